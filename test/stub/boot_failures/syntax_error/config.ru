@@ -1,0 +1,4 @@
+# frozen_string_literal: true
+
+# Cannot be parsed.
+run proc { |env|

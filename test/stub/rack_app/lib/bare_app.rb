@@ -1,0 +1,67 @@
+# frozen_string_literal: true
+
+require "json"
+require "uri"
+
+require_relative "bodies"
+require_relative "disasters"
+require_relative "echoes"
+require_relative "pattern_stream"
+
+# What Rails hides, without any gem: each path is one behaviour of an application that a server must cope with. A path
+# `/some/thing` is answered by the method `some`, which gets the rest and the query; see the modules.
+class BareApp
+  include Bodies
+  include Disasters
+  include Echoes
+
+  # Paths, not arbitrary method names, decide what may be called.
+  PAGES = (Bodies.instance_methods + Disasters.instance_methods + Echoes.instance_methods).map(&:to_s).freeze
+
+  def call(env)
+    _, page, rest = env["PATH_INFO"].split("/", 3)
+    page = "hello" if page.nil? || page.empty?
+    return text(404, "no such page\n") unless PAGES.include?(page)
+
+    public_send(page, Request.new(env, rest))
+  end
+
+  # The environment, what follows the page's name in the path, and the query's parameters.
+  class Request
+    attr_reader :env, :rest
+
+    def initialize(env, rest)
+      @env = env
+      @rest = rest
+    end
+
+    def [](name)
+      query[name]
+    end
+
+    def input
+      env["rack.input"]
+    end
+
+    private
+
+    def query
+      @query ||= URI.decode_www_form(env["QUERY_STRING"].to_s).to_h
+    end
+  end
+
+  private
+
+  def text(status, body, headers = {})
+    [status, { "Content-Type" => "text/plain", "Content-Length" => body.bytesize.to_s }.merge(headers), [body]]
+  end
+
+  # One line with the pid for each run of a page that a test wants to count.
+  def note_start(request)
+    File.write(request["started"], "#{Process.pid}\n", mode: "a") if request["started"]
+  end
+
+  def json(value, headers = {})
+    text(200, JSON.generate(value), { "Content-Type" => "application/json" }.merge(headers))
+  end
+end

@@ -1,0 +1,22 @@
+# frozen_string_literal: true
+
+# A body of `bytes` bytes that anyone can compute: a block of 65,521 pseudo-random bytes, repeated. The length is a
+# prime, so a piece that is lost, doubled or swapped changes the digest.
+class PatternStream
+  BLOCK = Random.new(42).bytes(65_521).freeze
+
+  def initialize(bytes, piece)
+    @bytes = bytes
+    @piece = piece.clamp(1, BLOCK.bytesize)
+  end
+
+  def each
+    position = 0
+    while position < @bytes
+      offset = position % BLOCK.bytesize
+      length = [@piece, @bytes - position, BLOCK.bytesize - offset].min
+      yield BLOCK.byteslice(offset, length)
+      position += length
+    end
+  end
+end

@@ -1,0 +1,26 @@
+# frozen_string_literal: true
+
+require_relative "boot"
+
+# Only the frameworks that the sample uses: no mail, jobs, cable or storage.
+require "logger"
+require "rails"
+require "active_model/railtie"
+require "active_record/railtie"
+require "action_controller/railtie"
+require "action_view/railtie"
+
+Bundler.require(*Rails.groups)
+
+module Sample
+  # The sample application: what a browser, a form, a session and a database ask of a server, and nothing else.
+  class Application < Rails::Application
+    config.load_defaults 6.1
+    config.autoload_paths << root.join("lib")
+    config.eager_load_paths << root.join("lib")
+    config.log_level = ENV.fetch("RAILS_LOG_LEVEL", "warn").to_sym
+    config.active_record.dump_schema_after_migration = false
+    # Tests and benchmarks reach it under any name.
+    config.hosts.clear
+  end
+end
