@@ -1,0 +1,1 @@
+libpassenger_client_la_SOURCES +=

@@ -1,0 +1,1 @@
+libpassenger_pool_la_SOURCES +=

@@ -1,0 +1,1 @@
+libpassenger_server_la_SOURCES +=

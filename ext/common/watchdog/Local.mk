@@ -1,0 +1,1 @@
+libpassenger_agent_la_SOURCES +=

@@ -1,0 +1,2 @@
+# Installed to $(passengerrootdir)/lib/passenger.
+nobase_dist_passengerroot_DATA +=

@@ -1,0 +1,33 @@
+include %D%/unit/Local.mk
+include %D%/ruby/Local.mk
+include %D%/integration/Local.mk
+include %D%/fuzz/Local.mk
+include %D%/benchmark/Local.mk
+
+# What the suites need to know; the same for `make check` and for one suite alone.
+TEST_ENVIRONMENT = \
+    BUILD_DIR='$(abs_top_builddir)' \
+    SOURCE_DIR='$(abs_top_srcdir)' \
+    PASSENGER_ROOT='$(abs_top_builddir)/root' \
+    MODULE='$(abs_top_builddir)/ext/apache2/.libs/mod_passenger.so' \
+    HTTPD='$(HTTPD)' \
+    APXS='$(APXS)' \
+    RUBY='$(RUBY)'
+RUN_TESTS = $(TEST_ENVIRONMENT) $(RUBY) $(top_srcdir)/script/run-tests
+
+.PHONY: test unit ruby-test integration
+
+# `make check` and `make test` run everything; TEST=name runs what has name in its name.
+check-local: all
+	$(RUN_TESTS) $(TEST_SUITES)
+test: check
+
+unit: all test/unit/unit_tests$(EXEEXT)
+	TEST='$(TEST)' $(RUN_TESTS) unit
+ruby-test:
+	TEST='$(TEST)' $(RUN_TESTS) ruby
+integration: all
+	TEST='$(TEST)' $(RUN_TESTS) integration
+
+# The integration tests need httpd and minutes; a release is proved by the others.
+AM_DISTCHECK_CONFIGURE_FLAGS = TEST_SUITES="unit ruby"

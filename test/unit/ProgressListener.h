@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cppunit/TestListener.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+/**
+ * Tells on the standard output how a run of unit tests goes, and counts.
+ *
+ * Owned by main(), used by its thread only. A hanging test is named: each test has limited time, after which the
+ * process ends with the test's name.
+ */
+class ProgressListener : public CppUnit::TestListener {
+public:
+    /** A test that takes longer than this is taken for hanging. */
+    static constexpr unsigned TEST_LIMIT_SECONDS = 60;
+
+    /** verbose: a line for each test, instead of a dot. */
+    explicit ProgressListener(bool verbose);
+
+    void startTest(CppUnit::Test *test) override;
+    void addFailure(const CppUnit::TestFailure &failure) override;
+    void endTest(CppUnit::Test *test) override;
+
+    /** Prints what failed and why, and the line `N passed, N failed`. */
+    void printSummary() const;
+
+    std::size_t passed() const {
+        return passed_;
+    }
+    std::size_t failed() const {
+        return failed_;
+    }
+
+private:
+    const bool verbose_;
+    bool currentFailed_ = false;
+    std::size_t passed_ = 0;
+    std::size_t failed_ = 0;
+    std::vector<std::string> failures_;
+};
+
+}  // namespace Passenger
