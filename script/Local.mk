@@ -1,2 +1,9 @@
 EXTRA_DIST += \
-    %D%/run-tests
+    %D%/common.sh \
+    %D%/lint \
+    %D%/lint-module \
+    %D%/lint-structure \
+    %D%/run-tests \
+    %D%/server \
+    %D%/setup \
+    %D%/test
