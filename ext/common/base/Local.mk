@@ -1,4 +1,26 @@
 # Keep sorted, one file a line. What needs spdlog goes into the second list.
-libpassenger_base_la_SOURCES +=
+libpassenger_base_la_SOURCES += \
+    %D%/ChildProcess.cpp \
+    %D%/ChildProcess.h \
+    %D%/ChildSetup.cpp \
+    %D%/ChildSetup.h \
+    %D%/Clock.cpp \
+    %D%/Clock.h \
+    %D%/Exceptions.h \
+    %D%/FileDescriptor.cpp \
+    %D%/FileDescriptor.h \
+    %D%/Mapping.cpp \
+    %D%/Mapping.h \
+    %D%/Mutex.h \
+    %D%/PidFd.cpp \
+    %D%/PidFd.h \
+    %D%/Poll.cpp \
+    %D%/Poll.h \
+    %D%/SharedMemory.cpp \
+    %D%/SharedMemory.h \
+    %D%/StrongId.h \
+    %D%/ThreadSafety.h
 
-libpassenger_runtime_la_SOURCES +=
+libpassenger_runtime_la_SOURCES += \
+    %D%/Log.cpp \
+    %D%/Log.h

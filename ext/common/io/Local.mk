@@ -1,4 +1,22 @@
 # Keep sorted, one file a line. What needs libev goes into the second list.
-libpassenger_base_la_SOURCES +=
+libpassenger_base_la_SOURCES += \
+    %D%/Frame.cpp \
+    %D%/Frame.h \
+    %D%/FrameReader.cpp \
+    %D%/FrameReader.h \
+    %D%/FrameSocket.cpp \
+    %D%/FrameSocket.h \
+    %D%/LineReader.cpp \
+    %D%/LineReader.h \
+    %D%/LittleEndian.h \
+    %D%/SocketPair.cpp \
+    %D%/SocketPair.h
 
-libpassenger_runtime_la_SOURCES +=
+libpassenger_runtime_la_SOURCES += \
+    %D%/DescriptorWatcher.cpp \
+    %D%/DescriptorWatcher.h \
+    %D%/EventLoop.cpp \
+    %D%/EventLoop.h \
+    %D%/EventLoopImplementation.h \
+    %D%/Timer.cpp \
+    %D%/Timer.h

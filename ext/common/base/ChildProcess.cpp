@@ -1,0 +1,174 @@
+#include "base/ChildProcess.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/ChildSetup.h"
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+FileDescriptor openNullDevice() {
+    const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        throw SystemException("open(\"/dev/null\")", errno);
+    }
+    return FileDescriptor(fd);
+}
+
+/** Blocks all signals in this thread for a scope, so that none of our handlers runs in the child between fork and exec. */
+class SignalsBlocked {
+public:
+    SignalsBlocked() noexcept {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() {
+        pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    }
+    SignalsBlocked(const SignalsBlocked &) = delete;
+    SignalsBlocked &operator=(const SignalsBlocked &) = delete;
+
+private:
+    sigset_t before_;
+};
+
+pid_t forkAndRun(const ChildSetup &setup, int statusPipe) {
+    const SignalsBlocked blocked;
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        setup.run(statusPipe);
+    }
+    if (pid < 0) {
+        throw SystemException("fork", errno);
+    }
+    return pid;
+}
+
+/** Nothing when the pipe was closed by a successful exec. */
+std::optional<ChildSetup::Failure> readFailure(const FileDescriptor &pipe) {
+    ChildSetup::Failure failure;
+    ssize_t size;
+    do {
+        size = ::read(pipe.get(), &failure, sizeof failure);
+    } while (size < 0 && errno == EINTR);
+    if (size < 0) {
+        throw SystemException("read(status pipe)", errno);
+    }
+    if (size == sizeof failure) {
+        return failure;
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+ChildProcess::ChildProcess(const Command &command) {
+    const FileDescriptor nullDevice = openNullDevice();
+    DescriptorPair status = makePipe();
+    const ChildSetup setup(command, nullDevice.get());
+
+    pid_ = forkAndRun(setup, status.second.get());
+    status.second.reset();
+    try {
+        // The pid cannot belong to anybody else yet: only we reap it.
+        pidFd_ = openPidFd(pid_);
+        if (const auto failure = readFailure(status.first)) {
+            throw SystemException(ChildSetup::describe(failure->step) + "(\"" + command.program + "\")", failure->error);
+        }
+    } catch (...) {
+        kill();
+        throw;
+    }
+}
+
+ChildProcess::ChildProcess(ChildProcess &&other) noexcept
+    : pid_(std::exchange(other.pid_, 0)), pidFd_(std::move(other.pidFd_)) {}
+
+ChildProcess &ChildProcess::operator=(ChildProcess &&other) noexcept {
+    if (this != &other) {
+        kill();
+        pid_ = std::exchange(other.pid_, 0);
+        pidFd_ = std::move(other.pidFd_);
+    }
+    return *this;
+}
+
+ChildProcess::~ChildProcess() {
+    kill();
+}
+
+bool ChildProcess::signal(int signal) {
+    return pid_ > 0 && signalPidFd(pidFd_, signal);
+}
+
+std::optional<int> ChildProcess::wait(std::chrono::milliseconds timeout) {
+    if (pid_ <= 0 || !waitPidFd(pidFd_, timeout)) {
+        return std::nullopt;
+    }
+    return reap(WNOHANG);
+}
+
+pid_t ChildProcess::release() noexcept {
+    pidFd_.reset();
+    return std::exchange(pid_, 0);
+}
+
+/** Reaps by pid, which nobody else can own before that; forgets both afterwards. */
+std::optional<int> ChildProcess::reap(int options) {
+    int status = 0;
+    pid_t result;
+    do {
+        result = ::waitpid(pid_, &status, options);
+    } while (result < 0 && errno == EINTR);
+    if (result == 0) {
+        return std::nullopt;
+    }
+    if (result < 0) {
+        if (errno != ECHILD) {
+            throw SystemException("waitpid(" + std::to_string(pid_) + ")", errno);
+        }
+        status = UNKNOWN_WAIT_STATUS;
+    }
+    static_cast<void>(release());
+    return status;
+}
+
+void ChildProcess::kill() noexcept {
+    if (pid_ <= 0) {
+        return;
+    }
+    try {
+        if (pidFd_) {
+            signalPidFd(pidFd_, SIGKILL);
+        } else {
+            ::kill(pid_, SIGKILL);
+        }
+        reap(0);
+    } catch (const std::exception &) {
+        // EPERM: the process has become another user's. It cannot be ended from here, and waiting for it could take forever.
+        static_cast<void>(release());
+    }
+}
+
+std::string describeWaitStatus(int status) {
+    if (WIFEXITED(status)) {
+        return "exited with status " + std::to_string(WEXITSTATUS(status));
+    }
+    if (WIFSIGNALED(status)) {
+        const int signal = WTERMSIG(status);
+        const char *name = sigdescr_np(signal);
+        return "killed by signal " + std::to_string(signal) + " (" + (name != nullptr ? name : "unknown") + ")";
+    }
+    return "ended in an unknown way";
+}
+
+}  // namespace Passenger

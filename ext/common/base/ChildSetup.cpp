@@ -1,0 +1,194 @@
+#include "base/ChildSetup.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <string_view>
+
+namespace Passenger {
+
+namespace {
+
+constexpr int FIRST_ORDINARY_DESCRIPTOR = 3;
+
+/** Where to look for the program, in order. */
+std::vector<std::string> candidates(const std::string &program) {
+    if (program.find('/') != std::string::npos) {
+        return {program};
+    }
+    const char *variable = std::getenv("PATH");
+    std::string_view path = variable != nullptr ? variable : "/usr/local/bin:/usr/bin:/bin";
+    std::vector<std::string> result;
+    for (;;) {
+        const auto colon = path.find(':');
+        const auto folder = path.substr(0, colon);
+        // An empty entry would mean the current folder, which is nobody's intention in a server.
+        if (!folder.empty()) {
+            result.push_back(std::string(folder) + '/' + program);
+        }
+        if (colon == std::string_view::npos) {
+            return result;
+        }
+        path.remove_prefix(colon + 1);
+    }
+}
+
+[[noreturn]] void fail(int statusPipe, ChildSetup::Step step, int error) noexcept {
+    const ChildSetup::Failure failure{step, error};
+    // The parent ignores what is not whole, and smaller than PIPE_BUF it is whole.
+    const ssize_t written = ::write(statusPipe, &failure, sizeof failure);
+    ::_exit(written == sizeof failure ? 127 : 126);
+}
+
+int closeRange(unsigned int first, unsigned int last) noexcept {
+    return first > last ? 0 : static_cast<int>(::syscall(SYS_close_range, first, last, 0U));
+}
+
+}  // namespace
+
+ChildSetup::ChildSetup(const ChildProcess::Command &command, int nullDevice)
+    : newSession_(command.newSession),
+      parentDeathSignal_(command.parentDeathSignal),
+      parent_(::getpid()),
+      parkingStart_(FIRST_ORDINARY_DESCRIPTOR),
+      paths_(candidates(command.program)) {
+    mapped_.push_back({nullDevice, STDIN_FILENO, -1});
+    for (const auto &[source, target] : command.descriptors) {
+        mapped_.push_back({source, target, -1});
+        parkingStart_ = std::max(parkingStart_, target + 1);
+        if (target >= FIRST_ORDINARY_DESCRIPTOR) {
+            kept_.push_back(target);
+        }
+    }
+    std::sort(kept_.begin(), kept_.end());
+    kept_.erase(std::unique(kept_.begin(), kept_.end()), kept_.end());
+
+    arguments_.push_back(command.program.c_str());
+    for (const auto &argument : command.arguments) {
+        arguments_.push_back(argument.c_str());
+    }
+    arguments_.push_back(nullptr);
+
+    if (command.environment) {
+        for (const auto &variable : *command.environment) {
+            environment_.push_back(variable.c_str());
+        }
+    } else {
+        for (char **variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+            environment_.push_back(*variable);
+        }
+    }
+    environment_.push_back(nullptr);
+}
+
+void ChildSetup::run(int statusPipe) const noexcept {
+    // First, so that the reports of all other steps have a place where no mapping can overwrite it.
+    mapDescriptors(statusPipe);
+    closeOthers(statusPipe);
+    if (newSession_ && ::setsid() < 0) {
+        fail(statusPipe, Step::SESSION, errno);
+    }
+    requestDeathSignal(statusPipe);
+    resetSignals(statusPipe);
+    execute(statusPipe);
+    ::_exit(127);
+}
+
+void ChildSetup::resetSignals(int statusPipe) const noexcept {
+    struct sigaction action {};
+    action.sa_handler = SIG_DFL;
+    for (int signal = 1; signal < NSIG; ++signal) {
+        // Fails for SIGKILL, SIGSTOP and those that the C library keeps to itself.
+        ::sigaction(signal, &action, nullptr);
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    if (::sigprocmask(SIG_SETMASK, &none, nullptr) != 0) {
+        fail(statusPipe, Step::SIGNALS, errno);
+    }
+}
+
+void ChildSetup::requestDeathSignal(int statusPipe) const noexcept {
+    if (parentDeathSignal_ == 0) {
+        return;
+    }
+    if (::prctl(PR_SET_PDEATHSIG, parentDeathSignal_) != 0) {
+        fail(statusPipe, Step::PARENT_DEATH_SIGNAL, errno);
+    }
+    // The parent may have ended before the request was made.
+    if (::getppid() != parent_) {
+        ::_exit(127);
+    }
+}
+
+/** Moves the status pipe too, out of the way of all targets. */
+void ChildSetup::mapDescriptors(int &statusPipe) const noexcept {
+    const int parkedPipe = ::fcntl(statusPipe, F_DUPFD_CLOEXEC, parkingStart_);
+    if (parkedPipe < 0) {
+        fail(statusPipe, Step::DESCRIPTORS, errno);
+    }
+    statusPipe = parkedPipe;
+    for (const auto &entry : mapped_) {
+        entry.parked = ::fcntl(entry.source, F_DUPFD_CLOEXEC, parkingStart_);
+        if (entry.parked < 0) {
+            fail(statusPipe, Step::DESCRIPTORS, errno);
+        }
+    }
+    for (const auto &entry : mapped_) {
+        if (::dup2(entry.parked, entry.target) < 0) {
+            fail(statusPipe, Step::DESCRIPTORS, errno);
+        }
+    }
+}
+
+/** Closes what lies between the targets and around the status pipe, which the exec closes. */
+void ChildSetup::closeOthers(int statusPipe) const noexcept {
+    unsigned int first = FIRST_ORDINARY_DESCRIPTOR;
+    for (const int target : kept_) {
+        if (closeRange(first, static_cast<unsigned int>(target) - 1) != 0) {
+            fail(statusPipe, Step::CLOSE_OTHERS, errno);
+        }
+        first = static_cast<unsigned int>(target) + 1;
+    }
+    const auto pipe = static_cast<unsigned int>(statusPipe);
+    if (closeRange(first, pipe - 1) != 0 || closeRange(pipe + 1, UINT_MAX) != 0) {
+        fail(statusPipe, Step::CLOSE_OTHERS, errno);
+    }
+}
+
+void ChildSetup::execute(int statusPipe) const noexcept {
+    int error = ENOENT;
+    for (const auto &path : paths_) {
+        ::execve(path.c_str(), const_cast<char *const *>(arguments_.data()), const_cast<char *const *>(environment_.data()));
+        // As a shell does it: a program that is there but forbidden is the better explanation than one that is not there.
+        if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
+            error = errno;
+            break;
+        }
+        if (errno == EACCES || error == ENOENT) {
+            error = errno;
+        }
+    }
+    fail(statusPipe, Step::EXECUTE, error);
+}
+
+std::string ChildSetup::describe(Step step) {
+    switch (step) {
+    case Step::SESSION: return "setsid";
+    case Step::SIGNALS: return "sigprocmask";
+    case Step::DESCRIPTORS: return "dup2";
+    case Step::CLOSE_OTHERS: return "close_range";
+    case Step::PARENT_DEATH_SIGNAL: return "prctl(PR_SET_PDEATHSIG)";
+    case Step::EXECUTE: return "exec";
+    }
+    return "start";
+}
+
+}  // namespace Passenger

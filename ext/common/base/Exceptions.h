@@ -1,0 +1,63 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+
+namespace Passenger {
+
+/** A system call failed. what() names the call or path, and the reason. */
+class SystemException : public std::system_error {
+public:
+    /** @param error an errno value
+     *  @param context what was attempted, with the path or call: `open("/x")` */
+    SystemException(const std::string &context, int error)
+        : std::system_error(error, std::generic_category(), context) {}
+
+    int error() const noexcept {
+        return code().value();
+    }
+};
+
+/** Input or output with a peer went wrong: it closed, sent what it may not, or a file could not be opened. */
+class IOException : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/** The peer closed the connection. */
+class EndOfFileException : public IOException {
+public:
+    using IOException::IOException;
+};
+
+/** A peer broke a protocol or a limit of doc/PROTOCOLS.md. The connection cannot be used any more. */
+class ProtocolException : public IOException {
+public:
+    using IOException::IOException;
+};
+
+/** A deadline passed. */
+class TimeoutException : public IOException {
+public:
+    using IOException::IOException;
+};
+
+/** An application instance could not be started. */
+class SpawnException : public std::runtime_error {
+public:
+    /** @param summary one line for logs
+     *  @param report everything known, for people; may have many lines */
+    explicit SpawnException(const std::string &summary, std::string report = "")
+        : std::runtime_error(summary), report_(std::move(report)) {}
+
+    const std::string &report() const noexcept {
+        return report_;
+    }
+
+private:
+    std::string report_;
+};
+
+}  // namespace Passenger

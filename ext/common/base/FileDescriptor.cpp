@@ -1,0 +1,45 @@
+#include "base/FileDescriptor.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Descriptors that we make stay away from standard input, output and error, even where those happen to be closed. */
+constexpr int FIRST_ORDINARY_DESCRIPTOR = 3;
+
+}  // namespace
+
+void FileDescriptor::reset(int fd) noexcept {
+    if (fd_ >= 0) {
+        const int savedErrno = errno;
+        // Not repeated on EINTR: Linux has released the number by then, and another thread may already own it.
+        ::close(fd_);
+        errno = savedErrno;
+    }
+    fd_ = fd;
+}
+
+FileDescriptor FileDescriptor::duplicate() const {
+    const int copy = ::fcntl(fd_, F_DUPFD_CLOEXEC, FIRST_ORDINARY_DESCRIPTOR);
+    if (copy < 0) {
+        throw SystemException("fcntl(F_DUPFD_CLOEXEC)", errno);
+    }
+    return FileDescriptor(copy);
+}
+
+DescriptorPair makePipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+        throw SystemException("pipe2", errno);
+    }
+    return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+}
+
+}  // namespace Passenger

@@ -1,0 +1,47 @@
+#include "base/Poll.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds LONGEST_POLL = std::chrono::hours(24);
+constexpr milliseconds LONGEST_TIMEOUT = std::chrono::hours(24 * 365);
+
+}  // namespace
+
+bool pollUntil(int fd, short events, std::chrono::steady_clock::time_point deadline) {
+    pollfd entry{fd, events, 0};
+    for (;;) {
+        // Rounded up: poll() must not return early and make us spin through the last millisecond.
+        const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
+        const auto timeout = std::clamp(left, milliseconds(0), LONGEST_POLL);
+        const int ready = ::poll(&entry, 1, static_cast<int>(timeout.count()));
+        if (ready > 0) {
+            if ((entry.revents & POLLNVAL) != 0) {
+                throw SystemException("poll", EBADF);
+            }
+            return true;
+        }
+        if (ready < 0 && errno != EINTR) {
+            throw SystemException("poll", errno);
+        }
+        if (ready == 0 && left <= timeout) {
+            return false;
+        }
+    }
+}
+
+std::chrono::steady_clock::time_point deadlineIn(std::chrono::milliseconds timeout) {
+    return std::chrono::steady_clock::now() + std::min(timeout, LONGEST_TIMEOUT);
+}
+
+}  // namespace Passenger

@@ -1,0 +1,87 @@
+#include "io/Frame.h"
+
+#include <charconv>
+
+#include "base/Exceptions.h"
+#include "io/LittleEndian.h"
+
+namespace Passenger {
+
+namespace {
+
+std::string nameOf(FrameType type) {
+    return "Frame of type " + std::to_string(static_cast<unsigned>(type));
+}
+
+}  // namespace
+
+const std::string &Frame::field(std::size_t index) const {
+    if (index >= fields.size()) {
+        throw ProtocolException(nameOf(type) + " has no field " + std::to_string(index));
+    }
+    return fields[index];
+}
+
+std::uint64_t Frame::number(std::size_t index) const {
+    const std::string &text = field(index);
+    std::uint64_t value = 0;
+    const char *end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, value);
+    if (error != std::errc() || stop != end) {
+        throw ProtocolException(nameOf(type) + ": field " + std::to_string(index) + " is not a number");
+    }
+    return value;
+}
+
+std::map<std::string, std::string> Frame::map(std::size_t first) const {
+    if (first > fields.size() || (fields.size() - first) % 2 != 0) {
+        throw ProtocolException(nameOf(type) + ": a map with a key without a value");
+    }
+    std::map<std::string, std::string> result;
+    for (std::size_t i = first; i < fields.size(); i += 2) {
+        result[fields[i]] = fields[i + 1];
+    }
+    return result;
+}
+
+void Frame::add(const std::map<std::string, std::string> &map) {
+    for (const auto &[key, value] : map) {
+        fields.push_back(key);
+        fields.push_back(value);
+    }
+}
+
+FileDescriptor Frame::takeDescriptor(std::size_t index) {
+    if (index >= descriptors.size() || !descriptors[index]) {
+        throw ProtocolException(nameOf(type) + " has no descriptor " + std::to_string(index));
+    }
+    return std::move(descriptors[index]);
+}
+
+std::string Frame::encode() const {
+    if (fields.size() > MAX_FIELDS) {
+        throw ProtocolException(nameOf(type) + " has too many fields: " + std::to_string(fields.size()));
+    }
+    if (descriptors.size() > MAX_DESCRIPTORS) {
+        throw ProtocolException(nameOf(type) + " has too many descriptors: " + std::to_string(descriptors.size()));
+    }
+    std::size_t size = 0;
+    for (const auto &field : fields) {
+        size += sizeof(std::uint32_t) + field.size();
+        if (size > MAX_SIZE) {
+            throw ProtocolException(nameOf(type) + " is too large");
+        }
+    }
+    std::string bytes;
+    bytes.reserve(HEADER_SIZE + size);
+    appendLittleEndian(bytes, static_cast<std::uint32_t>(size));
+    appendLittleEndian(bytes, static_cast<std::uint16_t>(type));
+    appendLittleEndian(bytes, static_cast<std::uint16_t>(descriptors.size()));
+    for (const auto &field : fields) {
+        appendLittleEndian(bytes, static_cast<std::uint32_t>(field.size()));
+        bytes += field;
+    }
+    return bytes;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+/** Types of frames: doc/PROTOCOLS.md, section 4. */
+enum class FrameType : std::uint16_t {
+    // child <-> agent
+    HELLO = 1, WELCOME = 2, ATTACH = 3, ATTACHED = 4, REFUSED = 5, REGISTER = 6, REGISTERED = 7, UNREGISTER = 8, QUERY = 9, VALUE = 10,
+    // agent <-> spawn server
+    SPAWN_HELLO = 32, SPAWN_START = 33, SPAWN_STARTED = 34, SPAWN_FAILED = 35,
+    // agent <-> preloader, instance
+    PROCESS_HELLO = 48, LOAD = 49, STEP = 50, LOADED = 51, FAILED = 52, FORK = 53, FORKED = 54, SERVE = 55, READY = 56, FETCH = 57,
+    CHANNEL = 58, NO_CHANNEL = 59, DROP = 60, FINISH = 61,
+    // httpd's parent <-> watchdog <-> pool process
+    AGENT_START = 64, AGENT_STARTED = 65, AGENT_FAILED = 66, SETTINGS = 67, STOP = 68, DEPOSIT = 69, WITHDRAW = 70, RESTORE = 71,
+    BEGIN = 72, POOL_READY = 73
+};
+
+/** A message between processes that is not on the hot path: a type, byte strings, descriptors. */
+struct Frame {
+    static constexpr std::size_t HEADER_SIZE = 8;
+    static constexpr std::size_t MAX_SIZE = 1024 * 1024;
+    static constexpr std::size_t MAX_FIELDS = 65535;
+
+    FrameType type{};
+    std::vector<std::string> fields;
+    std::vector<FileDescriptor> descriptors;
+    /** On received frames, where the socket has SO_PASSCRED on. */
+    PeerCredentials sender;
+
+    Frame() = default;
+    explicit Frame(FrameType type, std::vector<std::string> fields = {}) : type(type), fields(std::move(fields)) {}
+
+    /** Field `index`. @throws ProtocolException when there is none */
+    const std::string &field(std::size_t index) const;
+    /** Field `index` as a decimal number. @throws ProtocolException when it is none or does not fit */
+    std::uint64_t number(std::size_t index) const;
+    /** The fields from `first` on as a map. @throws ProtocolException when their count is odd */
+    std::map<std::string, std::string> map(std::size_t first) const;
+    void add(std::string field) {
+        fields.push_back(std::move(field));
+    }
+    void add(std::uint64_t number) {
+        fields.push_back(std::to_string(number));
+    }
+    void add(const std::map<std::string, std::string> &map);
+    /** Takes descriptor `index` out. @throws ProtocolException when there is none */
+    FileDescriptor takeDescriptor(std::size_t index);
+
+    /** Header and fields. @throws ProtocolException when a limit is exceeded */
+    std::string encode() const;
+};
+
+}  // namespace Passenger
+
+// What reads and writes frames comes along: include this file, not those.
+#include "io/FrameSocket.h"

@@ -1,0 +1,105 @@
+#include "io/Frame.h"
+
+#include <cstdint>
+#include <iterator>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "io/LittleEndian.h"
+
+namespace Passenger {
+
+void FrameReader::feed(std::string_view bytes, std::vector<FileDescriptor> descriptors, const PeerCredentials &sender) {
+    if (!error_.empty()) {
+        return;
+    }
+    descriptors_.insert(descriptors_.end(), std::make_move_iterator(descriptors.begin()),
+                        std::make_move_iterator(descriptors.end()));
+    try {
+        if (midFrame() && bufferSender_ != sender) {
+            throw ProtocolException("A frame of which two processes sent parts");
+        }
+        buffer_ += bytes;
+        std::size_t used = 0;
+        while (const std::size_t size = parseFrame(std::string_view(buffer_).substr(used), sender)) {
+            used += size;
+        }
+        buffer_.erase(0, used);
+        bufferSender_ = sender;
+    } catch (const ProtocolException &exception) {
+        error_ = exception.what();
+        buffer_.clear();
+        descriptors_.clear();
+    }
+}
+
+std::optional<Frame> FrameReader::next() {
+    if (frames_.empty()) {
+        if (!error_.empty()) {
+            throw ProtocolException(error_);
+        }
+        return std::nullopt;
+    }
+    std::optional<Frame> frame(std::move(frames_.front()));
+    frames_.pop_front();
+    return frame;
+}
+
+/** Adds the frame at the beginning of `bytes` to frames_. @return its size, 0 when it is not whole */
+std::size_t FrameReader::parseFrame(std::string_view bytes, const PeerCredentials &sender) {
+    if (bytes.size() < Frame::HEADER_SIZE) {
+        // Descriptors come with a frame's first byte: without one they belong to nothing.
+        if (descriptors_.size() > (bytes.empty() ? 0 : MAX_DESCRIPTORS)) {
+            throw ProtocolException("More descriptors than frames announced");
+        }
+        return 0;
+    }
+    const std::size_t length = readLittleEndian<std::uint32_t>(bytes, 0);
+    const std::size_t descriptorCount = readLittleEndian<std::uint16_t>(bytes, 6);
+    if (length > Frame::MAX_SIZE) {
+        throw ProtocolException("A frame of " + std::to_string(length) + " bytes is too large");
+    }
+    if (descriptorCount > MAX_DESCRIPTORS) {
+        throw ProtocolException("A frame announced too many descriptors: " + std::to_string(descriptorCount));
+    }
+    if (bytes.size() < Frame::HEADER_SIZE + length) {
+        if (descriptors_.size() > descriptorCount) {
+            throw ProtocolException("More descriptors than frames announced");
+        }
+        return 0;
+    }
+    if (descriptors_.size() < descriptorCount) {
+        throw ProtocolException("A frame announced " + std::to_string(descriptorCount) + " descriptors, but " +
+                                std::to_string(descriptors_.size()) + " arrived");
+    }
+    Frame frame(static_cast<FrameType>(readLittleEndian<std::uint16_t>(bytes, 4)),
+                parseFields(bytes.substr(Frame::HEADER_SIZE, length)));
+    const auto end = descriptors_.begin() + static_cast<std::ptrdiff_t>(descriptorCount);
+    frame.descriptors.assign(std::make_move_iterator(descriptors_.begin()), std::make_move_iterator(end));
+    descriptors_.erase(descriptors_.begin(), end);
+    frame.sender = sender;
+    frames_.push_back(std::move(frame));
+    return Frame::HEADER_SIZE + length;
+}
+
+std::vector<std::string> FrameReader::parseFields(std::string_view bytes) {
+    std::vector<std::string> fields;
+    while (!bytes.empty()) {
+        if (fields.size() == Frame::MAX_FIELDS) {
+            throw ProtocolException("A frame has too many fields");
+        }
+        if (bytes.size() < sizeof(std::uint32_t)) {
+            throw ProtocolException("A frame ends within the length of a field");
+        }
+        const std::size_t length = readLittleEndian<std::uint32_t>(bytes, 0);
+        bytes.remove_prefix(sizeof(std::uint32_t));
+        if (length > bytes.size()) {
+            throw ProtocolException("A field reaches beyond its frame");
+        }
+        fields.emplace_back(bytes.substr(0, length));
+        bytes.remove_prefix(length);
+    }
+    return fields;
+}
+
+}  // namespace Passenger

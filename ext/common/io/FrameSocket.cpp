@@ -1,0 +1,116 @@
+#include "io/FrameSocket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <span>
+#include <string_view>
+
+#include "base/Exceptions.h"
+#include "base/Poll.h"
+
+namespace Passenger {
+
+namespace {
+
+/** On the stack of each read; frames are small, and the large ones take a few reads more. */
+constexpr std::size_t READ_SIZE = 16 * 1024;
+constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
+
+/** Sends what the socket takes now; 0: nothing. */
+std::size_t sendNow(const FileDescriptor &socket, std::string_view bytes, std::span<const int> descriptors) {
+    try {
+        return sendWithDescriptors(socket, bytes, descriptors, MSG_DONTWAIT);
+    } catch (const SystemException &exception) {
+        if (exception.error() == EAGAIN) {
+            return 0;
+        }
+        throw;
+    }
+}
+
+}  // namespace
+
+void FrameSocket::send(const Frame &frame, Deadline deadline) {
+    send(frame, {}, deadline);
+}
+
+void FrameSocket::send(const Frame &frame, const std::vector<int> &attached, Deadline deadline) {
+    if (cutOff_) {
+        throw ProtocolException("An earlier frame was sent in part only");
+    }
+    std::vector<int> descriptors;
+    for (const auto &descriptor : frame.descriptors) {
+        descriptors.push_back(descriptor.get());
+    }
+    descriptors.insert(descriptors.end(), attached.begin(), attached.end());
+    if (descriptors.size() > MAX_DESCRIPTORS) {
+        throw ProtocolException("Too many descriptors for one frame: " + std::to_string(descriptors.size()));
+    }
+    std::string bytes = frame.encode();
+    bytes[DESCRIPTOR_COUNT_OFFSET] = static_cast<char>(descriptors.size());
+
+    std::string_view left = bytes;
+    while (!left.empty()) {
+        const bool first = left.size() == bytes.size();
+        const std::size_t sent = sendNow(socket_, left, first ? std::span<const int>(descriptors) : std::span<const int>());
+        left.remove_prefix(sent);
+        cutOff_ = left.size() != bytes.size() && !left.empty();
+        if (sent == 0 && !pollUntil(socket_.get(), POLLOUT, deadline)) {
+            throw TimeoutException("The peer did not take a frame in time");
+        }
+    }
+}
+
+Frame FrameSocket::receive(Deadline deadline) {
+    for (;;) {
+        if (auto frame = reader_.next()) {
+            return std::move(*frame);
+        }
+        if (!pollUntil(socket_.get(), POLLIN, deadline)) {
+            throw TimeoutException("The peer sent no frame in time");
+        }
+        readSome(MSG_DONTWAIT);
+    }
+}
+
+std::optional<Frame> FrameSocket::tryReceive() {
+    for (;;) {
+        if (auto frame = reader_.next()) {
+            return frame;
+        }
+        if (!pollUntil(socket_.get(), POLLIN, Deadline::min()) || !readSome(MSG_DONTWAIT)) {
+            return std::nullopt;
+        }
+    }
+}
+
+/** Feeds the reader with what is here. False when there was nothing. */
+bool FrameSocket::readSome(int flags) {
+    std::array<char, READ_SIZE> buffer;
+    Received received;
+    try {
+        received = receiveWithDescriptors(socket_, buffer, flags);
+    } catch (const SystemException &exception) {
+        if (exception.error() == EAGAIN) {
+            return false;
+        }
+        if (exception.error() == ECONNRESET) {
+            // A Unix socket whose peer closed it with unread data in its queue: for us the same as an end of file.
+            throw EndOfFileException("The peer closed the connection");
+        }
+        throw;
+    }
+    if (received.truncated) {
+        throw ProtocolException("More descriptors arrived than a frame may have, or than this process may open");
+    }
+    if (received.size == 0) {
+        throw EndOfFileException(reader_.midFrame() ? "The peer closed the connection within a frame" : "The peer closed the connection");
+    }
+    reader_.feed(std::string_view(buffer.data(), received.size), std::move(received.descriptors), received.credentials);
+    return true;
+}
+
+}  // namespace Passenger

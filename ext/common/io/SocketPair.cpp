@@ -1,0 +1,121 @@
+#include "io/SocketPair.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+DescriptorPair makePair(int type) {
+    int ends[2];
+    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) {
+        throw SystemException("socketpair", errno);
+    }
+    return {FileDescriptor(ends[0]), FileDescriptor(ends[1])};
+}
+
+constexpr std::size_t DESCRIPTORS_SPACE = CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int));
+constexpr std::size_t CREDENTIALS_SPACE = CMSG_SPACE(sizeof(ucred));
+/** Where no credentials come, their room holds descriptors as well. */
+constexpr std::size_t MOST_DESCRIPTORS_IN_BUFFER = (DESCRIPTORS_SPACE + CREDENTIALS_SPACE) / sizeof(int);
+
+void takeDescriptors(const cmsghdr &header, Received &received) {
+    const std::size_t count = (header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+        int fd;
+        std::memcpy(&fd, CMSG_DATA(&header) + i * sizeof fd, sizeof fd);
+        received.descriptors.emplace_back(fd);
+    }
+}
+
+void takeCredentials(const cmsghdr &header, Received &received) {
+    ucred credentials;
+    std::memcpy(&credentials, CMSG_DATA(&header), sizeof credentials);
+    received.credentials = {credentials.pid, credentials.uid, credentials.gid};
+}
+
+}  // namespace
+
+DescriptorPair makeStreamPair() {
+    return makePair(SOCK_STREAM);
+}
+
+DescriptorPair makeSeqPacketPair() {
+    return makePair(SOCK_SEQPACKET);
+}
+
+std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors, int flags) {
+    if (descriptors.size() > MAX_DESCRIPTORS) {
+        throw ProtocolException("Too many descriptors for one message: " + std::to_string(descriptors.size()));
+    }
+    iovec part{const_cast<char *>(data.data()), data.size()};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) std::array<char, DESCRIPTORS_SPACE> control{};
+    if (!descriptors.empty()) {
+        message.msg_control = control.data();
+        message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+        cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+        std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size_bytes());
+    }
+    ssize_t sent;
+    do {
+        sent = ::sendmsg(socket.get(), &message, flags | MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        throw SystemException("sendmsg", errno);
+    }
+    return static_cast<std::size_t>(sent);
+}
+
+Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags) {
+    Received received;
+    // Room first: once the kernel has given us descriptors, nothing may fail before they have an owner.
+    received.descriptors.reserve(MOST_DESCRIPTORS_IN_BUFFER);
+    iovec part{buffer.data(), buffer.size()};
+    alignas(cmsghdr) std::array<char, DESCRIPTORS_SPACE + CREDENTIALS_SPACE> control;
+    msghdr message;
+    ssize_t size;
+    do {
+        message = {};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        size = ::recvmsg(socket.get(), &message, flags | MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    if (size < 0) {
+        throw SystemException("recvmsg", errno);
+    }
+    received.size = static_cast<std::size_t>(size);
+    for (cmsghdr *header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+            takeDescriptors(*header, received);
+        } else if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_CREDENTIALS) {
+            takeCredentials(*header, received);
+        }
+    }
+    received.truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || received.descriptors.size() > MAX_DESCRIPTORS;
+    return received;
+}
+
+void enablePeerCredentials(const FileDescriptor &socket) {
+    const int on = 1;
+    if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+        throw SystemException("setsockopt(SO_PASSCRED)", errno);
+    }
+}
+
+}  // namespace Passenger
