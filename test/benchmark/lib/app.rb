@@ -1,0 +1,56 @@
+# frozen_string_literal: true
+
+require 'fileutils'
+require_relative 'failure'
+
+module Bench
+  # An application, ready to be served from a copy in the run folder.
+  class App
+    SECRET = 'benchmark-' * 12
+
+    attr_reader :name, :folder, :environment
+
+    def initialize(name, folder, environment = {})
+      @name = name
+      @folder = folder
+      @environment = environment
+    end
+
+    # The source folder of the Rails application: part of the tests, as it takes them too.
+    def self.rails_source
+      File.join(Places::SOURCE, 'test', 'stub', 'rails_app')
+    end
+
+    def self.missing(name)
+      return nil unless name == 'rails'
+      return nil if File.executable?(File.join(rails_source, 'bin', 'prepare'))
+
+      'test/stub/rails_app/bin/prepare is not there'
+    end
+
+    def self.prepare(name, places)
+      folder = File.join(places.run_folder, 'apps', name)
+      FileUtils.mkdir_p(File.dirname(folder))
+      app = name == 'rails' ? prepare_rails(folder, places) : prepare_plain(name, folder, places)
+      FileUtils.mkdir_p(File.join(folder, 'public'))
+      places.give_to_user(folder)
+      app
+    end
+
+    def self.prepare_plain(name, folder, places)
+      FileUtils.cp_r(File.join(places.benchmark_source, 'apps', name), folder)
+      new(name, folder)
+    end
+
+    def self.prepare_rails(folder, places)
+      log = File.join(places.run_folder, 'prepare.log')
+      unless system({ 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET },
+                    File.join(rails_source, 'bin', 'prepare'), folder, *places.user, out: log, err: %i[child out])
+        raise Failure, "bin/prepare of the Rails application failed:\n#{File.read(log)}"
+      end
+      new('rails', folder, 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET)
+    end
+
+    private_class_method :prepare_plain, :prepare_rails
+  end
+end

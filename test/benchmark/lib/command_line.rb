@@ -1,0 +1,112 @@
+# frozen_string_literal: true
+
+require 'json'
+require 'optparse'
+require 'time'
+require_relative 'changes'
+require_relative 'comparison_run'
+require_relative 'failure'
+require_relative 'leak_check'
+require_relative 'machine'
+require_relative 'places'
+require_relative 'servers/floor'
+require_relative 'servers/ours'
+require_relative 'servers/passenger'
+require_relative 'servers/puma'
+require_relative 'table'
+
+module Bench
+  # test/benchmark/run: options, and what is done about them.
+  class CommandLine
+    SERVERS = [Ours, Passenger, Puma, Floor].freeze
+
+    def initialize(arguments)
+      @options = { build: ENV.fetch('BUILD_DIR') { File.join(Places::SOURCE, 'build') }, seconds: 3, rounds: 5,
+                   only: [], servers: [] }
+      parser.parse!(arguments)
+      raise Failure, "unknown: #{arguments.join(' ')}; see --help" unless arguments.empty?
+    rescue OptionParser::ParseError => error
+      raise Failure, "#{error.message}; see --help"
+    end
+
+    # The exit status.
+    def run
+      raise Failure, 'There is no load generator: install the package wrk' unless system('command -v wrk >/dev/null')
+
+      old = @options[:compare] && JSON.parse(File.read(@options[:compare]))
+      @places = Places.new(@options[:build])
+      @places.create
+      @options[:leak] ? check_for_leaks : compare(old)
+    ensure
+      @places&.remove
+    end
+
+    private
+
+    def parser
+      OptionParser.new do |parser|
+        parser.banner = 'Usage: test/benchmark/run [options]'
+        parser.on('--only NAMES', Array, "of #{names}") { |names| @options[:only] = names }
+        parser.on('--servers NAMES', Array, "of #{SERVERS.map(&:key).join(', ')}") { |names| @options[:servers] = names }
+        parser.on('--seconds N', Integer, 'length of a round (3)') { |count| @options[:seconds] = positive(count) }
+        parser.on('--rounds N', Integer, 'rounds, whose median counts (5)') { |count| @options[:rounds] = positive(count) }
+        parser.on('--json FILE', 'write the result to FILE') { |file| @options[:json] = file }
+        parser.on('--compare OLD.json', 'show what changed since') { |file| @options[:compare] = file }
+        parser.on('--leak [N]', Integer, 'see what N (100000) requests leave behind') do |count|
+          @options[:leak] = positive(count || 100_000)
+        end
+        parser.on('--build DIR', 'the build folder (build)') { |folder| @options[:build] = folder }
+      end
+    end
+
+    def names
+      (WORKS.map(&:app) + WORKS.map(&:key)).uniq.join(', ')
+    end
+
+    def positive(count)
+      count.positive? ? count : raise(OptionParser::InvalidArgument, count.to_s)
+    end
+
+    def servers(keys)
+      chosen = SERVERS.select { |server| keys.empty? || keys.include?(server.key) }.map { |type| type.new(@places) }
+      raise Failure, "no server is called #{keys.join(', ')}; see --help" if chosen.empty?
+
+      chosen.reject do |server|
+        reason = server.missing
+        warn "Left out: #{server.title}: #{reason}" if reason
+        reason
+      end
+    end
+
+    def works
+      chosen = WORKS.select { |work| work.selected_by?(@options[:only]) }
+      raise Failure, "nothing is called #{@options[:only].join(', ')}; see --help" if chosen.empty?
+
+      chosen.map(&:app).uniq.each do |app|
+        reason = App.missing(app) or next
+        warn "Left out: #{app}: #{reason}"
+        chosen = chosen.reject { |work| work.app == app }
+      end
+      chosen
+    end
+
+    def compare(old)
+      rows = ComparisonRun.new(@places, servers(@options[:servers]), works: works,
+                                                                     **@options.slice(:rounds, :seconds)).rows
+      result = { 'version' => 1, 'date' => Time.now.utc.iso8601, 'machine' => Machine.describe,
+                 'settings' => { 'rounds' => @options[:rounds], 'seconds' => @options[:seconds] },
+                 'rows' => rows.map(&:to_h) }
+      File.write(@options[:json], "#{JSON.pretty_generate(result)}\n") if @options[:json]
+      puts Table.new(result['rows'])
+      puts '', Changes.new(old, result) if old
+      0
+    end
+
+    def check_for_leaks
+      chosen = servers(@options[:servers].empty? ? [Ours.key] : @options[:servers])
+      raise Failure, 'nothing to check' if chosen.empty?
+
+      chosen.map { |server| LeakCheck.new(@places, server, @options[:leak]).passed? }.all? ? 0 : 1
+    end
+  end
+end

@@ -1,0 +1,68 @@
+# frozen_string_literal: true
+
+require_relative 'load'
+require_relative 'row'
+require_relative 'stage'
+require_relative 'work'
+
+module Bench
+  # The benchmark proper: every work on every server, round robin, so that whatever the machine does meanwhile meets
+  # all of them.
+  class ComparisonRun
+    # Before its next load each server rests so long. Puma behind kept connections needs it: when one load follows the
+    # other at once, new connections starve behind the old ones, and it does a third of what it can.
+    REST_SECONDS = 3
+
+    def initialize(places, servers, works:, rounds:, seconds:)
+      @places = places
+      @servers = servers
+      @works = works
+      @rounds = rounds
+      @seconds = seconds
+    end
+
+    # Returns the Rows, by work and server.
+    def rows
+      @works.group_by(&:app).flat_map do |app, works|
+        servers = @servers.select { |server| server.serves?(app) }
+        stage = Stage.new(@places, servers)
+        stage.open(app) { works.flat_map { |work| measure(stage, work, servers) } }
+      end
+    end
+
+    private
+
+    def measure(stage, work, servers)
+      $stderr.puts "#{work.title}: warming up" # stdout is for the table
+      stage.warm_up(work)
+      @last_load = Hash.new(now)
+      rows = servers.map { |server| Row.new(work, server) }
+      @rounds.times do |round|
+        $stderr.puts "#{work.title}: round #{round + 1} of #{@rounds}"
+        rows.rotate(round).each { |row| measure_round(row) }
+      end
+      rows
+    end
+
+    def measure_round(row)
+      server = row.server
+      sleep [@last_load[server] + REST_SECONDS - now, 0].max
+      busy = machine_cpu
+      cpu = server.cpu_seconds
+      outcome = Load.run(server.url(row.work.path), clients: row.work.clients, seconds: @seconds)
+      cpu = server.cpu_seconds - cpu
+      others = machine_cpu - busy - cpu - outcome.load_cpu
+      row.add(outcome, cpu: cpu, other_cpu: [others / outcome.seconds, 0].max)
+      @last_load[server] = now
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
+    # Seconds of user, nice and system time of all of the machine's processes.
+    def machine_cpu
+      File.open('/proc/stat', &:readline).split[1, 3].sum(&:to_i) / ProcessTree::TICKS_PER_SECOND
+    end
+  end
+end

@@ -1,0 +1,116 @@
+# frozen_string_literal: true
+
+require 'fileutils'
+require 'net/http'
+require 'socket'
+require_relative 'failure'
+require_relative 'kept_process'
+
+module Bench
+  # A private httpd: event MPM, 127.0.0.1, a ServerRoot of its own. Two children with 25 threads each from start to
+  # end, so that no server gains or loses by children that come and go during a round.
+  class Httpd
+    CHILDREN = 2
+    THREADS = 25
+
+    # The program and the folder of its modules, by apxs where there is one.
+    def self.installation
+      @installation ||= begin
+        apxs = ENV.fetch('APXS', 'apxs')
+        program, modules = `#{apxs} -q sbindir progname libexecdir 2>/dev/null`.strip.split(';;').then do |values|
+          values.length == 3 ? ["#{values[0]}/#{values[1]}", values[2]] : ['/usr/sbin/apache2', '/usr/lib/apache2/modules']
+        end
+        raise Failure, 'There is no httpd: install the package apache2' unless File.executable?(program)
+
+        { program: program, modules: modules, built_in: `#{program} -l`.scan(/mod_(\w+)\.c/).flatten }
+      rescue Errno::ENOENT
+        raise Failure, 'There is no httpd: install the package apache2'
+      end
+    end
+
+    def self.version
+      `#{installation[:program]} -v`[%r{Apache/(\S+)}, 1]
+    end
+
+    def self.module_file(name)
+      File.join(installation[:modules], "mod_#{name}.so")
+    end
+
+    attr_reader :port, :folder, :process
+
+    def initialize(places, folder)
+      @places = places
+      @folder = folder
+      @port = TCPServer.open('127.0.0.1', 0) { |socket| socket.addr[1] }
+      FileUtils.mkdir_p(@folder)
+    end
+
+    # load: names of httpd's own modules; directives: what makes this server this server.
+    def start(load:, directives:)
+      file = File.join(@folder, 'httpd.conf')
+      File.write(file, configuration(load) + directives)
+      @process = KeptProcess.new([self.class.installation[:program], '-d', @folder, '-f', file, '-DFOREGROUND'],
+                                 log: log)
+    end
+
+    def url(path)
+      "http://127.0.0.1:#{@port}#{path}"
+    end
+
+    def log
+      File.join(@folder, 'error.log')
+    end
+
+    # Waits for a good answer to path.
+    def await(path, seconds: 60)
+      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
+      until (answer = try(path)) == '200'
+        unless @process.running? && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
+          raise Failure, "no 200 from #{url(path)}, but #{answer}; the end of its log:\n#{log_end}"
+        end
+
+        sleep 0.1
+      end
+    end
+
+    def log_end
+      Dir.glob(File.join(@folder, '*.log')).map { |file| File.readlines(file).last(15).join }.join
+    end
+
+    private
+
+    def try(path)
+      Net::HTTP.start('127.0.0.1', @port, open_timeout: 5, read_timeout: 60) { |http| http.get(path).code }
+    rescue SystemCallError, IOError, Timeout::Error => error
+      error.message
+    end
+
+    def configuration(load)
+      modules = (%w[unixd log_config mpm_event authz_core mime dir env] + load) - self.class.installation[:built_in]
+      <<~CONFIGURATION
+        #{modules.map { |name| "LoadModule #{name}_module \"#{self.class.module_file(name)}\"" }.join("\n")}
+        #{"User #{@places.user}\nGroup #{@places.group}" if @places.user}
+        ServerName 127.0.0.1
+        Listen 127.0.0.1:#{@port}
+        PidFile "#{@folder}/httpd.pid"
+        DefaultRuntimeDir "#{@folder}"
+        ErrorLog "#{log}"
+        LogLevel warn
+        TypesConfig /dev/null
+        ServerLimit #{CHILDREN}
+        StartServers #{CHILDREN}
+        ThreadsPerChild #{THREADS}
+        MaxRequestWorkers #{CHILDREN * THREADS}
+        MaxSpareThreads #{CHILDREN * THREADS}
+        MaxConnectionsPerChild 0
+        KeepAlive On
+        MaxKeepAliveRequests 0
+        KeepAliveTimeout 5
+        <Directory "/">
+            AllowOverride None
+            Require all granted
+        </Directory>
+      CONFIGURATION
+    end
+  end
+end

@@ -1,0 +1,86 @@
+# frozen_string_literal: true
+
+require_relative 'load'
+require_relative 'memory'
+require_relative 'stage'
+require_relative 'work'
+
+module Bench
+  # Many requests must leave descriptors and memory of all the server's processes where they were. A warm-up by more
+  # clients than the check has lets pools and free lists reach their size first.
+  class LeakCheck
+    WARM_CLIENTS = 40
+    CLIENTS = 16
+    WARM_SHARE = 0.2
+    SLICE_SECONDS = 2
+    DESCRIPTORS = 2 # may come and go in a process at any time
+    MEMORY = 1024   # KiB, and 5 %: Ruby's collector leaves its heap as it likes
+    MEMORY_SHARE = 0.05
+
+    def initialize(places, server, requests)
+      @stage = Stage.new(places, [server])
+      @server = server
+      @requests = requests
+      @work = WORKS.find { |work| work.key == 'hello-16' }
+    end
+
+    # Prints what it saw; true if nothing leaks.
+    def passed?
+      before = after = failures = nil
+      @stage.open(@work.app) do
+        @stage.warm_up(@work)
+        load(@requests * WARM_SHARE, WARM_CLIENTS)
+        before = look
+        failures = load(@requests, CLIENTS)
+        after = look
+      end
+      report(before, after, failures)
+    end
+
+    private
+
+    def load(requests, clients)
+      failures = 0
+      while requests.positive?
+        outcome = Load.run(@server.url(@work.path), clients: clients, seconds: SLICE_SECONDS)
+        raise Failure, 'the server answers nothing' if outcome.requests.zero?
+
+        requests -= outcome.requests
+        failures += outcome.failures
+      end
+      failures
+    end
+
+    # After a pause in which closed connections are noticed.
+    def look
+      sleep 2
+      @server.processes.to_h { |process| [process.pid, [process.name, Memory.of(process.pid)]] }
+    end
+
+    def report(before, after, failures)
+      puts "#{@server.title}: #{@requests} requests of #{CLIENTS} clients, #{failures} failed",
+           format('  %-8s %-16s %16s %22s %22s', 'pid', 'process', 'descriptors', 'RSS KiB', 'PSS KiB')
+      verdicts = (before.keys | after.keys).map { |pid| process_passed?(pid, before[pid], after[pid]) }
+      passed = verdicts.all? && failures.zero?
+      puts passed ? 'No leak.' : 'FAILED: see the lines marked so.'
+      passed
+    end
+
+    def process_passed?(pid, before, after)
+      complaint = complaint_about(before&.last, after&.last)
+      columns = %i[descriptors resident proportional].map do |field|
+        [before, after].map { |look| look&.last ? look.last.public_send(field) : '-' }.join(' → ')
+      end
+      puts format('  %-8d %-16s %16s %22s %22s  %s', pid, (after || before).first, *columns, complaint).rstrip
+      complaint.nil?
+    end
+
+    def complaint_about(before, after)
+      return 'FAILED: came or went meanwhile, or closed to this user' unless before && after
+      return 'FAILED: descriptors' if after.descriptors > before.descriptors + DESCRIPTORS
+
+      room = [MEMORY, before.proportional * MEMORY_SHARE].max
+      'FAILED: memory' if after.proportional > before.proportional + room
+    end
+  end
+end

@@ -1,0 +1,93 @@
+# frozen_string_literal: true
+
+require 'etc'
+require 'fileutils'
+require_relative 'failure'
+
+module Bench
+  # Where things are, and as whom they run. Everything that is written is below build/benchmark; what only this run
+  # needs is below run_folder, which is removed at the end.
+  class Places
+    SOURCE = File.expand_path('../../..', __dir__)
+    LONGEST_SOCKET_PATH = 107
+    LONGEST_SOCKET_NAME = 45 # Phusion Passenger's passenger.XXXXXXX/agents.s/ust_router_api, with some room
+
+    attr_reader :build, :run_folder
+
+    def initialize(build)
+      @build = File.expand_path(build)
+      @run_folder = File.join(work_folder, "run.#{Process.pid}")
+    end
+
+    def work_folder
+      File.join(@build, 'benchmark')
+    end
+
+    def benchmark_source
+      File.join(SOURCE, 'test', 'benchmark')
+    end
+
+    def passenger_root
+      ENV.fetch('PASSENGER_ROOT') { File.join(@build, 'root') }
+    end
+
+    def passenger_module
+      ENV.fetch('PASSENGER_MODULE') { File.join(@build, 'ext/apache2/.libs/mod_passenger.so') }
+    end
+
+    # httpd's children and the applications run as this user when root starts the benchmark; nil for an ordinary user.
+    def user
+      return nil unless Process.uid.zero?
+
+      @user ||= %w[www-data nobody].find { |name| Etc.to_enum(:passwd).any? { |entry| entry.name == name } }
+    end
+
+    def group
+      user && Etc.getgrgid(Etc.getpwnam(user).gid).name
+    end
+
+    def create
+      check_socket_paths
+      remove_stale
+      FileUtils.mkdir_p(@run_folder)
+      File.chmod(0o755, work_folder, @run_folder)
+      check_reachable
+    end
+
+    def remove
+      FileUtils.rm_rf(@run_folder)
+    end
+
+    def give_to_user(folder)
+      FileUtils.chown_R(user, group, folder) if user
+    end
+
+    private
+
+    # A benchmark that was killed could not tidy up.
+    def remove_stale
+      Dir.glob(File.join(work_folder, 'run.*')).each do |folder|
+        FileUtils.rm_rf(folder) unless File.exist?("/proc/#{folder[/\d+\z/]}")
+      end
+    end
+
+    def check_socket_paths
+      return if @run_folder.bytesize + LONGEST_SOCKET_NAME <= LONGEST_SOCKET_PATH
+
+      raise Failure, "#{@build} is too long a path for Unix sockets below it; use a shorter one (--build)"
+    end
+
+    def check_reachable
+      return unless user
+
+      folder = @run_folder
+      until folder == '/'
+        if File.stat(folder).mode.nobits?(0o001)
+          raise Failure, "#{folder} is closed to #{user}, as whom httpd and the applications run: chmod o+x it, " \
+                         'or start the benchmark as an ordinary user'
+        end
+        folder = File.dirname(folder)
+      end
+    end
+  end
+end

@@ -1,0 +1,46 @@
+# frozen_string_literal: true
+
+module Bench
+  # What one server reached on one work: its rounds, and their medians.
+  class Row
+    attr_reader :work, :server
+
+    def initialize(work, server)
+      @work = work
+      @server = server
+      @rounds = []
+    end
+
+    # outcome: of Load; cpu: seconds that the server's processes used; other_cpu: that strangers used, per second.
+    def add(outcome, cpu:, other_cpu:)
+      @rounds << { 'requests' => outcome.requests, 'rate' => outcome.rate.round(1),
+                   'p50_ms' => outcome.latency['50'], 'p99_ms' => outcome.latency['99'],
+                   'cpu_us' => (cpu * 1e6 / [outcome.requests, 1].max).round(1), 'failures' => outcome.failures,
+                   'other_cpu' => other_cpu.round(3), 'latency_ms' => outcome.latency }
+    end
+
+    def rate
+      median('rate')
+    end
+
+    def other_cpu
+      median('other_cpu')
+    end
+
+    def to_h
+      { 'work' => @work.key, 'title' => @work.title, 'clients' => @work.clients,
+        'server' => @server.key, 'server_title' => @server.title,
+        'rate' => rate, 'p50_ms' => median('p50_ms'), 'p99_ms' => median('p99_ms'), 'cpu_us' => median('cpu_us'),
+        'failures' => @rounds.sum { |round| round['failures'] }, 'rounds' => @rounds }
+    end
+
+    private
+
+    def median(field)
+      sorted = @rounds.map { |round| round[field] }.sort
+      middle = sorted.length / 2
+      value = sorted.length.odd? ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2.0
+      value.round(3)
+    end
+  end
+end

@@ -1,0 +1,54 @@
+# frozen_string_literal: true
+
+require 'fileutils'
+require 'open3'
+require_relative '../failure'
+require_relative 'server'
+
+module Bench
+  # (4) The least that httpd can do: a C handler that answers what apps/hello answers.
+  class Floor < Server
+    def title
+      'C handler (floor)'
+    end
+
+    def missing
+      'install the package apache2-dev (it brings apxs)' unless system("command -v #{apxs} >/dev/null")
+    end
+
+    def serves?(app_name)
+      app_name == 'hello'
+    end
+
+    private
+
+    def apxs
+      ENV.fetch('APXS', 'apxs')
+    end
+
+    def directives
+      <<~DIRECTIVES
+        LoadModule floor_module "#{build}"
+        DocumentRoot "#{@app.folder}/public"
+        <Location "/">
+            SetHandler floor
+        </Location>
+      DIRECTIVES
+    end
+
+    # apxs writes beside the source, so a copy of that is in the build folder.
+    def build
+      folder = File.join(@places.work_folder, 'floor')
+      built = File.join(folder, '.libs', 'mod_floor.so')
+      source = File.join(@places.benchmark_source, 'floor', 'mod_floor.c')
+      return built if File.exist?(built) && File.mtime(built) > File.mtime(source)
+
+      FileUtils.mkdir_p(folder)
+      FileUtils.cp(source, folder)
+      output, status = Open3.capture2e(apxs, '-c', 'mod_floor.c', chdir: folder)
+      raise Failure, "mod_floor.c does not compile:\n#{output.lines.first(20).join}" unless status.success?
+
+      built
+    end
+  end
+end

@@ -1,0 +1,27 @@
+# frozen_string_literal: true
+
+require_relative 'passenger_server'
+
+module Bench
+  # (1) This project.
+  class Ours < PassengerServer
+    def title
+      'this module'
+    end
+
+    def missing
+      absent = [module_file, passenger_root].find { |file| !File.exist?(file) }
+      "#{absent} is not there: run make first" if absent
+    end
+
+    private
+
+    def module_file
+      @places.passenger_module
+    end
+
+    def passenger_root
+      @places.passenger_root
+    end
+  end
+end

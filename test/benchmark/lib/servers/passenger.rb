@@ -1,0 +1,40 @@
+# frozen_string_literal: true
+
+require_relative 'passenger_server'
+
+module Bench
+  # (2) Phusion Passenger, as Debian packages it.
+  class Passenger < PassengerServer
+    ROOT = '/usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini'
+
+    def title
+      'Passenger'
+    end
+
+    def missing
+      return nil if File.exist?(module_file) && File.exist?(ROOT)
+
+      'install the package libapache2-mod-passenger (then: a2dismod passenger)'
+    end
+
+    private
+
+    # By its full path: ours is taken from the build folder.
+    def module_file
+      Httpd.module_file('passenger')
+    end
+
+    def passenger_root
+      ROOT
+    end
+
+    def more_directives
+      <<~DIRECTIVES
+        PassengerInstanceRegistryDir "#{@places.run_folder}"
+        PassengerLogFile "#{@httpd.folder}/passenger.log"
+        PassengerDisableSecurityUpdateCheck on
+        PassengerDisableAnonymousTelemetry on
+      DIRECTIVES
+    end
+  end
+end

@@ -1,0 +1,37 @@
+# frozen_string_literal: true
+
+require 'rbconfig'
+require_relative 'server'
+
+module Bench
+  # What this project's module and the one that it replaces have in common: the directives.
+  class PassengerServer < Server
+    private
+
+    def directives
+      <<~DIRECTIVES
+        LoadModule passenger_module "#{module_file}"
+        PassengerRoot "#{passenger_root}"
+        PassengerDefaultRuby "#{RbConfig.ruby}"
+        PassengerMinInstances #{INSTANCES}
+        PassengerMaxPoolSize #{INSTANCES}
+        PassengerAppEnv production
+        #{user_directives}
+        #{more_directives}
+        DocumentRoot "#{@app.folder}/public"
+        PassengerAppRoot "#{@app.folder}"
+        #{@app.environment.map { |name, value| "SetEnv #{name} \"#{value}\"" }.join("\n")}
+      DIRECTIVES
+    end
+
+    def user_directives
+      return '' unless @places.user
+
+      "PassengerUser #{@places.user}\nPassengerGroup #{@places.group}"
+    end
+
+    def more_directives
+      ''
+    end
+  end
+end

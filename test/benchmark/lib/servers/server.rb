@@ -1,0 +1,86 @@
+# frozen_string_literal: true
+
+require_relative '../httpd'
+require_relative '../process_tree'
+
+module Bench
+  # One arrangement under test, serving one application. Subclasses say what is missing on this machine, and which
+  # directives (and further programs) make them.
+  class Server
+    INSTANCES = 2
+
+    attr_reader :httpd
+
+    def initialize(places)
+      @places = places
+    end
+
+    # Short name, as in JSON and --servers.
+    def self.key
+      name[/\w+\z/].downcase
+    end
+
+    def key
+      self.class.key
+    end
+
+    # Why it cannot take part: nil, or one line.
+    def missing
+      nil
+    end
+
+    # An application that it can serve.
+    def serves?(_app_name)
+      true
+    end
+
+    def start(app)
+      @app = app
+      @httpd = Httpd.new(@places, File.join(@places.run_folder, "#{key}-#{app.name}"))
+      @others = start_others
+      @httpd.start(load: modules, directives: directives)
+    end
+
+    # Begins the end; finish waits for it and returns the names of processes that had to be killed.
+    def let_go
+      kept.each(&:let_go)
+    end
+
+    def finish
+      kept.flat_map(&:finish)
+    end
+
+    def url(path)
+      @httpd.url(path)
+    end
+
+    # CPU time of all its processes since it started.
+    def cpu_seconds
+      tree = ProcessTree.new
+      kept.sum { |process| tree.cpu_seconds_below(process.keeper) }
+    end
+
+    def processes
+      tree = ProcessTree.new
+      kept.flat_map { |process| tree.below(process.keeper) }
+    end
+
+    private
+
+    def kept
+      [@httpd&.process, *@others].compact
+    end
+
+    def start_others
+      []
+    end
+
+    def modules
+      []
+    end
+
+    def directives
+      ''
+    end
+  end
+end

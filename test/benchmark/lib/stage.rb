@@ -1,0 +1,53 @@
+# frozen_string_literal: true
+
+require_relative 'app'
+
+module Bench
+  # One application on all servers at once: starts them, warms them up, and ends them whatever happens.
+  class Stage
+    WARM_SECONDS = 1
+    WARM_ROUNDS = 60
+
+    def initialize(places, servers)
+      @places = places
+      @servers = servers
+    end
+
+    def open(app_name)
+      app = App.prepare(app_name, @places)
+      @servers.each { |server| server.start(app) }
+      yield
+    ensure
+      finish
+    end
+
+    # Until all of a server's processes are there: no new one came during a second of load.
+    def warm_up(work)
+      @servers.each do |server|
+        server.httpd.await(work.path)
+        before = nil
+        WARM_ROUNDS.times do
+          Load.run(server.url(work.path), clients: work.clients, seconds: WARM_SECONDS)
+          now = server.processes.map(&:pid).sort
+          break if now == before
+
+          before = now
+        end
+      end
+    end
+
+    private
+
+    # Not interruptible: it takes seconds, and who presses Ctrl-C twice should not be left with processes.
+    def finish
+      previous = %w[INT TERM HUP].map { |signal| [signal, trap(signal, 'IGNORE')] }
+      @servers.each(&:let_go)
+      @servers.each do |server|
+        killed = server.finish
+        warn "#{server.title} did not end by itself; killed: #{killed.join(', ')}" unless killed.empty?
+      end
+    ensure
+      previous.each { |signal, handler| trap(signal, handler || 'DEFAULT') }
+    end
+  end
+end
