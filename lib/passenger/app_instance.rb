@@ -1,0 +1,140 @@
+# frozen_string_literal: true
+
+require_relative "app_process"
+require_relative "channels"
+require_relative "fork_guard"
+require_relative "request_handler"
+
+module PhusionPassenger
+  # A process that serves requests, from SERVE to its end. The main thread waits for what ends it, the control thread reads
+  # the control socket, the handler threads take requests.
+  class AppInstance
+    FINISH_WITHIN = 60
+
+    # `forked`: from a preloader, which the application wants to know.
+    def initialize(control, app, forked:)
+      @control = control
+      @app = app
+      @forked = forked
+      @endings = Thread::Queue.new
+      @channels = Channels.new(control)
+      @handlers = []
+      @threads = []
+    end
+
+    # Returns after the last request; the caller then lets the process end.
+    def run
+      frame = @control.read
+      return if frame.nil? || frame.type == Frame::Control::FINISH
+      raise ProtocolError, "frame #{frame.type} instead of SERVE" unless frame.type == Frame::Control::SERVE
+
+      prepare(frame)
+      start_threads
+      @control.write(Frame::Control::READY)
+      @endings.pop
+      finish
+    rescue Errno::EPIPE, Errno::ECONNRESET
+      finish
+    end
+
+    private
+
+    def prepare(frame)
+      @cell = frame.number(0)
+      @thread_count = frame.number(1)
+      group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
+      @queue, @claims, @marks = frame.take_descriptors(3)
+      Log.app = group
+      AppProcess.title("RubyApp", group)
+      Hooks.call(:starting_worker_process, @forked)
+      install_signal_handlers
+      Hooks.call(:after_installing_signal_handlers)
+      ForkGuard.install { let_go }
+    end
+
+    # TERM and INT: as FINISH. QUIT: where every thread is, to the log.
+    def install_signal_handlers
+      %w[TERM INT].each { |name| trap(name) { @endings << name } }
+      trap("QUIT") { write_backtraces }
+    end
+
+    # In a signal handler only what takes no lock.
+    def write_backtraces
+      Thread.list.each do |thread|
+        lines = [thread.inspect, *thread.backtrace].join("\n    ")
+        $stderr.syswrite("#{lines}\n")
+      end
+    rescue SystemCallError, IOError
+      nil
+    end
+
+    def start_threads
+      adapter = RackAdapter.new(@app, @thread_count)
+      @thread_count.times do |index|
+        handler = RequestHandler.new(queue: @queue, claims: @claims, marks: @marks, cell: @cell + index,
+                                     channels: @channels, adapter: adapter)
+        @handlers << handler
+        @threads << named_thread("Passenger handler #{index}") { handler.run }
+      end
+      named_thread("Passenger control") { read_control_socket }
+    end
+
+    # Whichever thread ends, ends the instance.
+    def named_thread(name)
+      Thread.new do
+        Thread.current.name = name
+        Thread.current.report_on_exception = false
+        yield
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        Log.exception("instance.thread_failed", e, thread: name) unless e.is_a?(SystemExit)
+      ensure
+        @endings << name
+      end
+    end
+
+    def read_control_socket
+      while (frame = @control.read)
+        break if frame.type == Frame::Control::FINISH
+
+        handle(frame)
+      end
+    ensure
+      @channels.stop
+    end
+
+    def handle(frame)
+      case frame.type
+      when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
+      when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
+      when Frame::Control::DROP then frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
+      else
+        frame.close_descriptors
+        Log.event("control.unexpected_frame", type: frame.type)
+      end
+    end
+
+    # Closing the queue wakes those who wait for a request, and none else.
+    def finish
+      @handlers.each(&:finish)
+      @queue&.close
+      deadline = now + FINISH_WITHIN
+      @threads.each { |thread| thread.join([deadline - now, 0].max) }
+      busy = @handlers.count(&:busy?)
+      Log.event("instance.gave_up_waiting", requests: busy) if busy.positive?
+      Hooks.call(:stopping_worker_process)
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
+    # In a process that the application forked.
+    def let_go
+      @handlers.each(&:finish)
+      [@queue, @claims, @marks].each(&:close)
+      @channels.close_all
+      @control.close
+      %w[TERM INT QUIT].each { |name| trap(name, "DEFAULT") }
+    end
+  end
+end

@@ -1,0 +1,103 @@
+# frozen_string_literal: true
+
+require_relative "frame"
+require_relative "log"
+
+module PhusionPassenger
+  # Loads the application that the Options describe, step by step, and says so on the control socket.
+  class AppLoader
+    BACKTRACE_LIMIT = 256 * 1024
+    ENVIRONMENT_NAMES = %w[RAILS_ENV RACK_ENV PASSENGER_APP_ENV].freeze
+
+    # An app that loads must not end the process unsaid: `exit` and syntax errors are failures of a step, too.
+    FAILURES = [Exception].freeze
+    private_constant :FAILURES
+
+    # The step that failed, around what it failed with.
+    class LoadFailed < StandardError
+      attr_reader :step
+
+      def initialize(step)
+        super("the step \"#{step}\" failed")
+        @step = step
+      end
+    end
+
+    def initialize(control, options)
+      @control = control
+      @options = options
+    end
+
+    # The Rack application. Nil when it could not be loaded and that has been reported.
+    def load
+      prepare_environment
+      step("Bundler") { set_up_bundler } if gemfile?
+      step("app loaded") { load_rack_app }
+    rescue LoadFailed => e
+      report(e.step, e.cause)
+      nil
+    end
+
+    private
+
+    def prepare_environment
+      ENVIRONMENT_NAMES.each { |name| ENV[name] = @options["environment"] } if @options["environment"]
+      base_uri = @options.fetch("base_uri", "").chomp("/")
+      ENV["RAILS_RELATIVE_URL_ROOT"] = base_uri unless base_uri.empty?
+      @options.each { |key, value| ENV[key.delete_prefix("env:")] = value if key.start_with?("env:") }
+      step("working directory") { Dir.chdir(app_root) }
+    end
+
+    def app_root
+      @options.fetch("app_root")
+    end
+
+    def gemfile?
+      File.file?(ENV["BUNDLE_GEMFILE"] || "Gemfile")
+    end
+
+    # `bundler/setup` would end the process when a gem is missing.
+    def set_up_bundler
+      ENV["BUNDLE_GEMFILE"] ||= File.expand_path("Gemfile")
+      require "bundler"
+      Bundler.setup
+    end
+
+    # Rack 2 gives options beside the application.
+    def load_rack_app
+      require "rack"
+      startup_file = @options.fetch("startup_file", "")
+      startup_file = "config.ru" if startup_file.empty?
+      app, = Rack::Builder.parse_file(File.expand_path(startup_file))
+      raise "#{startup_file} gives no application to run" unless app.respond_to?(:call)
+
+      app
+    end
+
+    def step(name)
+      started = now
+      @control.write(Frame::Control::STEP, name, "begin", 0)
+      result = yield
+      @control.write(Frame::Control::STEP, name, "done", milliseconds_since(started))
+      result
+    rescue *FAILURES
+      @control.write(Frame::Control::STEP, name, "failed", milliseconds_since(started))
+      raise LoadFailed, name
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
+    end
+
+    def milliseconds_since(started)
+      now - started
+    end
+
+    def report(step, error)
+      Log.exception("app.load_failed", error, step: step)
+      backtrace = Log.describe(error).byteslice(0, BACKTRACE_LIMIT)
+      message = Log.message_of(error).byteslice(0, BACKTRACE_LIMIT)
+      @control.write(Frame::Control::FAILED, step, error.class.name.to_s, message, backtrace)
+    end
+  end
+end

@@ -1,0 +1,45 @@
+# frozen_string_literal: true
+
+require_relative "app_loader"
+require_relative "frame_socket"
+require_relative "hooks"
+require_relative "log"
+
+module PhusionPassenger
+  # What preloaders and instances begin with: the control socket as descriptor 3, HELLO, LOAD, the application.
+  module AppProcess
+    CONTROL_DESCRIPTOR = 3
+
+    # Yields the control socket and the application. Ends the process, with 1 when it could not be loaded.
+    def self.start(role)
+      sync_output
+      control = FrameSocket.for_fd(CONTROL_DESCRIPTOR)
+      control.write(Frame::Control::HELLO, Process.pid)
+      options = options_from(control) or exit
+      Log.app = options["app_group_name"]
+      title(role, Log.app)
+      app = AppLoader.new(control, options).load or exit(1)
+      yield control, app
+    rescue Errno::EPIPE, Errno::ECONNRESET
+      Log.event("agent.gone")
+    end
+
+    def self.title(role, group)
+      $PROGRAM_NAME = "Passenger #{role}: #{group}"
+    end
+
+    def self.sync_output
+      $stdout.sync = true
+      $stderr.sync = true
+    end
+
+    def self.options_from(control)
+      frame = control.read
+      return nil if frame.nil? || frame.type == Frame::Control::FINISH
+      raise ProtocolError, "frame #{frame.type} instead of LOAD" unless frame.type == Frame::Control::LOAD
+
+      frame.map
+    end
+    private_class_method :options_from
+  end
+end

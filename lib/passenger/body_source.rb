@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+require_relative "channel"
+
+module PhusionPassenger
+  # Request bytes that follow on the reply channel in BODY messages: the rest of a long head, then the body.
+  class BodySource
+    def initialize(channel, ticket)
+      @channel = channel
+      @ticket = ticket
+      @buffer = String.new(capacity: Layout::MESSAGE_LIMIT + 1, encoding: Encoding::BINARY)
+      @stale = 0
+      @unread = nil
+      @ended = false
+    end
+
+    # The next bytes, or nil at the end. Raises BodyBrokenOff.
+    def next_piece
+      if @unread
+        piece = @unread
+        @unread = nil
+        return piece
+      end
+      receive until @ended || @unread
+      piece = @unread
+      @unread = nil
+      piece
+    end
+
+    # Exactly that many bytes; what came with them is the next piece.
+    def read_exactly(length)
+      bytes = String.new(encoding: Encoding::BINARY)
+      while bytes.bytesize < length
+        piece = next_piece or raise BodyBrokenOff, "the request head was broken off"
+        bytes << piece
+      end
+      return bytes if bytes.bytesize == length
+
+      @unread = bytes.byteslice(length, bytes.bytesize - length)
+      bytes.byteslice(0, length)
+    end
+
+    private
+
+    def receive
+      @channel.receive(@buffer)
+      ticket, type, flags, _status, _head_length, bytes = @buffer.unpack("#{Layout::Reply::HEADER}a*")
+      return discard unless bytes && ticket == @ticket && type == Layout::Reply::BODY
+      return discard if @buffer.bytesize > Layout::MESSAGE_LIMIT
+
+      @unread = bytes unless bytes.empty?
+      @ended = flags.anybits?(Layout::Reply::LAST)
+    end
+
+    # Messages of an earlier exchange are dropped, but not without end.
+    def discard
+      @stale += [@buffer.bytesize, Layout::Reply::HEADER_LENGTH].max
+      return if @stale <= Layout::Reply::STALE_LIMIT
+
+      raise BodyBrokenOff, "too many messages of other exchanges on the reply channel"
+    end
+  end
+end

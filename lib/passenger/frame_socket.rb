@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+require "socket"
+require_relative "frame"
+
+module PhusionPassenger
+  # Frames over one end of a SOCK_STREAM pair. One thread reads; any thread may write. The file flags of the
+  # descriptor are never changed: others may hold it too.
+  class FrameSocket
+    FLAGS_OF_TROUBLE = Socket::MSG_CTRUNC
+    private_constant :FLAGS_OF_TROUBLE
+
+    attr_reader :io
+
+    def self.for_fd(number)
+      io = UNIXSocket.for_fd(number)
+      io.close_on_exec = true
+      new(io)
+    end
+
+    def initialize(io)
+      @io = io
+      @write_lock = Mutex.new
+    end
+
+    # The next frame, or nil at the end. Raises ProtocolError, after which the socket is closed.
+    def read
+      header, descriptors = read_header
+      return nil unless header
+
+      length, type, count = header.unpack(Frame::HEADER)
+      check(length, count, descriptors)
+      Frame.new(type, Frame.decode_fields(read_exactly(length)), descriptors)
+    rescue ProtocolError
+      descriptors&.each(&:close)
+      close
+      raise
+    rescue Errno::ECONNRESET
+      nil
+    end
+
+    # Sends a frame; the descriptors stay the caller's. Raises SystemCallError when nobody reads any more.
+    def write(type, *fields, descriptors: [])
+      bytes = Frame.new(type, fields, descriptors).encode
+      controls = descriptors.empty? ? [] : [Socket::AncillaryData.unix_rights(*descriptors)]
+      @write_lock.synchronize do
+        sent = @io.sendmsg(bytes, 0, nil, *controls)
+        while sent < bytes.bytesize
+          sent += @io.sendmsg(bytes.byteslice(sent, bytes.bytesize - sent), 0)
+        end
+      end
+    end
+
+    def close
+      @io.close
+    end
+
+    private
+
+    # The descriptors come with the first byte.
+    def read_header
+      header, _, flags, *controls = @io.recvmsg(Frame::HEADER_LENGTH, 0, nil, scm_rights: true)
+      descriptors = controls.flat_map { |control| control.cmsg_is?(:SOCKET, :RIGHTS) ? control.unix_rights : [] }
+      if header.nil? || header.empty?
+        descriptors.each(&:close)
+        return nil
+      end
+      header << read_exactly(Frame::HEADER_LENGTH - header.bytesize) if header.bytesize < Frame::HEADER_LENGTH
+      if flags.anybits?(FLAGS_OF_TROUBLE)
+        descriptors.each(&:close)
+        raise ProtocolError, "a frame's descriptors were cut off"
+      end
+      [header, descriptors]
+    end
+
+    def check(length, count, descriptors)
+      raise ProtocolError, "a frame of #{length} bytes" if length > Frame::MAX_LENGTH
+      raise ProtocolError, "a frame with #{count} descriptors" if count > Frame::MAX_DESCRIPTORS
+      return if count == descriptors.size
+
+      raise ProtocolError, "a frame announced #{count} descriptors and brought #{descriptors.size}"
+    end
+
+    def read_exactly(length)
+      bytes = String.new(capacity: length, encoding: Encoding::BINARY)
+      while bytes.bytesize < length
+        piece = @io.recv(length - bytes.bytesize)
+        raise ProtocolError, "the socket was closed in the middle of a frame" if piece.nil? || piece.empty?
+
+        bytes << piece
+      end
+      bytes
+    end
+  end
+end

@@ -1,0 +1,149 @@
+# frozen_string_literal: true
+
+require_relative "channel"
+
+module PhusionPassenger
+  # What rack.input offers, over any place that bytes come from. Subclasses bring `take(length)`: up to that many bytes
+  # (all that is at hand with nil), or nil at the end.
+  class Input
+    CHUNK = 65_536
+
+    def read(length = nil, buffer = nil)
+      result = length ? read_at_most(length) : read_all
+      return result unless buffer
+
+      buffer.replace(result || "")
+      result && buffer
+    end
+
+    def gets
+      line = nil
+      while (piece = take_line)
+        line = line ? line << piece : piece
+        break if piece.end_with?("\n")
+      end
+      line
+    end
+
+    def each
+      while (line = gets)
+        yield line
+      end
+      self
+    end
+
+    # The server closes the input, not the application.
+    def close; end
+
+    # Frees what the input holds, after the exchange.
+    def release; end
+
+    def binmode
+      self
+    end
+
+    def external_encoding
+      Encoding::BINARY
+    end
+
+    private
+
+    def read_all
+      result = String.new(encoding: Encoding::BINARY)
+      while (piece = take(CHUNK))
+        result << piece
+      end
+      result
+    end
+
+    def read_at_most(length)
+      raise ArgumentError, "negative length #{length} given" if length.negative?
+      return String.new(encoding: Encoding::BINARY) if length.zero?
+
+      result = take(length)
+      return result if result.nil? || result.bytesize == length
+
+      while result.bytesize < length && (piece = take(length - result.bytesize))
+        result << piece
+      end
+      result
+    end
+  end
+
+  # A body that came whole with the request.
+  class MemoryInput < Input
+    def initialize(bytes)
+      super()
+      @bytes = bytes
+      @position = 0
+    end
+
+    def rewind
+      @position = 0
+    end
+
+    def size
+      @bytes.bytesize
+    end
+
+    private
+
+    def take(length)
+      return nil if @position >= @bytes.bytesize
+
+      piece = @bytes.byteslice(@position, length)
+      @position += piece.bytesize
+      piece
+    end
+
+    def take_line
+      return nil if @position >= @bytes.bytesize
+
+      newline = @bytes.index("\n", @position)
+      take(newline ? newline + 1 - @position : @bytes.bytesize)
+    end
+  end
+
+  # A body that is still coming, for Rack 3: what was read is gone. The source's `next_piece` brings a piece or nil
+  # at the end.
+  class StreamInput < Input
+    def initialize(source)
+      super()
+      @source = source
+      @piece = +""
+      @offset = 0
+    end
+
+    private
+
+    def take(length)
+      return nil unless more?
+
+      piece = @piece.byteslice(@offset, length)
+      @offset += piece.bytesize
+      piece
+    end
+
+    def take_line
+      return nil unless more?
+
+      newline = @piece.index("\n", @offset)
+      take(newline ? newline + 1 - @offset : @piece.bytesize)
+    end
+
+    def more?
+      while @offset >= @piece.bytesize
+        piece = next_piece
+        return false unless piece
+
+        @piece = piece
+        @offset = 0
+      end
+      true
+    end
+
+    def next_piece
+      @source.next_piece
+    end
+  end
+end

@@ -1,0 +1,57 @@
+# frozen_string_literal: true
+
+module PhusionPassenger
+  # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. They change together with VERSION and with Layouts.h.
+  module Layout
+    VERSION = 1
+
+    MESSAGE_LIMIT = 65_536
+
+    # Request messages.
+    module Request
+      HEADER_LENGTH = 32
+      HEADER = "CCvVQ<Q<Q<"
+      HEAD_LIMIT = 1024 * 1024
+
+      CHANNEL_OFFSET = 8
+      TICKET_OFFSET = 16
+
+      BODY_FOLLOWS = 1
+      STREAM = 2
+      HEAD_REQUEST = 4
+    end
+
+    # Messages on a reply channel.
+    module Reply
+      HEADER_LENGTH = 16
+      HEADER = "Q<CCvV"
+      PAYLOAD_LIMIT = MESSAGE_LIMIT - HEADER_LENGTH
+      HEAD_LIMIT = 128 * 1024
+      STALE_LIMIT = 1024 * 1024
+
+      RESPONSE = 1
+      DATA = 2
+      INTERIM = 3
+      SKIPPED = 4
+      ACCEPTED = 5
+      ABORTED = 6
+      BODY = 32
+
+      LAST = 1
+    end
+
+    # The memory files.
+    module Claims
+      MAGIC = "PCLM"
+      HEADER_LENGTH = 64
+      CELL_LENGTH = 16
+      CELLS = 1024
+    end
+
+    module Marks
+      MAGIC = "PMRK"
+      TICKETS_OFFSET = 16_512
+      SLOTS = 65_536
+    end
+  end
+end

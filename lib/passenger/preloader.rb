@@ -1,0 +1,61 @@
+# frozen_string_literal: true
+
+require_relative "app_process"
+require_relative "app_instance"
+
+module PhusionPassenger
+  # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
+  class Preloader
+    def initialize(control, app)
+      @control = control
+      @app = app
+    end
+
+    # Until the control socket ends.
+    def run
+      @control.write(Frame::Control::LOADED)
+      while (frame = @control.read)
+        case frame.type
+        when Frame::Control::FORK then fork_instance(*frame.take_descriptors(2))
+        when Frame::Control::FINISH then break
+        else
+          frame.close_descriptors
+          Log.event("control.unexpected_frame", type: frame.type)
+        end
+      end
+    end
+
+    private
+
+    def fork_instance(socket, output)
+      pid = fork { become_instance(socket, output) }
+      Process.detach(pid)
+      @control.write(Frame::Control::FORKED, pid)
+    rescue SystemCallError => e
+      Log.exception("instance.fork_failed", e)
+      @control.write(Frame::Control::FAILED, "instance forked", e.class.name, e.message, Log.describe(e))
+    ensure
+      socket.close
+      output.close
+    end
+
+    def become_instance(socket, output)
+      $stdout.reopen(output)
+      $stderr.reopen(output)
+      AppProcess.sync_output
+      output.close
+      @control.close
+      Random.srand
+      control = FrameSocket.new(socket)
+      control.write(Frame::Control::HELLO, Process.pid)
+      AppInstance.new(control, @app, forked: true).run
+    end
+  end
+end
+
+if __FILE__ == $PROGRAM_NAME
+  PhusionPassenger::AppProcess.start("AppPreloader") do |control, app|
+    Process.respond_to?(:warmup) ? Process.warmup : GC.start
+    PhusionPassenger::Preloader.new(control, app).run
+  end
+end

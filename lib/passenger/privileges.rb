@@ -1,0 +1,80 @@
+# frozen_string_literal: true
+
+require "etc"
+
+module PhusionPassenger
+  # Becomes another user for good, and the environment that user's programs get.
+  class Privileges
+    class Refused < StandardError; end
+
+    DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+    # Empty names mean the user that runs this. Raises Refused for a name that does not exist.
+    def initialize(user, group)
+      @account = user.empty? ? own_account : find_user(user)
+      @group = group.empty? ? nil : find_group(group)
+      @asked = !(user.empty? && group.empty?)
+    end
+
+    # Without root nobody can become another, and nothing is tried.
+    def drop
+      return unless @asked && Process.euid.zero?
+
+      gid = @group ? @group.gid : @account.gid
+      Process.initgroups(@account.name, gid)
+      Process::GID.change_privilege(gid)
+      Process::UID.change_privilege(@account.uid)
+      verify(gid)
+    rescue SystemCallError => e
+      raise Refused, "cannot become user #{@account.name}: #{e.message}"
+    end
+
+    # Somebody asked for a change that cannot be made.
+    def skipped?
+      @asked && !Process.euid.zero? && (@account.uid != Process.euid || (@group && @group.gid != Process.egid))
+    end
+
+    def environment
+      {
+        "PATH" => ENV.fetch("PATH", DEFAULT_PATH),
+        "LANG" => "C.UTF-8",
+        "HOME" => @account.dir,
+        "USER" => @account.name,
+        "LOGNAME" => @account.name,
+        "SHELL" => @account.shell
+      }
+    end
+
+    private
+
+    def own_account
+      Etc.getpwuid(Process.euid) or raise Refused, "there is no user with the id #{Process.euid}"
+    end
+
+    def find_user(name)
+      Etc.getpwnam(name)
+    rescue ArgumentError
+      raise Refused, "there is no user named \"#{name}\""
+    end
+
+    def find_group(name)
+      Etc.getgrnam(name)
+    rescue ArgumentError
+      raise Refused, "there is no group named \"#{name}\""
+    end
+
+    def verify(gid)
+      ids = [Process.uid, Process.euid, Process.gid, Process.egid]
+      return if ids == [@account.uid, @account.uid, gid, gid] && (@account.uid.zero? || !can_return?)
+
+      raise Refused, "the change to user #{@account.name} did not last"
+    end
+
+    def can_return?
+      Process::Sys.setuid(0)
+      true
+    rescue Errno::EPERM
+      false
+    end
+  end
+end

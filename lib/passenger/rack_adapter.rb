@@ -1,0 +1,108 @@
+# frozen_string_literal: true
+
+require_relative "input"
+require_relative "log"
+require_relative "rewindable_input"
+require_relative "response_body"
+require_relative "response_head"
+
+module PhusionPassenger
+  # Calls a Rack application and sends its answer. One for an instance, used by all its threads.
+  class RackAdapter
+    NUL = "\0".b.freeze
+    HTTPS_ON = "on"
+    PAIRS_AT_ONCE = 4000
+    REWINDING_RELEASE = "3"
+
+    # `threads`: how many call it at once.
+    def initialize(app, threads)
+      @app = app
+      @rewind = rewinding_rack?
+      @server_pairs = {
+        "rack.version" => [1, 3].freeze,
+        "rack.errors" => $stderr,
+        "rack.multithread" => threads > 1,
+        "rack.multiprocess" => true,
+        "rack.run_once" => false,
+        "rack.hijack?" => false
+      }.to_a.flatten(1).freeze
+    end
+
+    # `head` is the environment as the child sent it, `input` comes from input_for.
+    def call(head, input, reply, head_request: false)
+      environment = environment_from(head, input)
+      status, headers, body = @app.call(environment)
+      send_answer(status, headers, body, reply, input, head_request)
+    rescue ClientGone, BodyBrokenOff
+      nil
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      fail(e, environment, reply)
+      raise if e.is_a?(SystemExit)
+    ensure
+      close(body, environment)
+      input.release
+    end
+
+    def input_for(source)
+      @rewind ? RewindableInput.new(source) : StreamInput.new(source)
+    end
+
+    private
+
+    def rewinding_rack?
+      return true unless defined?(::Rack) && ::Rack.respond_to?(:release)
+
+      ::Rack.release.to_i < 3
+    end
+
+    def environment_from(head, input)
+      pairs = head.split(NUL, -1)
+      raise BadRequest, "the environment is no list of names and values" if pairs.size.even? || pairs.pop != ""
+
+      pairs.concat(@server_pairs)
+      environment = pairs.size <= PAIRS_AT_ONCE ? Hash[*pairs] : Hash[pairs.each_slice(2).to_a]
+      environment["rack.url_scheme"] = environment["HTTPS"] == HTTPS_ON ? "https" : "http"
+      environment["rack.input"] = input
+      environment["HTTP_VERSION"] = environment["SERVER_PROTOCOL"] ||= "HTTP/1.1"
+      environment
+    end
+
+    def send_answer(status, headers, body, reply, input, head_request)
+      code = status.to_i
+      raise BadResponse, "its status is #{status.inspect}" unless code.between?(200, 999)
+
+      head = ResponseHead.build(headers)
+      if head_request || code == 204 || code == 304
+        reply.respond(code, head, last: true)
+      else
+        ResponseBody.new(body, headers, input).send(code, head, reply)
+      end
+    end
+
+    def fail(error, environment, reply)
+      Log.exception("request.failed", error, request_of(environment))
+      if reply.started?
+        reply.abort
+      else
+        reply.respond(500, "Content-Type: text/plain\r\nContent-Length: 21\r\n", "Internal Server Error", last: true)
+      end
+    rescue ClientGone
+      nil
+    end
+
+    def request_of(environment)
+      return {} unless environment
+
+      { method: environment["REQUEST_METHOD"], path: "#{environment['SCRIPT_NAME']}#{environment['PATH_INFO']}" }
+    end
+
+    def close(body, environment)
+      body.close if body.respond_to?(:close)
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      Log.exception("response.close_failed", e, request_of(environment))
+    end
+  end
+
+  # What the child sent cannot be understood.
+  class BadRequest < StandardError; end
+end

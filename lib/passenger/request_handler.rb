@@ -1,0 +1,134 @@
+# frozen_string_literal: true
+
+require_relative "body_source"
+require_relative "log"
+require_relative "rack_adapter"
+require_relative "reply"
+require_relative "stream_exchange"
+
+module PhusionPassenger
+  # Takes requests from the Group's queue and has them answered, one after the other. One for each thread; nothing in it
+  # is shared but what it is given. Always true: a request runs only after its claim was written and its mark looked at.
+  class RequestHandler
+    include Layout::Request
+
+    NO_CLAIM = ("\0" * Layout::Claims::CELL_LENGTH).b.freeze
+    READ_LIMIT = Layout::MESSAGE_LIMIT + 1
+
+    def initialize(queue:, claims:, marks:, cell:, channels:, adapter:)
+      @queue = queue
+      @claims = claims
+      @marks = marks
+      @cell_offset = Layout::Claims::HEADER_LENGTH + Layout::Claims::CELL_LENGTH * cell
+      @channels = channels
+      @adapter = adapter
+      @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
+      @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
+      @finishing = false
+      @busy = false
+    end
+
+    # Has taken a request and not yet answered it.
+    def busy?
+      @busy
+    end
+
+    # After the request in work, if any, no further one is taken.
+    def finish
+      @finishing = true
+    end
+
+    # Runs until the queue ends or is closed, or `finish`.
+    def run
+      handle_one until @finishing || !take
+    rescue IOError
+      raise unless @finishing # the instance closes the queue to finish
+    end
+
+    private
+
+    # The next message into the buffer. False at the end of the queue.
+    def take
+      @queue.sysread(READ_LIMIT, @buffer)
+      @busy = true
+    rescue EOFError
+      # Nothing was read: the end, or a message without any bytes.
+      return false unless @queue.recv_nonblock(1, Socket::MSG_PEEK, exception: false) == :wait_readable
+
+      retry
+    end
+
+    def handle_one
+      return drop("request.malformed", bytes: @buffer.bytesize) unless message_length_right?
+
+      @claims.pwrite(@buffer.byteslice(CHANNEL_OFFSET, Layout::Claims::CELL_LENGTH), @cell_offset)
+      begin
+        answer
+      ensure
+        @claims.pwrite(NO_CLAIM, @cell_offset) unless @claims.closed?
+      end
+    ensure
+      @busy = false
+    end
+
+    def message_length_right?
+      @buffer.bytesize.between?(HEADER_LENGTH, Layout::MESSAGE_LIMIT)
+    end
+
+    def answer
+      version, flags, _zero, head_length, channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
+      channel = @channels.borrow(channel_id) or return
+      begin
+        reply = Reply.new(channel, ticket)
+        return reply.skip if withdrawn?(channel_id, ticket)
+        return refuse(reply, "version #{version}") if version != Layout::VERSION
+
+        respond(channel, reply, ticket, flags, head_length)
+      rescue ClientGone, BodyBrokenOff
+        @channels.drop(channel_id)
+      ensure
+        channel.give_back
+      end
+    end
+
+    def withdrawn?(channel_id, ticket)
+      @marks.pread(8, Layout::Marks::TICKETS_OFFSET + 8 * (channel_id & 0xFFFF), @mark)
+      @mark.unpack1("Q<") >= ticket
+    end
+
+    def respond(channel, reply, ticket, flags, head_length)
+      return StreamExchange.new(@adapter).run(reply) if flags.anybits?(STREAM)
+      return refuse(reply, "a head of #{head_length} bytes") if head_length > HEAD_LIMIT
+
+      head, input = take_apart(channel, ticket, flags, head_length)
+      return refuse(reply, "a head that ends early") unless head
+
+      @adapter.call(head, input, reply, head_request: flags.anybits?(HEAD_REQUEST))
+    end
+
+    # The environment and the input.
+    def take_apart(channel, ticket, flags, head_length)
+      here = @buffer.bytesize - HEADER_LENGTH
+      if flags.nobits?(BODY_FOLLOWS)
+        return nil if here < head_length
+
+        head, body = @buffer.unpack("x#{HEADER_LENGTH}a#{head_length}a*")
+        return head, MemoryInput.new(body)
+      end
+
+      source = BodySource.new(channel, ticket)
+      head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")
+      head << source.read_exactly(head_length - here) if here < head_length
+      [head, @adapter.input_for(source)]
+    end
+
+    def refuse(reply, reason)
+      Log.event("request.malformed", reason: reason)
+      reply.respond(500, "Content-Type: text/plain\r\nContent-Length: 21\r\n", "Internal Server Error", last: true)
+    end
+
+    def drop(event, fields)
+      Log.event(event, fields)
+    end
+  end
+end

@@ -1,0 +1,118 @@
+# frozen_string_literal: true
+
+require_relative "frame_socket"
+require_relative "log"
+require_relative "privileges"
+
+module PhusionPassenger
+  # Starts preloaders and instances for the agent, as the users it names. Runs no application code and decides nothing.
+  class SpawnServer
+    CONTROL_DESCRIPTOR = 3
+    ROLES = %w[preloader instance].freeze
+
+    # A start that did not succeed: the step and why.
+    class StartFailed < StandardError
+      attr_reader :step
+
+      def initialize(step, text)
+        super(text)
+        @step = step
+      end
+    end
+
+    def initialize(control)
+      @control = control
+    end
+
+    # Until the agent closes the socket.
+    def run
+      trap("CHLD") { reap }
+      @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
+      while (frame = @control.read)
+        answer(frame)
+      end
+    rescue Errno::EPIPE, Errno::ECONNRESET
+      nil
+    end
+
+    private
+
+    # It has no children but those it started, so it waits for any.
+    def reap
+      nil while Process.waitpid(-1, Process::WNOHANG)
+    rescue Errno::ECHILD
+      nil
+    end
+
+    def answer(frame)
+      raise StartFailed.new("spawn server asked", "frame #{frame.type} is unknown") if frame.type != Frame::Spawn::START
+
+      control, output = frame.take_descriptors(2)
+      @control.write(Frame::Spawn::STARTED, start(frame, control, output))
+    rescue StartFailed => e
+      @control.write(Frame::Spawn::FAILED, e.step, e.message)
+    ensure
+      frame.close_descriptors
+    end
+
+    def start(frame, control, output)
+      role, command, user, group = (0..3).map { |index| frame.text(index) }
+      raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
+
+      reader, writer = IO.pipe(binmode: true)
+      pid = fork do
+        become(role, command, Privileges.new(user, group), frame.map(4), control, output)
+      rescue StandardError => e
+        writer.write([step_of(e), e.message].join("\0"))
+      ensure
+        exit!(1)
+      end
+      writer.close
+      step, text = reader.read.split("\0", 2)
+      raise StartFailed.new(step, text) if step
+
+      pid
+    rescue SystemCallError => e
+      raise StartFailed.new("process forked", e.message)
+    ensure
+      [reader, writer].each { |io| io&.close }
+    end
+
+    def step_of(error)
+      error.is_a?(Privileges::Refused) ? "privileges dropped" : "Ruby started"
+    end
+
+    # In the new process. Returns only by an exception.
+    def become(role, command, privileges, environment, control, output)
+      notice_skipped if privileges.skipped?
+      privileges.drop
+      close_on_exec_all
+      environment = privileges.environment.merge(environment)
+      exec(environment, [command, command], File.join(__dir__, "#{role}.rb"),
+           unsetenv_others: true, chdir: "/", in: File::NULL, out: output, err: output,
+           CONTROL_DESCRIPTOR => control)
+    rescue SystemCallError => e
+      raise e.class, "cannot start #{command.inspect}"
+    end
+
+    def notice_skipped
+      Log.event("privileges.skipped", reason: "not root")
+    end
+
+    # Whatever this process was born with must not reach an application.
+    def close_on_exec_all
+      Dir.children("/proc/self/fd").map(&:to_i).each do |number|
+        IO.for_fd(number, autoclose: false).close_on_exec = true if number > 2
+      rescue SystemCallError, ArgumentError
+        next # the listing's own descriptor, or one that Ruby keeps for itself
+      end
+    end
+  end
+end
+
+if __FILE__ == $PROGRAM_NAME
+  $PROGRAM_NAME = "Passenger spawn server"
+  PhusionPassenger::SpawnServer.new(
+    PhusionPassenger::FrameSocket.for_fd(PhusionPassenger::SpawnServer::CONTROL_DESCRIPTOR)
+  ).run
+end

@@ -1,0 +1,104 @@
+# frozen_string_literal: true
+
+require "rbconfig"
+require_relative "peers"
+
+module PhusionPassenger
+  module Peers
+    # Plays the agent to real processes: starts the spawn server, has it start preloaders and instances, serves their
+    # control sockets. Ends all it has started.
+    class Agent
+      SPAWN_SERVER = File.expand_path("../../lib/passenger/spawn_server.rb", __dir__)
+
+      # A process with its control socket and its output.
+      Started = Struct.new(:pid, :control, :output) do
+        def read
+          Timeout.timeout(20) { control.read }
+        end
+
+        # Frames up to one of the type, which comes last.
+        def read_until(type)
+          frames = []
+          frames << read until frames.last&.type == type || (frames.any? && frames.last.nil?)
+          frames
+        end
+
+        def close
+          control.close
+          output.close
+        end
+
+        def closed?
+          output.closed?
+        end
+      end
+
+      attr_reader :hello
+
+      def initialize
+        ours, theirs = UNIXSocket.pair(:STREAM)
+        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, 3 => theirs)
+        theirs.close
+        @socket = FrameSocket.new(ours)
+        @hello = @socket.read
+        @started = []
+      end
+
+      def start(role, ruby: RbConfig.ruby, user: "", group: "", environment: {})
+        process, control, output = prepare
+        @socket.write(33, role, ruby, user, group, *environment.flatten, descriptors: [control, output])
+        answer = @socket.read
+        process.pid = answer.fields[0].to_i if answer.type == 34
+        [answer, process]
+      ensure
+        control.close
+        output.close
+      end
+
+      # Has a preloader fork an instance.
+      def fork_from(preloader)
+        process, control, output = prepare
+        preloader.control.write(53, descriptors: [control, output])
+        answer = preloader.read
+        process.pid = answer.fields[0].to_i
+        [answer, process]
+      ensure
+        control.close
+        output.close
+      end
+
+      # Until the spawn server and all that it started have ended.
+      def close
+        @started.each { |process| process.close unless process.closed? }
+        @socket.close
+        Process.wait(@pid)
+        @started.each { |process| wait_for_end(process.pid) if process.pid }
+        @pid = nil
+      end
+
+      def closed?
+        @pid.nil?
+      end
+
+      def wait_for_end(pid)
+        Timeout.timeout(20, nil, "process #{pid} did not end") { sleep 0.005 while alive?(pid) }
+      end
+
+      def alive?(pid)
+        !File.read("/proc/#{pid}/stat").match?(/\) [ZX] /)
+      rescue Errno::ENOENT, Errno::ESRCH
+        false
+      end
+
+      private
+
+      def prepare
+        ours, control = UNIXSocket.pair(:STREAM)
+        reader, output = IO.pipe
+        process = Started.new(nil, FrameSocket.new(ours), reader)
+        @started << process
+        [process, control, output]
+      end
+    end
+  end
+end

@@ -1,0 +1,107 @@
+# frozen_string_literal: true
+
+require "socket"
+
+module PhusionPassenger
+  # The other sides of the protocols, as the tests play them. They follow doc/PROTOCOLS.md by themselves and share no
+  # code with what they test.
+  module Peers
+    Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :payload) do
+      def last?
+        flags.anybits?(1)
+      end
+
+      def head
+        payload.byteslice(0, head_length)
+      end
+
+      def body
+        payload.byteslice(head_length, payload.bytesize)
+      end
+    end
+
+    ENVIRONMENT = {
+      "REQUEST_METHOD" => "GET", "SCRIPT_NAME" => "", "PATH_INFO" => "/", "QUERY_STRING" => "",
+      "SERVER_NAME" => "localhost", "SERVER_PORT" => "80", "SERVER_PROTOCOL" => "HTTP/1.1", "HTTP_HOST" => "localhost",
+      "REMOTE_ADDR" => "127.0.0.1"
+    }.freeze
+
+    # A memory file as the agent makes it.
+    def self.memory_file(magic, length)
+      file = File.open("/tmp", File::RDWR | File::TMPFILE | File::EXCL, 0o600)
+      file.binmode
+      file.sync = true
+      file.truncate(length)
+      file.pwrite([magic, 1, 0, 0].pack("a4vvV"), 0)
+      file
+    end
+
+    # One Group's queue, claims and marks, and children with one channel each.
+    class Group
+      attr_reader :sender, :receiver, :claims, :marks
+
+      def initialize
+        @sender, @receiver = UNIXSocket.pair(:SEQPACKET)
+        @claims = Peers.memory_file("PCLM", 64 + 16 * 1024)
+        @marks = Peers.memory_file("PMRK", 16_512 + 8 * 65_536)
+      end
+
+      def close
+        [@sender, @receiver, @claims, @marks].each { |io| io.close unless io.closed? }
+      end
+
+      def closed?
+        @sender.closed?
+      end
+
+      def claim(cell)
+        @claims.pread(16, 64 + 16 * cell).unpack("Q<Q<")
+      end
+
+      def mark(channel, ticket)
+        @marks.pwrite([ticket].pack("Q<"), 16_512 + 8 * (channel & 0xFFFF))
+      end
+
+      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 1, head_length: nil)
+        head = environment.is_a?(String) ? environment : environment.flat_map { |pair| pair.map { |s| "#{s}\0" } }.join
+        head = head.b
+        header = [version, flags, 0, head_length || head.bytesize, channel, ticket, 1].pack("CCvVQ<Q<Q<")
+        message = header + head + body.b
+        @sender.sendmsg(message.byteslice(0, 65_536))
+        message.byteslice(65_536, message.bytesize) || ""
+      end
+    end
+
+    # A child's end of a reply channel.
+    class Child
+      attr_reader :io
+
+      def initialize(io)
+        @io = io
+      end
+
+      # Nil at the end.
+      def receive
+        bytes, = @io.recvmsg(70_000)
+        return nil if bytes.nil? || bytes.empty?
+
+        raise "a message of #{bytes.bytesize} bytes" if bytes.bytesize > 65_536
+
+        Message.new(*bytes.unpack("Q<CCvVa*"))
+      end
+
+      # Everything up to the last message: status, head, body, the messages.
+      def answer
+        messages = [receive]
+        messages << receive until messages.last.nil? || messages.last.last?
+        first = messages.first
+        payload = messages.map { |message| message&.payload }.join
+        [first.status, payload.byteslice(0, first.head_length), payload.byteslice(first.head_length..), messages]
+      end
+
+      def send_body(ticket, bytes, last: false, type: 32)
+        @io.sendmsg([ticket, type, last ? 1 : 0, 0, 0].pack("Q<CCvV") + bytes.b)
+      end
+    end
+  end
+end

@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+require "minitest/autorun"
+require "stringio"
+require "timeout"
+require "tmpdir"
+$LOAD_PATH.unshift(File.expand_path("../../lib", __dir__))
+require "passenger/app_process"
+require "passenger/app_instance"
+require_relative "peers"
+
+module PhusionPassenger
+  # What all tests share. A test that leaves a process, a thread or a descriptor behind fails.
+  class TestCase < Minitest::Test
+    FIXTURES = File.expand_path("fixtures", __dir__)
+    LIBRARY = File.expand_path("../../lib/passenger", __dir__)
+    PATIENCE = 20
+
+    def setup
+      @open_before = descriptors
+      @closers = []
+    end
+
+    def teardown
+      @closers.reverse_each(&:call)
+      Log.app = nil
+      GC.start if descriptors.size > @open_before.size
+      left = descriptors.reject { |number, target| @open_before[number] == target }
+      assert_empty left, "the test left descriptors open"
+    end
+
+    # Closes it when the test is over.
+    def closing(io)
+      @closers << -> { io.close unless io.closed? }
+      io
+    end
+
+    def seqpacket_pair
+      UNIXSocket.pair(:SEQPACKET).each { |io| closing(io) }
+    end
+
+    def stream_pair
+      UNIXSocket.pair(:STREAM).each { |io| closing(io) }
+    end
+
+    # Waits for what another process or thread will surely do.
+    def eventually(what = "it")
+      Timeout.timeout(PATIENCE, nil, "#{what} did not happen") do
+        until (result = yield)
+          sleep 0.005
+        end
+        result
+      end
+    end
+
+    def in_time(&block)
+      Timeout.timeout(PATIENCE, nil, "nothing came", &block)
+    end
+
+    # What the block writes to standard error.
+    def logged
+      before = $stderr
+      $stderr = StringIO.new
+      yield
+      $stderr.string
+    ensure
+      $stderr = before
+    end
+
+    private
+
+    def descriptors
+      Dir.children("/proc/self/fd").to_h { |number| [number, target_of(number)] }.compact
+    end
+
+    def target_of(number)
+      target = File.readlink("/proc/self/fd/#{number}")
+      target unless target.start_with?("/proc", "anon_inode")
+    rescue Errno::ENOENT
+      nil
+    end
+  end
+end
