@@ -82,7 +82,8 @@ ChildProcess::ChildProcess(const Command &command) {
         // The pid cannot belong to anybody else yet: only we reap it.
         pidFd_ = openPidFd(pid_);
         if (const auto failure = readFailure(status.first)) {
-            throw SystemException(ChildSetup::describe(failure->step) + "(\"" + command.program + "\")", failure->error);
+            throw SystemException(ChildSetup::describe(failure->step) + "(\"" + command.program + "\")",
+                                  failure->error);
         }
     } catch (...) {
         kill();

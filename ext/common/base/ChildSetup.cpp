@@ -166,7 +166,8 @@ void ChildSetup::closeOthers(int statusPipe) const noexcept {
 void ChildSetup::execute(int statusPipe) const noexcept {
     int error = ENOENT;
     for (const auto &path : paths_) {
-        ::execve(path.c_str(), const_cast<char *const *>(arguments_.data()), const_cast<char *const *>(environment_.data()));
+        ::execve(path.c_str(), const_cast<char *const *>(arguments_.data()),
+                 const_cast<char *const *>(environment_.data()));
         // As a shell does it: a program that is there but forbidden is the better explanation than one that is not there.
         if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
             error = errno;
@@ -181,12 +182,18 @@ void ChildSetup::execute(int statusPipe) const noexcept {
 
 std::string ChildSetup::describe(Step step) {
     switch (step) {
-    case Step::SESSION: return "setsid";
-    case Step::SIGNALS: return "sigprocmask";
-    case Step::DESCRIPTORS: return "dup2";
-    case Step::CLOSE_OTHERS: return "close_range";
-    case Step::PARENT_DEATH_SIGNAL: return "prctl(PR_SET_PDEATHSIG)";
-    case Step::EXECUTE: return "exec";
+        case Step::SESSION:
+            return "setsid";
+        case Step::SIGNALS:
+            return "sigprocmask";
+        case Step::DESCRIPTORS:
+            return "dup2";
+        case Step::CLOSE_OTHERS:
+            return "close_range";
+        case Step::PARENT_DEATH_SIGNAL:
+            return "prctl(PR_SET_PDEATHSIG)";
+        case Step::EXECUTE:
+            return "exec";
     }
     return "start";
 }

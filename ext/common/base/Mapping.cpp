@@ -23,8 +23,8 @@ Mapping::Mapping(const FileDescriptor &fd, std::size_t size, Access access) {
         throw SystemException("fstat", errno);
     }
     if (static_cast<std::size_t>(status.st_size) < size) {
-        throw ProtocolException("Shared memory is too small to be mapped: " + std::to_string(status.st_size) + " bytes instead of " +
-                                std::to_string(size));
+        throw ProtocolException("Shared memory is too small to be mapped: " + std::to_string(status.st_size) +
+                                " bytes instead of " + std::to_string(size));
     }
     const int protection = access == Access::READ_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
     void *address = ::mmap(nullptr, size, protection, MAP_SHARED, fd.get(), 0);

@@ -14,15 +14,47 @@ namespace Passenger {
 /** Types of frames: doc/PROTOCOLS.md, section 4. */
 enum class FrameType : std::uint16_t {
     // child <-> agent
-    HELLO = 1, WELCOME = 2, ATTACH = 3, ATTACHED = 4, REFUSED = 5, REGISTER = 6, REGISTERED = 7, UNREGISTER = 8, QUERY = 9, VALUE = 10,
+    HELLO = 1,
+    WELCOME = 2,
+    ATTACH = 3,
+    ATTACHED = 4,
+    REFUSED = 5,
+    REGISTER = 6,
+    REGISTERED = 7,
+    UNREGISTER = 8,
+    QUERY = 9,
+    VALUE = 10,
     // agent <-> spawn server
-    SPAWN_HELLO = 32, SPAWN_START = 33, SPAWN_STARTED = 34, SPAWN_FAILED = 35,
+    SPAWN_HELLO = 32,
+    SPAWN_START = 33,
+    SPAWN_STARTED = 34,
+    SPAWN_FAILED = 35,
     // agent <-> preloader, instance
-    PROCESS_HELLO = 48, LOAD = 49, STEP = 50, LOADED = 51, FAILED = 52, FORK = 53, FORKED = 54, SERVE = 55, READY = 56, FETCH = 57,
-    CHANNEL = 58, NO_CHANNEL = 59, DROP = 60, FINISH = 61,
+    PROCESS_HELLO = 48,
+    LOAD = 49,
+    STEP = 50,
+    LOADED = 51,
+    FAILED = 52,
+    FORK = 53,
+    FORKED = 54,
+    SERVE = 55,
+    READY = 56,
+    FETCH = 57,
+    CHANNEL = 58,
+    NO_CHANNEL = 59,
+    DROP = 60,
+    FINISH = 61,
     // httpd's parent <-> watchdog <-> pool process
-    AGENT_START = 64, AGENT_STARTED = 65, AGENT_FAILED = 66, SETTINGS = 67, STOP = 68, DEPOSIT = 69, WITHDRAW = 70, RESTORE = 71,
-    BEGIN = 72, POOL_READY = 73
+    AGENT_START = 64,
+    AGENT_STARTED = 65,
+    AGENT_FAILED = 66,
+    SETTINGS = 67,
+    STOP = 68,
+    DEPOSIT = 69,
+    WITHDRAW = 70,
+    RESTORE = 71,
+    BEGIN = 72,
+    POOL_READY = 73
 };
 
 /** A message between processes that is not on the hot path: a type, byte strings, descriptors. */

@@ -55,7 +55,8 @@ void FrameSocket::send(const Frame &frame, const std::vector<int> &attached, Dea
     std::string_view left = bytes;
     while (!left.empty()) {
         const bool first = left.size() == bytes.size();
-        const std::size_t sent = sendNow(socket_, left, first ? std::span<const int>(descriptors) : std::span<const int>());
+        const std::size_t sent =
+            sendNow(socket_, left, first ? std::span<const int>(descriptors) : std::span<const int>());
         left.remove_prefix(sent);
         cutOff_ = left.size() != bytes.size() && !left.empty();
         if (sent == 0 && !pollUntil(socket_.get(), POLLOUT, deadline)) {
@@ -107,7 +108,8 @@ bool FrameSocket::readSome(int flags) {
         throw ProtocolException("More descriptors arrived than a frame may have, or than this process may open");
     }
     if (received.size == 0) {
-        throw EndOfFileException(reader_.midFrame() ? "The peer closed the connection within a frame" : "The peer closed the connection");
+        throw EndOfFileException(reader_.midFrame() ? "The peer closed the connection within a frame"
+                                                    : "The peer closed the connection");
     }
     reader_.feed(std::string_view(buffer.data(), received.size), std::move(received.descriptors), received.credentials);
     return true;

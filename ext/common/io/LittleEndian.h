@@ -18,7 +18,8 @@ template <std::unsigned_integral T> void appendLittleEndian(std::string &bytes, 
 template <std::unsigned_integral T> T readLittleEndian(std::string_view bytes, std::size_t offset) {
     T value = 0;
     for (std::size_t i = 0; i < sizeof(T); ++i) {
-        value = static_cast<T>(value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(bytes[offset + i])) << (8 * i)));
+        value = static_cast<T>(
+            value | static_cast<T>(static_cast<T>(static_cast<unsigned char>(bytes[offset + i])) << (8 * i)));
     }
     return value;
 }

@@ -52,7 +52,8 @@ DescriptorPair makeSeqPacketPair() {
     return makePair(SOCK_SEQPACKET);
 }
 
-std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors, int flags) {
+std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors,
+                                int flags) {
     if (descriptors.size() > MAX_DESCRIPTORS) {
         throw ProtocolException("Too many descriptors for one message: " + std::to_string(descriptors.size()));
     }
@@ -107,7 +108,8 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
             takeCredentials(*header, received);
         }
     }
-    received.truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || received.descriptors.size() > MAX_DESCRIPTORS;
+    received.truncated =
+        (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || received.descriptors.size() > MAX_DESCRIPTORS;
     return received;
 }
 

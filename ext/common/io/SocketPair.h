@@ -42,7 +42,8 @@ struct Received {
  *  descriptors travel with the first one. @param flags MSG_DONTWAIT or 0.
  *  @return bytes taken. @throws SystemException (EAGAIN with MSG_DONTWAIT, EPIPE when the peer is gone);
  *  ProtocolException (more than MAX_DESCRIPTORS) */
-std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors, int flags = 0);
+std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors,
+                                int flags = 0);
 
 /** Receives into `buffer`; descriptors come close-on-exec. @throws SystemException (EAGAIN with MSG_DONTWAIT) */
 Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags = 0);
