@@ -11,6 +11,8 @@ class PatternStream
   end
 
   def each
+    return to_enum(:each) unless block_given?
+
     position = 0
     while position < @bytes
       offset = position % BLOCK.bytesize

@@ -1,0 +1,74 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Many clients at once over few instances.
+class ConcurrencyTest < IntegrationTest
+  CLIENTS = 32
+  REQUESTS = 25
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 2)
+    made.site("rack.test", SampleApps.rack, "PassengerMinInstances 2\n")
+  end
+
+  def setup
+    eventually("two instances") { Array.new(2) { Thread.new { busy_pid } }.map(&:value).uniq.size == 2 }
+  end
+
+  def test_thirty_two_clients_over_two_instances_each_get_their_own_answers
+    answers = in_parallel { |number| exchange(number, "GET", ->(_) { "" }) }
+    assert_equal CLIENTS * REQUESTS, answers.size
+    pids = answers.map { |answer| answer.split.last }.uniq
+    assert_equal 2, pids.size, "two instances share the work"
+  end
+
+  def test_thirty_two_clients_with_bodies_each_get_their_own_answers
+    in_parallel { |number| exchange(number, "POST", ->(turn) { "#{number}/#{turn} ".ljust(100 + (turn * 997), "x") }) }
+  end
+
+  def test_a_slow_request_does_not_hold_up_a_fast_one
+    path = fifo
+    slow = Thread.new { client.get("/wait?fifo=#{path}").body }
+    5.times { assert_equal "hello world\n", client.get("/hello").body }
+    release(path, "finished")
+    assert_match(/\Afinished/, slow.value)
+  end
+
+  def test_requests_wait_while_all_instances_are_busy
+    path = fifo
+    started = File.join(scratch, "started")
+    busy = Array.new(6) { Thread.new { client.get("/wait?fifo=#{path}&started=#{started}").code } }
+    eventually("both instances are busy") { File.exist?(started) && File.readlines(started).size == 2 }
+    6.times { release(path) }
+    assert_equal ["200"] * 6, busy.map(&:value)
+    assert_equal 6, File.readlines(started).size
+  end
+
+  private
+
+  def in_parallel(&block)
+    Array.new(CLIENTS) { |number| Thread.new { block.call(number) } }.flat_map(&:value)
+  end
+
+  # Of an instance that is kept for a moment, so that another request finds another.
+  def busy_pid
+    client.get("/slow?seconds=0.05").body[/\d+/]
+  end
+
+  # Requests with a nonce on one connection; each answer must carry it, in its head and in its body.
+  def exchange(number, method, body)
+    raw = server.raw
+    Array.new(REQUESTS) do |turn|
+      nonce = "#{number}-#{turn}-#{rand(1 << 64).to_s(16)}"
+      content = body.call(turn)
+      raw.request(method, "/echo", { "X-Nonce" => nonce, "Content-Length" => content.bytesize.to_s }).write(content)
+      response = raw.response
+      expected = "#{nonce} #{content.bytesize} #{Digest::SHA256.hexdigest(content)}"
+      assert_equal [200, nonce, expected], [response.status, response["X-Nonce"], response.body[0, expected.size]]
+      response.body
+    end
+  ensure
+    raw&.close
+  end
+end

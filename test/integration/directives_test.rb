@@ -1,0 +1,136 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Directives that decide where, as whom and how many.
+class DirectivesTest < IntegrationTest
+  serve do |made|
+    made.set("PassengerDefaultUser", TestEnvironment::OTHER_USER) if TestEnvironment.root?
+    rack = SampleApps.rack
+    made.site("rack.test", rack)
+    made.site("disabled.test", rack, "PassengerEnabled off\n")
+    made.site("partly.test", rack, "<Location /hello>\n  PassengerEnabled off\n</Location>\n")
+    made.site("elsewhere.test", rack, "PassengerAppRoot #{rack}\n", document_root: static_folder)
+    made.site("rails_env.test", rack, "RailsEnv custom\nPassengerMinInstances 2\n")
+    made.site("direct.test", SampleApps.rack, "PassengerSpawnMethod direct\n")
+    if TestEnvironment.root?
+      made.site("user.test", SampleApps.rack, "PassengerUser daemon\n")
+      made.site("group.test", SampleApps.rack, "PassengerUser daemon\nPassengerGroup nogroup\n")
+      made.site("owner.test", TestEnvironment.hand_over(SampleApps.rack, "games"))
+      made.site("root.test", TestEnvironment.hand_over(SampleApps.rack, "root"))
+    end
+  end
+
+  def self.static_folder
+    SampleApps.new_folder.tap { |folder| File.write(File.join(folder, "static.txt"), "another static file\n") }
+  end
+
+  def process(site)
+    client(site).json("/process")
+  end
+
+  def test_a_disabled_place_is_httpds_alone
+    assert_status 404, client("disabled.test").get("/hello")
+    assert_status 200, client("disabled.test").get("/static.txt")
+  end
+
+  def test_one_location_may_be_disabled
+    assert_status 404, client("partly.test").get("/hello")
+    assert_status 200, client("partly.test").get("/env")
+  end
+
+  def test_an_application_may_live_apart_from_its_document_root
+    assert_equal "hello world\n", client("elsewhere.test").get("/hello").body
+    assert_equal "another static file\n", client("elsewhere.test").get("/static.txt").body
+  end
+
+  def test_production_is_the_environment_unless_one_is_named
+    assert_equal "production", process("rack.test")["environment"]["RACK_ENV"]
+    assert_equal %w[custom custom], process("rails_env.test")["environment"].values_at("RACK_ENV", "RAILS_ENV")
+  end
+
+  def test_a_smartly_spawned_instance_is_a_child_of_its_preloader
+    instance = ProcessInfo.read(process("rack.test")["pid"])
+    assert_match(/preloader/i, ProcessInfo.read(instance.ppid).command_line)
+  end
+
+  def test_a_directly_spawned_instance_has_no_preloader
+    instance = ProcessInfo.read(process("direct.test")["pid"])
+    refute_match(/preloader/i, ProcessInfo.read(instance.ppid).command_line)
+  end
+
+  def test_an_idle_instance_ends_after_the_idle_time_but_the_minimum_stays
+    made = configuration do |one|
+      one.set("PassengerPoolIdleTime", 1)
+      one.site("min.test", SampleApps.rack, "PassengerMinInstances 1\n")
+      one.site("none.test", SampleApps.rack, "PassengerMinInstances 0\n")
+    end
+    with_server(made) do |server|
+      pids = Array.new(3) { Thread.new { server.client("min.test").get("/slow?seconds=0.2").body[/\d+/].to_i } }
+      pids = pids.map(&:value).uniq
+      doomed = server.client("none.test").pid
+      eventually("idle instances end", within: 15) { ProcessInfo.read(doomed).nil? }
+      eventually("one stays", within: 15) { pids.one? { |pid| ProcessInfo.read(pid) } }
+      assert_includes pids, server.client("min.test").pid
+    end
+  end
+
+  def test_a_full_pool_makes_room_for_another_application
+    made = configuration do |one|
+      one.set("PassengerMaxPoolSize", 1)
+      3.times { |number| one.site("app#{number}.test", SampleApps.rack) }
+    end
+    with_server(made) do |server|
+      2.times { 3.times { |number| assert_status 200, server.client("app#{number}.test").get("/hello") } }
+    end
+  end
+
+  def test_an_application_runs_as_the_owner_of_its_startup_file
+    needs_root "applications change their user"
+    assert_equal Etc.getpwnam("games").uid, process("owner.test")["uid"]
+    assert_equal Etc.getpwnam("games").gid, process("owner.test")["gid"]
+  end
+
+  def test_an_application_of_root_runs_as_the_default_user
+    needs_root "applications change their user"
+    assert_equal Etc.getpwnam(TestEnvironment::OTHER_USER).uid, process("root.test")["uid"]
+  end
+
+  def test_an_application_runs_as_the_user_that_is_named
+    needs_root "applications change their user"
+    daemon = Etc.getpwnam("daemon")
+    assert_equal [daemon.uid, daemon.gid], process("user.test").values_at("uid", "gid")
+    assert_equal Etc.getgrnam("nogroup").gid, process("group.test")["gid"]
+  end
+
+  def test_an_application_has_no_group_of_root
+    needs_root "applications change their user"
+    refute_includes process("user.test")["groups"], 0
+  end
+
+  def test_no_part_of_an_application_runs_as_root
+    needs_root "applications change their user"
+    process("rack.test")
+    preloaders = server.tree.matching(/preloader/i)
+    refute_empty preloaders
+    assert_empty preloaders.select { |one| one.uid.zero? }
+  end
+
+  def test_an_ordinary_users_applications_run_as_that_user
+    skip "the tests run as root" if TestEnvironment.root?
+    assert_equal Process.uid, process("rack.test")["uid"]
+  end
+
+  {
+    "PassengerMaxPoolSize" => "many", "PassengerMinInstances" => "-1", "PassengerEnabled" => "perhaps",
+    "PassengerSpawnMethod" => "magic", "PassengerLogLevel" => "99", "PassengerPoolIdleTime" => "soon"
+  }.each do |name, value|
+    define_method("test_a_bad_value_of_#{name}_is_a_configuration_error_that_says_so") do
+      @own_server = HttpdServer.new(configuration { |made| made.set(name, value) })
+      output, status = @own_server.check_configuration
+      refute status.success?
+      assert_includes output, name
+      assert_includes output, value
+    end
+  end
+end

@@ -1,0 +1,145 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# What the application learns about a request.
+class EnvironmentTest < IntegrationTest
+  # Keeps what its process's environment was when it was loaded.
+  AT_LOAD = <<~RUBY
+    require "json"
+    at_load = ENV.to_h
+    run proc { |env|
+      answer = { "at_load" => at_load, "request" => env.select { |_, value| value.is_a?(String) } }
+      [200, { "Content-Type" => "application/json" }, [JSON.generate(answer)]]
+    }
+  RUBY
+
+  serve do |made|
+    made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
+    rack = SampleApps.rack
+    made.site("rack.test", rack, "SetEnvIf X-Colour (.+) COLOUR=$1\n")
+    made.site("secure.test", rack, "", tls: true)
+    made.site("settings.test", SampleApps.written(AT_LOAD), <<~CONF)
+      SetEnv SAMPLE_SETTING "a value with spaces"
+      SetEnv SAMPLE_UTF8 Grüße
+      PassengerAppEnv staging
+    CONF
+  end
+
+  def env(path = "/env", headers = {})
+    client.json(path, headers)
+  end
+
+  def test_escaped_paths_reach_the_application_escaped
+    ["/env/caf%C3%A9%20au%20lait", "/env/a%25b", "/env/a%3Fb%23c", "/env/a+b;c=d,e@f:g", "/env/%E2%82%AC"].each do |path|
+      seen = env("#{path}?q=%C3%A9")
+      # The case of an escape's digits means nothing.
+      escaped = seen.values_at("PATH_INFO", "REQUEST_URI").map { |text| text.gsub(/%\h\h/, &:upcase) }
+      assert_equal [path, "#{path}?q=%C3%A9", ""], [*escaped, seen["SCRIPT_NAME"]]
+    end
+  end
+
+  def test_query_strings_are_left_alone
+    ["a=1&b=2", "a=%C3%A9+x&c=%26&&", "no-equals-sign", "a[]=1&a[]=2", "x=%00%0D%0A", "?="].each do |query|
+      assert_equal query, env("/env?#{query}")["QUERY_STRING"]
+    end
+    assert_equal "", env("/env")["QUERY_STRING"]
+    assert_equal "", env("/env?")["QUERY_STRING"]
+  end
+
+  def test_a_long_query_string_arrives_whole
+    query = "q=#{'x' * 7_000}"
+    assert_equal query, env("/env?#{query}")["QUERY_STRING"]
+  end
+
+  def test_the_clients_address_and_the_servers_name_are_known
+    seen = env
+    assert_equal ["127.0.0.1", "rack.test", "rack.test:#{server.port}"],
+                 seen.values_at("REMOTE_ADDR", "SERVER_NAME", "HTTP_HOST")
+    assert_match(/\A\d+\z/, seen["REMOTE_PORT"])
+    assert_equal [server.port.to_s, "HTTP/1.1", "GET"], seen.values_at("SERVER_PORT", "SERVER_PROTOCOL", "REQUEST_METHOD")
+    assert_match(/Apache/, seen["SERVER_SOFTWARE"])
+  end
+
+  def test_a_request_without_tls_is_not_https
+    seen = env
+    assert_includes [nil, "", "off"], seen["HTTPS"]
+    assert_equal "http", seen["rack.url_scheme"]
+  end
+
+  def test_a_request_over_tls_is_https
+    skip "httpd has no mod_ssl" unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
+    seen = server.client("secure.test", tls: true).json("/env")
+    assert_equal %w[on https], seen.values_at("HTTPS", "rack.url_scheme")
+    assert_equal server.configuration.tls_port.to_s, seen["SERVER_PORT"]
+  end
+
+  def test_headers_become_variables
+    seen = env("/env", "X-Custom-Header" => "one", "Accept-Language" => "de", "Cookie" => "a=1; b=2")
+    assert_equal ["one", "de", "a=1; b=2"], seen.values_at("HTTP_X_CUSTOM_HEADER", "HTTP_ACCEPT_LANGUAGE", "HTTP_COOKIE")
+  end
+
+  def test_the_bodys_type_and_length_have_names_of_their_own
+    raw = server.raw
+    raw.request("POST", "/env", { "Content-Type" => "text/weird", "Content-Length" => "3" }).write("abc")
+    seen = JSON.parse(raw.response.body)
+    assert_equal %w[text/weird 3], seen.values_at("CONTENT_TYPE", "CONTENT_LENGTH")
+    refute seen.key?("HTTP_CONTENT_LENGTH")
+  ensure
+    raw&.close
+  end
+
+  def test_twenty_kilobytes_of_headers_reach_the_application
+    headers = (1..20).to_h { |number| ["X-Filler-#{number}", number.to_s * 1_000] }
+    seen = env("/env", headers)
+    headers.each { |name, value| assert_equal value, seen["HTTP_#{name.upcase.tr('-', '_')}"] }
+  end
+
+  def test_seventy_kilobytes_of_headers_reach_the_application
+    headers = (1..70).to_h { |number| ["X-Filler-#{number}", (number % 10).to_s * 1_000] }
+    seen = env("/env", headers)
+    headers.each { |name, value| assert_equal value, seen["HTTP_#{name.upcase.tr('-', '_')}"] }
+  end
+
+  def test_a_long_head_with_a_body_arrives_whole
+    headers = (1..70).to_h { |number| ["X-Filler-#{number}", "x" * 1_000] }
+    answer = JSON.parse(client.post("/upload", Pattern.bytes(100_000), headers).body)
+    assert_equal [100_000, Pattern.digest(100_000)], answer.values_at("size", "sha256")
+  end
+
+  def test_names_with_underscores_do_not_shadow_real_headers
+    assert_equal "real", env("/env", "X-Real-User" => "real", "X_Real_User" => "forged")["HTTP_X_REAL_USER"]
+    assert_equal "real", env("/env", "X_Real_User" => "forged", "X-Real-User" => "real")["HTTP_X_REAL_USER"]
+  end
+
+  def test_a_proxy_header_does_not_become_http_proxy
+    assert_nil env("/env", "Proxy" => "http://evil.test/")["HTTP_PROXY"]
+  end
+
+  def test_set_env_is_in_the_process_before_the_application_loads
+    at_load = client("settings.test").json("/")["at_load"]
+    assert_equal ["a value with spaces", "Grüße"], at_load.values_at("SAMPLE_SETTING", "SAMPLE_UTF8")
+  end
+
+  def test_set_env_is_in_each_requests_environment
+    assert_equal "a value with spaces", client("settings.test").json("/")["request"]["SAMPLE_SETTING"]
+  end
+
+  def test_variables_of_one_request_are_in_that_request_only
+    assert_equal "blue", env("/env", "X-Colour" => "blue")["COLOUR"]
+    assert_nil env["COLOUR"]
+  end
+
+  def test_the_applications_environment_has_its_names
+    at_load = client("settings.test").json("/")["at_load"]
+    assert_equal %w[staging staging], at_load.values_at("RAILS_ENV", "RACK_ENV")
+  end
+
+  def test_the_application_runs_in_its_own_folder
+    assert_equal server.configuration.sites.first.root, client.json("/process")["directory"]
+  end
+
+  def test_the_secrets_of_httpds_own_environment_stay_there
+    refute client.json("/process")["environment"].key?("PASSENGER_TEST_ID")
+  end
+end

@@ -1,0 +1,74 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Many requests leave descriptors and memory where they were. LEAK_REQUESTS=100000 is the long form.
+class LeakTest < IntegrationTest
+  REQUESTS = Integer(ENV.fetch("LEAK_REQUESTS", "5000"))
+  CLIENTS = 4
+  # Heaps settle; a leak of a hundred bytes per request would show in the long form.
+  ALLOWANCE = 8 * 1024 * 1024
+
+  def test_many_requests_leave_descriptors_and_memory_where_they_were
+    made = configuration do |one|
+      # One child that stays, so that each process is there before and after.
+      one.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 16\n" \
+                         "ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0"
+      one.set("PassengerMaxPoolSize", 2)
+      one.site("rack.test", SampleApps.rack, "PassengerMinInstances 2\n")
+    end
+    with_server(made) do |server|
+      load(server, [REQUESTS / 5, 2_000].min)
+      before = settled(server)
+      memory = memory_of(server)
+      load(server, REQUESTS)
+      after = settled(server)
+      assert_equal before.keys.sort, after.keys.sort, "the processes are the same"
+      grown = after.select { |pid, count| count > before[pid] + 2 }
+      assert_empty grown, "descriptors before: #{before}, after: #{after}"
+      swollen = memory_of(server).to_h { |pid, size| [pid, size - memory.fetch(pid, size)] }
+      assert_empty(swollen.select { |_, growth| growth > ALLOWANCE })
+    end
+  end
+
+  private
+
+  # A mix: kept connections and new ones, bodies both ways, errors, clients that leave.
+  def load(server, requests)
+    Array.new(CLIENTS) do
+      Thread.new do
+        raw = server.raw
+        (requests / CLIENTS).times { |number| raw = one_request(server, raw, number) }
+        raw.close
+      end
+    end.each(&:join)
+  end
+
+  def one_request(server, raw, number)
+    case number % 50
+    when 10 then raw.get("/download?bytes=200000")
+    when 20 then raw.request("POST", "/upload", { "Content-Length" => "100000" }).write("x" * 100_000).response
+    when 30 then raw.get("/raise")
+    when 40
+      raw.request("GET", "/download?bytes=5000000").abort
+      return server.raw
+    else raw.get("/hello")
+    end
+    raw
+  end
+
+  # Descriptors by process, when connections have been closed.
+  def settled(server)
+    last = nil
+    eventually("descriptor counts that stay the same", within: 20, every: 0.5) do
+      counts = server.tree.descriptor_counts
+      same = counts == last
+      last = counts
+      same && counts
+    end
+  end
+
+  def memory_of(server)
+    server.tree.processes.to_h { |process| [process.pid, process.memory.to_i] }
+  end
+end

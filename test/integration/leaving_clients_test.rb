@@ -1,0 +1,91 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Clients that go in the middle of something, on a pool of one: whatever they leave in disorder, the next one notices.
+class LeavingClientsTest < IntegrationTest
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 1)
+    made.site("rack.test", SampleApps.rack)
+  end
+
+  def setup
+    @pid = client.pid
+  end
+
+  # The same instance serves on, and soon.
+  def assert_unharmed
+    pid = eventually("the next request", within: 10) { client.pid }
+    assert_equal @pid, pid, "the instance is the same"
+  end
+
+  def test_a_client_that_leaves_in_the_middle_of_its_head
+    [:close, :abort].each do |way|
+      server.raw.write("GET /hello HTTP/1.1\r\nHost: rack.test\r\nX-Half: ").public_send(way)
+    end
+    assert_unharmed
+  end
+
+  def test_a_client_that_leaves_while_the_application_works
+    path = fifo
+    started = File.join(scratch, "started")
+    raw = server.raw.request("GET", "/wait?fifo=#{path}&started=#{started}")
+    eventually { File.exist?(started) }
+    raw.abort
+    release(path)
+    assert_unharmed
+  end
+
+  def test_clients_that_leave_while_their_requests_wait
+    path = fifo
+    started = File.join(scratch, "started")
+    first = Thread.new { client.get("/wait?fifo=#{path}&started=#{started}").code }
+    eventually { File.exist?(started) }
+    waiting = Array.new(5) { server.raw.request("GET", "/slow?seconds=0&started=#{started}") }
+    waiting.each(&:abort)
+    release(path)
+    assert_equal "200", first.value
+    assert_unharmed
+  end
+
+  def test_a_client_that_leaves_in_the_middle_of_its_body
+    [10_000, 1_000_000].each do |sent|
+      raw = server.raw.request("POST", "/upload", { "Content-Length" => "10000000" })
+      raw.write("x" * sent)
+      raw.abort
+    end
+    assert_unharmed
+  end
+
+  def test_a_client_that_leaves_in_the_middle_of_a_chunked_body
+    raw = server.raw.request("POST", "/upload", { "Transfer-Encoding" => "chunked" })
+    raw.write("1000\r\n#{'x' * 100}")
+    raw.close
+    assert_unharmed
+  end
+
+  def test_a_client_that_leaves_in_the_middle_of_a_download
+    [:close, :abort].each do |way|
+      raw = server.raw.request("GET", "/download?bytes=200000000")
+      assert_equal 200, raw.read_head.status
+      raw.public_send(way)
+    end
+    assert_unharmed
+  end
+
+  def test_a_client_that_leaves_between_two_pieces
+    path = fifo
+    raw = server.raw.request("GET", "/stream?fifo=#{path}&pieces=5")
+    raw.read_head
+    release(path)
+    raw.read_chunk
+    raw.abort
+    4.times { release(path) }
+    assert_unharmed
+  end
+
+  def test_a_hundred_clients_that_leave_at_once
+    Array.new(100) { |number| server.raw.request("GET", "/download?bytes=#{number * 10_000}") }.each(&:abort)
+    assert_unharmed
+  end
+end

@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# What applications print.
+class LogTest < IntegrationTest
+  LONG = 20_000
+  PRINTER = <<~RUBY
+    $stdout.sync = true
+    puts "printed at load"
+    run proc { |env|
+      case env["PATH_INFO"]
+      when "/long" then puts "long-" + "x" * #{LONG} + "-end"
+      when "/partial" then $stdout.print "without an end"
+      when "/many" then 500.times { |number| puts "line-\#{number}" }
+      when "/bytes" then $stdout.write("zero\\0byte \\xFF\\n".b)
+      when "/child" then system("echo said by a child")
+      end
+      [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+    }
+  RUBY
+
+  serve do |made|
+    made.site("rack.test", SampleApps.rack)
+    made.site("printer.test", SampleApps.written(PRINTER))
+  end
+
+  def setup
+    @position = server.log.position
+  end
+
+  def test_each_line_of_output_names_the_process
+    pid = client.pid
+    client.get("/stderr?text=unmistakable")
+    %w[stdout stderr errors].each do |where|
+      server.log.wait_for(/App #{pid} output: #{where} says unmistakable/, from: @position)
+    end
+  end
+
+  def test_what_is_printed_while_loading_is_in_the_log
+    client("printer.test").get("/")
+    server.log.wait_for(/App \d+ output: printed at load/)
+  end
+
+  def test_many_lines_arrive_all_and_in_order
+    client("printer.test").get("/many")
+    server.log.wait_for(/line-499/, from: @position)
+    assert_equal (0..499).to_a, server.log.text(@position).scan(/output: line-(\d+)/).flatten.map(&:to_i)
+  end
+
+  def test_a_long_line_is_not_lost
+    client("printer.test").get("/long")
+    server.log.wait_for(/x-end/, from: @position)
+    assert_equal LONG, server.log.text(@position).lines.grep(/output: (long-)?x/).join.count("x")
+  end
+
+  def test_a_line_without_an_end_is_not_lost
+    pid = Integer(client("printer.test").get("/partial").body)
+    Process.kill(:KILL, pid)
+    server.log.wait_for(/App #{pid} output: without an end/, from: @position)
+  end
+
+  def test_odd_bytes_do_not_end_the_log
+    client("printer.test").get("/bytes")
+    server.log.wait_for(/output: zero/, from: @position)
+  end
+
+  def test_output_of_an_applications_own_children_is_in_the_log
+    client("printer.test").get("/child")
+    server.log.wait_for(/App \d+ output: said by a child/, from: @position)
+  end
+
+  def test_a_log_file_of_its_own_takes_what_applications_and_agent_say
+    path = File.join(SampleApps.new_folder, "passenger.log")
+    with_server(configuration { |made| made.set("PassengerLogFile", path) }) do |server|
+      server.client.get("/stderr?text=elsewhere")
+      LogReader.new(path).wait_for(/App \d+ output: .*elsewhere/)
+      refute_match(/elsewhere/, server.log.text)
+    end
+  end
+end

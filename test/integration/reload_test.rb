@@ -1,0 +1,134 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/module_copy"
+
+# `apachectl graceful` and `restart`, with everything that administrators change between two of them.
+class ReloadTest < IntegrationTest
+  def test_a_graceful_reload_keeps_the_instances
+    with_server(configuration) do |server|
+      pid = server.client.pid
+      agents = server.tree.beside_httpd.map(&:pid).sort
+      children = server.tree.httpd_children.map(&:pid)
+      3.times { server.graceful }
+      eventually("new children") { (server.tree.httpd_children.map(&:pid) & children).empty? }
+      assert_equal pid, server.client.pid
+      assert_equal agents, server.tree.beside_httpd.map(&:pid).sort
+    end
+  end
+
+  def test_a_request_in_flight_survives_a_graceful_reload
+    with_server(configuration) do |server|
+      path = fifo
+      started = File.join(scratch, "started")
+      answer = Thread.new { server.client.get("/wait?fifo=#{path}&started=#{started}").body }
+      eventually { File.exist?(started) }
+      server.graceful
+      release(path, "finished")
+      assert_match(/\Afinished/, answer.value)
+    end
+  end
+
+  def test_no_request_fails_through_graceful_reloads
+    with_server(configuration) do |server|
+      server.client.pid
+      stop = false
+      failures = []
+      load = Thread.new { failures.concat([server.client.get("/hello").code] - ["200"]) until stop }
+      3.times { server.graceful }
+      stop = true
+      load.join
+      assert_empty failures
+    end
+  end
+
+  def test_a_module_added_by_a_reload_serves_applications
+    made = configuration { |one| one.passenger = false }
+    with_server(made) do |server|
+      server.graceful { |one| one.passenger = true }
+      eventually("the application answers") { server.client.get("/hello").body == "hello world\n" }
+    end
+  end
+
+  def test_a_module_removed_by_a_reload_leaves_nothing_running
+    with_server(configuration) do |server|
+      server.client.pid
+      server.graceful { |one| one.passenger = false }
+      eventually("no agent") { server.tree.beside_httpd.empty? }
+      assert_equal "404", server.client.get("/hello").code
+    end
+  end
+
+  def test_a_module_file_that_was_replaced_runs_its_new_code_after_a_reload
+    copy = ModuleCopy.new(SampleApps.new_folder)
+    with_server(configuration { |one| one.passenger_module = copy.path }) do |server|
+      product = server.client.get("/hello")["X-Powered-By"]
+      altered = copy.replace(product)
+      server.graceful
+      eventually("the old module is gone") { only_mapping(server, copy.path) }
+      response = eventually("the application answers") { ok(server.client.get("/hello")) }
+      assert_equal altered, response["X-Powered-By"] if altered
+    end
+  end
+
+  def test_logs_go_to_the_new_file_after_logrotate_and_a_reload
+    with_server(configuration) do |server|
+      pid = server.client.pid
+      rotated = "#{server.log.path}.1"
+      server.client.get("/stderr?text=before")
+      server.log.wait_for(/before/)
+      File.rename(server.log.path, rotated)
+      server.graceful
+
+      server.client.get("/stderr?text=after")
+      server.log.wait_for(/App \d+ output: .*after/)
+      Process.kill(:KILL, pid)
+      server.log.wait_for(/\b#{pid}\b.*(exited|killed|signal)|instance\.exited.*\b#{pid}\b/)
+      refute_match(/after/, File.read(rotated))
+      eventually("nobody holds the old file") do
+        server.tree.processes.none? { |process| process.descriptors.value?(rotated) }
+      end
+    end
+  end
+
+  def test_a_setting_changed_by_a_reload_is_in_force
+    with_server(configuration { |one| one.set("PassengerMaxPoolSize", 1) }) do |server|
+      assert_equal 1, busy_pids(server, 3).size
+      server.graceful { |one| one.set("PassengerMaxPoolSize", 3) }
+      eventually("three instances") { busy_pids(server, 3).size == 3 }
+    end
+  end
+
+  def test_a_full_restart_serves_again
+    with_server(configuration) do |server|
+      server.client.pid
+      server.restart
+      eventually("the application answers") { server.client.get("/hello").code == "200" }
+      assert_equal 1, server.tree.matching(/passenger-agent.*watchdog|PassengerWatchdog|Passenger watchdog/).size
+    end
+  end
+
+  def test_an_application_added_by_a_reload_is_served
+    with_server(configuration) do |server|
+      server.graceful { |one| one.site("new.test", SampleApps.written(SampleApps.saying("new application"))) }
+      eventually { server.client("new.test").get("/").body == "new application" }
+      assert_equal "hello world\n", server.client.get("/hello").body
+    end
+  end
+
+  private
+
+  def ok(response)
+    response if response.code == "200"
+  end
+
+  def busy_pids(server, count)
+    Array.new(count) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value).uniq
+  end
+
+  # All of httpd's processes have the file's present content mapped, and no deleted one.
+  def only_mapping(server, path)
+    httpds = [ProcessInfo.read(server.pid), *server.tree.httpd_children]
+    httpds.all? { |process| process.mapped_files.grep(/#{Regexp.escape(path)}/) == [path] }
+  end
+end

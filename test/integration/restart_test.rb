@@ -1,0 +1,114 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# tmp/restart.txt and its relatives.
+class RestartTest < IntegrationTest
+  serve do |made|
+    %w[plain patient relative absolute].each do |name|
+      root = SampleApps.written(SampleApps.saying("version 1"))
+      made.site("#{name}.test", root, directives(name, root))
+    end
+  end
+
+  def self.directives(name, root)
+    case name
+    when "patient" then "PassengerMinInstances 2\n"
+    when "relative" then "PassengerRestartDir deploy\n"
+    when "absolute" then "PassengerRestartDir #{root}/elsewhere\n"
+    else ""
+    end
+  end
+
+  def setup
+    @version = 1
+  end
+
+  def test_an_appearing_restart_file_brings_the_new_code
+    assert_version "plain", 1
+    deploy("plain", 2)
+    assert_version "plain", 1, "nothing changes without restart.txt"
+    FileUtils.touch(restart_file("plain"))
+    assert_eventually_version "plain", 2
+
+    deploy("plain", 3)
+    move("plain", 60)
+    assert_eventually_version "plain", 3
+
+    deploy("plain", 4)
+    move("plain", -86_400)
+    assert_eventually_version "plain", 4
+
+    deploy("plain", 5)
+    assert_version "plain", 4, "an unchanged restart.txt changes nothing"
+  end
+
+  def test_all_instances_are_replaced
+    assert_version "patient", 1
+    deploy("patient", 2)
+    FileUtils.touch(restart_file("patient"))
+    assert_eventually_version "patient", 2
+    20.times { assert_version "patient", 2 }
+  end
+
+  def test_no_request_fails_through_a_restart
+    stop = false
+    codes = []
+    load = Thread.new { codes << client("patient.test").get("/").code until stop }
+    3.times do |number|
+      deploy("patient", 10 + number)
+      move("patient", 100 + number)
+      assert_eventually_version "patient", 10 + number
+    end
+    stop = true
+    load.join
+    assert_equal ["200"], codes.uniq
+  end
+
+  def test_a_relative_restart_folder_is_below_the_application
+    assert_brought_by "relative", "deploy/restart.txt"
+  end
+
+  def test_an_absolute_restart_folder_is_where_it_says
+    assert_brought_by "absolute", "elsewhere/restart.txt"
+  end
+
+  private
+
+  def root(name)
+    server.configuration.sites.find { |site| site.name == "#{name}.test" }.root
+  end
+
+  def restart_file(name)
+    File.join(root(name), "tmp/restart.txt")
+  end
+
+  def deploy(name, version)
+    File.write(File.join(root(name), "config.ru"), SampleApps.saying("version #{version}"))
+  end
+
+  def move(name, seconds)
+    FileUtils.touch(restart_file(name))
+    File.utime(Time.now, Time.now + seconds, restart_file(name))
+  end
+
+  def version(name)
+    client("#{name}.test").get("/").body[/version (\d+)/, 1].to_i
+  end
+
+  def assert_version(name, expected, message = nil)
+    assert_equal expected, version(name), message
+  end
+
+  def assert_eventually_version(name, expected)
+    eventually("version #{expected}") { version(name) == expected }
+  end
+
+  def assert_brought_by(name, file)
+    assert_version name, 1
+    deploy(name, 2)
+    FileUtils.mkdir_p(File.dirname(File.join(root(name), file)))
+    FileUtils.touch(File.join(root(name), file))
+    assert_eventually_version name, 2
+  end
+end

@@ -1,0 +1,26 @@
+#!/usr/bin/env ruby
+# frozen_string_literal: true
+
+# Runs the integration tests: all of them, or the files whose name holds one of the words given as arguments or in
+# TEST. What follows the first dash is minitest's: `run.rb uploads -v -n /chunked/`.
+#
+# PASSENGER_ROOT, PASSENGER_MODULE and BUILD_DIR say what is tested; ../../build is the default. KEEP=1 leaves the
+# servers' folders where they were.
+
+words = ARGV.take_while { |argument| !argument.start_with?("-") }
+options = ARGV.drop(words.size)
+words += ENV.fetch("TEST", "").split
+ARGV.replace(options)
+
+require "minitest"
+require_relative "support/environment"
+require_relative "support/integration_test"
+
+TestEnvironment.check!
+
+files = Dir.glob(File.join(__dir__, "*_test.rb")).sort
+chosen = files.select { |file| words.empty? || words.any? { |word| File.basename(file).include?(word) } }
+abort "No test file has #{words.join(' or ')} in its name" if chosen.empty?
+
+chosen.each { |file| require file }
+exit Minitest.run(ARGV)

@@ -1,0 +1,127 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# However httpd ends, nothing stays: `with_server` looks for processes, shared memory and files after each of these.
+class StopTest < IntegrationTest
+  # Does not listen to polite signals, and is busy.
+  STUBBORN = <<~RUBY
+    %w[TERM INT HUP USR1 USR2 QUIT].each { |name| trap(name, "IGNORE") rescue ArgumentError }
+    run proc { |env|
+      sleep if env["PATH_INFO"] == "/forever"
+      [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+    }
+  RUBY
+
+  def test_an_orderly_stop_leaves_nothing
+    with_server(configuration) do |server|
+      server.client.pid
+      refute_empty server.tree.beside_httpd
+    end
+  end
+
+  def test_a_stop_without_any_request_leaves_nothing
+    with_server(configuration) { |server| refute_empty server.tree.beside_httpd }
+  end
+
+  def test_a_graceful_stop_leaves_nothing
+    with_server(configuration) do |server|
+      server.client.pid
+      assert_empty server.stop(signal: :WINCH)
+    end
+  end
+
+  def test_a_stop_in_the_middle_of_a_request_leaves_nothing
+    with_server(configuration) do |server|
+      begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") { File.exist?("#{scratch}/started") }
+      assert_empty server.stop
+    end
+  end
+
+  def test_a_stop_in_the_middle_of_an_upload_leaves_nothing
+    with_server(configuration) do |server|
+      server.client.pid
+      raw = server.raw.request("POST", "/upload", { "Content-Length" => "10000000" }).write("x" * 100_000)
+      assert_empty server.stop
+      raw.close
+    end
+  end
+
+  def test_a_stop_while_an_application_boots_leaves_nothing
+    slow = SampleApps.written("warn 'booting'\nsleep\n")
+    with_server(configuration { |made| made.site("slow.test", slow) }) do |server|
+      begin_endless(server, "/") { server.log.text.include?("booting") }
+      assert_empty server.stop
+    end
+  end
+
+  def test_an_application_that_ignores_signals_does_not_stay
+    with_server(configuration { |made| made.site("stubborn.test", SampleApps.written(STUBBORN)) }) do |server|
+      server.client.pid("/")
+      begin_endless(server, "/forever")
+      assert_empty server.stop
+    end
+  end
+
+  def test_everything_ends_when_httpds_parent_is_killed
+    with_server(configuration) do |server|
+      server.client.pid
+      assert_empty server.kill
+    end
+  end
+
+  def test_everything_ends_when_httpds_parent_is_killed_in_the_middle_of_a_request
+    with_server(configuration) do |server|
+      begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") { File.exist?("#{scratch}/started") }
+      assert_empty server.kill
+    end
+  end
+
+  def test_a_stubborn_application_ends_when_httpds_parent_is_killed
+    with_server(configuration { |made| made.site("stubborn.test", SampleApps.written(STUBBORN)) }) do |server|
+      server.client.pid("/")
+      begin_endless(server, "/forever")
+      assert_empty server.kill
+    end
+  end
+
+  def test_a_daemon_is_stopped_as_apachectl_does
+    @own_server = HttpdServer.new(configuration).start(daemon: true)
+    @own_server.client.pid
+    assert_empty @own_server.stop(signal: %w[-k stop])
+  end
+
+  def test_a_configuration_check_starts_nothing
+    server = @own_server = HttpdServer.new(configuration)
+    output, status = server.check_configuration
+    assert status.success?, output
+    assert_empty ProcessInfo.all.select { |process| process.environment.include?(marker(server)) }
+  end
+
+  def test_an_httpd_that_cannot_start_leaves_no_agent
+    with_server(configuration) do |server|
+      second = HttpdServer.new(configuration.tap { |made| made.main_directives << "Listen 127.0.0.1:#{server.port}\n" })
+      second.write_configuration
+      refute second.run("-DFOREGROUND").success?
+      eventually("no agent") { ProcessInfo.all.none? { |process| process.environment.include?(marker(second)) } }
+    ensure
+      second&.destroy
+    end
+  end
+
+  private
+
+  # A request that nobody answers; the block says when it has begun.
+  def begin_endless(server, path)
+    (@endless ||= []) << server.raw.request("GET", path)
+    eventually("the request has begun") { yield } if block_given?
+  end
+
+  def teardown
+    @endless&.each(&:close)
+  end
+
+  def marker(server)
+    "PASSENGER_TEST_ID=#{server.environment['PASSENGER_TEST_ID']}"
+  end
+end

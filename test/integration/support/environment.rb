@@ -1,0 +1,86 @@
+# frozen_string_literal: true
+
+require "etc"
+require "fileutils"
+require "open3"
+require "pathname"
+require "rbconfig"
+
+# Where the build under test is, and as whom the tests run. Each path can be given in the process's environment.
+module TestEnvironment
+  SOURCE_DIR = File.expand_path("../../..", __dir__)
+  BUILD_DIR = File.expand_path(ENV.fetch("BUILD_DIR", File.join(SOURCE_DIR, "build")))
+  PASSENGER_ROOT = File.expand_path(ENV.fetch("PASSENGER_ROOT", File.join(BUILD_DIR, "root")))
+  PASSENGER_MODULE =
+    File.expand_path(ENV.fetch("PASSENGER_MODULE", File.join(BUILD_DIR, "ext/apache2/.libs/mod_passenger.so")))
+  STUB_DIR = File.join(SOURCE_DIR, "test/stub")
+  # Servers, copies of applications and logs: everything that the tests write is below.
+  WORK_DIR = File.join(BUILD_DIR, "integration")
+
+  WEB_USER = "www-data"
+  OTHER_USER = "daemon"
+
+  module_function
+
+  def root?
+    Process.uid.zero?
+  end
+
+  # The user that httpd's children run as.
+  def web_user
+    root? ? WEB_USER : Etc.getpwuid.name
+  end
+
+  # Gives what a test made to httpd's user, as whom the applications then run.
+  def hand_over(path, user = WEB_USER)
+    FileUtils.chown_R(user, Etc.getgrgid(Etc.getpwnam(user).gid).name, path) if root?
+    path
+  end
+
+  def httpd
+    @httpd ||= ENV["HTTPD"] || find_command("apache2", "httpd") ||
+               abort("No apache2 and no httpd in PATH: install the package apache2")
+  end
+
+  def find_command(*names)
+    folders = ENV.fetch("PATH", "").split(":") + %w[/usr/sbin /usr/local/sbin]
+    names.each do |name|
+      folders.each { |folder| return File.join(folder, name) if File.executable?(File.join(folder, name)) }
+    end
+    nil
+  end
+
+  # The folder of httpd's own modules.
+  def modules_dir
+    @modules_dir ||= ENV["HTTPD_MODULES"] || query_apxs || "/usr/lib/apache2/modules"
+  end
+
+  def query_apxs
+    apxs = find_command("apxs2", "apxs") or return nil
+    text, status = Open3.capture2(apxs, "-q", "LIBEXECDIR")
+    text.strip if status.success? && !text.strip.empty?
+  end
+
+  # What httpd was built with, as "mod_so.c".
+  def compiled_in
+    @compiled_in ||= Open3.capture2(httpd, "-l").first.scan(/\S+\.c$/)
+  end
+
+  # Stops with a sentence about what to do, rather than with a hundred failing tests.
+  def check!
+    abort "#{PASSENGER_MODULE} is not there: run make first, or set PASSENGER_MODULE" unless File.file?(PASSENGER_MODULE)
+    abort "#{PASSENGER_ROOT} is not there: run make first, or set PASSENGER_ROOT" unless File.exist?(PASSENGER_ROOT)
+    FileUtils.mkdir_p(WORK_DIR)
+    [WORK_DIR, PASSENGER_ROOT].each { |path| check_reachable(path) if root? }
+  end
+
+  # httpd's children and the applications run as another user, who must be able to come here.
+  def check_reachable(path)
+    Pathname.new(File.realpath(path)).ascend do |folder|
+      next if folder.file? || folder.stat.mode.anybits?(0o001)
+
+      abort "The tests run as root, and httpd's children as #{WEB_USER}, who may not enter #{folder}: " \
+            "build somewhere else, or run the tests as an ordinary user"
+    end
+  end
+end

@@ -1,0 +1,30 @@
+# frozen_string_literal: true
+
+# Waiting for what other processes do: never longer than needed, and never a bare sleep.
+module Eventually
+  class TooLate < StandardError; end
+
+  module_function
+
+  # Calls the block until it returns something true, which is returned. A block that raises an assertion's or a
+  # network error is tried again, and its last error is shown when time is up.
+  def eventually(what = "the condition", within: 10, every: 0.02)
+    deadline = monotonic + within
+    loop do
+      error = nil
+      begin
+        result = yield
+        return result if result
+      rescue Minitest::Assertion, SystemCallError, IOError => e
+        error = e
+      end
+      raise TooLate, "#{what}: not within #{within} s#{": #{error.message}" if error}" if monotonic > deadline
+
+      sleep every
+    end
+  end
+
+  def monotonic
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+end

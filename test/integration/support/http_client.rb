@@ -1,0 +1,105 @@
+# frozen_string_literal: true
+
+require "json"
+require "net/http"
+
+# Requests the way most clients make them. Never retries by itself, so a test sees each failure.
+class HttpClient
+  def initialize(port, site, timeout: 20, tls: false)
+    @port = port
+    @host = "#{site}:#{port}"
+    @timeout = timeout
+    @tls = tls
+  end
+
+  # One connection for several requests.
+  def keep_alive
+    connection = connect
+    yield connection
+  ensure
+    connection&.finish if connection&.started?
+  end
+
+  def get(path, headers = {})
+    perform(Net::HTTP::Get.new(path, plain(headers)))
+  end
+
+  def head(path, headers = {})
+    perform(Net::HTTP::Head.new(path, plain(headers)))
+  end
+
+  def post(path, body = "", headers = {})
+    request = Net::HTTP::Post.new(path, { "Content-Type" => "application/octet-stream" }.merge(plain(headers)))
+    request.body = body
+    perform(request)
+  end
+
+  def post_form(path, fields, headers = {})
+    request = Net::HTTP::Post.new(path, plain(headers))
+    request.set_form_data(fields)
+    perform(request)
+  end
+
+  # `parts` as Net::HTTPGenericRequest#set_form takes them.
+  def post_multipart(path, parts, headers = {})
+    request = Net::HTTP::Post.new(path, plain(headers))
+    request.set_form(parts, "multipart/form-data")
+    perform(request)
+  end
+
+  # Sends what the stream has: with a length if one is given, else chunked.
+  def post_stream(path, stream, length: nil, headers: {})
+    request = Net::HTTP::Post.new(path, { "Content-Type" => "application/octet-stream" }.merge(plain(headers)))
+    request.body_stream = stream
+    length ? request.content_length = length : request["Transfer-Encoding"] = "chunked"
+    perform(request)
+  end
+
+  # Yields pieces of the body as they come; returns the response.
+  def get_stream(path, headers = {}, &block)
+    connection = connect
+    connection.request(Net::HTTP::Get.new(path, plain(headers))) { |response| response.read_body(&block) }
+  ensure
+    connection&.finish if connection&.started?
+  end
+
+  def json(path, headers = {})
+    response = get(path, headers)
+    raise Minitest::Assertion, "GET #{path}: #{response.code} #{response.body}" unless response.code == "200"
+
+    JSON.parse(response.body)
+  end
+
+  # The process that answered.
+  def pid(path = "/pid")
+    response = get(path)
+    raise Minitest::Assertion, "GET #{path}: #{response.code} #{response.body}" unless response.code == "200"
+
+    Integer(response.body)
+  end
+
+  private
+
+  # Without the encodings that Net::HTTP would undo by itself.
+  def plain(headers)
+    { "Host" => @host, "Accept-Encoding" => "identity" }.merge(headers)
+  end
+
+  def connect
+    connection = Net::HTTP.new("127.0.0.1", @port, nil)
+    connection.open_timeout = connection.read_timeout = connection.write_timeout = @timeout
+    connection.max_retries = 0
+    if @tls
+      connection.use_ssl = true
+      connection.verify_mode = OpenSSL::SSL::VERIFY_NONE
+    end
+    connection.start
+  end
+
+  def perform(request)
+    connection = connect
+    connection.request(request)
+  ensure
+    connection&.finish if connection&.started?
+  end
+end

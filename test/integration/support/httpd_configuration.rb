@@ -1,0 +1,130 @@
+# frozen_string_literal: true
+
+require_relative "environment"
+
+# The text of a private httpd.conf: what to load, how many children, and one name-based virtual host for each site.
+class HttpdConfiguration
+  # A virtual host; `root` is the application's folder, or nil.
+  Site = Struct.new(:name, :root, :directives, :document_root, :tls, keyword_init: true)
+
+  MODULES = %w[authz_core mime dir alias env setenvif rewrite headers].freeze
+
+  # Few children, and always the same number, so that counting before and after makes sense.
+  MPM_SETTINGS = {
+    "event" => "StartServers 2\nServerLimit 2\nMinSpareThreads 1\nMaxSpareThreads 100\nThreadsPerChild 25\n" \
+               "MaxRequestWorkers 50\nMaxConnectionsPerChild 0",
+    "prefork" => "StartServers 8\nMinSpareServers 1\nMaxSpareServers 50\nMaxRequestWorkers 50"
+  }.freeze
+
+  attr_accessor :mpm, :mpm_settings, :passenger, :passenger_module, :directives, :main_directives, :tls_port
+  attr_reader :sites
+
+  def initialize
+    @mpm = ENV.fetch("TEST_MPM", "event")
+    @passenger = true
+    @passenger_module = TestEnvironment::PASSENGER_MODULE
+    @directives = {
+      "PassengerMaxPoolSize" => 6, "PassengerStatThrottleRate" => 0, "PassengerLogLevel" => 4,
+      "PassengerDefaultRuby" => RbConfig.ruby
+    }
+    @main_directives = +""
+    @sites = []
+  end
+
+  # `directives` is text for inside of the virtual host.
+  def site(name, root, directives = "", document_root: nil, tls: false)
+    document_root ||= File.join(root, "public")
+    @sites << Site.new(name: name, root: root, directives: directives, document_root: document_root, tls: tls)
+  end
+
+  # A server-wide directive; nil removes one.
+  def set(name, value)
+    @directives[name] = value
+  end
+
+  def text(folder, port)
+    [server(folder, port), passenger_part, main_directives, tls_part, *sites.map { |one| virtual_host(one, port) }]
+      .join("\n")
+  end
+
+  def tls?
+    !tls_port.nil?
+  end
+
+  private
+
+  def server(folder, port)
+    <<~CONF
+      ServerRoot "#{folder}"
+      ServerName 127.0.0.1
+      Listen 127.0.0.1:#{port}
+      PidFile "#{folder}/httpd.pid"
+      DefaultRuntimeDir "#{folder}/run"
+      #{load_modules(["mpm_#{mpm}", *MODULES])}
+      #{TestEnvironment.root? ? "User #{TestEnvironment::WEB_USER}\nGroup #{web_group}" : ''}
+      #{mpm_settings || MPM_SETTINGS.fetch(mpm, MPM_SETTINGS['event'])}
+      Timeout 20
+      KeepAlive On
+      MaxKeepAliveRequests 0
+      KeepAliveTimeout 5
+      GracefulShutdownTimeout 5
+      LogLevel info
+      ErrorLog "#{folder}/logs/error.log"
+      LogFormat "%m %U%q %>s %O %D" short
+      CustomLog "#{folder}/logs/access.log" short
+      <Directory "/">
+        AllowOverride None
+        Require all granted
+        Options FollowSymLinks
+      </Directory>
+      #{'TypesConfig /etc/mime.types' if File.exist?('/etc/mime.types')}
+      #{'TypesConfig /dev/null' unless File.exist?('/etc/mime.types')}
+    CONF
+  end
+
+  def web_group
+    Etc.getgrgid(Etc.getpwnam(TestEnvironment::WEB_USER).gid).name
+  end
+
+  def load_modules(names)
+    names.filter_map do |name|
+      file = File.join(TestEnvironment.modules_dir, "mod_#{name}.so")
+      next if TestEnvironment.compiled_in.include?("mod_#{name}.c") || !File.exist?(file)
+
+      "LoadModule #{name}_module \"#{file}\""
+    end.join("\n")
+  end
+
+  def passenger_part
+    return "" unless passenger
+
+    lines = @directives.compact.map { |name, value| "#{name} #{value}" }
+    <<~CONF
+      LoadModule passenger_module "#{passenger_module}"
+      PassengerRoot "#{TestEnvironment::PASSENGER_ROOT}"
+      #{ENV['TEST_DIRECTIVES']}
+      #{lines.join("\n")}
+    CONF
+  end
+
+  def tls_part
+    return "" unless tls?
+
+    <<~CONF
+      #{load_modules(%w[socache_shmcb ssl])}
+      Listen 127.0.0.1:#{tls_port}
+      SSLSessionCache none
+    CONF
+  end
+
+  def virtual_host(site, port)
+    <<~CONF
+      <VirtualHost 127.0.0.1:#{site.tls ? tls_port : port}>
+        ServerName #{site.name}
+        DocumentRoot "#{site.document_root}"
+        #{"SSLEngine on\n  SSLCertificateFile tls.pem" if site.tls}
+        #{site.directives.lines.join('  ')}
+      </VirtualHost>
+    CONF
+  end
+end

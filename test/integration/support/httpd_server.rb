@@ -1,0 +1,200 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require "openssl"
+require "securerandom"
+require "socket"
+require "tmpdir"
+
+require_relative "environment"
+require_relative "eventually"
+require_relative "http_client"
+require_relative "httpd_configuration"
+require_relative "leak_check"
+require_relative "log_reader"
+require_relative "process_tree"
+require_relative "raw_client"
+
+# A real httpd with a ServerRoot of its own on a free port of 127.0.0.1. The test that makes one stops it; what was
+# forgotten is stopped when the test process ends.
+class HttpdServer
+  class Failure < StandardError; end
+
+  READY = /resuming normal operations/.freeze
+
+  attr_reader :configuration, :folder, :port, :pid, :log, :tree
+
+  def self.running
+    @running ||= []
+  end
+
+  def initialize(configuration)
+    @configuration = configuration
+    FileUtils.mkdir_p(TestEnvironment::WORK_DIR)
+    @folder = Dir.mktmpdir("httpd-", TestEnvironment::WORK_DIR)
+    FileUtils.chmod(0o755, @folder)
+    FileUtils.mkdir_p(%w[logs run tmp].map { |name| File.join(@folder, name) })
+    FileUtils.chmod(0o1777, File.join(@folder, "tmp"))
+    @log = LogReader.new(File.join(@folder, "logs/error.log"))
+    @port = free_port
+  end
+
+  # As a daemon httpd is nobody's child; else it is this process's.
+  def start(daemon: false)
+    write_configuration
+    @leaks = LeakCheck.new(File.join(folder, "tmp"))
+    self.class.running << self
+    @daemon = daemon
+    daemon ? run("-k", "start") : @pid = launch("-DFOREGROUND")
+    @pid = Eventually.eventually("httpd.pid") { pid_in_file } if daemon
+    @tree = ProcessTree.new(pid, environment_marker, folder)
+    wait_until_ready(1)
+    self
+  end
+
+  # Runs httpd's binary to its end, as apachectl does; returns its status.
+  def run(*options)
+    Process.wait2(launch(*options)).last
+  end
+
+  # Sends the signal of `apachectl graceful` or `restart` and waits until httpd has read its configuration again. The
+  # block, if there is one, changes the configuration first.
+  def graceful(signal: :USR1)
+    yield configuration if block_given?
+    write_configuration
+    generations = log.count(READY)
+    Process.kill(signal, pid)
+    wait_until_ready(generations + 1)
+  end
+
+  def restart(&block)
+    graceful(signal: :HUP, &block)
+  end
+
+  # Orderly stop: by a signal, or by an array of httpd's options. Returns what was left behind, as sentences.
+  def stop(signal: :TERM, within: 20, patience: 8)
+    return [] unless running?
+
+    @leaks.remember(tree)
+    signal.is_a?(Symbol) ? Process.kill(signal, pid) : run(*signal)
+    late = wait_for_exit(within) ? [] : ["httpd did not stop within #{within} s"]
+    late + @leaks.problems(tree, patience: patience)
+  end
+
+  # The end that nobody prepared for.
+  def kill
+    stop(signal: :KILL)
+  end
+
+  def running?
+    !@pid.nil? && !@ended
+  end
+
+  # Whatever happened, nothing of this server runs afterwards.
+  def destroy(keep: false)
+    if running?
+      Process.kill(:TERM, pid)
+      Process.kill(:KILL, pid) unless wait_for_exit(10)
+      wait_for_exit(5)
+    end
+    tree&.processes&.each { |process| kill_quietly(process.pid) }
+    self.class.running.delete(self)
+    FileUtils.rm_rf(folder) unless keep || ENV["KEEP"]
+  end
+
+  def client(site = configuration.sites.first.name, **options)
+    HttpClient.new(options[:tls] ? configuration.tls_port : port, site, **options)
+  end
+
+  def raw(site = configuration.sites.first.name, **options)
+    RawClient.new(port, site, **options)
+  end
+
+  # Output and status of `httpd -t`.
+  def check_configuration
+    write_configuration
+    Open3.capture2e(environment, *command("-t"), unsetenv_others: true)
+  end
+
+  def command(*options)
+    [TestEnvironment.httpd, "-d", folder, "-f", File.join(folder, "httpd.conf"), *options]
+  end
+
+  # Of httpd itself; applications get what SetEnv says.
+  def environment
+    @environment ||= {
+      "PATH" => ENV.fetch("PATH"), "LANG" => "C.UTF-8", "TMPDIR" => File.join(folder, "tmp"),
+      "PASSENGER_TEST_ID" => SecureRandom.hex(8)
+    }.merge(ENV.to_h.select { |name, _| name.match?(/\A(ASAN|UBSAN|TSAN|LSAN)_OPTIONS\z/) })
+  end
+
+  def write_configuration
+    prepare_tls if configuration.tls? && !File.exist?(File.join(folder, "tls.pem"))
+    File.write(File.join(folder, "httpd.conf"), configuration.text(folder, port))
+  end
+
+  # What to show when a test fails: the log's last lines since a position.
+  def tail(from = 0, lines: 60)
+    console = LogReader.new(File.join(folder, "logs/console.log")).text
+    "--- #{log.path}\n#{log.text(from).lines.last(lines).join}#{"--- console\n#{console}" unless console.empty?}"
+  end
+
+  private
+
+  def environment_marker
+    "PASSENGER_TEST_ID=#{environment['PASSENGER_TEST_ID']}"
+  end
+
+  # A certificate that nobody trusts, in the file that the configuration names.
+  def prepare_tls
+    key = OpenSSL::PKey::RSA.new(2048)
+    certificate = OpenSSL::X509::Certificate.new
+    certificate.subject = certificate.issuer = OpenSSL::X509::Name.parse("/CN=localhost")
+    certificate.not_before = Time.now - 3_600
+    certificate.not_after = Time.now + 86_400
+    certificate.public_key = key.public_key
+    certificate.sign(key, OpenSSL::Digest.new("SHA256"))
+    File.write(File.join(folder, "tls.pem"), certificate.to_pem + key.to_pem)
+  end
+
+  def free_port
+    TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+  end
+
+  def wait_until_ready(generations)
+    Eventually.eventually("httpd's start", within: 30) do
+      raise Failure, "httpd ended at once\n#{tail}" if wait_for_exit(0)
+
+      log.count(READY) >= generations
+    end
+  end
+
+  def wait_for_exit(seconds)
+    Eventually.eventually(within: seconds) { ended? }
+  rescue Eventually::TooLate
+    false
+  end
+
+  def ended?
+    @ended ||= @daemon ? !ProcessInfo.read(pid)&.alive? : !Process.wait(pid, Process::WNOHANG).nil?
+  end
+
+  def launch(*options)
+    spawn(environment, *command(*options), unsetenv_others: true, pgroup: true, chdir: "/",
+          in: File::NULL, %i[out err] => [File.join(folder, "logs/console.log"), "a"])
+  end
+
+  def pid_in_file
+    Integer(File.read(File.join(folder, "httpd.pid")))
+  rescue ArgumentError
+    nil
+  end
+
+  def kill_quietly(pid)
+    Process.kill(:KILL, pid)
+  rescue SystemCallError
+    nil
+  end
+end
+
+Minitest.after_run { HttpdServer.running.dup.each(&:destroy) }

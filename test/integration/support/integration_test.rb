@@ -1,0 +1,125 @@
+# frozen_string_literal: true
+
+require "minitest"
+require_relative "environment"
+require_relative "eventually"
+require_relative "httpd_server"
+require_relative "memory_sampler"
+require_relative "pattern"
+require_relative "sample_apps"
+
+# A test class with one running server for all its tests, which is started by the first test that asks for it. The
+# last test of each such class stops it and looks for what was left behind.
+class IntegrationTest < Minitest::Test
+  include Eventually
+
+  LAST = "test_zzz_nothing_is_left_behind_when_the_server_has_stopped"
+
+  class << self
+    attr_reader :setup_block
+
+    # `serve { |configuration| … }` says what the class's server serves.
+    def serve(&block)
+      @setup_block = block
+      define_method(LAST) do
+        left = self.class.started? ? server.stop : []
+        assert_empty left, "left behind:\n#{left.join("\n")}"
+      end
+    end
+
+    def server
+      @server ||= begin
+        configuration = HttpdConfiguration.new
+        setup_block.call(configuration)
+        HttpdServer.new(configuration).start
+      end
+    end
+
+    def started?
+      !@server.nil?
+    end
+
+    # In random order, but the stop comes last.
+    def runnable_methods
+      methods = super
+      last = methods.delete(LAST)
+      last ? methods << last : methods
+    end
+
+    def run(reporter, options = {})
+      super
+    ensure
+      @server&.destroy(keep: @failed)
+      @server = nil
+    end
+
+    def note_failure
+      @failed = true
+    end
+  end
+
+  def server
+    self.class.server
+  end
+
+  def client(site = nil)
+    server.client(*site)
+  end
+
+  # A server for one test alone; what it leaves behind fails the test.
+  def with_server(configuration)
+    @own_server = HttpdServer.new(configuration).start
+    yield @own_server
+    left = @own_server.stop
+    assert_empty left, "left behind:\n#{left.join("\n")}"
+  end
+
+  # A configuration for `with_server`, with a bare Rack application unless the block names sites of its own.
+  def configuration
+    HttpdConfiguration.new.tap do |made|
+      yield made if block_given?
+      made.site("rack.test", SampleApps.rack) if made.sites.empty?
+    end
+  end
+
+  def needs_root(why)
+    skip "needs root: #{why}" unless TestEnvironment.root?
+  end
+
+  def assert_status(expected, response)
+    code = response.respond_to?(:code) ? response.code.to_i : response.status
+    assert_includes Array(expected), code, response.body.to_s[0, 500]
+    response
+  end
+
+  # A folder for a test's FIFOs and notes, which applications may write to.
+  def scratch
+    @scratch ||= TestEnvironment.hand_over(SampleApps.new_folder)
+  end
+
+  def fifo(name = "fifo")
+    path = File.join(scratch, name)
+    File.mkfifo(path, 0o666)
+    TestEnvironment.hand_over(path)
+  end
+
+  # Lets an application that waits on the FIFO go on.
+  def release(path, line = "go")
+    File.open(path, "r+") { |file| file.puts(line) }
+  end
+
+  def before_setup
+    super
+    @log_position = self.class.started? ? server.log.position : 0
+  end
+
+  def after_teardown
+    super
+    used = @own_server || (self.class.server if self.class.setup_block && self.class.started?)
+    if used && !passed? && !skipped?
+      self.class.note_failure
+      warn "#{self.class}##{name} failed; the server was in #{used.folder}\n#{used.tail(@own_server ? 0 : @log_position)}"
+    end
+    @own_server&.destroy(keep: !passed? && !skipped?)
+  end
+end

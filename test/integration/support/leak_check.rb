@@ -1,0 +1,62 @@
+# frozen_string_literal: true
+
+require_relative "eventually"
+
+# What a stopped server may not leave behind: processes, shared memory, memory files, temporary files. Made before the
+# start; `remember` while the server runs; `problems` after its stop.
+class LeakCheck
+  # Folders that other programs use too: only what is recognizably ours counts there.
+  SHARED_FOLDERS = %w[/tmp /var/tmp /dev/shm /run /dev/mqueue].freeze
+  OURS = /passenger|mod_?psg/i.freeze
+
+  def initialize(temporary_folder)
+    @temporary_folder = temporary_folder
+    @before = shared_files
+    @memory_files = {}
+  end
+
+  def remember(tree)
+    tree.processes.each { |process| @memory_files.merge!(process.memory_files) }
+  end
+
+  # Sentences, one for each thing that is still there.
+  def problems(tree, patience: 8)
+    @patience = patience
+    processes = wait_until_empty { tree.processes.map { |process| "process #{process}" } }
+    processes + wait_until_empty { memory_file_holders } + wait_until_empty { files }
+  end
+
+  private
+
+  def wait_until_empty(&block)
+    left = []
+    Eventually.eventually(within: @patience) { (left = block.call).empty? }
+    left
+  rescue Eventually::TooLate
+    left
+  end
+
+  def memory_file_holders
+    return [] if @memory_files.empty?
+
+    ProcessInfo.all.flat_map do |process|
+      held = process.memory_files.slice(*@memory_files.keys)
+      held.values.map { |name| "#{name} held by process #{process}" }
+    end
+  end
+
+  def files
+    new_shared = (shared_files - @before).map { |path| "file #{path}" }
+    # Rack's own upload files stay when an application that has one is killed; those are not the server's.
+    private_ones = Dir.glob("#{@temporary_folder}/**/*").reject { |path| File.basename(path).start_with?("RackMultipart") }
+    new_shared + private_ones.map { |path| "file #{path}" }
+  end
+
+  def shared_files
+    SHARED_FOLDERS.flat_map do |folder|
+      next [] unless File.directory?(folder)
+
+      Dir.children(folder).grep(OURS).map { |name| File.join(folder, name) }
+    end
+  end
+end

@@ -1,0 +1,37 @@
+# frozen_string_literal: true
+
+require_relative "eventually"
+
+# A log that others write to: what it holds since a moment, and waiting for a line.
+class LogReader
+  attr_reader :path
+
+  def initialize(path)
+    @path = path
+  end
+
+  def text(from = 0)
+    return "" unless File.exist?(path)
+
+    File.open(path, "rb") do |file|
+      file.seek(from)
+      file.read.force_encoding(Encoding::UTF_8).scrub
+    end
+  end
+
+  # Where the log ends now, for `text` and `wait_for`.
+  def position
+    File.exist?(path) ? File.size(path) : 0
+  end
+
+  def count(pattern, from = 0)
+    text(from).scan(pattern).size
+  end
+
+  # The first line since `from` that matches.
+  def wait_for(pattern, from: 0, within: 10)
+    Eventually.eventually("a line like #{pattern.inspect} in #{path}", within: within) do
+      text(from).each_line.find { |line| line.match?(pattern) }
+    end
+  end
+end

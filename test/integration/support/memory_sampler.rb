@@ -1,0 +1,37 @@
+# frozen_string_literal: true
+
+# Watches what a server's processes need while a block runs.
+class MemorySampler
+  INTERVAL = 0.05
+
+  def initialize(tree)
+    @tree = tree
+  end
+
+  # Runs the block. Returns its value and by how many bytes each process grew at most: {description => bytes}.
+  def during
+    start = sizes
+    peak = start.dup
+    stop = false
+    sampler = Thread.new do
+      until stop
+        peak.merge!(sizes) { |_, old, new| [old, new].max }
+        sleep INTERVAL
+      end
+    end
+    value = yield
+    [value, peak.to_h { |process, size| [process, size - start.fetch(process, 0)] }]
+  ensure
+    stop = true
+    sampler&.join
+  end
+
+  private
+
+  def sizes
+    @tree.processes.each_with_object({}) do |process, found|
+      size = process.memory
+      found["#{process.pid} #{process.command_line[0, 60]}"] = size if size
+    end
+  end
+end

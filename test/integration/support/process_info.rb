@@ -1,0 +1,100 @@
+# frozen_string_literal: true
+
+# One process as /proc shows it. Two readings are the same process if pid and start time agree.
+class ProcessInfo
+  attr_reader :pid, :ppid, :state, :started
+
+  # All that can be read now.
+  def self.all
+    Dir.children("/proc").grep(/\A\d+\z/).filter_map { |name| read(name.to_i) }
+  end
+
+  def self.read(pid)
+    new(pid)
+  rescue SystemCallError
+    nil
+  end
+
+  def initialize(pid)
+    @pid = pid
+    # The name, in parentheses, may itself hold spaces and parentheses.
+    fields = File.read("/proc/#{pid}/stat").rpartition(")").last.split
+    @state = fields[0]
+    @ppid = fields[1].to_i
+    @started = fields[19].to_i
+  end
+
+  def identity
+    [pid, started]
+  end
+
+  def alive?
+    now = self.class.read(pid)
+    !now.nil? && now.started == started && now.state != "Z" && now.state != "X"
+  end
+
+  def command_line
+    @command_line ||= slurp("cmdline").split("\0").join(" ").strip
+  end
+
+  def environment
+    @environment ||= slurp("environ").split("\0")
+  end
+
+  # Numbers to what they lead to, as "socket:[4711]".
+  def descriptors
+    Dir.children("/proc/#{pid}/fd").each_with_object({}) do |number, found|
+      found[number.to_i] = File.readlink("/proc/#{pid}/fd/#{number}")
+    rescue SystemCallError
+      next
+    end
+  rescue SystemCallError
+    {}
+  end
+
+  # Device and inode of the memory files that it holds, to their names.
+  def memory_files
+    descriptors.each_with_object({}) do |(number, target), found|
+      next unless target.start_with?("/memfd:", "memfd:")
+
+      stat = File.stat("/proc/#{pid}/fd/#{number}")
+      found[[stat.dev, stat.ino]] = target
+    rescue SystemCallError
+      next
+    end
+  end
+
+  def directory
+    File.readlink("/proc/#{pid}/cwd")
+  rescue SystemCallError
+    ""
+  end
+
+  # Lines of /proc/PID/maps that name a file.
+  def mapped_files
+    slurp("maps").lines.map { |line| line.split(" ", 6)[5].to_s.chomp }.grep(%r{\A/}).uniq
+  end
+
+  # Bytes of memory that are its own, or nil when it is gone. Program text and the page cache do not count.
+  def memory
+    text = slurp("status")
+    anonymous = text[/^RssAnon:\s+(\d+)/, 1] or return nil
+    (anonymous.to_i + text[/^RssShmem:\s+(\d+)/, 1].to_i) * 1024
+  end
+
+  def uid
+    slurp("status")[/^Uid:\s+(\d+)/, 1].to_i
+  end
+
+  def to_s
+    "#{pid} (parent #{ppid}, #{state}): #{command_line[0, 100]}"
+  end
+
+  private
+
+  def slurp(name)
+    File.binread("/proc/#{pid}/#{name}")
+  rescue SystemCallError
+    ""
+  end
+end

@@ -1,0 +1,66 @@
+# frozen_string_literal: true
+
+require "fileutils"
+require "open3"
+require "tmpdir"
+
+require_relative "environment"
+
+# Applications to serve. Each is a copy that belongs to httpd's user, so that a test may change it.
+module SampleApps
+  SECRET = "5" * 128
+
+  module_function
+
+  # The Rails application, prepared once for each build.
+  def rails
+    @rails ||= begin
+      folder = File.join(TestEnvironment::WORK_DIR, "rails_app")
+      prepare = File.join(TestEnvironment::STUB_DIR, "rails_app/bin/prepare")
+      output, status = Open3.capture2e(prepare, folder, TestEnvironment::WEB_USER)
+      raise "#{prepare} failed:\n#{output}" unless status.success?
+
+      folder
+    end
+  end
+
+  def rack
+    copy("rack_app")
+  end
+
+  # `kind`: raises, exits or syntax_error.
+  def failing(kind)
+    copy("boot_failures/#{kind}")
+  end
+
+  # An application that is nothing but this config.ru.
+  def written(config_ru)
+    folder = new_folder
+    FileUtils.mkdir_p([File.join(folder, "public"), File.join(folder, "tmp")])
+    File.write(File.join(folder, "config.ru"), config_ru)
+    TestEnvironment.hand_over(folder)
+  end
+
+  # A config.ru that answers with this text, and nothing else.
+  def saying(text)
+    <<~RUBY
+      run proc { |_env| [200, { "Content-Type" => "text/plain" }, [#{text.dump}]] }
+    RUBY
+  end
+
+  def copy(name)
+    folder = new_folder
+    FileUtils.cp_r(File.join(TestEnvironment::STUB_DIR, name, "."), folder)
+    FileUtils.mkdir_p(File.join(folder, "tmp"))
+    TestEnvironment.hand_over(folder)
+  end
+
+  # Removed when the tests have ended.
+  def new_folder
+    FileUtils.mkdir_p(TestEnvironment::WORK_DIR)
+    folder = Dir.mktmpdir("app-", TestEnvironment::WORK_DIR)
+    FileUtils.chmod(0o755, folder)
+    Minitest.after_run { FileUtils.rm_rf(folder) unless ENV["KEEP"] }
+    folder
+  end
+end

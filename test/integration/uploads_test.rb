@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Request bodies of all sizes and framings.
+class UploadsTest < IntegrationTest
+  LARGE = 100 * 1024 * 1024
+  # What a process may grow by while a large body goes through it.
+  ALLOWANCE = 24 * 1024 * 1024
+
+  serve do |made|
+    made.site("rack.test", SampleApps.rack)
+    made.site("rails.test", SampleApps.rails, "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
+  end
+
+  def test_bodies_around_every_limit_of_the_protocol_arrive_whole
+    [0, 1, 1_000, 3_000, 3_584, 3_585, 8_192, 16_384, 65_535, 65_536, 65_537, 131_072, 200_000].each do |size|
+      assert_arrived size, client.post("/upload", Pattern.bytes(size))
+    end
+  end
+
+  def test_a_hundred_megabytes_arrive_whole_in_bounded_memory
+    client.get("/hello")
+    response, growth = MemorySampler.new(server.tree).during do
+      client.post_stream("/upload", Pattern::Reader.new(LARGE), length: LARGE)
+    end
+    assert_arrived LARGE, response
+    too_much = growth.select { |_, bytes| bytes > ALLOWANCE }
+    assert_empty too_much
+  end
+
+  def test_a_hundred_megabytes_reach_rails_whole
+    assert_arrived LARGE, client("rails.test").post_stream("/raw_upload", Pattern::Reader.new(LARGE), length: LARGE)
+  end
+
+  def test_a_chunked_body_arrives_decoded
+    [0, 1, 5_000, 1_000_000].each do |size|
+      assert_arrived size, client.post_stream("/upload", Pattern::Reader.new(size))
+    end
+  end
+
+  def test_a_chunked_body_in_tiny_pieces_arrives_decoded
+    raw = server.raw
+    raw.request("POST", "/body", { "Transfer-Encoding" => "chunked" })
+    "hello chunked world".each_char { |character| raw.write("1\r\n#{character}\r\n") }
+    raw.write("0\r\n\r\n")
+    assert_equal "hello chunked world", raw.response.body
+  ensure
+    raw&.close
+  end
+
+  def test_a_body_that_dribbles_in_arrives_whole
+    raw = server.raw
+    content = Pattern.bytes(40_000)
+    raw.request("POST", "/upload", { "Content-Length" => content.bytesize.to_s })
+    content.bytes.each_slice(4_000) do |slice|
+      raw.write(slice.pack("C*"))
+      sleep 0.01
+    end
+    assert_equal Digest::SHA256.hexdigest(content), JSON.parse(raw.response.body)["sha256"]
+  ensure
+    raw&.close
+  end
+
+  def test_a_body_with_zero_bytes_and_line_ends_is_left_alone
+    content = "\0\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n\xFF".b
+    assert_equal content, client.post("/body", content).body.b
+  end
+
+  def test_an_application_may_answer_before_it_has_read_the_body
+    response = client.post_stream("/hello", Pattern::Reader.new(5_000_000), length: 5_000_000)
+    assert_equal "hello world\n", response.body
+    assert_equal "hello world\n", client.get("/hello").body
+  end
+
+  private
+
+  def assert_arrived(size, response)
+    assert_status 200, response
+    answer = JSON.parse(response.body)
+    assert_equal [size, Pattern.digest(size)], answer.values_at("size", "sha256")
+  end
+end
