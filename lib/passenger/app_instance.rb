@@ -4,6 +4,7 @@ require_relative "app_process"
 require_relative "channels"
 require_relative "fork_guard"
 require_relative "request_handler"
+require_relative "signals"
 
 module PhusionPassenger
   # A process that serves requests, from SERVE to its end. The main thread waits for what ends it, the control thread reads
@@ -44,28 +45,20 @@ module PhusionPassenger
       @thread_count = frame.number(1)
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
       @queue, @claims, @marks = frame.take_descriptors(3)
+      check_cells
       Log.app = group
       AppProcess.title("RubyApp", group)
       Hooks.call(:starting_worker_process, @forked)
-      install_signal_handlers
+      Signals.on_end { |name| @endings << name }
+      Signals.print_backtraces_on_quit
       Hooks.call(:after_installing_signal_handlers)
       ForkGuard.install { let_go }
     end
 
-    # TERM and INT: as FINISH. QUIT: where every thread is, to the log.
-    def install_signal_handlers
-      %w[TERM INT].each { |name| trap(name) { @endings << name } }
-      trap("QUIT") { write_backtraces }
-    end
+    def check_cells
+      return if @thread_count.positive? && @cell + @thread_count <= Layout::Claims::CELLS
 
-    # In a signal handler only what takes no lock.
-    def write_backtraces
-      Thread.list.each do |thread|
-        lines = [thread.inspect, *thread.backtrace].join("\n    ")
-        $stderr.syswrite("#{lines}\n")
-      end
-    rescue SystemCallError, IOError
-      nil
+      raise ProtocolError, "SERVE with #{@thread_count} threads from cell #{@cell} on"
     end
 
     def start_threads
@@ -92,18 +85,20 @@ module PhusionPassenger
       end
     end
 
+    # It goes on after FINISH: a request in work may need a channel yet.
     def read_control_socket
       while (frame = @control.read)
-        break if frame.type == Frame::Control::FINISH
-
         handle(frame)
       end
+    rescue ProtocolError => e
+      Log.event("control.broken", reason: e.message)
     ensure
       @channels.stop
     end
 
     def handle(frame)
       case frame.type
+      when Frame::Control::FINISH then @endings << "FINISH"
       when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
       when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
       when Frame::Control::DROP then frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
@@ -134,7 +129,7 @@ module PhusionPassenger
       [@queue, @claims, @marks].each(&:close)
       @channels.close_all
       @control.close
-      %w[TERM INT QUIT].each { |name| trap(name, "DEFAULT") }
+      Signals.restore
     end
   end
 end

@@ -4,6 +4,7 @@ require_relative "app_loader"
 require_relative "frame_socket"
 require_relative "hooks"
 require_relative "log"
+require_relative "signals"
 
 module PhusionPassenger
   # What preloaders and instances begin with: the control socket as descriptor 3, HELLO, LOAD, the application.
@@ -13,6 +14,7 @@ module PhusionPassenger
     # Yields the control socket and the application. Ends the process, with 1 when it could not be loaded.
     def self.start(role)
       sync_output
+      Signals.print_backtraces_on_quit
       control = FrameSocket.for_fd(CONTROL_DESCRIPTOR)
       control.write(Frame::Control::HELLO, Process.pid)
       options = options_from(control) or exit
@@ -22,6 +24,9 @@ module PhusionPassenger
       yield control, app
     rescue Errno::EPIPE, Errno::ECONNRESET
       Log.event("agent.gone")
+    rescue ProtocolError => e
+      Log.event("control.broken", reason: e.message)
+      exit(1)
     end
 
     def self.title(role, group)
@@ -38,7 +43,7 @@ module PhusionPassenger
       return nil if frame.nil? || frame.type == Frame::Control::FINISH
       raise ProtocolError, "frame #{frame.type} instead of LOAD" unless frame.type == Frame::Control::LOAD
 
-      frame.map
+      frame.map.transform_values { |value| value.force_encoding(Encoding.default_external) }
     end
     private_class_method :options_from
   end

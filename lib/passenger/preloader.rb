@@ -13,6 +13,8 @@ module PhusionPassenger
 
     # Until the control socket ends.
     def run
+      Signals.on_end { exit }
+      prepare_memory
       @control.write(Frame::Control::LOADED)
       while (frame = @control.read)
         case frame.type
@@ -26,6 +28,18 @@ module PhusionPassenger
     end
 
     private
+
+    # What instances will share should not change any more. Database connections are not to be shared.
+    def prepare_memory
+      disconnect_databases if defined?(::ActiveRecord::Base)
+      Process.respond_to?(:warmup) ? Process.warmup : GC.start
+    end
+
+    def disconnect_databases
+      ::ActiveRecord::Base.connection_handler.clear_all_connections!
+    rescue StandardError => e
+      Log.exception("preloader.disconnect_failed", e)
+    end
 
     def fork_instance(socket, output)
       pid = fork { become_instance(socket, output) }
@@ -55,7 +69,6 @@ end
 
 if __FILE__ == $PROGRAM_NAME
   PhusionPassenger::AppProcess.start("AppPreloader") do |control, app|
-    Process.respond_to?(:warmup) ? Process.warmup : GC.start
     PhusionPassenger::Preloader.new(control, app).run
   end
 end

@@ -11,13 +11,15 @@ module PhusionPassenger
   class RackAdapter
     NUL = "\0".b.freeze
     HTTPS_ON = "on"
-    PAIRS_AT_ONCE = 4000
-    REWINDING_RELEASE = "3"
+    STRINGS_AT_ONCE = 400
+    INTERNAL_ERROR = "Internal Server Error"
+    private_constant :NUL, :HTTPS_ON, :STRINGS_AT_ONCE
 
     # `threads`: how many call it at once.
     def initialize(app, threads)
       @app = app
       @rewind = rewinding_rack?
+      @formats = []
       @server_pairs = {
         "rack.version" => [1, 3].freeze,
         "rack.errors" => $stderr,
@@ -33,14 +35,21 @@ module PhusionPassenger
       environment = environment_from(head, input)
       status, headers, body = @app.call(environment)
       send_answer(status, headers, body, reply, input, head_request)
-    rescue ClientGone, BodyBrokenOff
+    rescue ClientGone
       nil
+    rescue BodyBrokenOff
+      break_off(reply)
     rescue Exception => e # rubocop:disable Lint/RescueException
       fail(e, environment, reply)
       raise if e.is_a?(SystemExit)
     ensure
       close(body, environment)
       input.release
+    end
+
+    # An answer for what the application could not answer.
+    def refuse(reply, status = 500, text = INTERNAL_ERROR)
+      reply.respond(status, "Content-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n", text, last: true)
     end
 
     def input_for(source)
@@ -55,16 +64,25 @@ module PhusionPassenger
       ::Rack.release.to_i < 3
     end
 
+    # Names and values end with a zero each. `unpack` takes them apart twice as fast as `split`.
     def environment_from(head, input)
-      pairs = head.split(NUL, -1)
-      raise BadRequest, "the environment is no list of names and values" if pairs.size.even? || pairs.pop != ""
+      count = head.count(NUL)
+      raise BadRequest, "the environment is no list of names and values" if count.odd? || !head.end_with?(NUL)
 
-      pairs.concat(@server_pairs)
-      environment = pairs.size <= PAIRS_AT_ONCE ? Hash[*pairs] : Hash[pairs.each_slice(2).to_a]
+      environment = count <= STRINGS_AT_ONCE ? unpack_short(head, count) : unpack_long(head)
       environment["rack.url_scheme"] = environment["HTTPS"] == HTTPS_ON ? "https" : "http"
       environment["rack.input"] = input
       environment["HTTP_VERSION"] = environment["SERVER_PROTOCOL"] ||= "HTTP/1.1"
       environment
+    end
+
+    def unpack_short(head, count)
+      strings = head.unpack(@formats[count] ||= ("Z*" * count).freeze)
+      Hash[*strings.concat(@server_pairs)]
+    end
+
+    def unpack_long(head)
+      Hash[head.split(NUL, -1).tap(&:pop).concat(@server_pairs).each_slice(2).to_a]
     end
 
     def send_answer(status, headers, body, reply, input, head_request)
@@ -84,8 +102,15 @@ module PhusionPassenger
       if reply.started?
         reply.abort
       else
-        reply.respond(500, "Content-Type: text/plain\r\nContent-Length: 21\r\n", "Internal Server Error", last: true)
+        refuse(reply)
       end
+    rescue ClientGone
+      nil
+    end
+
+    # Most often the child has gone; if not, it must not wait for more.
+    def break_off(reply)
+      reply.started? ? reply.abort : refuse(reply, 400, "Bad Request")
     rescue ClientGone
       nil
     end

@@ -25,11 +25,11 @@ module PhusionPassenger
 
     # Status, header lines, and the first bytes of the body.
     def respond(status, head, bytes = "", last: false)
-      @started = true
-      @finished = last
       if head.bytesize + bytes.bytesize <= PAYLOAD_LIMIT
         message = [@ticket, RESPONSE, last ? LAST : 0, status, head.bytesize, head, bytes]
         @channel.send_message(message.pack("Q<CCvVa*a*"))
+        @started = true
+        @finished = last
       else
         respond_in_pieces(status, head, bytes, last)
       end
@@ -85,7 +85,7 @@ module PhusionPassenger
       room = PAYLOAD_LIMIT - first.bytesize
       message = [@ticket, RESPONSE, 0, status, head.bytesize, first, bytes.byteslice(0, room)]
       @channel.send_message(message.pack("Q<CCvVa*a*"))
-      @finished = false
+      @started = true
       data(rest)
       bytes = bytes.byteslice(room, bytes.bytesize) if room.positive?
       last ? data(bytes, last: true) : data(bytes)

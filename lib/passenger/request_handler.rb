@@ -59,7 +59,7 @@ module PhusionPassenger
     end
 
     def handle_one
-      return drop("request.malformed", bytes: @buffer.bytesize) unless message_length_right?
+      return Log.event("request.malformed", bytes: @buffer.bytesize) unless message_length_right?
 
       @claims.pwrite(@buffer.byteslice(CHANNEL_OFFSET, Layout::Claims::CELL_LENGTH), @cell_offset)
       begin
@@ -124,11 +124,7 @@ module PhusionPassenger
 
     def refuse(reply, reason)
       Log.event("request.malformed", reason: reason)
-      reply.respond(500, "Content-Type: text/plain\r\nContent-Length: 21\r\n", "Internal Server Error", last: true)
-    end
-
-    def drop(event, fields)
-      Log.event(event, fields)
+      @adapter.refuse(reply)
     end
   end
 end

@@ -68,7 +68,7 @@ module PhusionPassenger
         first = file.read([PIECE - head.bytesize, 0].max, buffer) || ""
         left -= first.bytesize
         reply.respond(status, head, first, last: left <= 0)
-        while left.positive? && file.read(PIECE, buffer)
+        while left.positive? && file.read([PIECE, left].min, buffer)
           left -= buffer.bytesize
           reply.data(buffer, last: left <= 0)
         end
