@@ -1,1 +1,39 @@
-libpassenger_pool_la_SOURCES +=
+# Keep sorted, one file a line.
+libpassenger_pool_la_SOURCES += \
+    %D%/CancelSwitch.cpp \
+    %D%/CancelSwitch.h \
+    %D%/DirectSpawner.cpp \
+    %D%/DirectSpawner.h \
+    %D%/DummySpawner.cpp \
+    %D%/DummySpawner.h \
+    %D%/FileOwners.cpp \
+    %D%/FileOwners.h \
+    %D%/Preloader.cpp \
+    %D%/Preloader.h \
+    %D%/ProcessEnds.cpp \
+    %D%/ProcessEnds.h \
+    %D%/ProcessOutput.cpp \
+    %D%/ProcessOutput.h \
+    %D%/SmartSpawner.cpp \
+    %D%/SmartSpawner.h \
+    %D%/SpawnJourney.cpp \
+    %D%/SpawnJourney.h \
+    %D%/SpawnManager.cpp \
+    %D%/SpawnManager.h \
+    %D%/SpawnPlan.cpp \
+    %D%/SpawnPlan.h \
+    %D%/SpawnReport.cpp \
+    %D%/SpawnReport.h \
+    %D%/SpawnServer.cpp \
+    %D%/SpawnServer.h \
+    %D%/SpawnStartup.cpp \
+    %D%/SpawnStartup.h \
+    %D%/SpawnedProcess.cpp \
+    %D%/SpawnedProcess.h \
+    %D%/Spawner.h \
+    %D%/StandardSpawnerFactory.cpp \
+    %D%/StandardSpawnerFactory.h \
+    %D%/UserDatabase.cpp \
+    %D%/UserDatabase.h \
+    %D%/UserResolver.cpp \
+    %D%/UserResolver.h

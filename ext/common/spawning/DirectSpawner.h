@@ -1,0 +1,26 @@
+#pragma once
+
+#include "spawning/CancelSwitch.h"
+#include "spawning/SpawnStartup.h"
+#include "spawning/Spawner.h"
+
+namespace Passenger {
+
+/**
+ * Starts each instance as a process of its own, which loads the application itself.
+ *
+ * Owned by a Group; threads as Spawner says. cancel() is for good: later spawns fail too.
+ */
+class DirectSpawner final : public Spawner {
+public:
+    explicit DirectSpawner(const SpawnTools &tools);
+
+    SpawnResult spawn(const Options &options) override;
+    void cancel() override;
+
+private:
+    SpawnTools tools_;
+    CancelSwitch cancel_;
+};
+
+}  // namespace Passenger

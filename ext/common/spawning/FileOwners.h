@@ -1,0 +1,33 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include <tl/expected.hpp>
+
+namespace Passenger {
+
+struct FileOwner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+/**
+ * Looks up whom a file belongs to. The one thing about an application's folder that must be known before its user is, so it stands
+ * behind an interface of its own: who does it with which privileges can change without anybody noticing. Thread-safe.
+ */
+class FileOwners {
+public:
+    virtual ~FileOwners() = default;
+    /** Of the path itself where it is a symbolic link. Or the errno value that says why not. May block (network file systems). */
+    virtual tl::expected<FileOwner, int> ownerOf(const std::string &path) const = 0;
+};
+
+/** By lstat, in this process. Not stat: a link to somebody else's file would borrow that user's identity. */
+class SystemFileOwners final : public FileOwners {
+public:
+    tl::expected<FileOwner, int> ownerOf(const std::string &path) const override;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,117 @@
+#include "spawning/ProcessOutput.h"
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+#include "base/Log.h"
+#include "base/Poll.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::size_t BLOCK = 65536;
+
+bool readable(const FileDescriptor &pipe) {
+    return pollUntil(pipe.get(), POLLIN, std::chrono::steady_clock::now());
+}
+
+/** How many bytes wait in the pipe. */
+std::size_t waitingIn(const FileDescriptor &pipe) {
+    int size = 0;
+    return ::ioctl(pipe.get(), FIONREAD, &size) == 0 && size > 0 ? static_cast<std::size_t>(size) : 0;
+}
+
+}  // namespace
+
+ProcessOutput::ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink)
+    : pipe_(std::move(pipe)),
+      sink_(sink ? std::move(sink)
+                 : [](pid_t pid, const std::string &line) { Log::writeApplicationOutput(pid, line, true); }) {
+    // Watches only once watcher_ is set: the callback runs in another thread, perhaps at once.
+    watcher_ = std::make_unique<DescriptorWatcher>(loop, pipe_.get(), 0, [this](int) {
+        if (!readAvailable()) {
+            watcher_->setEvents(0);
+        }
+    });
+    watcher_->setEvents(DescriptorWatcher::READABLE);
+}
+
+ProcessOutput::~ProcessOutput() {
+    watcher_.reset();
+    readAvailable();
+    LockGuard guard(mutex_);
+    lines_.finish([this](std::string_view line) REQUIRES(mutex_) { accept(line); });
+    writeWaiting();
+}
+
+void ProcessOutput::setPid(pid_t pid) {
+    LockGuard guard(mutex_);
+    pid_ = pid;
+    writeWaiting();
+}
+
+std::string ProcessOutput::lastLines() {
+    readAvailable();
+    LockGuard guard(mutex_);
+    std::string result;
+    for (const auto &line : kept_) {
+        result += line;
+        result += '\n';
+    }
+    return result;
+}
+
+bool ProcessOutput::readAvailable() {
+    LockGuard guard(mutex_);
+    std::array<char, BLOCK> buffer;
+    // What is there now and no more: a process that never stops printing must not keep its reader.
+    std::size_t left = waitingIn(pipe_);
+    while (!ended_ && readable(pipe_)) {
+        const ssize_t size = ::read(pipe_.get(), buffer.data(), buffer.size());
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            ended_ = true;
+            break;
+        }
+        lines_.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size)),
+                    [this](std::string_view line) REQUIRES(mutex_) { accept(line); });
+        if (static_cast<std::size_t>(size) >= left) {
+            break;
+        }
+        left -= static_cast<std::size_t>(size);
+    }
+    return !ended_;
+}
+
+void ProcessOutput::accept(std::string_view line) {
+    kept_.emplace_back(line);
+    if (kept_.size() > KEPT_LINES) {
+        kept_.pop_front();
+    }
+    if (pid_ != 0) {
+        sink_(pid_, kept_.back());
+        return;
+    }
+    waiting_.emplace_back(line);
+    // Nobody prints so much before the kernel has told its pid. It is not worth memory then.
+    if (waiting_.size() > KEPT_LINES) {
+        writeWaiting();
+    }
+}
+
+void ProcessOutput::writeWaiting() {
+    for (const auto &line : waiting_) {
+        sink_(pid_, line);
+    }
+    waiting_.clear();
+}
+
+}  // namespace Passenger

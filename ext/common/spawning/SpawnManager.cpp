@@ -1,0 +1,131 @@
+#include "spawning/SpawnManager.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "spawning/SpawnServer.h"
+#include "spawning/UserDatabase.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/** From its start to its HELLO. Mostly Ruby's own start, on a machine that may be busy with much else. */
+constexpr auto HELLO_LIMIT = 30s;
+/** One fork and exec. Whoever needs longer is broken, and holds up all applications. */
+constexpr auto START_LIMIT = 15s;
+
+}  // namespace
+
+/** Having the turn: being the only one who talks to the spawn server. Waits for it. */
+class SpawnManager::Turn {
+public:
+    /** @throws TimeoutException */
+    Turn(SpawnManager &manager, Deadline deadline) : manager_(manager) {
+        LockGuard guard(manager_.mutex_);
+        while (manager_.busy_) {
+            if (!guard.waitUntil(manager_.turnEnded_, deadline) && manager_.busy_) {
+                throw TimeoutException("the spawn server was busy with other requests for too long");
+            }
+        }
+        manager_.busy_ = true;
+    }
+    ~Turn() {
+        {
+            LockGuard guard(manager_.mutex_);
+            manager_.busy_ = false;
+        }
+        manager_.turnEnded_.notify_one();
+    }
+    Turn(const Turn &) = delete;
+    Turn &operator=(const Turn &) = delete;
+
+private:
+    SpawnManager &manager_;
+};
+
+SpawnManager::SpawnManager(EventLoop &loop, Settings settings)
+    : loop_(loop), settings_(std::move(settings)), pid_(std::make_shared<std::atomic<pid_t>>(0)) {}
+
+SpawnManager::~SpawnManager() = default;
+
+void SpawnManager::ensureStarted() {
+    const Deadline deadline = std::chrono::steady_clock::now() + HELLO_LIMIT;
+    Turn turn(*this, deadline);
+    runningServer(deadline);
+}
+
+StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadline) {
+    Turn turn(*this, deadline);
+    for (bool again = false;; again = true) {
+        auto &server = runningServer(deadline);
+        try {
+            return server.start(request, std::min(deadline, std::chrono::steady_clock::now() + START_LIMIT));
+        } catch (const SpawnException &) {
+            throw;
+        } catch (const TimeoutException &) {
+            Log::error("event=spawn_server.hangs pid={} note=\"it is ended\"", spawnServerPid());
+            dropServer();
+            throw;
+        } catch (const std::exception &e) {
+            // It may have started the process before it died. That one finds its control socket closed, and ends.
+            Log::warn("event=spawn_server.lost error=\"{}\"", e.what());
+            dropServer();
+            if (again) {
+                throw;
+            }
+        }
+    }
+}
+
+void SpawnManager::configure(Settings settings) {
+    Turn turn(*this, Deadline::max());
+    {
+        LockGuard guard(mutex_);
+        if (settings == settings_) {
+            return;
+        }
+        settings_ = std::move(settings);
+    }
+    dropServer();
+}
+
+pid_t SpawnManager::spawnServerPid() const noexcept {
+    return pid_->load(std::memory_order_relaxed);
+}
+
+bool SpawnManager::canSwitchUsers() const {
+    if (::geteuid() != 0) {
+        return false;
+    }
+    LockGuard guard(mutex_);
+    return settings_.user.empty() || settings_.user == "root";
+}
+
+SpawnServer &SpawnManager::runningServer(Deadline deadline) {
+    if (server_ && !server_->alive()) {
+        dropServer();
+    }
+    if (!server_) {
+        Settings settings;
+        {
+            LockGuard guard(mutex_);
+            settings = settings_;
+        }
+        server_ = std::make_unique<SpawnServer>(loop_, settings, pid_,
+                                                std::min(deadline, std::chrono::steady_clock::now() + HELLO_LIMIT));
+    }
+    return *server_;
+}
+
+void SpawnManager::dropServer() {
+    server_.reset();
+}
+
+}  // namespace Passenger

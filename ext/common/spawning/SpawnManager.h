@@ -1,0 +1,111 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/FileDescriptor.h"
+#include "base/Mutex.h"
+#include "io/EventLoop.h"
+#include "io/Frame.h"
+
+namespace Passenger {
+
+class SpawnServer;
+
+/** What the spawn server shall start. */
+struct StartRequest {
+    enum class Role { PRELOADER, INSTANCE };
+
+    Role role = Role::INSTANCE;
+    /** The Ruby that runs it. */
+    std::string ruby = "ruby";
+    /** Empty: as the spawn server. */
+    std::string user;
+    std::string group;
+    /** The new process's environment, besides what the spawn server has itself. */
+    std::map<std::string, std::string> environment;
+};
+
+/** A process that the spawn server has started. */
+struct StartedProcess {
+    /** As the spawn server says: a hint, until the kernel has confirmed it. */
+    pid_t pid = 0;
+    /** The spawn server's pid, and its user as the kernel knows it. */
+    pid_t parent = 0;
+    uid_t parentUid = 0;
+    /** Our end of its control socket; says who sends. */
+    FrameSocket control;
+    /** Reading end of its output. */
+    FileDescriptor output;
+};
+
+/**
+ * The C++ side of the Ruby spawn server: starts it when it is first needed, talks to it, starts it again when it died.
+ *
+ * Owned by main(), outlives all Spawners. Thread-safe: requests of several threads are served one at a time. All methods but
+ * spawnServerPid() may block, so they are called in background threads only, while the event loop runs. The destructor
+ * ends the spawn server; what it started lives on.
+ *
+ * The spawn server has no PDEATHSIG, which would follow the life of whichever thread happened to start it. It ends by itself when
+ * its control socket does, that is, with this process.
+ */
+class SpawnManager {
+public:
+    using Deadline = std::chrono::steady_clock::time_point;
+
+    struct Settings {
+        /** The script: …/lib/passenger/spawn_server.rb. */
+        std::string spawnServerCommand;
+        std::string rubyCommand = "ruby";
+        /** Whom the spawn server runs as, where we are root. Empty: as we do; only then can it switch users. */
+        std::string user;
+
+        bool operator==(const Settings &) const = default;
+    };
+
+    /** Starts nothing yet. */
+    SpawnManager(EventLoop &loop, Settings settings);
+    ~SpawnManager();
+    SpawnManager(const SpawnManager &) = delete;
+    SpawnManager &operator=(const SpawnManager &) = delete;
+
+    /** Starts the spawn server unless it runs. @throws SpawnException, SystemException (Ruby cannot be executed) */
+    void ensureStarted() EXCLUDES(mutex_);
+
+    /** Starts a process. A spawn server that died is started again for it, once.
+     *  @throws SpawnException, SystemException (Ruby cannot be executed), TimeoutException, IOException (the spawn server died twice) */
+    StartedProcess start(const StartRequest &request, Deadline deadline) EXCLUDES(mutex_);
+
+    /** New settings. If they differ, the spawn server is ended, and the next request starts another one. */
+    void configure(Settings settings) EXCLUDES(mutex_);
+
+    /** 0 while there is none. Never blocks; from any thread. */
+    pid_t spawnServerPid() const noexcept;
+    /** Whether new processes can run as another user than we do: we are root, and so is the spawn server. */
+    bool canSwitchUsers() const EXCLUDES(mutex_);
+
+private:
+    class Turn;
+
+    SpawnServer &runningServer(Deadline deadline) EXCLUDES(mutex_);
+    void dropServer();
+
+    EventLoop &loop_;
+    mutable Mutex mutex_;
+    std::condition_variable turnEnded_;
+    /** Somebody has the turn. */
+    bool busy_ GUARDED_BY(mutex_) = false;
+    Settings settings_ GUARDED_BY(mutex_);
+    /** Shared with the server's watcher, which may see its end after we did. */
+    const std::shared_ptr<std::atomic<pid_t>> pid_;
+    /** Touched only by who has the turn. */
+    std::unique_ptr<SpawnServer> server_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,66 @@
+#include "spawning/SpawnPlan.h"
+
+#include <unistd.h>
+
+#include <string_view>
+#include <utility>
+
+namespace Passenger {
+
+namespace {
+
+/** Under these names frameworks and people look for the environment's name. */
+constexpr const char *ENVIRONMENT_NAMES[] = {"RAILS_ENV", "RACK_ENV", "NODE_ENV", "WSGI_ENV", "PASSENGER_APP_ENV"};
+
+/** What an application gets of our own environment; all else there is httpd's business, or a secret. */
+bool isInherited(std::string_view name) {
+    return name == "PATH" || name == "TZ" || name == "LANG" || name == "LANGUAGE" || name.starts_with("LC_");
+}
+
+/** Debian starts httpd with LANG=C, for its own log. Nobody means that for an application; the spawn server knows a better default. */
+bool isMeant(std::string_view name, std::string_view value) {
+    return name == "PATH" || name == "TZ" || (value != "C" && value != "POSIX");
+}
+
+Options::Variables inheritedVariables() {
+    Options::Variables result;
+    for (char **entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+        const std::string_view variable = *entry;
+        const auto equals = variable.find('=');
+        if (equals == std::string_view::npos) {
+            continue;
+        }
+        const auto name = variable.substr(0, equals);
+        const auto value = variable.substr(equals + 1);
+        if (isInherited(name) && isMeant(name, value)) {
+            result.emplace(name, value);
+        }
+    }
+    return result;
+}
+
+}  // namespace
+
+SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
+    : ruby(options.ruby), runAs(std::move(whom)), environment(inheritedVariables()) {
+    if (options.variables) {
+        for (auto &[name, value] : options.variables()) {
+            environment[name] = value;
+        }
+    }
+    for (const char *name : ENVIRONMENT_NAMES) {
+        environment[name] = options.environment;
+    }
+    environment["IN_PASSENGER"] = "1";
+}
+
+StartRequest SpawnPlan::request(StartRequest::Role role) const {
+    return {role, ruby, runAs.user, runAs.group, environment};
+}
+
+bool SpawnPlan::operator==(const SpawnPlan &other) const {
+    return ruby == other.ruby && runAs.user == other.runAs.user && runAs.group == other.runAs.group &&
+           environment == other.environment;
+}
+
+}  // namespace Passenger

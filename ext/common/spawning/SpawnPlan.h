@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+
+#include "pool/Options.h"
+#include "spawning/SpawnManager.h"
+#include "spawning/UserResolver.h"
+
+namespace Passenger {
+
+/**
+ * With what an application's process is started: all that cannot be changed later in one that runs. Two spawns with equal plans can
+ * share a preloader. A plain value.
+ */
+struct SpawnPlan {
+    std::string ruby;
+    RunAs runAs;
+    Options::Variables environment;
+
+    SpawnPlan() = default;
+    /** Asks options.variables(). */
+    SpawnPlan(const Options &options, RunAs runAs);
+
+    StartRequest request(StartRequest::Role role) const;
+    bool operator==(const SpawnPlan &other) const;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,145 @@
+#include "spawning/SpawnServer.h"
+
+#include <unistd.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "spawning/ProcessEnds.h"
+#include "spawning/UserDatabase.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char *PROTOCOL_VERSION = "1";
+constexpr int CONTROL_DESCRIPTOR = 3;
+/** How long it may take to end after its control socket was closed. */
+constexpr auto END_LIMIT = 1000ms;
+
+const char *nameOf(StartRequest::Role role) {
+    return role == StartRequest::Role::PRELOADER ? "preloader" : "instance";
+}
+
+Frame makeStartFrame(const StartRequest &request) {
+    Frame frame(FrameType::SPAWN_START, {nameOf(request.role), request.ruby, request.user, request.group});
+    frame.add(request.environment);
+    try {
+        static_cast<void>(frame.encode());
+    } catch (const ProtocolException &e) {
+        // Found before anything was sent: this is no trouble of the spawn server.
+        throw SpawnException(std::string("the process environment is too large: ") + e.what());
+    }
+    return frame;
+}
+
+}  // namespace
+
+SpawnServer::SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings, std::shared_ptr<std::atomic<pid_t>> pid,
+                         Deadline deadline)
+    : publishedPid_(std::move(pid)) {
+    launch(loop, settings);
+    receiveHello(settings.user, deadline);
+    Log::info("event=spawn_server.started pid={}", process_.pid());
+    publishedPid_->store(process_.pid());
+    watchEnd(loop);
+}
+
+SpawnServer::~SpawnServer() {
+    endWatcher_.reset();
+    pid_t own = process_.pid();
+    publishedPid_->compare_exchange_strong(own, 0);
+    control_ = FrameSocket();
+    try {
+        const auto status = process_.wait(END_LIMIT);
+        Log::info("event=spawn_server.ended pid={} status=\"{}\"", own, status ? describeWaitStatus(*status) : "killed by us");
+    } catch (const std::exception &e) {
+        Log::warn("event=spawn_server.ended error=\"{}\"", e.what());
+    }
+}
+
+void SpawnServer::launch(EventLoop &loop, const SpawnManager::Settings &settings) {
+    auto ends = ProcessEnds::make();
+    ChildProcess::Command command;
+    command.program = settings.rubyCommand;
+    command.arguments = {settings.spawnServerCommand};
+    if (!settings.user.empty() && ::geteuid() == 0) {
+        command.arguments.push_back(settings.user);
+    }
+    command.descriptors = {{ends.theirControl.get(), CONTROL_DESCRIPTOR},
+                           {ends.theirOutput.get(), STDOUT_FILENO},
+                           {ends.theirOutput.get(), STDERR_FILENO}};
+    // A Ctrl-C at a terminal is for httpd, which ends everything in order.
+    command.newSession = true;
+    process_ = ChildProcess(command);
+    control_ = std::move(ends.control);
+    output_ = std::make_shared<ProcessOutput>(loop, std::move(ends.output));
+    output_->setPid(process_.pid());
+}
+
+void SpawnServer::receiveHello(const std::string &user, Deadline deadline) {
+    try {
+        const Frame hello = control_.receive(deadline);
+        if (hello.type != FrameType::SPAWN_HELLO || hello.field(0) != PROTOCOL_VERSION) {
+            failToStart("it speaks another protocol than this agent: is it of the same version?");
+        }
+        if (hello.sender.pid != process_.pid()) {
+            failToStart("somebody else answers on its control socket");
+        }
+        uid_ = hello.sender.uid;
+        if (!user.empty() && ::geteuid() == 0) {
+            const auto entry = SystemUserDatabase().userNamed(user);
+            if (!entry || entry->uid != uid_) {
+                failToStart("it does not run as user \"" + user + "\"");
+            }
+        }
+    } catch (const TimeoutException &) {
+        failToStart("it did not say hello in time");
+    } catch (const IOException &e) {
+        const auto status = process_.wait(END_LIMIT);
+        failToStart(status ? "it " + describeWaitStatus(*status) : e.what());
+    }
+}
+
+void SpawnServer::failToStart(const std::string &why) {
+    const std::string summary = "the spawn server could not be started: " + why;
+    throw SpawnException(summary, summary + "\n\nIts output:\n" + output_->lastLines());
+}
+
+void SpawnServer::watchEnd(EventLoop &loop) {
+    const pid_t pid = process_.pid();
+    endWatcher_ = std::make_unique<DescriptorWatcher>(loop, process_.pidFd().get(), 0, [this, pid](int) {
+        endWatcher_->setEvents(0);
+        pid_t own = pid;
+        if (publishedPid_->compare_exchange_strong(own, 0)) {
+            Log::warn("event=spawn_server.died pid={} note=\"another one is started when it is needed\"", pid);
+        }
+    });
+    endWatcher_->setEvents(DescriptorWatcher::READABLE);
+}
+
+bool SpawnServer::alive() const {
+    return !waitPidFd(process_.pidFd(), 0ms);
+}
+
+StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline) {
+    const Frame frame = makeStartFrame(request);
+    auto ends = ProcessEnds::make();
+    control_.send(frame, {ends.theirControl.get(), ends.theirOutput.get()}, deadline);
+    // Only the new process holds them from now on, so that its end is seen as an end of file.
+    ends.theirControl.reset();
+    ends.theirOutput.reset();
+
+    const Frame answer = control_.receive(deadline);
+    switch (answer.type) {
+    case FrameType::SPAWN_STARTED:
+        return {static_cast<pid_t>(answer.number(0)), process_.pid(), uid_, std::move(ends.control), std::move(ends.output)};
+    case FrameType::SPAWN_FAILED:
+        throw SpawnException(answer.field(1), "The spawn server could not start a process.\nStep: " + answer.field(0) +
+                                                  "\nReason: " + answer.field(1) + "\n");
+    default: throw ProtocolException("the spawn server sent a frame that is no answer");
+    }
+}
+
+}  // namespace Passenger

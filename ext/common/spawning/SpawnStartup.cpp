@@ -1,0 +1,204 @@
+#include "spawning/SpawnStartup.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/Poll.h"
+#include "spawning/ProcessEnds.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/** A process whose control socket has ended usually ends too, and prints why before. */
+constexpr auto LAST_WORDS_LIMIT = 500ms;
+
+// Names of steps, as people read them. The process adds its own.
+constexpr const char *USER_CHOSEN = "user chosen";
+constexpr const char *PROCESS_STARTED = "process started";
+constexpr const char *SAID_HELLO = "Ruby ready";
+constexpr const char *APPLICATION_LOADED = "application ready";
+constexpr const char *INSTANCE_FORKED = "instance forked";
+
+std::string firstLine(const std::string &text) {
+    return text.substr(0, text.find('\n'));
+}
+
+}  // namespace
+
+SpawnResult LoadedProcess::toResult() && {
+    const pid_t pid = process.pid();
+    return {pid, process.release(), std::move(control), std::move(output)};
+}
+
+SpawnStartup::SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options)
+    : tools_(tools), cancel_(cancelSwitch), options_(options), deadline_(deadlineIn(options.startTimeout)) {}
+
+const SpawnPlan &SpawnStartup::plan() {
+    if (!plan_) {
+        plan_ = explained([this] { return makePlan(); });
+    }
+    return *plan_;
+}
+
+SpawnPlan SpawnStartup::makePlan() {
+    checkNotCancelled();
+    report_.journey.begin(USER_CHOSEN);
+    auto runAs = tools_.users.resolve(options_, tools_.manager.canSwitchUsers());
+    if (!runAs) {
+        throw SpawnException(runAs.error());
+    }
+    if (!runAs->note.empty()) {
+        Log::warn("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
+    }
+    report_.runAs = *runAs;
+    report_.journey.done(USER_CHOSEN);
+    return SpawnPlan(options_, std::move(*runAs));
+}
+
+LoadedProcess SpawnStartup::load(StartRequest::Role role) {
+    const auto &plan = this->plan();
+    return explained([&] {
+        checkNotCancelled();
+        report_.journey.begin(PROCESS_STARTED);
+        auto started = tools_.manager.start(plan.request(role), deadline_);
+        current_.control = std::move(started.control);
+        current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(started.output));
+        const uid_t uid = plan.runAs.switches() ? plan.runAs.uid : started.parentUid;
+        current_.process = SpawnedProcess(started.pid, {started.parent, uid});
+        report_.journey.done(PROCESS_STARTED);
+
+        CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
+        report_.journey.begin(SAID_HELLO);
+        receiveHello(current_.control, current_.process);
+        current_.output->setPid(current_.process.pid());
+        report_.journey.done(SAID_HELLO);
+        loadApplication(current_);
+        return std::move(current_);
+    });
+}
+
+LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
+    return explained([&] {
+        checkNotCancelled();
+        report_.journey.begin(INSTANCE_FORKED);
+        CancelSwitch::Watch watchPreloader(cancel_, preloader.control.descriptor());
+        auto ends = ProcessEnds::make();
+        current_.control = std::move(ends.control);
+        current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(ends.output));
+        CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
+
+        preloader.control.send(Frame(FrameType::FORK), {ends.theirControl.get(), ends.theirOutput.get()}, deadline_);
+        ends.theirControl.reset();
+        ends.theirOutput.reset();
+        const Frame answer = receive(preloader.control);
+        if (answer.type == FrameType::FAILED) {
+            failByProcess(answer);
+        }
+        if (answer.type != FrameType::FORKED) {
+            throw ProtocolException("the preloader sent a frame that is no answer");
+        }
+        current_.process = SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()});
+        receiveHello(current_.control, current_.process);
+        current_.output->setPid(current_.process.pid());
+        report_.journey.done(INSTANCE_FORKED);
+        return std::move(current_);
+    });
+}
+
+void SpawnStartup::loadApplication(LoadedProcess &process) {
+    report_.journey.begin(APPLICATION_LOADED);
+    Frame load(FrameType::LOAD);
+    load.add(options_.toMap());
+    process.control.send(load, deadline_);
+    const Frame answer = receive(process.control);
+    if (answer.type == FrameType::FAILED) {
+        failByProcess(answer);
+    }
+    if (answer.type != FrameType::LOADED) {
+        throw ProtocolException("the process sent a frame that is no answer");
+    }
+    report_.journey.done(APPLICATION_LOADED);
+}
+
+Frame SpawnStartup::receive(FrameSocket &control) {
+    for (;;) {
+        Frame frame = control.receive(deadline_);
+        if (frame.type != FrameType::STEP) {
+            return frame;
+        }
+        report_.journey.report(frame);
+    }
+}
+
+void SpawnStartup::receiveHello(FrameSocket &control, const SpawnedProcess &process) {
+    const Frame hello = control.receive(deadline_);
+    if (hello.type != FrameType::PROCESS_HELLO) {
+        throw ProtocolException("the process did not begin with a hello");
+    }
+    process.confirm(hello.sender);
+}
+
+void SpawnStartup::checkNotCancelled() const {
+    if (cancel_.cancelled()) {
+        throw SpawnException("it was cancelled");
+    }
+}
+
+void SpawnStartup::failByProcess(const Frame &failed) {
+    report_.exceptionClass = failed.field(1);
+    report_.exceptionMessage = failed.field(2);
+    report_.backtrace = failed.field(3);
+    throw SpawnException(fmt::format("the step \"{}\" failed with {}: {}", failed.field(0), report_.exceptionClass,
+                                     firstLine(report_.exceptionMessage)));
+}
+
+template <typename Part> auto SpawnStartup::explained(Part part) -> decltype(part()) {
+    try {
+        return part();
+    } catch (const std::exception &e) {
+        fail(e);
+    }
+}
+
+void SpawnStartup::fail(const std::exception &e) {
+    report_.summary = explain(e);
+    report_.journey.fail();
+    if (const auto *explained = dynamic_cast<const SpawnException *>(&e)) {
+        report_.details = explained->report();
+    }
+    if (current_.output) {
+        const bool lostContact = dynamic_cast<const EndOfFileException *>(&e) != nullptr;
+        if (!lostContact || !current_.process.ended(LAST_WORDS_LIMIT)) {
+            current_.process.kill();
+        }
+        current_.output->setPid(current_.process.pid());
+        report_.output = current_.output->lastLines();
+    }
+    current_ = LoadedProcess();
+    throw report_.toException(options_);
+}
+
+std::string SpawnStartup::explain(const std::exception &e) {
+    const std::string step = report_.journey.current();
+    if (cancel_.cancelled()) {
+        return "it was cancelled";
+    }
+    if (dynamic_cast<const TimeoutException *>(&e) != nullptr && std::chrono::steady_clock::now() >= deadline_) {
+        return fmt::format("it was not ready within {} seconds; the step \"{}\" had not ended", options_.startTimeout.count(), step);
+    }
+    if (dynamic_cast<const EndOfFileException *>(&e) != nullptr) {
+        return fmt::format("its process ended during the step \"{}\"", step);
+    }
+    if (dynamic_cast<const SpawnException *>(&e) != nullptr) {
+        return firstLine(e.what());
+    }
+    return fmt::format("the step \"{}\" failed: {}", step, e.what());
+}
+
+}  // namespace Passenger

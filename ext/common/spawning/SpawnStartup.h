@@ -1,0 +1,83 @@
+#pragma once
+
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "io/EventLoop.h"
+#include "io/Frame.h"
+#include "pool/Options.h"
+#include "spawning/CancelSwitch.h"
+#include "spawning/ProcessOutput.h"
+#include "spawning/SpawnJourney.h"
+#include "spawning/SpawnManager.h"
+#include "spawning/SpawnPlan.h"
+#include "spawning/SpawnReport.h"
+#include "spawning/SpawnedProcess.h"
+#include "spawning/Spawner.h"
+
+namespace Passenger {
+
+/** What all spawners with processes need. Each part outlives them. */
+struct SpawnTools {
+    EventLoop &loop;
+    SpawnManager &manager;
+    const UserResolver &users;
+};
+
+/** A process that has said hello and has the application loaded. Killed when destroyed, unless taken apart. */
+struct LoadedProcess {
+    /** Destroyed in reverse: the process is ended first, its last words still reach the log. */
+    ProcessOutputPtr output;
+    FrameSocket control;
+    SpawnedProcess process;
+
+    /** Hands it over. */
+    SpawnResult toResult() &&;
+};
+
+/**
+ * Brings one spawn from its beginning to a loaded process, step by step (doc/PROTOCOLS.md, sections 4.2 and 4.3), and explains it when
+ * it fails.
+ *
+ * Lives for one spawn(), in its thread. What it started is killed when a step fails, is cancelled, or the application's start
+ * timeout has passed. All that is thrown is a SpawnException with a report.
+ */
+class SpawnStartup {
+public:
+    using Deadline = std::chrono::steady_clock::time_point;
+
+    SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options);
+
+    /** Whom the application runs as, with which Ruby and environment. Decided at the first call. */
+    const SpawnPlan &plan();
+    /** Starts a process that loads the application, and waits until it has. */
+    LoadedProcess load(StartRequest::Role role);
+    /** Lets a preloader fork an instance. If this fails, the preloader is out of step and must be dropped. */
+    LoadedProcess fork(LoadedProcess &preloader);
+
+private:
+    /** Runs a part of the journey; what it throws becomes a report. */
+    template <typename Part> auto explained(Part part) -> decltype(part());
+    [[noreturn]] void fail(const std::exception &e);
+    std::string explain(const std::exception &e);
+    [[noreturn]] void failByProcess(const Frame &failed);
+    SpawnPlan makePlan();
+    void checkNotCancelled() const;
+    /** The next frame that is no STEP. */
+    Frame receive(FrameSocket &control);
+    void receiveHello(FrameSocket &control, const SpawnedProcess &process);
+    void loadApplication(LoadedProcess &process);
+
+    SpawnTools &tools_;
+    CancelSwitch &cancel_;
+    const Options &options_;
+    const Deadline deadline_;
+    std::optional<SpawnPlan> plan_;
+    SpawnReport report_;
+    /** The one under way: to be told about when it fails. */
+    LoadedProcess current_{};
+};
+
+}  // namespace Passenger

@@ -1,0 +1,164 @@
+#include "spawning/SpawnedProcess.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/PidFd.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/** The kernel needs no longer to end a process that is not stuck in a device. */
+constexpr auto KILL_LIMIT = 2000ms;
+
+struct ProcessStatus {
+    pid_t parent = 0;
+    uid_t realUid = 0;
+    uid_t effectiveUid = 0;
+};
+
+/** Nothing: the process is gone. */
+std::optional<ProcessStatus> readStatus(pid_t pid) {
+    const std::string path = fmt::format("/proc/{}/status", pid);
+    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) {
+        if (errno == ENOENT || errno == ESRCH) {
+            return std::nullopt;
+        }
+        throw SystemException("open(\"" + path + "\")", errno);
+    }
+    // The lines wanted are among the first; the file is a little over a kilobyte.
+    std::array<char, 4096> buffer;
+    const ssize_t size = ::read(file.get(), buffer.data(), buffer.size() - 1);
+    if (size < 0) {
+        if (errno == ESRCH) {
+            return std::nullopt;
+        }
+        throw SystemException("read(\"" + path + "\")", errno);
+    }
+    buffer[static_cast<std::size_t>(size)] = '\0';
+
+    ProcessStatus status;
+    const char *parent = ::strstr(buffer.data(), "\nPPid:");
+    const char *uid = ::strstr(buffer.data(), "\nUid:");
+    if (parent == nullptr || ::sscanf(parent, "\nPPid: %d", &status.parent) != 1 || uid == nullptr ||
+        ::sscanf(uid, "\nUid: %u %u", &status.realUid, &status.effectiveUid) != 2) {
+        throw ProtocolException(path + " cannot be understood");
+    }
+    return status;
+}
+
+/** A zombie counts as gone. */
+bool isGone(pid_t pid) {
+    try {
+        return waitPidFd(openPidFd(pid), 0ms);
+    } catch (const SystemException &e) {
+        if (e.error() == ESRCH) {
+            return true;
+        }
+        throw;
+    }
+}
+
+bool isAsExpected(const ProcessStatus &status, const SpawnedProcess::Expected &expected) {
+    if (status.realUid != expected.uid || status.effectiveUid != expected.uid) {
+        return false;
+    }
+    // An orphan has got another parent.
+    return status.parent == expected.parent || isGone(expected.parent);
+}
+
+}  // namespace
+
+SpawnedProcess::SpawnedProcess(pid_t pid, const Expected &expected) : pid_(pid), uid_(expected.uid) {
+    if (pid <= 1 || pid == ::getpid()) {
+        throw ProtocolException(fmt::format("{} cannot be the pid of a new process", pid));
+    }
+    FileDescriptor pidFd;
+    try {
+        pidFd = openPidFd(pid);
+    } catch (const SystemException &e) {
+        if (e.error() == ESRCH) {
+            return;
+        }
+        throw;
+    }
+    const auto status = readStatus(pid);
+    // As long as the pidfd's process has not ended, the pid cannot have been anybody else's when its status was read.
+    if (!status || waitPidFd(pidFd, 0ms)) {
+        return;
+    }
+    if (!isAsExpected(*status, expected)) {
+        throw ProtocolException(fmt::format("process {} is not the one that was started: it has parent {} and user id {}, "
+                                            "instead of {} and {}",
+                                            pid, status->parent, status->effectiveUid, expected.parent, expected.uid));
+    }
+    pidFd_ = std::move(pidFd);
+}
+
+SpawnedProcess::SpawnedProcess(SpawnedProcess &&other) noexcept
+    : pid_(std::exchange(other.pid_, 0)), uid_(other.uid_), pidFd_(std::move(other.pidFd_)) {}
+
+SpawnedProcess &SpawnedProcess::operator=(SpawnedProcess &&other) noexcept {
+    if (this != &other) {
+        kill();
+        pid_ = std::exchange(other.pid_, 0);
+        uid_ = other.uid_;
+        pidFd_ = std::move(other.pidFd_);
+    }
+    return *this;
+}
+
+SpawnedProcess::~SpawnedProcess() {
+    kill();
+}
+
+void SpawnedProcess::confirm(const PeerCredentials &sender) const {
+    if (sender.pid != pid_) {
+        throw ProtocolException(fmt::format("process {} answers instead of process {}; a wrapper around Ruby must end with exec",
+                                            sender.pid, pid_));
+    }
+    if (sender.uid != uid_) {
+        throw ProtocolException(fmt::format("process {} runs with user id {} instead of {}", pid_, sender.uid, uid_));
+    }
+}
+
+bool SpawnedProcess::ended(std::chrono::milliseconds timeout) const {
+    return !pidFd_ || waitPidFd(pidFd_, timeout);
+}
+
+void SpawnedProcess::kill() noexcept {
+    if (!pidFd_) {
+        return;
+    }
+    try {
+        if (signalPidFd(pidFd_, SIGKILL) && !waitPidFd(pidFd_, KILL_LIMIT)) {
+            Log::warn("event=process.unkillable pid={}", pid_);
+        }
+    } catch (const std::exception &e) {
+        Log::warn("event=process.kill_failed pid={} error=\"{}\"", pid_, e.what());
+    }
+    static_cast<void>(release());
+}
+
+FileDescriptor SpawnedProcess::release() noexcept {
+    pid_ = 0;
+    return std::move(pidFd_);
+}
+
+}  // namespace Passenger

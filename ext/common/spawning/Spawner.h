@@ -1,0 +1,57 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "base/FileDescriptor.h"
+#include "io/Frame.h"
+#include "pool/Options.h"
+#include "spawning/ProcessOutput.h"
+
+namespace Passenger {
+
+/** A new instance, as a Spawner hands it over. It has loaded its application and serves nothing yet. */
+struct SpawnResult {
+    /** What the kernel says. 0: an instance in memory, without a process (DummySpawner). */
+    pid_t pid = 0;
+    FileDescriptor pidFd;
+    /** Its control socket, our end; without one the instance does not pull from a queue. */
+    FrameSocket control;
+    /** Forwards what the instance prints. Null for instances in memory. */
+    ProcessOutputPtr output;
+};
+
+/**
+ * One way to make instances of one application. Made by SpawnerFactory, owned by a Group.
+ *
+ * All methods, the destructor included, may block while a process starts or ends: they run in background threads only, never on the
+ * event loop, which must be running meanwhile (seed 001). One spawn() at a time.
+ */
+class Spawner {
+public:
+    using Deadline = std::chrono::steady_clock::time_point;
+
+    virtual ~Spawner() = default;
+    /** Makes an instance. @param options of the request that wants it; the environment variables in it count
+     *  @throws SpawnException, with a report that says which step failed, why, and what the application printed. Nothing that was
+     *  started for it is left then. */
+    virtual SpawnResult spawn(const Options &options) = 0;
+    /** Makes a spawn() under way fail soon. The only method that may be called from any thread, the event loop's too; never blocks. */
+    virtual void cancel() = 0;
+};
+
+using SpawnerPtr = std::unique_ptr<Spawner>;
+
+/** Chooses the Spawner for an application. Never blocks, may be called from the event loop. Outlives what it made. */
+class SpawnerFactory {
+public:
+    virtual ~SpawnerFactory() = default;
+    virtual SpawnerPtr create(const Options &options) = 0;
+    /** 0 while there is none. Never blocks. */
+    virtual pid_t spawnServerPid() const = 0;
+};
+
+}  // namespace Passenger

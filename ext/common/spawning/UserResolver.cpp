@@ -1,0 +1,128 @@
+#include "spawning/UserResolver.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace Passenger {
+
+namespace {
+
+constexpr uid_t ROOT = 0;
+constexpr gid_t ROOT_GROUP = 0;
+
+void addNote(std::string &notes, const std::string &note) {
+    notes += (notes.empty() ? "" : "; ") + note;
+}
+
+}  // namespace
+
+std::string UserResolver::startupFilePath(const Options &options) {
+    return options.startupFile.starts_with('/') ? options.startupFile : options.appRoot + "/" + options.startupFile;
+}
+
+tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, bool canSwitch) const {
+    if (!canSwitch) {
+        // Nobody's permissions but our own are used here, so that a missing file can be named before anything is started.
+        if (auto owner = ownerOfStartupFile(options); !owner) {
+            return tl::unexpected(owner.error());
+        }
+        return RunAs();
+    }
+    if (!options.userSwitching) {
+        return defaultUser(options).and_then(
+            [&](const Choice &choice) { return withGroup(choice, defaultGroup(options, choice.user)); });
+    }
+
+    FileOwner owner;
+    // With both given, root has no business in the folder: on a network file system it might not even be let in.
+    if (options.user.empty() || options.group == STARTUP_FILE_GROUP) {
+        auto found = ownerOfStartupFile(options);
+        if (!found) {
+            return tl::unexpected(found.error());
+        }
+        owner = *found;
+    }
+    return chooseUser(options, owner).and_then([&](Choice choice) {
+        auto group = chooseGroup(options, choice, owner);
+        return withGroup(std::move(choice), std::move(group));
+    });
+}
+
+tl::expected<RunAs, std::string> UserResolver::withGroup(Choice choice, tl::expected<Group, std::string> group) const {
+    if (!group) {
+        return tl::unexpected(group.error());
+    }
+    return RunAs{choice.user.name, group->name, choice.user.uid, group->gid, std::move(choice.note)};
+}
+
+tl::expected<FileOwner, std::string> UserResolver::ownerOfStartupFile(const Options &options) const {
+    const std::string path = startupFilePath(options);
+    auto owner = owners_.ownerOf(path);
+    if (owner) {
+        return *owner;
+    }
+    // The likelier mistake is a wrong folder, so it is named where it is one.
+    if (auto folder = owners_.ownerOf(options.appRoot); !folder) {
+        return tl::unexpected(
+            fmt::format("the application's folder \"{}\" cannot be used: {}", options.appRoot, strerror(folder.error())));
+    }
+    return tl::unexpected(fmt::format("the application's startup file \"{}\" cannot be used: {}", path, strerror(owner.error())));
+}
+
+tl::expected<UserResolver::Choice, std::string> UserResolver::chooseUser(const Options &options, const FileOwner &owner) const {
+    const auto user = options.user.empty() ? database_.userWithId(owner.uid) : database_.userNamed(options.user);
+    if (user && user->uid != ROOT) {
+        return Choice{*user, false, ""};
+    }
+    auto choice = defaultUser(options);
+    if (choice && !options.user.empty()) {
+        addNote(choice->note, fmt::format("user \"{}\" {}, so \"{}\" is used", options.user,
+                                          user ? "is root" : "does not exist", choice->user.name));
+    }
+    return choice;
+}
+
+tl::expected<UserResolver::Choice, std::string> UserResolver::defaultUser(const Options &options) const {
+    if (auto user = database_.userNamed(options.defaultUser)) {
+        return Choice{*user, true, ""};
+    }
+    return tl::unexpected(fmt::format("the default user \"{}\" does not exist", options.defaultUser));
+}
+
+tl::expected<UserResolver::Group, std::string> UserResolver::chooseGroup(const Options &options, Choice &choice,
+                                                                         const FileOwner &owner) const {
+    if (options.group.empty()) {
+        return choice.isDefault ? defaultGroup(options, choice.user) : primaryGroup(choice.user);
+    }
+    const auto group = options.group == STARTUP_FILE_GROUP ? database_.groupWithId(owner.gid) : database_.groupNamed(options.group);
+    if (group && group->gid != ROOT_GROUP) {
+        return *group;
+    }
+    auto instead = defaultGroup(options, choice.user);
+    if (instead) {
+        addNote(choice.note, fmt::format("group \"{}\" {}, so \"{}\" is used", options.group,
+                                         group ? "is root's" : "does not exist", instead->name));
+    }
+    return instead;
+}
+
+tl::expected<UserResolver::Group, std::string> UserResolver::defaultGroup(const Options &options, const User &user) const {
+    if (options.defaultGroup.empty()) {
+        return primaryGroup(user);
+    }
+    if (auto group = database_.groupNamed(options.defaultGroup)) {
+        return *group;
+    }
+    return tl::unexpected(fmt::format("the default group \"{}\" does not exist", options.defaultGroup));
+}
+
+tl::expected<UserResolver::Group, std::string> UserResolver::primaryGroup(const User &user) const {
+    if (auto group = database_.groupWithId(user.gid)) {
+        return *group;
+    }
+    return tl::unexpected(fmt::format("the primary group {} of user \"{}\" does not exist", user.gid, user.name));
+}
+
+}  // namespace Passenger
