@@ -4,9 +4,47 @@ if HAVE_MODULE
 apachemodule_LTLIBRARIES += %D%/mod_passenger.la
 endif
 
+# What of the module knows nothing of httpd, so that the unit tests can use it. One file a line, sorted.
+noinst_LTLIBRARIES += libpassenger_httpmessages.la
+libpassenger_httpmessages_la_SOURCES = \
+    %D%/CgiEnvironment.cpp \
+    %D%/CgiEnvironment.h \
+    %D%/ErrorPage.cpp \
+    %D%/ErrorPage.h \
+    %D%/RequestUri.cpp \
+    %D%/RequestUri.h \
+    %D%/ResponseHead.cpp \
+    %D%/ResponseHead.h \
+    %D%/StartupFileCache.cpp \
+    %D%/StartupFileCache.h
+
 %C%_mod_passenger_la_SOURCES = \
+    %D%/AgentKeeper.cpp \
+    %D%/AgentKeeper.h \
+    %D%/Child.cpp \
+    %D%/Child.h \
+    %D%/Directives.cpp \
+    %D%/Directives.h \
+    %D%/Guard.h \
+    %D%/Httpd.h \
+    %D%/Lane.cpp \
+    %D%/Lane.h \
+    %D%/RequestBody.cpp \
+    %D%/RequestBody.h \
+    %D%/RequestEnvironment.cpp \
+    %D%/RequestEnvironment.h \
+    %D%/RequestHandler.cpp \
+    %D%/RequestHandler.h \
+    %D%/ResponseSender.cpp \
+    %D%/ResponseSender.h \
+    %D%/Route.cpp \
+    %D%/Route.h \
+    %D%/Settings.cpp \
+    %D%/Settings.h \
     %D%/mod_passenger.cpp
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 %C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
     -export-symbols-regex '^passenger_module$$'
-%C%_mod_passenger_la_LIBADD = libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
+%C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
+
+EXTRA_DIST += %D%/README.md

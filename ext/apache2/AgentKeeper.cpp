@@ -1,0 +1,221 @@
+#include "AgentKeeper.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <type_traits>
+
+extern "C" {
+#include <apr_thread_proc.h>
+#include <mpm_common.h>
+}
+
+#include "Guard.h"
+#include "Settings.h"
+
+namespace Passenger {
+
+namespace {
+
+/** What an agent was started with and cannot be told anew, and which file it runs. Another value needs another agent. */
+struct AgentIdentity {
+    char text[1024] = "";
+
+    bool operator==(const AgentIdentity &other) const noexcept {
+        return std::strcmp(text, other.text) == 0;
+    }
+};
+
+/** What stays when the module is unloaded. Plain data, zeroed by httpd. */
+struct Retained {
+    bool present;
+    ApplicationPoolServer::Handle handle;
+    AgentIdentity identity;
+    /** When the last agent was started, and how many died (or did not start) without having lived for a while. */
+    apr_time_t startedAt;
+    unsigned failures;
+};
+static_assert(std::is_trivially_copyable_v<Retained>);
+static_assert(std::is_trivially_destructible_v<Retained>);
+
+// The name changes with the layout.
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/1";
+constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
+constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
+
+// Parent and children; the object itself is owned by the parent, and ends (or is released) with pconf.
+ApplicationPoolServer *theServer = nullptr;
+pid_t theOwner = 0;
+
+Retained &retained() {
+    void *data = ap_retained_data_get(RETAINED_NAME);
+    if (data == nullptr) {
+        data = ap_retained_data_create(RETAINED_NAME, sizeof(Retained));
+    }
+    return *static_cast<Retained *>(data);
+}
+
+std::string agentCommand(const Settings &settings) {
+    return std::string(settings.rootOrDefault()) + "/passenger-agent";
+}
+
+std::string spawnServerCommand(const Settings &settings) {
+    return std::string(settings.rootOrDefault()) + "/lib/passenger/spawn_server.rb";
+}
+
+AgentSettings agentSettings(const Settings &settings) {
+    AgentSettings result;
+    result.agentCommand = agentCommand(settings);
+    result.spawnServerCommand = spawnServerCommand(settings);
+    result.rubyCommand = settings.defaultRubyOrDefault();
+    result.environment = settings.appEnvOrDefault();
+    // At this point of a start and of a reload httpd has made its error log our standard error.
+    result.logFile = settings.logFile != nullptr ? settings.logFile : "";
+    result.requireSpawnServer = false;
+    result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));
+    result.poolIdleTime =
+        std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
+    result.statThrottleRate =
+        std::chrono::seconds(settings.statThrottleRate.value_or(static_cast<int>(result.statThrottleRate.count())));
+    result.logLevel = settings.logLevel.value_or(result.logLevel);
+    return result;
+}
+
+AgentIdentity identityOf(const Settings &settings) {
+    struct stat file {};
+    std::string command = agentCommand(settings);
+    // A file that is not there gives an identity of zeros, and the start fails with a better message than we could give here.
+    (void)stat(command.c_str(), &file);
+    AgentIdentity identity;
+    apr_snprintf(identity.text, sizeof(identity.text), "%s|%s|%s|%s|%lu:%lu:%ld:%ld.%09ld", PASSENGER_VERSION,
+                 settings.rootOrDefault(), settings.defaultUserOrDefault(),
+                 settings.defaultGroup != nullptr ? settings.defaultGroup : "", static_cast<unsigned long>(file.st_dev),
+                 static_cast<unsigned long>(file.st_ino), static_cast<long>(file.st_size),
+                 static_cast<long>(file.st_mtim.tv_sec), static_cast<long>(file.st_mtim.tv_nsec));
+    return identity;
+}
+
+void endServer() {
+    delete theServer;
+    theServer = nullptr;
+}
+
+/** Takes the retained agent over if it lives and does what the configuration wants; else ends it. */
+bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
+    if (!keep.present) {
+        return false;
+    }
+    keep.present = false;
+    theServer = new ApplicationPoolServer(keep.handle);
+    if (!theServer->alive()) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
+                     static_cast<long>(keep.handle.watchdogPid));
+    } else if (!(keep.identity == wanted)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
+                     "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
+                     static_cast<long>(keep.handle.watchdogPid));
+    } else if (theServer->update(settings)) {
+        return true;
+    }
+    endServer();
+    return false;
+}
+
+void startNew(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
+    apr_time_t now = apr_time_now();
+    keep.failures = keep.startedAt != 0 && now - keep.startedAt < SHORT_LIFE ? keep.failures + 1 : 0;
+    keep.startedAt = now;
+    keep.identity = wanted;
+    try {
+        theServer = new ApplicationPoolServer(settings);
+    } catch (const std::exception &problem) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
+                     "event=agent.not_started command=\"%s\" reason=\"%s\" consequence=\"applications answer 503\"",
+                     settings.agentCommand.c_str(), problem.what());
+    }
+}
+
+/** pconf goes: httpd reloads, or it ends. Runs in children too, which own nothing. */
+apr_status_t leave(void * /*unused*/) {
+    if (theServer == nullptr || getpid() != theOwner) {
+        return APR_SUCCESS;
+    }
+    try {
+        if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
+            Retained &keep = retained();
+            keep.handle = theServer->release();
+            keep.present = true;
+        }
+        endServer();
+    } catch (const std::exception &problem) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, "event=agent.not_ended reason=\"%s\"", problem.what());
+    }
+    return APR_SUCCESS;
+}
+
+bool mayTryAgain(const Retained &keep) {
+    apr_time_t pause = (10 * APR_USEC_PER_SEC) << std::min(keep.failures, 6U);
+    return apr_time_now() - keep.startedAt >= std::min(pause, LONGEST_PAUSE) || keep.failures == 0;
+}
+
+}  // namespace
+
+int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *server) {
+    const Settings &settings = Settings::of(server);
+    std::string command = agentCommand(settings);
+    std::string script = spawnServerCommand(settings);
+    const char *missing = access(command.c_str(), X_OK) != 0  ? command.c_str()
+                          : access(script.c_str(), R_OK) != 0 ? script.c_str()
+                                                              : nullptr;
+    if (missing != nullptr) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, errno, server,
+                     "PassengerRoot \"%s\" is not where mod_passenger's files are: %s cannot be used",
+                     settings.rootOrDefault(), missing);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+int AgentKeeper::start(apr_pool_t *pconf, server_rec *server) {
+    // At its start httpd reads its configuration twice, the first time before it becomes a daemon. A module that a reload adds sees
+    // only the second, so the passes are told apart by httpd's state and not by counting them.
+    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL ||
+        ap_state_query(AP_SQ_MAIN_STATE) <= AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    const Settings &settings = Settings::of(server);
+    AgentSettings wantedSettings = agentSettings(settings);
+    AgentIdentity wanted = identityOf(settings);
+    Retained &keep = retained();
+    theOwner = getpid();
+    if (!adopt(keep, wanted, wantedSettings, server)) {
+        startNew(keep, wanted, wantedSettings, server);
+    }
+    apr_pool_cleanup_register(pconf, nullptr, leave, apr_pool_cleanup_null);
+    return OK;
+}
+
+void AgentKeeper::check(server_rec *server) {
+    if (getpid() != theOwner || (theServer != nullptr && theServer->alive())) {
+        return;
+    }
+    if (mayTryAgain(retained())) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
+                     "event=agent.lost consequence=\"graceful reload, with a new agent\"");
+        kill(getpid(), AP_SIG_GRACEFUL);
+    }
+}
+
+ApplicationPoolServer *AgentKeeper::server() noexcept {
+    return theServer;
+}
+
+pid_t AgentKeeper::owner() noexcept {
+    return theOwner;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "Lane.h"
+#include "StartupFileCache.h"
+#include "base/Mutex.h"
+#include "client/ApplicationPoolServer.h"
+
+namespace Passenger {
+
+/**
+ * What an httpd child keeps: lanes that no request uses now, and the cache of startup files.
+ *
+ * Made in child_init, lives as long as the process (threads may use it until the very end). Thread-safe.
+ */
+class Child {
+public:
+    /** Gives its lane back when it goes. */
+    class BorrowedLane {
+    public:
+        BorrowedLane(Child &child, std::unique_ptr<Lane> lane) : child_(child), lane_(std::move(lane)) {}
+        BorrowedLane(const BorrowedLane &) = delete;
+        BorrowedLane &operator=(const BorrowedLane &) = delete;
+        ~BorrowedLane() {
+            if (lane_) {
+                child_.giveBack(std::move(lane_));
+            }
+        }
+        Lane *operator->() const noexcept {
+            return lane_.get();
+        }
+        /** Its pool cannot be used any more. */
+        void discard() noexcept {
+            lane_.reset();
+        }
+
+    private:
+        Child &child_;
+        std::unique_ptr<Lane> lane_;
+    };
+
+    /** Ties this process's life to that of httpd's parent, and connects to the agent. Called in the child's main thread. */
+    static void begin(server_rec *server);
+    /** Null before begin(). */
+    static Child *current() noexcept;
+
+    /** @throws SystemException, IOException (there is no agent, or it does not answer) */
+    BorrowedLane borrow() EXCLUDES(mutex_);
+    StartupFileCache &startupFiles() noexcept {
+        return startupFiles_;
+    }
+
+private:
+    void giveBack(std::unique_ptr<Lane> lane) EXCLUDES(mutex_);
+
+    Mutex mutex_;
+    std::vector<std::unique_ptr<Lane>> idle_ GUARDED_BY(mutex_);
+    StartupFileCache startupFiles_;
+};
+
+}  // namespace Passenger

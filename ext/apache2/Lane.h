@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string>
+#include <unordered_map>
+
+#include "Httpd.h"
+#include "Route.h"
+#include "Settings.h"
+#include "pool/ApplicationPool.h"
+
+namespace Passenger {
+
+/**
+ * What a request under way needs for itself, kept for the next one: a way to the pool (which holds one session at a time), the buffer of
+ * its environment, the options of the applications it has seen.
+ *
+ * Borrowed from Child for one request, used by one thread then. A lane whose pool failed is not given back.
+ */
+class Lane {
+public:
+    explicit Lane(ApplicationPoolPtr pool) : pool_(std::move(pool)) {}
+    Lane(const Lane &) = delete;
+    Lane &operator=(const Lane &) = delete;
+
+    ApplicationPool &pool() noexcept {
+        return *pool_;
+    }
+    std::string &environment() noexcept {
+        return environment_;
+    }
+    /** Valid until the next call. Their variables() are those of `r`. */
+    const Options &optionsFor(const request_rec *r, const Route &route);
+
+private:
+    /** More sets of options than this come from .htaccess files or mass virtual hosting; then it begins anew. */
+    static constexpr std::size_t MAX_OPTIONS = 1'000;
+
+    Options makeOptions(const Settings &settings, const Settings &global, const Route &route);
+
+    ApplicationPoolPtr pool_;
+    std::string environment_;
+    // By all that they are made of: merged settings live only as long as a request, so their address says nothing.
+    std::unordered_map<std::string, Options> options_;
+    std::string key_;
+    const request_rec *request_ = nullptr;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "Httpd.h"
+
+namespace Passenger {
+
+/**
+ * The body of a request, as httpd decodes and limits it. A small one is read whole before the request is queued, so that a client that
+ * stalls holds no instance; others are read block by block.
+ */
+class RequestBody {
+public:
+    /** Larger ones are streamed. */
+    static constexpr apr_off_t SMALL = 3 * 1024;
+    static constexpr std::size_t BLOCK = 64 * 1024;
+
+    explicit RequestBody(request_rec *r);
+
+    /** Whether the request has a body at all, of perhaps no bytes. */
+    bool present() const noexcept {
+        return present_;
+    }
+    /** httpd's number, where the client gave one; else null. */
+    const char *contentLength() const noexcept {
+        return contentLength_;
+    }
+    /** Whether readWhole() is the way. */
+    bool isSmall() const noexcept {
+        return length_ && *length_ <= SMALL;
+    }
+
+    /** Reads all of a small body into `into`. @return 0, or the status to answer with: the client broke it off */
+    int readWhole(std::string &into);
+    /** Brings the next blocks into brigade(), waiting for the client. @return as above. */
+    int readMore();
+    apr_bucket_brigade *brigade() const noexcept {
+        return brigade_;
+    }
+    /** Whether the last readMore() brought the end. */
+    bool ended() const noexcept {
+        return ended_;
+    }
+
+private:
+    request_rec *r_;
+    bool present_ = false;
+    bool ended_ = false;
+    const char *contentLength_ = nullptr;
+    std::optional<apr_off_t> length_;
+    apr_bucket_brigade *brigade_ = nullptr;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,132 @@
+#include "RequestHandler.h"
+
+#include <apr_portable.h>
+
+#include <exception>
+
+#include "RequestEnvironment.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::size_t MAX_ENVIRONMENT = 1024 * 1024;
+constexpr std::chrono::milliseconds FOREVER{-1};
+
+}  // namespace
+
+int RequestHandler::run() {
+    ResponseSender sender(r_, route_.appRoot);
+    try {
+        Child::BorrowedLane lane = child_.borrow();
+        try {
+            converse(*lane.operator->(), sender);
+        } catch (...) {
+            lane.discard();
+            throw;
+        }
+    } catch (const std::exception &problem) {
+        sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
+    }
+    return sender.result();
+}
+
+void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
+    Session::Request request;
+    request.headRequest = r_->header_only != 0;
+    request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
+    if (body_.present() && body_.isSmall()) {
+        if (int failure = body_.readWhole(smallBody_)) {
+            sender.giveUp(failure);
+            return;
+        }
+        request.body = smallBody_;
+    } else {
+        request.bodyFollows = body_.present();
+    }
+
+    RequestEnvironment::build(r_, route_, body_.contentLength(), lane.environment());
+    if (lane.environment().size() > MAX_ENVIRONMENT) {
+        sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is over 1 MiB");
+        return;
+    }
+    request.environment = lane.environment();
+
+    SessionPtr session = lane.pool().get(lane.optionsFor(r_, route_));
+    if (std::optional<Reply> refusal = session->start(request)) {
+        sender.take(*refusal, false);
+        return;
+    }
+    if (request.bodyFollows) {
+        sendBody(*session, sender);
+    }
+    while (!sender.over()) {
+        takeReply(*session, sender);
+    }
+}
+
+void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
+    while (!sender.over()) {
+        // An application may answer before it has read everything.
+        if (session.replyWaiting()) {
+            takeReply(session, sender);
+            continue;
+        }
+        if (int failure = body_.readMore()) {
+            // The session ends without the body's last block, so the application cannot take it for whole.
+            sender.giveUp(failure);
+            return;
+        }
+        apr_bucket_brigade *brigade = body_.brigade();
+        while (!APR_BRIGADE_EMPTY(brigade)) {
+            apr_bucket *bucket = APR_BRIGADE_FIRST(brigade);
+            const char *data = nullptr;
+            apr_size_t size = 0;
+            if (!APR_BUCKET_IS_METADATA(bucket)) {
+                if (apr_status_t status = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ)) {
+                    sender.giveUp(ap_map_http_request_error(status, HTTP_BAD_REQUEST));
+                    return;
+                }
+            }
+            bool last = APR_BUCKET_IS_EOS(bucket);
+            if ((size > 0 || last) && !sendBlock(session, sender, std::string_view(data, size), last)) {
+                return;
+            }
+            apr_bucket_delete(bucket);
+        }
+        if (body_.ended()) {
+            return;
+        }
+    }
+}
+
+/** False when the exchange ended meanwhile. */
+bool RequestHandler::sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last) {
+    while (true) {
+        block.remove_prefix(session.sendBody(block, last));
+        if (block.empty() && (!last || session.bodyDone())) {
+            return true;
+        }
+        takeReply(session, sender);
+        if (sender.over()) {
+            return false;
+        }
+    }
+}
+
+void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
+    Reply reply = session.receive(sender.buffer(), clientSocket(), FOREVER);
+    sender.take(reply, !reply.ends() && session.replyWaiting());
+}
+
+int RequestHandler::clientSocket() const noexcept {
+    // A stream of an HTTP/2 connection has no socket of its own.
+    apr_socket_t *socket = r_->connection->master == nullptr ? ap_get_conn_socket(r_->connection) : nullptr;
+    apr_os_sock_t descriptor = -1;
+    if (socket != nullptr && apr_os_sock_get(&descriptor, socket) != APR_SUCCESS) {
+        return -1;
+    }
+    return descriptor;
+}
+
+}  // namespace Passenger

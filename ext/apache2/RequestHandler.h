@@ -1,0 +1,34 @@
+#pragma once
+
+#include "Child.h"
+#include "Httpd.h"
+#include "RequestBody.h"
+#include "ResponseSender.h"
+#include "Route.h"
+#include "pool/Session.h"
+
+namespace Passenger {
+
+/** One request from its handler's begin to its end: its body up, the answer down. On the stack of its thread. */
+class RequestHandler {
+public:
+    RequestHandler(request_rec *r, const Route &route, Child &child) : r_(r), route_(route), child_(child), body_(r) {}
+
+    /** @return what the handler returns to httpd */
+    int run();
+
+private:
+    void converse(Lane &lane, ResponseSender &sender);
+    void sendBody(Session &session, ResponseSender &sender);
+    bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
+    void takeReply(Session &session, ResponseSender &sender);
+    int clientSocket() const noexcept;
+
+    request_rec *r_;
+    const Route &route_;
+    Child &child_;
+    RequestBody body_;
+    std::string smallBody_;
+};
+
+}  // namespace Passenger

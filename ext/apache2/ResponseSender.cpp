@@ -1,0 +1,289 @@
+#include "ResponseSender.h"
+
+#include <string>
+
+#include "ErrorPage.h"
+#include "Settings.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Up to here body bytes are copied, so that few of them do not keep a whole buffer. */
+constexpr std::size_t SMALL_BODY = 8 * 1024;
+/** So much is gathered before it goes to the client, while more can be had at once. */
+constexpr apr_off_t GATHER = 64 * 1024;
+/** Seconds after which a busy application may be asked again. */
+constexpr const char *RETRY_AFTER = "3";
+constexpr int CLIENT_CLOSED_REQUEST = 499;
+
+char *copy(apr_pool_t *pool, std::string_view text) {
+    return apr_pstrmemdup(pool, text.data(), text.size());
+}
+
+}  // namespace
+
+ResponseSender::~ResponseSender() {
+    if (buffer_ != nullptr) {
+        apr_bucket_free(buffer_);
+    }
+}
+
+std::span<char> ResponseSender::buffer() {
+    if (buffer_ == nullptr) {
+        buffer_ = static_cast<char *>(apr_bucket_alloc(Session::BUFFER_SIZE, r_->connection->bucket_alloc));
+    }
+    return {buffer_, Session::BUFFER_SIZE};
+}
+
+void ResponseSender::take(const Reply &reply, bool moreWaits) {
+    switch (reply.kind) {
+        case Reply::Kind::RESPONSE:
+            takeHead(reply);
+            break;
+        case Reply::Kind::DATA:
+            addBody(reply.body);
+            break;
+        case Reply::Kind::INTERIM:
+            takeInterim(reply);
+            return;
+        case Reply::Kind::ABORTED:
+            fail(HTTP_BAD_GATEWAY, "the application broke its answer off");
+            break;
+        case Reply::Kind::LOST:
+            fail(HTTP_BAD_GATEWAY, "its instance died");
+            break;
+        case Reply::Kind::REFUSED:
+            refuse(reply);
+            break;
+        case Reply::Kind::CLIENT_LEFT:
+            giveUp(CLIENT_CLOSED_REQUEST);
+            break;
+        case Reply::Kind::TIMED_OUT:
+            fail(HTTP_GATEWAY_TIME_OUT, "no answer in time");
+            break;
+        case Reply::Kind::BROKEN:
+            fail(HTTP_BAD_GATEWAY, reply.text.c_str());
+            break;
+    }
+    if (over_) {
+        return;
+    }
+    if (reply.last) {
+        finish();
+    } else if (!moreWaits || pending_ >= GATHER) {
+        pass(!moreWaits);
+    }
+}
+
+void ResponseSender::takeHead(const Reply &reply) {
+    ResponseHead head;
+    const char *problem = hasHead_                                   ? "a second head"
+                          : reply.status < 200 || reply.status > 999 ? "a status that is none"
+                                                                     : head.parse(reply.head);
+    if (problem != nullptr) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed answer: ", problem, nullptr));
+        return;
+    }
+    hasHead_ = true;
+    brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    setStatus(reply.status);
+    setHeaders(head);
+    addBody(reply.body);
+}
+
+bool ResponseSender::bodyAllowed() const noexcept {
+    return r_->header_only == 0 && r_->status != HTTP_NO_CONTENT && r_->status != HTTP_NOT_MODIFIED;
+}
+
+void ResponseSender::setStatus(int status) {
+    r_->status = status;
+    r_->status_line = ap_get_status_line_ex(r_->pool, status);
+}
+
+void ResponseSender::setHeaders(const ResponseHead &head) {
+    apr_pool_t *pool = r_->pool;
+    for (const ResponseHead::Header &header : head.headers()) {
+        apr_table_addn(r_->headers_out, copy(pool, header.name), copy(pool, header.value));
+    }
+    apr_table_setn(r_->headers_out, "Status", r_->status_line);
+    apr_table_mergen(r_->headers_out, "X-Powered-By", "mod_passenger " PASSENGER_VERSION);
+    if (r_->status == HTTP_NO_CONTENT || r_->status == HTTP_NOT_MODIFIED) {
+        return;
+    }
+    if (head.contentType()) {
+        ap_set_content_type(r_, copy(pool, *head.contentType()));
+    }
+    if (head.contentLength()) {
+        ap_set_content_length(r_, static_cast<apr_off_t>(*head.contentLength()));
+        if (bodyAllowed()) {
+            missing_ = head.contentLength();
+        }
+    }
+}
+
+void ResponseSender::addBody(std::span<char> body) {
+    if (!hasHead_) {
+        fail(HTTP_BAD_GATEWAY, "malformed answer: a body without a head");
+        return;
+    }
+    if (body.empty()) {
+        return;
+    }
+    if (!bodyAllowed()) {
+        finish();
+        return;
+    }
+    bool surplus = missing_ && body.size() > *missing_;
+    if (surplus) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
+                      "event=response.cut app=\"%s\" reason=\"longer than its Content-Length\"", app_);
+        body = body.first(*missing_);
+    }
+    if (missing_) {
+        *missing_ -= body.size();
+    }
+    apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
+    apr_bucket *bucket = nullptr;
+    if (body.size() <= SMALL_BODY || buffer_ == nullptr) {
+        bucket = apr_bucket_heap_create(body.data(), body.size(), nullptr, allocator);
+    } else {
+        // The bucket gets the buffer itself; its first bytes were the head, or the frame's.
+        auto offset = static_cast<apr_size_t>(body.data() - buffer_);
+        bucket = apr_bucket_heap_create(buffer_, offset + body.size(), apr_bucket_free, allocator);
+        bucket->start = static_cast<apr_off_t>(offset);
+        bucket->length = body.size();
+        buffer_ = nullptr;
+    }
+    APR_BRIGADE_INSERT_TAIL(brigade_, bucket);
+    pending_ += static_cast<apr_off_t>(body.size());
+    if (surplus) {
+        finish();
+    }
+}
+
+void ResponseSender::takeInterim(const Reply &reply) {
+    if (reply.status == HTTP_SWITCHING_PROTOCOLS || reply.status < 100 || reply.status > 199) {
+        fail(HTTP_BAD_GATEWAY, "malformed answer: an upgrade that nobody asked for");
+        return;
+    }
+    // httpd itself says 100, when it begins to read the body.
+    if (reply.status == HTTP_CONTINUE || hasHead_) {
+        return;
+    }
+    ResponseHead head;
+    if (const char *problem = head.parse(reply.head)) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed interim answer: ", problem, nullptr));
+        return;
+    }
+    apr_table_t *saved = r_->headers_out;
+    r_->headers_out = apr_table_make(r_->pool, 8);
+    for (const ResponseHead::Header &header : head.headers()) {
+        apr_table_addn(r_->headers_out, copy(r_->pool, header.name), copy(r_->pool, header.value));
+    }
+    setStatus(reply.status);
+    ap_send_interim_response(r_, 1);
+    r_->headers_out = saved;
+    r_->status = HTTP_OK;
+    r_->status_line = nullptr;
+}
+
+void ResponseSender::refuse(const Reply &reply) {
+    int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
+    std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
+                  "event=request.refused app=\"%s\" status=%d report=\"%s\" reason=\"%s\" uri=\"%s\"", app_, status,
+                  reply.reportId.c_str(), firstLine.c_str(), r_->uri);
+    if (hasHead_) {
+        breakOff(status);
+        return;
+    }
+    hasHead_ = true;
+    brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    // An application's exception is for its developers' eyes.
+    bool development = std::string_view(Settings::of(r_).appEnvOrDefault()) == "development";
+    std::string page = ErrorPage::render(status, reply.reportId, development ? reply.text : std::string());
+    setStatus(status);
+    ap_set_content_type(r_, "text/html; charset=utf-8");
+    apr_table_setn(r_->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r_->headers_out, "Status", r_->status_line);
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_table_setn(r_->headers_out, "Retry-After", RETRY_AFTER);
+    }
+    APR_BRIGADE_INSERT_TAIL(brigade_,
+                            apr_bucket_heap_create(page.data(), page.size(), nullptr, r_->connection->bucket_alloc));
+    finish();
+}
+
+void ResponseSender::finish() {
+    if (missing_ && *missing_ > 0) {
+        fail(HTTP_BAD_GATEWAY, "the answer is shorter than its Content-Length");
+        return;
+    }
+    over_ = true;
+    APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_eos_create(r_->connection->bucket_alloc));
+    pass(false);
+}
+
+void ResponseSender::pass(bool flush) {
+    if (flush) {
+        APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_flush_create(r_->connection->bucket_alloc));
+    }
+    if (APR_BRIGADE_EMPTY(brigade_)) {
+        return;
+    }
+    passed_ = true;
+    pending_ = 0;
+    apr_status_t status = ap_pass_brigade(r_->output_filters, brigade_);
+    apr_brigade_cleanup(brigade_);
+    if (status != APR_SUCCESS || r_->connection->aborted) {
+        // The client went away; or a filter has answered in our place.
+        over_ = true;
+        result_ = status == AP_FILTER_ERROR ? AP_FILTER_ERROR : OK;
+    }
+}
+
+void ResponseSender::fail(int status, const char *reason) {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=request.failed app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"%s",
+                  app_, status, reason, r_->uri,
+                  passed_ ? " consequence=\"response cut short, connection closed\"" : "");
+    breakOff(status);
+}
+
+void ResponseSender::giveUp(int status) {
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up app=\"%s\" status=%d uri=\"%s\"", app_, status,
+                  r_->uri);
+    if (status != CLIENT_CLOSED_REQUEST) {
+        breakOff(status);
+        return;
+    }
+    over_ = true;
+    r_->status = status;
+    r_->connection->aborted = 1;
+    r_->connection->keepalive = AP_CONN_CLOSE;
+}
+
+void ResponseSender::breakOff(int status) {
+    over_ = true;
+    if (!passed_) {
+        if (brigade_ != nullptr) {
+            apr_brigade_cleanup(brigade_);
+        }
+        r_->status = HTTP_OK;
+        r_->status_line = nullptr;
+        apr_table_clear(r_->headers_out);
+        result_ = status;
+        return;
+    }
+    // httpd's filters take the error bucket as a word not to write the final chunk, and caches not to keep what they have.
+    r_->no_cache = 1;
+    r_->connection->keepalive = AP_CONN_CLOSE;
+    apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
+    APR_BRIGADE_INSERT_TAIL(brigade_, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_->pool, allocator));
+    APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_eos_create(allocator));
+    ap_pass_brigade(r_->output_filters, brigade_);
+    apr_brigade_cleanup(brigade_);
+    result_ = OK;
+}
+
+}  // namespace Passenger

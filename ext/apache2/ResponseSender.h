@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "Httpd.h"
+#include "ResponseHead.h"
+#include "pool/Session.h"
+
+namespace Passenger {
+
+/**
+ * Turns an application's replies into httpd's response, in constant memory. One for each request; used by its thread.
+ *
+ * Nothing that was broken off looks whole: before the first byte went to httpd's filters, a failure is an error status; afterwards the
+ * client's connection is closed without what would end the response properly.
+ */
+class ResponseSender {
+public:
+    /** @param app name for the log */
+    ResponseSender(request_rec *r, const char *app) : r_(r), app_(app) {}
+    ~ResponseSender();
+    ResponseSender(const ResponseSender &) = delete;
+    ResponseSender &operator=(const ResponseSender &) = delete;
+
+    /** Memory for the next reply; take() knows it. */
+    std::span<char> buffer();
+
+    /** Takes what receive() brought into buffer(). @param moreWaits further replies can be had at once */
+    void take(const Reply &reply, bool moreWaits);
+    /** Something outside of the replies failed: the response cannot be made or finished. */
+    void fail(int status, const char *reason);
+    /** The client broke off: as above, but nothing worth an error in the log. */
+    void giveUp(int status);
+
+    /** Whether no further reply is wanted. */
+    bool over() const noexcept {
+        return over_;
+    }
+    /** What the handler returns, when it is over. */
+    int result() const noexcept {
+        return result_;
+    }
+
+private:
+    void takeHead(const Reply &reply);
+    void takeInterim(const Reply &reply);
+    void refuse(const Reply &reply);
+    void addBody(std::span<char> body);
+    void finish();
+    void pass(bool flush);
+    void breakOff(int status);
+    bool bodyAllowed() const noexcept;
+    void setHeaders(const ResponseHead &head);
+    void setStatus(int status);
+
+    request_rec *r_;
+    const char *app_;
+    apr_bucket_brigade *brigade_ = nullptr;
+    char *buffer_ = nullptr;
+    apr_off_t pending_ = 0;
+    /** What is missing of the Content-Length that the application gave. */
+    std::optional<std::uint64_t> missing_;
+    bool hasHead_ = false;
+    /** Something went to httpd's filters: the status cannot be changed any more. */
+    bool passed_ = false;
+    bool over_ = false;
+    int result_ = OK;
+};
+
+}  // namespace Passenger

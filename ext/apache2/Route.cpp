@@ -1,0 +1,127 @@
+#include "Route.h"
+
+#include <sys/stat.h>
+
+#include <cstring>
+#include <string>
+
+namespace Passenger {
+
+namespace {
+
+/** `/srv/blog/public` gives `/srv/blog`. Links are left as they are. */
+const char *parentOf(apr_pool_t *pool, const char *folder) {
+    std::size_t length = std::strlen(folder);
+    while (length > 1 && folder[length - 1] == '/') {
+        --length;
+    }
+    while (length > 0 && folder[length - 1] != '/') {
+        --length;
+    }
+    while (length > 1 && folder[length - 1] == '/') {
+        --length;
+    }
+    return length == 0 ? nullptr : apr_pstrmemdup(pool, folder, length);
+}
+
+/** Requests that are somebody else's, whatever is on the disk. */
+bool belongsToAnother(const request_rec *r) {
+    if (r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE) {
+        return true;
+    }
+    // mod_rewrite asks for a redirect by this handler; the redirected request comes here again.
+    if (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0) {
+        return true;
+    }
+    // SetHandler is said for a place on purpose (server-status …), unlike a handler that mod_mime derives from a name's extension.
+    const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
+    return core->handler != nullptr || core->expr_handler != nullptr;
+}
+
+bool isRealFile(const request_rec *r) {
+    if (r->finfo.filetype == APR_NOFILE || r->finfo.filetype == APR_DIR) {
+        return false;
+    }
+    bool hasMorePath = r->path_info != nullptr && *r->path_info != '\0';
+    // `/file.css/more` names no file, unless something handles the file and wants the rest of the path.
+    return !hasMorePath || r->handler != nullptr;
+}
+
+bool isFile(const std::string &path) {
+    struct stat file {};
+    return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode);
+}
+
+/** The URI of the cached page for this request (of a file that exists), or null. */
+const char *cachedPage(const request_rec *r) {
+    if (r->method_number != M_GET || (r->path_info != nullptr && *r->path_info != '\0')) {
+        return nullptr;
+    }
+    std::string file = r->filename;
+    std::string uri = r->uri;
+    while (file.size() > 1 && file.back() == '/') {
+        file.pop_back();
+    }
+    bool endsInSlash = uri.back() == '/';
+    if (!endsInSlash && isFile(file + ".html")) {
+        return ap_escape_uri(r->pool, (uri + ".html").c_str());
+    }
+    if (r->finfo.filetype == APR_DIR && isFile(file + "/index.html")) {
+        return ap_escape_uri(r->pool, (uri + (endsInSlash ? "index.html" : "/index.html")).c_str());
+    }
+    return nullptr;
+}
+
+/** Lets httpd serve another URI for this request, with that one's access rules, type and headers. */
+bool serveInstead(request_rec *r, const char *uri) {
+    const char *target = r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri;
+    request_rec *page = ap_sub_req_lookup_uri(target, r, nullptr);
+    if (page->status == HTTP_OK && page->finfo.filetype == APR_REG) {
+        ap_internal_fast_redirect(page, r);
+        return true;
+    }
+    ap_destroy_sub_req(page);
+    return false;
+}
+
+}  // namespace
+
+const Route *Route::of(const request_rec *r) noexcept {
+    return static_cast<const Route *>(ap_get_module_config(r->request_config, &passenger_module));
+}
+
+int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
+    const Settings &settings = Settings::of(r);
+    if (!settings.isEnabled() || belongsToAnother(r) || isRealFile(r)) {
+        return DECLINED;
+    }
+    const char *documentRoot = ap_document_root(r);
+    const char *appRoot = settings.appRoot != nullptr ? settings.appRoot : parentOf(r->pool, documentRoot);
+    if (appRoot == nullptr) {
+        return DECLINED;
+    }
+    int error = startupFiles.look(appRoot, StartupFileCache::Clock::now());
+    if (error != 0 && settings.appRoot == nullptr) {
+        return DECLINED;
+    }
+    const char *page = cachedPage(r);
+    if (page != nullptr && serveInstead(r, page)) {
+        return OK;
+    }
+
+    auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+    route->documentRoot = documentRoot;
+    route->appRoot = appRoot;
+    // What this process may not see the application's user perhaps may.
+    if (error != 0 && error != EACCES) {
+        char text[128];
+        route->problem = apr_psprintf(r->pool, "%s/config.ru: %s", appRoot, apr_strerror(error, text, sizeof(text)));
+    }
+    ap_set_module_config(r->request_config, &passenger_module, route);
+    r->handler = HANDLER;
+    // mod_dir would redirect to the folder or look for an index in it, mod_autoindex would list it.
+    r->finfo.filetype = APR_NOFILE;
+    return OK;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,74 @@
+#pragma once
+
+#include <optional>
+
+#include "Httpd.h"
+
+namespace Passenger {
+
+/**
+ * What the directives of one place (server, virtual host, Directory, Location, .htaccess) say; what they do not say is empty. The
+ * getters below fill in the defaults.
+ *
+ * Plain data in an APR pool: no destructor ever runs, texts belong to the pool of the configuration. Which directive sets which
+ * member, and how two places are merged, is in the table of Directives.cpp.
+ */
+struct Settings {
+    using Text = const char *;
+    using Number = std::optional<int>;
+    using Flag = std::optional<bool>;
+
+    // The whole server: looked at in the main server only.
+    Text root = nullptr;
+    Text defaultRuby = nullptr;
+    Text defaultUser = nullptr;
+    Text defaultGroup = nullptr;
+    Text logFile = nullptr;
+    Number logLevel;
+    Number maxPoolSize;
+    Number poolIdleTime;
+    Number statThrottleRate;
+
+    // An application.
+    Text ruby = nullptr;
+    Text appRoot = nullptr;
+    Text appEnv = nullptr;
+    Text restartDir = nullptr;
+    Text user = nullptr;
+    Text group = nullptr;
+    Text spawnMethod = nullptr;
+    Number minInstances;
+    Number maxInstances;
+    Number startTimeout;
+    Number threadCount;
+
+    // A request.
+    Flag enabled;
+
+    bool isEnabled() const noexcept {
+        return enabled.value_or(true);
+    }
+    const char *rootOrDefault() const noexcept {
+        return root != nullptr ? root : PASSENGER_DEFAULT_ROOT;
+    }
+    const char *appEnvOrDefault() const noexcept {
+        return appEnv != nullptr ? appEnv : "production";
+    }
+    const char *defaultRubyOrDefault() const noexcept {
+        return defaultRuby != nullptr ? defaultRuby : "ruby";
+    }
+    const char *defaultUserOrDefault() const noexcept {
+        return defaultUser != nullptr ? defaultUser : "nobody";
+    }
+
+    /** What applies to a request. */
+    static const Settings &of(const request_rec *r) noexcept;
+    /** What applies to the whole of `server`; the first one's G settings are everybody's. */
+    static const Settings &of(const server_rec *server) noexcept;
+
+    /** For httpd's module record. */
+    static void *create(apr_pool_t *pool, char *place) noexcept;
+    static void *merge(apr_pool_t *pool, void *outer, void *inner) noexcept;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,81 @@
+// The module's entry: the symbol that httpd looks up, and what is called when.
+//
+// httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So nothing here may outlive pconf: no
+// thread_local, no static with a destructor, no thread. What stays is the agent's handle, in AgentKeeper.cpp.
+
+#include <cstring>
+
+#include "AgentKeeper.h"
+#include "Child.h"
+#include "Directives.h"
+#include "Guard.h"
+#include "Httpd.h"
+#include "RequestHandler.h"
+#include "Route.h"
+#include "Settings.h"
+
+extern "C" {
+#include <mpm_common.h>
+}
+
+namespace {
+
+using namespace Passenger;
+
+int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t *ptemp, server_rec *server) {
+    return guarded(server, "check_config", [&] { return AgentKeeper::checkConfiguration(ptemp, server); });
+}
+
+int startAgent(apr_pool_t *pconf, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/, server_rec *server) {
+    return guarded(server, "post_config", [&] { return AgentKeeper::start(pconf, server); });
+}
+
+int checkAgent(apr_pool_t * /*pool*/, server_rec *server) {
+    return guarded(server, "monitor", [&] { return AgentKeeper::check(server), OK; });
+}
+
+void beginChild(apr_pool_t * /*pchild*/, server_rec *server) {
+    guarded(server, "child_init", [&] { return Child::begin(server), OK; });
+}
+
+int decide(request_rec *r) {
+    Child *child = Child::current();
+    return child == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, child->startupFiles()); });
+}
+
+int answer(request_rec *r) {
+    const Route *route = Route::of(r);
+    if (route == nullptr || r->handler == nullptr || std::strcmp(r->handler, Route::HANDLER) != 0) {
+        return DECLINED;
+    }
+    return guarded(r, "handler", [&] { return RequestHandler(r, *route, *Child::current()).run(); });
+}
+
+void registerHooks(apr_pool_t * /*pool*/) {
+    // mod_rewrite must have had its say; mod_dir must not redirect to a folder or look for its index.
+    static const char *const before[] = {"mod_rewrite.c", "mod_alias.c", "mod_env.c", nullptr};
+    static const char *const after[] = {"mod_dir.c", nullptr};
+
+    ap_hook_check_config(checkConfiguration, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_post_config(startAgent, nullptr, nullptr, APR_HOOK_LAST);
+    ap_hook_monitor(checkAgent, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_child_init(beginChild, nullptr, nullptr, APR_HOOK_LAST);
+    ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
+    ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) module AP_MODULE_DECLARE_DATA passenger_module;
+
+module AP_MODULE_DECLARE_DATA passenger_module = {
+    STANDARD20_MODULE_STUFF,
+    Passenger::Settings::create,
+    Passenger::Settings::merge,
+    // Per server there is nothing: a server's settings are those of its outermost place.
+    nullptr,
+    nullptr,
+    Passenger::Directives::commands(),
+    registerHooks,
+    AP_MODULE_FLAG_NONE,
+};
