@@ -38,5 +38,6 @@ reachable() {
 
 # The value of a variable of the build's Makefile.
 make_variable() {
-    make --silent --no-print-directory -C "$BUILD_DIR" "print-$1"
+    # The last line: before it, make may have something to say about the Makefile itself.
+    make --silent --no-print-directory -C "$BUILD_DIR" "print-$1" | tail -n 1
 }

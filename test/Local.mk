@@ -4,6 +4,9 @@ include %D%/integration/Local.mk
 include %D%/fuzz/Local.mk
 include %D%/benchmark/Local.mk
 
+# The sample applications.
+EXTRA_DIST += %D%/stub
+
 # What the suites need to know; the same for `make check` and for one suite alone.
 TEST_ENVIRONMENT = \
     BUILD_DIR='$(abs_top_builddir)' \
