@@ -62,10 +62,11 @@ std::size_t FrameReader::parseFrame(std::string_view bytes, const PeerCredential
     if (descriptorCount > MAX_DESCRIPTORS) {
         throw ProtocolException("A frame announced too many descriptors: " + std::to_string(descriptorCount));
     }
+    // Where bytes of a next frame are here, the surplus may be that one's.
+    if (bytes.size() <= Frame::HEADER_SIZE + length && descriptors_.size() > descriptorCount) {
+        throw ProtocolException("More descriptors than frames announced");
+    }
     if (bytes.size() < Frame::HEADER_SIZE + length) {
-        if (descriptors_.size() > descriptorCount) {
-            throw ProtocolException("More descriptors than frames announced");
-        }
         return 0;
     }
     if (descriptors_.size() < descriptorCount) {

@@ -20,3 +20,17 @@ libpassenger_runtime_la_SOURCES += \
     %D%/EventLoopImplementation.h \
     %D%/Timer.cpp \
     %D%/Timer.h
+
+# The shapes that requests travel in: children and agent.
+libpassenger_base_la_SOURCES += \
+    %D%/Board.cpp \
+    %D%/Board.h \
+    %D%/GenerationTable.cpp \
+    %D%/GenerationTable.h \
+    %D%/GroupMemory.cpp \
+    %D%/GroupMemory.h \
+    %D%/Layouts.h \
+    %D%/ReplyChannel.cpp \
+    %D%/ReplyChannel.h \
+    %D%/RequestQueue.cpp \
+    %D%/RequestQueue.h

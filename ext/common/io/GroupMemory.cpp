@@ -1,0 +1,141 @@
+#include "io/GroupMemory.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace Passenger {
+
+namespace {
+
+SharedMemory makeMemory(const char *name, std::size_t size, std::uint32_t magic, std::uint32_t capacity) {
+    SharedMemory memory(name, size);
+    MemoryHeader header{};
+    header.magic = magic;
+    header.version = LAYOUT_VERSION;
+    header.capacity = capacity;
+    memory.write(&header, sizeof(header), 0);
+    return memory;
+}
+
+}  // namespace
+
+// ----- Claims
+
+Claims::Claims() : memory_(makeMemory("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS)) {}
+
+std::optional<ClaimCell> Claims::read(std::uint32_t cell) const {
+    ClaimCell value{};
+    memory_.read(&value, sizeof(value), ClaimsLayout::offset(cell));
+    if (value.channel == 0) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+bool Claims::holds(ChannelId channel, Ticket ticket) const {
+    std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
+    memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+    return std::any_of(cells.begin(), cells.end(), [&](const ClaimCell &cell) {
+        return cell.channel == channel.value() && cell.ticket == ticket.value();
+    });
+}
+
+unsigned Claims::taken() const {
+    std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
+    memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+    return static_cast<unsigned>(std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.channel != 0; }));
+}
+
+void Claims::clear(std::uint32_t cell) {
+    const ClaimCell zero{};
+    memory_.write(&zero, sizeof(zero), ClaimsLayout::offset(cell));
+}
+
+ClaimsView::ClaimsView(const FileDescriptor &fd) : mapping_(fd, ClaimsLayout::SIZE, Mapping::Access::READ_ONLY) {}
+
+bool ClaimsView::holds(ChannelId channel, Ticket ticket) const noexcept {
+    for (std::uint32_t i = 0; i < ClaimsLayout::CELLS; i++) {
+        const auto *cell = mapping_.at<ClaimCell>(ClaimsLayout::offset(i));
+        if (__atomic_load_n(&cell->channel, __ATOMIC_SEQ_CST) == channel.value() &&
+            __atomic_load_n(&cell->ticket, __ATOMIC_SEQ_CST) == ticket.value()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// ----- Marks
+
+Marks::Marks() : memory_(makeMemory("passenger-marks", MarksLayout::SIZE, MarksLayout::MAGIC, MarksLayout::SLOTS)) {}
+
+unsigned Marks::inFlight(std::uint32_t childSlots) const {
+    std::vector<std::uint32_t> counts(std::min(childSlots, MAX_CHILDREN));
+    if (counts.empty()) {
+        return 0;
+    }
+    memory_.read(counts.data(), counts.size() * sizeof(std::uint32_t), MarksLayout::COUNTS);
+    unsigned sum = 0;
+    for (const std::uint32_t count : counts) {
+        // Untrusted: one child's nonsense may not overflow the sum.
+        sum += std::min(count, std::uint32_t{BoardLayout::ENTRIES});
+    }
+    return sum;
+}
+
+unsigned Marks::takePeak(std::uint32_t childSlots) {
+    const unsigned now = inFlight(childSlots);
+    const unsigned peak = std::max(memory_.readU32(MarksLayout::PEAK), now);
+    memory_.writeU32(now, MarksLayout::PEAK);
+    return peak;
+}
+
+bool Marks::wanted() const {
+    return memory_.readU32(MarksLayout::WANTED) != 0;
+}
+
+void Marks::clearWanted() {
+    memory_.writeU32(0, MarksLayout::WANTED);
+}
+
+void Marks::forgetChild(std::uint32_t childSlot) {
+    memory_.writeU32(0, MarksLayout::count(childSlot));
+}
+
+void Marks::withdrawAll(ChannelId channel) {
+    memory_.writeU64(UINT64_MAX, MarksLayout::mark(channel.value()));
+}
+
+void Marks::reset(ChannelId channel) {
+    memory_.writeU64(0, MarksLayout::mark(channel.value()));
+}
+
+MarksView::MarksView(const FileDescriptor &fd) : mapping_(fd, MarksLayout::SIZE, Mapping::Access::READ_WRITE) {}
+
+void MarksView::withdraw(ChannelId channel, Ticket ticket) noexcept {
+    __atomic_store_n(mapping_.at<std::uint64_t>(MarksLayout::mark(channel.value())), ticket.value(), __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+unsigned MarksView::add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept {
+    __atomic_add_fetch(mapping_.at<std::uint32_t>(MarksLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
+    unsigned sum = 0;
+    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+        sum += __atomic_load_n(mapping_.at<std::uint32_t>(MarksLayout::count(i)), __ATOMIC_RELAXED);
+    }
+    auto *peak = mapping_.at<std::uint32_t>(MarksLayout::PEAK);
+    std::uint32_t seen = __atomic_load_n(peak, __ATOMIC_RELAXED);
+    while (seen < sum && !__atomic_compare_exchange_n(peak, &seen, sum, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return sum;
+}
+
+void MarksView::remove(std::uint32_t childSlot) noexcept {
+    __atomic_sub_fetch(mapping_.at<std::uint32_t>(MarksLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
+}
+
+bool MarksView::askForMore() noexcept {
+    auto *wanted = mapping_.at<std::uint32_t>(MarksLayout::WANTED);
+    return __atomic_load_n(wanted, __ATOMIC_RELAXED) == 0 && __atomic_exchange_n(wanted, 1, __ATOMIC_SEQ_CST) == 0;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "base/SharedMemory.h"
+#include "base/StrongId.h"
+#include "io/Layouts.h"
+
+namespace Passenger {
+
+/**
+ * The claims of a Group: what each thread of its instances has taken, for the case that one dies (doc/PROTOCOLS.md, section 2).
+ *
+ * This is the agent's side: it makes the file, gives cells out, and reads and clears them by system call, since what instances write is
+ * not trusted and no root process maps it. Not thread-safe; guarded by the pool's lock.
+ */
+class Claims {
+public:
+    /** @throws SystemException */
+    Claims();
+    const SharedMemory &memory() const noexcept {
+        return memory_;
+    }
+    /** What the cell holds; nothing when it is free. */
+    std::optional<ClaimCell> read(std::uint32_t cell) const;
+    /** Whether any cell holds this ticket. */
+    bool holds(ChannelId channel, Ticket ticket) const;
+    /** How many cells are taken. */
+    unsigned taken() const;
+    void clear(std::uint32_t cell);
+
+private:
+    SharedMemory memory_;
+};
+
+/** The claims as children see them: a read-only mapping. Thread-safe. */
+class ClaimsView {
+public:
+    /** @throws SystemException, ProtocolException */
+    explicit ClaimsView(const FileDescriptor &fd);
+    bool holds(ChannelId channel, Ticket ticket) const noexcept;
+
+private:
+    Mapping mapping_;
+};
+
+/**
+ * The marks of a Group ("tickets up to this are withdrawn") with its children's in-flight counts, agent's side. Written by children, so
+ * nothing in it is believed beyond what children may decide: how many instances their requests could use. Not thread-safe.
+ */
+class Marks {
+public:
+    Marks();
+    const SharedMemory &memory() const noexcept {
+        return memory_;
+    }
+    /** Requests in flight: the sum over the first `childSlots` children. */
+    unsigned inFlight(std::uint32_t childSlots) const;
+    /** The most that was in flight at once since the last call. */
+    unsigned takePeak(std::uint32_t childSlots);
+    bool wanted() const;
+    /** Children wake the agent again from now on when they find all instances taken. */
+    void clearWanted();
+    /** A child is gone: its count ends, and so do its channels' tickets. */
+    void forgetChild(std::uint32_t childSlot);
+    void withdrawAll(ChannelId channel);
+    /** For a channel that is new in its slot. */
+    void reset(ChannelId channel);
+
+private:
+    SharedMemory memory_;
+};
+
+/** The marks as children use them: a writable mapping. Thread-safe, without locks. */
+class MarksView {
+public:
+    explicit MarksView(const FileDescriptor &fd);
+    /** Withdraws the tickets up to `ticket`, with a full barrier before whatever follows. */
+    void withdraw(ChannelId channel, Ticket ticket) noexcept;
+    /** Counts one more in flight for this child. @return how many are in flight in all children */
+    unsigned add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept;
+    void remove(std::uint32_t childSlot) noexcept;
+    /** True for the one who has to wake the agent. */
+    bool askForMore() noexcept;
+
+private:
+    Mapping mapping_;
+};
+
+}  // namespace Passenger

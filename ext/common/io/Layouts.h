@@ -1,0 +1,153 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+
+namespace Passenger {
+
+/** The version of everything in this file; see doc/PROTOCOLS.md, sections 1 to 3. A change here is a change there, and of the version. */
+inline constexpr std::uint8_t LAYOUT_VERSION = 1;
+
+/** Largest message on a queue or a reply channel. */
+inline constexpr std::size_t MAX_MESSAGE = 65536;
+/** Largest environment of a request, largest head of an answer. */
+inline constexpr std::size_t MAX_ENVIRONMENT = 1024 * 1024;
+inline constexpr std::size_t MAX_RESPONSE_HEAD = 128 * 1024;
+/** Largest whole message that carries a body with the request. */
+inline constexpr std::size_t MAX_INLINE_MESSAGE = 3584;
+/** Stale or malformed bytes that are dropped from a channel before it counts as broken. */
+inline constexpr std::size_t MAX_DISCARDED = 1024 * 1024;
+
+enum RequestFlags : std::uint8_t { BODY_FOLLOWS = 1, STREAM = 2, HEAD_REQUEST = 4 };
+
+/** Begins each message on a request queue; the environment and, perhaps, the body follow. */
+struct RequestHeader {
+    std::uint8_t version;
+    std::uint8_t flags;
+    std::uint16_t resends;
+    std::uint32_t headLength;
+    std::uint64_t channel;
+    std::uint64_t ticket;
+    std::uint64_t sentAt;
+};
+static_assert(sizeof(RequestHeader) == 32 && offsetof(RequestHeader, headLength) == 4 && offsetof(RequestHeader, channel) == 8 &&
+              offsetof(RequestHeader, ticket) == 16 && offsetof(RequestHeader, sentAt) == 24);
+
+enum class MessageType : std::uint8_t {
+    RESPONSE = 1,
+    DATA = 2,
+    INTERIM = 3,
+    SKIPPED = 4,
+    ACCEPTED = 5,
+    ABORTED = 6,
+    LOST = 16,
+    RECHECK = 17,
+    REFUSED = 18,
+    BODY = 32
+};
+
+enum MessageFlags : std::uint8_t { LAST = 1 };
+
+/** Begins each message on a reply channel. */
+struct MessageHeader {
+    std::uint64_t ticket;
+    MessageType type;
+    std::uint8_t flags;
+    std::uint16_t status;
+    std::uint32_t headLength;
+};
+static_assert(sizeof(MessageHeader) == 16 && offsetof(MessageHeader, type) == 8 && offsetof(MessageHeader, flags) == 9 &&
+              offsetof(MessageHeader, status) == 10 && offsetof(MessageHeader, headLength) == 12);
+
+/** Begins each memory file. */
+struct MemoryHeader {
+    std::uint32_t magic;
+    std::uint16_t version;
+    std::uint16_t reserved;
+    std::uint32_t capacity;
+    /** GenerationTable: child slots in use. */
+    std::uint32_t extra;
+    std::uint8_t padding[48];
+};
+static_assert(sizeof(MemoryHeader) == 64 && offsetof(MemoryHeader, capacity) == 8 && offsetof(MemoryHeader, extra) == 12);
+
+inline constexpr std::uint32_t memoryMagic(char a, char b, char c, char d) {
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(a)) | static_cast<std::uint32_t>(static_cast<unsigned char>(b)) << 8 |
+           static_cast<std::uint32_t>(static_cast<unsigned char>(c)) << 16 | static_cast<std::uint32_t>(static_cast<unsigned char>(d)) << 24;
+}
+
+/** What an instance's thread has taken. */
+struct ClaimCell {
+    std::uint64_t channel;
+    std::uint64_t ticket;
+};
+static_assert(sizeof(ClaimCell) == 16);
+
+namespace ClaimsLayout {
+inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'C', 'L', 'M');
+inline constexpr std::uint32_t CELLS = 1024;
+inline constexpr std::size_t offset(std::uint32_t cell) {
+    return sizeof(MemoryHeader) + cell * sizeof(ClaimCell);
+}
+inline constexpr std::size_t SIZE = offset(CELLS);
+}  // namespace ClaimsLayout
+
+inline constexpr std::uint32_t MAX_CHILDREN = 4096;
+
+namespace MarksLayout {
+inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'M', 'R', 'K');
+inline constexpr std::uint32_t SLOTS = 65536;
+inline constexpr std::size_t WANTED = 64;
+inline constexpr std::size_t PEAK = 68;
+inline constexpr std::size_t COUNTS = 128;
+inline constexpr std::size_t MARKS = COUNTS + MAX_CHILDREN * sizeof(std::uint32_t);
+static_assert(MARKS == 16512);
+inline constexpr std::size_t count(std::uint32_t childSlot) {
+    return COUNTS + childSlot * sizeof(std::uint32_t);
+}
+inline constexpr std::size_t mark(std::uint64_t channel) {
+    return MARKS + (channel % SLOTS) * sizeof(std::uint64_t);
+}
+inline constexpr std::size_t SIZE = MARKS + SLOTS * sizeof(std::uint64_t);
+}  // namespace MarksLayout
+
+enum class BoardState : std::uint32_t { FREE = 0, SENDING = 1, SENT = 2 };
+
+/** One exchange of a child. */
+struct BoardEntry {
+    std::uint64_t channel;
+    std::uint64_t ticket;
+    std::uint64_t since;
+    std::uint32_t groupSlot;
+    BoardState state;
+};
+static_assert(sizeof(BoardEntry) == 32 && offsetof(BoardEntry, groupSlot) == 24 && offsetof(BoardEntry, state) == 28);
+
+namespace BoardLayout {
+inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'B', 'R', 'D');
+inline constexpr std::uint32_t ENTRIES = 4096;
+inline constexpr std::size_t offset(std::uint32_t entry) {
+    return sizeof(MemoryHeader) + entry * sizeof(BoardEntry);
+}
+inline constexpr std::size_t SIZE = offset(ENTRIES);
+}  // namespace BoardLayout
+
+/** What a Group's slot says to the children. */
+struct GenerationEntry {
+    std::uint64_t generation;
+    std::uint32_t capacity;
+    std::uint32_t reserved;
+};
+static_assert(sizeof(GenerationEntry) == 16 && offsetof(GenerationEntry, capacity) == 8);
+
+namespace GenerationLayout {
+inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'G', 'E', 'N');
+inline constexpr std::uint32_t GROUPS = 4096;
+inline constexpr std::size_t offset(std::uint32_t groupSlot) {
+    return sizeof(MemoryHeader) + groupSlot * sizeof(GenerationEntry);
+}
+inline constexpr std::size_t SIZE = offset(GROUPS);
+}  // namespace GenerationLayout
+
+}  // namespace Passenger

@@ -1,0 +1,108 @@
+#include "io/ReplyChannel.h"
+
+#include <cerrno>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/Exceptions.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+namespace {
+
+enum class SendResult { SENT, FULL, GONE };
+
+SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body) {
+    iovec parts[2] = {{const_cast<MessageHeader *>(&header), sizeof(header)}, {const_cast<char *>(body.data()), body.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    while (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        switch (errno) {
+            case EINTR:
+                continue;
+            case EAGAIN:
+            case ENOBUFS:
+                return SendResult::FULL;
+            case EPIPE:
+            case ECONNRESET:
+            case ENOTCONN:
+                return SendResult::GONE;
+            default:
+                throw SystemException("sendmsg() on a reply channel", errno);
+        }
+    }
+    return SendResult::SENT;
+}
+
+}  // namespace
+
+std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors) {
+    iovec part{buffer.data(), buffer.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof(control);
+    ssize_t size;
+    while ((size = recvmsg(end_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0) {
+        if (errno == EAGAIN) {
+            return 0;
+        }
+        if (errno == ECONNRESET) {
+            throw EndOfFileException("the reply channel was shut down");
+        }
+        if (errno != EINTR) {
+            throw SystemException("recvmsg() on a reply channel", errno);
+        }
+    }
+    for (cmsghdr *c = CMSG_FIRSTHDR(&message); c != nullptr; c = CMSG_NXTHDR(&message, c)) {
+        if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
+            const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+            for (std::size_t i = 0; i < count; i++) {
+                descriptors.emplace_back(reinterpret_cast<int *>(CMSG_DATA(c))[i]);
+            }
+        }
+    }
+    if ((message.msg_flags & MSG_TRUNC) != 0) {
+        throw ProtocolException("a message on the reply channel is longer than 64 KiB");
+    }
+    if (size == 0) {
+        // The agent keeps a copy of the other end, so an end of file is a shutdown (or an empty message, which nobody may send).
+        throw EndOfFileException("the reply channel was shut down");
+    }
+    return static_cast<std::size_t>(size);
+}
+
+bool ReplyChannel::send(const MessageHeader &header, std::string_view body) {
+    const SendResult result = sendMessage(end_.get(), header, body);
+    if (result == SendResult::GONE) {
+        throw EndOfFileException("the reply channel was shut down");
+    }
+    return result == SendResult::SENT;
+}
+
+bool ReplyChannel::drained() const noexcept {
+    int bytes = 0;
+    return ioctl(end_.get(), SIOCOUTQ, &bytes) == 0 && bytes == 0;
+}
+
+bool ReplyChannel::readable() const noexcept {
+    pollfd entry{end_.get(), POLLIN, 0};
+    return poll(&entry, 1, 0) > 0;
+}
+
+void ReplyChannel::shutDown() noexcept {
+    ::shutdown(end_.get(), SHUT_RDWR);
+}
+
+bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload) {
+    return sendMessage(instanceEnd.get(), header, payload) != SendResult::FULL;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "base/StrongId.h"
+#include "io/Layouts.h"
+
+namespace Passenger {
+
+/**
+ * The child's end of a reply channel (doc/PROTOCOLS.md, section 3): one SOCK_SEQPACKET pair for each exchange in flight, kept for
+ * the next one after a clean end. Belongs to one application. Used by one thread at a time.
+ */
+class ReplyChannel {
+public:
+    /** @param boardEntry where exchanges on it are shown  @param epoch of who registered it: a channel does not outlive its agent */
+    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch)
+        : end_(std::move(end)), id_(id), boardEntry_(boardEntry), epoch_(epoch) {}
+
+    int descriptor() const noexcept {
+        return end_.get();
+    }
+    ChannelId id() const noexcept {
+        return id_;
+    }
+    std::uint32_t boardEntry() const noexcept {
+        return boardEntry_;
+    }
+    std::uint64_t epoch() const noexcept {
+        return epoch_;
+    }
+    /** A ticket that was not used here before. */
+    Ticket nextTicket() noexcept {
+        lastTicket_ = Ticket(lastTicket_.value() + 1);
+        return lastTicket_;
+    }
+
+    /** Receives one message. Never waits. @return its size; 0: none is here
+     *  @param descriptors what came with it
+     *  @throws SystemException; EndOfFileException when the channel was shut down */
+    std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors);
+    /** Sends one message. Never waits. False: it does not fit now. @throws SystemException, EndOfFileException */
+    bool send(const MessageHeader &header, std::string_view body);
+    /** Whether everything sent here was taken. */
+    bool drained() const noexcept;
+    bool readable() const noexcept;
+    /** Ends the channel for both sides; a blocked writer is freed. */
+    void shutDown() noexcept;
+
+private:
+    FileDescriptor end_;
+    ChannelId id_;
+    std::uint32_t boardEntry_;
+    std::uint64_t epoch_;
+    Ticket lastTicket_;
+};
+
+/** Tells a child something on the agent's copy of the instance's end (LOST, RECHECK, REFUSED). Never waits.
+ *  @return false: no room now, try again later. A channel that is gone counts as told. */
+bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload);
+
+}  // namespace Passenger

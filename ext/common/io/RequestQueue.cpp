@@ -1,0 +1,89 @@
+#include "io/RequestQueue.h"
+
+#include <cerrno>
+#include <linux/filter.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "base/Exceptions.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Room for a long line: the kernel charges 4,352 bytes for a 2 KB message, so this is about 3,800 of them. */
+constexpr int QUEUE_BUFFER = 16 * 1024 * 1024;
+
+/** An accept-all filter that cannot be replaced: no holder of the receiving end can make messages vanish by a filter of its own. */
+void lockFilter(const FileDescriptor &socket) {
+    sock_filter acceptAll[] = {BPF_STMT(BPF_RET | BPF_K, 0xffffffffU)};
+    const sock_fprog program{1, acceptAll};
+    const int on = 1;
+    if (setsockopt(socket.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)) != 0 ||
+        setsockopt(socket.get(), SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof(on)) != 0) {
+        throw SystemException("setsockopt(SO_LOCK_FILTER) on a request queue", errno);
+    }
+}
+
+}  // namespace
+
+RequestQueue::RequestQueue() {
+    DescriptorPair pair = makeSeqPacketPair();
+    sending_ = std::move(pair.first);
+    receiving_ = std::move(pair.second);
+    const int size = QUEUE_BUFFER;
+    if (setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0) {
+        // Not privileged: as much as net.core.wmem_max allows. A full buffer is answered with 503, never waited for.
+        setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    }
+    lockFilter(receiving_);
+    if (::shutdown(receiving_.get(), SHUT_WR) != 0) {
+        throw SystemException("shutdown() of a request queue's receiving end", errno);
+    }
+}
+
+void RequestQueue::shutDown() noexcept {
+    ::shutdown(sending_.get(), SHUT_WR);
+}
+
+RequestQueue::Outcome RequestQueue::send(int sendingEnd, const RequestHeader &header, std::string_view environment, std::string_view body) {
+    iovec parts[3] = {{const_cast<RequestHeader *>(&header), sizeof(header)},
+                      {const_cast<char *>(environment.data()), environment.size()},
+                      {const_cast<char *>(body.data()), body.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = body.empty() ? 2 : 3;
+    while (sendmsg(sendingEnd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+        switch (errno) {
+            case EINTR:
+                continue;
+            case EAGAIN:
+            case ENOBUFS:
+                return Outcome::FULL;
+            case EPIPE:
+            case ECONNRESET:
+            case ENOTCONN:
+                return Outcome::CLOSED;
+            default:
+                throw SystemException("sendmsg() on a request queue", errno);
+        }
+    }
+    return Outcome::QUEUED;
+}
+
+bool RequestQueue::hasWaiting(int sendingEnd) noexcept {
+    int bytes = 0;
+    return ioctl(sendingEnd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
+bool RequestQueue::closed(int sendingEnd) noexcept {
+    // The other direction is shut since the queue was made, so a shutdown of this one shows as a hang-up.
+    pollfd entry{sendingEnd, 0, 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+#include "base/FileDescriptor.h"
+#include "base/StrongId.h"
+#include "io/Layouts.h"
+
+namespace Passenger {
+
+/**
+ * A Group's line of requests for one generation: a SOCK_SEQPACKET pair (DESIGN: children send on one end, whichever instance is free
+ * receives from the other; doc/PROTOCOLS.md, section 1).
+ *
+ * Owned by the Group's generation in the agent; children and instances hold duplicates of one end each. Its file flags are never
+ * changed. The agent never receives on it.
+ */
+class RequestQueue {
+public:
+    enum class Outcome {
+        QUEUED,
+        /** The kernel's buffer is full: nothing was queued. */
+        FULL,
+        /** The generation is over (or the queue broke): nothing was queued. */
+        CLOSED
+    };
+
+    /** @throws SystemException */
+    RequestQueue();
+
+    const FileDescriptor &sendingEnd() const noexcept {
+        return sending_;
+    }
+    const FileDescriptor &receivingEnd() const noexcept {
+        return receiving_;
+    }
+    /** Ends the generation: what is queued is still received, then its instances read the end. Nothing is queued after it returns. */
+    void shutDown() noexcept;
+
+    /** Queues one request on a sending end. Never waits. @param environment as much of it as fits the message
+     *  @throws SystemException for what is neither of the outcomes */
+    static Outcome send(int sendingEnd, const RequestHeader &header, std::string_view environment, std::string_view body);
+    /** Whether messages wait in it (bytes that no instance took yet). */
+    static bool hasWaiting(int sendingEnd) noexcept;
+    /** Whether the generation is over: nothing can be queued any more. */
+    static bool closed(int sendingEnd) noexcept;
+
+private:
+    FileDescriptor sending_;
+    FileDescriptor receiving_;
+};
+
+}  // namespace Passenger

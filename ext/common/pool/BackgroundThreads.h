@@ -1,0 +1,40 @@
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+#include <boost/thread/thread.hpp>
+
+#include "base/Mutex.h"
+
+namespace Passenger {
+
+/**
+ * Runs what may block, each in a Boost thread of its own: spawning, ending preloaders. The destructor waits for all of them, so it must
+ * not run on the event loop (seed 001). Thread-safe.
+ */
+class BackgroundThreads {
+public:
+    BackgroundThreads() = default;
+    ~BackgroundThreads();
+    BackgroundThreads(const BackgroundThreads &) = delete;
+    BackgroundThreads &operator=(const BackgroundThreads &) = delete;
+
+    /** Starts a thread. What `work` throws is logged. @throws boost::thread_resource_error */
+    void run(const std::string &name, std::function<void()> work) EXCLUDES(mutex_);
+    /** Waits until no thread runs. Threads that are started meanwhile are waited for too. */
+    void join() EXCLUDES(mutex_);
+
+private:
+    struct Worker {
+        boost::thread thread;
+        bool done = false;
+    };
+
+    Mutex mutex_;
+    std::list<Worker> workers_ GUARDED_BY(mutex_);
+};
+
+}  // namespace Passenger

@@ -1,0 +1,150 @@
+#include "pool/ChannelRegistry.h"
+
+#include "base/Exceptions.h"
+#include "io/ReplyChannel.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::milliseconds RETRY_INTERVAL{20};
+constexpr std::size_t MAX_WAITING = 65536;
+constexpr std::size_t MAX_NOTICE = MAX_MESSAGE - sizeof(MessageHeader);
+
+}  // namespace
+
+ChannelRegistry::ChannelRegistry(EventLoop &loop) : retryTimer_(loop, [this] { retry(); }) {}
+
+std::uint32_t ChannelRegistry::childSlots() const {
+    const LockGuard guard(mutex_);
+    return senders_.empty() ? 0 : senders_.rbegin()->first + 1;
+}
+
+std::uint32_t ChannelRegistry::addSender(BoardReader board) {
+    const LockGuard guard(mutex_);
+    std::uint32_t slot = 0;
+    for (const auto &[taken, reader] : senders_) {
+        if (taken != slot) {
+            break;
+        }
+        slot++;
+    }
+    if (slot == MAX_CHILDREN) {
+        throw IOException("4,096 processes send requests already, the most that may");
+    }
+    senders_.emplace(slot, std::move(board));
+    generations_.setChildSlots(senders_.rbegin()->first + 1);
+    return slot;
+}
+
+std::vector<std::pair<ChannelId, std::uint32_t>> ChannelRegistry::removeSender(std::uint32_t childSlot) {
+    const LockGuard guard(mutex_);
+    std::vector<std::pair<ChannelId, std::uint32_t>> gone;
+    for (auto channel = channels_.begin(); channel != channels_.end();) {
+        const auto next = std::next(channel);
+        if (channel->second.childSlot == childSlot) {
+            gone.emplace_back(channel->first, channel->second.groupSlot);
+            forget(channel);
+        }
+        channel = next;
+    }
+    senders_.erase(childSlot);
+    generations_.setChildSlots(senders_.empty() ? 0 : senders_.rbegin()->first + 1);
+    return gone;
+}
+
+ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) {
+    const LockGuard guard(mutex_);
+    std::uint16_t slot;
+    if (unusedSlots_ < MarksLayout::SLOTS) {
+        slot = static_cast<std::uint16_t>(unusedSlots_++);
+    } else if (!freeSlots_.empty()) {
+        slot = freeSlots_.front();
+        freeSlots_.pop_front();
+    } else {
+        throw IOException("65,535 reply channels are open already, the most that may be");
+    }
+    const ChannelId id((++serial_ << 16) | slot);
+    channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot});
+    return id;
+}
+
+void ChannelRegistry::forget(std::unordered_map<ChannelId, Channel>::iterator channel) {
+    freeSlots_.push_back(static_cast<std::uint16_t>(channel->first.value() & 0xffff));
+    channels_.erase(channel);
+}
+
+std::optional<std::uint32_t> ChannelRegistry::remove(ChannelId channel, std::uint32_t childSlot) {
+    const LockGuard guard(mutex_);
+    const auto found = channels_.find(channel);
+    if (found == channels_.end() || found->second.childSlot != childSlot) {
+        return std::nullopt;
+    }
+    const std::uint32_t groupSlot = found->second.groupSlot;
+    forget(found);
+    return groupSlot;
+}
+
+FileDescriptor ChannelRegistry::find(ChannelId channel, std::uint32_t groupSlot) {
+    const LockGuard guard(mutex_);
+    const auto found = channels_.find(channel);
+    if (found == channels_.end() || found->second.groupSlot != groupSlot) {
+        return FileDescriptor();
+    }
+    return found->second.end.duplicate();
+}
+
+std::vector<BoardEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
+    const LockGuard guard(mutex_);
+    std::vector<BoardEntry> all;
+    for (const auto &[slot, board] : senders_) {
+        if (board) {
+            for (const BoardEntry &entry : board.inFlight(groupSlot)) {
+                // What a board says of a channel that is not its own counts for nothing.
+                const auto channel = channels_.find(ChannelId(entry.channel));
+                if (channel != channels_.end() && channel->second.childSlot == slot) {
+                    all.push_back(entry);
+                }
+            }
+        }
+    }
+    return all;
+}
+
+void ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type, std::uint16_t status,
+                           const std::string &reportId, const std::string &text) {
+    Notice notice{channel, {}, (reportId + text).substr(0, MAX_NOTICE)};
+    notice.header.ticket = ticket.value();
+    notice.header.type = type;
+    notice.header.flags = LAST;
+    notice.header.status = status;
+    notice.header.headLength = static_cast<std::uint32_t>(reportId.size());
+
+    const LockGuard guard(mutex_);
+    const auto found = channels_.find(channel);
+    if (found == channels_.end() || found->second.groupSlot != groupSlot || deliver(notice)) {
+        return;
+    }
+    if (waiting_.size() < MAX_WAITING) {
+        if (waiting_.empty()) {
+            retryTimer_.start(RETRY_INTERVAL);
+        }
+        waiting_.push_back(std::move(notice));
+    }
+}
+
+/** True: told, or there is nobody left to tell. */
+bool ChannelRegistry::deliver(const Notice &notice) {
+    const auto found = channels_.find(notice.channel);
+    return found == channels_.end() || notifyChannel(found->second.end, notice.header, notice.payload);
+}
+
+void ChannelRegistry::retry() {
+    const LockGuard guard(mutex_);
+    std::erase_if(waiting_, [&](const Notice &notice) { return deliver(notice); });
+    if (!waiting_.empty()) {
+        retryTimer_.start(RETRY_INTERVAL);
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "base/Mutex.h"
+#include "base/StrongId.h"
+#include "io/Board.h"
+#include "io/EventLoop.h"
+#include "io/GenerationTable.h"
+#include "io/Layouts.h"
+#include "io/Timer.h"
+
+namespace Passenger {
+
+/**
+ * Who sends requests, and by which reply channels they are answered: the agent's copies of the channels' instance ends, and the
+ * senders' boards. Here, whoever has to be told something (LOST, RECHECK, REFUSED) is found and told.
+ *
+ * Owned by main() beside the Pool, which it outlives. Thread-safe; its lock is taken after the pool's. Never blocks: what a
+ * full channel does not take now is told by a timer on the loop.
+ */
+class ChannelRegistry {
+public:
+    explicit ChannelRegistry(EventLoop &loop);
+
+    GenerationTable &generations() noexcept {
+        return generations_;
+    }
+    std::uint32_t childSlots() const EXCLUDES(mutex_);
+
+    /** A process that sends requests. @return its slot. @throws IOException when there are 4,096 */
+    std::uint32_t addSender(BoardReader board) EXCLUDES(mutex_);
+    /** It is gone. @return its channels, which are forgotten */
+    std::vector<std::pair<ChannelId, std::uint32_t>> removeSender(std::uint32_t childSlot) EXCLUDES(mutex_);
+
+    /** A channel of this sender for this Group. Its id was never used. @throws IOException when there are 65,536 */
+    ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) EXCLUDES(mutex_);
+    /** Forgets a channel, if it is this sender's. @return its Group's slot */
+    std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
+    /** The instance's end of a channel, for an instance of its own Group only. @return none: there is no such channel for it */
+    FileDescriptor find(ChannelId channel, std::uint32_t groupSlot) EXCLUDES(mutex_);
+
+    /** What all senders have in flight for a Group. */
+    std::vector<BoardEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
+    /** Tells the channel's child, if the channel belongs to that Group. */
+    void tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type, std::uint16_t status = 0,
+              const std::string &reportId = "", const std::string &text = "") EXCLUDES(mutex_);
+
+private:
+    struct Channel {
+        FileDescriptor end;
+        std::uint32_t childSlot;
+        std::uint32_t groupSlot;
+    };
+    struct Notice {
+        ChannelId channel;
+        MessageHeader header;
+        std::string payload;
+    };
+    bool deliver(const Notice &notice) REQUIRES(mutex_);
+    void retry() EXCLUDES(mutex_);
+    void forget(std::unordered_map<ChannelId, Channel>::iterator channel) REQUIRES(mutex_);
+
+    mutable Mutex mutex_;
+    GenerationTable generations_;
+    std::map<std::uint32_t, BoardReader> senders_ GUARDED_BY(mutex_);
+    std::unordered_map<ChannelId, Channel> channels_ GUARDED_BY(mutex_);
+    /** Mark slots that may be given out, the longest unused first. */
+    std::deque<std::uint16_t> freeSlots_ GUARDED_BY(mutex_);
+    std::uint32_t unusedSlots_ GUARDED_BY(mutex_) = 1;
+    std::uint64_t serial_ GUARDED_BY(mutex_) = 0;
+    std::deque<Notice> waiting_ GUARDED_BY(mutex_);
+    Timer retryTimer_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,248 @@
+// The part of Group that leads from a spawner to an instance that serves: the spawn loop, generations of the line.
+
+#include <algorithm>
+#include <csignal>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/PidFd.h"
+#include "pool/Group.h"
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+namespace {
+
+/** From "here is your queue" to "I take from it": no application code runs in between. */
+constexpr std::chrono::seconds SERVE_TIMEOUT{20};
+/** After a failed attempt, while others serve. */
+constexpr std::chrono::seconds RETRY_DELAY{5};
+
+std::string makeReportId() {
+    std::random_device random;
+    return fmt::format("{:08x}", random());
+}
+
+}  // namespace
+
+void Group::startSpawnLoop() {
+    spawning_ = true;
+    context_.threads.run("spawn", [this] { spawnLoop(); });
+}
+
+void Group::spawnLoop() {
+    while (spawnOne()) {
+    }
+}
+
+/** In a background thread. False: nothing more to do, and the loop's place is given up. */
+bool Group::spawnOne() {
+    std::shared_ptr<Spawner> spawner;
+    std::shared_ptr<LineGeneration> line;
+    Options options;
+    {
+        const PoolGuard guard(context_);
+        if (wantedNow() == 0 || !(next_ || pool_.makeRoom(*this))) {
+            spawning_ = false;
+            return false;
+        }
+        spawner = spawner_;
+        line = next_ ? next_ : current_;
+        options = options_;
+    }
+    GetFailure failure{GetFailure::Reason::SPAWN_FAILED, "", "", ""};
+    try {
+        putToWork(spawner->spawn(options), options, line);
+        return true;
+    } catch (const SpawnException &error) {
+        failure.summary = error.what();
+        failure.report = error.report();
+    } catch (const std::exception &error) {
+        failure.summary = error.what();
+    }
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        if (spawner != spawner_) {
+            // It was cancelled by a restart.
+            return true;
+        }
+        spawnFailed(failure, line, after);
+    }
+    run(after);
+    return true;
+}
+
+/** Gives a new instance its queue (if it pulls), and takes it into service. */
+void Group::putToWork(SpawnResult result, const Options &options, const std::shared_ptr<LineGeneration> &line) {
+    Socket socket;
+    if (pulls_) {
+        socket.kind = Socket::Kind::QUEUE;
+        socket.concurrency = options.threads;
+        {
+            const PoolGuard guard(context_);
+            const std::optional<CellRange> cells = line_->allocate(options.threads);
+            if (!cells) {
+                throw SpawnException(fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
+            }
+            socket.cells = *cells;
+        }
+        try {
+            serve(result, socket.cells, *line);
+        } catch (const std::exception &error) {
+            signalPidFd(result.pidFd, SIGKILL);
+            waitPidFd(result.pidFd, SERVE_TIMEOUT);
+            const PoolGuard guard(context_);
+            line_->free(socket.cells);
+            throw SpawnException(fmt::format("instance {} of {} did not begin to serve: {}", result.pid, name_, error.what()),
+                                 result.output ? result.output->lastLines() : "");
+        }
+    }
+    const auto process =
+        std::make_shared<Process>(std::move(result), line ? line->number : Generation(), socket, context_.clock.now());
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        added(process, after);
+    }
+    // Only now: the callbacks take the lock, and what they find must be complete.
+    process->watch(
+        context_.loop, [this, process = std::weak_ptr<Process>(process)] { pool_.processDied(*this, process.lock()); },
+        [this, raw = process.get()](const Frame &frame) { pool_.processSent(*this, *raw, frame); });
+    run(after);
+}
+
+void Group::serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line) {
+    Frame frame(FrameType::SERVE);
+    frame.add(cells.first);
+    frame.add(cells.count);
+    frame.add(name_);
+    FileDescriptor claims;
+    FileDescriptor marks;
+    {
+        const PoolGuard guard(context_);
+        claims = line_->claims().memory().descriptor().duplicate();
+        marks = line_->marks().memory().readOnlyDescriptor();
+    }
+    const FrameSocket::Deadline deadline = FrameSocket::in(SERVE_TIMEOUT);
+    result.control.send(frame, {line.queue.receivingEnd().get(), claims.get(), marks.get()}, deadline);
+    const Frame answer = result.control.receive(deadline);
+    if (answer.type != FrameType::READY) {
+        throw ProtocolException(answer.type == FrameType::FAILED && answer.fields.size() > 2 ? answer.field(2) : "an unexpected frame");
+    }
+}
+
+void Group::added(const ProcessPtr &process, AfterUnlock &after) {
+    processes_.push_back(process);
+    idle_.restart(context_.clock.now());
+    const bool isNext = next_ && process->generation() == next_->number;
+    const bool isCurrent = !pulls_ || (current_ && process->generation() == current_->number);
+    Log::notice("event=instance.started app=\"{}\" pid={}", name_, process->pid());
+    if (pulls_) {
+        const SpawnResult &parts = process->parts();
+        context_.deposits.deposit(
+            "instance:" + std::to_string(process->pid()),
+            fmt::format("{} {} {} {}", process->pid(), slot_, process->socket.cells.first, process->socket.cells.count),
+            {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
+             line_->claims().memory().descriptor().get()});
+    }
+    if (shutDown_ || context_.shuttingDown || !(isNext || isCurrent)) {
+        retire(process);
+        return;
+    }
+    if (isNext) {
+        makeCurrent(std::exchange(next_, nullptr));
+    }
+    if (serving() >= restoreTo_) {
+        restoreTo_ = 0;
+    }
+    publish();
+    for (UpCallback &waiter : upWaiters_) {
+        auto attachment = std::make_shared<Attachment>(this->attachment());
+        after.push_back([callback = std::move(waiter), attachment] { callback(std::move(*attachment)); });
+    }
+    upWaiters_.clear();
+    giveWaiters(after);
+}
+
+/** A new version serves: what waits for the old one is sent to the new one, old instances answer what they have and end. */
+void Group::makeCurrent(const std::shared_ptr<LineGeneration> &line) {
+    const std::shared_ptr<LineGeneration> old = std::exchange(current_, line);
+    publish();
+    for (const ProcessPtr &process : processes_) {
+        if (process->state == Process::State::SERVING && process->generation() != line->number) {
+            process->state = Process::State::DRAINING;
+            process->finish();
+        }
+    }
+    if (old) {
+        old->queue.shutDown();
+        context_.deposits.withdraw(fmt::format("queue:{}:{}", slot_, old->number.value()));
+    }
+    const RequestQueue &queue = line->queue;
+    context_.deposits.deposit(fmt::format("queue:{}:{}", slot_, line->number.value()), name_,
+                              {queue.sendingEnd().get(), queue.receivingEnd().get()});
+    recheckWaiting();
+}
+
+void Group::makeLine() {
+    context_.lastGeneration = Generation(context_.lastGeneration.value() + 1);
+    makeCurrent(std::make_shared<LineGeneration>(LineGeneration{context_.lastGeneration, RequestQueue()}));
+}
+
+/** The application goes down: children ask again when they have a request. */
+void Group::retireLine() {
+    const std::shared_ptr<LineGeneration> old = std::exchange(current_, nullptr);
+    publish();
+    old->queue.shutDown();
+    context_.deposits.withdraw(fmt::format("queue:{}:{}", slot_, old->number.value()));
+    for (const ProcessPtr &process : processes_) {
+        if (process->state == Process::State::SERVING) {
+            process->state = Process::State::DRAINING;
+            process->finish();
+        }
+    }
+    recheckWaiting();
+}
+
+/** Tells the children which generation to use, and how many requests it can run at once. */
+void Group::publish() {
+    if (pulls_) {
+        context_.channels.generations().publish(slot_, current_ ? current_->number : Generation(), serving() * options_.threads);
+        line_->marks().clearWanted();
+    }
+}
+
+Attachment Group::attachment() const {
+    return Attachment{slot_, current_->number, current_->queue.sendingEnd().duplicate(),
+                      line_->claims().memory().readOnlyDescriptor(), line_->marks().memory().descriptor().duplicate()};
+}
+
+void Group::spawnFailed(const GetFailure &cause, const std::shared_ptr<LineGeneration> &line, AfterUnlock &after) {
+    GetFailure failure = cause;
+    failure.reportId = makeReportId();
+    notBefore_ = context_.clock.now() + RETRY_DELAY;
+    restoreTo_ = 0;
+    if (shutDown_) {
+        return;
+    }
+    Log::error("event=spawn.failed app=\"{}\" report={} error=\"{}\"", name_, failure.reportId, failure.summary);
+    Log::error("report={} {}", failure.reportId, failure.report);
+    if (next_ && line == next_) {
+        next_.reset();
+        Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", name_, failure.reportId);
+    }
+    if (serving() > 0) {
+        return;
+    }
+    // Refused first: the queue's end would only make them ask again.
+    refuseAll(failure, after);
+    if (current_) {
+        retireLine();
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,32 @@
+#include "pool/IdlePolicy.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+void IdlePolicy::note(MonotonicTime now, unsigned peak, std::chrono::nanoseconds idleTime) {
+    // Decreasing peaks: a sample that an equal or higher, younger one follows decides nothing any more.
+    while (!samples_.empty() && samples_.back().peak <= peak) {
+        samples_.pop_back();
+    }
+    samples_.push_back({now, peak});
+    while (samples_.front().time + idleTime < now) {
+        samples_.pop_front();
+    }
+}
+
+void IdlePolicy::restart(MonotonicTime now) {
+    since_ = now;
+}
+
+unsigned IdlePolicy::surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances, unsigned minInstances,
+                             unsigned threads) const {
+    if (idleTime == std::chrono::nanoseconds(0) || now - since_ < idleTime) {
+        return 0;
+    }
+    const unsigned peak = samples_.empty() ? 0 : samples_.front().peak;
+    const unsigned needed = std::max((peak + threads - 1) / std::max(threads, 1U), minInstances);
+    return instances > needed ? instances - needed : 0;
+}
+
+}  // namespace Passenger

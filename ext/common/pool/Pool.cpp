@@ -1,0 +1,347 @@
+#include "pool/Pool.h"
+
+#include <condition_variable>
+#include <cstdlib>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "pool/LocalQueueHost.h"
+#include "pool/QueueSession.h"
+
+namespace Passenger {
+
+Pool::Pool(const Parts &parts, const PoolSettings &settings)
+    : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.deposits} {
+    context_.settings = settings;
+}
+
+Pool::~Pool() {
+    if (context_.loop.onLoopThread()) {
+        Log::write(LogLevel::CRIT, "event=pool.misuse error=\"a Pool was destroyed on its event loop, which it waits for\"");
+        std::abort();
+    }
+    shutDown();
+    // Spawn loops see that it is over; what they still bring is retired at once.
+    context_.threads.join();
+    std::vector<ProcessPtr> processes;
+    std::vector<std::shared_ptr<Spawner>> spawners;
+    {
+        const PoolGuard guard(context_);
+        for (Group *group : bySlot_) {
+            for (ProcessPtr &process : group->takeProcesses()) {
+                processes.push_back(std::move(process));
+            }
+            spawners.push_back(group->takeSpawner());
+        }
+    }
+    // Without the lock: watchers wait for a callback that runs, and callbacks take the lock.
+    processes.clear();
+    spawners.clear();
+    // What was buried before is destroyed on the loop; after this it is.
+    context_.loop.runSync([] {});
+    context_.threads.join();
+}
+
+Group &Pool::find(const Options &options) {
+    const std::string name = options.groupName();
+    const auto found = superGroups_.find(name);
+    if (found != superGroups_.end()) {
+        return found->second->group();
+    }
+    if (bySlot_.size() == GenerationLayout::GROUPS) {
+        throw IOException("4,096 applications are known already, the most that may be");
+    }
+    auto made = std::make_unique<SuperGroup>(*this, context_, options, static_cast<std::uint32_t>(bySlot_.size()));
+    Group &group = made->group();
+    superGroups_.emplace(name, std::move(made));
+    bySlot_.push_back(&group);
+    return group;
+}
+
+// ----- Sessions
+
+SessionPtr Pool::get(const Options &options) {
+    std::mutex mutex;
+    std::condition_variable arrived;
+    std::optional<Group::GetOutcome> outcome;
+    asyncGet(options, [&](Group::GetOutcome result) {
+        const std::lock_guard<std::mutex> guard(mutex);
+        outcome.emplace(std::move(result));
+        arrived.notify_one();
+    });
+    std::unique_lock<std::mutex> lock(mutex);
+    arrived.wait(lock, [&] { return outcome.has_value(); });
+    if (!*outcome) {
+        const GetFailure &failure = outcome->error();
+        if (failure.reason == GetFailure::Reason::SPAWN_FAILED) {
+            throw SpawnException(failure.summary, failure.report);
+        }
+        throw IOException(failure.summary);
+    }
+    return std::move(**outcome);
+}
+
+void Pool::asyncGet(const Options &options, Group::GetCallback callback) {
+    AfterUnlock after;
+    bool pulls;
+    {
+        const PoolGuard guard(context_);
+        Group &group = find(options);
+        pulls = group.pulls();
+        if (context_.shuttingDown) {
+            after.push_back([&] {
+                callback(tl::make_unexpected(
+                    GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down", "", ""}));
+            });
+        } else if (!pulls) {
+            group.get(options, std::move(callback), after);
+        }
+    }
+    if (after.empty() && pulls) {
+        callback(std::make_unique<QueueSession>(LocalSender::host(*this, options)));
+    }
+    run(after);
+}
+
+Attachment Pool::attach(const Options &options, Generation unusable) {
+    AfterUnlock after;
+    std::optional<Attachment> attachment;
+    {
+        const PoolGuard guard(context_);
+        if (context_.shuttingDown) {
+            throw IOException("the application pool is shutting down");
+        }
+        attachment = find(options).attach(options, unusable, after);
+    }
+    run(after);
+    return std::move(*attachment);
+}
+
+void Pool::attachWhenUp(const Options &options, Group::UpCallback callback) {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        if (context_.shuttingDown) {
+            throw IOException("the application pool is shutting down");
+        }
+        find(options).attachWhenUp(options, std::move(callback), after);
+    }
+    run(after);
+}
+
+// ----- Numbers
+
+void Pool::configure(const PoolSettings &settings) {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        context_.settings = settings;
+        rescaleAll(after);
+    }
+    run(after);
+}
+
+void Pool::setMax(unsigned max) {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        context_.settings.maxSize = max;
+        rescaleAll(after);
+    }
+    run(after);
+}
+
+unsigned Pool::getActive() const {
+    const PoolGuard guard(context_);
+    unsigned sum = 0;
+    for (const Group *group : bySlot_) {
+        sum += group->active();
+    }
+    return sum;
+}
+
+unsigned Pool::getCount() const {
+    const PoolGuard guard(context_);
+    unsigned sum = 0;
+    for (const Group *group : bySlot_) {
+        sum += group->living();
+    }
+    return sum;
+}
+
+pid_t Pool::getSpawnServerPid() const {
+    return context_.factory.spawnServerPid();
+}
+
+std::map<std::string, std::vector<pid_t>> Pool::instances() const {
+    const PoolGuard guard(context_);
+    std::map<std::string, std::vector<pid_t>> all;
+    for (const Group *group : bySlot_) {
+        all[group->name()] = group->pids();
+    }
+    return all;
+}
+
+/** Whether the group may start one more; an idle instance of another application goes for it if need be. */
+bool Pool::makeRoom(Group &group) {
+    unsigned others = 0;
+    for (const Group *each : bySlot_) {
+        others += each == &group ? each->serving() : each->size();
+    }
+    if (others < context_.settings.maxSize) {
+        return true;
+    }
+    Group *victim = nullptr;
+    MonotonicTime since;
+    for (Group *each : bySlot_) {
+        const std::optional<MonotonicTime> idle = each == &group ? std::nullopt : each->evictable();
+        if (idle && (victim == nullptr || *idle < since)) {
+            victim = each;
+            since = *idle;
+        }
+    }
+    if (victim == nullptr || others > context_.settings.maxSize) {
+        return false;
+    }
+    victim->evict();
+    return true;
+}
+
+void Pool::rescaleAll(AfterUnlock &after) {
+    for (Group *group : bySlot_) {
+        group->rescale(after);
+    }
+}
+
+// ----- What comes from the loop and from sessions
+
+void Pool::released(Group &group, Process &process) {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        group.release(process, after);
+    }
+    run(after);
+}
+
+void Pool::processDied(Group &group, const ProcessPtr &process) {
+    if (!process) {
+        return;
+    }
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        group.processDied(process, after);
+    }
+    run(after);
+}
+
+void Pool::processSent(Group &group, Process &process, const Frame &frame) {
+    const PoolGuard guard(context_);
+    group.processSent(process, frame);
+}
+
+void Pool::senderGone(std::uint32_t childSlot) {
+    const auto channels = context_.channels.removeSender(childSlot);
+    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
+    for (const auto &[channel, groupSlot] : channels) {
+        byGroup[groupSlot].push_back(channel);
+    }
+    const PoolGuard guard(context_);
+    for (Group *group : bySlot_) {
+        group->senderGone(childSlot);
+        if (const auto gone = byGroup.find(group->slot()); gone != byGroup.end()) {
+            group->channelsGone(gone->second);
+        }
+    }
+}
+
+void Pool::channelGone(ChannelId channel, std::uint32_t groupSlot) {
+    const PoolGuard guard(context_);
+    if (groupSlot < bySlot_.size()) {
+        bySlot_[groupSlot]->channelsGone({channel});
+    }
+}
+
+bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
+    const PoolGuard guard(context_);
+    if (groupSlot >= bySlot_.size() || !bySlot_[groupSlot]->pulls()) {
+        return false;
+    }
+    bySlot_[groupSlot]->resetMark(channel);
+    return true;
+}
+
+// ----- Looking after things
+
+void Pool::rescale() {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        rescaleAll(after);
+    }
+    run(after);
+}
+
+void Pool::collectIdle() {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        const MonotonicTime now = context_.clock.now();
+        for (Group *group : bySlot_) {
+            group->collectIdle(now);
+        }
+        rescaleAll(after);
+    }
+    run(after);
+}
+
+void Pool::checkRestarts() {
+    const LockGuard one(restartCheck_);
+    std::vector<Group *> groups;
+    {
+        const PoolGuard guard(context_);
+        groups = bySlot_;
+    }
+    std::vector<Group *> changed;
+    for (Group *group : groups) {
+        if (group->restartFiles().changed() || group->restartFiles().always()) {
+            changed.push_back(group);
+        }
+    }
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        for (Group *group : changed) {
+            if (!context_.shuttingDown) {
+                group->restart(after);
+            }
+        }
+    }
+    run(after);
+}
+
+void Pool::clear() {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        for (Group *group : bySlot_) {
+            group->clear(after);
+        }
+    }
+    run(after);
+}
+
+void Pool::shutDown() {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        context_.shuttingDown = true;
+        for (Group *group : bySlot_) {
+            group->shutDown(after);
+        }
+    }
+    run(after);
+}
+
+}  // namespace Passenger

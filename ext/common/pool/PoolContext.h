@@ -1,0 +1,69 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "base/Clock.h"
+#include "base/Mutex.h"
+#include "base/StrongId.h"
+#include "io/EventLoop.h"
+#include "pool/BackgroundThreads.h"
+#include "pool/ChannelRegistry.h"
+#include "pool/Deposits.h"
+#include "spawning/Spawner.h"
+
+namespace Passenger {
+
+struct PoolSettings {
+    /** Instances over all applications. */
+    unsigned maxSize = 6;
+    /** An instance that was not needed for so long ends; zero: never. */
+    std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
+    /** How often the file system is asked about restart files. */
+    std::chrono::nanoseconds statThrottleRate = std::chrono::seconds(10);
+    bool logPrefix = true;
+};
+
+/** What to do once the pool's lock is given up: callbacks of other people's code. */
+using AfterUnlock = std::vector<std::function<void()>>;
+
+/** Holding it means: the pool's lock is held. One role for all pools of a process, since they never touch each other. */
+class CAPABILITY("pool lock") PoolLockRole {};
+inline PoolLockRole poolLock;
+
+/** What a Pool and its Groups share: the lock, and what was passed in. Owned by the Pool. */
+struct PoolContext {
+    EventLoop &loop;
+    SpawnerFactory &factory;
+    ChannelRegistry &channels;
+    const Clock &clock;
+    Deposits &deposits;
+
+    /** The pool's lock: guards the Pool, all Groups and Processes. Taken before the registry's; never held while anything waits. */
+    Mutex mutex{};
+    PoolSettings settings GUARDED_BY(poolLock){};
+    Generation lastGeneration GUARDED_BY(poolLock){};
+    bool shuttingDown GUARDED_BY(poolLock) = false;
+    /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
+    BackgroundThreads threads{};
+};
+
+/** Holds the pool's lock for a scope. */
+class SCOPED_CAPABILITY PoolGuard {
+public:
+    explicit PoolGuard(PoolContext &context) ACQUIRE(poolLock) NO_THREAD_SAFETY_ANALYSIS : guard_(context.mutex) {}
+    ~PoolGuard() RELEASE() NO_THREAD_SAFETY_ANALYSIS {}
+
+private:
+    LockGuard guard_;
+};
+
+inline void run(AfterUnlock &after) {
+    for (const std::function<void()> &action : after) {
+        action();
+    }
+}
+
+}  // namespace Passenger

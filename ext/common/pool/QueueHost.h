@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+#include "base/StrongId.h"
+#include "io/Board.h"
+#include "io/GenerationTable.h"
+#include "io/GroupMemory.h"
+#include "io/ReplyChannel.h"
+
+namespace Passenger {
+
+/** The application takes no request now, or none could be started. */
+class RefusedException : public IOException {
+public:
+    RefusedException(std::uint16_t status, std::string reportId, const std::string &text)
+        : IOException(text), status_(status), reportId_(std::move(reportId)) {}
+    /** HTTP status to answer with: 500 or 503. */
+    std::uint16_t status() const noexcept {
+        return status_;
+    }
+    const std::string &reportId() const noexcept {
+        return reportId_;
+    }
+
+private:
+    std::uint16_t status_;
+    std::string reportId_;
+};
+
+/** The claims and marks of one Group, mapped once in a process that sends to it. Thread-safe. */
+struct GroupMemory {
+    ClaimsView claims;
+    MarksView marks;
+};
+
+/** One generation of a Group's line, as a sender knows it. Never changes; shared by the exchanges that use it. */
+struct QueueLink {
+    std::uint32_t groupSlot = 0;
+    Generation generation;
+    FileDescriptor sending;
+    std::shared_ptr<GroupMemory> memory;
+};
+
+using QueueLinkPtr = std::shared_ptr<const QueueLink>;
+
+/**
+ * What an Exchange needs of the process it runs in, for one application: the current line, reply channels, the board. Implemented for
+ * httpd's children (client/AppLink) and for the pool's own process (pool/LocalQueueHost). Thread-safe; outlives its exchanges.
+ */
+class QueueHost {
+public:
+    virtual ~QueueHost() = default;
+
+    /** The line's current generation. Asks the agent only when the generation table says that what is known is old, or when it is
+     *  `unusable` (it was found closed). May block. @throws RefusedException, IOException, SystemException */
+    virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
+    /** A channel that no other exchange uses. @throws IOException, SystemException */
+    virtual std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) = 0;
+    /** Gives a channel back. `clean`: nothing more can come or be taken on it that belongs to the exchange that ended. */
+    virtual void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept = 0;
+
+    virtual Board &board() = 0;
+    virtual std::uint32_t childSlot() const = 0;
+    virtual const GenerationTableView &generations() const = 0;
+    /** Tells the agent that a Group's marks say `wanted`. */
+    virtual void wakeAgent() noexcept = 0;
+};
+
+using QueueHostPtr = std::shared_ptr<QueueHost>;
+
+}  // namespace Passenger

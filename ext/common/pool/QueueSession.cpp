@@ -1,0 +1,180 @@
+#include "pool/QueueSession.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace Passenger {
+
+namespace {
+
+[[noreturn]] void notAStream() {
+    throw std::logic_error("this session was opened with Options: it exchanges messages and has no byte stream");
+}
+
+Reply refusal(std::uint16_t status, std::string reportId, std::string text) {
+    Reply reply;
+    reply.kind = Reply::Kind::REFUSED;
+    reply.status = status;
+    reply.reportId = std::move(reportId);
+    reply.text = std::move(text);
+    return reply;
+}
+
+Reply::Kind replyKind(Exchange::Event::Kind kind) {
+    switch (kind) {
+        case Exchange::Event::Kind::LOST:
+            return Reply::Kind::LOST;
+        case Exchange::Event::Kind::REFUSED:
+            return Reply::Kind::REFUSED;
+        case Exchange::Event::Kind::CLIENT_LEFT:
+            return Reply::Kind::CLIENT_LEFT;
+        case Exchange::Event::Kind::TIMED_OUT:
+            return Reply::Kind::TIMED_OUT;
+        default:
+            return Reply::Kind::BROKEN;
+    }
+}
+
+}  // namespace
+
+std::optional<Reply> QueueSession::start(const Request &request) {
+    try {
+        exchange_.start(request, 0);
+        return std::nullopt;
+    } catch (const RefusedException &error) {
+        return refusal(error.status(), error.reportId(), error.what());
+    }
+}
+
+std::size_t QueueSession::sendBody(std::string_view block, bool last) {
+    return exchange_.sendBody(block, last);
+}
+
+bool QueueSession::bodyDone() const {
+    return exchange_.bodyDone();
+}
+
+bool QueueSession::replyWaiting() const {
+    return exchange_.replyWaiting();
+}
+
+Reply QueueSession::broken(std::string text) {
+    Reply reply;
+    reply.text = std::move(text);
+    return reply;
+}
+
+/** Completes a head from this message. True: it is complete, and event.payload is what follows it. */
+bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
+    if (headLength_ == 0) {
+        headLength_ = event.header.headLength;
+        headType_ = event.header.type;
+        status_ = event.header.status;
+        head_.clear();
+    }
+    const std::size_t part = std::min<std::size_t>(headLength_ - head_.size(), event.payload.size());
+    if (head_.empty() && part == headLength_) {
+        reply.head = std::string_view(event.payload.data(), part);
+    } else {
+        head_.append(event.payload.data(), part);
+        if (head_.size() < headLength_) {
+            return false;
+        }
+        reply.head = head_;
+    }
+    event.payload = event.payload.subspan(part);
+    headLength_ = 0;
+    return true;
+}
+
+Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) {
+    for (;;) {
+        Exchange::Event event = exchange_.receive(buffer, clientSocket, timeout);
+        if (event.kind != Exchange::Event::Kind::MESSAGE) {
+            Reply reply = refusal(event.status, std::move(event.reportId), std::move(event.text));
+            reply.kind = replyKind(event.kind);
+            return reply;
+        }
+        Reply reply;
+        const bool last = (event.header.flags & LAST) != 0;
+        const bool continued = headLength_ != 0;
+        switch (event.header.type) {
+            case MessageType::RESPONSE:
+            case MessageType::INTERIM:
+                if (continued || headComplete_) {
+                    return broken("a second head in one answer");
+                }
+                if (event.header.headLength > MAX_RESPONSE_HEAD) {
+                    return broken("the head of the answer is over the limit of 128 KiB");
+                }
+                if (event.header.headLength == 0) {
+                    headType_ = event.header.type;
+                    status_ = event.header.status;
+                } else if (!assembleHead(event, reply)) {
+                    if (last) {
+                        return broken("the answer ended within its head");
+                    }
+                    continue;
+                }
+                break;
+            case MessageType::DATA:
+                if (continued) {
+                    if (!assembleHead(event, reply)) {
+                        if (last) {
+                            return broken("the answer ended within its head");
+                        }
+                        continue;
+                    }
+                } else if (headComplete_) {
+                    reply.kind = Reply::Kind::DATA;
+                    reply.body = event.payload;
+                    reply.last = last;
+                    if (last) {
+                        exchange_.complete();
+                    }
+                    return reply;
+                } else {
+                    return broken("data before the head of the answer");
+                }
+                break;
+            case MessageType::ABORTED:
+                exchange_.complete();
+                reply.kind = Reply::Kind::ABORTED;
+                return reply;
+            default:
+                return broken("a message that does not belong to this exchange");
+        }
+        // A head is complete.
+        reply.status = status_;
+        if (headType_ == MessageType::INTERIM) {
+            reply.kind = Reply::Kind::INTERIM;
+            return reply;
+        }
+        headComplete_ = true;
+        reply.kind = Reply::Kind::RESPONSE;
+        reply.body = event.payload;
+        reply.last = last;
+        if (last) {
+            exchange_.complete();
+        }
+        return reply;
+    }
+}
+
+void QueueSession::sendHeaders(std::string_view) {
+    notAStream();
+}
+void QueueSession::sendBodyBlock(std::string_view) {
+    notAStream();
+}
+void QueueSession::closeWriter() {
+    notAStream();
+}
+int QueueSession::getReader() {
+    notAStream();
+}
+void QueueSession::closeReader() {
+    notAStream();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <string>
+
+#include "pool/Exchange.h"
+#include "pool/Session.h"
+
+namespace Passenger {
+
+/**
+ * A Session in its message form, over a Group's queue: makes replies out of the messages of an Exchange. The stream form is StreamSession.
+ */
+class QueueSession final : public Session {
+public:
+    explicit QueueSession(QueueHostPtr host) : exchange_(std::move(host)) {}
+
+    std::optional<Reply> start(const Request &request) override;
+    std::size_t sendBody(std::string_view block, bool last) override;
+    bool bodyDone() const override;
+    Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) override;
+    bool replyWaiting() const override;
+
+    void sendHeaders(std::string_view environment) override;
+    void sendBodyBlock(std::string_view block) override;
+    void closeWriter() override;
+    int getReader() override;
+    void closeReader() override;
+
+private:
+    bool assembleHead(Exchange::Event &event, Reply &reply);
+    Reply broken(std::string text);
+
+    Exchange exchange_;
+    /** A head that came in several messages. */
+    std::string head_;
+    std::uint32_t headLength_ = 0;
+    MessageType headType_ = MessageType::RESPONSE;
+    std::uint16_t status_ = 0;
+    bool headComplete_ = false;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,17 @@
+#include "pool/ScalingPolicy.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+unsigned instancesToStart(const ScalingSnapshot &snapshot) {
+    const unsigned have = snapshot.instances + snapshot.starting;
+    const unsigned forRequests = (snapshot.inFlight + snapshot.threads - 1) / std::max(snapshot.threads, 1U);
+    unsigned wanted = std::max(forRequests, snapshot.used ? snapshot.minInstances : 0);
+    if (snapshot.maxInstances > 0) {
+        wanted = std::min(wanted, snapshot.maxInstances);
+    }
+    return wanted > have ? wanted - have : 0;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,42 @@
+#include "pool/StandardApplicationPool.h"
+
+#include "pool/LocalQueueHost.h"
+#include "pool/StreamSession.h"
+
+namespace Passenger {
+
+SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) {
+    Options options = defaults_;
+    options.appRoot = appRoot;
+    options.userSwitching = lowerPrivilege;
+    options.defaultUser = lowestUser;
+    // Seed 002: it is get() that honours restart.txt.
+    pool_.checkRestarts();
+    return pool_.pulls(options) ? std::make_unique<StreamSession>(LocalSender::host(pool_, options)) : pool_.get(options);
+}
+
+SessionPtr StandardApplicationPool::get(const Options &options) {
+    return pool_.get(options);
+}
+
+void StandardApplicationPool::clear() {
+    pool_.clear();
+}
+
+void StandardApplicationPool::setMax(unsigned max) {
+    pool_.setMax(max);
+}
+
+unsigned StandardApplicationPool::getActive() const {
+    return pool_.getActive();
+}
+
+unsigned StandardApplicationPool::getCount() const {
+    return pool_.getCount();
+}
+
+pid_t StandardApplicationPool::getSpawnServerPid() const {
+    return pool_.getSpawnServerPid();
+}
+
+}  // namespace Passenger

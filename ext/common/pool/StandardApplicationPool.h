@@ -1,0 +1,38 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "pool/ApplicationPool.h"
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+/**
+ * The ApplicationPool of seed 002 over a Pool in this process. Thread-safe; any number of sessions at once. It must outlive its sessions, and
+ * may not be destroyed on the event loop.
+ */
+class StandardApplicationPool final : public ApplicationPool {
+public:
+    /** Over a pool that somebody else owns and looks after. */
+    explicit StandardApplicationPool(Pool &pool) : pool_(pool) {}
+
+    SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
+    SessionPtr get(const Options &options) override;
+    void clear() override;
+    void setMax(unsigned max) override;
+    unsigned getActive() const override;
+    unsigned getCount() const override;
+    pid_t getSpawnServerPid() const override;
+
+    /** Of applications that get(appRoot) starts. */
+    void setDefaults(const Options &defaults) {
+        defaults_ = defaults;
+    }
+
+private:
+    Pool &pool_;
+    Options defaults_;
+};
+
+}  // namespace Passenger
