@@ -122,7 +122,7 @@ class DirectivesTest < IntegrationTest
   end
 
   {
-    "PassengerMaxPoolSize" => "many", "PassengerMinInstances" => "-1", "PassengerEnabled" => "perhaps",
+    "PassengerMaxPoolSize" => "many", "PassengerMinInstances" => "-1",
     "PassengerSpawnMethod" => "magic", "PassengerLogLevel" => "99", "PassengerPoolIdleTime" => "soon"
   }.each do |name, value|
     define_method("test_a_bad_value_of_#{name}_is_a_configuration_error_that_says_so") do
@@ -132,5 +132,12 @@ class DirectivesTest < IntegrationTest
       assert_includes output, name
       assert_includes output, value
     end
+  end
+
+  def test_a_switch_that_is_neither_on_nor_off_is_a_configuration_error
+    @own_server = HttpdServer.new(configuration { |made| made.set("PassengerEnabled", "perhaps") })
+    output, status = @own_server.check_configuration
+    refute status.success?
+    assert_match(/PassengerEnabled.*On or Off/i, output)
   end
 end

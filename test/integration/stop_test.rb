@@ -13,6 +13,10 @@ class StopTest < IntegrationTest
     }
   RUBY
 
+  def teardown
+    @endless&.each(&:close)
+  end
+
   def test_an_orderly_stop_leaves_nothing
     with_server(configuration) do |server|
       server.client.pid
@@ -115,10 +119,6 @@ class StopTest < IntegrationTest
   def begin_endless(server, path)
     (@endless ||= []) << server.raw.request("GET", path)
     eventually("the request has begun") { yield } if block_given?
-  end
-
-  def teardown
-    @endless&.each(&:close)
   end
 
   def marker(server)

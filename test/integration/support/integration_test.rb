@@ -97,15 +97,24 @@ class IntegrationTest < Minitest::Test
     @scratch ||= TestEnvironment.hand_over(SampleApps.new_folder)
   end
 
+  # A FIFO that the test holds open, so that what is written into it waits for its reader.
   def fifo(name = "fifo")
     path = File.join(scratch, name)
     File.mkfifo(path, 0o666)
     TestEnvironment.hand_over(path)
+    (@fifos ||= {})[path] = File.open(path, "r+")
+    path
   end
 
   # Lets an application that waits on the FIFO go on.
   def release(path, line = "go")
-    File.open(path, "r+") { |file| file.puts(line) }
+    @fifos.fetch(path).syswrite("#{line}\n")
+  end
+
+  # The last test has nothing to set up, and nobody to ask afterwards.
+  def run
+    %i[setup teardown].each { |hook| define_singleton_method(hook) {} } if name == LAST
+    super
   end
 
   def before_setup
@@ -121,5 +130,6 @@ class IntegrationTest < Minitest::Test
       warn "#{self.class}##{name} failed; the server was in #{used.folder}\n#{used.tail(@own_server ? 0 : @log_position)}"
     end
     @own_server&.destroy(keep: !passed? && !skipped?)
+    @fifos&.each_value(&:close)
   end
 end

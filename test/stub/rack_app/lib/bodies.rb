@@ -17,16 +17,15 @@ module Bodies
 
   # `?fifo=PATH&pieces=N`: sends a piece for each line that somebody writes into the FIFO, so a test decides when.
   def stream(request)
-    fifo = File.open(request["fifo"], "r+")
-    [200, { "Content-Type" => "text/plain" }, GatedBody.new(fifo, (request["pieces"] || 3).to_i)]
+    [200, { "Content-Type" => "text/plain" }, GatedBody.new(Gate.new(request["fifo"]), (request["pieces"] || 3).to_i)]
   end
 
   # `?fifo=PATH[&started=PATH]`: answers when somebody writes a line into the FIFO. `started` gets a line with the pid
   # for each time this ran, before the wait.
   def wait(request)
     note_start(request)
-    line = File.open(request["fifo"], "r+", &:gets)
-    text(200, "#{line.to_s.chomp} #{Process.pid}\n")
+    line = Gate.open(request["fifo"], &:pass)
+    text(200, "#{line} #{Process.pid}\n")
   end
 
   def slow(request)
@@ -35,22 +34,46 @@ module Bodies
     text(200, "awake #{Process.pid}\n")
   end
 
+  # A FIFO that several processes wait on: each takes one line and no byte of the next.
+  class Gate
+    def self.open(path)
+      gate = new(path)
+      yield gate
+    ensure
+      gate&.close
+    end
+
+    def initialize(path)
+      @fifo = File.open(path, "r+")
+    end
+
+    def pass
+      line = +""
+      line << @fifo.sysread(1) until line.end_with?("\n")
+      line.chomp
+    end
+
+    def close
+      @fifo.close
+    end
+  end
+
   # Yields "piece N" whenever a line arrives.
   class GatedBody
-    def initialize(fifo, pieces)
-      @fifo = fifo
+    def initialize(gate, pieces)
+      @gate = gate
       @pieces = pieces
     end
 
     def each
       @pieces.times do |number|
-        @fifo.gets
+        @gate.pass
         yield "piece #{number}\n"
       end
     end
 
     def close
-      @fifo.close
+      @gate.close
     end
   end
 end
