@@ -12,7 +12,7 @@ module PhusionPassenger
   class BodyBrokenOff < EOFError; end
 
   # The instance's end of one reply channel. At most one exchange uses it at a time. Its descriptor is shared with the
-  # agent, so its flags are never changed: reads and writes block, without the interpreter's lock.
+  # agent, so its flags are never changed: reads and writes block, without the interpreter's lock, whatever they are.
   class Channel
     GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, IOError].freeze
     private_constant :GONE
@@ -49,6 +49,11 @@ module PhusionPassenger
 
     def send_message(bytes)
       @io.syswrite(bytes)
+    rescue Errno::EAGAIN
+      @io.wait_writable
+      retry
+    rescue Errno::EINTR
+      retry
     rescue *GONE
       raise ClientGone, "the client has gone"
     end
@@ -62,6 +67,8 @@ module PhusionPassenger
     # Replaces the buffer by the next message. Raises BodyBrokenOff when the child gave the exchange up.
     def receive(buffer)
       @io.sysread(Layout::MESSAGE_LIMIT + 1, buffer)
+    rescue Errno::EINTR
+      retry
     rescue *GONE # EOFError is an IOError
       raise BodyBrokenOff, "the request body was broken off"
     end

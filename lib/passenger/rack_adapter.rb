@@ -39,8 +39,12 @@ module PhusionPassenger
       nil
     rescue BodyBrokenOff
       break_off(reply)
+    rescue BadResponse => e
+      Log.event("response.refused", request_of(environment).merge(reason: e.message))
+      end_in_error(reply)
     rescue Exception => e # rubocop:disable Lint/RescueException
-      fail(e, environment, reply)
+      Log.exception("request.failed", e, request_of(environment))
+      end_in_error(reply)
       raise if e.is_a?(SystemExit)
     ensure
       close(body, environment)
@@ -97,13 +101,8 @@ module PhusionPassenger
       end
     end
 
-    def fail(error, environment, reply)
-      Log.exception("request.failed", error, request_of(environment))
-      if reply.started?
-        reply.abort
-      else
-        refuse(reply)
-      end
+    def end_in_error(reply)
+      reply.started? ? reply.abort : refuse(reply)
     rescue ClientGone
       nil
     end

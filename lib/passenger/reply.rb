@@ -14,11 +14,12 @@ module PhusionPassenger
       @finished = false
     end
 
-    # The head is on its way: the answer can no longer become another.
+    # The head was sent: the answer can no longer become another.
     def started?
       @started
     end
 
+    # The last message was sent. An exchange that ends without it has broken its channel.
     def finished?
       @finished
     end
@@ -39,13 +40,13 @@ module PhusionPassenger
     def data(bytes, last: false)
       return if @finished || (bytes.empty? && !last)
 
-      @finished = last
       offset = 0
       while bytes.bytesize - offset > PAYLOAD_LIMIT
         send_message(DATA, 0, bytes.byteslice(offset, PAYLOAD_LIMIT))
         offset += PAYLOAD_LIMIT
       end
       send_message(DATA, last ? LAST : 0, offset.zero? ? bytes : bytes.byteslice(offset, PAYLOAD_LIMIT))
+      @finished = last
     end
 
     # The body has ended.
@@ -55,22 +56,22 @@ module PhusionPassenger
 
     # The ticket was withdrawn: nothing was run.
     def skip
-      @started = @finished = true
       send_message(SKIPPED, LAST, "")
+      @started = @finished = true
     end
 
     # The application failed after its head was sent.
     def abort
       return if @finished
 
-      @finished = true
       send_message(ABORTED, LAST, "")
+      @finished = true
     end
 
     # From now on a stream is spoken, whose other end goes along.
     def accept(io)
-      @started = @finished = true
       @channel.send_descriptor([@ticket, ACCEPTED, LAST, 0, 0].pack(HEADER), io)
+      @started = @finished = true
     end
 
     private

@@ -51,11 +51,16 @@ module PhusionPassenger
     def take
       @queue.sysread(READ_LIMIT, @buffer)
       @busy = true
-    rescue EOFError
-      # Nothing was read: the end, or a message without any bytes.
-      return false unless @queue.recv_nonblock(1, Socket::MSG_PEEK, exception: false) == :wait_readable
-
+    rescue Errno::EINTR # any signal may do that, such as the end of a process that the application started
       retry
+    rescue EOFError
+      queue_ended? ? false : retry
+    end
+
+    # Nothing was read: that was the end, or a message without any bytes. At the end there is never more to see.
+    def queue_ended?
+      seen = @queue.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
+      seen.nil? || seen == ""
     end
 
     def handle_one
@@ -78,17 +83,16 @@ module PhusionPassenger
     def answer
       version, flags, _zero, head_length, channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
       channel = @channels.borrow(channel_id) or return
-      begin
-        reply = Reply.new(channel, ticket)
-        return reply.skip if withdrawn?(channel_id, ticket)
-        return refuse(reply, "version #{version}") if version != Layout::VERSION
+      reply = Reply.new(channel, ticket)
+      return reply.skip if withdrawn?(channel_id, ticket)
+      return refuse(reply, "version #{version}") if version != Layout::VERSION
 
-        respond(channel, reply, ticket, flags, head_length)
-      rescue ClientGone, BodyBrokenOff
-        @channels.drop(channel_id)
-      ensure
-        channel.give_back
-      end
+      respond(channel, reply, ticket, flags, head_length)
+    rescue ClientGone, BodyBrokenOff
+      nil
+    ensure
+      @channels.drop(channel_id) if reply && !reply.finished?
+      channel&.give_back
     end
 
     def withdrawn?(channel_id, ticket)

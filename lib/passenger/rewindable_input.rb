@@ -58,13 +58,16 @@ module PhusionPassenger
       @kept.clear
     end
 
-    # A file that never has a name, where the file system offers it.
     def open_unlinked
-      flags = File::RDWR | File::TMPFILE | File::EXCL
-      File.open(ENV.fetch("TMPDIR", "/tmp"), flags, 0o600)
+      unnamed_file
     rescue Errno::EOPNOTSUPP, Errno::EISDIR, Errno::ENOENT, Errno::EINVAL
       require "tempfile"
       Tempfile.create("passenger-body", mode: File::RDWR).tap { |file| File.unlink(file.path) }
+    end
+
+    # It never has a name, where the file system offers that.
+    def unnamed_file
+      File.open(ENV.fetch("TMPDIR", "/tmp"), File::RDWR | File::TMPFILE | File::EXCL, 0o600)
     end
   end
 end

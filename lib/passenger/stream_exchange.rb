@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "fcntl"
 require "socket"
 require_relative "channel"
 
@@ -45,10 +46,7 @@ module PhusionPassenger
     private
 
     def send_bytes(bytes)
-      sent = 0
-      while sent < bytes.bytesize
-        sent += @io.syswrite(sent.zero? ? bytes : bytes.byteslice(sent, bytes.bytesize - sent))
-      end
+      @io.write(bytes)
     rescue Errno::EPIPE, Errno::ECONNRESET, IOError
       raise ClientGone, "the client has gone"
     end
@@ -70,7 +68,7 @@ module PhusionPassenger
 
     # Runs it to its end, in the caller's thread.
     def run(reply)
-      @io, theirs = UNIXSocket.pair(:STREAM)
+      @io, theirs = blocking_pair
       reply.accept(theirs)
       theirs.close
       length = read_exactly(4).unpack1("V")
@@ -85,8 +83,10 @@ module PhusionPassenger
     end
 
     # For the input: the next bytes of the body, or nil at its end.
-    def next_piece
-      @io.sysread(CHUNK)
+    def next_piece(limit = CHUNK)
+      @io.sysread(limit)
+    rescue Errno::EINTR
+      retry
     rescue EOFError
       nil
     rescue Errno::ECONNRESET, IOError
@@ -95,14 +95,17 @@ module PhusionPassenger
 
     private
 
+    # Ruby makes sockets that do not block, and the flag would go along to the child.
+    def blocking_pair
+      UNIXSocket.pair(:STREAM).each { |io| io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK) }
+    end
+
     def read_exactly(length)
       bytes = String.new(encoding: Encoding::BINARY)
       while bytes.bytesize < length
-        bytes << @io.sysread(length - bytes.bytesize)
+        bytes << (next_piece(length - bytes.bytesize) or raise BodyBrokenOff, "the request head was broken off")
       end
       bytes
-    rescue SystemCallError, IOError
-      raise BodyBrokenOff, "the request head was broken off"
     end
   end
 end

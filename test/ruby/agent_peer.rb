@@ -36,9 +36,10 @@ module PhusionPassenger
 
       attr_reader :hello
 
-      def initialize
-        ours, theirs = UNIXSocket.pair(:STREAM)
-        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, 3 => theirs)
+      # `inherited`: descriptors that the spawn server gets beside its socket.
+      def initialize(inherited = {})
+        ours, theirs = Peers.pair(:STREAM)
+        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, { 3 => theirs }.merge(inherited))
         theirs.close
         @socket = FrameSocket.new(ours)
         @hello = @socket.read
@@ -94,7 +95,7 @@ module PhusionPassenger
       private
 
       def prepare
-        ours, control = UNIXSocket.pair(:STREAM)
+        ours, control = Peers.pair(:STREAM)
         reader, output = IO.pipe
         process = Started.new(nil, FrameSocket.new(ours), reader)
         @started << process

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "fcntl"
 require "socket"
 
 module PhusionPassenger
@@ -36,12 +37,21 @@ module PhusionPassenger
       file
     end
 
+    def self.environment_bytes(environment)
+      environment.flat_map { |pair| pair.map { |text| "#{text}\0".b } }.join
+    end
+
+    # A pair whose ends block, as the agent makes them; Ruby's own are born non-blocking.
+    def self.pair(type)
+      UNIXSocket.pair(type).each { |io| io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK) }
+    end
+
     # One Group's queue, claims and marks, and children with one channel each.
     class Group
       attr_reader :sender, :receiver, :claims, :marks
 
       def initialize
-        @sender, @receiver = UNIXSocket.pair(:SEQPACKET)
+        @sender, @receiver = Peers.pair(:SEQPACKET)
         @claims = Peers.memory_file("PCLM", 64 + 16 * 1024)
         @marks = Peers.memory_file("PMRK", 16_512 + 8 * 65_536)
       end
@@ -62,13 +72,17 @@ module PhusionPassenger
         @marks.pwrite([ticket].pack("Q<"), 16_512 + 8 * (channel & 0xFFFF))
       end
 
+      # Gives what did not fit: the child sends it in BODY messages.
       def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 1, head_length: nil)
-        head = environment.is_a?(String) ? environment : environment.flat_map { |pair| pair.map { |s| "#{s}\0" } }.join
-        head = head.b
+        head = environment.is_a?(String) ? environment.b : Peers.environment_bytes(environment)
         header = [version, flags, 0, head_length || head.bytesize, channel, ticket, 1].pack("CCvVQ<Q<Q<")
         message = header + head + body.b
         @sender.sendmsg(message.byteslice(0, 65_536))
         message.byteslice(65_536, message.bytesize) || ""
+      end
+
+      def end_queue
+        @sender.shutdown(Socket::SHUT_WR)
       end
     end
 

@@ -1,22 +1,10 @@
 # frozen_string_literal: true
 
-require_relative "test_helper"
+require_relative "handler_test_case"
 
 module PhusionPassenger
   # Queue, claims, marks and channels as an instance's thread sees them.
-  class RequestHandlerTest < TestCase
-    HELLO = ->(_env) { [200, { "Content-Type" => "text/plain" }, ["hello"]] }
-
-    def setup
-      super
-      @group = closing(Peers::Group.new)
-      @control, @agent = stream_pair.map { |io| FrameSocket.new(io) }
-      @channels = Channels.new(@control)
-      ours, theirs = seqpacket_pair
-      @child = Peers::Child.new(ours)
-      @channels.add(7, theirs)
-    end
-
+  class RequestHandlerTest < HandlerTestCase
     def test_a_request_is_answered_in_one_message
       serve(HELLO) { @group.send(channel: 7, ticket: 1) }
       message = @child.receive
@@ -25,15 +13,101 @@ module PhusionPassenger
       assert_equal "hello", message.body
     end
 
-    private
+    def test_requests_are_answered_one_after_the_other
+      serve(echo("QUERY_STRING")) do
+        3.times { |index| @group.send(channel: 7, ticket: index + 1, environment: environment("QUERY_STRING" => index.to_s)) }
+      end
+      assert_equal [[1, "0"], [2, "1"], [3, "2"]], Array.new(3) { @child.receive }.map { |m| [m.ticket, m.body] }
+    end
 
-    # Runs a handler until it has read all that the block sent.
-    def serve(app, cell: 0)
-      handler = RequestHandler.new(queue: @group.receiver, claims: @group.claims, marks: @group.marks, cell: cell,
-                                   channels: @channels, adapter: RackAdapter.new(app, 1))
-      yield
-      @group.sender.shutdown(Socket::SHUT_WR)
-      in_time { handler.run }
+    def test_the_claim_is_written_before_the_application_runs_and_cleared_after
+      claim = nil
+      app = lambda do |_env|
+        claim = @group.claim(3)
+        HELLO.call(nil)
+      end
+      serve(app, cell: 3) { @group.send(channel: 7, ticket: 11) }
+      assert_equal [7, 11], claim
+      assert_equal [0, 0], @group.claim(3)
+      assert_equal [0, 0], @group.claim(0)
+    end
+
+    def test_the_claim_stands_until_the_last_message_was_sent
+      claims = []
+      body = Enumerator.new do |yielder|
+        yielder << "one"
+        claims << @group.claim(0)
+        yielder << "two"
+        claims << @group.claim(0)
+      end
+      serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 11) }
+      assert_equal [[7, 11], [7, 11]], claims
+      assert_equal [0, 0], @group.claim(0)
+    end
+
+    def test_the_claim_is_cleared_after_an_application_that_raises
+      logged { serve(->(_) { raise "no" }) { @group.send(channel: 7, ticket: 11) } }
+      assert_equal 500, @child.receive.status
+      assert_equal [0, 0], @group.claim(0)
+    end
+
+    def test_a_marked_ticket_is_skipped_and_never_run
+      @group.mark(7, 11)
+      serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 11) }
+      message = @child.receive
+      assert_equal [11, 4, 1], [message.ticket, message.type, message.flags]
+      assert_equal [0, 0], @group.claim(0)
+    end
+
+    def test_a_ticket_above_the_mark_runs
+      @group.mark(7, 10)
+      serve(HELLO) { @group.send(channel: 7, ticket: 11) }
+      assert_equal 200, @child.receive.status
+    end
+
+    def test_the_mark_is_found_by_the_low_16_bits_of_the_channel
+      child = add_child(0x1_0002_0005)
+      @group.mark(5, 11)
+      serve(->(_) { flunk "it ran" }) { @group.send(channel: 0x1_0002_0005, ticket: 11) }
+      assert_equal 4, child.receive.type
+    end
+
+    def test_an_unknown_channel_is_fetched
+      ours, theirs = seqpacket_pair
+      agent = Thread.new do
+        id = @agent.read.number(0)
+        @channels.add(id, theirs)
+        id
+      end
+      serve(HELLO) { @group.send(channel: 99, ticket: 1) }
+      assert_equal 99, agent.value
+      assert_equal "hello", Peers::Child.new(ours).receive.body
+    end
+
+    def test_a_request_whose_channel_is_gone_is_dropped
+      agent = Thread.new { @channels.refuse(@agent.read.number(0)) }
+      serve(->(_) { flunk "it ran" }) { @group.send(channel: 99, ticket: 1) }
+      agent.join
+      assert_equal [0, 0], @group.claim(0)
+    end
+
+    def test_a_child_that_left_is_dropped_quietly_and_its_channel_too
+      body = Enumerator.new { |yielder| 10.times { yielder << "x" * 60_000 } }
+      assert_empty(logged { serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 1) && @child.io.shutdown } })
+      assert_equal [[0, 0], 0], [@group.claim(0), @channels.size]
+    end
+
+    def test_the_flags_of_shared_descriptors_stay_as_they_are
+      shared = [@group.receiver, @group.claims, @group.marks, @theirs]
+      before = shared.map { |io| io.fcntl(Fcntl::F_GETFL) }
+      after = nil
+      serve(echo_input) do
+        @group.sender.sendmsg("")
+        @group.send(channel: 7, ticket: 1, flags: 1)
+        @child.send_body(1, "x", last: true)
+        after = -> { shared.map { |io| io.fcntl(Fcntl::F_GETFL) } }
+      end
+      assert_equal before, after.call
     end
   end
 end

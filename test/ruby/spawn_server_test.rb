@@ -1,72 +1,103 @@
 # frozen_string_literal: true
 
-require_relative "test_helper"
-require_relative "agent_peer"
+require_relative "process_test_case"
+require "etc"
 
 module PhusionPassenger
-  # The spawn server with real processes.
-  class SpawnServerTest < TestCase
-    def setup
-      super
-      @agent = closing(Peers::Agent.new)
-    end
-
+  # Starting processes: as whom, with what, and what is said when it fails.
+  class SpawnServerTest < ProcessTestCase
     def test_it_introduces_itself
       assert_equal 32, @agent.hello.type
       assert_equal ["1", RUBY_VERSION], @agent.hello.fields.values_at(0, 2)
       assert @agent.alive?(@agent.hello.fields[1].to_i)
     end
 
-    def test_an_instance_that_loads_its_application_itself_serves_requests
-      answer, instance = @agent.start("instance")
-      assert_equal 34, answer.type
-      assert_equal [48, [instance.pid.to_s]], instance.read.then { |frame| [frame.type, frame.fields] }
-      load_app(instance, "hello.ru")
-      assert_equal 51, instance.read_until(51).last&.type, -> { instance.output.read }
-      assert_serves(instance, "hello")
-    end
-
-    def test_an_instance_forked_from_a_preloader_serves_requests
-      preloader = started_preloader("hello.ru")
-      answer, instance = @agent.fork_from(preloader)
-      assert_equal 54, answer.type
-      assert_equal instance.pid.to_s, instance.read.fields[0]
-      assert_serves(instance, "hello")
-    end
-
     def test_a_ruby_that_is_not_there_fails_the_step_that_starts_it
-      answer, = @agent.start("instance", ruby: "/nowhere/ruby")
+      ["/nowhere/ruby", "no-such-ruby"].each do |ruby|
+        answer, = @agent.start("instance", ruby: ruby)
+        assert_equal [35, "Ruby started"], [answer.type, answer.fields[0]]
+        assert_includes answer.fields[1], ruby
+      end
+    end
+
+    def test_a_ruby_that_cannot_be_run_fails_the_step_that_starts_it
+      answer, = @agent.start("instance", ruby: File.expand_path(__FILE__))
       assert_equal [35, "Ruby started"], [answer.type, answer.fields[0]]
-      assert_includes answer.fields[1], "/nowhere/ruby"
+      assert_includes answer.fields[1], "Permission denied"
+    end
+
+    def test_a_user_or_group_that_does_not_exist_is_refused
+      [{ user: "no-such-user" }, { group: "no-such-group" }].each do |who|
+        answer, = @agent.start("instance", **who)
+        assert_equal [35, "privileges dropped"], [answer.type, answer.fields[0]]
+        assert_includes answer.fields[1], who.values[0]
+      end
+    end
+
+    def test_a_role_that_does_not_exist_is_refused
+      answer, = @agent.start("../../bin/sh")
+      assert_equal 35, answer.type
+    end
+
+    def test_it_goes_on_after_a_failure
+      @agent.start("instance", ruby: "/nowhere/ruby")
+      instance = loaded("instance", "hello.ru")
+      assert_equal "hello", get(serve(instance), instance, "/")
+    end
+
+    def test_the_environment_is_what_was_given_and_the_user_s_own
+      instance = loaded("instance", "probe.ru", environment: { "GIVEN" => "yes", "HOME" => "/given" })
+      seen = get(serve(instance), instance, "/env").lines(chomp: true).to_h { |line| line.split("=", 2) }
+      account = Etc.getpwuid
+      assert_equal ["yes", "/given", account.name, account.name, account.shell],
+                   seen.values_at("GIVEN", "HOME", "USER", "LOGNAME", "SHELL")
+      assert_equal %w[GIVEN HOME LANG LOGNAME PASSENGER_APP_ENV PATH RACK_ENV RAILS_ENV SHELL USER], seen.keys.sort
+    end
+
+    def test_nothing_but_control_and_output_is_inherited
+      leak, = IO.pipe.each { |io| closing(io) }
+      leak.close_on_exec = false
+      agent = closing(Peers::Agent.new(leak.fileno => leak))
+      _, process = agent.start("instance")
+      process.read
+      links = Dir.children("/proc/#{process.pid}/fd").to_h { |fd| [fd.to_i, File.readlink("/proc/#{process.pid}/fd/#{fd}")] }
+      assert_equal "/dev/null", links[0]
+      assert_equal links[1], links[2]
+      assert_equal 1, links.values.grep(/socket:/).size
+      refute_includes links.values, File.readlink("/proc/self/fd/#{leak.fileno}")
+    end
+
+    def test_processes_that_end_are_reaped
+      _, process = @agent.start("instance")
+      process.read
+      process.control.close
+      eventually("the reaping") { !File.exist?("/proc/#{process.pid}") }
+    end
+
+    def test_it_drops_to_the_user_and_the_group
+      skip "needs root" unless Process.euid.zero?
+      account = Etc.getpwnam("nobody")
+      instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody", group: "daemon")
+      gid = Etc.getgrnam("daemon").gid
+      assert_equal [account.uid, account.uid, gid, gid, gid].join(" "), get(serve(instance), instance, "/ids")
+    end
+
+    def test_without_a_group_it_is_the_user_s_own
+      skip "needs root" unless Process.euid.zero?
+      account = Etc.getpwnam("nobody")
+      instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody")
+      assert_equal [account.uid, account.uid, account.gid, account.gid, account.gid].join(" "), get(serve(instance), instance, "/ids")
     end
 
     private
 
-    def started_preloader(startup_file)
-      answer, preloader = @agent.start("preloader")
-      assert_equal 34, answer.type
-      assert_equal 48, preloader.read.type
-      load_app(preloader, startup_file)
-      assert_equal 51, preloader.read_until(51).last&.type
-      preloader
-    end
-
-    def load_app(process, startup_file, **more)
-      options = { app_root: FIXTURES, app_group_name: "#{FIXTURES} (test)", environment: "test",
-                  startup_file: startup_file, **more }
-      process.control.write(49, *options.flatten)
-    end
-
-    def assert_serves(instance, body)
-      group = closing(Peers::Group.new)
-      instance.control.write(55, 0, 1, "the group", descriptors: [group.receiver, group.claims, group.marks])
-      ready = instance.read
-      assert_equal 56, ready&.type, -> { instance.output.read }
-      ours, theirs = seqpacket_pair
-      group.send(channel: 9, ticket: 1)
-      assert_equal [57, ["9"]], instance.read.then { |frame| [frame.type, frame.fields] }
-      instance.control.write(58, 9, descriptors: [theirs])
-      assert_equal body, Peers::Child.new(ours).answer[2]
+    # The checkout may lie where others cannot look.
+    def readable_fixtures
+      root = Dir.mktmpdir("passenger-test")
+      @closers << -> { FileUtils.remove_entry(root) }
+      FileUtils.cp(Dir["#{FIXTURES}/*.ru"], root)
+      File.chmod(0o755, root)
+      root
     end
   end
 end

@@ -1,8 +1,10 @@
 # frozen_string_literal: true
 
 require "minitest/autorun"
+require "rack"
 require "stringio"
 require "timeout"
+require "tempfile"
 require "tmpdir"
 $LOAD_PATH.unshift(File.expand_path("../../lib", __dir__))
 require "passenger/app_process"
@@ -36,11 +38,11 @@ module PhusionPassenger
     end
 
     def seqpacket_pair
-      UNIXSocket.pair(:SEQPACKET).each { |io| closing(io) }
+      Peers.pair(:SEQPACKET).each { |io| closing(io) }
     end
 
     def stream_pair
-      UNIXSocket.pair(:STREAM).each { |io| closing(io) }
+      Peers.pair(:STREAM).each { |io| closing(io) }
     end
 
     # Waits for what another process or thread will surely do.

@@ -1,0 +1,169 @@
+# frozen_string_literal: true
+
+require_relative "process_test_case"
+
+module PhusionPassenger
+  # A whole instance, from SERVE to its end.
+  class AppInstanceTest < ProcessTestCase
+    def setup
+      super
+      @instance = loaded("instance")
+    end
+
+    def test_the_end_of_the_queue_ends_it_after_the_application_was_told
+      serve(@instance).end_queue
+      assert_equal "starting forked=false\nsignals installed\nstopping\nat exit\n", output_of(@instance)
+      @agent.wait_for_end(@instance.pid)
+    end
+
+    def test_finish_ends_it
+      serve(@instance)
+      @instance.control.write(FINISH)
+      assert_includes output_of(@instance), "stopping\nat exit\n"
+    end
+
+    def test_the_end_of_the_control_socket_ends_it
+      serve(@instance)
+      @instance.control.close
+      assert_includes output_of(@instance), "stopping\nat exit\n"
+    end
+
+    def test_signals_end_it
+      %w[TERM INT].each do |signal|
+        instance = loaded("instance")
+        serve(instance)
+        Process.kill(signal, instance.pid)
+        assert_includes output_of(instance), "stopping\nat exit\n"
+      end
+    end
+
+    def test_finish_instead_of_serve_ends_it
+      @instance.control.write(FINISH)
+      assert_equal "at exit\n", output_of(@instance)
+    end
+
+    def test_it_answers_what_it_has_before_it_ends
+      group = serve(@instance, threads: 2)
+      child = request(group, @instance, "/input", id: 1, flags: 1)
+      eventually("the claim") { group.claim(0) == [1, 1] || group.claim(1) == [1, 1] }
+      @instance.control.write(FINISH)
+      child.send_body(1, "late", last: true)
+      assert_equal "late", in_time { child.answer }[2]
+      assert_includes output_of(@instance), "stopping\nat exit\n"
+      assert_equal [[0, 0], [0, 0]], [group.claim(0), group.claim(1)]
+    end
+
+    def test_it_still_fetches_a_channel_after_finish
+      group = serve(@instance)
+      child, theirs, id = new_channel(5)
+      group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
+      assert_equal 57, @instance.read.type
+      @instance.control.write(FINISH)
+      @instance.control.write(58, id, descriptors: [theirs])
+      assert_equal @instance.pid.to_s, in_time { child.answer }[2]
+      output_of(@instance)
+    end
+
+    def test_a_channel_whose_child_is_gone_clears_the_claim
+      group = serve(@instance)
+      group.send(channel: 5, ticket: 1)
+      assert_equal [57, ["5"]], @instance.read.then { |frame| [frame.type, frame.fields] }
+      assert_equal [5, 1], group.claim(0)
+      @instance.control.write(59, 5)
+      eventually("the claim's end") { group.claim(0) == [0, 0] }
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
+    def test_dropped_channels_are_closed
+      group = serve(@instance)
+      request(group, @instance, "/pid", id: 1).answer
+      request(group, @instance, "/pid", id: 2).answer
+      before = get(group, @instance, "/descriptors").lines.size
+      @instance.control.write(60, 1, 2)
+      eventually("the closing") { get(group, @instance, "/descriptors").lines.size < before }
+    end
+
+    def test_threads_answer_at_the_same_time_under_claims_of_their_own
+      group = serve(@instance, threads: 2)
+      waiting = request(group, @instance, "/input", id: 1, flags: 1)
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+      assert_includes [group.claim(0), group.claim(1)], [1, 1]
+      waiting.send_body(1, "done", last: true)
+      assert_equal "done", in_time { waiting.answer }[2]
+    end
+
+    def test_a_fork_of_the_application_holds_nothing_of_ours
+      group = serve(@instance)
+      assert_match(/^socket:/, get(group, @instance, "/descriptors"))
+      refute_match(/^socket:|^#{Regexp.escape(File.dirname(Dir.tmpdir))}.*deleted/, get(group, @instance, "/fork"))
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
+    def test_a_fork_that_comes_back_from_the_application_answers_nothing
+      group = serve(@instance)
+      child = request(group, @instance, "/return_twice", id: 1)
+      assert_equal "parent", in_time { child.answer }[2]
+      3.times { assert_equal @instance.pid.to_s, get(group, @instance, "/pid") }
+      assert_equal :wait_readable, child.io.recv_nonblock(1, exception: false)
+    end
+
+    def test_processes_of_the_application_that_end_meanwhile_disturb_nothing
+      group = serve(@instance)
+      5.times do
+        started = get(group, @instance, "/background")
+        eventually("its end") { !File.exist?("/proc/#{started}") }
+      end
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
+    def test_an_application_that_exits_is_answered_for_and_ends_the_instance
+      group = serve(@instance)
+      child = request(group, @instance, "/exit", id: 1)
+      assert_equal 500, in_time { child.answer }[0]
+      assert_includes output_of(@instance), "stopping\nat exit\n"
+    end
+
+    def test_quit_writes_backtraces_and_it_goes_on
+      group = serve(@instance)
+      Process.kill("QUIT", @instance.pid)
+      eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread Passenger control") }
+      assert_includes @seen, "Thread main of process #{@instance.pid}:"
+      assert_includes @seen, "request_handler.rb"
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
+    def test_its_title_names_its_group
+      group = serve(@instance)
+      assert_equal "#{FIXTURES}\nPassenger RubyApp: /srv/probe (test)", get(group, @instance, "/place")
+      assert_includes File.read("/proc/#{@instance.pid}/cmdline"), "Passenger RubyApp: /srv/probe (test)"
+    end
+
+    def test_an_unknown_frame_is_logged_and_no_more
+      group = serve(@instance)
+      @instance.control.write(200, "what")
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+      eventually("the line") { (@seen = "#{@seen}#{read_some}").include?("event=control.unexpected_frame") }
+    end
+
+    def test_a_broken_control_socket_ends_it_with_one_line
+      serve(@instance)
+      @instance.control.io.syswrite("\xFF" * 8)
+      output = output_of(@instance)
+      assert_equal 1, output.scan("event=control.broken").size
+      assert_includes output, "stopping\nat exit\n"
+    end
+
+    def test_cells_beyond_the_claims_are_refused
+      group = closing(Peers::Group.new)
+      @instance.control.write(55, 1023, 2, "x", descriptors: [group.receiver, group.claims, group.marks])
+      assert_nil @instance.read
+      assert_includes output_of(@instance), "2 threads from cell 1023 on"
+    end
+
+    private
+
+    def read_some
+      @instance.output.read_nonblock(10_000, exception: false).then { |text| text.is_a?(String) ? text : "" }
+    end
+  end
+end

@@ -1,0 +1,98 @@
+# frozen_string_literal: true
+
+require_relative "process_test_case"
+
+module PhusionPassenger
+  # Loading, and what is said about it.
+  class AppLoaderTest < ProcessTestCase
+    def test_each_step_is_told_with_its_duration
+      _, frames = load("instance", "hello.ru")
+      assert_equal [["working directory", "begin"], ["working directory", "done"], ["app loaded", "begin"], ["app loaded", "done"]],
+                   frames[0..-2].map { |frame| frame.fields[0, 2] }
+      frames[0..-2].each { |frame| assert_equal [50, true], [frame.type, frame.fields[2].match?(/\A\d+\z/)] }
+      assert_equal [51, []], [frames.last.type, frames.last.fields]
+    end
+
+    def test_an_application_that_raises_fails_with_all_that_is_known
+      step, name, message, backtrace = failure("raises.ru")
+      assert_equal ["app loaded", "ArgumentError", "the fixture fails"], [step, name, message]
+      assert_match(/raises\.ru:3/, backtrace)
+      assert_match(/app_loader\.rb/, backtrace)
+    end
+
+    def test_an_application_that_exits_fails
+      step, name, = failure("exits.ru")
+      assert_equal ["app loaded", "SystemExit"], [step, name]
+    end
+
+    def test_a_syntax_error_names_file_and_line
+      in_folder("config.ru" => "run(\n") do |root|
+        step, name, message, = failure("config.ru", app_root: root)
+        assert_equal ["app loaded", "SyntaxError"], [step, name]
+        assert_match(/config\.ru:\d/, message)
+      end
+    end
+
+    def test_a_missing_library_is_named
+      _, name, message, = failure("missing_library.ru")
+      assert_equal ["LoadError", true], [name, message.include?("a_library_that_is_not_there")]
+    end
+
+    def test_a_startup_file_that_is_not_there_fails
+      assert_equal ["app loaded", "Errno::ENOENT"], failure("nothing.ru")[0, 2]
+    end
+
+    def test_a_startup_file_without_an_application_fails
+      assert_equal "app loaded", failure("no_app.ru")[0]
+    end
+
+    def test_a_folder_that_is_not_there_fails
+      step, name, message, = failure("hello.ru", app_root: "/nowhere")
+      assert_equal ["working directory", "Errno::ENOENT"], [step, name]
+      assert_includes message, "/nowhere"
+    end
+
+    def test_a_missing_gem_fails_the_bundler_step
+      gemfile = "source 'https://localhost'\ngem 'a_gem_that_is_not_there'\n"
+      in_folder("Gemfile" => gemfile, "config.ru" => "run ->(_) { [200, {}, []] }\n") do |root|
+        step, name, message, = failure("config.ru", app_root: root)
+        assert_equal ["Bundler", "Bundler::GemNotFound"], [step, name]
+        assert_includes message, "a_gem_that_is_not_there"
+      end
+    end
+
+    def test_a_failed_start_ends_the_process_and_is_in_its_output
+      process, = load("instance", "raises.ru")
+      assert_match(/event=app.load_failed .*step="app loaded" exception="ArgumentError"/, output_of(process))
+      assert_nil process.read
+    end
+
+    def test_a_preloader_fails_as_an_instance_does
+      _, frames = load("preloader", "raises.ru")
+      assert_equal [52, "ArgumentError"], [frames.last.type, frames.last.fields[1]]
+    end
+
+    def test_variables_are_there_before_the_application_loads
+      instance = loaded("instance", "probe.ru", { "env:SECRET" => "with = and \n newline", base_uri: "/blog/" })
+      seen = get(serve(instance), instance, "/env")
+      ["RAILS_ENV=test", "RACK_ENV=test", "PASSENGER_APP_ENV=test", "SECRET=with = and \n newline",
+       "RAILS_RELATIVE_URL_ROOT=/blog"].each { |line| assert_includes seen, line }
+    end
+
+    private
+
+    def in_folder(files)
+      Dir.mktmpdir("passenger-test") do |root|
+        files.each { |name, content| File.write("#{root}/#{name}", content) }
+        yield root
+      end
+    end
+
+    def failure(startup_file, more_options = {})
+      _, frames = load("instance", startup_file, more_options)
+      assert_equal 52, frames.last&.type
+      assert_equal "failed", frames[-2].fields[1]
+      frames.last.fields
+    end
+  end
+end

@@ -1,0 +1,75 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  class BodySourceTest < TestCase
+    def setup
+      super
+      ours, theirs = seqpacket_pair
+      @child = Peers::Child.new(ours)
+      @source = BodySource.new(Channel.new(1, theirs), 5)
+    end
+
+    def test_pieces_come_up_to_the_last
+      @child.send_body(5, "one")
+      @child.send_body(5, "two", last: true)
+      assert_equal ["one", "two", nil, nil], Array.new(4) { in_time { @source.next_piece } }
+    end
+
+    def test_the_last_message_may_be_empty
+      @child.send_body(5, "one")
+      @child.send_body(5, "", last: true)
+      assert_equal ["one", nil], Array.new(2) { in_time { @source.next_piece } }
+    end
+
+    def test_an_empty_message_in_between_is_no_end
+      @child.send_body(5, "")
+      @child.send_body(5, "one", last: true)
+      assert_equal "one", in_time { @source.next_piece }
+    end
+
+    def test_a_message_of_the_full_size_passes
+      @child.send_body(5, "x" * 65_520, last: true)
+      assert_equal 65_520, in_time { @source.next_piece }.bytesize
+    end
+
+    def test_messages_of_another_ticket_or_type_are_dropped
+      @child.send_body(4, "stale", last: true)
+      @child.send_body(5, "no body", type: 2)
+      @child.io.sendmsg("short")
+      @child.send_body(5, "mine", last: true)
+      assert_equal ["mine", nil], Array.new(2) { in_time { @source.next_piece } }
+    end
+
+    def test_dropping_has_an_end
+      sender = Thread.new do
+        17.times { @child.send_body(4, "x" * 65_520) }
+      rescue Errno::EPIPE
+        nil
+      end
+      assert_raises(BodyBrokenOff) { in_time { @source.next_piece } }
+      sender.join
+    end
+
+    def test_a_child_that_leaves_breaks_the_body_off
+      @child.send_body(5, "one")
+      @child.io.shutdown
+      assert_equal "one", in_time { @source.next_piece }
+      assert_raises(BodyBrokenOff) { in_time { @source.next_piece } }
+    end
+
+    def test_the_rest_of_a_head_is_taken_off_the_front
+      @child.send_body(5, "head and ")
+      @child.send_body(5, "more head, body")
+      @child.send_body(5, "end", last: true)
+      assert_equal "head and more head", in_time { @source.read_exactly(18) }
+      assert_equal [", body", "end", nil], Array.new(3) { in_time { @source.next_piece } }
+    end
+
+    def test_a_head_that_ends_early_is_broken_off
+      @child.send_body(5, "head", last: true)
+      assert_raises(BodyBrokenOff) { in_time { @source.read_exactly(5) } }
+    end
+  end
+end

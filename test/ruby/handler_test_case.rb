@@ -1,0 +1,61 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  # For tests of a handler with a queue, claims, marks and a channel.
+  class HandlerTestCase < TestCase
+    HELLO = ->(_env) { [200, { "Content-Type" => "text/plain" }, ["hello"]] }
+
+    def setup
+      super
+      @group = closing(Peers::Group.new)
+      @agent, control = stream_pair.map { |io| FrameSocket.new(io) }
+      @channels = Channels.new(control)
+      @child = add_child(7)
+    end
+
+    private
+
+    def add_child(id)
+      ours, @theirs = seqpacket_pair
+      @channels.add(id, @theirs)
+      Peers::Child.new(ours)
+    end
+
+    def environment(more)
+      Peers::ENVIRONMENT.merge(more)
+    end
+
+    def echo(name)
+      ->(env) { [200, {}, [env[name]]] }
+    end
+
+    def echo_input
+      ->(env) { [200, {}, [env["rack.input"].read]] }
+    end
+
+    def handler(app, cell)
+      RequestHandler.new(queue: @group.receiver, claims: @group.claims, marks: @group.marks, cell: cell, channels: @channels,
+                         adapter: RackAdapter.new(app, 1))
+    end
+
+    # Has a handler answer all that the block sends, up to the end of the queue.
+    def serve(app, cell: 0)
+      handler = handler(app, cell)
+      yield
+      @group.end_queue
+      in_time { handler.run }
+    end
+
+    # While it runs, the block sends and receives.
+    def serve_in_thread(app)
+      handler = handler(app, 0)
+      thread = Thread.new { handler.run }
+      yield thread
+    ensure
+      @group.end_queue
+      in_time { thread.join }
+    end
+  end
+end

@@ -1,0 +1,27 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  class HooksTest < TestCase
+    def test_blocks_are_called_in_order_with_what_the_event_brings
+      calls = []
+      hooks = Hooks.instance_variable_get(:@blocks)
+      PhusionPassenger.on_event(:starting_worker_process) { |forked| calls << [1, forked] }
+      PhusionPassenger.on_event(:starting_worker_process) { calls << 2 }
+      Hooks.call(:starting_worker_process, true)
+      assert_equal [[1, true], 2], calls
+    ensure
+      hooks.clear
+    end
+
+    def test_an_event_nobody_asked_for_is_no_error
+      Hooks.call(:stopping_worker_process)
+    end
+
+    def test_an_event_that_does_not_exist_is_named
+      error = assert_raises(ArgumentError) { PhusionPassenger.on_event(:lunch) { nil } }
+      assert_includes error.message, ":lunch"
+    end
+  end
+end

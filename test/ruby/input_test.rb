@@ -1,0 +1,188 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  # What Rack wants of rack.input, of each kind.
+  module InputContract
+    def test_all_is_read_at_once
+      assert_equal "one\ntwo\nthree", input("one\ntwo\nthree").read
+    end
+
+    def test_it_is_read_in_pieces_up_to_the_end
+      io = input("abcdefg")
+      assert_equal ["abc", "def", "g", nil, nil], Array.new(5) { io.read(3) }
+    end
+
+    def test_reading_nothing_is_no_end
+      assert_equal "", input("a").read(0)
+      assert_equal "", input("").read(0)
+    end
+
+    def test_reading_all_at_the_end_is_an_empty_string
+      io = input("a")
+      io.read
+      assert_equal "", io.read
+    end
+
+    def test_a_buffer_is_filled_and_given_back
+      io = input("abc")
+      buffer = +"before"
+      assert_same buffer, io.read(2, buffer)
+      assert_equal "ab", buffer
+      assert_same buffer, io.read(nil, buffer)
+      assert_equal "c", buffer
+      assert_nil io.read(1, buffer)
+      assert_equal "", buffer
+    end
+
+    def test_a_negative_length_is_an_error
+      assert_raises(ArgumentError) { input("abc").read(-1) }
+    end
+
+    def test_lines_end_with_their_newlines
+      io = input("one\n\nthree")
+      assert_equal ["one\n", "\n", "three", nil], Array.new(4) { io.gets }
+    end
+
+    def test_each_yields_lines
+      lines = []
+      input("one\ntwo").each { |line| lines << line }
+      assert_equal %W[one\n two], lines
+    end
+
+    def test_what_it_gives_is_binary
+      io = input("\xFFäö\n" * 3)
+      assert_equal([Encoding::BINARY] * 3, [io.gets, io.read(2), io.read].map(&:encoding))
+      assert_equal Encoding::BINARY, io.external_encoding
+    end
+
+    def test_it_may_be_closed_and_released_at_any_time
+      io = input("abc")
+      io.close
+      assert_equal "abc", io.read
+      io.release
+    end
+  end
+
+  module RewindContract
+    def test_it_is_read_again_after_a_rewind
+      io = input("one\ntwo\n")
+      assert_equal "one\n", io.gets
+      io.rewind
+      assert_equal "one\ntwo\n", io.read
+      io.rewind
+      assert_equal "one", io.read(3)
+      io.rewind
+      assert_equal "one\ntwo\n", io.read
+    end
+  end
+
+  # Pieces as they come, one at a time.
+  class Pieces
+    attr_reader :taken
+
+    def initialize(pieces)
+      @pieces = pieces
+      @taken = 0
+    end
+
+    def next_piece
+      @taken += 1
+      @pieces.shift
+    end
+  end
+
+  class MemoryInputTest < TestCase
+    include InputContract
+    include RewindContract
+
+    def test_it_knows_its_size
+      assert_equal 3, input("abc").size
+    end
+
+    private
+
+    def input(bytes)
+      MemoryInput.new(bytes.b)
+    end
+  end
+
+  class StreamInputTest < TestCase
+    include InputContract
+
+    def test_it_does_not_pretend_to_rewind
+      refute_respond_to input("abc"), :rewind
+    end
+
+    def test_nothing_is_taken_before_it_is_asked_for
+      source = Pieces.new(%w[one two three])
+      io = StreamInput.new(source)
+      assert_equal 0, source.taken
+      assert_equal "one", io.read(3)
+      assert_equal 1, source.taken
+    end
+
+    private
+
+    def input(bytes)
+      StreamInput.new(Pieces.new(bytes.b.scan(/..?/mn)))
+    end
+  end
+
+  class RewindableInputTest < TestCase
+    include InputContract
+    include RewindContract
+
+    def test_what_does_not_fit_into_memory_is_kept_in_a_file_without_a_name
+      pieces = Array.new(100) { |index| [index].pack("N") * 2500 }
+      io = RewindableInput.new(Pieces.new(pieces.dup))
+      assert_equal pieces[0, 3].join, io.read(30_000)
+      refute file?(io)
+      assert_equal pieces[3..].join, io.read
+      assert file?(io)
+      io.rewind
+      assert_equal pieces.join, io.read
+      io.release
+      refute file?(io)
+    end
+
+    def test_it_is_rewound_in_the_middle_and_reads_on_to_the_end
+      whole = Random.new(1).bytes(1_000_000)
+      io = RewindableInput.new(Pieces.new(whole.scan(/.{1,65520}/mn)))
+      [10, 500_000, 100_000, 900_001].each do |length|
+        assert_equal whole.byteslice(0, length), io.read(length)
+        io.rewind
+      end
+      assert_equal whole, io.read
+      io.release
+    end
+
+    def test_the_file_is_found_another_way_where_files_cannot_be_born_without_a_name
+      io = RewindableInput.new(Pieces.new(["x" * 200_000]))
+      def io.unnamed_file
+        raise Errno::EOPNOTSUPP
+      end
+      io.read
+      io.rewind
+      assert_equal 200_000, io.read.bytesize
+      io.release
+    end
+
+    private
+
+    def input(bytes)
+      RewindableInput.new(Pieces.new(bytes.b.scan(/..?/mn)))
+    end
+
+    def file?(_input)
+      Dir.children("/proc/self/fd").any? { |fd| deleted?("/proc/self/fd/#{fd}") }
+    end
+
+    def deleted?(link)
+      File.readlink(link).match?(%r{\A/tmp/.*\(deleted\)\z})
+    rescue Errno::ENOENT
+      false
+    end
+  end
+end

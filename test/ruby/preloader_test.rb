@@ -1,0 +1,80 @@
+# frozen_string_literal: true
+
+require_relative "process_test_case"
+
+module PhusionPassenger
+  class PreloaderTest < ProcessTestCase
+    def test_its_instances_serve_what_it_has_loaded
+      preloader = loaded("preloader", "hello.ru")
+      instances = Array.new(2) { forked_from(preloader) }
+      assert_equal(%w[hello hello], instances.map { |instance| get(serve(instance), instance, "/") })
+      refute_equal(*instances.map(&:pid))
+    end
+
+    def test_its_instances_are_told_that_they_were_forked
+      instance = forked_from(loaded("preloader"))
+      serve(instance).end_queue
+      assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n", output_of(instance)
+    end
+
+    def test_the_output_of_an_instance_is_its_own
+      preloader = loaded("preloader")
+      serve(forked_from(preloader)).end_queue
+      preloader.control.close
+      assert_equal "at exit\n", output_of(preloader)
+    end
+
+    def test_its_instances_draw_different_random_numbers
+      preloader = loaded("preloader")
+      numbers = Array.new(2) { forked_from(preloader).then { |instance| get(serve(instance), instance, "/random") } }
+      refute_equal(*numbers)
+    end
+
+    def test_its_instances_live_on_when_it_ends
+      preloader = loaded("preloader")
+      instance = forked_from(preloader)
+      preloader.control.close
+      @agent.wait_for_end(preloader.pid)
+      assert_equal instance.pid.to_s, get(serve(instance), instance, "/pid")
+    end
+
+    def test_finish_and_signals_end_it
+      [->(it) { it.control.write(FINISH) }, ->(it) { Process.kill("TERM", it.pid) }, ->(it) { Process.kill("INT", it.pid) }].each do |ending|
+        preloader = loaded("preloader")
+        ending.call(preloader)
+        assert_equal "at exit\n", output_of(preloader)
+      end
+    end
+
+    def test_it_leaves_no_zombies
+      preloader = loaded("preloader")
+      instance = forked_from(preloader)
+      instance.control.close
+      eventually("the reaping") { !File.exist?("/proc/#{instance.pid}") }
+    end
+
+    def test_an_instance_holds_nothing_of_its_preloader
+      preloader = loaded("preloader")
+      first = forked_from(preloader)
+      second = forked_from(preloader)
+      descriptors = [first, second].map { |instance| get(serve(instance), instance, "/descriptors").lines.grep(/socket|pipe/) }
+      assert_equal descriptors[0].size, descriptors[1].size
+      assert_empty descriptors[0].grep(/socket/) & descriptors[1].grep(/socket/)
+    end
+
+    def test_its_title_names_the_application
+      preloader = loaded("preloader")
+      assert_includes File.read("/proc/#{preloader.pid}/cmdline"), "Passenger AppPreloader: #{FIXTURES} (test)"
+    end
+
+    def test_quit_writes_a_backtrace_and_it_goes_on
+      preloader = loaded("preloader")
+      Process.kill("QUIT", preloader.pid)
+      eventually("the backtrace") do
+        text = preloader.output.read_nonblock(10_000, exception: false)
+        text.is_a?(String) && text.include?("preloader.rb")
+      end
+      forked_from(preloader)
+    end
+  end
+end

@@ -1,0 +1,81 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require_relative "agent_peer"
+
+module PhusionPassenger
+  # For tests with real processes, started by a real spawn server.
+  class ProcessTestCase < TestCase
+    FINISH = 61
+
+    def setup
+      super
+      @agent = closing(Peers::Agent.new)
+      @tickets = Hash.new(0)
+    end
+
+    private
+
+    def options(startup_file, more = {})
+      { app_root: FIXTURES, app_group_name: "#{FIXTURES} (test)", environment: "test", startup_file: startup_file }.merge(more)
+    end
+
+    # A preloader or an instance, and the frames up to the one that says how its loading went.
+    def load(role, startup_file, more_options = {}, **start)
+      answer, process = @agent.start(role, **start)
+      assert_equal 34, answer.type, answer.fields.inspect
+      hello = process.read
+      assert_equal [48, [process.pid.to_s]], [hello.type, hello.fields]
+      process.control.write(49, *options(startup_file, more_options).flatten)
+      frames = []
+      frames << process.read until frames.any? && [51, 52, nil].include?(frames.last&.type)
+      [process, frames]
+    end
+
+    def loaded(role, startup_file = "probe.ru", more_options = {}, **start)
+      process, frames = load(role, startup_file, more_options, **start)
+      assert_equal 51, frames.last&.type, -> { process.output.read }
+      process
+    end
+
+    def forked_from(preloader)
+      answer, instance = @agent.fork_from(preloader)
+      assert_equal [54, [instance.pid.to_s]], [answer.type, answer.fields]
+      assert_equal [48, [instance.pid.to_s]], instance.read.then { |frame| [frame.type, frame.fields] }
+      instance
+    end
+
+    # The instance serves a group of its own; gives the group.
+    def serve(instance, threads: 1, group: closing(Peers::Group.new))
+      instance.control.write(55, 0, threads, "/srv/probe (test)", descriptors: [group.receiver, group.claims, group.marks])
+      ready = instance.read
+      assert_equal 56, ready&.type, -> { instance.output.read }
+      group
+    end
+
+    # A new reply channel, whose id the instance is given when it asks.
+    def new_channel(id)
+      ours, theirs = seqpacket_pair
+      [Peers::Child.new(ours), theirs, id]
+    end
+
+    # Sends a request on a new channel; gives the child.
+    def request(group, instance, path, id:, **more)
+      child, theirs, = new_channel(id)
+      group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => path), **more)
+      fetch = instance.read
+      assert_equal [57, [id.to_s]], [fetch&.type, fetch&.fields], -> { instance.output.read }
+      instance.control.write(58, id, descriptors: [theirs])
+      child
+    end
+
+    def get(group, instance, path)
+      @channel = (@channel || 100) + 1
+      in_time { request(group, instance, path, id: @channel).answer }[2]
+    end
+
+    def output_of(process)
+      in_time { process.output.read }
+    end
+  end
+end

@@ -1,0 +1,141 @@
+# frozen_string_literal: true
+
+require_relative "rack_test_case"
+require "rack/lint"
+require "uri"
+
+module PhusionPassenger
+  # A request's environment and what becomes of what the application answers or raises.
+  class RackAdapterTest < RackTestCase
+    def test_the_child_s_variables_and_rack_s_are_in_the_environment
+      env = environment_of("HTTP_X_ONE" => "1", "EMPTY" => "")
+      assert_equal ["GET", "/", "1", ""], env.values_at("REQUEST_METHOD", "PATH_INFO", "HTTP_X_ONE", "EMPTY")
+      assert_equal [[1, 3], true, false, false], env.values_at("rack.version", "rack.multiprocess", "rack.run_once", "rack.hijack?")
+      assert_equal ["http", "HTTP/1.1", "HTTP/1.1"], env.values_at("rack.url_scheme", "SERVER_PROTOCOL", "HTTP_VERSION")
+      assert_same $stderr, env["rack.errors"]
+    end
+
+    def test_https_makes_the_scheme
+      assert_equal "https", environment_of("HTTPS" => "on")["rack.url_scheme"]
+    end
+
+    def test_one_thread_is_no_multithreading_and_two_are
+      assert_equal [false, true], [1, 2].map { |threads| environment_of({}, threads: threads)["rack.multithread"] }
+    end
+
+    def test_values_are_binary_and_may_be_changed
+      value = environment_of("PATH_INFO" => "/ä")["PATH_INFO"]
+      assert_equal ["/ä".b, Encoding::BINARY, false], [value, value.encoding, value.frozen?]
+    end
+
+    def test_many_variables_are_taken_as_few_are
+      many = Array.new(3000) { |index| ["HTTP_X_#{index}", index.to_s] }.to_h
+      env = environment_of(many)
+      assert_equal many, env.slice(*many.keys)
+      assert_equal [1, 3], env["rack.version"]
+    end
+
+    def test_a_malformed_environment_is_answered_500
+      ["", "A", "A\0", "A\0b", "A\0b\0C\0", "\0"].each do |head|
+        recorder = nil
+        log = logged { recorder = call(->(_) { flunk "called" }, head: head) }
+        assert_equal 500, recorder.calls[0][1], head.inspect
+        assert_includes log, "no list of names and values"
+      end
+    end
+
+    def test_rack_lint_has_nothing_to_say
+      lint = Rack::Lint.new(lambda do |env|
+        body = env["rack.input"].read
+        env["rack.input"].rewind
+        [200, { "Content-Type" => "text/plain", "Content-Length" => body.bytesize.to_s }, [body]]
+      end)
+      recorder = call(lint, input: MemoryInput.new("posted"), "REQUEST_METHOD" => "POST", "CONTENT_LENGTH" => "6")
+      assert_equal [200, "posted"], recorder.calls[0].values_at(1, 3)
+    end
+
+    def test_rack_lint_accepts_a_request_without_a_body
+      lint = Rack::Lint.new(->(_) { [204, {}, []] })
+      assert_equal [[:respond, 204, "", "", true]], call(lint).calls
+    end
+
+    def test_an_application_that_raises_is_answered_500_and_logged
+      recorder = nil
+      log = logged { recorder = call(->(_) { raise NotImplementedError, "not yet" }, "PATH_INFO" => "/broken") }
+      assert_equal [[:respond, 500, "Content-Type: text/plain\r\nContent-Length: 21\r\n", "Internal Server Error", true]],
+                   recorder.calls
+      assert_match(%r{event=request.failed method="GET" path="/broken" exception="NotImplementedError" message="not yet"}, log)
+      assert_includes log, "#{__FILE__}:"
+    end
+
+    def test_an_application_that_raises_after_its_head_breaks_the_answer_off
+      recorder = nil
+      body = Body.new(["one"], error: "no more")
+      logged { recorder = call(->(_) { [200, {}, body] }) }
+      assert_equal %i[respond abort], recorder.calls.map(&:first)
+      assert_equal 1, body.closed
+    end
+
+    def test_an_application_that_exits_is_answered_for_and_its_wish_is_passed_on
+      recorder = Recorder.new
+      assert_raises(SystemExit) { logged { call(->(_) { exit }, recorder: recorder) } }
+      assert_equal 500, recorder.calls[0][1]
+    end
+
+    def test_a_bad_answer_is_500_and_one_line
+      [[99, {}, []], [nil, {}, []], [200, { "A" => "b\rc" }, []], [200, { "A" => "x" * 200_000 }, []], [200, {}, Object.new]].each do |answer|
+        recorder = nil
+        log = logged { recorder = call(->(_) { answer }) }
+        assert_equal 500, recorder.calls[0][1]
+        assert_match(/\Aevent=response.refused [^\n]*reason=[^\n]+\n\z/, log)
+      end
+    end
+
+    def test_an_answer_that_is_none_is_500
+      [nil, [], 5].each do |answer|
+        recorder = nil
+        logged { recorder = call(->(_) { answer }) }
+        assert_equal 500, recorder.calls[0][1]
+      end
+    end
+
+    def test_a_client_that_left_is_no_error
+      body = Body.new(["one"], error: ClientGone.new("gone"))
+      assert_empty logged { call(->(_) { [200, {}, body] }) }
+      assert_equal 1, body.closed
+    end
+
+    def test_a_request_body_that_breaks_off_is_no_error_of_the_application
+      recorder = nil
+      assert_empty logged { recorder = call(->(_) { raise BodyBrokenOff, "broken off" }) }
+      assert_equal 400, recorder.calls[0][1]
+    end
+
+    def test_the_input_is_released_after_each_request
+      input = MemoryInput.new("")
+      released = false
+      input.define_singleton_method(:release) { released = true }
+      logged { call(->(_) { raise "no" }, input: input) }
+      assert released
+    end
+
+    def test_rack_2_gets_an_input_that_rewinds_and_rack_3_one_that_does_not
+      adapter = RackAdapter.new(->(_) {}, 1)
+      assert_equal Rack.release < "3", adapter.input_for(nil).respond_to?(:rewind)
+      of_rack_3 = Class.new(RackAdapter) { define_method(:rewinding_rack?) { false } }.new(->(_) {}, 1)
+      refute_respond_to of_rack_3.input_for(nil), :rewind
+    end
+
+    private
+
+    def environment_of(variables = {}, threads: 1, **more)
+      seen = nil
+      app = lambda do |env|
+        seen = env
+        [200, {}, []]
+      end
+      call(app, threads: threads, **variables.merge(more).transform_keys(&:to_sym))
+      seen
+    end
+  end
+end

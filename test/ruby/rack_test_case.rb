@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  # For tests of what lies between a request and Rack.
+  class RackTestCase < TestCase
+    # Keeps what is sent.
+    class Recorder
+      attr_reader :calls
+
+      def initialize
+        @calls = []
+      end
+
+      def started?
+        !@calls.empty?
+      end
+
+      def finished?
+        @calls.any? { |call| call.last == true || call.first == :abort }
+      end
+
+      def respond(status, head, bytes = "", last: false)
+        @calls << [:respond, status, head, bytes.dup, last]
+      end
+
+      def data(bytes, last: false)
+        @calls << [:data, bytes.dup, last]
+      end
+
+      def finish
+        @calls << [:data, "", true]
+      end
+
+      def abort
+        @calls << [:abort]
+      end
+    end
+
+    # A body that says whether it was closed.
+    class Body
+      attr_reader :closed
+
+      def initialize(pieces, error: nil)
+        @pieces = pieces
+        @error = error
+        @closed = 0
+      end
+
+      def each(&block)
+        @pieces.each(&block)
+        raise @error if @error
+      end
+
+      def close
+        @closed += 1
+      end
+    end
+
+    private
+
+    def call(app, threads: 1, head: nil, input: MemoryInput.new(""), head_request: false, recorder: Recorder.new, **variables)
+      head ||= Peers.environment_bytes(Peers::ENVIRONMENT.merge(variables.transform_keys(&:to_s)))
+      RackAdapter.new(app, threads).call(head, input, recorder, head_request: head_request)
+      recorder
+    end
+  end
+end

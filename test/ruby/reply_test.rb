@@ -1,0 +1,141 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  # The bytes of section 3 of doc/PROTOCOLS.md.
+  class ReplyTest < TestCase
+    def setup
+      super
+      @io, theirs = seqpacket_pair
+      @child = Peers::Child.new(@io)
+      @reply = Reply.new(Channel.new(1, theirs), 0x0102030405060708)
+    end
+
+    def test_a_small_answer_is_one_message
+      @reply.respond(200, "A: 1\r\n", "hello", last: true)
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x01\x01\xC8\0\x06\0\0\0A: 1\r\nhello".b, @io.recv(100)
+      assert_predicate @reply, :finished?
+    end
+
+    def test_data_and_its_end
+      @reply.respond(404, "A: 1\r\n")
+      @reply.data("more")
+      @reply.finish
+      assert_equal ["\x08\x07\x06\x05\x04\x03\x02\x01\x01\x00\x94\x01\x06\0\0\0A: 1\r\n".b,
+                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0\0\0\0\0more".b,
+                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\x01\0\0\0\0\0\0".b], Array.new(3) { @io.recv(100) }
+    end
+
+    def test_skipped_and_aborted_are_last
+      @reply.skip
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x04\x01\0\0\0\0\0\0".b, @io.recv(100)
+      reply = Reply.new(Channel.new(1, stream_pair[0]), 1)
+      refute_predicate reply, :started?
+    end
+
+    def test_aborted_is_the_last_word
+      @reply.respond(200, "")
+      @reply.abort
+      @reply.data("late")
+      @reply.finish
+      assert_equal [1, 6], [@child.receive, @child.receive].map(&:type)
+      assert_equal :wait_readable, @io.recv_nonblock(1, exception: false)
+    end
+
+    def test_nothing_follows_the_last_message
+      @reply.respond(200, "", "x", last: true)
+      @reply.data("late")
+      @reply.finish
+      @reply.abort
+      @child.receive
+      assert_equal :wait_readable, @io.recv_nonblock(1, exception: false)
+    end
+
+    def test_an_empty_piece_is_no_message
+      @reply.respond(200, "")
+      @reply.data("")
+      @reply.finish
+      assert_equal [1, 2], [@child.receive, @child.receive].map(&:type)
+    end
+
+    def test_the_largest_message_is_one_and_one_byte_more_are_two
+      assert_equal [[65_536, 1]], sizes { @reply.respond(200, "A: 1\r\n", "x" * 65_514, last: true) }
+      reply = Reply.new(@reply.instance_variable_get(:@channel), 1)
+      assert_equal [[65_536, 0], [17, 1]], sizes { reply.respond(200, "A: 1\r\n", "x" * 65_515, last: true) }
+    end
+
+    def test_a_long_piece_is_cut
+      @reply.respond(200, "")
+      @child.receive
+      assert_equal [[65_536, 0], [65_536, 0], [17, 1]], sizes { @reply.data("x" * 131_041, last: true) }
+    end
+
+    def test_a_piece_that_fills_its_messages_needs_no_further_one
+      @reply.respond(200, "")
+      @child.receive
+      assert_equal [[65_536, 0], [65_536, 1]], sizes { @reply.data("x" * 131_040, last: true) }
+    end
+
+    def test_a_head_that_does_not_fit_goes_on_in_data
+      head = "A: #{'a' * 130_000}\r\n"
+      sender = Thread.new { @reply.respond(200, head, "body", last: true) }
+      status, received, body, messages = in_time { @child.answer }
+      sender.join
+      assert_equal [200, head, "body"], [status, received, body]
+      assert_equal [1, 2, 2], messages.map(&:type)
+      assert_equal [head.bytesize, 0, 0], messages.map(&:head_length)
+    end
+
+    def test_head_and_body_that_do_not_fit_are_cut_at_the_limit
+      head = "A: #{'a' * 65_000}\r\n"
+      body = Random.new(1).bytes(100_000)
+      sender = Thread.new { @reply.respond(200, head, body, last: true) }
+      _, received, received_body, messages = in_time { @child.answer }
+      sender.join
+      assert_equal [head, body], [received, received_body]
+      assert_equal 65_520, messages[0].payload.bytesize
+    end
+
+    def test_bytes_of_any_encoding_pass
+      @reply.respond(200, "X: Zoë\r\n", "größer", last: true)
+      assert_equal ["X: Zoë\r\n".b, "größer".b], @child.receive.then { |message| [message.head, message.body] }
+    end
+
+    def test_a_descriptor_goes_along_with_accepted
+      mine, theirs = stream_pair
+      @reply.accept(theirs)
+      bytes, _, _, control = @io.recvmsg(100, 0, nil, scm_rights: true)
+      passed = closing(control.unix_rights[0])
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x05\x01\0\0\0\0\0\0".b, bytes
+      passed.syswrite("hello")
+      assert_equal "hello", mine.recv(10)
+    end
+
+    def test_a_channel_that_does_not_block_is_waited_for
+      ours, theirs = UNIXSocket.pair(:SEQPACKET).each { |io| closing(io) }
+      reply = Reply.new(Channel.new(1, theirs), 1)
+      sender = Thread.new { reply.respond(200, "", "x" * 2_000_000, last: true) }
+      eventually("the waiting") { sender.status == "sleep" }
+      assert_equal 2_000_000, in_time { Peers::Child.new(ours).answer }[2].bytesize
+      sender.join
+    end
+
+    def test_a_child_that_left_is_told_to_the_caller
+      @io.shutdown
+      assert_raises(ClientGone) { @reply.respond(200, "", "x", last: true) }
+      refute_predicate @reply, :started?
+    end
+
+    private
+
+    # Size and flags of the messages that the block sends.
+    def sizes(&block)
+      sender = Thread.new(&block)
+      messages = []
+      messages << in_time { @child.receive } until messages.last&.last?
+      sender.join
+      messages.map { |message| [message.payload.bytesize + 16, message.flags] }
+    end
+  end
+end

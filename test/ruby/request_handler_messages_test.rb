@@ -1,0 +1,116 @@
+# frozen_string_literal: true
+
+require_relative "handler_test_case"
+
+module PhusionPassenger
+  # Requests of all shapes, also such as no child should send.
+  class RequestHandlerMessagesTest < HandlerTestCase
+    def test_a_body_that_came_along_is_the_input
+      serve(echo_input) { @group.send(channel: 7, ticket: 1, body: "posted") }
+      assert_equal "posted", @child.receive.body
+    end
+
+    def test_a_body_that_follows_is_the_input
+      serve(echo_input) do
+        @group.send(channel: 7, ticket: 1, flags: 1)
+        @child.send_body(1, "one ")
+        @child.send_body(1, "two", last: true)
+      end
+      assert_equal "one two", @child.receive.body
+    end
+
+    def test_an_answer_may_come_before_the_body_was_read
+      serve(HELLO) { @group.send(channel: 7, ticket: 1, flags: 1) }
+      assert_equal "hello", @child.receive.body
+    end
+
+    def test_what_the_last_request_left_unread_does_not_come_into_the_next
+      serve(->(env) { env["QUERY_STRING"].empty? ? HELLO.call(nil) : echo_input.call(env) }) do
+        @group.send(channel: 7, ticket: 1, flags: 1)
+        @child.send_body(1, "old", last: true)
+        @group.send(channel: 7, ticket: 2, flags: 1, environment: environment("QUERY_STRING" => "echo"))
+        @child.send_body(2, "new", last: true)
+      end
+      assert_equal %w[hello new], [@child.receive, @child.receive].map(&:body)
+    end
+
+    def test_a_long_head_goes_on_in_body_messages
+      long = "x" * 150_000
+      app = ->(env) { [200, {}, [env["HTTP_LONG"], env["rack.input"].read]] }
+      serve_in_thread(app) do
+        variables = environment("HTTP_LONG" => long)
+        rest = @group.send(channel: 7, ticket: 1, flags: 1, environment: variables) + "the body"
+        rest.b.scan(/.{1,65520}/mn) { |piece| @child.send_body(1, piece) }
+        @child.send_body(1, "", last: true)
+        _, _, body, = in_time { @child.answer }
+        assert_equal "#{long}the body", body
+      end
+    end
+
+    def test_a_head_of_one_mebibyte_is_the_largest
+      log = logged { serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 1, flags: 1, head_length: 1_048_577) } }
+      assert_equal 500, @child.receive.status
+      assert_includes log, "a head of 1048577 bytes"
+    end
+
+    def test_requests_that_cannot_be_understood_are_claimed_and_answered_500
+      log = logged do
+        serve(->(_) { flunk "it ran" }) do
+          @group.send(channel: 7, ticket: 1, version: 2)
+          @group.send(channel: 7, ticket: 2, environment: "A\0")
+          @group.send(channel: 7, ticket: 3, environment: "A\0b\0", head_length: 100)
+        end
+      end
+      assert_equal [[1, 500], [2, 500], [3, 500]], Array.new(3) { @child.receive }.map { |m| [m.ticket, m.status] }
+      assert_equal 3, log.scan("event=request.").size
+      assert_equal [0, 0], @group.claim(0)
+    end
+
+    def test_messages_too_short_or_too_long_are_logged_and_dropped
+      log = logged do
+        serve(HELLO) do
+          @group.sender.sendmsg("short")
+          @group.sender.sendmsg("x" * 65_537)
+          @group.sender.sendmsg("x" * 70_000)
+          @group.send(channel: 7, ticket: 1)
+        end
+      end
+      assert_equal "hello", @child.receive.body
+      assert_equal ["bytes=5", "bytes=65537", "bytes=65537"], log.scan(/bytes=\d+/)
+    end
+
+    def test_a_message_without_bytes_is_no_end
+      serve_in_thread(HELLO) do |thread|
+        eventually("waiting") { thread.status == "sleep" }
+        @group.sender.sendmsg("")
+        @group.send(channel: 7, ticket: 1)
+        assert_equal "hello", in_time { @child.receive }.body
+      end
+    end
+
+    def test_a_message_without_bytes_before_another_is_no_end
+      serve(HELLO) do
+        @group.sender.sendmsg("")
+        @group.send(channel: 7, ticket: 1)
+      end
+      assert_equal "hello", @child.receive.body
+    end
+
+    def test_a_head_request_gets_no_body
+      serve(HELLO) { @group.send(channel: 7, ticket: 1, flags: 4) }
+      message = @child.receive
+      assert_equal [1, "", "Content-Type: text/plain\r\n"], [message.flags, message.body, message.head]
+    end
+
+    def test_a_child_that_leaves_while_its_body_comes_is_dropped_quietly
+      log = logged do
+        serve(echo_input) do
+          @group.send(channel: 7, ticket: 1, flags: 1)
+          @child.send_body(1, "one")
+          @child.io.shutdown
+        end
+      end
+      assert_equal ["", [0, 0], 0], [log, @group.claim(0), @channels.size]
+    end
+  end
+end

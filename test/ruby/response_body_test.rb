@@ -1,0 +1,77 @@
+# frozen_string_literal: true
+
+require_relative "rack_test_case"
+
+module PhusionPassenger
+  # Bodies of each kind, and that each is closed.
+  class ResponseBodyTest < RackTestCase
+    def test_an_array_is_one_piece
+      assert_equal [[:respond, 200, "", "onetwo", true]], call(->(_) { [200, {}, %w[one two]] }).calls
+    end
+
+    def test_pieces_go_out_as_they_come
+      body = Body.new(["one", "", "two"])
+      calls = call(->(_) { [200, { "A" => "1" }, body] }).calls
+      assert_equal [[:respond, 200, "A: 1\r\n", "one", false], [:data, "two", false], [:data, "", true]], calls
+      assert_equal 1, body.closed
+    end
+
+    def test_the_piece_that_fills_the_content_length_is_the_last
+      calls = call(->(_) { [200, { "content-length" => "6" }, Body.new(%w[one two])] }).calls
+      assert_equal([false, true], calls.map(&:last))
+    end
+
+    def test_a_body_longer_than_its_content_length_breaks_the_answer_off
+      recorder = nil
+      log = logged { recorder = call(->(_) { [200, { "Content-Length" => "4" }, Body.new(%w[one two])] }) }
+      assert_equal %i[respond abort], recorder.calls.map(&:first)
+      assert_includes log, "longer than its Content-Length"
+    end
+
+    def test_a_body_without_pieces_is_an_empty_answer
+      assert_equal [[:respond, 200, "", "", true]], call(->(_) { [200, {}, Body.new([])] }).calls
+    end
+
+    def test_head_requests_and_empty_statuses_bring_no_body
+      [[200, true], [204, false], [304, false]].each do |status, head_request|
+        body = Body.new(["unseen"])
+        recorder = call(->(_) { [status, { "A" => "1" }, body] }, head_request: head_request)
+        assert_equal [[:respond, status, "A: 1\r\n", "", true]], recorder.calls
+        assert_equal 1, body.closed
+      end
+    end
+
+    def test_a_file_is_sent_in_pieces
+      file = closing(Tempfile.create("passenger-test"))
+      File.unlink(file.path)
+      content = Random.new(1).bytes(200_000)
+      file.write(content)
+      file.flush
+      body = Class.new { define_method(:to_path) { "/proc/self/fd/#{file.fileno}" } }.new
+      calls = call(->(_) { [200, { "A" => "1" }, body] }).calls
+      pieces = [calls[0][3]] + calls.drop(1).map { |data| data[1] }
+      assert_equal content, pieces.join
+      assert_equal [65_514, 65_520, 65_520, 3446], pieces.map(&:bytesize)
+      assert_equal([false, false, false, true], calls.map(&:last))
+    end
+
+    def test_a_body_that_is_called_writes_to_a_stream
+      body = lambda do |stream|
+        stream << "one" << stream.read
+        stream.write("two")
+        stream.close
+      end
+      calls = call(->(_) { [200, {}, body] }, input: MemoryInput.new("posted")).calls
+      assert_equal [[:respond, 200, "", "", false], [:data, "one", false], [:data, "posted", false], [:data, "two", false],
+                    [:data, "", true]], calls
+    end
+
+    def test_a_body_that_cannot_be_closed_is_logged
+      body = Body.new(["one"])
+      def body.close
+        raise "stuck"
+      end
+      assert_includes logged { call(->(_) { [200, {}, body] }) }, "response.close_failed"
+    end
+  end
+end
