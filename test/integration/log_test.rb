@@ -43,13 +43,13 @@ class LogTest < IntegrationTest
   end
 
   def test_many_lines_arrive_all_and_in_order
-    client("printer.test").get("/many")
+    assert_status 200, client("printer.test").get("/many")
     server.log.wait_for(/line-499/, from: @position)
     assert_equal (0..499).to_a, server.log.text(@position).scan(/output: line-(\d+)/).flatten.map(&:to_i)
   end
 
   def test_a_long_line_is_not_lost
-    client("printer.test").get("/long")
+    assert_status 200, client("printer.test").get("/long")
     server.log.wait_for(/x-end/, from: @position)
     assert_equal LONG, server.log.text(@position).lines.grep(/output: (long-)?x/).join.count("x")
   end
@@ -61,12 +61,12 @@ class LogTest < IntegrationTest
   end
 
   def test_odd_bytes_do_not_end_the_log
-    client("printer.test").get("/bytes")
+    assert_status 200, client("printer.test").get("/bytes")
     server.log.wait_for(/output: zero/, from: @position)
   end
 
   def test_output_of_an_applications_own_children_is_in_the_log
-    client("printer.test").get("/child")
+    assert_status 200, client("printer.test").get("/child")
     server.log.wait_for(/App \d+ output: said by a child/, from: @position)
   end
 

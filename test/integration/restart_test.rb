@@ -5,7 +5,7 @@ require_relative "support/integration_test"
 # tmp/restart.txt and its relatives.
 class RestartTest < IntegrationTest
   serve do |made|
-    %w[plain patient relative absolute].each do |name|
+    %w[plain several loaded relative absolute].each do |name|
       root = SampleApps.written(SampleApps.saying("version 1"))
       made.site("#{name}.test", root, directives(name, root))
     end
@@ -13,15 +13,11 @@ class RestartTest < IntegrationTest
 
   def self.directives(name, root)
     case name
-    when "patient" then "PassengerMinInstances 2\n"
+    when "several", "loaded" then "PassengerMinInstances 2\n"
     when "relative" then "PassengerRestartDir deploy\n"
     when "absolute" then "PassengerRestartDir #{root}/elsewhere\n"
     else ""
     end
-  end
-
-  def setup
-    @version = 1
   end
 
   def test_an_appearing_restart_file_brings_the_new_code
@@ -44,21 +40,21 @@ class RestartTest < IntegrationTest
   end
 
   def test_all_instances_are_replaced
-    assert_version "patient", 1
-    deploy("patient", 2)
-    FileUtils.touch(restart_file("patient"))
-    assert_eventually_version "patient", 2
-    20.times { assert_version "patient", 2 }
+    assert_version "several", 1
+    deploy("several", 2)
+    FileUtils.touch(restart_file("several"))
+    assert_eventually_version "several", 2
+    20.times { assert_version "several", 2 }
   end
 
   def test_no_request_fails_through_a_restart
     stop = false
     codes = []
-    load = Thread.new { codes << client("patient.test").get("/").code until stop }
+    load = Thread.new { codes << client("loaded.test").get("/").code until stop }
     3.times do |number|
-      deploy("patient", 10 + number)
-      move("patient", 100 + number)
-      assert_eventually_version "patient", 10 + number
+      deploy("loaded", 10 + number)
+      move("loaded", 100 + number)
+      assert_eventually_version "loaded", 10 + number
     end
     stop = true
     load.join

@@ -31,14 +31,14 @@ class StopTest < IntegrationTest
   def test_a_graceful_stop_leaves_nothing
     with_server(configuration) do |server|
       server.client.pid
-      assert_empty server.stop(signal: :WINCH)
+      assert_nothing_left server.stop(signal: :WINCH)
     end
   end
 
   def test_a_stop_in_the_middle_of_a_request_leaves_nothing
     with_server(configuration) do |server|
       begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") { File.exist?("#{scratch}/started") }
-      assert_empty server.stop
+      assert_nothing_left server.stop
     end
   end
 
@@ -46,7 +46,7 @@ class StopTest < IntegrationTest
     with_server(configuration) do |server|
       server.client.pid
       raw = server.raw.request("POST", "/upload", { "Content-Length" => "10000000" }).write("x" * 100_000)
-      assert_empty server.stop
+      assert_nothing_left server.stop
       raw.close
     end
   end
@@ -55,7 +55,7 @@ class StopTest < IntegrationTest
     slow = SampleApps.written("warn 'booting'\nsleep\n")
     with_server(configuration { |made| made.site("slow.test", slow) }) do |server|
       begin_endless(server, "/") { server.log.text.include?("booting") }
-      assert_empty server.stop
+      assert_nothing_left server.stop
     end
   end
 
@@ -63,21 +63,21 @@ class StopTest < IntegrationTest
     with_server(configuration { |made| made.site("stubborn.test", SampleApps.written(STUBBORN)) }) do |server|
       server.client.pid("/")
       begin_endless(server, "/forever")
-      assert_empty server.stop
+      assert_nothing_left server.stop
     end
   end
 
   def test_everything_ends_when_httpds_parent_is_killed
     with_server(configuration) do |server|
       server.client.pid
-      assert_empty server.kill
+      assert_nothing_left server.kill
     end
   end
 
   def test_everything_ends_when_httpds_parent_is_killed_in_the_middle_of_a_request
     with_server(configuration) do |server|
       begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") { File.exist?("#{scratch}/started") }
-      assert_empty server.kill
+      assert_nothing_left server.kill
     end
   end
 
@@ -85,14 +85,14 @@ class StopTest < IntegrationTest
     with_server(configuration { |made| made.site("stubborn.test", SampleApps.written(STUBBORN)) }) do |server|
       server.client.pid("/")
       begin_endless(server, "/forever")
-      assert_empty server.kill
+      assert_nothing_left server.kill
     end
   end
 
   def test_a_daemon_is_stopped_as_apachectl_does
     @own_server = HttpdServer.new(configuration).start(daemon: true)
     @own_server.client.pid
-    assert_empty @own_server.stop(signal: %w[-k stop])
+    assert_nothing_left @own_server.stop(signal: %w[-k stop])
   end
 
   def test_a_configuration_check_starts_nothing

@@ -22,8 +22,7 @@ class IntegrationTest < Minitest::Test
     def serve(&block)
       @setup_block = block
       define_method(LAST) do
-        left = self.class.started? ? server.stop : []
-        assert_empty left, "left behind:\n#{left.join("\n")}"
+        assert_nothing_left self.class.started? ? server.stop : []
       end
     end
 
@@ -70,8 +69,12 @@ class IntegrationTest < Minitest::Test
   def with_server(configuration)
     @own_server = HttpdServer.new(configuration).start
     yield @own_server
-    left = @own_server.stop
-    assert_empty left, "left behind:\n#{left.join("\n")}"
+    assert_nothing_left @own_server.stop
+  end
+
+  # `left` as HttpdServer#stop says it.
+  def assert_nothing_left(left)
+    assert left.empty?, "left behind, #{left.size} in all:\n#{left.first(20).join("\n")}"
   end
 
   # A configuration for `with_server`, with a bare Rack application unless the block names sites of its own.
