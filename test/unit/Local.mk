@@ -2,9 +2,29 @@
 check_PROGRAMS += %D%/unit_tests
 
 %C%_unit_tests_SOURCES = \
+    %D%/ChildProcessTest.cpp \
+    %D%/ClockTest.cpp \
+    %D%/DescriptorWatcherTest.cpp \
+    %D%/EventLoopTest.cpp \
+    %D%/FileDescriptorTest.cpp \
+    %D%/FrameReaderTest.cpp \
+    %D%/FrameSocketTest.cpp \
+    %D%/FrameTest.cpp \
+    %D%/LineReaderTest.cpp \
+    %D%/LogTest.cpp \
+    %D%/main.cpp \
+    %D%/PidFdTest.cpp \
+    %D%/PollTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
-    %D%/main.cpp
+    %D%/SharedMemoryTest.cpp \
+    %D%/SocketPairTest.cpp \
+    %D%/support/Eventually.h \
+    %D%/support/Expect.h \
+    %D%/support/LeakCheck.cpp \
+    %D%/support/LeakCheck.h \
+    %D%/support/ManualClock.h \
+    %D%/TimerTest.cpp
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 %C%_unit_tests_LDADD = $(PASSENGER_LIBS) $(CPPUNIT_LIBS)

@@ -11,7 +11,7 @@ enum class LogLevel { CRIT = 0, ERROR = 1, WARN = 2, NOTICE = 3, INFO = 4, DEBUG
 
 /**
  * The agent's log: lines like
- * `[2026-11-20 09:14:00.123 +0000] [passenger:notice] [pid 4711] event=instance.exited app="/srv/blog (production)" signal=9`.
+ * `[2026-11-20 09:14:00.123 +00:00] [passenger:notice] [pid 4711] event=instance.exited app="/srv/blog (production)" signal=9`.
  *
  * Writes to descriptor 2 with one write(2) a line; a log rotation replaces descriptor 2 by dup2. Thread-safe. Not used in httpd's
  * processes, which have httpd's own log.

@@ -21,9 +21,11 @@ constexpr milliseconds LONGEST_TIMEOUT = std::chrono::hours(24 * 365);
 bool pollUntil(int fd, short events, std::chrono::steady_clock::time_point deadline) {
     pollfd entry{fd, events, 0};
     for (;;) {
-        // Rounded up: poll() must not return early and make us spin through the last millisecond.
-        const auto left = std::chrono::ceil<milliseconds>(deadline - std::chrono::steady_clock::now());
-        const auto timeout = std::clamp(left, milliseconds(0), LONGEST_POLL);
+        // Compared first, since the difference to a deadline far in the past could overflow. Rounded up: poll() must not return
+        // early and make us spin through the last millisecond.
+        const auto now = std::chrono::steady_clock::now();
+        const auto left = deadline > now ? std::chrono::ceil<milliseconds>(deadline - now) : milliseconds(0);
+        const auto timeout = std::min(left, LONGEST_POLL);
         const int ready = ::poll(&entry, 1, static_cast<int>(timeout.count()));
         if (ready > 0) {
             if ((entry.revents & POLLNVAL) != 0) {

@@ -1,0 +1,115 @@
+#include "io/Frame.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <string>
+
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class FrameTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(FrameTest);
+    CPPUNIT_TEST(testTheBytesAreAsTheProtocolSays);
+    CPPUNIT_TEST(testAFieldThatIsNotThereIsAnError);
+    CPPUNIT_TEST(testNumbersAreDecimalText);
+    CPPUNIT_TEST(testWhatIsNoNumberIsAnError);
+    CPPUNIT_TEST(testAMapTakesTheFieldsFromAnIndexOn);
+    CPPUNIT_TEST(testAMapWithoutTheLastValueIsAnError);
+    CPPUNIT_TEST(testADescriptorCanBeTakenOnce);
+    CPPUNIT_TEST(testTheLargestFrameIsAllowedAndNoLarger);
+    CPPUNIT_TEST(testAsManyFieldsAsTheLimitAreAllowedAndNoMore);
+    CPPUNIT_TEST(testAsManyDescriptorsAsTheLimitAreAllowedAndNoMore);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testTheBytesAreAsTheProtocolSays() {
+        Frame frame(FrameType::POOL_READY, {"ab", ""});
+        frame.descriptors.push_back(makePipe().first);
+        const std::string expected(
+            "\x0a\0\0\0"
+            "\x49\0"
+            "\x01\0"
+            "\x02\0\0\0ab"
+            "\0\0\0\0",
+            18);
+        CPPUNIT_ASSERT(expected == frame.encode());
+    }
+
+    void testAFieldThatIsNotThereIsAnError() {
+        const Frame frame(FrameType::HELLO, {"a"});
+        CPPUNIT_ASSERT_EQUAL(std::string("a"), frame.field(0));
+        const auto error = thrownBy<ProtocolException>([&] { frame.field(1); });
+        CPPUNIT_ASSERT_EQUAL(std::string("Frame of type 1 has no field 1"), std::string(error.what()));
+    }
+
+    void testNumbersAreDecimalText() {
+        Frame frame(FrameType::VALUE);
+        frame.add(std::uint64_t{0});
+        frame.add(std::numeric_limits<std::uint64_t>::max());
+        CPPUNIT_ASSERT_EQUAL(std::string("18446744073709551615"), frame.field(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, frame.number(0));
+        CPPUNIT_ASSERT_EQUAL(std::numeric_limits<std::uint64_t>::max(), frame.number(1));
+    }
+
+    void testWhatIsNoNumberIsAnError() {
+        for (const char *text : {"", "-1", "+1", " 1", "1 ", "0x10", "1.0", "18446744073709551616"}) {
+            const Frame frame(FrameType::VALUE, {text});
+            thrownBy<ProtocolException>([&] { frame.number(0); });
+        }
+    }
+
+    void testAMapTakesTheFieldsFromAnIndexOn() {
+        const std::map<std::string, std::string> settings{{"a", "1"}, {"b", ""}};
+        Frame frame(FrameType::SETTINGS, {"first"});
+        frame.add(settings);
+        CPPUNIT_ASSERT(settings == frame.map(1));
+        CPPUNIT_ASSERT(frame.map(5).empty());
+    }
+
+    void testAMapWithoutTheLastValueIsAnError() {
+        const Frame frame(FrameType::SETTINGS, {"a", "1", "b"});
+        thrownBy<ProtocolException>([&] { frame.map(0); });
+        thrownBy<ProtocolException>([&] { frame.map(4); });
+    }
+
+    void testADescriptorCanBeTakenOnce() {
+        Frame frame(FrameType::WELCOME);
+        frame.descriptors.push_back(makePipe().first);
+        CPPUNIT_ASSERT(frame.takeDescriptor(0));
+        thrownBy<ProtocolException>([&] { frame.takeDescriptor(0); });
+        thrownBy<ProtocolException>([&] { frame.takeDescriptor(1); });
+    }
+
+    void testTheLargestFrameIsAllowedAndNoLarger() {
+        Frame frame(FrameType::LOAD, {std::string(Frame::MAX_SIZE - 4, 'x')});
+        CPPUNIT_ASSERT_EQUAL(Frame::HEADER_SIZE + Frame::MAX_SIZE, frame.encode().size());
+        frame.fields[0] += 'x';
+        thrownBy<ProtocolException>([&] { frame.encode(); });
+    }
+
+    void testAsManyFieldsAsTheLimitAreAllowedAndNoMore() {
+        Frame frame(FrameType::LOAD, std::vector<std::string>(Frame::MAX_FIELDS));
+        CPPUNIT_ASSERT_EQUAL(Frame::HEADER_SIZE + 4 * Frame::MAX_FIELDS, frame.encode().size());
+        frame.add("");
+        thrownBy<ProtocolException>([&] { frame.encode(); });
+    }
+
+    void testAsManyDescriptorsAsTheLimitAreAllowedAndNoMore() {
+        Frame frame(FrameType::DEPOSIT);
+        while (frame.descriptors.size() < MAX_DESCRIPTORS) {
+            frame.descriptors.push_back(makePipe().first);
+        }
+        CPPUNIT_ASSERT_EQUAL(char{MAX_DESCRIPTORS}, frame.encode()[6]);
+        frame.descriptors.push_back(makePipe().first);
+        thrownBy<ProtocolException>([&] { frame.encode(); });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FrameTest);
+
+}  // namespace Passenger

@@ -1,0 +1,63 @@
+#include "base/Poll.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/FileDescriptor.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class PollTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(PollTest);
+    CPPUNIT_TEST(testAReadyDescriptorEndsTheWait);
+    CPPUNIT_TEST(testADeadlineInThePastOnlyLooks);
+    CPPUNIT_TEST(testItDoesNotGiveUpBeforeTheDeadline);
+    CPPUNIT_TEST(testAHangUpEndsTheWait);
+    CPPUNIT_TEST(testAClosedDescriptorIsAnError);
+    CPPUNIT_TEST(testTheLongestTimeoutDoesNotOverflow);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Clock = std::chrono::steady_clock;
+
+public:
+    void testAReadyDescriptorEndsTheWait() {
+        const DescriptorPair pipe = makePipe();
+        CPPUNIT_ASSERT(pollUntil(pipe.second.get(), POLLOUT, Clock::time_point::max()));
+    }
+
+    void testADeadlineInThePastOnlyLooks() {
+        const DescriptorPair pipe = makePipe();
+        CPPUNIT_ASSERT(!pollUntil(pipe.first.get(), POLLIN, Clock::time_point::min()));
+        CPPUNIT_ASSERT(pollUntil(pipe.second.get(), POLLOUT, Clock::time_point::min()));
+    }
+
+    void testItDoesNotGiveUpBeforeTheDeadline() {
+        const DescriptorPair pipe = makePipe();
+        const auto deadline = Clock::now() + std::chrono::microseconds(2500);
+        CPPUNIT_ASSERT(!pollUntil(pipe.first.get(), POLLIN, deadline));
+        CPPUNIT_ASSERT(Clock::now() >= deadline);
+    }
+
+    void testAHangUpEndsTheWait() {
+        DescriptorPair pipe = makePipe();
+        pipe.second.reset();
+        CPPUNIT_ASSERT(pollUntil(pipe.first.get(), POLLIN, Clock::time_point::max()));
+    }
+
+    void testAClosedDescriptorIsAnError() {
+        CPPUNIT_ASSERT_EQUAL(EBADF, errorOf([] { pollUntil(1'000'000, POLLIN, Clock::time_point::max()); }));
+    }
+
+    void testTheLongestTimeoutDoesNotOverflow() {
+        CPPUNIT_ASSERT(deadlineIn(std::chrono::milliseconds::max()) > Clock::now());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PollTest);
+
+}  // namespace Passenger

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cppunit/TestAssert.h>
+
+#include <string>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+/** The exception of type E that `action` throws; fails the test when there is none. */
+template <typename E, typename Action> E thrownBy(Action action) {
+    try {
+        action();
+    } catch (const E &exception) {
+        return exception;
+    }
+    CPPUNIT_FAIL("Nothing was thrown");
+    throw std::logic_error("not reached");
+}
+
+/** The errno of the SystemException that `action` throws. */
+template <typename Action> int errorOf(Action action) {
+    return thrownBy<SystemException>(action).error();
+}
+
+}  // namespace Passenger

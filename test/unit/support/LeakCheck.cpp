@@ -1,0 +1,92 @@
+#include "support/LeakCheck.h"
+
+#include <cppunit/TestAssert.h>
+#include <sys/wait.h>
+
+#include <filesystem>
+
+#include "support/Eventually.h"
+
+namespace Passenger {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::map<int, std::string> openDescriptors() {
+    std::map<int, std::string> result;
+    for (const auto &entry : fs::directory_iterator("/proc/self/fd")) {
+        std::error_code error;
+        const auto target = fs::read_symlink(entry.path(), error);
+        // The folder that we read is among them; looked up again, it is gone.
+        if (!error && !target.string().starts_with("/proc/")) {
+            result[std::stoi(entry.path().filename())] = target;
+        }
+    }
+    return result;
+}
+
+std::set<int> threads() {
+    std::set<int> result;
+    for (const auto &entry : fs::directory_iterator("/proc/self/task")) {
+        result.insert(std::stoi(entry.path().filename()));
+    }
+    return result;
+}
+
+/** 0: there is none. */
+pid_t anyChild() {
+    siginfo_t info{};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+        return 0;
+    }
+    // One that still runs is not named.
+    return info.si_pid != 0 ? info.si_pid : -1;
+}
+
+}  // namespace
+
+void LeakCheck::setUp() {
+    before_ = take();
+}
+
+void LeakCheck::tearDown() {
+    // A thread that was joined is still listed for a moment.
+    std::string left;
+    eventually([&] {
+        left = whatIsLeft();
+        return left.empty();
+    });
+    CPPUNIT_ASSERT_EQUAL_MESSAGE("The test left something behind", std::string(), left);
+}
+
+LeakCheck::Snapshot LeakCheck::take() {
+    return {openDescriptors(), threads()};
+}
+
+std::string LeakCheck::whatIsLeft() const {
+    const Snapshot now = take();
+    std::string left;
+    for (const auto &[fd, target] : now.descriptors) {
+        const auto earlier = before_.descriptors.find(fd);
+        if (earlier == before_.descriptors.end() || earlier->second != target) {
+            left += " descriptor " + std::to_string(fd) + " (" + target + ")";
+        }
+    }
+    for (const auto &[fd, target] : before_.descriptors) {
+        if (!now.descriptors.contains(fd)) {
+            left += " descriptor " + std::to_string(fd) + " (" + target + ") closed";
+        }
+    }
+    for (const int thread : now.threads) {
+        if (!before_.threads.contains(thread)) {
+            left += " thread " + std::to_string(thread);
+        }
+    }
+    if (const pid_t child = anyChild(); child != 0) {
+        left += child > 0 ? " unreaped process " + std::to_string(child) : " running process";
+    }
+    return left;
+}
+
+}  // namespace Passenger
