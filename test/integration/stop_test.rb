@@ -89,9 +89,13 @@ class StopTest < IntegrationTest
     end
   end
 
-  def test_a_daemon_is_stopped_as_apachectl_does
+  def test_a_daemon_is_reloaded_and_stopped_as_apachectl_does
     @own_server = HttpdServer.new(configuration).start(daemon: true)
-    @own_server.client.pid
+    pid = @own_server.client.pid
+    generations = @own_server.log.count(HttpdServer::READY)
+    assert @own_server.run("-k", "graceful").success?
+    eventually("the reload") { @own_server.log.count(HttpdServer::READY) > generations }
+    assert_equal pid, @own_server.client.pid
     assert_nothing_left @own_server.stop(signal: %w[-k stop])
   end
 

@@ -9,7 +9,10 @@ require "rbconfig"
 # Where the build under test is, and as whom the tests run. Each path can be given in the process's environment.
 module TestEnvironment
   SOURCE_DIR = File.expand_path("../../..", __dir__)
-  BUILD_DIR = File.expand_path(ENV.fetch("BUILD_DIR", File.join(SOURCE_DIR, "build")))
+  # Resolved, because /proc shows what processes have open without links.
+  BUILD_DIR = ENV.fetch("BUILD_DIR", File.join(SOURCE_DIR, "build")).then do |folder|
+    File.exist?(folder) ? File.realpath(folder) : File.expand_path(folder)
+  end
   PASSENGER_ROOT = File.expand_path(ENV.fetch("PASSENGER_ROOT", File.join(BUILD_DIR, "root")))
   PASSENGER_MODULE =
     File.expand_path(ENV.fetch("PASSENGER_MODULE", File.join(BUILD_DIR, "ext/apache2/.libs/mod_passenger.so")))
@@ -38,8 +41,13 @@ module TestEnvironment
   end
 
   def httpd
-    @httpd ||= ENV["HTTPD"] || find_command("apache2", "httpd") ||
+    @httpd ||= given("HTTPD") || find_command("apache2", "httpd") ||
                abort("No apache2 and no httpd in PATH: install the package apache2")
+  end
+
+  # What the environment says, unless that is nothing.
+  def given(name)
+    ENV[name] unless ENV[name].to_s.empty?
   end
 
   def find_command(*names)
@@ -52,11 +60,11 @@ module TestEnvironment
 
   # The folder of httpd's own modules.
   def modules_dir
-    @modules_dir ||= ENV["HTTPD_MODULES"] || query_apxs || "/usr/lib/apache2/modules"
+    @modules_dir ||= given("HTTPD_MODULES") || query_apxs || "/usr/lib/apache2/modules"
   end
 
   def query_apxs
-    apxs = find_command("apxs2", "apxs") or return nil
+    apxs = given("APXS") || find_command("apxs2", "apxs") or return nil
     text, status = Open3.capture2(apxs, "-q", "LIBEXECDIR")
     text.strip if status.success? && !text.strip.empty?
   end
