@@ -1,4 +1,16 @@
-libpassenger_agent_la_SOURCES +=
+# Keep sorted, one file a line; main() alone is the program's.
+libpassenger_agent_la_SOURCES += \
+    %D%/CommandLine.cpp \
+    %D%/CommandLine.h \
+    %D%/DepositClient.cpp \
+    %D%/DepositClient.h \
+    %D%/PoolEngine.cpp \
+    %D%/PoolEngine.h \
+    %D%/PoolProcess.cpp \
+    %D%/PoolProcess.h \
+    %D%/ProcessSetup.cpp \
+    %D%/ProcessSetup.h
+EXTRA_DIST += %D%/README.md
 
 # passenger-agent: built right into the build tree's PassengerRoot.
 if HAVE_AGENT

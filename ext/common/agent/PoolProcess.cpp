@@ -1,0 +1,177 @@
+#include "agent/PoolProcess.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "agent/ProcessSetup.h"
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "client/AgentFailure.h"
+
+namespace Passenger {
+
+namespace {
+
+/** The watchdog sends at once, but what it keeps may be much. */
+constexpr std::chrono::seconds BEGIN_TIMEOUT{30};
+constexpr std::chrono::seconds REPORT_TIMEOUT{5};
+
+FileDescriptor makeSignalDescriptor() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (const int error = ::pthread_sigmask(SIG_BLOCK, &signals, nullptr); error != 0) {
+        throw SystemException("pthread_sigmask", error);
+    }
+    const int fd = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        throw SystemException("signalfd", errno);
+    }
+    return FileDescriptor(fd);
+}
+
+void useLog(const FileDescriptor &log) {
+    if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0) {
+        throw SystemException("dup2(log)", errno);
+    }
+}
+
+AgentSettings readSettings(const Frame &frame) {
+    auto settings = AgentSettings::fromMap(frame.map(0));
+    Log::setLevel(static_cast<LogLevel>(settings.logLevel));
+    return settings;
+}
+
+}  // namespace
+
+PoolProcess::PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine)
+    : socket_(std::move(socket)), makeEngine_(std::move(makeEngine)) {}
+
+PoolProcess::~PoolProcess() = default;
+
+int PoolProcess::run() {
+    // Before any thread is made, so that all of them have it blocked.
+    signals_ = makeSignalDescriptor();
+    try {
+        deposits_ = std::make_unique<DepositClient>(socket_.descriptor());
+    } catch (const std::exception &exception) {
+        socket_.send(describeFailure(exception), FrameSocket::in(REPORT_TIMEOUT));
+        return EXIT_FAILURE;
+    }
+    const bool started = startEngine();
+    if (started) {
+        serve();
+    }
+    stopEngine();
+    deposits_.reset();
+    return started ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+bool PoolProcess::startEngine() {
+    try {
+        for (;;) {
+            Frame frame = socket_.receive(FrameSocket::in(BEGIN_TIMEOUT));
+            if (frame.type == FrameType::BEGIN) {
+                begin(std::move(frame));
+                return true;
+            }
+            if (frame.type != FrameType::RESTORE) {
+                throw ProtocolException("The watchdog sent a frame of type " +
+                                        std::to_string(static_cast<int>(frame.type)) + " before BEGIN");
+            }
+            restored_.push_back({frame.field(0), frame.field(1), std::move(frame.descriptors)});
+        }
+    } catch (const std::exception &exception) {
+        Log::error("event=pool.start_failed reason=\"{}\"", exception.what());
+        deposits_->send(describeFailure(exception));
+        deposits_->flush(REPORT_TIMEOUT);
+        return false;
+    }
+}
+
+void PoolProcess::begin(Frame begin) {
+    useLog(begin.takeDescriptor(0));
+    FileDescriptor serverSocket = begin.takeDescriptor(1);
+    const auto settings = readSettings(begin);
+    Log::info("event=pool.starting descriptors={} restored={}", describeDescriptorLimit(), restored_.size());
+
+    engine_ = makeEngine_(*deposits_);
+    for (auto &deposit : std::exchange(restored_, {})) {
+        engine_->restore(std::move(deposit));
+    }
+    engine_->begin(settings, std::move(serverSocket));
+
+    Frame ready(FrameType::POOL_READY);
+    ready.add(static_cast<std::uint64_t>(::getpid()));
+    ready.add(static_cast<std::uint64_t>(engine_->spawnServerPid()));
+    ready.add(engine_->warning());
+    deposits_->send(std::move(ready));
+}
+
+void PoolProcess::serve() {
+    while (!ending_) {
+        std::array<pollfd, 2> entries{{{socket_.descriptor().get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}}};
+        if (::poll(entries.data(), entries.size(), -1) < 0) {
+            if (errno != EINTR) {
+                throw SystemException("poll", errno);
+            }
+            continue;
+        }
+        if (entries[1].revents != 0) {
+            Log::notice("event=pool.stopping reason=\"signal\"");
+            return;
+        }
+        receive();
+    }
+}
+
+void PoolProcess::receive() {
+    try {
+        while (auto frame = socket_.tryReceive()) {
+            if (frame->type != FrameType::SETTINGS) {
+                throw ProtocolException("The watchdog sent a frame of type " +
+                                        std::to_string(static_cast<int>(frame->type)));
+            }
+            update(std::move(*frame));
+        }
+    } catch (const EndOfFileException &) {
+        Log::info("event=pool.stopping reason=\"the watchdog closed its socket\"");
+        ending_ = true;
+    } catch (const std::exception &exception) {
+        Log::error("event=pool.stopping reason=\"{}\"", exception.what());
+        ending_ = true;
+    }
+}
+
+/** Settings that cannot be used leave everything as it was. */
+void PoolProcess::update(Frame settings) {
+    try {
+        useLog(settings.takeDescriptor(0));
+        engine_->update(readSettings(settings));
+        Log::info("event=pool.settings_changed");
+    } catch (const std::exception &exception) {
+        Log::error("event=pool.settings_rejected reason=\"{}\"", exception.what());
+    }
+}
+
+void PoolProcess::stopEngine() noexcept {
+    if (engine_ == nullptr) {
+        return;
+    }
+    try {
+        engine_->stop();
+    } catch (const std::exception &exception) {
+        Log::error("event=pool.stop_failed reason=\"{}\"", exception.what());
+    }
+    engine_.reset();
+}
+
+}  // namespace Passenger

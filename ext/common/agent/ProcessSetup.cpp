@@ -1,0 +1,100 @@
+#include "agent/ProcessSetup.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr int INHERITED_SOCKET = 3;
+/** No process of ours can use more; some containers have limits so high that programs which go through all descriptors never end. */
+constexpr rlim_t HIGHEST_DESCRIPTOR_LIMIT = 1024 * 1024;
+
+/** What was found, and what it was raised to. */
+rlim_t foundLimit = 0;
+rlim_t raisedLimit = 0;
+
+void openStandardDescriptors() {
+    for (;;) {
+        const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (fd < 0) {
+            throw SystemException("open(\"/dev/null\")", errno);
+        }
+        if (fd > STDERR_FILENO) {
+            ::close(fd);
+            return;
+        }
+        // The lowest that was free: 0, 1 or 2, which is to stay open over an exec.
+        ::fcntl(fd, F_SETFD, 0);
+    }
+}
+
+void raiseDescriptorLimit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        throw SystemException("getrlimit(RLIMIT_NOFILE)", errno);
+    }
+    foundLimit = limit.rlim_cur;
+    limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, HIGHEST_DESCRIPTOR_LIMIT));
+    raisedLimit = ::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : foundLimit;
+}
+
+}  // namespace
+
+void setUpProcess() {
+    ::syscall(SYS_close_range, static_cast<unsigned>(INHERITED_SOCKET + 1), UINT_MAX, 0U);
+    openStandardDescriptors();
+    // A peer that is gone is an error of write(), and nobody sits at a terminal of ours.
+    ::signal(SIGPIPE, SIG_IGN);
+    ::signal(SIGHUP, SIG_IGN);
+    raiseDescriptorLimit();
+}
+
+FileDescriptor takeInheritedSocket() {
+    int type = 0;
+    socklen_t size = sizeof type;
+    if (::getsockopt(INHERITED_SOCKET, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) {
+        throw IOException("descriptor 3 is not the socket that this program is started with; httpd's module starts it");
+    }
+    if (::fcntl(INHERITED_SOCKET, F_SETFD, FD_CLOEXEC) != 0) {
+        throw SystemException("fcntl(F_SETFD)", errno);
+    }
+    return FileDescriptor(INHERITED_SOCKET);
+}
+
+std::string ownProgram() {
+    const char *const self = "/proc/self/exe";
+    std::array<char, PATH_MAX> buffer;
+    const ssize_t size = ::readlink(self, buffer.data(), buffer.size());
+    if (size < 0) {
+        throw SystemException("readlink(\"/proc/self/exe\")", errno);
+    }
+    // A package upgrade replaces the file. What we start must be what we are, so the link itself is used then.
+    const std::string path(buffer.data(), static_cast<std::size_t>(size));
+    struct stat here {};
+    struct stat there {};
+    const bool same = ::stat(self, &here) == 0 && ::stat(path.c_str(), &there) == 0 && here.st_dev == there.st_dev &&
+                      here.st_ino == there.st_ino;
+    return same ? path : self;
+}
+
+std::string describeDescriptorLimit() {
+    const auto found = std::to_string(foundLimit);
+    return raisedLimit == foundLimit ? found : found + ", raised to " + std::to_string(raisedLimit);
+}
+
+}  // namespace Passenger

@@ -1,0 +1,110 @@
+#include "client/AgentConnector.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+
+#include "base/Exceptions.h"
+#include "base/Poll.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds WAKE_AGAIN{1000};
+/** While the line of wake-ups is full, because no pool process reads them. */
+constexpr milliseconds WAKE_RETRY{50};
+
+/** A descriptor that somebody else owns, for a scope. */
+class Borrowed {
+public:
+    explicit Borrowed(int fd) noexcept : descriptor_(fd) {}
+    ~Borrowed() {
+        static_cast<void>(descriptor_.release());
+    }
+    Borrowed(const Borrowed &) = delete;
+    Borrowed &operator=(const Borrowed &) = delete;
+    const FileDescriptor &get() const noexcept {
+        return descriptor_;
+    }
+
+private:
+    FileDescriptor descriptor_;
+};
+
+[[noreturn]] void throwGone() {
+    throw IOException("The agent is gone: nobody answers on the connect socket");
+}
+
+bool isHangUp(int error) noexcept {
+    return error == EPIPE || error == ECONNRESET || error == ENOTCONN || error == ECONNREFUSED;
+}
+
+/** When to send the next wake-up. */
+milliseconds sendWakeUp(const FileDescriptor &socket) {
+    try {
+        sendWithDescriptors(socket, "!", {}, MSG_DONTWAIT);
+        return WAKE_AGAIN;
+    } catch (const SystemException &exception) {
+        if (isHangUp(exception.error())) {
+            throwGone();
+        }
+        if (exception.error() == EAGAIN || exception.error() == ENOBUFS) {
+            return WAKE_RETRY;
+        }
+        throw;
+    }
+}
+
+/** Nothing when another process was quicker. */
+std::optional<FileDescriptor> receiveDescriptor(const FileDescriptor &socket) {
+    std::array<char, 16> buffer;
+    Received received;
+    try {
+        received = receiveWithDescriptors(socket, buffer, MSG_DONTWAIT);
+    } catch (const SystemException &exception) {
+        if (exception.error() == EAGAIN) {
+            return std::nullopt;
+        }
+        if (isHangUp(exception.error())) {
+            throwGone();
+        }
+        throw;
+    }
+    if (!received.descriptors.empty()) {
+        return std::move(received.descriptors.front());
+    }
+    if (received.truncated) {
+        throw SystemException("recvmsg(connect socket): no room for the descriptor", EMFILE);
+    }
+    if (received.size == 0) {
+        throwGone();
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline) {
+    const Borrowed socket(connectSocket);
+    for (;;) {
+        const auto wakeAgainAt = std::chrono::steady_clock::now() + sendWakeUp(socket.get());
+        while (pollUntil(connectSocket, POLLIN, std::min(wakeAgainAt, deadline))) {
+            if (auto descriptor = receiveDescriptor(socket.get())) {
+                return FrameSocket(std::move(*descriptor));
+            }
+        }
+        if (std::chrono::steady_clock::now() >= deadline) {
+            throw TimeoutException("The agent did not accept a connection in time");
+        }
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,219 @@
+#include "client/AgentControl.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "base/ChildProcess.h"
+#include "base/Exceptions.h"
+#include "base/Poll.h"
+#include "client/AgentFailure.h"
+#include "io/Frame.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::seconds;
+
+constexpr seconds START_TIMEOUT{60};
+/** More than the watchdog takes at most to end everything by force. */
+constexpr seconds STOP_TIMEOUT{30};
+constexpr seconds SEND_TIMEOUT{15};
+constexpr seconds REAP_TIMEOUT{5};
+constexpr int CONTROL_DESCRIPTOR = 3;
+
+/** Speaks over a handle's control socket without owning it. The watchdog sends nothing after its first answer, so no received byte can be
+ *  lost with this object. */
+class BorrowedControl {
+public:
+    explicit BorrowedControl(int fd) : socket_(FileDescriptor(fd)) {}
+    ~BorrowedControl() {
+        static_cast<void>(socket_.release().release());
+    }
+    BorrowedControl(const BorrowedControl &) = delete;
+    BorrowedControl &operator=(const BorrowedControl &) = delete;
+    FrameSocket *operator->() noexcept {
+        return &socket_;
+    }
+
+private:
+    FrameSocket socket_;
+};
+
+FileDescriptor openLog(const AgentSettings &settings) {
+    const auto &path = settings.logFile;
+    const int fd = path.empty() ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, CONTROL_DESCRIPTOR)
+                                : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        const std::string reason = std::strerror(errno);
+        throw IOException(path.empty() ? "The standard error cannot be used as log: " + reason
+                                       : "The log file " + path + " cannot be opened: " + reason);
+    }
+    return FileDescriptor(fd);
+}
+
+ChildProcess startWatchdog(const AgentSettings &settings, const FileDescriptor &control, const FileDescriptor &log) {
+    ChildProcess::Command command;
+    command.program = settings.agentProgram();
+    command.arguments = {"watchdog"};
+    // Nothing else of ours may live on in the agent: above all not the sockets that httpd listens on.
+    command.descriptors = {{control.get(), CONTROL_DESCRIPTOR}, {log.get(), STDOUT_FILENO}, {log.get(), STDERR_FILENO}};
+    command.newSession = true;
+    return ChildProcess(command);
+}
+
+Frame settingsFrame(FrameType type, const AgentSettings &settings) {
+    Frame frame(type);
+    frame.add(settings.toMap());
+    return frame;
+}
+
+Frame receiveAnswer(FrameSocket &control, ChildProcess &watchdog) {
+    try {
+        return control.receive(FrameSocket::in(START_TIMEOUT));
+    } catch (const EndOfFileException &) {
+        const auto status = watchdog.wait(REAP_TIMEOUT);
+        throw IOException("The agent's watchdog " + (status ? describeWaitStatus(*status) : "closed its socket") +
+                          " before it was up; its log may say why");
+    } catch (const TimeoutException &) {
+        throw TimeoutException("The agent was not up after " + std::to_string(START_TIMEOUT.count()) + " seconds");
+    }
+}
+
+/** After a failure the watchdog clears up by itself; only then is it forced to end. */
+void awaitEnd(FrameSocket &control, ChildProcess &watchdog) {
+    if (pollUntil(control.descriptor().get(), POLLIN, deadlineIn(STOP_TIMEOUT))) {
+        watchdog.wait(REAP_TIMEOUT);
+    }
+}
+
+/** A pidfd of the running watchdog; none when it has ended. */
+FileDescriptor pidFdOf(const AgentHandle &handle) {
+    if (!agentAlive(handle)) {
+        return FileDescriptor();
+    }
+    try {
+        auto pidFd = openPidFd(handle.watchdogPid);
+        // Alive before and after: then the pid was its own all the time.
+        return agentAlive(handle) ? std::move(pidFd) : FileDescriptor();
+    } catch (const SystemException &) {
+        return FileDescriptor();
+    }
+}
+
+void waitForEnd(const AgentHandle &handle, const FileDescriptor &pidFd) {
+    BorrowedControl control(handle.controlSocket);
+    try {
+        control->send(Frame(FrameType::STOP), FrameSocket::in(SEND_TIMEOUT));
+    } catch (const std::exception &) {
+        // It is ending already, or will be made to.
+    }
+    if (!pollUntil(handle.controlSocket, POLLIN, deadlineIn(STOP_TIMEOUT))) {
+        signalPidFd(pidFd, SIGKILL);
+    }
+    if (!waitPidFd(pidFd, REAP_TIMEOUT)) {
+        signalPidFd(pidFd, SIGKILL);
+        waitPidFd(pidFd, REAP_TIMEOUT);
+    }
+}
+
+void reap(pid_t watchdog) noexcept {
+    while (::waitpid(watchdog, nullptr, WNOHANG) < 0 && errno == EINTR) {
+    }
+}
+
+void closeIfOpen(int &fd) noexcept {
+    const FileDescriptor closing(std::exchange(fd, -1));
+}
+
+}  // namespace
+
+StartedAgent startAgent(const AgentSettings &settings) {
+    const FileDescriptor log = openLog(settings);
+    DescriptorPair pair = makeStreamPair();
+    ChildProcess watchdog = startWatchdog(settings, pair.second, log);
+    pair.second.reset();
+    FrameSocket control(std::move(pair.first));
+
+    try {
+        control.send(settingsFrame(FrameType::AGENT_START, settings), {log.get()}, FrameSocket::in(SEND_TIMEOUT));
+    } catch (const SystemException &exception) {
+        if (exception.error() != EPIPE) {
+            throw;
+        }
+        // It has ended already; the answer says how.
+    }
+    Frame answer = receiveAnswer(control, watchdog);
+    if (answer.type == FrameType::AGENT_FAILED) {
+        awaitEnd(control, watchdog);
+        throwFailure(answer);
+    }
+    if (answer.type != FrameType::AGENT_STARTED) {
+        throw ProtocolException("The agent's watchdog answered with an unexpected frame");
+    }
+
+    StartedAgent started;
+    started.poolPid = static_cast<pid_t>(answer.number(1));
+    started.spawnServerPid = static_cast<pid_t>(answer.number(2));
+    started.warning = answer.field(3);
+    started.handle.connectSocket = answer.takeDescriptor(0).release();
+    started.handle.controlSocket = control.release().release();
+    started.handle.watchdogPid = watchdog.release();
+    started.handle.ownerPid = ::getpid();
+    return started;
+}
+
+void stopAgent(AgentHandle &handle) noexcept {
+    try {
+        if (const auto pidFd = pidFdOf(handle)) {
+            waitForEnd(handle, pidFd);
+        }
+    } catch (const std::exception &) {
+        // Closing the control socket, below, ends a watchdog too.
+    }
+    closeIfOpen(handle.controlSocket);
+    closeIfOpen(handle.connectSocket);
+    if (handle.watchdogPid > 0 && handle.ownerPid == ::getpid()) {
+        reap(handle.watchdogPid);
+    }
+    handle = AgentHandle();
+}
+
+bool updateAgent(const AgentHandle &handle, const AgentSettings &settings) {
+    const FileDescriptor log = openLog(settings);
+    if (!agentAlive(handle)) {
+        return false;
+    }
+    BorrowedControl control(handle.controlSocket);
+    try {
+        control->send(settingsFrame(FrameType::SETTINGS, settings), {log.get()}, FrameSocket::in(SEND_TIMEOUT));
+        return true;
+    } catch (const TimeoutException &) {
+        return false;
+    } catch (const SystemException &) {
+        return false;
+    }
+}
+
+bool agentAlive(const AgentHandle &handle) noexcept {
+    if (handle.controlSocket < 0) {
+        return false;
+    }
+    pollfd entry{handle.controlSocket, POLLRDHUP, 0};
+    while (::poll(&entry, 1, 0) < 0) {
+        if (errno != EINTR) {
+            return false;
+        }
+    }
+    return entry.revents == 0;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,229 @@
+#include "watchdog/PoolSupervisor.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <iterator>
+#include <limits>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int POOL_DESCRIPTOR = 3;
+/** A pool process that takes nothing for so long does not work any more. */
+constexpr milliseconds SEND_TIMEOUT{10000};
+/** The kernel limits how many descriptors may be under way at once; the pool process needs a moment to take some. */
+constexpr int UNDER_WAY_PAUSE_MILLISECONDS = 5;
+/** Of one receive(): other descriptors want their turn too. */
+constexpr int FRAMES_A_TURN = 256;
+
+}  // namespace
+
+PoolSupervisor::PoolSupervisor(std::function<std::string()> program, const FileDescriptor &serverSocket,
+                               const Clock &clock, Events events)
+    : program_(std::move(program)), serverSocket_(serverSocket), clock_(clock), events_(std::move(events)) {}
+
+void PoolSupervisor::setSettings(std::vector<std::string> fields) {
+    settings_ = std::move(fields);
+    if (socket_) {
+        send(Frame(FrameType::SETTINGS, settings_), {STDERR_FILENO});
+    }
+}
+
+void PoolSupervisor::start() {
+    DescriptorPair pair = makeStreamPair();
+    ChildProcess::Command command;
+    command.program = program_();
+    command.arguments = {"pool"};
+    command.descriptors = {{pair.second.get(), POOL_DESCRIPTOR}};
+    // The watchdog's only thread lives as long as the watchdog, so this means what it says. The end of file on the socket tells the
+    // pool process the same, but only when it listens.
+    command.parentDeathSignal = SIGTERM;
+    process_ = ChildProcess(command);
+    pair.second.reset();
+    socket_ = FrameSocket(std::move(pair.first));
+    ready_ = false;
+    failure_.reset();
+    startedAt_ = clock_.now();
+    begin();
+}
+
+void PoolSupervisor::begin() {
+    for (const auto &deposit : store_.deposits()) {
+        std::vector<int> descriptors;
+        std::transform(deposit.descriptors.begin(), deposit.descriptors.end(), std::back_inserter(descriptors),
+                       [](const FileDescriptor &descriptor) { return descriptor.get(); });
+        if (!send(Frame(FrameType::RESTORE, {deposit.key, deposit.note}), descriptors)) {
+            return;
+        }
+    }
+    send(Frame(FrameType::BEGIN, settings_), {STDERR_FILENO, serverSocket_.get()});
+}
+
+/** False when the process does not take it: then it is being ended. */
+bool PoolSupervisor::send(const Frame &frame, const std::vector<int> &attached) {
+    const auto deadline = FrameSocket::in(SEND_TIMEOUT);
+    for (;;) {
+        try {
+            socket_.send(frame, attached, deadline);
+            return true;
+        } catch (const SystemException &exception) {
+            // The descriptors go with a frame's first byte, so nothing of it was sent.
+            if (exception.error() == ETOOMANYREFS && std::chrono::steady_clock::now() < deadline) {
+                ::poll(nullptr, 0, UNDER_WAY_PAUSE_MILLISECONDS);
+                continue;
+            }
+            Log::error("event=pool.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
+        } catch (const IOException &exception) {
+            Log::error("event=pool.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
+        }
+        // What it sent before is still to be taken, so the socket stays until its end is noticed.
+        process_.signal(SIGKILL);
+        return false;
+    }
+}
+
+void PoolSupervisor::receive() {
+    receiveFrames(FRAMES_A_TURN);
+}
+
+/** Takes frames until nothing is there, or `limit` of them. */
+void PoolSupervisor::receiveFrames(int limit) {
+    try {
+        for (int i = 0; i < limit && socket_; ++i) {
+            auto frame = socket_.tryReceive();
+            if (!frame) {
+                return;
+            }
+            handle(std::move(*frame));
+        }
+    } catch (const EndOfFileException &) {
+        disconnect();
+    } catch (const std::exception &exception) {
+        Log::error("event=pool.protocol_error pid={} reason=\"{}\"", process_.pid(), exception.what());
+        disconnect();
+    }
+}
+
+void PoolSupervisor::handle(Frame frame) {
+    switch (frame.type) {
+        case FrameType::DEPOSIT: {
+            const auto key = frame.field(0);
+            if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {
+                Log::error("event=store.full key=\"{}\" deposits={}", key, store_.size());
+            }
+            return;
+        }
+        case FrameType::WITHDRAW:
+            store_.withdraw(frame.field(0));
+            return;
+        case FrameType::POOL_READY:
+            ready_ = true;
+            everReady_ = true;
+            Log::info("event=pool.ready pid={} deposits={}", process_.pid(), store_.size());
+            events_.ready(frame);
+            return;
+        case FrameType::AGENT_FAILED:
+            Log::error("event=pool.failed pid={} reason=\"{}\"", process_.pid(), frame.field(1));
+            failure_ = std::move(frame);
+            return;
+        default:
+            throw ProtocolException("Frame of type " + std::to_string(static_cast<int>(frame.type)) +
+                                    " from the pool process");
+    }
+}
+
+/** Without its socket a pool process is of no use; its death, which leads to the restart, follows soon. */
+void PoolSupervisor::disconnect() {
+    socket_ = FrameSocket();
+    // One that ends by itself closes the socket with its last breath; the time is for its exit status.
+    if (process_) {
+        if (const auto status = process_.wait(milliseconds(500))) {
+            processEnded(*status);
+            return;
+        }
+        process_.signal(SIGKILL);
+    }
+}
+
+bool PoolSupervisor::reap(pid_t pid) {
+    if (pid != process_.pid()) {
+        return false;
+    }
+    const auto status = process_.wait(milliseconds(0));
+    if (!status) {
+        return false;
+    }
+    // What it has deposited last may still be in the socket. No more than that can come.
+    receiveFrames(std::numeric_limits<int>::max());
+    processEnded(*status);
+    return true;
+}
+
+void PoolSupervisor::processEnded(int status) {
+    socket_ = FrameSocket();
+    const auto how = describeWaitStatus(status);
+    if (!everReady_) {
+        Log::error("event=pool.exited how=\"{}\" ready=false", how);
+        if (!failure_) {
+            failure_ =
+                Frame(FrameType::AGENT_FAILED, {"io", "The pool process " + how + " before it was ready", "0", ""});
+        }
+        events_.failed(*failure_);
+        return;
+    }
+    planRestart();
+    const auto delay = untilRestart().value_or(milliseconds(0));
+    Log::error("event=pool.exited how=\"{}\" ready={} restart_in_ms={}", how, ready_, delay.count());
+}
+
+void PoolSupervisor::planRestart() {
+    const auto now = clock_.now();
+    restartAt_ = now + delay_.next(startedAt_, now);
+}
+
+std::optional<milliseconds> PoolSupervisor::untilRestart() const {
+    if (!restartAt_) {
+        return std::nullopt;
+    }
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*restartAt_ - clock_.now()));
+}
+
+void PoolSupervisor::restartIfDue() {
+    if (!restartAt_ || clock_.now() < *restartAt_) {
+        return;
+    }
+    restartAt_.reset();
+    try {
+        start();
+    } catch (const SystemException &exception) {
+        Log::error("event=pool.start_failed reason=\"{}\"", exception.what());
+        process_ = ChildProcess();
+        socket_ = FrameSocket();
+        planRestart();
+    }
+}
+
+void PoolSupervisor::stop(milliseconds patience) {
+    restartAt_.reset();
+    // Also: no copy may keep an instance's sockets open when the pool process closes its own.
+    store_.clear();
+    socket_ = FrameSocket();
+    if (process_ && !process_.wait(patience)) {
+        Log::error("event=pool.killed pid={} reason=\"did not end in {} ms\"", process_.pid(), patience.count());
+    }
+    process_ = ChildProcess();
+}
+
+}  // namespace Passenger

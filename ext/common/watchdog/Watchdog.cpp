@@ -1,0 +1,264 @@
+#include "watchdog/Watchdog.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "base/Clock.h"
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/PidFd.h"
+#include "watchdog/ProcessTree.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/** For the pool process to end its instances in order. */
+constexpr milliseconds POOL_PATIENCE{10000};
+/** For SIGKILL to have its effect. */
+constexpr milliseconds KILL_PATIENCE{10000};
+constexpr milliseconds REPORT_TIMEOUT{10000};
+
+FileDescriptor makeSignalDescriptor() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
+        throw SystemException("sigprocmask", errno);
+    }
+    const int fd = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (fd < 0) {
+        throw SystemException("signalfd", errno);
+    }
+    return FileDescriptor(fd);
+}
+
+/** Who made the socket pair that this is one end of. */
+pid_t creatorOf(const FileDescriptor &socket) {
+    ucred credentials{};
+    socklen_t size = sizeof credentials;
+    if (::getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+        throw SystemException("getsockopt(SO_PEERCRED)", errno);
+    }
+    return credentials.pid;
+}
+
+}  // namespace
+
+Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> poolProgram)
+    : control_(std::move(control)),
+      connectPair_(makeSeqPacketPair()),
+      pool_(std::move(poolProgram), connectPair_.first, SystemClock::instance(),
+            {[this](const Frame &ready) { poolIsReady(ready); },
+             [this](const Frame &failure) {
+                 report(failure);
+                 endReason_ = "the pool process did not start";
+                 exitStatus_ = EXIT_FAILURE;
+             }}) {}
+
+Watchdog::~Watchdog() = default;
+
+int Watchdog::run() {
+    signals_ = makeSignalDescriptor();
+    adoptOrphans();
+    watchOwner();
+    while (endReason_.empty()) {
+        turn();
+    }
+    end();
+    return exitStatus_;
+}
+
+void Watchdog::adoptOrphans() {
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        throw SystemException("prctl(PR_SET_CHILD_SUBREAPER)", errno);
+    }
+}
+
+/** The owner may be dead by now and its pid another's: it is still our parent only if it lives. */
+void Watchdog::watchOwner() {
+    const pid_t owner = creatorOf(control_.descriptor());
+    try {
+        ownerPidFd_ = openPidFd(owner);
+    } catch (const SystemException &exception) {
+        if (exception.error() != ESRCH) {
+            throw;
+        }
+    }
+    if (::getppid() != owner) {
+        endReason_ = "the owner ended before it was watched";
+    }
+}
+
+void Watchdog::turn() {
+    std::array<pollfd, 4> entries{{
+        {control_.descriptor().get(), POLLIN, 0},
+        {ownerPidFd_.get(), POLLIN, 0},
+        {signals_.get(), POLLIN, 0},
+        {pool_.descriptor(), POLLIN, 0},
+    }};
+    if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
+        if (errno != EINTR) {
+            throw SystemException("poll", errno);
+        }
+        return;
+    }
+    if (entries[1].revents != 0) {
+        endReason_ = "the owner ended";
+        return;
+    }
+    // Before the signals: what a process sent comes before its death.
+    if (entries[3].revents != 0) {
+        pool_.receive();
+    }
+    if (entries[2].revents != 0) {
+        readSignals();
+    }
+    if (entries[0].revents != 0 && endReason_.empty()) {
+        receiveFromOwner();
+    }
+    if (endReason_.empty()) {
+        pool_.restartIfDue();
+    }
+}
+
+int Watchdog::pollTimeout() const {
+    const auto wait = pool_.untilRestart();
+    return wait ? static_cast<int>(std::min<milliseconds::rep>(wait->count(), INT_MAX)) : -1;
+}
+
+void Watchdog::receiveFromOwner() {
+    try {
+        while (endReason_.empty()) {
+            auto frame = control_.tryReceive();
+            if (!frame) {
+                return;
+            }
+            handle(std::move(*frame));
+        }
+    } catch (const EndOfFileException &) {
+        endReason_ = "the owner closed its socket";
+    } catch (const std::exception &exception) {
+        endReason_ = std::string("the owner cannot be understood: ") + exception.what();
+        exitStatus_ = EXIT_FAILURE;
+    }
+}
+
+void Watchdog::handle(Frame frame) {
+    switch (frame.type) {
+        case FrameType::AGENT_START:
+            startPool(std::move(frame));
+            return;
+        case FrameType::SETTINGS:
+            useLog(frame.takeDescriptor(0));
+            pool_.setSettings(std::move(frame.fields));
+            return;
+        case FrameType::STOP:
+            endReason_ = "the owner said so";
+            return;
+        default:
+            throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));
+    }
+}
+
+void Watchdog::startPool(Frame start) {
+    if (std::exchange(startAsked_, true)) {
+        throw ProtocolException("a second START");
+    }
+    useLog(start.takeDescriptor(0));
+    pool_.setSettings(std::move(start.fields));
+    try {
+        pool_.start();
+    } catch (const SystemException &exception) {
+        Log::error("event=pool.start_failed reason=\"{}\"", exception.what());
+        report(Frame(FrameType::AGENT_FAILED, {"io", exception.what(), std::to_string(exception.error()), ""}));
+        endReason_ = "the pool process did not start";
+        exitStatus_ = EXIT_FAILURE;
+    }
+}
+
+/** The log is whatever descriptors 1 and 2 are; so it is for all processes started from now on. */
+void Watchdog::useLog(const FileDescriptor &log) {
+    if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0) {
+        throw SystemException("dup2(log)", errno);
+    }
+}
+
+void Watchdog::poolIsReady(const Frame &ready) {
+    if (std::exchange(startReported_, true)) {
+        return;
+    }
+    Frame started(FrameType::AGENT_STARTED);
+    started.add(static_cast<std::uint64_t>(::getpid()));
+    for (std::size_t i = 0; i < 3; ++i) {
+        started.add(ready.field(i));
+    }
+    report(started, {connectPair_.second.get()});
+    // From now on its users alone hold it.
+    connectPair_.second.reset();
+}
+
+void Watchdog::report(const Frame &frame, const std::vector<int> &attached) {
+    try {
+        control_.send(frame, attached, FrameSocket::in(REPORT_TIMEOUT));
+    } catch (const std::exception &exception) {
+        endReason_ = std::string("the owner cannot be reached: ") + exception.what();
+    }
+}
+
+void Watchdog::readSignals() {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo != SIGCHLD) {
+            endReason_ = "signal " + std::to_string(info.ssi_signo);
+        }
+    }
+    reapChildren();
+}
+
+void Watchdog::reapChildren() {
+    for (;;) {
+        siginfo_t info{};
+        // Looked at only: the pool process is reaped by who started it, so that nobody keeps a pid that is free.
+        if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+            return;
+        }
+        if (pool_.reap(info.si_pid)) {
+            continue;
+        }
+        int status = 0;
+        if (::waitpid(info.si_pid, &status, WNOHANG) == info.si_pid) {
+            Log::info("event=orphan.exited pid={} how=\"{}\"", info.si_pid, describeWaitStatus(status));
+        }
+    }
+}
+
+void Watchdog::end() {
+    Log::notice("event=agent.stopping reason=\"{}\"", endReason_);
+    // Nobody gets in any more, and who waits to get in learns of it.
+    connectPair_.second.reset();
+    pool_.stop(POOL_PATIENCE);
+    connectPair_.first.reset();
+    if (!killDescendants(KILL_PATIENCE)) {
+        Log::error("event=agent.stopped left_behind={}", childrenOf(::getpid()).size());
+    }
+    Log::notice("event=agent.stopped");
+}
+
+}  // namespace Passenger
