@@ -1,2 +1,28 @@
-# Installed to $(passengerrootdir)/lib/passenger.
-nobase_dist_passengerroot_DATA +=
+# Installed to $(passengerrootdir)/lib/passenger. Keep sorted, one file a line.
+nobase_dist_passengerroot_DATA += \
+    %D%/passenger/app_instance.rb \
+    %D%/passenger/app_loader.rb \
+    %D%/passenger/app_process.rb \
+    %D%/passenger/body_source.rb \
+    %D%/passenger/channel.rb \
+    %D%/passenger/channels.rb \
+    %D%/passenger/fork_guard.rb \
+    %D%/passenger/frame.rb \
+    %D%/passenger/frame_socket.rb \
+    %D%/passenger/hooks.rb \
+    %D%/passenger/input.rb \
+    %D%/passenger/instance.rb \
+    %D%/passenger/layout.rb \
+    %D%/passenger/log.rb \
+    %D%/passenger/preloader.rb \
+    %D%/passenger/privileges.rb \
+    %D%/passenger/rack_adapter.rb \
+    %D%/passenger/reply.rb \
+    %D%/passenger/request_handler.rb \
+    %D%/passenger/response_body.rb \
+    %D%/passenger/response_head.rb \
+    %D%/passenger/rewindable_input.rb \
+    %D%/passenger/signals.rb \
+    %D%/passenger/spawn_server.rb \
+    %D%/passenger/stream_body.rb \
+    %D%/passenger/stream_exchange.rb

@@ -1,8 +1,6 @@
 # The httpd module. Only here: httpd and APR.
 
-if HAVE_MODULE
 apachemodule_LTLIBRARIES += %D%/mod_passenger.la
-endif
 
 # What of the module knows nothing of httpd, so that the unit tests can use it. One file a line, sorted.
 noinst_LTLIBRARIES += libpassenger_httpmessages.la

@@ -13,9 +13,7 @@ libpassenger_agent_la_SOURCES += \
 EXTRA_DIST += %D%/README.md
 
 # passenger-agent: built right into the build tree's PassengerRoot.
-if HAVE_AGENT
 passengerroot_PROGRAMS += root/passenger-agent
-endif
 root_passenger_agent_SOURCES = %D%/main.cpp
 root_passenger_agent_CXXFLAGS = $(AM_CXXFLAGS) $(PIE_CXXFLAGS)
 root_passenger_agent_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
