@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require "fileutils"
-require "openssl"
 require "securerandom"
 require "socket"
 require "tmpdir"
@@ -14,6 +13,7 @@ require_relative "leak_check"
 require_relative "log_reader"
 require_relative "process_tree"
 require_relative "raw_client"
+require_relative "tls_certificate"
 
 # A real httpd with a ServerRoot of its own on a free port of 127.0.0.1. The test that makes one stops it; what was
 # forgotten is stopped when the test process ends.
@@ -97,7 +97,7 @@ class HttpdServer
       Process.kill(:KILL, pid) unless wait_for_exit(10)
       wait_for_exit(5)
     end
-    tree&.processes&.each { |process| kill_quietly(process.pid) }
+    end_the_rest
     self.class.running.delete(self)
     FileUtils.rm_rf(folder) unless keep || ENV["KEEP"]
   end
@@ -129,7 +129,7 @@ class HttpdServer
   end
 
   def write_configuration
-    prepare_tls if configuration.tls? && !File.exist?(File.join(folder, "tls.pem"))
+    TlsCertificate.write(File.join(folder, "tls.pem")) if configuration.tls?
     File.write(File.join(folder, "httpd.conf"), configuration.text(folder, port))
   end
 
@@ -143,18 +143,6 @@ class HttpdServer
 
   def environment_marker
     "PASSENGER_TEST_ID=#{environment['PASSENGER_TEST_ID']}"
-  end
-
-  # A certificate that nobody trusts, in the file that the configuration names.
-  def prepare_tls
-    key = OpenSSL::PKey::RSA.new(2048)
-    certificate = OpenSSL::X509::Certificate.new
-    certificate.subject = certificate.issuer = OpenSSL::X509::Name.parse("/CN=localhost")
-    certificate.not_before = Time.now - 3_600
-    certificate.not_after = Time.now + 86_400
-    certificate.public_key = key.public_key
-    certificate.sign(key, OpenSSL::Digest.new("SHA256"))
-    File.write(File.join(folder, "tls.pem"), certificate.to_pem + key.to_pem)
   end
 
   def free_port
@@ -190,6 +178,17 @@ class HttpdServer
     nil
   end
 
+  # Again and again, since what is killed may be started anew by its supervisor.
+  def end_the_rest
+    Eventually.eventually(within: 5) do
+      left = tree ? tree.processes : []
+      left.each { |process| kill_quietly(process.pid) }
+      left.empty?
+    end
+  rescue Eventually::TooLate => e
+    warn "#{folder}: #{e.message}"
+  end
+
   def kill_quietly(pid)
     Process.kill(:KILL, pid)
   rescue SystemCallError
@@ -197,4 +196,4 @@ class HttpdServer
   end
 end
 
-Minitest.after_run { HttpdServer.running.dup.each(&:destroy) }
+at_exit { HttpdServer.running.dup.each(&:destroy) }

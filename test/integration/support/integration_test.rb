@@ -13,6 +13,7 @@ require_relative "sample_apps"
 class IntegrationTest < Minitest::Test
   include Eventually
 
+  STARTING = Mutex.new
   LAST = "test_zzz_nothing_is_left_behind_when_the_server_has_stopped"
 
   class << self
@@ -26,11 +27,14 @@ class IntegrationTest < Minitest::Test
       end
     end
 
+    # Tests ask for it from several threads.
     def server
-      @server ||= begin
-        configuration = HttpdConfiguration.new
-        setup_block.call(configuration)
-        HttpdServer.new(configuration).start
+      STARTING.synchronize do
+        @server ||= begin
+          configuration = HttpdConfiguration.new
+          setup_block.call(configuration)
+          HttpdServer.new(configuration).start
+        end
       end
     end
 
@@ -67,7 +71,8 @@ class IntegrationTest < Minitest::Test
 
   # A server for one test alone; what it leaves behind fails the test.
   def with_server(configuration)
-    @own_server = HttpdServer.new(configuration).start
+    @own_server = HttpdServer.new(configuration)
+    @own_server.start
     yield @own_server
     assert_nothing_left @own_server.stop
   end

@@ -55,12 +55,18 @@ module SampleApps
     TestEnvironment.hand_over(folder)
   end
 
-  # Removed when the tests have ended.
+  # All that were made; removed when the tests have ended.
+  def folders
+    @folders ||= []
+  end
+
   def new_folder
     FileUtils.mkdir_p(TestEnvironment::WORK_DIR)
     folder = Dir.mktmpdir("app-", TestEnvironment::WORK_DIR)
     FileUtils.chmod(0o755, folder)
-    Minitest.after_run { FileUtils.rm_rf(folder) unless ENV["KEEP"] }
+    folders << folder
     folder
   end
 end
+
+at_exit { SampleApps.folders.each { |folder| FileUtils.rm_rf(folder) } unless ENV["KEEP"] }

@@ -1,0 +1,22 @@
+# frozen_string_literal: true
+
+require "openssl"
+
+# A certificate that nobody trusts, with its key, in one file.
+module TlsCertificate
+  module_function
+
+  # Does nothing if the file is there.
+  def write(path)
+    return if File.exist?(path)
+
+    key = OpenSSL::PKey::RSA.new(2048)
+    certificate = OpenSSL::X509::Certificate.new
+    certificate.subject = certificate.issuer = OpenSSL::X509::Name.parse("/CN=localhost")
+    certificate.not_before = Time.now - 3_600
+    certificate.not_after = Time.now + 86_400
+    certificate.public_key = key.public_key
+    certificate.sign(key, OpenSSL::Digest.new("SHA256"))
+    File.write(path, certificate.to_pem + key.to_pem)
+  end
+end
