@@ -48,12 +48,7 @@ module PhusionPassenger
     end
 
     def send_message(bytes)
-      @io.syswrite(bytes)
-    rescue Errno::EAGAIN
-      @io.wait_writable
-      retry
-    rescue Errno::EINTR
-      retry
+      @io.send(bytes, 0)
     rescue *GONE
       raise ClientGone, "the client has gone"
     end

@@ -3,8 +3,8 @@
 require_relative "channel"
 
 module PhusionPassenger
-  # What rack.input offers, over any place that bytes come from. Subclasses bring `take(length)`: up to that many bytes
-  # (all that is at hand with nil), or nil at the end.
+  # What rack.input offers, over any place that bytes come from. Subclasses bring `take(length)` and `take_line`: up to
+  # that many bytes, or up to the end of the line, as a string of the caller's own; nil at the end.
   class Input
     CHUNK = 65_536
 
@@ -12,8 +12,10 @@ module PhusionPassenger
       result = length ? read_at_most(length) : read_all
       return result unless buffer
 
-      buffer.replace(result || "")
-      result && buffer
+      buffer.clear
+      return nil unless result
+
+      move(result, buffer)
     end
 
     def gets
@@ -51,7 +53,7 @@ module PhusionPassenger
     def read_all
       result = String.new(encoding: Encoding::BINARY)
       while (piece = take(CHUNK))
-        result << piece
+        move(piece, result)
       end
       result
     end
@@ -64,9 +66,16 @@ module PhusionPassenger
       return result if result.nil? || result.bytesize == length
 
       while result.bytesize < length && (piece = take(length - result.bytesize))
-        result << piece
+        move(piece, result)
       end
       result
+    end
+
+    # A large body makes much garbage in little time; its memory is given back at once.
+    def move(piece, target)
+      target << piece
+      piece.clear
+      target
     end
   end
 
@@ -119,9 +128,13 @@ module PhusionPassenger
     def take(length)
       return nil unless more?
 
-      piece = @piece.byteslice(@offset, length)
-      @offset += piece.bytesize
-      piece
+      return hand_over if @offset.zero? && length >= @piece.bytesize
+
+      # Unlike a slice it shares no memory, which could not be given back.
+      bytes = @piece.unpack1("@#{@offset}a#{length}")
+      @offset += bytes.bytesize
+      hand_over.clear if @offset == @piece.bytesize
+      bytes
     end
 
     def take_line
@@ -129,6 +142,13 @@ module PhusionPassenger
 
       newline = @piece.index("\n", @offset)
       take(newline ? newline + 1 - @offset : @piece.bytesize)
+    end
+
+    def hand_over
+      piece = @piece
+      @piece = +""
+      @offset = 0
+      piece
     end
 
     def more?

@@ -60,6 +60,7 @@ module PhusionPassenger
       output.close
       @control.close
       Random.srand
+      AppProcess.title("RubyApp", Log.app)
       control = FrameSocket.new(socket)
       control.write(Frame::Control::HELLO, Process.pid)
       AppInstance.new(control, @app, forked: true).run

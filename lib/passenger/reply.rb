@@ -7,9 +7,17 @@ module PhusionPassenger
   class Reply
     include Layout::Reply
 
-    def initialize(channel, ticket)
+    # "@0" begins at the start of the buffer, whose memory stays.
+    RESPONSE_FORMAT = "@0#{HEADER}a*a*"
+    FULL_FORMAT = "@0#{HEADER}a#{PAYLOAD_LIMIT}"
+    MESSAGE_FORMAT = "@0#{HEADER}a*"
+    private_constant :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT
+
+    # Messages are put together in the buffer, which the caller may use for another reply afterwards.
+    def initialize(channel, ticket, buffer = +"")
       @channel = channel
       @ticket = ticket
+      @buffer = buffer
       @started = false
       @finished = false
     end
@@ -27,8 +35,7 @@ module PhusionPassenger
     # Status, header lines, and the first bytes of the body.
     def respond(status, head, bytes = "", last: false)
       if head.bytesize + bytes.bytesize <= PAYLOAD_LIMIT
-        message = [@ticket, RESPONSE, last ? LAST : 0, status, head.bytesize, head, bytes]
-        @channel.send_message(message.pack("Q<CCvVa*a*"))
+        send_response(status, head.bytesize, head, bytes, last)
         @started = true
         @finished = last
       else
@@ -40,12 +47,11 @@ module PhusionPassenger
     def data(bytes, last: false)
       return if @finished || (bytes.empty? && !last)
 
-      offset = 0
-      while bytes.bytesize - offset > PAYLOAD_LIMIT
-        send_message(DATA, 0, bytes.byteslice(offset, PAYLOAD_LIMIT))
-        offset += PAYLOAD_LIMIT
+      while bytes.bytesize > PAYLOAD_LIMIT
+        send_message(DATA, 0, bytes, FULL_FORMAT)
+        bytes = bytes.byteslice(PAYLOAD_LIMIT, bytes.bytesize) # shares the memory
       end
-      send_message(DATA, last ? LAST : 0, offset.zero? ? bytes : bytes.byteslice(offset, PAYLOAD_LIMIT))
+      send_message(DATA, last ? LAST : 0, bytes)
       @finished = last
     end
 
@@ -76,20 +82,22 @@ module PhusionPassenger
 
     private
 
-    def send_message(type, flags, bytes)
-      @channel.send_message([@ticket, type, flags, 0, 0, bytes].pack("Q<CCvVa*"))
+    def send_response(status, head_length, head, bytes, last)
+      message = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, head, bytes]
+      @channel.send_message(message.pack(RESPONSE_FORMAT, buffer: @buffer))
+    end
+
+    def send_message(type, flags, bytes, format = MESSAGE_FORMAT)
+      @channel.send_message([@ticket, type, flags, 0, 0, bytes].pack(format, buffer: @buffer))
     end
 
     def respond_in_pieces(status, head, bytes, last)
       first = head.byteslice(0, PAYLOAD_LIMIT)
-      rest = head.byteslice(first.bytesize, head.bytesize)
       room = PAYLOAD_LIMIT - first.bytesize
-      message = [@ticket, RESPONSE, 0, status, head.bytesize, first, bytes.byteslice(0, room)]
-      @channel.send_message(message.pack("Q<CCvVa*a*"))
+      send_response(status, head.bytesize, first, bytes.byteslice(0, room), false)
       @started = true
-      data(rest)
-      bytes = bytes.byteslice(room, bytes.bytesize) if room.positive?
-      last ? data(bytes, last: true) : data(bytes)
+      data(head.byteslice(first.bytesize, head.bytesize))
+      data(bytes.byteslice(room, bytes.bytesize), last: last)
     end
   end
 end

@@ -23,6 +23,7 @@ module PhusionPassenger
       @channels = channels
       @adapter = adapter
       @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
+      @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
       @finishing = false
       @busy = false
@@ -83,7 +84,7 @@ module PhusionPassenger
     def answer
       version, flags, _zero, head_length, channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
       channel = @channels.borrow(channel_id) or return
-      reply = Reply.new(channel, ticket)
+      reply = Reply.new(channel, ticket, @out)
       return reply.skip if withdrawn?(channel_id, ticket)
       return refuse(reply, "version #{version}") if version != Layout::VERSION
 

@@ -24,15 +24,19 @@ module PhusionPassenger
       @control = control
     end
 
-    # Until the agent closes the socket.
+    # Until the agent closes the socket. A Ctrl-C in the terminal is for the agent to act upon.
     def run
       trap("CHLD") { reap }
+      trap("INT") { nil }
       @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
       while (frame = @control.read)
         answer(frame)
       end
     rescue Errno::EPIPE, Errno::ECONNRESET
       nil
+    rescue ProtocolError => e
+      Log.event("control.broken", reason: e.message)
+      exit(1)
     end
 
     private

@@ -136,25 +136,25 @@ module PhusionPassenger
 
     def test_what_does_not_fit_into_memory_is_kept_in_a_file_without_a_name
       pieces = Array.new(100) { |index| [index].pack("N") * 2500 }
-      io = RewindableInput.new(Pieces.new(pieces.dup))
-      assert_equal pieces[0, 3].join, io.read(30_000)
-      refute file?(io)
-      assert_equal pieces[3..].join, io.read
-      assert file?(io)
+      io = RewindableInput.new(Pieces.new(pieces.map(&:dup)))
+      assert pieces[0, 3].join == io.read(30_000)
+      refute_predicate self, :file?
+      assert pieces[3..].join == io.read
+      assert_predicate self, :file?
       io.rewind
-      assert_equal pieces.join, io.read
+      assert pieces.join == io.read
       io.release
-      refute file?(io)
+      refute_predicate self, :file?
     end
 
     def test_it_is_rewound_in_the_middle_and_reads_on_to_the_end
       whole = Random.new(1).bytes(1_000_000)
       io = RewindableInput.new(Pieces.new(whole.scan(/.{1,65520}/mn)))
       [10, 500_000, 100_000, 900_001].each do |length|
-        assert_equal whole.byteslice(0, length), io.read(length)
+        assert whole.byteslice(0, length) == io.read(length)
         io.rewind
       end
-      assert_equal whole, io.read
+      assert whole == io.read
       io.release
     end
 
@@ -175,7 +175,8 @@ module PhusionPassenger
       RewindableInput.new(Pieces.new(bytes.b.scan(/..?/mn)))
     end
 
-    def file?(_input)
+    # An unlinked file of this process.
+    def file?
       Dir.children("/proc/self/fd").any? { |fd| deleted?("/proc/self/fd/#{fd}") }
     end
 
