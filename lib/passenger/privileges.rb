@@ -7,9 +7,12 @@ module PhusionPassenger
   class Privileges
     class Refused < StandardError; end
 
+    # What is known of a user that has no name, as in some containers.
+    Nameless = Struct.new(:name, :uid, :gid, :dir, :shell)
+
     DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    # Empty names mean the user that runs this. Raises Refused for a name that does not exist.
+    # Without a group it is the user's own. Empty names mean the user that runs this. Raises Refused for a name that does not exist.
     def initialize(user, group)
       @account = user.empty? ? own_account : find_user(user)
       @group = group.empty? ? nil : find_group(group)
@@ -21,7 +24,7 @@ module PhusionPassenger
       return unless @asked && Process.euid.zero?
 
       gid = @group ? @group.gid : @account.gid
-      Process.initgroups(@account.name, gid)
+      @account.is_a?(Nameless) ? Process.groups = [gid] : Process.initgroups(@account.name, gid)
       Process::GID.change_privilege(gid)
       Process::UID.change_privilege(@account.uid)
       verify(gid)
@@ -48,7 +51,9 @@ module PhusionPassenger
     private
 
     def own_account
-      Etc.getpwuid(Process.euid) or raise Refused, "there is no user with the id #{Process.euid}"
+      Etc.getpwuid(Process.euid)
+    rescue ArgumentError
+      Nameless.new(Process.euid.to_s, Process.euid, Process.egid, "/", "/bin/sh")
     end
 
     def find_user(name)

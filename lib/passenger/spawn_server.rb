@@ -6,6 +6,7 @@ require_relative "privileges"
 
 module PhusionPassenger
   # Starts preloaders and instances for the agent, as the users it names. Runs no application code and decides nothing.
+  # Its command line may name a user that it becomes itself; then all it starts are that user's.
   class SpawnServer
     CONTROL_DESCRIPTOR = 3
     ROLES = %w[preloader instance].freeze
@@ -18,6 +19,14 @@ module PhusionPassenger
         super(text)
         @step = step
       end
+    end
+
+    def self.main(user = "")
+      Privileges.new(user, "").drop
+      new(FrameSocket.for_fd(CONTROL_DESCRIPTOR)).run
+    rescue Privileges::Refused => e
+      Log.event("spawn_server.failed", reason: e.message)
+      exit(1)
     end
 
     def initialize(control)
@@ -116,7 +125,5 @@ end
 
 if __FILE__ == $PROGRAM_NAME
   $PROGRAM_NAME = "Passenger spawn server"
-  PhusionPassenger::SpawnServer.new(
-    PhusionPassenger::FrameSocket.for_fd(PhusionPassenger::SpawnServer::CONTROL_DESCRIPTOR)
-  ).run
+  PhusionPassenger::SpawnServer.main(*ARGV.first(1))
 end

@@ -37,9 +37,9 @@ module PhusionPassenger
       attr_reader :hello
 
       # `inherited`: descriptors that the spawn server gets beside its socket.
-      def initialize(inherited = {})
+      def initialize(*arguments, inherited: {})
         ours, theirs = Peers.pair(:STREAM)
-        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, { 3 => theirs }.merge(inherited))
+        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, *arguments, { 3 => theirs }.merge(inherited))
         theirs.close
         @socket = FrameSocket.new(ours)
         @hello = @socket.read

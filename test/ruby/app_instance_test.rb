@@ -107,6 +107,31 @@ module PhusionPassenger
       assert_equal :wait_readable, child.io.recv_nonblock(1, exception: false)
     end
 
+    def test_large_bodies_leave_it_as_small_as_it_was
+      group = serve(@instance)
+      get(group, @instance, "/pid")
+      before = memory_peak
+      child = request(group, @instance, "/measure", id: 1, flags: 1)
+      600.times { child.send_body(1, "x" * 65_520) }
+      child.send_body(1, "", last: true)
+      assert_equal (600 * 65_520).to_s, in_time { child.answer }[2]
+      in_time { request(group, @instance, "/large", id: 2).answer }
+      assert_operator memory_peak - before, :<, 8 * 1024
+    end
+
+    def test_many_requests_leave_no_descriptors_behind
+      group = serve(@instance)
+      before = get(group, @instance, "/descriptors").lines.size
+      child = request(group, @instance, "/pid", id: 1)
+      child.answer
+      2.upto(500) do |ticket|
+        group.send(channel: 1, ticket: ticket, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
+        in_time { child.answer }
+      end
+      @instance.control.write(60, 1)
+      eventually("the closing") { get(group, @instance, "/descriptors").lines.size <= before + 3 }
+    end
+
     def test_processes_of_the_application_that_end_meanwhile_disturb_nothing
       group = serve(@instance)
       5.times do
@@ -161,6 +186,11 @@ module PhusionPassenger
     end
 
     private
+
+    # In KiB.
+    def memory_peak
+      File.read("/proc/#{@instance.pid}/status")[/VmHWM:\s+(\d+)/, 1].to_i
+    end
 
     def read_some
       @instance.output.read_nonblock(10_000, exception: false).then { |text| text.is_a?(String) ? text : "" }

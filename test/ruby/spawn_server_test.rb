@@ -57,7 +57,7 @@ module PhusionPassenger
     def test_nothing_but_control_and_output_is_inherited
       leak, = IO.pipe.each { |io| closing(io) }
       leak.close_on_exec = false
-      agent = closing(Peers::Agent.new(leak.fileno => leak))
+      agent = closing(Peers::Agent.new(inherited: { leak.fileno => leak }))
       _, process = agent.start("instance")
       process.read
       links = Dir.children("/proc/#{process.pid}/fd").to_h { |fd| [fd.to_i, File.readlink("/proc/#{process.pid}/fd/#{fd}")] }
@@ -87,6 +87,37 @@ module PhusionPassenger
       account = Etc.getpwnam("nobody")
       instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody")
       assert_equal [account.uid, account.uid, account.gid, account.gid, account.gid].join(" "), get(serve(instance), instance, "/ids")
+    end
+
+    def test_it_becomes_the_user_on_its_command_line
+      skip "needs root" unless Process.euid.zero?
+      @agent.close
+      @agent = closing(Peers::Agent.new("nobody"))
+      account = Etc.getpwnam("nobody")
+      instance = loaded("instance", "probe.ru", { app_root: readable_fixtures })
+      assert_equal [account.uid, account.uid, account.gid, account.gid, account.gid].join(" "), get(serve(instance), instance, "/ids")
+    end
+
+    def test_a_user_on_its_command_line_that_does_not_exist_ends_it
+      reader, writer = IO.pipe.each { |io| closing(io) }
+      ours, theirs = stream_pair
+      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn_server.rb", "no-such-user", 3 => theirs, err: writer)
+      _, status = in_time { Process.wait2(pid) }
+      writer.close
+      theirs.close
+      assert_equal 1, status.exitstatus
+      assert_match(/\Aevent=spawn_server.failed reason=".*no-such-user.*"\n\z/, reader.read)
+      assert_nil FrameSocket.new(ours).read
+    end
+
+    def test_a_broken_control_socket_ends_it
+      reader, writer = IO.pipe.each { |io| closing(io) }
+      ours, theirs = stream_pair
+      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn_server.rb", 3 => theirs, err: writer)
+      writer.close
+      ours.syswrite("\xFF" * 8)
+      in_time { Process.wait(pid) }
+      assert_match(/\Aevent=control.broken reason=".*"\n\z/, reader.read)
     end
 
     private

@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  class LogTest < TestCase
+    def test_a_line_is_an_event_and_what_it_is_about
+      line = logged { Log.event("request.failed", path: "/a b", status: 500) }
+      assert_equal %(event=request.failed path="/a b" status=500\n), line
+    end
+
+    def test_the_application_is_in_each_line_once_it_is_known
+      Log.app = "/srv/blog (production)"
+      assert_equal %(event=x app="/srv/blog (production)"\n), logged { Log.event("x") }
+    end
+
+    def test_newlines_and_other_bytes_cannot_make_a_line_look_like_two
+      line = logged { Log.event("x", value: "a\nevent=y \"\xFF\e") }
+      assert_equal 1, line.lines.size
+      assert line.ascii_only?
+    end
+
+    def test_an_exception_is_told_with_its_causes
+      text = logged { Log.exception("x", nested_error) }
+      assert_match(/\Aevent=x exception="RuntimeError" message="outer"\nRuntimeError: outer\n    from /, text)
+      assert_match(/^Caused by: KeyError: inner\n    from /, text)
+    end
+
+    def test_a_message_that_raises_is_no_obstacle
+      error = RuntimeError.new
+      def error.message
+        raise "no"
+      end
+      assert_includes logged { Log.exception("x", error) }, "(no message: RuntimeError)"
+    end
+
+    def test_bytes_of_any_encoding_pass
+      assert_includes logged { Log.exception("x", RuntimeError.new("ä\xFF")) }.b, "ä\xFF".b
+    end
+
+    def test_a_log_that_is_gone_fails_nobody
+      before = $stderr
+      reader, $stderr = IO.pipe.each { |io| closing(io) }
+      reader.close
+      $stderr.sync = true
+      Log.event("x")
+    ensure
+      $stderr = before
+    end
+
+    private
+
+    def nested_error
+      begin
+        raise KeyError, "inner"
+      rescue KeyError
+        raise "outer"
+      end
+    rescue RuntimeError => e
+      e
+    end
+  end
+end
