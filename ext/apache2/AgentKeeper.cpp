@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <exception>
@@ -35,8 +36,9 @@ struct Retained {
     bool present;
     ApplicationPoolServer::Handle handle;
     AgentIdentity identity;
-    /** When the last agent was started, and how many died (or did not start) without having lived for a while. */
+    /** When the last agent was started and last seen alive, and how many in a row died (or did not start) without having lived for a while. */
     apr_time_t startedAt;
+    apr_time_t seenAliveAt;
     unsigned failures;
 };
 static_assert(std::is_trivially_copyable_v<Retained>);
@@ -45,6 +47,7 @@ static_assert(std::is_trivially_destructible_v<Retained>);
 // The name changes with the layout.
 constexpr const char *RETAINED_NAME = "mod_passenger/agent/1";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
+constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
 
 // Parent and children; the object itself is owned by the parent, and ends (or is released) with pconf.
@@ -118,6 +121,8 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
                      "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
                      static_cast<long>(keep.handle.watchdogPid));
+        // Its short life, if it was one, was no failure.
+        keep.startedAt = 0;
     } else if (theServer->update(settings)) {
         return true;
     }
@@ -126,12 +131,17 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
 }
 
 void startNew(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
-    apr_time_t now = apr_time_now();
-    keep.failures = keep.startedAt != 0 && now - keep.startedAt < SHORT_LIFE ? keep.failures + 1 : 0;
-    keep.startedAt = now;
+    bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
+    keep.failures = livedLong ? 0 : keep.failures + 1;
+    keep.startedAt = apr_time_now();
+    keep.seenAliveAt = 0;
     keep.identity = wanted;
     try {
         theServer = new ApplicationPoolServer(settings);
+        if (!theServer->warning().empty()) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "event=agent.started warning=\"%s\"",
+                         theServer->warning().c_str());
+        }
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
                      "event=agent.not_started command=\"%s\" reason=\"%s\" consequence=\"applications answer 503\"",
@@ -157,9 +167,10 @@ apr_status_t leave(void * /*unused*/) {
     return APR_SUCCESS;
 }
 
+/** At once the first time, then with growing pauses. */
 bool mayTryAgain(const Retained &keep) {
-    apr_time_t pause = (10 * APR_USEC_PER_SEC) << std::min(keep.failures, 6U);
-    return apr_time_now() - keep.startedAt >= std::min(pause, LONGEST_PAUSE) || keep.failures == 0;
+    apr_time_t pause = std::min(FIRST_PAUSE << std::min(keep.failures, 16U), LONGEST_PAUSE);
+    return keep.failures == 0 || apr_time_now() - keep.startedAt >= pause;
 }
 
 }  // namespace
@@ -200,10 +211,13 @@ int AgentKeeper::start(apr_pool_t *pconf, server_rec *server) {
 }
 
 void AgentKeeper::check(server_rec *server) {
-    if (getpid() != theOwner || (theServer != nullptr && theServer->alive())) {
+    if (getpid() != theOwner) {
         return;
     }
-    if (mayTryAgain(retained())) {
+    Retained &keep = retained();
+    if (theServer != nullptr && theServer->alive()) {
+        keep.seenAliveAt = apr_time_now();
+    } else if (mayTryAgain(keep)) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
                      "event=agent.lost consequence=\"graceful reload, with a new agent\"");
         kill(getpid(), AP_SIG_GRACEFUL);

@@ -28,8 +28,8 @@ public:
                 child_.giveBack(std::move(lane_));
             }
         }
-        Lane *operator->() const noexcept {
-            return lane_.get();
+        Lane &operator*() const noexcept {
+            return *lane_;
         }
         /** Its pool cannot be used any more. */
         void discard() noexcept {

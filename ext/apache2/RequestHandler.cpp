@@ -17,10 +17,14 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 
 int RequestHandler::run() {
     ResponseSender sender(r_, route_.appRoot);
+    if (route_.problem != nullptr) {
+        sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
+        return sender.result();
+    }
     try {
         Child::BorrowedLane lane = child_.borrow();
         try {
-            converse(*lane.operator->(), sender);
+            converse(*lane, sender);
         } catch (...) {
             lane.discard();
             throw;

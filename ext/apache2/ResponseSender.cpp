@@ -272,6 +272,9 @@ void ResponseSender::breakOff(int status) {
         r_->status = HTTP_OK;
         r_->status_line = nullptr;
         apr_table_clear(r_->headers_out);
+        if (status == HTTP_SERVICE_UNAVAILABLE) {
+            apr_table_setn(r_->err_headers_out, "Retry-After", RETRY_AFTER);
+        }
         result_ = status;
         return;
     }

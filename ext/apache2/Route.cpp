@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <climits>
 #include <cstring>
 #include <string>
 
@@ -86,11 +87,46 @@ bool serveInstead(request_rec *r, const char *uri) {
 
 }  // namespace
 
+Route *Route::mutableOf(const request_rec *r) noexcept {
+    return static_cast<Route *>(ap_get_module_config(r->request_config, &passenger_module));
+}
+
 const Route *Route::of(const request_rec *r) noexcept {
-    return static_cast<const Route *>(ap_get_module_config(r->request_config, &passenger_module));
+    return mutableOf(r);
+}
+
+int Route::cutLongNames(request_rec *r) {
+    if (belongsToAnother(r) || !Settings::of(r).isEnabled()) {
+        return DECLINED;
+    }
+    const char *name = r->filename;
+    for (const char *at = r->filename;; ++at) {
+        if (*at != '/' && *at != '\0') {
+            continue;
+        }
+        if (at - name > NAME_MAX) {
+            r->filename = apr_pstrmemdup(r->pool, r->filename, static_cast<apr_size_t>(name - r->filename));
+            auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+            route->beyondFiles = true;
+            ap_set_module_config(r->request_config, &passenger_module, route);
+            return DECLINED;
+        }
+        if (*at == '\0') {
+            return DECLINED;
+        }
+        name = at + 1;
+    }
 }
 
 int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
+    int decision = decideApplication(r, startupFiles);
+    const Route *route = of(r);
+    // httpd looked at the folder in which the file cannot be; it must not answer with that.
+    bool misled = route != nullptr && route->beyondFiles && !belongsToAnother(r);
+    return decision == DECLINED && misled ? HTTP_NOT_FOUND : decision;
+}
+
+int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles) {
     const Settings &settings = Settings::of(r);
     if (!settings.isEnabled() || belongsToAnother(r) || isRealFile(r)) {
         return DECLINED;
@@ -104,12 +140,16 @@ int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
     if (error != 0 && settings.appRoot == nullptr) {
         return DECLINED;
     }
-    const char *page = cachedPage(r);
+    auto *route = mutableOf(r);
+    const char *page = route == nullptr ? cachedPage(r) : nullptr;
     if (page != nullptr && serveInstead(r, page)) {
         return OK;
     }
 
-    auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+    if (route == nullptr) {
+        route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+        ap_set_module_config(r->request_config, &passenger_module, route);
+    }
     route->documentRoot = documentRoot;
     route->appRoot = appRoot;
     // What this process may not see the application's user perhaps may.
@@ -117,7 +157,6 @@ int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
         char text[128];
         route->problem = apr_psprintf(r->pool, "%s/config.ru: %s", appRoot, apr_strerror(error, text, sizeof(text)));
     }
-    ap_set_module_config(r->request_config, &passenger_module, route);
     r->handler = HANDLER;
     // mod_dir would redirect to the folder or look for an index in it, mod_autoindex would list it.
     r->finfo.filetype = APR_NOFILE;

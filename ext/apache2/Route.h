@@ -7,25 +7,34 @@
 namespace Passenger {
 
 /**
- * Which application a request is for; made by the fixups hook, used by the handler. In the request's pool.
+ * Which application a request is for; made by the hooks before it, used by the handler. In the request's pool.
  */
 struct Route {
     static constexpr const char *HANDLER = "passenger-handler";
 
     const char *documentRoot = nullptr;
     const char *appRoot = nullptr;
+    /** Set before the others: the URL has a name that no file can have, and httpd was given the path up to it. */
+    bool beyondFiles = false;
     /** Why the application cannot be served, or null. */
     const char *problem = nullptr;
 
     /** What the fixups hook found, or null where the request is not ours. */
     static const Route *of(const request_rec *r) noexcept;
 
+    /** For map_to_storage. httpd answers 403 for a name longer than a file's may be, an application may well know it. */
+    static int cutLongNames(request_rec *r);
+
     /**
-     * Decides whether an application or httpd answers. Real files, cached pages (`/x`: x.html, x/index.html), whatever another module was
+     * For fixups. Decides whether an application or httpd answers. Real files, cached pages (`/x`: x.html, x/index.html), whatever another module was
      * told to handle, and every request where there is no application stay httpd's.
      * @return an httpd status
      */
     static int decide(request_rec *r, StartupFileCache &startupFiles);
+
+private:
+    static Route *mutableOf(const request_rec *r) noexcept;
+    static int decideApplication(request_rec *r, StartupFileCache &startupFiles);
 };
 
 }  // namespace Passenger

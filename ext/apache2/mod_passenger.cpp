@@ -38,6 +38,10 @@ void beginChild(apr_pool_t * /*pchild*/, server_rec *server) {
     guarded(server, "child_init", [&] { return Child::begin(server), OK; });
 }
 
+int cutLongNames(request_rec *r) {
+    return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
+}
+
 int decide(request_rec *r) {
     Child *child = Child::current();
     return child == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, child->startupFiles()); });
@@ -60,6 +64,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_post_config(startAgent, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_monitor(checkAgent, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_child_init(beginChild, nullptr, nullptr, APR_HOOK_LAST);
+    ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
 }
@@ -68,7 +73,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
 
 extern "C" __attribute__((visibility("default"))) module AP_MODULE_DECLARE_DATA passenger_module;
 
-module AP_MODULE_DECLARE_DATA passenger_module = {
+// Not "module": at the begin of a line that word is C++20's.
+struct module_struct AP_MODULE_DECLARE_DATA passenger_module = {
     STANDARD20_MODULE_STUFF,
     Passenger::Settings::create,
     Passenger::Settings::merge,

@@ -1,0 +1,98 @@
+#include "../apache2/CgiEnvironment.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+
+namespace Passenger {
+
+class CgiEnvironmentTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(CgiEnvironmentTest);
+    CPPUNIT_TEST(testNamesAndValuesEndWithNul);
+    CPPUNIT_TEST(testTheBufferIsUsedAgain);
+    CPPUNIT_TEST(testAValueEndsAtItsFirstNul);
+    CPPUNIT_TEST(testHeadersGetThePrefixButTheContentTypeDoesNot);
+    CPPUNIT_TEST(testASecondHeaderOfANameIsJoined);
+    CPPUNIT_TEST(testHeadersThatCouldBeTakenForOthersAreDropped);
+    CPPUNIT_TEST(testWhatTheServerSaysIsReserved);
+    CPPUNIT_TEST(testTheProcessGetsWhatUsersSetAndNotWhatModulesNote);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testNamesAndValuesEndWithNul() {
+        environment_.add("REQUEST_METHOD", "GET");
+        environment_.add("SCRIPT_NAME", "");
+        CPPUNIT_ASSERT_EQUAL(std::string("REQUEST_METHOD|GET|SCRIPT_NAME||"), shown());
+    }
+
+    void testTheBufferIsUsedAgain() {
+        environment_.add("A", "b");
+        CgiEnvironment next(buffer_);
+        next.add("C", "d");
+        CPPUNIT_ASSERT_EQUAL(std::string("C|d|"), shown());
+    }
+
+    void testAValueEndsAtItsFirstNul() {
+        environment_.add("A", std::string_view("b\0C\0d", 5));
+        environment_.addHeader("X", std::string_view("b\0C\0d", 5));
+        CPPUNIT_ASSERT_EQUAL(std::string("A|b|HTTP_X|b|"), shown());
+    }
+
+    void testHeadersGetThePrefixButTheContentTypeDoesNot() {
+        environment_.addHeader("x-Forwarded-For", "1");
+        environment_.addHeader("content-type", "text/plain");
+        CPPUNIT_ASSERT_EQUAL(std::string("HTTP_X_FORWARDED_FOR|1|CONTENT_TYPE|text/plain|"), shown());
+    }
+
+    void testASecondHeaderOfANameIsJoined() {
+        environment_.addHeader("Accept", "a");
+        environment_.appendToHeader("accept", "b");
+        environment_.addHeader("cookie", "c=1");
+        environment_.appendToHeader("Cookie", "d=2");
+        CPPUNIT_ASSERT_EQUAL(std::string("HTTP_ACCEPT|a, b|HTTP_COOKIE|c=1; d=2|"), shown());
+    }
+
+    void testHeadersThatCouldBeTakenForOthersAreDropped() {
+        environment_.addHeader("A", "1");
+        for (std::string_view name : {"Proxy", "pROXY", "X_Forwarded_For", "Content-Length", "X.Y", "", "\xc3\xa9"}) {
+            environment_.addHeader(name, "evil");
+            environment_.appendToHeader(name, "evil");
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("HTTP_A|1|"), shown());
+    }
+
+    void testWhatTheServerSaysIsReserved() {
+        for (std::string_view name :
+             {"REMOTE_ADDR", "HTTPS", "AUTH_TYPE", "SERVER_SOFTWARE", "HTTP_HOST", "HTTP_PROXY", ""}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isReserved(name));
+        }
+        CPPUNIT_ASSERT(!CgiEnvironment::isReserved("SECRET_KEY_BASE"));
+    }
+
+    void testTheProcessGetsWhatUsersSetAndNotWhatModulesNote() {
+        for (std::string_view name : {"SECRET_KEY_BASE", "DATABASE_URL", "http_proxy", "_x", "RAILS_MAX_THREADS"}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isForProcess(name));
+        }
+        for (std::string_view name :
+             {"HTTPS", "HTTP_HOST", "SSL_CLIENT_CERT", "REDIRECT_STATUS", "UNIQUE_ID", "no-gzip", "nokeepalive", "1st",
+              "SCRIPT_URL", "force-response-1.0", "PATH_INFO", "a=b"}) {
+            CPPUNIT_ASSERT_MESSAGE(std::string(name), !CgiEnvironment::isForProcess(name));
+        }
+    }
+
+private:
+    std::string shown() const {
+        std::string text = buffer_;
+        std::replace(text.begin(), text.end(), '\0', '|');
+        return text;
+    }
+
+    std::string buffer_ = "left from the request before";
+    CgiEnvironment environment_{buffer_};
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(CgiEnvironmentTest);
+
+}  // namespace Passenger
