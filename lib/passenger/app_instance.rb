@@ -29,7 +29,7 @@ module PhusionPassenger
       return if frame.nil? || frame.type == Frame::Control::FINISH
       raise ProtocolError, "frame #{frame.type} instead of SERVE" unless frame.type == Frame::Control::SERVE
 
-      prepare(frame)
+      prepare(frame) or return
       start_threads
       @control.write(Frame::Control::READY)
       @endings.pop
@@ -40,7 +40,23 @@ module PhusionPassenger
 
     private
 
+    # Nil when the application's hooks failed, which has been reported then.
     def prepare(frame)
+      take(frame)
+      ForkGuard.install { let_go }
+      Hooks.call(:starting_worker_process, @forked)
+      Signals.on_end { |name| @endings << name }
+      Signals.print_backtraces_on_quit
+      Hooks.call(:after_installing_signal_handlers)
+      true
+    rescue ProtocolError
+      raise
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      Failure.report(@control, "instance.start_failed", "starting hooks", e)
+      nil
+    end
+
+    def take(frame)
       @cell = frame.number(0)
       @thread_count = frame.number(1)
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
@@ -48,11 +64,6 @@ module PhusionPassenger
       check_cells
       Log.app = group
       AppProcess.title("RubyApp", group)
-      Hooks.call(:starting_worker_process, @forked)
-      Signals.on_end { |name| @endings << name }
-      Signals.print_backtraces_on_quit
-      Hooks.call(:after_installing_signal_handlers)
-      ForkGuard.install { let_go }
     end
 
     def check_cells
@@ -126,7 +137,7 @@ module PhusionPassenger
     # In a process that the application forked.
     def let_go
       @handlers.each(&:finish)
-      [@queue, @claims, @marks].each(&:close)
+      [@queue, @claims, @marks].each { |io| io&.close }
       @channels.close_all
       @control.close
       Signals.restore

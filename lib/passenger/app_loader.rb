@@ -1,12 +1,11 @@
 # frozen_string_literal: true
 
+require_relative "failure"
 require_relative "frame"
-require_relative "log"
 
 module PhusionPassenger
   # Loads the application that the Options describe, step by step, and says so on the control socket.
   class AppLoader
-    BACKTRACE_LIMIT = 256 * 1024
     ENVIRONMENT_NAMES = %w[RAILS_ENV RACK_ENV PASSENGER_APP_ENV].freeze
 
     # An app that loads must not end the process unsaid: `exit` and syntax errors are failures of a step, too.
@@ -30,11 +29,11 @@ module PhusionPassenger
 
     # The Rack application. Nil when it could not be loaded and that has been reported.
     def load
-      prepare_environment
+      step("working directory") { prepare_environment }
       step("Bundler") { set_up_bundler } if gemfile?
       step("app loaded") { load_rack_app }
     rescue LoadFailed => e
-      report(e.step, e.cause)
+      Failure.report(@control, "app.load_failed", e.step, e.cause)
       nil
     end
 
@@ -45,11 +44,7 @@ module PhusionPassenger
       base_uri = @options.fetch("base_uri", "").chomp("/")
       ENV["RAILS_RELATIVE_URL_ROOT"] = base_uri unless base_uri.empty?
       @options.each { |key, value| ENV[key.delete_prefix("env:")] = value if key.start_with?("env:") }
-      step("working directory") { Dir.chdir(app_root) }
-    end
-
-    def app_root
-      @options.fetch("app_root")
+      Dir.chdir(@options.fetch("app_root"))
     end
 
     def gemfile?
@@ -93,13 +88,6 @@ module PhusionPassenger
 
     def milliseconds_since(started)
       now - started
-    end
-
-    def report(step, error)
-      Log.exception("app.load_failed", error, step: step)
-      backtrace = Log.describe(error).byteslice(0, BACKTRACE_LIMIT)
-      message = Log.message_of(error).byteslice(0, BACKTRACE_LIMIT)
-      @control.write(Frame::Control::FAILED, step, error.class.name.to_s, message, backtrace)
     end
   end
 end

@@ -33,9 +33,10 @@ module PhusionPassenger
       $PROGRAM_NAME = "Passenger #{role}: #{group}"
     end
 
+    # The descriptors themselves: an application may have put something else in place of $stdout.
     def self.sync_output
-      $stdout.sync = true
-      $stderr.sync = true
+      STDOUT.sync = true # rubocop:disable Style/GlobalStdStream
+      STDERR.sync = true # rubocop:disable Style/GlobalStdStream
     end
 
     def self.options_from(control)

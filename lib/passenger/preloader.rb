@@ -46,16 +46,15 @@ module PhusionPassenger
       Process.detach(pid)
       @control.write(Frame::Control::FORKED, pid)
     rescue SystemCallError => e
-      Log.exception("instance.fork_failed", e)
-      @control.write(Frame::Control::FAILED, "instance forked", e.class.name, e.message, Log.describe(e))
+      Failure.report(@control, "instance.fork_failed", "instance forked", e)
     ensure
       socket.close
       output.close
     end
 
     def become_instance(socket, output)
-      $stdout.reopen(output)
-      $stderr.reopen(output)
+      STDOUT.reopen(output) # rubocop:disable Style/GlobalStdStream
+      STDERR.reopen(output) # rubocop:disable Style/GlobalStdStream
       AppProcess.sync_output
       output.close
       @control.close

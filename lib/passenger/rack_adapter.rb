@@ -97,7 +97,7 @@ module PhusionPassenger
       if head_request || code == 204 || code == 304
         reply.respond(code, head, last: true)
       else
-        ResponseBody.new(body, headers, input).send(code, head, reply)
+        ResponseBody.new(body, headers, input).send_to(reply, code, head)
       end
     end
 

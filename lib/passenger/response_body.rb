@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "chunked_decoder"
 require_relative "layout"
 require_relative "stream_body"
 
@@ -8,6 +9,7 @@ module PhusionPassenger
   class ResponseBody
     PIECE = Layout::Reply::PAYLOAD_LIMIT
     CONTENT_LENGTH = %w[Content-Length content-length].freeze
+    TRANSFER_ENCODING = %w[Transfer-Encoding transfer-encoding].freeze
 
     def initialize(body, headers, input)
       @body = body
@@ -15,15 +17,17 @@ module PhusionPassenger
       @input = input
     end
 
-    def send(status, head, reply)
-      if @body.respond_to?(:to_path)
-        send_file(status, head, reply)
+    def send_to(reply, status, head)
+      if chunked?
+        send_chunked(reply, status, head)
+      elsif @body.respond_to?(:to_path)
+        send_file(reply, status, head)
       elsif (parts = array)
         reply.respond(status, head, join(parts), last: true)
       elsif @body.respond_to?(:each)
-        send_pieces(status, head, reply)
+        send_pieces(reply, status, head)
       elsif @body.respond_to?(:call)
-        send_stream(status, head, reply)
+        send_stream(reply, status, head)
       else
         raise BadResponse, "its body is a #{@body.class}, which has no each, call or to_path"
       end
@@ -45,8 +49,8 @@ module PhusionPassenger
     end
 
     # Each piece goes out as it comes. With a known length, the piece that fills it is marked as the last.
-    def send_pieces(status, head, reply)
-      left = content_length
+    def send_pieces(reply, status, head)
+      left = header(CONTENT_LENGTH)&.to_i
       @body.each do |piece|
         next if piece.empty? || reply.finished?
 
@@ -61,7 +65,7 @@ module PhusionPassenger
       reply.started? ? reply.finish : reply.respond(status, head, last: true)
     end
 
-    def send_file(status, head, reply)
+    def send_file(reply, status, head)
       File.open(@body.to_path, "rb") do |file|
         buffer = String.new(capacity: PIECE, encoding: Encoding::BINARY)
         left = file.size
@@ -76,19 +80,29 @@ module PhusionPassenger
       raise BadResponse, "its file became shorter while it was sent" unless reply.finished?
     end
 
-    def send_stream(status, head, reply)
+    def send_stream(reply, status, head)
       reply.respond(status, head)
       stream = StreamBody.new(reply, @input)
       @body.call(stream)
       stream.close
     end
 
-    def content_length
-      CONTENT_LENGTH.each do |name|
-        value = @headers[name]
-        return value.to_i if value
-      end
-      nil
+    def send_chunked(reply, status, head)
+      reply.respond(status, head)
+      decoder = ChunkedDecoder.new
+      @body.each { |piece| reply.data(decoder.decode(piece)) }
+      reply.finish
+    end
+
+    def chunked?
+      header(TRANSFER_ENCODING).to_s.casecmp?("chunked")
+    end
+
+    # In the two ways in which Rack 2 and Rack 3 write it. Headers that are no map have none.
+    def header(names)
+      return nil unless @headers.respond_to?(:[]) && !@headers.is_a?(Array)
+
+      @headers[names[0]] || @headers[names[1]]
     end
   end
 end

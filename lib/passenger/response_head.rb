@@ -52,10 +52,10 @@ module PhusionPassenger
     end
     private_class_method :append_lines
 
-    # Nil for what only the server reads.
+    # Nil for what only the server reads. The body's coding is none of the application's, see ChunkedDecoder.
     def self.check_name(name)
       text = name.to_s
-      return nil if text.start_with?("rack.")
+      return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding")
       raise BadResponse, "it has a header named #{text.inspect}" unless text.ascii_only? && NAME.match?(text)
 
       prefix = "#{text}: ".b.freeze

@@ -72,6 +72,21 @@ module PhusionPassenger
       assert_equal [52, "ArgumentError"], [frames.last.type, frames.last.fields[1]]
     end
 
+    def test_a_variable_that_cannot_be_set_fails
+      assert_equal ["working directory", "Errno::EINVAL"], failure("hello.ru", "env:A=B" => "1")[0, 2]
+    end
+
+    def test_a_hook_that_raises_fails_the_start
+      ru = "PhusionPassenger.on_event(:starting_worker_process) { raise 'no database' }\nrun ->(_) { [200, {}, []] }\n"
+      in_folder("config.ru" => ru) do |root|
+        instance = loaded("instance", "config.ru", { app_root: root })
+        group = closing(Peers::Group.new)
+        instance.control.write(55, 0, 1, "x", descriptors: [group.receiver, group.claims, group.marks])
+        assert_equal [52, ["starting hooks", "RuntimeError", "no database"]],
+                     instance.read.then { |frame| [frame.type, frame.fields[0, 3]] }
+      end
+    end
+
     def test_variables_are_there_before_the_application_loads
       instance = loaded("instance", "probe.ru", { "env:SECRET" => "with = and \n newline", base_uri: "/blog/" })
       seen = get(serve(instance), instance, "/env")
