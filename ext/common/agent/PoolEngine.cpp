@@ -1,11 +1,207 @@
 #include "agent/PoolEngine.h"
 
-#include "base/Exceptions.h"
+#include <algorithm>
+#include <condition_variable>
+#include <optional>
+
+#include <boost/thread/thread.hpp>
+
+#include "base/Clock.h"
+#include "base/Log.h"
+#include "base/Mutex.h"
+#include "io/EventLoop.h"
+#include "io/Timer.h"
+#include "pool/ChannelRegistry.h"
+#include "pool/Pool.h"
+#include "server/PoolServer.h"
+#include "server/Survivors.h"
+#include "spawning/SpawnManager.h"
+#include "spawning/StandardSpawnerFactory.h"
 
 namespace Passenger {
 
-std::unique_ptr<PoolEngine> makePoolEngine(Deposits &) {
-    throw IOException("This agent was built without an engine");
+namespace {
+
+using std::chrono::milliseconds;
+
+/** Instances that have a request when everything ends get so long. httpd's children are gone by then: nobody waits for an answer. */
+constexpr std::chrono::seconds STOP_TIME{3};
+constexpr milliseconds MIN_RESTART_INTERVAL{50};
+constexpr milliseconds MIN_IDLE_INTERVAL{100};
+constexpr milliseconds MAX_IDLE_INTERVAL{10000};
+
+PoolSettings poolSettings(const AgentSettings &settings) {
+    PoolSettings result;
+    result.maxSize = settings.maxPoolSize;
+    result.idleTime = settings.poolIdleTime;
+    result.statThrottleRate = settings.statThrottleRate;
+    result.logPrefix = settings.logPrefix;
+    return result;
+}
+
+SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
+    return SpawnManager::Settings{settings.spawnServerCommand, settings.rubyCommand, settings.user};
+}
+
+/** Asks the file system about restart files, in a thread of its own: a slow one holds up nothing else. */
+class RestartWatch {
+public:
+    RestartWatch(Pool &pool, milliseconds interval) : pool_(pool), interval_(interval), thread_([this] { run(); }) {}
+    ~RestartWatch() {
+        {
+            const LockGuard guard(mutex_);
+            ending_ = true;
+        }
+        changed_.notify_one();
+        thread_.join();
+    }
+    void setInterval(milliseconds interval) {
+        const LockGuard guard(mutex_);
+        interval_ = interval;
+        changed_.notify_one();
+    }
+
+private:
+    void run() {
+        for (;;) {
+            {
+                LockGuard guard(mutex_);
+                if (!ending_) {
+                    guard.waitUntil(changed_, std::chrono::steady_clock::now() + std::max(interval_, MIN_RESTART_INTERVAL));
+                }
+                if (ending_) {
+                    return;
+                }
+            }
+            try {
+                pool_.checkRestarts();
+            } catch (const std::exception &error) {
+                Log::error("event=restart.check_failed error=\"{}\"", error.what());
+            }
+        }
+    }
+
+    Pool &pool_;
+    Mutex mutex_;
+    std::condition_variable changed_;
+    milliseconds interval_ GUARDED_BY(mutex_);
+    bool ending_ GUARDED_BY(mutex_) = false;
+    boost::thread thread_;
+};
+
+/** Everything the pool process consists of, put together. The members' order is the order of seed 001: what needs the loop goes first. */
+class StandardPoolEngine final : public PoolEngine {
+public:
+    explicit StandardPoolEngine(Deposits &deposits)
+        : deposits_(deposits), channels_(loop_), survivors_(loop_, deposits) {}
+    ~StandardPoolEngine() override {
+        stop();
+    }
+
+    void restore(Deposit deposit) override {
+        survivors_.restore(deposit.key, deposit.note, std::move(deposit.descriptors));
+    }
+
+    void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
+        useSettings(settings);
+        manager_.emplace(loop_, spawnSettings(settings));
+        startSpawnServer(settings.requireSpawnServer);
+        factory_.emplace(loop_, *manager_);
+        pool_.emplace(Pool::Parts{loop_, *factory_, channels_, SystemClock::instance(), deposits_}, poolSettings(settings));
+        restarts_.emplace(*pool_, settings.statThrottleRate);
+        idleTimer_.emplace(loop_, [this] { pool_->collectIdle(); });
+        startIdleTimer(settings);
+        server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { complete(options); });
+    }
+
+    void update(const AgentSettings &settings) override {
+        useSettings(settings);
+        manager_->configure(spawnSettings(settings));
+        pool_->configure(poolSettings(settings));
+        restarts_->setInterval(settings.statThrottleRate);
+        startIdleTimer(settings);
+    }
+
+    pid_t spawnServerPid() const override {
+        return manager_->spawnServerPid();
+    }
+
+    std::string warning() const override {
+        return warning_;
+    }
+
+    void stop() override {
+        idleTimer_.reset();
+        restarts_.reset();
+        server_.reset();
+        if (pool_) {
+            pool_->shutDown();
+            const auto deadline = std::chrono::steady_clock::now() + STOP_TIME;
+            while (pool_->getCount() > 0 && std::chrono::steady_clock::now() < deadline) {
+                boost::this_thread::sleep_for(boost::chrono::milliseconds(5));
+            }
+            pool_.reset();
+        }
+        factory_.reset();
+        manager_.reset();
+    }
+
+private:
+    void useSettings(const AgentSettings &settings) {
+        const LockGuard guard(mutex_);
+        settings_ = settings;
+    }
+
+    void startSpawnServer(bool required) {
+        try {
+            manager_->ensureStarted();
+        } catch (const std::exception &error) {
+            if (required) {
+                throw;
+            }
+            warning_ = std::string("the spawn server did not start, and is tried again with the first application: ") + error.what();
+            Log::error("event=spawn_server.failed error=\"{}\"", error.what());
+        }
+    }
+
+    void startIdleTimer(const AgentSettings &settings) {
+        const milliseconds eighth = std::chrono::duration_cast<milliseconds>(settings.poolIdleTime) / 8;
+        const milliseconds interval = std::clamp(eighth, MIN_IDLE_INTERVAL, MAX_IDLE_INTERVAL);
+        idleTimer_->start(interval, interval);
+    }
+
+    /** What options leave open is the server's. */
+    void complete(Options &options) {
+        const LockGuard guard(mutex_);
+        if (options.environment.empty()) {
+            options.environment = settings_.environment;
+        }
+        if (options.ruby.empty()) {
+            options.ruby = settings_.rubyCommand;
+        }
+        options.appGroupName = options.groupName();
+    }
+
+    Deposits &deposits_;
+    Mutex mutex_;
+    AgentSettings settings_ GUARDED_BY(mutex_);
+    std::string warning_;
+
+    EventLoop loop_;
+    ChannelRegistry channels_;
+    Survivors survivors_;
+    std::optional<SpawnManager> manager_;
+    std::optional<StandardSpawnerFactory> factory_;
+    std::optional<Pool> pool_;
+    std::optional<RestartWatch> restarts_;
+    std::optional<Timer> idleTimer_;
+    std::optional<PoolServer> server_;
+};
+
+}  // namespace
+
+std::unique_ptr<PoolEngine> makePoolEngine(Deposits &deposits) {
+    return std::make_unique<StandardPoolEngine>(deposits);
 }
 
 }  // namespace Passenger

@@ -14,7 +14,7 @@ namespace Passenger {
 
 namespace {
 
-enum class SendResult { SENT, FULL, GONE };
+enum class SendResult { SENT, FULL, GONE, FAILED };
 
 SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body) {
     iovec parts[2] = {{const_cast<MessageHeader *>(&header), sizeof(header)}, {const_cast<char *>(body.data()), body.size()}};
@@ -33,7 +33,7 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
             case ENOTCONN:
                 return SendResult::GONE;
             default:
-                throw SystemException("sendmsg() on a reply channel", errno);
+                return SendResult::FAILED;
         }
     }
     return SendResult::SENT;
@@ -81,6 +81,9 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
 
 bool ReplyChannel::send(const MessageHeader &header, std::string_view body) {
     const SendResult result = sendMessage(end_.get(), header, body);
+    if (result == SendResult::FAILED) {
+        throw SystemException("sendmsg() on a reply channel", errno);
+    }
     if (result == SendResult::GONE) {
         throw EndOfFileException("the reply channel was shut down");
     }
@@ -102,6 +105,7 @@ void ReplyChannel::shutDown() noexcept {
 }
 
 bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload) {
+    // Whatever else goes wrong with a descriptor that a child has made is that child's loss.
     return sendMessage(instanceEnd.get(), header, payload) != SendResult::FULL;
 }
 

@@ -77,8 +77,9 @@ void Exchange::enqueue() {
         header.ticket = ticket_.value();
         header.sentAt = toNanoseconds(now);
 
+        childSlot_ = host_->childSlot();
         host_->board().sending(channel_->boardEntry(), channel_->id(), ticket_, link_->groupSlot, now);
-        const unsigned inFlight = link_->memory->marks.add(host_->childSlot(), host_->generations().childSlots());
+        const unsigned inFlight = link_->memory->marks.add(childSlot_, host_->generations().childSlots());
         counted_ = true;
         const RequestQueue::Outcome outcome =
             RequestQueue::send(link_->sending.get(), header, request_.environment.substr(0, headInRequest_), request_.body);
@@ -108,7 +109,7 @@ void Exchange::dequeued() noexcept {
     if (counted_) {
         counted_ = false;
         host_->board().done(channel_->boardEntry());
-        link_->memory->marks.remove(host_->childSlot());
+        link_->memory->marks.remove(childSlot_);
     }
 }
 

@@ -87,7 +87,9 @@ private:
     std::uint16_t resends_ = 0;
     std::uint8_t flags_ = 0;
 
+    /** Counted in flight, for this child slot. */
     bool counted_ = false;
+    std::uint32_t childSlot_ = 0;
     /** The claim was seen: an instance has it. */
     bool begun_ = false;
     /** Something of the answer was received: it will not be sent again. */

@@ -52,17 +52,6 @@ Attachment Group::attach(const Options &options, Generation unusable, AfterUnloc
     return attachment();
 }
 
-void Group::attachWhenUp(const Options &options, UpCallback callback, AfterUnlock &after) {
-    Attachment attachment = attach(options, Generation(), after);
-    if (serving() > 0) {
-        after.push_back([callback = std::move(callback), shared = std::make_shared<Attachment>(std::move(attachment))] {
-            callback(std::move(*shared));
-        });
-    } else {
-        upWaiters_.push_back(std::move(callback));
-    }
-}
-
 void Group::release(Process &process, AfterUnlock &after) {
     process.socket.sessions--;
     process.lastUsed = context_.clock.now();
@@ -311,10 +300,6 @@ void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
         after.push_back([callback = std::move(waiter), failure] { callback(tl::make_unexpected(failure)); });
     }
     waiters_.clear();
-    for (UpCallback &waiter : upWaiters_) {
-        after.push_back([callback = std::move(waiter), failure] { callback(tl::make_unexpected(failure)); });
-    }
-    upWaiters_.clear();
     if (pulls_) {
         const std::uint16_t status = failure.reason == GetFailure::Reason::SPAWN_FAILED ? 500 : 503;
         const std::string &text = failure.report.empty() ? failure.summary : failure.report;

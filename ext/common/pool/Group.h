@@ -53,8 +53,6 @@ class Group {
 public:
     using GetOutcome = tl::expected<SessionPtr, GetFailure>;
     using GetCallback = std::function<void(GetOutcome)>;
-    using UpOutcome = tl::expected<Attachment, GetFailure>;
-    using UpCallback = std::function<void(UpOutcome)>;
 
     /** @param slot in the generation table */
     Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot);
@@ -81,8 +79,6 @@ public:
     /** Instances that pull: the current line, making it and starting an instance when there is none. @param unusable a generation that
      *  was found closed */
     Attachment attach(const Options &options, Generation unusable, AfterUnlock &after) REQUIRES(poolLock);
-    /** As attach(), but answers when an instance serves, or could not be started. */
-    void attachWhenUp(const Options &options, UpCallback callback, AfterUnlock &after) REQUIRES(poolLock);
 
     /** Starts what is needed and allowed. Called whenever the need or the room may have grown. */
     void rescale(AfterUnlock &after) REQUIRES(poolLock);
@@ -165,7 +161,6 @@ private:
 
     std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
     std::deque<GetCallback> waiters_ GUARDED_BY(poolLock);
-    std::vector<UpCallback> upWaiters_ GUARDED_BY(poolLock);
     /** No further instance before this: the last attempt failed. */
     MonotonicTime notBefore_ GUARDED_BY(poolLock){};
     unsigned peak_ GUARDED_BY(poolLock) = 0;

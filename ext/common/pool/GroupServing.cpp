@@ -160,11 +160,6 @@ void Group::added(const ProcessPtr &process, AfterUnlock &after) {
         restoreTo_ = 0;
     }
     publish();
-    for (UpCallback &waiter : upWaiters_) {
-        auto attachment = std::make_shared<Attachment>(this->attachment());
-        after.push_back([callback = std::move(waiter), attachment] { callback(std::move(*attachment)); });
-    }
-    upWaiters_.clear();
     giveWaiters(after);
 }
 

@@ -1,10 +1,10 @@
 # Keep sorted, one file a line. The first list is also part of httpd's children: sessions over a queue.
 libpassenger_client_la_SOURCES += \
     %D%/ApplicationPool.h \
-    %D%/CachedQueueHost.cpp \
-    %D%/CachedQueueHost.h \
     %D%/Exchange.cpp \
     %D%/Exchange.h \
+    %D%/LineCache.cpp \
+    %D%/LineCache.h \
     %D%/Options.cpp \
     %D%/Options.h \
     %D%/QueueHost.h \
@@ -27,8 +27,8 @@ libpassenger_pool_la_SOURCES += \
     %D%/IdlePolicy.h \
     %D%/Line.cpp \
     %D%/Line.h \
-    %D%/LocalQueueHost.cpp \
-    %D%/LocalQueueHost.h \
+    %D%/LocalSender.cpp \
+    %D%/LocalSender.h \
     %D%/MemorySession.h \
     %D%/Pool.cpp \
     %D%/Pool.h \

@@ -54,8 +54,7 @@ Options::Variables Options::toMap() const {
     visit(
         *this, [&](const char *key, const std::string &value) { map[key] = value; },
         [&](const char *key, unsigned value) { map[key] = std::to_string(value); },
-        [&](const char *key, bool value) { map[key] = value ? "1" : "0"; });
-    map["app_group_name"] = groupName();
+        [&](const char *key, bool value) { map[key] = std::string(1, value ? '1' : '0'); });
     map["start_timeout"] = std::to_string(startTimeout.count());
     if (variables) {
         for (auto &[name, value] : variables()) {

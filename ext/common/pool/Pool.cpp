@@ -5,7 +5,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
-#include "pool/LocalQueueHost.h"
+#include "pool/LocalSender.h"
 #include "pool/QueueSession.h"
 
 namespace Passenger {
@@ -115,18 +115,6 @@ Attachment Pool::attach(const Options &options, Generation unusable) {
     }
     run(after);
     return std::move(*attachment);
-}
-
-void Pool::attachWhenUp(const Options &options, Group::UpCallback callback) {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        if (context_.shuttingDown) {
-            throw IOException("the application pool is shutting down");
-        }
-        find(options).attachWhenUp(options, std::move(callback), after);
-    }
-    run(after);
 }
 
 // ----- Numbers

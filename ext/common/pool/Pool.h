@@ -43,8 +43,6 @@ public:
 
     /** What a sender needs for this application's line; starts the application if it is down. */
     Attachment attach(const Options &options, Generation unusable = Generation());
-    /** Answers when an instance serves, or none could be started. */
-    void attachWhenUp(const Options &options, Group::UpCallback callback);
 
     /** Whether this application's instances take requests from a queue. */
     bool pulls(const Options &options) const {

@@ -48,9 +48,20 @@ struct QueueLink {
 
 using QueueLinkPtr = std::shared_ptr<const QueueLink>;
 
+/** A link of what an ATTACHED frame brings. @throws SystemException, ProtocolException */
+inline QueueLinkPtr makeLink(std::uint32_t groupSlot, Generation generation, FileDescriptor sending, const FileDescriptor &claims,
+                             const FileDescriptor &marks) {
+    auto link = std::make_shared<QueueLink>();
+    link->groupSlot = groupSlot;
+    link->generation = generation;
+    link->sending = std::move(sending);
+    link->memory = std::make_shared<GroupMemory>(GroupMemory{ClaimsView(claims), MarksView(marks)});
+    return link;
+}
+
 /**
  * What an Exchange needs of the process it runs in, for one application: the current line, reply channels, the board. Implemented for
- * httpd's children (client/AppLink) and for the pool's own process (pool/LocalQueueHost). Thread-safe; outlives its exchanges.
+ * httpd's children (client/AppLink) and for the pool's own process (pool/LocalSender), by way of LineCache. Thread-safe; outlives its exchanges.
  */
 class QueueHost {
 public:

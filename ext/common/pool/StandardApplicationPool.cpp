@@ -1,6 +1,6 @@
 #include "pool/StandardApplicationPool.h"
 
-#include "pool/LocalQueueHost.h"
+#include "pool/LocalSender.h"
 #include "pool/StreamSession.h"
 
 namespace Passenger {

@@ -1,1 +1,10 @@
-libpassenger_server_la_SOURCES +=
+# Keep sorted, one file a line.
+libpassenger_server_la_SOURCES += \
+    %D%/Children.cpp \
+    %D%/Children.h \
+    %D%/Connection.cpp \
+    %D%/Connection.h \
+    %D%/PoolServer.cpp \
+    %D%/PoolServer.h \
+    %D%/Survivors.cpp \
+    %D%/Survivors.h

@@ -50,6 +50,10 @@ class SpawnerFactory {
 public:
     virtual ~SpawnerFactory() = default;
     virtual SpawnerPtr create(const Options &options) = 0;
+    /** Whether instances with these options pull their requests from a queue; in memory they do not. */
+    virtual bool instancesPull(const Options &options) const {
+        return options.spawnMethod != "dummy";
+    }
     /** 0 while there is none. Never blocks. */
     virtual pid_t spawnServerPid() const = 0;
 };

@@ -1,4 +1,4 @@
-#include "pool/CachedQueueHost.h"
+#include "pool/LineCache.h"
 
 #include <utility>
 
@@ -6,21 +6,21 @@
 
 namespace Passenger {
 
-QueueLinkPtr CachedQueueHost::link(Generation unusable) {
+QueueLinkPtr LineCache::link(const Options &options, Generation unusable) {
     {
         const LockGuard guard(mutex_);
         if (link_ && link_->generation != unusable && generations().generation(link_->groupSlot) == link_->generation) {
             return link_;
         }
     }
-    QueueLinkPtr fresh = attach(unusable);
+    QueueLinkPtr fresh = attach(options, unusable);
     QueueLinkPtr old;
     const LockGuard guard(mutex_);
     old = std::exchange(link_, fresh);
     return fresh;
 }
 
-std::unique_ptr<ReplyChannel> CachedQueueHost::takeChannel(const QueueLink &link) {
+std::unique_ptr<ReplyChannel> LineCache::takeChannel(const QueueLink &link) {
     std::uint64_t epoch;
     {
         const LockGuard guard(mutex_);
@@ -36,7 +36,7 @@ std::unique_ptr<ReplyChannel> CachedQueueHost::takeChannel(const QueueLink &link
     return std::make_unique<ReplyChannel>(std::move(pair.first), id, board().allocate(), epoch);
 }
 
-void CachedQueueHost::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept {
+void LineCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept {
     {
         const LockGuard guard(mutex_);
         if (clean && channel->epoch() == epoch_) {
@@ -48,7 +48,7 @@ void CachedQueueHost::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean
     unregisterChannel(channel->id());
 }
 
-void CachedQueueHost::forget() noexcept {
+void LineCache::forget() noexcept {
     {
         const LockGuard guard(mutex_);
         epoch_++;
@@ -57,7 +57,7 @@ void CachedQueueHost::forget() noexcept {
     dropChannels();
 }
 
-void CachedQueueHost::dropChannels() noexcept {
+void LineCache::dropChannels() noexcept {
     std::vector<std::unique_ptr<ReplyChannel>> old;
     {
         const LockGuard guard(mutex_);

@@ -1,0 +1,60 @@
+#include "client/AppLink.h"
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** A REFUSED answer as what it means. */
+[[noreturn]] void throwRefusal(const Frame &answer) {
+    throw RefusedException(static_cast<std::uint16_t>(answer.number(0)), answer.field(1), answer.field(2));
+}
+
+}  // namespace
+
+QueueLinkPtr AppLink::attach(const Options &options, Generation unusable) {
+    Frame question(FrameType::ATTACH);
+    question.add(unusable.value());
+    question.add(options.toMap());
+    Frame answer = client_.ask(question);
+    if (answer.type == FrameType::REFUSED) {
+        throwRefusal(answer);
+    }
+    if (answer.type != FrameType::ATTACHED) {
+        throw ProtocolException("the agent answered ATTACH with something else");
+    }
+    const auto slot = static_cast<std::uint32_t>(answer.number(0));
+    if (slot >= GenerationLayout::GROUPS) {
+        throw ProtocolException("the agent named a Group's slot that cannot be");
+    }
+    FileDescriptor sending = answer.takeDescriptor(0);
+    const FileDescriptor claims = answer.takeDescriptor(1);
+    const FileDescriptor marks = answer.takeDescriptor(2);
+    return makeLink(slot, Generation(answer.number(1)), std::move(sending), claims, marks);
+}
+
+ChannelId AppLink::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
+    Frame question(FrameType::REGISTER);
+    question.add(std::uint64_t{groupSlot});
+    const Frame answer = client_.ask(question, {instanceEnd.get()});
+    if (answer.type == FrameType::REFUSED) {
+        throwRefusal(answer);
+    }
+    if (answer.type != FrameType::REGISTERED) {
+        throw ProtocolException("the agent answered REGISTER with something else");
+    }
+    return ChannelId(answer.number(0));
+}
+
+void AppLink::unregisterChannel(ChannelId channel) noexcept {
+    try {
+        Frame frame(FrameType::UNREGISTER);
+        frame.add(channel.value());
+        client_.tell(frame);
+    } catch (const std::bad_alloc &) {
+        // It is forgotten with this process at the latest.
+    }
+}
+
+}  // namespace Passenger

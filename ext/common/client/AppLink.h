@@ -1,0 +1,43 @@
+#pragma once
+
+#include "client/PoolClient.h"
+#include "pool/LineCache.h"
+
+namespace Passenger {
+
+/** What a child knows of one application's line. Owned by its PoolClient, whose thread rules are its own. */
+class AppLink final : public LineCache {
+public:
+    explicit AppLink(PoolClient &client) : client_(client) {}
+    ~AppLink() override {
+        dropChannels();
+    }
+
+    /** The pool process is another one now. */
+    void agentReplaced() noexcept {
+        forget();
+    }
+
+    Board &board() override {
+        return client_.board();
+    }
+    std::uint32_t childSlot() const override {
+        return client_.childSlot();
+    }
+    const GenerationTableView &generations() const override {
+        return client_.generations();
+    }
+    void wakeAgent() noexcept override {
+        client_.wakeAgent();
+    }
+
+protected:
+    QueueLinkPtr attach(const Options &options, Generation unusable) override;
+    ChannelId registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
+    void unregisterChannel(ChannelId channel) noexcept override;
+
+private:
+    PoolClient &client_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,174 @@
+#include "client/PoolClient.h"
+
+#include <chrono>
+#include <ctime>
+#include <unistd.h>
+
+#include "base/Exceptions.h"
+#include "client/AgentConnector.h"
+#include "client/AppLink.h"
+#include "client/RemoteApplicationPool.h"
+#include "io/Layouts.h"
+
+namespace Passenger {
+
+namespace {
+
+/** A pool process that crashed is back within a fraction of it. */
+constexpr std::chrono::seconds RECONNECT_TIME{10};
+constexpr std::chrono::seconds ANSWER_TIME{30};
+constexpr std::chrono::seconds TELL_TIME{1};
+constexpr std::size_t MAX_IDLE_CONNECTIONS = 4;
+
+void pauseBeforeRetry() {
+    const timespec pause{0, 5 * 1000 * 1000};
+    nanosleep(&pause, nullptr);
+}
+
+}  // namespace
+
+PoolClient::PoolClient(int connectSocket) : connectSocket_(connectSocket) {}
+
+PoolClient::~PoolClient() = default;
+
+ApplicationPoolPtr PoolClient::newPool() {
+    if (generations_.load(std::memory_order_acquire) == nullptr) {
+        std::string agentId;
+        FrameSocket connection = connect(FrameSocket::in(RECONNECT_TIME), agentId);
+        giveBack(std::move(connection), agentId);
+    }
+    return std::make_shared<RemoteApplicationPool>(shared_from_this());
+}
+
+/** A new private socket, introduced to the agent. */
+FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &agentId) {
+    for (;;) {
+        FrameSocket connection = connectToAgent(connectSocket_, deadline);
+        try {
+            Frame hello(FrameType::HELLO);
+            hello.add(std::uint64_t{LAYOUT_VERSION});
+            connection.send(hello, {board_.memory().descriptor().get()}, deadline);
+            Frame answer = connection.receive(deadline);
+            if (answer.type == FrameType::REFUSED) {
+                throw ProtocolException("the agent refused the connection: " + answer.field(2));
+            }
+            if (answer.type != FrameType::WELCOME || answer.number(0) != LAYOUT_VERSION) {
+                throw ProtocolException("the agent speaks another version of the protocol than this module; restart httpd");
+            }
+            agentId = answer.field(2);
+            welcome(std::move(answer));
+            return connection;
+        } catch (const EndOfFileException &) {
+            // The socket of a pool process that has ended since.
+        } catch (const SystemException &error) {
+            if (error.error() != EPIPE && error.error() != ECONNRESET) {
+                throw;
+            }
+        }
+        if (std::chrono::steady_clock::now() >= deadline) {
+            throw TimeoutException("the agent does not answer");
+        }
+        pauseBeforeRetry();
+    }
+}
+
+/** Takes over what a (new) agent gives. What another one gave is worthless then. */
+void PoolClient::welcome(Frame answer) {
+    std::vector<std::shared_ptr<AppLink>> stale;
+    std::vector<FrameSocket> closing;
+    {
+        const LockGuard guard(mutex_);
+        if (answer.field(2) == agentId_) {
+            return;
+        }
+        tables_.push_back(std::make_unique<GenerationTableView>(answer.takeDescriptor(0)));
+        wakeFds_.push_back(answer.takeDescriptor(1));
+        childSlot_.store(static_cast<std::uint32_t>(answer.number(1) % MAX_CHILDREN), std::memory_order_release);
+        generations_.store(tables_.back().get(), std::memory_order_release);
+        wakeFd_.store(wakeFds_.back().get(), std::memory_order_release);
+        agentId_ = answer.field(2);
+        closing.swap(idle_);
+        for (const auto &[name, app] : apps_) {
+            stale.push_back(app);
+        }
+    }
+    for (const std::shared_ptr<AppLink> &app : stale) {
+        app->agentReplaced();
+    }
+}
+
+/** An idle connection, or none. */
+FrameSocket PoolClient::takeConnection(std::string &agentId) {
+    const LockGuard guard(mutex_);
+    if (idle_.empty()) {
+        return FrameSocket();
+    }
+    FrameSocket connection = std::move(idle_.back());
+    idle_.pop_back();
+    agentId = agentId_;
+    return connection;
+}
+
+void PoolClient::giveBack(FrameSocket connection, const std::string &agentId) {
+    const LockGuard guard(mutex_);
+    if (agentId == agentId_ && idle_.size() < MAX_IDLE_CONNECTIONS) {
+        idle_.push_back(std::move(connection));
+    }
+}
+
+Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors) {
+    const FrameSocket::Deadline deadline = FrameSocket::in(RECONNECT_TIME);
+    for (;;) {
+        std::string agentId;
+        FrameSocket connection = takeConnection(agentId);
+        if (!connection) {
+            connection = connect(deadline, agentId);
+        }
+        try {
+            connection.send(question, descriptors, FrameSocket::in(ANSWER_TIME));
+            Frame answer = connection.receive(FrameSocket::in(ANSWER_TIME));
+            giveBack(std::move(connection), agentId);
+            return answer;
+        } catch (const EndOfFileException &) {
+            if (std::chrono::steady_clock::now() >= deadline) {
+                throw;
+            }
+        } catch (const SystemException &error) {
+            if ((error.error() != EPIPE && error.error() != ECONNRESET) || std::chrono::steady_clock::now() >= deadline) {
+                throw;
+            }
+        }
+    }
+}
+
+void PoolClient::tell(const Frame &frame) noexcept {
+    try {
+        std::string agentId;
+        FrameSocket connection = takeConnection(agentId);
+        if (!connection) {
+            connection = connect(FrameSocket::in(TELL_TIME), agentId);
+        }
+        connection.send(frame, FrameSocket::in(TELL_TIME));
+        giveBack(std::move(connection), agentId);
+    } catch (const std::exception &) {
+        // It went with the agent that should have heard of it, or goes with this process.
+    }
+}
+
+std::shared_ptr<AppLink> PoolClient::app(const Options &options) {
+    const LockGuard guard(mutex_);
+    const std::string name = options.groupName();
+    const auto found = apps_.find(name);
+    if (found != apps_.end()) {
+        return found->second;
+    }
+    return apps_.emplace(name, std::make_shared<AppLink>(*this)).first->second;
+}
+
+void PoolClient::wakeAgent() noexcept {
+    const std::uint64_t one = 1;
+    // A full eventfd means that the agent is being woken already.
+    static_cast<void>(::write(wakeFd_.load(std::memory_order_acquire), &one, sizeof(one)) > 0);
+}
+
+}  // namespace Passenger

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/Mutex.h"
+#include "io/Board.h"
+#include "io/Frame.h"
+#include "io/GenerationTable.h"
+#include "pool/ApplicationPool.h"
+
+namespace Passenger {
+
+class AppLink;
+
+/**
+ * A process's side of a shared pool: its board, its connections to the agent, what it knows of applications' lines. All pools that one
+ * ApplicationPoolServer::connect()s in a process share it.
+ *
+ * Made after the fork that made the process, and not used in its own forks. Thread-safe. A connection is held only while something is
+ * asked: a request that finds its application up needs none. When the pool process was replaced, everything it gave is forgotten, and
+ * asked for again.
+ */
+class PoolClient : public std::enable_shared_from_this<PoolClient> {
+public:
+    /** @param connectSocket stays the caller's; must live as long as anything is asked */
+    explicit PoolClient(int connectSocket);
+    ~PoolClient();
+    PoolClient(const PoolClient &) = delete;
+    PoolClient &operator=(const PoolClient &) = delete;
+
+    /** Makes sure that the agent answers. @throws IOException, SystemException */
+    ApplicationPoolPtr newPool();
+
+    /** Asks the agent. A connection that turns out dead is replaced, and the question repeated, for up to RECONNECT_TIME.
+     *  @throws TimeoutException, IOException, SystemException */
+    Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
+    /** Tells the agent something that has no answer; what cannot be delivered is dropped. */
+    void tell(const Frame &frame) noexcept EXCLUDES(mutex_);
+
+    /** What is known of this application's line. */
+    std::shared_ptr<AppLink> app(const Options &options) EXCLUDES(mutex_);
+
+    Board &board() noexcept {
+        return board_;
+    }
+    std::uint32_t childSlot() const noexcept {
+        return childSlot_.load(std::memory_order_acquire);
+    }
+    const GenerationTableView &generations() const noexcept {
+        return *generations_.load(std::memory_order_acquire);
+    }
+    void wakeAgent() noexcept;
+
+private:
+    FrameSocket takeConnection(std::string &agentId) EXCLUDES(mutex_);
+    void giveBack(FrameSocket connection, const std::string &agentId) EXCLUDES(mutex_);
+    FrameSocket connect(FrameSocket::Deadline deadline, std::string &agentId) EXCLUDES(mutex_);
+    void welcome(Frame answer) EXCLUDES(mutex_);
+
+    const int connectSocket_;
+    Board board_;
+    std::atomic<std::uint32_t> childSlot_{0};
+    std::atomic<const GenerationTableView *> generations_{nullptr};
+
+    Mutex mutex_;
+    std::string agentId_ GUARDED_BY(mutex_);
+    std::vector<FrameSocket> idle_ GUARDED_BY(mutex_);
+    std::map<std::string, std::shared_ptr<AppLink>, std::less<>> apps_ GUARDED_BY(mutex_);
+    /** Of all agents so far: who reads the table takes no lock, so none is ever unmapped. Agents are few. */
+    std::vector<std::unique_ptr<GenerationTableView>> tables_ GUARDED_BY(mutex_);
+    std::atomic<int> wakeFd_{-1};
+    std::vector<FileDescriptor> wakeFds_ GUARDED_BY(mutex_);
+};
+
+}  // namespace Passenger

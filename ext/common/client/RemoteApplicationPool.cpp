@@ -1,0 +1,77 @@
+#include "client/RemoteApplicationPool.h"
+
+#include "base/Exceptions.h"
+#include "client/AppLink.h"
+#include "pool/QueueSession.h"
+#include "pool/StreamSession.h"
+
+namespace Passenger {
+
+/** The host of the one session; this pool is free again when the session lets go of it. */
+QueueHostPtr RemoteApplicationPool::openHost(const Options &options) {
+    if (open_.exchange(true)) {
+        throw IOException(
+            "a session of this ApplicationPool is still open; it can have one at a time: end it, or connect() once more for another");
+    }
+    try {
+        host_.emplace(client_->app(options), options);
+        return QueueHostPtr(&*host_, [self = shared_from_this()](QueueHost *) { self->open_ = false; });
+    } catch (...) {
+        open_ = false;
+        throw;
+    }
+}
+
+SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) {
+    if (open_) {
+        // Refused, and before the options of the open session are touched.
+        return get(options_);
+    }
+    options_ = Options();
+    // Empty: what the agent was told when it was started.
+    options_.environment.clear();
+    options_.ruby.clear();
+    options_.appRoot = appRoot;
+    options_.userSwitching = lowerPrivilege;
+    options_.defaultUser = lowestUser;
+    return std::make_unique<StreamSession>(openHost(options_));
+}
+
+SessionPtr RemoteApplicationPool::get(const Options &options) {
+    return std::make_unique<QueueSession>(openHost(options));
+}
+
+std::uint64_t RemoteApplicationPool::query(const char *what) const {
+    Frame question(FrameType::QUERY);
+    question.add(std::string(what));
+    const Frame answer = client_->ask(question);
+    if (answer.type != FrameType::VALUE) {
+        throw ProtocolException("the agent answered QUERY with something else");
+    }
+    return answer.number(0);
+}
+
+void RemoteApplicationPool::clear() {
+    query("clear");
+}
+
+void RemoteApplicationPool::setMax(unsigned max) {
+    Frame question(FrameType::QUERY);
+    question.add(std::string("set_max"));
+    question.add(std::uint64_t{max});
+    client_->ask(question);
+}
+
+unsigned RemoteApplicationPool::getActive() const {
+    return static_cast<unsigned>(query("active"));
+}
+
+unsigned RemoteApplicationPool::getCount() const {
+    return static_cast<unsigned>(query("count"));
+}
+
+pid_t RemoteApplicationPool::getSpawnServerPid() const {
+    return static_cast<pid_t>(query("spawn_server_pid"));
+}
+
+}  // namespace Passenger

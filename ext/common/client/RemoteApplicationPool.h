@@ -1,0 +1,42 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "client/PoolClient.h"
+#include "pool/ApplicationPool.h"
+#include "pool/LineCache.h"
+
+namespace Passenger {
+
+/**
+ * What ApplicationPoolServer::connect() returns: the pool of another process. One session at a time (seed 003: several sessions, several
+ * connect()s); asking for a second one is an error that says so.
+ */
+class RemoteApplicationPool final : public ApplicationPool, public std::enable_shared_from_this<RemoteApplicationPool> {
+public:
+    explicit RemoteApplicationPool(std::shared_ptr<PoolClient> client) : client_(std::move(client)) {}
+
+    SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
+    /** @param options must stay as they are while the session lives */
+    SessionPtr get(const Options &options) override;
+    void clear() override;
+    void setMax(unsigned max) override;
+    unsigned getActive() const override;
+    unsigned getCount() const override;
+    pid_t getSpawnServerPid() const override;
+
+private:
+    QueueHostPtr openHost(const Options &options);
+    std::uint64_t query(const char *what) const;
+
+    std::shared_ptr<PoolClient> client_;
+    std::atomic<bool> open_{false};
+    /** Of get(appRoot). */
+    Options options_;
+    std::optional<SessionHost> host_;
+};
+
+}  // namespace Passenger

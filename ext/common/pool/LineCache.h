@@ -1,0 +1,87 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/Mutex.h"
+#include "pool/Options.h"
+#include "pool/QueueHost.h"
+
+namespace Passenger {
+
+/**
+ * What a process that sends to an application remembers of it: the current line, and reply channels that are not in use. What has to be
+ * asked is asked by who derives from it.
+ *
+ * Shared by the sessions that use it. Thread-safe.
+ */
+class LineCache {
+public:
+    virtual ~LineCache() = default;
+
+    /** As QueueHost::link(). @param options of the request, for the case that the application has to be started */
+    QueueLinkPtr link(const Options &options, Generation unusable) EXCLUDES(mutex_);
+    /** As QueueHost's. */
+    std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
+    void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
+
+    virtual Board &board() = 0;
+    virtual std::uint32_t childSlot() const = 0;
+    virtual const GenerationTableView &generations() const = 0;
+    virtual void wakeAgent() noexcept = 0;
+
+protected:
+    /** Asks for the current line. @throws as link() */
+    virtual QueueLinkPtr attach(const Options &options, Generation unusable) = 0;
+    /** Makes the instance's end known. @throws IOException, SystemException */
+    virtual ChannelId registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
+    virtual void unregisterChannel(ChannelId channel) noexcept = 0;
+    /** Forgets line and channels: who knew them is gone. */
+    void forget() noexcept EXCLUDES(mutex_);
+    /** For destructors of who derives: gives up all unused channels. */
+    void dropChannels() noexcept EXCLUDES(mutex_);
+
+private:
+    Mutex mutex_;
+    QueueLinkPtr link_ GUARDED_BY(mutex_);
+    std::vector<std::unique_ptr<ReplyChannel>> free_ GUARDED_BY(mutex_);
+    /** Grows when all channels become worthless; those of an older epoch are not kept. */
+    std::uint64_t epoch_ GUARDED_BY(mutex_) = 0;
+};
+
+using LineCachePtr = std::shared_ptr<LineCache>;
+
+/** A QueueHost for one session: the application's LineCache, with the options of the request at hand. */
+class SessionHost final : public QueueHost {
+public:
+    /** @param options must stay as they are while the session lives */
+    SessionHost(LineCachePtr cache, const Options &options) : cache_(std::move(cache)), options_(options) {}
+
+    QueueLinkPtr link(Generation unusable) override {
+        return cache_->link(options_, unusable);
+    }
+    std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) override {
+        return cache_->takeChannel(link);
+    }
+    void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override {
+        cache_->giveBack(std::move(channel), clean);
+    }
+    Board &board() override {
+        return cache_->board();
+    }
+    std::uint32_t childSlot() const override {
+        return cache_->childSlot();
+    }
+    const GenerationTableView &generations() const override {
+        return cache_->generations();
+    }
+    void wakeAgent() noexcept override {
+        cache_->wakeAgent();
+    }
+
+private:
+    LineCachePtr cache_;
+    const Options &options_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,55 @@
+#include "pool/LocalSender.h"
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** A session's host that owns the options it refers to. */
+struct OwningHost {
+    OwningHost(Pool &pool, const Options &given) : options(given), host(std::make_shared<LocalSender>(pool), options) {}
+
+    Options options;
+    SessionHost host;
+};
+
+}  // namespace
+
+QueueHostPtr LocalSender::host(Pool &pool, const Options &options) {
+    const auto owning = std::make_shared<OwningHost>(pool, options);
+    return QueueHostPtr(owning, &owning->host);
+}
+
+LocalSender::LocalSender(Pool &pool)
+    : pool_(pool),
+      slot_(pool.channels().addSender(BoardReader(board_.memory().descriptor().duplicate()))),
+      generations_(pool.channels().generations().memory().descriptor()) {}
+
+LocalSender::~LocalSender() {
+    dropChannels();
+    pool_.senderGone(slot_);
+}
+
+QueueLinkPtr LocalSender::attach(const Options &options, Generation unusable) {
+    Attachment attachment = pool_.attach(options, unusable);
+    return makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending), attachment.claims, attachment.marks);
+}
+
+ChannelId LocalSender::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
+    const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), slot_, groupSlot);
+    pool_.channelAdded(id, groupSlot);
+    return id;
+}
+
+void LocalSender::unregisterChannel(ChannelId channel) noexcept {
+    if (const std::optional<std::uint32_t> group = pool_.channels().remove(channel, slot_)) {
+        pool_.channelGone(channel, *group);
+    }
+}
+
+void LocalSender::wakeAgent() noexcept {
+    pool_.rescale();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <memory>
+
+#include "pool/LineCache.h"
+#include "pool/Options.h"
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+/**
+ * Sends to one application from the pool's own process: registered like a child, with a board and a child slot. For
+ * StandardApplicationPool and Pool::get(). It and its sessions end before the Pool.
+ */
+class LocalSender final : public LineCache {
+public:
+    /** A host for one session. @throws IOException, SystemException */
+    static QueueHostPtr host(Pool &pool, const Options &options);
+
+    /** @throws IOException, SystemException */
+    explicit LocalSender(Pool &pool);
+    ~LocalSender() override;
+
+    Board &board() override {
+        return board_;
+    }
+    std::uint32_t childSlot() const override {
+        return slot_;
+    }
+    const GenerationTableView &generations() const override {
+        return generations_;
+    }
+    void wakeAgent() noexcept override;
+
+protected:
+    QueueLinkPtr attach(const Options &options, Generation unusable) override;
+    ChannelId registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
+    void unregisterChannel(ChannelId channel) noexcept override;
+
+private:
+    Pool &pool_;
+    Board board_;
+    std::uint32_t slot_;
+    GenerationTableView generations_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,39 @@
+#include "server/Children.h"
+
+#include "base/Log.h"
+#include "base/PidFd.h"
+
+namespace Passenger {
+
+std::uint32_t Children::introduce(pid_t pid, FileDescriptor board) {
+    const auto known = children_.find(pid);
+    if (known != children_.end()) {
+        if (!waitPidFd(known->second.pidFd, std::chrono::milliseconds(0))) {
+            return known->second.slot;
+        }
+        // Its pid was given to another process before the loop came to its end.
+        ended(pid);
+    }
+    FileDescriptor pidFd = openPidFd(pid);
+    const std::uint32_t slot = pool_.channels().addSender(BoardReader(std::move(board)));
+    auto watcher = std::make_unique<DescriptorWatcher>(loop_, pidFd.get(), DescriptorWatcher::READABLE, [this, pid](int) {
+        loop_.assertOnLoop();
+        ended(pid);
+    });
+    children_.emplace(pid, Child{slot, std::move(pidFd), std::move(watcher)});
+    Log::debug("event=child.connected pid={} slot={}", pid, slot);
+    return slot;
+}
+
+void Children::ended(pid_t pid) {
+    const auto child = children_.find(pid);
+    if (child == children_.end()) {
+        return;
+    }
+    const std::uint32_t slot = child->second.slot;
+    children_.erase(child);
+    pool_.senderGone(slot);
+    Log::debug("event=child.ended pid={} slot={}", pid, slot);
+}
+
+}  // namespace Passenger

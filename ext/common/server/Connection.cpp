@@ -1,0 +1,166 @@
+#include "server/Connection.h"
+
+#include <cerrno>
+#include <sys/socket.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+int socketOption(const FileDescriptor &fd, int option) {
+    int value = -1;
+    socklen_t length = sizeof(value);
+    return getsockopt(fd.get(), SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
+}
+
+/** What a child sends as a reply channel may be anything. */
+bool isReplyChannel(const FileDescriptor &fd) {
+    return socketOption(fd, SO_DOMAIN) == AF_UNIX && socketOption(fd, SO_TYPE) == SOCK_SEQPACKET;
+}
+
+}  // namespace
+
+Connection::Connection(ConnectionContext &context, FileDescriptor socket, std::function<void(Connection *)> closed)
+    : context_(context), socket_(std::move(socket)), closed_(std::move(closed)) {
+    watcher_ = std::make_unique<DescriptorWatcher>(context.loop, socket_.descriptor().get(), DescriptorWatcher::READABLE, [this](int) {
+        context_.loop.assertOnLoop();
+        readable();
+    });
+}
+
+void Connection::readable() {
+    try {
+        while (std::optional<Frame> frame = socket_.tryReceive()) {
+            handle(std::move(*frame));
+        }
+        return;
+    } catch (const EndOfFileException &) {
+        // The ordinary end.
+    } catch (const std::exception &error) {
+        Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
+    }
+    // A copy: what is called destroys this object.
+    const auto closed = closed_;
+    closed(this);
+}
+
+void Connection::handle(Frame frame) {
+    switch (frame.type) {
+        case FrameType::HELLO:
+            hello(std::move(frame));
+            return;
+        case FrameType::ATTACH:
+            attach(frame);
+            return;
+        case FrameType::REGISTER:
+            registerChannel(std::move(frame));
+            return;
+        case FrameType::UNREGISTER:
+            for (std::size_t i = 0; i < frame.fields.size(); i++) {
+                const ChannelId channel(frame.number(i));
+                if (const std::optional<std::uint32_t> group = context_.pool.channels().remove(channel, child())) {
+                    context_.pool.channelGone(channel, *group);
+                }
+            }
+            return;
+        case FrameType::QUERY:
+            query(frame);
+            return;
+        default:
+            throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) + " is none for a pool");
+    }
+}
+
+void Connection::hello(Frame frame) {
+    if (frame.number(0) != LAYOUT_VERSION) {
+        refuse(500, "this agent speaks version " + std::to_string(LAYOUT_VERSION) + " of the protocol, not " + frame.field(0));
+        return;
+    }
+    pid_ = frame.sender.pid;
+    childSlot_ = context_.children.introduce(pid_, frame.takeDescriptor(0));
+    Frame welcome(FrameType::WELCOME);
+    welcome.add(std::uint64_t{LAYOUT_VERSION});
+    welcome.add(std::uint64_t{*childSlot_});
+    welcome.add(context_.agentId);
+    const FileDescriptor table = context_.pool.channels().generations().memory().readOnlyDescriptor();
+    answer(welcome, {table.get(), context_.wakeEvent.get()});
+}
+
+std::uint32_t Connection::child() const {
+    if (!childSlot_) {
+        throw ProtocolException("a question before HELLO");
+    }
+    return *childSlot_;
+}
+
+void Connection::attach(const Frame &frame) {
+    child();
+    Options options = Options::fromMap(frame.map(1));
+    context_.complete(options);
+    try {
+        const Attachment attachment = context_.pool.attach(options, Generation(frame.number(0)));
+        Frame attached(FrameType::ATTACHED);
+        attached.add(std::uint64_t{attachment.groupSlot});
+        attached.add(attachment.generation.value());
+        answer(attached, {attachment.sending.get(), attachment.claims.get(), attachment.marks.get()});
+    } catch (const std::exception &error) {
+        Log::error("event=attach.failed app=\"{}\" error=\"{}\"", options.groupName(), error.what());
+        refuse(503, error.what());
+    }
+}
+
+void Connection::registerChannel(Frame frame) {
+    const auto groupSlot = static_cast<std::uint32_t>(frame.number(0));
+    FileDescriptor end = frame.takeDescriptor(0);
+    if (!isReplyChannel(end)) {
+        throw ProtocolException("what was sent as a reply channel is no SOCK_SEQPACKET socket");
+    }
+    const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot);
+    if (!context_.pool.channelAdded(channel, groupSlot)) {
+        context_.pool.channels().remove(channel, child());
+        throw ProtocolException("there is no application with slot " + std::to_string(groupSlot));
+    }
+    Frame registered(FrameType::REGISTERED);
+    registered.add(channel.value());
+    answer(registered);
+}
+
+void Connection::query(const Frame &frame) {
+    child();
+    const std::string &what = frame.field(0);
+    std::uint64_t value = 0;
+    if (what == "clear") {
+        context_.pool.clear();
+    } else if (what == "set_max") {
+        context_.pool.setMax(static_cast<unsigned>(frame.number(1)));
+    } else if (what == "active") {
+        value = context_.pool.getActive();
+    } else if (what == "count") {
+        value = context_.pool.getCount();
+    } else if (what == "spawn_server_pid") {
+        value = static_cast<std::uint64_t>(context_.pool.getSpawnServerPid());
+    } else {
+        throw ProtocolException("there is no query \"" + what + "\"");
+    }
+    Frame reply(FrameType::VALUE);
+    reply.add(value);
+    answer(reply);
+}
+
+void Connection::refuse(unsigned status, const std::string &text) {
+    Frame refused(FrameType::REFUSED);
+    refused.add(std::uint64_t{status});
+    refused.add(std::string());
+    refused.add(text);
+    answer(refused);
+}
+
+/** Never waits: who does not read its answers loses the connection. */
+void Connection::answer(const Frame &frame, const std::vector<int> &descriptors) {
+    socket_.send(frame, descriptors, FrameSocket::in(std::chrono::milliseconds(0)));
+}
+
+}  // namespace Passenger

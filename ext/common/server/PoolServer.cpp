@@ -1,0 +1,99 @@
+#include "server/PoolServer.h"
+
+#include <cerrno>
+#include <random>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+namespace {
+
+FileDescriptor makeEvent() {
+    FileDescriptor event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!event) {
+        throw SystemException("eventfd()", errno);
+    }
+    return event;
+}
+
+std::string makeAgentId() {
+    std::random_device random;
+    return fmt::format("{}-{:08x}{:08x}", getpid(), random(), random());
+}
+
+}  // namespace
+
+PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket, std::function<void(Options &)> complete)
+    : loop_(loop),
+      pool_(pool),
+      serverSocket_(std::move(serverSocket)),
+      wakeEvent_(makeEvent()),
+      children_(loop, pool),
+      context_{loop, pool, children_, makeAgentId(), wakeEvent_, std::move(complete)} {
+    wakeWatcher_ = std::make_unique<DescriptorWatcher>(loop, wakeEvent_.get(), DescriptorWatcher::READABLE, [this](int) {
+        loop_.assertOnLoop();
+        woken();
+    });
+    acceptWatcher_ = std::make_unique<DescriptorWatcher>(loop, serverSocket_.get(), DescriptorWatcher::READABLE, [this](int) {
+        loop_.assertOnLoop();
+        accept();
+    });
+}
+
+PoolServer::~PoolServer() {
+    acceptWatcher_.reset();
+    wakeWatcher_.reset();
+    loop_.runSync([this] {
+        loop_.assertOnLoop();
+        connections_.clear();
+    });
+}
+
+/** A byte: somebody wants a connection. Whose byte it is does not matter, nor who receives the socket. */
+void PoolServer::accept() {
+    for (;;) {
+        char bytes[16];
+        const ssize_t size = recv(serverSocket_.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
+        if (size == 0) {
+            // Nobody is left who could ask.
+            acceptWatcher_->setEvents(0);
+            return;
+        }
+        if (size < 0) {
+            if (errno == EINTR) {
+                continue;
+            }
+            return;
+        }
+        try {
+            DescriptorPair pair = makeStreamPair();
+            enablePeerCredentials(pair.first);
+            const int theirs = pair.second.get();
+            auto connection = std::make_unique<Connection>(context_, std::move(pair.first), [this](Connection *closed) {
+                loop_.assertOnLoop();
+                connections_.erase(closed);
+            });
+            Connection *key = connection.get();
+            connections_.emplace(key, std::move(connection));
+            sendWithDescriptors(serverSocket_, std::string_view("\0", 1), std::span(&theirs, 1), MSG_DONTWAIT);
+        } catch (const std::exception &error) {
+            Log::error("event=accept.failed error=\"{}\"", error.what());
+        }
+    }
+}
+
+void PoolServer::woken() {
+    std::uint64_t count;
+    static_cast<void>(::read(wakeEvent_.get(), &count, sizeof(count)) > 0);
+    pool_.rescale();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "base/FileDescriptor.h"
+#include "io/DescriptorWatcher.h"
+#include "io/EventLoop.h"
+#include "pool/Pool.h"
+#include "server/Children.h"
+#include "server/Connection.h"
+
+namespace Passenger {
+
+/**
+ * The part of seed 003's ApplicationPoolServer that runs in the agent: for each byte that arrives on the server socket it makes a
+ * socket pair, sends one end back and serves the other. The seed has a thread for each client; here all are served on the event loop, since
+ * nothing that they ask for blocks.
+ *
+ * Owned by main(). Made and destroyed outside the loop's thread while the loop runs, and before the Pool.
+ */
+class PoolServer {
+public:
+    /** @param complete fills in what options leave to the server's settings; called on the loop */
+    PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket, std::function<void(Options &)> complete);
+    ~PoolServer();
+    PoolServer(const PoolServer &) = delete;
+    PoolServer &operator=(const PoolServer &) = delete;
+
+private:
+    void accept() REQUIRES(EventLoop::role);
+    void woken() REQUIRES(EventLoop::role);
+
+    EventLoop &loop_;
+    Pool &pool_;
+    FileDescriptor serverSocket_;
+    FileDescriptor wakeEvent_;
+    Children children_;
+    ConnectionContext context_;
+    std::map<Connection *, std::unique_ptr<Connection>> connections_ GUARDED_BY(EventLoop::role);
+    std::unique_ptr<DescriptorWatcher> acceptWatcher_;
+    std::unique_ptr<DescriptorWatcher> wakeWatcher_;
+};
+
+}  // namespace Passenger

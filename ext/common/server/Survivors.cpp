@@ -1,0 +1,66 @@
+#include "server/Survivors.h"
+
+#include <sstream>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/Log.h"
+#include "io/Layouts.h"
+
+namespace Passenger {
+
+Survivors::~Survivors() {
+    // Their watchers wait for the callback that may be running, and it wants the map.
+    loop_.runSync([this] { instances_.clear(); });
+}
+
+void Survivors::restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
+    if (key.starts_with("instance:") && descriptors.size() == 4) {
+        restoreInstance(key, note, std::move(descriptors));
+        return;
+    }
+    if (key.starts_with("queue:") && !descriptors.empty()) {
+        Log::info("event=queue.closed app=\"{}\" reason=\"the pool process was replaced\"", note);
+        ::shutdown(descriptors.front().get(), SHUT_WR);
+    }
+    deposits_.withdraw(key);
+}
+
+void Survivors::restoreInstance(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
+    Instance instance;
+    std::uint32_t slot = 0;
+    std::istringstream(note) >> instance.pid >> slot >> instance.firstCell >> instance.cells;
+    instance.pidFd = std::move(descriptors[0]);
+    instance.control = std::move(descriptors[1]);
+    instance.output = std::make_shared<ProcessOutput>(loop_, std::move(descriptors[2]));
+    instance.output->setPid(instance.pid);
+    instance.claims = std::move(descriptors[3]);
+    // Finish and go. Its queue ends too, but it may be waiting for a channel that nobody can give it any more.
+    ::shutdown(instance.control.get(), SHUT_RDWR);
+    Log::notice("event=instance.orphaned pid={} action=\"finishes and ends\"", instance.pid);
+    const int pidFd = instance.pidFd.get();
+    loop_.runSync([&] {
+        Instance &kept = instances_[key] = std::move(instance);
+        kept.watcher =
+            std::make_unique<DescriptorWatcher>(loop_, pidFd, DescriptorWatcher::READABLE, [this, key](int) { ended(key); });
+    });
+}
+
+void Survivors::ended(const std::string &key) {
+    const auto found = instances_.find(key);
+    if (found == instances_.end()) {
+        return;
+    }
+    const Instance &instance = found->second;
+    const ClaimCell zero{};
+    for (std::uint32_t cell = instance.firstCell; cell < instance.firstCell + instance.cells && cell < ClaimsLayout::CELLS; cell++) {
+        if (::pwrite(instance.claims.get(), &zero, sizeof(zero), static_cast<off_t>(ClaimsLayout::offset(cell))) < 0) {
+            Log::warn("event=claim.not_cleared pid={} cell={}", instance.pid, cell);
+        }
+    }
+    Log::info("event=instance.exited pid={} orphaned=yes", instance.pid);
+    instances_.erase(found);
+    deposits_.withdraw(key);
+}
+
+}  // namespace Passenger
