@@ -6,6 +6,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/body_source.rb \
     %D%/passenger/channel.rb \
     %D%/passenger/channels.rb \
+    %D%/passenger/chunked_decoder.rb \
+    %D%/passenger/failure.rb \
     %D%/passenger/fork_guard.rb \
     %D%/passenger/frame.rb \
     %D%/passenger/frame_socket.rb \
@@ -26,3 +28,4 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/spawn_server.rb \
     %D%/passenger/stream_body.rb \
     %D%/passenger/stream_exchange.rb
+EXTRA_DIST += %D%/passenger/README.md

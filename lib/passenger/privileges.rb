@@ -12,7 +12,8 @@ module PhusionPassenger
 
     DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    # Without a group it is the user's own. Empty names mean the user that runs this. Raises Refused for a name that does not exist.
+    # An empty user means the one that runs this, an empty group the user's own. Raises Refused for a name that does not
+    # exist.
     def initialize(user, group)
       @account = user.empty? ? own_account : find_user(user)
       @group = group.empty? ? nil : find_group(group)

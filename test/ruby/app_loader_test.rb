@@ -7,8 +7,8 @@ module PhusionPassenger
   class AppLoaderTest < ProcessTestCase
     def test_each_step_is_told_with_its_duration
       _, frames = load("instance", "hello.ru")
-      assert_equal [["working directory", "begin"], ["working directory", "done"], ["app loaded", "begin"], ["app loaded", "done"]],
-                   frames[0..-2].map { |frame| frame.fields[0, 2] }
+      steps = ["working directory", "app loaded"].flat_map { |name| [[name, "begin"], [name, "done"]] }
+      assert_equal(steps, frames[0..-2].map { |frame| frame.fields[0, 2] })
       frames[0..-2].each { |frame| assert_equal [50, true], [frame.type, frame.fields[2].match?(/\A\d+\z/)] }
       assert_equal [51, []], [frames.last.type, frames.last.fields]
     end

@@ -39,7 +39,9 @@ module PhusionPassenger
     end
 
     def test_finish_and_signals_end_it
-      [->(it) { it.control.write(FINISH) }, ->(it) { Process.kill("TERM", it.pid) }, ->(it) { Process.kill("INT", it.pid) }].each do |ending|
+      endings = [->(it) { it.control.write(FINISH) }, ->(it) { Process.kill("TERM", it.pid) },
+                 ->(it) { Process.kill("INT", it.pid) }]
+      endings.each do |ending|
         preloader = loaded("preloader")
         ending.call(preloader)
         assert_equal "at exit\n", output_of(preloader)

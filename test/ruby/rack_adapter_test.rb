@@ -10,7 +10,8 @@ module PhusionPassenger
     def test_the_child_s_variables_and_rack_s_are_in_the_environment
       env = environment_of("HTTP_X_ONE" => "1", "EMPTY" => "")
       assert_equal ["GET", "/", "1", ""], env.values_at("REQUEST_METHOD", "PATH_INFO", "HTTP_X_ONE", "EMPTY")
-      assert_equal [[1, 3], true, false, false], env.values_at("rack.version", "rack.multiprocess", "rack.run_once", "rack.hijack?")
+      assert_equal [[1, 3], true, false, false],
+                   env.values_at("rack.version", "rack.multiprocess", "rack.run_once", "rack.hijack?")
       assert_equal ["http", "HTTP/1.1", "HTTP/1.1"], env.values_at("rack.url_scheme", "SERVER_PROTOCOL", "HTTP_VERSION")
       assert_same $stderr, env["rack.errors"]
     end
@@ -83,7 +84,9 @@ module PhusionPassenger
     end
 
     def test_a_bad_answer_is_500_and_one_line
-      [[99, {}, []], [nil, {}, []], [200, { "A" => "b\rc" }, []], [200, { "A" => "x" * 200_000 }, []], [200, {}, Object.new]].each do |answer|
+      bad = [[99, {}, []], [nil, {}, []], [200, { "A" => "b\rc" }, []], [200, { "A" => "x" * 200_000 }, []],
+             [200, {}, Object.new]]
+      bad.each do |answer|
         recorder = nil
         log = logged { recorder = call(->(_) { answer }) }
         assert_equal 500, recorder.calls[0][1]

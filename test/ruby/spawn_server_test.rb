@@ -78,15 +78,14 @@ module PhusionPassenger
       skip "needs root" unless Process.euid.zero?
       account = Etc.getpwnam("nobody")
       instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody", group: "daemon")
-      gid = Etc.getgrnam("daemon").gid
-      assert_equal [account.uid, account.uid, gid, gid, gid].join(" "), get(serve(instance), instance, "/ids")
+      assert_equal ids(account.uid, Etc.getgrnam("daemon").gid), get(serve(instance), instance, "/ids")
     end
 
     def test_without_a_group_it_is_the_user_s_own
       skip "needs root" unless Process.euid.zero?
       account = Etc.getpwnam("nobody")
       instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody")
-      assert_equal [account.uid, account.uid, account.gid, account.gid, account.gid].join(" "), get(serve(instance), instance, "/ids")
+      assert_equal ids(account.uid, account.gid), get(serve(instance), instance, "/ids")
     end
 
     def test_it_becomes_the_user_on_its_command_line
@@ -95,7 +94,7 @@ module PhusionPassenger
       @agent = closing(Peers::Agent.new("nobody"))
       account = Etc.getpwnam("nobody")
       instance = loaded("instance", "probe.ru", { app_root: readable_fixtures })
-      assert_equal [account.uid, account.uid, account.gid, account.gid, account.gid].join(" "), get(serve(instance), instance, "/ids")
+      assert_equal ids(account.uid, account.gid), get(serve(instance), instance, "/ids")
     end
 
     def test_a_user_on_its_command_line_that_does_not_exist_ends_it
@@ -121,6 +120,11 @@ module PhusionPassenger
     end
 
     private
+
+    # Real and effective ids and the only supplementary group.
+    def ids(uid, gid)
+      [uid, uid, gid, gid, gid].join(" ")
+    end
 
     # The checkout may lie where others cannot look.
     def readable_fixtures
