@@ -65,7 +65,8 @@ module PhusionPassenger
       require "rack"
       startup_file = @options.fetch("startup_file", "")
       startup_file = "config.ru" if startup_file.empty?
-      app, = Rack::Builder.parse_file(File.expand_path(startup_file))
+      parsed = Rack::Builder.parse_file(File.expand_path(startup_file))
+      app = parsed.is_a?(Array) ? parsed.first : parsed
       raise "#{startup_file} gives no application to run" unless app.respond_to?(:call)
 
       app

@@ -15,7 +15,7 @@ module PhusionPassenger
       if Process.respond_to?(:_fork)
         Process.singleton_class.prepend(Hook)
       else
-        [Kernel, Kernel.singleton_class, Process.singleton_class].each { |place| place.prepend(OldHook) }
+        [Object, Kernel.singleton_class, Process.singleton_class].each { |place| place.prepend(OldHook) }
       end
     end
 
