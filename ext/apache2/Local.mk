@@ -41,8 +41,11 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/Settings.h \
     %D%/mod_passenger.cpp
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+# httpd sees one symbol. libtool's -export-symbols-regex would leave those of templates visible, too.
 %C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
-    -export-symbols-regex '^passenger_module$$'
+    -Wl,--version-script=$(srcdir)/%D%/mod_passenger.map
 %C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
 
 EXTRA_DIST += %D%/README.md
+EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
+EXTRA_DIST += %D%/mod_passenger.map
