@@ -15,16 +15,28 @@ check_PROGRAMS += %D%/unit_tests
     %D%/main.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
+    %D%/ProcessOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
     %D%/SharedMemoryTest.cpp \
+    %D%/SmartSpawnerTest.cpp \
     %D%/SocketPairTest.cpp \
+    %D%/SpawnedProcessTest.cpp \
+    %D%/SpawnerContractTest.cpp \
+    %D%/SpawnFailureTest.cpp \
+    %D%/SpawnJourneyTest.cpp \
+    %D%/SpawnManagerTest.cpp \
+    %D%/support/CapturedLog.cpp \
+    %D%/support/CapturedLog.h \
     %D%/support/Eventually.h \
     %D%/support/Expect.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
-    %D%/TimerTest.cpp
+    %D%/support/SpawningFixture.cpp \
+    %D%/support/SpawningFixture.h \
+    %D%/TimerTest.cpp \
+    %D%/UserResolverTest.cpp
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 %C%_unit_tests_LDADD = $(PASSENGER_LIBS) $(CPPUNIT_LIBS)

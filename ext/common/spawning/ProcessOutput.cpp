@@ -30,7 +30,8 @@ std::size_t waitingIn(const FileDescriptor &pipe) {
 }  // namespace
 
 ProcessOutput::ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink)
-    : pipe_(std::move(pipe)),
+    : loop_(loop),
+      pipe_(std::move(pipe)),
       sink_(sink ? std::move(sink)
                  : [](pid_t pid, const std::string &line) { Log::writeApplicationOutput(pid, line, true); }) {
     // Watches only once watcher_ is set: the callback runs in another thread, perhaps at once.
@@ -43,7 +44,8 @@ ProcessOutput::ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink)
 }
 
 ProcessOutput::~ProcessOutput() {
-    watcher_.reset();
+    // On the loop, because the callback uses watcher_.
+    loop_.runSync([this] { watcher_.reset(); });
     readAvailable();
     LockGuard guard(mutex_);
     lines_.finish([this](std::string_view line) REQUIRES(mutex_) { accept(line); });

@@ -44,6 +44,7 @@ private:
     void accept(std::string_view line) REQUIRES(mutex_);
     void writeWaiting() REQUIRES(mutex_);
 
+    EventLoop &loop_;
     FileDescriptor pipe_;
     Sink sink_;
     Mutex mutex_;

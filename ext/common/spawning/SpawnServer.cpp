@@ -38,16 +38,17 @@ Frame makeStartFrame(const StartRequest &request) {
 
 SpawnServer::SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings, std::shared_ptr<std::atomic<pid_t>> pid,
                          Deadline deadline)
-    : publishedPid_(std::move(pid)) {
-    launch(loop, settings);
+    : loop_(loop), publishedPid_(std::move(pid)) {
+    launch(settings);
     receiveHello(settings.user, deadline);
     Log::info("event=spawn_server.started pid={}", process_.pid());
     publishedPid_->store(process_.pid());
-    watchEnd(loop);
+    watchEnd();
 }
 
 SpawnServer::~SpawnServer() {
-    endWatcher_.reset();
+    // On the loop, because the callback uses endWatcher_.
+    loop_.runSync([this] { endWatcher_.reset(); });
     pid_t own = process_.pid();
     publishedPid_->compare_exchange_strong(own, 0);
     control_ = FrameSocket();
@@ -59,7 +60,7 @@ SpawnServer::~SpawnServer() {
     }
 }
 
-void SpawnServer::launch(EventLoop &loop, const SpawnManager::Settings &settings) {
+void SpawnServer::launch(const SpawnManager::Settings &settings) {
     auto ends = ProcessEnds::make();
     ChildProcess::Command command;
     command.program = settings.rubyCommand;
@@ -74,7 +75,7 @@ void SpawnServer::launch(EventLoop &loop, const SpawnManager::Settings &settings
     command.newSession = true;
     process_ = ChildProcess(command);
     control_ = std::move(ends.control);
-    output_ = std::make_shared<ProcessOutput>(loop, std::move(ends.output));
+    output_ = std::make_shared<ProcessOutput>(loop_, std::move(ends.output));
     output_->setPid(process_.pid());
 }
 
@@ -107,9 +108,9 @@ void SpawnServer::failToStart(const std::string &why) {
     throw SpawnException(summary, summary + "\n\nIts output:\n" + output_->lastLines());
 }
 
-void SpawnServer::watchEnd(EventLoop &loop) {
+void SpawnServer::watchEnd() {
     const pid_t pid = process_.pid();
-    endWatcher_ = std::make_unique<DescriptorWatcher>(loop, process_.pidFd().get(), 0, [this, pid](int) {
+    endWatcher_ = std::make_unique<DescriptorWatcher>(loop_, process_.pidFd().get(), 0, [this, pid](int) {
         endWatcher_->setEvents(0);
         pid_t own = pid;
         if (publishedPid_->compare_exchange_strong(own, 0)) {

@@ -38,11 +38,12 @@ public:
     StartedProcess start(const StartRequest &request, Deadline deadline);
 
 private:
-    void launch(EventLoop &loop, const SpawnManager::Settings &settings);
+    void launch(const SpawnManager::Settings &settings);
     void receiveHello(const std::string &user, Deadline deadline);
     [[noreturn]] void failToStart(const std::string &why);
-    void watchEnd(EventLoop &loop);
+    void watchEnd();
 
+    EventLoop &loop_;
     const std::shared_ptr<std::atomic<pid_t>> publishedPid_;
     ChildProcess process_;
     uid_t uid_ = 0;

@@ -1,0 +1,159 @@
+#include "spawning/ProcessOutput.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/Eventually.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class ProcessOutputTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ProcessOutputTest);
+    CPPUNIT_TEST(testLinesAreForwardedAsTheyCome);
+    CPPUNIT_TEST(testALineInPiecesIsOneLine);
+    CPPUNIT_TEST(testLinesBeforeThePidIsKnownAreWrittenThen);
+    CPPUNIT_TEST(testManyEarlyLinesDoNotWaitForThePid);
+    CPPUNIT_TEST(testTheLastLinesAreKept);
+    CPPUNIT_TEST(testLastLinesSeesWhatWasPrintedJustNow);
+    CPPUNIT_TEST(testWhatIsInThePipeAtTheEndIsForwarded);
+    CPPUNIT_TEST(testALineWithoutABreakIsForwardedAtTheEnd);
+    CPPUNIT_TEST(testAfterItsEndTheLastLinesCanStillBeRead);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr pid_t PID = 4711;
+    using Written = std::vector<std::pair<pid_t, std::string>>;
+
+    std::unique_ptr<EventLoop> loop_;
+    FileDescriptor writer_;
+    Mutex mutex_;
+    Written written_;
+    std::unique_ptr<ProcessOutput> output_;
+
+    void print(const std::string &text) {
+        CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(text.size()), ::write(writer_.get(), text.data(), text.size()));
+    }
+
+    Written written() {
+        LockGuard guard(mutex_);
+        return written_;
+    }
+
+    bool eventuallyWritten(const Written &expected) {
+        return eventually([&] { return written() == expected; });
+    }
+
+    /** Returns once the loop has dealt with all that was ready. */
+    void letTheLoopRun() {
+        for (int i = 0; i < 3; ++i) {
+            loop_->runSync([] {});
+        }
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        loop_ = std::make_unique<EventLoop>();
+        auto pipe = makePipe();
+        writer_ = std::move(pipe.second);
+        output_ = std::make_unique<ProcessOutput>(*loop_, std::move(pipe.first), [this](pid_t pid, const std::string &line) {
+            LockGuard guard(mutex_);
+            written_.emplace_back(pid, line);
+        });
+    }
+
+    void tearDown() override {
+        output_.reset();
+        writer_.reset();
+        loop_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testLinesAreForwardedAsTheyCome() {
+        output_->setPid(PID);
+        print("one\ntwo\n");
+        CPPUNIT_ASSERT(eventuallyWritten({{PID, "one"}, {PID, "two"}}));
+        print("three\n");
+        CPPUNIT_ASSERT(eventuallyWritten({{PID, "one"}, {PID, "two"}, {PID, "three"}}));
+    }
+
+    void testALineInPiecesIsOneLine() {
+        output_->setPid(PID);
+        print("be");
+        letTheLoopRun();
+        print("gin\n");
+        CPPUNIT_ASSERT(eventuallyWritten({{PID, "begin"}}));
+    }
+
+    void testLinesBeforeThePidIsKnownAreWrittenThen() {
+        print("early\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("early\n"), output_->lastLines());
+        CPPUNIT_ASSERT(written().empty());
+        output_->setPid(PID);
+        CPPUNIT_ASSERT(eventuallyWritten({{PID, "early"}}));
+    }
+
+    void testManyEarlyLinesDoNotWaitForThePid() {
+        for (std::size_t i = 0; i <= ProcessOutput::KEPT_LINES; ++i) {
+            print("line\n");
+        }
+        CPPUNIT_ASSERT(eventually([&] { return written().size() == ProcessOutput::KEPT_LINES + 1; }));
+        CPPUNIT_ASSERT_EQUAL(0, written().front().first);
+    }
+
+    void testTheLastLinesAreKept() {
+        output_->setPid(PID);
+        std::string expected;
+        for (std::size_t i = 0; i < ProcessOutput::KEPT_LINES + 10; ++i) {
+            const std::string line = "line " + std::to_string(i) + "\n";
+            print(line);
+            if (i >= 10) {
+                expected += line;
+            }
+        }
+        CPPUNIT_ASSERT(eventually([&] { return output_->lastLines() == expected; }));
+    }
+
+    void testLastLinesSeesWhatWasPrintedJustNow() {
+        for (int i = 0; i < 100; ++i) {
+            print("line\n");
+            const std::string lines = output_->lastLines();
+            CPPUNIT_ASSERT_EQUAL(static_cast<std::size_t>(5 * (i + 1)), lines.size());
+        }
+    }
+
+    void testWhatIsInThePipeAtTheEndIsForwarded() {
+        output_->setPid(PID);
+        std::string text;
+        for (int i = 0; i < 1000; ++i) {
+            text += "a line that is not too short\n";
+        }
+        print(text);
+        output_.reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1000), written().size());
+    }
+
+    void testALineWithoutABreakIsForwardedAtTheEnd() {
+        print("no break");
+        output_.reset();
+        CPPUNIT_ASSERT(written() == Written({{0, "no break"}}));
+    }
+
+    void testAfterItsEndTheLastLinesCanStillBeRead() {
+        output_->setPid(PID);
+        print("last words\n");
+        writer_.reset();
+        CPPUNIT_ASSERT(eventuallyWritten({{PID, "last words"}}));
+        letTheLoopRun();
+        CPPUNIT_ASSERT_EQUAL(std::string("last words\n"), output_->lastLines());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ProcessOutputTest);
+
+}  // namespace Passenger

@@ -1,0 +1,100 @@
+#include "spawning/SmartSpawner.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <signal.h>
+
+#include <string>
+
+#include "base/PidFd.h"
+#include "support/Eventually.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class SmartSpawnerTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(SmartSpawnerTest);
+    CPPUNIT_TEST(testTheApplicationIsLoadedOnce);
+    CPPUNIT_TEST(testADeadPreloaderIsStartedAgainUnseen);
+    CPPUNIT_TEST(testOtherVariablesGiveAnotherPreloader);
+    CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
+    CPPUNIT_TEST(testAForkThatFailsTwiceIsReported);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr const char *LOADED = "loaded by ";
+
+    SpawnerPtr spawner_;
+
+    void spawnAndEnd(const Options &options) {
+        auto instance = spawner_->spawn(options);
+        instance.control = FrameSocket();
+        CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+    }
+
+    bool eventuallyLoaded(unsigned times) {
+        return eventually([&] { return log_->count(LOADED) == times; });
+    }
+
+public:
+    void setUp() override {
+        SpawningFixture::setUp();
+        folder_->setStartupFile(application("puts \"loaded by #{Process.pid}, GREETING=#{ENV['GREETING']}\""));
+        spawner_ = factory_->create(options());
+    }
+
+    void tearDown() override {
+        spawner_.reset();
+        SpawningFixture::tearDown();
+    }
+
+    void testTheApplicationIsLoadedOnce() {
+        spawnAndEnd(options());
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
+    }
+
+    void testADeadPreloaderIsStartedAgainUnseen() {
+        spawnAndEnd(options());
+        const pid_t first = pidInLog(LOADED);
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGKILL));
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
+        CPPUNIT_ASSERT(pidInLog(LOADED) != first);
+    }
+
+    void testOtherVariablesGiveAnotherPreloader() {
+        spawnAndEnd(options());
+        auto greeted = options();
+        greeted.variables = [] { return Options::Variables{{"GREETING", "hello"}}; };
+        spawnAndEnd(greeted);
+        spawnAndEnd(greeted);
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
+        CPPUNIT_ASSERT(log_->contains("GREETING=hello"));
+    }
+
+    void testThePreloaderEndsWithItsSpawner() {
+        spawnAndEnd(options());
+        const pid_t pid = pidInLog(LOADED);
+        CPPUNIT_ASSERT(exists(pid));
+        spawner_.reset();
+        CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
+    }
+
+    void testAForkThatFailsTwiceIsReported() {
+        // Dies whenever it is asked for an instance.
+        folder_->setStartupFile(application("def Process._fork; exit!(3); end; def fork; exit!(3); end\n"
+                                            "puts \"loaded by #{Process.pid}\""));
+        try {
+            spawner_->spawn(options());
+            CPPUNIT_FAIL("Nothing was thrown");
+        } catch (const SpawnException &e) {
+            CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), std::string(e.what()));
+        }
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SmartSpawnerTest);
+
+}  // namespace Passenger

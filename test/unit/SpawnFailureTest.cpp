@@ -1,0 +1,210 @@
+#include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <string>
+
+#include "base/PidFd.h"
+#include "spawning/Spawner.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** What people are told when an application cannot be started, by either way of spawning; and what an application is started with. */
+class SpawnFailureTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(SpawnFailureTest);
+    CPPUNIT_TEST(testAnExceptionIsToldWithItsMessageBacktraceAndOutput);
+    CPPUNIT_TEST(testASyntaxErrorIsToldWithItsPlace);
+    CPPUNIT_TEST(testAnApplicationThatEndsSaysWhatItPrinted);
+    CPPUNIT_TEST(testATimeOutEndsEverything);
+    CPPUNIT_TEST(testAMissingFolderIsNamed);
+    CPPUNIT_TEST(testAMissingStartupFileIsNamed);
+    CPPUNIT_TEST(testAFolderThatMayNotBeEnteredIsNamed);
+    CPPUNIT_TEST(testAMissingRubyIsNamed);
+    CPPUNIT_TEST(testAMissingSpawnServerIsToldWithItsOutput);
+    CPPUNIT_TEST(testSecretsAreNotInTheReport);
+    CPPUNIT_TEST(testTheEnvironmentIsThereBeforeTheApplicationLoads);
+    CPPUNIT_TEST(testAsRootAnotherUserIsUsed);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Test = void (SpawnFailureTest::*)(const Options &);
+
+    void withBoth(Test test) {
+        for (const char *method : {"smart", "direct"}) {
+            auto options = SpawningFixture::options();
+            options.spawnMethod = method;
+            (this->*test)(options);
+        }
+    }
+
+    SpawnException failure(const Options &options) {
+        const auto spawner = factory_->create(options);
+        return thrownBy<SpawnException>([&] { spawner->spawn(options); });
+    }
+
+    static void expectIn(const std::string &text, const std::string &part) {
+        CPPUNIT_ASSERT_MESSAGE("\"" + part + "\" is not in: " + text, text.find(part) != std::string::npos);
+    }
+
+    void exceptionIsTold(const Options &options) {
+        folder_->setStartupFile("puts 'almost there'\nraise KeyError, \"the setting X is missing\\nsecond line\"\n");
+        const auto e = failure(options);
+        CPPUNIT_ASSERT_EQUAL(std::string("the step \"app loaded\" failed with KeyError: the setting X is missing"),
+                             std::string(e.what()));
+        expectIn(e.report(), "KeyError: the setting X is missing\nsecond line");
+        expectIn(e.report(), "config.ru:2");
+        expectIn(e.report(), "almost there");
+        expectIn(e.report(), "Step: app loaded");
+        expectIn(e.report(), options.appRoot);
+        expectIn(e.report(), "production");
+    }
+
+    void syntaxErrorIsTold(const Options &options) {
+        folder_->setStartupFile("run(\n");
+        const auto e = failure(options);
+        expectIn(e.what(), "SyntaxError");
+        expectIn(e.report(), "config.ru:");
+    }
+
+    void endIsTold(const Options &options) {
+        folder_->setStartupFile("warn 'good bye'\nexit! 7\n");
+        const auto e = failure(options);
+        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"app loaded\""), std::string(e.what()));
+        expectIn(e.report(), "good bye");
+    }
+
+    void timeOutEndsEverything(const Options &given) {
+        auto options = given;
+        options.startTimeout = 3s;
+        folder_->setStartupFile("puts \"" + options.spawnMethod + " hangs: #{Process.pid}\"\nsleep\n");
+        const auto e = failure(options);
+        CPPUNIT_ASSERT_EQUAL(std::string("it was not ready within 3 seconds; the step \"app loaded\" had not ended"),
+                             std::string(e.what()));
+        const pid_t pid = pidInLog(options.spawnMethod + " hangs: ");
+        CPPUNIT_ASSERT(pid != 0);
+        CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
+    }
+
+    void missingFolderIsNamed(const Options &given) {
+        auto options = given;
+        options.appRoot = "/nonexistent/blog";
+        const auto e = failure(options);
+        expectIn(e.what(), "the application's folder \"/nonexistent/blog\" cannot be used: No such file or directory");
+    }
+
+    void missingStartupFileIsNamed(const Options &given) {
+        auto options = given;
+        options.startupFile = "start.ru";
+        const auto e = failure(options);
+        expectIn(e.what(), options.appRoot + "/start.ru\" cannot be used: No such file or directory");
+    }
+
+    void closedFolderIsNamed(const Options &options) {
+        namespace fs = std::filesystem;
+        fs::permissions(options.appRoot, fs::perms::owner_write);
+        const auto e = failure(options);
+        fs::permissions(options.appRoot, fs::perms(0755));
+        expectIn(e.what(), "Permission denied");
+        expectIn(e.what(), options.appRoot);
+    }
+
+    void missingRubyIsNamed(const Options &given) {
+        auto options = given;
+        options.ruby = "/nonexistent/ruby";
+        expectIn(failure(options).what(), "/nonexistent/ruby");
+    }
+
+    void missingSpawnServerIsTold(const Options &options) {
+        auto other = settings();
+        other.spawnServerCommand = "/nonexistent/spawn_server.rb";
+        manager_->configure(other);
+        const auto e = failure(options);
+        expectIn(e.what(), "the spawn server could not be started");
+        expectIn(e.report(), "/nonexistent/spawn_server.rb");
+    }
+
+    void secretsAreNotReported(const Options &given) {
+        auto options = given;
+        options.variables = [] { return Options::Variables{{"SECRET_KEY_BASE", "swordfish"}}; };
+        folder_->setStartupFile("raise 'no'\n");
+        CPPUNIT_ASSERT_EQUAL(std::string::npos, failure(options).report().find("swordfish"));
+    }
+
+    void environmentIsThere(const Options &given) {
+        auto options = given;
+        options.environment = "staging";
+        options.variables = [] { return Options::Variables{{"GREETING", "hello\nworld"}}; };
+        folder_->setStartupFile(application("puts \"" + options.spawnMethod +
+                                            ": #{ENV.values_at('GREETING', 'RAILS_ENV', 'RACK_ENV', 'NODE_ENV', 'WSGI_ENV', "
+                                            "'PASSENGER_APP_ENV', 'IN_PASSENGER')}\""));
+        endInstanceOf(options);
+        const std::string expected = options.spawnMethod +
+            R"(: ["hello\nworld", "staging", "staging", "staging", "staging", "staging", "1"])";
+        CPPUNIT_ASSERT(eventually([&] { return log_->contains(expected); }));
+    }
+
+    void anotherUserIsUsed(const Options &options) {
+        folder_->setStartupFile(application("puts \"" + options.spawnMethod + " as #{Process.euid} #{Process.gid}\""));
+        endInstanceOf(options);
+        const auto nobody = SystemUserDatabase().userNamed("nobody").value();
+        const std::string expected =
+            options.spawnMethod + " as " + std::to_string(nobody.uid) + " " + std::to_string(nobody.gid);
+        CPPUNIT_ASSERT(eventually([&] { return log_->contains(expected); }));
+    }
+
+    void endInstanceOf(const Options &options) {
+        const auto spawner = factory_->create(options);
+        auto instance = spawner->spawn(options);
+        instance.control = FrameSocket();
+        CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+    }
+
+public:
+    void testAnExceptionIsToldWithItsMessageBacktraceAndOutput() {
+        withBoth(&SpawnFailureTest::exceptionIsTold);
+    }
+    void testASyntaxErrorIsToldWithItsPlace() {
+        withBoth(&SpawnFailureTest::syntaxErrorIsTold);
+    }
+    void testAnApplicationThatEndsSaysWhatItPrinted() {
+        withBoth(&SpawnFailureTest::endIsTold);
+    }
+    void testATimeOutEndsEverything() {
+        withBoth(&SpawnFailureTest::timeOutEndsEverything);
+    }
+    void testAMissingFolderIsNamed() {
+        withBoth(&SpawnFailureTest::missingFolderIsNamed);
+    }
+    void testAMissingStartupFileIsNamed() {
+        withBoth(&SpawnFailureTest::missingStartupFileIsNamed);
+    }
+    void testAFolderThatMayNotBeEnteredIsNamed() {
+        withBoth(&SpawnFailureTest::closedFolderIsNamed);
+    }
+    void testAMissingRubyIsNamed() {
+        withBoth(&SpawnFailureTest::missingRubyIsNamed);
+    }
+    void testAMissingSpawnServerIsToldWithItsOutput() {
+        withBoth(&SpawnFailureTest::missingSpawnServerIsTold);
+    }
+    void testSecretsAreNotInTheReport() {
+        withBoth(&SpawnFailureTest::secretsAreNotReported);
+    }
+    void testTheEnvironmentIsThereBeforeTheApplicationLoads() {
+        withBoth(&SpawnFailureTest::environmentIsThere);
+    }
+    /** The folder is root's then. Otherwise there is nothing to see. */
+    void testAsRootAnotherUserIsUsed() {
+        if (::geteuid() == 0) {
+            withBoth(&SpawnFailureTest::anotherUserIsUsed);
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SpawnFailureTest);
+
+}  // namespace Passenger

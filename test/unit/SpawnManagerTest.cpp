@@ -1,0 +1,171 @@
+#include "spawning/SpawnManager.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <signal.h>
+
+#include <boost/thread/thread.hpp>
+
+#include "base/Log.h"
+#include "base/PidFd.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class SpawnManagerTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(SpawnManagerTest);
+    CPPUNIT_TEST(testNothingIsStartedBeforeItIsNeeded);
+    CPPUNIT_TEST(testTheSpawnServerIsStartedOnce);
+    CPPUNIT_TEST(testItStartsProcesses);
+    CPPUNIT_TEST(testAKilledSpawnServerIsStartedAgain);
+    CPPUNIT_TEST(testADeadSpawnServerHasNoPid);
+    CPPUNIT_TEST(testWhatItStartedOutlivesTheSpawnServer);
+    CPPUNIT_TEST(testAMissingRubyIsNamed);
+    CPPUNIT_TEST(testASpawnServerThatCannotStartIsReportedWithItsOutput);
+    CPPUNIT_TEST(testAnApplicationsMissingRubyIsNamed);
+    CPPUNIT_TEST(testOtherSettingsGiveAnotherSpawnServer);
+    CPPUNIT_TEST(testSeveralThreadsMayAskAtOnce);
+    CPPUNIT_TEST(testAnEnvironmentOverTheLimitIsRefused);
+    CPPUNIT_TEST_SUITE_END();
+
+    static SpawnManager::Deadline soon() {
+        return std::chrono::steady_clock::now() + 20s;
+    }
+
+    StartRequest request() const {
+        StartRequest request;
+        request.ruby = settings().rubyCommand;
+        return request;
+    }
+
+    /** Its process, proved to be one by its hello. */
+    FileDescriptor hello(StartedProcess &process) {
+        FileDescriptor pidFd = openPidFd(process.pid);
+        const Frame frame = process.control.receive(soon());
+        CPPUNIT_ASSERT(FrameType::PROCESS_HELLO == frame.type);
+        CPPUNIT_ASSERT_EQUAL(process.pid, frame.sender.pid);
+        return pidFd;
+    }
+
+    /** Starts a process and lets it go again. */
+    void startOne() {
+        auto process = manager_->start(request(), soon());
+        const auto pidFd = hello(process);
+        process.control = FrameSocket();
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+    }
+
+public:
+    void testNothingIsStartedBeforeItIsNeeded() {
+        CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
+    }
+
+    void testTheSpawnServerIsStartedOnce() {
+        manager_->ensureStarted();
+        const pid_t pid = manager_->spawnServerPid();
+        CPPUNIT_ASSERT(pid > 0);
+        manager_->ensureStarted();
+        CPPUNIT_ASSERT_EQUAL(pid, manager_->spawnServerPid());
+        CPPUNIT_ASSERT(log_->contains("event=spawn_server.started") || Log::level() < LogLevel::INFO);
+    }
+
+    void testItStartsProcesses() {
+        startOne();
+        startOne();
+    }
+
+    void testAKilledSpawnServerIsStartedAgain() {
+        startOne();
+        const pid_t first = manager_->spawnServerPid();
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGKILL));
+        // At once: its death may be noticed before the request, or while it is under way.
+        startOne();
+        CPPUNIT_ASSERT(manager_->spawnServerPid() != first);
+    }
+
+    void testADeadSpawnServerHasNoPid() {
+        manager_->ensureStarted();
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(manager_->spawnServerPid(), SIGKILL));
+        CPPUNIT_ASSERT(eventually([&] { return manager_->spawnServerPid() == 0; }));
+    }
+
+    void testWhatItStartedOutlivesTheSpawnServer() {
+        auto process = manager_->start(request(), soon());
+        const auto pidFd = hello(process);
+        manager_.reset();
+        CPPUNIT_ASSERT(!waitPidFd(pidFd, 0ms));
+        process.control = FrameSocket();
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+    }
+
+    void testAMissingRubyIsNamed() {
+        auto other = settings();
+        other.rubyCommand = "/nonexistent/ruby";
+        manager_->configure(other);
+        const auto e = thrownBy<SystemException>([&] { manager_->ensureStarted(); });
+        CPPUNIT_ASSERT_EQUAL(ENOENT, e.error());
+        CPPUNIT_ASSERT(std::string(e.what()).find("/nonexistent/ruby") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
+    }
+
+    void testASpawnServerThatCannotStartIsReportedWithItsOutput() {
+        auto other = settings();
+        other.spawnServerCommand = "/nonexistent/spawn_server.rb";
+        manager_->configure(other);
+        const auto e = thrownBy<SpawnException>([&] { manager_->ensureStarted(); });
+        CPPUNIT_ASSERT_EQUAL(std::string("the spawn server could not be started: it exited with status 1"), std::string(e.what()));
+        CPPUNIT_ASSERT_MESSAGE(e.report(), e.report().find("No such file or directory") != std::string::npos);
+    }
+
+    void testAnApplicationsMissingRubyIsNamed() {
+        manager_->ensureStarted();
+        const pid_t pid = manager_->spawnServerPid();
+        auto request = SpawnManagerTest::request();
+        request.ruby = "/nonexistent/ruby";
+        const auto e = thrownBy<SpawnException>([&] { manager_->start(request, soon()); });
+        CPPUNIT_ASSERT_MESSAGE(e.what(), std::string(e.what()).find("/nonexistent/ruby") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(pid, manager_->spawnServerPid());
+        startOne();
+    }
+
+    void testOtherSettingsGiveAnotherSpawnServer() {
+        manager_->ensureStarted();
+        const pid_t first = manager_->spawnServerPid();
+        manager_->configure(settings());
+        CPPUNIT_ASSERT_EQUAL(first, manager_->spawnServerPid());
+        auto other = settings();
+        other.user = "root";
+        manager_->configure(other);
+        CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
+    }
+
+    void testSeveralThreadsMayAskAtOnce() {
+        std::atomic<int> succeeded{0};
+        boost::thread_group threads;
+        for (int i = 0; i < 4; ++i) {
+            threads.create_thread([&] {
+                auto process = manager_->start(request(), soon());
+                if (process.control.receive(soon()).type == FrameType::PROCESS_HELLO) {
+                    ++succeeded;
+                }
+            });
+        }
+        threads.join_all();
+        CPPUNIT_ASSERT_EQUAL(4, succeeded.load());
+    }
+
+    void testAnEnvironmentOverTheLimitIsRefused() {
+        auto request = SpawnManagerTest::request();
+        request.environment["LARGE"] = std::string(Frame::MAX_SIZE, 'x');
+        const auto e = thrownBy<SpawnException>([&] { manager_->start(request, soon()); });
+        CPPUNIT_ASSERT(std::string(e.what()).find("environment is too large") != std::string::npos);
+        startOne();
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SpawnManagerTest);
+
+}  // namespace Passenger

@@ -1,0 +1,199 @@
+#include "spawning/Spawner.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include <boost/thread/thread.hpp>
+
+#include "base/PidFd.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** What all Spawners promise. */
+class SpawnerContractTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(SpawnerContractTest);
+    CPPUNIT_TEST(testItMakesAnInstance);
+    CPPUNIT_TEST(testEachInstanceIsAnotherOne);
+    CPPUNIT_TEST(testInstancesOutliveTheirSpawner);
+    CPPUNIT_TEST(testAnInstanceEndsWithItsControlSocket);
+    CPPUNIT_TEST(testAFailureIsReported);
+    CPPUNIT_TEST(testAfterAFailureItCanSpawnAgain);
+    CPPUNIT_TEST(testASpawnUnderWayCanBeCancelled);
+    CPPUNIT_TEST(testACancelledSpawnerSpawnsNoMore);
+    CPPUNIT_TEST(testASpawnerThatNeverSpawnedCanBeDestroyed);
+    CPPUNIT_TEST_SUITE_END_ABSTRACT();
+
+protected:
+    virtual std::string method() const = 0;
+    virtual void failFromNowOn() {
+        folder_->setStartupFile("raise 'as ordered'\n");
+    }
+    virtual void failNoMore() {
+        folder_->setStartupFile(application());
+    }
+    /** Spawns do not end by themselves. */
+    virtual void hangFromNowOn() {
+        folder_->setStartupFile("puts 'hanging'; sleep\n");
+    }
+    virtual void waitUntilOneHangs() {
+        CPPUNIT_ASSERT(eventually([&] { return log_->contains("hanging"); }));
+    }
+
+    Options options() const {
+        Options options = SpawningFixture::options();
+        options.spawnMethod = method();
+        return options;
+    }
+
+    SpawnerPtr make() {
+        return factory_->create(options());
+    }
+
+    static void endInstance(SpawnResult &instance) {
+        instance.control = FrameSocket();
+        if (instance.pidFd) {
+            CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+        }
+    }
+
+public:
+    void testItMakesAnInstance() {
+        const auto spawner = make();
+        auto instance = spawner->spawn(options());
+        CPPUNIT_ASSERT_EQUAL(instance.pid != 0, static_cast<bool>(instance.pidFd));
+        CPPUNIT_ASSERT_EQUAL(instance.pid != 0, static_cast<bool>(instance.control));
+        CPPUNIT_ASSERT_EQUAL(instance.pid != 0, instance.output != nullptr);
+        if (instance.pid != 0) {
+            CPPUNIT_ASSERT(!waitPidFd(instance.pidFd, 0ms));
+            CPPUNIT_ASSERT(!instance.control.tryReceive().has_value());
+        }
+        endInstance(instance);
+    }
+
+    void testEachInstanceIsAnotherOne() {
+        const auto spawner = make();
+        std::set<pid_t> pids;
+        std::vector<SpawnResult> instances;
+        for (int i = 0; i < 3; ++i) {
+            instances.push_back(spawner->spawn(options()));
+            pids.insert(instances.back().pid);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t(instances.front().pid != 0 ? 3 : 1), pids.size());
+        for (auto &instance : instances) {
+            endInstance(instance);
+        }
+    }
+
+    void testInstancesOutliveTheirSpawner() {
+        auto spawner = make();
+        auto instance = spawner->spawn(options());
+        spawner.reset();
+        if (instance.pidFd) {
+            CPPUNIT_ASSERT(!waitPidFd(instance.pidFd, 0ms));
+        }
+        endInstance(instance);
+    }
+
+    void testAnInstanceEndsWithItsControlSocket() {
+        const auto spawner = make();
+        auto first = spawner->spawn(options());
+        auto second = spawner->spawn(options());
+        endInstance(first);
+        if (second.pidFd) {
+            CPPUNIT_ASSERT(!waitPidFd(second.pidFd, 0ms));
+        }
+        endInstance(second);
+    }
+
+    void testAFailureIsReported() {
+        failFromNowOn();
+        const auto spawner = make();
+        const auto e = thrownBy<SpawnException>([&] { spawner->spawn(options()); });
+        CPPUNIT_ASSERT_MESSAGE(e.what(), std::string(e.what()).find("order") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::string::npos, std::string(e.what()).find('\n'));
+        CPPUNIT_ASSERT(!e.report().empty());
+    }
+
+    void testAfterAFailureItCanSpawnAgain() {
+        failFromNowOn();
+        const auto spawner = make();
+        thrownBy<SpawnException>([&] { spawner->spawn(options()); });
+        failNoMore();
+        auto instance = spawner->spawn(options());
+        endInstance(instance);
+    }
+
+    void testASpawnUnderWayCanBeCancelled() {
+        hangFromNowOn();
+        const auto spawner = make();
+        boost::thread canceller([&] {
+            waitUntilOneHangs();
+            // Promised not to block, so the event loop may do it.
+            loop_->runSync([&] { spawner->cancel(); });
+        });
+        const auto e = thrownBy<SpawnException>([&] { spawner->spawn(options()); });
+        canceller.join();
+        CPPUNIT_ASSERT_EQUAL(std::string("it was cancelled"), std::string(e.what()));
+    }
+
+    void testACancelledSpawnerSpawnsNoMore() {
+        const auto spawner = make();
+        spawner->cancel();
+        thrownBy<SpawnException>([&] { spawner->spawn(options()); });
+    }
+
+    void testASpawnerThatNeverSpawnedCanBeDestroyed() {
+        make();
+    }
+};
+
+class SmartSpawnerContractTest : public SpawnerContractTest {
+    CPPUNIT_TEST_SUB_SUITE(SmartSpawnerContractTest, SpawnerContractTest);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::string method() const override {
+        return "smart";
+    }
+};
+
+class DirectSpawnerContractTest : public SpawnerContractTest {
+    CPPUNIT_TEST_SUB_SUITE(DirectSpawnerContractTest, SpawnerContractTest);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::string method() const override {
+        return "direct";
+    }
+};
+
+class DummySpawnerContractTest : public SpawnerContractTest {
+    CPPUNIT_TEST_SUB_SUITE(DummySpawnerContractTest, SpawnerContractTest);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::string method() const override {
+        return "dummy";
+    }
+    void failFromNowOn() override {
+        factory_->dummies().failuresToCome = 1;
+    }
+    void failNoMore() override {}
+    void hangFromNowOn() override {
+        factory_->dummies().hold();
+    }
+    void waitUntilOneHangs() override {
+        factory_->dummies().waitUntilHeld(1);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SmartSpawnerContractTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(DirectSpawnerContractTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(DummySpawnerContractTest);
+
+}  // namespace Passenger

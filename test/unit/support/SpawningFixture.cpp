@@ -1,0 +1,97 @@
+#include "support/SpawningFixture.h"
+
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "base/Exceptions.h"
+#include "support/Eventually.h"
+
+namespace Passenger {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string variable(const char *name, const std::string &otherwise) {
+    const char *value = std::getenv(name);
+    return value != nullptr ? value : otherwise;
+}
+
+}  // namespace
+
+ApplicationFolder::ApplicationFolder(const std::string &startupFile)
+    : path_((fs::temp_directory_path() / "passenger-unit-XXXXXX").string()) {
+    if (::mkdtemp(path_.data()) == nullptr || ::chmod(path_.c_str(), 0755) != 0) {
+        throw SystemException("mkdtemp(\"" + path_ + "\")", errno);
+    }
+    setStartupFile(startupFile);
+}
+
+ApplicationFolder::~ApplicationFolder() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+}
+
+void ApplicationFolder::setStartupFile(const std::string &text) {
+    std::ofstream(path_ + "/config.ru") << text;
+}
+
+void SpawningFixture::setUp() {
+    LeakCheck::setUp();
+    log_ = std::make_unique<CapturedLog>();
+    folder_ = std::make_unique<ApplicationFolder>(application());
+    loop_ = std::make_unique<EventLoop>();
+    manager_ = std::make_unique<SpawnManager>(*loop_, settings());
+    factory_ = std::make_unique<StandardSpawnerFactory>(*loop_, *manager_);
+}
+
+void SpawningFixture::tearDown() {
+    factory_.reset();
+    manager_.reset();
+    loop_.reset();
+    folder_.reset();
+    log_.reset();
+    LeakCheck::tearDown();
+}
+
+std::string SpawningFixture::sourceFolder() {
+    return variable("SOURCE_DIR", fs::absolute(fs::path(__FILE__).parent_path() / "../../..").lexically_normal().string());
+}
+
+SpawnManager::Settings SpawningFixture::settings() {
+    return {variable("PASSENGER_LIB", sourceFolder() + "/lib/passenger") + "/spawn_server.rb", variable("RUBY", "ruby"), ""};
+}
+
+Options SpawningFixture::options() const {
+    Options options;
+    options.appRoot = folder_->path();
+    options.ruby = settings().rubyCommand;
+    return options;
+}
+
+std::string SpawningFixture::application(const std::string &code) {
+    return code + "\nrun ->(env) { [200, {}, []] }\n";
+}
+
+pid_t SpawningFixture::pidInLog(const std::string &label) const {
+    std::string text;
+    std::size_t at = 0;
+    eventually([&] {
+        text = log_->text();
+        at = text.rfind(label);
+        return at != std::string::npos;
+    });
+    return at == std::string::npos ? 0 : std::stoi(text.substr(at + label.size()));
+}
+
+bool SpawningFixture::exists(pid_t pid) {
+    return ::kill(pid, 0) == 0 || errno != ESRCH;
+}
+
+}  // namespace Passenger
