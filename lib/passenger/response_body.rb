@@ -48,7 +48,8 @@ module PhusionPassenger
       parts.each_with_object(String.new(encoding: Encoding::BINARY)) { |part, whole| whole << part.b }
     end
 
-    # Each piece goes out as it comes. With a known length, the piece that fills it is marked as the last.
+    # Each piece goes out as it comes. With a known length, the piece that fills it is the last; the child sees whether
+    # the length was right.
     def send_pieces(reply, status, head)
       left = header(CONTENT_LENGTH)&.to_i
       @body.each do |piece|
@@ -56,8 +57,6 @@ module PhusionPassenger
 
         left -= piece.bytesize if left
         last = !left.nil? && left <= 0
-        raise BadResponse, "its body is longer than its Content-Length" if left&.negative?
-
         reply.started? ? reply.data(piece, last: last) : reply.respond(status, head, piece, last: last)
       end
       return if reply.finished?
