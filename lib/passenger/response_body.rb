@@ -48,10 +48,12 @@ module PhusionPassenger
       parts.each_with_object(String.new(encoding: Encoding::BINARY)) { |part, whole| whole << part.b }
     end
 
-    # Each piece goes out as it comes. With a known length, the piece that fills it is the last; the child sees whether
-    # the length was right.
+    # Each piece goes out as it comes, and the head before them: the first may be long in coming. A body of known length is
+    # most often here, so its head and its first piece are one message, and the piece that fills the length is the last.
+    # The child sees whether the length was right.
     def send_pieces(reply, status, head)
       left = header(CONTENT_LENGTH)&.to_i
+      reply.respond(status, head) unless left
       @body.each do |piece|
         next if piece.empty? || reply.finished?
 

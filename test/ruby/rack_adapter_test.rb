@@ -73,7 +73,7 @@ module PhusionPassenger
       recorder = nil
       body = Body.new(["one"], error: "no more")
       logged { recorder = call(->(_) { [200, {}, body] }) }
-      assert_equal %i[respond abort], recorder.calls.map(&:first)
+      assert_equal %i[respond data abort], recorder.calls.map(&:first)
       assert_equal 1, body.closed
     end
 

@@ -12,8 +12,17 @@ module PhusionPassenger
     def test_pieces_go_out_as_they_come
       body = Body.new(["one", "", "two"])
       calls = call(->(_) { [200, { "A" => "1" }, body] }).calls
-      assert_equal [[:respond, 200, "A: 1\r\n", "one", false], [:data, "two", false], [:data, "", true]], calls
+      assert_equal [[:respond, 200, "A: 1\r\n", "", false], [:data, "one", false], [:data, "two", false],
+                    [:data, "", true]], calls
       assert_equal 1, body.closed
+    end
+
+    def test_the_head_does_not_wait_for_the_first_piece
+      recorder = Recorder.new
+      seen = nil
+      body = Enumerator.new { seen = recorder.calls.dup }
+      call(->(_) { [200, {}, body] }, recorder: recorder)
+      assert_equal [[:respond, 200, "", "", false]], seen
     end
 
     def test_the_piece_that_fills_the_content_length_is_the_last
@@ -27,7 +36,9 @@ module PhusionPassenger
     end
 
     def test_a_body_without_pieces_is_an_empty_answer
-      assert_equal [[:respond, 200, "", "", true]], call(->(_) { [200, {}, Body.new([])] }).calls
+      assert_equal [[:respond, 200, "", "", false], [:data, "", true]], call(->(_) { [200, {}, Body.new([])] }).calls
+      headers = { "Content-Length" => "0" }
+      assert_equal [[:respond, 200, "Content-Length: 0\r\n", "", true]], call(->(_) { [200, headers, Body.new([])] }).calls
     end
 
     def test_head_requests_and_empty_statuses_bring_no_body
