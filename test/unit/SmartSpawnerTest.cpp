@@ -7,6 +7,7 @@
 
 #include "base/PidFd.h"
 #include "support/Eventually.h"
+#include "support/Expect.h"
 #include "support/SpawningFixture.h"
 
 namespace Passenger {
@@ -20,6 +21,8 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testOtherVariablesGiveAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAForkThatFailsTwiceIsReported);
+    CPPUNIT_TEST(testAForkThatHangsEndsThePreloader);
+    CPPUNIT_TEST(testAnInstanceThatDiesAtOnceIsReported);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *LOADED = "loaded by ";
@@ -30,6 +33,10 @@ class SmartSpawnerTest : public SpawningFixture {
         auto instance = spawner_->spawn(options);
         instance.control = FrameSocket();
         CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+    }
+
+    std::string failure(const Options &options) {
+        return thrownBy<SpawnException>([&] { spawner_->spawn(options); }).what();
     }
 
     bool eventuallyLoaded(unsigned times) {
@@ -85,13 +92,26 @@ public:
         // Dies whenever it is asked for an instance.
         folder_->setStartupFile(application("def Process._fork; exit!(3); end; def fork; exit!(3); end\n"
                                             "puts \"loaded by #{Process.pid}\""));
-        try {
-            spawner_->spawn(options());
-            CPPUNIT_FAIL("Nothing was thrown");
-        } catch (const SpawnException &e) {
-            CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), std::string(e.what()));
-        }
+        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), failure(options()));
         CPPUNIT_ASSERT(eventuallyLoaded(2));
+    }
+
+    void testAForkThatHangsEndsThePreloader() {
+        folder_->setStartupFile(application("def Process._fork; sleep; end; def fork; sleep; end\n"
+                                            "puts \"loaded by #{Process.pid}\""));
+        auto impatient = options();
+        impatient.startTimeout = 3s;
+        CPPUNIT_ASSERT_EQUAL(std::string("it was not ready within 3 seconds; the step \"instance forked\" had not ended"),
+                             failure(impatient));
+        const pid_t pid = pidInLog(LOADED);
+        CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
+    }
+
+    void testAnInstanceThatDiesAtOnceIsReported() {
+        folder_->setStartupFile(application("def Random.srand; exit!(4); end\nputs \"loaded by #{Process.pid}\""));
+        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), failure(options()));
+        CPPUNIT_ASSERT_MESSAGE("The preloader was not to blame", eventuallyLoaded(1));
     }
 };
 

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "base/PidFd.h"
@@ -26,9 +27,11 @@ class SpawnFailureTest : public SpawningFixture {
     CPPUNIT_TEST(testAFolderThatMayNotBeEnteredIsNamed);
     CPPUNIT_TEST(testAMissingRubyIsNamed);
     CPPUNIT_TEST(testAMissingSpawnServerIsToldWithItsOutput);
+    CPPUNIT_TEST(testAWrapperAroundRubyMustEndWithExec);
     CPPUNIT_TEST(testSecretsAreNotInTheReport);
     CPPUNIT_TEST(testTheEnvironmentIsThereBeforeTheApplicationLoads);
-    CPPUNIT_TEST(testAsRootAnotherUserIsUsed);
+    CPPUNIT_TEST(testAsRootTheDefaultUserStandsInForRoot);
+    CPPUNIT_TEST(testAsRootTheOwnerOfTheStartupFileIsUsed);
     CPPUNIT_TEST_SUITE_END();
 
     using Test = void (SpawnFailureTest::*)(const Options &);
@@ -118,6 +121,19 @@ class SpawnFailureTest : public SpawningFixture {
         expectIn(failure(options).what(), "/nonexistent/ruby");
     }
 
+    void wrapperMustExec(const Options &given) {
+        namespace fs = std::filesystem;
+        auto options = given;
+        options.ruby = folder_->path() + "/ruby-wrapper";
+        std::ofstream(options.ruby) << "#!/bin/sh\n" << given.ruby << " \"$@\"\nexit $?\n";
+        fs::permissions(options.ruby, fs::perms(0755));
+        const auto e = failure(options);
+        expectIn(e.what(), "a wrapper around Ruby must end with exec");
+
+        std::ofstream(options.ruby) << "#!/bin/sh\nexec " << given.ruby << " \"$@\"\n";
+        endInstanceOf(options);
+    }
+
     void missingSpawnServerIsTold(const Options &options) {
         auto other = settings();
         other.spawnServerCommand = "/nonexistent/spawn_server.rb";
@@ -147,12 +163,30 @@ class SpawnFailureTest : public SpawningFixture {
         CPPUNIT_ASSERT(eventually([&] { return log_->contains(expected); }));
     }
 
-    void anotherUserIsUsed(const Options &options) {
-        folder_->setStartupFile(application("puts \"" + options.spawnMethod + " as #{Process.euid} #{Process.gid}\""));
+    void defaultUserIsUsed(const Options &options) {
+        folder_->setStartupFile(applicationThatTellsItsUser(options));
         endInstanceOf(options);
-        const auto nobody = SystemUserDatabase().userNamed("nobody").value();
+        expectUser(options, "nobody");
+    }
+
+    void ownerIsUsed(const Options &options) {
+        const std::string name = "daemon";
+        const auto owner = SystemUserDatabase().userNamed(name).value();
+        folder_->setStartupFile(applicationThatTellsItsUser(options));
+        const std::string path = UserResolver::startupFilePath(options);
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(path.c_str(), owner.uid, owner.gid));
+        endInstanceOf(options);
+        expectUser(options, name);
+    }
+
+    static std::string applicationThatTellsItsUser(const Options &options) {
+        return application("puts \"" + options.spawnMethod + " as #{Process.euid} #{Process.egid} #{Process.groups.include?(0)}\"");
+    }
+
+    void expectUser(const Options &options, const std::string &name) {
+        const auto user = SystemUserDatabase().userNamed(name).value();
         const std::string expected =
-            options.spawnMethod + " as " + std::to_string(nobody.uid) + " " + std::to_string(nobody.gid);
+            options.spawnMethod + " as " + std::to_string(user.uid) + " " + std::to_string(user.gid) + " false";
         CPPUNIT_ASSERT(eventually([&] { return log_->contains(expected); }));
     }
 
@@ -191,16 +225,24 @@ public:
     void testAMissingSpawnServerIsToldWithItsOutput() {
         withBoth(&SpawnFailureTest::missingSpawnServerIsTold);
     }
+    void testAWrapperAroundRubyMustEndWithExec() {
+        withBoth(&SpawnFailureTest::wrapperMustExec);
+    }
     void testSecretsAreNotInTheReport() {
         withBoth(&SpawnFailureTest::secretsAreNotReported);
     }
     void testTheEnvironmentIsThereBeforeTheApplicationLoads() {
         withBoth(&SpawnFailureTest::environmentIsThere);
     }
-    /** The folder is root's then. Otherwise there is nothing to see. */
-    void testAsRootAnotherUserIsUsed() {
+    // Who is not root can see nothing of these.
+    void testAsRootTheDefaultUserStandsInForRoot() {
         if (::geteuid() == 0) {
-            withBoth(&SpawnFailureTest::anotherUserIsUsed);
+            withBoth(&SpawnFailureTest::defaultUserIsUsed);
+        }
+    }
+    void testAsRootTheOwnerOfTheStartupFileIsUsed() {
+        if (::geteuid() == 0) {
+            withBoth(&SpawnFailureTest::ownerIsUsed);
         }
     }
 };

@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <signal.h>
+#include <unistd.h>
 
 #include <boost/thread/thread.hpp>
 
@@ -27,6 +28,7 @@ class SpawnManagerTest : public SpawningFixture {
     CPPUNIT_TEST(testASpawnServerThatCannotStartIsReportedWithItsOutput);
     CPPUNIT_TEST(testAnApplicationsMissingRubyIsNamed);
     CPPUNIT_TEST(testOtherSettingsGiveAnotherSpawnServer);
+    CPPUNIT_TEST(testAsRootItCanRunAsAnotherUser);
     CPPUNIT_TEST(testSeveralThreadsMayAskAtOnce);
     CPPUNIT_TEST(testAnEnvironmentOverTheLimitIsRefused);
     CPPUNIT_TEST_SUITE_END();
@@ -140,6 +142,20 @@ public:
         other.user = "root";
         manager_->configure(other);
         CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
+    }
+
+    // Who is not root can see nothing of this.
+    void testAsRootItCanRunAsAnotherUser() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        CPPUNIT_ASSERT(manager_->canSwitchUsers());
+        auto other = settings();
+        other.user = "nobody";
+        manager_->configure(other);
+        CPPUNIT_ASSERT(!manager_->canSwitchUsers());
+        const auto process = manager_->start(request(), soon());
+        CPPUNIT_ASSERT_EQUAL(SystemUserDatabase().userNamed("nobody")->uid, process.parentUid);
     }
 
     void testSeveralThreadsMayAskAtOnce() {

@@ -23,6 +23,10 @@ public:
     bool suits(const SpawnPlan &plan) const {
         return plan_ == plan;
     }
+    /** Ends the process at once. */
+    void kill() noexcept {
+        self_.process.kill();
+    }
     /** Whether its process has ended, or does so in a moment. */
     bool ended() const;
     pid_t pid() const noexcept {

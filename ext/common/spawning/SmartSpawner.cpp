@@ -26,6 +26,8 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
         } catch (const SpawnException &) {
             const bool died = preloader_->ended();
             const pid_t pid = preloader_->pid();
+            // Nothing of this spawn may be left, and a preloader that does not answer would not end when asked either.
+            preloader_->kill();
             preloader_.reset();
             if (!died || again || cancel_.cancelled()) {
                 throw;

@@ -43,15 +43,16 @@ Options::Variables inheritedVariables() {
 
 SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
     : ruby(options.ruby), runAs(std::move(whom)), environment(inheritedVariables()) {
+    for (const char *name : ENVIRONMENT_NAMES) {
+        environment[name] = options.environment;
+    }
+    environment["IN_PASSENGER"] = "1";
+    // Last, for they are the administrator's own words.
     if (options.variables) {
         for (auto &[name, value] : options.variables()) {
             environment[name] = value;
         }
     }
-    for (const char *name : ENVIRONMENT_NAMES) {
-        environment[name] = options.environment;
-    }
-    environment["IN_PASSENGER"] = "1";
 }
 
 StartRequest SpawnPlan::request(StartRequest::Role role) const {

@@ -75,7 +75,9 @@ void SpawnServer::launch(const SpawnManager::Settings &settings) {
     command.newSession = true;
     process_ = ChildProcess(command);
     control_ = std::move(ends.control);
-    output_ = std::make_shared<ProcessOutput>(loop_, std::move(ends.output));
+    output_ = std::make_shared<ProcessOutput>(loop_, std::move(ends.output), [](pid_t pid, const std::string &line) {
+        Log::notice("event=spawn_server.output pid={} line=\"{}\"", pid, line);
+    });
     output_->setPid(process_.pid());
 }
 

@@ -173,11 +173,12 @@ void SpawnStartup::fail(const std::exception &e) {
         report_.details = explained->report();
     }
     if (current_.output) {
+        const pid_t pid = current_.process.pid();
         const bool lostContact = dynamic_cast<const EndOfFileException *>(&e) != nullptr;
         if (!lostContact || !current_.process.ended(LAST_WORDS_LIMIT)) {
             current_.process.kill();
         }
-        current_.output->setPid(current_.process.pid());
+        current_.output->setPid(pid);
         report_.output = current_.output->lastLines();
     }
     current_ = LoadedProcess();
