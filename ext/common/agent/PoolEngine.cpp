@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <optional>
+#include <thread>
 
 #include <boost/thread/thread.hpp>
 
@@ -138,7 +139,7 @@ public:
             pool_->shutDown();
             const auto deadline = std::chrono::steady_clock::now() + STOP_TIME;
             while (pool_->getCount() > 0 && std::chrono::steady_clock::now() < deadline) {
-                boost::this_thread::sleep_for(boost::chrono::milliseconds(5));
+                std::this_thread::sleep_for(milliseconds(5));
             }
             pool_.reset();
         }
