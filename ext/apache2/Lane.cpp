@@ -50,7 +50,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     Options options;
     options.appRoot = route.appRoot;
     options.environment = settings.appEnvOrDefault();
-    options.appGroupName = options.groupName();
+    options.appGroupName = route.appName;
     options.ruby = settings.ruby != nullptr ? settings.ruby : global.defaultRubyOrDefault();
     if (settings.restartDir != nullptr) {
         options.restartDir = settings.restartDir;

@@ -145,7 +145,8 @@ void ResponseSender::addBody(std::span<char> body) {
     }
     apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
     apr_bucket *bucket = nullptr;
-    if (body.size() <= SMALL_BODY || buffer_ == nullptr) {
+    bool inBuffer = buffer_ != nullptr && body.data() >= buffer_ && body.data() < buffer_ + Session::BUFFER_SIZE;
+    if (body.size() <= SMALL_BODY || !inBuffer) {
         bucket = apr_bucket_heap_create(body.data(), body.size(), nullptr, allocator);
     } else {
         // The bucket gets the buffer itself; its first bytes were the head, or the frame's.

@@ -152,6 +152,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles) {
     }
     route->documentRoot = documentRoot;
     route->appRoot = appRoot;
+    route->appName = apr_pstrcat(r->pool, appRoot, " (", settings.appEnvOrDefault(), ")", nullptr);
     // What this process may not see the application's user perhaps may.
     if (error != 0 && error != EACCES) {
         char text[128];

@@ -14,6 +14,8 @@ struct Route {
 
     const char *documentRoot = nullptr;
     const char *appRoot = nullptr;
+    /** "APPROOT (ENVIRONMENT)", as the agent and the log call it. */
+    const char *appName = nullptr;
     /** Set before the others: the URL has a name that no file can have, and httpd was given the path up to it. */
     bool beyondFiles = false;
     /** Why the application cannot be served, or null. */
