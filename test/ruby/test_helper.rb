@@ -20,12 +20,15 @@ module PhusionPassenger
 
     def setup
       @open_before = descriptors
+      @threads_before = Thread.list
       @closers = []
     end
 
     def teardown
       @closers.reverse_each(&:call)
       Log.app = nil
+      assert_empty threads_left, "the test left threads"
+      assert_raises(Errno::ECHILD, "the test left a process") { Process.waitpid(-1, Process::WNOHANG) }
       GC.start if descriptors.size > @open_before.size
       left = descriptors.reject { |number, target| @open_before[number] == target }
       assert_empty left, "the test left descriptors open"
@@ -70,6 +73,12 @@ module PhusionPassenger
     end
 
     private
+
+    # Newer versions of Ruby's Timeout keep a thread.
+    def threads_left
+      left = Thread.list - @threads_before
+      left.reject { |thread| thread.name.to_s.include?("Timeout") || thread.join(PATIENCE) }
+    end
 
     def descriptors
       Dir.children("/proc/self/fd").to_h { |number| [number, target_of(number)] }.compact
