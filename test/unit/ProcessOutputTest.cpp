@@ -61,10 +61,11 @@ public:
         loop_ = std::make_unique<EventLoop>();
         auto pipe = makePipe();
         writer_ = std::move(pipe.second);
-        output_ = std::make_unique<ProcessOutput>(*loop_, std::move(pipe.first), [this](pid_t pid, const std::string &line) {
-            LockGuard guard(mutex_);
-            written_.emplace_back(pid, line);
-        });
+        output_ =
+            std::make_unique<ProcessOutput>(*loop_, std::move(pipe.first), [this](pid_t pid, const std::string &line) {
+                LockGuard guard(mutex_);
+                written_.emplace_back(pid, line);
+            });
     }
 
     void tearDown() override {

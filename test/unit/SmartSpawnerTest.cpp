@@ -90,19 +90,22 @@ public:
 
     void testAForkThatFailsTwiceIsReported() {
         // Dies whenever it is asked for an instance.
-        folder_->setStartupFile(application("def Process._fork; exit!(3); end; def fork; exit!(3); end\n"
-                                            "puts \"loaded by #{Process.pid}\""));
+        folder_->setStartupFile(
+            application("def Process._fork; exit!(3); end; def fork; exit!(3); end\n"
+                        "puts \"loaded by #{Process.pid}\""));
         CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), failure(options()));
         CPPUNIT_ASSERT(eventuallyLoaded(2));
     }
 
     void testAForkThatHangsEndsThePreloader() {
-        folder_->setStartupFile(application("def Process._fork; sleep; end; def fork; sleep; end\n"
-                                            "puts \"loaded by #{Process.pid}\""));
+        folder_->setStartupFile(
+            application("def Process._fork; sleep; end; def fork; sleep; end\n"
+                        "puts \"loaded by #{Process.pid}\""));
         auto impatient = options();
         impatient.startTimeout = 3s;
-        CPPUNIT_ASSERT_EQUAL(std::string("it was not ready within 3 seconds; the step \"instance forked\" had not ended"),
-                             failure(impatient));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("it was not ready within 3 seconds; the step \"instance forked\" had not ended"),
+            failure(impatient));
         const pid_t pid = pidInLog(LOADED);
         CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
         CPPUNIT_ASSERT(eventuallyLoaded(1));

@@ -15,7 +15,8 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** What people are told when an application cannot be started, by either way of spawning; and what an application is started with. */
+/** What people are told when an application cannot be started, by either way of spawning; and what an application is
+ * started with. */
 class SpawnFailureTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(SpawnFailureTest);
     CPPUNIT_TEST(testAnExceptionIsToldWithItsMessageBacktraceAndOutput);
@@ -154,12 +155,13 @@ class SpawnFailureTest : public SpawningFixture {
         auto options = given;
         options.environment = "staging";
         options.variables = [] { return Options::Variables{{"GREETING", "hello\nworld"}}; };
-        folder_->setStartupFile(application("puts \"" + options.spawnMethod +
-                                            ": #{ENV.values_at('GREETING', 'RAILS_ENV', 'RACK_ENV', 'NODE_ENV', 'WSGI_ENV', "
-                                            "'PASSENGER_APP_ENV', 'IN_PASSENGER')}\""));
+        folder_->setStartupFile(
+            application("puts \"" + options.spawnMethod +
+                        ": #{ENV.values_at('GREETING', 'RAILS_ENV', 'RACK_ENV', 'NODE_ENV', 'WSGI_ENV', "
+                        "'PASSENGER_APP_ENV', 'IN_PASSENGER')}\""));
         endInstanceOf(options);
-        const std::string expected = options.spawnMethod +
-            R"(: ["hello\nworld", "staging", "staging", "staging", "staging", "staging", "1"])";
+        const std::string expected =
+            options.spawnMethod + R"(: ["hello\nworld", "staging", "staging", "staging", "staging", "staging", "1"])";
         CPPUNIT_ASSERT(eventually([&] { return log_->contains(expected); }));
     }
 
@@ -180,7 +182,8 @@ class SpawnFailureTest : public SpawningFixture {
     }
 
     static std::string applicationThatTellsItsUser(const Options &options) {
-        return application("puts \"" + options.spawnMethod + " as #{Process.euid} #{Process.egid} #{Process.groups.include?(0)}\"");
+        return application("puts \"" + options.spawnMethod +
+                           " as #{Process.euid} #{Process.egid} #{Process.groups.include?(0)}\"");
     }
 
     void expectUser(const Options &options, const std::string &name) {

@@ -118,7 +118,8 @@ public:
         other.spawnServerCommand = "/nonexistent/spawn_server.rb";
         manager_->configure(other);
         const auto e = thrownBy<SpawnException>([&] { manager_->ensureStarted(); });
-        CPPUNIT_ASSERT_EQUAL(std::string("the spawn server could not be started: it exited with status 1"), std::string(e.what()));
+        CPPUNIT_ASSERT_EQUAL(std::string("the spawn server could not be started: it exited with status 1"),
+                             std::string(e.what()));
         CPPUNIT_ASSERT_MESSAGE(e.report(), e.report().find("No such file or directory") != std::string::npos);
     }
 

@@ -50,8 +50,8 @@ public:
 private:
     const std::vector<User> users_ = {
         {"root", 0, 0}, {"alice", 1001, 2001}, {"bob", 1002, 2002}, {"nobody", 65534, 65534}, {"lonely", 1003, 2999}};
-    const std::vector<Group> groups_ = {
-        {"root", 0}, {"alices", 2001}, {"bobs", 2002}, {"web", 2003}, {"nogroup", 65534}, {"defaults", 2004}};
+    const std::vector<Group> groups_ = {{"root", 0},   {"alices", 2001},   {"bobs", 2002},
+                                        {"web", 2003}, {"nogroup", 65534}, {"defaults", 2004}};
 };
 
 class FakeOwners final : public FileOwners {
@@ -80,7 +80,8 @@ class UserResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWhoIsReplacedIsNoted);
     CPPUNIT_TEST_SUITE_END();
 
-    /** What is configured and who owns the startup file; what must come out ("" as user: `error` is part of the reason). */
+    /** What is configured and who owns the startup file; what must come out ("" as user: `error` is part of the
+     * reason). */
     struct Case {
         const char *what;
         const char *user;
@@ -120,7 +121,8 @@ class UserResolverTest : public CppUnit::TestFixture {
         const auto result = resolver_.resolve(options, true);
         if (*row.error != '\0') {
             CPPUNIT_ASSERT_MESSAGE(row.what, !result);
-            CPPUNIT_ASSERT_MESSAGE(row.what + (": " + result.error()), result.error().find(row.error) != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(row.what + (": " + result.error()),
+                                   result.error().find(row.error) != std::string::npos);
             return;
         }
         CPPUNIT_ASSERT_MESSAGE(row.what, result.has_value());
@@ -155,8 +157,10 @@ public:
             {"no switching", "alice", "web", ALICES, "nobody", "nogroup", "nobody", "", false},
             {"no switching, default group", "alice", "web", ALICES, "nobody", "defaults", "nobody", "defaults", false},
             {"a default user that does not exist", "", "", ROOTS, "", "", "nemo", "", true, "default user \"nemo\""},
-            {"a default group that does not exist", "", "", ROOTS, "", "", "nobody", "none", true, "default group \"none\""},
-            {"a primary group that does not exist", "lonely", "", ALICES, "", "", "nobody", "", true, "primary group 2999"},
+            {"a default group that does not exist", "", "", ROOTS, "", "", "nobody", "none", true,
+             "default group \"none\""},
+            {"a primary group that does not exist", "lonely", "", ALICES, "", "", "nobody", "", true,
+             "primary group 2999"},
         };
         for (const auto &row : cases) {
             check(row);
@@ -176,8 +180,9 @@ public:
     void testAMissingFolderIsNamed() {
         for (const bool canSwitch : {true, false}) {
             const auto result = resolver_.resolve(options(), canSwitch);
-            CPPUNIT_ASSERT_EQUAL(std::string("the application's folder \"/srv/blog\" cannot be used: No such file or directory"),
-                                 result.error());
+            CPPUNIT_ASSERT_EQUAL(
+                std::string("the application's folder \"/srv/blog\" cannot be used: No such file or directory"),
+                result.error());
         }
     }
 
@@ -186,7 +191,8 @@ public:
         for (const bool canSwitch : {true, false}) {
             const auto result = resolver_.resolve(options(), canSwitch);
             CPPUNIT_ASSERT_EQUAL(
-                std::string("the application's startup file \"/srv/blog/config.ru\" cannot be used: No such file or directory"),
+                std::string(
+                    "the application's startup file \"/srv/blog/config.ru\" cannot be used: No such file or directory"),
                 result.error());
         }
     }

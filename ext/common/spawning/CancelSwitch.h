@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * Ends waits on sockets from another thread, by shutting the sockets down. Once cancelled it stays so: whatever is watched later is
- * shut down at once.
+ * Ends waits on sockets from another thread, by shutting the sockets down. Once cancelled it stays so: whatever is
+ * watched later is shut down at once.
  *
  * Owned by a Spawner. Thread-safe; never blocks.
  */

@@ -14,13 +14,15 @@ struct FileOwner {
 };
 
 /**
- * Looks up whom a file belongs to. The one thing about an application's folder that must be known before its user is, so it stands
- * behind an interface of its own: who does it with which privileges can change without anybody noticing. Thread-safe.
+ * Looks up whom a file belongs to. The one thing about an application's folder that must be known before its user is,
+ * so it stands behind an interface of its own: who does it with which privileges can change without anybody noticing.
+ * Thread-safe.
  */
 class FileOwners {
 public:
     virtual ~FileOwners() = default;
-    /** Of the path itself where it is a symbolic link. Or the errno value that says why not. May block (network file systems). */
+    /** Of the path itself where it is a symbolic link. Or the errno value that says why not. May block (network file
+     * systems). */
     virtual tl::expected<FileOwner, int> ownerOf(const std::string &path) const = 0;
 };
 

@@ -15,7 +15,8 @@ constexpr auto EXIT_LIMIT = 1000ms;
 
 }  // namespace
 
-Preloader::Preloader(SpawnStartup &startup) : plan_(startup.plan()), self_(startup.load(StartRequest::Role::PRELOADER)) {}
+Preloader::Preloader(SpawnStartup &startup)
+    : plan_(startup.plan()), self_(startup.load(StartRequest::Role::PRELOADER)) {}
 
 Preloader::~Preloader() {
     // Its end of file means: exit. The process's owner kills it where it does not.

@@ -6,8 +6,8 @@
 namespace Passenger {
 
 /**
- * A process that has the application loaded and forks instances of it. Owned by a SmartSpawner, used in the thread of its spawn().
- * The destructor ends the process, and waits for that.
+ * A process that has the application loaded and forks instances of it. Owned by a SmartSpawner, used in the thread of
+ * its spawn(). The destructor ends the process, and waits for that.
  */
 class Preloader {
 public:

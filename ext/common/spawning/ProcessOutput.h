@@ -16,18 +16,19 @@
 namespace Passenger {
 
 /**
- * Forwards the standard output and error of a process we started, line by line, to the log, and keeps the last lines for error
- * reports. The event loop reads; nothing here ever waits for the process.
+ * Forwards the standard output and error of a process we started, line by line, to the log, and keeps the last lines
+ * for error reports. The event loop reads; nothing here ever waits for the process.
  *
- * Lines that come before setPid() are kept and written then (or when it is destroyed, or too many). Destroyed from any thread while the
- * loop runs; what is in the pipe then is still forwarded. The sink may not call back.
+ * Lines that come before setPid() are kept and written then (or when it is destroyed, or too many). Destroyed from any
+ * thread while the loop runs; what is in the pipe then is still forwarded. The sink may not call back.
  */
 class ProcessOutput {
 public:
     static constexpr std::size_t KEPT_LINES = 200;
     using Sink = std::function<void(pid_t pid, const std::string &line)>;
 
-    /** @param pipe reading end, owned from now on  @param sink called on the loop (or in the destructor); empty: the log */
+    /** @param pipe reading end, owned from now on  @param sink called on the loop (or in the destructor); empty: the
+     * log */
     ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink = {});
     ~ProcessOutput();
 

@@ -32,7 +32,8 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
             if (!died || again || cancel_.cancelled()) {
                 throw;
             }
-            Log::warn("event=preloader.died app=\"{}\" pid={} note=\"another one is started\"", options.groupName(), pid);
+            Log::warn("event=preloader.died app=\"{}\" pid={} note=\"another one is started\"", options.groupName(),
+                      pid);
             again = true;
         }
     }

@@ -10,8 +10,9 @@
 namespace Passenger {
 
 /**
- * Keeps a preloader that has the application loaded, and lets it fork instances. Started at the first spawn(), again when it died (once
- * in a spawn, unseen), and when a spawn wants another user, Ruby or environment than it was loaded with.
+ * Keeps a preloader that has the application loaded, and lets it fork instances. Started at the first spawn(), again
+ * when it died (once in a spawn, unseen), and when a spawn wants another user, Ruby or environment than it was loaded
+ * with.
  *
  * Owned by a Group; threads as Spawner says. cancel() is for good: later spawns fail too.
  */

@@ -54,7 +54,8 @@ void SpawnJourney::fail() {
 
 std::string SpawnJourney::current() const {
     for (const auto wanted : {State::BEGUN, State::FAILED}) {
-        const auto found = std::find_if(steps_.rbegin(), steps_.rend(), [&](const Step &step) { return step.state == wanted; });
+        const auto found =
+            std::find_if(steps_.rbegin(), steps_.rend(), [&](const Step &step) { return step.state == wanted; });
         if (found != steps_.rend()) {
             return found->name;
         }

@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * The steps of one spawn: how each ended and how long it took. Ours are begun and ended here, the new process's come as STEP frames.
- * Steps may lie within others. Not thread-safe.
+ * The steps of one spawn: how each ended and how long it took. Ours are begun and ended here, the new process's come as
+ * STEP frames. Steps may lie within others. Not thread-safe.
  */
 class SpawnJourney {
 public:

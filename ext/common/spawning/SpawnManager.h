@@ -48,12 +48,12 @@ struct StartedProcess {
 /**
  * The C++ side of the Ruby spawn server: starts it when it is first needed, talks to it, starts it again when it died.
  *
- * Owned by main(), outlives all Spawners. Thread-safe: requests of several threads are served one at a time. All methods but
- * spawnServerPid() may block, so they are called in background threads only, while the event loop runs. The destructor
- * ends the spawn server; what it started lives on.
+ * Owned by main(), outlives all Spawners. Thread-safe: requests of several threads are served one at a time. All
+ * methods but spawnServerPid() may block, so they are called in background threads only, while the event loop runs. The
+ * destructor ends the spawn server; what it started lives on.
  *
- * The spawn server has no PDEATHSIG, which would follow the life of whichever thread happened to start it. It ends by itself when
- * its control socket does, that is, with this process.
+ * The spawn server has no PDEATHSIG, which would follow the life of whichever thread happened to start it. It ends by
+ * itself when its control socket does, that is, with this process.
  */
 class SpawnManager {
 public:
@@ -79,7 +79,8 @@ public:
     void ensureStarted() EXCLUDES(mutex_);
 
     /** Starts a process. A spawn server that died is started again for it, once.
-     *  @throws SpawnException, SystemException (Ruby cannot be executed), TimeoutException, IOException (the spawn server died twice) */
+     *  @throws SpawnException, SystemException (Ruby cannot be executed), TimeoutException, IOException (the spawn
+     * server died twice) */
     StartedProcess start(const StartRequest &request, Deadline deadline) EXCLUDES(mutex_);
 
     /** New settings. If they differ, the spawn server is ended, and the next request starts another one. */

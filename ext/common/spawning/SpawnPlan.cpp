@@ -17,7 +17,8 @@ bool isInherited(std::string_view name) {
     return name == "PATH" || name == "TZ" || name == "LANG" || name == "LANGUAGE" || name.starts_with("LC_");
 }
 
-/** Debian starts httpd with LANG=C, for its own log. Nobody means that for an application; the spawn server knows a better default. */
+/** Debian starts httpd with LANG=C, for its own log. Nobody means that for an application; the spawn server knows a
+ * better default. */
 bool isMeant(std::string_view name, std::string_view value) {
     return name == "PATH" || name == "TZ" || (value != "C" && value != "POSIX");
 }

@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * With what an application's process is started: all that cannot be changed later in one that runs. Two spawns with equal plans can
- * share a preloader. A plain value.
+ * With what an application's process is started: all that cannot be changed later in one that runs. Two spawns with
+ * equal plans can share a preloader. A plain value.
  */
 struct SpawnPlan {
     std::string ruby;

@@ -10,9 +10,12 @@ namespace {
 
 const char *nameOf(SpawnJourney::State state) {
     switch (state) {
-    case SpawnJourney::State::BEGUN: return "under way";
-    case SpawnJourney::State::DONE: return "done";
-    case SpawnJourney::State::FAILED: return "failed";
+        case SpawnJourney::State::BEGUN:
+            return "under way";
+        case SpawnJourney::State::DONE:
+            return "done";
+        case SpawnJourney::State::FAILED:
+            return "failed";
     }
     return "";
 }

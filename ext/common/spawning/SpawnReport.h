@@ -10,8 +10,8 @@
 namespace Passenger {
 
 /**
- * Everything that is known about a spawn that failed, for people. A plain value. Holds no values of environment variables: reports are
- * shown to people who may not know the application's secrets.
+ * Everything that is known about a spawn that failed, for people. A plain value. Holds no values of environment
+ * variables: reports are shown to people who may not know the application's secrets.
  */
 struct SpawnReport {
     /** One line in plain words. */

@@ -36,8 +36,8 @@ Frame makeStartFrame(const StartRequest &request) {
 
 }  // namespace
 
-SpawnServer::SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings, std::shared_ptr<std::atomic<pid_t>> pid,
-                         Deadline deadline)
+SpawnServer::SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings,
+                         std::shared_ptr<std::atomic<pid_t>> pid, Deadline deadline)
     : loop_(loop), publishedPid_(std::move(pid)) {
     launch(settings);
     receiveHello(settings.user, deadline);
@@ -54,7 +54,8 @@ SpawnServer::~SpawnServer() {
     control_ = FrameSocket();
     try {
         const auto status = process_.wait(END_LIMIT);
-        Log::info("event=spawn_server.ended pid={} status=\"{}\"", own, status ? describeWaitStatus(*status) : "killed by us");
+        Log::info("event=spawn_server.ended pid={} status=\"{}\"", own,
+                  status ? describeWaitStatus(*status) : "killed by us");
     } catch (const std::exception &e) {
         Log::warn("event=spawn_server.ended error=\"{}\"", e.what());
     }
@@ -136,12 +137,14 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
 
     const Frame answer = control_.receive(deadline);
     switch (answer.type) {
-    case FrameType::SPAWN_STARTED:
-        return {static_cast<pid_t>(answer.number(0)), process_.pid(), uid_, std::move(ends.control), std::move(ends.output)};
-    case FrameType::SPAWN_FAILED:
-        throw SpawnException(answer.field(1), "The spawn server could not start a process.\nStep: " + answer.field(0) +
-                                                  "\nReason: " + answer.field(1) + "\n");
-    default: throw ProtocolException("the spawn server sent a frame that is no answer");
+        case FrameType::SPAWN_STARTED:
+            return {static_cast<pid_t>(answer.number(0)), process_.pid(), uid_, std::move(ends.control),
+                    std::move(ends.output)};
+        case FrameType::SPAWN_FAILED:
+            throw SpawnException(answer.field(1), "The spawn server could not start a process.\nStep: " +
+                                                      answer.field(0) + "\nReason: " + answer.field(1) + "\n");
+        default:
+            throw ProtocolException("the spawn server sent a frame that is no answer");
     }
 }
 

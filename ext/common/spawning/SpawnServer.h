@@ -16,10 +16,11 @@
 namespace Passenger {
 
 /**
- * One running spawn server: `RUBY …/spawn_server.rb`, with its control socket as descriptor 3 (doc/PROTOCOLS.md, section 4.2).
+ * One running spawn server: `RUBY …/spawn_server.rb`, with its control socket as descriptor 3 (doc/PROTOCOLS.md,
+ * section 4.2).
  *
- * Made, used and destroyed by SpawnManager, one thread at a time, while the event loop runs. Its own output goes to the log. Once start()
- * has thrown anything but SpawnException, the two sides may be out of step: it must be destroyed.
+ * Made, used and destroyed by SpawnManager, one thread at a time, while the event loop runs. Its own output goes to the
+ * log. Once start() has thrown anything but SpawnException, the two sides may be out of step: it must be destroyed.
  */
 class SpawnServer {
 public:

@@ -103,7 +103,8 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         if (answer.type != FrameType::FORKED) {
             throw ProtocolException("the preloader sent a frame that is no answer");
         }
-        current_.process = SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()});
+        current_.process =
+            SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()});
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
         report_.journey.done(INSTANCE_FORKED);
@@ -191,7 +192,8 @@ std::string SpawnStartup::explain(const std::exception &e) {
         return "it was cancelled";
     }
     if (dynamic_cast<const TimeoutException *>(&e) != nullptr && std::chrono::steady_clock::now() >= deadline_) {
-        return fmt::format("it was not ready within {} seconds; the step \"{}\" had not ended", options_.startTimeout.count(), step);
+        return fmt::format("it was not ready within {} seconds; the step \"{}\" had not ended",
+                           options_.startTimeout.count(), step);
     }
     if (dynamic_cast<const EndOfFileException *>(&e) != nullptr) {
         return fmt::format("its process ended during the step \"{}\"", step);

@@ -38,11 +38,11 @@ struct LoadedProcess {
 };
 
 /**
- * Brings one spawn from its beginning to a loaded process, step by step (doc/PROTOCOLS.md, sections 4.2 and 4.3), and explains it when
- * it fails.
+ * Brings one spawn from its beginning to a loaded process, step by step (doc/PROTOCOLS.md, sections 4.2 and 4.3), and
+ * explains it when it fails.
  *
- * Lives for one spawn(), in its thread. What it started is killed when a step fails, is cancelled, or the application's start
- * timeout has passed. All that is thrown is a SpawnException with a report.
+ * Lives for one spawn(), in its thread. What it started is killed when a step fails, is cancelled, or the application's
+ * start timeout has passed. All that is thrown is a SpawnException with a report.
  */
 class SpawnStartup {
 public:

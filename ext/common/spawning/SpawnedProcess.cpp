@@ -104,9 +104,10 @@ SpawnedProcess::SpawnedProcess(pid_t pid, const Expected &expected) : pid_(pid),
         return;
     }
     if (!isAsExpected(*status, expected)) {
-        throw ProtocolException(fmt::format("process {} is not the one that was started: it has parent {} and user id {}, "
-                                            "instead of {} and {}",
-                                            pid, status->parent, status->effectiveUid, expected.parent, expected.uid));
+        throw ProtocolException(
+            fmt::format("process {} is not the one that was started: it has parent {} and user id {}, "
+                        "instead of {} and {}",
+                        pid, status->parent, status->effectiveUid, expected.parent, expected.uid));
     }
     pidFd_ = std::move(pidFd);
 }
@@ -130,8 +131,8 @@ SpawnedProcess::~SpawnedProcess() {
 
 void SpawnedProcess::confirm(const PeerCredentials &sender) const {
     if (sender.pid != pid_) {
-        throw ProtocolException(fmt::format("process {} answers instead of process {}; a wrapper around Ruby must end with exec",
-                                            sender.pid, pid_));
+        throw ProtocolException(fmt::format(
+            "process {} answers instead of process {}; a wrapper around Ruby must end with exec", sender.pid, pid_));
     }
     if (sender.uid != uid_) {
         throw ProtocolException(fmt::format("process {} runs with user id {} instead of {}", pid_, sender.uid, uid_));

@@ -10,11 +10,11 @@
 namespace Passenger {
 
 /**
- * A process that was started for us by another one, so that it is not our child. Kills it (SIGKILL) when destroyed, unless it was released;
- * its parent reaps it.
+ * A process that was started for us by another one, so that it is not our child. Kills it (SIGKILL) when destroyed,
+ * unless it was released; its parent reaps it.
  *
- * Never believes a pid because somebody said so: a pidfd is opened, and then the kernel is asked whether that process has the expected
- * parent and user. A pid that was given to a stranger meanwhile fails this. Not thread-safe.
+ * Never believes a pid because somebody said so: a pidfd is opened, and then the kernel is asked whether that process
+ * has the expected parent and user. A pid that was given to a stranger meanwhile fails this. Not thread-safe.
  */
 class SpawnedProcess {
 public:
@@ -32,7 +32,8 @@ public:
     SpawnedProcess &operator=(SpawnedProcess &&other) noexcept;
     ~SpawnedProcess();
 
-    /** Whether it is this process that sent something. @throws ProtocolException when it was another one, or another user */
+    /** Whether it is this process that sent something. @throws ProtocolException when it was another one, or another
+     * user */
     void confirm(const PeerCredentials &sender) const;
 
     pid_t pid() const noexcept {

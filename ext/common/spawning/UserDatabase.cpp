@@ -32,20 +32,23 @@ auto lookUp(const std::string &what, Call call, Convert convert) -> std::optiona
             return convert(*found);
         }
         switch (error) {
-        case EINTR: break;
-        case ERANGE:
-            if (buffer.size() >= LARGEST_BUFFER) {
+            case EINTR:
+                break;
+            case ERANGE:
+                if (buffer.size() >= LARGEST_BUFFER) {
+                    throw SystemException(what, error);
+                }
+                buffer.resize(buffer.size() * 4);
+                break;
+            // All of these are said for "not found", depending on where users come from (getpwnam(3)).
+            case 0:
+            case ENOENT:
+            case ESRCH:
+            case EBADF:
+            case EPERM:
+                return std::nullopt;
+            default:
                 throw SystemException(what, error);
-            }
-            buffer.resize(buffer.size() * 4);
-            break;
-        // All of these are said for "not found", depending on where users come from (getpwnam(3)).
-        case 0:
-        case ENOENT:
-        case ESRCH:
-        case EBADF:
-        case EPERM: return std::nullopt;
-        default: throw SystemException(what, error);
         }
     }
 }
@@ -72,7 +75,9 @@ std::optional<UserDatabase::User> SystemUserDatabase::userNamed(const std::strin
 std::optional<UserDatabase::User> SystemUserDatabase::userWithId(uid_t uid) const {
     return lookUp<passwd>(
         "getpwuid_r(" + std::to_string(uid) + ")",
-        [&](auto *entry, auto *buffer, auto size, auto **found) { return ::getpwuid_r(uid, entry, buffer, size, found); },
+        [&](auto *entry, auto *buffer, auto size, auto **found) {
+            return ::getpwuid_r(uid, entry, buffer, size, found);
+        },
         toUser);
 }
 
@@ -88,7 +93,9 @@ std::optional<UserDatabase::Group> SystemUserDatabase::groupNamed(const std::str
 std::optional<UserDatabase::Group> SystemUserDatabase::groupWithId(gid_t gid) const {
     return lookUp<group>(
         "getgrgid_r(" + std::to_string(gid) + ")",
-        [&](auto *entry, auto *buffer, auto size, auto **found) { return ::getgrgid_r(gid, entry, buffer, size, found); },
+        [&](auto *entry, auto *buffer, auto size, auto **found) {
+            return ::getgrgid_r(gid, entry, buffer, size, found);
+        },
         toGroup);
 }
 

@@ -24,7 +24,8 @@ std::string UserResolver::startupFilePath(const Options &options) {
 
 tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, bool canSwitch) const {
     if (!canSwitch) {
-        // Nobody's permissions but our own are used here, so that a missing file can be named before anything is started.
+        // Nobody's permissions but our own are used here, so that a missing file can be named before anything is
+        // started.
         if (auto owner = ownerOfStartupFile(options); !owner) {
             return tl::unexpected(owner.error());
         }
@@ -65,13 +66,15 @@ tl::expected<FileOwner, std::string> UserResolver::ownerOfStartupFile(const Opti
     }
     // The likelier mistake is a wrong folder, so it is named where it is one.
     if (auto folder = owners_.ownerOf(options.appRoot); !folder) {
-        return tl::unexpected(
-            fmt::format("the application's folder \"{}\" cannot be used: {}", options.appRoot, strerror(folder.error())));
+        return tl::unexpected(fmt::format("the application's folder \"{}\" cannot be used: {}", options.appRoot,
+                                          strerror(folder.error())));
     }
-    return tl::unexpected(fmt::format("the application's startup file \"{}\" cannot be used: {}", path, strerror(owner.error())));
+    return tl::unexpected(
+        fmt::format("the application's startup file \"{}\" cannot be used: {}", path, strerror(owner.error())));
 }
 
-tl::expected<UserResolver::Choice, std::string> UserResolver::chooseUser(const Options &options, const FileOwner &owner) const {
+tl::expected<UserResolver::Choice, std::string> UserResolver::chooseUser(const Options &options,
+                                                                         const FileOwner &owner) const {
     const auto user = options.user.empty() ? database_.userWithId(owner.uid) : database_.userNamed(options.user);
     if (user && user->uid != ROOT) {
         return Choice{*user, false, ""};
@@ -96,7 +99,8 @@ tl::expected<UserResolver::Group, std::string> UserResolver::chooseGroup(const O
     if (options.group.empty()) {
         return choice.isDefault ? defaultGroup(options, choice.user) : primaryGroup(choice.user);
     }
-    const auto group = options.group == STARTUP_FILE_GROUP ? database_.groupWithId(owner.gid) : database_.groupNamed(options.group);
+    const auto group =
+        options.group == STARTUP_FILE_GROUP ? database_.groupWithId(owner.gid) : database_.groupNamed(options.group);
     if (group && group->gid != ROOT_GROUP) {
         return *group;
     }
@@ -108,7 +112,8 @@ tl::expected<UserResolver::Group, std::string> UserResolver::chooseGroup(const O
     return instead;
 }
 
-tl::expected<UserResolver::Group, std::string> UserResolver::defaultGroup(const Options &options, const User &user) const {
+tl::expected<UserResolver::Group, std::string> UserResolver::defaultGroup(const Options &options,
+                                                                          const User &user) const {
     if (options.defaultGroup.empty()) {
         return primaryGroup(user);
     }

@@ -29,8 +29,9 @@ struct RunAs {
 };
 
 /**
- * Decides whom an application runs as: PassengerUser, else the owner of its startup file; the default user instead of root and of
- * unknown ones. Its group: PassengerGroup, else the default group for the default user, else the user's primary one.
+ * Decides whom an application runs as: PassengerUser, else the owner of its startup file; the default user instead of
+ * root and of unknown ones. Its group: PassengerGroup, else the default group for the default user, else the user's
+ * primary one.
  *
  * Owned by whoever makes spawners. Has no state; thread-safe. May block in its lookups.
  */

@@ -61,11 +61,13 @@ void SpawningFixture::tearDown() {
 }
 
 std::string SpawningFixture::sourceFolder() {
-    return variable("SOURCE_DIR", fs::absolute(fs::path(__FILE__).parent_path() / "../../..").lexically_normal().string());
+    return variable("SOURCE_DIR",
+                    fs::absolute(fs::path(__FILE__).parent_path() / "../../..").lexically_normal().string());
 }
 
 SpawnManager::Settings SpawningFixture::settings() {
-    return {variable("PASSENGER_LIB", sourceFolder() + "/lib/passenger") + "/spawn_server.rb", variable("RUBY", "ruby"), ""};
+    return {variable("PASSENGER_LIB", sourceFolder() + "/lib/passenger") + "/spawn_server.rb", variable("RUBY", "ruby"),
+            ""};
 }
 
 Options SpawningFixture::options() const {

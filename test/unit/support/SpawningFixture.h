@@ -31,8 +31,8 @@ private:
 };
 
 /**
- * For tests that start real Ruby processes: an event loop, a spawn manager with this source tree's spawn server, a captured log, and an
- * application that does next to nothing.
+ * For tests that start real Ruby processes: an event loop, a spawn manager with this source tree's spawn server, a
+ * captured log, and an application that does next to nothing.
  */
 class SpawningFixture : public LeakCheck {
 public:
