@@ -35,6 +35,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/ManualClock.h \
     %D%/support/SpawningFixture.cpp \
     %D%/support/SpawningFixture.h \
+    %D%/support/ThreadSanitizer.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp
 

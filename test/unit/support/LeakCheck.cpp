@@ -3,7 +3,9 @@
 #include <cppunit/TestAssert.h>
 #include <sys/wait.h>
 
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "support/Eventually.h"
 
@@ -47,16 +49,24 @@ pid_t anyChild() {
 }  // namespace
 
 void LeakCheck::setUp() {
+    // ThreadSanitizer starts a thread of its own together with our first one.
+    static const bool started = [] {
+        std::thread([] {}).join();
+        return true;
+    }();
+    CPPUNIT_ASSERT(started);
     before_ = take();
 }
 
 void LeakCheck::tearDown() {
     // A thread that was joined is still listed for a moment.
     std::string left;
-    eventually([&] {
-        left = whatIsLeft();
-        return left.empty();
-    });
+    eventually(
+        [&] {
+            left = whatIsLeft();
+            return left.empty();
+        },
+        std::chrono::seconds(2));
     CPPUNIT_ASSERT_EQUAL_MESSAGE("The test left something behind", std::string(), left);
 }
 
