@@ -2,8 +2,14 @@
 check_PROGRAMS += %D%/unit_tests
 
 %C%_unit_tests_SOURCES = \
+    %D%/AgentConnectorTest.cpp \
+    %D%/AgentControlTest.cpp \
+    %D%/AgentFailureTest.cpp \
+    %D%/AgentSettingsTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
+    %D%/DepositClientTest.cpp \
+    %D%/DescriptorStoreTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
     %D%/EventLoopTest.cpp \
     %D%/FileDescriptorTest.cpp \
@@ -18,6 +24,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProcessOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
+    %D%/RestartDelayTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \
     %D%/SocketPairTest.cpp \
@@ -30,6 +37,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/CapturedLog.h \
     %D%/support/Eventually.h \
     %D%/support/Expect.h \
+    %D%/support/FakeAgent.cpp \
+    %D%/support/FakeAgent.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
@@ -37,7 +46,14 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/SpawningFixture.h \
     %D%/support/ThreadSanitizer.cpp \
     %D%/TimerTest.cpp \
-    %D%/UserResolverTest.cpp
+    %D%/UserResolverTest.cpp \
+    %D%/WatchdogTest.cpp
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 %C%_unit_tests_LDADD = $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+
+# The agent with an engine for tests, which the unit tests start beside themselves.
+check_PROGRAMS += test/unit/fake_agent
+%C%_fake_agent_SOURCES = %D%/FakeAgent.cpp
+%C%_fake_agent_LDADD = $(PASSENGER_LIBS)
+EXTRA_%C%_unit_tests_DEPENDENCIES = test/unit/fake_agent$(EXEEXT)

@@ -21,9 +21,10 @@ namespace Passenger {
 /**
  * A pool process's way of sending to its watchdog, above all descriptors that are to outlive it.
  *
- * Owned by PoolProcess. Thread-safe; nothing waits but flush(), so the event loop may call the rest. What the socket takes at once is safe
- * when the call returns: even if this process is killed then, the watchdog finds it. The rest waits in a line, which a thread sends on. Frames
- * arrive in the order of the calls. When the watchdog is gone, all is dropped: this process is about to end.
+ * Owned by PoolProcess. Thread-safe; nothing waits but flush(), so the event loop may call the rest. What the socket
+ * takes at once is safe when the call returns: even if this process is killed then, the watchdog finds it. The rest
+ * waits in a line, which a thread sends on. Frames arrive in the order of the calls. When the watchdog is gone, all is
+ * dropped: this process is about to end.
  */
 class DepositClient final : public Deposits {
 public:

@@ -16,9 +16,10 @@ namespace Passenger {
 /**
  * What a pool process does, seen from its main(): everything behind the frames with the watchdog.
  *
- * Owned by PoolProcess. All methods and the destructor are called by the main thread, in this order: restore() for each deposit of earlier
- * pool processes, begin() once, update() at each reload, stop() once, destructor. Threads may be made from the constructor on: the signals that
- * PoolProcess listens to are blocked by then. Any of them may throw what ApplicationPoolServer's constructor throws.
+ * Owned by PoolProcess. All methods and the destructor are called by the main thread, in this order: restore() for
+ * each deposit of earlier pool processes, begin() once, update() at each reload, stop() once (also after a begin()
+ * that failed), destructor. Threads may be made from the constructor on: the signals that PoolProcess listens to are
+ * blocked by then. Any of them may throw what ApplicationPoolServer's constructor throws.
  */
 class PoolEngine {
 public:
@@ -26,7 +27,8 @@ public:
 
     /** Something that must be withdrawn when it is of no use any more. */
     virtual void restore(Deposit deposit) = 0;
-    /** Starts to serve. @param serverSocket where httpd's children ask for connections; at its end of file there are none left */
+    /** Starts to serve. @param serverSocket where httpd's children ask for connections; at its end of file there are
+     *  none left */
     virtual void begin(const AgentSettings &settings, FileDescriptor serverSocket) = 0;
     virtual void update(const AgentSettings &settings) = 0;
     /** After begin(). 0: it does not run (yet). */

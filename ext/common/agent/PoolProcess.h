@@ -12,8 +12,9 @@
 namespace Passenger {
 
 /**
- * The pool process without its engine: takes earlier deposits and settings from the watchdog, makes the engine, says that it is up, gives it
- * new settings, and ends it in order when the watchdog closes the socket or ends, or a SIGTERM or SIGINT comes.
+ * The pool process without its engine: takes earlier deposits and settings from the watchdog, makes the engine, says
+ * that it is up, gives it new settings, and ends it in order when the watchdog closes the socket or ends, or a SIGTERM
+ * or SIGINT comes.
  *
  * Owned by main(), whose thread runs it; that thread never runs the event loop, and destroys the engine (seed 001).
  */
@@ -25,7 +26,8 @@ public:
     PoolProcess(const PoolProcess &) = delete;
     PoolProcess &operator=(const PoolProcess &) = delete;
 
-    /** Blocks SIGTERM and SIGINT for good, in the threads made later too. @return the exit status. @throws SystemException */
+    /** Blocks SIGTERM and SIGINT for good, in the threads made later too. @return the exit status. @throws
+     *  SystemException */
     int run();
 
 private:

@@ -21,7 +21,8 @@ namespace Passenger {
 namespace {
 
 constexpr int INHERITED_SOCKET = 3;
-/** No process of ours can use more; some containers have limits so high that programs which go through all descriptors never end. */
+/** No process of ours can use more; some containers have limits so high that programs which go through all descriptors
+ *  never end. */
 constexpr rlim_t HIGHEST_DESCRIPTOR_LIMIT = 1024 * 1024;
 
 /** What was found, and what it was raised to. */

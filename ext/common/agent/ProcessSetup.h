@@ -7,12 +7,12 @@
 namespace Passenger {
 
 /**
- * What each of the agent's processes does first, before it has threads: looks at what it was started with and leaves nothing to chance.
- * Functions for main() only.
+ * What each of the agent's processes does first, before it has threads: looks at what it was started with and leaves
+ * nothing to chance. Functions for main() only.
  */
 
-/** Makes sure that descriptors 0, 1 and 2 are open and closes all above 3; ignores SIGPIPE and SIGHUP; raises the limit of open
- *  descriptors. @throws SystemException */
+/** Makes sure that descriptors 0, 1 and 2 are open and closes all above 3; ignores SIGPIPE and SIGHUP; raises the limit
+ *  of open descriptors. @throws SystemException */
 void setUpProcess();
 
 /** Descriptor 3, the socket that such a process is started with, from now on close-on-exec.

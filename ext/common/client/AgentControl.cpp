@@ -30,8 +30,8 @@ constexpr seconds SEND_TIMEOUT{15};
 constexpr seconds REAP_TIMEOUT{5};
 constexpr int CONTROL_DESCRIPTOR = 3;
 
-/** Speaks over a handle's control socket without owning it. The watchdog sends nothing after its first answer, so no received byte can be
- *  lost with this object. */
+/** Speaks over a handle's control socket without owning it. The watchdog sends nothing after its first answer, so no
+ *  received byte can be lost with this object. */
 class BorrowedControl {
 public:
     explicit BorrowedControl(int fd) : socket_(FileDescriptor(fd)) {}

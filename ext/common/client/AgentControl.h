@@ -27,22 +27,25 @@ struct StartedAgent {
 };
 
 /**
- * The owner's side of the agent: starting, telling and ending it. Functions without state of their own; no thread is made, and they hold on
- * to nothing but the handle. Used by the process that is to own the agent, one call at a time; agentAlive() anywhere.
+ * The owner's side of the agent: starting, telling and ending it. Functions without state of their own; no thread is
+ * made, and they hold on to nothing but the handle. Used by the process that is to own the agent, one call at a time;
+ * agentAlive() anywhere.
  *
- * Whether the watchdog runs is told by the control socket, whose other end it alone has: its pid may be reaped by others (httpd reaps
- * whatever child of its ends).
+ * Whether the watchdog runs is told by the control socket, whose other end it alone has: its pid may be reaped by
+ * others (httpd reaps whatever child of its ends).
  */
 
 /** Starts watchdog and pool process, and waits until they are up. Nothing is left of them when it throws.
- *  @throws SystemException, IOException (the log file cannot be opened; the agent ended), SpawnException (the spawn server does not start),
- *  boost::thread_resource_error (a thread of the agent could not be made) */
+ *  @throws SystemException, IOException (the log file cannot be opened; the agent ended), SpawnException (the spawn
+ *  server does not start), boost::thread_resource_error (a thread of the agent could not be made) */
 StartedAgent startAgent(const AgentSettings &settings);
 
-/** Ends the agent with all its instances, waits until they are gone, and closes the handle's descriptors. Idempotent. */
+/** Ends the agent with all its instances, waits until they are gone, and closes the handle's descriptors.
+ *  Idempotent. */
 void stopAgent(AgentHandle &handle) noexcept;
 
-/** Sends new settings, with the log file opened anew. False when the agent is gone. @throws IOException (the log file cannot be opened) */
+/** Sends new settings, with the log file opened anew. False when the agent is gone. @throws IOException (the log file
+ *  cannot be opened) */
 bool updateAgent(const AgentHandle &handle, const AgentSettings &settings);
 
 /** Whether the watchdog still runs. */

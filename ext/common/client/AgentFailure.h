@@ -7,8 +7,8 @@
 namespace Passenger {
 
 /**
- * AGENT_FAILED frames: an exception of the pool process becomes one, and an exception of the same kind in httpd's parent. Two pure
- * functions, so that both sides of the frame stand beside each other.
+ * AGENT_FAILED frames: an exception of the pool process becomes one, and an exception of the same kind in httpd's
+ * parent. Two pure functions, so that both sides of the frame stand beside each other.
  */
 Frame describeFailure(const std::exception &exception);
 

@@ -19,7 +19,8 @@ struct AgentSettings {
     std::string user;
     /** Where agent and applications write; empty: to our standard error. */
     std::string logFile;
-    /** Whether a spawn server that does not start is an error of the constructor (seed 003), or only logged and tried again. */
+    /** Whether a spawn server that does not start is an error of the constructor (seed 003), or only logged and tried
+     *  again. */
     bool requireSpawnServer = true;
     unsigned maxPoolSize = 6;
     std::chrono::seconds poolIdleTime{300};

@@ -12,7 +12,8 @@ namespace Passenger {
 /**
  * What pool processes have deposited with the watchdog, in the order in which the keys first came.
  *
- * Owned by the watchdog, whose only thread uses it. Always true: a key is there once, and there are never more than `capacity` of them.
+ * Owned by the watchdog, whose only thread uses it. Always true: a key is there once, and there are never more than
+ * `capacity` of them.
  */
 class DescriptorStore {
 public:
@@ -20,7 +21,8 @@ public:
 
     explicit DescriptorStore(std::size_t capacity = DEFAULT_CAPACITY) : capacity_(capacity) {}
 
-    /** Keeps a deposit. The same key replaces, and keeps its place in the order. False when the store is full: then the deposit is closed. */
+    /** Keeps a deposit. The same key replaces, and keeps its place in the order. False when the store is full: then the
+     *  deposit is closed. */
     bool put(Deposit deposit);
     /** False when there is none. */
     bool withdraw(const std::string &key);

@@ -47,8 +47,8 @@ void PoolSupervisor::start() {
     command.program = program_();
     command.arguments = {"pool"};
     command.descriptors = {{pair.second.get(), POOL_DESCRIPTOR}};
-    // The watchdog's only thread lives as long as the watchdog, so this means what it says. The end of file on the socket tells the
-    // pool process the same, but only when it listens.
+    // The watchdog's only thread lives as long as the watchdog, so this means what it says. The end of file on the
+    // socket tells the pool process the same, but only when it listens.
     command.parentDeathSignal = SIGTERM;
     process_ = ChildProcess(command);
     pair.second.reset();

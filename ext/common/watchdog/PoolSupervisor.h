@@ -16,10 +16,11 @@
 namespace Passenger {
 
 /**
- * Keeps a pool process running: starts it, gives it what its predecessors deposited, takes what it deposits, and starts it again after
- * its death. The first start that fails is reported and not repeated.
+ * Keeps a pool process running: starts it, gives it what its predecessors deposited, takes what it deposits, and
+ * starts it again after its death. The first start that fails is reported and not repeated.
  *
- * Owned by the Watchdog, whose only thread uses it and polls descriptor(). Always true: descriptor() is -1 while no pool process runs.
+ * Owned by the Watchdog, whose only thread uses it and polls descriptor(). Always true: descriptor() is -1 while no
+ * pool process runs.
  */
 class PoolSupervisor {
 public:
@@ -35,7 +36,8 @@ public:
     PoolSupervisor(std::function<std::string()> program, const FileDescriptor &serverSocket, const Clock &clock,
                    Events events);
 
-    /** Gives settings to the pool process that runs (unread), and to all later ones. Descriptor 2 is the log that belongs to them. */
+    /** Gives settings to the pool process that runs (unread), and to all later ones. Descriptor 2 is the log that
+     *  belongs to them. */
     void setSettings(std::vector<std::string> fields);
     /** Starts the process. After setSettings(). @throws SystemException */
     void start();

@@ -86,7 +86,7 @@ bool killDescendants(std::chrono::milliseconds timeout) {
         if (std::chrono::steady_clock::now() >= deadline) {
             return false;
         }
-        // Nobody but us reaps our children, and not before the next round: each pid is still that of the process we saw.
+        // Nobody but us reaps our children, and not before the next round: each pid is still the process we saw.
         for (const pid_t child : childrenOf(::getpid())) {
             ::kill(child, SIGKILL);
         }

@@ -12,8 +12,9 @@ std::vector<pid_t> childrenOf(pid_t parent);
 
 /**
  * Kills (SIGKILL) and reaps every child of this process until it has none. Where this process is a subreaper
- * (PR_SET_CHILD_SUBREAPER), the children of the killed become its own, so that in the end all descendants are gone, whatever session
- * they made for themselves. Only for a process with a single thread that gives up all its ChildProcess objects.
+ * (PR_SET_CHILD_SUBREAPER), the children of the killed become its own, so that in the end all descendants are gone,
+ * whatever session they made for themselves. Only for a process with a single thread that gives up all its
+ * ChildProcess objects.
  *
  * @return false when some were left after `timeout`: processes that wait in the kernel, or that may not be killed
  */

@@ -7,8 +7,8 @@
 namespace Passenger {
 
 /**
- * How long to wait before a process is started again: not at all after it has lived for a while, longer and longer when it dies young
- * again and again. A plain value, decided by the times passed in.
+ * How long to wait before a process is started again: not at all after it has lived for a while, longer and longer
+ * when it dies young again and again. A plain value, decided by the times passed in.
  */
 class RestartDelay {
 public:

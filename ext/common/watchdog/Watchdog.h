@@ -13,11 +13,13 @@
 namespace Passenger {
 
 /**
- * The root of the agent's processes: starts the pool process and keeps it running, and sees to it that everything below it ends when its
- * owner does, however that ends. It understands nothing of what the pool does; so there is little that could make it fail.
+ * The root of the agent's processes: starts the pool process and keeps it running, and sees to it that everything
+ * below it ends when its owner does, however that ends. It understands nothing of what the pool does; so there is
+ * little that could make it fail.
  *
- * Owned by main(), in a process of its own with this one thread, which has no other children. The owner is the process that made the
- * control socket. Whatever loses its parent below comes to the watchdog (it is a subreaper), is reaped when it ends, and killed in the end.
+ * Owned by main(), in a process of its own with this one thread, which has no other children. The owner is the process
+ * that made the control socket. Whatever loses its parent below comes to the watchdog (it is a subreaper), is reaped
+ * when it ends, and killed in the end.
  */
 class Watchdog {
 public:
@@ -28,8 +30,8 @@ public:
     Watchdog(const Watchdog &) = delete;
     Watchdog &operator=(const Watchdog &) = delete;
 
-    /** Works until the owner says STOP, closes the control socket or ends, or a SIGTERM or SIGINT comes; then ends all descendants. Blocks
-     *  these signals and SIGCHLD for good. @return the exit status. @throws SystemException */
+    /** Works until the owner says STOP, closes the control socket or ends, or a SIGTERM or SIGINT comes; then ends all
+     *  descendants. Blocks these signals and SIGCHLD for good. @return the exit status. @throws SystemException */
     int run();
 
 private:

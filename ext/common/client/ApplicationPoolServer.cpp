@@ -1,0 +1,126 @@
+#include "client/ApplicationPoolServer.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+#include "client/PoolClient.h"
+
+namespace Passenger {
+
+namespace {
+
+AgentSettings settingsFor(const std::string &spawnServerCommand, const std::string &logFile,
+                          const std::string &environment, const std::string &rubyCommand, const std::string &user) {
+    AgentSettings settings;
+    settings.spawnServerCommand = spawnServerCommand;
+    settings.logFile = logFile;
+    settings.environment = environment;
+    settings.rubyCommand = rubyCommand;
+    settings.user = user;
+    return settings;
+}
+
+void closeDescriptor(int &fd) noexcept {
+    const FileDescriptor closing(std::exchange(fd, -1));
+}
+
+}  // namespace
+
+ApplicationPoolServer::ApplicationPoolServer(const std::string &spawnServerCommand, const std::string &logFile,
+                                             const std::string &environment, const std::string &rubyCommand,
+                                             const std::string &user) {
+    auto settings = settingsFor(spawnServerCommand, logFile, environment, rubyCommand, user);
+    if (environment.empty()) {
+        // Seed 003: the environment variable counts then.
+        const char *variable = std::getenv("RAILS_ENV");
+        settings.environment = variable != nullptr ? variable : "production";
+    }
+    start(settings);
+}
+
+ApplicationPoolServer::ApplicationPoolServer(const AgentSettings &settings) {
+    start(settings);
+}
+
+ApplicationPoolServer::ApplicationPoolServer(const Handle &handle) : handle_(handle) {}
+
+ApplicationPoolServer::~ApplicationPoolServer() {
+    {
+        const LockGuard lock(mutex_);
+        abandonInherited();
+        client_.reset();
+    }
+    if (isOwner()) {
+        stopAgent(handle_);
+        return;
+    }
+    closeDescriptor(handle_.controlSocket);
+    closeDescriptor(handle_.connectSocket);
+}
+
+void ApplicationPoolServer::start(const AgentSettings &settings) {
+    auto started = startAgent(settings);
+    handle_ = started.handle;
+    warning_ = std::move(started.warning);
+}
+
+ApplicationPoolPtr ApplicationPoolServer::connect() {
+    std::shared_ptr<PoolClient> client;
+    {
+        const LockGuard lock(mutex_);
+        if (handle_.connectSocket < 0) {
+            throw IOException("This ApplicationPoolServer was detached or released");
+        }
+        if (clientPid_ != ::getpid()) {
+            abandonInherited();
+            client_ = std::make_shared<PoolClient>(handle_.connectSocket);
+            clientPid_ = ::getpid();
+        }
+        client = client_;
+    }
+    return client->newPool();
+}
+
+void ApplicationPoolServer::detach() {
+    disown();
+    const LockGuard lock(mutex_);
+    abandonInherited();
+    client_.reset();
+    closeDescriptor(handle_.connectSocket);
+}
+
+void ApplicationPoolServer::disown() {
+    closeDescriptor(handle_.controlSocket);
+    handle_.watchdogPid = 0;
+    handle_.ownerPid = 0;
+}
+
+bool ApplicationPoolServer::update(const AgentSettings &settings) {
+    return updateAgent(handle_, settings);
+}
+
+bool ApplicationPoolServer::alive() const {
+    return agentAlive(handle_);
+}
+
+ApplicationPoolServer::Handle ApplicationPoolServer::release() {
+    return std::exchange(handle_, Handle());
+}
+
+/** What a forked process inherits speaks over sockets that its parent uses. It is not even destroyed here: that could
+ *  end exchanges which the parent has under way. */
+void ApplicationPoolServer::abandonInherited() {
+    if (client_ != nullptr && clientPid_ != ::getpid()) {
+        static_cast<void>(new std::shared_ptr<PoolClient>(std::move(client_)));
+    }
+}
+
+bool ApplicationPoolServer::isOwner() const noexcept {
+    return handle_.ownerPid == ::getpid();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,117 @@
+#include "client/AgentControl.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/thread/exceptions.hpp>
+
+#include <cerrno>
+#include <csignal>
+
+#include "base/Exceptions.h"
+#include "support/Expect.h"
+#include "support/FakeAgent.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class AgentControlTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(AgentControlTest);
+    CPPUNIT_TEST(testAStartedAgentIsAliveUntilItIsStopped);
+    CPPUNIT_TEST(testTheAgentsWarningIsPassedOn);
+    CPPUNIT_TEST(testAnAgentCanBeStoppedTwice);
+    CPPUNIT_TEST(testAnAgentThatSomebodyElseReapedIsStillStopped);
+    CPPUNIT_TEST(testAFailureInThePoolProcessArrivesAsTheSameException);
+    CPPUNIT_TEST(testAPoolProcessThatExitsAtItsStartIsAnError);
+    CPPUNIT_TEST(testAProgramThatIsNotThereIsASystemException);
+    CPPUNIT_TEST(testAProgramThatIsNoAgentIsAnIOException);
+    CPPUNIT_TEST(testALogFileThatCannotBeOpenedIsAnIOException);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testAStartedAgentIsAliveUntilItIsStopped() {
+        auto agent = startAgent(fakeAgentSettings());
+        CPPUNIT_ASSERT(agentAlive(agent.handle));
+        CPPUNIT_ASSERT_EQUAL(::getpid(), agent.handle.ownerPid);
+        {
+            const FakeAgentClient client(agent.handle.connectSocket);
+            CPPUNIT_ASSERT_EQUAL(agent.poolPid, client.welcome().poolPid);
+            CPPUNIT_ASSERT_EQUAL(agent.spawnServerPid, client.welcome().instancePid);
+        }
+        stopAgent(agent.handle);
+        CPPUNIT_ASSERT(!agentAlive(agent.handle));
+    }
+
+    void testTheAgentsWarningIsPassedOn() {
+        auto agent = startAgent(withEnvironment("warn"));
+        stopAgent(agent.handle);
+        CPPUNIT_ASSERT_EQUAL(std::string("as you wished"), agent.warning);
+    }
+
+    void testAnAgentCanBeStoppedTwice() {
+        auto agent = startAgent(fakeAgentSettings());
+        stopAgent(agent.handle);
+        stopAgent(agent.handle);
+        CPPUNIT_ASSERT_EQUAL(-1, agent.handle.connectSocket);
+    }
+
+    void testAnAgentThatSomebodyElseReapedIsStillStopped() {
+        auto agent = startAgent(fakeAgentSettings());
+        ::kill(agent.handle.watchdogPid, SIGTERM);
+        CPPUNIT_ASSERT_EQUAL(agent.handle.watchdogPid, ::waitpid(agent.handle.watchdogPid, nullptr, 0));
+        stopAgent(agent.handle);
+        CPPUNIT_ASSERT(!agentAlive(agent.handle));
+    }
+
+    void testAFailureInThePoolProcessArrivesAsTheSameException() {
+        const auto system = thrownBy<SystemException>([] { startAgent(withEnvironment("fail with SystemException")); });
+        CPPUNIT_ASSERT_EQUAL(ENOENT, system.error());
+        CPPUNIT_ASSERT_EQUAL(std::string("open(\"/nowhere\"): No such file or directory"), std::string(system.what()));
+
+        const auto spawn = thrownBy<SpawnException>([] { startAgent(withEnvironment("fail with SpawnException")); });
+        CPPUNIT_ASSERT_EQUAL(std::string("ruby is not there"), std::string(spawn.what()));
+        CPPUNIT_ASSERT_EQUAL(std::string("step by step"), spawn.report());
+
+        const auto thread = thrownBy<boost::thread_resource_error>(
+            [] { startAgent(withEnvironment("fail with thread_resource_error")); });
+        CPPUNIT_ASSERT_EQUAL(EAGAIN, thread.native_error());
+    }
+
+    void testAPoolProcessThatExitsAtItsStartIsAnError() {
+        const auto exception = thrownBy<IOException>([] { startAgent(withEnvironment("exit")); });
+        CPPUNIT_ASSERT_EQUAL(std::string("The pool process exited with status 3 before it was ready"),
+                             std::string(exception.what()));
+    }
+
+    void testAProgramThatIsNotThereIsASystemException() {
+        AgentSettings settings;
+        settings.agentCommand = "/nowhere/passenger-agent";
+        CPPUNIT_ASSERT_EQUAL(ENOENT, errorOf([&] { startAgent(settings); }));
+    }
+
+    void testAProgramThatIsNoAgentIsAnIOException() {
+        AgentSettings settings;
+        settings.agentCommand = "false";
+        const auto exception = thrownBy<IOException>([&] { startAgent(settings); });
+        CPPUNIT_ASSERT(std::string(exception.what()).find("exited with status 1") != std::string::npos);
+    }
+
+    void testALogFileThatCannotBeOpenedIsAnIOException() {
+        auto settings = fakeAgentSettings();
+        settings.logFile = "/nowhere/agent.log";
+        const auto exception = thrownBy<IOException>([&] { startAgent(settings); });
+        CPPUNIT_ASSERT(std::string(exception.what()).find("/nowhere/agent.log") != std::string::npos);
+    }
+
+private:
+    static AgentSettings withEnvironment(const std::string &environment) {
+        auto settings = fakeAgentSettings();
+        settings.environment = environment;
+        return settings;
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AgentControlTest);
+
+}  // namespace Passenger

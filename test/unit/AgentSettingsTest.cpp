@@ -1,0 +1,96 @@
+#include "client/AgentSettings.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class AgentSettingsTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(AgentSettingsTest);
+    CPPUNIT_TEST(testAMapBringsAllSettingsBack);
+    CPPUNIT_TEST(testWhatAMapDoesNotNameKeepsItsDefault);
+    CPPUNIT_TEST(testUnknownSettingsAreLeftOut);
+    CPPUNIT_TEST(testValuesThatAreNotUnderstoodAreRejected);
+    CPPUNIT_TEST(testTheProgramIsLookedForBesideTheSpawnServersFolder);
+    CPPUNIT_TEST(testTheInstalledProgramStandsIn);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testAMapBringsAllSettingsBack() {
+        AgentSettings settings;
+        settings.agentCommand = "/opt/passenger-agent";
+        settings.spawnServerCommand = "/opt/lib/passenger/spawn_server.rb";
+        settings.rubyCommand = "/usr/bin/ruby3.1";
+        settings.environment = "staging";
+        settings.user = "www-data";
+        settings.logFile = "/var/log/a \"log\"\n";
+        settings.requireSpawnServer = false;
+        settings.maxPoolSize = 42;
+        settings.poolIdleTime = std::chrono::seconds(0);
+        settings.statThrottleRate = std::chrono::seconds(86400);
+        settings.logLevel = 7;
+        settings.logPrefix = false;
+        CPPUNIT_ASSERT(settings == AgentSettings::fromMap(settings.toMap()));
+        CPPUNIT_ASSERT(AgentSettings() == AgentSettings::fromMap(AgentSettings().toMap()));
+    }
+
+    void testWhatAMapDoesNotNameKeepsItsDefault() {
+        AgentSettings expected;
+        expected.maxPoolSize = 3;
+        CPPUNIT_ASSERT(expected == AgentSettings::fromMap({{"max_pool_size", "3"}}));
+    }
+
+    void testUnknownSettingsAreLeftOut() {
+        CPPUNIT_ASSERT(AgentSettings() == AgentSettings::fromMap({{"of_a_later_version", "yes"}}));
+    }
+
+    void testValuesThatAreNotUnderstoodAreRejected() {
+        const std::map<std::string, std::string> bad[] = {
+            {{"max_pool_size", "-1"}}, {{"max_pool_size", "6x"}},          {{"max_pool_size", ""}},
+            {{"log_prefix", "2"}},     {{"log_prefix", "true"}},           {{"pool_idle_time", "-5"}},
+            {{"log_level", "notice"}}, {{"max_pool_size", "99999999999"}},
+        };
+        for (const auto &map : bad) {
+            thrownBy<ProtocolException>([&] { AgentSettings::fromMap(map); });
+        }
+    }
+
+    void testTheProgramIsLookedForBesideTheSpawnServersFolder() {
+        char folder[] = "/tmp/AgentSettingsTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        const std::string program = std::string(folder) + "/passenger-agent";
+        AgentSettings settings;
+        settings.spawnServerCommand = std::string(folder) + "/lib/passenger/spawn_server.rb";
+        const auto without = settings.agentProgram();
+        { const FileDescriptor file(::open(program.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0700)); }
+        const auto with = settings.agentProgram();
+        std::filesystem::remove_all(folder);
+
+        CPPUNIT_ASSERT_EQUAL(std::string(PASSENGER_DEFAULT_ROOT "/passenger-agent"), without);
+        CPPUNIT_ASSERT_EQUAL(program, with);
+    }
+
+    void testTheInstalledProgramStandsIn() {
+        AgentSettings settings;
+        for (const char *command : {"", "spawn_server.rb", "/spawn_server.rb", "passenger/spawn_server.rb"}) {
+            settings.spawnServerCommand = command;
+            CPPUNIT_ASSERT_EQUAL(std::string(PASSENGER_DEFAULT_ROOT "/passenger-agent"), settings.agentProgram());
+        }
+        settings.agentCommand = "/own";
+        CPPUNIT_ASSERT_EQUAL(std::string("/own"), settings.agentProgram());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AgentSettingsTest);
+
+}  // namespace Passenger

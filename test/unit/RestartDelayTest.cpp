@@ -1,0 +1,43 @@
+#include "watchdog/RestartDelay.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/ManualClock.h"
+
+namespace Passenger {
+
+class RestartDelayTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(RestartDelayTest);
+    CPPUNIT_TEST(testTheFirstRestartComesAtOnceAndLaterOnesWaitLongerAndLonger);
+    CPPUNIT_TEST(testALongLifeForgivesEarlierDeaths);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testTheFirstRestartComesAtOnceAndLaterOnesWaitLongerAndLonger() {
+        RestartDelay delay;
+        for (const int expected : {0, 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000}) {
+            CPPUNIT_ASSERT_EQUAL(expected, afterLife(delay, std::chrono::milliseconds(9999)));
+        }
+    }
+
+    void testALongLifeForgivesEarlierDeaths() {
+        RestartDelay delay;
+        afterLife(delay, std::chrono::milliseconds(0));
+        afterLife(delay, std::chrono::milliseconds(0));
+        CPPUNIT_ASSERT_EQUAL(0, afterLife(delay, RestartDelay::LONG_LIFE));
+        CPPUNIT_ASSERT_EQUAL(100, afterLife(delay, std::chrono::milliseconds(0)));
+    }
+
+private:
+    int afterLife(RestartDelay &delay, std::chrono::milliseconds life) {
+        const auto born = clock_.now();
+        clock_.advance(life);
+        return static_cast<int>(delay.next(born, clock_.now()).count());
+    }
+
+    ManualClock clock_;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RestartDelayTest);
+
+}  // namespace Passenger

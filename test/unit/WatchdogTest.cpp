@@ -1,0 +1,299 @@
+#include "watchdog/Watchdog.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <initializer_list>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "client/AgentConnector.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/FakeAgent.h"
+#include "support/LeakCheck.h"
+#include "watchdog/ProcessTree.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::seconds LIMIT{10};
+
+/** Holds on to processes, whoever reaps them. */
+class Observed {
+public:
+    explicit Observed(std::initializer_list<pid_t> pids) {
+        for (const pid_t pid : pids) {
+            pidFds_.push_back(openPidFd(pid));
+        }
+    }
+    bool allEndWithin(std::chrono::milliseconds limit) const {
+        for (const auto &pidFd : pidFds_) {
+            if (!waitPidFd(pidFd, limit)) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+private:
+    std::vector<FileDescriptor> pidFds_;
+};
+
+bool hasOpen(pid_t process, const std::string &target) {
+    std::error_code error;
+    const std::string folder = "/proc/" + std::to_string(process) + "/fd";
+    for (const auto &entry : std::filesystem::directory_iterator(folder)) {
+        if (std::filesystem::read_symlink(entry.path(), error) == target) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string readAll(int fd, std::size_t size) {
+    std::string text(size, '\0');
+    std::size_t got = 0;
+    while (got < size) {
+        pollfd entry{fd, POLLIN, 0};
+        const ssize_t count = ::poll(&entry, 1, 10000) == 1 ? ::read(fd, text.data() + got, size - got) : 0;
+        if (count <= 0) {
+            break;
+        }
+        got += static_cast<std::size_t>(count);
+    }
+    text.resize(got);
+    return text;
+}
+
+}  // namespace
+
+class WatchdogTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(WatchdogTest);
+    CPPUNIT_TEST(testAKilledPoolProcessIsReplacedAndGetsWhatWasDeposited);
+    CPPUNIT_TEST(testDepositsSurviveSeveralPoolProcessesThatDieYoung);
+    CPPUNIT_TEST(testAWithdrawnDepositIsNotGivenBack);
+    CPPUNIT_TEST(testAPoolProcessThatSendsNonsenseIsReplaced);
+    CPPUNIT_TEST(testSettingsReachThePoolProcessAndItsSuccessor);
+    CPPUNIT_TEST(testStopWaitsUntilAllDescendantsAreGone);
+    CPPUNIT_TEST(testEverythingEndsWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors);
+    CPPUNIT_TEST(testEverythingEndsWhenTheOwnerClosesItsSocket);
+    CPPUNIT_TEST(testSigtermEndsEverything);
+    CPPUNIT_TEST(testThePoolProcessEndsWhenTheWatchdogIsKilled);
+    CPPUNIT_TEST(testTheAgentHoldsNoDescriptorOfItsOwner);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        // What loses its parent comes to us, so that we can tell whether anything is left.
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+        agent_ = startAgent(fakeAgentSettings());
+    }
+
+    void tearDown() override {
+        stopAgent(agent_.handle);
+        const bool allEnded = eventually([] {
+            pid_t reaped;
+            do {
+                reaped = ::waitpid(-1, nullptr, WNOHANG);
+            } while (reaped > 0);
+            return reaped < 0 && errno == ECHILD;
+        });
+        ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+        CPPUNIT_ASSERT(allEnded);
+        LeakCheck::tearDown();
+    }
+
+    void testAKilledPoolProcessIsReplacedAndGetsWhatWasDeposited() {
+        DescriptorPair pipe = makePipe();
+        const pid_t first = depositAndKill({"a", "first note"}, pipe.second);
+        pipe.second.reset();
+
+        FakeAgentClient client(agent_.handle.connectSocket);
+        CPPUNIT_ASSERT(client.welcome().poolPid != first);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), client.welcome().restored.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("a=first note"), client.welcome().restored[0]);
+        client.writeTo("a", "still open");
+        CPPUNIT_ASSERT_EQUAL(std::string("still open"), readAll(pipe.first.get(), 10));
+    }
+
+    void testDepositsSurviveSeveralPoolProcessesThatDieYoung() {
+        const DescriptorPair pipe = makePipe();
+        depositAndKill({"a", "1"}, pipe.second);
+        depositAndKill({"b", "2"}, pipe.second);
+        depositAndKill({"a", "3"}, pipe.second);
+
+        const FakeAgentClient client(agent_.handle.connectSocket);
+        const std::vector<std::string> expected{"a=3", "b=2"};
+        CPPUNIT_ASSERT(expected == client.welcome().restored);
+    }
+
+    void testAWithdrawnDepositIsNotGivenBack() {
+        DescriptorPair pipe = makePipe();
+        pid_t pool;
+        {
+            FakeAgentClient client(agent_.handle.connectSocket);
+            pool = client.welcome().poolPid;
+            client.deposit("a", "", pipe.second);
+            pipe.second.reset();
+            client.withdraw("a");
+            // The watchdog has closed its copy too.
+            CPPUNIT_ASSERT_EQUAL(std::string(), readAll(pipe.first.get(), 1));
+        }
+        kill(pool);
+        CPPUNIT_ASSERT(FakeAgentClient(agent_.handle.connectSocket).welcome().restored.empty());
+    }
+
+    void testAPoolProcessThatSendsNonsenseIsReplaced() {
+        const Observed process{agent_.poolPid};
+        FakeAgentClient(agent_.handle.connectSocket).sendNonsense();
+        CPPUNIT_ASSERT(process.allEndWithin(LIMIT));
+        CPPUNIT_ASSERT(FakeAgentClient(agent_.handle.connectSocket).welcome().poolPid != agent_.poolPid);
+    }
+
+    void testSettingsReachThePoolProcessAndItsSuccessor() {
+        const DescriptorPair log = makePipe();
+        auto settings = fakeAgentSettings();
+        settings.environment = "changed";
+        settings.logFile = "/proc/self/fd/" + std::to_string(log.second.get());
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings));
+
+        CPPUNIT_ASSERT(eventually(
+            [this] { return FakeAgentClient(agent_.handle.connectSocket).welcome().environment == "changed"; }));
+        FakeAgentClient(agent_.handle.connectSocket).log("one");
+        CPPUNIT_ASSERT(logged(log.first.get(), "one"));
+        kill(agent_.poolPid);
+        FakeAgentClient client(agent_.handle.connectSocket);
+        CPPUNIT_ASSERT_EQUAL(std::string("changed"), client.welcome().environment);
+        client.log("two");
+        CPPUNIT_ASSERT(logged(log.first.get(), "two"));
+    }
+
+    void testStopWaitsUntilAllDescendantsAreGone() {
+        const auto before = FakeAgentClient(agent_.handle.connectSocket).welcome();
+        CPPUNIT_ASSERT(eventually([&] { return !childrenOf(before.instancePid).empty(); }));
+        const Observed orphans{before.instancePid, childrenOf(before.instancePid).at(0)};
+        kill(before.poolPid);
+        const auto after = FakeAgentClient(agent_.handle.connectSocket).welcome();
+        const Observed processes{agent_.handle.watchdogPid, after.poolPid, after.instancePid};
+
+        const FileDescriptor connectSocket(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
+        stopAgent(agent_.handle);
+        CPPUNIT_ASSERT(orphans.allEndWithin(std::chrono::seconds(0)));
+        CPPUNIT_ASSERT(processes.allEndWithin(std::chrono::seconds(0)));
+        CPPUNIT_ASSERT(!agentAlive(agent_.handle));
+        thrownBy<IOException>([&] { connectToAgent(connectSocket.get(), FrameSocket::in(LIMIT)); });
+    }
+
+    void testEverythingEndsWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors() {
+        const DescriptorPair report = makePipe();
+        const DescriptorPair life = makePipe();
+        const pid_t owner = ::fork();
+        if (owner == 0) {
+            beOwner(report.second.get(), life);
+        }
+        pid_t pids[3];
+        CPPUNIT_ASSERT_EQUAL(ssize_t(sizeof pids), ::read(report.first.get(), pids, sizeof pids));
+        const Observed processes{pids[0], pids[1], pids[2]};
+        CPPUNIT_ASSERT(!processes.allEndWithin(std::chrono::seconds(0)));
+
+        ::kill(owner, SIGKILL);
+        const bool ended = processes.allEndWithin(LIMIT);
+        ::waitpid(owner, nullptr, 0);
+        CPPUNIT_ASSERT(ended);
+    }
+
+    void testEverythingEndsWhenTheOwnerClosesItsSocket() {
+        const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
+        ::close(std::exchange(agent_.handle.controlSocket, -1));
+        CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
+    }
+
+    void testSigtermEndsEverything() {
+        const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
+        ::kill(agent_.handle.watchdogPid, SIGTERM);
+        CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
+        CPPUNIT_ASSERT(!agentAlive(agent_.handle));
+        CPPUNIT_ASSERT(!updateAgent(agent_.handle, fakeAgentSettings()));
+    }
+
+    void testThePoolProcessEndsWhenTheWatchdogIsKilled() {
+        const Observed pool{agent_.poolPid};
+        ::kill(agent_.handle.watchdogPid, SIGKILL);
+        CPPUNIT_ASSERT(pool.allEndWithin(LIMIT));
+        // Its real engine ends the instances; the fake one leaves that to us.
+        ::kill(-agent_.spawnServerPid, SIGKILL);
+    }
+
+    void testTheAgentHoldsNoDescriptorOfItsOwner() {
+        stopAgent(agent_.handle);
+        const FileDescriptor listener(::socket(AF_INET, SOCK_STREAM, 0));
+        const std::string name =
+            std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(listener.get())).string();
+        CPPUNIT_ASSERT(hasOpen(::getpid(), name));
+
+        agent_ = startAgent(fakeAgentSettings());
+        CPPUNIT_ASSERT(!hasOpen(agent_.handle.watchdogPid, name));
+        CPPUNIT_ASSERT(!hasOpen(agent_.poolPid, name));
+        CPPUNIT_ASSERT(!hasOpen(agent_.spawnServerPid, name));
+    }
+
+private:
+    /** @return the killed pool process's pid */
+    pid_t depositAndKill(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor) {
+        FakeAgentClient client(agent_.handle.connectSocket);
+        client.deposit(keyAndNote.first, keyAndNote.second, descriptor);
+        kill(client.welcome().poolPid);
+        return client.welcome().poolPid;
+    }
+
+    static void kill(pid_t process) {
+        const Observed observed{process};
+        ::kill(process, SIGKILL);
+        CPPUNIT_ASSERT(observed.allEndWithin(LIMIT));
+    }
+
+    /** Whether a line with this text arrives. */
+    static bool logged(int fd, const std::string &text) {
+        std::string all;
+        return eventually([&] {
+            all += readAll(fd, 1);
+            return all.ends_with(text);
+        });
+    }
+
+    /** In a forked process: starts an agent, tells its pids, and leaves a child behind that has all descriptors until
+     *  the test ends. */
+    [[noreturn]] static void beOwner(int report, const DescriptorPair &life) {
+        const auto agent = startAgent(fakeAgentSettings());
+        if (::fork() == 0) {
+            ::close(life.second.get());
+            char byte;
+            ::_exit(static_cast<int>(::read(life.first.get(), &byte, 1)));
+        }
+        const pid_t pids[] = {agent.handle.watchdogPid, agent.poolPid, agent.spawnServerPid};
+        if (::write(report, pids, sizeof pids) == sizeof pids) {
+            ::pause();
+        }
+        ::_exit(EXIT_FAILURE);
+    }
+
+    StartedAgent agent_;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(WatchdogTest);
+
+}  // namespace Passenger

@@ -1,0 +1,67 @@
+#include "support/FakeAgent.h"
+
+#include <chrono>
+#include <filesystem>
+
+#include "base/Exceptions.h"
+#include "client/AgentConnector.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::seconds TIMEOUT{10};
+
+}  // namespace
+
+FakeAgentClient::FakeAgentClient(int connectSocket) {
+    const auto deadline = FrameSocket::in(TIMEOUT);
+    for (;;) {
+        socket_ = connectToAgent(connectSocket, deadline);
+        try {
+            const Frame frame = exchange(Frame(FrameType::HELLO));
+            welcome_ = {static_cast<pid_t>(frame.number(0)),
+                        static_cast<pid_t>(frame.number(1)),
+                        frame.field(2),
+                        {frame.fields.begin() + 3, frame.fields.end()}};
+            return;
+        } catch (const EndOfFileException &) {
+            // The socket was of a pool process that has ended.
+        } catch (const SystemException &) {
+        }
+    }
+}
+
+void FakeAgentClient::deposit(const std::string &key, const std::string &note, const FileDescriptor &descriptor) {
+    exchange(Frame(FrameType::DEPOSIT, {key, note}), {descriptor.get()});
+}
+
+void FakeAgentClient::withdraw(const std::string &key) {
+    exchange(Frame(FrameType::WITHDRAW, {key}));
+}
+
+void FakeAgentClient::writeTo(const std::string &key, const std::string &text) {
+    exchange(Frame(FrameType::QUERY, {key, text}));
+}
+
+void FakeAgentClient::log(const std::string &text) {
+    exchange(Frame(FrameType::QUERY, {"log", text}));
+}
+
+void FakeAgentClient::sendNonsense() {
+    exchange(Frame(FrameType::QUERY, {"nonsense"}));
+}
+
+Frame FakeAgentClient::exchange(const Frame &request, const std::vector<int> &descriptors) {
+    socket_.send(request, descriptors, FrameSocket::in(TIMEOUT));
+    return socket_.receive(FrameSocket::in(TIMEOUT));
+}
+
+AgentSettings fakeAgentSettings() {
+    AgentSettings settings;
+    settings.agentCommand = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "fake_agent";
+    settings.logFile = "/dev/null";
+    return settings;
+}
+
+}  // namespace Passenger
