@@ -6,6 +6,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
     %D%/AgentSettingsTest.cpp \
+    %D%/CgiEnvironmentTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
     %D%/DepositClientTest.cpp \
@@ -24,6 +25,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProcessOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
+    %D%/RequestUriTest.cpp \
+    %D%/ResponseHeadTest.cpp \
     %D%/RestartDelayTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \
@@ -33,6 +36,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnFailureTest.cpp \
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
+    %D%/StartupFileCacheTest.cpp \
     %D%/support/CapturedLog.cpp \
     %D%/support/CapturedLog.h \
     %D%/support/Eventually.h \
@@ -50,7 +54,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/WatchdogTest.cpp
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
-%C%_unit_tests_LDADD = $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+%C%_unit_tests_LDADD = libpassenger_httpmessages.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
 # The agent with an engine for tests, which the unit tests start beside themselves.
 check_PROGRAMS += test/unit/fake_agent
