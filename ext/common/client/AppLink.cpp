@@ -13,7 +13,7 @@ namespace {
 
 }  // namespace
 
-QueueLinkPtr AppLink::attach(const Options &options, Generation unusable) {
+std::shared_ptr<QueueLink> AppLink::attach(const Options &options, Generation unusable) {
     Frame question(FrameType::ATTACH);
     question.add(unusable.value());
     question.add(options.toMap());
@@ -34,12 +34,12 @@ QueueLinkPtr AppLink::attach(const Options &options, Generation unusable) {
     return makeLink(slot, Generation(answer.number(1)), std::move(sending), claims, marks);
 }
 
-ChannelId AppLink::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
+std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
     Frame question(FrameType::REGISTER);
     question.add(std::uint64_t{groupSlot});
     const Frame answer = client_.ask(question, {instanceEnd.get()});
     if (answer.type == FrameType::REFUSED) {
-        throwRefusal(answer);
+        return std::nullopt;
     }
     if (answer.type != FrameType::REGISTERED) {
         throw ProtocolException("the agent answered REGISTER with something else");

@@ -1,7 +1,9 @@
 #include "client/PoolClient.h"
 
+#include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/Exceptions.h"
@@ -20,6 +22,14 @@ constexpr std::chrono::seconds ANSWER_TIME{30};
 constexpr std::chrono::seconds TELL_TIME{1};
 constexpr std::size_t MAX_IDLE_CONNECTIONS = 4;
 
+FileDescriptor duplicateDescriptor(int fd) {
+    FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (!copy) {
+        throw SystemException("fcntl(F_DUPFD_CLOEXEC) of the connect socket", errno);
+    }
+    return copy;
+}
+
 void pauseBeforeRetry() {
     const timespec pause{0, 5 * 1000 * 1000};
     nanosleep(&pause, nullptr);
@@ -27,7 +37,7 @@ void pauseBeforeRetry() {
 
 }  // namespace
 
-PoolClient::PoolClient(int connectSocket) : connectSocket_(connectSocket) {}
+PoolClient::PoolClient(int connectSocket) : connectSocket_(duplicateDescriptor(connectSocket)) {}
 
 PoolClient::~PoolClient() = default;
 
@@ -43,7 +53,7 @@ ApplicationPoolPtr PoolClient::newPool() {
 /** A new private socket, introduced to the agent. */
 FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &agentId) {
     for (;;) {
-        FrameSocket connection = connectToAgent(connectSocket_, deadline);
+        FrameSocket connection = connectToAgent(connectSocket_.get(), deadline);
         try {
             Frame hello(FrameType::HELLO);
             hello.add(std::uint64_t{LAYOUT_VERSION});

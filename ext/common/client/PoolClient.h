@@ -28,7 +28,7 @@ class AppLink;
  */
 class PoolClient : public std::enable_shared_from_this<PoolClient> {
 public:
-    /** @param connectSocket stays the caller's; must live as long as anything is asked */
+    /** @param connectSocket stays the caller's, who may close it: pools that were connected go on. @throws SystemException */
     explicit PoolClient(int connectSocket);
     ~PoolClient();
     PoolClient(const PoolClient &) = delete;
@@ -63,7 +63,7 @@ private:
     FrameSocket connect(FrameSocket::Deadline deadline, std::string &agentId) EXCLUDES(mutex_);
     void welcome(Frame answer) EXCLUDES(mutex_);
 
-    const int connectSocket_;
+    const FileDescriptor connectSocket_;
     Board board_;
     std::atomic<std::uint32_t> childSlot_{0};
     std::atomic<const GenerationTableView *> generations_{nullptr};

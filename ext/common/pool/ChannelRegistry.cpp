@@ -1,5 +1,6 @@
 #include "pool/ChannelRegistry.h"
 
+#include "base/Clock.h"
 #include "base/Exceptions.h"
 #include "io/ReplyChannel.h"
 
@@ -13,7 +14,9 @@ constexpr std::size_t MAX_NOTICE = MAX_MESSAGE - sizeof(MessageHeader);
 
 }  // namespace
 
-ChannelRegistry::ChannelRegistry(EventLoop &loop) : retryTimer_(loop, [this] { retry(); }) {}
+/** Serials begin with the time, at 15,000 a second: ids that an earlier pool process gave, and that a child may still know, are not given again. */
+ChannelRegistry::ChannelRegistry(EventLoop &loop)
+    : serial_(toNanoseconds(SystemClock::instance().now()) >> 16), retryTimer_(loop, [this] { retry(); }) {}
 
 std::uint32_t ChannelRegistry::childSlots() const {
     const LockGuard guard(mutex_);

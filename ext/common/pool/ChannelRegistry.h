@@ -75,7 +75,7 @@ private:
     /** Mark slots that may be given out, the longest unused first. */
     std::deque<std::uint16_t> freeSlots_ GUARDED_BY(mutex_);
     std::uint32_t unusedSlots_ GUARDED_BY(mutex_) = 1;
-    std::uint64_t serial_ GUARDED_BY(mutex_) = 0;
+    std::uint64_t serial_ GUARDED_BY(mutex_);
     std::deque<Notice> waiting_ GUARDED_BY(mutex_);
     Timer retryTimer_;
 };

@@ -59,9 +59,35 @@ void Exchange::start(const Session::Request &request, std::uint8_t flags) {
     }
     // With no body to follow, receive() sends what is left of the head.
     onlyHeadFollows_ = headIsCut && !request.bodyFollows;
-    link_ = host_->link();
-    channel_ = host_->takeChannel(*link_);
+    relink(Generation());
     enqueue();
+}
+
+/**
+ * Finds the current line, and a channel that the same agent knows. A channel whose agent was replaced is of no use: the new one's
+ * instances cannot get it.
+ */
+void Exchange::relink(Generation unusable) {
+    for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
+        QueueLinkPtr fresh = host_->link(unusable);
+        if (channel_ && channel_->epoch() != fresh->epoch) {
+            if (bodyBegun_) {
+                throw EndOfFileException("the request's body went to a channel whose agent is gone");
+            }
+            channel_->shutDown();
+            host_->giveBack(std::move(channel_), false);
+            resends_ = 0;
+            discarded_ = 0;
+        }
+        link_ = std::move(fresh);
+        if (!channel_) {
+            channel_ = host_->takeChannel(*link_);
+        }
+        if (channel_) {
+            return;
+        }
+    }
+    throw IOException("the agent was replaced again and again");
 }
 
 void Exchange::enqueue() {
@@ -98,7 +124,7 @@ void Exchange::enqueue() {
         }
         // Not queued: no instance has seen this ticket, but BODY messages of an earlier one may lie in the channel, so it counts on.
         resends_++;
-        link_ = host_->link(link_->generation);
+        relink(link_->generation);
     }
     over_ = true;
     throw IOException("the application's request queue was closed again and again");
@@ -122,7 +148,7 @@ Exchange::Event Exchange::resend() {
     begun_ = false;
     resends_++;
     try {
-        link_ = host_->link();
+        relink(Generation());
         enqueue();
     } catch (const RefusedException &refusal) {
         Event event = finish(Event::Kind::REFUSED, true);
@@ -171,12 +197,27 @@ Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
     return Standing::NOT_BEGUN;
 }
 
+bool Exchange::mayRepeat() const noexcept {
+    return request_.retryable && !retried_ && !answered_ && !bodyBegun_ && !clientGone_;
+}
+
 Exchange::Event Exchange::lost() {
-    if (request_.retryable && !retried_ && !answered_ && !bodyBegun_ && !clientGone_) {
+    if (mayRepeat()) {
         retried_ = true;
         return resend();
     }
     return finish(Event::Kind::LOST, true);
+}
+
+/** Nobody has the channel's other end any more: it went with the pool process, perhaps before an instance got it, or with the instance. */
+Exchange::Event Exchange::channelEnded() {
+    if (!mayRepeat()) {
+        return finish(Event::Kind::LOST, false);
+    }
+    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    dequeued();
+    host_->giveBack(std::move(channel_), false);
+    return lost();
 }
 
 /** The look without a message: is the claim still there, the line still the current one? False: nothing to report. */
@@ -331,12 +372,18 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
             }
         }
     } catch (const EndOfFileException &) {
-        return finish(Event::Kind::LOST, false);
+        event = channelEnded();
+        if (event.kind != Event::Kind::MESSAGE) {
+            return event;
+        }
     } catch (const ProtocolException &error) {
         event = finish(Event::Kind::BROKEN, false);
         event.text = error.what();
         return event;
     }
+    // It was sent again, on another channel.
+    const auto left = std::chrono::ceil<milliseconds>(deadline - ClockType::now());
+    return receive(buffer, clientSocket, limited ? std::max(milliseconds(0), left) : timeout);
 }
 
 /**
@@ -405,18 +452,45 @@ std::size_t Exchange::sendBody(std::string_view block, bool last) {
         if (ready < 0 && errno != EINTR) {
             throw SystemException("poll() on a reply channel", errno);
         }
-        if (ready > 0 && (entry.revents & POLLOUT) == 0) {
-            break;
-        }
-        if (ready == 0) {
-            lookBuffer_.resize(MAX_MESSAGE + 1);
-            Event event{Event::Kind::MESSAGE};
-            if (look(lookBuffer_, event)) {
-                pending_ = std::move(event);
-            }
+        if (ready == 0 || (ready > 0 && (entry.revents & POLLOUT) == 0)) {
+            collect(ready == 0);
         }
     }
     return taken;
+}
+
+bool Exchange::replyWaiting() {
+    if (pending_ || over_ || !channel_->readable()) {
+        return pending_.has_value();
+    }
+    // In the middle of an answer what comes is more of it. Before, it may be stale, or a hint: nothing that receive() would return with.
+    return answered_ || collect(false);
+}
+
+/** Takes what is in the channel, or looks without a message; keeps the first event that is for the caller. True: there is one. */
+bool Exchange::collect(bool lookAround) {
+    lookBuffer_.resize(MAX_MESSAGE);
+    Event event{Event::Kind::MESSAGE};
+    bool found = false;
+    try {
+        if (lookAround) {
+            found = look(lookBuffer_, event);
+        }
+        while (!found && takeMessage(lookBuffer_)) {
+            found = handleMessage(lookBuffer_, event);
+        }
+    } catch (const EndOfFileException &) {
+        event = finish(Event::Kind::LOST, false);
+        found = true;
+    } catch (const ProtocolException &error) {
+        event = finish(Event::Kind::BROKEN, false);
+        event.text = error.what();
+        found = true;
+    }
+    if (found) {
+        pending_ = std::move(event);
+    }
+    return found;
 }
 
 }  // namespace Passenger

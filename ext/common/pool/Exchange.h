@@ -53,9 +53,8 @@ public:
     bool bodyDone() const noexcept {
         return bodyDone_;
     }
-    bool replyWaiting() const noexcept {
-        return pending_.has_value() || (channel_ && channel_->readable());
-    }
+    /** Whether receive() would return at once. */
+    bool replyWaiting();
     /** The last message was received: the channel may serve another exchange if the body was taken too. */
     void complete() noexcept {
         over_ = true;
@@ -65,6 +64,7 @@ public:
 private:
     enum class Standing { NOT_BEGUN, BEGUN, ANSWERED };
 
+    void relink(Generation unusable);
     void enqueue();
     void dequeued() noexcept;
     Event resend();
@@ -73,10 +73,13 @@ private:
     bool look(std::span<char> buffer, Event &event);
     bool handleMessage(std::span<char> buffer, Event &event);
     bool handleHint(std::span<char> buffer, Event &event);
+    bool mayRepeat() const noexcept;
     Event lost();
+    Event channelEnded();
     Event finish(Event::Kind kind, bool clean);
     Event giveUp(Event::Kind kind, std::span<char> buffer);
     bool takePending(std::span<char> buffer, Event &event);
+    bool collect(bool lookAround);
     bool push(std::string_view block, bool last, std::size_t *taken);
 
     QueueHostPtr host_;

@@ -13,48 +13,75 @@ QueueLinkPtr LineCache::link(const Options &options, Generation unusable) {
             return link_;
         }
     }
-    QueueLinkPtr fresh = attach(options, unusable);
     QueueLinkPtr old;
-    const LockGuard guard(mutex_);
-    old = std::exchange(link_, fresh);
-    return fresh;
+    for (;;) {
+        const std::uint64_t before = epoch();
+        const std::shared_ptr<QueueLink> fresh = attach(options, unusable);
+        const LockGuard guard(mutex_);
+        // Asking may have shown that the agent is another one, or it was replaced right after its answer.
+        if (epoch_ == before) {
+            fresh->epoch = before;
+            old = std::exchange(link_, fresh);
+            return fresh;
+        }
+    }
 }
 
 std::unique_ptr<ReplyChannel> LineCache::takeChannel(const QueueLink &link) {
-    std::uint64_t epoch;
     {
         const LockGuard guard(mutex_);
+        if (link.epoch != epoch_) {
+            return nullptr;
+        }
         if (!free_.empty()) {
             std::unique_ptr<ReplyChannel> channel = std::move(free_.back());
             free_.pop_back();
             return channel;
         }
-        epoch = epoch_;
     }
     DescriptorPair pair = makeSeqPacketPair();
-    const ChannelId id = registerChannel(pair.second, link.groupSlot);
-    return std::make_unique<ReplyChannel>(std::move(pair.first), id, board().allocate(), epoch);
+    const std::optional<ChannelId> id = registerChannel(pair.second, link.groupSlot);
+    if (id && link.epoch == epoch()) {
+        return std::make_unique<ReplyChannel>(std::move(pair.first), *id, board().allocate(), link.epoch);
+    }
+    if (id) {
+        // It was the new agent that answered, and to it the line's slot means something else.
+        unregisterChannel(*id);
+    }
+    return nullptr;
+}
+
+std::uint64_t LineCache::epoch() {
+    const LockGuard guard(mutex_);
+    return epoch_;
 }
 
 void LineCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept {
+    bool known;
     {
         const LockGuard guard(mutex_);
-        if (clean && channel->epoch() == epoch_) {
+        known = channel->epoch() == epoch_;
+        if (clean && known) {
             free_.push_back(std::move(channel));
             return;
         }
     }
     board().release(channel->boardEntry());
-    unregisterChannel(channel->id());
+    if (known) {
+        unregisterChannel(channel->id());
+    }
 }
 
 void LineCache::forget() noexcept {
+    QueueLinkPtr old;
+    std::vector<std::unique_ptr<ReplyChannel>> channels;
     {
         const LockGuard guard(mutex_);
         epoch_++;
-        link_.reset();
+        old.swap(link_);
+        channels.swap(free_);
     }
-    dropChannels();
+    release(channels);
 }
 
 void LineCache::dropChannels() noexcept {
@@ -63,7 +90,11 @@ void LineCache::dropChannels() noexcept {
         const LockGuard guard(mutex_);
         old.swap(free_);
     }
-    for (const std::unique_ptr<ReplyChannel> &channel : old) {
+    release(old);
+}
+
+void LineCache::release(const std::vector<std::unique_ptr<ReplyChannel>> &channels) noexcept {
+    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
         board().release(channel->boardEntry());
     }
 }

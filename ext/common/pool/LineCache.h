@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/Mutex.h"
@@ -32,9 +33,9 @@ public:
 
 protected:
     /** Asks for the current line. @throws as link() */
-    virtual QueueLinkPtr attach(const Options &options, Generation unusable) = 0;
-    /** Makes the instance's end known. @throws IOException, SystemException */
-    virtual ChannelId registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
+    virtual std::shared_ptr<QueueLink> attach(const Options &options, Generation unusable) = 0;
+    /** Makes the instance's end known. None: there is no application with that slot. @throws IOException, SystemException */
+    virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
     virtual void unregisterChannel(ChannelId channel) noexcept = 0;
     /** Forgets line and channels: who knew them is gone. */
     void forget() noexcept EXCLUDES(mutex_);
@@ -42,6 +43,9 @@ protected:
     void dropChannels() noexcept EXCLUDES(mutex_);
 
 private:
+    std::uint64_t epoch() EXCLUDES(mutex_);
+    void release(const std::vector<std::unique_ptr<ReplyChannel>> &channels) noexcept;
+
     Mutex mutex_;
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     std::vector<std::unique_ptr<ReplyChannel>> free_ GUARDED_BY(mutex_);

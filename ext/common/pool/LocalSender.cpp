@@ -31,12 +31,12 @@ LocalSender::~LocalSender() {
     pool_.senderGone(slot_);
 }
 
-QueueLinkPtr LocalSender::attach(const Options &options, Generation unusable) {
+std::shared_ptr<QueueLink> LocalSender::attach(const Options &options, Generation unusable) {
     Attachment attachment = pool_.attach(options, unusable);
     return makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending), attachment.claims, attachment.marks);
 }
 
-ChannelId LocalSender::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
+std::optional<ChannelId> LocalSender::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
     const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), slot_, groupSlot);
     pool_.channelAdded(id, groupSlot);
     return id;

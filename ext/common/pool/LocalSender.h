@@ -33,8 +33,8 @@ public:
     void wakeAgent() noexcept override;
 
 protected:
-    QueueLinkPtr attach(const Options &options, Generation unusable) override;
-    ChannelId registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
+    std::shared_ptr<QueueLink> attach(const Options &options, Generation unusable) override;
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
     void unregisterChannel(ChannelId channel) noexcept override;
 
 private:

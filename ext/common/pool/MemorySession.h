@@ -38,7 +38,7 @@ public:
         reply.last = true;
         return reply;
     }
-    bool replyWaiting() const override {
+    bool replyWaiting() override {
         return true;
     }
     void sendHeaders(std::string_view) override {}

@@ -44,13 +44,15 @@ struct QueueLink {
     Generation generation;
     FileDescriptor sending;
     std::shared_ptr<GroupMemory> memory;
+    /** Which agent gave it: one that is replaced begins another epoch. Reply channels of another epoch are not known to it. */
+    std::uint64_t epoch = 0;
 };
 
 using QueueLinkPtr = std::shared_ptr<const QueueLink>;
 
 /** A link of what an ATTACHED frame brings. @throws SystemException, ProtocolException */
-inline QueueLinkPtr makeLink(std::uint32_t groupSlot, Generation generation, FileDescriptor sending, const FileDescriptor &claims,
-                             const FileDescriptor &marks) {
+inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation generation, FileDescriptor sending,
+                                           const FileDescriptor &claims, const FileDescriptor &marks) {
     auto link = std::make_shared<QueueLink>();
     link->groupSlot = groupSlot;
     link->generation = generation;
@@ -70,7 +72,8 @@ public:
     /** The line's current generation. Asks the agent only when the generation table says that what is known is old, or when it is
      *  `unusable` (it was found closed). May block. @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
-    /** A channel that no other exchange uses. @throws IOException, SystemException */
+    /** A channel that no other exchange uses. None: the agent was replaced, and the link is worth nothing any more.
+     *  @throws IOException, SystemException */
     virtual std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) = 0;
     /** Gives a channel back. `clean`: nothing more can come or be taken on it that belongs to the exchange that ended. */
     virtual void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept = 0;

@@ -54,7 +54,7 @@ bool QueueSession::bodyDone() const {
     return exchange_.bodyDone();
 }
 
-bool QueueSession::replyWaiting() const {
+bool QueueSession::replyWaiting() {
     return exchange_.replyWaiting();
 }
 

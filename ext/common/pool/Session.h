@@ -97,7 +97,7 @@ public:
      *  @param timeout of this wait; negative: none */
     virtual Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) = 0;
     /** Whether receive() would return at once: used to flush to the client when the application pauses. */
-    virtual bool replyWaiting() const = 0;
+    virtual bool replyWaiting() = 0;
 
     /** The stream form. sendHeaders takes the environment; all block. @throws IOException, SystemException */
     virtual void sendHeaders(std::string_view environment) = 0;

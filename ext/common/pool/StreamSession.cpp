@@ -86,7 +86,7 @@ bool StreamSession::bodyDone() const {
 Reply StreamSession::receive(std::span<char>, int, std::chrono::milliseconds) {
     notMessages();
 }
-bool StreamSession::replyWaiting() const {
+bool StreamSession::replyWaiting() {
     notMessages();
 }
 
