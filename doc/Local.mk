@@ -1,2 +1,1 @@
-EXTRA_DIST += \
-    %D%/PROTOCOLS.md
+EXTRA_DIST += %D%
