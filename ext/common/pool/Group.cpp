@@ -161,7 +161,8 @@ void Group::rescale(AfterUnlock &after) {
         return;
     }
     if (wantedNow() == 0) {
-        if (pulls_) {
+        // While more is in flight than there is room for, and nothing to be done about it, children need not call again.
+        if (pulls_ && inFlight() <= serving() * options_.threads) {
             line_->marks().clearWanted();
         }
         return;
