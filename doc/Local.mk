@@ -1,1 +1,9 @@
-EXTRA_DIST += %D%
+# Keep sorted, one file a line.
+EXTRA_DIST += \
+    %D%/ARCHITECTURE.md \
+    %D%/CONFIGURATION.md \
+    %D%/OPERATIONS.md \
+    %D%/PERFORMANCE.md \
+    %D%/PROTOCOLS.md \
+    %D%/SECURITY.md \
+    %D%/THREADING.md
