@@ -144,7 +144,13 @@ bool ChannelRegistry::deliver(const Notice &notice) {
 
 void ChannelRegistry::retry() {
     const LockGuard guard(mutex_);
-    std::erase_if(waiting_, [&](const Notice &notice) { return deliver(notice); });
+    std::deque<Notice> still;
+    for (Notice &notice : waiting_) {
+        if (!deliver(notice)) {
+            still.push_back(std::move(notice));
+        }
+    }
+    waiting_.swap(still);
     if (!waiting_.empty()) {
         retryTimer_.start(RETRY_INTERVAL);
     }

@@ -122,10 +122,11 @@ private:
     void startSpawnLoop() REQUIRES(poolLock);
     void spawnLoop() EXCLUDES(poolLock);
     bool spawnOne() EXCLUDES(poolLock);
-    void putToWork(SpawnResult result, const Options &options, const std::shared_ptr<LineGeneration> &line) EXCLUDES(poolLock);
+    void putToWork(SpawnResult result, const Options &options, const std::shared_ptr<Spawner> &spawner,
+                   const std::shared_ptr<LineGeneration> &line) EXCLUDES(poolLock);
     void serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line) EXCLUDES(poolLock);
     void spawnFailed(const GetFailure &failure, const std::shared_ptr<LineGeneration> &line, AfterUnlock &after) REQUIRES(poolLock);
-    void added(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void added(const ProcessPtr &process, bool upToDate, AfterUnlock &after) REQUIRES(poolLock);
     void makeCurrent(const std::shared_ptr<LineGeneration> &line) REQUIRES(poolLock);
 
     unsigned wantedNow() const REQUIRES(poolLock);

@@ -29,8 +29,9 @@ std::string makeReportId() {
 }  // namespace
 
 void Group::startSpawnLoop() {
-    spawning_ = true;
     context_.threads.run("spawn", [this] { spawnLoop(); });
+    // The thread needs our lock first. Had it not started, the next caller may try again.
+    spawning_ = true;
 }
 
 void Group::spawnLoop() {
@@ -55,7 +56,7 @@ bool Group::spawnOne() {
     }
     GetFailure failure{GetFailure::Reason::SPAWN_FAILED, "", "", ""};
     try {
-        putToWork(spawner->spawn(options), options, line);
+        putToWork(spawner->spawn(options), options, spawner, line);
         return true;
     } catch (const SpawnException &error) {
         failure.summary = error.what();
@@ -77,7 +78,8 @@ bool Group::spawnOne() {
 }
 
 /** Gives a new instance its queue (if it pulls), and takes it into service. */
-void Group::putToWork(SpawnResult result, const Options &options, const std::shared_ptr<LineGeneration> &line) {
+void Group::putToWork(SpawnResult result, const Options &options, const std::shared_ptr<Spawner> &spawner,
+                      const std::shared_ptr<LineGeneration> &line) {
     Socket socket;
     if (pulls_) {
         socket.kind = Socket::Kind::QUEUE;
@@ -106,7 +108,7 @@ void Group::putToWork(SpawnResult result, const Options &options, const std::sha
     AfterUnlock after;
     {
         const PoolGuard guard(context_);
-        added(process, after);
+        added(process, spawner == spawner_, after);
     }
     // Only now: the callbacks take the lock, and what they find must be complete.
     process->watch(
@@ -135,7 +137,8 @@ void Group::serve(SpawnResult &result, const CellRange &cells, const LineGenerat
     }
 }
 
-void Group::added(const ProcessPtr &process, AfterUnlock &after) {
+/** @param upToDate false: the application was restarted since it was spawned, so it may run old code */
+void Group::added(const ProcessPtr &process, bool upToDate, AfterUnlock &after) {
     processes_.push_back(process);
     idle_.restart(context_.clock.now());
     const bool isNext = next_ && process->generation() == next_->number;
@@ -149,7 +152,7 @@ void Group::added(const ProcessPtr &process, AfterUnlock &after) {
             {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
              line_->claims().memory().descriptor().get()});
     }
-    if (shutDown_ || context_.shuttingDown || !(isNext || isCurrent)) {
+    if (shutDown_ || context_.shuttingDown || !upToDate || !(isNext || isCurrent)) {
         retire(process);
         return;
     }

@@ -25,7 +25,8 @@ unsigned IdlePolicy::surplus(MonotonicTime now, std::chrono::nanoseconds idleTim
         return 0;
     }
     const unsigned peak = samples_.empty() ? 0 : samples_.front().peak;
-    const unsigned needed = std::max((peak + threads - 1) / std::max(threads, 1U), minInstances);
+    const unsigned each = std::max(threads, 1U);
+    const unsigned needed = std::max((peak + each - 1) / each, minInstances);
     return instances > needed ? instances - needed : 0;
 }
 

@@ -176,22 +176,22 @@ bool Pool::makeRoom(Group &group) {
     for (const Group *each : bySlot_) {
         others += each == &group ? each->serving() : each->size();
     }
-    if (others < context_.settings.maxSize) {
-        return true;
-    }
-    Group *victim = nullptr;
-    MonotonicTime since;
-    for (Group *each : bySlot_) {
-        const std::optional<MonotonicTime> idle = each == &group ? std::nullopt : each->evictable();
-        if (idle && (victim == nullptr || *idle < since)) {
-            victim = each;
-            since = *idle;
+    // More than one may have to go: the limit may have been lowered below what there is.
+    for (; others >= context_.settings.maxSize; others--) {
+        Group *victim = nullptr;
+        MonotonicTime since;
+        for (Group *each : bySlot_) {
+            const std::optional<MonotonicTime> idle = each == &group ? std::nullopt : each->evictable();
+            if (idle && (victim == nullptr || *idle < since)) {
+                victim = each;
+                since = *idle;
+            }
         }
+        if (victim == nullptr) {
+            return false;
+        }
+        victim->evict();
     }
-    if (victim == nullptr || others > context_.settings.maxSize) {
-        return false;
-    }
-    victim->evict();
     return true;
 }
 

@@ -20,6 +20,11 @@ Process::~Process() = default;
 
 void Process::watch(EventLoop &loop, std::function<void()> died, std::function<void(Frame)> frame) {
     frame_ = std::move(frame);
+    // On the loop: a process that has ended already calls back at once, and the callback needs its watcher.
+    loop.runSync([&] { startWatchers(loop, std::move(died)); });
+}
+
+void Process::startWatchers(EventLoop &loop, std::function<void()> died) {
     if (parts_.pidFd) {
         deathWatcher_ = std::make_unique<DescriptorWatcher>(loop, parts_.pidFd.get(), DescriptorWatcher::READABLE,
                                                             [this, died = std::move(died)](int) {
@@ -31,7 +36,7 @@ void Process::watch(EventLoop &loop, std::function<void()> died, std::function<v
         controlWatcher_ = std::make_unique<DescriptorWatcher>(loop, parts_.control.descriptor().get(), DescriptorWatcher::READABLE,
                                                               [this](int) { readFrames(); });
         // What came together with READY is read already: no watcher will tell of it.
-        loop.runSync([this] { readFrames(); });
+        readFrames();
     }
 }
 

@@ -64,6 +64,7 @@ public:
     MonotonicTime lastUsed;
 
 private:
+    void startWatchers(EventLoop &loop, std::function<void()> died);
     void readFrames();
 
     SpawnResult parts_;

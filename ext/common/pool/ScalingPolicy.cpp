@@ -6,7 +6,8 @@ namespace Passenger {
 
 unsigned instancesToStart(const ScalingSnapshot &snapshot) {
     const unsigned have = snapshot.instances + snapshot.starting;
-    const unsigned forRequests = (snapshot.inFlight + snapshot.threads - 1) / std::max(snapshot.threads, 1U);
+    const unsigned threads = std::max(snapshot.threads, 1U);
+    const unsigned forRequests = (snapshot.inFlight + threads - 1) / threads;
     unsigned wanted = std::max(forRequests, snapshot.used ? snapshot.minInstances : 0);
     if (snapshot.maxInstances > 0) {
         wanted = std::min(wanted, snapshot.maxInstances);
