@@ -1,6 +1,7 @@
 #include "server/PoolServer.h"
 
 #include <cerrno>
+#include <poll.h>
 #include <random>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -22,6 +23,12 @@ FileDescriptor makeEvent() {
         throw SystemException("eventfd()", errno);
     }
     return event;
+}
+
+/** Whether no bytes mean the end, or only that some child sent an empty message. */
+bool hungUp(const FileDescriptor &socket) {
+    pollfd entry{socket.get(), 0, 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 std::string makeAgentId() {
@@ -62,7 +69,7 @@ void PoolServer::accept() {
     for (;;) {
         char bytes[16];
         const ssize_t size = recv(serverSocket_.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
-        if (size == 0) {
+        if (size == 0 && hungUp(serverSocket_)) {
             // Nobody is left who could ask.
             acceptWatcher_->setEvents(0);
             return;
