@@ -120,8 +120,10 @@ void Connection::registerChannel(Frame frame) {
     }
     const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot);
     if (!context_.pool.channelAdded(channel, groupSlot)) {
+        // A child that has not noticed yet that this is another agent than the one that named the slot.
         context_.pool.channels().remove(channel, child());
-        throw ProtocolException("there is no application with slot " + std::to_string(groupSlot));
+        refuse(503, "there is no application with slot " + std::to_string(groupSlot));
+        return;
     }
     Frame registered(FrameType::REGISTERED);
     registered.add(channel.value());
