@@ -48,7 +48,11 @@ class LeakTest < IntegrationTest
     case number % 50
     when 10 then raw.get("/download?bytes=200000")
     when 20 then raw.request("POST", "/upload", { "Content-Length" => "100000" }).write("x" * 100_000).response
-    when 30 then raw.get("/raise")
+    when 30
+      # httpd does not keep the connection after an error of its own.
+      raw.get("/raise")
+      raw.close
+      return server.raw
     when 40
       raw.request("GET", "/download?bytes=5000000").abort
       return server.raw

@@ -9,10 +9,11 @@ class HttpdConfiguration
 
   MODULES = %w[authz_core mime dir alias env setenvif rewrite headers].freeze
 
-  # Few children, and always the same number, so that counting before and after makes sense.
+  # Few children, and always the same number, so that counting before and after makes sense. A child whose threads are
+  # all busy closes kept connections, which most clients here would take for a failure: so each has threads for all.
   MPM_SETTINGS = {
-    "event" => "StartServers 2\nServerLimit 2\nMinSpareThreads 1\nMaxSpareThreads 100\nThreadsPerChild 25\n" \
-               "MaxRequestWorkers 50\nMaxConnectionsPerChild 0",
+    "event" => "StartServers 2\nServerLimit 2\nMinSpareThreads 1\nMaxSpareThreads 100\nThreadsPerChild 50\n" \
+               "MaxRequestWorkers 100\nMaxConnectionsPerChild 0",
     "prefork" => "StartServers 8\nMinSpareServers 1\nMaxSpareServers 50\nMaxRequestWorkers 50"
   }.freeze
 

@@ -11,17 +11,16 @@ class ModuleCopy
     FileUtils.cp(TestEnvironment::PASSENGER_MODULE, @path)
   end
 
-  # Puts an altered module in the place of this one. Where the product's text, or the version in it, is found in the
-  # file, it is changed to another of the same length, and the product's new text is returned; else only the file is new.
+  # Puts an altered module in the place of this one: it gives the product's name with another first letter. (Not the
+  # end: linkers let short strings be the ends of longer ones.) Returns that name.
   def replace(product)
     content = File.binread(path)
-    old = [product, product.to_s[/\d+\.\d+\.\d+/]].compact.find { |text| content.include?(text) }
-    altered = old&.gsub(/\d/, "9")
-    content.gsub!(old.b, altered.b) if old
-    # Bytes behind the end of an ELF file mean nothing, so the file is another one in any case.
-    File.binwrite("#{path}.new", "#{content}altered")
+    altered = product.swapcase[0] + product[1..]
+    raise "#{path} does not have #{product.inspect} in it" unless content.gsub!(product.b, altered.b)
+
+    File.binwrite("#{path}.new", content)
     File.chmod(0o755, "#{path}.new")
     File.rename("#{path}.new", path)
-    old && product.gsub(old, altered)
+    altered
   end
 end

@@ -10,8 +10,13 @@ module Bodies
     [200, headers, PatternStream.new(bytes, (request["piece"] || 65_536).to_i)]
   end
 
-  # A body without a length, in several pieces.
+  # A body whose length nobody can tell before its end. (An Array's can be, and then is.)
   def no_length(_request)
+    [200, { "Content-Type" => "text/plain" }, %w[one two three].each]
+  end
+
+  # An Array, without a Content-Length.
+  def array(_request)
     [200, { "Content-Type" => "text/plain" }, %w[one two three]]
   end
 
