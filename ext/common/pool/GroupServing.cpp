@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <csignal>
 #include <random>
+#include <sstream>
+#include <string>
 
 #include <fmt/format.h>
 
@@ -228,7 +230,10 @@ void Group::spawnFailed(const GetFailure &cause, const std::shared_ptr<LineGener
         return;
     }
     Log::error("event=spawn.failed app=\"{}\" report={} error=\"{}\"", name_, failure.reportId, failure.summary);
-    Log::error("report={} {}", failure.reportId, failure.report);
+    std::istringstream report(failure.report);
+    for (std::string text; std::getline(report, text);) {
+        Log::error("report={} {}", failure.reportId, text);
+    }
     if (next_ && line == next_) {
         next_.reset();
         Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", name_, failure.reportId);
