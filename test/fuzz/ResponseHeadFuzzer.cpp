@@ -1,0 +1,72 @@
+/*
+ * Feeds any bytes to ResponseHead. What it accepts must be fit for a client: no name or value with which an application could
+ * end the head early or add a header, nothing of what belongs to one connection, and the same again when written and read.
+ */
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "../apache2/ResponseHead.h"
+
+namespace {
+
+using namespace Passenger;
+
+void require(bool condition) {
+    if (!condition) {
+        std::abort();
+    }
+}
+
+bool lies(std::string_view part, std::string_view whole) {
+    return part.empty() || (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+void checkValue(std::string_view value, std::string_view input) {
+    require(lies(value, input));
+    require(value.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos);
+}
+
+std::string writtenAgain(const ResponseHead &head) {
+    std::string lines;
+    if (head.contentType()) {
+        lines.append("Content-Type: ").append(*head.contentType()).append("\r\n");
+    }
+    if (head.contentLength()) {
+        lines.append("Content-Length: ").append(std::to_string(*head.contentLength())).append("\r\n");
+    }
+    // Last, for there may be as many as are allowed.
+    for (const ResponseHead::Header &header : head.headers()) {
+        lines.append(header.name).append(": ").append(header.value).append("\r\n");
+    }
+    return lines;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
+    const std::string_view input(reinterpret_cast<const char *>(data), size);
+    ResponseHead head;
+    if (head.parse(input) != nullptr) {
+        return 0;
+    }
+    for (const ResponseHead::Header &header : head.headers()) {
+        require(!header.name.empty() && lies(header.name, input));
+        require(header.name.find_first_of(std::string_view(" \t:\r\n\0", 6)) == std::string_view::npos);
+        checkValue(header.value, input);
+    }
+    if (head.contentType()) {
+        checkValue(*head.contentType(), input);
+    }
+    require(!head.contentLength() || *head.contentLength() <= INT64_MAX);
+
+    const std::string again = writtenAgain(head);
+    ResponseHead second;
+    require(second.parse(again) == nullptr);
+    require(second.headers().size() == head.headers().size() && second.contentType() == head.contentType() &&
+            second.contentLength() == head.contentLength());
+    require(writtenAgain(second) == again);
+    return 0;
+}
