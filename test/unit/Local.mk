@@ -22,6 +22,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/main.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
+    %D%/PoolTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
@@ -46,6 +47,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
+    %D%/support/PoolFixture.cpp \
+    %D%/support/PoolFixture.h \
     %D%/support/SpawningFixture.cpp \
     %D%/support/SpawningFixture.h \
     %D%/support/ThreadSanitizer.cpp \

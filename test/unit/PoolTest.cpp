@@ -1,0 +1,365 @@
+#include "pool/Pool.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/PoolFixture.h"
+
+namespace Passenger {
+
+class PoolTest : public PoolFixture {
+    CPPUNIT_TEST_SUITE(PoolTest);
+    CPPUNIT_TEST(testTheFirstRequestSpawnsAnInstance);
+    CPPUNIT_TEST(testAnIdleInstanceIsUsedAgain);
+    CPPUNIT_TEST(testABusyInstanceMakesThePoolSpawnAnother);
+    CPPUNIT_TEST(testTheInstanceThatWasIdleForTheShortestTimeGetsTheRequest);
+    CPPUNIT_TEST(testApplicationsDoNotShareInstances);
+    CPPUNIT_TEST(testTwoNamesOfOneGroupShareInstances);
+    CPPUNIT_TEST(testMinInstancesAreSpawnedWithTheFirstRequest);
+    CPPUNIT_TEST(testARequestWaitsWhenThePoolIsFull);
+    CPPUNIT_TEST(testAnApplicationKeepsItsOwnLimit);
+    CPPUNIT_TEST(testWaitersAreServedInTheOrderTheyCame);
+    CPPUNIT_TEST(testAWaiterGetsTheInstanceThatBecomesFree);
+    CPPUNIT_TEST(testAFullPoolMakesRoomByEvictingAnotherApplicationsIdleInstance);
+    CPPUNIT_TEST(testAFullPoolEvictsTheInstanceThatHasBeenIdleForTheLongestTime);
+    CPPUNIT_TEST(testABusyInstanceIsNeverEvicted);
+    CPPUNIT_TEST(testALoweredMaximumEndsNobodyAndStartsNobody);
+    CPPUNIT_TEST(testALoweredMaximumStillLetsOtherApplicationsIn);
+    CPPUNIT_TEST(testARaisedMaximumServesWhoWaits);
+    CPPUNIT_TEST(testActiveInstancesAreThoseWithASession);
+    CPPUNIT_TEST(testTheSpawnServersPidIsTheFactorys);
+    CPPUNIT_TEST(testAsyncGetCanBeCalledOnTheEventLoop);
+    CPPUNIT_TEST(testGetWaitsOnAnotherThread);
+    CPPUNIT_TEST(testAFailedSpawnRefusesAllWhoWait);
+    CPPUNIT_TEST(testAFailedSpawnIsASpawnExceptionWithItsReport);
+    CPPUNIT_TEST(testAfterAFailedSpawnTheNextRequestTriesAgain);
+    CPPUNIT_TEST(testAFailedSpawnHarmsNobodyWhileOthersServe);
+    CPPUNIT_TEST(testAfterAFailureWithOthersServingThePoolWaitsBeforeItTriesAgain);
+    CPPUNIT_TEST(testTheOptionsOfTheLatestRequestAreWhatASpawnGets);
+    CPPUNIT_TEST(testThePoolsEndRefusesWhoWaitsForASpawn);
+    CPPUNIT_TEST(testThePoolsEndRefusesWhoWaitsInAFullPool);
+    CPPUNIT_TEST(testARequestAfterShutDownIsRefused);
+    CPPUNIT_TEST(testThePoolsEndTakesItsSpawnersAlong);
+    CPPUNIT_TEST(testAPoolDestroyedOnItsLoopSaysSoAndAborts);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testTheFirstRequestSpawnsAnInstance() {
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        const SessionPtr session = get();
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->spawned());
+    }
+
+    void testAnIdleInstanceIsUsedAgain() {
+        SessionPtr session = get();
+        const Process *first = instanceOf(session);
+        session.reset();
+        session = get();
+        CPPUNIT_ASSERT_EQUAL(first, instanceOf(session));
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->spawned());
+    }
+
+    void testABusyInstanceMakesThePoolSpawnAnother() {
+        const SessionPtr first = get();
+        const SessionPtr second = get();
+        CPPUNIT_ASSERT(instanceOf(first) != instanceOf(second));
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+    }
+
+    void testTheInstanceThatWasIdleForTheShortestTimeGetsTheRequest() {
+        SessionPtr first = get();
+        SessionPtr second = get();
+        const Process *latest = instanceOf(first);
+        second.reset();
+        clock_.advance(std::chrono::seconds(1));
+        first.reset();
+        CPPUNIT_ASSERT_EQUAL(latest, instanceOf(get()));
+    }
+
+    void testApplicationsDoNotShareInstances() {
+        get(app("/srv/blog")).reset();
+        get(app("/srv/shop")).reset();
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, pool_->instances().size());
+    }
+
+    void testTwoNamesOfOneGroupShareInstances() {
+        Options one = app("/srv/blog");
+        one.appGroupName = "blog";
+        Options other = app("/srv/./blog");
+        other.appGroupName = "blog";
+        get(one).reset();
+        get(other).reset();
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testMinInstancesAreSpawnedWithTheFirstRequest() {
+        Options options = app();
+        options.minInstances = 2;
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyCount(2));
+    }
+
+    void testARequestWaitsWhenThePoolIsFull() {
+        setMax(1);
+        SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        CPPUNIT_ASSERT(!waiter->here());
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        session.reset();
+        CPPUNIT_ASSERT(waiter->comes());
+    }
+
+    void testAnApplicationKeepsItsOwnLimit() {
+        Options options = app();
+        options.maxInstances = 1;
+        const SessionPtr session = get(options);
+        const AnswerPtr waiter = ask(options);
+        const SessionPtr other = get(app("/srv/shop"));
+        CPPUNIT_ASSERT(!waiter->here());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testWaitersAreServedInTheOrderTheyCame() {
+        setMax(1);
+        SessionPtr session = get();
+        std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
+        for (std::size_t i = 0; i < waiters.size(); i++) {
+            session.reset();
+            CPPUNIT_ASSERT(waiters[i]->comes());
+            for (std::size_t later = i + 1; later < waiters.size(); later++) {
+                CPPUNIT_ASSERT(!waiters[later]->here());
+            }
+            session = waiters[i]->session();
+        }
+    }
+
+    void testAWaiterGetsTheInstanceThatBecomesFree() {
+        setMax(2);
+        const SessionPtr first = get();
+        SessionPtr second = get();
+        const Process *freed = instanceOf(second);
+        const AnswerPtr waiter = ask(app());
+        second.reset();
+        CPPUNIT_ASSERT_EQUAL(freed, instanceOf(waiter->session()));
+    }
+
+    void testAFullPoolMakesRoomByEvictingAnotherApplicationsIdleInstance() {
+        setMax(1);
+        get(app("/srv/blog")).reset();
+        get(app("/srv/shop")).reset();
+        const auto instances = pool_->instances();
+        CPPUNIT_ASSERT(instances.at("/srv/blog (production)").empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances.at("/srv/shop (production)").size());
+    }
+
+    void testAFullPoolEvictsTheInstanceThatHasBeenIdleForTheLongestTime() {
+        setMax(2);
+        get(app("/srv/old")).reset();
+        clock_.advance(std::chrono::seconds(1));
+        get(app("/srv/young")).reset();
+        get(app("/srv/new")).reset();
+        const auto instances = pool_->instances();
+        CPPUNIT_ASSERT(instances.at("/srv/old (production)").empty());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances.at("/srv/young (production)").size());
+    }
+
+    void testABusyInstanceIsNeverEvicted() {
+        setMax(1);
+        SessionPtr session = get(app("/srv/blog"));
+        const AnswerPtr waiter = ask(app("/srv/shop"));
+        CPPUNIT_ASSERT(!waiter->here());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
+        session.reset();
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testALoweredMaximumEndsNobodyAndStartsNobody() {
+        SessionPtr first = get();
+        const SessionPtr second = get();
+        setMax(1);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        const AnswerPtr waiter = ask(app());
+        CPPUNIT_ASSERT(!waiter->here());
+        first.reset();
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testALoweredMaximumStillLetsOtherApplicationsIn() {
+        warmUp(3, app("/srv/blog"));
+        setMax(1);
+        get(app("/srv/shop")).reset();
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testARaisedMaximumServesWhoWaits() {
+        setMax(1);
+        const SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        setMax(2);
+        CPPUNIT_ASSERT(waiter->comes());
+    }
+
+    void testActiveInstancesAreThoseWithASession() {
+        SessionPtr first = get();
+        const SessionPtr second = get();
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getActive());
+        first.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+    }
+
+    void testTheSpawnServersPidIsTheFactorys() {
+        factory_->reportedSpawnServerPid = 4711;
+        CPPUNIT_ASSERT_EQUAL(pid_t{4711}, pool_->getSpawnServerPid());
+    }
+
+    void testAsyncGetCanBeCalledOnTheEventLoop() {
+        AnswerPtr answer;
+        loop_->runSync([&] { answer = ask(app()); });
+        CPPUNIT_ASSERT(answer->comes());
+        // And so can a session's end.
+        loop_->runSync([&] { answer->session().reset(); });
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
+    }
+
+    void testGetWaitsOnAnotherThread() {
+        setMax(1);
+        SessionPtr session = get();
+        SessionPtr second;
+        std::thread thread([&] { second = pool_->get(app()); });
+        session.reset();
+        thread.join();
+        CPPUNIT_ASSERT(second != nullptr);
+    }
+
+    void testAFailedSpawnRefusesAllWhoWait() {
+        factory_->hold();
+        factory_->failuresToCome = 1;
+        const AnswerPtr first = ask(app());
+        const AnswerPtr second = ask(app());
+        factory_->waitUntilHeld(1);
+        factory_->release();
+        CPPUNIT_ASSERT_EQUAL(std::string("a failure was ordered"), first->failure().summary);
+        CPPUNIT_ASSERT_EQUAL(std::string("The dummy spawner was told to fail.\n"), second->failure().report);
+        CPPUNIT_ASSERT(first->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+        CPPUNIT_ASSERT_MESSAGE("The log can be searched for what people are shown",
+                               log_->contains("report=" + first->failure().reportId));
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+    }
+
+    void testAFailedSpawnIsASpawnExceptionWithItsReport() {
+        factory_->failuresToCome = 1;
+        const auto error = thrownBy<SpawnException>([this] { pool_->get(app()); });
+        CPPUNIT_ASSERT_EQUAL(std::string("a failure was ordered"), std::string(error.what()));
+        CPPUNIT_ASSERT_EQUAL(std::string("The dummy spawner was told to fail.\n"), error.report());
+    }
+
+    void testAfterAFailedSpawnTheNextRequestTriesAgain() {
+        factory_->failuresToCome = 1;
+        ask(app())->failure();
+        CPPUNIT_ASSERT(ask(app())->session() != nullptr);
+    }
+
+    void testAFailedSpawnHarmsNobodyWhileOthersServe() {
+        SessionPtr session = get();
+        factory_->failuresToCome = 1;
+        const AnswerPtr waiter = ask(app());
+        CPPUNIT_ASSERT(eventually([this] { return log_->contains("event=spawn.failed"); }));
+        CPPUNIT_ASSERT(!waiter->here());
+        session.reset();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+    }
+
+    void testAfterAFailureWithOthersServingThePoolWaitsBeforeItTriesAgain() {
+        const SessionPtr session = get();
+        factory_->failuresToCome = 1;
+        const AnswerPtr waiter = ask(app());
+        CPPUNIT_ASSERT(eventually([this] { return log_->contains("event=spawn.failed"); }));
+        pool_->rescale();
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        clock_.advance(std::chrono::seconds(5));
+        pool_->rescale();
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    void testTheOptionsOfTheLatestRequestAreWhatASpawnGets() {
+        std::vector<std::string> seen;
+        factory_->beforeSpawn = [&](const Options &options) { seen.push_back(options.baseUri); };
+        Options options = app();
+        options.baseUri = "/one";
+        const SessionPtr first = get(options);
+        options.baseUri = "/two";
+        const SessionPtr second = get(options);
+        CPPUNIT_ASSERT((seen == std::vector<std::string>{"/one", "/two"}));
+    }
+
+    void testThePoolsEndRefusesWhoWaitsForASpawn() {
+        factory_->hold();
+        const AnswerPtr waiter = ask(app());
+        factory_->waitUntilHeld(1);
+        pool_.reset();
+        CPPUNIT_ASSERT(waiter->here());
+        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SHUTTING_DOWN);
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->spawned());
+    }
+
+    void testThePoolsEndRefusesWhoWaitsInAFullPool() {
+        setMax(1);
+        SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        pool_->shutDown();
+        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SHUTTING_DOWN);
+        session.reset();
+        pool_.reset();
+    }
+
+    void testARequestAfterShutDownIsRefused() {
+        pool_->shutDown();
+        CPPUNIT_ASSERT(ask(app())->failure().reason == GetFailure::Reason::SHUTTING_DOWN);
+        const auto error = thrownBy<IOException>([this] { pool_->get(app()); });
+        CPPUNIT_ASSERT_EQUAL(std::string("the application pool is shutting down"), std::string(error.what()));
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->attempts());
+    }
+
+    void testThePoolsEndTakesItsSpawnersAlong() {
+        get(app("/srv/blog")).reset();
+        get(app("/srv/shop")).reset();
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->alive());
+        pool_.reset();
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
+    }
+
+    void testAPoolDestroyedOnItsLoopSaysSoAndAborts() {
+        // Without other threads, which a fork would leave behind.
+        pool_.reset();
+        channels_.reset();
+        loop_.reset();
+        const pid_t child = ::fork();
+        if (child == 0) {
+            EventLoop loop;
+            ChannelRegistry channels(loop);
+            auto pool = std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, deposits_}, PoolSettings());
+            loop.runSync([&] { pool.reset(); });
+            ::_exit(0);
+        }
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
+        CPPUNIT_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        CPPUNIT_ASSERT(log_->contains("event=pool.misuse"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolTest);
+
+}  // namespace Passenger
