@@ -12,6 +12,7 @@ TEST_ENVIRONMENT = \
     BUILD_DIR='$(abs_top_builddir)' \
     SOURCE_DIR='$(abs_top_srcdir)' \
     PASSENGER_ROOT='$(abs_top_builddir)/root' \
+    PASSENGER_LIB='$(abs_top_builddir)/root/lib/passenger' \
     PASSENGER_MODULE='$(abs_top_builddir)/ext/apache2/.libs/mod_passenger.so' \
     HTTPD='$(HTTPD)' \
     APXS='$(APXS)' \
@@ -27,7 +28,7 @@ test: check
 
 unit: all test/unit/unit_tests$(EXEEXT)
 	TEST='$(TEST)' $(RUN_TESTS) unit
-ruby-test:
+ruby-test: root/lib
 	TEST='$(TEST)' $(RUN_TESTS) ruby
 integration: all
 	TEST='$(TEST)' $(RUN_TESTS) integration

@@ -9,10 +9,12 @@ module PhusionPassenger
     # Plays the agent to real processes: starts the spawn server, has it start preloaders and instances, serves their
     # control sockets. Ends all it has started.
     class Agent
-      SPAWN_SERVER = File.expand_path("../../lib/passenger/spawn_server.rb", __dir__)
+      # Where other users can read it too, if the tests were told of such a place.
+      LIBRARY = ENV.fetch("PASSENGER_LIB") { File.expand_path("../../lib/passenger", __dir__) }
+      SPAWN_SERVER = File.join(LIBRARY, "spawn_server.rb").freeze
 
-      # A process with its control socket and its output.
-      Started = Struct.new(:pid, :control, :output) do
+      # A process with its control socket, its output, and where its parent tells how it ended.
+      Started = Struct.new(:pid, :control, :output, :wait_status) do
         def read
           Timeout.timeout(20) { control.read }
         end
@@ -27,6 +29,7 @@ module PhusionPassenger
         def close
           control.close
           output.close
+          wait_status.close
         end
 
         def closed?
@@ -47,26 +50,24 @@ module PhusionPassenger
       end
 
       def start(role, ruby: RbConfig.ruby, user: "", group: "", environment: {})
-        process, control, output = prepare
-        @socket.write(33, role, ruby, user, group, *environment.flatten, descriptors: [control, output])
+        process, *theirs = prepare
+        @socket.write(33, role, ruby, user, group, *environment.flatten, descriptors: theirs)
         answer = @socket.read
         process.pid = answer.fields[0].to_i if answer.type == 34
         [answer, process]
       ensure
-        control.close
-        output.close
+        theirs.each(&:close)
       end
 
       # Has a preloader fork an instance.
       def fork_from(preloader)
-        process, control, output = prepare
-        preloader.control.write(53, descriptors: [control, output])
+        process, *theirs = prepare
+        preloader.control.write(53, descriptors: theirs)
         answer = preloader.read
         process.pid = answer.fields[0].to_i
         [answer, process]
       ensure
-        control.close
-        output.close
+        theirs.each(&:close)
       end
 
       # Until the spawn server and all that it started have ended.
@@ -97,9 +98,10 @@ module PhusionPassenger
       def prepare
         ours, control = Peers.pair(:STREAM)
         reader, output = IO.pipe
-        process = Started.new(nil, FrameSocket.new(ours), reader)
+        status_reader, wait_status = IO.pipe
+        process = Started.new(nil, FrameSocket.new(ours), reader, status_reader)
         @started << process
-        [process, control, output]
+        [process, control, output, wait_status]
       end
     end
   end
