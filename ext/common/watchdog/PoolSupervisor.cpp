@@ -149,8 +149,9 @@ void PoolSupervisor::disconnect() {
     socket_ = FrameSocket();
     // One that ends by itself closes the socket with its last breath; the time is for its exit status.
     if (process_) {
+        const pid_t pid = process_.pid();
         if (const auto status = process_.wait(milliseconds(500))) {
-            processEnded(*status);
+            processEnded(pid, *status);
             return;
         }
         process_.signal(SIGKILL);
@@ -167,15 +168,15 @@ bool PoolSupervisor::reap(pid_t pid) {
     }
     // What it has deposited last may still be in the socket. No more than that can come.
     receiveFrames(std::numeric_limits<int>::max());
-    processEnded(*status);
+    processEnded(pid, *status);
     return true;
 }
 
-void PoolSupervisor::processEnded(int status) {
+void PoolSupervisor::processEnded(pid_t pid, int status) {
     socket_ = FrameSocket();
     const auto how = describeWaitStatus(status);
     if (!everReady_) {
-        Log::error("event=pool.exited how=\"{}\" ready=false", how);
+        Log::error("event=pool.exited pid={} how=\"{}\" ready=false", pid, how);
         if (!failure_) {
             failure_ =
                 Frame(FrameType::AGENT_FAILED, {"io", "The pool process " + how + " before it was ready", "0", ""});
@@ -185,7 +186,7 @@ void PoolSupervisor::processEnded(int status) {
     }
     planRestart();
     const auto delay = untilRestart().value_or(milliseconds(0));
-    Log::error("event=pool.exited how=\"{}\" ready={} restart_in_ms={}", how, ready_, delay.count());
+    Log::error("event=pool.exited pid={} how=\"{}\" ready={} restart_in_ms={}", pid, how, ready_, delay.count());
 }
 
 void PoolSupervisor::planRestart() {

@@ -61,7 +61,7 @@ private:
     void receiveFrames(int limit);
     void handle(Frame frame);
     void disconnect();
-    void processEnded(int status);
+    void processEnded(pid_t pid, int status);
     void planRestart();
 
     const std::function<std::string()> program_;
