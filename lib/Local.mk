@@ -27,5 +27,6 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/signals.rb \
     %D%/passenger/spawn_server.rb \
     %D%/passenger/stream_body.rb \
-    %D%/passenger/stream_exchange.rb
+    %D%/passenger/stream_exchange.rb \
+    %D%/passenger/wait_statuses.rb
 EXTRA_DIST += %D%/passenger/README.md

@@ -2,6 +2,7 @@
 
 require_relative "app_process"
 require_relative "app_instance"
+require_relative "wait_statuses"
 
 module PhusionPassenger
   # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
@@ -9,6 +10,7 @@ module PhusionPassenger
     def initialize(control, app)
       @control = control
       @app = app
+      @wait_statuses = WaitStatuses.new
     end
 
     # Until the control socket ends.
@@ -18,7 +20,7 @@ module PhusionPassenger
       @control.write(Frame::Control::LOADED)
       while (frame = @control.read)
         case frame.type
-        when Frame::Control::FORK then fork_instance(*frame.take_descriptors(2))
+        when Frame::Control::FORK then fork_instance(*frame.take_descriptors(3))
         when Frame::Control::FINISH then break
         else
           frame.close_descriptors
@@ -41,15 +43,31 @@ module PhusionPassenger
       Log.exception("preloader.disconnect_failed", e)
     end
 
-    def fork_instance(socket, output)
-      pid = fork { become_instance(socket, output) }
-      Process.detach(pid)
+    def fork_instance(socket, output, wait_status)
+      pid = fork do
+        wait_status.close
+        become_instance(socket, output)
+      end
+      @wait_statuses.expect(pid, wait_status)
+      await_end(pid)
       @control.write(Frame::Control::FORKED, pid)
     rescue SystemCallError => e
+      wait_status.close
       Failure.report(@control, "instance.fork_failed", "instance forked", e)
     ensure
       socket.close
       output.close
+    end
+
+    # In a thread, because the application may have children of its own, which are not to be waited for here.
+    def await_end(pid)
+      Thread.new do
+        _, status = Process.wait2(pid)
+      rescue Errno::ECHILD
+        nil # the application was faster
+      ensure
+        @wait_statuses.tell(pid, status)
+      end
     end
 
     def become_instance(socket, output)
@@ -58,6 +76,7 @@ module PhusionPassenger
       AppProcess.sync_output
       output.close
       @control.close
+      @wait_statuses.forget
       Random.srand
       AppProcess.title("RubyApp", Log.app)
       control = FrameSocket.new(socket)

@@ -3,6 +3,7 @@
 require_relative "frame_socket"
 require_relative "log"
 require_relative "privileges"
+require_relative "wait_statuses"
 
 module PhusionPassenger
   # Starts preloaders and instances for the agent, as the users it names. Runs no application code and decides nothing.
@@ -31,6 +32,7 @@ module PhusionPassenger
 
     def initialize(control)
       @control = control
+      @wait_statuses = WaitStatuses.new
     end
 
     # Until the agent closes the socket. A Ctrl-C in the terminal is for the agent to act upon.
@@ -52,7 +54,9 @@ module PhusionPassenger
 
     # It has no children but those it started, so it waits for any.
     def reap
-      nil while Process.waitpid(-1, Process::WNOHANG)
+      while (pid, status = Process.wait2(-1, Process::WNOHANG))
+        @wait_statuses.tell(pid, status)
+      end
     rescue Errno::ECHILD
       nil
     end
@@ -60,15 +64,15 @@ module PhusionPassenger
     def answer(frame)
       raise StartFailed.new("spawn server asked", "frame #{frame.type} is unknown") if frame.type != Frame::Spawn::START
 
-      control, output = frame.take_descriptors(2)
-      @control.write(Frame::Spawn::STARTED, start(frame, control, output))
+      control, output, wait_status = frame.take_descriptors(3)
+      @control.write(Frame::Spawn::STARTED, start(frame, control, output, wait_status))
     rescue StartFailed => e
       @control.write(Frame::Spawn::FAILED, e.step, e.message)
     ensure
       frame.close_descriptors
     end
 
-    def start(frame, control, output)
+    def start(frame, control, output, wait_status)
       role, command, user, group = (0..3).map { |index| frame.text(index) }
       raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
 
@@ -80,6 +84,7 @@ module PhusionPassenger
       ensure
         exit!(1)
       end
+      @wait_statuses.expect(pid, wait_status.dup)
       writer.close
       step, text = reader.read.split("\0", 2)
       raise StartFailed.new(step, text) if step

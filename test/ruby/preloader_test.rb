@@ -48,6 +48,21 @@ module PhusionPassenger
       end
     end
 
+    def test_it_tells_how_its_instances_ended
+      preloader = loaded("preloader")
+      killed, finished = Array.new(2) { forked_from(preloader) }
+      Process.kill("KILL", killed.pid)
+      finished.control.close
+      assert_equal %w[9 0], [killed, finished].map { |instance| in_time { instance.wait_status.read } }
+    end
+
+    def test_nobody_tells_how_an_instance_ended_whose_preloader_ended_before
+      preloader = loaded("preloader")
+      instance = forked_from(preloader)
+      preloader.control.close
+      assert_equal "", in_time { instance.wait_status.read }
+    end
+
     def test_it_leaves_no_zombies
       preloader = loaded("preloader")
       instance = forked_from(preloader)

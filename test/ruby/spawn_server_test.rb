@@ -97,6 +97,13 @@ module PhusionPassenger
       assert_equal ids(account.uid, account.gid), get(serve(instance), instance, "/ids")
     end
 
+    def test_it_tells_how_processes_ended
+      killed, finished = Array.new(2) { loaded("instance") }
+      Process.kill("KILL", killed.pid)
+      finished.control.close
+      assert_equal %w[9 0], [killed, finished].map { |instance| in_time { instance.wait_status.read } }
+    end
+
     def test_a_user_on_its_command_line_that_does_not_exist_ends_it
       reader, writer = IO.pipe.each { |io| closing(io) }
       ours, theirs = stream_pair

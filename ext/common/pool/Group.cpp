@@ -8,8 +8,16 @@
 #include "pool/MemorySession.h"
 #include "pool/Pool.h"
 #include "pool/ScalingPolicy.h"
+#include "spawning/WaitStatus.h"
 
 namespace Passenger {
+
+namespace {
+
+/** For an instance's parent to tell how it ended. A preloader that is stopped, say, does not. */
+constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
+
+}  // namespace
 
 Group::Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot)
     : pool_(pool),
@@ -311,16 +319,26 @@ void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
     }
 }
 
+/** Its parent tells how it ended, and may be slow; a thread waits for that, and nothing else does. */
+void Group::logExit(Process &process, bool expected) {
+    if (process.pid() <= 0) {
+        return;
+    }
+    const auto waitStatus = std::make_shared<FileDescriptor>(process.takeWaitStatus());
+    context_.threads.run("wait status", [name = name_, pid = process.pid(), waitStatus, expected] {
+        const std::string how = readWaitStatus(*waitStatus, WAIT_STATUS_LIMIT);
+        Log::write(expected ? LogLevel::INFO : LogLevel::WARN,
+                   fmt::format("event=instance.exited app=\"{}\" pid={}{}", name, pid, how));
+    });
+}
+
 void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
     if (process->state == Process::State::DEAD) {
         return;
     }
     const bool expected = process->state == Process::State::DRAINING;
     process->state = Process::State::DEAD;
-    if (process->pid() > 0) {
-        (expected ? Log::info<const std::string &, pid_t> : Log::warn<const std::string &, pid_t>)(
-            "event=instance.exited app=\"{}\" pid={}", name_, process->pid());
-    }
+    logExit(*process, expected);
     if (pulls_) {
         for (std::uint32_t i = 0; i < process->socket.cells.count; i++) {
             if (const std::optional<ClaimCell> claim = line_->claims().read(process->socket.cells.first + i)) {

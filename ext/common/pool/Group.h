@@ -136,6 +136,7 @@ private:
     void publish() REQUIRES(poolLock);
     void makeLine() REQUIRES(poolLock);
     void retireLine() REQUIRES(poolLock);
+    void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void recheckWaiting() REQUIRES(poolLock);
     Attachment attachment() const REQUIRES(poolLock);
     void refuseAll(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);

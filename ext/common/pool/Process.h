@@ -54,6 +54,10 @@ public:
     void watch(EventLoop &loop, std::function<void()> died, std::function<void(Frame)> frame);
     /** Sends a frame on the control socket without waiting. A process that does not take it is killed: it reads nothing any more. */
     void send(const Frame &frame, const std::vector<int> &descriptors = {});
+    /** Where its parent tells how it ended. Once. */
+    FileDescriptor takeWaitStatus() noexcept {
+        return std::move(parts_.waitStatus);
+    }
     /** Asks it to finish what it has and to exit. */
     void finish();
     void kill();

@@ -36,4 +36,6 @@ libpassenger_pool_la_SOURCES += \
     %D%/UserDatabase.cpp \
     %D%/UserDatabase.h \
     %D%/UserResolver.cpp \
-    %D%/UserResolver.h
+    %D%/UserResolver.h \
+    %D%/WaitStatus.cpp \
+    %D%/WaitStatus.h

@@ -7,9 +7,10 @@ namespace Passenger {
 ProcessEnds ProcessEnds::make() {
     auto socket = makeStreamPair();
     enablePeerCredentials(socket.first);
-    auto pipe = makePipe();
-    return {FrameSocket(std::move(socket.first)), std::move(pipe.first), std::move(socket.second),
-            std::move(pipe.second)};
+    auto output = makePipe();
+    auto waitStatus = makePipe();
+    return {FrameSocket(std::move(socket.first)), std::move(output.first),     std::move(waitStatus.first),
+            std::move(socket.second),             std::move(output.second),    std::move(waitStatus.second)};
 }
 
 }  // namespace Passenger

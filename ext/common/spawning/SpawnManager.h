@@ -43,6 +43,8 @@ struct StartedProcess {
     FrameSocket control;
     /** Reading end of its output. */
     FileDescriptor output;
+    /** Where its parent tells how it ended. */
+    FileDescriptor waitStatus;
 };
 
 /**

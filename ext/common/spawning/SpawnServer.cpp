@@ -130,16 +130,14 @@ bool SpawnServer::alive() const {
 StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline) {
     const Frame frame = makeStartFrame(request);
     auto ends = ProcessEnds::make();
-    control_.send(frame, {ends.theirControl.get(), ends.theirOutput.get()}, deadline);
-    // Only the new process holds them from now on, so that its end is seen as an end of file.
-    ends.theirControl.reset();
-    ends.theirOutput.reset();
+    control_.send(frame, ends.theirs(), deadline);
+    ends.closeTheirs();
 
     const Frame answer = control_.receive(deadline);
     switch (answer.type) {
         case FrameType::SPAWN_STARTED:
-            return {static_cast<pid_t>(answer.number(0)), process_.pid(), uid_, std::move(ends.control),
-                    std::move(ends.output)};
+            return {static_cast<pid_t>(answer.number(0)), process_.pid(),         uid_, std::move(ends.control),
+                    std::move(ends.output),               std::move(ends.waitStatus)};
         case FrameType::SPAWN_FAILED:
             throw SpawnException(answer.field(1), "The spawn server could not start a process.\nStep: " +
                                                       answer.field(0) + "\nReason: " + answer.field(1) + "\n");

@@ -33,7 +33,7 @@ std::string firstLine(const std::string &text) {
 
 SpawnResult LoadedProcess::toResult() && {
     const pid_t pid = process.pid();
-    return {pid, process.release(), std::move(control), std::move(output)};
+    return {pid, process.release(), std::move(control), std::move(output), std::move(waitStatus)};
 }
 
 SpawnStartup::SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options)
@@ -68,6 +68,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         report_.journey.begin(PROCESS_STARTED);
         auto started = tools_.manager.start(plan.request(role), deadline_);
         current_.control = std::move(started.control);
+        current_.waitStatus = std::move(started.waitStatus);
         current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(started.output));
         const uid_t uid = plan.runAs.switches() ? plan.runAs.uid : started.parentUid;
         current_.process = SpawnedProcess(started.pid, {started.parent, uid});
@@ -90,12 +91,12 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         CancelSwitch::Watch watchPreloader(cancel_, preloader.control.descriptor());
         auto ends = ProcessEnds::make();
         current_.control = std::move(ends.control);
+        current_.waitStatus = std::move(ends.waitStatus);
         current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(ends.output));
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
 
-        preloader.control.send(Frame(FrameType::FORK), {ends.theirControl.get(), ends.theirOutput.get()}, deadline_);
-        ends.theirControl.reset();
-        ends.theirOutput.reset();
+        preloader.control.send(Frame(FrameType::FORK), ends.theirs(), deadline_);
+        ends.closeTheirs();
         const Frame answer = receive(preloader.control);
         if (answer.type == FrameType::FAILED) {
             failByProcess(answer);

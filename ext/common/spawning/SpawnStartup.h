@@ -31,6 +31,7 @@ struct LoadedProcess {
     /** Destroyed in reverse: the process is ended first, its last words still reach the log. */
     ProcessOutputPtr output;
     FrameSocket control;
+    FileDescriptor waitStatus;
     SpawnedProcess process;
 
     /** Hands it over. */

@@ -22,6 +22,8 @@ struct SpawnResult {
     FrameSocket control;
     /** Forwards what the instance prints. Null for instances in memory. */
     ProcessOutputPtr output;
+    /** The pipe on which its parent tells its wait status, as a decimal number, when it has ended. None: nobody tells. */
+    FileDescriptor waitStatus = FileDescriptor();
 };
 
 /**

@@ -1,0 +1,37 @@
+# frozen_string_literal: true
+
+module PhusionPassenger
+  # Tells the agent, which is not the parent, how the processes ended that this one started: the wait status as a decimal number on a
+  # pipe of each. A process may end before its pid is known here.
+  class WaitStatuses
+    def initialize
+      @pipes = {}
+      @early = {}
+    end
+
+    # The process with this pid was started; `pipe` is the writing end.
+    def expect(pid, pipe)
+      @pipes[pid] = pipe
+      status = @early.delete(pid)
+      tell(pid, status) if status
+    end
+
+    # It has ended; nil: and nobody knows how. May be called from a trap handler.
+    def tell(pid, status)
+      pipe = @pipes.delete(pid)
+      return @early[pid] = status unless pipe
+
+      pipe.syswrite(status.to_i.to_s) if status
+    rescue Errno::EPIPE
+      nil # nobody wants to know
+    ensure
+      pipe&.close
+    end
+
+    # In a fork, which is nobody's parent yet.
+    def forget
+      @pipes.each_value(&:close)
+      @pipes.clear
+    end
+  end
+end
