@@ -31,7 +31,7 @@ Exchange::~Exchange() {
     }
     dequeued();
     // BODY messages that no instance took would be read by the channel's next exchange.
-    const bool reusable = over_ && clean_ && (!bodyBegun_ || channel_->drained());
+    const bool reusable = over_ && clean_ && (!body_.begun() || channel_->drained());
     if (!reusable) {
         channel_->shutDown();
     }
@@ -47,18 +47,13 @@ void Exchange::start(const Session::Request &request, std::uint8_t flags) {
     if (request.headRequest) {
         flags_ |= HEAD_REQUEST;
     }
-    headInRequest_ = std::min(request.environment.size(), MAX_MESSAGE - sizeof(RequestHeader));
-    headSent_ = headInRequest_;
-    if (sizeof(RequestHeader) + headInRequest_ + request.body.size() > MAX_MESSAGE) {
+    body_ = BodySender(request.environment, request.bodyFollows);
+    if (sizeof(RequestHeader) + body_.headInRequest().size() + request.body.size() > MAX_MESSAGE) {
         throw ProtocolException("the body given with the request is over the limit of a message");
     }
-    const bool headIsCut = headInRequest_ < request.environment.size();
-    if (request.bodyFollows || headIsCut) {
+    if (!body_.done()) {
         flags_ |= BODY_FOLLOWS;
-        bodyDone_ = false;
     }
-    // With no body to follow, receive() sends what is left of the head.
-    onlyHeadFollows_ = headIsCut && !request.bodyFollows;
     relink(Generation());
     enqueue();
 }
@@ -71,7 +66,7 @@ void Exchange::relink(Generation unusable) {
     for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
         QueueLinkPtr fresh = host_->link(unusable);
         if (channel_ && channel_->epoch() != fresh->epoch) {
-            if (bodyBegun_) {
+            if (body_.begun()) {
                 throw EndOfFileException("the request's body went to a channel whose agent is gone");
             }
             channel_->shutDown();
@@ -108,7 +103,7 @@ void Exchange::enqueue() {
         const unsigned inFlight = link_->memory->marks.add(childSlot_, host_->generations().childSlots());
         counted_ = true;
         const RequestQueue::Outcome outcome =
-            RequestQueue::send(link_->sending.get(), header, request_.environment.substr(0, headInRequest_), request_.body);
+            RequestQueue::send(link_->sending.get(), header, body_.headInRequest(), request_.body);
         if (outcome == RequestQueue::Outcome::QUEUED) {
             host_->board().sent(channel_->boardEntry());
             if (inFlight > host_->generations().capacity(link_->groupSlot) && link_->memory->marks.askForMore()) {
@@ -139,27 +134,6 @@ void Exchange::dequeued() noexcept {
     }
 }
 
-/** Sends the request again under a new ticket: it was not begun and cannot begin, or it may be repeated. */
-Exchange::Event Exchange::resend() {
-    dequeued();
-    if (clientGone_) {
-        return finish(Event::Kind::CLIENT_LEFT, true);
-    }
-    begun_ = false;
-    resends_++;
-    try {
-        relink(Generation());
-        enqueue();
-    } catch (const RefusedException &refusal) {
-        Event event = finish(Event::Kind::REFUSED, true);
-        event.status = refusal.status();
-        event.reportId = refusal.reportId();
-        event.text = refusal.what();
-        return event;
-    }
-    return Event{Event::Kind::MESSAGE};
-}
-
 Exchange::Event Exchange::finish(Event::Kind kind, bool clean) {
     over_ = true;
     clean_ = clean;
@@ -171,85 +145,6 @@ bool Exchange::takeMessage(std::span<char> buffer) {
     descriptors_.clear();
     messageSize_ = channel_->receive(buffer, descriptors_);
     return messageSize_ > 0;
-}
-
-/**
- * Marks the ticket as withdrawn and finds out whether it was begun. The order matters: mark, barrier, claims, channel. An instance writes
- * its claim first and reads the mark then; so either it sees the mark and skips, or we see its claim, or its answer is in the channel.
- * ANSWERED: the message lies in the buffer.
- */
-Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
-    link_->memory->marks.withdraw(channel_->id(), ticket_);
-    if (link_->memory->claims.holds(channel_->id(), ticket_)) {
-        begun_ = true;
-        return Standing::BEGUN;
-    }
-    while (takeMessage(buffer)) {
-        MessageHeader header;
-        if (messageSize_ < sizeof(header)) {
-            continue;
-        }
-        std::memcpy(&header, buffer.data(), sizeof(header));
-        if (header.ticket == ticket_.value() && header.type != MessageType::RECHECK && header.type != MessageType::REFUSED) {
-            return Standing::ANSWERED;
-        }
-    }
-    return Standing::NOT_BEGUN;
-}
-
-bool Exchange::mayRepeat() const noexcept {
-    return request_.retryable && !retried_ && !answered_ && !bodyBegun_ && !clientGone_;
-}
-
-Exchange::Event Exchange::lost() {
-    if (mayRepeat()) {
-        retried_ = true;
-        return resend();
-    }
-    return finish(Event::Kind::LOST, true);
-}
-
-/** Nobody has the channel's other end any more: it went with the pool process, perhaps before an instance got it, or with the instance. */
-Exchange::Event Exchange::channelEnded() {
-    if (!mayRepeat()) {
-        return finish(Event::Kind::LOST, false);
-    }
-    link_->memory->marks.withdraw(channel_->id(), ticket_);
-    dequeued();
-    host_->giveBack(std::move(channel_), false);
-    return lost();
-}
-
-/** The look without a message: is the claim still there, the line still the current one? False: nothing to report. */
-bool Exchange::look(std::span<char> buffer, Event &event) {
-    const bool claimed = link_->memory->claims.holds(channel_->id(), ticket_);
-    if (claimed) {
-        begun_ = true;
-        return false;
-    }
-    if (begun_ || answered_) {
-        // It was claimed and is not any more: either its end is in the channel, or its instance died and was tidied up after.
-        if (takeMessage(buffer)) {
-            return handleMessage(buffer, event);
-        }
-        event = lost();
-        return event.kind != Event::Kind::MESSAGE;
-    }
-    const bool lineIsOld = host_->generations().generation(link_->groupSlot) != link_->generation ||
-                           RequestQueue::closed(link_->sending.get());
-    if (!lineIsOld && RequestQueue::hasWaiting(link_->sending.get())) {
-        return false;
-    }
-    switch (withdraw(buffer)) {
-        case Standing::ANSWERED:
-            return handleMessage(buffer, event);
-        case Standing::BEGUN:
-            return false;
-        case Standing::NOT_BEGUN:
-            event = resend();
-            return event.kind != Event::Kind::MESSAGE;
-    }
-    return false;
 }
 
 /** A message that is in the buffer. True: the event is for the caller. */
@@ -296,33 +191,6 @@ bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
     }
 }
 
-/** RECHECK and REFUSED: withdraw first, then believe. */
-bool Exchange::handleHint(std::span<char> buffer, Event &event) {
-    if (begun_ || answered_) {
-        return false;
-    }
-    const MessageHeader header = event.header;
-    std::string payload(event.payload.data(), event.payload.size());
-    switch (withdraw(buffer)) {
-        case Standing::ANSWERED:
-            return handleMessage(buffer, event);
-        case Standing::BEGUN:
-            return false;
-        case Standing::NOT_BEGUN:
-            break;
-    }
-    if (header.type == MessageType::RECHECK) {
-        event = resend();
-        return event.kind != Event::Kind::MESSAGE;
-    }
-    event = finish(Event::Kind::REFUSED, true);
-    event.status = header.status;
-    const std::size_t idLength = std::min<std::size_t>(header.headLength, payload.size());
-    event.reportId = payload.substr(0, idLength);
-    event.text = payload.substr(idLength);
-    return true;
-}
-
 Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, milliseconds timeout) {
     using ClockType = std::chrono::steady_clock;
     const bool limited = timeout >= milliseconds(0);
@@ -345,7 +213,7 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
                 }
                 wait = std::min(wait, left);
             }
-            const bool headWaits = onlyHeadFollows_ && !push("", true, nullptr);
+            const bool headWaits = body_.onlyHeadFollows() && !body_.sendHead(*channel_, ticket_);
             const bool watchClient = clientSocket >= 0 && !begun_ && !clientGone_;
             pollfd entries[2] = {{channel_->descriptor(), static_cast<short>(headWaits ? POLLIN | POLLOUT : POLLIN), 0},
                                  {watchClient ? clientSocket : -1, POLLRDHUP, 0}};
@@ -386,22 +254,6 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
     return receive(buffer, clientSocket, limited ? std::max(milliseconds(0), left) : timeout);
 }
 
-/**
- * Withdraws because nobody waits for the answer any more. What an instance has begun is left to run for a client that has gone (it may
- * only have closed its sending side), and is cut off when time is up.
- */
-Exchange::Event Exchange::giveUp(Event::Kind kind, std::span<char> buffer) {
-    Event event{kind};
-    const Standing standing = withdraw(buffer);
-    if (standing == Standing::ANSWERED && handleMessage(buffer, event)) {
-        return event;
-    }
-    if (standing == Standing::NOT_BEGUN || kind == Event::Kind::TIMED_OUT) {
-        return finish(kind, standing == Standing::NOT_BEGUN);
-    }
-    return Event{kind};
-}
-
 /** What sendBody() found and could not deliver. */
 bool Exchange::takePending(std::span<char> buffer, Event &event) {
     if (!pending_) {
@@ -414,38 +266,9 @@ bool Exchange::takePending(std::span<char> buffer, Event &event) {
     return true;
 }
 
-/** Sends the next piece of head or body, if the channel has room. False: it has none. */
-bool Exchange::push(std::string_view block, bool last, std::size_t *taken) {
-    while (!bodyDone_) {
-        const std::string_view headRest = request_.environment.substr(headSent_);
-        const std::string_view source = headRest.empty() ? block : headRest;
-        const std::string_view piece = source.substr(0, MAX_MESSAGE - sizeof(MessageHeader));
-        const bool isLast = last && piece.size() == source.size() && (headRest.empty() || block.empty());
-        if (piece.empty() && !isLast) {
-            break;
-        }
-        MessageHeader header{};
-        header.ticket = ticket_.value();
-        header.type = MessageType::BODY;
-        header.flags = isLast ? LAST : 0;
-        if (!channel_->send(header, piece)) {
-            return false;
-        }
-        bodyBegun_ = true;
-        bodyDone_ = isLast;
-        if (!headRest.empty()) {
-            headSent_ += piece.size();
-        } else {
-            block.remove_prefix(piece.size());
-            *taken += piece.size();
-        }
-    }
-    return true;
-}
-
 std::size_t Exchange::sendBody(std::string_view block, bool last) {
     std::size_t taken = 0;
-    while (!over_ && !pending_ && !push(block.substr(taken), last, &taken)) {
+    while (!over_ && !pending_ && !body_.send(*channel_, ticket_, block.substr(taken), last, taken)) {
         // Whoever sends BODY waits for both directions: an instance that answers first may never read the rest.
         pollfd entry{channel_->descriptor(), POLLIN | POLLOUT, 0};
         const int ready = poll(&entry, 1, static_cast<int>(LOOK_INTERVAL.count()));

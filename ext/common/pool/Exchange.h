@@ -11,6 +11,7 @@
 
 #include "base/FileDescriptor.h"
 #include "io/Layouts.h"
+#include "pool/BodySender.h"
 #include "pool/QueueHost.h"
 #include "pool/Session.h"
 
@@ -51,14 +52,14 @@ public:
     /** As Session::sendBody(). @throws SystemException, EndOfFileException */
     std::size_t sendBody(std::string_view block, bool last);
     bool bodyDone() const noexcept {
-        return bodyDone_;
+        return body_.done();
     }
     /** Whether receive() would return at once. */
     bool replyWaiting();
     /** The last message was received: the channel may serve another exchange if the body was taken too. */
     void complete() noexcept {
         over_ = true;
-        clean_ = bodyDone_;
+        clean_ = body_.done();
     }
 
 private:
@@ -80,7 +81,6 @@ private:
     Event giveUp(Event::Kind kind, std::span<char> buffer);
     bool takePending(std::span<char> buffer, Event &event);
     bool collect(bool lookAround);
-    bool push(std::string_view block, bool last, std::size_t *taken);
 
     QueueHostPtr host_;
     QueueLinkPtr link_;
@@ -102,11 +102,7 @@ private:
     bool clean_ = false;
     bool clientGone_ = false;
 
-    std::size_t headInRequest_ = 0;
-    std::size_t headSent_ = 0;
-    bool onlyHeadFollows_ = false;
-    bool bodyDone_ = true;
-    bool bodyBegun_ = false;
+    BodySender body_;
 
     std::size_t messageSize_ = 0;
     std::vector<FileDescriptor> descriptors_;

@@ -1,8 +1,11 @@
 # Keep sorted, one file a line. The first list is also part of httpd's children: sessions over a queue.
 libpassenger_client_la_SOURCES += \
     %D%/ApplicationPool.h \
+    %D%/BodySender.cpp \
+    %D%/BodySender.h \
     %D%/Exchange.cpp \
     %D%/Exchange.h \
+    %D%/ExchangeWithdrawal.cpp \
     %D%/LineCache.cpp \
     %D%/LineCache.h \
     %D%/Options.cpp \

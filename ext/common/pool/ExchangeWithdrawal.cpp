@@ -1,0 +1,155 @@
+// The part of Exchange that finds out whether a request was begun, and acts on it: withdrawing, sending again, giving up.
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/Exceptions.h"
+#include "io/RequestQueue.h"
+#include "pool/Exchange.h"
+
+namespace Passenger {
+
+/** Sends the request again under a new ticket: it was not begun and cannot begin, or it may be repeated. */
+Exchange::Event Exchange::resend() {
+    dequeued();
+    if (clientGone_) {
+        return finish(Event::Kind::CLIENT_LEFT, true);
+    }
+    begun_ = false;
+    resends_++;
+    try {
+        relink(Generation());
+        enqueue();
+    } catch (const RefusedException &refusal) {
+        Event event = finish(Event::Kind::REFUSED, true);
+        event.status = refusal.status();
+        event.reportId = refusal.reportId();
+        event.text = refusal.what();
+        return event;
+    }
+    return Event{Event::Kind::MESSAGE};
+}
+
+/**
+ * Marks the ticket as withdrawn and finds out whether it was begun. The order matters: mark, barrier, claims, channel. An instance writes
+ * its claim first and reads the mark then; so either it sees the mark and skips, or we see its claim, or its answer is in the channel.
+ * ANSWERED: the message lies in the buffer.
+ */
+Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
+    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    if (link_->memory->claims.holds(channel_->id(), ticket_)) {
+        begun_ = true;
+        return Standing::BEGUN;
+    }
+    while (takeMessage(buffer)) {
+        MessageHeader header;
+        if (messageSize_ < sizeof(header)) {
+            continue;
+        }
+        std::memcpy(&header, buffer.data(), sizeof(header));
+        if (header.ticket == ticket_.value() && header.type != MessageType::RECHECK && header.type != MessageType::REFUSED) {
+            return Standing::ANSWERED;
+        }
+    }
+    return Standing::NOT_BEGUN;
+}
+
+bool Exchange::mayRepeat() const noexcept {
+    return request_.retryable && !retried_ && !answered_ && !body_.begun() && !clientGone_;
+}
+
+Exchange::Event Exchange::lost() {
+    if (mayRepeat()) {
+        retried_ = true;
+        return resend();
+    }
+    return finish(Event::Kind::LOST, true);
+}
+
+/** Nobody has the channel's other end any more: it went with the pool process, perhaps before an instance got it, or with the instance. */
+Exchange::Event Exchange::channelEnded() {
+    if (!mayRepeat()) {
+        return finish(Event::Kind::LOST, false);
+    }
+    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    dequeued();
+    host_->giveBack(std::move(channel_), false);
+    return lost();
+}
+
+/** The look without a message: is the claim still there, the line still the current one? False: nothing to report. */
+bool Exchange::look(std::span<char> buffer, Event &event) {
+    const bool claimed = link_->memory->claims.holds(channel_->id(), ticket_);
+    if (claimed) {
+        begun_ = true;
+        return false;
+    }
+    if (begun_ || answered_) {
+        // It was claimed and is not any more: either its end is in the channel, or its instance died and was tidied up after.
+        if (takeMessage(buffer)) {
+            return handleMessage(buffer, event);
+        }
+        event = lost();
+        return event.kind != Event::Kind::MESSAGE;
+    }
+    const bool lineIsOld = host_->generations().generation(link_->groupSlot) != link_->generation ||
+                           RequestQueue::closed(link_->sending.get());
+    if (!lineIsOld && RequestQueue::hasWaiting(link_->sending.get())) {
+        return false;
+    }
+    switch (withdraw(buffer)) {
+        case Standing::ANSWERED:
+            return handleMessage(buffer, event);
+        case Standing::BEGUN:
+            return false;
+        case Standing::NOT_BEGUN:
+            event = resend();
+            return event.kind != Event::Kind::MESSAGE;
+    }
+    return false;
+}
+
+/** RECHECK and REFUSED: withdraw first, then believe. */
+bool Exchange::handleHint(std::span<char> buffer, Event &event) {
+    if (begun_ || answered_) {
+        return false;
+    }
+    const MessageHeader header = event.header;
+    std::string payload(event.payload.data(), event.payload.size());
+    switch (withdraw(buffer)) {
+        case Standing::ANSWERED:
+            return handleMessage(buffer, event);
+        case Standing::BEGUN:
+            return false;
+        case Standing::NOT_BEGUN:
+            break;
+    }
+    if (header.type == MessageType::RECHECK) {
+        event = resend();
+        return event.kind != Event::Kind::MESSAGE;
+    }
+    event = finish(Event::Kind::REFUSED, true);
+    event.status = header.status;
+    const std::size_t idLength = std::min<std::size_t>(header.headLength, payload.size());
+    event.reportId = payload.substr(0, idLength);
+    event.text = payload.substr(idLength);
+    return true;
+}
+
+/**
+ * Withdraws because nobody waits for the answer any more. What an instance has begun is left to run for a client that has gone (it may
+ * only have closed its sending side), and is cut off when time is up.
+ */
+Exchange::Event Exchange::giveUp(Event::Kind kind, std::span<char> buffer) {
+    Event event{kind};
+    const Standing standing = withdraw(buffer);
+    if (standing == Standing::ANSWERED && handleMessage(buffer, event)) {
+        return event;
+    }
+    if (standing == Standing::NOT_BEGUN || kind == Event::Kind::TIMED_OUT) {
+        return finish(kind, standing == Standing::NOT_BEGUN);
+    }
+    return Event{kind};
+}
+
+}  // namespace Passenger
