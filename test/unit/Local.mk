@@ -23,6 +23,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
     %D%/PoolTest.cpp \
+    %D%/PoolUpkeepTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \

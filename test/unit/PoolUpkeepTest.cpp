@@ -1,0 +1,272 @@
+// Pool: idle instances, restarts, clear(), spawns that are under way meanwhile.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "base/Exceptions.h"
+#include "support/Eventually.h"
+#include "support/PoolFixture.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolUpkeepTest : public PoolFixture {
+    CPPUNIT_TEST_SUITE(PoolUpkeepTest);
+    CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeEnd);
+    CPPUNIT_TEST(testInstancesEndOneByOneAsTheyWereNeeded);
+    CPPUNIT_TEST(testMinInstancesStay);
+    CPPUNIT_TEST(testABusyInstanceIsNotIdle);
+    CPPUNIT_TEST(testWithoutAnIdleTimeNoInstanceEnds);
+    CPPUNIT_TEST(testAnIdleTimeCanBeChanged);
+    CPPUNIT_TEST(testATouchedRestartFileRestarts);
+    CPPUNIT_TEST(testARestartFileThatBecameOlderRestarts);
+    CPPUNIT_TEST(testARestartFileThatAppearsRestarts);
+    CPPUNIT_TEST(testARestartFileThatWasThereBeforeDoesNot);
+    CPPUNIT_TEST(testARestartFileThatGoesAwayDoesNot);
+    CPPUNIT_TEST(testAnAlwaysRestartFileRestartsAtEachCheck);
+    CPPUNIT_TEST(testARestartBringsBackAsManyInstances);
+    CPPUNIT_TEST(testABusyInstanceFinishesBeforeItEnds);
+    CPPUNIT_TEST(testARestartConcernsItsOwnApplicationOnly);
+    CPPUNIT_TEST(testARestartCancelsTheSpawnOfOldCode);
+    CPPUNIT_TEST(testAnInstanceSpawnedFromOldCodeIsNotUsed);
+    CPPUNIT_TEST(testARestartMakesAFailedApplicationTryAtOnce);
+    CPPUNIT_TEST(testClearEndsIdleInstances);
+    CPPUNIT_TEST(testClearLetsSessionsEnd);
+    CPPUNIT_TEST(testClearServesWhoWaits);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<ApplicationFolder> folder_;
+
+    Options inFolder() {
+        return app(folder_->path());
+    }
+    std::string restartFile() const {
+        return folder_->path() + "/tmp/restart.txt";
+    }
+    void touch(time_t time) {
+        std::filesystem::create_directory(folder_->path() + "/tmp");
+        std::ofstream(restartFile()).flush();
+        const timespec times[2] = {{time, 0}, {time, 0}};
+        CPPUNIT_ASSERT_EQUAL(0, ::utimensat(AT_FDCWD, restartFile().c_str(), times, 0));
+    }
+    /** Whether a check now restarts the application, which has one instance. */
+    bool restarts() {
+        const unsigned before = factory_->created();
+        pool_->checkRestarts();
+        return factory_->created() > before;
+    }
+
+public:
+    void setUp() override {
+        PoolFixture::setUp();
+        folder_ = std::make_unique<ApplicationFolder>("");
+    }
+    void tearDown() override {
+        folder_.reset();
+        PoolFixture::tearDown();
+    }
+
+    void testInstancesThatWereNotNeededForTheIdleTimeEnd() {
+        warmUp(2);
+        advance(55s, 5s);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        advance(15s, 5s);
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+    }
+
+    void testInstancesEndOneByOneAsTheyWereNeeded() {
+        warmUp(3);
+        // One request at a time all along.
+        for (int i = 0; i < 30; i++) {
+            get().reset();
+            advance(5s, 5s);
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testMinInstancesStay() {
+        Options options = app();
+        options.minInstances = 2;
+        warmUp(3, options);
+        advance(600s, 10s);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+    }
+
+    void testABusyInstanceIsNotIdle() {
+        const SessionPtr session = get();
+        advance(600s, 10s);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testWithoutAnIdleTimeNoInstanceEnds() {
+        PoolSettings settings;
+        settings.idleTime = 0s;
+        pool_->configure(settings);
+        warmUp(2);
+        advance(36000s, 600s);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+    }
+
+    void testAnIdleTimeCanBeChanged() {
+        warmUp(1);
+        PoolSettings settings;
+        settings.idleTime = 10s;
+        pool_->configure(settings);
+        advance(20s, 2s);
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+    }
+
+    void testATouchedRestartFileRestarts() {
+        touch(1000);
+        get(inFolder()).reset();
+        touch(2000);
+        CPPUNIT_ASSERT(restarts());
+        get(inFolder()).reset();
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->spawned());
+        CPPUNIT_ASSERT_MESSAGE("Once is enough", !restarts());
+    }
+
+    void testARestartFileThatBecameOlderRestarts() {
+        touch(2000);
+        get(inFolder()).reset();
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
+    }
+
+    void testARestartFileThatAppearsRestarts() {
+        get(inFolder()).reset();
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
+    }
+
+    void testARestartFileThatWasThereBeforeDoesNot() {
+        touch(1000);
+        get(inFolder()).reset();
+        CPPUNIT_ASSERT(!restarts());
+    }
+
+    void testARestartFileThatGoesAwayDoesNot() {
+        touch(1000);
+        get(inFolder()).reset();
+        std::filesystem::remove(restartFile());
+        CPPUNIT_ASSERT(!restarts());
+        touch(1000);
+        CPPUNIT_ASSERT(!restarts());
+    }
+
+    void testAnAlwaysRestartFileRestartsAtEachCheck() {
+        std::filesystem::create_directory(folder_->path() + "/tmp");
+        std::ofstream(folder_->path() + "/tmp/always_restart.txt").flush();
+        get(inFolder()).reset();
+        CPPUNIT_ASSERT(restarts());
+        CPPUNIT_ASSERT(restarts());
+    }
+
+    void testARestartBringsBackAsManyInstances() {
+        warmUp(3, inFolder());
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
+        CPPUNIT_ASSERT(eventuallyCount(3));
+        CPPUNIT_ASSERT_EQUAL(6U, factory_->spawned());
+    }
+
+    void testABusyInstanceFinishesBeforeItEnds() {
+        SessionPtr session = get(inFolder());
+        const Process *old = instanceOf(session);
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
+        SessionPtr next = get(inFolder());
+        CPPUNIT_ASSERT(instanceOf(next) != old);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testARestartConcernsItsOwnApplicationOnly() {
+        get(inFolder()).reset();
+        get(app("/srv/shop")).reset();
+        const Process *other = instanceOf(get(app("/srv/shop")));
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
+        CPPUNIT_ASSERT_EQUAL(other, instanceOf(get(app("/srv/shop"))));
+        CPPUNIT_ASSERT(eventually([this] { return factory_->alive() == 2; }));
+    }
+
+    void testARestartCancelsTheSpawnOfOldCode() {
+        factory_->hold();
+        const AnswerPtr waiter = ask(inFolder());
+        factory_->waitUntilHeld(1);
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
+        CPPUNIT_ASSERT(eventually([this] { return factory_->attempts() == 2; }));
+        CPPUNIT_ASSERT_MESSAGE("That its spawn was cancelled is nothing to a request", !waiter->here());
+        factory_->release();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->spawned());
+    }
+
+    void testAnInstanceSpawnedFromOldCodeIsNotUsed() {
+        bool first = true;
+        factory_->makeResult = [&](const Options &) {
+            if (std::exchange(first, false)) {
+                // The application has been loaded, and nobody has the instance yet.
+                touch(1000);
+                pool_->checkRestarts();
+            }
+            return SpawnResult();
+        };
+        const SessionPtr session = get(inFolder());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->spawned());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testARestartMakesAFailedApplicationTryAtOnce() {
+        Options options = inFolder();
+        options.minInstances = 2;
+        unsigned spawns = 0;
+        factory_->beforeSpawn = [&](const Options &) {
+            if (++spawns == 2) {
+                throw SpawnException("the second one fails");
+            }
+        };
+        get(options).reset();
+        CPPUNIT_ASSERT(eventually([this] { return log_->contains("event=spawn.failed"); }));
+        touch(1000);
+        CPPUNIT_ASSERT(restarts());
+        CPPUNIT_ASSERT(eventuallyCount(2));
+    }
+
+    void testClearEndsIdleInstances() {
+        warmUp(3);
+        pool_->clear();
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        CPPUNIT_ASSERT(get() != nullptr);
+        CPPUNIT_ASSERT_EQUAL(4U, factory_->spawned());
+    }
+
+    void testClearLetsSessionsEnd() {
+        SessionPtr session = get();
+        pool_->clear();
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+    }
+
+    void testClearServesWhoWaits() {
+        setMax(1);
+        const SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        pool_->clear();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolUpkeepTest);
+
+}  // namespace Passenger
