@@ -6,6 +6,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
     %D%/AgentSettingsTest.cpp \
+    %D%/ApplicationPoolContractTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
@@ -39,6 +40,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
     %D%/StartupFileCacheTest.cpp \
+    %D%/support/AgentProgram.cpp \
+    %D%/support/AgentProgram.h \
     %D%/support/CapturedLog.cpp \
     %D%/support/CapturedLog.h \
     %D%/support/Eventually.h \
@@ -52,6 +55,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/PoolFixture.h \
     %D%/support/SpawningFixture.cpp \
     %D%/support/SpawningFixture.h \
+    %D%/support/StreamClient.cpp \
+    %D%/support/StreamClient.h \
     %D%/support/ThreadSanitizer.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \

@@ -1,0 +1,288 @@
+// What every ApplicationPool does (seed 002): the one in this process, and the one that ApplicationPoolServer connects to.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <future>
+
+#include "client/ApplicationPoolServer.h"
+#include "pool/StandardApplicationPool.h"
+#include "support/AgentProgram.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/SpawningFixture.h"
+#include "support/StreamClient.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class ApplicationPoolContractTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(ApplicationPoolContractTest);
+    CPPUNIT_TEST(testASessionBringsTheAnswer);
+    CPPUNIT_TEST(testABodyArrivesWhole);
+    CPPUNIT_TEST(testAnInstanceIsUsedAgain);
+    CPPUNIT_TEST(testSeveralSessionsAtOnceHaveAnInstanceEach);
+    CPPUNIT_TEST(testAFullPoolLetsASessionWait);
+    CPPUNIT_TEST(testASessionThatIsDroppedFreesItsInstance);
+    CPPUNIT_TEST(testApplicationsHaveInstancesOfTheirOwn);
+    CPPUNIT_TEST(testClearEndsAllInstancesAndTheNextSessionStartsOne);
+    CPPUNIT_TEST(testTheMaximumMayBeSetBelowWhatThereIs);
+    CPPUNIT_TEST(testTheSpawnServerRunsAsTheProcessThatIsNamed);
+    CPPUNIT_TEST(testABrokenApplicationIsASpawnExceptionThatSaysWhy);
+    CPPUNIT_TEST(testAMissingApplicationIsASpawnException);
+    CPPUNIT_TEST(testABrokenApplicationCanBeMended);
+    CPPUNIT_TEST(testAnApplicationThatAsksForItIsRestarted);
+    CPPUNIT_TEST(testAMessageSessionBringsTheAnswer);
+    CPPUNIT_TEST(testAnInstanceThatWasKilledIsReplaced);
+    CPPUNIT_TEST_SUITE_END_ABSTRACT();
+
+    static constexpr const char *ECHO =
+        "run ->(env) { [200, {'Content-Type' => 'text/plain', 'X-Path' => env['PATH_INFO']}, "
+        "[\"#{Process.pid} VERSION #{env['rack.input'].read}\"]] }\n";
+
+protected:
+    /** A pool that may have a session of its own. */
+    virtual ApplicationPoolPtr newPool() = 0;
+
+    static std::string echo(const std::string &version) {
+        std::string text = ECHO;
+        return text.replace(text.find("VERSION"), 7, version);
+    }
+    std::string get(ApplicationPool &pool, const std::string &body = "") {
+        const SessionPtr session = pool.get(folder_->path());
+        return exchange(*session, "/", body);
+    }
+    /** Who answers. */
+    pid_t answeringPid(ApplicationPool &pool) {
+        return std::stoi(bodyOf(get(pool)));
+    }
+
+    ApplicationPoolPtr pool_;
+
+public:
+    void setUp() override {
+        SpawningFixture::setUp();
+        folder_->setStartupFile(echo("one"));
+    }
+
+    void testASessionBringsTheAnswer() {
+        const SessionPtr session = pool_->get(folder_->path());
+        const std::string answer = exchange(*session, "/some/page");
+        CPPUNIT_ASSERT_MESSAGE(answer, answer.starts_with("Status: 200"));
+        CPPUNIT_ASSERT_MESSAGE(answer, answer.find("/some/page\r\n") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(answer, bodyOf(answer).ends_with(" one "));
+    }
+
+    void testABodyArrivesWhole() {
+        // Small enough for the socket's buffer: the answer is not read meanwhile.
+        const std::string body(100000, 'x');
+        CPPUNIT_ASSERT(bodyOf(get(*pool_, body)).ends_with(" one " + body));
+    }
+
+    void testAnInstanceIsUsedAgain() {
+        const pid_t pid = answeringPid(*pool_);
+        CPPUNIT_ASSERT_EQUAL(pid, answeringPid(*pool_));
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testSeveralSessionsAtOnceHaveAnInstanceEach() {
+        const ApplicationPoolPtr other = newPool();
+        SessionPtr first = pool_->get(folder_->path());
+        SessionPtr second = other->get(folder_->path());
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getActive());
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT(std::stoi(bodyOf(exchange(*first, "/"))) != std::stoi(bodyOf(exchange(*second, "/"))));
+        first.reset();
+        second.reset();
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getActive() == 0; }));
+        CPPUNIT_ASSERT_EQUAL(2U, other->getCount());
+    }
+
+    void testAFullPoolLetsASessionWait() {
+        pool_->setMax(1);
+        const ApplicationPoolPtr other = newPool();
+        SessionPtr first = pool_->get(folder_->path());
+        auto second = std::async(std::launch::async, [&] { return answeringPid(*other); });
+        CPPUNIT_ASSERT(second.wait_for(200ms) == std::future_status::timeout);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        const pid_t pid = std::stoi(bodyOf(exchange(*first, "/")));
+        first.reset();
+        CPPUNIT_ASSERT(second.wait_for(20s) == std::future_status::ready);
+        CPPUNIT_ASSERT_EQUAL(pid, second.get());
+    }
+
+    void testASessionThatIsDroppedFreesItsInstance() {
+        SessionPtr session = pool_->get(folder_->path());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
+        session.reset();
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getActive() == 0; }));
+        answeringPid(*pool_);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testApplicationsHaveInstancesOfTheirOwn() {
+        const ApplicationFolder other(echo("other"));
+        get(*pool_);
+        const SessionPtr session = pool_->get(other.path());
+        CPPUNIT_ASSERT(bodyOf(exchange(*session, "/")).ends_with(" other "));
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+    }
+
+    void testClearEndsAllInstancesAndTheNextSessionStartsOne() {
+        const pid_t pid = answeringPid(*pool_);
+        pool_->clear();
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 0; }));
+        CPPUNIT_ASSERT(answeringPid(*pool_) != pid);
+    }
+
+    void testTheMaximumMayBeSetBelowWhatThereIs() {
+        testSeveralSessionsAtOnceHaveAnInstanceEach();
+        pool_->setMax(1);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        get(*pool_);
+    }
+
+    void testTheSpawnServerRunsAsTheProcessThatIsNamed() {
+        get(*pool_);
+        CPPUNIT_ASSERT(pool_->getSpawnServerPid() > 0);
+        CPPUNIT_ASSERT(exists(pool_->getSpawnServerPid()));
+    }
+
+    void testABrokenApplicationIsASpawnExceptionThatSaysWhy() {
+        folder_->setStartupFile("raise 'it was meant to fail'\n");
+        const auto error = thrownBy<SpawnException>([this] { get(*pool_); });
+        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("it was meant to fail") != std::string::npos);
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 0; }));
+    }
+
+    void testAMissingApplicationIsASpawnException() {
+        const auto error = thrownBy<SpawnException>([this] { pool_->get("/there/is/no/such/folder"); });
+        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("/there/is/no/such/folder") != std::string::npos);
+    }
+
+    void testABrokenApplicationCanBeMended() {
+        folder_->setStartupFile("raise 'it was meant to fail'\n");
+        thrownBy<SpawnException>([this] { get(*pool_); });
+        folder_->setStartupFile(echo("mended"));
+        CPPUNIT_ASSERT(bodyOf(get(*pool_)).ends_with(" mended "));
+    }
+
+    void testAnApplicationThatAsksForItIsRestarted() {
+        get(*pool_);
+        folder_->setStartupFile(echo("two"));
+        CPPUNIT_ASSERT(bodyOf(get(*pool_)).ends_with(" one "));
+        std::filesystem::create_directory(folder_->path() + "/tmp");
+        std::ofstream(folder_->path() + "/tmp/restart.txt").flush();
+        CPPUNIT_ASSERT(eventually([this] { return bodyOf(get(*pool_)).ends_with(" two "); }));
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 1; }));
+    }
+
+    void testAMessageSessionBringsTheAnswer() {
+        const Options application = options();
+        const SessionPtr session = pool_->get(application);
+        const std::string environment = requestEnvironment("/some/page");
+        CPPUNIT_ASSERT(!session->start({environment, "", false, false, true}));
+        std::vector<char> buffer(Session::BUFFER_SIZE);
+        Reply reply = session->receive(buffer, -1, 20s);
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{200}, reply.status);
+        std::string body(reply.body.data(), reply.body.size());
+        while (!reply.ends()) {
+            reply = session->receive(buffer, -1, 20s);
+            body.append(reply.body.data(), reply.body.size());
+        }
+        CPPUNIT_ASSERT(reply.last);
+        CPPUNIT_ASSERT(body.ends_with(" one "));
+    }
+
+    void testAnInstanceThatWasKilledIsReplaced() {
+        const pid_t pid = answeringPid(*pool_);
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(pid, SIGKILL));
+        CPPUNIT_ASSERT(answeringPid(*pool_) != pid);
+    }
+};
+
+/** The one over a Pool in this process. */
+class StandardApplicationPoolTest : public ApplicationPoolContractTest {
+    CPPUNIT_TEST_SUB_SUITE(StandardApplicationPoolTest, ApplicationPoolContractTest);
+    CPPUNIT_TEST_SUITE_END();
+
+    NoDeposits deposits_;
+    std::unique_ptr<ChannelRegistry> channels_;
+    std::unique_ptr<Pool> core_;
+
+public:
+    void setUp() override {
+        ApplicationPoolContractTest::setUp();
+        channels_ = std::make_unique<ChannelRegistry>(*loop_);
+        core_ = std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), deposits_},
+                                       PoolSettings());
+        pool_ = newPool();
+    }
+
+    void tearDown() override {
+        core_->shutDown();
+        CPPUNIT_ASSERT(eventually([this] { return core_->getCount() == 0; }));
+        pool_.reset();
+        core_.reset();
+        channels_.reset();
+        ApplicationPoolContractTest::tearDown();
+    }
+
+protected:
+    ApplicationPoolPtr newPool() override {
+        auto pool = std::make_shared<StandardApplicationPool>(*core_);
+        pool->setDefaults(options());
+        return pool;
+    }
+};
+
+/** The one that another process has. */
+class RemoteApplicationPoolTest : public ApplicationPoolContractTest {
+    CPPUNIT_TEST_SUB_SUITE(RemoteApplicationPoolTest, ApplicationPoolContractTest);
+    CPPUNIT_TEST(testASecondSessionOfOnePoolIsAnErrorThatSaysSo);
+    CPPUNIT_TEST(testAPoolIsUsableAgainAfterASessionThatCouldNotBeOpened);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<ApplicationPoolServer> server_;
+
+public:
+    void setUp() override {
+        ApplicationPoolContractTest::setUp();
+        server_ = std::make_unique<ApplicationPoolServer>(agentSettings());
+        pool_ = newPool();
+    }
+
+    void tearDown() override {
+        pool_.reset();
+        server_.reset();
+        ApplicationPoolContractTest::tearDown();
+    }
+
+    void testASecondSessionOfOnePoolIsAnErrorThatSaysSo() {
+        SessionPtr session = pool_->get(folder_->path());
+        const auto error = thrownBy<IOException>([this] { pool_->get(folder_->path()); });
+        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("one at a time") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE("The first one is not hurt", exchange(*session, "/").starts_with("Status: 200"));
+        session.reset();
+        get(*pool_);
+    }
+
+    void testAPoolIsUsableAgainAfterASessionThatCouldNotBeOpened() {
+        thrownBy<SpawnException>([this] { pool_->get("/there/is/no/such/folder"); });
+        get(*pool_);
+    }
+
+protected:
+    ApplicationPoolPtr newPool() override {
+        return server_->connect();
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(StandardApplicationPoolTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(RemoteApplicationPoolTest);
+
+}  // namespace Passenger

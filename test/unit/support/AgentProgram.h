@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+
+#include "client/AgentSettings.h"
+
+namespace Passenger {
+
+/** The PassengerRoot of the build folder: the agent's program, and lib/. */
+std::string passengerRoot();
+
+/** Settings that start the real agent, with this source tree's spawn server. Restart files are looked at all the time. */
+AgentSettings agentSettings();
+
+}  // namespace Passenger

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "pool/ApplicationPool.h"
+
+namespace Passenger {
+
+/** A request's environment in the form of doc/PROTOCOLS.md. @param more overrides what a GET of `path` has */
+std::string requestEnvironment(const std::string &path, const std::map<std::string, std::string> &more = {});
+
+/** Does what seed 002 shows with an open session: sends a request, reads the whole answer. */
+std::string exchange(Session &session, const std::string &path, const std::string &body = "");
+
+/** The answer's body. */
+std::string bodyOf(const std::string &answer);
+
+}  // namespace Passenger
