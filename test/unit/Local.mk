@@ -7,6 +7,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentFailureTest.cpp \
     %D%/AgentSettingsTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
+    %D%/ApplicationPoolServerTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
