@@ -68,7 +68,8 @@ private:
             {
                 LockGuard guard(mutex_);
                 if (!ending_) {
-                    guard.waitUntil(changed_, std::chrono::steady_clock::now() + std::max(interval_, MIN_RESTART_INTERVAL));
+                    guard.waitUntil(changed_,
+                                    std::chrono::steady_clock::now() + std::max(interval_, MIN_RESTART_INTERVAL));
                 }
                 if (ending_) {
                     return;
@@ -108,7 +109,8 @@ public:
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
         factory_.emplace(loop_, *manager_);
-        pool_.emplace(Pool::Parts{loop_, *factory_, channels_, SystemClock::instance(), deposits_}, poolSettings(settings));
+        pool_.emplace(Pool::Parts{loop_, *factory_, channels_, SystemClock::instance(), deposits_},
+                      poolSettings(settings));
         restarts_.emplace(*pool_, settings.statThrottleRate);
         idleTimer_.emplace(loop_, [this] { pool_->collectIdle(); });
         startIdleTimer(settings);
@@ -160,7 +162,8 @@ private:
             if (required) {
                 throw;
             }
-            warning_ = std::string("the spawn server did not start, and is tried again with the first application: ") + error.what();
+            warning_ = std::string("the spawn server did not start, and is tried again with the first application: ") +
+                       error.what();
             Log::error("event=spawn_server.failed error=\"{}\"", error.what());
         }
     }

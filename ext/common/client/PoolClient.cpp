@@ -1,10 +1,10 @@
 #include "client/PoolClient.h"
 
+#include <fcntl.h>
+#include <unistd.h>
 #include <cerrno>
 #include <chrono>
 #include <ctime>
-#include <fcntl.h>
-#include <unistd.h>
 
 #include "base/Exceptions.h"
 #include "client/AgentConnector.h"
@@ -63,7 +63,8 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
                 throw ProtocolException("the agent refused the connection: " + answer.field(2));
             }
             if (answer.type != FrameType::WELCOME || answer.number(0) != LAYOUT_VERSION) {
-                throw ProtocolException("the agent speaks another version of the protocol than this module; restart httpd");
+                throw ProtocolException(
+                    "the agent speaks another version of the protocol than this module; restart httpd");
             }
             agentId = answer.field(2);
             welcome(std::move(answer));
@@ -144,7 +145,8 @@ Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors
                 throw;
             }
         } catch (const SystemException &error) {
-            if ((error.error() != EPIPE && error.error() != ECONNRESET) || std::chrono::steady_clock::now() >= deadline) {
+            if ((error.error() != EPIPE && error.error() != ECONNRESET) ||
+                std::chrono::steady_clock::now() >= deadline) {
                 throw;
             }
         }

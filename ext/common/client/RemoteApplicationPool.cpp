@@ -11,7 +11,8 @@ namespace Passenger {
 QueueHostPtr RemoteApplicationPool::openHost(const Options &options) {
     if (open_.exchange(true)) {
         throw IOException(
-            "a session of this ApplicationPool is still open; it can have one at a time: end it, or connect() once more for another");
+            "a session of this ApplicationPool is still open; it can have one at a time: end it, or connect() once "
+            "more for another");
     }
     try {
         host_.emplace(client_->app(options), options);

@@ -1,6 +1,5 @@
 #include "io/Board.h"
 
-
 #include "base/Exceptions.h"
 
 namespace Passenger {
@@ -33,21 +32,25 @@ void Board::release(std::uint32_t entry) {
     free_.push_back(entry);
 }
 
-void Board::sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MonotonicTime since) noexcept {
+void Board::sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot,
+                    MonotonicTime since) noexcept {
     BoardEntry *slot = at(entry);
     __atomic_store_n(&slot->channel, channel.value(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->ticket, ticket.value(), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->since, toNanoseconds(since), __ATOMIC_RELAXED);
     __atomic_store_n(&slot->groupSlot, groupSlot, __ATOMIC_RELAXED);
-    __atomic_store_n(reinterpret_cast<std::uint32_t *>(&slot->state), static_cast<std::uint32_t>(BoardState::SENDING), __ATOMIC_SEQ_CST);
+    __atomic_store_n(reinterpret_cast<std::uint32_t *>(&slot->state), static_cast<std::uint32_t>(BoardState::SENDING),
+                     __ATOMIC_SEQ_CST);
 }
 
 void Board::sent(std::uint32_t entry) noexcept {
-    __atomic_store_n(reinterpret_cast<std::uint32_t *>(&at(entry)->state), static_cast<std::uint32_t>(BoardState::SENT), __ATOMIC_RELEASE);
+    __atomic_store_n(reinterpret_cast<std::uint32_t *>(&at(entry)->state), static_cast<std::uint32_t>(BoardState::SENT),
+                     __ATOMIC_RELEASE);
 }
 
 void Board::done(std::uint32_t entry) noexcept {
-    __atomic_store_n(reinterpret_cast<std::uint32_t *>(&at(entry)->state), static_cast<std::uint32_t>(BoardState::FREE), __ATOMIC_RELEASE);
+    __atomic_store_n(reinterpret_cast<std::uint32_t *>(&at(entry)->state), static_cast<std::uint32_t>(BoardState::FREE),
+                     __ATOMIC_RELEASE);
 }
 
 BoardReader::BoardReader(FileDescriptor fd) : memory_(SharedMemory::adopt(std::move(fd), BoardLayout::SIZE)) {}

@@ -28,7 +28,8 @@ public:
     std::uint32_t allocate() EXCLUDES(mutex_);
     void release(std::uint32_t entry) EXCLUDES(mutex_);
     /** About to send: must be visible before the message is. */
-    void sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MonotonicTime since) noexcept;
+    void sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot,
+                 MonotonicTime since) noexcept;
     void sent(std::uint32_t entry) noexcept;
     void done(std::uint32_t entry) noexcept;
 

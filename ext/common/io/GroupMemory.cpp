@@ -21,7 +21,8 @@ SharedMemory makeMemory(const char *name, std::size_t size, std::uint32_t magic,
 
 // ----- Claims
 
-Claims::Claims() : memory_(makeMemory("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS)) {}
+Claims::Claims()
+    : memory_(makeMemory("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS)) {}
 
 std::optional<ClaimCell> Claims::read(std::uint32_t cell) const {
     ClaimCell value{};
@@ -43,7 +44,8 @@ bool Claims::holds(ChannelId channel, Ticket ticket) const {
 unsigned Claims::taken() const {
     std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
     memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
-    return static_cast<unsigned>(std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.channel != 0; }));
+    return static_cast<unsigned>(
+        std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.channel != 0; }));
 }
 
 void Claims::clear(std::uint32_t cell) {

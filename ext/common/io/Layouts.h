@@ -31,8 +31,9 @@ struct RequestHeader {
     std::uint64_t ticket;
     std::uint64_t sentAt;
 };
-static_assert(sizeof(RequestHeader) == 32 && offsetof(RequestHeader, headLength) == 4 && offsetof(RequestHeader, channel) == 8 &&
-              offsetof(RequestHeader, ticket) == 16 && offsetof(RequestHeader, sentAt) == 24);
+static_assert(sizeof(RequestHeader) == 32 && offsetof(RequestHeader, headLength) == 4 &&
+              offsetof(RequestHeader, channel) == 8 && offsetof(RequestHeader, ticket) == 16 &&
+              offsetof(RequestHeader, sentAt) == 24);
 
 enum class MessageType : std::uint8_t {
     RESPONSE = 1,
@@ -57,8 +58,9 @@ struct MessageHeader {
     std::uint16_t status;
     std::uint32_t headLength;
 };
-static_assert(sizeof(MessageHeader) == 16 && offsetof(MessageHeader, type) == 8 && offsetof(MessageHeader, flags) == 9 &&
-              offsetof(MessageHeader, status) == 10 && offsetof(MessageHeader, headLength) == 12);
+static_assert(sizeof(MessageHeader) == 16 && offsetof(MessageHeader, type) == 8 &&
+              offsetof(MessageHeader, flags) == 9 && offsetof(MessageHeader, status) == 10 &&
+              offsetof(MessageHeader, headLength) == 12);
 
 /** Begins each memory file. */
 struct MemoryHeader {
@@ -70,11 +72,14 @@ struct MemoryHeader {
     std::uint32_t extra;
     std::uint8_t padding[48];
 };
-static_assert(sizeof(MemoryHeader) == 64 && offsetof(MemoryHeader, capacity) == 8 && offsetof(MemoryHeader, extra) == 12);
+static_assert(sizeof(MemoryHeader) == 64 && offsetof(MemoryHeader, capacity) == 8 &&
+              offsetof(MemoryHeader, extra) == 12);
 
 inline constexpr std::uint32_t memoryMagic(char a, char b, char c, char d) {
-    return static_cast<std::uint32_t>(static_cast<unsigned char>(a)) | static_cast<std::uint32_t>(static_cast<unsigned char>(b)) << 8 |
-           static_cast<std::uint32_t>(static_cast<unsigned char>(c)) << 16 | static_cast<std::uint32_t>(static_cast<unsigned char>(d)) << 24;
+    return static_cast<std::uint32_t>(static_cast<unsigned char>(a)) |
+           static_cast<std::uint32_t>(static_cast<unsigned char>(b)) << 8 |
+           static_cast<std::uint32_t>(static_cast<unsigned char>(c)) << 16 |
+           static_cast<std::uint32_t>(static_cast<unsigned char>(d)) << 24;
 }
 
 /** What an instance's thread has taken. */

@@ -1,11 +1,11 @@
 #include "io/ReplyChannel.h"
 
-#include <cerrno>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <cerrno>
 
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -17,7 +17,8 @@ namespace {
 enum class SendResult { SENT, FULL, GONE, FAILED };
 
 SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body) {
-    iovec parts[2] = {{const_cast<MessageHeader *>(&header), sizeof(header)}, {const_cast<char *>(body.data()), body.size()}};
+    iovec parts[2] = {{const_cast<MessageHeader *>(&header), sizeof(header)},
+                      {const_cast<char *>(body.data()), body.size()}};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;

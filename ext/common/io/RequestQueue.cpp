@@ -1,12 +1,12 @@
 #include "io/RequestQueue.h"
 
-#include <cerrno>
 #include <linux/filter.h>
 #include <linux/sockios.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <cerrno>
 
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -50,7 +50,8 @@ void RequestQueue::shutDown() noexcept {
     ::shutdown(sending_.get(), SHUT_WR);
 }
 
-RequestQueue::Outcome RequestQueue::send(int sendingEnd, const RequestHeader &header, std::string_view environment, std::string_view body) {
+RequestQueue::Outcome RequestQueue::send(int sendingEnd, const RequestHeader &header, std::string_view environment,
+                                         std::string_view body) {
     iovec parts[3] = {{const_cast<RequestHeader *>(&header), sizeof(header)},
                       {const_cast<char *>(environment.data()), environment.size()},
                       {const_cast<char *>(body.data()), body.size()}};

@@ -40,7 +40,8 @@ public:
 
     /** Queues one request on a sending end. Never waits. @param environment as much of it as fits the message
      *  @throws SystemException for what is neither of the outcomes */
-    static Outcome send(int sendingEnd, const RequestHeader &header, std::string_view environment, std::string_view body);
+    static Outcome send(int sendingEnd, const RequestHeader &header, std::string_view environment,
+                        std::string_view body);
     /** Whether messages wait in it (bytes that no instance took yet). */
     static bool hasWaiting(int sendingEnd) noexcept;
     /** Whether the generation is over: nothing can be queued any more. */

@@ -32,7 +32,8 @@ public:
      *  @param lowerPrivilege run a new instance as the owner of its startup file
      *  @param lowestUser instead of root or an unknown owner
      *  @throws SpawnException (no instance could be started), IOException (anything else) */
-    virtual SessionPtr get(const std::string &appRoot, bool lowerPrivilege = true, const std::string &lowestUser = "nobody") = 0;
+    virtual SessionPtr get(const std::string &appRoot, bool lowerPrivilege = true,
+                           const std::string &lowestUser = "nobody") = 0;
 
     /** A session in its message form, not yet started. Does not wait for an instance.
      *  @throws IOException (the pool cannot be reached; a session of this pool object is still open), SystemException */

@@ -1,7 +1,7 @@
 #include "pool/BackgroundThreads.h"
 
-#include <exception>
 #include <pthread.h>
+#include <exception>
 #include <utility>
 
 #include "base/Log.h"

@@ -114,8 +114,8 @@ std::vector<BoardEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
     return all;
 }
 
-void ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type, std::uint16_t status,
-                           const std::string &reportId, const std::string &text) {
+void ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type,
+                           std::uint16_t status, const std::string &reportId, const std::string &text) {
     Notice notice{channel, {}, (reportId + text).substr(0, MAX_NOTICE)};
     notice.header.ticket = ticket.value();
     notice.header.type = type;

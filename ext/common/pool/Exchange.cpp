@@ -1,9 +1,9 @@
 #include "pool/Exchange.h"
 
+#include <poll.h>
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <poll.h>
 
 #include "base/Clock.h"
 #include "base/Exceptions.h"
@@ -186,7 +186,8 @@ bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
             return handleHint(buffer, event);
         default:
             event = finish(Event::Kind::BROKEN, false);
-            event.text = "a message of unknown type " + std::to_string(static_cast<unsigned>(header.type)) + " on the reply channel";
+            event.text = "a message of unknown type " + std::to_string(static_cast<unsigned>(header.type)) +
+                         " on the reply channel";
             return true;
     }
 }

@@ -47,7 +47,8 @@ Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
             continue;
         }
         std::memcpy(&header, buffer.data(), sizeof(header));
-        if (header.ticket == ticket_.value() && header.type != MessageType::RECHECK && header.type != MessageType::REFUSED) {
+        if (header.ticket == ticket_.value() && header.type != MessageType::RECHECK &&
+            header.type != MessageType::REFUSED) {
             return Standing::ANSWERED;
         }
     }

@@ -29,6 +29,15 @@ struct GetFailure {
     /** SPAWN_FAILED: everything known, for people, and the id under which the log has it. */
     std::string report;
     std::string reportId;
+
+    /** HTTP status to answer with. */
+    std::uint16_t status() const noexcept {
+        return reason == Reason::SPAWN_FAILED ? 500 : 503;
+    }
+    /** As much as is known. */
+    const std::string &text() const noexcept {
+        return report.empty() ? summary : report;
+    }
 };
 
 /** What a sender needs to put requests into a Group's line. */
@@ -77,7 +86,7 @@ public:
     /** A session with an instance in memory has ended. */
     void release(Process &process, AfterUnlock &after) REQUIRES(poolLock);
     /** Instances that pull: the current line, making it and starting an instance when there is none. @param unusable a generation that
-     *  was found closed */
+     *  was found closed. @throws RefusedException (it was closed because no instance could be made) */
     Attachment attach(const Options &options, Generation unusable, AfterUnlock &after) REQUIRES(poolLock);
 
     /** Starts what is needed and allowed. Called whenever the need or the room may have grown. */
@@ -125,7 +134,8 @@ private:
     void putToWork(SpawnResult result, const Options &options, const std::shared_ptr<Spawner> &spawner,
                    const std::shared_ptr<LineGeneration> &line) EXCLUDES(poolLock);
     void serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line) EXCLUDES(poolLock);
-    void spawnFailed(const GetFailure &failure, const std::shared_ptr<LineGeneration> &line, AfterUnlock &after) REQUIRES(poolLock);
+    void spawnFailed(const GetFailure &failure, const std::shared_ptr<LineGeneration> &line, AfterUnlock &after)
+        REQUIRES(poolLock);
     void added(const ProcessPtr &process, bool upToDate, AfterUnlock &after) REQUIRES(poolLock);
     void makeCurrent(const std::shared_ptr<LineGeneration> &line) REQUIRES(poolLock);
 
@@ -163,6 +173,10 @@ private:
 
     std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
     std::deque<GetCallback> waiters_ GUARDED_BY(poolLock);
+    /** Why the application went down, and with which generation: who comes to it too late to be refused on its board is refused when it
+     *  asks again, instead of failing in one spawn after the other. */
+    GetFailure failure_ GUARDED_BY(poolLock){GetFailure::Reason::SPAWN_FAILED, "", "", ""};
+    Generation failedGeneration_ GUARDED_BY(poolLock){};
     /** No further instance before this: the last attempt failed. */
     MonotonicTime notBefore_ GUARDED_BY(poolLock){};
     unsigned peak_ GUARDED_BY(poolLock) = 0;

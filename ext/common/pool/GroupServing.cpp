@@ -90,7 +90,8 @@ void Group::putToWork(SpawnResult result, const Options &options, const std::sha
             const PoolGuard guard(context_);
             const std::optional<CellRange> cells = line_->allocate(options.threads);
             if (!cells) {
-                throw SpawnException(fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
+                throw SpawnException(
+                    fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
             }
             socket.cells = *cells;
         }
@@ -101,8 +102,9 @@ void Group::putToWork(SpawnResult result, const Options &options, const std::sha
             waitPidFd(result.pidFd, SERVE_TIMEOUT);
             const PoolGuard guard(context_);
             line_->free(socket.cells);
-            throw SpawnException(fmt::format("instance {} of {} did not begin to serve: {}", result.pid, name_, error.what()),
-                                 result.output ? result.output->lastLines() : "");
+            throw SpawnException(
+                fmt::format("instance {} of {} did not begin to serve: {}", result.pid, name_, error.what()),
+                result.output ? result.output->lastLines() : "");
         }
     }
     const auto process =
@@ -135,7 +137,8 @@ void Group::serve(SpawnResult &result, const CellRange &cells, const LineGenerat
     result.control.send(frame, {line.queue.receivingEnd().get(), claims.get(), marks.get()}, deadline);
     const Frame answer = result.control.receive(deadline);
     if (answer.type != FrameType::READY) {
-        throw ProtocolException(answer.type == FrameType::FAILED && answer.fields.size() > 2 ? answer.field(2) : "an unexpected frame");
+        throw ProtocolException(answer.type == FrameType::FAILED && answer.fields.size() > 2 ? answer.field(2)
+                                                                                             : "an unexpected frame");
     }
 }
 
@@ -211,7 +214,8 @@ void Group::retireLine() {
 /** Tells the children which generation to use, and how many requests it can run at once. */
 void Group::publish() {
     if (pulls_) {
-        context_.channels.generations().publish(slot_, current_ ? current_->number : Generation(), serving() * options_.threads);
+        context_.channels.generations().publish(slot_, current_ ? current_->number : Generation(),
+                                                serving() * options_.threads);
         line_->marks().clearWanted();
     }
 }
@@ -236,7 +240,8 @@ void Group::spawnFailed(const GetFailure &cause, const std::shared_ptr<LineGener
     }
     if (next_ && line == next_) {
         next_.reset();
-        Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", name_, failure.reportId);
+        Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", name_,
+                   failure.reportId);
     }
     if (serving() > 0) {
         return;
@@ -244,6 +249,8 @@ void Group::spawnFailed(const GetFailure &cause, const std::shared_ptr<LineGener
     // Refused first: the queue's end would only make them ask again.
     refuseAll(failure, after);
     if (current_) {
+        failure_ = failure;
+        failedGeneration_ = current_->number;
         retireLine();
     }
 }

@@ -19,8 +19,8 @@ void IdlePolicy::restart(MonotonicTime now) {
     since_ = now;
 }
 
-unsigned IdlePolicy::surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances, unsigned minInstances,
-                             unsigned threads) const {
+unsigned IdlePolicy::surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances,
+                             unsigned minInstances, unsigned threads) const {
     if (idleTime == std::chrono::nanoseconds(0) || now - since_ < idleTime) {
         return 0;
     }

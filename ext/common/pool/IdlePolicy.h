@@ -18,7 +18,8 @@ public:
     /** The window begins anew, since an instance has come. */
     void restart(MonotonicTime now);
     /** How many may go. @param threads requests that one instance can run at once */
-    unsigned surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances, unsigned minInstances, unsigned threads) const;
+    unsigned surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances, unsigned minInstances,
+                     unsigned threads) const;
 
 private:
     struct Sample {

@@ -25,6 +25,7 @@ libpassenger_pool_la_SOURCES += \
     %D%/Deposits.h \
     %D%/Group.cpp \
     %D%/Group.h \
+    %D%/GroupEnding.cpp \
     %D%/GroupServing.cpp \
     %D%/IdlePolicy.cpp \
     %D%/IdlePolicy.h \

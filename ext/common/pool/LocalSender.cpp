@@ -33,7 +33,8 @@ LocalSender::~LocalSender() {
 
 std::shared_ptr<QueueLink> LocalSender::attach(const Options &options, Generation unusable) {
     Attachment attachment = pool_.attach(options, unusable);
-    return makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending), attachment.claims, attachment.marks);
+    return makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending), attachment.claims,
+                    attachment.marks);
 }
 
 std::optional<ChannelId> LocalSender::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {

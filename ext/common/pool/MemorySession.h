@@ -13,7 +13,8 @@ namespace Passenger {
 class MemorySession final : public Session {
 public:
     /** @param release called once, when the session ends */
-    MemorySession(ProcessPtr process, std::function<void()> release) : process_(std::move(process)), release_(std::move(release)) {}
+    MemorySession(ProcessPtr process, std::function<void()> release)
+        : process_(std::move(process)), release_(std::move(release)) {}
     ~MemorySession() override {
         release_();
     }

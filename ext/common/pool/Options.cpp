@@ -72,10 +72,17 @@ Options Options::fromMap(const Variables &map) {
         }
     };
     visit(
-        options, [&](const char *key, std::string &value) { find(key, [&](const std::string &text) { value = text; }); },
-        [&](const char *key, unsigned &value) { find(key, [&](const std::string &text) { value = parseNumber(key, text); }); },
-        [&](const char *key, bool &value) { find(key, [&](const std::string &text) { value = parseBoolean(key, text); }); });
-    find("start_timeout", [&](const std::string &text) { options.startTimeout = std::chrono::seconds(parseNumber("start_timeout", text)); });
+        options,
+        [&](const char *key, std::string &value) { find(key, [&](const std::string &text) { value = text; }); },
+        [&](const char *key, unsigned &value) {
+            find(key, [&](const std::string &text) { value = parseNumber(key, text); });
+        },
+        [&](const char *key, bool &value) {
+            find(key, [&](const std::string &text) { value = parseBoolean(key, text); });
+        });
+    find("start_timeout", [&](const std::string &text) {
+        options.startTimeout = std::chrono::seconds(parseNumber("start_timeout", text));
+    });
     if (options.threads == 0) {
         throw ProtocolException("option thread_count: \"0\" is not allowed, an instance needs at least one thread");
     }

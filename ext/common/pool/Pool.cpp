@@ -17,7 +17,8 @@ Pool::Pool(const Parts &parts, const PoolSettings &settings)
 
 Pool::~Pool() {
     if (context_.loop.onLoopThread()) {
-        Log::write(LogLevel::CRIT, "event=pool.misuse error=\"a Pool was destroyed on its event loop, which it waits for\"");
+        Log::write(LogLevel::CRIT,
+                   "event=pool.misuse error=\"a Pool was destroyed on its event loop, which it waits for\"");
         std::abort();
     }
     shutDown();

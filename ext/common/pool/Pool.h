@@ -41,7 +41,8 @@ public:
     /** The same without blocking. The callback runs without locks held, on whatever thread made it possible. */
     void asyncGet(const Options &options, Group::GetCallback callback);
 
-    /** What a sender needs for this application's line; starts the application if it is down. */
+    /** What a sender needs for this application's line; starts the application if it is down. @param unusable a generation that was
+     *  found closed. @throws RefusedException (it was closed because no instance could be made), IOException */
     Attachment attach(const Options &options, Generation unusable = Generation());
 
     /** Whether this application's instances take requests from a queue. */

@@ -33,8 +33,8 @@ void Process::startWatchers(EventLoop &loop, std::function<void()> died) {
                                                             });
     }
     if (parts_.control) {
-        controlWatcher_ = std::make_unique<DescriptorWatcher>(loop, parts_.control.descriptor().get(), DescriptorWatcher::READABLE,
-                                                              [this](int) { readFrames(); });
+        controlWatcher_ = std::make_unique<DescriptorWatcher>(
+            loop, parts_.control.descriptor().get(), DescriptorWatcher::READABLE, [this](int) { readFrames(); });
         // What came together with READY is read already: no watcher will tell of it.
         readFrames();
     }

@@ -5,14 +5,16 @@
 
 namespace Passenger {
 
-SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) {
+SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPrivilege,
+                                        const std::string &lowestUser) {
     Options options = defaults_;
     options.appRoot = appRoot;
     options.userSwitching = lowerPrivilege;
     options.defaultUser = lowestUser;
     // Seed 002: it is get() that honours restart.txt.
     pool_.checkRestarts();
-    return pool_.pulls(options) ? std::make_unique<StreamSession>(LocalSender::host(pool_, options)) : pool_.get(options);
+    return pool_.pulls(options) ? std::make_unique<StreamSession>(LocalSender::host(pool_, options))
+                                : pool_.get(options);
 }
 
 SessionPtr StandardApplicationPool::get(const Options &options) {

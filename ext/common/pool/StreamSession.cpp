@@ -1,9 +1,9 @@
 #include "pool/StreamSession.h"
 
+#include <sys/socket.h>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
-#include <sys/socket.h>
 #include <vector>
 
 #include "base/Exceptions.h"
@@ -13,7 +13,8 @@ namespace Passenger {
 namespace {
 
 [[noreturn]] void notMessages() {
-    throw std::logic_error("this session was opened by its application root: it is a byte stream and exchanges no messages");
+    throw std::logic_error(
+        "this session was opened by its application root: it is a byte stream and exchanges no messages");
 }
 
 }  // namespace

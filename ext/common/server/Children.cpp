@@ -16,10 +16,11 @@ std::uint32_t Children::introduce(pid_t pid, FileDescriptor board) {
     }
     FileDescriptor pidFd = openPidFd(pid);
     const std::uint32_t slot = pool_.channels().addSender(BoardReader(std::move(board)));
-    auto watcher = std::make_unique<DescriptorWatcher>(loop_, pidFd.get(), DescriptorWatcher::READABLE, [this, pid](int) {
-        loop_.assertOnLoop();
-        ended(pid);
-    });
+    auto watcher =
+        std::make_unique<DescriptorWatcher>(loop_, pidFd.get(), DescriptorWatcher::READABLE, [this, pid](int) {
+            loop_.assertOnLoop();
+            ended(pid);
+        });
     children_.emplace(pid, Child{slot, std::move(pidFd), std::move(watcher)});
     Log::debug("event=child.connected pid={} slot={}", pid, slot);
     return slot;

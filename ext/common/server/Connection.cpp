@@ -1,10 +1,11 @@
 #include "server/Connection.h"
 
-#include <cerrno>
 #include <sys/socket.h>
+#include <cerrno>
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
+#include "pool/QueueHost.h"
 
 namespace Passenger {
 
@@ -25,10 +26,11 @@ bool isReplyChannel(const FileDescriptor &fd) {
 
 Connection::Connection(ConnectionContext &context, FileDescriptor socket, std::function<void(Connection *)> closed)
     : context_(context), socket_(std::move(socket)), closed_(std::move(closed)) {
-    watcher_ = std::make_unique<DescriptorWatcher>(context.loop, socket_.descriptor().get(), DescriptorWatcher::READABLE, [this](int) {
-        context_.loop.assertOnLoop();
-        readable();
-    });
+    watcher_ = std::make_unique<DescriptorWatcher>(context.loop, socket_.descriptor().get(),
+                                                   DescriptorWatcher::READABLE, [this](int) {
+                                                       context_.loop.assertOnLoop();
+                                                       readable();
+                                                   });
 }
 
 void Connection::readable() {
@@ -70,13 +72,15 @@ void Connection::handle(Frame frame) {
             query(frame);
             return;
         default:
-            throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) + " is none for a pool");
+            throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
+                                    " is none for a pool");
     }
 }
 
 void Connection::hello(Frame frame) {
     if (frame.number(0) != LAYOUT_VERSION) {
-        refuse(500, "this agent speaks version " + std::to_string(LAYOUT_VERSION) + " of the protocol, not " + frame.field(0));
+        refuse(500, "this agent speaks version " + std::to_string(LAYOUT_VERSION) + " of the protocol, not " +
+                        frame.field(0));
         return;
     }
     pid_ = frame.sender.pid;
@@ -106,6 +110,9 @@ void Connection::attach(const Frame &frame) {
         attached.add(std::uint64_t{attachment.groupSlot});
         attached.add(attachment.generation.value());
         answer(attached, {attachment.sending.get(), attachment.claims.get(), attachment.marks.get()});
+    } catch (const RefusedException &refusal) {
+        // The log has it already, under its report id.
+        refuse(refusal.status(), refusal.what(), refusal.reportId());
     } catch (const std::exception &error) {
         Log::error("event=attach.failed app=\"{}\" error=\"{}\"", options.groupName(), error.what());
         refuse(503, error.what());
@@ -152,10 +159,10 @@ void Connection::query(const Frame &frame) {
     answer(reply);
 }
 
-void Connection::refuse(unsigned status, const std::string &text) {
+void Connection::refuse(unsigned status, const std::string &text, const std::string &reportId) {
     Frame refused(FrameType::REFUSED);
     refused.add(std::uint64_t{status});
-    refused.add(std::string());
+    refused.add(reportId);
     refused.add(text);
     answer(refused);
 }

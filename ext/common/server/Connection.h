@@ -48,7 +48,7 @@ private:
     void query(const Frame &frame) REQUIRES(EventLoop::role);
     std::uint32_t child() const;
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});
-    void refuse(unsigned status, const std::string &text);
+    void refuse(unsigned status, const std::string &text, const std::string &reportId = "");
 
     ConnectionContext &context_;
     FrameSocket socket_;

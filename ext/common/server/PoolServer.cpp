@@ -1,11 +1,11 @@
 #include "server/PoolServer.h"
 
-#include <cerrno>
 #include <poll.h>
-#include <random>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <cerrno>
+#include <random>
 
 #include <fmt/format.h>
 
@@ -38,21 +38,24 @@ std::string makeAgentId() {
 
 }  // namespace
 
-PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket, std::function<void(Options &)> complete)
+PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
+                       std::function<void(Options &)> complete)
     : loop_(loop),
       pool_(pool),
       serverSocket_(std::move(serverSocket)),
       wakeEvent_(makeEvent()),
       children_(loop, pool),
       context_{loop, pool, children_, makeAgentId(), wakeEvent_, std::move(complete)} {
-    wakeWatcher_ = std::make_unique<DescriptorWatcher>(loop, wakeEvent_.get(), DescriptorWatcher::READABLE, [this](int) {
-        loop_.assertOnLoop();
-        woken();
-    });
-    acceptWatcher_ = std::make_unique<DescriptorWatcher>(loop, serverSocket_.get(), DescriptorWatcher::READABLE, [this](int) {
-        loop_.assertOnLoop();
-        accept();
-    });
+    wakeWatcher_ =
+        std::make_unique<DescriptorWatcher>(loop, wakeEvent_.get(), DescriptorWatcher::READABLE, [this](int) {
+            loop_.assertOnLoop();
+            woken();
+        });
+    acceptWatcher_ =
+        std::make_unique<DescriptorWatcher>(loop, serverSocket_.get(), DescriptorWatcher::READABLE, [this](int) {
+            loop_.assertOnLoop();
+            accept();
+        });
 }
 
 PoolServer::~PoolServer() {

@@ -1,8 +1,8 @@
 #include "server/Survivors.h"
 
-#include <sstream>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <sstream>
 
 #include "base/Log.h"
 #include "io/Layouts.h"
@@ -26,7 +26,8 @@ void Survivors::restore(const std::string &key, const std::string &note, std::ve
     deposits_.withdraw(key);
 }
 
-void Survivors::restoreInstance(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
+void Survivors::restoreInstance(const std::string &key, const std::string &note,
+                                std::vector<FileDescriptor> descriptors) {
     Instance instance;
     std::uint32_t slot = 0;
     std::istringstream(note) >> instance.pid >> slot >> instance.firstCell >> instance.cells;
@@ -41,8 +42,8 @@ void Survivors::restoreInstance(const std::string &key, const std::string &note,
     const int pidFd = instance.pidFd.get();
     loop_.runSync([&] {
         Instance &kept = instances_[key] = std::move(instance);
-        kept.watcher =
-            std::make_unique<DescriptorWatcher>(loop_, pidFd, DescriptorWatcher::READABLE, [this, key](int) { ended(key); });
+        kept.watcher = std::make_unique<DescriptorWatcher>(loop_, pidFd, DescriptorWatcher::READABLE,
+                                                           [this, key](int) { ended(key); });
     });
 }
 
@@ -53,7 +54,8 @@ void Survivors::ended(const std::string &key) {
     }
     const Instance &instance = found->second;
     const ClaimCell zero{};
-    for (std::uint32_t cell = instance.firstCell; cell < instance.firstCell + instance.cells && cell < ClaimsLayout::CELLS; cell++) {
+    for (std::uint32_t cell = instance.firstCell;
+         cell < instance.firstCell + instance.cells && cell < ClaimsLayout::CELLS; cell++) {
         if (::pwrite(instance.claims.get(), &zero, sizeof(zero), static_cast<off_t>(ClaimsLayout::offset(cell))) < 0) {
             Log::warn("event=claim.not_cleared pid={} cell={}", instance.pid, cell);
         }
