@@ -1,5 +1,6 @@
 #include "AgentKeeper.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <type_traits>
 
 extern "C" {
+#include <apr_portable.h>
 #include <apr_thread_proc.h>
 #include <mpm_common.h>
 }
@@ -34,6 +36,8 @@ struct AgentIdentity {
 /** What stays when the module is unloaded. Plain data, zeroed by httpd. */
 struct Retained {
     bool present;
+    /** Of httpd's configuration, when this was left: for the next one only. */
+    int generation;
     ApplicationPoolServer::Handle handle;
     AgentIdentity identity;
     /** When the last agent was started and last seen alive, and how many in a row died (or did not start) without having lived for a while. */
@@ -45,7 +49,7 @@ static_assert(std::is_trivially_copyable_v<Retained>);
 static_assert(std::is_trivially_destructible_v<Retained>);
 
 // The name changes with the layout.
-constexpr const char *RETAINED_NAME = "mod_passenger/agent/1";
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/2";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
@@ -53,6 +57,7 @@ constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
 // Parent and children; the object itself is owned by the parent, and ends (or is released) with pconf.
 ApplicationPoolServer *theServer = nullptr;
 pid_t theOwner = 0;
+apr_pool_t *thePlog = nullptr;
 
 Retained &retained() {
     void *data = ap_retained_data_get(RETAINED_NAME);
@@ -121,8 +126,9 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
                      "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
                      static_cast<long>(keep.handle.watchdogPid));
-        // Its short life, if it was one, was no failure.
+        // Its short life, if it was one, was no failure. The old children have requests there.
         keep.startedAt = 0;
+        theServer->letGo();
     } else if (theServer->update(settings)) {
         return true;
     }
@@ -149,6 +155,15 @@ void startNew(Retained &keep, const AgentIdentity &wanted, const AgentSettings &
     }
 }
 
+/**
+ * httpd clears plog after the configuration was read, whether or not it loads this module. The code that closes the descriptors then is
+ * APR's, since ours may be gone.
+ */
+void closeWithPlog(int fd) {
+    apr_file_t *file = nullptr;
+    apr_os_pipe_put_ex(&file, &fd, 1, thePlog);
+}
+
 /** pconf goes: httpd reloads, or it ends. Runs in children too, which own nothing. */
 apr_status_t leave(void * /*unused*/) {
     if (theServer == nullptr || getpid() != theOwner) {
@@ -159,6 +174,9 @@ apr_status_t leave(void * /*unused*/) {
             Retained &keep = retained();
             keep.handle = theServer->release();
             keep.present = true;
+            keep.generation = ap_state_query(AP_SQ_CONFIG_GEN);
+            closeWithPlog(keep.handle.controlSocket);
+            closeWithPlog(keep.handle.connectSocket);
         }
         endServer();
     } catch (const std::exception &problem) {
@@ -191,7 +209,20 @@ int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *serv
     return OK;
 }
 
-int AgentKeeper::start(apr_pool_t *pconf, server_rec *server) {
+void AgentKeeper::comeBack() noexcept {
+    Retained &keep = retained();
+    if (!keep.present) {
+        return;
+    }
+    keep.present = ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1;
+    if (keep.present) {
+        // What is left open for plog to close is not ours any more.
+        keep.handle.controlSocket = fcntl(keep.handle.controlSocket, F_DUPFD_CLOEXEC, 3);
+        keep.handle.connectSocket = fcntl(keep.handle.connectSocket, F_DUPFD_CLOEXEC, 3);
+    }
+}
+
+int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {
     // At its start httpd reads its configuration twice, the first time before it becomes a daemon. A module that a reload adds sees
     // only the second, so the passes are told apart by httpd's state and not by counting them.
     if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL ||
@@ -203,6 +234,7 @@ int AgentKeeper::start(apr_pool_t *pconf, server_rec *server) {
     AgentIdentity wanted = identityOf(settings);
     Retained &keep = retained();
     theOwner = getpid();
+    thePlog = plog;
     if (!adopt(keep, wanted, wantedSettings, server)) {
         startNew(keep, wanted, wantedSettings, server);
     }

@@ -10,16 +10,20 @@ namespace Passenger {
  * needs it, ends it with httpd.
  *
  * Used from the parent's only thread; the children inherit what server() returns by the fork. A reload unloads this code: the handle of
- * the agent is then left in memory that httpd retains, for the next load of the module.
+ * the agent is then left in memory that httpd retains, for the next load of the module. If there is none, because the module was taken out
+ * of the configuration, httpd closes what the handle names, which lets the agent end.
  */
 namespace AgentKeeper {
 
 /** Says what is wrong with PassengerRoot, before httpd starts or reloads with it (and in `apachectl configtest`). */
 int checkConfiguration(apr_pool_t *temporary, server_rec *server);
 
+/** To be called as soon as a reload has loaded this code again: takes back what was left for it. */
+void comeBack() noexcept;
+
 /** Has an agent running with the settings of `server`, unless httpd only looks at its configuration. When none can be started that is
  *  logged, and httpd serves on: it may have more to do than applications. */
-int start(apr_pool_t *pconf, server_rec *server);
+int start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server);
 
 /** Called by httpd every now and then. A dead agent is replaced by a graceful reload, since the children hold the way to the old one. */
 void check(server_rec *server);

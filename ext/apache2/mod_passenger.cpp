@@ -26,8 +26,13 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
     return guarded(server, "check_config", [&] { return AgentKeeper::checkConfiguration(ptemp, server); });
 }
 
-int startAgent(apr_pool_t *pconf, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/, server_rec *server) {
-    return guarded(server, "post_config", [&] { return AgentKeeper::start(pconf, server); });
+int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/) {
+    AgentKeeper::comeBack();
+    return OK;
+}
+
+int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, server_rec *server) {
+    return guarded(server, "post_config", [&] { return AgentKeeper::start(pconf, plog, server); });
 }
 
 int checkAgent(apr_pool_t * /*pool*/, server_rec *server) {
@@ -60,6 +65,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     static const char *const before[] = {"mod_rewrite.c", "mod_alias.c", "mod_env.c", nullptr};
     static const char *const after[] = {"mod_dir.c", nullptr};
 
+    ap_hook_pre_config(comeBack, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_check_config(checkConfiguration, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_post_config(startAgent, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_monitor(checkAgent, nullptr, nullptr, APR_HOOK_MIDDLE);

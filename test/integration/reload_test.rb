@@ -19,13 +19,7 @@ class ReloadTest < IntegrationTest
 
   def test_a_request_in_flight_survives_a_graceful_reload
     with_server(configuration) do |server|
-      path = fifo
-      started = File.join(scratch, "started")
-      answer = Thread.new { server.client.get("/wait?fifo=#{path}&started=#{started}").body }
-      eventually { File.exist?(started) }
-      server.graceful
-      release(path, "finished")
-      assert_match(/\Afinished/, answer.value)
+      in_flight_over_a_reload(server)
     end
   end
 
@@ -56,6 +50,33 @@ class ReloadTest < IntegrationTest
       server.graceful { |one| one.passenger = false }
       eventually("no agent") { server.tree.beside_httpd.empty? }
       assert_equal "404", server.client.get("/hello").code
+    end
+  end
+
+  def test_a_request_in_flight_survives_the_removal_of_the_module
+    with_server(configuration) do |server|
+      in_flight_over_a_reload(server) { |one| one.passenger = false }
+      eventually("no agent") { server.tree.beside_httpd.empty? }
+    end
+  end
+
+  def test_a_setting_that_needs_another_agent_gets_one_and_requests_in_flight_survive
+    with_server(configuration) do |server|
+      agents = server.tree.matching(/passenger-agent/).map(&:pid)
+      in_flight_over_a_reload(server) { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
+      eventually("the old agent has ended") { (server.tree.matching(/passenger-agent/).map(&:pid) & agents).empty? }
+      assert_equal "hello world\n", server.client.get("/hello").body
+    end
+  end
+
+  def test_a_module_that_is_removed_and_added_again_serves_applications
+    with_server(configuration) do |server|
+      2.times do
+        assert_equal "hello world\n", server.client.get("/hello").body
+        server.graceful { |one| one.passenger = false }
+        server.graceful { |one| one.passenger = true }
+      end
+      eventually("one agent") { server.tree.matching(/passenger-agent\S* watchdog/).size == 1 }
     end
   end
 
@@ -104,7 +125,7 @@ class ReloadTest < IntegrationTest
       server.client.pid
       server.restart
       eventually("the application answers") { server.client.get("/hello").code == "200" }
-      assert_equal 1, server.tree.matching(/passenger-agent.*watchdog|PassengerWatchdog|Passenger watchdog/).size
+      assert_equal 1, server.tree.matching(/passenger-agent\S* watchdog/).size
     end
   end
 
@@ -117,6 +138,17 @@ class ReloadTest < IntegrationTest
   end
 
   private
+
+  # Begins a request, reloads, and lets the request end; its answer must come.
+  def in_flight_over_a_reload(server, &change)
+    path = fifo
+    started = File.join(scratch, "started")
+    answer = Thread.new { server.client.get("/wait?fifo=#{path}&started=#{started}").body }
+    eventually { File.exist?(started) }
+    server.graceful(&change)
+    release(path, "finished")
+    assert_match(/\Afinished/, answer.value)
+  end
 
   def ok(response)
     response if response.code == "200"

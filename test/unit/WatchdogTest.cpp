@@ -89,7 +89,8 @@ class WatchdogTest : public LeakCheck {
     CPPUNIT_TEST(testSettingsReachThePoolProcessAndItsSuccessor);
     CPPUNIT_TEST(testStopWaitsUntilAllDescendantsAreGone);
     CPPUNIT_TEST(testEverythingEndsWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors);
-    CPPUNIT_TEST(testEverythingEndsWhenTheOwnerClosesItsSocket);
+    CPPUNIT_TEST(testEverythingEndsWhenTheOwnerLetsGoAndNobodyElseUsesIt);
+    CPPUNIT_TEST(testAnAgentThatItsOwnerLetGoServesUntilItsLastUserHasGone);
     CPPUNIT_TEST(testSigtermEndsEverything);
     CPPUNIT_TEST(testThePoolProcessEndsWhenTheWatchdogIsKilled);
     CPPUNIT_TEST(testTheAgentHoldsNoDescriptorOfItsOwner);
@@ -216,9 +217,21 @@ public:
         CPPUNIT_ASSERT(ended);
     }
 
-    void testEverythingEndsWhenTheOwnerClosesItsSocket() {
+    void testEverythingEndsWhenTheOwnerLetsGoAndNobodyElseUsesIt() {
         const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
-        ::close(std::exchange(agent_.handle.controlSocket, -1));
+        letGoOfAgent(agent_.handle);
+        CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
+    }
+
+    void testAnAgentThatItsOwnerLetGoServesUntilItsLastUserHasGone() {
+        const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
+        FileDescriptor users(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
+        letGoOfAgent(agent_.handle);
+        const pid_t pool = FakeAgentClient(users.get()).welcome().poolPid;
+        kill(pool);
+        CPPUNIT_ASSERT(FakeAgentClient(users.get()).welcome().poolPid != pool);
+
+        users.reset();
         CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
     }
 

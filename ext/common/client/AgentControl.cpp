@@ -177,13 +177,19 @@ void stopAgent(AgentHandle &handle) noexcept {
             waitForEnd(handle, pidFd);
         }
     } catch (const std::exception &) {
-        // Closing the control socket, below, ends a watchdog too.
+        // It was killed, or ends with its last user.
     }
     closeIfOpen(handle.controlSocket);
     closeIfOpen(handle.connectSocket);
     if (handle.watchdogPid > 0 && handle.ownerPid == ::getpid()) {
         reap(handle.watchdogPid);
     }
+    handle = AgentHandle();
+}
+
+void letGoOfAgent(AgentHandle &handle) noexcept {
+    closeIfOpen(handle.controlSocket);
+    closeIfOpen(handle.connectSocket);
     handle = AgentHandle();
 }
 

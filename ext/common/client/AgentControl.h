@@ -44,6 +44,10 @@ StartedAgent startAgent(const AgentSettings &settings);
  *  Idempotent. */
 void stopAgent(AgentHandle &handle) noexcept;
 
+/** Lets the agent work for those who have its connectSocket, in other processes, until the last of them has closed it or
+ *  ended; then it ends by itself. Closes the handle's descriptors. */
+void letGoOfAgent(AgentHandle &handle) noexcept;
+
 /** Sends new settings, with the log file opened anew. False when the agent is gone. @throws IOException (the log file
  *  cannot be opened) */
 bool updateAgent(const AgentHandle &handle, const AgentSettings &settings);

@@ -107,6 +107,10 @@ bool ApplicationPoolServer::alive() const {
     return agentAlive(handle_);
 }
 
+void ApplicationPoolServer::letGo() {
+    letGoOfAgent(handle_);
+}
+
 ApplicationPoolServer::Handle ApplicationPoolServer::release() {
     return std::exchange(handle_, Handle());
 }

@@ -55,6 +55,8 @@ public:
     bool update(const AgentSettings &settings);
     /** Whether the agent's watchdog still runs. */
     bool alive() const;
+    /** Lets the agent work for processes that were forked before, until the last of them has ended, and forgets it. */
+    void letGo();
     /** Leaves the agent running and forgets it; a new object can take the handle over. */
     Handle release();
 

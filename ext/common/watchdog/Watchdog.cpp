@@ -107,11 +107,13 @@ void Watchdog::watchOwner() {
 }
 
 void Watchdog::turn() {
-    std::array<pollfd, 4> entries{{
+    std::array<pollfd, 5> entries{{
         {control_.descriptor().get(), POLLIN, 0},
         {ownerPidFd_.get(), POLLIN, 0},
         {signals_.get(), POLLIN, 0},
         {pool_.descriptor(), POLLIN, 0},
+        // A hang-up only: what comes here is for the pool process.
+        {draining_ ? connectPair_.first.get() : -1, 0, 0},
     }};
     if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
         if (errno != EINTR) {
@@ -121,6 +123,10 @@ void Watchdog::turn() {
     }
     if (entries[1].revents != 0) {
         endReason_ = "the owner ended";
+        return;
+    }
+    if (entries[4].revents != 0) {
+        endReason_ = "the owner let go of it, and nobody else uses it";
         return;
     }
     // Before the signals: what a process sent comes before its death.
@@ -153,11 +159,22 @@ void Watchdog::receiveFromOwner() {
             handle(std::move(*frame));
         }
     } catch (const EndOfFileException &) {
-        endReason_ = "the owner closed its socket";
+        ownerLetGo();
     } catch (const std::exception &exception) {
         endReason_ = std::string("the owner cannot be understood: ") + exception.what();
         exitStatus_ = EXIT_FAILURE;
     }
+}
+
+/** It lives and wants this agent no more. Those whom it had told of it may still have requests here. */
+void Watchdog::ownerLetGo() {
+    control_ = FrameSocket();
+    if (!startReported_) {
+        endReason_ = "the owner closed its socket";
+        return;
+    }
+    draining_ = true;
+    Log::notice("event=agent.draining reason=\"the owner let go of it\"");
 }
 
 void Watchdog::handle(Frame frame) {

@@ -30,8 +30,8 @@ public:
     Watchdog(const Watchdog &) = delete;
     Watchdog &operator=(const Watchdog &) = delete;
 
-    /** Works until the owner says STOP, closes the control socket or ends, or a SIGTERM or SIGINT comes; then ends all
-     *  descendants. Blocks these signals and SIGCHLD for good. @return the exit status. @throws SystemException */
+    /** Works until the owner says STOP or ends, or a SIGTERM or SIGINT comes, or the owner has closed the control socket
+     *  and nobody has the connectSocket any more; then ends all descendants. Blocks these signals and SIGCHLD for good. @return the exit status. @throws SystemException */
     int run();
 
 private:
@@ -40,6 +40,7 @@ private:
     void turn();
     int pollTimeout() const;
     void receiveFromOwner();
+    void ownerLetGo();
     void handle(Frame frame);
     void startPool(Frame start);
     void useLog(const FileDescriptor &log);
@@ -57,6 +58,8 @@ private:
     PoolSupervisor pool_;
     bool startAsked_ = false;
     bool startReported_ = false;
+    /** The owner let go: it ends with its last user. */
+    bool draining_ = false;
     /** Why it is over; empty: it goes on. */
     std::string endReason_;
     int exitStatus_ = 0;
