@@ -32,6 +32,15 @@ nodist_EXTRA_libpassenger_server_la_SOURCES = dummy.cpp
 nodist_EXTRA_libpassenger_client_la_SOURCES = dummy.cpp
 nodist_EXTRA_libpassenger_agent_la_SOURCES = dummy.cpp
 
+# Those of the folders that do not list their own.
+EXTRA_DIST += \
+    %D%/base/README.md \
+    %D%/client/README.md \
+    %D%/io/README.md \
+    %D%/pool/README.md \
+    %D%/server/README.md \
+    %D%/spawning/README.md
+
 include %D%/base/Local.mk
 include %D%/io/Local.mk
 include %D%/pool/Local.mk
