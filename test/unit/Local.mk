@@ -8,6 +8,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentSettingsTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
+    %D%/BoardTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
@@ -19,6 +20,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/FrameReaderTest.cpp \
     %D%/FrameSocketTest.cpp \
     %D%/FrameTest.cpp \
+    %D%/GenerationTableTest.cpp \
+    %D%/GroupMemoryTest.cpp \
     %D%/LineReaderTest.cpp \
     %D%/LogTest.cpp \
     %D%/main.cpp \
@@ -29,6 +32,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProcessOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
+    %D%/ReplyChannelTest.cpp \
+    %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
     %D%/ResponseHeadTest.cpp \
     %D%/RestartDelayTest.cpp \

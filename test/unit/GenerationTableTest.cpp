@@ -1,0 +1,64 @@
+#include "io/GenerationTable.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class GenerationTableTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(GenerationTableTest);
+    CPPUNIT_TEST(testAnUnusedSlotSaysAskTheAgent);
+    CPPUNIT_TEST(testWhatIsPublishedIsSeenAtOnce);
+    CPPUNIT_TEST(testSlotsDoNotTouchEachOther);
+    CPPUNIT_TEST(testTheChildSlotsInUseAreSeen);
+    CPPUNIT_TEST(testChildrenCannotWriteIt);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testAnUnusedSlotSaysAskTheAgent() {
+        const GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        CPPUNIT_ASSERT(!view.generation(0));
+        CPPUNIT_ASSERT_EQUAL(0U, view.capacity(0));
+        CPPUNIT_ASSERT_EQUAL(0U, view.childSlots());
+    }
+
+    void testWhatIsPublishedIsSeenAtOnce() {
+        GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        table.publish(3, Generation(8), 12);
+        CPPUNIT_ASSERT(view.generation(3) == Generation(8));
+        CPPUNIT_ASSERT_EQUAL(12U, view.capacity(3));
+        table.publish(3, Generation(), 0);
+        CPPUNIT_ASSERT(!view.generation(3));
+    }
+
+    void testSlotsDoNotTouchEachOther() {
+        GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        table.publish(GenerationLayout::GROUPS - 1, Generation(8), 12);
+        table.publish(0, Generation(9), 1);
+        CPPUNIT_ASSERT(view.generation(GenerationLayout::GROUPS - 1) == Generation(8));
+        CPPUNIT_ASSERT(view.generation(0) == Generation(9));
+        CPPUNIT_ASSERT(!view.generation(1));
+    }
+
+    void testTheChildSlotsInUseAreSeen() {
+        GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        table.setChildSlots(17);
+        CPPUNIT_ASSERT_EQUAL(17U, view.childSlots());
+    }
+
+    void testChildrenCannotWriteIt() {
+        const GenerationTable table;
+        const FileDescriptor readOnly = table.memory().readOnlyDescriptor();
+        CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::pwrite(readOnly.get(), "x", 1, 64));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(GenerationTableTest);
+
+}  // namespace Passenger

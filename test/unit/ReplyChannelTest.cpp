@@ -1,0 +1,181 @@
+#include "io/ReplyChannel.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "io/SocketPair.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class ReplyChannelTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ReplyChannelTest);
+    CPPUNIT_TEST(testTicketsGrowAndAreNeverZero);
+    CPPUNIT_TEST(testAMessageArrivesWithItsSize);
+    CPPUNIT_TEST(testWithoutAMessageItDoesNotWait);
+    CPPUNIT_TEST(testTheLargestMessageArrives);
+    CPPUNIT_TEST(testALongerMessageBreaksTheProtocol);
+    CPPUNIT_TEST(testADescriptorComesWithItsMessage);
+    CPPUNIT_TEST(testDescriptorsOfATooLongMessageAreClosed);
+    CPPUNIT_TEST(testAShutDownChannelIsAtItsEnd);
+    CPPUNIT_TEST(testWhatWasSentBeforeTheShutDownIsStillReceived);
+    CPPUNIT_TEST(testSendingWithoutRoomDoesNotWait);
+    CPPUNIT_TEST(testSendingOnAChannelThatWasShutDownIsTheEnd);
+    CPPUNIT_TEST(testItKnowsWhetherAllWasTaken);
+    CPPUNIT_TEST(testAShutDownFreesABlockedWriter);
+    CPPUNIT_TEST(testANoticeReachesTheChild);
+    CPPUNIT_TEST(testANoticeWithoutRoomIsToBeToldLater);
+    CPPUNIT_TEST(testANoticeToAChannelThatIsGoneCountsAsTold);
+    CPPUNIT_TEST_SUITE_END();
+
+    FileDescriptor instanceEnd_;
+    std::unique_ptr<ReplyChannel> channel_;
+    std::vector<char> buffer_;
+    std::vector<FileDescriptor> descriptors_;
+
+    std::size_t receive() {
+        return channel_->receive(buffer_, descriptors_);
+    }
+    void answer(const std::string &message) {
+        CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(message.size()),
+                             ::send(instanceEnd_.get(), message.data(), message.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+    }
+    static MessageHeader body() {
+        MessageHeader header{};
+        header.ticket = 1;
+        header.type = MessageType::BODY;
+        return header;
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        DescriptorPair pair = makeSeqPacketPair();
+        instanceEnd_ = std::move(pair.second);
+        channel_ = std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(7), 3, 1);
+        buffer_.resize(MAX_MESSAGE);
+    }
+
+    void tearDown() override {
+        descriptors_.clear();
+        channel_.reset();
+        instanceEnd_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testTicketsGrowAndAreNeverZero() {
+        CPPUNIT_ASSERT(channel_->nextTicket() == Ticket(1));
+        CPPUNIT_ASSERT(channel_->nextTicket() == Ticket(2));
+    }
+
+    void testAMessageArrivesWithItsSize() {
+        answer("hello");
+        CPPUNIT_ASSERT(channel_->readable());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, receive());
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), std::string(buffer_.data(), 5));
+    }
+
+    void testWithoutAMessageItDoesNotWait() {
+        CPPUNIT_ASSERT(!channel_->readable());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, receive());
+    }
+
+    void testTheLargestMessageArrives() {
+        answer(std::string(MAX_MESSAGE, 'x'));
+        CPPUNIT_ASSERT_EQUAL(MAX_MESSAGE, receive());
+    }
+
+    void testALongerMessageBreaksTheProtocol() {
+        answer(std::string(MAX_MESSAGE + 1, 'x'));
+        thrownBy<ProtocolException>([this] { receive(); });
+    }
+
+    void testADescriptorComesWithItsMessage() {
+        DescriptorPair pipe = makePipe();
+        const int given = pipe.second.get();
+        sendWithDescriptors(instanceEnd_, "x", std::span(&given, 1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, receive());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, descriptors_.size());
+        CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::write(descriptors_.front().get(), "!", 1));
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(pipe.first.get(), &byte, 1));
+    }
+
+    void testDescriptorsOfATooLongMessageAreClosed() {
+        const DescriptorPair pipe = makePipe();
+        const int given = pipe.second.get();
+        sendWithDescriptors(instanceEnd_, std::string(MAX_MESSAGE + 1, 'x'), std::span(&given, 1));
+        thrownBy<ProtocolException>([this] { receive(); });
+    }
+
+    void testAShutDownChannelIsAtItsEnd() {
+        CPPUNIT_ASSERT_EQUAL(0, ::shutdown(instanceEnd_.get(), SHUT_RDWR));
+        CPPUNIT_ASSERT(channel_->readable());
+        thrownBy<EndOfFileException>([this] { receive(); });
+    }
+
+    void testWhatWasSentBeforeTheShutDownIsStillReceived() {
+        answer("hello");
+        ::shutdown(instanceEnd_.get(), SHUT_RDWR);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, receive());
+        thrownBy<EndOfFileException>([this] { receive(); });
+    }
+
+    void testSendingWithoutRoomDoesNotWait() {
+        const std::string piece(60000, 'x');
+        unsigned sent = 0;
+        while (channel_->send(body(), piece)) {
+            CPPUNIT_ASSERT(++sent < 10000);
+        }
+        CPPUNIT_ASSERT(sent > 0);
+        CPPUNIT_ASSERT(!channel_->send(body(), piece));
+    }
+
+    void testSendingOnAChannelThatWasShutDownIsTheEnd() {
+        ::shutdown(instanceEnd_.get(), SHUT_RDWR);
+        thrownBy<EndOfFileException>([this] { channel_->send(body(), "x"); });
+    }
+
+    void testItKnowsWhetherAllWasTaken() {
+        CPPUNIT_ASSERT(channel_->drained());
+        channel_->send(body(), "x");
+        CPPUNIT_ASSERT(!channel_->drained());
+        CPPUNIT_ASSERT_EQUAL(ssize_t{17}, ::recv(instanceEnd_.get(), buffer_.data(), buffer_.size(), 0));
+        CPPUNIT_ASSERT(channel_->drained());
+    }
+
+    void testAShutDownFreesABlockedWriter() {
+        channel_->shutDown();
+        CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::send(instanceEnd_.get(), "x", 1, MSG_NOSIGNAL));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(instanceEnd_.get(), buffer_.data(), buffer_.size(), 0));
+    }
+
+    void testANoticeReachesTheChild() {
+        MessageHeader notice{};
+        notice.type = MessageType::LOST;
+        CPPUNIT_ASSERT(notifyChannel(instanceEnd_, notice, "why"));
+        CPPUNIT_ASSERT_EQUAL(sizeof(notice) + 3, receive());
+    }
+
+    void testANoticeWithoutRoomIsToBeToldLater() {
+        const std::string text(60000, 'x');
+        while (notifyChannel(instanceEnd_, MessageHeader{}, text)) {
+        }
+        while (receive() > 0) {
+        }
+        CPPUNIT_ASSERT(notifyChannel(instanceEnd_, MessageHeader{}, text));
+    }
+
+    void testANoticeToAChannelThatIsGoneCountsAsTold() {
+        channel_.reset();
+        CPPUNIT_ASSERT(notifyChannel(instanceEnd_, MessageHeader{}, ""));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ReplyChannelTest);
+
+}  // namespace Passenger
