@@ -3,11 +3,13 @@
 require_relative "channel"
 
 module PhusionPassenger
-  # Request bytes that follow on the reply channel in BODY messages: the rest of a long head, then the body.
+  # Request bytes that follow on the reply channel in BODY messages: the rest of a long head, then the body. A
+  # request that was sent again has a new ticket, but what came under the earlier ones is not sent again.
   class BodySource
-    def initialize(channel, ticket)
+    # `tickets`: all that the exchange has had.
+    def initialize(channel, tickets)
       @channel = channel
-      @ticket = ticket
+      @tickets = tickets
       @buffer = String.new(capacity: Layout::MESSAGE_LIMIT + 1, encoding: Encoding::BINARY)
       @stale = 0
       @unread = nil
@@ -45,7 +47,7 @@ module PhusionPassenger
     def receive
       @channel.receive(@buffer)
       ticket, type, flags, _status, _head_length, bytes = @buffer.unpack("#{Layout::Reply::HEADER}a*")
-      return discard unless bytes && ticket == @ticket && type == Layout::Reply::BODY
+      return discard unless bytes && @tickets.cover?(ticket) && type == Layout::Reply::BODY
       return discard if @buffer.bytesize > Layout::MESSAGE_LIMIT
 
       @unread = bytes unless bytes.empty?

@@ -37,6 +37,9 @@ module PhusionPassenger
     # The server closes the input, not the application.
     def close; end
 
+    # The whole body has at least so many bytes, or it was broken off.
+    def expect(length); end
+
     # Frees what the input holds, after the exchange.
     def release; end
 
@@ -121,6 +124,11 @@ module PhusionPassenger
       @source = source
       @piece = +""
       @offset = 0
+      @missing = 0
+    end
+
+    def expect(length)
+      @missing = length
     end
 
     private
@@ -163,7 +171,18 @@ module PhusionPassenger
     end
 
     def next_piece
-      @source.next_piece
+      receive
+    end
+
+    # An end that comes too soon must not make what came look whole.
+    def receive
+      piece = @source.next_piece
+      if piece
+        @missing -= piece.bytesize
+      elsif @missing.positive?
+        raise BodyBrokenOff, "the request body ended #{@missing} bytes early"
+      end
+      piece
     end
   end
 end

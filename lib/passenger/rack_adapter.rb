@@ -76,8 +76,15 @@ module PhusionPassenger
       environment = count <= STRINGS_AT_ONCE ? unpack_short(head, count) : unpack_long(head)
       environment["rack.url_scheme"] = environment["HTTPS"] == HTTPS_ON ? "https" : "http"
       environment["rack.input"] = input
+      expect_length(environment, input)
       environment["HTTP_VERSION"] = environment["SERVER_PROTOCOL"] ||= "HTTP/1.1"
       environment
+    end
+
+    # A filter of httpd's that has taken a coding off (mod_deflate) has changed the length.
+    def expect_length(environment, input)
+      length = environment["CONTENT_LENGTH"]
+      input.expect(length.to_i) if length && !environment.key?("HTTP_CONTENT_ENCODING")
     end
 
     def unpack_short(head, count)

@@ -82,13 +82,13 @@ module PhusionPassenger
     end
 
     def answer
-      version, flags, _zero, head_length, channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
+      version, flags, resends, head_length, channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
       channel = @channels.borrow(channel_id) or return
       reply = Reply.new(channel, ticket, @out)
       return reply.skip if withdrawn?(channel_id, ticket)
       return refuse(reply, "version #{version}") if version != Layout::VERSION
 
-      respond(channel, reply, ticket, flags, head_length)
+      respond(channel, reply, flags, head_length, (ticket - resends)..ticket)
     rescue ClientGone, BodyBrokenOff
       nil
     ensure
@@ -101,18 +101,18 @@ module PhusionPassenger
       @mark.unpack1("Q<") >= ticket
     end
 
-    def respond(channel, reply, ticket, flags, head_length)
+    def respond(channel, reply, flags, head_length, tickets)
       return StreamExchange.new(@adapter).run(reply) if flags.anybits?(STREAM)
       return refuse(reply, "a head of #{head_length} bytes") if head_length > HEAD_LIMIT
 
-      head, input = take_apart(channel, ticket, flags, head_length)
+      head, input = take_apart(channel, flags, head_length, tickets)
       return refuse(reply, "a head that ends early") unless head
 
       @adapter.call(head, input, reply, head_request: flags.anybits?(HEAD_REQUEST))
     end
 
     # The environment and the input.
-    def take_apart(channel, ticket, flags, head_length)
+    def take_apart(channel, flags, head_length, tickets)
       here = @buffer.bytesize - HEADER_LENGTH
       if flags.nobits?(BODY_FOLLOWS)
         return nil if here < head_length
@@ -121,7 +121,7 @@ module PhusionPassenger
         return head, MemoryInput.new(body)
       end
 
-      source = BodySource.new(channel, ticket)
+      source = BodySource.new(channel, tickets)
       head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")
       head << source.read_exactly(head_length - here) if here < head_length
       [head, @adapter.input_for(source)]

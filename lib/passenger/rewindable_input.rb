@@ -30,7 +30,7 @@ module PhusionPassenger
     private
 
     def next_piece
-      piece = @next < @received ? kept : keep(@source.next_piece)
+      piece = @next < @received ? kept : keep(receive)
       @next += piece.bytesize if piece
       piece
     end

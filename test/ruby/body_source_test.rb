@@ -8,7 +8,7 @@ module PhusionPassenger
       super
       ours, theirs = seqpacket_pair
       @child = Peers::Child.new(ours)
-      @source = BodySource.new(Channel.new(1, theirs), 5)
+      @source = BodySource.new(Channel.new(1, theirs), 3..5)
     end
 
     def test_pieces_come_up_to_the_last
@@ -35,16 +35,29 @@ module PhusionPassenger
     end
 
     def test_messages_of_another_ticket_or_type_are_dropped
-      @child.send_body(4, "stale", last: true)
+      @child.send_body(2, "stale", last: true)
+      @child.send_body(6, "of no exchange yet", last: true)
       @child.send_body(5, "no body", type: 2)
       @child.io.sendmsg("short")
       @child.send_body(5, "mine", last: true)
       assert_equal ["mine", nil], Array.new(2) { in_time { @source.next_piece } }
     end
 
+    def test_messages_under_the_tickets_of_earlier_sendings_count
+      @child.send_body(3, "one")
+      @child.send_body(4, "two")
+      @child.send_body(5, "three", last: true)
+      assert_equal ["one", "two", "three", nil], Array.new(4) { in_time { @source.next_piece } }
+    end
+
+    def test_the_last_message_may_be_of_an_earlier_sending
+      @child.send_body(4, "one", last: true)
+      assert_equal ["one", nil], Array.new(2) { in_time { @source.next_piece } }
+    end
+
     def test_dropping_has_an_end
       sender = Thread.new do
-        17.times { @child.send_body(4, "x" * 65_520) }
+        17.times { @child.send_body(2, "x" * 65_520) }
       rescue Errno::EPIPE
         nil
       end

@@ -73,9 +73,9 @@ module PhusionPassenger
       end
 
       # Gives what did not fit: the child sends it in BODY messages.
-      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 1, head_length: nil)
+      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 1, head_length: nil, resends: 0)
         head = environment.is_a?(String) ? environment.b : Peers.environment_bytes(environment)
-        header = [version, flags, 0, head_length || head.bytesize, channel, ticket, 1].pack("CCvVQ<Q<Q<")
+        header = [version, flags, resends, head_length || head.bytesize, channel, ticket, 1].pack("CCvVQ<Q<Q<")
         message = header + head + body.b
         @sender.sendmsg(message.byteslice(0, 65_536))
         message.byteslice(65_536, message.bytesize) || ""

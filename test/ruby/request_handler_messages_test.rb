@@ -19,6 +19,37 @@ module PhusionPassenger
       assert_equal "one two", @child.receive.body
     end
 
+    def test_a_body_that_was_sent_before_its_request_was_sent_again_is_the_input
+      serve(echo_input) do
+        @child.send_body(1, "long before")
+        @child.send_body(3, "one ")
+        @child.send_body(4, "two ")
+        @group.send(channel: 7, ticket: 5, flags: 1, resends: 2)
+        @child.send_body(5, "three", last: true)
+      end
+      assert_equal "one two three", @child.receive.body
+    end
+
+    def test_a_body_shorter_than_its_content_length_is_broken_off
+      app = ->(env) { [200, {}, [(env["rack.input"].read(4) || "") + (env["rack.input"].read || "")]] }
+      serve(app) do
+        @group.send(channel: 7, ticket: 1, flags: 1, environment: environment("CONTENT_LENGTH" => "8"))
+        @child.send_body(1, "one two", last: true)
+        @group.send(channel: 7, ticket: 2, flags: 1, environment: environment("CONTENT_LENGTH" => "8"))
+        @child.send_body(2, "one two!", last: true)
+      end
+      assert_equal [[400, "Bad Request"], [200, "one two!"]], Array.new(2) { @child.receive }.map { |m| [m.status, m.body] }
+    end
+
+    def test_a_body_from_which_httpd_has_taken_a_coding_has_a_length_of_its_own
+      serve(echo_input) do
+        coded = environment("CONTENT_LENGTH" => "8", "HTTP_CONTENT_ENCODING" => "gzip")
+        @group.send(channel: 7, ticket: 1, flags: 1, environment: coded)
+        @child.send_body(1, "one two", last: true)
+      end
+      assert_equal [200, "one two"], @child.receive.then { |m| [m.status, m.body] }
+    end
+
     def test_an_answer_may_come_before_the_body_was_read
       serve(HELLO) { @group.send(channel: 7, ticket: 1, flags: 1) }
       assert_equal "hello", @child.receive.body
