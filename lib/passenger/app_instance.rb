@@ -30,8 +30,9 @@ module PhusionPassenger
       raise ProtocolError, "frame #{frame.type} instead of SERVE" unless frame.type == Frame::Control::SERVE
 
       prepare(frame) or return
-      start_threads
+      # READY goes first: until then the agent takes the instance for one that has no request, even when it dies.
       @control.write(Frame::Control::READY)
+      start_threads
       @endings.pop
       finish
     rescue Errno::EPIPE, Errno::ECONNRESET
