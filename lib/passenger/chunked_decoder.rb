@@ -16,6 +16,11 @@ module PhusionPassenger
       @ended = false
     end
 
+    # The last chunk was seen.
+    def ended?
+      @ended
+    end
+
     # What the bytes bring of the body.
     def decode(bytes)
       bytes = bytes.b

@@ -92,6 +92,8 @@ module PhusionPassenger
       reply.respond(status, head)
       decoder = ChunkedDecoder.new
       @body.each { |piece| reply.data(decoder.decode(piece)) }
+      raise BadResponse, "its chunked body ends before its last chunk" unless decoder.ended?
+
       reply.finish
     end
 

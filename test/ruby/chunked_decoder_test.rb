@@ -34,5 +34,15 @@ module PhusionPassenger
                     [:data, "", true]], calls
       assert_equal 1, body.closed
     end
+
+    def test_an_application_s_chunks_that_end_before_the_last_are_no_whole_answer
+      ["5\r\nhello\r\n", "5\r\nhel", "5\r\nhello\r\n0", ""].each do |coded|
+        body = Body.new([coded])
+        recorder = nil
+        log = logged { recorder = call(->(_) { [200, { "Transfer-Encoding" => "chunked" }, body] }) }
+        assert_equal [[:abort], 1], [recorder.calls.last, body.closed], coded
+        assert_includes log, "before its last chunk"
+      end
+    end
   end
 end
