@@ -78,6 +78,22 @@ module PhusionPassenger
     end
   end
 
+  module ExpectContract
+    def test_an_end_before_the_expected_length_is_broken_off
+      io = input("abcdefg")
+      io.expect(8)
+      assert_equal "abcdef", io.read(6)
+      assert_raises(BodyBrokenOff) { io.read(2) }
+      assert_raises(BodyBrokenOff) { io.read }
+    end
+
+    def test_no_more_than_the_expected_length_need_come
+      io = input("abcdefg")
+      io.expect(6)
+      assert_equal "abcdefg", io.read
+    end
+  end
+
   # Pieces as they come, one at a time.
   class Pieces
     attr_reader :taken
@@ -110,6 +126,7 @@ module PhusionPassenger
 
   class StreamInputTest < TestCase
     include InputContract
+    include ExpectContract
 
     def test_it_does_not_pretend_to_rewind
       refute_respond_to input("abc"), :rewind
@@ -132,6 +149,7 @@ module PhusionPassenger
 
   class RewindableInputTest < TestCase
     include InputContract
+    include ExpectContract
     include RewindContract
 
     def test_what_does_not_fit_into_memory_is_kept_in_a_file_without_a_name
