@@ -56,6 +56,13 @@ module PhusionPassenger
       reply.respond(status, "Content-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n", text, last: true)
     end
 
+    # An answer that was not finished. When the child has gone, nothing is to be said.
+    def end_in_error(reply)
+      reply.started? ? reply.abort : refuse(reply)
+    rescue ClientGone
+      nil
+    end
+
     def input_for(source)
       @rewind ? RewindableInput.new(source) : StreamInput.new(source)
     end
@@ -106,12 +113,6 @@ module PhusionPassenger
       else
         ResponseBody.new(body, headers, input).send_to(reply, code, head)
       end
-    end
-
-    def end_in_error(reply)
-      reply.started? ? reply.abort : refuse(reply)
-    rescue ClientGone
-      nil
     end
 
     # Most often the child has gone; if not, it must not wait for more.

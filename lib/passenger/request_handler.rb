@@ -12,6 +12,7 @@ module PhusionPassenger
   class RequestHandler
     include Layout::Request
 
+    CHANNEL = "@#{CHANNEL_OFFSET}Q<"
     NO_CLAIM = ("\0" * Layout::Claims::CELL_LENGTH).b.freeze
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
 
@@ -68,11 +69,8 @@ module PhusionPassenger
       return Log.event("request.malformed", bytes: @buffer.bytesize) unless message_length_right?
 
       @claims.pwrite(@buffer.byteslice(CHANNEL_OFFSET, Layout::Claims::CELL_LENGTH), @cell_offset)
-      begin
-        answer
-      ensure
-        @claims.pwrite(NO_CLAIM, @cell_offset) unless @claims.closed?
-      end
+      channel = @channels.borrow(@buffer.unpack1(CHANNEL))
+      channel ? answer(channel) : clear_claim
     ensure
       @busy = false
     end
@@ -81,19 +79,38 @@ module PhusionPassenger
       @buffer.bytesize.between?(HEADER_LENGTH, Layout::MESSAGE_LIMIT)
     end
 
-    def answer
-      version, flags, resends, head_length, channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
-      channel = @channels.borrow(channel_id) or return
+    def answer(channel)
+      version, flags, resends, head_length, _channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
       reply = Reply.new(channel, ticket, @out)
-      return reply.skip if withdrawn?(channel_id, ticket)
+      return reply.skip if withdrawn?(channel.id, ticket)
       return refuse(reply, "version #{version}") if version != Layout::VERSION
 
       respond(channel, reply, flags, head_length, (ticket - resends)..ticket)
     rescue ClientGone, BodyBrokenOff
       nil
     ensure
-      @channels.drop(channel_id) if reply && !reply.finished?
-      channel&.give_back
+      conclude(channel, reply)
+    end
+
+    # Also when the application has ended the thread, which nothing can rescue. The claim is cleared only when the child needs
+    # no word any more. Where it cannot be told, the error ends this thread and so the process, and the agent tells it.
+    def conclude(channel, reply)
+      end_unfinished(channel, reply) unless reply.finished?
+      clear_claim
+    ensure
+      channel.give_back
+    end
+
+    def end_unfinished(channel, reply)
+      @adapter.end_in_error(reply)
+      return @channels.drop(channel.id) unless reply.finished?
+
+      Log.event("request.failed", reason: "its answer was left unfinished")
+    end
+
+    # In a process that the application forked they are closed.
+    def clear_claim
+      @claims.pwrite(NO_CLAIM, @cell_offset) unless @claims.closed?
     end
 
     def withdrawn?(channel_id, ticket)

@@ -48,6 +48,12 @@ module PhusionPassenger
       in_time { handler.run }
     end
 
+    # The same in a thread, which the application ends.
+    def serve_until_thread_ends(app)
+      yield
+      in_time { Thread.new { handler(app, 0).run }.join }
+    end
+
     # While it runs, the block sends and receives.
     def serve_in_thread(app)
       handler = handler(app, 0)

@@ -51,6 +51,25 @@ module PhusionPassenger
       assert_equal [0, 0], @group.claim(0)
     end
 
+    def test_an_application_that_ends_its_thread_is_answered_for
+      log = logged { serve_until_thread_ends(->(_) { Thread.exit }) { @group.send(channel: 7, ticket: 11) } }
+      assert_includes log, "left unfinished"
+      assert_equal [500, true, [0, 0]], @child.receive.then { |m| [m.status, m.last?, @group.claim(0)] }
+    end
+
+    def test_an_application_that_ends_its_thread_within_its_answer_has_it_aborted
+      body = Enumerator.new { |yielder| yielder << "one" && Thread.exit }
+      logged { serve_until_thread_ends(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 11) } }
+      assert_equal [1, 2, 6], @child.answer.last.map(&:type)
+      assert_equal [0, 0], @group.claim(0)
+    end
+
+    def test_the_claim_stands_where_the_child_cannot_be_told
+      @channels.borrow(7).define_singleton_method(:send_message) { |_| raise Errno::ENOBUFS }
+      logged { assert_raises(Errno::ENOBUFS) { serve(HELLO) { @group.send(channel: 7, ticket: 11) } } }
+      assert_equal [7, 11], @group.claim(0)
+    end
+
     def test_a_marked_ticket_is_skipped_and_never_run
       @group.mark(7, 11)
       serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 11) }
