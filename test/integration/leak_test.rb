@@ -9,11 +9,14 @@ class LeakTest < IntegrationTest
   # Heaps settle; a leak of a hundred bytes per request would show in the long form.
   ALLOWANCE = 8 * 1024 * 1024
 
+  # Children that stay, so that each process is there before and after.
+  THREADED = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 16\n" \
+             "ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0"
+  PREFORK = "StartServers 6\nMinSpareServers 1\nMaxSpareServers 6\nMaxRequestWorkers 6"
+
   def test_many_requests_leave_descriptors_and_memory_where_they_were
     made = configuration do |one|
-      # One child that stays, so that each process is there before and after.
-      one.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 16\n" \
-                         "ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0"
+      one.mpm_settings = one.mpm == "prefork" ? PREFORK : THREADED
       one.set("PassengerMaxPoolSize", 2)
       one.site("rack.test", SampleApps.rack, "PassengerMinInstances 2\n")
     end

@@ -55,6 +55,12 @@ module SampleApps
     TestEnvironment.hand_over(folder)
   end
 
+  # A test may have closed it even to its owner.
+  def remove(folder)
+    File.chmod(0o700, folder) if File.owned?(folder)
+    FileUtils.rm_rf(folder)
+  end
+
   # All that were made; removed when the tests have ended.
   def folders
     @folders ||= []
@@ -69,4 +75,6 @@ module SampleApps
   end
 end
 
-at_exit { SampleApps.folders.each { |folder| FileUtils.rm_rf(folder) } unless ENV["KEEP"] }
+at_exit do
+  SampleApps.folders.each { |folder| SampleApps.remove(folder) } unless ENV["KEEP"]
+end
