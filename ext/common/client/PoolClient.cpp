@@ -1,6 +1,7 @@
 #include "client/PoolClient.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <cerrno>
 #include <chrono>
@@ -178,9 +179,8 @@ std::shared_ptr<AppLink> PoolClient::app(const Options &options) {
 }
 
 void PoolClient::wakeAgent() noexcept {
-    const std::uint64_t one = 1;
-    // A full eventfd means that the agent is being woken already.
-    static_cast<void>(::write(wakeFd_.load(std::memory_order_acquire), &one, sizeof(one)) > 0);
+    // A full socket means that the agent is being woken already.
+    static_cast<void>(::send(wakeFd_.load(std::memory_order_acquire), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 }  // namespace Passenger

@@ -91,6 +91,10 @@ unsigned Marks::takePeak(std::uint32_t childSlots) {
     return peak;
 }
 
+unsigned Marks::peak() const {
+    return memory_.readU32(MarksLayout::PEAK);
+}
+
 bool Marks::wanted() const {
     return memory_.readU32(MarksLayout::WANTED) != 0;
 }

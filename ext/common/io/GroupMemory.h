@@ -59,6 +59,8 @@ public:
     unsigned inFlight(std::uint32_t childSlots) const;
     /** The most that was in flight at once since the last call. */
     unsigned takePeak(std::uint32_t childSlots);
+    /** The same without beginning anew. */
+    unsigned peak() const;
     bool wanted() const;
     /** Children wake the agent again from now on when they find all instances taken. */
     void clearWanted();

@@ -88,13 +88,14 @@ std::optional<std::uint32_t> ChannelRegistry::remove(ChannelId channel, std::uin
     return groupSlot;
 }
 
-FileDescriptor ChannelRegistry::find(ChannelId channel, std::uint32_t groupSlot) {
+bool ChannelRegistry::lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) {
     const LockGuard guard(mutex_);
     const auto found = channels_.find(channel);
     if (found == channels_.end() || found->second.groupSlot != groupSlot) {
-        return FileDescriptor();
+        return false;
     }
-    return found->second.end.duplicate();
+    use(found->second.end.get());
+    return true;
 }
 
 std::vector<BoardEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {

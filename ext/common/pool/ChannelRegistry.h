@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -44,8 +45,9 @@ public:
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) EXCLUDES(mutex_);
     /** Forgets a channel, if it is this sender's. @return its Group's slot */
     std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
-    /** The instance's end of a channel, for an instance of its own Group only. @return none: there is no such channel for it */
-    FileDescriptor find(ChannelId channel, std::uint32_t groupSlot) EXCLUDES(mutex_);
+    /** Lends the instance's end of a channel to `use`, for an instance of its own Group only. `use` must not wait.
+     *  @return false: there is no such channel for it */
+    bool lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) EXCLUDES(mutex_);
 
     /** What all senders have in flight for a Group. */
     std::vector<BoardEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);

@@ -196,6 +196,7 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
     using ClockType = std::chrono::steady_clock;
     const bool limited = timeout >= milliseconds(0);
     const auto deadline = ClockType::now() + (limited ? timeout : milliseconds(0));
+    bool looked = false;
     Event event{Event::Kind::MESSAGE};
     if (takePending(buffer, event)) {
         return event;
@@ -216,13 +217,16 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
             }
             const bool headWaits = body_.onlyHeadFollows() && !body_.sendHead(*channel_, ticket_);
             const bool watchClient = clientSocket >= 0 && !begun_ && !clientGone_;
+            // A client that only closed its sending side is told apart by nothing. It gets a second, which an idle application needs no part of.
+            const short left = looked ? POLLRDHUP : 0;
             pollfd entries[2] = {{channel_->descriptor(), static_cast<short>(headWaits ? POLLIN | POLLOUT : POLLIN), 0},
-                                 {watchClient ? clientSocket : -1, POLLRDHUP, 0}};
+                                 {watchClient ? clientSocket : -1, left, 0}};
             const int ready = poll(entries, 2, static_cast<int>(wait.count()));
             if (ready < 0 && errno != EINTR) {
                 throw SystemException("poll() on a reply channel", errno);
             }
             if (ready == 0) {
+                looked = true;
                 if (look(buffer, event)) {
                     return event;
                 }

@@ -9,11 +9,23 @@
 
 namespace Passenger {
 
+namespace {
+
+/** Each needs an instance or a version that ended, or an instance that skips what it should run. */
+constexpr std::uint16_t MAX_RESENDS = 1000;
+
+}  // namespace
+
 /** Sends the request again under a new ticket: it was not begun and cannot begin, or it may be repeated. */
 Exchange::Event Exchange::resend() {
     dequeued();
     if (clientGone_) {
         return finish(Event::Kind::CLIENT_LEFT, true);
+    }
+    if (resends_ >= MAX_RESENDS) {
+        Event event = finish(Event::Kind::BROKEN, false);
+        event.text = "the request was sent again and again, and never begun";
+        return event;
     }
     begun_ = false;
     resends_++;

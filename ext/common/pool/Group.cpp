@@ -173,7 +173,12 @@ void Group::rescale(AfterUnlock &after) {
         return;
     }
     if (next_ || pool_.makeRoom(*this)) {
-        startSpawnLoop();
+        try {
+            startSpawnLoop();
+        } catch (const std::exception &error) {
+            // No thread to be had: the timer tries again.
+            Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name_, error.what());
+        }
     }
 }
 
@@ -193,6 +198,10 @@ void Group::collectIdle(MonotonicTime now) {
     const unsigned current = inFlight();
     const unsigned peak = pulls_ ? line_->marks().takePeak(context_.channels.childSlots()) : std::max(peak_, current);
     peak_ = current;
+    if (peak > 0) {
+        lastBusy_ = now;
+    }
+    endSlowDrains(now);
     idle_.note(now, peak, context_.settings.idleTime);
     const unsigned threads = pulls_ ? options_.threads : 1;
     unsigned surplus = idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, threads);
@@ -216,8 +225,10 @@ void Group::collectIdle(MonotonicTime now) {
 std::optional<MonotonicTime> Group::evictable() const {
     std::optional<MonotonicTime> since;
     for (const ProcessPtr &process : processes_) {
-        if (process->state == Process::State::SERVING && !busy(*process) && (!since || process->lastUsed < *since)) {
-            since = process->lastUsed;
+        // Who pulls says nothing when it is done; the group's last request stands for all of them.
+        const MonotonicTime used = pulls_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
+        if (process->state == Process::State::SERVING && !busy(*process) && (!since || used < *since)) {
+            since = used;
         }
     }
     if (inFlight() > 0 && serving() <= 1) {

@@ -95,6 +95,8 @@ public:
     void collectIdle(MonotonicTime now) REQUIRES(poolLock);
     /** The application has changed: new instances serve from now on, or when the first of them is ready. */
     void restart(AfterUnlock &after) REQUIRES(poolLock);
+    /** Whether always_restart.txt asks for one now: something was asked of the newest instances, and none is on its way. */
+    bool mayAlwaysRestart() const REQUIRES(poolLock);
     /** Ends all instances; the next request starts new ones. */
     void clear(AfterUnlock &after) REQUIRES(poolLock);
     /** Ends everything; waiters are refused. Spawns under way are cancelled. */
@@ -133,7 +135,8 @@ private:
     bool spawnOne() EXCLUDES(poolLock);
     void putToWork(SpawnResult result, const Options &options, const std::shared_ptr<Spawner> &spawner,
                    const std::shared_ptr<LineGeneration> &line) EXCLUDES(poolLock);
-    void serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line) EXCLUDES(poolLock);
+    void serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line, std::chrono::seconds timeout)
+        EXCLUDES(poolLock);
     void spawnFailed(const GetFailure &failure, const std::shared_ptr<LineGeneration> &line, AfterUnlock &after)
         REQUIRES(poolLock);
     void added(const ProcessPtr &process, bool upToDate, AfterUnlock &after) REQUIRES(poolLock);
@@ -141,6 +144,7 @@ private:
 
     unsigned wantedNow() const REQUIRES(poolLock);
     void retire(const ProcessPtr &process) REQUIRES(poolLock);
+    void endSlowDrains(MonotonicTime now) REQUIRES(poolLock);
     void giveWaiters(AfterUnlock &after) REQUIRES(poolLock);
     SessionPtr openSession(const ProcessPtr &process) REQUIRES(poolLock);
     void publish() REQUIRES(poolLock);
@@ -148,6 +152,7 @@ private:
     void retireLine() REQUIRES(poolLock);
     void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void recheckWaiting() REQUIRES(poolLock);
+    void giveUpCells(const CellRange &cells) REQUIRES(poolLock);
     Attachment attachment() const REQUIRES(poolLock);
     void refuseAll(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
     bool busy(const Process &process) const REQUIRES(poolLock);
@@ -165,6 +170,8 @@ private:
     RestartFiles restartFiles_;
 
     std::shared_ptr<Spawner> spawner_ GUARDED_BY(poolLock);
+    /** Of versions that are over; a background thread ends them. */
+    std::vector<std::shared_ptr<Spawner>> oldSpawners_ GUARDED_BY(poolLock);
     bool spawning_ GUARDED_BY(poolLock) = false;
     bool shutDown_ GUARDED_BY(poolLock) = false;
     bool used_ GUARDED_BY(poolLock) = false;
@@ -180,6 +187,8 @@ private:
     /** No further instance before this: the last attempt failed. */
     MonotonicTime notBefore_ GUARDED_BY(poolLock){};
     unsigned peak_ GUARDED_BY(poolLock) = 0;
+    /** When something was last seen in flight. */
+    MonotonicTime lastBusy_ GUARDED_BY(poolLock){};
     IdlePolicy idle_ GUARDED_BY(poolLock);
 
     std::optional<Line> line_ GUARDED_BY(poolLock);

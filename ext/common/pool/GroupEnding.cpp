@@ -16,12 +16,18 @@ namespace {
 /** For an instance's parent to tell how it ended. A preloader that is stopped, say, does not. */
 constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
 
+/** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
+constexpr std::chrono::seconds DRAIN_LIMIT{90};
+
 }  // namespace
 
 void Group::restart(AfterUnlock &after) {
     Log::notice("event=app.restart app=\"{}\"", name_);
-    buryLater(std::move(spawner_));
-    spawner_ = context_.factory.create(options_);
+    std::shared_ptr<Spawner> fresh = context_.factory.create(options_);
+    buryLater(std::exchange(spawner_, std::move(fresh)));
+    if (pulls_) {
+        line_->marks().takePeak(context_.channels.childSlots());
+    }
     notBefore_ = MonotonicTime{};
     const unsigned now = serving();
     if (!pulls_) {
@@ -71,6 +77,9 @@ void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
     waiters_.clear();
     if (pulls_) {
         for (const BoardEntry &entry : context_.channels.inFlight(slot_)) {
+            if (line_->claims().holds(ChannelId(entry.channel), Ticket(entry.ticket))) {
+                continue;
+            }
             context_.channels.tell(ChannelId(entry.channel), Ticket(entry.ticket), slot_, MessageType::REFUSED,
                                    failure.status(), failure.reportId, failure.text());
         }
@@ -83,11 +92,15 @@ void Group::logExit(Process &process, bool expected) {
         return;
     }
     const auto waitStatus = std::make_shared<FileDescriptor>(process.takeWaitStatus());
-    context_.threads.run("wait status", [name = name_, pid = process.pid(), waitStatus, expected] {
-        const std::string how = readWaitStatus(*waitStatus, WAIT_STATUS_LIMIT);
+    const auto log = [name = name_, pid = process.pid(), expected](const std::string &how) {
         Log::write(expected ? LogLevel::INFO : LogLevel::WARN,
                    fmt::format("event=instance.exited app=\"{}\" pid={}{}", name, pid, how));
-    });
+    };
+    try {
+        context_.threads.run("wait status", [waitStatus, log] { log(readWaitStatus(*waitStatus, WAIT_STATUS_LIMIT)); });
+    } catch (const std::exception &) {
+        log("");
+    }
 }
 
 void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
@@ -96,17 +109,11 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
     }
     const bool expected = process->state == Process::State::DRAINING;
     process->state = Process::State::DEAD;
-    logExit(*process, expected);
     if (pulls_) {
-        for (std::uint32_t i = 0; i < process->socket.cells.count; i++) {
-            if (const std::optional<ClaimCell> claim = line_->claims().read(process->socket.cells.first + i)) {
-                context_.channels.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST);
-            }
-        }
-        recheckWaiting();
-        line_->free(process->socket.cells);
+        giveUpCells(process->socket.cells);
         context_.deposits.withdraw("instance:" + std::to_string(process->pid()));
     }
+    logExit(*process, expected);
     std::erase(processes_, process);
     bury(process);
     if (!shutDown_) {
@@ -116,6 +123,33 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
             retireLine();
         }
     }
+}
+
+/** Kills instances that were told to finish and did not: they hang where nothing of theirs can end them. */
+void Group::endSlowDrains(MonotonicTime now) {
+    for (const ProcessPtr &process : processes_) {
+        if (process->state != Process::State::DRAINING || process->pid() == 0) {
+            continue;
+        }
+        if (!process->drainingSince) {
+            process->drainingSince = now;
+        } else if (now - *process->drainingSince > DRAIN_LIMIT) {
+            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", name_,
+                      process->pid());
+            process->kill();
+        }
+    }
+}
+
+/** Tells who waits for the owner of these cells that it is dead, and gives the cells out again. */
+void Group::giveUpCells(const CellRange &cells) {
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        if (const std::optional<ClaimCell> claim = line_->claims().read(cells.first + i)) {
+            context_.channels.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST);
+        }
+    }
+    recheckWaiting();
+    line_->free(cells);
 }
 
 /** A killed receiver swallows the message it just took: who waits unclaimed is asked to look. */
@@ -131,13 +165,11 @@ void Group::channelsGone(const std::vector<ChannelId> &channels) {
     if (!pulls_ || channels.empty()) {
         return;
     }
-    Frame frame(FrameType::DROP);
     for (const ChannelId channel : channels) {
         line_->marks().withdrawAll(channel);
-        frame.add(channel.value());
     }
     for (const ProcessPtr &process : processes_) {
-        process->send(frame);
+        process->dropChannels(channels);
     }
 }
 
@@ -156,10 +188,20 @@ void Group::processSent(Process &process, const Frame &frame) {
         return;
     }
     const ChannelId channel(frame.number(0));
-    const FileDescriptor end = context_.channels.find(channel, slot_);
-    Frame answer(end ? FrameType::CHANNEL : FrameType::NO_CHANNEL);
-    answer.add(channel.value());
-    process.send(answer, end ? std::vector<int>{end.get()} : std::vector<int>{});
+    const bool known = context_.channels.lend(channel, slot_, [&](int end) { process.giveChannel(channel, end); });
+    if (!known) {
+        Frame answer(FrameType::NO_CHANNEL);
+        answer.add(channel.value());
+        process.send(answer);
+    }
+}
+
+bool Group::mayAlwaysRestart() const {
+    if (spawning_ || next_ || processes_.empty()) {
+        return false;
+    }
+    const MonotonicTime newest = processes_.back()->since();
+    return lastBusy_ > newest || (pulls_ ? line_->marks().peak() > 0 : peak_ > 0);
 }
 
 std::vector<ProcessPtr> Group::takeProcesses() {
@@ -176,7 +218,16 @@ void Group::bury(ProcessPtr process) {
 
 void Group::buryLater(std::shared_ptr<Spawner> spawner) {
     spawner->cancel();
-    context_.threads.run("end spawner", [spawner = std::move(spawner)]() mutable { spawner.reset(); });
+    oldSpawners_.push_back(std::move(spawner));
+    // Ending one blocks, so the last reference must go in the thread.
+    const auto all = std::make_shared<std::vector<std::shared_ptr<Spawner>>>(std::move(oldSpawners_));
+    oldSpawners_.clear();
+    try {
+        context_.threads.run("end spawner", [all] { all->clear(); });
+    } catch (const std::exception &error) {
+        oldSpawners_ = std::move(*all);
+        Log::error("event=spawner.not_ended app=\"{}\" error=\"{}\"", name_, error.what());
+    }
 }
 
 }  // namespace Passenger

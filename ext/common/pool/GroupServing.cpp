@@ -18,8 +18,8 @@ namespace Passenger {
 
 namespace {
 
-/** From "here is your queue" to "I take from it": no application code runs in between. */
-constexpr std::chrono::seconds SERVE_TIMEOUT{20};
+/** For an instance that was killed to be gone. */
+constexpr std::chrono::seconds KILL_TIMEOUT{20};
 /** After a failed attempt, while others serve. */
 constexpr std::chrono::seconds RETRY_DELAY{5};
 
@@ -37,7 +37,14 @@ void Group::startSpawnLoop() {
 }
 
 void Group::spawnLoop() {
-    while (spawnOne()) {
+    try {
+        while (spawnOne()) {
+        }
+    } catch (const std::exception &error) {
+        // Memory, descriptors: not the application's fault. Whoever needs an instance next, or the timer, begins anew.
+        Log::error("event=spawn.interrupted app=\"{}\" error=\"{}\"", name_, error.what());
+        const PoolGuard guard(context_);
+        spawning_ = false;
     }
 }
 
@@ -56,6 +63,7 @@ bool Group::spawnOne() {
         line = next_ ? next_ : current_;
         options = options_;
     }
+    restartFiles_.begin();
     GetFailure failure{GetFailure::Reason::SPAWN_FAILED, "", "", ""};
     try {
         putToWork(spawner->spawn(options), options, spawner, line);
@@ -96,12 +104,13 @@ void Group::putToWork(SpawnResult result, const Options &options, const std::sha
             socket.cells = *cells;
         }
         try {
-            serve(result, socket.cells, *line);
+            serve(result, socket.cells, *line, options.startTimeout);
         } catch (const std::exception &error) {
             signalPidFd(result.pidFd, SIGKILL);
-            waitPidFd(result.pidFd, SERVE_TIMEOUT);
+            waitPidFd(result.pidFd, KILL_TIMEOUT);
             const PoolGuard guard(context_);
-            line_->free(socket.cells);
+            // It may have taken a request already.
+            giveUpCells(socket.cells);
             throw SpawnException(
                 fmt::format("instance {} of {} did not begin to serve: {}", result.pid, name_, error.what()),
                 result.output ? result.output->lastLines() : "");
@@ -115,13 +124,23 @@ void Group::putToWork(SpawnResult result, const Options &options, const std::sha
         added(process, spawner == spawner_, after);
     }
     // Only now: the callbacks take the lock, and what they find must be complete.
-    process->watch(
-        context_.loop, [this, process = std::weak_ptr<Process>(process)] { pool_.processDied(*this, process.lock()); },
-        [this, raw = process.get()](const Frame &frame) { pool_.processSent(*this, *raw, frame); });
+    try {
+        process->watch(
+            context_.loop,
+            [this, process = std::weak_ptr<Process>(process)] { pool_.processDied(*this, process.lock()); },
+            [this, raw = process.get()](const Frame &frame) { pool_.processSent(*this, *raw, frame); });
+    } catch (...) {
+        // Nobody would notice its end.
+        process->kill();
+        pool_.processDied(*this, process);
+        throw;
+    }
     run(after);
 }
 
-void Group::serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line) {
+/** From "here is your queue" to "I take from it". The application's own hooks run in between. */
+void Group::serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line,
+                  std::chrono::seconds timeout) {
     Frame frame(FrameType::SERVE);
     frame.add(cells.first);
     frame.add(cells.count);
@@ -133,7 +152,7 @@ void Group::serve(SpawnResult &result, const CellRange &cells, const LineGenerat
         claims = line_->claims().memory().descriptor().duplicate();
         marks = line_->marks().memory().readOnlyDescriptor();
     }
-    const FrameSocket::Deadline deadline = FrameSocket::in(SERVE_TIMEOUT);
+    const FrameSocket::Deadline deadline = FrameSocket::in(timeout);
     result.control.send(frame, {line.queue.receivingEnd().get(), claims.get(), marks.get()}, deadline);
     const Frame answer = result.control.receive(deadline);
     if (answer.type != FrameType::READY) {

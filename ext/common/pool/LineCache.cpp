@@ -40,10 +40,18 @@ std::unique_ptr<ReplyChannel> LineCache::takeChannel(const QueueLink &link) {
         }
     }
     DescriptorPair pair = makeSeqPacketPair();
-    const std::optional<ChannelId> id = registerChannel(pair.second, link.groupSlot);
-    if (id && link.epoch == epoch()) {
-        return std::make_unique<ReplyChannel>(std::move(pair.first), *id, board().allocate(), link.epoch);
+    const std::uint32_t entry = board().allocate();
+    std::optional<ChannelId> id;
+    try {
+        id = registerChannel(pair.second, link.groupSlot);
+    } catch (...) {
+        board().release(entry);
+        throw;
     }
+    if (id && link.epoch == epoch()) {
+        return std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch);
+    }
+    board().release(entry);
     if (id) {
         // It was the new agent that answered, and to it the line's slot means something else.
         unregisterChannel(*id);

@@ -10,8 +10,16 @@
 
 namespace Passenger {
 
+namespace {
+
+/** How often a full pool is looked at for an instance that could go, while an application wants one. */
+constexpr std::chrono::milliseconds ROOM_INTERVAL{50};
+
+}  // namespace
+
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
-    : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.deposits} {
+    : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.deposits},
+      roomTimer_(parts.loop, [this] { rescale(); }) {
     context_.settings = settings;
 }
 
@@ -22,6 +30,7 @@ Pool::~Pool() {
         std::abort();
     }
     shutDown();
+    roomTimer_.stop();
     // Spawn loops see that it is over; what they still bring is retired at once.
     context_.threads.join();
     std::vector<ProcessPtr> processes;
@@ -112,7 +121,11 @@ Attachment Pool::attach(const Options &options, Generation unusable) {
         if (context_.shuttingDown) {
             throw IOException("the application pool is shutting down");
         }
-        attachment = find(options).attach(options, unusable, after);
+        Group &group = find(options);
+        if (!group.pulls()) {
+            throw IOException(group.name() + " runs in memory: there is no line to its instances");
+        }
+        attachment = group.attach(options, unusable, after);
     }
     run(after);
     return std::move(*attachment);
@@ -189,6 +202,8 @@ bool Pool::makeRoom(Group &group) {
             }
         }
         if (victim == nullptr) {
+            // Instances that pull tell nobody when they have become idle.
+            roomTimer_.start(ROOM_INTERVAL);
             return false;
         }
         victim->evict();
@@ -293,14 +308,22 @@ void Pool::checkRestarts() {
         groups = bySlot_;
     }
     std::vector<Group *> changed;
+    std::vector<Group *> always;
     for (Group *group : groups) {
-        if (group->restartFiles().changed() || group->restartFiles().always()) {
+        if (group->restartFiles().changed()) {
             changed.push_back(group);
+        } else if (group->restartFiles().always()) {
+            always.push_back(group);
         }
     }
     AfterUnlock after;
     {
         const PoolGuard guard(context_);
+        for (Group *group : always) {
+            if (group->mayAlwaysRestart()) {
+                changed.push_back(group);
+            }
+        }
         for (Group *group : changed) {
             if (!context_.shuttingDown) {
                 group->restart(after);

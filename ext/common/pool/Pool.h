@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "io/Timer.h"
 #include "pool/Group.h"
 #include "pool/PoolContext.h"
 #include "pool/SuperGroup.h"
@@ -90,12 +91,15 @@ private:
     void processSent(Group &group, Process &process, const Frame &frame);
 
     Group &find(const Options &options) REQUIRES(poolLock);
+
     mutable PoolContext context_;
     /** By name; by slot, their place in the vector. Groups live as long as the Pool. */
     std::map<std::string, std::unique_ptr<SuperGroup>, std::less<>> superGroups_ GUARDED_BY(poolLock);
     std::vector<Group *> bySlot_ GUARDED_BY(poolLock);
     /** The file system is asked by one thread at a time. */
     Mutex restartCheck_;
+    /** Runs while an application waits for room. */
+    Timer roomTimer_;
 };
 
 }  // namespace Passenger

@@ -1,12 +1,23 @@
 #include "pool/Process.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <csignal>
+#include <utility>
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
 #include "base/PidFd.h"
 
 namespace Passenger {
+
+namespace {
+
+constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
+constexpr std::size_t MAX_DROPS = 256;
+constexpr int MAX_UNREAD = 64 * 1024;
+
+}  // namespace
 
 Process::Process(SpawnResult result, Generation generation, const Socket &socket, MonotonicTime now)
     : socket(socket),
@@ -43,7 +54,11 @@ void Process::startWatchers(EventLoop &loop, std::function<void()> died) {
 /** On the loop. Death is learned from the pidfd, never here: an application's own child may hold the socket, or close it. */
 void Process::readFrames() {
     try {
-        while (std::optional<Frame> frame = parts_.control.tryReceive()) {
+        for (unsigned count = 0; std::optional<Frame> frame = parts_.control.tryReceive(); count++) {
+            // It asks for one channel at a time for each of its threads. More would keep the loop from everybody else.
+            if (count == MAX_FRAMES_AT_ONCE || frame->type != FrameType::FETCH) {
+                throw ProtocolException("it sends what it may not, or too much");
+            }
             frame_(std::move(*frame));
         }
     } catch (const EndOfFileException &) {
@@ -61,14 +76,46 @@ void Process::send(const Frame &frame, const std::vector<int> &descriptors) {
     }
     try {
         parts_.control.send(frame, descriptors, FrameSocket::in(std::chrono::milliseconds(0)));
-    } catch (const TimeoutException &) {
-        Log::warn("event=instance.control_full pid={} action=kill", pid_);
-        kill();
+    } catch (const EndOfFileException &) {
+        // It is on its way out; its pidfd will tell.
     } catch (const SystemException &error) {
         if (error.error() != EPIPE && error.error() != ECONNRESET) {
-            throw;
+            Log::warn("event=instance.control_broken pid={} error=\"{}\"", pid_, error.what());
+            kill();
         }
-        // It is on its way out; its pidfd will tell.
+    } catch (const std::exception &error) {
+        Log::warn("event=instance.control_full pid={} error=\"{}\" action=kill", pid_, error.what());
+        kill();
+    }
+}
+
+void Process::giveChannel(ChannelId channel, int end) {
+    Frame answer(FrameType::CHANNEL);
+    answer.add(channel.value());
+    send(answer, {end});
+    channels_.insert(channel);
+}
+
+/** An instance that is busy, or stopped, reads nothing: it is told as long as there is room, and keeps the rest until it ends. */
+void Process::dropChannels(const std::vector<ChannelId> &channels) {
+    Frame frame(FrameType::DROP);
+    for (const ChannelId channel : channels) {
+        if (channels_.erase(channel) > 0) {
+            frame.add(channel.value());
+        }
+        if (frame.fields.size() == MAX_DROPS) {
+            sendIfRoom(std::exchange(frame, Frame(FrameType::DROP)));
+        }
+    }
+    if (!frame.fields.empty()) {
+        sendIfRoom(frame);
+    }
+}
+
+void Process::sendIfRoom(const Frame &frame) {
+    int waiting = 0;
+    if (parts_.control && ioctl(parts_.control.descriptor().get(), SIOCOUTQ, &waiting) == 0 && waiting < MAX_UNREAD) {
+        send(frame);
     }
 }
 

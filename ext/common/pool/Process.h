@@ -4,6 +4,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <unordered_set>
+#include <vector>
 
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
@@ -60,22 +63,31 @@ public:
     }
     /** Asks it to finish what it has and to exit. */
     void finish();
+    /** Answers its FETCH. */
+    void giveChannel(ChannelId channel, int end);
+    /** Tells it to close those of the channels that it was given. */
+    void dropChannels(const std::vector<ChannelId> &channels);
     void kill();
 
     State state = State::SERVING;
     Socket socket;
     /** MEMORY: when its last session ended. */
     MonotonicTime lastUsed;
+    /** When it was first seen draining. */
+    std::optional<MonotonicTime> drainingSince;
 
 private:
     void startWatchers(EventLoop &loop, std::function<void()> died);
     void readFrames();
+    void sendIfRoom(const Frame &frame);
 
     SpawnResult parts_;
     pid_t pid_;
     Generation generation_;
     MonotonicTime since_;
     std::function<void(Frame)> frame_;
+    /** What it was given and not told to drop. */
+    std::unordered_set<ChannelId> channels_;
     std::unique_ptr<DescriptorWatcher> deathWatcher_;
     std::unique_ptr<DescriptorWatcher> controlWatcher_;
 };

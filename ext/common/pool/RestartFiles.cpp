@@ -8,7 +8,14 @@ RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restar
     const std::string folder = restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir;
     restartFile_ = folder + "/restart.txt";
     alwaysFile_ = folder + "/always_restart.txt";
-    last_ = look();
+}
+
+void RestartFiles::begin() {
+    const LockGuard guard(mutex_);
+    if (!begun_) {
+        begun_ = true;
+        last_ = look();
+    }
 }
 
 std::optional<RestartFiles::Stamp> RestartFiles::look() const {
@@ -20,6 +27,8 @@ std::optional<RestartFiles::Stamp> RestartFiles::look() const {
 }
 
 bool RestartFiles::changed() {
+    begin();
+    const LockGuard guard(mutex_);
     const std::optional<Stamp> now = look();
     if (!now || now == last_) {
         // A file that is gone asks for nothing; when it comes back with the same time, neither.

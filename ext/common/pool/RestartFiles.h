@@ -4,20 +4,24 @@
 #include <optional>
 #include <string>
 
+#include "base/Mutex.h"
+
 namespace Passenger {
 
 /**
  * Notices a request to restart an application: restart.txt in its restart folder has another mtime than before (forwards or backwards) or
  * has appeared, or always_restart.txt is there. The paths are resolved afresh each time, so that a `current` link may move.
  *
- * Looking may block on a slow file system: never on the event loop. Not thread-safe.
+ * Looking may block on a slow file system: never on the event loop, nor with the pool's lock held. Thread-safe.
  */
 class RestartFiles {
 public:
-    /** What is there now is where it starts from. @param restartDir relative to appRoot, or absolute */
+    /** Looks at nothing yet. @param restartDir relative to appRoot, or absolute */
     RestartFiles(const std::string &appRoot, const std::string &restartDir);
+    /** The first call of it or of changed() notes what is there: where it starts from. To be called before an instance is started. */
+    void begin() EXCLUDES(mutex_);
     /** Whether a restart was asked for since the last call. */
-    bool changed();
+    bool changed() EXCLUDES(mutex_);
     /** Whether always_restart.txt is there: each check restarts. */
     bool always() const;
 
@@ -32,7 +36,9 @@ private:
 
     std::string restartFile_;
     std::string alwaysFile_;
-    std::optional<Stamp> last_;
+    Mutex mutex_;
+    bool begun_ GUARDED_BY(mutex_) = false;
+    std::optional<Stamp> last_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

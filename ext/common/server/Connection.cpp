@@ -11,6 +11,9 @@ namespace Passenger {
 
 namespace {
 
+/** A child asks one question at a time; what it only tells may be many. More would keep the loop from everybody else. */
+constexpr unsigned MAX_FRAMES_AT_ONCE = 4096;
+
 int socketOption(const FileDescriptor &fd, int option) {
     int value = -1;
     socklen_t length = sizeof(value);
@@ -35,7 +38,10 @@ Connection::Connection(ConnectionContext &context, FileDescriptor socket, std::f
 
 void Connection::readable() {
     try {
-        while (std::optional<Frame> frame = socket_.tryReceive()) {
+        for (unsigned count = 0; std::optional<Frame> frame = socket_.tryReceive(); count++) {
+            if (count == MAX_FRAMES_AT_ONCE) {
+                throw ProtocolException("too much at once");
+            }
             handle(std::move(*frame));
         }
         return;
@@ -90,7 +96,7 @@ void Connection::hello(Frame frame) {
     welcome.add(std::uint64_t{*childSlot_});
     welcome.add(context_.agentId);
     const FileDescriptor table = context_.pool.channels().generations().memory().readOnlyDescriptor();
-    answer(welcome, {table.get(), context_.wakeEvent.get()});
+    answer(welcome, {table.get(), context_.wakeSocket.get()});
 }
 
 std::uint32_t Connection::child() const {

@@ -22,8 +22,8 @@ struct ConnectionContext {
     Children &children;
     /** Differs for each pool process. */
     std::string agentId;
-    /** Children write to it when they find all instances taken. */
-    const FileDescriptor &wakeEvent;
+    /** Children send a byte on it when they find all instances taken. */
+    const FileDescriptor &wakeSocket;
     /** Fills in what options leave to the server's settings. */
     std::function<void(Options &)> complete;
 };

@@ -1,7 +1,6 @@
 #include "server/PoolServer.h"
 
 #include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 #include <cerrno>
@@ -17,13 +16,8 @@ namespace Passenger {
 
 namespace {
 
-FileDescriptor makeEvent() {
-    FileDescriptor event(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!event) {
-        throw SystemException("eventfd()", errno);
-    }
-    return event;
-}
+/** So much of one descriptor before the loop looks at others. */
+constexpr int MAX_AT_ONCE = 64;
 
 /** Whether no bytes mean the end, or only that some child sent an empty message. */
 bool hungUp(const FileDescriptor &socket) {
@@ -43,11 +37,11 @@ PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
     : loop_(loop),
       pool_(pool),
       serverSocket_(std::move(serverSocket)),
-      wakeEvent_(makeEvent()),
+      wakePair_(makeSeqPacketPair()),
       children_(loop, pool),
-      context_{loop, pool, children_, makeAgentId(), wakeEvent_, std::move(complete)} {
+      context_{loop, pool, children_, makeAgentId(), wakePair_.second, std::move(complete)} {
     wakeWatcher_ =
-        std::make_unique<DescriptorWatcher>(loop, wakeEvent_.get(), DescriptorWatcher::READABLE, [this](int) {
+        std::make_unique<DescriptorWatcher>(loop, wakePair_.first.get(), DescriptorWatcher::READABLE, [this](int) {
             loop_.assertOnLoop();
             woken();
         });
@@ -69,7 +63,7 @@ PoolServer::~PoolServer() {
 
 /** A byte: somebody wants a connection. Whose byte it is does not matter, nor who receives the socket. */
 void PoolServer::accept() {
-    for (;;) {
+    for (int count = 0; count < MAX_AT_ONCE; count++) {
         char bytes[16];
         const ssize_t size = recv(serverSocket_.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
         if (size == 0 && hungUp(serverSocket_)) {
@@ -101,8 +95,17 @@ void PoolServer::accept() {
 }
 
 void PoolServer::woken() {
-    std::uint64_t count;
-    static_cast<void>(::read(wakeEvent_.get(), &count, sizeof(count)) > 0);
+    char byte;
+    for (int count = 0; count < MAX_AT_ONCE; count++) {
+        const ssize_t size = recv(wakePair_.first.get(), &byte, sizeof(byte), MSG_DONTWAIT);
+        if (size == 0 && hungUp(wakePair_.first)) {
+            // A child has shut it down. The timers look after what is wanted now.
+            wakeWatcher_->setEvents(0);
+        }
+        if (size <= 0) {
+            break;
+        }
+    }
     pool_.rescale();
 }
 

@@ -35,7 +35,8 @@ private:
     EventLoop &loop_;
     Pool &pool_;
     FileDescriptor serverSocket_;
-    FileDescriptor wakeEvent_;
+    /** Children send a byte on the second end when they find all instances taken. No eventfd: a flag that a child changed would block us. */
+    DescriptorPair wakePair_;
     Children children_;
     ConnectionContext context_;
     std::map<Connection *, std::unique_ptr<Connection>> connections_ GUARDED_BY(EventLoop::role);
