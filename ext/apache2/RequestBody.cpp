@@ -39,12 +39,17 @@ int RequestBody::readMore() {
         brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
     }
     apr_brigade_cleanup(brigade_);
-    apr_status_t status = ap_get_brigade(r_->input_filters, brigade_, AP_MODE_READBYTES, APR_BLOCK_READ, BLOCK);
-    if (status != APR_SUCCESS) {
-        return ap_map_http_request_error(status, HTTP_BAD_REQUEST);
+    cause_ = ap_get_brigade(r_->input_filters, brigade_, AP_MODE_READBYTES, APR_BLOCK_READ, BLOCK);
+    if (cause_ != APR_SUCCESS) {
+        return ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
     }
     ended_ = !APR_BRIGADE_EMPTY(brigade_) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade_));
     return 0;
+}
+
+int RequestBody::read(apr_bucket *bucket, const char *&data, apr_size_t &size) {
+    cause_ = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ);
+    return cause_ == APR_SUCCESS ? 0 : ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
 }
 
 int RequestBody::readWhole(std::string &into) {
@@ -60,11 +65,12 @@ int RequestBody::readWhole(std::string &into) {
             if (APR_BUCKET_IS_METADATA(bucket)) {
                 continue;
             }
-            if (apr_status_t status = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ)) {
-                return ap_map_http_request_error(status, HTTP_BAD_REQUEST);
+            if (int failure = read(bucket, data, size)) {
+                return failure;
             }
             // An input filter may make more of it than the client sent.
             if (into.size() + size > BLOCK) {
+                cause_ = APR_ENOSPC;
                 return HTTP_REQUEST_ENTITY_TOO_LARGE;
             }
             into.append(data, size);

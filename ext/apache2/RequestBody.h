@@ -32,12 +32,17 @@ public:
         return length_ && *length_ <= SMALL;
     }
 
-    /** Reads all of a small body into `into`. @return 0, or the status to answer with: the client broke it off */
+    /** Reads all of a small body into `into`. @return 0, or the status to answer with; cause() says more then */
     int readWhole(std::string &into);
     /** Brings the next blocks into brigade(), waiting for the client. @return as above. */
     int readMore();
+    /** Bytes of one of them. @return as above */
+    int read(apr_bucket *bucket, const char *&data, apr_size_t &size);
     apr_bucket_brigade *brigade() const noexcept {
         return brigade_;
+    }
+    apr_status_t cause() const noexcept {
+        return cause_;
     }
     /** Whether the last readMore() brought the end. */
     bool ended() const noexcept {
@@ -51,6 +56,7 @@ private:
     const char *contentLength_ = nullptr;
     std::optional<apr_off_t> length_;
     apr_bucket_brigade *brigade_ = nullptr;
+    apr_status_t cause_ = APR_SUCCESS;
 };
 
 }  // namespace Passenger

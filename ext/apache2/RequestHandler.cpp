@@ -5,12 +5,12 @@
 #include <exception>
 
 #include "RequestEnvironment.h"
+#include "io/Layouts.h"
 
 namespace Passenger {
 
 namespace {
 
-constexpr std::size_t MAX_ENVIRONMENT = 1024 * 1024;
 constexpr std::chrono::milliseconds FOREVER{-1};
 
 }  // namespace
@@ -41,12 +41,9 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
     if (body_.present() && body_.isSmall()) {
         if (int failure = body_.readWhole(smallBody_)) {
-            sender.giveUp(failure);
+            sender.giveUp(failure, body_.cause());
             return;
         }
-        request.body = smallBody_;
-    } else {
-        request.bodyFollows = body_.present();
     }
 
     RequestEnvironment::build(r_, route_, body_.contentLength(), lane.environment());
@@ -55,18 +52,29 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
         return;
     }
     request.environment = lane.environment();
+    request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
+    if (!request.bodyFollows) {
+        request.body = smallBody_;
+    }
 
     SessionPtr session = lane.pool().get(lane.optionsFor(r_, route_));
     if (std::optional<Reply> refusal = session->start(request)) {
         sender.take(*refusal, false);
         return;
     }
-    if (request.bodyFollows) {
+    if (request.bodyFollows && body_.isSmall()) {
+        sendBlock(*session, sender, smallBody_, true);
+    } else if (request.bodyFollows) {
         sendBody(*session, sender);
     }
     while (!sender.over()) {
         takeReply(*session, sender);
     }
+}
+
+/** Whether a body that was read whole travels in the request's own message. */
+bool RequestHandler::fitsInline(std::size_t environment) const noexcept {
+    return body_.isSmall() && sizeof(RequestHeader) + environment + smallBody_.size() <= MAX_INLINE_MESSAGE;
 }
 
 void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
@@ -78,7 +86,7 @@ void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
         }
         if (int failure = body_.readMore()) {
             // The session ends without the body's last block, so the application cannot take it for whole.
-            sender.giveUp(failure);
+            sender.giveUp(failure, body_.cause());
             return;
         }
         apr_bucket_brigade *brigade = body_.brigade();
@@ -87,8 +95,8 @@ void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
             const char *data = nullptr;
             apr_size_t size = 0;
             if (!APR_BUCKET_IS_METADATA(bucket)) {
-                if (apr_status_t status = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ)) {
-                    sender.giveUp(ap_map_http_request_error(status, HTTP_BAD_REQUEST));
+                if (int failure = body_.read(bucket, data, size)) {
+                    sender.giveUp(failure, body_.cause());
                     return;
                 }
             }

@@ -57,7 +57,7 @@ void ResponseSender::take(const Reply &reply, bool moreWaits) {
             refuse(reply);
             break;
         case Reply::Kind::CLIENT_LEFT:
-            giveUp(CLIENT_CLOSED_REQUEST);
+            clientLeft();
             break;
         case Reply::Kind::TIMED_OUT:
             fail(HTTP_GATEWAY_TIME_OUT, "no answer in time");
@@ -164,29 +164,9 @@ void ResponseSender::addBody(std::span<char> body) {
 }
 
 void ResponseSender::takeInterim(const Reply &reply) {
-    if (reply.status == HTTP_SWITCHING_PROTOCOLS || reply.status < 100 || reply.status > 199) {
-        fail(HTTP_BAD_GATEWAY, "malformed answer: an upgrade that nobody asked for");
-        return;
-    }
-    // httpd itself says 100, when it begins to read the body.
-    if (reply.status == HTTP_CONTINUE || hasHead_) {
-        return;
-    }
-    ResponseHead head;
-    if (const char *problem = head.parse(reply.head)) {
+    if (const char *problem = interim_.take(reply, hasHead_)) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed interim answer: ", problem, nullptr));
-        return;
     }
-    apr_table_t *saved = r_->headers_out;
-    r_->headers_out = apr_table_make(r_->pool, 8);
-    for (const ResponseHead::Header &header : head.headers()) {
-        apr_table_addn(r_->headers_out, copy(r_->pool, header.name), copy(r_->pool, header.value));
-    }
-    setStatus(reply.status);
-    ap_send_interim_response(r_, 1);
-    r_->headers_out = saved;
-    r_->status = HTTP_OK;
-    r_->status_line = nullptr;
 }
 
 void ResponseSender::refuse(const Reply &reply) {
@@ -251,15 +231,20 @@ void ResponseSender::fail(int status, const char *reason) {
     breakOff(status);
 }
 
-void ResponseSender::giveUp(int status) {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up app=\"%s\" status=%d uri=\"%s\"", app_, status,
-                  r_->uri);
-    if (status != CLIENT_CLOSED_REQUEST) {
-        breakOff(status);
-        return;
-    }
+void ResponseSender::giveUp(int status, apr_status_t cause) {
+    bool left = r_->connection->aborted != 0 || cause == APR_INCOMPLETE || APR_STATUS_IS_EOF(cause) ||
+                APR_STATUS_IS_ECONNRESET(cause) || APR_STATUS_IS_ECONNABORTED(cause);
+    ap_log_rerror(APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, cause, r_,
+                  "event=request.given_up app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"", app_, status,
+                  left ? "the client left within its request's body" : "the request's body cannot be read", r_->uri);
+    breakOff(status);
+}
+
+void ResponseSender::clientLeft() {
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up app=\"%s\" reason=\"the client left\" uri=\"%s\"",
+                  app_, r_->uri);
     over_ = true;
-    r_->status = status;
+    r_->status = CLIENT_CLOSED_REQUEST;
     r_->connection->aborted = 1;
     r_->connection->keepalive = AP_CONN_CLOSE;
 }

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "Httpd.h"
+#include "InterimAnswers.h"
 #include "ResponseHead.h"
 #include "pool/Session.h"
 
@@ -18,7 +19,7 @@ namespace Passenger {
 class ResponseSender {
 public:
     /** @param app name for the log */
-    ResponseSender(request_rec *r, const char *app) : r_(r), app_(app) {}
+    ResponseSender(request_rec *r, const char *app) : r_(r), app_(app), interim_(r) {}
     ~ResponseSender();
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
@@ -30,8 +31,8 @@ public:
     void take(const Reply &reply, bool moreWaits);
     /** Something outside of the replies failed: the response cannot be made or finished. */
     void fail(int status, const char *reason);
-    /** The client broke off: as above, but nothing worth an error in the log. */
-    void giveUp(int status);
+    /** The request's body could not be read. @param cause what httpd's input filters said */
+    void giveUp(int status, apr_status_t cause);
 
     /** Whether no further reply is wanted. */
     bool over() const noexcept {
@@ -46,6 +47,7 @@ private:
     void takeHead(const Reply &reply);
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
+    void clientLeft();
     void addBody(std::span<char> body);
     void finish();
     void pass(bool flush);
@@ -56,6 +58,7 @@ private:
 
     request_rec *r_;
     const char *app_;
+    InterimAnswers interim_;
     apr_bucket_brigade *brigade_ = nullptr;
     char *buffer_ = nullptr;
     apr_off_t pending_ = 0;

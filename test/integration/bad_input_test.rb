@@ -76,6 +76,7 @@ class BadInputTest < IntegrationTest
     raw = server.raw.request("POST", "/upload", { "Transfer-Encoding" => "chunked" })
     raw.write("zz\r\nhello\r\n0\r\n\r\n")
     assert_equal 400, raw.response.status
+    assert_logged root, "body cannot be read"
   ensure
     raw&.close
   end
@@ -84,6 +85,7 @@ class BadInputTest < IntegrationTest
     raw = server.raw.request("POST", "/upload", { "Transfer-Encoding" => "chunked" })
     raw.write("#{200_000.to_s(16)}\r\n#{'x' * 200_000}\r\n-5\r\nhello\r\n")
     assert_includes 400..499, raw.response.status
+    assert_logged root, "body cannot be read"
   ensure
     raw&.close
   end
@@ -96,6 +98,7 @@ class BadInputTest < IntegrationTest
     assert true, "broken off, so the answer does not look whole"
   ensure
     raw&.close
+    assert_logged root, "(chunk|broke|malformed)"
   end
 
   def test_a_body_that_ends_early_does_not_hang
@@ -106,6 +109,7 @@ class BadInputTest < IntegrationTest
     rescue EOFError, Errno::ECONNRESET
       assert true
     end
+    assert_logged root, "the client left"
   ensure
     raw&.close
   end
@@ -113,15 +117,16 @@ class BadInputTest < IntegrationTest
   def test_an_instance_that_closes_in_the_middle_of_its_answer_does_not_hang
     raw = server.raw.request("GET", "/die_midway?bytes=200000")
     assert raw.ended?, "the connection was ended"
-    assert_logged root, "(signal|died|exited|killed)"
+    assert_logged root, "its instance died"
+    assert_logged root, "signal=9"
   ensure
     raw&.close
   end
 
   def test_an_application_root_that_does_not_exist_is_named
     response = client("missing.test").get("/page")
-    assert_status [404, 500, 503], response
-    assert_logged "/nonexistent/app", "(exist|No such|not found|missing)" unless response.code == "404"
+    assert_status 500, response
+    assert_logged "/nonexistent/app", "No such file"
   end
 
   def test_an_application_root_that_may_not_be_read_is_named

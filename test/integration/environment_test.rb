@@ -39,6 +39,16 @@ class EnvironmentTest < IntegrationTest
     end
   end
 
+  def test_a_path_in_plain_utf8_reaches_the_application
+    raw = server.raw
+    raw.request("GET", "/env/Grüße/café")
+    seen = JSON.parse(raw.response.body)
+    assert_equal "/env/Grüße/café", URI.decode_www_form_component(seen["PATH_INFO"])
+    assert_equal "/env/Grüße/café", URI.decode_www_form_component(seen["REQUEST_URI"])
+  ensure
+    raw&.close
+  end
+
   def test_query_strings_are_left_alone
     ["a=1&b=2", "a=%C3%A9+x&c=%26&&", "no-equals-sign", "a[]=1&a[]=2", "x=%00%0D%0A", "?="].each do |query|
       assert_equal query, env("/env?#{query}")["QUERY_STRING"]

@@ -37,6 +37,18 @@ class ResponsesTest < IntegrationTest
     end
   end
 
+  def test_a_body_that_must_not_be_there_is_dropped
+    WITHOUT_BODY.each do |status|
+      assert_equal status, @raw.get("/status/#{status}?body=yes").status
+      assert_equal "hello world\n", @raw.get("/hello").body
+    end
+  end
+
+  def test_a_head_request_whose_application_sends_a_body_gets_none
+    assert_equal 200, @raw.request("HEAD", "/download?bytes=300000").response(head: true).status
+    assert_equal "hello world\n", @raw.get("/hello").body
+  end
+
   def test_a_body_without_a_length_is_chunked
     response = @raw.get("/download?bytes=1000000&length=no")
     assert_equal Pattern.bytes(1_000_000), response.body

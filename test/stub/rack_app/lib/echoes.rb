@@ -55,7 +55,7 @@ module Echoes
 
   def status(request)
     code = request.rest.to_i
-    return [code, {}, []] if code == 204 || code == 304 || code < 200
+    return [code, {}, []] if (code == 204 || code == 304 || code < 200) && request["body"] != "yes"
 
     text(code, "status #{code}\n")
   end
