@@ -9,6 +9,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
     %D%/BoardTest.cpp \
+    %D%/BodySenderTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
@@ -16,6 +17,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/DescriptorStoreTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
     %D%/EventLoopTest.cpp \
+    %D%/ExchangeTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FrameReaderTest.cpp \
     %D%/FrameSocketTest.cpp \
@@ -32,6 +34,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProcessOutputTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
+    %D%/QueueSessionTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
@@ -46,6 +49,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
     %D%/StartupFileCacheTest.cpp \
+    %D%/StreamSessionTest.cpp \
     %D%/support/AgentProgram.cpp \
     %D%/support/AgentProgram.h \
     %D%/support/CapturedLog.cpp \
@@ -54,6 +58,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/Expect.h \
     %D%/support/FakeAgent.cpp \
     %D%/support/FakeAgent.h \
+    %D%/support/FakeHost.cpp \
+    %D%/support/FakeHost.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \

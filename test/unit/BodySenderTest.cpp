@@ -1,0 +1,202 @@
+#include "pool/BodySender.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <future>
+#include <memory>
+
+#include "pool/Exchange.h"
+#include "support/Expect.h"
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class BodySenderTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(BodySenderTest);
+    CPPUNIT_TEST(testASmallBodyIsOneMessage);
+    CPPUNIT_TEST(testABodyLargerThanTheChannelGoesInPieces);
+    CPPUNIT_TEST(testABodyMayEndWithNothing);
+    CPPUNIT_TEST(testAnAnswerInterruptsTheBody);
+    CPPUNIT_TEST(testALongHeadGoesOnInBodyMessages);
+    CPPUNIT_TEST(testALongHeadStandsBeforeTheBody);
+    CPPUNIT_TEST(testTheLongestHeadIsSent);
+    CPPUNIT_TEST(testALongerHeadIsRefused);
+    CPPUNIT_TEST(testABodyThatDoesNotFitItsRequestIsRefused);
+    CPPUNIT_TEST(testAChannelWithUnreadBodyIsNotUsedAgain);
+    CPPUNIT_TEST(testAChannelWhoseBodyWasReadIsUsedAgain);
+    CPPUNIT_TEST(testARequestWithABodyUnderWayIsNotRepeated);
+    CPPUNIT_TEST(testBodyMessagesOfAnEarlierTicketCount);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::shared_ptr<FakeHost> host_;
+    std::unique_ptr<Exchange> exchange_;
+    std::string environment_;
+    std::vector<char> buffer_;
+
+    void start(bool bodyFollows, bool retryable = false) {
+        Session::Request request;
+        request.environment = environment_;
+        request.bodyFollows = bodyFollows;
+        request.retryable = retryable;
+        exchange_->start(request, 0);
+    }
+    Exchange::Event receive(std::chrono::milliseconds timeout = 5s) {
+        return exchange_->receive(buffer_, -1, timeout);
+    }
+    void answer() {
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        exchange_->complete();
+        exchange_.reset();
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+        exchange_ = std::make_unique<Exchange>(host_);
+        environment_ = std::string("NAME\0value\0", 11);
+        buffer_.resize(MAX_MESSAGE);
+    }
+
+    void tearDown() override {
+        exchange_.reset();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testASmallBodyIsOneMessage() {
+        start(true);
+        CPPUNIT_ASSERT_EQUAL(unsigned{BODY_FOLLOWS}, unsigned{host_->take().header.flags});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, exchange_->sendBody("body", true));
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+        const auto message = host_->receive();
+        CPPUNIT_ASSERT(message->header.type == MessageType::BODY);
+        CPPUNIT_ASSERT_EQUAL(unsigned{LAST}, unsigned{message->header.flags});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, message->header.ticket);
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), message->payload);
+    }
+
+    void testABodyLargerThanTheChannelGoesInPieces() {
+        start(true);
+        std::string body(5000000, 'x');
+        body[4000000] = 'y';
+        auto instance = std::async(std::launch::async, [this] { return host_->receiveBody(); });
+        CPPUNIT_ASSERT_EQUAL(body.size(), exchange_->sendBody(body, true));
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+        CPPUNIT_ASSERT(instance.get() == body);
+    }
+
+    void testABodyMayEndWithNothing() {
+        start(true);
+        exchange_->sendBody("body", false);
+        CPPUNIT_ASSERT(!exchange_->bodyDone());
+        exchange_->sendBody("", true);
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
+    }
+
+    void testAnAnswerInterruptsTheBody() {
+        start(true);
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "too large", true);
+        const std::string body(5000000, 'x');
+        CPPUNIT_ASSERT(exchange_->sendBody(body, true) < body.size());
+        CPPUNIT_ASSERT(!exchange_->bodyDone());
+        const Exchange::Event event = receive();
+        CPPUNIT_ASSERT_EQUAL(std::string("too large"), std::string(event.payload.data(), event.payload.size()));
+    }
+
+    void testALongHeadGoesOnInBodyMessages() {
+        environment_ = std::string(200000, 'e');
+        start(false);
+        const FakeHost::Request request = host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{200000}, request.header.headLength);
+        CPPUNIT_ASSERT_EQUAL(unsigned{BODY_FOLLOWS}, unsigned{request.header.flags});
+        auto instance = std::async(std::launch::async, [&] {
+            const std::string rest = host_->receiveBody();
+            host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+            return rest;
+        });
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(request.environment + instance.get() == environment_);
+    }
+
+    void testALongHeadStandsBeforeTheBody() {
+        environment_ = std::string(100000, 'e');
+        start(true);
+        const FakeHost::Request request = host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, exchange_->sendBody("body", true));
+        CPPUNIT_ASSERT(request.environment + host_->receiveBody() == environment_ + "body");
+    }
+
+    void testTheLongestHeadIsSent() {
+        environment_ = std::string(MAX_ENVIRONMENT, 'e');
+        start(true);
+        const FakeHost::Request request = host_->take();
+        auto instance = std::async(std::launch::async, [this] { return host_->receiveBody(); });
+        exchange_->sendBody("", true);
+        CPPUNIT_ASSERT(request.environment + instance.get() == environment_);
+    }
+
+    void testALongerHeadIsRefused() {
+        environment_ = std::string(MAX_ENVIRONMENT + 1, 'e');
+        const auto error = thrownBy<ProtocolException>([this] { start(false); });
+        CPPUNIT_ASSERT(std::string(error.what()).find("1 MiB") != std::string::npos);
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testABodyThatDoesNotFitItsRequestIsRefused() {
+        const std::string body(MAX_MESSAGE, 'x');
+        Session::Request request;
+        request.environment = environment_;
+        request.body = body;
+        thrownBy<ProtocolException>([&] { exchange_->start(request, 0); });
+        CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
+    }
+
+    void testAChannelWithUnreadBodyIsNotUsedAgain() {
+        start(true);
+        host_->claim(host_->take());
+        exchange_->sendBody("body", true);
+        answer();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
+    }
+
+    void testAChannelWhoseBodyWasReadIsUsedAgain() {
+        start(true);
+        host_->claim(host_->take());
+        exchange_->sendBody("body", true);
+        host_->receiveBody();
+        answer();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
+    }
+
+    void testARequestWithABodyUnderWayIsNotRepeated() {
+        start(true, true);
+        host_->claim(host_->take());
+        exchange_->sendBody("body", true);
+        host_->send(MessageType::LOST, 1);
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::LOST);
+    }
+
+    void testBodyMessagesOfAnEarlierTicketCount() {
+        start(true);
+        host_->take();
+        exchange_->sendBody("bo", false);
+        host_->send(MessageType::RECHECK, 1);
+        // Nobody has begun: it goes into the line again, and its body so far stays where it is.
+        CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
+        const FakeHost::Request again = host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, again.header.ticket);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{1}, again.header.resends);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->receive()->header.ticket);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(BodySenderTest);
+
+}  // namespace Passenger

@@ -1,0 +1,387 @@
+#include "pool/Exchange.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <future>
+
+#include "io/SocketPair.h"
+#include "support/Expect.h"
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class ExchangeTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ExchangeTest);
+    CPPUNIT_TEST(testARequestArrivesAsItIsWritten);
+    CPPUNIT_TEST(testAnAnswerArrives);
+    CPPUNIT_TEST(testWhileItLastsItIsOnTheBoardAndCounted);
+    CPPUNIT_TEST(testASkippedRequestIsSentAgainUnderANewTicket);
+    CPPUNIT_TEST(testALostRequestThatMayBeRepeatedIsSentOnceMore);
+    CPPUNIT_TEST(testALostRequestThatMayNotBeRepeatedIsLost);
+    CPPUNIT_TEST(testAfterTheFirstByteOfTheAnswerNothingIsRepeated);
+    CPPUNIT_TEST(testARecheckOfAnUnclaimedRequestSendsItAgain);
+    CPPUNIT_TEST(testARecheckOfAClaimedRequestWaitsOn);
+    CPPUNIT_TEST(testAnAnswerThatIsThereBeatsARecheck);
+    CPPUNIT_TEST(testARefusalOfAnUnclaimedRequestIsBelieved);
+    CPPUNIT_TEST(testARefusalOfAClaimedRequestIsNot);
+    CPPUNIT_TEST(testAClientThatLeavesWithdrawsItsRequest);
+    CPPUNIT_TEST(testAClientThatLeavesABegunRequestIsWaitedFor);
+    CPPUNIT_TEST(testWhenTimeIsUpAWaitingRequestIsWithdrawn);
+    CPPUNIT_TEST(testWhenTimeIsUpABegunRequestIsCutOff);
+    CPPUNIT_TEST(testARequestThatNobodyHasIsFoundWithoutBeingTold);
+    CPPUNIT_TEST(testAClaimThatVanishedWithoutAnAnswerIsALoss);
+    CPPUNIT_TEST(testAChannelThatEndsIsALoss);
+    CPPUNIT_TEST(testAClosedGenerationIsFollowedByTheNext);
+    CPPUNIT_TEST(testALineThatIsClosedAgainAndAgainIsGivenUp);
+    CPPUNIT_TEST(testWhyALineIsClosedIsPassedOn);
+    CPPUNIT_TEST(testAFullQueueIsRefused);
+    CPPUNIT_TEST(testStaleMessagesAreDropped);
+    CPPUNIT_TEST(testTooManyStaleMessagesBreakTheChannel);
+    CPPUNIT_TEST(testAMessageOfUnknownTypeBreaksTheChannel);
+    CPPUNIT_TEST(testATooLongMessageBreaksTheChannel);
+    CPPUNIT_TEST(testAChannelIsUsedAgainAfterACleanEnd);
+    CPPUNIT_TEST(testAnUnfinishedExchangeIsWithdrawnAndItsChannelEnded);
+    CPPUNIT_TEST(testTheAgentIsWokenWhenAllInstancesAreTaken);
+    CPPUNIT_TEST(testAReplyIsWaitingOnceItIsThere);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Kind = Exchange::Event::Kind;
+
+    std::shared_ptr<FakeHost> host_;
+    std::unique_ptr<Exchange> exchange_;
+    std::vector<char> buffer_;
+
+    void start(bool retryable = false) {
+        Session::Request request;
+        request.environment = std::string_view("NAME\0value\0", 11);
+        request.retryable = retryable;
+        exchange_->start(request, 0);
+    }
+    Exchange::Event receive(std::chrono::milliseconds timeout = 5s, int client = -1) {
+        return exchange_->receive(buffer_, client, timeout);
+    }
+    void assertAnswered(const std::string &body) {
+        const Exchange::Event event = receive();
+        CPPUNIT_ASSERT(event.kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(event.header.type == MessageType::RESPONSE);
+        CPPUNIT_ASSERT_EQUAL(body, std::string(event.payload.data(), event.payload.size()));
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+        exchange_ = std::make_unique<Exchange>(host_);
+        buffer_.resize(MAX_MESSAGE);
+    }
+
+    void tearDown() override {
+        exchange_.reset();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testARequestArrivesAsItIsWritten() {
+        Session::Request request;
+        request.environment = std::string_view("NAME\0value\0", 11);
+        request.body = "small";
+        request.headRequest = true;
+        exchange_->start(request, 0);
+        const FakeHost::Request taken = host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::string(request.environment), taken.environment);
+        CPPUNIT_ASSERT_EQUAL(std::string("small"), taken.body);
+        CPPUNIT_ASSERT_EQUAL(unsigned{LAYOUT_VERSION}, unsigned{taken.header.version});
+        CPPUNIT_ASSERT_EQUAL(unsigned{HEAD_REQUEST}, unsigned{taken.header.flags});
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, taken.header.ticket);
+        CPPUNIT_ASSERT(taken.header.sentAt > 0);
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+    }
+
+    void testAnAnswerArrives() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        assertAnswered("hello");
+    }
+
+    void testWhileItLastsItIsOnTheBoardAndCounted() {
+        start();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+        exchange_.reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
+    }
+
+    void testASkippedRequestIsSentAgainUnderANewTicket() {
+        start();
+        host_->take();
+        host_->send(MessageType::SKIPPED, 1);
+        host_->send(MessageType::RESPONSE, 2, "", "hello", true);
+        assertAnswered("hello");
+        const FakeHost::Request again = host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, again.header.ticket);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{1}, again.header.resends);
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+    }
+
+    void testALostRequestThatMayBeRepeatedIsSentOnceMore() {
+        start(true);
+        host_->claim(host_->take());
+        host_->send(MessageType::LOST, 1);
+        host_->send(MessageType::LOST, 2);
+        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testALostRequestThatMayNotBeRepeatedIsLost() {
+        start(false);
+        host_->take();
+        host_->send(MessageType::LOST, 1);
+        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testAfterTheFirstByteOfTheAnswerNothingIsRepeated() {
+        start(true);
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "hel");
+        host_->send(MessageType::LOST, 1);
+        assertAnswered("hel");
+        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testARecheckOfAnUnclaimedRequestSendsItAgain() {
+        start();
+        host_->take();
+        host_->send(MessageType::RECHECK, 1);
+        CPPUNIT_ASSERT(receive(50ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
+        CPPUNIT_ASSERT_MESSAGE("An instance that wakes up with the first one must not run it", host_->mark() >= 1);
+    }
+
+    void testARecheckOfAClaimedRequestWaitsOn() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RECHECK, 1);
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        assertAnswered("hello");
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testAnAnswerThatIsThereBeatsARecheck() {
+        start();
+        host_->take();
+        host_->send(MessageType::RECHECK, 1);
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        // Its claim is cleared by now.
+        assertAnswered("hello");
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testARefusalOfAnUnclaimedRequestIsBelieved() {
+        start();
+        host_->send(MessageType::REFUSED, 1, "deadbeef", "It does not boot.", true, 500);
+        const Exchange::Event event = receive();
+        CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, event.status);
+        CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), event.reportId);
+        CPPUNIT_ASSERT_EQUAL(std::string("It does not boot."), event.text);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
+    }
+
+    void testARefusalOfAClaimedRequestIsNot() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::REFUSED, 1, "deadbeef", "It does not boot.", true, 500);
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        assertAnswered("hello");
+    }
+
+    void testAClientThatLeavesWithdrawsItsRequest() {
+        start();
+        DescriptorPair client = makeStreamPair();
+        client.second.reset();
+        CPPUNIT_ASSERT(receive(5s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
+        exchange_.reset();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
+    }
+
+    void testAClientThatLeavesABegunRequestIsWaitedFor() {
+        start();
+        host_->claim(host_->take());
+        DescriptorPair client = makeStreamPair();
+        client.second.reset();
+        CPPUNIT_ASSERT(receive(50ms, client.first.get()).kind == Kind::TIMED_OUT);
+    }
+
+    void testWhenTimeIsUpAWaitingRequestIsWithdrawn() {
+        start();
+        CPPUNIT_ASSERT(receive(10ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
+    }
+
+    void testWhenTimeIsUpABegunRequestIsCutOff() {
+        start();
+        host_->claim(host_->take());
+        CPPUNIT_ASSERT(receive(10ms).kind == Kind::TIMED_OUT);
+        exchange_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
+        CPPUNIT_ASSERT(!host_->receive());
+    }
+
+    void testARequestThatNobodyHasIsFoundWithoutBeingTold() {
+        start();
+        host_->take();
+        CPPUNIT_ASSERT(receive(1200ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
+    }
+
+    void testAClaimThatVanishedWithoutAnAnswerIsALoss() {
+        start();
+        host_->claim(host_->take());
+        // The agent's word is lost with the agent; the next one clears what the dead instance had claimed.
+        host_->send(MessageType::RECHECK, 1);
+        CPPUNIT_ASSERT(!exchange_->replyWaiting());
+        host_->clearClaim();
+        CPPUNIT_ASSERT(receive(5s).kind == Kind::LOST);
+    }
+
+    void testAChannelThatEndsIsALoss() {
+        start();
+        host_->claim(host_->take());
+        host_->prepare();  // The only other end goes.
+        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+    }
+
+    void testAClosedGenerationIsFollowedByTheNext() {
+        host_->closeQueue();
+        start();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+    }
+
+    void testALineThatIsClosedAgainAndAgainIsGivenUp() {
+        host_->closeQueue();
+        host_->closesAlways = true;
+        thrownBy<IOException>([this] { start(); });
+        CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, host_->onBoard());
+    }
+
+    void testWhyALineIsClosedIsPassedOn() {
+        host_->closeQueue();
+        host_->refusal.emplace(500, "deadbeef", "It does not boot.");
+        const auto error = thrownBy<RefusedException>([this] { start(); });
+        CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), error.reportId());
+    }
+
+    void testAFullQueueIsRefused() {
+        const QueueLinkPtr link = host_->link(Generation());
+        const std::string large(60000, 'x');
+        while (RequestQueue::send(link->sending.get(), RequestHeader{}, large, "") == RequestQueue::Outcome::QUEUED) {
+        }
+        const auto error = thrownBy<RefusedException>([this] {
+            Session::Request request;
+            const std::string environment(60000, 'x');
+            request.environment = environment;
+            exchange_->start(request, 0);
+        });
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, error.status());
+        CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
+    }
+
+    void testStaleMessagesAreDropped() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 99, "", "somebody else's", true);
+        host_->sendRaw("short");
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        assertAnswered("hello");
+    }
+
+    void testTooManyStaleMessagesBreakTheChannel() {
+        start();
+        host_->claim(host_->take());
+        auto instance = std::async(std::launch::async, [this] {
+            try {
+                for (int i = 0; i < 100; i++) {
+                    host_->send(MessageType::DATA, 99, "", std::string(60000, 'x'));
+                }
+                return false;
+            } catch (const SystemException &) {
+                return true;
+            }
+        });
+        CPPUNIT_ASSERT(receive().kind == Kind::BROKEN);
+        exchange_.reset();
+        CPPUNIT_ASSERT_MESSAGE("Who was still writing is freed", instance.get());
+    }
+
+    void testAMessageOfUnknownTypeBreaksTheChannel() {
+        start();
+        host_->send(static_cast<MessageType>(77), 1);
+        CPPUNIT_ASSERT(receive().kind == Kind::BROKEN);
+    }
+
+    void testATooLongMessageBreaksTheChannel() {
+        start();
+        host_->sendRaw(std::string(MAX_MESSAGE + 1, 'x'));
+        const Exchange::Event event = receive();
+        CPPUNIT_ASSERT(event.kind == Kind::BROKEN);
+        CPPUNIT_ASSERT(!event.text.empty());
+    }
+
+    void testAChannelIsUsedAgainAfterACleanEnd() {
+        start();
+        host_->take();
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        assertAnswered("hello");
+        exchange_->complete();
+        exchange_ = std::make_unique<Exchange>(host_);
+        start();
+        const FakeHost::Request second = host_->take();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->channelsMade);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, second.header.ticket);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{0}, second.header.resends);
+    }
+
+    void testAnUnfinishedExchangeIsWithdrawnAndItsChannelEnded() {
+        start();
+        exchange_.reset();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
+        CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
+        CPPUNIT_ASSERT(!host_->receive());
+    }
+
+    void testTheAgentIsWokenWhenAllInstancesAreTaken() {
+        host_->setCapacity(1);
+        start();
+        CPPUNIT_ASSERT_EQUAL(0U, host_->woken);
+        std::vector<std::unique_ptr<Exchange>> more;
+        for (int i = 0; i < 2; i++) {
+            more.push_back(std::make_unique<Exchange>(host_));
+            more.back()->start(Session::Request{}, 0);
+        }
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Once is enough", 1U, host_->woken);
+    }
+
+    void testAReplyIsWaitingOnceItIsThere() {
+        start();
+        host_->claim(host_->take());
+        CPPUNIT_ASSERT(!exchange_->replyWaiting());
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        CPPUNIT_ASSERT(exchange_->replyWaiting());
+        assertAnswered("hello");
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ExchangeTest);
+
+}  // namespace Passenger

@@ -1,0 +1,213 @@
+#include "pool/QueueSession.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <stdexcept>
+
+#include "support/Expect.h"
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class QueueSessionTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(QueueSessionTest);
+    CPPUNIT_TEST(testAnAnswerInOneMessage);
+    CPPUNIT_TEST(testAnAnswerWithoutAHead);
+    CPPUNIT_TEST(testAHeadInSeveralMessages);
+    CPPUNIT_TEST(testTheLongestHead);
+    CPPUNIT_TEST(testALongerHeadIsBroken);
+    CPPUNIT_TEST(testABodyInPieces);
+    CPPUNIT_TEST(testAnInterimAnswerIsFollowedByTheRealOne);
+    CPPUNIT_TEST(testAnAbortedAnswerDoesNotLookWhole);
+    CPPUNIT_TEST(testAnAnswerThatEndsWithinItsHeadIsBroken);
+    CPPUNIT_TEST(testASecondHeadIsBroken);
+    CPPUNIT_TEST(testBytesBeforeTheHeadAreBroken);
+    CPPUNIT_TEST(testAStreamIsBroken);
+    CPPUNIT_TEST(testALostInstanceIsTold);
+    CPPUNIT_TEST(testARefusalIsToldAtTheStart);
+    CPPUNIT_TEST(testItHasNoByteStream);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::shared_ptr<FakeHost> host_;
+    std::unique_ptr<QueueSession> session_;
+    std::vector<char> buffer_;
+
+    Reply receive() {
+        return session_->receive(buffer_, -1, 5s);
+    }
+    void assertBroken() {
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::BROKEN);
+        CPPUNIT_ASSERT(reply.ends());
+        CPPUNIT_ASSERT(!reply.text.empty());
+        session_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->dirtyEnds);
+    }
+    static std::string bodyOf(const Reply &reply) {
+        return std::string(reply.body.data(), reply.body.size());
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+        session_ = std::make_unique<QueueSession>(host_);
+        buffer_.resize(Session::BUFFER_SIZE);
+        CPPUNIT_ASSERT(!session_->start(Session::Request{}));
+        host_->claim(host_->take());
+    }
+
+    void tearDown() override {
+        session_.reset();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testAnAnswerInOneMessage() {
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "hello", true, 404);
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{404}, reply.status);
+        CPPUNIT_ASSERT_EQUAL(std::string("A: b\r\n"), std::string(reply.head));
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), bodyOf(reply));
+        CPPUNIT_ASSERT(reply.last && reply.ends());
+        session_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
+    }
+
+    void testAnAnswerWithoutAHead() {
+        host_->send(MessageType::RESPONSE, 1, "", "", true, 204);
+        const Reply reply = receive();
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{204}, reply.status);
+        CPPUNIT_ASSERT(reply.head.empty() && reply.last);
+    }
+
+    void testAHeadInSeveralMessages() {
+        const std::string head = "A: " + std::string(100000, 'x') + "\r\n";
+        MessageHeader header{};
+        header.ticket = 1;
+        header.type = MessageType::RESPONSE;
+        header.status = 200;
+        header.headLength = static_cast<std::uint32_t>(head.size());
+        const std::string start(reinterpret_cast<const char *>(&header), sizeof(header));
+        host_->sendRaw(start + head.substr(0, 60000));
+        host_->send(MessageType::DATA, 1, "", head.substr(60000, 30000));
+        host_->send(MessageType::DATA, 1, "", head.substr(90000) + "hello", true);
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE);
+        CPPUNIT_ASSERT(reply.head == head);
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), bodyOf(reply));
+        CPPUNIT_ASSERT(reply.last);
+    }
+
+    void testTheLongestHead() {
+        MessageHeader header{};
+        header.ticket = 1;
+        header.type = MessageType::RESPONSE;
+        header.status = 200;
+        header.headLength = MAX_RESPONSE_HEAD;
+        host_->sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + std::string(60000, 'h'));
+        host_->send(MessageType::DATA, 1, "", std::string(60000, 'h'));
+        host_->send(MessageType::DATA, 1, "", std::string(MAX_RESPONSE_HEAD - 120000, 'h'), true);
+        CPPUNIT_ASSERT_EQUAL(MAX_RESPONSE_HEAD, receive().head.size());
+    }
+
+    void testALongerHeadIsBroken() {
+        MessageHeader header{};
+        header.ticket = 1;
+        header.type = MessageType::RESPONSE;
+        header.headLength = MAX_RESPONSE_HEAD + 1;
+        host_->sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)));
+        assertBroken();
+    }
+
+    void testABodyInPieces() {
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n");
+        host_->send(MessageType::DATA, 1, "", "hel");
+        host_->send(MessageType::DATA, 1, "", "lo");
+        host_->send(MessageType::DATA, 1, "", "", true);
+        CPPUNIT_ASSERT(!receive().ends());
+        std::string body;
+        Reply reply;
+        do {
+            reply = receive();
+            CPPUNIT_ASSERT(reply.kind == Reply::Kind::DATA);
+            body += bodyOf(reply);
+        } while (!reply.ends());
+        CPPUNIT_ASSERT_EQUAL(std::string("hello"), body);
+    }
+
+    void testAnInterimAnswerIsFollowedByTheRealOne() {
+        host_->send(MessageType::INTERIM, 1, "Link: x\r\n", "", false, 103);
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        const Reply interim = receive();
+        CPPUNIT_ASSERT(interim.kind == Reply::Kind::INTERIM);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{103}, interim.status);
+        CPPUNIT_ASSERT(!interim.ends());
+        CPPUNIT_ASSERT(receive().kind == Reply::Kind::RESPONSE);
+    }
+
+    void testAnAbortedAnswerDoesNotLookWhole() {
+        host_->send(MessageType::RESPONSE, 1, "", "hel");
+        host_->send(MessageType::ABORTED, 1, "", "", true);
+        CPPUNIT_ASSERT(!receive().ends());
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::ABORTED);
+        CPPUNIT_ASSERT(reply.ends() && !reply.last);
+    }
+
+    void testAnAnswerThatEndsWithinItsHeadIsBroken() {
+        MessageHeader header{};
+        header.ticket = 1;
+        header.type = MessageType::RESPONSE;
+        header.headLength = 1000;
+        header.flags = LAST;
+        host_->sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + "A: b\r\n");
+        assertBroken();
+    }
+
+    void testASecondHeadIsBroken() {
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n");
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n");
+        receive();
+        assertBroken();
+    }
+
+    void testBytesBeforeTheHeadAreBroken() {
+        host_->send(MessageType::DATA, 1, "", "hello");
+        assertBroken();
+    }
+
+    void testAStreamIsBroken() {
+        host_->send(MessageType::ACCEPTED, 1);
+        assertBroken();
+    }
+
+    void testALostInstanceIsTold() {
+        host_->send(MessageType::LOST, 1);
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::LOST && reply.ends());
+    }
+
+    void testARefusalIsToldAtTheStart() {
+        host_->closeQueue();
+        host_->refusal.emplace(500, "deadbeef", "It does not boot.");
+        QueueSession refused(host_);
+        const std::optional<Reply> reply = refused.start(Session::Request{});
+        CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, reply->status);
+        CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), reply->reportId);
+    }
+
+    void testItHasNoByteStream() {
+        thrownBy<std::logic_error>([this] { session_->getReader(); });
+        thrownBy<std::logic_error>([this] { session_->sendHeaders(""); });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(QueueSessionTest);
+
+}  // namespace Passenger

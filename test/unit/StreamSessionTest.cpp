@@ -1,0 +1,122 @@
+#include "pool/StreamSession.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <stdexcept>
+
+#include "io/SocketPair.h"
+#include "support/Expect.h"
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class StreamSessionTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(StreamSessionTest);
+    CPPUNIT_TEST(testItAsksForAStream);
+    CPPUNIT_TEST(testBytesGoBothWays);
+    CPPUNIT_TEST(testItsEndIsTheStreamsEnd);
+    CPPUNIT_TEST(testAnApplicationThatCannotBeStartedIsASpawnException);
+    CPPUNIT_TEST(testALineThatIsClosedForGoodIsASpawnException);
+    CPPUNIT_TEST(testAnInstanceThatDiesIsAnIOException);
+    CPPUNIT_TEST(testAnAnswerWithoutAStreamIsAnIOException);
+    CPPUNIT_TEST(testItExchangesNoMessages);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::shared_ptr<FakeHost> host_;
+    FileDescriptor instance_;
+
+    /** What an instance will do with the next request. */
+    std::unique_ptr<StreamSession> open() {
+        DescriptorPair pair = makeStreamPair();
+        instance_ = std::move(pair.first);
+        host_->prepare();
+        host_->send(MessageType::ACCEPTED, 1, "", "", false, 0, pair.second.get());
+        return std::make_unique<StreamSession>(host_);
+    }
+    std::string readAll() {
+        std::string text;
+        char buffer[4096];
+        for (ssize_t size; (size = ::read(instance_.get(), buffer, sizeof(buffer))) > 0;) {
+            text.append(buffer, static_cast<std::size_t>(size));
+        }
+        return text;
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+    }
+
+    void tearDown() override {
+        instance_.reset();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testItAsksForAStream() {
+        const auto session = open();
+        const FakeHost::Request request = host_->take();
+        CPPUNIT_ASSERT_EQUAL(unsigned{STREAM}, unsigned{request.header.flags});
+        CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, request.header.headLength);
+    }
+
+    void testBytesGoBothWays() {
+        const auto session = open();
+        session->sendHeaders("environment");
+        session->sendBodyBlock("body");
+        session->closeWriter();
+        const std::uint32_t length = 11;
+        const std::string prefix(reinterpret_cast<const char *>(&length), sizeof(length));
+        CPPUNIT_ASSERT_EQUAL(prefix + "environmentbody", readAll());
+        CPPUNIT_ASSERT_EQUAL(ssize_t{6}, ::send(instance_.get(), "answer", 6, 0));
+        char buffer[16];
+        CPPUNIT_ASSERT_EQUAL(ssize_t{6}, ::read(session->getReader(), buffer, sizeof(buffer)));
+        CPPUNIT_ASSERT_EQUAL(std::string("answer"), std::string(buffer, 6));
+    }
+
+    void testItsEndIsTheStreamsEnd() {
+        open().reset();
+        CPPUNIT_ASSERT_EQUAL(std::string(), readAll());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel has done its duty", 1U, host_->cleanEnds);
+    }
+
+    void testAnApplicationThatCannotBeStartedIsASpawnException() {
+        host_->prepare();
+        host_->send(MessageType::REFUSED, 1, "deadbeef", "It does not boot.", true, 500);
+        const auto error = thrownBy<SpawnException>([this] { StreamSession session(host_); });
+        CPPUNIT_ASSERT_EQUAL(std::string("It does not boot."), std::string(error.what()));
+    }
+
+    void testALineThatIsClosedForGoodIsASpawnException() {
+        host_->closeQueue();
+        host_->refusal.emplace(500, "deadbeef", "It does not boot.");
+        thrownBy<SpawnException>([this] { StreamSession session(host_); });
+    }
+
+    void testAnInstanceThatDiesIsAnIOException() {
+        host_->prepare();
+        host_->send(MessageType::LOST, 1);
+        thrownBy<IOException>([this] { StreamSession session(host_); });
+    }
+
+    void testAnAnswerWithoutAStreamIsAnIOException() {
+        host_->prepare();
+        host_->send(MessageType::ACCEPTED, 1);
+        thrownBy<ProtocolException>([this] { StreamSession session(host_); });
+    }
+
+    void testItExchangesNoMessages() {
+        const auto session = open();
+        thrownBy<std::logic_error>([&] { session->start(Session::Request{}); });
+        thrownBy<std::logic_error>([&] { session->replyWaiting(); });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(StreamSessionTest);
+
+}  // namespace Passenger

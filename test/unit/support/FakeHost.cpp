@@ -1,0 +1,141 @@
+#include "support/FakeHost.h"
+
+#include <cppunit/TestAssert.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+FakeHost::FakeHost() : view_(table_.memory().descriptor()) {
+    table_.setChildSlots(1);
+    nextGeneration();
+}
+
+void FakeHost::nextGeneration() {
+    generation_ = Generation(generation_.value() + 1);
+    queues_.emplace_back();
+    setCapacity(10);
+}
+
+bool FakeHost::hasRequest() const {
+    pollfd entry{queues_.back().receivingEnd().get(), POLLIN, 0};
+    return ::poll(&entry, 1, 0) > 0;
+}
+
+FakeHost::Request FakeHost::take() {
+    std::string text(MAX_MESSAGE, '\0');
+    const ssize_t size = ::recv(queues_.back().receivingEnd().get(), text.data(), text.size(), MSG_DONTWAIT);
+    CPPUNIT_ASSERT_MESSAGE("No request is in the line", size >= static_cast<ssize_t>(sizeof(RequestHeader)));
+    text.resize(static_cast<std::size_t>(size));
+    Request request;
+    std::memcpy(&request.header, text.data(), sizeof(RequestHeader));
+    request.environment = text.substr(sizeof(RequestHeader), request.header.headLength);
+    request.body = text.substr(sizeof(RequestHeader) + request.environment.size());
+    return request;
+}
+
+void FakeHost::claim(const Request &request) {
+    const ClaimCell cell{request.header.channel, request.header.ticket};
+    CPPUNIT_ASSERT(::pwrite(claims_.memory().descriptor().get(), &cell, sizeof(cell), ClaimsLayout::offset(0)) > 0);
+}
+
+void FakeHost::clearClaim() {
+    claims_.clear(0);
+}
+
+std::uint64_t FakeHost::mark() const {
+    return marks_.memory().readU64(MarksLayout::mark(channelsMade));
+}
+
+void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &head, const std::string &body, bool last,
+                    std::uint16_t status, int descriptor) {
+    MessageHeader header{};
+    header.ticket = ticket;
+    header.type = type;
+    header.flags = last ? LAST : 0;
+    header.status = status;
+    header.headLength = static_cast<std::uint32_t>(head.size());
+    sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + head + body, descriptor);
+}
+
+void FakeHost::sendRaw(const std::string &message, int descriptor) {
+    const std::size_t count = descriptor >= 0 ? 1 : 0;
+    CPPUNIT_ASSERT_EQUAL(message.size(), sendWithDescriptors(instanceEnd_, message, std::span(&descriptor, count), 0));
+}
+
+std::optional<FakeHost::Message> FakeHost::receive() {
+    std::string text(MAX_MESSAGE, '\0');
+    pollfd entry{instanceEnd_.get(), POLLIN, 0};
+    CPPUNIT_ASSERT_MESSAGE("No message came", ::poll(&entry, 1, 10000) == 1);
+    const ssize_t size = ::recv(instanceEnd_.get(), text.data(), text.size(), 0);
+    if (size <= 0) {
+        return std::nullopt;
+    }
+    Message message;
+    std::memcpy(&message.header, text.data(), sizeof(MessageHeader));
+    message.payload = text.substr(sizeof(MessageHeader), static_cast<std::size_t>(size) - sizeof(MessageHeader));
+    return message;
+}
+
+std::string FakeHost::receiveBody() {
+    std::string body;
+    while (const std::optional<Message> message = receive()) {
+        CPPUNIT_ASSERT(message->header.type == MessageType::BODY);
+        body += message->payload;
+        if ((message->header.flags & LAST) != 0) {
+            break;
+        }
+    }
+    return body;
+}
+
+void FakeHost::prepare() {
+    DescriptorPair pair = makeSeqPacketPair();
+    instanceEnd_ = std::move(pair.second);
+    const std::uint64_t number = ++channelsMade;
+    free_.push_back(std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(number << 16 | number), board_.allocate(), 0));
+}
+
+std::size_t FakeHost::onBoard() const {
+    return BoardReader(board_.memory().descriptor().duplicate()).inFlight(SLOT).size();
+}
+
+QueueLinkPtr FakeHost::link(Generation unusable) {
+    if (unusable && refusal) {
+        throw RefusedException(*refusal);
+    }
+    if (unusable == generation_) {
+        nextGeneration();
+        if (closesAlways) {
+            closeQueue();
+        }
+    }
+    return makeLink(SLOT, generation_, queues_.back().sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
+                    marks_.memory().descriptor());
+}
+
+std::unique_ptr<ReplyChannel> FakeHost::takeChannel(const QueueLink &) {
+    if (free_.empty()) {
+        prepare();
+    }
+    std::unique_ptr<ReplyChannel> channel = std::move(free_.back());
+    free_.pop_back();
+    return channel;
+}
+
+void FakeHost::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept {
+    if (clean) {
+        cleanEnds++;
+        free_.push_back(std::move(channel));
+    } else {
+        dirtyEnds++;
+        board_.release(channel->boardEntry());
+    }
+}
+
+}  // namespace Passenger

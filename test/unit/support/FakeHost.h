@@ -1,0 +1,106 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "io/GenerationTable.h"
+#include "io/GroupMemory.h"
+#include "io/RequestQueue.h"
+#include "pool/QueueHost.h"
+
+namespace Passenger {
+
+/**
+ * An application's line, with everything that agent and instances do by their bytes (doc/PROTOCOLS.md, sections 1 to 3) under a test's
+ * hand. Serves exchanges, which run in the same thread: what an instance will answer may be sent before it is waited for.
+ */
+class FakeHost final : public QueueHost {
+public:
+    static constexpr std::uint32_t SLOT = 5;
+
+    /** A request as an instance takes it. */
+    struct Request {
+        RequestHeader header{};
+        std::string environment;
+        std::string body;
+    };
+    /** A message that a child sent on a reply channel. */
+    struct Message {
+        MessageHeader header{};
+        std::string payload;
+    };
+
+    FakeHost();
+
+    /** The next request in the line; fails the test when there is none. */
+    Request take();
+    bool hasRequest() const;
+    /** As an instance's first thread. */
+    void claim(const Request &request);
+    void clearClaim();
+    std::uint64_t mark() const;
+    /** Sends on the channel that was made last (or prepare()d). @param descriptor -1: none */
+    void send(MessageType type, std::uint64_t ticket, const std::string &head = "", const std::string &body = "", bool last = false,
+              std::uint16_t status = 200, int descriptor = -1);
+    void sendRaw(const std::string &message, int descriptor = -1);
+    /** The next message of the child; waits for it. Empty at the channel's end. */
+    std::optional<Message> receive();
+    /** BODY messages until the last one. */
+    std::string receiveBody();
+
+    /** Makes the channel that the next exchange will get. */
+    void prepare();
+    /** Another queue, which is the current one from now on. */
+    void nextGeneration();
+    void closeQueue() {
+        queues_.back().shutDown();
+    }
+    void setCapacity(std::uint32_t capacity) {
+        table_.publish(SLOT, generation_, capacity);
+    }
+    unsigned inFlight() const {
+        return marks_.inFlight(1);
+    }
+    std::size_t onBoard() const;
+
+    QueueLinkPtr link(Generation unusable) override;
+    std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) override;
+    void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override;
+    Board &board() override {
+        return board_;
+    }
+    std::uint32_t childSlot() const override {
+        return 0;
+    }
+    const GenerationTableView &generations() const override {
+        return view_;
+    }
+    void wakeAgent() noexcept override {
+        woken++;
+    }
+
+    /** link() throws it, when the line in hand is unusable. */
+    std::optional<RefusedException> refusal;
+    /** New generations are closed, too. */
+    bool closesAlways = false;
+    unsigned woken = 0;
+    unsigned channelsMade = 0;
+    unsigned cleanEnds = 0;
+    unsigned dirtyEnds = 0;
+
+private:
+    Claims claims_;
+    Marks marks_;
+    GenerationTable table_;
+    GenerationTableView view_;
+    Board board_;
+    Generation generation_;
+    std::vector<RequestQueue> queues_;
+    std::vector<std::unique_ptr<ReplyChannel>> free_;
+    FileDescriptor instanceEnd_;
+};
+
+}  // namespace Passenger
