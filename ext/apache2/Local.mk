@@ -25,6 +25,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/Directives.h \
     %D%/Guard.h \
     %D%/Httpd.h \
+    %D%/InterimAnswers.cpp \
+    %D%/InterimAnswers.h \
     %D%/Lane.cpp \
     %D%/Lane.h \
     %D%/RequestBody.cpp \

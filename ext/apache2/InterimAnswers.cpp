@@ -1,0 +1,57 @@
+#include "InterimAnswers.h"
+
+#include <string_view>
+
+namespace Passenger {
+
+namespace {
+
+/** No application means to send more to one request. */
+constexpr int MOST = 16;
+
+char *copy(apr_pool_t *pool, std::string_view text) {
+    return apr_pstrmemdup(pool, text.data(), text.size());
+}
+
+}  // namespace
+
+const char *InterimAnswers::take(const Reply &reply, bool late) {
+    if (reply.status == HTTP_SWITCHING_PROTOCOLS || reply.status < 100 || reply.status > 199) {
+        return "an upgrade that nobody asked for";
+    }
+    if (++count_ > MOST) {
+        return "one after the other without end";
+    }
+    // httpd itself says 100, when it begins to read the body.
+    if (reply.status == HTTP_CONTINUE || late) {
+        return nullptr;
+    }
+    ResponseHead head;
+    if (const char *problem = head.parse(reply.head)) {
+        return problem;
+    }
+    send(reply.status, head);
+    return nullptr;
+}
+
+void InterimAnswers::send(int status, const ResponseHead &head) {
+    // Those of the answer before have been sent by now.
+    if (pool_ == nullptr) {
+        apr_pool_create(&pool_, r_->pool);
+    } else {
+        apr_pool_clear(pool_);
+    }
+    apr_table_t *saved = r_->headers_out;
+    r_->headers_out = apr_table_make(pool_, 8);
+    for (const ResponseHead::Header &header : head.headers()) {
+        apr_table_addn(r_->headers_out, copy(pool_, header.name), copy(pool_, header.value));
+    }
+    r_->status = status;
+    r_->status_line = ap_get_status_line_ex(r_->pool, status);
+    ap_send_interim_response(r_, 1);
+    r_->headers_out = saved;
+    r_->status = HTTP_OK;
+    r_->status_line = nullptr;
+}
+
+}  // namespace Passenger
