@@ -9,6 +9,7 @@ class UploadsTest < IntegrationTest
   ALLOWANCE = 24 * 1024 * 1024
 
   serve do |made|
+    made.main_directives << "LimitRequestFieldSize 200000\n"
     made.site("rack.test", SampleApps.rack)
     made.site("rails.test", SampleApps.rails, "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
@@ -17,6 +18,16 @@ class UploadsTest < IntegrationTest
     [0, 1, 1_000, 3_000, 3_584, 3_585, 8_192, 16_384, 65_535, 65_536, 65_537, 131_072, 200_000].each do |size|
       assert_arrived size, client.post("/upload", Pattern.bytes(size))
     end
+  end
+
+  def test_small_bodies_of_requests_with_large_heads_arrive_whole
+    [1_000, 3_000, 60_000, 64_000, 65_000, 66_000, 150_000].each do |head|
+      [1, 1_000, 3_072].each { |size| assert_arrived size, client.post("/upload", Pattern.bytes(size), { "X-Large" => "x" * head }) }
+    end
+  end
+
+  def test_a_small_body_of_a_request_with_a_large_head_may_be_left_unread
+    3.times { assert_equal "hello world\n", client.post("/hello", Pattern.bytes(1_000), { "X-Large" => "x" * 65_000 }).body }
   end
 
   def test_a_hundred_megabytes_arrive_whole_in_bounded_memory
