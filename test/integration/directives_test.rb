@@ -5,14 +5,20 @@ require_relative "support/integration_test"
 # Directives that decide where, as whom and how many.
 class DirectivesTest < IntegrationTest
   serve do |made|
-    made.set("PassengerDefaultUser", TestEnvironment::OTHER_USER) if TestEnvironment.root?
+    if TestEnvironment.root?
+      made.set("PassengerDefaultUser", TestEnvironment::OTHER_USER)
+      made.set("PassengerDefaultGroup", "nogroup")
+    end
     rack = SampleApps.rack
     made.site("rack.test", rack)
     made.site("disabled.test", rack, "PassengerEnabled off\n")
     made.site("partly.test", rack, "<Location /hello>\n  PassengerEnabled off\n</Location>\n")
     made.site("elsewhere.test", rack, "PassengerAppRoot #{rack}\n", document_root: static_folder)
     made.site("rails_env.test", rack, "RailsEnv custom\nPassengerMinInstances 2\n")
+    made.site("rack_env.test", rack, "RackEnv another\nPassengerMinInstances 0\n")
     made.site("direct.test", SampleApps.rack, "PassengerSpawnMethod direct\n")
+    made.site("ruby.test", SampleApps.rack, "PassengerRuby #{ruby_wrapper}\n")
+    made.site("single.test", SampleApps.rack, "PassengerMaxInstances 1\n")
     if TestEnvironment.root?
       made.site("user.test", SampleApps.rack, "PassengerUser daemon\n")
       made.site("group.test", SampleApps.rack, "PassengerUser daemon\nPassengerGroup nogroup\n")
@@ -23,6 +29,14 @@ class DirectivesTest < IntegrationTest
 
   def self.static_folder
     SampleApps.new_folder.tap { |folder| File.write(File.join(folder, "static.txt"), "another static file\n") }
+  end
+
+  # A Ruby that can be told from others.
+  def self.ruby_wrapper
+    path = File.join(SampleApps.new_folder, "ruby")
+    File.write(path, "#!/bin/sh\nWRAPPED=yes exec #{RbConfig.ruby} \"$@\"\n")
+    File.chmod(0o755, path)
+    path
   end
 
   def process(site)
@@ -47,6 +61,30 @@ class DirectivesTest < IntegrationTest
   def test_production_is_the_environment_unless_one_is_named
     assert_equal "production", process("rack.test")["environment"]["RACK_ENV"]
     assert_equal %w[custom custom], process("rails_env.test")["environment"].values_at("RACK_ENV", "RAILS_ENV")
+    assert_equal %w[another another], process("rack_env.test")["environment"].values_at("RACK_ENV", "RAILS_ENV")
+  end
+
+  def test_an_application_may_have_a_ruby_of_its_own
+    assert_equal "yes", process("ruby.test")["environment"]["WRAPPED"]
+    refute process("rack.test")["environment"].key?("WRAPPED")
+  end
+
+  def test_an_application_has_no_more_instances_than_it_may
+    pids = Array.new(3) { Thread.new { client("single.test").get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+    assert_equal 1, pids.uniq.size
+  end
+
+  def test_the_log_level_decides_what_is_in_the_log
+    with_server(configuration { |made| made.set("PassengerLogLevel", 2) }) do |server|
+      pid = server.client.pid
+      Process.kill(:KILL, pid)
+      server.log.wait_for(/event=instance\.exited.*pid=#{pid} signal=9/)
+      refute_match(/event=instance\.started/, server.log.text)
+      server.graceful { |made| made.set("PassengerLogLevel", 3) }
+      Process.kill(:KILL, eventually { server.client.pid })
+      server.client.pid
+      server.log.wait_for(/event=instance\.started/)
+    end
   end
 
   def test_a_smartly_spawned_instance_is_a_child_of_its_preloader
@@ -91,9 +129,10 @@ class DirectivesTest < IntegrationTest
     assert_equal Etc.getpwnam("games").gid, process("owner.test")["gid"]
   end
 
-  def test_an_application_of_root_runs_as_the_default_user
+  def test_an_application_of_root_runs_as_the_default_user_and_group
     needs_root "applications change their user"
-    assert_equal Etc.getpwnam(TestEnvironment::OTHER_USER).uid, process("root.test")["uid"]
+    ids = [Etc.getpwnam(TestEnvironment::OTHER_USER).uid, Etc.getgrnam("nogroup").gid]
+    assert_equal ids, process("root.test").values_at("uid", "gid")
   end
 
   def test_an_application_runs_as_the_user_that_is_named

@@ -61,6 +61,20 @@ class RestartTest < IntegrationTest
     assert_equal ["200"], codes.uniq
   end
 
+  def test_a_restart_is_noticed_within_the_throttle_rate
+    root = SampleApps.written(SampleApps.saying("version 1"))
+    made = configuration do |one|
+      one.set("PassengerStatThrottleRate", 2)
+      one.site("throttled.test", root)
+    end
+    with_server(made) do |server|
+      assert_equal "version 1", server.client.get("/").body
+      File.write(File.join(root, "config.ru"), SampleApps.saying("version 2"))
+      FileUtils.touch(File.join(root, "tmp/restart.txt"))
+      eventually("the new version", within: 2 + 2) { server.client.get("/").body == "version 2" }
+    end
+  end
+
   def test_a_relative_restart_folder_is_below_the_application
     assert_brought_by "relative", "deploy/restart.txt"
   end

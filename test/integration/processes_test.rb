@@ -1,0 +1,58 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Who runs, as whose child, and what of it can be reached from outside.
+class ProcessesTest < IntegrationTest
+  serve { |made| made.site("rack.test", SampleApps.rack) }
+
+  def setup
+    @pid = client.pid
+  end
+
+  def test_the_agents_processes_are_httpds_descendants_in_the_order_of_their_duties
+    line = [ProcessInfo.read(@pid)]
+    line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
+    names = line.map(&:command_line)
+    [/RubyApp/, /AppPreloader/, /spawn server/, /passenger-agent\S* pool/, /passenger-agent\S* watchdog/].zip(names) do |expected, name|
+      assert_match expected, name
+    end
+    assert_equal 6, line.size
+  end
+
+  def test_nothing_but_httpd_listens
+    inodes = ->(protocol, state) { table(protocol).select { |row| row[3] == state }.map { |row| row[9] } }
+    listening = inodes.call("tcp", "0A") + inodes.call("tcp6", "0A")
+    refute_empty listening
+    server.tree.beside_httpd.each do |process|
+      sockets = socket_inodes(process)
+      assert_empty sockets & listening, "#{process} listens"
+      assert_empty sockets & (inodes.call("udp", "07") + inodes.call("udp6", "07")), process.to_s
+    end
+  end
+
+  def test_no_socket_has_a_name
+    named = table("unix").select { |row| row[7] }.map { |row| row[6] }
+    server.tree.beside_httpd.each { |process| assert_empty socket_inodes(process) & named, process.to_s }
+  end
+
+  def test_instances_hold_none_of_httpds_sockets
+    # The request's own connection is httpd's alone: applications that live on do not keep it open.
+    addresses = table("tcp").select { |row| row[1].end_with?(format(":%04X", server.port)) }.map { |row| row[9] }
+    refute_empty addresses
+    server.tree.beside_httpd.each { |process| assert_empty socket_inodes(process) & addresses, process.to_s }
+  end
+
+  private
+
+  # Rows of /proc/net/NAME, without the title; empty where the kernel has no such protocol.
+  def table(name)
+    File.readlines("/proc/net/#{name}").drop(1).map(&:split)
+  rescue Errno::ENOENT
+    []
+  end
+
+  def socket_inodes(process)
+    process.descriptors.values.filter_map { |target| target[/\Asocket:\[(\d+)\]\z/, 1] }
+  end
+end
