@@ -126,8 +126,9 @@ module PhusionPassenger
       @queue&.close
       deadline = now + FINISH_WITHIN
       @threads.each { |thread| thread.join([deadline - now, 0].max) }
-      busy = @handlers.count(&:busy?)
-      Log.event("instance.gave_up_waiting", requests: busy) if busy.positive?
+      busy = @handlers.select(&:busy?)
+      Log.event("instance.gave_up_waiting", requests: busy.size) if busy.any?
+      @handlers.each(&:abandon)
       Hooks.call(:stopping_worker_process)
     end
 

@@ -28,6 +28,7 @@ module PhusionPassenger
       @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
       @finishing = false
       @busy = false
+      @abandoned = false
     end
 
     # Has taken a request and not yet answered it.
@@ -38,6 +39,11 @@ module PhusionPassenger
     # After the request in work, if any, no further one is taken.
     def finish
       @finishing = true
+    end
+
+    # The process ends with the request in work, if any, unanswered. Its claim stays, so that the agent tells the child.
+    def abandon
+      @abandoned = true
     end
 
     # Runs until the queue ends or is closed, or `finish`.
@@ -95,6 +101,8 @@ module PhusionPassenger
     # Also when the application has ended the thread, which nothing can rescue. The claim is cleared only when the child needs
     # no word any more. Where it cannot be told, the error ends this thread and so the process, and the agent tells it.
     def conclude(channel, reply)
+      return if @abandoned && !reply.finished?
+
       end_unfinished(channel, reply) unless reply.finished?
       clear_claim
     ensure

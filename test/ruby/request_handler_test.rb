@@ -70,6 +70,18 @@ module PhusionPassenger
       assert_equal [7, 11], @group.claim(0)
     end
 
+    def test_the_claim_of_a_request_that_is_cut_at_the_end_of_the_process_stands
+      begun = Thread::Queue.new
+      handler = handler(->(_) { begun << true && sleep }, 0)
+      @group.send(channel: 7, ticket: 11)
+      thread = Thread.new { handler.run }
+      in_time { begun.pop }
+      handler.abandon
+      in_time { thread.kill.join }
+      assert_equal [7, 11], @group.claim(0)
+      assert_equal :wait_readable, @child.io.recv_nonblock(1, exception: false)
+    end
+
     def test_a_marked_ticket_is_skipped_and_never_run
       @group.mark(7, 11)
       serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 11) }
