@@ -11,6 +11,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/BoardTest.cpp \
     %D%/BodySenderTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
+    %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
     %D%/DepositClientTest.cpp \
@@ -24,9 +25,12 @@ check_PROGRAMS += %D%/unit_tests
     %D%/FrameTest.cpp \
     %D%/GenerationTableTest.cpp \
     %D%/GroupMemoryTest.cpp \
+    %D%/IdlePolicyTest.cpp \
     %D%/LineReaderTest.cpp \
+    %D%/LineTest.cpp \
     %D%/LogTest.cpp \
     %D%/main.cpp \
+    %D%/OptionsTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
     %D%/PoolTest.cpp \
@@ -40,6 +44,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RequestUriTest.cpp \
     %D%/ResponseHeadTest.cpp \
     %D%/RestartDelayTest.cpp \
+    %D%/RestartFilesTest.cpp \
+    %D%/ScalingPolicyTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \
     %D%/SocketPairTest.cpp \

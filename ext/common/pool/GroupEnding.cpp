@@ -27,6 +27,8 @@ void Group::restart(AfterUnlock &after) {
     buryLater(std::exchange(spawner_, std::move(fresh)));
     if (pulls_) {
         line_->marks().takePeak(context_.channels.childSlots());
+    } else {
+        peak_ = inFlight();
     }
     notBefore_ = MonotonicTime{};
     const unsigned now = serving();

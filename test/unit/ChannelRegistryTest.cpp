@@ -1,0 +1,229 @@
+#include "pool/ChannelRegistry.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+
+#include "io/ReplyChannel.h"
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class ChannelRegistryTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ChannelRegistryTest);
+    CPPUNIT_TEST(testSendersGetTheLowestFreeSlot);
+    CPPUNIT_TEST(testChildrenLearnHowManySlotsAreInUse);
+    CPPUNIT_TEST(testAChannelsIdNamesItsMarksSlotAndIsNeverUsedAgain);
+    CPPUNIT_TEST(testAChannelIsHandedOutToItsOwnGroup);
+    CPPUNIT_TEST(testAChannelIsNotHandedOutToAnotherGroup);
+    CPPUNIT_TEST(testAChannelIsRemovedByItsOwnSenderOnly);
+    CPPUNIT_TEST(testASenderTakesItsChannelsAlong);
+    CPPUNIT_TEST(testWhatIsOnTheBoardsIsInFlight);
+    CPPUNIT_TEST(testABoardThatNamesAnotherSendersChannelIsNotBelieved);
+    CPPUNIT_TEST(testTheChildIsTold);
+    CPPUNIT_TEST(testARefusalBringsItsReport);
+    CPPUNIT_TEST(testAnotherGroupTellsNothing);
+    CPPUNIT_TEST(testAFullChannelIsToldWhenItHasRoom);
+    CPPUNIT_TEST(testAFullChannelThatGoesAwayIsForgotten);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<EventLoop> loop_;
+    std::unique_ptr<ChannelRegistry> registry_;
+    std::unique_ptr<Board> board_;
+    FileDescriptor child_;
+    ChannelId channel_;
+
+    std::uint32_t addSender(const Board &board) {
+        return registry_->addSender(BoardReader(board.memory().descriptor().duplicate()));
+    }
+    /** A channel of the sender in slot 0, for the Group in slot 2. */
+    void addChannel() {
+        DescriptorPair pair = makeSeqPacketPair();
+        child_ = std::move(pair.first);
+        channel_ = registry_->add(std::move(pair.second), addSender(*board_), 2);
+    }
+    /** What an instance of this Group gets; none: there is no such channel for it. */
+    FileDescriptor find(ChannelId channel, std::uint32_t groupSlot) {
+        FileDescriptor end;
+        const bool lent = registry_->lend(channel, groupSlot, [&](int fd) { end.reset(::dup(fd)); });
+        CPPUNIT_ASSERT_EQUAL(lent, static_cast<bool>(end));
+        return end;
+    }
+    /** What the child has been told, or nothing. */
+    std::optional<MessageHeader> told(std::string *payload = nullptr) {
+        std::string text(MAX_MESSAGE, '\0');
+        const ssize_t size = ::recv(child_.get(), text.data(), text.size(), MSG_DONTWAIT);
+        if (size < static_cast<ssize_t>(sizeof(MessageHeader))) {
+            return std::nullopt;
+        }
+        MessageHeader header;
+        std::memcpy(&header, text.data(), sizeof(header));
+        if (payload != nullptr) {
+            *payload = text.substr(sizeof(header), static_cast<std::size_t>(size) - sizeof(header));
+        }
+        return header;
+    }
+    /** @return how many notices it took */
+    unsigned fillChannel() {
+        const FileDescriptor end = find(channel_, 2);
+        unsigned count = 0;
+        while (notifyChannel(end, MessageHeader{}, std::string(60000, 'x'))) {
+            count++;
+        }
+        return count;
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        loop_ = std::make_unique<EventLoop>();
+        registry_ = std::make_unique<ChannelRegistry>(*loop_);
+        board_ = std::make_unique<Board>();
+    }
+
+    void tearDown() override {
+        child_.reset();
+        registry_.reset();
+        board_.reset();
+        loop_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testSendersGetTheLowestFreeSlot() {
+        CPPUNIT_ASSERT_EQUAL(0U, addSender(*board_));
+        CPPUNIT_ASSERT_EQUAL(1U, addSender(*board_));
+        CPPUNIT_ASSERT_EQUAL(2U, addSender(*board_));
+        registry_->removeSender(1);
+        CPPUNIT_ASSERT_EQUAL(1U, addSender(*board_));
+        CPPUNIT_ASSERT_EQUAL(3U, addSender(*board_));
+    }
+
+    void testChildrenLearnHowManySlotsAreInUse() {
+        const GenerationTableView view(registry_->generations().memory().readOnlyDescriptor());
+        addSender(*board_);
+        addSender(*board_);
+        CPPUNIT_ASSERT_EQUAL(2U, view.childSlots());
+        registry_->removeSender(0);
+        CPPUNIT_ASSERT_EQUAL(2U, view.childSlots());
+        CPPUNIT_ASSERT_EQUAL(2U, registry_->childSlots());
+        registry_->removeSender(1);
+        CPPUNIT_ASSERT_EQUAL(0U, view.childSlots());
+    }
+
+    void testAChannelsIdNamesItsMarksSlotAndIsNeverUsedAgain() {
+        addChannel();
+        registry_->remove(channel_, 0);
+        DescriptorPair pair = makeSeqPacketPair();
+        const ChannelId next = registry_->add(std::move(pair.second), 0, 2);
+        CPPUNIT_ASSERT(next != channel_);
+        CPPUNIT_ASSERT_MESSAGE("Its mark's slot rests as long as there are others",
+                               (next.value() & 0xffff) != (channel_.value() & 0xffff));
+        CPPUNIT_ASSERT(next.value() >> 16 > channel_.value() >> 16);
+    }
+
+    void testAChannelIsHandedOutToItsOwnGroup() {
+        addChannel();
+        const FileDescriptor end = find(channel_, 2);
+        CPPUNIT_ASSERT(end);
+        CPPUNIT_ASSERT(notifyChannel(end, MessageHeader{}, ""));
+        CPPUNIT_ASSERT(told());
+    }
+
+    void testAChannelIsNotHandedOutToAnotherGroup() {
+        addChannel();
+        CPPUNIT_ASSERT(!find(channel_, 3));
+        CPPUNIT_ASSERT(!find(ChannelId(4711), 2));
+    }
+
+    void testAChannelIsRemovedByItsOwnSenderOnly() {
+        addChannel();
+        CPPUNIT_ASSERT(!registry_->remove(channel_, addSender(*board_)));
+        CPPUNIT_ASSERT_EQUAL(2U, *registry_->remove(channel_, 0));
+        CPPUNIT_ASSERT(!registry_->remove(channel_, 0));
+    }
+
+    void testASenderTakesItsChannelsAlong() {
+        addChannel();
+        const auto gone = registry_->removeSender(0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, gone.size());
+        CPPUNIT_ASSERT(gone.front() == std::make_pair(channel_, 2U));
+        CPPUNIT_ASSERT(!find(channel_, 2));
+    }
+
+    void testWhatIsOnTheBoardsIsInFlight() {
+        addChannel();
+        board_->sending(board_->allocate(), channel_, Ticket(9), 2, MonotonicTime());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, registry_->inFlight(2).size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, registry_->inFlight(2).front().ticket);
+        CPPUNIT_ASSERT(registry_->inFlight(3).empty());
+    }
+
+    void testABoardThatNamesAnotherSendersChannelIsNotBelieved() {
+        addChannel();
+        Board other;
+        addSender(other);
+        other.sending(other.allocate(), channel_, Ticket(9), 2, MonotonicTime());
+        CPPUNIT_ASSERT(registry_->inFlight(2).empty());
+    }
+
+    void testTheChildIsTold() {
+        addChannel();
+        registry_->tell(channel_, Ticket(9), 2, MessageType::LOST);
+        const auto notice = told();
+        CPPUNIT_ASSERT(notice && notice->type == MessageType::LOST);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, notice->ticket);
+    }
+
+    void testARefusalBringsItsReport() {
+        addChannel();
+        registry_->tell(channel_, Ticket(9), 2, MessageType::REFUSED, 500, "deadbeef", std::string(100000, 'x'));
+        std::string payload;
+        const auto notice = told(&payload);
+        CPPUNIT_ASSERT(notice && notice->type == MessageType::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, notice->status);
+        CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), payload.substr(0, notice->headLength));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("As much as fits", MAX_MESSAGE, sizeof(MessageHeader) + payload.size());
+    }
+
+    void testAnotherGroupTellsNothing() {
+        addChannel();
+        registry_->tell(channel_, Ticket(9), 3, MessageType::LOST);
+        CPPUNIT_ASSERT(!told());
+    }
+
+    void testAFullChannelIsToldWhenItHasRoom() {
+        addChannel();
+        const unsigned full = fillChannel();
+        registry_->tell(channel_, Ticket(8), 2, MessageType::RECHECK, 0, "", std::string(60000, 'x'));
+        registry_->tell(channel_, Ticket(9), 2, MessageType::LOST, 0, "", std::string(60000, 'x'));
+        for (unsigned i = 0; i < full; i++) {
+            CPPUNIT_ASSERT(told());
+        }
+        std::optional<MessageHeader> notice;
+        CPPUNIT_ASSERT(eventually([&] { return (notice = told()).has_value(); }));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("In their order", std::uint64_t{8}, notice->ticket);
+        CPPUNIT_ASSERT(eventually([&] { return (notice = told()).has_value(); }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, notice->ticket);
+    }
+
+    void testAFullChannelThatGoesAwayIsForgotten() {
+        addChannel();
+        fillChannel();
+        registry_->tell(channel_, Ticket(9), 2, MessageType::LOST, 0, "", std::string(60000, 'x'));
+        registry_->removeSender(0);
+        registry_.reset();
+        // All that was sent is read up to the end of the file.
+        while (told()) {
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ChannelRegistryTest);
+
+}  // namespace Passenger

@@ -1,0 +1,93 @@
+#include "pool/Options.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Expect.h"
+
+namespace Passenger {
+
+class OptionsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(OptionsTest);
+    CPPUNIT_TEST(testAllOfThemSurviveTheirMap);
+    CPPUNIT_TEST(testDefaultsSurviveTheirMap);
+    CPPUNIT_TEST(testWhatIsMissingKeepsItsDefault);
+    CPPUNIT_TEST(testUnknownKeysAreLeftOut);
+    CPPUNIT_TEST(testValuesThatAreNotUnderstoodAreErrors);
+    CPPUNIT_TEST(testAGroupIsNamedAfterItsFolderAndEnvironment);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testAllOfThemSurviveTheirMap() {
+        Options options;
+        options.appRoot = "/srv/blog";
+        options.environment = "staging";
+        options.appGroupName = "blog";
+        options.startupFile = "app.ru";
+        options.restartDir = "/var/tmp";
+        options.baseUri = "/blog";
+        options.ruby = "/opt/ruby";
+        options.spawnMethod = "direct";
+        options.user = "alice";
+        options.group = "staff";
+        options.defaultUser = "www";
+        options.defaultGroup = "web";
+        options.userSwitching = false;
+        options.minInstances = 2;
+        options.maxInstances = 7;
+        options.threads = 3;
+        options.startTimeout = std::chrono::seconds(17);
+        options.variables = [] { return Options::Variables{{"SECRET", "a=b\nc"}, {"EMPTY", ""}}; };
+
+        const Options copy = Options::fromMap(options.toMap());
+        CPPUNIT_ASSERT(copy.toMap() == options.toMap());
+        CPPUNIT_ASSERT_EQUAL(options.appRoot, copy.appRoot);
+        CPPUNIT_ASSERT_EQUAL(options.restartDir, copy.restartDir);
+        CPPUNIT_ASSERT_EQUAL(options.defaultGroup, copy.defaultGroup);
+        CPPUNIT_ASSERT(!copy.userSwitching);
+        CPPUNIT_ASSERT_EQUAL(7U, copy.maxInstances);
+        CPPUNIT_ASSERT_EQUAL(3U, copy.threads);
+        CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));
+        CPPUNIT_ASSERT(copy.variables() == options.variables());
+    }
+
+    void testDefaultsSurviveTheirMap() {
+        const Options options;
+        CPPUNIT_ASSERT(Options::fromMap(options.toMap()).toMap() == options.toMap());
+    }
+
+    void testWhatIsMissingKeepsItsDefault() {
+        const Options options = Options::fromMap({{"app_root", "/srv/blog"}});
+        CPPUNIT_ASSERT_EQUAL(std::string("config.ru"), options.startupFile);
+        CPPUNIT_ASSERT_EQUAL(1U, options.minInstances);
+        CPPUNIT_ASSERT(options.variables().empty());
+    }
+
+    void testUnknownKeysAreLeftOut() {
+        const Options options = Options::fromMap({{"app_root", "/srv/blog"}, {"colour", "green"}});
+        CPPUNIT_ASSERT(!options.toMap().contains("colour"));
+    }
+
+    void testValuesThatAreNotUnderstoodAreErrors() {
+        const std::pair<const char *, const char *> cases[] = {
+            {"min_instances", ""},     {"min_instances", "-1"},          {"max_instances", "many"},
+            {"max_instances", "1 "},   {"max_instances", "99999999999"}, {"thread_count", "0"},
+            {"user_switching", "yes"}, {"start_timeout", "1.5"},
+        };
+        for (const auto &each : cases) {
+            const auto error = thrownBy<ProtocolException>([&] { Options::fromMap({{each.first, each.second}}); });
+            CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find(each.first) != std::string::npos);
+        }
+    }
+
+    void testAGroupIsNamedAfterItsFolderAndEnvironment() {
+        Options options;
+        options.appRoot = "/srv/blog";
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/blog (production)"), options.groupName());
+        options.appGroupName = "blog";
+        CPPUNIT_ASSERT_EQUAL(std::string("blog"), options.groupName());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(OptionsTest);
+
+}  // namespace Passenger
