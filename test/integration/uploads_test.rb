@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "zlib"
 require_relative "support/integration_test"
 
 # Request bodies of all sizes and framings.
@@ -76,6 +77,22 @@ class UploadsTest < IntegrationTest
   def test_a_body_with_zero_bytes_and_line_ends_is_left_alone
     content = "\0\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n\xFF".b
     assert_equal content, client.post("/body", content).body.b
+  end
+
+  def test_a_body_from_which_httpd_takes_the_coding_arrives_whole
+    deflate = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
+    skip "needs mod_deflate" unless File.exist?(deflate)
+    made = configuration do |one|
+      one.main_directives << "LoadModule deflate_module #{deflate}\n"
+      one.site("rack.test", SampleApps.rack, "SetInputFilter DEFLATE\n")
+    end
+    with_server(made) do |own|
+      [10, 100_000].each do |size|
+        coded = Zlib.gzip(Pattern.bytes(size))
+        assert_arrived size, own.client.post("/upload", coded, { "Content-Encoding" => "gzip" })
+        assert_arrived size, own.client.post("/upload", Zlib.gzip(Pattern.bytes(size), level: 0), { "Content-Encoding" => "gzip" })
+      end
+    end
   end
 
   def test_an_application_may_answer_before_it_has_read_the_body
