@@ -74,9 +74,10 @@ module PhusionPassenger
     def handle_one
       return Log.event("request.malformed", bytes: @buffer.bytesize) unless message_length_right?
 
+      # Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
+      channel = @channels.borrow(@buffer.unpack1(CHANNEL)) or return
       @claims.pwrite(@buffer.byteslice(CHANNEL_OFFSET, Layout::Claims::CELL_LENGTH), @cell_offset)
-      channel = @channels.borrow(@buffer.unpack1(CHANNEL))
-      channel ? answer(channel) : clear_claim
+      answer(channel)
     ensure
       @busy = false
     end

@@ -4,8 +4,9 @@ require_relative "support/integration_test"
 
 # The project's own processes die: the watchdog brings them back, and applications go on.
 class AgentDeathTest < IntegrationTest
-  POOL = /passenger-agent\S* pool|passenger-pool/.freeze
-  SPAWN_SERVER = /spawn[-_ ]?server/.freeze
+  POOL = /passenger-agent\S* pool/.freeze
+  WATCHDOG = /passenger-agent\S* watchdog/.freeze
+  SPAWN_SERVER = /Passenger spawn server/.freeze
 
   serve do |made|
     made.site("rack.test", SampleApps.rack)
@@ -52,6 +53,37 @@ class AgentDeathTest < IntegrationTest
     made = SampleApps.written(SampleApps.saying("started later"))
     server.graceful { |configuration| configuration.site("later#{rand(1000)}.test", made) }
     eventually("a new application") { client(server.configuration.sites.last.name).get("/").body == "started later" }
+  end
+
+  def test_no_request_fails_while_the_pool_process_is_replaced
+    stop = false
+    load = Array.new(4) do
+      Thread.new do
+        codes = Hash.new(0)
+        codes[client.get("/hello").code] += 1 until stop
+        codes
+      end
+    end
+    3.times do
+      old = client.pid
+      replacement(POOL)
+      eventually("an instance of the new one") { client.pid != old }
+    end
+    stop = true
+    codes = load.map(&:value).reduce { |sum, more| sum.merge(more) { |_, a, b| a + b } }
+    assert_equal ["200"], codes.keys, codes.inspect
+  ensure
+    stop = true
+    load&.each(&:join)
+  end
+
+  def test_an_agent_whose_watchdog_was_killed_is_replaced_as_a_whole
+    agents = server.tree.beside_httpd.map(&:pid)
+    Process.kill(:KILL, the_only(WATCHDOG).pid)
+    # httpd asks every ten seconds.
+    eventually("another watchdog", within: 25) { server.tree.matching(WATCHDOG).any? { |one| !agents.include?(one.pid) } }
+    eventually("an answer") { client.get("/hello").code == "200" }
+    eventually("the old agent has ended") { (server.tree.beside_httpd.map(&:pid) & agents).empty? }
   end
 
   def test_the_log_says_that_the_pool_process_died
