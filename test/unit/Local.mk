@@ -33,6 +33,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/OptionsTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
+    %D%/PoolLineTest.cpp \
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \
     %D%/ProcessOutputTest.cpp \
@@ -66,6 +67,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/FakeAgent.h \
     %D%/support/FakeHost.cpp \
     %D%/support/FakeHost.h \
+    %D%/support/FakeInstances.cpp \
+    %D%/support/FakeInstances.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \

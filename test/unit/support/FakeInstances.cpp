@@ -1,0 +1,78 @@
+#include "support/FakeInstances.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/PidFd.h"
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+
+namespace Passenger {
+
+FakeInstances::FakeInstances(EventLoop &loop, DummySpawnerFactory &factory) : loop_(loop) {
+    factory.makeResult = [this](const Options &) { return make(); };
+}
+
+FakeInstances::~FakeInstances() {
+    for (std::size_t i = 0; i < count(); i++) {
+        kill(i);
+    }
+}
+
+SpawnResult FakeInstances::make() {
+    DescriptorPair control = makeStreamPair();
+    DescriptorPair output = makePipe();
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        for (;;) {
+            ::pause();
+        }
+    }
+    SpawnResult result;
+    result.pid = pid;
+    result.pidFd = openPidFd(pid);
+    result.control = FrameSocket(std::move(control.first));
+    result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first));
+    FrameSocket theirs(std::move(control.second));
+    theirs.send(Frame(FrameType::READY), FrameSocket::in(std::chrono::seconds(5)));
+    const std::lock_guard<std::mutex> guard(mutex_);
+    instances_.push_back({pid, std::move(theirs), std::move(output.second)});
+    return result;
+}
+
+FakeInstances::Instance &FakeInstances::at(std::size_t index) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return instances_.at(index);
+}
+
+std::size_t FakeInstances::count() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return instances_.size();
+}
+
+Frame FakeInstances::frame(std::size_t index) {
+    eventually([&] { return count() > index; });
+    return at(index).control.receive(FrameSocket::in(std::chrono::seconds(10)));
+}
+
+bool FakeInstances::silent(std::size_t index) {
+    pollfd entry{at(index).control.descriptor().get(), POLLIN, 0};
+    return ::poll(&entry, 1, 0) == 0;
+}
+
+void FakeInstances::send(std::size_t index, const Frame &frame) {
+    at(index).control.send(frame, FrameSocket::in(std::chrono::seconds(10)));
+}
+
+void FakeInstances::kill(std::size_t index) {
+    Instance &instance = at(index);
+    if (instance.pid > 0) {
+        ::kill(instance.pid, SIGKILL);
+        ::waitpid(instance.pid, nullptr, 0);
+        instance.pid = 0;
+    }
+}
+
+}  // namespace Passenger
