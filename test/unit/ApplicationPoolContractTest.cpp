@@ -154,13 +154,15 @@ public:
     void testABrokenApplicationIsASpawnExceptionThatSaysWhy() {
         folder_->setStartupFile("raise 'it was meant to fail'\n");
         const auto error = thrownBy<SpawnException>([this] { get(*pool_); });
-        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("it was meant to fail") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(error.what(),
+                               std::string(error.what()).find("it was meant to fail") != std::string::npos);
         CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 0; }));
     }
 
     void testAMissingApplicationIsASpawnException() {
         const auto error = thrownBy<SpawnException>([this] { pool_->get("/there/is/no/such/folder"); });
-        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("/there/is/no/such/folder") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(error.what(),
+                               std::string(error.what()).find("/there/is/no/such/folder") != std::string::npos);
     }
 
     void testABrokenApplicationCanBeMended() {

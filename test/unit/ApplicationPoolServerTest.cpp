@@ -305,8 +305,10 @@ public:
     }
 
     void testALogFileThatCannotBeOpenedIsAnIOException() {
-        const auto error = thrownBy<IOException>([] { ApplicationPoolServer(spawnServer(), "/there/is/no/such/folder/log"); });
-        CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("/there/is/no/such/folder/log") != std::string::npos);
+        const auto error =
+            thrownBy<IOException>([] { ApplicationPoolServer(spawnServer(), "/there/is/no/such/folder/log"); });
+        CPPUNIT_ASSERT_MESSAGE(error.what(),
+                               std::string(error.what()).find("/there/is/no/such/folder/log") != std::string::npos);
     }
 
     void testTheLogFileGetsWhatApplicationsPrint() {
@@ -328,7 +330,8 @@ public:
         } catch (const SystemException &error) {
             CPPUNIT_ASSERT_EQUAL(ENOENT, error.error());
         } catch (const SpawnException &error) {
-            CPPUNIT_ASSERT_MESSAGE(error.what(), std::string(error.what()).find("/there/is/no/ruby") != std::string::npos);
+            CPPUNIT_ASSERT_MESSAGE(error.what(),
+                                   std::string(error.what()).find("/there/is/no/ruby") != std::string::npos);
         }
     }
 
@@ -337,7 +340,8 @@ public:
         AgentSettings settings = agentSettings();
         settings.spawnServerCommand = "/there/is/no/spawn_server.rb";
         const auto error = thrownBy<SpawnException>([&] { ApplicationPoolServer server(settings); });
-        CPPUNIT_ASSERT_MESSAGE(error.report(), error.report().find("/there/is/no/spawn_server.rb") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(error.report(),
+                               error.report().find("/there/is/no/spawn_server.rb") != std::string::npos);
     }
 
     void testTheEnvironmentReachesApplications() {

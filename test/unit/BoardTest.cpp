@@ -84,7 +84,8 @@ public:
     void testAnUnknownStateIsNothingInFlight() {
         Board board;
         const BoardEntry nonsense{7, 9, 0, 2, static_cast<BoardState>(99)};
-        CPPUNIT_ASSERT(::pwrite(board.memory().descriptor().get(), &nonsense, sizeof(nonsense), BoardLayout::offset(0)) > 0);
+        CPPUNIT_ASSERT(
+            ::pwrite(board.memory().descriptor().get(), &nonsense, sizeof(nonsense), BoardLayout::offset(0)) > 0);
         CPPUNIT_ASSERT(reader(board).inFlight(2).empty());
     }
 

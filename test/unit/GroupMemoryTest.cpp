@@ -35,8 +35,8 @@ class GroupMemoryTest : public LeakCheck {
 
     static void claim(const Claims &claims, std::uint32_t cell, std::uint64_t channel, std::uint64_t ticket) {
         const ClaimCell value{channel, ticket};
-        const ssize_t written =
-            ::pwrite(claims.memory().descriptor().get(), &value, sizeof(value), static_cast<off_t>(ClaimsLayout::offset(cell)));
+        const ssize_t written = ::pwrite(claims.memory().descriptor().get(), &value, sizeof(value),
+                                         static_cast<off_t>(ClaimsLayout::offset(cell)));
         CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(sizeof(value)), written);
     }
 

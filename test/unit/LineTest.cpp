@@ -26,7 +26,8 @@ public:
         Line line(0);
         const auto cells = line.allocate(2);
         const ClaimCell claim{7, 9};
-        CPPUNIT_ASSERT(::pwrite(line.claims().memory().descriptor().get(), &claim, sizeof(claim), ClaimsLayout::offset(1)) > 0);
+        CPPUNIT_ASSERT(
+            ::pwrite(line.claims().memory().descriptor().get(), &claim, sizeof(claim), ClaimsLayout::offset(1)) > 0);
         line.free(*cells);
         CPPUNIT_ASSERT_EQUAL(0U, line.claims().taken());
         CPPUNIT_ASSERT_EQUAL(0U, line.allocate(2)->first);

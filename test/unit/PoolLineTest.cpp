@@ -75,8 +75,8 @@ class PoolLineTest : public PoolFixture {
     MessageHeader told() {
         std::string text(MAX_MESSAGE, '\0');
         ssize_t size = 0;
-        CPPUNIT_ASSERT(eventually(
-            [&] { return (size = ::recv(child_.get(), text.data(), text.size(), MSG_DONTWAIT)) > 0; }));
+        CPPUNIT_ASSERT(
+            eventually([&] { return (size = ::recv(child_.get(), text.data(), text.size(), MSG_DONTWAIT)) > 0; }));
         MessageHeader header;
         std::memcpy(&header, text.data(), sizeof(header));
         return header;
@@ -110,7 +110,8 @@ public:
         factory_->hold();
         const Attachment attachment = pool_->attach(options());
         CPPUNIT_ASSERT(published() == attachment.generation);
-        CPPUNIT_ASSERT(RequestQueue::send(attachment.sending.get(), RequestHeader{}, "", "") == RequestQueue::Outcome::QUEUED);
+        CPPUNIT_ASSERT(RequestQueue::send(attachment.sending.get(), RequestHeader{}, "", "") ==
+                       RequestQueue::Outcome::QUEUED);
         CPPUNIT_ASSERT_EQUAL(0U, capacity());
     }
 

@@ -349,7 +349,8 @@ public:
         if (child == 0) {
             EventLoop loop;
             ChannelRegistry channels(loop);
-            auto pool = std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, deposits_}, PoolSettings());
+            auto pool =
+                std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, deposits_}, PoolSettings());
             loop.runSync([&] { pool.reset(); });
             ::_exit(0);
         }

@@ -137,7 +137,8 @@ public:
         const RequestQueue queue;
         sock_filter dropAll[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
         const sock_fprog program{1, dropAll};
-        CPPUNIT_ASSERT_EQUAL(-1, ::setsockopt(queue.receivingEnd().get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
+        CPPUNIT_ASSERT_EQUAL(
+            -1, ::setsockopt(queue.receivingEnd().get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program)));
         CPPUNIT_ASSERT_EQUAL(EPERM, errno);
     }
 

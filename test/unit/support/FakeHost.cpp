@@ -98,7 +98,8 @@ void FakeHost::prepare() {
     DescriptorPair pair = makeSeqPacketPair();
     instanceEnd_ = std::move(pair.second);
     const std::uint64_t number = ++channelsMade;
-    free_.push_back(std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(number << 16 | number), board_.allocate(), 0));
+    free_.push_back(
+        std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(number << 16 | number), board_.allocate(), 0));
 }
 
 std::size_t FakeHost::onBoard() const {

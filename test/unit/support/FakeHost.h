@@ -43,8 +43,8 @@ public:
     void clearClaim();
     std::uint64_t mark() const;
     /** Sends on the channel that was made last (or prepare()d). @param descriptor -1: none */
-    void send(MessageType type, std::uint64_t ticket, const std::string &head = "", const std::string &body = "", bool last = false,
-              std::uint16_t status = 200, int descriptor = -1);
+    void send(MessageType type, std::uint64_t ticket, const std::string &head = "", const std::string &body = "",
+              bool last = false, std::uint16_t status = 200, int descriptor = -1);
     void sendRaw(const std::string &message, int descriptor = -1);
     /** The next message of the child; waits for it. Empty at the channel's end. */
     std::optional<Message> receive();

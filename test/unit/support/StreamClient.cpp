@@ -9,8 +9,8 @@ namespace Passenger {
 
 std::string requestEnvironment(const std::string &path, const std::map<std::string, std::string> &more) {
     std::map<std::string, std::string> variables{
-        {"REQUEST_METHOD", "GET"}, {"SCRIPT_NAME", ""},        {"PATH_INFO", path},   {"REQUEST_URI", path},
-        {"QUERY_STRING", ""},      {"SERVER_NAME", "test"},    {"SERVER_PORT", "80"}, {"SERVER_PROTOCOL", "HTTP/1.1"},
+        {"REQUEST_METHOD", "GET"}, {"SCRIPT_NAME", ""},          {"PATH_INFO", path},   {"REQUEST_URI", path},
+        {"QUERY_STRING", ""},      {"SERVER_NAME", "test"},      {"SERVER_PORT", "80"}, {"SERVER_PROTOCOL", "HTTP/1.1"},
         {"HTTPS", "off"},          {"REMOTE_ADDR", "127.0.0.1"},
     };
     for (const auto &[name, value] : more) {
@@ -24,8 +24,8 @@ std::string requestEnvironment(const std::string &path, const std::map<std::stri
 }
 
 std::string exchange(Session &session, const std::string &path, const std::string &body) {
-    session.sendHeaders(requestEnvironment(path, {{"REQUEST_METHOD", body.empty() ? "GET" : "POST"},
-                                                  {"CONTENT_LENGTH", std::to_string(body.size())}}));
+    session.sendHeaders(requestEnvironment(
+        path, {{"REQUEST_METHOD", body.empty() ? "GET" : "POST"}, {"CONTENT_LENGTH", std::to_string(body.size())}}));
     session.sendBodyBlock(body);
     session.closeWriter();
     std::string answer;
