@@ -149,6 +149,7 @@ module PhusionPassenger
 
     def test_quit_writes_backtraces_and_it_goes_on
       group = serve(@instance)
+      get(group, @instance, "/pid") # after READY its threads may still have to start
       Process.kill("QUIT", @instance.pid)
       eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread Passenger control") }
       assert_includes @seen, "Thread main of process #{@instance.pid}:"
