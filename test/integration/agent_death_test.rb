@@ -57,10 +57,10 @@ class AgentDeathTest < IntegrationTest
 
   def test_no_request_fails_while_the_pool_process_is_replaced
     stop = false
-    load = Array.new(4) do
+    load = Array.new(4) do |number|
       Thread.new do
         codes = Hash.new(0)
-        codes[client.get("/hello").code] += 1 until stop
+        codes[number.even? ? client.get("/hello").code : client.post("/upload", "x" * 2_000).code] += 1 until stop
         codes
       end
     end

@@ -40,8 +40,12 @@ public:
     /** @throws SystemException, ProtocolException */
     explicit ClaimsView(const FileDescriptor &fd);
     bool holds(ChannelId channel, Ticket ticket) const noexcept;
+    /** Whether an instance died with this claim after the pool process had been replaced, so that nobody could tell (LOST). */
+    bool died(ChannelId channel, Ticket ticket) const noexcept;
 
 private:
+    bool contains(std::uint64_t channel, Ticket ticket) const noexcept;
+
     Mapping mapping_;
 };
 

@@ -74,6 +74,7 @@ private:
     bool look(std::span<char> buffer, Event &event);
     bool handleMessage(std::span<char> buffer, Event &event);
     bool handleHint(std::span<char> buffer, Event &event);
+    bool claimed() const noexcept;
     bool mayRepeat() const noexcept;
     Event lost();
     Event channelEnded();

@@ -49,7 +49,7 @@ Exchange::Event Exchange::resend() {
  */
 Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
     link_->memory->marks.withdraw(channel_->id(), ticket_);
-    if (link_->memory->claims.holds(channel_->id(), ticket_)) {
+    if (claimed()) {
         begun_ = true;
         return Standing::BEGUN;
     }
@@ -67,6 +67,12 @@ Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
     return Standing::NOT_BEGUN;
 }
 
+/** Whether an instance has claimed it, perhaps one that died. */
+bool Exchange::claimed() const noexcept {
+    const ClaimsView &claims = link_->memory->claims;
+    return claims.holds(channel_->id(), ticket_) || claims.died(channel_->id(), ticket_);
+}
+
 bool Exchange::mayRepeat() const noexcept {
     return request_.retryable && !retried_ && !answered_ && !body_.begun() && !clientGone_;
 }
@@ -79,25 +85,29 @@ Exchange::Event Exchange::lost() {
     return finish(Event::Kind::LOST, true);
 }
 
-/** Nobody has the channel's other end any more: it went with the pool process, perhaps before an instance got it, or with the instance. */
+/**
+ * Nobody has the channel's other end any more: it went with the pool process, and with the instance if one had it. One that claims a request
+ * has its channel; so an unclaimed one was not begun, and cannot begin.
+ */
 Exchange::Event Exchange::channelEnded() {
-    if (!mayRepeat()) {
+    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    const bool begun = begun_ || answered_ || claimed();
+    if (begun ? !mayRepeat() : body_.begun()) {
         return finish(Event::Kind::LOST, false);
     }
-    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    retried_ = retried_ || begun;
     dequeued();
     host_->giveBack(std::move(channel_), false);
-    return lost();
+    return resend();
 }
 
 /** The look without a message: is the claim still there, the line still the current one? False: nothing to report. */
 bool Exchange::look(std::span<char> buffer, Event &event) {
-    const bool claimed = link_->memory->claims.holds(channel_->id(), ticket_);
-    if (claimed) {
+    if (link_->memory->claims.holds(channel_->id(), ticket_)) {
         begun_ = true;
         return false;
     }
-    if (begun_ || answered_) {
+    if (begun_ || answered_ || claimed()) {
         // It was claimed and is not any more: either its end is in the channel, or its instance died and was tidied up after.
         if (takeMessage(buffer)) {
             return handleMessage(buffer, event);

@@ -47,18 +47,29 @@ void Survivors::restoreInstance(const std::string &key, const std::string &note,
     });
 }
 
+/** What it has claimed will not be answered, and this process does not know the channel on which to say so. The cells are not used again. */
+void Survivors::noteDeath(const Instance &instance, std::uint32_t cell) {
+    const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell));
+    ClaimCell claim{};
+    bool done = ::pread(instance.claims.get(), &claim, sizeof(claim), offset) == sizeof(claim);
+    if (done && claim.ticket != 0) {
+        claim.channel |= ClaimsLayout::DIED;
+        done = ::pwrite(instance.claims.get(), &claim, sizeof(claim), offset) == sizeof(claim);
+    }
+    if (!done) {
+        Log::warn("event=claim.not_marked pid={} cell={}", instance.pid, cell);
+    }
+}
+
 void Survivors::ended(const std::string &key) {
     const auto found = instances_.find(key);
     if (found == instances_.end()) {
         return;
     }
     const Instance &instance = found->second;
-    const ClaimCell zero{};
     for (std::uint32_t cell = instance.firstCell;
          cell < instance.firstCell + instance.cells && cell < ClaimsLayout::CELLS; cell++) {
-        if (::pwrite(instance.claims.get(), &zero, sizeof(zero), static_cast<off_t>(ClaimsLayout::offset(cell))) < 0) {
-            Log::warn("event=claim.not_cleared pid={} cell={}", instance.pid, cell);
-        }
+        noteDeath(instance, cell);
     }
     Log::info("event=instance.exited pid={} orphaned=yes", instance.pid);
     instances_.erase(found);

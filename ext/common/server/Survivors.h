@@ -18,7 +18,7 @@ namespace Passenger {
 
 /**
  * What a pool process that crashed has left with the watchdog: its queues are closed, so that its instances finish what they have and
- * end; until then what they print is forwarded; when one has ended, its claims are cleared, so that children stop waiting for it.
+ * end; until then what they print is forwarded; when one has ended, its claims are marked, so that children stop waiting for it.
  *
  * Owned by main(). restore() before anything is served; the rest happens on the loop.
  */
@@ -42,6 +42,7 @@ private:
         std::unique_ptr<DescriptorWatcher> watcher;
     };
     void restoreInstance(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors);
+    static void noteDeath(const Instance &instance, std::uint32_t cell);
     void ended(const std::string &key);
 
     EventLoop &loop_;
