@@ -26,6 +26,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/GenerationTableTest.cpp \
     %D%/GroupMemoryTest.cpp \
     %D%/IdlePolicyTest.cpp \
+    %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
     %D%/LineTest.cpp \
     %D%/LogTest.cpp \

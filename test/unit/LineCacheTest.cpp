@@ -1,0 +1,194 @@
+#include "pool/LineCache.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "io/GenerationTable.h"
+#include "io/RequestQueue.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Answers as an agent would, and counts what it was asked. */
+class CountingCache final : public LineCache {
+public:
+    CountingCache() : view_(table_.memory().descriptor()) {
+        next();
+    }
+    ~CountingCache() override {
+        dropChannels();
+    }
+
+    /** Another generation is the current one. */
+    void next() {
+        generation_ = Generation(generation_.value() + 1);
+        table_.publish(0, generation_, 1);
+    }
+    /** The application goes down. */
+    void down() {
+        table_.publish(0, Generation(), 0);
+    }
+    void replaceAgent() {
+        forget();
+    }
+
+    Board &board() override {
+        return board_;
+    }
+    std::uint32_t childSlot() const override {
+        return 0;
+    }
+    const GenerationTableView &generations() const override {
+        return view_;
+    }
+    void wakeAgent() noexcept override {}
+
+    unsigned attached = 0;
+    unsigned registered = 0;
+    unsigned unregistered = 0;
+    bool refuses = false;
+    Generation lastUnusable;
+
+protected:
+    std::shared_ptr<QueueLink> attach(const Options &, Generation unusable) override {
+        attached++;
+        lastUnusable = unusable;
+        return makeLink(0, generation_, queue_.sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
+                        marks_.memory().descriptor());
+    }
+    std::optional<ChannelId> registerChannel(const FileDescriptor &, std::uint32_t) override {
+        registered++;
+        if (refuses) {
+            throw IOException("as ordered");
+        }
+        return ChannelId(registered);
+    }
+    void unregisterChannel(ChannelId) noexcept override {
+        unregistered++;
+    }
+
+private:
+    Board board_;
+    GenerationTable table_;
+    GenerationTableView view_;
+    Generation generation_;
+    RequestQueue queue_;
+    Claims claims_;
+    Marks marks_;
+};
+
+}  // namespace
+
+class LineCacheTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(LineCacheTest);
+    CPPUNIT_TEST(testTheAgentIsAskedOnce);
+    CPPUNIT_TEST(testANewGenerationIsAskedFor);
+    CPPUNIT_TEST(testAnApplicationThatWentDownIsAskedFor);
+    CPPUNIT_TEST(testAnUnusableGenerationIsAskedForAndNamed);
+    CPPUNIT_TEST(testAChannelThatWasGivenBackCleanIsUsedAgain);
+    CPPUNIT_TEST(testAChannelThatWasNotCleanIsGivenUp);
+    CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldChannels);
+    CPPUNIT_TEST(testALinkOfTheOldAgentGetsNoChannel);
+    CPPUNIT_TEST(testAFailedRegistrationLosesNothing);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<CountingCache> cache_;
+
+    QueueLinkPtr link(Generation unusable = Generation()) {
+        return cache_->link(Options(), unusable);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        cache_ = std::make_unique<CountingCache>();
+    }
+
+    void tearDown() override {
+        cache_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testTheAgentIsAskedOnce() {
+        const QueueLinkPtr first = link();
+        CPPUNIT_ASSERT(first == link());
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
+    }
+
+    void testANewGenerationIsAskedFor() {
+        const QueueLinkPtr first = link();
+        cache_->next();
+        CPPUNIT_ASSERT(link()->generation != first->generation);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+    }
+
+    void testAnApplicationThatWentDownIsAskedFor() {
+        link();
+        cache_->down();
+        link();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+    }
+
+    void testAnUnusableGenerationIsAskedForAndNamed() {
+        const Generation first = link()->generation;
+        link(first);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+        CPPUNIT_ASSERT(cache_->lastUnusable == first);
+    }
+
+    void testAChannelThatWasGivenBackCleanIsUsedAgain() {
+        const QueueLinkPtr line = link();
+        auto channel = cache_->takeChannel(*line);
+        const ChannelId id = channel->id();
+        cache_->giveBack(std::move(channel), true);
+        channel = cache_->takeChannel(*line);
+        CPPUNIT_ASSERT(channel->id() == id);
+        CPPUNIT_ASSERT(cache_->takeChannel(*line)->id() != id);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
+    }
+
+    void testAChannelThatWasNotCleanIsGivenUp() {
+        const QueueLinkPtr line = link();
+        auto channel = cache_->takeChannel(*line);
+        const std::uint32_t entry = channel->boardEntry();
+        cache_->giveBack(std::move(channel), false);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->unregistered);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Its place on the board is free", entry, cache_->takeChannel(*line)->boardEntry());
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
+    }
+
+    void testANewAgentKnowsNoneOfTheOldChannels() {
+        const QueueLinkPtr old = link();
+        auto kept = cache_->takeChannel(*old);
+        auto used = cache_->takeChannel(*old);
+        cache_->giveBack(std::move(kept), true);
+        cache_->replaceAgent();
+        cache_->giveBack(std::move(used), true);
+        const QueueLinkPtr fresh = link();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+        cache_->takeChannel(*fresh);
+        CPPUNIT_ASSERT_EQUAL(3U, cache_->registered);
+    }
+
+    void testALinkOfTheOldAgentGetsNoChannel() {
+        const QueueLinkPtr old = link();
+        cache_->replaceAgent();
+        CPPUNIT_ASSERT(cache_->takeChannel(*old) == nullptr);
+    }
+
+    void testAFailedRegistrationLosesNothing() {
+        const QueueLinkPtr line = link();
+        cache_->refuses = true;
+        for (std::uint32_t i = 0; i <= BoardLayout::ENTRIES; i++) {
+            thrownBy<IOException>([&] { cache_->takeChannel(*line); });
+        }
+        cache_->refuses = false;
+        CPPUNIT_ASSERT_EQUAL(0U, cache_->takeChannel(*line)->boardEntry());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(LineCacheTest);
+
+}  // namespace Passenger
