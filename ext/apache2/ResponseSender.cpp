@@ -241,8 +241,8 @@ void ResponseSender::giveUp(int status, apr_status_t cause) {
 }
 
 void ResponseSender::clientLeft() {
-    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_, "event=request.given_up app=\"%s\" reason=\"the client left\" uri=\"%s\"",
-                  app_, r_->uri);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
+                  "event=request.given_up app=\"%s\" reason=\"the client left\" uri=\"%s\"", app_, r_->uri);
     over_ = true;
     r_->status = CLIENT_CLOSED_REQUEST;
     r_->connection->aborted = 1;

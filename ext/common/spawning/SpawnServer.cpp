@@ -136,8 +136,12 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
     const Frame answer = control_.receive(deadline);
     switch (answer.type) {
         case FrameType::SPAWN_STARTED:
-            return {static_cast<pid_t>(answer.number(0)), process_.pid(),         uid_, std::move(ends.control),
-                    std::move(ends.output),               std::move(ends.waitStatus)};
+            return {static_cast<pid_t>(answer.number(0)),
+                    process_.pid(),
+                    uid_,
+                    std::move(ends.control),
+                    std::move(ends.output),
+                    std::move(ends.waitStatus)};
         case FrameType::SPAWN_FAILED:
             throw SpawnException(answer.field(1), "The spawn server could not start a process.\nStep: " +
                                                       answer.field(0) + "\nReason: " + answer.field(1) + "\n");
