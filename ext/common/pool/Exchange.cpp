@@ -147,6 +147,14 @@ bool Exchange::takeMessage(std::span<char> buffer) {
     return messageSize_ > 0;
 }
 
+/** Drops a message, stale or malformed. @throws ProtocolException when it is too much of that */
+void Exchange::discard() {
+    discarded_ += messageSize_;
+    if (discarded_ > MAX_DISCARDED) {
+        throw ProtocolException("more than 1 MiB of stale or malformed messages on the reply channel");
+    }
+}
+
 /** A message that is in the buffer. True: the event is for the caller. */
 bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
     MessageHeader header;
@@ -154,13 +162,8 @@ bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
         std::memcpy(&header, buffer.data(), sizeof(header));
     }
     if (messageSize_ < sizeof(header) || header.ticket != ticket_.value()) {
-        discarded_ += messageSize_;
-        if (discarded_ <= MAX_DISCARDED) {
-            return false;
-        }
-        event = finish(Event::Kind::BROKEN, false);
-        event.text = "more than 1 MiB of stale or malformed messages on the reply channel";
-        return true;
+        discard();
+        return false;
     }
     event.header = header;
     event.payload = buffer.subspan(sizeof(header), messageSize_ - sizeof(header));

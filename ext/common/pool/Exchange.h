@@ -71,6 +71,7 @@ private:
     Event resend();
     Standing withdraw(std::span<char> buffer);
     bool takeMessage(std::span<char> buffer);
+    void discard();
     bool look(std::span<char> buffer, Event &event);
     bool handleMessage(std::span<char> buffer, Event &event);
     bool handleHint(std::span<char> buffer, Event &event);

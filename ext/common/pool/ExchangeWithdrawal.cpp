@@ -54,15 +54,15 @@ Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
         return Standing::BEGUN;
     }
     while (takeMessage(buffer)) {
-        MessageHeader header;
-        if (messageSize_ < sizeof(header)) {
-            continue;
+        MessageHeader header{};
+        if (messageSize_ >= sizeof(header)) {
+            std::memcpy(&header, buffer.data(), sizeof(header));
         }
-        std::memcpy(&header, buffer.data(), sizeof(header));
         if (header.ticket == ticket_.value() && header.type != MessageType::RECHECK &&
             header.type != MessageType::REFUSED) {
             return Standing::ANSWERED;
         }
+        discard();
     }
     return Standing::NOT_BEGUN;
 }
