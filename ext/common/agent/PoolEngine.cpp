@@ -35,8 +35,6 @@ PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
     result.maxSize = settings.maxPoolSize;
     result.idleTime = settings.poolIdleTime;
-    result.statThrottleRate = settings.statThrottleRate;
-    result.logPrefix = settings.logPrefix;
     return result;
 }
 
@@ -170,7 +168,9 @@ private:
 
     void startIdleTimer(const AgentSettings &settings) {
         const milliseconds eighth = std::chrono::duration_cast<milliseconds>(settings.poolIdleTime) / 8;
-        const milliseconds interval = std::clamp(eighth, MIN_IDLE_INTERVAL, MAX_IDLE_INTERVAL);
+        // With no idle time nothing ends for being idle, but other things are looked at on the way.
+        const milliseconds interval =
+            eighth == milliseconds(0) ? MAX_IDLE_INTERVAL : std::clamp(eighth, MIN_IDLE_INTERVAL, MAX_IDLE_INTERVAL);
         idleTimer_->start(interval, interval);
     }
 

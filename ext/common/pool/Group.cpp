@@ -36,10 +36,10 @@ void Group::get(const Options &options, GetCallback callback, AfterUnlock &after
     waiters_.push_back(std::move(callback));
     peak_ = std::max(peak_, inFlight());
     giveWaiters(after);
-    rescale(after);
+    rescale();
 }
 
-Attachment Group::attach(const Options &options, Generation unusable, AfterUnlock &after) {
+Attachment Group::attach(const Options &options, Generation unusable) {
     if (!current_ && unusable && unusable == failedGeneration_) {
         throw RefusedException(failure_.status(), failure_.reportId, failure_.text());
     }
@@ -52,7 +52,7 @@ Attachment Group::attach(const Options &options, Generation unusable, AfterUnloc
     if (!current_) {
         makeLine();
     }
-    rescale(after);
+    rescale();
     return attachment();
 }
 
@@ -63,12 +63,12 @@ void Group::release(Process &process, AfterUnlock &after) {
         const auto found = std::find_if(processes_.begin(), processes_.end(),
                                         [&](const ProcessPtr &p) { return p.get() == &process; });
         if (found != processes_.end()) {
-            processDied(ProcessPtr(*found), after);
+            processDied(ProcessPtr(*found));
         }
         return;
     }
     giveWaiters(after);
-    pool_.rescaleAll(after);
+    pool_.rescaleAll();
 }
 
 /** First come, first served; to the instance that has been idle for the shortest time, so that surplus ones stay idle. */
@@ -160,8 +160,7 @@ unsigned Group::wantedNow() const {
     return context_.clock.now() < notBefore_ ? 0 : wanted;
 }
 
-void Group::rescale(AfterUnlock &after) {
-    static_cast<void>(after);
+void Group::rescale() {
     if (spawning_) {
         return;
     }

@@ -87,23 +87,23 @@ public:
     void release(Process &process, AfterUnlock &after) REQUIRES(poolLock);
     /** Instances that pull: the current line, making it and starting an instance when there is none. @param unusable a generation that
      *  was found closed. @throws RefusedException (it was closed because no instance could be made) */
-    Attachment attach(const Options &options, Generation unusable, AfterUnlock &after) REQUIRES(poolLock);
+    Attachment attach(const Options &options, Generation unusable) REQUIRES(poolLock);
 
     /** Starts what is needed and allowed. Called whenever the need or the room may have grown. */
-    void rescale(AfterUnlock &after) REQUIRES(poolLock);
+    void rescale() REQUIRES(poolLock);
     /** Ends instances that were not needed for the idle time. */
     void collectIdle(MonotonicTime now) REQUIRES(poolLock);
     /** The application has changed: new instances serve from now on, or when the first of them is ready. */
-    void restart(AfterUnlock &after) REQUIRES(poolLock);
+    void restart() REQUIRES(poolLock);
     /** Whether always_restart.txt asks for one now: something was asked of the newest instances, and none is on its way. */
     bool mayAlwaysRestart() const REQUIRES(poolLock);
     /** Ends all instances; the next request starts new ones. */
-    void clear(AfterUnlock &after) REQUIRES(poolLock);
+    void clear() REQUIRES(poolLock);
     /** Ends everything; waiters are refused. Spawns under way are cancelled. */
     void shutDown(AfterUnlock &after) REQUIRES(poolLock);
 
     /** The process has ended: tells who waits for it, and replaces it. */
-    void processDied(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void processDied(const ProcessPtr &process) REQUIRES(poolLock);
     /** A frame from its control socket. */
     void processSent(Process &process, const Frame &frame) REQUIRES(poolLock);
     /** The channels will not be used again. */

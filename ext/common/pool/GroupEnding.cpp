@@ -21,7 +21,7 @@ constexpr std::chrono::seconds DRAIN_LIMIT{90};
 
 }  // namespace
 
-void Group::restart(AfterUnlock &after) {
+void Group::restart() {
     Log::notice("event=app.restart app=\"{}\"", name_);
     std::shared_ptr<Spawner> fresh = context_.factory.create(options_);
     buryLater(std::exchange(spawner_, std::move(fresh)));
@@ -44,10 +44,10 @@ void Group::restart(AfterUnlock &after) {
         context_.lastGeneration = Generation(context_.lastGeneration.value() + 1);
         next_ = std::make_shared<LineGeneration>(LineGeneration{context_.lastGeneration, RequestQueue()});
     }
-    rescale(after);
+    rescale();
 }
 
-void Group::clear(AfterUnlock &after) {
+void Group::clear() {
     used_ = !waiters_.empty();
     restoreTo_ = 0;
     next_.reset();
@@ -59,7 +59,7 @@ void Group::clear(AfterUnlock &after) {
             retire(process);
         }
     }
-    rescale(after);
+    rescale();
 }
 
 void Group::shutDown(AfterUnlock &after) {
@@ -68,7 +68,7 @@ void Group::shutDown(AfterUnlock &after) {
         spawner_->cancel();
     }
     refuseAll(GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down", "", ""}, after);
-    clear(after);
+    clear();
 }
 
 /** Answers everybody who waits and whom no instance has taken. */
@@ -105,7 +105,7 @@ void Group::logExit(Process &process, bool expected) {
     }
 }
 
-void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
+void Group::processDied(const ProcessPtr &process) {
     if (process->state == Process::State::DEAD) {
         return;
     }
@@ -120,7 +120,7 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
     bury(process);
     if (!shutDown_) {
         publish();
-        pool_.rescaleAll(after);
+        pool_.rescaleAll();
         if (pulls_ && current_ && !spawning_ && processes_.empty() && wantedNow() == 0) {
             retireLine();
         }
@@ -186,9 +186,6 @@ void Group::senderGone(std::uint32_t childSlot) {
 }
 
 void Group::processSent(Process &process, const Frame &frame) {
-    if (frame.type != FrameType::FETCH) {
-        return;
-    }
     const ChannelId channel(frame.number(0));
     const bool known = context_.channels.lend(channel, slot_, [&](int end) { process.giveChannel(channel, end); });
     if (!known) {

@@ -123,6 +123,7 @@ void Group::putToWork(SpawnResult result, const Options &options, const std::sha
         const PoolGuard guard(context_);
         added(process, spawner == spawner_, after);
     }
+    run(after);
     // Only now: the callbacks take the lock, and what they find must be complete.
     try {
         process->watch(
@@ -135,7 +136,6 @@ void Group::putToWork(SpawnResult result, const Options &options, const std::sha
         pool_.processDied(*this, process);
         throw;
     }
-    run(after);
 }
 
 /** From "here is your queue" to "I take from it". The application's own hooks run in between. */

@@ -114,43 +114,29 @@ void Pool::asyncGet(const Options &options, Group::GetCallback callback) {
 }
 
 Attachment Pool::attach(const Options &options, Generation unusable) {
-    AfterUnlock after;
-    std::optional<Attachment> attachment;
-    {
-        const PoolGuard guard(context_);
-        if (context_.shuttingDown) {
-            throw IOException("the application pool is shutting down");
-        }
-        Group &group = find(options);
-        if (!group.pulls()) {
-            throw IOException(group.name() + " runs in memory: there is no line to its instances");
-        }
-        attachment = group.attach(options, unusable, after);
+    const PoolGuard guard(context_);
+    if (context_.shuttingDown) {
+        throw IOException("the application pool is shutting down");
     }
-    run(after);
-    return std::move(*attachment);
+    Group &group = find(options);
+    if (!group.pulls()) {
+        throw IOException(group.name() + " runs in memory: there is no line to its instances");
+    }
+    return group.attach(options, unusable);
 }
 
 // ----- Numbers
 
 void Pool::configure(const PoolSettings &settings) {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        context_.settings = settings;
-        rescaleAll(after);
-    }
-    run(after);
+    const PoolGuard guard(context_);
+    context_.settings = settings;
+    rescaleAll();
 }
 
 void Pool::setMax(unsigned max) {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        context_.settings.maxSize = max;
-        rescaleAll(after);
-    }
-    run(after);
+    const PoolGuard guard(context_);
+    context_.settings.maxSize = max;
+    rescaleAll();
 }
 
 unsigned Pool::getActive() const {
@@ -211,9 +197,9 @@ bool Pool::makeRoom(Group &group) {
     return true;
 }
 
-void Pool::rescaleAll(AfterUnlock &after) {
+void Pool::rescaleAll() {
     for (Group *group : bySlot_) {
-        group->rescale(after);
+        group->rescale();
     }
 }
 
@@ -232,12 +218,8 @@ void Pool::processDied(Group &group, const ProcessPtr &process) {
     if (!process) {
         return;
     }
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        group.processDied(process, after);
-    }
-    run(after);
+    const PoolGuard guard(context_);
+    group.processDied(process);
 }
 
 void Pool::processSent(Group &group, Process &process, const Frame &frame) {
@@ -279,25 +261,17 @@ bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
 // ----- Looking after things
 
 void Pool::rescale() {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        rescaleAll(after);
-    }
-    run(after);
+    const PoolGuard guard(context_);
+    rescaleAll();
 }
 
 void Pool::collectIdle() {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        const MonotonicTime now = context_.clock.now();
-        for (Group *group : bySlot_) {
-            group->collectIdle(now);
-        }
-        rescaleAll(after);
+    const PoolGuard guard(context_);
+    const MonotonicTime now = context_.clock.now();
+    for (Group *group : bySlot_) {
+        group->collectIdle(now);
     }
-    run(after);
+    rescaleAll();
 }
 
 void Pool::checkRestarts() {
@@ -316,32 +290,25 @@ void Pool::checkRestarts() {
             always.push_back(group);
         }
     }
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        for (Group *group : always) {
-            if (group->mayAlwaysRestart()) {
-                changed.push_back(group);
-            }
-        }
-        for (Group *group : changed) {
-            if (!context_.shuttingDown) {
-                group->restart(after);
-            }
+    const PoolGuard guard(context_);
+    if (context_.shuttingDown) {
+        return;
+    }
+    for (Group *group : changed) {
+        group->restart();
+    }
+    for (Group *group : always) {
+        if (group->mayAlwaysRestart()) {
+            group->restart();
         }
     }
-    run(after);
 }
 
 void Pool::clear() {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        for (Group *group : bySlot_) {
-            group->clear(after);
-        }
+    const PoolGuard guard(context_);
+    for (Group *group : bySlot_) {
+        group->clear();
     }
-    run(after);
 }
 
 void Pool::shutDown() {

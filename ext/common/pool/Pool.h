@@ -85,7 +85,7 @@ private:
 
     // For Groups: what concerns the others too.
     bool makeRoom(Group &group) REQUIRES(poolLock);
-    void rescaleAll(AfterUnlock &after) REQUIRES(poolLock);
+    void rescaleAll() REQUIRES(poolLock);
     void released(Group &group, Process &process);
     void processDied(Group &group, const ProcessPtr &process);
     void processSent(Group &group, Process &process, const Frame &frame);

@@ -21,9 +21,6 @@ struct PoolSettings {
     unsigned maxSize = 6;
     /** An instance that was not needed for so long ends; zero: never. */
     std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
-    /** How often the file system is asked about restart files. */
-    std::chrono::nanoseconds statThrottleRate = std::chrono::seconds(10);
-    bool logPrefix = true;
 };
 
 /** What to do once the pool's lock is given up: callbacks of other people's code. */
