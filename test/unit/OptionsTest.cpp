@@ -34,6 +34,12 @@ public:
         options.userSwitching = false;
         options.minInstances = 2;
         options.maxInstances = 7;
+        options.startInstances = 4;
+        options.maxRequests = 1000;
+        options.memoryLimit = 512;
+        options.maxQueueSize = 0;
+        options.maxQueueTime = std::chrono::milliseconds(1500);
+        options.rollingRestarts = false;
         options.threads = 3;
         options.startTimeout = std::chrono::seconds(17);
         options.variables = [] { return Options::Variables{{"SECRET", "a=b\nc"}, {"EMPTY", ""}}; };
@@ -46,6 +52,12 @@ public:
         CPPUNIT_ASSERT(!copy.userSwitching);
         CPPUNIT_ASSERT_EQUAL(7U, copy.maxInstances);
         CPPUNIT_ASSERT_EQUAL(3U, copy.threads);
+        CPPUNIT_ASSERT_EQUAL(4U, copy.startInstances);
+        CPPUNIT_ASSERT_EQUAL(1000U, copy.maxRequests);
+        CPPUNIT_ASSERT_EQUAL(512U, copy.memoryLimit);
+        CPPUNIT_ASSERT_EQUAL(0U, copy.maxQueueSize);
+        CPPUNIT_ASSERT(copy.maxQueueTime == std::chrono::milliseconds(1500));
+        CPPUNIT_ASSERT(!copy.rollingRestarts);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));
         CPPUNIT_ASSERT(copy.variables() == options.variables());
     }

@@ -44,6 +44,8 @@ enum class FrameType : std::uint16_t {
     NO_CHANNEL = 59,
     DROP = 60,
     FINISH = 61,
+    WORN = 62,
+    PAUSE = 63,
     // httpd's parent <-> watchdog <-> pool process
     AGENT_START = 64,
     AGENT_STARTED = 65,

@@ -44,6 +44,11 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     flag("user_switching", options.userSwitching);
     number("min_instances", options.minInstances);
     number("max_instances", options.maxInstances);
+    number("start_instances", options.startInstances);
+    number("max_requests", options.maxRequests);
+    number("memory_limit", options.memoryLimit);
+    number("max_request_queue_size", options.maxQueueSize);
+    flag("rolling_restarts", options.rollingRestarts);
     number("thread_count", options.threads);
 }
 
@@ -56,6 +61,7 @@ Options::Variables Options::toMap() const {
         [&](const char *key, unsigned value) { map[key] = std::to_string(value); },
         [&](const char *key, bool value) { map[key] = std::string(1, value ? '1' : '0'); });
     map["start_timeout"] = std::to_string(startTimeout.count());
+    map["max_request_queue_time"] = std::to_string(maxQueueTime.count());
     if (variables) {
         for (auto &[name, value] : variables()) {
             map[std::string(VARIABLE_PREFIX) + name] = value;
@@ -82,6 +88,9 @@ Options Options::fromMap(const Variables &map) {
         });
     find("start_timeout", [&](const std::string &text) {
         options.startTimeout = std::chrono::seconds(parseNumber("start_timeout", text));
+    });
+    find("max_request_queue_time", [&](const std::string &text) {
+        options.maxQueueTime = std::chrono::milliseconds(parseNumber("max_request_queue_time", text));
     });
     if (options.threads == 0) {
         throw ProtocolException("option thread_count: \"0\" is not allowed, an instance needs at least one thread");

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -39,8 +40,23 @@ struct Options {
     unsigned minInstances = 1;
     /** 0: no limit of its own. */
     unsigned maxInstances = 0;
+    /** So many at once when the application starts from none; 0: as many as there are requests for. */
+    unsigned startInstances = 0;
     unsigned threads = 1;
     std::chrono::seconds startTimeout{90};
+
+    /** An instance that has run so many is replaced; 0: never. */
+    unsigned maxRequests = 0;
+    /** MB of memory (PSS) above which an instance is replaced; 0: never. */
+    unsigned memoryLimit = 0;
+    /** Requests that may wait; one more is refused. 0: no limit. */
+    unsigned maxQueueSize = 100;
+    /** A request that waited longer is refused; 0: never. */
+    std::chrono::milliseconds maxQueueTime{0};
+    /** A restart keeps the old version until the new one serves. Off: old instances finish, and requests wait for new ones. */
+    bool rollingRestarts = true;
+    /** The instance that the request should go to, if it lives (Process::stickyId()); 0: any. */
+    std::uint32_t stickyId = 0;
 
     /** Values for the process's environment (SetEnv …). Asked only when a spawn may follow, not for each request. */
     std::function<Variables()> variables;

@@ -19,6 +19,8 @@ namespace Passenger {
 struct PoolSettings {
     /** Instances over all applications. */
     unsigned maxSize = 6;
+    /** Instances of one application; 0: no limit of its own. */
+    unsigned maxInstancesPerApp = 0;
     /** An instance that was not needed for so long ends; zero: never. */
     std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
 };
