@@ -29,6 +29,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
     %D%/LineTest.cpp \
+    %D%/LogHistogramTest.cpp \
     %D%/LogTest.cpp \
     %D%/main.cpp \
     %D%/OptionsTest.cpp \

@@ -9,6 +9,7 @@ libpassenger_base_la_SOURCES += \
     %D%/Exceptions.h \
     %D%/FileDescriptor.cpp \
     %D%/FileDescriptor.h \
+    %D%/LogHistogram.h \
     %D%/Mapping.cpp \
     %D%/Mapping.h \
     %D%/Mutex.h \
