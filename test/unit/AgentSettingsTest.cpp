@@ -36,6 +36,7 @@ public:
         settings.logFile = "/var/log/a \"log\"\n";
         settings.requireSpawnServer = false;
         settings.maxPoolSize = 42;
+        settings.maxInstancesPerApp = 5;
         settings.poolIdleTime = std::chrono::seconds(0);
         settings.statThrottleRate = std::chrono::seconds(86400);
         settings.logLevel = 7;
@@ -58,7 +59,7 @@ public:
         const std::map<std::string, std::string> bad[] = {
             {{"max_pool_size", "-1"}}, {{"max_pool_size", "6x"}},          {{"max_pool_size", ""}},
             {{"log_prefix", "2"}},     {{"log_prefix", "true"}},           {{"pool_idle_time", "-5"}},
-            {{"log_level", "notice"}}, {{"max_pool_size", "99999999999"}},
+            {{"log_level", "notice"}}, {{"max_pool_size", "99999999999"}}, {{"max_instances_per_app", "all"}},
         };
         for (const auto &map : bad) {
             thrownBy<ProtocolException>([&] { AgentSettings::fromMap(map); });

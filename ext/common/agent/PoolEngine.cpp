@@ -34,6 +34,7 @@ constexpr milliseconds MAX_IDLE_INTERVAL{10000};
 PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
     result.maxSize = settings.maxPoolSize;
+    result.maxInstancesPerApp = settings.maxInstancesPerApp;
     result.idleTime = settings.poolIdleTime;
     return result;
 }

@@ -23,6 +23,8 @@ struct AgentSettings {
      *  again. */
     bool requireSpawnServer = true;
     unsigned maxPoolSize = 6;
+    /** 0: no limit but maxPoolSize. */
+    unsigned maxInstancesPerApp = 0;
     std::chrono::seconds poolIdleTime{300};
     std::chrono::seconds statThrottleRate{10};
     int logLevel = 3;
