@@ -304,6 +304,16 @@ void Pool::checkRestarts() {
     }
 }
 
+std::vector<std::string> Pool::restartFolders() const {
+    const PoolGuard guard(context_);
+    std::vector<std::string> folders;
+    folders.reserve(bySlot_.size());
+    for (Group *group : bySlot_) {
+        folders.push_back(group->restartFiles().folder());
+    }
+    return folders;
+}
+
 void Pool::clear() {
     const PoolGuard guard(context_);
     for (Group *group : bySlot_) {

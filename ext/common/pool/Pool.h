@@ -69,6 +69,8 @@ public:
     void collectIdle();
     /** Looks at the restart files of all applications. Blocks on the file system: not on the event loop. */
     void checkRestarts();
+    /** Where all applications' restart files are looked for. */
+    std::vector<std::string> restartFolders() const;
     /** A process that sent requests is gone, with its channels. */
     void senderGone(std::uint32_t childSlot);
     /** A sender gave a channel up. */

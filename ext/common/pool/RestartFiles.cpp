@@ -4,11 +4,10 @@
 
 namespace Passenger {
 
-RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir) {
-    const std::string folder = restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir;
-    restartFile_ = folder + "/restart.txt";
-    alwaysFile_ = folder + "/always_restart.txt";
-}
+RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir)
+    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir),
+      restartFile_(folder_ + "/restart.txt"),
+      alwaysFile_(folder_ + "/always_restart.txt") {}
 
 void RestartFiles::begin() {
     const LockGuard guard(mutex_);

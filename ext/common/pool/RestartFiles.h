@@ -18,6 +18,10 @@ class RestartFiles {
 public:
     /** Looks at nothing yet. @param restartDir relative to appRoot, or absolute */
     RestartFiles(const std::string &appRoot, const std::string &restartDir);
+    /** Where the files are looked for; it need not exist. */
+    const std::string &folder() const noexcept {
+        return folder_;
+    }
     /** The first call of it or of changed() notes what is there: where it starts from. To be called before an instance is started. */
     void begin() EXCLUDES(mutex_);
     /** Whether a restart was asked for since the last call. */
@@ -34,8 +38,9 @@ private:
     };
     std::optional<Stamp> look() const;
 
-    std::string restartFile_;
-    std::string alwaysFile_;
+    const std::string folder_;
+    const std::string restartFile_;
+    const std::string alwaysFile_;
     Mutex mutex_;
     bool begun_ GUARDED_BY(mutex_) = false;
     std::optional<Stamp> last_ GUARDED_BY(mutex_);
