@@ -55,7 +55,7 @@ public:
 private:
     void giveBack(std::unique_ptr<Lane> lane) EXCLUDES(mutex_);
 
-    Mutex mutex_;
+    Mutex mutex_{Locks::CHILD};
     std::vector<std::unique_ptr<Lane>> idle_ GUARDED_BY(mutex_);
     StartupFileCache startupFiles_;
 };

@@ -30,7 +30,7 @@ private:
         int error = 0;
     };
 
-    Mutex mutex_;
+    Mutex mutex_{Locks::STARTUP_FILE_CACHE};
     std::unordered_map<std::string, Entry> entries_ GUARDED_BY(mutex_);
 };
 

@@ -31,7 +31,7 @@ class ProcessOutputTest : public LeakCheck {
 
     std::unique_ptr<EventLoop> loop_;
     FileDescriptor writer_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::LOG};
     Written written_;
     std::unique_ptr<ProcessOutput> output_;
 

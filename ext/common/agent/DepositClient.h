@@ -67,7 +67,7 @@ private:
     bool sendWaiting() EXCLUDES(mutex_);
 
     const FileDescriptor &socket_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::DEPOSIT_CLIENT};
     std::condition_variable changed_;
     std::deque<Waiting> waiting_ GUARDED_BY(mutex_);
     /** Something was lost since the line was empty last; said once. */

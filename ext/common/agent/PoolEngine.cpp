@@ -83,7 +83,7 @@ private:
     }
 
     Pool &pool_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::RESTART_WATCH};
     std::condition_variable changed_;
     milliseconds interval_ GUARDED_BY(mutex_);
     bool ending_ GUARDED_BY(mutex_) = false;
@@ -188,7 +188,7 @@ private:
     }
 
     Deposits &deposits_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;
 

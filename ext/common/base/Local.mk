@@ -9,6 +9,9 @@ libpassenger_base_la_SOURCES += \
     %D%/Exceptions.h \
     %D%/FileDescriptor.cpp \
     %D%/FileDescriptor.h \
+    %D%/LockOrder.cpp \
+    %D%/LockOrder.h \
+    %D%/LockRank.h \
     %D%/LogHistogram.h \
     %D%/Mapping.cpp \
     %D%/Mapping.h \

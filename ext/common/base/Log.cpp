@@ -5,13 +5,15 @@
 #include <atomic>
 #include <cerrno>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
+#include <spdlog/details/null_mutex.h>
 #include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
 #include <spdlog/sinks/base_sink.h>
+
+#include "base/Mutex.h"
 
 namespace Passenger::Log {
 
@@ -33,14 +35,19 @@ void writeToStandardError(const char *data, std::size_t size) noexcept {
 }
 
 /** Looks descriptor 2 up at each line, so that a log rotation may replace it. */
-class StandardErrorSink final : public spdlog::sinks::base_sink<std::mutex> {
+class StandardErrorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
 protected:
     void sink_it_(const spdlog::details::log_msg &message) override {
+        const LockGuard guard(mutex_);
         spdlog::memory_buf_t line;
         formatter_->format(message, line);
         writeToStandardError(line.data(), line.size());
     }
     void flush_() override {}
+
+private:
+    /** One of ours instead of the base's, for its place in the order. Guards the formatter. */
+    Mutex mutex_{Locks::LOG};
 };
 
 /** Never destroyed: threads may log while the process ends. Levels are ours, which spdlog has no names for. */

@@ -72,7 +72,7 @@ private:
 
     Handle handle_;
     std::string warning_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::APPLICATION_POOL_SERVER};
     std::shared_ptr<PoolClient> client_ GUARDED_BY(mutex_);
     /** Whose client_ it is: a forked process makes its own. */
     pid_t clientPid_ GUARDED_BY(mutex_) = 0;

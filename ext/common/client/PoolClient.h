@@ -68,7 +68,7 @@ private:
     std::atomic<std::uint32_t> childSlot_{0};
     std::atomic<const GenerationTableView *> generations_{nullptr};
 
-    Mutex mutex_;
+    Mutex mutex_{Locks::POOL_CLIENT};
     std::string agentId_ GUARDED_BY(mutex_);
     std::vector<FrameSocket> idle_ GUARDED_BY(mutex_);
     std::map<std::string, std::shared_ptr<AppLink>, std::less<>> apps_ GUARDED_BY(mutex_);

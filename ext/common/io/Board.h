@@ -40,7 +40,7 @@ private:
 
     SharedMemory memory_;
     Mapping mapping_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::BOARD};
     std::vector<std::uint32_t> free_ GUARDED_BY(mutex_);
     std::uint32_t unused_ GUARDED_BY(mutex_) = 0;
 };

@@ -115,7 +115,7 @@ void EventLoop::runSync(const Callback &callback) {
         callback();
         return;
     }
-    Mutex mutex;
+    Mutex mutex{Locks::WAITER};
     std::condition_variable finished;
     bool done = false;
     const bool accepted = implementation_->post([&] {

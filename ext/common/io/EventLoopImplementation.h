@@ -40,11 +40,11 @@ private:
     /** Set by the thread itself, first thing; nobody else's id equals the initial one. */
     std::atomic<std::thread::id> threadId{std::thread::id()};
 
-    Mutex mutex;
+    Mutex mutex{Locks::EVENT_LOOP};
     std::deque<Callback> posted_ GUARDED_BY(mutex);
     bool stopping_ GUARDED_BY(mutex) = false;
 
-    Mutex joinMutex;
+    Mutex joinMutex{Locks::EVENT_LOOP_THREAD};
     boost::thread thread_ GUARDED_BY(joinMutex);
 };
 

@@ -94,7 +94,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
     EventLoop &loop;
     const EventLoop::Callback callback;
 
-    Mutex mutex;
+    Mutex mutex{Locks::TIMER};
     Plan plan GUARDED_BY(mutex);
 
     /** These only on the loop. */

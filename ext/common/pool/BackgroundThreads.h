@@ -33,7 +33,7 @@ private:
         bool done = false;
     };
 
-    Mutex mutex_;
+    Mutex mutex_{Locks::BACKGROUND_THREADS};
     std::list<Worker> workers_ GUARDED_BY(mutex_);
 };
 

@@ -70,7 +70,7 @@ private:
     void retry() EXCLUDES(mutex_);
     void forget(std::unordered_map<ChannelId, Channel>::iterator channel) REQUIRES(mutex_);
 
-    mutable Mutex mutex_;
+    mutable Mutex mutex_{Locks::CHANNEL_REGISTRY};
     GenerationTable generations_;
     std::map<std::uint32_t, BoardReader> senders_ GUARDED_BY(mutex_);
     std::unordered_map<ChannelId, Channel> channels_ GUARDED_BY(mutex_);

@@ -46,7 +46,7 @@ private:
     std::uint64_t epoch() EXCLUDES(mutex_);
     void release(const std::vector<std::unique_ptr<ReplyChannel>> &channels) noexcept;
 
-    Mutex mutex_;
+    Mutex mutex_{Locks::LINE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     std::vector<std::unique_ptr<ReplyChannel>> free_ GUARDED_BY(mutex_);
     /** Grows when all channels become worthless; those of an older epoch are not kept. */

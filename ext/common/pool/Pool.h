@@ -99,7 +99,7 @@ private:
     std::map<std::string, std::unique_ptr<SuperGroup>, std::less<>> superGroups_ GUARDED_BY(poolLock);
     std::vector<Group *> bySlot_ GUARDED_BY(poolLock);
     /** The file system is asked by one thread at a time. */
-    Mutex restartCheck_;
+    Mutex restartCheck_{Locks::RESTART_CHECK};
     /** Runs while an application waits for room. */
     Timer roomTimer_;
 };

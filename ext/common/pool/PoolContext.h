@@ -41,7 +41,7 @@ struct PoolContext {
     Deposits &deposits;
 
     /** The pool's lock: guards the Pool, all Groups and Processes. Taken before the registry's; never held while anything waits. */
-    Mutex mutex{};
+    Mutex mutex{Locks::POOL};
     PoolSettings settings GUARDED_BY(poolLock){};
     Generation lastGeneration GUARDED_BY(poolLock){};
     bool shuttingDown GUARDED_BY(poolLock) = false;

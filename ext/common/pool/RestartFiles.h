@@ -41,7 +41,7 @@ private:
     const std::string folder_;
     const std::string restartFile_;
     const std::string alwaysFile_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::RESTART_FILES};
     bool begun_ GUARDED_BY(mutex_) = false;
     std::optional<Stamp> last_ GUARDED_BY(mutex_);
 };

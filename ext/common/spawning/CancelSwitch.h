@@ -32,7 +32,7 @@ public:
     bool cancelled() const EXCLUDES(mutex_);
 
 private:
-    mutable Mutex mutex_;
+    mutable Mutex mutex_{Locks::CANCEL_SWITCH};
     bool cancelled_ GUARDED_BY(mutex_) = false;
     std::vector<int> watched_ GUARDED_BY(mutex_);
 };

@@ -79,7 +79,7 @@ private:
     void passGate(const std::atomic<bool> &cancelled) EXCLUDES(mutex_);
     void wakeHeld() EXCLUDES(mutex_);
 
-    Mutex mutex_;
+    Mutex mutex_{Locks::DUMMY_SPAWNERS};
     std::condition_variable gate_;
     bool holding_ GUARDED_BY(mutex_) = false;
     unsigned held_ GUARDED_BY(mutex_) = 0;

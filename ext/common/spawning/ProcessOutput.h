@@ -48,7 +48,7 @@ private:
     EventLoop &loop_;
     FileDescriptor pipe_;
     Sink sink_;
-    Mutex mutex_;
+    Mutex mutex_{Locks::PROCESS_OUTPUT};
     pid_t pid_ GUARDED_BY(mutex_) = 0;
     LineReader lines_ GUARDED_BY(mutex_);
     std::deque<std::string> kept_ GUARDED_BY(mutex_);

@@ -100,7 +100,7 @@ private:
     void dropServer();
 
     EventLoop &loop_;
-    mutable Mutex mutex_;
+    mutable Mutex mutex_{Locks::SPAWN_MANAGER};
     std::condition_variable turnEnded_;
     /** Somebody has the turn. */
     bool busy_ GUARDED_BY(mutex_) = false;

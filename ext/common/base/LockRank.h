@@ -1,0 +1,57 @@
+#pragma once
+
+namespace Passenger {
+
+/** Levels are smaller than this. */
+inline constexpr int LOCK_LEVELS = 8;
+
+/**
+ * A lock's name, and its level in the order of locks: a thread that holds a lock takes only those of higher levels, and so never two
+ * of one level. Development builds check it (LockOrder.h).
+ */
+struct LockRank {
+    consteval LockRank(int itsLevel, const char *itsName) : level(itsLevel), name(itsName) {
+        if (itsLevel < 1 || itsLevel >= LOCK_LEVELS) {
+            throw "there is no such level";
+        }
+    }
+
+    int level;
+    /** What the log calls it. Static. */
+    const char *name;
+};
+
+/** All locks. doc/THREADING.md says what each of them guards. */
+namespace Locks {
+
+// Of an httpd child, and of whatever else uses ApplicationPool.
+inline constexpr LockRank APPLICATION_POOL_SERVER{1, "ApplicationPoolServer::mutex_"};
+inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
+inline constexpr LockRank LINE_CACHE{2, "LineCache::mutex_"};
+inline constexpr LockRank CHILD{2, "Child::mutex_"};
+inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
+inline constexpr LockRank BOARD{3, "Board::mutex_"};
+
+// Of the agent.
+inline constexpr LockRank RESTART_CHECK{1, "Pool::restartCheck_"};
+inline constexpr LockRank RESTART_FILES{2, "RestartFiles::mutex_"};
+inline constexpr LockRank POOL{2, "PoolContext::mutex"};
+inline constexpr LockRank CHANNEL_REGISTRY{3, "ChannelRegistry::mutex_"};
+inline constexpr LockRank BACKGROUND_THREADS{3, "BackgroundThreads::mutex_"};
+inline constexpr LockRank CANCEL_SWITCH{3, "CancelSwitch::mutex_"};
+inline constexpr LockRank DEPOSIT_CLIENT{3, "DepositClient::mutex_"};
+inline constexpr LockRank POOL_ENGINE{3, "StandardPoolEngine::mutex_"};
+inline constexpr LockRank RESTART_WATCH{3, "RestartWatch::mutex_"};
+inline constexpr LockRank SPAWN_MANAGER{3, "SpawnManager::mutex_"};
+inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
+inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
+inline constexpr LockRank TIMER{4, "Timer::State::mutex"};
+inline constexpr LockRank EVENT_LOOP{5, "EventLoop::Implementation::mutex"};
+inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinMutex"};
+/** A waiter's own, who waits for somebody to bring it something: nothing else is locked meanwhile. */
+inline constexpr LockRank WAITER{5, "a waiter's mutex"};
+inline constexpr LockRank LOG{6, "the log's mutex_"};
+
+}  // namespace Locks
+
+}  // namespace Passenger
