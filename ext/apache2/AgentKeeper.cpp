@@ -85,6 +85,7 @@ AgentSettings agentSettings(const Settings &settings) {
     result.logFile = settings.logFile != nullptr ? settings.logFile : "";
     result.requireSpawnServer = false;
     result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));
+    result.maxInstancesPerApp = static_cast<unsigned>(settings.maxInstancesPerApp.value_or(0));
     result.poolIdleTime =
         std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
     result.statThrottleRate =

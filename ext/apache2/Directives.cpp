@@ -2,143 +2,15 @@
 
 #include <array>
 #include <charconv>
-#include <climits>
 #include <cstring>
 #include <string_view>
 #include <variant>
 
+#include "DirectiveTable.h"
+
 namespace Passenger::Directives {
 
 namespace {
-
-/** Where a directive may stand. */
-enum class Context {
-    /** The main server, outside of any section. */
-    GLOBAL,
-    /** Main server, virtual host, Directory, Location. */
-    APPLICATION,
-    /** The same, and .htaccess. */
-    LOCAL
-};
-
-/** How a text value is understood. */
-enum class Form {
-    PLAIN,
-    /** A path; relative ones begin at ServerRoot. */
-    PATH,
-    /** One of Field::choices. */
-    CHOICE
-};
-
-/** One allowed word and what it means. */
-struct Choice {
-    const char *word;
-    const char *meaning;
-};
-
-constexpr std::array<Choice, 4> SPAWN_METHODS{{
-    {"smart", "smart"},
-    {"direct", "direct"},
-    {"conservative", "direct"},
-    {"smart-lv2", "smart"},
-}};
-
-/** The member of Settings that a directive sets, and which values it takes. */
-struct Field {
-    std::variant<Settings::Text Settings::*, Settings::Number Settings::*, Settings::Flag Settings::*> member;
-    Form form = Form::PLAIN;
-    int least = 0;
-    int most = INT_MAX;
-};
-
-constexpr Field text(Settings::Text Settings::*member) {
-    return {member};
-}
-constexpr Field path(Settings::Text Settings::*member) {
-    return {member, Form::PATH};
-}
-constexpr Field spawnMethod(Settings::Text Settings::*member) {
-    return {member, Form::CHOICE};
-}
-constexpr Field number(Settings::Number Settings::*member, int least, int most) {
-    return {member, Form::PLAIN, least, most};
-}
-constexpr Field flag(Settings::Flag Settings::*member) {
-    return {member};
-}
-
-struct Directive {
-    const char *name;
-    Context context;
-    Field field;
-    const char *fallback;
-    const char *meaning;
-    std::array<const char *, 2> aliases{};
-};
-
-constexpr int MANY = 1'000'000;
-constexpr int LONG_TIME = 365 * 24 * 3600;
-
-// One row for each directive: it drives parsing, the messages, merging and the aliases.
-constexpr std::array TABLE{
-    // Server
-    Directive{"PassengerRoot", Context::GLOBAL, path(&Settings::root), PASSENGER_DEFAULT_ROOT,
-              "where the agent and lib/ are"},
-    Directive{"PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
-              "interpreter when an application names none"},
-    Directive{"PassengerDefaultUser", Context::GLOBAL, text(&Settings::defaultUser), "nobody",
-              "runs applications instead of root or of an unknown owner"},
-    Directive{"PassengerDefaultGroup", Context::GLOBAL, text(&Settings::defaultGroup),
-              "the default user's primary group", "group for the same case"},
-    Directive{"PassengerLogLevel", Context::GLOBAL, number(&Settings::logLevel, 0, 7), "3",
-              "0 critical, 3 notice, 7 all of debugging"},
-    Directive{"PassengerLogFile",
-              Context::GLOBAL,
-              path(&Settings::logFile),
-              "httpd's error log",
-              "agent's and applications' output",
-              {"PassengerDebugLogFile"}},
-    Directive{"PassengerMaxPoolSize", Context::GLOBAL, number(&Settings::maxPoolSize, 1, MANY), "6",
-              "instances of all applications together"},
-    Directive{"PassengerPoolIdleTime", Context::GLOBAL, number(&Settings::poolIdleTime, 0, LONG_TIME), "300",
-              "seconds after which an idle instance ends; 0: never"},
-    Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
-              "seconds between looks at restart files"},
-
-    // Application
-    Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby), "PassengerDefaultRuby", "interpreter"},
-    Directive{"PassengerAppRoot", Context::APPLICATION, path(&Settings::appRoot), "the parent of DocumentRoot",
-              "the application's folder"},
-    Directive{"PassengerAppEnv",
-              Context::APPLICATION,
-              text(&Settings::appEnv),
-              "production",
-              "RAILS_ENV, RACK_ENV",
-              {"RailsEnv", "RackEnv"}},
-    Directive{"PassengerMinInstances", Context::APPLICATION, number(&Settings::minInstances, 0, MANY), "1",
-              "instances kept even when idle"},
-    Directive{"PassengerMaxInstances", Context::APPLICATION, number(&Settings::maxInstances, 0, MANY), "0",
-              "instances of this application; 0: no limit of its own"},
-    Directive{"PassengerUser", Context::APPLICATION, text(&Settings::user), "owner of the startup file",
-              "user that the application runs as"},
-    Directive{"PassengerGroup", Context::APPLICATION, text(&Settings::group), "the user's primary group",
-              "group that it runs as"},
-    Directive{"PassengerStartTimeout", Context::APPLICATION, number(&Settings::startTimeout, 1, LONG_TIME), "90",
-              "seconds in which an instance must have started"},
-    Directive{"PassengerSpawnMethod",
-              Context::APPLICATION,
-              spawnMethod(&Settings::spawnMethod),
-              "smart",
-              "smart or direct",
-              {"RailsSpawnMethod"}},
-    Directive{"PassengerThreadCount", Context::APPLICATION, number(&Settings::threadCount, 1, 1024), "1",
-              "threads of an instance"},
-    Directive{"PassengerRestartDir", Context::APPLICATION, text(&Settings::restartDir), "tmp",
-              "where restart.txt is looked for"},
-
-    // Request
-    Directive{"PassengerEnabled", Context::LOCAL, flag(&Settings::enabled), "on", "off: httpd alone serves this place"},
-};
 
 /** What a bad value is answered with. */
 const char *refusal(const cmd_parms *cmd, const Directive &directive, const char *value, const char *allowed) {

@@ -18,8 +18,28 @@ void appendTo(std::string &key, const Settings::Number &number) {
     key.append(reinterpret_cast<const char *>(&value), sizeof(value));
 }
 
-const char *orEmpty(const char *text) {
-    return text != nullptr ? text : "";
+void appendTo(std::string &key, const Settings::Flag &flag) {
+    key += flag ? (*flag ? '1' : '0') : '-';
+}
+
+// What no directive says stays as Options has it.
+
+void take(std::string &option, Settings::Text text) {
+    if (text != nullptr) {
+        option = text;
+    }
+}
+
+void take(unsigned &option, const Settings::Number &number) {
+    if (number) {
+        option = static_cast<unsigned>(*number);
+    }
+}
+
+template <typename Duration> void takeSeconds(Duration &option, const Settings::Number &seconds) {
+    if (seconds) {
+        option = std::chrono::seconds(*seconds);
+    }
 }
 
 }  // namespace
@@ -33,9 +53,12 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
         appendTo(key_, text);
     }
     for (const Settings::Number &number :
-         {settings.minInstances, settings.maxInstances, settings.startTimeout, settings.threadCount}) {
+         {settings.minInstances, settings.maxInstances, settings.startInstances, settings.startTimeout,
+          settings.threadCount, settings.maxRequests, settings.memoryLimit, settings.maxRequestQueueSize,
+          settings.maxRequestQueueTime}) {
         appendTo(key_, number);
     }
+    appendTo(key_, settings.rollingRestarts);
     auto known = options_.find(key_);
     if (known == options_.end()) {
         if (options_.size() >= MAX_OPTIONS) {
@@ -52,20 +75,22 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     options.environment = settings.appEnvOrDefault();
     options.appGroupName = route.appName;
     options.ruby = settings.ruby != nullptr ? settings.ruby : global.defaultRubyOrDefault();
-    if (settings.restartDir != nullptr) {
-        options.restartDir = settings.restartDir;
-    }
-    if (settings.spawnMethod != nullptr) {
-        options.spawnMethod = settings.spawnMethod;
-    }
-    options.user = orEmpty(settings.user);
-    options.group = orEmpty(settings.group);
+    take(options.restartDir, settings.restartDir);
+    take(options.spawnMethod, settings.spawnMethod);
+    take(options.user, settings.user);
+    take(options.group, settings.group);
     options.defaultUser = global.defaultUserOrDefault();
-    options.defaultGroup = orEmpty(global.defaultGroup);
-    options.minInstances = static_cast<unsigned>(settings.minInstances.value_or(1));
-    options.maxInstances = static_cast<unsigned>(settings.maxInstances.value_or(0));
-    options.threads = static_cast<unsigned>(settings.threadCount.value_or(1));
-    options.startTimeout = std::chrono::seconds(settings.startTimeout.value_or(90));
+    take(options.defaultGroup, global.defaultGroup);
+    take(options.minInstances, settings.minInstances);
+    take(options.maxInstances, settings.maxInstances);
+    take(options.startInstances, settings.startInstances);
+    take(options.threads, settings.threadCount);
+    takeSeconds(options.startTimeout, settings.startTimeout);
+    take(options.maxRequests, settings.maxRequests);
+    take(options.memoryLimit, settings.memoryLimit);
+    take(options.maxQueueSize, settings.maxRequestQueueSize);
+    takeSeconds(options.maxQueueTime, settings.maxRequestQueueTime);
+    options.rollingRestarts = settings.rollingRestarts.value_or(options.rollingRestarts);
     // These options are used with this lane's sessions only, and a lane serves one request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };
     return options;

@@ -21,6 +21,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/AgentKeeper.h \
     %D%/Child.cpp \
     %D%/Child.h \
+    %D%/DirectiveTable.h \
     %D%/Directives.cpp \
     %D%/Directives.h \
     %D%/Guard.h \

@@ -11,7 +11,7 @@ namespace Passenger {
  * getters below fill in the defaults.
  *
  * Plain data in an APR pool: no destructor ever runs, texts belong to the pool of the configuration. Which directive sets which
- * member, and how two places are merged, is in the table of Directives.cpp.
+ * member, and how two places are merged, is in the table of DirectiveTable.h.
  */
 struct Settings {
     using Text = const char *;
@@ -26,6 +26,7 @@ struct Settings {
     Text logFile = nullptr;
     Number logLevel;
     Number maxPoolSize;
+    Number maxInstancesPerApp;
     Number poolIdleTime;
     Number statThrottleRate;
 
@@ -39,11 +40,21 @@ struct Settings {
     Text spawnMethod = nullptr;
     Number minInstances;
     Number maxInstances;
+    Number startInstances;
     Number startTimeout;
     Number threadCount;
+    Number maxRequests;
+    /** MB. */
+    Number memoryLimit;
+    Flag rollingRestarts;
+    /** Read by nothing: a rolling restart resists, and one that is not has no old version to keep. */
+    Flag resistDeploymentErrors;
 
     // A request.
     Flag enabled;
+    Number maxRequestQueueSize;
+    /** Seconds. */
+    Number maxRequestQueueTime;
 
     bool isEnabled() const noexcept {
         return enabled.value_or(true);

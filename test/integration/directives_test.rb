@@ -161,22 +161,38 @@ class DirectivesTest < IntegrationTest
   end
 
   {
-    "PassengerMaxPoolSize" => "many", "PassengerMinInstances" => "-1",
+    "PassengerMaxPoolSize" => "many", "PassengerMaxInstancesPerApp" => "-1", "PassengerMinInstances" => "-1",
+    "PassengerStartInstances" => "some", "PassengerMaxRequests" => "1.5", "PassengerMemoryLimit" => "512M",
+    "PassengerMaxRequestQueueSize" => "-1", "PassengerMaxRequestQueueTime" => "2s",
     "PassengerSpawnMethod" => "magic", "PassengerLogLevel" => "99", "PassengerPoolIdleTime" => "soon"
   }.each do |name, value|
     define_method("test_a_bad_value_of_#{name}_is_a_configuration_error_that_says_so") do
-      @own_server = HttpdServer.new(configuration { |made| made.set(name, value) })
-      output, status = @own_server.check_configuration
-      refute status.success?
-      assert_includes output, name
-      assert_includes output, value
+      output = refused_configuration { |made| made.set(name, value) }
+      assert_match(/#{name} .*"#{Regexp.escape(value)}"; allowed: (a whole number|smart, )/, output)
     end
   end
 
-  def test_a_switch_that_is_neither_on_nor_off_is_a_configuration_error
-    @own_server = HttpdServer.new(configuration { |made| made.set("PassengerEnabled", "perhaps") })
+  %w[PassengerEnabled PassengerRollingRestarts PassengerResistDeploymentErrors].each do |name|
+    define_method("test_a_value_of_#{name}_that_is_neither_on_nor_off_is_a_configuration_error") do
+      output = refused_configuration { |made| made.set(name, "perhaps") }
+      assert_match(/#{name} .*perhaps.*On(,| or) Off/i, output)
+    end
+  end
+
+  def test_a_limit_of_the_whole_server_has_no_place_in_a_virtual_host
+    output = refused_configuration do |made|
+      made.site("rack.test", SampleApps.rack, "PassengerMaxInstancesPerApp 1\n")
+    end
+    assert_match(/PassengerMaxInstancesPerApp is for the whole server/, output)
+  end
+
+  private
+
+  # What httpd says about it.
+  def refused_configuration(&block)
+    @own_server = HttpdServer.new(configuration(&block))
     output, status = @own_server.check_configuration
     refute status.success?
-    assert_match(/PassengerEnabled .*perhaps.*On(,| or) Off/i, output)
+    output
   end
 end

@@ -38,7 +38,7 @@ public:
         options.maxRequests = 1000;
         options.memoryLimit = 512;
         options.maxQueueSize = 0;
-        options.maxQueueTime = std::chrono::milliseconds(1500);
+        options.maxQueueTime = std::chrono::days(365) + std::chrono::milliseconds(1);
         options.rollingRestarts = false;
         options.threads = 3;
         options.startTimeout = std::chrono::seconds(17);
@@ -56,7 +56,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1000U, copy.maxRequests);
         CPPUNIT_ASSERT_EQUAL(512U, copy.memoryLimit);
         CPPUNIT_ASSERT_EQUAL(0U, copy.maxQueueSize);
-        CPPUNIT_ASSERT(copy.maxQueueTime == std::chrono::milliseconds(1500));
+        CPPUNIT_ASSERT(copy.maxQueueTime == options.maxQueueTime);
         CPPUNIT_ASSERT(!copy.rollingRestarts);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));
         CPPUNIT_ASSERT(copy.variables() == options.variables());
@@ -81,9 +81,10 @@ public:
 
     void testValuesThatAreNotUnderstoodAreErrors() {
         const std::pair<const char *, const char *> cases[] = {
-            {"min_instances", ""},     {"min_instances", "-1"},          {"max_instances", "many"},
-            {"max_instances", "1 "},   {"max_instances", "99999999999"}, {"thread_count", "0"},
-            {"user_switching", "yes"}, {"start_timeout", "1.5"},
+            {"min_instances", ""},          {"min_instances", "-1"},          {"max_instances", "many"},
+            {"max_instances", "1 "},        {"max_instances", "99999999999"}, {"thread_count", "0"},
+            {"user_switching", "yes"},      {"start_timeout", "1.5"},         {"max_request_queue_time", "-1"},
+            {"max_request_queue_size", ""}, {"rolling_restarts", "on"},
         };
         for (const auto &each : cases) {
             const auto error = thrownBy<ProtocolException>([&] { Options::fromMap({{each.first, each.second}}); });

@@ -1,6 +1,7 @@
 #include "pool/Options.h"
 
 #include <charconv>
+#include <utility>
 
 #include "base/Exceptions.h"
 
@@ -10,10 +11,10 @@ namespace {
 
 constexpr std::string_view VARIABLE_PREFIX = "env:";
 
-unsigned parseNumber(const std::string &key, const std::string &value) {
-    unsigned number = 0;
+template <typename Number = unsigned> Number parseNumber(const std::string &key, const std::string &value) {
+    Number number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-    if (error != std::errc() || end != value.data() + value.size() || value.empty()) {
+    if (error != std::errc() || end != value.data() + value.size() || std::cmp_less(number, 0)) {
         throw ProtocolException("option " + key + ": \"" + value + "\" is not a number");
     }
     return number;
@@ -90,7 +91,8 @@ Options Options::fromMap(const Variables &map) {
         options.startTimeout = std::chrono::seconds(parseNumber("start_timeout", text));
     });
     find("max_request_queue_time", [&](const std::string &text) {
-        options.maxQueueTime = std::chrono::milliseconds(parseNumber("max_request_queue_time", text));
+        options.maxQueueTime =
+            std::chrono::milliseconds(parseNumber<std::chrono::milliseconds::rep>("max_request_queue_time", text));
     });
     if (options.threads == 0) {
         throw ProtocolException("option thread_count: \"0\" is not allowed, an instance needs at least one thread");
