@@ -75,6 +75,29 @@ class RestartTest < IntegrationTest
     end
   end
 
+  def test_a_touch_is_noticed_at_once_however_long_the_throttle_rate
+    root = release(1)
+    serve_for_an_hour(root) do |server|
+      assert_equal "version 1", server.client.get("/").body
+      File.write(File.join(root, "config.ru"), SampleApps.saying("version 2"))
+      FileUtils.touch(File.join(root, "tmp/restart.txt"))
+      eventually("the new version", within: 5) { server.client.get("/").body == "version 2" }
+    end
+  end
+
+  def test_a_link_to_another_release_is_noticed_at_once
+    current = File.join(SampleApps.new_folder, "current")
+    File.symlink(release(1), current)
+    serve_for_an_hour(current) do |server|
+      assert_equal "version 1", server.client.get("/").body
+      newer = release(2)
+      FileUtils.touch(File.join(newer, "tmp/restart.txt"))
+      File.symlink(newer, "#{current}.next")
+      File.rename("#{current}.next", current)
+      eventually("the new version", within: 5) { server.client.get("/").body == "version 2" }
+    end
+  end
+
   def test_a_relative_restart_folder_is_below_the_application
     assert_brought_by "relative", "deploy/restart.txt"
   end
@@ -84,6 +107,19 @@ class RestartTest < IntegrationTest
   end
 
   private
+
+  def release(number)
+    SampleApps.written(SampleApps.saying("version #{number}"))
+  end
+
+  # With an hour between looks at restart files.
+  def serve_for_an_hour(root, &block)
+    made = configuration do |one|
+      one.set("PassengerStatThrottleRate", 3600)
+      one.site("watched.test", root)
+    end
+    with_server(made, &block)
+  end
 
   def root(name)
     server.configuration.sites.find { |site| site.name == "#{name}.test" }.root

@@ -20,6 +20,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/EventLoopTest.cpp \
     %D%/ExchangeTest.cpp \
     %D%/FileDescriptorTest.cpp \
+    %D%/FolderWatchesTest.cpp \
     %D%/FrameReaderTest.cpp \
     %D%/FrameSocketTest.cpp \
     %D%/FrameTest.cpp \
@@ -48,6 +49,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ResponseHeadTest.cpp \
     %D%/RestartDelayTest.cpp \
     %D%/RestartFilesTest.cpp \
+    %D%/RestartWatchTest.cpp \
     %D%/ScalingPolicyTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \

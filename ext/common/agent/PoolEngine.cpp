@@ -1,11 +1,8 @@
 #include "agent/PoolEngine.h"
 
 #include <algorithm>
-#include <condition_variable>
 #include <optional>
 #include <thread>
-
-#include <boost/thread/thread.hpp>
 
 #include "base/Clock.h"
 #include "base/Log.h"
@@ -14,6 +11,7 @@
 #include "io/Timer.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Pool.h"
+#include "pool/RestartWatch.h"
 #include "server/PoolServer.h"
 #include "server/Survivors.h"
 #include "spawning/SpawnManager.h"
@@ -27,7 +25,6 @@ using std::chrono::milliseconds;
 
 /** Instances that have a request when everything ends get so long. httpd's children are gone by then: nobody waits for an answer. */
 constexpr std::chrono::seconds STOP_TIME{3};
-constexpr milliseconds MIN_RESTART_INTERVAL{50};
 constexpr milliseconds MIN_IDLE_INTERVAL{100};
 constexpr milliseconds MAX_IDLE_INTERVAL{10000};
 
@@ -42,53 +39,6 @@ PoolSettings poolSettings(const AgentSettings &settings) {
 SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
     return SpawnManager::Settings{settings.spawnServerCommand, settings.rubyCommand, settings.user};
 }
-
-/** Asks the file system about restart files, in a thread of its own: a slow one holds up nothing else. */
-class RestartWatch {
-public:
-    RestartWatch(Pool &pool, milliseconds interval) : pool_(pool), interval_(interval), thread_([this] { run(); }) {}
-    ~RestartWatch() {
-        {
-            const LockGuard guard(mutex_);
-            ending_ = true;
-        }
-        changed_.notify_one();
-        thread_.join();
-    }
-    void setInterval(milliseconds interval) {
-        const LockGuard guard(mutex_);
-        interval_ = interval;
-        changed_.notify_one();
-    }
-
-private:
-    void run() {
-        for (;;) {
-            {
-                LockGuard guard(mutex_);
-                if (!ending_) {
-                    guard.waitUntil(changed_,
-                                    std::chrono::steady_clock::now() + std::max(interval_, MIN_RESTART_INTERVAL));
-                }
-                if (ending_) {
-                    return;
-                }
-            }
-            try {
-                pool_.checkRestarts();
-            } catch (const std::exception &error) {
-                Log::error("event=restart.check_failed error=\"{}\"", error.what());
-            }
-        }
-    }
-
-    Pool &pool_;
-    Mutex mutex_{Locks::RESTART_WATCH};
-    std::condition_variable changed_;
-    milliseconds interval_ GUARDED_BY(mutex_);
-    bool ending_ GUARDED_BY(mutex_) = false;
-    boost::thread thread_;
-};
 
 /** Everything the pool process consists of, put together. The members' order is the order of seed 001: what needs the loop goes first. */
 class StandardPoolEngine final : public PoolEngine {
@@ -110,7 +60,9 @@ public:
         factory_.emplace(loop_, *manager_);
         pool_.emplace(Pool::Parts{loop_, *factory_, channels_, SystemClock::instance(), deposits_},
                       poolSettings(settings));
-        restarts_.emplace(*pool_, settings.statThrottleRate);
+        restarts_.emplace(
+            RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
+            settings.statThrottleRate);
         idleTimer_.emplace(loop_, [this] { pool_->collectIdle(); });
         startIdleTimer(settings);
         server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { complete(options); });

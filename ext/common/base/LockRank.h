@@ -41,7 +41,6 @@ inline constexpr LockRank BACKGROUND_THREADS{3, "BackgroundThreads::mutex_"};
 inline constexpr LockRank CANCEL_SWITCH{3, "CancelSwitch::mutex_"};
 inline constexpr LockRank DEPOSIT_CLIENT{3, "DepositClient::mutex_"};
 inline constexpr LockRank POOL_ENGINE{3, "StandardPoolEngine::mutex_"};
-inline constexpr LockRank RESTART_WATCH{3, "RestartWatch::mutex_"};
 inline constexpr LockRank SPAWN_MANAGER{3, "SpawnManager::mutex_"};
 inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};

@@ -23,6 +23,8 @@ libpassenger_pool_la_SOURCES += \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
     %D%/Deposits.h \
+    %D%/FolderWatches.cpp \
+    %D%/FolderWatches.h \
     %D%/Group.cpp \
     %D%/Group.h \
     %D%/GroupEnding.cpp \
@@ -41,6 +43,8 @@ libpassenger_pool_la_SOURCES += \
     %D%/Process.h \
     %D%/RestartFiles.cpp \
     %D%/RestartFiles.h \
+    %D%/RestartWatch.cpp \
+    %D%/RestartWatch.h \
     %D%/ScalingPolicy.cpp \
     %D%/ScalingPolicy.h \
     %D%/Socket.h \

@@ -6,8 +6,8 @@ namespace Passenger {
 
 RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir)
     : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir),
-      restartFile_(folder_ + "/restart.txt"),
-      alwaysFile_(folder_ + "/always_restart.txt") {}
+      restartFile_(folder_ + "/" + FILE_NAME),
+      alwaysFile_(folder_ + "/" + ALWAYS_FILE_NAME) {}
 
 void RestartFiles::begin() {
     const LockGuard guard(mutex_);

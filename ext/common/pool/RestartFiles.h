@@ -16,6 +16,9 @@ namespace Passenger {
  */
 class RestartFiles {
 public:
+    static constexpr const char *FILE_NAME = "restart.txt";
+    static constexpr const char *ALWAYS_FILE_NAME = "always_restart.txt";
+
     /** Looks at nothing yet. @param restartDir relative to appRoot, or absolute */
     RestartFiles(const std::string &appRoot, const std::string &restartDir);
     /** Where the files are looked for; it need not exist. */

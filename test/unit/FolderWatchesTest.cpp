@@ -1,0 +1,158 @@
+#include "pool/FolderWatches.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "support/CapturedLog.h"
+#include "support/LeakCheck.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+class FolderWatchesTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(FolderWatchesTest);
+    CPPUNIT_TEST(testOnlyTheNamedEntriesCount);
+    CPPUNIT_TEST(testPathsToOneFolderShareItsWatch);
+    CPPUNIT_TEST(testAFolderThatIsNotFollowedAnyMoreIsNotWatched);
+    CPPUNIT_TEST(testWatchesOfFoldersThatAreGoneGoToo);
+    CPPUNIT_TEST(testALostEventCounts);
+    CPPUNIT_TEST(testAfterStopNothingIsOpen);
+    CPPUNIT_TEST(testWhereWatchesRunOutTheFirstOnesWorkAndTheLogSaysSoOnce);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr int NOT_ALLOWED = 77;
+
+    std::unique_ptr<ApplicationFolder> root_;
+    std::unique_ptr<FolderWatches> watches_;
+
+    /** Makes the folder. */
+    std::string folder(const std::string &name) const {
+        const std::string path = root_->path() + "/" + name;
+        std::filesystem::create_directories(path);
+        return path;
+    }
+    void touch(const std::string &name) const {
+        std::ofstream(root_->path() + "/" + name).flush();
+    }
+    /** In a process of its own that may have two watches: follows three folders. @return exit status; 0: as it should be */
+    int followThreeWithTwoWatches() const {
+        if (::unshare(CLONE_NEWUSER) != 0 || !(std::ofstream("/proc/sys/user/max_inotify_watches") << 2).flush()) {
+            return NOT_ALLOWED;
+        }
+        FolderWatches watches;
+        for (int round = 0; round < 2; round++) {
+            watches.follow({{folder("a"), {"one"}}, {folder("b"), {"one"}}, {folder("c"), {"one"}}});
+        }
+        touch("b/one");
+        return watches.read() ? 0 : 1;
+    }
+    /** As the kernel counts them. */
+    unsigned watchCount() const {
+        std::ifstream info("/proc/self/fdinfo/" + std::to_string(watches_->descriptor()));
+        unsigned count = 0;
+        for (std::string line; std::getline(info, line);) {
+            count += line.starts_with("inotify wd:") ? 1 : 0;
+        }
+        return count;
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        root_ = std::make_unique<ApplicationFolder>("");
+        watches_ = std::make_unique<FolderWatches>();
+    }
+
+    void tearDown() override {
+        watches_.reset();
+        root_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testOnlyTheNamedEntriesCount() {
+        watches_->follow({{folder("a"), {"one"}}, {folder("b"), {"two"}}});
+        touch("a/two");
+        touch("b/one");
+        CPPUNIT_ASSERT(!watches_->read());
+        touch("b/two");
+        CPPUNIT_ASSERT(watches_->read());
+        CPPUNIT_ASSERT(!watches_->read());
+    }
+
+    void testPathsToOneFolderShareItsWatch() {
+        const std::string link = root_->path() + "/link";
+        std::filesystem::create_directory_symlink(folder("a"), link);
+        watches_->follow({{folder("a"), {"one"}}, {link, {"two"}}});
+        CPPUNIT_ASSERT_EQUAL(1U, watchCount());
+        for (const char *name : {"a/one", "a/two"}) {
+            touch(name);
+            CPPUNIT_ASSERT(watches_->read());
+        }
+    }
+
+    void testAFolderThatIsNotFollowedAnyMoreIsNotWatched() {
+        watches_->follow({{folder("a"), {"one"}}, {folder("b"), {"one"}}});
+        CPPUNIT_ASSERT_EQUAL(2U, watchCount());
+        watches_->follow({{folder("b"), {"one"}}});
+        CPPUNIT_ASSERT_EQUAL(1U, watchCount());
+        touch("a/one");
+        CPPUNIT_ASSERT(!watches_->read());
+        touch("b/one");
+        CPPUNIT_ASSERT(watches_->read());
+    }
+
+    void testWatchesOfFoldersThatAreGoneGoToo() {
+        const std::string path = folder("a");
+        watches_->follow({{path, {"one"}}});
+        std::filesystem::remove_all(path);
+        CPPUNIT_ASSERT_EQUAL(0U, watchCount());
+        watches_->follow({{folder("a"), {"one"}}});
+        touch("a/one");
+        CPPUNIT_ASSERT(watches_->read());
+    }
+
+    void testALostEventCounts() {
+        unsigned limit = 0;
+        std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> limit;
+        watches_->follow({{folder("a"), {"one"}}});
+        // Two different ones by turns, since equal ones in a row are merged; each touch is at least one event.
+        for (unsigned number = 0; number <= limit; number++) {
+            touch(number % 2 == 0 ? "a/two" : "a/three");
+        }
+        CPPUNIT_ASSERT(watches_->read());
+    }
+
+    void testAfterStopNothingIsOpen() {
+        watches_->follow({{folder("a"), {"one"}}});
+        watches_->stop();
+        CPPUNIT_ASSERT_EQUAL(-1, watches_->descriptor());
+        watches_->follow({{folder("a"), {"one"}}});
+        CPPUNIT_ASSERT_EQUAL(1U, watchCount());
+    }
+
+    void testWhereWatchesRunOutTheFirstOnesWorkAndTheLogSaysSoOnce() {
+        const CapturedLog log;
+        const pid_t pid = ::fork();
+        if (pid == 0) {
+            ::_exit(followThreeWithTwoWatches());
+        }
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(pid, ::waitpid(pid, &status, 0));
+        if (WIFEXITED(status) && WEXITSTATUS(status) == NOT_ALLOWED) {
+            return;
+        }
+        CPPUNIT_ASSERT_EQUAL(0, status);
+        CPPUNIT_ASSERT_EQUAL(1U, log.count("event=restart.watches_exhausted"));
+        CPPUNIT_ASSERT(log.contains("/c\" error=\"No space left on device\""));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(FolderWatchesTest);
+
+}  // namespace Passenger

@@ -1,0 +1,300 @@
+#include "pool/RestartWatch.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <atomic>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <mutex>
+
+#include "base/Exceptions.h"
+#include "support/CapturedLog.h"
+#include "support/Eventually.h"
+#include "support/LeakCheck.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+namespace fs = std::filesystem;
+
+/** With the real clock: it is about how soon the kernel's word brings a look. */
+class RestartWatchTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(RestartWatchTest);
+    CPPUNIT_TEST(testATouchIsNoticedAtOnce);
+    CPPUNIT_TEST(testAFileThatAppearsIsNoticed);
+    CPPUNIT_TEST(testARenameOverTheFileIsNoticed);
+    CPPUNIT_TEST(testATimeThatGoesBackwardsIsNoticed);
+    CPPUNIT_TEST(testALinkThatIsSwitchedIsNoticed);
+    CPPUNIT_TEST(testTheFolderBehindASwitchedLinkIsWatched);
+    CPPUNIT_TEST(testAFolderThatComesLaterIsWatched);
+    CPPUNIT_TEST(testAnApplicationThatIsReplacedIsNoticed);
+    CPPUNIT_TEST(testANewApplicationIsWatchedSoon);
+    CPPUNIT_TEST(testOtherFilesAndReadingBringNoLook);
+    CPPUNIT_TEST(testAStormBringsALookIn50Milliseconds);
+    CPPUNIT_TEST(testWithoutInotifyOnlyTheIntervalBringsLooks);
+    CPPUNIT_TEST(testAMissingInotifyIsLoggedOnce);
+    CPPUNIT_TEST(testNothingIsWatchedWhereLooksAreFrequent);
+    CPPUNIT_TEST(testAnotherIntervalHoldsAtOnce);
+    CPPUNIT_TEST(testALookThatFailsIsLoggedAndTheNextOneComes);
+    CPPUNIT_TEST(testItEndsPromptly);
+    CPPUNIT_TEST_SUITE_END();
+
+    /** On a busy machine. Without an event the next look is an hour away. */
+    static constexpr milliseconds SOON{2000};
+    /** Long enough for an event to have brought a look, were it to. */
+    static constexpr milliseconds QUIET{200};
+
+    std::unique_ptr<CapturedLog> log_;
+    std::unique_ptr<ApplicationFolder> root_;
+    std::mutex mutex_;
+    std::vector<std::string> folders_;
+    std::atomic<unsigned> looks_ = 0;
+    std::atomic<bool> failing_ = false;
+    std::unique_ptr<RestartWatch> watch_;
+
+    std::string path(const std::string &name) const {
+        return root_->path() + "/" + name;
+    }
+    /** Makes the folder. */
+    std::string folder(const std::string &name) const {
+        fs::create_directories(path(name));
+        return path(name);
+    }
+    std::string file(const std::string &name) const {
+        fs::create_directories(fs::path(path(name)).parent_path());
+        std::ofstream(path(name)).flush();
+        return path(name);
+    }
+    /** What Capistrano does: there is no moment without the link. */
+    void switchLink(const std::string &target) const {
+        fs::create_directory_symlink(target, path("next"));
+        fs::rename(path("next"), path("current"));
+    }
+    static void setTime(const std::string &file, time_t time) {
+        const timespec times[2] = {{time, 0}, {time, 0}};
+        CPPUNIT_ASSERT_EQUAL(0, ::utimensat(AT_FDCWD, file.c_str(), times, 0));
+    }
+    void setFolders(std::vector<std::string> folders) {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        folders_ = std::move(folders);
+    }
+    std::vector<std::string> folders() {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        return folders_;
+    }
+    void startWatch(milliseconds interval, FolderWatches::Opener open = openInotify) {
+        RestartWatch::Parts parts{[this] { return folders(); }, [this] { look(); }, std::move(open)};
+        watch_ = std::make_unique<RestartWatch>(std::move(parts), interval);
+    }
+    void look() {
+        looks_++;
+        if (failing_) {
+            throw IOException("no such luck");
+        }
+    }
+    /** After its first look. */
+    void watch(const std::string &folder, milliseconds interval = hours(1)) {
+        setFolders({folder});
+        startWatch(interval);
+        CPPUNIT_ASSERT(eventually([this] { return looks_ == 1; }));
+    }
+    /** There are two releases, and `current` leads to the first. */
+    void watchLink() {
+        folder("releases/1/tmp");
+        folder("releases/2/tmp");
+        switchLink("releases/1");
+        watch(path("current/tmp"));
+    }
+    bool looksWithin(milliseconds time, unsigned before) const {
+        return eventually([&] { return looks_ > before; }, time);
+    }
+    template <typename Action> void assertBringsLook(Action action) {
+        settle();
+        const unsigned before = looks_;
+        action();
+        CPPUNIT_ASSERT(looksWithin(SOON, before));
+    }
+    template <typename Action> void assertBringsNoLook(Action action) {
+        settle();
+        const unsigned before = looks_;
+        action();
+        CPPUNIT_ASSERT(!looksWithin(QUIET, before));
+    }
+    /** Until no look comes any more. */
+    void settle() const {
+        for (unsigned before = looks_; looksWithin(QUIET, before);) {
+            before = looks_;
+        }
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        log_ = std::make_unique<CapturedLog>();
+        root_ = std::make_unique<ApplicationFolder>("");
+    }
+
+    void tearDown() override {
+        watch_.reset();
+        root_.reset();
+        log_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testATouchIsNoticedAtOnce() {
+        const std::string restart = file("tmp/restart.txt");
+        watch(folder("tmp"));
+        assertBringsLook([&] { setTime(restart, 2000000000); });
+        assertBringsLook([&] { std::ofstream(restart) << "now"; });
+    }
+
+    void testAFileThatAppearsIsNoticed() {
+        watch(folder("tmp"));
+        assertBringsLook([&] { file("tmp/restart.txt"); });
+        assertBringsLook([&] { file("tmp/always_restart.txt"); });
+    }
+
+    void testARenameOverTheFileIsNoticed() {
+        file("tmp/restart.txt");
+        const std::string other = file("other");
+        watch(folder("tmp"));
+        assertBringsLook([&] { fs::rename(other, path("tmp/restart.txt")); });
+    }
+
+    void testATimeThatGoesBackwardsIsNoticed() {
+        const std::string restart = file("tmp/restart.txt");
+        watch(folder("tmp"));
+        assertBringsLook([&] { setTime(restart, 1000); });
+    }
+
+    void testALinkThatIsSwitchedIsNoticed() {
+        watchLink();
+        assertBringsLook([&] { switchLink("releases/2"); });
+    }
+
+    void testTheFolderBehindASwitchedLinkIsWatched() {
+        watchLink();
+        switchLink("releases/2");
+        assertBringsLook([&] { file("releases/2/tmp/restart.txt"); });
+        assertBringsNoLook([&] { file("releases/1/tmp/restart.txt"); });
+    }
+
+    void testAFolderThatComesLaterIsWatched() {
+        watch(path("deploy/files/restart"));
+        assertBringsLook([&] { folder("deploy/files"); });
+        assertBringsLook([&] { folder("deploy/files/restart"); });
+        assertBringsLook([&] { file("deploy/files/restart/restart.txt"); });
+    }
+
+    void testAnApplicationThatIsReplacedIsNoticed() {
+        file("app/tmp/restart.txt");
+        watch(path("app/tmp"));
+        fs::remove_all(path("app"));
+        settle();
+        assertBringsLook([&] { folder("app/tmp"); });
+        assertBringsLook([&] { file("app/tmp/restart.txt"); });
+    }
+
+    void testANewApplicationIsWatchedSoon() {
+        watch(folder("1/tmp"));
+        const unsigned before = looks_;
+        setFolders({path("1/tmp"), folder("2/tmp")});
+        // Something may have come before its folder was watched.
+        CPPUNIT_ASSERT(looksWithin(SOON, before));
+        assertBringsLook([&] { file("2/tmp/restart.txt"); });
+    }
+
+    void testOtherFilesAndReadingBringNoLook() {
+        const std::string restart = file("app/tmp/restart.txt");
+        watch(folder("app/tmp"));
+        assertBringsNoLook([&] {
+            std::ifstream(restart).get();
+            for (const char *name : {"app/tmp/cache", "app/tmp/restart.txt.new", "app/log", "other"}) {
+                setTime(file(name), 1000);
+                fs::remove(path(name));
+            }
+        });
+        assertBringsLook([&] { setTime(restart, 1000); });
+    }
+
+    void testAStormBringsALookIn50Milliseconds() {
+        const std::string restart = file("tmp/restart.txt");
+        watch(folder("tmp"));
+        settle();
+        const unsigned before = looks_;
+        const auto begin = std::chrono::steady_clock::now();
+        for (time_t time = 1; std::chrono::steady_clock::now() < begin + QUIET; time++) {
+            setTime(restart, time);
+        }
+        settle();
+        const auto passed = std::chrono::steady_clock::now() - begin;
+        CPPUNIT_ASSERT(looks_ > before + 1);
+        CPPUNIT_ASSERT(looks_ - before <= static_cast<unsigned>((passed - QUIET) / milliseconds(50)) + 2);
+    }
+
+    void testWithoutInotifyOnlyTheIntervalBringsLooks() {
+        setFolders({folder("tmp")});
+        startWatch(hours(1), []() -> FileDescriptor { throw SystemException("inotify_init1", EMFILE); });
+        CPPUNIT_ASSERT(eventually([this] { return looks_ == 1; }));
+        assertBringsNoLook([&] { file("tmp/restart.txt"); });
+        watch_->setInterval(milliseconds(1200));
+        assertBringsLook([] {});
+    }
+
+    void testAMissingInotifyIsLoggedOnce() {
+        std::atomic<unsigned> attempts = 0;
+        startWatch(milliseconds(1000), [&]() -> FileDescriptor {
+            attempts++;
+            throw SystemException("inotify_init1", EMFILE);
+        });
+        CPPUNIT_ASSERT(eventually([this] { return looks_ == 2; }));
+        watch_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, attempts.load());
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=restart.no_inotify error=\"inotify_init1: Too many open files\""));
+    }
+
+    void testNothingIsWatchedWhereLooksAreFrequent() {
+        std::atomic<unsigned> attempts = 0;
+        startWatch(milliseconds(0), [&] {
+            attempts++;
+            return openInotify();
+        });
+        CPPUNIT_ASSERT(eventually([this] { return looks_ == 3; }));
+        watch_.reset();
+        CPPUNIT_ASSERT_EQUAL(0U, attempts.load());
+    }
+
+    void testAnotherIntervalHoldsAtOnce() {
+        watch(folder("tmp"), hours(1));
+        watch_->setInterval(milliseconds(0));
+        CPPUNIT_ASSERT(eventually([this] { return looks_ >= 4; }));
+        watch_->setInterval(hours(1));
+        assertBringsLook([&] { file("tmp/restart.txt"); });
+    }
+
+    void testALookThatFailsIsLoggedAndTheNextOneComes() {
+        failing_ = true;
+        watch(folder("tmp"));
+        CPPUNIT_ASSERT(
+            eventually([this] { return log_->contains("event=restart.check_failed error=\"no such luck\""); }));
+        assertBringsLook([&] { file("tmp/restart.txt"); });
+    }
+
+    void testItEndsPromptly() {
+        watch(folder("tmp"));
+        const auto begin = std::chrono::steady_clock::now();
+        watch_.reset();
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() < begin + SOON);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RestartWatchTest);
+
+}  // namespace Passenger
