@@ -14,8 +14,10 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/hooks.rb \
     %D%/passenger/input.rb \
     %D%/passenger/instance.rb \
+    %D%/passenger/intake.rb \
     %D%/passenger/layout.rb \
     %D%/passenger/log.rb \
+    %D%/passenger/max_requests.rb \
     %D%/passenger/preloader.rb \
     %D%/passenger/privileges.rb \
     %D%/passenger/rack_adapter.rb \

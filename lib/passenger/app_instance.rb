@@ -3,6 +3,8 @@
 require_relative "app_process"
 require_relative "channels"
 require_relative "fork_guard"
+require_relative "intake"
+require_relative "max_requests"
 require_relative "request_handler"
 require_relative "signals"
 
@@ -61,8 +63,11 @@ module PhusionPassenger
       @cell = frame.number(0)
       @thread_count = frame.number(1)
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
-      @queue, @claims, @marks = frame.take_descriptors(3)
+      limit = frame.fields[3] ? frame.number(3) : 0
+      queue, @claims, @marks = frame.take_descriptors(3)
       check_cells
+      @intake = Intake.new(queue, @thread_count) { tell(Frame::Control::PAUSE, 1) }
+      @max_requests = MaxRequests.new(limit) { tell(Frame::Control::WORN) } if limit.positive?
       Log.app = group
       AppProcess.title("RubyApp", group)
     end
@@ -76,8 +81,8 @@ module PhusionPassenger
     def start_threads
       adapter = RackAdapter.new(@app, @thread_count)
       @thread_count.times do |index|
-        handler = RequestHandler.new(queue: @queue, claims: @claims, marks: @marks, cell: @cell + index,
-                                     channels: @channels, adapter: adapter)
+        handler = RequestHandler.new(intake: @intake, claims: @claims, marks: @marks, cell: @cell + index,
+                                     channels: @channels, adapter: adapter, max_requests: @max_requests)
         @handlers << handler
         @threads << named_thread("Passenger handler #{index}") { handler.run }
       end
@@ -113,6 +118,7 @@ module PhusionPassenger
       when Frame::Control::FINISH then @endings << "FINISH"
       when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
       when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
+      when Frame::Control::PAUSE then pause_or_resume(frame)
       when Frame::Control::DROP then frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
       else
         frame.close_descriptors
@@ -120,10 +126,24 @@ module PhusionPassenger
       end
     end
 
-    # Closing the queue wakes those who wait for a request, and none else.
+    # That it has paused the last thread tells that becomes idle.
+    def pause_or_resume(frame)
+      case frame.text(0)
+      when "1" then @intake.pause
+      when "0" then @intake.resume and tell(Frame::Control::PAUSE, 0)
+      else raise ProtocolError, "PAUSE with #{frame.text(0).inspect}"
+      end
+    end
+
+    # From any thread. That the agent has gone the control thread will see.
+    def tell(type, *fields)
+      @control.write(type, *fields)
+    rescue SystemCallError, IOError
+      nil
+    end
+
     def finish
-      @handlers.each(&:finish)
-      @queue&.close
+      @intake&.finish
       deadline = now + FINISH_WITHIN
       @threads.each { |thread| thread.join([deadline - now, 0].max) }
       busy = @handlers.select(&:busy?)
@@ -138,8 +158,8 @@ module PhusionPassenger
 
     # In a process that the application forked.
     def let_go
-      @handlers.each(&:finish)
-      [@queue, @claims, @marks].each { |io| io&.close }
+      @intake.let_go
+      [@claims, @marks].each(&:close)
       @channels.close_all
       @control.close
       Signals.restore

@@ -39,6 +39,8 @@ module PhusionPassenger
       NO_CHANNEL = 59
       DROP = 60
       FINISH = 61
+      WORN = 62
+      PAUSE = 63
     end
 
     attr_reader :type, :fields, :descriptors

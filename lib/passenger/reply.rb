@@ -20,6 +20,7 @@ module PhusionPassenger
       @buffer = buffer
       @started = false
       @finished = false
+      @skipped = false
     end
 
     # The head was sent: the answer can no longer become another.
@@ -30,6 +31,11 @@ module PhusionPassenger
     # The last message was sent. An exchange that ends without it has broken its channel.
     def finished?
       @finished
+    end
+
+    # Nothing was run.
+    def skipped?
+      @skipped
     end
 
     # Status, header lines, and the first bytes of the body.
@@ -63,7 +69,7 @@ module PhusionPassenger
     # The ticket was withdrawn: nothing was run.
     def skip
       send_message(SKIPPED, LAST, "")
-      @started = @finished = true
+      @started = @finished = @skipped = true
     end
 
     # The application failed after its head was sent.

@@ -16,17 +16,20 @@ module PhusionPassenger
     NO_CLAIM = ("\0" * Layout::Claims::CELL_LENGTH).b.freeze
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
 
-    def initialize(queue:, claims:, marks:, cell:, channels:, adapter:)
-      @queue = queue
+    # `max_requests` counts what was answered; nil: nobody does.
+    def initialize(intake:, claims:, marks:, cell:, channels:, adapter:, max_requests: nil)
+      @intake = intake
       @claims = claims
       @marks = marks
       @cell_offset = Layout::Claims::HEADER_LENGTH + Layout::Claims::CELL_LENGTH * cell
       @channels = channels
       @adapter = adapter
+      @max_requests = max_requests
       @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
-      @finishing = false
+      @queue_ended = false
+      @thread = nil
       @busy = false
       @abandoned = false
     end
@@ -36,39 +39,55 @@ module PhusionPassenger
       @busy
     end
 
-    # After the request in work, if any, no further one is taken.
-    def finish
-      @finishing = true
-    end
-
     # The process ends with the request in work, if any, unanswered. Its claim stays, so that the agent tells the child.
     def abandon
       @abandoned = true
     end
 
-    # Runs until the queue ends or is closed, or `finish`.
+    # Runs until the queue ends or the intake is finished.
     def run
-      handle_one until @finishing || !take
-    rescue IOError
-      raise unless @finishing # the instance closes the queue to finish
+      @thread = Thread.current
+      until @queue_ended || !(@queue = @intake.await(self))
+        handle_one while @intake.open? && take
+      end
+    ensure
+      @thread = nil
+    end
+
+    # From another thread: ends the sleep in reading, so that the intake is looked at. Unlike closing what is read from, that loses
+    # no message that was just read. False: there is a request in work, whose sleep is its own, or nothing runs.
+    def wake
+      thread = @thread
+      return false if @busy || !thread
+
+      thread.wakeup
+      true
+    rescue ThreadError # it has just ended
+      false
     end
 
     private
 
-    # The next message into the buffer. False at the end of the queue.
+    # The next message into the buffer. False at the end of the queue, and where none is to be taken any more.
     def take
       @queue.sysread(READ_LIMIT, @buffer)
       @busy = true
-    rescue Errno::EINTR # any signal may do that, such as the end of a process that the application started
-      retry
+    rescue Errno::EINTR # by `wake`, or any signal, such as the end of a process that the application started
+      @intake.open? ? retry : false
     rescue EOFError
-      queue_ended? ? false : retry
+      (@queue_ended = nothing_left?) ? false : retry
+    rescue IOError
+      raise if @intake.open?
+
+      false
     end
 
     # Nothing was read: that was the end, or a message without any bytes. At the end there is never more to see.
-    def queue_ended?
+    def nothing_left?
       seen = @queue.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
       seen.nil? || seen == ""
+    rescue IOError # closed meanwhile, as reading again will tell
+      false
     end
 
     def handle_one
@@ -106,6 +125,7 @@ module PhusionPassenger
 
       end_unfinished(channel, reply) unless reply.finished?
       clear_claim
+      @max_requests&.count unless reply.skipped?
     ensure
       channel.give_back
     end

@@ -191,9 +191,5 @@ module PhusionPassenger
     def memory_peak
       File.read("/proc/#{@instance.pid}/status")[/VmHWM:\s+(\d+)/, 1].to_i
     end
-
-    def read_some
-      @instance.output.read_nonblock(10_000, exception: false).then { |text| text.is_a?(String) ? text : "" }
-    end
   end
 end

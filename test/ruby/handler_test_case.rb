@@ -11,6 +11,8 @@ module PhusionPassenger
       super
       @group = closing(Peers::Group.new)
       @agent, control = stream_pair.map { |io| FrameSocket.new(io) }
+      @intake = Intake.new(@group.receiver, 1)
+      @closers << -> { @intake.finish }
       @channels = Channels.new(control)
       @child = add_child(7)
     end
@@ -36,8 +38,8 @@ module PhusionPassenger
     end
 
     def handler(app, cell)
-      RequestHandler.new(queue: @group.receiver, claims: @group.claims, marks: @group.marks, cell: cell, channels: @channels,
-                         adapter: RackAdapter.new(app, 1))
+      RequestHandler.new(intake: @intake, claims: @group.claims, marks: @group.marks, cell: cell, channels: @channels,
+                         adapter: RackAdapter.new(app, 1), max_requests: @max_requests)
     end
 
     # Has a handler answer all that the block sends, up to the end of the queue.

@@ -46,8 +46,9 @@ module PhusionPassenger
     end
 
     # The instance serves a group of its own; gives the group.
-    def serve(instance, threads: 1, group: closing(Peers::Group.new))
-      instance.control.write(55, 0, threads, "/srv/probe (test)", descriptors: [group.receiver, group.claims, group.marks])
+    def serve(instance, threads: 1, group: closing(Peers::Group.new), max_requests: nil)
+      fields = [0, threads, "/srv/probe (test)", *max_requests]
+      instance.control.write(55, *fields, descriptors: [group.receiver, group.claims, group.marks])
       ready = instance.read
       assert_equal 56, ready&.type, -> { instance.output.read }
       group
@@ -72,6 +73,11 @@ module PhusionPassenger
     def get(group, instance, path)
       @channel = (@channel || 100) + 1
       in_time { request(group, instance, path, id: @channel).answer }[2]
+    end
+
+    # What @instance has written so far.
+    def read_some
+      @instance.output.read_nonblock(10_000, exception: false).then { |text| text.is_a?(String) ? text : "" }
     end
 
     def output_of(process)

@@ -8,6 +8,8 @@ module PhusionPassenger
     def setup
       super
       @group = closing(Peers::Group.new)
+      @intake = Intake.new(@group.receiver, 1)
+      @closers << -> { @intake.finish }
       _agent, control = stream_pair.map { |io| FrameSocket.new(io) }
       @channels = Channels.new(control)
       @child, theirs = seqpacket_pair
@@ -81,7 +83,7 @@ module PhusionPassenger
 
     # Sends a STREAM request and yields the end that comes back.
     def serve(app)
-      handler = RequestHandler.new(queue: @group.receiver, claims: @group.claims, marks: @group.marks, cell: 0,
+      handler = RequestHandler.new(intake: @intake, claims: @group.claims, marks: @group.marks, cell: 0,
                                    channels: @channels, adapter: RackAdapter.new(app, 1))
       thread = Thread.new { handler.run }
       @group.send(channel: 7, ticket: 5, flags: 2, environment: {})

@@ -1,0 +1,100 @@
+# frozen_string_literal: true
+
+module PhusionPassenger
+  # The receiving end of the Group's queue, and whether the threads of this instance take requests from it. Handlers wait here
+  # while they do not; the control thread pauses and resumes, the main thread finishes.
+  class Intake
+    # So often, a millisecond apart, threads are woken that sleep in reading. Most wake at once.
+    WAKINGS = 100
+
+    # `threads`: how many take from it. The block is called, with the lock held, when it is paused and the last of them is idle.
+    def initialize(queue, threads, &idle)
+      @queue = queue
+      @threads = threads
+      @tell_idle = idle
+      @lock = Mutex.new
+      @changed = ConditionVariable.new
+      @handlers = []
+      @idle = []
+      @open = true
+      @finished = false
+    end
+
+    # Looked at before each request.
+    def open?
+      @open
+    end
+
+    # The queue, as soon as the handler is to take requests from it. Nil: never again.
+    def await(handler)
+      @lock.synchronize do
+        @handlers |= [handler]
+        idle(handler) unless @open
+        @queue if @open
+      end
+    end
+
+    # Requests in work are finished. Where it is paused or finished already, nothing changes.
+    def pause
+      @lock.synchronize do
+        return unless @open
+
+        @open = false
+        tell_if_idle # handlers that had not even noticed that it was resumed
+      end
+      wake_readers
+    end
+
+    # False: nothing has changed.
+    def resume
+      @lock.synchronize do
+        return false if @open || @finished
+
+        @open = true
+        @changed.broadcast
+      end
+      true
+    end
+
+    # Requests in work are finished, and no handler waits any longer.
+    def finish
+      @lock.synchronize do
+        @open = false
+        @finished = true
+        @changed.broadcast
+      end
+      wake_readers
+      @queue.close
+    end
+
+    # In a process that the application forked. It has no other thread, and so needs no lock.
+    def let_go
+      @open = false
+      @finished = true
+      @queue.close
+    end
+
+    private
+
+    def idle(handler)
+      @idle << handler
+      tell_if_idle
+      @changed.wait(@lock) until @open || @finished
+    ensure
+      @idle.delete(handler)
+    end
+
+    def tell_if_idle
+      @tell_idle.call if !@finished && @idle.size == @threads
+    end
+
+    # Again and again, since a thread that was about to read when it was woken sleeps nevertheless.
+    def wake_readers
+      WAKINGS.times do
+        return if @lock.synchronize { @handlers - @idle }.count(&:wake).zero?
+
+        sleep 0.001
+      end
+    end
+  end
+end

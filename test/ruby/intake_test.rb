@@ -1,0 +1,199 @@
+# frozen_string_literal: true
+
+require_relative "handler_test_case"
+
+module PhusionPassenger
+  # Pausing, going on and finishing, as handlers in their threads see it.
+  class IntakeTest < HandlerTestCase
+    def setup
+      super
+      @told = Thread::Queue.new
+      @running = []
+      @closers << -> { finish }
+    end
+
+    def test_threads_that_sleep_in_reading_take_nothing_after_a_pause
+      run_handlers(HELLO, 2)
+      eventually("reading") { all_asleep? }
+      @intake.pause
+      in_time { @told.pop }
+      @group.send(channel: 7, ticket: 1)
+      assert_equal 1, @group.receiver.recv(70_000).unpack1("@16Q<")
+      assert_equal :wait_readable, @child.io.recv_nonblock(1, exception: false)
+    end
+
+    def test_what_was_sent_during_a_pause_is_answered_after_it
+      run_handlers(HELLO, 1)
+      @intake.pause
+      @group.send(channel: 7, ticket: 1)
+      in_time { @told.pop }
+      assert @intake.resume
+      assert_equal 200, in_time { @child.receive }.status
+    end
+
+    def test_the_same_threads_go_on_after_a_pause
+      run_handlers(->(_) { [200, {}, [Thread.current.object_id.to_s]] }, 1)
+      answers = Array.new(2) do |index|
+        @group.send(channel: 7, ticket: index + 1)
+        answer = in_time { @child.receive }.body
+        @intake.pause
+        @intake.resume
+        answer
+      end
+      assert_equal 1, answers.uniq.size
+    end
+
+    def test_a_request_in_work_is_finished_and_its_sleep_is_not_cut_short
+      begun = Thread::Queue.new
+      run_handlers(->(_) { (begun << Thread.current) && Thread.stop || HELLO.call(nil) }, 1)
+      @group.send(channel: 7, ticket: 1)
+      sleeper = in_time { begun.pop }
+      eventually("sleep") { sleeper.stop? }
+      @intake.pause
+      assert_predicate sleeper, :stop?
+      assert_empty @told
+      sleeper.run
+      assert_equal 200, in_time { @child.receive }.status
+      in_time { @told.pop }
+    end
+
+    def test_it_tells_once_when_the_last_thread_is_idle
+      release = Thread::Queue.new
+      run_handlers(->(_) { release.pop && HELLO.call(nil) }, 3)
+      2.times { |index| @group.send(channel: add_channel(20 + index), ticket: 1) }
+      eventually("both requests") { @running.count { |handler, _| handler.busy? } == 2 }
+      @intake.pause
+      release << true
+      eventually("one answer") { @running.one? { |handler, _| handler.busy? } }
+      assert_empty @told
+      release << true
+      in_time { @told.pop }
+      @intake.pause
+      finish
+      assert_empty @told
+    end
+
+    def test_a_pause_that_ends_before_its_last_request_is_not_told
+      release = Thread::Queue.new
+      run_handlers(->(_) { release.pop && HELLO.call(nil) }, 1)
+      @group.send(channel: 7, ticket: 1)
+      eventually("the request") { @running[0][0].busy? }
+      @intake.pause
+      @intake.resume
+      release << true
+      in_time { @child.receive }
+      finish
+      assert_empty @told
+    end
+
+    def test_each_of_many_pauses_is_told_and_no_message_is_lost
+      run_handlers(HELLO, 3)
+      sender = Thread.new { 1.upto(2_000) { |ticket| @group.send(channel: 7, ticket: ticket) } }
+      answers = Thread::Queue.new
+      receiver = Thread.new { 2_000.times { answers << @child.receive.ticket } }
+      tickets = Array.new(50) do
+        @intake.pause
+        in_time { @told.pop }
+        @intake.resume
+        in_time { answers.pop }
+      end
+      in_time { [sender, receiver].each(&:join) }
+      tickets << answers.pop until answers.empty?
+      assert_equal (1..2_000).to_a, tickets.sort
+      assert_empty @told
+    end
+
+    def test_pauses_between_which_no_thread_wakes_are_told_too
+      run_handlers(HELLO, 3)
+      100.times do
+        @intake.pause
+        in_time { @told.pop }
+        @intake.resume
+      end
+      assert_empty @told
+    end
+
+    def test_threads_that_begin_during_a_pause_take_nothing
+      @intake = Intake.new(@group.receiver, 1) { @told << true }
+      @intake.pause
+      @group.send(channel: 7, ticket: 1)
+      run_handler(HELLO, 0)
+      in_time { @told.pop }
+      assert_equal :wait_readable, @child.io.recv_nonblock(1, exception: false)
+    end
+
+    def test_to_go_on_without_a_pause_changes_nothing
+      run_handlers(HELLO, 1)
+      refute @intake.resume
+      @intake.pause
+      assert @intake.resume
+      refute @intake.resume
+    end
+
+    def test_a_pause_can_be_finished
+      run_handlers(HELLO, 2)
+      @intake.pause
+      in_time { @told.pop }
+      finish
+      refute @intake.resume
+      assert_predicate @group.receiver, :closed?
+    end
+
+    def test_a_thread_that_does_not_wake_is_freed_by_the_closing
+      run_handlers(HELLO, 1)
+      handler, thread = @running[0]
+      eventually("reading") { all_asleep? }
+      handler.define_singleton_method(:wake) { false }
+      @intake.finish
+      in_time { thread.join }
+      assert_predicate @group.receiver, :closed?
+    end
+
+    def test_finish_loses_no_message_either
+      queue = closing(@group.receiver.dup)
+      run_handlers(HELLO, 3)
+      sender = Thread.new { 1.upto(500) { |ticket| @group.send(channel: 7, ticket: ticket) } }
+      answered = Thread::Queue.new
+      receiver = Thread.new { answered << true while @child.receive }
+      in_time { answered.pop }
+      finish
+      left = Thread.new { count_to_the_end(queue) }
+      in_time { sender.join }
+      @group.end_queue
+      @channels.drop(7)
+      assert_equal 500, in_time { receiver.join && left.value } + answered.size + 1
+    end
+
+    private
+
+    def run_handlers(app, count)
+      @intake = Intake.new(@group.receiver, count) { @told << true }
+      count.times { |cell| run_handler(app, cell) }
+    end
+
+    def run_handler(app, cell)
+      handler = handler(app, cell)
+      @running << [handler, Thread.new { handler.run }]
+    end
+
+    def all_asleep?
+      @running.all? { |_, thread| thread.status == "sleep" }
+    end
+
+    def count_to_the_end(queue)
+      count = 0
+      count += 1 until queue.recv(70_000).to_s.empty?
+      count
+    end
+
+    def finish
+      @intake.finish
+      in_time { @running.each { |_, thread| thread.join } }
+    end
+
+    def add_channel(id)
+      add_child(id)
+      id
+    end
+  end
+end

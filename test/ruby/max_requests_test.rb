@@ -1,0 +1,60 @@
+# frozen_string_literal: true
+
+require_relative "handler_test_case"
+
+module PhusionPassenger
+  # What counts as answered.
+  class MaxRequestsTest < HandlerTestCase
+    def setup
+      super
+      @told = []
+    end
+
+    def test_the_last_request_tells_and_those_after_it_do_not
+      answer(HELLO, 3) do |index|
+        assert_equal index >= 1 ? 1 : 0, @told.size
+      end
+      assert_equal [true], @told
+    end
+
+    def test_requests_that_fail_count
+      logged { answer(->(_) { raise "no" }, 2) }
+      assert_equal [true], @told
+    end
+
+    def test_a_request_that_was_withdrawn_does_not_count
+      @group.mark(7, 2)
+      answer(HELLO, 3)
+      assert_empty @told
+    end
+
+    def test_it_is_told_after_the_answer_and_the_claim
+      @max_requests = MaxRequests.new(1) { @told << [@group.claim(0), @child.io.recv_nonblock(70_000).bytesize.positive?] }
+      serve(HELLO) { @group.send(channel: 7, ticket: 1) }
+      assert_equal [[[0, 0], true]], @told
+    end
+
+    def test_many_threads_count_together
+      counter = MaxRequests.new(4_000) { @told << true }
+      4.times.map { Thread.new { 1_000.times { counter.count } } }.each(&:join)
+      assert_equal [true], @told
+      counter.count
+      assert_equal [true], @told
+    end
+
+    private
+
+    # Has a handler that may answer two requests answer so many; yields after each.
+    def answer(app, count)
+      @max_requests = MaxRequests.new(2) { @told << true }
+      serve_in_thread(app) do
+        count.times do |index|
+          @group.send(channel: 7, ticket: index + 1)
+          in_time { @child.receive }
+          eventually("the end") { @group.claim(0) == [0, 0] }
+          yield index if block_given?
+        end
+      end
+    end
+  end
+end
