@@ -31,7 +31,7 @@ std::string escapeHtml(std::string_view text) {
 }  // namespace
 
 std::string render(int status, std::string_view reportId, std::string_view detail) {
-    bool busy = status == 503;
+    bool busy = status == 503 || status == 504;
     std::string title = busy ? "This application is busy" : "This application could not be started";
     std::string page = "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>" + title +
                        "</title>\n<style>body { font-family: sans-serif; max-width: 60em; margin: 4em auto; padding: 0 "

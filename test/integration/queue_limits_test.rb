@@ -1,0 +1,103 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# How many requests may wait for an instance, and how long.
+class QueueLimitsTest < IntegrationTest
+  PATIENCE = 1
+
+  serve do |made|
+    one_instance = "PassengerMaxInstances 1\n"
+    made.site("short.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 2\n" \
+                                               "<Location /pid>\n  PassengerMaxRequestQueueSize 5\n</Location>\n")
+    made.site("unlimited.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 0\n")
+    made.site("patient.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueTime #{PATIENCE}\n")
+    root = SampleApps.rack
+    made.site("htaccess.test", root, "#{one_instance}<Directory \"#{root}/public\">\n  AllowOverride All\n</Directory>\n")
+    File.write(File.join(root, "public/.htaccess"), "PassengerMaxRequestQueueTime #{PATIENCE}\n")
+  end
+
+  def test_a_request_that_finds_the_queue_full_is_refused_at_once_and_those_before_it_are_answered
+    requests = while_busy("short.test") do
+      ask(5, "short.test").tap do |asked|
+        eventually("three refusals", within: 3) { asked.count { |request| !request.alive? } == 3 }
+      end
+    end
+    refused, answered = requests.map(&:value).partition { |answer| answer.code == "503" }
+    assert_equal ["hello world\n"] * 2, answered.map(&:body)
+    assert_equal 3, refused.size
+    refused.each { |refusal| assert_match(/\A\d+\z/, refusal["Retry-After"]) }
+  end
+
+  def test_places_of_one_application_may_have_limits_of_their_own
+    requests = while_busy("short.test") do
+      strict = ask(3, "short.test")
+      eventually("a refusal", within: 3) { strict.any? { |request| !request.alive? } }
+      strict + ask(4, "short.test", "/pid").tap do |lenient|
+        eventually("another", within: 3) { lenient.any? { |request| !request.alive? } }
+      end
+    end
+    codes = requests.map { |request| request.value.code }
+    assert_equal [%w[200 200 503], %w[200 200 200 503]], [codes.first(3).sort, codes.last(4).sort]
+  end
+
+  def test_there_may_be_no_limit_to_the_queue
+    requests = while_busy("unlimited.test") do
+      # Time for them to be in the queue. Were it too short, the test would see less, and not fail.
+      ask(30, "unlimited.test").tap { sleep 0.3 }
+    end
+    assert_equal ["200"] * 30, requests.map { |request| request.value.code }
+  end
+
+  def test_a_request_that_waited_too_long_is_refused_and_never_reaches_the_application
+    assert_given_up("patient.test")
+  end
+
+  def test_the_time_may_be_limited_in_an_htaccess_file
+    assert_given_up("htaccess.test")
+  end
+
+  def test_the_time_in_the_application_does_not_count_as_waiting
+    wait_for_instance("patient.test")
+    assert_status 200, client("patient.test").get("/slow?seconds=#{PATIENCE + 1}")
+  end
+
+  private
+
+  # Runs the block while a request keeps the application's only instance.
+  def while_busy(site)
+    wait_for_instance(site)
+    path = fifo
+    started = File.join(scratch, "started")
+    busy = Thread.new { client(site).get("/wait?fifo=#{path}&started=#{started}") }
+    eventually("the instance is busy") { File.exist?(started) }
+    yield
+  ensure
+    release(path) if busy
+    busy&.join
+  end
+
+  # Its start is a wait like any other, and may be too long for the first requests.
+  def wait_for_instance(site)
+    eventually("an instance", within: 20) { client(site).get("/hello").code == "200" }
+  end
+
+  # So many requests, each in a thread of its own; not in the very same moment, since the count may be off by those that
+  # begin together.
+  def ask(count, site, path = "/hello")
+    Array.new(count) { Thread.new { client(site).get(path) }.tap { sleep 0.02 } }
+  end
+
+  def assert_given_up(site)
+    seen = File.join(scratch, "seen")
+    while_busy(site) do
+      before = Eventually.monotonic
+      %i[get post].map { |verb| Thread.new { client(site).public_send(verb, "/slow?seconds=0&started=#{seen}") } }
+                  .each { |request| assert_match(/busy/, assert_status(504, request.value).body) }
+      assert_includes PATIENCE..(PATIENCE + 2), Eventually.monotonic - before
+    end
+    # What was queued before it would have been run before it.
+    assert_status 200, client(site).get("/hello")
+    refute_path_exists seen
+  end
+end
