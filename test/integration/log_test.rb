@@ -5,6 +5,8 @@ require_relative "support/integration_test"
 # What applications print.
 class LogTest < IntegrationTest
   LONG = 20_000
+  # More than the agent keeps for a log that takes nothing.
+  FLOOD = 200_000
   PRINTER = <<~RUBY
     $stdout.sync = true
     puts "printed at load"
@@ -13,6 +15,7 @@ class LogTest < IntegrationTest
       when "/long" then puts "long-" + "x" * #{LONG} + "-end"
       when "/partial" then $stdout.print "without an end"
       when "/many" then 500.times { |number| puts "line-\#{number}" }
+      when "/flood" then $stdout.write("flood \#{'x' * 50}\\n" * #{FLOOD})
       when "/bytes" then $stdout.write("zero\\0byte \\xFF\\n".b)
       when "/child" then system("echo said by a child")
       end
@@ -77,5 +80,38 @@ class LogTest < IntegrationTest
       LogReader.new(path).wait_for(/App \d+ output: .*elsewhere/)
       refute_match(/elsewhere/, server.log.text)
     end
+  end
+
+  def test_a_log_that_nobody_reads_holds_up_no_request
+    made = configuration do |one|
+      one.error_log = "|$exec cat >>'%s'"
+      one.site("printer.test", SampleApps.written(PRINTER))
+      one.site("rack.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      server.client("printer.test").get("/")
+      with_stopped(server.tree.matching(/\Acat\b/).map(&:pid)) do
+        assert_status 200, server.client("printer.test", timeout: 5).get("/flood")
+        # Its first request: the pool process has to start it.
+        assert_status 200, server.client("rack.test", timeout: 5).get("/pid")
+        assert_status 200, server.client("printer.test", timeout: 1).get("/")
+      end
+      dropped = server.log.wait_for(/event=log\.dropped/)[/lines=(\d+)/, 1].to_i
+      written = server.log.count(/output: flood x{50}$/)
+      assert_operator written, :<, FLOOD
+      assert_operator written + dropped, :>=, FLOOD
+      server.client("rack.test").get("/stderr?text=afterwards")
+      server.log.wait_for(/output: .*afterwards/)
+    end
+  end
+
+  private
+
+  def with_stopped(pids)
+    refute_empty pids
+    pids.each { |pid| Process.kill(:STOP, pid) }
+    yield
+  ensure
+    pids.each { |pid| Process.kill(:CONT, pid) }
   end
 end

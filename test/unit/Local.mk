@@ -32,6 +32,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LineTest.cpp \
     %D%/LogHistogramTest.cpp \
     %D%/LogTest.cpp \
+    %D%/LogWriterTest.cpp \
     %D%/main.cpp \
     %D%/OptionsTest.cpp \
     %D%/PidFdTest.cpp \
@@ -78,6 +79,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/ManualClock.h \
     %D%/support/PoolFixture.cpp \
     %D%/support/PoolFixture.h \
+    %D%/support/SmallLog.cpp \
+    %D%/support/SmallLog.h \
     %D%/support/SpawningFixture.cpp \
     %D%/support/SpawningFixture.h \
     %D%/support/StreamClient.cpp \

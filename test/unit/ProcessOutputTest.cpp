@@ -1,15 +1,20 @@
 #include "spawning/ProcessOutput.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "base/Log.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
+#include "support/SmallLog.h"
 
 namespace Passenger {
 
@@ -24,6 +29,8 @@ class ProcessOutputTest : public LeakCheck {
     CPPUNIT_TEST(testWhatIsInThePipeAtTheEndIsForwarded);
     CPPUNIT_TEST(testALineWithoutABreakIsForwardedAtTheEnd);
     CPPUNIT_TEST(testAfterItsEndTheLastLinesCanStillBeRead);
+    CPPUNIT_TEST(testAProcessThatNeverStopsPrintingLeavesTheLoopToOthers);
+    CPPUNIT_TEST(testAFullLogHoldsUpNeitherTheLoopNorAReport);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr pid_t PID = 4711;
@@ -152,6 +159,48 @@ public:
         CPPUNIT_ASSERT(eventuallyWritten({{PID, "last words"}}));
         letTheLoopRun();
         CPPUNIT_ASSERT_EQUAL(std::string("last words\n"), output_->lastLines());
+    }
+
+    void testAProcessThatNeverStopsPrintingLeavesTheLoopToOthers() {
+        auto pipe = makePipe();
+        // Slower than what prints: the pipe is full all the time.
+        ProcessOutput output(*loop_, std::move(pipe.first), [](pid_t, const std::string &) { ::poll(nullptr, 0, 1); });
+        output.setPid(PID);
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(2);
+        std::thread printer([&] {
+            const std::string block = std::string(4095, 'x') + "\n";
+            while (std::chrono::steady_clock::now() < end) {
+                [[maybe_unused]] const ssize_t size = ::write(pipe.second.get(), block.data(), block.size());
+            }
+        });
+        eventually([&] { return !output.lastLines().empty(); });
+        letTheLoopRun();
+        const bool inTime = std::chrono::steady_clock::now() < end;
+        printer.join();
+        CPPUNIT_ASSERT(inTime);
+    }
+
+    void testAFullLogHoldsUpNeitherTheLoopNorAReport() {
+        SmallLog log;
+        log.fill();
+        const Log::Writer logWriter;
+        auto pipe = makePipe();
+        const auto start = std::chrono::steady_clock::now();
+        std::string expected;
+        {
+            ProcessOutput output(*loop_, std::move(pipe.first));
+            output.setPid(PID);
+            for (int i = 0; i < 1000; ++i) {
+                const std::string line = "line " + std::to_string(i) + "\n";
+                CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(line.size()),
+                                     ::write(pipe.second.get(), line.data(), line.size()));
+                expected += i < 1000 - static_cast<int>(ProcessOutput::KEPT_LINES) ? "" : line;
+            }
+            CPPUNIT_ASSERT_EQUAL(expected, output.lastLines());
+            letTheLoopRun();
+        }
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - start < std::chrono::milliseconds(900));
+        log.readTo("output: line 999\n");
     }
 };
 

@@ -60,6 +60,7 @@ PoolProcess::~PoolProcess() = default;
 int PoolProcess::run() {
     // Before any thread is made, so that all of them have it blocked.
     signals_ = makeSignalDescriptor();
+    const Log::Writer logWriter;
     try {
         deposits_ = std::make_unique<DepositClient>(socket_.descriptor());
     } catch (const std::exception &exception) {

@@ -1,4 +1,4 @@
-# Keep sorted, one file a line. What needs spdlog goes into the second list.
+# Keep sorted, one file a line. What needs spdlog goes into the second list, and so does what only the log needs.
 libpassenger_base_la_SOURCES += \
     %D%/ChildProcess.cpp \
     %D%/ChildProcess.h \
@@ -27,4 +27,8 @@ libpassenger_base_la_SOURCES += \
 
 libpassenger_runtime_la_SOURCES += \
     %D%/Log.cpp \
-    %D%/Log.h
+    %D%/Log.h \
+    %D%/LogQueue.cpp \
+    %D%/LogQueue.h \
+    %D%/StandardError.cpp \
+    %D%/StandardError.h

@@ -49,7 +49,7 @@ inline constexpr LockRank EVENT_LOOP{5, "EventLoop::Implementation::mutex"};
 inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinMutex"};
 /** A waiter's own, who waits for somebody to bring it something: nothing else is locked meanwhile. */
 inline constexpr LockRank WAITER{5, "a waiter's mutex"};
-inline constexpr LockRank LOG{6, "the log's mutex_"};
+inline constexpr LockRank LOG{6, "a mutex of the log"};
 
 }  // namespace Locks
 

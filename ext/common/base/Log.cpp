@@ -1,19 +1,20 @@
 #include "base/Log.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <utility>
 
-#include <spdlog/details/null_mutex.h>
-#include <spdlog/logger.h>
 #include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/base_sink.h>
 
+#include "base/LogQueue.h"
 #include "base/Mutex.h"
+#include "base/Poll.h"
+#include "base/StandardError.h"
 
 namespace Passenger::Log {
 
@@ -21,46 +22,34 @@ namespace {
 
 std::atomic<LogLevel> currentLevel{LogLevel::NOTICE};
 
-/** One write(2) for a line, so that lines of several processes do not get mixed. What cannot be written is lost: there is nobody to tell. */
-void writeToStandardError(const char *data, std::size_t size) noexcept {
-    while (size > 0) {
-        const ssize_t written = ::write(STDERR_FILENO, data, size);
-        if (written > 0) {
-            data += written;
-            size -= static_cast<std::size_t>(written);
-        } else if (errno != EINTR) {
-            return;
-        }
-    }
-}
+/** How long a log that takes nothing holds up who writes to it directly, or ends the Writer. */
+constexpr std::chrono::seconds PATIENCE{1};
 
-/** Looks descriptor 2 up at each line, so that a log rotation may replace it. */
-class StandardErrorSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
-protected:
-    void sink_it_(const spdlog::details::log_msg &message) override {
-        const LockGuard guard(mutex_);
-        spdlog::memory_buf_t line;
-        formatter_->format(message, line);
-        writeToStandardError(line.data(), line.size());
-    }
-    void flush_() override {}
-
-private:
-    /** One of ours instead of the base's, for its place in the order. Guards the formatter. */
-    Mutex mutex_{Locks::LOG};
+/** Of the time before each line. Never destroyed, like all here: threads may log while the process ends. */
+struct Formatter {
+    Mutex mutex{Locks::LOG};
+    spdlog::pattern_formatter pattern GUARDED_BY(mutex){"[%Y-%m-%d %H:%M:%S.%e %z] %v",
+                                                        spdlog::pattern_time_type::local, "\n"};
 };
 
-/** Never destroyed: threads may log while the process ends. Levels are ours, which spdlog has no names for. */
-spdlog::logger &logger() {
-    static auto *const instance = [] {
-        auto result = std::make_unique<spdlog::logger>("passenger", std::make_shared<StandardErrorSink>());
-        result->set_formatter(std::make_unique<spdlog::pattern_formatter>("[%Y-%m-%d %H:%M:%S.%e %z] %v",
-                                                                          spdlog::pattern_time_type::local, "\n"));
-        result->set_level(spdlog::level::trace);
-        return result.release();
-    }();
-    return *instance;
-}
+/** Where lines go while a Writer lives. */
+struct Route {
+    Mutex mutex{Locks::LOG};
+    std::shared_ptr<LogQueue> queue GUARDED_BY(mutex);
+
+    static Route &instance() {
+        static auto &route = *new Route;
+        return route;
+    }
+    std::shared_ptr<LogQueue> get() {
+        const LockGuard guard(mutex);
+        return queue;
+    }
+    void set(std::shared_ptr<LogQueue> value) {
+        const LockGuard guard(mutex);
+        queue = std::move(value);
+    }
+};
 
 const char *nameOf(LogLevel level) noexcept {
     switch (level) {
@@ -105,6 +94,47 @@ void appendEscaped(std::string &line, std::string_view text) {
     }
 }
 
+std::string format(LogLevel level, std::string_view text) {
+    static auto &formatter = *new Formatter;
+    std::string message = fmt::format("[passenger:{}] [pid {}] ", nameOf(level), ::getpid());
+    appendEscaped(message, text);
+    spdlog::memory_buf_t line;
+    const LockGuard guard(formatter.mutex);
+    formatter.pattern.format({{}, spdlog::level::info, message}, line);
+    return {line.data(), line.size()};
+}
+
+std::string formatDropped(std::uint64_t count) {
+    return format(LogLevel::WARN, fmt::format("event=log.dropped lines={}", count));
+}
+
+void writeNow(std::string_view line, LogQueue::TimePoint deadline) {
+    writeToStandardError(line, [deadline] { return std::chrono::steady_clock::now() < deadline; });
+}
+
+void writeOrQueue(std::string_view line) {
+    const auto queue = Route::instance().get();
+    if (queue == nullptr || !queue->put(line)) {
+        writeNow(line, deadlineIn(PATIENCE));
+    }
+}
+
+/** Behind what waits, if that can be written in time, and before it returns: the process may be about to end itself. */
+void writeLastWords(std::string_view line) {
+    const auto deadline = deadlineIn(PATIENCE);
+    if (const auto queue = Route::instance().get()) {
+        queue->flush(deadline);
+    }
+    writeNow(line, deadline);
+}
+
+void runWriter(LogQueue &queue) {
+    pthread_setname_np(pthread_self(), "log");
+    for (std::string lines; queue.take(lines);) {
+        writeToStandardError(lines, [&queue] { return queue.worthWaiting(); });
+    }
+}
+
 }  // namespace
 
 void setLevel(LogLevel level) noexcept {
@@ -119,9 +149,12 @@ void write(LogLevel level, std::string_view text) {
     if (!enabled(level)) {
         return;
     }
-    std::string line = fmt::format("[passenger:{}] [pid {}] ", nameOf(level), ::getpid());
-    appendEscaped(line, text);
-    logger().log(spdlog::level::critical, spdlog::string_view_t(line));
+    const std::string line = format(level, text);
+    if (level == LogLevel::CRIT) {
+        writeLastWords(line);
+    } else {
+        writeOrQueue(line);
+    }
 }
 
 void writeApplicationOutput(int pid, std::string_view line, bool prefix) {
@@ -131,7 +164,23 @@ void writeApplicationOutput(int pid, std::string_view line, bool prefix) {
     }
     output += line;
     output += '\n';
-    writeToStandardError(output.data(), output.size());
+    writeOrQueue(output);
+}
+
+Writer::Writer() : queue_(std::make_shared<LogQueue>(formatDropped)), thread_([queue = queue_] { runWriter(*queue); }) {
+    Route::instance().set(queue_);
+}
+
+Writer::~Writer() {
+    const auto deadline = deadlineIn(PATIENCE);
+    queue_->close(deadline);
+    Route::instance().set(nullptr);
+    // It looks at the deadline once in a turn. Only a write that blocks can keep it longer: then it goes with the process.
+    if (queue_->waitForWriter(deadline + 3 * std::chrono::milliseconds(STANDARD_ERROR_TURN))) {
+        thread_.join();
+    } else {
+        thread_.detach();
+    }
 }
 
 }  // namespace Passenger::Log

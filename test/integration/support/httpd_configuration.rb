@@ -17,7 +17,8 @@ class HttpdConfiguration
     "prefork" => "StartServers 8\nMinSpareServers 1\nMaxSpareServers 50\nMaxRequestWorkers 50"
   }.freeze
 
-  attr_accessor :mpm, :mpm_settings, :passenger, :passenger_module, :directives, :main_directives, :tls_port
+  # `error_log` is what ErrorLog says, with %s where the log file's path is to be.
+  attr_accessor :mpm, :mpm_settings, :passenger, :passenger_module, :directives, :main_directives, :tls_port, :error_log
   attr_reader :sites
 
   def initialize
@@ -29,6 +30,7 @@ class HttpdConfiguration
       "PassengerDefaultRuby" => RbConfig.ruby
     }
     @main_directives = +""
+    @error_log = "%s"
     @sites = []
   end
 
@@ -70,7 +72,7 @@ class HttpdConfiguration
       KeepAliveTimeout 5
       GracefulShutdownTimeout 5
       LogLevel info
-      ErrorLog "#{folder}/logs/error.log"
+      ErrorLog "#{format(error_log, "#{folder}/logs/error.log")}"
       LogFormat "%m %U%q %>s %O %D" short
       CustomLog "#{folder}/logs/access.log" short
       <Directory "/">

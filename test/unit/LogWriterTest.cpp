@@ -1,0 +1,251 @@
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/Log.h"
+#include "base/LogQueue.h"
+#include "io/SocketPair.h"
+#include "support/LeakCheck.h"
+#include "support/SmallLog.h"
+
+namespace Passenger {
+
+/** The log with a thread of its own. */
+class LogWriterTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(LogWriterTest);
+    CPPUNIT_TEST(testLinesComeInTheirOrder);
+    CPPUNIT_TEST(testAFullLogHoldsUpNobody);
+    CPPUNIT_TEST(testDroppedLinesAreCountedWhereTheyAreMissing);
+    CPPUNIT_TEST(testALineThatNeverFitsIsCounted);
+    CPPUNIT_TEST(testAFullLogMayBeReplaced);
+    CPPUNIT_TEST(testTheDescriptorsFlagsStayAsTheyAre);
+    CPPUNIT_TEST(testALongLineIsWrittenAsTheLogTakesIt);
+    CPPUNIT_TEST(testALogThatNobodyReadsAnyMoreHoldsUpNobody);
+    CPPUNIT_TEST(testACriticalLineIsWrittenWhenItsCallReturns);
+    CPPUNIT_TEST(testACriticalLineWaitsOneSecondForAFullLog);
+    CPPUNIT_TEST(testWhatIsLeftIsWrittenAtTheEnd);
+    CPPUNIT_TEST(testTheEndIsQuickWhereNothingIsLeft);
+    CPPUNIT_TEST(testTheEndWaitsOneSecondForAFullLog);
+    CPPUNIT_TEST(testAWriteThatBlocksDoesNotHoldUpTheEnd);
+    CPPUNIT_TEST(testAfterwardsLinesAreWrittenDirectly);
+    CPPUNIT_TEST(testWithoutAWriterAFullLogHoldsUpOneSecond);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Clock = std::chrono::steady_clock;
+
+    /** What a caller that does not wait needs at most, on a machine that is busy. */
+    static constexpr std::chrono::milliseconds AT_ONCE{900};
+    static constexpr std::chrono::milliseconds ABOUT_A_SECOND{5000};
+
+    std::optional<SmallLog> log_;
+    std::optional<Log::Writer> writer_;
+
+    template <typename Action> static Clock::duration timeOf(Action action) {
+        const auto start = Clock::now();
+        action();
+        return Clock::now() - start;
+    }
+
+    template <typename Action> static void assertOneSecond(Action action) {
+        const auto time = timeOf(action);
+        CPPUNIT_ASSERT(time >= std::chrono::seconds(1));
+        CPPUNIT_ASSERT(time < ABOUT_A_SECOND);
+    }
+
+    static void printNumbers(int from, int to) {
+        for (int i = from; i < to; ++i) {
+            Log::writeApplicationOutput(1, std::to_string(i), false);
+        }
+    }
+
+    static std::string numbers(int from, int to) {
+        std::string result;
+        for (int i = from; i < to; ++i) {
+            result += std::to_string(i) + "\n";
+        }
+        return result;
+    }
+
+    static std::string withoutFilling(const std::string &text) {
+        return text.substr(text.find_first_not_of(SmallLog::FILLING));
+    }
+
+    /** The number in the one line `event=log.dropped` of this text. */
+    static std::size_t droppedIn(const std::string &text) {
+        const std::string event = "event=log.dropped lines=";
+        const auto at = text.find(event);
+        CPPUNIT_ASSERT(at != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::string::npos, text.find(event, at + 1));
+        return std::stoul(text.substr(at + event.size()));
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        log_.emplace();
+        writer_.emplace();
+    }
+
+    void tearDown() override {
+        writer_.reset();
+        log_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testLinesComeInTheirOrder() {
+        printNumbers(0, 5000);
+        CPPUNIT_ASSERT_EQUAL(numbers(0, 5000), log_->readTo("4999\n"));
+    }
+
+    void testAFullLogHoldsUpNobody() {
+        log_->fill();
+        CPPUNIT_ASSERT(timeOf([] { printNumbers(0, 5000); }) < AT_ONCE);
+        CPPUNIT_ASSERT_EQUAL(numbers(0, 5000), withoutFilling(log_->readTo("4999\n")));
+    }
+
+    void testDroppedLinesAreCountedWhereTheyAreMissing() {
+        // One part is with the thread, one waits, and one is too much.
+        constexpr std::size_t COUNT = 3 * LogQueue::CAPACITY / 500;
+        log_->fill();
+        for (std::size_t i = 0; i < COUNT; ++i) {
+            // A short one may not come in where a long one did not.
+            Log::writeApplicationOutput(1, fmt::format("{:0>{}}", i, i % 2 == 0 ? 999 : 9), false);
+        }
+        std::size_t written = 0;
+        std::string text = withoutFilling(log_->readTo("\n"));
+        for (std::size_t next = 0; next < COUNT;) {
+            if (text.find('\n') == std::string::npos) {
+                text += log_->readTo("\n");
+            }
+            const std::string line = text.substr(0, text.find('\n'));
+            text.erase(0, line.size() + 1);
+            if (line.find("event=log.dropped") != std::string::npos) {
+                next += droppedIn(line);
+            } else {
+                CPPUNIT_ASSERT_EQUAL(next, static_cast<std::size_t>(std::stoul(line)));
+                ++next;
+                written += line.size() + 1;
+            }
+        }
+        CPPUNIT_ASSERT(written > LogQueue::CAPACITY - 1000);
+        CPPUNIT_ASSERT(written <= 2 * LogQueue::CAPACITY);
+        printNumbers(0, 3);
+        CPPUNIT_ASSERT_EQUAL(numbers(0, 3), text + log_->readTo("2\n"));
+    }
+
+    void testALineThatNeverFitsIsCounted() {
+        Log::writeApplicationOutput(1, std::string(LogQueue::CAPACITY, 'x'), false);
+        CPPUNIT_ASSERT_EQUAL(std::size_t(1), droppedIn(log_->readTo("\n")));
+    }
+
+    void testAFullLogMayBeReplaced() {
+        log_->fill();
+        printNumbers(0, 10);
+        SmallLog rotated;
+        CPPUNIT_ASSERT_EQUAL(numbers(0, 10), rotated.readTo("9\n"));
+        CPPUNIT_ASSERT_EQUAL(std::string::npos, log_->readNow().find('9'));
+    }
+
+    void testTheDescriptorsFlagsStayAsTheyAre() {
+        const int before = ::fcntl(STDERR_FILENO, F_GETFL);
+        log_->fill();
+        printNumbers(0, 10);
+        CPPUNIT_ASSERT_EQUAL(before, ::fcntl(STDERR_FILENO, F_GETFL));
+        log_->readTo("9\n");
+        CPPUNIT_ASSERT_EQUAL(before, ::fcntl(STDERR_FILENO, F_GETFL));
+    }
+
+    void testALongLineIsWrittenAsTheLogTakesIt() {
+        // Would it be one write, then it could not go on in the new log.
+        const std::string line(100'000, 'x');
+        Log::writeApplicationOutput(1, line, false);
+        const std::string first = log_->readTo("x");
+        SmallLog rotated;
+        const std::string second = rotated.readTo("\n");
+        CPPUNIT_ASSERT_EQUAL(line.size() + 1, first.size() + log_->readNow().size() + second.size());
+    }
+
+    void testALogThatNobodyReadsAnyMoreHoldsUpNobody() {
+        log_->fill();
+        printNumbers(0, 10);
+        {
+            // Nobody reads it, now and later.
+            const DescriptorPair broken = makePipe();
+            ::dup2(broken.second.get(), STDERR_FILENO);
+        }
+        CPPUNIT_ASSERT(timeOf([this] { writer_.reset(); }) < AT_ONCE);
+    }
+
+    void testACriticalLineIsWrittenWhenItsCallReturns() {
+        printNumbers(0, 100);
+        Log::write(LogLevel::CRIT, "last words");
+        const std::string text = log_->readNow();
+        CPPUNIT_ASSERT(text.starts_with(numbers(0, 100)));
+        CPPUNIT_ASSERT(text.ends_with("] last words\n"));
+    }
+
+    void testACriticalLineWaitsOneSecondForAFullLog() {
+        log_->fill();
+        printNumbers(0, 10);
+        assertOneSecond([] { Log::write(LogLevel::CRIT, "last words"); });
+    }
+
+    void testWhatIsLeftIsWrittenAtTheEnd() {
+        log_->fill();
+        printNumbers(0, 5000);
+        std::string text;
+        std::thread reader([&] { text = withoutFilling(log_->readTo("4999\n")); });
+        writer_.reset();
+        reader.join();
+        CPPUNIT_ASSERT_EQUAL(numbers(0, 5000), text);
+    }
+
+    void testTheEndIsQuickWhereNothingIsLeft() {
+        printNumbers(0, 10);
+        log_->readTo("9\n");
+        CPPUNIT_ASSERT(timeOf([this] { writer_.reset(); }) < AT_ONCE);
+    }
+
+    void testTheEndWaitsOneSecondForAFullLog() {
+        log_->fill();
+        printNumbers(0, 10);
+        assertOneSecond([this] { writer_.reset(); });
+    }
+
+    void testAWriteThatBlocksDoesNotHoldUpTheEnd() {
+        // A socket takes the beginning of a long line, and holds the thread with the rest.
+        DescriptorPair pair = makeStreamPair();
+        ::dup2(pair.first.get(), STDERR_FILENO);
+        Log::writeApplicationOutput(1, std::string(LogQueue::CAPACITY / 2, 'x'), false);
+        assertOneSecond([this] { writer_.reset(); });
+        // The thread finds that it is over. The next writer is not disturbed.
+        writer_.emplace();
+        ::dup2(log_->writer().get(), STDERR_FILENO);
+        pair = {};
+        printNumbers(0, 10);
+        CPPUNIT_ASSERT_EQUAL(numbers(0, 10), log_->readTo("9\n"));
+    }
+
+    void testAfterwardsLinesAreWrittenDirectly() {
+        printNumbers(0, 10);
+        writer_.reset();
+        printNumbers(10, 20);
+        CPPUNIT_ASSERT_EQUAL(numbers(0, 20), log_->readNow());
+    }
+
+    void testWithoutAWriterAFullLogHoldsUpOneSecond() {
+        writer_.reset();
+        log_->fill();
+        assertOneSecond([] { printNumbers(0, 1); });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(LogWriterTest);
+
+}  // namespace Passenger
