@@ -21,7 +21,6 @@ namespace Passenger {
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
-
 namespace fs = std::filesystem;
 
 /** With the real clock: it is about how soon the kernel's word brings a look. */
@@ -289,6 +288,7 @@ public:
 
     void testItEndsPromptly() {
         watch(folder("tmp"));
+        settle();
         const auto begin = std::chrono::steady_clock::now();
         watch_.reset();
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() < begin + 2 * QUIET);
