@@ -3,7 +3,7 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. They change together with VERSION and with Layouts.h.
   module Layout
-    VERSION = 1
+    VERSION = 2
 
     MESSAGE_LIMIT = 65_536
 
@@ -23,11 +23,12 @@ module PhusionPassenger
 
     # Messages on a reply channel.
     module Reply
-      HEADER_LENGTH = 16
-      HEADER = "Q<CCvV"
+      HEADER_LENGTH = 24
+      HEADER = "Q<CCvVVV"
       PAYLOAD_LIMIT = MESSAGE_LIMIT - HEADER_LENGTH
       HEAD_LIMIT = 128 * 1024
       STALE_LIMIT = 1024 * 1024
+      QUEUED_LIMIT = 0xFFFF_FFFF
 
       RESPONSE = 1
       DATA = 2

@@ -13,11 +13,13 @@ module PhusionPassenger
     MESSAGE_FORMAT = "@0#{HEADER}a*"
     private_constant :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT
 
-    # Messages are put together in the buffer, which the caller may use for another reply afterwards.
-    def initialize(channel, ticket, buffer = +"")
+    # Messages are put together in the buffer, which the caller may use for another reply afterwards. `queued`: for how many
+    # microseconds the request was on its way, which the child is told.
+    def initialize(channel, ticket, buffer = +"", queued = 0)
       @channel = channel
       @ticket = ticket
       @buffer = buffer
+      @queued = queued
       @started = false
       @finished = false
       @skipped = false
@@ -82,19 +84,19 @@ module PhusionPassenger
 
     # From now on a stream is spoken, whose other end goes along.
     def accept(io)
-      @channel.send_descriptor([@ticket, ACCEPTED, LAST, 0, 0].pack(HEADER), io)
+      @channel.send_descriptor([@ticket, ACCEPTED, LAST, 0, 0, 0, 0].pack(HEADER), io)
       @started = @finished = true
     end
 
     private
 
     def send_response(status, head_length, head, bytes, last)
-      message = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, head, bytes]
+      message = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, @queued, 0, head, bytes]
       @channel.send_message(message.pack(RESPONSE_FORMAT, buffer: @buffer))
     end
 
     def send_message(type, flags, bytes, format = MESSAGE_FORMAT)
-      @channel.send_message([@ticket, type, flags, 0, 0, bytes].pack(format, buffer: @buffer))
+      @channel.send_message([@ticket, type, flags, 0, 0, 0, 0, bytes].pack(format, buffer: @buffer))
     end
 
     def respond_in_pieces(status, head, bytes, last)

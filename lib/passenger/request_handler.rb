@@ -28,6 +28,7 @@ module PhusionPassenger
       @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
+      @taken_at = 0
       @queue_ended = false
       @thread = nil
       @busy = false
@@ -71,6 +72,7 @@ module PhusionPassenger
     # The next message into the buffer. False at the end of the queue, and where none is to be taken any more.
     def take
       @queue.sysread(READ_LIMIT, @buffer)
+      @taken_at = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
       @busy = true
     rescue Errno::EINTR # by `wake`, or any signal, such as the end of a process that the application started
       @intake.open? ? retry : false
@@ -106,8 +108,8 @@ module PhusionPassenger
     end
 
     def answer(channel)
-      version, flags, resends, head_length, _channel_id, ticket, _sent_at = @buffer.unpack(HEADER)
-      reply = Reply.new(channel, ticket, @out)
+      version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
+      reply = Reply.new(channel, ticket, @out, queued_since(sent_at))
       return reply.skip if withdrawn?(channel.id, ticket)
       return refuse(reply, "version #{version}") if version != Layout::VERSION
 
@@ -140,6 +142,11 @@ module PhusionPassenger
     # In a process that the application forked they are closed.
     def clear_claim
       @claims.pwrite(NO_CLAIM, @cell_offset) unless @claims.closed?
+    end
+
+    # In microseconds.
+    def queued_since(sent_at)
+      ((@taken_at - sent_at) / 1000).clamp(0, Layout::Reply::QUEUED_LIMIT)
     end
 
     def withdrawn?(channel_id, ticket)

@@ -9,7 +9,7 @@ class InterimAnswersTest < IntegrationTest
       def respond(*, **)
         Thread.current[:interim_answers].times do |number|
           head = "X-Number: #{number}\r\n"
-          @channel.send_message([@ticket, 3, 0, 103, head.bytesize, head].pack("Q<CCvVa*"))
+          @channel.send_message([@ticket, 3, 0, 103, head.bytesize, 0, 0, head].pack("Q<CCvVVVa*"))
         end
         super
       end

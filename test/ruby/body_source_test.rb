@@ -30,8 +30,8 @@ module PhusionPassenger
     end
 
     def test_a_message_of_the_full_size_passes
-      @child.send_body(5, "x" * 65_520, last: true)
-      assert_equal 65_520, in_time { @source.next_piece }.bytesize
+      @child.send_body(5, "x" * 65_512, last: true)
+      assert_equal 65_512, in_time { @source.next_piece }.bytesize
     end
 
     def test_messages_of_another_ticket_or_type_are_dropped
@@ -57,7 +57,7 @@ module PhusionPassenger
 
     def test_dropping_has_an_end
       sender = Thread.new do
-        17.times { @child.send_body(2, "x" * 65_520) }
+        17.times { @child.send_body(2, "x" * 65_512) }
       rescue Errno::EPIPE
         nil
       end

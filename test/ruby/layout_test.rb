@@ -13,10 +13,11 @@ module PhusionPassenger
     end
 
     def test_the_reply_header_is_as_documented
-      assert_equal 16, Array.new(5, 0).pack(Layout::Reply::HEADER).bytesize
+      assert_equal 24, Array.new(7, 0).pack(Layout::Reply::HEADER).bytesize
       types = %i[RESPONSE DATA INTERIM SKIPPED ACCEPTED ABORTED BODY].map { |name| Layout::Reply.const_get(name) }
       assert_equal [1, 2, 3, 4, 5, 6, 32], types
-      assert_equal [131_072, 65_520, 1_048_576],
+      assert_equal 4_294_967_295, Layout::Reply::QUEUED_LIMIT
+      assert_equal [131_072, 65_512, 1_048_576],
                    [Layout::Reply::HEAD_LIMIT, Layout::Reply::PAYLOAD_LIMIT, Layout::Reply::STALE_LIMIT]
     end
 
@@ -26,7 +27,7 @@ module PhusionPassenger
     end
 
     def test_the_version_is_as_documented
-      assert_equal [1, "1", 65_536], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
+      assert_equal [2, "1", 65_536], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
     end
   end
 end

@@ -7,7 +7,7 @@ module PhusionPassenger
   # The other sides of the protocols, as the tests play them. They follow doc/PROTOCOLS.md by themselves and share no
   # code with what they test.
   module Peers
-    Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :payload) do
+    Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :queued, :reserved, :payload) do
       def last?
         flags.anybits?(1)
       end
@@ -33,12 +33,17 @@ module PhusionPassenger
       file.binmode
       file.sync = true
       file.truncate(length)
-      file.pwrite([magic, 1, 0, 0].pack("a4vvV"), 0)
+      file.pwrite([magic, 2, 0, 0].pack("a4vvV"), 0)
       file
     end
 
     def self.environment_bytes(environment)
       environment.flat_map { |pair| pair.map { |text| "#{text}\0".b } }.join
+    end
+
+    # In nanoseconds.
+    def self.now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
     end
 
     # A pair whose ends block, as the agent makes them; Ruby's own are born non-blocking.
@@ -73,9 +78,10 @@ module PhusionPassenger
       end
 
       # Gives what did not fit: the child sends it in BODY messages.
-      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 1, head_length: nil, resends: 0)
+      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 2, head_length: nil, resends: 0,
+               sent_at: Peers.now)
         head = environment.is_a?(String) ? environment.b : Peers.environment_bytes(environment)
-        header = [version, flags, resends, head_length || head.bytesize, channel, ticket, 1].pack("CCvVQ<Q<Q<")
+        header = [version, flags, resends, head_length || head.bytesize, channel, ticket, sent_at].pack("CCvVQ<Q<Q<")
         message = header + head + body.b
         @sender.sendmsg(message.byteslice(0, 65_536))
         message.byteslice(65_536, message.bytesize) || ""
@@ -101,7 +107,7 @@ module PhusionPassenger
 
         raise "a message of #{bytes.bytesize} bytes" if bytes.bytesize > 65_536
 
-        Message.new(*bytes.unpack("Q<CCvVa*"))
+        Message.new(*bytes.unpack("Q<CCvVVVa*"))
       end
 
       # Everything up to the last message: status, head, body, the messages.
@@ -114,7 +120,7 @@ module PhusionPassenger
       end
 
       def send_body(ticket, bytes, last: false, type: 32)
-        @io.sendmsg([ticket, type, last ? 1 : 0, 0, 0].pack("Q<CCvV") + bytes.b)
+        @io.sendmsg([ticket, type, last ? 1 : 0, 0, 0, 0, 0].pack("Q<CCvVVV") + bytes.b)
       end
     end
   end

@@ -9,12 +9,12 @@ module PhusionPassenger
       super
       @io, theirs = seqpacket_pair
       @child = Peers::Child.new(@io)
-      @reply = Reply.new(Channel.new(1, theirs), 0x0102030405060708)
+      @reply = Reply.new(Channel.new(1, theirs), 0x0102030405060708, +"", 0x0A0B0C0D)
     end
 
     def test_a_small_answer_is_one_message
       @reply.respond(200, "A: 1\r\n", "hello", last: true)
-      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x01\x01\xC8\0\x06\0\0\0A: 1\r\nhello".b, @io.recv(100)
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x01\x01\xC8\0\x06\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0A: 1\r\nhello".b, @io.recv(100)
       assert_predicate @reply, :finished?
     end
 
@@ -22,14 +22,14 @@ module PhusionPassenger
       @reply.respond(404, "A: 1\r\n")
       @reply.data("more")
       @reply.finish
-      assert_equal ["\x08\x07\x06\x05\x04\x03\x02\x01\x01\x00\x94\x01\x06\0\0\0A: 1\r\n".b,
-                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0\0\0\0\0more".b,
-                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\x01\0\0\0\0\0\0".b], Array.new(3) { @io.recv(100) }
+      assert_equal ["\x08\x07\x06\x05\x04\x03\x02\x01\x01\x00\x94\x01\x06\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0A: 1\r\n".b,
+                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0more".b,
+                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b], Array.new(3) { @io.recv(100) }
     end
 
     def test_skipped_and_aborted_are_last
       @reply.skip
-      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x04\x01\0\0\0\0\0\0".b, @io.recv(100)
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x04\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b, @io.recv(100)
       reply = Reply.new(Channel.new(1, stream_pair[0]), 1)
       refute_predicate reply, :started?
     end
@@ -60,21 +60,21 @@ module PhusionPassenger
     end
 
     def test_the_largest_message_is_one_and_one_byte_more_are_two
-      assert_equal [[65_536, 1]], sizes { @reply.respond(200, "A: 1\r\n", "x" * 65_514, last: true) }
+      assert_equal [[65_536, 1]], sizes { @reply.respond(200, "A: 1\r\n", "x" * 65_506, last: true) }
       reply = Reply.new(@reply.instance_variable_get(:@channel), 1)
-      assert_equal [[65_536, 0], [17, 1]], sizes { reply.respond(200, "A: 1\r\n", "x" * 65_515, last: true) }
+      assert_equal [[65_536, 0], [25, 1]], sizes { reply.respond(200, "A: 1\r\n", "x" * 65_507, last: true) }
     end
 
     def test_a_long_piece_is_cut
       @reply.respond(200, "")
       @child.receive
-      assert_equal [[65_536, 0], [65_536, 0], [17, 1]], sizes { @reply.data("x" * 131_041, last: true) }
+      assert_equal [[65_536, 0], [65_536, 0], [25, 1]], sizes { @reply.data("x" * 131_025, last: true) }
     end
 
     def test_a_piece_that_fills_its_messages_needs_no_further_one
       @reply.respond(200, "")
       @child.receive
-      assert_equal [[65_536, 0], [65_536, 1]], sizes { @reply.data("x" * 131_040, last: true) }
+      assert_equal [[65_536, 0], [65_536, 1]], sizes { @reply.data("x" * 131_024, last: true) }
     end
 
     def test_a_head_that_does_not_fit_goes_on_in_data
@@ -94,7 +94,7 @@ module PhusionPassenger
       _, received, received_body, messages = in_time { @child.answer }
       sender.join
       assert_equal [head, body], [received, received_body]
-      assert_equal 65_520, messages[0].payload.bytesize
+      assert_equal 65_512, messages[0].payload.bytesize
     end
 
     def test_bytes_of_any_encoding_pass
@@ -107,7 +107,7 @@ module PhusionPassenger
       @reply.accept(theirs)
       bytes, _, _, control = @io.recvmsg(100, 0, nil, scm_rights: true)
       passed = closing(control.unix_rights[0])
-      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x05\x01\0\0\0\0\0\0".b, bytes
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x05\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b, bytes
       passed.syswrite("hello")
       assert_equal "hello", mine.recv(10)
     end
@@ -135,7 +135,7 @@ module PhusionPassenger
       messages = []
       messages << in_time { @child.receive } until messages.last&.last?
       sender.join
-      messages.map { |message| [message.payload.bytesize + 16, message.flags] }
+      messages.map { |message| [message.payload.bytesize + 24, message.flags] }
     end
   end
 end

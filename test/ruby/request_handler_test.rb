@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "minitest/mock"
 require_relative "handler_test_case"
 
 module PhusionPassenger
@@ -11,6 +12,44 @@ module PhusionPassenger
       assert_equal [1, 1, 1, 200], [message.ticket, message.type, message.flags, message.status]
       assert_equal "Content-Type: text/plain\r\n", message.head
       assert_equal "hello", message.body
+    end
+
+    def test_an_answer_says_for_how_many_microseconds_its_request_was_queued
+      serve(HELLO) { @group.send(channel: 7, ticket: 1, sent_at: Peers.now - 3_000_000_000) }
+      message = @child.receive
+      assert_includes 3_000_000..4_000_000, message.queued
+      assert_equal 0, message.reserved
+    end
+
+    def test_what_was_queued_before_a_request_was_taken_does_not_count_what_comes_after
+      begun = nil
+      app = lambda do |_env|
+        begun = Peers.now
+        HELLO.call(nil)
+      end
+      sent = Peers.now
+      serve(app) { @group.send(channel: 7, ticket: 1, sent_at: sent) }
+      assert_operator @child.receive.queued, :<=, (begun - sent) / 1000
+    end
+
+    def test_times_that_cannot_be_are_cut
+      year = 365 * 86_400 * 1_000_000_000
+      Process.stub(:clock_gettime, year) do
+        serve(HELLO) do
+          [0, year - 1_999, year, year + 1, (1 << 64) - 1].each_with_index do |sent_at, index|
+            @group.send(channel: 7, ticket: index + 1, sent_at: sent_at)
+          end
+        end
+      end
+      assert_equal [0xFFFF_FFFF, 1, 0, 0, 0], Array.new(5) { @child.receive.queued }
+    end
+
+    def test_only_a_response_says_how_long_its_request_was_queued
+      body = Enumerator.new { |yielder| 2.times { yielder << "x" } }
+      @group.mark(7, 1)
+      serve(->(_) { [200, {}, body] }) { 2.times { |index| @group.send(channel: 7, ticket: index + 1, sent_at: 0) } }
+      assert_equal 0, @child.receive.queued
+      assert_equal [true, false, false, false], @child.answer.last.map { |message| message.queued.positive? }
     end
 
     def test_requests_are_answered_one_after_the_other

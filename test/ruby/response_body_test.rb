@@ -60,7 +60,7 @@ module PhusionPassenger
       calls = call(->(_) { [200, { "A" => "1" }, body] }).calls
       pieces = [calls[0][3]] + calls.drop(1).map { |data| data[1] }
       assert_equal content, pieces.join
-      assert_equal [65_514, 65_520, 65_520, 3446], pieces.map(&:bytesize)
+      assert_equal [65_506, 65_512, 65_512, 3470], pieces.map(&:bytesize)
       assert_equal([false, false, false, true], calls.map(&:last))
     end
 
