@@ -20,6 +20,8 @@ libpassenger_base_la_SOURCES += \
     %D%/PidFd.h \
     %D%/Poll.cpp \
     %D%/Poll.h \
+    %D%/ProcessMemory.cpp \
+    %D%/ProcessMemory.h \
     %D%/SharedMemory.cpp \
     %D%/SharedMemory.h \
     %D%/StrongId.h \

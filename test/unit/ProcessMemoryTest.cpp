@@ -1,0 +1,142 @@
+#include "base/ProcessMemory.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "base/FileDescriptor.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class ProcessMemoryTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ProcessMemoryTest);
+    CPPUNIT_TEST(testOwnMemoryIsCounted);
+    CPPUNIT_TEST(testPagesThatWereNeverTouchedDoNotCount);
+    CPPUNIT_TEST(testSharedPagesCountForTheirPart);
+    CPPUNIT_TEST(testAProcessThatIsGoneHasNone);
+    CPPUNIT_TEST(testAZombieHasNone);
+    CPPUNIT_TEST(testAnotherUsersProcessIsNotAsked);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr std::size_t MEGABYTE = 1024 * 1024;
+    static constexpr std::size_t SIZE = 50 * MEGABYTE;
+    /** Sanitizers and the C library have some of their own. */
+    static constexpr std::size_t TOLERANCE = 8 * MEGABYTE;
+
+    /** A child that does something, says so, and waits for its end. Killed and reaped when destroyed. */
+    class Child {
+    public:
+        template <typename Action> explicit Child(Action action) {
+            auto pipe = makePipe();
+            pid_ = ::fork();
+            if (pid_ == 0) {
+                action();
+                if (::write(pipe.second.get(), "x", 1) == 1) {
+                    ::pause();
+                }
+                ::_exit(0);
+            }
+            pipe.second.reset();
+            char ready = 0;
+            CPPUNIT_ASSERT_EQUAL(ssize_t(1), ::read(pipe.first.get(), &ready, 1));
+        }
+        ~Child() {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        Child(const Child &) = delete;
+        Child &operator=(const Child &) = delete;
+
+        pid_t pid() const {
+            return pid_;
+        }
+        std::size_t memory() const {
+            return proportionalSetSize(pid_).value();
+        }
+
+    private:
+        pid_t pid_ = 0;
+    };
+
+    static char *allocate() {
+        void *memory = ::mmap(nullptr, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        CPPUNIT_ASSERT(memory != MAP_FAILED);
+        return static_cast<char *>(memory);
+    }
+
+    static void expectAbout(std::size_t expected, std::size_t value) {
+        CPPUNIT_ASSERT_MESSAGE(std::to_string(value / MEGABYTE) + " MB",
+                               value + TOLERANCE > expected && value < expected + TOLERANCE);
+    }
+
+public:
+    void testOwnMemoryIsCounted() {
+        const Child idle([] {});
+        const Child touching([] { std::memset(allocate(), 1, SIZE); });
+        expectAbout(idle.memory() + SIZE, touching.memory());
+    }
+
+    void testPagesThatWereNeverTouchedDoNotCount() {
+        const Child idle([] {});
+        const Child reserving([] { allocate(); });
+        expectAbout(idle.memory(), reserving.memory());
+    }
+
+    void testSharedPagesCountForTheirPart() {
+        char *memory = allocate();
+        std::memset(memory, 1, SIZE);
+        std::size_t alone = 0;
+        std::size_t shared = 0;
+        {
+            const Child idle([] {});
+            alone = idle.memory();
+            const Child other([] {});
+            shared = idle.memory();
+        }
+        ::munmap(memory, SIZE);
+        // With us there are two that share the pages, then three.
+        CPPUNIT_ASSERT(alone > SIZE / 2 - TOLERANCE);
+        expectAbout(alone - SIZE / 2 + SIZE / 3, shared);
+    }
+
+    void testAProcessThatIsGoneHasNone() {
+        pid_t pid = 0;
+        {
+            const Child child([] {});
+            pid = child.pid();
+        }
+        CPPUNIT_ASSERT(!proportionalSetSize(pid).has_value());
+    }
+
+    void testAZombieHasNone() {
+        const Child child([] {});
+        ::kill(child.pid(), SIGKILL);
+        siginfo_t info{};
+        CPPUNIT_ASSERT_EQUAL(0, ::waitid(P_PID, static_cast<id_t>(child.pid()), &info, WEXITED | WNOWAIT));
+        CPPUNIT_ASSERT(!proportionalSetSize(child.pid()).has_value());
+    }
+
+    void testAnotherUsersProcessIsNotAsked() {
+        if (::geteuid() != 0) {
+            CPPUNIT_ASSERT(!proportionalSetSize(1).has_value());
+            return;
+        }
+        // Root may ask anybody's; nobody may not ask root's.
+        const Child child([] {});
+        const Child asking([&] {
+            constexpr uid_t NOBODY = 65534;
+            if (::setresuid(NOBODY, NOBODY, NOBODY) != 0 || proportionalSetSize(child.pid())) {
+                ::_exit(1);
+            }
+        });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ProcessMemoryTest);
+
+}  // namespace Passenger
