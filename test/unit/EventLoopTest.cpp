@@ -1,21 +1,20 @@
 #include "io/EventLoop.h"
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <fcntl.h>
 #include <signal.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <future>
+#include <list>
 #include <optional>
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
+#include "support/Aborts.h"
+#include "support/CapturedLog.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -34,6 +33,7 @@ class EventLoopTest : public LeakCheck {
     CPPUNIT_TEST(testSignalsAreBlockedOnTheLoopOnly);
     CPPUNIT_TEST(testTheLoopsRoleIsKnown);
     CPPUNIT_TEST(testACallbackThatThrowsEndsTheProcess);
+    CPPUNIT_TEST(testWhatIsThrownUnderRunSyncIsThrownToItsCaller);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<EventLoop> loop_;
@@ -66,7 +66,7 @@ public:
 
     void testCallbacksOfManyThreadsAllRun() {
         int count = 0;
-        std::vector<std::thread> threads;
+        std::list<TestThread> threads;
         for (int i = 0; i < 4; i++) {
             threads.emplace_back([&] {
                 for (int j = 0; j < 500; j++) {
@@ -132,7 +132,7 @@ public:
     }
 
     void testStopMayBeCalledAgainAndByManyThreads() {
-        std::thread other([&] { loop_->stop(); });
+        TestThread other([&] { loop_->stop(); });
         loop_->stop();
         other.join();
         loop_->stop();
@@ -168,20 +168,17 @@ public:
 
     void testACallbackThatThrowsEndsTheProcess() {
         loop_.reset();
-        const pid_t pid = ::fork();
-        if (pid == 0) {
-            // No core file, and no words about the exception among the tests' output.
-            const rlimit none{0, 0};
-            ::setrlimit(RLIMIT_CORE, &none);
-            ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+        const CapturedLog log;
+        CPPUNIT_ASSERT(aborts([] {
             EventLoop loop;
-            loop.runSync([] { throw std::runtime_error("must not be lost"); });
-            ::_exit(0);
-        }
-        int status = 0;
-        CPPUNIT_ASSERT_EQUAL(pid, ::waitpid(pid, &status, 0));
-        CPPUNIT_ASSERT(WIFSIGNALED(status));
-        CPPUNIT_ASSERT_EQUAL(SIGABRT, WTERMSIG(status));
+            loop.post([] { throw std::runtime_error("must not be lost"); });
+            loop.runSync([] {});
+        }));
+    }
+
+    void testWhatIsThrownUnderRunSyncIsThrownToItsCaller() {
+        thrownBy<std::runtime_error>([&] { loop_->runSync([] { throw std::runtime_error("for the caller"); }); });
+        loop_->runSync([] {});
     }
 };
 

@@ -30,6 +30,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
     %D%/LineTest.cpp \
+    %D%/LockOrderTest.cpp \
     %D%/LogHistogramTest.cpp \
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
@@ -63,6 +64,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnManagerTest.cpp \
     %D%/StartupFileCacheTest.cpp \
     %D%/StreamSessionTest.cpp \
+    %D%/support/Aborts.h \
     %D%/support/AgentProgram.cpp \
     %D%/support/AgentProgram.h \
     %D%/support/CapturedLog.cpp \
@@ -86,6 +88,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/SpawningFixture.h \
     %D%/support/StreamClient.cpp \
     %D%/support/StreamClient.h \
+    %D%/support/TestThread.h \
     %D%/support/ThreadSanitizer.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \

@@ -2,16 +2,17 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
-#include <boost/thread/thread.hpp>
-
 #include "base/PidFd.h"
+#include "support/Aborts.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -29,6 +30,8 @@ class SpawnerContractTest : public SpawningFixture {
     CPPUNIT_TEST(testASpawnUnderWayCanBeCancelled);
     CPPUNIT_TEST(testACancelledSpawnerSpawnsNoMore);
     CPPUNIT_TEST(testASpawnerThatNeverSpawnedCanBeDestroyed);
+    CPPUNIT_TEST(testSpawningOnTheEventLoopSaysSoAndAborts);
+    CPPUNIT_TEST(testBeingDestroyedOnTheEventLoopSaysSoAndAborts);
     CPPUNIT_TEST_SUITE_END_ABSTRACT();
 
 protected:
@@ -55,6 +58,20 @@ protected:
 
     SpawnerPtr make() {
         return factory_->create(options());
+    }
+
+    void abortsOnTheLoop(const std::function<void(SpawnerPtr &)> &action) {
+        // Threads would not be in the child process.
+        factory_.reset();
+        manager_.reset();
+        loop_.reset();
+        CPPUNIT_ASSERT(aborts([&] {
+            EventLoop loop;
+            SpawnManager manager(loop, settings());
+            StandardSpawnerFactory factory(loop, manager);
+            SpawnerPtr spawner = factory.create(options());
+            loop.runSync([&] { action(spawner); });
+        }));
     }
 
     static void endInstance(SpawnResult &instance) {
@@ -134,7 +151,7 @@ public:
     void testASpawnUnderWayCanBeCancelled() {
         hangFromNowOn();
         const auto spawner = make();
-        boost::thread canceller([&] {
+        TestThread canceller([&] {
             waitUntilOneHangs();
             // Promised not to block, so the event loop may do it.
             loop_->runSync([&] { spawner->cancel(); });
@@ -152,6 +169,16 @@ public:
 
     void testASpawnerThatNeverSpawnedCanBeDestroyed() {
         make();
+    }
+
+    void testSpawningOnTheEventLoopSaysSoAndAborts() {
+        abortsOnTheLoop([this](SpawnerPtr &spawner) { spawner->spawn(options()); });
+        CPPUNIT_ASSERT(log_->contains("event=pool.misuse error=\"a Spawner was told to spawn on an event loop"));
+    }
+
+    void testBeingDestroyedOnTheEventLoopSaysSoAndAborts() {
+        abortsOnTheLoop([](SpawnerPtr &spawner) { spawner.reset(); });
+        CPPUNIT_ASSERT(log_->contains("event=pool.misuse error=\"a Spawner was destroyed on an event loop"));
     }
 };
 

@@ -4,13 +4,21 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "base/Log.h"
 #include "io/EventLoopImplementation.h"
 
 namespace Passenger {
+
+namespace {
+
+thread_local bool thisThreadIsALoops = false;
+
+}  // namespace
 
 EventLoopRole EventLoop::role;
 
@@ -47,6 +55,7 @@ void EventLoop::Implementation::start() {
 
 void EventLoop::Implementation::run() noexcept {
     threadId = std::this_thread::get_id();
+    thisThreadIsALoops = true;
     ::ev_run(loop, 0);
 }
 
@@ -115,11 +124,17 @@ void EventLoop::runSync(const Callback &callback) {
         callback();
         return;
     }
+    LockOrder::assertNoneHeld("an event loop is waited for");
     Mutex mutex{Locks::WAITER};
     std::condition_variable finished;
     bool done = false;
+    std::exception_ptr thrown;
     const bool accepted = implementation_->post([&] {
-        callback();
+        try {
+            callback();
+        } catch (...) {
+            thrown = std::current_exception();
+        }
         // Notified under the lock: the waiter must not destroy the condition before this is through with it.
         LockGuard guard(mutex);
         done = true;
@@ -128,9 +143,14 @@ void EventLoop::runSync(const Callback &callback) {
     if (!accepted) {
         throw std::logic_error("EventLoop::runSync() after stop()");
     }
-    LockGuard guard(mutex);
-    while (!done) {
-        guard.wait(finished);
+    {
+        LockGuard guard(mutex);
+        while (!done) {
+            guard.wait(finished);
+        }
+    }
+    if (thrown) {
+        std::rethrow_exception(thrown);
     }
 }
 
@@ -144,6 +164,14 @@ void EventLoop::stop() {
 
 bool EventLoop::onLoopThread() const noexcept {
     return implementation_->onLoopThread();
+}
+
+void EventLoop::assertNotOnAnyLoop(const char *what) {
+    if (thisThreadIsALoops) {
+        Log::write(LogLevel::CRIT,
+                   fmt::format("event=pool.misuse error=\"{} on an event loop, which it waits for\"", what));
+        std::abort();
+    }
 }
 
 void EventLoop::assertOnLoop() const {

@@ -17,8 +17,9 @@ class CAPABILITY("event loop") EventLoopRole {};
  *
  * Owned by main(). Everything that has watchers is destroyed before stop(); watchers may be destroyed from any thread while
  * the loop runs, and after the destructor returns none of their callbacks runs or will run.
- * Destroying a watcher on another thread waits for the loop, so no lock may be held meanwhile that a callback takes.
- * A callback that throws ends the process: an error in the loop must not be lost.
+ * Destroying a watcher on another thread waits for the loop, so no lock may be held meanwhile: a callback may want it. Development
+ * builds abort there.
+ * A callback that throws ends the process: an error in the loop must not be lost. What runSync() runs may throw.
  */
 class EventLoop {
 public:
@@ -32,11 +33,13 @@ public:
 
     /** Runs `callback` on the loop, soon, in the order of posting. From any thread; does not wait. Dropped after stop(). */
     void post(Callback callback);
-    /** Runs `callback` on the loop and waits for it; at once when called on the loop. @throws std::logic_error after stop() */
+    /** Runs `callback` on the loop and waits for it, without any lock; at once when called on the loop. @throws what it throws; std::logic_error after stop() */
     void runSync(const Callback &callback);
     /** Ends the loop after what was posted so far; waits for the thread. Not from the loop itself. Idempotent. */
     void stop();
     bool onLoopThread() const noexcept;
+    /** For what waits for a loop: on the thread of one, it says in the log that this was done there, and aborts. */
+    static void assertNotOnAnyLoop(const char *what);
     /** For the thread-safety analysis: aborts when not on the loop. */
     void assertOnLoop() const ASSERT_CAPABILITY(role);
 

@@ -4,7 +4,12 @@ namespace Passenger {
 
 DirectSpawner::DirectSpawner(const SpawnTools &tools) : tools_(tools) {}
 
+DirectSpawner::~DirectSpawner() {
+    EventLoop::assertNotOnAnyLoop("a Spawner was destroyed");
+}
+
 SpawnResult DirectSpawner::spawn(const Options &options) {
+    EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     SpawnStartup startup(tools_, cancel_, options);
     startup.plan();
     return startup.load(StartRequest::Role::INSTANCE).toResult();

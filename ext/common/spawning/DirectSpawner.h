@@ -14,6 +14,7 @@ namespace Passenger {
 class DirectSpawner final : public Spawner {
 public:
     explicit DirectSpawner(const SpawnTools &tools);
+    ~DirectSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
     void cancel() override;

@@ -1,6 +1,7 @@
 #include "spawning/DummySpawner.h"
 
 #include "base/Exceptions.h"
+#include "io/EventLoop.h"
 
 namespace Passenger {
 
@@ -10,10 +11,12 @@ DummySpawner::DummySpawner(DummySpawnerFactory &factory) : factory_(factory) {
 }
 
 DummySpawner::~DummySpawner() {
+    EventLoop::assertNotOnAnyLoop("a Spawner was destroyed");
     --factory_.alive_;
 }
 
 SpawnResult DummySpawner::spawn(const Options &options) {
+    EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     return factory_.spawn(options, cancelled_);
 }
 

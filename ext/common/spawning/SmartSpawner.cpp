@@ -7,13 +7,16 @@ namespace Passenger {
 
 SmartSpawner::SmartSpawner(const SpawnTools &tools) : tools_(tools) {}
 
-SmartSpawner::~SmartSpawner() = default;
+SmartSpawner::~SmartSpawner() {
+    EventLoop::assertNotOnAnyLoop("a Spawner was destroyed");
+}
 
 void SmartSpawner::cancel() {
     cancel_.cancel();
 }
 
 SpawnResult SmartSpawner::spawn(const Options &options) {
+    EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     SpawnStartup startup(tools_, cancel_, options);
     dropUnsuitablePreloader(startup, options);
     bool again = false;

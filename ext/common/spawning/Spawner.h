@@ -30,7 +30,7 @@ struct SpawnResult {
  * One way to make instances of one application. Made by SpawnerFactory, owned by a Group.
  *
  * All methods, the destructor included, may block while a process starts or ends: they run in background threads only, never on the
- * event loop, which must be running meanwhile (seed 001). One spawn() at a time.
+ * event loop, which must be running meanwhile (seed 001); there, spawn() and the destructor abort. One spawn() at a time.
  */
 class Spawner {
 public:
