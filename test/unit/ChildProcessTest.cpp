@@ -12,12 +12,12 @@
 #include <cstdlib>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -315,7 +315,7 @@ public:
 
     void testTheChildDiesWithTheThreadThatStartedIt() {
         ChildProcess child;
-        std::thread([&] {
+        TestThread([&] {
             auto command = sleeper();
             command.parentDeathSignal = SIGKILL;
             child = ChildProcess(command);

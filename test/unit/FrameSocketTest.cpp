@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -76,7 +76,7 @@ public:
     }
 
     void testTheLargestFrameTravelsInPieces() {
-        std::thread sender([&] { here_.send(large(), later()); });
+        TestThread sender([&] { here_.send(large(), later()); });
         const Frame frame = there_.receive(later());
         sender.join();
         CPPUNIT_ASSERT(large().fields == frame.fields);

@@ -1,15 +1,12 @@
 #include "pool/Pool.h"
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <csignal>
-#include <thread>
-
+#include "support/Aborts.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/PoolFixture.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -236,7 +233,7 @@ public:
         setMax(1);
         SessionPtr session = get();
         SessionPtr second;
-        std::thread thread([&] { second = pool_->get(app()); });
+        TestThread thread([&] { second = pool_->get(app()); });
         session.reset();
         thread.join();
         CPPUNIT_ASSERT(second != nullptr);
@@ -345,18 +342,13 @@ public:
         pool_.reset();
         channels_.reset();
         loop_.reset();
-        const pid_t child = ::fork();
-        if (child == 0) {
+        CPPUNIT_ASSERT(aborts([this] {
             EventLoop loop;
             ChannelRegistry channels(loop);
             auto pool =
                 std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, deposits_}, PoolSettings());
             loop.runSync([&] { pool.reset(); });
-            ::_exit(0);
-        }
-        int status = 0;
-        CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
-        CPPUNIT_ASSERT(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+        }));
         CPPUNIT_ASSERT(log_->contains("event=pool.misuse"));
     }
 };

@@ -8,39 +8,70 @@
 #include <fmt/format.h>
 
 #include <unistd.h>
-#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
 
 namespace Passenger {
 
 namespace {
 
-// What the signal handler prints. A fixed buffer, for the handler may not touch a std::string.
-char hangMessage[512];
+// For what ends the process in the middle of a test. Not changed while one runs, so that a signal handler may read them.
+pid_t runner;
+std::string currentTest;
+std::string failuresAndSummary;
 
-void onTestLimit(int) {
-    // The process ends here; nobody could act on a failed write.
-    if (write(STDERR_FILENO, hangMessage, strlen(hangMessage)) < 0) {
-        _exit(EXIT_FAILURE);
+/** Nobody could act on a failed write. */
+void say(std::string_view text) noexcept {
+    [[maybe_unused]] const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
+}
+
+/** What was written to the standard error, where a CapturedLog has it. */
+void sayCapturedLog() noexcept {
+    std::array<char, 4096> buffer;
+    off_t at = 0;
+    for (ssize_t size; (size = pread(STDERR_FILENO, buffer.data(), buffer.size(), at)) > 0; at += size) {
+        say({buffer.data(), static_cast<std::size_t>(size)});
+    }
+}
+
+/** The rest of the tests cannot run, but what is known shall count. */
+[[noreturn]] void endRun(const char *why) noexcept {
+    // A test's child process may abort on purpose.
+    if (getpid() == runner) {
+        say("\n");
+        sayCapturedLog();
+        for (const std::string_view text : {std::string_view(currentTest), std::string_view(why)}) {
+            say(text);
+        }
+        say(failuresAndSummary);
     }
     // With a core dump or a debugger the place can be seen.
     signal(SIGABRT, SIG_DFL);
     abort();
 }
 
+void onTestLimit(int) {
+    endRun(" has not ended in time\n");
+}
+
+void onAbort(int) {
+    endRun(" ended the process\n");
+}
+
 }  // namespace
 
 ProgressListener::ProgressListener(bool verbose) : verbose_(verbose) {
+    runner = getpid();
     signal(SIGALRM, onTestLimit);
+    signal(SIGABRT, onAbort);
 }
 
 void ProgressListener::startTest(CppUnit::Test *test) {
     currentFailed_ = false;
-    auto end = fmt::format_to_n(hangMessage, sizeof(hangMessage) - 1, "\n{} has not ended after {} seconds\n",
-                                test->getName(), TEST_LIMIT_SECONDS);
-    hangMessage[std::min(end.size, sizeof(hangMessage) - 1)] = '\0';
+    currentTest = test->getName();
+    failuresAndSummary = summary(failed_ + 1);
     alarm(TEST_LIMIT_SECONDS);
 }
 
@@ -65,12 +96,16 @@ void ProgressListener::endTest(CppUnit::Test *test) {
     fflush(stdout);
 }
 
-void ProgressListener::printSummary() const {
-    fmt::print("\n");
+std::string ProgressListener::summary(std::size_t failed) const {
+    std::string text = "\n";
     for (const auto &failure : failures_) {
-        fmt::print("\n{}\n", failure);
+        text += fmt::format("\n{}\n", failure);
     }
-    fmt::print("\n{} passed, {} failed\n", passed_, failed_);
+    return text + fmt::format("\n{} passed, {} failed\n", passed_, failed);
+}
+
+void ProgressListener::printSummary() const {
+    fmt::print("{}", summary(failed_));
 }
 
 }  // namespace Passenger

@@ -11,8 +11,8 @@ namespace Passenger {
 /**
  * Tells on the standard output how a run of unit tests goes, and counts.
  *
- * Owned by main(), used by its thread only. A hanging test is named: each test has limited time, after which the
- * process ends with the test's name.
+ * Owned by main(), used by its thread only. A test that ends the process is named and counted as failed, and so is one that hangs: each
+ * has limited time.
  */
 class ProgressListener : public CppUnit::TestListener {
 public:
@@ -37,6 +37,8 @@ public:
     }
 
 private:
+    std::string summary(std::size_t failed) const;
+
     const bool verbose_;
     bool currentFailed_ = false;
     std::size_t passed_ = 0;

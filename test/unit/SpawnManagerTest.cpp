@@ -4,13 +4,14 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <boost/thread/thread.hpp>
+#include <list>
 
 #include "base/Log.h"
 #include "base/PidFd.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -161,16 +162,18 @@ public:
 
     void testSeveralThreadsMayAskAtOnce() {
         std::atomic<int> succeeded{0};
-        boost::thread_group threads;
+        std::list<TestThread> threads;
         for (int i = 0; i < 4; ++i) {
-            threads.create_thread([&] {
+            threads.emplace_back([&] {
                 auto process = manager_->start(request(), soon());
                 if (process.control.receive(soon()).type == FrameType::PROCESS_HELLO) {
                     ++succeeded;
                 }
             });
         }
-        threads.join_all();
+        for (TestThread &thread : threads) {
+            thread.join();
+        }
         CPPUNIT_ASSERT_EQUAL(4, succeeded.load());
     }
 

@@ -31,6 +31,7 @@ public:
 private:
     mutable std::mutex mutex_;
     std::optional<Group::GetOutcome> outcome_;
+    bool second_ = false;
 };
 
 using AnswerPtr = std::shared_ptr<Answer>;
