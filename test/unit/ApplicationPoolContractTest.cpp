@@ -213,6 +213,7 @@ class StandardApplicationPoolTest : public ApplicationPoolContractTest {
     CPPUNIT_TEST_SUITE_END();
 
     NoDeposits deposits_;
+    SystemCpuLoad cpu_;
     std::unique_ptr<ChannelRegistry> channels_;
     std::unique_ptr<Pool> core_;
 
@@ -220,7 +221,7 @@ public:
     void setUp() override {
         ApplicationPoolContractTest::setUp();
         channels_ = std::make_unique<ChannelRegistry>(*loop_);
-        core_ = std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), deposits_},
+        core_ = std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), deposits_, cpu_},
                                        PoolSettings());
         pool_ = newPool();
     }

@@ -15,15 +15,19 @@ class LineTest : public LeakCheck {
     CPPUNIT_TEST(testThereAreNoMoreThanThat);
     CPPUNIT_TEST_SUITE_END();
 
+    EventLoop loop_;
+    ChannelRegistry channels_{loop_};
+    NoDeposits deposits_;
+
 public:
     void testInstancesGetCellsOfTheirOwn() {
-        Line line(0);
+        Line line(0, "blog", channels_, deposits_);
         CPPUNIT_ASSERT_EQUAL(0U, line.allocate(3)->first);
         CPPUNIT_ASSERT_EQUAL(3U, line.allocate(1)->first);
     }
 
     void testFreedCellsAreGivenOutAgainWithoutTheirClaims() {
-        Line line(0);
+        Line line(0, "blog", channels_, deposits_);
         const auto cells = line.allocate(2);
         const ClaimCell claim{7, 9};
         CPPUNIT_ASSERT(
@@ -34,7 +38,7 @@ public:
     }
 
     void testCellsComeInARow() {
-        Line line(0);
+        Line line(0, "blog", channels_, deposits_);
         const auto first = line.allocate(2);
         line.allocate(1);
         line.free(*first);
@@ -43,10 +47,10 @@ public:
     }
 
     void testThereAreNoMoreThanThat() {
-        Line line(0);
+        Line line(0, "blog", channels_, deposits_);
         CPPUNIT_ASSERT(line.allocate(ClaimsLayout::CELLS));
         CPPUNIT_ASSERT(!line.allocate(1));
-        Line other(1);
+        Line other(1, "shop", channels_, deposits_);
         CPPUNIT_ASSERT(!other.allocate(ClaimsLayout::CELLS + 1));
     }
 };

@@ -160,6 +160,7 @@ public:
         factory_->failuresToCome = 1;
         const Attachment failed = pool_->attach(options());
         CPPUNIT_ASSERT(eventually([&] { return RequestQueue::closed(failed.sending.get()); }));
+        clock_.advance(std::chrono::seconds(1));
         CPPUNIT_ASSERT(attachAndServe().generation != failed.generation);
     }
 

@@ -240,10 +240,12 @@ public:
     }
 
     void testAFailedSpawnRefusesAllWhoWait() {
+        Options options = app();
+        options.maxInstances = 1;
         factory_->hold();
         factory_->failuresToCome = 1;
-        const AnswerPtr first = ask(app());
-        const AnswerPtr second = ask(app());
+        const AnswerPtr first = ask(options);
+        const AnswerPtr second = ask(options);
         factory_->waitUntilHeld(1);
         factory_->release();
         CPPUNIT_ASSERT_EQUAL(std::string("a failure was ordered"), first->failure().summary);
@@ -264,6 +266,7 @@ public:
     void testAfterAFailedSpawnTheNextRequestTriesAgain() {
         factory_->failuresToCome = 1;
         ask(app())->failure();
+        clock_.advance(std::chrono::seconds(1));
         CPPUNIT_ASSERT(ask(app())->session() != nullptr);
     }
 
@@ -346,7 +349,7 @@ public:
             EventLoop loop;
             ChannelRegistry channels(loop);
             auto pool =
-                std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, deposits_}, PoolSettings());
+                std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, deposits_, cpu_}, PoolSettings());
             loop.runSync([&] { pool.reset(); });
         }));
         CPPUNIT_ASSERT(log_->contains("event=pool.misuse"));

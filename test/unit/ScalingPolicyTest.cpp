@@ -4,6 +4,8 @@
 
 namespace Passenger {
 
+using namespace std::chrono_literals;
+
 class ScalingPolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ScalingPolicyTest);
     CPPUNIT_TEST(testHowManyAreStarted);
@@ -17,24 +19,40 @@ public:
             unsigned starts;
         };
         const Case cases[] = {
-            {"nothing to do", {.instances = 1, .inFlight = 0}, 0},
-            {"the first request", {.instances = 0, .inFlight = 1}, 1},
-            {"one for each request", {.instances = 1, .inFlight = 3}, 2},
-            {"those on their way count", {.instances = 1, .starting = 1, .inFlight = 3}, 1},
-            {"enough for all", {.instances = 3, .inFlight = 3}, 0},
-            {"more than enough", {.instances = 5, .inFlight = 3}, 0},
-            {"threads share an instance", {.instances = 0, .threads = 4, .inFlight = 5}, 2},
-            {"threads to spare", {.instances = 1, .threads = 4, .inFlight = 4}, 0},
-            {"no threads is nonsense, and counts as one",
-             {.instances = 0, .threads = 0, .inFlight = 0, .minInstances = 0},
+            {"nothing to do", {.serving = 1}, 0},
+            {"the first request", {.waiting = 1}, 1},
+            {"a burst: one for each request", {.waiting = 3, .cores = 8}, 3},
+            {"no more at once than there are cores", {.waiting = 30, .cores = 8}, 8},
+            {"and those that are starting count", {.starting = 7, .waiting = 30, .cores = 8}, 1},
+            {"two at once on a single core", {.waiting = 30, .cores = 1}, 2},
+            {"as many as it wants to start with", {.waiting = 1, .cores = 8, .startInstances = 3}, 3},
+            {"one waits, and one is on its way", {.serving = 1, .starting = 1, .waiting = 1, .idleCores = 8}, 0},
+            {"threads share an instance", {.threads = 4, .waiting = 5, .cores = 8}, 2},
+            {"no threads is nonsense, and counts as one", {.threads = 0, .waiting = 2, .cores = 8}, 2},
+            {"the head waits for less than an answer takes",
+             {.serving = 1, .waiting = 3, .headAge = 4ms, .serviceTime = 5ms, .idleCores = 8, .cores = 8},
              0},
-            {"the minimum", {.instances = 1, .inFlight = 0, .minInstances = 3}, 2},
-            {"no minimum for who was never used", {.instances = 0, .inFlight = 0, .minInstances = 3, .used = false}, 0},
-            {"requests of who was never used", {.instances = 0, .inFlight = 2, .minInstances = 3, .used = false}, 2},
-            {"the application's own limit", {.instances = 1, .inFlight = 9, .maxInstances = 2}, 1},
-            {"at its limit", {.instances = 2, .inFlight = 9, .maxInstances = 2}, 0},
-            {"above its limit, since it was lowered", {.instances = 4, .inFlight = 9, .maxInstances = 2}, 0},
-            {"a limit below the minimum", {.instances = 0, .inFlight = 0, .minInstances = 3, .maxInstances = 2}, 2},
+            {"the head has waited longer",
+             {.serving = 1, .waiting = 3, .headAge = 5ms, .serviceTime = 5ms, .idleCores = 8, .cores = 8},
+             3},
+            {"as many as there are free cores",
+             {.serving = 1, .waiting = 3, .headAge = 5ms, .serviceTime = 5ms, .idleCores = 2.5, .cores = 8},
+             2},
+            {"no free core",
+             {.serving = 1, .waiting = 3, .headAge = 50ms, .serviceTime = 5ms, .sinceProgress = 4ms, .idleCores = 0.5},
+             0},
+            {"no free core, and nothing moves",
+             {.serving = 1, .waiting = 3, .headAge = 101ms, .serviceTime = 5ms, .sinceProgress = 101ms, .idleCores = 0},
+             1},
+            {"the minimum", {.serving = 1, .cores = 8, .minInstances = 3}, 2},
+            {"no minimum for who was never used", {.cores = 8, .minInstances = 3, .used = false}, 0},
+            {"requests of who was never used", {.waiting = 2, .cores = 8, .minInstances = 3, .used = false}, 2},
+            {"as many as before", {.serving = 1, .cores = 8, .restoreTo = 3}, 2},
+            {"the application's own limit", {.serving = 1, .waiting = 9, .idleCores = 8, .maxInstances = 2}, 1},
+            {"at its limit", {.serving = 2, .waiting = 9, .idleCores = 8, .maxInstances = 2}, 0},
+            {"others count for the limit", {.waiting = 9, .maxInstances = 2, .others = 2}, 0},
+            {"above its limit, since it was lowered", {.serving = 4, .waiting = 9, .maxInstances = 2, .others = 3}, 0},
+            {"a limit below the minimum", {.minInstances = 3, .maxInstances = 2}, 2},
         };
         for (const Case &each : cases) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(each.what, each.starts, instancesToStart(each.snapshot));

@@ -8,8 +8,8 @@
 #include "base/Log.h"
 #include "base/Mutex.h"
 #include "io/EventLoop.h"
-#include "io/Timer.h"
 #include "pool/ChannelRegistry.h"
+#include "pool/CpuLoad.h"
 #include "pool/Pool.h"
 #include "pool/RestartWatch.h"
 #include "server/PoolServer.h"
@@ -25,8 +25,6 @@ using std::chrono::milliseconds;
 
 /** Instances that have a request when everything ends get so long. httpd's children are gone by then: nobody waits for an answer. */
 constexpr std::chrono::seconds STOP_TIME{3};
-constexpr milliseconds MIN_IDLE_INTERVAL{100};
-constexpr milliseconds MAX_IDLE_INTERVAL{10000};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
     PoolSettings result;
@@ -58,13 +56,11 @@ public:
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
         factory_.emplace(loop_, *manager_);
-        pool_.emplace(Pool::Parts{loop_, *factory_, channels_, SystemClock::instance(), deposits_},
+        pool_.emplace(Pool::Parts{loop_, *factory_, channels_, SystemClock::instance(), deposits_, cpu_},
                       poolSettings(settings));
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
             settings.statThrottleRate);
-        idleTimer_.emplace(loop_, [this] { pool_->collectIdle(); });
-        startIdleTimer(settings);
         server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { complete(options); });
     }
 
@@ -73,7 +69,6 @@ public:
         manager_->configure(spawnSettings(settings));
         pool_->configure(poolSettings(settings));
         restarts_->setInterval(settings.statThrottleRate);
-        startIdleTimer(settings);
     }
 
     pid_t spawnServerPid() const override {
@@ -85,7 +80,6 @@ public:
     }
 
     void stop() override {
-        idleTimer_.reset();
         restarts_.reset();
         server_.reset();
         if (pool_) {
@@ -119,14 +113,6 @@ private:
         }
     }
 
-    void startIdleTimer(const AgentSettings &settings) {
-        const milliseconds eighth = std::chrono::duration_cast<milliseconds>(settings.poolIdleTime) / 8;
-        // With no idle time nothing ends for being idle, but other things are looked at on the way.
-        const milliseconds interval =
-            eighth == milliseconds(0) ? MAX_IDLE_INTERVAL : std::clamp(eighth, MIN_IDLE_INTERVAL, MAX_IDLE_INTERVAL);
-        idleTimer_->start(interval, interval);
-    }
-
     /** What options leave open is the server's. */
     void complete(Options &options) {
         const LockGuard guard(mutex_);
@@ -145,13 +131,13 @@ private:
     std::string warning_;
 
     EventLoop loop_;
+    SystemCpuLoad cpu_;
     ChannelRegistry channels_;
     Survivors survivors_;
     std::optional<SpawnManager> manager_;
     std::optional<StandardSpawnerFactory> factory_;
     std::optional<Pool> pool_;
     std::optional<RestartWatch> restarts_;
-    std::optional<Timer> idleTimer_;
     std::optional<PoolServer> server_;
 };
 

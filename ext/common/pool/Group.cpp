@@ -1,6 +1,11 @@
+// Group: requests, from asking for an instance to the session's end.
+
 #include "pool/Group.h"
 
 #include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
@@ -8,259 +13,194 @@
 #include "pool/MemorySession.h"
 #include "pool/Pool.h"
 #include "pool/QueueHost.h"
-#include "pool/ScalingPolicy.h"
 
 namespace Passenger {
+
+namespace {
+
+/** What was counted before so many answers weighs half as much. */
+constexpr std::uint64_t RECENT = 1024;
+
+}  // namespace
 
 Group::Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot)
     : pool_(pool),
       context_(context),
       name_(options.groupName()),
       slot_(slot),
-      pulls_(context.factory.instancesPull(options)),
       options_(options),
       restartFiles_(options.appRoot, options.restartDir),
       spawner_(context.factory.create(options)) {
-    if (pulls_) {
-        line_.emplace(slot);
+    if (context.factory.instancesPull(options)) {
+        line_.emplace(slot, name_, context.channels, context.deposits);
     }
 }
 
 Group::~Group() = default;
 
-// ----- Asking for instances
+// ----- Asking
 
-void Group::get(const Options &options, GetCallback callback, AfterUnlock &after) {
+SessionPtr Group::tryOpen(const Options &options) {
+    if (!waiters_.empty()) {
+        return nullptr;
+    }
+    const ProcessPtr process = choose(options.stickyId);
+    if (!process) {
+        return nullptr;
+    }
+    used_ = true;
+    const MonotonicTime now = context_.clock.now();
+    SessionPtr session = open(process, now, now);
+    peak_ = std::max(peak_, running_);
+    return session;
+}
+
+std::uint64_t Group::wait(const Options &options, GetCallback callback, AfterUnlock &after) {
+    const MonotonicTime now = context_.clock.now();
+    Waiter waiter{++context_.lastWaiter, std::move(callback), now, std::nullopt, options.stickyId};
+    if (failsAtOnce(now)) {
+        refuse(waiter, *failure_, after);
+        return waiter.id;
+    }
+    if (options.maxQueueSize > 0 && waiters_.size() >= options.maxQueueSize) {
+        counters_.refused++;
+        refuse(waiter,
+               GetFailure{GetFailure::Reason::QUEUE_FULL,
+                          fmt::format("{} requests wait for {} already, as many as PassengerMaxRequestQueueSize allows",
+                                      waiters_.size(), name_)},
+               after);
+        return waiter.id;
+    }
+    if (options.maxQueueTime.count() > 0) {
+        waiter.deadline = now + options.maxQueueTime;
+    }
     options_ = options;
     used_ = true;
-    waiters_.push_back(std::move(callback));
+    const std::uint64_t id = waiter.id;
+    waiters_.add(std::move(waiter));
     peak_ = std::max(peak_, inFlight());
-    giveWaiters(after);
     rescale();
+    return id;
+}
+
+void Group::cancel(std::uint64_t id, AfterUnlock &after) {
+    if (std::optional<Waiter> waiter = waiters_.remove(id)) {
+        counters_.clientsLeft++;
+        queueTime_.add(context_.clock.now() - waiter->since);
+        refuse(*waiter, GetFailure{GetFailure::Reason::CLIENT_LEFT, "who asked has left"}, after);
+        rescale();
+    }
+}
+
+/** Whether the application did not start lately, and it is too early to try again. */
+bool Group::failsAtOnce(MonotonicTime now) const {
+    return failure_ && serving() == 0 && starting_ == 0 && !backoff_.mayTry(now);
+}
+
+void Group::refuse(Waiter &waiter, const GetFailure &failure, AfterUnlock &after) {
+    after.push_back([callback = std::move(waiter.callback), failure] { callback(tl::make_unexpected(failure)); });
+}
+
+void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
+    for (Waiter &waiter : waiters_.removeAll()) {
+        refuse(waiter, failure, after);
+    }
+    if (line_) {
+        line_->refuseWaiting(failure);
+    }
 }
 
 Attachment Group::attach(const Options &options, Generation unusable) {
-    if (!current_ && unusable && unusable == failedGeneration_) {
-        throw RefusedException(failure_.status(), failure_.reportId, failure_.text());
+    const MonotonicTime now = context_.clock.now();
+    const bool tooLate = !line_->current() && unusable && unusable == failedGeneration_;
+    if (failure_ && (tooLate || failsAtOnce(now))) {
+        throw RefusedException(failure_->status(), failure_->reportId, failure_->text());
     }
     options_ = options;
     used_ = true;
-    if (current_ && unusable == current_->number && RequestQueue::closed(current_->queue.sendingEnd().get())) {
+    const LineGenerationPtr current = line_->current();
+    if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
         Log::error("event=queue.broken app=\"{}\" generation={}", name_, unusable.value());
-        retireLine();
+        closeLine();
     }
-    if (!current_) {
-        makeLine();
+    if (!line_->current()) {
+        newLine();
     }
+    expecting_ = true;
     rescale();
-    return attachment();
+    return line_->attachment();
 }
 
-void Group::release(Process &process, AfterUnlock &after) {
-    process.socket.sessions--;
-    process.lastUsed = context_.clock.now();
-    if (process.state == Process::State::DRAINING && process.socket.sessions == 0) {
-        const auto found = std::find_if(processes_.begin(), processes_.end(),
-                                        [&](const ProcessPtr &p) { return p.get() == &process; });
-        if (found != processes_.end()) {
-            processDied(ProcessPtr(*found));
+// ----- Giving
+
+/** The least busy instance; of those, the one that was used last, so that surplus ones stay idle. Nothing: none is free, or not the one
+ *  that is asked for. */
+ProcessPtr Group::choose(std::uint32_t stickyId) const {
+    const ProcessPtr *best = nullptr;
+    for (const ProcessPtr &process : processes_) {
+        if (process->state != Process::State::SERVING) {
+            continue;
         }
+        if (stickyId != 0 && process->stickyId() == stickyId) {
+            return process->socket.full() ? nullptr : process;
+        }
+        if (!process->socket.full() &&
+            (best == nullptr || process->socket.sessions < (*best)->socket.sessions ||
+             (process->socket.sessions == (*best)->socket.sessions && process->lastUsed > (*best)->lastUsed))) {
+            best = &process;
+        }
+    }
+    return best != nullptr ? *best : nullptr;
+}
+
+/** @param since when it was asked for */
+SessionPtr Group::open(const ProcessPtr &process, MonotonicTime now, MonotonicTime since) {
+    process->socket.sessions++;
+    process->requests++;
+    running_++;
+    counters_.requests++;
+    queueTime_.add(now - since);
+    return std::make_unique<MemorySession>(pool_, *this, process, now);
+}
+
+/** First come, first served; only who wants a certain instance waits on while others pass. */
+void Group::serveWaiters(AfterUnlock &after) {
+    const MonotonicTime now = context_.clock.now();
+    waiters_.offer([&](Waiter &waiter) -> std::optional<bool> {
+        const ProcessPtr process = choose(waiter.stickyId);
+        if (!process) {
+            return waiter.stickyId != 0 ? std::optional(false) : std::nullopt;
+        }
+        // A std::function can be copied, a session cannot.
+        auto session = std::make_shared<SessionPtr>(open(process, now, waiter.since));
+        after.push_back([callback = std::move(waiter.callback), session] { callback(std::move(*session)); });
+        return true;
+    });
+}
+
+void Group::release(const ProcessPtr &process, MonotonicTime opened, AfterUnlock &after) {
+    const MonotonicTime now = context_.clock.now();
+    running_--;
+    process->socket.sessions--;
+    process->lastUsed = now;
+    lastProgress_ = now;
+    serviceTime_.add(now - opened);
+    recent_.add(now - opened);
+    if (counters_.requests % RECENT == 0) {
+        recent_.halve();
+    }
+    if (process->state == Process::State::DRAINING && process->socket.sessions == 0 && process->pid() == 0) {
+        ended(process, after);
         return;
     }
-    giveWaiters(after);
-    pool_.rescaleAll();
-}
-
-/** First come, first served; to the instance that has been idle for the shortest time, so that surplus ones stay idle. */
-void Group::giveWaiters(AfterUnlock &after) {
-    while (!waiters_.empty()) {
-        ProcessPtr best;
-        for (const ProcessPtr &process : processes_) {
-            if (process->state == Process::State::SERVING && !process->socket.full() &&
-                (!best || process->socket.sessions < best->socket.sessions ||
-                 (process->socket.sessions == best->socket.sessions && process->lastUsed > best->lastUsed))) {
-                best = process;
-            }
-        }
-        if (!best) {
-            return;
-        }
-        best->socket.sessions++;
-        auto session = std::make_shared<SessionPtr>(openSession(best));
-        after.push_back([callback = std::move(waiters_.front()), session] { callback(std::move(*session)); });
-        waiters_.pop_front();
+    if (options_.maxRequests > 0 && process->requests >= options_.maxRequests && process->worn.empty()) {
+        wear(*process, fmt::format("it has run {} requests (PassengerMaxRequests)", process->requests));
     }
-}
-
-SessionPtr Group::openSession(const ProcessPtr &process) {
-    return std::make_unique<MemorySession>(process, [this, process] { pool_.released(*this, *process); });
-}
-
-// ----- How many
-
-unsigned Group::serving() const {
-    return static_cast<unsigned>(std::count_if(
-        processes_.begin(), processes_.end(), [](const ProcessPtr &p) { return p->state == Process::State::SERVING; }));
-}
-
-unsigned Group::size() const {
-    return serving() + (spawning_ ? 1 : 0);
-}
-
-unsigned Group::living() const {
-    return static_cast<unsigned>(processes_.size());
-}
-
-std::vector<pid_t> Group::pids() const {
-    std::vector<pid_t> pids;
-    for (const ProcessPtr &process : processes_) {
-        pids.push_back(process->pid());
+    if (!waiters_.empty()) {
+        serveWaiters(after);
+        rescale();
     }
-    return pids;
-}
-
-unsigned Group::active() const {
-    if (pulls_) {
-        return line_->claims().taken();
-    }
-    return static_cast<unsigned>(std::count_if(processes_.begin(), processes_.end(),
-                                               [](const ProcessPtr &p) { return p->socket.sessions > 0; }));
-}
-
-unsigned Group::inFlight() const {
-    if (pulls_) {
-        return line_->marks().inFlight(context_.channels.childSlots());
-    }
-    unsigned sessions = static_cast<unsigned>(waiters_.size());
-    for (const ProcessPtr &process : processes_) {
-        sessions += process->state == Process::State::SERVING ? process->socket.sessions : 0;
-    }
-    return sessions;
-}
-
-/** How many instances to start, the pool's limit apart. */
-unsigned Group::wantedNow() const {
-    if (shutDown_ || context_.shuttingDown || (pulls_ && !current_)) {
-        return 0;
-    }
-    const unsigned now = serving();
-    ScalingSnapshot snapshot;
-    snapshot.instances = now;
-    snapshot.threads = pulls_ ? options_.threads : 1;
-    snapshot.inFlight = inFlight();
-    snapshot.minInstances = options_.minInstances;
-    snapshot.maxInstances = options_.maxInstances;
-    snapshot.used = used_;
-    unsigned wanted = instancesToStart(snapshot);
-    const bool nobodyServes = now == 0 && (pulls_ || !waiters_.empty());
-    if (nobodyServes || next_) {
-        return std::max(wanted, 1U);
-    }
-    wanted = std::max(wanted, restoreTo_ > now ? restoreTo_ - now : 0);
-    return context_.clock.now() < notBefore_ ? 0 : wanted;
-}
-
-void Group::rescale() {
-    if (spawning_) {
-        return;
-    }
-    if (wantedNow() == 0) {
-        // While more is in flight than there is room for, and nothing to be done about it, children need not call again.
-        if (pulls_ && inFlight() <= serving() * options_.threads) {
-            line_->marks().clearWanted();
-        }
-        return;
-    }
-    if (next_ || pool_.makeRoom(*this)) {
-        try {
-            startSpawnLoop();
-        } catch (const std::exception &error) {
-            // No thread to be had: the timer tries again.
-            Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name_, error.what());
-        }
-    }
-}
-
-bool Group::busy(const Process &process) const {
-    if (!pulls_) {
-        return process.socket.sessions > 0;
-    }
-    for (std::uint32_t i = 0; i < process.socket.cells.count; i++) {
-        if (line_->claims().read(process.socket.cells.first + i)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void Group::collectIdle(MonotonicTime now) {
-    const unsigned current = inFlight();
-    const unsigned peak = pulls_ ? line_->marks().takePeak(context_.channels.childSlots()) : std::max(peak_, current);
-    peak_ = current;
-    if (peak > 0) {
-        lastBusy_ = now;
-    }
-    endSlowDrains(now);
-    idle_.note(now, peak, context_.settings.idleTime);
-    const unsigned threads = pulls_ ? options_.threads : 1;
-    unsigned surplus = idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, threads);
-    // The youngest go first: they have the least of what an application warms up.
-    const std::vector<ProcessPtr> candidates(processes_.rbegin(), processes_.rend());
-    for (const ProcessPtr &process : candidates) {
-        if (surplus == 0) {
-            break;
-        }
-        if (process->state == Process::State::SERVING && !busy(*process)) {
-            Log::info("event=instance.idle app=\"{}\" pid={}", name_, process->pid());
-            retire(process);
-            surplus--;
-        }
-    }
-    if (pulls_ && current_ && !spawning_ && serving() == 0 && current == 0) {
-        retireLine();
-    }
-}
-
-std::optional<MonotonicTime> Group::evictable() const {
-    std::optional<MonotonicTime> since;
-    for (const ProcessPtr &process : processes_) {
-        // Who pulls says nothing when it is done; the group's last request stands for all of them.
-        const MonotonicTime used = pulls_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
-        if (process->state == Process::State::SERVING && !busy(*process) && (!since || used < *since)) {
-            since = used;
-        }
-    }
-    if (inFlight() > 0 && serving() <= 1) {
-        return std::nullopt;
-    }
-    return since;
-}
-
-void Group::evict() {
-    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-        if (process->state == Process::State::SERVING && !busy(*process)) {
-            Log::info("event=instance.evicted app=\"{}\" pid={}", name_, process->pid());
-            used_ = false;
-            retire(process);
-            break;
-        }
-    }
-    if (pulls_ && current_ && !spawning_ && serving() == 0) {
-        retireLine();
-    }
-}
-
-/** Takes it out of service. In memory it is gone at once, a real one ends when it is done. */
-void Group::retire(const ProcessPtr &process) {
-    process->state = Process::State::DRAINING;
-    if (pulls_) {
-        process->finish();
-        publish();
-    } else if (process->socket.sessions == 0) {
-        process->state = Process::State::DEAD;
-        bury(process);
-        std::erase(processes_, process);
-    }
+    pool_.roomMayHaveCome();
 }
 
 }  // namespace Passenger

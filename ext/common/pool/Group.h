@@ -1,68 +1,42 @@
 #pragma once
 
-#include <deque>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <tl/expected.hpp>
-
+#include "base/LogHistogram.h"
+#include "pool/Backoff.h"
+#include "pool/GetFailure.h"
 #include "pool/IdlePolicy.h"
 #include "pool/Line.h"
 #include "pool/Options.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/RestartFiles.h"
+#include "pool/RoomPolicy.h"
+#include "pool/ScalingPolicy.h"
 #include "pool/Session.h"
+#include "pool/Snapshot.h"
+#include "pool/Waiters.h"
 
 namespace Passenger {
 
 class Pool;
 
-/** Why Pool::get() gave no session. */
-struct GetFailure {
-    enum class Reason { SPAWN_FAILED, SHUTTING_DOWN };
-    Reason reason;
-    std::string summary;
-    /** SPAWN_FAILED: everything known, for people, and the id under which the log has it. */
-    std::string report;
-    std::string reportId;
-
-    /** HTTP status to answer with. */
-    std::uint16_t status() const noexcept {
-        return reason == Reason::SPAWN_FAILED ? 500 : 503;
-    }
-    /** As much as is known. */
-    const std::string &text() const noexcept {
-        return report.empty() ? summary : report;
-    }
-};
-
-/** What a sender needs to put requests into a Group's line. */
-struct Attachment {
-    std::uint32_t groupSlot = 0;
-    Generation generation;
-    FileDescriptor sending;
-    FileDescriptor claims;
-    FileDescriptor marks;
-};
-
 /**
- * An application: its instances, their number, its line (seed 000).
+ * An application: its instances, their number, its versions, its line (seed 000).
  *
- * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread; what may block happens in one background thread
- * for each Group at a time, the spawn loop. Watchers' callbacks come in through the Pool, which takes the lock.
+ * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread; what may block happens in background threads, one
+ * for each spawn. Watchers' callbacks come in through the Pool, which takes the lock.
  *
- * Always true: requests that wait have an instance that serves, or one that is being started, or the pool is full and somebody will
- * leave; otherwise they are refused.
+ * Always true: a request that waits has an instance that serves, or one that is being started, or the Group has asked the Pool for room, or
+ * there is a date on the agenda at which it is tried again; otherwise it is refused.
  */
 class Group {
 public:
-    using GetOutcome = tl::expected<SessionPtr, GetFailure>;
-    using GetCallback = std::function<void(GetOutcome)>;
-
     /** @param slot in the generation table */
     Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot);
     ~Group();
@@ -75,35 +49,73 @@ public:
     }
     /** Whether its instances take requests from a queue. */
     bool pulls() const noexcept {
-        return pulls_;
+        return line_.has_value();
     }
     RestartFiles &restartFiles() noexcept {
         return restartFiles_;
     }
 
-    /** Instances in memory: opens a session or waits in line for one. The callback is run after the lock is given up. */
-    void get(const Options &options, GetCallback callback, AfterUnlock &after) REQUIRES(poolLock);
-    /** A session with an instance in memory has ended. */
-    void release(Process &process, AfterUnlock &after) REQUIRES(poolLock);
+    // ----- Group.cpp: requests
+
+    /** A session, if an instance is free and nobody waits for it already. Not for instances that pull. */
+    SessionPtr tryOpen(const Options &options) REQUIRES(poolLock);
+    /** Waits in line for a session, or is refused. @return by what to cancel() it */
+    std::uint64_t wait(const Options &options, GetCallback callback, AfterUnlock &after) REQUIRES(poolLock);
+    void cancel(std::uint64_t waiter, AfterUnlock &after) REQUIRES(poolLock);
+    /** A session with an instance that does not pull has ended. */
+    void release(const ProcessPtr &process, MonotonicTime opened, AfterUnlock &after) REQUIRES(poolLock);
     /** Instances that pull: the current line, making it and starting an instance when there is none. @param unusable a generation that
-     *  was found closed. @throws RefusedException (it was closed because no instance could be made) */
+     *  was found closed. @throws RefusedException (no instance could be made lately) */
     Attachment attach(const Options &options, Generation unusable) REQUIRES(poolLock);
 
-    /** Starts what is needed and allowed. Called whenever the need or the room may have grown. */
+    // ----- GroupScaling.cpp: how many
+
+    /** Starts what is needed and allowed, and says when to look again. Called whenever the need or the room may have grown. */
     void rescale() REQUIRES(poolLock);
-    /** Ends instances that were not needed for the idle time. */
-    void collectIdle(MonotonicTime now) REQUIRES(poolLock);
-    /** The application has changed: new instances serve from now on, or when the first of them is ready. */
+    /** Its date on the agenda has come. */
+    void attend(MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
+    /** All instances that live or are being started: what counts for the pool's limit. */
+    unsigned size() const REQUIRES(poolLock);
+    unsigned serving() const REQUIRES(poolLock);
+    unsigned draining() const REQUIRES(poolLock);
+    /** All instances that live. */
+    unsigned living() const REQUIRES(poolLock) {
+        return static_cast<unsigned>(processes_.size());
+    }
+    unsigned active() const REQUIRES(poolLock);
+    std::vector<pid_t> pids() const REQUIRES(poolLock);
+    /** Whether an instance takes another one's place at this moment: then the limits may be exceeded by one. */
+    bool replacing() const REQUIRES(poolLock);
+    RoomRequest roomRequest() const REQUIRES(poolLock);
+    /** Nothing: there is no instance that could go. */
+    std::optional<RoomCandidate> roomCandidate() const REQUIRES(poolLock);
+    /** Makes room for another application. */
+    void evict() REQUIRES(poolLock);
+    GroupSnapshot inspect(MonotonicTime now) const REQUIRES(poolLock);
+
+    // ----- GroupReplacing.cpp: another version, another instance
+
+    /** The application has changed: new instances serve when the first of them is ready, or else from now on. */
     void restart() REQUIRES(poolLock);
     /** Whether always_restart.txt asks for one now: something was asked of the newest instances, and none is on its way. */
     bool mayAlwaysRestart() const REQUIRES(poolLock);
+    /** The instance goes on until another one has taken its place. */
+    void wear(Process &process, const std::string &why) REQUIRES(poolLock);
+    ProcessPtr findProcess(InstanceId id) const REQUIRES(poolLock);
+    /** Ends the instance; another one comes for it where there is need. */
+    void detach(const ProcessPtr &process) REQUIRES(poolLock);
+    /** The instance gets no requests until it is enabled. False: nobody would be left to serve, nor could be. */
+    bool disable(const ProcessPtr &process) REQUIRES(poolLock);
+    void enable(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+
+    // ----- GroupEnding.cpp: what ends
+
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
     /** Ends everything; waiters are refused. Spawns under way are cancelled. */
     void shutDown(AfterUnlock &after) REQUIRES(poolLock);
-
     /** The process has ended: tells who waits for it, and replaces it. */
-    void processDied(const ProcessPtr &process) REQUIRES(poolLock);
+    void processDied(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     /** A frame from its control socket. */
     void processSent(Process &process, const Frame &frame) REQUIRES(poolLock);
     /** The channels will not be used again. */
@@ -112,90 +124,168 @@ public:
     void resetMark(ChannelId channel) REQUIRES(poolLock);
     /** A sending process is gone. */
     void senderGone(std::uint32_t childSlot) REQUIRES(poolLock);
-
-    /** Instances that serve, and one that is being started: what counts for the pool's limit. */
-    unsigned size() const REQUIRES(poolLock);
-    unsigned serving() const REQUIRES(poolLock);
-    /** All instances that live, draining ones too. */
-    unsigned living() const REQUIRES(poolLock);
-    unsigned active() const REQUIRES(poolLock);
-    std::vector<pid_t> pids() const REQUIRES(poolLock);
-    unsigned inFlight() const REQUIRES(poolLock);
-    /** An idle instance that could make room for another application, and since when it is idle. */
-    std::optional<MonotonicTime> evictable() const REQUIRES(poolLock);
-    void evict() REQUIRES(poolLock);
+    /** For the memory limit: processes to be measured. */
+    std::vector<ProcessPtr> limitedProcesses() const REQUIRES(poolLock);
+    void measured(Process &process, std::uint64_t bytes) REQUIRES(poolLock);
     /** For the Pool's end: hands out what has watchers, to be dropped without the lock. */
     std::vector<ProcessPtr> takeProcesses() REQUIRES(poolLock);
-    std::shared_ptr<Spawner> takeSpawner() REQUIRES(poolLock);
+    std::vector<std::shared_ptr<Spawner>> takeSpawners() REQUIRES(poolLock);
 
 private:
-    // GroupServing.cpp: the way from a spawner to an instance that serves.
-    void startSpawnLoop() REQUIRES(poolLock);
-    void spawnLoop() EXCLUDES(poolLock);
-    bool spawnOne() EXCLUDES(poolLock);
-    void putToWork(SpawnResult result, const Options &options, const std::shared_ptr<Spawner> &spawner,
-                   const std::shared_ptr<LineGeneration> &line) EXCLUDES(poolLock);
-    void serve(SpawnResult &result, const CellRange &cells, const LineGeneration &line, std::chrono::seconds timeout)
-        EXCLUDES(poolLock);
-    void spawnFailed(const GetFailure &failure, const std::shared_ptr<LineGeneration> &line, AfterUnlock &after)
-        REQUIRES(poolLock);
-    void added(const ProcessPtr &process, bool upToDate, AfterUnlock &after) REQUIRES(poolLock);
-    void makeCurrent(const std::shared_ptr<LineGeneration> &line) REQUIRES(poolLock);
+    using SpawnerPointer = std::shared_ptr<Spawner>;
 
-    unsigned wantedNow() const REQUIRES(poolLock);
-    void retire(const ProcessPtr &process) REQUIRES(poolLock);
-    void endSlowDrains(MonotonicTime now) REQUIRES(poolLock);
-    void giveWaiters(AfterUnlock &after) REQUIRES(poolLock);
-    SessionPtr openSession(const ProcessPtr &process) REQUIRES(poolLock);
-    void publish() REQUIRES(poolLock);
-    void makeLine() REQUIRES(poolLock);
-    void retireLine() REQUIRES(poolLock);
-    void logExit(Process &process, bool expected) REQUIRES(poolLock);
-    void recheckWaiting() REQUIRES(poolLock);
-    void giveUpCells(const CellRange &cells) REQUIRES(poolLock);
-    Attachment attachment() const REQUIRES(poolLock);
+    /** One instance on its way. */
+    struct SpawnTask {
+        enum class Purpose {
+            /** One more. */
+            GROW,
+            /** The first of a new version. */
+            DEPLOY,
+            /** In the place of a worn one. */
+            REPLACE
+        };
+        Purpose purpose = Purpose::GROW;
+        std::uint64_t version = 0;
+        SpawnerPointer spawner;
+        /** Whose queue it will take from, if it pulls. */
+        LineGenerationPtr line;
+        Options options;
+        /** REPLACE: the worn one. */
+        InstanceId replaces;
+    };
+
+    /** A version that is to take over when its first instance is ready. */
+    struct Deployment {
+        std::uint64_t version = 0;
+        SpawnerPointer spawner;
+        LineGenerationPtr line;
+        bool started = false;
+    };
+
+    /** An instance that has started, and waits for the end of the one that it replaces: where only one may serve. */
+    struct Standby {
+        ProcessPtr process;
+        SpawnTask task;
+    };
+
+    // Group.cpp
+    ProcessPtr choose(std::uint32_t stickyId) const REQUIRES(poolLock);
+    SessionPtr open(const ProcessPtr &process, MonotonicTime now, MonotonicTime since) REQUIRES(poolLock);
+    void serveWaiters(AfterUnlock &after) REQUIRES(poolLock);
+    void refuse(Waiter &waiter, const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
     void refuseAll(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
+    bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
+
+    // GroupScaling.cpp
+    ScalingSnapshot scaling(MonotonicTime now) REQUIRES(poolLock);
+    void lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) REQUIRES(poolLock);
+    void grow(MonotonicTime now) REQUIRES(poolLock);
+    void replaceOne(MonotonicTime now) REQUIRES(poolLock);
+    void plan(MonotonicTime now) REQUIRES(poolLock);
+    unsigned maxInstances() const REQUIRES(poolLock);
+    unsigned inFlight() const REQUIRES(poolLock);
+    std::chrono::nanoseconds idleInterval() const REQUIRES(poolLock);
+    void collectIdle(MonotonicTime now) REQUIRES(poolLock);
     bool busy(const Process &process) const REQUIRES(poolLock);
-    /** Gives up the last reference to something with watchers, away from the lock. */
+    ProcessPtr leastNeeded() const REQUIRES(poolLock);
+
+    // GroupInspection.cpp
+    GroupState state(MonotonicTime now) const REQUIRES(poolLock);
+    ProcessSnapshot inspect(const Process &process, MonotonicTime now) const REQUIRES(poolLock);
+
+    // GroupSpawning.cpp: the way from a spawner to an instance that serves.
+    bool startSpawn(SpawnTask task) REQUIRES(poolLock);
+    SpawnTask growTask() const REQUIRES(poolLock);
+    void runSpawn(const SpawnTask &task) EXCLUDES(poolLock);
+    void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
+    void started(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
+    void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
+    void serveFromQueue(const SpawnTask &task, Process &process) EXCLUDES(poolLock);
+    void join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void watch(const ProcessPtr &process) EXCLUDES(poolLock);
+    void spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) REQUIRES(poolLock);
+    bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
+
+    // GroupReplacing.cpp
+    void deploy() REQUIRES(poolLock);
+    void takeOver(const SpawnTask &task) REQUIRES(poolLock);
+    void deployFailed(const GetFailure &failure) REQUIRES(poolLock);
+    void dropDeployment() REQUIRES(poolLock);
+    void dropStandby() REQUIRES(poolLock);
+    bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
+    void standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void activateStandby(AfterUnlock &after) REQUIRES(poolLock);
+    void retire(const ProcessPtr &process) REQUIRES(poolLock);
+    void retireOlderThan(std::uint64_t version) REQUIRES(poolLock);
+    void newLine() REQUIRES(poolLock);
+    LineGenerationPtr makeGeneration() REQUIRES(poolLock);
+
+    // GroupEnding.cpp
+    void closeLine() REQUIRES(poolLock);
+    void closeLineIfUnused() REQUIRES(poolLock);
+    void publish() REQUIRES(poolLock);
+    void ended(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
+    void endSlowDrains(MonotonicTime now) REQUIRES(poolLock);
+    void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void bury(ProcessPtr process) REQUIRES(poolLock);
-    void buryLater(std::shared_ptr<Spawner> spawner) REQUIRES(poolLock);
+    void buryLater(SpawnerPointer spawner) REQUIRES(poolLock);
 
     Pool &pool_;
     PoolContext &context_;
     const std::string name_;
     const std::uint32_t slot_;
-    const bool pulls_;
-    /** Those of the latest request: what the next instance is started with. */
+    /** Those of the latest request that found nobody free: what the next instance is started with. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
 
-    std::shared_ptr<Spawner> spawner_ GUARDED_BY(poolLock);
+    // Versions.
+    std::uint64_t version_ GUARDED_BY(poolLock) = 1;
+    std::uint64_t lastVersion_ GUARDED_BY(poolLock) = 1;
+    SpawnerPointer spawner_ GUARDED_BY(poolLock);
+    std::optional<Deployment> deployment_ GUARDED_BY(poolLock);
+    std::optional<GetFailure> deployFailure_ GUARDED_BY(poolLock);
+    std::optional<Standby> standby_ GUARDED_BY(poolLock);
     /** Of versions that are over; a background thread ends them. */
-    std::vector<std::shared_ptr<Spawner>> oldSpawners_ GUARDED_BY(poolLock);
-    bool spawning_ GUARDED_BY(poolLock) = false;
-    bool shutDown_ GUARDED_BY(poolLock) = false;
-    bool used_ GUARDED_BY(poolLock) = false;
-    /** So many are wanted again after a restart. */
-    unsigned restoreTo_ GUARDED_BY(poolLock) = 0;
+    std::vector<SpawnerPointer> oldSpawners_ GUARDED_BY(poolLock);
 
+    // Instances.
     std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
-    std::deque<GetCallback> waiters_ GUARDED_BY(poolLock);
-    /** Why the application went down, and with which generation: who comes to it too late to be refused on its board is refused when it
-     *  asks again, instead of failing in one spawn after the other. */
-    GetFailure failure_ GUARDED_BY(poolLock){GetFailure::Reason::SPAWN_FAILED, "", "", ""};
+    unsigned starting_ GUARDED_BY(poolLock) = 0;
+    /** A worn instance's successor is on its way. */
+    bool replacingOne_ GUARDED_BY(poolLock) = false;
+    /** So many are wanted again, after a restart or a death. */
+    unsigned restoreTo_ GUARDED_BY(poolLock) = 0;
+    /** Something was asked of it since it last was given up for others. */
+    bool used_ GUARDED_BY(poolLock) = false;
+    /** A child has come for the line and will have sent something. */
+    bool expecting_ GUARDED_BY(poolLock) = false;
+    bool shutDown_ GUARDED_BY(poolLock) = false;
+    Backoff backoff_ GUARDED_BY(poolLock);
+    /** Why it does not start, and with which generation it went down: whoever comes too late to be refused on its board is refused when
+     *  it asks again. */
+    std::optional<GetFailure> failure_ GUARDED_BY(poolLock);
     Generation failedGeneration_ GUARDED_BY(poolLock){};
-    /** No further instance before this: the last attempt failed. */
-    MonotonicTime notBefore_ GUARDED_BY(poolLock){};
-    unsigned peak_ GUARDED_BY(poolLock) = 0;
-    /** When something was last seen in flight. */
-    MonotonicTime lastBusy_ GUARDED_BY(poolLock){};
-    IdlePolicy idle_ GUARDED_BY(poolLock);
 
-    std::optional<Line> line_ GUARDED_BY(poolLock);
-    /** The generation that children send to; none while the application is down. */
-    std::shared_ptr<LineGeneration> current_ GUARDED_BY(poolLock);
-    /** A restart's: becomes current when its first instance is ready. */
-    std::shared_ptr<LineGeneration> next_ GUARDED_BY(poolLock);
+    // Requests.
+    Waiters waiters_ GUARDED_BY(poolLock);
+    /** Sessions that are open. */
+    unsigned running_ GUARDED_BY(poolLock) = 0;
+    unsigned peak_ GUARDED_BY(poolLock) = 0;
+    std::optional<Line> line_;
+    /** PULLS: since when the oldest request waits, as far as it was looked at. */
+    std::optional<MonotonicTime> lineSince_ GUARDED_BY(poolLock);
+
+    // What is measured.
+    MonotonicTime lastBusy_ GUARDED_BY(poolLock){};
+    MonotonicTime lastProgress_ GUARDED_BY(poolLock){};
+    MonotonicTime nextIdleLook_ GUARDED_BY(poolLock){};
+    IdlePolicy idle_ GUARDED_BY(poolLock);
+    GroupCounters counters_ GUARDED_BY(poolLock);
+    LogHistogram serviceTime_ GUARDED_BY(poolLock);
+    LogHistogram queueTime_ GUARDED_BY(poolLock);
+    /** Like serviceTime_, but what was long ago counts less. */
+    LogHistogram recent_ GUARDED_BY(poolLock);
 };
 
 }  // namespace Passenger

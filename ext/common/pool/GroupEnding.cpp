@@ -1,8 +1,10 @@
-// The part of Group about what ends: instances, versions, the Group itself, and those who send to it.
+// The part of Group about what ends: instances, lines, the Group itself, and those who send to it.
 
 #include <algorithm>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/Log.h"
 #include "pool/Group.h"
@@ -19,43 +21,23 @@ constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
 /** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
 constexpr std::chrono::seconds DRAIN_LIMIT{90};
 
+/** Requests wait so long for an application whose instances die one after the other; longer, and they are told. */
+constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
+
 }  // namespace
 
-void Group::restart() {
-    Log::notice("event=app.restart app=\"{}\"", name_);
-    std::shared_ptr<Spawner> fresh = context_.factory.create(options_);
-    buryLater(std::exchange(spawner_, std::move(fresh)));
-    if (pulls_) {
-        line_->marks().takePeak(context_.channels.childSlots());
-    } else {
-        peak_ = inFlight();
-    }
-    notBefore_ = MonotonicTime{};
-    const unsigned now = serving();
-    if (!pulls_) {
-        restoreTo_ = now;
-        for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-            if (process->state == Process::State::SERVING) {
-                retire(process);
-            }
-        }
-    } else if (now > 0) {
-        restoreTo_ = std::max(now, restoreTo_);
-        context_.lastGeneration = Generation(context_.lastGeneration.value() + 1);
-        next_ = std::make_shared<LineGeneration>(LineGeneration{context_.lastGeneration, RequestQueue()});
-    }
-    rescale();
-}
+// ----- Everything
 
 void Group::clear() {
     used_ = !waiters_.empty();
     restoreTo_ = 0;
-    next_.reset();
-    if (current_) {
-        retireLine();
+    dropDeployment();
+    dropStandby();
+    if (line_ && line_->current()) {
+        closeLine();
     }
     for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-        if (process->state == Process::State::SERVING) {
+        if (process->state == Process::State::SERVING || process->state == Process::State::DISABLED) {
             retire(process);
         }
     }
@@ -67,23 +49,112 @@ void Group::shutDown(AfterUnlock &after) {
     if (spawner_) {
         spawner_->cancel();
     }
-    refuseAll(GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down", "", ""}, after);
+    refuseAll(GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"}, after);
     clear();
+    pool_.setDate(*this, std::nullopt);
 }
 
-/** Answers everybody who waits and whom no instance has taken. */
-void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
-    for (GetCallback &waiter : waiters_) {
-        after.push_back([callback = std::move(waiter), failure] { callback(tl::make_unexpected(failure)); });
+/** The application goes down: children ask again when they have a request. */
+void Group::closeLine() {
+    line_->close();
+    lineSince_.reset();
+    expecting_ = false;
+    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+        if (process->state == Process::State::SERVING || process->state == Process::State::DISABLED) {
+            retire(process);
+        }
     }
-    waiters_.clear();
-    if (pulls_) {
-        for (const BoardEntry &entry : context_.channels.inFlight(slot_)) {
-            if (line_->claims().holds(ChannelId(entry.channel), Ticket(entry.ticket))) {
-                continue;
-            }
-            context_.channels.tell(ChannelId(entry.channel), Ticket(entry.ticket), slot_, MessageType::REFUSED,
-                                   failure.status(), failure.reportId, failure.text());
+}
+
+void Group::closeLineIfUnused() {
+    if (line_ && line_->current() && starting_ == 0 && !standby_ && !deployment_ && serving() == 0 && inFlight() == 0 &&
+        !expecting_) {
+        closeLine();
+    }
+}
+
+/** Tells the children which generation to use, and how many requests it can run at once. */
+void Group::publish() {
+    if (line_) {
+        line_->publish(serving() * options_.threads);
+    }
+}
+
+// ----- Instances
+
+void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
+    if (process->state == Process::State::DEAD) {
+        return;
+    }
+    const MonotonicTime now = context_.clock.now();
+    const bool expected = process->state == Process::State::DRAINING;
+    logExit(*process, expected);
+    if (!expected && !shutDown_) {
+        counters_.died++;
+        backoff_.instanceDied(now, now - process->since());
+        if (process->state == Process::State::SERVING) {
+            restoreTo_ = std::max(restoreTo_, serving());
+        }
+    }
+    ended(process, after);
+    if (!expected && !shutDown_) {
+        diedYoung(*process, now, after);
+    }
+}
+
+/** Takes it out. Its sessions, if there are any, end by themselves. */
+void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
+    process->state = Process::State::DEAD;
+    if (line_) {
+        line_->giveUp(process->socket.cells);
+        context_.deposits.withdraw("instance:" + std::to_string(process->pid()));
+    }
+    std::erase(processes_, process);
+    bury(process);
+    if (shutDown_) {
+        return;
+    }
+    publish();
+    activateStandby(after);
+    // Who wanted this very instance takes any now.
+    serveWaiters(after);
+    rescale();
+    closeLineIfUnused();
+    pool_.roomMayHaveCome();
+}
+
+/** One instance after the other dies, and the next attempt is some time off: who waits is told. */
+void Group::diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) {
+    if (serving() > 0 || starting_ > 0 || standby_ || backoff_.notBefore() < now + PATIENCE_WITH_DEATHS) {
+        return;
+    }
+    GetFailure failure{
+        GetFailure::Reason::SPAWN_FAILED,
+        fmt::format("instances of {} end soon after their start, the last one was process {}", name_, process.pid())};
+    if (process.parts().output) {
+        failure.report = failure.summary + "\n\nIts last output:\n" + process.parts().output->lastLines();
+    }
+    Log::error("event=app.unstable app=\"{}\" error=\"{}\"", name_, failure.summary);
+    refuseAll(failure, after);
+    failure_ = failure;
+    if (line_ && line_->current()) {
+        failedGeneration_ = line_->current()->number;
+        closeLine();
+    }
+}
+
+/** Kills instances that were told to finish and did not: they hang where nothing of theirs can end them. */
+void Group::endSlowDrains(MonotonicTime now) {
+    for (const ProcessPtr &process : processes_) {
+        if (process->state != Process::State::DRAINING || process->pid() == 0) {
+            continue;
+        }
+        if (!process->drainingSince) {
+            process->drainingSince = now;
+        } else if (now - *process->drainingSince > DRAIN_LIMIT) {
+            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", name_,
+                      process->pid());
+            process->kill();
         }
     }
 }
@@ -105,66 +176,59 @@ void Group::logExit(Process &process, bool expected) {
     }
 }
 
-void Group::processDied(const ProcessPtr &process) {
-    if (process->state == Process::State::DEAD) {
+void Group::processSent(Process &process, const Frame &frame) {
+    if (frame.type == FrameType::WORN) {
+        wear(process, "it has run as many requests as PassengerMaxRequests allows");
         return;
     }
-    const bool expected = process->state == Process::State::DRAINING;
-    process->state = Process::State::DEAD;
-    if (pulls_) {
-        giveUpCells(process->socket.cells);
-        context_.deposits.withdraw("instance:" + std::to_string(process->pid()));
+    if (frame.type == FrameType::PAUSE) {
+        // What it took in that very moment, and could not keep, is with nobody now.
+        line_->recheckWaiting();
+        return;
     }
-    logExit(*process, expected);
-    std::erase(processes_, process);
-    bury(process);
-    if (!shutDown_) {
-        publish();
-        pool_.rescaleAll();
-        if (pulls_ && current_ && !spawning_ && processes_.empty() && wantedNow() == 0) {
-            retireLine();
-        }
+    const ChannelId channel(frame.number(0));
+    const bool known = context_.channels.lend(channel, slot_, [&](int end) { process.giveChannel(channel, end); });
+    if (!known) {
+        Frame answer(FrameType::NO_CHANNEL);
+        answer.add(channel.value());
+        process.send(answer);
     }
 }
 
-/** Kills instances that were told to finish and did not: they hang where nothing of theirs can end them. */
-void Group::endSlowDrains(MonotonicTime now) {
-    for (const ProcessPtr &process : processes_) {
-        if (process->state != Process::State::DRAINING || process->pid() == 0) {
-            continue;
-        }
-        if (!process->drainingSince) {
-            process->drainingSince = now;
-        } else if (now - *process->drainingSince > DRAIN_LIMIT) {
-            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", name_,
-                      process->pid());
-            process->kill();
-        }
+std::vector<ProcessPtr> Group::takeProcesses() {
+    return std::exchange(processes_, {});
+}
+
+std::vector<std::shared_ptr<Spawner>> Group::takeSpawners() {
+    std::vector<SpawnerPointer> all = std::exchange(oldSpawners_, {});
+    all.push_back(std::exchange(spawner_, nullptr));
+    return all;
+}
+
+void Group::bury(ProcessPtr process) {
+    if (process->watched()) {
+        context_.loop.post([process = std::move(process)] {});
     }
 }
 
-/** Tells who waits for the owner of these cells that it is dead, and gives the cells out again. */
-void Group::giveUpCells(const CellRange &cells) {
-    for (std::uint32_t i = 0; i < cells.count; i++) {
-        if (const std::optional<ClaimCell> claim = line_->claims().read(cells.first + i)) {
-            context_.channels.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST);
-        }
+void Group::buryLater(SpawnerPointer spawner) {
+    spawner->cancel();
+    oldSpawners_.push_back(std::move(spawner));
+    // Ending one blocks, so the last reference must go in the thread.
+    const auto all = std::make_shared<std::vector<SpawnerPointer>>(std::move(oldSpawners_));
+    oldSpawners_.clear();
+    try {
+        context_.threads.run("end spawner", [all] { all->clear(); });
+    } catch (const std::exception &error) {
+        oldSpawners_ = std::move(*all);
+        Log::error("event=spawner.not_ended app=\"{}\" error=\"{}\"", name_, error.what());
     }
-    recheckWaiting();
-    line_->free(cells);
 }
 
-/** A killed receiver swallows the message it just took: who waits unclaimed is asked to look. */
-void Group::recheckWaiting() {
-    for (const BoardEntry &entry : context_.channels.inFlight(slot_)) {
-        if (!line_->claims().holds(ChannelId(entry.channel), Ticket(entry.ticket))) {
-            context_.channels.tell(ChannelId(entry.channel), Ticket(entry.ticket), slot_, MessageType::RECHECK);
-        }
-    }
-}
+// ----- Who sends to it
 
 void Group::channelsGone(const std::vector<ChannelId> &channels) {
-    if (!pulls_ || channels.empty()) {
+    if (!line_ || channels.empty()) {
         return;
     }
     for (const ChannelId channel : channels) {
@@ -180,52 +244,8 @@ void Group::resetMark(ChannelId channel) {
 }
 
 void Group::senderGone(std::uint32_t childSlot) {
-    if (pulls_) {
+    if (line_) {
         line_->marks().forgetChild(childSlot);
-    }
-}
-
-void Group::processSent(Process &process, const Frame &frame) {
-    const ChannelId channel(frame.number(0));
-    const bool known = context_.channels.lend(channel, slot_, [&](int end) { process.giveChannel(channel, end); });
-    if (!known) {
-        Frame answer(FrameType::NO_CHANNEL);
-        answer.add(channel.value());
-        process.send(answer);
-    }
-}
-
-bool Group::mayAlwaysRestart() const {
-    if (spawning_ || next_ || processes_.empty()) {
-        return false;
-    }
-    const MonotonicTime newest = processes_.back()->since();
-    return lastBusy_ > newest || (pulls_ ? line_->marks().peak() > 0 : peak_ > 0);
-}
-
-std::vector<ProcessPtr> Group::takeProcesses() {
-    return std::exchange(processes_, {});
-}
-
-std::shared_ptr<Spawner> Group::takeSpawner() {
-    return std::exchange(spawner_, nullptr);
-}
-
-void Group::bury(ProcessPtr process) {
-    context_.loop.post([process = std::move(process)] {});
-}
-
-void Group::buryLater(std::shared_ptr<Spawner> spawner) {
-    spawner->cancel();
-    oldSpawners_.push_back(std::move(spawner));
-    // Ending one blocks, so the last reference must go in the thread.
-    const auto all = std::make_shared<std::vector<std::shared_ptr<Spawner>>>(std::move(oldSpawners_));
-    oldSpawners_.clear();
-    try {
-        context_.threads.run("end spawner", [all] { all->clear(); });
-    } catch (const std::exception &error) {
-        oldSpawners_ = std::move(*all);
-        Log::error("event=spawner.not_ended app=\"{}\" error=\"{}\"", name_, error.what());
     }
 }
 

@@ -1,6 +1,16 @@
 #include "pool/Line.h"
 
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
 namespace Passenger {
+
+Line::Line(std::uint32_t slot, std::string name, ChannelRegistry &channels, Deposits &deposits)
+    : slot_(slot), name_(std::move(name)), channels_(channels), deposits_(deposits), used_(ClaimsLayout::CELLS) {}
+
+// ----- Cells
 
 std::optional<CellRange> Line::allocate(std::uint32_t count) {
     std::uint32_t run = 0;
@@ -22,6 +32,122 @@ void Line::free(const CellRange &cells) {
     for (std::uint32_t i = 0; i < cells.count; i++) {
         claims_.clear(cells.first + i);
         used_[cells.first + i] = false;
+    }
+}
+
+void Line::giveUp(const CellRange &cells) {
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        if (const std::optional<ClaimCell> claim = claims_.read(cells.first + i)) {
+            channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST);
+        }
+    }
+    recheckWaiting();
+    free(cells);
+}
+
+unsigned Line::taken(const CellRange &cells) const {
+    unsigned count = 0;
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        count += claims_.read(cells.first + i) ? 1 : 0;
+    }
+    return count;
+}
+
+// ----- Generations
+
+void Line::makeCurrent(LineGenerationPtr generation, unsigned capacity) {
+    const LineGenerationPtr old = std::exchange(current_, std::move(generation));
+    publish(capacity);
+    retire(old);
+    const RequestQueue &queue = current_->queue;
+    deposits_.deposit(depositKey(*current_), name_, {queue.sendingEnd().get(), queue.receivingEnd().get()});
+    recheckWaiting();
+}
+
+void Line::close() {
+    const LineGenerationPtr old = std::exchange(current_, nullptr);
+    publish(0);
+    retire(old);
+    recheckWaiting();
+}
+
+void Line::retire(const LineGenerationPtr &generation) {
+    if (generation) {
+        generation->queue.shutDown();
+        deposits_.withdraw(depositKey(*generation));
+    }
+}
+
+std::string Line::depositKey(const LineGeneration &generation) const {
+    return fmt::format("queue:{}:{}", slot_, generation.number.value());
+}
+
+void Line::publish(unsigned capacity) {
+    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), capacity);
+    marks_.clearWanted();
+}
+
+Attachment Line::attachment() const {
+    return Attachment{slot_, current_->number, current_->queue.sendingEnd().duplicate(),
+                      claims_.memory().readOnlyDescriptor(), marks_.memory().descriptor().duplicate()};
+}
+
+// ----- Those who wait
+
+unsigned Line::inFlight() const {
+    return marks_.inFlight(channels_.childSlots());
+}
+
+unsigned Line::takePeak() {
+    return marks_.takePeak(channels_.childSlots());
+}
+
+std::vector<BoardEntry> Line::unclaimed() {
+    std::vector<BoardEntry> entries = channels_.inFlight(slot_);
+    if (!entries.empty()) {
+        std::vector<ClaimCell> taken(ClaimsLayout::CELLS);
+        claims_.memory().read(taken.data(), taken.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+        std::erase_if(entries, [&](const BoardEntry &entry) {
+            return std::any_of(taken.begin(), taken.end(), [&](const ClaimCell &cell) {
+                return cell.channel == entry.channel && cell.ticket == entry.ticket;
+            });
+        });
+    }
+    return entries;
+}
+
+Line::Waiting Line::waiting() {
+    const std::vector<BoardEntry> entries = unclaimed();
+    Waiting waiting;
+    waiting.count = static_cast<unsigned>(entries.size());
+    for (const BoardEntry &entry : entries) {
+        const MonotonicTime since{std::chrono::nanoseconds(entry.since)};
+        if (!waiting.since || since < *waiting.since) {
+            waiting.since = since;
+        }
+    }
+    return waiting;
+}
+
+void Line::tell(const BoardEntry &entry, MessageType type, const GetFailure *failure) {
+    const ChannelId channel(entry.channel);
+    if (failure == nullptr) {
+        channels_.tell(channel, Ticket(entry.ticket), slot_, type);
+    } else {
+        channels_.tell(channel, Ticket(entry.ticket), slot_, type, failure->status(), failure->reportId,
+                       failure->text());
+    }
+}
+
+void Line::recheckWaiting() {
+    for (const BoardEntry &entry : unclaimed()) {
+        tell(entry, MessageType::RECHECK);
+    }
+}
+
+void Line::refuseWaiting(const GetFailure &failure) {
+    for (const BoardEntry &entry : unclaimed()) {
+        tell(entry, MessageType::REFUSED, &failure);
     }
 }
 

@@ -3,11 +3,16 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "base/Clock.h"
 #include "base/StrongId.h"
 #include "io/GroupMemory.h"
 #include "io/RequestQueue.h"
+#include "pool/ChannelRegistry.h"
+#include "pool/Deposits.h"
+#include "pool/GetFailure.h"
 
 namespace Passenger {
 
@@ -17,19 +22,41 @@ struct CellRange {
     std::uint32_t count = 0;
 };
 
+/** One generation of a line: the queue that its instances take from. */
+struct LineGeneration {
+    Generation number;
+    RequestQueue queue;
+};
+
+using LineGenerationPtr = std::shared_ptr<LineGeneration>;
+
+/** What a sender needs to put requests into a Group's line. */
+struct Attachment {
+    std::uint32_t groupSlot = 0;
+    Generation generation;
+    FileDescriptor sending;
+    FileDescriptor claims;
+    FileDescriptor marks;
+};
+
 /**
- * A Group's line as the agent holds it: claims and marks, which live as long as the Group, and the queue of the current generation.
+ * The line of a Group whose instances pull their requests (doc/PROTOCOLS.md, sections 1 to 3), as the agent holds it: claims and marks, which
+ * live as long as the Group; the queue of the current generation; and the telling of those who wait in it.
  *
- * Guarded by the pool's lock.
+ * Owned by its Group; guarded by the pool's lock. Nothing in it waits.
  */
 class Line {
 public:
-    /** @param slot the Group's in the generation table. @throws SystemException */
-    explicit Line(std::uint32_t slot) : slot_(slot), used_(ClaimsLayout::CELLS) {}
+    /** Requests that no instance has claimed. */
+    struct Waiting {
+        unsigned count = 0;
+        /** Since when the oldest of them waits. */
+        std::optional<MonotonicTime> since;
+    };
 
-    std::uint32_t slot() const noexcept {
-        return slot_;
-    }
+    /** @param slot the Group's in the generation table. @throws SystemException */
+    Line(std::uint32_t slot, std::string name, ChannelRegistry &channels, Deposits &deposits);
+
     Claims &claims() noexcept {
         return claims_;
     }
@@ -47,18 +74,48 @@ public:
     std::optional<CellRange> allocate(std::uint32_t count);
     /** Clears the cells and gives them out again. Only when what their owner's death left in them was dealt with. */
     void free(const CellRange &cells);
+    /** The cells' owner is dead: tells whose requests it had (LOST), asks who waits unclaimed to look (a killed receiver swallows the message
+     *  that it just took), and frees the cells. */
+    void giveUp(const CellRange &cells);
+    /** How many requests the cells' owner has taken. */
+    unsigned taken(const CellRange &cells) const;
+
+    /** The generation that children send to; none while the application is down. */
+    const LineGenerationPtr &current() const noexcept {
+        return current_;
+    }
+    /** What waits in the old generation is sent to the new one by its children; instances of the old one answer what they have, and end. */
+    void makeCurrent(LineGenerationPtr generation, unsigned capacity);
+    /** The application goes down: children ask again when they have a request. */
+    void close();
+    /** Tells the children which generation to use, and how many requests its instances can run at once. */
+    void publish(unsigned capacity);
+    /** With a current generation only. */
+    Attachment attachment() const;
+
+    /** What is served or waits, as the children count it. */
+    unsigned inFlight() const;
+    Waiting waiting();
+    /** The most that was in flight at once since the last call. */
+    unsigned takePeak();
+    void recheckWaiting();
+    /** Answers everybody whom no instance has taken. */
+    void refuseWaiting(const GetFailure &failure);
 
 private:
+    std::vector<BoardEntry> unclaimed();
+    void tell(const BoardEntry &entry, MessageType type, const GetFailure *failure = nullptr);
+    void retire(const LineGenerationPtr &generation);
+    std::string depositKey(const LineGeneration &generation) const;
+
     std::uint32_t slot_;
+    std::string name_;
+    ChannelRegistry &channels_;
+    Deposits &deposits_;
     Claims claims_;
     Marks marks_;
     std::vector<bool> used_;
-};
-
-/** One generation of a line: the queue that its instances take from. */
-struct LineGeneration {
-    Generation number;
-    RequestQueue queue;
+    LineGenerationPtr current_;
 };
 
 }  // namespace Passenger

@@ -18,17 +18,27 @@ libpassenger_client_la_SOURCES += \
     %D%/StreamSession.h
 
 libpassenger_pool_la_SOURCES += \
+    %D%/Agenda.h \
     %D%/BackgroundThreads.cpp \
     %D%/BackgroundThreads.h \
+    %D%/Backoff.cpp \
+    %D%/Backoff.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
+    %D%/CpuLoad.cpp \
+    %D%/CpuLoad.h \
     %D%/Deposits.h \
     %D%/FolderWatches.cpp \
     %D%/FolderWatches.h \
+    %D%/GetFailure.h \
     %D%/Group.cpp \
     %D%/Group.h \
     %D%/GroupEnding.cpp \
-    %D%/GroupServing.cpp \
+    %D%/GroupInspection.cpp \
+    %D%/GroupName.h \
+    %D%/GroupReplacing.cpp \
+    %D%/GroupScaling.cpp \
+    %D%/GroupSpawning.cpp \
     %D%/IdlePolicy.cpp \
     %D%/IdlePolicy.h \
     %D%/Line.cpp \
@@ -39,15 +49,23 @@ libpassenger_pool_la_SOURCES += \
     %D%/Pool.cpp \
     %D%/Pool.h \
     %D%/PoolContext.h \
+    %D%/PoolOperations.cpp \
+    %D%/PoolRoom.cpp \
+    %D%/PoolUpkeep.cpp \
     %D%/Process.cpp \
     %D%/Process.h \
     %D%/RestartFiles.cpp \
     %D%/RestartFiles.h \
     %D%/RestartWatch.cpp \
     %D%/RestartWatch.h \
+    %D%/RoomPolicy.cpp \
+    %D%/RoomPolicy.h \
     %D%/ScalingPolicy.cpp \
     %D%/ScalingPolicy.h \
+    %D%/Snapshot.h \
     %D%/Socket.h \
     %D%/StandardApplicationPool.cpp \
     %D%/StandardApplicationPool.h \
-    %D%/SuperGroup.h
+    %D%/SuperGroup.h \
+    %D%/Waiters.cpp \
+    %D%/Waiters.h

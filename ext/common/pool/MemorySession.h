@@ -1,22 +1,18 @@
 #pragma once
 
-#include <functional>
 #include <stdexcept>
-#include <utility>
 
-#include "pool/Process.h"
-#include "pool/Session.h"
+#include "pool/Pool.h"
 
 namespace Passenger {
 
 /** A session with an instance in memory (DummySpawner): it occupies its process and exchanges nothing. */
 class MemorySession final : public Session {
 public:
-    /** @param release called once, when the session ends */
-    MemorySession(ProcessPtr process, std::function<void()> release)
-        : process_(std::move(process)), release_(std::move(release)) {}
+    MemorySession(Pool &pool, Group &group, ProcessPtr process, MonotonicTime opened)
+        : pool_(pool), group_(group), process_(std::move(process)), opened_(opened) {}
     ~MemorySession() override {
-        release_();
+        pool_.released(group_, process_, opened_);
     }
     /** Whose session it is. */
     const ProcessPtr &process() const noexcept {
@@ -51,8 +47,10 @@ public:
     void closeReader() override {}
 
 private:
+    Pool &pool_;
+    Group &group_;
     ProcessPtr process_;
-    std::function<void()> release_;
+    MonotonicTime opened_;
 };
 
 }  // namespace Passenger

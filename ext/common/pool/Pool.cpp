@@ -1,7 +1,10 @@
+// Pool: requests, its beginning and its end.
+
 #include "pool/Pool.h"
 
 #include <condition_variable>
 #include <cstdlib>
+#include <utility>
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
@@ -12,26 +15,40 @@ namespace Passenger {
 
 namespace {
 
-/** How often a full pool is looked at for an instance that could go, while an application wants one. */
-constexpr std::chrono::milliseconds ROOM_INTERVAL{50};
+const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"};
+
+[[noreturn]] void misuse(const std::string &what) {
+    Log::write(LogLevel::CRIT, "event=pool.misuse error=\"" + what + "\"");
+    std::abort();
+}
+
+[[noreturn]] void fail(const GetFailure &failure) {
+    switch (failure.reason) {
+        case GetFailure::Reason::SPAWN_FAILED:
+            throw SpawnException(failure.summary, failure.report);
+        case GetFailure::Reason::SHUTTING_DOWN:
+            throw IOException(failure.summary);
+        default:
+            throw RefusedException(failure.status(), failure.reportId, failure.text());
+    }
+}
 
 }  // namespace
 
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
-    : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.deposits},
-      roomTimer_(parts.loop, [this] { rescale(); }) {
+    : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.deposits, parts.cpu},
+      parts_(parts),
+      timer_(parts.loop, [this] { upkeep(); }) {
     context_.settings = settings;
 }
 
 Pool::~Pool() {
     if (context_.loop.onLoopThread()) {
-        Log::write(LogLevel::CRIT,
-                   "event=pool.misuse error=\"a Pool was destroyed on its event loop, which it waits for\"");
-        std::abort();
+        misuse("a Pool was destroyed on its event loop, which it waits for");
     }
     shutDown();
-    roomTimer_.stop();
-    // Spawn loops see that it is over; what they still bring is retired at once.
+    timer_.stop();
+    // Spawns under way see that it is over; what they still bring is retired at once.
     context_.threads.join();
     std::vector<ProcessPtr> processes;
     std::vector<std::shared_ptr<Spawner>> spawners;
@@ -41,7 +58,9 @@ Pool::~Pool() {
             for (ProcessPtr &process : group->takeProcesses()) {
                 processes.push_back(std::move(process));
             }
-            spawners.push_back(group->takeSpawner());
+            for (std::shared_ptr<Spawner> &spawner : group->takeSpawners()) {
+                spawners.push_back(std::move(spawner));
+            }
         }
     }
     // Without the lock: watchers wait for a callback that runs, and callbacks take the lock.
@@ -53,8 +72,7 @@ Pool::~Pool() {
 }
 
 Group &Pool::find(const Options &options) {
-    const std::string name = options.groupName();
-    const auto found = superGroups_.find(name);
+    const auto found = superGroups_.find(options);
     if (found != superGroups_.end()) {
         return found->second->group();
     }
@@ -63,18 +81,19 @@ Group &Pool::find(const Options &options) {
     }
     auto made = std::make_unique<SuperGroup>(*this, context_, options, static_cast<std::uint32_t>(bySlot_.size()));
     Group &group = made->group();
-    superGroups_.emplace(name, std::move(made));
+    superGroups_.emplace(made->name(), std::move(made));
     bySlot_.push_back(&group);
     return group;
 }
 
-// ----- Sessions
-
 SessionPtr Pool::get(const Options &options) {
+    if (context_.loop.onLoopThread()) {
+        misuse("Pool::get() was called on the event loop, which it waits for; asyncGet() is for that");
+    }
     std::mutex mutex;
     std::condition_variable arrived;
-    std::optional<Group::GetOutcome> outcome;
-    asyncGet(options, [&](Group::GetOutcome result) {
+    std::optional<GetOutcome> outcome;
+    asyncGet(options, [&](GetOutcome result) {
         const std::lock_guard<std::mutex> guard(mutex);
         outcome.emplace(std::move(result));
         arrived.notify_one();
@@ -82,33 +101,47 @@ SessionPtr Pool::get(const Options &options) {
     std::unique_lock<std::mutex> lock(mutex);
     arrived.wait(lock, [&] { return outcome.has_value(); });
     if (!*outcome) {
-        const GetFailure &failure = outcome->error();
-        if (failure.reason == GetFailure::Reason::SPAWN_FAILED) {
-            throw SpawnException(failure.summary, failure.report);
-        }
-        throw IOException(failure.summary);
+        fail(outcome->error());
     }
     return std::move(**outcome);
 }
 
-void Pool::asyncGet(const Options &options, Group::GetCallback callback) {
+Pool::Waiting Pool::asyncGet(const Options &options, GetCallback callback) {
     AfterUnlock after;
-    bool pulls;
+    SessionPtr session;
+    Waiting waiting;
+    bool pulls = false;
+    bool over = false;
     {
         const PoolGuard guard(context_);
-        Group &group = find(options);
-        pulls = group.pulls();
-        if (context_.shuttingDown) {
-            after.push_back([&] {
-                callback(tl::make_unexpected(
-                    GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down", "", ""}));
-            });
-        } else if (!pulls) {
-            group.get(options, std::move(callback), after);
+        over = context_.shuttingDown;
+        if (!over) {
+            Group &group = find(options);
+            waiting.groupSlot = group.slot();
+            pulls = group.pulls();
+            if (!pulls && !(session = group.tryOpen(options))) {
+                waiting.id = group.wait(options, std::move(callback), after);
+            }
         }
     }
-    if (after.empty() && pulls) {
+    if (over) {
+        callback(tl::make_unexpected(SHUTTING_DOWN));
+    } else if (pulls) {
         callback(std::make_unique<QueueSession>(LocalSender::host(*this, options)));
+    } else if (session) {
+        callback(std::move(session));
+    }
+    run(after);
+    return waiting;
+}
+
+void Pool::cancel(const Waiting &waiting) {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        if (waiting.groupSlot < bySlot_.size()) {
+            bySlot_[waiting.groupSlot]->cancel(waiting.id, after);
+        }
     }
     run(after);
 }
@@ -116,7 +149,7 @@ void Pool::asyncGet(const Options &options, Group::GetCallback callback) {
 Attachment Pool::attach(const Options &options, Generation unusable) {
     const PoolGuard guard(context_);
     if (context_.shuttingDown) {
-        throw IOException("the application pool is shutting down");
+        throw IOException(SHUTTING_DOWN.summary);
     }
     Group &group = find(options);
     if (!group.pulls()) {
@@ -125,200 +158,13 @@ Attachment Pool::attach(const Options &options, Generation unusable) {
     return group.attach(options, unusable);
 }
 
-// ----- Numbers
-
-void Pool::configure(const PoolSettings &settings) {
-    const PoolGuard guard(context_);
-    context_.settings = settings;
-    rescaleAll();
-}
-
-void Pool::setMax(unsigned max) {
-    const PoolGuard guard(context_);
-    context_.settings.maxSize = max;
-    rescaleAll();
-}
-
-unsigned Pool::getActive() const {
-    const PoolGuard guard(context_);
-    unsigned sum = 0;
-    for (const Group *group : bySlot_) {
-        sum += group->active();
-    }
-    return sum;
-}
-
-unsigned Pool::getCount() const {
-    const PoolGuard guard(context_);
-    unsigned sum = 0;
-    for (const Group *group : bySlot_) {
-        sum += group->living();
-    }
-    return sum;
-}
-
-pid_t Pool::getSpawnServerPid() const {
-    return context_.factory.spawnServerPid();
-}
-
-std::map<std::string, std::vector<pid_t>> Pool::instances() const {
-    const PoolGuard guard(context_);
-    std::map<std::string, std::vector<pid_t>> all;
-    for (const Group *group : bySlot_) {
-        all[group->name()] = group->pids();
-    }
-    return all;
-}
-
-/** Whether the group may start one more; an idle instance of another application goes for it if need be. */
-bool Pool::makeRoom(Group &group) {
-    unsigned others = 0;
-    for (const Group *each : bySlot_) {
-        others += each == &group ? each->serving() : each->size();
-    }
-    // More than one may have to go: the limit may have been lowered below what there is.
-    for (; others >= context_.settings.maxSize; others--) {
-        Group *victim = nullptr;
-        MonotonicTime since;
-        for (Group *each : bySlot_) {
-            const std::optional<MonotonicTime> idle = each == &group ? std::nullopt : each->evictable();
-            if (idle && (victim == nullptr || *idle < since)) {
-                victim = each;
-                since = *idle;
-            }
-        }
-        if (victim == nullptr) {
-            // Instances that pull tell nobody when they have become idle.
-            roomTimer_.start(ROOM_INTERVAL);
-            return false;
-        }
-        victim->evict();
-    }
-    return true;
-}
-
-void Pool::rescaleAll() {
-    for (Group *group : bySlot_) {
-        group->rescale();
-    }
-}
-
-// ----- What comes from the loop and from sessions
-
-void Pool::released(Group &group, Process &process) {
+void Pool::released(Group &group, const ProcessPtr &process, MonotonicTime opened) {
     AfterUnlock after;
     {
         const PoolGuard guard(context_);
-        group.release(process, after);
+        group.release(process, opened, after);
     }
     run(after);
-}
-
-void Pool::processDied(Group &group, const ProcessPtr &process) {
-    if (!process) {
-        return;
-    }
-    const PoolGuard guard(context_);
-    group.processDied(process);
-}
-
-void Pool::processSent(Group &group, Process &process, const Frame &frame) {
-    const PoolGuard guard(context_);
-    group.processSent(process, frame);
-}
-
-void Pool::senderGone(std::uint32_t childSlot) {
-    const auto channels = context_.channels.removeSender(childSlot);
-    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
-    for (const auto &[channel, groupSlot] : channels) {
-        byGroup[groupSlot].push_back(channel);
-    }
-    const PoolGuard guard(context_);
-    for (Group *group : bySlot_) {
-        group->senderGone(childSlot);
-        if (const auto gone = byGroup.find(group->slot()); gone != byGroup.end()) {
-            group->channelsGone(gone->second);
-        }
-    }
-}
-
-void Pool::channelGone(ChannelId channel, std::uint32_t groupSlot) {
-    const PoolGuard guard(context_);
-    if (groupSlot < bySlot_.size()) {
-        bySlot_[groupSlot]->channelsGone({channel});
-    }
-}
-
-bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
-    const PoolGuard guard(context_);
-    if (groupSlot >= bySlot_.size() || !bySlot_[groupSlot]->pulls()) {
-        return false;
-    }
-    bySlot_[groupSlot]->resetMark(channel);
-    return true;
-}
-
-// ----- Looking after things
-
-void Pool::rescale() {
-    const PoolGuard guard(context_);
-    rescaleAll();
-}
-
-void Pool::collectIdle() {
-    const PoolGuard guard(context_);
-    const MonotonicTime now = context_.clock.now();
-    for (Group *group : bySlot_) {
-        group->collectIdle(now);
-    }
-    rescaleAll();
-}
-
-void Pool::checkRestarts() {
-    const LockGuard one(restartCheck_);
-    std::vector<Group *> groups;
-    {
-        const PoolGuard guard(context_);
-        groups = bySlot_;
-    }
-    std::vector<Group *> changed;
-    std::vector<Group *> always;
-    for (Group *group : groups) {
-        if (group->restartFiles().changed()) {
-            changed.push_back(group);
-        } else if (group->restartFiles().always()) {
-            always.push_back(group);
-        }
-    }
-    const PoolGuard guard(context_);
-    if (context_.shuttingDown) {
-        return;
-    }
-    for (Group *group : changed) {
-        group->restart();
-    }
-    for (Group *group : always) {
-        if (group->mayAlwaysRestart()) {
-            group->restart();
-        }
-    }
-}
-
-std::vector<std::string> Pool::restartFolders() const {
-    const PoolGuard guard(context_);
-    std::vector<std::string> folders;
-    folders.reserve(bySlot_.size());
-    for (Group *group : bySlot_) {
-        folders.push_back(group->restartFiles().folder());
-    }
-    return folders;
-}
-
-void Pool::clear() {
-    const PoolGuard guard(context_);
-    for (Group *group : bySlot_) {
-        group->clear();
-    }
 }
 
 void Pool::shutDown() {

@@ -2,14 +2,21 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "io/Timer.h"
+#include "pool/Agenda.h"
+#include "pool/CpuLoad.h"
 #include "pool/Group.h"
+#include "pool/GroupName.h"
 #include "pool/PoolContext.h"
+#include "pool/Snapshot.h"
 #include "pool/SuperGroup.h"
 
 namespace Passenger {
@@ -29,6 +36,17 @@ public:
         ChannelRegistry &channels;
         const Clock &clock;
         Deposits &deposits;
+        CpuLoad &cpu;
+        /** Whether the Pool calls upkeep() by itself when there is something to do. Tests that make time pass call it themselves. */
+        bool ownTimer = true;
+        /** Bytes of memory that an instance uses, if that can be told. May block. None: memory limits have no effect. */
+        std::function<std::optional<std::uint64_t>(const Process &)> measureMemory{};
+    };
+
+    /** A get that was asked for. */
+    struct Waiting {
+        std::uint32_t groupSlot = 0;
+        std::uint64_t id = 0;
     };
 
     Pool(const Parts &parts, const PoolSettings &settings);
@@ -36,20 +54,28 @@ public:
     Pool(const Pool &) = delete;
     Pool &operator=(const Pool &) = delete;
 
-    /** Opens a session with an application, starting it when needed. Blocks until an instance is free; not on the event loop.
-     *  @throws SpawnException, IOException (the pool is shutting down) */
+    // ----- Pool.cpp: requests
+
+    /** Opens a session with an application, starting it when needed. Blocks until an instance is free; not on the event loop, which would wait
+     *  for itself (checked). @throws SpawnException, RefusedException (the queue is full, it waited too long), IOException (shutting down) */
     SessionPtr get(const Options &options);
-    /** The same without blocking. The callback runs without locks held, on whatever thread made it possible. */
-    void asyncGet(const Options &options, Group::GetCallback callback);
-
-    /** What a sender needs for this application's line; starts the application if it is down. @param unusable a generation that was
-     *  found closed. @throws RefusedException (it was closed because no instance could be made), IOException */
+    /** The same without blocking. The callback runs once, without locks held, on whatever thread made it possible, perhaps before this
+     *  returns. @return what to cancel() */
+    Waiting asyncGet(const Options &options, GetCallback callback);
+    /** Who asked has left: if it still waits, its callback is called with CLIENT_LEFT, before this returns. */
+    void cancel(const Waiting &waiting);
+    /** What a sender needs for this application's line; starts the application if it is down. @param unusable a generation that
+     *  was found closed. @throws RefusedException (no instance could be made), IOException */
     Attachment attach(const Options &options, Generation unusable = Generation());
-
     /** Whether this application's instances take requests from a queue. */
     bool pulls(const Options &options) const {
         return context_.factory.instancesPull(options);
     }
+    /** Ends everything, for good. Waiters are refused. */
+    void shutDown();
+
+    // ----- PoolOperations.cpp: what people order and ask
+
     void configure(const PoolSettings &settings);
     void setMax(unsigned max);
     unsigned getActive() const;
@@ -58,19 +84,32 @@ public:
     pid_t getSpawnServerPid() const;
     /** Ends all instances; applications start again with their next request. */
     void clear();
-    /** Ends everything, for good. Waiters are refused. */
-    void shutDown();
+    /** Everything, at one moment. */
+    PoolSnapshot inspect() const;
     /** Process ids of the living instances, by application. */
     std::map<std::string, std::vector<pid_t>> instances() const;
+    /** As if its restart file had changed. @param name of the SuperGroup. False: there is none. */
+    bool restart(const std::string &name);
+    /** Ends an instance when it is done; another one comes for it where there is need. False: there is no such instance. */
+    bool detach(InstanceId instance);
+    enum class Disabling { DONE, UNKNOWN_INSTANCE, LAST_ONE };
+    /** Gives an instance no requests until it is enabled. LAST_ONE: nobody would be left to serve, nor is there room for another. */
+    Disabling disable(InstanceId instance);
+    bool enable(InstanceId instance);
 
+    // ----- PoolUpkeep.cpp: looking after things
+
+    /** Does what is due by the clock: ends idle instances, refuses who has waited too long, tries again. */
+    void upkeep();
     /** A child found all instances taken: looks at all Groups. */
     void rescale();
-    /** Ends instances that were not needed for the idle time. To be called now and then. */
-    void collectIdle();
-    /** Looks at the restart files of all applications. Blocks on the file system: not on the event loop. */
-    void checkRestarts();
+    /** Looks at the restart files of all applications, or of one. Blocks on the file system: not on the event loop. */
+    void checkRestarts() EXCLUDES(restartCheck_);
+    void checkRestart(const Options &options);
     /** Where all applications' restart files are looked for. */
     std::vector<std::string> restartFolders() const;
+    /** Measures instances that have a memory limit. Blocks on the file system. */
+    void checkMemory();
     /** A process that sent requests is gone, with its channels. */
     void senderGone(std::uint32_t childSlot);
     /** A sender gave a channel up. */
@@ -82,26 +121,52 @@ public:
         return context_.channels;
     }
 
-private:
-    friend class Group;
+    // ----- For sessions and watchers: they come in without the lock.
 
-    // For Groups: what concerns the others too.
-    bool makeRoom(Group &group) REQUIRES(poolLock);
-    void rescaleAll() REQUIRES(poolLock);
-    void released(Group &group, Process &process);
+    void released(Group &group, const ProcessPtr &process, MonotonicTime opened);
     void processDied(Group &group, const ProcessPtr &process);
     void processSent(Group &group, Process &process, const Frame &frame);
 
+    // ----- PoolRoom.cpp, for Groups: what concerns the others too.
+
+    /** Whether the group may start one more. If not, it is remembered, and room is made for it where that is fair. */
+    bool admit(Group &group, MonotonicTime now) REQUIRES(poolLock);
+    /** The group wants nothing any more. */
+    void satisfied(Group &group) REQUIRES(poolLock);
+    bool wantsRoom(const Group &group) const REQUIRES(poolLock);
+    /** Whether the group may start one that takes another one's place. If not, it is remembered. */
+    bool admitReplacement(Group &group) REQUIRES(poolLock);
+    bool hasRoom() const REQUIRES(poolLock);
+    /** An instance ended or became free: looks at those that want room. */
+    void roomMayHaveCome() REQUIRES(poolLock);
+    /** When the group is to be looked at again; nothing: not for itself. */
+    void setDate(Group &group, std::optional<MonotonicTime> date) REQUIRES(poolLock);
+
+private:
     Group &find(const Options &options) REQUIRES(poolLock);
+    unsigned size() const REQUIRES(poolLock);
+    unsigned draining() const REQUIRES(poolLock);
+    unsigned olderWishes(const Group &group) const REQUIRES(poolLock);
+    Group *chooseVictimFor(const Group &group, MonotonicTime now) const REQUIRES(poolLock);
+    void arm() REQUIRES(poolLock);
+    void restart(const std::vector<Group *> &changed, const std::vector<Group *> &always) REQUIRES(poolLock);
+    std::pair<Group *, ProcessPtr> findInstance(InstanceId instance) const REQUIRES(poolLock);
 
     mutable PoolContext context_;
+    const Parts parts_;
     /** By name; by slot, their place in the vector. Groups live as long as the Pool. */
-    std::map<std::string, std::unique_ptr<SuperGroup>, std::less<>> superGroups_ GUARDED_BY(poolLock);
+    std::unordered_map<std::string, std::unique_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_
+        GUARDED_BY(poolLock);
     std::vector<Group *> bySlot_ GUARDED_BY(poolLock);
+    /** Groups that could not start what they want for lack of room, by slot; and those that could not start a replacement. */
+    std::map<std::uint32_t, Group *> wishes_ GUARDED_BY(poolLock);
+    std::map<std::uint32_t, Group *> replacementWishes_ GUARDED_BY(poolLock);
+    Agenda<Group> agenda_ GUARDED_BY(poolLock);
+    std::optional<MonotonicTime> armedFor_ GUARDED_BY(poolLock);
     /** The file system is asked by one thread at a time. */
     Mutex restartCheck_{Locks::RESTART_CHECK};
-    /** Runs while an application waits for room. */
-    Timer roomTimer_;
+    /** Fires at the agenda's next date. */
+    Timer timer_;
 };
 
 }  // namespace Passenger

@@ -11,7 +11,9 @@
 #include "io/EventLoop.h"
 #include "pool/BackgroundThreads.h"
 #include "pool/ChannelRegistry.h"
+#include "pool/CpuLoad.h"
 #include "pool/Deposits.h"
+#include "pool/Process.h"
 #include "spawning/Spawner.h"
 
 namespace Passenger {
@@ -39,11 +41,14 @@ struct PoolContext {
     ChannelRegistry &channels;
     const Clock &clock;
     Deposits &deposits;
+    CpuLoad &cpu;
 
     /** The pool's lock: guards the Pool, all Groups and Processes. Taken before the registry's; never held while anything waits. */
     Mutex mutex{Locks::POOL};
     PoolSettings settings GUARDED_BY(poolLock){};
     Generation lastGeneration GUARDED_BY(poolLock){};
+    InstanceId lastInstance GUARDED_BY(poolLock){};
+    std::uint64_t lastWaiter GUARDED_BY(poolLock) = 0;
     bool shuttingDown GUARDED_BY(poolLock) = false;
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
     BackgroundThreads threads{};

@@ -2,7 +2,9 @@
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <algorithm>
 #include <csignal>
+#include <random>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -17,19 +19,43 @@ constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
 constexpr std::size_t MAX_DROPS = 256;
 constexpr int MAX_UNREAD = 64 * 1024;
 
+/** What an instance may send once it serves. */
+bool maySend(FrameType type) {
+    return type == FrameType::FETCH || type == FrameType::WORN || type == FrameType::PAUSE;
+}
+
+std::uint32_t makeStickyId() {
+    std::random_device random;
+    return std::max<std::uint32_t>(random(), 1);
+}
+
 }  // namespace
 
-Process::Process(SpawnResult result, Generation generation, const Socket &socket, MonotonicTime now)
-    : socket(socket),
-      lastUsed(now),
+Process::Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now)
+    : lastUsed(now),
       parts_(std::move(result)),
       pid_(parts_.pid),
-      generation_(generation),
+      id_(id),
+      stickyId_(makeStickyId()),
+      version_(version),
       since_(now) {}
 
 Process::~Process() = default;
 
+void Process::beginToServe(const Frame &serve, const std::vector<int> &descriptors, std::chrono::seconds timeout) {
+    const FrameSocket::Deadline deadline = FrameSocket::in(timeout);
+    parts_.control.send(serve, descriptors, deadline);
+    const Frame answer = parts_.control.receive(deadline);
+    if (answer.type != FrameType::READY) {
+        throw ProtocolException(answer.type == FrameType::FAILED && answer.fields.size() > 2 ? answer.field(2)
+                                                                                             : "an unexpected frame");
+    }
+}
+
 void Process::watch(EventLoop &loop, std::function<void()> died, std::function<void(Frame)> frame) {
+    if (!parts_.pidFd && !parts_.control) {
+        return;
+    }
     frame_ = std::move(frame);
     // On the loop: a process that has ended already calls back at once, and the callback needs its watcher.
     loop.runSync([&] { startWatchers(loop, std::move(died)); });
@@ -56,7 +82,7 @@ void Process::readFrames() {
     try {
         for (unsigned count = 0; std::optional<Frame> frame = parts_.control.tryReceive(); count++) {
             // It asks for one channel at a time for each of its threads. More would keep the loop from everybody else.
-            if (count == MAX_FRAMES_AT_ONCE || frame->type != FrameType::FETCH) {
+            if (count == MAX_FRAMES_AT_ONCE || !maySend(frame->type)) {
                 throw ProtocolException("it sends what it may not, or too much");
             }
             frame_(std::move(*frame));
@@ -121,6 +147,12 @@ void Process::sendIfRoom(const Frame &frame) {
 
 void Process::finish() {
     send(Frame(FrameType::FINISH));
+}
+
+void Process::pause(bool on) {
+    Frame frame(FrameType::PAUSE);
+    frame.add(std::string(on ? "1" : "0"));
+    send(frame);
 }
 
 void Process::kill() {

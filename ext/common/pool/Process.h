@@ -2,9 +2,12 @@
 
 #include <sys/types.h>
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <unordered_set>
 #include <vector>
 
@@ -18,6 +21,9 @@
 
 namespace Passenger {
 
+/** Of an instance, in its pool; never used again. */
+using InstanceId = StrongId<struct InstanceIdTag>;
+
 /**
  * An instance of an application: its process, its control socket, its output, the Socket it takes requests from.
  *
@@ -27,23 +33,35 @@ namespace Passenger {
 class Process {
 public:
     enum class State {
+        /** Has started, and waits until the instance that it replaces has ended. */
+        STANDBY,
         /** Takes requests. */
         SERVING,
+        /** Lives and takes none, until it is enabled again. */
+        DISABLED,
         /** Takes no new ones; ends by itself when it is done. */
         DRAINING,
         /** Has ended. */
         DEAD
     };
 
-    /** @param generation whose queue it takes from; zero: none */
-    Process(SpawnResult result, Generation generation, const Socket &socket, MonotonicTime now);
+    /** @param id unique in its pool. @param version of its Group's code that it runs */
+    Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now);
     ~Process();
 
     pid_t pid() const noexcept {
         return pid_;
     }
-    Generation generation() const noexcept {
-        return generation_;
+    InstanceId id() const noexcept {
+        return id_;
+    }
+    /** By which a client's next request finds it again; not 0, and hard to guess. */
+    std::uint32_t stickyId() const noexcept {
+        return stickyId_;
+    }
+    /** Which of its Group's versions it runs. */
+    std::uint64_t version() const noexcept {
+        return version_;
     }
     MonotonicTime since() const noexcept {
         return since_;
@@ -51,6 +69,13 @@ public:
     const SpawnResult &parts() const noexcept {
         return parts_;
     }
+    /** Whether it has watchers, or may have: then it must not be destroyed under the pool's lock. */
+    bool watched() const noexcept {
+        return parts_.pidFd || parts_.control || parts_.output;
+    }
+    /** Tells it to begin (SERVE), and waits until it does: not on the event loop, nor under a lock. Before watch().
+     *  @throws ProtocolException, IOException, SystemException */
+    void beginToServe(const Frame &serve, const std::vector<int> &descriptors, std::chrono::seconds timeout);
 
     /** Begins to watch: `died` when the process has ended, `frame` for each frame from its control socket. Both run on the loop, without
      *  the pool's lock. Once. */
@@ -63,6 +88,8 @@ public:
     }
     /** Asks it to finish what it has and to exit. */
     void finish();
+    /** Asks it to take no request for now, or to take them again. */
+    void pause(bool on);
     /** Answers its FETCH. */
     void giveChannel(ChannelId channel, int end);
     /** Tells it to close those of the channels that it was given. */
@@ -71,8 +98,15 @@ public:
 
     State state = State::SERVING;
     Socket socket;
-    /** MEMORY: when its last session ended. */
+    /** MEMORY: when its last session ended, and how many there were. */
     MonotonicTime lastUsed;
+    std::uint64_t requests = 0;
+    /** Why it has to be replaced; empty: it has not. */
+    std::string worn;
+    /** DRAINING: another one has taken its place, so that for the limits it does not count. */
+    bool replaced = false;
+    /** Bytes of memory (PSS) when it was last measured; 0: never. */
+    std::uint64_t memory = 0;
     /** When it was first seen draining. */
     std::optional<MonotonicTime> drainingSince;
 
@@ -83,7 +117,9 @@ private:
 
     SpawnResult parts_;
     pid_t pid_;
-    Generation generation_;
+    InstanceId id_;
+    std::uint32_t stickyId_;
+    std::uint64_t version_;
     MonotonicTime since_;
     std::function<void(Frame)> frame_;
     /** What it was given and not told to drop. */

@@ -12,7 +12,7 @@ SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPr
     options.userSwitching = lowerPrivilege;
     options.defaultUser = lowestUser;
     // Seed 002: it is get() that honours restart.txt.
-    pool_.checkRestarts();
+    pool_.checkRestart(options);
     return pool_.pulls(options) ? std::make_unique<StreamSession>(LocalSender::host(pool_, options))
                                 : pool_.get(options);
 }

@@ -10,7 +10,7 @@
 
 namespace Passenger {
 
-void Answer::arrive(Group::GetOutcome outcome) {
+void Answer::arrive(GetOutcome outcome) {
     const std::lock_guard<std::mutex> guard(mutex_);
     // An assertion here would end the process: it may be the event loop's thread.
     second_ = outcome_.has_value();
@@ -50,7 +50,8 @@ void PoolFixture::setUp() {
     PoolSettings settings;
     settings.maxSize = 3;
     settings.idleTime = std::chrono::seconds(60);
-    pool_ = std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, clock_, deposits_}, settings);
+    pool_ =
+        std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, clock_, deposits_, cpu_, false}, settings);
 }
 
 void PoolFixture::tearDown() {
@@ -73,7 +74,7 @@ Options PoolFixture::app(const std::string &root) {
 
 AnswerPtr PoolFixture::ask(const Options &options) {
     auto answer = std::make_shared<Answer>();
-    pool_->asyncGet(options, [answer](Group::GetOutcome outcome) { answer->arrive(std::move(outcome)); });
+    pool_->asyncGet(options, [answer](GetOutcome outcome) { answer->arrive(std::move(outcome)); });
     return answer;
 }
 
@@ -103,7 +104,7 @@ void PoolFixture::setMax(unsigned max) {
 void PoolFixture::advance(std::chrono::seconds time, std::chrono::seconds step) {
     for (std::chrono::seconds passed{0}; passed < time; passed += step) {
         clock_.advance(step);
-        pool_->collectIdle();
+        pool_->upkeep();
     }
 }
 

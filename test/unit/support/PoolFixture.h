@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,7 @@ namespace Passenger {
 /** What became of an asyncGet(). Thread-safe. */
 class Answer {
 public:
-    void arrive(Group::GetOutcome outcome);
+    void arrive(GetOutcome outcome);
     bool here() const;
     /** Whether it comes soon. */
     bool comes() const;
@@ -30,11 +31,23 @@ public:
 
 private:
     mutable std::mutex mutex_;
-    std::optional<Group::GetOutcome> outcome_;
+    std::optional<GetOutcome> outcome_;
     bool second_ = false;
 };
 
 using AnswerPtr = std::shared_ptr<Answer>;
+
+/** A machine that is as busy as the test says. */
+class FixedCpuLoad final : public CpuLoad {
+public:
+    unsigned cores() const override {
+        return 8;
+    }
+    double idleCores() override {
+        return idle;
+    }
+    std::atomic<double> idle{8};
+};
 
 /** For tests of a Pool whose instances live in memory: its spawners do what factory_ says, its time is clock_'s. */
 class PoolFixture : public LeakCheck {
@@ -63,6 +76,7 @@ protected:
     std::unique_ptr<DummySpawnerFactory> factory_;
     NoDeposits deposits_;
     ManualClock clock_;
+    FixedCpuLoad cpu_;
     std::unique_ptr<Pool> pool_;
 };
 

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <chrono>
+
+#include "base/Clock.h"
+
+namespace Passenger {
+
+/**
+ * When an application that fails to start may be tried again: after 0.5 s, 1, 2, 4, …, at last every minute; so no more than 5 attempts in
+ * 10 s. Instances that die soon after their start count too, but the first two of those are replaced at once: a single request may have
+ * killed them. Pure, but for what it remembers; not thread-safe.
+ */
+class Backoff {
+public:
+    /** An instance that lived for so long had started well. */
+    static constexpr std::chrono::seconds YOUNG{10};
+
+    bool mayTry(MonotonicTime now) const noexcept {
+        return now >= notBefore_;
+    }
+    /** When the next attempt may be; in the past: at once. */
+    MonotonicTime notBefore() const noexcept {
+        return notBefore_;
+    }
+    void spawnFailed(MonotonicTime now) noexcept;
+    void spawnSucceeded() noexcept;
+    /** An instance ended that nobody had told to. @param age since its start */
+    void instanceDied(MonotonicTime now, std::chrono::nanoseconds age) noexcept;
+    /** The application has changed: nothing counts that was before. */
+    void reset() noexcept;
+
+private:
+    unsigned failures_ = 0;
+    unsigned deaths_ = 0;
+    MonotonicTime lastDeath_{};
+    MonotonicTime notBefore_{};
+};
+
+}  // namespace Passenger

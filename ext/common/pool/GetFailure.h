@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace Passenger {
+
+/** Why there was no session, or no place in the line. */
+struct GetFailure {
+    enum class Reason {
+        /** No instance could be started; the report says why. */
+        SPAWN_FAILED,
+        /** As many wait as may (Options::maxQueueSize). */
+        QUEUE_FULL,
+        /** It waited for Options::maxQueueTime. */
+        TIMED_OUT,
+        /** Who asked gave up: Pool::cancel(). */
+        CLIENT_LEFT,
+        SHUTTING_DOWN
+    };
+
+    Reason reason;
+    std::string summary;
+    /** SPAWN_FAILED: everything known, for people, and the id under which the log has it. */
+    std::string report{};
+    std::string reportId{};
+
+    /** HTTP status to answer with. */
+    std::uint16_t status() const noexcept {
+        switch (reason) {
+            case Reason::SPAWN_FAILED:
+                return 500;
+            case Reason::TIMED_OUT:
+                return 504;
+            default:
+                return 503;
+        }
+    }
+    /** As much as is known. */
+    const std::string &text() const noexcept {
+        return report.empty() ? summary : report;
+    }
+};
+
+}  // namespace Passenger

@@ -1,0 +1,109 @@
+// Group: what it tells of itself.
+
+#include "pool/Group.h"
+
+namespace Passenger {
+
+GroupState Group::state(MonotonicTime now) const {
+    if (shutDown_) {
+        return GroupState::SHUT_DOWN;
+    }
+    if (deployment_) {
+        return GroupState::DEPLOYING;
+    }
+    if (serving() > 0) {
+        return deployFailure_ ? GroupState::DEPLOY_FAILED : GroupState::SERVING;
+    }
+    if (starting_ > 0 || standby_) {
+        return GroupState::STARTING;
+    }
+    return failsAtOnce(now) ? GroupState::FAILED : GroupState::DOWN;
+}
+
+GroupSnapshot Group::inspect(MonotonicTime now) const {
+    GroupSnapshot snapshot;
+    snapshot.name = name_;
+    snapshot.appRoot = options_.appRoot;
+    snapshot.environment = options_.environment;
+    snapshot.state = state(now);
+    snapshot.version = version_;
+    snapshot.starting = starting_;
+    snapshot.minInstances = options_.minInstances;
+    snapshot.maxInstances = maxInstances();
+    snapshot.counters = counters_;
+    snapshot.serviceTime = serviceTime_;
+    snapshot.queueTime = queueTime_;
+    snapshot.failure = snapshot.state == GroupState::DEPLOY_FAILED ? deployFailure_
+                       : snapshot.state == GroupState::FAILED      ? failure_
+                                                                   : std::nullopt;
+    snapshot.queue.waiting = waiters_.size();
+    snapshot.queue.limit = options_.maxQueueSize;
+    const std::optional<MonotonicTime> oldest = roomRequest().oldestWaiter;
+    snapshot.queue.oldest = oldest ? now - *oldest : std::chrono::nanoseconds(0);
+    if (line_) {
+        const unsigned inFlight = line_->inFlight();
+        const unsigned taken = line_->claims().taken();
+        snapshot.queue.waiting = inFlight > taken ? inFlight - taken : 0;
+    }
+    for (const ProcessPtr &process : processes_) {
+        snapshot.processes.push_back(inspect(*process, now));
+    }
+    if (standby_) {
+        snapshot.processes.push_back(inspect(*standby_->process, now));
+    }
+    return snapshot;
+}
+
+ProcessSnapshot Group::inspect(const Process &process, MonotonicTime now) const {
+    ProcessSnapshot snapshot;
+    snapshot.id = process.id();
+    snapshot.pid = process.pid();
+    snapshot.stickyId = process.stickyId();
+    snapshot.state = process.state;
+    snapshot.version = process.version();
+    snapshot.age = now - process.since();
+    snapshot.requests = process.requests;
+    snapshot.memory = process.memory;
+    snapshot.worn = process.worn;
+    const unsigned sessions = line_ ? line_->taken(process.socket.cells) : process.socket.sessions;
+    snapshot.sockets.push_back({process.socket.kind, process.socket.concurrency, sessions});
+    return snapshot;
+}
+
+const char *nameOf(GroupState state) noexcept {
+    switch (state) {
+        case GroupState::DOWN:
+            return "down";
+        case GroupState::STARTING:
+            return "starting";
+        case GroupState::SERVING:
+            return "serving";
+        case GroupState::DEPLOYING:
+            return "deploying";
+        case GroupState::DEPLOY_FAILED:
+            return "deploy-failed";
+        case GroupState::FAILED:
+            return "failed";
+        case GroupState::SHUT_DOWN:
+            return "shut-down";
+    }
+    return "unknown";
+}
+
+const char *nameOf(Process::State state) noexcept {
+    switch (state) {
+        case Process::State::STANDBY:
+            return "standby";
+        case Process::State::SERVING:
+            return "serving";
+        case Process::State::DISABLED:
+            return "disabled";
+        case Process::State::DRAINING:
+            return "draining";
+        case Process::State::DEAD:
+            return "dead";
+    }
+    return "unknown";
+}
+
+}  // namespace Passenger

@@ -1,0 +1,269 @@
+// The part of Group about what takes the place of something: versions after a restart, instances that are worn, and what people order.
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Log.h"
+#include "pool/Group.h"
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+// ----- Versions
+
+void Group::restart() {
+    Log::notice("event=app.restart app=\"{}\"", name_);
+    counters_.restarts++;
+    backoff_.reset();
+    failure_.reset();
+    deployFailure_.reset();
+    dropDeployment();
+    dropStandby();
+    if (line_) {
+        line_->takePeak();
+    } else {
+        peak_ = inFlight();
+    }
+    const unsigned now = serving();
+    restoreTo_ = std::max(now, restoreTo_);
+    SpawnerPointer fresh = context_.factory.create(options_);
+    const std::uint64_t version = ++lastVersion_;
+    if (now > 0 && options_.rollingRestarts) {
+        deployment_ = Deployment{version, std::move(fresh), line_ ? makeGeneration() : nullptr, false};
+    } else {
+        buryLater(std::exchange(spawner_, std::move(fresh)));
+        version_ = version;
+        if (line_ && now > 0) {
+            newLine();
+        }
+        retireOlderThan(version);
+    }
+    rescale();
+}
+
+/** Starts the first instance of the new version, if there may be one more. */
+void Group::deploy() {
+    if (pool_.admitReplacement(*this) &&
+        startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version, deployment_->spawner, deployment_->line,
+                             options_, InstanceId()})) {
+        deployment_->started = true;
+    }
+}
+
+/** The task's instance is ready (or on standby): what it was made to replace goes. */
+void Group::takeOver(const SpawnTask &task) {
+    if (task.purpose == SpawnTask::Purpose::DEPLOY) {
+        if (!deployment_ || deployment_->version != task.version) {
+            // It was on standby, and took over then.
+            return;
+        }
+        buryLater(std::exchange(spawner_, deployment_->spawner));
+        version_ = task.version;
+        deployment_.reset();
+        if (line_) {
+            line_->makeCurrent(task.line, 0);
+        }
+        retireOlderThan(version_);
+    } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
+        replacingOne_ = false;
+        const ProcessPtr worn = findProcess(task.replaces);
+        if (worn && (worn->state == Process::State::SERVING || worn->state == Process::State::DISABLED)) {
+            counters_.replaced++;
+            worn->replaced = true;
+            retire(worn);
+        }
+    }
+}
+
+void Group::deployFailed(const GetFailure &failure) {
+    counters_.deploysFailed++;
+    deployFailure_ = failure;
+    Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", name_,
+               failure.reportId);
+    dropDeployment();
+}
+
+void Group::dropDeployment() {
+    if (deployment_) {
+        buryLater(std::move(deployment_->spawner));
+        deployment_.reset();
+    }
+}
+
+void Group::retireOlderThan(std::uint64_t version) {
+    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+        if (process->version() < version &&
+            (process->state == Process::State::SERVING || process->state == Process::State::DISABLED)) {
+            process->replaced = true;
+            retire(process);
+        }
+    }
+}
+
+bool Group::mayAlwaysRestart() const {
+    if (starting_ > 0 || deployment_ || processes_.empty()) {
+        return false;
+    }
+    return lastBusy_ > processes_.back()->since() || (line_ ? line_->marks().peak() > 0 : peak_ > 0);
+}
+
+LineGenerationPtr Group::makeGeneration() {
+    context_.lastGeneration = Generation(context_.lastGeneration.value() + 1);
+    return std::make_shared<LineGeneration>(LineGeneration{context_.lastGeneration, RequestQueue()});
+}
+
+/** A line that has no instance yet. */
+void Group::newLine() {
+    line_->makeCurrent(makeGeneration(), 0);
+}
+
+// ----- Where only one instance may serve
+
+/** Limits of one are never exceeded by instances that serve: the new one is started, and waits for the old one's last answer. */
+bool Group::mustStandBy(const SpawnTask &task) const {
+    return maxInstances() == 1 && living() > 0 && task.purpose != SpawnTask::Purpose::GROW;
+}
+
+void Group::standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) {
+    starting_--;
+    process->state = Process::State::STANDBY;
+    standby_ = Standby{process, task};
+    takeOver(task);
+    activateStandby(after);
+}
+
+/** Once nothing else lives. */
+void Group::activateStandby(AfterUnlock &after) {
+    if (!standby_ || living() > 0) {
+        return;
+    }
+    const Standby standby = std::move(*standby_);
+    standby_.reset();
+    starting_++;
+    if (!line_) {
+        join(standby.task, standby.process, after);
+        return;
+    }
+    try {
+        context_.threads.run(
+            "serve", [this, standby] { attempt(standby.task, [&] { putToWork(standby.task, standby.process); }); });
+    } catch (const std::exception &error) {
+        standby.process->kill();
+        spawnFailed(standby.task, GetFailure{GetFailure::Reason::SPAWN_FAILED, error.what()}, after);
+    }
+}
+
+void Group::dropStandby() {
+    if (standby_) {
+        // Its control socket's end ends it.
+        standby_->process->state = Process::State::DEAD;
+        bury(std::move(standby_->process));
+        standby_.reset();
+    }
+}
+
+// ----- Single instances
+
+void Group::wear(Process &process, const std::string &why) {
+    if (process.state != Process::State::SERVING || !process.worn.empty()) {
+        return;
+    }
+    process.worn = why;
+    Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", name_, process.pid(), why);
+    rescale();
+}
+
+/** Starts the successor of a worn instance, one at a time. */
+void Group::replaceOne(MonotonicTime now) {
+    if (replacingOne_ || deployment_ || standby_ || !backoff_.mayTry(now)) {
+        return;
+    }
+    for (const ProcessPtr &process : processes_) {
+        if (!process->worn.empty() && process->state == Process::State::SERVING) {
+            SpawnTask task = growTask();
+            task.purpose = SpawnTask::Purpose::REPLACE;
+            task.replaces = process->id();
+            replacingOne_ = pool_.admitReplacement(*this) && startSpawn(std::move(task));
+            return;
+        }
+    }
+}
+
+ProcessPtr Group::findProcess(InstanceId id) const {
+    const auto found =
+        std::find_if(processes_.begin(), processes_.end(), [&](const ProcessPtr &p) { return p->id() == id; });
+    return found == processes_.end() ? nullptr : *found;
+}
+
+void Group::detach(const ProcessPtr &process) {
+    if (process->state != Process::State::SERVING && process->state != Process::State::DISABLED) {
+        return;
+    }
+    Log::notice("event=instance.detached app=\"{}\" pid={}", name_, process->pid());
+    if (process->state == Process::State::SERVING) {
+        restoreTo_ = std::max(restoreTo_, serving());
+    }
+    retire(process);
+    rescale();
+    pool_.roomMayHaveCome();
+}
+
+bool Group::disable(const ProcessPtr &process) {
+    if (process->state != Process::State::SERVING) {
+        return process->state == Process::State::DISABLED;
+    }
+    const unsigned limit = maxInstances();
+    const bool roomForAnother = (limit == 0 || size() < limit) && pool_.hasRoom();
+    if (serving() == 1 && !roomForAnother) {
+        return false;
+    }
+    Log::notice("event=instance.disabled app=\"{}\" pid={}", name_, process->pid());
+    restoreTo_ = std::max(restoreTo_, serving());
+    process->state = Process::State::DISABLED;
+    process->pause(true);
+    publish();
+    rescale();
+    return true;
+}
+
+void Group::enable(const ProcessPtr &process, AfterUnlock &after) {
+    if (process->state != Process::State::DISABLED) {
+        return;
+    }
+    Log::notice("event=instance.enabled app=\"{}\" pid={}", name_, process->pid());
+    process->state = Process::State::SERVING;
+    process->pause(false);
+    publish();
+    serveWaiters(after);
+    rescale();
+}
+
+/** Takes it out of service. In memory it is gone as soon as it is idle, a real one ends when it is done. */
+void Group::retire(const ProcessPtr &process) {
+    process->state = Process::State::DRAINING;
+    if (line_) {
+        process->finish();
+        publish();
+    } else if (process->socket.sessions == 0) {
+        process->state = Process::State::DEAD;
+        bury(process);
+        std::erase(processes_, process);
+    }
+}
+
+void Group::measured(Process &process, std::uint64_t bytes) {
+    process.memory = bytes;
+    const std::uint64_t limit = std::uint64_t{options_.memoryLimit} * 1024 * 1024;
+    if (limit > 0 && bytes > limit) {
+        wear(process, fmt::format("it uses {} MB of memory (PassengerMemoryLimit {})", bytes / (1024 * 1024),
+                                  options_.memoryLimit));
+    }
+}
+
+std::vector<ProcessPtr> Group::limitedProcesses() const {
+    return options_.memoryLimit > 0 ? processes_ : std::vector<ProcessPtr>();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,295 @@
+// The part of Group about how many instances there are.
+
+#include <algorithm>
+
+#include "base/Log.h"
+#include "pool/Group.h"
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+/** How often a line is looked at in which requests wait. */
+constexpr milliseconds SHORTEST_LOOK{5};
+constexpr milliseconds LONGEST_LOOK{50};
+/** How often it is looked at whether there is room for instances in reserve. */
+constexpr milliseconds RESERVE_LOOK{1000};
+/** How often it is looked at whether instances are needed. */
+constexpr milliseconds SHORTEST_IDLE_LOOK{100};
+constexpr milliseconds LONGEST_IDLE_LOOK{10000};
+constexpr int IDLE_LOOKS = 8;
+
+}  // namespace
+
+// ----- Numbers
+
+unsigned Group::serving() const {
+    return static_cast<unsigned>(std::count_if(
+        processes_.begin(), processes_.end(), [](const ProcessPtr &p) { return p->state == Process::State::SERVING; }));
+}
+
+unsigned Group::draining() const {
+    return static_cast<unsigned>(std::count_if(processes_.begin(), processes_.end(), [](const ProcessPtr &p) {
+        return p->state == Process::State::DRAINING;
+    }));
+}
+
+unsigned Group::size() const {
+    return living() + starting_ + (standby_ ? 1 : 0);
+}
+
+unsigned Group::active() const {
+    if (line_) {
+        return line_->claims().taken();
+    }
+    return static_cast<unsigned>(std::count_if(processes_.begin(), processes_.end(),
+                                               [](const ProcessPtr &p) { return p->socket.sessions > 0; }));
+}
+
+std::vector<pid_t> Group::pids() const {
+    std::vector<pid_t> pids;
+    for (const ProcessPtr &process : processes_) {
+        pids.push_back(process->pid());
+    }
+    return pids;
+}
+
+unsigned Group::inFlight() const {
+    return line_ ? line_->inFlight() : running_ + waiters_.size();
+}
+
+bool Group::busy(const Process &process) const {
+    return line_ ? line_->taken(process.socket.cells) > 0 : process.socket.sessions > 0;
+}
+
+/** 0: none but the pool's. */
+unsigned Group::maxInstances() const {
+    const unsigned perApp = context_.settings.maxInstancesPerApp;
+    if (options_.maxInstances == 0 || perApp == 0) {
+        return std::max(options_.maxInstances, perApp);
+    }
+    return std::min(options_.maxInstances, perApp);
+}
+
+bool Group::replacing() const {
+    return standby_ || replacingOne_ || (deployment_ && deployment_->started) ||
+           std::any_of(processes_.begin(), processes_.end(), [](const ProcessPtr &process) {
+               return process->state == Process::State::DRAINING && process->replaced;
+           });
+}
+
+// ----- Growing
+
+ScalingSnapshot Group::scaling(MonotonicTime now) {
+    ScalingSnapshot snapshot;
+    snapshot.serving = serving();
+    snapshot.starting = starting_;
+    snapshot.threads = options_.threads;
+    if (line_) {
+        lookAtLine(snapshot, now);
+    } else if (!waiters_.empty()) {
+        snapshot.waiting = waiters_.size();
+        snapshot.headAge = now - waiters_.head().since;
+    }
+    snapshot.serviceTime = recent_.quantile(0.5);
+    snapshot.sinceProgress = now - lastProgress_;
+    if (snapshot.waiting > 0) {
+        snapshot.idleCores = context_.cpu.idleCores();
+    }
+    snapshot.cores = context_.cpu.cores();
+    snapshot.minInstances = options_.minInstances;
+    snapshot.startInstances = options_.startInstances;
+    snapshot.restoreTo = restoreTo_;
+    snapshot.maxInstances = maxInstances();
+    const unsigned others = size() - snapshot.serving - starting_;
+    const bool oneApart = replacing() && snapshot.maxInstances > 1;
+    snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
+    snapshot.used = used_;
+    return snapshot;
+}
+
+/** The boards are read only when more is in flight than can run at once. */
+void Group::lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) {
+    lineSince_.reset();
+    if (line_->current() && (snapshot.serving == 0 || inFlight() > snapshot.serving * snapshot.threads)) {
+        const Line::Waiting waiting = line_->waiting();
+        snapshot.waiting = waiting.count;
+        lineSince_ = waiting.since;
+        snapshot.headAge = waiting.since ? now - *waiting.since : nanoseconds(0);
+    }
+    if (line_->current() && snapshot.serving == 0 && expecting_ && snapshot.waiting == 0) {
+        snapshot.waiting = 1;
+        lineSince_ = now;
+    }
+}
+
+void Group::rescale() {
+    if (shutDown_ || context_.shuttingDown) {
+        return;
+    }
+    const MonotonicTime now = context_.clock.now();
+    if (deployment_ && !deployment_->started) {
+        deploy();
+    }
+    replaceOne(now);
+    grow(now);
+    plan(now);
+}
+
+void Group::grow(MonotonicTime now) {
+    // While a new version is on its way, one more of the old would be in vain; and with some spawners it would be of the new.
+    const bool hold = standby_ || deployment_ || !backoff_.mayTry(now);
+    unsigned missing = hold ? 0 : instancesToStart(scaling(now));
+    while (missing > 0 && pool_.admit(*this, now) && startSpawn(growTask())) {
+        missing--;
+    }
+    if (missing == 0) {
+        pool_.satisfied(*this);
+        if (line_ && inFlight() <= serving() * options_.threads) {
+            line_->marks().clearWanted();
+        }
+    }
+}
+
+/** Sets the date at which the Group is looked at again. */
+void Group::plan(MonotonicTime now) {
+    std::optional<MonotonicTime> date;
+    const auto at = [&](MonotonicTime time) { date = date ? std::min(*date, time) : time; };
+    if (const std::optional<MonotonicTime> deadline = waiters_.nextDeadline()) {
+        at(*deadline);
+    }
+    const bool requestsWait = !waiters_.empty() || (line_ && (line_->marks().wanted() || lineSince_));
+    const bool somethingToDo = requestsWait || restoreTo_ > serving() || deployment_ ||
+                               (used_ && serving() < options_.minInstances) ||
+                               std::any_of(processes_.begin(), processes_.end(),
+                                           [](const ProcessPtr &process) { return !process->worn.empty(); });
+    if (somethingToDo && !backoff_.mayTry(now)) {
+        at(backoff_.notBefore());
+    } else if (requestsWait) {
+        at(now + std::clamp<nanoseconds>(recent_.quantile(0.5), SHORTEST_LOOK, LONGEST_LOOK));
+    } else if (pool_.wantsRoom(*this)) {
+        at(now + RESERVE_LOOK);
+    }
+    if (!processes_.empty() || (line_ && line_->current())) {
+        nextIdleLook_ = std::clamp(nextIdleLook_, now, now + idleInterval());
+        at(nextIdleLook_);
+    }
+    pool_.setDate(*this, date);
+}
+
+void Group::attend(MonotonicTime now, AfterUnlock &after) {
+    for (Waiter &waiter : waiters_.expire(now)) {
+        counters_.timedOut++;
+        queueTime_.add(now - waiter.since);
+        refuse(waiter,
+               GetFailure{GetFailure::Reason::TIMED_OUT,
+                          "no instance became free within the time that PassengerMaxRequestQueueTime allows"},
+               after);
+    }
+    if (now >= nextIdleLook_) {
+        collectIdle(now);
+        nextIdleLook_ = now + idleInterval();
+    }
+    rescale();
+}
+
+// ----- Shrinking
+
+nanoseconds Group::idleInterval() const {
+    const nanoseconds idleTime = context_.settings.idleTime;
+    // With no idle time nothing ends for being idle, but other things are looked at on the way.
+    return idleTime == nanoseconds(0)
+               ? LONGEST_IDLE_LOOK
+               : std::clamp<nanoseconds>(idleTime / IDLE_LOOKS, SHORTEST_IDLE_LOOK, LONGEST_IDLE_LOOK);
+}
+
+/** Ends instances that were not needed for the idle time. */
+void Group::collectIdle(MonotonicTime now) {
+    const unsigned current = inFlight();
+    const unsigned peak = line_ ? line_->takePeak() : std::max(peak_, current);
+    peak_ = current;
+    if (peak > 0) {
+        lastBusy_ = now;
+    }
+    endSlowDrains(now);
+    idle_.note(now, peak, context_.settings.idleTime);
+    unsigned surplus =
+        idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, options_.threads);
+    // The youngest go first: they have the least of what an application warms up.
+    const std::vector<ProcessPtr> candidates(processes_.rbegin(), processes_.rend());
+    for (const ProcessPtr &process : candidates) {
+        if (surplus == 0) {
+            break;
+        }
+        if (process->state == Process::State::SERVING && !busy(*process)) {
+            Log::info("event=instance.idle app=\"{}\" pid={}", name_, process->pid());
+            counters_.idled++;
+            restoreTo_ = 0;
+            retire(process);
+            surplus--;
+        }
+    }
+    closeLineIfUnused();
+}
+
+RoomRequest Group::roomRequest() const {
+    RoomRequest request;
+    request.serving = serving();
+    request.oldestWaiter = waiters_.empty() ? lineSince_ : std::optional(waiters_.head().since);
+    return request;
+}
+
+/** The instance that would go: an idle one, unused for the longest time, or else the one that has served longest. */
+ProcessPtr Group::leastNeeded() const {
+    ProcessPtr least;
+    bool leastBusy = true;
+    for (const ProcessPtr &process : processes_) {
+        if (process->state != Process::State::SERVING) {
+            continue;
+        }
+        const bool isBusy = busy(*process);
+        const bool before =
+            !least || (leastBusy && !isBusy) || (leastBusy == isBusy && !isBusy && process->lastUsed < least->lastUsed);
+        if (before) {
+            least = process;
+            leastBusy = isBusy;
+        }
+    }
+    return least;
+}
+
+std::optional<RoomCandidate> Group::roomCandidate() const {
+    const ProcessPtr process = leastNeeded();
+    if (!process) {
+        return std::nullopt;
+    }
+    RoomCandidate candidate;
+    candidate.serving = serving();
+    candidate.minInstances = options_.minInstances;
+    candidate.idle = !busy(*process);
+    candidate.oldestWaiter = roomRequest().oldestWaiter;
+    // Who pulls says nothing when it is done; the Group's last request stands for all of them.
+    candidate.lastNeeded = line_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
+    candidate.servingSince = process->since();
+    return candidate;
+}
+
+void Group::evict() {
+    const ProcessPtr process = leastNeeded();
+    Log::info("event=instance.evicted app=\"{}\" pid={}", name_, process->pid());
+    counters_.evicted++;
+    restoreTo_ = 0;
+    if (serving() <= options_.minInstances) {
+        // Until its next request, it has no claim to its minimum.
+        used_ = false;
+    }
+    retire(process);
+    closeLineIfUnused();
+    plan(context_.clock.now());
+}
+
+}  // namespace Passenger

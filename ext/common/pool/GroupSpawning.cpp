@@ -1,0 +1,250 @@
+// The part of Group that leads from a spawner to an instance that serves.
+
+#include <csignal>
+#include <random>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/PidFd.h"
+#include "pool/Group.h"
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+namespace {
+
+/** For an instance that was killed to be gone. */
+constexpr std::chrono::seconds KILL_TIMEOUT{20};
+
+std::string makeReportId() {
+    std::random_device random;
+    return fmt::format("{:08x}", random());
+}
+
+}  // namespace
+
+Group::SpawnTask Group::growTask() const {
+    return SpawnTask{SpawnTask::Purpose::GROW,           version_, spawner_,
+                     line_ ? line_->current() : nullptr, options_, InstanceId()};
+}
+
+/** False: no thread is to be had; whoever comes next tries again. */
+bool Group::startSpawn(SpawnTask task) {
+    try {
+        // The thread needs our lock first.
+        context_.threads.run("spawn", [this, task = std::move(task)] { runSpawn(task); });
+    } catch (const std::exception &error) {
+        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name_, error.what());
+        return false;
+    }
+    starting_++;
+    return true;
+}
+
+/** In a background thread. */
+void Group::runSpawn(const SpawnTask &task) {
+    attempt(task, [&] {
+        restartFiles_.begin();
+        SpawnResult result = task.spawner->spawn(task.options);
+        InstanceId id;
+        {
+            const PoolGuard guard(context_);
+            id = context_.lastInstance = InstanceId(context_.lastInstance.value() + 1);
+        }
+        started(task, std::make_shared<Process>(std::move(result), id, task.version, context_.clock.now()));
+    });
+}
+
+/** Does a part of the task; what it throws is the task's failure. */
+void Group::attempt(const SpawnTask &task, const std::function<void()> &work) {
+    GetFailure failure{GetFailure::Reason::SPAWN_FAILED, ""};
+    try {
+        work();
+        return;
+    } catch (const SpawnException &error) {
+        failure.summary = error.what();
+        failure.report = error.report();
+    } catch (const std::exception &error) {
+        failure.summary = error.what();
+    }
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        spawnFailed(task, failure, after);
+    }
+    run(after);
+}
+
+/** Whether the instance is still of use, now that it is here. */
+bool Group::wanted(const SpawnTask &task) const {
+    if (shutDown_ || context_.shuttingDown) {
+        return false;
+    }
+    if (deployment_ && deployment_->version == task.version) {
+        return true;
+    }
+    return task.version == version_ && (!line_ || (task.line && line_->current() == task.line));
+}
+
+void Group::started(const SpawnTask &task, const ProcessPtr &process) {
+    process->socket.concurrency = task.options.threads;
+    AfterUnlock after;
+    bool standsBy = false;
+    {
+        const PoolGuard guard(context_);
+        standsBy = wanted(task) && mustStandBy(task);
+        if (standsBy) {
+            standBy(task, process, after);
+        }
+    }
+    run(after);
+    if (!standsBy) {
+        putToWork(task, process);
+    }
+}
+
+/** In a background thread: gives the instance its queue, if it pulls, and takes it into service. */
+void Group::putToWork(const SpawnTask &task, const ProcessPtr &process) {
+    if (line_) {
+        serveFromQueue(task, *process);
+    }
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        join(task, process, after);
+    }
+    run(after);
+    watch(process);
+}
+
+/** From "here is your queue" to "I take from it". The application's own hooks run in between. */
+void Group::serveFromQueue(const SpawnTask &task, Process &process) {
+    process.socket.kind = Socket::Kind::QUEUE;
+    Frame serve(FrameType::SERVE);
+    FileDescriptor claims;
+    FileDescriptor marks;
+    {
+        const PoolGuard guard(context_);
+        const std::optional<CellRange> cells = line_->allocate(task.options.threads);
+        if (!cells) {
+            throw SpawnException(
+                fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
+        }
+        process.socket.cells = *cells;
+        claims = line_->claims().memory().descriptor().duplicate();
+        marks = line_->marks().memory().readOnlyDescriptor();
+    }
+    serve.add(std::uint64_t{process.socket.cells.first});
+    serve.add(std::uint64_t{process.socket.cells.count});
+    serve.add(name_);
+    serve.add(std::uint64_t{task.options.maxRequests});
+    try {
+        process.beginToServe(serve, {task.line->queue.receivingEnd().get(), claims.get(), marks.get()},
+                             task.options.startTimeout);
+    } catch (const std::exception &error) {
+        const SpawnResult &parts = process.parts();
+        signalPidFd(parts.pidFd, SIGKILL);
+        waitPidFd(parts.pidFd, KILL_TIMEOUT);
+        const PoolGuard guard(context_);
+        // It may have taken a request already.
+        line_->giveUp(process.socket.cells);
+        throw SpawnException(
+            fmt::format("instance {} of {} did not begin to serve: {}", parts.pid, name_, error.what()),
+            parts.output ? parts.output->lastLines() : "");
+    }
+}
+
+void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) {
+    const MonotonicTime now = context_.clock.now();
+    starting_--;
+    counters_.spawned++;
+    process->state = Process::State::SERVING;
+    processes_.push_back(process);
+    if (line_) {
+        const SpawnResult &parts = process->parts();
+        context_.deposits.deposit(
+            "instance:" + std::to_string(process->pid()),
+            fmt::format("{} {} {} {}", process->pid(), slot_, process->socket.cells.first, process->socket.cells.count),
+            {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
+             line_->claims().memory().descriptor().get()});
+    }
+    const bool stays = wanted(task);
+    Log::notice("event=instance.started app=\"{}\" pid={}", name_, process->pid());
+    if (stays) {
+        backoff_.spawnSucceeded();
+        failure_.reset();
+        expecting_ = false;
+        idle_.restart(now);
+        lastProgress_ = now;
+        takeOver(task);
+        if (serving() >= restoreTo_) {
+            restoreTo_ = 0;
+        }
+        publish();
+        serveWaiters(after);
+    } else {
+        retire(process);
+    }
+    rescale();
+    pool_.roomMayHaveCome();
+}
+
+/** Not before it has joined: the callbacks take the lock, and what they find must be complete. */
+void Group::watch(const ProcessPtr &process) {
+    try {
+        process->watch(
+            context_.loop,
+            [this, process = std::weak_ptr<Process>(process)] { pool_.processDied(*this, process.lock()); },
+            [this, raw = process.get()](const Frame &frame) { pool_.processSent(*this, *raw, frame); });
+    } catch (const std::exception &error) {
+        // Nobody would notice its end.
+        Log::error("event=instance.unwatched app=\"{}\" pid={} error=\"{}\" action=kill", name_, process->pid(),
+                   error.what());
+        process->kill();
+        pool_.processDied(*this, process);
+    }
+}
+
+void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) {
+    starting_--;
+    if (task.purpose == SpawnTask::Purpose::REPLACE) {
+        replacingOne_ = false;
+    }
+    const bool deploying = deployment_ && deployment_->version == task.version;
+    if (shutDown_ || (task.version != version_ && !deploying)) {
+        // It was cancelled.
+        rescale();
+        pool_.roomMayHaveCome();
+        return;
+    }
+    failure.reportId = makeReportId();
+    counters_.spawnsFailed++;
+    backoff_.spawnFailed(context_.clock.now());
+    Log::error("event=spawn.failed app=\"{}\" report={} error=\"{}\"", name_, failure.reportId, failure.summary);
+    std::istringstream report(failure.report);
+    for (std::string text; std::getline(report, text);) {
+        Log::error("report={} {}", failure.reportId, text);
+    }
+    if (deploying) {
+        deployFailed(failure);
+    }
+    restoreTo_ = 0;
+    if (serving() == 0 && starting_ == 0) {
+        // Refused first: the queue's end would only make them ask again.
+        refuseAll(failure, after);
+        failure_ = failure;
+        if (line_ && line_->current()) {
+            failedGeneration_ = line_->current()->number;
+            closeLine();
+        }
+    }
+    rescale();
+    pool_.roomMayHaveCome();
+}
+
+}  // namespace Passenger

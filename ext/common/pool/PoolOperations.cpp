@@ -1,0 +1,129 @@
+// Pool: what people order and ask.
+
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+void Pool::configure(const PoolSettings &settings) {
+    const PoolGuard guard(context_);
+    context_.settings = settings;
+    for (Group *group : bySlot_) {
+        group->rescale();
+    }
+}
+
+void Pool::setMax(unsigned max) {
+    const PoolGuard guard(context_);
+    context_.settings.maxSize = max;
+    roomMayHaveCome();
+}
+
+unsigned Pool::getActive() const {
+    const PoolGuard guard(context_);
+    unsigned sum = 0;
+    for (const Group *group : bySlot_) {
+        sum += group->active();
+    }
+    return sum;
+}
+
+unsigned Pool::getCount() const {
+    const PoolGuard guard(context_);
+    unsigned sum = 0;
+    for (const Group *group : bySlot_) {
+        sum += group->living();
+    }
+    return sum;
+}
+
+pid_t Pool::getSpawnServerPid() const {
+    return context_.factory.spawnServerPid();
+}
+
+void Pool::clear() {
+    const PoolGuard guard(context_);
+    for (Group *group : bySlot_) {
+        group->clear();
+    }
+    roomMayHaveCome();
+}
+
+PoolSnapshot Pool::inspect() const {
+    const PoolGuard guard(context_);
+    const MonotonicTime now = context_.clock.now();
+    PoolSnapshot snapshot;
+    snapshot.maxSize = context_.settings.maxSize;
+    snapshot.size = size();
+    snapshot.waitingForRoom = static_cast<unsigned>(wishes_.size());
+    snapshot.superGroups.reserve(bySlot_.size());
+    for (const Group *group : bySlot_) {
+        SuperGroupSnapshot &superGroup = snapshot.superGroups.emplace_back();
+        superGroup.name = group->name();
+        superGroup.groups.push_back(group->inspect(now));
+    }
+    return snapshot;
+}
+
+std::map<std::string, std::vector<pid_t>> Pool::instances() const {
+    const PoolGuard guard(context_);
+    std::map<std::string, std::vector<pid_t>> all;
+    for (const Group *group : bySlot_) {
+        all[group->name()] = group->pids();
+    }
+    return all;
+}
+
+bool Pool::restart(const std::string &name) {
+    const PoolGuard guard(context_);
+    const auto found = superGroups_.find(name);
+    if (found == superGroups_.end() || context_.shuttingDown) {
+        return false;
+    }
+    found->second->group().restart();
+    return true;
+}
+
+std::pair<Group *, ProcessPtr> Pool::findInstance(InstanceId instance) const {
+    for (Group *group : bySlot_) {
+        if (ProcessPtr process = group->findProcess(instance)) {
+            return {group, std::move(process)};
+        }
+    }
+    return {};
+}
+
+bool Pool::detach(InstanceId instance) {
+    const PoolGuard guard(context_);
+    const auto [group, process] = findInstance(instance);
+    if (!process) {
+        return false;
+    }
+    group->detach(process);
+    return true;
+}
+
+Pool::Disabling Pool::disable(InstanceId instance) {
+    const PoolGuard guard(context_);
+    const auto [group, process] = findInstance(instance);
+    if (!process) {
+        return Disabling::UNKNOWN_INSTANCE;
+    }
+    return group->disable(process) ? Disabling::DONE : Disabling::LAST_ONE;
+}
+
+bool Pool::enable(InstanceId instance) {
+    AfterUnlock after;
+    bool known = false;
+    {
+        const PoolGuard guard(context_);
+        const auto [group, process] = findInstance(instance);
+        known = process != nullptr;
+        if (known) {
+            group->enable(process, after);
+        }
+    }
+    run(after);
+    return known;
+}
+
+}  // namespace Passenger

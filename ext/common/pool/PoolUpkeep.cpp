@@ -1,0 +1,167 @@
+// Pool: what happens by the clock, by files, and by what comes from the loop.
+
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+void Pool::upkeep() {
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        armedFor_.reset();
+        const MonotonicTime now = context_.clock.now();
+        for (Group *group : agenda_.due(now)) {
+            group->attend(now, after);
+        }
+        arm();
+    }
+    run(after);
+}
+
+void Pool::rescale() {
+    const PoolGuard guard(context_);
+    for (Group *group : bySlot_) {
+        group->rescale();
+    }
+}
+
+// ----- Restart files
+
+void Pool::checkRestarts() {
+    const LockGuard one(restartCheck_);
+    std::vector<Group *> groups;
+    {
+        const PoolGuard guard(context_);
+        groups = bySlot_;
+    }
+    std::vector<Group *> changed;
+    std::vector<Group *> always;
+    for (Group *group : groups) {
+        if (group->restartFiles().changed()) {
+            changed.push_back(group);
+        } else if (group->restartFiles().always()) {
+            always.push_back(group);
+        }
+    }
+    const PoolGuard guard(context_);
+    restart(changed, always);
+}
+
+void Pool::checkRestart(const Options &options) {
+    const LockGuard one(restartCheck_);
+    Group *group = nullptr;
+    {
+        const PoolGuard guard(context_);
+        if (const auto found = superGroups_.find(options); found != superGroups_.end()) {
+            group = &found->second->group();
+        }
+    }
+    if (group == nullptr) {
+        return;
+    }
+    const bool changed = group->restartFiles().changed();
+    const bool always = !changed && group->restartFiles().always();
+    const PoolGuard guard(context_);
+    restart(changed ? std::vector<Group *>{group} : std::vector<Group *>(),
+            always ? std::vector<Group *>{group} : std::vector<Group *>());
+}
+
+void Pool::restart(const std::vector<Group *> &changed, const std::vector<Group *> &always) {
+    if (context_.shuttingDown) {
+        return;
+    }
+    for (Group *group : changed) {
+        group->restart();
+    }
+    for (Group *group : always) {
+        if (group->mayAlwaysRestart()) {
+            group->restart();
+        }
+    }
+}
+
+std::vector<std::string> Pool::restartFolders() const {
+    const PoolGuard guard(context_);
+    std::vector<std::string> folders;
+    folders.reserve(bySlot_.size());
+    for (Group *group : bySlot_) {
+        folders.push_back(group->restartFiles().folder());
+    }
+    return folders;
+}
+
+// ----- Memory
+
+void Pool::checkMemory() {
+    if (!parts_.measureMemory) {
+        return;
+    }
+    std::vector<std::pair<Group *, ProcessPtr>> processes;
+    {
+        const PoolGuard guard(context_);
+        for (Group *group : bySlot_) {
+            for (ProcessPtr &process : group->limitedProcesses()) {
+                processes.emplace_back(group, std::move(process));
+            }
+        }
+    }
+    for (auto &[group, process] : processes) {
+        const std::optional<std::uint64_t> bytes = parts_.measureMemory(*process);
+        const PoolGuard guard(context_);
+        if (bytes && !context_.shuttingDown) {
+            group->measured(*process, *bytes);
+        }
+    }
+}
+
+// ----- What comes from the loop
+
+void Pool::processDied(Group &group, const ProcessPtr &process) {
+    if (!process) {
+        return;
+    }
+    AfterUnlock after;
+    {
+        const PoolGuard guard(context_);
+        group.processDied(process, after);
+    }
+    run(after);
+}
+
+void Pool::processSent(Group &group, Process &process, const Frame &frame) {
+    const PoolGuard guard(context_);
+    group.processSent(process, frame);
+}
+
+void Pool::senderGone(std::uint32_t childSlot) {
+    const auto channels = context_.channels.removeSender(childSlot);
+    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
+    for (const auto &[channel, groupSlot] : channels) {
+        byGroup[groupSlot].push_back(channel);
+    }
+    const PoolGuard guard(context_);
+    for (Group *group : bySlot_) {
+        group->senderGone(childSlot);
+        if (const auto gone = byGroup.find(group->slot()); gone != byGroup.end()) {
+            group->channelsGone(gone->second);
+        }
+    }
+}
+
+void Pool::channelGone(ChannelId channel, std::uint32_t groupSlot) {
+    const PoolGuard guard(context_);
+    if (groupSlot < bySlot_.size()) {
+        bySlot_[groupSlot]->channelsGone({channel});
+    }
+}
+
+bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
+    const PoolGuard guard(context_);
+    if (groupSlot >= bySlot_.size() || !bySlot_[groupSlot]->pulls()) {
+        return false;
+    }
+    bySlot_[groupSlot]->resetMark(channel);
+    return true;
+}
+
+}  // namespace Passenger

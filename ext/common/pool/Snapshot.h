@@ -1,0 +1,124 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/LogHistogram.h"
+#include "pool/GetFailure.h"
+#include "pool/Process.h"
+
+// What Pool::inspect() tells: plain values, of one moment.
+
+namespace Passenger {
+
+struct SocketSnapshot {
+    Socket::Kind kind = Socket::Kind::MEMORY;
+    /** Requests it can run at once, and those it runs. */
+    unsigned concurrency = 0;
+    unsigned sessions = 0;
+};
+
+struct ProcessSnapshot {
+    InstanceId id;
+    /** 0: it lives in memory. */
+    pid_t pid = 0;
+    std::uint32_t stickyId = 0;
+    Process::State state = Process::State::SERVING;
+    std::uint64_t version = 0;
+    /** Since its start. */
+    std::chrono::nanoseconds age{0};
+    /** MEMORY: requests that it was given. */
+    std::uint64_t requests = 0;
+    /** Bytes (PSS) when last measured; 0: never. */
+    std::uint64_t memory = 0;
+    /** Why it is being replaced; empty: it is not. */
+    std::string worn;
+    std::vector<SocketSnapshot> sockets;
+};
+
+struct QueueSnapshot {
+    unsigned waiting = 0;
+    /** For how long the oldest request waits. */
+    std::chrono::nanoseconds oldest{0};
+    /** Options::maxQueueSize. */
+    unsigned limit = 0;
+};
+
+/** What happened since the Group was made. */
+struct GroupCounters {
+    std::uint64_t requests = 0;
+    std::uint64_t refused = 0;
+    std::uint64_t timedOut = 0;
+    std::uint64_t clientsLeft = 0;
+    std::uint64_t spawned = 0;
+    std::uint64_t spawnsFailed = 0;
+    std::uint64_t restarts = 0;
+    std::uint64_t deploysFailed = 0;
+    /** Instances that ended without having been told to. */
+    std::uint64_t died = 0;
+    /** Because of MaxRequests or the memory limit. */
+    std::uint64_t replaced = 0;
+    std::uint64_t evicted = 0;
+    std::uint64_t idled = 0;
+};
+
+enum class GroupState {
+    /** Nothing runs, and the next request starts it. */
+    DOWN,
+    /** The first instance is being started. */
+    STARTING,
+    SERVING,
+    /** The old version serves while the new one is being started. */
+    DEPLOYING,
+    /** The new version did not start; the old one serves until the restart file changes again. */
+    DEPLOY_FAILED,
+    /** It did not start; its requests are answered with the report until it is tried again. */
+    FAILED,
+    SHUT_DOWN
+};
+
+struct GroupSnapshot {
+    std::string name;
+    std::string appRoot;
+    std::string environment;
+    GroupState state = GroupState::DOWN;
+    /** Counts restarts. */
+    std::uint64_t version = 0;
+    std::vector<ProcessSnapshot> processes;
+    /** Instances that are being started. */
+    unsigned starting = 0;
+    unsigned minInstances = 0;
+    /** 0: none but the pool's. */
+    unsigned maxInstances = 0;
+    QueueSnapshot queue;
+    GroupCounters counters;
+    LogHistogram serviceTime;
+    LogHistogram queueTime;
+    /** DEPLOY_FAILED, FAILED: why. */
+    std::optional<GetFailure> failure;
+};
+
+/** By the name that restart() takes, a SuperGroup is addressed; it holds exactly one Group. */
+struct SuperGroupSnapshot {
+    std::string name;
+    std::vector<GroupSnapshot> groups;
+};
+
+struct PoolSnapshot {
+    unsigned maxSize = 0;
+    /** Instances that count for it. */
+    unsigned size = 0;
+    /** Applications that wait for room. */
+    unsigned waitingForRoom = 0;
+    std::vector<SuperGroupSnapshot> superGroups;
+};
+
+const char *nameOf(GroupState state) noexcept;
+const char *nameOf(Process::State state) noexcept;
+
+}  // namespace Passenger
