@@ -82,7 +82,7 @@ private:
 class MarksView {
 public:
     explicit MarksView(const FileDescriptor &fd);
-    /** Withdraws the tickets up to `ticket`, with a full barrier before whatever follows. */
+    /** Withdraws the tickets up to `ticket`, before any claim is read that is asked for afterwards (sequentially consistent). */
     void withdraw(ChannelId channel, Ticket ticket) noexcept;
     /** Counts one more in flight for this child. @return how many are in flight in all children */
     unsigned add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept;
