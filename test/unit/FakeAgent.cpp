@@ -20,6 +20,7 @@
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
 #include "base/Log.h"
+#include "base/Mutex.h"
 #include "io/Frame.h"
 #include "io/SocketPair.h"
 
@@ -48,6 +49,7 @@ public:
     }
 
     void update(const AgentSettings &settings) override {
+        const LockGuard guard(mutex_);
         environment_ = settings.environment;
     }
 
@@ -56,7 +58,7 @@ public:
     }
 
     std::string warning() const override {
-        return environment_ == "warn" ? "as you wished" : "";
+        return environment() == "warn" ? "as you wished" : "";
     }
 
     void stop() override {
@@ -120,11 +122,16 @@ private:
         }
     }
 
+    std::string environment() const {
+        const LockGuard guard(mutex_);
+        return environment_;
+    }
+
     Frame answer(Frame request) {
         switch (request.type) {
             case FrameType::HELLO: {
                 Frame welcome(FrameType::WELCOME,
-                              {std::to_string(::getpid()), std::to_string(instancePid_), environment_});
+                              {std::to_string(::getpid()), std::to_string(instancePid_), environment()});
                 for (const auto &deposit : restored_) {
                     welcome.add(deposit.key + "=" + deposit.note);
                 }
@@ -172,7 +179,8 @@ private:
     Deposits &deposits_;
     DescriptorPair stop_;
     std::vector<Deposit> restored_;
-    std::string environment_;
+    mutable Mutex mutex_{Locks::POOL_ENGINE};
+    std::string environment_ GUARDED_BY(mutex_);
     pid_t instancePid_ = 0;
     FileDescriptor serverSocket_;
     boost::thread thread_;
