@@ -4,6 +4,7 @@ EXTRA_DIST += \
     %D%/lint-module \
     %D%/lint-structure \
     %D%/run-tests \
+    %D%/sanitize \
     %D%/server \
     %D%/setup \
     %D%/test

@@ -16,17 +16,19 @@ TEST_ENVIRONMENT = \
     PASSENGER_MODULE='$(abs_top_builddir)/ext/apache2/.libs/mod_passenger.so' \
     HTTPD='$(HTTPD)' \
     APXS='$(APXS)' \
-    RUBY='$(RUBY)'
+    RUBY='$(RUBY)' \
+    TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/test/unit/support/thread_sanitizer.supp:$$TSAN_OPTIONS"
 RUN_TESTS = $(TEST_ENVIRONMENT) $(RUBY) $(top_srcdir)/script/run-tests
 
-.PHONY: test unit ruby-test integration
+.PHONY: test unit unit-programs ruby-test integration
 
 # `make check` and `make test` run everything; TEST=name runs what has name in its name.
 check-local: all
 	$(RUN_TESTS) $(TEST_SUITES)
 test: check
 
-unit: all test/unit/unit_tests$(EXEEXT)
+unit-programs: root/lib root/passenger-agent$(EXEEXT) test/unit/unit_tests$(EXEEXT)
+unit: unit-programs
 	TEST='$(TEST)' $(RUN_TESTS) unit
 ruby-test: root/lib
 	TEST='$(TEST)' $(RUN_TESTS) ruby

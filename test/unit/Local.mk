@@ -89,7 +89,6 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/StreamClient.cpp \
     %D%/support/StreamClient.h \
     %D%/support/TestThread.h \
-    %D%/support/ThreadSanitizer.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \
     %D%/WatchdogTest.cpp
@@ -102,3 +101,5 @@ check_PROGRAMS += test/unit/fake_agent
 %C%_fake_agent_SOURCES = %D%/FakeAgent.cpp
 %C%_fake_agent_LDADD = $(PASSENGER_LIBS)
 EXTRA_%C%_unit_tests_DEPENDENCIES = test/unit/fake_agent$(EXEEXT)
+
+EXTRA_DIST += %D%/support/thread_sanitizer.supp
