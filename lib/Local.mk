@@ -4,6 +4,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/app_loader.rb \
     %D%/passenger/app_process.rb \
     %D%/passenger/body_source.rb \
+    %D%/passenger/boot_keeper.rb \
     %D%/passenger/channel.rb \
     %D%/passenger/channels.rb \
     %D%/passenger/chunked_decoder.rb \
@@ -30,5 +31,6 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/spawn_server.rb \
     %D%/passenger/stream_body.rb \
     %D%/passenger/stream_exchange.rb \
+    %D%/passenger/subreaper.rb \
     %D%/passenger/wait_statuses.rb
 EXTRA_DIST += %D%/passenger/README.md

@@ -1,8 +1,10 @@
 # frozen_string_literal: true
 
+require_relative "boot_keeper"
 require_relative "frame_socket"
 require_relative "log"
 require_relative "privileges"
+require_relative "subreaper"
 require_relative "wait_statuses"
 
 module PhusionPassenger
@@ -33,10 +35,12 @@ module PhusionPassenger
     def initialize(control)
       @control = control
       @wait_statuses = WaitStatuses.new
+      @booting = {}
     end
 
     # Until the agent closes the socket. A Ctrl-C in the terminal is for the agent to act upon.
     def run
+      Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle") unless Subreaper.become
       trap("CHLD") { reap }
       trap("INT") { nil }
       @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
@@ -52,10 +56,12 @@ module PhusionPassenger
 
     private
 
-    # It has no children but those it started, so it waits for any.
+    # Its children are those it started and, as for any subreaper, their orphans. So it waits for any.
     def reap
       while (pid, status = Process.wait2(-1, Process::WNOHANG))
         @wait_statuses.tell(pid, status)
+        kept = @booting.delete(pid)
+        @wait_statuses.tell(kept, nil) if status.exitstatus == BootKeeper::ENDED
       end
     rescue Errno::ECHILD
       nil
@@ -64,43 +70,72 @@ module PhusionPassenger
     def answer(frame)
       raise StartFailed.new("spawn server asked", "frame #{frame.type} is unknown") if frame.type != Frame::Spawn::START
 
-      control, output, wait_status = frame.take_descriptors(3)
-      @control.write(Frame::Spawn::STARTED, start(frame, control, output, wait_status))
+      @control.write(Frame::Spawn::STARTED, *start(frame, *frame.take_descriptors(4)))
     rescue StartFailed => e
       @control.write(Frame::Spawn::FAILED, e.step, e.message)
     ensure
       frame.close_descriptors
     end
 
-    def start(frame, control, output, wait_status)
+    # Gives its pid and its keeper's.
+    def start(frame, control, output, wait_status, boot)
       role, command, user, group = (0..3).map { |index| frame.text(index) }
       raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
 
       reader, writer = IO.pipe(binmode: true)
-      pid = fork do
+      keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
         become(role, command, Privileges.new(user, group), frame.map(4), control, output)
-      rescue StandardError => e
-        writer.write([step_of(e), e.message].join("\0"))
-      ensure
-        exit!(1)
       end
-      @wait_statuses.expect(pid, wait_status.dup)
       writer.close
-      step, text = reader.read.split("\0", 2)
-      raise StartFailed.new(step, text) if step
-
-      pid
+      pid = pid_from(reader.read)
+      @booting[keeper] = pid
+      @wait_statuses.expect(pid, wait_status.dup)
+      [pid, keeper]
     rescue SystemCallError => e
       raise StartFailed.new("process forked", e.message)
     ensure
       [reader, writer].each { |io| io&.close }
     end
 
+    # It forks the process, which says its pid and what the block fails with through `writer`.
+    def fork_keeper(keeper, control, output, writer, &block)
+      fork do
+        @control.close
+        @wait_statuses.forget
+        keeper.start { tell(writer, &block) }
+        [control, output, writer].each(&:close)
+        keeper.watch
+      rescue SystemCallError => e
+        writer.write("\nprocess forked\0#{e.message}")
+      ensure
+        exit!(1)
+      end
+    end
+
+    # In the new process.
+    def tell(writer)
+      writer.write("#{Process.pid}\n")
+      yield
+    rescue StandardError => e
+      writer.write([step_of(e), e.message].join("\0"))
+    ensure
+      exit!(1)
+    end
+
+    # Of the process, which may have said instead what it failed with.
+    def pid_from(told)
+      pid, failure = told.split("\n", 2)
+      raise StartFailed.new(*failure.split("\0", 2)) unless failure.to_s.empty?
+      raise StartFailed.new("process forked", "it ended at once") unless pid
+
+      Integer(pid)
+    end
+
     def step_of(error)
       error.is_a?(Privileges::Refused) ? "privileges dropped" : "Ruby started"
     end
 
-    # In the new process. Returns only by an exception.
+    # Returns only by an exception.
     def become(role, command, privileges, environment, control, output)
       notice_skipped if privileges.skipped?
       privileges.drop

@@ -2,26 +2,25 @@
 
 module PhusionPassenger
   # Tells the agent, which is not the parent, how the processes ended that this one started: the wait status as a decimal number on a
-  # pipe of each. A process may end before its pid is known here.
+  # pipe of each.
   class WaitStatuses
     def initialize
       @pipes = {}
-      @early = {}
     end
 
-    # The process with this pid was started; `pipe` is the writing end.
+    # The process with this pid was started and not waited for yet; `pipe` is the writing end.
     def expect(pid, pipe)
       @pipes[pid] = pipe
-      status = @early.delete(pid)
-      tell(pid, status) if status
     end
 
-    # It has ended; nil: and nobody knows how. May be called from a trap handler.
+    def expected?(pid)
+      @pipes.key?(pid)
+    end
+
+    # It has ended; nil: somebody else knows how, or nobody. May be called from a trap handler.
     def tell(pid, status)
       pipe = @pipes.delete(pid)
-      return @early[pid] = status unless pipe
-
-      pipe.syswrite(status.to_i.to_s) if status
+      pipe&.syswrite(status.to_i.to_s) if status
     rescue Errno::EPIPE
       nil # nobody wants to know
     ensure

@@ -13,8 +13,8 @@ module PhusionPassenger
       LIBRARY = ENV.fetch("PASSENGER_LIB") { File.expand_path("../../lib/passenger", __dir__) }
       SPAWN_SERVER = File.join(LIBRARY, "spawn_server.rb").freeze
 
-      # A process with its control socket, its output, and where its parent tells how it ended.
-      Started = Struct.new(:pid, :control, :output, :wait_status) do
+      # A process with its control socket, its output, where its parent tells how it ended, and its keeper's socket.
+      Started = Struct.new(:pid, :control, :output, :wait_status, :boot) do
         def read
           Timeout.timeout(20) { control.read }
         end
@@ -30,6 +30,12 @@ module PhusionPassenger
           control.close
           output.close
           wait_status.close
+          boot&.close
+        end
+
+        def booted
+          boot.write("\0")
+          boot.close
         end
 
         def closed?
@@ -51,6 +57,8 @@ module PhusionPassenger
 
       def start(role, ruby: RbConfig.ruby, user: "", group: "", environment: {})
         process, *theirs = prepare
+        process.boot, boot = Peers.pair(:STREAM)
+        theirs << boot
         @socket.write(33, role, ruby, user, group, *environment.flatten, descriptors: theirs)
         answer = @socket.read
         process.pid = answer.fields[0].to_i if answer.type == 34

@@ -35,6 +35,7 @@ module PhusionPassenger
     def loaded(role, startup_file = "probe.ru", more_options = {}, **start)
       process, frames = load(role, startup_file, more_options, **start)
       assert_equal 51, frames.last&.type, -> { process.output.read }
+      process.booted
       process
     end
 

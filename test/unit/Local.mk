@@ -10,6 +10,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ApplicationPoolServerTest.cpp \
     %D%/BoardTest.cpp \
     %D%/BodySenderTest.cpp \
+    %D%/BootGuardTest.cpp \
+    %D%/BootSweepTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
@@ -90,6 +92,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/StreamClient.h \
     %D%/support/TestThread.h \
     %D%/TimerTest.cpp \
+    %D%/TurnstileTest.cpp \
     %D%/UserResolverTest.cpp \
     %D%/WatchdogTest.cpp
 

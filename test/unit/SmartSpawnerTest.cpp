@@ -1,14 +1,19 @@
 #include "spawning/SmartSpawner.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
 #include <signal.h>
 
+#include <fstream>
+#include <list>
 #include <string>
+#include <vector>
 
 #include "base/PidFd.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
+#include "support/TestThread.h"
 
 namespace Passenger {
 
@@ -17,6 +22,8 @@ using namespace std::chrono_literals;
 class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(SmartSpawnerTest);
     CPPUNIT_TEST(testTheApplicationIsLoadedOnce);
+    CPPUNIT_TEST(testForSeveralSpawnsAtOnceItIsLoadedOnce);
+    CPPUNIT_TEST(testWhoWaitsForThePreloaderFailsWithIt);
     CPPUNIT_TEST(testADeadPreloaderIsStartedAgainUnseen);
     CPPUNIT_TEST(testOtherVariablesGiveAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
@@ -59,6 +66,42 @@ public:
         spawnAndEnd(options());
         spawnAndEnd(options());
         CPPUNIT_ASSERT(eventuallyLoaded(1));
+    }
+
+    void testForSeveralSpawnsAtOnceItIsLoadedOnce() {
+        std::list<TestThread> threads;
+        for (int i = 0; i < 4; ++i) {
+            threads.emplace_back([this] { spawnAndEnd(options()); });
+        }
+        for (auto &thread : threads) {
+            thread.join();
+        }
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
+    }
+
+    void testWhoWaitsForThePreloaderFailsWithIt() {
+        const std::string go = folder_->path() + "/go";
+        folder_->setStartupFile("puts \"loaded by #{Process.pid}\"\nsleep 0.01 until File.exist?('" + go +
+                                "')\nraise 'as ordered'\n");
+        std::vector<std::string> reports(3);
+        std::list<TestThread> threads;
+        for (auto &report : reports) {
+            threads.emplace_back(
+                [&] { report = thrownBy<SpawnException>([&] { spawner_->spawn(options()); }).report(); });
+        }
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
+        // Not seen from outside: that the others wait.
+        ::poll(nullptr, 0, 200);
+        std::ofstream(go) << "";
+        for (auto &thread : threads) {
+            thread.join();
+        }
+        CPPUNIT_ASSERT(!reports.front().empty());
+        CPPUNIT_ASSERT(std::vector<std::string>(3, reports.front()) == reports);
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
+        // Who comes later tries again.
+        failure(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
     }
 
     void testADeadPreloaderIsStartedAgainUnseen() {

@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <functional>
+#include <list>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,6 +29,8 @@ class SpawnerContractTest : public SpawningFixture {
     CPPUNIT_TEST(testAFailureIsReported);
     CPPUNIT_TEST(testAfterAFailureItCanSpawnAgain);
     CPPUNIT_TEST(testASpawnUnderWayCanBeCancelled);
+    CPPUNIT_TEST(testSeveralThreadsMaySpawnAtOnce);
+    CPPUNIT_TEST(testAllSpawnsUnderWayAreCancelledAtOnce);
     CPPUNIT_TEST(testACancelledSpawnerSpawnsNoMore);
     CPPUNIT_TEST(testASpawnerThatNeverSpawnedCanBeDestroyed);
     CPPUNIT_TEST(testSpawningOnTheEventLoopSaysSoAndAborts);
@@ -35,6 +38,8 @@ class SpawnerContractTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE_END_ABSTRACT();
 
 protected:
+    static constexpr unsigned SEVERAL = 4;
+
     virtual std::string method() const = 0;
     virtual void failFromNowOn() {
         folder_->setStartupFile("raise 'as ordered'\n");
@@ -72,6 +77,12 @@ protected:
             SpawnerPtr spawner = factory.create(options());
             loop.runSync([&] { action(spawner); });
         }));
+    }
+
+    static void joinAll(std::list<TestThread> &threads) {
+        for (auto &thread : threads) {
+            thread.join();
+        }
     }
 
     static void endInstance(SpawnResult &instance) {
@@ -161,6 +172,37 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("it was cancelled"), std::string(e.what()));
     }
 
+    void testSeveralThreadsMaySpawnAtOnce() {
+        const auto spawner = make();
+        std::vector<SpawnResult> instances(SEVERAL);
+        std::list<TestThread> threads;
+        for (auto &instance : instances) {
+            threads.emplace_back([&] { instance = spawner->spawn(options()); });
+        }
+        joinAll(threads);
+        std::set<pid_t> pids;
+        for (auto &instance : instances) {
+            pids.insert(instance.pid);
+            endInstance(instance);
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t(instances.front().pid != 0 ? SEVERAL : 1), pids.size());
+    }
+
+    void testAllSpawnsUnderWayAreCancelledAtOnce() {
+        hangFromNowOn();
+        const auto spawner = make();
+        std::vector<std::string> failures(SEVERAL);
+        std::list<TestThread> threads;
+        for (auto &failure : failures) {
+            threads.emplace_back(
+                [&] { failure = thrownBy<SpawnException>([&] { spawner->spawn(options()); }).what(); });
+        }
+        waitUntilOneHangs();
+        spawner->cancel();
+        joinAll(threads);
+        CPPUNIT_ASSERT(std::vector<std::string>(SEVERAL, "it was cancelled") == failures);
+    }
+
     void testACancelledSpawnerSpawnsNoMore() {
         const auto spawner = make();
         spawner->cancel();
@@ -202,6 +244,8 @@ class DirectSpawnerContractTest : public SpawnerContractTest {
 
 class DummySpawnerContractTest : public SpawnerContractTest {
     CPPUNIT_TEST_SUB_SUITE(DummySpawnerContractTest, SpawnerContractTest);
+    CPPUNIT_TEST(testHeldSpawnsAreCountedAndLetThroughOneByOne);
+    CPPUNIT_TEST(testACancelledSpawnTakesNobodysPass);
     CPPUNIT_TEST_SUITE_END();
 
     std::string method() const override {
@@ -216,6 +260,38 @@ class DummySpawnerContractTest : public SpawnerContractTest {
     }
     void waitUntilOneHangs() override {
         factory_->dummies().waitUntilHeld(1);
+    }
+
+public:
+    void testHeldSpawnsAreCountedAndLetThroughOneByOne() {
+        auto &dummies = factory_->dummies();
+        dummies.hold();
+        const auto spawner = make();
+        std::list<TestThread> threads;
+        for (unsigned i = 0; i < SEVERAL; ++i) {
+            threads.emplace_back([&] { spawner->spawn(options()); });
+        }
+        dummies.waitUntilHeld(SEVERAL);
+        CPPUNIT_ASSERT_EQUAL(SEVERAL, dummies.held());
+        dummies.letThrough(SEVERAL - 1);
+        CPPUNIT_ASSERT_EQUAL(1U, dummies.held());
+        CPPUNIT_ASSERT(eventually([&] { return dummies.spawned() == SEVERAL - 1; }));
+        CPPUNIT_ASSERT_EQUAL(1U, dummies.held());
+        dummies.release();
+        CPPUNIT_ASSERT_EQUAL(0U, dummies.held());
+        joinAll(threads);
+        CPPUNIT_ASSERT_EQUAL(SEVERAL, dummies.spawned());
+    }
+
+    void testACancelledSpawnTakesNobodysPass() {
+        auto &dummies = factory_->dummies();
+        dummies.hold();
+        const auto cancelled = make();
+        cancelled->cancel();
+        dummies.letThrough();
+        thrownBy<SpawnException>([&] { cancelled->spawn(options()); });
+        make()->spawn(options());
+        CPPUNIT_ASSERT_EQUAL(1U, dummies.spawned());
     }
 };
 

@@ -51,13 +51,13 @@ SpawnResult DummySpawnerFactory::spawn(const Options &options, const std::atomic
 
 void DummySpawnerFactory::passGate(const std::atomic<bool> &cancelled) {
     LockGuard guard(mutex_);
-    ++held_;
+    ++inGate_;
     gate_.notify_all();
     while (holding_ && passes_ == 0 && !cancelled) {
         guard.wait(gate_);
     }
-    --held_;
-    if (passes_ > 0) {
+    --inGate_;
+    if (holding_ && !cancelled) {
         --passes_;
     }
 }
@@ -83,9 +83,19 @@ void DummySpawnerFactory::release() {
 
 void DummySpawnerFactory::waitUntilHeld(unsigned count) {
     LockGuard guard(mutex_);
-    while (held_ < count) {
+    while (waiting() < count) {
         guard.wait(gate_);
     }
+}
+
+unsigned DummySpawnerFactory::held() const {
+    LockGuard guard(mutex_);
+    return waiting();
+}
+
+unsigned DummySpawnerFactory::waiting() const {
+    // Who was let through may not have noticed yet.
+    return holding_ && inGate_ > passes_ ? inGate_ - passes_ : 0;
 }
 
 void DummySpawnerFactory::wakeHeld() {

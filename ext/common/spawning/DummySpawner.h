@@ -37,9 +37,9 @@ public:
         return reportedSpawnServerPid.load();
     }
 
-    /** Called first by each spawn(), in its thread; may wait, or throw. */
+    /** Called first by each spawn(), in its thread, so by several at once; may wait, or throw. */
     std::function<void(const Options &options)> beforeSpawn;
-    /** Makes the result; without it, one without process and control socket. */
+    /** Makes the result, likewise; without it, one without process and control socket. */
     std::function<SpawnResult(const Options &options)> makeResult;
     /** So many of the next spawns fail with a SpawnException. */
     std::atomic<unsigned> failuresToCome{0};
@@ -53,6 +53,8 @@ public:
     void release() EXCLUDES(mutex_);
     /** Waits until at least `count` spawns are held. */
     void waitUntilHeld(unsigned count) EXCLUDES(mutex_);
+    /** How many spawns are held now. */
+    unsigned held() const EXCLUDES(mutex_);
 
     /** Spawners made, and those that still exist. */
     unsigned created() const {
@@ -78,11 +80,12 @@ private:
     SpawnResult spawn(const Options &options, const std::atomic<bool> &cancelled) EXCLUDES(mutex_);
     void passGate(const std::atomic<bool> &cancelled) EXCLUDES(mutex_);
     void wakeHeld() EXCLUDES(mutex_);
+    unsigned waiting() const REQUIRES(mutex_);
 
-    Mutex mutex_{Locks::DUMMY_SPAWNERS};
+    mutable Mutex mutex_{Locks::DUMMY_SPAWNERS};
     std::condition_variable gate_;
     bool holding_ GUARDED_BY(mutex_) = false;
-    unsigned held_ GUARDED_BY(mutex_) = 0;
+    unsigned inGate_ GUARDED_BY(mutex_) = 0;
     unsigned passes_ GUARDED_BY(mutex_) = 0;
     std::atomic<unsigned> created_{0};
     std::atomic<unsigned> alive_{0};

@@ -1,5 +1,7 @@
 # Keep sorted, one file a line.
 libpassenger_pool_la_SOURCES += \
+    %D%/BootGuard.cpp \
+    %D%/BootGuard.h \
     %D%/CancelSwitch.cpp \
     %D%/CancelSwitch.h \
     %D%/DirectSpawner.cpp \
@@ -33,6 +35,8 @@ libpassenger_pool_la_SOURCES += \
     %D%/Spawner.h \
     %D%/StandardSpawnerFactory.cpp \
     %D%/StandardSpawnerFactory.h \
+    %D%/Turnstile.cpp \
+    %D%/Turnstile.h \
     %D%/UserDatabase.cpp \
     %D%/UserDatabase.h \
     %D%/UserResolver.cpp \

@@ -1,6 +1,5 @@
 #include "spawning/SmartSpawner.h"
 
-#include "base/Exceptions.h"
 #include "base/Log.h"
 
 namespace Passenger {
@@ -18,27 +17,39 @@ void SmartSpawner::cancel() {
 SpawnResult SmartSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     SpawnStartup startup(tools_, cancel_, options);
+    const std::uint64_t number = arrivals_++;
+    const auto &plan = startup.plan();
+    const auto turn = startup.takeTurn(turnstile_);
+    if (failedStart_ && number < failedStart_->firstUnaffected && failedStart_->plan == plan) {
+        throw failedStart_->why;
+    }
     dropUnsuitablePreloader(startup, options);
-    bool again = false;
-    for (;;) {
+    return forkInstance(startup, options);
+}
+
+SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &options) {
+    for (bool again = false;; again = true) {
         if (!preloader_) {
-            preloader_ = std::make_unique<Preloader>(startup);
+            startPreloader(startup);
         }
         try {
             return preloader_->fork(startup).toResult();
         } catch (const SpawnException &) {
-            const bool died = preloader_->ended();
-            const pid_t pid = preloader_->pid();
-            // Nothing of this spawn may be left, and a preloader that does not answer would not end when asked either.
-            preloader_->kill();
-            preloader_.reset();
+            const bool died = dropFailedPreloader(options);
             if (!died || again || cancel_.cancelled()) {
                 throw;
             }
-            Log::warn("event=preloader.died app=\"{}\" pid={} note=\"another one is started\"", options.groupName(),
-                      pid);
-            again = true;
         }
+    }
+}
+
+void SmartSpawner::startPreloader(SpawnStartup &startup) {
+    try {
+        preloader_ = std::make_unique<Preloader>(startup);
+        failedStart_.reset();
+    } catch (const SpawnException &e) {
+        failedStart_ = {startup.plan(), e, arrivals_.load()};
+        throw;
     }
 }
 
@@ -49,6 +60,19 @@ void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options 
                   options.groupName(), preloader_->pid());
         preloader_.reset();
     }
+}
+
+/** Whether it had died by itself, and so is worth another try. */
+bool SmartSpawner::dropFailedPreloader(const Options &options) {
+    const bool died = preloader_->ended();
+    const pid_t pid = preloader_->pid();
+    // Nothing of this spawn may be left, and a preloader that does not answer would not end when asked either.
+    preloader_->kill();
+    preloader_.reset();
+    if (died) {
+        Log::warn("event=preloader.died app=\"{}\" pid={}", options.groupName(), pid);
+    }
+    return died;
 }
 
 }  // namespace Passenger

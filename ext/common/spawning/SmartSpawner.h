@@ -1,11 +1,16 @@
 #pragma once
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
+#include <optional>
 
+#include "base/Exceptions.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/Preloader.h"
 #include "spawning/SpawnStartup.h"
 #include "spawning/Spawner.h"
+#include "spawning/Turnstile.h"
 
 namespace Passenger {
 
@@ -13,6 +18,9 @@ namespace Passenger {
  * Keeps a preloader that has the application loaded, and lets it fork instances. Started at the first spawn(), again
  * when it died (once in a spawn, unseen), and when a spawn wants another user, Ruby or environment than it was loaded
  * with.
+ *
+ * The preloader does one thing at a time, so several spawns take turns with it. Who waits while it is started, and it
+ * does not start, fails with it: the application would not load any better a moment later.
  *
  * Owned by a Group; threads as Spawner says. cancel() is for good: later spawns fail too.
  */
@@ -26,11 +34,26 @@ public:
     void cancel() override;
 
 private:
+    /** A preloader that did not start. */
+    struct FailedStart {
+        SpawnPlan plan;
+        SpawnException why;
+        /** Spawns with smaller numbers came before it had failed. */
+        std::uint64_t firstUnaffected = 0;
+    };
+
+    SpawnResult forkInstance(SpawnStartup &startup, const Options &options);
+    void startPreloader(SpawnStartup &startup);
     void dropUnsuitablePreloader(SpawnStartup &startup, const Options &options);
+    bool dropFailedPreloader(const Options &options);
 
     SpawnTools tools_;
     CancelSwitch cancel_;
+    std::atomic<std::uint64_t> arrivals_{0};
+    Turnstile turnstile_;
+    // Touched only by who has the turn.
     std::unique_ptr<Preloader> preloader_;
+    std::optional<FailedStart> failedStart_;
 };
 
 }  // namespace Passenger

@@ -23,33 +23,6 @@ constexpr auto START_LIMIT = 15s;
 
 }  // namespace
 
-/** Having the turn: being the only one who talks to the spawn server. Waits for it. */
-class SpawnManager::Turn {
-public:
-    /** @throws TimeoutException */
-    Turn(SpawnManager &manager, Deadline deadline) : manager_(manager) {
-        LockGuard guard(manager_.mutex_);
-        while (manager_.busy_) {
-            if (!guard.waitUntil(manager_.turnEnded_, deadline) && manager_.busy_) {
-                throw TimeoutException("the spawn server was busy with other requests for too long");
-            }
-        }
-        manager_.busy_ = true;
-    }
-    ~Turn() {
-        {
-            LockGuard guard(manager_.mutex_);
-            manager_.busy_ = false;
-        }
-        manager_.turnEnded_.notify_one();
-    }
-    Turn(const Turn &) = delete;
-    Turn &operator=(const Turn &) = delete;
-
-private:
-    SpawnManager &manager_;
-};
-
 SpawnManager::SpawnManager(EventLoop &loop, Settings settings)
     : loop_(loop), settings_(std::move(settings)), pid_(std::make_shared<std::atomic<pid_t>>(0)) {}
 
@@ -57,12 +30,12 @@ SpawnManager::~SpawnManager() = default;
 
 void SpawnManager::ensureStarted() {
     const Deadline deadline = std::chrono::steady_clock::now() + HELLO_LIMIT;
-    Turn turn(*this, deadline);
+    const Turnstile::Turn turn(turnstile_, deadline);
     runningServer(deadline);
 }
 
 StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadline) {
-    Turn turn(*this, deadline);
+    const Turnstile::Turn turn(turnstile_, deadline);
     for (bool again = false;; again = true) {
         auto &server = runningServer(deadline);
         try {
@@ -85,7 +58,7 @@ StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadlin
 }
 
 void SpawnManager::configure(Settings settings) {
-    Turn turn(*this, Deadline::max());
+    const Turnstile::Turn turn(turnstile_, Deadline::max());
     {
         LockGuard guard(mutex_);
         if (settings == settings_) {

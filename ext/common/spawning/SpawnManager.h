@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,6 +12,8 @@
 #include "base/Mutex.h"
 #include "io/EventLoop.h"
 #include "io/Frame.h"
+#include "spawning/BootGuard.h"
+#include "spawning/Turnstile.h"
 
 namespace Passenger {
 
@@ -36,8 +37,9 @@ struct StartRequest {
 struct StartedProcess {
     /** As the spawn server says: a hint, until the kernel has confirmed it. */
     pid_t pid = 0;
-    /** The spawn server's pid, and its user as the kernel knows it. */
+    /** While it boots; as the spawn server says. */
     pid_t parent = 0;
+    /** The spawn server's user, as the kernel knows it. */
     uid_t parentUid = 0;
     /** Our end of its control socket; says who sends. */
     FrameSocket control;
@@ -45,6 +47,8 @@ struct StartedProcess {
     FileDescriptor output;
     /** Where its parent tells how it ended. */
     FileDescriptor waitStatus;
+    /** Ends it, and all that it starts, until its boot has succeeded. */
+    BootGuard boot;
 };
 
 /**
@@ -94,19 +98,16 @@ public:
     bool canSwitchUsers() const EXCLUDES(mutex_);
 
 private:
-    class Turn;
-
     SpawnServer &runningServer(Deadline deadline) EXCLUDES(mutex_);
     void dropServer();
 
     EventLoop &loop_;
     mutable Mutex mutex_{Locks::SPAWN_MANAGER};
-    std::condition_variable turnEnded_;
-    /** Somebody has the turn. */
-    bool busy_ GUARDED_BY(mutex_) = false;
     Settings settings_ GUARDED_BY(mutex_);
     /** Shared with the server's watcher, which may see its end after we did. */
     const std::shared_ptr<std::atomic<pid_t>> pid_;
+    /** Being the only one who talks to the spawn server. */
+    Turnstile turnstile_;
     /** Touched only by who has the turn. */
     std::unique_ptr<SpawnServer> server_;
 };

@@ -4,6 +4,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
+#include "io/SocketPair.h"
 #include "spawning/ProcessEnds.h"
 #include "spawning/UserDatabase.h"
 
@@ -130,18 +131,23 @@ bool SpawnServer::alive() const {
 StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline) {
     const Frame frame = makeStartFrame(request);
     auto ends = ProcessEnds::make();
-    control_.send(frame, ends.theirs(), deadline);
+    auto boot = makeStreamPair();
+    auto theirs = ends.theirs();
+    theirs.push_back(boot.second.get());
+    control_.send(frame, theirs, deadline);
     ends.closeTheirs();
+    boot.second.reset();
 
     const Frame answer = control_.receive(deadline);
     switch (answer.type) {
         case FrameType::SPAWN_STARTED:
             return {static_cast<pid_t>(answer.number(0)),
-                    process_.pid(),
+                    static_cast<pid_t>(answer.number(1)),
                     uid_,
                     std::move(ends.control),
                     std::move(ends.output),
-                    std::move(ends.waitStatus)};
+                    std::move(ends.waitStatus),
+                    BootGuard(std::move(boot.first))};
         case FrameType::SPAWN_FAILED:
             throw SpawnException(answer.field(1), "The spawn server could not start a process.\nStep: " +
                                                       answer.field(0) + "\nReason: " + answer.field(1) + "\n");

@@ -20,6 +20,7 @@ constexpr auto LAST_WORDS_LIMIT = 500ms;
 
 // Names of steps, as people read them. The process adds its own.
 constexpr const char *USER_CHOSEN = "user chosen";
+constexpr const char *PRELOADER_FREE = "preloader free";
 constexpr const char *PROCESS_STARTED = "process started";
 constexpr const char *SAID_HELLO = "Ruby ready";
 constexpr const char *APPLICATION_LOADED = "application ready";
@@ -61,6 +62,15 @@ SpawnPlan SpawnStartup::makePlan() {
     return SpawnPlan(options_, std::move(*runAs));
 }
 
+Turnstile::Turn SpawnStartup::takeTurn(Turnstile &turnstile) {
+    return explained([&] {
+        report_.journey.begin(PRELOADER_FREE);
+        Turnstile::Turn turn(turnstile, deadline_);
+        report_.journey.done(PRELOADER_FREE);
+        return turn;
+    });
+}
+
 LoadedProcess SpawnStartup::load(StartRequest::Role role) {
     const auto &plan = this->plan();
     return explained([&] {
@@ -69,6 +79,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         auto started = tools_.manager.start(plan.request(role), deadline_);
         current_.control = std::move(started.control);
         current_.waitStatus = std::move(started.waitStatus);
+        current_.boot = std::move(started.boot);
         current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(started.output));
         const uid_t uid = plan.runAs.switches() ? plan.runAs.uid : started.parentUid;
         current_.process = SpawnedProcess(started.pid, {started.parent, uid});
@@ -80,6 +91,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         current_.output->setPid(current_.process.pid());
         report_.journey.done(SAID_HELLO);
         loadApplication(current_);
+        current_.boot.succeeded();
         return std::move(current_);
     });
 }
@@ -180,6 +192,7 @@ void SpawnStartup::fail(const std::exception &e) {
         if (!lostContact || !current_.process.ended(LAST_WORDS_LIMIT)) {
             current_.process.kill();
         }
+        current_.boot.sweep();
         current_.output->setPid(pid);
         report_.output = current_.output->lastLines();
     }

@@ -8,6 +8,7 @@
 #include "io/EventLoop.h"
 #include "io/Frame.h"
 #include "pool/Options.h"
+#include "spawning/BootGuard.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnJourney.h"
@@ -16,6 +17,7 @@
 #include "spawning/SpawnReport.h"
 #include "spawning/SpawnedProcess.h"
 #include "spawning/Spawner.h"
+#include "spawning/Turnstile.h"
 
 namespace Passenger {
 
@@ -28,10 +30,11 @@ struct SpawnTools {
 
 /** A process that has said hello and has the application loaded. Killed when destroyed, unless taken apart. */
 struct LoadedProcess {
-    /** Destroyed in reverse: the process is ended first, its last words still reach the log. */
+    /** Destroyed in reverse: the process is ended first, then what it has started, and its last words still reach the log. */
     ProcessOutputPtr output;
     FrameSocket control;
     FileDescriptor waitStatus;
+    BootGuard boot;
     SpawnedProcess process;
 
     /** Hands it over. */
@@ -53,6 +56,8 @@ public:
 
     /** Whom the application runs as, with which Ruby and environment. Decided at the first call. */
     const SpawnPlan &plan();
+    /** Waits until no other spawn uses the preloader. */
+    Turnstile::Turn takeTurn(Turnstile &turnstile);
     /** Starts a process that loads the application, and waits until it has. */
     LoadedProcess load(StartRequest::Role role);
     /** Lets a preloader fork an instance. If this fails, the preloader is out of step and must be dropped. */

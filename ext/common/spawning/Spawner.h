@@ -30,7 +30,8 @@ struct SpawnResult {
  * One way to make instances of one application. Made by SpawnerFactory, owned by a Group.
  *
  * All methods, the destructor included, may block while a process starts or ends: they run in background threads only, never on the
- * event loop, which must be running meanwhile (seed 001); there, spawn() and the destructor abort. One spawn() at a time.
+ * event loop, which must be running meanwhile (seed 001); there, spawn() and the destructor abort. Several threads may
+ * spawn() at once; it is destroyed when none does.
  */
 class Spawner {
 public:
@@ -39,9 +40,9 @@ public:
     virtual ~Spawner() = default;
     /** Makes an instance. @param options of the request that wants it; the environment variables in it count
      *  @throws SpawnException, with a report that says which step failed, why, and what the application printed. Nothing that was
-     *  started for it is left then. */
+     *  started for it is left then, daemons of an application that was loading included. */
     virtual SpawnResult spawn(const Options &options) = 0;
-    /** Makes a spawn() under way fail soon. The only method that may be called from any thread, the event loop's too; never blocks. */
+    /** Makes all spawns under way, and later ones, fail soon. The only method that may be called from any thread, the event loop's too; never blocks. */
     virtual void cancel() = 0;
 };
 

@@ -1,0 +1,62 @@
+#include "spawning/BootGuard.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include "base/Log.h"
+#include "base/Poll.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/** The keeper goes on after it, if need be. */
+constexpr auto SWEEP_LIMIT = 5000ms;
+
+}  // namespace
+
+BootGuard::BootGuard(FileDescriptor socket) noexcept : keeper_(std::move(socket)) {}
+
+BootGuard &BootGuard::operator=(BootGuard &&other) noexcept {
+    if (this != &other) {
+        sweep();
+        keeper_ = std::move(other.keeper_);
+    }
+    return *this;
+}
+
+BootGuard::~BootGuard() {
+    sweep();
+}
+
+void BootGuard::succeeded() noexcept {
+    if (keeper_) {
+        // Fails only where the keeper is gone, and nobody sweeps then.
+        static_cast<void>(::send(keeper_.get(), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+        keeper_.reset();
+    }
+}
+
+void BootGuard::sweep() noexcept {
+    if (!keeper_) {
+        return;
+    }
+    ::shutdown(keeper_.get(), SHUT_WR);
+    try {
+        // It never sends anything: what comes is the end of file, when all are dead.
+        if (!pollUntil(keeper_.get(), POLLIN, deadlineIn(SWEEP_LIMIT))) {
+            Log::warn("event=spawn.sweep_slow note=\"processes of a failed spawn do not end\"");
+        }
+    } catch (const std::exception &e) {
+        Log::warn("event=spawn.sweep_failed error=\"{}\"", e.what());
+    }
+    keeper_.reset();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,138 @@
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <signal.h>
+
+#include <string>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "spawning/Spawner.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/SpawningFixture.h"
+#include "support/TestThread.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** That nothing is left of a spawn that failed, by either way of spawning, whatever the application has started. Run as root, the
+ * application is somebody else's. */
+class BootSweepTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(BootSweepTest);
+    CPPUNIT_TEST(testATimeOutEndsWhatTheApplicationHasStarted);
+    CPPUNIT_TEST(testACancelledSpawnLeavesNothing);
+    CPPUNIT_TEST(testAnExceptionLeavesNothing);
+    CPPUNIT_TEST(testAnApplicationThatEndsLeavesNothing);
+    CPPUNIT_TEST(testWhatAnInstanceHasStartedIsItsOwnBusiness);
+    CPPUNIT_TEST_SUITE_END();
+
+    /** A child, one in a session of its own, an orphan, a daemon. */
+    static constexpr const char *KINDS[] = {"child", "leader", "orphan", "daemon"};
+    static constexpr const char *CHILDREN = R"(
+        puts "child #{spawn('sleep 1000')}."
+        puts "leader #{spawn('exec setsid sleep 1000')}."
+        Process.wait(fork { puts "orphan #{spawn('sleep 1000')}."; exit! })
+        output = $stdout.dup
+        Process.wait(fork { Process.daemon; output.puts "daemon #{Process.pid}."; sleep })
+    )";
+
+    Options options(const std::string &method) const {
+        Options options = SpawningFixture::options();
+        options.spawnMethod = method;
+        options.startTimeout = 60s;
+        return options;
+    }
+
+    template <typename Test> static void withBoth(Test test) {
+        for (const char *method : {"smart", "direct"}) {
+            test(std::string(method));
+        }
+    }
+
+    /** The last ones of each kind. */
+    std::vector<pid_t> children() const {
+        std::vector<pid_t> pids;
+        for (const std::string kind : KINDS) {
+            pids.push_back(pidInLog(kind + " "));
+            CPPUNIT_ASSERT_MESSAGE(kind, pids.back() > 0);
+        }
+        return pids;
+    }
+
+    /** At once, as spawn() promises. */
+    void expectNothingLeft() {
+        for (const pid_t pid : children()) {
+            CPPUNIT_ASSERT_MESSAGE("left: " + std::to_string(pid), !exists(pid));
+        }
+        log_.reset();
+        log_ = std::make_unique<CapturedLog>();
+    }
+
+    std::string failure(const Options &options) {
+        const auto spawner = factory_->create(options);
+        return thrownBy<SpawnException>([&] { spawner->spawn(options); }).what();
+    }
+
+public:
+    void testATimeOutEndsWhatTheApplicationHasStarted() {
+        folder_->setStartupFile(std::string(CHILDREN) + "\nsleep\n");
+        withBoth([&](const std::string &method) {
+            auto impatient = options(method);
+            impatient.startTimeout = 3s;
+            CPPUNIT_ASSERT(failure(impatient).starts_with("it was not ready within 3 seconds"));
+            expectNothingLeft();
+        });
+    }
+
+    void testACancelledSpawnLeavesNothing() {
+        folder_->setStartupFile(std::string(CHILDREN) + "\nputs 'hanging'\nsleep\n");
+        withBoth([&](const std::string &method) {
+            const auto spawner = factory_->create(options(method));
+            TestThread canceller([&] {
+                eventually([&] { return log_->contains("hanging"); });
+                spawner->cancel();
+            });
+            thrownBy<SpawnException>([&] { spawner->spawn(options(method)); });
+            canceller.join();
+            expectNothingLeft();
+        });
+    }
+
+    void testAnExceptionLeavesNothing() {
+        folder_->setStartupFile(std::string(CHILDREN) + "\nraise 'as ordered'\n");
+        withBoth([&](const std::string &method) {
+            CPPUNIT_ASSERT(failure(options(method)).ends_with("as ordered"));
+            expectNothingLeft();
+        });
+    }
+
+    void testAnApplicationThatEndsLeavesNothing() {
+        folder_->setStartupFile(std::string(CHILDREN) + "\nexit! 7\n");
+        withBoth([&](const std::string &method) {
+            CPPUNIT_ASSERT(failure(options(method)).starts_with("its process ended"));
+            expectNothingLeft();
+        });
+    }
+
+    void testWhatAnInstanceHasStartedIsItsOwnBusiness() {
+        folder_->setStartupFile(application(CHILDREN));
+        withBoth([&](const std::string &method) {
+            auto spawner = factory_->create(options(method));
+            auto instance = spawner->spawn(options(method));
+            instance.control = FrameSocket();
+            CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+            spawner.reset();
+            for (const pid_t pid : children()) {
+                CPPUNIT_ASSERT_EQUAL(0, ::kill(pid, SIGKILL));
+            }
+            log_.reset();
+            log_ = std::make_unique<CapturedLog>();
+        });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(BootSweepTest);
+
+}  // namespace Passenger

@@ -1,0 +1,83 @@
+#include "spawning/Turnstile.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <atomic>
+#include <utility>
+
+#include <boost/thread/thread.hpp>
+
+#include "base/Exceptions.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class TurnstileTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(TurnstileTest);
+    CPPUNIT_TEST(testOneHasTheTurn);
+    CPPUNIT_TEST(testTheNextWaitsForItsEnd);
+    CPPUNIT_TEST(testItCanBeHandedOver);
+    CPPUNIT_TEST(testNobodyEverHasItWithAnother);
+    CPPUNIT_TEST_SUITE_END();
+
+    static auto in(std::chrono::milliseconds time) {
+        return std::chrono::steady_clock::now() + time;
+    }
+
+public:
+    void testOneHasTheTurn() {
+        Turnstile turnstile;
+        const Turnstile::Turn turn(turnstile, in(20s));
+        thrownBy<TimeoutException>([&] { Turnstile::Turn(turnstile, in(1ms)); });
+    }
+
+    void testTheNextWaitsForItsEnd() {
+        Turnstile turnstile;
+        std::atomic<bool> ended{false};
+        bool endedBefore = false;
+        boost::thread next;
+        {
+            const Turnstile::Turn turn(turnstile, in(20s));
+            next = boost::thread([&] {
+                const Turnstile::Turn its(turnstile, in(20s));
+                endedBefore = ended;
+            });
+            ended = true;
+        }
+        next.join();
+        CPPUNIT_ASSERT(endedBefore);
+    }
+
+    void testItCanBeHandedOver() {
+        Turnstile turnstile;
+        {
+            Turnstile::Turn turn(turnstile, in(20s));
+            const Turnstile::Turn heir(std::move(turn));
+            thrownBy<TimeoutException>([&] { Turnstile::Turn(turnstile, in(1ms)); });
+        }
+        Turnstile::Turn(turnstile, in(1ms));
+    }
+
+    void testNobodyEverHasItWithAnother() {
+        Turnstile turnstile;
+        unsigned count = 0;
+        boost::thread_group threads;
+        for (int i = 0; i < 4; ++i) {
+            threads.create_thread([&] {
+                for (int round = 0; round < 1000; ++round) {
+                    const Turnstile::Turn turn(turnstile, in(20s));
+                    ++count;
+                }
+            });
+        }
+        threads.join_all();
+        CPPUNIT_ASSERT_EQUAL(4000U, count);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(TurnstileTest);
+
+}  // namespace Passenger
