@@ -7,6 +7,7 @@
 #include "base/Clock.h"
 #include "base/Log.h"
 #include "base/Mutex.h"
+#include "base/ProcessMemory.h"
 #include "io/EventLoop.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/CpuLoad.h"
@@ -56,7 +57,13 @@ public:
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
         factory_.emplace(loop_, *manager_);
-        pool_.emplace(Pool::Parts{loop_, *factory_, channels_, SystemClock::instance(), deposits_, cpu_},
+        pool_.emplace(Pool::Parts{.loop = loop_,
+                                  .factory = *factory_,
+                                  .channels = channels_,
+                                  .clock = SystemClock::instance(),
+                                  .deposits = deposits_,
+                                  .cpu = cpu_,
+                                  .measureMemory = [](const Process &p) { return proportionalSetSize(p.pid()); }},
                       poolSettings(settings));
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},

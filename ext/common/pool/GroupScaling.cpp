@@ -178,6 +178,9 @@ void Group::plan(MonotonicTime now) {
         nextIdleLook_ = std::clamp(nextIdleLook_, now, now + idleInterval());
         at(nextIdleLook_);
     }
+    if (options_.memoryLimit > 0 && !processes_.empty() && pool_.nextMemoryCheck()) {
+        at(*pool_.nextMemoryCheck());
+    }
     pool_.setDate(*this, date);
 }
 

@@ -108,7 +108,7 @@ public:
     void checkRestart(const Options &options);
     /** Where all applications' restart files are looked for. */
     std::vector<std::string> restartFolders() const;
-    /** Measures instances that have a memory limit. Blocks on the file system. */
+    /** Measures instances that have a memory limit; upkeep() has it done every few seconds. Blocks on the file system. */
     void checkMemory();
     /** A process that sent requests is gone, with its channels. */
     void senderGone(std::uint32_t childSlot);
@@ -139,6 +139,8 @@ public:
     bool hasRoom() const REQUIRES(poolLock);
     /** An instance ended or became free: looks at those that want room. */
     void roomMayHaveCome() REQUIRES(poolLock);
+    /** When instances with a memory limit are measured next; nothing: never. */
+    std::optional<MonotonicTime> nextMemoryCheck() const REQUIRES(poolLock);
     /** When the group is to be looked at again; nothing: not for itself. */
     void setDate(Group &group, std::optional<MonotonicTime> date) REQUIRES(poolLock);
 
@@ -149,6 +151,7 @@ private:
     unsigned olderWishes(const Group &group) const REQUIRES(poolLock);
     Group *chooseVictimFor(const Group &group, MonotonicTime now) const REQUIRES(poolLock);
     void arm() REQUIRES(poolLock);
+    void startMemoryCheck(MonotonicTime now) REQUIRES(poolLock);
     void restart(const std::vector<Group *> &changed, const std::vector<Group *> &always) REQUIRES(poolLock);
     std::pair<Group *, ProcessPtr> findInstance(InstanceId instance) const REQUIRES(poolLock);
 
@@ -163,6 +166,8 @@ private:
     std::map<std::uint32_t, Group *> replacementWishes_ GUARDED_BY(poolLock);
     Agenda<Group> agenda_ GUARDED_BY(poolLock);
     std::optional<MonotonicTime> armedFor_ GUARDED_BY(poolLock);
+    MonotonicTime nextMemoryCheck_ GUARDED_BY(poolLock){};
+    bool checkingMemory_ GUARDED_BY(poolLock) = false;
     /** The file system is asked by one thread at a time. */
     Mutex restartCheck_{Locks::RESTART_CHECK};
     /** Fires at the agenda's next date. */

@@ -1,8 +1,17 @@
 // Pool: what happens by the clock, by files, and by what comes from the loop.
 
+#include <algorithm>
+
+#include "base/Log.h"
 #include "pool/Pool.h"
 
 namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::seconds MEMORY_INTERVAL{5};
+
+}  // namespace
 
 void Pool::upkeep() {
     AfterUnlock after;
@@ -10,6 +19,7 @@ void Pool::upkeep() {
         const PoolGuard guard(context_);
         armedFor_.reset();
         const MonotonicTime now = context_.clock.now();
+        startMemoryCheck(now);
         for (Group *group : agenda_.due(now)) {
             group->attend(now, after);
         }
@@ -91,6 +101,33 @@ std::vector<std::string> Pool::restartFolders() const {
 }
 
 // ----- Memory
+
+std::optional<MonotonicTime> Pool::nextMemoryCheck() const {
+    return parts_.measureMemory ? std::optional(nextMemoryCheck_) : std::nullopt;
+}
+
+void Pool::startMemoryCheck(MonotonicTime now) {
+    const bool needed = std::any_of(bySlot_.begin(), bySlot_.end(), [](const Group *group) REQUIRES(poolLock) {
+        return !group->limitedProcesses().empty();
+    });
+    if (!parts_.measureMemory || !needed || now < nextMemoryCheck_ || context_.shuttingDown) {
+        return;
+    }
+    nextMemoryCheck_ = now + MEMORY_INTERVAL;
+    if (checkingMemory_) {
+        return;
+    }
+    try {
+        context_.threads.run("memory", [this] {
+            checkMemory();
+            const PoolGuard guard(context_);
+            checkingMemory_ = false;
+        });
+        checkingMemory_ = true;
+    } catch (const std::exception &error) {
+        Log::error("event=memory.not_checked error=\"{}\"", error.what());
+    }
+}
 
 void Pool::checkMemory() {
     if (!parts_.measureMemory) {
