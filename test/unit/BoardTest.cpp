@@ -15,9 +15,12 @@ class BoardTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BoardTest);
     CPPUNIT_TEST(testAnExchangeIsShownFromItsSendingToItsEnd);
     CPPUNIT_TEST(testAGroupSeesItsOwnExchangesOnly);
-    CPPUNIT_TEST(testAReleasedEntryIsGivenOutAgain);
+    CPPUNIT_TEST(testTheFirstFreeEntryIsGivenOut);
     CPPUNIT_TEST(testAReleasedEntryShowsNothing);
     CPPUNIT_TEST(testThereAreSoManyEntries);
+    CPPUNIT_TEST(testItSaysHowManyEntriesWereEverUsed);
+    CPPUNIT_TEST(testEntriesThatWereNeverUsedAreNotRead);
+    CPPUNIT_TEST(testMoreEntriesThanThereAreCannotBeUsed);
     CPPUNIT_TEST(testAnUnknownStateIsNothingInFlight);
     CPPUNIT_TEST(testAFileThatIsNotSealedIsRefused);
     CPPUNIT_TEST(testAShortFileIsRefused);
@@ -55,12 +58,17 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{8}, reader(board).inFlight(3).front().channel);
     }
 
-    void testAReleasedEntryIsGivenOutAgain() {
+    void testTheFirstFreeEntryIsGivenOut() {
         Board board;
-        const std::uint32_t first = board.allocate();
-        CPPUNIT_ASSERT(board.allocate() != first);
-        board.release(first);
-        CPPUNIT_ASSERT_EQUAL(first, board.allocate());
+        for (std::uint32_t i = 0; i < 70; i++) {
+            CPPUNIT_ASSERT_EQUAL(i, board.allocate());
+        }
+        for (const std::uint32_t entry : {65U, 3U, 66U}) {
+            board.release(entry);
+        }
+        for (const std::uint32_t entry : {3U, 65U, 66U, 70U}) {
+            CPPUNIT_ASSERT_EQUAL(entry, board.allocate());
+        }
     }
 
     void testAReleasedEntryShowsNothing() {
@@ -81,8 +89,39 @@ public:
         CPPUNIT_ASSERT_EQUAL(17U, board.allocate());
     }
 
+    void testItSaysHowManyEntriesWereEverUsed() {
+        Board board;
+        CPPUNIT_ASSERT_EQUAL(0U, board.memory().readU32(12));
+        board.allocate();
+        board.allocate();
+        CPPUNIT_ASSERT_EQUAL(2U, board.memory().readU32(12));
+        board.release(1);
+        board.release(0);
+        CPPUNIT_ASSERT_EQUAL(2U, board.memory().readU32(12));
+        board.allocate();
+        CPPUNIT_ASSERT_EQUAL(2U, board.memory().readU32(12));
+    }
+
+    void testEntriesThatWereNeverUsedAreNotRead() {
+        Board board;
+        board.allocate();
+        board.sending(1, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        CPPUNIT_ASSERT(reader(board).inFlight(2).empty());
+        board.allocate();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(board).inFlight(2).size());
+    }
+
+    void testMoreEntriesThanThereAreCannotBeUsed() {
+        Board board;
+        board.sending(BoardLayout::ENTRIES - 1, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        const std::uint32_t nonsense = UINT32_MAX;
+        CPPUNIT_ASSERT(::pwrite(board.memory().descriptor().get(), &nonsense, sizeof(nonsense), 12) > 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(board).inFlight(2).size());
+    }
+
     void testAnUnknownStateIsNothingInFlight() {
         Board board;
+        board.allocate();
         const BoardEntry nonsense{7, 9, 0, 2, static_cast<BoardState>(99)};
         CPPUNIT_ASSERT(
             ::pwrite(board.memory().descriptor().get(), &nonsense, sizeof(nonsense), BoardLayout::offset(0)) > 0);

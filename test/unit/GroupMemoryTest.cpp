@@ -3,14 +3,18 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <vector>
 
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
+
+using namespace std::chrono_literals;
 
 class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(GroupMemoryTest);
@@ -31,6 +35,11 @@ class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testNonsenseOfOneChildDoesNotOverflowTheSum);
     CPPUNIT_TEST(testThePeakIsTheMostAtOnceSinceTheLastLook);
     CPPUNIT_TEST(testMoreIsAskedForOnce);
+    CPPUNIT_TEST(testStatisticsLieWhereTheyAreDocumented);
+    CPPUNIT_TEST(testStatisticsAreOfAllChildren);
+    CPPUNIT_TEST(testWhatAChildHasCountedOutlivesIt);
+    CPPUNIT_TEST(testAChildThatCountedNothingTakesNoMemory);
+    CPPUNIT_TEST(testNonsenseOfOneChildDoesNotOverflowTheStatistics);
     CPPUNIT_TEST_SUITE_END();
 
     static void claim(const Claims &claims, std::uint32_t cell, std::uint64_t channel, std::uint64_t ticket) {
@@ -189,6 +198,88 @@ public:
         CPPUNIT_ASSERT(marks.wanted());
         marks.clearWanted();
         CPPUNIT_ASSERT(other.askForMore());
+    }
+
+    void testStatisticsLieWhereTheyAreDocumented() {
+        const Marks marks;
+        MarksView view(marks.memory().descriptor());
+        const std::size_t start = 540800 + 3 * 576;
+        view.completed(3, 5us, 1ms);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 32 + 8 * 10));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 288 + 8 * 3));
+        view.refused(3);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 8));
+        view.timedOut(3, 5us);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 16));
+        view.left(3, 5us);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 24));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, marks.memory().readU64(start + 288 + 8 * 3));
+    }
+
+    void testStatisticsAreOfAllChildren() {
+        const Marks marks;
+        MarksView view(marks.memory().descriptor());
+        for (const std::uint32_t child : {0U, 15U, 16U, 33U, MAX_CHILDREN - 1}) {
+            view.completed(child, 5us, 1ms);
+        }
+        view.left(16, 1s);
+        const GroupStatistics statistics = marks.statistics(34);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, statistics.completed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, statistics.left);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, statistics.serviceTime.total());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, statistics.queueTime.counts[LogHistogram::bucket(5us)]);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, statistics.queueTime.counts[LogHistogram::bucket(1s)]);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{5}, marks.statistics(UINT32_MAX).completed);
+        CPPUNIT_ASSERT(marks.statistics(0) == GroupStatistics());
+    }
+
+    void testWhatAChildHasCountedOutlivesIt() {
+        Marks marks;
+        MarksView view(marks.memory().descriptor());
+        view.completed(0, 5us, 1ms);
+        view.completed(1, 5us, 1ms);
+        const GroupStatistics before = marks.statistics(2);
+        marks.forgetChild(1);
+        CPPUNIT_ASSERT(marks.statistics(2) == before);
+        CPPUNIT_ASSERT_MESSAGE("Its slot counts no more", marks.statistics(1) == before);
+        view.refused(1);
+        marks.forgetChild(1);
+        marks.forgetChild(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, marks.statistics(2).completed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.statistics(2).refused);
+    }
+
+    void testAChildThatCountedNothingTakesNoMemory() {
+        const auto blocks = [](const Marks &marks) {
+            struct stat status {};
+            CPPUNIT_ASSERT_EQUAL(0, ::fstat(marks.memory().descriptor().get(), &status));
+            return status.st_blocks;
+        };
+        Marks marks;
+        // Its in-flight count lies beside the file's header.
+        const auto before = blocks(marks);
+        marks.forgetChild(900);
+        marks.statistics(MAX_CHILDREN);
+        CPPUNIT_ASSERT_EQUAL(before, blocks(marks));
+    }
+
+    void testNonsenseOfOneChildDoesNotOverflowTheStatistics() {
+        Marks marks;
+        MarksView view(marks.memory().descriptor());
+        const std::vector<std::uint8_t> nonsense(sizeof(GroupStatistics), 0xff);
+        CPPUNIT_ASSERT(::pwrite(marks.memory().descriptor().get(), nonsense.data(), nonsense.size(),
+                                MarksLayout::statistics(0)) > 0);
+        view.completed(1, 5us, 1ms);
+        const std::uint64_t most = std::uint64_t{1} << 48;
+        for (int i = 0; i < 2; i++) {
+            const GroupStatistics statistics = marks.statistics(2);
+            CPPUNIT_ASSERT_EQUAL(most + 1, statistics.completed);
+            CPPUNIT_ASSERT_EQUAL(most, statistics.refused);
+            CPPUNIT_ASSERT_EQUAL(most + 1, statistics.serviceTime.counts[10]);
+            CPPUNIT_ASSERT_EQUAL(most, statistics.queueTime.counts[31]);
+            marks.forgetChild(0);
+        }
     }
 };
 

@@ -20,6 +20,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/DescriptorStoreTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
     %D%/EventLoopTest.cpp \
+    %D%/ExchangeLimitsTest.cpp \
+    %D%/ExchangeStatisticsTest.cpp \
     %D%/ExchangeTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FolderWatchesTest.cpp \

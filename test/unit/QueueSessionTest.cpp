@@ -28,6 +28,10 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAStreamIsBroken);
     CPPUNIT_TEST(testALostInstanceIsTold);
     CPPUNIT_TEST(testARefusalIsToldAtTheStart);
+    CPPUNIT_TEST(testAFullQueueIsToldAtTheStart);
+    CPPUNIT_TEST(testTooLongAWaitIsTold);
+    CPPUNIT_TEST(testAnAnswerIsCountedWhenItIsWhole);
+    CPPUNIT_TEST(testAnAbortedAnswerIsCountedToo);
     CPPUNIT_TEST(testItHasNoByteStream);
     CPPUNIT_TEST_SUITE_END();
 
@@ -200,6 +204,47 @@ public:
         CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, reply->status);
         CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), reply->reportId);
+    }
+
+    void testAFullQueueIsToldAtTheStart() {
+        host_->setCapacity(0);
+        host_->queueLimits.size = 1;
+        QueueSession refused(host_);
+        const std::optional<Reply> reply = refused.start(Session::Request{});
+        CPPUNIT_ASSERT(reply && reply->kind == Reply::Kind::REFUSED && reply->ends());
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, reply->status);
+        CPPUNIT_ASSERT(!reply->text.empty());
+    }
+
+    void testTooLongAWaitIsTold() {
+        host_->queueLimits.time = 5s;
+        host_->clearClaim();
+        QueueSession waiting(host_);
+        CPPUNIT_ASSERT(!waiting.start(Session::Request{}));
+        host_->advance(6s);
+        const Reply reply = waiting.receive(buffer_, -1, 5s);
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::REFUSED && reply.ends());
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{504}, reply.status);
+        CPPUNIT_ASSERT_MESSAGE(reply.text, reply.text.find("within 5 s,") != std::string::npos);
+    }
+
+    void testAnAnswerIsCountedWhenItIsWhole() {
+        host_->send(MessageType::RESPONSE, 1, "", "hel");
+        host_->send(MessageType::DATA, 1, "", "lo", true);
+        receive();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, host_->statistics().completed);
+        receive();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
+        session_.reset();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
+    }
+
+    void testAnAbortedAnswerIsCountedToo() {
+        host_->send(MessageType::RESPONSE, 1, "", "hel");
+        host_->send(MessageType::ABORTED, 1, "", "", true);
+        receive();
+        receive();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
     }
 
     void testItHasNoByteStream() {

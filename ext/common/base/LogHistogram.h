@@ -16,7 +16,7 @@ namespace Passenger {
 struct LogHistogram {
     static constexpr std::size_t BUCKETS = 32;
 
-    std::array<std::uint32_t, BUCKETS> counts{};
+    std::array<std::uint64_t, BUCKETS> counts{};
 
     static constexpr std::size_t bucket(std::chrono::nanoseconds time) noexcept {
         const auto microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0)) / 1000;
@@ -37,13 +37,13 @@ struct LogHistogram {
     }
     /** Makes what was counted until now weigh half as much. */
     void halve() noexcept {
-        for (std::uint32_t &count : counts) {
+        for (std::uint64_t &count : counts) {
             count /= 2;
         }
     }
     std::uint64_t total() const noexcept {
         std::uint64_t sum = 0;
-        for (const std::uint32_t count : counts) {
+        for (const std::uint64_t count : counts) {
             sum += count;
         }
         return sum;

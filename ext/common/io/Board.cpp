@@ -1,5 +1,8 @@
 #include "io/Board.h"
 
+#include <algorithm>
+#include <bit>
+
 #include "base/Exceptions.h"
 
 namespace Passenger {
@@ -15,21 +18,23 @@ Board::Board()
 
 std::uint32_t Board::allocate() {
     const LockGuard guard(mutex_);
-    if (!free_.empty()) {
-        const std::uint32_t entry = free_.back();
-        free_.pop_back();
-        return entry;
+    for (std::uint32_t word = 0; word < taken_.size(); word++) {
+        const auto bit = static_cast<std::uint32_t>(std::countr_one(taken_[word]));
+        if (bit < 64) {
+            taken_[word] |= std::uint64_t{1} << bit;
+            const std::uint32_t entry = word * 64 + bit;
+            std::uint32_t *used = &mapping_.at<MemoryHeader>(0)->extra;
+            __atomic_store_n(used, std::max(*used, entry + 1), __ATOMIC_RELAXED);
+            return entry;
+        }
     }
-    if (unused_ == BoardLayout::ENTRIES) {
-        throw IOException("this process has 4,096 requests in flight, the most that it may");
-    }
-    return unused_++;
+    throw IOException("this process has 4,096 requests in flight, the most that it may");
 }
 
 void Board::release(std::uint32_t entry) {
     done(entry);
     const LockGuard guard(mutex_);
-    free_.push_back(entry);
+    taken_[entry / 64] &= ~(std::uint64_t{1} << (entry % 64));
 }
 
 void Board::sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot,
@@ -56,7 +61,8 @@ void Board::done(std::uint32_t entry) noexcept {
 BoardReader::BoardReader(FileDescriptor fd) : memory_(SharedMemory::adopt(std::move(fd), BoardLayout::SIZE)) {}
 
 std::vector<BoardEntry> BoardReader::inFlight(std::uint32_t groupSlot) const {
-    std::vector<BoardEntry> entries(BoardLayout::ENTRIES);
+    const std::uint32_t used = memory_.readU32(offsetof(MemoryHeader, extra));
+    std::vector<BoardEntry> entries(std::min(used, BoardLayout::ENTRIES));
     memory_.read(entries.data(), entries.size() * sizeof(BoardEntry), BoardLayout::offset(0));
     std::erase_if(entries, [&](const BoardEntry &entry) {
         return entry.groupSlot != groupSlot || (entry.state != BoardState::SENDING && entry.state != BoardState::SENT);

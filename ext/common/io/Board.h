@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -24,7 +25,7 @@ public:
     const SharedMemory &memory() const noexcept {
         return memory_;
     }
-    /** A free entry. @throws IOException when this process has 4,096 already */
+    /** The first free entry, so that readers find all of them at the beginning. @throws IOException when this process has 4,096 already */
     std::uint32_t allocate() EXCLUDES(mutex_);
     void release(std::uint32_t entry) EXCLUDES(mutex_);
     /** About to send: must be visible before the message is. */
@@ -41,8 +42,8 @@ private:
     SharedMemory memory_;
     Mapping mapping_;
     Mutex mutex_{Locks::BOARD};
-    std::vector<std::uint32_t> free_ GUARDED_BY(mutex_);
-    std::uint32_t unused_ GUARDED_BY(mutex_) = 0;
+    /** A bit for each entry. */
+    std::array<std::uint64_t, BoardLayout::ENTRIES / 64> taken_ GUARDED_BY(mutex_){};
 };
 
 /** A child's board as the agent reads it: by system call, believing nothing. */

@@ -1,6 +1,8 @@
 #include "io/GroupMemory.h"
 
 #include <algorithm>
+#include <array>
+#include <span>
 #include <vector>
 
 namespace Passenger {
@@ -15,6 +17,43 @@ SharedMemory makeMemory(const char *name, std::size_t size, std::uint32_t magic,
     header.capacity = capacity;
     memory.write(&header, sizeof(header), 0);
     return memory;
+}
+
+/** No child counts so far: nonsense of one does not overflow a sum. */
+constexpr std::uint64_t MAX_COUNT = std::uint64_t{1} << 48;
+
+void add(std::uint64_t &sum, std::uint64_t count) {
+    sum += std::min(count, MAX_COUNT);
+}
+
+void add(LogHistogram &sum, const LogHistogram &counted) {
+    for (std::size_t i = 0; i < LogHistogram::BUCKETS; i++) {
+        add(sum.counts[i], counted.counts[i]);
+    }
+}
+
+void add(GroupStatistics &sum, const GroupStatistics &counted) {
+    add(sum.completed, counted.completed);
+    add(sum.refused, counted.refused);
+    add(sum.timedOut, counted.timedOut);
+    add(sum.left, counted.left);
+    add(sum.serviceTime, counted.serviceTime);
+    add(sum.queueTime, counted.queueTime);
+}
+
+/** A child's statistics with what fills their cache lines, as they lie one after the other. */
+struct StatisticsCell {
+    GroupStatistics statistics;
+    std::uint8_t padding[MarksLayout::STATISTICS_STRIDE - sizeof(GroupStatistics)];
+};
+static_assert(sizeof(StatisticsCell) == MarksLayout::STATISTICS_STRIDE);
+
+void increment(std::uint64_t &counter) {
+    __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED);
+}
+
+void increment(LogHistogram &histogram, std::chrono::nanoseconds time) {
+    increment(histogram.counts[LogHistogram::bucket(time)]);
 }
 
 }  // namespace
@@ -111,8 +150,30 @@ void Marks::clearWanted() {
     memory_.writeU32(0, MarksLayout::WANTED);
 }
 
+GroupStatistics Marks::statistics(std::uint32_t childSlots) const {
+    std::array<StatisticsCell, 16> cells;
+    GroupStatistics sum = gone_;
+    const std::uint32_t end = std::min(childSlots, MAX_CHILDREN);
+    for (std::uint32_t slot = 0; slot < end; slot += cells.size()) {
+        const std::span some = std::span(cells).first(std::min<std::size_t>(cells.size(), end - slot));
+        memory_.read(some.data(), some.size_bytes(), MarksLayout::statistics(slot));
+        for (const StatisticsCell &cell : some) {
+            add(sum, cell.statistics);
+        }
+    }
+    return sum;
+}
+
 void Marks::forgetChild(std::uint32_t childSlot) {
     memory_.writeU32(0, MarksLayout::count(childSlot));
+    GroupStatistics counted;
+    memory_.read(&counted, sizeof(counted), MarksLayout::statistics(childSlot));
+    // A child that never used the application leaves the file as sparse as it was.
+    const GroupStatistics none;
+    if (counted != none) {
+        add(gone_, counted);
+        memory_.write(&none, sizeof(none), MarksLayout::statistics(childSlot));
+    }
 }
 
 void Marks::withdrawAll(ChannelId channel) {
@@ -146,6 +207,30 @@ unsigned MarksView::add(std::uint32_t childSlot, std::uint32_t childSlots) noexc
 
 void MarksView::remove(std::uint32_t childSlot) noexcept {
     __atomic_sub_fetch(mapping_.at<std::uint32_t>(MarksLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
+}
+
+void MarksView::completed(std::uint32_t childSlot, std::chrono::nanoseconds queued,
+                          std::chrono::nanoseconds service) noexcept {
+    GroupStatistics &mine = statistics(childSlot);
+    increment(mine.completed);
+    increment(mine.serviceTime, service);
+    increment(mine.queueTime, queued);
+}
+
+void MarksView::refused(std::uint32_t childSlot) noexcept {
+    increment(statistics(childSlot).refused);
+}
+
+void MarksView::timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {
+    GroupStatistics &mine = statistics(childSlot);
+    increment(mine.timedOut);
+    increment(mine.queueTime, queued);
+}
+
+void MarksView::left(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {
+    GroupStatistics &mine = statistics(childSlot);
+    increment(mine.left);
+    increment(mine.queueTime, queued);
 }
 
 bool MarksView::askForMore() noexcept {

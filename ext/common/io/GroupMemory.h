@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 
@@ -50,8 +51,8 @@ private:
 };
 
 /**
- * The marks of a Group ("tickets up to this are withdrawn") with its children's in-flight counts, agent's side. Written by children, so
- * nothing in it is believed beyond what children may decide: how many instances their requests could use. Not thread-safe.
+ * The marks of a Group ("tickets up to this are withdrawn") with its children's in-flight counts and statistics, agent's side. Written by
+ * children, so nothing in it is believed beyond what children may decide: how many instances their requests could use. Not thread-safe.
  */
 class Marks {
 public:
@@ -68,7 +69,9 @@ public:
     bool wanted() const;
     /** Children wake the agent again from now on when they find all instances taken. */
     void clearWanted();
-    /** A child is gone: its count ends, and so do its channels' tickets. */
+    /** What was counted by the first `childSlots` children, and by those that are gone. */
+    GroupStatistics statistics(std::uint32_t childSlots) const;
+    /** A child is gone: nothing of it is in flight any more, and what it has counted is kept here. */
     void forgetChild(std::uint32_t childSlot);
     void withdrawAll(ChannelId channel);
     /** For a channel that is new in its slot. */
@@ -76,6 +79,8 @@ public:
 
 private:
     SharedMemory memory_;
+    /** Of children that are gone. */
+    GroupStatistics gone_;
 };
 
 /** The marks as children use them: a writable mapping. Thread-safe, without locks. */
@@ -87,10 +92,19 @@ public:
     /** Counts one more in flight for this child. @return how many are in flight in all children */
     unsigned add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept;
     void remove(std::uint32_t childSlot) noexcept;
+    /** Count, for this child, how a request ended. @param queued how long it waited  @param service how long its answer took then */
+    void completed(std::uint32_t childSlot, std::chrono::nanoseconds queued, std::chrono::nanoseconds service) noexcept;
+    void refused(std::uint32_t childSlot) noexcept;
+    void timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
+    void left(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
     /** True for the one who has to wake the agent. */
     bool askForMore() noexcept;
 
 private:
+    GroupStatistics &statistics(std::uint32_t childSlot) const noexcept {
+        return *mapping_.at<GroupStatistics>(MarksLayout::statistics(childSlot));
+    }
+
     Mapping mapping_;
 };
 

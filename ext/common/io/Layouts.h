@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "base/LogHistogram.h"
+
 namespace Passenger {
 
 /** The version of everything in this file; see doc/PROTOCOLS.md, sections 1 to 3. A change here is a change there, and of the version. */
-inline constexpr std::uint8_t LAYOUT_VERSION = 1;
+inline constexpr std::uint8_t LAYOUT_VERSION = 2;
 
 /** Largest message on a queue or a reply channel. */
 inline constexpr std::size_t MAX_MESSAGE = 65536;
@@ -57,10 +59,13 @@ struct MessageHeader {
     std::uint8_t flags;
     std::uint16_t status;
     std::uint32_t headLength;
+    /** RESPONSE: microseconds from RequestHeader::sentAt until the instance took the request, or UINT32_MAX for more. */
+    std::uint32_t queued;
+    std::uint32_t reserved;
 };
-static_assert(sizeof(MessageHeader) == 16 && offsetof(MessageHeader, type) == 8 &&
+static_assert(sizeof(MessageHeader) == 24 && offsetof(MessageHeader, type) == 8 &&
               offsetof(MessageHeader, flags) == 9 && offsetof(MessageHeader, status) == 10 &&
-              offsetof(MessageHeader, headLength) == 12);
+              offsetof(MessageHeader, headLength) == 12 && offsetof(MessageHeader, queued) == 16);
 
 /** Begins each memory file. */
 struct MemoryHeader {
@@ -68,7 +73,7 @@ struct MemoryHeader {
     std::uint16_t version;
     std::uint16_t reserved;
     std::uint32_t capacity;
-    /** GenerationTable: child slots in use. */
+    /** GenerationTable: child slots in use. Board: entries that were ever used, from the first on. */
     std::uint32_t extra;
     std::uint8_t padding[48];
 };
@@ -102,6 +107,28 @@ inline constexpr std::size_t SIZE = offset(CELLS);
 
 inline constexpr std::uint32_t MAX_CHILDREN = 4096;
 
+/** What happened to a Group's requests, as one child counts it, or summed up. */
+struct GroupStatistics {
+    /** Answers whose last message arrived. */
+    std::uint64_t completed = 0;
+    /** Requests that found the queue full. */
+    std::uint64_t refused = 0;
+    /** Requests that were withdrawn since they had waited too long. */
+    std::uint64_t timedOut = 0;
+    /** Requests that were withdrawn since their clients left. */
+    std::uint64_t left = 0;
+    /** From an instance's taking the request to the last message of its answer. */
+    LogHistogram serviceTime;
+    /** From the request's sending to an instance's taking it, or to its withdrawal. */
+    LogHistogram queueTime;
+
+    friend bool operator==(const GroupStatistics &, const GroupStatistics &) = default;
+};
+static_assert(std::is_trivially_copyable_v<GroupStatistics> && std::is_standard_layout_v<GroupStatistics>);
+static_assert(sizeof(GroupStatistics) == 544 && offsetof(GroupStatistics, refused) == 8 &&
+              offsetof(GroupStatistics, timedOut) == 16 && offsetof(GroupStatistics, left) == 24 &&
+              offsetof(GroupStatistics, serviceTime) == 32 && offsetof(GroupStatistics, queueTime) == 288);
+
 namespace MarksLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'M', 'R', 'K');
 inline constexpr std::uint32_t SLOTS = 65536;
@@ -116,7 +143,15 @@ inline constexpr std::size_t count(std::uint32_t childSlot) {
 inline constexpr std::size_t mark(std::uint64_t channel) {
     return MARKS + (channel % SLOTS) * sizeof(std::uint64_t);
 }
-inline constexpr std::size_t SIZE = MARKS + SLOTS * sizeof(std::uint64_t);
+inline constexpr std::size_t STATISTICS = MARKS + SLOTS * sizeof(std::uint64_t);
+/** Whole cache lines, so that children do not slow each other down. */
+inline constexpr std::size_t STATISTICS_STRIDE = 576;
+static_assert(STATISTICS == 540800 && STATISTICS % 64 == 0 && STATISTICS_STRIDE % 64 == 0 &&
+              STATISTICS_STRIDE >= sizeof(GroupStatistics));
+inline constexpr std::size_t statistics(std::uint32_t childSlot) {
+    return STATISTICS + childSlot * STATISTICS_STRIDE;
+}
+inline constexpr std::size_t SIZE = statistics(MAX_CHILDREN);
 }  // namespace MarksLayout
 
 enum class BoardState : std::uint32_t { FREE = 0, SENDING = 1, SENT = 2 };

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "io/Layouts.h"
 #include "pool/BodySender.h"
@@ -20,7 +21,7 @@ namespace Passenger {
 /**
  * The sender's side of one exchange over a request queue and a reply channel: the ticket's life (sent, waited for, withdrawn, sent again
  * under a new one). doc/PROTOCOLS.md, sections 1 to 3, is its specification; DESIGN's verdict stands at withdraw(): nothing here is decided
- * by time or by the queue's order.
+ * by time or by the queue's order. How it ended is counted in the Group's statistics.
  *
  * Owned by a Session; one thread at a time. The destructor ends the exchange: a request still in the line is withdrawn, an instance that
  * is at it finds its channel shut down.
@@ -40,14 +41,14 @@ public:
         std::string text{};
     };
 
-    explicit Exchange(QueueHostPtr host) : host_(std::move(host)) {}
+    explicit Exchange(QueueHostPtr host) : host_(std::move(host)), limits_(host_->limits()) {}
     ~Exchange();
     Exchange(const Exchange &) = delete;
     Exchange &operator=(const Exchange &) = delete;
 
-    /** Queues the request. @throws RefusedException, IOException, SystemException */
+    /** Queues the request. @throws RefusedException (503: too many wait already), IOException, SystemException */
     void start(const Session::Request &request, std::uint8_t flags);
-    /** Waits for the next event. @param buffer of MAX_MESSAGE bytes at least */
+    /** Waits for the next event. REFUSED with 504 is a request that waited too long. @param buffer of MAX_MESSAGE bytes at least */
     Event receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout);
     /** As Session::sendBody(). @throws SystemException, EndOfFileException */
     std::size_t sendBody(std::string_view block, bool last);
@@ -56,23 +57,39 @@ public:
     }
     /** Whether receive() would return at once. */
     bool replyWaiting();
-    /** The last message was received: the channel may serve another exchange if the body was taken too. */
-    void complete() noexcept {
-        over_ = true;
-        clean_ = body_.done();
-    }
+    /** The last message was received: the channel may serve another exchange if the body was taken too. Only a stream goes on, until
+     *  this is destroyed. */
+    void complete() noexcept;
 
 private:
     enum class Standing { NOT_BEGUN, BEGUN, ANSWERED };
+    /** A receive() that is waiting. */
+    struct Wait {
+        int clientSocket;
+        std::optional<MonotonicTime> deadline;
+        /** A second has passed. */
+        bool looked;
+    };
 
     void relink(Generation unusable);
     void enqueue();
+    RequestHeader requestHeader() const noexcept;
+    void admit(unsigned inFlight, std::uint32_t capacity);
+    [[noreturn]] void refuse(const std::string &text);
     void dequeued() noexcept;
+    void countCompleted() noexcept;
+    std::chrono::nanoseconds waited() const noexcept;
+    void abandon() noexcept;
     Event resend();
     Standing withdraw(std::span<char> buffer);
+    bool waitOnce(Wait &wait, std::span<char> buffer, Event &event);
+    std::optional<MonotonicTime> queueDeadline() const noexcept;
+    std::chrono::milliseconds timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept;
     bool takeMessage(std::span<char> buffer);
     void discard();
     bool look(std::span<char> buffer, Event &event);
+    bool leaveQueue(std::span<char> buffer, Event &event);
+    bool deliver(Event &event);
     bool handleMessage(std::span<char> buffer, Event &event);
     bool handleHint(std::span<char> buffer, Event &event);
     bool claimed() const noexcept;
@@ -84,7 +101,8 @@ private:
     bool takePending(std::span<char> buffer, Event &event);
     bool collect(bool lookAround);
 
-    QueueHostPtr host_;
+    const QueueHostPtr host_;
+    const QueueLimits limits_;
     QueueLinkPtr link_;
     std::unique_ptr<ReplyChannel> channel_;
     Session::Request request_;
@@ -92,6 +110,14 @@ private:
     std::uint16_t resends_ = 0;
     std::uint8_t flags_ = 0;
 
+    /** When this ticket was sent. */
+    MonotonicTime sentAt_;
+    /** Since when the request waits for an instance, under whatever ticket. */
+    MonotonicTime waitingSince_;
+    /** How long the ticket waited, as the instance says. */
+    std::chrono::microseconds queued_{0};
+    /** It found room in the line, and keeps its place when it is sent again. */
+    bool admitted_ = false;
     /** Counted in flight, for this child slot. */
     bool counted_ = false;
     std::uint32_t childSlot_ = 0;

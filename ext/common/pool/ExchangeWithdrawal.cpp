@@ -14,12 +14,18 @@ namespace {
 /** Each needs an instance or a version that ended, or an instance that skips what it should run. */
 constexpr std::uint16_t MAX_RESENDS = 1000;
 
+std::string toText(std::chrono::milliseconds time) {
+    const auto count = time.count();
+    return count % 1000 == 0 ? std::to_string(count / 1000) + " s" : std::to_string(count) + " ms";
+}
+
 }  // namespace
 
 /** Sends the request again under a new ticket: it was not begun and cannot begin, or it may be repeated. */
 Exchange::Event Exchange::resend() {
     dequeued();
     if (clientGone_) {
+        link_->memory->marks.left(childSlot_, waited());
         return finish(Event::Kind::CLIENT_LEFT, true);
     }
     if (resends_ >= MAX_RESENDS) {
@@ -67,6 +73,10 @@ Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
     return Standing::NOT_BEGUN;
 }
 
+std::chrono::nanoseconds Exchange::waited() const noexcept {
+    return host_->clock().now() - waitingSince_;
+}
+
 /** Whether an instance has claimed it, perhaps one that died. */
 bool Exchange::claimed() const noexcept {
     const ClaimsView &claims = link_->memory->claims;
@@ -80,6 +90,7 @@ bool Exchange::mayRepeat() const noexcept {
 Exchange::Event Exchange::lost() {
     if (mayRepeat()) {
         retried_ = true;
+        waitingSince_ = host_->clock().now();
         return resend();
     }
     return finish(Event::Kind::LOST, true);
@@ -95,7 +106,10 @@ Exchange::Event Exchange::channelEnded() {
     if (begun ? !mayRepeat() : body_.begun()) {
         return finish(Event::Kind::LOST, false);
     }
-    retried_ = retried_ || begun;
+    if (begun) {
+        retried_ = true;
+        waitingSince_ = host_->clock().now();
+    }
     dequeued();
     host_->giveBack(std::move(channel_), false);
     return resend();
@@ -169,10 +183,41 @@ Exchange::Event Exchange::giveUp(Event::Kind kind, std::span<char> buffer) {
     if (standing == Standing::ANSWERED && handleMessage(buffer, event)) {
         return event;
     }
-    if (standing == Standing::NOT_BEGUN || kind == Event::Kind::TIMED_OUT) {
-        return finish(kind, standing == Standing::NOT_BEGUN);
+    if (standing != Standing::NOT_BEGUN) {
+        return kind == Event::Kind::TIMED_OUT ? finish(kind, false) : Event{kind};
     }
-    return Event{kind};
+    if (kind == Event::Kind::TIMED_OUT) {
+        link_->memory->marks.timedOut(childSlot_, waited());
+    } else {
+        link_->memory->marks.left(childSlot_, waited());
+    }
+    return finish(kind, true);
+}
+
+/** The time that requests may wait is up: withdraws it, unless it was begun. False: nothing to report. */
+bool Exchange::leaveQueue(std::span<char> buffer, Event &event) {
+    switch (withdraw(buffer)) {
+        case Standing::ANSWERED:
+            return handleMessage(buffer, event);
+        case Standing::BEGUN:
+            return false;
+        case Standing::NOT_BEGUN:
+            break;
+    }
+    link_->memory->marks.timedOut(childSlot_, waited());
+    event = finish(Event::Kind::REFUSED, true);
+    event.status = 504;
+    event.text = "the application did not begin with the request within " + toText(limits_.time) +
+                 ", as long as PassengerMaxRequestQueueTime lets it wait";
+    return true;
+}
+
+/** Who asked is gone, in whatever state the exchange is. */
+void Exchange::abandon() noexcept {
+    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    if (counted_ && !begun_ && !claimed() && !channel_->readable()) {
+        link_->memory->marks.left(childSlot_, waited());
+    }
 }
 
 }  // namespace Passenger

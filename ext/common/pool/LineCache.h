@@ -82,6 +82,9 @@ public:
     void wakeAgent() noexcept override {
         cache_->wakeAgent();
     }
+    QueueLimits limits() const noexcept override {
+        return {options_.maxQueueSize, options_.maxQueueTime};
+    }
 
 private:
     LineCachePtr cache_;

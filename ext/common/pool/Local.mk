@@ -5,6 +5,7 @@ libpassenger_client_la_SOURCES += \
     %D%/BodySender.h \
     %D%/Exchange.cpp \
     %D%/Exchange.h \
+    %D%/ExchangeReceiving.cpp \
     %D%/ExchangeWithdrawal.cpp \
     %D%/LineCache.cpp \
     %D%/LineCache.h \

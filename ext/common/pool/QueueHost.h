@@ -1,9 +1,11 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "base/Clock.h"
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
@@ -19,7 +21,7 @@ class RefusedException : public IOException {
 public:
     RefusedException(std::uint16_t status, std::string reportId, const std::string &text)
         : IOException(text), status_(status), reportId_(std::move(reportId)) {}
-    /** HTTP status to answer with: 500 or 503. */
+    /** HTTP status to answer with: 500, 503 or 504. */
     std::uint16_t status() const noexcept {
         return status_;
     }
@@ -61,6 +63,12 @@ inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation g
     return link;
 }
 
+/** How many requests may wait in the application's line, and how long. Zero: no limit. */
+struct QueueLimits {
+    unsigned size = 0;
+    std::chrono::milliseconds time{0};
+};
+
 /**
  * What an Exchange needs of the process it runs in, for one application: the current line, reply channels, the board. Implemented for
  * httpd's children (client/AppLink) and for the pool's own process (pool/LocalSender), by way of LineCache. Thread-safe; outlives its exchanges.
@@ -83,6 +91,13 @@ public:
     virtual const GenerationTableView &generations() const = 0;
     /** Tells the agent that a Group's marks say `wanted`. */
     virtual void wakeAgent() noexcept = 0;
+
+    /** Of the request at hand. */
+    virtual QueueLimits limits() const noexcept = 0;
+    /** Tests have another. */
+    virtual const Clock &clock() const noexcept {
+        return SystemClock::instance();
+    }
 };
 
 using QueueHostPtr = std::shared_ptr<QueueHost>;

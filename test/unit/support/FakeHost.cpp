@@ -60,6 +60,7 @@ void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &h
     header.flags = last ? LAST : 0;
     header.status = status;
     header.headLength = static_cast<std::uint32_t>(head.size());
+    header.queued = type == MessageType::RESPONSE ? queued : 0;
     sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + head + body, descriptor);
 }
 

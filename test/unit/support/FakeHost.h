@@ -81,17 +81,43 @@ public:
     void wakeAgent() noexcept override {
         woken++;
     }
+    QueueLimits limits() const noexcept override {
+        return queueLimits;
+    }
+    const Clock &clock() const noexcept override {
+        return clock_;
+    }
+    /** Time goes on as always, but by so much at once now. */
+    void advance(std::chrono::nanoseconds time) {
+        clock_.offset += time;
+    }
+    GroupStatistics statistics() const {
+        return marks_.statistics(1);
+    }
 
     /** link() throws it, when the line in hand is unusable. */
     std::optional<RefusedException> refusal;
     /** New generations are closed, too. */
     bool closesAlways = false;
+    /** Of exchanges that are made from now on. */
+    QueueLimits queueLimits;
+    /** In the RESPONSEs that are sent: how long the request waited, in microseconds. */
+    std::uint32_t queued = 0;
     unsigned woken = 0;
     unsigned channelsMade = 0;
     unsigned cleanEnds = 0;
     unsigned dirtyEnds = 0;
 
 private:
+    /** The real time, for waits are real, and what a test adds to it. */
+    struct RunningClock final : Clock {
+        MonotonicTime now() const override {
+            return SystemClock::instance().now() + offset;
+        }
+        std::chrono::nanoseconds offset{0};
+    };
+
+    RunningClock clock_;
     Claims claims_;
     Marks marks_;
     GenerationTable table_;

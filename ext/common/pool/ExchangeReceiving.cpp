@@ -1,0 +1,242 @@
+// The part of Exchange that waits: for messages, for room in the channel, for time to be up.
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/Exceptions.h"
+#include "pool/Exchange.h"
+
+namespace Passenger {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+/** After so long without a message the exchange looks for itself whether its instance and its line still exist. */
+constexpr milliseconds LOOK_INTERVAL{1000};
+
+}  // namespace
+
+/** One message into the buffer; its size in messageSize_. False when none is here. */
+bool Exchange::takeMessage(std::span<char> buffer) {
+    descriptors_.clear();
+    messageSize_ = channel_->receive(buffer, descriptors_);
+    return messageSize_ > 0;
+}
+
+/** Drops a message, stale or malformed. @throws ProtocolException when it is too much of that */
+void Exchange::discard() {
+    discarded_ += messageSize_;
+    if (discarded_ > MAX_DISCARDED) {
+        throw ProtocolException("more than 1 MiB of stale or malformed messages on the reply channel");
+    }
+}
+
+/** A part of the answer, for the caller. */
+bool Exchange::deliver(Event &event) {
+    begun_ = true;
+    answered_ = true;
+    event.kind = Event::Kind::MESSAGE;
+    event.descriptors = std::move(descriptors_);
+    return true;
+}
+
+/** A message that is in the buffer. True: the event is for the caller. */
+bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
+    MessageHeader header;
+    if (messageSize_ >= sizeof(header)) {
+        std::memcpy(&header, buffer.data(), sizeof(header));
+    }
+    if (messageSize_ < sizeof(header) || header.ticket != ticket_.value()) {
+        discard();
+        return false;
+    }
+    event.header = header;
+    event.payload = buffer.subspan(sizeof(header), messageSize_ - sizeof(header));
+    switch (header.type) {
+        case MessageType::RESPONSE:
+            queued_ = std::chrono::microseconds(header.queued);
+            return deliver(event);
+        case MessageType::ACCEPTED:
+            queued_ = std::chrono::duration_cast<std::chrono::microseconds>(host_->clock().now() - sentAt_);
+            return deliver(event);
+        case MessageType::DATA:
+        case MessageType::INTERIM:
+        case MessageType::ABORTED:
+            return deliver(event);
+        case MessageType::SKIPPED:
+            event = resend();
+            return event.kind != Event::Kind::MESSAGE;
+        case MessageType::LOST:
+            event = lost();
+            return event.kind != Event::Kind::MESSAGE;
+        case MessageType::RECHECK:
+        case MessageType::REFUSED:
+            return handleHint(buffer, event);
+        default:
+            event = finish(Event::Kind::BROKEN, false);
+            event.text = "a message of unknown type " + std::to_string(static_cast<unsigned>(header.type)) +
+                         " on the reply channel";
+            return true;
+    }
+}
+
+/** The time that requests may wait ends then. Nothing: there is no such limit, or it was begun. */
+std::optional<MonotonicTime> Exchange::queueDeadline() const noexcept {
+    if (limits_.time <= milliseconds(0) || begun_ || answered_) {
+        return std::nullopt;
+    }
+    return waitingSince_ + limits_.time;
+}
+
+/** How long a wait may be: to the deadline, and not longer than until the next look. Zero: the deadline is past. */
+milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept {
+    if (!deadline) {
+        return LOOK_INTERVAL;
+    }
+    const auto left = std::chrono::ceil<milliseconds>(*deadline - host_->clock().now());
+    return std::clamp(left, milliseconds(0), LOOK_INTERVAL);
+}
+
+Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, milliseconds timeout) {
+    Event event{Event::Kind::MESSAGE};
+    if (takePending(buffer, event)) {
+        return event;
+    }
+    Wait wait{clientSocket, std::nullopt, false};
+    if (timeout >= milliseconds(0)) {
+        wait.deadline = host_->clock().now() + timeout;
+    }
+    // Goes round when the request was sent again on another channel.
+    for (;;) {
+        try {
+            // In the middle of an answer the next message is probably here already; its beginning always has to be waited for.
+            if (answered_ && takeMessage(buffer) && handleMessage(buffer, event)) {
+                return event;
+            }
+            while (!waitOnce(wait, buffer, event)) {
+            }
+            return event;
+        } catch (const EndOfFileException &) {
+            event = channelEnded();
+            if (event.kind != Event::Kind::MESSAGE) {
+                return event;
+            }
+        } catch (const ProtocolException &error) {
+            event = finish(Event::Kind::BROKEN, false);
+            event.text = error.what();
+            return event;
+        }
+    }
+}
+
+/** Waits for a message, the client's leaving or a deadline. True: the event is for the caller. */
+bool Exchange::waitOnce(Wait &wait, std::span<char> buffer, Event &event) {
+    const milliseconds queueTime = timeLeft(queueDeadline());
+    if (queueTime == milliseconds(0)) {
+        return leaveQueue(buffer, event);
+    }
+    const milliseconds time = std::min(queueTime, timeLeft(wait.deadline));
+    if (time == milliseconds(0)) {
+        event = giveUp(Event::Kind::TIMED_OUT, buffer);
+        return true;
+    }
+    const bool headWaits = body_.onlyHeadFollows() && !body_.sendHead(*channel_, ticket_);
+    const bool watchClient = wait.clientSocket >= 0 && !begun_ && !clientGone_;
+    // A client that only closed its sending side is told apart by nothing. It gets a second, which an idle application needs no part of.
+    const short left = wait.looked ? POLLRDHUP : 0;
+    pollfd entries[2] = {{channel_->descriptor(), static_cast<short>(headWaits ? POLLIN | POLLOUT : POLLIN), 0},
+                         {watchClient ? wait.clientSocket : -1, left, 0}};
+    const int ready = poll(entries, 2, static_cast<int>(time.count()));
+    if (ready < 0 && errno != EINTR) {
+        throw SystemException("poll() on a reply channel", errno);
+    }
+    if (ready == 0) {
+        wait.looked = true;
+        return look(buffer, event);
+    }
+    if (ready > 0 && (entries[0].revents & ~POLLOUT) != 0) {
+        while (takeMessage(buffer)) {
+            if (handleMessage(buffer, event)) {
+                return true;
+            }
+        }
+    } else if (ready > 0 && entries[1].revents != 0) {
+        clientGone_ = true;
+        event = giveUp(Event::Kind::CLIENT_LEFT, buffer);
+        return event.kind != Event::Kind::CLIENT_LEFT || over_;
+    }
+    return false;
+}
+
+/** What sendBody() found and could not deliver. */
+bool Exchange::takePending(std::span<char> buffer, Event &event) {
+    if (!pending_) {
+        return false;
+    }
+    event = std::move(*pending_);
+    pending_.reset();
+    std::copy(event.payload.begin(), event.payload.end(), buffer.begin());
+    event.payload = buffer.first(event.payload.size());
+    return true;
+}
+
+std::size_t Exchange::sendBody(std::string_view block, bool last) {
+    std::size_t taken = 0;
+    while (!over_ && !pending_ && !body_.send(*channel_, ticket_, block.substr(taken), last, taken)) {
+        // Whoever sends BODY waits for both directions: an instance that answers first may never read the rest.
+        pollfd entry{channel_->descriptor(), POLLIN | POLLOUT, 0};
+        const int ready = poll(&entry, 1, static_cast<int>(timeLeft(queueDeadline()).count()));
+        if (ready < 0 && errno != EINTR) {
+            throw SystemException("poll() on a reply channel", errno);
+        }
+        if (ready == 0 || (ready > 0 && (entry.revents & POLLOUT) == 0)) {
+            collect(ready == 0);
+        }
+    }
+    return taken;
+}
+
+bool Exchange::replyWaiting() {
+    if (pending_ || over_) {
+        return pending_.has_value();
+    }
+    // In the middle of an answer what comes is more of it. Before, it may be stale, or a hint: nothing that receive() would return with.
+    if (answered_) {
+        return channel_->readable();
+    }
+    return (channel_->readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(false);
+}
+
+/** Takes what is in the channel, or looks without a message; keeps the first event that is for the caller. True: there is one. */
+bool Exchange::collect(bool lookAround) {
+    lookBuffer_.resize(MAX_MESSAGE);
+    Event event{Event::Kind::MESSAGE};
+    bool found = false;
+    try {
+        if (timeLeft(queueDeadline()) == milliseconds(0)) {
+            found = leaveQueue(lookBuffer_, event);
+        } else if (lookAround) {
+            found = look(lookBuffer_, event);
+        }
+        while (!found && takeMessage(lookBuffer_)) {
+            found = handleMessage(lookBuffer_, event);
+        }
+    } catch (const EndOfFileException &) {
+        event = finish(Event::Kind::LOST, false);
+        found = true;
+    } catch (const ProtocolException &error) {
+        event = finish(Event::Kind::BROKEN, false);
+        event.text = error.what();
+        found = true;
+    }
+    if (found) {
+        pending_ = std::move(event);
+    }
+    return found;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,239 @@
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "pool/Exchange.h"
+#include "support/Expect.h"
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** How many requests may wait in a line, and how long. */
+class ExchangeLimitsTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ExchangeLimitsTest);
+    CPPUNIT_TEST(testARequestBeyondInstancesAndQueueIsRefused);
+    CPPUNIT_TEST(testWhileNoInstanceServesTheQueueAloneCounts);
+    CPPUNIT_TEST(testWithoutALimitAllMayWait);
+    CPPUNIT_TEST(testAnAnsweredRequestTakesNoPlace);
+    CPPUNIT_TEST(testARequestThatIsSentAgainKeepsItsPlace);
+    CPPUNIT_TEST(testARefusedRequestLeavesACleanChannel);
+    CPPUNIT_TEST(testARequestThatWaitsTooLongIsWithdrawnAndRefused);
+    CPPUNIT_TEST(testItIsRefusedAsSoonAsTimeIsUp);
+    CPPUNIT_TEST(testTimeCountsFromTheFirstTicketOn);
+    CPPUNIT_TEST(testARequestThatWasBegunGoesOn);
+    CPPUNIT_TEST(testAnAnswerThatIsThereBeatsTheLimit);
+    CPPUNIT_TEST(testARequestThatIsSkippedAfterTheLimitIsRefused);
+    CPPUNIT_TEST(testARequestThatDiedWithItsInstanceWaitsAnew);
+    CPPUNIT_TEST(testTheLimitHoldsWhileTheBodyIsSent);
+    CPPUNIT_TEST(testARefusalIsAReplyThatWaits);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Kind = Exchange::Event::Kind;
+
+    std::shared_ptr<FakeHost> host_;
+    std::vector<std::unique_ptr<Exchange>> exchanges_;
+    std::vector<char> buffer_;
+
+    /** One more. */
+    Exchange &start(const Session::Request &request = {}) {
+        exchanges_.push_back(std::make_unique<Exchange>(host_));
+        exchanges_.back()->start(request, 0);
+        return *exchanges_.back();
+    }
+    void start(unsigned count) {
+        for (unsigned i = 0; i < count; i++) {
+            start();
+        }
+    }
+    RefusedException assertRefused() {
+        return thrownBy<RefusedException>([this] { start(); });
+    }
+    Exchange::Event receive(Exchange &exchange, std::chrono::milliseconds timeout = 5s) {
+        return exchange.receive(buffer_, -1, timeout);
+    }
+    void assertTimedOut(const Exchange::Event &event) {
+        CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{504}, event.status);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+        buffer_.resize(MAX_MESSAGE);
+    }
+
+    void tearDown() override {
+        exchanges_.clear();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testARequestBeyondInstancesAndQueueIsRefused() {
+        host_->setCapacity(2);
+        host_->queueLimits.size = 3;
+        start(5U);
+        const auto error = assertRefused();
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, error.status());
+        const std::string text = error.what();
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("full: 3 requests") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("PassengerMaxRequestQueueSize") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(5U, host_->inFlight());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, host_->onBoard());
+        for (int i = 0; i < 5; i++) {
+            host_->take();
+        }
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testWhileNoInstanceServesTheQueueAloneCounts() {
+        host_->setCapacity(0);
+        host_->queueLimits.size = 2;
+        start(2U);
+        assertRefused();
+    }
+
+    void testWithoutALimitAllMayWait() {
+        host_->setCapacity(0);
+        start(30U);
+    }
+
+    void testAnAnsweredRequestTakesNoPlace() {
+        host_->setCapacity(0);
+        host_->queueLimits.size = 1;
+        Exchange &first = start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        receive(first);
+        first.complete();
+        // Its answer may still be on the way to a slow client.
+        start();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
+    }
+
+    void testARequestThatIsSentAgainKeepsItsPlace() {
+        host_->setCapacity(2);
+        host_->queueLimits.size = 1;
+        start(3U);
+        host_->setCapacity(0);
+        host_->take();
+        host_->send(MessageType::SKIPPED, 1);
+        CPPUNIT_ASSERT(receive(*exchanges_.back(), 20ms).kind == Kind::TIMED_OUT);
+        host_->take();
+        host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
+    }
+
+    void testARefusedRequestLeavesACleanChannel() {
+        host_->setCapacity(0);
+        host_->queueLimits.size = 1;
+        start();
+        assertRefused();
+        exchanges_.pop_back();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
+        CPPUNIT_ASSERT_EQUAL(0U, host_->dirtyEnds);
+    }
+
+    void testARequestThatWaitsTooLongIsWithdrawnAndRefused() {
+        host_->queueLimits.time = 1500ms;
+        Exchange &exchange = start();
+        host_->advance(2s);
+        const Exchange::Event event = receive(exchange);
+        assertTimedOut(event);
+        CPPUNIT_ASSERT_MESSAGE(event.text, event.text.find("1500 ms") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(event.text, event.text.find("PassengerMaxRequestQueueTime") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
+        exchanges_.clear();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
+    }
+
+    void testItIsRefusedAsSoonAsTimeIsUp() {
+        host_->queueLimits.time = 20ms;
+        Exchange &exchange = start();
+        assertTimedOut(receive(exchange, 500ms));
+    }
+
+    void testTimeCountsFromTheFirstTicketOn() {
+        host_->queueLimits.time = 10s;
+        Exchange &exchange = start();
+        host_->advance(6s);
+        host_->send(MessageType::SKIPPED, 1);
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        host_->advance(6s);
+        assertTimedOut(receive(exchange));
+    }
+
+    void testARequestThatWasBegunGoesOn() {
+        host_->queueLimits.time = 5s;
+        Exchange &exchange = start();
+        host_->claim(host_->take());
+        host_->advance(6s);
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        host_->clearClaim();
+        host_->advance(6s);
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+    }
+
+    void testAnAnswerThatIsThereBeatsTheLimit() {
+        host_->queueLimits.time = 5s;
+        Exchange &exchange = start();
+        host_->take();
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        host_->advance(6s);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+    }
+
+    void testARequestThatIsSkippedAfterTheLimitIsRefused() {
+        host_->queueLimits.time = 5s;
+        Exchange &exchange = start();
+        host_->claim(host_->take());
+        host_->advance(6s);
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        host_->clearClaim();
+        host_->send(MessageType::SKIPPED, 1);
+        assertTimedOut(receive(exchange));
+    }
+
+    void testARequestThatDiedWithItsInstanceWaitsAnew() {
+        host_->queueLimits.time = 5s;
+        Session::Request request;
+        request.retryable = true;
+        Exchange &exchange = start(request);
+        host_->claim(host_->take());
+        host_->advance(6s);
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        host_->send(MessageType::LOST, 1);
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        host_->advance(4s);
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        host_->advance(2s);
+        CPPUNIT_ASSERT(exchange.replyWaiting());
+        assertTimedOut(receive(exchange));
+    }
+
+    void testTheLimitHoldsWhileTheBodyIsSent() {
+        host_->queueLimits.time = 20ms;
+        Session::Request request;
+        request.bodyFollows = true;
+        Exchange &exchange = start(request);
+        const std::string body(16 * 1024 * 1024, 'x');
+        CPPUNIT_ASSERT(exchange.sendBody(body, true) < body.size());
+        assertTimedOut(receive(exchange));
+    }
+
+    void testARefusalIsAReplyThatWaits() {
+        host_->queueLimits.time = 5s;
+        Exchange &exchange = start();
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        host_->advance(6s);
+        CPPUNIT_ASSERT(exchange.replyWaiting());
+        assertTimedOut(receive(exchange));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ExchangeLimitsTest);
+
+}  // namespace Passenger

@@ -1,0 +1,264 @@
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <future>
+
+#include "io/SocketPair.h"
+#include "pool/Exchange.h"
+#include "support/Eventually.h"
+#include "support/Expect.h"
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** What is counted of requests, and which times. */
+class ExchangeStatisticsTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ExchangeStatisticsTest);
+    CPPUNIT_TEST(testAnAnswerCountsItsTimeInTheQueueAndItsTimeInTheInstance);
+    CPPUNIT_TEST(testAnAnswerCountsWhenItsLastMessageArrived);
+    CPPUNIT_TEST(testAnInstanceIsBelievedNoFurtherThanWhatWasMeasured);
+    CPPUNIT_TEST(testTheWaitUnderEarlierTicketsCounts);
+    CPPUNIT_TEST(testTheTimeInAnInstanceThatDiedDoesNotCount);
+    CPPUNIT_TEST(testALossIsNoAnswer);
+    CPPUNIT_TEST(testARequestForWhichTheQueueIsFullCounts);
+    CPPUNIT_TEST(testARequestThatWaitedTooLongCountsWithItsWait);
+    CPPUNIT_TEST(testARequestThatWaitedTooLongForItsCallerCountsWithItsWait);
+    CPPUNIT_TEST(testAClientThatLeavesWhileItWaitsCountsWithItsWait);
+    CPPUNIT_TEST(testAClientThatLeavesABegunRequestCountsByItsAnswer);
+    CPPUNIT_TEST(testAClientThatLeftCountsOnceItsRequestIsSkipped);
+    CPPUNIT_TEST(testAnExchangeThatEndsWhileItWaitsCountsWithItsWait);
+    CPPUNIT_TEST(testAnExchangeThatEndsWhileItRunsDoesNotCount);
+    CPPUNIT_TEST(testAStreamCountsFromItsOpeningToItsEnd);
+    CPPUNIT_TEST(testAStreamThatWasRefusedIsNoAnswer);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Kind = Exchange::Event::Kind;
+
+    std::shared_ptr<FakeHost> host_;
+    std::unique_ptr<Exchange> exchange_;
+    std::vector<char> buffer_;
+
+    void start(const Session::Request &request = {}, std::uint8_t flags = 0) {
+        exchange_ = std::make_unique<Exchange>(host_);
+        exchange_->start(request, flags);
+    }
+    Exchange::Event receive(std::chrono::milliseconds timeout = 5s, int client = -1) {
+        return exchange_->receive(buffer_, client, timeout);
+    }
+    void answer(std::uint64_t ticket, std::chrono::microseconds queued) {
+        host_->queued = static_cast<std::uint32_t>(queued.count());
+        host_->send(MessageType::RESPONSE, ticket, "", "hello", true);
+        CPPUNIT_ASSERT(receive().kind == Kind::MESSAGE);
+        exchange_->complete();
+    }
+    /** One time was counted, and this one. */
+    static void assertTime(std::chrono::nanoseconds expected, const LogHistogram &histogram) {
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, histogram.total());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, histogram.counts[LogHistogram::bucket(expected)]);
+    }
+    void assertCounted(std::uint64_t completed, std::uint64_t refused, std::uint64_t timedOut,
+                       std::uint64_t left) const {
+        const GroupStatistics statistics = host_->statistics();
+        CPPUNIT_ASSERT_EQUAL(completed, statistics.completed);
+        CPPUNIT_ASSERT_EQUAL(refused, statistics.refused);
+        CPPUNIT_ASSERT_EQUAL(timedOut, statistics.timedOut);
+        CPPUNIT_ASSERT_EQUAL(left, statistics.left);
+        CPPUNIT_ASSERT_EQUAL(completed, statistics.serviceTime.total());
+        CPPUNIT_ASSERT_EQUAL(completed + timedOut + left, statistics.queueTime.total());
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+        buffer_.resize(MAX_MESSAGE);
+    }
+
+    void tearDown() override {
+        exchange_.reset();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testAnAnswerCountsItsTimeInTheQueueAndItsTimeInTheInstance() {
+        start();
+        host_->advance(7s);
+        answer(1, 2s);
+        assertCounted(1, 0, 0, 0);
+        assertTime(2s, host_->statistics().queueTime);
+        assertTime(5s, host_->statistics().serviceTime);
+        exchange_.reset();
+        assertCounted(1, 0, 0, 0);
+    }
+
+    void testAnAnswerCountsWhenItsLastMessageArrived() {
+        start();
+        host_->send(MessageType::RESPONSE, 1, "", "hel");
+        receive();
+        assertCounted(0, 0, 0, 0);
+        host_->advance(5s);
+        host_->send(MessageType::DATA, 1, "", "lo", true);
+        receive();
+        exchange_->complete();
+        assertTime(5s, host_->statistics().serviceTime);
+    }
+
+    void testAnInstanceIsBelievedNoFurtherThanWhatWasMeasured() {
+        start();
+        host_->advance(1500ms);
+        host_->queued = UINT32_MAX;
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        receive();
+        exchange_->complete();
+        assertTime(1500ms, host_->statistics().queueTime);
+        assertTime(0s, host_->statistics().serviceTime);
+    }
+
+    void testTheWaitUnderEarlierTicketsCounts() {
+        start();
+        host_->advance(5s);
+        host_->send(MessageType::SKIPPED, 1);
+        CPPUNIT_ASSERT(!exchange_->replyWaiting());
+        host_->advance(1500ms);
+        answer(2, 1s);
+        assertTime(6s, host_->statistics().queueTime);
+        assertTime(510ms, host_->statistics().serviceTime);
+    }
+
+    void testTheTimeInAnInstanceThatDiedDoesNotCount() {
+        Session::Request request;
+        request.retryable = true;
+        start(request);
+        host_->claim(host_->take());
+        host_->advance(20s);
+        host_->send(MessageType::LOST, 1);
+        CPPUNIT_ASSERT(!exchange_->replyWaiting());
+        host_->advance(7s);
+        answer(2, 2s);
+        assertTime(2s, host_->statistics().queueTime);
+        assertTime(5s, host_->statistics().serviceTime);
+    }
+
+    void testALossIsNoAnswer() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::LOST, 1);
+        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
+        exchange_.reset();
+        assertCounted(0, 0, 0, 0);
+    }
+
+    void testARequestForWhichTheQueueIsFullCounts() {
+        host_->setCapacity(0);
+        host_->queueLimits.size = 1;
+        Exchange first(host_);
+        first.start(Session::Request{}, 0);
+        thrownBy<RefusedException>([this] { start(); });
+        assertCounted(0, 1, 0, 0);
+        exchange_.reset();
+        assertCounted(0, 1, 0, 0);
+    }
+
+    void testARequestThatWaitedTooLongCountsWithItsWait() {
+        host_->queueLimits.time = 4s;
+        start();
+        host_->advance(5s);
+        CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);
+        assertCounted(0, 0, 1, 0);
+        assertTime(5s, host_->statistics().queueTime);
+        exchange_.reset();
+        assertCounted(0, 0, 1, 0);
+    }
+
+    void testARequestThatWaitedTooLongForItsCallerCountsWithItsWait() {
+        start();
+        host_->advance(5s);
+        CPPUNIT_ASSERT(receive(10ms).kind == Kind::TIMED_OUT);
+        assertCounted(0, 0, 1, 0);
+        assertTime(5s, host_->statistics().queueTime);
+    }
+
+    void testAClientThatLeavesWhileItWaitsCountsWithItsWait() {
+        start();
+        host_->advance(5s);
+        DescriptorPair client = makeStreamPair();
+        client.second.reset();
+        CPPUNIT_ASSERT(receive(5s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        exchange_.reset();
+        assertCounted(0, 0, 0, 1);
+        assertTime(5s, host_->statistics().queueTime);
+    }
+
+    void testAClientThatLeavesABegunRequestCountsByItsAnswer() {
+        start();
+        host_->claim(host_->take());
+        DescriptorPair client = makeStreamPair();
+        client.second.reset();
+        CPPUNIT_ASSERT(receive(20ms, client.first.get()).kind == Kind::TIMED_OUT);
+        assertCounted(0, 0, 0, 0);
+    }
+
+    void testAClientThatLeftCountsOnceItsRequestIsSkipped() {
+        start();
+        host_->claim(host_->take());
+        DescriptorPair client = makeStreamPair();
+        client.second.reset();
+        // The instance has claimed it, and sees the mark then.
+        auto instance = std::async(std::launch::async, [this] {
+            eventually([this] { return host_->mark() == 1; });
+            host_->send(MessageType::SKIPPED, 1);
+        });
+        CPPUNIT_ASSERT(receive(5s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        instance.get();
+        exchange_.reset();
+        assertCounted(0, 0, 0, 1);
+    }
+
+    void testAnExchangeThatEndsWhileItWaitsCountsWithItsWait() {
+        start();
+        host_->advance(5s);
+        exchange_.reset();
+        assertCounted(0, 0, 0, 1);
+        assertTime(5s, host_->statistics().queueTime);
+    }
+
+    void testAnExchangeThatEndsWhileItRunsDoesNotCount() {
+        start();
+        host_->claim(host_->take());
+        exchange_.reset();
+        assertCounted(0, 0, 0, 0);
+        start();
+        host_->send(MessageType::RESPONSE, 1);
+        exchange_.reset();
+        assertCounted(0, 0, 0, 0);
+    }
+
+    void testAStreamCountsFromItsOpeningToItsEnd() {
+        start({}, STREAM);
+        host_->advance(1500ms);
+        host_->send(MessageType::ACCEPTED, 1, "", "", false, 0);
+        CPPUNIT_ASSERT(receive().kind == Kind::MESSAGE);
+        exchange_->complete();
+        assertCounted(0, 0, 0, 0);
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+        host_->advance(5s);
+        exchange_.reset();
+        assertCounted(1, 0, 0, 0);
+        assertTime(1500ms, host_->statistics().queueTime);
+        assertTime(5s, host_->statistics().serviceTime);
+    }
+
+    void testAStreamThatWasRefusedIsNoAnswer() {
+        start({}, STREAM);
+        host_->send(MessageType::REFUSED, 1, "", "It does not boot.", true, 500);
+        CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);
+        exchange_.reset();
+        assertCounted(0, 0, 0, 0);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ExchangeStatisticsTest);
+
+}  // namespace Passenger
