@@ -1,5 +1,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -44,6 +45,7 @@ class LogWriterTest : public LeakCheck {
     static constexpr std::chrono::milliseconds ABOUT_A_SECOND{5000};
 
     std::optional<SmallLog> log_;
+    sighandler_t signal_ = SIG_DFL;
     std::optional<Log::Writer> writer_;
 
     template <typename Action> static Clock::duration timeOf(Action action) {
@@ -88,6 +90,8 @@ class LogWriterTest : public LeakCheck {
 public:
     void setUp() override {
         LeakCheck::setUp();
+        // As in the agent.
+        signal_ = ::signal(SIGPIPE, SIG_IGN);
         log_.emplace();
         writer_.emplace();
     }
@@ -95,6 +99,7 @@ public:
     void tearDown() override {
         writer_.reset();
         log_.reset();
+        ::signal(SIGPIPE, signal_);
         LeakCheck::tearDown();
     }
 

@@ -82,6 +82,11 @@ void ProgressListener::addFailure(const CppUnit::TestFailure &failure) {
     auto place = line.isValid() ? fmt::format("{}:{}: ", line.fileName(), line.lineNumber()) : std::string();
     failures_.push_back(fmt::format("{}\n    {}{}\n    {}", failure.failedTestName(), place,
                                     exception->message().shortDescription(), exception->message().details()));
+    if (getpid() != runner) {
+        // A test's child process has come here. It may not go on with the next test.
+        say(failures_.back() + "\n");
+        _exit(EXIT_FAILURE);
+    }
 }
 
 void ProgressListener::endTest(CppUnit::Test *test) {
