@@ -144,7 +144,8 @@ public:
         CPPUNIT_ASSERT(channel_->drained());
         channel_->send(body(), "x");
         CPPUNIT_ASSERT(!channel_->drained());
-        CPPUNIT_ASSERT_EQUAL(ssize_t{17}, ::recv(instanceEnd_.get(), buffer_.data(), buffer_.size(), 0));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{sizeof(MessageHeader) + 1},
+                             ::recv(instanceEnd_.get(), buffer_.data(), buffer_.size(), 0));
         CPPUNIT_ASSERT(channel_->drained());
     }
 
