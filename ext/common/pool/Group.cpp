@@ -166,7 +166,7 @@ SessionPtr Group::open(const ProcessPtr &process, MonotonicTime now, MonotonicTi
 /** First come, first served; only who wants a certain instance waits on while others pass. */
 void Group::serveWaiters(AfterUnlock &after) {
     const MonotonicTime now = context_.clock.now();
-    waiters_.offer([&](Waiter &waiter) -> std::optional<bool> {
+    waiters_.offer([&](Waiter &waiter) REQUIRES(poolLock) -> std::optional<bool> {
         const ProcessPtr process = choose(waiter.stickyId);
         if (!process) {
             return waiter.stickyId != 0 ? std::optional(false) : std::nullopt;
