@@ -104,8 +104,10 @@ public:
     void testAFullPoolLetsASessionWait() {
         pool_->setMax(1);
         const ApplicationPoolPtr other = newPool();
+        // Before the session: its destructor waits for what the session's makes possible, should an assertion fail.
+        std::future<pid_t> second;
         SessionPtr first = pool_->get(folder_->path());
-        auto second = std::async(std::launch::async, [&] { return answeringPid(*other); });
+        second = std::async(std::launch::async, [&] { return answeringPid(*other); });
         CPPUNIT_ASSERT(second.wait_for(200ms) == std::future_status::timeout);
         CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
         const pid_t pid = std::stoi(bodyOf(exchange(*first, "/")));
