@@ -35,6 +35,14 @@ struct LogHistogram {
             counts[i] += other.counts[i];
         }
     }
+    /** What was counted since `earlier`, an older state of the same. */
+    LogHistogram since(const LogHistogram &earlier) const noexcept {
+        LogHistogram difference;
+        for (std::size_t i = 0; i < BUCKETS; i++) {
+            difference.counts[i] = counts[i] > earlier.counts[i] ? counts[i] - earlier.counts[i] : 0;
+        }
+        return difference;
+    }
     /** Makes what was counted until now weigh half as much. */
     void halve() noexcept {
         for (std::uint64_t &count : counts) {

@@ -10,37 +10,38 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds FIRST_DELAY{500};
 constexpr milliseconds LONGEST_DELAY{60000};
-/** FIRST_DELAY, doubled so often, is over LONGEST_DELAY. */
-constexpr unsigned MAX_DOUBLINGS = 7;
-constexpr unsigned FREE_DEATHS = 2;
+constexpr unsigned FREE_DEATHS = 4;
+constexpr milliseconds FIRST_DELAY_AFTER_DEATHS{10000};
 /** Deaths that are so far apart have nothing to do with each other. */
-constexpr std::chrono::seconds FORGET_DEATHS{60};
+constexpr std::chrono::seconds FORGET_DEATHS{120};
+/** Any delay, doubled so often, is over LONGEST_DELAY. */
+constexpr unsigned MAX_DOUBLINGS = 7;
 
-/** @param failures so far, at least one */
-milliseconds delayAfter(unsigned failures) {
-    return std::min(FIRST_DELAY * (1U << std::min(failures - 1, MAX_DOUBLINGS)), LONGEST_DELAY);
+/** @param times so often it was needed already */
+milliseconds doubled(milliseconds delay, unsigned times) {
+    return std::min(delay * (1U << std::min(times, MAX_DOUBLINGS)), LONGEST_DELAY);
 }
 
 }  // namespace
 
 void Backoff::spawnFailed(MonotonicTime now) noexcept {
-    notBefore_ = std::max(notBefore_, now + delayAfter(++failures_));
+    notBefore_ = std::max(notBefore_, now + doubled(FIRST_DELAY, failures_++));
 }
 
 void Backoff::spawnSucceeded() noexcept {
     failures_ = 0;
 }
 
-void Backoff::instanceDied(MonotonicTime now, std::chrono::nanoseconds age) noexcept {
-    if (age >= YOUNG || now - lastDeath_ > FORGET_DEATHS) {
+void Backoff::instanceDied(MonotonicTime now, bool proved) noexcept {
+    if (proved || now - lastDeath_ > FORGET_DEATHS) {
         deaths_ = 0;
     }
-    if (age >= YOUNG) {
+    if (proved) {
         return;
     }
     lastDeath_ = now;
     if (++deaths_ > FREE_DEATHS) {
-        notBefore_ = std::max(notBefore_, now + delayAfter(deaths_ - FREE_DEATHS));
+        notBefore_ = std::max(notBefore_, now + doubled(FIRST_DELAY_AFTER_DEATHS, deaths_ - FREE_DEATHS - 1));
     }
 }
 

@@ -8,14 +8,11 @@ namespace Passenger {
 
 /**
  * When an application that fails to start may be tried again: after 0.5 s, 1, 2, 4, …, at last every minute; so no more than 5 attempts in
- * 10 s. Instances that die soon after their start count too, but the first two of those are replaced at once: a single request may have
- * killed them. Pure, but for what it remembers; not thread-safe.
+ * 10 s. Instances that die before anything was answered count too: the first four in a row are replaced at once, then there are 10 s, 20, …
+ * in between. Pure, but for what it remembers; not thread-safe.
  */
 class Backoff {
 public:
-    /** An instance that lived for so long had started well. */
-    static constexpr std::chrono::seconds YOUNG{10};
-
     bool mayTry(MonotonicTime now) const noexcept {
         return now >= notBefore_;
     }
@@ -25,8 +22,8 @@ public:
     }
     void spawnFailed(MonotonicTime now) noexcept;
     void spawnSucceeded() noexcept;
-    /** An instance ended that nobody had told to. @param age since its start */
-    void instanceDied(MonotonicTime now, std::chrono::nanoseconds age) noexcept;
+    /** An instance ended that nobody had told to. @param proved something was answered since its start */
+    void instanceDied(MonotonicTime now, bool proved) noexcept;
     /** The application has changed: nothing counts that was before. */
     void reset() noexcept;
 

@@ -179,6 +179,7 @@ private:
     // GroupScaling.cpp
     ScalingSnapshot scaling(MonotonicTime now) REQUIRES(poolLock);
     void lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) REQUIRES(poolLock);
+    void readStatistics(MonotonicTime now) REQUIRES(poolLock);
     void grow(MonotonicTime now) REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
     void plan(MonotonicTime now) REQUIRES(poolLock);
@@ -286,6 +287,8 @@ private:
     LogHistogram queueTime_ GUARDED_BY(poolLock);
     /** Like serviceTime_, but what was long ago counts less. */
     LogHistogram recent_ GUARDED_BY(poolLock);
+    /** PULLS: what the children had counted when it was last read. */
+    GroupStatistics read_ GUARDED_BY(poolLock);
 };
 
 }  // namespace Passenger

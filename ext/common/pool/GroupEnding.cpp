@@ -91,7 +91,10 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
     logExit(*process, expected);
     if (!expected && !shutDown_) {
         counters_.died++;
-        backoff_.instanceDied(now, now - process->since());
+        if (line_) {
+            readStatistics(now);
+        }
+        backoff_.instanceDied(now, lastProgress_ > process->since());
         if (process->state == Process::State::SERVING) {
             restoreTo_ = std::max(restoreTo_, serving());
         }

@@ -44,6 +44,13 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
         const unsigned inFlight = line_->inFlight();
         const unsigned taken = line_->claims().taken();
         snapshot.queue.waiting = inFlight > taken ? inFlight - taken : 0;
+        const GroupStatistics statistics = line_->statistics();
+        snapshot.counters.requests = statistics.completed;
+        snapshot.counters.refused = statistics.refused;
+        snapshot.counters.timedOut = statistics.timedOut;
+        snapshot.counters.clientsLeft = statistics.left;
+        snapshot.serviceTime = statistics.serviceTime;
+        snapshot.queueTime = statistics.queueTime;
     }
     for (const ProcessPtr &process : processes_) {
         snapshot.processes.push_back(inspect(*process, now));

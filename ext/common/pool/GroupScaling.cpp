@@ -13,6 +13,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
+/** What was counted before so many answers weighs half as much. */
+constexpr std::uint64_t RECENT = 1024;
+
 /** How often a line is looked at in which requests wait. */
 constexpr milliseconds SHORTEST_LOOK{5};
 constexpr milliseconds LONGEST_LOOK{50};
@@ -115,6 +118,9 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
 /** The boards are read only when more is in flight than can run at once. */
 void Group::lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) {
     lineSince_.reset();
+    if (snapshot.serving > 0 && inFlight() > snapshot.serving * snapshot.threads) {
+        readStatistics(now);
+    }
     if (line_->current() && (snapshot.serving == 0 || inFlight() > snapshot.serving * snapshot.threads)) {
         const Line::Waiting waiting = line_->waiting();
         snapshot.waiting = waiting.count;
@@ -125,6 +131,20 @@ void Group::lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) {
         snapshot.waiting = 1;
         lineSince_ = now;
     }
+}
+
+/** Of instances that pull, children know how long they took. */
+void Group::readStatistics(MonotonicTime now) {
+    const GroupStatistics fresh = line_->statistics();
+    const LogHistogram times = fresh.serviceTime.since(read_.serviceTime);
+    if (fresh.completed != read_.completed) {
+        lastProgress_ = now;
+    }
+    recent_.merge(times);
+    while (recent_.total() > RECENT) {
+        recent_.halve();
+    }
+    read_ = fresh;
 }
 
 void Group::rescale() {
@@ -217,6 +237,9 @@ void Group::collectIdle(MonotonicTime now) {
     peak_ = current;
     if (peak > 0) {
         lastBusy_ = now;
+    }
+    if (line_) {
+        readStatistics(now);
     }
     endSlowDrains(now);
     idle_.note(now, peak, context_.settings.idleTime);

@@ -180,7 +180,10 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
         failure_.reset();
         expecting_ = false;
         idle_.restart(now);
-        lastProgress_ = now;
+        if (line_) {
+            readStatistics(now);
+        }
+        lastProgress_ = process->since();
         takeOver(task);
         if (serving() >= restoreTo_) {
             restoreTo_ = 0;

@@ -98,6 +98,10 @@ unsigned Line::inFlight() const {
     return marks_.inFlight(channels_.childSlots());
 }
 
+GroupStatistics Line::statistics() const {
+    return marks_.statistics(channels_.childSlots());
+}
+
 unsigned Line::takePeak() {
     return marks_.takePeak(channels_.childSlots());
 }

@@ -96,6 +96,8 @@ public:
     /** What is served or waits, as the children count it. */
     unsigned inFlight() const;
     Waiting waiting();
+    /** What the children have counted. */
+    GroupStatistics statistics() const;
     /** The most that was in flight at once since the last call. */
     unsigned takePeak();
     void recheckWaiting();
