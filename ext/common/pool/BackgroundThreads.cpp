@@ -24,10 +24,12 @@ void BackgroundThreads::run(const std::string &name, std::function<void()> work)
     }
     Worker &worker = workers_.emplace_back();
     try {
-        worker.thread = boost::thread([this, &worker, name, work = std::move(work)] {
+        worker.thread = boost::thread([this, &worker, name, work = std::move(work)]() mutable {
             pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
             try {
-                work();
+                // What it holds ends here too, not where the thread is joined: it may be a Spawner, or have watchers.
+                const std::function<void()> mine = std::exchange(work, nullptr);
+                mine();
             } catch (const std::exception &error) {
                 Log::error("event=background.failed thread={} error=\"{}\"", name, error.what());
             }
