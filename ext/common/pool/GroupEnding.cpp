@@ -208,9 +208,10 @@ std::vector<std::shared_ptr<Spawner>> Group::takeSpawners() {
     return all;
 }
 
+/** What has watchers is destroyed on the loop, and not before the lock is given up: whoever holds it may refer to the process until then. */
 void Group::bury(ProcessPtr process) {
     if (process->watched()) {
-        context_.loop.post([process = std::move(process)] {});
+        context_.loop.post([this, process = std::move(process)] { const PoolGuard guard(context_); });
     }
 }
 
