@@ -41,7 +41,7 @@ Group::~Group() = default;
 // ----- Asking
 
 SessionPtr Group::tryOpen(const Options &options) {
-    if (!waiters_.empty()) {
+    if (line_ || !waiters_.empty()) {
         return nullptr;
     }
     const ProcessPtr process = choose(options.stickyId);

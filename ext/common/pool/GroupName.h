@@ -13,7 +13,9 @@ namespace Passenger {
 struct GroupNameHash {
     using is_transparent = void;
 
-    std::size_t operator()(const std::string &name) const noexcept {
+    // Not noexcept: that is how libstdc++ is told to keep the hash beside each name. Else it goes through the names of a bucket's
+    // neighbours too.
+    std::size_t operator()(const std::string &name) const {
         return add(START, name);
     }
     std::size_t operator()(const Options &options) const noexcept {

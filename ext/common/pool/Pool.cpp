@@ -90,6 +90,15 @@ SessionPtr Pool::get(const Options &options) {
     if (context_.loop.onLoopThread()) {
         misuse("Pool::get() was called on the event loop, which it waits for; asyncGet() is for that");
     }
+    {
+        // Mostly an instance is free, and there is nothing to wait for.
+        const PoolGuard guard(context_);
+        if (!context_.shuttingDown) {
+            if (SessionPtr session = find(options).tryOpen(options)) {
+                return session;
+            }
+        }
+    }
     std::mutex mutex;
     std::condition_variable arrived;
     std::optional<GetOutcome> outcome;

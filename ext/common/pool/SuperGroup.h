@@ -1,6 +1,5 @@
 #pragma once
 
-#include <memory>
 #include <string>
 
 #include "pool/Group.h"
@@ -14,21 +13,20 @@ namespace Passenger {
 class SuperGroup {
 public:
     SuperGroup(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot)
-        : name_(options.groupName()), group_(std::make_unique<Group>(pool, context, options, slot)) {}
+        : group_(pool, context, options, slot) {}
 
     const std::string &name() const noexcept {
-        return name_;
+        return group_.name();
     }
     Group &group() noexcept {
-        return *group_;
+        return group_;
     }
     const Group &group() const noexcept {
-        return *group_;
+        return group_;
     }
 
 private:
-    std::string name_;
-    std::unique_ptr<Group> group_;
+    Group group_;
 };
 
 }  // namespace Passenger
