@@ -21,6 +21,7 @@
 #include "pool/Session.h"
 #include "pool/Snapshot.h"
 #include "pool/Waiters.h"
+#include "spawning/CancelSwitch.h"
 
 namespace Passenger {
 
@@ -262,6 +263,8 @@ private:
     /** A child has come for the line and will have sent something. */
     bool expecting_ GUARDED_BY(poolLock) = false;
     bool shutDown_ GUARDED_BY(poolLock) = false;
+    /** Ends the waits for instances that were told to serve. */
+    CancelSwitch beginnings_;
     Backoff backoff_ GUARDED_BY(poolLock);
     /** Why it does not start, and with which generation it went down: whoever comes too late to be refused on its board is refused when
      *  it asks again. */

@@ -49,6 +49,7 @@ void Group::shutDown(AfterUnlock &after) {
     if (spawner_) {
         spawner_->cancel();
     }
+    beginnings_.cancel();
     refuseAll(GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"}, after);
     clear();
     pool_.setDate(*this, std::nullopt);

@@ -144,6 +144,7 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     serve.add(name_);
     serve.add(std::uint64_t{task.options.maxRequests});
     try {
+        const CancelSwitch::Watch watch(beginnings_, process.parts().control.descriptor());
         process.beginToServe(serve, {task.line->queue.receivingEnd().get(), claims.get(), marks.get()},
                              task.options.startTimeout);
     } catch (const std::exception &error) {
