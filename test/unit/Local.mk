@@ -42,6 +42,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/OptionsTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
+    %D%/PoolDestructionTest.cpp \
     %D%/PoolLineTest.cpp \
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \

@@ -1,0 +1,322 @@
+// Pool: its end, whatever is under way. The tests together destroy 1,000 pools under ThreadSanitizer, else fewer, or as many as
+// POOL_DESTRUCTIONS says.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+#include "support/PoolFixture.h"
+#include "support/TestThread.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define UNDER_THREAD_SANITIZER
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define UNDER_THREAD_SANITIZER
+#endif
+#endif
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr unsigned TESTS = 9;
+#ifdef UNDER_THREAD_SANITIZER
+constexpr unsigned DESTRUCTIONS = 1000;
+#else
+constexpr unsigned DESTRUCTIONS = 180;
+#endif
+
+/** How many pools one test destroys. */
+unsigned destructions() {
+    const char *given = std::getenv("POOL_DESTRUCTIONS");
+    const unsigned all = given != nullptr ? static_cast<unsigned>(std::stoul(given)) : DESTRUCTIONS;
+    return (all + TESTS - 1) / TESTS;
+}
+
+/** Real processes that print without end, and that a pool is given as instances. Each ends when nobody reads it any more. */
+class WritingInstances {
+public:
+    WritingInstances(EventLoop &loop, DummySpawnerFactory &factory) : loop_(loop) {
+        factory.makeResult = [this](const Options &options) { return make(options); };
+    }
+    ~WritingInstances() {
+        for (const pid_t pid : pids_) {
+            ::waitpid(pid, nullptr, 0);
+        }
+    }
+
+    unsigned lines() const {
+        return lines_;
+    }
+    void killAll() {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        for (const pid_t pid : pids_) {
+            ::kill(pid, SIGKILL);
+        }
+    }
+
+private:
+    SpawnResult make(const Options &options) {
+        DescriptorPair control = makeStreamPair();
+        DescriptorPair output = makePipe();
+        const pid_t pid = startYes(output.second);
+        SpawnResult result;
+        result.pid = pid;
+        result.pidFd = openPidFd(pid);
+        result.control = FrameSocket(std::move(control.first));
+        result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first),
+                                                        [this](pid_t, const std::string &) { ++lines_; });
+        result.output->setPid(pid);
+        FrameSocket theirs(std::move(control.second));
+        const std::lock_guard<std::mutex> guard(mutex_);
+        if (options.spawnMethod != "dummy" && pids_.size() % 3 != 0) {
+            // In advance, to what it will be told. The others never answer.
+            theirs.send(Frame(FrameType::READY), FrameSocket::in(5s));
+        }
+        pids_.push_back(pid);
+        controls_.push_back(std::move(theirs));
+        return result;
+    }
+    static pid_t startYes(const FileDescriptor &output) {
+        char yes[] = "yes";
+        char text[] = "The instance has something to say.";
+        char *const command[] = {yes, text, nullptr};
+        posix_spawn_file_actions_t actions;
+        ::posix_spawn_file_actions_init(&actions);
+        ::posix_spawn_file_actions_adddup2(&actions, output.get(), STDOUT_FILENO);
+        pid_t pid = 0;
+        const int error = ::posix_spawnp(&pid, yes, &actions, nullptr, command, environ);
+        ::posix_spawn_file_actions_destroy(&actions);
+        CPPUNIT_ASSERT_EQUAL(0, error);
+        return pid;
+    }
+
+    EventLoop &loop_;
+    std::atomic<unsigned> lines_{0};
+    std::mutex mutex_;
+    std::vector<pid_t> pids_;
+    std::vector<FrameSocket> controls_;
+};
+
+}  // namespace
+
+class PoolDestructionTest : public PoolFixture {
+    CPPUNIT_TEST_SUITE(PoolDestructionTest);
+    CPPUNIT_TEST(testWhileInstancesAreBeingStarted);
+    CPPUNIT_TEST(testWhileRequestsWait);
+    CPPUNIT_TEST(testWhileOtherThreadsWaitInGet);
+    CPPUNIT_TEST(testJustAfterSessionsEndedInOtherThreads);
+    CPPUNIT_TEST(testWhileARestartIsUnderWay);
+    CPPUNIT_TEST(testWhileItsTimerFires);
+    CPPUNIT_TEST(testWhileInstancesWrite);
+    CPPUNIT_TEST(testWhileInstancesThatPullBegin);
+    CPPUNIT_TEST(testWhileInstancesDie);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::mt19937 random_{1};
+    std::atomic<unsigned> answers_{0};
+
+    unsigned any(unsigned below) {
+        return static_cast<unsigned>(random_() % below);
+    }
+    /** A moment, so that the end meets each step of what is under way. */
+    void passAMoment() {
+        std::this_thread::sleep_for(std::chrono::microseconds(any(500)));
+    }
+    void makePool() {
+        PoolSettings settings;
+        settings.maxSize = 4;
+        settings.idleTime = 1ms;
+        pool_ = std::make_unique<Pool>(
+            Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), deposits_, cpu_}, settings);
+    }
+    void repeat(const std::function<void()> &prepare) {
+        for (unsigned i = 0; i < destructions(); i++) {
+            makePool();
+            try {
+                prepare();
+            } catch (...) {
+                pool_.reset();
+                throw;
+            }
+            passAMoment();
+            pool_.reset();
+            factory_->release();
+            CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
+        }
+    }
+    /** Asks, and ends the session at once where it comes: none may outlive the pool. */
+    void askAndLeave(const Options &options) {
+        pool_->asyncGet(options, [this](const GetOutcome &) { ++answers_; });
+    }
+    static Options anApp(unsigned number) {
+        return app("/srv/app" + std::to_string(number));
+    }
+    Options oneThatPulls() {
+        Options options = anApp(any(3));
+        options.spawnMethod = "smart";
+        options.minInstances = any(3);
+        return options;
+    }
+
+public:
+    void setUp() override {
+        PoolFixture::setUp();
+        pool_.reset();
+    }
+
+    void testWhileInstancesAreBeingStarted() {
+        unsigned asked = 0;
+        factory_->beforeSpawn = [](const Options &) { std::this_thread::sleep_for(100us); };
+        repeat([&] {
+            for (unsigned i = 0; i < 6; i++) {
+                askAndLeave(anApp(i % 3));
+                asked++;
+            }
+        });
+        CPPUNIT_ASSERT_EQUAL(asked, answers_.load());
+    }
+
+    void testWhileRequestsWait() {
+        unsigned asked = 0;
+        repeat([&] {
+            factory_->hold();
+            for (unsigned i = 0; i < 12; i++) {
+                askAndLeave(anApp(i % 6));
+                asked++;
+            }
+            factory_->letThrough(any(3));
+        });
+        CPPUNIT_ASSERT_EQUAL(asked, answers_.load());
+    }
+
+    void testWhileOtherThreadsWaitInGet() {
+        constexpr unsigned THREADS = 3;
+        std::vector<std::unique_ptr<TestThread>> threads;
+        repeat([&] {
+            threads.clear();
+            factory_->hold();
+            Pool &pool = *pool_;
+            for (unsigned i = 0; i < THREADS; i++) {
+                threads.push_back(
+                    std::make_unique<TestThread>([&pool] { CPPUNIT_ASSERT_THROW(pool.get(app()), IOException); }));
+            }
+            CPPUNIT_ASSERT(eventually([&] {
+                const PoolSnapshot snapshot = pool_->inspect();
+                return !snapshot.superGroups.empty() &&
+                       snapshot.superGroups.front().groups.front().queue.waiting == THREADS;
+            }));
+        });
+        for (const auto &thread : threads) {
+            thread->join();
+        }
+    }
+
+    void testJustAfterSessionsEndedInOtherThreads() {
+        constexpr unsigned THREADS = 3;
+        std::vector<std::unique_ptr<TestThread>> threads;
+        repeat([&] {
+            threads.clear();
+            std::atomic<unsigned> ended{0};
+            for (unsigned i = 0; i < THREADS; i++) {
+                threads.push_back(std::make_unique<TestThread>([this, i, &ended] {
+                    for (unsigned j = 0; j < 3; j++) {
+                        pool_->get(anApp(i % 2));
+                    }
+                    ++ended;
+                }));
+            }
+            while (ended < THREADS) {
+                std::this_thread::yield();
+            }
+        });
+        for (const auto &thread : threads) {
+            thread->join();
+        }
+    }
+
+    void testWhileARestartIsUnderWay() {
+        factory_->beforeSpawn = [](const Options &) { std::this_thread::sleep_for(50us); };
+        repeat([&] {
+            Options options = app();
+            options.minInstances = 2;
+            options.rollingRestarts = any(2) == 0;
+            options.maxInstances = any(3);
+            pool_->get(options);
+            if (any(2) == 0) {
+                factory_->hold();
+            }
+            askAndLeave(options);
+            CPPUNIT_ASSERT(pool_->restart(options.groupName()));
+            askAndLeave(options);
+        });
+    }
+
+    void testWhileItsTimerFires() {
+        repeat([&] {
+            factory_->hold();
+            for (unsigned i = 0; i < 6; i++) {
+                Options options = anApp(i);
+                options.maxQueueTime = 1ms;
+                askAndLeave(options);
+            }
+            std::this_thread::sleep_for(700us);
+        });
+    }
+
+    void testWhileInstancesWrite() {
+        WritingInstances instances(*loop_, *factory_);
+        repeat([&] {
+            const unsigned before = instances.lines();
+            Options stays = anApp(0);
+            stays.minInstances = 1;
+            pool_->get(stays);
+            askAndLeave(anApp(1));
+            CPPUNIT_ASSERT(eventually([&] { return instances.lines() > before; }));
+            if (any(2) == 0) {
+                pool_->clear();
+            }
+        });
+    }
+
+    void testWhileInstancesThatPullBegin() {
+        WritingInstances instances(*loop_, *factory_);
+        repeat([&] {
+            pool_->attach(oneThatPulls());
+            pool_->attach(oneThatPulls());
+            passAMoment();
+        });
+    }
+
+    void testWhileInstancesDie() {
+        WritingInstances instances(*loop_, *factory_);
+        repeat([&] {
+            pool_->attach(oneThatPulls());
+            pool_->get(anApp(4));
+            instances.killAll();
+        });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolDestructionTest);
+
+}  // namespace Passenger
