@@ -1,5 +1,6 @@
 // The part of Group that leads from a spawner to an instance that serves.
 
+#include <algorithm>
 #include <csignal>
 #include <random>
 #include <sstream>
@@ -184,8 +185,11 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
         if (line_) {
             readStatistics(now);
         }
-        lastProgress_ = process->since();
         takeOver(task);
+        if (serving() == 1) {
+            // However few can be started at once: the others follow.
+            restoreTo_ = std::max(restoreTo_, options_.startInstances);
+        }
         if (serving() >= restoreTo_) {
             restoreTo_ = 0;
         }
