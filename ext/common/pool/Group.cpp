@@ -41,9 +41,10 @@ Group::~Group() = default;
 // ----- Asking
 
 SessionPtr Group::tryOpen(const Options &options) {
-    if (line_ || !waiters_.empty()) {
+    if (line_) {
         return nullptr;
     }
+    // Nobody who waits could take what is free, or they would have.
     const ProcessPtr process = choose(options.stickyId);
     if (!process) {
         return nullptr;

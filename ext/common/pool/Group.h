@@ -87,6 +87,8 @@ public:
     std::vector<pid_t> pids() const REQUIRES(poolLock);
     /** Whether an instance takes another one's place at this moment: then the limits may be exceeded by one. */
     bool replacing() const REQUIRES(poolLock);
+    /** Whether it has as many as it may. */
+    bool atLimit() const REQUIRES(poolLock);
     RoomRequest roomRequest() const REQUIRES(poolLock);
     /** Nothing: there is no instance that could go. */
     std::optional<RoomCandidate> roomCandidate() const REQUIRES(poolLock);
@@ -254,8 +256,8 @@ private:
     // Instances.
     std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
     unsigned starting_ GUARDED_BY(poolLock) = 0;
-    /** A worn instance's successor is on its way. */
-    bool replacingOne_ GUARDED_BY(poolLock) = false;
+    /** The worn instance whose successor is on its way. */
+    InstanceId beingReplaced_ GUARDED_BY(poolLock);
     /** So many are wanted again, after a restart or a death. */
     unsigned restoreTo_ GUARDED_BY(poolLock) = 0;
     /** Something was asked of it since it last was given up for others. */

@@ -45,6 +45,14 @@ void Group::restart() {
 
 /** Starts the first instance of the new version, if there may be one more. */
 void Group::deploy() {
+    if (serving() == 0) {
+        // Nothing is left that would serve meanwhile: it comes like any first instance.
+        buryLater(std::exchange(spawner_, std::move(deployment_->spawner)));
+        version_ = deployment_->version;
+        deployment_.reset();
+        retireOlderThan(version_);
+        return;
+    }
     if (pool_.admitReplacement(*this) &&
         startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version, deployment_->spawner, deployment_->line,
                              options_, InstanceId()})) {
@@ -67,11 +75,13 @@ void Group::takeOver(const SpawnTask &task) {
         }
         retireOlderThan(version_);
     } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
-        replacingOne_ = false;
+        beingReplaced_ = InstanceId();
         const ProcessPtr worn = findProcess(task.replaces);
+        if (worn) {
+            worn->replaced = true;
+        }
         if (worn && (worn->state == Process::State::SERVING || worn->state == Process::State::DISABLED)) {
             counters_.replaced++;
-            worn->replaced = true;
             retire(worn);
         }
     }
@@ -94,9 +104,11 @@ void Group::dropDeployment() {
 
 void Group::retireOlderThan(std::uint64_t version) {
     for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-        if (process->version() < version &&
-            (process->state == Process::State::SERVING || process->state == Process::State::DISABLED)) {
-            process->replaced = true;
+        if (process->version() >= version) {
+            continue;
+        }
+        process->replaced = true;
+        if (process->state == Process::State::SERVING || process->state == Process::State::DISABLED) {
             retire(process);
         }
     }
@@ -136,7 +148,17 @@ void Group::standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnloc
 
 /** Once nothing else lives. */
 void Group::activateStandby(AfterUnlock &after) {
-    if (!standby_ || living() > 0) {
+    if (!standby_) {
+        return;
+    }
+    if (serving() > 0) {
+        // There were more than one, since the limit was lowered. Now it would be one too many.
+        dropStandby();
+        rescale();
+        pool_.roomMayHaveCome();
+        return;
+    }
+    if (living() > 0) {
         return;
     }
     const Standby standby = std::move(*standby_);
@@ -144,6 +166,7 @@ void Group::activateStandby(AfterUnlock &after) {
     starting_++;
     if (!line_) {
         join(standby.task, standby.process, after);
+        after.push_back([this, process = standby.process] { watch(process); });
         return;
     }
     try {
@@ -177,7 +200,7 @@ void Group::wear(Process &process, const std::string &why) {
 
 /** Starts the successor of a worn instance, one at a time. */
 void Group::replaceOne(MonotonicTime now) {
-    if (replacingOne_ || deployment_ || standby_ || !backoff_.mayTry(now)) {
+    if (beingReplaced_ || deployment_ || standby_ || !backoff_.mayTry(now)) {
         return;
     }
     for (const ProcessPtr &process : processes_) {
@@ -185,7 +208,9 @@ void Group::replaceOne(MonotonicTime now) {
             SpawnTask task = growTask();
             task.purpose = SpawnTask::Purpose::REPLACE;
             task.replaces = process->id();
-            replacingOne_ = pool_.admitReplacement(*this) && startSpawn(std::move(task));
+            if (pool_.admitReplacement(*this) && startSpawn(std::move(task))) {
+                beingReplaced_ = process->id();
+            }
             return;
         }
     }
@@ -214,9 +239,7 @@ bool Group::disable(const ProcessPtr &process) {
     if (process->state != Process::State::SERVING) {
         return process->state == Process::State::DISABLED;
     }
-    const unsigned limit = maxInstances();
-    const bool roomForAnother = (limit == 0 || size() < limit) && pool_.hasRoom();
-    if (serving() == 1 && !roomForAnother) {
+    if (serving() == 1 && (atLimit() || !pool_.hasRoom())) {
         return false;
     }
     Log::notice("event=instance.disabled app=\"{}\" pid={}", name_, process->pid());
@@ -236,6 +259,7 @@ void Group::enable(const ProcessPtr &process, AfterUnlock &after) {
     process->state = Process::State::SERVING;
     process->pause(false);
     publish();
+    activateStandby(after);
     serveWaiters(after);
     rescale();
 }

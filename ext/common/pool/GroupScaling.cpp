@@ -78,8 +78,13 @@ unsigned Group::maxInstances() const {
     return std::min(options_.maxInstances, perApp);
 }
 
+bool Group::atLimit() const {
+    const unsigned limit = maxInstances();
+    return limit > 0 && size() >= limit;
+}
+
 bool Group::replacing() const {
-    return standby_ || replacingOne_ || (deployment_ && deployment_->started) ||
+    return standby_ || findProcess(beingReplaced_) || (deployment_ && deployment_->started && living() > 0) ||
            std::any_of(processes_.begin(), processes_.end(), [](const ProcessPtr &process) {
                return process->state == Process::State::DRAINING && process->replaced;
            });
@@ -187,6 +192,10 @@ void Group::plan(MonotonicTime now) {
                                (used_ && serving() < options_.minInstances) ||
                                std::any_of(processes_.begin(), processes_.end(),
                                            [](const ProcessPtr &process) { return !process->worn.empty(); });
+    if (standby_ && living() == 0) {
+        // An instance in memory that was idle is gone at once, without an end to wait for.
+        at(now);
+    }
     if (somethingToDo && !backoff_.mayTry(now)) {
         at(backoff_.notBefore());
     } else if (requestsWait) {
@@ -213,6 +222,9 @@ void Group::attend(MonotonicTime now, AfterUnlock &after) {
                           "no instance became free within the time that PassengerMaxRequestQueueTime allows"},
                after);
     }
+    // Who wants a certain instance takes another one when that serves no more.
+    serveWaiters(after);
+    activateStandby(after);
     if (now >= nextIdleLook_) {
         collectIdle(now);
         nextIdleLook_ = now + idleInterval();

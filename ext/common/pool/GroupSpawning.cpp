@@ -195,6 +195,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
         }
         publish();
         serveWaiters(after);
+        activateStandby(after);
     } else {
         retire(process);
     }
@@ -221,7 +222,7 @@ void Group::watch(const ProcessPtr &process) {
 void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) {
     starting_--;
     if (task.purpose == SpawnTask::Purpose::REPLACE) {
-        replacingOne_ = false;
+        beingReplaced_ = InstanceId();
     }
     const bool deploying = deployment_ && deployment_->version == task.version;
     if (shutDown_ || (task.version != version_ && !deploying)) {

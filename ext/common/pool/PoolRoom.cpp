@@ -92,10 +92,9 @@ bool Pool::wantsRoom(const Group &group) const {
 /** The limit is exceeded by one at most, however many want to replace. Who is over it because it was lowered may replace all the same, one at
  *  a time. */
 bool Pool::admitReplacement(Group &group) {
-    const bool another = std::any_of(bySlot_.begin(), bySlot_.end(), [&](const Group *each) REQUIRES(poolLock) {
-        return each != &group && each->replacing();
-    });
-    if (size() < context_.settings.maxSize || !another) {
+    const bool exceeded = std::any_of(bySlot_.begin(), bySlot_.end(),
+                                      [](const Group *each) REQUIRES(poolLock) { return each->replacing(); });
+    if ((hasRoom() || !exceeded) && (!group.atLimit() || !group.replacing())) {
         replacementWishes_.erase(group.slot());
         return true;
     }
