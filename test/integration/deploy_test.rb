@@ -1,0 +1,122 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/steady_load"
+
+# New versions while requests come, and versions that do not start.
+class DeployTest < IntegrationTest
+  BROKEN = "raise 'this version is broken'\n"
+  RAILS_INSTANCES = 2
+
+  serve do |made|
+    made.site("rolling.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerMinInstances 2\n")
+    made.site("single.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerMaxInstances 1\n")
+    made.site("abrupt.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerRollingRestarts Off\n")
+    made.site("rails.test", SampleApps.rails, "PassengerMinInstances #{RAILS_INSTANCES}\n" \
+                                              "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
+  end
+
+  def setup
+    @position = server.log.position
+  end
+
+  def test_a_version_that_does_not_start_leaves_the_old_one_serving_until_a_corrected_one_comes
+    assert_survives_a_broken_version("rolling.test")
+  end
+
+  def test_the_same_where_only_one_instance_may_be
+    assert_survives_a_broken_version("single.test")
+  end
+
+  def test_with_rolling_restarts_nobody_waits_for_the_new_version
+    warm("rolling.test")
+    answers = SteadyLoad.during(client("rolling.test"), threads: 3) do |load|
+      deploy("rolling.test", "sleep 2\n#{SampleApps.saying('slow to start')}")
+      load.wait_for("the new version") { |answer| answer.body == "slow to start" }
+    end
+    assert_all_answered answers
+    assert_operator answers.map(&:latency).max, :<, 1.8, "a request waited for the new version"
+  end
+
+  def test_without_rolling_restarts_requests_wait_for_the_new_version_and_get_no_other
+    warm("abrupt.test")
+    noticed = nil
+    answers = SteadyLoad.during(client("abrupt.test"), threads: 3) do |load|
+      deploy("abrupt.test", "sleep 1\n#{SampleApps.saying('waited for')}")
+      server.log.wait_for(/event=app\.restart/, from: @position)
+      noticed = Eventually.monotonic
+      load.wait_for("the new version") { |answer| answer.body == "waited for" }
+    end
+    assert_all_answered answers
+    assert_equal ["waited for"], answers.select { |answer| answer.asked > noticed }.map(&:body).uniq
+  end
+
+  def test_without_rolling_restarts_a_broken_version_is_an_error_page_until_a_corrected_one_comes
+    warm("abrupt.test")
+    deploy("abrupt.test", BROKEN)
+    page = eventually("the error page") { client("abrupt.test").get("/").then { |page| page if page.code == "500" } }
+    report = page.body[%r{Report: <code>(\h+)</code>}, 1]
+    server.log.wait_for(/report=#{report} .*this version is broken/, from: @position)
+    deploy("abrupt.test", SampleApps.saying("corrected"))
+    eventually("the corrected version") { client("abrupt.test").get("/").body == "corrected" }
+  end
+
+  def test_rails_is_deployed_under_load_and_no_request_fails
+    eventually("instances", within: 30) { client("rails.test").get("/plain").code == "200" && rails.size == RAILS_INSTANCES }
+    old = rails
+    answers = SteadyLoad.during(client("rails.test"), "/plain", threads: 3) do
+      touch(server.configuration.sites.find { |site| site.name == "rails.test" }.root)
+      eventually("all are new", within: 30, every: 0.2) { (rails & old).empty? && rails.size >= RAILS_INSTANCES }
+    end
+    assert_all_answered answers
+  end
+
+  private
+
+  def assert_survives_a_broken_version(site)
+    deploy(site, SampleApps.saying("old"))
+    eventually("the version to start with") { client(site).get("/").body == "old" }
+    answers = SteadyLoad.during(client(site), threads: 3) do |load|
+      deploy(site, BROKEN)
+      report = server.log.wait_for(/event=deploy\.failed/, from: @position)[/report=(\h+)/, 1]
+      assert_match(/report=#{report} .*this version is broken/, server.log.text(@position))
+      load.wait_for("an answer of the old version") { |answer| answer.body == "old" }
+      deploy(site, SampleApps.saying("corrected"))
+      load.wait_for("the corrected version") { |answer| answer.body == "corrected" }
+    end
+    assert_all_answered answers
+    assert_clean_change answers, "old", "corrected"
+  end
+
+  # Who asks after the new version was seen gets no older one.
+  def assert_clean_change(answers, old, new)
+    assert_equal [old, new].sort, answers.map(&:body).uniq.sort
+    seen = answers.select { |answer| answer.body == new }.map(&:answered).min
+    late = answers.select { |answer| answer.asked > seen && answer.body == old }
+    assert_empty late, "answers of the old version to requests after the new one was seen"
+  end
+
+  def assert_all_answered(answers)
+    failed = answers.reject { |answer| answer.code == 200 }
+    assert_empty failed.first(5), "#{failed.size} of #{answers.size} failed"
+  end
+
+  def warm(site)
+    eventually("an instance", within: 20) { client(site).get("/").code == "200" }
+  end
+
+  def deploy(site, config_ru)
+    root = server.configuration.sites.find { |one| one.name == site }.root
+    File.write(File.join(root, "config.ru"), config_ru)
+    touch(root)
+  end
+
+  def touch(root)
+    FileUtils.mkdir_p(File.join(root, "tmp"))
+    FileUtils.touch(File.join(root, "tmp/restart.txt"))
+  end
+
+  def rails
+    server.tree.matching(/RubyApp.*rails_app/).map(&:pid)
+  end
+end

@@ -1,0 +1,107 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/steady_load"
+
+# Instances that have done enough, or have grown too large, are replaced, and nobody notices.
+class ReplacementTest < IntegrationTest
+  # To be seen in a request's time if anybody had to wait for it.
+  BOOT = 2
+  MAX_REQUESTS = 20
+
+  # Says who answers, and when it began and ended.
+  CLOCKED = <<~RUBY
+    clock = -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }
+    run proc { |_env|
+      began = clock.call
+      sleep 0.01
+      [200, { "Content-Type" => "text/plain" }, ["\#{Process.pid} \#{began} \#{clock.call}"]]
+    }
+  RUBY
+
+  GROWING = <<~RUBY
+    kept = +""
+    run proc { |env|
+      kept << "x" * 200_000_000 if env["PATH_INFO"] == "/grow"
+      [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+    }
+  RUBY
+
+  serve do |made|
+    made.site("worn.test", SampleApps.written("sleep #{BOOT}\n#{CLOCKED}"),
+              "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\nPassengerSpawnMethod direct\n")
+    made.site("single.test", SampleApps.written(CLOCKED), "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 1\n")
+    made.site("growing.test", SampleApps.written(GROWING), "PassengerMemoryLimit 150\n")
+    made.site("rails.test", SampleApps.rails, "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\n" \
+                                              "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
+  end
+
+  def setup
+    @position = server.log.position
+  end
+
+  def test_worn_instances_are_replaced_under_load_and_no_request_fails_or_waits_for_a_start
+    client("worn.test").get("/")
+    answers = SteadyLoad.during(client("worn.test"), threads: 3) { |load| wait_for_pids(load, 3) }
+    assert_all_answered answers
+    slowest = answers.max_by(&:latency)
+    assert_operator slowest.latency, :<, BOOT * 0.9, "a request waited for an instance to start"
+  end
+
+  def test_a_single_instance_is_replaced_under_load_and_two_never_serve_at_once
+    answers = SteadyLoad.during(client("single.test"), threads: 3) { |load| wait_for_pids(load, 5) }
+    assert_all_answered answers
+    spans = answers.group_by { |answer| pid(answer) }.map do |pid, own|
+      times = own.flat_map { |answer| answer.body.split.drop(1).map(&:to_f) }
+      [pid, times.min, times.max]
+    end
+    spans.sort_by { |span| span[1] }.each_cons(2) do |earlier, later|
+      assert_operator earlier[2], :<=, later[1], "#{later[0]} served before #{earlier[0]} had finished"
+    end
+  end
+
+  def test_rails_is_replaced_under_load_and_no_request_fails
+    client("rails.test").get("/plain")
+    answers = SteadyLoad.during(client("rails.test"), "/plain", threads: 2) do
+      eventually("three replacements", within: 30) { worn("rails_app") >= 3 && ended("rails_app") >= 3 }
+    end
+    assert_all_answered answers
+  end
+
+  def test_an_instance_over_its_memory_limit_is_replaced_and_the_log_says_why
+    grown = client("growing.test").pid("/grow")
+    answers = SteadyLoad.during(client("growing.test"), threads: 2) do |load|
+      load.wait_for("another instance", within: 15) { |answer| pid(answer) != grown }
+    end
+    assert_all_answered answers
+    line = server.log.wait_for(/event=instance\.worn.*pid=#{grown}\b/, from: @position)
+    assert_match(/uses \d{3} MB of memory \(PassengerMemoryLimit 150\)/, line)
+    eventually("its end") { ProcessInfo.read(grown).nil? }
+  end
+
+  private
+
+  def pid(answer)
+    answer.body[/\A\d+/].to_i
+  end
+
+  def wait_for_pids(load, count)
+    eventually("#{count} instances have answered", within: 40, every: 0.1) do
+      load.answers.map { |answer| pid(answer) }.uniq.size >= count
+    end
+  end
+
+  def worn(app)
+    server.log.count(/event=instance\.worn app="[^"]*#{app}/, @position)
+  end
+
+  def ended(app)
+    server.log.count(/event=instance\.exited app="[^"]*#{app}/, @position)
+  end
+
+  def assert_all_answered(answers)
+    refute_empty answers
+    failed = answers.reject { |answer| answer.code == 200 }
+    assert_empty failed.first(5), "#{failed.size} of #{answers.size} failed"
+  end
+end
