@@ -43,7 +43,10 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
     %D%/PoolDestructionTest.cpp \
+    %D%/PoolFairnessTest.cpp \
     %D%/PoolLineTest.cpp \
+    %D%/PoolModelTest.cpp \
+    %D%/PoolPromisesTest.cpp \
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \
     %D%/ProcessMemoryTest.cpp \
@@ -87,10 +90,18 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/ManualClock.h \
     %D%/support/PoolFixture.cpp \
     %D%/support/PoolFixture.h \
+    %D%/support/PoolModel.cpp \
+    %D%/support/PoolModel.h \
+    %D%/support/PoolScript.cpp \
+    %D%/support/PoolScript.h \
+    %D%/support/PoolWorld.cpp \
+    %D%/support/PoolWorld.h \
     %D%/support/SmallLog.cpp \
     %D%/support/SmallLog.h \
     %D%/support/SpawningFixture.cpp \
     %D%/support/SpawningFixture.h \
+    %D%/support/SteeredSpawners.cpp \
+    %D%/support/SteeredSpawners.h \
     %D%/support/StreamClient.cpp \
     %D%/support/StreamClient.h \
     %D%/support/TestThread.h \
@@ -109,3 +120,9 @@ check_PROGRAMS += test/unit/fake_agent
 EXTRA_%C%_unit_tests_DEPENDENCIES = test/unit/fake_agent$(EXEEXT)
 
 EXTRA_DIST += %D%/support/thread_sanitizer.supp
+
+# Random operations on a Pool, so many as are wished; PASSENGER_TEST_SEED=… repeats a run.
+MODEL_OPERATIONS = 1000000
+.PHONY: model-test
+model-test: unit-programs
+	PASSENGER_TEST_OPERATIONS='$(MODEL_OPERATIONS)' TEST=PoolModelTest $(RUN_TESTS) unit

@@ -1,0 +1,106 @@
+// Pool: what it promises, whatever happens to it. The seed is printed; PASSENGER_TEST_SEED and PASSENGER_TEST_OPERATIONS repeat a run.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+#include <random>
+
+#include <fmt/format.h>
+
+#include "base/Log.h"
+#include "support/LeakCheck.h"
+#include "support/PoolScript.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define PASSENGER_SANITIZED
+#endif
+#endif
+#if defined(PASSENGER_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool SANITIZED = true;
+#else
+constexpr bool SANITIZED = false;
+#endif
+
+constexpr std::size_t SCRIPT_LENGTH = 5000;
+/** Without a wish: fewer where they take longer than this. A million take half a minute on one core, and ten times as long with a
+ *  sanitizer. */
+constexpr std::uint64_t OPERATIONS = 1'000'000;
+constexpr std::chrono::seconds TIME = SANITIZED ? 10s : 40s;
+
+std::optional<std::uint64_t> wish(const char *variable) {
+    const char *value = std::getenv(variable);
+    return value != nullptr && *value != '\0' ? std::optional(std::strtoull(value, nullptr, 10)) : std::nullopt;
+}
+
+}  // namespace
+
+class PoolModelTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(PoolModelTest);
+    CPPUNIT_TEST(testWhateverHappensAllPromisesAreKept);
+    CPPUNIT_TEST_SUITE_END();
+
+    LogLevel level_ = Log::level();
+
+    static void play(std::uint64_t seed, std::size_t length) {
+        PoolScript script(seed, length);
+        if (script.play().empty()) {
+            return;
+        }
+        ::alarm(120);
+        script.shorten();
+        std::vector<std::string> story;
+        std::string text = fmt::format("{}; again with PASSENGER_TEST_SEED={} PASSENGER_TEST_OPERATIONS={}\n",
+                                       script.play(&story), seed, length);
+        for (const std::string &line : story) {
+            text += line + '\n';
+        }
+        CPPUNIT_FAIL(text);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        // It would have a lot to say.
+        Log::setLevel(LogLevel::CRIT);
+    }
+    void tearDown() override {
+        Log::setLevel(level_);
+        LeakCheck::tearDown();
+    }
+
+    void testWhateverHappensAllPromisesAreKept() {
+        const std::uint64_t seed = wish("PASSENGER_TEST_SEED").value_or(std::random_device()());
+        const std::optional<std::uint64_t> wanted = wish("PASSENGER_TEST_OPERATIONS");
+        const std::uint64_t operations = wanted.value_or(OPERATIONS);
+        fmt::print("PASSENGER_TEST_SEED={} ", seed);
+        std::fflush(stdout);
+        if (wanted) {
+            // It may take longer than a test may.
+            ::alarm(0);
+        }
+        const auto begin = std::chrono::steady_clock::now();
+        std::uint64_t done = 0;
+        while (done < operations && (wanted || std::chrono::steady_clock::now() - begin < TIME)) {
+            const std::size_t length = std::min<std::uint64_t>(SCRIPT_LENGTH, operations - done);
+            play(seed + done / SCRIPT_LENGTH, length);
+            done += length;
+        }
+        const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+        fmt::print("{} operations in {:.1f} s ", done, time.count());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolModelTest);
+
+}  // namespace Passenger

@@ -1,0 +1,370 @@
+#include "support/PoolModel.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace Passenger {
+
+namespace {
+
+using Request = PoolWorld::Request;
+using RequestPtr = PoolWorld::RequestPtr;
+using State = Process::State;
+
+/** Longer than a group with waiters is left alone. */
+constexpr std::chrono::milliseconds SOON{60};
+
+template <typename... Args> void promise(bool kept, fmt::format_string<Args...> format, Args &&...args) {
+    if (!kept) {
+        throw BrokenPromise(fmt::format(format, std::forward<Args>(args)...));
+    }
+}
+
+const ProcessSnapshot *find(const GroupSnapshot *group, InstanceId id) {
+    if (group == nullptr) {
+        return nullptr;
+    }
+    const auto found =
+        std::find_if(group->processes.begin(), group->processes.end(), [&](const auto &p) { return p.id == id; });
+    return found == group->processes.end() ? nullptr : &*found;
+}
+
+unsigned servingIn(const GroupSnapshot &group) {
+    return static_cast<unsigned>(std::count_if(group.processes.begin(), group.processes.end(),
+                                               [](const auto &p) { return p.state == State::SERVING; }));
+}
+
+unsigned livingIn(const GroupSnapshot &group) {
+    return static_cast<unsigned>(std::count_if(group.processes.begin(), group.processes.end(),
+                                               [](const auto &p) { return p.state != State::STANDBY; }));
+}
+
+unsigned sizeOf(const GroupSnapshot &group) {
+    return static_cast<unsigned>(group.processes.size()) + group.starting;
+}
+
+bool isFree(const ProcessSnapshot &instance) {
+    return instance.state == State::SERVING && instance.sockets[0].sessions < instance.sockets[0].concurrency;
+}
+
+/** Whether something takes something else's place, as far as it can be seen. */
+bool replaces(const GroupSnapshot &group) {
+    return (group.state == GroupState::DEPLOYING && !group.processes.empty()) ||
+           std::any_of(group.processes.begin(), group.processes.end(), [](const auto &p) {
+               return p.state == State::STANDBY || p.state == State::DRAINING || !p.worn.empty();
+           });
+}
+
+}  // namespace
+
+PoolModel::PoolModel(PoolWorld &world) : world_(world), apps_(world.apps()) {
+    snapshot_ = world_.settle();
+    ceiling_ = snapshot_.maxSize;
+}
+
+PoolModel::~PoolModel() {
+    // The world's end is that of all other sessions.
+    sessions_.clear();
+}
+
+// ----- What can be done
+
+void PoolModel::ask(std::size_t app, std::uint32_t stickyId) {
+    asked_ = world_.ask(app, stickyId);
+    waiters_.push_back(asked_);
+}
+
+void PoolModel::release(std::size_t session) {
+    world_.release(sessions_[session]);
+    sessions_.erase(sessions_.begin() + static_cast<std::ptrdiff_t>(session));
+}
+
+void PoolModel::cancel(std::size_t waiter) {
+    left_ = waiters_[waiter];
+    world_.cancel(left_);
+}
+
+bool PoolModel::kill(InstanceId instance) {
+    for (std::size_t app = 0; app < apps_.size(); app++) {
+        if (find(group(snapshot_, app), instance) != nullptr) {
+            apps_[app].inTrouble = true;
+        }
+    }
+    return world_.kill(instance);
+}
+
+void PoolModel::finish(const SteeredSpawners::Boot &boot, bool succeeds) {
+    App &app = apps_[world_.appOf(boot.appRoot)];
+    app.inTrouble = app.inTrouble || !succeeds;
+    world_.finish(boot.number, succeeds);
+}
+
+void PoolModel::enable(InstanceId instance) {
+    enabled_ = instance;
+    world_.pool().enable(instance);
+}
+
+std::vector<ProcessSnapshot> PoolModel::instances() const {
+    std::vector<ProcessSnapshot> all;
+    for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
+        const auto &processes = superGroup.groups[0].processes;
+        all.insert(all.end(), processes.begin(), processes.end());
+    }
+    return all;
+}
+
+// ----- What must hold
+
+void PoolModel::check() {
+    before_ = std::exchange(snapshot_, world_.settle());
+    if (observer) {
+        observer(snapshot_);
+    }
+    takeAnswers();
+    checkWaiters();
+    checkPoolLimit();
+    for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
+        const GroupSnapshot &each = superGroup.groups[0];
+        checkGroup(world_.appOf(each.appRoot), each);
+    }
+    asked_.reset();
+    left_.reset();
+    enabled_ = InstanceId();
+}
+
+void PoolModel::takeAnswers() {
+    const std::vector<RequestPtr> answered = world_.takeAnswered();
+    for (const RequestPtr &request : answered) {
+        promise(std::erase(waiters_, request) == 1 && request->answers == 1, "request {} was answered twice",
+                request->number);
+        if (request->session) {
+            sessions_.push_back(request);
+        }
+    }
+    for (const RequestPtr &request : answered) {
+        checkAnswer(*request);
+    }
+}
+
+void PoolModel::checkAnswer(const Request &request) {
+    if (request.session) {
+        checkGiven(request);
+        checkOrder(request);
+    } else {
+        checkRefusal(request);
+    }
+}
+
+void PoolModel::checkGiven(const Request &request) const {
+    promise(find(group(snapshot_, request.app), request.instance) != nullptr,
+            "request {} of application {} was given to {}, which is no instance of it", request.number, request.app,
+            request.instance.value());
+    if (const ProcessSnapshot *earlier = find(group(before_, request.app), request.instance)) {
+        promise(earlier->state == State::SERVING || earlier->state == State::STANDBY || request.instance == enabled_,
+                "request {} was given to instance {}, which is {}", request.number, request.instance.value(),
+                nameOf(earlier->state));
+    }
+}
+
+/** First come, first served, but for those who want a certain instance that serves. */
+void PoolModel::checkOrder(const Request &served) const {
+    for (const RequestPtr &waiter : waiters_) {
+        if (waiter->app != served.app || waiter->number > served.number) {
+            continue;
+        }
+        promise(waiter->stickyId != 0, "request {} was served before request {} of the same application", served.number,
+                waiter->number);
+    }
+}
+
+void PoolModel::checkRefusal(const Request &request) {
+    const GroupSnapshot *mine = group(snapshot_, request.app);
+    switch (request.failure->reason) {
+        case GetFailure::Reason::SPAWN_FAILED:
+            promise(apps_[request.app].inTrouble, "request {} was told of a failure that never was", request.number);
+            promise(servingIn(*mine) == 0, "request {} was told of a failure, while an instance serves",
+                    request.number);
+            return;
+        case GetFailure::Reason::QUEUE_FULL: {
+            const unsigned limit = world_.options(request.app).maxQueueSize;
+            promise(asked_ && &request == asked_.get() && limit > 0 && waitersOf(request.app) >= limit,
+                    "request {} was refused, though only {} wait", request.number, waitersOf(request.app));
+            return;
+        }
+        case GetFailure::Reason::TIMED_OUT:
+            promise(request.deadline && *request.deadline <= world_.now(), "request {} was refused before its time",
+                    request.number);
+            return;
+        case GetFailure::Reason::CLIENT_LEFT:
+            promise(left_ && &request == left_.get(), "request {} did not leave", request.number);
+            return;
+        case GetFailure::Reason::SHUTTING_DOWN:
+            promise(ended_, "request {} was told of an end that is none", request.number);
+            return;
+    }
+}
+
+void PoolModel::checkWaiters() const {
+    for (const RequestPtr &waiter : waiters_) {
+        promise(!waiter->deadline || *waiter->deadline > world_.now(), "request {} waits longer than it may",
+                waiter->number);
+        checkFree(*waiter);
+    }
+    promise(!left_ || std::find(waiters_.begin(), waiters_.end(), left_) == waiters_.end(),
+            "request {} still waits, though it has left", left_ ? left_->number : 0);
+    const unsigned limit = asked_ ? world_.options(asked_->app).maxQueueSize : 0;
+    const bool waits = asked_ && std::find(waiters_.begin(), waiters_.end(), asked_) != waiters_.end();
+    promise(!waits || limit == 0 || waitersOf(asked_->app) <= limit, "more requests wait than may");
+}
+
+/** Nobody waits for what is free. Who wants an instance that serves waits for that; when it serves no more, it is noticed soon. */
+void PoolModel::checkFree(Request &waiter) const {
+    const GroupSnapshot *mine = group(snapshot_, waiter.app);
+    const auto wanted = std::find_if(mine->processes.begin(), mine->processes.end(), [&](const auto &p) {
+        return waiter.stickyId != 0 && p.stickyId == waiter.stickyId && p.state == State::SERVING;
+    });
+    const bool waitsForOne = wanted != mine->processes.end();
+    const bool couldBeServed =
+        waitsForOne ? isFree(*wanted) : std::any_of(mine->processes.begin(), mine->processes.end(), isFree);
+    if (!couldBeServed) {
+        waiter.neglected.reset();
+        return;
+    }
+    waiter.neglected = waiter.neglected.value_or(world_.now());
+    const bool soon = waiter.stickyId != 0 && !waitsForOne && world_.now() - *waiter.neglected <= SOON;
+    promise(soon, "request {} waits, while an instance of application {} is free", waiter.number, waiter.app);
+}
+
+void PoolModel::checkPoolLimit() {
+    const bool oneMore = std::any_of(snapshot_.superGroups.begin(), snapshot_.superGroups.end(),
+                                     [](const auto &superGroup) { return replaces(superGroup.groups[0]); });
+    ceiling_ = std::max(snapshot_.maxSize, std::min(ceiling_, before_.size));
+    promise(snapshot_.size <= ceiling_ + (oneMore ? 1 : 0), "there are {} instances where {} may be", snapshot_.size,
+            ceiling_);
+}
+
+void PoolModel::checkGroup(std::size_t app, const GroupSnapshot &group) {
+    promise(group.queue.waiting == waitersOf(app), "application {} says that {} requests wait, but {} do", app,
+            group.queue.waiting, waitersOf(app));
+    checkGroupLimit(apps_[app], group, this->group(before_, app));
+    for (const ProcessSnapshot &instance : group.processes) {
+        checkInstance(instance);
+    }
+}
+
+void PoolModel::checkGroupLimit(App &app, const GroupSnapshot &group, const GroupSnapshot *before) const {
+    const unsigned earlier = before != nullptr ? sizeOf(*before) : 0;
+    const unsigned limit = group.maxInstances;
+    app.ceiling = std::max(limit, app.limit == 0 ? earlier : std::min(app.ceiling, earlier));
+    app.limit = limit;
+    if (limit == 0) {
+        return;
+    }
+    promise(sizeOf(group) <= app.ceiling + (replaces(group) ? 1 : 0), "{} has {} instances where {} may be", group.name,
+            sizeOf(group), app.ceiling);
+    const bool onlyOne = limit == 1 && app.ceiling == 1 && (before == nullptr || livingIn(*before) <= 1);
+    promise(!onlyOne || livingIn(group) <= 1, "{} instances of {} live where only one may", livingIn(group),
+            group.name);
+}
+
+void PoolModel::checkInstance(const ProcessSnapshot &instance) const {
+    const auto open = static_cast<unsigned>(std::count_if(
+        sessions_.begin(), sessions_.end(), [&](const auto &session) { return session->instance == instance.id; }));
+    const SocketSnapshot &socket = instance.sockets[0];
+    promise(socket.sessions == open, "instance {} says that it has {} sessions, but it has {}", instance.id.value(),
+            socket.sessions, open);
+    promise(open <= socket.concurrency, "instance {} has {} sessions at once", instance.id.value(), open);
+}
+
+// ----- The end
+
+void PoolModel::calmDown() {
+    for (const ProcessSnapshot &instance : instances()) {
+        if (instance.state == State::DISABLED) {
+            enable(instance.id);
+            check();
+        }
+    }
+    // An application that failed is tried again within a minute; each may have to wait for the others.
+    constexpr int STEPS = 600;
+    for (int step = 0; step < STEPS; step++) {
+        releaseAll();
+        for (auto boots = world_.spawners().boots(); !boots.empty(); boots = world_.spawners().boots()) {
+            finish(boots.front(), true);
+            check();
+            releaseAll();
+        }
+        if (calm()) {
+            return;
+        }
+        world_.pass(std::chrono::milliseconds(500));
+        check();
+    }
+    checkCalm();
+}
+
+void PoolModel::releaseAll() {
+    while (!sessions_.empty()) {
+        release(0);
+        check();
+    }
+}
+
+bool PoolModel::calm() const {
+    try {
+        checkCalm();
+        return true;
+    } catch (const BrokenPromise &) {
+        return false;
+    }
+}
+
+void PoolModel::checkCalm() const {
+    promise(waiters_.empty(), "request {} of application {} waits for ever",
+            waiters_.empty() ? 0 : waiters_.front()->number, waiters_.empty() ? 0 : waiters_.front()->app);
+    for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
+        const GroupSnapshot &each = superGroup.groups[0];
+        promise(each.state != GroupState::DEPLOYING, "the new version of {} never comes", each.name);
+        for (const ProcessSnapshot &instance : each.processes) {
+            promise(instance.state == State::SERVING, "instance {} stays {}", instance.id.value(),
+                    nameOf(instance.state));
+            promise(instance.worn.empty(), "instance {} is worn, and is never replaced", instance.id.value());
+            promise(instance.version == each.version, "instance {} stays, and is of an old version",
+                    instance.id.value());
+        }
+    }
+}
+
+void PoolModel::end() {
+    ended_ = true;
+    world_.pool().shutDown();
+    for (const RequestPtr &request : world_.takeAnswered()) {
+        promise(std::erase(waiters_, request) == 1 && request->answers == 1, "request {} was answered twice",
+                request->number);
+        promise(request->failure.has_value(), "request {} was served after the end", request->number);
+        checkRefusal(*request);
+    }
+    promise(waiters_.empty(), "request {} was not answered at the end", waiters_.empty() ? 0 : waiters_[0]->number);
+    sessions_.clear();
+    world_.destroyPool();
+    promise(world_.takeAnswered().empty(), "a request was answered after the end");
+    promise(world_.spawners().forgotten() == 0, "a boot was not cancelled at the end");
+}
+
+// ----- Views
+
+const GroupSnapshot *PoolModel::group(const PoolSnapshot &snapshot, std::size_t app) const {
+    const auto found =
+        std::find_if(snapshot.superGroups.begin(), snapshot.superGroups.end(),
+                     [&](const auto &superGroup) { return world_.appOf(superGroup.groups[0].appRoot) == app; });
+    return found == snapshot.superGroups.end() ? nullptr : &found->groups[0];
+}
+
+unsigned PoolModel::waitersOf(std::size_t app) const {
+    return static_cast<unsigned>(
+        std::count_if(waiters_.begin(), waiters_.end(), [&](const auto &waiter) { return waiter->app == app; }));
+}
+
+}  // namespace Passenger

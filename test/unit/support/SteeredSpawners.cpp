@@ -1,0 +1,167 @@
+#include "support/SteeredSpawners.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <functional>
+#include <stdexcept>
+#include <utility>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::seconds LONGEST_WAIT{20};
+
+/** Calls back when the thread is about to end, after all that it did for the pool. */
+struct ThreadEnd {
+    std::function<void()> callback;
+    ~ThreadEnd() {
+        if (callback) {
+            callback();
+        }
+    }
+};
+thread_local ThreadEnd threadEnd;
+
+}  // namespace
+
+class SteeredSpawners::Steered final : public Spawner {
+public:
+    explicit Steered(SteeredSpawners &owner) : owner_(owner) {}
+    SpawnResult spawn(const Options &options) override {
+        return owner_.boot(*this, options);
+    }
+    void cancel() override {
+        owner_.cancel(*this);
+    }
+    /** Guarded by the owner's mutex. */
+    bool cancelled = false;
+
+private:
+    SteeredSpawners &owner_;
+};
+
+SteeredSpawners::SteeredSpawners(bool mortal) : mortal_(mortal) {}
+
+SteeredSpawners::~SteeredSpawners() = default;
+
+SpawnerPtr SteeredSpawners::create(const Options &) {
+    return std::make_unique<Steered>(*this);
+}
+
+SpawnResult SteeredSpawners::boot(const Steered &spawner, const Options &options) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    threads_++;
+    threadEnd.callback = [this] { threadEnds(); };
+    const auto me = std::make_shared<Held>(Held{options.appRoot, ::gettid(), &spawner, spawner.cancelled, false});
+    arrived_.push_back(me);
+    changed();
+    if (!wake_.wait_for(lock, 10 * LONGEST_WAIT, [&] { return me->decided; })) {
+        forgotten_++;
+    }
+    std::erase(arrived_, me);
+    std::erase_if(held_, [&](const auto &entry) { return entry.second == me; });
+    if (!me->succeeds) {
+        throw SpawnException("a failure was ordered");
+    }
+    SpawnResult result;
+    const InstanceId id(++lastInstance_);
+    if (mortal_) {
+        DescriptorPair pipe = makePipe();
+        result.pidFd = std::move(pipe.first);
+        lifelines_.emplace(id, std::move(pipe.second));
+    }
+    return result;
+}
+
+void SteeredSpawners::cancel(Steered &spawner) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    spawner.cancelled = true;
+    const auto decide = [&](Held &held) { held.decided = held.decided || held.spawner == &spawner; };
+    std::for_each(arrived_.begin(), arrived_.end(), [&](const auto &held) { decide(*held); });
+    std::for_each(held_.begin(), held_.end(), [&](const auto &entry) { decide(*entry.second); });
+    changed();
+}
+
+void SteeredSpawners::threadEnds() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    threads_--;
+    changed();
+}
+
+void SteeredSpawners::changed() {
+    changes_++;
+    wake_.notify_all();
+}
+
+std::uint64_t SteeredSpawners::changes() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return changes_;
+}
+
+bool SteeredSpawners::allWait(unsigned starting, std::uint64_t changes) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const auto undecided = static_cast<unsigned>(
+        std::count_if(arrived_.begin(), arrived_.end(), [](const auto &held) { return !held->decided; }) +
+        std::count_if(held_.begin(), held_.end(), [](const auto &entry) { return !entry.second->decided; }));
+    if (changes_ == changes && threads_ == starting && undecided == starting) {
+        numberArrivals();
+        return true;
+    }
+    if (!wake_.wait_for(lock, LONGEST_WAIT, [&] { return changes_ != changes; })) {
+        throw std::runtime_error("a background thread neither ends nor waits");
+    }
+    return false;
+}
+
+/** The pool starts them one after the other, but they arrive as the kernel likes; it numbers threads in turn, from the lowest again
+ *  after the highest. */
+void SteeredSpawners::numberArrivals() {
+    std::sort(arrived_.begin(), arrived_.end(), [this](const auto &a, const auto &b) {
+        return std::pair(a->thread <= lastThread_, a->thread) < std::pair(b->thread <= lastThread_, b->thread);
+    });
+    for (std::shared_ptr<Held> &held : arrived_) {
+        lastThread_ = held->thread;
+        held_.emplace(++lastNumber_, std::move(held));
+    }
+    arrived_.clear();
+}
+
+std::vector<SteeredSpawners::Boot> SteeredSpawners::boots() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    std::vector<Boot> boots;
+    for (const auto &[number, held] : held_) {
+        boots.push_back({number, held->appRoot});
+    }
+    return boots;
+}
+
+void SteeredSpawners::finish(std::uint64_t number, bool succeeds) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    Held &held = *held_.at(number);
+    held.decided = true;
+    held.succeeds = succeeds;
+    changed();
+}
+
+bool SteeredSpawners::kill(InstanceId instance) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return lifelines_.erase(instance) > 0;
+}
+
+void SteeredSpawners::keepOnly(const std::vector<InstanceId> &living) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    std::erase_if(lifelines_, [&](const auto &lifeline) {
+        return !std::binary_search(living.begin(), living.end(), lifeline.first);
+    });
+}
+
+unsigned SteeredSpawners::forgotten() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return forgotten_;
+}
+
+}  // namespace Passenger
