@@ -116,7 +116,7 @@ class ReloadTest < IntegrationTest
     with_server(configuration { |one| one.set("PassengerMaxPoolSize", 1) }) do |server|
       assert_equal 1, busy_pids(server, 3).size
       server.graceful { |one| one.set("PassengerMaxPoolSize", 3) }
-      eventually("three instances") { busy_pids(server, 3).size == 3 }
+      eventually("three instances") { busy_pids(server, 9).size == 3 }
     end
   end
 
@@ -155,7 +155,7 @@ class ReloadTest < IntegrationTest
   end
 
   def busy_pids(server, count)
-    Array.new(count) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value).uniq
+    Array.new(count) { Thread.new { server.client.get("/slow?seconds=0.3").body[/\d+/] } }.map(&:value).uniq
   end
 
   # All of httpd's processes have the file's present content mapped, and no deleted one.

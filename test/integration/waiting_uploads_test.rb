@@ -7,8 +7,8 @@ class WaitingUploadsTest < IntegrationTest
   SIZE = 60_000
 
   serve do |made|
-    made.set("PassengerMaxPoolSize", 2)
-    made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    made.set("PassengerMaxPoolSize", 1)
+    made.site("rack.test", SampleApps.rack)
   end
 
   def test_a_complete_upload_that_waits_through_a_restart_arrives_whole

@@ -12,6 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds WINDOW{100};
 /** The fields of the line "cpu" that are added up: user nice system idle iowait irq softirq steal. The guests' are in user already. */
 constexpr int FIELDS = 8;
+constexpr int NICE = 1;
 constexpr int IDLE = 3;
 constexpr int IO_WAIT = 4;
 
@@ -32,7 +33,7 @@ SystemCpuLoad::Times SystemCpuLoad::read() {
     std::uint64_t value = 0;
     for (int field = 0; field < FIELDS && file >> value; field++) {
         times.all += value;
-        times.idle += field == IDLE || field == IO_WAIT ? value : 0;
+        times.idle += field == NICE || field == IDLE || field == IO_WAIT ? value : 0;
     }
     return times;
 }

@@ -15,7 +15,8 @@ public:
     virtual double idleCores() = 0;
 };
 
-/** As the kernel tells (proc(5), /proc/stat), measured over 100 ms at least. What waits for a disk counts as free. */
+/** As the kernel tells (proc(5), /proc/stat), measured over 100 ms at least. What waits for a disk
+ * counts as free, and so does what runs with a low priority (nice(1)). */
 class SystemCpuLoad final : public CpuLoad {
 public:
     explicit SystemCpuLoad(const Clock &clock = SystemClock::instance());

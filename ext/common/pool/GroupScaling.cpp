@@ -103,8 +103,8 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
         snapshot.waiting = waiters_.size();
         snapshot.headAge = now - waiters_.head().since;
     }
-    snapshot.serviceTime = recent_.quantile(0.5);
-    snapshot.sinceProgress = now - lastProgress_;
+    // The middle of the bucket, of which quantile() gives the end.
+    snapshot.serviceTime = recent_.quantile(0.5) * 3 / 4;
     if (snapshot.waiting > 0) {
         snapshot.idleCores = context_.cpu.idleCores();
     }

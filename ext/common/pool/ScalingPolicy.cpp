@@ -6,20 +6,21 @@ namespace Passenger {
 
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-/** Requests that take so many times as long as is typical do not share the processor: they hold their instance. */
-constexpr int STUCK_FACTOR = 10;
-constexpr nanoseconds STUCK_AT_LEAST = milliseconds(100);
+/** However long answers take, nobody waits longer for another instance. */
+constexpr nanoseconds LONGEST_PATIENCE = std::chrono::seconds(1);
+/** Where no core is free, one more instance is started all the same for a line that is so much slower than an answer: then its instances
+ *  wait for something else than the processor, or one request holds them all. */
+constexpr int TOO_LONG_FACTOR = 4;
+constexpr nanoseconds TOO_LONG_AT_LEAST = std::chrono::seconds(1);
 
 unsigned instancesFor(unsigned requests, unsigned threads) {
     return (requests + threads - 1) / threads;
 }
 
-bool stuck(const ScalingSnapshot &snapshot) {
-    const nanoseconds limit = std::max(STUCK_FACTOR * snapshot.serviceTime, STUCK_AT_LEAST);
-    return snapshot.headAge > limit && snapshot.sinceProgress > limit;
+bool waitsTooLong(const ScalingSnapshot &snapshot) {
+    return snapshot.headAge > std::max(TOO_LONG_FACTOR * snapshot.serviceTime, TOO_LONG_AT_LEAST);
 }
 
 /** Instances for what waits. */
@@ -37,13 +38,13 @@ unsigned forTheLine(const ScalingSnapshot &snapshot) {
     if (snapshot.idleCores >= 1) {
         return std::min(all, static_cast<unsigned>(snapshot.idleCores));
     }
-    return stuck(snapshot) ? 1 : 0;
+    return waitsTooLong(snapshot) ? 1 : 0;
 }
 
 }  // namespace
 
 nanoseconds patience(const ScalingSnapshot &snapshot) {
-    return snapshot.serviceTime;
+    return std::min(snapshot.serviceTime, LONGEST_PATIENCE);
 }
 
 unsigned instancesToStart(const ScalingSnapshot &snapshot) {

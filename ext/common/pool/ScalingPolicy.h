@@ -16,8 +16,6 @@ struct ScalingSnapshot {
     std::chrono::nanoseconds headAge{0};
     /** How long an answer takes typically; zero: not known yet. */
     std::chrono::nanoseconds serviceTime{0};
-    /** For how long no request was answered. */
-    std::chrono::nanoseconds sinceProgress{0};
     /** Cores that nobody uses, and all there are. */
     double idleCores = 1;
     unsigned cores = 1;
@@ -37,7 +35,7 @@ struct ScalingSnapshot {
 
 /**
  * How many instances to start now, the pool's limit apart: more, when the head of the line has waited longer than an answer takes
- * typically, and one more would help, because a core is free or because nothing moves at all. Several at once for a burst. Pure.
+ * typically, and one more would help, because a core is free or because the line hardly moves. Several at once for a burst. Pure.
  */
 unsigned instancesToStart(const ScalingSnapshot &snapshot);
 
