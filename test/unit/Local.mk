@@ -2,6 +2,7 @@
 check_PROGRAMS += %D%/unit_tests
 
 %C%_unit_tests_SOURCES = \
+    %D%/AgendaTest.cpp \
     %D%/AgentConnectorTest.cpp \
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
@@ -16,6 +17,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
+    %D%/CpuLoadTest.cpp \
     %D%/DepositClientTest.cpp \
     %D%/DescriptorStoreTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
@@ -30,6 +32,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/FrameTest.cpp \
     %D%/GenerationTableTest.cpp \
     %D%/GroupMemoryTest.cpp \
+    %D%/GroupNameTest.cpp \
     %D%/IdlePolicyTest.cpp \
     %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
@@ -61,6 +64,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RestartDelayTest.cpp \
     %D%/RestartFilesTest.cpp \
     %D%/RestartWatchTest.cpp \
+    %D%/RoomPolicyTest.cpp \
     %D%/ScalingPolicyTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \
