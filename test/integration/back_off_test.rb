@@ -20,6 +20,7 @@ class BackOffTest < IntegrationTest
   serve do |made|
     made.site("healthy.test", SampleApps.rack)
     made.site("failing.test", SampleApps.written("raise 'not yet'\n"))
+    made.site("recovering.test", SampleApps.written("raise 'not yet'\n"))
     made.site("dying.test", SampleApps.written(DYING))
     made.site("hanging.test", SampleApps.written("load File.join(__dir__, 'children.rb')\nsleep\n"),
               "PassengerStartTimeout #{START_TIMEOUT}\n")
@@ -40,6 +41,14 @@ class BackOffTest < IntegrationTest
     mend("failing.test")
     eventually("the mended application", within: 10) { client("failing.test").get("/").body == "mended" }
     assert_operator Eventually.monotonic - mended, :<, 5, "the next attempt was not made at once"
+  end
+
+  def test_an_application_that_can_start_again_comes_back_before_anybody_asks
+    assert_status 500, client("recovering.test").get("/")
+    File.write(File.join(root("recovering.test"), "config.ru"), SampleApps.saying("recovered"))
+    server.log.wait_for(/event=instance\.started app="#{root('recovering.test')}/, from: @position)
+    assert_equal "recovered", client("recovering.test").get("/").body
+    refute_match(/event=pool\.exited/, server.log.text(@position))
   end
 
   def test_instances_that_die_at_once_are_not_made_without_end_and_others_go_on

@@ -199,7 +199,7 @@ private:
 
     // GroupSpawning.cpp: the way from a spawner to an instance that serves.
     bool startSpawn(SpawnTask task) REQUIRES(poolLock);
-    SpawnTask growTask() const REQUIRES(poolLock);
+    SpawnTask growTask() REQUIRES(poolLock);
     void runSpawn(const SpawnTask &task) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
     void started(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);

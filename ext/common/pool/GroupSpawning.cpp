@@ -29,7 +29,11 @@ std::string makeReportId() {
 
 }  // namespace
 
-Group::SpawnTask Group::growTask() const {
+/** Also when the line was closed because the application did not start, and nobody has come for it since. */
+Group::SpawnTask Group::growTask() {
+    if (line_ && !line_->current()) {
+        newLine();
+    }
     return SpawnTask{SpawnTask::Purpose::GROW,           version_, spawner_,
                      line_ ? line_->current() : nullptr, options_, InstanceId()};
 }
