@@ -82,7 +82,7 @@ class EngineTest < IntegrationTest
   def test_applications_share_a_full_pool_and_none_starves
     made = configuration do |one|
       one.set("PassengerMaxPoolSize", 2)
-      3.times { |number| one.site("app#{number}.test", SampleApps.rack, "PassengerMinInstances 1\n") }
+      3.times { |number| one.site("app#{number}.test", SampleApps.rack, "PassengerMaxRequests 20\n") }
     end
     with_server(made) do |server|
       most, answers = most_instances(server) { three_loads(server, 8) }
