@@ -241,6 +241,23 @@ private:
     const std::uint32_t slot_;
     /** Those of the latest request that found nobody free: what the next instance is started with. */
     Options options_ GUARDED_BY(poolLock);
+
+    // What each request touches. It lies together, since with many applications a request costs most by what no cache has.
+    std::optional<Line> line_;
+    Waiters waiters_ GUARDED_BY(poolLock);
+    /** Sessions that are open. */
+    unsigned running_ GUARDED_BY(poolLock) = 0;
+    unsigned peak_ GUARDED_BY(poolLock) = 0;
+    /** Something was asked of it since it last was given up for others. */
+    bool used_ GUARDED_BY(poolLock) = false;
+    std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
+    MonotonicTime lastProgress_ GUARDED_BY(poolLock){};
+    GroupCounters counters_ GUARDED_BY(poolLock);
+    LogHistogram serviceTime_ GUARDED_BY(poolLock);
+    LogHistogram queueTime_ GUARDED_BY(poolLock);
+    /** Like serviceTime_, but what was long ago counts less. */
+    LogHistogram recent_ GUARDED_BY(poolLock);
+
     RestartFiles restartFiles_;
 
     // Versions.
@@ -254,14 +271,11 @@ private:
     std::vector<SpawnerPointer> oldSpawners_ GUARDED_BY(poolLock);
 
     // Instances.
-    std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
     unsigned starting_ GUARDED_BY(poolLock) = 0;
     /** The worn instance whose successor is on its way. */
     InstanceId beingReplaced_ GUARDED_BY(poolLock);
     /** So many are wanted again, after a restart or a death. */
     unsigned restoreTo_ GUARDED_BY(poolLock) = 0;
-    /** Something was asked of it since it last was given up for others. */
-    bool used_ GUARDED_BY(poolLock) = false;
     /** A child has come for the line and will have sent something. */
     bool expecting_ GUARDED_BY(poolLock) = false;
     bool shutDown_ GUARDED_BY(poolLock) = false;
@@ -273,25 +287,12 @@ private:
     std::optional<GetFailure> failure_ GUARDED_BY(poolLock);
     Generation failedGeneration_ GUARDED_BY(poolLock){};
 
-    // Requests.
-    Waiters waiters_ GUARDED_BY(poolLock);
-    /** Sessions that are open. */
-    unsigned running_ GUARDED_BY(poolLock) = 0;
-    unsigned peak_ GUARDED_BY(poolLock) = 0;
-    std::optional<Line> line_;
+    // What is looked at by the clock.
     /** PULLS: since when the oldest request waits, as far as it was looked at. */
     std::optional<MonotonicTime> lineSince_ GUARDED_BY(poolLock);
-
-    // What is measured.
     MonotonicTime lastBusy_ GUARDED_BY(poolLock){};
-    MonotonicTime lastProgress_ GUARDED_BY(poolLock){};
     MonotonicTime nextIdleLook_ GUARDED_BY(poolLock){};
     IdlePolicy idle_ GUARDED_BY(poolLock);
-    GroupCounters counters_ GUARDED_BY(poolLock);
-    LogHistogram serviceTime_ GUARDED_BY(poolLock);
-    LogHistogram queueTime_ GUARDED_BY(poolLock);
-    /** Like serviceTime_, but what was long ago counts less. */
-    LogHistogram recent_ GUARDED_BY(poolLock);
     /** PULLS: what the children had counted when it was last read. */
     GroupStatistics read_ GUARDED_BY(poolLock);
 };
