@@ -28,3 +28,13 @@ EXTRA_DIST += \
     %D%/lib/work.rb \
     %D%/lib/wrk_report.lua \
     %D%/run
+
+# What the Pool itself costs. To be measured in a build with optimisation and --disable-development.
+EXTRA_PROGRAMS += %D%/pool/pool_benchmark
+%C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp
+%C%_pool_pool_benchmark_LDADD = libpassenger_pool.la libpassenger_client.la libpassenger_runtime.la libpassenger_base.la \
+    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
+
+.PHONY: bench-pool
+bench-pool: test/benchmark/pool/pool_benchmark$(EXEEXT)
+	test/benchmark/pool/pool_benchmark$(EXEEXT)
