@@ -30,7 +30,7 @@ EXTRA_DIST += \
     %D%/run
 
 # What the Pool itself costs. To be measured in a build with optimisation and --disable-development.
-EXTRA_PROGRAMS += %D%/pool/pool_benchmark
+EXTRA_PROGRAMS += test/benchmark/pool/pool_benchmark
 %C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp
 %C%_pool_pool_benchmark_LDADD = libpassenger_pool.la libpassenger_client.la libpassenger_runtime.la libpassenger_base.la \
     $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
