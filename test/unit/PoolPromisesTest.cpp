@@ -23,7 +23,6 @@ class PoolPromisesTest : public LeakCheck {
     CPPUNIT_TEST(testARestartDuringAReplacementDoesNotExceedTheLimitByTwo);
     CPPUNIT_TEST(testAReplacementWhoseOldInstanceIsGoneIsNoReasonForOneMore);
     CPPUNIT_TEST(testADetachedInstanceThatWasReplacedCountsAsTheOneTooMany);
-    CPPUNIT_TEST(testANewVersionThatHasNothingToReplaceWaitsForRoom);
     CPPUNIT_TEST(testNoInstanceStaysOnStandbyWhereTheLimitWasLowered);
     CPPUNIT_TEST_SUITE_END();
 
@@ -174,23 +173,6 @@ public:
         ask(0);
         release(1);
         CPPUNIT_ASSERT_EQUAL(2U, model_->snapshot().size);
-        end();
-    }
-
-    void testANewVersionThatHasNothingToReplaceWaitsForRoom() {
-        setMax(2);
-        ask(0);
-        ask(1);
-        boot(0);
-        boot(1);
-        world_->options(1).maxRequests = 1;
-        ask(1);
-        release(1);
-        // The pool is exceeded by one already, so the restart has to wait; meanwhile another application takes its instance.
-        restart(0);
-        release(0);
-        pass(2s);
-        ask(2);
         end();
     }
 
