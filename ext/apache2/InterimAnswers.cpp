@@ -10,7 +10,8 @@ namespace {
 constexpr int MOST = 16;
 
 char *copy(apr_pool_t *pool, std::string_view text) {
-    return apr_pstrmemdup(pool, text.data(), text.size());
+    // An empty view may have no address, of which there would be no copy; httpd crashes on a header without a value.
+    return text.empty() ? apr_pstrdup(pool, "") : apr_pstrmemdup(pool, text.data(), text.size());
 }
 
 }  // namespace

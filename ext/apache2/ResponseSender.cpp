@@ -18,7 +18,8 @@ constexpr const char *RETRY_AFTER = "3";
 constexpr int CLIENT_CLOSED_REQUEST = 499;
 
 char *copy(apr_pool_t *pool, std::string_view text) {
-    return apr_pstrmemdup(pool, text.data(), text.size());
+    // An empty view may have no address, of which there would be no copy; httpd crashes on a header without a value.
+    return text.empty() ? apr_pstrdup(pool, "") : apr_pstrmemdup(pool, text.data(), text.size());
 }
 
 }  // namespace

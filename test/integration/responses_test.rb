@@ -37,6 +37,11 @@ class ResponsesTest < IntegrationTest
     end
   end
 
+  def test_a_header_may_have_an_empty_value
+    response = @raw.get("/echo")
+    assert_equal [200, ""], [response.status, response["X-Nonce"]]
+  end
+
   def test_a_body_that_must_not_be_there_is_dropped
     WITHOUT_BODY.each do |status|
       assert_equal status, @raw.get("/status/#{status}?body=yes").status
