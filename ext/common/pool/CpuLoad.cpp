@@ -52,4 +52,8 @@ double SystemCpuLoad::idleCores() {
     return idleCores_;
 }
 
+void SystemCpuLoad::claim() {
+    idleCores_ = std::max(idleCores_ - 1, 0.0);
+}
+
 }  // namespace Passenger

@@ -13,6 +13,8 @@ public:
     virtual unsigned cores() const = 0;
     /** Cores without work, on average of late. */
     virtual double idleCores() = 0;
+    /** One more process will have work: it has a core, until that shows in what is measured. */
+    virtual void claim() {}
 };
 
 /** As the kernel tells (proc(5), /proc/stat), measured over 100 ms at least. What waits for a disk
@@ -24,6 +26,7 @@ public:
         return cores_;
     }
     double idleCores() override;
+    void claim() override;
 
 private:
     struct Times {

@@ -48,6 +48,7 @@ bool Group::startSpawn(SpawnTask task) {
         return false;
     }
     starting_++;
+    context_.cpu.claim();
     return true;
 }
 
