@@ -6,7 +6,7 @@ require_relative "support/steady_load"
 # How many instances there are: as many as are of use, and never more than may be.
 class EngineTest < IntegrationTest
   # Room for all of them, so that none ends for another.
-  POOL = 20
+  POOL = 16 + (2 * Etc.nprocessors)
 
   serve do |made|
     made.set("PassengerMaxPoolSize", POOL)
@@ -29,12 +29,13 @@ class EngineTest < IntegrationTest
 
   def test_requests_that_keep_the_processor_busy_do_not_fill_the_pool
     assert_status 200, client("hello.test").get("/hello")
-    output, status = Open3.capture2e("ab", "-q", "-k", "-c", "16", "-t", "6", "-n", "10000000",
+    output, status = Open3.capture2e("ab", "-q", "-k", "-c", (2 * POOL).to_s, "-t", "6", "-n", "10000000",
                                      "-H", "Host: hello.test:#{server.port}", "http://127.0.0.1:#{server.port}/hello")
     assert_predicate status, :success?, output
     assert_match(/^Failed requests: +0$/, output)
     refute_match(/Non-2xx/, output)
-    assert_operator count(:started, "hello.test"), :<=, Etc.nprocessors + 2, "instances came that were no use"
+    # Some come where other work has a low priority: what that takes counts as free.
+    assert_operator count(:started, "hello.test"), :<, POOL / 2, "instances came that were no use"
     assert_equal 0, count(:idle, "hello.test") + count(:evicted, "hello.test"), "instances came and went"
   end
 
@@ -97,8 +98,8 @@ class EngineTest < IntegrationTest
 
   private
 
-  # So many requests that wait in the application. Returns them, the FIFO for which they wait, and the file in which each has a line
-  # with its instance.
+  # So many requests that wait in the application. Returns them, the FIFO for which they wait, and the file in which each
+  # has a line with its instance.
   def burst(site, count, server = self.server)
     path = fifo("#{site}-#{server.port}")
     started = "#{path}.started"
