@@ -50,19 +50,21 @@ public:
             std::vector<RoomCandidate> candidates;
             std::size_t victim;
         };
-        const RoomRequest first{.serving = 0, .oldestWaiter = ago(2s)};
-        const RoomRequest another{.serving = 1, .oldestWaiter = ago(2s)};
-        const RoomRequest reserve{.serving = 1, .oldestWaiter = std::nullopt};
+        const RoomRequest first{.serving = 0, .minInstances = 0, .oldestWaiter = ago(2s)};
+        const RoomRequest another{.serving = 1, .minInstances = 0, .oldestWaiter = ago(2s)};
+        const RoomRequest reserve{.serving = 1, .minInstances = 2, .oldestWaiter = std::nullopt};
+        const RoomRequest moreReserve{.serving = 2, .minInstances = 2, .oldestWaiter = std::nullopt};
         const Case cases[] = {
             {"nobody is there", first, {}, NOBODY},
             {"an idle one over its minimum", first, {idle(1, 0, 5s)}, 0},
             {"for an instance in reserve, too", reserve, {idle(2, 1, 5s)}, 0},
+            {"not for a reserve over its own minimum", moreReserve, {idle(9, 0, 5s)}, NOBODY},
             {"the one needed least of late", first, {idle(2, 1, 5s), idle(2, 1, 9s), idle(2, 1, 7s)}, 1},
             {"over the minimum comes before needed least", first, {idle(1, 1, 9s), idle(2, 1, 5s)}, 1},
             {"idle comes before busy", first, {busy(9, 0s, 9s), idle(1, 0, 1s)}, 1},
             {"idle at its minimum, for who has none", first, {idle(1, 1, 5s), idle(2, 2, 9s)}, 1},
             {"idle at its minimum, not for who has one", another, {idle(1, 1, 5s)}, NOBODY},
-            {"idle at its minimum, not for a reserve", RoomRequest(), {idle(1, 1, 5s)}, NOBODY},
+            {"idle at its minimum, not for a reserve", reserve, {idle(1, 1, 5s)}, NOBODY},
             {"idle, but its own requests wait", first, {torn(3)}, 0},
             {"idle, its own wait, and it has no more than its share", another, {torn(2)}, NOBODY},
             {"busy without anybody waiting, for who has none", first, {busy(1, 0s, 9s)}, 0},

@@ -277,6 +277,7 @@ void Group::collectIdle(MonotonicTime now) {
 RoomRequest Group::roomRequest() const {
     RoomRequest request;
     request.serving = serving();
+    request.minInstances = options_.minInstances;
     request.oldestWaiter = waiters_.empty() ? lineSince_ : std::optional(waiters_.head().since);
     return request;
 }

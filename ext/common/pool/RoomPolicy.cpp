@@ -43,6 +43,9 @@ std::optional<std::size_t> first(const std::vector<RoomCandidate> &candidates, F
 std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::vector<RoomCandidate> &candidates,
                                         MonotonicTime now) {
     const auto neededLess = [](const RoomCandidate &a, const RoomCandidate &b) { return a.lastNeeded < b.lastNeeded; };
+    if (!request.oldestWaiter && request.serving >= request.minInstances) {
+        return std::nullopt;
+    }
     if (const auto found = first(candidates, overMinimum, neededLess)) {
         return found;
     }

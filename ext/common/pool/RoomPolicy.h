@@ -11,6 +11,7 @@ namespace Passenger {
 /** An application that wants an instance in a full pool. */
 struct RoomRequest {
     unsigned serving = 0;
+    unsigned minInstances = 0;
     /** Since when its oldest request waits; none: it wants one in reserve. */
     std::optional<MonotonicTime> oldestWaiter;
 };
@@ -30,7 +31,8 @@ struct RoomCandidate {
 
 /**
  * From whom a full pool takes an instance for the request; none: it has to wait. Pure. In this order:
- * 1. an idle instance that its application has over its minimum, of the application that has needed its instances least of late;
+ * 1. an idle instance that its application has over its minimum, of the application that has needed its instances least of late; not for one
+ *    in reserve that is over who asks' own minimum, else two applications would take it from each other for ever;
  * 2. for an application that has no instance at all and a request that waits: any idle one, likewise;
  * 3. of an application that is busy too, once the instance has served for a moment, the instance that finishes its request next: from one
  *    that has at least two more than who asks, or, for one that has none, from any whose own oldest request is younger.
