@@ -25,7 +25,9 @@ milliseconds doubled(milliseconds delay, unsigned times) {
 }  // namespace
 
 void Backoff::spawnFailed(MonotonicTime now) noexcept {
-    notBefore_ = std::max(notBefore_, now + doubled(FIRST_DELAY, failures_++));
+    if (mayTry(now)) {
+        notBefore_ = now + doubled(FIRST_DELAY, failures_++);
+    }
 }
 
 void Backoff::spawnSucceeded() noexcept {

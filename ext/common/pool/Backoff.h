@@ -20,6 +20,11 @@ public:
     MonotonicTime notBefore() const noexcept {
         return notBefore_;
     }
+    /** Whether the last attempt failed: the next one is to be the only one at its time. */
+    bool failing() const noexcept {
+        return failures_ > 0;
+    }
+    /** Of several that were begun together, the first to fail counts. */
     void spawnFailed(MonotonicTime now) noexcept;
     void spawnSucceeded() noexcept;
     /** An instance ended that nobody had told to. @param proved something was answered since its start */

@@ -169,6 +169,9 @@ void Group::grow(MonotonicTime now) {
     // While a new version is on its way, one more of the old would be in vain; and with some spawners it would be of the new.
     const bool hold = standby_ || deployment_ || !backoff_.mayTry(now);
     unsigned missing = hold ? 0 : instancesToStart(scaling(now));
+    if (backoff_.failing()) {
+        missing = std::min(missing, starting_ == 0 ? 1U : 0U);
+    }
     while (missing > 0 && pool_.admit(*this, now) && startSpawn(growTask())) {
         missing--;
     }
