@@ -154,6 +154,15 @@ ProcessPtr Group::choose(std::uint32_t stickyId) const {
     return best != nullptr ? *best : nullptr;
 }
 
+/** An instance more is nothing to who waits for one that serves already. */
+Waiters::Demand Group::demand() const {
+    return waiters_.demand([this](std::uint32_t stickyId) REQUIRES(poolLock) {
+        return std::any_of(processes_.begin(), processes_.end(), [&](const ProcessPtr &process) {
+            return process->state == Process::State::SERVING && process->stickyId() == stickyId;
+        });
+    });
+}
+
 /** @param since when it was asked for */
 SessionPtr Group::open(const ProcessPtr &process, MonotonicTime now, MonotonicTime since) {
     process->socket.sessions++;

@@ -106,9 +106,9 @@ public:
     void wear(Process &process, const std::string &why) REQUIRES(poolLock);
     ProcessPtr findProcess(InstanceId id) const REQUIRES(poolLock);
     /** Ends the instance; another one comes for it where there is need. */
-    void detach(const ProcessPtr &process) REQUIRES(poolLock);
+    void detach(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     /** The instance gets no requests until it is enabled. False: nobody would be left to serve, nor could be. */
-    bool disable(const ProcessPtr &process) REQUIRES(poolLock);
+    bool disable(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     void enable(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
 
     // ----- GroupEnding.cpp: what ends
@@ -173,6 +173,7 @@ private:
 
     // Group.cpp
     ProcessPtr choose(std::uint32_t stickyId) const REQUIRES(poolLock);
+    Waiters::Demand demand() const REQUIRES(poolLock);
     SessionPtr open(const ProcessPtr &process, MonotonicTime now, MonotonicTime since) REQUIRES(poolLock);
     void serveWaiters(AfterUnlock &after) REQUIRES(poolLock);
     void refuse(Waiter &waiter, const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);

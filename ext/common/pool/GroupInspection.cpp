@@ -38,7 +38,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
                                                                    : std::nullopt;
     snapshot.queue.waiting = waiters_.size();
     snapshot.queue.limit = options_.maxQueueSize;
-    const std::optional<MonotonicTime> oldest = roomRequest().oldestWaiter;
+    const std::optional<MonotonicTime> oldest = waiters_.empty() ? lineSince_ : std::optional(waiters_.head().since);
     snapshot.queue.oldest = oldest ? now - *oldest : std::chrono::nanoseconds(0);
     if (line_) {
         const unsigned inFlight = line_->inFlight();

@@ -231,6 +231,8 @@ void Group::detach(const ProcessPtr &process) {
         restoreTo_ = std::max(restoreTo_, serving());
     }
     retire(process);
+    // Who wanted this very instance takes any now.
+    serveWaiters(after);
     rescale();
     pool_.roomMayHaveCome();
 }
@@ -247,6 +249,7 @@ bool Group::disable(const ProcessPtr &process) {
     process->state = Process::State::DISABLED;
     process->pause(true);
     publish();
+    serveWaiters(after);
     rescale();
     return true;
 }

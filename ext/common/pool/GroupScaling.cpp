@@ -99,9 +99,9 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
     snapshot.threads = options_.threads;
     if (line_) {
         lookAtLine(snapshot, now);
-    } else if (!waiters_.empty()) {
-        snapshot.waiting = waiters_.size();
-        snapshot.headAge = now - waiters_.head().since;
+    } else if (const Waiters::Demand waiting = demand(); waiting.since) {
+        snapshot.waiting = waiting.count;
+        snapshot.headAge = now - *waiting.since;
     }
     // The middle of the bucket, of which quantile() gives the end.
     snapshot.serviceTime = recent_.quantile(0.5) * 3 / 4;
@@ -281,7 +281,7 @@ RoomRequest Group::roomRequest() const {
     RoomRequest request;
     request.serving = serving();
     request.minInstances = options_.minInstances;
-    request.oldestWaiter = waiters_.empty() ? lineSince_ : std::optional(waiters_.head().since);
+    request.oldestWaiter = line_ ? lineSince_ : demand().since;
     return request;
 }
 

@@ -93,22 +93,32 @@ std::pair<Group *, ProcessPtr> Pool::findInstance(InstanceId instance) const {
 }
 
 bool Pool::detach(InstanceId instance) {
-    const PoolGuard guard(context_);
-    const auto [group, process] = findInstance(instance);
-    if (!process) {
-        return false;
+    AfterUnlock after;
+    bool known = false;
+    {
+        const PoolGuard guard(context_);
+        const auto [group, process] = findInstance(instance);
+        known = process != nullptr;
+        if (known) {
+            group->detach(process, after);
+        }
     }
-    group->detach(process);
-    return true;
+    run(after);
+    return known;
 }
 
 Pool::Disabling Pool::disable(InstanceId instance) {
-    const PoolGuard guard(context_);
-    const auto [group, process] = findInstance(instance);
-    if (!process) {
-        return Disabling::UNKNOWN_INSTANCE;
+    AfterUnlock after;
+    Disabling outcome = Disabling::UNKNOWN_INSTANCE;
+    {
+        const PoolGuard guard(context_);
+        const auto [group, process] = findInstance(instance);
+        if (process) {
+            outcome = group->disable(process, after) ? Disabling::DONE : Disabling::LAST_ONE;
+        }
     }
-    return group->disable(process) ? Disabling::DONE : Disabling::LAST_ONE;
+    run(after);
+    return outcome;
 }
 
 bool Pool::enable(InstanceId instance) {

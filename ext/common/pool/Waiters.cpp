@@ -5,8 +5,29 @@
 
 namespace Passenger {
 
+Waiters::Demand Waiters::demand(const std::function<bool(std::uint32_t)> &serves) const {
+    if (sticky_ == 0) {
+        return {size(), empty() ? std::nullopt : std::optional(head().since)};
+    }
+    Demand demand;
+    for (const Waiter &waiter : waiters_) {
+        if (waiter.stickyId == 0 || !serves(waiter.stickyId)) {
+            demand.count++;
+            demand.since = demand.since ? demand.since : waiter.since;
+        }
+    }
+    return demand;
+}
+
 void Waiters::add(Waiter waiter) {
+    sticky_ += waiter.stickyId != 0 ? 1 : 0;
     waiters_.push_back(std::move(waiter));
+}
+
+/** Takes it out. @return the one after it */
+std::list<Waiter>::iterator Waiters::erase(std::list<Waiter>::iterator waiter) {
+    sticky_ -= waiter->stickyId != 0 ? 1 : 0;
+    return waiters_.erase(waiter);
 }
 
 void Waiters::offer(const std::function<std::optional<bool>(Waiter &)> &take) {
@@ -15,7 +36,7 @@ void Waiters::offer(const std::function<std::optional<bool>(Waiter &)> &take) {
         if (!taken) {
             return;
         }
-        waiter = *taken ? waiters_.erase(waiter) : std::next(waiter);
+        waiter = *taken ? erase(waiter) : std::next(waiter);
     }
 }
 
@@ -26,23 +47,25 @@ std::optional<Waiter> Waiters::remove(std::uint64_t id) {
         return std::nullopt;
     }
     std::optional<Waiter> waiter(std::move(*found));
-    waiters_.erase(found);
+    erase(found);
     return waiter;
 }
 
 std::list<Waiter> Waiters::expire(MonotonicTime now) {
     std::list<Waiter> expired;
     for (auto waiter = waiters_.begin(); waiter != waiters_.end();) {
-        const auto next = std::next(waiter);
         if (waiter->deadline && *waiter->deadline <= now) {
-            expired.splice(expired.end(), waiters_, waiter);
+            expired.push_back(std::move(*waiter));
+            waiter = erase(waiter);
+        } else {
+            ++waiter;
         }
-        waiter = next;
     }
     return expired;
 }
 
 std::list<Waiter> Waiters::removeAll() {
+    sticky_ = 0;
     return std::exchange(waiters_, {});
 }
 

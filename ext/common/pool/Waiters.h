@@ -41,6 +41,13 @@ public:
     const Waiter &head() const {
         return waiters_.front();
     }
+    /** Requests that an instance more would help, and since when the first of them waits. */
+    struct Demand {
+        unsigned count = 0;
+        std::optional<MonotonicTime> since;
+    };
+    /** Without those that want an instance for which `serves` says that it does. */
+    Demand demand(const std::function<bool(std::uint32_t stickyId)> &serves) const;
     void add(Waiter waiter);
     /** Offers each in turn; those that `take` returns true for are taken out, having been moved from. Stops when `take` returns nothing. */
     void offer(const std::function<std::optional<bool>(Waiter &)> &take);
@@ -53,7 +60,11 @@ public:
     std::optional<MonotonicTime> nextDeadline() const;
 
 private:
+    std::list<Waiter>::iterator erase(std::list<Waiter>::iterator waiter);
+
     std::list<Waiter> waiters_;
+    /** How many of them want a certain instance. */
+    std::size_t sticky_ = 0;
 };
 
 }  // namespace Passenger
