@@ -31,7 +31,12 @@ constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
 void Group::clear() {
     used_ = !waiters_.empty();
     restoreTo_ = 0;
-    dropDeployment();
+    if (deployment_) {
+        // There is no old version left to keep.
+        buryLater(std::exchange(spawner_, deployment_->spawner));
+        version_ = deployment_->version;
+        deployment_.reset();
+    }
     dropStandby();
     if (line_ && line_->current()) {
         closeLine();
@@ -51,6 +56,7 @@ void Group::shutDown(AfterUnlock &after) {
     }
     beginnings_.cancel();
     refuseAll(GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"}, after);
+    dropDeployment();
     clear();
     pool_.setDate(*this, std::nullopt);
 }

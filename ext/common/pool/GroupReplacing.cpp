@@ -190,7 +190,8 @@ void Group::dropStandby() {
 // ----- Single instances
 
 void Group::wear(Process &process, const std::string &why) {
-    if (process.state != Process::State::SERVING || !process.worn.empty()) {
+    const bool stays = process.state == Process::State::SERVING || process.state == Process::State::DISABLED;
+    if (!stays || !process.worn.empty()) {
         return;
     }
     process.worn = why;
@@ -198,7 +199,7 @@ void Group::wear(Process &process, const std::string &why) {
     rescale();
 }
 
-/** Starts the successor of a worn instance, one at a time. */
+/** Starts the successor of a worn instance, one at a time. A disabled one has to wait until it is enabled. */
 void Group::replaceOne(MonotonicTime now) {
     if (beingReplaced_ || deployment_ || standby_ || !backoff_.mayTry(now)) {
         return;
@@ -222,7 +223,7 @@ ProcessPtr Group::findProcess(InstanceId id) const {
     return found == processes_.end() ? nullptr : *found;
 }
 
-void Group::detach(const ProcessPtr &process) {
+void Group::detach(const ProcessPtr &process, AfterUnlock &after) {
     if (process->state != Process::State::SERVING && process->state != Process::State::DISABLED) {
         return;
     }
@@ -237,7 +238,7 @@ void Group::detach(const ProcessPtr &process) {
     pool_.roomMayHaveCome();
 }
 
-bool Group::disable(const ProcessPtr &process) {
+bool Group::disable(const ProcessPtr &process, AfterUnlock &after) {
     if (process->state != Process::State::SERVING) {
         return process->state == Process::State::DISABLED;
     }

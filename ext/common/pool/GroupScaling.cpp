@@ -157,6 +157,7 @@ void Group::rescale() {
         return;
     }
     const MonotonicTime now = context_.clock.now();
+    pool_.withdrawReplacement(*this);
     if (deployment_ && !deployment_->started) {
         deploy();
     }

@@ -169,6 +169,10 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
 void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) {
     const MonotonicTime now = context_.clock.now();
     starting_--;
+    if (task.purpose == SpawnTask::Purpose::REPLACE) {
+        // Also if nobody wants it any more.
+        beingReplaced_ = InstanceId();
+    }
     counters_.spawned++;
     process->state = Process::State::SERVING;
     processes_.push_back(process);

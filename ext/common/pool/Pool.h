@@ -136,6 +136,8 @@ public:
     bool wantsRoom(const Group &group) const REQUIRES(poolLock);
     /** Whether the group may start one that takes another one's place. If not, it is remembered. */
     bool admitReplacement(Group &group) REQUIRES(poolLock);
+    /** It does not want to any more, or is about to ask anew. */
+    void withdrawReplacement(const Group &group) REQUIRES(poolLock);
     bool hasRoom() const REQUIRES(poolLock);
     /** An instance ended or became free: looks at those that want room. */
     void roomMayHaveCome() REQUIRES(poolLock);

@@ -95,11 +95,14 @@ bool Pool::admitReplacement(Group &group) {
     const bool exceeded = std::any_of(bySlot_.begin(), bySlot_.end(),
                                       [](const Group *each) REQUIRES(poolLock) { return each->replacing(); });
     if ((hasRoom() || !exceeded) && (!group.atLimit() || !group.replacing())) {
-        replacementWishes_.erase(group.slot());
         return true;
     }
     replacementWishes_.emplace(group.slot(), &group);
     return false;
+}
+
+void Pool::withdrawReplacement(const Group &group) {
+    replacementWishes_.erase(group.slot());
 }
 
 void Pool::roomMayHaveCome() {
