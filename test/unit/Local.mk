@@ -9,6 +9,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentSettingsTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
+    %D%/BackoffTest.cpp \
     %D%/BoardTest.cpp \
     %D%/BodySenderTest.cpp \
     %D%/BootGuardTest.cpp \
@@ -45,11 +46,22 @@ check_PROGRAMS += %D%/unit_tests
     %D%/OptionsTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
+    %D%/PoolDeployTest.cpp \
     %D%/PoolDestructionTest.cpp \
+    %D%/PoolFailureTest.cpp \
     %D%/PoolFairnessTest.cpp \
+    %D%/PoolInspectionTest.cpp \
+    %D%/PoolLimitsTest.cpp \
+    %D%/PoolLineReplacementTest.cpp \
     %D%/PoolLineTest.cpp \
     %D%/PoolModelTest.cpp \
+    %D%/PoolOperationsTest.cpp \
     %D%/PoolPromisesTest.cpp \
+    %D%/PoolQueueTest.cpp \
+    %D%/PoolReplacementTest.cpp \
+    %D%/PoolRoomTest.cpp \
+    %D%/PoolScalingTest.cpp \
+    %D%/PoolStandbyTest.cpp \
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \
     %D%/ProcessMemoryTest.cpp \
@@ -75,6 +87,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
     %D%/StartupFileCacheTest.cpp \
+    %D%/StickySessionsTest.cpp \
     %D%/StreamSessionTest.cpp \
     %D%/support/Aborts.h \
     %D%/support/AgentProgram.cpp \
@@ -92,6 +105,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
+    %D%/support/PoolContract.cpp \
+    %D%/support/PoolContract.h \
     %D%/support/PoolFixture.cpp \
     %D%/support/PoolFixture.h \
     %D%/support/PoolModel.cpp \
@@ -112,6 +127,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/TimerTest.cpp \
     %D%/TurnstileTest.cpp \
     %D%/UserResolverTest.cpp \
+    %D%/WaitersTest.cpp \
     %D%/WatchdogTest.cpp
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)

@@ -1,0 +1,142 @@
+#include "pool/Backoff.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class BackoffTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(BackoffTest);
+    CPPUNIT_TEST(testAtFirstItMayBeTriedAtOnce);
+    CPPUNIT_TEST(testEachFailureDoublesTheDelay);
+    CPPUNIT_TEST(testThereAreNoMoreThanFiveAttemptsInTenSeconds);
+    CPPUNIT_TEST(testTheDelayNeverGrowsOverAMinute);
+    CPPUNIT_TEST(testFailuresOfOneBurstCountOnce);
+    CPPUNIT_TEST(testASuccessMakesTheNextFailureTheFirst);
+    CPPUNIT_TEST(testTheFirstFourDeathsInARowCostNothing);
+    CPPUNIT_TEST(testMoreDeathsDelayForLonger);
+    CPPUNIT_TEST(testAnAnswerStartsTheCountAnew);
+    CPPUNIT_TEST(testDeathsThatAreFarApartHaveNothingToDoWithEachOther);
+    CPPUNIT_TEST(testAResetForgetsEverything);
+    CPPUNIT_TEST_SUITE_END();
+
+    Backoff backoff_;
+    MonotonicTime now_{1h};
+
+    std::chrono::nanoseconds delay() const {
+        return backoff_.notBefore() - now_;
+    }
+    /** Fails as soon as it may be tried. */
+    void failAtOnce() {
+        now_ = std::max(now_, backoff_.notBefore());
+        backoff_.spawnFailed(now_);
+    }
+    /** @param proved by an answer */
+    void die(bool proved = false) {
+        backoff_.instanceDied(now_, proved);
+    }
+    void dieFourTimes() {
+        for (int i = 0; i < 4; i++) {
+            die();
+        }
+    }
+
+public:
+    void testAtFirstItMayBeTriedAtOnce() {
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+        CPPUNIT_ASSERT(!backoff_.failing());
+    }
+
+    void testEachFailureDoublesTheDelay() {
+        for (const auto expected : {500ms, 1000ms, 2000ms, 4000ms}) {
+            failAtOnce();
+            CPPUNIT_ASSERT(delay() == expected);
+            CPPUNIT_ASSERT(!backoff_.mayTry(now_ + expected - 1ns));
+            CPPUNIT_ASSERT(backoff_.mayTry(now_ + expected));
+            CPPUNIT_ASSERT(backoff_.failing());
+        }
+    }
+
+    void testThereAreNoMoreThanFiveAttemptsInTenSeconds() {
+        std::vector<MonotonicTime> attempts;
+        for (int i = 0; i < 20; i++) {
+            failAtOnce();
+            attempts.push_back(now_);
+        }
+        for (std::size_t i = 5; i < attempts.size(); i++) {
+            CPPUNIT_ASSERT(attempts[i] - attempts[i - 5] > 10s);
+        }
+    }
+
+    void testTheDelayNeverGrowsOverAMinute() {
+        for (int i = 0; i < 100; i++) {
+            failAtOnce();
+        }
+        CPPUNIT_ASSERT(delay() == 60s);
+    }
+
+    void testFailuresOfOneBurstCountOnce() {
+        backoff_.spawnFailed(now_);
+        for (int i = 0; i < 7; i++) {
+            backoff_.spawnFailed(now_ + 10ms);
+        }
+        CPPUNIT_ASSERT(delay() == 500ms);
+    }
+
+    void testASuccessMakesTheNextFailureTheFirst() {
+        failAtOnce();
+        failAtOnce();
+        failAtOnce();
+        now_ = backoff_.notBefore();
+        backoff_.spawnSucceeded();
+        CPPUNIT_ASSERT(!backoff_.failing());
+        failAtOnce();
+        CPPUNIT_ASSERT(delay() == 500ms);
+    }
+
+    void testTheFirstFourDeathsInARowCostNothing() {
+        dieFourTimes();
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+    }
+
+    void testMoreDeathsDelayForLonger() {
+        dieFourTimes();
+        for (const auto expected : {10s, 20s, 40s, 60s, 60s}) {
+            backoff_.spawnSucceeded();
+            die();
+            CPPUNIT_ASSERT(delay() == expected);
+            now_ = backoff_.notBefore();
+        }
+    }
+
+    void testAnAnswerStartsTheCountAnew() {
+        dieFourTimes();
+        die(true);
+        dieFourTimes();
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+    }
+
+    void testDeathsThatAreFarApartHaveNothingToDoWithEachOther() {
+        for (int i = 0; i < 10; i++) {
+            die();
+            now_ += 121s;
+        }
+        CPPUNIT_ASSERT(backoff_.notBefore() <= now_);
+    }
+
+    void testAResetForgetsEverything() {
+        dieFourTimes();
+        die();
+        failAtOnce();
+        failAtOnce();
+        backoff_.reset();
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+        dieFourTimes();
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(BackoffTest);
+
+}  // namespace Passenger

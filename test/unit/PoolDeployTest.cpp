@@ -1,0 +1,249 @@
+// Pool: another version takes over.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <fstream>
+
+#include "base/Exceptions.h"
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolDeployTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolDeployTest);
+    CPPUNIT_TEST(testTheOldVersionServesUntilTheNewOneHasBooted);
+    CPPUNIT_TEST(testWithTheNewVersionsFirstInstanceTheOldOnesDrain);
+    CPPUNIT_TEST(testAsManyAsBeforeComeWithTheNewVersion);
+    CPPUNIT_TEST(testAVersionThatDoesNotBootLeavesTheOldOneServing);
+    CPPUNIT_TEST(testAFailedDeployCanBeSeenWithItsReport);
+    CPPUNIT_TEST(testAFailedDeployIsTriedAgainWhenTheFileChanges);
+    CPPUNIT_TEST(testAFailedDeployIsNotTriedAgainByItself);
+    CPPUNIT_TEST(testAFailedDeployOfABusyApplicationRefusesNobody);
+    CPPUNIT_TEST(testTheSecondOfTwoRestartsCounts);
+    CPPUNIT_TEST(testALateFailureOfAnOvertakenDeployCountsForNothing);
+    CPPUNIT_TEST(testWhenTheLastOldOneDiesRequestsWaitForTheNewVersion);
+    CPPUNIT_TEST(testWhenTheLastOldOneDiesAndTheNewVersionFailsRequestsAreTold);
+    CPPUNIT_TEST(testWithRollingOffRequestsWaitForTheNewVersion);
+    CPPUNIT_TEST(testWithRollingOffOldOnesFinishWhatTheyHave);
+    CPPUNIT_TEST(testWhatIsClearedDuringADeployComesBackAsTheNewVersion);
+    CPPUNIT_TEST(testThePoolsEndEndsADeploy);
+    CPPUNIT_TEST_SUITE_END();
+
+    GroupState state() const {
+        return group(inFolder()).state;
+    }
+    std::uint64_t version() const {
+        return group(inFolder()).version;
+    }
+    bool eventuallyVersion(std::uint64_t version) const {
+        return eventually([&] { return this->version() == version; });
+    }
+    /** Restarts with the new version's first boot under way. */
+    void beginToDeploy() {
+        factory_->hold();
+        restart();
+        factory_->waitUntilHeld(1);
+    }
+    Options notRolling() const {
+        Options options = inFolder();
+        options.rollingRestarts = false;
+        return options;
+    }
+
+public:
+    void testTheOldVersionServesUntilTheNewOneHasBooted() {
+        get(inFolder()).reset();
+        beginToDeploy();
+        CPPUNIT_ASSERT(state() == GroupState::DEPLOYING);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
+        CPPUNIT_ASSERT(ask(inFolder())->here());
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT(state() == GroupState::SERVING);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(inFolder()).counters.restarts);
+    }
+
+    void testWithTheNewVersionsFirstInstanceTheOldOnesDrain() {
+        SessionPtr session = get(inFolder());
+        const InstanceId old = instances(inFolder())[0].id;
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT((instancesThat(Process::State::DRAINING, inFolder()) == std::vector<InstanceId>{old}));
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(inFolder())[0].version);
+    }
+
+    void testAsManyAsBeforeComeWithTheNewVersion() {
+        warmUp(3, inFolder());
+        restart();
+        CPPUNIT_ASSERT(eventuallyVersion(2));
+        CPPUNIT_ASSERT(eventuallyServing(3, inFolder()));
+        for (const ProcessSnapshot &process : instances(inFolder())) {
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, process.version);
+        }
+    }
+
+    void testAVersionThatDoesNotBootLeavesTheOldOneServing() {
+        get(inFolder()).reset();
+        const InstanceId old = instances(inFolder())[0].id;
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        CPPUNIT_ASSERT((instancesThat(Process::State::SERVING, inFolder()) == std::vector<InstanceId>{old}));
+        CPPUNIT_ASSERT(ask(inFolder())->here());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
+    }
+
+    void testAFailedDeployCanBeSeenWithItsReport() {
+        get(inFolder()).reset();
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        const GroupSnapshot snapshot = group(inFolder());
+        CPPUNIT_ASSERT_EQUAL(std::string("deploy-failed"), std::string(nameOf(snapshot.state)));
+        CPPUNIT_ASSERT_EQUAL(std::string("The dummy spawner was told to fail.\n"), snapshot.failure->report);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.deploysFailed);
+        CPPUNIT_ASSERT(log_->contains("event=deploy.failed"));
+        CPPUNIT_ASSERT(log_->contains("report=" + snapshot.failure->reportId));
+    }
+
+    void testAFailedDeployIsTriedAgainWhenTheFileChanges() {
+        get(inFolder()).reset();
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::SERVING, inFolder()));
+        CPPUNIT_ASSERT(version() > 1);
+        CPPUNIT_ASSERT(!group(inFolder()).failure);
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    void testAFailedDeployIsNotTriedAgainByItself() {
+        get(inFolder()).reset();
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        advance(30s, 1s);
+        pool_->checkRestarts();
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        CPPUNIT_ASSERT(state() == GroupState::DEPLOY_FAILED);
+    }
+
+    void testAFailedDeployOfABusyApplicationRefusesNobody() {
+        setMax(1);
+        SessionPtr session = get(inFolder());
+        const AnswerPtr waiter = ask(inFolder());
+        factory_->failuresToCome = 1;
+        restart();
+        CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
+        CPPUNIT_ASSERT(!waiter->here());
+        const Process *old = instanceOf(session);
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(old, instanceOf(waiter->session()));
+    }
+
+    void testTheSecondOfTwoRestartsCounts() {
+        get(inFolder()).reset();
+        beginToDeploy();
+        restart();
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyVersion(3));
+        CPPUNIT_ASSERT(eventuallyServing(1, inFolder()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, instances(inFolder())[0].version);
+        CPPUNIT_ASSERT(eventually([this] { return size() == 1 && factory_->alive() == 1; }));
+    }
+
+    void testALateFailureOfAnOvertakenDeployCountsForNothing() {
+        get(inFolder()).reset();
+        std::atomic<unsigned> boots = 0;
+        std::atomic<bool> go = false;
+        factory_->beforeSpawn = [&](const Options &) {
+            if (++boots == 1) {
+                eventually([&] { return go.load(); });
+                throw SpawnException("the overtaken one fails late");
+            }
+        };
+        restart();
+        CPPUNIT_ASSERT(eventually([&] { return boots == 1; }));
+        restart();
+        go = true;
+        CPPUNIT_ASSERT(eventuallyVersion(3));
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).starting == 0; }));
+        CPPUNIT_ASSERT(state() == GroupState::SERVING);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(inFolder()).counters.spawnsFailed);
+    }
+
+    void testWhenTheLastOldOneDiesRequestsWaitForTheNewVersion() {
+        MortalInstances &mortals = makeMortal();
+        get(inFolder()).reset();
+        beginToDeploy();
+        mortals.die(0);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        const AnswerPtr waiter = ask(inFolder());
+        CPPUNIT_ASSERT(!waiter->here());
+        factory_->release();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testWhenTheLastOldOneDiesAndTheNewVersionFailsRequestsAreTold() {
+        MortalInstances &mortals = makeMortal();
+        get(inFolder()).reset();
+        beginToDeploy();
+        mortals.die(0);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        const AnswerPtr waiter = ask(inFolder());
+        factory_->failuresToCome = 1;
+        factory_->release();
+        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+    }
+
+    void testWithRollingOffRequestsWaitForTheNewVersion() {
+        get(notRolling()).reset();
+        beginToDeploy();
+        const AnswerPtr waiter = ask(notRolling());
+        CPPUNIT_ASSERT(!waiter->here());
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        factory_->release();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
+    }
+
+    void testWithRollingOffOldOnesFinishWhatTheyHave() {
+        SessionPtr session = get(notRolling());
+        const Process *old = instanceOf(session);
+        restart();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, inFolder()).size());
+        CPPUNIT_ASSERT(instanceOf(get(notRolling())) != old);
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
+    }
+
+    void testWhatIsClearedDuringADeployComesBackAsTheNewVersion() {
+        get(inFolder()).reset();
+        beginToDeploy();
+        pool_->clear();
+        factory_->release();
+        const SessionPtr session = get(inFolder());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instanceOf(session)->version());
+    }
+
+    void testThePoolsEndEndsADeploy() {
+        get(inFolder()).reset();
+        beginToDeploy();
+        pool_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->spawned());
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolDeployTest);
+
+}  // namespace Passenger

@@ -1,0 +1,283 @@
+// Pool: applications that do not start, and instances that die.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "base/Exceptions.h"
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolFailureTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolFailureTest);
+    CPPUNIT_TEST(testMeanwhileAnswersComeFromTheLastReport);
+    CPPUNIT_TEST(testAFailedApplicationCanBeSeen);
+    CPPUNIT_TEST(testThereAreNoMoreThanFiveAttemptsInTenSeconds);
+    CPPUNIT_TEST(testAfterAFailureOneIsTriedAtATime);
+    CPPUNIT_TEST(testABurstThatFailsCountsOnce);
+    CPPUNIT_TEST(testOnceItStartsThereAreAsManyAsAreNeeded);
+    CPPUNIT_TEST(testAStartThatSucceedsForgetsTheFailures);
+    CPPUNIT_TEST(testARestartForgetsTheFailures);
+    CPPUNIT_TEST(testAFailureToGrowRefusesNobody);
+    CPPUNIT_TEST(testTheMinimumIsTriedAgainWithoutRequests);
+    CPPUNIT_TEST(testADeadInstanceIsReplaced);
+    CPPUNIT_TEST(testADeathIsTheSessionsOwnersBusiness);
+    CPPUNIT_TEST(testWhoWaitsGetsTheOneThatComesForADeadOne);
+    CPPUNIT_TEST(testInstancesThatDieWithoutAnAnswerAreReplacedEverMoreSlowly);
+    CPPUNIT_TEST(testWhoWaitsForInstancesThatDieIsToldInTheEnd);
+    CPPUNIT_TEST(testAnInstanceThatDiesAfterAnAnswerIsReplacedAtOnce);
+    CPPUNIT_TEST(testADeathWhileDrainingIsNone);
+    CPPUNIT_TEST(testADeathAfterThePoolsEndReplacesNobody);
+    CPPUNIT_TEST_SUITE_END();
+
+    /** Fails all starts until it is set to 0. */
+    void failAlways() {
+        factory_->failuresToCome = 1'000'000;
+    }
+    bool refuses(const Options &options = app()) {
+        return ask(options)->failure().reason == GetFailure::Reason::SPAWN_FAILED;
+    }
+    void pass(std::chrono::milliseconds time) {
+        clock_.advance(time);
+        pool_->upkeep();
+    }
+
+public:
+    void testMeanwhileAnswersComeFromTheLastReport() {
+        failAlways();
+        const GetFailure first = ask(app())->failure();
+        const AnswerPtr second = ask(app());
+        CPPUNIT_ASSERT(second->here());
+        CPPUNIT_ASSERT_EQUAL(first.reportId, second->failure().reportId);
+        CPPUNIT_ASSERT_EQUAL(first.report, second->failure().report);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+    }
+
+    void testAFailedApplicationCanBeSeen() {
+        failAlways();
+        const GetFailure failure = ask(app())->failure();
+        const GroupSnapshot snapshot = group();
+        CPPUNIT_ASSERT(snapshot.state == GroupState::FAILED);
+        CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.failure->reportId);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawnsFailed);
+    }
+
+    void testThereAreNoMoreThanFiveAttemptsInTenSeconds() {
+        failAlways();
+        std::vector<MonotonicTime> attempts;
+        for (int i = 0; i < 1200; i++) {
+            const unsigned before = factory_->attempts();
+            CPPUNIT_ASSERT(refuses());
+            if (factory_->attempts() > before) {
+                attempts.push_back(clock_.now());
+            }
+            pass(50ms);
+        }
+        for (std::size_t i = 5; i < attempts.size(); i++) {
+            CPPUNIT_ASSERT(attempts[i] - attempts[i - 5] > 10s);
+        }
+        // At 0, 0.5, 1.5, 3.5, 7.5, 15.5 and 31.5 seconds.
+        CPPUNIT_ASSERT_EQUAL(7U, factory_->attempts());
+    }
+
+    void testAfterAFailureOneIsTriedAtATime() {
+        failAlways();
+        CPPUNIT_ASSERT(refuses());
+        pass(500ms);
+        factory_->hold();
+        const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        factory_->release();
+        for (const AnswerPtr &waiter : waiters) {
+            CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+        }
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testABurstThatFailsCountsOnce() {
+        factory_->hold();
+        failAlways();
+        const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
+        factory_->waitUntilHeld(3);
+        factory_->release();
+        for (const AnswerPtr &waiter : waiters) {
+            CPPUNIT_ASSERT(waiter->comes());
+        }
+        factory_->failuresToCome = 0;
+        pass(500ms);
+        CPPUNIT_ASSERT(ask(app())->session() != nullptr);
+    }
+
+    void testOnceItStartsThereAreAsManyAsAreNeeded() {
+        factory_->failuresToCome = 1;
+        CPPUNIT_ASSERT(refuses());
+        pass(500ms);
+        const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
+        std::vector<SessionPtr> sessions;
+        for (const AnswerPtr &waiter : waiters) {
+            sessions.push_back(waiter->session());
+        }
+        CPPUNIT_ASSERT_EQUAL(3U, pool_->getCount());
+    }
+
+    void testAStartThatSucceedsForgetsTheFailures() {
+        factory_->failuresToCome = 3;
+        for (const auto delay : {500ms, 1000ms, 2000ms}) {
+            CPPUNIT_ASSERT(refuses());
+            pass(delay);
+        }
+        get().reset();
+        pool_->clear();
+        factory_->failuresToCome = 1;
+        CPPUNIT_ASSERT(refuses());
+        pass(500ms);
+        CPPUNIT_ASSERT(get() != nullptr);
+    }
+
+    void testARestartForgetsTheFailures() {
+        factory_->failuresToCome = 1;
+        CPPUNIT_ASSERT(refuses(inFolder()));
+        restart();
+        CPPUNIT_ASSERT(get(inFolder()) != nullptr);
+        CPPUNIT_ASSERT(!group(inFolder()).failure);
+    }
+
+    void testAFailureToGrowRefusesNobody() {
+        SessionPtr session = get();
+        failAlways();
+        const AnswerPtr waiter = ask(app());
+        CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
+        CPPUNIT_ASSERT(group().state == GroupState::SERVING);
+        for (int i = 0; i < 200; i++) {
+            pass(50ms);
+            CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
+        }
+        CPPUNIT_ASSERT(!waiter->here());
+        CPPUNIT_ASSERT_MESSAGE("No more than five attempts in ten seconds", factory_->attempts() <= 1 + 5);
+        session.reset();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+    }
+
+    void testTheMinimumIsTriedAgainWithoutRequests() {
+        Options options = app();
+        options.minInstances = 2;
+        std::atomic<unsigned> boots = 0;
+        factory_->beforeSpawn = [&](const Options &) {
+            if (++boots == 2) {
+                throw SpawnException("the second one fails");
+            }
+        };
+        get(options).reset();
+        CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
+        pass(500ms);
+        CPPUNIT_ASSERT(eventuallyServing(2));
+    }
+
+    void testADeadInstanceIsReplaced() {
+        MortalInstances &mortals = makeMortal();
+        warmUp(2);
+        mortals.die(0);
+        CPPUNIT_ASSERT(eventually([&] { return mortals.count() == 3; }));
+        CPPUNIT_ASSERT(eventuallyServing(2));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group().counters.died);
+    }
+
+    void testADeathIsTheSessionsOwnersBusiness() {
+        MortalInstances &mortals = makeMortal();
+        SessionPtr session = get();
+        mortals.die(0);
+        CPPUNIT_ASSERT(eventually([&] { return mortals.count() == 2; }));
+        CPPUNIT_ASSERT(eventuallyServing(1));
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT(get() != nullptr);
+    }
+
+    void testWhoWaitsGetsTheOneThatComesForADeadOne() {
+        setMax(1);
+        MortalInstances &mortals = makeMortal();
+        const SessionPtr session = get();
+        const Process *dead = instanceOf(session);
+        const AnswerPtr waiter = ask(app());
+        mortals.die(0);
+        CPPUNIT_ASSERT(instanceOf(waiter->session()) != dead);
+    }
+
+    void testInstancesThatDieWithoutAnAnswerAreReplacedEverMoreSlowly() {
+        MortalInstances &mortals = makeMortal();
+        get().reset();
+        for (std::size_t death = 0; death < 4; death++) {
+            mortals.die(death);
+            CPPUNIT_ASSERT(eventually([&] { return mortals.count() == death + 2; }));
+            CPPUNIT_ASSERT(eventuallyServing(1));
+        }
+        for (const auto delay : {10000ms, 20000ms, 40000ms}) {
+            const std::size_t made = mortals.count();
+            mortals.die(made - 1);
+            CPPUNIT_ASSERT(eventuallyCount(0));
+            pass(delay - 1ms);
+            CPPUNIT_ASSERT_EQUAL(made, mortals.count());
+            pass(1ms);
+            CPPUNIT_ASSERT(eventually([&] { return mortals.count() == made + 1; }));
+            CPPUNIT_ASSERT(eventuallyServing(1));
+        }
+    }
+
+    void testWhoWaitsForInstancesThatDieIsToldInTheEnd() {
+        setMax(1);
+        MortalInstances &mortals = makeMortal();
+        std::vector<SessionPtr> sessions;
+        sessions.push_back(get());
+        AnswerPtr waiter = ask(app());
+        for (std::size_t death = 0; death < 4; death++) {
+            mortals.die(death);
+            sessions.push_back(waiter->session());
+            waiter = ask(app());
+        }
+        mortals.die(4);
+        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+        CPPUNIT_ASSERT(waiter->failure().summary.starts_with("instances of /srv/blog (production) end soon"));
+        CPPUNIT_ASSERT(log_->contains("event=app.unstable"));
+        CPPUNIT_ASSERT(group().state == GroupState::FAILED);
+    }
+
+    void testAnInstanceThatDiesAfterAnAnswerIsReplacedAtOnce() {
+        MortalInstances &mortals = makeMortal();
+        get().reset();
+        for (std::size_t death = 0; death < 10; death++) {
+            clock_.advance(1s);
+            get().reset();
+            mortals.die(death);
+            CPPUNIT_ASSERT(eventually([&] { return mortals.count() == death + 2; }));
+            CPPUNIT_ASSERT(eventuallyServing(1));
+        }
+    }
+
+    void testADeathWhileDrainingIsNone() {
+        MortalInstances &mortals = makeMortal();
+        const SessionPtr session = get(inFolder());
+        restart();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
+        mortals.die(0);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(inFolder()).counters.died);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, mortals.count());
+    }
+
+    void testADeathAfterThePoolsEndReplacesNobody() {
+        MortalInstances &mortals = makeMortal();
+        const SessionPtr session = get();
+        pool_->shutDown();
+        mortals.die(0);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, mortals.count());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolFailureTest);
+
+}  // namespace Passenger

@@ -1,0 +1,107 @@
+// Pool: what it tells of itself.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolInspectionTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolInspectionTest);
+    CPPUNIT_TEST(testTheSnapshotTellsOfThePool);
+    CPPUNIT_TEST(testTheSnapshotTellsOfTheGroup);
+    CPPUNIT_TEST(testTheSnapshotTellsOfTheProcesses);
+    CPPUNIT_TEST(testTheSnapshotHasHistogramsOfQueueAndServiceTime);
+    CPPUNIT_TEST(testTheSnapshotFollowsTheGroupsStates);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testTheSnapshotTellsOfThePool() {
+        const SessionPtr one = get(app("/srv/blog"));
+        setMax(1);
+        const AnswerPtr waiter = ask(app("/srv/shop"));
+        const PoolSnapshot snapshot = pool_->inspect();
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.maxSize);
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.size);
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.waitingForRoom);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, snapshot.superGroups.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/blog (production)"), snapshot.superGroups[0].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/shop (production)"), snapshot.superGroups[1].groups.at(0).name);
+    }
+
+    void testTheSnapshotTellsOfTheGroup() {
+        Options options = app();
+        options.minInstances = 1;
+        options.maxInstances = 2;
+        const SessionPtr session = get(options);
+        factory_->hold();
+        const AnswerPtr waiter = ask(options);
+        factory_->waitUntilHeld(1);
+        const GroupSnapshot snapshot = group();
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/blog"), snapshot.appRoot);
+        CPPUNIT_ASSERT_EQUAL(std::string("production"), snapshot.environment);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.version);
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.starting);
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.minInstances);
+        CPPUNIT_ASSERT_EQUAL(2U, snapshot.maxInstances);
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.queue.waiting);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.requests);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawned);
+        CPPUNIT_ASSERT(!snapshot.failure);
+    }
+
+    void testTheSnapshotTellsOfTheProcesses() {
+        Options options = app();
+        options.threads = 4;
+        const SessionPtr one = get(options);
+        const SessionPtr other = get(options);
+        clock_.advance(5s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances().size());
+        const ProcessSnapshot process = instances()[0];
+        CPPUNIT_ASSERT(process.id == instanceOf(one)->id());
+        CPPUNIT_ASSERT(process.stickyId != 0);
+        CPPUNIT_ASSERT(process.state == Process::State::SERVING);
+        CPPUNIT_ASSERT(process.age == 5s);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, process.requests);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, process.sockets.size());
+        CPPUNIT_ASSERT(process.sockets[0].kind == Socket::Kind::MEMORY);
+        CPPUNIT_ASSERT_EQUAL(4U, process.sockets[0].concurrency);
+        CPPUNIT_ASSERT_EQUAL(2U, process.sockets[0].sessions);
+    }
+
+    void testTheSnapshotHasHistogramsOfQueueAndServiceTime() {
+        setMax(1);
+        SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        clock_.advance(100ms);
+        session.reset();
+        session = waiter->session();
+        clock_.advance(3s);
+        session.reset();
+        const GroupSnapshot snapshot = group();
+        CPPUNIT_ASSERT(snapshot.queueTime.counts[LogHistogram::bucket(0ms)] == 1);
+        CPPUNIT_ASSERT(snapshot.queueTime.counts[LogHistogram::bucket(100ms)] == 1);
+        CPPUNIT_ASSERT(snapshot.serviceTime.counts[LogHistogram::bucket(100ms)] == 1);
+        CPPUNIT_ASSERT(snapshot.serviceTime.counts[LogHistogram::bucket(3s)] == 1);
+    }
+
+    void testTheSnapshotFollowsTheGroupsStates() {
+        factory_->hold();
+        const AnswerPtr waiter = ask(app());
+        CPPUNIT_ASSERT(group().state == GroupState::STARTING);
+        factory_->release();
+        waiter->session().reset();
+        CPPUNIT_ASSERT(group().state == GroupState::SERVING);
+        pool_->clear();
+        CPPUNIT_ASSERT(group().state == GroupState::DOWN);
+        pool_->shutDown();
+        CPPUNIT_ASSERT(group().state == GroupState::SHUT_DOWN);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolInspectionTest);
+
+}  // namespace Passenger

@@ -1,0 +1,234 @@
+// Pool: requests that wait.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolQueueTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolQueueTest);
+    CPPUNIT_TEST(testOneMoreThanMayWaitIsRefusedAtOnce);
+    CPPUNIT_TEST(testAWaiterWhoIsServedMakesRoomInTheQueue);
+    CPPUNIT_TEST(testAWaiterWhoLeavesMakesRoomInTheQueue);
+    CPPUNIT_TEST(testAQueueOfNoSizeHasNoLimit);
+    CPPUNIT_TEST(testAQueueIsItsOwnApplications);
+    CPPUNIT_TEST(testWhoHasWaitedForTooLongIsRefused);
+    CPPUNIT_TEST(testNobodyIsRefusedBeforeItsTime);
+    CPPUNIT_TEST(testWhoMayWaitForLongerWaitsOn);
+    CPPUNIT_TEST(testWhoWaitsForASpawnIsRefusedInTimeToo);
+    CPPUNIT_TEST(testAWaiterWhoseClientLeftGoesAtOnce);
+    CPPUNIT_TEST(testOthersMoveUpWhenAClientLeaves);
+    CPPUNIT_TEST(testAClientThatLeavesTwiceLeavesOnce);
+    CPPUNIT_TEST(testAClientThatLeavesAfterItsAnswerHarmsNobody);
+    CPPUNIT_TEST(testTheInstanceOfAClientThatLeftServesOthers);
+    CPPUNIT_TEST(testWhoLeftStaysInTheStatistics);
+    CPPUNIT_TEST(testTheQueuesLengthAndAgeCanBeSeen);
+    CPPUNIT_TEST_SUITE_END();
+
+    SessionPtr busy_;
+
+    /** A full pool, whose only instance is busy. */
+    void occupy() {
+        setMax(1);
+        busy_ = get();
+    }
+    static Options queueOf(unsigned size) {
+        Options options = app();
+        options.maxQueueSize = size;
+        return options;
+    }
+    static Options waitingFor(std::chrono::milliseconds time) {
+        Options options = app();
+        options.maxQueueTime = time;
+        return options;
+    }
+    void pass(std::chrono::milliseconds time) {
+        clock_.advance(time);
+        pool_->upkeep();
+    }
+    GroupCounters counters() const {
+        return group().counters;
+    }
+
+public:
+    void tearDown() override {
+        busy_.reset();
+        PoolContract::tearDown();
+    }
+
+    void testOneMoreThanMayWaitIsRefusedAtOnce() {
+        occupy();
+        const std::vector<AnswerPtr> waiters{ask(queueOf(2)), ask(queueOf(2))};
+        const AnswerPtr refused = ask(queueOf(2));
+        CPPUNIT_ASSERT(refused->here());
+        const GetFailure failure = refused->failure();
+        CPPUNIT_ASSERT(failure.reason == GetFailure::Reason::QUEUE_FULL);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, failure.status());
+        CPPUNIT_ASSERT_EQUAL(
+            std::string(
+                "2 requests wait for /srv/blog (production) already, as many as PassengerMaxRequestQueueSize allows"),
+            failure.summary);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters().refused);
+        CPPUNIT_ASSERT(!waiters[0]->here() && !waiters[1]->here());
+    }
+
+    void testAWaiterWhoIsServedMakesRoomInTheQueue() {
+        occupy();
+        const AnswerPtr waiter = ask(queueOf(1));
+        busy_.reset();
+        busy_ = waiter->session();
+        CPPUNIT_ASSERT(!ask(queueOf(1))->here());
+    }
+
+    void testAWaiterWhoLeavesMakesRoomInTheQueue() {
+        occupy();
+        pool_->cancel(pool_->asyncGet(queueOf(1), [](GetOutcome) {}));
+        CPPUNIT_ASSERT(!ask(queueOf(1))->here());
+    }
+
+    void testAQueueOfNoSizeHasNoLimit() {
+        occupy();
+        std::vector<AnswerPtr> waiters;
+        for (int i = 0; i < 1000; i++) {
+            waiters.push_back(ask(queueOf(0)));
+        }
+        CPPUNIT_ASSERT_EQUAL(1000U, group().queue.waiting);
+    }
+
+    void testAQueueIsItsOwnApplications() {
+        occupy();
+        const AnswerPtr waiter = ask(queueOf(1));
+        Options other = app("/srv/shop");
+        other.maxQueueSize = 1;
+        CPPUNIT_ASSERT(!ask(other)->here());
+    }
+
+    void testWhoHasWaitedForTooLongIsRefused() {
+        occupy();
+        const AnswerPtr waiter = ask(waitingFor(300ms));
+        pass(300ms);
+        CPPUNIT_ASSERT(waiter->here());
+        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{504}, waiter->failure().status());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters().timedOut);
+        CPPUNIT_ASSERT_EQUAL(0U, group().queue.waiting);
+    }
+
+    void testNobodyIsRefusedBeforeItsTime() {
+        occupy();
+        const AnswerPtr waiter = ask(waitingFor(300ms));
+        pass(299ms);
+        CPPUNIT_ASSERT(!waiter->here());
+        busy_.reset();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+    }
+
+    void testWhoMayWaitForLongerWaitsOn() {
+        occupy();
+        const AnswerPtr patient = ask(app());
+        const AnswerPtr hasty = ask(waitingFor(300ms));
+        pass(1h);
+        CPPUNIT_ASSERT(hasty->here());
+        CPPUNIT_ASSERT(!patient->here());
+    }
+
+    void testWhoWaitsForASpawnIsRefusedInTimeToo() {
+        factory_->hold();
+        const AnswerPtr waiter = ask(waitingFor(300ms));
+        factory_->waitUntilHeld(1);
+        pass(300ms);
+        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::TIMED_OUT);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(1));
+    }
+
+    void testAWaiterWhoseClientLeftGoesAtOnce() {
+        occupy();
+        const auto answer = std::make_shared<Answer>();
+        const Pool::Waiting waiting =
+            pool_->asyncGet(app(), [answer](GetOutcome outcome) { answer->arrive(std::move(outcome)); });
+        pool_->cancel(waiting);
+        CPPUNIT_ASSERT(answer->here());
+        CPPUNIT_ASSERT(answer->failure().reason == GetFailure::Reason::CLIENT_LEFT);
+        CPPUNIT_ASSERT_EQUAL(0U, group().queue.waiting);
+    }
+
+    void testOthersMoveUpWhenAClientLeaves() {
+        occupy();
+        const Pool::Waiting first = pool_->asyncGet(app(), [](GetOutcome) {});
+        const AnswerPtr second = ask(app());
+        const AnswerPtr third = ask(app());
+        pool_->cancel(first);
+        busy_.reset();
+        busy_ = second->session();
+        CPPUNIT_ASSERT(!third->here());
+    }
+
+    void testAClientThatLeavesTwiceLeavesOnce() {
+        occupy();
+        unsigned calls = 0;
+        const Pool::Waiting waiting = pool_->asyncGet(app(), [&](GetOutcome) { calls++; });
+        pool_->cancel(waiting);
+        pool_->cancel(waiting);
+        CPPUNIT_ASSERT_EQUAL(1U, calls);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters().clientsLeft);
+    }
+
+    void testAClientThatLeavesAfterItsAnswerHarmsNobody() {
+        SessionPtr session;
+        get().reset();
+        const Pool::Waiting waiting =
+            pool_->asyncGet(app(), [&](GetOutcome outcome) { session = std::move(*outcome); });
+        CPPUNIT_ASSERT(session != nullptr);
+        setMax(1);
+        const AnswerPtr other = ask(app());
+        pool_->cancel(waiting);
+        CPPUNIT_ASSERT(!other->here());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, counters().clientsLeft);
+        session.reset();
+        CPPUNIT_ASSERT(other->comes());
+    }
+
+    void testTheInstanceOfAClientThatLeftServesOthers() {
+        factory_->hold();
+        const Pool::Waiting waiting = pool_->asyncGet(app(), [](GetOutcome) {});
+        factory_->waitUntilHeld(1);
+        pool_->cancel(waiting);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(1));
+        CPPUNIT_ASSERT(get() != nullptr);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+    }
+
+    void testWhoLeftStaysInTheStatistics() {
+        occupy();
+        const Pool::Waiting waiting = pool_->asyncGet(app(), [](GetOutcome) {});
+        clock_.advance(100ms);
+        pool_->cancel(waiting);
+        const GroupSnapshot snapshot = group();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.clientsLeft);
+        CPPUNIT_ASSERT(snapshot.queueTime.counts[LogHistogram::bucket(100ms)] == 1);
+        // The session and who left.
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, snapshot.queueTime.total());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.requests);
+    }
+
+    void testTheQueuesLengthAndAgeCanBeSeen() {
+        occupy();
+        const AnswerPtr first = ask(queueOf(5));
+        clock_.advance(2s);
+        const AnswerPtr second = ask(queueOf(5));
+        const QueueSnapshot queue = group().queue;
+        CPPUNIT_ASSERT_EQUAL(2U, queue.waiting);
+        CPPUNIT_ASSERT(queue.oldest == 2s);
+        CPPUNIT_ASSERT_EQUAL(5U, queue.limit);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolQueueTest);
+
+}  // namespace Passenger

@@ -1,0 +1,284 @@
+// Pool: instances that another one takes the place of, for they have run enough requests or use too much memory.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolReplacementTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolReplacementTest);
+    CPPUNIT_TEST(testAnInstanceThatHasRunMaxRequestsServesUntilItsSuccessorDoes);
+    CPPUNIT_TEST(testABusyInstanceFinishesAfterItsSuccessorHasComeInItsPlace);
+    CPPUNIT_TEST(testAnInstanceOverTheMemoryLimitIsReplaced);
+    CPPUNIT_TEST(testAnInstanceWithinTheMemoryLimitStays);
+    CPPUNIT_TEST(testWhatCannotBeMeasuredStays);
+    CPPUNIT_TEST(testASuccessorThatDoesNotBootIsTriedAgainWhileTheOldOneServes);
+    CPPUNIT_TEST(testThePoolsLimitIsExceededByOne);
+    CPPUNIT_TEST(testTheApplicationsLimitIsExceededByOne);
+    CPPUNIT_TEST(testSeveralAreReplacedOneAfterTheOther);
+    CPPUNIT_TEST(testApplicationsOfAFullPoolReplaceOneAfterTheOther);
+    CPPUNIT_TEST(testADisabledInstanceIsReplacedOnceItIsEnabled);
+    CPPUNIT_TEST(testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt);
+    CPPUNIT_TEST(testARestartDoesTheWorkOfAReplacement);
+    CPPUNIT_TEST(testInstancesAreReplacedAfterARestartOvertookAReplacement);
+    CPPUNIT_TEST(testClearEndsAReplacement);
+    CPPUNIT_TEST(testThePoolsEndEndsAReplacement);
+    CPPUNIT_TEST_SUITE_END();
+
+    static Options worn(unsigned requests, Options options = app()) {
+        options.maxRequests = requests;
+        return options;
+    }
+    static Options limited(Options options = app()) {
+        options.memoryLimit = 100;
+        return options;
+    }
+    /** All living instances use more than they may. */
+    void useTooMuch(const Options &options = app()) {
+        for (const ProcessSnapshot &process : instances(options)) {
+            memory_[process.id] = std::uint64_t{101} * 1024 * 1024;
+        }
+        pool_->checkMemory();
+    }
+    bool eventuallyReplaced(std::uint64_t count, const Options &options = app()) const {
+        return eventually([&] { return group(options).counters.replaced == count; });
+    }
+
+public:
+    void testAnInstanceThatHasRunMaxRequestsServesUntilItsSuccessorDoes() {
+        get(worn(3)).reset();
+        const InstanceId old = instances()[0].id;
+        factory_->hold();
+        for (int i = 0; i < 4; i++) {
+            get(worn(3)).reset();
+        }
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT((instancesThat(Process::State::SERVING) == std::vector<InstanceId>{old}));
+        CPPUNIT_ASSERT_EQUAL(std::string("it has run 3 requests (PassengerMaxRequests)"), instances()[0].worn);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances().size());
+        CPPUNIT_ASSERT(instances()[0].id != old);
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testABusyInstanceFinishesAfterItsSuccessorHasComeInItsPlace() {
+        Options options = worn(1);
+        options.threads = 2;
+        SessionPtr running = get(options);
+        const Process *old = instanceOf(running);
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING).size());
+        const SessionPtr next = get(options);
+        CPPUNIT_ASSERT(instanceOf(next) != old);
+        running.reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances().size());
+    }
+
+    void testAnInstanceOverTheMemoryLimitIsReplaced() {
+        get(limited()).reset();
+        factory_->hold();
+        useTooMuch();
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{101} * 1024 * 1024, instances()[0].memory);
+        CPPUNIT_ASSERT_EQUAL(std::string("it uses 101 MB of memory (PassengerMemoryLimit 100)"), instances()[0].worn);
+        CPPUNIT_ASSERT_MESSAGE("No dip", get(limited()) != nullptr);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        pool_->checkMemory();
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testAnInstanceWithinTheMemoryLimitStays() {
+        get(limited()).reset();
+        memory_[instances()[0].id] = std::uint64_t{100} * 1024 * 1024;
+        pool_->checkMemory();
+        CPPUNIT_ASSERT(instances()[0].worn.empty());
+        get(app("/srv/shop")).reset();
+        useTooMuch(app("/srv/shop"));
+        CPPUNIT_ASSERT_MESSAGE("Without a limit", instances(app("/srv/shop"))[0].worn.empty());
+    }
+
+    void testWhatCannotBeMeasuredStays() {
+        get(limited()).reset();
+        pool_->checkMemory();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, instances()[0].memory);
+        CPPUNIT_ASSERT(instances()[0].worn.empty());
+    }
+
+    void testASuccessorThatDoesNotBootIsTriedAgainWhileTheOldOneServes() {
+        get(limited()).reset();
+        factory_->failuresToCome = 1;
+        useTooMuch();
+        CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
+        CPPUNIT_ASSERT(group().state == GroupState::SERVING);
+        pool_->upkeep();
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        clock_.advance(500ms);
+        pool_->upkeep();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+    }
+
+    void testThePoolsLimitIsExceededByOne() {
+        setMax(1);
+        SessionPtr session = get(limited());
+        useTooMuch();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        CPPUNIT_ASSERT_EQUAL(2U, size());
+        const AnswerPtr one = ask(limited());
+        const AnswerPtr other = ask(limited());
+        CPPUNIT_ASSERT(one->comes());
+        CPPUNIT_ASSERT_EQUAL(2U, size());
+        useTooMuch();
+        CPPUNIT_ASSERT_MESSAGE("The next one has to wait for the first one's end", size() == 2);
+        session.reset();
+        CPPUNIT_ASSERT(eventuallyReplaced(2));
+        CPPUNIT_ASSERT(other->comes());
+    }
+
+    void testTheApplicationsLimitIsExceededByOne() {
+        Options options = limited();
+        options.maxInstances = 2;
+        setMax(9);
+        SessionPtr one = get(options);
+        const SessionPtr other = get(options);
+        useTooMuch();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
+        const AnswerPtr waiter = ask(options);
+        const AnswerPtr another = ask(options);
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(3U, size());
+        one.reset();
+        CPPUNIT_ASSERT(eventuallyReplaced(2));
+        CPPUNIT_ASSERT_EQUAL(3U, size());
+        CPPUNIT_ASSERT(another->comes());
+    }
+
+    void testSeveralAreReplacedOneAfterTheOther() {
+        warmUp(3, limited());
+        factory_->hold();
+        useTooMuch();
+        for (unsigned replaced = 0; replaced < 3; replaced++) {
+            factory_->waitUntilHeld(1);
+            CPPUNIT_ASSERT_EQUAL(replaced + 4, factory_->attempts());
+            CPPUNIT_ASSERT_EQUAL(4U, size());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE("No dip", std::size_t{3}, instancesThat(Process::State::SERVING).size());
+            factory_->letThrough();
+            CPPUNIT_ASSERT(eventuallyReplaced(replaced + 1));
+        }
+        CPPUNIT_ASSERT_EQUAL(3U, size());
+    }
+
+    void testApplicationsOfAFullPoolReplaceOneAfterTheOther() {
+        setMax(2);
+        const Options shop = limited(app("/srv/shop"));
+        get(limited()).reset();
+        get(shop).reset();
+        factory_->hold();
+        useTooMuch();
+        useTooMuch(shop);
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT_EQUAL(3U, size());
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+        factory_->letThrough();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyReplaced(1, shop));
+        CPPUNIT_ASSERT_EQUAL(2U, size());
+    }
+
+    void testADisabledInstanceIsReplacedOnceItIsEnabled() {
+        get(limited()).reset();
+        const InstanceId old = instances()[0].id;
+        CPPUNIT_ASSERT(pool_->disable(old) == Pool::Disabling::DONE);
+        CPPUNIT_ASSERT(eventuallyServing(1));
+        useTooMuch();
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+        CPPUNIT_ASSERT((instancesThat(Process::State::DISABLED) == std::vector<InstanceId>{old}));
+        pool_->enable(old);
+        CPPUNIT_ASSERT(eventuallyReplaced(2));
+        CPPUNIT_ASSERT(eventuallyServing(2));
+    }
+
+    void testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt() {
+        MortalInstances &mortals = makeMortal();
+        get(limited()).reset();
+        factory_->hold();
+        useTooMuch();
+        factory_->waitUntilHeld(1);
+        mortals.die(0);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(1));
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testARestartDoesTheWorkOfAReplacement() {
+        get(limited(inFolder())).reset();
+        restart();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
+        factory_->hold();
+        useTooMuch(inFolder());
+        factory_->waitUntilHeld(1);
+        restart();
+        factory_->release();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 3; }));
+        CPPUNIT_ASSERT(eventuallyServing(1, inFolder()));
+        CPPUNIT_ASSERT(instances(inFolder())[0].version == 3);
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+    }
+
+    void testInstancesAreReplacedAfterARestartOvertookAReplacement() {
+        get(limited(inFolder())).reset();
+        factory_->hold();
+        useTooMuch(inFolder());
+        factory_->waitUntilHeld(1);
+        Options off = limited(inFolder());
+        off.rollingRestarts = false;
+        const AnswerPtr waiter = [&] {
+            const SessionPtr session = get(off);
+            return ask(off);
+        }();
+        waiter->session().reset();
+        restart();
+        factory_->release();
+        CPPUNIT_ASSERT(get(off) != nullptr);
+        CPPUNIT_ASSERT(eventuallyServing(1, inFolder()));
+        useTooMuch(inFolder());
+        CPPUNIT_ASSERT(eventuallyReplaced(1, inFolder()));
+    }
+
+    void testClearEndsAReplacement() {
+        get(limited()).reset();
+        factory_->hold();
+        useTooMuch();
+        factory_->waitUntilHeld(1);
+        pool_->clear();
+        factory_->release();
+        CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
+        get(limited()).reset();
+        useTooMuch();
+        CPPUNIT_ASSERT(eventually([this] { return instances().size() == 1 && instances()[0].worn.empty(); }));
+    }
+
+    void testThePoolsEndEndsAReplacement() {
+        const SessionPtr session = get(limited());
+        factory_->hold();
+        useTooMuch();
+        factory_->waitUntilHeld(1);
+        pool_->shutDown();
+        CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING).size());
+        CPPUNIT_ASSERT(group().state == GroupState::SHUT_DOWN);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolReplacementTest);
+
+}  // namespace Passenger

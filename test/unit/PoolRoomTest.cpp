@@ -1,0 +1,286 @@
+// Pool: several applications that want more instances than there may be.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolRoomTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolRoomTest);
+    CPPUNIT_TEST(testTheApplicationWhoseRequestHasWaitedLongestComesFirst);
+    CPPUNIT_TEST(testWhoHasNoInstanceComesBeforeWhoWantsMore);
+    CPPUNIT_TEST(testAnInstanceOverItsMinimumGoesBeforeOneThatIsNot);
+    CPPUNIT_TEST(testTheApplicationThatNeededItsInstancesLeastOfLateGivesOneUp);
+    CPPUNIT_TEST(testMinimumsDoNotDriveEachOtherOut);
+    CPPUNIT_TEST(testStartInstancesDoNotDriveEachOtherOut);
+    CPPUNIT_TEST(testABusyApplicationSharesWithOneThatHasNothing);
+    CPPUNIT_TEST(testNobodyHasToShareBeforeItHasServedForAMoment);
+    CPPUNIT_TEST(testNoApplicationStarvesBesideABusyOne);
+    CPPUNIT_TEST(testBusyApplicationsShareThePoolFairly);
+    CPPUNIT_TEST(testAWaiterWhoLeavesWantsNoRoomAnyMore);
+    CPPUNIT_TEST(testAWaiterWhoseTimeIsUpWantsNoRoomAnyMore);
+    CPPUNIT_TEST(testAFailedStartLeavesItsRoomToOthers);
+    CPPUNIT_TEST(testADeathMakesRoomForWhoHasWaitedLongest);
+    CPPUNIT_TEST(testALoweredMaximumIsReachedAsOthersNeedRoom);
+    CPPUNIT_TEST(testALoweredMaximumHoldsForWhoComesBack);
+    CPPUNIT_TEST(testARaisedMaximumServesTheOldestFirst);
+    CPPUNIT_TEST_SUITE_END();
+
+    const Options blog_ = app("/srv/blog");
+    const Options shop_ = app("/srv/shop");
+    const Options wiki_ = app("/srv/wiki");
+
+    unsigned waitingForRoom() const {
+        return pool_->inspect().waitingForRoom;
+    }
+
+public:
+    void testTheApplicationWhoseRequestHasWaitedLongestComesFirst() {
+        setMax(1);
+        get(wiki_).reset();
+        SessionPtr session = get(blog_);
+        const AnswerPtr older = ask(shop_);
+        clock_.advance(1ms);
+        const AnswerPtr younger = ask(wiki_);
+        CPPUNIT_ASSERT_EQUAL(2U, waitingForRoom());
+        session.reset();
+        session = older->session();
+        CPPUNIT_ASSERT(!younger->here());
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+        session.reset();
+        CPPUNIT_ASSERT(younger->comes());
+        CPPUNIT_ASSERT_EQUAL(0U, waitingForRoom());
+    }
+
+    void testWhoHasNoInstanceComesBeforeWhoWantsMore() {
+        setMax(2);
+        SessionPtr one = get(blog_);
+        const SessionPtr other = get(blog_);
+        const AnswerPtr first = ask(shop_);
+        clock_.advance(500ms);
+        const AnswerPtr more = ask(blog_);
+        CPPUNIT_ASSERT(!first->here());
+        advance(1s, 1s);
+        // From here on one of blog's is as good as shop's.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, blog_).size());
+        one.reset();
+        CPPUNIT_ASSERT(first->comes());
+        CPPUNIT_ASSERT(!more->here());
+    }
+
+    void testAnInstanceOverItsMinimumGoesBeforeOneThatIsNot() {
+        setMax(3);
+        Options kept = blog_;
+        kept.minInstances = 1;
+        get(kept).reset();
+        clock_.advance(1s);
+        warmUp(2, shop_);
+        get(wiki_).reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(blog_).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(shop_).counters.evicted);
+    }
+
+    void testTheApplicationThatNeededItsInstancesLeastOfLateGivesOneUp() {
+        setMax(3);
+        get(blog_).reset();
+        warmUp(2, shop_);
+        clock_.advance(1s);
+        // One of shop's was needed now, the other was not for longer than blog's.
+        const SessionPtr session = get(shop_);
+        clock_.advance(1s);
+        get(blog_).reset();
+        get(wiki_).reset();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(blog_).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
+    }
+
+    void testMinimumsDoNotDriveEachOtherOut() {
+        setMax(1);
+        Options one = blog_;
+        Options other = shop_;
+        one.minInstances = other.minInstances = 1;
+        get(one).reset();
+        get(other).reset();
+        advance(600s, 10s);
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->spawned());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
+    }
+
+    void testStartInstancesDoNotDriveEachOtherOut() {
+        Options one = blog_;
+        Options other = shop_;
+        one.startInstances = other.startInstances = 2;
+        get(one).reset();
+        get(other).reset();
+        CPPUNIT_ASSERT(eventuallyCount(3));
+        const unsigned attempts = factory_->attempts();
+        for (int i = 0; i < 30; i++) {
+            advance(1s, 1s);
+            CPPUNIT_ASSERT(eventuallyCount(3));
+        }
+        CPPUNIT_ASSERT_EQUAL(attempts, factory_->attempts());
+    }
+
+    void testABusyApplicationSharesWithOneThatHasNothing() {
+        std::vector<SessionPtr> sessions;
+        for (int i = 0; i < 3; i++) {
+            sessions.push_back(get(blog_));
+        }
+        clock_.advance(2s);
+        const AnswerPtr waiter = ask(shop_);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, blog_).size());
+        CPPUNIT_ASSERT(!waiter->here());
+        sessions.clear();
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(3U, pool_->getCount());
+    }
+
+    void testNobodyHasToShareBeforeItHasServedForAMoment() {
+        setMax(1);
+        const SessionPtr session = get(blog_);
+        clock_.advance(900ms);
+        const AnswerPtr waiter = ask(shop_);
+        CPPUNIT_ASSERT(instancesThat(Process::State::DRAINING, blog_).empty());
+        clock_.advance(100ms);
+        pool_->upkeep();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, blog_).size());
+    }
+
+    void testNoApplicationStarvesBesideABusyOne() {
+        setMax(1);
+        SessionPtr session = get(blog_);
+        AnswerPtr next = ask(blog_);
+        const AnswerPtr waiter = ask(shop_);
+        // There is always somebody who waits for blog.
+        for (int i = 0; i < 20 && !waiter->here(); i++) {
+            clock_.advance(100ms);
+            pool_->upkeep();
+            session.reset();
+            if (eventually([&] { return next->here() || waiter->here(); }) && next->here()) {
+                session = next->session();
+                next = ask(blog_);
+            }
+        }
+        CPPUNIT_ASSERT(waiter->here());
+    }
+
+    void testBusyApplicationsShareThePoolFairly() {
+        setMax(4);
+        std::vector<SessionPtr> sessions;
+        for (int i = 0; i < 4; i++) {
+            sessions.push_back(get(blog_));
+        }
+        std::vector<AnswerPtr> waiters;
+        for (int i = 0; i < 4; i++) {
+            waiters.push_back(ask(shop_));
+        }
+        for (int i = 0; i < 10; i++) {
+            advance(2s, 1s);
+            sessions.erase(sessions.begin(),
+                           sessions.begin() + static_cast<long>(instancesThat(Process::State::DRAINING, blog_).size()));
+            eventually([&] { return size() == pool_->getCount(); });
+        }
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING, blog_).size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING, shop_).size());
+    }
+
+    void testAWaiterWhoLeavesWantsNoRoomAnyMore() {
+        setMax(1);
+        SessionPtr session = get(blog_);
+        const Pool::Waiting waiting = pool_->asyncGet(shop_, [](GetOutcome) {});
+        CPPUNIT_ASSERT_EQUAL(1U, waitingForRoom());
+        pool_->cancel(waiting);
+        CPPUNIT_ASSERT_EQUAL(0U, waitingForRoom());
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(blog_).size());
+    }
+
+    void testAWaiterWhoseTimeIsUpWantsNoRoomAnyMore() {
+        setMax(1);
+        SessionPtr session = get(blog_);
+        Options hasty = shop_;
+        hasty.maxQueueTime = 500ms;
+        const AnswerPtr waiter = ask(hasty);
+        clock_.advance(500ms);
+        pool_->upkeep();
+        CPPUNIT_ASSERT(waiter->here());
+        CPPUNIT_ASSERT_EQUAL(0U, waitingForRoom());
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+    }
+
+    void testAFailedStartLeavesItsRoomToOthers() {
+        setMax(1);
+        factory_->hold();
+        factory_->failuresToCome = 1;
+        const AnswerPtr fails = ask(blog_);
+        factory_->waitUntilHeld(1);
+        const AnswerPtr waiter = ask(shop_);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        factory_->release();
+        CPPUNIT_ASSERT(fails->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+    }
+
+    void testADeathMakesRoomForWhoHasWaitedLongest() {
+        setMax(1);
+        MortalInstances &mortals = makeMortal();
+        const SessionPtr session = get(blog_);
+        const AnswerPtr older = ask(shop_);
+        clock_.advance(1ms);
+        const AnswerPtr younger = ask(blog_);
+        mortals.die(0);
+        CPPUNIT_ASSERT(older->comes());
+        CPPUNIT_ASSERT(!younger->here());
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+    }
+
+    void testALoweredMaximumIsReachedAsOthersNeedRoom() {
+        std::vector<SessionPtr> sessions;
+        for (int i = 0; i < 3; i++) {
+            sessions.push_back(get(blog_));
+        }
+        setMax(1);
+        const AnswerPtr waiter = ask(shop_);
+        sessions.pop_back();
+        sessions.pop_back();
+        CPPUNIT_ASSERT_MESSAGE("There is still one", !waiter->here());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        sessions.pop_back();
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testALoweredMaximumHoldsForWhoComesBack() {
+        warmUp(3, inFolder());
+        setMax(1);
+        restart();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
+        advance(10s, 1s);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
+    }
+
+    void testARaisedMaximumServesTheOldestFirst() {
+        setMax(1);
+        const SessionPtr session = get(blog_);
+        const AnswerPtr older = ask(shop_);
+        clock_.advance(1ms);
+        const AnswerPtr younger = ask(wiki_);
+        setMax(2);
+        CPPUNIT_ASSERT(older->comes());
+        CPPUNIT_ASSERT(!younger->here());
+        setMax(3);
+        CPPUNIT_ASSERT(younger->comes());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolRoomTest);
+
+}  // namespace Passenger

@@ -1,0 +1,245 @@
+// Pool: how many instances an application gets, and which of them has the request.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolScalingTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolScalingTest);
+    CPPUNIT_TEST(testABurstStartsSeveralAtOnce);
+    CPPUNIT_TEST(testABurstStartsNoMoreThanItNeeds);
+    CPPUNIT_TEST(testStartInstancesComeWithTheFirstRequest);
+    CPPUNIT_TEST(testStartInstancesAreNotAMinimum);
+    CPPUNIT_TEST(testStartInstancesKeepTheLimits);
+    CPPUNIT_TEST(testAnotherIsStartedWhenTheHeadHasWaitedForLongerThanAnAnswerTakes);
+    CPPUNIT_TEST(testNoneIsStartedWhileNoCoreIsFree);
+    CPPUNIT_TEST(testOneIsStartedAllTheSameWhenTheLineHardlyMoves);
+    CPPUNIT_TEST(testEachFreeCoreIsGoodForOneInstance);
+    CPPUNIT_TEST(testRequestsThatComeAndGoDoNotMakeInstancesComeAndGo);
+    CPPUNIT_TEST(testMinInstancesAreMoreThanWasAskedFor);
+    CPPUNIT_TEST(testMaxInstancesPerAppHoldsForEachApplication);
+    CPPUNIT_TEST(testTheSmallerOfAnApplicationsLimitsCounts);
+    CPPUNIT_TEST(testMaxPoolSizeHoldsOverAllApplications);
+    CPPUNIT_TEST(testAMinimumOverTheMaximumStopsThere);
+    CPPUNIT_TEST(testThreadsShareAnInstance);
+    CPPUNIT_TEST(testTheLeastBusyInstanceGetsTheRequest);
+    CPPUNIT_TEST_SUITE_END();
+
+    /** Answers that take a tenth of a second; as a histogram tells it, from 65 to 131 ms. */
+    void learnServiceTime() {
+        for (int i = 0; i < 5; i++) {
+            const SessionPtr session = get();
+            clock_.advance(100ms);
+        }
+    }
+    void pass(std::chrono::milliseconds time) {
+        clock_.advance(time);
+        pool_->upkeep();
+    }
+
+public:
+    void testABurstStartsSeveralAtOnce() {
+        factory_->hold();
+        const std::vector<AnswerPtr> answers{ask(app()), ask(app()), ask(app())};
+        factory_->waitUntilHeld(3);
+        factory_->release();
+        for (const AnswerPtr &answer : answers) {
+            CPPUNIT_ASSERT(answer->comes());
+        }
+        CPPUNIT_ASSERT_EQUAL(3U, pool_->getCount());
+    }
+
+    void testABurstStartsNoMoreThanItNeeds() {
+        setMax(6);
+        factory_->hold();
+        const std::vector<AnswerPtr> answers{ask(app()), ask(app())};
+        factory_->waitUntilHeld(2);
+        pass(1s);
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testStartInstancesComeWithTheFirstRequest() {
+        Options options = app();
+        options.startInstances = 3;
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyServing(3));
+    }
+
+    void testStartInstancesAreNotAMinimum() {
+        Options options = app();
+        options.startInstances = 3;
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyServing(3));
+        advance(100s, 5s);
+        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+    }
+
+    void testStartInstancesKeepTheLimits() {
+        Options options = app();
+        options.startInstances = 9;
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyServing(3));
+        pool_->clear();
+        options = app("/srv/shop");
+        options.startInstances = 9;
+        options.maxInstances = 2;
+        setMax(20);
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyServing(2, options));
+        CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
+    }
+
+    void testAnotherIsStartedWhenTheHeadHasWaitedForLongerThanAnAnswerTakes() {
+        learnServiceTime();
+        const SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        pass(60ms);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        pass(80ms);
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testNoneIsStartedWhileNoCoreIsFree() {
+        learnServiceTime();
+        cpu_.idle = 0.9;
+        const SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        pass(500ms);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        cpu_.idle = 1;
+        pass(50ms);
+        CPPUNIT_ASSERT(waiter->comes());
+    }
+
+    void testOneIsStartedAllTheSameWhenTheLineHardlyMoves() {
+        learnServiceTime();
+        cpu_.idle = 0;
+        const SessionPtr session = get();
+        const AnswerPtr waiter = ask(app());
+        pass(700ms);
+        const AnswerPtr later = ask(app());
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        pass(700ms);
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        CPPUNIT_ASSERT(!later->here());
+    }
+
+    void testEachFreeCoreIsGoodForOneInstance() {
+        setMax(9);
+        learnServiceTime();
+        const SessionPtr session = get();
+        const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app()), ask(app())};
+        cpu_.idle = 2.5;
+        factory_->hold();
+        pass(150ms);
+        factory_->waitUntilHeld(2);
+        CPPUNIT_ASSERT_EQUAL(2U, group().starting);
+    }
+
+    void testRequestsThatComeAndGoDoNotMakeInstancesComeAndGo() {
+        for (int i = 0; i < 30; i++) {
+            warmUp(2);
+            advance(5s, 1s);
+            warmUp(1);
+            advance(5s, 1s);
+        }
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->spawned());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group().counters.idled);
+    }
+
+    void testMinInstancesAreMoreThanWasAskedFor() {
+        Options options = app();
+        options.minInstances = 3;
+        const SessionPtr session = get(options);
+        CPPUNIT_ASSERT(eventuallyServing(3));
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
+    }
+
+    void testMaxInstancesPerAppHoldsForEachApplication() {
+        PoolSettings limited = settings();
+        limited.maxSize = 9;
+        limited.maxInstancesPerApp = 2;
+        pool_->configure(limited);
+        for (const char *root : {"/srv/blog", "/srv/shop"}) {
+            const std::vector<AnswerPtr> answers{ask(app(root)), ask(app(root)), ask(app(root))};
+            CPPUNIT_ASSERT(eventuallyServing(2, app(root)));
+            CPPUNIT_ASSERT(!answers[2]->here());
+            CPPUNIT_ASSERT_EQUAL(2U, group(app(root)).maxInstances);
+        }
+        CPPUNIT_ASSERT_EQUAL(4U, pool_->getCount());
+    }
+
+    void testTheSmallerOfAnApplicationsLimitsCounts() {
+        PoolSettings limited = settings();
+        limited.maxInstancesPerApp = 2;
+        pool_->configure(limited);
+        Options options = app();
+        options.maxInstances = 3;
+        get(options).reset();
+        CPPUNIT_ASSERT_EQUAL(2U, group().maxInstances);
+        options = app("/srv/shop");
+        options.maxInstances = 1;
+        get(options).reset();
+        CPPUNIT_ASSERT_EQUAL(1U, group(options).maxInstances);
+    }
+
+    void testMaxPoolSizeHoldsOverAllApplications() {
+        std::vector<AnswerPtr> answers;
+        for (const char *root : {"/srv/blog", "/srv/shop", "/srv/wiki", "/srv/chat"}) {
+            answers.push_back(ask(app(root)));
+            answers.push_back(ask(app(root)));
+            CPPUNIT_ASSERT(size() <= 3);
+        }
+        CPPUNIT_ASSERT(eventuallyCount(3));
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    void testAMinimumOverTheMaximumStopsThere() {
+        Options options = app();
+        options.minInstances = 9;
+        get(options).reset();
+        CPPUNIT_ASSERT(eventuallyServing(3));
+        advance(600s, 10s);
+        CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
+    }
+
+    void testThreadsShareAnInstance() {
+        Options options = app();
+        options.threads = 2;
+        const SessionPtr first = get(options);
+        const SessionPtr second = get(options);
+        CPPUNIT_ASSERT_EQUAL(instanceOf(first), instanceOf(second));
+        const SessionPtr third = get(options);
+        CPPUNIT_ASSERT(instanceOf(third) != instanceOf(first));
+    }
+
+    void testTheLeastBusyInstanceGetsTheRequest() {
+        Options options = app();
+        options.threads = 2;
+        SessionPtr first = get(options);
+        const SessionPtr second = get(options);
+        SessionPtr third = get(options);
+        const SessionPtr fourth = get(options);
+        const Process *one = instanceOf(first);
+        const Process *other = instanceOf(third);
+        CPPUNIT_ASSERT(one != other);
+        third.reset();
+        clock_.advance(1s);
+        // One has two, the other has one.
+        CPPUNIT_ASSERT_EQUAL(other, instanceOf(get(options)));
+        first.reset();
+        third = get(options);
+        CPPUNIT_ASSERT_MESSAGE("Of two that are as busy, the one that was used last", instanceOf(third) == one);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolScalingTest);
+
+}  // namespace Passenger

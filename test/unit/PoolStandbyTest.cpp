@@ -1,0 +1,182 @@
+// Pool: where only one instance may serve, its successor waits for its end.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolStandbyTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolStandbyTest);
+    CPPUNIT_TEST(testTheNewOneServesAfterTheOldOnesLastAnswer);
+    CPPUNIT_TEST(testAnIdleOldOneGoesAtOnce);
+    CPPUNIT_TEST(testANewVersionStandsByToo);
+    CPPUNIT_TEST(testWithRollingOffTheNewOneIsStartedAfterTheOldOnesEnd);
+    CPPUNIT_TEST(testTheOldOnesDeathPutsTheNewOneToWork);
+    CPPUNIT_TEST(testARestartMeanwhileBringsTheLatestVersion);
+    CPPUNIT_TEST(testARestartDuringAReplacementLeavesOneInstance);
+    CPPUNIT_TEST(testClearEndsTheOneThatStandsBy);
+    CPPUNIT_TEST(testThePoolsEndEndsTheOneThatStandsBy);
+    CPPUNIT_TEST(testADisabledOneIsTheLastOne);
+    CPPUNIT_TEST(testADetachedOneHasEndedBeforeTheNextIsStarted);
+    CPPUNIT_TEST_SUITE_END();
+
+    Options alone() const {
+        Options options = inFolder();
+        options.maxInstances = 1;
+        options.memoryLimit = 1;
+        return options;
+    }
+    void useTooMuch() {
+        for (const ProcessSnapshot &process : instances(alone())) {
+            memory_[process.id] = std::uint64_t{2} * 1024 * 1024;
+        }
+        pool_->checkMemory();
+    }
+    std::size_t count(Process::State state) const {
+        return instancesThat(state, alone()).size();
+    }
+    bool eventuallyStandsBy() const {
+        return eventually([this] { return count(Process::State::STANDBY) == 1; });
+    }
+    /** Replaces a busy instance. @return its session */
+    SessionPtr standBy() {
+        SessionPtr session = get(alone());
+        useTooMuch();
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        return session;
+    }
+
+public:
+    void testTheNewOneServesAfterTheOldOnesLastAnswer() {
+        SessionPtr session = standBy();
+        const Process *old = instanceOf(session);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::DRAINING));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::SERVING));
+        const AnswerPtr waiter = ask(alone());
+        advance(10s, 1s);
+        CPPUNIT_ASSERT(!waiter->here());
+        session.reset();
+        session = waiter->session();
+        CPPUNIT_ASSERT(instanceOf(session) != old);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testAnIdleOldOneGoesAtOnce() {
+        get(alone()).reset();
+        useTooMuch();
+        CPPUNIT_ASSERT(eventually([this] { return group(alone()).counters.replaced == 1; }));
+        CPPUNIT_ASSERT(eventuallyServing(1, alone()));
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+    }
+
+    void testANewVersionStandsByToo() {
+        SessionPtr session = get(alone());
+        restart();
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        CPPUNIT_ASSERT(group(alone()).state == GroupState::STARTING);
+        const AnswerPtr waiter = ask(alone());
+        session.reset();
+        CPPUNIT_ASSERT(waiter->session() != nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone())[0].version);
+    }
+
+    void testWithRollingOffTheNewOneIsStartedAfterTheOldOnesEnd() {
+        Options options = alone();
+        options.rollingRestarts = false;
+        SessionPtr session = get(options);
+        restart();
+        const AnswerPtr waiter = ask(options);
+        advance(5s, 1s);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        session.reset();
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testTheOldOnesDeathPutsTheNewOneToWork() {
+        MortalInstances &mortals = makeMortal();
+        const SessionPtr session = standBy();
+        const AnswerPtr waiter = ask(alone());
+        mortals.die(0);
+        CPPUNIT_ASSERT(waiter->comes());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It had been told to", std::uint64_t{0}, group(alone()).counters.died);
+    }
+
+    void testARestartMeanwhileBringsTheLatestVersion() {
+        SessionPtr session = standBy();
+        restart();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
+        const AnswerPtr waiter = ask(alone());
+        session.reset();
+        session = waiter->session();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone())[0].version);
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+    }
+
+    void testARestartDuringAReplacementLeavesOneInstance() {
+        SessionPtr session = get(alone());
+        factory_->hold();
+        useTooMuch();
+        factory_->waitUntilHeld(1);
+        restart();
+        const AnswerPtr waiter = ask(alone());
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        for (int i = 0; i < 10; i++) {
+            CPPUNIT_ASSERT(size() <= 2);
+            advance(1s, 1s);
+        }
+        session.reset();
+        session = waiter->session();
+        CPPUNIT_ASSERT(eventually([this] { return group(alone()).version == 2; }));
+        session.reset();
+        CPPUNIT_ASSERT(eventually([this] { return size() == 1 && count(Process::State::SERVING) == 1; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone())[0].version);
+    }
+
+    void testClearEndsTheOneThatStandsBy() {
+        SessionPtr session = standBy();
+        pool_->clear();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(0U, size());
+        CPPUNIT_ASSERT(get(alone()) != nullptr);
+    }
+
+    void testThePoolsEndEndsTheOneThatStandsBy() {
+        makeMortal();
+        SessionPtr session = standBy();
+        const AnswerPtr waiter = ask(alone());
+        pool_->shutDown();
+        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SHUTTING_DOWN);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
+        session.reset();
+        CPPUNIT_ASSERT_EQUAL(0U, size());
+    }
+
+    void testADisabledOneIsTheLastOne() {
+        get(alone()).reset();
+        CPPUNIT_ASSERT(pool_->disable(instances(alone())[0].id) == Pool::Disabling::LAST_ONE);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
+    }
+
+    void testADetachedOneHasEndedBeforeTheNextIsStarted() {
+        SessionPtr session = get(alone());
+        CPPUNIT_ASSERT(pool_->detach(instances(alone())[0].id));
+        advance(5s, 1s);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
+        session.reset();
+        CPPUNIT_ASSERT(eventuallyServing(1, alone()));
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolStandbyTest);
+
+}  // namespace Passenger

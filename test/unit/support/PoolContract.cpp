@@ -1,0 +1,125 @@
+#include "support/PoolContract.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cppunit/TestAssert.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+
+namespace Passenger {
+
+MortalInstances::MortalInstances(DummySpawnerFactory &factory) {
+    factory.makeResult = [this](const Options &) { return make(); };
+}
+
+SpawnResult MortalInstances::make() {
+    DescriptorPair pipe = makePipe();
+    SpawnResult result;
+    result.pidFd = std::move(pipe.first);
+    const std::lock_guard<std::mutex> guard(mutex_);
+    lives_.push_back(std::move(pipe.second));
+    return result;
+}
+
+void MortalInstances::die(std::size_t index) {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    lives_.at(index).reset();
+}
+
+std::size_t MortalInstances::count() const {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    return lives_.size();
+}
+
+PoolSettings PoolContract::settings() {
+    PoolSettings settings;
+    settings.maxSize = 3;
+    settings.idleTime = std::chrono::seconds(60);
+    return settings;
+}
+
+void PoolContract::setUp() {
+    PoolFixture::setUp();
+    folder_ = std::make_unique<ApplicationFolder>("");
+    Pool::Parts parts{*loop_, *factory_, *channels_, clock_, deposits_, cpu_, false};
+    parts.measureMemory = [this](const Process &process) -> std::optional<std::uint64_t> {
+        const auto found = memory_.find(process.id());
+        return found == memory_.end() ? std::nullopt : std::optional(found->second);
+    };
+    pool_ = std::make_unique<Pool>(parts, settings());
+}
+
+void PoolContract::tearDown() {
+    factory_->release();
+    pool_.reset();
+    mortals_.reset();
+    folder_.reset();
+    PoolFixture::tearDown();
+}
+
+MortalInstances &PoolContract::makeMortal() {
+    mortals_ = std::make_unique<MortalInstances>(*factory_);
+    return *mortals_;
+}
+
+Options PoolContract::inFolder() const {
+    return app(folder_->path());
+}
+
+std::string PoolContract::restartFile() const {
+    return folder_->path() + "/tmp/restart.txt";
+}
+
+void PoolContract::restart() {
+    std::filesystem::create_directory(folder_->path() + "/tmp");
+    std::ofstream(restartFile()).flush();
+    const timespec times[2] = {{++restarted_, 0}, {restarted_, 0}};
+    CPPUNIT_ASSERT_EQUAL(0, ::utimensat(AT_FDCWD, restartFile().c_str(), times, 0));
+    pool_->checkRestarts();
+}
+
+GroupSnapshot PoolContract::group(const Options &options) const {
+    for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
+        if (superGroup.name == options.groupName()) {
+            return superGroup.groups.at(0);
+        }
+    }
+    CPPUNIT_FAIL("The pool knows no " + options.groupName());
+    return {};
+}
+
+std::vector<ProcessSnapshot> PoolContract::instances(const Options &options) const {
+    return group(options).processes;
+}
+
+std::vector<InstanceId> PoolContract::instancesThat(Process::State state, const Options &options) const {
+    std::vector<InstanceId> ids;
+    for (const ProcessSnapshot &process : instances(options)) {
+        if (process.state == state) {
+            ids.push_back(process.id);
+        }
+    }
+    return ids;
+}
+
+bool PoolContract::eventuallyState(GroupState state, const Options &options) const {
+    return eventually([&] { return group(options).state == state; });
+}
+
+bool PoolContract::eventuallyServing(std::size_t count, const Options &options) const {
+    return eventually([&] {
+        const GroupSnapshot snapshot = group(options);
+        return snapshot.starting == 0 && instancesThat(Process::State::SERVING, options).size() == count;
+    });
+}
+
+unsigned PoolContract::size() const {
+    return pool_->inspect().size;
+}
+
+}  // namespace Passenger

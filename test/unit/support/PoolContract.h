@@ -1,0 +1,72 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "support/PoolFixture.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+/**
+ * Gives a DummySpawnerFactory's instances a death: each has a pipe in place of its pidfd, and dies when the pipe is closed. They still live in
+ * memory, without a process.
+ */
+class MortalInstances {
+public:
+    explicit MortalInstances(DummySpawnerFactory &factory);
+
+    /** @param index from 0, in the order of their making */
+    void die(std::size_t index);
+    std::size_t count() const;
+
+private:
+    SpawnResult make();
+
+    mutable std::mutex mutex_;
+    std::deque<FileDescriptor> lives_;
+};
+
+/** A PoolFixture that looks at the pool through its snapshot, and has an application with a real folder, so that it can be restarted. */
+class PoolContract : public PoolFixture {
+public:
+    void setUp() override;
+    void tearDown() override;
+
+protected:
+    /** From now on instances can die. */
+    MortalInstances &makeMortal();
+    /** The application with a real folder. */
+    Options inFolder() const;
+    /** Asks it to restart, by its restart file. */
+    void restart();
+
+    GroupSnapshot group(const Options &options = app()) const;
+    std::vector<ProcessSnapshot> instances(const Options &options = app()) const;
+    /** The ids of those in this state. */
+    std::vector<InstanceId> instancesThat(Process::State state, const Options &options = app()) const;
+    bool eventuallyState(GroupState state, const Options &options = app()) const;
+    bool eventuallyServing(std::size_t count, const Options &options = app()) const;
+    /** All that count for the pool's limit: those that live, and those that are being started. */
+    unsigned size() const;
+    /** Settings as setUp() made them, for configure(). */
+    static PoolSettings settings();
+
+    /** What instances use, in bytes, by id. */
+    std::map<InstanceId, std::uint64_t> memory_;
+    std::unique_ptr<ApplicationFolder> folder_;
+
+private:
+    std::string restartFile() const;
+    /** Makes instances as long as there is a pool. */
+    std::unique_ptr<MortalInstances> mortals_;
+    /** Grows with each restart. */
+    time_t restarted_ = 1000;
+};
+
+}  // namespace Passenger
