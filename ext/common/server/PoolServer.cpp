@@ -40,23 +40,27 @@ PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
       wakePair_(makeSeqPacketPair()),
       children_(loop, pool),
       context_{loop, pool, children_, makeAgentId(), wakePair_.second, std::move(complete)} {
-    wakeWatcher_ =
-        std::make_unique<DescriptorWatcher>(loop, wakePair_.first.get(), DescriptorWatcher::READABLE, [this](int) {
-            loop_.assertOnLoop();
-            woken();
-        });
-    acceptWatcher_ =
-        std::make_unique<DescriptorWatcher>(loop, serverSocket_.get(), DescriptorWatcher::READABLE, [this](int) {
-            loop_.assertOnLoop();
-            accept();
-        });
+    // On the loop, because the callbacks use the watchers; so does their end.
+    loop_.runSync([this] {
+        loop_.assertOnLoop();
+        wakeWatcher_ =
+            std::make_unique<DescriptorWatcher>(loop_, wakePair_.first.get(), DescriptorWatcher::READABLE, [this](int) {
+                loop_.assertOnLoop();
+                woken();
+            });
+        acceptWatcher_ =
+            std::make_unique<DescriptorWatcher>(loop_, serverSocket_.get(), DescriptorWatcher::READABLE, [this](int) {
+                loop_.assertOnLoop();
+                accept();
+            });
+    });
 }
 
 PoolServer::~PoolServer() {
-    acceptWatcher_.reset();
-    wakeWatcher_.reset();
     loop_.runSync([this] {
         loop_.assertOnLoop();
+        acceptWatcher_.reset();
+        wakeWatcher_.reset();
         connections_.clear();
     });
 }

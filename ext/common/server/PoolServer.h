@@ -40,8 +40,8 @@ private:
     Children children_;
     ConnectionContext context_;
     std::map<Connection *, std::unique_ptr<Connection>> connections_ GUARDED_BY(EventLoop::role);
-    std::unique_ptr<DescriptorWatcher> acceptWatcher_;
-    std::unique_ptr<DescriptorWatcher> wakeWatcher_;
+    std::unique_ptr<DescriptorWatcher> acceptWatcher_ GUARDED_BY(EventLoop::role);
+    std::unique_ptr<DescriptorWatcher> wakeWatcher_ GUARDED_BY(EventLoop::role);
 };
 
 }  // namespace Passenger
