@@ -35,7 +35,9 @@ class BootSweepTest : public SpawningFixture {
         puts "leader #{spawn('exec setsid sleep 1000')}."
         Process.wait(fork { puts "orphan #{spawn('sleep 1000')}."; exit! })
         output = $stdout.dup
-        Process.wait(fork { Process.daemon; output.puts "daemon #{Process.pid}."; sleep })
+        told, tell = IO.pipe
+        Process.wait(fork { Process.daemon; output.puts "daemon #{Process.pid}."; tell.puts; sleep })
+        told.gets
     )";
 
     Options options(const std::string &method) const {
