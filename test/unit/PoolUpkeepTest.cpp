@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 
@@ -232,7 +233,7 @@ public:
     void testARestartMakesAFailedApplicationTryAtOnce() {
         Options options = inFolder();
         options.minInstances = 2;
-        unsigned spawns = 0;
+        std::atomic<unsigned> spawns{0};
         factory_->beforeSpawn = [&](const Options &) {
             if (++spawns == 2) {
                 throw SpawnException("the second one fails");
