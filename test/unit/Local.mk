@@ -115,6 +115,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/PoolScript.h \
     %D%/support/PoolWorld.cpp \
     %D%/support/PoolWorld.h \
+    %D%/support/Sanitizer.h \
     %D%/support/SmallLog.cpp \
     %D%/support/SmallLog.h \
     %D%/support/SpawningFixture.cpp \

@@ -22,15 +22,8 @@
 #include "io/SocketPair.h"
 #include "support/Eventually.h"
 #include "support/PoolFixture.h"
+#include "support/Sanitizer.h"
 #include "support/TestThread.h"
-
-#if defined(__SANITIZE_THREAD__)
-#define UNDER_THREAD_SANITIZER
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define UNDER_THREAD_SANITIZER
-#endif
-#endif
 
 namespace Passenger {
 
@@ -39,11 +32,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr unsigned TESTS = 9;
-#ifdef UNDER_THREAD_SANITIZER
-constexpr unsigned DESTRUCTIONS = 1000;
-#else
-constexpr unsigned DESTRUCTIONS = 180;
-#endif
+constexpr unsigned DESTRUCTIONS = THREAD_SANITIZED ? 1000 : 180;
 
 /** How many pools one test destroys. */
 unsigned destructions() {

@@ -16,6 +16,7 @@
 #include "base/Log.h"
 #include "support/LeakCheck.h"
 #include "support/PoolWorld.h"
+#include "support/Sanitizer.h"
 
 namespace Passenger {
 
@@ -26,6 +27,8 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t APPS = 1000;
 constexpr unsigned POOL_SIZE = 50;
+/** How long requests come. */
+constexpr milliseconds TIME = SANITIZED ? 10s : 60s;
 /** What happens within one is taken together. */
 constexpr milliseconds TICK = 20ms;
 constexpr milliseconds LONGEST_BOOT = 1000ms;
@@ -236,7 +239,7 @@ public:
 
     void testAThousandApplicationsShareAPoolAndNoneStarves() {
         Simulation simulation;
-        simulation.run(60s, 2.0);
+        simulation.run(TIME, 2.0);
         simulation.finish(60s);
         judge(simulation);
     }
@@ -244,7 +247,7 @@ public:
     void testAGreedyApplicationDoesNotKeepOthersFromTheirTurn() {
         constexpr std::size_t GREEDY = 500;
         Simulation simulation;
-        simulation.runWithGreed(30s, 1.0, GREEDY, 300);
+        simulation.runWithGreed(TIME / 2, 1.0, GREEDY, 300);
         simulation.finish(60s);
         judge(simulation, GREEDY);
     }

@@ -11,26 +11,17 @@
 
 #include <fmt/format.h>
 
+#include "ProgressListener.h"
 #include "base/Log.h"
 #include "support/LeakCheck.h"
 #include "support/PoolScript.h"
+#include "support/Sanitizer.h"
 
 namespace Passenger {
 
 namespace {
 
 using namespace std::chrono_literals;
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define PASSENGER_SANITIZED
-#endif
-#endif
-#if defined(PASSENGER_SANITIZED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool SANITIZED = true;
-#else
-constexpr bool SANITIZED = false;
-#endif
 
 constexpr std::size_t SCRIPT_LENGTH = 5000;
 /** Without a wish: fewer where they take longer than this. A million take half a minute on one core, and ten times as long with a
@@ -57,7 +48,8 @@ class PoolModelTest : public LeakCheck {
         if (script.play().empty()) {
             return;
         }
-        ::alarm(120);
+        // Many runs more, and then a report.
+        ::alarm(ProgressListener::TEST_LIMIT_SECONDS);
         script.shorten();
         std::vector<std::string> story;
         std::string text = fmt::format("{}; again with PASSENGER_TEST_SEED={} PASSENGER_TEST_OPERATIONS={}\n",
