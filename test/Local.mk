@@ -7,7 +7,8 @@ include %D%/benchmark/Local.mk
 # The sample applications.
 EXTRA_DIST += %D%/stub
 
-# What the suites need to know; the same for `make check` and for one suite alone.
+# What the suites need to know; the same for `make check` and for one suite alone. To ThreadSanitizer: tests of what aborts fork, and
+# the child may start threads.
 TEST_ENVIRONMENT = \
     BUILD_DIR='$(abs_top_builddir)' \
     SOURCE_DIR='$(abs_top_srcdir)' \
@@ -17,7 +18,7 @@ TEST_ENVIRONMENT = \
     HTTPD='$(HTTPD)' \
     APXS='$(APXS)' \
     RUBY='$(RUBY)' \
-    TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/test/unit/support/thread_sanitizer.supp:$$TSAN_OPTIONS"
+    TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/test/unit/support/thread_sanitizer.supp:die_after_fork=0:$$TSAN_OPTIONS"
 RUN_TESTS = $(TEST_ENVIRONMENT) $(RUBY) $(top_srcdir)/script/run-tests
 
 .PHONY: test unit unit-programs ruby-test integration
