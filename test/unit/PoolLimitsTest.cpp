@@ -15,6 +15,7 @@ class PoolLimitsTest : public PoolContract {
     CPPUNIT_TEST(testManyRestartsOfABusyApplicationExceedNoLimitByTwo);
     CPPUNIT_TEST(testManyRestartsExceedTheApplicationsLimitByOneAtMost);
     CPPUNIT_TEST(testApplicationsOfAFullPoolDeployOneAfterTheOther);
+    CPPUNIT_TEST(testALoweredMaximumHoldsForWhoComesBack);
     CPPUNIT_TEST_SUITE_END();
 
     GroupState state() const {
@@ -94,6 +95,16 @@ public:
         CPPUNIT_ASSERT(eventuallyVersion(2));
         CPPUNIT_ASSERT(eventually([&] { return group(other).version == 2; }));
         CPPUNIT_ASSERT(eventually([this] { return size() == 2; }));
+    }
+
+    void testALoweredMaximumHoldsForWhoComesBack() {
+        warmUp(3, inFolder());
+        setMax(1);
+        restart();
+        CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
+        advance(10s, 1s);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
     }
 };
 
