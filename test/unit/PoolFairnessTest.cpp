@@ -247,7 +247,7 @@ public:
     void testAGreedyApplicationDoesNotKeepOthersFromTheirTurn() {
         constexpr std::size_t GREEDY = 500;
         Simulation simulation;
-        simulation.runWithGreed(TIME / 2, 1.0, GREEDY, 300);
+        simulation.runWithGreed(std::min<milliseconds>(TIME, 30s), 1.0, GREEDY, 300);
         simulation.finish(60s);
         judge(simulation, GREEDY);
     }
