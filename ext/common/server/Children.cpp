@@ -5,6 +5,14 @@
 
 namespace Passenger {
 
+Children::~Children() {
+    // Their watchers wait for the callback that may be running, and it wants the map.
+    loop_.runSync([this] {
+        loop_.assertOnLoop();
+        children_.clear();
+    });
+}
+
 std::uint32_t Children::introduce(pid_t pid, FileDescriptor board) {
     const auto known = children_.find(pid);
     if (known != children_.end()) {

@@ -17,11 +17,12 @@ namespace Passenger {
  * The processes that send requests (httpd's children): each has a slot, a board, and a pidfd that tells of its end. Then what it had in
  * flight is withdrawn, and its channels are forgotten everywhere.
  *
- * Owned by PoolServer. Used on the event loop only.
+ * Owned by PoolServer. Used on the event loop only, but destroyed outside it.
  */
 class Children {
 public:
     Children(EventLoop &loop, Pool &pool) : loop_(loop), pool_(pool) {}
+    ~Children();
 
     /** The slot of this process, which introduced itself with this board. A process that is known already keeps its first board.
      *  @param pid as the kernel says. @throws SystemException (it is gone), ProtocolException (no board) */
