@@ -27,6 +27,7 @@ class PoolTest : public PoolFixture {
     CPPUNIT_TEST(testAFullPoolEvictsTheInstanceThatHasBeenIdleForTheLongestTime);
     CPPUNIT_TEST(testABusyInstanceIsNeverEvicted);
     CPPUNIT_TEST(testALoweredMaximumEndsNobodyAndStartsNobody);
+    CPPUNIT_TEST(testIdleInstancesAboveALoweredMaximumEnd);
     CPPUNIT_TEST(testALoweredMaximumStillLetsOtherApplicationsIn);
     CPPUNIT_TEST(testARaisedMaximumServesWhoWaits);
     CPPUNIT_TEST(testActiveInstancesAreThoseWithASession);
@@ -189,6 +190,14 @@ public:
         first.reset();
         CPPUNIT_ASSERT(waiter->comes());
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testIdleInstancesAboveALoweredMaximumEnd() {
+        warmUp(3);
+        const SessionPtr session = get();
+        setMax(2);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
     }
 
     void testALoweredMaximumStillLetsOtherApplicationsIn() {

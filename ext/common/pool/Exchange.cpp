@@ -110,7 +110,8 @@ void Exchange::enqueue() {
             RequestQueue::send(link_->sending.get(), requestHeader(), body_.headInRequest(), request_.body);
         if (outcome == RequestQueue::Outcome::QUEUED) {
             host_->board().sent(channel_->boardEntry());
-            if (inFlight > capacity && link_->memory->marks.askForMore()) {
+            // Read anew: it may have fallen since, and whoever looked then did not see this request.
+            if (inFlight > host_->generations().capacity(link_->groupSlot) && link_->memory->marks.askForMore()) {
                 host_->wakeAgent();
             }
             return;

@@ -127,7 +127,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     if (!line_->current()) {
         newLine();
     }
-    expecting_ = true;
+    expecting_ = serving() == 0;
     rescale();
     return line_->attachment();
 }

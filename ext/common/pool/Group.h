@@ -73,6 +73,10 @@ public:
 
     /** Starts what is needed and allowed, and says when to look again. Called whenever the need or the room may have grown. */
     void rescale() REQUIRES(poolLock);
+    /** Whether requests wait that may need another instance. */
+    bool asks() const REQUIRES(poolLock) {
+        return line_ ? line_->marks().wanted() : !waiters_.empty();
+    }
     /** Its date on the agenda has come. */
     void attend(MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
     /** All instances that live or are being started: what counts for the pool's limit. */
@@ -87,8 +91,15 @@ public:
     std::vector<pid_t> pids() const REQUIRES(poolLock);
     /** Whether an instance takes another one's place at this moment: then the limits may be exceeded by one. */
     bool replacing() const REQUIRES(poolLock);
+    /** Whether an instance that was to replace something is on its way, be it still of use or not. */
+    bool startingReplacement() const REQUIRES(poolLock) {
+        return replacements_ > 0;
+    }
     /** Whether it has as many as it may. */
     bool atLimit() const REQUIRES(poolLock);
+
+    // ----- GroupShrinking.cpp: what it can do without
+
     RoomRequest roomRequest() const REQUIRES(poolLock);
     /** Nothing: there is no instance that could go. */
     std::optional<RoomCandidate> roomCandidate() const REQUIRES(poolLock);
@@ -189,9 +200,11 @@ private:
     void plan(MonotonicTime now) REQUIRES(poolLock);
     unsigned maxInstances() const REQUIRES(poolLock);
     unsigned inFlight() const REQUIRES(poolLock);
+    bool busy(const Process &process) const REQUIRES(poolLock);
+
+    // GroupShrinking.cpp
     std::chrono::nanoseconds idleInterval() const REQUIRES(poolLock);
     void collectIdle(MonotonicTime now) REQUIRES(poolLock);
-    bool busy(const Process &process) const REQUIRES(poolLock);
     ProcessPtr leastNeeded() const REQUIRES(poolLock);
 
     // GroupInspection.cpp
@@ -199,7 +212,9 @@ private:
     ProcessSnapshot inspect(const Process &process, MonotonicTime now) const REQUIRES(poolLock);
 
     // GroupSpawning.cpp: the way from a spawner to an instance that serves.
-    bool startSpawn(SpawnTask task) REQUIRES(poolLock);
+    bool startSpawn(const SpawnTask &task) REQUIRES(poolLock);
+    void begun(const SpawnTask &task) REQUIRES(poolLock);
+    void concluded(const SpawnTask &task) REQUIRES(poolLock);
     SpawnTask growTask() REQUIRES(poolLock);
     void runSpawn(const SpawnTask &task) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
@@ -217,6 +232,7 @@ private:
     void deployFailed(const GetFailure &failure) REQUIRES(poolLock);
     void dropDeployment() REQUIRES(poolLock);
     void dropStandby() REQUIRES(poolLock);
+    void discard(const ProcessPtr &process) REQUIRES(poolLock);
     bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
     void standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     void activateStandby(AfterUnlock &after) REQUIRES(poolLock);
@@ -235,6 +251,8 @@ private:
     void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void bury(ProcessPtr process) REQUIRES(poolLock);
     void buryLater(SpawnerPointer spawner) REQUIRES(poolLock);
+    void release(SpawnerPointer spawner) REQUIRES(poolLock);
+    unsigned capacity() const REQUIRES(poolLock);
 
     Pool &pool_;
     PoolContext &context_;
@@ -273,6 +291,8 @@ private:
 
     // Instances.
     unsigned starting_ GUARDED_BY(poolLock) = 0;
+    /** Of those that are starting: to replace something. */
+    unsigned replacements_ GUARDED_BY(poolLock) = 0;
     /** The worn instance whose successor is on its way. */
     InstanceId beingReplaced_ GUARDED_BY(poolLock);
     /** So many are wanted again, after a restart or a death. */

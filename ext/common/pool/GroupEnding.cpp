@@ -52,7 +52,7 @@ void Group::clear() {
 void Group::shutDown(AfterUnlock &after) {
     shutDown_ = true;
     if (spawner_) {
-        spawner_->cancel();
+        buryLater(std::move(spawner_));
     }
     beginnings_.cancel();
     refuseAll(GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"}, after);
@@ -80,10 +80,19 @@ void Group::closeLineIfUnused() {
     }
 }
 
+/** How many requests its instances can run at once. */
+unsigned Group::capacity() const {
+    unsigned sum = 0;
+    for (const ProcessPtr &process : processes_) {
+        sum += process->state == Process::State::SERVING ? process->socket.concurrency : 0;
+    }
+    return sum;
+}
+
 /** Tells the children which generation to use, and how many requests it can run at once. */
 void Group::publish() {
     if (line_) {
-        line_->publish(serving() * options_.threads);
+        line_->publish(capacity());
     }
 }
 
@@ -224,6 +233,11 @@ void Group::bury(ProcessPtr process) {
 
 void Group::buryLater(SpawnerPointer spawner) {
     spawner->cancel();
+    release(std::move(spawner));
+}
+
+/** Gives up what may be the last reference to a Spawner. */
+void Group::release(SpawnerPointer spawner) {
     oldSpawners_.push_back(std::move(spawner));
     // Ending one blocks, so the last reference must go in the thread.
     const auto all = std::make_shared<std::vector<SpawnerPointer>>(std::move(oldSpawners_));

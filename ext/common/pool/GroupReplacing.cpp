@@ -45,6 +45,10 @@ void Group::restart() {
 
 /** Starts the first instance of the new version, if there may be one more. */
 void Group::deploy() {
+    if (standby_ || (serving() == 0 && starting_ > 0)) {
+        // What is on its way serves meanwhile, if it comes.
+        return;
+    }
     if (serving() == 0) {
         // Nothing is left that would serve meanwhile: it comes like any first instance.
         buryLater(std::exchange(spawner_, std::move(deployment_->spawner)));
@@ -115,7 +119,7 @@ void Group::retireOlderThan(std::uint64_t version) {
 }
 
 bool Group::mayAlwaysRestart() const {
-    if (starting_ > 0 || deployment_ || processes_.empty()) {
+    if (starting_ > 0 || deployment_ || standby_ || processes_.empty() || processes_.back()->version() != version_) {
         return false;
     }
     return lastBusy_ > processes_.back()->since() || (line_ ? line_->marks().peak() > 0 : peak_ > 0);
@@ -139,7 +143,7 @@ bool Group::mustStandBy(const SpawnTask &task) const {
 }
 
 void Group::standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) {
-    starting_--;
+    concluded(task);
     process->state = Process::State::STANDBY;
     standby_ = Standby{process, task};
     takeOver(task);
@@ -158,12 +162,12 @@ void Group::activateStandby(AfterUnlock &after) {
         pool_.roomMayHaveCome();
         return;
     }
-    if (living() > 0) {
+    if (draining() > 0) {
         return;
     }
     const Standby standby = std::move(*standby_);
     standby_.reset();
-    starting_++;
+    begun(standby.task);
     if (!line_) {
         join(standby.task, standby.process, after);
         after.push_back([this, process = standby.process] { watch(process); });
@@ -180,11 +184,17 @@ void Group::activateStandby(AfterUnlock &after) {
 
 void Group::dropStandby() {
     if (standby_) {
-        // Its control socket's end ends it.
-        standby_->process->state = Process::State::DEAD;
-        bury(std::move(standby_->process));
+        discard(standby_->process);
+        release(std::move(standby_->task.spawner));
         standby_.reset();
     }
+}
+
+/** An instance that has served nothing, and will not. */
+void Group::discard(const ProcessPtr &process) {
+    process->state = Process::State::DEAD;
+    process->kill();
+    bury(process);
 }
 
 // ----- Single instances

@@ -19,12 +19,10 @@ constexpr std::uint64_t RECENT = 1024;
 /** How often a line is looked at in which requests wait. */
 constexpr milliseconds SHORTEST_LOOK{5};
 constexpr milliseconds LONGEST_LOOK{50};
+/** How often a full pool is looked at for room: who pulls tells nobody when it has become idle. */
+constexpr milliseconds ROOM_LOOK{100};
 /** How often it is looked at whether there is room for instances in reserve. */
 constexpr milliseconds RESERVE_LOOK{1000};
-/** How often it is looked at whether instances are needed. */
-constexpr milliseconds SHORTEST_IDLE_LOOK{100};
-constexpr milliseconds LONGEST_IDLE_LOOK{10000};
-constexpr int IDLE_LOOKS = 8;
 
 }  // namespace
 
@@ -84,7 +82,8 @@ bool Group::atLimit() const {
 }
 
 bool Group::replacing() const {
-    return standby_ || findProcess(beingReplaced_) || (deployment_ && deployment_->started && living() > 0) ||
+    return standby_ || findProcess(beingReplaced_) ||
+           (deployment_ && deployment_->started && living() > 0) ||
            std::any_of(processes_.begin(), processes_.end(), [](const ProcessPtr &process) {
                return process->state == Process::State::DRAINING && process->replaced;
            });
@@ -123,10 +122,11 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
 /** The boards are read only when more is in flight than can run at once. */
 void Group::lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) {
     lineSince_.reset();
-    if (snapshot.serving > 0 && inFlight() > snapshot.serving * snapshot.threads) {
+    const bool more = inFlight() > capacity();
+    if (snapshot.serving > 0 && more) {
         readStatistics(now);
     }
-    if (line_->current() && (snapshot.serving == 0 || inFlight() > snapshot.serving * snapshot.threads)) {
+    if (line_->current() && (snapshot.serving == 0 || more)) {
         const Line::Waiting waiting = line_->waiting();
         snapshot.waiting = waiting.count;
         lineSince_ = waiting.since;
@@ -169,16 +169,23 @@ void Group::rescale() {
 void Group::grow(MonotonicTime now) {
     // While a new version is on its way, one more of the old would be in vain; and with some spawners it would be of the new.
     const bool hold = standby_ || deployment_ || !backoff_.mayTry(now);
-    unsigned missing = hold ? 0 : instancesToStart(scaling(now));
+    const ScalingSnapshot snapshot = scaling(now);
+    unsigned missing = hold ? 0 : instancesToStart(snapshot);
     if (backoff_.failing()) {
         missing = std::min(missing, starting_ == 0 ? 1U : 0U);
     }
-    while (missing > 0 && pool_.admit(*this, now) && startSpawn(growTask())) {
-        missing--;
+    try {
+        while (missing > 0 && pool_.admit(*this, now) && startSpawn(growTask())) {
+            missing--;
+        }
+    } catch (const std::exception &error) {
+        // No descriptors for a line; it is tried again.
+        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name_, error.what());
     }
     if (missing == 0) {
         pool_.satisfied(*this);
-        if (line_ && inFlight() <= serving() * options_.threads) {
+        if (line_ && inFlight() <= capacity()) {
+            // plan() looks once more: a child may just have found that it is wanted already.
             line_->marks().clearWanted();
         }
     }
@@ -191,17 +198,22 @@ void Group::plan(MonotonicTime now) {
     if (const std::optional<MonotonicTime> deadline = waiters_.nextDeadline()) {
         at(*deadline);
     }
-    const bool requestsWait = !waiters_.empty() || (line_ && (line_->marks().wanted() || lineSince_));
+    const bool requestsWait =
+        !waiters_.empty() || (line_ && (line_->marks().wanted() || lineSince_ || inFlight() > capacity()));
     const bool somethingToDo = requestsWait || restoreTo_ > serving() || deployment_ ||
                                (used_ && serving() < options_.minInstances) ||
                                std::any_of(processes_.begin(), processes_.end(),
                                            [](const ProcessPtr &process) { return !process->worn.empty(); });
-    if (standby_ && living() == 0) {
+    if (standby_ && draining() == 0) {
         // An instance in memory that was idle is gone at once, without an end to wait for.
         at(now);
     }
     if (somethingToDo && !backoff_.mayTry(now)) {
         at(backoff_.notBefore());
+    } else if (requestsWait && line_ && (standby_ || deployment_)) {
+        at(now + RESERVE_LOOK);
+    } else if (requestsWait && pool_.wantsRoom(*this)) {
+        at(now + ROOM_LOOK);
     } else if (requestsWait) {
         at(now + std::clamp<nanoseconds>(recent_.quantile(0.5), SHORTEST_LOOK, LONGEST_LOOK));
     } else if (pool_.wantsRoom(*this)) {
@@ -234,105 +246,6 @@ void Group::attend(MonotonicTime now, AfterUnlock &after) {
         nextIdleLook_ = now + idleInterval();
     }
     rescale();
-}
-
-// ----- Shrinking
-
-nanoseconds Group::idleInterval() const {
-    const nanoseconds idleTime = context_.settings.idleTime;
-    // With no idle time nothing ends for being idle, but other things are looked at on the way.
-    return idleTime == nanoseconds(0)
-               ? LONGEST_IDLE_LOOK
-               : std::clamp<nanoseconds>(idleTime / IDLE_LOOKS, SHORTEST_IDLE_LOOK, LONGEST_IDLE_LOOK);
-}
-
-/** Ends instances that were not needed for the idle time. */
-void Group::collectIdle(MonotonicTime now) {
-    const unsigned current = inFlight();
-    const unsigned peak = line_ ? line_->takePeak() : std::max(peak_, current);
-    peak_ = current;
-    if (peak > 0) {
-        lastBusy_ = now;
-    }
-    if (line_) {
-        readStatistics(now);
-    }
-    endSlowDrains(now);
-    idle_.note(now, peak, context_.settings.idleTime);
-    unsigned surplus =
-        idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, options_.threads);
-    // The youngest go first: they have the least of what an application warms up.
-    const std::vector<ProcessPtr> candidates(processes_.rbegin(), processes_.rend());
-    for (const ProcessPtr &process : candidates) {
-        if (surplus == 0) {
-            break;
-        }
-        if (process->state == Process::State::SERVING && !busy(*process)) {
-            Log::info("event=instance.idle app=\"{}\" pid={}", name_, process->pid());
-            counters_.idled++;
-            restoreTo_ = 0;
-            retire(process);
-            surplus--;
-        }
-    }
-    closeLineIfUnused();
-}
-
-RoomRequest Group::roomRequest() const {
-    RoomRequest request;
-    request.serving = serving();
-    request.minInstances = options_.minInstances;
-    request.oldestWaiter = line_ ? lineSince_ : demand().since;
-    return request;
-}
-
-/** The instance that would go: an idle one, unused for the longest time, or else the one that has served longest. */
-ProcessPtr Group::leastNeeded() const {
-    ProcessPtr least;
-    bool leastBusy = true;
-    for (const ProcessPtr &process : processes_) {
-        if (process->state != Process::State::SERVING) {
-            continue;
-        }
-        const bool isBusy = busy(*process);
-        const bool before =
-            !least || (leastBusy && !isBusy) || (leastBusy == isBusy && !isBusy && process->lastUsed < least->lastUsed);
-        if (before) {
-            least = process;
-            leastBusy = isBusy;
-        }
-    }
-    return least;
-}
-
-std::optional<RoomCandidate> Group::roomCandidate() const {
-    const ProcessPtr process = leastNeeded();
-    if (!process) {
-        return std::nullopt;
-    }
-    RoomCandidate candidate;
-    candidate.serving = serving();
-    candidate.minInstances = options_.minInstances;
-    candidate.idle = !busy(*process);
-    candidate.oldestWaiter = roomRequest().oldestWaiter;
-    // Who pulls says nothing when it is done; the Group's last request stands for all of them.
-    candidate.lastNeeded = line_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
-    candidate.servingSince = process->since();
-    return candidate;
-}
-
-void Group::evict() {
-    const ProcessPtr process = leastNeeded();
-    Log::info("event=instance.evicted app=\"{}\" pid={}", name_, process->pid());
-    counters_.evicted++;
-    restoreTo_ = 0;
-    if (serving() <= options_.minInstances) {
-        // Until its next request, it has no claim to its minimum.
-        used_ = false;
-    }
-    retire(process);
-    closeLineIfUnused();
-    plan(context_.clock.now());
 }
 
 }  // namespace Passenger

@@ -39,17 +39,31 @@ Group::SpawnTask Group::growTask() {
 }
 
 /** False: no thread is to be had; whoever comes next tries again. */
-bool Group::startSpawn(SpawnTask task) {
+bool Group::startSpawn(const SpawnTask &task) {
     try {
         // The thread needs our lock first.
-        context_.threads.run("spawn", [this, task = std::move(task)] { runSpawn(task); });
+        context_.threads.run("spawn", [this, task] { runSpawn(task); });
     } catch (const std::exception &error) {
         Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name_, error.what());
         return false;
     }
-    starting_++;
+    begun(task);
     context_.cpu.claim();
     return true;
+}
+
+void Group::begun(const SpawnTask &task) {
+    starting_++;
+    replacements_ += task.purpose == SpawnTask::Purpose::GROW ? 0 : 1;
+}
+
+void Group::concluded(const SpawnTask &task) {
+    starting_--;
+    replacements_ -= task.purpose == SpawnTask::Purpose::GROW ? 0 : 1;
+    if (task.purpose == SpawnTask::Purpose::REPLACE) {
+        // Also if nobody wants it any more.
+        beingReplaced_ = InstanceId();
+    }
 }
 
 /** In a background thread. */
@@ -94,22 +108,30 @@ bool Group::wanted(const SpawnTask &task) const {
     if (deployment_ && deployment_->version == task.version) {
         return true;
     }
-    return task.version == version_ && (!line_ || (task.line && line_->current() == task.line));
+    return task.version == version_ && (!line_ || line_->current());
 }
 
+/** In a background thread. */
 void Group::started(const SpawnTask &task, const ProcessPtr &process) {
     process->socket.concurrency = task.options.threads;
     AfterUnlock after;
-    bool standsBy = false;
+    bool goesOn = false;
     {
         const PoolGuard guard(context_);
-        standsBy = wanted(task) && mustStandBy(task);
-        if (standsBy) {
+        if (!wanted(task)) {
+            // Its version is over, or the application went down.
+            concluded(task);
+            discard(process);
+            rescale();
+            pool_.roomMayHaveCome();
+        } else if (mustStandBy(task)) {
             standBy(task, process, after);
+        } else {
+            goesOn = true;
         }
     }
     run(after);
-    if (!standsBy) {
+    if (goesOn) {
         putToWork(task, process);
     }
 }
@@ -134,16 +156,22 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     Frame serve(FrameType::SERVE);
     FileDescriptor claims;
     FileDescriptor marks;
+    LineGenerationPtr line;
     {
         const PoolGuard guard(context_);
+        claims = line_->claims().memory().descriptor().duplicate();
+        marks = line_->marks().memory().readOnlyDescriptor();
+        // A new version's, or the present one, which may be another than when the instance was ordered.
+        line = deployment_ && deployment_->version == task.version ? task.line : line_->current();
+        if (!line) {
+            throw SpawnException(name_ + " went down meanwhile");
+        }
         const std::optional<CellRange> cells = line_->allocate(task.options.threads);
         if (!cells) {
             throw SpawnException(
                 fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
         }
         process.socket.cells = *cells;
-        claims = line_->claims().memory().descriptor().duplicate();
-        marks = line_->marks().memory().readOnlyDescriptor();
     }
     serve.add(std::uint64_t{process.socket.cells.first});
     serve.add(std::uint64_t{process.socket.cells.count});
@@ -151,7 +179,7 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     serve.add(std::uint64_t{task.options.maxRequests});
     try {
         const CancelSwitch::Watch watch(beginnings_, process.parts().control.descriptor());
-        process.beginToServe(serve, {task.line->queue.receivingEnd().get(), claims.get(), marks.get()},
+        process.beginToServe(serve, {line->queue.receivingEnd().get(), claims.get(), marks.get()},
                              task.options.startTimeout);
     } catch (const std::exception &error) {
         const SpawnResult &parts = process.parts();
@@ -168,11 +196,7 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
 
 void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) {
     const MonotonicTime now = context_.clock.now();
-    starting_--;
-    if (task.purpose == SpawnTask::Purpose::REPLACE) {
-        // Also if nobody wants it any more.
-        beingReplaced_ = InstanceId();
-    }
+    concluded(task);
     counters_.spawned++;
     process->state = Process::State::SERVING;
     processes_.push_back(process);
@@ -190,7 +214,9 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
         backoff_.spawnSucceeded();
         failure_.reset();
         expecting_ = false;
-        idle_.restart(now);
+        if (task.purpose == SpawnTask::Purpose::GROW) {
+            idle_.restart(now);
+        }
         if (line_) {
             readStatistics(now);
         }
@@ -229,10 +255,7 @@ void Group::watch(const ProcessPtr &process) {
 }
 
 void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) {
-    starting_--;
-    if (task.purpose == SpawnTask::Purpose::REPLACE) {
-        beingReplaced_ = InstanceId();
-    }
+    concluded(task);
     const bool deploying = deployment_ && deployment_->version == task.version;
     if (shutDown_ || (task.version != version_ && !deploying)) {
         // It was cancelled.
@@ -251,8 +274,10 @@ void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &
     if (deploying) {
         deployFailed(failure);
     }
-    restoreTo_ = 0;
-    if (serving() == 0 && starting_ == 0) {
+    if (!deployment_) {
+        restoreTo_ = 0;
+    }
+    if (serving() == 0 && starting_ == 0 && !deployment_) {
         // Refused first: the queue's end would only make them ask again.
         refuseAll(failure, after);
         failure_ = failure;

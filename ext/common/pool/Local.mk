@@ -39,6 +39,7 @@ libpassenger_pool_la_SOURCES += \
     %D%/GroupName.h \
     %D%/GroupReplacing.cpp \
     %D%/GroupScaling.cpp \
+    %D%/GroupShrinking.cpp \
     %D%/GroupSpawning.cpp \
     %D%/IdlePolicy.cpp \
     %D%/IdlePolicy.h \

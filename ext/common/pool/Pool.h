@@ -77,6 +77,7 @@ public:
     // ----- PoolOperations.cpp: what people order and ask
 
     void configure(const PoolSettings &settings);
+    /** Idle instances above it end, those that are busy stay; below their number, nobody starts another one. */
     void setMax(unsigned max);
     unsigned getActive() const;
     /** Instances that live, also those that are about to end. */
@@ -151,7 +152,8 @@ private:
     unsigned size() const REQUIRES(poolLock);
     unsigned draining() const REQUIRES(poolLock);
     unsigned olderWishes(const Group &group) const REQUIRES(poolLock);
-    Group *chooseVictimFor(const Group &group, MonotonicTime now) const REQUIRES(poolLock);
+    Group *chooseVictim(const RoomRequest &request, const Group *except, MonotonicTime now) const REQUIRES(poolLock);
+    void trim() REQUIRES(poolLock);
     void arm() REQUIRES(poolLock);
     void startMemoryCheck(MonotonicTime now) REQUIRES(poolLock);
     void restart(const std::vector<Group *> &changed, const std::vector<Group *> &always) REQUIRES(poolLock);

@@ -7,6 +7,7 @@ namespace Passenger {
 void Pool::configure(const PoolSettings &settings) {
     const PoolGuard guard(context_);
     context_.settings = settings;
+    trim();
     for (Group *group : bySlot_) {
         group->rescale();
     }
@@ -15,6 +16,7 @@ void Pool::configure(const PoolSettings &settings) {
 void Pool::setMax(unsigned max) {
     const PoolGuard guard(context_);
     context_.settings.maxSize = max;
+    trim();
     roomMayHaveCome();
 }
 

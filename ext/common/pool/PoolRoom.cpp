@@ -56,7 +56,7 @@ bool Pool::admit(Group &group, MonotonicTime now) {
     const unsigned older = olderWishes(group);
     // What is ending makes room, but has not yet. More than one may have to go: the limit may have been lowered below what there is.
     while (size() + older >= max + draining()) {
-        Group *victim = chooseVictimFor(group, now);
+        Group *victim = chooseVictim(group.roomRequest(), &group, now);
         if (victim == nullptr) {
             break;
         }
@@ -65,11 +65,25 @@ bool Pool::admit(Group &group, MonotonicTime now) {
     return size() + older < max;
 }
 
-Group *Pool::chooseVictimFor(const Group &group, MonotonicTime now) const {
+/** Ends idle instances that are above the limit, since it was lowered. */
+void Pool::trim() {
+    const MonotonicTime now = context_.clock.now();
+    RoomRequest request;
+    request.minInstances = 1;
+    while (size() > context_.settings.maxSize + draining()) {
+        Group *victim = chooseVictim(request, nullptr, now);
+        if (victim == nullptr) {
+            return;
+        }
+        victim->evict();
+    }
+}
+
+Group *Pool::chooseVictim(const RoomRequest &request, const Group *except, MonotonicTime now) const {
     std::vector<Group *> groups;
     std::vector<RoomCandidate> candidates;
     for (Group *each : bySlot_) {
-        if (each == &group) {
+        if (each == except) {
             continue;
         }
         if (const std::optional<RoomCandidate> candidate = each->roomCandidate()) {
@@ -77,7 +91,7 @@ Group *Pool::chooseVictimFor(const Group &group, MonotonicTime now) const {
             candidates.push_back(*candidate);
         }
     }
-    const std::optional<std::size_t> victim = chooseVictim(group.roomRequest(), candidates, now);
+    const std::optional<std::size_t> victim = Passenger::chooseVictim(request, candidates, now);
     return victim ? groups[*victim] : nullptr;
 }
 
@@ -92,9 +106,10 @@ bool Pool::wantsRoom(const Group &group) const {
 /** The limit is exceeded by one at most, however many want to replace. Who is over it because it was lowered may replace all the same, one at
  *  a time. */
 bool Pool::admitReplacement(Group &group) {
-    const bool exceeded = std::any_of(bySlot_.begin(), bySlot_.end(),
-                                      [](const Group *each) REQUIRES(poolLock) { return each->replacing(); });
-    if ((hasRoom() || !exceeded) && (!group.atLimit() || !group.replacing())) {
+    const bool exceeded = std::any_of(bySlot_.begin(), bySlot_.end(), [](const Group *each) REQUIRES(poolLock) {
+        return each->replacing() || each->startingReplacement();
+    });
+    if ((hasRoom() || !exceeded) && (!group.atLimit() || !group.replacing()) && !group.startingReplacement()) {
         return true;
     }
     replacementWishes_.emplace(group.slot(), &group);

@@ -31,7 +31,9 @@ void Pool::upkeep() {
 void Pool::rescale() {
     const PoolGuard guard(context_);
     for (Group *group : bySlot_) {
-        group->rescale();
+        if (group->asks()) {
+            group->rescale();
+        }
     }
 }
 
@@ -107,10 +109,13 @@ std::optional<MonotonicTime> Pool::nextMemoryCheck() const {
 }
 
 void Pool::startMemoryCheck(MonotonicTime now) {
+    if (now < nextMemoryCheck_) {
+        return;
+    }
     const bool needed = std::any_of(bySlot_.begin(), bySlot_.end(), [](const Group *group) REQUIRES(poolLock) {
         return !group->limitedProcesses().empty();
     });
-    if (!parts_.measureMemory || !needed || now < nextMemoryCheck_ || context_.shuttingDown) {
+    if (!parts_.measureMemory || !needed || context_.shuttingDown) {
         return;
     }
     nextMemoryCheck_ = now + MEMORY_INTERVAL;

@@ -156,7 +156,7 @@ void Process::pause(bool on) {
 }
 
 void Process::kill() {
-    if (parts_.pidFd) {
+    if (parts_.pidFd && pid_ > 0) {
         signalPidFd(parts_.pidFd, SIGKILL);
     }
 }

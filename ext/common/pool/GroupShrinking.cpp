@@ -1,0 +1,126 @@
+// The part of Group about instances that it can do without, by itself or for others.
+
+#include <algorithm>
+
+#include "base/Log.h"
+#include "pool/Group.h"
+#include "pool/Pool.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+/** How often it is looked at whether instances are needed. */
+constexpr milliseconds SHORTEST_IDLE_LOOK{100};
+constexpr milliseconds LONGEST_IDLE_LOOK{10000};
+constexpr int IDLE_LOOKS = 8;
+
+}  // namespace
+
+nanoseconds Group::idleInterval() const {
+    const nanoseconds idleTime = context_.settings.idleTime;
+    // With no idle time nothing ends for being idle, but other things are looked at on the way.
+    return idleTime == nanoseconds(0)
+               ? LONGEST_IDLE_LOOK
+               : std::clamp<nanoseconds>(idleTime / IDLE_LOOKS, SHORTEST_IDLE_LOOK, LONGEST_IDLE_LOOK);
+}
+
+/** Ends instances that were not needed for the idle time. */
+void Group::collectIdle(MonotonicTime now) {
+    const unsigned current = inFlight();
+    const unsigned peak = line_ ? line_->takePeak() : std::max(peak_, current);
+    peak_ = current;
+    if (peak > 0) {
+        lastBusy_ = now;
+        used_ = true;
+    }
+    if (line_) {
+        readStatistics(now);
+    }
+    endSlowDrains(now);
+    idle_.note(now, peak, context_.settings.idleTime);
+    unsigned surplus =
+        idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, options_.threads);
+    // The youngest go first: they have the least of what an application warms up.
+    const std::vector<ProcessPtr> candidates(processes_.rbegin(), processes_.rend());
+    for (const ProcessPtr &process : candidates) {
+        if (surplus == 0) {
+            break;
+        }
+        if (process->state == Process::State::SERVING && !busy(*process)) {
+            Log::info("event=instance.idle app=\"{}\" pid={}", name_, process->pid());
+            counters_.idled++;
+            restoreTo_ = 0;
+            retire(process);
+            surplus--;
+        }
+    }
+    closeLineIfUnused();
+}
+
+RoomRequest Group::roomRequest() const {
+    RoomRequest request;
+    request.serving = serving();
+    request.minInstances = options_.minInstances;
+    request.oldestWaiter = line_ ? lineSince_ : demand().since;
+    return request;
+}
+
+/** The instance that would go: an idle one, unused for the longest time, or else the one that has served longest. */
+ProcessPtr Group::leastNeeded() const {
+    ProcessPtr least;
+    bool leastBusy = true;
+    for (const ProcessPtr &process : processes_) {
+        if (process->state != Process::State::SERVING) {
+            continue;
+        }
+        const bool isBusy = busy(*process);
+        const bool before =
+            !least || (leastBusy && !isBusy) || (leastBusy == isBusy && !isBusy && process->lastUsed < least->lastUsed);
+        if (before) {
+            least = process;
+            leastBusy = isBusy;
+        }
+    }
+    return least;
+}
+
+std::optional<RoomCandidate> Group::roomCandidate() const {
+    const ProcessPtr process = leastNeeded();
+    if (!process) {
+        return std::nullopt;
+    }
+    RoomCandidate candidate;
+    candidate.serving = serving();
+    candidate.minInstances = options_.minInstances;
+    candidate.idle = !busy(*process);
+    candidate.oldestWaiter = roomRequest().oldestWaiter;
+    // Who pulls says nothing when it is done; the Group's last request stands for all of them.
+    candidate.lastNeeded = line_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
+    candidate.servingSince = process->since();
+    return candidate;
+}
+
+void Group::evict() {
+    const ProcessPtr process = leastNeeded();
+    Log::info("event=instance.evicted app=\"{}\" pid={}", name_, process->pid());
+    counters_.evicted++;
+    restoreTo_ = 0;
+    if (serving() <= options_.minInstances) {
+        // Until its next request, it has no claim to its minimum.
+        used_ = false;
+    }
+    retire(process);
+    closeLineIfUnused();
+    const MonotonicTime now = context_.clock.now();
+    if (line_ && line_->current() && serving() == 0 && !lineSince_) {
+        // Something is in flight that no instance has taken, perhaps.
+        lineSince_ = now;
+    }
+    plan(now);
+}
+
+}  // namespace Passenger
