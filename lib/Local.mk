@@ -21,6 +21,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/max_requests.rb \
     %D%/passenger/preloader.rb \
     %D%/passenger/privileges.rb \
+    %D%/passenger/queue_pair.rb \
     %D%/passenger/rack_adapter.rb \
     %D%/passenger/reply.rb \
     %D%/passenger/request_handler.rb \

@@ -64,9 +64,10 @@ module PhusionPassenger
       @thread_count = frame.number(1)
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
       limit = frame.fields[3] ? frame.number(3) : 0
-      queue, @claims, @marks = frame.take_descriptors(3)
+      @sticky_id = frame.fields[4] ? frame.number(4) : 0
+      queue, @claims, @marks, own = frame.take_descriptors(@sticky_id.zero? ? 3 : 4)
       check_cells
-      @intake = Intake.new(queue, @thread_count) { tell(Frame::Control::PAUSE, 1) }
+      @intake = Intake.new(queue, @thread_count, own) { tell(Frame::Control::PAUSE, 1) }
       @max_requests = MaxRequests.new(limit) { tell(Frame::Control::WORN) } if limit.positive?
       Log.app = group
       AppProcess.title("RubyApp", group)
@@ -82,7 +83,8 @@ module PhusionPassenger
       adapter = RackAdapter.new(@app, @thread_count)
       @thread_count.times do |index|
         handler = RequestHandler.new(intake: @intake, claims: @claims, marks: @marks, cell: @cell + index,
-                                     channels: @channels, adapter: adapter, max_requests: @max_requests)
+                                     channels: @channels, adapter: adapter, max_requests: @max_requests,
+                                     sticky_id: @sticky_id)
         @handlers << handler
         @threads << named_thread("Passenger handler #{index}") { handler.run }
       end
@@ -130,7 +132,7 @@ module PhusionPassenger
     def pause_or_resume(frame)
       case frame.text(0)
       when "1" then @intake.pause
-      when "0" then @intake.resume and tell(Frame::Control::PAUSE, 0)
+      when "0" then @intake.resume(frame.descriptors.first) and tell(Frame::Control::PAUSE, 0)
       else raise ProtocolError, "PAUSE with #{frame.text(0).inspect}"
       end
     end

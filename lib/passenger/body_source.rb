@@ -46,7 +46,7 @@ module PhusionPassenger
 
     def receive
       @channel.receive(@buffer)
-      ticket, type, flags, _status, _head_length, _queued, _reserved, bytes = @buffer.unpack("#{Layout::Reply::HEADER}a*")
+      ticket, type, flags, _status, _head_length, _queued, _sticky_id, bytes = @buffer.unpack("#{Layout::Reply::HEADER}a*")
       return discard unless bytes && @tickets.cover?(ticket) && type == Layout::Reply::BODY
       return discard if @buffer.bytesize > Layout::MESSAGE_LIMIT
 

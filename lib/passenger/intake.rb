@@ -1,15 +1,20 @@
 # frozen_string_literal: true
 
+require_relative "queue_pair"
+
 module PhusionPassenger
-  # The receiving end of the Group's queue, and whether the threads of this instance take requests from it. Handlers wait here
-  # while they do not; the control thread pauses and resumes, the main thread finishes.
+  # The receiving end of the Group's queue, with the instance's own queue where it has one, and whether the threads of this
+  # instance take requests from it. Handlers wait here while they do not; the control thread pauses and resumes, the main thread
+  # finishes.
   class Intake
     # So often, a millisecond apart, threads are woken that sleep in reading. Most wake at once.
     WAKINGS = 100
 
-    # `threads`: how many take from it. The block is called, with the lock held, when it is paused and the last of them is idle.
-    def initialize(queue, threads, &idle)
-      @queue = queue
+    # `threads`: how many take from it. `own`: the receiving end of the instance's own queue, or nil. The block is called, with the
+    # lock held, when it is paused and the last of them is idle.
+    def initialize(queue, threads, own = nil, &idle)
+      @pair = QueuePair.new(own, queue) if own
+      @queue = @pair || queue
       @threads = threads
       @tell_idle = idle
       @lock = Mutex.new
@@ -40,16 +45,21 @@ module PhusionPassenger
         return unless @open
 
         @open = false
+        @pair&.interrupt
         tell_if_idle # handlers that had not even noticed that it was resumed
       end
       wake_readers
     end
 
-    # False: nothing has changed.
-    def resume
+    # `own`: another queue of its own, instead of the one that it had. False: nothing has changed.
+    def resume(own = nil)
       @lock.synchronize do
-        return false if @open || @finished
+        if @open || @finished
+          own&.close
+          return false
+        end
 
+        @pair&.go_on(own)
         @open = true
         @changed.broadcast
       end
@@ -59,6 +69,7 @@ module PhusionPassenger
     # Requests in work are finished, and no handler waits any longer.
     def finish
       @lock.synchronize do
+        @pair&.interrupt unless @finished
         @open = false
         @finished = true
         @changed.broadcast

@@ -14,12 +14,13 @@ module PhusionPassenger
     private_constant :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT
 
     # Messages are put together in the buffer, which the caller may use for another reply afterwards. `queued`: for how many
-    # microseconds the request was on its way, which the child is told.
-    def initialize(channel, ticket, buffer = +"", queued = 0)
+    # microseconds the request was on its way, and `sticky_id`: by what this instance is asked for again. The child is told both.
+    def initialize(channel, ticket, buffer = +"", queued = 0, sticky_id = 0)
       @channel = channel
       @ticket = ticket
       @buffer = buffer
       @queued = queued
+      @sticky_id = sticky_id
       @started = false
       @finished = false
       @skipped = false
@@ -91,7 +92,7 @@ module PhusionPassenger
     private
 
     def send_response(status, head_length, head, bytes, last)
-      message = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, @queued, 0, head, bytes]
+      message = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, @queued, @sticky_id, head, bytes]
       @channel.send_message(message.pack(RESPONSE_FORMAT, buffer: @buffer))
     end
 

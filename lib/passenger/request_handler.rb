@@ -16,8 +16,8 @@ module PhusionPassenger
     NO_CLAIM = ("\0" * Layout::Claims::CELL_LENGTH).b.freeze
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
 
-    # `max_requests` counts what was answered; nil: nobody does.
-    def initialize(intake:, claims:, marks:, cell:, channels:, adapter:, max_requests: nil)
+    # `max_requests` counts what was answered; nil: nobody does. `sticky_id`: by which children find this instance again; 0: they do not.
+    def initialize(intake:, claims:, marks:, cell:, channels:, adapter:, max_requests: nil, sticky_id: 0)
       @intake = intake
       @claims = claims
       @marks = marks
@@ -25,6 +25,7 @@ module PhusionPassenger
       @channels = channels
       @adapter = adapter
       @max_requests = max_requests
+      @sticky_id = sticky_id
       @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
@@ -109,7 +110,7 @@ module PhusionPassenger
 
     def answer(channel)
       version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
-      reply = Reply.new(channel, ticket, @out, queued_since(sent_at))
+      reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @sticky_id)
       return reply.skip if withdrawn?(channel.id, ticket)
       return refuse(reply, "version #{version}") if version != Layout::VERSION
 

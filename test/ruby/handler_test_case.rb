@@ -39,7 +39,7 @@ module PhusionPassenger
 
     def handler(app, cell)
       RequestHandler.new(intake: @intake, claims: @group.claims, marks: @group.marks, cell: cell, channels: @channels,
-                         adapter: RackAdapter.new(app, 1), max_requests: @max_requests)
+                         adapter: RackAdapter.new(app, 1), max_requests: @max_requests, sticky_id: @sticky_id || 0)
     end
 
     # Has a handler answer all that the block sends, up to the end of the queue.

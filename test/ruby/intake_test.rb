@@ -114,7 +114,7 @@ module PhusionPassenger
     end
 
     def test_threads_that_begin_during_a_pause_take_nothing
-      @intake = Intake.new(@group.receiver, 1) { @told << true }
+      @intake = intake(1)
       @intake.pause
       @group.send(channel: 7, ticket: 1)
       run_handler(HELLO, 0)
@@ -166,8 +166,12 @@ module PhusionPassenger
 
     private
 
+    def intake(count)
+      Intake.new(@group.receiver, count) { @told << true }
+    end
+
     def run_handlers(app, count)
-      @intake = Intake.new(@group.receiver, count) { @told << true }
+      @intake = intake(count)
       count.times { |cell| run_handler(app, cell) }
     end
 
@@ -194,6 +198,60 @@ module PhusionPassenger
     def add_channel(id)
       add_child(id)
       id
+    end
+  end
+  # The same where the instance has a queue of its own, too.
+  class IntakeWithOwnQueueTest < IntakeTest
+    def setup
+      super
+      @own = closing(Peers::Group.new)
+      @closers << -> { finish }
+    end
+
+    def test_each_of_many_pauses_is_told_and_no_message_of_either_queue_is_lost
+      run_handlers(HELLO, 3)
+      sender = Thread.new { 1.upto(1_000) { |ticket| [@own, @group][ticket % 2].send(channel: 7, ticket: ticket) } }
+      receiver = Thread.new { Array.new(1_000) { @child.receive.ticket } }
+      30.times do
+        @intake.pause
+        in_time { @told.pop }
+        @intake.resume
+      end
+      in_time { sender.join }
+      assert_equal (1..1_000).to_a, in_time { receiver.value }.sort
+    end
+
+    def test_what_was_sent_to_the_own_queue_during_a_pause_is_answered_after_it
+      run_handlers(HELLO, 2)
+      @intake.pause
+      in_time { @told.pop }
+      @own.send(channel: 7, ticket: 1)
+      assert_nil @child.io.wait_readable(0.05)
+      @intake.resume
+      assert_equal 200, in_time { @child.receive }.status
+    end
+
+    def test_a_queue_that_comes_with_no_end_of_a_pause_is_closed
+      run_handlers(HELLO, 1)
+      other = closing(Peers::Group.new)
+      refute @intake.resume(other.receiver)
+      assert_predicate other.receiver, :closed?
+    end
+
+    def test_what_is_left_in_the_own_queue_at_the_end_is_not_begun
+      run_handlers(HELLO, 1)
+      @intake.pause
+      in_time { @told.pop }
+      @own.send(channel: 7, ticket: 1)
+      finish
+      assert_equal [0, 0], @group.claim(0)
+      assert_nil @child.io.wait_readable(0.05)
+    end
+
+    private
+
+    def intake(count)
+      Intake.new(@group.receiver, count, @own.receiver) { @told << true }
     end
   end
 end

@@ -7,7 +7,7 @@ module PhusionPassenger
   # The other sides of the protocols, as the tests play them. They follow doc/PROTOCOLS.md by themselves and share no
   # code with what they test.
   module Peers
-    Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :queued, :reserved, :payload) do
+    Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :queued, :sticky_id, :payload) do
       def last?
         flags.anybits?(1)
       end

@@ -18,7 +18,18 @@ module PhusionPassenger
       serve(HELLO) { @group.send(channel: 7, ticket: 1, sent_at: Peers.now - 3_000_000_000) }
       message = @child.receive
       assert_includes 3_000_000..4_000_000, message.queued
-      assert_equal 0, message.reserved
+    end
+
+    def test_a_response_says_which_instance_it_is
+      body = Enumerator.new { |yielder| 2.times { yielder << "x" } }
+      @sticky_id = 0xFFFF_FFFE
+      serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 1) }
+      assert_equal [0xFFFF_FFFE, 0, 0, 0], @child.answer.last.map(&:sticky_id)
+    end
+
+    def test_without_sticky_sessions_an_instance_has_no_name
+      serve(HELLO) { @group.send(channel: 7, ticket: 1) }
+      assert_equal 0, @child.receive.sticky_id
     end
 
     def test_what_was_queued_before_a_request_was_taken_does_not_count_what_comes_after

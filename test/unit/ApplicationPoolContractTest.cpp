@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <set>
+#include <thread>
 
 #include "client/ApplicationPoolServer.h"
 #include "pool/StandardApplicationPool.h"
@@ -37,6 +39,8 @@ class ApplicationPoolContractTest : public SpawningFixture {
     CPPUNIT_TEST(testAnApplicationThatAsksForItIsRestarted);
     CPPUNIT_TEST(testAMessageSessionBringsTheAnswer);
     CPPUNIT_TEST(testAnInstanceThatWasKilledIsReplaced);
+    CPPUNIT_TEST(testRequestsForOneOfSeveralBusyInstancesAllGoThere);
+    CPPUNIT_TEST(testRequestsForAnInstanceThatDiesGoElsewhereAndNoneIsLost);
     CPPUNIT_TEST_SUITE_END_ABSTRACT();
 
     static constexpr const char *ECHO =
@@ -61,6 +65,49 @@ protected:
     }
 
     ApplicationPoolPtr pool_;
+
+    /** An answer of an application that tells its pid. */
+    struct Answered {
+        pid_t pid = 0;
+        std::uint32_t stickyId = 0;
+    };
+    /** A message session with an application whose instances can be asked for. @param stickyId 0: whoever is free */
+    Answered askFor(ApplicationPool &pool, std::uint32_t stickyId) {
+        Options application = options();
+        application.startInstances = application.minInstances = 3;
+        application.stickySessions = true;
+        application.stickyId = stickyId;
+        const SessionPtr session = pool.get(application);
+        const std::string environment = requestEnvironment("/");
+        CPPUNIT_ASSERT(!session->start({environment, "", false, false, true}));
+        std::vector<char> buffer(Session::BUFFER_SIZE);
+        const Reply reply = session->receive(buffer, -1, 20s);
+        CPPUNIT_ASSERT_MESSAGE(reply.text, reply.kind == Reply::Kind::RESPONSE && reply.last);
+        return {std::stoi(std::string(reply.body.data(), reply.body.size())), reply.stickyId};
+    }
+    /** Starts three instances, each of which takes its time. */
+    Answered startThree() {
+        folder_->setStartupFile("run ->(_) { sleep 0.02; [200, {}, [Process.pid.to_s]] }\n");
+        const Answered first = askFor(*pool_, 0);
+        CPPUNIT_ASSERT(first.stickyId != 0);
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 3; }));
+        return first;
+    }
+    /** So many requests at once, one after the other in each of the threads. */
+    std::vector<std::future<std::vector<Answered>>> askAtOnce(unsigned threads, unsigned requests,
+                                                              std::uint32_t stickyId) {
+        std::vector<std::future<std::vector<Answered>>> all;
+        for (unsigned i = 0; i < threads; i++) {
+            all.push_back(std::async(std::launch::async, [this, pool = newPool(), requests, stickyId] {
+                std::vector<Answered> answers;
+                for (unsigned j = 0; j < requests; j++) {
+                    answers.push_back(askFor(*pool, stickyId));
+                }
+                return answers;
+            }));
+        }
+        return all;
+    }
 
 public:
     void setUp() override {
@@ -213,6 +260,40 @@ public:
         const pid_t pid = answeringPid(*pool_);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(pid, SIGKILL));
         CPPUNIT_ASSERT(answeringPid(*pool_) != pid);
+    }
+
+    void testRequestsForOneOfSeveralBusyInstancesAllGoThere() {
+        const Answered wanted = startThree();
+        auto others = askAtOnce(4, 20, 0);
+        for (auto &answers : askAtOnce(4, 5, wanted.stickyId)) {
+            for (const Answered &answer : answers.get()) {
+                CPPUNIT_ASSERT_EQUAL(wanted.pid, answer.pid);
+                CPPUNIT_ASSERT_EQUAL(wanted.stickyId, answer.stickyId);
+            }
+        }
+        std::set<pid_t> pids;
+        for (auto &answers : others) {
+            for (const Answered &answer : answers.get()) {
+                pids.insert(answer.pid);
+                CPPUNIT_ASSERT((answer.pid == wanted.pid) == (answer.stickyId == wanted.stickyId));
+            }
+        }
+        CPPUNIT_ASSERT_MESSAGE("What was for nobody went to several", pids.size() > 1);
+    }
+
+    void testRequestsForAnInstanceThatDiesGoElsewhereAndNoneIsLost() {
+        const Answered wanted = startThree();
+        auto waiting = askAtOnce(6, 10, wanted.stickyId);
+        std::this_thread::sleep_for(100ms);
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(wanted.pid, SIGKILL));
+        unsigned elsewhere = 0;
+        for (auto &answers : waiting) {
+            for (const Answered &answer : answers.get()) {
+                elsewhere += answer.pid != wanted.pid ? 1 : 0;
+            }
+        }
+        CPPUNIT_ASSERT(elsewhere > 0);
+        CPPUNIT_ASSERT(askFor(*pool_, wanted.stickyId).pid != wanted.pid);
     }
 };
 

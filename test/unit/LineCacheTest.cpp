@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <map>
+
 #include "io/GenerationTable.h"
 #include "io/RequestQueue.h"
 #include "support/Expect.h"
@@ -50,13 +52,17 @@ public:
     unsigned unregistered = 0;
     bool refuses = false;
     Generation lastUnusable;
+    /** The own queues of those that serve. */
+    std::map<std::uint32_t, RequestQueue> instances;
 
 protected:
-    std::shared_ptr<QueueLink> attach(const Options &, Generation unusable) override {
+    Links attach(const Options &options, Generation unusable) override {
         attached++;
         lastUnusable = unusable;
-        return makeLink(0, generation_, queue_.sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
-                        marks_.memory().descriptor());
+        const auto instance = instances.find(options.stickyId);
+        return Links::of(makeLink(0, generation_, queue_.sendingEnd().duplicate(),
+                                  claims_.memory().readOnlyDescriptor(), marks_.memory().descriptor()),
+                         instance == instances.end() ? FileDescriptor() : instance->second.sendingEnd().duplicate());
     }
     std::optional<ChannelId> registerChannel(const FileDescriptor &, std::uint32_t) override {
         registered++;
@@ -92,12 +98,24 @@ class LineCacheTest : public LeakCheck {
     CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldChannels);
     CPPUNIT_TEST(testALinkOfTheOldAgentGetsNoChannel);
     CPPUNIT_TEST(testAFailedRegistrationLosesNothing);
+    CPPUNIT_TEST(testAnInstanceIsAskedForOnce);
+    CPPUNIT_TEST(testWhereAnInstanceDoesNotServeTheLineIsUsed);
+    CPPUNIT_TEST(testWhereStickySessionsAreOffNoInstanceIsAskedFor);
+    CPPUNIT_TEST(testAnInstanceThatIsFoundClosedIsForgotten);
+    CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
+    CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldInstances);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CountingCache> cache_;
 
     QueueLinkPtr link(Generation unusable = Generation()) {
         return cache_->link(Options(), unusable);
+    }
+    QueueLinkPtr linkTo(std::uint32_t instance, Generation unusable = Generation()) {
+        Options options;
+        options.stickySessions = true;
+        options.stickyId = instance;
+        return cache_->link(options, unusable);
     }
 
 public:
@@ -186,6 +204,60 @@ public:
         }
         cache_->refuses = false;
         CPPUNIT_ASSERT_EQUAL(0U, cache_->takeChannel(*line)->boardEntry());
+    }
+
+    void testAnInstanceIsAskedForOnce() {
+        cache_->instances[7];
+        cache_->instances[8];
+        const QueueLinkPtr first = linkTo(7);
+        CPPUNIT_ASSERT(linkTo(8) != first);
+        CPPUNIT_ASSERT(linkTo(7) == first);
+        CPPUNIT_ASSERT(link() != first);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+        CPPUNIT_ASSERT(cache_->takeChannel(*first) != nullptr);
+    }
+
+    void testWhereAnInstanceDoesNotServeTheLineIsUsed() {
+        const QueueLinkPtr line = linkTo(7);
+        CPPUNIT_ASSERT(link() == line);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
+        cache_->instances[7];
+        CPPUNIT_ASSERT_MESSAGE("It serves by now", linkTo(7)->sending.get() != line->sending.get());
+    }
+
+    void testWhereStickySessionsAreOffNoInstanceIsAskedFor() {
+        cache_->instances[7];
+        const QueueLinkPtr line = link();
+        Options options;
+        options.stickyId = 7;
+        CPPUNIT_ASSERT(cache_->link(options, Generation()) == line);
+    }
+
+    void testAnInstanceThatIsFoundClosedIsForgotten() {
+        cache_->instances[7];
+        const std::weak_ptr<const QueueLink> old = linkTo(7);
+        cache_->instances.at(7).shutDown();
+        cache_->instances.clear();
+        const QueueLinkPtr line = linkTo(7, old.lock()->generation);
+        CPPUNIT_ASSERT(line == link());
+        CPPUNIT_ASSERT(old.expired());
+    }
+
+    void testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor() {
+        cache_->instances[7];
+        const std::weak_ptr<const QueueLink> old = linkTo(7);
+        cache_->instances.at(7).shutDown();
+        cache_->instances[8];
+        linkTo(8);
+        CPPUNIT_ASSERT(old.expired());
+    }
+
+    void testANewAgentKnowsNoneOfTheOldInstances() {
+        cache_->instances[7];
+        const QueueLinkPtr old = linkTo(7);
+        cache_->replaceAgent();
+        CPPUNIT_ASSERT(linkTo(7) != old);
+        CPPUNIT_ASSERT(!cache_->takeChannel(*old));
     }
 };
 

@@ -25,6 +25,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/EventLoopTest.cpp \
     %D%/ExchangeLimitsTest.cpp \
     %D%/ExchangeStatisticsTest.cpp \
+    %D%/ExchangeStickyTest.cpp \
     %D%/ExchangeTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FolderWatchesTest.cpp \
@@ -62,6 +63,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PoolRoomTest.cpp \
     %D%/PoolScalingTest.cpp \
     %D%/PoolStandbyTest.cpp \
+    %D%/PoolStickyTest.cpp \
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \
     %D%/ProcessMemoryTest.cpp \

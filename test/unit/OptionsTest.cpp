@@ -40,6 +40,8 @@ public:
         options.maxQueueSize = 0;
         options.maxQueueTime = std::chrono::days(365) + std::chrono::milliseconds(1);
         options.rollingRestarts = false;
+        options.stickySessions = true;
+        options.stickyId = UINT32_MAX;
         options.threads = 3;
         options.startTimeout = std::chrono::seconds(17);
         options.variables = [] { return Options::Variables{{"SECRET", "a=b\nc"}, {"EMPTY", ""}}; };
@@ -58,6 +60,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, copy.maxQueueSize);
         CPPUNIT_ASSERT(copy.maxQueueTime == options.maxQueueTime);
         CPPUNIT_ASSERT(!copy.rollingRestarts);
+        CPPUNIT_ASSERT(copy.stickySessions);
+        CPPUNIT_ASSERT_EQUAL(UINT32_MAX, copy.stickyId);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));
         CPPUNIT_ASSERT(copy.variables() == options.variables());
     }

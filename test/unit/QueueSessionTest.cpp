@@ -71,10 +71,12 @@ public:
     }
 
     void testAnAnswerInOneMessage() {
+        host_->stickyId = 4711;
         host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "hello", true, 404);
         const Reply reply = receive();
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{404}, reply.status);
+        CPPUNIT_ASSERT_EQUAL(4711U, reply.stickyId);
         CPPUNIT_ASSERT_EQUAL(std::string("A: b\r\n"), std::string(reply.head));
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), bodyOf(reply));
         CPPUNIT_ASSERT(reply.last && reply.ends());
@@ -96,6 +98,7 @@ public:
         header.type = MessageType::RESPONSE;
         header.status = 200;
         header.headLength = static_cast<std::uint32_t>(head.size());
+        header.stickyId = 4711;
         const std::string start(reinterpret_cast<const char *>(&header), sizeof(header));
         host_->sendRaw(start + head.substr(0, 60000));
         host_->send(MessageType::DATA, 1, "", head.substr(60000, 30000));
@@ -103,6 +106,7 @@ public:
         const Reply reply = receive();
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE);
         CPPUNIT_ASSERT(reply.head == head);
+        CPPUNIT_ASSERT_EQUAL(4711U, reply.stickyId);
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), bodyOf(reply));
         CPPUNIT_ASSERT(reply.last);
     }

@@ -13,7 +13,7 @@ namespace {
 
 }  // namespace
 
-std::shared_ptr<QueueLink> AppLink::attach(const Options &options, Generation unusable) {
+Links AppLink::attach(const Options &options, Generation unusable) {
     Frame question(FrameType::ATTACH);
     question.add(unusable.value());
     question.add(options.toMap());
@@ -31,7 +31,9 @@ std::shared_ptr<QueueLink> AppLink::attach(const Options &options, Generation un
     FileDescriptor sending = answer.takeDescriptor(0);
     const FileDescriptor claims = answer.takeDescriptor(1);
     const FileDescriptor marks = answer.takeDescriptor(2);
-    return makeLink(slot, Generation(answer.number(1)), std::move(sending), claims, marks);
+    FileDescriptor ownQueue = answer.descriptors.size() > 3 ? answer.takeDescriptor(3) : FileDescriptor();
+    return Links::of(makeLink(slot, Generation(answer.number(1)), std::move(sending), claims, marks),
+                     std::move(ownQueue));
 }
 
 std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {

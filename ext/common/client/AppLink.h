@@ -32,7 +32,7 @@ public:
     }
 
 protected:
-    std::shared_ptr<QueueLink> attach(const Options &options, Generation unusable) override;
+    Links attach(const Options &options, Generation unusable) override;
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
     void unregisterChannel(ChannelId channel) noexcept override;
 

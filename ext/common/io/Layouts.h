@@ -61,11 +61,13 @@ struct MessageHeader {
     std::uint32_t headLength;
     /** RESPONSE: microseconds from RequestHeader::sentAt until the instance took the request, or UINT32_MAX for more. */
     std::uint32_t queued;
-    std::uint32_t reserved;
+    /** RESPONSE: by which the client's next request finds the instance again (sticky sessions); else 0. */
+    std::uint32_t stickyId;
 };
 static_assert(sizeof(MessageHeader) == 24 && offsetof(MessageHeader, type) == 8 &&
               offsetof(MessageHeader, flags) == 9 && offsetof(MessageHeader, status) == 10 &&
-              offsetof(MessageHeader, headLength) == 12 && offsetof(MessageHeader, queued) == 16);
+              offsetof(MessageHeader, headLength) == 12 && offsetof(MessageHeader, queued) == 16 &&
+              offsetof(MessageHeader, stickyId) == 20);
 
 /** Begins each memory file. */
 struct MemoryHeader {

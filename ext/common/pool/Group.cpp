@@ -21,6 +21,17 @@ namespace {
 /** What was counted before so many answers weighs half as much. */
 constexpr std::uint64_t RECENT = 1024;
 
+/** The sending end of this instance's own queue; none: it does not serve, or takes nothing from one. */
+FileDescriptor ownQueueOf(const std::vector<ProcessPtr> &processes, std::uint32_t stickyId) {
+    for (const ProcessPtr &process : processes) {
+        if (process->stickyId() == stickyId && process->state == Process::State::SERVING && process->ownQueue &&
+            !RequestQueue::closed(process->ownQueue->sendingEnd().get())) {
+            return process->ownQueue->sendingEnd().duplicate();
+        }
+    }
+    return FileDescriptor();
+}
+
 }  // namespace
 
 Group::Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot)
@@ -129,7 +140,11 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     }
     expecting_ = serving() == 0;
     rescale();
-    return line_->attachment();
+    Attachment attachment = line_->attachment();
+    if (options.stickySessions && options.stickyId != 0) {
+        attachment.ownQueue = ownQueueOf(processes_, options.stickyId);
+    }
+    return attachment;
 }
 
 // ----- Giving

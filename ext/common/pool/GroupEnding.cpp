@@ -125,6 +125,7 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
 void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
     process->state = Process::State::DEAD;
     if (line_) {
+        process->closeOwnQueue();
         line_->giveUp(process->socket.cells);
         context_.deposits.withdraw("instance:" + std::to_string(process->pid()));
     }

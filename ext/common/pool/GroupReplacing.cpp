@@ -258,8 +258,11 @@ bool Group::disable(const ProcessPtr &process, AfterUnlock &after) {
     Log::notice("event=instance.disabled app=\"{}\" pid={}", name_, process->pid());
     restoreTo_ = std::max(restoreTo_, serving());
     process->state = Process::State::DISABLED;
-    process->pause(true);
+    process->pause();
     publish();
+    if (process->closeOwnQueue()) {
+        line_->recheckWaiting();
+    }
     serveWaiters(after);
     rescale();
     return true;
@@ -270,8 +273,8 @@ void Group::enable(const ProcessPtr &process, AfterUnlock &after) {
         return;
     }
     Log::notice("event=instance.enabled app=\"{}\" pid={}", name_, process->pid());
+    process->resume();
     process->state = Process::State::SERVING;
-    process->pause(false);
     publish();
     activateStandby(after);
     serveWaiters(after);
@@ -284,6 +287,9 @@ void Group::retire(const ProcessPtr &process) {
     if (line_) {
         process->finish();
         publish();
+        if (process->closeOwnQueue()) {
+            line_->recheckWaiting();
+        }
     } else if (process->socket.sessions == 0) {
         process->state = Process::State::DEAD;
         bury(process);

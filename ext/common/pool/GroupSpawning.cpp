@@ -153,6 +153,9 @@ void Group::putToWork(const SpawnTask &task, const ProcessPtr &process) {
 /** From "here is your queue" to "I take from it". The application's own hooks run in between. */
 void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     process.socket.kind = Socket::Kind::QUEUE;
+    if (task.options.stickySessions) {
+        process.ownQueue.emplace();
+    }
     Frame serve(FrameType::SERVE);
     FileDescriptor claims;
     FileDescriptor marks;
@@ -177,10 +180,14 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     serve.add(std::uint64_t{process.socket.cells.count});
     serve.add(name_);
     serve.add(std::uint64_t{task.options.maxRequests});
+    std::vector<int> descriptors{line->queue.receivingEnd().get(), claims.get(), marks.get()};
+    if (process.ownQueue) {
+        serve.add(std::uint64_t{process.stickyId()});
+        descriptors.push_back(process.ownQueue->receivingEnd().get());
+    }
     try {
         const CancelSwitch::Watch watch(beginnings_, process.parts().control.descriptor());
-        process.beginToServe(serve, {line->queue.receivingEnd().get(), claims.get(), marks.get()},
-                             task.options.startTimeout);
+        process.beginToServe(serve, descriptors, task.options.startTimeout);
     } catch (const std::exception &error) {
         const SpawnResult &parts = process.parts();
         signalPidFd(parts.pidFd, SIGKILL);

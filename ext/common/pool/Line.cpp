@@ -88,8 +88,12 @@ void Line::publish(unsigned capacity) {
 }
 
 Attachment Line::attachment() const {
-    return Attachment{slot_, current_->number, current_->queue.sendingEnd().duplicate(),
-                      claims_.memory().readOnlyDescriptor(), marks_.memory().descriptor().duplicate()};
+    return Attachment{slot_,
+                      current_->number,
+                      current_->queue.sendingEnd().duplicate(),
+                      claims_.memory().readOnlyDescriptor(),
+                      marks_.memory().descriptor().duplicate(),
+                      FileDescriptor()};
 }
 
 // ----- Those who wait

@@ -37,6 +37,8 @@ struct Attachment {
     FileDescriptor sending;
     FileDescriptor claims;
     FileDescriptor marks;
+    /** The sending end of the queue of the instance that was asked for; none: it does not serve, or has none. */
+    FileDescriptor ownQueue;
 };
 
 /**

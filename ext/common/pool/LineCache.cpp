@@ -2,29 +2,70 @@
 
 #include <utility>
 
+#include "io/RequestQueue.h"
 #include "io/SocketPair.h"
 
 namespace Passenger {
 
+Links Links::of(std::shared_ptr<QueueLink> line, FileDescriptor ownQueue) {
+    Links links{std::move(line), nullptr};
+    if (ownQueue) {
+        links.instance = std::make_shared<QueueLink>(
+            QueueLink{links.line->groupSlot, links.line->generation, std::move(ownQueue), links.line->memory, 0});
+    }
+    return links;
+}
+
 QueueLinkPtr LineCache::link(const Options &options, Generation unusable) {
+    const std::uint32_t instance = options.stickySessions ? options.stickyId : 0;
     {
         const LockGuard guard(mutex_);
-        if (link_ && link_->generation != unusable && generations().generation(link_->groupSlot) == link_->generation) {
-            return link_;
+        QueueLinkPtr link = known(instance);
+        if (link && link->generation != unusable && generations().generation(link->groupSlot) == link->generation) {
+            return link;
         }
     }
+    // Destroyed without the lock.
+    Links fresh;
     QueueLinkPtr old;
+    InstanceLinks closed;
     for (;;) {
         const std::uint64_t before = epoch();
-        const std::shared_ptr<QueueLink> fresh = attach(options, unusable);
+        fresh = attach(options, unusable);
         const LockGuard guard(mutex_);
         // Asking may have shown that the agent is another one, or it was replaced right after its answer.
         if (epoch_ == before) {
-            fresh->epoch = before;
-            old = std::exchange(link_, fresh);
-            return fresh;
+            fresh.line->epoch = before;
+            old = std::exchange(link_, fresh.line);
+            closed = takeClosed();
+            if (!fresh.instance) {
+                return fresh.line;
+            }
+            fresh.instance->epoch = before;
+            instances_.insert_or_assign(instance, fresh.instance);
+            return fresh.instance;
         }
     }
+}
+
+/** The way to this instance, or to any. */
+QueueLinkPtr LineCache::known(std::uint32_t instance) const {
+    if (instance == 0) {
+        return link_;
+    }
+    const auto found = instances_.find(instance);
+    return found == instances_.end() ? nullptr : found->second;
+}
+
+LineCache::InstanceLinks LineCache::takeClosed() {
+    InstanceLinks closed;
+    for (auto next = instances_.begin(); next != instances_.end();) {
+        const auto link = next++;
+        if (RequestQueue::closed(link->second->sending.get())) {
+            closed.insert(instances_.extract(link));
+        }
+    }
+    return closed;
 }
 
 std::unique_ptr<ReplyChannel> LineCache::takeChannel(const QueueLink &link) {
@@ -82,11 +123,13 @@ void LineCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noex
 
 void LineCache::forget() noexcept {
     QueueLinkPtr old;
+    InstanceLinks instances;
     std::vector<std::unique_ptr<ReplyChannel>> channels;
     {
         const LockGuard guard(mutex_);
         epoch_++;
         old.swap(link_);
+        instances.swap(instances_);
         channels.swap(free_);
     }
     release(channels);

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/Mutex.h"
@@ -10,9 +11,19 @@
 
 namespace Passenger {
 
+/** What the agent answers to ATTACH. */
+struct Links {
+    std::shared_ptr<QueueLink> line;
+    /** To the instance that was asked for; null: the request goes to the line. */
+    std::shared_ptr<QueueLink> instance;
+
+    /** @param ownQueue the sending end of the instance's own queue, or none */
+    static Links of(std::shared_ptr<QueueLink> line, FileDescriptor ownQueue);
+};
+
 /**
- * What a process that sends to an application remembers of it: the current line, and reply channels that are not in use. What has to be
- * asked is asked by who derives from it.
+ * What a process that sends to an application remembers of it: the current line, the queues of instances that were asked for, and reply
+ * channels that are not in use. What has to be asked is asked by who derives from it.
  *
  * Shared by the sessions that use it. Thread-safe.
  */
@@ -32,8 +43,8 @@ public:
     virtual void wakeAgent() noexcept = 0;
 
 protected:
-    /** Asks for the current line. @throws as link() */
-    virtual std::shared_ptr<QueueLink> attach(const Options &options, Generation unusable) = 0;
+    /** Asks for the current line, and for the queue of the instance that the options name. @throws as link() */
+    virtual Links attach(const Options &options, Generation unusable) = 0;
     /** Makes the instance's end known. None: there is no application with that slot. @throws IOException, SystemException */
     virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
     virtual void unregisterChannel(ChannelId channel) noexcept = 0;
@@ -43,11 +54,19 @@ protected:
     void dropChannels() noexcept EXCLUDES(mutex_);
 
 private:
+    /** By sticky id. */
+    using InstanceLinks = std::unordered_map<std::uint32_t, QueueLinkPtr>;
+
+    QueueLinkPtr known(std::uint32_t instance) const REQUIRES(mutex_);
+    InstanceLinks takeClosed() REQUIRES(mutex_);
     std::uint64_t epoch() EXCLUDES(mutex_);
     void release(const std::vector<std::unique_ptr<ReplyChannel>> &channels) noexcept;
 
     Mutex mutex_{Locks::LINE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
+    /** Whenever the agent is asked, those are dropped that are closed: so they are as many as instances that serve, 1,024 at most, and those
+     *  that ended since. */
+    InstanceLinks instances_ GUARDED_BY(mutex_);
     std::vector<std::unique_ptr<ReplyChannel>> free_ GUARDED_BY(mutex_);
     /** Grows when all channels become worthless; those of an older epoch are not kept. */
     std::uint64_t epoch_ GUARDED_BY(mutex_) = 0;

@@ -31,10 +31,11 @@ LocalSender::~LocalSender() {
     pool_.senderGone(slot_);
 }
 
-std::shared_ptr<QueueLink> LocalSender::attach(const Options &options, Generation unusable) {
+Links LocalSender::attach(const Options &options, Generation unusable) {
     Attachment attachment = pool_.attach(options, unusable);
-    return makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending), attachment.claims,
-                    attachment.marks);
+    return Links::of(makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending),
+                              attachment.claims, attachment.marks),
+                     std::move(attachment.ownQueue));
 }
 
 std::optional<ChannelId> LocalSender::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {

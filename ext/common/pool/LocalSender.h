@@ -33,7 +33,7 @@ public:
     void wakeAgent() noexcept override;
 
 protected:
-    std::shared_ptr<QueueLink> attach(const Options &options, Generation unusable) override;
+    Links attach(const Options &options, Generation unusable) override;
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
     void unregisterChannel(ChannelId channel) noexcept override;
 

@@ -50,6 +50,8 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("memory_limit", options.memoryLimit);
     number("max_request_queue_size", options.maxQueueSize);
     flag("rolling_restarts", options.rollingRestarts);
+    flag("sticky_sessions", options.stickySessions);
+    number("sticky_id", options.stickyId);
     number("thread_count", options.threads);
 }
 

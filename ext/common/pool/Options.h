@@ -55,7 +55,9 @@ struct Options {
     std::chrono::milliseconds maxQueueTime{0};
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and requests wait for new ones. */
     bool rollingRestarts = true;
-    /** The instance that the request should go to, if it lives (Process::stickyId()); 0: any. */
+    /** Instances that pull can be asked for: each has a queue of its own, too, and answers tell whose they are. */
+    bool stickySessions = false;
+    /** The instance that the request should go to, if it lives (Process::stickyId()); 0: any. Of one request. */
     std::uint32_t stickyId = 0;
 
     /** Values for the process's environment (SetEnv …). Asked only when a spawn may follow, not for each request. */

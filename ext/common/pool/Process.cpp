@@ -115,6 +115,14 @@ void Process::send(const Frame &frame, const std::vector<int> &descriptors) {
     }
 }
 
+bool Process::closeOwnQueue() {
+    if (!ownQueue || RequestQueue::closed(ownQueue->sendingEnd().get())) {
+        return false;
+    }
+    ownQueue->shutDown();
+    return true;
+}
+
 void Process::giveChannel(ChannelId channel, int end) {
     Frame answer(FrameType::CHANNEL);
     answer.add(channel.value());
@@ -149,10 +157,21 @@ void Process::finish() {
     send(Frame(FrameType::FINISH));
 }
 
-void Process::pause(bool on) {
+void Process::pause() {
     Frame frame(FrameType::PAUSE);
-    frame.add(std::string(on ? "1" : "0"));
+    frame.add(std::uint64_t{1});
     send(frame);
+}
+
+void Process::resume() {
+    Frame frame(FrameType::PAUSE);
+    frame.add(std::uint64_t{0});
+    if (ownQueue) {
+        ownQueue.emplace();
+        send(frame, {ownQueue->receivingEnd().get()});
+    } else {
+        send(frame);
+    }
 }
 
 void Process::kill() {

@@ -16,6 +16,7 @@
 #include "base/StrongId.h"
 #include "io/DescriptorWatcher.h"
 #include "io/Frame.h"
+#include "io/RequestQueue.h"
 #include "pool/Socket.h"
 #include "spawning/Spawner.h"
 
@@ -88,8 +89,13 @@ public:
     }
     /** Asks it to finish what it has and to exit. */
     void finish();
-    /** Asks it to take no request for now, or to take them again. */
-    void pause(bool on);
+    /** Asks it to take no request for now. */
+    void pause();
+    /** Asks it to take them again; gives it another queue of its own, if it had one. @throws SystemException */
+    void resume();
+    /** Lets nothing more into the queue of its own. What is in it is left to who sent it, who is to be asked to look (RECHECK). False: there is
+     *  none, or it is closed already. */
+    bool closeOwnQueue();
     /** Answers its FETCH. */
     void giveChannel(ChannelId channel, int end);
     /** Tells it to close those of the channels that it was given. */
@@ -98,6 +104,8 @@ public:
 
     State state = State::SERVING;
     Socket socket;
+    /** Sticky sessions: requests that are for this instance and no other. */
+    std::optional<RequestQueue> ownQueue;
     /** MEMORY: when its last session ended, and how many there were. */
     MonotonicTime lastUsed;
     std::uint64_t requests = 0;

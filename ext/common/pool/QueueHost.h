@@ -40,9 +40,13 @@ struct GroupMemory {
     MarksView marks;
 };
 
-/** One generation of a Group's line, as a sender knows it. Never changes; shared by the exchanges that use it. */
+/**
+ * Where a sender puts requests: into one generation of a Group's line, or into the queue of one of its instances. Never changes; shared by the
+ * exchanges that use it.
+ */
 struct QueueLink {
     std::uint32_t groupSlot = 0;
+    /** Of the line; that of an instance's queue is over no later. */
     Generation generation;
     FileDescriptor sending;
     std::shared_ptr<GroupMemory> memory;
@@ -77,8 +81,9 @@ class QueueHost {
 public:
     virtual ~QueueHost() = default;
 
-    /** The line's current generation. Asks the agent only when the generation table says that what is known is old, or when it is
-     *  `unusable` (it was found closed). May block. @throws RefusedException, IOException, SystemException */
+    /** The line's current generation, or the queue of the instance that the request is for, where that serves. Asks the agent only when that
+     *  instance is unknown, or the generation table says that what is known is old, or when it is `unusable` (it was found closed). May block.
+     *  @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
     /** A channel that no other exchange uses. None: the agent was replaced, and the link is worth nothing any more.
      *  @throws IOException, SystemException */

@@ -70,6 +70,7 @@ bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
         headLength_ = event.header.headLength;
         headType_ = event.header.type;
         status_ = event.header.status;
+        stickyId_ = event.header.stickyId;
         head_.clear();
     }
     const std::size_t part = std::min<std::size_t>(headLength_ - head_.size(), event.payload.size());
@@ -110,6 +111,7 @@ Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chron
                 if (event.header.headLength == 0) {
                     headType_ = event.header.type;
                     status_ = event.header.status;
+                    stickyId_ = event.header.stickyId;
                 } else if (!assembleHead(event, reply)) {
                     if (last) {
                         return broken("the answer ended within its head");
@@ -152,6 +154,7 @@ Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chron
         }
         headComplete_ = true;
         reply.kind = Reply::Kind::RESPONSE;
+        reply.stickyId = stickyId_;
         reply.body = event.payload;
         reply.last = last;
         if (last) {

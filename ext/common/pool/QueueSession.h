@@ -36,6 +36,7 @@ private:
     std::uint32_t headLength_ = 0;
     MessageType headType_ = MessageType::RESPONSE;
     std::uint16_t status_ = 0;
+    std::uint32_t stickyId_ = 0;
     bool headComplete_ = false;
 };
 

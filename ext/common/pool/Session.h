@@ -38,6 +38,8 @@ struct Reply {
     /** RESPONSE, DATA: nothing follows. */
     bool last = false;
     std::uint16_t status = 0;
+    /** RESPONSE: the instance that answers, for Options::stickyId of the client's next request. 0: sticky sessions are off. */
+    std::uint32_t stickyId = 0;
     /** RESPONSE, INTERIM: header lines, each "Name: value\r\n". Valid until the next receive() and as long as the buffer. */
     std::string_view head;
     /** RESPONSE, DATA: body bytes, inside the caller's buffer. */

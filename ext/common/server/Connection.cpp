@@ -115,7 +115,11 @@ void Connection::attach(const Frame &frame) {
         Frame attached(FrameType::ATTACHED);
         attached.add(std::uint64_t{attachment.groupSlot});
         attached.add(attachment.generation.value());
-        answer(attached, {attachment.sending.get(), attachment.claims.get(), attachment.marks.get()});
+        std::vector<int> descriptors{attachment.sending.get(), attachment.claims.get(), attachment.marks.get()};
+        if (attachment.ownQueue) {
+            descriptors.push_back(attachment.ownQueue.get());
+        }
+        answer(attached, descriptors);
     } catch (const RefusedException &refusal) {
         // The log has it already, under its report id.
         refuse(refusal.status(), refusal.what(), refusal.reportId());

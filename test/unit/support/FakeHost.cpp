@@ -28,8 +28,16 @@ bool FakeHost::hasRequest() const {
 }
 
 FakeHost::Request FakeHost::take() {
+    return takeFrom(queues_.back());
+}
+
+FakeHost::Request FakeHost::takeOwn() {
+    return takeFrom(*own_);
+}
+
+FakeHost::Request FakeHost::takeFrom(const RequestQueue &queue) {
     std::string text(MAX_MESSAGE, '\0');
-    const ssize_t size = ::recv(queues_.back().receivingEnd().get(), text.data(), text.size(), MSG_DONTWAIT);
+    const ssize_t size = ::recv(queue.receivingEnd().get(), text.data(), text.size(), MSG_DONTWAIT);
     CPPUNIT_ASSERT_MESSAGE("No request is in the line", size >= static_cast<ssize_t>(sizeof(RequestHeader)));
     text.resize(static_cast<std::size_t>(size));
     Request request;
@@ -61,6 +69,7 @@ void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &h
     header.status = status;
     header.headLength = static_cast<std::uint32_t>(head.size());
     header.queued = type == MessageType::RESPONSE ? queued : 0;
+    header.stickyId = type == MessageType::RESPONSE ? stickyId : 0;
     sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + head + body, descriptor);
 }
 
@@ -108,6 +117,15 @@ std::size_t FakeHost::onBoard() const {
 }
 
 QueueLinkPtr FakeHost::link(Generation unusable) {
+    if (own_ && unusable != generation_) {
+        // As it is remembered, closed or not.
+        return makeLink(SLOT, generation_, own_->sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
+                        marks_.memory().descriptor());
+    }
+    if (own_ && RequestQueue::closed(own_->sendingEnd().get())) {
+        own_.reset();
+        unusable = Generation();
+    }
     if (unusable && refusal) {
         throw RefusedException(*refusal);
     }

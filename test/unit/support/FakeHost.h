@@ -38,6 +38,14 @@ public:
     /** The next request in the line; fails the test when there is none. */
     Request take();
     bool hasRequest() const;
+    /** Requests are for an instance that has a queue of its own, as long as that is open. */
+    void haveInstance() {
+        own_.emplace();
+    }
+    Request takeOwn();
+    void closeOwnQueue() {
+        own_->shutDown();
+    }
     /** As an instance's first thread. */
     void claim(const Request &request);
     void clearClaim();
@@ -103,12 +111,16 @@ public:
     QueueLimits queueLimits;
     /** In the RESPONSEs that are sent: how long the request waited, in microseconds. */
     std::uint32_t queued = 0;
+    /** The same: whose they are. */
+    std::uint32_t stickyId = 0;
     unsigned woken = 0;
     unsigned channelsMade = 0;
     unsigned cleanEnds = 0;
     unsigned dirtyEnds = 0;
 
 private:
+    static Request takeFrom(const RequestQueue &queue);
+
     /** The real time, for waits are real, and what a test adds to it. */
     struct RunningClock final : Clock {
         MonotonicTime now() const override {
@@ -125,6 +137,7 @@ private:
     Board board_;
     Generation generation_;
     std::vector<RequestQueue> queues_;
+    std::optional<RequestQueue> own_;
     std::vector<std::unique_ptr<ReplyChannel>> free_;
     FileDescriptor instanceEnd_;
 };

@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+require_relative "process_test_case"
+
+module PhusionPassenger
+  # Instances that have a queue of their own, beside their Group's.
+  class AppInstanceOwnQueueTest < ProcessTestCase
+    STICKY_ID = 4_000_000_001
+
+    def setup
+      super
+      @instance = loaded("instance")
+      @group = closing(Peers::Group.new)
+      @own = closing(Peers::Group.new)
+    end
+
+    def test_it_answers_both_queues_and_tells_who_it_is
+      serve_both(threads: 2)
+      [@own, @group].each_with_index do |queue, index|
+        child = request(queue, @instance, "/pid", id: index + 1)
+        message = in_time { child.receive }
+        assert_equal [@instance.pid.to_s, STICKY_ID], [message.body, message.sticky_id]
+      end
+    end
+
+    def test_a_request_for_it_waits_until_it_is_free
+      serve_both
+      first = request(@group, @instance, "/input", id: 1, flags: 1)
+      second, theirs, id = new_channel(2)
+      @own.send(channel: id, ticket: 1, environment: at("/pid"))
+      assert_nil second.io.wait_readable(0.05)
+      first.send_body(1, "late", last: true)
+      assert_equal "late", in_time { first.answer }[2]
+      assert_equal [57, ["2"]], next_frame
+      @instance.control.write(58, id, descriptors: [theirs])
+      assert_equal @instance.pid.to_s, in_time { second.answer }[2]
+    end
+
+    def test_it_can_be_paused_and_goes_on_with_the_common_queue_when_its_own_was_closed_meanwhile
+      serve_both(threads: 3)
+      @instance.control.write(63, 1)
+      assert_equal [63, ["1"]], next_frame
+      @own.end_queue
+      @instance.control.write(63, 0)
+      assert_equal [63, ["0"]], next_frame
+      3.times { assert_equal @instance.pid.to_s, get(@group, @instance, "/pid") }
+    end
+
+    def test_after_a_pause_it_may_have_another_queue_of_its_own
+      serve_both(threads: 2)
+      @instance.control.write(63, 1)
+      @own.end_queue
+      assert_equal [63, ["1"]], next_frame
+      2.times do
+        fresh = closing(Peers::Group.new)
+        @instance.control.write(63, 0, descriptors: [fresh.receiver])
+        assert_equal [63, ["0"]], next_frame
+        2.times { assert_equal @instance.pid.to_s, get(fresh, @instance, "/pid") }
+        @instance.control.write(63, 1)
+        assert_equal [63, ["1"]], next_frame
+      end
+    end
+
+    def test_it_ends_when_it_is_told_to_finish_and_when_its_generation_is_over
+      [-> { @instance.control.write(61) }, -> { @group.end_queue }].each do |ending|
+        @instance = loaded("instance")
+        @group = closing(Peers::Group.new)
+        serve_both(threads: 2)
+        ending.call
+        assert_includes output_of(@instance), "stopping\nat exit\n"
+      end
+    end
+
+    def test_a_fork_of_the_application_has_neither_queue
+      serve_both
+      refute_match(/^socket:/, get(@own, @instance, "/fork"))
+    end
+
+    private
+
+    def serve_both(threads: 1)
+      @instance.control.write(55, 0, threads, "/srv/probe (test)", 0, STICKY_ID,
+                              descriptors: [@group.receiver, @group.claims, @group.marks, @own.receiver])
+      assert_equal 56, @instance.read&.type
+    end
+
+    def next_frame
+      @instance.read&.then { |frame| [frame.type, frame.fields] }
+    end
+
+    def at(path)
+      Peers::ENVIRONMENT.merge("PATH_INFO" => path)
+    end
+  end
+end

@@ -1,0 +1,87 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  # Two real queues, read as one.
+  class QueuePairTest < TestCase
+    def setup
+      super
+      @to_own, own = seqpacket_pair
+      @to_common, common = seqpacket_pair
+      @pair = closing(QueuePair.new(own, common))
+    end
+
+    def test_the_own_queue_comes_first
+      @to_common.send("common", 0)
+      @to_own.send("own", 0)
+      assert_equal %w[own common], [read, read]
+    end
+
+    def test_a_thread_that_sleeps_is_woken_by_a_message_of_either
+      [@to_own, @to_common].each do |sender|
+        reader = sleeping_reader
+        sender.send("here", 0)
+        assert_equal "here", in_time { reader.value }
+      end
+    end
+
+    def test_the_end_of_the_own_queue_is_not_the_end
+      @to_own.send("last", 0)
+      @to_own.shutdown(Socket::SHUT_WR)
+      assert_equal "last", read
+      reader = sleeping_reader
+      @to_common.send("common", 0)
+      assert_equal "common", in_time { reader.value }
+    end
+
+    def test_the_end_of_the_common_queue_is_the_end
+      @to_common.shutdown(Socket::SHUT_WR)
+      assert_raises(EOFError) { read }
+    end
+
+    def test_all_threads_that_sleep_are_interrupted_until_they_may_go_on
+      readers = Array.new(3) { sleeping_reader }
+      @pair.interrupt
+      assert_equal [Errno::EINTR] * 3, in_time { readers.map { |reader| reader.value.class } }
+      assert_raises(Errno::EINTR) { read }
+      @pair.go_on
+      reader = sleeping_reader
+      @to_own.send("here", 0)
+      assert_equal "here", in_time { reader.value }
+    end
+
+    def test_another_own_queue_takes_the_place_of_the_old_one
+      closing(@pair.instance_variable_get(:@own))
+      reader = sleeping_reader
+      to_new, own = seqpacket_pair
+      @pair.go_on(own)
+      @to_own.shutdown(Socket::SHUT_WR)
+      to_new.send("new", 0)
+      assert_equal "new", in_time { reader.value }
+    end
+
+    def test_its_sockets_stay_blocking
+      @to_common.send("x", 0)
+      read
+      flags = %i[@own @common].map { |name| @pair.instance_variable_get(name).fcntl(Fcntl::F_GETFL) }
+      assert(flags.all? { |value| value.nobits?(Fcntl::O_NONBLOCK) })
+    end
+
+    private
+
+    def read
+      @pair.sysread(100, +"")
+    end
+
+    def sleeping_reader
+      reader = Thread.new do
+        read
+      rescue Errno::EINTR => e
+        e
+      end
+      eventually("sleep") { reader.status == "sleep" }
+      reader
+    end
+  end
+end

@@ -1,0 +1,123 @@
+// Exchange: requests for an instance that has a queue of its own.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "pool/Exchange.h"
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class ExchangeStickyTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ExchangeStickyTest);
+    CPPUNIT_TEST(testARequestGoesToItsInstance);
+    CPPUNIT_TEST(testItWaitsThereWhileThatIsBusy);
+    CPPUNIT_TEST(testItIsOnTheBoardAndCountedAsInTheLine);
+    CPPUNIT_TEST(testWhenTheInstanceTakesNoMoreItGoesToTheLine);
+    CPPUNIT_TEST(testARecheckWhileTheInstanceServesSendsItThereAgain);
+    CPPUNIT_TEST(testARecheckOfOneThatTakesNoMoreSendsItToTheLine);
+    CPPUNIT_TEST(testWhatTheInstanceHasBegunIsNotSentElsewhere);
+    CPPUNIT_TEST(testAnEndThatNobodyToldIsNoticed);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Kind = Exchange::Event::Kind;
+
+    std::shared_ptr<FakeHost> host_;
+    std::unique_ptr<Exchange> exchange_;
+    std::vector<char> buffer_;
+
+    void start() {
+        Session::Request request;
+        request.environment = std::string_view("NAME\0value\0", 11);
+        exchange_->start(request, 0);
+    }
+    Exchange::Event receive(std::chrono::milliseconds timeout) {
+        return exchange_->receive(buffer_, -1, timeout);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+        host_->haveInstance();
+        exchange_ = std::make_unique<Exchange>(host_);
+        buffer_.resize(MAX_MESSAGE);
+    }
+
+    void tearDown() override {
+        exchange_.reset();
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testARequestGoesToItsInstance() {
+        start();
+        CPPUNIT_ASSERT(!host_->hasRequest());
+        host_->claim(host_->takeOwn());
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        CPPUNIT_ASSERT(receive(5s).kind == Kind::MESSAGE);
+    }
+
+    void testItWaitsThereWhileThatIsBusy() {
+        start();
+        CPPUNIT_ASSERT_MESSAGE("After a second it looks around", receive(1200ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(!host_->hasRequest());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->takeOwn().header.ticket);
+    }
+
+    void testItIsOnTheBoardAndCountedAsInTheLine() {
+        start();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+    }
+
+    void testWhenTheInstanceTakesNoMoreItGoesToTheLine() {
+        host_->closeOwnQueue();
+        start();
+        const FakeHost::Request request = host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{1}, request.header.resends);
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+    }
+
+    void testARecheckWhileTheInstanceServesSendsItThereAgain() {
+        start();
+        host_->takeOwn();
+        host_->send(MessageType::RECHECK, 1);
+        CPPUNIT_ASSERT(receive(50ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->takeOwn().header.ticket);
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testARecheckOfOneThatTakesNoMoreSendsItToTheLine() {
+        start();
+        host_->closeOwnQueue();
+        host_->send(MessageType::RECHECK, 1);
+        CPPUNIT_ASSERT(receive(50ms).kind == Kind::TIMED_OUT);
+        // Ticket 2 found the instance's queue closed.
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, host_->take().header.ticket);
+        CPPUNIT_ASSERT_MESSAGE("The instance must not run what is left in its queue", host_->mark() >= 1);
+    }
+
+    void testWhatTheInstanceHasBegunIsNotSentElsewhere() {
+        start();
+        host_->claim(host_->takeOwn());
+        host_->closeOwnQueue();
+        host_->send(MessageType::RECHECK, 1);
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        CPPUNIT_ASSERT(receive(5s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testAnEndThatNobodyToldIsNoticed() {
+        start();
+        host_->closeOwnQueue();
+        CPPUNIT_ASSERT(receive(1200ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, host_->take().header.ticket);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ExchangeStickyTest);
+
+}  // namespace Passenger

@@ -1,0 +1,156 @@
+// Pool and Group: instances that pull, and can be asked for by name.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+
+#include <cstring>
+
+#include "io/RequestQueue.h"
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+#include "support/FakeInstances.h"
+#include "support/PoolFixture.h"
+
+namespace Passenger {
+
+class PoolStickyTest : public PoolFixture {
+    CPPUNIT_TEST_SUITE(PoolStickyTest);
+    CPPUNIT_TEST(testAnInstanceIsGivenAQueueOfItsOwnAndItsName);
+    CPPUNIT_TEST(testWithoutStickySessionsItIsNot);
+    CPPUNIT_TEST(testWhoAsksForNobodyOrForAnUnknownOneGetsTheLine);
+    CPPUNIT_TEST(testWhoWaitsForAnInstanceThatFinishesIsAskedToLook);
+    CPPUNIT_TEST(testWhoWaitsForAnInstanceThatIsDisabledIsAskedToLookAndItMayComeBack);
+    CPPUNIT_TEST(testWhoWaitsForAnInstanceThatDiesIsAskedToLook);
+    CPPUNIT_TEST(testAnInstanceThatBrokeItsQueueIsFoundNoMore);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<FakeInstances> instances_;
+    std::unique_ptr<Board> board_;
+    std::uint32_t sender_ = 0;
+    FileDescriptor child_;
+
+    static Options options(std::uint32_t stickyId = 0) {
+        Options options = app();
+        options.spawnMethod = "smart";
+        options.stickySessions = true;
+        options.stickyId = stickyId;
+        return options;
+    }
+    /** Starts an instance. @return its SERVE */
+    Frame serve(const Options &options) {
+        pool_->attach(options);
+        Frame serve = instances_->frame(0);
+        CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        return serve;
+    }
+    ProcessSnapshot instance() const {
+        return pool_->inspect().superGroups.at(0).groups.at(0).processes.at(0);
+    }
+    /** A child that waits for the instance. @return where it has sent its request to */
+    FileDescriptor waitForInstance() {
+        Attachment attachment = pool_->attach(options(instance().stickyId));
+        CPPUNIT_ASSERT(attachment.ownQueue);
+        DescriptorPair pair = makeSeqPacketPair();
+        child_ = std::move(pair.first);
+        const ChannelId channel = channels_->add(std::move(pair.second), sender_, attachment.groupSlot);
+        CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot));
+        board_->sending(board_->allocate(), channel, Ticket(9), attachment.groupSlot, MonotonicTime());
+        return std::move(attachment.ownQueue);
+    }
+    void assertAskedToLook(const FileDescriptor &queue) {
+        MessageHeader header{};
+        CPPUNIT_ASSERT(
+            eventually([&] { return ::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) == sizeof(header); }));
+        CPPUNIT_ASSERT(header.type == MessageType::RECHECK);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, header.ticket);
+        CPPUNIT_ASSERT_MESSAGE("Before that, so that it is not sent there again", RequestQueue::closed(queue.get()));
+    }
+
+public:
+    void setUp() override {
+        PoolFixture::setUp();
+        instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
+        board_ = std::make_unique<Board>();
+        sender_ = channels_->addSender(BoardReader(board_->memory().descriptor().duplicate()));
+    }
+
+    void tearDown() override {
+        child_.reset();
+        pool_.reset();
+        instances_.reset();
+        board_.reset();
+        PoolFixture::tearDown();
+    }
+
+    void testAnInstanceIsGivenAQueueOfItsOwnAndItsName() {
+        Frame frame = serve(options());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, frame.descriptors.size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{instance().stickyId}, frame.number(4));
+        const Attachment attachment = pool_->attach(options(instance().stickyId));
+        RequestQueue::send(attachment.ownQueue.get(), RequestHeader{}, "", "");
+        const FileDescriptor own = frame.takeDescriptor(3);
+        char message[100];
+        CPPUNIT_ASSERT_EQUAL(ssize_t{sizeof(RequestHeader)}, ::recv(own.get(), message, sizeof(message), MSG_DONTWAIT));
+    }
+
+    void testWithoutStickySessionsItIsNot() {
+        Options off = options();
+        off.stickySessions = false;
+        const Frame frame = serve(off);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{3}, frame.descriptors.size());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, frame.fields.size());
+        off.stickyId = instance().stickyId;
+        CPPUNIT_ASSERT(!pool_->attach(off).ownQueue);
+    }
+
+    void testWhoAsksForNobodyOrForAnUnknownOneGetsTheLine() {
+        serve(options());
+        CPPUNIT_ASSERT(!pool_->attach(options()).ownQueue);
+        CPPUNIT_ASSERT(!pool_->attach(options(instance().stickyId + 1)).ownQueue);
+    }
+
+    void testWhoWaitsForAnInstanceThatFinishesIsAskedToLook() {
+        serve(options());
+        const FileDescriptor queue = waitForInstance();
+        const ProcessSnapshot left = instance();
+        CPPUNIT_ASSERT(pool_->detach(left.id));
+        assertAskedToLook(queue);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::FINISH);
+        CPPUNIT_ASSERT(!pool_->attach(options(left.stickyId)).ownQueue);
+    }
+
+    void testWhoWaitsForAnInstanceThatIsDisabledIsAskedToLookAndItMayComeBack() {
+        serve(options());
+        const FileDescriptor queue = waitForInstance();
+        const ProcessSnapshot left = instance();
+        CPPUNIT_ASSERT(pool_->disable(left.id) == Pool::Disabling::DONE);
+        assertAskedToLook(queue);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
+        CPPUNIT_ASSERT(pool_->enable(left.id));
+        Frame frame = instances_->frame(0);
+        CPPUNIT_ASSERT(frame.type == FrameType::PAUSE);
+        RequestQueue::send(pool_->attach(options(left.stickyId)).ownQueue.get(), RequestHeader{}, "", "");
+        char message[100];
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It has another queue now", ssize_t{sizeof(RequestHeader)},
+                                     ::recv(frame.takeDescriptor(0).get(), message, sizeof(message), MSG_DONTWAIT));
+    }
+
+    void testWhoWaitsForAnInstanceThatDiesIsAskedToLook() {
+        // As a process that the instance has forked may, it keeps the receiving end open.
+        const Frame frame = serve(options());
+        const FileDescriptor queue = waitForInstance();
+        instances_->kill(0);
+        assertAskedToLook(queue);
+    }
+
+    void testAnInstanceThatBrokeItsQueueIsFoundNoMore() {
+        Frame frame = serve(options());
+        ::shutdown(frame.takeDescriptor(3).get(), SHUT_RD);
+        CPPUNIT_ASSERT(!pool_->attach(options(instance().stickyId)).ownQueue);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolStickyTest);
+
+}  // namespace Passenger
