@@ -82,8 +82,7 @@ bool Group::atLimit() const {
 }
 
 bool Group::replacing() const {
-    return standby_ || findProcess(beingReplaced_) ||
-           (deployment_ && deployment_->started && living() > 0) ||
+    return standby_ || findProcess(beingReplaced_) || (deployment_ && deployment_->started && living() > 0) ||
            std::any_of(processes_.begin(), processes_.end(), [](const ProcessPtr &process) {
                return process->state == Process::State::DRAINING && process->replaced;
            });
