@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require "digest"
+require "digest/sha2"
 require_relative "../../stub/rack_app/lib/pattern_stream"
 
 # The bytes that the sample applications send for a download, and that tests upload.
