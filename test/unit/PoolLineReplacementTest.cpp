@@ -142,8 +142,7 @@ public:
         instances_->kill(0);
         factory_->release();
         // It comes for nothing.
-        CPPUNIT_ASSERT(eventually([this] { return instances_->count() == 2; }));
-        CPPUNIT_ASSERT(eventuallyCount(0));
+        CPPUNIT_ASSERT(eventually([this] { return instances_->count() == 2 && pool_->inspect().size == 0; }));
         pool_->attach(pulling());
         serveFrame(2);
         CPPUNIT_ASSERT(eventuallyServing(1, pulling()));
