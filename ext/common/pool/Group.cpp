@@ -18,9 +18,6 @@ namespace Passenger {
 
 namespace {
 
-/** What was counted before so many answers weighs half as much. */
-constexpr std::uint64_t RECENT = 1024;
-
 /** The sending end of this instance's own queue; none: it does not serve, or takes nothing from one. */
 FileDescriptor ownQueueOf(const std::vector<ProcessPtr> &processes, std::uint32_t stickyId) {
     for (const ProcessPtr &process : processes) {
@@ -211,9 +208,6 @@ void Group::release(const ProcessPtr &process, MonotonicTime opened, AfterUnlock
     lastProgress_ = now;
     serviceTime_.add(now - opened);
     recent_.add(now - opened);
-    if (counters_.requests % RECENT == 0) {
-        recent_.halve();
-    }
     if (process->state == Process::State::DRAINING && process->socket.sessions == 0 && process->pid() == 0) {
         ended(process, after);
         return;

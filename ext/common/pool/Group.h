@@ -15,6 +15,7 @@
 #include "pool/Options.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
+#include "pool/RecentTimes.h"
 #include "pool/RestartFiles.h"
 #include "pool/RoomPolicy.h"
 #include "pool/ScalingPolicy.h"
@@ -138,7 +139,10 @@ public:
     void resetMark(ChannelId channel) REQUIRES(poolLock);
     /** A sending process is gone. */
     void senderGone(std::uint32_t childSlot) REQUIRES(poolLock);
-    /** For the memory limit: processes to be measured. */
+    /** Whether it has instances with a memory limit; and those. */
+    bool isMeasured() const REQUIRES(poolLock) {
+        return options_.memoryLimit > 0 && !processes_.empty();
+    }
     std::vector<ProcessPtr> limitedProcesses() const REQUIRES(poolLock);
     void measured(Process &process, std::uint64_t bytes) REQUIRES(poolLock);
     /** For the Pool's end: hands out what has watchers, to be dropped without the lock. */
@@ -161,8 +165,6 @@ private:
         Purpose purpose = Purpose::GROW;
         std::uint64_t version = 0;
         SpawnerPointer spawner;
-        /** Whose queue it will take from, if it pulls. */
-        LineGenerationPtr line;
         Options options;
         /** REPLACE: the worn one. */
         InstanceId replaces;
@@ -172,6 +174,7 @@ private:
     struct Deployment {
         std::uint64_t version = 0;
         SpawnerPointer spawner;
+        /** Where instances pull: the queue that they will take from. */
         LineGenerationPtr line;
         bool started = false;
     };
@@ -215,7 +218,7 @@ private:
     bool startSpawn(const SpawnTask &task) REQUIRES(poolLock);
     void begun(const SpawnTask &task) REQUIRES(poolLock);
     void concluded(const SpawnTask &task) REQUIRES(poolLock);
-    SpawnTask growTask() REQUIRES(poolLock);
+    SpawnTask growTask() const REQUIRES(poolLock);
     void runSpawn(const SpawnTask &task) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
     void started(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
@@ -230,13 +233,16 @@ private:
     void deploy() REQUIRES(poolLock);
     void takeOver(const SpawnTask &task) REQUIRES(poolLock);
     void deployFailed(const GetFailure &failure) REQUIRES(poolLock);
+    void adoptDeployment() REQUIRES(poolLock);
     void dropDeployment() REQUIRES(poolLock);
+    bool deploys(const SpawnTask &task) const REQUIRES(poolLock);
     void dropStandby() REQUIRES(poolLock);
     void discard(const ProcessPtr &process) REQUIRES(poolLock);
     bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
     void standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     void activateStandby(AfterUnlock &after) REQUIRES(poolLock);
     void retire(const ProcessPtr &process) REQUIRES(poolLock);
+    void retireAll() REQUIRES(poolLock);
     void retireOlderThan(std::uint64_t version) REQUIRES(poolLock);
     void newLine() REQUIRES(poolLock);
     LineGenerationPtr makeGeneration() REQUIRES(poolLock);
@@ -251,7 +257,9 @@ private:
     void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void bury(ProcessPtr process) REQUIRES(poolLock);
     void buryLater(SpawnerPointer spawner) REQUIRES(poolLock);
-    void release(SpawnerPointer spawner) REQUIRES(poolLock);
+    void dropLater(SpawnerPointer spawner) REQUIRES(poolLock);
+    void goDown(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
+    void logFailure(const char *event, GetFailure &failure) const REQUIRES(poolLock);
     unsigned capacity() const REQUIRES(poolLock);
 
     Pool &pool_;
@@ -274,8 +282,8 @@ private:
     GroupCounters counters_ GUARDED_BY(poolLock);
     LogHistogram serviceTime_ GUARDED_BY(poolLock);
     LogHistogram queueTime_ GUARDED_BY(poolLock);
-    /** Like serviceTime_, but what was long ago counts less. */
-    LogHistogram recent_ GUARDED_BY(poolLock);
+    /** Like serviceTime_, of late. */
+    RecentTimes recent_ GUARDED_BY(poolLock);
 
     RestartFiles restartFiles_;
 

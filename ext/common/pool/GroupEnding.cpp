@@ -1,6 +1,8 @@
 // The part of Group about what ends: instances, lines, the Group itself, and those who send to it.
 
 #include <algorithm>
+#include <random>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -24,6 +26,11 @@ constexpr std::chrono::seconds DRAIN_LIMIT{90};
 /** Requests wait so long for an application whose instances die one after the other; longer, and they are told. */
 constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
 
+std::string makeReportId() {
+    std::random_device random;
+    return fmt::format("{:08x}", random());
+}
+
 }  // namespace
 
 // ----- Everything
@@ -33,19 +40,13 @@ void Group::clear() {
     restoreTo_ = 0;
     if (deployment_) {
         // There is no old version left to keep.
-        buryLater(std::exchange(spawner_, deployment_->spawner));
-        version_ = deployment_->version;
-        deployment_.reset();
+        adoptDeployment();
     }
     dropStandby();
     if (line_ && line_->current()) {
         closeLine();
     }
-    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-        if (process->state == Process::State::SERVING || process->state == Process::State::DISABLED) {
-            retire(process);
-        }
-    }
+    retireAll();
     rescale();
 }
 
@@ -66,11 +67,7 @@ void Group::closeLine() {
     line_->close();
     lineSince_.reset();
     expecting_ = false;
-    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-        if (process->state == Process::State::SERVING || process->state == Process::State::DISABLED) {
-            retire(process);
-        }
-    }
+    retireAll();
 }
 
 void Group::closeLineIfUnused() {
@@ -154,7 +151,23 @@ void Group::diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) {
     if (process.parts().output) {
         failure.report = failure.summary + "\n\nIts last output:\n" + process.parts().output->lastLines();
     }
-    Log::error("event=app.unstable app=\"{}\" error=\"{}\"", name_, failure.summary);
+    logFailure("app.unstable", failure);
+    goDown(failure, after);
+}
+
+/** Gives the failure an id, by which whoever is shown it finds it in the log. */
+void Group::logFailure(const char *event, GetFailure &failure) const {
+    failure.reportId = makeReportId();
+    Log::error("event={} app=\"{}\" report={} error=\"{}\"", event, name_, failure.reportId, failure.summary);
+    std::istringstream report(failure.report);
+    for (std::string text; std::getline(report, text);) {
+        Log::error("report={} {}", failure.reportId, text);
+    }
+}
+
+/** There is no instance, and for now there will be none: who waits is told why, and so is who comes before it is tried again. */
+void Group::goDown(const GetFailure &failure, AfterUnlock &after) {
+    // Refused first: the queue's end would only make them ask again.
     refuseAll(failure, after);
     failure_ = failure;
     if (line_ && line_->current()) {
@@ -234,11 +247,11 @@ void Group::bury(ProcessPtr process) {
 
 void Group::buryLater(SpawnerPointer spawner) {
     spawner->cancel();
-    release(std::move(spawner));
+    dropLater(std::move(spawner));
 }
 
 /** Gives up what may be the last reference to a Spawner. */
-void Group::release(SpawnerPointer spawner) {
+void Group::dropLater(SpawnerPointer spawner) {
     oldSpawners_.push_back(std::move(spawner));
     // Ending one blocks, so the last reference must go in the thread.
     const auto all = std::make_shared<std::vector<SpawnerPointer>>(std::move(oldSpawners_));

@@ -31,7 +31,7 @@ void Group::restart() {
     SpawnerPointer fresh = context_.factory.create(options_);
     const std::uint64_t version = ++lastVersion_;
     if (now > 0 && options_.rollingRestarts) {
-        deployment_ = Deployment{version, std::move(fresh), line_ ? makeGeneration() : nullptr, false};
+        deployment_ = Deployment{version, std::move(fresh), line_ ? makeGeneration() : nullptr};
     } else {
         buryLater(std::exchange(spawner_, std::move(fresh)));
         version_ = version;
@@ -45,46 +45,50 @@ void Group::restart() {
 
 /** Starts the first instance of the new version, if there may be one more. */
 void Group::deploy() {
-    if (standby_ || (serving() == 0 && starting_ > 0)) {
-        // What is on its way serves meanwhile, if it comes.
-        return;
-    }
-    if (serving() == 0) {
-        // Nothing is left that would serve meanwhile: it comes like any first instance.
-        buryLater(std::exchange(spawner_, std::move(deployment_->spawner)));
-        version_ = deployment_->version;
-        deployment_.reset();
+    if (serving() > 0) {
+        deployment_->started = !standby_ && pool_.admitReplacement(*this) &&
+                               startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version,
+                                                    deployment_->spawner, options_, InstanceId()});
+    } else if (!standby_ && starting_ == 0) {
+        // Nothing serves meanwhile, nor is about to: it comes like any first instance.
+        adoptDeployment();
         retireOlderThan(version_);
-        return;
     }
-    if (pool_.admitReplacement(*this) &&
-        startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version, deployment_->spawner, deployment_->line,
-                             options_, InstanceId()})) {
-        deployment_->started = true;
-    }
+}
+
+/** The new version is the Group's from now on. */
+void Group::adoptDeployment() {
+    buryLater(std::exchange(spawner_, std::move(deployment_->spawner)));
+    version_ = deployment_->version;
+    deployment_.reset();
+}
+
+/** Whether the task is to bring the new version that is wanted still. */
+bool Group::deploys(const SpawnTask &task) const {
+    return deployment_ && deployment_->version == task.version;
 }
 
 /** The task's instance is ready (or on standby): what it was made to replace goes. */
 void Group::takeOver(const SpawnTask &task) {
     if (task.purpose == SpawnTask::Purpose::DEPLOY) {
-        if (!deployment_ || deployment_->version != task.version) {
+        if (!deploys(task)) {
             // It was on standby, and took over then.
             return;
         }
-        buryLater(std::exchange(spawner_, deployment_->spawner));
-        version_ = task.version;
-        deployment_.reset();
+        const LineGenerationPtr line = deployment_->line;
+        adoptDeployment();
         if (line_) {
-            line_->makeCurrent(task.line, 0);
+            line_->makeCurrent(line, 0);
         }
         retireOlderThan(version_);
     } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
         beingReplaced_ = InstanceId();
         const ProcessPtr worn = findProcess(task.replaces);
-        if (worn) {
-            worn->replaced = true;
+        if (!worn) {
+            return;
         }
-        if (worn && (worn->state == Process::State::SERVING || worn->state == Process::State::DISABLED)) {
+        worn->replaced = true;
+        if (worn->stays()) {
             counters_.replaced++;
             retire(worn);
         }
@@ -106,13 +110,21 @@ void Group::dropDeployment() {
     }
 }
 
+void Group::retireAll() {
+    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+        if (process->stays()) {
+            retire(process);
+        }
+    }
+}
+
 void Group::retireOlderThan(std::uint64_t version) {
     for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
         if (process->version() >= version) {
             continue;
         }
         process->replaced = true;
-        if (process->state == Process::State::SERVING || process->state == Process::State::DISABLED) {
+        if (process->stays()) {
             retire(process);
         }
     }
@@ -185,7 +197,7 @@ void Group::activateStandby(AfterUnlock &after) {
 void Group::dropStandby() {
     if (standby_) {
         discard(standby_->process);
-        release(std::move(standby_->task.spawner));
+        dropLater(std::move(standby_->task.spawner));
         standby_.reset();
     }
 }
@@ -200,8 +212,7 @@ void Group::discard(const ProcessPtr &process) {
 // ----- Single instances
 
 void Group::wear(Process &process, const std::string &why) {
-    const bool stays = process.state == Process::State::SERVING || process.state == Process::State::DISABLED;
-    if (!stays || !process.worn.empty()) {
+    if (!process.stays() || !process.worn.empty()) {
         return;
     }
     process.worn = why;
@@ -219,7 +230,7 @@ void Group::replaceOne(MonotonicTime now) {
             SpawnTask task = growTask();
             task.purpose = SpawnTask::Purpose::REPLACE;
             task.replaces = process->id();
-            if (pool_.admitReplacement(*this) && startSpawn(std::move(task))) {
+            if (pool_.admitReplacement(*this) && startSpawn(task)) {
                 beingReplaced_ = process->id();
             }
             return;
@@ -234,7 +245,7 @@ ProcessPtr Group::findProcess(InstanceId id) const {
 }
 
 void Group::detach(const ProcessPtr &process, AfterUnlock &after) {
-    if (process->state != Process::State::SERVING && process->state != Process::State::DISABLED) {
+    if (!process->stays()) {
         return;
     }
     Log::notice("event=instance.detached app=\"{}\" pid={}", name_, process->pid());
@@ -307,7 +318,7 @@ void Group::measured(Process &process, std::uint64_t bytes) {
 }
 
 std::vector<ProcessPtr> Group::limitedProcesses() const {
-    return options_.memoryLimit > 0 ? processes_ : std::vector<ProcessPtr>();
+    return isMeasured() ? processes_ : std::vector<ProcessPtr>();
 }
 
 }  // namespace Passenger

@@ -13,9 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-/** What was counted before so many answers weighs half as much. */
-constexpr std::uint64_t RECENT = 1024;
-
 /** How often a line is looked at in which requests wait. */
 constexpr milliseconds SHORTEST_LOOK{5};
 constexpr milliseconds LONGEST_LOOK{50};
@@ -101,8 +98,7 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
         snapshot.waiting = waiting.count;
         snapshot.headAge = now - *waiting.since;
     }
-    // The middle of the bucket, of which quantile() gives the end.
-    snapshot.serviceTime = recent_.quantile(0.5) * 3 / 4;
+    snapshot.serviceTime = recent_.typical();
     if (snapshot.waiting > 0) {
         snapshot.idleCores = context_.cpu.idleCores();
     }
@@ -140,14 +136,10 @@ void Group::lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) {
 /** Of instances that pull, children know how long they took. */
 void Group::readStatistics(MonotonicTime now) {
     const GroupStatistics fresh = line_->statistics();
-    const LogHistogram times = fresh.serviceTime.since(read_.serviceTime);
     if (fresh.completed != read_.completed) {
         lastProgress_ = now;
     }
-    recent_.merge(times);
-    while (recent_.total() > RECENT) {
-        recent_.halve();
-    }
+    recent_.merge(fresh.serviceTime.since(read_.serviceTime));
     read_ = fresh;
 }
 
@@ -174,7 +166,14 @@ void Group::grow(MonotonicTime now) {
         missing = std::min(missing, starting_ == 0 ? 1U : 0U);
     }
     try {
-        while (missing > 0 && pool_.admit(*this, now) && startSpawn(growTask())) {
+        while (missing > 0 && pool_.admit(*this, now)) {
+            if (line_ && !line_->current()) {
+                // It was closed since the application did not start, and nobody has come for it since.
+                newLine();
+            }
+            if (!startSpawn(growTask())) {
+                break;
+            }
             missing--;
         }
     } catch (const std::exception &error) {
@@ -214,7 +213,7 @@ void Group::plan(MonotonicTime now) {
     } else if (requestsWait && pool_.wantsRoom(*this)) {
         at(now + ROOM_LOOK);
     } else if (requestsWait) {
-        at(now + std::clamp<nanoseconds>(recent_.quantile(0.5), SHORTEST_LOOK, LONGEST_LOOK));
+        at(now + std::clamp<nanoseconds>(recent_.typical(), SHORTEST_LOOK, LONGEST_LOOK));
     } else if (pool_.wantsRoom(*this)) {
         at(now + RESERVE_LOOK);
     }
@@ -222,7 +221,7 @@ void Group::plan(MonotonicTime now) {
         nextIdleLook_ = std::clamp(nextIdleLook_, now, now + idleInterval());
         at(nextIdleLook_);
     }
-    if (options_.memoryLimit > 0 && !processes_.empty() && pool_.nextMemoryCheck()) {
+    if (isMeasured() && pool_.nextMemoryCheck()) {
         at(*pool_.nextMemoryCheck());
     }
     pool_.setDate(*this, date);

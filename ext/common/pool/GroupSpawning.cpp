@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <random>
-#include <sstream>
 #include <string>
 #include <utility>
 
@@ -22,20 +20,10 @@ namespace {
 /** For an instance that was killed to be gone. */
 constexpr std::chrono::seconds KILL_TIMEOUT{20};
 
-std::string makeReportId() {
-    std::random_device random;
-    return fmt::format("{:08x}", random());
-}
-
 }  // namespace
 
-/** Also when the line was closed because the application did not start, and nobody has come for it since. */
-Group::SpawnTask Group::growTask() {
-    if (line_ && !line_->current()) {
-        newLine();
-    }
-    return SpawnTask{SpawnTask::Purpose::GROW,           version_, spawner_,
-                     line_ ? line_->current() : nullptr, options_, InstanceId()};
+Group::SpawnTask Group::growTask() const {
+    return SpawnTask{SpawnTask::Purpose::GROW, version_, spawner_, options_, InstanceId()};
 }
 
 /** False: no thread is to be had; whoever comes next tries again. */
@@ -105,10 +93,7 @@ bool Group::wanted(const SpawnTask &task) const {
     if (shutDown_ || context_.shuttingDown) {
         return false;
     }
-    if (deployment_ && deployment_->version == task.version) {
-        return true;
-    }
-    return task.version == version_ && (!line_ || line_->current());
+    return deploys(task) || (task.version == version_ && (!line_ || line_->current()));
 }
 
 /** In a background thread. */
@@ -165,7 +150,7 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
         claims = line_->claims().memory().descriptor().duplicate();
         marks = line_->marks().memory().readOnlyDescriptor();
         // A new version's, or the present one, which may be another than when the instance was ordered.
-        line = deployment_ && deployment_->version == task.version ? task.line : line_->current();
+        line = deploys(task) ? deployment_->line : line_->current();
         if (!line) {
             throw SpawnException(name_ + " went down meanwhile");
         }
@@ -263,21 +248,16 @@ void Group::watch(const ProcessPtr &process) {
 
 void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) {
     concluded(task);
-    const bool deploying = deployment_ && deployment_->version == task.version;
+    const bool deploying = deploys(task);
     if (shutDown_ || (task.version != version_ && !deploying)) {
         // It was cancelled.
         rescale();
         pool_.roomMayHaveCome();
         return;
     }
-    failure.reportId = makeReportId();
     counters_.spawnsFailed++;
     backoff_.spawnFailed(context_.clock.now());
-    Log::error("event=spawn.failed app=\"{}\" report={} error=\"{}\"", name_, failure.reportId, failure.summary);
-    std::istringstream report(failure.report);
-    for (std::string text; std::getline(report, text);) {
-        Log::error("report={} {}", failure.reportId, text);
-    }
+    logFailure("spawn.failed", failure);
     if (deploying) {
         deployFailed(failure);
     }
@@ -285,13 +265,7 @@ void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &
         restoreTo_ = 0;
     }
     if (serving() == 0 && starting_ == 0 && !deployment_) {
-        // Refused first: the queue's end would only make them ask again.
-        refuseAll(failure, after);
-        failure_ = failure;
-        if (line_ && line_->current()) {
-            failedGeneration_ = line_->current()->number;
-            closeLine();
-        }
+        goDown(failure, after);
     }
     rescale();
     pool_.roomMayHaveCome();

@@ -56,6 +56,7 @@ libpassenger_pool_la_SOURCES += \
     %D%/PoolUpkeep.cpp \
     %D%/Process.cpp \
     %D%/Process.h \
+    %D%/RecentTimes.h \
     %D%/RestartFiles.cpp \
     %D%/RestartFiles.h \
     %D%/RestartWatch.cpp \

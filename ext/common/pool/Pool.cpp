@@ -37,7 +37,8 @@ const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the applicati
 
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
     : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.deposits, parts.cpu},
-      parts_(parts),
+      ownTimer_(parts.ownTimer),
+      measureMemory_(parts.measureMemory),
       timer_(parts.loop, [this] { upkeep(); }) {
     context_.settings = settings;
 }
@@ -99,16 +100,18 @@ SessionPtr Pool::get(const Options &options) {
             }
         }
     }
-    std::mutex mutex;
+    Mutex mutex{Locks::WAITER};
     std::condition_variable arrived;
     std::optional<GetOutcome> outcome;
     asyncGet(options, [&](GetOutcome result) {
-        const std::lock_guard<std::mutex> guard(mutex);
+        const LockGuard guard(mutex);
         outcome.emplace(std::move(result));
         arrived.notify_one();
     });
-    std::unique_lock<std::mutex> lock(mutex);
-    arrived.wait(lock, [&] { return outcome.has_value(); });
+    LockGuard guard(mutex);
+    while (!outcome) {
+        guard.wait(arrived);
+    }
     if (!*outcome) {
         fail(outcome->error());
     }

@@ -102,11 +102,11 @@ public:
 
     /** Does what is due by the clock: ends idle instances, refuses who has waited too long, tries again. */
     void upkeep();
-    /** A child found all instances taken: looks at all Groups. */
+    /** A child found all instances taken: looks at the Groups whose requests wait. */
     void rescale();
     /** Looks at the restart files of all applications, or of one. Blocks on the file system: not on the event loop. */
     void checkRestarts() EXCLUDES(restartCheck_);
-    void checkRestart(const Options &options);
+    void checkRestart(const Options &options) EXCLUDES(restartCheck_);
     /** Where all applications' restart files are looked for. */
     std::vector<std::string> restartFolders() const;
     /** Measures instances that have a memory limit; upkeep() has it done every few seconds. Blocks on the file system. */
@@ -156,11 +156,13 @@ private:
     void trim() REQUIRES(poolLock);
     void arm() REQUIRES(poolLock);
     void startMemoryCheck(MonotonicTime now) REQUIRES(poolLock);
-    void restart(const std::vector<Group *> &changed, const std::vector<Group *> &always) REQUIRES(poolLock);
-    std::pair<Group *, ProcessPtr> findInstance(InstanceId instance) const REQUIRES(poolLock);
+    void checkRestarts(const std::vector<Group *> &groups) REQUIRES(restartCheck_) EXCLUDES(poolLock);
+    using Order = std::function<void(Group &, const ProcessPtr &, AfterUnlock &)>;
+    bool order(InstanceId instance, const Order &what) EXCLUDES(poolLock);
 
     mutable PoolContext context_;
-    const Parts parts_;
+    const bool ownTimer_;
+    const std::function<std::optional<std::uint64_t>(const Process &)> measureMemory_;
     /** By name; by slot, their place in the vector. Groups live as long as the Pool. */
     std::unordered_map<std::string, std::unique_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_
         GUARDED_BY(poolLock);

@@ -85,57 +85,39 @@ bool Pool::restart(const std::string &name) {
     return true;
 }
 
-std::pair<Group *, ProcessPtr> Pool::findInstance(InstanceId instance) const {
-    for (Group *group : bySlot_) {
-        if (ProcessPtr process = group->findProcess(instance)) {
-            return {group, std::move(process)};
-        }
-    }
-    return {};
-}
-
-bool Pool::detach(InstanceId instance) {
+/** Does something with an instance. False: there is no such one. */
+bool Pool::order(InstanceId instance, const Order &what) {
     AfterUnlock after;
     bool known = false;
     {
         const PoolGuard guard(context_);
-        const auto [group, process] = findInstance(instance);
-        known = process != nullptr;
-        if (known) {
-            group->detach(process, after);
+        for (auto group = bySlot_.begin(); group != bySlot_.end() && !known; ++group) {
+            if (const ProcessPtr process = (*group)->findProcess(instance)) {
+                known = true;
+                what(**group, process, after);
+            }
         }
     }
     run(after);
     return known;
 }
 
+bool Pool::detach(InstanceId instance) {
+    return order(instance, [](Group &group, const ProcessPtr &process, AfterUnlock &after)
+                               REQUIRES(poolLock) { group.detach(process, after); });
+}
+
 Pool::Disabling Pool::disable(InstanceId instance) {
-    AfterUnlock after;
     Disabling outcome = Disabling::UNKNOWN_INSTANCE;
-    {
-        const PoolGuard guard(context_);
-        const auto [group, process] = findInstance(instance);
-        if (process) {
-            outcome = group->disable(process, after) ? Disabling::DONE : Disabling::LAST_ONE;
-        }
-    }
-    run(after);
+    order(instance, [&](Group &group, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock) {
+        outcome = group.disable(process, after) ? Disabling::DONE : Disabling::LAST_ONE;
+    });
     return outcome;
 }
 
 bool Pool::enable(InstanceId instance) {
-    AfterUnlock after;
-    bool known = false;
-    {
-        const PoolGuard guard(context_);
-        const auto [group, process] = findInstance(instance);
-        known = process != nullptr;
-        if (known) {
-            group->enable(process, after);
-        }
-    }
-    run(after);
-    return known;
+    return order(instance, [](Group &group, const ProcessPtr &process, AfterUnlock &after)
+                               REQUIRES(poolLock) { group.enable(process, after); });
 }
 
 }  // namespace Passenger

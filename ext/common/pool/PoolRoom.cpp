@@ -152,7 +152,7 @@ void Pool::setDate(Group &group, std::optional<MonotonicTime> date) {
 
 void Pool::arm() {
     const std::optional<MonotonicTime> next = agenda_.next();
-    if (!parts_.ownTimer || !next || context_.shuttingDown || (armedFor_ && *armedFor_ <= *next)) {
+    if (!ownTimer_ || !next || context_.shuttingDown || (armedFor_ && *armedFor_ <= *next)) {
         return;
     }
     armedFor_ = next;

@@ -46,6 +46,22 @@ void Pool::checkRestarts() {
         const PoolGuard guard(context_);
         groups = bySlot_;
     }
+    checkRestarts(groups);
+}
+
+void Pool::checkRestart(const Options &options) {
+    const LockGuard one(restartCheck_);
+    std::vector<Group *> groups;
+    {
+        const PoolGuard guard(context_);
+        if (const auto found = superGroups_.find(options); found != superGroups_.end()) {
+            groups.push_back(&found->second->group());
+        }
+    }
+    checkRestarts(groups);
+}
+
+void Pool::checkRestarts(const std::vector<Group *> &groups) {
     std::vector<Group *> changed;
     std::vector<Group *> always;
     for (Group *group : groups) {
@@ -56,29 +72,6 @@ void Pool::checkRestarts() {
         }
     }
     const PoolGuard guard(context_);
-    restart(changed, always);
-}
-
-void Pool::checkRestart(const Options &options) {
-    const LockGuard one(restartCheck_);
-    Group *group = nullptr;
-    {
-        const PoolGuard guard(context_);
-        if (const auto found = superGroups_.find(options); found != superGroups_.end()) {
-            group = &found->second->group();
-        }
-    }
-    if (group == nullptr) {
-        return;
-    }
-    const bool changed = group->restartFiles().changed();
-    const bool always = !changed && group->restartFiles().always();
-    const PoolGuard guard(context_);
-    restart(changed ? std::vector<Group *>{group} : std::vector<Group *>(),
-            always ? std::vector<Group *>{group} : std::vector<Group *>());
-}
-
-void Pool::restart(const std::vector<Group *> &changed, const std::vector<Group *> &always) {
     if (context_.shuttingDown) {
         return;
     }
@@ -105,37 +98,37 @@ std::vector<std::string> Pool::restartFolders() const {
 // ----- Memory
 
 std::optional<MonotonicTime> Pool::nextMemoryCheck() const {
-    return parts_.measureMemory ? std::optional(nextMemoryCheck_) : std::nullopt;
+    return measureMemory_ ? std::optional(nextMemoryCheck_) : std::nullopt;
 }
 
 void Pool::startMemoryCheck(MonotonicTime now) {
-    if (now < nextMemoryCheck_) {
-        return;
-    }
-    const bool needed = std::any_of(bySlot_.begin(), bySlot_.end(), [](const Group *group) REQUIRES(poolLock) {
-        return !group->limitedProcesses().empty();
-    });
-    if (!parts_.measureMemory || !needed || context_.shuttingDown) {
+    if (!measureMemory_ || now < nextMemoryCheck_ || context_.shuttingDown) {
         return;
     }
     nextMemoryCheck_ = now + MEMORY_INTERVAL;
-    if (checkingMemory_) {
+    const bool needed = std::any_of(bySlot_.begin(), bySlot_.end(),
+                                    [](const Group *group) REQUIRES(poolLock) { return group->isMeasured(); });
+    if (!needed || checkingMemory_) {
         return;
     }
     try {
         context_.threads.run("memory", [this] {
-            checkMemory();
+            try {
+                checkMemory();
+            } catch (const std::exception &error) {
+                Log::error("event=memory.check_failed error=\"{}\"", error.what());
+            }
             const PoolGuard guard(context_);
             checkingMemory_ = false;
         });
         checkingMemory_ = true;
     } catch (const std::exception &error) {
-        Log::error("event=memory.not_checked error=\"{}\"", error.what());
+        Log::error("event=memory.check_failed error=\"{}\"", error.what());
     }
 }
 
 void Pool::checkMemory() {
-    if (!parts_.measureMemory) {
+    if (!measureMemory_) {
         return;
     }
     std::vector<std::pair<Group *, ProcessPtr>> processes;
@@ -148,7 +141,7 @@ void Pool::checkMemory() {
         }
     }
     for (auto &[group, process] : processes) {
-        const std::optional<std::uint64_t> bytes = parts_.measureMemory(*process);
+        const std::optional<std::uint64_t> bytes = measureMemory_(*process);
         const PoolGuard guard(context_);
         if (bytes && !context_.shuttingDown) {
             group->measured(*process, *bytes);

@@ -102,6 +102,11 @@ public:
     void dropChannels(const std::vector<ChannelId> &channels);
     void kill();
 
+    /** Whether it serves, or would if it were enabled: nobody has told it to end. */
+    bool stays() const noexcept {
+        return state == State::SERVING || state == State::DISABLED;
+    }
+
     State state = State::SERVING;
     Socket socket;
     /** Sticky sessions: requests that are for this instance and no other. */
