@@ -24,6 +24,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/DirectiveTable.h \
     %D%/Directives.cpp \
     %D%/Directives.h \
+    %D%/DirectoryWalk.cpp \
+    %D%/DirectoryWalk.h \
     %D%/Guard.h \
     %D%/Httpd.h \
     %D%/InterimAnswers.cpp \

@@ -8,6 +8,7 @@
 #include "AgentKeeper.h"
 #include "Child.h"
 #include "Directives.h"
+#include "DirectoryWalk.h"
 #include "Guard.h"
 #include "Httpd.h"
 #include "RequestHandler.h"
@@ -47,6 +48,10 @@ int cutLongNames(request_rec *r) {
     return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
 }
 
+int walkDirectories(request_rec *r) {
+    return guarded(r, "map_to_storage", [&] { return DirectoryWalk::run(r); });
+}
+
 int decide(request_rec *r) {
     Child *child = Child::current();
     return child == nullptr ? DECLINED : guarded(r, "fixups", [&] { return Route::decide(r, child->startupFiles()); });
@@ -71,6 +76,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_monitor(checkAgent, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_child_init(beginChild, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
 }

@@ -1,0 +1,108 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# The sections of httpd's configuration and .htaccess files hold for what an application is asked as for httpd's own files, also where
+# there is no such file.
+class SectionsTest < IntegrationTest
+  DENIED = "Require all denied"
+
+  serve do |made|
+    made.site("app.test", app, <<~CONF)
+      <Files "secret">
+        #{DENIED}
+      </Files>
+      <Directory "#{app}/public">
+        AllowOverride All
+      </Directory>
+      <Directory "#{app}/public/shut">
+        #{DENIED}
+      </Directory>
+      <Directory "#{app}/public/*/wild">
+        #{DENIED}
+      </Directory>
+      <Location "/placed">
+        Header set X-Placed yes
+      </Location>
+    CONF
+    made.site("pattern.test", app, "<DirectoryMatch \"/hidden$\">\n  #{DENIED}\n</DirectoryMatch>\n")
+    made.site("links.test", app, "<Directory \"#{app}/public\">\n  Options -FollowSymLinks\n</Directory>\n")
+  end
+
+  # One application for all sites, with folders in its public one.
+  def self.app
+    @app ||= SampleApps.written("run proc { |env| [200, {}, [env.fetch('PATH_INFO')]] }").tap do |folder|
+      %w[shut kept/deeper kept/wild elsewhere].each { |name| FileUtils.mkdir_p(File.join(folder, "public", name)) }
+      File.write(File.join(folder, "public/.htaccess"), "RewriteEngine on\nRewriteRule ^old/(.*)$ /new/$1\n")
+      File.write(File.join(folder, "public/kept/.htaccess"), "Header set X-Kept yes\n")
+      File.write(File.join(folder, "public/file.txt"), "a file\n")
+      File.symlink("elsewhere", File.join(folder, "public/link"))
+    end
+  end
+
+  def test_a_name_that_a_files_section_denies_is_denied_without_such_a_file
+    assert_status 403, get("/secret")
+    assert_status 403, get("/kept/secret")
+    assert_answered_by_the_app "/public"
+  end
+
+  # httpd's own way: only the first name that does not exist is a file's.
+  def test_a_files_section_means_the_first_name_that_does_not_exist
+    assert_status 403, get("/secret/more")
+    assert_answered_by_the_app "/missing/secret"
+  end
+
+  def test_a_directory_section_holds_for_what_does_not_exist_in_it
+    assert_status 403, get("/shut/missing")
+    assert_status 403, get("/shut/missing/more")
+    assert_status 403, get("/shut/")
+    assert_status 403, get("/kept/wild/missing")
+    assert_answered_by_the_app "/shutter"
+  end
+
+  def test_a_directory_pattern_holds_for_a_name_that_does_not_exist
+    assert_status 403, get("/hidden", "pattern.test")
+    assert_answered_by_the_app "/hidden.not", "pattern.test"
+  end
+
+  def test_an_htaccess_file_holds_for_what_does_not_exist_in_its_folder
+    assert_equal "yes", get("/kept/missing")["X-Kept"]
+    assert_equal "yes", get("/kept/deeper/missing/more")["X-Kept"]
+    assert_nil get("/elsewhere/missing")["X-Kept"]
+    assert_nil get("/missing/kept")["X-Kept"]
+  end
+
+  def test_an_htaccess_file_rewrites_what_does_not_exist
+    assert_equal "/new/page", assert_status(200, get("/old/page")).body
+  end
+
+  def test_a_location_section_holds
+    assert_equal "yes", get("/placed/missing")["X-Placed"]
+  end
+
+  def test_a_link_is_not_followed_where_that_is_not_allowed
+    assert_status 403, get("/link/missing", "links.test")
+    assert_answered_by_the_app "/elsewhere/missing", "links.test"
+    assert_answered_by_the_app "/link/missing"
+  end
+
+  def test_paths_reach_the_application_whole
+    ["/a", "/a/", "/a/b/c", "/a.b/c.d", "/.hidden/x", "/kept/deeper", "/file.txt/more"].each do |path|
+      assert_answered_by_the_app path
+    end
+  end
+
+  def test_a_file_is_httpds
+    assert_equal "a file\n", get("/file.txt").body
+  end
+
+  private
+
+  def get(path, site = "app.test")
+    client(site).get(path)
+  end
+
+  def assert_answered_by_the_app(path, site = "app.test")
+    assert_equal path, assert_status(200, get(path, site)).body
+  end
+end
