@@ -35,6 +35,31 @@ EXTRA_PROGRAMS += test/benchmark/pool/pool_benchmark
 %C%_pool_pool_benchmark_LDADD = libpassenger_pool.la libpassenger_client.la libpassenger_runtime.la libpassenger_base.la \
     $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
 
+# A load of requests that do not wait for each other's answers.
+EXTRA_PROGRAMS += test/benchmark/load/open_loop
+%C%_load_open_loop_SOURCES = \
+    %D%/load/HttpConnection.cpp \
+    %D%/load/HttpConnection.h \
+    %D%/load/OpenLoop.cpp \
+    %D%/load/Tally.h
+%C%_load_open_loop_LDADD = libpassenger_base.la $(FMT_LIBS)
+
+# A request's way through the line, beside a bare ping-pong.
+EXTRA_PROGRAMS += test/benchmark/queue/queue_benchmark
+%C%_queue_queue_benchmark_SOURCES = %D%/queue/QueueBenchmark.cpp
+%C%_queue_queue_benchmark_LDADD = libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
+
+# Instructions of a process, where the hardware counts none.
+EXTRA_PROGRAMS += test/benchmark/instructions/instruction_counter
+%C%_instructions_instruction_counter_SOURCES = %D%/instructions/InstructionCounter.cpp
+%C%_instructions_instruction_counter_LDADD = libpassenger_base.la $(FMT_LIBS)
+
+# What `make bench` needs beside the module.
+BENCH_TOOLS = \
+    test/benchmark/instructions/instruction_counter$(EXEEXT) \
+    test/benchmark/load/open_loop$(EXEEXT) \
+    test/benchmark/queue/queue_benchmark$(EXEEXT)
+
 .PHONY: bench-pool
 bench-pool: test/benchmark/pool/pool_benchmark$(EXEEXT)
 	test/benchmark/pool/pool_benchmark$(EXEEXT)

@@ -1,0 +1,254 @@
+/*
+ * open_loop PORT RATE SECONDS SEED CONNECTIONS PATH[=WEIGHT]...
+ *
+ * A load whose requests come when they come, however slow the answers are: RATE a second on average, with exponential gaps, their paths chosen by
+ * weight. The same seed gives the same requests at the same times. Latency counts from the moment at which a request was to be sent.
+ *
+ * A request that finds all CONNECTIONS busy is not sent, and counted: the line that is measured is the server's, so none is kept here. Prints one
+ * line of JSON.
+ */
+#include <sys/epoll.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "HttpConnection.h"
+#include "Tally.h"
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::nanoseconds;
+
+/** So long answers are waited for after the last request. */
+constexpr std::chrono::seconds GRACE{10};
+
+struct Settings {
+    std::uint16_t port = 0;
+    double rate = 0;
+    std::chrono::duration<double> duration{};
+    std::uint64_t seed = 0;
+    std::size_t connections = 0;
+    std::vector<std::string> paths{};
+    std::vector<double> weights{};
+};
+
+/** When the requests come, and for which path. */
+class Arrivals {
+public:
+    explicit Arrivals(const Settings &settings)
+        : random_(settings.seed),
+          gap_(settings.rate),
+          path_(settings.weights.begin(), settings.weights.end()),
+          next_(Clock::now()),
+          end_(next_ + std::chrono::duration_cast<nanoseconds>(settings.duration)) {
+        advance();
+    }
+    Clock::time_point next() const {
+        return next_;
+    }
+    Clock::time_point end() const {
+        return end_;
+    }
+    bool over() const {
+        return next_ >= end_;
+    }
+    /** The path of the next one, which is past then. */
+    std::size_t take() {
+        advance();
+        return path_(random_);
+    }
+
+private:
+    void advance() {
+        next_ += std::chrono::duration_cast<nanoseconds>(std::chrono::duration<double>(gap_(random_)));
+    }
+
+    std::mt19937_64 random_;
+    std::exponential_distribution<double> gap_;
+    std::discrete_distribution<std::size_t> path_;
+    Clock::time_point next_;
+    Clock::time_point end_;
+};
+
+/** A place for a connection, and the request that is on it. */
+struct Lane {
+    std::optional<HttpConnection> connection;
+    Clock::time_point due;
+    std::size_t path = 0;
+    bool busy = false;
+    /** The connection has served a request: the server may close it just when the next one is sent. */
+    bool used = false;
+};
+
+class OpenLoop {
+public:
+    explicit OpenLoop(const Settings &settings)
+        : settings_(settings),
+          poll_(::epoll_create1(EPOLL_CLOEXEC)),
+          lanes_(settings.connections),
+          arrivals_(settings) {
+        for (Lane &lane : lanes_) {
+            free_.push_back(&lane);
+        }
+    }
+
+    void run() {
+        while (!arrivals_.over() || (busy() > 0 && Clock::now() < arrivals_.end() + GRACE)) {
+            while (!arrivals_.over() && arrivals_.next() <= Clock::now()) {
+                arrive();
+            }
+            wait();
+        }
+    }
+    std::string json() {
+        return fmt::format(R"({{"seconds":{},"dropped":{},"broken":{},"unanswered":{},"answers":{}}})",
+                           settings_.duration.count(), dropped_, broken_, busy(), tally_.json());
+    }
+
+private:
+    std::size_t busy() const {
+        return lanes_.size() - free_.size();
+    }
+
+    void arrive() {
+        const Clock::time_point due = arrivals_.next();
+        const std::size_t path = arrivals_.take();
+        if (free_.empty()) {
+            dropped_++;
+            return;
+        }
+        // The one that was used last, so that no more connections are kept than needed.
+        Lane &lane = *free_.back();
+        free_.pop_back();
+        lane.due = due;
+        lane.path = path;
+        lane.busy = true;
+        send(lane);
+    }
+
+    void send(Lane &lane) {
+        if (!lane.connection) {
+            connect(lane);
+        }
+        const std::string request =
+            "GET " + settings_.paths[lane.path] + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: open_loop\r\n\r\n";
+        if (!lane.connection->send(request)) {
+            closed(lane);
+        }
+    }
+
+    void connect(Lane &lane) {
+        lane.connection.emplace(settings_.port);
+        lane.used = false;
+        epoll_event event{};
+        event.events = EPOLLIN;
+        event.data.ptr = &lane;
+        ::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, lane.connection->descriptor(), &event);
+    }
+
+    /** Sleeps until something came, or a request is due. */
+    void wait() {
+        const Clock::time_point until = arrivals_.over() ? arrivals_.end() + GRACE : arrivals_.next();
+        const auto left = std::max(nanoseconds(0), std::chrono::duration_cast<nanoseconds>(until - Clock::now()));
+        const timespec timeout{left / std::chrono::seconds(1), (left % std::chrono::seconds(1)).count()};
+        std::array<epoll_event, 64> events;
+        const int count = ::epoll_pwait2(poll_.get(), events.data(), events.size(), &timeout, nullptr);
+        if (count < 0 && errno != EINTR) {
+            throw SystemException("epoll_pwait2", errno);
+        }
+        for (int i = 0; i < count; i++) {
+            receive(*static_cast<Lane *>(events[static_cast<std::size_t>(i)].data.ptr));
+        }
+    }
+
+    void receive(Lane &lane) {
+        const HttpConnection::Progress progress = lane.connection->receive();
+        if (progress == HttpConnection::Progress::CLOSED) {
+            closed(lane);
+        } else if (progress == HttpConnection::Progress::COMPLETE && lane.busy) {
+            tally_.add(settings_.paths[lane.path], lane.connection->status(), Clock::now() - lane.due);
+            lane.used = true;
+            if (!lane.connection->stays()) {
+                lane.connection.reset();
+            }
+            free(lane);
+        }
+    }
+
+    /** A kept connection may always be closed by the server, and what was sent on it then is sent on a new one, as browsers do. */
+    void closed(Lane &lane) {
+        const bool again = lane.busy && lane.used && lane.connection->silent();
+        lane.connection.reset();
+        if (again) {
+            send(lane);
+        } else if (lane.busy) {
+            broken_++;
+            free(lane);
+        }
+    }
+
+    void free(Lane &lane) {
+        lane.busy = false;
+        free_.push_back(&lane);
+    }
+
+    const Settings &settings_;
+    const FileDescriptor poll_;
+    std::vector<Lane> lanes_;
+    std::vector<Lane *> free_;
+    Arrivals arrivals_;
+    Tally tally_;
+    std::uint64_t dropped_ = 0;
+    std::uint64_t broken_ = 0;
+};
+
+Settings parse(const std::vector<std::string> &arguments) {
+    if (arguments.size() < 6) {
+        throw std::invalid_argument("usage: open_loop PORT RATE SECONDS SEED CONNECTIONS PATH[=WEIGHT]...");
+    }
+    Settings settings;
+    settings.port = static_cast<std::uint16_t>(std::stoul(arguments[0]));
+    settings.rate = std::stod(arguments[1]);
+    settings.duration = std::chrono::duration<double>(std::stod(arguments[2]));
+    settings.seed = std::stoull(arguments[3]);
+    settings.connections = std::stoul(arguments[4]);
+    for (std::size_t i = 5; i < arguments.size(); i++) {
+        const std::size_t sign = arguments[i].find('=');
+        settings.paths.push_back(arguments[i].substr(0, sign));
+        settings.weights.push_back(sign == std::string::npos ? 1 : std::stod(arguments[i].substr(sign + 1)));
+    }
+    return settings;
+}
+
+}  // namespace
+
+}  // namespace Passenger
+
+int main(int argc, char **argv) {
+    try {
+        const Passenger::Settings settings = Passenger::parse({argv + 1, argv + argc});
+        Passenger::OpenLoop load(settings);
+        load.run();
+        fmt::print("{}\n", load.json());
+        return EXIT_SUCCESS;
+    } catch (const std::exception &error) {
+        fmt::print(stderr, "open_loop: {}\n", error.what());
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace Passenger {
+
+/** What became of the requests: how long the answers took, by path and status. */
+class Tally {
+public:
+    void add(const std::string &path, int status, std::chrono::nanoseconds latency) {
+        latencies_[{path, status}].push_back(std::chrono::duration<double, std::micro>(latency).count());
+    }
+
+    /** A JSON array; times are microseconds. */
+    std::string json() {
+        std::string text;
+        for (auto &[key, latencies] : latencies_) {
+            std::sort(latencies.begin(), latencies.end());
+            text += fmt::format(R"({}{{"path":"{}","status":{},"count":{},"latency":{{)", text.empty() ? "" : ",",
+                                key.first, key.second, latencies.size());
+            for (const double percentile : PERCENTILES) {
+                text += fmt::format(R"("{}":{:.0f},)", percentile, at(latencies, percentile));
+            }
+            text += fmt::format(R"("max":{:.0f}}}}})", latencies.back());
+        }
+        return "[" + text + "]";
+    }
+
+private:
+    /** As wrk_report.lua has them. */
+    static constexpr std::array PERCENTILES{50.0, 75.0, 90.0, 95.0, 99.0, 99.9};
+
+    static double at(const std::vector<double> &sorted, double percentile) {
+        const double position = percentile / 100 * static_cast<double>(sorted.size());
+        return sorted[std::min(static_cast<std::size_t>(position), sorted.size() - 1)];
+    }
+
+    std::map<std::pair<std::string, int>, std::vector<double>> latencies_;
+};
+
+}  // namespace Passenger
