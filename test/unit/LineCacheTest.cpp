@@ -1,8 +1,12 @@
 #include "pool/LineCache.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
 
+#include <algorithm>
 #include <map>
+#include <memory>
+#include <vector>
 
 #include "io/GenerationTable.h"
 #include "io/RequestQueue.h"
@@ -34,6 +38,9 @@ public:
     }
     void replaceAgent() {
         forget();
+    }
+    void closeLine() {
+        queue_.shutDown();
     }
 
     Board &board() override {
@@ -71,8 +78,8 @@ protected:
         }
         return ChannelId(registered);
     }
-    void unregisterChannel(ChannelId) noexcept override {
-        unregistered++;
+    void unregisterChannels(std::span<const ChannelId> channels) noexcept override {
+        unregistered += static_cast<unsigned>(channels.size());
     }
 
 private:
@@ -104,6 +111,13 @@ class LineCacheTest : public LeakCheck {
     CPPUNIT_TEST(testAnInstanceThatIsFoundClosedIsForgotten);
     CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
     CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldInstances);
+    CPPUNIT_TEST(testChannelsBeyondTheMostInUseAtOnceAreClosed);
+    CPPUNIT_TEST(testAChannelInUseIsNeverTrimmed);
+    CPPUNIT_TEST(testWhoNeedsNoChannelKeepsNone);
+    CPPUNIT_TEST(testAnAgentsReplacementBeginsTheCountAnew);
+    CPPUNIT_TEST(testALineThatIsOverIsLetGo);
+    CPPUNIT_TEST(testWhenItsProcessEndsItsExchangesEnd);
+    CPPUNIT_TEST(testWhenItsProcessEndsNoneBegins);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CountingCache> cache_;
@@ -258,6 +272,93 @@ public:
         cache_->replaceAgent();
         CPPUNIT_ASSERT(linkTo(7) != old);
         CPPUNIT_ASSERT(!cache_->takeChannel(*old));
+    }
+
+    /** So many exchanges at once. @return their channels' descriptors */
+    std::vector<int> exchange(unsigned count) {
+        const QueueLinkPtr line = link();
+        std::vector<std::unique_ptr<ReplyChannel>> channels;
+        std::vector<int> descriptors;
+        for (unsigned i = 0; i < count; i++) {
+            channels.push_back(cache_->takeChannel(*line));
+            descriptors.push_back(channels.back()->descriptor());
+        }
+        for (auto &channel : channels) {
+            cache_->giveBack(std::move(channel), true);
+        }
+        return descriptors;
+    }
+
+    void testChannelsBeyondTheMostInUseAtOnceAreClosed() {
+        const std::vector<int> descriptors = exchange(10);
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("All were used", 0U, cache_->unregistered);
+        exchange(3);
+        exchange(4);
+        exchange(2);
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(6U, cache_->unregistered);
+        const auto open =
+            std::count_if(descriptors.begin(), descriptors.end(), [](int fd) { return ::fcntl(fd, F_GETFD) >= 0; });
+        CPPUNIT_ASSERT_EQUAL(4L, static_cast<long>(open));
+        exchange(5);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The fifth is a new one", 11U, cache_->registered);
+    }
+
+    void testAChannelInUseIsNeverTrimmed() {
+        const QueueLinkPtr line = link();
+        auto channel = cache_->takeChannel(*line);
+        cache_->trim();
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(0U, cache_->unregistered);
+        cache_->giveBack(std::move(channel), true);
+        exchange(1);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->registered);
+    }
+
+    void testWhoNeedsNoChannelKeepsNone() {
+        exchange(2);
+        cache_->trim();
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Their places on the board are free", 0U,
+                                     cache_->takeChannel(*link())->boardEntry());
+    }
+
+    void testAnAgentsReplacementBeginsTheCountAnew() {
+        exchange(5);
+        cache_->trim();
+        cache_->replaceAgent();
+        exchange(2);
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(0U, cache_->unregistered);
+    }
+
+    void testALineThatIsOverIsLetGo() {
+        const std::weak_ptr<const QueueLink> line = link();
+        cache_->trim();
+        CPPUNIT_ASSERT(!line.expired());
+        cache_->closeLine();
+        cache_->trim();
+        CPPUNIT_ASSERT(line.expired());
+    }
+
+    void testWhenItsProcessEndsItsExchangesEnd() {
+        const QueueLinkPtr line = link();
+        auto channel = cache_->takeChannel(*line);
+        cache_->cutOff();
+        std::vector<char> buffer(MAX_MESSAGE);
+        std::vector<FileDescriptor> descriptors;
+        thrownBy<EndOfFileException>([&] { channel->receive(buffer, descriptors); });
+        cache_->giveBack(std::move(channel), false);
+    }
+
+    void testWhenItsProcessEndsNoneBegins() {
+        exchange(1);
+        const QueueLinkPtr line = link();
+        cache_->cutOff();
+        const auto refusal = thrownBy<RefusedException>([&] { cache_->takeChannel(*line); });
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, refusal.status());
     }
 };
 

@@ -49,10 +49,12 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     return ChannelId(answer.number(0));
 }
 
-void AppLink::unregisterChannel(ChannelId channel) noexcept {
+void AppLink::unregisterChannels(std::span<const ChannelId> channels) noexcept {
     try {
         Frame frame(FrameType::UNREGISTER);
-        frame.add(channel.value());
+        for (const ChannelId channel : channels) {
+            frame.add(channel.value());
+        }
         client_.tell(frame);
     } catch (const std::bad_alloc &) {
         // It is forgotten with this process at the latest.

@@ -30,11 +30,14 @@ public:
     void wakeAgent() noexcept override {
         client_.wakeAgent();
     }
+    std::optional<MonotonicTime> endOfWaiting() const noexcept override {
+        return client_.endOfWaiting();
+    }
 
 protected:
     Links attach(const Options &options, Generation unusable) override;
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
-    void unregisterChannel(ChannelId channel) noexcept override;
+    void unregisterChannels(std::span<const ChannelId> channels) noexcept override;
 
 private:
     PoolClient &client_;

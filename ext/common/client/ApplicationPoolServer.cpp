@@ -99,6 +99,24 @@ void ApplicationPoolServer::disown() {
     handle_.ownerPid = 0;
 }
 
+/** None: it has not connected. */
+std::shared_ptr<PoolClient> ApplicationPoolServer::ownClient() {
+    const LockGuard lock(mutex_);
+    return clientPid_ == ::getpid() ? client_ : nullptr;
+}
+
+void ApplicationPoolServer::trim() {
+    if (const std::shared_ptr<PoolClient> client = ownClient()) {
+        client->trim();
+    }
+}
+
+void ApplicationPoolServer::ending(bool gracefully) {
+    if (const std::shared_ptr<PoolClient> client = ownClient()) {
+        client->ending(gracefully);
+    }
+}
+
 bool ApplicationPoolServer::update(const AgentSettings &settings) {
     return updateAgent(handle_, settings);
 }

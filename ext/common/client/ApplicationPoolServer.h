@@ -50,6 +50,12 @@ public:
     /** For a forked process that goes on connecting: as detach(), but connect() still works. */
     void disown();
 
+    /** Closes what this process has not needed since the last call: channels beyond the most that its sessions used at once. Thread-safe. */
+    void trim() EXCLUDES(mutex_);
+    /** This process is about to end. Gracefully: requests wait no longer than a minute for an instance, where no limit ends their waiting
+     *  before. Else all sessions end at once, and others are refused. Thread-safe. */
+    void ending(bool gracefully) EXCLUDES(mutex_);
+
     /** Gives new settings (and a newly opened log file) to the running agent. False when it is gone.
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
     bool update(const AgentSettings &settings);
@@ -68,6 +74,7 @@ public:
 private:
     void start(const AgentSettings &settings);
     void abandonInherited() REQUIRES(mutex_);
+    std::shared_ptr<PoolClient> ownClient() EXCLUDES(mutex_);
     bool isOwner() const noexcept;
 
     Handle handle_;

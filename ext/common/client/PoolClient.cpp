@@ -22,6 +22,8 @@ constexpr std::chrono::seconds RECONNECT_TIME{10};
 constexpr std::chrono::seconds ANSWER_TIME{30};
 constexpr std::chrono::seconds TELL_TIME{1};
 constexpr std::size_t MAX_IDLE_CONNECTIONS = 4;
+/** As long as an instance that is told to finish gives its requests. */
+constexpr std::chrono::seconds LAST_WAIT{60};
 
 FileDescriptor duplicateDescriptor(int fd) {
     FileDescriptor copy(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
@@ -86,7 +88,7 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
 
 /** Takes over what a (new) agent gives. What another one gave is worthless then. */
 void PoolClient::welcome(Frame answer) {
-    std::vector<std::shared_ptr<AppLink>> stale;
+    Apps stale;
     std::vector<FrameSocket> closing;
     {
         const LockGuard guard(mutex_);
@@ -175,7 +177,45 @@ std::shared_ptr<AppLink> PoolClient::app(const Options &options) {
     if (found != apps_.end()) {
         return found->second;
     }
-    return apps_.emplace(name, std::make_shared<AppLink>(*this)).first->second;
+    std::shared_ptr<AppLink> fresh = apps_.emplace(name, std::make_shared<AppLink>(*this)).first->second;
+    if (cutOff_) {
+        fresh->cutOff();
+    }
+    return fresh;
+}
+
+PoolClient::Apps PoolClient::apps() {
+    const LockGuard guard(mutex_);
+    Apps all;
+    for (const auto &[name, app] : apps_) {
+        all.push_back(app);
+    }
+    return all;
+}
+
+void PoolClient::trim() {
+    for (const std::shared_ptr<AppLink> &app : apps()) {
+        app->trim();
+    }
+}
+
+void PoolClient::ending(bool gracefully) {
+    endOfWaiting_.store(toNanoseconds(SystemClock::instance().now() + LAST_WAIT), std::memory_order_relaxed);
+    if (gracefully) {
+        return;
+    }
+    {
+        const LockGuard guard(mutex_);
+        cutOff_ = true;
+    }
+    for (const std::shared_ptr<AppLink> &app : apps()) {
+        app->cutOff();
+    }
+}
+
+std::optional<MonotonicTime> PoolClient::endOfWaiting() const noexcept {
+    const std::uint64_t end = endOfWaiting_.load(std::memory_order_relaxed);
+    return end == 0 ? std::nullopt : std::optional(MonotonicTime(std::chrono::nanoseconds(end)));
 }
 
 void PoolClient::wakeAgent() noexcept {

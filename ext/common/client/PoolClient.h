@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/Clock.h"
 #include "base/Mutex.h"
 #include "io/Board.h"
 #include "io/Frame.h"
@@ -57,7 +58,16 @@ public:
     }
     void wakeAgent() noexcept;
 
+    /** As LineCache's, for all applications. */
+    void trim() EXCLUDES(mutex_);
+    /** As ApplicationPoolServer's. */
+    void ending(bool gracefully) EXCLUDES(mutex_);
+    std::optional<MonotonicTime> endOfWaiting() const noexcept;
+
 private:
+    using Apps = std::vector<std::shared_ptr<AppLink>>;
+
+    Apps apps() EXCLUDES(mutex_);
     FrameSocket takeConnection(std::string &agentId) EXCLUDES(mutex_);
     void giveBack(FrameSocket connection, const std::string &agentId) EXCLUDES(mutex_);
     FrameSocket connect(FrameSocket::Deadline deadline, std::string &agentId) EXCLUDES(mutex_);
@@ -72,6 +82,9 @@ private:
     std::string agentId_ GUARDED_BY(mutex_);
     std::vector<FrameSocket> idle_ GUARDED_BY(mutex_);
     std::map<std::string, std::shared_ptr<AppLink>, std::less<>> apps_ GUARDED_BY(mutex_);
+    bool cutOff_ GUARDED_BY(mutex_) = false;
+    /** Nanoseconds of the monotonic clock; 0: none. */
+    std::atomic<std::uint64_t> endOfWaiting_{0};
     /** Of all agents so far: who reads the table takes no lock, so none is ever unmapped. Agents are few. */
     std::vector<std::unique_ptr<GenerationTableView>> tables_ GUARDED_BY(mutex_);
     std::atomic<int> wakeFd_{-1};

@@ -86,8 +86,11 @@ bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
 
 /** The time that requests may wait ends then. Nothing: there is no such limit, or it was begun. */
 std::optional<MonotonicTime> Exchange::queueDeadline() const noexcept {
-    if (limits_.time <= milliseconds(0) || begun_ || answered_) {
+    if (begun_ || answered_) {
         return std::nullopt;
+    }
+    if (limits_.time <= milliseconds(0)) {
+        return host_->endOfWaiting();
     }
     return waitingSince_ + limits_.time;
 }

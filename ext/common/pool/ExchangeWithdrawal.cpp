@@ -206,9 +206,14 @@ bool Exchange::leaveQueue(std::span<char> buffer, Event &event) {
     }
     link_->memory->marks.timedOut(childSlot_, waited());
     event = finish(Event::Kind::REFUSED, true);
-    event.status = 504;
-    event.text = "the application did not begin with the request within " + toText(limits_.time) +
-                 ", as long as PassengerMaxRequestQueueTime lets it wait";
+    if (limits_.time > std::chrono::milliseconds(0)) {
+        event.status = 504;
+        event.text = "the application did not begin with the request within " + toText(limits_.time) +
+                     ", as long as PassengerMaxRequestQueueTime lets it wait";
+    } else {
+        event.status = 503;
+        event.text = "the application did not begin with the request before the server process had to end";
+    }
     return true;
 }
 

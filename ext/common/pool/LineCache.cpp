@@ -1,5 +1,7 @@
 #include "pool/LineCache.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "io/RequestQueue.h"
@@ -71,15 +73,24 @@ LineCache::InstanceLinks LineCache::takeClosed() {
 std::unique_ptr<ReplyChannel> LineCache::takeChannel(const QueueLink &link) {
     {
         const LockGuard guard(mutex_);
+        if (cutOff_) {
+            throw RefusedException(503, "", "this server process ends");
+        }
         if (link.epoch != epoch_) {
             return nullptr;
         }
         if (!free_.empty()) {
             std::unique_ptr<ReplyChannel> channel = std::move(free_.back());
             free_.pop_back();
+            unused_ = std::min(unused_, free_.size());
             return channel;
         }
     }
+    return makeChannel(link);
+}
+
+/** None: the agent is another one. */
+std::unique_ptr<ReplyChannel> LineCache::makeChannel(const QueueLink &link) {
     DescriptorPair pair = makeSeqPacketPair();
     const std::uint32_t entry = board().allocate();
     std::optional<ChannelId> id;
@@ -89,13 +100,21 @@ std::unique_ptr<ReplyChannel> LineCache::takeChannel(const QueueLink &link) {
         board().release(entry);
         throw;
     }
-    if (id && link.epoch == epoch()) {
-        return std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch);
+    if (id) {
+        auto channel = std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch);
+        const LockGuard guard(mutex_);
+        if (link.epoch == epoch_) {
+            all_.insert(channel.get());
+            if (cutOff_) {
+                channel->shutDown();
+            }
+            return channel;
+        }
     }
     board().release(entry);
     if (id) {
         // It was the new agent that answered, and to it the line's slot means something else.
-        unregisterChannel(*id);
+        unregisterChannels(std::span(&*id, 1));
     }
     return nullptr;
 }
@@ -114,37 +133,93 @@ void LineCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noex
             free_.push_back(std::move(channel));
             return;
         }
+        all_.erase(channel.get());
     }
     board().release(channel->boardEntry());
     if (known) {
-        unregisterChannel(channel->id());
+        const ChannelId id = channel->id();
+        unregisterChannels(std::span(&id, 1));
+    }
+}
+
+void LineCache::trim() {
+    Channels channels;
+    QueueLinkPtr ended;
+    InstanceLinks closed;
+    {
+        const LockGuard guard(mutex_);
+        channels = takeUnused();
+        ended = takeEnded();
+        closed = takeClosed();
+    }
+    if (channels.empty()) {
+        return;
+    }
+    std::vector<ChannelId> ids;
+    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
+        ids.push_back(channel->id());
+    }
+    unregisterChannels(ids);
+    release(channels);
+}
+
+/** Those that no exchange has used since the last time. */
+LineCache::Channels LineCache::takeUnused() {
+    const auto end = free_.begin() + static_cast<std::ptrdiff_t>(unused_);
+    Channels taken(std::make_move_iterator(free_.begin()), std::make_move_iterator(end));
+    free_.erase(free_.begin(), end);
+    unused_ = free_.size();
+    for (const std::unique_ptr<ReplyChannel> &channel : taken) {
+        all_.erase(channel.get());
+    }
+    return taken;
+}
+
+LineCache::Channels LineCache::takeFree() noexcept {
+    unused_ = 0;
+    for (const std::unique_ptr<ReplyChannel> &channel : free_) {
+        all_.erase(channel.get());
+    }
+    return std::exchange(free_, {});
+}
+
+/** The line, if it is over. */
+QueueLinkPtr LineCache::takeEnded() {
+    return link_ && RequestQueue::closed(link_->sending.get()) ? std::exchange(link_, nullptr) : nullptr;
+}
+
+void LineCache::cutOff() noexcept {
+    const LockGuard guard(mutex_);
+    cutOff_ = true;
+    for (ReplyChannel *channel : all_) {
+        channel->shutDown();
     }
 }
 
 void LineCache::forget() noexcept {
     QueueLinkPtr old;
     InstanceLinks instances;
-    std::vector<std::unique_ptr<ReplyChannel>> channels;
+    Channels channels;
     {
         const LockGuard guard(mutex_);
         epoch_++;
         old.swap(link_);
         instances.swap(instances_);
-        channels.swap(free_);
+        channels = takeFree();
     }
     release(channels);
 }
 
 void LineCache::dropChannels() noexcept {
-    std::vector<std::unique_ptr<ReplyChannel>> old;
+    Channels channels;
     {
         const LockGuard guard(mutex_);
-        old.swap(free_);
+        channels = takeFree();
     }
-    release(old);
+    release(channels);
 }
 
-void LineCache::release(const std::vector<std::unique_ptr<ReplyChannel>> &channels) noexcept {
+void LineCache::release(const Channels &channels) noexcept {
     for (const std::unique_ptr<ReplyChannel> &channel : channels) {
         board().release(channel->boardEntry());
     }

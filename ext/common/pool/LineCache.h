@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/Mutex.h"
@@ -37,17 +40,26 @@ public:
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
 
+    /** Closes what was not needed since the last call: the channels beyond the most that were in use at once, and queues that have ended. */
+    void trim() EXCLUDES(mutex_);
+    /** Ends all exchanges, and refuses others from now on: their process ends. */
+    void cutOff() noexcept EXCLUDES(mutex_);
+
     virtual Board &board() = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     virtual void wakeAgent() noexcept = 0;
+    /** As QueueHost's. */
+    virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
+        return std::nullopt;
+    }
 
 protected:
     /** Asks for the current line, and for the queue of the instance that the options name. @throws as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
     /** Makes the instance's end known. None: there is no application with that slot. @throws IOException, SystemException */
     virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
-    virtual void unregisterChannel(ChannelId channel) noexcept = 0;
+    virtual void unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
     /** Forgets line and channels: who knew them is gone. */
     void forget() noexcept EXCLUDES(mutex_);
     /** For destructors of who derives: gives up all unused channels. */
@@ -56,18 +68,29 @@ protected:
 private:
     /** By sticky id. */
     using InstanceLinks = std::unordered_map<std::uint32_t, QueueLinkPtr>;
+    using Channels = std::vector<std::unique_ptr<ReplyChannel>>;
 
     QueueLinkPtr known(std::uint32_t instance) const REQUIRES(mutex_);
     InstanceLinks takeClosed() REQUIRES(mutex_);
     std::uint64_t epoch() EXCLUDES(mutex_);
-    void release(const std::vector<std::unique_ptr<ReplyChannel>> &channels) noexcept;
+    QueueLinkPtr takeEnded() REQUIRES(mutex_);
+    std::unique_ptr<ReplyChannel> makeChannel(const QueueLink &link) EXCLUDES(mutex_);
+    Channels takeUnused() REQUIRES(mutex_);
+    Channels takeFree() noexcept REQUIRES(mutex_);
+    void release(const Channels &channels) noexcept;
 
     Mutex mutex_{Locks::LINE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     /** Whenever the agent is asked, those are dropped that are closed: so they are as many as instances that serve, 1,024 at most, and those
      *  that ended since. */
     InstanceLinks instances_ GUARDED_BY(mutex_);
-    std::vector<std::unique_ptr<ReplyChannel>> free_ GUARDED_BY(mutex_);
+    /** The last one is used next, so those that were not used for long come first. */
+    Channels free_ GUARDED_BY(mutex_);
+    /** So many of them no exchange has used since the last trim(). */
+    std::size_t unused_ GUARDED_BY(mutex_) = 0;
+    /** Those in use, too. */
+    std::unordered_set<ReplyChannel *> all_ GUARDED_BY(mutex_);
+    bool cutOff_ GUARDED_BY(mutex_) = false;
     /** Grows when all channels become worthless; those of an older epoch are not kept. */
     std::uint64_t epoch_ GUARDED_BY(mutex_) = 0;
 };
@@ -103,6 +126,9 @@ public:
     }
     QueueLimits limits() const noexcept override {
         return {options_.maxQueueSize, options_.maxQueueTime};
+    }
+    std::optional<MonotonicTime> endOfWaiting() const noexcept override {
+        return cache_->endOfWaiting();
     }
 
 private:

@@ -44,10 +44,8 @@ std::optional<ChannelId> LocalSender::registerChannel(const FileDescriptor &inst
     return id;
 }
 
-void LocalSender::unregisterChannel(ChannelId channel) noexcept {
-    if (const std::optional<std::uint32_t> group = pool_.channels().remove(channel, slot_)) {
-        pool_.channelGone(channel, *group);
-    }
+void LocalSender::unregisterChannels(std::span<const ChannelId> channels) noexcept {
+    pool_.channelsGone(slot_, channels);
 }
 
 void LocalSender::wakeAgent() noexcept {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -113,8 +114,8 @@ public:
     void checkMemory();
     /** A process that sent requests is gone, with its channels. */
     void senderGone(std::uint32_t childSlot);
-    /** A sender gave a channel up. */
-    void channelGone(ChannelId channel, std::uint32_t groupSlot);
+    /** A sender gave channels up; those that are not its own it keeps. */
+    void channelsGone(std::uint32_t childSlot, std::span<const ChannelId> channels);
     /** A new channel's mark begins at zero. False: there is no such Group. */
     bool channelAdded(ChannelId channel, std::uint32_t groupSlot);
 

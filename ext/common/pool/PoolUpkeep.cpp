@@ -183,10 +183,18 @@ void Pool::senderGone(std::uint32_t childSlot) {
     }
 }
 
-void Pool::channelGone(ChannelId channel, std::uint32_t groupSlot) {
+void Pool::channelsGone(std::uint32_t childSlot, std::span<const ChannelId> channels) {
+    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
+    for (const ChannelId channel : channels) {
+        if (const std::optional<std::uint32_t> groupSlot = context_.channels.remove(channel, childSlot)) {
+            byGroup[*groupSlot].push_back(channel);
+        }
+    }
     const PoolGuard guard(context_);
-    if (groupSlot < bySlot_.size()) {
-        bySlot_[groupSlot]->channelsGone({channel});
+    for (const auto &[groupSlot, gone] : byGroup) {
+        if (groupSlot < bySlot_.size()) {
+            bySlot_[groupSlot]->channelsGone(gone);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/Clock.h"
@@ -99,6 +100,10 @@ public:
 
     /** Of the request at hand. */
     virtual QueueLimits limits() const noexcept = 0;
+    /** When the process ends, and nobody waits in a line any longer whom no limit of time ends before. Nothing: it does not end. */
+    virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
+        return std::nullopt;
+    }
     /** Tests have another. */
     virtual const Clock &clock() const noexcept {
         return SystemClock::instance();

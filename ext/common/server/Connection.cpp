@@ -67,12 +67,7 @@ void Connection::handle(Frame frame) {
             registerChannel(std::move(frame));
             return;
         case FrameType::UNREGISTER:
-            for (std::size_t i = 0; i < frame.fields.size(); i++) {
-                const ChannelId channel(frame.number(i));
-                if (const std::optional<std::uint32_t> group = context_.pool.channels().remove(channel, child())) {
-                    context_.pool.channelGone(channel, *group);
-                }
-            }
+            unregister(frame);
             return;
         case FrameType::QUERY:
             query(frame);
@@ -145,6 +140,14 @@ void Connection::registerChannel(Frame frame) {
     Frame registered(FrameType::REGISTERED);
     registered.add(channel.value());
     answer(registered);
+}
+
+void Connection::unregister(const Frame &frame) {
+    std::vector<ChannelId> channels;
+    for (std::size_t i = 0; i < frame.fields.size(); i++) {
+        channels.emplace_back(frame.number(i));
+    }
+    context_.pool.channelsGone(child(), channels);
 }
 
 void Connection::query(const Frame &frame) {

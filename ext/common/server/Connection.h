@@ -45,6 +45,7 @@ private:
     void hello(Frame frame) REQUIRES(EventLoop::role);
     void attach(const Frame &frame) REQUIRES(EventLoop::role);
     void registerChannel(Frame frame) REQUIRES(EventLoop::role);
+    void unregister(const Frame &frame) REQUIRES(EventLoop::role);
     void query(const Frame &frame) REQUIRES(EventLoop::role);
     std::uint32_t child() const;
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});
