@@ -36,8 +36,8 @@ namespace Passenger {
 
 namespace {
 
-constexpr unsigned ROUNDS = 200;
-constexpr unsigned TRIPS = 500;
+constexpr unsigned ROUNDS = 1000;
+constexpr unsigned TRIPS = 100;
 /** About what a browser's request becomes, and what apps/hello answers. */
 constexpr std::size_t ENVIRONMENT = 800;
 constexpr std::size_t ANSWER_HEAD = 48;
