@@ -7,11 +7,17 @@
 #include <exception>
 
 #include "AgentKeeper.h"
+#include "DescriptorLimit.h"
+#include "Guard.h"
+#include "Settings.h"
 #include "base/Exceptions.h"
 
 namespace Passenger {
 
 namespace {
+
+/** Seconds. Also where PassengerPoolIdleTime is 0, which lets instances live for ever. */
+constexpr int DEFAULT_IDLE_TIME = 300;
 
 Child *theChild = nullptr;
 
@@ -25,6 +31,12 @@ void dieWithParent(pid_t parent) {
     }
 }
 
+/** An unused channel lives for two of them at most. */
+apr_interval_time_t trimInterval() noexcept {
+    const int idleTime = Settings::of(ap_server_conf).poolIdleTime.value_or(DEFAULT_IDLE_TIME);
+    return apr_time_from_sec(idleTime > 0 ? idleTime : DEFAULT_IDLE_TIME) / 2;
+}
+
 }  // namespace
 
 void Child::begin(server_rec *server) {
@@ -35,6 +47,7 @@ void Child::begin(server_rec *server) {
         dieWithParent(AgentKeeper::owner());
     }
     theChild = new Child;
+    raiseDescriptorLimit(server);
     if (agent == nullptr) {
         return;
     }
@@ -42,7 +55,7 @@ void Child::begin(server_rec *server) {
         agent->disown();
     }
     try {
-        theChild->borrow();
+        theChild->giveBack(newLane());
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.not_reached reason=\"%s\"", problem.what());
     }
@@ -50,6 +63,21 @@ void Child::begin(server_rec *server) {
 
 Child *Child::current() noexcept {
     return theChild;
+}
+
+void Child::stopping(bool gracefully) {
+    ApplicationPoolServer *agent = AgentKeeper::server();
+    if (agent != nullptr) {
+        agent->ending(gracefully);
+    }
+}
+
+std::unique_ptr<Lane> Child::newLane() {
+    ApplicationPoolServer *agent = AgentKeeper::server();
+    if (agent == nullptr) {
+        throw IOException("no agent runs; the error log says why");
+    }
+    return std::make_unique<Lane>(agent->connect());
 }
 
 Child::BorrowedLane Child::borrow() {
@@ -61,16 +89,28 @@ Child::BorrowedLane Child::borrow() {
             return {*this, std::move(lane)};
         }
     }
-    ApplicationPoolServer *agent = AgentKeeper::server();
-    if (agent == nullptr) {
-        throw IOException("no agent runs; the error log says why");
-    }
-    return {*this, std::make_unique<Lane>(agent->connect())};
+    return {*this, newLane()};
 }
 
 void Child::giveBack(std::unique_ptr<Lane> lane) {
-    LockGuard lock(mutex_);
-    idle_.push_back(std::move(lane));
+    {
+        LockGuard lock(mutex_);
+        idle_.push_back(std::move(lane));
+    }
+    trimInTime();
+}
+
+/**
+ * Closes the reply channels that nobody has needed of late. Requests do it when they have ended, now and then: a child that gets none keeps
+ * what it has. A thread for it would have to end with the child; the event MPM's timers do not wake a listener that sleeps (2.4.71).
+ */
+void Child::trimInTime() noexcept {
+    const apr_time_t now = apr_time_now();
+    apr_time_t next = nextTrim_.load(std::memory_order_relaxed);
+    if (now < next || !nextTrim_.compare_exchange_strong(next, now + trimInterval())) {
+        return;
+    }
+    guarded(ap_server_conf, "trim", [] { return AgentKeeper::server()->trim(), OK; });
 }
 
 }  // namespace Passenger

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <vector>
 
@@ -45,6 +46,8 @@ public:
     static void begin(server_rec *server);
     /** Null before begin(). */
     static Child *current() noexcept;
+    /** This process is about to end: hard, requests are cut off; gracefully, those that wait do so for a minute at most. */
+    static void stopping(bool gracefully);
 
     /** @throws SystemException, IOException (there is no agent, or it does not answer) */
     BorrowedLane borrow() EXCLUDES(mutex_);
@@ -53,11 +56,14 @@ public:
     }
 
 private:
+    static std::unique_ptr<Lane> newLane();
+    void trimInTime() noexcept;
     void giveBack(std::unique_ptr<Lane> lane) EXCLUDES(mutex_);
 
     Mutex mutex_{Locks::CHILD};
     std::vector<std::unique_ptr<Lane>> idle_ GUARDED_BY(mutex_);
     StartupFileCache startupFiles_;
+    std::atomic<apr_time_t> nextTrim_{0};
 };
 
 }  // namespace Passenger

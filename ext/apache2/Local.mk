@@ -21,6 +21,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/AgentKeeper.h \
     %D%/Child.cpp \
     %D%/Child.h \
+    %D%/DescriptorLimit.cpp \
+    %D%/DescriptorLimit.h \
     %D%/DirectiveTable.h \
     %D%/Directives.cpp \
     %D%/Directives.h \

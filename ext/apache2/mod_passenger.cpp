@@ -16,6 +16,7 @@
 #include "Settings.h"
 
 extern "C" {
+#include <ap_mpm.h>
 #include <mpm_common.h>
 }
 
@@ -43,6 +44,16 @@ int checkAgent(apr_pool_t * /*pool*/, server_rec *server) {
 void beginChild(apr_pool_t * /*pchild*/, server_rec *server) {
     guarded(server, "child_init", [&] { return Child::begin(server), OK; });
 }
+
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+void endChild(apr_pool_t * /*pchild*/, int gracefully) {
+    // Without threads there is nobody who waits: prefork calls this in a signal's handler, where no lock may be taken.
+    int threads = AP_MPMQ_NOT_SUPPORTED;
+    if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threads) == APR_SUCCESS && threads != AP_MPMQ_NOT_SUPPORTED) {
+        guarded(ap_server_conf, "child_stopping", [&] { return Child::stopping(gracefully != 0), OK; });
+    }
+}
+#endif
 
 int cutLongNames(request_rec *r) {
     return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
@@ -75,6 +86,9 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_post_config(startAgent, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_monitor(checkAgent, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_child_init(beginChild, nullptr, nullptr, APR_HOOK_LAST);
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
+    ap_hook_child_stopping(endChild, nullptr, nullptr, APR_HOOK_MIDDLE);
+#endif
     ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);

@@ -27,6 +27,9 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testARequestThatDiedWithItsInstanceWaitsAnew);
     CPPUNIT_TEST(testTheLimitHoldsWhileTheBodyIsSent);
     CPPUNIT_TEST(testARefusalIsAReplyThatWaits);
+    CPPUNIT_TEST(testWhereItsProcessEndsARequestWaitsNoLonger);
+    CPPUNIT_TEST(testARequestsOwnLimitHoldsWhereItsProcessEnds);
+    CPPUNIT_TEST(testWhereItsProcessEndsARequestThatWasBegunGoesOn);
     CPPUNIT_TEST_SUITE_END();
 
     using Kind = Exchange::Event::Kind;
@@ -231,6 +234,31 @@ public:
         host_->advance(6s);
         CPPUNIT_ASSERT(exchange.replyWaiting());
         assertTimedOut(receive(exchange));
+    }
+
+    void testWhereItsProcessEndsARequestWaitsNoLonger() {
+        Exchange &exchange = start();
+        host_->lastWait = host_->clock().now() + 20ms;
+        const Exchange::Event event = receive(exchange);
+        CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, event.status);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It is withdrawn", host_->take().header.ticket, host_->mark());
+    }
+
+    void testARequestsOwnLimitHoldsWhereItsProcessEnds() {
+        host_->queueLimits.time = 50ms;
+        Exchange &exchange = start();
+        host_->lastWait = host_->clock().now();
+        assertTimedOut(receive(exchange));
+    }
+
+    void testWhereItsProcessEndsARequestThatWasBegunGoesOn() {
+        Exchange &exchange = start();
+        host_->lastWait = host_->clock().now();
+        const auto request = host_->take();
+        host_->claim(request);
+        host_->send(MessageType::RESPONSE, request.header.ticket, "", "begun", true);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
     }
 };
 

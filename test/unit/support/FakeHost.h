@@ -92,6 +92,9 @@ public:
     QueueLimits limits() const noexcept override {
         return queueLimits;
     }
+    std::optional<MonotonicTime> endOfWaiting() const noexcept override {
+        return lastWait;
+    }
     const Clock &clock() const noexcept override {
         return clock_;
     }
@@ -109,6 +112,8 @@ public:
     bool closesAlways = false;
     /** Of exchanges that are made from now on. */
     QueueLimits queueLimits;
+    /** The process ends then. */
+    std::optional<MonotonicTime> lastWait;
     /** In the RESPONSEs that are sent: how long the request waited, in microseconds. */
     std::uint32_t queued = 0;
     /** The same: whose they are. */
