@@ -1,0 +1,108 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# httpd's children end, in each of the ways they do, while requests are in work and while requests wait.
+class EndingChildrenTest < IntegrationTest
+  # httpd kills what has not ended by itself after some ten seconds.
+  AT_ONCE = 4
+
+  def test_a_graceful_reload_lets_waiting_requests_be_answered
+    with_server(one_instance) do |server|
+      busy, waiting = occupy(server)
+      server.graceful
+      release(@fifo)
+      assert_equal %w[200 200 200], [busy, *waiting].map { |request| request.value.code }
+      assert_equal 3, runs
+    end
+  end
+
+  def test_a_graceful_stop_lets_waiting_requests_be_answered
+    with_server(one_instance) do |server|
+      busy, waiting = occupy(server)
+      stopping = Thread.new { server.stop(signal: :WINCH) }
+      eventually("it has begun to stop") { server.log.text.match?(/AH0049[1-9]|shutting down gracefully/) }
+      release(@fifo)
+      assert_equal %w[200 200 200], [busy, *waiting].map { |request| request.value.code }
+      assert_nothing_left stopping.value
+    end
+  end
+
+  def test_a_graceful_end_waits_no_longer_than_the_queues_limit
+    with_server(one_instance("PassengerMaxRequestQueueTime 1\n")) do |server|
+      busy, waiting = occupy(server)
+      server.graceful
+      assert_equal %w[504 504], waiting.map { |request| request.value.code }
+      release(@fifo)
+      assert_equal "200", busy.value.code
+      assert_equal 1, runs
+    end
+  end
+
+  def test_a_hard_restart_cuts_waiting_requests_off_at_once_and_none_of_them_runs
+    with_server(one_instance) do |server|
+      requests = occupy(server).flatten
+      children = server.tree.httpd_children
+      before = monotonic
+      server.restart
+      eventually("the old children have ended", within: 20, every: 0.05) { children.none?(&:alive?) }
+      assert_operator monotonic - before, :<, AT_ONCE, "seconds"
+      release(@fifo)
+      eventually("the application answers") { server.client.get("/hello").code == "200" }
+      assert_equal 1, runs, "what waited was withdrawn"
+      requests.each { |request| assert_nil request.value }
+    end
+  end
+
+  def test_a_stop_does_not_wait_for_requests
+    with_server(one_instance) do |server|
+      requests = occupy(server).flatten
+      before = monotonic
+      assert_nothing_left server.stop
+      # The instance that is at work has three seconds.
+      assert_operator monotonic - before, :<, AT_ONCE + 3, "seconds"
+      requests.each { |request| assert_nil request.value }
+    end
+  end
+
+  private
+
+  def one_instance(more = "")
+    configuration { |one| one.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n#{more}") }
+  end
+
+  # A request that keeps the only instance until the FIFO is released, and two that wait behind it. Threads with the response, or nil where
+  # the connection was cut.
+  def occupy(server)
+    @fifo = fifo
+    @started = File.join(scratch, "started")
+    server.client.pid
+    before = sockets(server)
+    busy = ask(server, "/wait?fifo=#{@fifo}&started=#{@started}")
+    eventually("the instance is busy") { runs == 1 }
+    waiting = Array.new(2) { ask(server, "/slow?seconds=0&started=#{@started}") }
+    # Each of the three has a channel, of which the agent has an end; the one that was there at first is used again.
+    eventually("two wait") { sockets(server) >= before + 2 }
+    [busy, waiting]
+  end
+
+  def ask(server, path)
+    Thread.new do
+      server.client.get(path)
+    rescue SystemCallError, IOError
+      nil
+    end
+  end
+
+  def sockets(server)
+    server.tree.matching(/passenger-agent\S* pool/).sum { |pool| pool.descriptors.values.grep(/socket/).size }
+  end
+
+  def runs
+    File.exist?(@started) ? File.readlines(@started).size : 0
+  end
+
+  def monotonic
+    Eventually.monotonic
+  end
+end
