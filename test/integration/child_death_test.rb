@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# An httpd child is killed, with requests in work and requests that wait.
+class ChildDeathTest < IntegrationTest
+  WAITING = 10
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 1)
+    # One child has them all.
+    made.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 32\n" \
+                        "ThreadsPerChild 32\nMaxRequestWorkers 32\nMaxConnectionsPerChild 0"
+    made.site("rack.test", SampleApps.rack)
+  end
+
+  def setup
+    skip "a child of prefork has one request" if ENV["TEST_MPM"] == "prefork"
+    @started = File.join(scratch, "started")
+    @instance = client.pid
+    @pool = server.tree.matching(/passenger-agent\S* pool/).first
+  end
+
+  def teardown
+    @asked&.each(&:close)
+  end
+
+  # What the instance takes before that is answered into nothing.
+  def test_what_a_killed_child_had_queued_is_never_run_once_the_agent_has_let_go_of_it_within_a_second
+    before = sockets(@pool.pid)
+    path = occupy
+    kill_the_child
+    eventually("no channel of the dead child in the agent", within: 1, every: 0.02) { sockets(@pool.pid) <= before }
+    release(path)
+    assert_equal @instance, pid_of_a_new_child
+    assert_equal 1, runs
+  end
+
+  def test_an_instance_has_let_go_of_a_killed_child_within_a_second
+    path = occupy
+    (WAITING + 1).times { release(path) }
+    eventually("all were run") { runs == WAITING + 1 }
+    before = sockets(@instance)
+    kill_the_child
+    eventually("no channel of the dead child in the instance", within: 1, every: 0.02) do
+      sockets(@instance) <= before - WAITING
+    end
+    pid_of_a_new_child
+  end
+
+  def test_a_large_upload_that_ends_with_its_child_frees_its_instance
+    raw = server.raw.request("POST", "/upload?started=#{@started}", { "Content-Length" => "10000000" }).write("x" * 100_000)
+    # Its body is read by now, or will be: either way it does not come to its end.
+    kill_the_child
+    assert_equal @instance, pid_of_a_new_child
+  ensure
+    raw&.close
+  end
+
+  private
+
+  # A request that keeps the instance, and others that wait behind it.
+  def occupy
+    path = fifo
+    before = sockets(@pool.pid)
+    @asked = Array.new(WAITING + 1) do
+      server.raw.request("GET", "/wait?fifo=#{path}&started=#{@started}").tap { eventually("it has begun") { runs == 1 } }
+    end
+    eventually("all have sent their requests") { sockets(@pool.pid) >= before + WAITING }
+    path
+  end
+
+  def kill_the_child
+    Process.kill(:KILL, server.tree.httpd_children.first.pid)
+  end
+
+  def pid_of_a_new_child
+    eventually("an answer") { client.pid }
+  end
+
+  def sockets(pid)
+    ProcessInfo.read(pid).descriptors.values.grep(/socket/).size
+  end
+
+  def runs
+    File.exist?(@started) ? File.readlines(@started).size : 0
+  end
+end
