@@ -19,9 +19,14 @@ class InstanceDeathTest < IntegrationTest
     File.exist?(@started) ? File.readlines(@started).size : 0
   end
 
+  # Who runs the only request that was begun.
+  def client_pid_in_work
+    Integer(File.read(@started))
+  end
+
   # Starts a request that the instance keeps until it is killed.
   def begin_request(method = "GET", body = "")
-    path = fifo("never-#{method}")
+    path = fifo("never-#{method}-#{rand(1 << 32)}")
     raw = server.raw.request(method, "/wait?fifo=#{path}&started=#{@started}", { "Content-Length" => body.size.to_s })
     raw.write(body)
     eventually("the request has begun") { runs == 1 }
@@ -51,6 +56,21 @@ class InstanceDeathTest < IntegrationTest
     assert_status 200, client.get("/hello")
   ensure
     raw&.close
+  end
+
+  # Ten milliseconds on a machine with nothing else to do; whoever looks by itself does so each second.
+  def test_a_child_learns_at_once_that_an_instance_died
+    times = Array.new(5) do
+      raw = begin_request("POST", "some body")
+      killed = Eventually.monotonic
+      Process.kill(:KILL, client_pid_in_work)
+      assert_equal 502, raw.response.status
+      Eventually.monotonic - killed
+    ensure
+      raw&.close
+      File.delete(@started)
+    end
+    assert_operator times.sort[2], :<, 0.1, "seconds: #{times}"
   end
 
   def test_a_get_whose_instance_dies_is_sent_to_another_once
@@ -124,5 +144,28 @@ class InstanceDeathTest < IntegrationTest
     sleep 0.2
     Process.kill(:KILL, @pid)
     assert_equal "200", answer.value
+  end
+
+  # It was not begun, so its method does not matter.
+  def test_a_post_that_waited_for_a_stopped_instance_goes_to_the_next_when_that_is_killed
+    Process.kill(:STOP, @pid)
+    answer = Thread.new { client.post("/slow?seconds=0&started=#{@started}", "x" * 10_000).code }
+    sleep 0.2 # as above
+    Process.kill(:KILL, @pid)
+    assert_equal "200", answer.value
+    assert_equal 1, runs
+  end
+
+  def test_a_stopped_instance_that_goes_on_does_not_run_what_was_withdrawn
+    Process.kill(:STOP, @pid)
+    raw = server.raw.request("GET", "/slow?seconds=0&started=#{@started}")
+    sleep 0.2 # as above
+    raw.abort
+    server.log.wait_for(/event=request\.given_up.*client left/, from: @position)
+    Process.kill(:CONT, @pid)
+    assert_equal @pid, client.pid
+    assert_equal 0, runs
+  ensure
+    Process.kill(:CONT, @pid)
   end
 end
