@@ -29,6 +29,10 @@ class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST(testAChannelWhoseBodyWasReadIsUsedAgain);
     CPPUNIT_TEST(testARequestWithABodyUnderWayIsNotRepeated);
     CPPUNIT_TEST(testBodyMessagesOfAnEarlierTicketCount);
+    CPPUNIT_TEST(testABodyForAChannelThatHasEndedIsALoss);
+    CPPUNIT_TEST(testABodyThatWasNotBegunGoesToAnotherChannel);
+    CPPUNIT_TEST(testAnAnswerInAChannelThatHasEndedIsTaken);
+    CPPUNIT_TEST(testAChannelClosedForTheBodyAloneIsBroken);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -194,6 +198,40 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, again.header.ticket);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{1}, again.header.resends);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->receive()->header.ticket);
+    }
+
+    void testABodyForAChannelThatHasEndedIsALoss() {
+        start(true);
+        exchange_->sendBody("bo", false);
+        host_->prepare();  // The only other end goes, with the agent.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, exchange_->sendBody("dy", true));
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::LOST);
+    }
+
+    void testABodyThatWasNotBegunGoesToAnotherChannel() {
+        start(true);
+        host_->take();
+        host_->prepare();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, exchange_->sendBody("body", true));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->take().header.ticket);
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
+    }
+
+    void testAnAnswerInAChannelThatHasEndedIsTaken() {
+        start(true);
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "too large", true);
+        host_->prepare();
+        exchange_->sendBody("body", true);
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+    }
+
+    void testAChannelClosedForTheBodyAloneIsBroken() {
+        start(true);
+        host_->claim(host_->take());
+        host_->refuseBody();
+        exchange_->sendBody("body", true);
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::BROKEN);
     }
 };
 

@@ -50,7 +50,7 @@ public:
     void start(const Session::Request &request, std::uint8_t flags);
     /** Waits for the next event. REFUSED with 504 is a request that waited too long. @param buffer of MAX_MESSAGE bytes at least */
     Event receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout);
-    /** As Session::sendBody(). @throws SystemException, EndOfFileException */
+    /** As Session::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
     bool bodyDone() const noexcept {
         return body_.done();
@@ -100,6 +100,7 @@ private:
     Event giveUp(Event::Kind kind, std::span<char> buffer);
     bool takePending(std::span<char> buffer, Event &event);
     bool collect(bool lookAround);
+    bool sendBlock(std::string_view block, bool last, std::size_t &taken);
 
     const QueueHostPtr host_;
     const QueueLimits limits_;

@@ -189,7 +189,7 @@ bool Exchange::takePending(std::span<char> buffer, Event &event) {
 
 std::size_t Exchange::sendBody(std::string_view block, bool last) {
     std::size_t taken = 0;
-    while (!over_ && !pending_ && !body_.send(*channel_, ticket_, block.substr(taken), last, taken)) {
+    while (!over_ && !pending_ && !sendBlock(block, last, taken)) {
         // Whoever sends BODY waits for both directions: an instance that answers first may never read the rest.
         pollfd entry{channel_->descriptor(), POLLIN | POLLOUT, 0};
         const int ready = poll(&entry, 1, static_cast<int>(timeLeft(queueDeadline()).count()));
@@ -201,6 +201,21 @@ std::size_t Exchange::sendBody(std::string_view block, bool last) {
         }
     }
     return taken;
+}
+
+/** As much as the channel takes. False: not all, and receive() has nothing to tell either. */
+bool Exchange::sendBlock(std::string_view block, bool last, std::size_t &taken) {
+    const ChannelId channel = channel_->id();
+    try {
+        return body_.send(*channel_, ticket_, block.substr(taken), last, taken);
+    } catch (const EndOfFileException &) {
+        if (!collect(false) && channel_->id() == channel) {
+            Event event = finish(Event::Kind::BROKEN, false);
+            event.text = "the instance closed the reply channel for the request's body alone";
+            pending_ = std::move(event);
+        }
+        return pending_.has_value();
+    }
 }
 
 bool Exchange::replyWaiting() {
@@ -229,8 +244,8 @@ bool Exchange::collect(bool lookAround) {
             found = handleMessage(lookBuffer_, event);
         }
     } catch (const EndOfFileException &) {
-        event = finish(Event::Kind::LOST, false);
-        found = true;
+        event = channelEnded();
+        found = event.kind != Event::Kind::MESSAGE;
     } catch (const ProtocolException &error) {
         event = finish(Event::Kind::BROKEN, false);
         event.text = error.what();

@@ -104,6 +104,10 @@ std::string FakeHost::receiveBody() {
     return body;
 }
 
+void FakeHost::refuseBody() {
+    CPPUNIT_ASSERT_EQUAL(0, ::shutdown(instanceEnd_.get(), SHUT_RD));
+}
+
 void FakeHost::prepare() {
     DescriptorPair pair = makeSeqPacketPair();
     instanceEnd_ = std::move(pair.second);

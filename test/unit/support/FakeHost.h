@@ -59,6 +59,9 @@ public:
     /** BODY messages until the last one. */
     std::string receiveBody();
 
+    /** Goes on sending, but takes nothing more. */
+    void refuseBody();
+
     /** Makes the channel that the next exchange will get. */
     void prepare();
     /** Another queue, which is the current one from now on. */
