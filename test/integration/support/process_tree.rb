@@ -21,6 +21,11 @@ class ProcessTree
     found
   end
 
+  # Those found by descent alone, which is quick.
+  def descending
+    descendants(ProcessInfo.all.reject { |process| process.state == "Z" })
+  end
+
   def pids
     processes.map(&:pid)
   end

@@ -25,6 +25,11 @@ class RawClient
     @buffer = +"".b
   end
 
+  # The client's own.
+  def port
+    @socket.local_address.ip_port
+  end
+
   def write(text)
     @socket.write(text)
     self

@@ -1,0 +1,53 @@
+# frozen_string_literal: true
+
+require_relative "../eventually"
+
+# What the processes of a server that has nothing to do hold, by kind: how many there are of it, and the most descriptors and
+# the most memory files that one of them has.
+class Inventory
+  KINDS = {
+    httpd: %r{\A\S*/(apache2|httpd)\b}, watchdog: /passenger-agent\S* watchdog/, pool: /passenger-agent\S* pool/,
+    spawn_server: /Passenger spawn server/, preloader: /Passenger AppPreloader/, instance: /Passenger RubyApp/
+  }.freeze
+
+  Count = Struct.new(:processes, :descriptors, :memory_files)
+
+  attr_reader :counts
+
+  # As soon as it stays the same for a while.
+  def self.of(tree)
+    last = nil
+    Eventually.eventually("an inventory that stays the same", within: 20, every: 0.5) do
+      inventory = new(tree)
+      same = inventory.counts == last
+      last = inventory.counts
+      same && inventory
+    end
+  end
+
+  def initialize(tree)
+    @counts = tree.descending.group_by { |process| kind(process) }.transform_values do |some|
+      Count.new(some.size, some.map { |process| process.descriptors.size }.max,
+                some.map { |process| process.memory_files.size }.max)
+    end
+  end
+
+  # Sentences: what is more, or less, than it was before. `growth`: descriptors that one process of a kind may have more.
+  def problems(before, growth)
+    (counts.keys | before.counts.keys).flat_map do |kind|
+      was = before.counts.fetch(kind, Count.new(0, 0, 0))
+      is = counts.fetch(kind, Count.new(0, 0, 0))
+      next if is.processes == was.processes && is.memory_files <= was.memory_files &&
+              is.descriptors <= was.descriptors + growth.fetch(kind, 0)
+
+      ["#{kind}: #{is.to_h}, before #{was.to_h}"]
+    end.compact
+  end
+
+  private
+
+  def kind(process)
+    KINDS.each { |name, pattern| return name if process.command_line.match?(pattern) }
+    process.command_line
+  end
+end

@@ -1,0 +1,168 @@
+# frozen_string_literal: true
+
+require "fileutils"
+
+require_relative "../eventually"
+
+# Kills and stops processes of a running server at random: instances, httpd's children, the pool process. Remembers what it did.
+class Storm
+  INSTANCE = /\APassenger RubyApp/.freeze
+  POOL = /passenger-agent\S* pool/.freeze
+  WATCHDOG = /passenger-agent\S* watchdog/.freeze
+
+  # `ports`: for one of httpd's children, the clients that it had a connection with.
+  Death = Struct.new(:kind, :pid, :at, :ports, keyword_init: true)
+
+  PRELOADER = /\APassenger AppPreloader/.freeze
+  SPAWN_SERVER = /\APassenger spawn server/.freeze
+
+  # How often each, of a hundred. The pool process has a schedule of its own: one that dies young again and again is started
+  # after ever longer pauses.
+  ACTIONS = [[:kill_instance, 40], [:kill_child, 18], [:stop_instance, 32], [:kill_preloader, 3], [:kill_spawn_server, 2],
+             [:deploy, 3], [:reload, 2]].freeze
+  PAUSE = (0.02..0.35).freeze
+  STOPPED = (0.02..1.5).freeze
+  REST_OF_THE_POOL = (10.5..13.0).freeze
+  # httpd starts one child in a second, then two, …
+  CHILDREN_LEFT = 4
+
+  attr_reader :deaths
+
+  def initialize(server, random)
+    @server = server
+    @random = random
+    @deaths = []
+    @stopped = {}
+  end
+
+  def rage(seconds)
+    ending = now + seconds
+    pool_dies = now + @random.rand(seconds * 0.2..seconds * 0.6)
+    while now < ending
+      sleep @random.rand(PAUSE)
+      continue_due
+      strike(choice)
+      if now > pool_dies
+        kill_pool
+        pool_dies = now + @random.rand(REST_OF_THE_POOL)
+      end
+    end
+  ensure
+    @stopped.each_key { |pid| signal(:CONT, pid) }
+  end
+
+  def count(kind)
+    deaths.count { |death| death.kind == kind }
+  end
+
+  # Not part of the rage: nothing is served until httpd has started another agent.
+  def kill_watchdog
+    kill(:watchdog, find(WATCHDOG).pid)
+  end
+
+  private
+
+  def now
+    Eventually.monotonic
+  end
+
+  def choice
+    dice = @random.rand(100)
+    ACTIONS.find { |_, share| (dice -= share).negative? }.first
+  end
+
+  def strike(action)
+    send(action)
+  rescue Errno::ESRCH
+    nil # It was quicker.
+  end
+
+  def processes
+    @server.tree.descending
+  end
+
+  def instances
+    processes.select { |process| process.command_line.match?(INSTANCE) }
+  end
+
+  def kill_instance
+    instance = instances.sample(random: @random) or return
+    kill(:instance, instance.pid)
+  end
+
+  def kill_pool
+    pool = find(POOL) or return
+    kill(:pool, pool.pid)
+  end
+
+  def find(pattern)
+    processes.find { |process| process.command_line.match?(pattern) }
+  end
+
+  # While none serves, a preloader that dies is an application that does not start.
+  def kill_preloader
+    preloader = find(PRELOADER) or return
+    kill(:preloader, preloader.pid) if instances.any?
+  end
+
+  def kill_spawn_server
+    spawn_server = find(SPAWN_SERVER) or return
+    kill(:spawn_server, spawn_server.pid) if instances.any?
+  end
+
+  def deploy
+    FileUtils.touch(File.join(@server.configuration.sites.first.root, "tmp/restart.txt"))
+    note(:deploy)
+  end
+
+  def reload
+    Process.kill(:USR1, @server.pid)
+    note(:reload)
+  end
+
+  # Stopped first, so that it takes no further connection after its own were counted.
+  def kill_child
+    children = processes.select { |process| process.ppid == @server.pid && process.command_line.match?(/apache2|httpd/) }
+    return if children.size <= CHILDREN_LEFT
+
+    child = children.sample(random: @random)
+    signal(:STOP, child.pid)
+    Eventually.eventually("a stopped child") { ProcessInfo.read(child.pid)&.state == "T" }
+    kill(:child, child.pid, ports_of(child))
+  end
+
+  def stop_instance
+    instance = instances.reject { |process| @stopped.key?(process.pid) }.sample(random: @random) or return
+    signal(:STOP, instance.pid)
+    @stopped[instance.pid] = now + @random.rand(STOPPED)
+  end
+
+  def continue_due
+    due, @stopped = @stopped.partition { |_, at| at <= now }.map(&:to_h)
+    due.each_key { |pid| signal(:CONT, pid) }
+  end
+
+  def kill(kind, pid, ports = [])
+    Process.kill(:KILL, pid)
+    note(kind, pid, ports)
+  end
+
+  def note(kind, pid = 0, ports = [])
+    @deaths << Death.new(kind: kind, pid: pid, at: now, ports: ports)
+  end
+
+  def signal(name, pid)
+    Process.kill(name, pid)
+  rescue Errno::ESRCH
+    nil
+  end
+
+  # The remote ports of its TCP connections.
+  def ports_of(process)
+    sockets = process.descriptors.values.grep(/\Asocket:/).map { |target| target[/\d+/] }
+    File.readlines("/proc/net/tcp").drop(1).filter_map do |line|
+      fields = line.split
+      fields[2].split(":").last.hex if sockets.include?(fields[9])
+    end
+  end
+end

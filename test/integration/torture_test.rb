@@ -1,0 +1,115 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/torture/inventory"
+require_relative "support/torture/nonce_clients"
+require_relative "support/torture/storm"
+require_relative "support/torture/verdict"
+
+# Processes of every kind are killed and stopped at random under load: only what was in the hands of a killed one is lost.
+# `make torture` is the long form. PASSENGER_TORTURE_SECONDS and PASSENGER_TEST_SEED set length and chance; the seed gives
+# the same plan again, which is not yet the same coincidences.
+class TortureTest < IntegrationTest
+  SECONDS = Integer(ENV.fetch("PASSENGER_TORTURE_SECONDS", "10"))
+  SEED = Integer(ENV.fetch("PASSENGER_TEST_SEED", Random.new_seed % 1_000_000))
+
+  CHILDREN = 8
+  THREADS_OF_A_CHILD = 4
+  INSTANCES = 4
+  THREADS = 2
+  CLIENTS = 16
+
+  MPM = "StartServers #{CHILDREN}\nServerLimit #{CHILDREN}\nThreadsPerChild #{THREADS_OF_A_CHILD}\n" \
+        "MaxRequestWorkers #{CHILDREN * THREADS_OF_A_CHILD}\nMinSpareThreads #{CHILDREN * THREADS_OF_A_CHILD}\n" \
+        "MaxSpareThreads #{CHILDREN * THREADS_OF_A_CHILD}\nMaxConnectionsPerChild 0"
+
+  def setup
+    @random = Random.new(SEED)
+    @runs = noted("runs")
+  end
+
+  def test_only_what_was_in_the_hands_of_a_killed_process_is_lost
+    with_server(tortured) do |server|
+      assert_served(server)
+      before = Inventory.of(server.tree)
+      storm = Storm.new(server, @random)
+      judge(server, storm) { storm.rage(SECONDS) }
+      assert_served(server, within: 1)
+      eventually("as many processes and descriptors as before (PASSENGER_TEST_SEED=#{SEED})") do
+        assert_empty Inventory.of(server.tree).problems(before, growth(storm))
+      end
+    end
+  end
+
+  def test_a_killed_watchdog_fails_requests_only_until_httpd_has_started_another_agent
+    with_server(tortured) do |server|
+      assert_served(server)
+      storm = Storm.new(server, @random)
+      judge(server, storm) do |outages|
+        outages << outage(server, storm)
+        storm.rage(2)
+      end
+      assert_served(server, within: 1)
+    end
+  end
+
+  private
+
+  def tortured
+    configuration do |made|
+      made.mpm_settings = MPM unless made.mpm == "prefork"
+      made.set("PassengerMaxPoolSize", INSTANCES)
+      made.site("nonce.test", SampleApps.copy("nonce_app"),
+                "PassengerMinInstances #{INSTANCES}\nPassengerThreadCount #{THREADS}\n" \
+                "SetEnv RUNS #{@runs}\nSetEnv BUSY #{noted('busy')}\n")
+    end
+  end
+
+  # A file that applications may write to.
+  def noted(name)
+    path = File.join(scratch, name)
+    File.write(path, "")
+    TestEnvironment.hand_over(path)
+    path
+  end
+
+  # Clients ask while the block runs, which notes in the array when no answer could be expected.
+  def judge(server, storm)
+    clients = NonceClients.new(server, CLIENTS, @random)
+    yield outages = []
+    verdict = Verdict.new(clients.stop, storm.deaths, outages, @runs, THREADS)
+    puts "\nPASSENGER_TEST_SEED=#{SEED}: killed #{storm.deaths.map(&:kind).tally}; #{verdict}"
+    problems = verdict.problems
+    assert problems.empty?, "PASSENGER_TEST_SEED=#{SEED}: #{problems.size} problems:\n#{problems.first(10).join("\n")}"
+  ensure
+    clients&.stop
+  end
+
+  def outage(server, storm)
+    began = monotonic
+    storm.kill_watchdog
+    eventually("another agent", within: 30) { assert_served(server) || true }
+    ended = monotonic
+    puts format("no agent for %.1f s", ended - began)
+    began..ended
+  end
+
+  # All clients at once.
+  def assert_served(server, within: 10)
+    began = monotonic
+    codes = Array.new(CLIENTS) { Thread.new { served(server) } }.map(&:value)
+    assert_equal ["200"], codes.uniq
+    assert_operator monotonic - began, :<, within
+  end
+
+  def served(server)
+    server.client.get("/", "X-Nonce" => "calm", "X-Wanted" => "0").code
+  end
+
+  # A child may have a channel and a connection to the agent for each of its threads, and keeps a descriptor of each agent
+  # that there was; the pool process has the other ends, and an instance those of all channels.
+  def growth(storm)
+    all = CHILDREN * THREADS_OF_A_CHILD
+    { httpd: 2 * THREADS_OF_A_CHILD + storm.count(:pool), pool: 2 * all, instance: all }
+  end
+end
