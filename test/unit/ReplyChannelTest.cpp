@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <string>
+#include <thread>
 
 #include "io/SocketPair.h"
 #include "support/Expect.h"
@@ -17,6 +18,8 @@ class ReplyChannelTest : public LeakCheck {
     CPPUNIT_TEST(testTicketsGrowAndAreNeverZero);
     CPPUNIT_TEST(testAMessageArrivesWithItsSize);
     CPPUNIT_TEST(testWithoutAMessageItDoesNotWait);
+    CPPUNIT_TEST(testItWaitsForAMomentWhereItMay);
+    CPPUNIT_TEST(testAShutDownEndsTheMoment);
     CPPUNIT_TEST(testTheLargestMessageArrives);
     CPPUNIT_TEST(testALongerMessageBreaksTheProtocol);
     CPPUNIT_TEST(testADescriptorComesWithItsMessage);
@@ -82,6 +85,24 @@ public:
     void testWithoutAMessageItDoesNotWait() {
         CPPUNIT_ASSERT(!channel_->readable());
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, receive());
+    }
+
+    void testItWaitsForAMomentWhereItMay() {
+        std::thread instance([this] {
+            std::this_thread::sleep_for(ReplyChannel::PATIENCE / 4);
+            answer("hello");
+        });
+        const std::size_t size = channel_->receive(buffer_, descriptors_, ReplyChannel::Waiting::FOR_A_MOMENT);
+        instance.join();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, size);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0},
+                             channel_->receive(buffer_, descriptors_, ReplyChannel::Waiting::FOR_A_MOMENT));
+    }
+
+    void testAShutDownEndsTheMoment() {
+        CPPUNIT_ASSERT_EQUAL(0, ::shutdown(instanceEnd_.get(), SHUT_RDWR));
+        CPPUNIT_ASSERT_THROW(channel_->receive(buffer_, descriptors_, ReplyChannel::Waiting::FOR_A_MOMENT),
+                             EndOfFileException);
     }
 
     void testTheLargestMessageArrives() {

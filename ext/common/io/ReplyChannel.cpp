@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <cerrno>
 
@@ -42,7 +43,16 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
 
 }  // namespace
 
-std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors) {
+ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch)
+    : end_(std::move(end)), id_(id), boardEntry_(boardEntry), epoch_(epoch) {
+    // Of this end alone: the other one, which others share, is another socket.
+    const timeval patience{0, std::chrono::microseconds(PATIENCE).count()};
+    if (setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0) {
+        throw SystemException("setsockopt(SO_RCVTIMEO) on a reply channel", errno);
+    }
+}
+
+std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors, Waiting waiting) {
     iovec part{buffer.data(), buffer.size()};
     alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int) * 4)];
     msghdr message{};
@@ -50,8 +60,9 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof(control);
+    const int flags = MSG_CMSG_CLOEXEC | (waiting == Waiting::NEVER ? MSG_DONTWAIT : 0);
     ssize_t size;
-    while ((size = recvmsg(end_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC)) < 0) {
+    while ((size = recvmsg(end_.get(), &message, flags)) < 0) {
         if (errno == EAGAIN) {
             return 0;
         }

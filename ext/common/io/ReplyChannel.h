@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -17,9 +18,12 @@ namespace Passenger {
  */
 class ReplyChannel {
 public:
+    /** How long receive() waits where it may. */
+    static constexpr std::chrono::milliseconds PATIENCE{20};
+    enum class Waiting { NEVER, FOR_A_MOMENT };
+
     /** @param boardEntry where exchanges on it are shown  @param epoch of who registered it: a channel does not outlive its agent */
-    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch)
-        : end_(std::move(end)), id_(id), boardEntry_(boardEntry), epoch_(epoch) {}
+    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch);
 
     int descriptor() const noexcept {
         return end_.get();
@@ -39,10 +43,12 @@ public:
         return lastTicket_;
     }
 
-    /** Receives one message. Never waits. @return its size; 0: none is here
+    /** Receives one message. @return its size; 0: none is here
      *  @param descriptors what came with it
+     *  @param waiting FOR_A_MOMENT: up to PATIENCE, which costs a system call less than to wait with poll() first
      *  @throws SystemException; EndOfFileException when the channel was shut down */
-    std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors);
+    std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors,
+                        Waiting waiting = Waiting::NEVER);
     /** Sends one message. Never waits. False: it does not fit now. @throws SystemException, EndOfFileException */
     bool send(const MessageHeader &header, std::string_view body);
     /** Whether everything sent here was taken. */

@@ -85,7 +85,8 @@ private:
     bool waitOnce(Wait &wait, std::span<char> buffer, Event &event);
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::chrono::milliseconds timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept;
-    bool takeMessage(std::span<char> buffer);
+    bool takeMessage(std::span<char> buffer, ReplyChannel::Waiting waiting = ReplyChannel::Waiting::NEVER);
+    ReplyChannel::Waiting firstWait(const Wait &wait) const noexcept;
     void discard();
     bool look(std::span<char> buffer, Event &event);
     bool leaveQueue(std::span<char> buffer, Event &event);

@@ -21,9 +21,9 @@ constexpr milliseconds LOOK_INTERVAL{1000};
 }  // namespace
 
 /** One message into the buffer; its size in messageSize_. False when none is here. */
-bool Exchange::takeMessage(std::span<char> buffer) {
+bool Exchange::takeMessage(std::span<char> buffer, ReplyChannel::Waiting waiting) {
     descriptors_.clear();
-    messageSize_ = channel_->receive(buffer, descriptors_);
+    messageSize_ = channel_->receive(buffer, descriptors_, waiting);
     return messageSize_ > 0;
 }
 
@@ -104,6 +104,17 @@ milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) co
     return std::clamp(left, milliseconds(0), LOOK_INTERVAL);
 }
 
+/**
+ * In the middle of an answer the next message is probably here already. Its beginning always has to be waited for, but seldom for long:
+ * for a moment, nobody looks whether the client is still there.
+ */
+ReplyChannel::Waiting Exchange::firstWait(const Wait &wait) const noexcept {
+    const bool deadlineNear =
+        timeLeft(queueDeadline()) <= ReplyChannel::PATIENCE || timeLeft(wait.deadline) <= ReplyChannel::PATIENCE;
+    return answered_ || deadlineNear || body_.onlyHeadFollows() ? ReplyChannel::Waiting::NEVER
+                                                                : ReplyChannel::Waiting::FOR_A_MOMENT;
+}
+
 Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, milliseconds timeout) {
     Event event{Event::Kind::MESSAGE};
     if (takePending(buffer, event)) {
@@ -116,8 +127,7 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
     // Goes round when the request was sent again on another channel.
     for (;;) {
         try {
-            // In the middle of an answer the next message is probably here already; its beginning always has to be waited for.
-            if (answered_ && takeMessage(buffer) && handleMessage(buffer, event)) {
+            if (takeMessage(buffer, firstWait(wait)) && handleMessage(buffer, event)) {
                 return event;
             }
             while (!waitOnce(wait, buffer, event)) {
