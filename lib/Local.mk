@@ -8,6 +8,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/channel.rb \
     %D%/passenger/channels.rb \
     %D%/passenger/chunked_decoder.rb \
+    %D%/passenger/claim.rb \
     %D%/passenger/failure.rb \
     %D%/passenger/fork_guard.rb \
     %D%/passenger/frame.rb \
@@ -19,6 +20,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/layout.rb \
     %D%/passenger/log.rb \
     %D%/passenger/max_requests.rb \
+    %D%/passenger/native.rb \
+    %D%/passenger/native_builder.rb \
     %D%/passenger/preloader.rb \
     %D%/passenger/privileges.rb \
     %D%/passenger/queue_pair.rb \

@@ -31,10 +31,10 @@ test: check
 unit-programs: root/lib root/passenger-agent$(EXEEXT) test/unit/unit_tests$(EXEEXT)
 unit: unit-programs
 	TEST='$(TEST)' $(RUN_TESTS) unit
-ruby-test: root/lib
-	TEST='$(TEST)' $(RUN_TESTS) ruby
+ruby-test: root/lib native
+	TEST='$(TEST)' $(RUN_TESTS) ruby pure-ruby
 integration: all
 	TEST='$(TEST)' $(RUN_TESTS) integration
 
 # The integration tests need httpd and minutes; a release is proved by the others.
-AM_DISTCHECK_CONFIGURE_FLAGS = TEST_SUITES="unit ruby"
+AM_DISTCHECK_CONFIGURE_FLAGS = TEST_SUITES="unit ruby pure-ruby"

@@ -161,6 +161,7 @@ module PhusionPassenger
     # In a process that the application forked.
     def let_go
       @intake.let_go
+      @handlers.each(&:let_go)
       [@claims, @marks].each(&:close)
       @channels.close_all
       @control.close

@@ -4,6 +4,7 @@ require_relative "app_loader"
 require_relative "frame_socket"
 require_relative "hooks"
 require_relative "log"
+require_relative "native"
 require_relative "signals"
 
 module PhusionPassenger

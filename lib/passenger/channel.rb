@@ -3,6 +3,7 @@
 require "socket"
 require_relative "frame"
 require_relative "layout"
+require_relative "native"
 
 module PhusionPassenger
   # The child left: what was being done for it is dropped. Applications meet it where they write a body.
@@ -49,6 +50,13 @@ module PhusionPassenger
 
     def send_message(bytes)
       @io.send(bytes, 0)
+    rescue *GONE
+      raise ClientGone, "the client has gone"
+    end
+
+    # The same without putting the parts together first; needs native code. False: it could not be sent at once.
+    def send_parts(header, head, bytes)
+      Native.transmit(@io, header, head, bytes)
     rescue *GONE
       raise ClientGone, "the client has gone"
     end

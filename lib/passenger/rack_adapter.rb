@@ -2,6 +2,7 @@
 
 require_relative "input"
 require_relative "log"
+require_relative "native"
 require_relative "rewindable_input"
 require_relative "response_body"
 require_relative "response_head"
@@ -75,12 +76,8 @@ module PhusionPassenger
       ::Rack.release.to_i < 3
     end
 
-    # Names and values end with a zero each. `unpack` takes them apart twice as fast as `split`.
     def environment_from(head, input)
-      count = head.count(NUL)
-      raise BadRequest, "the environment is no list of names and values" if count.odd? || !head.end_with?(NUL)
-
-      environment = count <= STRINGS_AT_ONCE ? unpack_short(head, count) : unpack_long(head)
+      environment = (Native::LOADED && Native.environment(head, @server_pairs)) || take_apart(head)
       environment["rack.url_scheme"] = environment["HTTPS"] == HTTPS_ON ? "https" : "http"
       environment["rack.input"] = input
       expect_length(environment, input)
@@ -92,6 +89,14 @@ module PhusionPassenger
     def expect_length(environment, input)
       length = environment["CONTENT_LENGTH"]
       input.expect(length.to_i) if length && !environment.key?("HTTP_CONTENT_ENCODING")
+    end
+
+    # Names and values end with a zero each. `unpack` takes them apart twice as fast as `split`.
+    def take_apart(head)
+      count = head.count(NUL)
+      raise BadRequest, "the environment is no list of names and values" if count.odd? || !head.end_with?(NUL)
+
+      count <= STRINGS_AT_ONCE ? unpack_short(head, count) : unpack_long(head)
     end
 
     def unpack_short(head, count)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "channel"
+require_relative "native"
 
 module PhusionPassenger
   # The messages that answer one exchange. Each piece goes out as it comes; what is longer than a message may be is cut.
@@ -8,10 +9,11 @@ module PhusionPassenger
     include Layout::Reply
 
     # "@0" begins at the start of the buffer, whose memory stays.
+    HEADER_FORMAT = "@0#{HEADER}"
     RESPONSE_FORMAT = "@0#{HEADER}a*a*"
     FULL_FORMAT = "@0#{HEADER}a#{PAYLOAD_LIMIT}"
     MESSAGE_FORMAT = "@0#{HEADER}a*"
-    private_constant :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT
+    private_constant :HEADER_FORMAT, :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT
 
     # Messages are put together in the buffer, which the caller may use for another reply afterwards. `queued`: for how many
     # microseconds the request was on its way, and `sticky_id`: by what this instance is asked for again. The child is told both.
@@ -92,8 +94,10 @@ module PhusionPassenger
     private
 
     def send_response(status, head_length, head, bytes, last)
-      message = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, @queued, @sticky_id, head, bytes]
-      @channel.send_message(message.pack(RESPONSE_FORMAT, buffer: @buffer))
+      fields = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, @queued, @sticky_id]
+      return if Native::LOADED && @channel.send_parts(fields.pack(HEADER_FORMAT, buffer: @buffer), head, bytes)
+
+      @channel.send_message(fields.push(head, bytes).pack(RESPONSE_FORMAT, buffer: @buffer))
     end
 
     def send_message(type, flags, bytes, format = MESSAGE_FORMAT)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "body_source"
+require_relative "claim"
 require_relative "log"
 require_relative "rack_adapter"
 require_relative "reply"
@@ -13,22 +14,18 @@ module PhusionPassenger
     include Layout::Request
 
     CHANNEL = "@#{CHANNEL_OFFSET}Q<"
-    NO_CLAIM = ("\0" * Layout::Claims::CELL_LENGTH).b.freeze
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
 
     # `max_requests` counts what was answered; nil: nobody does. `sticky_id`: by which children find this instance again; 0: they do not.
     def initialize(intake:, claims:, marks:, cell:, channels:, adapter:, max_requests: nil, sticky_id: 0)
       @intake = intake
-      @claims = claims
-      @marks = marks
-      @cell_offset = Layout::Claims::HEADER_LENGTH + Layout::Claims::CELL_LENGTH * cell
+      @claim = Claim.in_cell(claims, marks, cell)
       @channels = channels
       @adapter = adapter
       @max_requests = max_requests
       @sticky_id = sticky_id
       @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
-      @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
       @taken_at = 0
       @queue_ended = false
       @thread = nil
@@ -44,6 +41,11 @@ module PhusionPassenger
     # The process ends with the request in work, if any, unanswered. Its claim stays, so that the agent tells the child.
     def abandon
       @abandoned = true
+    end
+
+    # In a process that the application forked.
+    def let_go
+      @claim.close
     end
 
     # Runs until the queue ends or the intake is finished.
@@ -72,7 +74,7 @@ module PhusionPassenger
 
     # The next message into the buffer. False at the end of the queue, and where none is to be taken any more.
     def take
-      @queue.sysread(READ_LIMIT, @buffer)
+      receive
       @taken_at = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
       @busy = true
     rescue Errno::EINTR # by `wake`, or any signal, such as the end of a process that the application started
@@ -83,6 +85,13 @@ module PhusionPassenger
       raise if @intake.open?
 
       false
+    end
+
+    # Native code takes what is there already. Waiting is Ruby's.
+    def receive
+      return if Native::LOADED && @queue.is_a?(IO) && Native.receive(@queue, @buffer, READ_LIMIT)
+
+      @queue.sysread(READ_LIMIT, @buffer)
     end
 
     # Nothing was read: that was the end, or a message without any bytes. At the end there is never more to see.
@@ -98,7 +107,7 @@ module PhusionPassenger
 
       # Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
       channel = @channels.borrow(@buffer.unpack1(CHANNEL)) or return
-      @claims.pwrite(@buffer.byteslice(CHANNEL_OFFSET, Layout::Claims::CELL_LENGTH), @cell_offset)
+      @claim.take(@buffer)
       answer(channel)
     ensure
       @busy = false
@@ -111,7 +120,7 @@ module PhusionPassenger
     def answer(channel)
       version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
       reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @sticky_id)
-      return reply.skip if withdrawn?(channel.id, ticket)
+      return reply.skip if @claim.withdrawn?(channel.id, ticket)
       return refuse(reply, "version #{version}") if version != Layout::VERSION
 
       respond(channel, reply, flags, head_length, (ticket - resends)..ticket)
@@ -127,7 +136,7 @@ module PhusionPassenger
       return if @abandoned && !reply.finished?
 
       end_unfinished(channel, reply) unless reply.finished?
-      clear_claim
+      @claim.clear
       @max_requests&.count unless reply.skipped?
     ensure
       channel.give_back
@@ -140,19 +149,9 @@ module PhusionPassenger
       Log.event("request.failed", reason: "its answer was left unfinished")
     end
 
-    # In a process that the application forked they are closed.
-    def clear_claim
-      @claims.pwrite(NO_CLAIM, @cell_offset) unless @claims.closed?
-    end
-
     # In microseconds.
     def queued_since(sent_at)
       ((@taken_at - sent_at) / 1000).clamp(0, Layout::Reply::QUEUED_LIMIT)
-    end
-
-    def withdrawn?(channel_id, ticket)
-      @marks.pread(8, Layout::Marks::TICKETS_OFFSET + 8 * (channel_id & 0xFFFF), @mark)
-      @mark.unpack1("Q<") >= ticket
     end
 
     def respond(channel, reply, flags, head_length, tickets)

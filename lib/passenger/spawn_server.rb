@@ -11,6 +11,8 @@ module PhusionPassenger
   # Starts preloaders and instances for the agent, as the users it names. Runs no application code and decides nothing.
   # Its command line may name a user that it becomes itself; then all it starts are that user's.
   class SpawnServer
+    # As it was named when it was started: in a build, what is beside it belongs to the build.
+    LIBRARY = File.dirname(File.expand_path(__FILE__))
     CONTROL_DESCRIPTOR = 3
     ROLES = %w[preloader instance].freeze
 
@@ -141,7 +143,7 @@ module PhusionPassenger
       privileges.drop
       close_on_exec_all
       environment = privileges.environment.merge(environment)
-      exec(environment, [command, command], File.join(__dir__, "#{role}.rb"),
+      exec(environment, [command, command], File.join(LIBRARY, "#{role}.rb"),
            unsetenv_others: true, chdir: "/", in: File::NULL, out: output, err: output,
            CONTROL_DESCRIPTOR => control)
     rescue SystemCallError => e

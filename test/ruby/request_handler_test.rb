@@ -115,7 +115,7 @@ module PhusionPassenger
     end
 
     def test_the_claim_stands_where_the_child_cannot_be_told
-      @channels.borrow(7).define_singleton_method(:send_message) { |_| raise Errno::ENOBUFS }
+      %i[send_message send_parts].each { |name| @channels.borrow(7).define_singleton_method(name) { |*| raise Errno::ENOBUFS } }
       logged { assert_raises(Errno::ENOBUFS) { serve(HELLO) { @group.send(channel: 7, ticket: 11) } } }
       assert_equal [7, 11], @group.claim(0)
     end

@@ -9,6 +9,7 @@ require "tmpdir"
 $LOAD_PATH.unshift(File.expand_path("../../lib", __dir__))
 require "passenger/app_process"
 require "passenger/app_instance"
+require "passenger/native_builder"
 require_relative "peers"
 
 module PhusionPassenger

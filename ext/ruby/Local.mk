@@ -1,0 +1,21 @@
+# Native code for the Ruby that configure has found, beside the library: root/native, and the same when installed. A matter of speed: where it
+# cannot be built, one line says why. For other Rubies: RUBY lib/passenger/native_builder.rb in the installed folder.
+
+nobase_dist_passengerroot_DATA += %D%/passenger_native.c
+EXTRA_DIST += %D%/README.md
+
+.PHONY: native
+native: root/native/built
+root/native/built: %D%/passenger_native.c lib/passenger/native_builder.rb
+	$(AM_V_GEN)$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native && : >$@
+
+install-data-local:
+	test ! -d root/native || find root/native -name '*.so' | while read -r file; do \
+	    $(MKDIR_P) "$(DESTDIR)$(passengerrootdir)/$$(dirname "$${file#root/}")" && \
+	    $(INSTALL_DATA) "$$file" "$(DESTDIR)$(passengerrootdir)/$${file#root/}" || exit; done
+uninstall-local:
+	rm -rf "$(DESTDIR)$(passengerrootdir)/native"
+.PHONY: clean-native
+clean-local: clean-native
+clean-native:
+	rm -rf root/native

@@ -1,0 +1,258 @@
+/*
+ * What costs most of a request in Ruby, in C: taking a message, claiming it, looking at its mark, the environment's hash, and one message back.
+ *
+ * Each does what the Ruby code does that is used where this was not built (lib/passenger/native.rb). Nothing here waits, so the interpreter's lock
+ * is never let go: where the kernel would have to wait, the caller is told, and waits in Ruby. Layouts: doc/PROTOCOLS.md.
+ */
+#include <errno.h>
+#include <ruby.h>
+#include <ruby/encoding.h>
+#include <ruby/io.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+
+/* ----- Names that are met again and again */
+
+enum { MAX_PAIRS = 256, NAMES_KEPT = 512, LONGEST_NAME = 64 };
+
+/* Open addressing by a hash of the bytes; what does not fit is made anew each time. Only ever grows, under the interpreter's lock. */
+static VALUE names[NAMES_KEPT * 2];
+static unsigned names_kept;
+
+static VALUE name_of(const char *bytes, long length) {
+    if (length > LONGEST_NAME) {
+        return rb_enc_interned_str(bytes, length, rb_ascii8bit_encoding());
+    }
+    uint32_t hash = 2166136261u; /* FNV-1a */
+    for (long i = 0; i < length; i++) {
+        hash = (hash ^ (unsigned char)bytes[i]) * 16777619u;
+    }
+    unsigned at = hash % (NAMES_KEPT * 2);
+    while (names[at] != 0) {
+        if (RSTRING_LEN(names[at]) == length && memcmp(RSTRING_PTR(names[at]), bytes, (size_t)length) == 0) {
+            return names[at];
+        }
+        at = (at + 1) % (NAMES_KEPT * 2);
+    }
+    VALUE name = rb_enc_interned_str(bytes, length, rb_ascii8bit_encoding());
+    if (names_kept < NAMES_KEPT) {
+        names_kept++;
+        names[at] = name;
+        rb_gc_register_mark_object(name);
+    }
+    return name;
+}
+
+/*
+ * environment(head, more): a Hash of the head, which is names and values that end with a zero each, and of the pairs in the array `more`.
+ * Nil: the head is not made of pairs, or of too many of them.
+ */
+static VALUE environment(VALUE self, VALUE head, VALUE more) {
+    VALUE pairs[2 * MAX_PAIRS];
+    long count = 0;
+    (void)self;
+    Check_Type(head, T_STRING);
+    Check_Type(more, T_ARRAY);
+    const char *at = RSTRING_PTR(head);
+    const char *const end = at + RSTRING_LEN(head);
+    const long room = 2 * MAX_PAIRS - RARRAY_LEN(more);
+    while (at < end) {
+        const char *zero = memchr(at, 0, (size_t)(end - at));
+        if (zero == NULL || count >= room) {
+            return Qnil;
+        }
+        const long length = zero - at;
+        pairs[count] = (count & 1) == 0 ? name_of(at, length) : rb_str_new(at, length);
+        count++;
+        at = zero + 1;
+    }
+    if (count == 0 || (count & 1) != 0) {
+        return Qnil;
+    }
+    for (long i = 0; i < RARRAY_LEN(more); i++) {
+        pairs[count++] = RARRAY_AREF(more, i);
+    }
+    VALUE hash = rb_hash_new();
+    rb_hash_bulk_insert(count, pairs, hash);
+    RB_GC_GUARD(head);
+    return hash;
+}
+
+/* ----- Sockets */
+
+/* Raises IOError where it is closed, TypeError where it is none. */
+static int descriptor_of(VALUE io) {
+    rb_io_t *file;
+    GetOpenFile(RB_TYPE_P(io, T_FILE) ? io : rb_io_get_io(io), file);
+    return file->fd;
+}
+
+/*
+ * receive(io, buffer, limit): the next message replaces what is in the buffer; what is longer than the limit is cut. False: there is none yet, or
+ * something that the caller has to look at: an end, an error. An empty message is passed over.
+ */
+static VALUE receive(VALUE self, VALUE io, VALUE buffer, VALUE limit) {
+    const long room = NUM2LONG(limit);
+    const int descriptor = descriptor_of(io);
+    (void)self;
+    Check_Type(buffer, T_STRING);
+    const long missing = room - RSTRING_LEN(buffer);
+    rb_str_modify_expand(buffer, missing > 0 ? missing : 0);
+    const ssize_t size = recv(descriptor, RSTRING_PTR(buffer), (size_t)room, MSG_DONTWAIT);
+    if (size <= 0) {
+        return Qfalse;
+    }
+    rb_str_set_len(buffer, size);
+    return Qtrue;
+}
+
+/* transmit(io, header, head, bytes): sends one message of three strings. False: it could not be sent at once, or not at all. */
+static VALUE transmit(VALUE self, VALUE io, VALUE header, VALUE head, VALUE bytes) {
+    Check_Type(header, T_STRING);
+    Check_Type(head, T_STRING);
+    Check_Type(bytes, T_STRING);
+    struct iovec parts[3] = {{RSTRING_PTR(header), (size_t)RSTRING_LEN(header)},
+                             {RSTRING_PTR(head), (size_t)RSTRING_LEN(head)},
+                             {RSTRING_PTR(bytes), (size_t)RSTRING_LEN(bytes)}};
+    const struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
+    (void)self;
+    return sendmsg(descriptor_of(io), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ? Qtrue : Qfalse;
+}
+
+/* ----- Claims and marks */
+
+enum { CHANNEL_OFFSET = 8, CELL_LENGTH = 16, TICKETS_OFFSET = 16512, CHANNELS = 65536 };
+
+/* The files are sealed against shrinking, so their memory stays. Null: closed. */
+typedef struct {
+    char *claims;
+    char *marks;
+    size_t claims_size;
+    size_t marks_size;
+    char *cell;
+} claim_t;
+
+static void claim_unmap(claim_t *claim) {
+    if (claim->claims != NULL) {
+        munmap(claim->claims, claim->claims_size);
+    }
+    if (claim->marks != NULL) {
+        munmap(claim->marks, claim->marks_size);
+    }
+    claim->claims = claim->marks = claim->cell = NULL;
+}
+
+static void claim_free(void *data) {
+    claim_unmap(data);
+    xfree(data);
+}
+
+static const rb_data_type_t claim_type = {
+    .wrap_struct_name = "PhusionPassenger::Native::Claim",
+    .function = {.dfree = claim_free},
+    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
+};
+
+static VALUE claim_allocate(VALUE class) {
+    claim_t *claim;
+    return TypedData_Make_Struct(class, claim_t, &claim_type, claim);
+}
+
+static claim_t *claim_of(VALUE self) {
+    claim_t *claim;
+    TypedData_Get_Struct(self, claim_t, &claim_type, claim);
+    return claim;
+}
+
+static char *map(VALUE io, int protection, size_t needed, size_t *size) {
+    const int descriptor = descriptor_of(io);
+    struct stat file;
+    if (fstat(descriptor, &file) != 0) {
+        rb_sys_fail("fstat");
+    }
+    *size = (size_t)file.st_size;
+    if (*size < needed) {
+        rb_raise(rb_eArgError, "a memory file of %"PRIuSIZE" bytes instead of %"PRIuSIZE, *size, needed);
+    }
+    void *memory = mmap(NULL, *size, protection, MAP_SHARED, descriptor, 0);
+    if (memory == MAP_FAILED) {
+        rb_sys_fail("mmap");
+    }
+    return memory;
+}
+
+static VALUE claim_initialize(VALUE self, VALUE claims, VALUE marks, VALUE offset) {
+    claim_t *claim = claim_of(self);
+    const size_t at = NUM2SIZET(offset);
+    if (at % CELL_LENGTH != 0) {
+        rb_raise(rb_eArgError, "no cell begins at %"PRIuSIZE, at);
+    }
+    claim_unmap(claim);
+    claim->marks = map(marks, PROT_READ, TICKETS_OFFSET + sizeof(uint64_t) * CHANNELS, &claim->marks_size);
+    claim->claims = map(claims, PROT_READ | PROT_WRITE, at + CELL_LENGTH, &claim->claims_size);
+    claim->cell = claim->claims + at;
+    return self;
+}
+
+static void store(char *at, uint64_t value) {
+    atomic_store_explicit((_Atomic uint64_t *)at, value, memory_order_release);
+}
+
+/* take(message): whoever reads the cell meanwhile sees no claim of a ticket before it sees the channel, and never another's. */
+static VALUE claim_take(VALUE self, VALUE message) {
+    char *cell = claim_of(self)->cell;
+    uint64_t id[2];
+    Check_Type(message, T_STRING);
+    if (cell == NULL || RSTRING_LEN(message) < (long)(CHANNEL_OFFSET + sizeof(id))) {
+        return Qnil;
+    }
+    memcpy(id, RSTRING_PTR(message) + CHANNEL_OFFSET, sizeof(id));
+    store(cell, id[0]);
+    store(cell + sizeof(id[0]), id[1]);
+    /* The mark is looked at next; who withdraws writes it, then looks here. */
+    atomic_thread_fence(memory_order_seq_cst);
+    return Qnil;
+}
+
+static VALUE claim_withdrawn(VALUE self, VALUE channel, VALUE ticket) {
+    const char *marks = claim_of(self)->marks;
+    if (marks == NULL) {
+        return Qfalse;
+    }
+    const char *mark = marks + TICKETS_OFFSET + sizeof(uint64_t) * (NUM2ULL(channel) % CHANNELS);
+    return atomic_load((const _Atomic uint64_t *)mark) >= NUM2ULL(ticket) ? Qtrue : Qfalse;
+}
+
+static VALUE claim_clear(VALUE self) {
+    char *cell = claim_of(self)->cell;
+    if (cell != NULL) {
+        store(cell + sizeof(uint64_t), 0);
+        store(cell, 0);
+    }
+    return Qnil;
+}
+
+static VALUE claim_close(VALUE self) {
+    claim_unmap(claim_of(self));
+    return Qnil;
+}
+
+RUBY_FUNC_EXPORTED void Init_passenger_native(void) {
+    VALUE module = rb_define_module_under(rb_define_module("PhusionPassenger"), "Native");
+    rb_define_const(module, "INTERFACE", INT2FIX(1));
+    rb_define_singleton_method(module, "environment", environment, 2);
+    rb_define_singleton_method(module, "receive", receive, 3);
+    rb_define_singleton_method(module, "transmit", transmit, 4);
+    VALUE claim = rb_define_class_under(module, "Claim", rb_cObject);
+    rb_define_alloc_func(claim, claim_allocate);
+    rb_define_method(claim, "initialize", claim_initialize, 3);
+    rb_define_method(claim, "take", claim_take, 1);
+    rb_define_method(claim, "withdrawn?", claim_withdrawn, 2);
+    rb_define_method(claim, "clear", claim_clear, 0);
+    rb_define_method(claim, "close", claim_close, 0);
+}

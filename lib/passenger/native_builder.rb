@@ -1,0 +1,69 @@
+# frozen_string_literal: true
+
+# Compiles ext/ruby for the Ruby that runs this:
+#
+#   /opt/ruby/bin/ruby native_builder.rb [FOLDER]
+#
+# FOLDER is where native.rb looks: the `native` beside the lib that this file is in, unless said otherwise. Where it cannot be built,
+# one line says why, and applications run without.
+
+require "fileutils"
+require "shellwords"
+require_relative "native"
+
+module PhusionPassenger
+  # Runs the compiler that this Ruby was made with.
+  class NativeBuilder
+    SOURCE = File.expand_path("../../ext/ruby/#{Native::NAME}.c", __dir__)
+    # rb_enc_interned_str
+    OLDEST_RUBY = "3.0"
+
+    def initialize(folder)
+      @target = File.join(folder, Native.folder_name, "#{Native::NAME}.so")
+    end
+
+    # The line to print.
+    def build
+      reason = missing
+      return "Without native code for #{RbConfig.ruby}: #{reason}" if reason
+
+      FileUtils.mkdir_p(File.dirname(@target))
+      # Another process may be loading the old one.
+      made = "#{@target}.#{Process.pid}"
+      return "Without native code for #{RbConfig.ruby}: the compiler failed, see above" unless system(*command(made))
+
+      File.rename(made, @target)
+      "Built #{@target}"
+    ensure
+      FileUtils.rm_f(made) if made
+    end
+
+    private
+
+    def missing
+      return "it is older than #{OLDEST_RUBY}" if Gem::Version.new(RUBY_VERSION) < Gem::Version.new(OLDEST_RUBY)
+      return "its headers are missing (Debian: ruby-dev)" unless File.file?(File.join(headers.first, "ruby.h"))
+
+      "there is no C compiler: #{compiler.first}" unless system("command -v #{compiler.first.shellescape} >/dev/null")
+    end
+
+    # Names that are not defined here are the interpreter's own, whether it is a shared library or not.
+    def command(made)
+      [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter",
+       *headers.map { |folder| "-I#{folder}" }, "-o", made, SOURCE]
+    end
+
+    def compiler
+      (ENV["CC"] || RbConfig::CONFIG.fetch("CC")).shellsplit
+    end
+
+    def headers
+      RbConfig::CONFIG.values_at("rubyhdrdir", "rubyarchhdrdir")
+    end
+  end
+end
+
+if __FILE__ == $PROGRAM_NAME
+  folder = ARGV.fetch(0) { File.expand_path("../../native", __dir__) }
+  puts PhusionPassenger::NativeBuilder.new(folder).build
+end

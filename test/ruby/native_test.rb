@@ -1,0 +1,137 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+
+module PhusionPassenger
+  # Native code against the Ruby that it stands in for. The tests of what uses it run with and without it; here is what they cannot see.
+  class NativeTest < TestCase
+    def setup
+      super
+      skip "there is no native code" unless Native::LOADED
+      @group = closing(Peers::Group.new)
+    end
+
+    def test_it_makes_the_environment_that_ruby_makes
+      100.times do
+        pairs = Array.new(rand(1..100)) { |index| ["NAME_#{index}#{'x' * rand(90)}", Random.bytes(rand(40)).delete("\0")] }
+        head = pairs.flatten.map { |text| "#{text}\0".b }.join
+        assert_equal Hash[*pairs.flatten.map(&:b), "rack.x", 1], Native.environment(head, ["rack.x", 1])
+      end
+    end
+
+    def test_names_are_kept_and_values_are_the_applications_own
+      first, second = Array.new(2) { Native.environment("REQUEST_METHOD\0GET\0", []) }
+      assert_same first.keys[0], second.keys[0]
+      first["REQUEST_METHOD"] << "!"
+      assert_equal "GET", second["REQUEST_METHOD"]
+      assert_equal Encoding::BINARY, second["REQUEST_METHOD"].encoding
+    end
+
+    def test_names_without_end_do_not_break_it
+      3000.times do |index|
+        assert_equal({ "HTTP_#{index}" => "v" }, Native.environment("HTTP_#{index}\0v\0", []))
+      end
+      GC.start
+      assert_equal({ "HTTP_1" => "v", "HTTP_2999" => "w" }, Native.environment("HTTP_1\0v\0HTTP_2999\0w\0", []))
+    end
+
+    def test_what_is_no_list_of_pairs_is_left_to_ruby
+      ["", "A", "A\0", "A\0b", "A\0b\0C\0", "\0", "A\0b\0" * 300].each { |head| assert_nil Native.environment(head, []) }
+      assert_raises(TypeError) { Native.environment(nil, []) }
+    end
+
+    def test_a_message_replaces_what_is_in_the_buffer
+      sender, receiver = seqpacket_pair
+      buffer = +"something that was here before"
+      refute Native.receive(receiver, buffer, 100)
+      sender.send("hello", 0)
+      assert Native.receive(receiver, buffer, 100)
+      assert_equal "hello", buffer
+      sender.send("x" * 200, 0)
+      assert Native.receive(receiver, buffer, 100)
+      assert_equal 100, buffer.bytesize
+    end
+
+    def test_it_never_waits_and_leaves_the_end_to_ruby
+      sender, receiver = seqpacket_pair
+      buffer = +""
+      refute Native.receive(receiver, buffer, 100)
+      filler = "x" * 60_000
+      10_000.times { break unless Native.transmit(sender, filler, "", "") }
+      refute Native.transmit(sender, filler, "", "")
+      sender.close
+      nil while Native.receive(receiver, buffer, 65_536)
+      assert_raises(EOFError) { receiver.sysread(1) }
+      receiver.close
+      assert_raises(IOError) { Native.receive(receiver, buffer, 100) }
+    end
+
+    def test_a_claim_is_what_ruby_writes
+      message = [0, 7, 11].pack("Q<3")
+      cell = Layout::Claims::HEADER_LENGTH + 3 * Layout::Claims::CELL_LENGTH
+      claim = Native::Claim.new(@group.claims, @group.marks, cell)
+      claim.take(message)
+      assert_equal [7, 11], @group.claim(3)
+      claim.clear
+      assert_equal [0, 0], @group.claim(3)
+      claim.take(message)
+      claim.close
+      claim.clear
+      claim.take([0, 1, 2].pack("Q<3"))
+      assert_equal [7, 11], @group.claim(3)
+      refute claim.withdrawn?(7, 0)
+    end
+
+    def test_a_mark_is_seen_as_ruby_sees_it
+      claims = [Claim, Native::Claim].map { |kind| kind.new(@group.claims, @group.marks, Layout::Claims::HEADER_LENGTH) }
+      @group.mark(0x1_0007, 11)
+      claims.each do |claim|
+        assert_equal [true, true, false, false], [[7, 10], [0x2_0007, 11], [7, 12], [8, 1]].map { |id| claim.withdrawn?(*id) }
+      end
+    end
+
+    def test_what_is_no_io_is_refused
+      [nil, "text", 7].each { |thing| assert_raises(TypeError) { Native.receive(thing, +"", 100) } }
+    end
+
+    def test_files_that_are_too_short_and_places_that_are_no_cells_are_refused
+      short = closing(Tempfile.new)
+      assert_raises(ArgumentError) { Native::Claim.new(short, @group.marks, 64) }
+      assert_raises(ArgumentError) { Native::Claim.new(@group.claims, short, 64) }
+      assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.marks, 65) }
+      assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.marks, 1 << 40) }
+      assert_raises(RangeError) { Native::Claim.new(@group.claims, @group.marks, 1 << 80) }
+    end
+
+    def test_its_layout_is_the_librarys
+      source = File.read(NativeBuilder::SOURCE)
+      { CHANNEL_OFFSET: Layout::Request::CHANNEL_OFFSET, CELL_LENGTH: Layout::Claims::CELL_LENGTH,
+        TICKETS_OFFSET: Layout::Marks::TICKETS_OFFSET, CHANNELS: Layout::Marks::SLOTS }.each do |name, value|
+        assert_match(/\b#{name} = #{value}\b/, source)
+      end
+    end
+  end
+
+  # Building it.
+  class NativeBuilderTest < TestCase
+    def test_it_says_in_one_line_why_it_cannot
+      before = ENV.fetch("CC", nil)
+      ENV["CC"] = "/nonexistent/cc"
+      Dir.mktmpdir do |folder|
+        assert_match(%r{\AWithout native code for .*: there is no C compiler: /nonexistent/cc\z}, NativeBuilder.new(folder).build)
+        assert_empty Dir.children(folder)
+      end
+    ensure
+      ENV["CC"] = before
+    end
+
+    def test_what_was_built_for_another_interface_or_is_no_library_is_not_used
+      Dir.mktmpdir do |folder|
+        FileUtils.mkdir_p(File.join(folder, Native.folder_name))
+        File.write(File.join(folder, Native.folder_name, "passenger_native.so"), "no library")
+        program = "require #{File.join(LIBRARY, 'native').dump}; print PhusionPassenger::Native::LOADED"
+        assert_equal "false", IO.popen([{ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e", program], &:read)
+      end
+    end
+  end
+end
