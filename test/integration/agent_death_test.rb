@@ -93,4 +93,54 @@ class AgentDeathTest < IntegrationTest
     server.log.wait_for(/\b#{old.pid}\b.*(signal|killed|died|exited)|(signal|killed|died|exited).*\b#{old.pid}\b/, from: position)
     eventually("another one") { server.tree.matching(POOL).any? { |process| process.identity != old.identity } }
   end
+
+  def test_a_request_in_work_is_answered_by_its_instance_although_the_pool_process_died
+    path = fifo
+    started = File.join(scratch, "started")
+    answer = Thread.new { client.post("/wait?fifo=#{path}&started=#{started}", "some body") }
+    eventually("it has begun") { File.exist?(started) }
+    replacement(POOL)
+    release(path, "finished")
+    assert_equal "finished #{File.read(started)}", assert_status(200, answer.value).body
+  end
+
+  ONE_CHILD = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 16\n" \
+              "ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0"
+
+  def test_while_there_is_no_pool_process_known_ways_serve_and_new_ones_wait
+    skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
+
+    with_server(configuration { |one| one.mpm_settings = ONE_CHILD }) do |server|
+      path = fifo
+      instance = server.client.pid
+      pool = server.tree.matching(POOL).first.pid
+      # To the others it is as if it were just being replaced.
+      Process.kill(:STOP, pool)
+      5.times { assert_equal instance, server.client.pid }
+      first = Thread.new { server.client.get("/wait?fifo=#{path}").code }
+      eventually("the only channel is in use") { blocked_in_fifo?(instance) }
+      child = server.tree.httpd_children.first
+      before = sockets(child)
+      second = Thread.new { server.client.get("/hello").code }
+      # Its connection, and both ends of a channel of which the agent is to be told.
+      eventually("another one is being made") { sockets(child) >= before + 3 }
+      release(path)
+      assert_equal "200", first.value
+      assert_predicate second, :alive?
+      Process.kill(:CONT, pool)
+      assert_equal "200", second.value
+    ensure
+      Process.kill(:CONT, pool)
+    end
+  end
+
+  private
+
+  def sockets(process)
+    process.descriptors.values.grep(/socket/).size
+  end
+
+  def blocked_in_fifo?(pid)
+    ProcessInfo.read(pid).descriptors.value?(@fifos.keys.last)
+  end
 end

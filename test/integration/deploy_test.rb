@@ -11,6 +11,7 @@ class DeployTest < IntegrationTest
   serve do |made|
     made.site("rolling.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerMinInstances 2\n")
     made.site("single.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerMaxInstances 1\n")
+    made.site("queueing.test", SampleApps.written(SampleApps.saying("version 1")))
     made.site("abrupt.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerRollingRestarts Off\n")
     made.site("rails.test", SampleApps.rails, "PassengerMinInstances #{RAILS_INSTANCES}\n" \
                                               "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
@@ -36,6 +37,23 @@ class DeployTest < IntegrationTest
     end
     assert_all_answered answers
     assert_operator answers.map(&:latency).max, :<, 1.8, "a request waited for the new version"
+  end
+
+  def test_nobody_waits_behind_a_slow_request_of_the_old_version
+    path = fifo
+    gated = "run proc { |env| File.open(#{path.dump}, 'r+', &:gets) if env['PATH_INFO'] == '/slow'\n" \
+            "  [200, { 'Content-Type' => 'text/plain' }, ['old']] }\n"
+    deploy("queueing.test", gated)
+    eventually("the version to start with", within: 20) { client("queueing.test").get("/").body == "old" }
+    slow = Thread.new { client("queueing.test").get("/slow").body }
+    eventually("the instance is busy") { server.tree.processes.any? { |process| process.descriptors.value?(path) } }
+    deploy("queueing.test", "sleep 1\n#{SampleApps.saying('new')}")
+    server.log.wait_for(/event=app\.restart/, from: @position)
+    waiting = Array.new(5) { Thread.new { client("queueing.test").get("/").body } }
+    assert_equal ["new"] * 5, waiting.map(&:value)
+    assert_predicate slow, :alive?
+    release(path)
+    assert_equal "old", slow.value
   end
 
   def test_without_rolling_restarts_requests_wait_for_the_new_version_and_get_no_other
