@@ -103,7 +103,8 @@ module PhusionPassenger
     end
 
     def handle_one
-      return Log.event("request.malformed", bytes: @buffer.bytesize) unless message_length_right?
+      # It does not say whom to answer.
+      return Log.event("request.malformed", bytes: @buffer.bytesize) if @buffer.bytesize < HEADER_LENGTH
 
       # Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
       channel = @channels.borrow(@buffer.unpack1(CHANNEL)) or return
@@ -113,15 +114,12 @@ module PhusionPassenger
       @busy = false
     end
 
-    def message_length_right?
-      @buffer.bytesize.between?(HEADER_LENGTH, Layout::MESSAGE_LIMIT)
-    end
-
     def answer(channel)
       version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
       reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @sticky_id)
       return reply.skip if @claim.withdrawn?(channel.id, ticket)
       return refuse(reply, "version #{version}") if version != Layout::VERSION
+      return refuse(reply, "a message of more than #{Layout::MESSAGE_LIMIT} bytes") if @buffer.bytesize > Layout::MESSAGE_LIMIT
 
       respond(channel, reply, flags, head_length, (ticket - resends)..ticket)
     rescue ClientGone, BodyBrokenOff

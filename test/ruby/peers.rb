@@ -87,6 +87,13 @@ module PhusionPassenger
         message.byteslice(65_536, message.bytesize) || ""
       end
 
+      # A request in one message of that length.
+      def send_message(length, channel:, ticket:)
+        head = Peers.environment_bytes(ENVIRONMENT)
+        header = [2, 0, 0, head.bytesize, channel, ticket, Peers.now].pack("CCvVQ<Q<Q<")
+        @sender.sendmsg((header + head).ljust(length, "x"))
+      end
+
       def end_queue
         @sender.shutdown(Socket::SHUT_WR)
       end

@@ -97,17 +97,32 @@ module PhusionPassenger
       assert_equal [0, 0], @group.claim(0)
     end
 
-    def test_messages_too_short_or_too_long_are_logged_and_dropped
+    def test_a_message_too_short_for_its_header_is_logged_and_dropped
       log = logged do
         serve(HELLO) do
-          @group.sender.sendmsg("short")
-          @group.sender.sendmsg("x" * 65_537)
-          @group.sender.sendmsg("x" * 70_000)
+          @group.sender.sendmsg("x" * 31)
           @group.send(channel: 7, ticket: 1)
         end
       end
       assert_equal "hello", @child.receive.body
-      assert_equal ["bytes=5", "bytes=65537", "bytes=65537"], log.scan(/bytes=\d+/)
+      assert_includes log, "bytes=31"
+    end
+
+    def test_the_longest_message_is_taken
+      serve(echo_input) { @group.send_message(65_536, channel: 7, ticket: 1) }
+      assert_equal 65_536 - 32, @child.receive.body.bytesize + Peers.environment_bytes(Peers::ENVIRONMENT).bytesize
+    end
+
+    def test_a_longer_message_is_claimed_and_answered_500
+      log = logged do
+        serve(->(_) { flunk "it ran" }) do
+          @group.send_message(65_537, channel: 7, ticket: 1)
+          @group.send_message(200_000, channel: 7, ticket: 2)
+        end
+      end
+      assert_equal [[1, 500], [2, 500]], Array.new(2) { @child.receive }.map { |m| [m.ticket, m.status] }
+      assert_equal 2, log.scan("a message of more than 65536 bytes").size
+      assert_equal [0, 0], @group.claim(0)
     end
 
     def test_a_message_without_bytes_is_no_end
