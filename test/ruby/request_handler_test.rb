@@ -63,6 +63,24 @@ module PhusionPassenger
       assert_equal [true, false, false, false], @child.answer.last.map { |message| message.queued.positive? }
     end
 
+    def test_a_busy_thread_leaves_requests_to_others
+      gate = Thread::Queue.new
+      begun = Thread::Queue.new
+      app = lambda do |env|
+        begun << true
+        gate.pop
+        HELLO.call(env)
+      end
+      serve_in_thread(app) do
+        2.times { |ticket| @group.send(channel: 7, ticket: ticket + 1) }
+        in_time { begun.pop }
+        left, = @group.receiver.recvmsg_nonblock(70_000, Socket::MSG_PEEK)
+        assert_equal 2, left.unpack1("@16Q<"), "the second one is in the queue"
+        2.times { gate << true }
+        assert_equal [1, 2], in_time { [@child.receive, @child.receive] }.map(&:ticket)
+      end
+    end
+
     def test_requests_are_answered_one_after_the_other
       serve(echo("QUERY_STRING")) do
         3.times { |index| @group.send(channel: 7, ticket: index + 1, environment: environment("QUERY_STRING" => index.to_s)) }
