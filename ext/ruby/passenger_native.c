@@ -1,5 +1,5 @@
 /*
- * What costs most of a request in Ruby, in C: taking a message, claiming it, looking at its mark, the environment's hash, and one message back.
+ * What costs most of a request in Ruby, in C: taking a message, claiming it, looking at its mark, the environment's Hash, a head, one message back.
  *
  * Each does what the Ruby code does that is used where this was not built (lib/passenger/native.rb). Nothing here waits, so the interpreter's lock
  * is never let go: where the kernel would have to wait, the caller is told, and waits in Ruby. Layouts: doc/PROTOCOLS.md.
@@ -9,6 +9,7 @@
 #include <ruby/encoding.h>
 #include <ruby/io.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -81,6 +82,62 @@ static VALUE environment(VALUE self, VALUE head, VALUE more) {
     rb_hash_bulk_insert(count, pairs, hash);
     RB_GC_GUARD(head);
     return hash;
+}
+
+/* ----- Header lines */
+
+/* Being put together; longer ones are Ruby's. */
+typedef struct {
+    VALUE prefixes;
+    size_t length;
+    char bytes[2048];
+} lines_t;
+
+static bool append(lines_t *lines, VALUE string) {
+    const size_t length = (size_t)RSTRING_LEN(string);
+    if (length > sizeof(lines->bytes) - lines->length) {
+        return false;
+    }
+    memcpy(lines->bytes + lines->length, RSTRING_PTR(string), length);
+    lines->length += length;
+    return true;
+}
+
+static bool is_plain(VALUE string) {
+    const char *at = RSTRING_PTR(string);
+    for (const char *const end = at + RSTRING_LEN(string); at < end; at++) {
+        if (*at == '\r' || *at == '\n' || *at == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int add_line(VALUE name, VALUE value, VALUE argument) {
+    lines_t *lines = (lines_t *)argument;
+    const VALUE prefix = RB_TYPE_P(value, T_STRING) && is_plain(value) ? rb_hash_lookup(lines->prefixes, name) : Qnil;
+    if (RB_TYPE_P(prefix, T_STRING) && append(lines, prefix) && append(lines, value) && sizeof(lines->bytes) - lines->length >= 2) {
+        lines->bytes[lines->length++] = '\r';
+        lines->bytes[lines->length++] = '\n';
+        return ST_CONTINUE;
+    }
+    lines->prefixes = Qnil;
+    return ST_STOP;
+}
+
+/*
+ * head(headers, prefixes): the header lines of a Hash whose values are strings of one line each; `prefixes` has what each name becomes. Nil: it is
+ * another kind of headers, a name is not known, or they are long.
+ */
+static VALUE head(VALUE self, VALUE headers, VALUE prefixes) {
+    (void)self;
+    Check_Type(prefixes, T_HASH);
+    if (!RB_TYPE_P(headers, T_HASH)) {
+        return Qnil;
+    }
+    lines_t lines = {.prefixes = prefixes, .length = 0};
+    rb_hash_foreach(headers, add_line, (VALUE)&lines);
+    return NIL_P(lines.prefixes) ? Qnil : rb_str_new(lines.bytes, (long)lines.length);
 }
 
 /* ----- Sockets */
@@ -246,6 +303,7 @@ RUBY_FUNC_EXPORTED void Init_passenger_native(void) {
     VALUE module = rb_define_module_under(rb_define_module("PhusionPassenger"), "Native");
     rb_define_const(module, "INTERFACE", INT2FIX(1));
     rb_define_singleton_method(module, "environment", environment, 2);
+    rb_define_singleton_method(module, "head", head, 2);
     rb_define_singleton_method(module, "receive", receive, 3);
     rb_define_singleton_method(module, "transmit", transmit, 4);
     VALUE claim = rb_define_class_under(module, "Claim", rb_cObject);

@@ -168,8 +168,8 @@ module PhusionPassenger
       if flags.nobits?(BODY_FOLLOWS)
         return nil if here < head_length
 
-        head, body = @buffer.unpack("x#{HEADER_LENGTH}a#{head_length}a*")
-        return head, MemoryInput.new(body)
+        body = @buffer.byteslice(HEADER_LENGTH + head_length, here)
+        return @buffer.byteslice(HEADER_LENGTH, head_length), MemoryInput.new(body)
       end
 
       source = BodySource.new(channel, tickets)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "layout"
+require_relative "native"
 
 module PhusionPassenger
   # The application's answer cannot be sent as it is.
@@ -18,6 +19,10 @@ module PhusionPassenger
     @names = {}
 
     def self.build(headers)
+      (Native::LOADED && Native.head(headers, @names)) || build_any(headers)
+    end
+
+    def self.build_any(headers)
       head = String.new(capacity: 512, encoding: Encoding::BINARY)
       headers.each do |name, value|
         prefix = @names[name] || check_name(name) or next
@@ -31,6 +36,7 @@ module PhusionPassenger
 
       raise BadResponse, "its head has #{head.bytesize} bytes, more than #{Layout::Reply::HEAD_LIMIT}"
     end
+    private_class_method :build_any
 
     def self.append(head, prefix, value)
       value = value.to_s

@@ -40,6 +40,15 @@ module PhusionPassenger
       assert_raises(TypeError) { Native.environment(nil, []) }
     end
 
+    def test_a_head_is_made_of_known_names_and_single_lines_only
+      names = { "a" => "a: ", "B" => "B: " }
+      assert_equal "a: 1\r\nB: \xFC\r\n".b, Native.head({ "a" => "1", "B" => "\xFC".b }, names)
+      assert_equal "", Native.head({}, names)
+      [{ "c" => "1" }, { "a" => "1\n2" }, { "a" => "1\r" }, { "a" => "\0" }, { "a" => ["1"] }, { "a" => 1 }, { a: "1" },
+       { "a" => "x" * 2048 }, { "a" => "x" * 2044 }, [%w[a 1]], nil].each { |headers| assert_nil Native.head(headers, names) }
+      assert_equal 2048, Native.head({ "a" => "x" * 2043 }, names).bytesize
+    end
+
     def test_a_message_replaces_what_is_in_the_buffer
       sender, receiver = seqpacket_pair
       buffer = +"something that was here before"
