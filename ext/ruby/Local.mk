@@ -1,12 +1,15 @@
 # Native code for the Ruby that configure has found, beside the library: root/native, and the same when installed. A matter of speed: where it
 # cannot be built, one line says why. For other Rubies: RUBY lib/passenger/native_builder.rb in the installed folder.
 
-nobase_dist_passengerroot_DATA += %D%/passenger_native.c
+nobase_dist_passengerroot_DATA += \
+    %D%/claim.c \
+    %D%/passenger_native.c \
+    %D%/passenger_native.h
 EXTRA_DIST += %D%/README.md
 
 .PHONY: native
 native: root/native/built
-root/native/built: %D%/passenger_native.c lib/passenger/native_builder.rb
+root/native/built: %D%/claim.c %D%/passenger_native.c %D%/passenger_native.h lib/passenger/native_builder.rb
 	$(AM_V_GEN)$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native && : >$@
 
 install-data-local:

@@ -4,17 +4,13 @@
  * Each does what the Ruby code does that is used where this was not built (lib/passenger/native.rb). Nothing here waits, so the interpreter's lock
  * is never let go: where the kernel would have to wait, the caller is told, and waits in Ruby. Layouts: doc/PROTOCOLS.md.
  */
-#include <errno.h>
-#include <ruby.h>
+#include "passenger_native.h"
+
 #include <ruby/encoding.h>
-#include <ruby/io.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/uio.h>
 
 /* ----- Names that are met again and again */
@@ -116,7 +112,8 @@ static bool is_plain(VALUE string) {
 static int add_line(VALUE name, VALUE value, VALUE argument) {
     lines_t *lines = (lines_t *)argument;
     const VALUE prefix = RB_TYPE_P(value, T_STRING) && is_plain(value) ? rb_hash_lookup(lines->prefixes, name) : Qnil;
-    if (RB_TYPE_P(prefix, T_STRING) && append(lines, prefix) && append(lines, value) && sizeof(lines->bytes) - lines->length >= 2) {
+    if (RB_TYPE_P(prefix, T_STRING) && append(lines, prefix) && append(lines, value) &&
+        sizeof(lines->bytes) - lines->length >= 2) {
         lines->bytes[lines->length++] = '\r';
         lines->bytes[lines->length++] = '\n';
         return ST_CONTINUE;
@@ -141,13 +138,6 @@ static VALUE head(VALUE self, VALUE headers, VALUE prefixes) {
 }
 
 /* ----- Sockets */
-
-/* Raises IOError where it is closed, TypeError where it is none. */
-static int descriptor_of(VALUE io) {
-    rb_io_t *file;
-    GetOpenFile(RB_TYPE_P(io, T_FILE) ? io : rb_io_get_io(io), file);
-    return file->fd;
-}
 
 /*
  * receive(io, buffer, limit): the next message replaces what is in the buffer; what is longer than the limit is cut. False: there is none yet, or
@@ -181,124 +171,6 @@ static VALUE transmit(VALUE self, VALUE io, VALUE header, VALUE head, VALUE byte
     return sendmsg(descriptor_of(io), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ? Qtrue : Qfalse;
 }
 
-/* ----- Claims and marks */
-
-enum { CHANNEL_OFFSET = 8, CELL_LENGTH = 16, TICKETS_OFFSET = 16512, CHANNELS = 65536 };
-
-/* The files are sealed against shrinking, so their memory stays. Null: closed. */
-typedef struct {
-    char *claims;
-    char *marks;
-    size_t claims_size;
-    size_t marks_size;
-    char *cell;
-} claim_t;
-
-static void claim_unmap(claim_t *claim) {
-    if (claim->claims != NULL) {
-        munmap(claim->claims, claim->claims_size);
-    }
-    if (claim->marks != NULL) {
-        munmap(claim->marks, claim->marks_size);
-    }
-    claim->claims = claim->marks = claim->cell = NULL;
-}
-
-static void claim_free(void *data) {
-    claim_unmap(data);
-    xfree(data);
-}
-
-static const rb_data_type_t claim_type = {
-    .wrap_struct_name = "PhusionPassenger::Native::Claim",
-    .function = {.dfree = claim_free},
-    .flags = RUBY_TYPED_FREE_IMMEDIATELY,
-};
-
-static VALUE claim_allocate(VALUE class) {
-    claim_t *claim;
-    return TypedData_Make_Struct(class, claim_t, &claim_type, claim);
-}
-
-static claim_t *claim_of(VALUE self) {
-    claim_t *claim;
-    TypedData_Get_Struct(self, claim_t, &claim_type, claim);
-    return claim;
-}
-
-static char *map(VALUE io, int protection, size_t needed, size_t *size) {
-    const int descriptor = descriptor_of(io);
-    struct stat file;
-    if (fstat(descriptor, &file) != 0) {
-        rb_sys_fail("fstat");
-    }
-    *size = (size_t)file.st_size;
-    if (*size < needed) {
-        rb_raise(rb_eArgError, "a memory file of %"PRIuSIZE" bytes instead of %"PRIuSIZE, *size, needed);
-    }
-    void *memory = mmap(NULL, *size, protection, MAP_SHARED, descriptor, 0);
-    if (memory == MAP_FAILED) {
-        rb_sys_fail("mmap");
-    }
-    return memory;
-}
-
-static VALUE claim_initialize(VALUE self, VALUE claims, VALUE marks, VALUE offset) {
-    claim_t *claim = claim_of(self);
-    const size_t at = NUM2SIZET(offset);
-    if (at % CELL_LENGTH != 0) {
-        rb_raise(rb_eArgError, "no cell begins at %"PRIuSIZE, at);
-    }
-    claim_unmap(claim);
-    claim->marks = map(marks, PROT_READ, TICKETS_OFFSET + sizeof(uint64_t) * CHANNELS, &claim->marks_size);
-    claim->claims = map(claims, PROT_READ | PROT_WRITE, at + CELL_LENGTH, &claim->claims_size);
-    claim->cell = claim->claims + at;
-    return self;
-}
-
-static void store(char *at, uint64_t value) {
-    atomic_store_explicit((_Atomic uint64_t *)at, value, memory_order_release);
-}
-
-/* take(message): whoever reads the cell meanwhile sees no claim of a ticket before it sees the channel, and never another's. */
-static VALUE claim_take(VALUE self, VALUE message) {
-    char *cell = claim_of(self)->cell;
-    uint64_t id[2];
-    Check_Type(message, T_STRING);
-    if (cell == NULL || RSTRING_LEN(message) < (long)(CHANNEL_OFFSET + sizeof(id))) {
-        return Qnil;
-    }
-    memcpy(id, RSTRING_PTR(message) + CHANNEL_OFFSET, sizeof(id));
-    store(cell, id[0]);
-    store(cell + sizeof(id[0]), id[1]);
-    /* The mark is looked at next; who withdraws writes it, then looks here. */
-    atomic_thread_fence(memory_order_seq_cst);
-    return Qnil;
-}
-
-static VALUE claim_withdrawn(VALUE self, VALUE channel, VALUE ticket) {
-    const char *marks = claim_of(self)->marks;
-    if (marks == NULL) {
-        return Qfalse;
-    }
-    const char *mark = marks + TICKETS_OFFSET + sizeof(uint64_t) * (NUM2ULL(channel) % CHANNELS);
-    return atomic_load((const _Atomic uint64_t *)mark) >= NUM2ULL(ticket) ? Qtrue : Qfalse;
-}
-
-static VALUE claim_clear(VALUE self) {
-    char *cell = claim_of(self)->cell;
-    if (cell != NULL) {
-        store(cell + sizeof(uint64_t), 0);
-        store(cell, 0);
-    }
-    return Qnil;
-}
-
-static VALUE claim_close(VALUE self) {
-    claim_unmap(claim_of(self));
-    return Qnil;
-}
-
 RUBY_FUNC_EXPORTED void Init_passenger_native(void) {
     VALUE module = rb_define_module_under(rb_define_module("PhusionPassenger"), "Native");
     rb_define_const(module, "INTERFACE", INT2FIX(1));
@@ -306,11 +178,5 @@ RUBY_FUNC_EXPORTED void Init_passenger_native(void) {
     rb_define_singleton_method(module, "head", head, 2);
     rb_define_singleton_method(module, "receive", receive, 3);
     rb_define_singleton_method(module, "transmit", transmit, 4);
-    VALUE claim = rb_define_class_under(module, "Claim", rb_cObject);
-    rb_define_alloc_func(claim, claim_allocate);
-    rb_define_method(claim, "initialize", claim_initialize, 3);
-    rb_define_method(claim, "take", claim_take, 1);
-    rb_define_method(claim, "withdrawn?", claim_withdrawn, 2);
-    rb_define_method(claim, "clear", claim_clear, 0);
-    rb_define_method(claim, "close", claim_close, 0);
+    define_claim(module);
 }

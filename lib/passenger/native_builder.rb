@@ -14,7 +14,7 @@ require_relative "native"
 module PhusionPassenger
   # Runs the compiler that this Ruby was made with.
   class NativeBuilder
-    SOURCE = File.expand_path("../../ext/ruby/#{Native::NAME}.c", __dir__)
+    SOURCES = Dir[File.expand_path("../../ext/ruby/*.c", __dir__)].sort.freeze
     # rb_enc_interned_str
     OLDEST_RUBY = "3.0"
 
@@ -50,7 +50,7 @@ module PhusionPassenger
     # Names that are not defined here are the interpreter's own, whether it is a shared library or not.
     def command(made)
       [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter",
-       *headers.map { |folder| "-I#{folder}" }, "-o", made, SOURCE]
+       *headers.map { |folder| "-I#{folder}" }, "-o", made, *SOURCES]
     end
 
     def compiler

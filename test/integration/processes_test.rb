@@ -20,6 +20,12 @@ class ProcessesTest < IntegrationTest
     assert_equal 6, line.size
   end
 
+  def test_instances_use_the_native_code_that_was_built
+    library = Dir[File.join(TestEnvironment::PASSENGER_ROOT, "native/*/*.so")].first
+    skip "none was built" unless library
+    assert_includes File.read("/proc/#{@pid}/maps"), File.realpath(library)
+  end
+
   def test_nothing_but_httpd_listens
     inodes = ->(protocol, state) { table(protocol).select { |row| row[3] == state }.map { |row| row[9] } }
     listening = inodes.call("tcp", "0A") + inodes.call("tcp6", "0A")

@@ -113,7 +113,7 @@ module PhusionPassenger
     end
 
     def test_its_layout_is_the_librarys
-      source = File.read(NativeBuilder::SOURCE)
+      source = NativeBuilder::SOURCES.map { |file| File.read(file) }.join
       { CHANNEL_OFFSET: Layout::Request::CHANNEL_OFFSET, CELL_LENGTH: Layout::Claims::CELL_LENGTH,
         TICKETS_OFFSET: Layout::Marks::TICKETS_OFFSET, CHANNELS: Layout::Marks::SLOTS }.each do |name, value|
         assert_match(/\b#{name} = #{value}\b/, source)

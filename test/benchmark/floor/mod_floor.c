@@ -22,7 +22,7 @@ static int answerHello(request_rec *request) {
 }
 
 static void registerHooks(apr_pool_t *pool) {
-    (void) pool;
+    (void)pool;
     ap_hook_handler(answerHello, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
