@@ -1,21 +1,33 @@
 EXTRA_DIST += \
     %D%/README.md \
     %D%/apps/hello/config.ru \
+    %D%/apps/mixed/config.ru \
     %D%/floor/mod_floor.c \
     %D%/lib/app.rb \
+    %D%/lib/arrangement.rb \
     %D%/lib/changes.rb \
     %D%/lib/command_line.rb \
     %D%/lib/comparison_run.rb \
     %D%/lib/failure.rb \
     %D%/lib/httpd.rb \
+    %D%/lib/instruction_counter.rb \
     %D%/lib/keeper.rb \
     %D%/lib/kept_process.rb \
     %D%/lib/leak_check.rb \
-    %D%/lib/load.rb \
+    %D%/lib/loads/closed_load.rb \
+    %D%/lib/loads/mixed_load.rb \
+    %D%/lib/loads/overload.rb \
     %D%/lib/machine.rb \
     %D%/lib/memory.rb \
+    %D%/lib/open_loop.rb \
+    %D%/lib/outcome.rb \
     %D%/lib/places.rb \
+    %D%/lib/plot.rb \
+    %D%/lib/plot_panel.rb \
+    %D%/lib/probes/many_apps.rb \
+    %D%/lib/probes/queue_trip.rb \
     %D%/lib/process_tree.rb \
+    %D%/lib/programs.rb \
     %D%/lib/row.rb \
     %D%/lib/servers/floor.rb \
     %D%/lib/servers/ours.rb \
@@ -26,6 +38,7 @@ EXTRA_DIST += \
     %D%/lib/stage.rb \
     %D%/lib/table.rb \
     %D%/lib/work.rb \
+    %D%/lib/wrk.rb \
     %D%/lib/wrk_report.lua \
     %D%/run
 

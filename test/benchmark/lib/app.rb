@@ -8,6 +8,9 @@ module Bench
   class App
     SECRET = 'benchmark-' * 12
 
+    # A copy of an application with a virtual host of its own.
+    Site = Struct.new(:name, :folder, keyword_init: true)
+
     attr_reader :name, :folder, :environment
 
     def initialize(name, folder, environment = {})
@@ -30,11 +33,20 @@ module Bench
 
     def self.prepare(name, places)
       folder = File.join(places.run_folder, 'apps', name)
+      FileUtils.rm_rf(folder)
       FileUtils.mkdir_p(File.dirname(folder))
       app = name == 'rails' ? prepare_rails(folder, places) : prepare_plain(name, folder, places)
       FileUtils.mkdir_p(File.join(folder, 'public'))
       places.give_to_user(folder)
       app
+    end
+
+    def copy(number, places)
+      name = format('app%04d', number) # all as long
+      folder = File.join(File.dirname(@folder), name)
+      FileUtils.cp_r(@folder, folder)
+      places.give_to_user(folder)
+      Site.new(name: "#{name}.test", folder: folder)
     end
 
     def self.prepare_plain(name, folder, places)

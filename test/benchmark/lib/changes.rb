@@ -6,7 +6,9 @@ module Bench
   # Two results, old and new, side by side. The machine drifts, so the change that counts is the one relative to a
   # peer that was measured in the same run.
   class Changes
-    FIELDS = { 'rate' => 'requests/s', 'p50_ms' => 'p50', 'p99_ms' => 'p99', 'cpu_us' => 'CPU' }.freeze
+    FIELDS = { 'rate' => 'requests/s', 'p50_ms' => 'p50', 'p99_ms' => 'p99', 'cpu_us' => 'CPU', 'kept' => 'kept',
+               'refused_p99_ms' => '503 p99', 'one' => '1 application', 'many' => 'many', 'bare_rate' => 'ping-pong',
+               'share' => 'share' }.freeze
 
     def initialize(old, new)
       @old = index(old)
@@ -29,7 +31,8 @@ module Bench
 
     def block(keys)
       lines = keys.map do |key|
-        cells = FIELDS.map { |field, title| format('%s %-18s', title, cell(key, field)) }
+        cells = FIELDS.select { |field, _| @new[key].key?(field) }
+                      .map { |field, title| format('%s %-18s', title, cell(key, field)) }
         format('  %-18s %s', @new[key]['server_title'], cells.join(' ')).rstrip
       end
       "#{@new[keys.first]['title']}\n#{lines.join("\n")}\n"

@@ -9,6 +9,9 @@ require_relative 'failure'
 require_relative 'leak_check'
 require_relative 'machine'
 require_relative 'places'
+require_relative 'plot'
+require_relative 'probes/many_apps'
+require_relative 'probes/queue_trip'
 require_relative 'servers/floor'
 require_relative 'servers/ours'
 require_relative 'servers/passenger'
@@ -19,6 +22,7 @@ module Bench
   # test/benchmark/run: options, and what is done about them.
   class CommandLine
     SERVERS = [Ours, Passenger, Puma, Floor].freeze
+    PROBES = [ManyApps, QueueTrip].freeze # of this module alone
 
     def initialize(arguments)
       @options = { build: ENV.fetch('BUILD_DIR') { File.join(Places::SOURCE, 'build') }, seconds: 3, rounds: 5,
@@ -51,6 +55,7 @@ module Bench
         parser.on('--seconds N', Integer, 'length of a round (3)') { |count| @options[:seconds] = positive(count) }
         parser.on('--rounds N', Integer, 'rounds, whose median counts (5)') { |count| @options[:rounds] = positive(count) }
         parser.on('--json FILE', 'write the result to FILE') { |file| @options[:json] = file }
+        parser.on('--plot FILE.svg', 'draw the percentiles of the latencies') { |file| @options[:plot] = file }
         parser.on('--compare OLD.json', 'show what changed since') { |file| @options[:compare] = file }
         parser.on('--leak [N]', Integer, 'see what N (100000) requests leave behind') do |count|
           @options[:leak] = positive(count || 100_000)
@@ -60,7 +65,7 @@ module Bench
     end
 
     def names
-      (WORKS.map(&:app) + WORKS.map(&:key)).uniq.join(', ')
+      (WORKS.map(&:app) + (WORKS + PROBES).map(&:key)).uniq.join(', ')
     end
 
     def positive(count)
@@ -71,33 +76,48 @@ module Bench
       chosen = SERVERS.select { |server| keys.empty? || keys.include?(server.key) }.map { |type| type.new(@places) }
       raise Failure, "no server is called #{keys.join(', ')}; see --help" if chosen.empty?
 
-      chosen.reject do |server|
-        reason = server.missing
-        warn "Left out: #{server.title}: #{reason}" if reason
-        reason
-      end
+      present(chosen) { |server| [server.title, server.missing] }
     end
 
     def works
-      chosen = WORKS.select { |work| work.selected_by?(@options[:only]) }
-      raise Failure, "nothing is called #{@options[:only].join(', ')}; see --help" if chosen.empty?
+      present(WORKS.select { |work| work.selected_by?(@options[:only]) }) { |work| [work.key, work.missing(@places)] }
+    end
 
-      chosen.map(&:app).uniq.each do |app|
-        reason = App.missing(app) or next
-        warn "Left out: #{app}: #{reason}"
-        chosen = chosen.reject { |work| work.app == app }
+    def probes
+      return [] unless chosen?(@options[:servers], Ours.key)
+
+      chosen = PROBES.select { |probe| chosen?(@options[:only], probe.key) }.map { |probe| probe.new(@places) }
+      present(chosen) { |probe| [probe.class.key, probe.missing] }
+    end
+
+    # Those that can take part. The block gives name and hindrance.
+    def present(all)
+      all.select do |one|
+        name, reason = yield one
+        warn "Left out: #{name}: #{reason}" if reason
+        reason.nil?
       end
-      chosen
+    end
+
+    def chosen?(names, name)
+      names.empty? || names.include?(name)
+    end
+
+    def rows
+      settings = @options.slice(:rounds, :seconds)
+      ComparisonRun.new(@places, servers(@options[:servers]), works: works, **settings).rows.map(&:to_h) +
+        probes.map(&:row)
     end
 
     def compare(old)
-      rows = ComparisonRun.new(@places, servers(@options[:servers]), works: works,
-                                                                     **@options.slice(:rounds, :seconds)).rows
+      found = rows
+      raise Failure, "nothing to measure is called #{@options[:only].join(', ')}; see --help" if found.empty?
+
       result = { 'version' => 1, 'date' => Time.now.utc.iso8601, 'machine' => Machine.describe,
-                 'settings' => { 'rounds' => @options[:rounds], 'seconds' => @options[:seconds] },
-                 'rows' => rows.map(&:to_h) }
+                 'settings' => { 'rounds' => @options[:rounds], 'seconds' => @options[:seconds] }, 'rows' => found }
       File.write(@options[:json], "#{JSON.pretty_generate(result)}\n") if @options[:json]
-      puts Table.new(result['rows'])
+      File.write(@options[:plot], Plot.new(result).to_svg) if @options[:plot]
+      puts Table.new(found)
       puts '', Changes.new(old, result) if old
       0
     end

@@ -1,6 +1,5 @@
 # frozen_string_literal: true
 
-require_relative 'load'
 require_relative 'row'
 require_relative 'stage'
 require_relative 'work'
@@ -23,10 +22,10 @@ module Bench
 
     # Returns the Rows, by work and server.
     def rows
-      @works.group_by(&:app).flat_map do |app, works|
-        servers = @servers.select { |server| server.serves?(app) }
+      @works.group_by(&:arrangement).flat_map do |arrangement, works|
+        servers = @servers.select { |server| server.serves?(arrangement.app) }
         stage = Stage.new(@places, servers)
-        stage.open(app) { works.flat_map { |work| measure(stage, work, servers) } }
+        stage.open(arrangement) { works.flat_map { |work| measure(stage, work, servers) } }
       end
     end
 
@@ -36,23 +35,37 @@ module Bench
       $stderr.puts "#{work.title}: warming up" # stdout is for the table
       stage.warm_up(work)
       @last_load = Hash.new(now)
+      load = work.load.new(work)
       rows = servers.map { |server| Row.new(work, server) }
       @rounds.times do |round|
         $stderr.puts "#{work.title}: round #{round + 1} of #{@rounds}"
-        rows.rotate(round).each { |row| measure_round(row) }
+        measure_round(load, rows.rotate(round), round)
       end
       rows
     end
 
-    def measure_round(row)
+    def measure_round(load, rows, round)
+      if load.prepares?
+        rows.each { |row| rested(row.server) { load.prepare(row.server, seconds: @seconds) } }
+      end
+      rows.each { |row| rested(row.server) { measure_row(load, row, round) } }
+    end
+
+    def measure_row(load, row, round)
       server = row.server
-      sleep [@last_load[server] + REST_SECONDS - now, 0].max
+      began = now
       busy = machine_cpu
       cpu = server.cpu_seconds
-      outcome = Load.run(server.url(row.work.path), clients: row.work.clients, seconds: @seconds)
+      outcome = load.run(server, seconds: @seconds, round: round)
       cpu = server.cpu_seconds - cpu
       others = machine_cpu - busy - cpu - outcome.load_cpu
-      row.add(outcome, cpu: cpu, other_cpu: [others / outcome.seconds, 0].max)
+      row.add(outcome, cpu: cpu, other_cpu: [others / (now - began), 0].max)
+    end
+
+    def rested(server)
+      sleep [@last_load[server] + REST_SECONDS - now, 0].max
+      yield
+    ensure
       @last_load[server] = now
     end
 

@@ -5,14 +5,12 @@ require 'net/http'
 require 'socket'
 require_relative 'failure'
 require_relative 'kept_process'
+require_relative 'process_tree'
 
 module Bench
-  # A private httpd: event MPM, 127.0.0.1, a ServerRoot of its own. Two children with 25 threads each from start to
-  # end, so that no server gains or loses by children that come and go during a round.
+  # A private httpd: 127.0.0.1, a ServerRoot of its own. As many children as arranged from start to end, so
+  # that no server gains or loses by children that come and go during a round.
   class Httpd
-    CHILDREN = 2
-    THREADS = 25
-
     # The program and the folder of its modules, by apxs where there is one.
     def self.installation
       @installation ||= begin
@@ -38,9 +36,10 @@ module Bench
 
     attr_reader :port, :folder, :process
 
-    def initialize(places, folder)
+    def initialize(places, folder, arrangement)
       @places = places
       @folder = folder
+      @arrangement = arrangement
       @port = TCPServer.open('127.0.0.1', 0) { |socket| socket.addr[1] }
       FileUtils.mkdir_p(@folder)
     end
@@ -73,6 +72,13 @@ module Bench
       end
     end
 
+    # The process that serves, where there is but one.
+    def child
+      tree = ProcessTree.new
+      parent = tree.below(@process.keeper).find { |process| process.parent == @process.keeper }
+      tree.below(parent.pid).find { |process| process.parent == parent.pid && process.name == parent.name }.pid
+    end
+
     def log_end
       Dir.glob(File.join(@folder, '*.log')).map { |file| File.readlines(file).last(15).join }.join
     end
@@ -86,7 +92,7 @@ module Bench
     end
 
     def configuration(load)
-      modules = (%w[unixd log_config mpm_event authz_core mime dir env] + load) - self.class.installation[:built_in]
+      modules = (%W[unixd log_config mpm_#{@arrangement.mpm} authz_core mime dir env] + load) - self.class.installation[:built_in]
       <<~CONFIGURATION
         #{modules.map { |name| "LoadModule #{name}_module \"#{self.class.module_file(name)}\"" }.join("\n")}
         #{"User #{@places.user}\nGroup #{@places.group}" if @places.user}
@@ -97,11 +103,7 @@ module Bench
         ErrorLog "#{log}"
         LogLevel warn
         TypesConfig /dev/null
-        ServerLimit #{CHILDREN}
-        StartServers #{CHILDREN}
-        ThreadsPerChild #{THREADS}
-        MaxRequestWorkers #{CHILDREN * THREADS}
-        MaxSpareThreads #{CHILDREN * THREADS}
+        #{process_directives}
         MaxConnectionsPerChild 0
         KeepAlive On
         MaxKeepAliveRequests 0
@@ -111,6 +113,25 @@ module Bench
             Require all granted
         </Directory>
       CONFIGURATION
+    end
+
+    def process_directives
+      children = @arrangement.children
+      return <<~DIRECTIVES if @arrangement.threads.zero?
+        ServerLimit #{children}
+        StartServers #{children}
+        MaxRequestWorkers #{children}
+      DIRECTIVES
+
+      threads = children * @arrangement.threads
+      <<~DIRECTIVES
+        ServerLimit #{children}
+        StartServers #{children}
+        ThreadLimit #{@arrangement.threads}
+        ThreadsPerChild #{@arrangement.threads}
+        MaxRequestWorkers #{threads}
+        MaxSpareThreads #{threads}
+      DIRECTIVES
     end
   end
 end

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative 'load'
+require_relative 'loads/closed_load'
 require_relative 'memory'
 require_relative 'stage'
 require_relative 'work'
@@ -27,7 +27,7 @@ module Bench
     # Prints what it saw; true if nothing leaks.
     def passed?
       before = after = failures = nil
-      @stage.open(@work.app) do
+      @stage.open(@work.arrangement) do
         @stage.warm_up(@work)
         load(@requests * WARM_SHARE, WARM_CLIENTS)
         before = look
@@ -42,7 +42,7 @@ module Bench
     def load(requests, clients)
       failures = 0
       while requests.positive?
-        outcome = Load.run(@server.url(@work.path), clients: clients, seconds: SLICE_SECONDS)
+        outcome = ClosedLoad.run(@server.url(@work.path), clients: clients, seconds: SLICE_SECONDS)
         raise Failure, 'the server answers nothing' if outcome.requests.zero?
 
         requests -= outcome.requests

@@ -27,6 +27,11 @@ module Bench
       File.join(SOURCE, 'test', 'benchmark')
     end
 
+    # A program that `make bench` builds.
+    def tool(name)
+      File.join(@build, 'test', 'benchmark', name)
+    end
+
     def passenger_root
       ENV.fetch('PASSENGER_ROOT') { File.join(@build, 'root') }
     end

@@ -9,14 +9,16 @@ module Bench
       @work = work
       @server = server
       @rounds = []
+      @more = []
     end
 
     # outcome: of Load; cpu: seconds that the server's processes used; other_cpu: that strangers used, per second.
     def add(outcome, cpu:, other_cpu:)
+      @more |= outcome.more.keys
       @rounds << { 'requests' => outcome.requests, 'rate' => outcome.rate.round(1),
                    'p50_ms' => outcome.latency['50'], 'p99_ms' => outcome.latency['99'],
                    'cpu_us' => (cpu * 1e6 / [outcome.requests, 1].max).round(1), 'failures' => outcome.failures,
-                   'other_cpu' => other_cpu.round(3), 'latency_ms' => outcome.latency }
+                   'other_cpu' => other_cpu.round(3), **outcome.more, 'latency_ms' => outcome.latency }
     end
 
     def rate
@@ -31,13 +33,21 @@ module Bench
       { 'work' => @work.key, 'title' => @work.title, 'clients' => @work.clients,
         'server' => @server.key, 'server_title' => @server.title,
         'rate' => rate, 'p50_ms' => median('p50_ms'), 'p99_ms' => median('p99_ms'), 'cpu_us' => median('cpu_us'),
-        'failures' => @rounds.sum { |round| round['failures'] }, 'rounds' => @rounds }
+        'failures' => @rounds.sum { |round| round['failures'] }, **more, 'rounds' => @rounds }
     end
 
     private
 
+    # Of the figures that only some loads have.
+    def more
+      @more.to_h { |field| [field, median(field)] }
+    end
+
+    # nil where no round has a figure.
     def median(field)
-      sorted = @rounds.map { |round| round[field] }.sort
+      sorted = @rounds.map { |round| round[field] }.compact.sort
+      return nil if sorted.empty?
+
       middle = sorted.length / 2
       value = sorted.length.odd? ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2.0
       value.round(3)

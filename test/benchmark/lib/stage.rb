@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative 'app'
+require_relative 'loads/closed_load'
 
 module Bench
   # One application on all servers at once: starts them, warms them up, and ends them whatever happens.
@@ -13,10 +14,12 @@ module Bench
       @servers = servers
     end
 
-    def open(app_name)
-      app = App.prepare(app_name, @places)
-      @servers.each { |server| server.start(app) }
-      yield
+    # copies: how many of the application have a virtual host each; yields their Sites.
+    def open(arrangement, copies = 0)
+      app = App.prepare(arrangement.app, @places)
+      sites = Array.new(copies) { |number| app.copy(number, @places) }
+      @servers.each { |server| server.start(app, arrangement, sites) }
+      yield sites
     ensure
       finish
     end
@@ -27,7 +30,7 @@ module Bench
         server.httpd.await(work.path)
         before = nil
         WARM_ROUNDS.times do
-          Load.run(server.url(work.path), clients: work.clients, seconds: WARM_SECONDS)
+          ClosedLoad.run(server.url(work.path), clients: work.clients, seconds: WARM_SECONDS)
           now = server.processes.map(&:pid).sort
           break if now == before
 

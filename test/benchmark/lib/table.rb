@@ -1,5 +1,8 @@
 # frozen_string_literal: true
 
+require_relative 'probes/many_apps'
+require_relative 'probes/queue_trip'
+
 module Bench
   # The rows for people: one block for each work, with each figure also as a multiple of the two peers' figures.
   class Table
@@ -7,22 +10,30 @@ module Bench
     RATIOS = { 'rate' => 'rate', 'cpu_us' => 'CPU', 'p99_ms' => 'p99' }.freeze
     BUSY = 0.1
 
-    # rows: as Row#to_h gives them and JSON keeps them.
+    # rows: as Row#to_h and the probes give them and JSON keeps them.
     def initialize(rows)
       @works = rows.group_by { |row| row['work'] }
     end
 
     def to_s
-      @works.each_value.map { |rows| block(rows) }.join("\n")
+      @works.map { |work, rows| "#{rows.first['title']}\n#{block(work, rows)}" }.join("\n")
     end
 
     private
 
-    def block(rows)
+    def block(work, rows)
+      case work
+      when ManyApps.key then ManyApps.lines(rows.first)
+      when QueueTrip.key then QueueTrip.lines(rows.first)
+      else "#{load_block(rows)}#{overload_block(rows)}#{warning(rows)}"
+      end
+    end
+
+    def load_block(rows)
       peers = PEERS.select { |key, _| rows.any? { |row| row['server'] == key } }
-      lines = [rows.first['title'], heading(peers)]
+      lines = [heading(peers)]
       rows.each { |row| lines << line(row, peers.keys.map { |key| rows.find { |peer| peer['server'] == key } }) }
-      "#{lines.map(&:rstrip).join("\n")}\n#{warning(rows)}"
+      lines.map { |line| "#{line.rstrip}\n" }.join
     end
 
     def heading(peers)
@@ -31,15 +42,38 @@ module Bench
     end
 
     def line(row, peers)
-      figures = format('  %-18s %11.0f %8.2f %8.2f %8.1f %7d',
-                       *row.values_at('server_title', 'rate', 'p50_ms', 'p99_ms', 'cpu_us', 'failures'))
-      figures + peers.map { |peer| format('  | %-26s', ratios(row, peer)) }.join
+      format('  %-18s %11s %8s %8s %8s %7d', row['server_title'], number(row['rate'], 0), number(row['p50_ms'], 2),
+             number(row['p99_ms'], 2), number(row['cpu_us'], 1), row['failures']) +
+        peers.map { |peer| format('  | %-26s', ratios(row, peer)) }.join
     end
 
     def ratios(row, peer)
       return '' if row.equal?(peer)
 
-      RATIOS.keys.map { |field| peer[field].zero? ? '-' : format('%.2f×', row[field] / peer[field].to_f) }.join('  ')
+      RATIOS.keys.map { |field| factor(row[field], peer[field]) }.join('  ')
+    end
+
+    # What the good answers above do not tell.
+    def overload_block(rows)
+      return '' unless rows.first.key?('kept')
+
+      floor = rows.find { |row| row['server'] == 'floor' }
+      heading = format('  %-18s %11s %8s %14s %8s %10s %10s', '', 'alone/s', 'kept', 'kept / floor', '503/s',
+                       '503 p99 ms', 'unsent/s')
+      lines = rows.map do |row|
+        format('  %-18s %11s %8s %14s %8s %10s %10s', row['server_title'], number(row['alone_rate'], 0),
+               number(row['kept'], 2), factor(row['kept'], floor && floor['kept']), number(row['refused_rate'], 0),
+               number(row['refused_p99_ms'], 2), number(row['unsent_rate'], 0))
+      end
+      [heading, *lines].map { |line| "#{line.rstrip}\n" }.join
+    end
+
+    def number(value, digits)
+      value ? format("%.#{digits}f", value) : '-'
+    end
+
+    def factor(value, other)
+      value && other&.nonzero? ? format('%.2f×', value / other.to_f) : '-'
     end
 
     def warning(rows)

@@ -1,17 +1,46 @@
 # frozen_string_literal: true
 
+require_relative 'app'
+require_relative 'arrangement'
+require_relative 'loads/closed_load'
+require_relative 'loads/mixed_load'
+require_relative 'loads/overload'
+
 module Bench
-  # One row of the benchmark: which page, asked for by how many clients.
-  Work = Struct.new(:key, :title, :app, :path, :clients, keyword_init: true) do
+  # One row of the benchmark: a page, asked for by so many clients (for the warm-up, where the load is another).
+  Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, keyword_init: true) do
+    def app
+      arrangement.app
+    end
+
+    # Why it cannot be done: nil, or one line.
+    def missing(places)
+      App.missing(app) || load.missing(places)
+    end
+
     def selected_by?(names)
       names.empty? || names.any? { |name| key == name || app == name }
     end
   end
 
+  HELLO = Arrangement.new(app: 'hello')
+  RAILS = Arrangement.new(app: 'rails')
+  # httpd has threads enough, so that the line is in front of the application.
+  WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
+  CROWDED = Arrangement.new(app: 'hello', threads: 80)
+
   WORKS = [
-    Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', app: 'hello', path: '/hello', clients: 16),
-    Work.new(key: 'hello-1', title: 'hello Rack, 1 client', app: 'hello', path: '/hello', clients: 1),
-    Work.new(key: 'rails-plain', title: 'Rails plain action, 8 clients', app: 'rails', path: '/plain', clients: 8),
-    Work.new(key: 'rails-list', title: 'Rails list from SQLite, 8 clients', app: 'rails', path: '/posts', clients: 8)
+    Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO, path: '/hello', clients: 16,
+             load: ClosedLoad),
+    Work.new(key: 'hello-1', title: 'hello Rack, 1 client', arrangement: HELLO, path: '/hello', clients: 1,
+             load: ClosedLoad),
+    Work.new(key: 'rails-plain', title: 'Rails plain action, 8 clients', arrangement: RAILS, path: '/plain', clients: 8,
+             load: ClosedLoad),
+    Work.new(key: 'rails-list', title: 'Rails list from SQLite, 8 clients', arrangement: RAILS, path: '/posts',
+             clients: 8, load: ClosedLoad),
+    Work.new(key: 'mixed', title: 'mixed, 4 instances at 70 % load: 95 % of 2 ms (shown), 5 % of 300 ms',
+             arrangement: WAITING, path: '/short', clients: 16, load: MixedLoad),
+    Work.new(key: 'overload', title: 'overload: hello, 16 clients and as much beside them, a line of 100',
+             arrangement: CROWDED, path: '/hello', clients: 16, load: Overload)
   ].freeze
 end

@@ -36,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
 /** So long answers are waited for after the last request. */
-constexpr std::chrono::seconds GRACE{10};
+constexpr std::chrono::seconds GRACE{5};
 
 struct Settings {
     std::uint16_t port = 0;

@@ -13,8 +13,9 @@ module Bench
         LoadModule passenger_module "#{module_file}"
         PassengerRoot "#{passenger_root}"
         PassengerDefaultRuby "#{RbConfig.ruby}"
-        PassengerMinInstances #{INSTANCES}
-        PassengerMaxPoolSize #{INSTANCES}
+        PassengerMinInstances #{@arrangement.instances}
+        PassengerMaxPoolSize #{@arrangement.instances}
+        PassengerMaxRequestQueueSize 100
         PassengerAppEnv production
         #{user_directives}
         #{more_directives}
@@ -22,6 +23,10 @@ module Bench
         PassengerAppRoot "#{@app.folder}"
         #{@app.environment.map { |name, value| "SetEnv #{name} \"#{value}\"" }.join("\n")}
       DIRECTIVES
+    end
+
+    def site_directives(site)
+      "PassengerAppRoot \"#{site.folder}\"\nPassengerMinInstances 1"
     end
 
     def user_directives

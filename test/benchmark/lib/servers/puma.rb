@@ -21,7 +21,7 @@ module Bench
 
     def start_others
       command = [PROGRAM, '--config', '-', '--environment', 'production', '--dir', @app.folder, '--preload', '--silent',
-                 '--workers', INSTANCES.to_s, '--threads', '1:1', '--bind', "unix://#{socket}", 'config.ru']
+                 '--workers', @arrangement.instances.to_s, '--threads', '1:1', '--bind', "unix://#{socket}", 'config.ru']
       # Its user makes the socket.
       @places.give_to_user(@httpd.folder)
       [KeptProcess.new(command, user: @places.user.to_s, log: File.join(@httpd.folder, 'puma.log'),

@@ -7,9 +7,7 @@ module Bench
   # One arrangement under test, serving one application. Subclasses say what is missing on this machine, and which
   # directives (and further programs) make them.
   class Server
-    INSTANCES = 2
-
-    attr_reader :httpd
+    attr_reader :httpd, :places
 
     def initialize(places)
       @places = places
@@ -34,11 +32,13 @@ module Bench
       true
     end
 
-    def start(app)
+    # sites: copies of the application, each with a virtual host of its own.
+    def start(app, arrangement, sites = [])
       @app = app
-      @httpd = Httpd.new(@places, File.join(@places.run_folder, "#{key}-#{app.name}"))
+      @arrangement = arrangement
+      @httpd = Httpd.new(@places, File.join(@places.run_folder, "#{key}-#{app.name}"), arrangement)
       @others = start_others
-      @httpd.start(load: modules, directives: directives)
+      @httpd.start(load: modules, directives: directives + sites.map { |site| virtual_host(site) }.join)
     end
 
     # Begins the end; finish waits for it and returns the names of processes that had to be killed.
@@ -80,6 +80,20 @@ module Bench
     end
 
     def directives
+      ''
+    end
+
+    def virtual_host(site)
+      <<~DIRECTIVES
+        <VirtualHost 127.0.0.1:#{@httpd.port}>
+            ServerName #{site.name}
+            DocumentRoot "#{site.folder}/public"
+            #{site_directives(site)}
+        </VirtualHost>
+      DIRECTIVES
+    end
+
+    def site_directives(_site)
       ''
     end
   end

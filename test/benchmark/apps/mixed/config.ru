@@ -1,0 +1,10 @@
+# frozen_string_literal: true
+
+# Answers that take their time without computing, as those of an application do that waits for a database.
+SECONDS = { '/short' => 0.002, '/long' => 0.3 }.freeze
+HEADERS = { 'content-type' => 'text/plain', 'content-length' => '5' }.freeze
+
+run(lambda do |env|
+  sleep SECONDS.fetch(env['PATH_INFO'])
+  [200, HEADERS.dup, ["done\n"]]
+end)

@@ -1,0 +1,45 @@
+# frozen_string_literal: true
+
+require_relative 'failure'
+
+module Bench
+  # Counts what a process does outside of the kernel (instructions/InstructionCounter.cpp).
+  class InstructionCounter
+    QUIET_SECONDS = 0.1
+
+    # How many instructions the process runs during the block and until it waits for the next thing to do.
+    def self.during(program, pid)
+      # In a group of its own: the terminal's Ctrl-C would end it in the middle of a step.
+      pipe = IO.popen([program, pid.to_s], 'r+', pgroup: true)
+      raise Failure, "cannot count the instructions of process #{pid}" unless pipe.gets == "counting\n"
+
+      counter = new(pipe)
+      yield
+      counter.settle
+    ensure
+      pipe&.close
+    end
+
+    def initialize(pipe)
+      @pipe = pipe
+    end
+
+    # The number when it does not grow any more.
+    def settle
+      count = ask
+      loop do
+        sleep QUIET_SECONDS
+        before = count
+        count = ask
+        return count if count == before
+      end
+    end
+
+    private
+
+    def ask
+      @pipe.puts
+      Integer(@pipe.gets || raise(Failure, 'the instruction counter ended'))
+    end
+  end
+end

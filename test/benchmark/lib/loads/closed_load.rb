@@ -1,0 +1,37 @@
+# frozen_string_literal: true
+
+require_relative '../outcome'
+require_relative '../programs'
+require_relative '../wrk'
+
+module Bench
+  # So many clients, each of which sends its next request when it has the answer to the last one.
+  class ClosedLoad
+    # Returns an Outcome.
+    def self.run(url, clients:, seconds:)
+      wrk = Wrk.new(url, clients: clients, seconds: seconds)
+      Outcome.with_cpu do
+        wrk.parse(*Programs.run(wrk.command))
+        Outcome.new(requests: wrk.answers, seconds: wrk.seconds, failures: wrk.refused + wrk.broken,
+                    latency: Outcome.milliseconds(wrk.latency), more: {})
+      end
+    end
+
+    def self.missing(_places)
+      nil # without wrk there is no benchmark at all
+    end
+
+    def initialize(work)
+      @work = work
+    end
+
+    # Whether a round begins with something on each server, before any of them is measured.
+    def prepares?
+      false
+    end
+
+    def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument
+      self.class.run(server.url(@work.path), clients: @work.clients, seconds: seconds)
+    end
+  end
+end

@@ -1,0 +1,36 @@
+# frozen_string_literal: true
+
+module Bench
+  # Programs that put load on a server: they run to their end while we wait, and do not outlive us.
+  module Programs
+    # Runs the commands at the same time; returns what each of them printed.
+    def self.run(*commands)
+      running = []
+      commands.each { |command| running << start(command) }
+      running.map { |reader, pid| [reader.read, Process.wait(pid)].first }
+    ensure
+      running.each { |reader, pid| finish(reader, pid) }
+    end
+
+    def self.start(command)
+      reader, writer = IO.pipe
+      pid = Process.spawn(*command.map(&:to_s), out: writer, err: writer, in: File::NULL)
+      [reader, pid]
+    ensure
+      writer&.close
+    end
+
+    # Kills it where the work was interrupted.
+    def self.finish(reader, pid)
+      reader.close
+      return if Process.wait(pid, Process::WNOHANG)
+
+      Process.kill('KILL', pid)
+      Process.wait(pid)
+    rescue Errno::ESRCH, Errno::ECHILD
+      nil # it has ended by itself
+    end
+
+    private_class_method :start, :finish
+  end
+end

@@ -1,0 +1,50 @@
+# frozen_string_literal: true
+
+require 'json'
+require_relative 'failure'
+
+module Bench
+  # A closed-loop load: each client sends its next request when it has the answer to the last one.
+  class Wrk
+    REPORT = File.expand_path('wrk_report.lua', __dir__)
+
+    attr_reader :command
+
+    def initialize(url, clients:, seconds:)
+      @command = ['wrk', '-t1', "-c#{clients}", "-d#{seconds}", '--timeout', '10', '-s', REPORT, url]
+    end
+
+    def parse(output)
+      line = output[/^BENCH (.*)$/, 1] or raise Failure, "wrk gave no report:\n#{output}"
+      @report = JSON.parse(line)
+      self
+    end
+
+    # All answers, whatever their status.
+    def answers
+      @report['requests']
+    end
+
+    # Answers from 400 up.
+    def refused
+      @report['status']
+    end
+
+    def broken
+      @report['socket'] + timeouts
+    end
+
+    def timeouts
+      @report['timeout']
+    end
+
+    def seconds
+      @report['duration'] / 1e6
+    end
+
+    # Microseconds.
+    def latency
+      @report['latency']
+    end
+  end
+end
