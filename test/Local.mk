@@ -7,6 +7,9 @@ include %D%/benchmark/Local.mk
 # The sample applications.
 EXTRA_DIST += %D%/stub
 
+# What each version of the shared layouts was: LayoutsTest and test/ruby/layout_test.rb compare.
+EXTRA_DIST += %D%/layouts
+
 # What the suites need to know; the same for `make check` and for one suite alone. To ThreadSanitizer: tests of what aborts fork, and
 # the child may start threads.
 TEST_ENVIRONMENT = \

@@ -5,6 +5,25 @@ require_relative "test_helper"
 module PhusionPassenger
   # The numbers of doc/PROTOCOLS.md. Whoever changes one changes the version, and Layouts.h.
   class LayoutTest < TestCase
+    RECORD = File.expand_path("../layouts/#{Layout::VERSION}", __dir__)
+
+    # What is called otherwise there.
+    NAMES = {
+      "MESSAGE_LIMIT" => "MAX_MESSAGE",
+      "Request::HEADER_LENGTH" => "RequestHeader", "Request::HEAD_LIMIT" => "MAX_ENVIRONMENT",
+      "Request::CHANNEL_OFFSET" => "RequestHeader.4", "Request::TICKET_OFFSET" => "RequestHeader.5",
+      "Request::BODY_FOLLOWS" => "BODY_FOLLOWS", "Request::STREAM" => "STREAM", "Request::HEAD_REQUEST" => "HEAD_REQUEST",
+      "Reply::HEADER_LENGTH" => "MessageHeader", "Reply::HEAD_LIMIT" => "MAX_RESPONSE_HEAD",
+      "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE", "Reply::DATA" => "DATA",
+      "Reply::INTERIM" => "INTERIM", "Reply::SKIPPED" => "SKIPPED", "Reply::ACCEPTED" => "ACCEPTED",
+      "Reply::ABORTED" => "ABORTED", "Reply::BODY" => "BODY", "Reply::LAST" => "LAST",
+      "Claims::HEADER_LENGTH" => "MemoryHeader", "Claims::CELL_LENGTH" => "ClaimCell", "Claims::CELLS" => "Claims.CELLS",
+      "Marks::TICKETS_OFFSET" => "Marks.MARKS", "Marks::SLOTS" => "Marks.SLOTS"
+    }.freeze
+    # By the size of a member.
+    DIRECTIVES = { 1 => "C", 2 => "v", 4 => "V", 8 => "Q<" }.freeze
+    private_constant :RECORD, :NAMES, :DIRECTIVES
+
     def test_the_request_header_is_as_documented
       assert_equal 32, Array.new(7, 0).pack(Layout::Request::HEADER).bytesize
       assert_equal [8, 16], [Layout::Request::CHANNEL_OFFSET, Layout::Request::TICKET_OFFSET]
@@ -28,6 +47,38 @@ module PhusionPassenger
 
     def test_the_version_is_as_documented
       assert_equal [2, "1", 65_536], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
+    end
+
+    # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version, and records the new one.
+    def test_everything_is_as_recorded_for_its_version
+      recorded = File.readlines(RECORD, chomp: true).to_h { |line| line.split(" ", 2) }
+      numbers, others = constants_of(Layout).partition { |_name, value| value.is_a?(Integer) }
+      derived = { "VERSION" => Layout::VERSION, "Reply::PAYLOAD_LIMIT" => 65_512, "Reply::QUEUED_LIMIT" => 0xFFFF_FFFF }
+      assert_equal NAMES.transform_values { |name| recorded.fetch(name)[/\d+/].to_i }.merge(derived), numbers.to_h
+      assert_equal recorded_formats(recorded), others.to_h
+    end
+
+    private
+
+    def constants_of(place, prefix = "")
+      place.constants.flat_map do |name|
+        value = place.const_get(name)
+        value.is_a?(Module) ? constants_of(value, "#{prefix}#{name}::") : [["#{prefix}#{name}", value]]
+      end
+    end
+
+    # What `pack` wants to know, and magic numbers as they stand in the files.
+    def recorded_formats(recorded)
+      { "Request::HEADER" => format_of(recorded, "RequestHeader"), "Reply::HEADER" => format_of(recorded, "MessageHeader"),
+        "Claims::MAGIC" => [recorded["Claims.MAGIC"].to_i].pack("V"),
+        "Marks::MAGIC" => [recorded["Marks.MAGIC"].to_i].pack("V") }
+    end
+
+    # Without gaps.
+    def format_of(recorded, struct)
+      members = recorded.select { |name, _| name.start_with?("#{struct}.") }.values.map { |text| text.split.map(&:to_i) }
+      assert_equal members, members.each_with_index.map { |(_, size), index| [members.first(index).sum(&:last), size] }
+      members.map { |_, size| DIRECTIVES.fetch(size) }.join
     end
   end
 end

@@ -36,6 +36,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/GroupMemoryTest.cpp \
     %D%/GroupNameTest.cpp \
     %D%/IdlePolicyTest.cpp \
+    %D%/LayoutsTest.cpp \
     %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
     %D%/LineTest.cpp \

@@ -1,0 +1,144 @@
+#include "io/Layouts.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+namespace Passenger {
+
+/**
+ * What is shared between processes of different builds is as it was recorded for its version, test/layouts/VERSION: name, and a number, or
+ * offset and size. test/ruby/layout_test.rb holds the Ruby side to the same file. Who changes a layout raises LAYOUT_VERSION and Layout::VERSION,
+ * and records the new one beside the old.
+ */
+class LayoutsTest : public CPPUNIT_NS::TestFixture {
+    CPPUNIT_TEST_SUITE(LayoutsTest);
+    CPPUNIT_TEST(testLayoutsAreAsRecordedForTheirVersion);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::ostringstream table_;
+
+    void number(const std::string &name, std::uint64_t value) {
+        table_ << name << ' ' << value << '\n';
+    }
+
+    /** The members of a struct, all of them in their order: a new one would not compile here. */
+    template <typename Struct, typename... Members>
+    void members(const std::string &name, const Struct &all, const Members &...member) {
+        number(name, sizeof(Struct));
+        unsigned index = 0;
+        const auto record = [&](const void *address, std::size_t size) {
+            const auto offset = static_cast<const char *>(address) - reinterpret_cast<const char *>(&all);
+            table_ << name << '.' << index++ << ' ' << offset << ' ' << size << '\n';
+        };
+        (record(&member, sizeof(member)), ...);
+    }
+
+    void recordMessages() {
+        RequestHeader request{};
+        const auto &[version, flags, resends, headLength, channel, ticket, sentAt] = request;
+        members("RequestHeader", request, version, flags, resends, headLength, channel, ticket, sentAt);
+        number("BODY_FOLLOWS", BODY_FOLLOWS);
+        number("STREAM", STREAM);
+        number("HEAD_REQUEST", HEAD_REQUEST);
+
+        MessageHeader message{};
+        const auto &[ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId] = message;
+        members("MessageHeader", message, ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId);
+        number("LAST", LAST);
+        number("RESPONSE", static_cast<std::uint64_t>(MessageType::RESPONSE));
+        number("DATA", static_cast<std::uint64_t>(MessageType::DATA));
+        number("INTERIM", static_cast<std::uint64_t>(MessageType::INTERIM));
+        number("SKIPPED", static_cast<std::uint64_t>(MessageType::SKIPPED));
+        number("ACCEPTED", static_cast<std::uint64_t>(MessageType::ACCEPTED));
+        number("ABORTED", static_cast<std::uint64_t>(MessageType::ABORTED));
+        number("LOST", static_cast<std::uint64_t>(MessageType::LOST));
+        number("RECHECK", static_cast<std::uint64_t>(MessageType::RECHECK));
+        number("REFUSED", static_cast<std::uint64_t>(MessageType::REFUSED));
+        number("BODY", static_cast<std::uint64_t>(MessageType::BODY));
+    }
+
+    void recordLimits() {
+        number("MAX_MESSAGE", MAX_MESSAGE);
+        number("MAX_ENVIRONMENT", MAX_ENVIRONMENT);
+        number("MAX_RESPONSE_HEAD", MAX_RESPONSE_HEAD);
+        number("MAX_INLINE_MESSAGE", MAX_INLINE_MESSAGE);
+        number("MAX_DISCARDED", MAX_DISCARDED);
+        number("MAX_CHILDREN", MAX_CHILDREN);
+    }
+
+    void recordClaimsAndMarks() {
+        MemoryHeader header{};
+        const auto &[magic, version, reserved, capacity, extra, padding] = header;
+        members("MemoryHeader", header, magic, version, reserved, capacity, extra, padding);
+
+        ClaimCell cell{};
+        const auto &[channel, ticket] = cell;
+        members("ClaimCell", cell, channel, ticket);
+        number("Claims.MAGIC", ClaimsLayout::MAGIC);
+        number("Claims.CELLS", ClaimsLayout::CELLS);
+        number("Claims.DIED", ClaimsLayout::DIED);
+        number("Claims.cell(1)", ClaimsLayout::offset(1));
+        number("Claims.SIZE", ClaimsLayout::SIZE);
+
+        GroupStatistics statistics{};
+        const auto &[completed, refused, timedOut, left, serviceTime, queueTime] = statistics;
+        members("GroupStatistics", statistics, completed, refused, timedOut, left, serviceTime, queueTime);
+        number("Marks.MAGIC", MarksLayout::MAGIC);
+        number("Marks.SLOTS", MarksLayout::SLOTS);
+        number("Marks.WANTED", MarksLayout::WANTED);
+        number("Marks.PEAK", MarksLayout::PEAK);
+        number("Marks.count(1)", MarksLayout::count(1));
+        number("Marks.MARKS", MarksLayout::MARKS);
+        number("Marks.mark(65537)", MarksLayout::mark(65537));
+        number("Marks.statistics(1)", MarksLayout::statistics(1));
+        number("Marks.SIZE", MarksLayout::SIZE);
+    }
+
+    void recordBoardAndGenerations() {
+        BoardEntry entry{};
+        const auto &[channel, ticket, since, groupSlot, state] = entry;
+        members("BoardEntry", entry, channel, ticket, since, groupSlot, state);
+        number("Board.FREE", static_cast<std::uint64_t>(BoardState::FREE));
+        number("Board.SENDING", static_cast<std::uint64_t>(BoardState::SENDING));
+        number("Board.SENT", static_cast<std::uint64_t>(BoardState::SENT));
+        number("Board.MAGIC", BoardLayout::MAGIC);
+        number("Board.ENTRIES", BoardLayout::ENTRIES);
+        number("Board.entry(1)", BoardLayout::offset(1));
+        number("Board.SIZE", BoardLayout::SIZE);
+
+        GenerationEntry group{};
+        const auto &[generation, capacity, reserved] = group;
+        members("GenerationEntry", group, generation, capacity, reserved);
+        number("Generations.MAGIC", GenerationLayout::MAGIC);
+        number("Generations.GROUPS", GenerationLayout::GROUPS);
+        number("Generations.entry(1)", GenerationLayout::offset(1));
+        number("Generations.SIZE", GenerationLayout::SIZE);
+    }
+
+    static std::string folder() {
+        const char *source = std::getenv("SOURCE_DIR");
+        const std::filesystem::path here = std::filesystem::absolute(__FILE__).parent_path();
+        return (source != nullptr ? std::filesystem::path(source) : here / "../..").string() + "/test/layouts/";
+    }
+
+public:
+    void testLayoutsAreAsRecordedForTheirVersion() {
+        recordMessages();
+        recordLimits();
+        recordClaimsAndMarks();
+        recordBoardAndGenerations();
+        const std::string path = folder() + std::to_string(unsigned{LAYOUT_VERSION});
+        std::ostringstream recorded;
+        recorded << std::ifstream(path).rdbuf();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("A layout is not as recorded in " + path, recorded.str(), table_.str());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(LayoutsTest);
+
+}  // namespace Passenger
