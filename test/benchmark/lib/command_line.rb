@@ -111,7 +111,7 @@ module Bench
 
     def compare(old)
       found = rows
-      raise Failure, "nothing to measure is called #{@options[:only].join(', ')}; see --help" if found.empty?
+      raise Failure, 'nothing is left to measure; see --help' if found.empty?
 
       result = { 'version' => 1, 'date' => Time.now.utc.iso8601, 'machine' => Machine.describe,
                  'settings' => { 'rounds' => @options[:rounds], 'seconds' => @options[:seconds] }, 'rows' => found }
