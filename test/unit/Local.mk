@@ -42,6 +42,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LineTest.cpp \
     %D%/LockOrderTest.cpp \
     %D%/LogHistogramTest.cpp \
+    %D%/LogLimitTest.cpp \
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
     %D%/main.cpp \

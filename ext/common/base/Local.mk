@@ -13,6 +13,7 @@ libpassenger_base_la_SOURCES += \
     %D%/LockOrder.h \
     %D%/LockRank.h \
     %D%/LogHistogram.h \
+    %D%/LogLimit.h \
     %D%/Mapping.cpp \
     %D%/Mapping.h \
     %D%/Mutex.h \

@@ -48,7 +48,9 @@ void Connection::readable() {
     } catch (const EndOfFileException &) {
         // The ordinary end.
     } catch (const std::exception &error) {
-        Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
+        if (context_.complaints.allows(SystemClock::instance().now())) {
+            Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
+        }
     }
     // A copy: what is called destroys this object.
     const auto closed = closed_;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/FileDescriptor.h"
+#include "base/LogLimit.h"
 #include "io/DescriptorWatcher.h"
 #include "io/EventLoop.h"
 #include "io/Frame.h"
@@ -26,6 +27,8 @@ struct ConnectionContext {
     const FileDescriptor &wakeSocket;
     /** Fills in what options leave to the server's settings. */
     std::function<void(Options &)> complete;
+    /** Of lines about what children do wrong. */
+    LogLimit complaints{};
 };
 
 /**

@@ -93,7 +93,9 @@ void PoolServer::accept() {
             connections_.emplace(key, std::move(connection));
             sendWithDescriptors(serverSocket_, std::string_view("\0", 1), std::span(&theirs, 1), MSG_DONTWAIT);
         } catch (const std::exception &error) {
-            Log::error("event=accept.failed error=\"{}\"", error.what());
+            if (context_.complaints.allows(SystemClock::instance().now())) {
+                Log::error("event=accept.failed error=\"{}\"", error.what());
+            }
         }
     }
 }
