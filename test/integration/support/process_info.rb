@@ -3,6 +3,8 @@
 # One process as /proc shows it. Two readings are the same process if pid and start time agree.
 class ProcessInfo
   attr_reader :pid, :ppid, :state, :started
+  # Hundredths of a second of processor time.
+  attr_reader :ticks
 
   # All that can be read now.
   def self.all
@@ -21,6 +23,7 @@ class ProcessInfo
     fields = File.read("/proc/#{pid}/stat").rpartition(")").last.split
     @state = fields[0]
     @ppid = fields[1].to_i
+    @ticks = fields[11].to_i + fields[12].to_i
     @started = fields[19].to_i
   end
 

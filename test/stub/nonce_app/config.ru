@@ -38,5 +38,10 @@ if ENV["BUSY"]
   end
 end
 
+if ENV["HOSTILE"]
+  require_relative "hostility"
+  PhusionPassenger.on_event(:starting_worker_process) { Hostility.begin(ENV.fetch("HOSTILE")) }
+end
+
 # Appending is one step in the kernel, so runs of several processes do not mix.
 run NonceApp.new(File.open(ENV.fetch("RUNS"), "a"))

@@ -30,10 +30,10 @@ class NonceClients
   DOWNLOADS = [0, 100, 5_000, 70_000, 400_000].freeze
 
   # `count` clients of `server` that choose what to send with `random`.
-  def initialize(server, count, random, site: server.configuration.sites.first.name, gets_only: false)
+  def initialize(server, count, random, site: server.configuration.sites.first.name, patience: STUCK)
     @server = server
     @site = site
-    @gets_only = gets_only
+    @patience = patience
     @stopped = false
     @exchanges = Array.new(count) { [] }
     @threads = @exchanges.map do |exchanges|
@@ -56,7 +56,7 @@ class NonceClients
   private
 
   def exchange(random)
-    post = !@gets_only && random.rand(2).zero?
+    post = random.rand(2).zero?
     body = post ? random.bytes(UPLOADS.sample(random: random)) : ""
     wanted = DOWNLOADS.sample(random: random)
     made = Exchange.new(nonce: SecureRandom.hex(8), post: post, sent: body.bytesize, asked: Eventually.monotonic)
@@ -66,7 +66,7 @@ class NonceClients
   end
 
   def ask(made, body, wanted)
-    raw = @server.raw(@site, timeout: STUCK)
+    raw = @server.raw(@site, timeout: @patience)
     made.port = raw.port
     send_request(raw, made, body, wanted)
     response = raw.response

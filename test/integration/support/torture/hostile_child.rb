@@ -1,0 +1,122 @@
+# frozen_string_literal: true
+
+require "fiddle"
+require "socket"
+
+require_relative "../../../../lib/passenger/frame_socket"
+
+# Does with what one of httpd's children holds whatever such a child could do, and should not: random bytes go onto its board, into
+# the request queues, and to the agent. Needs root.
+class HostileChild
+  BOARD_HEADER = 64
+  BOARD_SIZE = BOARD_HEADER + 32 * 4096
+
+  # pidfd_open and pidfd_getfd have these numbers on every kind of machine.
+  SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4, Fiddle::TYPE_LONG)
+  PIDFD_OPEN = 434
+  PIDFD_GETFD = 438
+
+  MEMFD_CREATE = Fiddle::Function.new(Fiddle.dlopen(nil)["memfd_create"], [Fiddle::TYPE_VOIDP, Fiddle::TYPE_INT],
+                                      Fiddle::TYPE_INT)
+  MFD_ALLOW_SEALING = 2
+  F_ADD_SEALS = 1033
+  SIZE_SEALS = 6
+
+  # Of the pool protocol.
+  HELLO = 1
+  VERSION = 2
+  FRAME_TYPES = (1..12).freeze
+
+  # `parent`: httpd's. What a child has in common with it and is a message socket leads to the agent. `others`: further
+  # children. What several have in common they got from the agent, queues too. `channels` is called for ids of reply channels.
+  def initialize(process, parent, others, random, &channels)
+    @random = random
+    @channels = channels
+    @pidfd = SYSCALL.call(PIDFD_OPEN, process.pid, 0, 0)
+    own = process.descriptors
+    board = own.key(own.values.grep(/passenger-board/).first)
+    @board = File.open("/proc/#{process.pid}/fd/#{board}", "r+b")
+    @sockets = common(own, others)
+    @connect = common(own, [parent]).first
+    @own_board = make_board
+    raise "a child has no way to the agent and the queues" if @sockets.empty? || @connect.nil?
+  end
+
+  def act
+    case @random.rand(30)
+    when 0 then talk
+    when 1...10 then send_nonsense
+    else scribble
+    end
+  end
+
+  def close
+    [@board, @own_board, @connect, *@sockets, IO.for_fd(@pidfd)].each(&:close)
+  end
+
+  private
+
+  def common(own, processes)
+    theirs = processes.flat_map { |process| process.descriptors.values }.grep(/\Asocket:/)
+    own.select { |_, target| theirs.include?(target) }.keys.filter_map { |number| message_socket(number) }
+  end
+
+  def message_socket(number)
+    socket = Socket.for_fd(SYSCALL.call(PIDFD_GETFD, @pidfd, number, 0))
+    kind = socket.getsockopt(:SOCKET, :TYPE).int
+    return socket if socket.local_address.unix? && kind == Socket::SOCK_SEQPACKET
+
+    socket.close
+    nil
+  end
+
+  # What is new to the agent, or refused by it: sealed it may be, but all that is in it is invented.
+  def make_board
+    board = File.for_fd(MEMFD_CREATE.call("board", MFD_ALLOW_SEALING), "r+b")
+    board.truncate(BOARD_SIZE)
+    board.pwrite(@random.bytes(BOARD_SIZE), 0)
+    board.fcntl(F_ADD_SEALS, SIZE_SEALS)
+    board
+  end
+
+  # On a connection of its own, as every child can have them.
+  def talk
+    @connect.sendmsg_nonblock("\0", exception: false)
+    control = @connect.recvmsg(1, 0, nil, scm_rights: true).last
+    socket = control.unix_rights.first
+    frames = PhusionPassenger::FrameSocket.new(socket)
+    frames.write(HELLO, VERSION, descriptors: [@own_board]) unless @random.rand(4).zero?
+    5.times { frames.write(@random.rand(FRAME_TYPES), *invented_fields, descriptors: [@own_board].first(@random.rand(2))) }
+    socket.write(@random.bytes(100))
+  rescue Errno::EPIPE, Errno::ECONNRESET
+    nil
+  ensure
+    socket&.close
+  end
+
+  def invented_fields
+    Array.new(@random.rand(4)) { [@random.rand(10), @channels.call.sample, @random.bytes(20)].sample(random: @random).to_s }
+  end
+
+  # Any bytes, the header's too, or an entry that looks well but for its numbers.
+  def scribble
+    if @random.rand(2).zero?
+      @board.pwrite(@random.bytes(@random.rand(1..200)), @random.rand(BOARD_SIZE - 200))
+    else
+      since = [0, 1, @random.rand(1 << 64), (1 << 63) - 1, 1 << 63, (1 << 64) - 1].sample(random: @random)
+      entry = [@channels.call.sample || 0, @random.rand(10_000), since, @random.rand(5), @random.rand(4)]
+      @board.pwrite(entry.pack("Q<Q<Q<VV"), BOARD_HEADER + 32 * @random.rand(40))
+      @board.pwrite([@random.rand(1 << 32)].pack("V"), 12)
+    end
+  end
+
+  # Of what may have any end: a queue gets what looks like a request for a channel that is another application's.
+  def send_nonsense
+    header = [2, @random.rand(8), @random.rand(10), @random.rand(1 << 21), @channels.call.sample || 0,
+              @random.rand(10_000), 0].pack("CCvVQ<Q<Q<")
+    message = [header + @random.bytes(100), header[0, 20], @random.bytes(@random.rand(1..500))].sample(random: @random)
+    @sockets.sample(random: @random).sendmsg_nonblock(message, exception: false)
+  rescue Errno::EPIPE, Errno::ECONNRESET
+    nil
+  end
+end

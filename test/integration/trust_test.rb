@@ -1,0 +1,138 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/torture/hostile_child"
+require_relative "support/torture/nonce_clients"
+require_relative "support/torture/storm"
+
+# An application and one of httpd's children write whatever they can wherever they can, while another application, of another
+# user, is served.
+class TrustTest < IntegrationTest
+  SECONDS = Integer(ENV.fetch("PASSENGER_TORTURE_SECONDS", "10"))
+  SEED = Integer(ENV.fetch("PASSENGER_TEST_SEED", Random.new_seed % 1_000_000))
+  USERS = { "nonce.test" => "games", "hostile.test" => TestEnvironment::OTHER_USER }.freeze
+  INSTANCES = 2
+  # Parts of a second, as /proc/PID/stat counts.
+  TICKS = 100
+  COMPLAINTS = /event=(connection|accept)\./.freeze
+
+  def test_the_agent_and_other_applications_are_unharmed_by_an_application_and_a_child_that_write_nonsense
+    needs_root "it takes descriptors out of other processes"
+    with_server(made) do |server|
+      USERS.each_key { |site| assert_status 200, first_request(server, site) }
+      agents = agents_of(server)
+      assert_unharmed(asked_while(server) { rage(server) })
+      assert_equal agents.map(&:identity), agents_of(server).map(&:identity), "the agent is the same"
+      assert_operator server.log.count(COMPLAINTS), :<, 20 + 2 * SECONDS
+      assert_calm agents
+      assert_hostility_ends(server)
+    end
+  end
+
+  private
+
+  def made
+    configuration do |one|
+      one.set("PassengerMaxPoolSize", 2 * INSTANCES)
+      USERS.each_key { |site| one.site(site, app(site), directives(site)) }
+    end
+  end
+
+  def app(site)
+    TestEnvironment.hand_over(SampleApps.copy("nonce_app"), USERS.fetch(site))
+  end
+
+  def directives(site)
+    text = +"PassengerMinInstances #{INSTANCES}\nPassengerMaxInstances #{INSTANCES}\nSetEnv RUNS #{noted(site, 'runs')}\n"
+    text << "SetEnv HOSTILE #{flag}\n" if site == "hostile.test"
+    text
+  end
+
+  # A file in a folder that the application's user may write to.
+  def noted(site, name)
+    folder = File.join(scratch, site)
+    FileUtils.mkdir_p(folder)
+    FileUtils.touch(File.join(folder, name))
+    TestEnvironment.hand_over(folder, USERS.fetch(site))
+    File.join(folder, name)
+  end
+
+  def flag
+    @flag ||= noted("hostile.test", "hostile")
+  end
+
+  # What became of the requests to the application that does no harm. Those to the other one are its own business.
+  def asked_while(server)
+    random = Random.new(SEED)
+    clients = [NonceClients.new(server, 6, random, site: "nonce.test"),
+               NonceClients.new(server, 3, random, site: "hostile.test", patience: 2)]
+    yield
+    clients.map(&:stop).first
+  ensure
+    clients&.each(&:stop)
+  end
+
+  def agents_of(server)
+    [Storm::WATCHDOG, Storm::POOL].map do |pattern|
+      server.tree.descending.find { |process| process.command_line.match?(pattern) }
+    end
+  end
+
+  def rage(server)
+    children = server.tree.httpd_children
+    parent = ProcessInfo.read(server.pid)
+    hostile = HostileChild.new(children.first, parent, children.drop(1), Random.new(SEED)) { hostile_channels }
+    ending = monotonic + SECONDS
+    while monotonic < ending
+      100.times { hostile.act }
+      assert_nothing_shared(server)
+    end
+  ensure
+    FileUtils.rm_f(flag)
+    hostile&.close
+  end
+
+  def hostile_channels
+    File.read("#{flag}.channels").split.map(&:to_i)
+  rescue Errno::ENOENT
+    []
+  end
+
+  # A reply channel's end in an instance of each application would be in both lists.
+  def assert_nothing_shared(server)
+    sockets = server.tree.descending.select { |process| process.command_line.match?(Storm::INSTANCE) }
+                    .group_by(&:uid).transform_values { |some| some.flat_map { |process| sockets_of(process) } }
+    assert_empty(sockets.fetch(Etc.getpwnam("games").uid, []) & sockets.fetch(Etc.getpwnam("daemon").uid, []))
+  end
+
+  def sockets_of(process)
+    process.descriptors.values.grep(/\Asocket:/)
+  end
+
+  def assert_unharmed(exchanges)
+    failed = exchanges.reject { |exchange| exchange.outcome == 200 && exchange.wrong.nil? }
+    assert failed.empty?, "PASSENGER_TEST_SEED=#{SEED}: #{failed.size} of #{exchanges.size}:\n#{failed.first(10).join("\n")}"
+  end
+
+  def assert_calm(agents)
+    before = ticks(agents)
+    sleep 1
+    assert_operator ticks(agents) - before, :<, TICKS / 5
+  end
+
+  def ticks(processes)
+    processes.sum { |process| ProcessInfo.read(process.pid).ticks }
+  end
+
+  # What was invented about its requests is gone with its instances, and what is in its queue with the queue.
+  def assert_hostility_ends(server)
+    root = server.configuration.sites.last.root
+    FileUtils.touch(File.join(root, "tmp/restart.txt"))
+    server.tree.matching(/Passenger RubyApp.*#{root}/).each { |instance| Process.kill(:KILL, instance.pid) }
+    eventually("the application that was hostile") { 5.times { assert_status 200, first_request(server, "hostile.test") } }
+  end
+
+  def first_request(server, site)
+    server.client(site).get("/", "X-Nonce" => "first", "X-Wanted" => "0")
+  end
+end

@@ -1,0 +1,80 @@
+# frozen_string_literal: true
+
+# What an application can do with what its own process holds, and should not: a thread writes nonsense into the claims, on the
+# reply channels and to the agent, as long as a file with the name exists. It notes its channels' ids in a file beside that.
+class Hostility
+  SECONDS_BETWEEN = 0.002
+
+  def self.begin(name)
+    Thread.new { new(name).rage }
+  end
+
+  def initialize(name)
+    @name = name
+    @claims = descriptor(/passenger-claims/)
+    @random = Random.new
+    ObjectSpace.each_object(PhusionPassenger::FrameSocket) { |socket| @control = socket unless socket.io.closed? }
+    ObjectSpace.each_object(PhusionPassenger::Channels) { |channels| @channels = channels }
+  end
+
+  def rage
+    while File.exist?(@name)
+      act
+      sleep SECONDS_BETWEEN
+    end
+  end
+
+  private
+
+  def act
+    case @random.rand(1000)
+    when 0...500 then scribble
+    when 500...750 then babble
+    when 750...996 then ask_for_others
+    when 996...998 then note_channels
+    else disturb
+    end
+  rescue SystemCallError, IOError
+    nil
+  end
+
+  def known
+    @channels.instance_variable_get(:@known)
+  end
+
+  def descriptor(name)
+    number = Dir.children("/proc/self/fd").find { |one| File.readlink("/proc/self/fd/#{one}").match?(name) }
+    File.for_fd(number.to_i, "r+b", autoclose: false)
+  end
+
+  # A claim: of anything, or of a real channel.
+  def scribble
+    offset = 64 + 16 * @random.rand(1024)
+    cell = [known.keys.sample || 0, @random.rand(10_000)].pack("Q<Q<")
+    @claims.pwrite(@random.rand(2).zero? ? @random.bytes(@random.rand(1..64)) : cell, offset)
+  end
+
+  # A message of any type to a child that did not ask for it.
+  def babble
+    channel = known.values.sample or return
+    socket = channel.instance_variable_get(:@io)
+    header = [@random.rand(10_000), @random.rand(256), @random.rand(256), 200, @random.rand(1 << 20), 0, 0]
+    message = @random.rand(2).zero? ? @random.bytes(@random.rand(1..2_000)) : header.pack("Q<CCvVVV")
+    socket.sendmsg_nonblock(message, exception: false)
+  end
+
+  # Ids are given one after the other, so those of other applications are near.
+  def ask_for_others
+    id = (known.keys.sample || 0) + (@random.rand(-20..20) << 16) + @random.rand(-20..20)
+    @control.write(PhusionPassenger::Frame::Control::FETCH, [id, 0].max)
+  end
+
+  # Frames that an instance may send, or not; after a wrong one the agent ends it.
+  def disturb
+    @control.write(@random.rand(40..80), @random.bytes(@random.rand(100)))
+  end
+
+  def note_channels
+    File.write("#{@name}.channels", known.keys.join(" "))
+  end
+end
