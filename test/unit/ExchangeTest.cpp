@@ -33,6 +33,7 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST(testWhenTimeIsUpABegunRequestIsCutOff);
     CPPUNIT_TEST(testARequestThatNobodyHasIsFoundWithoutBeingTold);
     CPPUNIT_TEST(testAClaimThatVanishedWithoutAnAnswerIsALoss);
+    CPPUNIT_TEST(testARequestWhoseClaimVanishedIsWithdrawn);
     CPPUNIT_TEST(testAChannelThatEndsIsALoss);
     CPPUNIT_TEST(testAClosedGenerationIsFollowedByTheNext);
     CPPUNIT_TEST(testALineThatIsClosedAgainAndAgainIsGivenUp);
@@ -251,6 +252,17 @@ public:
         CPPUNIT_ASSERT(!exchange_->replyWaiting());
         host_->clearClaim();
         CPPUNIT_ASSERT(receive(5s).kind == Kind::LOST);
+    }
+
+    void testARequestWhoseClaimVanishedIsWithdrawn() {
+        start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RECHECK, 1);
+        CPPUNIT_ASSERT(!exchange_->replyWaiting());
+        host_->clearClaim();
+        host_->clearMark();
+        CPPUNIT_ASSERT(receive(50ms).kind == Kind::LOST);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
     void testAChannelThatEndsIsALoss() {

@@ -1,8 +1,11 @@
 #include "pool/Line.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/ReplyChannel.h"
+#include "io/SocketPair.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -13,13 +16,48 @@ class LineTest : public LeakCheck {
     CPPUNIT_TEST(testFreedCellsAreGivenOutAgainWithoutTheirClaims);
     CPPUNIT_TEST(testCellsComeInARow);
     CPPUNIT_TEST(testThereAreNoMoreThanThat);
+    CPPUNIT_TEST(testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost);
+    CPPUNIT_TEST(testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied);
     CPPUNIT_TEST_SUITE_END();
 
     EventLoop loop_;
     ChannelRegistry channels_{loop_};
     NoDeposits deposits_;
+    std::unique_ptr<Board> board_;
+    FileDescriptor child_;
+    FileDescriptor instance_;
+
+    /** A channel for the line in slot 0. */
+    ChannelId addChannel() {
+        DescriptorPair pair = makeSeqPacketPair();
+        child_ = std::move(pair.first);
+        instance_ = pair.second.duplicate();
+        board_ = std::make_unique<Board>();
+        const std::uint32_t sender = channels_.addSender(BoardReader(board_->memory().descriptor().duplicate()));
+        return channels_.add(std::move(pair.second), sender, 0);
+    }
+    void fillChannel() {
+        while (notifyChannel(instance_, MessageHeader{}, std::string(60000, 'x'))) {
+        }
+    }
+    /** One cell, with this claim in it. */
+    static CellRange claimed(Line &line, ChannelId channel, Ticket ticket) {
+        const CellRange cells = line.allocate(1).value();
+        const ClaimCell claim{channel.value(), ticket.value()};
+        const auto offset = static_cast<off_t>(ClaimsLayout::offset(cells.first));
+        CPPUNIT_ASSERT(::pwrite(line.claims().memory().descriptor().get(), &claim, sizeof(claim), offset) > 0);
+        return cells;
+    }
 
 public:
+    void tearDown() override {
+        channels_.removeSender(0);
+        board_.reset();
+        child_.reset();
+        instance_.reset();
+        LeakCheck::tearDown();
+    }
+
     void testInstancesGetCellsOfTheirOwn() {
         Line line(0, "blog", channels_, deposits_);
         CPPUNIT_ASSERT_EQUAL(0U, line.allocate(3)->first);
@@ -52,6 +90,26 @@ public:
         CPPUNIT_ASSERT(!line.allocate(1));
         Line other(1, "shop", channels_, deposits_);
         CPPUNIT_ASSERT(!other.allocate(ClaimsLayout::CELLS + 1));
+    }
+
+    void testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost() {
+        Line line(0, "blog", channels_, deposits_);
+        line.giveUp(claimed(line, addChannel(), Ticket(9)));
+        MessageHeader header{};
+        CPPUNIT_ASSERT(::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) > 0);
+        CPPUNIT_ASSERT(header.type == MessageType::LOST);
+        CPPUNIT_ASSERT_EQUAL(0U, line.allocate(1)->first);
+    }
+
+    void testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied() {
+        Line line(0, "blog", channels_, deposits_);
+        const ChannelId channel = addChannel();
+        fillChannel();
+        line.giveUp(claimed(line, channel, Ticket(9)));
+        const ClaimsView view(line.claims().memory().descriptor());
+        CPPUNIT_ASSERT(view.died(channel, Ticket(9)));
+        CPPUNIT_ASSERT_EQUAL(0U, line.claims().taken());
+        CPPUNIT_ASSERT_EQUAL(1U, line.allocate(1)->first);
     }
 };
 

@@ -24,6 +24,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/DescriptorWatcherTest.cpp \
     %D%/EventLoopTest.cpp \
     %D%/ExchangeLimitsTest.cpp \
+    %D%/ExchangeLookTest.cpp \
     %D%/ExchangeStatisticsTest.cpp \
     %D%/ExchangeStickyTest.cpp \
     %D%/ExchangeTest.cpp \

@@ -83,13 +83,21 @@ bool Claims::holds(ChannelId channel, Ticket ticket) const {
 unsigned Claims::taken() const {
     std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
     memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
-    return static_cast<unsigned>(
-        std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.channel != 0; }));
+    return static_cast<unsigned>(std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) {
+        return cell.channel != 0 && (cell.channel & ClaimsLayout::DIED) == 0;
+    }));
 }
 
 void Claims::clear(std::uint32_t cell) {
     const ClaimCell zero{};
     memory_.write(&zero, sizeof(zero), ClaimsLayout::offset(cell));
+}
+
+void Claims::noteDeath(std::uint32_t cell) {
+    if (std::optional<ClaimCell> claim = read(cell)) {
+        claim->channel |= ClaimsLayout::DIED;
+        memory_.write(&*claim, sizeof(*claim), ClaimsLayout::offset(cell));
+    }
 }
 
 ClaimsView::ClaimsView(const FileDescriptor &fd) : mapping_(fd, ClaimsLayout::SIZE, Mapping::Access::READ_ONLY) {}

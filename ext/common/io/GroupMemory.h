@@ -27,9 +27,11 @@ public:
     std::optional<ClaimCell> read(std::uint32_t cell) const;
     /** Whether any cell holds this ticket. */
     bool holds(ChannelId channel, Ticket ticket) const;
-    /** How many cells are taken. */
+    /** How many cells are taken by the living. */
     unsigned taken() const;
     void clear(std::uint32_t cell);
+    /** Its owner died, and the claim has to tell the child so (ClaimsLayout::DIED). */
+    void noteDeath(std::uint32_t cell);
 
 private:
     SharedMemory memory_;
@@ -41,7 +43,7 @@ public:
     /** @throws SystemException, ProtocolException */
     explicit ClaimsView(const FileDescriptor &fd);
     bool holds(ChannelId channel, Ticket ticket) const noexcept;
-    /** Whether an instance died with this claim after the pool process had been replaced, so that nobody could tell (LOST). */
+    /** Whether an instance died with this claim, and nobody could tell (LOST). */
     bool died(ChannelId channel, Ticket ticket) const noexcept;
 
 private:

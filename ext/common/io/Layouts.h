@@ -99,7 +99,7 @@ static_assert(sizeof(ClaimCell) == 16);
 namespace ClaimsLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'C', 'L', 'M');
 inline constexpr std::uint32_t CELLS = 1024;
-/** In a cell's channel: the instance died after its pool process was replaced. No channel's id is so large. */
+/** In a cell's channel: the instance died, and LOST cannot be told (now). No channel's id is so large. */
 inline constexpr std::uint64_t DIED = std::uint64_t{1} << 63;
 inline constexpr std::size_t offset(std::uint32_t cell) {
     return sizeof(MemoryHeader) + cell * sizeof(ClaimCell);

@@ -115,7 +115,7 @@ std::vector<BoardEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
     return all;
 }
 
-void ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type,
+bool ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type,
                            std::uint16_t status, const std::string &reportId, const std::string &text) {
     Notice notice{channel, {}, (reportId + text).substr(0, MAX_NOTICE)};
     notice.header.ticket = ticket.value();
@@ -127,7 +127,7 @@ void ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t group
     const LockGuard guard(mutex_);
     const auto found = channels_.find(channel);
     if (found == channels_.end() || found->second.groupSlot != groupSlot || deliver(notice)) {
-        return;
+        return true;
     }
     if (waiting_.size() < MAX_WAITING) {
         if (waiting_.empty()) {
@@ -135,6 +135,7 @@ void ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t group
         }
         waiting_.push_back(std::move(notice));
     }
+    return false;
 }
 
 /** True: told, or there is nobody left to tell. */

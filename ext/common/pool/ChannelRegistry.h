@@ -51,8 +51,8 @@ public:
 
     /** What all senders have in flight for a Group. */
     std::vector<BoardEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
-    /** Tells the channel's child, if the channel belongs to that Group. */
-    void tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type, std::uint16_t status = 0,
+    /** Tells the channel's child, if the channel belongs to that Group. @return false: it has to wait for room in the channel */
+    bool tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type, std::uint16_t status = 0,
               const std::string &reportId = "", const std::string &text = "") EXCLUDES(mutex_);
 
 private:

@@ -89,6 +89,7 @@ private:
     ReplyChannel::Waiting firstWait(const Wait &wait) const noexcept;
     void discard();
     bool look(std::span<char> buffer, Event &event);
+    bool lookForEnd(bool died, std::span<char> buffer, Event &event);
     bool leaveQueue(std::span<char> buffer, Event &event);
     bool deliver(Event &event);
     bool handleMessage(std::span<char> buffer, Event &event);

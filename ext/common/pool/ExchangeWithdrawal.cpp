@@ -115,19 +115,37 @@ Exchange::Event Exchange::channelEnded() {
     return resend();
 }
 
+/**
+ * It was claimed and is not any more: either its end is in the channel, or its instance died and was tidied up after. It is withdrawn all the
+ * same: a cell whose two words were read while it changed may have looked like a claim, and then the request is in the line still.
+ */
+bool Exchange::lookForEnd(bool died, std::span<char> buffer, Event &event) {
+    if (takeMessage(buffer)) {
+        return handleMessage(buffer, event);
+    }
+    if (!died) {
+        switch (withdraw(buffer)) {
+            case Standing::ANSWERED:
+                return handleMessage(buffer, event);
+            case Standing::BEGUN:
+                return false;
+            case Standing::NOT_BEGUN:
+                break;
+        }
+    }
+    event = lost();
+    return event.kind != Event::Kind::MESSAGE;
+}
+
 /** The look without a message: is the claim still there, the line still the current one? False: nothing to report. */
 bool Exchange::look(std::span<char> buffer, Event &event) {
     if (link_->memory->claims.holds(channel_->id(), ticket_)) {
         begun_ = true;
         return false;
     }
-    if (begun_ || answered_ || claimed()) {
-        // It was claimed and is not any more: either its end is in the channel, or its instance died and was tidied up after.
-        if (takeMessage(buffer)) {
-            return handleMessage(buffer, event);
-        }
-        event = lost();
-        return event.kind != Event::Kind::MESSAGE;
+    const bool died = link_->memory->claims.died(channel_->id(), ticket_);
+    if (died || begun_ || answered_) {
+        return lookForEnd(died, buffer, event);
     }
     const bool lineIsOld = host_->generations().generation(link_->groupSlot) != link_->generation ||
                            RequestQueue::closed(link_->sending.get());

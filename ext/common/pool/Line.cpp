@@ -36,13 +36,20 @@ void Line::free(const CellRange &cells) {
 }
 
 void Line::giveUp(const CellRange &cells) {
-    for (std::uint32_t i = 0; i < cells.count; i++) {
-        if (const std::optional<ClaimCell> claim = claims_.read(cells.first + i)) {
-            channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST);
+    std::vector<std::uint32_t> told;
+    for (std::uint32_t cell = cells.first; cell < cells.first + cells.count; cell++) {
+        const std::optional<ClaimCell> claim = claims_.read(cell);
+        if (!claim || channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST)) {
+            told.push_back(cell);
+        } else {
+            // Until LOST finds room in the channel, nothing else says that the request was begun. The cell is not used again.
+            claims_.noteDeath(cell);
         }
     }
     recheckWaiting();
-    free(cells);
+    for (const std::uint32_t cell : told) {
+        free({cell, 1});
+    }
 }
 
 unsigned Line::taken(const CellRange &cells) const {

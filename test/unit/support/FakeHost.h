@@ -49,7 +49,13 @@ public:
     /** As an instance's first thread. */
     void claim(const Request &request);
     void clearClaim();
+    const Claims &claims() const noexcept {
+        return claims_;
+    }
     std::uint64_t mark() const;
+    void clearMark() {
+        marks_.reset(ChannelId(channelsMade));
+    }
     /** Sends on the channel that was made last (or prepare()d). @param descriptor -1: none */
     void send(MessageType type, std::uint64_t ticket, const std::string &head = "", const std::string &body = "",
               bool last = false, std::uint16_t status = 200, int descriptor = -1);
