@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <linux/filter.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <string>
@@ -18,6 +20,8 @@ class RequestQueueTest : public LeakCheck {
     CPPUNIT_TEST(testEachMessageGoesToOneReceiver);
     CPPUNIT_TEST(testTheLargestMessageFits);
     CPPUNIT_TEST(testAFullQueueSaysSoAndQueuesNothing);
+    CPPUNIT_TEST(testItHasRoomForAsManyAsMayWait);
+    CPPUNIT_TEST(testWithoutPrivilegesItIsFullSooner);
     CPPUNIT_TEST(testAClosedQueueTakesNothingMore);
     CPPUNIT_TEST(testWhatWasQueuedIsStillReceivedAfterTheEnd);
     CPPUNIT_TEST(testAQueueWithoutReceiversIsClosed);
@@ -83,6 +87,40 @@ public:
         }
         CPPUNIT_ASSERT(!RequestQueue::hasWaiting(queue.sendingEnd().get()));
         CPPUNIT_ASSERT(send(queue, environment) == Outcome::QUEUED);
+    }
+
+    /** Queues requests of 2 KB until no more fit. */
+    static unsigned fill(const RequestQueue &queue, unsigned most) {
+        const std::string environment(2048, 'x');
+        unsigned count = 0;
+        while (count < most && send(queue, environment) == Outcome::QUEUED) {
+            count++;
+        }
+        return count;
+    }
+
+    void testItHasRoomForAsManyAsMayWait() {
+        const RequestQueue queue(12000);
+        if (queue.small()) {
+            return;  // It needs CAP_NET_ADMIN.
+        }
+        CPPUNIT_ASSERT_EQUAL(12000U, fill(queue, 12000));
+    }
+
+    void testWithoutPrivilegesItIsFullSooner() {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const bool dropped = ::getuid() != 0 || (::setgid(65534) == 0 && ::setuid(65534) == 0);
+            const RequestQueue queue(1U << 20);
+            const unsigned room = fill(queue, 1U << 20);
+            const bool full = send(queue, std::string(2048, 'x')) == Outcome::FULL;
+            receive(queue.receivingEnd());
+            const bool again = send(queue, std::string(2048, 'x')) == Outcome::QUEUED;
+            ::_exit(dropped && queue.small() && room >= 20 && full && again ? 0 : 1);
+        }
+        int status = -1;
+        CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
+        CPPUNIT_ASSERT_EQUAL(0, status);
     }
 
     void testAClosedQueueTakesNothingMore() {

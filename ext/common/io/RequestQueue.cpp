@@ -6,7 +6,9 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -15,8 +17,12 @@ namespace Passenger {
 
 namespace {
 
-/** Room for a long line: the kernel charges 4,352 bytes for a 2 KB message, so this is about 3,800 of them. */
-constexpr int QUEUE_BUFFER = 16 * 1024 * 1024;
+/** Room for a long line: the kernel gives twice as much, and charges 4,352 bytes for a 2 KB message. */
+constexpr std::uint64_t LEAST_BUFFER = 16 * 1024 * 1024;
+/** Nobody waits usefully behind so much; what lies in it is the kernel's memory. */
+constexpr std::uint64_t LARGEST_BUFFER = 512 * 1024 * 1024;
+/** Of a request with long cookies and a body that travels along, with what the kernel charges for it, halved since it gives twice as much. */
+constexpr std::uint64_t ROOM_FOR_ONE = 16 * 1024;
 
 /** An accept-all filter that cannot be replaced: no holder of the receiving end can make messages vanish by a filter of its own. */
 void lockFilter(const FileDescriptor &socket) {
@@ -31,13 +37,14 @@ void lockFilter(const FileDescriptor &socket) {
 
 }  // namespace
 
-RequestQueue::RequestQueue() {
+RequestQueue::RequestQueue(unsigned requests) {
     DescriptorPair pair = makeSeqPacketPair();
     sending_ = std::move(pair.first);
     receiving_ = std::move(pair.second);
-    const int size = QUEUE_BUFFER;
+    const int size = static_cast<int>(std::clamp(requests * ROOM_FOR_ONE, LEAST_BUFFER, LARGEST_BUFFER));
     if (setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0) {
-        // Not privileged: as much as net.core.wmem_max allows. A full buffer is answered with 503, never waited for.
+        // A full buffer is answered with 503, never waited for.
+        small_ = true;
         setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     }
     lockFilter(receiving_);

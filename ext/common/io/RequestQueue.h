@@ -26,14 +26,19 @@ public:
         CLOSED
     };
 
-    /** @throws SystemException */
-    RequestQueue();
+    /** @param requests that are to fit, of 16 KiB each; about 7,000 of 2 KB fit always. Without the right to (CAP_NET_ADMIN) it is as large
+     *  as net.core.wmem_max allows. @throws SystemException */
+    explicit RequestQueue(unsigned requests = 0);
 
     const FileDescriptor &sendingEnd() const noexcept {
         return sending_;
     }
     const FileDescriptor &receivingEnd() const noexcept {
         return receiving_;
+    }
+    /** Whether the system allowed less room than was asked for. */
+    bool small() const noexcept {
+        return small_;
     }
     /** Ends the generation: what is queued is still received, then its instances read the end. Nothing is queued after it returns. */
     void shutDown() noexcept;
@@ -50,6 +55,7 @@ public:
 private:
     FileDescriptor sending_;
     FileDescriptor receiving_;
+    bool small_ = false;
 };
 
 }  // namespace Passenger

@@ -139,7 +139,8 @@ bool Group::mayAlwaysRestart() const {
 
 LineGenerationPtr Group::makeGeneration() {
     context_.lastGeneration = Generation(context_.lastGeneration.value() + 1);
-    return std::make_shared<LineGeneration>(LineGeneration{context_.lastGeneration, RequestQueue()});
+    return std::make_shared<LineGeneration>(
+        LineGeneration{context_.lastGeneration, RequestQueue(options_.maxQueueSize)});
 }
 
 /** A line that has no instance yet. */
