@@ -18,6 +18,8 @@ class LineTest : public LeakCheck {
     CPPUNIT_TEST(testThereAreNoMoreThanThat);
     CPPUNIT_TEST(testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost);
     CPPUNIT_TEST(testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied);
+    CPPUNIT_TEST(testClaimsInCellsOfNobodyEndWithTheNextInstance);
+    CPPUNIT_TEST(testATimeThatABoardInventsIsNoneThatOverflows);
     CPPUNIT_TEST_SUITE_END();
 
     EventLoop loop_;
@@ -49,6 +51,12 @@ class LineTest : public LeakCheck {
         return cells;
     }
 
+    static void claim(Line &line, std::uint32_t cell) {
+        const ClaimCell claim{7, 9};
+        CPPUNIT_ASSERT(
+            ::pwrite(line.claims().memory().descriptor().get(), &claim, sizeof(claim), ClaimsLayout::offset(cell)) > 0);
+    }
+
 public:
     void tearDown() override {
         channels_.removeSender(0);
@@ -67,9 +75,7 @@ public:
     void testFreedCellsAreGivenOutAgainWithoutTheirClaims() {
         Line line(0, "blog", channels_, deposits_);
         const auto cells = line.allocate(2);
-        const ClaimCell claim{7, 9};
-        CPPUNIT_ASSERT(
-            ::pwrite(line.claims().memory().descriptor().get(), &claim, sizeof(claim), ClaimsLayout::offset(1)) > 0);
+        claim(line, 1);
         line.free(*cells);
         CPPUNIT_ASSERT_EQUAL(0U, line.claims().taken());
         CPPUNIT_ASSERT_EQUAL(0U, line.allocate(2)->first);
@@ -110,6 +116,26 @@ public:
         CPPUNIT_ASSERT(view.died(channel, Ticket(9)));
         CPPUNIT_ASSERT_EQUAL(0U, line.claims().taken());
         CPPUNIT_ASSERT_EQUAL(1U, line.allocate(1)->first);
+    }
+
+    void testClaimsInCellsOfNobodyEndWithTheNextInstance() {
+        Line line(0, "blog", channels_, deposits_);
+        const auto ending = line.allocate(1);
+        const auto other = line.allocate(1);
+        claim(line, other->first);
+        claim(line, 1000);
+        line.giveUp(*ending);
+        CPPUNIT_ASSERT(line.claims().read(other->first));
+        CPPUNIT_ASSERT(!line.claims().read(1000));
+    }
+
+    void testATimeThatABoardInventsIsNoneThatOverflows() {
+        Line line(0, "blog", channels_, deposits_);
+        const ChannelId channel = addChannel();
+        const MonotonicTime invented{std::chrono::nanoseconds(INT64_MIN)};
+        board_->sending(board_->allocate(), channel, Ticket(1), 0, invented);
+        CPPUNIT_ASSERT_EQUAL(1U, line.waiting().count);
+        CPPUNIT_ASSERT(*line.waiting().since >= MonotonicTime());
     }
 };
 

@@ -72,17 +72,21 @@ std::optional<ClaimCell> Claims::read(std::uint32_t cell) const {
     return value;
 }
 
-bool Claims::holds(ChannelId channel, Ticket ticket) const {
+std::vector<ClaimCell> Claims::all() const {
     std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
     memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+    return cells;
+}
+
+bool Claims::holds(ChannelId channel, Ticket ticket) const {
+    const std::vector<ClaimCell> cells = all();
     return std::any_of(cells.begin(), cells.end(), [&](const ClaimCell &cell) {
         return cell.channel == channel.value() && cell.ticket == ticket.value();
     });
 }
 
 unsigned Claims::taken() const {
-    std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
-    memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+    const std::vector<ClaimCell> cells = all();
     return static_cast<unsigned>(std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) {
         return cell.channel != 0 && (cell.channel & ClaimsLayout::DIED) == 0;
     }));

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "base/SharedMemory.h"
 #include "base/StrongId.h"
@@ -25,6 +26,7 @@ public:
     }
     /** What the cell holds; nothing when it is free. */
     std::optional<ClaimCell> read(std::uint32_t cell) const;
+    std::vector<ClaimCell> all() const;
     /** Whether any cell holds this ticket. */
     bool holds(ChannelId channel, Ticket ticket) const;
     /** How many cells are taken by the living. */

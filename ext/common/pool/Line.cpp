@@ -46,9 +46,20 @@ void Line::giveUp(const CellRange &cells) {
             claims_.noteDeath(cell);
         }
     }
+    clearStrayClaims();
     recheckWaiting();
     for (const std::uint32_t cell : told) {
         free({cell, 1});
+    }
+}
+
+/** An instance can write outside of its own cells, where nobody's end would ever end the claim, nor the wait of whoever believes it. */
+void Line::clearStrayClaims() {
+    const std::vector<ClaimCell> all = claims_.all();
+    for (std::uint32_t cell = 0; cell < all.size(); cell++) {
+        if (!used_[cell] && (all[cell].channel != 0 || all[cell].ticket != 0)) {
+            claims_.clear(cell);
+        }
     }
 }
 
@@ -120,8 +131,7 @@ unsigned Line::takePeak() {
 std::vector<BoardEntry> Line::unclaimed() {
     std::vector<BoardEntry> entries = channels_.inFlight(slot_);
     if (!entries.empty()) {
-        std::vector<ClaimCell> taken(ClaimsLayout::CELLS);
-        claims_.memory().read(taken.data(), taken.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+        const std::vector<ClaimCell> taken = claims_.all();
         std::erase_if(entries, [&](const BoardEntry &entry) {
             return std::any_of(taken.begin(), taken.end(), [&](const ClaimCell &cell) {
                 return cell.channel == entry.channel && cell.ticket == entry.ticket;
@@ -136,7 +146,8 @@ Line::Waiting Line::waiting() {
     Waiting waiting;
     waiting.count = static_cast<unsigned>(entries.size());
     for (const BoardEntry &entry : entries) {
-        const MonotonicTime since{std::chrono::nanoseconds(entry.since)};
+        // Untrusted: no time that could overflow when it is compared.
+        const MonotonicTime since{std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX))};
         if (!waiting.since || since < *waiting.since) {
             waiting.since = since;
         }

@@ -107,6 +107,7 @@ public:
     void refuseWaiting(const GetFailure &failure);
 
 private:
+    void clearStrayClaims();
     std::vector<BoardEntry> unclaimed();
     void tell(const BoardEntry &entry, MessageType type, const GetFailure *failure = nullptr);
     void retire(const LineGenerationPtr &generation);
