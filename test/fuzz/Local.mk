@@ -1,6 +1,6 @@
 # Programs that feed whatever bytes to what reads other processes' messages. They need a build of their own:
 # configure --enable-fuzzers CXX=clang++
-FUZZERS = test/fuzz/FrameFuzzer test/fuzz/ResponseHeadFuzzer
+FUZZERS = test/fuzz/FrameFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_FrameFuzzer_SOURCES = %D%/FrameFuzzer.cpp
@@ -10,6 +10,10 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_ResponseHeadFuzzer_SOURCES = %D%/ResponseHeadFuzzer.cpp
 %C%_ResponseHeadFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_ResponseHeadFuzzer_LDADD = libpassenger_httpmessages.la
+
+%C%_SharedMemoryFuzzer_SOURCES = %D%/SharedMemoryFuzzer.cpp
+%C%_SharedMemoryFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_SharedMemoryFuzzer_LDADD = $(PASSENGER_LIBS)
 
 EXTRA_DIST += \
     %D%/README.md \

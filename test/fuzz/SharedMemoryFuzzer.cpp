@@ -1,0 +1,136 @@
+/*
+ * Writes any bytes into what the agent reads but others write: a child's board, a Group's claims and its marks. Then the agent's
+ * side of a line looks at them, as it does when it scales, when an instance dies, when a child ends. It may ask only what it
+ * knows: channels of this child and of this Group.
+ */
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "base/Clock.h"
+#include "io/Board.h"
+#include "io/SocketPair.h"
+#include "pool/ChannelRegistry.h"
+#include "pool/Line.h"
+
+namespace {
+
+using namespace Passenger;
+
+constexpr std::uint32_t SLOT = 1;
+constexpr std::uint32_t OTHER_SLOT = 2;
+
+void require(bool condition) {
+    if (!condition) {
+        std::abort();
+    }
+}
+
+/** What both sides hold, made once: only the bytes differ. */
+struct World {
+    EventLoop loop;
+    ChannelRegistry channels{loop};
+    NoDeposits deposits;
+    Line line{SLOT, "fuzzed", channels, deposits};
+    Board board;
+    Board otherBoard;
+    std::uint32_t child = channels.addSender(BoardReader(board.memory().descriptor().duplicate()));
+    std::uint32_t otherChild = channels.addSender(BoardReader(otherBoard.memory().descriptor().duplicate()));
+    DescriptorPair own = makeSeqPacketPair();
+    DescriptorPair otherChilds = makeSeqPacketPair();
+    DescriptorPair otherGroups = makeSeqPacketPair();
+    ChannelId ownId = channels.add(own.second.duplicate(), child, SLOT);
+    ChannelId otherChildsId = channels.add(otherChilds.second.duplicate(), otherChild, SLOT);
+    ChannelId otherGroupsId = channels.add(otherGroups.second.duplicate(), child, OTHER_SLOT);
+};
+
+World &world() {
+    static World *const made = new World();
+    return *made;
+}
+
+/** An input is a row of writes: where (board, claims or marks), at which of their words, and a word, or one of the real channels. */
+struct Write {
+    std::uint8_t file;
+    std::uint8_t kind;
+    std::uint16_t word;
+    std::uint64_t value;
+};
+
+std::uint64_t valueOf(const Write &write) {
+    const std::uint64_t ids[] = {write.value, world().ownId.value(), world().otherChildsId.value(),
+                                 world().otherGroupsId.value()};
+    return ids[write.kind % 4];
+}
+
+void put(const Write &write, std::uint64_t value) {
+    const SharedMemory *const files[] = {&world().board.memory(), &world().line.claims().memory(),
+                                         &world().line.marks().memory()};
+    const std::size_t sizes[] = {BoardLayout::SIZE, ClaimsLayout::SIZE, MarksLayout::SIZE};
+    const std::size_t file = write.file % 3U;
+    const std::size_t offset = write.word * sizeof(value) % (sizes[file] - sizeof(value));
+    require(::pwrite(files[file]->descriptor().get(), &value, sizeof(value), static_cast<off_t>(offset)) ==
+            sizeof(value));
+}
+
+std::vector<Write> decode(const std::uint8_t *data, std::size_t size) {
+    constexpr std::size_t ENCODED = 12;
+    std::vector<Write> writes;
+    for (; size >= ENCODED; data += ENCODED, size -= ENCODED) {
+        Write write{data[0], data[1], 0, 0};
+        std::memcpy(&write.word, data + 2, sizeof(write.word));
+        std::memcpy(&write.value, data + 4, sizeof(write.value));
+        writes.push_back(write);
+    }
+    return writes;
+}
+
+bool hasMessage(const DescriptorPair &pair) {
+    char byte;
+    return ::recv(pair.first.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+}
+
+void empty(const DescriptorPair &pair) {
+    char byte;
+    while (::recv(pair.first.get(), &byte, 1, MSG_DONTWAIT) >= 0) {
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
+    const std::vector<Write> writes = decode(data, size);
+    // All of the board counts, unless the input has another idea.
+    put(Write{0, 0, 1, 0}, std::uint64_t{BoardLayout::ENTRIES} << 32);
+    for (const Write &write : writes) {
+        put(write, valueOf(write));
+    }
+    Line &line = world().line;
+    require(line.inFlight() <= world().channels.childSlots() * BoardLayout::ENTRIES);
+    require(line.takePeak() >= line.inFlight());
+    const Line::Waiting waiting = line.waiting();
+    require(waiting.count <= BoardLayout::ENTRIES);
+    if (waiting.since) {
+        static_cast<void>(SystemClock::instance().now() - *waiting.since);
+    }
+    line.statistics();
+    line.recheckWaiting();
+    // Whatever a board says, another child's requests are none of its business, nor are another Group's.
+    require(!hasMessage(world().otherChilds) && !hasMessage(world().otherGroups));
+    line.giveUp(CellRange{0, 4});
+    require(!hasMessage(world().otherGroups));
+    require(line.claims().taken() == 0);
+    line.marks().forgetChild(world().child);
+
+    for (const Write &write : writes) {
+        put(write, 0);
+    }
+    empty(world().own);
+    empty(world().otherChilds);
+    return 0;
+}
