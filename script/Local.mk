@@ -3,6 +3,7 @@ EXTRA_DIST += \
     %D%/lint \
     %D%/lint-module \
     %D%/lint-structure \
+    %D%/model \
     %D%/run-tests \
     %D%/sanitize \
     %D%/server \

@@ -7,6 +7,9 @@ include %D%/benchmark/Local.mk
 # The sample applications.
 EXTRA_DIST += %D%/stub
 
+# The model of the protocol; script/model checks it.
+EXTRA_DIST += %D%/model
+
 # What each version of the shared layouts was: LayoutsTest and test/ruby/layout_test.rb compare.
 EXTRA_DIST += %D%/layouts
 
