@@ -32,7 +32,45 @@ class DescriptorsTest < IntegrationTest
     end
   end
 
+  # 1,200 channels and 400 connections do not fit the 1,024 descriptors that most systems begin with.
+  def test_a_child_of_four_hundred_threads_serves_three_applications_at_once
+    skip "a child of prefork has one thread" if ENV["TEST_MPM"] == "prefork"
+
+    sites = %w[one.test two.test three.test]
+    made = configuration do |one|
+      one.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit 400\nThreadsPerChild 400\nMaxRequestWorkers 400\n" \
+                         "MinSpareThreads 1\nMaxSpareThreads 400"
+      sites.each { |name| one.site(name, SampleApps.rack, "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 0\n") }
+    end
+    with_soft_limit(1024) do
+      with_server(made) do |server|
+        sites.each { |name| assert_equal ["200"] * 390, all_at_once(server, name, 390) }
+        assert_operator server.tree.httpd_children.map { |child| child.descriptors.size }.max, :>, 3 * 390
+      end
+    end
+  end
+
   private
+
+  def with_soft_limit(limit)
+    before = Process.getrlimit(:NOFILE)
+    Process.setrlimit(:NOFILE, limit, before.last)
+    yield
+  ensure
+    Process.setrlimit(:NOFILE, *before)
+  end
+
+  # Status codes. None is answered before all have sent their request.
+  def all_at_once(server, site, count)
+    path = fifo("fifo-#{site}")
+    server.client(site).pid
+    clients = Array.new(count) { server.raw(site).request("GET", "/wait?fifo=#{path}", { "Connection" => "close" }) }
+    child_channels(server, count)
+    count.times { release(path) }
+    clients.map { |client| client.response.status.to_s }
+  ensure
+    clients&.each(&:close)
+  end
 
   # One instance each, so that the processes are the same before and after.
   def two_applications
@@ -50,18 +88,18 @@ class DescriptorsTest < IntegrationTest
     server.configuration.sites.each do |site|
       path = fifo("fifo-#{site.name}")
       requests = Array.new(BURST) { Thread.new { server.client(site.name).get("/wait?fifo=#{path}").code } }
-      child_channels(server, site)
+      child_channels(server, BURST)
       BURST.times { release(path) }
       assert_equal ["200"] * BURST, requests.map(&:value)
     end
   end
 
   # Waits until the burst has taken its channels.
-  def child_channels(server, _site)
+  def child_channels(server, count)
     last = 0
     eventually("all in flight", within: 10, every: 0.2) do
       counts = server.tree.httpd_children.map { |child| child.descriptors.size }
-      same = counts.max == last && counts.max > 2 * BURST
+      same = counts.max == last && counts.max > 2 * count
       last = counts.max
       same
     end
