@@ -10,6 +10,9 @@ class Inventory
     spawn_server: /Passenger spawn server/, preloader: /Passenger AppPreloader/, instance: /Passenger RubyApp/
   }.freeze
 
+  # Those that died are started again when they are needed.
+  ON_DEMAND = %i[spawn_server preloader].freeze
+
   Count = Struct.new(:processes, :descriptors, :memory_files)
 
   attr_reader :counts
@@ -37,7 +40,7 @@ class Inventory
     (counts.keys | before.counts.keys).flat_map do |kind|
       was = before.counts.fetch(kind, Count.new(0, 0, 0))
       is = counts.fetch(kind, Count.new(0, 0, 0))
-      next if is.processes == was.processes && is.memory_files <= was.memory_files &&
+      next if as_many?(kind, is.processes, was.processes) && is.memory_files <= was.memory_files &&
               is.descriptors <= was.descriptors + growth.fetch(kind, 0)
 
       ["#{kind}: #{is.to_h}, before #{was.to_h}"]
@@ -45,6 +48,10 @@ class Inventory
   end
 
   private
+
+  def as_many?(kind, is, was)
+    is == was || (ON_DEMAND.include?(kind) && is < was)
+  end
 
   def kind(process)
     KINDS.each { |name, pattern| return name if process.command_line.match?(pattern) }
