@@ -19,6 +19,8 @@ using namespace std::chrono_literals;
 class ExchangeLookTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLookTest);
     CPPUNIT_TEST(testARequestThatIsJustBeingClaimedIsNotLost);
+    CPPUNIT_TEST(testInALineThatIsNeverEmptyARequestIsSentAgainThatOthersHaveOvertaken);
+    CPPUNIT_TEST(testARequestWhoseTurnMayNotHaveComeKeepsItsPlace);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr int EXCHANGES = 50;
@@ -46,7 +48,36 @@ class ExchangeLookTest : public LeakCheck {
         }
     };
 
+    /** A request that a stopped instance has taken; another one waits. Meanwhile so many others have their answer. True: it was sent again. */
+    static bool isSentAgainAfter(int answers) {
+        const auto host = std::make_shared<FakeHost>();
+        Exchange exchange(host);
+        exchange.start(Session::Request{}, 0);
+        const RequestHeader taken = host->take().header;
+        const QueueLinkPtr line = host->link(Generation());
+        CPPUNIT_ASSERT(RequestQueue::send(line->sending.get(), taken, "", "") == RequestQueue::Outcome::QUEUED);
+        std::thread others([&] {
+            std::this_thread::sleep_for(1500ms);  // It looks after each second.
+            for (int i = 0; i < answers; i++) {
+                line->memory->marks.completed(0, 1ms, 1ms);
+            }
+        });
+        std::vector<char> buffer(MAX_MESSAGE);
+        exchange.receive(buffer, -1, 2500ms);
+        others.join();
+        host->take();
+        return host->hasRequest();
+    }
+
 public:
+    void testInALineThatIsNeverEmptyARequestIsSentAgainThatOthersHaveOvertaken() {
+        CPPUNIT_ASSERT(isSentAgainAfter(2));
+    }
+
+    void testARequestWhoseTurnMayNotHaveComeKeepsItsPlace() {
+        CPPUNIT_ASSERT(!isSentAgainAfter(1));
+    }
+
     void testARequestThatIsJustBeingClaimedIsNotLost() {
         std::vector<Candidate> candidates(EXCHANGES);
         std::vector<std::future<Exchange::Event::Kind>> ends;

@@ -26,6 +26,7 @@ class ReplyChannelTest : public LeakCheck {
     CPPUNIT_TEST(testDescriptorsOfATooLongMessageAreClosed);
     CPPUNIT_TEST(testAShutDownChannelIsAtItsEnd);
     CPPUNIT_TEST(testWhatWasSentBeforeTheShutDownIsStillReceived);
+    CPPUNIT_TEST(testAnAnswerBeforeASuddenEndIsStillReceived);
     CPPUNIT_TEST(testSendingWithoutRoomDoesNotWait);
     CPPUNIT_TEST(testSendingOnAChannelThatWasShutDownIsTheEnd);
     CPPUNIT_TEST(testItKnowsWhetherAllWasTaken);
@@ -142,6 +143,14 @@ public:
     void testWhatWasSentBeforeTheShutDownIsStillReceived() {
         answer("hello");
         ::shutdown(instanceEnd_.get(), SHUT_RDWR);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, receive());
+        thrownBy<EndOfFileException>([this] { receive(); });
+    }
+
+    void testAnAnswerBeforeASuddenEndIsStillReceived() {
+        CPPUNIT_ASSERT(channel_->send(body(), "which nobody reads"));
+        answer("hello");
+        instanceEnd_.reset();
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, receive());
         thrownBy<EndOfFileException>([this] { receive(); });
     }

@@ -206,10 +206,7 @@ void MarksView::withdraw(ChannelId channel, Ticket ticket) noexcept {
 
 unsigned MarksView::add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept {
     __atomic_add_fetch(mapping_.at<std::uint32_t>(MarksLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
-    unsigned sum = 0;
-    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
-        sum += __atomic_load_n(mapping_.at<std::uint32_t>(MarksLayout::count(i)), __ATOMIC_RELAXED);
-    }
+    const unsigned sum = inFlight(childSlots);
     auto *peak = mapping_.at<std::uint32_t>(MarksLayout::PEAK);
     std::uint32_t seen = __atomic_load_n(peak, __ATOMIC_RELAXED);
     while (seen < sum && !__atomic_compare_exchange_n(peak, &seen, sum, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
@@ -219,6 +216,22 @@ unsigned MarksView::add(std::uint32_t childSlot, std::uint32_t childSlots) noexc
 
 void MarksView::remove(std::uint32_t childSlot) noexcept {
     __atomic_sub_fetch(mapping_.at<std::uint32_t>(MarksLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
+}
+
+unsigned MarksView::inFlight(std::uint32_t childSlots) const noexcept {
+    unsigned sum = 0;
+    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+        sum += __atomic_load_n(mapping_.at<std::uint32_t>(MarksLayout::count(i)), __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+std::uint64_t MarksView::completed(std::uint32_t childSlots) const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+        sum += __atomic_load_n(&statistics(i).completed, __ATOMIC_RELAXED);
+    }
+    return sum;
 }
 
 void MarksView::completed(std::uint32_t childSlot, std::chrono::nanoseconds queued,

@@ -96,6 +96,9 @@ public:
     /** Counts one more in flight for this child. @return how many are in flight in all children */
     unsigned add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept;
     void remove(std::uint32_t childSlot) noexcept;
+    /** How many are in flight in all children, and how many have had their answer so far. */
+    unsigned inFlight(std::uint32_t childSlots) const noexcept;
+    std::uint64_t completed(std::uint32_t childSlots) const noexcept;
     /** Count, for this child, how a request ended. @param queued how long it waited  @param service how long its answer took then */
     void completed(std::uint32_t childSlot, std::chrono::nanoseconds queued, std::chrono::nanoseconds service) noexcept;
     void refused(std::uint32_t childSlot) noexcept;

@@ -66,10 +66,8 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
         if (errno == EAGAIN) {
             return 0;
         }
-        if (errno == ECONNRESET) {
-            throw EndOfFileException("the reply channel was shut down");
-        }
-        if (errno != EINTR) {
+        // Told once, and before what is in the channel yet: the other side went without having read everything.
+        if (errno != EINTR && errno != ECONNRESET) {
             throw SystemException("recvmsg() on a reply channel", errno);
         }
     }

@@ -96,6 +96,7 @@ RequestHeader Exchange::requestHeader() const noexcept {
 void Exchange::enqueue() {
     for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
         ticket_ = channel_->nextTicket();
+        overtakenAt_ = 0;
         sentAt_ = host_->clock().now();
         if (!admitted_) {
             waitingSince_ = sentAt_;

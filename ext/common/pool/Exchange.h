@@ -89,6 +89,7 @@ private:
     ReplyChannel::Waiting firstWait(const Wait &wait) const noexcept;
     void discard();
     bool look(std::span<char> buffer, Event &event);
+    bool overtaken() noexcept;
     bool lookForEnd(bool died, std::span<char> buffer, Event &event);
     bool leaveQueue(std::span<char> buffer, Event &event);
     bool deliver(Event &event);
@@ -119,6 +120,8 @@ private:
     MonotonicTime waitingSince_;
     /** How long the ticket waited, as the instance says. */
     std::chrono::microseconds queued_{0};
+    /** Once so many requests have had their answer, this ticket was surely taken. 0: it was not looked at yet. */
+    std::uint64_t overtakenAt_ = 0;
     /** It found room in the line, and keeps its place when it is sent again. */
     bool admitted_ = false;
     /** Counted in flight, for this child slot. */

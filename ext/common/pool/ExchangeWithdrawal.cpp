@@ -137,6 +137,21 @@ bool Exchange::lookForEnd(bool died, std::span<char> buffer, Event &event) {
     return event.kind != Event::Kind::MESSAGE;
 }
 
+/**
+ * Whether an instance has taken the request for sure: the line is first come, first served, and more requests have had their answer since the
+ * first look than were in flight then. Answers from instances' own queues count as well, so each time the request is sent again it waits for
+ * twice as many: it loses its place in the line a few times at most.
+ */
+bool Exchange::overtaken() noexcept {
+    const std::uint32_t children = host_->generations().childSlots();
+    const std::uint64_t completed = link_->memory->marks.completed(children);
+    if (overtakenAt_ == 0) {
+        const std::uint64_t before = link_->memory->marks.inFlight(children);
+        overtakenAt_ = completed + (before << std::min<unsigned>(resends_, 16)) + 1;
+    }
+    return completed >= overtakenAt_;
+}
+
 /** The look without a message: is the claim still there, the line still the current one? False: nothing to report. */
 bool Exchange::look(std::span<char> buffer, Event &event) {
     if (link_->memory->claims.holds(channel_->id(), ticket_)) {
@@ -149,7 +164,8 @@ bool Exchange::look(std::span<char> buffer, Event &event) {
     }
     const bool lineIsOld = host_->generations().generation(link_->groupSlot) != link_->generation ||
                            RequestQueue::closed(link_->sending.get());
-    if (!lineIsOld && RequestQueue::hasWaiting(link_->sending.get())) {
+    // Whoever has taken it and not claimed it in all this time is stopped, or dead.
+    if (!lineIsOld && RequestQueue::hasWaiting(link_->sending.get()) && !overtaken()) {
         return false;
     }
     switch (withdraw(buffer)) {
