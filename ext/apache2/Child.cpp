@@ -5,6 +5,7 @@
 
 #include <csignal>
 #include <exception>
+#include <utility>
 
 #include "AgentKeeper.h"
 #include "DescriptorLimit.h"
@@ -98,6 +99,15 @@ void Child::giveBack(std::unique_ptr<Lane> lane) {
         idle_.push_back(std::move(lane));
     }
     trimInTime();
+}
+
+std::optional<unsigned> Child::mayLogRefusal() {
+    LockGuard lock(mutex_);
+    if (!refusals_.allows(SystemClock::instance().now())) {
+        refusalsLeftOut_++;
+        return std::nullopt;
+    }
+    return std::exchange(refusalsLeftOut_, 0);
 }
 
 /**

@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "Lane.h"
 #include "StartupFileCache.h"
+#include "base/LogLimit.h"
 #include "base/Mutex.h"
 #include "client/ApplicationPoolServer.h"
 
@@ -51,6 +53,8 @@ public:
 
     /** @throws SystemException, IOException (there is no agent, or it does not answer) */
     BorrowedLane borrow() EXCLUDES(mutex_);
+    /** For a log line of which an overload has thousands: how many of them were left out since the last one; nothing, where this one is to be. */
+    std::optional<unsigned> mayLogRefusal() EXCLUDES(mutex_);
     StartupFileCache &startupFiles() noexcept {
         return startupFiles_;
     }
@@ -62,6 +66,8 @@ private:
 
     Mutex mutex_{Locks::CHILD};
     std::vector<std::unique_ptr<Lane>> idle_ GUARDED_BY(mutex_);
+    LogLimit refusals_ GUARDED_BY(mutex_);
+    unsigned refusalsLeftOut_ GUARDED_BY(mutex_) = 0;
     StartupFileCache startupFiles_;
     std::atomic<apr_time_t> nextTrim_{0};
 };

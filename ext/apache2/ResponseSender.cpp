@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "Child.h"
 #include "ErrorPage.h"
 #include "Settings.h"
 
@@ -172,10 +173,12 @@ void ResponseSender::takeInterim(const Reply &reply) {
 
 void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
-    std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
-    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
-                  "event=request.refused app=\"%s\" status=%d report=\"%s\" reason=\"%s\" uri=\"%s\"", app_, status,
-                  reply.reportId.c_str(), firstLine.c_str(), r_->uri);
+    if (const std::optional<unsigned> leftOut = Child::current()->mayLogRefusal()) {
+        std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
+                      "event=request.refused app=\"%s\" status=%d report=\"%s\" reason=\"%s\" uri=\"%s\" left_out=%u",
+                      app_, status, reply.reportId.c_str(), firstLine.c_str(), r_->uri, *leftOut);
+    }
     if (hasHead_) {
         breakOff(status);
         return;

@@ -29,6 +29,18 @@ class QueueLimitsTest < IntegrationTest
     refused.each { |refusal| assert_match(/\A\d+\z/, refusal["Retry-After"]) }
   end
 
+  def test_refusals_without_end_leave_few_lines_in_the_log
+    requests = while_busy("short.test") do
+      waiting = ask(2, "short.test")
+      60.times { client("short.test").get("/hello") }
+      waiting
+    end
+    requests.each(&:value)
+    lines = server.log.text.lines.grep(/event=request.refused/)
+    assert_operator lines.size, :<=, 10 * 4, "ten for each child in ten seconds"
+    assert_match(/left_out=\d+/, lines.last)
+  end
+
   def test_places_of_one_application_may_have_limits_of_their_own
     requests = while_busy("short.test") do
       strict = ask(3, "short.test")
