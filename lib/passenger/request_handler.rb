@@ -168,8 +168,9 @@ module PhusionPassenger
       if flags.nobits?(BODY_FOLLOWS)
         return nil if here < head_length
 
-        body = @buffer.byteslice(HEADER_LENGTH + head_length, here)
-        return @buffer.byteslice(HEADER_LENGTH, head_length), MemoryInput.new(body)
+        # Copies, unlike byteslice, which would share the buffer's memory, so that each request would need another one.
+        head, body = @buffer.unpack("x#{HEADER_LENGTH}a#{head_length}a*")
+        return head, MemoryInput.new(body)
       end
 
       source = BodySource.new(channel, tickets)
