@@ -48,7 +48,7 @@ public:
     static void begin(server_rec *server);
     /** Null before begin(). */
     static Child *current() noexcept;
-    /** This process is about to end: hard, requests are cut off; gracefully, those that wait do so for a minute at most. */
+    /** This process is about to end: hard, requests are cut off; gracefully, those that wait without a limit of time do so for a minute at most. */
     static void stopping(bool gracefully);
 
     /** @throws SystemException, IOException (there is no agent, or it does not answer) */

@@ -31,7 +31,7 @@ void raiseDescriptorLimit(server_rec *server) noexcept {
     if (limit.rlim_cur >= needed) {
         return;
     }
-    limit.rlim_cur = std::min(limit.rlim_max, HIGHEST);
+    limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, HIGHEST));
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed) {
         ap_log_error(
             APLOG_MARK, APLOG_WARNING, 0, server,

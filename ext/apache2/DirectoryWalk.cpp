@@ -46,41 +46,55 @@ const char *pathBelowRoot(request_rec *r) {
     return canonical ? r->filename + length : nullptr;
 }
 
-/** Whether the file exists, or this cannot be told. What was learned of it httpd need not ask again. */
+/** Whether there is such a name, be it a link that leads nowhere, or this cannot be told. What was learned of a file httpd need not ask again. */
 bool exists(request_rec *r) {
-    const apr_status_t status = apr_stat(&r->finfo, r->filename, APR_FINFO_MIN, r->pool);
+    const apr_status_t status = apr_stat(&r->finfo, r->filename, APR_FINFO_MIN | APR_FINFO_LINK, r->pool);
     const bool namedAsFolder = r->filename[std::strlen(r->filename) - 1] == '/';
-    if (status != APR_SUCCESS || (namedAsFolder && r->finfo.filetype != APR_DIR)) {
+    const bool known =
+        status == APR_SUCCESS && r->finfo.filetype != APR_LNK && (!namedAsFolder || r->finfo.filetype == APR_DIR);
+    if (!known) {
         r->finfo.filetype = APR_NOFILE;
     }
     return !APR_STATUS_IS_ENOENT(status);
+}
+
+enum class Found { FOLDER, NOTHING, ANYTHING_ELSE };
+
+/** What is there by that name, be it through a link. A link that leads nowhere is something. */
+Found look(const char *name) {
+    struct stat file {};
+    if (lstat(name, &file) != 0) {
+        return errno == ENOENT ? Found::NOTHING : Found::ANYTHING_ELSE;
+    }
+    if (S_ISLNK(file.st_mode) && stat(name, &file) != 0) {
+        return Found::ANYTHING_ELSE;
+    }
+    return S_ISDIR(file.st_mode) ? Found::FOLDER : Found::ANYTHING_ELSE;
 }
 
 /** Goes down from the document root to the first name that does not exist. False: there is none, or it cannot be told. */
 bool findMissing(request_rec *r, const char *path, Missing &missing) {
     char *name = apr_pstrdup(r->pool, r->filename);
     char *slash = name + (path - r->filename);
-    for (;;) {
+    *slash = '\0';
+    while (look(name) == Found::FOLDER) {
+        *slash = '/';
         char *end = slash + 1 + std::strcspn(slash + 1, "/");
         if (end == slash + 1) {
             return false;
         }
-        const char next = *end;
+        const bool last = *end == '\0';
         *end = '\0';
-        struct stat file {};
         // That the whole does not exist is known already.
-        if (next == '\0' || (stat(name, &file) != 0 && errno == ENOENT)) {
+        if (last || look(name) == Found::NOTHING) {
             missing.folder = apr_pstrmemdup(r->pool, name, static_cast<apr_size_t>(slash - name));
             missing.filename = name;
             missing.pathInfo = r->filename + (end - name);
             return true;
         }
-        if (!S_ISDIR(file.st_mode)) {
-            return false;
-        }
-        *end = next;
         slash = end;
     }
+    return false;
 }
 
 }  // namespace

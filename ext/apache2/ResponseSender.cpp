@@ -173,7 +173,9 @@ void ResponseSender::takeInterim(const Reply &reply) {
 
 void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
-    if (const std::optional<unsigned> leftOut = Child::current()->mayLogRefusal()) {
+    const std::optional<unsigned> leftOut =
+        status == HTTP_SERVICE_UNAVAILABLE ? Child::current()->mayLogRefusal() : std::optional(0U);
+    if (leftOut) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
                       "event=request.refused app=\"%s\" status=%d report=\"%s\" reason=\"%s\" uri=\"%s\" left_out=%u",

@@ -111,7 +111,9 @@ static bool is_plain(VALUE string) {
 
 static int add_line(VALUE name, VALUE value, VALUE argument) {
     lines_t *lines = (lines_t *)argument;
-    const VALUE prefix = RB_TYPE_P(value, T_STRING) && is_plain(value) ? rb_hash_lookup(lines->prefixes, name) : Qnil;
+    const VALUE prefix = RB_TYPE_P(value, T_STRING) && RBASIC_CLASS(value) == rb_cString && is_plain(value)
+                             ? rb_hash_lookup(lines->prefixes, name)
+                             : Qnil;
     if (RB_TYPE_P(prefix, T_STRING) && append(lines, prefix) && append(lines, value) &&
         sizeof(lines->bytes) - lines->length >= 2) {
         lines->bytes[lines->length++] = '\r';
@@ -123,13 +125,13 @@ static int add_line(VALUE name, VALUE value, VALUE argument) {
 }
 
 /*
- * head(headers, prefixes): the header lines of a Hash whose values are strings of one line each; `prefixes` has what each name becomes. Nil: it is
- * another kind of headers, a name is not known, or they are long.
+ * head(headers, prefixes): the header lines of a Hash (with no `each` of its own) whose values are Strings of one line each; `prefixes` has what each
+ * name becomes. Nil: it is another kind of headers, a name is not known, or they are long.
  */
 static VALUE head(VALUE self, VALUE headers, VALUE prefixes) {
     (void)self;
     Check_Type(prefixes, T_HASH);
-    if (!RB_TYPE_P(headers, T_HASH)) {
+    if (!RB_TYPE_P(headers, T_HASH) || !rb_method_basic_definition_p(CLASS_OF(headers), rb_intern("each"))) {
         return Qnil;
     }
     lines_t lines = {.prefixes = prefixes, .length = 0};

@@ -4,12 +4,20 @@
 
 #include <ruby.h>
 #include <ruby/io.h>
+#include <ruby/version.h>
 
 /* Raises IOError where it is closed, TypeError where it is none. */
 static inline int descriptor_of(VALUE io) {
+    if (!RB_TYPE_P(io, T_FILE)) {
+        io = rb_io_get_io(io);
+    }
+#if RUBY_API_VERSION_CODE >= 30100
+    return rb_io_descriptor(io);
+#else
     rb_io_t *file;
-    GetOpenFile(RB_TYPE_P(io, T_FILE) ? io : rb_io_get_io(io), file);
+    GetOpenFile(io, file);
     return file->fd;
+#endif
 }
 
 /* Defines Claim in the module. */

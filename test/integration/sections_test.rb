@@ -25,6 +25,10 @@ class SectionsTest < IntegrationTest
         Header set X-Placed yes
       </Location>
     CONF
+    rootless = SampleApps.written("run proc { |env| [200, {}, [env.fetch('PATH_INFO')]] }")
+    Dir.rmdir(File.join(rootless, "public"))
+    made.site("rootless.test", rootless, "<Directory \"#{rootless}\">\n  #{DENIED}\n</Directory>\n" \
+                                         "<Directory \"#{rootless}/public\">\n  Require all granted\n</Directory>\n")
     made.site("pattern.test", app, "<DirectoryMatch \"/hidden$\">\n  #{DENIED}\n</DirectoryMatch>\n")
     made.site("links.test", app, "<Directory \"#{app}/public\">\n  Options -FollowSymLinks\n</Directory>\n")
   end
@@ -37,6 +41,7 @@ class SectionsTest < IntegrationTest
       File.write(File.join(folder, "public/kept/.htaccess"), "Header set X-Kept yes\n")
       File.write(File.join(folder, "public/file.txt"), "a file\n")
       File.symlink("elsewhere", File.join(folder, "public/link"))
+      File.symlink("/nonexistent", File.join(folder, "public/dangling"))
     end
   end
 
@@ -84,6 +89,16 @@ class SectionsTest < IntegrationTest
     assert_status 403, get("/link/missing", "links.test")
     assert_answered_by_the_app "/elsewhere/missing", "links.test"
     assert_answered_by_the_app "/link/missing"
+  end
+
+  def test_a_link_that_leads_nowhere_is_refused
+    assert_status 403, get("/dangling")
+    assert_status 403, get("/dangling/more")
+  end
+
+  def test_sections_of_a_document_root_that_does_not_exist_do_not_hold
+    assert_status 403, get("/a", "rootless.test")
+    assert_status 403, get("/", "rootless.test")
   end
 
   def test_paths_reach_the_application_whole

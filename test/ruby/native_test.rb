@@ -49,6 +49,13 @@ module PhusionPassenger
       assert_equal 2048, Native.head({ "a" => "x" * 2043 }, names).bytesize
     end
 
+    def test_headers_and_values_with_ways_of_their_own_are_left_to_ruby
+      headers = Class.new(Hash) { def each = super { |name, value| yield name, value.upcase } }
+      value = Class.new(String) { def to_s = upcase }
+      [headers.new.update("a" => "x"), { "a" => value.new("x") }].each { |each| assert_nil Native.head(each, { "a" => "a: " }) }
+      assert_equal "a: 1\r\n", Native.head(Class.new(Hash).new.update("a" => "1"), { "a" => "a: " })
+    end
+
     def test_a_message_replaces_what_is_in_the_buffer
       sender, receiver = seqpacket_pair
       buffer = +"something that was here before"

@@ -18,6 +18,7 @@ class LineTest : public LeakCheck {
     CPPUNIT_TEST(testThereAreNoMoreThanThat);
     CPPUNIT_TEST(testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost);
     CPPUNIT_TEST(testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied);
+    CPPUNIT_TEST(testSuchACellIsGivenOutAgainOnceNobodyWaitsForTheAnswer);
     CPPUNIT_TEST(testClaimsInCellsOfNobodyEndWithTheNextInstance);
     CPPUNIT_TEST(testATimeThatABoardInventsIsNoneThatOverflows);
     CPPUNIT_TEST_SUITE_END();
@@ -115,7 +116,19 @@ public:
         const ClaimsView view(line.claims().memory().descriptor());
         CPPUNIT_ASSERT(view.died(channel, Ticket(9)));
         CPPUNIT_ASSERT_EQUAL(0U, line.claims().taken());
+    }
+
+    void testSuchACellIsGivenOutAgainOnceNobodyWaitsForTheAnswer() {
+        Line line(0, "blog", channels_, deposits_);
+        const ChannelId channel = addChannel();
+        fillChannel();
+        const std::uint32_t entry = board_->allocate();
+        board_->sending(entry, channel, Ticket(9), 0, MonotonicTime(std::chrono::seconds(1)));
+        board_->sent(entry);
+        line.giveUp(claimed(line, channel, Ticket(9)));
         CPPUNIT_ASSERT_EQUAL(1U, line.allocate(1)->first);
+        board_->done(entry);
+        CPPUNIT_ASSERT_EQUAL(0U, line.allocate(1)->first);
     }
 
     void testClaimsInCellsOfNobodyEndWithTheNextInstance() {

@@ -43,13 +43,11 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
 
 }  // namespace
 
-ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch)
+ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch) noexcept
     : end_(std::move(end)), id_(id), boardEntry_(boardEntry), epoch_(epoch) {
     // Of this end alone: the other one, which others share, is another socket.
     const timeval patience{0, std::chrono::microseconds(PATIENCE).count()};
-    if (setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0) {
-        throw SystemException("setsockopt(SO_RCVTIMEO) on a reply channel", errno);
-    }
+    patient_ = setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;
 }
 
 std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors, Waiting waiting) {
@@ -60,7 +58,8 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
     message.msg_iovlen = 1;
     message.msg_control = control;
     message.msg_controllen = sizeof(control);
-    const int flags = MSG_CMSG_CLOEXEC | (waiting == Waiting::NEVER ? MSG_DONTWAIT : 0);
+    const bool waits = waiting == Waiting::FOR_A_MOMENT && patient_;
+    const int flags = MSG_CMSG_CLOEXEC | (waits ? 0 : MSG_DONTWAIT);
     ssize_t size;
     while ((size = recvmsg(end_.get(), &message, flags)) < 0) {
         if (errno == EAGAIN) {

@@ -23,7 +23,7 @@ public:
     enum class Waiting { NEVER, FOR_A_MOMENT };
 
     /** @param boardEntry where exchanges on it are shown  @param epoch of who registered it: a channel does not outlive its agent */
-    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch);
+    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch) noexcept;
 
     int descriptor() const noexcept {
         return end_.get();
@@ -63,6 +63,8 @@ private:
     std::uint32_t boardEntry_;
     std::uint64_t epoch_;
     Ticket lastTicket_;
+    /** The kernel ends its waits in time. */
+    bool patient_ = false;
 };
 
 /** Tells a child something on the agent's copy of the instance's end (LOST, RECHECK, REFUSED). Never waits.

@@ -122,6 +122,8 @@ private:
     std::chrono::microseconds queued_{0};
     /** Once so many requests have had their answer, this ticket was surely taken. 0: it was not looked at yet. */
     std::uint64_t overtakenAt_ = 0;
+    /** How many had it when that was asked last. */
+    std::uint64_t completedBefore_ = 0;
     /** It found room in the line, and keeps its place when it is sent again. */
     bool admitted_ = false;
     /** Counted in flight, for this child slot. */

@@ -145,10 +145,12 @@ bool Exchange::lookForEnd(bool died, std::span<char> buffer, Event &event) {
 bool Exchange::overtaken() noexcept {
     const std::uint32_t children = host_->generations().childSlots();
     const std::uint64_t completed = link_->memory->marks.completed(children);
-    if (overtakenAt_ == 0) {
+    // It falls when a child has ended, whose count goes with it.
+    if (overtakenAt_ == 0 || completed < completedBefore_) {
         const std::uint64_t before = link_->memory->marks.inFlight(children);
         overtakenAt_ = completed + (before << std::min<unsigned>(resends_, 16)) + 1;
     }
+    completedBefore_ = completed;
     return completed >= overtakenAt_;
 }
 

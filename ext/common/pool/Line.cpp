@@ -13,6 +13,7 @@ Line::Line(std::uint32_t slot, std::string name, ChannelRegistry &channels, Depo
 // ----- Cells
 
 std::optional<CellRange> Line::allocate(std::uint32_t count) {
+    reclaim();
     std::uint32_t run = 0;
     for (std::uint32_t cell = 0; cell < used_.size(); cell++) {
         run = used_[cell] ? 0 : run + 1;
@@ -42,8 +43,9 @@ void Line::giveUp(const CellRange &cells) {
         if (!claim || channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST)) {
             told.push_back(cell);
         } else {
-            // Until LOST finds room in the channel, nothing else says that the request was begun. The cell is not used again.
+            // Until LOST finds room in the channel, nothing else says that the request was begun.
             claims_.noteDeath(cell);
+            untold_.push_back(cell);
         }
     }
     clearStrayClaims();
@@ -51,6 +53,25 @@ void Line::giveUp(const CellRange &cells) {
     for (const std::uint32_t cell : told) {
         free({cell, 1});
     }
+}
+
+/** Frees the cells that tell of a death, once nobody waits for that answer any more: the exchange has ended, or its child. */
+void Line::reclaim() {
+    if (untold_.empty()) {
+        return;
+    }
+    const std::vector<BoardEntry> inFlight = channels_.inFlight(slot_);
+    std::erase_if(untold_, [&](std::uint32_t cell) {
+        const std::optional<ClaimCell> claim = claims_.read(cell);
+        const bool waitedFor =
+            claim && std::any_of(inFlight.begin(), inFlight.end(), [&](const BoardEntry &entry) {
+                return (entry.channel | ClaimsLayout::DIED) == claim->channel && entry.ticket == claim->ticket;
+            });
+        if (!waitedFor) {
+            free({cell, 1});
+        }
+        return !waitedFor;
+    });
 }
 
 /** An instance can write outside of its own cells, where nobody's end would ever end the claim, nor the wait of whoever believes it. */

@@ -108,6 +108,7 @@ public:
 
 private:
     void clearStrayClaims();
+    void reclaim();
     std::vector<BoardEntry> unclaimed();
     void tell(const BoardEntry &entry, MessageType type, const GetFailure *failure = nullptr);
     void retire(const LineGenerationPtr &generation);
@@ -120,6 +121,8 @@ private:
     Claims claims_;
     Marks marks_;
     std::vector<bool> used_;
+    /** Cells of the dead whose LOST had no room in its channel. */
+    std::vector<std::uint32_t> untold_;
     LineGenerationPtr current_;
 };
 
