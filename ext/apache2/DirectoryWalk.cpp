@@ -77,7 +77,7 @@ bool findMissing(request_rec *r, const char *path, Missing &missing) {
     char *name = apr_pstrdup(r->pool, r->filename);
     char *slash = name + (path - r->filename);
     *slash = '\0';
-    while (look(name) == Found::FOLDER) {
+    for (Found found = look(name); found == Found::FOLDER;) {
         *slash = '/';
         char *end = slash + 1 + std::strcspn(slash + 1, "/");
         if (end == slash + 1) {
@@ -86,7 +86,8 @@ bool findMissing(request_rec *r, const char *path, Missing &missing) {
         const bool last = *end == '\0';
         *end = '\0';
         // That the whole does not exist is known already.
-        if (last || look(name) == Found::NOTHING) {
+        found = last ? Found::NOTHING : look(name);
+        if (found == Found::NOTHING) {
             missing.folder = apr_pstrmemdup(r->pool, name, static_cast<apr_size_t>(slash - name));
             missing.filename = name;
             missing.pathInfo = r->filename + (end - name);

@@ -82,6 +82,7 @@ private:
     void abandon() noexcept;
     Event resend();
     Standing withdraw(std::span<char> buffer);
+    std::optional<bool> settle(std::span<char> buffer, Event &event);
     bool waitOnce(Wait &wait, std::span<char> buffer, Event &event);
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::chrono::milliseconds timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept;

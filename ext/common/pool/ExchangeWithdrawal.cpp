@@ -73,6 +73,19 @@ Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
     return Standing::NOT_BEGUN;
 }
 
+/** Withdraws. What to say where an answer is here, or it was begun: true, if the event is for the caller. Nothing: it was not begun, and will not. */
+std::optional<bool> Exchange::settle(std::span<char> buffer, Event &event) {
+    switch (withdraw(buffer)) {
+        case Standing::ANSWERED:
+            return handleMessage(buffer, event);
+        case Standing::BEGUN:
+            return false;
+        case Standing::NOT_BEGUN:
+            break;
+    }
+    return std::nullopt;
+}
+
 std::chrono::nanoseconds Exchange::waited() const noexcept {
     return host_->clock().now() - waitingSince_;
 }
@@ -123,15 +136,9 @@ bool Exchange::lookForEnd(bool died, std::span<char> buffer, Event &event) {
     if (takeMessage(buffer)) {
         return handleMessage(buffer, event);
     }
-    if (!died) {
-        switch (withdraw(buffer)) {
-            case Standing::ANSWERED:
-                return handleMessage(buffer, event);
-            case Standing::BEGUN:
-                return false;
-            case Standing::NOT_BEGUN:
-                break;
-        }
+    const std::optional<bool> outcome = died ? std::nullopt : settle(buffer, event);
+    if (outcome) {
+        return *outcome;
     }
     event = lost();
     return event.kind != Event::Kind::MESSAGE;
@@ -170,16 +177,11 @@ bool Exchange::look(std::span<char> buffer, Event &event) {
     if (!lineIsOld && RequestQueue::hasWaiting(link_->sending.get()) && !overtaken()) {
         return false;
     }
-    switch (withdraw(buffer)) {
-        case Standing::ANSWERED:
-            return handleMessage(buffer, event);
-        case Standing::BEGUN:
-            return false;
-        case Standing::NOT_BEGUN:
-            event = resend();
-            return event.kind != Event::Kind::MESSAGE;
+    if (const std::optional<bool> outcome = settle(buffer, event)) {
+        return *outcome;
     }
-    return false;
+    event = resend();
+    return event.kind != Event::Kind::MESSAGE;
 }
 
 /** RECHECK and REFUSED: withdraw first, then believe. */
@@ -189,13 +191,8 @@ bool Exchange::handleHint(std::span<char> buffer, Event &event) {
     }
     const MessageHeader header = event.header;
     std::string payload(event.payload.data(), event.payload.size());
-    switch (withdraw(buffer)) {
-        case Standing::ANSWERED:
-            return handleMessage(buffer, event);
-        case Standing::BEGUN:
-            return false;
-        case Standing::NOT_BEGUN:
-            break;
+    if (const std::optional<bool> outcome = settle(buffer, event)) {
+        return *outcome;
     }
     if (header.type == MessageType::RECHECK) {
         event = resend();
@@ -232,13 +229,8 @@ Exchange::Event Exchange::giveUp(Event::Kind kind, std::span<char> buffer) {
 
 /** The time that requests may wait is up: withdraws it, unless it was begun. False: nothing to report. */
 bool Exchange::leaveQueue(std::span<char> buffer, Event &event) {
-    switch (withdraw(buffer)) {
-        case Standing::ANSWERED:
-            return handleMessage(buffer, event);
-        case Standing::BEGUN:
-            return false;
-        case Standing::NOT_BEGUN:
-            break;
+    if (const std::optional<bool> outcome = settle(buffer, event)) {
+        return *outcome;
     }
     link_->memory->marks.timedOut(childSlot_, waited());
     event = finish(Event::Kind::REFUSED, true);
