@@ -16,6 +16,7 @@ class PoolLimitsTest : public PoolContract {
     CPPUNIT_TEST(testManyRestartsExceedTheApplicationsLimitByOneAtMost);
     CPPUNIT_TEST(testApplicationsOfAFullPoolDeployOneAfterTheOther);
     CPPUNIT_TEST(testALoweredMaximumHoldsForWhoComesBack);
+    CPPUNIT_TEST(testWhatWasClearedDuringADeploymentIsReplacedOnce);
     CPPUNIT_TEST_SUITE_END();
 
     GroupState state() const {
@@ -105,6 +106,23 @@ public:
         advance(10s, 1s);
         CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
+    }
+
+    void testWhatWasClearedDuringADeploymentIsReplacedOnce() {
+        setMax(9);
+        Options options = inFolder();
+        options.maxInstances = 2;
+        options.maxRequests = 1;
+        const SessionPtr one = get(options);
+        const SessionPtr other = get(options);
+        beginToDeploy();
+        pool_->clear();
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyServing(1, options));
+        // The new instance is worn at once.
+        get(options).reset();
+        CPPUNIT_ASSERT_EQUAL(3U, size());
+        CPPUNIT_ASSERT_EQUAL(0U, group(options).starting);
     }
 };
 

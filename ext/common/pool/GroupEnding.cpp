@@ -38,6 +38,7 @@ std::string makeReportId() {
 void Group::clear() {
     used_ = !waiters_.empty();
     restoreTo_ = 0;
+    const bool oneMore = startingReplacement();
     if (deployment_) {
         // There is no old version left to keep.
         adoptDeployment();
@@ -47,6 +48,12 @@ void Group::clear() {
         closeLine();
     }
     retireAll();
+    if (oneMore) {
+        // What is being started was admitted above the limit for one of these. As long as they live no other may be.
+        for (const ProcessPtr &process : processes_) {
+            process->replaced = true;
+        }
+    }
     rescale();
 }
 
