@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <exception>
 #include <utility>
@@ -12,6 +13,10 @@
 #include "Guard.h"
 #include "Settings.h"
 #include "base/Exceptions.h"
+
+extern "C" {
+#include <ap_mpm.h>
+}
 
 namespace Passenger {
 
@@ -71,6 +76,12 @@ void Child::stopping(bool gracefully) {
     if (agent != nullptr) {
         agent->ending(gracefully);
     }
+}
+
+/** As many requests as this process serves at once. */
+unsigned Child::threads() noexcept {
+    int threads = 0;
+    return ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS ? static_cast<unsigned>(std::max(threads, 1)) : 1;
 }
 
 std::unique_ptr<Lane> Child::newLane() {

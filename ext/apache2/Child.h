@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "Lane.h"
+#include "RefusalPause.h"
 #include "StartupFileCache.h"
 #include "base/LogLimit.h"
 #include "base/Mutex.h"
@@ -55,11 +56,15 @@ public:
     BorrowedLane borrow() EXCLUDES(mutex_);
     /** For a log line of which an overload has thousands: how many of them were left out since the last one; nothing, where this one is to be. */
     std::optional<unsigned> mayLogRefusal() EXCLUDES(mutex_);
+    RefusalPause &refusalPause() noexcept {
+        return refusalPause_;
+    }
     StartupFileCache &startupFiles() noexcept {
         return startupFiles_;
     }
 
 private:
+    static unsigned threads() noexcept;
     static std::unique_ptr<Lane> newLane();
     void trimInTime() noexcept;
     void giveBack(std::unique_ptr<Lane> lane) EXCLUDES(mutex_);
@@ -68,6 +73,7 @@ private:
     std::vector<std::unique_ptr<Lane>> idle_ GUARDED_BY(mutex_);
     LogLimit refusals_ GUARDED_BY(mutex_);
     unsigned refusalsLeftOut_ GUARDED_BY(mutex_) = 0;
+    RefusalPause refusalPause_{threads()};
     StartupFileCache startupFiles_;
     std::atomic<apr_time_t> nextTrim_{0};
 };

@@ -9,6 +9,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/CgiEnvironment.h \
     %D%/ErrorPage.cpp \
     %D%/ErrorPage.h \
+    %D%/RefusalPause.cpp \
+    %D%/RefusalPause.h \
     %D%/RequestUri.cpp \
     %D%/RequestUri.h \
     %D%/ResponseHead.cpp \

@@ -58,7 +58,7 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     }
 
     SessionPtr session = lane.pool().get(lane.optionsFor(r_, route_));
-    if (std::optional<Reply> refusal = session->start(request)) {
+    if (std::optional<Reply> refusal = start(*session, request)) {
         sender.take(*refusal, false);
         return;
     }
@@ -70,6 +70,25 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     while (!sender.over()) {
         takeReply(*session, sender);
     }
+}
+
+/** Starts the request, after a pause if the line is full. Gives the reason if it cannot be. */
+std::optional<Reply> RequestHandler::start(Session &session, const Session::Request &request) {
+    std::optional<Reply> refusal = session.start(request);
+    if (!refusal || !refusal->lineFull) {
+        return refusal;
+    }
+    switch (child_.refusalPause().take(clientSocket())) {
+        case RefusalPause::Outcome::REFUSE:
+            break;
+        case RefusalPause::Outcome::CLIENT_LEFT:
+            refusal->kind = Reply::Kind::CLIENT_LEFT;
+            break;
+        case RefusalPause::Outcome::TRY_AGAIN:
+            refusal = session.start(request);
+            break;
+    }
+    return refusal;
 }
 
 /** Whether a body that was read whole travels in the request's own message. */

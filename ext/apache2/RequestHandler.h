@@ -19,6 +19,7 @@ public:
 
 private:
     void converse(Lane &lane, ResponseSender &sender);
+    std::optional<Reply> start(Session &session, const Session::Request &request);
     bool fitsInline(std::size_t environment) const noexcept;
     void sendBody(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLimitsTest);
     CPPUNIT_TEST(testARequestBeyondInstancesAndQueueIsRefused);
+    CPPUNIT_TEST(testARefusedRequestMayTryAgain);
     CPPUNIT_TEST(testWhileNoInstanceServesTheQueueAloneCounts);
     CPPUNIT_TEST(testWithoutALimitAllMayWait);
     CPPUNIT_TEST(testAnAnsweredRequestTakesNoPlace);
@@ -88,6 +89,20 @@ public:
             host_->take();
         }
         CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testARefusedRequestMayTryAgain() {
+        host_->setCapacity(1);
+        host_->queueLimits.size = 1;
+        start(2U);
+        Exchange again(host_);
+        thrownBy<LineFullException>([&] { again.start({}, 0); });
+        thrownBy<LineFullException>([&] { again.start({}, 0); });
+        exchanges_.clear();
+        again.start({}, 0);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It is not counted as refused", std::uint64_t{0}, host_->statistics().refused);
+        CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
     }
 
     void testWhileNoInstanceServesTheQueueAloneCounts() {

@@ -156,7 +156,8 @@ public:
         Exchange first(host_);
         first.start(Session::Request{}, 0);
         thrownBy<RefusedException>([this] { start(); });
-        assertCounted(0, 1, 0, 0);
+        assertCounted(0, 0, 0, 0);
+        // It did not try again.
         exchange_.reset();
         assertCounted(0, 1, 0, 0);
     }

@@ -75,6 +75,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProgressListener.h \
     %D%/QueueSessionTest.cpp \
     %D%/ReplyChannelTest.cpp \
+    %D%/RefusalPauseTest.cpp \
     %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
     %D%/ResponseHeadTest.cpp \

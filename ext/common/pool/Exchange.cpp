@@ -24,6 +24,8 @@ Exchange::~Exchange() {
         link_->memory->marks.withdraw(channel_->id(), ticket_);
     } else if (answered_ && (flags_ & STREAM) != 0) {
         countCompleted();
+    } else if (refused_) {
+        link_->memory->marks.refused(childSlot_);
     }
     dequeued();
     // BODY messages that no instance took would be read by the channel's next exchange.
@@ -38,6 +40,9 @@ void Exchange::start(const Session::Request &request, std::uint8_t flags) {
     if (request.environment.size() > MAX_ENVIRONMENT) {
         throw ProtocolException("the request's head is over the limit of 1 MiB");
     }
+    refused_ = false;
+    over_ = false;
+    clean_ = false;
     request_ = request;
     flags_ = flags;
     if (request.headRequest) {
@@ -143,10 +148,10 @@ void Exchange::admit(unsigned inFlight, std::uint32_t capacity) {
 
 void Exchange::refuse(const std::string &text) {
     dequeued();
-    link_->memory->marks.refused(childSlot_);
+    refused_ = true;
     over_ = true;
     clean_ = true;
-    throw RefusedException(503, "", text);
+    throw LineFullException(text);
 }
 
 /** Takes the exchange off the board and the count. */

@@ -137,6 +137,8 @@ private:
     bool retried_ = false;
     bool over_ = false;
     bool clean_ = false;
+    /** There was no place in the line when it was started last. */
+    bool refused_ = false;
     bool clientGone_ = false;
 
     BodySender body_;

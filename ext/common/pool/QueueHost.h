@@ -35,6 +35,12 @@ private:
     std::string reportId_;
 };
 
+/** The request found no place in the line. */
+class LineFullException : public RefusedException {
+public:
+    explicit LineFullException(const std::string &text) : RefusedException(503, "", text) {}
+};
+
 /** The claims and marks of one Group, mapped once in a process that sends to it. Thread-safe. */
 struct GroupMemory {
     ClaimsView claims;

@@ -41,6 +41,10 @@ std::optional<Reply> QueueSession::start(const Request &request) {
     try {
         exchange_.start(request, 0);
         return std::nullopt;
+    } catch (const LineFullException &error) {
+        Reply reply = refusal(error.status(), error.reportId(), error.what());
+        reply.lineFull = true;
+        return reply;
     } catch (const RefusedException &error) {
         return refusal(error.status(), error.reportId(), error.what());
     }

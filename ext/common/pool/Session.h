@@ -44,6 +44,8 @@ struct Reply {
     std::string_view head;
     /** RESPONSE, DATA: body bytes, inside the caller's buffer. */
     std::span<char> body;
+    /** REFUSED, by start(): as many wait as may. start() may be called again, for there may be a place in a moment. */
+    bool lineFull = false;
     /** REFUSED: the report's id. */
     std::string reportId;
     /** REFUSED: why, for people. BROKEN: what was wrong. */
