@@ -19,6 +19,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/intake.rb \
     %D%/passenger/layout.rb \
     %D%/passenger/log.rb \
+    %D%/passenger/login_shell.rb \
     %D%/passenger/max_requests.rb \
     %D%/passenger/native.rb \
     %D%/passenger/native_builder.rb \

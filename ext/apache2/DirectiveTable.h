@@ -136,6 +136,8 @@ inline constexpr std::array TABLE{
               "smart",
               "smart or direct",
               {"RailsSpawnMethod"}},
+    Directive{"PassengerLoadShellEnvvars", Context::APPLICATION, flag(&Settings::loadShellEnvvars), "on",
+              "the user's login shell reads its profile before the application is started"},
     Directive{"PassengerThreadCount", Context::APPLICATION, number(&Settings::threadCount, 1, 1024), "1",
               "threads of an instance"},
     Directive{"PassengerRestartDir", Context::APPLICATION, text(&Settings::restartDir), "tmp",

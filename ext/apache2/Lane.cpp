@@ -58,7 +58,9 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
           settings.maxRequestQueueTime}) {
         appendTo(key_, number);
     }
-    appendTo(key_, settings.rollingRestarts);
+    for (const Settings::Flag &flag : {settings.rollingRestarts, settings.loadShellEnvvars}) {
+        appendTo(key_, flag);
+    }
     auto known = options_.find(key_);
     if (known == options_.end()) {
         if (options_.size() >= MAX_OPTIONS) {
@@ -90,6 +92,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.memoryLimit, settings.memoryLimit);
     take(options.maxQueueSize, settings.maxRequestQueueSize);
     takeSeconds(options.maxQueueTime, settings.maxRequestQueueTime);
+    options.loadShellEnvvars = settings.loadShellEnvvars.value_or(options.loadShellEnvvars);
     options.rollingRestarts = settings.rollingRestarts.value_or(options.rollingRestarts);
     // These options are used with this lane's sessions only, and a lane serves one request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };

@@ -46,6 +46,7 @@ struct Settings {
     Number maxRequests;
     /** MB. */
     Number memoryLimit;
+    Flag loadShellEnvvars;
     Flag rollingRestarts;
     /** Read by nothing: a rolling restart resists, and one that is not has no old version to keep. */
     Flag resistDeploymentErrors;

@@ -8,6 +8,9 @@ module PhusionPassenger
   class AppLoader
     ENVIRONMENT_NAMES = %w[RAILS_ENV RACK_ENV PASSENGER_APP_ENV].freeze
 
+    # What a login shell keeps of itself.
+    SHELL_VARIABLES = %w[_ OLDPWD SHLVL].freeze
+
     # An app that loads must not end the process unsaid: `exit` and syntax errors are failures of a step, too.
     FAILURES = [Exception].freeze
     private_constant :FAILURES
@@ -44,7 +47,9 @@ module PhusionPassenger
       base_uri = @options.fetch("base_uri", "").chomp("/")
       ENV["RAILS_RELATIVE_URL_ROOT"] = base_uri unless base_uri.empty?
       @options.each { |key, value| ENV[key.delete_prefix("env:")] = value if key.start_with?("env:") }
+      SHELL_VARIABLES.each { |name| ENV.delete(name) }
       Dir.chdir(@options.fetch("app_root"))
+      ENV["PWD"] = Dir.pwd
     end
 
     def gemfile?

@@ -38,6 +38,11 @@ module PhusionPassenger
       @asked && !Process.euid.zero? && (@account.uid != Process.euid || (@group && @group.gid != Process.egid))
     end
 
+    # The shell that the user gets at a login.
+    def shell
+      @account.shell
+    end
+
     def environment
       {
         "PATH" => ENV.fetch("PATH", DEFAULT_PATH),
@@ -45,7 +50,7 @@ module PhusionPassenger
         "HOME" => @account.dir,
         "USER" => @account.name,
         "LOGNAME" => @account.name,
-        "SHELL" => @account.shell
+        "SHELL" => shell
       }
     end
 

@@ -3,6 +3,7 @@
 require_relative "boot_keeper"
 require_relative "frame_socket"
 require_relative "log"
+require_relative "login_shell"
 require_relative "privileges"
 require_relative "subreaper"
 require_relative "wait_statuses"
@@ -15,6 +16,8 @@ module PhusionPassenger
     LIBRARY = File.dirname(File.expand_path(__FILE__))
     CONTROL_DESCRIPTOR = 3
     ROLES = %w[preloader instance].freeze
+    # Applications must not depend on httpd's.
+    UMASK = 0o022
 
     # A start that did not succeed: the step and why.
     class StartFailed < StandardError
@@ -79,20 +82,25 @@ module PhusionPassenger
       frame.close_descriptors
     end
 
-    # Gives its pid and its keeper's.
+    # Gives its pid, its keeper's, and whether a login shell starts it.
     def start(frame, control, output, wait_status, boot)
-      role, command, user, group = (0..3).map { |index| frame.text(index) }
+      role, command, user, group, profile = (0..4).map { |index| frame.text(index) }
       raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
 
+      privileges = Privileges.new(user, group)
+      shell = LoginShell.new(privileges.shell)
+      shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
       keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
-        become(role, command, Privileges.new(user, group), frame.map(4), control, output)
+        become(privileges, shell, [command, File.join(LIBRARY, "#{role}.rb")], frame.map(5), control, output)
       end
       writer.close
       pid = pid_from(reader.read)
       @booting[keeper] = pid
       @wait_statuses.expect(pid, wait_status.dup)
-      [pid, keeper]
+      [pid, keeper, shell ? "1" : "0"]
+    rescue Privileges::Refused => e
+      raise StartFailed.new("privileges dropped", e.message)
     rescue SystemCallError => e
       raise StartFailed.new("process forked", e.message)
     ensure
@@ -138,16 +146,16 @@ module PhusionPassenger
     end
 
     # Returns only by an exception.
-    def become(role, command, privileges, environment, control, output)
+    def become(privileges, shell, program, environment, control, output)
       notice_skipped if privileges.skipped?
       privileges.drop
       close_on_exec_all
-      environment = privileges.environment.merge(environment)
-      exec(environment, [command, command], File.join(LIBRARY, "#{role}.rb"),
-           unsetenv_others: true, chdir: "/", in: File::NULL, out: output, err: output,
+      command = shell ? shell.command(*program) : [[program.first] * 2, *program.drop(1)]
+      exec(privileges.environment.merge(environment), *command,
+           unsetenv_others: true, chdir: "/", umask: UMASK, in: File::NULL, out: output, err: output,
            CONTROL_DESCRIPTOR => control)
     rescue SystemCallError => e
-      raise e.class, "cannot start #{command.inspect}"
+      raise e.class, "cannot start #{command.first.first.inspect}"
     end
 
     def notice_skipped

@@ -55,11 +55,11 @@ module PhusionPassenger
         @started = []
       end
 
-      def start(role, ruby: RbConfig.ruby, user: "", group: "", environment: {})
+      def start(role, ruby: RbConfig.ruby, user: "", group: "", profile: false, environment: {})
         process, *theirs = prepare
         process.boot, boot = Peers.pair(:STREAM)
         theirs << boot
-        @socket.write(33, role, ruby, user, group, *environment.flatten, descriptors: theirs)
+        @socket.write(33, role, ruby, user, group, profile ? "1" : "0", *environment.flatten, descriptors: theirs)
         answer = @socket.read
         process.pid = answer.fields[0].to_i if answer.type == 34
         [answer, process]

@@ -2,6 +2,8 @@
 
 require_relative "process_test_case"
 require "etc"
+require "tmpdir"
+require_relative "../../lib/passenger/login_shell"
 
 module PhusionPassenger
   # Starting processes: as whom, with what, and what is said when it fails.
@@ -51,7 +53,51 @@ module PhusionPassenger
       account = Etc.getpwuid
       assert_equal ["yes", "/given", account.name, account.name, account.shell],
                    seen.values_at("GIVEN", "HOME", "USER", "LOGNAME", "SHELL")
-      assert_equal %w[GIVEN HOME LANG LOGNAME PASSENGER_APP_ENV PATH RACK_ENV RAILS_ENV SHELL USER], seen.keys.sort
+      assert_equal %w[GIVEN HOME LANG LOGNAME PASSENGER_APP_ENV PATH PWD RACK_ENV RAILS_ENV SHELL USER], seen.keys.sort
+    end
+
+    def test_the_login_shell_reads_the_user_s_profile
+      seen = environment_with_profile("export FROM_PROFILE=yes GIVEN=overridden\necho printed")
+      assert_equal %w[yes], seen.values_at("FROM_PROFILE")
+      assert_empty %w[_ SHLVL OLDPWD] & seen.keys
+    end
+
+    def test_the_ruby_is_looked_for_where_the_profile_says
+      Dir.mktmpdir do |folder|
+        File.symlink(RbConfig.ruby, File.join(folder, "ruby-of-the-user"))
+        seen = environment_with_profile("PATH=#{folder}:$PATH", ruby: "ruby-of-the-user")
+        assert_includes seen["PATH"].split(":"), folder
+      end
+    end
+
+    def test_it_tells_whether_a_shell_reads_the_profile
+      answers = [true, false].map { |profile| @agent.start("instance", profile: profile).first.fields[2] }
+      assert_equal [knows_own_shell? ? "1" : "0", "0"], answers
+    end
+
+    def test_a_profile_that_ends_the_shell_ends_the_process
+      skip "needs a login shell that is known" unless knows_own_shell?
+      Dir.mktmpdir do |home|
+        File.write(File.join(home, ".profile"), "echo that is all; exit 3")
+        _, process = @agent.start("instance", profile: true, environment: { "HOME" => home })
+        assert_nil process.read
+        assert_equal ["that is all\n", (3 << 8).to_s], [process.output, process.wait_status].map { |io| in_time { io.read } }
+      end
+    end
+
+    def test_a_shell_that_lets_nobody_in_is_not_used
+      refute_predicate LoginShell.new("/usr/sbin/nologin"), :usable?
+      refute_predicate LoginShell.new("/nowhere/bash"), :usable?
+    end
+
+    def test_the_umask_is_the_usual_one
+      usual = File.umask(0o077)
+      @agent.close
+      @agent = closing(Peers::Agent.new)
+      process = loaded("instance")
+      assert_match(/^Umask:\t0022$/, File.read("/proc/#{process.pid}/status"))
+    ensure
+      File.umask(usual)
     end
 
     def test_nothing_but_control_and_output_is_inherited
@@ -127,6 +173,20 @@ module PhusionPassenger
     end
 
     private
+
+    def knows_own_shell?
+      LoginShell.new(Etc.getpwuid.shell).usable?
+    end
+
+    # What the application sees of it.
+    def environment_with_profile(profile, **start)
+      skip "needs a login shell that is known" unless knows_own_shell?
+      Dir.mktmpdir do |home|
+        File.write(File.join(home, ".profile"), profile)
+        instance = loaded("instance", "probe.ru", profile: true, environment: { "HOME" => home }, **start)
+        get(serve(instance), instance, "/env").lines(chomp: true).to_h { |line| line.split("=", 2) }
+      end
+    end
 
     # Real and effective ids and the only supplementary group.
     def ids(uid, gid)

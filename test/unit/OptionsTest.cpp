@@ -40,6 +40,7 @@ public:
         options.maxQueueSize = 0;
         options.maxQueueTime = std::chrono::days(365) + std::chrono::milliseconds(1);
         options.rollingRestarts = false;
+        options.loadShellEnvvars = false;
         options.stickySessions = true;
         options.stickyId = UINT32_MAX;
         options.threads = 3;
@@ -60,6 +61,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, copy.maxQueueSize);
         CPPUNIT_ASSERT(copy.maxQueueTime == options.maxQueueTime);
         CPPUNIT_ASSERT(!copy.rollingRestarts);
+        CPPUNIT_ASSERT(!copy.loadShellEnvvars);
         CPPUNIT_ASSERT(copy.stickySessions);
         CPPUNIT_ASSERT_EQUAL(UINT32_MAX, copy.stickyId);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));

@@ -43,6 +43,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     text("default_user", options.defaultUser);
     text("default_group", options.defaultGroup);
     flag("user_switching", options.userSwitching);
+    flag("load_shell_envvars", options.loadShellEnvvars);
     number("min_instances", options.minInstances);
     number("max_instances", options.maxInstances);
     number("start_instances", options.startInstances);

@@ -36,6 +36,8 @@ struct Options {
     std::string defaultUser = "nobody";
     std::string defaultGroup;
     bool userSwitching = true;
+    /** The user's login shell reads its profile before the application is started. */
+    bool loadShellEnvvars = true;
 
     unsigned minInstances = 1;
     /** 0: no limit of its own. */

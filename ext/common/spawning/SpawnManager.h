@@ -29,6 +29,8 @@ struct StartRequest {
     /** Empty: as the spawn server. */
     std::string user;
     std::string group;
+    /** By the user's login shell, so that the profile is read, if it is one that the spawn server knows. */
+    bool loginShell = false;
     /** The new process's environment, besides what the spawn server has itself. */
     std::map<std::string, std::string> environment;
 };
@@ -39,6 +41,8 @@ struct StartedProcess {
     pid_t pid = 0;
     /** While it boots; as the spawn server says. */
     pid_t parent = 0;
+    /** Whether a login shell reads the user's profile first. */
+    bool loginShell = false;
     /** The spawn server's user, as the kernel knows it. */
     uid_t parentUid = 0;
     /** Our end of its control socket; says who sends. */

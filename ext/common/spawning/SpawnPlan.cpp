@@ -43,7 +43,7 @@ Options::Variables inheritedVariables() {
 }  // namespace
 
 SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
-    : ruby(options.ruby), runAs(std::move(whom)), environment(inheritedVariables()) {
+    : ruby(options.ruby), runAs(std::move(whom)), loginShell(options.loadShellEnvvars), environment(inheritedVariables()) {
     for (const char *name : ENVIRONMENT_NAMES) {
         environment[name] = options.environment;
     }
@@ -57,12 +57,12 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
 }
 
 StartRequest SpawnPlan::request(StartRequest::Role role) const {
-    return {role, ruby, runAs.user, runAs.group, environment};
+    return {role, ruby, runAs.user, runAs.group, loginShell, environment};
 }
 
 bool SpawnPlan::operator==(const SpawnPlan &other) const {
     return ruby == other.ruby && runAs.user == other.runAs.user && runAs.group == other.runAs.group &&
-           environment == other.environment;
+           loginShell == other.loginShell && environment == other.environment;
 }
 
 }  // namespace Passenger

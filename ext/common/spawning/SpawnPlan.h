@@ -15,6 +15,7 @@ namespace Passenger {
 struct SpawnPlan {
     std::string ruby;
     RunAs runAs;
+    bool loginShell = true;
     Options::Variables environment;
 
     SpawnPlan() = default;

@@ -24,7 +24,8 @@ const char *nameOf(StartRequest::Role role) {
 }
 
 Frame makeStartFrame(const StartRequest &request) {
-    Frame frame(FrameType::SPAWN_START, {nameOf(request.role), request.ruby, request.user, request.group});
+    Frame frame(FrameType::SPAWN_START, {nameOf(request.role), request.ruby, request.user, request.group,
+                                         request.loginShell ? "1" : "0"});
     frame.add(request.environment);
     try {
         static_cast<void>(frame.encode());
@@ -143,6 +144,7 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
         case FrameType::SPAWN_STARTED:
             return {static_cast<pid_t>(answer.number(0)),
                     static_cast<pid_t>(answer.number(1)),
+                    answer.number(2) != 0,
                     uid_,
                     std::move(ends.control),
                     std::move(ends.output),

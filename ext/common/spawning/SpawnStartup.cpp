@@ -22,6 +22,7 @@ constexpr auto LAST_WORDS_LIMIT = 500ms;
 constexpr const char *USER_CHOSEN = "user chosen";
 constexpr const char *PRELOADER_FREE = "preloader free";
 constexpr const char *PROCESS_STARTED = "process started";
+constexpr const char *PROFILE_READ = "shell environment loaded";
 constexpr const char *SAID_HELLO = "Ruby ready";
 constexpr const char *APPLICATION_LOADED = "application ready";
 constexpr const char *INSTANCE_FORKED = "instance forked";
@@ -86,10 +87,11 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         report_.journey.done(PROCESS_STARTED);
 
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
-        report_.journey.begin(SAID_HELLO);
+        const char *const hello = started.loginShell ? PROFILE_READ : SAID_HELLO;
+        report_.journey.begin(hello);
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
-        report_.journey.done(SAID_HELLO);
+        report_.journey.done(hello);
         loadApplication(current_);
         current_.boot.succeeded();
         return std::move(current_);
