@@ -100,9 +100,10 @@ AgentIdentity identityOf(const Settings &settings) {
     // A file that is not there gives an identity of zeros, and the start fails with a better message than we could give here.
     (void)stat(command.c_str(), &file);
     AgentIdentity identity;
-    apr_snprintf(identity.text, sizeof(identity.text), "%s|%s|%s|%s|%lu:%lu:%ld:%ld.%09ld", PASSENGER_VERSION,
+    apr_snprintf(identity.text, sizeof(identity.text), "%s|%s|%s|%s|%d|%lu:%lu:%ld:%ld.%09ld", PASSENGER_VERSION,
                  settings.rootOrDefault(), settings.defaultUserOrDefault(),
-                 settings.defaultGroup != nullptr ? settings.defaultGroup : "", static_cast<unsigned long>(file.st_dev),
+                 settings.defaultGroup != nullptr ? settings.defaultGroup : "",
+                 settings.userSwitching.value_or(true) ? 1 : 0, static_cast<unsigned long>(file.st_dev),
                  static_cast<unsigned long>(file.st_ino), static_cast<long>(file.st_size),
                  static_cast<long>(file.st_mtim.tv_sec), static_cast<long>(file.st_mtim.tv_nsec));
     return identity;

@@ -87,6 +87,8 @@ inline constexpr std::array TABLE{
               "runs applications instead of root or of an unknown owner"},
     Directive{"PassengerDefaultGroup", Context::GLOBAL, text(&Settings::defaultGroup),
               "the default user's primary group", "group for the same case"},
+    Directive{"PassengerUserSwitching", Context::GLOBAL, flag(&Settings::userSwitching), "on",
+              "each application runs as its own user; off: all of them as the default user"},
     Directive{"PassengerLogLevel", Context::GLOBAL, number(&Settings::logLevel, 0, 7), "3",
               "0 critical, 3 notice, 7 all of debugging"},
     Directive{"PassengerLogFile",

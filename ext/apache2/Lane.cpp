@@ -83,6 +83,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.group, settings.group);
     options.defaultUser = global.defaultUserOrDefault();
     take(options.defaultGroup, global.defaultGroup);
+    options.userSwitching = global.userSwitching.value_or(options.userSwitching);
     take(options.minInstances, settings.minInstances);
     take(options.maxInstances, settings.maxInstances);
     take(options.startInstances, settings.startInstances);

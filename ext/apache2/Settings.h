@@ -23,6 +23,7 @@ struct Settings {
     Text defaultRuby = nullptr;
     Text defaultUser = nullptr;
     Text defaultGroup = nullptr;
+    Flag userSwitching;
     Text logFile = nullptr;
     Number logLevel;
     Number maxPoolSize;

@@ -172,7 +172,7 @@ class DirectivesTest < IntegrationTest
     end
   end
 
-  %w[PassengerEnabled PassengerLoadShellEnvvars PassengerRollingRestarts PassengerResistDeploymentErrors].each do |name|
+  %w[PassengerEnabled PassengerLoadShellEnvvars PassengerUserSwitching PassengerRollingRestarts PassengerResistDeploymentErrors].each do |name|
     define_method("test_a_value_of_#{name}_that_is_neither_on_nor_off_is_a_configuration_error") do
       output = refused_configuration { |made| made.set(name, "perhaps") }
       assert_match(/#{name} .*perhaps.*On(,| or) Off/i, output)

@@ -1,5 +1,7 @@
 #include "agent/PoolEngine.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <optional>
 #include <thread>
@@ -56,6 +58,7 @@ public:
         useSettings(settings);
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
+        noticeUser();
         factory_.emplace(loop_, *manager_);
         pool_.emplace(Pool::Parts{.loop = loop_,
                                   .factory = *factory_,
@@ -117,6 +120,16 @@ private:
             warning_ = std::string("the spawn server did not start, and is tried again with the first application: ") +
                        error.what();
             Log::error("event=spawn_server.failed error=\"{}\"", error.what());
+        }
+    }
+
+    void noticeUser() const {
+        if (!manager_->canSwitchUsers()) {
+            Log::notice(
+                "event=users.not_switched uid={} note=\"this does not run as root, so all applications run as this "
+                "user, whoever owns them and "
+                "whatever PassengerUser says\"",
+                ::geteuid());
         }
     }
 

@@ -18,7 +18,8 @@ class HttpdConfiguration
   }.freeze
 
   # `error_log` is what ErrorLog says, with %s where the log file's path is to be.
-  attr_accessor :mpm, :mpm_settings, :passenger, :passenger_module, :directives, :main_directives, :tls_port, :error_log
+  # `run_as`: the user that starts httpd, instead of the one that runs the tests.
+  attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :directives, :main_directives, :tls_port, :error_log
   attr_reader :sites
 
   def initialize
@@ -64,7 +65,7 @@ class HttpdConfiguration
       PidFile "#{folder}/httpd.pid"
       DefaultRuntimeDir "#{folder}/run"
       #{load_modules(["mpm_#{mpm}", *MODULES])}
-      #{TestEnvironment.root? ? "User #{TestEnvironment::WEB_USER}\nGroup #{web_group}" : ''}
+      #{TestEnvironment.root? && !run_as ? "User #{TestEnvironment::WEB_USER}\nGroup #{web_group}" : ''}
       #{mpm_settings || MPM_SETTINGS.fetch(mpm, MPM_SETTINGS['event'])}
       Timeout 20
       KeepAlive On

@@ -117,7 +117,7 @@ class HttpdServer
   end
 
   def command(*options)
-    [TestEnvironment.httpd, "-d", folder, "-f", File.join(folder, "httpd.conf"), *options]
+    [*as_user, TestEnvironment.httpd, "-d", folder, "-f", File.join(folder, "httpd.conf"), *options]
   end
 
   # Of httpd itself; applications get what SetEnv says.
@@ -131,6 +131,7 @@ class HttpdServer
   def write_configuration
     TlsCertificate.write(File.join(folder, "tls.pem")) if configuration.tls?
     File.write(File.join(folder, "httpd.conf"), configuration.text(folder, port))
+    TestEnvironment.hand_over(folder, configuration.run_as) if configuration.run_as
   end
 
   # What to show when a test fails: the log's last lines since a position.
@@ -140,6 +141,11 @@ class HttpdServer
   end
 
   private
+
+  # Executes httpd itself in the end, so that the pid is httpd's.
+  def as_user
+    configuration.run_as ? ["setpriv", "--reuid=#{configuration.run_as}", "--regid=nogroup", "--clear-groups"] : []
+  end
 
   def environment_marker
     "PASSENGER_TEST_ID=#{environment['PASSENGER_TEST_ID']}"

@@ -1,0 +1,60 @@
+# frozen_string_literal: true
+
+require "etc"
+require "fileutils"
+require "open3"
+require "tmpdir"
+
+require_relative "environment"
+
+# Users that exist as long as the tests run: with a home folder, a group of their own, and bash as login shell. Needs root.
+module MadeUsers
+  User = Struct.new(:name, :home, keyword_init: true) do
+    def uid
+      Etc.getpwnam(name).uid
+    end
+
+    def gid
+      Etc.getpwnam(name).gid
+    end
+  end
+
+  module_function
+
+  # A new one for each `key`, which is a word.
+  def [](key)
+    (@users ||= {})[key] ||= make("pt#{Process.pid}#{key}")
+  end
+
+  # A number that is nobody's.
+  def unknown_uid
+    (54_321..).find do |uid|
+      Etc.getpwuid(uid).nil?
+    rescue ArgumentError
+      true
+    end
+  end
+
+  def make(name)
+    FileUtils.mkdir_p(TestEnvironment::WORK_DIR)
+    home = Dir.mktmpdir("home-", TestEnvironment::WORK_DIR)
+    run("useradd", "--no-log-init", "--no-create-home", "--user-group", "--shell", "/bin/bash", "--home-dir", home, name)
+    FileUtils.chown(name, name, home)
+    User.new(name: name, home: home)
+  end
+
+  def remove_all
+    (@users || {}).each_value do |user|
+      run("userdel", user.name)
+      FileUtils.rm_rf(user.home)
+    end
+    @users = nil
+  end
+
+  def run(*command)
+    output, status = Open3.capture2e(*command)
+    raise "#{command.join(' ')} failed: #{output}" unless status.success?
+  end
+end
+
+at_exit { MadeUsers.remove_all }

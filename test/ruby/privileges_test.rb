@@ -1,0 +1,44 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require "open3"
+require "rbconfig"
+
+module PhusionPassenger
+  # Where root is not what it used to be. As whom processes run is in spawn_server_test.rb.
+  class PrivilegesTest < Minitest::Test
+    LIBRARY = File.expand_path("../../lib/passenger", __dir__)
+
+    def setup
+      skip "needs root and setpriv" unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
+    end
+
+    def test_a_user_that_cannot_be_changed_to_is_refused
+      assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/, drop_without("setuid"))
+    end
+
+    def test_a_group_that_cannot_be_changed_to_is_refused
+      assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/, drop_without("setgid"))
+    end
+
+    def test_with_all_capabilities_it_works
+      assert_equal "dropped\n", drop_without("sys_boot")
+    end
+
+    private
+
+    # What a process says that tries to become nobody, and root's power to do this is taken from it.
+    def drop_without(capability)
+      script = <<~RUBY
+        require "#{LIBRARY}/privileges"
+        begin
+          PhusionPassenger::Privileges.new("nobody", "").drop
+          puts "dropped"
+        rescue PhusionPassenger::Privileges::Refused => e
+          puts "refused: \#{e.message}"
+        end
+      RUBY
+      Open3.capture2("setpriv", "--bounding-set=-#{capability}", RbConfig.ruby, "-e", script).first
+    end
+  end
+end
