@@ -2,6 +2,7 @@
 
 #include <array>
 #include <climits>
+#include <span>
 #include <variant>
 
 #include "Settings.h"
@@ -40,12 +41,21 @@ inline constexpr std::array<Choice, 4> SPAWN_METHODS{{
     {"smart-lv2", "smart"},
 }};
 
+inline constexpr std::array<Choice, 5> APP_TYPES{{
+    {"rack", "rack"},
+    {"ruby", "rack"},
+    {"wsgi", "wsgi"},
+    {"python", "wsgi"},
+    {"node", "node"},
+}};
+
 /** The member of Settings that a directive sets, and which values it takes. */
 struct Field {
     std::variant<Settings::Text Settings::*, Settings::Number Settings::*, Settings::Flag Settings::*> member;
     Form form = Form::PLAIN;
     int least = 0;
     int most = INT_MAX;
+    std::span<const Choice> choices{};
 };
 
 constexpr Field text(Settings::Text Settings::*member) {
@@ -54,8 +64,8 @@ constexpr Field text(Settings::Text Settings::*member) {
 constexpr Field path(Settings::Text Settings::*member) {
     return {member, Form::PATH};
 }
-constexpr Field spawnMethod(Settings::Text Settings::*member) {
-    return {member, Form::CHOICE};
+constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice> choices) {
+    return {member, Form::CHOICE, 0, INT_MAX, choices};
 }
 constexpr Field number(Settings::Number Settings::*member, int least, int most) {
     return {member, Form::PLAIN, least, most};
@@ -108,6 +118,22 @@ inline constexpr std::array TABLE{
 
     // Application
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby), "PassengerDefaultRuby", "interpreter"},
+    Directive{"PassengerPython", Context::APPLICATION, text(&Settings::python), "python3",
+              "interpreter of WSGI applications"},
+    Directive{"PassengerNodejs", Context::APPLICATION, text(&Settings::nodejs), "node",
+              "interpreter of Node applications"},
+    Directive{"PassengerAppType", Context::APPLICATION, choice(&Settings::appType, APP_TYPES), "by the startup file",
+              "rack, wsgi or node"},
+    Directive{"PassengerStartupFile", Context::APPLICATION, text(&Settings::startupFile),
+              "config.ru, passenger_wsgi.py or app.js", "the file that is the application, in its folder"},
+    Directive{"PassengerAppStartCommand", Context::APPLICATION, text(&Settings::appStartCommand), "none",
+              "a command that serves HTTP on $PORT, in whatever language"},
+    Directive{"PassengerDirectInstanceRequestAddress", Context::APPLICATION, text(&Settings::instanceAddress),
+              "127.0.0.1", "IP address that such an application listens on"},
+    Directive{
+        "PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
+        number(&Settings::maxConcurrentRequests, -1, INT_MAX), "-1",
+        "requests that an instance that speaks HTTP gets at once; 0: as many as possible; -1: 1, but 32 for Node"},
     Directive{"PassengerAppRoot", Context::APPLICATION, path(&Settings::appRoot), "the parent of DocumentRoot",
               "the application's folder"},
     Directive{"PassengerAppEnv",
@@ -134,7 +160,7 @@ inline constexpr std::array TABLE{
               "seconds in which an instance must have started"},
     Directive{"PassengerSpawnMethod",
               Context::APPLICATION,
-              spawnMethod(&Settings::spawnMethod),
+              choice(&Settings::spawnMethod, SPAWN_METHODS),
               "smart",
               "smart or direct",
               {"RailsSpawnMethod"}},

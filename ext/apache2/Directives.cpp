@@ -35,7 +35,7 @@ const char *setText(const cmd_parms *cmd, const Directive &directive, Settings::
             break;
     }
     const char *allowed = "";
-    for (const Choice &choice : SPAWN_METHODS) {
+    for (const Choice &choice : directive.field.choices) {
         if (strcasecmp(choice.word, value) == 0) {
             target = choice.meaning;
             return nullptr;

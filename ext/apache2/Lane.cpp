@@ -1,5 +1,7 @@
 #include "Lane.h"
 
+#include <algorithm>
+
 #include "RequestEnvironment.h"
 
 namespace Passenger {
@@ -20,6 +22,19 @@ void appendTo(std::string &key, const Settings::Number &number) {
 
 void appendTo(std::string &key, const Settings::Flag &flag) {
     key += flag ? (*flag ? '1' : '0') : '-';
+}
+
+// Workers of a bridge, if nobody says: Node answers many requests at once, others one after the other.
+constexpr int NODE_CONCURRENCY = 32;
+/** More threads in one process help nobody, and all instances of an application share 1,024 places. */
+constexpr int MOST_CONCURRENCY = 256;
+
+unsigned concurrencyOf(const Options &options, const Settings::Number &forced) {
+    const int wanted = forced.value_or(-1);
+    if (wanted < 0) {
+        return options.appType == "node" && options.startCommand.empty() ? NODE_CONCURRENCY : 1;
+    }
+    return static_cast<unsigned>(wanted == 0 ? MOST_CONCURRENCY : std::min(wanted, MOST_CONCURRENCY));
 }
 
 // What no directive says stays as Options has it.
@@ -49,13 +64,14 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     request_ = r;
     key_.clear();
     for (const char *text : {route.appRoot, settings.ruby, settings.appEnv, settings.restartDir, settings.user,
-                             settings.group, settings.spawnMethod}) {
+                             settings.spawnMethod, route.appType, route.startupFile, settings.appStartCommand,
+                             settings.instanceAddress, settings.python, settings.nodejs}) {
         appendTo(key_, text);
     }
     for (const Settings::Number &number :
          {settings.minInstances, settings.maxInstances, settings.startInstances, settings.startTimeout,
-          settings.threadCount, settings.maxRequests, settings.memoryLimit, settings.maxRequestQueueSize,
-          settings.maxRequestQueueTime}) {
+          settings.threadCount, settings.maxConcurrentRequests, settings.maxRequests, settings.memoryLimit,
+          settings.maxRequestQueueSize, settings.maxRequestQueueTime}) {
         appendTo(key_, number);
     }
     for (const Settings::Flag &flag : {settings.rollingRestarts, settings.loadShellEnvvars}) {
@@ -88,6 +104,15 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.maxInstances, settings.maxInstances);
     take(options.startInstances, settings.startInstances);
     take(options.threads, settings.threadCount);
+    options.appType = route.appType;
+    options.startupFile = route.startupFile;
+    take(options.startCommand, settings.appStartCommand);
+    take(options.instanceAddress, settings.instanceAddress);
+    take(options.python, settings.python);
+    take(options.nodejs, settings.nodejs);
+    if (options.speaksHttp()) {
+        options.threads = concurrencyOf(options, settings.maxConcurrentRequests);
+    }
     takeSeconds(options.startTimeout, settings.startTimeout);
     take(options.maxRequests, settings.maxRequests);
     take(options.memoryLimit, settings.memoryLimit);

@@ -2,9 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <array>
 #include <climits>
 #include <cstring>
 #include <string>
+#include <string_view>
 
 namespace Passenger {
 
@@ -51,6 +53,47 @@ bool isRealFile(const request_rec *r) {
 bool isFile(const std::string &path) {
     struct stat file {};
     return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode);
+}
+
+/** What kind of application is in a folder, and whether it is there. */
+struct Found {
+    const char *type = "rack";
+    const char *startupFile = "config.ru";
+    /** Of a look at the startup file, or at the folder where none is needed; 0: it is there. */
+    int error = 0;
+};
+
+constexpr std::array<Found, 3> KINDS{{{"rack", "config.ru"}, {"wsgi", "passenger_wsgi.py"}, {"node", "app.js"}}};
+
+const char *typeByName(std::string_view file) {
+    return file.ends_with(".js") || file.ends_with(".cjs") || file.ends_with(".mjs") ? "node"
+           : file.ends_with(".py")                                                   ? "wsgi"
+                                                                                     : "rack";
+}
+
+std::string pathIn(const std::string &appRoot, const char *file) {
+    return *file == '/' ? file : *file == '\0' ? appRoot : appRoot + "/" + file;
+}
+
+Found findApplication(const std::string &appRoot, const Settings &settings, StartupFileCache &files) {
+    Found found;
+    if (settings.appStartCommand != nullptr) {
+        found = {"rack", settings.startupFile != nullptr ? settings.startupFile : ""};
+    } else if (settings.startupFile != nullptr) {
+        found = {settings.appType != nullptr ? settings.appType : typeByName(settings.startupFile),
+                 settings.startupFile};
+    } else {
+        for (const Found &kind : KINDS) {
+            const bool wanted = settings.appType == nullptr || std::strcmp(settings.appType, kind.type) == 0;
+            if (wanted && (settings.appType != nullptr ||
+                           files.look(pathIn(appRoot, kind.startupFile), StartupFileCache::Clock::now()) == 0)) {
+                found = kind;
+                break;
+            }
+        }
+    }
+    found.error = files.look(pathIn(appRoot, found.startupFile), StartupFileCache::Clock::now());
+    return found;
 }
 
 /** The URI of the cached page for this request (of a file that exists), or null. */
@@ -136,7 +179,8 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles) {
     if (appRoot == nullptr) {
         return DECLINED;
     }
-    int error = startupFiles.look(appRoot, StartupFileCache::Clock::now());
+    const Found found = findApplication(appRoot, settings, startupFiles);
+    const int error = found.error;
     if (error != 0 && settings.appRoot == nullptr) {
         return DECLINED;
     }
@@ -152,11 +196,14 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles) {
     }
     route->documentRoot = documentRoot;
     route->appRoot = appRoot;
+    route->appType = found.type;
+    route->startupFile = found.startupFile;
     route->appName = apr_pstrcat(r->pool, appRoot, " (", settings.appEnvOrDefault(), ")", nullptr);
     // What this process may not see the application's user perhaps may.
     if (error != 0 && error != EACCES) {
         char text[128];
-        route->problem = apr_psprintf(r->pool, "%s/config.ru: %s", appRoot, apr_strerror(error, text, sizeof(text)));
+        route->problem = apr_psprintf(r->pool, "%s: %s", pathIn(appRoot, found.startupFile).c_str(),
+                                      apr_strerror(error, text, sizeof(text)));
     }
     r->handler = HANDLER;
     // mod_dir would redirect to the folder or look for an index in it, mod_autoindex would list it.

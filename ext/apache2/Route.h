@@ -16,6 +16,10 @@ struct Route {
     const char *appRoot = nullptr;
     /** "APPROOT (ENVIRONMENT)", as the agent and the log call it. */
     const char *appName = nullptr;
+    /** "rack", "node" or "wsgi": what the startup file is. */
+    const char *appType = "rack";
+    /** Relative to appRoot, or absolute; empty: a start command needs none. */
+    const char *startupFile = "config.ru";
     /** Set before the others: the URL has a name that no file can have, and httpd was given the path up to it. */
     bool beyondFiles = false;
     /** Why the application cannot be served, or null. */

@@ -33,6 +33,13 @@ struct Settings {
 
     // An application.
     Text ruby = nullptr;
+    Text python = nullptr;
+    Text nodejs = nullptr;
+    Text appType = nullptr;
+    Text startupFile = nullptr;
+    Text appStartCommand = nullptr;
+    Text instanceAddress = nullptr;
+    Number maxConcurrentRequests;
     Text appRoot = nullptr;
     Text appEnv = nullptr;
     Text restartDir = nullptr;

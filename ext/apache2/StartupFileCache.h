@@ -21,8 +21,8 @@ public:
     /** More names than this come from mass virtual hosting with changing names; then it begins anew. */
     static constexpr std::size_t MAX_ENTRIES = 10'000;
 
-    /** 0 when `appRoot`/config.ru is there, else the errno that says why not. */
-    int look(const std::string &appRoot, Clock::time_point now) EXCLUDES(mutex_);
+    /** 0 when the file is there, else the errno that says why not. */
+    int look(const std::string &path, Clock::time_point now) EXCLUDES(mutex_);
 
 private:
     struct Entry {

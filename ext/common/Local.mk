@@ -1,7 +1,7 @@
 # One convenience library for each step of the layers. A folder's Local.mk says which library its files belong to.
 
 noinst_LTLIBRARIES += libpassenger_base.la libpassenger_runtime.la libpassenger_pool.la libpassenger_server.la \
-    libpassenger_client.la libpassenger_agent.la
+    libpassenger_client.la libpassenger_bridge.la libpassenger_agent.la
 
 # base and io, without libev and spdlog: what httpd's children need too.
 libpassenger_base_la_SOURCES =
@@ -17,11 +17,15 @@ libpassenger_pool_la_SOURCES =
 libpassenger_server_la_SOURCES =
 libpassenger_client_la_SOURCES =
 
+# What is between a Group's queue and an application that speaks HTTP.
+libpassenger_bridge_la_SOURCES =
+libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)
+
 # watchdog and agent, but for main()
 libpassenger_agent_la_SOURCES =
 
 # In the linker's order: who needs something stands before what it needs.
-PASSENGER_LIBS = libpassenger_agent.la libpassenger_server.la libpassenger_pool.la libpassenger_client.la \
+PASSENGER_LIBS = libpassenger_agent.la libpassenger_bridge.la libpassenger_server.la libpassenger_pool.la libpassenger_client.la \
     libpassenger_runtime.la libpassenger_base.la $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
 
 # Make automake link with the C++ compiler, whatever the lists above hold.
@@ -30,6 +34,7 @@ nodist_EXTRA_libpassenger_runtime_la_SOURCES = dummy.cpp
 nodist_EXTRA_libpassenger_pool_la_SOURCES = dummy.cpp
 nodist_EXTRA_libpassenger_server_la_SOURCES = dummy.cpp
 nodist_EXTRA_libpassenger_client_la_SOURCES = dummy.cpp
+nodist_EXTRA_libpassenger_bridge_la_SOURCES = dummy.cpp
 nodist_EXTRA_libpassenger_agent_la_SOURCES = dummy.cpp
 
 # Those of the folders that do not list their own.
@@ -47,5 +52,6 @@ include %D%/pool/Local.mk
 include %D%/spawning/Local.mk
 include %D%/server/Local.mk
 include %D%/client/Local.mk
+include %D%/bridge/Local.mk
 include %D%/watchdog/Local.mk
 include %D%/agent/Local.mk

@@ -15,7 +15,7 @@ module PhusionPassenger
     # As it was named when it was started: in a build, what is beside it belongs to the build.
     LIBRARY = File.dirname(File.expand_path(__FILE__))
     CONTROL_DESCRIPTOR = 3
-    ROLES = %w[preloader instance].freeze
+    ROLES = %w[preloader instance bridge].freeze
     # Applications must not depend on httpd's.
     UMASK = 0o022
 
@@ -92,7 +92,7 @@ module PhusionPassenger
       shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
       keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
-        become(privileges, shell, [command, File.join(LIBRARY, "#{role}.rb")], frame.map(5), control, output)
+        become(privileges, shell, [command, argument_for(role)], frame.map(5), control, output)
       end
       writer.close
       pid = pid_from(reader.read)
@@ -156,6 +156,11 @@ module PhusionPassenger
            CONTROL_DESCRIPTOR => control)
     rescue SystemCallError => e
       raise e.class, "cannot start #{command.first.first.inspect}"
+    end
+
+    # A bridge is no Ruby program, but a subcommand of one that the agent names.
+    def argument_for(role)
+      role == "bridge" ? role : File.join(LIBRARY, "#{role}.rb")
     end
 
     def notice_skipped

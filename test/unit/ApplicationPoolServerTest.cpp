@@ -15,12 +15,12 @@
 #include <vector>
 
 #include "base/PidFd.h"
+#include "base/ProcessTree.h"
 #include "support/AgentProgram.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
 #include "support/StreamClient.h"
-#include "watchdog/ProcessTree.h"
 
 namespace Passenger {
 

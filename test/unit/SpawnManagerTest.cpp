@@ -40,7 +40,7 @@ class SpawnManagerTest : public SpawningFixture {
 
     StartRequest request() const {
         StartRequest request;
-        request.ruby = settings().rubyCommand;
+        request.program = settings().rubyCommand;
         return request;
     }
 
@@ -128,7 +128,7 @@ public:
         manager_->ensureStarted();
         const pid_t pid = manager_->spawnServerPid();
         auto request = SpawnManagerTest::request();
-        request.ruby = "/nonexistent/ruby";
+        request.program = "/nonexistent/ruby";
         const auto e = thrownBy<SpawnException>([&] { manager_->start(request, soon()); });
         CPPUNIT_ASSERT_MESSAGE(e.what(), std::string(e.what()).find("/nonexistent/ruby") != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(pid, manager_->spawnServerPid());

@@ -28,22 +28,22 @@ public:
     }
 
     void testTheErrorSaysWhyThereIsNoApplication() {
-        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_, now_));
+        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_));
         std::ofstream file(folder_ + "/file");
-        CPPUNIT_ASSERT_EQUAL(ENOTDIR, cache_.look(folder_ + "/file", now_));
+        CPPUNIT_ASSERT_EQUAL(ENOTDIR, cache_.look(folder_ + "/file/config.ru", now_));
     }
 
     void testAnAnswerIsKeptForASecond() {
-        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_, now_));
+        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_));
         std::ofstream file(folder_ + "/config.ru");
-        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_, now_ + std::chrono::milliseconds(999)));
-        CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_, now_ + std::chrono::seconds(1)));
+        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_ + std::chrono::milliseconds(999)));
+        CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_ + "/config.ru", now_ + std::chrono::seconds(1)));
     }
 
     void testApplicationsAreKeptApart() {
         std::ofstream file(folder_ + "/config.ru");
-        CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_, now_));
-        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/other", now_));
+        CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_ + "/config.ru", now_));
+        CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/other/config.ru", now_));
     }
 
 private:

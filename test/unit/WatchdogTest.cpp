@@ -18,12 +18,12 @@
 
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
+#include "base/ProcessTree.h"
 #include "client/AgentConnector.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/FakeAgent.h"
 #include "support/LeakCheck.h"
-#include "watchdog/ProcessTree.h"
 
 namespace Passenger {
 

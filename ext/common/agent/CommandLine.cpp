@@ -11,6 +11,7 @@
 #include "agent/ProcessSetup.h"
 #include "base/Exceptions.h"
 #include "base/Log.h"
+#include "bridge/Bridge.h"
 #include "watchdog/Watchdog.h"
 
 namespace Passenger {
@@ -32,6 +33,11 @@ int runPool(const PoolEngineFactory &makeEngine) {
     return pool.run();
 }
 
+int runBridge() {
+    setUpProcess();
+    return Bridge::run(takeInheritedSocket(), ownProgram());
+}
+
 }  // namespace
 
 int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
@@ -42,6 +48,7 @@ int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
     // Without a group they are not shown: nobody needs to start them by hand.
     const auto *const watchdog = app.add_subcommand("watchdog", "starts and supervises the pool process")->group("");
     const auto *const pool = app.add_subcommand("pool", "manages the application instances")->group("");
+    const auto *const bridge = app.add_subcommand("bridge", "runs an application that speaks HTTP")->group("");
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
@@ -54,6 +61,9 @@ int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
         }
         if (pool->parsed()) {
             return runPool(makeEngine);
+        }
+        if (bridge->parsed()) {
+            return runBridge();
         }
         return EXIT_USAGE;
     } catch (const std::exception &exception) {

@@ -10,6 +10,7 @@
 #include "base/Log.h"
 #include "base/Mutex.h"
 #include "base/ProcessMemory.h"
+#include "base/ProcessTree.h"
 #include "io/EventLoop.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/CpuLoad.h"
@@ -38,7 +39,18 @@ PoolSettings poolSettings(const AgentSettings &settings) {
 }
 
 SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
-    return SpawnManager::Settings{settings.spawnServerCommand, settings.rubyCommand, settings.user};
+    return SpawnManager::Settings{settings.spawnServerCommand, settings.rubyCommand, settings.user,
+                                  settings.agentProgram()};
+}
+
+std::optional<std::uint64_t> memoryOf(const Process &process) {
+    auto sum = proportionalSetSize(process.pid());
+    if (sum && process.parts().hasDescendants) {
+        for (const pid_t pid : descendantsOf(process.pid())) {
+            *sum += proportionalSetSize(pid).value_or(0);
+        }
+    }
+    return sum;
 }
 
 /** Everything the pool process consists of, put together. The members' order is the order of seed 001: what needs the loop goes first. */
@@ -66,7 +78,7 @@ public:
                                   .clock = SystemClock::instance(),
                                   .deposits = deposits_,
                                   .cpu = cpu_,
-                                  .measureMemory = [](const Process &p) { return proportionalSetSize(p.pid()); }},
+                                  .measureMemory = memoryOf},
                       poolSettings(settings));
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},

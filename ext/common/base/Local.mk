@@ -23,6 +23,8 @@ libpassenger_base_la_SOURCES += \
     %D%/Poll.h \
     %D%/ProcessMemory.cpp \
     %D%/ProcessMemory.h \
+    %D%/ProcessTree.cpp \
+    %D%/ProcessTree.h \
     %D%/SharedMemory.cpp \
     %D%/SharedMemory.h \
     %D%/StrongId.h \

@@ -32,6 +32,11 @@ inline constexpr LockRank CHILD{2, "Child::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank BOARD{3, "Board::mutex_"};
 
+// Of a bridge.
+inline constexpr LockRank BRIDGE_INTAKE{1, "Bridge::Intake::mutex_"};
+inline constexpr LockRank BRIDGE_CHANNELS{1, "Bridge::Channels::mutex_"};
+inline constexpr LockRank BRIDGE_CONTROL{2, "Bridge::ControlSocket::mutex_"};
+
 // Of the agent.
 inline constexpr LockRank RESTART_CHECK{1, "Pool::restartCheck_"};
 inline constexpr LockRank RESTART_FILES{2, "RestartFiles::mutex_"};

@@ -36,6 +36,11 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     text("startup_file", options.startupFile);
     text("restart_dir", options.restartDir);
     text("base_uri", options.baseUri);
+    text("app_type", options.appType);
+    text("start_command", options.startCommand);
+    text("instance_address", options.instanceAddress);
+    text("python", options.python);
+    text("nodejs", options.nodejs);
     text("ruby", options.ruby);
     text("spawn_method", options.spawnMethod);
     text("user", options.user);

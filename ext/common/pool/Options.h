@@ -25,6 +25,14 @@ struct Options {
     /** Relative to appRoot, or absolute. */
     std::string restartDir = "tmp";
     std::string baseUri;
+    /** "rack", or "node" or "wsgi", whose instances speak HTTP, as do those of a startCommand. */
+    std::string appType = "rack";
+    /** A shell command that serves HTTP on $PORT; empty: the startup file is run by what its type says. */
+    std::string startCommand;
+    /** The IP address that such an application listens on. */
+    std::string instanceAddress = "127.0.0.1";
+    std::string python = "python3";
+    std::string nodejs = "node";
 
     std::string ruby = "ruby";
     /** "smart" or "direct" (or "dummy", in tests). */
@@ -64,6 +72,11 @@ struct Options {
 
     /** Values for the process's environment (SetEnv …). Asked only when a spawn may follow, not for each request. */
     std::function<Variables()> variables;
+
+    /** Its instances are bridges to an application that speaks HTTP. */
+    bool speaksHttp() const {
+        return !startCommand.empty() || appType != "rack";
+    }
 
     std::string groupName() const {
         return appGroupName.empty() ? appRoot + " (" + environment + ")" : appGroupName;

@@ -12,7 +12,12 @@ SpawnResult DirectSpawner::spawn(const Options &options) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to spawn");
     SpawnStartup startup(tools_, cancel_, options);
     startup.plan();
-    return startup.load(StartRequest::Role::INSTANCE).toResult();
+    if (!options.speaksHttp()) {
+        return startup.load(StartRequest::Role::INSTANCE).toResult();
+    }
+    SpawnResult bridge = startup.load(StartRequest::Role::BRIDGE).toResult();
+    bridge.hasDescendants = true;
+    return bridge;
 }
 
 void DirectSpawner::cancel() {

@@ -7,7 +7,7 @@
 namespace Passenger {
 
 /**
- * Starts each instance as a process of its own, which loads the application itself.
+ * Starts each instance as a process of its own, which loads the application itself, or, where that speaks HTTP, is a bridge to it.
  *
  * Owned by a Group; threads as Spawner says. cancel() is for good: later spawns fail too.
  */

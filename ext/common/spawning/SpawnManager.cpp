@@ -81,6 +81,11 @@ bool SpawnManager::canSwitchUsers() const {
     return settings_.user.empty() || settings_.user == "root";
 }
 
+std::string SpawnManager::bridgeCommand() const {
+    const LockGuard guard(mutex_);
+    return settings_.bridgeCommand;
+}
+
 SpawnServer &SpawnManager::runningServer(Deadline deadline) {
     if (server_ && !server_->alive()) {
         dropServer();

@@ -21,11 +21,11 @@ class SpawnServer;
 
 /** What the spawn server shall start. */
 struct StartRequest {
-    enum class Role { PRELOADER, INSTANCE };
+    enum class Role { PRELOADER, INSTANCE, BRIDGE };
 
     Role role = Role::INSTANCE;
-    /** The Ruby that runs it. */
-    std::string ruby = "ruby";
+    /** The Ruby that runs it; of a BRIDGE, passenger-agent. */
+    std::string program = "ruby";
     /** Empty: as the spawn server. */
     std::string user;
     std::string group;
@@ -75,6 +75,8 @@ public:
         std::string rubyCommand = "ruby";
         /** Whom the spawn server runs as, where we are root. Empty: as we do; only then can it switch users. */
         std::string user;
+        /** passenger-agent: the program of bridges. */
+        std::string bridgeCommand = "passenger-agent";
 
         bool operator==(const Settings &) const = default;
     };
@@ -100,6 +102,7 @@ public:
     pid_t spawnServerPid() const noexcept;
     /** Whether new processes can run as another user than we do: we are root, and so is the spawn server. */
     bool canSwitchUsers() const EXCLUDES(mutex_);
+    std::string bridgeCommand() const EXCLUDES(mutex_);
 
 private:
     SpawnServer &runningServer(Deadline deadline) EXCLUDES(mutex_);

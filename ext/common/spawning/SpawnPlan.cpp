@@ -43,7 +43,10 @@ Options::Variables inheritedVariables() {
 }  // namespace
 
 SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
-    : ruby(options.ruby), runAs(std::move(whom)), loginShell(options.loadShellEnvvars), environment(inheritedVariables()) {
+    : ruby(options.ruby),
+      runAs(std::move(whom)),
+      loginShell(options.loadShellEnvvars),
+      environment(inheritedVariables()) {
     for (const char *name : ENVIRONMENT_NAMES) {
         environment[name] = options.environment;
     }

@@ -28,6 +28,7 @@ void addBlock(std::string &text, const std::string &block) {
 
 void addException(std::string &text, const SpawnReport &report) {
     if (report.exceptionClass.empty()) {
+        addBlock(text, report.exceptionMessage);
         return;
     }
     // A backtrace as Ruby prints it begins with the exception.
@@ -68,8 +69,13 @@ std::string SpawnReport::text(const Options &options) const {
     addSetting(text, "folder", options.appRoot);
     addSetting(text, "startup file", options.startupFile);
     addSetting(text, "environment", options.environment);
-    addSetting(text, "Ruby", options.ruby);
-    addSetting(text, "spawn method", options.spawnMethod);
+    if (options.speaksHttp()) {
+        addSetting(text, "type", options.startCommand.empty() ? options.appType : "HTTP");
+        addSetting(text, "start command", options.startCommand);
+    } else {
+        addSetting(text, "Ruby", options.ruby);
+        addSetting(text, "spawn method", options.spawnMethod);
+    }
     addSetting(text, "user", runAs.switches() ? runAs.user + ", group " + runAs.group : "as the server");
     return text;
 }

@@ -20,12 +20,20 @@ constexpr int CONTROL_DESCRIPTOR = 3;
 constexpr auto END_LIMIT = 1000ms;
 
 const char *nameOf(StartRequest::Role role) {
-    return role == StartRequest::Role::PRELOADER ? "preloader" : "instance";
+    switch (role) {
+        case StartRequest::Role::PRELOADER:
+            return "preloader";
+        case StartRequest::Role::INSTANCE:
+            return "instance";
+        case StartRequest::Role::BRIDGE:
+            return "bridge";
+    }
+    return "";
 }
 
 Frame makeStartFrame(const StartRequest &request) {
-    Frame frame(FrameType::SPAWN_START, {nameOf(request.role), request.ruby, request.user, request.group,
-                                         request.loginShell ? "1" : "0"});
+    Frame frame(FrameType::SPAWN_START,
+                {nameOf(request.role), request.program, request.user, request.group, request.loginShell ? "1" : "0"});
     frame.add(request.environment);
     try {
         static_cast<void>(frame.encode());

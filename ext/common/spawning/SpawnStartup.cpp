@@ -23,7 +23,8 @@ constexpr const char *USER_CHOSEN = "user chosen";
 constexpr const char *PRELOADER_FREE = "preloader free";
 constexpr const char *PROCESS_STARTED = "process started";
 constexpr const char *PROFILE_READ = "shell environment loaded";
-constexpr const char *SAID_HELLO = "Ruby ready";
+constexpr const char *RUBY_READY = "Ruby ready";
+constexpr const char *BRIDGE_READY = "bridge ready";
 constexpr const char *APPLICATION_LOADED = "application ready";
 constexpr const char *INSTANCE_FORKED = "instance forked";
 
@@ -77,7 +78,11 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
     return explained([&] {
         checkNotCancelled();
         report_.journey.begin(PROCESS_STARTED);
-        auto started = tools_.manager.start(plan.request(role), deadline_);
+        StartRequest request = plan.request(role);
+        if (role == StartRequest::Role::BRIDGE) {
+            request.program = tools_.manager.bridgeCommand();
+        }
+        auto started = tools_.manager.start(request, deadline_);
         current_.control = std::move(started.control);
         current_.waitStatus = std::move(started.waitStatus);
         current_.boot = std::move(started.boot);
@@ -87,7 +92,8 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         report_.journey.done(PROCESS_STARTED);
 
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
-        const char *const hello = started.loginShell ? PROFILE_READ : SAID_HELLO;
+        const char *const ready = role == StartRequest::Role::BRIDGE ? BRIDGE_READY : RUBY_READY;
+        const char *const hello = started.loginShell ? PROFILE_READ : ready;
         report_.journey.begin(hello);
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
@@ -170,7 +176,9 @@ void SpawnStartup::failByProcess(const Frame &failed) {
     report_.exceptionClass = failed.field(1);
     report_.exceptionMessage = failed.field(2);
     report_.backtrace = failed.field(3);
-    throw SpawnException(fmt::format("the step \"{}\" failed with {}: {}", failed.field(0), report_.exceptionClass,
+    // A bridge has no exceptions to name.
+    throw SpawnException(fmt::format("the step \"{}\" failed{}{}: {}", failed.field(0),
+                                     report_.exceptionClass.empty() ? "" : " with ", report_.exceptionClass,
                                      firstLine(report_.exceptionMessage)));
 }
 

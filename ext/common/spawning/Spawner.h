@@ -24,6 +24,8 @@ struct SpawnResult {
     ProcessOutputPtr output;
     /** The pipe on which its parent tells its wait status, as a decimal number, when it has ended. None: nobody tells. */
     FileDescriptor waitStatus = FileDescriptor();
+    /** The application runs in processes below this one, whose memory is the instance's, too. */
+    bool hasDescendants = false;
 };
 
 /**

@@ -10,7 +10,7 @@ StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &ma
 
 SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
     const SpawnTools tools{loop_, manager_, users_};
-    if (options.spawnMethod == "direct") {
+    if (options.spawnMethod == "direct" || options.speaksHttp()) {
         return std::make_unique<DirectSpawner>(tools);
     }
     if (options.spawnMethod == "dummy") {

@@ -19,6 +19,10 @@ void addNote(std::string &notes, const std::string &note) {
 }  // namespace
 
 std::string UserResolver::startupFilePath(const Options &options) {
+    // A start command needs none: the folder says whose the application is.
+    if (options.startupFile.empty()) {
+        return options.appRoot;
+    }
     return options.startupFile.starts_with('/') ? options.startupFile : options.appRoot + "/" + options.startupFile;
 }
 

@@ -5,8 +5,6 @@ libpassenger_agent_la_SOURCES += \
     %D%/DescriptorStore.h \
     %D%/PoolSupervisor.cpp \
     %D%/PoolSupervisor.h \
-    %D%/ProcessTree.cpp \
-    %D%/ProcessTree.h \
     %D%/RestartDelay.cpp \
     %D%/RestartDelay.h \
     %D%/Watchdog.cpp \

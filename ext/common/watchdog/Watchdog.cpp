@@ -19,7 +19,7 @@
 #include "base/Exceptions.h"
 #include "base/Log.h"
 #include "base/PidFd.h"
-#include "watchdog/ProcessTree.h"
+#include "base/ProcessTree.h"
 
 namespace Passenger {
 

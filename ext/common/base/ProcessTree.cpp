@@ -1,10 +1,11 @@
-#include "watchdog/ProcessTree.h"
+#include "base/ProcessTree.h"
 
 #include <dirent.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <csignal>
@@ -13,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/Poll.h"
 
@@ -49,6 +51,22 @@ pid_t parentOf(pid_t pid) {
     return parent;
 }
 
+/** Each with its parent. */
+std::vector<std::pair<pid_t, pid_t>> allProcesses() {
+    std::vector<std::pair<pid_t, pid_t>> all;
+    const auto close = [](DIR *folder) { ::closedir(folder); };
+    const std::unique_ptr<DIR, decltype(close)> processes(::opendir("/proc"), close);
+    if (processes == nullptr) {
+        return all;
+    }
+    while (const dirent *entry = ::readdir(processes.get())) {
+        if (const auto pid = asPid(entry->d_name)) {
+            all.emplace_back(*pid, parentOf(*pid));
+        }
+    }
+    return all;
+}
+
 /** False when there is no child at all any more. */
 bool reapChildren() {
     for (;;) {
@@ -66,18 +84,27 @@ bool reapChildren() {
 
 std::vector<pid_t> childrenOf(pid_t parent) {
     std::vector<pid_t> children;
-    const auto close = [](DIR *folder) { ::closedir(folder); };
-    const std::unique_ptr<DIR, decltype(close)> processes(::opendir("/proc"), close);
-    if (processes == nullptr) {
-        return children;
-    }
-    while (const dirent *entry = ::readdir(processes.get())) {
-        const auto pid = asPid(entry->d_name);
-        if (pid && parentOf(*pid) == parent) {
-            children.push_back(*pid);
+    for (const auto &[pid, itsParent] : allProcesses()) {
+        if (itsParent == parent) {
+            children.push_back(pid);
         }
     }
     return children;
+}
+
+std::vector<pid_t> descendantsOf(pid_t ancestor) {
+    const auto all = allProcesses();
+    std::vector<pid_t> found;
+    for (std::size_t done = 0; done <= found.size(); done++) {
+        const pid_t parent = done == 0 ? ancestor : found[done - 1];
+        for (const auto &[pid, itsParent] : all) {
+            // Pids may have changed hands while they were read.
+            if (itsParent == parent && std::find(found.begin(), found.end(), pid) == found.end()) {
+                found.push_back(pid);
+            }
+        }
+    }
+    return found;
 }
 
 bool killDescendants(std::chrono::milliseconds timeout) {

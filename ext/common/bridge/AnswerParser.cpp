@@ -1,0 +1,228 @@
+#include "bridge/AnswerParser.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "bridge/HttpText.h"
+#include "io/Layouts.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+/** As many as a child takes. */
+constexpr std::size_t MOST_INTERIM = 16;
+constexpr std::size_t MOST_HEADERS = 2000;
+/** One message of a reply channel. */
+constexpr std::size_t INTERIM_LIMIT = MAX_MESSAGE - sizeof(MessageHeader);
+
+constexpr unsigned SWITCHING_PROTOCOLS = 101;
+constexpr unsigned NO_CONTENT = 204;
+constexpr unsigned NOT_MODIFIED = 304;
+
+// What a callback of on_headers_complete tells http_parser.
+constexpr int NO_BODY_FOLLOWS = 1;
+constexpr int FAILED = -1;
+
+bool isInterim(unsigned status) {
+    return status < 200;
+}
+
+/** Whether the header says what http_parser has made of it. */
+bool isLength(std::string_view value, std::uint64_t length) {
+    value = HttpText::trim(value);
+    while (value.size() > 1 && value.front() == '0') {
+        value.remove_prefix(1);
+    }
+    return length <= INT64_MAX && value == std::to_string(length);
+}
+
+}  // namespace
+
+AnswerParser::AnswerParser(bool bodiless) : bodiless_(bodiless) {
+    // The same number each time, for all parsers of the process.
+    http_parser_set_max_header_size(MAX_RESPONSE_HEAD);
+    http_parser_init(&parser_, HTTP_RESPONSE);
+    parser_.data = this;
+}
+
+const http_parser_settings &AnswerParser::callbacks() noexcept {
+    static const http_parser_settings settings = [] {
+        http_parser_settings made{};
+        made.on_header_field = [](http_parser *p, const char *at, std::size_t size) {
+            return of(p).addName({at, size});
+        };
+        made.on_header_value = [](http_parser *p, const char *at, std::size_t size) {
+            return of(p).addValue({at, size});
+        };
+        made.on_headers_complete = [](http_parser *p) { return of(p).endHead(); };
+        made.on_body = [](http_parser *p, const char *at, std::size_t size) {
+            of(p).body_.append(at, size);
+            return 0;
+        };
+        made.on_message_complete = [](http_parser *p) { return of(p).endMessage(); };
+        return made;
+    }();
+    return settings;
+}
+
+void AnswerParser::feed(std::string_view bytes) {
+    if (problem_ != nullptr || bytes.empty()) {
+        return;
+    }
+    if (complete_) {
+        reusable_ = false;
+        return;
+    }
+    check(bytes.size(), http_parser_execute(&parser_, &callbacks(), bytes.data(), bytes.size()));
+}
+
+void AnswerParser::end() {
+    if (problem_ == nullptr && !complete_) {
+        // To http_parser, no bytes are the end.
+        check(0, http_parser_execute(&parser_, &callbacks(), nullptr, 0));
+        if (!complete_ && problem_ == nullptr) {
+            problem_ = "the connection was closed before the answer";
+        }
+    }
+    reusable_ = false;
+}
+
+void AnswerParser::check(std::size_t fed, std::size_t taken) {
+    if (complete_) {
+        // Whatever comes behind an answer is nobody's.
+        reusable_ = reusable_ && taken == fed;
+        return;
+    }
+    const auto error = HTTP_PARSER_ERRNO(&parser_);
+    if (error != HPE_OK && problem_ == nullptr) {
+        problem_ = http_errno_description(error);
+    }
+}
+
+int AnswerParser::fail(const char *problem) noexcept {
+    problem_ = problem;
+    return FAILED;
+}
+
+int AnswerParser::addName(std::string_view part) {
+    // Trailers are dropped.
+    if (hasHead_) {
+        return 0;
+    }
+    if (inValue_ || headers_.empty()) {
+        if (headers_.size() == MOST_HEADERS) {
+            return fail("it has too many headers");
+        }
+        headers_.emplace_back();
+        inValue_ = false;
+    }
+    headers_.back().first += part;
+    return 0;
+}
+
+int AnswerParser::addValue(std::string_view part) {
+    if (!hasHead_) {
+        inValue_ = true;
+        headers_.back().second += part;
+    }
+    return 0;
+}
+
+const char *AnswerParser::checkHeaders() const {
+    bool coded = false;
+    bool measured = false;
+    for (const auto &[name, value] : headers_) {
+        if (!HttpText::isToken(name)) {
+            return "a header's name has a character that is not allowed";
+        }
+        if (!HttpText::isValue(value)) {
+            return "a header's value has a control character";
+        }
+        if (HttpText::equalsIgnoringCase(name, "Transfer-Encoding")) {
+            if (coded || !HttpText::equalsIgnoringCase(HttpText::trim(value), "chunked")) {
+                return "its body has a transfer coding other than chunked";
+            }
+            coded = true;
+        }
+        if (HttpText::equalsIgnoringCase(name, "Content-Length")) {
+            if (measured || !isLength(value, parser_.content_length)) {
+                return "its Content-Length is no length";
+            }
+            measured = true;
+        }
+    }
+    return coded && measured ? "it has a Content-Length and a transfer coding" : nullptr;
+}
+
+std::string AnswerParser::linesFor(unsigned status) const {
+    const bool hasLength = !isInterim(status) && status != NO_CONTENT;
+    const auto nominated = [this](const std::string &name) {
+        return std::any_of(headers_.begin(), headers_.end(), [&name](const auto &header) {
+            return HttpText::equalsIgnoringCase(header.first, "Connection") && HttpText::listHas(header.second, name);
+        });
+    };
+    std::string lines;
+    for (const auto &[name, value] : headers_) {
+        const bool isLength = HttpText::equalsIgnoringCase(name, "Content-Length");
+        if (HttpText::isHopByHop(name) || (isLength ? !hasLength : nominated(name))) {
+            continue;
+        }
+        lines.append(name).append(": ").append(HttpText::trim(value)).append("\r\n");
+    }
+    return lines;
+}
+
+int AnswerParser::endHead() {
+    if (parser_.http_major != 1) {
+        return fail("it is no HTTP/1 answer");
+    }
+    const unsigned status = parser_.status_code;
+    if (status < 100 || status > 999) {
+        return fail("its status is no status");
+    }
+    if (status == SWITCHING_PROTOCOLS) {
+        return fail("it switches to a protocol that nobody asked for");
+    }
+    if (const char *problem = checkHeaders()) {
+        return fail(problem);
+    }
+    if (isInterim(status)) {
+        return endInterim();
+    }
+    head_ = {status, linesFor(status)};
+    headers_.clear();
+    if (head_.lines.size() > MAX_RESPONSE_HEAD) {
+        return fail("its head is longer than 128 KiB");
+    }
+    hasHead_ = true;
+    const bool noBody = bodiless_ || status == NO_CONTENT || status == NOT_MODIFIED;
+    untilClose_ = !noBody && (parser_.flags & (F_CHUNKED | F_CONTENTLENGTH)) == 0;
+    return noBody ? NO_BODY_FOLLOWS : 0;
+}
+
+int AnswerParser::endInterim() {
+    Head head{parser_.status_code, linesFor(parser_.status_code)};
+    headers_.clear();
+    inValue_ = false;
+    if (++interimCount_ > MOST_INTERIM) {
+        return fail("it sends interim answers without end");
+    }
+    if (head.lines.size() > INTERIM_LIMIT) {
+        return fail("the head of an interim answer is longer than 64 KiB");
+    }
+    interim_.push_back(std::move(head));
+    return NO_BODY_FOLLOWS;
+}
+
+int AnswerParser::endMessage() {
+    // An interim answer ends as a message, too.
+    if (hasHead_) {
+        complete_ = true;
+        reusable_ = http_should_keep_alive(&parser_) != 0;
+        http_parser_pause(&parser_, 1);
+    }
+    return 0;
+}
+
+}  // namespace Passenger::Bridge

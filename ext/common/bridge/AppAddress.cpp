@@ -1,0 +1,117 @@
+#include "bridge/AppAddress.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <thread>
+
+#include "base/Exceptions.h"
+#include "base/Poll.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/** Between two attempts on a Unix socket whose line is full: the kernel does not say when there is room. */
+constexpr auto FULL_LINE_PAUSE = 5ms;
+
+/** On a port that nobody listens on, the kernel may connect a socket to itself, if it happens to give it that very port. */
+bool isConnectedToItself(int fd) {
+    sockaddr_storage here{};
+    sockaddr_storage there{};
+    socklen_t hereSize = sizeof(here);
+    socklen_t thereSize = sizeof(there);
+    return getsockname(fd, reinterpret_cast<sockaddr *>(&here), &hereSize) == 0 &&
+           getpeername(fd, reinterpret_cast<sockaddr *>(&there), &thereSize) == 0 && here.ss_family != AF_UNIX &&
+           hereSize == thereSize && std::memcmp(&here, &there, hereSize) == 0;
+}
+
+/** 0, or why it failed. */
+int finishConnecting(int fd, AppAddress::Deadline deadline) {
+    if (!pollUntil(fd, POLLOUT, deadline)) {
+        return ETIMEDOUT;
+    }
+    int error = 0;
+    socklen_t size = sizeof(error);
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+}  // namespace
+
+AppAddress AppAddress::tcp(const std::string &host, std::uint16_t port) {
+    AppAddress result;
+    auto &v4 = reinterpret_cast<sockaddr_in &>(result.address_);
+    auto &v6 = reinterpret_cast<sockaddr_in6 &>(result.address_);
+    if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
+        v4.sin_family = AF_INET;
+        v4.sin_port = htons(port);
+        result.size_ = sizeof(v4);
+    } else if (inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr) == 1) {
+        v6.sin6_family = AF_INET6;
+        v6.sin6_port = htons(port);
+        result.size_ = sizeof(v6);
+    } else {
+        throw IOException("PassengerDirectInstanceRequestAddress \"" + host + "\" is no IP address");
+    }
+    result.text_ = host + " port " + std::to_string(port);
+    return result;
+}
+
+AppAddress AppAddress::unixSocket(const std::string &path) {
+    AppAddress result;
+    auto &address = reinterpret_cast<sockaddr_un &>(result.address_);
+    if (path.size() >= sizeof(address.sun_path)) {
+        throw IOException("the path \"" + path + "\" is too long for a socket");
+    }
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    result.size_ = sizeof(address);
+    result.text_ = path;
+    return result;
+}
+
+std::uint16_t AppAddress::unusedPort(const std::string &host) {
+    AppAddress any = tcp(host, 0);
+    const FileDescriptor socket(::socket(any.address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    socklen_t size = sizeof(any.address_);
+    auto *address = reinterpret_cast<sockaddr *>(&any.address_);
+    if (!socket || ::bind(socket.get(), address, any.size_) != 0 || getsockname(socket.get(), address, &size) != 0) {
+        throw SystemException("a port of PassengerDirectInstanceRequestAddress \"" + host + "\"", errno);
+    }
+    // The port is at the same place in both families.
+    return ntohs(reinterpret_cast<sockaddr_in &>(any.address_).sin_port);
+}
+
+FileDescriptor AppAddress::connect(Deadline deadline) const {
+    FileDescriptor socket(::socket(address_.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    int error = socket ? 0 : errno;
+    while (socket && ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address_), size_) != 0) {
+        error = errno == EINPROGRESS ? finishConnecting(socket.get(), deadline) : errno;
+        if (error != EAGAIN || std::chrono::steady_clock::now() >= deadline) {
+            break;
+        }
+        std::this_thread::sleep_for(FULL_LINE_PAUSE);
+        error = 0;
+    }
+    if (error == 0 && isConnectedToItself(socket.get())) {
+        error = ECONNREFUSED;
+    }
+    if (error != 0) {
+        socket.reset();
+        errno = error;
+        return socket;
+    }
+    const int on = 1;
+    setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return socket;
+}
+
+}  // namespace Passenger::Bridge

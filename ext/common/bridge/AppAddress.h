@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/FileDescriptor.h"
+
+namespace Passenger::Bridge {
+
+/** Where an application listens: a port of this machine, or a Unix socket. A plain value. */
+class AppAddress {
+public:
+    using Deadline = std::chrono::steady_clock::time_point;
+
+    AppAddress() = default;
+    /** @param host an IP address. @throws IOException when it is none */
+    static AppAddress tcp(const std::string &host, std::uint16_t port);
+    /** @throws IOException when the path is too long for a socket */
+    static AppAddress unixSocket(const std::string &path);
+    /** A port of that address which nobody uses at this moment. @throws IOException, SystemException */
+    static std::uint16_t unusedPort(const std::string &host);
+
+    /** A connected socket, non-blocking. No descriptor, and errno: nobody listens there, or not by the deadline. */
+    FileDescriptor connect(Deadline deadline) const;
+    /** For people. */
+    const std::string &text() const noexcept {
+        return text_;
+    }
+
+private:
+    sockaddr_storage address_{};
+    socklen_t size_ = 0;
+    std::string text_;
+};
+
+}  // namespace Passenger::Bridge

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace Passenger::Bridge {
+
+/** How an application is started, and what it is told about where to listen. A plain value. */
+struct AppCommand {
+    std::string program;
+    std::vector<std::string> arguments;
+    /** Whole environment, as NAME=value. */
+    std::vector<std::string> environment;
+
+    /** From the Options of LOAD.
+     *  @param library our own lib/passenger, where the loaders of Node and WSGI applications are
+     *  @throws IOException when they say nothing that can be started */
+    static AppCommand fromOptions(const std::map<std::string, std::string> &options, const std::string &library,
+                                  std::uint16_t port, const std::string &socketPath);
+
+    /** For people. */
+    std::string text() const;
+};
+
+}  // namespace Passenger::Bridge

@@ -1,0 +1,163 @@
+#include "bridge/AppKeeper.h"
+
+#include <linux/close_range.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <climits>
+#include <csignal>
+#include <filesystem>
+#include <optional>
+
+#include "base/ChildProcess.h"
+#include "base/Exceptions.h"
+#include "base/Poll.h"
+#include "base/ProcessTree.h"
+#include "io/SocketPair.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Deadline = std::chrono::steady_clock::time_point;
+
+/** From SIGTERM to SIGKILL. Shorter than what the agent gives to instances when httpd ends. */
+constexpr auto GRACE = 2s;
+constexpr auto KILL_LIMIT = 5s;
+/** Where the keeper has its socket. */
+constexpr int SOCKET = 3;
+constexpr char STOP = 's';
+
+FileDescriptor watchChildren() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    return FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+/** Reaps whoever has ended: the command, and orphans of its. Whether the command was among them; then its status. */
+std::optional<int> reap(pid_t command) {
+    std::optional<int> status;
+    int one = 0;
+    for (pid_t pid = 0; (pid = waitpid(-1, &one, WNOHANG)) > 0;) {
+        if (pid == command) {
+            status = one;
+        }
+    }
+    return status;
+}
+
+/** Until the command has ended or `deadline`. */
+std::optional<int> awaitEnd(const FileDescriptor &children, pid_t command, Deadline deadline) {
+    for (;;) {
+        if (const auto status = reap(command)) {
+            return status;
+        }
+        if (!pollUntil(children.get(), POLLIN, deadline)) {
+            return std::nullopt;
+        }
+        signalfd_siginfo ignored{};
+        static_cast<void>(!read(children.get(), &ignored, sizeof(ignored)));
+    }
+}
+
+void sendEnding(const FileDescriptor &socket, int status, const std::string &error) {
+    const std::string message = std::to_string(status) + " " + error;
+    send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL);
+}
+
+/** Until the bridge wants the end, or is at its own, or the command is. */
+void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t command) {
+    for (;;) {
+        pollfd entries[2] = {{socket.get(), POLLIN, 0}, {children.get(), POLLIN, 0}};
+        if (poll(entries, 2, -1) < 0 && errno != EINTR) {
+            return;
+        }
+        if (const auto status = awaitEnd(children, command, Deadline::min())) {
+            sendEnding(socket, *status, "");
+            return;
+        }
+        if (entries[0].revents != 0) {
+            char order = 0;
+            if (recv(socket.get(), &order, 1, MSG_DONTWAIT) == 1) {
+                ::kill(-command, SIGTERM);
+                awaitEnd(children, command, deadlineIn(GRACE));
+            }
+            return;
+        }
+    }
+}
+
+/** In the keeper. */
+void runKeeper(const FileDescriptor &socket, const AppCommand &app) {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    ::prctl(PR_SET_NAME, "passenger-keep");
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+        ::signal(signal, SIG_IGN);
+    }
+    const FileDescriptor children = watchChildren();
+    ChildProcess::Command command;
+    command.program = app.program;
+    command.arguments = app.arguments;
+    command.environment = app.environment;
+    command.newSession = true;
+    command.parentDeathSignal = SIGKILL;
+    try {
+        ChildProcess process(command);
+        keep(socket, children, process.release());
+    } catch (const std::exception &error) {
+        sendEnding(socket, 0, error.what());
+    }
+    killDescendants(KILL_LIMIT);
+}
+
+}  // namespace
+
+AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder) {
+    DescriptorPair pair = makeSeqPacketPair();
+    const pid_t pid = fork();
+    if (pid < 0) {
+        throw SystemException("fork", errno);
+    }
+    if (pid == 0) {
+        // Nothing of the bridge's is the keeper's, above all not the control socket.
+        ::dup2(pair.second.get(), SOCKET);
+        ::syscall(SYS_close_range, static_cast<unsigned>(SOCKET + 1), UINT_MAX, 0U);
+        runKeeper(FileDescriptor(SOCKET), command);
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+        ::_exit(0);
+    }
+    socket_ = std::move(pair.first);
+}
+
+AppKeeper::Ending AppKeeper::takeEnding() {
+    std::string buffer(4096, '\0');
+    const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    if (size <= 0) {
+        return {"the process that keeps it was killed", 0};
+    }
+    buffer.resize(static_cast<std::size_t>(size));
+    const auto blank = buffer.find(' ');
+    return {buffer.substr(blank + 1), std::stoi(buffer)};
+}
+
+void AppKeeper::finish() {
+    if (send(socket_.get(), &STOP, 1, MSG_NOSIGNAL) != 1) {
+        return;
+    }
+    char buffer[4096];
+    while (recv(socket_.get(), buffer, sizeof(buffer), 0) > 0) {
+    }
+}
+
+}  // namespace Passenger::Bridge

@@ -1,0 +1,140 @@
+#include "bridge/Application.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/ChildProcess.h"
+#include "base/Exceptions.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Between two attempts to connect.
+constexpr milliseconds FIRST_PAUSE = 2ms;
+constexpr milliseconds LONGEST_PAUSE = 50ms;
+constexpr auto CONNECT_LIMIT = 1s;
+
+constexpr const char *DEFAULT_HOST = "127.0.0.1";
+
+constexpr const char *REMEDY =
+    "The command of PassengerAppStartCommand has to stay in the foreground and to serve HTTP on the port that the "
+    "environment variable PORT names (or on the Unix socket that PASSENGER_SOCKET names, if the command mentions "
+    "it); for example: PassengerAppStartCommand \"myserver --port $PORT\".";
+
+std::string optionNamed(const char *name, const Application::Options &options, const std::string &otherwise = "") {
+    const auto found = options.find(name);
+    return found == options.end() || found->second.empty() ? otherwise : found->second;
+}
+
+/** Whether the application may listen on a Unix socket: our loaders do, and commands that know its name. */
+bool wantsSocket(const Application::Options &options) {
+    const std::string command = optionNamed("start_command", options);
+    return command.empty() || command.find("PASSENGER_SOCKET") != std::string::npos;
+}
+
+std::string makePrivateFolder() {
+    std::string folder = "/tmp/passenger.XXXXXX";
+    if (mkdtemp(folder.data()) == nullptr) {
+        throw StartFailure(fmt::format("no private folder can be made for its socket in /tmp: {}", strerror(errno)));
+    }
+    return folder;
+}
+
+}  // namespace
+
+Application::Application(const Options &options, const std::string &library)
+    : startTimeout_(optionNamed("start_timeout", options)) {
+    const std::string host = optionNamed("instance_address", options, DEFAULT_HOST);
+    try {
+        const std::uint16_t port = AppAddress::unusedPort(host);
+        port_ = AppAddress::tcp(host, port);
+        std::string path;
+        if (wantsSocket(options)) {
+            folder_ = makePrivateFolder();
+            path = folder_ + "/socket";
+            socket_ = AppAddress::unixSocket(path);
+        }
+        command_ = AppCommand::fromOptions(options, library, port, path);
+    } catch (const StartFailure &) {
+        throw;
+    } catch (const std::exception &error) {
+        throw StartFailure(error.what());
+    }
+}
+
+void Application::start() {
+    try {
+        keeper_.emplace(command_, folder_);
+    } catch (const std::exception &error) {
+        throw StartFailure(error.what());
+    }
+}
+
+bool Application::awaitListening(int agent, Deadline deadline) {
+    for (milliseconds pause = FIRST_PAUSE; !takesConnections(); pause = std::min(pause * 3 / 2, LONGEST_PAUSE)) {
+        if (steady_clock::now() >= deadline) {
+            failSilent();
+        }
+        pollfd entries[2] = {{keeper_->descriptor(), POLLIN, 0}, {agent, POLLIN, 0}};
+        if (poll(entries, 2, static_cast<int>(pause.count())) <= 0) {
+            continue;
+        }
+        if (entries[0].revents != 0) {
+            failEnded();
+        }
+        return false;
+    }
+    return true;
+}
+
+bool Application::takesConnections() {
+    if (socket_ && socket_->connect(steady_clock::now() + CONNECT_LIMIT)) {
+        address_ = *socket_;
+        return true;
+    }
+    if (port_.connect(steady_clock::now() + CONNECT_LIMIT)) {
+        address_ = port_;
+        return true;
+    }
+    return false;
+}
+
+void Application::failEnded() {
+    const AppKeeper::Ending ending = keeper_->takeEnding();
+    keeper_->finish();
+    if (!ending.error.empty()) {
+        throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command_.text(), ending.error));
+    }
+    throw StartFailure(fmt::format("the command \"{}\" {} before it listened on {}\n{}", command_.text(),
+                                   describeWaitStatus(ending.status), places(), REMEDY));
+}
+
+void Application::failSilent() {
+    keeper_->finish();
+    throw StartFailure(
+        fmt::format("the command \"{}\" runs, but nothing listens on {} (PORT) after PassengerStartTimeout, "
+                    "{} seconds\n{}",
+                    command_.text(), places(), startTimeout_, REMEDY));
+}
+
+std::string Application::places() const {
+    return socket_ ? fmt::format("{} or {}", port_.text(), socket_->text()) : port_.text();
+}
+
+std::string Application::describe(const AppKeeper::Ending &ending) {
+    return ending.error.empty() ? describeWaitStatus(ending.status) : ending.error;
+}
+
+}  // namespace Passenger::Bridge

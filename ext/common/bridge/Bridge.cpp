@@ -1,0 +1,133 @@
+#include "bridge/Bridge.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Poll.h"
+#include "bridge/Application.h"
+#include "bridge/ControlSocket.h"
+#include "bridge/EventLog.h"
+#include "bridge/Instance.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Names of steps, as people read them.
+constexpr const char *WORKING_DIRECTORY = "working directory";
+constexpr const char *COMMAND_STARTED = "command started";
+constexpr const char *LISTENING = "application listens";
+
+constexpr auto FOREVER = std::chrono::hours(24 * 365);
+
+/** What the agent's own clock has run already, and what it takes to tell: our report is the better one. */
+milliseconds timeToStart(milliseconds startTimeout) {
+    return startTimeout - std::min<milliseconds>(500ms, startTimeout / 4);
+}
+
+/** Runs a part of the start, which the agent follows. */
+template <typename Part> auto step(ControlSocket &control, const char *name, Part part) {
+    const auto began = steady_clock::now();
+    const auto tell = [&](const char *state) {
+        const auto spent = std::chrono::duration_cast<milliseconds>(steady_clock::now() - began);
+        control.send(Frame(FrameType::STEP, {name, state, std::to_string(spent.count())}));
+    };
+    tell("begin");
+    try {
+        auto result = part();
+        tell("done");
+        return result;
+    } catch (const StartFailure &failure) {
+        EventLog::write("app.load_failed", fmt::format("step=\"{}\" reason=\"{}\"", name, failure.what()));
+        tell("failed");
+        control.send(Frame(FrameType::FAILED, {name, "", failure.what(), ""}));
+        throw;
+    }
+}
+
+bool enter(const std::string &folder) {
+    if (chdir(folder.c_str()) != 0) {
+        throw StartFailure(SystemException("the folder \"" + folder + "\" cannot be entered", errno).what());
+    }
+    return true;
+}
+
+/** False: nobody wants it any more. */
+bool start(ControlSocket &control, Application &application, const Application::Options &options) {
+    const auto timeout = std::chrono::seconds(std::stoul(options.at("start_timeout")));
+    const auto deadline = deadlineIn(timeToStart(timeout));
+    step(control, WORKING_DIRECTORY, [&] { return enter(options.at("app_root")); });
+    step(control, COMMAND_STARTED, [&] {
+        application.start();
+        return true;
+    });
+    return step(control, LISTENING, [&] { return application.awaitListening(control.descriptor(), deadline); });
+}
+
+/** The next frame, which has to be of that type. Nothing: the end. */
+std::optional<Frame> expect(ControlSocket &control, FrameType type) {
+    Frame frame = control.receive(deadlineIn(FOREVER));
+    if (frame.type == FrameType::FINISH) {
+        return std::nullopt;
+    }
+    if (frame.type != type) {
+        throw ProtocolException("an unexpected frame");
+    }
+    return frame;
+}
+
+int serve(ControlSocket &control, const std::string &library) {
+    control.send(Frame(FrameType::PROCESS_HELLO, {std::to_string(getpid())}));
+    const auto load = expect(control, FrameType::LOAD);
+    if (!load) {
+        return EXIT_SUCCESS;
+    }
+    const Application::Options options = load->map(0);
+    EventLog::setApplication(options.at("app_group_name"));
+    Application application(options, library);
+    if (!start(control, application, options)) {
+        application.finish();
+        return EXIT_SUCCESS;
+    }
+    control.send(Frame(FrameType::LOADED));
+    try {
+        if (auto frame = expect(control, FrameType::SERVE)) {
+            Instance(control, application, std::move(*frame)).run();
+        }
+    } catch (const EndOfFileException &) {
+        // The agent has gone, or wants it no more.
+        application.finish();
+        return EXIT_SUCCESS;
+    }
+    application.finish();
+    return EXIT_SUCCESS;
+}
+
+}  // namespace
+
+int run(FileDescriptor descriptor, const std::string &program) {
+    ::prctl(PR_SET_NAME, "passenger-bridg");
+    // An application's own answer to SIGQUIT is its own.
+    ::signal(SIGQUIT, SIG_IGN);
+    Instance::prepareProcess();
+    ControlSocket control(std::move(descriptor));
+    try {
+        return serve(control, std::filesystem::path(program).parent_path() / "lib/passenger");
+    } catch (const EndOfFileException &) {
+        return EXIT_SUCCESS;
+    } catch (const StartFailure &) {
+        return EXIT_FAILURE;
+    }
+}
+
+}  // namespace Passenger::Bridge

@@ -1,0 +1,31 @@
+#include "bridge/ControlSocket.h"
+
+#include <exception>
+
+namespace Passenger::Bridge {
+
+namespace {
+
+/** An agent that takes nothing for so long is as good as gone. */
+constexpr std::chrono::seconds SEND_LIMIT{60};
+
+}  // namespace
+
+Frame ControlSocket::receive(FrameSocket::Deadline deadline) {
+    return socket_.receive(deadline);
+}
+
+void ControlSocket::send(const Frame &frame) {
+    const LockGuard lock(mutex_);
+    socket_.send(frame, FrameSocket::in(SEND_LIMIT));
+}
+
+void ControlSocket::tell(const Frame &frame) noexcept {
+    try {
+        send(frame);
+    } catch (const std::exception &) {
+        return;
+    }
+}
+
+}  // namespace Passenger::Bridge

@@ -1,0 +1,244 @@
+#include "bridge/HttpExchange.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "bridge/EventLog.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+/** One read is one message on the reply channel, unless a head is before it. */
+constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
+
+constexpr unsigned BAD_REQUEST = 400;
+constexpr unsigned BAD_GATEWAY = 502;
+
+std::optional<std::uint64_t> parseLength(std::string_view text) {
+    std::uint64_t length = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), length);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(length) : std::nullopt;
+}
+
+}  // namespace
+
+void HttpExchange::run() {
+    decideFraming();
+    do {
+        if (!begin()) {
+            return;
+        }
+        converse();
+    } while (mayBeSentAgain());
+    conclude();
+}
+
+/** httpd has taken the client's own framing off. Where a filter has also taken a coding off (mod_deflate), the length is another. */
+void HttpExchange::decideFraming() {
+    using Kind = BodyFraming::Kind;
+    const bool mayHaveBody = parts_.fields.has("CONTENT_LENGTH") || parts_.fields.has("HTTP_TRANSFER_ENCODING");
+    if (parts_.source == nullptr) {
+        framing_ = {mayHaveBody || !parts_.body.empty() ? Kind::LENGTH : Kind::NONE, parts_.body.size()};
+        return;
+    }
+    bodyDone_ = false;
+    const auto length = parseLength(parts_.fields["CONTENT_LENGTH"]);
+    if (length && !parts_.fields.has("HTTP_CONTENT_ENCODING")) {
+        framing_ = {Kind::LENGTH, *length};
+        bodyLeft_ = *length;
+        return;
+    }
+    decideByFirstBytes();
+    if (bodyDone_) {
+        framing_.kind = mayHaveBody ? Kind::LENGTH : Kind::NONE;
+    }
+}
+
+/** Messages follow, but they may have brought the rest of a long environment only. */
+void HttpExchange::decideByFirstBytes() {
+    framing_.kind = BodyFraming::Kind::CHUNKED;
+    std::string_view first;
+    while (first.empty() && (parts_.source->hasUnread() || !parts_.source->ended())) {
+        first = parts_.source->receive();
+    }
+    bodyDone_ = first.empty();
+    if (!bodyDone_) {
+        addToBody(first);
+    }
+}
+
+/** Connects, and puts the request's beginning into the output. False: it was answered instead. */
+bool HttpExchange::begin() {
+    const auto head = RequestHead::write(parts_.fields, framing_);
+    if (!head) {
+        EventLog::write("request.refused", "reason=\"it cannot be written as HTTP\"");
+        parts_.reply.fail(BAD_REQUEST, "Bad Request");
+        return false;
+    }
+    if (ended_) {
+        // Once more.
+        parts_.connection.close();
+        output_.clear();
+        outputAt_ = 0;
+        ended_ = deaf_ = false;
+    }
+    output_.insert(0, *head);
+    if (parts_.source == nullptr) {
+        output_ += parts_.body;
+    }
+    const bool safe = RequestHead::isSafe(parts_.fields) && framing_.kind == BodyFraming::Kind::NONE;
+    if (!parts_.connection.open(safe)) {
+        const int error = errno;
+        parts_.awaitDeath();
+        EventLog::write("application.unreachable", fmt::format("error=\"{}\"", strerror(error)));
+        parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
+        return false;
+    }
+    answer_.emplace(parts_.fields["REQUEST_METHOD"] == "HEAD");
+    return true;
+}
+
+void HttpExchange::converse() {
+    while (!answer_->complete() && answer_->problem() == nullptr && !ended_) {
+        waitForEither();
+    }
+}
+
+void HttpExchange::waitForEither() {
+    if (wantsBody() && parts_.source->hasUnread()) {
+        takeBody();
+    }
+    const bool takesBody = wantsBody();
+    pollfd entries[2] = {
+        {parts_.connection.descriptor(), static_cast<short>(hasOutput() ? POLLIN | POLLOUT : POLLIN), 0},
+        {parts_.channel.end.get(), static_cast<short>(takesBody ? POLLIN : 0), 0}};
+    if (poll(entries, 2, -1) < 0) {
+        if (errno != EINTR) {
+            throw SystemException("poll", errno);
+        }
+        return;
+    }
+    if ((entries[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+        readAnswer();
+    }
+    if ((entries[0].revents & POLLOUT) != 0) {
+        sendOutput();
+    }
+    if (entries[1].revents != 0) {
+        if (!takesBody) {
+            throw ClientGone();
+        }
+        takeBody();
+    }
+}
+
+void HttpExchange::takeBody() {
+    const std::string_view bytes = parts_.source->receive();
+    if (!bytes.empty()) {
+        addToBody(bytes);
+    }
+    if (!parts_.source->ended() || parts_.source->hasUnread()) {
+        return;
+    }
+    if (bodyLeft_ > 0) {
+        throw BodyBrokenOff();
+    }
+    if (framing_.kind == BodyFraming::Kind::CHUNKED) {
+        output_ += "0\r\n\r\n";
+    }
+    bodyDone_ = true;
+}
+
+void HttpExchange::addToBody(std::string_view bytes) {
+    if (framing_.kind == BodyFraming::Kind::CHUNKED) {
+        output_ += fmt::format("{:x}\r\n", bytes.size());
+        output_ += bytes;
+        output_ += "\r\n";
+        return;
+    }
+    // What is beyond the length that the client gave is cut.
+    bytes = bytes.substr(0, bodyLeft_);
+    output_ += bytes;
+    bodyLeft_ -= bytes.size();
+}
+
+void HttpExchange::sendOutput() {
+    const ssize_t sent = send(parts_.connection.descriptor(), output_.data() + outputAt_, output_.size() - outputAt_,
+                              MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0) {
+        deaf_ = errno != EAGAIN && errno != EINTR;
+        return;
+    }
+    outputAt_ += static_cast<std::size_t>(sent);
+    if (outputAt_ == output_.size()) {
+        output_.clear();
+        outputAt_ = 0;
+    }
+}
+
+void HttpExchange::readAnswer() {
+    std::array<char, READ_SIZE> buffer;
+    const ssize_t size = recv(parts_.connection.descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (size > 0) {
+        heardOf_ = true;
+        answer_->feed({buffer.data(), static_cast<std::size_t>(size)});
+    } else if (size == 0) {
+        ended_ = true;
+        if (answer_->untilClose()) {
+            // The kernel ends the connections of a process that was killed as if it had.
+            parts_.awaitDeath();
+        }
+        answer_->end();
+    } else if (errno != EAGAIN && errno != EINTR) {
+        ended_ = true;
+    }
+    passOn();
+}
+
+void HttpExchange::passOn() {
+    for (const auto &interim : answer_->takeInterim()) {
+        parts_.reply.interim(interim.status, interim.lines);
+    }
+    if (!answer_->hasHead() || answer_->problem() != nullptr) {
+        return;
+    }
+    const std::string body = answer_->takeBody();
+    if (parts_.reply.started()) {
+        parts_.reply.data(body, answer_->complete());
+    } else {
+        parts_.reply.respond(answer_->head().status, answer_->head().lines, body, answer_->complete());
+    }
+}
+
+/** The application has closed a connection that it had kept, at the moment when we took it. */
+bool HttpExchange::mayBeSentAgain() const {
+    return ended_ && !heardOf_ && parts_.connection.kept() && framing_.kind == BodyFraming::Kind::NONE &&
+           RequestHead::isSafe(parts_.fields);
+}
+
+void HttpExchange::conclude() {
+    if (answer_->complete()) {
+        const bool clean = answer_->reusable() && bodyDone_ && output_.empty() && !deaf_ && !ended_;
+        clean ? parts_.connection.keep() : parts_.connection.close();
+        return;
+    }
+    parts_.connection.close();
+    if (ended_) {
+        parts_.awaitDeath();
+    }
+    const char *problem = answer_->problem() != nullptr ? answer_->problem() : "the connection was reset";
+    EventLog::write("answer.refused", fmt::format("reason=\"{}\" method=\"{}\" path=\"{}\"", problem,
+                                                  parts_.fields["REQUEST_METHOD"], parts_.fields["PATH_INFO"]));
+    parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
+}
+
+}  // namespace Passenger::Bridge

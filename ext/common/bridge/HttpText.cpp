@@ -1,0 +1,70 @@
+#include "bridge/HttpText.h"
+
+#include <algorithm>
+#include <array>
+
+namespace Passenger::Bridge::HttpText {
+
+namespace {
+
+constexpr char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
+
+constexpr bool isTokenCharacter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+constexpr bool isControl(char c) {
+    return static_cast<unsigned char>(c) < ' ' || c == '\x7f';
+}
+
+constexpr std::array<std::string_view, 6> HOP_BY_HOP{
+    "connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade",
+};
+constexpr std::string_view PROXY = "proxy-";
+
+}  // namespace
+
+bool equalsIgnoringCase(std::string_view a, std::string_view b) noexcept {
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool isToken(std::string_view text) noexcept {
+    return !text.empty() && std::all_of(text.begin(), text.end(), isTokenCharacter);
+}
+
+bool isValue(std::string_view text) noexcept {
+    return std::none_of(text.begin(), text.end(), [](char c) { return c != '\t' && isControl(c); });
+}
+
+bool isTarget(std::string_view text) noexcept {
+    return !text.empty() && std::none_of(text.begin(), text.end(), [](char c) { return c == ' ' || isControl(c); });
+}
+
+std::string_view trim(std::string_view text) noexcept {
+    const auto first = text.find_first_not_of(" \t");
+    return first == std::string_view::npos ? std::string_view()
+                                           : text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+bool isHopByHop(std::string_view name) noexcept {
+    return equalsIgnoringCase(name.substr(0, PROXY.size()), PROXY) ||
+           std::any_of(HOP_BY_HOP.begin(), HOP_BY_HOP.end(),
+                       [name](std::string_view other) { return equalsIgnoringCase(name, other); });
+}
+
+bool listHas(std::string_view list, std::string_view name) noexcept {
+    while (!list.empty()) {
+        const auto comma = list.find(',');
+        if (equalsIgnoringCase(trim(list.substr(0, comma)), name)) {
+            return true;
+        }
+        list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    }
+    return false;
+}
+
+}  // namespace Passenger::Bridge::HttpText

@@ -1,0 +1,221 @@
+#include "bridge/Instance.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <functional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Poll.h"
+#include "bridge/EventLog.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+constexpr auto FINISH_WITHIN = 60s;
+constexpr auto FOREVER = std::chrono::hours(24 * 365);
+/** From the end of an application's connections to the news that its process has ended. */
+constexpr auto DEATH_NOTICE = 50ms;
+
+sigset_t endingSignals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    return signals;
+}
+
+int exitStatusFor(const AppKeeper::Ending &ending) {
+    constexpr int SIGNALLED = 128;
+    if (!ending.error.empty()) {
+        return EXIT_FAILURE;
+    }
+    return WIFEXITED(ending.status) ? WEXITSTATUS(ending.status) : SIGNALLED + WTERMSIG(ending.status);
+}
+
+std::uint64_t numberOrZero(const Frame &frame, std::size_t index) {
+    return frame.fields.size() > index ? frame.number(index) : 0;
+}
+
+}  // namespace
+
+void Instance::prepareProcess() {
+    const sigset_t signals = endingSignals();
+    sigprocmask(SIG_BLOCK, &signals, nullptr);
+    Intake::prepareProcess();
+}
+
+Instance::Instance(ControlSocket &control, Application &application, Frame serve)
+    : control_(control),
+      application_(application),
+      firstCell_(static_cast<std::uint32_t>(serve.number(0))),
+      count_(static_cast<std::uint32_t>(serve.number(1))),
+      maxRequests_(numberOrZero(serve, 3)),
+      claims_(serve.takeDescriptor(1)),
+      marks_(serve.takeDescriptor(2)),
+      channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
+      events_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    const auto stickyId = static_cast<std::uint32_t>(numberOrZero(serve, 4));
+    if (serve.number(1) == 0 || serve.number(0) + serve.number(1) > ClaimsLayout::CELLS) {
+        throw ProtocolException(fmt::format("SERVE with {} threads from cell {} on", serve.field(1), serve.field(0)));
+    }
+    const sigset_t signals = endingSignals();
+    signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+    intake_.emplace(serve.takeDescriptor(0), stickyId != 0 ? serve.takeDescriptor(3) : FileDescriptor(), count_,
+                    [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); });
+    tools_.emplace(Worker::Tools{*intake_, channels_, claims_, marks_, application_.address(),
+                                 [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
+                                 stickyId});
+}
+
+/** Threads that are still busy use all of this: who destroys it ends the process. */
+Instance::~Instance() = default;
+
+void Instance::run() {
+    // First, until then the agent takes the instance for one that has no request, even when it dies.
+    control_.send(Frame(FrameType::READY));
+    startThreads();
+    while (!ending_) {
+        awaitEvent(deadlineIn(FOREVER));
+    }
+    finish();
+}
+
+void Instance::startThreads() {
+    for (std::uint32_t index = 0; index < count_; index++) {
+        workers_.push_back(std::make_unique<Worker>(*tools_, firstCell_ + index));
+    }
+    working_ = count_;
+    const auto start = [this](auto work) {
+        std::thread([this, work] {
+            try {
+                work();
+            } catch (const std::exception &error) {
+                EventLog::write("instance.thread_failed", fmt::format("error=\"{}\"", error.what()));
+                // With the request that it may have: its claim stays, so that the agent tells the child.
+                ::_exit(EXIT_FAILURE);
+            }
+            // Whichever thread ends, ends the instance.
+            ending_ = true;
+            noteEvent();
+        }).detach();
+    };
+    for (const auto &worker : workers_) {
+        start([this, one = worker.get()] {
+            one->run();
+            working_--;
+        });
+    }
+    start([this] { readControlSocket(); });
+}
+
+/** It goes on after FINISH: a request in work may need a channel yet. */
+void Instance::readControlSocket() {
+    try {
+        for (;;) {
+            handle(control_.receive(deadlineIn(FOREVER)));
+        }
+    } catch (const EndOfFileException &) {
+        // The agent wants it no more.
+        channels_.stop();
+    } catch (const std::exception &error) {
+        EventLog::write("control.broken", fmt::format("reason=\"{}\"", error.what()));
+        channels_.stop();
+    }
+}
+
+void Instance::handle(Frame frame) {
+    switch (frame.type) {
+        case FrameType::FINISH:
+            ending_ = true;
+            noteEvent();
+            break;
+        case FrameType::CHANNEL:
+            channels_.add(frame.number(0), frame.takeDescriptor(0));
+            break;
+        case FrameType::NO_CHANNEL:
+            channels_.refuse(frame.number(0));
+            break;
+        case FrameType::PAUSE:
+            pauseOrResume(frame);
+            break;
+        case FrameType::DROP:
+            for (std::size_t index = 0; index < frame.fields.size(); index++) {
+                channels_.drop(frame.number(index));
+            }
+            break;
+        default:
+            EventLog::write("control.unexpected_frame", fmt::format("type={}", static_cast<int>(frame.type)));
+    }
+}
+
+/** That it has paused the last worker tells that becomes idle. */
+void Instance::pauseOrResume(Frame &frame) {
+    if (frame.field(0) == "1") {
+        intake_->pause();
+    } else if (intake_->resume(frame.descriptors.empty() ? FileDescriptor() : frame.takeDescriptor(0))) {
+        control_.tell(Frame(FrameType::PAUSE, {"0"}));
+    }
+}
+
+void Instance::countAnswered() {
+    if (++answered_ == maxRequests_) {
+        control_.tell(Frame(FrameType::WORN));
+    }
+}
+
+void Instance::noteEvent() noexcept {
+    const std::uint64_t one = 1;
+    static_cast<void>(!write(events_.get(), &one, sizeof(one)));
+}
+
+bool Instance::awaitEvent(Application::Deadline deadline) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - steady_clock::now());
+    std::array<pollfd, 3> entries{
+        {{application_.endingDescriptor(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {events_.get(), POLLIN, 0}}};
+    const int timeout = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 3'600'000));
+    if (poll(entries.data(), entries.size(), timeout) <= 0) {
+        return steady_clock::now() < deadline;
+    }
+    if (entries[0].revents != 0) {
+        const AppKeeper::Ending ending = application_.takeEnding();
+        EventLog::write("application.ended", fmt::format("status=\"{}\"", Application::describe(ending)));
+        ::_exit(exitStatusFor(ending));
+    }
+    signalfd_siginfo signal{};
+    if (read(signals_.get(), &signal, sizeof(signal)) > 0) {
+        ending_ = true;
+    }
+    std::uint64_t count = 0;
+    static_cast<void>(!read(events_.get(), &count, sizeof(count)));
+    return true;
+}
+
+void Instance::finish() {
+    intake_->finish();
+    const auto deadline = steady_clock::now() + FINISH_WITHIN;
+    while (working_ > 0 && awaitEvent(deadline)) {
+    }
+    if (working_ > 0) {
+        EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", working_.load()));
+    }
+    application_.finish();
+    // Threads may still be busy, with claims that are to stay.
+    ::_exit(EXIT_SUCCESS);
+}
+
+}  // namespace Passenger::Bridge

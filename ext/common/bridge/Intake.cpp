@@ -1,0 +1,179 @@
+#include "bridge/Intake.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <thread>
+#include <utility>
+
+#include "base/Exceptions.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int WAKE_SIGNAL = SIGUSR2;
+/** Between two wakings of a worker that was about to sleep when it was woken first. */
+constexpr auto WAKE_PAUSE = 1ms;
+
+}  // namespace
+
+void Intake::prepareProcess() {
+    struct sigaction action {};
+    // Without SA_RESTART: what it is for is EINTR.
+    action.sa_handler = [](int) {};
+    sigaction(WAKE_SIGNAL, &action, nullptr);
+}
+
+Intake::Intake(FileDescriptor queue, FileDescriptor own, std::size_t workers, std::function<void()> idle)
+    : queue_(std::move(queue)), hasOwn_(own), workers_(workers), tellIdle_(std::move(idle)) {
+    if (own) {
+        own_ = std::make_shared<const FileDescriptor>(std::move(own));
+    }
+}
+
+std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
+    Own own;
+    while (awaitOpen(seat, own)) {
+        seat.reading = true;
+        // After that, so that whoever closes it either sees us read or is seen.
+        const ssize_t size = open_ ? receive(own, buffer) : -1;
+        const int error = errno;
+        const bool wasOpen = open_;
+        seat.reading = false;
+        if (size > 0) {
+            return static_cast<std::size_t>(size);
+        }
+        if (size == 0 && nothingLeft()) {
+            return std::nullopt;
+        }
+        if (size < 0 && wasOpen && error != EINTR && error != EAGAIN) {
+            throw SystemException("recv() on the request queue", error);
+        }
+    }
+    return std::nullopt;
+}
+
+/** False: there is nothing to come. */
+bool Intake::awaitOpen(Seat &seat, Own &own) {
+    if (open_ && seat.taken && !hasOwn_) {
+        return true;
+    }
+    LockGuard lock(mutex_);
+    seat.thread = pthread_self();
+    seat.taken = true;
+    seats_.insert(&seat);
+    if (!open_) {
+        idle_++;
+        tellIfIdle();
+        while (!open_ && !finished_) {
+            lock.wait(changed_);
+        }
+        idle_--;
+    }
+    own = own_;
+    if (finished_) {
+        seats_.erase(&seat);
+        return false;
+    }
+    return true;
+}
+
+/** What is in the own queue comes first. Its end means only that nobody is sent there any more. */
+ssize_t Intake::receive(const Own &own, std::span<char> buffer) const {
+    if (!own) {
+        return recv(queue_.get(), buffer.data(), buffer.size(), 0);
+    }
+    pollfd entries[2] = {{queue_.get(), POLLIN, 0}, {own->get(), POLLIN, 0}};
+    for (;;) {
+        const ssize_t size = entries[1].fd < 0 ? -1 : recv(own->get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (size > 0) {
+            return size;
+        }
+        if (size == 0) {
+            entries[1].fd = -1;
+        }
+        const ssize_t common = recv(queue_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        if (common >= 0 || errno != EAGAIN) {
+            return common;
+        }
+        if (poll(entries, 2, -1) < 0) {
+            return -1;
+        }
+    }
+}
+
+/** Nothing was read: that was the end, or a message without any bytes. At the end there is never more to see. */
+bool Intake::nothingLeft() const {
+    char byte = 0;
+    return recv(queue_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+void Intake::tellIfIdle() {
+    if (!finished_ && idle_ == workers_) {
+        tellIdle_();
+    }
+}
+
+void Intake::pause() {
+    {
+        const LockGuard lock(mutex_);
+        if (!open_) {
+            return;
+        }
+        open_ = false;
+        // Workers that had not even noticed that it was resumed.
+        tellIfIdle();
+    }
+    wakeReaders();
+}
+
+bool Intake::resume(FileDescriptor own) {
+    const LockGuard lock(mutex_);
+    if (open_ || finished_) {
+        return false;
+    }
+    if (own) {
+        own_ = std::make_shared<const FileDescriptor>(std::move(own));
+    }
+    open_ = true;
+    changed_.notify_all();
+    return true;
+}
+
+void Intake::finish() {
+    {
+        const LockGuard lock(mutex_);
+        open_ = false;
+        finished_ = true;
+        changed_.notify_all();
+    }
+    wakeReaders();
+}
+
+void Intake::wakeReaders() {
+    for (;;) {
+        std::size_t woken = 0;
+        {
+            const LockGuard lock(mutex_);
+            for (const Seat *seat : seats_) {
+                if (seat->reading) {
+                    pthread_kill(seat->thread, WAKE_SIGNAL);
+                    woken++;
+                }
+            }
+        }
+        if (woken == 0) {
+            return;
+        }
+        std::this_thread::sleep_for(WAKE_PAUSE);
+    }
+}
+
+}  // namespace Passenger::Bridge

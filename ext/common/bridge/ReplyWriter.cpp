@@ -1,0 +1,89 @@
+#include "bridge/ReplyWriter.h"
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+
+namespace Passenger::Bridge {
+
+namespace {
+
+constexpr std::size_t PAYLOAD = MAX_MESSAGE - sizeof(MessageHeader);
+
+}  // namespace
+
+void ReplyWriter::respond(unsigned status, std::string_view head, std::string_view body, bool last) {
+    const std::string_view first = head.substr(0, PAYLOAD);
+    const std::string_view with = body.substr(0, PAYLOAD - first.size());
+    const bool whole = first.size() == head.size() && with.size() == body.size();
+    send(MessageType::RESPONSE, whole && last ? LAST : 0, status, head.size(), first, with);
+    started_ = true;
+    finished_ = whole && last;
+    if (!whole) {
+        // The head goes on at the start of the DATA messages.
+        data(head.substr(first.size()), false);
+        data(body.substr(with.size()), last);
+    }
+}
+
+void ReplyWriter::data(std::string_view body, bool last) {
+    if (finished_ || (body.empty() && !last)) {
+        return;
+    }
+    do {
+        const std::string_view piece = body.substr(0, PAYLOAD);
+        body.remove_prefix(piece.size());
+        finished_ = last && body.empty();
+        send(MessageType::DATA, finished_ ? LAST : 0, 0, 0, piece);
+    } while (!body.empty());
+}
+
+void ReplyWriter::interim(unsigned status, std::string_view head) {
+    send(MessageType::INTERIM, 0, status, head.size(), head);
+}
+
+void ReplyWriter::skip() {
+    send(MessageType::SKIPPED, LAST, 0, 0, {});
+    started_ = finished_ = true;
+}
+
+void ReplyWriter::fail(unsigned status, std::string_view text) {
+    if (finished_) {
+        return;
+    }
+    if (started_) {
+        send(MessageType::ABORTED, LAST, 0, 0, {});
+        finished_ = true;
+        return;
+    }
+    const std::string head = "Content-Type: text/plain\r\nContent-Length: " + std::to_string(text.size()) + "\r\n";
+    respond(status, head, text, true);
+}
+
+void ReplyWriter::send(MessageType type, std::uint8_t flags, unsigned status, std::size_t headLength,
+                       std::string_view first, std::string_view second) {
+    const bool response = type == MessageType::RESPONSE;
+    MessageHeader header{ticket_,
+                         type,
+                         flags,
+                         static_cast<std::uint16_t>(status),
+                         static_cast<std::uint32_t>(headLength),
+                         response ? queued_ : 0,
+                         response ? stickyId_ : 0};
+    iovec parts[3] = {{&header, sizeof(header)},
+                      {const_cast<char *>(first.data()), first.size()},
+                      {const_cast<char *>(second.data()), second.size()}};
+    msghdr message{};
+    message.msg_iov = parts;
+    message.msg_iovlen = 3;
+    while (sendmsg(channel_.end.get(), &message, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR && errno != ENOBUFS) {
+            throw ClientGone();
+        }
+    }
+}
+
+}  // namespace Passenger::Bridge

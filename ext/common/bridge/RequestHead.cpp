@@ -1,0 +1,123 @@
+#include "bridge/RequestHead.h"
+
+#include "bridge/HttpText.h"
+
+namespace Passenger::Bridge::RequestHead {
+
+namespace {
+
+constexpr std::string_view HEADER_PREFIX = "HTTP_";
+/** A server in front of httpd may have begun it; we go on. */
+constexpr std::string_view FORWARDED_FOR = "X-Forwarded-For";
+constexpr std::string_view FORWARDED_PROTO = "X-Forwarded-Proto";
+
+void addLine(std::string &head, std::string_view name, std::string_view value) {
+    head.append(name).append(": ").append(value).append("\r\n");
+}
+
+/** Headers of the client's that are written here anew, or that httpd has answered already. */
+bool isOurs(std::string_view name, bool encrypted) {
+    using HttpText::equalsIgnoringCase;
+    return equalsIgnoringCase(name, "Host") || equalsIgnoringCase(name, "Content-Length") ||
+           equalsIgnoringCase(name, "Expect") || equalsIgnoringCase(name, FORWARDED_FOR) ||
+           (encrypted && equalsIgnoringCase(name, FORWARDED_PROTO));
+}
+
+bool addHeaders(std::string &head, const RequestFields &fields, bool encrypted) {
+    const std::string_view connection = fields["HTTP_CONNECTION"];
+    for (const auto &[variable, value] : fields.all()) {
+        if (!variable.starts_with(HEADER_PREFIX)) {
+            continue;
+        }
+        const std::string name = headerName(variable);
+        if (isOurs(name, encrypted) || HttpText::isHopByHop(name) || HttpText::listHas(connection, name)) {
+            continue;
+        }
+        if (!HttpText::isToken(name) || !HttpText::isValue(value)) {
+            return false;
+        }
+        addLine(head, name, value);
+    }
+    return true;
+}
+
+std::string hostOf(const RequestFields &fields) {
+    std::string host(fields["HTTP_HOST"]);
+    if (host.empty()) {
+        host.append(fields["SERVER_NAME"]).append(":").append(fields["SERVER_PORT"]);
+    }
+    return host;
+}
+
+void addForwarded(std::string &head, const RequestFields &fields, bool encrypted) {
+    std::string clients(fields["HTTP_X_FORWARDED_FOR"]);
+    clients.append(clients.empty() ? "" : ", ").append(fields["REMOTE_ADDR"]);
+    addLine(head, FORWARDED_FOR, clients);
+    if (encrypted) {
+        addLine(head, FORWARDED_PROTO, "https");
+    }
+}
+
+void addFraming(std::string &head, const BodyFraming &body) {
+    switch (body.kind) {
+        case BodyFraming::Kind::NONE:
+            break;
+        case BodyFraming::Kind::LENGTH:
+            addLine(head, "Content-Length", std::to_string(body.length));
+            break;
+        case BodyFraming::Kind::CHUNKED:
+            addLine(head, "Transfer-Encoding", "chunked");
+            break;
+    }
+}
+
+}  // namespace
+
+std::string headerName(std::string_view variable) {
+    variable.remove_prefix(variable.starts_with(HEADER_PREFIX) ? HEADER_PREFIX.size() : 0);
+    std::string name(variable);
+    bool first = true;
+    for (char &c : name) {
+        if (c == '_') {
+            c = '-';
+        } else if (!first && c >= 'A' && c <= 'Z') {
+            c = static_cast<char>(c - 'A' + 'a');
+        }
+        first = c == '-';
+    }
+    return name;
+}
+
+std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body) {
+    const std::string_view method = fields["REQUEST_METHOD"];
+    const std::string_view target = fields["REQUEST_URI"];
+    const std::string_view contentType = fields["CONTENT_TYPE"];
+    const std::string host = hostOf(fields);
+    const bool encrypted = fields["HTTPS"] == "on";
+    if (!HttpText::isToken(method) || !HttpText::isTarget(target) || !HttpText::isValue(host) ||
+        !HttpText::isValue(contentType) || !HttpText::isValue(fields["HTTP_X_FORWARDED_FOR"]) ||
+        !HttpText::isValue(fields["REMOTE_ADDR"])) {
+        return std::nullopt;
+    }
+    std::string head;
+    head.reserve(1024);
+    head.append(method).append(" ").append(target).append(" HTTP/1.1\r\n");
+    addLine(head, "Host", host);
+    if (!addHeaders(head, fields, encrypted)) {
+        return std::nullopt;
+    }
+    addForwarded(head, fields, encrypted);
+    if (!contentType.empty()) {
+        addLine(head, "Content-Type", contentType);
+    }
+    addFraming(head, body);
+    head += "\r\n";
+    return head;
+}
+
+bool isSafe(const RequestFields &fields) {
+    const std::string_view method = fields["REQUEST_METHOD"];
+    return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
+}  // namespace Passenger::Bridge::RequestHead

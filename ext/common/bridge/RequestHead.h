@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "bridge/RequestFields.h"
+
+namespace Passenger::Bridge {
+
+/** How an application is told where a request's body ends. */
+struct BodyFraming {
+    enum class Kind { NONE, LENGTH, CHUNKED };
+
+    Kind kind = Kind::NONE;
+    std::uint64_t length = 0;
+};
+
+/** Writing HTTP/1.1 requests from what httpd said of them. Nothing that the client sent is copied as it was: an application cannot
+ *  understand the end of a request differently. Functions without state. */
+namespace RequestHead {
+
+/** The request line and the header lines, with the empty line. Nothing when there is something in it that HTTP does not allow.
+ *  The whole path is in the request line, also where the application is at a sub-URI. What is about the connection between client and
+ *  httpd is left out; X-Forwarded-For and X-Forwarded-Proto tell about that. */
+std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body);
+
+/** Whether it does no harm to send the request twice (RFC 9110's safe methods). */
+bool isSafe(const RequestFields &fields);
+
+/** `HTTP_X_REQUEST_ID` gives `X-Request-Id`. */
+std::string headerName(std::string_view variable);
+
+}  // namespace RequestHead
+
+}  // namespace Passenger::Bridge

@@ -1,0 +1,160 @@
+#include "bridge/Worker.h"
+
+#include <sys/types.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "bridge/BodySource.h"
+#include "bridge/EventLog.h"
+#include "bridge/HttpExchange.h"
+
+namespace Passenger::Bridge {
+
+namespace {
+
+constexpr unsigned BAD_REQUEST = 400;
+constexpr unsigned INTERNAL_ERROR = 500;
+
+std::uint32_t microsecondsSince(std::uint64_t sentAt) {
+    const auto now =
+        static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+    return static_cast<std::uint32_t>(std::min<std::uint64_t>(now > sentAt ? (now - sentAt) / 1000 : 0, UINT32_MAX));
+}
+
+/** Why a message is no request that can be passed on, or null. */
+const char *problemOf(const RequestHeader &header, std::size_t size) {
+    if (header.version != LAYOUT_VERSION) {
+        return "its version is another";
+    }
+    if (size > MAX_MESSAGE) {
+        return "it is longer than 64 KiB";
+    }
+    if (header.headLength > MAX_ENVIRONMENT) {
+        return "its environment is longer than 1 MiB";
+    }
+    if ((header.flags & STREAM) != 0) {
+        return "applications that speak HTTP have no byte streams";
+    }
+    if ((header.flags & BODY_FOLLOWS) == 0 && size - sizeof(header) < header.headLength) {
+        return "its environment ends early";
+    }
+    return nullptr;
+}
+
+/** The child has shut the channel down, or does so when it finds nothing more to come. */
+void failQuietly(ReplyWriter &reply, unsigned status, std::string_view text) {
+    try {
+        reply.fail(status, text);
+    } catch (const ClientGone &) {
+        return;
+    }
+}
+
+}  // namespace
+
+Worker::Worker(const Tools &tools, std::uint32_t cell)
+    : tools_(tools), cell_(cell), connection_(tools.address), buffer_(MAX_MESSAGE + 1) {}
+
+void Worker::run() {
+    while (const auto size = tools_.intake.take(seat_, buffer_)) {
+        handle({buffer_.data(), *size});
+    }
+}
+
+void Worker::handle(std::string_view message) {
+    RequestHeader header{};
+    if (message.size() < sizeof(header)) {
+        // It does not say whom to answer.
+        EventLog::write("request.malformed", fmt::format("bytes={}", message.size()));
+        return;
+    }
+    std::memcpy(&header, message.data(), sizeof(header));
+    // Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
+    if (const ChannelPtr channel = tools_.channels.find(header.channel)) {
+        claim({header.channel, header.ticket});
+        answer(*channel, header, message.substr(sizeof(header)));
+    }
+}
+
+/** The claim is cleared only when the child needs no word any more. */
+void Worker::answer(const Channel &channel, const RequestHeader &header, std::string_view rest) {
+    ReplyWriter reply(channel, header.ticket, microsecondsSince(header.sentAt), tools_.stickyId);
+    const bool skipped = withdrawn(header);
+    try {
+        if (skipped) {
+            reply.skip();
+        } else {
+            respond(channel, reply, header, rest);
+        }
+    } catch (const ClientGone &) {
+        connection_.close();
+    } catch (const BodyBrokenOff &) {
+        // Most often the child has gone; if not, it must not wait for more.
+        connection_.close();
+        failQuietly(reply, BAD_REQUEST, "Bad Request");
+    } catch (const std::exception &error) {
+        connection_.close();
+        EventLog::write("request.failed", fmt::format("error=\"{}\"", error.what()));
+        failQuietly(reply, INTERNAL_ERROR, "Internal Server Error");
+    }
+    if (!reply.finished()) {
+        tools_.channels.drop(channel.id);
+    }
+    claim({0, 0});
+    if (!skipped) {
+        tools_.answered();
+    }
+}
+
+void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest) {
+    if (const char *problem = problemOf(header, sizeof(header) + rest.size())) {
+        EventLog::write("request.malformed", fmt::format("reason=\"{}\"", problem));
+        reply.fail(INTERNAL_ERROR, "Internal Server Error");
+        return;
+    }
+    std::optional<BodySource> source;
+    std::string longHead;
+    std::string_view environment = rest.substr(0, header.headLength);
+    std::string_view body = rest.substr(environment.size());
+    if ((header.flags & BODY_FOLLOWS) != 0) {
+        source.emplace(channel, header.ticket - std::min<std::uint64_t>(header.resends, header.ticket), header.ticket);
+        if (environment.size() < header.headLength) {
+            longHead = environment;
+            longHead += source->receiveExactly(header.headLength - environment.size());
+            environment = longHead;
+        }
+    }
+    const auto fields = RequestFields::parse(environment);
+    if (!fields) {
+        EventLog::write("request.malformed", "reason=\"the environment is no list of names and values\"");
+        reply.fail(INTERNAL_ERROR, "Internal Server Error");
+        return;
+    }
+    HttpExchange({*fields, body, source ? &*source : nullptr, channel, reply, connection_, tools_.awaitDeath}).run();
+}
+
+void Worker::claim(const ClaimCell &claim) const {
+    const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell_));
+    if (pwrite(tools_.claims.get(), &claim, sizeof(claim), offset) != sizeof(claim)) {
+        throw SystemException("pwrite() of a claim", errno);
+    }
+}
+
+bool Worker::withdrawn(const RequestHeader &header) const {
+    std::uint64_t mark = 0;
+    const auto offset = static_cast<off_t>(MarksLayout::mark(header.channel));
+    if (pread(tools_.marks.get(), &mark, sizeof(mark), offset) != sizeof(mark)) {
+        throw SystemException("pread() of a mark", errno);
+    }
+    return mark >= header.ticket;
+}
+
+}  // namespace Passenger::Bridge

@@ -1,0 +1,60 @@
+# frozen_string_literal: true
+
+# An application that speaks HTTP and knows nothing of us: a thread for each connection, which it keeps.
+require "socket"
+
+ANSWERS = {
+  "/" => ->(_request) { "hello from #{Process.pid}" },
+  "/pid" => ->(_request) { Process.pid.to_s },
+  "/echo" => ->(request) { request[:body] },
+  "/head" => ->(request) { request[:head] },
+  "/env" => ->(_request) { ENV.to_h.map { |name, value| "#{name}=#{value}\n" }.join },
+  "/cwd" => ->(_request) { Dir.pwd },
+  "/user" => ->(_request) { Process.uid.to_s },
+  "/slow" => ->(_request) { sleep(0.3) && "slept" },
+  "/hog" => ->(_request) { ($hog ||= []) << ("x" * (64 << 20)); "hogged" } # rubocop:disable Style/GlobalVars
+}.freeze
+
+def read_chunks(socket)
+  body = +""
+  until (size = socket.gets.to_i(16)).zero?
+    body << socket.read(size)
+    socket.gets
+  end
+  socket.gets
+  body
+end
+
+def read_request(socket)
+  head = +""
+  while (line = socket.gets)
+    head << line
+    break if line == "\r\n"
+  end
+  return nil if line.nil?
+
+  length = head[/^content-length: (\d+)/i, 1].to_i
+  body = head.match?(/^transfer-encoding: chunked/i) ? read_chunks(socket) : socket.read(length)
+  { head: head, path: head.split[1].split("?").first, body: body, query: head.split[1].split("?", 2)[1].to_s }
+end
+
+def serve(socket)
+  while (request = read_request(socket))
+    answer = ANSWERS[request[:path]]
+    text = answer ? answer.call(request) : "not found"
+    socket.write("HTTP/1.1 #{answer ? 200 : 404} OK\r\nContent-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}")
+  end
+rescue SystemCallError, IOError
+  nil
+ensure
+  socket.close
+end
+
+server = if ENV["PASSENGER_SOCKET"].to_s.empty?
+           TCPServer.new("127.0.0.1", Integer(ENV.fetch("PORT")))
+         else
+           UNIXServer.new(ENV.fetch("PASSENGER_SOCKET"))
+         end
+puts "listening"
+$stdout.flush
+loop { Thread.new(server.accept) { |socket| serve(socket) } }
