@@ -168,6 +168,7 @@ private:
         Options options;
         /** REPLACE: the worn one. */
         InstanceId replaces;
+        MonotonicTime begunAt{};
     };
 
     /** A version that is to take over when its first instance is ready. */

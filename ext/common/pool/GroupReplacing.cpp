@@ -48,7 +48,7 @@ void Group::deploy() {
     if (serving() > 0) {
         deployment_->started = !standby_ && pool_.admitReplacement(*this) &&
                                startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version,
-                                                    deployment_->spawner, options_, InstanceId()});
+                                                    deployment_->spawner, options_, InstanceId(), context_.clock.now()});
     } else if (!standby_ && starting_ == 0) {
         // Nothing serves meanwhile, nor is about to: it comes like any first instance.
         adoptDeployment();

@@ -23,7 +23,7 @@ constexpr std::chrono::seconds KILL_TIMEOUT{20};
 }  // namespace
 
 Group::SpawnTask Group::growTask() const {
-    return SpawnTask{SpawnTask::Purpose::GROW, version_, spawner_, options_, InstanceId()};
+    return SpawnTask{SpawnTask::Purpose::GROW, version_, spawner_, options_, InstanceId(), context_.clock.now()};
 }
 
 /** False: no thread is to be had; whoever comes next tries again. */
@@ -201,7 +201,8 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
              line_->claims().memory().descriptor().get()});
     }
     const bool stays = wanted(task);
-    Log::notice("event=instance.started app=\"{}\" pid={}", name_, process->pid());
+    Log::notice("event=instance.started app=\"{}\" pid={} ms={}", name_, process->pid(),
+                std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
     if (stays) {
         backoff_.spawnSucceeded();
         failure_.reset();

@@ -10,8 +10,6 @@ require_relative 'leak_check'
 require_relative 'machine'
 require_relative 'places'
 require_relative 'plot'
-require_relative 'probes/many_apps'
-require_relative 'probes/queue_trip'
 require_relative 'servers/floor'
 require_relative 'servers/ours'
 require_relative 'servers/passenger'
@@ -22,7 +20,6 @@ module Bench
   # test/benchmark/run: options, and what is done about them.
   class CommandLine
     SERVERS = [Ours, Passenger, Puma, Floor].freeze
-    PROBES = [ManyApps, QueueTrip].freeze # of this module alone
 
     def initialize(arguments)
       @options = { build: ENV.fetch('BUILD_DIR') { File.join(Places::SOURCE, 'build') }, seconds: 3, rounds: 5,
@@ -65,7 +62,7 @@ module Bench
     end
 
     def names
-      (WORKS.map(&:app) + (WORKS + PROBES).map(&:key)).uniq.join(', ')
+      (WORKS.map(&:app) + (WORKS + Table::PROBES).map(&:key)).uniq.join(', ')
     end
 
     def positive(count)
@@ -86,7 +83,7 @@ module Bench
     def probes
       return [] unless chosen?(@options[:servers], Ours.key)
 
-      chosen = PROBES.select { |probe| chosen?(@options[:only], probe.key) }.map { |probe| probe.new(@places) }
+      chosen = Table::PROBES.select { |probe| chosen?(@options[:only], probe.key) }.map { |probe| probe.new(@places) }
       present(chosen) { |probe| [probe.class.key, probe.missing] }
     end
 

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative 'probes/boot_times'
+require_relative 'probes/instance_memory'
 require_relative 'probes/many_apps'
 require_relative 'probes/queue_trip'
 
@@ -9,6 +11,8 @@ module Bench
     PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma' }.freeze
     RATIOS = { 'rate' => 'rate', 'cpu_us' => 'CPU', 'p99_ms' => 'p99' }.freeze
     BUSY = 0.1
+    # Of this module alone, in the order in which they are shown.
+    PROBES = [ManyApps, QueueTrip, BootTimes, InstanceMemory].freeze
 
     # rows: as Row#to_h and the probes give them and JSON keeps them.
     def initialize(rows)
@@ -22,11 +26,8 @@ module Bench
     private
 
     def block(work, rows)
-      case work
-      when ManyApps.key then ManyApps.lines(rows.first)
-      when QueueTrip.key then QueueTrip.lines(rows.first)
-      else "#{load_block(rows)}#{overload_block(rows)}#{warning(rows)}"
-      end
+      probe = PROBES.find { |one| one.key == work }
+      probe ? probe.lines(rows.first) : "#{load_block(rows)}#{overload_block(rows)}#{warning(rows)}"
     end
 
     def load_block(rows)
