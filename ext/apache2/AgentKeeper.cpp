@@ -1,12 +1,10 @@
 #include "AgentKeeper.h"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 #include <exception>
 #include <string>
 #include <type_traits>
@@ -17,21 +15,13 @@ extern "C" {
 #include <mpm_common.h>
 }
 
+#include "AgentIdentity.h"
 #include "Guard.h"
 #include "Settings.h"
 
 namespace Passenger {
 
 namespace {
-
-/** What an agent was started with and cannot be told anew, and which file it runs. Another value needs another agent. */
-struct AgentIdentity {
-    char text[1024] = "";
-
-    bool operator==(const AgentIdentity &other) const noexcept {
-        return std::strcmp(text, other.text) == 0;
-    }
-};
 
 /** What stays when the module is unloaded. Plain data, zeroed by httpd. */
 struct Retained {
@@ -49,7 +39,7 @@ static_assert(std::is_trivially_copyable_v<Retained>);
 static_assert(std::is_trivially_destructible_v<Retained>);
 
 // The name changes with the layout.
-constexpr const char *RETAINED_NAME = "mod_passenger/agent/2";
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/3";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
@@ -57,6 +47,7 @@ constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
 // Parent and children; the object itself is owned by the parent, and ends (or is released) with pconf.
 ApplicationPoolServer *theServer = nullptr;
 pid_t theOwner = 0;
+apr_pool_t *thePconf = nullptr;
 apr_pool_t *thePlog = nullptr;
 
 Retained &retained() {
@@ -67,46 +58,21 @@ Retained &retained() {
     return *static_cast<Retained *>(data);
 }
 
-std::string agentCommand(const Settings &settings) {
-    return std::string(settings.rootOrDefault()) + "/passenger-agent";
+/** httpd reaps whatever child of its ends, and tells within a second when it was the watchdog. */
+void watchdogChanged(int reason, void *process, int /*status*/) {
+    if (reason == APR_OC_REASON_DEATH) {
+        apr_proc_other_child_unregister(process);
+        guarded(ap_server_conf, "other_child", [] { return AgentKeeper::check(ap_server_conf), OK; });
+    }
 }
 
-std::string spawnServerCommand(const Settings &settings) {
-    return std::string(settings.rootOrDefault()) + "/lib/passenger/spawn_server.rb";
-}
-
-AgentSettings agentSettings(const Settings &settings) {
-    AgentSettings result;
-    result.agentCommand = agentCommand(settings);
-    result.spawnServerCommand = spawnServerCommand(settings);
-    result.rubyCommand = settings.defaultRubyOrDefault();
-    result.environment = settings.appEnvOrDefault();
-    // At this point of a start and of a reload httpd has made its error log our standard error.
-    result.logFile = settings.logFile != nullptr ? settings.logFile : "";
-    result.requireSpawnServer = false;
-    result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));
-    result.maxInstancesPerApp = static_cast<unsigned>(settings.maxInstancesPerApp.value_or(0));
-    result.poolIdleTime =
-        std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
-    result.statThrottleRate =
-        std::chrono::seconds(settings.statThrottleRate.value_or(static_cast<int>(result.statThrottleRate.count())));
-    result.logLevel = settings.logLevel.value_or(result.logLevel);
-    return result;
-}
-
-AgentIdentity identityOf(const Settings &settings) {
-    struct stat file {};
-    std::string command = agentCommand(settings);
-    // A file that is not there gives an identity of zeros, and the start fails with a better message than we could give here.
-    (void)stat(command.c_str(), &file);
-    AgentIdentity identity;
-    apr_snprintf(identity.text, sizeof(identity.text), "%s|%s|%s|%s|%d|%lu:%lu:%ld:%ld.%09ld", PASSENGER_VERSION,
-                 settings.rootOrDefault(), settings.defaultUserOrDefault(),
-                 settings.defaultGroup != nullptr ? settings.defaultGroup : "",
-                 settings.userSwitching.value_or(true) ? 1 : 0, static_cast<unsigned long>(file.st_dev),
-                 static_cast<unsigned long>(file.st_ino), static_cast<long>(file.st_size),
-                 static_cast<long>(file.st_mtim.tv_sec), static_cast<long>(file.st_mtim.tv_nsec));
-    return identity;
+/** While there is an agent. Ends with pconf. */
+void watch() {
+    if (theServer != nullptr) {
+        auto *process = static_cast<apr_proc_t *>(apr_pcalloc(thePconf, sizeof(apr_proc_t)));
+        process->pid = theServer->watchdogPid();
+        apr_proc_other_child_register(process, watchdogChanged, process, nullptr, thePconf);
+    }
 }
 
 void endServer() {
@@ -138,22 +104,24 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
     return false;
 }
 
-void startNew(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
+/** Counts a start, and sees to it that it succeeds or is logged. */
+template <typename Start> bool attempt(Retained &keep, const AgentSettings &settings, server_rec *server, Start start) {
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
     keep.startedAt = apr_time_now();
     keep.seenAliveAt = 0;
-    keep.identity = wanted;
     try {
-        theServer = new ApplicationPoolServer(settings);
+        start();
         if (!theServer->warning().empty()) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "event=agent.started warning=\"%s\"",
                          theServer->warning().c_str());
         }
+        return true;
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
                      "event=agent.not_started command=\"%s\" reason=\"%s\" consequence=\"applications answer 503\"",
                      settings.agentCommand.c_str(), problem.what());
+        return false;
     }
 }
 
@@ -162,6 +130,9 @@ void startNew(Retained &keep, const AgentIdentity &wanted, const AgentSettings &
  * APR's, since ours may be gone.
  */
 void closeWithPlog(int fd) {
+    if (fd < 0) {
+        return;
+    }
     apr_file_t *file = nullptr;
     apr_os_pipe_put_ex(&file, &fd, 1, thePlog);
 }
@@ -179,12 +150,27 @@ apr_status_t leave(void * /*unused*/) {
             keep.generation = ap_state_query(AP_SQ_CONFIG_GEN);
             closeWithPlog(keep.handle.controlSocket);
             closeWithPlog(keep.handle.connectSocket);
+            closeWithPlog(keep.handle.serverSocket);
         }
         endServer();
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, "event=agent.not_ended reason=\"%s\"", problem.what());
     }
     return APR_SUCCESS;
+}
+
+/**
+ * The agent has died. Another one takes its place, for the children that there are: their requests wait for it meanwhile. If it cannot, or they
+ * die one after the other, nobody waits any longer, and a reload brings the next one.
+ */
+void replace(Retained &keep, server_rec *server) {
+    const AgentSettings settings = agentSettings(Settings::of(server));
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"another one is started\"");
+    if (attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
+        watch();
+    } else {
+        theServer->refuseUsers();
+    }
 }
 
 /** At once the first time, then with growing pauses. */
@@ -221,6 +207,7 @@ void AgentKeeper::comeBack() noexcept {
         // What is left open for plog to close is not ours any more.
         keep.handle.controlSocket = fcntl(keep.handle.controlSocket, F_DUPFD_CLOEXEC, 3);
         keep.handle.connectSocket = fcntl(keep.handle.connectSocket, F_DUPFD_CLOEXEC, 3);
+        keep.handle.serverSocket = fcntl(keep.handle.serverSocket, F_DUPFD_CLOEXEC, 3);
     }
 }
 
@@ -236,10 +223,13 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
     AgentIdentity wanted = identityOf(settings);
     Retained &keep = retained();
     theOwner = getpid();
+    thePconf = pconf;
     thePlog = plog;
     if (!adopt(keep, wanted, wantedSettings, server)) {
-        startNew(keep, wanted, wantedSettings, server);
+        keep.identity = wanted;
+        attempt(keep, wantedSettings, server, [&] { theServer = new ApplicationPoolServer(wantedSettings); });
     }
+    watch();
     apr_pool_cleanup_register(pconf, nullptr, leave, apr_pool_cleanup_null);
     return OK;
 }
@@ -249,9 +239,16 @@ void AgentKeeper::check(server_rec *server) {
         return;
     }
     Retained &keep = retained();
+    bool replaceable = theServer != nullptr && theServer->replaceable();
     if (theServer != nullptr && theServer->alive()) {
         keep.seenAliveAt = apr_time_now();
-    } else if (mayTryAgain(keep)) {
+    } else if (!mayTryAgain(keep)) {
+        if (replaceable) {
+            theServer->refuseUsers();
+        }
+    } else if (replaceable) {
+        replace(keep, server);
+    } else {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
                      "event=agent.lost consequence=\"graceful reload, with a new agent\"");
         kill(getpid(), AP_SIG_GRACEFUL);

@@ -25,7 +25,8 @@ void comeBack() noexcept;
  *  logged, and httpd serves on: it may have more to do than applications. */
 int start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server);
 
-/** Called by httpd every now and then. A dead agent is replaced by a graceful reload, since the children hold the way to the old one. */
+/** Called by httpd every now and then, and when the watchdog has ended. A dead agent is replaced at once, and the children do not notice but by
+ *  waiting. One that dies soon after is replaced after a pause, by a graceful reload: meanwhile nobody waits in vain. */
 void check(server_rec *server);
 
 /** Null while there is no agent. */

@@ -19,6 +19,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/StartupFileCache.h
 
 %C%_mod_passenger_la_SOURCES = \
+    %D%/AgentIdentity.cpp \
+    %D%/AgentIdentity.h \
     %D%/AgentKeeper.cpp \
     %D%/AgentKeeper.h \
     %D%/Child.cpp \

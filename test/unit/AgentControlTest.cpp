@@ -1,6 +1,7 @@
 #include "client/AgentControl.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <csignal>
 
 #include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "client/AgentConnector.h"
 #include "support/Expect.h"
 #include "support/FakeAgent.h"
 #include "support/LeakCheck.h"
@@ -22,6 +25,8 @@ class AgentControlTest : public LeakCheck {
     CPPUNIT_TEST(testTheAgentsWarningIsPassedOn);
     CPPUNIT_TEST(testAnAgentCanBeStoppedTwice);
     CPPUNIT_TEST(testAnAgentThatSomebodyElseReapedIsStillStopped);
+    CPPUNIT_TEST(testUsersOfADeadAgentFindTheOneThatTakesItsPlace);
+    CPPUNIT_TEST(testUsersOfADeadAgentLearnThatNoOtherWillCome);
     CPPUNIT_TEST(testAFailureInThePoolProcessArrivesAsTheSameException);
     CPPUNIT_TEST(testAPoolProcessThatExitsAtItsStartIsAnError);
     CPPUNIT_TEST(testAProgramThatIsNotThereIsASystemException);
@@ -62,6 +67,24 @@ public:
         CPPUNIT_ASSERT_EQUAL(agent.handle.watchdogPid, ::waitpid(agent.handle.watchdogPid, nullptr, 0));
         stopAgent(agent.handle);
         CPPUNIT_ASSERT(!agentAlive(agent.handle));
+    }
+
+    void testUsersOfADeadAgentFindTheOneThatTakesItsPlace() {
+        auto agent = startAgent(fakeAgentSettings());
+        const FileDescriptor users(::fcntl(agent.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
+        killWatchdog(agent);
+        auto other = replaceAgent(agent.handle, fakeAgentSettings());
+        CPPUNIT_ASSERT_EQUAL(other.poolPid, FakeAgentClient(users.get()).welcome().poolPid);
+        stopAgent(other.handle);
+    }
+
+    void testUsersOfADeadAgentLearnThatNoOtherWillCome() {
+        auto agent = startAgent(fakeAgentSettings());
+        killWatchdog(agent);
+        refuseAgentsUsers(agent.handle);
+        thrownBy<IOException>(
+            [&] { connectToAgent(agent.handle.connectSocket, FrameSocket::in(std::chrono::seconds(10))); });
+        stopAgent(agent.handle);
     }
 
     void testAFailureInThePoolProcessArrivesAsTheSameException() {
@@ -105,6 +128,15 @@ public:
     }
 
 private:
+    /** With the pool process; the fake one leaves its instance to us. */
+    static void killWatchdog(const StartedAgent &agent) {
+        const FileDescriptor pool = openPidFd(agent.poolPid);
+        ::kill(agent.handle.watchdogPid, SIGKILL);
+        ::waitpid(agent.handle.watchdogPid, nullptr, 0);
+        CPPUNIT_ASSERT(waitPidFd(pool, std::chrono::seconds(10)));
+        ::kill(-agent.spawnServerPid, SIGKILL);
+    }
+
     static AgentSettings withEnvironment(const std::string &environment) {
         auto settings = fakeAgentSettings();
         settings.environment = environment;

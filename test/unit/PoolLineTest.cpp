@@ -25,6 +25,7 @@ class PoolLineTest : public PoolFixture {
     CPPUNIT_TEST(testAnInstanceIsGivenItsQueueItsCellsAndTheMarks);
     CPPUNIT_TEST(testChildrenSeeHowMuchAnApplicationCanDoAtOnce);
     CPPUNIT_TEST(testWhoIsOnABoardWhenNoInstanceCanBeMadeIsRefused);
+    CPPUNIT_TEST(testWhoWaitsWhenAnotherPoolTakesThisOnesPlaceIsNotRefused);
     CPPUNIT_TEST(testWhoComesToALineThatJustFailedIsToldWhy);
     CPPUNIT_TEST(testANewRequestMakesAFailedApplicationTryAgain);
     CPPUNIT_TEST(testADeathIsToldToWhoWasClaimedAndToWhoWaits);
@@ -143,6 +144,14 @@ public:
         CPPUNIT_ASSERT(refusal.type == MessageType::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, refusal.status);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, refusal.ticket);
+    }
+
+    void testWhoWaitsWhenAnotherPoolTakesThisOnesPlaceIsNotRefused() {
+        factory_->hold();
+        addChannel(pool_->attach(options()).groupSlot, 9);
+        pool_->leave();
+        CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
+        CPPUNIT_ASSERT(!published());
     }
 
     void testWhoComesToALineThatJustFailedIsToldWhy() {

@@ -27,7 +27,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/** Instances that have a request when everything ends get so long. httpd's children are gone by then: nobody waits for an answer. */
+/** Instances that have a request when everything ends get so long; who waits for an answer, or for another pool process, is not told. */
 constexpr std::chrono::seconds STOP_TIME{3};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
@@ -105,7 +105,7 @@ public:
         restarts_.reset();
         server_.reset();
         if (pool_) {
-            pool_->shutDown();
+            pool_->leave();
             const auto deadline = std::chrono::steady_clock::now() + STOP_TIME;
             while (pool_->getCount() > 0 && std::chrono::steady_clock::now() < deadline) {
                 std::this_thread::sleep_for(milliseconds(5));

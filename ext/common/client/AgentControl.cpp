@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -134,9 +135,8 @@ void closeIfOpen(int &fd) noexcept {
     const FileDescriptor closing(std::exchange(fd, -1));
 }
 
-}  // namespace
-
-StartedAgent startAgent(const AgentSettings &settings) {
+/** @param serverSocket where those ask for it who use it */
+StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
     const FileDescriptor log = openLog(settings);
     DescriptorPair pair = makeStreamPair();
     ChildProcess watchdog = startWatchdog(settings, pair.second, log);
@@ -144,7 +144,8 @@ StartedAgent startAgent(const AgentSettings &settings) {
     FrameSocket control(std::move(pair.first));
 
     try {
-        control.send(settingsFrame(FrameType::AGENT_START, settings), {log.get()}, FrameSocket::in(SEND_TIMEOUT));
+        control.send(settingsFrame(FrameType::AGENT_START, settings), {log.get(), serverSocket},
+                     FrameSocket::in(SEND_TIMEOUT));
     } catch (const SystemException &exception) {
         if (exception.error() != EPIPE) {
             throw;
@@ -164,11 +165,36 @@ StartedAgent startAgent(const AgentSettings &settings) {
     started.poolPid = static_cast<pid_t>(answer.number(1));
     started.spawnServerPid = static_cast<pid_t>(answer.number(2));
     started.warning = answer.field(3);
-    started.handle.connectSocket = answer.takeDescriptor(0).release();
     started.handle.controlSocket = control.release().release();
     started.handle.watchdogPid = watchdog.release();
     started.handle.ownerPid = ::getpid();
     return started;
+}
+
+}  // namespace
+
+StartedAgent startAgent(const AgentSettings &settings) {
+    DescriptorPair pair = makeSeqPacketPair();
+    StartedAgent started = startAgentOn(pair.first.get(), settings);
+    started.handle.serverSocket = pair.first.release();
+    started.handle.connectSocket = pair.second.release();
+    return started;
+}
+
+StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings) {
+    StartedAgent started = startAgentOn(dead.serverSocket, settings);
+    closeIfOpen(dead.controlSocket);
+    started.handle.serverSocket = dead.serverSocket;
+    started.handle.connectSocket = dead.connectSocket;
+    dead = AgentHandle();
+    return started;
+}
+
+void refuseAgentsUsers(AgentHandle &handle) noexcept {
+    if (handle.serverSocket >= 0) {
+        ::shutdown(handle.serverSocket, SHUT_RDWR);
+        closeIfOpen(handle.serverSocket);
+    }
 }
 
 void stopAgent(AgentHandle &handle) noexcept {
@@ -179,6 +205,7 @@ void stopAgent(AgentHandle &handle) noexcept {
     } catch (const std::exception &) {
         // It was killed, or ends with its last user.
     }
+    refuseAgentsUsers(handle);
     closeIfOpen(handle.controlSocket);
     closeIfOpen(handle.connectSocket);
     if (handle.watchdogPid > 0 && handle.ownerPid == ::getpid()) {
@@ -188,6 +215,7 @@ void stopAgent(AgentHandle &handle) noexcept {
 }
 
 void letGoOfAgent(AgentHandle &handle) noexcept {
+    closeIfOpen(handle.serverSocket);
     closeIfOpen(handle.controlSocket);
     closeIfOpen(handle.connectSocket);
     handle = AgentHandle();

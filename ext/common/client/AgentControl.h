@@ -12,6 +12,8 @@ namespace Passenger {
 struct AgentHandle {
     int controlSocket = -1;
     int connectSocket = -1;
+    /** The other end, for the agent that may have to take this one's place. */
+    int serverSocket = -1;
     pid_t watchdogPid = 0;
     pid_t ownerPid = 0;
 };
@@ -39,6 +41,13 @@ struct StartedAgent {
  *  @throws SystemException, IOException (the log file cannot be opened; the agent ended), SpawnException (the spawn
  *  server does not start), boost::thread_resource_error (a thread of the agent could not be made) */
 StartedAgent startAgent(const AgentSettings &settings);
+
+/** Starts another agent for one that has died: for those who have its connectSocket, who wait for it meanwhile. Takes the handle's descriptors
+ *  over where it succeeds. @throws as startAgent() */
+StartedAgent replaceAgent(AgentHandle &dead, const AgentSettings &settings);
+
+/** No agent will come: whoever asks for one on the connectSocket learns at once that it is gone. Closes the serverSocket. */
+void refuseAgentsUsers(AgentHandle &handle) noexcept;
 
 /** Ends the agent with all its instances, waits until they are gone, and closes the handle's descriptors.
  *  Idempotent. */

@@ -59,6 +59,7 @@ ApplicationPoolServer::~ApplicationPoolServer() {
         return;
     }
     closeDescriptor(handle_.controlSocket);
+    closeDescriptor(handle_.serverSocket);
     closeDescriptor(handle_.connectSocket);
 }
 
@@ -95,6 +96,7 @@ void ApplicationPoolServer::detach() {
 
 void ApplicationPoolServer::disown() {
     closeDescriptor(handle_.controlSocket);
+    closeDescriptor(handle_.serverSocket);
     handle_.watchdogPid = 0;
     handle_.ownerPid = 0;
 }
@@ -123,6 +125,16 @@ bool ApplicationPoolServer::update(const AgentSettings &settings) {
 
 bool ApplicationPoolServer::alive() const {
     return agentAlive(handle_);
+}
+
+void ApplicationPoolServer::replace(const AgentSettings &settings) {
+    auto started = replaceAgent(handle_, settings);
+    handle_ = started.handle;
+    warning_ = std::move(started.warning);
+}
+
+void ApplicationPoolServer::refuseUsers() {
+    refuseAgentsUsers(handle_);
 }
 
 void ApplicationPoolServer::letGo() {

@@ -59,8 +59,19 @@ public:
     /** Gives new settings (and a newly opened log file) to the running agent. False when it is gone.
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
     bool update(const AgentSettings &settings);
+    pid_t watchdogPid() const noexcept {
+        return handle_.watchdogPid;
+    }
     /** Whether the agent's watchdog still runs. */
     bool alive() const;
+    /** Starts another agent in place of one that has died; those that were forked before find it by themselves, and wait for it meanwhile.
+     *  @throws as the constructor */
+    void replace(const AgentSettings &settings);
+    /** Another one will not come (so soon): who waits for it learns that it is gone. After this it is not replaceable(). */
+    void refuseUsers();
+    bool replaceable() const noexcept {
+        return handle_.serverSocket >= 0;
+    }
     /** Lets the agent work for processes that were forked before, until the last of them has ended, and forgets it. */
     void letGo();
     /** Leaves the agent running and forgets it; a new object can take the handle over. */

@@ -110,10 +110,14 @@ void Group::refuse(Waiter &waiter, const GetFailure &failure, AfterUnlock &after
     after.push_back([callback = std::move(waiter.callback), failure] { callback(tl::make_unexpected(failure)); });
 }
 
-void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
+void Group::refuseWaiters(const GetFailure &failure, AfterUnlock &after) {
     for (Waiter &waiter : waiters_.removeAll()) {
         refuse(waiter, failure, after);
     }
+}
+
+void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
+    refuseWaiters(failure, after);
     if (line_) {
         line_->refuseWaiting(failure);
     }

@@ -128,7 +128,7 @@ public:
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
     /** Ends everything; waiters are refused. Spawns under way are cancelled. */
-    void shutDown(AfterUnlock &after) REQUIRES(poolLock);
+    void shutDown(bool refuseLine, AfterUnlock &after) REQUIRES(poolLock);
     /** The process has ended: tells who waits for it, and replaces it. */
     void processDied(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     /** A frame from its control socket. */
@@ -192,6 +192,7 @@ private:
     SessionPtr open(const ProcessPtr &process, MonotonicTime now, MonotonicTime since) REQUIRES(poolLock);
     void serveWaiters(AfterUnlock &after) REQUIRES(poolLock);
     void refuse(Waiter &waiter, const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
+    void refuseWaiters(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
     void refuseAll(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
 

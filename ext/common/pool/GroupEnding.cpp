@@ -57,13 +57,18 @@ void Group::clear() {
     rescale();
 }
 
-void Group::shutDown(AfterUnlock &after) {
+/** @param refuseLine those who wait in the line, too. Else they look for it anew, and wait for the process that takes this one's place */
+void Group::shutDown(bool refuseLine, AfterUnlock &after) {
     shutDown_ = true;
     if (spawner_) {
         buryLater(std::move(spawner_));
     }
     beginnings_.cancel();
-    refuseAll(GetFailure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"}, after);
+    const GetFailure failure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"};
+    refuseWaiters(failure, after);
+    if (refuseLine && line_) {
+        line_->refuseWaiting(failure);
+    }
     dropDeployment();
     clear();
     pool_.setDate(*this, std::nullopt);

@@ -179,13 +179,18 @@ void Pool::released(Group &group, const ProcessPtr &process, MonotonicTime opene
     run(after);
 }
 
+void Pool::leave() {
+    leaves_ = true;
+    shutDown();
+}
+
 void Pool::shutDown() {
     AfterUnlock after;
     {
         const PoolGuard guard(context_);
         context_.shuttingDown = true;
         for (Group *group : bySlot_) {
-            group->shutDown(after);
+            group->shutDown(!leaves_, after);
         }
     }
     run(after);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <atomic>
 
 #include <functional>
 #include <map>
@@ -74,6 +75,8 @@ public:
     }
     /** Ends everything, for good. Waiters are refused. */
     void shutDown();
+    /** The same for the pool of other processes: their requests are not refused, but look for the pool that takes this one's place. */
+    void leave();
 
     // ----- PoolOperations.cpp: what people order and ask
 
@@ -163,6 +166,7 @@ private:
 
     mutable PoolContext context_;
     const bool ownTimer_;
+    std::atomic<bool> leaves_{false};
     const std::function<std::optional<std::uint64_t>(const Process &)> measureMemory_;
     /** By name; by slot, their place in the vector. Groups live as long as the Pool. */
     std::unordered_map<std::string, std::unique_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_

@@ -63,8 +63,7 @@ pid_t creatorOf(const FileDescriptor &socket) {
 
 Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> poolProgram)
     : control_(std::move(control)),
-      connectPair_(makeSeqPacketPair()),
-      pool_(std::move(poolProgram), connectPair_.first, SystemClock::instance(),
+      pool_(std::move(poolProgram), serverSocket_, SystemClock::instance(),
             {[this](const Frame &ready) { poolIsReady(ready); },
              [this](const Frame &failure) {
                  report(failure);
@@ -113,7 +112,7 @@ void Watchdog::turn() {
         {signals_.get(), POLLIN, 0},
         {pool_.descriptor(), POLLIN, 0},
         // A hang-up only: what comes here is for the pool process.
-        {draining_ ? connectPair_.first.get() : -1, 0, 0},
+        {draining_ ? serverSocket_.get() : -1, 0, 0},
     }};
     if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
         if (errno != EINTR) {
@@ -199,6 +198,7 @@ void Watchdog::startPool(Frame start) {
         throw ProtocolException("a second START");
     }
     useLog(start.takeDescriptor(0));
+    serverSocket_ = start.takeDescriptor(1);
     pool_.setSettings(std::move(start.fields));
     try {
         pool_.start();
@@ -226,14 +226,12 @@ void Watchdog::poolIsReady(const Frame &ready) {
     for (std::size_t i = 0; i < 3; ++i) {
         started.add(ready.field(i));
     }
-    report(started, {connectPair_.second.get()});
-    // From now on its users alone hold it.
-    connectPair_.second.reset();
+    report(started);
 }
 
-void Watchdog::report(const Frame &frame, const std::vector<int> &attached) {
+void Watchdog::report(const Frame &frame) {
     try {
-        control_.send(frame, attached, FrameSocket::in(REPORT_TIMEOUT));
+        control_.send(frame, FrameSocket::in(REPORT_TIMEOUT));
     } catch (const std::exception &exception) {
         endReason_ = std::string("the owner cannot be reached: ") + exception.what();
     }
@@ -268,10 +266,8 @@ void Watchdog::reapChildren() {
 
 void Watchdog::end() {
     Log::notice("event=agent.stopping reason=\"{}\"", endReason_);
-    // Nobody gets in any more, and who waits to get in learns of it.
-    connectPair_.second.reset();
     pool_.stop(POOL_PATIENCE);
-    connectPair_.first.reset();
+    serverSocket_.reset();
     if (!killDescendants(KILL_PATIENCE)) {
         Log::error("event=agent.stopped left_behind={}", childrenOf(::getpid()).size());
     }

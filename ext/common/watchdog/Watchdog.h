@@ -45,7 +45,7 @@ private:
     void startPool(Frame start);
     void useLog(const FileDescriptor &log);
     void poolIsReady(const Frame &ready);
-    void report(const Frame &frame, const std::vector<int> &attached = {});
+    void report(const Frame &frame);
     void readSignals();
     void reapChildren();
     void end();
@@ -53,8 +53,8 @@ private:
     FrameSocket control_;
     FileDescriptor ownerPidFd_;
     FileDescriptor signals_;
-    /** first: serverSocket; second: connectSocket, until the owner has it. */
-    DescriptorPair connectPair_;
+    /** The owner's, and before START none: the connections of those who use the agent, whose ends (connectSocket) are the owner's to give. */
+    FileDescriptor serverSocket_;
     PoolSupervisor pool_;
     bool startAsked_ = false;
     bool startReported_ = false;
