@@ -29,7 +29,9 @@ class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST(testAChannelWhoseBodyWasReadIsUsedAgain);
     CPPUNIT_TEST(testARequestWithABodyUnderWayIsNotRepeated);
     CPPUNIT_TEST(testBodyMessagesOfAnEarlierTicketCount);
-    CPPUNIT_TEST(testABodyForAChannelThatHasEndedIsALoss);
+    CPPUNIT_TEST(testABodyThatLayInAChannelThatHasEndedGoesToAnother);
+    CPPUNIT_TEST(testAWholeBodyGoesToAnotherChannelWhileItsAnswerIsWaitedFor);
+    CPPUNIT_TEST(testABodyThatWasBegunAndWhoseChannelHasEndedIsALoss);
     CPPUNIT_TEST(testABodyThatWasNotBegunGoesToAnotherChannel);
     CPPUNIT_TEST(testAnAnswerInAChannelThatHasEndedIsTaken);
     CPPUNIT_TEST(testAChannelClosedForTheBodyAloneIsBroken);
@@ -200,10 +202,32 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->receive()->header.ticket);
     }
 
-    void testABodyForAChannelThatHasEndedIsALoss() {
+    void testABodyThatLayInAChannelThatHasEndedGoesToAnother() {
         start(true);
+        host_->take();
         exchange_->sendBody("bo", false);
         host_->prepare();  // The only other end goes, with the agent.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, exchange_->sendBody("dy", true));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->take().header.ticket);
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
+    }
+
+    void testAWholeBodyGoesToAnotherChannelWhileItsAnswerIsWaitedFor() {
+        start(true);
+        host_->take();
+        const std::string body(100'000, 'x');
+        CPPUNIT_ASSERT_EQUAL(body.size(), exchange_->sendBody(body, true));
+        host_->prepare();
+        CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
+        host_->take();
+        CPPUNIT_ASSERT(body == host_->receiveBody());
+    }
+
+    void testABodyThatWasBegunAndWhoseChannelHasEndedIsALoss() {
+        start(true);
+        host_->claim(host_->take());
+        exchange_->sendBody("bo", false);
+        host_->prepare();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, exchange_->sendBody("dy", true));
         CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::LOST);
     }

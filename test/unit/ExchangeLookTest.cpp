@@ -21,6 +21,7 @@ class ExchangeLookTest : public LeakCheck {
     CPPUNIT_TEST(testARequestThatIsJustBeingClaimedIsNotLost);
     CPPUNIT_TEST(testInALineThatIsNeverEmptyARequestIsSentAgainThatOthersHaveOvertaken);
     CPPUNIT_TEST(testARequestWhoseTurnMayNotHaveComeKeepsItsPlace);
+    CPPUNIT_TEST(testWhenTheAgentHasDiedARequestSoonNoticesThatItsLineIsClosed);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr int EXCHANGES = 50;
@@ -76,6 +77,19 @@ public:
 
     void testARequestWhoseTurnMayNotHaveComeKeepsItsPlace() {
         CPPUNIT_ASSERT(!isSentAgainAfter(1));
+    }
+
+    void testWhenTheAgentHasDiedARequestSoonNoticesThatItsLineIsClosed() {
+        const auto host = std::make_shared<FakeHost>();
+        host->haveAgent();
+        Exchange exchange(host);
+        exchange.start(Session::Request{}, 0);
+        host->killAgent();
+        host->closeQueue();
+        host->nextGeneration();
+        std::vector<char> buffer(MAX_MESSAGE);
+        exchange.receive(buffer, -1, 300ms);
+        CPPUNIT_ASSERT(host->hasRequest());
     }
 
     void testARequestThatIsJustBeingClaimedIsNotLost() {

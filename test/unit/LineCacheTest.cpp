@@ -58,6 +58,8 @@ public:
     unsigned registered = 0;
     unsigned unregistered = 0;
     bool refuses = false;
+    /** Whether the agent can be told something. */
+    bool reachable = true;
     Generation lastUnusable;
     /** The own queues of those that serve. */
     std::map<std::uint32_t, RequestQueue> instances;
@@ -78,8 +80,9 @@ protected:
         }
         return ChannelId(registered);
     }
-    void unregisterChannels(std::span<const ChannelId> channels) noexcept override {
-        unregistered += static_cast<unsigned>(channels.size());
+    bool unregisterChannels(std::span<const ChannelId> channels) noexcept override {
+        unregistered += reachable ? static_cast<unsigned>(channels.size()) : 0;
+        return reachable;
     }
 
 private:
@@ -114,6 +117,8 @@ class LineCacheTest : public LeakCheck {
     CPPUNIT_TEST(testChannelsBeyondTheMostInUseAtOnceAreClosed);
     CPPUNIT_TEST(testAChannelInUseIsNeverTrimmed);
     CPPUNIT_TEST(testWhoNeedsNoChannelKeepsNone);
+    CPPUNIT_TEST(testWhatTheAgentCannotBeToldIsTrimmedTheNextTime);
+    CPPUNIT_TEST(testTheAgentIsToldLaterOfAChannelThatIsGone);
     CPPUNIT_TEST(testAnAgentsReplacementBeginsTheCountAnew);
     CPPUNIT_TEST(testALineThatIsOverIsLetGo);
     CPPUNIT_TEST(testWhenItsProcessEndsItsExchangesEnd);
@@ -323,6 +328,29 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Their places on the board are free", 0U,
                                      cache_->takeChannel(*link())->boardEntry());
+    }
+
+    void testWhatTheAgentCannotBeToldIsTrimmedTheNextTime() {
+        exchange(5);
+        cache_->trim();
+        cache_->reachable = false;
+        cache_->trim();
+        exchange(3);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("They serve meanwhile", 5U, cache_->registered);
+        cache_->reachable = true;
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
+    }
+
+    void testTheAgentIsToldLaterOfAChannelThatIsGone() {
+        const QueueLinkPtr line = link();
+        auto first = cache_->takeChannel(*line);
+        auto second = cache_->takeChannel(*line);
+        cache_->reachable = false;
+        cache_->giveBack(std::move(first), false);
+        cache_->reachable = true;
+        cache_->giveBack(std::move(second), false);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
     }
 
     void testAnAgentsReplacementBeginsTheCountAnew() {

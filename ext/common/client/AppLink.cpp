@@ -49,15 +49,15 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     return ChannelId(answer.number(0));
 }
 
-void AppLink::unregisterChannels(std::span<const ChannelId> channels) noexcept {
+bool AppLink::unregisterChannels(std::span<const ChannelId> channels) noexcept {
     try {
         Frame frame(FrameType::UNREGISTER);
         for (const ChannelId channel : channels) {
             frame.add(channel.value());
         }
-        client_.tell(frame);
+        return client_.tell(frame);
     } catch (const std::bad_alloc &) {
-        // It is forgotten with this process at the latest.
+        return false;
     }
 }
 

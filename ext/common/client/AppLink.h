@@ -30,6 +30,9 @@ public:
     void wakeAgent() noexcept override {
         client_.wakeAgent();
     }
+    int agentLife() const noexcept override {
+        return client_.agentLife();
+    }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return client_.endOfWaiting();
     }
@@ -37,7 +40,7 @@ public:
 protected:
     Links attach(const Options &options, Generation unusable) override;
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
-    void unregisterChannels(std::span<const ChannelId> channels) noexcept override;
+    bool unregisterChannels(std::span<const ChannelId> channels) noexcept override;
 
 private:
     PoolClient &client_;

@@ -20,7 +20,6 @@ namespace {
 /** A pool process that crashed is back within a fraction of it. */
 constexpr std::chrono::seconds RECONNECT_TIME{10};
 constexpr std::chrono::seconds ANSWER_TIME{30};
-constexpr std::chrono::seconds TELL_TIME{1};
 constexpr std::size_t MAX_IDLE_CONNECTIONS = 4;
 /** As long as an instance that is told to finish gives its requests. */
 constexpr std::chrono::seconds LAST_WAIT{60};
@@ -156,17 +155,19 @@ Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors
     }
 }
 
-void PoolClient::tell(const Frame &frame) noexcept {
+bool PoolClient::tell(const Frame &frame) noexcept {
     try {
         std::string agentId;
         FrameSocket connection = takeConnection(agentId);
         if (!connection) {
-            connection = connect(FrameSocket::in(TELL_TIME), agentId);
+            return false;
         }
-        connection.send(frame, FrameSocket::in(TELL_TIME));
+        connection.send(frame, FrameSocket::in(std::chrono::seconds(0)));
         giveBack(std::move(connection), agentId);
+        return true;
     } catch (const std::exception &) {
-        // It went with the agent that should have heard of it, or goes with this process.
+        // With the agent gone or stopped, the connection is of no use either.
+        return false;
     }
 }
 

@@ -41,8 +41,8 @@ public:
     /** Asks the agent. A connection that turns out dead is replaced, and the question repeated, for up to RECONNECT_TIME.
      *  @throws TimeoutException, IOException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
-    /** Tells the agent something that has no answer; what cannot be delivered is dropped. */
-    void tell(const Frame &frame) noexcept EXCLUDES(mutex_);
+    /** Tells the agent something that has no answer. Never waits. False: it cannot be told now. */
+    bool tell(const Frame &frame) noexcept EXCLUDES(mutex_);
 
     /** What is known of this application's line. */
     std::shared_ptr<AppLink> app(const Options &options) EXCLUDES(mutex_);
@@ -57,6 +57,10 @@ public:
         return *generations_.load(std::memory_order_acquire);
     }
     void wakeAgent() noexcept;
+    /** As QueueHost's: the socket that wakes it. */
+    int agentLife() const noexcept {
+        return wakeFd_.load(std::memory_order_acquire);
+    }
 
     /** As LineCache's, for all applications. */
     void trim() EXCLUDES(mutex_);

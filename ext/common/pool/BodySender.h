@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "base/StrongId.h"
@@ -10,6 +11,7 @@ namespace Passenger {
 
 /**
  * Sends what does not travel in the request's own message: the rest of a long head, then the body, in BODY messages on the reply channel.
+ * Keeps a copy of the body until an instance has begun with the request: a channel that goes with the pool process takes along what lies in it.
  *
  * A part of an Exchange, with its thread rules. It refers to the environment that the request was begun with.
  */
@@ -23,9 +25,9 @@ public:
     std::string_view headInRequest() const noexcept {
         return environment_.substr(0, headInRequest_);
     }
-    /** Nothing but the rest of the head is to be sent. */
-    bool onlyHeadFollows() const noexcept {
-        return !done_ && !bodyFollows_;
+    /** What is to be sent is here: the rest of the head, where no body follows, or what is sent again. */
+    bool owes() const noexcept {
+        return !done_ && ended_;
     }
     /** Something was sent: it lies in the channel, or an instance has read it. */
     bool begun() const noexcept {
@@ -39,14 +41,32 @@ public:
     /** Sends as much as the channel has room for. Never waits. @param taken is increased by what was taken of `block`
      *  @return false: the channel is full. @throws SystemException, EndOfFileException */
     bool send(ReplyChannel &channel, Ticket ticket, std::string_view block, bool last, std::size_t &taken);
-    /** The same for the rest of the head, where no body follows. */
-    bool sendHead(ReplyChannel &channel, Ticket ticket);
+    /** The same for what it owes(). */
+    bool sendOwed(ReplyChannel &channel, Ticket ticket);
+
+    /** Begins anew, for another channel. False: not all that was sent is here any more. */
+    bool rewind() noexcept;
+    /** An instance has begun: nothing will be sent again. */
+    void forget() noexcept;
+    /** How much of the body is kept for rewind(). */
+    std::size_t kept() const noexcept {
+        return kept_.size();
+    }
 
 private:
+    std::string_view owed() const noexcept;
+    void sent(std::string_view piece, bool ofBlock);
+
     std::string_view environment_;
     std::size_t headInRequest_ = 0;
     std::size_t headSent_ = 0;
+    /** What was given of the body so far, and how much of it was sent on this channel. */
+    std::string kept_;
+    std::size_t keptSent_ = 0;
+    bool keeps_ = true;
     bool bodyFollows_ = false;
+    /** The whole body was given. */
+    bool ended_ = true;
     bool begun_ = false;
     bool done_ = true;
 };

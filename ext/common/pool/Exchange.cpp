@@ -67,11 +67,10 @@ void Exchange::relink(Generation unusable) {
     for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
         QueueLinkPtr fresh = host_->link(unusable);
         if (channel_ && channel_->epoch() != fresh->epoch) {
-            if (body_.begun()) {
+            if (!body_.rewind()) {
                 throw EndOfFileException("the request's body went to a channel whose agent is gone");
             }
-            channel_->shutDown();
-            host_->giveBack(std::move(channel_), false);
+            dropChannel();
             resends_ = 0;
             discarded_ = 0;
         }
@@ -84,6 +83,12 @@ void Exchange::relink(Generation unusable) {
         }
     }
     throw IOException("the agent was replaced again and again");
+}
+
+/** Whatever lies in it, or comes yet, belongs to nobody. */
+void Exchange::dropChannel() noexcept {
+    channel_->shutDown();
+    host_->giveBack(std::move(channel_), false);
 }
 
 RequestHeader Exchange::requestHeader() const noexcept {
@@ -106,6 +111,8 @@ void Exchange::enqueue() {
         if (!admitted_) {
             waitingSince_ = sentAt_;
         }
+        agentLife_ = host_->agentLife();
+        agentDied_ = false;
         childSlot_ = host_->childSlot();
         const unsigned inFlight = link_->memory->marks.add(childSlot_, host_->generations().childSlots());
         counted_ = true;

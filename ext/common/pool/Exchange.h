@@ -85,9 +85,14 @@ private:
     std::optional<bool> settle(std::span<char> buffer, Event &event);
     bool waitOnce(Wait &wait, std::span<char> buffer, Event &event);
     std::optional<MonotonicTime> queueDeadline() const noexcept;
+    std::chrono::milliseconds lookInterval() const noexcept;
+    void agentDied() noexcept;
     std::chrono::milliseconds timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept;
     bool takeMessage(std::span<char> buffer, ReplyChannel::Waiting waiting = ReplyChannel::Waiting::NEVER);
     ReplyChannel::Waiting firstWait(const Wait &wait) const noexcept;
+    bool owedWaits();
+    void dropChannel() noexcept;
+    void forgetBody() noexcept;
     void discard();
     bool look(std::span<char> buffer, Event &event);
     bool overtaken() noexcept;
@@ -125,6 +130,9 @@ private:
     std::uint64_t overtakenAt_ = 0;
     /** How many had it when that was asked last. */
     std::uint64_t completedBefore_ = 0;
+    /** Of the agent that gave the line; -1 once it has died. */
+    int agentLife_ = -1;
+    bool agentDied_ = false;
     /** It found room in the line, and keeps its place when it is sent again. */
     bool admitted_ = false;
     /** Counted in flight, for this child slot. */

@@ -17,7 +17,8 @@ namespace {
 
 /** After so long without a message the exchange looks for itself whether its instance and its line still exist. */
 constexpr milliseconds LOOK_INTERVAL{1000};
-
+/** The agent has died: the next one closes the line as soon as it is up, and cannot tell whom its predecessor knew. */
+constexpr milliseconds LOOK_INTERVAL_WITHOUT_AGENT{20};
 }  // namespace
 
 /** One message into the buffer; its size in messageSize_. False when none is here. */
@@ -95,13 +96,22 @@ std::optional<MonotonicTime> Exchange::queueDeadline() const noexcept {
     return waitingSince_ + limits_.time;
 }
 
+milliseconds Exchange::lookInterval() const noexcept {
+    return agentDied_ && !begun_ && !answered_ ? LOOK_INTERVAL_WITHOUT_AGENT : LOOK_INTERVAL;
+}
+
+void Exchange::agentDied() noexcept {
+    agentLife_ = -1;
+    agentDied_ = true;
+}
+
 /** How long a wait may be: to the deadline, and not longer than until the next look. Zero: the deadline is past. */
 milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept {
     if (!deadline) {
-        return LOOK_INTERVAL;
+        return lookInterval();
     }
     const auto left = std::chrono::ceil<milliseconds>(*deadline - host_->clock().now());
-    return std::clamp(left, milliseconds(0), LOOK_INTERVAL);
+    return std::clamp(left, milliseconds(0), lookInterval());
 }
 
 /**
@@ -111,8 +121,8 @@ milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) co
 ReplyChannel::Waiting Exchange::firstWait(const Wait &wait) const noexcept {
     const bool deadlineNear =
         timeLeft(queueDeadline()) <= ReplyChannel::PATIENCE || timeLeft(wait.deadline) <= ReplyChannel::PATIENCE;
-    return answered_ || deadlineNear || body_.onlyHeadFollows() ? ReplyChannel::Waiting::NEVER
-                                                                : ReplyChannel::Waiting::FOR_A_MOMENT;
+    return answered_ || deadlineNear || body_.owes() ? ReplyChannel::Waiting::NEVER
+                                                     : ReplyChannel::Waiting::FOR_A_MOMENT;
 }
 
 Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, milliseconds timeout) {
@@ -157,19 +167,23 @@ bool Exchange::waitOnce(Wait &wait, std::span<char> buffer, Event &event) {
         event = giveUp(Event::Kind::TIMED_OUT, buffer);
         return true;
     }
-    const bool headWaits = body_.onlyHeadFollows() && !body_.sendHead(*channel_, ticket_);
+    const bool bodyWaits = owedWaits();
     const bool watchClient = wait.clientSocket >= 0 && !begun_ && !clientGone_;
     // A client that only closed its sending side is told apart by nothing. It gets a second, which an idle application needs no part of.
     const short left = wait.looked ? POLLRDHUP : 0;
-    pollfd entries[2] = {{channel_->descriptor(), static_cast<short>(headWaits ? POLLIN | POLLOUT : POLLIN), 0},
-                         {watchClient ? wait.clientSocket : -1, left, 0}};
-    const int ready = poll(entries, 2, static_cast<int>(time.count()));
+    pollfd entries[3] = {{channel_->descriptor(), static_cast<short>(bodyWaits ? POLLIN | POLLOUT : POLLIN), 0},
+                         {watchClient ? wait.clientSocket : -1, left, 0},
+                         {begun_ ? -1 : agentLife_, 0, 0}};
+    const int ready = poll(entries, 3, static_cast<int>(time.count()));
     if (ready < 0 && errno != EINTR) {
         throw SystemException("poll() on a reply channel", errno);
     }
     if (ready == 0) {
-        wait.looked = true;
+        wait.looked = wait.looked || !agentDied_;
         return look(buffer, event);
+    }
+    if (ready > 0 && entries[2].revents != 0) {
+        agentDied();
     }
     if (ready > 0 && (entries[0].revents & ~POLLOUT) != 0) {
         while (takeMessage(buffer)) {
@@ -195,37 +209,6 @@ bool Exchange::takePending(std::span<char> buffer, Event &event) {
     std::copy(event.payload.begin(), event.payload.end(), buffer.begin());
     event.payload = buffer.first(event.payload.size());
     return true;
-}
-
-std::size_t Exchange::sendBody(std::string_view block, bool last) {
-    std::size_t taken = 0;
-    while (!over_ && !pending_ && !sendBlock(block, last, taken)) {
-        // Whoever sends BODY waits for both directions: an instance that answers first may never read the rest.
-        pollfd entry{channel_->descriptor(), POLLIN | POLLOUT, 0};
-        const int ready = poll(&entry, 1, static_cast<int>(timeLeft(queueDeadline()).count()));
-        if (ready < 0 && errno != EINTR) {
-            throw SystemException("poll() on a reply channel", errno);
-        }
-        if (ready == 0 || (ready > 0 && (entry.revents & POLLOUT) == 0)) {
-            collect(ready == 0);
-        }
-    }
-    return taken;
-}
-
-/** As much as the channel takes. False: not all, and receive() has nothing to tell either. */
-bool Exchange::sendBlock(std::string_view block, bool last, std::size_t &taken) {
-    const ChannelId channel = channel_->id();
-    try {
-        return body_.send(*channel_, ticket_, block.substr(taken), last, taken);
-    } catch (const EndOfFileException &) {
-        if (!collect(false) && channel_->id() == channel) {
-            Event event = finish(Event::Kind::BROKEN, false);
-            event.text = "the instance closed the reply channel for the request's body alone";
-            pending_ = std::move(event);
-        }
-        return pending_.has_value();
-    }
 }
 
 bool Exchange::replyWaiting() {

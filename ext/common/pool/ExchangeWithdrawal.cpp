@@ -116,7 +116,7 @@ Exchange::Event Exchange::lost() {
 Exchange::Event Exchange::channelEnded() {
     link_->memory->marks.withdraw(channel_->id(), ticket_);
     const bool begun = begun_ || answered_ || claimed();
-    if (begun ? !mayRepeat() : body_.begun()) {
+    if (begun ? !mayRepeat() : !body_.rewind()) {
         return finish(Event::Kind::LOST, false);
     }
     if (begun) {
@@ -124,7 +124,7 @@ Exchange::Event Exchange::channelEnded() {
         waitingSince_ = host_->clock().now();
     }
     dequeued();
-    host_->giveBack(std::move(channel_), false);
+    dropChannel();
     return resend();
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "io/RequestQueue.h"
@@ -114,7 +115,7 @@ std::unique_ptr<ReplyChannel> LineCache::makeChannel(const QueueLink &link) {
     board().release(entry);
     if (id) {
         // It was the new agent that answered, and to it the line's slot means something else.
-        unregisterChannels(std::span(&*id, 1));
+        unregister(*id);
     }
     return nullptr;
 }
@@ -137,8 +138,7 @@ void LineCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noex
     }
     board().release(channel->boardEntry());
     if (known) {
-        const ChannelId id = channel->id();
-        unregisterChannels(std::span(&id, 1));
+        unregister(channel->id());
     }
 }
 
@@ -159,8 +159,49 @@ void LineCache::trim() {
     for (const std::unique_ptr<ReplyChannel> &channel : channels) {
         ids.push_back(channel->id());
     }
-    unregisterChannels(ids);
-    release(channels);
+    if (unregisterChannels(ids)) {
+        release(channels);
+    } else {
+        keep(std::move(channels));
+    }
+}
+
+/** Channels that could not be trimmed, until the next time. */
+void LineCache::keep(Channels channels) {
+    Channels worthless;
+    {
+        const LockGuard guard(mutex_);
+        // All are of one epoch.
+        if (channels.front()->epoch() == epoch_) {
+            for (const std::unique_ptr<ReplyChannel> &channel : channels) {
+                all_.insert(channel.get());
+            }
+            unused_ += channels.size();
+            free_.insert(free_.begin(), std::make_move_iterator(channels.begin()),
+                         std::make_move_iterator(channels.end()));
+        } else {
+            worthless.swap(channels);
+        }
+    }
+    release(worthless);
+}
+
+/** Tells the agent of a channel that is gone, and of those of which it could not be told before. */
+void LineCache::unregister(ChannelId channel) noexcept {
+    std::vector<ChannelId> gone;
+    try {
+        {
+            const LockGuard guard(mutex_);
+            gone.swap(untold_);
+        }
+        gone.push_back(channel);
+        if (!unregisterChannels(gone)) {
+            const LockGuard guard(mutex_);
+            untold_.insert(untold_.end(), gone.begin(), gone.end());
+        }
+    } catch (const std::bad_alloc &) {
+        // They are forgotten with this process at the latest.
+    }
 }
 
 /** Those that no exchange has used since the last time. */
@@ -203,6 +244,7 @@ void LineCache::forget() noexcept {
     {
         const LockGuard guard(mutex_);
         epoch_++;
+        untold_.clear();
         old.swap(link_);
         instances.swap(instances_);
         channels = takeFree();

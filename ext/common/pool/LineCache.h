@@ -53,13 +53,17 @@ public:
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
         return std::nullopt;
     }
+    virtual int agentLife() const noexcept {
+        return -1;
+    }
 
 protected:
     /** Asks for the current line, and for the queue of the instance that the options name. @throws as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
     /** Makes the instance's end known. None: there is no application with that slot. @throws IOException, SystemException */
     virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
-    virtual void unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
+    /** Never waits. False: it cannot be told now. */
+    virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
     /** Forgets line and channels: who knew them is gone. */
     void forget() noexcept EXCLUDES(mutex_);
     /** For destructors of who derives: gives up all unused channels. */
@@ -77,6 +81,8 @@ private:
     std::unique_ptr<ReplyChannel> makeChannel(const QueueLink &link) EXCLUDES(mutex_);
     Channels takeUnused() REQUIRES(mutex_);
     Channels takeFree() noexcept REQUIRES(mutex_);
+    void keep(Channels channels) EXCLUDES(mutex_);
+    void unregister(ChannelId channel) noexcept EXCLUDES(mutex_);
     void release(const Channels &channels) noexcept;
 
     Mutex mutex_{Locks::LINE_CACHE};
@@ -88,6 +94,8 @@ private:
     Channels free_ GUARDED_BY(mutex_);
     /** So many of them no exchange has used since the last trim(). */
     std::size_t unused_ GUARDED_BY(mutex_) = 0;
+    /** Channels that are gone, which the agent could not be told yet. */
+    std::vector<ChannelId> untold_ GUARDED_BY(mutex_);
     /** Those in use, too. */
     std::unordered_set<ReplyChannel *> all_ GUARDED_BY(mutex_);
     bool cutOff_ GUARDED_BY(mutex_) = false;
@@ -123,6 +131,9 @@ public:
     }
     void wakeAgent() noexcept override {
         cache_->wakeAgent();
+    }
+    int agentLife() const noexcept override {
+        return cache_->agentLife();
     }
     QueueLimits limits() const noexcept override {
         return {options_.maxQueueSize, options_.maxQueueTime};

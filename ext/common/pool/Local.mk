@@ -4,6 +4,7 @@ libpassenger_client_la_SOURCES += \
     %D%/BodySender.cpp \
     %D%/BodySender.h \
     %D%/Exchange.cpp \
+    %D%/ExchangeBody.cpp \
     %D%/Exchange.h \
     %D%/ExchangeReceiving.cpp \
     %D%/ExchangeWithdrawal.cpp \

@@ -44,8 +44,9 @@ std::optional<ChannelId> LocalSender::registerChannel(const FileDescriptor &inst
     return id;
 }
 
-void LocalSender::unregisterChannels(std::span<const ChannelId> channels) noexcept {
+bool LocalSender::unregisterChannels(std::span<const ChannelId> channels) noexcept {
     pool_.channelsGone(slot_, channels);
+    return true;
 }
 
 void LocalSender::wakeAgent() noexcept {

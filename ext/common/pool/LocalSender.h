@@ -35,7 +35,7 @@ public:
 protected:
     Links attach(const Options &options, Generation unusable) override;
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
-    void unregisterChannels(std::span<const ChannelId> channels) noexcept override;
+    bool unregisterChannels(std::span<const ChannelId> channels) noexcept override;
 
 private:
     Pool &pool_;

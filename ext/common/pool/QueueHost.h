@@ -104,6 +104,11 @@ public:
     /** Tells the agent that a Group's marks say `wanted`. */
     virtual void wakeAgent() noexcept = 0;
 
+    /** A descriptor that hangs up when the agent has died, and stays open even then; -1: it cannot. */
+    virtual int agentLife() const noexcept {
+        return -1;
+    }
+
     /** Of the request at hand. */
     virtual QueueLimits limits() const noexcept = 0;
     /** When the process ends, and nobody waits in a line any longer whom no limit of time ends before. Nothing: it does not end. */

@@ -112,7 +112,9 @@ protected:
         instanceEnd_ = instanceEnd.duplicate();
         return ChannelId(CHANNEL);
     }
-    void unregisterChannels(std::span<const ChannelId>) noexcept override {}
+    bool unregisterChannels(std::span<const ChannelId>) noexcept override {
+        return true;
+    }
 
 private:
     void answer(const RequestHeader &request) const;

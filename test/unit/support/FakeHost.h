@@ -9,6 +9,7 @@
 #include "io/GenerationTable.h"
 #include "io/GroupMemory.h"
 #include "io/RequestQueue.h"
+#include "io/SocketPair.h"
 #include "pool/QueueHost.h"
 
 namespace Passenger {
@@ -101,6 +102,16 @@ public:
     QueueLimits limits() const noexcept override {
         return queueLimits;
     }
+    int agentLife() const noexcept override {
+        return life_ ? life_->second.get() : -1;
+    }
+    /** There is an agent whose death can be noticed. */
+    void haveAgent() {
+        life_ = makeSeqPacketPair();
+    }
+    void killAgent() {
+        life_->first.reset();
+    }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return lastWait;
     }
@@ -144,6 +155,7 @@ private:
     };
 
     RunningClock clock_;
+    std::optional<DescriptorPair> life_;
     Claims claims_;
     Marks marks_;
     GenerationTable table_;

@@ -55,7 +55,7 @@ class Storm
     deaths.count { |death| death.kind == kind }
   end
 
-  # Not part of the rage: nothing is served until httpd has started another agent.
+  # Not part of the rage: httpd starts one other agent at once, and the next with pauses.
   def kill_watchdog
     kill(:watchdog, find(WATCHDOG).pid)
   end

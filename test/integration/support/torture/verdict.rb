@@ -11,11 +11,10 @@ class Verdict
 
   attr_reader :exchanges, :explained
 
-  # `outages`: times in which no answer could be expected. `runs_file`: what the nonce application noted. `threads`: so many
+  # `runs_file`: what the nonce application noted. `threads`: so many
   # requests one instance has in its hands.
-  def initialize(exchanges, deaths, outages, runs_file, threads)
+  def initialize(exchanges, deaths, runs_file, threads)
     @exchanges = exchanges
-    @outages = outages
     @deaths = deaths.group_by(&:kind)
     @deaths.default = [].freeze
     @threads = threads
@@ -75,20 +74,9 @@ class Verdict
 
     runs = @runs[exchange.nonce]
     return :run_by_a_killed_instance if runs.any? && runs.all? { |run| killed?(run) }
-    return :in_an_outage if in_an_outage?(exchange)
     return if runs.any?
-    return :half_sent_when_the_pool_process_was_killed if half_sent?(exchange)
 
     :claimed_by_a_killed_instance if exchange.outcome == 502 && died_during?(:instance, exchange)
-  end
-
-  # A body that does not fit into the request's message is in the channel; if the pool process had its only other end, it is gone.
-  def half_sent?(exchange)
-    exchange.sent > 3_000 && exchange.outcome == 502 && died_during?(:pool, exchange)
-  end
-
-  def in_an_outage?(exchange)
-    @outages.any? { |times| exchange.asked <= times.end && exchange.ended >= times.begin }
   end
 
   def with_a_killed_child?(exchange)
