@@ -23,6 +23,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/max_requests.rb \
     %D%/passenger/native.rb \
     %D%/passenger/native_builder.rb \
+    %D%/passenger/node_loader.js \
     %D%/passenger/preloader.rb \
     %D%/passenger/privileges.rb \
     %D%/passenger/queue_pair.rb \
@@ -37,5 +38,6 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/stream_body.rb \
     %D%/passenger/stream_exchange.rb \
     %D%/passenger/subreaper.rb \
-    %D%/passenger/wait_statuses.rb
+    %D%/passenger/wait_statuses.rb \
+    %D%/passenger/wsgi_loader.py
 EXTRA_DIST += %D%/passenger/README.md

@@ -1,7 +1,11 @@
 # Programs that feed whatever bytes to what reads other processes' messages. They need a build of their own:
 # configure --enable-fuzzers CXX=clang++
-FUZZERS = test/fuzz/FrameFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/SharedMemoryFuzzer
+FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/FrameFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
+
+%C%_AnswerFuzzer_SOURCES = %D%/AnswerFuzzer.cpp
+%C%_AnswerFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_AnswerFuzzer_LDADD = libpassenger_bridge.la libpassenger_base.la
 
 %C%_FrameFuzzer_SOURCES = %D%/FrameFuzzer.cpp
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
@@ -16,6 +20,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_SharedMemoryFuzzer_LDADD = $(PASSENGER_LIBS)
 
 EXTRA_DIST += \
+    %D%/AnswerFuzzer.dict \
     %D%/README.md \
     %D%/ResponseHeadFuzzer.dict
 

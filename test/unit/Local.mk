@@ -7,6 +7,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
     %D%/AgentSettingsTest.cpp \
+    %D%/AnswerParserTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
     %D%/BackoffTest.cpp \
@@ -76,6 +77,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/QueueSessionTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/RefusalPauseTest.cpp \
+    %D%/RequestHeadTest.cpp \
     %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
     %D%/ResponseHeadTest.cpp \

@@ -73,7 +73,7 @@ AppCommand AppCommand::fromOptions(const Variables &options, const std::string &
         command.arguments = {"-c", startCommand};
     } else if (type == "node") {
         command.program = optionNamed("nodejs", options, "node");
-        command.arguments = {library + "/node_loader.js", optionNamed("startup_file", options, "app.js")};
+        command.arguments = {"--require", library + "/node_loader.js", optionNamed("startup_file", options, "app.js")};
     } else if (type == "wsgi") {
         command.program = optionNamed("python", options, "python3");
         command.arguments = {library + "/wsgi_loader.py", optionNamed("startup_file", options, "passenger_wsgi.py")};

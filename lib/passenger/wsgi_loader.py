@@ -1,0 +1,137 @@
+"""Runs a WSGI application for its bridge: one request at a time, over the Unix socket that PASSENGER_SOCKET names.
+
+Started as `PYTHON wsgi_loader.py STARTUP_FILE` in the application's folder. Uses Python's standard library only.
+"""
+
+import importlib.util
+import os
+import socketserver
+import sys
+import tempfile
+from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
+
+BODY_IN_MEMORY = 1024 * 1024
+
+
+def load_application(path):
+    """What the startup file calls `application`."""
+    path = os.path.abspath(path)
+    sys.path.insert(0, os.path.dirname(path))
+    spec = importlib.util.spec_from_file_location("passenger_wsgi", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, "application", None)):
+        sys.exit('%s defines no "application": it has to, for example application = Flask(__name__)' % path)
+    return module.application
+
+
+class LimitedReader:
+    """The body of one request: whoever reads on must not wait for the next one."""
+
+    def __init__(self, stream, length):
+        self._stream = stream
+        self._left = length
+
+    def read(self, size=-1):
+        return self._take(self._stream.read, size)
+
+    def readline(self, size=-1):
+        return self._take(self._stream.readline, size)
+
+    def readlines(self, hint=-1):
+        return list(self)
+
+    def __iter__(self):
+        return iter(self.readline, b"")
+
+    def _take(self, method, size):
+        if size is None or size < 0 or size > self._left:
+            size = self._left
+        data = method(size) if size else b""
+        self._left -= len(data)
+        return data
+
+
+def read_chunked(stream):
+    """A body of unknown length, whole: WSGI wants to know the length first."""
+    body = tempfile.SpooledTemporaryFile(max_size=BODY_IN_MEMORY)
+    while True:
+        size = int(stream.readline(1024).split(b";")[0], 16)
+        if size == 0:
+            break
+        while size > 0:
+            data = stream.read(min(size, 65536))
+            if not data:
+                raise ConnectionError("the request's body was broken off")
+            body.write(data)
+            size -= len(data)
+        stream.readline(1024)
+    stream.readline(1024)
+    length = body.tell()
+    body.seek(0)
+    return body, length
+
+
+class RequestHandler(WSGIRequestHandler):
+    """Only the bridge can connect, so what it says of the client is true."""
+
+    def address_string(self):
+        return self.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
+
+    def get_environ(self):
+        # What it wants to have of a TCP client.
+        self.client_address = (self.address_string(), 0)
+        environ = super().get_environ()
+        environ["wsgi.url_scheme"] = self.headers.get("X-Forwarded-Proto", "http")
+        if environ["wsgi.url_scheme"] == "https":
+            environ["HTTPS"] = "on"
+        name, _, port = self.headers.get("Host", "").partition(":")
+        environ["SERVER_NAME"] = name
+        environ["SERVER_PORT"] = port or ("443" if "HTTPS" in environ else "80")
+        base = os.environ.get("PASSENGER_BASE_URI", "").rstrip("/")
+        if base and environ["PATH_INFO"].startswith(base):
+            environ["SCRIPT_NAME"] = base
+            environ["PATH_INFO"] = environ["PATH_INFO"][len(base):]
+        return environ
+
+    def handle(self):
+        self.raw_requestline = self.rfile.readline(65537)
+        if not self.raw_requestline or not self.parse_request():
+            return
+        environ = self.get_environ()
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            body, length = read_chunked(self.rfile)
+            environ["CONTENT_LENGTH"] = str(length)
+            environ.pop("HTTP_TRANSFER_ENCODING", None)
+        else:
+            body, length = self.rfile, int(environ.get("CONTENT_LENGTH") or 0)
+        handler = ServerHandler(LimitedReader(body, length), self.wfile, self.get_stderr(), environ,
+                                multithread=False, multiprocess=True)
+        handler.request_handler = self
+        handler.run(self.server.get_app())
+
+    def log_message(self, *_arguments):
+        """httpd has an access log."""
+
+
+class UnixServer(WSGIServer):
+    address_family = socketserver.socket.AF_UNIX
+    request_queue_size = 128
+
+    def server_bind(self):
+        self.socket.bind(self.server_address)
+        self.server_name = "localhost"
+        self.server_port = 0
+        self.setup_environ()
+
+
+def main():
+    application = load_application(sys.argv[1])
+    server = UnixServer(os.environ["PASSENGER_SOCKET"], RequestHandler)
+    server.set_app(application)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/steady_load"
+
+# How applications that speak HTTP start, end and are replaced.
+class HttpAppsLifeTest < IntegrationTest
+  COMMAND = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\nPassengerMaxInstances 1\n"
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 10)
+    made.site("http.test", SampleApps.copy("http_app"), COMMAND)
+    made.site("deployed.test", SampleApps.copy("http_app"), COMMAND)
+    made.site("worn.test", SampleApps.copy("http_app"), "#{COMMAND}PassengerMaxRequests 3\n")
+    made.site("silent.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"sleep 4711\"\nPassengerStartTimeout 2\n")
+    made.site("ending.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"echo no configuration >&2; exit 7\"\n")
+    made.site("shortlived.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"timeout -s KILL 1 #{RbConfig.ruby} server.rb\"\n")
+    made.site("grandchildren.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"setsid sleep 4712 & #{RbConfig.ruby} server.rb; true\"\n")
+  end
+
+  def setup
+    @position = server.log.position
+  end
+
+  def test_a_command_that_never_listens_is_an_error_that_names_the_port_and_the_remedy
+    before = Eventually.monotonic
+    assert_status 500, client("silent.test").get("/")
+    assert_operator Eventually.monotonic - before, :<, 4
+    line = server.log.wait_for(/event=spawn\.failed app="#{root('silent.test')}.*/, from: @position)
+    assert_match(/sleep 4711.*nothing listens on 127\.0\.0\.1 port \d+ \(PORT\) after PassengerStartTimeout, 2 seconds/, line)
+    server.log.wait_for(/serve HTTP on the port that the environment variable PORT names/, from: @position)
+    eventually("the command has ended") { processes(/\Asleep 4711\z/).empty? }
+  end
+
+  def test_a_command_that_ends_at_once_is_told_with_its_status_and_output
+    before = Eventually.monotonic
+    assert_status 500, client("ending.test").get("/")
+    assert_operator Eventually.monotonic - before, :<, 2
+    server.log.wait_for(/exited with status 7 before it listened/, from: @position)
+    server.log.wait_for(/no configuration/, from: @position)
+  end
+
+  def test_an_application_that_dies_after_a_second_is_started_again_but_not_without_end
+    answers = SteadyLoad.during(client("shortlived.test"), threads: 1) { sleep 8 }
+    assert_includes answers.map(&:code), 200
+    assert_empty answers.map(&:code).uniq - [200, 500, 502]
+    assert_includes 3..9, server.log.count(/event=instance\.started app="#{root('shortlived.test')}/, @position)
+    server.log.wait_for(/event=application\.ended.*status="/, from: @position)
+  end
+
+  def test_a_bridge_that_is_killed_takes_its_application_along_and_is_replaced
+    app = client.pid
+    Process.kill(:KILL, bridge_of(app))
+    refute_equal app, client.pid
+    eventually("the application has ended") { !ProcessInfo.read(app)&.alive? }
+  end
+
+  def test_an_application_that_is_killed_is_replaced_and_a_get_is_sent_again
+    2.times do
+      app = client.pid
+      slow = Thread.new { client.get("/slow") }
+      sleep 0.15
+      Process.kill(:KILL, app)
+      assert_equal "slept", slow.value.body
+      refute_equal app, client.pid
+    end
+  end
+
+  def test_a_post_whose_application_is_killed_is_a_502
+    app = client.pid
+    slow = Thread.new { client.post("/slow", "x") }
+    sleep 0.15
+    Process.kill(:KILL, app)
+    assert_status 502, slow.value
+  end
+
+  def test_a_restart_serves_the_new_version_and_fails_no_request
+    site = client("deployed.test")
+    old = site.pid
+    answers = SteadyLoad.during(site) do
+      FileUtils.touch(File.join(root("deployed.test"), "tmp/restart.txt"))
+      eventually("another process") { site.pid != old }
+      sleep 0.5
+    end
+    assert_equal [200], answers.map(&:code).uniq
+    eventually("the old one has ended") { !ProcessInfo.read(old)&.alive? }
+  end
+
+  def test_an_instance_that_has_answered_enough_is_replaced
+    pids = Array.new(12) { client("worn.test").pid.tap { sleep 0.1 } }
+    assert_operator pids.uniq.size, :>=, 2
+  end
+
+  def test_what_the_application_has_started_ends_with_it
+    app = client("grandchildren.test").pid
+    eventually("its child") { processes(/\Asleep 4712\z/).any? }
+    Process.kill(:KILL, bridge_of(app))
+    eventually("nothing is left", within: 10) { !ProcessInfo.read(app)&.alive? }
+  end
+
+  private
+
+  def root(name)
+    server.configuration.sites.find { |one| one.name == name }.root
+  end
+
+  def processes(pattern)
+    ProcessInfo.all.select { |process| process.command_line.match?(pattern) && process.alive? }
+  end
+
+  # app's parent may be a shell; then comes the keeper, then the bridge.
+  def bridge_of(app)
+    pid = app
+    pid = parent(pid) until ProcessInfo.read(pid).command_line.match?(/passenger-agent bridge\z/) && keeper?(pid)
+    parent(pid)
+  end
+
+  # It was forked by the bridge, and looks like it.
+  def keeper?(pid)
+    File.read("/proc/#{pid}/comm").chomp == "passenger-keep"
+  end
+
+  def parent(pid)
+    Integer(File.read("/proc/#{pid}/status")[/^PPid:\s+(\d+)/, 1])
+  end
+end

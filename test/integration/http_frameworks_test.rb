@@ -1,0 +1,102 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Express on Node and Flask on Python, found by their startup files or started by a command.
+class HttpFrameworksTest < IntegrationTest
+  PYTHON = "/usr/bin/python3"
+  EXPRESS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
+  FLASK = system("#{PYTHON} -c 'import flask' >/dev/null 2>&1")
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 8)
+    if EXPRESS
+      path = "SetEnv NODE_PATH /usr/share/nodejs\n"
+      made.site("express.test", SampleApps.copy("express_app"), "#{path}PassengerMaxInstances 1\n")
+      made.site("express-command.test", SampleApps.copy("express_app"),
+                "#{path}SetEnv OWN_PORT 1\nPassengerAppStartCommand \"exec node app.js\"\n")
+    end
+    if FLASK
+      made.site("flask.test", SampleApps.copy("flask_app"), "PassengerPython #{PYTHON}\n")
+      made.site("flask-command.test", SampleApps.copy("flask_app"),
+                "PassengerAppStartCommand \"#{PYTHON} -m flask --app passenger_wsgi run --port $PORT\"\n")
+    end
+    made.site("rack.test", SampleApps.rack)
+  end
+
+  def express(name = "express.test")
+    skip "there is no Express (Debian: node-express)" unless EXPRESS
+    client(name)
+  end
+
+  def flask(name = "flask.test")
+    skip "there is no Flask (Debian: python3-flask)" unless FLASK
+    client(name)
+  end
+
+  def test_express_is_found_by_its_startup_file
+    assert_equal "hello from Express", assert_status(200, express.get("/")).body
+  end
+
+  def test_express_is_started_by_a_command
+    assert_equal "hello from Express", assert_status(200, express("express-command.test").get("/")).body
+  end
+
+  def test_express_gets_the_request_as_the_client_sent_it
+    answer = express.json("/client?a=b%20c")
+    assert_equal ["/client?a=b%20c", "127.0.0.1"], answer.values_at("path", "ips")
+  end
+
+  def test_express_gets_bodies_with_and_without_a_length
+    body = "x" * 1_000_000
+    assert_equal body, express.post("/echo", body).body
+    assert_equal body, express.post_stream("/echo", StringIO.new(body)).body
+  end
+
+  def test_one_process_of_node_answers_many_requests_at_once
+    express.get("/")
+    before = Eventually.monotonic
+    Array.new(10) { Thread.new { express.get("/slow").body } }.each { |thread| assert_equal "slept", thread.value }
+    assert_operator Eventually.monotonic - before, :<, 2
+  end
+
+  def test_events_of_express_arrive_one_by_one
+    times = []
+    express.get_stream("/events") { times << Eventually.monotonic }
+    assert_operator times.last - times.first, :>, 0.15
+  end
+
+  def test_express_that_exits_is_started_again
+    assert_status [502, 500], express("express-command.test").get("/crash")
+    eventually("it is back") { express("express-command.test").get("/").code == "200" }
+  end
+
+  def test_flask_is_found_by_its_startup_file
+    assert_equal "hello from Flask", assert_status(200, flask.get("/")).body
+  end
+
+  def test_flask_is_started_by_a_command
+    assert_equal "hello from Flask", assert_status(200, flask("flask-command.test").get("/")).body
+  end
+
+  def test_flask_knows_who_asks_and_for_what
+    answer = flask.json("/client?a=b")
+    assert_equal ["/client?a=b", "127.0.0.1"], answer.values_at("path", "address")
+    assert_match(%r{\Ahttp://flask\.test:\d+/client\?a=b\z}, answer["url"])
+  end
+
+  def test_flask_gets_bodies_with_and_without_a_length
+    body = "x" * 300_000
+    assert_equal body, flask.post("/echo", body).body
+    assert_equal body, flask.post_stream("/echo", StringIO.new(body)).body
+  end
+
+  def test_flask_answers_in_pieces
+    assert_equal "piece 0\npiece 1\npiece 2\n", flask.get("/pieces").body
+  end
+
+  def test_an_exception_in_flask_is_its_500_and_costs_that_request
+    assert_status 500, flask.get("/raises")
+    assert_status 200, flask.get("/")
+  end
+end

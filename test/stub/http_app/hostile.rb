@@ -1,0 +1,39 @@
+# frozen_string_literal: true
+
+# Answers with whatever the request's query says, as hexadecimal digits; each comma is a pause of 0.2 s. What is after the first
+# answer on a connection stays open, unless the query ends in "!" (close) or "~" (reset).
+require "socket"
+
+def reset(socket)
+  socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, 0].pack("ii"))
+end
+
+def read_head(socket)
+  head = +""
+  head << (socket.gets || (return nil)) until head.end_with?("\r\n\r\n")
+  head
+end
+
+def answer(socket, query)
+  pieces = query.delete("!~").split(",", -1)
+  pieces.each_with_index do |piece, index|
+    sleep 0.2 if index.positive?
+    socket.write([piece].pack("H*"))
+  end
+  reset(socket) if query.end_with?("~")
+  !query.match?(/[!~]\z/)
+end
+
+def serve(socket)
+  while (head = read_head(socket))
+    query = head[/\?([^ ]*)/, 1]
+    break unless answer(socket, query)
+  end
+rescue SystemCallError, IOError
+  nil
+ensure
+  socket.close
+end
+
+server = TCPServer.new("127.0.0.1", Integer(ENV.fetch("PORT")))
+loop { Thread.new(server.accept) { |socket| serve(socket) } }

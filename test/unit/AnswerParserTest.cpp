@@ -1,0 +1,179 @@
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "bridge/AnswerParser.h"
+
+namespace Passenger {
+
+using Bridge::AnswerParser;
+
+namespace {
+
+const std::string OK = "HTTP/1.1 200 OK\r\n";
+const std::string CHUNKED = OK + "Transfer-Encoding: chunked\r\n\r\n";
+
+}  // namespace
+
+/** Answers of applications that speak HTTP. What hostile ones send is in test/integration/http_apps_hostile_test.rb, too. */
+class AnswerParserTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(AnswerParserTest);
+    CPPUNIT_TEST(testHeadAndBodyComeOutHoweverTheBytesAreCut);
+    CPPUNIT_TEST(testChunksAreDecodedAndTrailersDropped);
+    CPPUNIT_TEST(testHeadersOfTheConnectionAreLeftOut);
+    CPPUNIT_TEST(testAnAnswerToHeadHasNoBody);
+    CPPUNIT_TEST(testStatusesWithoutABodyHaveNone);
+    CPPUNIT_TEST(testInterimAnswersComeBeforeTheAnswer);
+    CPPUNIT_TEST(testTheEndOfTheConnectionEndsAnAnswerWithoutALength);
+    CPPUNIT_TEST(testAnAnswerThatIsCutShortIsAProblem);
+    CPPUNIT_TEST(testAConnectionIsReusableOnlyAfterACleanEnd);
+    CPPUNIT_TEST(testMalformedAnswersAreProblems);
+    CPPUNIT_TEST(testAHeadMayBe128KiBLong);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testHeadAndBodyComeOutHoweverTheBytesAreCut() {
+        const std::string answer = OK + "Content-Type: text/plain\r\nX-Empty:\r\nContent-Length: 5\r\n\r\nhello";
+        for (std::size_t size = 1; size <= answer.size(); size++) {
+            AnswerParser parser(false);
+            for (std::size_t at = 0; at < answer.size(); at += size) {
+                parser.feed(answer.substr(at, size));
+            }
+            CPPUNIT_ASSERT(parser.complete() && parser.problem() == nullptr);
+            CPPUNIT_ASSERT_EQUAL(200U, parser.head().status);
+            CPPUNIT_ASSERT_EQUAL(std::string("Content-Type: text/plain\r\nX-Empty: \r\nContent-Length: 5\r\n"),
+                                 parser.head().lines);
+            CPPUNIT_ASSERT_EQUAL(std::string("hello"), parser.takeBody());
+        }
+    }
+
+    void testChunksAreDecodedAndTrailersDropped() {
+        AnswerParser parser(false);
+        parser.feed(CHUNKED + "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n");
+        CPPUNIT_ASSERT(parser.complete() && parser.reusable());
+        CPPUNIT_ASSERT_EQUAL(std::string("abcde"), parser.takeBody());
+        CPPUNIT_ASSERT_EQUAL(std::string(), parser.head().lines);
+    }
+
+    void testHeadersOfTheConnectionAreLeftOut() {
+        AnswerParser parser(false);
+        parser.feed(OK +
+                    "Connection: X-Mine\r\nKeep-Alive: 5\r\nTE: x\r\nTrailer: Y\r\nProxy-Connection: x\r\n"
+                    "X-Mine: 1\r\nX-Kept: 2\r\nContent-Length: 0\r\n\r\n");
+        CPPUNIT_ASSERT_EQUAL(std::string("X-Kept: 2\r\nContent-Length: 0\r\n"), parser.head().lines);
+    }
+
+    void testAnAnswerToHeadHasNoBody() {
+        AnswerParser parser(true);
+        parser.feed(OK + "Content-Length: 5\r\n\r\n");
+        CPPUNIT_ASSERT(parser.complete() && parser.reusable());
+        CPPUNIT_ASSERT_EQUAL(std::string("Content-Length: 5\r\n"), parser.head().lines);
+    }
+
+    void testStatusesWithoutABodyHaveNone() {
+        for (const char *status : {"204", "304"}) {
+            AnswerParser parser(false);
+            parser.feed(std::string("HTTP/1.1 ") + status + " x\r\nContent-Length: 5\r\n\r\n");
+            CPPUNIT_ASSERT(parser.complete() && !parser.untilClose());
+        }
+    }
+
+    void testInterimAnswersComeBeforeTheAnswer() {
+        AnswerParser parser(false);
+        parser.feed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK +
+                    "Content-Length: 0\r\n\r\n");
+        const auto interim = parser.takeInterim();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, interim.size());
+        CPPUNIT_ASSERT_EQUAL(103U, interim[1].status);
+        CPPUNIT_ASSERT_EQUAL(std::string("Link: </a>\r\n"), interim[1].lines);
+        CPPUNIT_ASSERT(parser.complete() && parser.head().status == 200);
+    }
+
+    void testTheEndOfTheConnectionEndsAnAnswerWithoutALength() {
+        AnswerParser parser(false);
+        parser.feed(OK + "\r\nall");
+        CPPUNIT_ASSERT(parser.untilClose() && !parser.complete());
+        parser.end();
+        CPPUNIT_ASSERT(parser.complete() && !parser.reusable() && parser.problem() == nullptr);
+    }
+
+    void testAnAnswerThatIsCutShortIsAProblem() {
+        for (const auto &answer : {std::string(), OK, OK + "Content-Length: 5\r\n\r\nhell", CHUNKED + "5\r\nhello",
+                                   CHUNKED + "5\r\nhello\r\n", CHUNKED + "5\r\nhello\r\n0\r\n"}) {
+            AnswerParser parser(false);
+            parser.feed(answer);
+            parser.end();
+            CPPUNIT_ASSERT_MESSAGE(answer, parser.problem() != nullptr && !parser.complete());
+        }
+    }
+
+    void testAConnectionIsReusableOnlyAfterACleanEnd() {
+        const std::vector<std::pair<std::string, bool>> cases = {
+            {OK + "Content-Length: 1\r\n\r\nx", true},
+            {OK + "Content-Length: 1\r\n\r\nxy", false},
+            {OK + "Content-Length: 0\r\nConnection: close\r\n\r\n", false},
+            {"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n", false},
+            {"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n", true},
+            {"HTTP/1.1 204 No Content\r\n\r\nbody", false},
+        };
+        for (const auto &[answer, reusable] : cases) {
+            AnswerParser parser(false);
+            parser.feed(answer);
+            CPPUNIT_ASSERT_MESSAGE(answer, parser.complete());
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(answer, reusable, parser.reusable());
+        }
+        AnswerParser late(false);
+        late.feed(cases[0].first);
+        late.feed("late");
+        CPPUNIT_ASSERT(!late.reusable());
+    }
+
+    void testMalformedAnswersAreProblems() {
+        const std::string nul("X: a\0b\r\n\r\n", 10);
+        for (const auto &answer : {OK + "Content-Length: -1\r\n\r\n",
+                                   OK + "Content-Length: 4\r\nContent-Length: 4\r\n\r\n",
+                                   OK + "Content-Length: 1 0\r\n\r\n",
+                                   OK + "Content-Length: 1\r\n 0\r\n\r\n",
+                                   OK + "Content-Length: 9223372036854775808\r\n\r\n",
+                                   OK + "Content-Length: 18446744073709551617\r\n\r\n",
+                                   OK + "Content-Length: 0x1\r\n\r\n",
+                                   OK + "Content-Length: \r\n\r\n",
+                                   OK + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n",
+                                   OK + "Transfer-Encoding: gzip, chunked\r\n\r\n",
+                                   OK + "Transfer-Encoding: identity\r\n\r\n",
+                                   OK + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+                                   CHUNKED + "zz\r\n",
+                                   CHUNKED + "-1\r\n",
+                                   CHUNKED + "11111111111111111\r\n",
+                                   OK + "nonsense\r\n\r\n",
+                                   OK + "X : 1\r\n\r\n",
+                                   OK + nul,
+                                   OK + "X: a\rY: b\r\n\r\n",
+                                   OK + ": a\r\n\r\n",
+                                   std::string("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
+                                   std::string("HTTP/1.1 20 OK\r\n\r\n"),
+                                   std::string("HTTP/1.1 0200 OK\r\n\r\n"),
+                                   std::string("HTTP/2.0 200 OK\r\n\r\n"),
+                                   std::string("SSH-2.0\r\n")}) {
+            AnswerParser parser(false);
+            parser.feed(answer);
+            CPPUNIT_ASSERT_MESSAGE(answer, parser.problem() != nullptr && !parser.complete());
+        }
+    }
+
+    void testAHeadMayBe128KiBLong() {
+        for (const auto &[size, allowed] : {std::pair(120'000, true), std::pair(140'000, false)}) {
+            AnswerParser parser(false);
+            parser.feed(OK + "X: " + std::string(static_cast<std::size_t>(size), 'x') +
+                        "\r\nContent-Length: 0\r\n\r\n");
+            CPPUNIT_ASSERT_EQUAL(allowed, parser.complete());
+            CPPUNIT_ASSERT_EQUAL(!allowed, parser.problem() != nullptr);
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(AnswerParserTest);
+
+}  // namespace Passenger
