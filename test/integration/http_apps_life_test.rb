@@ -12,6 +12,7 @@ class HttpAppsLifeTest < IntegrationTest
     made.site("http.test", SampleApps.copy("http_app"), COMMAND)
     made.site("deployed.test", SampleApps.copy("http_app"), COMMAND)
     made.site("worn.test", SampleApps.copy("http_app"), "#{COMMAND}PassengerMaxRequests 3\n")
+    made.site("hog.test", SampleApps.copy("http_app"), "#{COMMAND}PassengerMemoryLimit 100\n")
     made.site("silent.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"sleep 4711\"\nPassengerStartTimeout 2\n")
     made.site("ending.test", SampleApps.copy("http_app"),
@@ -93,6 +94,12 @@ class HttpAppsLifeTest < IntegrationTest
   def test_an_instance_that_has_answered_enough_is_replaced
     pids = Array.new(12) { client("worn.test").pid.tap { sleep 0.1 } }
     assert_operator pids.uniq.size, :>=, 2
+  end
+
+  def test_the_memory_limit_is_about_the_application
+    app = client("hog.test").pid
+    2.times { assert_equal "hogged", client("hog.test").get("/hog").body }
+    eventually("another process", within: 20) { client("hog.test").pid != app }
   end
 
   def test_what_the_application_has_started_ends_with_it

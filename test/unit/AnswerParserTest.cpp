@@ -154,7 +154,6 @@ public:
                                    OK + ": a\r\n\r\n",
                                    std::string("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"),
                                    std::string("HTTP/1.1 20 OK\r\n\r\n"),
-                                   std::string("HTTP/1.1 0200 OK\r\n\r\n"),
                                    std::string("HTTP/2.0 200 OK\r\n\r\n"),
                                    std::string("SSH-2.0\r\n")}) {
             AnswerParser parser(false);

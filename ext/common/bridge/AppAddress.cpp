@@ -8,7 +8,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "base/Exceptions.h"
@@ -88,6 +90,25 @@ std::uint16_t AppAddress::unusedPort(const std::string &host) {
     }
     // The port is at the same place in both families.
     return ntohs(reinterpret_cast<sockaddr_in &>(any.address_).sin_port);
+}
+
+std::optional<uid_t> AppAddress::listenerOf(std::uint16_t port) {
+    for (const char *table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+        std::ifstream file(table);
+        std::string line;
+        while (std::getline(file, line)) {
+            // "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 …"
+            unsigned itsPort = 0;
+            unsigned state = 0;
+            unsigned user = 0;
+            const int found =
+                std::sscanf(line.c_str(), "%*d: %*[0-9A-F]:%x %*s %x %*s %*s %*s %u", &itsPort, &state, &user);
+            if (found == 3 && itsPort == port && state == TCP_LISTEN) {
+                return user;
+            }
+        }
+    }
+    return std::nullopt;
 }
 
 FileDescriptor AppAddress::connect(Deadline deadline) const {

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/FileDescriptor.h"
@@ -22,6 +24,9 @@ public:
     static AppAddress unixSocket(const std::string &path);
     /** A port of that address which nobody uses at this moment. @throws IOException, SystemException */
     static std::uint16_t unusedPort(const std::string &host);
+
+    /** The user whose process listens on a port of this machine; nothing: nobody does, or it cannot be told. */
+    static std::optional<uid_t> listenerOf(std::uint16_t port);
 
     /** A connected socket, non-blocking. No descriptor, and errno: nobody listens there, or not by the deadline. */
     FileDescriptor connect(Deadline deadline) const;

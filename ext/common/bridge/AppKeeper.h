@@ -9,7 +9,8 @@ namespace Passenger::Bridge {
 
 /**
  * A process between the bridge and its application: the parent of the command, and a subreaper. When the bridge ends, however it ends,
- * it ends the command and all that descends from it, in whatever session, so that nothing outlives the bridge.
+ * it ends the command and all that descends from it, in whatever session, so that nothing outlives the bridge. It does so, too, and at once,
+ * when this object is destroyed without finish().
  */
 class AppKeeper {
 public:
@@ -24,8 +25,6 @@ public:
     /** Forks the keeper, which starts the command. While this process has a single thread.
      *  @param folder removed at the end, with what is in it. @throws SystemException */
     AppKeeper(const AppCommand &command, const std::string &folder);
-    /** The keeper ends the application at once, unless finish() was called. */
-    ~AppKeeper() = default;
 
     /** Readable when the command has ended. */
     int descriptor() const noexcept {

@@ -58,15 +58,15 @@ Application::Application(const Options &options, const std::string &library)
     : startTimeout_(optionNamed("start_timeout", options)) {
     const std::string host = optionNamed("instance_address", options, DEFAULT_HOST);
     try {
-        const std::uint16_t port = AppAddress::unusedPort(host);
-        port_ = AppAddress::tcp(host, port);
+        portNumber_ = AppAddress::unusedPort(host);
+        port_ = AppAddress::tcp(host, portNumber_);
         std::string path;
         if (wantsSocket(options)) {
             folder_ = makePrivateFolder();
             path = folder_ + "/socket";
             socket_ = AppAddress::unixSocket(path);
         }
-        command_ = AppCommand::fromOptions(options, library, port, path);
+        command_ = AppCommand::fromOptions(options, library, portNumber_, path);
     } catch (const StartFailure &) {
         throw;
     } catch (const std::exception &error) {
@@ -105,10 +105,23 @@ bool Application::takesConnections() {
         return true;
     }
     if (port_.connect(steady_clock::now() + CONNECT_LIMIT)) {
+        failIfForeign();
         address_ = port_;
         return true;
     }
     return false;
+}
+
+/** The port was free a moment ago, but anybody may take one. */
+void Application::failIfForeign() {
+    const auto user = AppAddress::listenerOf(portNumber_);
+    if (user && *user != geteuid()) {
+        keeper_->finish();
+        throw StartFailure(
+            fmt::format("on {} a process of another user (uid {}) listens; the next attempt takes "
+                        "another port",
+                        port_.text(), *user));
+    }
 }
 
 void Application::failEnded() {

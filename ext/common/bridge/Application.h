@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <stdexcept>
@@ -55,6 +56,7 @@ public:
 
 private:
     bool takesConnections();
+    void failIfForeign();
     [[noreturn]] void failEnded();
     [[noreturn]] void failSilent();
     std::string places() const;
@@ -62,6 +64,7 @@ private:
     AppCommand command_;
     /** Private, with the socket that the application may listen on; empty: it has no use for one. */
     std::string folder_;
+    std::uint16_t portNumber_ = 0;
     AppAddress port_;
     std::optional<AppAddress> socket_;
     AppAddress address_;

@@ -3,8 +3,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -55,23 +57,34 @@ template <typename Part> auto step(ControlSocket &control, const char *name, Par
     }
 }
 
-bool enter(const std::string &folder) {
+void enter(const std::string &folder) {
     if (chdir(folder.c_str()) != 0) {
         throw StartFailure(SystemException("the folder \"" + folder + "\" cannot be entered", errno).what());
     }
-    return true;
 }
 
-/** False: nobody wants it any more. */
-bool start(ControlSocket &control, Application &application, const Application::Options &options) {
+/** Nothing: nobody wants it any more. */
+std::optional<Application> start(ControlSocket &control, const Application::Options &options,
+                                 const std::string &library) {
     const auto timeout = std::chrono::seconds(std::stoul(options.at("start_timeout")));
     const auto deadline = deadlineIn(timeToStart(timeout));
-    step(control, WORKING_DIRECTORY, [&] { return enter(options.at("app_root")); });
-    step(control, COMMAND_STARTED, [&] {
-        application.start();
+    std::optional<Application> application;
+    step(control, WORKING_DIRECTORY, [&] {
+        enter(options.at("app_root"));
         return true;
     });
-    return step(control, LISTENING, [&] { return application.awaitListening(control.descriptor(), deadline); });
+    step(control, COMMAND_STARTED, [&] {
+        application.emplace(options, library);
+        application->start();
+        return true;
+    });
+    const bool wanted =
+        step(control, LISTENING, [&] { return application->awaitListening(control.descriptor(), deadline); });
+    if (!wanted) {
+        application->finish();
+        application.reset();
+    }
+    return application;
 }
 
 /** The next frame, which has to be of that type. Nothing: the end. */
@@ -94,22 +107,19 @@ int serve(ControlSocket &control, const std::string &library) {
     }
     const Application::Options options = load->map(0);
     EventLog::setApplication(options.at("app_group_name"));
-    Application application(options, library);
-    if (!start(control, application, options)) {
-        application.finish();
+    auto application = start(control, options, library);
+    if (!application) {
         return EXIT_SUCCESS;
     }
     control.send(Frame(FrameType::LOADED));
     try {
         if (auto frame = expect(control, FrameType::SERVE)) {
-            Instance(control, application, std::move(*frame)).run();
+            Instance(control, *application, std::move(*frame)).run();
         }
     } catch (const EndOfFileException &) {
-        // The agent has gone, or wants it no more.
-        application.finish();
-        return EXIT_SUCCESS;
+        // The agent has gone, or wants it no more: like FINISH.
     }
-    application.finish();
+    application->finish();
     return EXIT_SUCCESS;
 }
 
