@@ -9,6 +9,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/channels.rb \
     %D%/passenger/chunked_decoder.rb \
     %D%/passenger/claim.rb \
+    %D%/passenger/early_hints.rb \
     %D%/passenger/failure.rb \
     %D%/passenger/fork_guard.rb \
     %D%/passenger/frame.rb \

@@ -33,6 +33,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/DirectoryWalk.cpp \
     %D%/DirectoryWalk.h \
     %D%/Guard.h \
+    %D%/HijackedConnection.cpp \
+    %D%/HijackedConnection.h \
     %D%/Httpd.h \
     %D%/InterimAnswers.cpp \
     %D%/InterimAnswers.h \

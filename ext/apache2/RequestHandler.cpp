@@ -4,6 +4,7 @@
 
 #include <exception>
 
+#include "HijackedConnection.h"
 #include "RequestEnvironment.h"
 #include "io/Layouts.h"
 
@@ -31,6 +32,10 @@ int RequestHandler::run() {
         }
     } catch (const std::exception &problem) {
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
+    }
+    // By now the application's thread, its channel and our lane are free for other requests.
+    if (FileDescriptor stream = sender.takeStream()) {
+        HijackedConnection(r_, std::move(stream)).relay(sender.buffer());
     }
     return sender.result();
 }

@@ -92,7 +92,9 @@ const char *ResponseHead::addHeader(Header header) {
         contentType_ = header.value;
     } else if (equalsIgnoringCase(header.name, "Connection")) {
         connection_.push_back(header.value);
-    } else if (!isHopByHop(header.name) && !equalsIgnoringCase(header.name, "Status")) {
+    } else if (isHopByHop(header.name)) {
+        noteHopByHop(header);
+    } else if (!equalsIgnoringCase(header.name, "Status")) {
         headers_.push_back(header);
     }
     return nullptr;
@@ -111,12 +113,21 @@ const char *ResponseHead::setContentLength(std::string_view value) {
     return nullptr;
 }
 
+void ResponseHead::noteHopByHop(Header header) {
+    if (equalsIgnoringCase(header.name, "Upgrade")) {
+        upgrade_ = header.value;
+    } else if (equalsIgnoringCase(header.name, "Transfer-Encoding")) {
+        chunked_ = equalsIgnoringCase(header.value, "chunked");
+    }
+}
+
 /** `Connection: X-Foo` makes X-Foo a matter of that connection too. */
 void ResponseHead::dropNominated() {
     for (std::string_view list : connection_) {
         while (!list.empty()) {
             std::size_t comma = list.find(',');
             std::string_view name = trim(list.substr(0, comma));
+            closes_ = closes_ || equalsIgnoringCase(name, "close");
             std::erase_if(headers_, [name](const Header &header) { return equalsIgnoringCase(header.name, name); });
             list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
         }

@@ -32,17 +32,32 @@ public:
     const std::optional<std::uint64_t> &contentLength() const noexcept {
         return contentLength_;
     }
+    /** `Connection: close`: the application wants the client's connection to end with this answer. */
+    bool closes() const noexcept {
+        return closes_;
+    }
+    /** The two that count only where the application has taken the connection over: Upgrade, and whether it says that it chunks what it sends. */
+    const std::optional<std::string_view> &upgrade() const noexcept {
+        return upgrade_;
+    }
+    bool chunked() const noexcept {
+        return chunked_;
+    }
 
 private:
     const char *addLine(std::string_view line);
     const char *addHeader(Header header);
     const char *setContentLength(std::string_view value);
+    void noteHopByHop(Header header);
     void dropNominated();
 
     std::vector<Header> headers_;
     std::vector<std::string_view> connection_;
     std::optional<std::string_view> contentType_;
     std::optional<std::uint64_t> contentLength_;
+    std::optional<std::string_view> upgrade_;
+    bool chunked_ = false;
+    bool closes_ = false;
 };
 
 }  // namespace Passenger

@@ -4,6 +4,7 @@
 
 #include "Child.h"
 #include "ErrorPage.h"
+#include "HijackedConnection.h"
 #include "Settings.h"
 
 namespace Passenger {
@@ -38,7 +39,7 @@ std::span<char> ResponseSender::buffer() {
     return {buffer_, Session::BUFFER_SIZE};
 }
 
-void ResponseSender::take(const Reply &reply, bool moreWaits) {
+void ResponseSender::take(Reply &reply, bool moreWaits) {
     switch (reply.kind) {
         case Reply::Kind::RESPONSE:
             takeHead(reply);
@@ -49,6 +50,9 @@ void ResponseSender::take(const Reply &reply, bool moreWaits) {
         case Reply::Kind::INTERIM:
             takeInterim(reply);
             return;
+        case Reply::Kind::HIJACKED:
+            takeConnection(reply);
+            break;
         case Reply::Kind::ABORTED:
             fail(HTTP_BAD_GATEWAY, "the application broke its answer off");
             break;
@@ -78,11 +82,11 @@ void ResponseSender::take(const Reply &reply, bool moreWaits) {
     }
 }
 
-void ResponseSender::takeHead(const Reply &reply) {
+void ResponseSender::takeHead(Reply &reply) {
     ResponseHead head;
-    const char *problem = hasHead_                                   ? "a second head"
-                          : reply.status < 200 || reply.status > 999 ? "a status that is none"
-                                                                     : head.parse(reply.head);
+    const bool upgrades = reply.stream && reply.status == HTTP_SWITCHING_PROTOCOLS;
+    const bool possible = upgrades || (reply.status >= 200 && reply.status <= 999);
+    const char *problem = hasHead_ ? "a second head" : !possible ? "a status that is none" : head.parse(reply.head);
     if (problem != nullptr) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed answer: ", problem, nullptr));
         return;
@@ -91,7 +95,39 @@ void ResponseSender::takeHead(const Reply &reply) {
     brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
     setStatus(reply.status);
     setHeaders(head);
-    addBody(reply.body);
+    if (reply.stream) {
+        giveConnection(reply, head);
+    } else {
+        addBody(reply.body);
+    }
+}
+
+/** Partial hijack: the head is ours, what follows is the application's. */
+void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
+    const char *problem = HijackedConnection::obstacle(r_);
+    if (problem == nullptr) {
+        problem = HijackedConnection::sendHead(r_, head);
+    }
+    if (problem != nullptr) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
+        return;
+    }
+    passed_ = true;
+    over_ = true;
+    stream_ = std::move(reply.stream);
+}
+
+/** Full hijack: the application writes the head, too, and nobody here knows its status. */
+void ResponseSender::takeConnection(Reply &reply) {
+    if (const char *problem = HijackedConnection::obstacle(r_)) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
+        return;
+    }
+    if (apr_table_get(r_->headers_in, "Upgrade") != nullptr) {
+        r_->status = HTTP_SWITCHING_PROTOCOLS;  // for the access log
+    }
+    over_ = true;
+    stream_ = std::move(reply.stream);
 }
 
 bool ResponseSender::bodyAllowed() const noexcept {
@@ -107,6 +143,9 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
     apr_pool_t *pool = r_->pool;
     for (const ResponseHead::Header &header : head.headers()) {
         apr_table_addn(r_->headers_out, copy(pool, header.name), copy(pool, header.value));
+    }
+    if (head.closes() && r_->connection->master == nullptr) {
+        r_->connection->keepalive = AP_CONN_CLOSE;
     }
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
     apr_table_mergen(r_->headers_out, "X-Powered-By", "mod_passenger " PASSENGER_VERSION);

@@ -28,7 +28,7 @@ public:
     std::span<char> buffer();
 
     /** Takes what receive() brought into buffer(). @param moreWaits further replies can be had at once */
-    void take(const Reply &reply, bool moreWaits);
+    void take(Reply &reply, bool moreWaits);
     /** Something outside of the replies failed: the response cannot be made or finished. */
     void fail(int status, const char *reason);
     /** The request's body could not be read. @param cause what httpd's input filters said */
@@ -38,13 +38,19 @@ public:
     bool over() const noexcept {
         return over_;
     }
+    /** The client's connection is the application's now: what goes on there, where the head (if it is ours) has been sent. Else none. */
+    FileDescriptor takeStream() noexcept {
+        return std::move(stream_);
+    }
     /** What the handler returns, when it is over. */
     int result() const noexcept {
         return result_;
     }
 
 private:
-    void takeHead(const Reply &reply);
+    void takeHead(Reply &reply);
+    void takeConnection(Reply &reply);
+    void giveConnection(Reply &reply, const ResponseHead &head);
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
     void clientLeft();
@@ -64,6 +70,7 @@ private:
     apr_off_t pending_ = 0;
     /** What is missing of the Content-Length that the application gave. */
     std::optional<std::uint64_t> missing_;
+    FileDescriptor stream_;
     bool hasHead_ = false;
     /** Something went to httpd's filters: the status cannot be changed any more. */
     bool passed_ = false;

@@ -3,7 +3,7 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. They change together with VERSION and with Layouts.h.
   module Layout
-    VERSION = 2
+    VERSION = 3
 
     MESSAGE_LIMIT = 65_536
 
@@ -36,6 +36,7 @@ module PhusionPassenger
       SKIPPED = 4
       ACCEPTED = 5
       ABORTED = 6
+      HIJACKED = 7
       BODY = 32
 
       LAST = 1

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "early_hints"
 require_relative "input"
 require_relative "log"
 require_relative "native"
@@ -12,28 +13,32 @@ module PhusionPassenger
   class RackAdapter
     NUL = "\0".b.freeze
     HTTPS_ON = "on"
+    HTTP_2 = "HTTP/2.0"
     STRINGS_AT_ONCE = 400
     INTERNAL_ERROR = "Internal Server Error"
-    private_constant :NUL, :HTTPS_ON, :STRINGS_AT_ONCE
+    CHUNKED = "Transfer-Encoding: chunked\r\n"
+    private_constant :NUL, :HTTPS_ON, :HTTP_2, :STRINGS_AT_ONCE, :CHUNKED
 
     # `threads`: how many call it at once.
     def initialize(app, threads)
       @app = app
       @rewind = rewinding_rack?
       @formats = []
+      @early_hints = ENV["PASSENGER_EARLY_HINTS"] == "on"
       @server_pairs = {
+        "rack.url_scheme" => "http",
         "rack.version" => [1, 3].freeze,
         "rack.errors" => $stderr,
         "rack.multithread" => threads > 1,
         "rack.multiprocess" => true,
         "rack.run_once" => false,
-        "rack.hijack?" => false
+        "rack.hijack?" => true
       }.to_a.flatten(1).freeze
     end
 
     # `head` is the environment as the child sent it, `input` comes from input_for.
     def call(head, input, reply, head_request: false)
-      environment = environment_from(head, input)
+      environment = environment_from(head, input, reply)
       status, headers, body = @app.call(environment)
       send_answer(status, headers, body, reply, input, head_request)
     rescue ClientGone
@@ -46,10 +51,13 @@ module PhusionPassenger
     rescue Exception => e # rubocop:disable Lint/RescueException
       Log.exception("request.failed", e, request_of(environment))
       end_in_error(reply)
+      environment&.fetch("rack.hijack_io", nil)&.close
       raise if e.is_a?(SystemExit)
     ensure
       close(body, environment)
       input.release
+      after_reply = environment && environment["rack.after_reply"]
+      call_all(after_reply, environment) unless after_reply.nil? || after_reply.empty?
     end
 
     # An answer for what the application could not answer.
@@ -76,13 +84,25 @@ module PhusionPassenger
       ::Rack.release.to_i < 3
     end
 
-    def environment_from(head, input)
+    def environment_from(head, input, reply)
       environment = (Native::LOADED && Native.environment(head, @server_pairs)) || take_apart(head)
-      environment["rack.url_scheme"] = environment["HTTPS"] == HTTPS_ON ? "https" : "http"
+      environment["rack.url_scheme"] = "https" if environment["HTTPS"] == HTTPS_ON
       environment["rack.input"] = input
-      expect_length(environment, input)
-      environment["HTTP_VERSION"] = environment["SERVER_PROTOCOL"] ||= "HTTP/1.1"
+      environment["rack.after_reply"] = []
+      environment["rack.early_hints"] = EarlyHints.new(reply) if @early_hints
+      expect_length(environment, input) unless input.is_a?(MemoryInput)
+      protocol = environment["HTTP_VERSION"] = environment["SERVER_PROTOCOL"] ||= "HTTP/1.1"
+      offer_hijacking(environment, reply, protocol)
       environment
+    end
+
+    # An HTTP/2 connection carries other requests too, so none of them can have it.
+    def offer_hijacking(environment, reply, protocol)
+      if protocol != HTTP_2 && (hijack = reply.hijacking(environment))
+        environment["rack.hijack"] = hijack
+      else
+        environment["rack.hijack?"] = false
+      end
     end
 
     # A filter of httpd's that has taken a coding off (mod_deflate) has changed the length.
@@ -109,15 +129,41 @@ module PhusionPassenger
     end
 
     def send_answer(status, headers, body, reply, input, head_request)
+      return if reply.finished? # the application has hijacked the connection
+
       code = status.to_i
-      raise BadResponse, "its status is #{status.inspect}" unless code.between?(200, 999)
+      hijack = headers["rack.hijack"] if headers.is_a?(Hash)
+      hijack ||= body if code == 101 && body.respond_to?(:call)
+      raise BadResponse, "its status is #{status.inspect}" unless (code >= 200 && code <= 999) || (code == 101 && hijack)
 
       head = ResponseHead.build(headers)
-      if head_request || code == 204 || code == 304
+      if hijack && !head_request && code != 204 && code != 304
+        send_head_and_hijack(reply, code, ResponseBody.chunked?(headers) ? head << CHUNKED : head, hijack)
+      elsif head_request || code == 204 || code == 304
         reply.respond(code, head, last: true)
       else
         ResponseBody.new(body, headers, input).send_to(reply, code, head)
       end
+    end
+
+    # The stream is the application's from here on; it may keep it, and the answer is over for us.
+    def send_head_and_hijack(reply, code, head, hijack)
+      raise BadResponse, "it would hijack a connection where rack.hijack? is false" unless reply.hijackable?
+
+      stream = reply.respond_and_hijack(code, head)
+      begin
+        hijack.call(stream)
+      rescue Exception # rubocop:disable Lint/RescueException
+        stream.close
+        raise
+      end
+    end
+
+    # What is to be done when nobody waits for it any more.
+    def call_all(blocks, environment)
+      blocks.each(&:call)
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      Log.exception("after_reply.failed", e, request_of(environment))
     end
 
     # Most often the child has gone; if not, it must not wait for more.
@@ -134,7 +180,7 @@ module PhusionPassenger
     end
 
     def close(body, environment)
-      body.close if body.respond_to?(:close)
+      body.close if !body.is_a?(Array) && body.respond_to?(:close)
     rescue Exception => e # rubocop:disable Lint/RescueException
       Log.exception("response.close_failed", e, request_of(environment))
     end

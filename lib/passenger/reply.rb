@@ -26,6 +26,7 @@ module PhusionPassenger
       @started = false
       @finished = false
       @skipped = false
+      @environment = nil
     end
 
     # The head was sent: the answer can no longer become another.
@@ -85,6 +86,43 @@ module PhusionPassenger
       @finished = true
     end
 
+    # An answer before the answer: 1xx. Once the answer has begun it goes nowhere.
+    def interim(status, head)
+      return if @started || head.bytesize > PAYLOAD_LIMIT
+
+      fields = [@ticket, INTERIM, 0, status, head.bytesize, 0, 0, head]
+      @channel.send_message(fields.pack(MESSAGE_FORMAT, buffer: @buffer))
+    end
+
+    # What the environment's rack.hijack is: the reply itself, so that what is seldom used costs no object.
+    def hijacking(environment)
+      @environment = environment
+      self
+    end
+
+    # Whether it was offered.
+    def hijackable?
+      !@environment.nil?
+    end
+
+    def call
+      @environment["rack.hijack_io"] ||= hijack
+    end
+
+    # All bytes between the application and the client, from now on: both ends of the stream are theirs. The head is the application's, too.
+    def hijack
+      raise IOError, "the answer has begun: its connection cannot be hijacked any more" if @started
+
+      hand_over(LAST).tap { @started = @finished = true }
+    end
+
+    # The same after this head.
+    def respond_and_hijack(status, head)
+      stream = hand_over(0)
+      respond(status, head, last: true)
+      stream
+    end
+
     # From now on a stream is spoken, whose other end goes along.
     def accept(io)
       @channel.send_descriptor([@ticket, ACCEPTED, LAST, 0, 0, 0, 0].pack(HEADER), io)
@@ -92,6 +130,14 @@ module PhusionPassenger
     end
 
     private
+
+    def hand_over(flags)
+      ours, theirs = UNIXSocket.pair(:STREAM)
+      @channel.send_descriptor([@ticket, HIJACKED, flags, 0, 0, @queued, @sticky_id].pack(HEADER), theirs)
+      ours
+    ensure
+      theirs&.close
+    end
 
     def send_response(status, head_length, head, bytes, last)
       fields = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, @queued, @sticky_id]

@@ -11,6 +11,18 @@ module PhusionPassenger
     CONTENT_LENGTH = %w[Content-Length content-length].freeze
     TRANSFER_ENCODING = %w[Transfer-Encoding transfer-encoding].freeze
 
+    # In the two ways in which Rack 2 and Rack 3 write it. Headers that are no map have none.
+    def self.header(headers, names)
+      return nil unless headers.respond_to?(:[]) && !headers.is_a?(Array)
+
+      headers[names[0]] || headers[names[1]]
+    end
+
+    def self.chunked?(headers)
+      coding = header(headers, TRANSFER_ENCODING)
+      coding ? coding.to_s.casecmp?("chunked") : false
+    end
+
     def initialize(body, headers, input)
       @body = body
       @headers = headers
@@ -18,7 +30,7 @@ module PhusionPassenger
     end
 
     def send_to(reply, status, head)
-      if chunked?
+      if self.class.chunked?(@headers)
         send_chunked(reply, status, head)
       elsif @body.respond_to?(:to_path)
         send_file(reply, status, head)
@@ -52,7 +64,7 @@ module PhusionPassenger
     # most often here, so its head and its first piece are one message, and the piece that fills the length is the last.
     # The child sees whether the length was right.
     def send_pieces(reply, status, head)
-      left = header(CONTENT_LENGTH)&.to_i
+      left = self.class.header(@headers, CONTENT_LENGTH)&.to_i
       reply.respond(status, head) unless left
       @body.each do |piece|
         next if piece.empty? || reply.finished?
@@ -85,7 +97,7 @@ module PhusionPassenger
       reply.respond(status, head)
       stream = StreamBody.new(reply, @input)
       @body.call(stream)
-      stream.close
+      stream.wait_until_closed
     end
 
     def send_chunked(reply, status, head)
@@ -95,17 +107,6 @@ module PhusionPassenger
       raise BadResponse, "its chunked body ends before its last chunk" unless decoder.ended?
 
       reply.finish
-    end
-
-    def chunked?
-      header(TRANSFER_ENCODING).to_s.casecmp?("chunked")
-    end
-
-    # In the two ways in which Rack 2 and Rack 3 write it. Headers that are no map have none.
-    def header(names)
-      return nil unless @headers.respond_to?(:[]) && !@headers.is_a?(Array)
-
-      @headers[names[0]] || @headers[names[1]]
     end
   end
 end

@@ -7,6 +7,8 @@ module PhusionPassenger
       @reply = reply
       @input = input
       @closed = false
+      @lock = Mutex.new
+      @news = ConditionVariable.new
     end
 
     def read(length = nil, buffer = nil)
@@ -36,12 +38,20 @@ module PhusionPassenger
       close
     end
 
-    # An application may keep the stream and close it later only if it does so before its `call` returns.
+    # By any thread of the application's.
     def close(_error = nil)
-      return if @closed
+      @lock.synchronize do
+        next if @closed
 
-      @closed = true
-      @reply.finish
+        @closed = true
+        @news.signal
+        @reply.finish
+      end
+    end
+
+    # An application may go on writing in another thread when its `call` has returned.
+    def wait_until_closed
+      @lock.synchronize { @news.wait(@lock) until @closed }
     end
 
     def closed?

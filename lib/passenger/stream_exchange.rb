@@ -21,6 +21,15 @@ module PhusionPassenger
       @finished
     end
 
+    # Its client is not HTTP's: it cannot be hijacked.
+    def hijacking(_environment)
+      nil
+    end
+
+    def hijackable?
+      false
+    end
+
     def respond(status, head, bytes = "", last: false)
       @started = true
       send_bytes("Status: #{status}#{reason(status)}\r\n#{head}\r\n".b)

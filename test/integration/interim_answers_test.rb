@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# 1xx answers. No interface of Ruby's offers them yet, so the application speaks with its reply channel itself.
+# 1xx answers: rack.early_hints, and an application that speaks with its reply channel itself.
 class InterimAnswersTest < IntegrationTest
   APPLICATION = <<~'RUBY'
     module SendsInterimAnswers
@@ -22,7 +22,17 @@ class InterimAnswersTest < IntegrationTest
     end)
   RUBY
 
-  serve { |made| made.site("rack.test", SampleApps.written(APPLICATION)) }
+  HINTS = <<~'RUBY'
+    run(lambda do |env|
+      env["rack.early_hints"].call("Link" => "</a.css>; rel=preload\n</b.js>; rel=preload")
+      [200, { "Content-Type" => "text/plain", "Content-Length" => "5" }, ["final"]]
+    end)
+  RUBY
+
+  serve do |made|
+    made.site("rack.test", SampleApps.written(APPLICATION))
+    made.site("hints.test", SampleApps.written(HINTS), "SetEnv PASSENGER_EARLY_HINTS on\n")
+  end
 
   def setup
     @raw = server.raw
@@ -37,6 +47,15 @@ class InterimAnswersTest < IntegrationTest
     numbers = Array.new(16) { @raw.read_head.then { |head| [head.status, head["X-Number"]] } }
     assert_equal Array.new(16) { |number| [103, number.to_s] }, numbers
     assert_equal [200, "final"], @raw.response.then { |response| [response.status, response.body] }
+  end
+
+  def test_early_hints_arrive_before_the_answer
+    raw = server.raw("hints.test")
+    head = raw.request("GET", "/").read_head
+    assert_equal [103, ["</a.css>; rel=preload", "</b.js>; rel=preload"]], [head.status, head.all("Link")]
+    assert_equal [200, "final"], raw.response.then { |response| [response.status, response.body] }
+  ensure
+    raw&.close
   end
 
   def test_interim_answers_without_end_are_a_malformed_answer

@@ -78,6 +78,18 @@ class ResponsesTest < IntegrationTest
     assert_nil response["Transfer-Encoding"]
   end
 
+  def test_an_application_may_want_the_connection_closed
+    response = @raw.get("/headers?connection=close")
+    assert_equal [200, "close"], [response.status, response["Connection"]]
+    assert @raw.ended?
+  end
+
+  def test_a_client_may_want_the_connection_closed
+    response = @raw.get("/hello", "Connection" => "close")
+    assert_equal ["close", "hello world\n"], [response["Connection"], response.body]
+    assert @raw.ended?
+  end
+
   def test_head_of_a_body_without_a_length_leaves_the_connection_in_order
     assert_equal 200, @raw.request("HEAD", "/no_length").response(head: true).status
     assert_equal "hello world\n", @raw.get("/hello").body

@@ -16,7 +16,7 @@ module PhusionPassenger
       "Reply::HEADER_LENGTH" => "MessageHeader", "Reply::HEAD_LIMIT" => "MAX_RESPONSE_HEAD",
       "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE", "Reply::DATA" => "DATA",
       "Reply::INTERIM" => "INTERIM", "Reply::SKIPPED" => "SKIPPED", "Reply::ACCEPTED" => "ACCEPTED",
-      "Reply::ABORTED" => "ABORTED", "Reply::BODY" => "BODY", "Reply::LAST" => "LAST",
+      "Reply::ABORTED" => "ABORTED", "Reply::HIJACKED" => "HIJACKED", "Reply::BODY" => "BODY", "Reply::LAST" => "LAST",
       "Claims::HEADER_LENGTH" => "MemoryHeader", "Claims::CELL_LENGTH" => "ClaimCell", "Claims::CELLS" => "Claims.CELLS",
       "Marks::TICKETS_OFFSET" => "Marks.MARKS", "Marks::SLOTS" => "Marks.SLOTS"
     }.freeze
@@ -46,7 +46,7 @@ module PhusionPassenger
     end
 
     def test_the_version_is_as_documented
-      assert_equal [2, "1", 65_536], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
+      assert_equal [3, "1", 65_536], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
     end
 
     # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version, and records the new one.

@@ -10,7 +10,7 @@ module PhusionPassenger
     def test_the_child_s_variables_and_rack_s_are_in_the_environment
       env = environment_of("HTTP_X_ONE" => "1", "EMPTY" => "")
       assert_equal ["GET", "/", "1", ""], env.values_at("REQUEST_METHOD", "PATH_INFO", "HTTP_X_ONE", "EMPTY")
-      assert_equal [[1, 3], true, false, false],
+      assert_equal [[1, 3], true, false, true],
                    env.values_at("rack.version", "rack.multiprocess", "rack.run_once", "rack.hijack?")
       assert_equal ["http", "HTTP/1.1", "HTTP/1.1"], env.values_at("rack.url_scheme", "SERVER_PROTOCOL", "HTTP_VERSION")
       assert_same $stderr, env["rack.errors"]
@@ -122,6 +122,84 @@ module PhusionPassenger
       assert released
     end
 
+    def test_what_the_application_leaves_for_later_runs_after_its_answer
+      recorder = Recorder.new
+      seen = nil
+      app = lambda do |env|
+        env["rack.after_reply"] << -> { seen = recorder.calls.dup }
+        [200, {}, ["now"]]
+      end
+      call(app, recorder: recorder)
+      assert_equal [[:respond, 200, "", "now", true]], seen
+    end
+
+    def test_what_fails_after_the_answer_is_logged_and_nothing_else
+      app = lambda do |env|
+        env["rack.after_reply"] << -> { raise "too late" }
+        [200, {}, ["now"]]
+      end
+      assert_match(/event=after_reply.failed .*too late/, logged { assert_equal 1, call(app).calls.size })
+    end
+
+    def test_a_head_with_a_hijacker_is_sent_and_then_its_stream_given_away
+      given = nil
+      recorder = call(->(_) { [200, { "A" => "1", "rack.hijack" => ->(io) { given = io } }, ["ignored"]] })
+      assert_equal [[:respond_and_hijack, 200, "A: 1\r\n", true]], recorder.calls
+      assert_same recorder.stream, given
+      refute_predicate given, :closed?
+    end
+
+    def test_chunks_that_a_hijacker_will_make_are_announced
+      recorder = call(->(_) { [200, { "Transfer-Encoding" => "chunked", "rack.hijack" => ->(_) {} }, []] })
+      assert_equal "Transfer-Encoding: chunked\r\n", recorder.calls[0][2]
+    end
+
+    def test_an_upgrade_may_have_a_body_that_is_called
+      given = nil
+      recorder = call(->(_) { [101, {}, ->(io) { given = io }] })
+      assert_equal [:respond_and_hijack, 101, "", true], recorder.calls[0]
+      assert_same recorder.stream, given
+    end
+
+    def test_a_hijacker_that_raises_ends_its_stream
+      recorder = nil
+      log = logged { recorder = call(->(_) { [200, { "rack.hijack" => ->(_) { raise "dropped" } }, []] }) }
+      assert_predicate recorder.stream, :closed?
+      assert_includes log, "dropped"
+    end
+
+    def test_nothing_is_hijacked_by_a_head_request
+      hijacker = ->(_) { flunk "called" }
+      recorder = call(->(_) { [200, { "rack.hijack" => hijacker }, []] }, head_request: true)
+      assert_equal [[:respond, 200, "", "", true]], recorder.calls
+    end
+
+    def test_an_upgrade_that_nobody_will_speak_on_is_no_answer
+      assert_equal 500, logged_call(->(_) { [101, {}, []] }).calls[0][1]
+    end
+
+    def test_an_http_2_connection_is_not_offered
+      env = environment_of("SERVER_PROTOCOL" => "HTTP/2.0")
+      assert_equal [false, nil], env.values_at("rack.hijack?", "rack.hijack")
+    end
+
+    def test_early_hints_go_out_at_once_where_they_are_wanted
+      ENV["PASSENGER_EARLY_HINTS"] = "on"
+      app = lambda do |env|
+        20.times { |number| env["rack.early_hints"].call("Link" => "</#{number}>\n</more>") }
+        [200, {}, []]
+      end
+      calls = call(app).calls
+      assert_equal [:interim, 103, "Link: </0>\r\nLink: </more>\r\n"], calls[0]
+      assert_equal [16, :respond], [calls.count { |one| one[0] == :interim }, calls.last[0]]
+    ensure
+      ENV.delete("PASSENGER_EARLY_HINTS")
+    end
+
+    def test_early_hints_are_not_offered_unless_they_are_wanted
+      refute_includes environment_of, "rack.early_hints"
+    end
+
     def test_rack_2_gets_an_input_that_rewinds_and_rack_3_one_that_does_not
       adapter = RackAdapter.new(->(_) {}, 1)
       assert_equal Rack.release < "3", adapter.input_for(nil).respond_to?(:rewind)
@@ -130,6 +208,12 @@ module PhusionPassenger
     end
 
     private
+
+    def logged_call(app)
+      recorder = nil
+      logged { recorder = call(app) }
+      recorder
+    end
 
     def environment_of(variables = {}, threads: 1, **more)
       seen = nil

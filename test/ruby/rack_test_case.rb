@@ -7,10 +7,27 @@ module PhusionPassenger
   class RackTestCase < TestCase
     # Keeps what is sent.
     class Recorder
-      attr_reader :calls
+      attr_reader :calls, :stream
 
       def initialize
         @calls = []
+      end
+
+      def hijacking(_environment)
+        -> { raise IOError, "nothing to hijack" }
+      end
+
+      def hijackable?
+        true
+      end
+
+      def respond_and_hijack(status, head)
+        @calls << [:respond_and_hijack, status, head, true]
+        @stream = StringIO.new
+      end
+
+      def interim(status, head)
+        @calls << [:interim, status, head]
       end
 
       def started?

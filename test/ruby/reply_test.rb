@@ -34,6 +34,36 @@ module PhusionPassenger
       refute_predicate reply, :started?
     end
 
+    def test_a_hijacked_connection_s_other_end_goes_to_the_child
+      ours = closing(@reply.hijack)
+      bytes, stream = received_with_stream
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x07\x01\0\0\0\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0".b, bytes
+      ours.write("hello")
+      assert_equal "hello", stream.readpartial(10)
+      assert_predicate @reply, :finished?
+    end
+
+    def test_the_head_of_a_hijacked_connection_follows_its_stream
+      closing(@reply.respond_and_hijack(101, "A: 1\r\n"))
+      bytes, = received_with_stream
+      assert_equal [7, 0], bytes.unpack("x8CC")
+      answer = @child.receive
+      assert_equal [1, 101, "A: 1\r\n", true], [answer.type, answer.status, answer.head, answer.last?]
+    end
+
+    def test_an_answer_that_has_begun_cannot_be_hijacked
+      @reply.respond(200, "")
+      assert_match(/has begun/, assert_raises(IOError) { @reply.hijack }.message)
+    end
+
+    def test_an_interim_answer_comes_before_the_answer_or_not_at_all
+      @reply.interim(103, "A: 1\r\n")
+      @reply.respond(200, "", last: true)
+      @reply.interim(103, "A: 2\r\n")
+      assert_equal [[3, 103, "A: 1\r\n"], [1, 200, ""]], Array.new(2) { @child.receive }.map { |m| [m.type, m.status, m.head] }
+      assert_raises(IO::WaitReadable) { @io.recv_nonblock(1) }
+    end
+
     def test_aborted_is_the_last_word
       @reply.respond(200, "")
       @reply.abort
@@ -136,6 +166,12 @@ module PhusionPassenger
       messages << in_time { @child.receive } until messages.last&.last?
       sender.join
       messages.map { |message| [message.payload.bytesize + 24, message.flags] }
+    end
+
+    # The next message and what came with it.
+    def received_with_stream
+      bytes, _, _, control = @io.recvmsg(100, 0, nil, scm_rights: true)
+      [bytes, closing(control.unix_rights[0])]
     end
   end
 end

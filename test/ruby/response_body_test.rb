@@ -75,6 +75,20 @@ module PhusionPassenger
                     [:data, "", true]], calls
     end
 
+    def test_a_stream_may_be_closed_by_another_thread_after_the_call
+      recorder = Recorder.new
+      others = nil
+      body = lambda do |stream|
+        others = Thread.new do
+          stream.write("later")
+          stream.close
+        end
+      end
+      in_time { call(->(_) { [200, {}, body] }, recorder: recorder) }
+      others.join
+      assert_equal [[:data, "later", false], [:data, "", true]], recorder.calls.drop(1)
+    end
+
     def test_a_body_that_cannot_be_closed_is_logged
       body = Body.new(["one"])
       def body.close

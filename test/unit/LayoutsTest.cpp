@@ -56,6 +56,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("SKIPPED", static_cast<std::uint64_t>(MessageType::SKIPPED));
         number("ACCEPTED", static_cast<std::uint64_t>(MessageType::ACCEPTED));
         number("ABORTED", static_cast<std::uint64_t>(MessageType::ABORTED));
+        number("HIJACKED", static_cast<std::uint64_t>(MessageType::HIJACKED));
         number("LOST", static_cast<std::uint64_t>(MessageType::LOST));
         number("RECHECK", static_cast<std::uint64_t>(MessageType::RECHECK));
         number("REFUSED", static_cast<std::uint64_t>(MessageType::REFUSED));

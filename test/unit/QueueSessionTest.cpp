@@ -2,7 +2,11 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <sys/socket.h>
+
 #include <stdexcept>
+
+#include "io/SocketPair.h"
 
 #include "support/Expect.h"
 #include "support/FakeHost.h"
@@ -26,6 +30,14 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testASecondHeadIsBroken);
     CPPUNIT_TEST(testBytesBeforeTheHeadAreBroken);
     CPPUNIT_TEST(testAStreamIsBroken);
+    CPPUNIT_TEST(testAHijackedConnectionComesWithItsStream);
+    CPPUNIT_TEST(testAHijackedConnectionMayHaveAHead);
+    CPPUNIT_TEST(testAHijackedConnectionFreesItsChannel);
+    CPPUNIT_TEST(testAHijackedConnectionWithoutAStreamIsBroken);
+    CPPUNIT_TEST(testAHijackedConnectionWithSomethingElseIsBroken);
+    CPPUNIT_TEST(testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken);
+    CPPUNIT_TEST(testABodyBesideAHijackedConnectionIsBroken);
+    CPPUNIT_TEST(testDescriptorsThatNobodyAskedForAreClosed);
     CPPUNIT_TEST(testALostInstanceIsTold);
     CPPUNIT_TEST(testARefusalIsToldAtTheStart);
     CPPUNIT_TEST(testAFullQueueIsToldAtTheStart);
@@ -192,6 +204,80 @@ public:
     void testAStreamIsBroken() {
         host_->send(MessageType::ACCEPTED, 1);
         assertBroken();
+    }
+
+    /** Whether only the test holds its end of a pair. */
+    static bool closed(const FileDescriptor &end) {
+        char byte = 0;
+        return ::recv(end.get(), &byte, 1, MSG_DONTWAIT) == 0;
+    }
+
+    void testAHijackedConnectionComesWithItsStream() {
+        const DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::HIJACKED, 1, "", "", true, 0, pair.second.get());
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::HIJACKED && reply.ends());
+        CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::send(reply.stream.get(), "x", 1, 0));
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::recv(pair.first.get(), &byte, 1, 0));
+    }
+
+    void testAHijackedConnectionMayHaveAHead() {
+        const DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::HIJACKED, 1, "", "", false, 0, pair.second.get());
+        host_->send(MessageType::RESPONSE, 1, "Upgrade: x\r\n", "", true, 101);
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE && reply.ends() && reply.stream);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{101}, reply.status);
+        CPPUNIT_ASSERT_EQUAL(std::string("Upgrade: x\r\n"), std::string(reply.head));
+    }
+
+    void testAHijackedConnectionFreesItsChannel() {
+        const DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::HIJACKED, 1, "", "", true, 0, pair.second.get());
+        const Reply reply = receive();
+        CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
+        session_.reset();
+        CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
+        CPPUNIT_ASSERT(!closed(pair.first));
+    }
+
+    void testAHijackedConnectionWithoutAStreamIsBroken() {
+        host_->send(MessageType::HIJACKED, 1, "", "", true);
+        assertBroken();
+    }
+
+    void testAHijackedConnectionWithSomethingElseIsBroken() {
+        const DescriptorPair pair = makeSeqPacketPair();
+        host_->send(MessageType::HIJACKED, 1, "", "", true, 0, pair.first.get());
+        assertBroken();
+    }
+
+    void testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken() {
+        const DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "begin");
+        host_->send(MessageType::HIJACKED, 1, "", "", true, 0, pair.first.get());
+        CPPUNIT_ASSERT(!receive().ends());
+        assertBroken();
+    }
+
+    void testABodyBesideAHijackedConnectionIsBroken() {
+        const DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::HIJACKED, 1, "", "", false, 0, pair.first.get());
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "body", true);
+        assertBroken();
+    }
+
+    void testDescriptorsThatNobodyAskedForAreClosed() {
+        DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "", false, 200, pair.second.get());
+        host_->send(MessageType::DATA, 4, "", "of another ticket", false, 0, pair.second.get());
+        host_->send(MessageType::DATA, 1, "", "body", true, 0, pair.second.get());
+        pair.second.reset();
+        CPPUNIT_ASSERT(!receive().ends());
+        CPPUNIT_ASSERT(!closed(pair.first));
+        CPPUNIT_ASSERT(receive().ends());
+        CPPUNIT_ASSERT(closed(pair.first));
     }
 
     void testALostInstanceIsTold() {

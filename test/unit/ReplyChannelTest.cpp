@@ -24,6 +24,7 @@ class ReplyChannelTest : public LeakCheck {
     CPPUNIT_TEST(testALongerMessageBreaksTheProtocol);
     CPPUNIT_TEST(testADescriptorComesWithItsMessage);
     CPPUNIT_TEST(testDescriptorsOfATooLongMessageAreClosed);
+    CPPUNIT_TEST(testMoreDescriptorsThanAnyMessageHasAreClosed);
     CPPUNIT_TEST(testAShutDownChannelIsAtItsEnd);
     CPPUNIT_TEST(testWhatWasSentBeforeTheShutDownIsStillReceived);
     CPPUNIT_TEST(testAnAnswerBeforeASuddenEndIsStillReceived);
@@ -132,6 +133,17 @@ public:
         const int given = pipe.second.get();
         sendWithDescriptors(instanceEnd_, std::string(MAX_MESSAGE + 1, 'x'), std::span(&given, 1));
         thrownBy<ProtocolException>([this] { receive(); });
+    }
+
+    void testMoreDescriptorsThanAnyMessageHasAreClosed() {
+        DescriptorPair pipe = makePipe();
+        const std::vector<int> given(MAX_DESCRIPTORS, pipe.second.get());
+        sendWithDescriptors(instanceEnd_, "x", given);
+        pipe.second.reset();
+        receive();
+        descriptors_.clear();
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::read(pipe.first.get(), &byte, 1));
     }
 
     void testAShutDownChannelIsAtItsEnd() {

@@ -15,6 +15,8 @@ class ResponseHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTypeAndLengthAreApart);
     CPPUNIT_TEST(testWhatIsAboutOneConnectionIsDropped);
     CPPUNIT_TEST(testWhatTheConnectionHeaderNamesIsDropped);
+    CPPUNIT_TEST(testWhatCountsForAHijackedConnectionIsApart);
+    CPPUNIT_TEST(testTheApplicationMayWantTheConnectionClosed);
     CPPUNIT_TEST(testTheSameLengthTwiceIsOneLength);
     CPPUNIT_TEST(testWhatCouldBeReadInTwoWaysIsRefused);
     CPPUNIT_TEST_SUITE_END();
@@ -50,6 +52,21 @@ public:
     void testWhatTheConnectionHeaderNamesIsDropped() {
         CPPUNIT_ASSERT_EQUAL(std::string("Y=2|"),
                              parsed("X-Own: 1\r\nConnection: close, x-own ,Other\r\nY: 2\r\nOther: 3\r\n"));
+    }
+
+    void testWhatCountsForAHijackedConnectionIsApart() {
+        ResponseHead head;
+        CPPUNIT_ASSERT(head.parse("upgrade: websocket\r\nConnection: Upgrade\r\nTransfer-Encoding: Chunked\r\n") ==
+                       nullptr);
+        CPPUNIT_ASSERT(head.upgrade() == "websocket");
+        CPPUNIT_ASSERT(head.chunked() && !head.closes());
+        CPPUNIT_ASSERT(head.headers().empty());
+    }
+
+    void testTheApplicationMayWantTheConnectionClosed() {
+        ResponseHead head;
+        CPPUNIT_ASSERT(head.parse("Connection: x-own, Close\r\n") == nullptr);
+        CPPUNIT_ASSERT(head.closes());
     }
 
     void testTheSameLengthTwiceIsOneLength() {

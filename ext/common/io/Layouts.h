@@ -9,7 +9,7 @@
 namespace Passenger {
 
 /** The version of everything in this file; see doc/PROTOCOLS.md, sections 1 to 3. A change here is a change there, and of the version. */
-inline constexpr std::uint8_t LAYOUT_VERSION = 2;
+inline constexpr std::uint8_t LAYOUT_VERSION = 3;
 
 /** Largest message on a queue or a reply channel. */
 inline constexpr std::size_t MAX_MESSAGE = 65536;
@@ -44,6 +44,7 @@ enum class MessageType : std::uint8_t {
     SKIPPED = 4,
     ACCEPTED = 5,
     ABORTED = 6,
+    HIJACKED = 7,
     LOST = 16,
     RECHECK = 17,
     REFUSED = 18,
@@ -59,7 +60,7 @@ struct MessageHeader {
     std::uint8_t flags;
     std::uint16_t status;
     std::uint32_t headLength;
-    /** RESPONSE: microseconds from RequestHeader::sentAt until the instance took the request, or UINT32_MAX for more. */
+    /** RESPONSE, HIJACKED: microseconds from RequestHeader::sentAt until the instance took the request, or UINT32_MAX for more. */
     std::uint32_t queued;
     /** RESPONSE: by which the client's next request finds the instance again (sticky sessions); else 0. */
     std::uint32_t stickyId;

@@ -113,6 +113,14 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
     return received;
 }
 
+bool isUnixStream(const FileDescriptor &descriptor) noexcept {
+    int domain = 0;
+    int type = 0;
+    socklen_t length = sizeof domain;
+    return ::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX &&
+           ::getsockopt(descriptor.get(), SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
 void enablePeerCredentials(const FileDescriptor &socket) {
     const int on = 1;
     if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {

@@ -59,6 +59,7 @@ bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
     event.payload = buffer.subspan(sizeof(header), messageSize_ - sizeof(header));
     switch (header.type) {
         case MessageType::RESPONSE:
+        case MessageType::HIJACKED:
             queued_ = std::chrono::microseconds(header.queued);
             return deliver(event);
         case MessageType::ACCEPTED:

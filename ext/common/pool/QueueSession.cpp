@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <stdexcept>
 
+#include "io/SocketPair.h"
+
 namespace Passenger {
 
 namespace {
@@ -92,6 +94,16 @@ bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
     return true;
 }
 
+/** False: it is not what a hijacked connection goes on with. */
+bool QueueSession::takeStream(Exchange::Event &event) {
+    if (stream_ || headLength_ != 0 || headComplete_ || event.descriptors.size() != 1 ||
+        !isUnixStream(event.descriptors.front())) {
+        return false;
+    }
+    stream_ = std::move(event.descriptors.front());
+    return true;
+}
+
 Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) {
     for (;;) {
         Exchange::Event event = exchange_.receive(buffer, clientSocket, timeout);
@@ -143,6 +155,17 @@ Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chron
                     return broken("data before the head of the answer");
                 }
                 break;
+            case MessageType::HIJACKED:
+                if (!takeStream(event)) {
+                    return broken("a hijacked connection without exactly one stream, or in the middle of an answer");
+                }
+                if (!last) {
+                    continue;
+                }
+                exchange_.complete();
+                reply.kind = Reply::Kind::HIJACKED;
+                reply.stream = std::move(stream_);
+                return reply;
             case MessageType::ABORTED:
                 exchange_.complete();
                 reply.kind = Reply::Kind::ABORTED;
@@ -157,7 +180,11 @@ Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chron
             return reply;
         }
         headComplete_ = true;
+        if (stream_ && (!last || !event.payload.empty())) {
+            return broken("more than a head in the answer that hijacks a connection");
+        }
         reply.kind = Reply::Kind::RESPONSE;
+        reply.stream = std::move(stream_);
         reply.stickyId = stickyId_;
         reply.body = event.payload;
         reply.last = last;

@@ -28,6 +28,7 @@ public:
 
 private:
     bool assembleHead(Exchange::Event &event, Reply &reply);
+    bool takeStream(Exchange::Event &event);
     Reply broken(std::string text);
 
     Exchange exchange_;
@@ -38,6 +39,8 @@ private:
     std::uint16_t status_ = 0;
     std::uint32_t stickyId_ = 0;
     bool headComplete_ = false;
+    /** What the application has taken the connection over with; its head may have to come yet. */
+    FileDescriptor stream_;
 };
 
 }  // namespace Passenger

@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/FileDescriptor.h"
+
 namespace Passenger {
 
 /** What Session::receive() brings. */
@@ -20,6 +22,8 @@ struct Reply {
         DATA,
         /** A 1xx answer; the real one follows. */
         INTERIM,
+        /** The application has taken the client's connection over, and writes the head itself: `stream`. The exchange is over. */
+        HIJACKED,
         /** The application failed in the middle of its answer: what was received must not look whole. The exchange is over. */
         ABORTED,
         /** The instance that had the request died, and it was not (or may not be) sent again. The exchange is over. */
@@ -46,6 +50,9 @@ struct Reply {
     std::span<char> body;
     /** REFUSED, by start(): as many wait as may. start() may be called again, for there may be a place in a moment. */
     bool lineFull = false;
+    /** HIJACKED: all that the application and the client have to say to each other. RESPONSE: the same after this head, where the application
+     *  wants that; nothing follows then. A Unix socket of a pair that only the application has the other end of. */
+    FileDescriptor stream{};
     /** REFUSED: the report's id. */
     std::string reportId;
     /** REFUSED: why, for people. BROKEN: what was wrong. */

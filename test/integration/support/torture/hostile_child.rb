@@ -24,7 +24,7 @@ class HostileChild
 
   # Of the pool protocol.
   HELLO = 1
-  VERSION = 2
+  VERSION = 3
   FRAME_TYPES = (1..12).freeze
 
   # `parent`: httpd's. What a child has in common with it and is a message socket leads to the agent. `others`: further

@@ -50,6 +50,7 @@ module Echoes
   def headers(request)
     headers = { "X-Multiple" => "one\ntwo\nthree", "Set-Cookie" => "a=1; path=/\nb=2; path=/" }
     (request["bytes"].to_i / 1_000).times { |number| headers["X-Filler-#{number}"] = "x" * 1_000 }
+    headers["Connection"] = request["connection"] if request["connection"]
     text(200, "headers\n", headers)
   end
 

@@ -1,0 +1,126 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/web_socket_client"
+
+# Connections that the application takes over: by rack.hijack, with its own head or after one of ours, and by an upgrade.
+class HijackTest < IntegrationTest
+  # One instance of one thread, so that a connection that held it would be seen; and the limits that Debian's httpd has for slow requests, shorter.
+  serve do |made|
+    reqtimeout = File.join(TestEnvironment.modules_dir, "mod_reqtimeout.so")
+    made.main_directives << "LoadModule reqtimeout_module #{reqtimeout}\nRequestReadTimeout header=20 body=1\n"
+    made.site("hijack.test", SampleApps.copy("hijack_app"), "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
+                                                            "Header always set X-From-Httpd yes\n")
+  end
+
+  UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "capitals" }.freeze
+
+  def setup
+    @raw = server.raw
+  end
+
+  def teardown
+    @raw.close
+  end
+
+  def test_a_web_socket_echoes
+    socket = web_socket
+    assert_equal %w[HELLO AGAIN], %w[hello again].map { |text| socket.say(text).hear }
+    assert_equal "X" * 1_000_000, socket.say("x" * 1_000_000).hear
+    socket.close
+  end
+
+  def test_fifty_web_sockets_leave_their_only_instance_s_thread_free
+    sockets = Array.new(50) { web_socket }
+    pid = server.client.pid
+    assert_equal(["HELLO"], sockets.map { |socket| socket.say("hello").hear }.uniq)
+    assert_equal pid, server.client.pid
+    sockets.each(&:close)
+  end
+
+  def test_silence_outlasts_the_time_for_a_body
+    socket = web_socket
+    sleep 2
+    assert_equal "HELLO", socket.say("hello").hear
+    socket.close
+  end
+
+  def test_an_upgrade_after_a_head_of_ours
+    %w[/upgrade /upgrade_by_body].each do |path|
+      raw = server.raw
+      head = raw.request("GET", path, UPGRADE).read_head
+      assert_equal [101, "capitals", "Upgrade", "1"], [head.status, *%w[Upgrade Connection X-Mark].map { |name| head[name] }]
+      assert_capitals(raw)
+      raw.close
+    end
+  end
+
+  def test_a_stream_with_the_application_s_head
+    head = @raw.request("GET", "/full").read_head
+    assert_equal [200, nil], [head.status, head["X-Powered-By"]]
+    assert_capitals(@raw)
+  end
+
+  def test_a_stream_after_a_head_of_ours
+    head = @raw.request("GET", "/partial").read_head
+    assert_equal [200, "close", nil, "yes"],
+                 [head.status, *%w[Connection Transfer-Encoding X-From-Httpd].map { |name| head[name] }]
+    assert_capitals(@raw)
+  end
+
+  def test_what_the_client_sent_with_its_request_is_not_lost
+    @raw.write("GET /full HTTP/1.1\r\nHost: hijack.test\r\n\r\none\ntwo\n")
+    @raw.read_head
+    assert_equal "ONE\nTWO\n", @raw.read_bytes(8)
+  end
+
+  def test_a_client_that_ends_its_side_gets_the_rest
+    @raw.request("GET", "/partial").read_head
+    @raw.write("one\n").close_write
+    assert_equal "ONE\nGOODBYE\n", @raw.read_bytes(12)
+    assert @raw.ended?
+  end
+
+  def test_chunks_that_the_application_makes_itself_arrive_as_they_are
+    response = @raw.request("GET", "/chunks").response
+    assert_equal [200, "chunked", "one"], [response.status, response["Transfer-Encoding"], response.body]
+  end
+
+  def test_a_client_that_leaves_is_an_end_of_file
+    @raw.request("GET", "/keep").write("last words")
+    @raw.close
+    eventually("the end of file") { server.client.get("/left").body == "last words" }
+  end
+
+  def test_a_client_that_does_not_read_holds_nobody_else_up
+    @raw.request("GET", "/unread").read_head
+    assert_equal 200, server.client.get("/").code.to_i
+    assert_equal 50_000_000, @raw.read_bytes(50_000_000).bytesize
+  end
+
+  def test_an_exception_after_the_hijack_ends_the_connection
+    @raw.request("GET", "/raise")
+    assert @raw.ended?
+    assert_match(/changed its mind/, server.log.wait_for(/request\.failed/))
+  end
+
+  def test_an_answered_request_cannot_be_hijacked
+    assert_equal "late\n", @raw.get("/late").body
+    assert_match(/cannot be hijacked any more/, server.log.wait_for(/after_reply\.failed/))
+    assert_equal 200, @raw.get("/").status
+  end
+
+  private
+
+  def web_socket
+    WebSocketClient.new(server.port, "hijack.test", "/web_socket").tap { |socket| assert_equal 101, socket.status }
+  end
+
+  def assert_capitals(raw)
+    assert_equal "ONE\n", raw.write("one\n").read_bytes(4)
+    assert_equal "TWO\n", raw.write("two\n").read_bytes(4)
+    raw.close_write
+    assert_equal "GOODBYE\n", raw.read_bytes(8)
+    assert raw.ended?
+  end
+end

@@ -1,0 +1,121 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Requests of many kinds to an application within the Rack::Lint of Debian's Rack, which raises where a server does not keep to the specification:
+# then the answer is 500, and the log says what Lint says.
+class LintTest < IntegrationTest
+  APPLICATION = <<~'RUBY'
+    require "rack"
+    require "uri" # Lint 2.2 uses it, and does not ask for it
+
+    TEXT = { "Content-Type" => "text/plain" }.freeze
+
+    inner = lambda do |env|
+      input = env["rack.input"]
+      case env["PATH_INFO"]
+      when "/hello" then [200, TEXT.merge("Content-Length" => "6"), ["hello\n"]]
+      when "/pieces" then [200, TEXT.dup, Enumerator.new { |y| 3.times { |n| y << "piece #{n}\n" } }]
+      when "/file" then [200, TEXT.dup, Rack::Files.new(__dir__).call(env.merge("PATH_INFO" => "/config.ru")).last]
+      when "/echo"
+        whole = input.read.to_s
+        input.rewind
+        again = +""
+        while (piece = input.read(1000))
+          again << piece
+        end
+        input.rewind
+        lines = 0
+        input.each { lines += 1 }
+        input.rewind
+        first = input.gets
+        [200, TEXT.dup, ["#{whole.bytesize} #{whole == again} #{lines} #{first.to_s.bytesize}"]]
+      when "/cookies" then [200, TEXT.merge("Set-Cookie" => "a=1\nb=2"), ["cookies"]]
+      when "/nothing" then [204, {}, []]
+      when "/unchanged" then [304, {}, []]
+      when "/errors" then env["rack.errors"].puts("noted") || [200, TEXT.dup, ["noted"]]
+      when "/full"
+        env["rack.hijack"].call
+        env["rack.hijack_io"].write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfull")
+        env["rack.hijack_io"].close
+        [200, TEXT.dup, []]
+      when "/partial"
+        [200, TEXT.merge("rack.hijack" => ->(io) { io.write("partial") && io.close }), []]
+      else [404, TEXT.dup, ["#{env['SCRIPT_NAME']}#{env['PATH_INFO']}"]]
+      end
+    end
+
+    run Rack::Lint.new(inner)
+  RUBY
+
+  serve { |made| made.site("lint.test", SampleApps.written(APPLICATION), "PassengerThreadCount 2\n") }
+
+  def setup
+    @raw = server.raw
+  end
+
+  def teardown
+    @raw.close
+    assert_equal [], server.log.text.scan(/LintError" message=.*/)
+  end
+
+  def test_bodies_of_each_kind
+    assert_equal "hello\n", client.get("/hello").body
+    assert_equal "piece 0\npiece 1\npiece 2\n", client.get("/pieces").body
+    assert_equal APPLICATION, client.get("/file").body
+  end
+
+  def test_answers_without_a_body
+    assert_equal(%w[204 304], %w[/nothing /unchanged].map { |path| client.get(path).code })
+    %w[/hello /pieces /file /echo].each { |path| assert_equal "200", client.head(path).code, path }
+  end
+
+  def test_several_headers_of_one_name
+    assert_equal %w[a=1 b=2], @raw.get("/cookies").all("Set-Cookie")
+  end
+
+  def test_inputs_are_read_twice_whatever_their_size
+    [0, 1, 100, 4_000, 70_000, 300_000].each do |size|
+      body = Array.new(size) { |index| index % 50 == 49 ? "\n" : "x" }.join
+      expected = "#{size} true #{body.lines.size} #{body.lines.first.to_s.bytesize}"
+      assert_equal expected, client.post("/echo", body).body
+      assert_equal expected, client.post_stream("/echo", StringIO.new(body)).body
+    end
+  end
+
+  def test_a_get_has_an_empty_input
+    assert_equal "0 true 0 0", client.get("/echo").body
+  end
+
+  def test_methods_and_targets
+    %w[PUT DELETE OPTIONS PATCH PROPFIND].each { |method| assert_equal 404, @raw.request(method, "/other").response.status, method }
+    ["/a%20b", "/%ff%fe", "/a?b=c&d=%00", "/a;b", "/"].each { |target| assert_equal 404, @raw.get(target).status, target }
+    assert_equal 404, @raw.write("GET http://lint.test/absolute HTTP/1.1\r\nHost: lint.test\r\n\r\n").response.status
+  end
+
+  def test_http_1_0
+    assert_equal 404, @raw.write("GET /old HTTP/1.0\r\nHost: lint.test\r\n\r\n").response.status
+  end
+
+  def test_headers_of_many_kinds
+    headers = { "X-Empty" => "", "X-Odd" => "\xE4", "Cookie" => "a=1; b=2", "Accept-Charset" => "*", "Content-Type" => "text/x", "X-1" => "1" }
+    assert_equal 200, @raw.get("/hello", headers).status
+  end
+
+  def test_errors_take_text
+    assert_equal "noted", client.get("/errors").body
+  end
+
+  def test_both_ways_to_hijack
+    assert_equal "full", @raw.get("/full").body
+    assert_equal "partial", server.raw.get("/partial").body
+  end
+
+  def test_it_is_lint_that_judges
+    site = SampleApps.written("require 'rack'\nrequire 'uri'\nrun Rack::Lint.new(->(_) { [200, { 'Content-Type' => 5 }, []] })\n")
+    with_server(HttpdConfiguration.new.tap { |made| made.site("wrong.test", site) }) do |other|
+      assert_equal "500", other.client.get("/").code
+      assert_match(/Rack::Lint::LintError/, other.log.wait_for(/request\.failed/))
+    end
+  end
+end

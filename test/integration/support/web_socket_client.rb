@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+require "socket"
+require "websocket/driver"
+
+# A WebSocket client over a plain socket; the frames are the library's.
+class WebSocketClient
+  attr_reader :url, :status
+
+  def initialize(port, site, path, timeout: 20)
+    @url = "ws://#{site}:#{port}#{path}"
+    @timeout = timeout
+    @messages = []
+    @socket = TCPSocket.new("127.0.0.1", port)
+    @driver = WebSocket::Driver.client(self)
+    @driver.on(:message) { |message| @messages << message.data }
+    @driver.on(:close) { @closed = true }
+    @driver.start
+    fill until @driver.state == :open || @closed
+    @status = @driver.status
+  end
+
+  # For the driver.
+  def write(bytes)
+    @socket.write(bytes)
+  end
+
+  def say(text)
+    @driver.text(text)
+    self
+  end
+
+  def hear
+    fill while @messages.empty?
+    @messages.shift
+  end
+
+  # Says goodbye and waits for the other side's.
+  def close
+    @driver.close
+    fill until @closed
+  rescue EOFError, Errno::ECONNRESET
+    nil
+  ensure
+    @socket.close
+  end
+
+  # Has the server ended the connection?
+  def ended?
+    fill until @closed
+    true
+  rescue EOFError, Errno::ECONNRESET
+    true
+  end
+
+  private
+
+  def fill
+    raise "nothing came for #{@timeout} s" unless @socket.wait_readable(@timeout)
+
+    @driver.parse(@socket.readpartial(65_536))
+  end
+end
