@@ -56,6 +56,27 @@ class HttpAppsTest < IntegrationTest
     assert_equal "y" * 300_000, client.post_stream("/echo", StringIO.new("y" * 300_000)).body
   end
 
+  def test_a_body_that_is_broken_off_never_looks_whole_to_the_application
+    parts = [[{ "Content-Length" => "300000" }, "x" * 100_000], [{ "Transfer-Encoding" => "chunked" }, "4\r\nbody\r\n"]]
+    parts.each do |headers, part|
+      raw = server.raw("one.test").request("POST", "/note", headers).write(part)
+      sleep 0.2
+      raw.close
+    end
+    assert_equal "0", client("one.test").get("/notes").body
+    assert_equal "noted", client("one.test").post("/note", "whole").body
+    assert_equal "1", client("one.test").get("/notes").body
+  end
+
+  def test_a_client_that_leaves_within_an_answer_frees_the_instance
+    raw = server.raw("one.test").request("GET", "/endless")
+    assert_equal 200, raw.read_head.status
+    raw.close
+    before = Eventually.monotonic
+    assert_status 200, client("one.test").get("/pid")
+    assert_operator Eventually.monotonic - before, :<, 5
+  end
+
   def test_one_request_at_a_time_unless_more_are_allowed
     assert_operator seconds_for_four("one.test"), :>, 1.1
     assert_operator seconds_for_four("many.test"), :<, 1.1

@@ -9,6 +9,9 @@ ANSWERS = {
   "/echo" => ->(request) { request[:body] },
   "/head" => ->(request) { request[:head] },
   "/env" => ->(_request) { ENV.to_h.map { |name, value| "#{name}=#{value}\n" }.join },
+  # How many requests with a body had the whole of it.
+  "/note" => ->(_request) { ($notes ||= []) << 1; "noted" }, # rubocop:disable Style/GlobalVars
+  "/notes" => ->(_request) { ($notes ||= []).size.to_s }, # rubocop:disable Style/GlobalVars
   "/cwd" => ->(_request) { Dir.pwd },
   "/user" => ->(_request) { Process.uid.to_s },
   "/slow" => ->(_request) { sleep(0.3) && "slept" },
@@ -17,12 +20,19 @@ ANSWERS = {
 
 def read_chunks(socket)
   body = +""
-  until (size = socket.gets.to_i(16)).zero?
-    body << socket.read(size)
-    socket.gets
+  until (size = socket.readline.to_i(16)).zero?
+    body << read_exactly(socket, size)
+    socket.readline
   end
-  socket.gets
+  socket.readline
   body
+end
+
+def read_exactly(socket, size)
+  bytes = socket.read(size)
+  raise EOFError, "a body that was broken off" if bytes.to_s.bytesize < size
+
+  bytes.to_s
 end
 
 def read_request(socket)
@@ -34,12 +44,19 @@ def read_request(socket)
   return nil if line.nil?
 
   length = head[/^content-length: (\d+)/i, 1].to_i
-  body = head.match?(/^transfer-encoding: chunked/i) ? read_chunks(socket) : socket.read(length)
+  body = head.match?(/^transfer-encoding: chunked/i) ? read_chunks(socket) : read_exactly(socket, length)
   { head: head, path: head.split[1].split("?").first, body: body, query: head.split[1].split("?", 2)[1].to_s }
+end
+
+# Until the connection ends.
+def answer_endlessly(socket)
+  socket.write("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n")
+  loop { socket.write("x" * 65_536) }
 end
 
 def serve(socket)
   while (request = read_request(socket))
+    answer_endlessly(socket) if request[:path] == "/endless"
     answer = ANSWERS[request[:path]]
     text = answer ? answer.call(request) : "not found"
     socket.write("HTTP/1.1 #{answer ? 200 : 404} OK\r\nContent-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}")
