@@ -110,6 +110,23 @@ class HijackTest < IntegrationTest
     assert_equal 200, @raw.get("/").status
   end
 
+  def test_a_graceful_reload_leaves_web_sockets
+    with_server(configuration { |made| made.site("hijack.test", SampleApps.copy("hijack_app")) }) do |own|
+      socket = WebSocketClient.new(own.port, "hijack.test", "/web_socket")
+      own.graceful
+      assert_equal "HELLO", socket.say("hello").hear
+      socket.close
+    end
+  end
+
+  def test_a_stop_of_httpd_ends_web_sockets
+    with_server(configuration { |made| made.site("hijack.test", SampleApps.copy("hijack_app")) }) do |own|
+      socket = WebSocketClient.new(own.port, "hijack.test", "/web_socket")
+      own.stop
+      assert_predicate socket, :ended?
+    end
+  end
+
   private
 
   def web_socket
