@@ -25,10 +25,12 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/native.rb \
     %D%/passenger/native_builder.rb \
     %D%/passenger/node_loader.js \
+    %D%/passenger/preload_bundler.rb \
     %D%/passenger/preloader.rb \
     %D%/passenger/privileges.rb \
     %D%/passenger/queue_pair.rb \
     %D%/passenger/rack_adapter.rb \
+    %D%/passenger/refork.rb \
     %D%/passenger/reply.rb \
     %D%/passenger/request_handler.rb \
     %D%/passenger/response_body.rb \

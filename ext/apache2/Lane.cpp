@@ -71,10 +71,11 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     for (const Settings::Number &number :
          {settings.minInstances, settings.maxInstances, settings.startInstances, settings.startTimeout,
           settings.threadCount, settings.maxConcurrentRequests, settings.maxRequests, settings.memoryLimit,
-          settings.maxRequestQueueSize, settings.maxRequestQueueTime}) {
+          settings.maxRequestQueueSize, settings.maxRequestQueueTime, settings.maxPreloaderIdleTime,
+          settings.reforkAfter}) {
         appendTo(key_, number);
     }
-    for (const Settings::Flag &flag : {settings.rollingRestarts, settings.loadShellEnvvars}) {
+    for (const Settings::Flag &flag : {settings.rollingRestarts, settings.loadShellEnvvars, settings.preloadBundler}) {
         appendTo(key_, flag);
     }
     auto known = options_.find(key_);
@@ -119,6 +120,9 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.maxQueueSize, settings.maxRequestQueueSize);
     takeSeconds(options.maxQueueTime, settings.maxRequestQueueTime);
     options.loadShellEnvvars = settings.loadShellEnvvars.value_or(options.loadShellEnvvars);
+    options.preloadBundler = settings.preloadBundler.value_or(options.preloadBundler);
+    takeSeconds(options.maxPreloaderIdleTime, settings.maxPreloaderIdleTime);
+    take(options.reforkAfter, settings.reforkAfter);
     options.rollingRestarts = settings.rollingRestarts.value_or(options.rollingRestarts);
     // These options are used with this lane's sessions only, and a lane serves one request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };

@@ -52,9 +52,13 @@ struct Settings {
     Number startTimeout;
     Number threadCount;
     Number maxRequests;
+    /** Seconds. */
+    Number maxPreloaderIdleTime;
+    Number reforkAfter;
     /** MB. */
     Number memoryLimit;
     Flag loadShellEnvvars;
+    Flag preloadBundler;
     Flag rollingRestarts;
     /** Read by nothing: a rolling restart resists, and one that is not has no old version to keep. */
     Flag resistDeploymentErrors;

@@ -5,6 +5,7 @@ require_relative "channels"
 require_relative "fork_guard"
 require_relative "intake"
 require_relative "max_requests"
+require_relative "refork"
 require_relative "request_handler"
 require_relative "signals"
 
@@ -68,9 +69,16 @@ module PhusionPassenger
       queue, @claims, @marks, own = frame.take_descriptors(@sticky_id.zero? ? 3 : 4)
       check_cells
       @intake = Intake.new(queue, @thread_count, own) { tell(Frame::Control::PAUSE, 1) }
-      @max_requests = MaxRequests.new(limit) { tell(Frame::Control::WORN) } if limit.positive?
+      @max_requests = max_requests(limit, frame.fields[5] ? frame.number(5) : 0)
       Log.app = group
       AppProcess.title("RubyApp", group)
+    end
+
+    # Nil: nobody has to count.
+    def max_requests(limit, warm_after)
+      return if limit.zero? && warm_after.zero?
+
+      MaxRequests.new(limit, warm_after: warm_after, warm: -> { tell(Frame::Control::WARM) }) { tell(Frame::Control::WORN) }
     end
 
     def check_cells
@@ -121,6 +129,7 @@ module PhusionPassenger
       when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
       when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
       when Frame::Control::PAUSE then pause_or_resume(frame)
+      when Frame::Control::REFORK then Refork.new(@app, @intake, @thread_count).start(*frame.take_descriptors(2))
       when Frame::Control::DROP then frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
       else
         frame.close_descriptors
@@ -165,6 +174,7 @@ module PhusionPassenger
       [@claims, @marks].each(&:close)
       @channels.close_all
       @control.close
+      @handlers = @threads = [] # their buffers are large
       Signals.restore
     end
   end

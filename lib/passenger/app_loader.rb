@@ -59,8 +59,8 @@ module PhusionPassenger
     # `bundler/setup` would end the process when a gem is missing.
     def set_up_bundler
       ENV["BUNDLE_GEMFILE"] ||= File.expand_path("Gemfile")
-      # It came with our own sockets, and must not bind the application to its version.
-      Gem.loaded_specs.delete("io-wait")
+      # It came with our own sockets, and must not bind the application to its version, unless Bundler has chosen that (PreloadBundler).
+      Gem.loaded_specs.delete("io-wait") unless defined?(::Bundler)
       require "bundler"
       Bundler.setup
     end

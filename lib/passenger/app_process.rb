@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "preload_bundler"
 require_relative "app_loader"
 require_relative "frame_socket"
 require_relative "hooks"
@@ -17,17 +18,35 @@ module PhusionPassenger
       sync_output
       Signals.print_backtraces_on_quit
       control = FrameSocket.for_fd(CONTROL_DESCRIPTOR)
-      control.write(Frame::Control::HELLO, Process.pid)
-      options = options_from(control) or exit
-      Log.app = options["app_group_name"]
-      title(role, Log.app)
-      app = AppLoader.new(control, options).load or exit(1)
-      yield control, app
+      until_the_end do
+        control.write(Frame::Control::HELLO, Process.pid)
+        options = options_from(control) or exit
+        Log.app = options["app_group_name"]
+        title(role, Log.app)
+        app = AppLoader.new(control, options).load or exit(1)
+        yield control, app
+      end
+    end
+
+    # The block works with the control socket.
+    def self.until_the_end
+      yield
     rescue Errno::EPIPE, Errno::ECONNRESET
       Log.event("agent.gone")
     rescue ProtocolError => e
       Log.event("control.broken", reason: e.message)
       exit(1)
+    end
+
+    # In a process that was just forked from one that has the application loaded: gives it ends of its own. Its control socket has said hello.
+    def self.begin_anew(role, socket, output)
+      STDOUT.reopen(output) # rubocop:disable Style/GlobalStdStream
+      STDERR.reopen(output) # rubocop:disable Style/GlobalStdStream
+      sync_output
+      output.close
+      Random.srand
+      title(role, Log.app)
+      FrameSocket.new(socket).tap { |control| control.write(Frame::Control::HELLO, Process.pid) }
     end
 
     def self.title(role, group)

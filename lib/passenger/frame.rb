@@ -41,6 +41,8 @@ module PhusionPassenger
       FINISH = 61
       WORN = 62
       PAUSE = 63
+      WARM = 80
+      REFORK = 81
     end
 
     attr_reader :type, :fields, :descriptors

@@ -22,6 +22,7 @@ module PhusionPassenger
       @handlers = []
       @idle = []
       @open = true
+      @paused = false
       @finished = false
     end
 
@@ -42,10 +43,10 @@ module PhusionPassenger
     # Requests in work are finished. Where it is paused or finished already, nothing changes.
     def pause
       @lock.synchronize do
-        return unless @open
+        return if @paused || @finished
 
-        @open = false
-        @pair&.interrupt
+        @paused = true
+        close_intake
         tell_if_idle # handlers that had not even noticed that it was resumed
       end
       wake_readers
@@ -54,16 +55,27 @@ module PhusionPassenger
     # `own`: another queue of its own, instead of the one that it had. False: nothing has changed.
     def resume(own = nil)
       @lock.synchronize do
-        if @open || @finished
+        if !@paused || @finished
           own&.close
           return false
         end
 
-        @pair&.go_on(own)
-        @open = true
-        @changed.broadcast
+        @paused = false
+        open_intake(own)
       end
       true
+    end
+
+    # Runs the block, with the lock held, at a moment when no handler has a request, and none takes one meanwhile. Gives what it
+    # gives; nil, and it was not run: that moment did not come within `limit` seconds.
+    def while_idle(limit)
+      @lock.synchronize { close_intake }
+      wake_readers
+      @lock.synchronize do
+        yield if all_idle_within?(limit)
+      ensure
+        open_intake unless @paused || @finished
+      end
     end
 
     # Requests in work are finished, and no handler waits any longer.
@@ -83,20 +95,43 @@ module PhusionPassenger
       @open = false
       @finished = true
       @queue.close
+      @handlers = []
     end
 
     private
 
+    def close_intake
+      @pair&.interrupt if @open
+      @open = false
+    end
+
+    def open_intake(own = nil)
+      @pair&.go_on(own)
+      @open = true
+      @changed.broadcast
+    end
+
+    def all_idle_within?(limit)
+      deadline = now + limit
+      @changed.wait(@lock, deadline - now) until @finished || @idle.size == @threads || now >= deadline
+      !@finished && @idle.size == @threads
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
     def idle(handler)
       @idle << handler
       tell_if_idle
+      @changed.broadcast if @idle.size == @threads
       @changed.wait(@lock) until @open || @finished
     ensure
       @idle.delete(handler)
     end
 
     def tell_if_idle
-      @tell_idle.call if !@finished && @idle.size == @threads
+      @tell_idle.call if @paused && !@finished && @idle.size == @threads
     end
 
     # Again and again, since a thread that was about to read when it was woken sleeps nevertheless.

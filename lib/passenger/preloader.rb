@@ -7,6 +7,10 @@ require_relative "wait_statuses"
 module PhusionPassenger
   # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
   class Preloader
+    # After so many an object is old, and no collection in an instance writes to it to count that any more.
+    COLLECTIONS = 4
+    private_constant :COLLECTIONS
+
     def initialize(control, app)
       @control = control
       @app = app
@@ -34,7 +38,7 @@ module PhusionPassenger
     # What instances will share should not change any more. Database connections are not to be shared.
     def prepare_memory
       disconnect_databases if defined?(::ActiveRecord::Base)
-      Process.respond_to?(:warmup) ? Process.warmup : GC.start
+      Process.respond_to?(:warmup) ? Process.warmup : COLLECTIONS.times { GC.start }
     end
 
     def disconnect_databases
@@ -71,16 +75,9 @@ module PhusionPassenger
     end
 
     def become_instance(socket, output)
-      STDOUT.reopen(output) # rubocop:disable Style/GlobalStdStream
-      STDERR.reopen(output) # rubocop:disable Style/GlobalStdStream
-      AppProcess.sync_output
-      output.close
       @control.close
       @wait_statuses.forget
-      Random.srand
-      AppProcess.title("RubyApp", Log.app)
-      control = FrameSocket.new(socket)
-      control.write(Frame::Control::HELLO, Process.pid)
+      control = AppProcess.begin_anew("RubyApp", socket, output)
       AppInstance.new(control, @app, forked: true).run
     end
   end

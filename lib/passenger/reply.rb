@@ -13,7 +13,14 @@ module PhusionPassenger
     RESPONSE_FORMAT = "@0#{HEADER}a*a*"
     FULL_FORMAT = "@0#{HEADER}a#{PAYLOAD_LIMIT}"
     MESSAGE_FORMAT = "@0#{HEADER}a*"
-    private_constant :HEADER_FORMAT, :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT
+    # Connections that the application has taken over and may hold still.
+    STREAMS = ObjectSpace::WeakMap.new
+    private_constant :HEADER_FORMAT, :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT, :STREAMS
+
+    # In a process that was forked from the application's: else they would not end when the application ends them.
+    def self.close_hijacked
+      STREAMS.each_key(&:close)
+    end
 
     # Messages are put together in the buffer, which the caller may use for another reply afterwards. `queued`: for how many
     # microseconds the request was on its way, and `sticky_id`: by what this instance is asked for again. The child is told both.
@@ -134,6 +141,7 @@ module PhusionPassenger
     def hand_over(flags)
       ours, theirs = UNIXSocket.pair(:STREAM)
       @channel.send_descriptor([@ticket, HIJACKED, flags, 0, 0, @queued, @sticky_id].pack(HEADER), theirs)
+      STREAMS[ours] = true
       ours
     ensure
       theirs&.close

@@ -78,6 +78,16 @@ module PhusionPassenger
         theirs.each(&:close)
       end
 
+      # Has an instance fork a preloader.
+      def refork_from(instance)
+        process, control, output, wait_status = prepare
+        wait_status.close
+        instance.control.write(81, descriptors: [control, output])
+        process
+      ensure
+        [control, output].each(&:close)
+      end
+
       # Until the spawn server and all that it started have ended.
       def close
         @started.each { |process| process.close unless process.closed? }

@@ -61,6 +61,18 @@ module PhusionPassenger
       end
     end
 
+    def test_with_preload_bundler_it_is_set_up_before_anything_else_is_loaded
+      assert_equal "true nil", order_of_loading(preload: true)
+      assert_equal "false nil", order_of_loading(preload: false)
+    end
+
+    def test_what_fails_with_preload_bundler_is_reported_as_ever
+      in_folder("Gemfile" => "gem 'a_gem_that_is_not_there'\n", "config.ru" => "") do |root|
+        _, frames = load("instance", "config.ru", { app_root: root }, environment: { "PASSENGER_PRELOAD_BUNDLER" => root })
+        assert_equal [52, "Bundler", "Bundler::GemNotFound"], [frames.last.type, *frames.last.fields[0, 2]]
+      end
+    end
+
     def test_a_failed_start_ends_the_process_and_is_in_its_output
       process, = load("instance", "raises.ru")
       assert_match(/event=app.load_failed .*step="app loaded" exception="ArgumentError"/, output_of(process))
@@ -100,6 +112,19 @@ module PhusionPassenger
       Dir.mktmpdir("passenger-test") do |root|
         files.each { |name, content| File.write("#{root}/#{name}", content) }
         yield root
+      end
+    end
+
+    # Whether Bundler came before our own code, and what is left of the variable that orders it.
+    def order_of_loading(preload:)
+      ru = <<~RUBY
+        first = $LOADED_FEATURES.index { |path| path.end_with?("/bundler.rb") } < $LOADED_FEATURES.index { |path| path.end_with?("/frame_socket.rb") }
+        run ->(_) { [200, {}, ["\#{first} \#{ENV['PASSENGER_PRELOAD_BUNDLER'].inspect}"]] }
+      RUBY
+      in_folder("Gemfile" => "gem 'rack'\n", "config.ru" => ru) do |root|
+        variables = preload ? { "PASSENGER_PRELOAD_BUNDLER" => root } : {}
+        instance = loaded("instance", "config.ru", { app_root: root }, environment: variables)
+        return get(serve(instance), instance, "/")
       end
     end
 

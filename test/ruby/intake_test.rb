@@ -73,6 +73,40 @@ module PhusionPassenger
       assert_empty @told
     end
 
+    def test_the_moment_without_a_request_is_waited_for_and_all_go_on_after_it
+      release = Thread::Queue.new
+      run_handlers(->(_) { release.pop && HELLO.call(nil) }, 2)
+      @group.send(channel: 7, ticket: 1)
+      eventually("the request") { @running.one? { |handler, _| handler.busy? } }
+      quiet = Thread.new { @intake.while_idle(20) { @running.none? { |handler, _| handler.busy? } } }
+      release << true
+      assert in_time { quiet.value }
+      release << true
+      @group.send(channel: add_channel(8), ticket: 1)
+      eventually("the other request") { release.empty? }
+      assert_empty @told
+    end
+
+    def test_where_that_moment_does_not_come_the_others_go_on
+      release = Thread::Queue.new
+      run_handlers(->(_) { release.pop && HELLO.call(nil) }, 2)
+      @group.send(channel: 7, ticket: 1)
+      eventually("the request") { @running.one? { |handler, _| handler.busy? } }
+      assert_nil(@intake.while_idle(0.05) { flunk "a request is in work" })
+      2.times { release << true }
+      @group.send(channel: add_channel(8), ticket: 1)
+      eventually("both requests") { release.empty? }
+    end
+
+    def test_a_pause_outlives_it
+      run_handlers(HELLO, 1)
+      @intake.pause
+      in_time { @told.pop }
+      assert(@intake.while_idle(20) { true })
+      refute_predicate @intake, :open?
+      assert @intake.resume
+    end
+
     def test_a_pause_that_ends_before_its_last_request_is_not_told
       release = Thread::Queue.new
       run_handlers(->(_) { release.pop && HELLO.call(nil) }, 1)

@@ -61,6 +61,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PoolLineTest.cpp \
     %D%/PoolModelTest.cpp \
     %D%/PoolOperationsTest.cpp \
+    %D%/PoolPreloaderTest.cpp \
     %D%/PoolPromisesTest.cpp \
     %D%/PoolQueueTest.cpp \
     %D%/PoolReplacementTest.cpp \

@@ -41,6 +41,9 @@ public:
         options.maxQueueTime = std::chrono::days(365) + std::chrono::milliseconds(1);
         options.rollingRestarts = false;
         options.loadShellEnvvars = false;
+        options.maxPreloaderIdleTime = std::chrono::seconds(31);
+        options.preloadBundler = true;
+        options.reforkAfter = 500;
         options.stickySessions = true;
         options.stickyId = UINT32_MAX;
         options.threads = 3;
@@ -62,6 +65,9 @@ public:
         CPPUNIT_ASSERT(copy.maxQueueTime == options.maxQueueTime);
         CPPUNIT_ASSERT(!copy.rollingRestarts);
         CPPUNIT_ASSERT(!copy.loadShellEnvvars);
+        CPPUNIT_ASSERT(copy.maxPreloaderIdleTime == std::chrono::seconds(31));
+        CPPUNIT_ASSERT(copy.preloadBundler);
+        CPPUNIT_ASSERT_EQUAL(500U, copy.reforkAfter);
         CPPUNIT_ASSERT(copy.stickySessions);
         CPPUNIT_ASSERT_EQUAL(UINT32_MAX, copy.stickyId);
         CPPUNIT_ASSERT(copy.startTimeout == std::chrono::seconds(17));

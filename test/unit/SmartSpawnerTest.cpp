@@ -3,6 +3,8 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <list>
@@ -10,6 +12,8 @@
 #include <vector>
 
 #include "base/PidFd.h"
+#include "io/GroupMemory.h"
+#include "io/RequestQueue.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
@@ -30,11 +34,16 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testAForkThatFailsTwiceIsReported);
     CPPUNIT_TEST(testAForkThatHangsEndsThePreloader);
     CPPUNIT_TEST(testAnInstanceThatDiesAtOnceIsReported);
+    CPPUNIT_TEST(testAtRestThePreloaderEndsAndTheNextSpawnStartsAnother);
+    CPPUNIT_TEST(testAReforkedPreloaderTakesTheOldOnesPlace);
+    CPPUNIT_TEST(testWhereTheInstanceForksNoneTheOldOneStays);
+    CPPUNIT_TEST(testAStrangerIsNotTakenForTheNewPreloader);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *LOADED = "loaded by ";
 
     SpawnerPtr spawner_;
+    RequestQueue queue_;
 
     void spawnAndEnd(const Options &options) {
         auto instance = spawner_->spawn(options);
@@ -44,6 +53,34 @@ class SmartSpawnerTest : public SpawningFixture {
 
     std::string failure(const Options &options) {
         return thrownBy<SpawnException>([&] { spawner_->spawn(options); }).what();
+    }
+
+    pid_t parentOf(pid_t pid) const {
+        std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+        for (std::string line; std::getline(status, line);) {
+            if (line.starts_with("PPid:")) {
+                return std::stoi(line.substr(5));
+            }
+        }
+        return 0;
+    }
+
+    /** Gives an instance what it needs to serve. */
+    void serve(SpawnResult &instance) {
+        Frame frame(FrameType::SERVE, {"0", "1", "the application"});
+        const Claims claims;
+        const Marks marks;
+        instance.control.send(
+            frame, {queue_.receivingEnd().get(), claims.memory().descriptor().get(), marks.memory().descriptor().get()},
+            FrameSocket::in(20s));
+        CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(20s)).type == FrameType::READY);
+    }
+
+    /** How the agent speaks with it. */
+    static WarmInstance warm(SpawnResult &instance) {
+        return {instance.pid, instance.origin, [&](const Frame &frame, const std::vector<int> &descriptors) {
+                    instance.control.send(frame, descriptors, FrameSocket::in(20s));
+                }};
     }
 
     bool eventuallyLoaded(unsigned times) {
@@ -159,6 +196,60 @@ public:
         folder_->setStartupFile(application("def Random.srand; exit!(4); end\nputs \"loaded by #{Process.pid}\""));
         CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), failure(options()));
         CPPUNIT_ASSERT_MESSAGE("The preloader was not to blame", eventuallyLoaded(1));
+    }
+
+    void testAtRestThePreloaderEndsAndTheNextSpawnStartsAnother() {
+        auto instance = spawner_->spawn(options());
+        const pid_t first = pidInLog(LOADED);
+        spawner_->rest();
+        CPPUNIT_ASSERT(eventually([&] { return !exists(first); }));
+        CPPUNIT_ASSERT(exists(instance.pid));
+        spawnAndEnd(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
+    }
+
+    void testAReforkedPreloaderTakesTheOldOnesPlace() {
+        auto instance = spawner_->spawn(options());
+        const pid_t first = parentOf(instance.pid);
+        serve(instance);
+        spawner_->refork(options(), warm(instance));
+        CPPUNIT_ASSERT(eventually([&] { return !exists(first); }));
+        auto next = spawner_->spawn(options());
+        CPPUNIT_ASSERT_EQUAL(instance.pid, parentOf(parentOf(next.pid)));
+        CPPUNIT_ASSERT(next.origin != instance.origin);
+        CPPUNIT_ASSERT_MESSAGE("Nothing was loaded again", eventuallyLoaded(1));
+    }
+
+    void testWhereTheInstanceForksNoneTheOldOneStays() {
+        auto instance = spawner_->spawn(options());
+        WarmInstance silent = warm(instance);
+        silent.send = [](const Frame &, const std::vector<int> &) {};
+        const auto failure = thrownBy<SpawnException>([&] { spawner_->refork(options(), silent); });
+        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"preloader forked\""),
+                             std::string(failure.what()));
+        const auto next = spawner_->spawn(options());
+        CPPUNIT_ASSERT_EQUAL(parentOf(instance.pid), parentOf(next.pid));
+    }
+
+    void testAStrangerIsNotTakenForTheNewPreloader() {
+        auto instance = spawner_->spawn(options());
+        WarmInstance impostor = warm(instance);
+        pid_t stranger = 0;
+        impostor.send = [&](const Frame &, const std::vector<int> &descriptors) {
+            FrameSocket theirs(FileDescriptor(::dup(descriptors.at(0))));
+            stranger = ::fork();
+            if (stranger == 0) {
+                theirs.send(Frame(FrameType::PROCESS_HELLO, {"1"}), FrameSocket::in(20s));
+                for (;;) {
+                    ::pause();
+                }
+            }
+        };
+        const auto failure = thrownBy<SpawnException>([&] { spawner_->refork(options(), impostor); });
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It was not touched", 0, ::waitpid(stranger, nullptr, WNOHANG));
+        ::kill(stranger, SIGKILL);
+        ::waitpid(stranger, nullptr, 0);
+        CPPUNIT_ASSERT(std::string(failure.what()).find("is not the one that was started") != std::string::npos);
     }
 };
 

@@ -46,6 +46,8 @@ enum class FrameType : std::uint16_t {
     FINISH = 61,
     WORN = 62,
     PAUSE = 63,
+    WARM = 80,
+    REFORK = 81,
     // httpd's parent <-> watchdog <-> pool process
     AGENT_START = 64,
     AGENT_STARTED = 65,

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/Exceptions.h"
 #include "base/LogHistogram.h"
 #include "pool/Backoff.h"
 #include "pool/GetFailure.h"
@@ -249,6 +250,15 @@ private:
     void newLine() REQUIRES(poolLock);
     LineGenerationPtr makeGeneration() REQUIRES(poolLock);
 
+    // GroupPreloader.cpp
+    std::optional<MonotonicTime> restDate() const REQUIRES(poolLock);
+    void restIfDue(MonotonicTime now) REQUIRES(poolLock);
+    void warmed(const Process &process) REQUIRES(poolLock);
+    void refork(const ProcessPtr &instance, const SpawnerPointer &spawner, const Options &options) EXCLUDES(poolLock);
+    void reforkFailed(const Process &instance, const SpawnException &failure) REQUIRES(poolLock);
+    void reforked(const Process &instance) REQUIRES(poolLock);
+    void wearIfCold(Process &process) REQUIRES(poolLock);
+
     // GroupEnding.cpp
     void closeLine() REQUIRES(poolLock);
     void closeLineIfUnused() REQUIRES(poolLock);
@@ -298,6 +308,13 @@ private:
     std::optional<Standby> standby_ GUARDED_BY(poolLock);
     /** Of versions that are over; a background thread ends them. */
     std::vector<SpawnerPointer> oldSpawners_ GUARDED_BY(poolLock);
+
+    // The preloader.
+    /** When a spawn ended last, since the preloader was told to rest. */
+    std::optional<MonotonicTime> lastSpawn_ GUARDED_BY(poolLock);
+    bool reforking_ GUARDED_BY(poolLock) = false;
+    /** What the instances come from that the last refork made old. */
+    std::shared_ptr<const Origin> coldOrigin_ GUARDED_BY(poolLock);
 
     // Instances.
     unsigned starting_ GUARDED_BY(poolLock) = 0;

@@ -226,6 +226,10 @@ void Group::processSent(Process &process, const Frame &frame) {
         wear(process, "it has run as many requests as PassengerMaxRequests allows");
         return;
     }
+    if (frame.type == FrameType::WARM) {
+        warmed(process);
+        return;
+    }
     if (frame.type == FrameType::PAUSE) {
         // What it took in that very moment, and could not keep, is with nobody now.
         line_->recheckWaiting();

@@ -154,6 +154,7 @@ void Group::rescale() {
     }
     replaceOne(now);
     grow(now);
+    restIfDue(now);
     plan(now);
 }
 
@@ -223,6 +224,9 @@ void Group::plan(MonotonicTime now) {
     }
     if (isMeasured() && pool_.nextMemoryCheck()) {
         at(*pool_.nextMemoryCheck());
+    }
+    if (const std::optional<MonotonicTime> rest = restDate()) {
+        at(*rest);
     }
     pool_.setDate(*this, date);
 }

@@ -47,6 +47,7 @@ void Group::begun(const SpawnTask &task) {
 
 void Group::concluded(const SpawnTask &task) {
     starting_--;
+    lastSpawn_ = context_.clock.now();
     replacements_ -= task.purpose == SpawnTask::Purpose::GROW ? 0 : 1;
     if (task.purpose == SpawnTask::Purpose::REPLACE) {
         // Also if nobody wants it any more.
@@ -165,9 +166,10 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     serve.add(std::uint64_t{process.socket.cells.count});
     serve.add(name_);
     serve.add(std::uint64_t{task.options.maxRequests});
+    serve.add(std::uint64_t{process.ownQueue ? process.stickyId() : 0});
+    serve.add(std::uint64_t{process.parts().origin ? task.options.reforkAfter : 0});
     std::vector<int> descriptors{line->queue.receivingEnd().get(), claims.get(), marks.get()};
     if (process.ownQueue) {
-        serve.add(std::uint64_t{process.stickyId()});
         descriptors.push_back(process.ownQueue->receivingEnd().get());
     }
     try {
@@ -224,6 +226,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
         publish();
         serveWaiters(after);
         activateStandby(after);
+        wearIfCold(*process);
     } else {
         retire(process);
     }

@@ -37,6 +37,7 @@ libpassenger_pool_la_SOURCES += \
     %D%/Group.h \
     %D%/GroupEnding.cpp \
     %D%/GroupInspection.cpp \
+    %D%/GroupPreloader.cpp \
     %D%/GroupName.h \
     %D%/GroupReplacing.cpp \
     %D%/GroupScaling.cpp \

@@ -49,6 +49,8 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     text("default_group", options.defaultGroup);
     flag("user_switching", options.userSwitching);
     flag("load_shell_envvars", options.loadShellEnvvars);
+    flag("preload_bundler", options.preloadBundler);
+    number("refork_after", options.reforkAfter);
     number("min_instances", options.minInstances);
     number("max_instances", options.maxInstances);
     number("start_instances", options.startInstances);
@@ -70,6 +72,7 @@ Options::Variables Options::toMap() const {
         [&](const char *key, unsigned value) { map[key] = std::to_string(value); },
         [&](const char *key, bool value) { map[key] = std::string(1, value ? '1' : '0'); });
     map["start_timeout"] = std::to_string(startTimeout.count());
+    map["max_preloader_idle_time"] = std::to_string(maxPreloaderIdleTime.count());
     map["max_request_queue_time"] = std::to_string(maxQueueTime.count());
     if (variables) {
         for (auto &[name, value] : variables()) {
@@ -97,6 +100,9 @@ Options Options::fromMap(const Variables &map) {
         });
     find("start_timeout", [&](const std::string &text) {
         options.startTimeout = std::chrono::seconds(parseNumber("start_timeout", text));
+    });
+    find("max_preloader_idle_time", [&](const std::string &text) {
+        options.maxPreloaderIdleTime = std::chrono::seconds(parseNumber("max_preloader_idle_time", text));
     });
     find("max_request_queue_time", [&](const std::string &text) {
         options.maxQueueTime =

@@ -54,6 +54,12 @@ struct Options {
     unsigned startInstances = 0;
     unsigned threads = 1;
     std::chrono::seconds startTimeout{90};
+    /** A preloader that forked nothing for so long is ended; 0: never. */
+    std::chrono::seconds maxPreloaderIdleTime{300};
+    /** Bundler is set up before anything else is loaded. */
+    bool preloadBundler = false;
+    /** An instance that has run so many makes the next preloader; 0: never. */
+    unsigned reforkAfter = 0;
 
     /** An instance that has run so many is replaced; 0: never. */
     unsigned maxRequests = 0;

@@ -20,6 +20,19 @@ SpawnResult DummySpawner::spawn(const Options &options) {
     return factory_.spawn(options, cancelled_);
 }
 
+void DummySpawner::rest() {
+    EventLoop::assertNotOnAnyLoop("a Spawner was told to rest");
+    ++factory_.rests_;
+}
+
+void DummySpawner::refork(const Options &options, const WarmInstance &instance) {
+    EventLoop::assertNotOnAnyLoop("a Spawner was told to fork from an instance");
+    if (!factory_.refork) {
+        Spawner::refork(options, instance);
+    }
+    factory_.refork(instance);
+}
+
 void DummySpawner::cancel() {
     ++factory_.cancels_;
     cancelled_ = true;

@@ -21,6 +21,8 @@ public:
     ~DummySpawner() override;
 
     SpawnResult spawn(const Options &options) override;
+    void rest() override;
+    void refork(const Options &options, const WarmInstance &instance) override;
     void cancel() override;
 
 private:
@@ -41,6 +43,8 @@ public:
     std::function<void(const Options &options)> beforeSpawn;
     /** Makes the result, likewise; without it, one without process and control socket. */
     std::function<SpawnResult(const Options &options)> makeResult;
+    /** Does what a refork does, in its thread; may throw. Without it, they fail. */
+    std::function<void(const WarmInstance &instance)> refork;
     /** So many of the next spawns fail with a SpawnException. */
     std::atomic<unsigned> failuresToCome{0};
     std::atomic<pid_t> reportedSpawnServerPid{0};
@@ -70,6 +74,10 @@ public:
     unsigned spawned() const {
         return spawned_.load();
     }
+    /** Calls of rest(). */
+    unsigned rests() const {
+        return rests_.load();
+    }
     unsigned cancels() const {
         return cancels_.load();
     }
@@ -91,6 +99,7 @@ private:
     std::atomic<unsigned> alive_{0};
     std::atomic<unsigned> attempts_{0};
     std::atomic<unsigned> spawned_{0};
+    std::atomic<unsigned> rests_{0};
     std::atomic<unsigned> cancels_{0};
 };
 

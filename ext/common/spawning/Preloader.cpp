@@ -15,8 +15,12 @@ constexpr auto EXIT_LIMIT = 1000ms;
 
 }  // namespace
 
-Preloader::Preloader(SpawnStartup &startup)
-    : plan_(startup.plan()), self_(startup.load(StartRequest::Role::PRELOADER)) {}
+Preloader::Preloader(SpawnStartup &startup) : self_(startup.load(StartRequest::Role::PRELOADER)) {
+    origin_ = std::make_shared<Origin>(Origin{startup.plan(), self_.process.uid()});
+}
+
+Preloader::Preloader(SpawnStartup &startup, const WarmInstance &instance)
+    : origin_(std::make_shared<Origin>(*instance.origin)), self_(startup.refork(instance)) {}
 
 Preloader::~Preloader() {
     // Its end of file means: exit. The process's owner kills it where it does not.
@@ -28,8 +32,10 @@ Preloader::~Preloader() {
     }
 }
 
-LoadedProcess Preloader::fork(SpawnStartup &startup) {
-    return startup.fork(self_);
+SpawnResult Preloader::fork(SpawnStartup &startup) {
+    SpawnResult result = startup.fork(self_).toResult();
+    result.origin = origin_;
+    return result;
 }
 
 bool Preloader::ended() const {

@@ -27,13 +27,38 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
     return forkInstance(startup, options);
 }
 
+void SmartSpawner::rest() {
+    EventLoop::assertNotOnAnyLoop("a Spawner was told to rest");
+    const std::uint64_t number = arrivals_;
+    // Ended after the turn: that may take a moment.
+    std::unique_ptr<Preloader> idle;
+    const Turnstile::Turn turn(turnstile_, std::chrono::steady_clock::time_point::max());
+    if (arrivals_ == number) {
+        idle = std::move(preloader_);
+    }
+}
+
+void SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
+    EventLoop::assertNotOnAnyLoop("a Spawner was told to fork from an instance");
+    SpawnStartup startup(tools_, cancel_, options);
+    // Without the turn: the present one goes on forking meanwhile.
+    auto warmed = std::make_unique<Preloader>(startup, instance);
+    const auto turn = startup.takeTurn(turnstile_);
+    if (preloader_ && !preloader_->suits(instance.origin->plan)) {
+        throw SpawnException("its user, Ruby or environment variables are those of another time");
+    }
+    std::swap(preloader_, warmed);
+    Log::notice("event=preloader.reforked app=\"{}\" pid={} from={}", options.groupName(), preloader_->pid(),
+                instance.pid);
+}
+
 SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &options) {
     for (bool again = false;; again = true) {
         if (!preloader_) {
             startPreloader(startup);
         }
         try {
-            return preloader_->fork(startup).toResult();
+            return preloader_->fork(startup);
         } catch (const SpawnException &) {
             const bool died = dropFailedPreloader(options);
             if (!died || again || cancel_.cancelled()) {

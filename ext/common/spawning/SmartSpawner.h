@@ -31,6 +31,9 @@ public:
     ~SmartSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
+    /** Ends the preloader, unless a spawn comes meanwhile. */
+    void rest() override;
+    void refork(const Options &options, const WarmInstance &instance) override;
     void cancel() override;
 
 private:

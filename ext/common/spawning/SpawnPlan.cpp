@@ -51,6 +51,10 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
         environment[name] = options.environment;
     }
     environment["IN_PASSENGER"] = "1";
+    if (options.preloadBundler) {
+        // Ruby reads it before the application's options reach it.
+        environment["PASSENGER_PRELOAD_BUNDLER"] = options.appRoot;
+    }
     // Last, for they are the administrator's own words.
     if (options.variables) {
         for (auto &[name, value] : options.variables()) {

@@ -7,6 +7,7 @@
 #include "base/Exceptions.h"
 #include "base/Log.h"
 #include "base/Poll.h"
+#include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"
 
 namespace Passenger {
@@ -27,6 +28,8 @@ constexpr const char *RUBY_READY = "Ruby ready";
 constexpr const char *BRIDGE_READY = "bridge ready";
 constexpr const char *APPLICATION_LOADED = "application ready";
 constexpr const char *INSTANCE_FORKED = "instance forked";
+constexpr const char *PRELOADER_FORKED = "preloader forked";
+constexpr const char *MEMORY_PREPARED = "memory prepared";
 
 std::string firstLine(const std::string &text) {
     return text.substr(0, text.find('\n'));
@@ -129,6 +132,35 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
         report_.journey.done(INSTANCE_FORKED);
+        return std::move(current_);
+    });
+}
+
+LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
+    return explained([&] {
+        checkNotCancelled();
+        report_.journey.begin(PRELOADER_FORKED);
+        auto ends = ProcessEnds::make();
+        current_.control = std::move(ends.control);
+        current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(ends.output));
+        CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
+
+        instance.send(Frame(FrameType::REFORK), {ends.theirControl.get(), ends.theirOutput.get()});
+        ends.closeTheirs();
+        // Nobody but the kernel says who it is.
+        const Frame hello = current_.control.receive(deadline_);
+        if (hello.type != FrameType::PROCESS_HELLO) {
+            throw ProtocolException("the process did not begin with a hello");
+        }
+        current_.process = SpawnedProcess(hello.sender.pid, {instance.pid, instance.origin->uid});
+        current_.output->setPid(hello.sender.pid);
+        report_.journey.done(PRELOADER_FORKED);
+
+        report_.journey.begin(MEMORY_PREPARED);
+        if (receive(current_.control).type != FrameType::LOADED) {
+            throw ProtocolException("the process sent a frame that is no answer");
+        }
+        report_.journey.done(MEMORY_PREPARED);
         return std::move(current_);
     });
 }

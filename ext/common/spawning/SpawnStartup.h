@@ -62,6 +62,8 @@ public:
     LoadedProcess load(StartRequest::Role role);
     /** Lets a preloader fork an instance. If this fails, the preloader is out of step and must be dropped. */
     LoadedProcess fork(LoadedProcess &preloader);
+    /** Lets an instance fork a preloader, and waits until that is ready. */
+    LoadedProcess refork(const WarmInstance &instance);
 
 private:
     /** Runs a part of the journey; what it throws becomes a report. */

@@ -3,15 +3,20 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
 #include "pool/Options.h"
 #include "spawning/ProcessOutput.h"
 
 namespace Passenger {
+
+struct Origin;
 
 /** A new instance, as a Spawner hands it over. It has loaded its application and serves nothing yet. */
 struct SpawnResult {
@@ -26,6 +31,16 @@ struct SpawnResult {
     FileDescriptor waitStatus = FileDescriptor();
     /** The application runs in processes below this one, whose memory is the instance's, too. */
     bool hasDescendants = false;
+    /** The preloader that it was forked from; the same for all that were. Null: none. */
+    std::shared_ptr<const Origin> origin = nullptr;
+};
+
+/** An instance that has served for a while, so that a preloader can be made out of it. */
+struct WarmInstance {
+    pid_t pid = 0;
+    std::shared_ptr<const Origin> origin;
+    /** Sends a frame on its control socket; never blocks. @throws SpawnException (it serves no more) */
+    std::function<void(const Frame &, const std::vector<int> &)> send;
 };
 
 /**
@@ -44,6 +59,13 @@ public:
      *  @throws SpawnException, with a report that says which step failed, why, and what the application printed. Nothing that was
      *  started for it is left then, daemons of an application that was loading included. */
     virtual SpawnResult spawn(const Options &options) = 0;
+    /** Ends what is only there to make spawns fast. The next one starts it again. */
+    virtual void rest() {}
+    /** Has the instance, one of this Spawner's, fork what later spawns fork from: they share the memory that its requests have filled.
+     *  @throws SpawnException, with a report: then everything is as before */
+    virtual void refork(const Options &, const WarmInstance &) {
+        throw SpawnException("this way of spawning has no preloader");
+    }
     /** Makes all spawns under way, and later ones, fail soon. The only method that may be called from any thread, the event loop's too; never blocks. */
     virtual void cancel() = 0;
 };

@@ -1,0 +1,132 @@
+# frozen_string_literal: true
+
+require_relative "process_test_case"
+
+module PhusionPassenger
+  # Preloaders that are made out of instances.
+  class ReforkTest < ProcessTestCase
+    WARM = [80, []].freeze
+
+    def setup
+      super
+      @instance = forked_from(loaded("preloader"))
+    end
+
+    def test_an_instance_tells_whenever_it_has_answered_so_many
+      group = serve(@instance, max_requests: [0, 0, 2])
+      told = 4.times.map { |index| get(group, @instance, "/pid") && (index.odd? ? next_frame : :nothing) }
+      assert_equal [:nothing, WARM, :nothing, WARM], told
+    end
+
+    def test_what_the_instance_has_in_memory_its_preloaders_instances_have_too
+      group = serve(@instance)
+      get(group, @instance, "/count")
+      heir = forked_from(reforked(@instance))
+      assert_equal "2", get(serve(heir), heir, "/count")
+    end
+
+    def test_it_goes_on_from_generation_to_generation
+      3.times do |index|
+        group = serve(@instance)
+        assert_equal (index + 1).to_s, get(group, @instance, "/count")
+        @instance = forked_from(reforked(@instance))
+      end
+    end
+
+    def test_the_instance_goes_on_serving
+      group = serve(@instance, threads: 2)
+      get(group, @instance, "/pid")
+      reforked(@instance)
+      assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
+    end
+
+    def test_the_preloader_is_the_instances_child_and_outlives_it
+      group = serve(@instance)
+      preloader = reforked(@instance)
+      assert_equal @instance.pid, File.read("/proc/#{preloader.pid}/stat")[/.*\) \S (\d+)/m, 1].to_i
+      group.end_queue
+      @agent.wait_for_end(@instance.pid)
+      heir = forked_from(preloader)
+      assert_equal heir.pid.to_s, get(serve(heir), heir, "/pid")
+    end
+
+    def test_the_preloader_has_nothing_of_the_instance
+      group = serve(@instance)
+      get(group, @instance, "/pid")
+      preloader = reforked(@instance)
+      held = held_by(preloader)
+      assert_empty held & held_by(@instance).grep(/socket|pipe|memfd/)
+      assert_equal 1, held.grep(/socket/).size
+    end
+
+    def test_connections_that_the_application_has_taken_over_stay_the_instances
+      group = serve(@instance)
+      request(group, @instance, "/hijack", id: 1)
+      eventually("the hijacking") { group.claim(0) == [0, 0] && held_by(@instance).grep(/socket/).size == 4 }
+      assert_equal 1, held_by(reforked(@instance)).grep(/socket/).size
+    end
+
+    def test_its_hooks_are_those_of_a_forked_instance
+      serve(@instance)
+      preloader = reforked(@instance)
+      heir = forked_from(preloader)
+      serve(heir).end_queue
+      assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n", output_of(heir)
+      preloader.control.close
+      assert_equal "at exit\n", output_of(preloader)
+    end
+
+    def test_a_request_in_work_is_answered_first
+      group = serve(@instance)
+      child = request(group, @instance, "/input", id: 1, flags: 1)
+      eventually("the claim") { group.claim(0) == [1, 1] }
+      preloader = @agent.refork_from(@instance)
+      assert_nil preloader.control.io.wait_readable(0.2)
+      child.send_body(1, "late", last: true)
+      assert_equal "late", in_time { child.answer }[2]
+      assert_equal 48, preloader.read.type
+    end
+
+    def test_an_instance_that_finishes_makes_none
+      group = serve(@instance)
+      child = request(group, @instance, "/input", id: 1, flags: 1)
+      eventually("the claim") { group.claim(0) == [1, 1] }
+      preloader = @agent.refork_from(@instance)
+      @instance.control.write(FINISH)
+      assert_nil preloader.read
+      child.send_body(1, "late", last: true)
+      assert_equal "late", in_time { child.answer }[2]
+      assert_includes output_of(@instance), "event=instance.refork_failed"
+    end
+
+    def test_it_ends_as_any_preloader
+      serve(@instance)
+      preloader = reforked(@instance)
+      Process.kill("TERM", preloader.pid)
+      assert_equal "at exit\n", output_of(preloader)
+      eventually("the reaping") { !File.exist?("/proc/#{preloader.pid}") }
+      assert_includes File.read("/proc/#{@instance.pid}/cmdline"), "RubyApp"
+    end
+
+    private
+
+    def next_frame
+      @instance.read.then { |frame| [frame&.type, frame&.fields] }
+    end
+
+    # Up to LOADED.
+    def reforked(instance)
+      preloader = @agent.refork_from(instance)
+      hello = preloader.read
+      assert_equal 48, hello&.type, -> { read_some }
+      preloader.pid = hello.fields[0].to_i
+      assert_equal 51, preloader.read&.type, -> { output_of(preloader) }
+      assert_includes File.read("/proc/#{preloader.pid}/cmdline"), "AppPreloader"
+      preloader
+    end
+
+    def held_by(process)
+      Dir.children("/proc/#{process.pid}/fd").map { |number| File.readlink("/proc/#{process.pid}/fd/#{number}") }
+    end
+  end
+end

@@ -1,0 +1,309 @@
+// Pool and Group: when a preloader rests, and what happens when a warmed instance makes the next one.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <mutex>
+
+#include "base/Exceptions.h"
+#include "spawning/Preloader.h"
+#include "support/Eventually.h"
+#include "support/FakeInstances.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolPreloaderTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolPreloaderTest);
+    CPPUNIT_TEST(testAPreloaderThatForkedNothingForLongIsToldToRestOnce);
+    CPPUNIT_TEST(testASpawnPutsItOff);
+    CPPUNIT_TEST(testWhileASpawnIsUnderWayItDoesNotRest);
+    CPPUNIT_TEST(testWithZeroItNeverRests);
+    CPPUNIT_TEST(testAnInstanceIsToldWhenItIsWarm);
+    CPPUNIT_TEST(testAWarmInstanceIsToldToForkAPreloader);
+    CPPUNIT_TEST(testAllInstancesAreReplacedAfterARefork);
+    CPPUNIT_TEST(testInstancesOfTheNewPreloaderMakeTheNextOne);
+    CPPUNIT_TEST(testAnInstanceThatWasOnItsWayIsReplacedToo);
+    CPPUNIT_TEST(testAReforkThatFailsChangesNothingAndIsTriedAgain);
+    CPPUNIT_TEST(testOneReforkAtATime);
+    CPPUNIT_TEST(testARestartDropsARefork);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<FakeInstances> instances_;
+    std::mutex mutex_;
+    std::shared_ptr<const Origin> origin_ = std::make_shared<Origin>();
+    bool held_ = false;
+    bool failing_ = false;
+    std::atomic<unsigned> begun_{0};
+
+    // ----- Rest
+
+    static Options preloaded() {
+        Options options = app();
+        options.minInstances = 1;
+        options.maxPreloaderIdleTime = 300s;
+        return options;
+    }
+    bool eventuallyRests(unsigned count) const {
+        return eventually([&] { return factory_->rests() == count; });
+    }
+
+    // ----- Reforking
+
+    Options warming() const {
+        Options options = inFolder();
+        options.spawnMethod = "smart";
+        options.minInstances = 1;
+        options.reforkAfter = 1000;
+        return options;
+    }
+    void useFakeInstances() {
+        instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
+        factory_->makeResult = [this, make = factory_->makeResult](const Options &options) {
+            SpawnResult result = make(options);
+            const std::lock_guard<std::mutex> guard(mutex_);
+            result.origin = origin_;
+            return result;
+        };
+        factory_->refork = [this](const WarmInstance &instance) { refork(instance); };
+    }
+    void refork(const WarmInstance &instance) {
+        begun_++;
+        instance.send(Frame(FrameType::REFORK), {});
+        eventually([this] {
+            const std::lock_guard<std::mutex> guard(mutex_);
+            return !held_;
+        });
+        const std::lock_guard<std::mutex> guard(mutex_);
+        if (failing_) {
+            throw SpawnException("a failure was ordered", "line one\nline two\n");
+        }
+        origin_ = std::make_shared<Origin>(*instance.origin);
+    }
+    void hold(bool held) {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        held_ = held;
+    }
+    void fail(bool failing) {
+        const std::lock_guard<std::mutex> guard(mutex_);
+        failing_ = failing;
+    }
+    void start(std::size_t count, const Options &options) {
+        pool_->attach(options);
+        for (std::size_t i = 0; i < count; i++) {
+            serveFrame(i);
+        }
+        CPPUNIT_ASSERT(eventuallyServing(count, options));
+    }
+    Frame serveFrame(std::size_t index) {
+        Frame frame = instances_->frame(index);
+        CPPUNIT_ASSERT_MESSAGE("It is told to serve", frame.type == FrameType::SERVE);
+        return frame;
+    }
+    void sayWarm(std::size_t index) {
+        instances_->send(index, Frame(FrameType::WARM));
+    }
+    bool told(std::size_t index, FrameType type) {
+        return instances_->frame(index).type == type;
+    }
+    GroupCounters counters() const {
+        return group(warming()).counters;
+    }
+    bool eventuallyReforked(std::uint64_t count) const {
+        return eventually([&] { return counters().reforked == count; });
+    }
+
+public:
+    void tearDown() override {
+        hold(false);
+        factory_->release();
+        pool_.reset();
+        instances_.reset();
+        PoolContract::tearDown();
+    }
+
+    void testAPreloaderThatForkedNothingForLongIsToldToRestOnce() {
+        get(preloaded());
+        advance(299s, 1s);
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->rests());
+        advance(1s, 1s);
+        CPPUNIT_ASSERT(eventuallyRests(1));
+        advance(1000s, 10s);
+        CPPUNIT_ASSERT_EQUAL(1U, factory_->rests());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testASpawnPutsItOff() {
+        get(preloaded());
+        advance(200s, 10s);
+        warmUp(2, preloaded());
+        advance(290s, 10s);
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->rests());
+        advance(10s, 10s);
+        CPPUNIT_ASSERT(eventuallyRests(1));
+    }
+
+    void testWhileASpawnIsUnderWayItDoesNotRest() {
+        const SessionPtr busy = get(preloaded());
+        factory_->hold();
+        const AnswerPtr other = ask(preloaded());
+        factory_->waitUntilHeld(1);
+        advance(1000s, 10s);
+        factory_->release();
+        CPPUNIT_ASSERT(other->comes());
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->rests());
+    }
+
+    void testWithZeroItNeverRests() {
+        Options options = preloaded();
+        options.maxPreloaderIdleTime = 0s;
+        get(options);
+        advance(10000s, 100s);
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->rests());
+    }
+
+    void testAnInstanceIsToldWhenItIsWarm() {
+        useFakeInstances();
+        pool_->attach(warming());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFrame(0).number(5));
+        CPPUNIT_ASSERT(eventuallyServing(1, warming()));
+        {
+            // Nothing to fork from: it was started directly.
+            const std::lock_guard<std::mutex> guard(mutex_);
+            origin_.reset();
+        }
+        pool_->clear();
+        CPPUNIT_ASSERT(told(0, FrameType::FINISH));
+        pool_->attach(warming());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, serveFrame(1).number(5));
+    }
+
+    void testAWarmInstanceIsToldToForkAPreloader() {
+        useFakeInstances();
+        hold(true);
+        start(1, warming());
+        sayWarm(0);
+        CPPUNIT_ASSERT(told(0, FrameType::REFORK));
+        CPPUNIT_ASSERT_MESSAGE("It serves meanwhile", instances_->silent(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances_->count());
+    }
+
+    void testAllInstancesAreReplacedAfterARefork() {
+        useFakeInstances();
+        Options two = warming();
+        two.minInstances = 2;
+        start(2, two);
+        sayWarm(1);
+        CPPUNIT_ASSERT(told(1, FrameType::REFORK));
+        serveFrame(2);
+        CPPUNIT_ASSERT(told(0, FrameType::FINISH));
+        instances_->kill(0);
+        serveFrame(3);
+        CPPUNIT_ASSERT(told(1, FrameType::FINISH));
+        instances_->kill(1);
+        CPPUNIT_ASSERT(eventually([this] { return counters().replaced == 2 && pool_->getCount() == 2; }));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters().reforked);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{4}, instances_->count());
+    }
+
+    void testInstancesOfTheNewPreloaderMakeTheNextOne() {
+        useFakeInstances();
+        start(1, warming());
+        for (std::size_t generation = 0; generation < 3; generation++) {
+            sayWarm(generation);
+            CPPUNIT_ASSERT(told(generation, FrameType::REFORK));
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFrame(generation + 1).number(5));
+            CPPUNIT_ASSERT(told(generation, FrameType::FINISH));
+            instances_->kill(generation);
+            CPPUNIT_ASSERT(eventuallyCount(1));
+        }
+        CPPUNIT_ASSERT(eventuallyReforked(3));
+    }
+
+    void testAnInstanceThatWasOnItsWayIsReplacedToo() {
+        useFakeInstances();
+        hold(true);
+        Options two = warming();
+        start(1, two);
+        sayWarm(0);
+        CPPUNIT_ASSERT(told(0, FrameType::REFORK));
+        // Forked from the old preloader, and not yet serving.
+        std::shared_ptr<const Origin> old = origin_;
+        factory_->hold();
+        factory_->makeResult = [old, make = factory_->makeResult,
+                                first = std::make_shared<std::atomic<bool>>(true)](const Options &options) {
+            SpawnResult result = make(options);
+            result.origin = first->exchange(false) ? old : result.origin;
+            return result;
+        };
+        two.minInstances = 2;
+        pool_->attach(two);
+        instances_->kill(0);
+        factory_->waitUntilHeld(1);
+        hold(false);
+        CPPUNIT_ASSERT(eventuallyReforked(1));
+        factory_->release();
+        serveFrame(1);
+        serveFrame(2);
+        CPPUNIT_ASSERT(told(1, FrameType::FINISH));
+    }
+
+    void testAReforkThatFailsChangesNothingAndIsTriedAgain() {
+        useFakeInstances();
+        fail(true);
+        start(1, warming());
+        sayWarm(0);
+        CPPUNIT_ASSERT(told(0, FrameType::REFORK));
+        CPPUNIT_ASSERT(eventually([this] { return counters().reforksFailed == 1; }));
+        CPPUNIT_ASSERT(log_->contains("event=refork.failed"));
+        CPPUNIT_ASSERT(instances_->silent(0));
+        fail(false);
+        sayWarm(0);
+        CPPUNIT_ASSERT(told(0, FrameType::REFORK));
+        CPPUNIT_ASSERT(eventuallyReforked(1));
+    }
+
+    void testOneReforkAtATime() {
+        useFakeInstances();
+        hold(true);
+        start(1, warming());
+        sayWarm(0);
+        CPPUNIT_ASSERT(told(0, FrameType::REFORK));
+        sayWarm(0);
+        loop_->runSync([] {});
+        hold(false);
+        CPPUNIT_ASSERT(eventuallyReforked(1));
+        serveFrame(1);
+        // Worn by now: it is too late for it.
+        sayWarm(0);
+        loop_->runSync([] {});
+        CPPUNIT_ASSERT_EQUAL(1U, begun_.load());
+    }
+
+    void testARestartDropsARefork() {
+        useFakeInstances();
+        hold(true);
+        start(1, warming());
+        sayWarm(0);
+        CPPUNIT_ASSERT(told(0, FrameType::REFORK));
+        restart();
+        serveFrame(1);
+        CPPUNIT_ASSERT(told(0, FrameType::FINISH));
+        instances_->kill(0);
+        CPPUNIT_ASSERT(eventuallyServing(1, warming()));
+        hold(false);
+        // The new version's first instance can make one.
+        CPPUNIT_ASSERT(eventually([this] {
+            if (begun_.load() == 1) {
+                sayWarm(1);
+            }
+            return counters().reforked == 1;
+        }));
+        CPPUNIT_ASSERT(told(1, FrameType::REFORK));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolPreloaderTest);
+
+}  // namespace Passenger
