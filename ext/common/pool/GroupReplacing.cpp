@@ -46,9 +46,10 @@ void Group::restart() {
 /** Starts the first instance of the new version, if there may be one more. */
 void Group::deploy() {
     if (serving() > 0) {
-        deployment_->started = !standby_ && pool_.admitReplacement(*this) &&
-                               startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version,
-                                                    deployment_->spawner, options_, InstanceId(), context_.clock.now()});
+        deployment_->started =
+            !standby_ && pool_.admitReplacement(*this) &&
+            startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version, deployment_->spawner, options_,
+                                 InstanceId(), context_.clock.now()});
     } else if (!standby_ && starting_ == 0) {
         // Nothing serves meanwhile, nor is about to: it comes like any first instance.
         adoptDeployment();
