@@ -7,10 +7,6 @@ require_relative "wait_statuses"
 module PhusionPassenger
   # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
   class Preloader
-    # After so many an object is old, and no collection in an instance writes to it to count that any more.
-    COLLECTIONS = 4
-    private_constant :COLLECTIONS
-
     def initialize(control, app)
       @control = control
       @app = app
@@ -38,7 +34,7 @@ module PhusionPassenger
     # What instances will share should not change any more. Database connections are not to be shared.
     def prepare_memory
       disconnect_databases if defined?(::ActiveRecord::Base)
-      Process.respond_to?(:warmup) ? Process.warmup : COLLECTIONS.times { GC.start }
+      Process.respond_to?(:warmup) ? Process.warmup : GC.start
     end
 
     def disconnect_databases
