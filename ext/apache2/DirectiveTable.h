@@ -185,9 +185,13 @@ inline constexpr std::array TABLE{
               "off: a restart does not keep the old version until the new one serves"},
     Directive{"PassengerResistDeploymentErrors", Context::APPLICATION, flag(&Settings::resistDeploymentErrors), "on",
               "nothing of its own: a rolling restart always does"},
+    Directive{"PassengerCustomErrorPage", Context::APPLICATION, path(&Settings::customErrorPage), "a plain page",
+              "HTML file that is shown when an application does not start or is overloaded"},
 
     // Request
     Directive{"PassengerEnabled", Context::LOCAL, flag(&Settings::enabled), "on", "off: httpd alone serves this place"},
+    Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages),
+              "on with PassengerAppEnv development", "the page of an application that does not start says why"},
     Directive{"PassengerMaxRequestQueueSize", Context::LOCAL, number(&Settings::maxRequestQueueSize, 0, INT_MAX), "100",
               "requests that may wait, one more is answered with 503; 0: no limit"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL, number(&Settings::maxRequestQueueTime, 0, LONG_TIME), "0",

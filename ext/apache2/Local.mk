@@ -9,6 +9,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/CgiEnvironment.h \
     %D%/ErrorPage.cpp \
     %D%/ErrorPage.h \
+    %D%/ErrorPageStyle.h \
     %D%/RefusalPause.cpp \
     %D%/RefusalPause.h \
     %D%/RequestUri.cpp \
@@ -40,6 +41,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/InterimAnswers.h \
     %D%/Lane.cpp \
     %D%/Lane.h \
+    %D%/Refusal.cpp \
+    %D%/Refusal.h \
     %D%/RequestBody.cpp \
     %D%/RequestBody.h \
     %D%/RequestEnvironment.cpp \

@@ -25,6 +25,7 @@ int RequestHandler::run() {
     try {
         Child::BorrowedLane lane = child_.borrow();
         try {
+            sender.setPool((*lane).pool());
             converse(*lane, sender);
         } catch (...) {
             lane.discard();

@@ -3,9 +3,8 @@
 #include <string>
 
 #include "Child.h"
-#include "ErrorPage.h"
 #include "HijackedConnection.h"
-#include "Settings.h"
+#include "Refusal.h"
 
 namespace Passenger {
 
@@ -226,18 +225,15 @@ void ResponseSender::refuse(const Reply &reply) {
     }
     hasHead_ = true;
     brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
-    // An application's exception is for its developers' eyes.
-    bool development = std::string_view(Settings::of(r_).appEnvOrDefault()) == "development";
-    std::string page = ErrorPage::render(status, reply.reportId, development ? reply.text : std::string());
+    const Refusal refusal = Refusal::of(r_, reply, status, pool_);
     setStatus(status);
-    ap_set_content_type(r_, "text/html; charset=utf-8");
-    apr_table_setn(r_->headers_out, "Cache-Control", "no-store");
+    refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
     if (status == HTTP_SERVICE_UNAVAILABLE) {
         apr_table_setn(r_->headers_out, "Retry-After", RETRY_AFTER);
     }
-    APR_BRIGADE_INSERT_TAIL(brigade_,
-                            apr_bucket_heap_create(page.data(), page.size(), nullptr, r_->connection->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_heap_create(refusal.page.data(), refusal.page.size(), nullptr,
+                                                             r_->connection->bucket_alloc));
     finish();
 }
 

@@ -6,6 +6,7 @@
 #include "Httpd.h"
 #include "InterimAnswers.h"
 #include "ResponseHead.h"
+#include "pool/ApplicationPool.h"
 #include "pool/Session.h"
 
 namespace Passenger {
@@ -24,6 +25,10 @@ public:
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
+    /** Whom to ask for the report of a refusal. */
+    void setPool(ApplicationPool &pool) noexcept {
+        pool_ = &pool;
+    }
     /** Memory for the next reply; take() knows it. */
     std::span<char> buffer();
 
@@ -65,6 +70,7 @@ private:
     request_rec *r_;
     const char *app_;
     InterimAnswers interim_;
+    ApplicationPool *pool_ = nullptr;
     apr_bucket_brigade *brigade_ = nullptr;
     char *buffer_ = nullptr;
     apr_off_t pending_ = 0;

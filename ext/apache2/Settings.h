@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 
 #include "Httpd.h"
 
@@ -60,17 +61,23 @@ struct Settings {
     Flag loadShellEnvvars;
     Flag preloadBundler;
     Flag rollingRestarts;
+    Text customErrorPage = nullptr;
     /** Read by nothing: a rolling restart resists, and one that is not has no old version to keep. */
     Flag resistDeploymentErrors;
 
     // A request.
     Flag enabled;
+    Flag friendlyErrorPages;
     Number maxRequestQueueSize;
     /** Seconds. */
     Number maxRequestQueueTime;
 
     bool isEnabled() const noexcept {
         return enabled.value_or(true);
+    }
+    /** An application's exceptions are for its developers' eyes. */
+    bool showsFriendlyErrorPages() const noexcept {
+        return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
     }
     const char *rootOrDefault() const noexcept {
         return root != nullptr ? root : PASSENGER_DEFAULT_ROOT;

@@ -22,9 +22,10 @@ module PhusionPassenger
 
     # In a signal handler: only what takes no lock.
     def self.print_backtraces
-      Thread.list.each do |thread|
+      # The main thread last: of what is too much for a report, the beginning goes.
+      Thread.list.reverse_each do |thread|
         name = thread == Thread.main ? "main" : thread.name
-        $stderr.syswrite(["Thread #{name} of process #{Process.pid}:", *thread.backtrace].join("\n    ") << "\n")
+        STDERR.syswrite(["Thread #{name} of process #{Process.pid}:", *thread.backtrace].join("\n    ") << "\n") # rubocop:disable Style/GlobalStdStream
       end
     rescue SystemCallError, IOError
       nil

@@ -19,13 +19,14 @@ module PhusionPassenger
     # Applications must not depend on httpd's.
     UMASK = 0o022
 
-    # A start that did not succeed: the step and why.
+    # A start that did not succeed: the step and why, and the steps before it with their milliseconds.
     class StartFailed < StandardError
-      attr_reader :step
+      attr_reader :step, :done
 
-      def initialize(step, text)
+      def initialize(step, text, done = [])
         super(text)
         @step = step
+        @done = done
       end
     end
 
@@ -77,12 +78,12 @@ module PhusionPassenger
 
       @control.write(Frame::Spawn::STARTED, *start(frame, *frame.take_descriptors(4)))
     rescue StartFailed => e
-      @control.write(Frame::Spawn::FAILED, e.step, e.message)
+      @control.write(Frame::Spawn::FAILED, e.step, e.message, *e.done)
     ensure
       frame.close_descriptors
     end
 
-    # Gives its pid, its keeper's, and whether a login shell starts it.
+    # Gives its pid, its keeper's, whether a login shell starts it, and the steps with their milliseconds.
     def start(frame, control, output, wait_status, boot)
       role, command, user, group, profile = (0..4).map { |index| frame.text(index) }
       raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
@@ -91,14 +92,15 @@ module PhusionPassenger
       shell = LoginShell.new(privileges.shell)
       shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
+      @step_begun = now
       keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
-        become(privileges, shell, [command, argument_for(role)], frame.map(5), control, output)
+        become(privileges, shell, [command, argument_for(role)], frame.map(5), control, output) { |step| done(step, writer) }
       end
       writer.close
-      pid = pid_from(reader.read)
+      pid, *steps = understand(reader.read)
       @booting[keeper] = pid
       @wait_statuses.expect(pid, wait_status.dup)
-      [pid, keeper, shell ? "1" : "0"]
+      [pid, keeper, shell ? "1" : "0", *steps]
     rescue Privileges::Refused => e
       raise StartFailed.new("privileges dropped", e.message)
     rescue SystemCallError => e
@@ -116,39 +118,52 @@ module PhusionPassenger
         [control, output, writer].each(&:close)
         keeper.watch
       rescue SystemCallError => e
-        writer.write("\nprocess forked\0#{e.message}")
+        writer.write("\0process forked\0#{e.message}")
       ensure
         exit!(1)
       end
     end
 
-    # In the new process.
+    # In the new process. Says its pid, each step that is done, and behind a zero byte what it failed with.
     def tell(writer)
       writer.write("#{Process.pid}\n")
+      done("process forked", writer)
       yield
     rescue StandardError => e
-      writer.write([step_of(e), e.message].join("\0"))
+      writer.write("\0#{step_of(e)}\0#{e.message}")
     ensure
       exit!(1)
     end
 
-    # Of the process, which may have said instead what it failed with.
-    def pid_from(told)
-      pid, failure = told.split("\n", 2)
-      raise StartFailed.new(*failure.split("\0", 2)) unless failure.to_s.empty?
+    def done(step, writer)
+      began, @step_begun = @step_begun, now
+      writer.write("#{step}\t#{@step_begun - began}\n")
+    end
+
+    # What the process has told: its pid, then steps and milliseconds.
+    def understand(told)
+      lines, step, why = told.split("\0", 3)
+      pid, *steps = lines.to_s.lines(chomp: true)
+      steps = steps.flat_map { |line| line.split("\t") }
+      raise StartFailed.new(step, why, steps) if step
       raise StartFailed.new("process forked", "it ended at once") unless pid
 
-      Integer(pid)
+      [Integer(pid), *steps]
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
     end
 
     def step_of(error)
       error.is_a?(Privileges::Refused) ? "privileges dropped" : "Ruby started"
     end
 
-    # Returns only by an exception.
+    # Yields the steps that are done. Returns only by an exception.
     def become(privileges, shell, program, environment, control, output)
       notice_skipped if privileges.skipped?
       privileges.drop
+      yield "privileges dropped"
       close_on_exec_all
       command = shell ? shell.command(*program) : [[program.first] * 2, *program.drop(1)]
       exec(privileges.environment.merge(environment), *command,

@@ -85,7 +85,7 @@ class BootFailureTest < IntegrationTest
   end
 
   def assert_failure(name, pattern)
-    response = assert_status(500, client(name).get("/"))
+    response = assert_status(500, client(name).get("/", "Accept" => "text/html"))
     assert_match %r{text/html}, response["Content-Type"]
     refute_empty response.body
     eventually("#{pattern.inspect} in the log") { server.log.text(@position).match?(pattern) }

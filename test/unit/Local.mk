@@ -23,6 +23,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/DepositClientTest.cpp \
     %D%/DescriptorStoreTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
+    %D%/DiagnosisTest.cpp \
+    %D%/ErrorPageTest.cpp \
     %D%/EventLoopTest.cpp \
     %D%/ExchangeLimitsTest.cpp \
     %D%/ExchangeLookTest.cpp \
@@ -78,6 +80,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/QueueSessionTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/RefusalPauseTest.cpp \
+    %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
     %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
@@ -87,6 +90,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RestartWatchTest.cpp \
     %D%/RoomPolicyTest.cpp \
     %D%/ScalingPolicyTest.cpp \
+    %D%/SecretsTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \
     %D%/SocketPairTest.cpp \

@@ -105,10 +105,11 @@ public:
         CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
         const GroupSnapshot snapshot = group(inFolder());
         CPPUNIT_ASSERT_EQUAL(std::string("deploy-failed"), std::string(nameOf(snapshot.state)));
-        CPPUNIT_ASSERT_EQUAL(std::string("The dummy spawner was told to fail.\n"), snapshot.failure->report);
+        CPPUNIT_ASSERT_EQUAL(std::string("The dummy spawner was told to fail.\n"),
+                             snapshot.failure->report->parts.at(0).text);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.deploysFailed);
         CPPUNIT_ASSERT(log_->contains("event=deploy.failed"));
-        CPPUNIT_ASSERT(log_->contains("report=" + snapshot.failure->reportId));
+        CPPUNIT_ASSERT(log_->contains("report=" + snapshot.failure->reportId()));
     }
 
     void testAFailedDeployIsTriedAgainWhenTheFileChanges() {

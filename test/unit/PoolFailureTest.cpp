@@ -50,7 +50,7 @@ public:
         const GetFailure first = ask(app())->failure();
         const AnswerPtr second = ask(app());
         CPPUNIT_ASSERT(second->here());
-        CPPUNIT_ASSERT_EQUAL(first.reportId, second->failure().reportId);
+        CPPUNIT_ASSERT_EQUAL(first.reportId(), second->failure().reportId());
         CPPUNIT_ASSERT_EQUAL(first.report, second->failure().report);
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
     }
@@ -60,7 +60,7 @@ public:
         const GetFailure failure = ask(app())->failure();
         const GroupSnapshot snapshot = group();
         CPPUNIT_ASSERT(snapshot.state == GroupState::FAILED);
-        CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.failure->reportId);
+        CPPUNIT_ASSERT_EQUAL(failure.reportId(), snapshot.failure->reportId());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawnsFailed);
     }
 

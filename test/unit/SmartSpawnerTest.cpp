@@ -31,9 +31,11 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testADeadPreloaderIsStartedAgainUnseen);
     CPPUNIT_TEST(testOtherVariablesGiveAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
-    CPPUNIT_TEST(testAForkThatFailsTwiceIsReported);
+    CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAForkThatHangsEndsThePreloader);
-    CPPUNIT_TEST(testAnInstanceThatDiesAtOnceIsReported);
+    CPPUNIT_TEST(testAnApplicationWhoseInstancesCannotBeForkedIsStartedDirectly);
+    CPPUNIT_TEST(testWhatDoesNotStartDirectlyEitherIsPreloadedAgain);
+    CPPUNIT_TEST(testInstancesThatAreKilledFromOutsideDoNotEndPreloading);
     CPPUNIT_TEST(testAtRestThePreloaderEndsAndTheNextSpawnStartsAnother);
     CPPUNIT_TEST(testAReforkedPreloaderTakesTheOldOnesPlace);
     CPPUNIT_TEST(testWhereTheInstanceForksNoneTheOldOneStays);
@@ -49,6 +51,20 @@ class SmartSpawnerTest : public SpawningFixture {
         auto instance = spawner_->spawn(options);
         instance.control = FrameSocket();
         CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+    }
+
+    /** What the result of a spawn says of another way than was asked for. */
+    std::string fallback() {
+        auto instance = spawner_->spawn(options());
+        instance.control = FrameSocket();
+        CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+        return instance.fallback;
+    }
+
+    void expectDirect() {
+        const std::string why = fallback();
+        CPPUNIT_ASSERT_MESSAGE(why, why.starts_with("the application cannot be preloaded: its process exited"));
+        CPPUNIT_ASSERT(log_->contains("event=preloader.given_up"));
     }
 
     std::string failure(const Options &options) {
@@ -168,13 +184,13 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
     }
 
-    void testAForkThatFailsTwiceIsReported() {
+    void testAnApplicationWhosePreloaderCannotForkIsStartedDirectly() {
         // Dies whenever it is asked for an instance.
         folder_->setStartupFile(
             application("def Process._fork; exit!(3); end; def fork; exit!(3); end\n"
                         "puts \"loaded by #{Process.pid}\""));
-        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), failure(options()));
-        CPPUNIT_ASSERT(eventuallyLoaded(2));
+        expectDirect();
+        CPPUNIT_ASSERT_MESSAGE("Twice by a preloader, then by the instance", eventuallyLoaded(3));
     }
 
     void testAForkThatHangsEndsThePreloader() {
@@ -192,10 +208,30 @@ public:
         CPPUNIT_ASSERT(eventuallyLoaded(1));
     }
 
-    void testAnInstanceThatDiesAtOnceIsReported() {
+    void testAnApplicationWhoseInstancesCannotBeForkedIsStartedDirectly() {
         folder_->setStartupFile(application("def Random.srand; exit!(4); end\nputs \"loaded by #{Process.pid}\""));
-        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"instance forked\""), failure(options()));
-        CPPUNIT_ASSERT_MESSAGE("The preloader was not to blame", eventuallyLoaded(1));
+        expectDirect();
+        CPPUNIT_ASSERT_MESSAGE("By one preloader, then by the instance", eventuallyLoaded(2));
+        expectDirect();
+        CPPUNIT_ASSERT_MESSAGE("The next instance comes without a preloader", eventuallyLoaded(3));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
+    }
+
+    void testWhatDoesNotStartDirectlyEitherIsPreloadedAgain() {
+        folder_->setStartupFile(
+            application("def Random.srand; exit!(4); end\n"
+                        "raise 'no' unless $PROGRAM_NAME.include?('AppPreloader')"));
+        CPPUNIT_ASSERT_EQUAL(std::string("the step \"app loaded\" failed with RuntimeError: no"), failure(options()));
+        folder_->setStartupFile(application());
+        CPPUNIT_ASSERT_EQUAL(std::string(), fallback());
+    }
+
+    void testInstancesThatAreKilledFromOutsideDoNotEndPreloading() {
+        folder_->setStartupFile(application("def Random.srand; Process.kill(:KILL, Process.pid); sleep; end"));
+        CPPUNIT_ASSERT_EQUAL(
+            std::string("its process was killed by signal 9 (Killed) during the step \"instance forked\""),
+            failure(options()));
+        CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=preloader.given_up"));
     }
 
     void testAtRestThePreloaderEndsAndTheNextSpawnStartsAnother() {

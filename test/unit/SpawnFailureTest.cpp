@@ -1,6 +1,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -22,7 +23,9 @@ class SpawnFailureTest : public SpawningFixture {
     CPPUNIT_TEST(testAnExceptionIsToldWithItsMessageBacktraceAndOutput);
     CPPUNIT_TEST(testASyntaxErrorIsToldWithItsPlace);
     CPPUNIT_TEST(testAnApplicationThatEndsSaysWhatItPrinted);
+    CPPUNIT_TEST(testAnApplicationThatIsKilledSaysByWhichSignal);
     CPPUNIT_TEST(testATimeOutEndsEverything);
+    CPPUNIT_TEST(testATimeOutTellsWhereItHangs);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAMissingStartupFileIsNamed);
     CPPUNIT_TEST(testAFolderThatMayNotBeEnteredIsNamed);
@@ -30,6 +33,9 @@ class SpawnFailureTest : public SpawningFixture {
     CPPUNIT_TEST(testAMissingSpawnServerIsToldWithItsOutput);
     CPPUNIT_TEST(testAWrapperAroundRubyMustEndWithExec);
     CPPUNIT_TEST(testSecretsAreNotInTheReport);
+    CPPUNIT_TEST(testTheReportTellsWhatTheProcessWasGiven);
+    CPPUNIT_TEST(testAFailureNamesItsStepCauseAndRemedy);
+    CPPUNIT_TEST(testTheSpawnServersStepsAreTold);
     CPPUNIT_TEST(testTheEnvironmentIsThereBeforeTheApplicationLoads);
     CPPUNIT_TEST(testAsRootTheDefaultUserStandsInForRoot);
     CPPUNIT_TEST(testAsRootTheOwnerOfTheStartupFileIsUsed);
@@ -77,8 +83,53 @@ class SpawnFailureTest : public SpawningFixture {
     void endIsTold(const Options &options) {
         folder_->setStartupFile("warn 'good bye'\nexit! 7\n");
         const auto e = failure(options);
-        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"app loaded\""), std::string(e.what()));
+        CPPUNIT_ASSERT_EQUAL(std::string("its process exited with status 7 during the step \"app loaded\""),
+                             std::string(e.what()));
         expectIn(e.report(), "good bye");
+    }
+
+    void signalIsTold(const Options &options) {
+        folder_->setStartupFile("Process.kill(:KILL, Process.pid)\nsleep\n");
+        const auto e = failure(options);
+        CPPUNIT_ASSERT_EQUAL(std::string("its process was killed by signal 9 (Killed) during the step \"app loaded\""),
+                             std::string(e.what()));
+        CPPUNIT_ASSERT_EQUAL(SIGKILL, e.details()->signal);
+        expectIn(e.report(), "memory ran out");
+    }
+
+    void hangIsTold(const Options &given) {
+        auto options = given;
+        options.startTimeout = 3s;
+        folder_->setStartupFile("def wait_for_godot = sleep\nwait_for_godot\n");
+        const auto e = failure(options);
+        const auto at = e.report().find("Where its threads were:");
+        CPPUNIT_ASSERT_MESSAGE(e.report(), at != std::string::npos);
+        expectIn(e.report().substr(at), "config.ru:1:in `wait_for_godot'");
+    }
+
+    void processIsTold(const Options &options) {
+        folder_->setStartupFile("raise 'no'\n");
+        const std::string report = failure(options).report();
+        for (const char *part : {"user id", "groups", "Max open files", "IN_PASSENGER", "RAILS_ENV"}) {
+            expectIn(report, part);
+        }
+    }
+
+    void causeIsTold(const Options &options) {
+        folder_->setStartupFile("require 'no_such_library'\n");
+        const std::string report = failure(options).report();
+        expectIn(report, "Step: app loaded");
+        expectIn(report, "What usually causes this: The library \"no_such_library\" is not there");
+        expectIn(report, "What helps: Add the gem to the Gemfile");
+    }
+
+    void spawnServersStepsAreTold(const Options &given) {
+        auto options = given;
+        options.ruby = "/nonexistent/ruby";
+        const auto e = failure(options);
+        for (const char *part : {"process forked", "privileges dropped", "Step: Ruby started", "PassengerRuby"}) {
+            expectIn(e.report(), part);
+        }
     }
 
     void timeOutEndsEverything(const Options &given) {
@@ -147,7 +198,7 @@ class SpawnFailureTest : public SpawningFixture {
     void secretsAreNotReported(const Options &given) {
         auto options = given;
         options.variables = [] { return Options::Variables{{"SECRET_KEY_BASE", "swordfish"}}; };
-        folder_->setStartupFile("raise 'no'\n");
+        folder_->setStartupFile("puts ENV.to_h\nraise \"not with #{ENV['SECRET_KEY_BASE']}\"\n");
         CPPUNIT_ASSERT_EQUAL(std::string::npos, failure(options).report().find("swordfish"));
     }
 
@@ -209,6 +260,21 @@ public:
     }
     void testAnApplicationThatEndsSaysWhatItPrinted() {
         withBoth(&SpawnFailureTest::endIsTold);
+    }
+    void testAnApplicationThatIsKilledSaysByWhichSignal() {
+        withBoth(&SpawnFailureTest::signalIsTold);
+    }
+    void testATimeOutTellsWhereItHangs() {
+        withBoth(&SpawnFailureTest::hangIsTold);
+    }
+    void testTheReportTellsWhatTheProcessWasGiven() {
+        withBoth(&SpawnFailureTest::processIsTold);
+    }
+    void testAFailureNamesItsStepCauseAndRemedy() {
+        withBoth(&SpawnFailureTest::causeIsTold);
+    }
+    void testTheSpawnServersStepsAreTold() {
+        withBoth(&SpawnFailureTest::spawnServersStepsAreTold);
     }
     void testATimeOutEndsEverything() {
         withBoth(&SpawnFailureTest::timeOutEndsEverything);

@@ -1,6 +1,7 @@
 #include "spawning/SpawnManager.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -23,6 +24,7 @@ class SpawnManagerTest : public SpawningFixture {
     CPPUNIT_TEST(testTheSpawnServerIsStartedOnce);
     CPPUNIT_TEST(testItStartsProcesses);
     CPPUNIT_TEST(testAKilledSpawnServerIsStartedAgain);
+    CPPUNIT_TEST(testRequestsThatPendWhileItIsKilledAreTriedAgain);
     CPPUNIT_TEST(testADeadSpawnServerHasNoPid);
     CPPUNIT_TEST(testWhatItStartedOutlivesTheSpawnServer);
     CPPUNIT_TEST(testAMissingRubyIsNamed);
@@ -87,6 +89,19 @@ public:
         // At once: its death may be noticed before the request, or while it is under way.
         startOne();
         CPPUNIT_ASSERT(manager_->spawnServerPid() != first);
+    }
+
+    void testRequestsThatPendWhileItIsKilledAreTriedAgain() {
+        manager_->ensureStarted();
+        const pid_t first = manager_->spawnServerPid();
+        // Stopped, it answers nothing, so the request surely pends when it is killed.
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGSTOP));
+        TestThread request([this] { startOne(); });
+        ::poll(nullptr, 0, 200);
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGKILL));
+        request.join();
+        CPPUNIT_ASSERT(manager_->spawnServerPid() != first);
+        CPPUNIT_ASSERT(log_->contains("event=spawn_server.lost"));
     }
 
     void testADeadSpawnServerHasNoPid() {

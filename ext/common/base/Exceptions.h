@@ -1,9 +1,12 @@
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <system_error>
 #include <utility>
+
+#include "base/Report.h"
 
 namespace Passenger {
 
@@ -52,12 +55,23 @@ public:
     explicit SpawnException(const std::string &summary, std::string report = "")
         : std::runtime_error(summary), report_(std::move(report)) {}
 
+    /** @param details whose text is the report */
+    explicit SpawnException(Report details)
+        : std::runtime_error(details.summary),
+          report_(details.text()),
+          details_(std::make_shared<const Report>(std::move(details))) {}
+
     const std::string &report() const noexcept {
         return report_;
+    }
+    /** The report in its parts; may be null. */
+    const std::shared_ptr<const Report> &details() const noexcept {
+        return details_;
     }
 
 private:
     std::string report_;
+    std::shared_ptr<const Report> details_;
 };
 
 }  // namespace Passenger

@@ -25,6 +25,8 @@ libpassenger_base_la_SOURCES += \
     %D%/ProcessMemory.h \
     %D%/ProcessTree.cpp \
     %D%/ProcessTree.h \
+    %D%/Report.cpp \
+    %D%/Report.h \
     %D%/SharedMemory.cpp \
     %D%/SharedMemory.h \
     %D%/StrongId.h \

@@ -2,6 +2,7 @@
 
 #include "base/Exceptions.h"
 #include "client/AppLink.h"
+#include "io/ReportFrame.h"
 #include "pool/QueueSession.h"
 #include "pool/StreamSession.h"
 
@@ -50,6 +51,14 @@ std::uint64_t RemoteApplicationPool::query(const char *what) const {
         throw ProtocolException("the agent answered QUERY with something else");
     }
     return answer.number(0);
+}
+
+std::optional<Report> RemoteApplicationPool::report(const std::string &id) {
+    const Frame answer = client_->ask(Frame(FrameType::GET_REPORT, {id}));
+    if (answer.type != FrameType::REPORT) {
+        throw ProtocolException("the agent answered GET_REPORT with something else");
+    }
+    return answer.fields.empty() ? std::nullopt : std::optional(reportIn(answer, 0));
 }
 
 void RemoteApplicationPool::clear() {

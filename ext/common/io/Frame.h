@@ -24,6 +24,8 @@ enum class FrameType : std::uint16_t {
     UNREGISTER = 8,
     QUERY = 9,
     VALUE = 10,
+    GET_REPORT = 11,
+    REPORT = 12,
     // agent <-> spawn server
     SPAWN_HELLO = 32,
     SPAWN_START = 33,

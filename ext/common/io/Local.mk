@@ -9,6 +9,8 @@ libpassenger_base_la_SOURCES += \
     %D%/LineReader.cpp \
     %D%/LineReader.h \
     %D%/LittleEndian.h \
+    %D%/ReportFrame.cpp \
+    %D%/ReportFrame.h \
     %D%/SocketPair.cpp \
     %D%/SocketPair.h
 

@@ -3,8 +3,10 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "base/Report.h"
 #include "pool/Options.h"
 #include "pool/Session.h"
 
@@ -38,6 +40,9 @@ public:
     /** A session in its message form, not yet started. Does not wait for an instance.
      *  @throws IOException (the pool cannot be reached; a session of this pool object is still open), SystemException */
     virtual SessionPtr get(const Options &options) = 0;
+
+    /** What a REFUSED reply's report id stands for. Nothing: the pool has it no more. @throws IOException, SystemException */
+    virtual std::optional<Report> report(const std::string &id) = 0;
 
     /** Ends all instances. */
     virtual void clear() = 0;

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+
+#include "base/Report.h"
 
 namespace Passenger {
 
@@ -21,9 +24,8 @@ struct GetFailure {
 
     Reason reason;
     std::string summary;
-    /** SPAWN_FAILED: everything known, for people, and the id under which the log has it. */
-    std::string report{};
-    std::string reportId{};
+    /** SPAWN_FAILED: everything known, for people; its id is known once the log has it. */
+    std::shared_ptr<const Report> report{};
 
     /** HTTP status to answer with. */
     std::uint16_t status() const noexcept {
@@ -36,9 +38,9 @@ struct GetFailure {
                 return 503;
         }
     }
-    /** As much as is known. */
-    const std::string &text() const noexcept {
-        return report.empty() ? summary : report;
+    /** Under which the log has it; empty where it has nothing. */
+    std::string reportId() const {
+        return report ? report->id : "";
     }
 };
 

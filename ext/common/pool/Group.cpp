@@ -127,7 +127,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
     const bool tooLate = !line_->current() && unusable && unusable == failedGeneration_;
     if (failure_ && (tooLate || failsAtOnce(now))) {
-        throw RefusedException(failure_->status(), failure_->reportId, failure_->text());
+        throw RefusedException(failure_->status(), failure_->reportId(), failure_->summary);
     }
     options_ = options;
     used_ = true;

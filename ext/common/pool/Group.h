@@ -170,6 +170,8 @@ private:
         /** REPLACE: the worn one. */
         InstanceId replaces;
         MonotonicTime begunAt{};
+        /** The first attempt's process was killed by a signal. */
+        bool secondAttempt = false;
     };
 
     /** A version that is to take over when its first instance is ready. */
@@ -230,6 +232,7 @@ private:
     void join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);
     void spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) REQUIRES(poolLock);
+    bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
     bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
 
     // GroupReplacing.cpp
@@ -271,7 +274,7 @@ private:
     void buryLater(SpawnerPointer spawner) REQUIRES(poolLock);
     void dropLater(SpawnerPointer spawner) REQUIRES(poolLock);
     void goDown(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
-    void logFailure(const char *event, GetFailure &failure) const REQUIRES(poolLock);
+    void logFailure(const char *event, GetFailure &failure) REQUIRES(poolLock);
     unsigned capacity() const REQUIRES(poolLock);
 
     Pool &pool_;
@@ -329,11 +332,20 @@ private:
     bool shutDown_ GUARDED_BY(poolLock) = false;
     /** Ends the waits for instances that were told to serve. */
     CancelSwitch beginnings_;
+    /** Why the latest instance was spawned in another way than was asked for; empty: it was not. */
+    std::string spawnFallback_ GUARDED_BY(poolLock);
     Backoff backoff_ GUARDED_BY(poolLock);
     /** Why it does not start, and with which generation it went down: whoever comes too late to be refused on its board is refused when
      *  it asks again. */
     std::optional<GetFailure> failure_ GUARDED_BY(poolLock);
     Generation failedGeneration_ GUARDED_BY(poolLock){};
+    /** Whatever happened since. */
+    struct LastFailure {
+        std::string reportId;
+        std::string summary;
+        MonotonicTime when;
+    };
+    std::optional<LastFailure> lastFailure_ GUARDED_BY(poolLock);
 
     // What is looked at by the clock.
     /** PULLS: since when the oldest request waits, as far as it was looked at. */

@@ -160,20 +160,28 @@ void Group::diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) {
     GetFailure failure{
         GetFailure::Reason::SPAWN_FAILED,
         fmt::format("instances of {} end soon after their start, the last one was process {}", name_, process.pid())};
+    Report report;
+    report.summary = failure.summary;
     if (process.parts().output) {
-        failure.report = failure.summary + "\n\nIts last output:\n" + process.parts().output->lastLines();
+        report.add("Its last output", Report::Form::LINES, process.parts().output->lastLines(), Report::Keep::END);
     }
+    failure.report = std::make_shared<const Report>(std::move(report));
     logFailure("app.unstable", failure);
     goDown(failure, after);
 }
 
-/** Gives the failure an id, by which whoever is shown it finds it in the log. */
-void Group::logFailure(const char *event, GetFailure &failure) const {
-    failure.reportId = makeReportId();
-    Log::error("event={} app=\"{}\" report={} error=\"{}\"", event, name_, failure.reportId, failure.summary);
-    std::istringstream report(failure.report);
-    for (std::string text; std::getline(report, text);) {
-        Log::error("report={} {}", failure.reportId, text);
+/** Gives the failure an id, by which whoever is shown it finds it in the log, and the agent for a while. */
+void Group::logFailure(const char *event, GetFailure &failure) {
+    auto report = std::make_shared<Report>(failure.report ? *failure.report : Report());
+    report->id = makeReportId();
+    report->summary = failure.summary;
+    failure.report = report;
+    context_.reports.add(report);
+    lastFailure_ = {report->id, failure.summary, context_.clock.now()};
+    Log::error("event={} app=\"{}\" report={} error=\"{}\"", event, name_, report->id, failure.summary);
+    std::istringstream lines(report->text());
+    for (std::string line; std::getline(lines, line);) {
+        Log::error("report={} {}", report->id, line);
     }
 }
 
@@ -215,7 +223,8 @@ void Group::logExit(Process &process, bool expected) {
                    fmt::format("event=instance.exited app=\"{}\" pid={}{}", name, pid, how));
     };
     try {
-        context_.threads.run("wait status", [waitStatus, log] { log(readWaitStatus(*waitStatus, WAIT_STATUS_LIMIT)); });
+        context_.threads.run(
+            "wait status", [waitStatus, log] { log(waitStatusField(readWaitStatus(*waitStatus, WAIT_STATUS_LIMIT))); });
     } catch (const std::exception &) {
         log("");
     }

@@ -36,6 +36,10 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.failure = snapshot.state == GroupState::DEPLOY_FAILED ? deployFailure_
                        : snapshot.state == GroupState::FAILED      ? failure_
                                                                    : std::nullopt;
+    snapshot.spawnFallback = spawnFallback_;
+    if (lastFailure_) {
+        snapshot.lastFailure = FailureSnapshot{lastFailure_->reportId, lastFailure_->summary, now - lastFailure_->when};
+    }
     snapshot.queue.waiting = waiters_.size();
     snapshot.queue.limit = options_.maxQueueSize;
     const std::optional<MonotonicTime> oldest = waiters_.empty() ? lineSince_ : std::optional(waiters_.head().since);

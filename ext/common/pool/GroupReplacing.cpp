@@ -49,7 +49,7 @@ void Group::deploy() {
         deployment_->started =
             !standby_ && pool_.admitReplacement(*this) &&
             startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version, deployment_->spawner, options_,
-                                 InstanceId(), context_.clock.now()});
+                                 InstanceId(), context_.clock.now(), false});
     } else if (!standby_ && starting_ == 0) {
         // Nothing serves meanwhile, nor is about to: it comes like any first instance.
         adoptDeployment();
@@ -100,7 +100,7 @@ void Group::deployFailed(const GetFailure &failure) {
     counters_.deploysFailed++;
     deployFailure_ = failure;
     Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", name_,
-               failure.reportId);
+               failure.reportId());
     dropDeployment();
 }
 

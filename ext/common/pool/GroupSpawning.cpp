@@ -1,7 +1,6 @@
 // The part of Group that leads from a spawner to an instance that serves.
 
 #include <algorithm>
-#include <csignal>
 #include <string>
 #include <utility>
 
@@ -9,7 +8,6 @@
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
-#include "base/PidFd.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 
@@ -17,13 +15,17 @@ namespace Passenger {
 
 namespace {
 
-/** For an instance that was killed to be gone. */
-constexpr std::chrono::seconds KILL_TIMEOUT{20};
+std::shared_ptr<const Report> reportOf(const SpawnException &error) {
+    Report report;
+    report.summary = error.what();
+    report.add("Details", Report::Form::LINES, error.report());
+    return std::make_shared<const Report>(std::move(report));
+}
 
 }  // namespace
 
 Group::SpawnTask Group::growTask() const {
-    return SpawnTask{SpawnTask::Purpose::GROW, version_, spawner_, options_, InstanceId(), context_.clock.now()};
+    return SpawnTask{SpawnTask::Purpose::GROW, version_, spawner_, options_, InstanceId(), context_.clock.now(), false};
 }
 
 /** False: no thread is to be had; whoever comes next tries again. */
@@ -77,7 +79,7 @@ void Group::attempt(const SpawnTask &task, const std::function<void()> &work) {
         return;
     } catch (const SpawnException &error) {
         failure.summary = error.what();
-        failure.report = error.report();
+        failure.report = error.details() ? error.details() : reportOf(error);
     } catch (const std::exception &error) {
         failure.summary = error.what();
     }
@@ -174,17 +176,12 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     }
     try {
         const CancelSwitch::Watch watch(beginnings_, process.parts().control.descriptor());
-        process.beginToServe(serve, descriptors, task.options.startTimeout);
-    } catch (const std::exception &error) {
-        const SpawnResult &parts = process.parts();
-        signalPidFd(parts.pidFd, SIGKILL);
-        waitPidFd(parts.pidFd, KILL_TIMEOUT);
+        process.beginToServe(serve, descriptors, task.options);
+    } catch (const SpawnException &) {
         const PoolGuard guard(context_);
         // It may have taken a request already.
         line_->giveUp(process.socket.cells);
-        throw SpawnException(
-            fmt::format("instance {} of {} did not begin to serve: {}", parts.pid, name_, error.what()),
-            parts.output ? parts.output->lastLines() : "");
+        throw;
     }
 }
 
@@ -194,6 +191,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
     counters_.spawned++;
     process->state = Process::State::SERVING;
     processes_.push_back(process);
+    spawnFallback_ = process->parts().fallback;
     if (line_) {
         const SpawnResult &parts = process->parts();
         context_.deposits.deposit(
@@ -250,6 +248,25 @@ void Group::watch(const ProcessPtr &process) {
     }
 }
 
+/** A process that a signal has ended may be sound, and somebody has killed it or a process that it needed: that costs one more attempt,
+ *  at once, and no request. */
+bool Group::tryAgain(const SpawnTask &task, const GetFailure &failure) {
+    if (task.secondAttempt || !failure.report || failure.report->signal == 0) {
+        return false;
+    }
+    Log::warn("event=spawn.killed app=\"{}\" signal={} error=\"{}\" action=\"one more attempt\"", name_,
+              failure.report->signal, failure.summary);
+    SpawnTask again = task;
+    again.secondAttempt = true;
+    if (!startSpawn(again)) {
+        return false;
+    }
+    if (again.purpose == SpawnTask::Purpose::REPLACE) {
+        beingReplaced_ = again.replaces;
+    }
+    return true;
+}
+
 void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) {
     concluded(task);
     const bool deploying = deploys(task);
@@ -258,6 +275,12 @@ void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &
         rescale();
         pool_.roomMayHaveCome();
         return;
+    }
+    if (tryAgain(task, failure)) {
+        return;
+    }
+    if (task.secondAttempt) {
+        failure.summary += ", and this was the second attempt";
     }
     counters_.spawnsFailed++;
     backoff_.spawnFailed(context_.clock.now());

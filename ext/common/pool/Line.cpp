@@ -181,8 +181,8 @@ void Line::tell(const BoardEntry &entry, MessageType type, const GetFailure *fai
     if (failure == nullptr) {
         channels_.tell(channel, Ticket(entry.ticket), slot_, type);
     } else {
-        channels_.tell(channel, Ticket(entry.ticket), slot_, type, failure->status(), failure->reportId,
-                       failure->text());
+        channels_.tell(channel, Ticket(entry.ticket), slot_, type, failure->status(), failure->reportId(),
+                       failure->summary);
     }
 }
 

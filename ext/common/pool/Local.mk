@@ -58,6 +58,8 @@ libpassenger_pool_la_SOURCES += \
     %D%/PoolUpkeep.cpp \
     %D%/Process.cpp \
     %D%/Process.h \
+    %D%/RecentReports.cpp \
+    %D%/RecentReports.h \
     %D%/RecentTimes.h \
     %D%/RestartFiles.cpp \
     %D%/RestartFiles.h \

@@ -25,11 +25,11 @@ const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the applicati
 [[noreturn]] void fail(const GetFailure &failure) {
     switch (failure.reason) {
         case GetFailure::Reason::SPAWN_FAILED:
-            throw SpawnException(failure.summary, failure.report);
+            throw failure.report ? SpawnException(*failure.report) : SpawnException(failure.summary);
         case GetFailure::Reason::SHUTTING_DOWN:
             throw IOException(failure.summary);
         default:
-            throw RefusedException(failure.status(), failure.reportId, failure.text());
+            throw RefusedException(failure.status(), failure.reportId(), failure.summary);
     }
 }
 

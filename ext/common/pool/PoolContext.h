@@ -14,6 +14,7 @@
 #include "pool/CpuLoad.h"
 #include "pool/Deposits.h"
 #include "pool/Process.h"
+#include "pool/RecentReports.h"
 #include "spawning/Spawner.h"
 
 namespace Passenger {
@@ -49,6 +50,7 @@ struct PoolContext {
     Generation lastGeneration GUARDED_BY(poolLock){};
     InstanceId lastInstance GUARDED_BY(poolLock){};
     std::uint64_t lastWaiter GUARDED_BY(poolLock) = 0;
+    RecentReports reports GUARDED_BY(poolLock){};
     bool shuttingDown GUARDED_BY(poolLock) = false;
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
     BackgroundThreads threads{};

@@ -50,6 +50,11 @@ void Pool::clear() {
     roomMayHaveCome();
 }
 
+std::shared_ptr<const Report> Pool::report(std::string_view id) const {
+    const PoolGuard guard(context_);
+    return context_.reports.find(id);
+}
+
 PoolSnapshot Pool::inspect() const {
     const PoolGuard guard(context_);
     const MonotonicTime now = context_.clock.now();

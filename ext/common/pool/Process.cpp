@@ -7,14 +7,21 @@
 #include <random>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/Exceptions.h"
 #include "base/Log.h"
 #include "base/PidFd.h"
+#include "spawning/LastWords.h"
 
 namespace Passenger {
 
 namespace {
 
+/** The last step of a spawn. */
+constexpr const char *HANDSHAKE = "handshake";
+/** For an instance that was killed to be gone. */
+constexpr std::chrono::seconds KILL_TIMEOUT{20};
 constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
 constexpr std::size_t MAX_DROPS = 256;
 constexpr int MAX_UNREAD = 64 * 1024;
@@ -42,14 +49,47 @@ Process::Process(SpawnResult result, InstanceId id, std::uint64_t version, Monot
 
 Process::~Process() = default;
 
-void Process::beginToServe(const Frame &serve, const std::vector<int> &descriptors, std::chrono::seconds timeout) {
-    const FrameSocket::Deadline deadline = FrameSocket::in(timeout);
+void Process::beginToServe(const Frame &serve, const std::vector<int> &descriptors, const Options &options) {
+    const FrameSocket::Deadline deadline = FrameSocket::in(options.startTimeout);
+    SpawnReport story = parts_.story ? std::move(*parts_.story) : SpawnReport();
+    parts_.story.reset();
+    try {
+        story.journey.begin(HANDSHAKE);
+        awaitReady(serve, descriptors, deadline, story);
+    } catch (const std::exception &error) {
+        story.timedOut = std::chrono::steady_clock::now() >= deadline;
+        explain(error, story);
+        signalPidFd(parts_.pidFd, SIGKILL);
+        waitPidFd(parts_.pidFd, KILL_TIMEOUT);
+        throw story.toException(options);
+    }
+}
+
+void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,
+                         SpawnReport &story) {
     parts_.control.send(serve, descriptors, deadline);
     const Frame answer = parts_.control.receive(deadline);
-    if (answer.type != FrameType::READY) {
-        throw ProtocolException(answer.type == FrameType::FAILED && answer.fields.size() > 2 ? answer.field(2)
-                                                                                             : "an unexpected frame");
+    if (answer.type == FrameType::FAILED) {
+        story.journey.begin(answer.field(0));
+        story.failedBy(answer);
+        throw SpawnException(story.summary);
     }
+    if (answer.type != FrameType::READY) {
+        throw ProtocolException("it sent a frame that is no answer");
+    }
+}
+
+/** Adds to the story why it does not serve. */
+void Process::explain(const std::exception &error, SpawnReport &story) {
+    const bool lost = lostContact(error);
+    if (parts_.output) {
+        collectLastWords(story, {parts_.pidFd, parts_.waitStatus, *parts_.output, !parts_.hasDescendants}, lost);
+    }
+    if (story.summary.empty()) {
+        story.summary = fmt::format("instance {} did not begin to serve: {}", pid_,
+                                    lost ? "it " + howItEnded(story.waitStatus) : error.what());
+    }
+    story.journey.fail();
 }
 
 void Process::watch(EventLoop &loop, std::function<void()> died, std::function<void(Frame)> frame) {

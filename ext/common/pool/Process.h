@@ -17,6 +17,7 @@
 #include "io/DescriptorWatcher.h"
 #include "io/Frame.h"
 #include "io/RequestQueue.h"
+#include "pool/Options.h"
 #include "pool/Socket.h"
 #include "spawning/Spawner.h"
 
@@ -74,9 +75,9 @@ public:
     bool watched() const noexcept {
         return parts_.pidFd || parts_.control || parts_.output;
     }
-    /** Tells it to begin (SERVE), and waits until it does: not on the event loop, nor under a lock. Before watch().
-     *  @throws ProtocolException, IOException, SystemException */
-    void beginToServe(const Frame &serve, const std::vector<int> &descriptors, std::chrono::seconds timeout);
+    /** Tells it to begin (SERVE), and waits until it does: not on the event loop, nor under a lock. Before watch(). If it does not, it is
+     *  killed. @throws SpawnException, with report */
+    void beginToServe(const Frame &serve, const std::vector<int> &descriptors, const Options &options);
 
     /** Begins to watch: `died` when the process has ended, `frame` for each frame from its control socket. Both run on the loop, without
      *  the pool's lock. Once. */
@@ -124,6 +125,9 @@ public:
     std::optional<MonotonicTime> drainingSince;
 
 private:
+    void awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,
+                    SpawnReport &story);
+    void explain(const std::exception &error, SpawnReport &story);
     void startWatchers(EventLoop &loop, std::function<void()> died);
     void readFrames();
     void sendIfRoom(const Frame &frame);

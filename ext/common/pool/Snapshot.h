@@ -69,6 +69,15 @@ struct GroupCounters {
     std::uint64_t idled = 0;
 };
 
+/** The last start that failed, of whatever version. */
+struct FailureSnapshot {
+    /** Under which the log has everything about it. */
+    std::string reportId;
+    std::string summary;
+    /** How long ago it was. */
+    std::chrono::nanoseconds age{0};
+};
+
 enum class GroupState {
     /** Nothing runs, and the next request starts it. */
     DOWN,
@@ -103,6 +112,10 @@ struct GroupSnapshot {
     LogHistogram queueTime;
     /** DEPLOY_FAILED, FAILED: why. */
     std::optional<GetFailure> failure;
+    /** Why its latest instance was started directly, though PassengerSpawnMethod is smart; empty: it was not. */
+    std::string spawnFallback;
+    /** Whatever its state is now. */
+    std::optional<FailureSnapshot> lastFailure;
 };
 
 /** By the name that restart() takes, a SuperGroup is addressed; it holds exactly one Group. */

@@ -21,6 +21,11 @@ SessionPtr StandardApplicationPool::get(const Options &options) {
     return pool_.get(options);
 }
 
+std::optional<Report> StandardApplicationPool::report(const std::string &id) {
+    const auto found = pool_.report(id);
+    return found ? std::optional(*found) : std::nullopt;
+}
+
 void StandardApplicationPool::clear() {
     pool_.clear();
 }

@@ -5,6 +5,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
+#include "io/ReportFrame.h"
 #include "pool/QueueHost.h"
 
 namespace Passenger {
@@ -73,6 +74,9 @@ void Connection::handle(Frame frame) {
             return;
         case FrameType::QUERY:
             query(frame);
+            return;
+        case FrameType::GET_REPORT:
+            report(frame);
             return;
         default:
             throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
@@ -172,6 +176,15 @@ void Connection::query(const Frame &frame) {
     Frame reply(FrameType::VALUE);
     reply.add(value);
     answer(reply);
+}
+
+void Connection::report(const Frame &frame) {
+    child();
+    Frame found(FrameType::REPORT);
+    if (const auto report = context_.pool.report(frame.field(0))) {
+        addReport(found, *report);
+    }
+    answer(found);
 }
 
 void Connection::refuse(unsigned status, const std::string &text, const std::string &reportId) {

@@ -50,6 +50,7 @@ private:
     void registerChannel(Frame frame) REQUIRES(EventLoop::role);
     void unregister(const Frame &frame) REQUIRES(EventLoop::role);
     void query(const Frame &frame) REQUIRES(EventLoop::role);
+    void report(const Frame &frame) REQUIRES(EventLoop::role);
     std::uint32_t child() const;
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});
     void refuse(unsigned status, const std::string &text, const std::string &reportId = "");

@@ -4,18 +4,26 @@ libpassenger_pool_la_SOURCES += \
     %D%/BootGuard.h \
     %D%/CancelSwitch.cpp \
     %D%/CancelSwitch.h \
+    %D%/Diagnosis.cpp \
+    %D%/Diagnosis.h \
     %D%/DirectSpawner.cpp \
     %D%/DirectSpawner.h \
     %D%/DummySpawner.cpp \
     %D%/DummySpawner.h \
     %D%/FileOwners.cpp \
     %D%/FileOwners.h \
+    %D%/LastWords.cpp \
+    %D%/LastWords.h \
     %D%/Preloader.cpp \
     %D%/Preloader.h \
     %D%/ProcessEnds.cpp \
     %D%/ProcessEnds.h \
+    %D%/ProcessFacts.cpp \
+    %D%/ProcessFacts.h \
     %D%/ProcessOutput.cpp \
     %D%/ProcessOutput.h \
+    %D%/Secrets.cpp \
+    %D%/Secrets.h \
     %D%/SmartSpawner.cpp \
     %D%/SmartSpawner.h \
     %D%/SpawnJourney.cpp \

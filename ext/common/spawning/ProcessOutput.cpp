@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -58,11 +59,23 @@ void ProcessOutput::setPid(pid_t pid) {
 }
 
 std::string ProcessOutput::lastLines() {
+    return linesAfter(0);
+}
+
+std::uint64_t ProcessOutput::lineCount() {
     readAvailable();
     LockGuard guard(mutex_);
+    return count_;
+}
+
+std::string ProcessOutput::linesAfter(std::uint64_t count) {
+    readAvailable();
+    LockGuard guard(mutex_);
+    const std::uint64_t gone = count_ - kept_.size();
     std::string result;
-    for (const auto &line : kept_) {
-        result += line;
+    for (std::size_t i = count > gone ? std::min<std::uint64_t>(count - gone, kept_.size()) : 0; i < kept_.size();
+         i++) {
+        result += kept_[i];
         result += '\n';
     }
     return result;
@@ -94,6 +107,7 @@ bool ProcessOutput::readAvailable() {
 
 void ProcessOutput::accept(std::string_view line) {
     kept_.emplace_back(line);
+    count_++;
     if (kept_.size() > KEPT_LINES) {
         kept_.pop_front();
     }

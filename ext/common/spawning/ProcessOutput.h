@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -35,6 +36,10 @@ public:
     void setPid(pid_t pid) EXCLUDES(mutex_);
     /** Reads what is in the pipe now, then returns the last lines, joined. From any thread. */
     std::string lastLines() EXCLUDES(mutex_);
+    /** How many lines came so far. */
+    std::uint64_t lineCount() EXCLUDES(mutex_);
+    /** Like lastLines(), without the first `count` that ever came. */
+    std::string linesAfter(std::uint64_t count) EXCLUDES(mutex_);
     const FileDescriptor &descriptor() const noexcept {
         return pipe_;
     }
@@ -52,6 +57,7 @@ private:
     pid_t pid_ GUARDED_BY(mutex_) = 0;
     LineReader lines_ GUARDED_BY(mutex_);
     std::deque<std::string> kept_ GUARDED_BY(mutex_);
+    std::uint64_t count_ GUARDED_BY(mutex_) = 0;
     std::deque<std::string> waiting_ GUARDED_BY(mutex_);
     bool ended_ GUARDED_BY(mutex_) = false;
     std::unique_ptr<DescriptorWatcher> watcher_;

@@ -1,8 +1,19 @@
 #include "spawning/SmartSpawner.h"
 
+#include <csignal>
+
 #include "base/Log.h"
 
 namespace Passenger {
+
+namespace {
+
+/** A signal that others send, and not the process's own fault. */
+bool isFromOutside(int signal) {
+    return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+}
+
+}  // namespace
 
 SmartSpawner::SmartSpawner(const SpawnTools &tools) : tools_(tools) {}
 
@@ -19,12 +30,21 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
     SpawnStartup startup(tools_, cancel_, options);
     const std::uint64_t number = arrivals_++;
     const auto &plan = startup.plan();
-    const auto turn = startup.takeTurn(turnstile_);
-    if (failedStart_ && number < failedStart_->firstUnaffected && failedStart_->plan == plan) {
-        throw failedStart_->why;
+    std::string givenUp;
+    {
+        const auto turn = startup.takeTurn(turnstile_);
+        if (failedStart_ && number < failedStart_->firstUnaffected && failedStart_->plan == plan) {
+            throw failedStart_->why;
+        }
+        if (givenUp_.empty()) {
+            dropUnsuitablePreloader(startup, options);
+            return forkInstance(startup, options);
+        }
+        givenUp = givenUp_;
     }
-    dropUnsuitablePreloader(startup, options);
-    return forkInstance(startup, options);
+    SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
+    result.fallback = givenUp;
+    return result;
 }
 
 void SmartSpawner::rest() {
@@ -59,13 +79,30 @@ SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &opt
         }
         try {
             return preloader_->fork(startup);
-        } catch (const SpawnException &) {
-            const bool died = dropFailedPreloader(options);
-            if (!died || again || cancel_.cancelled()) {
+        } catch (const SpawnException &failure) {
+            const bool worthAnother = dropFailedPreloader(startup, options);
+            if (!worthAnother || cancel_.cancelled()) {
+                throw;
+            }
+            if (again && !isFromOutside(failure.details()->signal)) {
+                return giveUpPreloading(startup, options, failure.what());
+            }
+            if (again) {
                 throw;
             }
         }
     }
+}
+
+SpawnResult SmartSpawner::giveUpPreloading(SpawnStartup &startup, const Options &options, const std::string &why) {
+    preloader_.reset();
+    // If this fails as well, the preloader was not to blame.
+    SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
+    givenUp_ = "the application cannot be preloaded: " + why;
+    Log::warn("event=preloader.given_up app=\"{}\" reason=\"{}\" action=\"its instances are started directly\"",
+              options.groupName(), why);
+    result.fallback = givenUp_;
+    return result;
 }
 
 void SmartSpawner::startPreloader(SpawnStartup &startup) {
@@ -87,9 +124,12 @@ void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options 
     }
 }
 
-/** Whether it had died by itself, and so is worth another try. */
-bool SmartSpawner::dropFailedPreloader(const Options &options) {
+/** Whether it died by itself, or its instance did, and so another attempt is worth it. A preloader whose instance died goes on. */
+bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Options &options) {
     const bool died = preloader_->ended();
+    if (!died && startup.lostContact()) {
+        return true;
+    }
     const pid_t pid = preloader_->pid();
     // Nothing of this spawn may be left, and a preloader that does not answer would not end when asked either.
     preloader_->kill();

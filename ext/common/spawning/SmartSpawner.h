@@ -19,6 +19,11 @@ namespace Passenger {
  * when it died (once in a spawn, unseen), and when a spawn wants another user, Ruby or environment than it was loaded
  * with.
  *
+ * An application may not stand it to be loaded in one process and to serve in another: its preloader or its instance dies, twice in a
+ * row, of something else than a signal from outside when an instance is forked. If it then starts without a preloader, that is how all
+ * its instances are started from then on, and the results say so (SpawnResult::fallback). What raises an exception while it loads
+ * fails either way, what is late may only be slow; neither counts.
+ *
  * The preloader does one thing at a time, so several spawns take turns with it. Who waits while it is started, and it
  * does not start, fails with it: the application would not load any better a moment later.
  *
@@ -48,7 +53,8 @@ private:
     SpawnResult forkInstance(SpawnStartup &startup, const Options &options);
     void startPreloader(SpawnStartup &startup);
     void dropUnsuitablePreloader(SpawnStartup &startup, const Options &options);
-    bool dropFailedPreloader(const Options &options);
+    bool dropFailedPreloader(const SpawnStartup &startup, const Options &options);
+    SpawnResult giveUpPreloading(SpawnStartup &startup, const Options &options, const std::string &why);
 
     SpawnTools tools_;
     CancelSwitch cancel_;
@@ -57,6 +63,8 @@ private:
     // Touched only by who has the turn.
     std::unique_ptr<Preloader> preloader_;
     std::optional<FailedStart> failedStart_;
+    /** Why instances are started without a preloader; empty: they are not. */
+    std::string givenUp_;
 };
 
 }  // namespace Passenger

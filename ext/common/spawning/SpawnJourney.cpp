@@ -28,6 +28,11 @@ void SpawnJourney::done(const std::string &name) {
     }
 }
 
+void SpawnJourney::wasDone(const std::string &name, std::chrono::milliseconds duration) {
+    begin(name);
+    end(name, State::DONE, duration);
+}
+
 void SpawnJourney::report(const Frame &frame) {
     const auto &name = frame.field(0);
     const auto &state = frame.field(1);

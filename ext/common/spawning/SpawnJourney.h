@@ -28,6 +28,8 @@ public:
     void begin(const std::string &name);
     /** Ends the last step of this name that is under way. */
     void done(const std::string &name);
+    /** One that somebody else has begun and ended. */
+    void wasDone(const std::string &name, std::chrono::milliseconds duration);
     /** Takes a STEP frame. @throws ProtocolException */
     void report(const Frame &frame);
     /** Ends all that is under way, as failed. */

@@ -7,7 +7,10 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 #include "io/EventLoop.h"
@@ -35,6 +38,30 @@ struct StartRequest {
     std::map<std::string, std::string> environment;
 };
 
+/** A step that the spawn server has done, and how long it took. */
+struct SpawnServerStep {
+    std::string name;
+    std::chrono::milliseconds duration{0};
+};
+
+/** The spawn server could not start a process: it says at which step, and what it had done before. */
+class StartRefused : public SpawnException {
+public:
+    StartRefused(const std::string &why, std::string step, std::vector<SpawnServerStep> done)
+        : SpawnException(why), step_(std::move(step)), done_(std::move(done)) {}
+
+    const std::string &step() const noexcept {
+        return step_;
+    }
+    const std::vector<SpawnServerStep> &done() const noexcept {
+        return done_;
+    }
+
+private:
+    std::string step_;
+    std::vector<SpawnServerStep> done_;
+};
+
 /** A process that the spawn server has started. */
 struct StartedProcess {
     /** As the spawn server says: a hint, until the kernel has confirmed it. */
@@ -53,6 +80,7 @@ struct StartedProcess {
     FileDescriptor waitStatus;
     /** Ends it, and all that it starts, until its boot has succeeded. */
     BootGuard boot;
+    std::vector<SpawnServerStep> steps;
 };
 
 /**
@@ -91,8 +119,8 @@ public:
     void ensureStarted() EXCLUDES(mutex_);
 
     /** Starts a process. A spawn server that died is started again for it, once.
-     *  @throws SpawnException, SystemException (Ruby cannot be executed), TimeoutException, IOException (the spawn
-     * server died twice) */
+     *  @throws SpawnException and StartRefused, SystemException (Ruby cannot be executed), TimeoutException, IOException
+     * (the spawn server died twice) */
     StartedProcess start(const StartRequest &request, Deadline deadline) EXCLUDES(mutex_);
 
     /** New settings. If they differ, the spawn server is ended, and the next request starts another one. */

@@ -1,12 +1,20 @@
 #include "spawning/SpawnReport.h"
 
-#include <iterator>
+#include <sys/wait.h>
+
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "spawning/Diagnosis.h"
+#include "spawning/Secrets.h"
 
 namespace Passenger {
 
 namespace {
+
+/** An application's message can be of any length. */
+constexpr std::size_t LONGEST_SUMMARY = 1024;
 
 const char *nameOf(SpawnJourney::State state) {
     switch (state) {
@@ -20,64 +28,81 @@ const char *nameOf(SpawnJourney::State state) {
     return "";
 }
 
-void addBlock(std::string &text, const std::string &block) {
-    if (!block.empty()) {
-        text += "\n" + block + (block.ends_with('\n') ? "" : "\n");
-    }
+std::string firstLine(const std::string &text) {
+    return text.substr(0, std::min(text.find('\n'), LONGEST_SUMMARY));
 }
 
-void addException(std::string &text, const SpawnReport &report) {
-    if (report.exceptionClass.empty()) {
-        addBlock(text, report.exceptionMessage);
-        return;
+/** A backtrace as Ruby prints it begins with the exception. */
+std::string exceptionText(const SpawnReport &report) {
+    if (report.exceptionClass.empty() || report.backtrace.starts_with(report.exceptionClass)) {
+        return report.backtrace;
     }
-    // A backtrace as Ruby prints it begins with the exception.
-    if (!report.backtrace.starts_with(report.exceptionClass)) {
-        addBlock(text, report.exceptionClass + ": " + report.exceptionMessage);
-    }
-    addBlock(text, report.backtrace);
+    return report.exceptionClass + ": " + report.exceptionMessage + "\n" + report.backtrace;
 }
 
-void addSteps(std::string &text, const SpawnJourney &journey) {
-    text += "\nSteps:\n";
+std::vector<Report::Row> stepRows(const SpawnJourney &journey) {
+    std::vector<Report::Row> rows;
     for (const auto &step : journey.steps()) {
-        fmt::format_to(std::back_inserter(text), "    {:<32} {:<9} {:>7} ms\n", step.name, nameOf(step.state),
-                       step.duration.count());
+        rows.push_back({step.name, nameOf(step.state), fmt::format("{} ms", step.duration.count())});
     }
+    return rows;
 }
 
-void addSetting(std::string &text, const char *name, const std::string &value) {
-    fmt::format_to(std::back_inserter(text), "    {:<14} {}\n", name, value);
+std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &options) {
+    std::vector<Report::Row> rows{
+        {"folder", options.appRoot}, {"startup file", options.startupFile}, {"environment", options.environment}};
+    if (options.speaksHttp()) {
+        rows.push_back({"type", options.startCommand.empty() ? options.appType : "HTTP"});
+        rows.push_back({"start command", options.startCommand});
+    } else {
+        rows.push_back({"Ruby", options.ruby});
+        rows.push_back({"spawn method", options.spawnMethod});
+    }
+    rows.push_back({"user", report.runAs.switches() ? report.runAs.user : "as the server"});
+    rows.push_back({"group", report.runAs.switches() ? report.runAs.group : "as the server"});
+    return rows;
+}
+
+std::vector<Report::Row> environmentRows(const std::map<std::string, std::string> &environment) {
+    std::vector<Report::Row> rows;
+    for (const auto &[name, value] : environment) {
+        rows.push_back({name, Secrets::shown(name, value)});
+    }
+    return rows;
 }
 
 }  // namespace
 
-std::string SpawnReport::text(const Options &options) const {
-    std::string text = fmt::format("The application \"{}\" could not be started: {}.\n", options.groupName(), summary);
-    if (const auto step = journey.current(); !step.empty()) {
-        text += "\nStep: " + step + "\n";
-    }
-    addException(text, *this);
-    addBlock(text, details);
-    if (!output.empty()) {
-        addBlock(text, "Last output of the application:\n" + output);
-    }
-    if (!journey.steps().empty()) {
-        addSteps(text, journey);
-    }
-    text += "\nSettings:\n";
-    addSetting(text, "folder", options.appRoot);
-    addSetting(text, "startup file", options.startupFile);
-    addSetting(text, "environment", options.environment);
-    if (options.speaksHttp()) {
-        addSetting(text, "type", options.startCommand.empty() ? options.appType : "HTTP");
-        addSetting(text, "start command", options.startCommand);
-    } else {
-        addSetting(text, "Ruby", options.ruby);
-        addSetting(text, "spawn method", options.spawnMethod);
-    }
-    addSetting(text, "user", runAs.switches() ? runAs.user + ", group " + runAs.group : "as the server");
-    return text;
+void SpawnReport::failedBy(const Frame &frame) {
+    exceptionClass = frame.field(1);
+    exceptionMessage = frame.field(2);
+    backtrace = frame.field(3);
+    // A bridge has no exceptions to name.
+    summary = fmt::format("the step \"{}\" failed{}{}: {}", frame.field(0), exceptionClass.empty() ? "" : " with ",
+                          exceptionClass, firstLine(exceptionMessage));
+}
+
+Report SpawnReport::toReport(const Options &options) const {
+    const Secrets secrets(process.environment);
+    const std::string step = journey.current();
+    const auto diagnosis =
+        diagnose({step, exceptionClass, exceptionMessage, summary + "\n" + details, waitStatus, timedOut});
+    Report report;
+    report.summary = secrets.hide(summary);
+    report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
+    report.add("Step", Report::Form::PROSE, step);
+    report.add("What usually causes this", Report::Form::PROSE, secrets.hide(diagnosis.cause));
+    report.add("What helps", Report::Form::PROSE, secrets.hide(diagnosis.remedy));
+    report.add("Exception", Report::Form::LINES, secrets.hide(exceptionText(*this)));
+    report.add("Details", Report::Form::LINES, secrets.hide(details));
+    report.add("Where its threads were", Report::Form::LINES, secrets.hide(threads), Report::Keep::END);
+    report.add("Last output of the application", Report::Form::LINES, secrets.hide(output), Report::Keep::END);
+    report.addTable("Steps", stepRows(journey));
+    report.addTable("Settings", settingRows(*this, options));
+    report.addTable("The process ran as", process.ids);
+    report.addTable("Limits (soft, hard)", process.limits);
+    report.addTable("Environment", environmentRows(process.environment));
+    return report;
 }
 
 }  // namespace Passenger

@@ -44,6 +44,15 @@ Frame makeStartFrame(const StartRequest &request) {
     return frame;
 }
 
+/** Names and milliseconds, from field `first` on. */
+std::vector<SpawnServerStep> stepsIn(const Frame &answer, std::size_t first) {
+    std::vector<SpawnServerStep> steps;
+    for (std::size_t i = first; i + 1 < answer.fields.size(); i += 2) {
+        steps.push_back({answer.field(i), std::chrono::milliseconds(answer.number(i + 1))});
+    }
+    return steps;
+}
+
 }  // namespace
 
 SpawnServer::SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings,
@@ -157,10 +166,10 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
                     std::move(ends.control),
                     std::move(ends.output),
                     std::move(ends.waitStatus),
-                    BootGuard(std::move(boot.first))};
+                    BootGuard(std::move(boot.first)),
+                    stepsIn(answer, 3)};
         case FrameType::SPAWN_FAILED:
-            throw SpawnException(answer.field(1), "The spawn server could not start a process.\nStep: " +
-                                                      answer.field(0) + "\nReason: " + answer.field(1) + "\n");
+            throw StartRefused(answer.field(1), answer.field(0), stepsIn(answer, 2));
         default:
             throw ProtocolException("the spawn server sent a frame that is no answer");
     }

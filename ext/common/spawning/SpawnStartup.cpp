@@ -7,6 +7,7 @@
 #include "base/Exceptions.h"
 #include "base/Log.h"
 #include "base/Poll.h"
+#include "spawning/LastWords.h"
 #include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"
 
@@ -16,13 +17,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** A process whose control socket has ended usually ends too, and prints why before. */
-constexpr auto LAST_WORDS_LIMIT = 500ms;
-
 // Names of steps, as people read them. The process adds its own.
 constexpr const char *USER_CHOSEN = "user chosen";
 constexpr const char *PRELOADER_FREE = "preloader free";
-constexpr const char *PROCESS_STARTED = "process started";
+constexpr const char *SPAWN_SERVER_ASKED = "spawn server asked";
 constexpr const char *PROFILE_READ = "shell environment loaded";
 constexpr const char *RUBY_READY = "Ruby ready";
 constexpr const char *BRIDGE_READY = "bridge ready";
@@ -39,7 +37,13 @@ std::string firstLine(const std::string &text) {
 
 SpawnResult LoadedProcess::toResult() && {
     const pid_t pid = process.pid();
-    return {pid, process.release(), std::move(control), std::move(output), std::move(waitStatus)};
+    return {pid,
+            process.release(),
+            std::move(control),
+            std::move(output),
+            std::move(waitStatus),
+            false,
+            std::make_shared<SpawnReport>(std::move(story))};
 }
 
 SpawnStartup::SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options)
@@ -64,7 +68,10 @@ SpawnPlan SpawnStartup::makePlan() {
     }
     report_.runAs = *runAs;
     report_.journey.done(USER_CHOSEN);
-    return SpawnPlan(options_, std::move(*runAs));
+    SpawnPlan plan(options_, std::move(*runAs));
+    // Until the kernel tells more.
+    report_.process.environment = plan.environment;
+    return plan;
 }
 
 Turnstile::Turn SpawnStartup::takeTurn(Turnstile &turnstile) {
@@ -76,23 +83,39 @@ Turnstile::Turn SpawnStartup::takeTurn(Turnstile &turnstile) {
     });
 }
 
+StartedProcess SpawnStartup::askSpawnServer(const StartRequest &request) {
+    report_.journey.begin(SPAWN_SERVER_ASKED);
+    try {
+        auto started = tools_.manager.start(request, deadline_);
+        for (const auto &step : started.steps) {
+            report_.journey.wasDone(step.name, step.duration);
+        }
+        report_.journey.done(SPAWN_SERVER_ASKED);
+        return started;
+    } catch (const StartRefused &refusal) {
+        for (const auto &step : refusal.done()) {
+            report_.journey.wasDone(step.name, step.duration);
+        }
+        report_.journey.begin(refusal.step());
+        throw;
+    }
+}
+
 LoadedProcess SpawnStartup::load(StartRequest::Role role) {
     const auto &plan = this->plan();
     return explained([&] {
         checkNotCancelled();
-        report_.journey.begin(PROCESS_STARTED);
         StartRequest request = plan.request(role);
         if (role == StartRequest::Role::BRIDGE) {
             request.program = tools_.manager.bridgeCommand();
         }
-        auto started = tools_.manager.start(request, deadline_);
+        auto started = askSpawnServer(request);
         current_.control = std::move(started.control);
         current_.waitStatus = std::move(started.waitStatus);
         current_.boot = std::move(started.boot);
         current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(started.output));
         const uid_t uid = plan.runAs.switches() ? plan.runAs.uid : started.parentUid;
-        current_.process = SpawnedProcess(started.pid, {started.parent, uid});
-        report_.journey.done(PROCESS_STARTED);
+        begun(SpawnedProcess(started.pid, {started.parent, uid}));
 
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
         const char *const ready = role == StartRequest::Role::BRIDGE ? BRIDGE_READY : RUBY_READY;
@@ -101,9 +124,11 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
         report_.journey.done(hello);
+        // A login shell may have added to its environment.
+        learnFacts();
         loadApplication(current_);
         current_.boot.succeeded();
-        return std::move(current_);
+        return finished();
     });
 }
 
@@ -111,6 +136,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
     return explained([&] {
         checkNotCancelled();
         report_.journey.begin(INSTANCE_FORKED);
+        awaited_ = &preloader;
         CancelSwitch::Watch watchPreloader(cancel_, preloader.control.descriptor());
         auto ends = ProcessEnds::make();
         current_.control = std::move(ends.control);
@@ -127,12 +153,12 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         if (answer.type != FrameType::FORKED) {
             throw ProtocolException("the preloader sent a frame that is no answer");
         }
-        current_.process =
-            SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()});
+        awaited_ = &current_;
+        begun(SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()}));
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
         report_.journey.done(INSTANCE_FORKED);
-        return std::move(current_);
+        return finished();
     });
 }
 
@@ -152,7 +178,7 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
         if (hello.type != FrameType::PROCESS_HELLO) {
             throw ProtocolException("the process did not begin with a hello");
         }
-        current_.process = SpawnedProcess(hello.sender.pid, {instance.pid, instance.origin->uid});
+        begun(SpawnedProcess(hello.sender.pid, {instance.pid, instance.origin->uid}));
         current_.output->setPid(hello.sender.pid);
         report_.journey.done(PRELOADER_FORKED);
 
@@ -161,8 +187,26 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
             throw ProtocolException("the process sent a frame that is no answer");
         }
         report_.journey.done(MEMORY_PREPARED);
-        return std::move(current_);
+        return finished();
     });
+}
+
+void SpawnStartup::begun(SpawnedProcess process) {
+    current_.process = std::move(process);
+    learnFacts();
+}
+
+void SpawnStartup::learnFacts() {
+    auto facts = ProcessFacts::of(current_.process.pid());
+    // As long as it has not ended, the pid was nobody else's.
+    if (!current_.process.ended()) {
+        report_.process = std::move(facts);
+    }
+}
+
+LoadedProcess SpawnStartup::finished() {
+    current_.story = report_;
+    return std::move(current_);
 }
 
 void SpawnStartup::loadApplication(LoadedProcess &process) {
@@ -205,13 +249,8 @@ void SpawnStartup::checkNotCancelled() const {
 }
 
 void SpawnStartup::failByProcess(const Frame &failed) {
-    report_.exceptionClass = failed.field(1);
-    report_.exceptionMessage = failed.field(2);
-    report_.backtrace = failed.field(3);
-    // A bridge has no exceptions to name.
-    throw SpawnException(fmt::format("the step \"{}\" failed{}{}: {}", failed.field(0),
-                                     report_.exceptionClass.empty() ? "" : " with ", report_.exceptionClass,
-                                     firstLine(report_.exceptionMessage)));
+    report_.failedBy(failed);
+    throw SpawnException(report_.summary);
 }
 
 template <typename Part> auto SpawnStartup::explained(Part part) -> decltype(part()) {
@@ -223,23 +262,31 @@ template <typename Part> auto SpawnStartup::explained(Part part) -> decltype(par
 }
 
 void SpawnStartup::fail(const std::exception &e) {
+    report_.timedOut =
+        dynamic_cast<const TimeoutException *>(&e) != nullptr && std::chrono::steady_clock::now() >= deadline_;
+    lostContact_ = Passenger::lostContact(e) && !cancel_.cancelled();
+    if (awaited_->output) {
+        endProcess();
+    }
     report_.summary = explain(e);
     report_.journey.fail();
     if (const auto *explained = dynamic_cast<const SpawnException *>(&e)) {
         report_.details = explained->report();
     }
-    if (current_.output) {
-        const pid_t pid = current_.process.pid();
-        const bool lostContact = dynamic_cast<const EndOfFileException *>(&e) != nullptr;
-        if (!lostContact || !current_.process.ended(LAST_WORDS_LIMIT)) {
-            current_.process.kill();
-        }
-        current_.boot.sweep();
-        current_.output->setPid(pid);
-        report_.output = current_.output->lastLines();
-    }
     current_ = LoadedProcess();
-    throw report_.toException(options_);
+    awaited_ = &current_;
+    SpawnReport next{.journey = report_.journey, .runAs = report_.runAs, .process = report_.process};
+    throw std::exchange(report_, std::move(next)).toException(options_);
+}
+
+void SpawnStartup::endProcess() {
+    LoadedProcess &process = *awaited_;
+    const pid_t pid = process.process.pid();
+    collectLastWords(report_, {process.process.pidFd(), process.waitStatus, *process.output, !options_.speaksHttp()},
+                     lostContact_);
+    current_.process.kill();
+    current_.boot.sweep();
+    process.output->setPid(pid);
 }
 
 std::string SpawnStartup::explain(const std::exception &e) {
@@ -247,12 +294,12 @@ std::string SpawnStartup::explain(const std::exception &e) {
     if (cancel_.cancelled()) {
         return "it was cancelled";
     }
-    if (dynamic_cast<const TimeoutException *>(&e) != nullptr && std::chrono::steady_clock::now() >= deadline_) {
+    if (report_.timedOut) {
         return fmt::format("it was not ready within {} seconds; the step \"{}\" had not ended",
                            options_.startTimeout.count(), step);
     }
-    if (dynamic_cast<const EndOfFileException *>(&e) != nullptr) {
-        return fmt::format("its process ended during the step \"{}\"", step);
+    if (lostContact_) {
+        return fmt::format("its process {} during the step \"{}\"", howItEnded(report_.waitStatus), step);
     }
     if (dynamic_cast<const SpawnException *>(&e) != nullptr) {
         return firstLine(e.what());

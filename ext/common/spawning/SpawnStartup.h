@@ -36,6 +36,8 @@ struct LoadedProcess {
     FileDescriptor waitStatus;
     BootGuard boot;
     SpawnedProcess process;
+    /** How it came so far, for whoever it fails with later. */
+    SpawnReport story{};
 
     /** Hands it over. */
     SpawnResult toResult() &&;
@@ -65,12 +67,25 @@ public:
     /** Lets an instance fork a preloader, and waits until that is ready. */
     LoadedProcess refork(const WarmInstance &instance);
 
+    /** Whether the last failure was that a process ended, or closed its socket, before it had answered. */
+    bool lostContact() const noexcept {
+        return lostContact_;
+    }
+
 private:
     /** Runs a part of the journey; what it throws becomes a report. */
     template <typename Part> auto explained(Part part) -> decltype(part());
     [[noreturn]] void fail(const std::exception &e);
     std::string explain(const std::exception &e);
     [[noreturn]] void failByProcess(const Frame &failed);
+    /** The process is there. */
+    void begun(SpawnedProcess process);
+    void learnFacts();
+    /** It has loaded the application. */
+    LoadedProcess finished();
+    StartedProcess askSpawnServer(const StartRequest &request);
+    /** Ends what was started, and has the report say what the awaited process still told. */
+    void endProcess();
     SpawnPlan makePlan();
     void checkNotCancelled() const;
     /** The next frame that is no STEP. */
@@ -84,8 +99,11 @@ private:
     const Deadline deadline_;
     std::optional<SpawnPlan> plan_;
     SpawnReport report_;
+    bool lostContact_ = false;
     /** The one under way: to be told about when it fails. */
     LoadedProcess current_{};
+    /** The one that has to do something now: current_, or the preloader that is to fork it. */
+    LoadedProcess *awaited_ = &current_;
 };
 
 }  // namespace Passenger

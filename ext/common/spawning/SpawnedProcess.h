@@ -42,6 +42,10 @@ public:
     uid_t uid() const noexcept {
         return uid_;
     }
+    /** Empty: it has ended before anything could be learned of it. */
+    const FileDescriptor &pidFd() const noexcept {
+        return pidFd_;
+    }
     explicit operator bool() const noexcept {
         return static_cast<bool>(pidFd_);
     }

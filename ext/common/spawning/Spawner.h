@@ -13,6 +13,7 @@
 #include "io/Frame.h"
 #include "pool/Options.h"
 #include "spawning/ProcessOutput.h"
+#include "spawning/SpawnReport.h"
 
 namespace Passenger {
 
@@ -33,6 +34,10 @@ struct SpawnResult {
     bool hasDescendants = false;
     /** The preloader that it was forked from; the same for all that were. Null: none. */
     std::shared_ptr<const Origin> origin = nullptr;
+    /** How it came so far: what a report has if it does not begin to serve. Null for instances in memory. */
+    std::shared_ptr<SpawnReport> story = nullptr;
+    /** Why it was spawned in another way than was asked for; empty: it was not. */
+    std::string fallback = "";
 };
 
 /** An instance that has served for a while, so that a preloader can be made out of it. */

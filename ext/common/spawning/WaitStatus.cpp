@@ -11,21 +11,25 @@
 
 namespace Passenger {
 
-std::string readWaitStatus(const FileDescriptor &pipe, std::chrono::milliseconds timeout) {
+std::optional<int> readWaitStatus(const FileDescriptor &pipe, std::chrono::milliseconds timeout) {
     // Fewer bytes than a pipe takes at once, so they come together or not at all.
     std::array<char, 16> text;
     if (!pipe || !pollUntil(pipe.get(), POLLIN, deadlineIn(timeout))) {
-        return "";
+        return std::nullopt;
     }
     const ssize_t size = ::read(pipe.get(), text.data(), text.size());
     int status = 0;
     if (size <= 0 || std::from_chars(text.data(), text.data() + size, status).ec != std::errc()) {
-        return "";
+        return std::nullopt;
     }
-    if (WIFSIGNALED(status)) {
-        return " signal=" + std::to_string(WTERMSIG(status));
+    return status;
+}
+
+std::string waitStatusField(const std::optional<int> &status) {
+    if (status && WIFSIGNALED(*status)) {
+        return " signal=" + std::to_string(WTERMSIG(*status));
     }
-    return WIFEXITED(status) ? " status=" + std::to_string(WEXITSTATUS(status)) : "";
+    return status && WIFEXITED(*status) ? " status=" + std::to_string(WEXITSTATUS(*status)) : "";
 }
 
 }  // namespace Passenger

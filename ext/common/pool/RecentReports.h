@@ -1,0 +1,26 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string_view>
+
+#include "base/Report.h"
+
+namespace Passenger {
+
+/** The last reports of failures, for those who know their id. What is over a limit goes, the oldest first; the latest one always stays. Not thread-safe. */
+class RecentReports {
+public:
+    static constexpr std::size_t MOST = 100;
+    static constexpr std::size_t MAX_BYTES = 2 * 1024 * 1024;
+
+    void add(std::shared_ptr<const Report> report);
+    /** Null: there is none, or not any more. */
+    std::shared_ptr<const Report> find(std::string_view id) const;
+
+private:
+    std::deque<std::shared_ptr<const Report>> reports_;
+    std::size_t bytes_ = 0;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,80 @@
+#include "spawning/ProcessFacts.h"
+
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace Passenger {
+
+namespace {
+
+std::string contentOf(pid_t pid, const char *name) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+std::map<std::string, std::string> environmentIn(const std::string &content) {
+    std::map<std::string, std::string> variables;
+    std::istringstream entries(content);
+    for (std::string entry; std::getline(entries, entry, '\0');) {
+        if (const auto equals = entry.find('='); equals != std::string::npos) {
+            variables.emplace(entry.substr(0, equals), entry.substr(equals + 1));
+        }
+    }
+    return variables;
+}
+
+/** `Uid:` has the real, effective, saved and file system's id. */
+std::vector<Report::Row> idsIn(const std::string &status) {
+    std::vector<Report::Row> rows;
+    std::istringstream lines(status);
+    for (std::string line; std::getline(lines, line);) {
+        std::istringstream words(line);
+        std::string label;
+        std::string first;
+        std::string second;
+        words >> label >> first >> second;
+        if (label == "Uid:") {
+            rows.push_back({"user id", second});
+        } else if (label == "Gid:") {
+            rows.push_back({"group id", second});
+        } else if (label == "Groups:") {
+            const auto start = line.find_first_not_of(" \t", label.size());
+            const auto end = line.find_last_not_of(" \t");
+            rows.push_back({"groups", start == std::string::npos ? "none" : line.substr(start, end - start + 1)});
+        }
+    }
+    return rows;
+}
+
+/** Columns of a fixed width, below a line of titles. */
+std::vector<Report::Row> limitsIn(const std::string &content) {
+    std::vector<Report::Row> rows;
+    std::istringstream lines(content);
+    std::string line;
+    std::getline(lines, line);
+    const auto soft = line.find("Soft Limit");
+    if (soft == std::string::npos) {
+        return rows;
+    }
+    while (std::getline(lines, line) && line.size() > soft) {
+        std::istringstream values(line.substr(soft));
+        std::string softLimit;
+        std::string hardLimit;
+        std::string unit;
+        values >> softLimit >> hardLimit >> unit;
+        std::string name = line.substr(0, soft);
+        name.resize(name.find_last_not_of(' ') + 1);
+        rows.push_back({unit.empty() ? name : name + " (" + unit + ")", softLimit, hardLimit});
+    }
+    return rows;
+}
+
+}  // namespace
+
+ProcessFacts ProcessFacts::of(pid_t pid) {
+    return {environmentIn(contentOf(pid, "environ")), idsIn(contentOf(pid, "status")),
+            limitsIn(contentOf(pid, "limits"))};
+}
+
+}  // namespace Passenger

@@ -1,0 +1,93 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Processes that are killed while an application starts: a sound one starts all the same, and nobody sees it.
+class KilledBootTest < IntegrationTest
+  POOL = /passenger-agent\S* pool/.freeze
+  SPAWN_SERVER = /Passenger spawn server/.freeze
+
+  # Says that it boots, and boots for a while.
+  SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nsleep 1.5\n#{SampleApps.saying('served')}".freeze
+  KILLS_ITSELF = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nProcess.kill(:KILL, Process.pid)\nsleep\n"
+  UNFORKABLE = "def Random.srand = exit!(4)\n#{SampleApps.saying('served')}".freeze
+
+  METHODS = %w[smart direct].freeze
+
+  serve do |made|
+    METHODS.each do |method|
+      %w[process spawn_server pool].each do |victim|
+        made.site("#{victim}.#{method}.test", SampleApps.written(SLOW), "PassengerSpawnMethod #{method}\n")
+      end
+      made.site("suicide.#{method}.test", SampleApps.written(KILLS_ITSELF), "PassengerSpawnMethod #{method}\n")
+    end
+    made.site("preloader.test", SampleApps.written(SLOW), "PassengerMaxInstances 2\n")
+    made.site("unforkable.test", SampleApps.written(UNFORKABLE))
+  end
+
+  def setup
+    @position = server.log.position
+  end
+
+  METHODS.each do |method|
+    define_method("test_an_application_whose_#{method}_boot_is_killed_is_started_again") do
+      assert_served("process.#{method}.test") { |boots| Process.kill(:KILL, boots.last) }
+      server.log.wait_for(/event=spawn\.killed .*signal=9/, from: @position)
+    end
+
+    define_method("test_a_spawn_server_that_is_killed_within_a_#{method}_boot_is_not_missed") do
+      assert_served("spawn_server.#{method}.test") { Process.kill(:KILL, the_only(SPAWN_SERVER).pid) }
+    end
+
+    define_method("test_a_request_survives_the_pool_processs_death_within_a_#{method}_boot") do
+      assert_served("pool.#{method}.test") { Process.kill(:KILL, the_only(POOL).pid) }
+    end
+
+    define_method("test_an_application_that_kills_itself_fails_after_one_more_#{method}_attempt") do
+      assert_status 500, client("suicide.#{method}.test").get("/")
+      assert_equal 2, boots("suicide.#{method}.test").size
+      server.log.wait_for(/event=spawn\.failed .*killed by signal 9 .*second attempt/, from: @position)
+      server.log.wait_for(/report=\h+ What usually causes this: .*memory ran out/, from: @position)
+    end
+  end
+
+  def test_an_application_that_cannot_be_preloaded_is_started_directly
+    assert_equal "served", client("unforkable.test").get("/").body
+    server.log.wait_for(/event=preloader\.given_up .*action="its instances are started directly"/, from: @position)
+  end
+
+  def test_a_preloader_that_is_killed_between_two_instances_is_started_again_unseen
+    assert_equal "served", client("preloader.test").get("/").body
+    preloader = boots("preloader.test").last
+    Process.kill(:KILL, preloader)
+    instance = server.tree.matching(/RubyApp: #{Regexp.escape(root("preloader.test"))}/).first
+    Process.kill(:KILL, instance.pid)
+    assert_equal "served", client("preloader.test").get("/").body
+    assert_equal 2, boots("preloader.test").size
+  end
+
+  private
+
+  def root(name)
+    server.configuration.sites.find { |one| one.name == name }.root
+  end
+
+  def boots(name)
+    file = File.join(root(name), "boots")
+    File.exist?(file) ? File.readlines(file).map(&:to_i) : []
+  end
+
+  def the_only(pattern)
+    found = server.tree.matching(pattern)
+    assert_equal 1, found.size, "#{pattern.inspect}: #{found.join(', ')}"
+    found.first
+  end
+
+  # The request that makes the application start is served, though the block kills something meanwhile.
+  def assert_served(name)
+    request = Thread.new { client(name).get("/") }
+    yield(eventually("a boot", within: 20) { boots(name).then { |found| found unless found.empty? } })
+    response = request.value
+    assert_equal %w[200 served], [response.code, response.body]
+  end
+end

@@ -1,0 +1,147 @@
+#include "spawning/Diagnosis.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <csignal>
+#include <string>
+
+namespace Passenger {
+
+/** A row for each kind of failure: what is known of it, and what must be said. */
+class DiagnosisTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(DiagnosisTest);
+    CPPUNIT_TEST(testEachKindHasItsCauseAndItsRemedy);
+    CPPUNIT_TEST(testNothingIsSaidOfWhatIsNotKnown);
+    CPPUNIT_TEST(testWhatAnApplicationSaysIsNoPlaceholder);
+    CPPUNIT_TEST(testALongMessageIsLookedAtInItsBeginningOnly);
+    CPPUNIT_TEST_SUITE_END();
+
+    struct Row {
+        const char *kind;
+        FailureFacts facts;
+        const char *cause;
+        const char *remedy;
+    };
+
+    static FailureFacts raised(const char *exceptionClass, const char *message, const char *step = "app loaded") {
+        return {.step = step, .exceptionClass = exceptionClass, .exceptionMessage = message};
+    }
+    static FailureFacts problem(const char *text, const char *step = "user chosen") {
+        return {.step = step, .problem = text};
+    }
+    /** As wait(2) has it. */
+    static FailureFacts killed(int signal) {
+        return {.step = "app loaded", .waitStatus = signal};
+    }
+    static FailureFacts exited(int status) {
+        return {.step = "app loaded", .waitStatus = status << 8};
+    }
+    static FailureFacts late(const char *step) {
+        return {.step = step, .timedOut = true};
+    }
+
+    static const std::vector<Row> &rows();
+
+    static void expectIn(const Row &row, const std::string &text, const char *part) {
+        CPPUNIT_ASSERT_MESSAGE(std::string(row.kind) + ": \"" + part + "\" is not in: " + text,
+                               text.find(part) != std::string::npos);
+    }
+
+public:
+    void testEachKindHasItsCauseAndItsRemedy() {
+        for (const Row &row : rows()) {
+            const Diagnosis diagnosis = diagnose(row.facts);
+            expectIn(row, diagnosis.cause, row.cause);
+            expectIn(row, diagnosis.remedy, row.remedy);
+        }
+    }
+
+    void testNothingIsSaidOfWhatIsNotKnown() {
+        CPPUNIT_ASSERT(diagnose({}).cause.empty());
+        CPPUNIT_ASSERT(diagnose(problem("it was cancelled")).remedy.empty());
+    }
+
+    void testWhatAnApplicationSaysIsNoPlaceholder() {
+        const auto diagnosis = diagnose(raised("LoadError", "cannot load such file -- {}{}"));
+        CPPUNIT_ASSERT(diagnosis.cause.find("\"{}{}\"") != std::string::npos);
+    }
+
+    void testALongMessageIsLookedAtInItsBeginningOnly() {
+        const std::string message = std::string(1000000, 'x') + "already activated";
+        const auto diagnosis = diagnose(raised("RuntimeError", message.c_str()));
+        CPPUNIT_ASSERT_EQUAL(std::string("The application raised an exception while it loaded."), diagnosis.cause);
+    }
+};
+
+const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
+    static const std::vector<Row> ROWS{
+        {"time-out", late("app loaded"), "waits for something", "PassengerStartTimeout"},
+        {"time-out in the line", late("preloader free"), "Other instances", "PassengerStartTimeout"},
+        {"out of memory", killed(SIGKILL), "memory ran out", "dmesg"},
+        {"crash", killed(SIGSEGV), "Native code", "bundle pristine"},
+        {"core dumped", killed(SIGABRT | 0x80), "Native code", "bundle pristine"},
+        {"limit of processor time", killed(SIGXCPU), "limit of its processor time", "LimitCPU"},
+        {"some signal", killed(SIGTERM), "SIGTERM", "service managers"},
+        {"syntax error", raised("SyntaxError", "/srv/a:b/config.ru:12: syntax error, unexpected end\n  run("),
+         "grammar: /srv/a:b/config.ru:12.", "ruby -c"},
+        {"syntax error without a place", raised("SyntaxError", "compile error"), "the application's code", "ruby -c"},
+        {"wrong Ruby",
+         raised("Bundler::RubyVersionMismatch", "Your Ruby version is 3.1.2, but your Gemfile specified 3.3",
+                "Bundler"),
+         "another version of Ruby", "PassengerRuby"},
+        {"missing gem", raised("Bundler::GemNotFound", "Could not find rack-9.9 in any of the sources", "Bundler"),
+         "Could not find rack-9.9", "bundle install"},
+        {"gem not in the bundle", raised("Gem::LoadError", "pg is not part of the bundle. Add it to your Gemfile."),
+         "pg is not part", "bundle install"},
+        {"two versions",
+         raised("Gem::LoadError", "You have already activated rack 3, but your Gemfile requires rack 2"),
+         "Two versions", "bundle update"},
+        {"other trouble with Bundler", raised("Bundler::GitError", "not cloned", "Bundler"), "Bundler",
+         "bundle install"},
+        {"missing library", raised("LoadError", "cannot load such file -- nokogiri"), "\"nokogiri\"", "Gemfile"},
+        {"missing variable", raised("KeyError", "key not found: \"API_URL\"\nDid you mean?"), "\"API_URL\"",
+         "SetEnv API_URL VALUE"},
+        {"address in use", raised("Errno::EADDRINUSE", "Address already in use - bind(2)"), "another process has it",
+         "ss -lptn"},
+        {"address in use, told otherwise", raised("RuntimeError", "Address already in use - bind(2)"),
+         "another process has it", "ss -lptn"},
+        {"no permission for a file", raised("Errno::EACCES", "Permission denied @ rb_sysopen - /srv/blog/log/x.log"),
+         "/srv/blog/log/x.log", "chown"},
+        {"not permitted", raised("Errno::EPERM", "Operation not permitted @ apply2files - /srv/x"), "/srv/x",
+         "PassengerUser"},
+        {"missing file", raised("Errno::ENOENT", "No such file or directory @ rb_sysopen - config/x.yml"),
+         "config/x.yml", "deployed"},
+        {"too many files", raised("Errno::EMFILE", "Too many open files"), "as many files", "LimitNOFILE"},
+        {"disk full", raised("Errno::ENOSPC", "No space left on device"), "full", "Make room"},
+        {"no memory", raised("NoMemoryError", "failed to allocate memory"), "not enough memory", "MemoryMax"},
+        {"no memory for a process", problem("Cannot allocate memory - fork(2)", "process forked"), "not enough memory",
+         "MemoryMax"},
+        {"too many processes", problem("Resource temporarily unavailable - fork(2)", "process forked"),
+         "as many processes", "TasksMax"},
+        {"database", raised("ActiveRecord::ConnectionNotEstablished", "connection refused"), "database", "runs"},
+        {"secrets", raised("ActiveSupport::MessageEncryptor::InvalidMessage", ""), "secrets", "RAILS_MASTER_KEY"},
+        {"exit", raised("SystemExit", "exit"), "called exit", "output"},
+        {"mistake", raised("NoMethodError", "undefined method `x' for nil"), "mistake", "backtrace"},
+        {"no run", raised("RuntimeError", "config.ru gives no application to run"), "does not call run", "run YOUR"},
+        {"any exception", raised("Acme::Error", "no"), "raised an exception", "backtrace"},
+        {"Ruby not found", problem("No such file or directory - cannot start \"/opt/ruby\"", "Ruby started"),
+         "interpreter is not there", "PassengerRuby"},
+        {"command not found", problem("No such file or directory", "command started"), "command is not there",
+         "PassengerAppStartCommand"},
+        {"deaf application", problem("it ended", "application listens"), "did not take connections", "PORT"},
+        {"user", problem("there is no user named \"x\"", "privileges dropped"), "does not exist", "PassengerUser"},
+        {"spawn server", problem("the spawn server could not be started: it exited"), "does not run",
+         "PassengerDefaultRuby"},
+        {"wrapper", problem("a wrapper around Ruby must end with exec"), "script", "exec"},
+        {"large environment", problem("the process environment is too large"), "more than can be passed on", "SetEnv"},
+        {"closed folder", problem("\"/srv/blog\" cannot be used: Permission denied"), "no permission", "chmod o+x"},
+        {"missing folder", problem("\"/srv/blog\" cannot be used: No such file or directory"), "is not there",
+         "PassengerAppRoot"},
+        {"end", exited(7), "status 7", "output"},
+    };
+    return ROWS;
+}
+
+CPPUNIT_TEST_SUITE_REGISTRATION(DiagnosisTest);
+
+}  // namespace Passenger

@@ -1,0 +1,64 @@
+#include "spawning/Secrets.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+namespace Passenger {
+
+class SecretsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SecretsTest);
+    CPPUNIT_TEST(testNamesThatLookSecret);
+    CPPUNIT_TEST(testNamesThatDoNot);
+    CPPUNIT_TEST(testAPasswordInAUrlIsHidden);
+    CPPUNIT_TEST(testAnEmptySecretIsShownAsWhatItIs);
+    CPPUNIT_TEST(testSecretsAreHiddenInTexts);
+    CPPUNIT_TEST(testOfTwoSecretsTheLongerOneIsHiddenWhole);
+    CPPUNIT_TEST(testShortValuesDoNotSpoilTexts);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void testNamesThatLookSecret() {
+        for (const char *name :
+             {"SECRET_KEY_BASE", "RAILS_MASTER_KEY", "API_TOKEN", "api_key", "MYAPIKEY", "DB_PASS", "DB_PASSWORD",
+              "PGPASSWORD", "MYSQL_PWD", "AWS_SECRET_ACCESS_KEY", "GOOGLE_CREDENTIALS", "PASSWORD", "SMTP_PASSWD",
+              "SSH_PRIVATE", "DEVISE_PEPPER", "SENTRY_DSN", "mail.password"}) {
+            CPPUNIT_ASSERT_MESSAGE(name, Secrets::looksSecret(name));
+        }
+    }
+
+    void testNamesThatDoNot() {
+        for (const char *name : {"PATH", "HOME", "RAILS_ENV", "PASSENGER_APP_ENV", "IN_PASSENGER", "PWD", "OLDPWD",
+                                 "KEYBOARD", "LANG", "DATABASE_URL", "BYPASS_CACHE", "MONKEY"}) {
+            CPPUNIT_ASSERT_MESSAGE(name, !Secrets::looksSecret(name));
+        }
+    }
+
+    void testAPasswordInAUrlIsHidden() {
+        CPPUNIT_ASSERT_EQUAL(std::string("postgres://blog:[hidden]@db:5432/blog?ssl=1"),
+                             Secrets::shown("DATABASE_URL", "postgres://blog:sw@rdfish@db:5432/blog?ssl=1"));
+        CPPUNIT_ASSERT_EQUAL(std::string("http://host:80/a@b:c"), Secrets::shown("URL", "http://host:80/a@b:c"));
+    }
+
+    void testAnEmptySecretIsShownAsWhatItIs() {
+        CPPUNIT_ASSERT_EQUAL(std::string(), Secrets::shown("SECRET_KEY_BASE", ""));
+        CPPUNIT_ASSERT_EQUAL(std::string("[hidden]"), Secrets::shown("SECRET_KEY_BASE", "x"));
+    }
+
+    void testSecretsAreHiddenInTexts() {
+        const Secrets secrets({{"API_TOKEN", "swordfish"}, {"HOME", "/home/blog"}});
+        CPPUNIT_ASSERT_EQUAL(std::string("in /home/blog: [hidden], [hidden]! redis://:[hidden]@cache"),
+                             secrets.hide("in /home/blog: swordfish, swordfish! redis://:pass@cache"));
+    }
+
+    void testOfTwoSecretsTheLongerOneIsHiddenWhole() {
+        const Secrets secrets({{"A_KEY", "swordfish"}, {"B_KEY", "swordfish-and-chips"}});
+        CPPUNIT_ASSERT_EQUAL(std::string("[hidden]"), secrets.hide("swordfish-and-chips"));
+    }
+
+    void testShortValuesDoNotSpoilTexts() {
+        CPPUNIT_ASSERT_EQUAL(std::string("testing"), Secrets(Secrets::Variables{{"API_KEY", "test"}}).hide("testing"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SecretsTest);
+
+}  // namespace Passenger
