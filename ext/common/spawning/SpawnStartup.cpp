@@ -43,6 +43,7 @@ SpawnResult LoadedProcess::toResult() && {
             std::move(output),
             std::move(waitStatus),
             false,
+            nullptr,
             std::make_shared<SpawnReport>(std::move(story))};
 }
 
