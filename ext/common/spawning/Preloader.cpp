@@ -20,7 +20,7 @@ Preloader::Preloader(SpawnStartup &startup) : self_(startup.load(StartRequest::R
 }
 
 Preloader::Preloader(SpawnStartup &startup, const WarmInstance &instance)
-    : origin_(std::make_shared<Origin>(*instance.origin)), self_(startup.refork(instance)) {}
+    : origin_(std::make_shared<Origin>(*instance.origin)), self_(startup.refork(instance)), reforked_(true) {}
 
 Preloader::~Preloader() {
     // Its end of file means: exit. The process's owner kills it where it does not.

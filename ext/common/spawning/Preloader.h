@@ -41,6 +41,10 @@ public:
     }
     /** Whether its process has ended, or does so in a moment. */
     bool ended() const;
+    /** Made out of an instance, which may have left in it what does not stand a fork. */
+    bool reforked() const noexcept {
+        return reforked_;
+    }
     pid_t pid() const noexcept {
         return self_.process.pid();
     }
@@ -48,6 +52,7 @@ public:
 private:
     std::shared_ptr<const Origin> origin_;
     LoadedProcess self_;
+    const bool reforked_ = false;
 };
 
 }  // namespace Passenger

@@ -124,10 +124,10 @@ void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options 
     }
 }
 
-/** Whether it died by itself, or its instance did, and so another attempt is worth it. A preloader whose instance died goes on. */
+/** Whether it died by itself, or its instance did, and so another attempt is worth it. One that has loaded the application goes on when its instance died. */
 bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Options &options) {
     const bool died = preloader_->ended();
-    if (!died && startup.lostContact()) {
+    if (!died && startup.lostContact() && !preloader_->reforked()) {
         return true;
     }
     const pid_t pid = preloader_->pid();
@@ -137,7 +137,7 @@ bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Option
     if (died) {
         Log::warn("event=preloader.died app=\"{}\" pid={}", options.groupName(), pid);
     }
-    return died;
+    return died || startup.lostContact();
 }
 
 }  // namespace Passenger

@@ -37,14 +37,9 @@ std::string firstLine(const std::string &text) {
 
 SpawnResult LoadedProcess::toResult() && {
     const pid_t pid = process.pid();
-    return {pid,
-            process.release(),
-            std::move(control),
-            std::move(output),
-            std::move(waitStatus),
-            false,
-            nullptr,
-            std::make_shared<SpawnReport>(std::move(story))};
+    SpawnResult result{pid, process.release(), std::move(control), std::move(output), std::move(waitStatus)};
+    result.story = std::make_shared<SpawnReport>(std::move(story));
+    return result;
 }
 
 SpawnStartup::SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options)
