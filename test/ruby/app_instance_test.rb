@@ -151,8 +151,8 @@ module PhusionPassenger
       group = serve(@instance)
       get(group, @instance, "/pid") # after READY its threads may still have to start
       Process.kill("QUIT", @instance.pid)
-      eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread Passenger control") }
-      assert_includes @seen, "Thread main of process #{@instance.pid}:"
+      eventually("the backtraces") { (@seen = "#{@seen}#{read_some}").include?("Thread main of") }
+      assert_includes @seen, "Thread Passenger control of process #{@instance.pid}:"
       assert_includes @seen, "request_handler.rb"
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end

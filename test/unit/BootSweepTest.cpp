@@ -113,7 +113,7 @@ public:
     void testAnApplicationThatEndsLeavesNothing() {
         folder_->setStartupFile(std::string(CHILDREN) + "\nexit! 7\n");
         withBoth([&](const std::string &method) {
-            CPPUNIT_ASSERT(failure(options(method)).starts_with("its process ended"));
+            CPPUNIT_ASSERT(failure(options(method)).starts_with("its process exited with status 7"));
             expectNothingLeft();
         });
     }
