@@ -10,7 +10,8 @@ module PhusionPassenger
     TEXT_LIMIT = 256 * 1024
 
     def self.report(control, event, step, error)
-      Log.exception(event, error, step: step)
+      # The backtrace goes with the report, which is logged, too.
+      Log.event(event, step: step, exception: error.class.name, message: Log.message_of(error))
       control.write(Frame::Control::FAILED, step, error.class.name.to_s, cut(Log.message_of(error)), cut(Log.describe(error)))
     end
 
