@@ -18,7 +18,6 @@ BodySender::BodySender(std::string_view environment, bool bodyFollows)
     : environment_(environment),
       headInRequest_(std::min(environment.size(), MAX_MESSAGE - sizeof(RequestHeader))),
       headSent_(headInRequest_),
-      bodyFollows_(bodyFollows),
       ended_(!bodyFollows),
       done_(!bodyFollows && headInRequest_ == environment.size()) {}
 

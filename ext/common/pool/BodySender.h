@@ -64,7 +64,6 @@ private:
     std::string kept_;
     std::size_t keptSent_ = 0;
     bool keeps_ = true;
-    bool bodyFollows_ = false;
     /** The whole body was given. */
     bool ended_ = true;
     bool begun_ = false;
