@@ -64,7 +64,7 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     request_ = r;
     key_.clear();
     for (const char *text : {route.appRoot, settings.ruby, settings.appEnv, settings.restartDir, settings.user,
-                             settings.spawnMethod, route.appType, route.startupFile, settings.appStartCommand,
+                             settings.group, settings.spawnMethod, route.appType, route.startupFile, settings.appStartCommand,
                              settings.instanceAddress, settings.python, settings.nodejs}) {
         appendTo(key_, text);
     }

@@ -12,11 +12,11 @@ namespace {
 
 constexpr apr_size_t LARGEST_CUSTOM_PAGE = 1024 * 1024;
 
-/** The agent has it for a while; without it the summary is shown. */
-Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool) {
+/** The agent has it for a while, for this application's pages only: the id may be an application's own word. Without it the summary is shown. */
+Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, const char *app) {
     try {
         if (pool != nullptr && !reply.reportId.empty()) {
-            if (std::optional<Report> report = pool->report(reply.reportId)) {
+            if (std::optional<Report> report = pool->report(reply.reportId, app)) {
                 return *std::move(report);
             }
         }
@@ -49,12 +49,12 @@ std::optional<std::string> customPage(request_rec *r, const char *path) {
 
 }  // namespace
 
-Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool) {
+Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app) {
     const Settings &settings = Settings::of(r);
     const char *accept = apr_table_get(r->headers_in, "Accept");
     const ErrorPage::Format format = ErrorPage::formatFor(accept != nullptr ? accept : "");
     if (settings.showsFriendlyErrorPages()) {
-        const Report report = reportFor(r, reply, pool);
+        const Report report = reportFor(r, reply, pool, app);
         return {ErrorPage::render(format, status, reply.reportId, &report), ErrorPage::contentTypeOf(format)};
     }
     if (settings.customErrorPage != nullptr) {

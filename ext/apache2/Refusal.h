@@ -19,7 +19,7 @@ struct Refusal {
     bool selfContained = true;
 
     /** @param pool is asked for the report, where the page will show it */
-    static Refusal of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool);
+    static Refusal of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app);
     /** What goes with the page. */
     void setHeaders(request_rec *r) const;
 };

@@ -225,7 +225,7 @@ void ResponseSender::refuse(const Reply &reply) {
     }
     hasHead_ = true;
     brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
-    const Refusal refusal = Refusal::of(r_, reply, status, pool_);
+    const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_);
     setStatus(status);
     refusal.setHeaders(r_);
     apr_table_setn(r_->headers_out, "Status", r_->status_line);

@@ -21,6 +21,9 @@ module PhusionPassenger
       @finished
     end
 
+    # The one answer that it has is the last.
+    def interim(_status, _head); end
+
     # Its client is not HTTP's: it cannot be hijacked.
     def hijacking(_environment)
       nil

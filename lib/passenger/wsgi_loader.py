@@ -48,7 +48,12 @@ class LimitedReader:
     def _take(self, method, size):
         if size is None or size < 0 or size > self._left:
             size = self._left
-        data = method(size) if size else b""
+        if not size:
+            return b""
+        data = method(size)
+        whole = len(data) == size or (method == self._stream.readline and data.endswith(b"\n"))
+        if not whole:
+            raise ConnectionError("the request's body was broken off")
         self._left -= len(data)
         return data
 
@@ -74,7 +79,8 @@ def read_chunked(stream):
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Only the bridge can connect, so what it says of the client is true."""
+    """Only the bridge can connect: the last address in X-Forwarded-For is the client's. X-Forwarded-Proto is httpd's word over TLS, else it may be
+    the client's own."""
 
     def address_string(self):
         return self.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
@@ -83,7 +89,7 @@ class RequestHandler(WSGIRequestHandler):
         # What it wants to have of a TCP client.
         self.client_address = (self.address_string(), 0)
         environ = super().get_environ()
-        environ["wsgi.url_scheme"] = self.headers.get("X-Forwarded-Proto", "http")
+        environ["wsgi.url_scheme"] = "https" if self.headers.get("X-Forwarded-Proto") == "https" else "http"
         if environ["wsgi.url_scheme"] == "https":
             environ["HTTPS"] = "on"
         name, _, port = self.headers.get("Host", "").partition(":")

@@ -107,7 +107,10 @@ class AgentDeathTest < IntegrationTest
   def test_an_upload_that_no_instance_has_begun_outlives_the_pool_process
     skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
 
-    with_server(configuration { |one| one.mpm_settings = ONE_CHILD }) do |server|
+    # Another instance would take the upload.
+    made = configuration { |one| one.set("PassengerMaxPoolSize", 1) }
+    made.mpm_settings = ONE_CHILD
+    with_server(made) do |server|
       path = fifo
       instance = server.client.pid
       first = Thread.new { server.client.get("/wait?fifo=#{path}").code }

@@ -9,6 +9,10 @@ class SecretsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testNamesThatLookSecret);
     CPPUNIT_TEST(testNamesThatDoNot);
     CPPUNIT_TEST(testAPasswordInAUrlIsHidden);
+    CPPUNIT_TEST(testAPasswordMayHaveASlash);
+    CPPUNIT_TEST(testATokenInAUrlIsHidden);
+    CPPUNIT_TEST(testThePasswordOfAUrlIsHiddenEverywhere);
+    CPPUNIT_TEST(testValuesBehindSecretNamesAreHidden);
     CPPUNIT_TEST(testAnEmptySecretIsShownAsWhatItIs);
     CPPUNIT_TEST(testSecretsAreHiddenInTexts);
     CPPUNIT_TEST(testOfTwoSecretsTheLongerOneIsHiddenWhole);
@@ -17,10 +21,16 @@ class SecretsTest : public CppUnit::TestFixture {
 
 public:
     void testNamesThatLookSecret() {
-        for (const char *name :
-             {"SECRET_KEY_BASE", "RAILS_MASTER_KEY", "API_TOKEN", "api_key", "MYAPIKEY", "DB_PASS", "DB_PASSWORD",
-              "PGPASSWORD", "MYSQL_PWD", "AWS_SECRET_ACCESS_KEY", "GOOGLE_CREDENTIALS", "PASSWORD", "SMTP_PASSWD",
-              "SSH_PRIVATE", "DEVISE_PEPPER", "SENTRY_DSN", "mail.password"}) {
+        for (const char *name : {"SECRET_KEY_BASE",    "RAILS_MASTER_KEY",
+                                 "API_TOKEN",          "api_key",
+                                 "MYAPIKEY",           "DB_PASS",
+                                 "DB_PASSWORD",        "PGPASSWORD",
+                                 "MYSQL_PWD",          "AWS_SECRET_ACCESS_KEY",
+                                 "GOOGLE_CREDENTIALS", "PASSWORD",
+                                 "SMTP_PASSWD",        "SSH_PRIVATE",
+                                 "DEVISE_PEPPER",      "SENTRY_DSN",
+                                 "mail.password",      "BASIC_AUTH",
+                                 "AWS_ACCESSKEY",      "BUNDLE_GEMS__EXAMPLE__COM"}) {
             CPPUNIT_ASSERT_MESSAGE(name, Secrets::looksSecret(name));
         }
     }
@@ -36,6 +46,30 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("postgres://blog:[hidden]@db:5432/blog?ssl=1"),
                              Secrets::shown("DATABASE_URL", "postgres://blog:sw@rdfish@db:5432/blog?ssl=1"));
         CPPUNIT_ASSERT_EQUAL(std::string("http://host:80/a@b:c"), Secrets::shown("URL", "http://host:80/a@b:c"));
+    }
+
+    void testAPasswordMayHaveASlash() {
+        CPPUNIT_ASSERT_EQUAL(std::string("postgres://u:[hidden]@h/db"), Secrets::shown("URL", "postgres://u:p/w@h/db"));
+    }
+
+    void testATokenInAUrlIsHidden() {
+        CPPUNIT_ASSERT_EQUAL(std::string("https://[hidden]@host/x"),
+                             Secrets::shown("URL", "https://ghp_0123456789abcdefghij@host/x"));
+        CPPUNIT_ASSERT_EQUAL(std::string("ssh://git@host/x"), Secrets::shown("URL", "ssh://git@host/x"));
+    }
+
+    void testThePasswordOfAUrlIsHiddenEverywhere() {
+        const Secrets secrets(Secrets::Variables{{"DATABASE_URL", "postgres://blog:swordfish@db/blog"}});
+        CPPUNIT_ASSERT_EQUAL(std::string("no login with [hidden]"), secrets.hide("no login with swordfish"));
+    }
+
+    void testValuesBehindSecretNamesAreHidden() {
+        const Secrets secrets{Secrets::Variables()};
+        CPPUNIT_ASSERT_EQUAL(std::string(R"({"user": "blog", "password": "[hidden]", "port": 1})"),
+                             secrets.hide(R"({"user": "blog", "password": "sword", "port": 1})"));
+        CPPUNIT_ASSERT_EQUAL(std::string(R"({:api_key=>"[hidden]", :host=>"db"})"),
+                             secrets.hide(R"({:api_key=>"sword", :host=>"db"})"));
+        CPPUNIT_ASSERT_EQUAL(std::string(R"(key not found: "password")"), secrets.hide(R"(key not found: "password")"));
     }
 
     void testAnEmptySecretIsShownAsWhatItIs() {

@@ -34,10 +34,14 @@ struct Report {
 
     /** Under which the log has it; empty until it was given one. */
     std::string id{};
+    /** The application's name: nobody is told of another one's failures. */
+    std::string app{};
     std::string summary{};
     std::vector<Part> parts{};
     /** What has killed the process; 0: no signal. */
     int signal = 0;
+    /** It has ended by itself. Neither: that is not known. */
+    bool exited = false;
 
     /** Adds a part, unless the text is empty. What is too long is cut, and says so. @param keep which end matters more */
     void add(std::string title, Form form, std::string text, Keep keep = Keep::BEGINNING);

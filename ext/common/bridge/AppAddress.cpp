@@ -92,7 +92,8 @@ std::uint16_t AppAddress::unusedPort(const std::string &host) {
     return ntohs(reinterpret_cast<sockaddr_in &>(any.address_).sin_port);
 }
 
-std::optional<uid_t> AppAddress::listenerOf(std::uint16_t port) {
+std::vector<uid_t> AppAddress::listenersOf(std::uint16_t port) {
+    std::vector<uid_t> users;
     for (const char *table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
         std::ifstream file(table);
         std::string line;
@@ -104,11 +105,11 @@ std::optional<uid_t> AppAddress::listenerOf(std::uint16_t port) {
             const int found =
                 std::sscanf(line.c_str(), "%*d: %*[0-9A-F]:%x %*s %x %*s %*s %*s %u", &itsPort, &state, &user);
             if (found == 3 && itsPort == port && state == TCP_LISTEN) {
-                return user;
+                users.push_back(user);
             }
         }
     }
-    return std::nullopt;
+    return users;
 }
 
 FileDescriptor AppAddress::connect(Deadline deadline) const {

@@ -5,8 +5,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/FileDescriptor.h"
 
@@ -25,8 +25,8 @@ public:
     /** A port of that address which nobody uses at this moment. @throws IOException, SystemException */
     static std::uint16_t unusedPort(const std::string &host);
 
-    /** The user whose process listens on a port of this machine; nothing: nobody does, or it cannot be told. */
-    static std::optional<uid_t> listenerOf(std::uint16_t port);
+    /** The users whose processes listen on a port of this machine, at whatever address. */
+    static std::vector<uid_t> listenersOf(std::uint16_t port);
 
     /** A connected socket, non-blocking. No descriptor, and errno: nobody listens there, or not by the deadline. */
     FileDescriptor connect(Deadline deadline) const;

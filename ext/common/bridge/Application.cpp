@@ -104,24 +104,26 @@ bool Application::takesConnections() {
         address_ = *socket_;
         return true;
     }
-    if (port_.connect(steady_clock::now() + CONNECT_LIMIT)) {
-        failIfForeign();
+    if (port_.connect(steady_clock::now() + CONNECT_LIMIT) && isListener()) {
         address_ = port_;
         return true;
     }
     return false;
 }
 
-/** The port was free a moment ago, but anybody may take one. */
-void Application::failIfForeign() {
-    const auto user = AppAddress::listenerOf(portNumber_);
-    if (user && *user != geteuid()) {
-        keeper_->finish();
-        throw StartFailure(
-            fmt::format("on {} a process of another user (uid {}) listens; the next attempt takes "
-                        "another port",
-                        port_.text(), *user));
+/** The port was free a moment ago, but anybody may take one. False: who has listened does so no more. */
+bool Application::isListener() {
+    const std::vector<uid_t> users = AppAddress::listenersOf(portNumber_);
+    for (const uid_t user : users) {
+        if (user != geteuid()) {
+            keeper_->finish();
+            throw StartFailure(
+                fmt::format("on {} a process of another user (uid {}) listens; the next attempt takes "
+                            "another port",
+                            port_.text(), user));
+        }
     }
+    return !users.empty();
 }
 
 void Application::failEnded() {

@@ -56,7 +56,7 @@ public:
 
 private:
     bool takesConnections();
-    void failIfForeign();
+    bool isListener();
     [[noreturn]] void failEnded();
     [[noreturn]] void failSilent();
     std::string places() const;

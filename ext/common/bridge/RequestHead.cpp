@@ -24,13 +24,13 @@ bool isOurs(std::string_view name, bool encrypted) {
 }
 
 bool addHeaders(std::string &head, const RequestFields &fields, bool encrypted) {
-    const std::string_view connection = fields["HTTP_CONNECTION"];
     for (const auto &[variable, value] : fields.all()) {
         if (!variable.starts_with(HEADER_PREFIX)) {
             continue;
         }
         const std::string name = headerName(variable);
-        if (isOurs(name, encrypted) || HttpText::isHopByHop(name) || HttpText::listHas(connection, name)) {
+        // What the client's Connection names besides may be a header that the administrator has set: it goes on.
+        if (isOurs(name, encrypted) || HttpText::isHopByHop(name)) {
             continue;
         }
         if (!HttpText::isToken(name) || !HttpText::isValue(value)) {

@@ -53,8 +53,8 @@ std::uint64_t RemoteApplicationPool::query(const char *what) const {
     return answer.number(0);
 }
 
-std::optional<Report> RemoteApplicationPool::report(const std::string &id) {
-    const Frame answer = client_->ask(Frame(FrameType::GET_REPORT, {id}));
+std::optional<Report> RemoteApplicationPool::report(const std::string &id, const std::string &app) {
+    const Frame answer = client_->ask(Frame(FrameType::GET_REPORT, {id, app}));
     if (answer.type != FrameType::REPORT) {
         throw ProtocolException("the agent answered GET_REPORT with something else");
     }

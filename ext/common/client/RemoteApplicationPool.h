@@ -22,7 +22,7 @@ public:
     SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
     /** @param options must stay as they are while the session lives */
     SessionPtr get(const Options &options) override;
-    std::optional<Report> report(const std::string &id) override;
+    std::optional<Report> report(const std::string &id, const std::string &app) override;
     void clear() override;
     void setMax(unsigned max) override;
     unsigned getActive() const override;

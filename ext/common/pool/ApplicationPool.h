@@ -42,7 +42,7 @@ public:
     virtual SessionPtr get(const Options &options) = 0;
 
     /** What a REFUSED reply's report id stands for. Nothing: the pool has it no more. @throws IOException, SystemException */
-    virtual std::optional<Report> report(const std::string &id) = 0;
+    virtual std::optional<Report> report(const std::string &id, const std::string &app) = 0;
 
     /** Ends all instances. */
     virtual void clear() = 0;

@@ -163,7 +163,8 @@ void Group::diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) {
     Report report;
     report.summary = failure.summary;
     if (process.parts().output) {
-        report.add("Its last output", Report::Form::LINES, process.parts().output->lastLines(), Report::Keep::END);
+        report.add("Its last output", Report::Form::LINES, process.secrets().hide(process.parts().output->lastLines()),
+                   Report::Keep::END);
     }
     failure.report = std::make_shared<const Report>(std::move(report));
     logFailure("app.unstable", failure);
@@ -174,6 +175,7 @@ void Group::diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) {
 void Group::logFailure(const char *event, GetFailure &failure) {
     auto report = std::make_shared<Report>(failure.report ? *failure.report : Report());
     report->id = makeReportId();
+    report->app = name_;
     report->summary = failure.summary;
     failure.report = report;
     context_.reports.add(report);

@@ -10,6 +10,7 @@
 #include "base/Log.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
+#include "spawning/Secrets.h"
 
 namespace Passenger {
 
@@ -17,8 +18,9 @@ namespace {
 
 std::shared_ptr<const Report> reportOf(const SpawnException &error) {
     Report report;
-    report.summary = error.what();
-    report.add("Details", Report::Form::LINES, error.report());
+    const Secrets secrets({});
+    report.summary = secrets.hide(error.what());
+    report.add("Details", Report::Form::LINES, secrets.hide(error.report()));
     return std::make_shared<const Report>(std::move(report));
 }
 

@@ -67,7 +67,7 @@ public:
     /** Who asked has left: if it still waits, its callback is called with CLIENT_LEFT, before this returns. */
     void cancel(const Waiting &waiting);
     /** A recent report of a failure; null: there is none with this id, or not any more. */
-    std::shared_ptr<const Report> report(std::string_view id) const;
+    std::shared_ptr<const Report> report(std::string_view id, std::string_view app) const;
     /** What a sender needs for this application's line; starts the application if it is down. @param unusable a generation that
      *  was found closed. @throws RefusedException (no instance could be made), IOException */
     Attachment attach(const Options &options, Generation unusable = Generation());

@@ -50,9 +50,10 @@ void Pool::clear() {
     roomMayHaveCome();
 }
 
-std::shared_ptr<const Report> Pool::report(std::string_view id) const {
+std::shared_ptr<const Report> Pool::report(std::string_view id, std::string_view app) const {
     const PoolGuard guard(context_);
-    return context_.reports.find(id);
+    const std::shared_ptr<const Report> found = context_.reports.find(id);
+    return found && found->app == app ? found : nullptr;
 }
 
 PoolSnapshot Pool::inspect() const {

@@ -53,6 +53,7 @@ void Process::beginToServe(const Frame &serve, const std::vector<int> &descripto
     const FrameSocket::Deadline deadline = FrameSocket::in(options.startTimeout);
     SpawnReport story = parts_.story ? std::move(*parts_.story) : SpawnReport();
     parts_.story.reset();
+    secrets_ = Secrets(story.process.environment);
     try {
         story.journey.begin(HANDSHAKE);
         awaitReady(serve, descriptors, deadline, story);

@@ -19,6 +19,7 @@
 #include "io/RequestQueue.h"
 #include "pool/Options.h"
 #include "pool/Socket.h"
+#include "spawning/Secrets.h"
 #include "spawning/Spawner.h"
 
 namespace Passenger {
@@ -70,6 +71,10 @@ public:
     }
     const SpawnResult &parts() const noexcept {
         return parts_;
+    }
+    /** Of its environment. */
+    const Secrets &secrets() const noexcept {
+        return secrets_;
     }
     /** Whether it has watchers, or may have: then it must not be destroyed under the pool's lock. */
     bool watched() const noexcept {
@@ -133,6 +138,7 @@ private:
     void sendIfRoom(const Frame &frame);
 
     SpawnResult parts_;
+    Secrets secrets_{Secrets::Variables()};
     pid_t pid_;
     InstanceId id_;
     std::uint32_t stickyId_;

@@ -21,8 +21,8 @@ SessionPtr StandardApplicationPool::get(const Options &options) {
     return pool_.get(options);
 }
 
-std::optional<Report> StandardApplicationPool::report(const std::string &id) {
-    const auto found = pool_.report(id);
+std::optional<Report> StandardApplicationPool::report(const std::string &id, const std::string &app) {
+    const auto found = pool_.report(id, app);
     return found ? std::optional(*found) : std::nullopt;
 }
 

@@ -181,7 +181,7 @@ void Connection::query(const Frame &frame) {
 void Connection::report(const Frame &frame) {
     child();
     Frame found(FrameType::REPORT);
-    if (const auto report = context_.pool.report(frame.field(0))) {
+    if (const auto report = context_.pool.report(frame.field(0), frame.field(1))) {
         addReport(found, *report);
     }
     answer(found);

@@ -11,12 +11,17 @@ namespace {
 constexpr std::size_t SHORTEST_VALUE = 6;
 /** A password in a URL is not longer. */
 constexpr std::size_t LONGEST_AUTHORITY = 1024;
+/** A user's name in a URL that is as long as this is a token. */
+constexpr std::size_t SHORTEST_TOKEN = 20;
+/** A name of a hash's key is not longer. */
+constexpr std::size_t LONGEST_NAME = 64;
 
 /** Anywhere in a name. */
-constexpr std::string_view SECRET_PARTS[] = {"SECRET",     "TOKEN",  "PASSWORD", "PASSWD",    "PASSPHRASE", "PASSCODE",
-                                             "CREDENTIAL", "APIKEY", "PRIVATE",  "SIGNATURE", "MASTERKEY"};
+constexpr std::string_view SECRET_PARTS[] = {"SECRET",    "TOKEN",      "PASSWORD", "PASSWD",  "PASSPHRASE",
+                                             "PASSCODE",  "CREDENTIAL", "APIKEY",   "PRIVATE", "SIGNATURE",
+                                             "MASTERKEY", "ACCESSKEY",  "SSHKEY"};
 /** As a word of a name. */
-constexpr std::string_view SECRET_WORDS[] = {"KEY", "KEYS", "PASS", "SALT", "PEPPER", "PIN", "DSN", "PWD"};
+constexpr std::string_view SECRET_WORDS[] = {"KEY", "KEYS", "PASS", "SALT", "PEPPER", "PIN", "DSN", "PWD", "AUTH"};
 /** They have such words for other reasons. */
 constexpr std::string_view HARMLESS[] = {"PWD", "OLDPWD", "BUNDLER_ORIG_PWD"};
 
@@ -48,17 +53,72 @@ void replaceAll(std::string &text, const std::string &what) {
     }
 }
 
-/** `scheme://user:password@host` without the password. */
-void hideUrlPasswords(std::string &text) {
+/** What in `scheme://user:password@host…`, from behind the `//`, is the password, or a token instead of a user's name; empty: nothing. */
+std::string_view passwordIn(std::string_view url) {
+    std::string_view authority = url.substr(0, url.find_first_of("/?#"));
+    const auto colon = authority.find(':');
+    if (colon != std::string_view::npos &&
+        authority.find_first_not_of("0123456789", colon + 1) != std::string_view::npos &&
+        authority.find('@') == std::string_view::npos) {
+        // That is no port: the password itself has such a character.
+        authority = url;
+    }
+    const auto host = authority.rfind('@');
+    if (host == std::string_view::npos) {
+        return {};
+    }
+    if (colon < host) {
+        return authority.substr(colon + 1, host - colon - 1);
+    }
+    return host >= SHORTEST_TOKEN ? authority.substr(0, host) : std::string_view();
+}
+
+/** Calls `found` with each password in a URL, and goes on behind what that returns. */
+template <typename Found> void eachUrlPassword(const std::string &text, Found found) {
     constexpr std::string_view marker = "://";
     for (auto at = text.find(marker); at != std::string::npos; at = text.find(marker, at)) {
         at += marker.size();
-        const std::string_view authority = std::string_view(text).substr(at, LONGEST_AUTHORITY);
-        const std::string_view candidate = authority.substr(0, authority.find_first_of("/?# \t\r\n\"'<>"));
-        const auto colon = candidate.find(':');
-        const auto host = candidate.rfind('@');
-        if (colon != std::string_view::npos && host != std::string_view::npos && colon < host) {
-            text.replace(at + colon + 1, host - colon - 1, Secrets::HIDDEN);
+        const std::string_view rest = std::string_view(text).substr(at, LONGEST_AUTHORITY);
+        const std::string_view password = passwordIn(rest.substr(0, rest.find_first_of(" \t\r\n\"'<>")));
+        if (!password.empty()) {
+            found(static_cast<std::size_t>(password.data() - text.data()), password.size());
+        }
+    }
+}
+
+void hideUrlPasswords(std::string &text) {
+    eachUrlPassword(text, [&](std::size_t at, std::size_t size) { text.replace(at, size, Secrets::HIDDEN); });
+}
+
+/** The name that ends before `end`: `"password": `, `:password=>`, `password = `. Empty: what stands there is no key of a hash. */
+std::string_view nameBefore(std::string_view text, std::size_t end) {
+    text = text.substr(0, end);
+    const auto trim = [&](std::string_view what) {
+        const auto last = text.find_last_not_of(what);
+        text = text.substr(0, last == std::string_view::npos ? 0 : last + 1);
+    };
+    trim(" ");
+    if (text.ends_with("=>")) {
+        text.remove_suffix(2);
+    } else if (text.ends_with(':') || text.ends_with('=')) {
+        text.remove_suffix(1);
+    } else {
+        return {};
+    }
+    trim(" \"'");
+    const auto begin = text.find_last_of(" \t\r\n\"'{},:;([");
+    const std::string_view name = text.substr(begin == std::string_view::npos ? 0 : begin + 1);
+    return name.size() <= LONGEST_NAME ? name : std::string_view();
+}
+
+/** Quoted values behind names that look secret, as in JSON and Ruby's hashes. */
+void hideNamedValues(std::string &text) {
+    for (auto at = text.find('"'); at != std::string::npos; at = text.find('"', at)) {
+        const std::string_view name = nameBefore(text, at);
+        const auto end = text.find('"', ++at);
+        if (!name.empty() && end != std::string::npos && Secrets::looksSecret(name)) {
+            text.replace(at, end - at, Secrets::HIDDEN);
+            at += std::string_view(Secrets::HIDDEN).size() + 1;
         }
     }
 }
@@ -70,6 +130,11 @@ Secrets::Secrets(const Variables &environment) {
         if (value.size() >= SHORTEST_VALUE && looksSecret(name)) {
             values_.push_back(value);
         }
+        eachUrlPassword(value, [&, &text = value](std::size_t at, std::size_t size) {
+            if (size >= SHORTEST_VALUE) {
+                values_.push_back(text.substr(at, size));
+            }
+        });
     }
     std::sort(values_.begin(), values_.end(),
               [](const std::string &a, const std::string &b) { return a.size() > b.size(); });
@@ -80,7 +145,9 @@ bool Secrets::looksSecret(std::string_view name) {
     if (contains(HARMLESS, upper)) {
         return false;
     }
-    return hasSecretWord(upper) ||
+    // Bundler's way to give credentials for a host: BUNDLE_GEMS__EXAMPLE__COM.
+    const bool bundlers = upper.starts_with("BUNDLE_") && upper.find("__") != std::string::npos;
+    return bundlers || hasSecretWord(upper) ||
            std::any_of(std::begin(SECRET_PARTS), std::end(SECRET_PARTS),
                        [&](std::string_view part) { return upper.find(part) != std::string::npos; });
 }
@@ -91,6 +158,7 @@ std::string Secrets::shown(std::string_view name, const std::string &value) {
     }
     std::string result = value;
     hideUrlPasswords(result);
+    hideNamedValues(result);
     return result;
 }
 
@@ -99,6 +167,7 @@ std::string Secrets::hide(std::string text) const {
         replaceAll(text, value);
     }
     hideUrlPasswords(text);
+    hideNamedValues(text);
     return text;
 }
 

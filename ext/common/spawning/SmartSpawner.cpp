@@ -8,9 +8,11 @@ namespace Passenger {
 
 namespace {
 
-/** A signal that others send, and not the process's own fault. */
-bool isFromOutside(int signal) {
-    return signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+/** It has ended by itself, or by a signal that others do not send. Where nobody knows how it ended, it may have been killed. */
+bool isOwnFault(const Report &failure) {
+    const int signal = failure.signal;
+    return failure.exited || (signal != 0 && signal != SIGKILL && signal != SIGTERM && signal != SIGINT &&
+                              signal != SIGHUP && signal != SIGQUIT);
 }
 
 }  // namespace
@@ -64,10 +66,15 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
     // Without the turn: the present one goes on forking meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
     const auto turn = startup.takeTurn(turnstile_);
+    if (!givenUp_.empty()) {
+        throw SpawnException("the application is not preloaded any more");
+    }
     if (preloader_ && !preloader_->suits(instance.origin->plan)) {
         throw SpawnException("its user, Ruby or environment variables are those of another time");
     }
     std::swap(preloader_, warmed);
+    // Who found the old one idle does not end the new one.
+    arrivals_++;
     Log::notice("event=preloader.reforked app=\"{}\" pid={} from={}", options.groupName(), preloader_->pid(),
                 instance.pid);
 }
@@ -84,8 +91,8 @@ SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &opt
             if (!worthAnother || cancel_.cancelled()) {
                 throw;
             }
-            if (again && !isFromOutside(failure.details()->signal)) {
-                return giveUpPreloading(startup, options, failure.what());
+            if (again && isOwnFault(*failure.details())) {
+                return giveUpPreloading(options, failure.what());
             }
             if (again) {
                 throw;
@@ -94,8 +101,10 @@ SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &opt
     }
 }
 
-SpawnResult SmartSpawner::giveUpPreloading(SpawnStartup &startup, const Options &options, const std::string &why) {
+SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::string &why) {
     preloader_.reset();
+    // With all of PassengerStartTimeout again: it was loaded twice already.
+    SpawnStartup startup(tools_, cancel_, options);
     // If this fails as well, the preloader was not to blame.
     SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
     givenUp_ = "the application cannot be preloaded: " + why;

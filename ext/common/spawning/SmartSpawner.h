@@ -54,7 +54,7 @@ private:
     void startPreloader(SpawnStartup &startup);
     void dropUnsuitablePreloader(SpawnStartup &startup, const Options &options);
     bool dropFailedPreloader(const SpawnStartup &startup, const Options &options);
-    SpawnResult giveUpPreloading(SpawnStartup &startup, const Options &options, const std::string &why);
+    SpawnResult giveUpPreloading(const Options &options, const std::string &why);
 
     SpawnTools tools_;
     CancelSwitch cancel_;

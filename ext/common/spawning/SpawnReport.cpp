@@ -48,12 +48,12 @@ std::vector<Report::Row> stepRows(const SpawnJourney &journey) {
     return rows;
 }
 
-std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &options) {
+std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &options, const Secrets &secrets) {
     std::vector<Report::Row> rows{
         {"folder", options.appRoot}, {"startup file", options.startupFile}, {"environment", options.environment}};
     if (options.speaksHttp()) {
         rows.push_back({"type", options.startCommand.empty() ? options.appType : "HTTP"});
-        rows.push_back({"start command", options.startCommand});
+        rows.push_back({"start command", secrets.hide(options.startCommand)});
     } else {
         rows.push_back({"Ruby", options.ruby});
         rows.push_back({"spawn method", options.spawnMethod});
@@ -90,6 +90,7 @@ Report SpawnReport::toReport(const Options &options) const {
     Report report;
     report.summary = secrets.hide(summary);
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
+    report.exited = waitStatus && WIFEXITED(*waitStatus);
     report.add("Step", Report::Form::PROSE, step);
     report.add("What usually causes this", Report::Form::PROSE, secrets.hide(diagnosis.cause));
     report.add("What helps", Report::Form::PROSE, secrets.hide(diagnosis.remedy));
@@ -98,7 +99,7 @@ Report SpawnReport::toReport(const Options &options) const {
     report.add("Where its threads were", Report::Form::LINES, secrets.hide(threads), Report::Keep::END);
     report.add("Last output of the application", Report::Form::LINES, secrets.hide(output), Report::Keep::END);
     report.addTable("Steps", stepRows(journey));
-    report.addTable("Settings", settingRows(*this, options));
+    report.addTable("Settings", settingRows(*this, options, secrets));
     report.addTable("The process ran as", process.ids);
     report.addTable("Limits (soft, hard)", process.limits);
     report.addTable("Environment", environmentRows(process.environment));

@@ -192,11 +192,15 @@ void SpawnStartup::begun(SpawnedProcess process) {
     learnFacts();
 }
 
+/** What the kernel shows of a process's environment a Ruby that has given itself a title has written over: what it was started with counts. */
+
 void SpawnStartup::learnFacts() {
     auto facts = ProcessFacts::of(current_.process.pid());
     // As long as it has not ended, the pid was nobody else's.
     if (!current_.process.ended()) {
-        report_.process = std::move(facts);
+        std::swap(report_.process, facts);
+        report_.process.environment.swap(facts.environment);
+        report_.process.environment.merge(facts.environment);
     }
 }
 

@@ -9,12 +9,25 @@ require_relative '../stage'
 
 module Bench
   # What each further instance of the Rails application costs in memory that it shares with no other process, after as
-  # many requests as they all take in turns: the median of five instances, beside Passenger's.
+  # many requests as they all take in turns: the median of five instances, beside Passenger's. With PassengerReforkAfter they
+  # are those that were forked from a warm one.
   class InstanceMemory
     INSTANCES = 5
     REQUESTS = 1000 # for each
     PATHS = %w[/plain /posts /posts/1].freeze
     ARRANGEMENT = Arrangement.new(app: 'rails', instances: INSTANCES)
+    # Warms them up until there is a refork, and not so long after it that there is another.
+    WARM_REQUESTS = 1250
+    REFORK = "PassengerReforkAfter #{INSTANCES * 1200}\n"
+    REFORK_SECONDS = 10 # and the replacement of all instances
+    SMALL_HEAP = <<~DIRECTIVES
+      SetEnv RUBY_GC_HEAP_GROWTH_FACTOR 1.05
+      SetEnv RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO 0.1
+      SetEnv RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO 0.2
+    DIRECTIVES
+    VARIANTS = {
+      '' => '', ', small heap' => SMALL_HEAP, ', refork' => REFORK, ', refork and small heap' => REFORK + SMALL_HEAP
+    }.freeze
 
     def self.key
       'memory'
@@ -22,15 +35,10 @@ module Bench
 
     def self.lines(row)
       servers = row['servers'].map do |server|
-        format("  %-18s %11.1f %9d\n", server['title'], server['private_mib'], server['instances'])
+        format("  %-36s %11.1f %8s\n", server['title'], server['private_mib'], server['share'] || '-')
       end
-      format("  %-18s %11s %9s\n%s%s", '', 'private MiB', 'instances', servers.join, share(row))
+      format("  %-36s %11s %8s\n%s", '', 'private MiB', 'share', servers.join)
     end
-
-    def self.share(row)
-      row['share'] ? format("  %-18s %11.2f\n", 'share', row['share']) : ''
-    end
-    private_class_method :share
 
     def initialize(places)
       @places = places
@@ -42,34 +50,39 @@ module Bench
 
     # As a Row's to_h.
     def row
-      servers = [Ours, Passenger].map { |type| type.new(@places) }.reject(&:missing)
-      found = servers.map { |server| { 'title' => server.title, **measure(server) } }
-      ours, theirs = found.map { |server| server['private_mib'] }
+      found = VARIANTS.map do |name, settings|
+        measure(Ours.new(@places, settings), name, refork: settings.include?(REFORK))
+      end
+      peer = Passenger.new(@places)
+      found << measure(peer) unless peer.missing
+      found.each { |one| one['share'] = (one['private_mib'] / found.last['private_mib']).round(2) } unless peer.missing
       { 'work' => self.class.key, 'server' => 'ours', 'server_title' => 'this module',
         'title' => "memory of each further Rails instance alone, after #{REQUESTS} requests",
-        'servers' => found, 'share' => theirs && (ours / theirs).round(3) }
+        'servers' => found }
     end
 
     private
 
-    def measure(server)
+    def measure(server, name = '', refork: false)
+      title = server.title + name
       Stage.new(@places, [server]).open(ARRANGEMENT) do
-        $stderr.puts "#{REQUESTS} requests for each of #{INSTANCES} Rails instances of #{server.title}"
+        $stderr.puts "#{REQUESTS} requests for each of #{INSTANCES} Rails instances of #{title}"
         server.httpd.await(PATHS.first)
-        ask(server)
+        ask(server, WARM_REQUESTS) && sleep(REFORK_SECONDS) if refork
+        ask(server, REQUESTS)
         sizes = instances(server).map { |pid| Memory.of(pid) }.compact.map(&:private).sort
-        return { 'private_mib' => (sizes[sizes.length / 2] / 1024.0).round(2), 'instances' => sizes.length }
+        return { 'title' => title, 'private_mib' => (sizes[sizes.length / 2] / 1024.0).round(2), 'instances' => sizes.length }
       end
     end
 
     # As many clients as instances, so that all of them get their share.
-    def ask(server)
-      Array.new(INSTANCES) { Thread.new { session(server) } }.each(&:join)
+    def ask(server, requests)
+      Array.new(INSTANCES) { Thread.new { session(server, requests) } }.each(&:join)
     end
 
-    def session(server)
+    def session(server, requests)
       Net::HTTP.start('127.0.0.1', server.httpd.port, read_timeout: 120) do |http|
-        REQUESTS.times do |number|
+        requests.times do |number|
           path = PATHS[number % PATHS.length]
           status = http.get(path).code
           raise Failure, "#{path} answered #{status}" unless status == '200'

@@ -5,6 +5,12 @@ require_relative 'passenger_server'
 module Bench
   # (1) This project.
   class Ours < PassengerServer
+    # settings: directives beside those that all servers of this kind have.
+    def initialize(places, settings = '')
+      super(places)
+      @settings = settings
+    end
+
     def title
       'this module'
     end
@@ -22,6 +28,10 @@ module Bench
 
     def passenger_root
       @places.passenger_root
+    end
+
+    def more_directives
+      @settings
     end
   end
 end
