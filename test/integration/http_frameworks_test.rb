@@ -8,8 +8,30 @@ class HttpFrameworksTest < IntegrationTest
   EXPRESS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
   FLASK = system("#{PYTHON} -c 'import flask' >/dev/null 2>&1")
 
+  # Notes how much of a body it has read.
+  WSGI = <<~'PYTHON'
+    import os
+
+    def application(environ, start_response):
+        if environ["REQUEST_METHOD"] == "POST":
+            body = environ["wsgi.input"].read()
+            with open(os.path.join(os.path.dirname(__file__), "note"), "a") as note:
+                note.write("%d\n" % len(body))
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["wsgi.url_scheme"].encode()]
+  PYTHON
+
+  def self.wsgi_app
+    @wsgi_app ||= SampleApps.written("").tap do |folder|
+      File.delete(File.join(folder, "config.ru"))
+      File.write(File.join(folder, "passenger_wsgi.py"), WSGI)
+      TestEnvironment.hand_over(folder)
+    end
+  end
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 8)
+    made.site("wsgi.test", wsgi_app, "PassengerPython #{PYTHON}\n") if File.executable?(PYTHON)
     if EXPRESS
       path = "SetEnv NODE_PATH /usr/share/nodejs\n"
       made.site("express.test", SampleApps.copy("express_app"), "#{path}PassengerMaxInstances 1\n")
@@ -93,6 +115,24 @@ class HttpFrameworksTest < IntegrationTest
 
   def test_flask_answers_in_pieces
     assert_equal "piece 0\npiece 1\npiece 2\n", flask.get("/pieces").body
+  end
+
+  def wsgi
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
+    client("wsgi.test")
+  end
+
+  def test_a_body_that_is_broken_off_never_looks_whole_to_a_wsgi_application
+    wsgi.post("/", "whole")
+    raw = server.raw("wsgi.test").request("POST", "/", "Content-Length" => "300000").write("x" * 100_000)
+    sleep 0.2
+    raw.close
+    wsgi.post("/", "again whole")
+    assert_equal %w[5 11], File.readlines(File.join(self.class.wsgi_app, "note"), chomp: true)
+  end
+
+  def test_a_client_cannot_make_a_wsgi_application_take_anything_for_a_scheme
+    assert_equal "http", wsgi.get("/", "X-Forwarded-Proto" => "javascript").body
   end
 
   def test_an_exception_in_flask_is_its_500_and_costs_that_request

@@ -14,6 +14,7 @@ class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolFailureTest);
     CPPUNIT_TEST(testMeanwhileAnswersComeFromTheLastReport);
     CPPUNIT_TEST(testAFailedApplicationCanBeSeen);
+    CPPUNIT_TEST(testAReportIsForItsOwnApplication);
     CPPUNIT_TEST(testThereAreNoMoreThanFiveAttemptsInTenSeconds);
     CPPUNIT_TEST(testAfterAFailureOneIsTriedAtATime);
     CPPUNIT_TEST(testABurstThatFailsCountsOnce);
@@ -62,6 +63,13 @@ public:
         CPPUNIT_ASSERT(snapshot.state == GroupState::FAILED);
         CPPUNIT_ASSERT_EQUAL(failure.reportId(), snapshot.failure->reportId());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawnsFailed);
+    }
+
+    void testAReportIsForItsOwnApplication() {
+        failAlways();
+        const std::string id = ask(app())->failure().reportId();
+        CPPUNIT_ASSERT(pool_->report(id, app().groupName()));
+        CPPUNIT_ASSERT(!pool_->report(id, "/srv/another (production)"));
     }
 
     void testThereAreNoMoreThanFiveAttemptsInTenSeconds() {
