@@ -16,9 +16,9 @@ module Bench
     REQUESTS = 1000 # for each
     PATHS = %w[/plain /posts /posts/1].freeze
     ARRANGEMENT = Arrangement.new(app: 'rails', instances: INSTANCES)
-    # Warms them up until there is a refork, and not so long after it that there is another.
-    WARM_REQUESTS = 1250
-    REFORK = "PassengerReforkAfter #{INSTANCES * 1200}\n"
+    # Warms them up until one of them makes the next preloader. Those forked from that get too few requests to do so again.
+    WARM_REQUESTS = 2 * REQUESTS
+    REFORK = "PassengerReforkAfter #{REQUESTS * 3 / 2}\n"
     REFORK_SECONDS = 10 # and the replacement of all instances
     SMALL_HEAP = <<~DIRECTIVES
       SetEnv RUBY_GC_HEAP_GROWTH_FACTOR 1.05
