@@ -64,8 +64,8 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     request_ = r;
     key_.clear();
     for (const char *text : {route.appRoot, settings.ruby, settings.appEnv, settings.restartDir, settings.user,
-                             settings.group, settings.spawnMethod, route.appType, route.startupFile, settings.appStartCommand,
-                             settings.instanceAddress, settings.python, settings.nodejs}) {
+                             settings.group, settings.spawnMethod, route.appType, route.startupFile,
+                             settings.appStartCommand, settings.instanceAddress, settings.python, settings.nodejs}) {
         appendTo(key_, text);
     }
     for (const Settings::Number &number :
