@@ -14,11 +14,6 @@ using Variables = std::map<std::string, std::string>;
 
 constexpr std::string_view VARIABLE_PREFIX = "env:";
 
-std::string optionNamed(const char *name, const Variables &options, const std::string &otherwise = "") {
-    const auto found = options.find(name);
-    return found == options.end() || found->second.empty() ? otherwise : found->second;
-}
-
 Variables inheritedVariables() {
     Variables variables;
     for (char **entry = environ; *entry != nullptr; ++entry) {
@@ -62,6 +57,12 @@ std::vector<std::string> environmentFor(const Variables &options, std::uint16_t 
 }
 
 }  // namespace
+
+std::string optionNamed(const char *name, const std::map<std::string, std::string> &options,
+                        const std::string &otherwise) {
+    const auto found = options.find(name);
+    return found == options.end() || found->second.empty() ? otherwise : found->second;
+}
 
 AppCommand AppCommand::fromOptions(const Variables &options, const std::string &library, std::uint16_t port,
                                    const std::string &socketPath) {

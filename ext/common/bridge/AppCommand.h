@@ -7,6 +7,10 @@
 
 namespace Passenger::Bridge {
 
+/** The value of an option of LOAD, or what is meant where it is missing or empty. */
+std::string optionNamed(const char *name, const std::map<std::string, std::string> &options,
+                        const std::string &otherwise = "");
+
 /** How an application is started, and what it is told about where to listen. A plain value. */
 struct AppCommand {
     std::string program;

@@ -33,11 +33,6 @@ constexpr const char *REMEDY =
     "environment variable PORT names (or on the Unix socket that PASSENGER_SOCKET names, if the command mentions "
     "it); for example: PassengerAppStartCommand \"myserver --port $PORT\".";
 
-std::string optionNamed(const char *name, const Application::Options &options, const std::string &otherwise = "") {
-    const auto found = options.find(name);
-    return found == options.end() || found->second.empty() ? otherwise : found->second;
-}
-
 /** Whether the application may listen on a Unix socket: our loaders do, and commands that know its name. */
 bool wantsSocket(const Application::Options &options) {
     const std::string command = optionNamed("start_command", options);
@@ -67,10 +62,16 @@ Application::Application(const Options &options, const std::string &library)
             socket_ = AppAddress::unixSocket(path);
         }
         command_ = AppCommand::fromOptions(options, library, portNumber_, path);
-    } catch (const StartFailure &) {
-        throw;
     } catch (const std::exception &error) {
+        removeFolder();
         throw StartFailure(error.what());
+    }
+}
+
+/** The keeper does it, once there is one. */
+void Application::removeFolder() const noexcept {
+    if (!folder_.empty()) {
+        rmdir(folder_.c_str());
     }
 }
 
@@ -78,6 +79,7 @@ void Application::start() {
     try {
         keeper_.emplace(command_, folder_);
     } catch (const std::exception &error) {
+        removeFolder();
         throw StartFailure(error.what());
     }
 }

@@ -56,6 +56,7 @@ public:
 
 private:
     bool takesConnections();
+    void removeFolder() const noexcept;
     bool isListener();
     [[noreturn]] void failEnded();
     [[noreturn]] void failSilent();

@@ -73,7 +73,7 @@ std::string_view passwordIn(std::string_view url) {
     return host >= SHORTEST_TOKEN ? authority.substr(0, host) : std::string_view();
 }
 
-/** Calls `found` with each password in a URL, and goes on behind what that returns. */
+/** Calls `found` with the place and the size of each password in a URL. It may change the text from there on. */
 template <typename Found> void eachUrlPassword(const std::string &text, Found found) {
     constexpr std::string_view marker = "://";
     for (auto at = text.find(marker); at != std::string::npos; at = text.find(marker, at)) {

@@ -9,7 +9,7 @@ namespace Passenger {
 
 /**
  * Keeps secrets of a process's environment out of what people are shown. Which variables hold one is judged by their names; passwords in
- * URLs are found in any text. Never changes; thread-safe.
+ * URLs, and quoted values behind names that look secret (JSON, Ruby's hashes), are found in any text. Never changes; thread-safe.
  */
 class Secrets {
 public:
@@ -23,7 +23,7 @@ public:
     static bool looksSecret(std::string_view name);
     /** What may be shown of a variable. */
     static std::string shown(std::string_view name, const std::string &value);
-    /** `text` without the values of secret variables, wherever they stand, and without passwords in URLs. */
+    /** `text` without the values of secret variables and the passwords of URLs in variables, wherever they stand, and without what is found in any text. */
     std::string hide(std::string text) const;
 
 private:
