@@ -84,6 +84,9 @@ void HijackedConnection::relay(std::span<char> buffer) {
     client_ = socketOf(r_);
     pending_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
     answer_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    if (!start_.empty()) {
+        toClient(start_);
+    }
     while (!over_ && r_->connection->aborted == 0) {
         const bool more = fromClient();
         if (!over_) {
@@ -184,13 +187,16 @@ void HijackedConnection::fromApplication(std::span<char> buffer) {
         over_ = size == 0 || (errno != EAGAIN && errno != EINTR);
         return;
     }
+    toClient({buffer.data(), static_cast<std::size_t>(size)});
+}
+
+void HijackedConnection::toClient(std::string_view bytes) {
     apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
-    APR_BRIGADE_INSERT_TAIL(answer_,
-                            apr_bucket_transient_create(buffer.data(), static_cast<apr_size_t>(size), allocator));
+    APR_BRIGADE_INSERT_TAIL(answer_, apr_bucket_transient_create(bytes.data(), bytes.size(), allocator));
     APR_BRIGADE_INSERT_TAIL(answer_, apr_bucket_flush_create(allocator));
     over_ = ap_pass_brigade(r_->connection->output_filters, answer_) != APR_SUCCESS;
     apr_brigade_cleanup(answer_);
-    r_->bytes_sent += size;
+    r_->bytes_sent += static_cast<apr_off_t>(bytes.size());
 }
 
 }  // namespace Passenger

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 
 #include "Httpd.h"
 #include "ResponseHead.h"
@@ -17,8 +18,9 @@ namespace Passenger {
  */
 class HijackedConnection {
 public:
-    /** @param stream what Reply has brought */
-    HijackedConnection(request_rec *r, FileDescriptor stream) noexcept : r_(r), stream_(std::move(stream)) {}
+    /** @param stream what Reply has brought  @param start the first bytes from there, in the request's pool */
+    HijackedConnection(request_rec *r, FileDescriptor stream, std::string_view start) noexcept
+        : r_(r), stream_(std::move(stream)), start_(start) {}
 
     /** Why this request's connection cannot be taken over, or null. */
     static const char *obstacle(const request_rec *r) noexcept;
@@ -35,9 +37,11 @@ private:
     void waitForEither(bool more);
     bool clientTakes() const noexcept;
     void fromApplication(std::span<char> buffer);
+    void toClient(std::string_view bytes);
 
     request_rec *r_;
     FileDescriptor stream_;
+    std::string_view start_;
     int client_ = -1;
     /** What the client has said and the application has not taken yet. */
     apr_bucket_brigade *pending_ = nullptr;

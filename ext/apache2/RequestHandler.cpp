@@ -36,7 +36,7 @@ int RequestHandler::run() {
     }
     // By now the application's thread, its channel and our lane are free for other requests.
     if (FileDescriptor stream = sender.takeStream()) {
-        HijackedConnection(r_, std::move(stream)).relay(sender.buffer());
+        HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());
     }
     return sender.result();
 }

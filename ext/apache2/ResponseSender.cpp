@@ -114,6 +114,7 @@ void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
     passed_ = true;
     over_ = true;
     stream_ = std::move(reply.stream);
+    streamStart_ = {copy(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
 }
 
 /** Full hijack: the application writes the head, too, and nobody here knows its status. */

@@ -47,6 +47,10 @@ public:
     FileDescriptor takeStream() noexcept {
         return std::move(stream_);
     }
+    /** The first bytes from takeStream()'s. In the request's pool. */
+    std::string_view streamStart() const noexcept {
+        return streamStart_;
+    }
     /** What the handler returns, when it is over. */
     int result() const noexcept {
         return result_;
@@ -77,6 +81,7 @@ private:
     /** What is missing of the Content-Length that the application gave. */
     std::optional<std::uint64_t> missing_;
     FileDescriptor stream_;
+    std::string_view streamStart_;
     bool hasHead_ = false;
     /** Something went to httpd's filters: the status cannot be changed any more. */
     bool passed_ = false;

@@ -32,21 +32,23 @@ struct Outcome {
     bool operator==(const Outcome &) const = default;
 };
 
-void checkLines(std::string_view lines) {
+void checkLines(std::string_view lines, bool upgraded = false) {
     while (!lines.empty()) {
         const auto end = lines.find("\r\n");
         require(end != std::string_view::npos);
         const std::string_view line = lines.substr(0, end);
         const auto colon = line.find(": ");
         require(colon != std::string_view::npos);
-        require(HttpText::isToken(line.substr(0, colon)) && !HttpText::isHopByHop(line.substr(0, colon)));
+        const std::string_view name = line.substr(0, colon);
+        require(HttpText::isToken(name));
+        require(!HttpText::isHopByHop(name) || (upgraded && HttpText::equalsIgnoringCase(name, "Upgrade")));
         require(HttpText::isValue(line.substr(colon + 2)));
         lines.remove_prefix(end + 2);
     }
 }
 
-Outcome parse(std::string_view input, std::size_t piece, bool bodiless) {
-    AnswerParser parser(bodiless);
+Outcome parse(std::string_view input, std::size_t piece, AnswerParser::Expectation expected) {
+    AnswerParser parser(expected);
     Outcome outcome;
     while (!input.empty() && !parser.complete() && parser.problem() == nullptr) {
         parser.feed(input.substr(0, piece));
@@ -63,9 +65,10 @@ Outcome parse(std::string_view input, std::size_t piece, bool bodiless) {
     outcome.complete = parser.complete();
     outcome.problem = parser.problem() != nullptr;
     if (parser.hasHead()) {
-        require(parser.head().status >= 200 && parser.head().status <= 999);
-        checkLines(parser.head().lines);
-        require(!bodiless || outcome.body.empty());
+        const unsigned status = parser.head().status;
+        require(parser.upgraded() ? status == 101 && expected.upgrade : status >= 200 && status <= 999);
+        checkLines(parser.head().lines, parser.upgraded());
+        require(!(expected.bodiless || parser.upgraded()) || outcome.body.empty());
         outcome.status = parser.head().status;
         outcome.lines = parser.head().lines;
     }
@@ -79,9 +82,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         return 0;
     }
     const std::string_view input(reinterpret_cast<const char *>(data) + 1, size - 1);
-    const bool bodiless = (data[0] & 128) != 0;
-    const Outcome whole = parse(input, input.size() + 1, bodiless);
-    const Outcome pieces = parse(input, (data[0] & 127) + 1U, bodiless);
+    const AnswerParser::Expectation expected{(data[0] & 128) != 0, (data[0] & 64) != 0};
+    const Outcome whole = parse(input, input.size() + 1, expected);
+    const Outcome pieces = parse(input, (data[0] & 63) + 1U, expected);
     require(whole.complete == pieces.complete);
     require(!whole.complete || whole == pieces);
     return 0;

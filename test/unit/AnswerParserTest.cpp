@@ -31,13 +31,15 @@ class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAConnectionIsReusableOnlyAfterACleanEnd);
     CPPUNIT_TEST(testMalformedAnswersAreProblems);
     CPPUNIT_TEST(testAHeadMayBe128KiBLong);
+    CPPUNIT_TEST(testAConnectionIsSwitchedWhereThatWasAskedFor);
+    CPPUNIT_TEST(testASwitchThatNamesNoProtocolIsAProblem);
     CPPUNIT_TEST_SUITE_END();
 
 public:
     void testHeadAndBodyComeOutHoweverTheBytesAreCut() {
         const std::string answer = OK + "Content-Type: text/plain\r\nX-Empty:\r\nContent-Length: 5\r\n\r\nhello";
         for (std::size_t size = 1; size <= answer.size(); size++) {
-            AnswerParser parser(false);
+            AnswerParser parser({});
             for (std::size_t at = 0; at < answer.size(); at += size) {
                 parser.feed(answer.substr(at, size));
             }
@@ -50,7 +52,7 @@ public:
     }
 
     void testChunksAreDecodedAndTrailersDropped() {
-        AnswerParser parser(false);
+        AnswerParser parser({});
         parser.feed(CHUNKED + "3;ext=1\r\nabc\r\n2\r\nde\r\n0\r\nX-Trailer: 1\r\n\r\n");
         CPPUNIT_ASSERT(parser.complete() && parser.reusable());
         CPPUNIT_ASSERT_EQUAL(std::string("abcde"), parser.takeBody());
@@ -58,7 +60,7 @@ public:
     }
 
     void testHeadersOfTheConnectionAreLeftOut() {
-        AnswerParser parser(false);
+        AnswerParser parser({});
         parser.feed(OK +
                     "Connection: X-Mine\r\nKeep-Alive: 5\r\nTE: x\r\nTrailer: Y\r\nProxy-Connection: x\r\n"
                     "X-Mine: 1\r\nX-Kept: 2\r\nContent-Length: 0\r\n\r\n");
@@ -66,7 +68,7 @@ public:
     }
 
     void testAnAnswerToHeadHasNoBody() {
-        AnswerParser parser(true);
+        AnswerParser parser({.bodiless = true});
         parser.feed(OK + "Content-Length: 5\r\n\r\n");
         CPPUNIT_ASSERT(parser.complete() && parser.reusable());
         CPPUNIT_ASSERT_EQUAL(std::string("Content-Length: 5\r\n"), parser.head().lines);
@@ -74,14 +76,14 @@ public:
 
     void testStatusesWithoutABodyHaveNone() {
         for (const char *status : {"204", "304"}) {
-            AnswerParser parser(false);
+            AnswerParser parser({});
             parser.feed(std::string("HTTP/1.1 ") + status + " x\r\nContent-Length: 5\r\n\r\n");
             CPPUNIT_ASSERT(parser.complete() && !parser.untilClose());
         }
     }
 
     void testInterimAnswersComeBeforeTheAnswer() {
-        AnswerParser parser(false);
+        AnswerParser parser({});
         parser.feed("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + OK +
                     "Content-Length: 0\r\n\r\n");
         const auto interim = parser.takeInterim();
@@ -92,7 +94,7 @@ public:
     }
 
     void testTheEndOfTheConnectionEndsAnAnswerWithoutALength() {
-        AnswerParser parser(false);
+        AnswerParser parser({});
         parser.feed(OK + "\r\nall");
         CPPUNIT_ASSERT(parser.untilClose() && !parser.complete());
         parser.end();
@@ -102,7 +104,7 @@ public:
     void testAnAnswerThatIsCutShortIsAProblem() {
         for (const auto &answer : {std::string(), OK, OK + "Content-Length: 5\r\n\r\nhell", CHUNKED + "5\r\nhello",
                                    CHUNKED + "5\r\nhello\r\n", CHUNKED + "5\r\nhello\r\n0\r\n"}) {
-            AnswerParser parser(false);
+            AnswerParser parser({});
             parser.feed(answer);
             parser.end();
             CPPUNIT_ASSERT_MESSAGE(answer, parser.problem() != nullptr && !parser.complete());
@@ -119,12 +121,12 @@ public:
             {"HTTP/1.1 204 No Content\r\n\r\nbody", false},
         };
         for (const auto &[answer, reusable] : cases) {
-            AnswerParser parser(false);
+            AnswerParser parser({});
             parser.feed(answer);
             CPPUNIT_ASSERT_MESSAGE(answer, parser.complete());
             CPPUNIT_ASSERT_EQUAL_MESSAGE(answer, reusable, parser.reusable());
         }
-        AnswerParser late(false);
+        AnswerParser late({});
         late.feed(cases[0].first);
         late.feed("late");
         CPPUNIT_ASSERT(!late.reusable());
@@ -156,7 +158,7 @@ public:
                                    std::string("HTTP/1.1 20 OK\r\n\r\n"),
                                    std::string("HTTP/2.0 200 OK\r\n\r\n"),
                                    std::string("SSH-2.0\r\n")}) {
-            AnswerParser parser(false);
+            AnswerParser parser({});
             parser.feed(answer);
             CPPUNIT_ASSERT_MESSAGE(answer, parser.problem() != nullptr && !parser.complete());
         }
@@ -164,12 +166,34 @@ public:
 
     void testAHeadMayBe128KiBLong() {
         for (const auto &[size, allowed] : {std::pair(120'000, true), std::pair(140'000, false)}) {
-            AnswerParser parser(false);
+            AnswerParser parser({});
             parser.feed(OK + "X: " + std::string(static_cast<std::size_t>(size), 'x') +
                         "\r\nContent-Length: 0\r\n\r\n");
             CPPUNIT_ASSERT_EQUAL(allowed, parser.complete());
             CPPUNIT_ASSERT_EQUAL(!allowed, parser.problem() != nullptr);
         }
+    }
+
+    void testAConnectionIsSwitchedWhereThatWasAskedFor() {
+        const std::string answer =
+            "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nupgrade: echo\r\nX-Mark: 1\r\nContent-Length: "
+            "3\r\n\r\nfirst";
+        for (std::size_t size = 1; size <= answer.size(); size++) {
+            AnswerParser parser({.upgrade = true});
+            for (std::size_t at = 0; at < answer.size(); at += size) {
+                parser.feed(answer.substr(at, size));
+            }
+            CPPUNIT_ASSERT(parser.complete() && parser.upgraded() && !parser.reusable());
+            CPPUNIT_ASSERT_EQUAL(std::string("X-Mark: 1\r\nUpgrade: echo\r\n"), parser.head().lines);
+            CPPUNIT_ASSERT_EQUAL(std::string("first"), parser.surplus());
+            CPPUNIT_ASSERT_EQUAL(std::string(), parser.takeBody());
+        }
+    }
+
+    void testASwitchThatNamesNoProtocolIsAProblem() {
+        AnswerParser parser({.upgrade = true});
+        parser.feed("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\n\r\n");
+        CPPUNIT_ASSERT(parser.problem() != nullptr && !parser.upgraded());
     }
 };
 

@@ -22,6 +22,7 @@ constexpr unsigned NOT_MODIFIED = 304;
 
 // What a callback of on_headers_complete tells http_parser.
 constexpr int NO_BODY_FOLLOWS = 1;
+constexpr int NO_HTTP_FOLLOWS = 2;
 constexpr int FAILED = -1;
 
 bool isInterim(unsigned status) {
@@ -39,7 +40,7 @@ bool isLength(std::string_view value, std::uint64_t length) {
 
 }  // namespace
 
-AnswerParser::AnswerParser(bool bodiless) : bodiless_(bodiless) {
+AnswerParser::AnswerParser(Expectation expected) : expected_(expected) {
     // The same number each time, for all parsers of the process.
     http_parser_set_max_header_size(MAX_RESPONSE_HEAD);
     http_parser_init(&parser_, HTTP_RESPONSE);
@@ -70,11 +71,19 @@ void AnswerParser::feed(std::string_view bytes) {
     if (problem_ != nullptr || bytes.empty()) {
         return;
     }
+    if (upgraded_) {
+        surplus_ += bytes;
+        return;
+    }
     if (complete_) {
         reusable_ = false;
         return;
     }
-    check(bytes.size(), http_parser_execute(&parser_, &callbacks(), bytes.data(), bytes.size()));
+    const std::size_t taken = http_parser_execute(&parser_, &callbacks(), bytes.data(), bytes.size());
+    check(bytes.size(), taken);
+    if (upgraded_) {
+        surplus_ = bytes.substr(taken);
+    }
 }
 
 void AnswerParser::end() {
@@ -181,11 +190,14 @@ int AnswerParser::endHead() {
     if (status < 100 || status > 999) {
         return fail("its status is no status");
     }
-    if (status == SWITCHING_PROTOCOLS) {
+    if (status == SWITCHING_PROTOCOLS && !expected_.upgrade) {
         return fail("it switches to a protocol that nobody asked for");
     }
     if (const char *problem = checkHeaders()) {
         return fail(problem);
+    }
+    if (status == SWITCHING_PROTOCOLS) {
+        return endUpgrade();
     }
     if (isInterim(status)) {
         return endInterim();
@@ -196,9 +208,24 @@ int AnswerParser::endHead() {
         return fail("its head is longer than 128 KiB");
     }
     hasHead_ = true;
-    const bool noBody = bodiless_ || status == NO_CONTENT || status == NOT_MODIFIED;
+    const bool noBody = expected_.bodiless || status == NO_CONTENT || status == NOT_MODIFIED;
     untilClose_ = !noBody && (parser_.flags & (F_CHUNKED | F_CONTENTLENGTH)) == 0;
     return noBody ? NO_BODY_FOLLOWS : 0;
+}
+
+int AnswerParser::endUpgrade() {
+    const auto upgrade = std::find_if(headers_.begin(), headers_.end(), [](const auto &header) {
+        return HttpText::equalsIgnoringCase(header.first, "Upgrade");
+    });
+    if (upgrade == headers_.end()) {
+        return fail("it switches to a protocol that it does not name");
+    }
+    head_ = {SWITCHING_PROTOCOLS, linesFor(SWITCHING_PROTOCOLS) + "Upgrade: " + upgrade->second + "\r\n"};
+    if (head_.lines.size() > MAX_RESPONSE_HEAD) {
+        return fail("its head is longer than 128 KiB");
+    }
+    hasHead_ = upgraded_ = true;
+    return NO_HTTP_FOLLOWS;
 }
 
 int AnswerParser::endInterim() {
@@ -219,7 +246,7 @@ int AnswerParser::endMessage() {
     // An interim answer ends as a message, too.
     if (hasHead_) {
         complete_ = true;
-        reusable_ = http_should_keep_alive(&parser_) != 0;
+        reusable_ = !upgraded_ && http_should_keep_alive(&parser_) != 0;
         http_parser_pause(&parser_, 1);
     }
     return 0;

@@ -24,8 +24,15 @@ public:
         std::string lines;
     };
 
-    /** @param bodiless the request was a HEAD */
-    explicit AnswerParser(bool bodiless);
+    /** What the request makes possible. */
+    struct Expectation {
+        /** It was a HEAD. */
+        bool bodiless = false;
+        /** It asked for another protocol. */
+        bool upgrade = false;
+    };
+
+    explicit AnswerParser(Expectation expected);
     AnswerParser(const AnswerParser &) = delete;
     AnswerParser &operator=(const AnswerParser &) = delete;
 
@@ -46,6 +53,14 @@ public:
     /** Bytes of the body that came since the last call. */
     std::string takeBody() {
         return std::exchange(body_, {});
+    }
+    /** complete(), and the connection speaks another protocol now (101). The head has its Upgrade. */
+    bool upgraded() const noexcept {
+        return upgraded_;
+    }
+    /** The first bytes of that protocol. */
+    const std::string &surplus() const noexcept {
+        return surplus_;
     }
     /** The answer is over. */
     bool complete() const noexcept {
@@ -75,18 +90,21 @@ private:
     int addValue(std::string_view part);
     int endHead();
     int endInterim();
+    int endUpgrade();
     int endMessage();
     const char *checkHeaders() const;
     std::string linesFor(unsigned status) const;
 
     http_parser parser_{};
-    bool bodiless_;
+    Expectation expected_;
     bool inValue_ = false;
     std::vector<std::pair<std::string, std::string>> headers_;
     std::size_t interimCount_ = 0;
     std::vector<Head> interim_;
     Head head_;
     std::string body_;
+    std::string surplus_;
+    bool upgraded_ = false;
     bool hasHead_ = false;
     bool complete_ = false;
     bool untilClose_ = false;

@@ -75,14 +75,21 @@ void sendEnding(const FileDescriptor &socket, int status, const std::string &err
     send(socket.get(), message.data(), message.size(), MSG_NOSIGNAL);
 }
 
+void removeFolder(const std::string &folder) {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+}
+
 /** Until the bridge wants the end, or is at its own, or the command is. */
-void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t command) {
+void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t command, const std::string &folder) {
     for (;;) {
         pollfd entries[2] = {{socket.get(), POLLIN, 0}, {children.get(), POLLIN, 0}};
         if (poll(entries, 2, -1) < 0 && errno != EINTR) {
             return;
         }
         if (const auto status = awaitEnd(children, command, Deadline::min())) {
+            // Whoever hears of the end may kill what is left, this process included.
+            removeFolder(folder);
             sendEnding(socket, *status, "");
             return;
         }
@@ -98,7 +105,7 @@ void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t co
 }
 
 /** In the keeper. */
-void runKeeper(const FileDescriptor &socket, const AppCommand &app) {
+void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::string &folder) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::prctl(PR_SET_NAME, "passenger-keep");
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
@@ -113,11 +120,12 @@ void runKeeper(const FileDescriptor &socket, const AppCommand &app) {
     command.parentDeathSignal = SIGKILL;
     try {
         ChildProcess process(command);
-        keep(socket, children, process.release());
+        keep(socket, children, process.release(), folder);
     } catch (const std::exception &error) {
         sendEnding(socket, 0, error.what());
     }
     killDescendants(KILL_LIMIT);
+    removeFolder(folder);
 }
 
 }  // namespace
@@ -132,9 +140,7 @@ AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder) {
         // Nothing of the bridge's is the keeper's, above all not the control socket.
         ::dup2(pair.second.get(), SOCKET);
         ::syscall(SYS_close_range, static_cast<unsigned>(SOCKET + 1), UINT_MAX, 0U);
-        runKeeper(FileDescriptor(SOCKET), command);
-        std::error_code ignored;
-        std::filesystem::remove_all(folder, ignored);
+        runKeeper(FileDescriptor(SOCKET), command, folder);
         ::_exit(0);
     }
     socket_ = std::move(pair.first);

@@ -103,7 +103,8 @@ bool HttpExchange::begin() {
         parts_.reply.fail(BAD_GATEWAY, "Bad Gateway");
         return false;
     }
-    answer_.emplace(parts_.fields["REQUEST_METHOD"] == "HEAD");
+    answer_.emplace(AnswerParser::Expectation{parts_.fields["REQUEST_METHOD"] == "HEAD",
+                                              RequestHead::wantsUpgrade(parts_.fields, framing_)});
     return true;
 }
 
@@ -209,6 +210,11 @@ void HttpExchange::passOn() {
         parts_.reply.interim(interim.status, interim.lines);
     }
     if (!answer_->hasHead() || answer_->problem() != nullptr) {
+        return;
+    }
+    if (answer_->upgraded()) {
+        parts_.reply.handOver(parts_.connection.descriptor(), answer_->head().status, answer_->head().lines,
+                              answer_->surplus());
         return;
     }
     const std::string body = answer_->takeBody();

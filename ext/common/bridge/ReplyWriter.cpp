@@ -7,10 +7,14 @@
 #include <cerrno>
 #include <string>
 
+#include "base/Exceptions.h"
+#include "io/SocketPair.h"
+
 namespace Passenger::Bridge {
 
 namespace {
 
+constexpr unsigned BAD_GATEWAY = 502;
 constexpr std::size_t PAYLOAD = MAX_MESSAGE - sizeof(MessageHeader);
 
 }  // namespace
@@ -45,6 +49,21 @@ void ReplyWriter::interim(unsigned status, std::string_view head) {
     send(MessageType::INTERIM, 0, status, head.size(), head);
 }
 
+void ReplyWriter::handOver(int connection, unsigned status, std::string_view head, std::string_view surplus) {
+    if (head.size() + surplus.size() > PAYLOAD) {
+        fail(BAD_GATEWAY, "Bad Gateway");
+        return;
+    }
+    const MessageHeader header = headerOf(MessageType::HIJACKED, 0, 0, 0);
+    const int descriptors[] = {connection};
+    try {
+        sendWithDescriptors(channel_.end, {reinterpret_cast<const char *>(&header), sizeof(header)}, descriptors);
+    } catch (const SystemException &) {
+        throw ClientGone();
+    }
+    respond(status, head, surplus, true);
+}
+
 void ReplyWriter::skip() {
     send(MessageType::SKIPPED, LAST, 0, 0, {});
     started_ = finished_ = true;
@@ -63,16 +82,21 @@ void ReplyWriter::fail(unsigned status, std::string_view text) {
     respond(status, head, text, true);
 }
 
+MessageHeader ReplyWriter::headerOf(MessageType type, std::uint8_t flags, unsigned status,
+                                    std::size_t headLength) const noexcept {
+    const bool answers = type == MessageType::RESPONSE || type == MessageType::HIJACKED;
+    return {ticket_,
+            type,
+            flags,
+            static_cast<std::uint16_t>(status),
+            static_cast<std::uint32_t>(headLength),
+            answers ? queued_ : 0,
+            answers ? stickyId_ : 0};
+}
+
 void ReplyWriter::send(MessageType type, std::uint8_t flags, unsigned status, std::size_t headLength,
                        std::string_view first, std::string_view second) {
-    const bool response = type == MessageType::RESPONSE;
-    MessageHeader header{ticket_,
-                         type,
-                         flags,
-                         static_cast<std::uint16_t>(status),
-                         static_cast<std::uint32_t>(headLength),
-                         response ? queued_ : 0,
-                         response ? stickyId_ : 0};
+    MessageHeader header = headerOf(type, flags, status, headLength);
     iovec parts[3] = {{&header, sizeof(header)},
                       {const_cast<char *>(first.data()), first.size()},
                       {const_cast<char *>(second.data()), second.size()}};

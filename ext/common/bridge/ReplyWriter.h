@@ -34,12 +34,17 @@ public:
     /** Further bytes. Nothing to send is no message, unless it is the last. */
     void data(std::string_view body, bool last);
     void interim(unsigned status, std::string_view head);
+    /** The connection to the application is the client's from now on, after this head and these first bytes,
+     *  which go in one message or are refused. */
+    void handOver(int connection, unsigned status, std::string_view head, std::string_view surplus);
     /** The ticket was withdrawn: nothing was run. */
     void skip();
     /** What went wrong: an answer of our own, or an end that does not look like one where a head was sent. */
     void fail(unsigned status, std::string_view text);
 
 private:
+    MessageHeader headerOf(MessageType type, std::uint8_t flags, unsigned status,
+                           std::size_t headLength) const noexcept;
     void send(MessageType type, std::uint8_t flags, unsigned status, std::size_t headLength, std::string_view first,
               std::string_view second = {});
 

@@ -41,6 +41,14 @@ bool addHeaders(std::string &head, const RequestFields &fields, bool encrypted) 
     return true;
 }
 
+/** In a list like that of an Upgrade header. */
+bool isWelcome(std::string_view protocol) {
+    std::string_view name = HttpText::trim(protocol);
+    name = name.substr(0, name.find('/'));
+    return !name.empty() && !HttpText::equalsIgnoringCase(name, "h2c") && !HttpText::equalsIgnoringCase(name, "h2") &&
+           !HttpText::equalsIgnoringCase(name, "HTTP") && !HttpText::equalsIgnoringCase(name, "TLS");
+}
+
 std::string hostOf(const RequestFields &fields) {
     std::string host(fields["HTTP_HOST"]);
     if (host.empty()) {
@@ -111,8 +119,28 @@ std::optional<std::string> write(const RequestFields &fields, const BodyFraming 
         addLine(head, "Content-Type", contentType);
     }
     addFraming(head, body);
+    if (wantsUpgrade(fields, body)) {
+        addLine(head, "Connection", "Upgrade");
+        addLine(head, "Upgrade", fields["HTTP_UPGRADE"]);
+    }
     head += "\r\n";
     return head;
+}
+
+bool wantsUpgrade(const RequestFields &fields, const BodyFraming &body) {
+    std::string_view protocols = fields["HTTP_UPGRADE"];
+    if (fields["SERVER_PROTOCOL"] != "HTTP/1.1" || body.kind != BodyFraming::Kind::NONE || protocols.empty() ||
+        !HttpText::isValue(protocols) || !HttpText::listHas(fields["HTTP_CONNECTION"], "upgrade")) {
+        return false;
+    }
+    while (!protocols.empty()) {
+        const auto comma = protocols.find(',');
+        if (!isWelcome(protocols.substr(0, comma))) {
+            return false;
+        }
+        protocols.remove_prefix(comma == std::string_view::npos ? protocols.size() : comma + 1);
+    }
+    return true;
 }
 
 bool isSafe(const RequestFields &fields) {

@@ -22,8 +22,12 @@ namespace RequestHead {
 
 /** The request line and the header lines, with the empty line. Nothing when there is something in it that HTTP does not allow.
  *  The whole path is in the request line, also where the application is at a sub-URI. What is about the connection between client and
- *  httpd is left out; X-Forwarded-For and X-Forwarded-Proto tell about that. */
+ *  httpd is left out, but for a wish to upgrade it; X-Forwarded-For and X-Forwarded-Proto tell about that. */
 std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body);
+
+/** Whether the application may switch the connection to another protocol (RFC 9110, section 7.8). Never to another form of HTTP, whose requests would
+ *  pass httpd by, nor to TLS. */
+bool wantsUpgrade(const RequestFields &fields, const BodyFraming &body);
 
 /** Whether it does no harm to send the request twice (RFC 9110's safe methods). */
 bool isSafe(const RequestFields &fields);

@@ -113,11 +113,12 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
     return received;
 }
 
-bool isUnixStream(const FileDescriptor &descriptor) noexcept {
+bool isStream(const FileDescriptor &descriptor) noexcept {
     int domain = 0;
     int type = 0;
     socklen_t length = sizeof domain;
-    return ::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 && domain == AF_UNIX &&
+    return ::getsockopt(descriptor.get(), SOL_SOCKET, SO_DOMAIN, &domain, &length) == 0 &&
+           (domain == AF_UNIX || domain == AF_INET || domain == AF_INET6) &&
            ::getsockopt(descriptor.get(), SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
 }
 

@@ -48,8 +48,8 @@ std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view d
 /** Receives into `buffer`; descriptors come close-on-exec. @throws SystemException (EAGAIN with MSG_DONTWAIT) */
 Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags = 0);
 
-/** Whether it is a SOCK_STREAM Unix socket. Asks nobody but the kernel's sockets: a descriptor from an application may be of anything. */
-bool isUnixStream(const FileDescriptor &descriptor) noexcept;
+/** Whether it is a stream socket, a Unix one or one of TCP. Asks nobody but the kernel's sockets: a descriptor from an application may be of anything. */
+bool isStream(const FileDescriptor &descriptor) noexcept;
 
 /** Makes the kernel attach the sender's credentials to all that arrives here. @throws SystemException */
 void enablePeerCredentials(const FileDescriptor &socket);

@@ -97,7 +97,7 @@ bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
 /** False: it is not what a hijacked connection goes on with. */
 bool QueueSession::takeStream(Exchange::Event &event) {
     if (stream_ || headLength_ != 0 || headComplete_ || event.descriptors.size() != 1 ||
-        !isUnixStream(event.descriptors.front())) {
+        !isStream(event.descriptors.front())) {
         return false;
     }
     stream_ = std::move(event.descriptors.front());
@@ -180,8 +180,8 @@ Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chron
             return reply;
         }
         headComplete_ = true;
-        if (stream_ && (!last || !event.payload.empty())) {
-            return broken("more than a head in the answer that hijacks a connection");
+        if (stream_ && !last) {
+            return broken("an answer that hijacks a connection and goes on");
         }
         reply.kind = Reply::Kind::RESPONSE;
         reply.stream = std::move(stream_);

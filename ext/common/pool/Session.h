@@ -51,7 +51,7 @@ struct Reply {
     /** REFUSED, by start(): as many wait as may. start() may be called again, for there may be a place in a moment. */
     bool lineFull = false;
     /** HIJACKED: all that the application and the client have to say to each other. RESPONSE: the same after this head, where the application
-     *  wants that; nothing follows then. A Unix socket of a pair that only the application has the other end of. */
+     *  wants that; nothing follows then but the first bytes from there, in the body. A stream socket whose other end only the application has. */
     FileDescriptor stream{};
     /** REFUSED: the report's id. */
     std::string reportId;

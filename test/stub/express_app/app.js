@@ -1,6 +1,7 @@
 "use strict";
 
 const express = require("express");
+const { WebSocketServer } = require("ws");
 
 const app = express();
 app.get("/", (_request, response) => response.send("hello from Express"));
@@ -16,4 +17,7 @@ app.get("/events", (_request, response) => {
 });
 app.get("/crash", () => process.exit(3));
 // As most applications do: 3000 is nobody's while there is a bridge.
-app.listen(process.env.OWN_PORT ? process.env.PORT : 3000);
+const server = app.listen(process.env.OWN_PORT ? process.env.PORT : 3000);
+new WebSocketServer({ server, path: "/web_socket" }).on("connection", (socket) => {
+    socket.on("message", (data) => socket.send(String(data).toUpperCase()));
+});

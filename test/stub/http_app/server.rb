@@ -54,9 +54,20 @@ def answer_endlessly(socket)
   loop { socket.write("x" * 65_536) }
 end
 
+# A protocol of capitals. Its first word comes with the head.
+def upgrade(socket)
+  socket.write("HTTP/1.1 101 Capitals\r\nConnection: Upgrade\r\nUpgrade: capitals\r\nX-Mark: 1\r\n\r\nWELCOME\n")
+  while (line = socket.gets)
+    socket.write(line.upcase)
+  end
+  socket.write("GOODBYE\n")
+end
+
 def serve(socket)
   while (request = read_request(socket))
     answer_endlessly(socket) if request[:path] == "/endless"
+    return upgrade(socket) if request[:path] == "/upgrade"
+
     answer = ANSWERS[request[:path]]
     text = answer ? answer.call(request) : "not found"
     socket.write("HTTP/1.1 #{answer ? 200 : 404} OK\r\nContent-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}")

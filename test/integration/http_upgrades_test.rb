@@ -1,0 +1,79 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/web_socket_client"
+
+# Connections that applications which speak HTTP upgrade: WebSockets, and any other protocol.
+class HttpUpgradesTest < IntegrationTest
+  COMMAND = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\nPassengerMaxInstances 1\n"
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 4)
+    made.site("express.test", SampleApps.copy("express_app"), "PassengerMaxInstances 1\nSetEnv NODE_PATH /usr/share/nodejs\n")
+    made.site("port.test", SampleApps.copy("http_app"), COMMAND)
+    made.site("socket.test", SampleApps.copy("http_app"), COMMAND.sub(/"/, "\"SOCKET=$PASSENGER_SOCKET "))
+  end
+
+  WS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"ws\"), require(\"express\")' >/dev/null 2>&1")
+  UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "capitals" }.freeze
+
+  def test_a_web_socket_of_node_echoes
+    skip "there is no ws (Debian: node-ws)" unless WS
+    socket = WebSocketClient.new(server.port, "express.test", "/web_socket")
+    assert_equal 101, socket.status
+    assert_equal %w[HELLO AGAIN], %w[hello again].map { |text| socket.say(text).hear }
+    assert_equal "X" * 1_000_000, socket.say("x" * 1_000_000).hear
+    socket.close
+    assert_equal "hello from Express", server.client("express.test").get("/").body
+  end
+
+  def test_an_upgraded_connection_begins_with_what_came_with_the_head
+    %w[port.test socket.test].each do |site|
+      raw = server.raw(site)
+      head = raw.request("GET", "/upgrade", UPGRADE).read_head
+      assert_equal [101, "capitals", "Upgrade", "1"], [head.status, *%w[Upgrade Connection X-Mark].map { |name| head[name] }]
+      assert_equal "WELCOME\nONE\n", raw.write("one\n").read_bytes(12)
+      raw.close_write
+      assert_equal "GOODBYE\n", raw.read_bytes(8)
+      assert raw.ended?
+    end
+  end
+
+  def test_upgraded_connections_leave_the_only_place_of_their_instance_free
+    raws = Array.new(10) { server.raw("port.test").tap { |raw| raw.request("GET", "/upgrade", UPGRADE).read_head } }
+    assert_match(/\Ahello from/, server.client("port.test").get("/").body)
+    assert_equal(["WELCOME\n"], raws.map { |raw| raw.read_bytes(8) }.uniq)
+    raws.each(&:close)
+  end
+
+  def test_an_upgrade_that_the_application_does_not_know_is_an_ordinary_request
+    head = server.client("port.test").get("/head", UPGRADE)
+    assert_equal "200", head.code
+    assert_match(/^Connection: Upgrade\r\nUpgrade: capitals\r$/, head.body)
+    assert_match(/\Ahello from/, server.client("port.test").get("/", UPGRADE).body)
+  end
+
+  def test_no_other_http_is_offered_to_the_application
+    ["h2c", "capitals, h2c", "HTTP/2.0", "TLS/1.0"].each do |protocol|
+      body = server.client("port.test").get("/head", UPGRADE.merge("Upgrade" => protocol)).body
+      refute_match(/^(upgrade|connection):/i, body, protocol)
+    end
+    refute_match(/^(upgrade|connection):/i, server.client("port.test").get("/head", "Upgrade" => "capitals").body)
+  end
+
+  def test_an_upgrade_that_nobody_asked_for_is_a_bad_gateway
+    assert_equal "502", server.client("port.test").get("/upgrade").code
+    assert_match(/nobody asked for/, server.log.wait_for(/answer\.refused/))
+  end
+
+  def test_a_client_learns_that_the_application_has_ended
+    raw = server.raw("socket.test")
+    raw.request("GET", "/upgrade", UPGRADE).read_head
+    raw.read_bytes(8)
+    Process.kill(:KILL, Integer(server.client("socket.test").get("/pid").body, 10))
+    assert raw.ended?
+    raw.close
+    # Its successor: one that is stopped while it starts may leave its folder.
+    assert_equal "200", server.client("socket.test").get("/").code
+  end
+end
