@@ -115,6 +115,11 @@ inline constexpr std::array TABLE{
               "seconds after which an idle instance ends; 0: never"},
     Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
               "seconds between looks at restart files"},
+    Directive{"PassengerDataBufferDir", Context::GLOBAL, path(&Settings::dataBufferDir), "/var/tmp",
+              "where large bodies are kept, in files without a name"},
+    Directive{"PassengerResponseBufferHighWatermark", Context::GLOBAL,
+              number(&Settings::responseBufferHighWatermark, 0, INT_MAX), "134217728",
+              "bytes of an answer that are kept for a slow client before the application has to wait"},
 
     // Application
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby), "PassengerDefaultRuby", "interpreter"},
@@ -192,6 +197,10 @@ inline constexpr std::array TABLE{
     Directive{"PassengerEnabled", Context::LOCAL, flag(&Settings::enabled), "on", "off: httpd alone serves this place"},
     Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages),
               "on with PassengerAppEnv development", "the page of an application that does not start says why"},
+    Directive{"PassengerBufferUpload", Context::LOCAL, flag(&Settings::bufferUpload), "on",
+              "a request is queued when its body is here; off: the application reads it while it comes"},
+    Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse), "off",
+              "an answer is here before the client sees any of it"},
     Directive{"PassengerMaxRequestQueueSize", Context::LOCAL, number(&Settings::maxRequestQueueSize, 0, INT_MAX), "100",
               "requests that may wait, one more is answered with 503; 0: no limit"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL, number(&Settings::maxRequestQueueTime, 0, LONG_TIME), "0",

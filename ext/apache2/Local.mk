@@ -5,6 +5,8 @@ apachemodule_LTLIBRARIES += %D%/mod_passenger.la
 # What of the module knows nothing of httpd, so that the unit tests can use it. One file a line, sorted.
 noinst_LTLIBRARIES += libpassenger_httpmessages.la
 libpassenger_httpmessages_la_SOURCES = \
+    %D%/BufferedBody.cpp \
+    %D%/BufferedBody.h \
     %D%/CgiEnvironment.cpp \
     %D%/CgiEnvironment.h \
     %D%/ErrorPage.cpp \
@@ -16,6 +18,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/RequestUri.h \
     %D%/ResponseHead.cpp \
     %D%/ResponseHead.h \
+    %D%/SpoolFile.cpp \
+    %D%/SpoolFile.h \
     %D%/StartupFileCache.cpp \
     %D%/StartupFileCache.h
 

@@ -52,8 +52,8 @@ int RequestBody::read(apr_bucket *bucket, const char *&data, apr_size_t &size) {
     return cause_ == APR_SUCCESS ? 0 : ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
 }
 
-int RequestBody::readWhole(std::string &into) {
-    into.clear();
+int RequestBody::readWhole(BufferedBody &into) {
+    into.expect(static_cast<std::uint64_t>(length_.value_or(0)));
     while (!ended_) {
         if (int failure = readMore()) {
             return failure;
@@ -68,14 +68,10 @@ int RequestBody::readWhole(std::string &into) {
             if (int failure = read(bucket, data, size)) {
                 return failure;
             }
-            // An input filter may make more of it than the client sent.
-            if (into.size() + size > BLOCK) {
-                cause_ = APR_ENOSPC;
-                return HTTP_REQUEST_ENTITY_TOO_LARGE;
-            }
-            into.append(data, size);
+            into.append(std::string_view(data, size));
         }
     }
+    into.finish();
     return 0;
 }
 

@@ -1,19 +1,19 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
+#include "BufferedBody.h"
 #include "Httpd.h"
 
 namespace Passenger {
 
 /**
- * The body of a request, as httpd decodes and limits it. A small one is read whole before the request is queued, so that a client that
- * stalls holds no instance; others are read block by block.
+ * The body of a request, as httpd decodes and limits it. Either it is read whole before the request is queued, so that a client that stalls
+ * holds no instance; or block by block, while an instance reads it.
  */
 class RequestBody {
 public:
-    /** Larger ones are streamed. */
+    /** Where bodies are not buffered, such ones are all the same: they travel with the request. */
     static constexpr apr_off_t SMALL = 3 * 1024;
     static constexpr std::size_t BLOCK = 64 * 1024;
 
@@ -27,13 +27,17 @@ public:
     const char *contentLength() const noexcept {
         return contentLength_;
     }
-    /** Whether readWhole() is the way. */
+    /** Whether it is small, and the client sends it without being asked. */
     bool isSmall() const noexcept {
-        return length_ && *length_ <= SMALL;
+        return length_ && *length_ <= SMALL && !isAwaitingConsent();
+    }
+    /** Whether the client sends it only when it is told to (`Expect: 100-continue`), which httpd does at the first read. */
+    bool isAwaitingConsent() const noexcept {
+        return r_->expecting_100 != 0;
     }
 
-    /** Reads all of a small body into `into`. @return 0, or the status to answer with; cause() says more then */
-    int readWhole(std::string &into);
+    /** Reads all of it. @return 0, or the status to answer with; cause() says more then. @throws SystemException (`into` takes no more) */
+    int readWhole(BufferedBody &into);
     /** Brings the next blocks into brigade(), waiting for the client. @return as above. */
     int readMore();
     /** Bytes of one of them. @return as above */

@@ -31,11 +31,12 @@ bool sameName(const apr_table_entry_t &a, const apr_table_entry_t &b) {
 }
 
 /** httpd has joined most headers of one name already; a module may have added another. */
-void addHeaders(CgiEnvironment &environment, const apr_table_t *table) {
+/** @param skipped a header that does not hold for the application, or null */
+void addHeaders(CgiEnvironment &environment, const apr_table_t *table, const char *skipped) {
     std::span<const apr_table_entry_t> headers = entries(table);
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const apr_table_entry_t &header = headers[i];
-        bool seen = false;
+        bool seen = skipped != nullptr && strcasecmp(header.key, skipped) == 0;
         for (std::size_t earlier = 0; earlier < i && !seen; ++earlier) {
             seen = sameName(headers[earlier], header);
         }
@@ -98,7 +99,8 @@ void build(request_rec *r, const Route &route, const char *contentLength, std::s
     if (contentLength != nullptr) {
         environment.add("CONTENT_LENGTH", contentLength);
     }
-    addHeaders(environment, r->headers_in);
+    // What has a length is not chunked, whatever it was on its way here.
+    addHeaders(environment, r->headers_in, contentLength != nullptr ? "Transfer-Encoding" : nullptr);
     for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
         if (!CgiEnvironment::isReserved(variable.key)) {
             environment.add(variable.key, orEmpty(variable.val));

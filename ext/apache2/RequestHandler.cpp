@@ -6,6 +6,8 @@
 
 #include "HijackedConnection.h"
 #include "RequestEnvironment.h"
+#include "Settings.h"
+#include "base/Exceptions.h"
 #include "io/Layouts.h"
 
 namespace Passenger {
@@ -20,6 +22,9 @@ int RequestHandler::run() {
     ResponseSender sender(r_, route_.appName);
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
+        return sender.result();
+    }
+    if (!bufferBody(sender)) {
         return sender.result();
     }
     try {
@@ -41,26 +46,46 @@ int RequestHandler::run() {
     return sender.result();
 }
 
+/** Reads the body first, where it is not streamed. False: it could not be read, and the request is answered. */
+bool RequestHandler::bufferBody(ResponseSender &sender) {
+    const Settings &settings = Settings::of(r_);
+    if (!body_.present() || !(settings.buffersUpload() || body_.isSmall())) {
+        return true;
+    }
+    try {
+        buffered_.emplace(Settings::of(ap_server_conf).dataBufferDirOrDefault());
+        if (int failure = body_.readWhole(*buffered_)) {
+            sender.giveUp(failure, body_.cause());
+            return false;
+        }
+    } catch (const SystemException &problem) {
+        sender.fail(HTTP_INTERNAL_SERVER_ERROR,
+                    apr_pstrcat(r_->pool, "the request's body cannot be buffered (PassengerDataBufferDir): ",
+                                problem.what(), nullptr));
+        return false;
+    }
+    return true;
+}
+
+/** What the application is told; null where nobody knows before the end. */
+const char *RequestHandler::contentLength() const {
+    return buffered_ ? apr_psprintf(r_->pool, "%" APR_UINT64_T_FMT, static_cast<apr_uint64_t>(buffered_->size()))
+                     : body_.contentLength();
+}
+
 void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     Session::Request request;
     request.headRequest = r_->header_only != 0;
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
-    if (body_.present() && body_.isSmall()) {
-        if (int failure = body_.readWhole(smallBody_)) {
-            sender.giveUp(failure, body_.cause());
-            return;
-        }
-    }
-
-    RequestEnvironment::build(r_, route_, body_.contentLength(), lane.environment());
+    RequestEnvironment::build(r_, route_, contentLength(), lane.environment());
     if (lane.environment().size() > MAX_ENVIRONMENT) {
         sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is over 1 MiB");
         return;
     }
     request.environment = lane.environment();
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
-    if (!request.bodyFollows) {
-        request.body = smallBody_;
+    if (!request.bodyFollows && buffered_) {
+        request.body = *buffered_->whole();
     }
 
     SessionPtr session = lane.pool().get(lane.optionsFor(r_, route_));
@@ -68,8 +93,8 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
         sender.take(*refusal, false);
         return;
     }
-    if (request.bodyFollows && body_.isSmall()) {
-        sendBlock(*session, sender, smallBody_, true);
+    if (request.bodyFollows && buffered_) {
+        sendBuffered(*session, sender);
     } else if (request.bodyFollows) {
         sendBody(*session, sender);
     }
@@ -99,7 +124,19 @@ std::optional<Reply> RequestHandler::start(Session &session, const Session::Requ
 
 /** Whether a body that was read whole travels in the request's own message. */
 bool RequestHandler::fitsInline(std::size_t environment) const noexcept {
-    return body_.isSmall() && sizeof(RequestHeader) + environment + smallBody_.size() <= MAX_INLINE_MESSAGE;
+    const std::optional<std::string_view> whole = buffered_ ? buffered_->whole() : std::nullopt;
+    return whole && sizeof(RequestHeader) + environment + whole->size() <= MAX_INLINE_MESSAGE;
+}
+
+void RequestHandler::sendBuffered(Session &session, ResponseSender &sender) {
+    std::uint64_t left = buffered_->size();
+    do {
+        const std::string_view block = buffered_->next();
+        left -= block.size();
+        if (!sendBlock(session, sender, block, left == 0)) {
+            return;
+        }
+    } while (left > 0);
 }
 
 void RequestHandler::sendBody(Session &session, ResponseSender &sender) {

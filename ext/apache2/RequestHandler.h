@@ -1,5 +1,8 @@
 #pragma once
 
+#include <optional>
+
+#include "BufferedBody.h"
 #include "Child.h"
 #include "Httpd.h"
 #include "RequestBody.h"
@@ -18,10 +21,13 @@ public:
     int run();
 
 private:
+    bool bufferBody(ResponseSender &sender);
     void converse(Lane &lane, ResponseSender &sender);
+    const char *contentLength() const;
     std::optional<Reply> start(Session &session, const Session::Request &request);
     bool fitsInline(std::size_t environment) const noexcept;
     void sendBody(Session &session, ResponseSender &sender);
+    void sendBuffered(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
     void takeReply(Session &session, ResponseSender &sender);
     int clientSocket() const noexcept;
@@ -30,7 +36,8 @@ private:
     const Route &route_;
     Child &child_;
     RequestBody body_;
-    std::string smallBody_;
+    /** The whole body, where it is read before the request is queued. */
+    std::optional<BufferedBody> buffered_;
 };
 
 }  // namespace Passenger

@@ -31,6 +31,9 @@ struct Settings {
     Number maxInstancesPerApp;
     Number poolIdleTime;
     Number statThrottleRate;
+    Text dataBufferDir = nullptr;
+    /** Bytes. */
+    Number responseBufferHighWatermark;
 
     // An application.
     Text ruby = nullptr;
@@ -68,6 +71,8 @@ struct Settings {
     // A request.
     Flag enabled;
     Flag friendlyErrorPages;
+    Flag bufferUpload;
+    Flag bufferResponse;
     Number maxRequestQueueSize;
     /** Seconds. */
     Number maxRequestQueueTime;
@@ -78,6 +83,15 @@ struct Settings {
     /** An application's exceptions are for its developers' eyes. */
     bool showsFriendlyErrorPages() const noexcept {
         return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
+    }
+    bool buffersUpload() const noexcept {
+        return bufferUpload.value_or(true);
+    }
+    bool buffersResponse() const noexcept {
+        return bufferResponse.value_or(false);
+    }
+    const char *dataBufferDirOrDefault() const noexcept {
+        return dataBufferDir != nullptr ? dataBufferDir : "/var/tmp";
     }
     const char *rootOrDefault() const noexcept {
         return root != nullptr ? root : PASSENGER_DEFAULT_ROOT;

@@ -8,7 +8,7 @@ class WaitingUploadsTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
-    made.site("rack.test", SampleApps.rack)
+    made.site("rack.test", SampleApps.rack, "<Location /upload>\n  PassengerBufferUpload off\n</Location>\n")
   end
 
   def test_a_complete_upload_that_waits_through_a_restart_arrives_whole
@@ -22,19 +22,24 @@ class WaitingUploadsTest < IntegrationTest
     end
   end
 
+  # All of it is here, far more than the channel holds.
+  def test_a_buffered_upload_that_waits_through_a_restart_arrives_whole
+    upload(5_000_000, "/peek", 5_000_000) { |raw| restart && raw }
+  end
+
   private
 
   # With so many of its bytes sent while the instance is busy; the block does the rest.
-  def upload(sent)
+  def upload(sent, path = "/upload", size = SIZE)
     old = client.pid
     busy = occupy
-    raw = server.raw.request("POST", "/upload", { "Content-Length" => SIZE.to_s })
-    raw.write(Pattern.bytes(SIZE).byteslice(0, sent))
+    raw = server.raw.request("POST", path, { "Content-Length" => size.to_s })
+    raw.write(Pattern.bytes(size).byteslice(0, sent))
     # Time for httpd to pass it on. Were it too short, the test would see less, and not fail.
     sleep 0.3
     yield raw
     answer = JSON.parse(raw.response.body)
-    assert_equal [SIZE, Pattern.digest(SIZE)], answer.values_at("size", "sha256")
+    assert_equal [size, Pattern.digest(size)], answer.values_at("size", "sha256")
     refute_equal old.to_s, answer["pid"].to_s, "the new version has answered"
   ensure
     raw&.close

@@ -15,6 +15,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/BodySenderTest.cpp \
     %D%/BootGuardTest.cpp \
     %D%/BootSweepTest.cpp \
+    %D%/BufferedBodyTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \

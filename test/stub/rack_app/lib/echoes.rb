@@ -41,6 +41,14 @@ module Echoes
     json({ size: size, sha256: digest, pid: Process.pid })
   end
 
+  # Notes the start when the first piece is here, then reads on, like upload.
+  def peek(request)
+    first = request.input.read(10).to_s
+    note_start(request)
+    size, digest = consume(request.input, PIECE, first)
+    json({ size: size, sha256: digest, pid: Process.pid })
+  end
+
   # The body itself, up to what memory holds.
   def body(request)
     text(200, request.input.read.to_s)
@@ -67,9 +75,9 @@ module Echoes
 
   private
 
-  def consume(input, piece = PIECE)
-    digest = Digest::SHA256.new
-    size = 0
+  def consume(input, piece = PIECE, first = "")
+    digest = Digest::SHA256.new << first
+    size = first.bytesize
     buffer = String.new(capacity: piece)
     while input.read(piece, buffer)
       digest << buffer

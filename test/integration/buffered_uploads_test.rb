@@ -1,0 +1,164 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Request bodies that are here before the request is queued, which is the rule. A pool of one shows who holds an instance.
+class BufferedUploadsTest < IntegrationTest
+  HALF = 300_000
+  LIMIT = 2_000_000
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 1)
+    made.main_directives << "Timeout 5\n"
+    made.site("rack.test", SampleApps.rack)
+    made.site("limited.test", SampleApps.rack, "LimitRequestBody #{LIMIT}\n")
+    made.site("streamed.test", SampleApps.rack, "PassengerBufferUpload off\n")
+  end
+
+  def started
+    File.join(scratch, "started")
+  end
+
+  # A request with a body of which the caller sends as much as it likes.
+  def post(path, headers, site = "rack.test")
+    server.raw(site).request("POST", path, headers)
+  end
+
+  def test_an_application_is_told_the_length_of_a_chunked_body
+    environment = JSON.parse(client.post_stream("/env", Pattern::Reader.new(300_000)).body)
+    assert_equal ["300000", nil], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+    environment = JSON.parse(client.post_stream("/env", Pattern::Reader.new(10)).body)
+    assert_equal ["10", nil], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+  end
+
+  def test_an_application_that_gets_a_chunked_body_as_it_comes_is_told_so
+    environment = JSON.parse(client("streamed.test").post_stream("/env", Pattern::Reader.new(300_000)).body)
+    assert_equal [nil, "chunked"], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
+  end
+
+  def test_others_are_answered_while_uploads_hang_half_sent
+    hanging = Array.new(5) { post("/upload", { "Content-Length" => (2 * HALF).to_s }).write("x" * HALF) }
+    hanging << post("/upload", { "Content-Length" => "1000" }).write("x")
+    hanging << post("/upload", { "Transfer-Encoding" => "chunked" }).write("5\r\nhello\r\n")
+    5.times { assert_equal "hello world\n", client.get("/hello").body }
+    hanging.first(5).each { |raw| raw.write("x" * HALF) }
+    hanging.first(5).each { |raw| assert_equal 2 * HALF, JSON.parse(raw.response.body)["size"] }
+  ensure
+    hanging&.each(&:close)
+  end
+
+  def test_an_application_does_not_see_the_body_of_a_client_that_left
+    [{ "Content-Length" => (2 * HALF).to_s }, { "Content-Length" => "200" }].each do |headers|
+      post("/slow?seconds=0&started=#{started}", headers).write("x" * [HALF, 100].min).close
+    end
+    post("/slow?seconds=0&started=#{started}", { "Transfer-Encoding" => "chunked" }).write("1000\r\n#{'x' * 100}").abort
+    eventually { server.log.count(/event=request\.given_up .*left within its request's body/, @log_position) == 3 }
+    assert_equal "200", client.get("/hello").code
+    refute_path_exists started
+  end
+
+  def test_a_client_that_stalls_is_given_up_after_the_timeout
+    raw = post("/slow?seconds=0&started=#{started}", { "Content-Length" => "1000" }).write("x" * 500)
+    assert_equal 408, raw.response.status
+    refute_path_exists started
+  ensure
+    raw&.close
+  end
+
+  def test_a_broken_chunk_is_a_bad_request_that_the_application_does_not_see
+    ["zz\r\n", "5\r\nhello\r\nxyz\r\n", "5\r\nhello world"].each do |broken|
+      raw = post("/slow?seconds=0&started=#{started}", { "Transfer-Encoding" => "chunked" })
+      raw.write("186a0\r\n#{'x' * 100_000}\r\n#{broken}\r\n")
+      assert_equal 400, raw.response.status
+      raw.close
+    end
+    refute_path_exists started
+  end
+
+  def test_a_body_over_the_limit_is_refused_before_the_application_sees_it
+    path = "/slow?seconds=0&started=#{started}"
+    too_long = { "Content-Length" => (LIMIT + 1).to_s }
+    assert_equal 413, post(path, too_long, "limited.test").response.status
+    assert_equal 413, post(path, too_long.merge("Expect" => "100-continue"), "limited.test").response.status
+    raw = post(path, { "Transfer-Encoding" => "chunked" }, "limited.test")
+    raw.write("#{(LIMIT + 1).to_s(16)}\r\n#{'x' * (LIMIT + 1)}\r\n0\r\n\r\n")
+    assert_equal 413, raw.response.status
+    refute_path_exists started
+    assert_equal LIMIT, JSON.parse(client("limited.test").post_stream("/upload", Pattern::Reader.new(LIMIT)).body)["size"]
+  end
+
+  def test_a_client_that_asks_first_is_told_to_go_on
+    ["rack.test", "streamed.test"].each do |site|
+      raw = post("/body", { "Content-Length" => "5", "Expect" => "100-continue" }, site)
+      assert_equal 100, raw.read_head.status
+      assert_equal "hello", raw.write("hello").response.body
+      assert_equal "hello world\n", raw.get("/hello").body
+      raw.close
+    end
+  end
+
+  def test_twenty_requests_with_bodies_at_once_are_answered_in_order
+    sizes = Array.new(20) { |number| [number, 5_000 * number, 200_000][number % 3] }
+    raw = server.raw
+    writer = Thread.new do
+      sizes.each_with_index do |size, number|
+        raw.request("POST", "/echo", { "X-Nonce" => number.to_s, "Content-Length" => size.to_s }).write("x" * size)
+      end
+    end
+    answers = sizes.map { raw.response.body.split.first(2).map(&:to_i) }
+    assert_equal sizes.each_with_index.map { |size, number| [number, size] }, answers
+  ensure
+    writer&.join
+    raw&.close
+  end
+
+  def test_off_lets_the_application_read_while_the_body_comes
+    raw = post("/peek?started=#{started}", { "Content-Length" => "100000" }, "streamed.test").write("x" * 50_000)
+    eventually("the first bytes are read") { File.exist?(started) }
+    assert_equal 100_000, JSON.parse(raw.write("x" * 50_000).response.body)["size"]
+  ensure
+    raw&.close
+  end
+
+  def test_a_full_disk_is_an_error_that_leaves_nothing_behind
+    with_tiny_disk(256) do |folder|
+      with_server(configuration { |made| made.set("PassengerDataBufferDir", folder) }) do |own|
+        2.times { assert_disk_full own, folder }
+        assert_equal 200_000, JSON.parse(own.client.post("/upload", Pattern.bytes(200_000)).body)["size"]
+      end
+    end
+  end
+
+  def test_a_folder_that_is_not_there_is_named
+    with_server(configuration { |made| made.set("PassengerDataBufferDir", "/nowhere/at-all") }) do |own|
+      assert_equal "500", own.client.post("/upload", "x" * 200_000).code
+      assert_match(%r{PassengerDataBufferDir.*/nowhere/at-all.*No such file}, own.log.wait_for(/event=request\.failed/))
+      assert_equal 100_000, JSON.parse(own.client.post("/upload", Pattern.bytes(100_000)).body)["size"]
+    end
+  end
+
+  private
+
+  def with_tiny_disk(kilobytes)
+    needs_root "mounts a small file system"
+    folder = Dir.mktmpdir("tiny", TestEnvironment::WORK_DIR)
+    mounted = system("mount", "-t", "tmpfs", "-o", "size=#{kilobytes}k,mode=1777", "tmpfs", folder, err: File::NULL)
+    skip "cannot mount a file system here" unless mounted
+    yield folder
+  ensure
+    system("umount", folder) if mounted
+    Dir.rmdir(folder) if folder
+  end
+
+  def assert_disk_full(own, folder)
+    position = own.log.position
+    raw = own.raw.request("POST", "/upload", { "Content-Length" => "1000000" }).write("x" * 400_000)
+    assert_equal 500, raw.response.status
+    line = own.log.wait_for(/event=request\.failed/, from: position)
+    assert_match(/PassengerDataBufferDir.*#{folder}.*No space left/, line)
+    assert_empty Dir.children(folder)
+    eventually("its room is free again") { `df --output=used #{folder}`.lines.last.to_i.zero? }
+  ensure
+    raw&.close
+  end
+end

@@ -1,0 +1,115 @@
+#include "../apache2/BufferedBody.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+class BufferedBodyTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(BufferedBodyTest);
+    CPPUNIT_TEST(testAnEmptyBodyIsWhole);
+    CPPUNIT_TEST(testUpToTheLimitItIsInMemory);
+    CPPUNIT_TEST(testAboveItIsInAFileWithoutAName);
+    CPPUNIT_TEST(testItComesBackAsItWent);
+    CPPUNIT_TEST(testAFolderThatIsNotThereIsNamed);
+    CPPUNIT_TEST(testAFileThatCannotGrowIsAnError);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        std::string name = (std::filesystem::temp_directory_path() / "buffered-body-XXXXXX").string();
+        CPPUNIT_ASSERT(mkdtemp(name.data()) != nullptr);
+        folder_ = name;
+    }
+
+    void tearDown() override {
+        std::filesystem::remove_all(folder_);
+    }
+
+    void testAnEmptyBodyIsWhole() {
+        BufferedBody body(folder_);
+        body.finish();
+        CPPUNIT_ASSERT(body.whole() == std::string_view());
+        CPPUNIT_ASSERT(body.next().empty());
+    }
+
+    void testUpToTheLimitItIsInMemory() {
+        BufferedBody body("/nowhere");
+        const std::string bytes = pattern(BufferedBody::MEMORY);
+        body.append(bytes);
+        body.finish();
+        CPPUNIT_ASSERT(body.whole() == bytes);
+        CPPUNIT_ASSERT_EQUAL(bytes, read(body));
+    }
+
+    void testAboveItIsInAFileWithoutAName() {
+        BufferedBody body(folder_);
+        body.append(pattern(BufferedBody::MEMORY));
+        body.append("x");
+        body.finish();
+        CPPUNIT_ASSERT(!body.whole());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{BufferedBody::MEMORY + 1}, body.size());
+        CPPUNIT_ASSERT(std::filesystem::is_empty(folder_));
+        CPPUNIT_ASSERT_EQUAL(pattern(BufferedBody::MEMORY) + "x", read(body));
+    }
+
+    void testItComesBackAsItWent() {
+        for (const std::size_t piece : {1'000U, 8'000U, 65'536U, 131'072U, 200'000U, 1'000'000U}) {
+            BufferedBody body(folder_);
+            const std::string bytes = pattern(1'000'000);
+            body.expect(bytes.size());
+            for (std::size_t at = 0; at < bytes.size(); at += piece) {
+                body.append(std::string_view(bytes).substr(at, piece));
+            }
+            body.finish();
+            CPPUNIT_ASSERT(bytes == read(body));
+        }
+    }
+
+    void testAFolderThatIsNotThereIsNamed() {
+        BufferedBody body("/nowhere/at/all");
+        body.append(pattern(BufferedBody::MEMORY));
+        try {
+            body.append("x");
+            CPPUNIT_FAIL("it should have failed");
+        } catch (const SystemException &problem) {
+            CPPUNIT_ASSERT_EQUAL(ENOENT, problem.error());
+            CPPUNIT_ASSERT(std::string(problem.what()).find("/nowhere/at/all") != std::string::npos);
+        }
+    }
+
+    void testAFileThatCannotGrowIsAnError() {
+        SpoolFile file(folder_);
+        CPPUNIT_ASSERT_THROW(file.write(std::uint64_t{1} << 62, "x"), SystemException);
+        std::string bytes(10, '\0');
+        CPPUNIT_ASSERT_THROW(file.read(0, bytes), SystemException);
+    }
+
+private:
+    static std::string pattern(std::size_t size) {
+        std::string bytes(size, '\0');
+        for (std::size_t i = 0; i < size; ++i) {
+            bytes[i] = static_cast<char>(i * 7 + i / 251);
+        }
+        return bytes;
+    }
+
+    static std::string read(BufferedBody &body) {
+        std::string all;
+        for (std::string_view piece = body.next(); !piece.empty(); piece = body.next()) {
+            all += piece;
+        }
+        return all;
+    }
+
+    std::string folder_;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(BufferedBodyTest);
+
+}  // namespace Passenger
