@@ -16,6 +16,7 @@ extern "C" {
 }
 
 #include "AgentIdentity.h"
+#include "Directives.h"
 #include "Guard.h"
 #include "Settings.h"
 
@@ -218,6 +219,7 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
         ap_state_query(AP_SQ_MAIN_STATE) <= AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;
     }
+    Directives::logNotices(server);
     const Settings &settings = Settings::of(server);
     AgentSettings wantedSettings = agentSettings(settings);
     AgentIdentity wanted = identityOf(settings);

@@ -63,9 +63,10 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     const Settings &settings = Settings::of(r);
     request_ = r;
     key_.clear();
-    for (const char *text : {route.appRoot, settings.ruby, settings.appEnv, settings.restartDir, settings.user,
-                             settings.group, settings.spawnMethod, route.appType, route.startupFile,
-                             settings.appStartCommand, settings.instanceAddress, settings.python, settings.nodejs}) {
+    for (const char *text :
+         {route.appRoot, settings.ruby, settings.appEnv, settings.restartDir, settings.user, settings.group,
+          settings.spawnMethod, route.appType, route.startupFile, settings.appStartCommand, settings.instanceAddress,
+          settings.python, settings.nodejs, settings.concurrencyModel, settings.appGroupName}) {
         appendTo(key_, text);
     }
     for (const Settings::Number &number :
@@ -104,7 +105,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.minInstances, settings.minInstances);
     take(options.maxInstances, settings.maxInstances);
     take(options.startInstances, settings.startInstances);
-    take(options.threads, settings.threadCount);
+    options.threads = static_cast<unsigned>(settings.threads());
     options.appType = route.appType;
     options.startupFile = route.startupFile;
     take(options.startCommand, settings.appStartCommand);

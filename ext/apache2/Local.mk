@@ -28,10 +28,12 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/AgentIdentity.h \
     %D%/AgentKeeper.cpp \
     %D%/AgentKeeper.h \
+    %D%/ApplicationDirectives.h \
     %D%/Child.cpp \
     %D%/Child.h \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorLimit.h \
+    %D%/Directive.h \
     %D%/DirectiveTable.h \
     %D%/Directives.cpp \
     %D%/Directives.h \
@@ -45,10 +47,12 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/InterimAnswers.h \
     %D%/Lane.cpp \
     %D%/Lane.h \
+    %D%/ObsoleteDirectives.h \
     %D%/Refusal.cpp \
     %D%/Refusal.h \
     %D%/RequestBody.cpp \
     %D%/RequestBody.h \
+    %D%/RequestDirectives.h \
     %D%/RequestEnvironment.cpp \
     %D%/RequestEnvironment.h \
     %D%/RequestHandler.cpp \
@@ -57,6 +61,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/ResponseSender.h \
     %D%/Route.cpp \
     %D%/Route.h \
+    %D%/ServerDirectives.h \
     %D%/Settings.cpp \
     %D%/Settings.h \
     %D%/mod_passenger.cpp

@@ -198,7 +198,9 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles) {
     route->appRoot = appRoot;
     route->appType = found.type;
     route->startupFile = found.startupFile;
-    route->appName = apr_pstrcat(r->pool, appRoot, " (", settings.appEnvOrDefault(), ")", nullptr);
+    route->appName = settings.appGroupName != nullptr
+                         ? settings.appGroupName
+                         : apr_pstrcat(r->pool, appRoot, " (", settings.appEnvOrDefault(), ")", nullptr);
     // What this process may not see the application's user perhaps may.
     if (error != 0 && error != EACCES) {
         char text[128];

@@ -24,7 +24,7 @@ void *Settings::create(apr_pool_t *pool, char * /*place*/) noexcept {
 
 void *Settings::merge(apr_pool_t *pool, void *outer, void *inner) noexcept {
     auto *merged = new (apr_palloc(pool, sizeof(Settings))) Settings(*static_cast<const Settings *>(outer));
-    Directives::merge(*merged, *static_cast<const Settings *>(inner));
+    Directives::merge(pool, *merged, *static_cast<const Settings *>(inner));
     return merged;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "Httpd.h"
@@ -18,6 +19,8 @@ struct Settings {
     using Text = const char *;
     using Number = std::optional<int>;
     using Flag = std::optional<bool>;
+    /** Of texts, in the order of the configuration; null: none. Places add to it. */
+    using List = const apr_array_header_t *;
 
     // The whole server: looked at in the main server only.
     Text root = nullptr;
@@ -31,9 +34,20 @@ struct Settings {
     Number maxInstancesPerApp;
     Number poolIdleTime;
     Number statThrottleRate;
+    Flag disableLogPrefix;
+    Text fileDescriptorLogFile = nullptr;
+    Number socketBacklog;
+    List preStart = nullptr;
+    Flag turbocaching;
+    Flag showVersionInHeader;
     Text dataBufferDir = nullptr;
     /** Bytes. */
     Number responseBufferHighWatermark;
+    Text instanceRegistryDir = nullptr;
+    Text spawnDir = nullptr;
+    /** Each as `name=value`. */
+    List ctl = nullptr;
+    Text dumpConfigManifest = nullptr;
 
     // An application.
     Text ruby = nullptr;
@@ -46,6 +60,9 @@ struct Settings {
     Number maxConcurrentRequests;
     Text appRoot = nullptr;
     Text appEnv = nullptr;
+    Text appGroupName = nullptr;
+    List baseUris = nullptr;
+    Flag resolveSymlinksInDocumentRoot;
     Text restartDir = nullptr;
     Text user = nullptr;
     Text group = nullptr;
@@ -53,7 +70,12 @@ struct Settings {
     Number minInstances;
     Number maxInstances;
     Number startInstances;
+    Number minSpareInstances;
+    Number maxSpareInstances;
+    /** Seconds. */
+    Number heartbeatTimeout;
     Number startTimeout;
+    Text concurrencyModel = nullptr;
     Number threadCount;
     Number maxRequests;
     /** Seconds. */
@@ -61,18 +83,29 @@ struct Settings {
     Number reforkAfter;
     /** MB. */
     Number memoryLimit;
+    Number hardMemoryLimit;
     Flag loadShellEnvvars;
     Flag preloadBundler;
     Flag rollingRestarts;
     Text customErrorPage = nullptr;
+    Text appLogFile = nullptr;
+    List monitorLogFiles = nullptr;
     /** Read by nothing: a rolling restart resists, and one that is not has no old version to keep. */
     Flag resistDeploymentErrors;
 
     // A request.
     Flag enabled;
-    Flag friendlyErrorPages;
+    Flag highPerformance;
     Flag bufferUpload;
     Flag bufferResponse;
+    Flag errorOverride;
+    Flag allowEncodedSlashes;
+    Flag stickySessions;
+    Text stickySessionsCookieName = nullptr;
+    Text stickySessionsCookieAttributes = nullptr;
+    Flag friendlyErrorPages;
+    /** Seconds. */
+    Number maxRequestTime;
     Number maxRequestQueueSize;
     /** Seconds. */
     Number maxRequestQueueTime;
@@ -84,14 +117,50 @@ struct Settings {
     bool showsFriendlyErrorPages() const noexcept {
         return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
     }
+    bool isHighPerformance() const noexcept {
+        return highPerformance.value_or(false);
+    }
     bool buffersUpload() const noexcept {
         return bufferUpload.value_or(true);
     }
     bool buffersResponse() const noexcept {
         return bufferResponse.value_or(false);
     }
+    bool overridesErrors() const noexcept {
+        return errorOverride.value_or(false);
+    }
+    bool allowsEncodedSlashes() const noexcept {
+        return allowEncodedSlashes.value_or(false);
+    }
+    bool hasStickySessions() const noexcept {
+        return stickySessions.value_or(false);
+    }
+    bool resolvesSymlinksInDocumentRoot() const noexcept {
+        return resolveSymlinksInDocumentRoot.value_or(false);
+    }
+    bool turbocaches() const noexcept {
+        return turbocaching.value_or(true);
+    }
+    bool showsVersionInHeader() const noexcept {
+        return showVersionInHeader.value_or(true);
+    }
+    /** PassengerConcurrencyModel thread alone changes nothing: PassengerThreadCount says it all. */
+    int threads() const noexcept {
+        return std::string_view(concurrencyModel != nullptr ? concurrencyModel : "") == "process"
+                   ? 1
+                   : threadCount.value_or(1);
+    }
+    int responseBufferHighWatermarkOrDefault() const noexcept {
+        return responseBufferHighWatermark.value_or(128 * 1024 * 1024);
+    }
     const char *dataBufferDirOrDefault() const noexcept {
         return dataBufferDir != nullptr ? dataBufferDir : "/var/tmp";
+    }
+    const char *stickySessionsCookieNameOrDefault() const noexcept {
+        return stickySessionsCookieName != nullptr ? stickySessionsCookieName : "_passenger_route";
+    }
+    const char *stickySessionsCookieAttributesOrDefault() const noexcept {
+        return stickySessionsCookieAttributes != nullptr ? stickySessionsCookieAttributes : "SameSite=Lax; Secure";
     }
     const char *rootOrDefault() const noexcept {
         return root != nullptr ? root : PASSENGER_DEFAULT_ROOT;
@@ -108,6 +177,13 @@ struct Settings {
 
     /** What applies to a request. */
     static const Settings &of(const request_rec *r) noexcept;
+    /** The texts of a list, which may be null. */
+    static std::span<const Text> items(List list) noexcept {
+        return list == nullptr
+                   ? std::span<const Text>()
+                   : std::span(reinterpret_cast<const Text *>(list->elts), static_cast<std::size_t>(list->nelts));
+    }
+
     /** What applies to the whole of `server`; the first one's G settings are everybody's. */
     static const Settings &of(const server_rec *server) noexcept;
 

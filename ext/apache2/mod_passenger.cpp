@@ -25,10 +25,17 @@ namespace {
 using namespace Passenger;
 
 int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t *ptemp, server_rec *server) {
-    return guarded(server, "check_config", [&] { return AgentKeeper::checkConfiguration(ptemp, server); });
+    return guarded(server, "check_config", [&] {
+        // With `httpd -t` there is no other place to say it. At a start and a reload the log is opened later.
+        if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
+            Directives::logNotices(server);
+        }
+        return AgentKeeper::checkConfiguration(ptemp, server);
+    });
 }
 
 int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/) {
+    Directives::forgetNotices();
     AgentKeeper::comeBack();
     return OK;
 }

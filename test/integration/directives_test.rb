@@ -179,11 +179,34 @@ class DirectivesTest < IntegrationTest
     end
   end
 
-  def test_a_limit_of_the_whole_server_has_no_place_in_a_virtual_host
-    output = refused_configuration do |made|
-      made.site("rack.test", SampleApps.rack, "PassengerMaxInstancesPerApp 1\n")
+  def test_a_limit_of_the_whole_server_counts_in_a_virtual_host_with_a_warning
+    made = configuration { |one| one.site("rack.test", SampleApps.rack, "PassengerMaxPoolSize 1\n") }
+    with_server(made) do |server|
+      assert_equal 1, server.log.text.scan(/PassengerMaxPoolSize is for the whole server: move it out/).size
+      pids = Array.new(3) { Thread.new { server.client("rack.test").get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+      assert_equal 1, pids.uniq.size
     end
-    assert_match(/PassengerMaxInstancesPerApp is for the whole server/, output)
+  end
+
+  def test_a_limit_of_the_whole_server_has_no_place_in_a_directory
+    output = refused_configuration do |made|
+      made.site("rack.test", SampleApps.rack, "<Directory />\n  PassengerMaxInstancesPerApp 1\n</Directory>\n")
+    end
+    assert_match(/PassengerMaxInstancesPerApp not allowed in <Directory> context/, output)
+  end
+
+  def test_places_that_name_one_application_share_its_instances
+    group = "PassengerAppGroupName both\nPassengerMaxInstances 1\n"
+    folder = SampleApps.rack
+    made = configuration do |one|
+      one.site("one.test", folder, group)
+      one.site("two.test", folder, "#{group}PassengerAppEnv staging\n")
+      one.site("three.test", folder)
+    end
+    with_server(made) do |server|
+      assert_equal server.client("one.test").pid, server.client("two.test").pid
+      refute_equal server.client("one.test").pid, server.client("three.test").pid
+    end
   end
 
   private

@@ -1,0 +1,125 @@
+#pragma once
+
+#include "Directive.h"
+
+namespace Passenger::Directives {
+
+/** Those of an application. */
+inline constexpr std::array APPLICATION{
+    Directive{"PassengerAppRoot", Context::APPLICATION, path(&Settings::appRoot), "the parent of the DocumentRoot",
+              "the application's folder"},
+    Directive{"PassengerResolveSymlinksInDocumentRoot", Context::APPLICATION,
+              flag(&Settings::resolveSymlinksInDocumentRoot), "Off",
+              "symbolic links in the DocumentRoot are followed before its parent is taken"},
+    Directive{"PassengerBaseURI",
+              Context::APPLICATION,
+              list(&Settings::baseUris, Form::URI),
+              "/",
+              "path of a URL below which an application lives; may be repeated, and places add to what their "
+              "surroundings say",
+              {"RailsBaseURI", "RackBaseURI"}},
+    Directive{"PassengerAppEnv",
+              Context::APPLICATION,
+              text(&Settings::appEnv),
+              "production",
+              "environment, in RAILS_ENV, RACK_ENV and the like",
+              {"RailsEnv", "RackEnv"}},
+    Directive{"PassengerAppGroupName", Context::APPLICATION, text(&Settings::appGroupName),
+              "folder and environment, \"/srv/blog (production)\"",
+              "name of the application: places with the same one share instances"},
+    Directive{"PassengerAppType", Context::APPLICATION, choice(&Settings::appType, APP_TYPES), "by the startup file",
+              "what kind of application it is: rack (or ruby), wsgi (or python), node"},
+    Directive{"PassengerStartupFile", Context::APPLICATION, text(&Settings::startupFile),
+              "config.ru, passenger_wsgi.py or app.js",
+              "the file that is the application, absolute or in its folder; without PassengerAppType its name's end "
+              "says what it is"},
+    Directive{"PassengerAppStartCommand", Context::APPLICATION, text(&Settings::appStartCommand), "none",
+              "a command that serves HTTP on the port that $PORT names, in whatever language; see below"},
+    Directive{"PassengerDirectInstanceRequestAddress", Context::APPLICATION, text(&Settings::instanceAddress),
+              "127.0.0.1", "the IP address on which such a command listens"},
+    Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
+              number(&Settings::maxConcurrentRequests, -1, INT_MAX), "-1",
+              "requests that an instance gets at once, unless it is a Ruby one (PassengerThreadCount). -1: 32 for "
+              "Node, 1 for others; 0, and more than 256: 256"},
+    Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby), "that of PassengerDefaultRuby",
+              "Ruby of the application"},
+    Directive{"PassengerPython", Context::APPLICATION, text(&Settings::python), "python3",
+              "the interpreter of a WSGI application"},
+    Directive{"PassengerNodejs", Context::APPLICATION, text(&Settings::nodejs), "node",
+              "the interpreter of a Node application"},
+    Directive{"PassengerUser", Context::APPLICATION, text(&Settings::user),
+              "the owner of the startup file; with a start command, of the folder",
+              "user that it runs as, where httpd is started by root"},
+    Directive{"PassengerGroup", Context::APPLICATION, text(&Settings::group), "that user's primary group",
+              "group that it runs as; !STARTUP_FILE! is the group of the startup file"},
+    Directive{"PassengerSpawnMethod",
+              Context::APPLICATION,
+              choice(&Settings::spawnMethod, SPAWN_METHODS),
+              "smart",
+              "smart (or smart-lv2): a process loads the application once, instances are forked from it. direct (or "
+              "conservative): each instance loads it",
+              {"RailsSpawnMethod"}},
+    Directive{"PassengerMinInstances", Context::APPLICATION, number(&Settings::minInstances, 0, MANY), "1",
+              "instances that are kept once the application was used, even when idle"},
+    Directive{"PassengerMaxInstances", Context::APPLICATION, number(&Settings::maxInstances, 0, MANY), "0",
+              "most instances of this application; 0: no limit of its own"},
+    Directive{"PassengerStartInstances", Context::APPLICATION, number(&Settings::startInstances, 0, MANY), "0",
+              "instances that start together when the application has none; 0: as many as there are requests for"},
+    Directive{"PassengerMinSpareInstances", Context::APPLICATION, number(&Settings::minSpareInstances, 0, MANY), "0",
+              "taken, and does nothing yet: comes with PreFork"},
+    Directive{"PassengerMaxSpareInstances", Context::APPLICATION, number(&Settings::maxSpareInstances, 0, MANY), "0",
+              "taken, and does nothing yet: comes with PreFork"},
+    Directive{"PassengerHeartbeatTimeout", Context::APPLICATION, number(&Settings::heartbeatTimeout, 0, LONG_TIME), "0",
+              "taken, and does nothing yet: comes with PreFork"},
+    Directive{"PassengerMaxRequests", Context::APPLICATION, number(&Settings::maxRequests, 0, INT_MAX), "0",
+              "requests after which an instance is replaced; 0: never"},
+    Directive{"PassengerMemoryLimit", Context::APPLICATION, number(&Settings::memoryLimit, 0, MANY), "0",
+              "memory in MB above which an instance is replaced (PSS: its own, and its share of what it has in common "
+              "with others); 0: never"},
+    Directive{"PassengerHardMemoryLimit", Context::APPLICATION, number(&Settings::hardMemoryLimit, 0, MANY), "0",
+              "memory in MB above which an instance is killed, with the requests that it has; 0: never"},
+    Directive{"PassengerConcurrencyModel", Context::APPLICATION,
+              choice(&Settings::concurrencyModel, CONCURRENCY_MODELS), "as PassengerThreadCount says",
+              "process: one request at a time, whatever PassengerThreadCount says"},
+    Directive{"PassengerThreadCount", Context::APPLICATION, number(&Settings::threadCount, 1, 1024), "1",
+              "requests that an instance can run at once"},
+    Directive{"PassengerStartTimeout", Context::APPLICATION, number(&Settings::startTimeout, 1, LONG_TIME), "90",
+              "seconds in which an instance must have started"},
+    Directive{"PassengerMaxPreloaderIdleTime",
+              Context::APPLICATION,
+              number(&Settings::maxPreloaderIdleTime, 0, LONG_TIME),
+              "300",
+              "seconds after which a preloader that has forked no instance ends, to give its memory back; the next "
+              "instance starts another one, and so takes as long as the first. 0: never",
+              {"RailsAppSpawnerIdleTime"}},
+    Directive{"PassengerPreloadBundler", Context::APPLICATION, flag(&Settings::preloadBundler), "Off",
+              "where the application has a Gemfile, Bundler is set up before anything else is loaded into its "
+              "processes, so that even the libraries that mod_passenger itself needs (socket, io-wait) come in the "
+              "Gemfile's version. Off: right after them, which only matters to a Gemfile that wants another io-wait "
+              "or socket"},
+    Directive{"PassengerReforkAfter", Context::APPLICATION, number(&Settings::reforkAfter, 0, INT_MAX), "0",
+              "requests after which an instance that has answered so many makes the next preloader (below); 0: never"},
+    Directive{"PassengerRestartDir", Context::APPLICATION, text(&Settings::restartDir), "tmp",
+              "folder of restart.txt, absolute or below the application's folder"},
+    Directive{"PassengerLoadShellEnvvars", Context::APPLICATION, flag(&Settings::loadShellEnvvars), "On",
+              "before the application starts, its user's login shell reads the profile (/etc/profile, ~/.profile, "
+              "~/.bash_profile …), so that PATH, rbenv and the like are as at a login; what SetEnv and PassengerAppEnv "
+              "say counts all the same. Nothing happens for users whose shell is not ash, bash, dash, ksh, mksh, sh or "
+              "zsh"},
+    Directive{"PassengerRollingRestarts", Context::APPLICATION, flag(&Settings::rollingRestarts), "On",
+              "instances are replaced one by one, and the old version goes on if the new one does not start. Off: a "
+              "restart ends all old instances as soon as they have finished what they have; requests wait for new "
+              "ones, and fail if the new version does not start"},
+    Directive{"PassengerResistDeploymentErrors", Context::APPLICATION, flag(&Settings::resistDeploymentErrors), "On",
+              "taken, and changes nothing: a rolling restart always goes on with the old version when the new one "
+              "does not start. To see a new version's errors at once, set PassengerRollingRestarts Off"},
+    Directive{"PassengerCustomErrorPage", Context::APPLICATION, path(&Settings::customErrorPage), "a plain page",
+              "HTML file that is shown when the application does not start or is overloaded, where "
+              "PassengerFriendlyErrorPages is off. httpd's children read it; at most 1 MiB"},
+    Directive{"PassengerAppLogFile", Context::APPLICATION, path(&Settings::appLogFile), "PassengerLogFile",
+              "file for what the application's processes write to their standard output and error"},
+    Directive{"PassengerMonitorLogFile", Context::APPLICATION, list(&Settings::monitorLogFiles, Form::PATH), "none",
+              "log of the application whose new lines are copied into ours; may be repeated"},
+};
+
+}  // namespace Passenger::Directives

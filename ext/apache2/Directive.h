@@ -1,0 +1,117 @@
+#pragma once
+
+#include <array>
+#include <climits>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "Settings.h"
+
+namespace Passenger::Directives {
+
+/** Where a directive may stand. */
+enum class Context {
+    /** The main server, outside of any section. */
+    GLOBAL,
+    /** Main server, virtual host, Directory, Location. */
+    APPLICATION,
+    /** The same, and .htaccess. */
+    LOCAL
+};
+
+/** How a text value is understood. */
+enum class Form {
+    PLAIN,
+    /** May be empty, too. */
+    ANY,
+    /** A path; relative ones begin at ServerRoot. */
+    PATH,
+    /** The path of a URL; begins with a slash. */
+    URI,
+    /** http://… or https://… */
+    URL,
+    /** One of Field::choices. */
+    CHOICE,
+    /** Two arguments, kept as `first=second`. */
+    PAIR
+};
+
+/** One allowed word and what it means. */
+struct Choice {
+    const char *word;
+    const char *meaning;
+};
+
+inline constexpr std::array<Choice, 4> SPAWN_METHODS{{
+    {"smart", "smart"},
+    {"direct", "direct"},
+    {"conservative", "direct"},
+    {"smart-lv2", "smart"},
+}};
+
+inline constexpr std::array<Choice, 5> APP_TYPES{{
+    {"rack", "rack"},
+    {"ruby", "rack"},
+    {"wsgi", "wsgi"},
+    {"python", "wsgi"},
+    {"node", "node"},
+}};
+
+inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
+    {"process", "process"},
+    {"thread", "thread"},
+}};
+
+/** The member of Settings that a directive sets (null: none), and which values it takes. */
+struct Field {
+    std::variant<Settings::Text Settings::*, Settings::Number Settings::*, Settings::Flag Settings::*,
+                 Settings::List Settings::*>
+        member;
+    Form form = Form::PLAIN;
+    int least = 0;
+    int most = INT_MAX;
+    std::span<const Choice> choices{};
+};
+
+constexpr Field text(Settings::Text Settings::*member) {
+    return {member};
+}
+constexpr Field anyText(Settings::Text Settings::*member) {
+    return {member, Form::ANY};
+}
+constexpr Field path(Settings::Text Settings::*member) {
+    return {member, Form::PATH};
+}
+constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice> choices) {
+    return {member, Form::CHOICE, 0, INT_MAX, choices};
+}
+constexpr Field number(Settings::Number Settings::*member, int least, int most) {
+    return {member, Form::PLAIN, least, most};
+}
+constexpr Field flag(Settings::Flag Settings::*member) {
+    return {member};
+}
+
+constexpr Field list(Settings::List Settings::*member, Form form) {
+    return {member, form};
+}
+
+/** One directive. */
+struct Directive {
+    const char *name = nullptr;
+    Context context{};
+    Field field{};
+    const char *fallback = nullptr;
+    const char *meaning = nullptr;
+    std::array<const char *, 2> aliases{};
+    /** Who uses it is told this at httpd's start; null for those that one may use. */
+    const char *notice = nullptr;
+    /** The directive to use in its place, whose member it sets. */
+    const char *successor = nullptr;
+};
+
+inline constexpr int MANY = 1'000'000;
+inline constexpr int LONG_TIME = 365 * 24 * 3600;
+
+}  // namespace Passenger::Directives

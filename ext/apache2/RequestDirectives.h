@@ -1,0 +1,43 @@
+#pragma once
+
+#include "Directive.h"
+
+namespace Passenger::Directives {
+
+/** Those that may also differ by request. */
+inline constexpr std::array REQUEST{
+    Directive{"PassengerEnabled", Context::LOCAL, flag(&Settings::enabled), "On", "Off: httpd alone serves this place"},
+    Directive{"PassengerHighPerformance", Context::LOCAL, flag(&Settings::highPerformance), "Off",
+              "what makes mod_rewrite, mod_autoindex and .htaccess files work is left out"},
+    Directive{"PassengerBufferUpload", Context::LOCAL, flag(&Settings::bufferUpload), "On",
+              "a request waits for an instance only once its body is here. Off: the application reads it as it comes"},
+    Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse), "Off",
+              "the client sees nothing of a response before all of it is here"},
+    Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride), "Off",
+              "httpd's ErrorDocument is shown instead of what the application sends with a status of 400 or more"},
+    Directive{"PassengerAllowEncodedSlashes", Context::LOCAL, flag(&Settings::allowEncodedSlashes), "Off",
+              "%2F in the path of a URL reaches the application"},
+    Directive{"PassengerStickySessions", Context::LOCAL, flag(&Settings::stickySessions), "Off",
+              "a cookie leads a client's requests to the instance that had its last one"},
+    Directive{"PassengerStickySessionsCookieName", Context::LOCAL, text(&Settings::stickySessionsCookieName),
+              "_passenger_route", "name of that cookie"},
+    Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
+              anyText(&Settings::stickySessionsCookieAttributes), "SameSite=Lax; Secure",
+              "what is said of that cookie besides Path=/ and HttpOnly"},
+    Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages),
+              "On with PassengerAppEnv development, else Off",
+              "who asks for an application that does not start is shown why: exception, output, environment (secrets "
+              "are hidden) and more. Off: a report's number only"},
+    Directive{"PassengerMaxRequestTime", Context::LOCAL, number(&Settings::maxRequestTime, 0, LONG_TIME), "0",
+              "seconds that an instance may take for a request; then it is answered with 504 and the instance is "
+              "killed. 0: no limit"},
+    Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION, number(&Settings::maxRequestQueueSize, 0, INT_MAX),
+              "100",
+              "requests of the application that may wait for an instance; one more is answered with 503, after 15 ms "
+              "at most. 0: no limit"},
+    Directive{"PassengerMaxRequestQueueTime", Context::LOCAL, number(&Settings::maxRequestQueueTime, 0, LONG_TIME), "0",
+              "seconds that a request may wait for an instance; then it is answered with 504, and the application "
+              "never sees it. 0: no limit"},
+};
+
+}  // namespace Passenger::Directives

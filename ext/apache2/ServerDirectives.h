@@ -1,0 +1,66 @@
+#pragma once
+
+#include "Directive.h"
+
+namespace Passenger::Directives {
+
+/** Those of the whole server. */
+inline constexpr std::array SERVER{
+    Directive{"PassengerRoot", Context::GLOBAL, path(&Settings::root), "where it was installed",
+              "folder with passenger-agent and lib/"},
+    Directive{"PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
+              "Ruby of the spawn server, and of applications that name none; a path, or a name to be found in PATH"},
+    Directive{"PassengerDefaultUser", Context::GLOBAL, text(&Settings::defaultUser), "nobody",
+              "runs applications that would run as root, or whose owner or PassengerUser is unknown"},
+    Directive{"PassengerDefaultGroup", Context::GLOBAL, text(&Settings::defaultGroup), "that user's primary group",
+              "the group for the same case"},
+    Directive{"PassengerUserSwitching", Context::GLOBAL, flag(&Settings::userSwitching), "On",
+              "each application runs as its own user, which needs httpd to be started by root. Off: all of them run as "
+              "PassengerDefaultUser"},
+    Directive{"PassengerLogLevel", Context::GLOBAL, number(&Settings::logLevel, 0, 7), "3",
+              "0 critical, 1 errors, 2 warnings, 3 notices, 4 information, 5 to 7 debugging"},
+    Directive{"PassengerLogFile",
+              Context::GLOBAL,
+              path(&Settings::logFile),
+              "httpd's error log",
+              "where the agent and the applications write",
+              {"PassengerDebugLogFile"}},
+    Directive{"PassengerDisableLogPrefix", Context::GLOBAL, flag(&Settings::disableLogPrefix), "Off",
+              "lines that applications write come without \"App PID output:\" before them"},
+    Directive{"PassengerFileDescriptorLogFile", Context::GLOBAL, path(&Settings::fileDescriptorLogFile), "none",
+              "file in which the agent's descriptors are traced, for debugging"},
+    Directive{"PassengerSocketBacklog", Context::GLOBAL, number(&Settings::socketBacklog, 0, MANY), "2048",
+              "connections that may wait on a socket that the agent listens on"},
+    Directive{"PassengerMaxPoolSize", Context::GLOBAL, number(&Settings::maxPoolSize, 1, MANY), "6",
+              "instances of all applications together"},
+    Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",
+              "most instances of any one application; 0: no limit but PassengerMaxPoolSize"},
+    Directive{"PassengerPoolIdleTime", Context::GLOBAL, number(&Settings::poolIdleTime, 0, LONG_TIME), "300",
+              "seconds after which an instance that was not needed ends; 0: never"},
+    Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
+              "most seconds until a look at restart files; where inotify works they are looked at as soon as they "
+              "change. 0: 20 looks a second, without inotify"},
+    Directive{"PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL), "none",
+              "URL whose application is started with httpd, instead of at its first request; may be repeated"},
+    Directive{
+        "PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching), "On",
+        "responses that allow it by Cache-Control are kept for a moment and given to others who ask for the same"},
+    Directive{"PassengerShowVersionInHeader", Context::GLOBAL, flag(&Settings::showVersionInHeader), "On",
+              "the version is in the header X-Powered-By"},
+    Directive{"PassengerDataBufferDir", Context::GLOBAL, path(&Settings::dataBufferDir), "/var/tmp",
+              "folder for bodies that are too large for memory; their files have no name in it"},
+    Directive{"PassengerResponseBufferHighWatermark", Context::GLOBAL,
+              number(&Settings::responseBufferHighWatermark, 0, INT_MAX), "134217728",
+              "bytes of a response that are kept for a slow client, in memory and on disk; then the application is "
+              "slowed down"},
+    Directive{"PassengerInstanceRegistryDir", Context::GLOBAL, path(&Settings::instanceRegistryDir),
+              "the system's run directory", "folder in which commands find running agents"},
+    Directive{"PassengerSpawnDir", Context::GLOBAL, path(&Settings::spawnDir), "the system's run directory",
+              "folder for what a start needs on disk"},
+    Directive{"PassengerCtl", Context::GLOBAL, list(&Settings::ctl, Form::PAIR), "none",
+              "name and value of a setting of the agent; may be repeated"},
+    Directive{"PassengerDumpConfigManifest", Context::GLOBAL, path(&Settings::dumpConfigManifest), "none",
+              "file into which the configuration is written at each start and reload, as JSON"},
+};
+
+}  // namespace Passenger::Directives
