@@ -78,6 +78,10 @@ inline constexpr std::array APPLICATION{
               "with others); 0: never"},
     Directive{"PassengerHardMemoryLimit", Context::APPLICATION, number(&Settings::hardMemoryLimit, 0, MANY), "0",
               "memory in MB above which an instance is killed, with the requests that it has; 0: never"},
+    Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION, number(&Settings::maxRequestQueueSize, 0, INT_MAX),
+              "100",
+              "requests of the application that may wait for an instance; one more is answered with 503, after 15 ms "
+              "at most. 0: no limit"},
     Directive{"PassengerConcurrencyModel", Context::APPLICATION,
               choice(&Settings::concurrencyModel, CONCURRENCY_MODELS), "as PassengerThreadCount says",
               "process: one request at a time, whatever PassengerThreadCount says"},

@@ -17,7 +17,9 @@ enum class Context {
     /** Main server, virtual host, Directory, Location. */
     APPLICATION,
     /** The same, and .htaccess. */
-    LOCAL
+    LOCAL,
+    /** The same, but .htaccess only where AllowOverride allows Options. */
+    OPTIONS
 };
 
 /** How a text value is understood. */

@@ -200,7 +200,9 @@ constexpr int overridesFor(Context context) {
         case Context::APPLICATION:
             return RSRC_CONF | ACCESS_CONF;
         case Context::LOCAL:
-            return OR_ALL;
+            return RSRC_CONF | ACCESS_CONF | OR_ALL;
+        case Context::OPTIONS:
+            return RSRC_CONF | ACCESS_CONF | OR_OPTIONS;
     }
     return RSRC_CONF;
 }

@@ -61,7 +61,7 @@ inline constexpr std::array OBSOLETE{
     inert("UnionStationGatewayCert", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
     inert("UnionStationProxyAddress", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
     inert("UnionStationKey", Context::APPLICATION, text(NO_TEXT), NO_ANALYTICS),
-    inert("UnionStationFilter", Context::LOCAL, text(NO_TEXT), NO_ANALYTICS),
+    inert("UnionStationFilter", Context::OPTIONS, text(NO_TEXT), NO_ANALYTICS),
     inert("UnionStationSupport", Context::APPLICATION, flag(NO_FLAG), NO_ANALYTICS),
     inert("PassengerAdminPanelUrl", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
     inert("PassengerAdminPanelAuthType", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),

@@ -15,7 +15,7 @@ inline constexpr std::array REQUEST{
               "the client sees nothing of a response before all of it is here"},
     Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride), "Off",
               "httpd's ErrorDocument is shown instead of what the application sends with a status of 400 or more"},
-    Directive{"PassengerAllowEncodedSlashes", Context::LOCAL, flag(&Settings::allowEncodedSlashes), "Off",
+    Directive{"PassengerAllowEncodedSlashes", Context::OPTIONS, flag(&Settings::allowEncodedSlashes), "Off",
               "%2F in the path of a URL reaches the application"},
     Directive{"PassengerStickySessions", Context::LOCAL, flag(&Settings::stickySessions), "Off",
               "a cookie leads a client's requests to the instance that had its last one"},
@@ -31,10 +31,6 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerMaxRequestTime", Context::LOCAL, number(&Settings::maxRequestTime, 0, LONG_TIME), "0",
               "seconds that an instance may take for a request; then it is answered with 504 and the instance is "
               "killed. 0: no limit"},
-    Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION, number(&Settings::maxRequestQueueSize, 0, INT_MAX),
-              "100",
-              "requests of the application that may wait for an instance; one more is answered with 503, after 15 ms "
-              "at most. 0: no limit"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL, number(&Settings::maxRequestQueueTime, 0, LONG_TIME), "0",
               "seconds that a request may wait for an instance; then it is answered with 504, and the application "
               "never sees it. 0: no limit"},
