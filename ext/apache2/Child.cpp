@@ -25,6 +25,9 @@ namespace {
 /** Seconds. Also where PassengerPoolIdleTime is 0, which lets instances live for ever. */
 constexpr int DEFAULT_IDLE_TIME = 300;
 
+/** Of httpd's threads, this part is left for others where an application's requests have to wait. */
+constexpr unsigned OTHERS_PART = 8;
+
 Child *theChild = nullptr;
 
 /** A child must not outlive httpd's parent, since the agent goes with the parent. SIGKILL, because the threaded MPMs ignore a SIGTERM that
@@ -61,7 +64,7 @@ void Child::begin(server_rec *server) {
         agent->disown();
     }
     try {
-        theChild->giveBack(newLane());
+        theChild->giveBack(theChild->newLane());
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.not_reached reason=\"%s\"", problem.what());
     }
@@ -84,12 +87,20 @@ unsigned Child::threads() noexcept {
     return ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS ? static_cast<unsigned>(std::max(threads, 1)) : 1;
 }
 
-std::unique_ptr<Lane> Child::newLane() {
+/** Of all httpd's children together, for one application. */
+unsigned Child::shareOfThreads() noexcept {
+    int children = 0;
+    const bool known = ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS && children > 0;
+    const unsigned all = known ? threads() * static_cast<unsigned>(children) : 0;
+    return all - (all + OTHERS_PART - 1) / OTHERS_PART;
+}
+
+std::unique_ptr<Lane> Child::newLane() const {
     ApplicationPoolServer *agent = AgentKeeper::server();
     if (agent == nullptr) {
         throw IOException("no agent runs; the error log says why");
     }
-    return std::make_unique<Lane>(agent->connect());
+    return std::make_unique<Lane>(agent->connect(), share_);
 }
 
 Child::BorrowedLane Child::borrow() {

@@ -65,7 +65,8 @@ public:
 
 private:
     static unsigned threads() noexcept;
-    static std::unique_ptr<Lane> newLane();
+    static unsigned shareOfThreads() noexcept;
+    std::unique_ptr<Lane> newLane() const;
     void trimInTime() noexcept;
     void giveBack(std::unique_ptr<Lane> lane) EXCLUDES(mutex_);
 
@@ -74,6 +75,7 @@ private:
     LogLimit refusals_ GUARDED_BY(mutex_);
     unsigned refusalsLeftOut_ GUARDED_BY(mutex_) = 0;
     RefusalPause refusalPause_{threads()};
+    const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     std::atomic<apr_time_t> nextTrim_{0};
 };

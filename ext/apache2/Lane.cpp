@@ -91,6 +91,7 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
 
 Options Lane::makeOptions(const Settings &settings, const Settings &global, const Route &route) {
     Options options;
+    options.maxInFlight = share_;
     options.appRoot = route.appRoot;
     options.environment = settings.appEnvOrDefault();
     options.appGroupName = route.appName;

@@ -18,7 +18,8 @@ namespace Passenger {
  */
 class Lane {
 public:
-    explicit Lane(ApplicationPoolPtr pool) : pool_(std::move(pool)) {}
+    /** @param share as Options::maxInFlight */
+    Lane(ApplicationPoolPtr pool, unsigned share) : pool_(std::move(pool)), share_(share) {}
     Lane(const Lane &) = delete;
     Lane &operator=(const Lane &) = delete;
 
@@ -38,6 +39,7 @@ private:
     Options makeOptions(const Settings &settings, const Settings &global, const Route &route);
 
     ApplicationPoolPtr pool_;
+    const unsigned share_;
     std::string environment_;
     // By all that they are made of: merged settings live only as long as a request, so their address says nothing.
     std::unordered_map<std::string, Options> options_;

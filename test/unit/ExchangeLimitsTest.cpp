@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLimitsTest);
     CPPUNIT_TEST(testARequestBeyondInstancesAndQueueIsRefused);
+    CPPUNIT_TEST(testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait);
     CPPUNIT_TEST(testARefusedRequestMayTryAgain);
     CPPUNIT_TEST(testWhileNoInstanceServesTheQueueAloneCounts);
     CPPUNIT_TEST(testWithoutALimitAllMayWait);
@@ -89,6 +90,15 @@ public:
             host_->take();
         }
         CPPUNIT_ASSERT(!host_->hasRequest());
+    }
+
+    void testARequestBeyondItsApplicationsShareIsRefusedWhereItWouldWait() {
+        host_->setCapacity(4);
+        host_->queueLimits = {100, std::chrono::milliseconds(0), 3};
+        start(4U);
+        const std::string text = assertRefused().what();
+        CPPUNIT_ASSERT_MESSAGE(text, text.find("3 requests") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(4U, host_->inFlight());
     }
 
     void testARefusedRequestMayTryAgain() {

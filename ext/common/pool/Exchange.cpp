@@ -146,9 +146,14 @@ void Exchange::enqueue() {
  * off by no more than the requests that begin or end in this very moment, so as many may be let in or refused too many.
  */
 void Exchange::admit(unsigned inFlight, std::uint32_t capacity) {
-    if (!admitted_ && limits_.size > 0 && inFlight > std::uint64_t{capacity} + limits_.size) {
+    const bool waits = inFlight > capacity;
+    if (!admitted_ && waits && limits_.size > 0 && inFlight - capacity > limits_.size) {
         refuse("the application's request queue is full: " + std::to_string(limits_.size) +
                " requests wait in it, as many as PassengerMaxRequestQueueSize allows");
+    }
+    if (!admitted_ && waits && limits_.inFlight > 0 && inFlight > limits_.inFlight) {
+        refuse("the application holds its share of httpd's threads: " + std::to_string(limits_.inFlight) +
+               " requests, seven eighths of MaxRequestWorkers; the rest is for others");
     }
     admitted_ = true;
 }

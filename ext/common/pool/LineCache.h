@@ -136,7 +136,7 @@ public:
         return cache_->agentLife();
     }
     QueueLimits limits() const noexcept override {
-        return {options_.maxQueueSize, options_.maxQueueTime};
+        return {options_.maxQueueSize, options_.maxQueueTime, options_.maxInFlight};
     }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return cache_->endOfWaiting();

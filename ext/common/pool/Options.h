@@ -67,6 +67,9 @@ struct Options {
     unsigned memoryLimit = 0;
     /** Requests that may wait; one more is refused. 0: no limit. */
     unsigned maxQueueSize = 100;
+    /** Of the application's requests, so many may be in flight if another one would have to wait: others need the threads of httpd, too. 0: no
+     *  limit. Of the sending process, not sent to the agent. */
+    unsigned maxInFlight = 0;
     /** A request that waited longer is refused; 0: never. */
     std::chrono::milliseconds maxQueueTime{0};
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and requests wait for new ones. */

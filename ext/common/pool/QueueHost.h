@@ -78,6 +78,8 @@ inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation g
 struct QueueLimits {
     unsigned size = 0;
     std::chrono::milliseconds time{0};
+    /** As Options::maxInFlight. */
+    unsigned inFlight = 0;
 };
 
 /**

@@ -1,0 +1,110 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# An application that answers nobody: what it takes of httpd, and what becomes free when its clients leave.
+class HungAppTest < IntegrationTest
+  MPM = {
+    "event" => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0",
+    "worker" => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0",
+    "prefork" => "StartServers 16\nMinSpareServers 1\nMaxSpareServers 16\nMaxRequestWorkers 16"
+  }.freeze
+  SHARE = 14
+
+  MPM.each do |mpm, settings|
+    define_method("test_it_cannot_take_all_threads_of_#{mpm}") do
+      with_server(hung(mpm, settings)) do |server|
+        while_hung(server, 40) do |clients|
+          # The count may be off by those that begin together.
+          refused = clients.size - SHARE - 2
+          eventually("#{refused} refusals") { clients.count(&:answer) >= refused }
+          answers = clients.filter_map(&:answer)
+          assert_equal [503], answers.map(&:status).uniq
+          assert_match(/\A\d+\z/, answers.first["Retry-After"])
+          assert_equal "hello world\n", server.client("other.test").get("/hello").body
+          assert_equal "a static file\n", server.client("hung.test").get("/static.txt").body
+          assert_match(/share of httpd's threads/, server.log.text)
+          assert_operator refusal_time(server), :<, 0.2, "of a refusal, with time for a loaded machine"
+        end
+      end
+    end
+  end
+
+  def test_128_clients_that_leave_free_their_threads_within_a_second
+    settings = "StartServers 1\nServerLimit 1\nThreadLimit 200\nThreadsPerChild 200\nMaxRequestWorkers 200\nMaxConnectionsPerChild 0"
+    with_server(hung("event", settings, "PassengerMaxRequestQueueSize 0\n")) do |server|
+      while_hung(server, 128) do |clients|
+        eventually("all wait") { busy_threads(server) >= 128 }
+        clients.each(&:close)
+        left = Eventually.monotonic
+        eventually("free threads", within: 5) { busy_threads(server) <= 2 }
+        assert_operator Eventually.monotonic - left, :<, 2.5, "a second, and time for a loaded machine"
+      end
+    end
+  end
+
+  # Takes its answer as soon as it comes, and goes.
+  class Client
+    attr_reader :answer
+
+    def initialize(raw)
+      @raw = raw.request("GET", "/hello", "Connection" => "close")
+      @reader = Thread.new { take }
+    end
+
+    def close
+      @reader.kill.join
+      @raw.close
+    end
+
+    private
+
+    def take
+      @answer = @raw.response
+    rescue EOFError, SystemCallError
+      nil
+    ensure
+      @raw.close
+    end
+  end
+
+  private
+
+  def hung(mpm, settings, directives = "")
+    configuration do |made|
+      made.mpm = mpm
+      made.mpm_settings = settings
+      status = File.join(TestEnvironment.modules_dir, "mod_status.so")
+      made.main_directives << "LoadModule status_module #{status}\n"
+      made.site("hung.test", SampleApps.rack, "PassengerMaxInstances 1\n#{directives}")
+      made.site("other.test", SampleApps.rack, "<Location /server-status>\n  SetHandler server-status\n</Location>\n")
+    end
+  end
+
+  # With so many clients whose requests wait for the application, beside the one that it is busy with.
+  def while_hung(server, count)
+    %w[hung.test other.test].each { |site| assert_equal "200", server.client(site).get("/hello").code }
+    path = fifo
+    started = File.join(scratch, "started")
+    first = server.raw("hung.test").request("GET", "/wait?fifo=#{path}&started=#{started}")
+    eventually { File.exist?(started) }
+    clients = Array.new(count - 1) { Client.new(server.raw("hung.test", timeout: 60)) }
+    yield clients
+  ensure
+    release(path)
+    [first, *clients].compact.each(&:close)
+  end
+
+  def refusal_time(server)
+    Array.new(3) do
+      before = Eventually.monotonic
+      assert_equal "503", server.client("hung.test").get("/hello").code
+      Eventually.monotonic - before
+    end.min
+  end
+
+  # The one that is asked does not count.
+  def busy_threads(server)
+    server.client("other.test").get("/server-status?auto").body[/^BusyWorkers: (\d+)/, 1].to_i - 1
+  end
+end
