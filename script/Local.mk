@@ -1,5 +1,6 @@
 EXTRA_DIST += \
     %D%/common.sh \
+    %D%/document-directives \
     %D%/lint \
     %D%/lint-module \
     %D%/lint-structure \

@@ -30,7 +30,7 @@ RUN_TESTS = $(TEST_ENVIRONMENT) $(RUBY) $(top_srcdir)/script/run-tests
 .PHONY: test unit unit-programs ruby-test integration
 
 # `make check` and `make test` run everything; TEST=name runs what has name in its name.
-check-local: all
+check-local: all ext/apache2/list_directives$(EXEEXT)
 	$(RUN_TESTS) $(TEST_SUITES)
 test: check
 
@@ -39,7 +39,7 @@ unit: unit-programs
 	TEST='$(TEST)' $(RUN_TESTS) unit
 ruby-test: root/lib native
 	TEST='$(TEST)' $(RUN_TESTS) ruby pure-ruby
-integration: all
+integration: all ext/apache2/list_directives$(EXEEXT)
 	TEST='$(TEST)' $(RUN_TESTS) integration
 
 # The integration tests need httpd and minutes; a release is proved by the others.

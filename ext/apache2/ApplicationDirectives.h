@@ -15,8 +15,7 @@ inline constexpr std::array APPLICATION{
               Context::APPLICATION,
               list(&Settings::baseUris, Form::URI),
               "/",
-              "path of a URL below which an application lives; may be repeated, and places add to what their "
-              "surroundings say",
+              "path of a URL below which an application lives",
               {"RailsBaseURI", "RackBaseURI"}},
     Directive{"PassengerAppEnv",
               Context::APPLICATION,
@@ -123,7 +122,7 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerAppLogFile", Context::APPLICATION, path(&Settings::appLogFile), "PassengerLogFile",
               "file for what the application's processes write to their standard output and error"},
     Directive{"PassengerMonitorLogFile", Context::APPLICATION, list(&Settings::monitorLogFiles, Form::PATH), "none",
-              "log of the application whose new lines are copied into ours; may be repeated"},
+              "log of the application whose new lines are copied into ours"},
 };
 
 }  // namespace Passenger::Directives

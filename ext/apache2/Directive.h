@@ -25,8 +25,6 @@ enum class Context {
 /** How a text value is understood. */
 enum class Form {
     PLAIN,
-    /** May be empty, too. */
-    ANY,
     /** A path; relative ones begin at ServerRoot. */
     PATH,
     /** The path of a URL; begins with a slash. */
@@ -78,9 +76,6 @@ struct Field {
 
 constexpr Field text(Settings::Text Settings::*member) {
     return {member};
-}
-constexpr Field anyText(Settings::Text Settings::*member) {
-    return {member, Form::ANY};
 }
 constexpr Field path(Settings::Text Settings::*member) {
     return {member, Form::PATH};

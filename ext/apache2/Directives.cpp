@@ -73,12 +73,8 @@ bool startsWith(const char *value, std::string_view begin) {
 }
 
 const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
-    if (*value == '\0' && field.form != Form::ANY) {
-        return refusal(cmd, value, "a value that is not empty");
-    }
     switch (field.form) {
         case Form::PLAIN:
-        case Form::ANY:
         case Form::PAIR:
             target = value;
             return nullptr;
@@ -187,9 +183,6 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
 }
 
 const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
-    if (*first == '\0') {
-        return refusal(cmd, first, "a name and a value");
-    }
     return apply(cmd, place, apr_pstrcat(cmd->pool, first, "=", second, nullptr));
 }
 

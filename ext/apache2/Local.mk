@@ -74,3 +74,10 @@ libpassenger_httpmessages_la_SOURCES = \
 EXTRA_DIST += %D%/README.md
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
 EXTRA_DIST += %D%/mod_passenger.map
+
+# For the document and the tests, not to be installed.
+EXTRA_PROGRAMS += ext/apache2/list_directives
+ext_apache2_list_directives_SOURCES = \
+    %D%/list_directives.cpp
+ext_apache2_list_directives_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+CLEANFILES += ext/apache2/list_directives$(EXEEXT)

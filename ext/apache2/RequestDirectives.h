@@ -10,7 +10,11 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerHighPerformance", Context::LOCAL, flag(&Settings::highPerformance), "Off",
               "what makes mod_rewrite, mod_autoindex and .htaccess files work is left out"},
     Directive{"PassengerBufferUpload", Context::LOCAL, flag(&Settings::bufferUpload), "On",
-              "a request waits for an instance only once its body is here. Off: the application reads it as it comes"},
+              "a request is queued when all of its body is here: up to 128 KiB of it in memory, else in "
+              "PassengerDataBufferDir. "
+              "So a client that sends slowly, stalls or leaves holds no instance, and the application knows the length "
+              "of a chunked body, too (CONTENT_LENGTH). Off: the application reads the body while it comes, and a slow "
+              "client holds its instance; a chunked body has HTTP_TRANSFER_ENCODING and no length"},
     Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse), "Off",
               "the client sees nothing of a response before all of it is here"},
     Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride), "Off",
@@ -22,7 +26,7 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerStickySessionsCookieName", Context::LOCAL, text(&Settings::stickySessionsCookieName),
               "_passenger_route", "name of that cookie"},
     Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
-              anyText(&Settings::stickySessionsCookieAttributes), "SameSite=Lax; Secure",
+              text(&Settings::stickySessionsCookieAttributes), "SameSite=Lax; Secure",
               "what is said of that cookie besides Path=/ and HttpOnly"},
     Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages),
               "On with PassengerAppEnv development, else Off",

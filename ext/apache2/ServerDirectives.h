@@ -41,14 +41,16 @@ inline constexpr std::array SERVER{
               "most seconds until a look at restart files; where inotify works they are looked at as soon as they "
               "change. 0: 20 looks a second, without inotify"},
     Directive{"PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL), "none",
-              "URL whose application is started with httpd, instead of at its first request; may be repeated"},
+              "URL whose application is started with httpd, instead of at its first request"},
     Directive{
         "PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching), "On",
         "responses that allow it by Cache-Control are kept for a moment and given to others who ask for the same"},
     Directive{"PassengerShowVersionInHeader", Context::GLOBAL, flag(&Settings::showVersionInHeader), "On",
               "the version is in the header X-Powered-By"},
-    Directive{"PassengerDataBufferDir", Context::GLOBAL, path(&Settings::dataBufferDir), "/var/tmp",
-              "folder for bodies that are too large for memory; their files have no name in it"},
+    Directive{
+        "PassengerDataBufferDir", Context::GLOBAL, path(&Settings::dataBufferDir), "/var/tmp",
+        "folder for bodies that are too large for memory. They are in files without a name, which are gone when their "
+        "request is, however it ends. httpd's user must be allowed to write there"},
     Directive{"PassengerResponseBufferHighWatermark", Context::GLOBAL,
               number(&Settings::responseBufferHighWatermark, 0, INT_MAX), "134217728",
               "bytes of a response that are kept for a slow client, in memory and on disk; then the application is "
@@ -58,7 +60,7 @@ inline constexpr std::array SERVER{
     Directive{"PassengerSpawnDir", Context::GLOBAL, path(&Settings::spawnDir), "the system's run directory",
               "folder for what a start needs on disk"},
     Directive{"PassengerCtl", Context::GLOBAL, list(&Settings::ctl, Form::PAIR), "none",
-              "name and value of a setting of the agent; may be repeated"},
+              "name and value of a setting of the agent"},
     Directive{"PassengerDumpConfigManifest", Context::GLOBAL, path(&Settings::dumpConfigManifest), "none",
               "file into which the configuration is written at each start and reload, as JSON"},
 };

@@ -1,0 +1,190 @@
+# frozen_string_literal: true
+
+require "json"
+require "open3"
+
+require_relative "support/integration_test"
+
+# Each row of the module's table of directives: what it takes and where, what it refuses and how it says so. Most are tried together
+# in one configuration, since httpd needs some time to check one.
+class DirectiveTableTest < IntegrationTest
+  LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
+  ROWS = JSON.parse(Open3.capture2(LIST).first)
+  NAMES = ROWS.flat_map { |row| [[row["name"], row], *row["aliases"].map { |name| [name, row] }] }.to_h.freeze
+
+  # The directives that configurations for Phusion Passenger 6 can have.
+  OTHERS = %w[
+    PassengerAdminPanelAuthType PassengerAdminPanelPassword PassengerAdminPanelUrl PassengerAdminPanelUsername PassengerAllowEncodedSlashes
+    PassengerAnalyticsLogGroup PassengerAnalyticsLogUser PassengerAnonymousTelemetryProxy PassengerAppEnv PassengerAppGroupName
+    PassengerAppLogFile PassengerAppRoot PassengerAppStartCommand PassengerAppType PassengerBaseURI PassengerBufferResponse
+    PassengerBufferUpload PassengerConcurrencyModel PassengerCtl PassengerDataBufferDir PassengerDebugLogFile PassengerDebugger
+    PassengerDefaultGroup PassengerDefaultRuby PassengerDefaultUser PassengerDirectInstanceRequestAddress PassengerDisableAnonymousTelemetry
+    PassengerDisableLogPrefix PassengerDisableSecurityUpdateCheck PassengerDumpConfigManifest PassengerEnabled PassengerErrorOverride
+    PassengerFileDescriptorLogFile PassengerFlyWith PassengerForceMaxConcurrentRequestsPerProcess PassengerFriendlyErrorPages PassengerGroup
+    PassengerHighPerformance PassengerInstanceRegistryDir PassengerLoadShellEnvvars PassengerLogFile PassengerLogLevel PassengerLveMinUid
+    PassengerMaxInstances PassengerMaxInstancesPerApp PassengerMaxPoolSize PassengerMaxPreloaderIdleTime PassengerMaxRequestQueueSize
+    PassengerMaxRequestQueueTime PassengerMaxRequestTime PassengerMaxRequests PassengerMemoryLimit PassengerMeteorAppSettings
+    PassengerMinInstances PassengerMonitorLogFile PassengerNodejs PassengerPoolIdleTime PassengerPreStart PassengerPreloadBundler
+    PassengerPython PassengerResistDeploymentErrors PassengerResponseBufferHighWatermark PassengerRestartDir PassengerRollingRestarts
+    PassengerRoot PassengerRuby PassengerSecurityUpdateCheckProxy PassengerShowVersionInHeader PassengerSocketBacklog PassengerSpawnDir
+    PassengerSpawnMethod PassengerStartTimeout PassengerStartupFile PassengerStatThrottleRate PassengerStickySessions
+    PassengerStickySessionsCookieAttributes PassengerStickySessionsCookieName PassengerThreadCount PassengerTurbocaching
+    PassengerUseGlobalQueue PassengerUser PassengerUserSwitching RackBaseURI RackEnv RailsAllowModRewrite RailsAppSpawnerIdleTime
+    RailsBaseURI RailsDefaultUser RailsEnv RailsFrameworkSpawnerIdleTime RailsMaxInstancesPerApp RailsMaxPoolSize RailsPoolIdleTime RailsRuby
+    RailsSpawnMethod RailsSpawnServer RailsUserSwitching UnionStationFilter UnionStationGatewayAddress UnionStationGatewayCert
+    UnionStationGatewayPort UnionStationKey UnionStationProxyAddress UnionStationSupport
+  ].freeze
+
+  GOOD = { "PassengerRoot" => [%("#{TestEnvironment::PASSENGER_ROOT}")] }.freeze
+
+  # All values worth trying.
+  def self.good(row)
+    GOOD.fetch(row["name"]) do
+      case row["kind"]
+      when "flag" then %w[On off]
+      when "number" then [row["least"], row["most"]]
+      when "choice" then row["choices"]
+      when "path" then ["some/where", "/some/where"]
+      when "uri" then ["/", "/some/where"]
+      when "url" then ["http://localhost/x", "https://localhost"]
+      when "pair" then ["name value"]
+      else ["word"]
+      end
+    end
+  end
+
+  # Values that are refused, and what the message says is allowed.
+  def self.bad(row)
+    numbers = "a whole number from #{row['least']} to #{row['most']}"
+    case row["kind"]
+    when "flag" then { "maybe" => "On, Off", "1" => "On, Off" }
+    when "number" then ["many", "1x", "1.5", (row["least"] - 1).to_s, (row["most"] + 1).to_s].to_h { |value| [value, numbers] }
+    when "choice" then { "magic" => row["choices"].join(", ") }
+    when "uri" then { "blog" => "the path of a URL, which begins with /" }
+    when "url" then { "localhost" => "a URL that begins with http:// or https://", "http://" => "a URL that begins with http:// or https://" }
+    else {}
+    end
+  end
+
+  def test_every_directive_of_phusion_passenger_is_there
+    assert_empty OTHERS - NAMES.keys
+  end
+
+  def test_every_good_value_is_taken_in_every_place_that_is_allowed
+    each = proc { |wanted| lines(NAMES.select { |_, row| wanted.include?(row["context"]) }) }
+    everywhere = each.call(%w[application local options])
+    sections = %w[<VirtualHost\ *:1> <Directory\ /a> <Location\ /b> <Files\ c> <If\ false>].map do |section|
+      "#{section}\n#{everywhere}</#{section[/\w+/]}>\n"
+    end
+    output, status = check(each.call(%w[global]) + everywhere + sections.join)
+    assert status.success?, output
+    refute_match(/is for the whole server/, output)
+  end
+
+  NAMES.each do |name, row|
+    values = bad(row)
+    next if values.empty?
+
+    define_method("test_#{name}_refuses_what_is_not_allowed_and_says_what_is") do
+      value, allowed = values.to_a.sample
+      output, status = check("#{name} \"#{value}\"\n")
+      refute status.success?
+      assert_includes output, "#{name} does not take \"#{value}\"; allowed: #{allowed}"
+    end
+  end
+
+  def test_too_many_and_too_few_values_are_refused_with_the_directives_name
+    [["PassengerEnabled", "takes one argument"], ["PassengerUser \"\"", "takes one argument"], ["PassengerEnabled On Off", "takes one argument"],
+     ["PassengerCtl name", "takes two arguments"], ["PassengerBaseURI /a /b", "takes one argument"]].each do |line, said|
+      output, status = check("#{line}\n")
+      refute status.success?
+      assert_match(/#{line[/\w+/]} #{said}/, output)
+    end
+  end
+
+  def test_what_is_for_the_whole_server_is_refused_in_a_section_and_warned_of_in_a_virtual_host
+    rows = NAMES.select { |_, row| row["context"] == "global" }
+    output, status = check("<VirtualHost *:1>\n#{lines(rows)}</VirtualHost>\n")
+    assert status.success?, output
+    rows.each_key { |name| assert_equal 1, output.scan("#{name} is for the whole server: move it out of <VirtualHost>").size, name }
+
+    name, row = rows.to_a.sample
+    output, status = check("<Location /a>\n#{name} #{self.class.good(row).first}\n</Location>\n")
+    refute status.success?
+    assert_match(/#{name} not allowed in <Location> context/, output)
+  end
+
+  def test_each_directive_that_should_not_be_used_is_told_of_once
+    output, status = check(lines(NAMES) * 2)
+    assert status.success?, output
+    NAMES.each do |name, row|
+      told = output.scan(/\b#{name}: (it .*)$/).flatten
+      assert_equal [row["successor"] ? "it is obsolete: use #{row['successor']}" : row["notice"]].compact, told, name
+    end
+  end
+
+  # Runs a server: .htaccess files are read by requests.
+  def test_in_htaccess_files_is_allowed_what_may_stand_there_and_no_more
+    folder = SampleApps.rack
+    made = configuration do |one|
+      { "all.test" => "All", "info.test" => "FileInfo" }.each do |name, override|
+        one.site(name, folder, "<Directory \"#{folder}\">\n  AllowOverride #{override}\n</Directory>\n")
+      end
+    end
+    with_server(made) do |server|
+      NAMES.each do |name, row|
+        File.write(File.join(folder, "public/.htaccess"), "#{name} #{self.class.good(row).last}\n")
+        local = %w[local options].include?(row["context"])
+        assert_status (local ? 200 : 500), server.client("all.test").get("/static.txt")
+        assert_status (row["context"] == "local" ? 200 : 500), server.client("info.test").get("/static.txt")
+      end
+      assert_equal 1, server.log.text.scan(/UnionStationFilter: /).size
+    end
+  end
+
+  def test_a_start_and_a_reload_tell_once_of_what_is_obsolete
+    made = configuration { |one| one.set("RailsMaxPoolSize", 1) && one.set("PassengerMaxPoolSize", nil) }
+    with_server(made) do |server|
+      assert_equal 1, server.log.text.scan(/RailsMaxPoolSize: it is obsolete: use PassengerMaxPoolSize/).size
+      pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+      assert_equal 1, pids.uniq.size
+      server.graceful
+      assert_equal 2, server.log.text.scan(/RailsMaxPoolSize: it is obsolete/).size
+    end
+  end
+
+  [%w[-t], %w[-S], %w[-t -D DUMP_MODULES], %w[-t -D DUMP_VHOSTS], %w[-t -D DUMP_RUN_CFG], %w[-t -D DUMP_CONFIG], %w[-M]].each do |options|
+    define_method("test_httpd_#{options.join('_')}_starts_no_agent") do
+      server = HttpdServer.new(configuration)
+      server.write_configuration
+      traced = File.join(server.folder, "agent")
+      # PassengerRoot is one whose agent would leave a trace.
+      FileUtils.mkdir_p(File.join(server.folder, "root/lib/passenger"))
+      FileUtils.touch(File.join(server.folder, "root/lib/passenger/spawn_server.rb"))
+      File.write(File.join(server.folder, "root/passenger-agent"), "#!/bin/sh\ntouch #{traced}\n")
+      File.chmod(0o755, File.join(server.folder, "root/passenger-agent"))
+      output, status = Open3.capture2e(server.environment, *server.command("-c", "PassengerRoot #{server.folder}/root", *options),
+                                       unsetenv_others: true)
+      assert status.success?, output
+      refute File.exist?(traced)
+    ensure
+      server.destroy
+    end
+  end
+
+  private
+
+  # One line for each good value of these directives.
+  def lines(names)
+    names.flat_map { |name, row| self.class.good(row).map { |value| "#{name} #{value}\n" } }.join
+  end
+
+  # What `httpd -t` says of a configuration with this text.
+  def check(text)
+    made = configuration { |one| one.main_directives = text }
+    server = HttpdServer.new(made)
+    server.check_configuration
+  ensure
+    server&.destroy
+  end
+end
