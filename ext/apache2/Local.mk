@@ -20,6 +20,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/ResponseHead.h \
     %D%/SpoolFile.cpp \
     %D%/SpoolFile.h \
+    %D%/SpoolRing.cpp \
+    %D%/SpoolRing.h \
     %D%/StartupFileCache.cpp \
     %D%/StartupFileCache.h
 
@@ -31,6 +33,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/ApplicationDirectives.h \
     %D%/Child.cpp \
     %D%/Child.h \
+    %D%/ClientSocket.cpp \
+    %D%/ClientSocket.h \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorLimit.h \
     %D%/Directive.h \
@@ -57,6 +61,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/RequestEnvironment.h \
     %D%/RequestHandler.cpp \
     %D%/RequestHandler.h \
+    %D%/ResponseOutput.cpp \
+    %D%/ResponseOutput.h \
     %D%/ResponseSender.cpp \
     %D%/ResponseSender.h \
     %D%/Route.cpp \

@@ -16,7 +16,8 @@ inline constexpr std::array REQUEST{
               "of a chunked body, too (CONTENT_LENGTH). Off: the application reads the body while it comes, and a slow "
               "client holds its instance; a chunked body has HTTP_TRANSFER_ENCODING and no length"},
     Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse), "Off",
-              "the client sees nothing of a response before all of it is here"},
+              "the client sees nothing of a response before all of it is here, so that one that breaks off is a clean "
+              "502. What is longer than PassengerResponseBufferHighWatermark is streamed from there on"},
     Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride), "Off",
               "httpd's ErrorDocument is shown instead of what the application sends with a status of 400 or more"},
     Directive{"PassengerAllowEncodedSlashes", Context::OPTIONS, flag(&Settings::allowEncodedSlashes), "Off",

@@ -1,9 +1,8 @@
 #include "RequestHandler.h"
 
-#include <apr_portable.h>
-
 #include <exception>
 
+#include "ClientSocket.h"
 #include "HijackedConnection.h"
 #include "RequestEnvironment.h"
 #include "Settings.h"
@@ -40,6 +39,7 @@ int RequestHandler::run() {
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
     }
     // By now the application's thread, its channel and our lane are free for other requests.
+    sender.deliver();
     if (FileDescriptor stream = sender.takeStream()) {
         HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());
     }
@@ -109,7 +109,7 @@ std::optional<Reply> RequestHandler::start(Session &session, const Session::Requ
     if (!refusal || !refusal->lineFull) {
         return refusal;
     }
-    switch (child_.refusalPause().take(clientSocket())) {
+    switch (child_.refusalPause().take(clientSocket(r_))) {
         case RefusalPause::Outcome::REFUSE:
             break;
         case RefusalPause::Outcome::CLIENT_LEFT:
@@ -189,18 +189,11 @@ bool RequestHandler::sendBlock(Session &session, ResponseSender &sender, std::st
 }
 
 void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
-    Reply reply = session.receive(sender.buffer(), clientSocket(), FOREVER);
-    sender.take(reply, !reply.ends() && session.replyWaiting());
-}
-
-int RequestHandler::clientSocket() const noexcept {
-    // A stream of an HTTP/2 connection has no socket of its own.
-    apr_socket_t *socket = r_->connection->master == nullptr ? ap_get_conn_socket(r_->connection) : nullptr;
-    apr_os_sock_t descriptor = -1;
-    if (socket != nullptr && apr_os_sock_get(&descriptor, socket) != APR_SUCCESS) {
-        return -1;
+    if (!sender.awaitReply(session)) {
+        return;
     }
-    return descriptor;
+    Reply reply = session.receive(sender.buffer(), clientSocket(r_), FOREVER);
+    sender.take(reply, !reply.ends() && session.replyWaiting());
 }
 
 }  // namespace Passenger

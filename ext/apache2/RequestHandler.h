@@ -30,7 +30,6 @@ private:
     void sendBuffered(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
     void takeReply(Session &session, ResponseSender &sender);
-    int clientSocket() const noexcept;
 
     request_rec *r_;
     const Route &route_;

@@ -10,10 +10,6 @@ namespace Passenger {
 
 namespace {
 
-/** Up to here body bytes are copied, so that few of them do not keep a whole buffer. */
-constexpr std::size_t SMALL_BODY = 8 * 1024;
-/** So much is gathered before it goes to the client, while more can be had at once. */
-constexpr apr_off_t GATHER = 64 * 1024;
 /** Seconds after which a busy application may be asked again. */
 constexpr const char *RETRY_AFTER = "3";
 constexpr int CLIENT_CLOSED_REQUEST = 499;
@@ -24,19 +20,6 @@ char *copy(apr_pool_t *pool, std::string_view text) {
 }
 
 }  // namespace
-
-ResponseSender::~ResponseSender() {
-    if (buffer_ != nullptr) {
-        apr_bucket_free(buffer_);
-    }
-}
-
-std::span<char> ResponseSender::buffer() {
-    if (buffer_ == nullptr) {
-        buffer_ = static_cast<char *>(apr_bucket_alloc(Session::BUFFER_SIZE, r_->connection->bucket_alloc));
-    }
-    return {buffer_, Session::BUFFER_SIZE};
-}
 
 void ResponseSender::take(Reply &reply, bool moreWaits) {
     switch (reply.kind) {
@@ -71,13 +54,13 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             fail(HTTP_BAD_GATEWAY, reply.text.c_str());
             break;
     }
-    if (over_) {
+    if (over()) {
         return;
     }
     if (reply.last) {
         finish();
-    } else if (!moreWaits || pending_ >= GATHER) {
-        pass(!moreWaits);
+    } else if (!moreWaits || output_.gathered()) {
+        output_.forward(!moreWaits);
     }
 }
 
@@ -91,7 +74,7 @@ void ResponseSender::takeHead(Reply &reply) {
         return;
     }
     hasHead_ = true;
-    brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    output_.begin();
     setStatus(reply.status);
     setHeaders(head);
     if (reply.stream) {
@@ -111,7 +94,7 @@ void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
         return;
     }
-    passed_ = true;
+    hijacked_ = true;
     over_ = true;
     stream_ = std::move(reply.stream);
     streamStart_ = {copy(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
@@ -184,21 +167,7 @@ void ResponseSender::addBody(std::span<char> body) {
     if (missing_) {
         *missing_ -= body.size();
     }
-    apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
-    apr_bucket *bucket = nullptr;
-    bool inBuffer = buffer_ != nullptr && body.data() >= buffer_ && body.data() < buffer_ + Session::BUFFER_SIZE;
-    if (body.size() <= SMALL_BODY || !inBuffer) {
-        bucket = apr_bucket_heap_create(body.data(), body.size(), nullptr, allocator);
-    } else {
-        // The bucket gets the buffer itself; its first bytes were the head, or the frame's.
-        auto offset = static_cast<apr_size_t>(body.data() - buffer_);
-        bucket = apr_bucket_heap_create(buffer_, offset + body.size(), apr_bucket_free, allocator);
-        bucket->start = static_cast<apr_off_t>(offset);
-        bucket->length = body.size();
-        buffer_ = nullptr;
-    }
-    APR_BRIGADE_INSERT_TAIL(brigade_, bucket);
-    pending_ += static_cast<apr_off_t>(body.size());
+    output_.add(body);
     if (surplus) {
         finish();
     }
@@ -225,7 +194,7 @@ void ResponseSender::refuse(const Reply &reply) {
         return;
     }
     hasHead_ = true;
-    brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    output_.begin();
     const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_);
     setStatus(status);
     refusal.setHeaders(r_);
@@ -233,8 +202,8 @@ void ResponseSender::refuse(const Reply &reply) {
     if (status == HTTP_SERVICE_UNAVAILABLE) {
         apr_table_setn(r_->headers_out, "Retry-After", RETRY_AFTER);
     }
-    APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_heap_create(refusal.page.data(), refusal.page.size(), nullptr,
-                                                             r_->connection->bucket_alloc));
+    std::string page(refusal.page);
+    output_.add(page);
     finish();
 }
 
@@ -244,32 +213,13 @@ void ResponseSender::finish() {
         return;
     }
     over_ = true;
-    APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_eos_create(r_->connection->bucket_alloc));
-    pass(false);
-}
-
-void ResponseSender::pass(bool flush) {
-    if (flush) {
-        APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_flush_create(r_->connection->bucket_alloc));
-    }
-    if (APR_BRIGADE_EMPTY(brigade_)) {
-        return;
-    }
-    passed_ = true;
-    pending_ = 0;
-    apr_status_t status = ap_pass_brigade(r_->output_filters, brigade_);
-    apr_brigade_cleanup(brigade_);
-    if (status != APR_SUCCESS || r_->connection->aborted) {
-        // The client went away; or a filter has answered in our place.
-        over_ = true;
-        result_ = status == AP_FILTER_ERROR ? AP_FILTER_ERROR : OK;
-    }
+    output_.finish();
 }
 
 void ResponseSender::fail(int status, const char *reason) {
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=request.failed app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"%s",
                   app_, status, reason, r_->uri,
-                  passed_ ? " consequence=\"response cut short, connection closed\"" : "");
+                  output_.passed() ? " consequence=\"response cut short, connection closed\"" : "");
     breakOff(status);
 }
 
@@ -293,28 +243,22 @@ void ResponseSender::clientLeft() {
 
 void ResponseSender::breakOff(int status) {
     over_ = true;
-    if (!passed_) {
-        if (brigade_ != nullptr) {
-            apr_brigade_cleanup(brigade_);
-        }
-        r_->status = HTTP_OK;
-        r_->status_line = nullptr;
-        apr_table_clear(r_->headers_out);
-        if (status == HTTP_SERVICE_UNAVAILABLE) {
-            apr_table_setn(r_->err_headers_out, "Retry-After", RETRY_AFTER);
-        }
-        result_ = status;
+    if (output_.passed()) {
+        output_.breakOff();
+        result_ = OK;
         return;
     }
-    // httpd's filters take the error bucket as a word not to write the final chunk, and caches not to keep what they have.
-    r_->no_cache = 1;
-    r_->connection->keepalive = AP_CONN_CLOSE;
-    apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
-    APR_BRIGADE_INSERT_TAIL(brigade_, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_->pool, allocator));
-    APR_BRIGADE_INSERT_TAIL(brigade_, apr_bucket_eos_create(allocator));
-    ap_pass_brigade(r_->output_filters, brigade_);
-    apr_brigade_cleanup(brigade_);
-    result_ = OK;
+    if (hijacked_) {
+        return;
+    }
+    output_.clear();
+    r_->status = HTTP_OK;
+    r_->status_line = nullptr;
+    apr_table_clear(r_->headers_out);
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_table_setn(r_->err_headers_out, "Retry-After", RETRY_AFTER);
+    }
+    result_ = status;
 }
 
 }  // namespace Passenger

@@ -6,13 +6,14 @@
 #include "Httpd.h"
 #include "InterimAnswers.h"
 #include "ResponseHead.h"
+#include "ResponseOutput.h"
 #include "pool/ApplicationPool.h"
 #include "pool/Session.h"
 
 namespace Passenger {
 
 /**
- * Turns an application's replies into httpd's response, in constant memory. One for each request; used by its thread.
+ * Turns an application's replies into httpd's response. One for each request; used by its thread.
  *
  * Nothing that was broken off looks whole: before the first byte went to httpd's filters, a failure is an error status; afterwards the
  * client's connection is closed without what would end the response properly.
@@ -20,8 +21,7 @@ namespace Passenger {
 class ResponseSender {
 public:
     /** @param app name for the log */
-    ResponseSender(request_rec *r, const char *app) : r_(r), app_(app), interim_(r) {}
-    ~ResponseSender();
+    ResponseSender(request_rec *r, const char *app) : r_(r), app_(app), interim_(r), output_(r, app) {}
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
@@ -30,8 +30,14 @@ public:
         pool_ = &pool;
     }
     /** Memory for the next reply; take() knows it. */
-    std::span<char> buffer();
+    std::span<char> buffer() {
+        return output_.buffer();
+    }
 
+    /** As ResponseOutput::awaitReply(). */
+    bool awaitReply(Session &session) {
+        return output_.awaitReply(session);
+    }
     /** Takes what receive() brought into buffer(). @param moreWaits further replies can be had at once */
     void take(Reply &reply, bool moreWaits);
     /** Something outside of the replies failed: the response cannot be made or finished. */
@@ -41,7 +47,11 @@ public:
 
     /** Whether no further reply is wanted. */
     bool over() const noexcept {
-        return over_;
+        return over_ || output_.lost();
+    }
+    /** To be called when it is over, and the application's session, too: it may wait for the client. */
+    void deliver() {
+        output_.deliver();
     }
     /** The client's connection is the application's now: what goes on there, where the head (if it is ours) has been sent. Else none. */
     FileDescriptor takeStream() noexcept {
@@ -53,7 +63,7 @@ public:
     }
     /** What the handler returns, when it is over. */
     int result() const noexcept {
-        return result_;
+        return output_.lost().value_or(result_);
     }
 
 private:
@@ -65,7 +75,6 @@ private:
     void clientLeft();
     void addBody(std::span<char> body);
     void finish();
-    void pass(bool flush);
     void breakOff(int status);
     bool bodyAllowed() const noexcept;
     void setHeaders(const ResponseHead &head);
@@ -74,17 +83,15 @@ private:
     request_rec *r_;
     const char *app_;
     InterimAnswers interim_;
+    ResponseOutput output_;
     ApplicationPool *pool_ = nullptr;
-    apr_bucket_brigade *brigade_ = nullptr;
-    char *buffer_ = nullptr;
-    apr_off_t pending_ = 0;
     /** What is missing of the Content-Length that the application gave. */
     std::optional<std::uint64_t> missing_;
     FileDescriptor stream_;
     std::string_view streamStart_;
     bool hasHead_ = false;
-    /** Something went to httpd's filters: the status cannot be changed any more. */
-    bool passed_ = false;
+    /** The client's connection was taken over. */
+    bool hijacked_ = false;
     bool over_ = false;
     int result_ = OK;
 };

@@ -24,6 +24,10 @@ public:
     /** As many as `bytes` holds, which must have been written before. @throws SystemException */
     void read(std::uint64_t position, std::span<char> bytes) const;
 
+    /** Gives the descriptor up: the file lives as long as it is open. */
+    [[nodiscard]] int release() noexcept {
+        return file_.release();
+    }
     int descriptor() const noexcept {
         return file_.get();
     }

@@ -57,6 +57,8 @@ public:
     }
     /** Whether receive() would return at once. */
     bool replyWaiting();
+    /** As Session::awaitReply(). @throws SystemException */
+    Session::Waited awaitReply(int writable, std::chrono::milliseconds timeout);
     /** The last message was received: the channel may serve another exchange if the body was taken too. Only a stream goes on, until
      *  this is destroyed. */
     void complete() noexcept;

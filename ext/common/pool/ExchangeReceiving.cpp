@@ -223,6 +223,21 @@ bool Exchange::replyWaiting() {
     return (channel_->readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(false);
 }
 
+Session::Waited Exchange::awaitReply(int writable, milliseconds timeout) {
+    if (pending_ || over_) {
+        return {true, false};
+    }
+    pollfd entries[2] = {{channel_->descriptor(), POLLIN, 0}, {writable, POLLOUT, 0}};
+    const int ready = poll(entries, 2, static_cast<int>(std::min(timeout, lookInterval()).count()));
+    if (ready < 0 && errno != EINTR) {
+        throw SystemException("poll() on a reply channel", errno);
+    }
+    if (ready <= 0) {
+        return {ready == 0 && timeout >= lookInterval() && collect(true), false};
+    }
+    return {entries[0].revents != 0, entries[1].revents != 0};
+}
+
 /** Takes what is in the channel, or looks without a message; keeps the first event that is for the caller. True: there is one. */
 bool Exchange::collect(bool lookAround) {
     lookBuffer_.resize(MAX_MESSAGE);

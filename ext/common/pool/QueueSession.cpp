@@ -64,6 +64,10 @@ bool QueueSession::replyWaiting() {
     return exchange_.replyWaiting();
 }
 
+Session::Waited QueueSession::awaitReply(int writable, std::chrono::milliseconds timeout) {
+    return exchange_.awaitReply(writable, timeout);
+}
+
 Reply QueueSession::broken(std::string text) {
     Reply reply;
     reply.text = std::move(text);

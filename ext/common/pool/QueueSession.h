@@ -19,6 +19,7 @@ public:
     bool bodyDone() const override;
     Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
+    Waited awaitReply(int writable, std::chrono::milliseconds timeout) override;
 
     void sendHeaders(std::string_view environment) override;
     void sendBodyBlock(std::string_view block) override;

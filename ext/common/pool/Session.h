@@ -110,6 +110,18 @@ public:
     /** Whether receive() would return at once: used to flush to the client when the application pauses. */
     virtual bool replyWaiting() = 0;
 
+    /** What awaitReply() found. */
+    struct Waited {
+        bool reply;
+        bool room;
+    };
+    /** In the middle of an answer: waits until a reply is here, until `writable`, a socket, has room, or for `timeout`, at most a second. */
+    virtual Waited awaitReply(int writable, std::chrono::milliseconds timeout) {
+        (void)writable;
+        (void)timeout;
+        return {true, false};
+    }
+
     /** The stream form. sendHeaders takes the environment; all block. @throws IOException, SystemException */
     virtual void sendHeaders(std::string_view environment) = 0;
     virtual void sendBodyBlock(std::string_view block) = 0;

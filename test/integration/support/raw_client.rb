@@ -79,6 +79,11 @@ class RawClient
     false
   end
 
+  # Whether anything comes within so many seconds, or is here.
+  def arrived?(seconds)
+    !@buffer.empty? || !@socket.wait_readable(seconds).nil?
+  end
+
   def read_bytes(size)
     read_exactly(size)
   end

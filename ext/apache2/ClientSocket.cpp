@@ -1,0 +1,16 @@
+#include "ClientSocket.h"
+
+#include <apr_portable.h>
+
+namespace Passenger {
+
+int clientSocket(const request_rec *r) noexcept {
+    apr_socket_t *socket = r->connection->master == nullptr ? ap_get_conn_socket(r->connection) : nullptr;
+    apr_os_sock_t descriptor = -1;
+    if (socket != nullptr && apr_os_sock_get(&descriptor, socket) != APR_SUCCESS) {
+        return -1;
+    }
+    return descriptor;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,73 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# PassengerBufferResponse: an answer is here before the client sees any of it.
+class BufferedResponsesTest < IntegrationTest
+  WATERMARK = 4_000_000
+
+  serve do |made|
+    made.set("PassengerResponseBufferHighWatermark", WATERMARK)
+    made.site("rack.test", SampleApps.rack, "PassengerBufferResponse on\n")
+  end
+
+  def setup
+    @raw = server.raw
+  end
+
+  def teardown
+    @raw.close
+  end
+
+  def test_answers_of_all_sizes_arrive_whole
+    [0, 12, 50_000, 70_000, 200_000, 3_000_000, 30_000_000].each do |size|
+      ["", "&length=no"].each do |length|
+        response = @raw.get("/download?bytes=#{size}#{length}")
+        assert_equal [200, Pattern.digest(size)], [response.status, Digest::SHA256.hexdigest(response.body)]
+      end
+    end
+  end
+
+  def test_the_length_of_one_without_is_told
+    response = @raw.get("/download?bytes=3000000&length=no")
+    assert_equal ["3000000", nil], [response["Content-Length"], response["Transfer-Encoding"]]
+  end
+
+  def test_one_that_is_broken_off_is_a_clean_error
+    %w[die_midway raise_midway].each do |way|
+      [100_000, 3_000_000].each do |size|
+        raw = server.raw
+        response = raw.get("/#{way}?bytes=#{size}&length=no")
+        assert_equal [502, false], [response.status, response.body.include?("xxx")]
+        raw.close
+      end
+    end
+    eventually { server.client.get("/hello").code == "200" }
+  end
+
+  def test_nothing_goes_out_while_the_application_pauses
+    path = fifo
+    @raw.request("GET", "/stream?fifo=#{path}&pieces=2")
+    release(path)
+    refute @raw.arrived?(0.5)
+    release(path)
+    assert_equal "piece 0\npiece 1\n", @raw.response.body
+  end
+
+  def test_what_is_longer_than_the_watermark_is_streamed_from_there_on
+    position = server.log.position
+    response = @raw.get("/download?bytes=20000000&length=no")
+    assert_equal [20_000_000, "chunked"], [response.body.bytesize, response["Transfer-Encoding"]]
+    assert server.log.wait_for(/event=response\.streamed .*PassengerResponseBufferHighWatermark/, from: position)
+    raw = server.raw
+    assert_raises(EOFError, Errno::ECONNRESET) { raw.get("/die_midway?bytes=20000000&length=no") }
+    raw.close
+  end
+
+  def test_requests_without_a_body_in_their_answer
+    assert_equal 200, @raw.request("HEAD", "/download?bytes=300000").response(head: true).status
+    assert_equal 204, @raw.get("/status/204").status
+    assert_equal 304, @raw.get("/status/304").status
+    assert_equal "hello world\n", @raw.get("/hello").body
+  end
+end

@@ -1,0 +1,185 @@
+# frozen_string_literal: true
+
+require "openssl"
+require_relative "support/integration_test"
+
+# Clients that are slower than their application, on a pool of one: it is free for others at once, and of httpd's threads as few as possible wait.
+class SlowClientsTest < IntegrationTest
+  # Far more than sockets hold between two processes.
+  LARGE = 60_000_000
+  WATERMARK = 32 * 1024 * 1024
+  THREADS = 4
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 1)
+    made.mpm = "event"
+    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
+                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nAsyncRequestWorkerFactor 10\nMaxConnectionsPerChild 0"
+    made.tls_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+    deflate = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
+    made.main_directives << "LoadModule deflate_module #{deflate}\nLoadModule filter_module #{deflate.sub('deflate', 'filter')}\n"
+    made.site("rack.test", SampleApps.rack)
+    made.site("deflated.test", SampleApps.rack, "SetOutputFilter DEFLATE\n")
+    made.site("tls.test", SampleApps.rack, tls: true)
+  end
+
+  # Reads so much that the answer has begun, and then nothing.
+  def stall(path, headers = {}, site: "rack.test", from: server)
+    raw = from.raw(site).request("GET", path, headers)
+    [raw, raw.read_head]
+  end
+
+  def assert_free(of = server)
+    client = of.client("rack.test", timeout: 5)
+    3.times { assert_equal "hello world\n", client.get("/hello").body }
+  end
+
+  def assert_arrives(raw, size)
+    assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(raw.read_bytes(size))
+  end
+
+  def test_a_client_that_reads_nothing_holds_no_instance_and_gets_all_in_the_end
+    raw, = stall("/download?bytes=#{LARGE}")
+    assert_free
+    assert_arrives raw, LARGE
+    assert_equal "hello world\n", raw.get("/hello").body
+  ensure
+    raw&.close
+  end
+
+  def test_more_of_them_than_httpd_has_threads_are_no_matter
+    raws = Array.new(3 * THREADS) { stall("/download?bytes=#{LARGE}").first }
+    assert_free
+    raws.first(2).each { |raw| assert_arrives raw, LARGE }
+  ensure
+    raws&.each(&:close)
+  end
+
+  def test_answers_of_all_sizes_are_kept_for_them
+    [100_000, 3_000_000, 5_000_000, 10_000_019].each do |size|
+      [65_521, 1_000].each do |piece|
+        raw, = stall("/download?bytes=#{size}&piece=#{piece}")
+        assert_free
+        assert_arrives raw, size
+        raw.close
+      end
+    end
+  end
+
+  def test_a_client_that_asks_for_the_next_before_it_has_read_gets_both
+    raw = server.raw
+    2.times { raw.request("GET", "/download?bytes=#{LARGE}") }
+    2.times do
+      raw.read_head
+      assert_arrives raw, LARGE
+    end
+  ensure
+    raw&.close
+  end
+
+  def test_what_was_there_when_the_application_died_goes_out_and_does_not_look_whole
+    raw, head = stall("/die_midway?bytes=#{LARGE}")
+    assert_equal (2 * LARGE).to_s, head["Content-Length"]
+    eventually("the application's death") { server.log.text(@log_position).include?("response cut short") }
+    assert_equal LARGE, raw.read_bytes(LARGE).bytesize
+    assert raw.ended?
+  ensure
+    raw&.close
+  end
+
+  def test_the_same_in_chunks
+    raw, head = stall("/die_midway?bytes=#{LARGE}&length=no")
+    assert_equal "chunked", head["Transfer-Encoding"]
+    eventually("the application's death") { server.log.text(@log_position).include?("response cut short") }
+    received = 0
+    assert_raises(EOFError, Errno::ECONNRESET) { received += raw.read_chunk.bytesize while true }
+    assert_equal LARGE, received
+  ensure
+    raw&.close
+  end
+
+  def test_a_client_that_leaves_leaves_nothing
+    raws = Array.new(3) { stall("/download?bytes=#{LARGE}").first }
+    assert_free
+    raws.each(&:abort)
+    eventually("the files are closed") { open_files.empty? }
+    assert_free
+  end
+
+  def test_over_tls_they_hold_no_instance
+    raw = secure("/download?bytes=#{LARGE}")
+    assert_free
+    assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(raw.read.split("\r\n\r\n", 2).last)
+  ensure
+    raw&.close
+  end
+
+  def test_behind_a_filter_they_hold_no_instance
+    raw, = stall("/download?bytes=#{LARGE}", { "Accept-Encoding" => "gzip" }, site: "deflated.test")
+    assert_free
+  ensure
+    raw&.close
+  end
+
+  def test_beyond_the_watermark_the_application_waits
+    with_server(limited("PassengerResponseBufferHighWatermark #{WATERMARK}\n")) do |own|
+      raw, = stall("/download?bytes=200000000", from: own)
+      sleep 1
+      assert_operator sizes_of_files(own).sum, :<=, WATERMARK + 200_000
+      assert_equal "0", waiting(own) { assert_arrives raw, 200_000_000 }
+      raw.close
+    end
+  end
+
+  def test_a_full_disk_makes_the_application_wait
+    with_server(limited("PassengerDataBufferDir /nowhere/at-all\n")) do |own|
+      raw, = stall("/download?bytes=#{LARGE}", from: own)
+      assert_match(%r{/nowhere/at-all}, own.log.wait_for(/event=response\.not_buffered/))
+      assert_arrives raw, LARGE
+      raw.close
+    end
+  end
+
+  def test_a_client_that_takes_nothing_for_the_timeout_is_given_up
+    with_server(limited("PassengerResponseBufferHighWatermark 1000000\nTimeout 2\n")) do |own|
+      raw, = stall("/download?bytes=200000000", from: own)
+      own.log.wait_for(/event=request\.given_up .*took nothing/)
+      assert_free own
+      raw.close
+    end
+  end
+
+  private
+
+  def limited(directives)
+    configuration { |made| made.main_directives << "PassengerMaxPoolSize 1\n" << directives }
+  end
+
+  # Whether another request has to wait until the block has ended.
+  def waiting(own)
+    other = Thread.new { own.client.get("/hello").code }
+    refute other.join(0.5), "the instance waits for its client"
+    yield
+    other.value == "200" ? "0" : other.value
+  end
+
+  def secure(path)
+    socket = TCPSocket.new("127.0.0.1", server.configuration.tls_port)
+    tls = OpenSSL::SSL::SSLSocket.new(socket)
+    tls.sync_close = true
+    tls.hostname = "tls.test"
+    tls.connect
+    tls.write("GET #{path} HTTP/1.1\r\nHost: tls.test\r\nConnection: close\r\n\r\n")
+    tls
+  end
+
+  def open_files(of = server)
+    of.tree.processes.flat_map do |process|
+      Dir.glob("/proc/#{process.pid}/fd/*").select { |fd| File.readlink(fd).match?(%r{\A/var/tmp/.*\(deleted\)}) rescue false }
+    end
+  end
+
+  def sizes_of_files(of)
+    open_files(of).map { |fd| File.stat(fd).size }
+  end
+end
