@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "openssl"
+require "zlib"
 require_relative "support/integration_test"
 
 # Clients that are slower than their application, on a pool of one: it is free for others at once, and of httpd's threads as few as possible wait.
@@ -114,6 +115,34 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
+  # An application that pauses is heard at once, whatever is between it and its client.
+  def test_pieces_arrive_one_by_one_over_tls
+    path = fifo
+    raw = secure("/stream?fifo=#{path}&pieces=3")
+    read_until(raw, "\r\n\r\n")
+    3.times do |number|
+      release(path)
+      read_until(raw, "piece #{number}\n")
+    end
+  ensure
+    raw&.close
+  end
+
+  def test_pieces_arrive_one_by_one_behind_a_filter
+    path = fifo
+    raw, head = stall("/stream?fifo=#{path}&pieces=3", { "Accept-Encoding" => "gzip" }, site: "deflated.test")
+    assert_equal "gzip", head["Content-Encoding"]
+    inflater = Zlib::Inflate.new(Zlib::MAX_WBITS + 16)
+    3.times do |number|
+      release(path)
+      text = +""
+      text << inflater.inflate(raw.read_chunk) until text.end_with?("\n")
+      assert_equal "piece #{number}\n", text
+    end
+  ensure
+    raw&.close
+  end
+
   def test_behind_a_filter_they_hold_no_instance
     raw, = stall("/download?bytes=#{LARGE}", { "Accept-Encoding" => "gzip" }, site: "deflated.test")
     assert_free
@@ -171,6 +200,12 @@ class SlowClientsTest < IntegrationTest
     tls.connect
     tls.write("GET #{path} HTTP/1.1\r\nHost: tls.test\r\nConnection: close\r\n\r\n")
     tls
+  end
+
+  def read_until(tls, mark)
+    text = +"".b
+    text << tls.readpartial(65_536) until text.include?(mark)
+    text
   end
 
   def open_files(of = server)

@@ -1,0 +1,61 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# A gigabyte each way leaves every process as large as it was.
+class LargeBodiesTest < IntegrationTest
+  SIZE = Integer(ENV.fetch("PASSENGER_LARGE_BODY", 1024 * 1024 * 1024))
+  ALLOWANCE = 16 * 1024 * 1024
+
+  serve do |made|
+    made.main_directives << "LimitRequestBody 0\nPassengerResponseBufferHighWatermark 2147483647\n"
+    made.set("PassengerMaxPoolSize", 2)
+    made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    made.site("streamed.test", SampleApps.rack, "PassengerMaxInstances 1\nPassengerBufferUpload off\n")
+  end
+
+  def setup
+    # What a process needs for bodies at all is there then.
+    %w[rack.test streamed.test].each { |site| client(site).post("/upload", Pattern.bytes(2_000_000)) }
+    client.get("/download?bytes=20000000")
+  end
+
+  def assert_bounded
+    value, growth = MemorySampler.new(server.tree).during { yield }
+    assert_empty growth.select { |_, bytes| bytes > ALLOWANCE }
+    value
+  end
+
+  def test_an_upload
+    response = assert_bounded { client.post_stream("/upload", Pattern::Reader.new(SIZE), length: SIZE) }
+    assert_equal SIZE, JSON.parse(response.body)["size"]
+  end
+
+  def test_an_upload_that_is_streamed
+    response = assert_bounded { client("streamed.test").post_stream("/upload", Pattern::Reader.new(SIZE)) }
+    assert_equal SIZE, JSON.parse(response.body)["size"]
+  end
+
+  def test_a_download
+    size = 0
+    assert_bounded { client.get_stream("/download?bytes=#{SIZE}") { |piece| size += piece.bytesize } }
+    assert_equal SIZE, size
+  end
+
+  def test_a_download_that_its_client_begins_to_read_late
+    wanted = [SIZE, 1024 * 1024 * 1024].min
+    raw = server.raw.request("GET", "/download?bytes=#{wanted}&length=no")
+    size = 0
+    assert_bounded do
+      raw.read_head
+      # The only instance is free once all of the answer is in httpd's hands.
+      assert_equal "200", server.client("rack.test", timeout: 120).get("/hello").code
+      while (piece = raw.read_chunk)
+        size += piece.bytesize
+      end
+    end
+    assert_equal wanted, size
+  ensure
+    raw&.close
+  end
+end
