@@ -73,7 +73,7 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
          {settings.minInstances, settings.maxInstances, settings.startInstances, settings.startTimeout,
           settings.threadCount, settings.maxConcurrentRequests, settings.maxRequests, settings.memoryLimit,
           settings.maxRequestQueueSize, settings.maxRequestQueueTime, settings.maxPreloaderIdleTime,
-          settings.reforkAfter}) {
+          settings.reforkAfter, settings.maxRequestTime}) {
         appendTo(key_, number);
     }
     for (const Settings::Flag &flag : {settings.rollingRestarts, settings.loadShellEnvvars, settings.preloadBundler}) {
@@ -121,6 +121,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.memoryLimit, settings.memoryLimit);
     take(options.maxQueueSize, settings.maxRequestQueueSize);
     takeSeconds(options.maxQueueTime, settings.maxRequestQueueTime);
+    takeSeconds(options.maxRequestTime, settings.maxRequestTime);
     options.loadShellEnvvars = settings.loadShellEnvvars.value_or(options.loadShellEnvvars);
     options.preloadBundler = settings.preloadBundler.value_or(options.preloadBundler);
     takeSeconds(options.maxPreloaderIdleTime, settings.maxPreloaderIdleTime);

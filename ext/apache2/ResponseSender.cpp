@@ -48,7 +48,7 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             clientLeft();
             break;
         case Reply::Kind::TIMED_OUT:
-            fail(HTTP_GATEWAY_TIME_OUT, "no answer in time");
+            fail(HTTP_GATEWAY_TIME_OUT, reply.text.empty() ? "no answer in time" : reply.text.c_str());
             break;
         case Reply::Kind::BROKEN:
             fail(HTTP_BAD_GATEWAY, reply.text.c_str());

@@ -27,6 +27,10 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testAnAnswerThatIsThereBeatsTheLimit);
     CPPUNIT_TEST(testARequestThatIsSkippedAfterTheLimitIsRefused);
     CPPUNIT_TEST(testARequestThatDiedWithItsInstanceWaitsAnew);
+    CPPUNIT_TEST(testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold);
+    CPPUNIT_TEST(testTimeAtWorkBeginsWithTheClaim);
+    CPPUNIT_TEST(testAnAnswerWithoutEndTakesTooLong);
+    CPPUNIT_TEST(testARequestWhoseInstanceWasKilledIsNotRepeated);
     CPPUNIT_TEST(testTheLimitHoldsWhileTheBodyIsSent);
     CPPUNIT_TEST(testARefusalIsAReplyThatWaits);
     CPPUNIT_TEST(testWhereItsProcessEndsARequestWaitsNoLonger);
@@ -60,6 +64,15 @@ class ExchangeLimitsTest : public LeakCheck {
     void assertTimedOut(const Exchange::Event &event) {
         CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{504}, event.status);
+    }
+
+    /** An exchange whose claim was seen. */
+    Exchange &begun() {
+        Exchange &exchange = start();
+        host_->claim(host_->take());
+        host_->advance(host_->queueLimits.time + 1s);
+        CPPUNIT_ASSERT(!exchange.replyWaiting());
+        return exchange;
     }
 
 public:
@@ -240,6 +253,51 @@ public:
         host_->advance(2s);
         CPPUNIT_ASSERT(exchange.replyWaiting());
         assertTimedOut(receive(exchange));
+    }
+
+    void testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold() {
+        host_->queueLimits = {100, 1s, 0, 5s};
+        Exchange &exchange = begun();
+        host_->advance(6s);
+        const Exchange::Event event = receive(exchange);
+        CPPUNIT_ASSERT(event.kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_MESSAGE(event.text, event.text.find("PassengerMaxRequestTime") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
+        CPPUNIT_ASSERT(Ticket(1) == host_->overrun.front().second);
+        exchanges_.clear();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Whatever comes yet is nobody's", 1U, host_->dirtyEnds);
+    }
+
+    void testTimeAtWorkBeginsWithTheClaim() {
+        host_->queueLimits = {100, 10s, 0, 5s};
+        Exchange &exchange = start();
+        host_->advance(6s);
+        CPPUNIT_ASSERT(receive(exchange, 1ms).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(host_->overrun.empty());
+    }
+
+    void testAnAnswerWithoutEndTakesTooLong() {
+        host_->queueLimits.work = 5s;
+        Exchange &exchange = start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "some", false);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        host_->send(MessageType::DATA, 1, "", "more", false);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        host_->advance(6s);
+        host_->send(MessageType::DATA, 1, "", "more", false);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
+    }
+
+    void testARequestWhoseInstanceWasKilledIsNotRepeated() {
+        Session::Request request;
+        request.retryable = true;
+        Exchange &exchange = start(request);
+        host_->claim(host_->take());
+        host_->send(MessageType::LOST, 1, "", "", true, 502);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::LOST);
+        CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
     void testTheLimitHoldsWhileTheBodyIsSent() {

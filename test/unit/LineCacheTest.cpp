@@ -53,6 +53,8 @@ public:
         return view_;
     }
     void wakeAgent() noexcept override {}
+    void overran(std::uint32_t /*slot*/, ChannelId /*channel*/, Ticket /*ticket*/,
+                 std::chrono::milliseconds /*time*/) noexcept override {}
 
     unsigned attached = 0;
     unsigned registered = 0;

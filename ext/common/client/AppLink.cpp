@@ -49,6 +49,22 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     return ChannelId(answer.number(0));
 }
 
+void AppLink::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                      std::chrono::milliseconds time) noexcept {
+    try {
+        Frame frame(FrameType::OVERRAN);
+        frame.add(std::uint64_t{groupSlot});
+        frame.add(channel.value());
+        frame.add(ticket.value());
+        frame.add(static_cast<std::uint64_t>(time.count()));
+        // Answered, so that the agent has looked while the channel is there yet.
+        client_.ask(frame);
+    } catch (const std::exception &) {
+        // With the agent gone its instances are another one's, who ends what hangs when it is told to finish.
+        return;
+    }
+}
+
 bool AppLink::unregisterChannels(std::span<const ChannelId> channels) noexcept {
     try {
         Frame frame(FrameType::UNREGISTER);

@@ -30,6 +30,8 @@ public:
     void wakeAgent() noexcept override {
         client_.wakeAgent();
     }
+    void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                 std::chrono::milliseconds time) noexcept override;
     int agentLife() const noexcept override {
         return client_.agentLife();
     }

@@ -26,6 +26,7 @@ enum class FrameType : std::uint16_t {
     VALUE = 10,
     GET_REPORT = 11,
     REPORT = 12,
+    OVERRAN = 13,
     // agent <-> spawn server
     SPAWN_HELLO = 32,
     SPAWN_START = 33,

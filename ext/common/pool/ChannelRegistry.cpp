@@ -88,6 +88,12 @@ std::optional<std::uint32_t> ChannelRegistry::remove(ChannelId channel, std::uin
     return groupSlot;
 }
 
+bool ChannelRegistry::owns(std::uint32_t childSlot, ChannelId channel, std::uint32_t groupSlot) const {
+    const LockGuard guard(mutex_);
+    const auto found = channels_.find(channel);
+    return found != channels_.end() && found->second.childSlot == childSlot && found->second.groupSlot == groupSlot;
+}
+
 bool ChannelRegistry::lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) {
     const LockGuard guard(mutex_);
     const auto found = channels_.find(channel);

@@ -45,6 +45,8 @@ public:
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) EXCLUDES(mutex_);
     /** Forgets a channel, if it is this sender's. @return its Group's slot */
     std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
+    /** Whether it is this sender's, for this Group. */
+    bool owns(std::uint32_t childSlot, ChannelId channel, std::uint32_t groupSlot) const EXCLUDES(mutex_);
     /** Lends the instance's end of a channel to `use`, for an instance of its own Group only. `use` must not wait.
      *  @return false: there is no such channel for it */
     bool lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) EXCLUDES(mutex_);

@@ -87,6 +87,10 @@ private:
     std::optional<bool> settle(std::span<char> buffer, Event &event);
     bool waitOnce(Wait &wait, std::span<char> buffer, Event &event);
     std::optional<MonotonicTime> queueDeadline() const noexcept;
+    std::optional<MonotonicTime> workDeadline() const noexcept;
+    void begunAt(MonotonicTime time) noexcept;
+    void noteBegun() noexcept;
+    Event overran();
     std::chrono::milliseconds lookInterval() const noexcept;
     void agentDied() noexcept;
     std::chrono::milliseconds timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept;
@@ -105,7 +109,7 @@ private:
     bool handleHint(std::span<char> buffer, Event &event);
     bool claimed() const noexcept;
     bool mayRepeat() const noexcept;
-    Event lost();
+    Event lost(bool killed = false);
     Event channelEnded();
     Event finish(Event::Kind kind, bool clean);
     Event giveUp(Event::Kind kind, std::span<char> buffer);
@@ -142,6 +146,8 @@ private:
     std::uint32_t childSlot_ = 0;
     /** The claim was seen: an instance has it. */
     bool begun_ = false;
+    /** When it was begun, or seen to be. */
+    std::optional<MonotonicTime> begunAt_;
     /** Something of the answer was received: it will not be sent again. */
     bool answered_ = false;
     bool retried_ = false;

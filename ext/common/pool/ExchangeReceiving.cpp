@@ -38,6 +38,7 @@ void Exchange::discard() {
 
 /** A part of the answer, for the caller. */
 bool Exchange::deliver(Event &event) {
+    begunAt(sentAt_ + queued_);
     begun_ = true;
     answered_ = true;
     event.kind = Event::Kind::MESSAGE;
@@ -73,7 +74,7 @@ bool Exchange::handleMessage(std::span<char> buffer, Event &event) {
             event = resend();
             return event.kind != Event::Kind::MESSAGE;
         case MessageType::LOST:
-            event = lost();
+            event = lost(header.status != 0);
             return event.kind != Event::Kind::MESSAGE;
         case MessageType::RECHECK:
         case MessageType::REFUSED:
@@ -95,6 +96,11 @@ std::optional<MonotonicTime> Exchange::queueDeadline() const noexcept {
         return host_->endOfWaiting();
     }
     return waitingSince_ + limits_.time;
+}
+
+/** An instance may work at the request until then. Nothing: there is no such limit, or it was not seen to begin. */
+std::optional<MonotonicTime> Exchange::workDeadline() const noexcept {
+    return limits_.work > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limits_.work) : std::nullopt;
 }
 
 milliseconds Exchange::lookInterval() const noexcept {
@@ -135,6 +141,10 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
     if (timeout >= milliseconds(0)) {
         wait.deadline = host_->clock().now() + timeout;
     }
+    // An answer without end must not be either; there is nothing to wait for within it.
+    if (answered_ && timeLeft(workDeadline()) == milliseconds(0)) {
+        return overran();
+    }
     // Goes round when the request was sent again on another channel.
     for (;;) {
         try {
@@ -163,7 +173,15 @@ bool Exchange::waitOnce(Wait &wait, std::span<char> buffer, Event &event) {
     if (queueTime == milliseconds(0)) {
         return leaveQueue(buffer, event);
     }
-    const milliseconds time = std::min(queueTime, timeLeft(wait.deadline));
+    const milliseconds workTime = timeLeft(workDeadline());
+    if (workTime == milliseconds(0)) {
+        if (takeMessage(buffer) && handleMessage(buffer, event)) {
+            return true;
+        }
+        event = overran();
+        return true;
+    }
+    const milliseconds time = std::min({queueTime, workTime, timeLeft(wait.deadline)});
     if (time == milliseconds(0)) {
         event = giveUp(Event::Kind::TIMED_OUT, buffer);
         return true;

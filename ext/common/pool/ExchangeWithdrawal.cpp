@@ -34,6 +34,7 @@ Exchange::Event Exchange::resend() {
         return event;
     }
     begun_ = false;
+    begunAt_.reset();
     resends_++;
     try {
         relink(Generation());
@@ -56,7 +57,7 @@ Exchange::Event Exchange::resend() {
 Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
     link_->memory->marks.withdraw(channel_->id(), ticket_);
     if (claimed()) {
-        begun_ = true;
+        noteBegun();
         return Standing::BEGUN;
     }
     while (takeMessage(buffer)) {
@@ -96,12 +97,24 @@ bool Exchange::claimed() const noexcept {
     return claims.holds(channel_->id(), ticket_) || claims.died(channel_->id(), ticket_);
 }
 
+void Exchange::begunAt(MonotonicTime time) noexcept {
+    if (!begunAt_) {
+        begunAt_ = std::min(time, host_->clock().now());
+    }
+}
+
+void Exchange::noteBegun() noexcept {
+    begun_ = true;
+    begunAt(host_->clock().now());
+}
+
 bool Exchange::mayRepeat() const noexcept {
     return request_.retryable && !retried_ && !answered_ && !body_.begun() && !clientGone_;
 }
 
-Exchange::Event Exchange::lost() {
-    if (mayRepeat()) {
+/** Its instance died. @param killed by the agent, for something that the next one might have to be killed for as well */
+Exchange::Event Exchange::lost(bool killed) {
+    if (!killed && mayRepeat()) {
         retried_ = true;
         waitingSince_ = host_->clock().now();
         return resend();
@@ -164,7 +177,7 @@ bool Exchange::overtaken() noexcept {
 /** The look without a message: is the claim still there, the line still the current one? False: nothing to report. */
 bool Exchange::look(std::span<char> buffer, Event &event) {
     if (link_->memory->claims.holds(channel_->id(), ticket_)) {
-        begun_ = true;
+        noteBegun();
         return false;
     }
     const bool died = link_->memory->claims.died(channel_->id(), ticket_);
@@ -243,6 +256,15 @@ bool Exchange::leaveQueue(std::span<char> buffer, Event &event) {
         event.text = "the application did not begin with the request before the server process had to end";
     }
     return true;
+}
+
+/** An instance has worked at it for as long as it may. It is told to nobody again, and the agent ends the instance. */
+Exchange::Event Exchange::overran() {
+    host_->overran(*link_, channel_->id(), ticket_);
+    Event event = finish(Event::Kind::TIMED_OUT, false);
+    event.text = "the application worked at the request for " + toText(limits_.work) +
+                 ", as long as PassengerMaxRequestTime lets it";
+    return event;
 }
 
 /** Who asked is gone, in whatever state the exchange is. */

@@ -132,6 +132,9 @@ public:
     void shutDown(bool refuseLine, AfterUnlock &after) REQUIRES(poolLock);
     /** The process has ended: tells who waits for it, and replaces it. */
     void processDied(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    /** As Pool's. */
+    bool requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time, AfterUnlock &after)
+        REQUIRES(poolLock);
     /** A frame from its control socket. */
     void processSent(Process &process, const Frame &frame) REQUIRES(poolLock);
     /** The channels will not be used again. */
@@ -269,6 +272,8 @@ private:
     void ended(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     void diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
     void endSlowDrains(MonotonicTime now) REQUIRES(poolLock);
+    void killHung(MonotonicTime now) REQUIRES(poolLock);
+    std::optional<MonotonicTime> nextKill() const REQUIRES(poolLock);
     void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void bury(ProcessPtr process) REQUIRES(poolLock);
     void buryLater(SpawnerPointer spawner) REQUIRES(poolLock);

@@ -135,7 +135,7 @@ void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
     process->state = Process::State::DEAD;
     if (line_) {
         process->closeOwnQueue();
-        line_->giveUp(process->socket.cells);
+        line_->giveUp(process->socket.cells, process->killed());
         context_.deposits.withdraw("instance:" + std::to_string(process->pid()));
     }
     std::erase(processes_, process);

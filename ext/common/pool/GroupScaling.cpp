@@ -228,6 +228,9 @@ void Group::plan(MonotonicTime now) {
     if (const std::optional<MonotonicTime> rest = restDate()) {
         at(*rest);
     }
+    if (const std::optional<MonotonicTime> kill = nextKill()) {
+        at(*kill);
+    }
     pool_.setDate(*this, date);
 }
 
@@ -243,6 +246,7 @@ void Group::attend(MonotonicTime now, AfterUnlock &after) {
     // Who wants a certain instance takes another one when that serves no more.
     serveWaiters(after);
     activateStandby(after);
+    killHung(now);
     if (now >= nextIdleLook_) {
         collectIdle(now);
         nextIdleLook_ = now + idleInterval();

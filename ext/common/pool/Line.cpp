@@ -36,11 +36,13 @@ void Line::free(const CellRange &cells) {
     }
 }
 
-void Line::giveUp(const CellRange &cells) {
+void Line::giveUp(const CellRange &cells, bool killed) {
+    const std::uint16_t status = killed ? 502 : 0;
     std::vector<std::uint32_t> told;
     for (std::uint32_t cell = cells.first; cell < cells.first + cells.count; cell++) {
         const std::optional<ClaimCell> claim = claims_.read(cell);
-        if (!claim || channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST)) {
+        if (!claim ||
+            channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST, status)) {
             told.push_back(cell);
         } else {
             // Until LOST finds room in the channel, nothing else says that the request was begun.
@@ -82,6 +84,16 @@ void Line::clearStrayClaims() {
             claims_.clear(cell);
         }
     }
+}
+
+bool Line::holds(const CellRange &cells, ChannelId channel, Ticket ticket) const {
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        const std::optional<ClaimCell> claim = claims_.read(cells.first + i);
+        if (claim && claim->channel == channel.value() && claim->ticket == ticket.value()) {
+            return true;
+        }
+    }
+    return false;
 }
 
 unsigned Line::taken(const CellRange &cells) const {

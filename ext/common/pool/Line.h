@@ -77,8 +77,11 @@ public:
     /** Clears the cells and gives them out again. Only when what their owner's death left in them was dealt with. */
     void free(const CellRange &cells);
     /** The cells' owner is dead: tells whose requests it had (LOST), asks who waits unclaimed to look (a killed receiver swallows the message
-     *  that it just took), and frees the cells. */
-    void giveUp(const CellRange &cells);
+     *  that it just took), and frees the cells.
+     *  @param killed by us: what it had must not be run again */
+    void giveUp(const CellRange &cells, bool killed = false);
+    /** Whether one of the cells has claimed it. */
+    bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
     /** How many requests the cells' owner has taken. */
     unsigned taken(const CellRange &cells) const;
 

@@ -49,6 +49,9 @@ public:
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     virtual void wakeAgent() noexcept = 0;
+    /** As QueueHost's. @param time the limit that was overrun */
+    virtual void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                         std::chrono::milliseconds time) noexcept = 0;
     /** As QueueHost's. */
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
         return std::nullopt;
@@ -132,11 +135,14 @@ public:
     void wakeAgent() noexcept override {
         cache_->wakeAgent();
     }
+    void overran(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept override {
+        cache_->overran(link.groupSlot, channel, ticket, options_.maxRequestTime);
+    }
     int agentLife() const noexcept override {
         return cache_->agentLife();
     }
     QueueLimits limits() const noexcept override {
-        return {options_.maxQueueSize, options_.maxQueueTime, options_.maxInFlight};
+        return {options_.maxQueueSize, options_.maxQueueTime, options_.maxInFlight, options_.maxRequestTime};
     }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return cache_->endOfWaiting();

@@ -39,6 +39,7 @@ libpassenger_pool_la_SOURCES += \
     %D%/GroupInspection.cpp \
     %D%/GroupPreloader.cpp \
     %D%/GroupName.h \
+    %D%/GroupOverrun.cpp \
     %D%/GroupReplacing.cpp \
     %D%/GroupScaling.cpp \
     %D%/GroupShrinking.cpp \

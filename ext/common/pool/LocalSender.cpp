@@ -49,6 +49,11 @@ bool LocalSender::unregisterChannels(std::span<const ChannelId> channels) noexce
     return true;
 }
 
+void LocalSender::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                          std::chrono::milliseconds time) noexcept {
+    pool_.requestOverran(slot_, groupSlot, channel, ticket, time);
+}
+
 void LocalSender::wakeAgent() noexcept {
     pool_.rescale();
 }

@@ -31,6 +31,8 @@ public:
         return generations_;
     }
     void wakeAgent() noexcept override;
+    void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                 std::chrono::milliseconds time) noexcept override;
 
 protected:
     Links attach(const Options &options, Generation unusable) override;

@@ -121,6 +121,9 @@ public:
     void senderGone(std::uint32_t childSlot);
     /** A sender gave channels up; those that are not its own it keeps. */
     void channelsGone(std::uint32_t childSlot, std::span<const ChannelId> channels);
+    /** Kills the instance that works at this request of that sender's, which took longer than it may (`time`). False: there is none. */
+    bool requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                        std::chrono::milliseconds time);
     /** A new channel's mark begins at zero. False: there is no such Group. */
     bool channelAdded(ChannelId channel, std::uint32_t groupSlot);
 

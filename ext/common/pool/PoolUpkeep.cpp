@@ -198,6 +198,21 @@ void Pool::channelsGone(std::uint32_t childSlot, std::span<const ChannelId> chan
     }
 }
 
+bool Pool::requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                          std::chrono::milliseconds time) {
+    if (!context_.channels.owns(childSlot, channel, groupSlot)) {
+        return false;
+    }
+    AfterUnlock after;
+    bool found = false;
+    {
+        const PoolGuard guard(context_);
+        found = groupSlot < bySlot_.size() && bySlot_[groupSlot]->requestOverran(channel, ticket, time, after);
+    }
+    run(after);
+    return found;
+}
+
 bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
     const PoolGuard guard(context_);
     if (groupSlot >= bySlot_.size() || !bySlot_[groupSlot]->pulls()) {

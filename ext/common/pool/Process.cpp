@@ -216,8 +216,15 @@ void Process::resume() {
 }
 
 void Process::kill() {
+    killed_ = true;
     if (parts_.pidFd && pid_ > 0) {
         signalPidFd(parts_.pidFd, SIGKILL);
+    }
+}
+
+void Process::askForBacktraces() {
+    if (parts_.pidFd && pid_ > 0) {
+        signalPidFd(parts_.pidFd, SIGQUIT);
     }
 }
 

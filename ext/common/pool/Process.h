@@ -107,6 +107,12 @@ public:
     /** Tells it to close those of the channels that it was given. */
     void dropChannels(const std::vector<ChannelId> &channels);
     void kill();
+    /** Asks a Ruby process for the backtraces of its threads, on its output. */
+    void askForBacktraces();
+    /** Whether kill() was called: what it had in work must not be run again. */
+    bool killed() const noexcept {
+        return killed_;
+    }
 
     /** Whether it serves, or would if it were enabled: nobody has told it to end. */
     bool stays() const noexcept {
@@ -126,6 +132,8 @@ public:
     bool replaced = false;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
     std::uint64_t memory = 0;
+    /** It is hung: it is killed then, so that it can say before where it hangs. */
+    std::optional<MonotonicTime> killAt;
     /** When it was first seen draining. */
     std::optional<MonotonicTime> drainingSince;
 
@@ -144,6 +152,7 @@ private:
     std::uint32_t stickyId_;
     std::uint64_t version_;
     MonotonicTime since_;
+    bool killed_ = false;
     std::function<void(Frame)> frame_;
     /** What it was given and not told to drop. */
     std::unordered_set<ChannelId> channels_;

@@ -80,6 +80,8 @@ struct QueueLimits {
     std::chrono::milliseconds time{0};
     /** As Options::maxInFlight. */
     unsigned inFlight = 0;
+    /** As Options::maxRequestTime. */
+    std::chrono::milliseconds work{0};
 };
 
 /**
@@ -105,6 +107,9 @@ public:
     virtual const GenerationTableView &generations() const = 0;
     /** Tells the agent that a Group's marks say `wanted`. */
     virtual void wakeAgent() noexcept = 0;
+
+    /** Tells the agent that an instance has worked too long at this request, which is given up now: it kills the instance. */
+    virtual void overran(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept = 0;
 
     /** A descriptor that hangs up when the agent has died, and stays open even then; -1: it cannot. */
     virtual int agentLife() const noexcept {

@@ -1,6 +1,8 @@
 #include "server/Connection.h"
 
 #include <sys/socket.h>
+
+#include <algorithm>
 #include <cerrno>
 
 #include "base/Exceptions.h"
@@ -14,6 +16,8 @@ namespace {
 
 /** A child asks one question at a time; what it only tells may be many. More would keep the loop from everybody else. */
 constexpr unsigned MAX_FRAMES_AT_ONCE = 4096;
+
+constexpr std::uint64_t MOST_MILLISECONDS = 1'000'000'000'000;
 
 int socketOption(const FileDescriptor &fd, int option) {
     int value = -1;
@@ -77,6 +81,9 @@ void Connection::handle(Frame frame) {
             return;
         case FrameType::GET_REPORT:
             report(frame);
+            return;
+        case FrameType::OVERRAN:
+            overran(frame);
             return;
         default:
             throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
@@ -185,6 +192,15 @@ void Connection::report(const Frame &frame) {
         addReport(found, *report);
     }
     answer(found);
+}
+
+void Connection::overran(const Frame &frame) {
+    const auto time = std::chrono::milliseconds(std::min<std::uint64_t>(frame.number(3), MOST_MILLISECONDS));
+    const bool killed = context_.pool.requestOverran(child(), static_cast<std::uint32_t>(frame.number(0)),
+                                                     ChannelId(frame.number(1)), Ticket(frame.number(2)), time);
+    Frame reply(FrameType::VALUE);
+    reply.add(std::uint64_t{killed});
+    answer(reply);
 }
 
 void Connection::refuse(unsigned status, const std::string &text, const std::string &reportId) {

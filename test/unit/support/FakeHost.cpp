@@ -66,7 +66,8 @@ void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &h
     header.ticket = ticket;
     header.type = type;
     header.flags = last ? LAST : 0;
-    header.status = status;
+    // As good as none, unless the test wants another one.
+    header.status = type == MessageType::LOST && status == 200 ? 0 : status;
     header.headLength = static_cast<std::uint32_t>(head.size());
     header.queued = type == MessageType::RESPONSE ? queued : 0;
     header.stickyId = type == MessageType::RESPONSE ? stickyId : 0;

@@ -99,6 +99,9 @@ public:
     void wakeAgent() noexcept override {
         woken++;
     }
+    void overran(const QueueLink & /*link*/, ChannelId channel, Ticket ticket) noexcept override {
+        overrun.emplace_back(channel, ticket);
+    }
     QueueLimits limits() const noexcept override {
         return queueLimits;
     }
@@ -139,6 +142,8 @@ public:
     /** The same: whose they are. */
     std::uint32_t stickyId = 0;
     unsigned woken = 0;
+    /** What was told to have taken too long. */
+    std::vector<std::pair<ChannelId, Ticket>> overrun;
     unsigned channelsMade = 0;
     unsigned cleanEnds = 0;
     unsigned dirtyEnds = 0;

@@ -1,0 +1,95 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# PassengerMaxRequestTime: a request that an instance works at for too long.
+class MaxRequestTimeTest < IntegrationTest
+  # Begun is seen within a second, and backtraces have another one.
+  LIMIT = 1
+  SLACK = 4
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 4)
+    limit = "PassengerMaxInstances 1\nPassengerMaxRequestTime #{LIMIT}\n"
+    made.site("rack.test", SampleApps.rack, limit)
+    made.site("threads.test", SampleApps.rack, "#{limit}PassengerThreadCount 4\n")
+    made.site("http.test", SampleApps.copy("http_app"),
+              "#{limit}PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    root = SampleApps.rack
+    made.site("htaccess.test", root, "PassengerMaxInstances 1\n<Directory \"#{root}/public\">\n  AllowOverride All\n</Directory>\n")
+    File.write(File.join(root, "public/.htaccess"), "PassengerMaxRequestTime #{LIMIT}\n")
+  end
+
+  def test_a_hung_request_is_answered_and_its_instance_replaced
+    %w[rack.test htaccess.test].each do |site|
+      pid = client(site).pid
+      assert_given_up(site, "/slow?seconds=60")
+      assert_match(/event=instance.hung .*pid=#{pid}/, server.log.text)
+      refute_equal pid, eventually("a new instance") { client(site).pid }
+    end
+  end
+
+  def test_the_log_says_where_the_instance_was
+    client.pid
+    client.get("/slow?seconds=60")
+    assert_match(/bodies\.rb:\d+:in `slow'/, server.log.wait_for(/in `slow'/))
+  end
+
+  def test_a_get_is_not_sent_to_another_instance
+    seen = File.join(scratch, "seen")
+    assert_given_up("rack.test", "/slow?seconds=60&started=#{seen}")
+    pid = client.pid
+    assert_equal pid, client.pid
+    assert_equal 1, File.read(seen).lines.size
+  end
+
+  def test_who_waits_behind_a_hung_request_is_answered
+    client.pid
+    hung = Thread.new { client.get("/slow?seconds=60") }
+    sleep 0.2
+    assert_equal "hello world\n", client.get("/hello").body
+    assert_equal "504", hung.value.code
+  end
+
+  def test_a_request_that_waits_for_long_has_its_time_for_itself
+    client.pid
+    codes = Array.new(4) { Thread.new { client.get("/slow?seconds=0.7").code } }.map(&:value)
+    assert_equal %w[200] * 4, codes
+  end
+
+  def test_the_other_threads_of_a_hung_instance_get_a_moment_and_are_not_sent_to_another_one
+    client("threads.test").pid
+    seen = File.join(scratch, "seen")
+    hung = Thread.new { client("threads.test").get("/slow?seconds=60") }
+    # Begun when the first one's time is nearly up: it has no limit of its own before it is cut off with the instance.
+    sleep 0.8
+    late = Thread.new { client("threads.test").post("/slow?seconds=30&started=#{seen}", "") }
+    assert_equal "504", hung.value.code
+    assert_includes %w[502 504], late.value.code
+    assert_equal 1, File.read(seen).lines.size
+  end
+
+  def test_an_answer_without_end_is_cut
+    client("http.test").get("/pid")
+    raw = server.raw("http.test")
+    before = Eventually.monotonic
+    assert_equal 200, raw.request("GET", "/endless").read_head.status
+    begin
+      loop { raw.read_chunk }
+    rescue EOFError, Errno::ECONNRESET
+      assert_operator Eventually.monotonic - before, :<, LIMIT + SLACK
+    end
+    assert_equal "200", eventually("a new instance") { client("http.test").get("/") }.code
+  ensure
+    raw&.close
+  end
+
+  private
+
+  def assert_given_up(site, path)
+    before = Eventually.monotonic
+    assert_status(504, client(site).get(path))
+    assert_includes LIMIT..(LIMIT + SLACK), Eventually.monotonic - before
+    assert_match(/PassengerMaxRequestTime/, server.log.text)
+  end
+end
