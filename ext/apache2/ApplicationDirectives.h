@@ -10,12 +10,14 @@ inline constexpr std::array APPLICATION{
               "the application's folder"},
     Directive{"PassengerResolveSymlinksInDocumentRoot", Context::APPLICATION,
               flag(&Settings::resolveSymlinksInDocumentRoot), "Off",
-              "symbolic links in the DocumentRoot are followed before its parent is taken"},
+              "a DocumentRoot that is a symbolic link is followed before its parent is taken"},
     Directive{"PassengerBaseURI",
               Context::APPLICATION,
               list(&Settings::baseUris, Form::URI),
               "/",
-              "path of a URL below which an application lives",
+              "path of a URL below which an application lives: the parent of what this folder of the DocumentRoot is a "
+              "link to, "
+              "or an Alias; of several the longest counts",
               {"RailsBaseURI", "RackBaseURI"}},
     Directive{"PassengerAppEnv",
               Context::APPLICATION,

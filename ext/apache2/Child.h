@@ -7,7 +7,9 @@
 
 #include "Lane.h"
 #include "RefusalPause.h"
+#include "ResponseCache.h"
 #include "StartupFileCache.h"
+#include "Turbocache.h"
 #include "base/LogLimit.h"
 #include "base/Mutex.h"
 #include "client/ApplicationPoolServer.h"
@@ -15,7 +17,7 @@
 namespace Passenger {
 
 /**
- * What an httpd child keeps: lanes that no request uses now, and the cache of startup files.
+ * What an httpd child keeps: lanes that no request uses now, what it has seen of startup files, and answers for PassengerTurbocaching.
  *
  * Made in child_init, lives as long as the process (threads may use it until the very end). Thread-safe.
  */
@@ -62,6 +64,9 @@ public:
     StartupFileCache &startupFiles() noexcept {
         return startupFiles_;
     }
+    ResponseCache &responses() noexcept {
+        return responses_;
+    }
 
 private:
     static unsigned threads() noexcept;
@@ -77,6 +82,7 @@ private:
     RefusalPause refusalPause_{threads()};
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
+    ResponseCache responses_{Turbocache::changes()};
     std::atomic<apr_time_t> nextTrim_{0};
 };
 

@@ -63,10 +63,10 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     const Settings &settings = Settings::of(r);
     request_ = r;
     key_.clear();
-    for (const char *text :
-         {route.appRoot, settings.ruby, settings.appEnv, settings.restartDir, settings.user, settings.group,
-          settings.spawnMethod, route.appType, route.startupFile, settings.appStartCommand, settings.instanceAddress,
-          settings.python, settings.nodejs, settings.concurrencyModel, settings.appGroupName}) {
+    for (const char *text : {route.appRoot, route.baseUri, settings.ruby, settings.appEnv, settings.restartDir,
+                             settings.user, settings.group, settings.spawnMethod, route.appType, route.startupFile,
+                             settings.appStartCommand, settings.instanceAddress, settings.python, settings.nodejs,
+                             settings.concurrencyModel, settings.appGroupName}) {
         appendTo(key_, text);
     }
     for (const Settings::Number &number :
@@ -95,6 +95,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     options.appRoot = route.appRoot;
     options.environment = settings.appEnvOrDefault();
     options.appGroupName = route.appName;
+    options.baseUri = route.baseUri;
     options.ruby = settings.ruby != nullptr ? settings.ruby : global.defaultRubyOrDefault();
     take(options.restartDir, settings.restartDir);
     take(options.spawnMethod, settings.spawnMethod);

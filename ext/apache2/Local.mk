@@ -7,6 +7,8 @@ noinst_LTLIBRARIES += libpassenger_httpmessages.la
 libpassenger_httpmessages_la_SOURCES = \
     %D%/BufferedBody.cpp \
     %D%/BufferedBody.h \
+    %D%/CachePolicy.cpp \
+    %D%/CachePolicy.h \
     %D%/CgiEnvironment.cpp \
     %D%/CgiEnvironment.h \
     %D%/ErrorPage.cpp \
@@ -16,6 +18,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/RefusalPause.h \
     %D%/RequestUri.cpp \
     %D%/RequestUri.h \
+    %D%/ResponseCache.cpp \
+    %D%/ResponseCache.h \
     %D%/ResponseHead.cpp \
     %D%/ResponseHead.h \
     %D%/SpoolFile.cpp \
@@ -30,6 +34,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/AgentIdentity.h \
     %D%/AgentKeeper.cpp \
     %D%/AgentKeeper.h \
+    %D%/AppFinder.cpp \
+    %D%/AppFinder.h \
     %D%/ApplicationDirectives.h \
     %D%/Child.cpp \
     %D%/Child.h \
@@ -70,6 +76,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/ServerDirectives.h \
     %D%/Settings.cpp \
     %D%/Settings.h \
+    %D%/Turbocache.cpp \
+    %D%/Turbocache.h \
     %D%/mod_passenger.cpp
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 # httpd sees one symbol. libtool's -export-symbols-regex would leave those of templates visible, too.

@@ -7,8 +7,12 @@ namespace Passenger::Directives {
 /** Those that may also differ by request. */
 inline constexpr std::array REQUEST{
     Directive{"PassengerEnabled", Context::LOCAL, flag(&Settings::enabled), "On", "Off: httpd alone serves this place"},
-    Directive{"PassengerHighPerformance", Context::LOCAL, flag(&Settings::highPerformance), "Off",
-              "what makes mod_rewrite, mod_autoindex and .htaccess files work is left out"},
+    Directive{
+        "PassengerHighPerformance", Context::LOCAL, flag(&Settings::highPerformance), "Off",
+        "URLs of no file go to the application without .htaccess files, <Directory> and <Files> sections, and so "
+        "without "
+        "the rules of mod_rewrite and the access rules in them; those of <Location> sections hold. Has no effect in "
+        "<Directory> and .htaccess (COMPATIBILITY.md)"},
     Directive{"PassengerBufferUpload", Context::LOCAL, flag(&Settings::bufferUpload), "On",
               "a request is queued when all of its body is here: up to 128 KiB of it in memory, else in "
               "PassengerDataBufferDir. "
@@ -21,7 +25,7 @@ inline constexpr std::array REQUEST{
     Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride), "Off",
               "httpd's ErrorDocument is shown instead of what the application sends with a status of 400 or more"},
     Directive{"PassengerAllowEncodedSlashes", Context::OPTIONS, flag(&Settings::allowEncodedSlashes), "Off",
-              "%2F in the path of a URL reaches the application"},
+              "%2F in the path of a URL reaches the application, where httpd's AllowEncodedSlashes lets it through"},
     Directive{"PassengerStickySessions", Context::LOCAL, flag(&Settings::stickySessions), "Off",
               "a cookie leads a client's requests to the instance that had its last one"},
     Directive{"PassengerStickySessionsCookieName", Context::LOCAL, text(&Settings::stickySessionsCookieName),

@@ -6,6 +6,7 @@
 
 #include "CgiEnvironment.h"
 #include "RequestUri.h"
+#include "Settings.h"
 
 namespace Passenger::RequestEnvironment {
 
@@ -52,16 +53,39 @@ void addHeaders(CgiEnvironment &environment, const apr_table_t *table, const cha
     }
 }
 
-void addTarget(CgiEnvironment &environment, const request_rec *r) {
-    std::string path = RequestUri::escapedPath(r->unparsed_uri, r->uri);
-    environment.add("SCRIPT_NAME", "");
-    environment.add("PATH_INFO", path);
+/** What httpd's AllowEncodedSlashes and ours make of `%2F`. */
+RequestUri::EncodedSlash encodedSlash(const request_rec *r) {
+    // What httpd goes by, before it looks at any section.
+    const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->server->lookup_defaults));
+    if (core->allow_encoded_slashes != 0 && core->decode_encoded_slashes == 0) {
+        return RequestUri::EncodedSlash::KEPT;
+    }
+    return Settings::of(r).allowsEncodedSlashes() ? RequestUri::EncodedSlash::PASSED_ON
+                                                  : RequestUri::EncodedSlash::SLASH;
+}
+
+void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &route) {
+    std::string path = RequestUri::escapedPath(r->unparsed_uri, r->uri, encodedSlash(r));
+    // An application that speaks HTTP gets REQUEST_URI, whole, and PASSENGER_BASE_URI once.
+    environment.add("SCRIPT_NAME", RequestUri::escape(route.baseUri));
+    environment.add("PATH_INFO", RequestUri::after(path, route.baseUri));
     environment.add("QUERY_STRING", orEmpty(r->args));
     if (r->args != nullptr) {
         path += '?';
         path += r->args;
     }
     environment.add("REQUEST_URI", path);
+}
+
+/** For a page that stands for another one (ErrorDocument, mod_rewrite): what was asked for. */
+void addOrigin(CgiEnvironment &environment, const request_rec *r) {
+    if (r->prev == nullptr || apr_table_get(r->subprocess_env, "REDIRECT_URL") != nullptr) {
+        return;
+    }
+    environment.add("REDIRECT_URL", RequestUri::escape(r->prev->uri));
+    if (r->prev->args != nullptr && apr_table_get(r->subprocess_env, "REDIRECT_QUERY_STRING") == nullptr) {
+        environment.add("REDIRECT_QUERY_STRING", r->prev->args);
+    }
 }
 
 void addConnection(CgiEnvironment &environment, request_rec *r) {
@@ -85,7 +109,8 @@ void build(request_rec *r, const Route &route, const char *contentLength, std::s
     CgiEnvironment environment(buffer);
     environment.add("GATEWAY_INTERFACE", "CGI/1.1");
     environment.add("REQUEST_METHOD", r->method);
-    addTarget(environment, r);
+    addTarget(environment, r, route);
+    addOrigin(environment, r);
     environment.add("SERVER_PROTOCOL", r->protocol);
     environment.add("SERVER_SOFTWARE", ap_get_server_banner());
     addConnection(environment, r);

@@ -23,6 +23,10 @@ int RequestHandler::run() {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
         return sender.result();
     }
+    if (turbocache_.answer(sender)) {
+        sender.deliver();
+        return sender.result();
+    }
     if (!bufferBody(sender)) {
         return sender.result();
     }
@@ -193,6 +197,7 @@ void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
         return;
     }
     Reply reply = session.receive(sender.buffer(), clientSocket(r_), FOREVER);
+    turbocache_.note(reply, session);
     sender.take(reply, !reply.ends() && session.replyWaiting());
 }
 

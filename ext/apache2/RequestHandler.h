@@ -8,6 +8,7 @@
 #include "RequestBody.h"
 #include "ResponseSender.h"
 #include "Route.h"
+#include "Turbocache.h"
 #include "pool/Session.h"
 
 namespace Passenger {
@@ -15,7 +16,8 @@ namespace Passenger {
 /** One request from its handler's begin to its end: its body up, the answer down. On the stack of its thread. */
 class RequestHandler {
 public:
-    RequestHandler(request_rec *r, const Route &route, Child &child) : r_(r), route_(route), child_(child), body_(r) {}
+    RequestHandler(request_rec *r, const Route &route, Child &child)
+        : r_(r), route_(route), child_(child), body_(r), turbocache_(r, route, child.responses(), body_.present()) {}
 
     /** @return what the handler returns to httpd */
     int run();
@@ -35,6 +37,7 @@ private:
     const Route &route_;
     Child &child_;
     RequestBody body_;
+    Turbocache turbocache_;
     /** The whole body, where it is read before the request is queued. */
     std::optional<BufferedBody> buffered_;
 };

@@ -16,36 +16,39 @@ int hexValue(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/** Whether `raw` is one way to write `decoded`, in which no encoded byte is a slash and no byte needs encoding that is not. */
-bool isFormOf(std::string_view raw, std::string_view decoded) {
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < raw.size(); ++i, ++at) {
-        if (at == decoded.size()) {
+/** The byte that `%XY` at the begin of a text stands for, or -1. */
+int decodedByte(std::string_view text) {
+    const int high = text.size() >= 3 ? hexValue(text[1]) : -1;
+    const int low = text.size() >= 3 ? hexValue(text[2]) : -1;
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+bool mustBeEncoded(char c) {
+    return static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7f;
+}
+
+/** Whether `raw` is one way to write `decoded`, in which no byte needs encoding that is not. */
+bool isFormOf(std::string_view raw, std::string_view decoded, EncodedSlash slash) {
+    while (!raw.empty()) {
+        const int byte = raw[0] == '%' ? decodedByte(raw) : static_cast<unsigned char>(raw[0]);
+        const std::size_t length = raw[0] == '%' ? 3 : 1;
+        if (byte < 0 || (length == 1 && mustBeEncoded(raw[0])) ||
+            (length == 3 && byte == '/' && slash == EncodedSlash::SLASH)) {
             return false;
         }
-        char c = raw[i];
-        if (c == '%') {
-            if (i + 2 >= raw.size()) {
+        if (length == 3 && byte == '/' && slash == EncodedSlash::KEPT) {
+            if (!decoded.starts_with(raw.substr(0, 3))) {
                 return false;
             }
-            int high = hexValue(raw[i + 1]);
-            int low = hexValue(raw[i + 2]);
-            if (high < 0 || low < 0) {
-                return false;
-            }
-            c = static_cast<char>(high * 16 + low);
-            i += 2;
-            if (c == '/') {
-                return false;
-            }
-        } else if (static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7f) {
+            decoded.remove_prefix(3);
+        } else if (decoded.empty() || decoded[0] != static_cast<char>(byte)) {
             return false;
+        } else {
+            decoded.remove_prefix(1);
         }
-        if (c != decoded[at]) {
-            return false;
-        }
+        raw.remove_prefix(length);
     }
-    return at == decoded.size();
+    return decoded.empty();
 }
 
 /** The path in a request target, without host and query. */
@@ -80,9 +83,28 @@ std::string escape(std::string_view path) {
     return result;
 }
 
-std::string escapedPath(std::string_view target, std::string_view decoded) {
-    std::string_view raw = pathOf(target);
-    return isFormOf(raw, decoded) ? std::string(raw) : escape(decoded);
+std::string escapedPath(std::string_view target, std::string_view decoded, EncodedSlash slash) {
+    const std::string_view raw = pathOf(target);
+    if (isFormOf(raw, decoded, slash)) {
+        return std::string(raw);
+    }
+    std::string result = escape(decoded);
+    if (slash == EncodedSlash::KEPT) {
+        // What is encoded in httpd's own path must not be encoded once more.
+        for (std::size_t at = result.find("%252"); at != std::string::npos; at = result.find("%252", at + 1)) {
+            if (at + 4 < result.size() && (result[at + 4] == 'F' || result[at + 4] == 'f')) {
+                result.erase(at + 1, 2);
+            }
+        }
+    }
+    return result;
+}
+
+std::string_view after(std::string_view path, std::string_view base) {
+    for (std::size_t decoded = 0; decoded < base.size() && !path.empty(); ++decoded) {
+        path.remove_prefix(path[0] == '%' && path.size() >= 3 ? 3 : 1);
+    }
+    return path;
 }
 
 }  // namespace Passenger::RequestUri

@@ -5,13 +5,26 @@
 
 namespace Passenger::RequestUri {
 
+/** What becomes of `%2F` in a path that httpd lets through (its AllowEncodedSlashes). */
+enum class EncodedSlash {
+    /** httpd takes it for a slash, and so does the application. */
+    SLASH,
+    /** httpd takes it for a slash; the application gets it as it was sent. */
+    PASSED_ON,
+    /** httpd has left it encoded in its path. */
+    KEPT
+};
+
 /**
  * The path that an application gets, percent-encoded: as the client wrote it where that is what httpd mapped and checked, else (after
- * `..`, `//`, mod_rewrite, an encoded slash) what httpd made of it.
+ * `..`, `//`, mod_rewrite) what httpd made of it.
  * @param target the request target, "/a%20b?c" or "http://host/a%20b?c"
  * @param decoded httpd's path, "/a b"
  */
-std::string escapedPath(std::string_view target, std::string_view decoded);
+std::string escapedPath(std::string_view target, std::string_view decoded, EncodedSlash slash = EncodedSlash::SLASH);
+
+/** What follows `base` in a path that begins with it. @param path percent-encoded @param base decoded */
+std::string_view after(std::string_view path, std::string_view base);
 
 /** Percent-encodes what may not stand in a path. */
 std::string escape(std::string_view path);

@@ -2,30 +2,15 @@
 
 #include <sys/stat.h>
 
-#include <array>
 #include <climits>
 #include <cstring>
 #include <string>
-#include <string_view>
+
+#include "AppFinder.h"
 
 namespace Passenger {
 
 namespace {
-
-/** `/srv/blog/public` gives `/srv/blog`. Links are left as they are. */
-const char *parentOf(apr_pool_t *pool, const char *folder) {
-    std::size_t length = std::strlen(folder);
-    while (length > 1 && folder[length - 1] == '/') {
-        --length;
-    }
-    while (length > 0 && folder[length - 1] != '/') {
-        --length;
-    }
-    while (length > 1 && folder[length - 1] == '/') {
-        --length;
-    }
-    return length == 0 ? nullptr : apr_pstrmemdup(pool, folder, length);
-}
 
 /** Requests that are somebody else's, whatever is on the disk. */
 bool belongsToAnother(const request_rec *r) {
@@ -53,47 +38,6 @@ bool isRealFile(const request_rec *r) {
 bool isFile(const std::string &path) {
     struct stat file {};
     return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode);
-}
-
-/** What kind of application is in a folder, and whether it is there. */
-struct Found {
-    const char *type = "rack";
-    const char *startupFile = "config.ru";
-    /** Of a look at the startup file, or at the folder where none is needed; 0: it is there. */
-    int error = 0;
-};
-
-constexpr std::array<Found, 3> KINDS{{{"rack", "config.ru"}, {"wsgi", "passenger_wsgi.py"}, {"node", "app.js"}}};
-
-const char *typeByName(std::string_view file) {
-    return file.ends_with(".js") || file.ends_with(".cjs") || file.ends_with(".mjs") ? "node"
-           : file.ends_with(".py")                                                   ? "wsgi"
-                                                                                     : "rack";
-}
-
-std::string pathIn(const std::string &appRoot, const char *file) {
-    return *file == '/' ? file : *file == '\0' ? appRoot : appRoot + "/" + file;
-}
-
-Found findApplication(const std::string &appRoot, const Settings &settings, StartupFileCache &files) {
-    Found found;
-    if (settings.appStartCommand != nullptr) {
-        found = {"rack", settings.startupFile != nullptr ? settings.startupFile : ""};
-    } else if (settings.startupFile != nullptr) {
-        found = {settings.appType != nullptr ? settings.appType : typeByName(settings.startupFile),
-                 settings.startupFile};
-    } else {
-        for (const Found &kind : KINDS) {
-            const bool wanted = settings.appType == nullptr || std::strcmp(settings.appType, kind.type) == 0;
-            if (wanted && (settings.appType != nullptr ||
-                           files.look(pathIn(appRoot, kind.startupFile), StartupFileCache::Clock::now()) == 0)) {
-                found = kind;
-                break;
-            }
-        }
-    }
-    found.error = files.look(pathIn(appRoot, found.startupFile), StartupFileCache::Clock::now());
-    return found;
 }
 
 /** The URI of the cached page for this request (of a file that exists), or null. */
@@ -161,31 +105,75 @@ int Route::cutLongNames(request_rec *r) {
     }
 }
 
+void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
+    documentRoot = app.documentRoot;
+    baseUri = app.baseUri;
+    appRoot = app.appRoot;
+    appType = app.type;
+    startupFile = app.startupFile;
+    appName = settings.appGroupName != nullptr
+                  ? settings.appGroupName
+                  : apr_pstrcat(pool, appRoot, " (", settings.appEnvOrDefault(), ")", nullptr);
+    // What this process may not see the application's user perhaps may.
+    if (app.error != 0 && app.error != EACCES) {
+        char text[128];
+        problem = apr_psprintf(pool, "%s: %s", app.path().c_str(), apr_strerror(app.error, text, sizeof(text)));
+    }
+}
+
+int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
+    // httpd shows this hook the settings of the server alone, but has compared the URL with its <Location> sections before.
+    ap_conf_vector_t *const ofServer = r->per_dir_config;
+    int decision = DECLINED;
+    // TRACE is answered by httpd, in this hook.
+    if (ap_location_walk(r) == OK && Settings::of(r).isHighPerformance() && r->method_number != M_TRACE) {
+        decision = decideUnseen(r, startupFiles);
+    }
+    if (decision != OK) {
+        r->per_dir_config = ofServer;
+    }
+    return decision;
+}
+
+int Route::decideUnseen(request_rec *r, StartupFileCache &startupFiles) {
+    const bool looks = !belongsToAnother(r) && r->finfo.filetype == APR_NOFILE;
+    if (looks && apr_stat(&r->finfo, r->filename, APR_FINFO_MIN, r->pool) != APR_SUCCESS) {
+        r->finfo.filetype = APR_NOFILE;
+    }
+    const int decision = decideApplication(r, startupFiles, true);
+    if (looks && decision != OK) {
+        r->finfo.filetype = APR_NOFILE;
+    }
+    return decision;
+}
+
 int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
-    int decision = decideApplication(r, startupFiles);
     const Route *route = of(r);
+    if (route != nullptr && route->ahead) {
+        // mod_mime has perhaps made something of the name since.
+        return belongsToAnother(r) ? DECLINED : (claim(r), OK);
+    }
+    int decision = decideApplication(r, startupFiles, false);
+    route = of(r);
     // httpd looked at the folder in which the file cannot be; it must not answer with that.
     bool misled = route != nullptr && route->beyondFiles && !belongsToAnother(r);
     return decision == DECLINED && misled ? HTTP_NOT_FOUND : decision;
 }
 
-int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles) {
+int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, bool ahead) {
     const Settings &settings = Settings::of(r);
     if (!settings.isEnabled() || belongsToAnother(r) || isRealFile(r)) {
         return DECLINED;
     }
-    const char *documentRoot = ap_document_root(r);
-    const char *appRoot = settings.appRoot != nullptr ? settings.appRoot : parentOf(r->pool, documentRoot);
-    if (appRoot == nullptr) {
-        return DECLINED;
-    }
-    const Found found = findApplication(appRoot, settings, startupFiles);
-    const int error = found.error;
-    if (error != 0 && settings.appRoot == nullptr) {
+    const AppFinder app(r, settings, startupFiles);
+    if (app.appRoot == nullptr || (app.error != 0 && settings.appRoot == nullptr)) {
         return DECLINED;
     }
     auto *route = mutableOf(r);
     const char *page = route == nullptr ? cachedPage(r) : nullptr;
+    if (page != nullptr && ahead) {
+        return DECLINED;
+    }
     if (page != nullptr && serveInstead(r, page)) {
         return OK;
     }
@@ -194,23 +182,16 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles) {
         route = new (apr_palloc(r->pool, sizeof(Route))) Route;
         ap_set_module_config(r->request_config, &passenger_module, route);
     }
-    route->documentRoot = documentRoot;
-    route->appRoot = appRoot;
-    route->appType = found.type;
-    route->startupFile = found.startupFile;
-    route->appName = settings.appGroupName != nullptr
-                         ? settings.appGroupName
-                         : apr_pstrcat(r->pool, appRoot, " (", settings.appEnvOrDefault(), ")", nullptr);
-    // What this process may not see the application's user perhaps may.
-    if (error != 0 && error != EACCES) {
-        char text[128];
-        route->problem = apr_psprintf(r->pool, "%s: %s", pathIn(appRoot, found.startupFile).c_str(),
-                                      apr_strerror(error, text, sizeof(text)));
-    }
+    route->take(r->pool, app, settings);
+    route->ahead = ahead;
+    claim(r);
+    return OK;
+}
+
+void Route::claim(request_rec *r) {
     r->handler = HANDLER;
     // mod_dir would redirect to the folder or look for an index in it, mod_autoindex would list it.
     r->finfo.filetype = APR_NOFILE;
-    return OK;
 }
 
 }  // namespace Passenger

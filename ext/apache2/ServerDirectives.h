@@ -44,7 +44,8 @@ inline constexpr std::array SERVER{
               "URL whose application is started with httpd, instead of at its first request"},
     Directive{
         "PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching), "On",
-        "responses that allow it by Cache-Control are kept for a moment and given to others who ask for the same"},
+        "small responses that allow it by Cache-Control are kept in memory, and given to others who ask for the same "
+        "(COMPATIBILITY.md)"},
     Directive{"PassengerShowVersionInHeader", Context::GLOBAL, flag(&Settings::showVersionInHeader), "On",
               "the version is in the header X-Powered-By"},
     Directive{

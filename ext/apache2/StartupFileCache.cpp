@@ -1,8 +1,28 @@
 #include "StartupFileCache.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
 
 namespace Passenger {
+
+namespace {
+
+std::string targetOf(const std::string &path) {
+    char buffer[PATH_MAX];
+    const ssize_t length = readlink(path.c_str(), buffer, sizeof(buffer));
+    if (length <= 0 || static_cast<std::size_t>(length) == sizeof(buffer)) {
+        return path;
+    }
+    std::string target(buffer, static_cast<std::size_t>(length));
+    if (target.front() != '/') {
+        target.insert(0, path, 0, path.rfind('/') + 1);
+    }
+    return target;
+}
+
+}  // namespace
 
 int StartupFileCache::look(const std::string &path, Clock::time_point now) {
     {
@@ -21,6 +41,23 @@ int StartupFileCache::look(const std::string &path, Clock::time_point now) {
     }
     entries_[path] = Entry{now, error};
     return error;
+}
+
+std::string StartupFileCache::follow(const std::string &path, Clock::time_point now) {
+    {
+        LockGuard lock(mutex_);
+        auto known = links_.find(path);
+        if (known != links_.end() && now - known->second.lookedAt < MAX_AGE) {
+            return known->second.target;
+        }
+    }
+    std::string target = targetOf(path);
+    LockGuard lock(mutex_);
+    if (links_.size() >= MAX_ENTRIES) {
+        links_.clear();
+    }
+    links_[path] = Link{now, target};
+    return target;
 }
 
 }  // namespace Passenger

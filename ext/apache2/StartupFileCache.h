@@ -10,7 +10,8 @@
 namespace Passenger {
 
 /**
- * Remembers for a second whether an application's startup file is there: one stat(2) a second instead of one a request.
+ * Remembers for a second whether an application's startup file is there, and where a folder that is a link leads: one system call a second
+ * instead of one a request.
  *
  * One for each httpd child, used by all its threads.
  */
@@ -24,14 +25,23 @@ public:
     /** 0 when the file is there, else the errno that says why not. */
     int look(const std::string &path, Clock::time_point now) EXCLUDES(mutex_);
 
+    /** What the path is a link to, as far as that link leads; the path itself where it is none. Of a link's link, and of links in between, nothing is
+     *  resolved: `current` stays `current`. @param path without a slash at its end */
+    std::string follow(const std::string &path, Clock::time_point now) EXCLUDES(mutex_);
+
 private:
     struct Entry {
         Clock::time_point lookedAt;
         int error = 0;
     };
+    struct Link {
+        Clock::time_point lookedAt;
+        std::string target;
+    };
 
     Mutex mutex_{Locks::STARTUP_FILE_CACHE};
     std::unordered_map<std::string, Entry> entries_ GUARDED_BY(mutex_);
+    std::unordered_map<std::string, Link> links_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

@@ -14,6 +14,7 @@
 #include "RequestHandler.h"
 #include "Route.h"
 #include "Settings.h"
+#include "Turbocache.h"
 
 extern "C" {
 #include <ap_mpm.h>
@@ -41,7 +42,12 @@ int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp
 }
 
 int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, server_rec *server) {
-    return guarded(server, "post_config", [&] { return AgentKeeper::start(pconf, plog, server); });
+    return guarded(server, "post_config", [&] {
+        if (Settings::of(server).turbocaches()) {
+            Turbocache::prepare(pconf);
+        }
+        return AgentKeeper::start(pconf, plog, server);
+    });
 }
 
 int checkAgent(apr_pool_t * /*pool*/, server_rec *server) {
@@ -64,6 +70,13 @@ void endChild(apr_pool_t * /*pchild*/, int gracefully) {
 
 int cutLongNames(request_rec *r) {
     return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
+}
+
+int decideAhead(request_rec *r) {
+    Child *child = Child::current();
+    return child == nullptr
+               ? DECLINED
+               : guarded(r, "map_to_storage", [&] { return Route::decideAhead(r, child->startupFiles()); });
 }
 
 int walkDirectories(request_rec *r) {
@@ -97,6 +110,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_child_stopping(endChild, nullptr, nullptr, APR_HOOK_MIDDLE);
 #endif
     ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE + 1);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);

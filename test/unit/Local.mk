@@ -16,6 +16,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/BootGuardTest.cpp \
     %D%/BootSweepTest.cpp \
     %D%/BufferedBodyTest.cpp \
+    %D%/CachePolicyTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
@@ -85,6 +86,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RequestHeadTest.cpp \
     %D%/RequestQueueTest.cpp \
     %D%/RequestUriTest.cpp \
+    %D%/ResponseCacheTest.cpp \
     %D%/ResponseHeadTest.cpp \
     %D%/RestartDelayTest.cpp \
     %D%/RestartFilesTest.cpp \

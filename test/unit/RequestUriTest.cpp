@@ -13,7 +13,10 @@ class RequestUriTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWhatHttpdResolvedIsWhatTheApplicationGets);
     CPPUNIT_TEST(testARewrittenPathIsEncoded);
     CPPUNIT_TEST(testAnEncodedSlashIsNoWayAroundAnAccessRule);
+    CPPUNIT_TEST(testAnEncodedSlashIsPassedOnWhereThatIsAllowed);
+    CPPUNIT_TEST(testAnEncodedSlashThatHttpdKeptIsNotEncodedOnceMore);
     CPPUNIT_TEST(testBytesThatMustBeEncodedAre);
+    CPPUNIT_TEST(testWhatFollowsABaseIsFoundHoweverThePathIsWritten);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -43,6 +46,31 @@ public:
         assertPath("/a%252Fb", "/a%2Fb", "/a%2Fb");
     }
 
+    void testAnEncodedSlashIsPassedOnWhereThatIsAllowed() {
+        const auto slash = RequestUri::EncodedSlash::PASSED_ON;
+        assertPath("/a%2Fb/%2f", "/a%2Fb/%2f?c", "/a/b//", slash);
+        assertPath("/a/b", "/a/b", "/a/b", slash);
+        // What httpd has resolved is not what was sent.
+        assertPath("/b", "/a/..%2Fb", "/b", slash);
+        assertPath("/admin", "/x%2F..%2Fadmin", "/admin", slash);
+    }
+
+    void testAnEncodedSlashThatHttpdKeptIsNotEncodedOnceMore() {
+        const auto slash = RequestUri::EncodedSlash::KEPT;
+        assertPath("/a%2Fb%2f", "/a%2Fb%2f", "/a%2Fb%2f", slash);
+        assertPath("/a%252Fb", "/a%252Fb", "/a%2Fb", slash);
+        assertPath("/a%2Fb%25", "/x/../a%2Fb%25", "/a%2Fb%", slash);
+        assertPath("/b", "/a%2Fb", "/b", slash);
+    }
+
+    void testWhatFollowsABaseIsFoundHoweverThePathIsWritten() {
+        CPPUNIT_ASSERT_EQUAL(std::string("/a%20b"), std::string(RequestUri::after("/sub/a%20b", "/sub")));
+        CPPUNIT_ASSERT_EQUAL(std::string("/a"), std::string(RequestUri::after("/%73%75b%20x/a", "/sub x")));
+        CPPUNIT_ASSERT_EQUAL(std::string(), std::string(RequestUri::after("/sub", "/sub")));
+        CPPUNIT_ASSERT_EQUAL(std::string("/a"), std::string(RequestUri::after("/a", "")));
+        CPPUNIT_ASSERT_EQUAL(std::string(), std::string(RequestUri::after("/%7", "/longer")));
+    }
+
     void testBytesThatMustBeEncodedAre() {
         assertPath("/%C3%A9", "/\xc3\xa9", "/\xc3\xa9");
         assertPath("/%25%3F%23%22%3C", "/x", "/%?#\"<");
@@ -51,8 +79,9 @@ public:
     }
 
 private:
-    static void assertPath(const std::string &expected, const std::string &target, const std::string &decoded) {
-        CPPUNIT_ASSERT_EQUAL(expected, RequestUri::escapedPath(target, decoded));
+    static void assertPath(const std::string &expected, const std::string &target, const std::string &decoded,
+                           RequestUri::EncodedSlash slash = RequestUri::EncodedSlash::SLASH) {
+        CPPUNIT_ASSERT_EQUAL(expected, RequestUri::escapedPath(target, decoded, slash));
     }
 };
 

@@ -14,6 +14,8 @@ class StartupFileCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheErrorSaysWhyThereIsNoApplication);
     CPPUNIT_TEST(testAnAnswerIsKeptForASecond);
     CPPUNIT_TEST(testApplicationsAreKeptApart);
+    CPPUNIT_TEST(testALinkIsFollowedOnce);
+    CPPUNIT_TEST(testWhereALinkLeadsIsKeptForASecond);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -44,6 +46,27 @@ public:
         std::ofstream file(folder_ + "/config.ru");
         CPPUNIT_ASSERT_EQUAL(0, cache_.look(folder_ + "/config.ru", now_));
         CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/other/config.ru", now_));
+    }
+
+    void testALinkIsFollowedOnce() {
+        namespace fs = std::filesystem;
+        fs::create_directories(folder_ + "/release/public");
+        fs::create_symlink("release", folder_ + "/current");
+        fs::create_symlink(folder_ + "/current/public", folder_ + "/absolute");
+        fs::create_symlink("current/public", folder_ + "/relative");
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/current/public", cache_.follow(folder_ + "/absolute", now_));
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/current/public", cache_.follow(folder_ + "/relative", now_));
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/release/public", cache_.follow(folder_ + "/release/public", now_));
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/missing", cache_.follow(folder_ + "/missing", now_));
+    }
+
+    void testWhereALinkLeadsIsKeptForASecond() {
+        std::filesystem::create_symlink("one", folder_ + "/link");
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/one", cache_.follow(folder_ + "/link", now_));
+        std::filesystem::remove(folder_ + "/link");
+        std::filesystem::create_symlink("two", folder_ + "/link");
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/one", cache_.follow(folder_ + "/link", now_ + std::chrono::milliseconds(999)));
+        CPPUNIT_ASSERT_EQUAL(folder_ + "/two", cache_.follow(folder_ + "/link", now_ + std::chrono::seconds(1)));
     }
 
 private:

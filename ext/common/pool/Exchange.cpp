@@ -103,6 +103,13 @@ RequestHeader Exchange::requestHeader() const noexcept {
     return header;
 }
 
+std::optional<AppVersion> Exchange::version() const noexcept {
+    if (!link_ || agentDied_) {
+        return std::nullopt;
+    }
+    return AppVersion{&host_->generations(), link_->groupSlot, link_->generation, agentLife_};
+}
+
 void Exchange::enqueue() {
     for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
         ticket_ = channel_->nextTicket();

@@ -12,6 +12,7 @@
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "io/Layouts.h"
+#include "pool/AppVersion.h"
 #include "pool/BodySender.h"
 #include "pool/QueueHost.h"
 #include "pool/Session.h"
@@ -59,6 +60,8 @@ public:
     bool replyWaiting();
     /** As Session::awaitReply(). @throws SystemException */
     Session::Waited awaitReply(int writable, std::chrono::milliseconds timeout);
+    /** As Session::version(). */
+    std::optional<AppVersion> version() const noexcept;
     /** The last message was received: the channel may serve another exchange if the body was taken too. Only a stream goes on, until
      *  this is destroyed. */
     void complete() noexcept;

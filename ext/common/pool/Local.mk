@@ -1,6 +1,8 @@
 # Keep sorted, one file a line. The first list is also part of httpd's children: sessions over a queue.
 libpassenger_client_la_SOURCES += \
     %D%/ApplicationPool.h \
+    %D%/AppVersion.cpp \
+    %D%/AppVersion.h \
     %D%/BodySender.cpp \
     %D%/BodySender.h \
     %D%/Exchange.cpp \

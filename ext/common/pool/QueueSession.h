@@ -20,6 +20,9 @@ public:
     Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
     Waited awaitReply(int writable, std::chrono::milliseconds timeout) override;
+    std::optional<AppVersion> version() const override {
+        return exchange_.version();
+    }
 
     void sendHeaders(std::string_view environment) override;
     void sendBodyBlock(std::string_view block) override;

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/FileDescriptor.h"
+#include "pool/AppVersion.h"
 
 namespace Passenger {
 
@@ -109,6 +110,10 @@ public:
     virtual Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) = 0;
     /** Whether receive() would return at once: used to flush to the client when the application pauses. */
     virtual bool replyWaiting() = 0;
+    /** What answers, once a reply was received and until the next start(). None: there is nothing that tells. */
+    virtual std::optional<AppVersion> version() const {
+        return std::nullopt;
+    }
 
     /** What awaitReply() found. */
     struct Waited {

@@ -68,7 +68,7 @@ def serve(socket)
     answer_endlessly(socket) if request[:path] == "/endless"
     return upgrade(socket) if request[:path] == "/upgrade"
 
-    answer = ANSWERS[request[:path]]
+    answer = ANSWERS[request[:path].delete_prefix(ENV.fetch("PASSENGER_BASE_URI", ""))]
     text = answer ? answer.call(request) : "not found"
     socket.write("HTTP/1.1 #{answer ? 200 : 404} OK\r\nContent-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}")
   end

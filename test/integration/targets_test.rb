@@ -1,0 +1,165 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Odd request targets: what is encoded, what leads out of a folder, what is no path at all. What httpd has checked is what the application sees, and no
+# file outside of `public` is ever served.
+class TargetsTest < IntegrationTest
+  SEES = <<~RUBY
+    run proc { |env|
+      seen = env.values_at("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI", "HTTP_HOST")
+      [200, { "Content-Type" => "text/plain" }, [seen.join("|").b]]
+    }
+  RUBY
+
+  def self.app
+    @app ||= SampleApps.written(SEES).tap do |folder|
+      FileUtils.mkdir_p("#{folder}/public/assets")
+      File.write("#{folder}/public/file.txt", "in public\n")
+      File.write("#{folder}/public/assets/style.css", "in assets\n")
+      File.write("#{folder}/secret.txt", "outside\n")
+      File.write("#{folder}/secret.html", "outside\n")
+    end
+  end
+
+  serve do |made|
+    denied = "<Location /admin>\n  Require all denied\n</Location>\n"
+    made.site("refused.test", app, denied)
+    made.site("decoded.test", app, "AllowEncodedSlashes On\n#{denied}")
+    made.site("passed.test", app, "AllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n#{denied}")
+    made.site("kept.test", app, "AllowEncodedSlashes NoDecode\nPassengerAllowEncodedSlashes on\n#{denied}")
+    made.site("kept-off.test", app, "AllowEncodedSlashes NoDecode\n#{denied}")
+    made.site("unmerged.test", app, "MergeSlashes Off\n#{denied}")
+    made.site("sub.test", nested, "PassengerBaseURI /sub\nAllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n")
+  end
+
+  def self.nested
+    SampleApps.new_folder.tap do |folder|
+      FileUtils.mkdir_p("#{folder}/public")
+      File.symlink("#{app}/public", "#{folder}/public/sub")
+    end
+  end
+
+  OUTSIDE = %w[
+    /../secret.txt /assets/../../secret.txt /%2e%2e/secret.txt /assets/%2e%2e/%2e%2e/secret.txt /..%2fsecret.txt
+    /assets/..%2f..%2fsecret.txt /%2e%2e%2fsecret.txt /..%5csecret.txt /%252e%252e/secret.txt /....//secret.txt
+    //../secret.txt /./../secret.txt /;/../../secret.txt /..;/secret.txt /assets/..;/..;/secret.txt /%c0%ae%c0%ae/secret.txt
+    /..%00/secret.txt /%2e%2e/secret /../secret /..%2fsecret /assets/..%2f..%2fsecret
+  ].freeze
+
+  %w[refused decoded passed kept kept-off unmerged].each do |site|
+    define_method("test_nothing_outside_of_public_is_served_where_slashes_are_#{site.tr('-', '_')}") do
+      OUTSIDE.each do |target|
+        response = send_target(target, "#{site}.test")
+        refute_includes response.body, "outside", target
+        assert_includes [200, 400, 403, 404], response.status, target
+        refute_match(%r{/\.\./|\|/\.\.(/|\z)}, response.body, target) if response.status == 200
+      end
+    end
+
+    define_method("test_no_encoding_is_a_way_around_an_access_rule_where_slashes_are_#{site.tr('-', '_')}") do
+      %w[/admin /%61dmin /x/../admin /x/%2e%2e/admin //admin /./admin /admin/ /admin/x /x%2f../admin /x%2f%2e%2e/admin
+         /admin%2fx /%2fadmin].each do |target|
+        response = send_target(target, "#{site}.test")
+        next assert_includes [400, 403, 404], response.status unless response.status == 200
+
+        # httpd took it for another path, and so must the application.
+        refute_match(%r{\|/+admin(/|\||\z)}, response.body, "#{site}: #{target}")
+        refute_match(%r{/\.\.(/|\||\z)}, response.body, "#{site}: #{target}")
+      end
+    end
+  end
+
+  def test_a_path_is_as_the_client_wrote_it
+    %w[/a%20b /%E2%82%AC /a;b=c /a+b /a%2Bb /~user /%7Euser /a%25b /a%3Fb%23c /a%5B%5D /@x:y,z=!$&'()* /%FF%FE /a.b/.c].each do |path|
+      assert_equal ["", path, path], seen(path).values_at(1, 2, 4), path
+    end
+  end
+
+  def test_what_httpd_has_resolved_is_what_the_application_sees
+    { "/x/../y" => "/y", "/x/./y" => "/x/y", "//x///y" => "/x/y", "/x/%2e%2e/y" => "/y", "/x/.%2e/" => "/" }
+      .each { |target, path| assert_equal [path, path], seen(target).values_at(2, 4), target }
+    assert_equal "/x///y", seen("/x///y", "unmerged.test")[2]
+  end
+
+  def test_bytes_that_are_no_characters_reach_the_application_encoded
+    assert_equal ["/%FF%C3", "/%FF%C3"], seen("/\xFF\xC3".b).values_at(2, 4)
+    assert_equal "/a%22%3Cb%3E", seen("/x/../a%22%3cb%3E")[2]
+  end
+
+  def test_a_nul_or_a_broken_escape_is_refused
+    ["/a%00b", "/%00", "/file.txt%00.html", "/%zz", "/%4", "/%"].each do |target|
+      assert_includes [400, 404], send_target(target, "passed.test").status, target
+      assert_includes [400, 404], send_target(target, "kept.test").status, target
+    end
+  end
+
+  def test_a_query_may_hold_anything
+    assert_equal ["/x", "a=%00&b=../%2f?&c=%zz", "/x?a=%00&b=../%2f?&c=%zz"],
+                 seen("/x?a=%00&b=../%2f?&c=%zz").values_at(2, 3, 4)
+  end
+
+  def test_an_encoded_slash_is_httpds_404_where_it_does_not_allow_them
+    assert_equal 404, send_target("/a%2Fb", "refused.test").status
+  end
+
+  def test_an_encoded_slash_is_a_slash_where_only_httpd_allows_it
+    assert_equal ["/a/b", "/a/b"], seen("/a%2Fb", "decoded.test").values_at(2, 4)
+  end
+
+  def test_an_encoded_slash_reaches_the_application_where_both_allow_it
+    assert_equal ["/a%2Fb", "/a%2Fb?c=%2F"], seen("/a%2Fb?c=%2F", "passed.test").values_at(2, 4)
+    assert_equal ["/a%2fb", "/a%2fb"], seen("/a%2fb", "kept.test").values_at(2, 4)
+    assert_equal ["/a%2fb", "/a%2fb"], seen("/a%2fb", "kept-off.test").values_at(2, 4)
+    assert_equal ["/a%252fb", "/a%252fb"], seen("/a%252fb", "kept.test").values_at(2, 4)
+    assert_equal ["/sub", "/a%2Fb", "/sub/a%2Fb"], seen("/sub/a%2Fb", "sub.test").values_at(1, 2, 4)
+  end
+
+  def test_an_encoded_slash_may_part_a_base_uri
+    assert_equal ["/sub", "%2Fx", "/sub%2Fx"], seen("/sub%2Fx", "sub.test").values_at(1, 2, 4)
+  end
+
+  def test_dots_are_resolved_also_where_encoded_slashes_are_passed_on
+    assert_equal "/y", seen("/x%2F../y", "decoded.test")[2]
+    %w[/a/..%2Fb /a%2F..%2Fb /a/%2e%2e%2Fb].each { |target| assert_equal "/b", seen(target, "passed.test")[2], target }
+  end
+
+  def test_an_absolute_target_is_its_path
+    port = server.port
+    assert_equal ["/x%20y", "q", "/x%20y?q"], seen("http://refused.test:#{port}/x%20y?q").values_at(2, 3, 4)
+    assert_equal "/", seen("http://refused.test:#{port}")[2]
+    assert_equal "/b", seen("http://refused.test:#{port}/a/../b")[2]
+    # The target's host counts, not the header's (RFC 9112, 3.2.2).
+    assert_equal "refused.test:#{port}", seen("http://refused.test:#{port}/x", "decoded.test")[5]
+  end
+
+  def test_options_of_the_whole_server_is_httpds_and_of_a_path_the_applications
+    response = request("OPTIONS", "*")
+    assert_equal 200, response.status
+    refute_includes response.body, "OPTIONS"
+    assert_equal "OPTIONS||/x||/x", request("OPTIONS", "/x").body.split("|")[0, 5].join("|")
+  end
+
+  def test_other_targets_without_a_path_are_refused
+    %w[* x ../x].each { |target| assert_includes [400, 404], request("GET", target).status, target }
+  end
+
+  private
+
+  def request(method, target, site = "refused.test")
+    raw = server.raw(site)
+    raw.request(method, target).response
+  ensure
+    raw&.close
+  end
+
+  def send_target(target, site = "refused.test")
+    request("GET", target, site)
+  end
+
+  def seen(target, site = "refused.test")
+    response = send_target(target, site)
+    assert_equal 200, response.status, "#{target}: #{response.body}"
+    response.body.split("|")
+  end
+end

@@ -1,0 +1,235 @@
+# frozen_string_literal: true
+
+require "base64"
+require "digest"
+require "time"
+require_relative "support/integration_test"
+
+# PassengerTurbocaching: what an application allows everybody to keep is answered without it.
+class TurbocachingTest < IntegrationTest
+  # Counts its requests; headers and status are those of the query, a header to a line.
+  COUNTS = <<~RUBY
+    count = 0
+    version = File.exist?("version") ? File.read("version") : "1"
+    run proc { |env|
+      headers = URI.decode_www_form_component(env["QUERY_STRING"]).lines.to_h { |line| line.chomp.split(": ", 2) }
+      status = headers.delete("Answer") || 200
+      size = headers.delete("Size").to_i
+      text = "\#{version} \#{count += 1} \#{env['REQUEST_METHOD']} \#{env['HTTP_X_FORWARDED_HOST']}" + ("x" * size)
+      [Integer(status), { "Content-Type" => "text/plain", "X-Count" => count.to_s }.merge(headers), [text]]
+    }
+  RUBY
+  CACHED = "Cache-Control: max-age=600, public"
+
+  serve do |made|
+    # Of each two children one would not know what the other has.
+    made.mpm_settings = one_child(made.mpm)
+    counts = SampleApps.written("require \"uri\"\n#{COUNTS.gsub('\#', '#')}")
+    made.site("app.test", counts, "PassengerMaxInstances 1\n")
+    made.site("again.test", counts, "PassengerMaxInstances 1\n")
+    protected_site(made, counts)
+    made.site("sticky.test", counts, "PassengerMaxInstances 1\nPassengerStickySessions on\n")
+  end
+
+  def self.one_child(mpm)
+    return "StartServers 1\nServerLimit 1\nMaxRequestWorkers 1\n" if mpm == "prefork"
+
+    "StartServers 1\nServerLimit 1\nThreadsPerChild 50\nMaxRequestWorkers 50\n"
+  end
+
+  def self.protected_site(made, app)
+    users = File.join(SampleApps.new_folder, "users")
+    File.write(users, "ann:{SHA}#{Base64.strict_encode64(Digest::SHA1.digest('secret'))}\n")
+    modules = %w[authn_core auth_basic authn_file authz_user]
+    modules.each { |name| made.main_directives << "LoadModule #{name}_module \"#{TestEnvironment.modules_dir}/mod_#{name}.so\"\n" }
+    made.site("protected.test", app, <<~CONF)
+      PassengerMaxInstances 1
+      <Location />
+        AuthType Basic
+        AuthName x
+        AuthUserFile #{users}
+        Require valid-user
+      </Location>
+    CONF
+  end
+
+  def test_an_answer_that_may_be_kept_is_given_again_as_it_was
+    first = ask(CACHED, "X-Other: kept")
+    second = ask(CACHED, "X-Other: kept")
+    assert_equal first.body, second.body
+    refute first.key?("Age")
+    assert_match(/\A\d+\z/, second["Age"])
+    ignored = %w[age date]
+    assert_equal first.to_hash.except(*ignored), second.to_hash.except(*ignored)
+  end
+
+  def test_it_is_kept_as_long_as_it_is_fresh
+    first = ask("Cache-Control: max-age=1")
+    assert_equal first.body, ask("Cache-Control: max-age=1").body
+    Eventually.eventually("a new answer") { ask("Cache-Control: max-age=1").body != first.body }
+  end
+
+  def test_expires_is_as_good
+    expires = "Expires: #{(Time.now + 600).httpdate}"
+    assert_equal ask(expires).body, ask(expires).body
+  end
+
+  NOT_KEPT = {
+    "does_not_say_how_long" => ["Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT"],
+    "is_private" => ["Cache-Control: private, max-age=600"],
+    "must_not_be_stored" => ["Cache-Control: no-store, max-age=600"],
+    "must_be_asked_for" => ["Cache-Control: no-cache, max-age=600"],
+    "is_stale_at_once" => ["Cache-Control: max-age=0"],
+    "varies" => [CACHED, "Vary: Accept-Language"],
+    "sets_a_cookie" => [CACHED, "Set-Cookie: a=b"],
+    "is_a_failure" => [CACHED, "Answer: 500"],
+    "is_a_redirect_for_now" => [CACHED, "Answer: 302", "Location: /"],
+    "is_large" => [CACHED, "Size: 40000"],
+    "ends_the_connection" => [CACHED, "Connection: close"]
+  }.freeze
+
+  NOT_KEPT.each do |what, lines|
+    define_method("test_what_#{what}_is_not_kept") { refute_equal ask(*lines).body, ask(*lines).body }
+  end
+
+  def test_what_is_gone_or_moved_for_good_may_be_kept
+    %w[301 404 410].each do |status|
+      lines = [CACHED, "Answer: #{status}", "Location: /"]
+      first = ask(*lines)
+      assert_equal [status, first.body], [ask(*lines).code, ask(*lines).body]
+    end
+  end
+
+  NOT_ASKED = {
+    "a_user" => { "Authorization" => "Basic eDp5" },
+    "no_cached_answer" => { "Cache-Control" => "no-cache" },
+    "no_cached_answer_in_the_old_way" => { "Pragma" => "no-cache" },
+    "a_range" => { "Range" => "bytes=0-1" },
+    "a_condition" => { "If-None-Match" => "\"x\"" }
+  }.freeze
+
+  NOT_ASKED.each do |what, headers|
+    define_method("test_a_request_with_#{what}_goes_to_the_application_and_leaves_nothing") do
+      special = ask(CACHED, headers: headers).body
+      first = ask(CACHED).body
+      refute_equal special, first
+      refute_equal first, ask(CACHED, headers: headers).body
+      assert_equal first, ask(CACHED).body
+    end
+  end
+
+  def test_what_users_get_after_logging_in_is_not_kept
+    credentials = { "Authorization" => "Basic #{Base64.strict_encode64('ann:secret')}" }
+    2.times { assert_equal "200", ask(CACHED, site: "protected.test", headers: credentials).code }
+    refute_equal ask(CACHED, site: "protected.test", headers: credentials).body,
+                 ask(CACHED, site: "protected.test", headers: credentials).body
+    assert_equal "401", ask(CACHED, site: "protected.test").code
+  end
+
+  def test_sticky_sessions_have_no_cached_answers
+    refute_equal ask(CACHED, site: "sticky.test").body, ask(CACHED, site: "sticky.test").body
+  end
+
+  def test_urls_queries_hosts_and_virtual_hosts_are_kept_apart
+    bodies = [ask(CACHED), ask(CACHED, "X-Y: z"), ask(CACHED, path: "/other"), ask(CACHED, site: "again.test"),
+              ask(CACHED, headers: { "X-Forwarded-Host" => "evil.test" }), ask(CACHED, path: "/oth%65r"),
+              ask(CACHED, headers: { "Host" => "app.test:1" })].map(&:body)
+    assert_equal bodies, bodies.uniq
+    refute_includes ask(CACHED).body, "evil"
+  end
+
+  def test_head_is_answered_from_gets_answer_and_leaves_none
+    raw = server.raw("app.test")
+    target = url([CACHED])
+    head = raw.request("HEAD", target).response(head: true)
+    first = raw.get(target)
+    refute_equal head["X-Count"], first["X-Count"]
+    cached = raw.request("HEAD", target).response(head: true)
+    assert_equal [first["X-Count"], first["Content-Type"]], [cached["X-Count"], cached["Content-Type"]]
+    assert_equal first.body, raw.get(target).body
+  ensure
+    raw&.close
+  end
+
+  def test_a_change_of_the_url_empties_it
+    %w[POST PUT DELETE PATCH].each do |method|
+      first = ask(CACHED).body
+      assert_equal first, ask(CACHED).body
+      change(method)
+      refute_equal first, ask(CACHED).body, method
+    end
+  end
+
+  def test_a_change_that_failed_changes_nothing
+    lines = [CACHED, "Answer: 404"]
+    first = ask(*lines).body
+    change("POST", lines)
+    assert_equal first, ask(*lines).body
+  end
+
+  def test_a_new_version_of_the_application_empties_it
+    app = server.configuration.sites.first.root
+    first = ask(CACHED).body
+    assert_equal first, ask(CACHED).body
+    File.write(File.join(app, "version"), "2")
+    FileUtils.touch(TestEnvironment.hand_over(restart_file(app)))
+    Eventually.eventually("the new version") { ask(CACHED).body.start_with?("2 ") }
+    assert_equal ask(CACHED).body, ask(CACHED).body
+  end
+
+  def test_all_children_learn_of_a_change
+    with_server(configuration { |made| shared(made) }) do |server|
+      client = server.client("app.test")
+      target = url([CACHED])
+      100.times { client.get(target) }
+      change("POST", [CACHED], server)
+      newest = nil
+      30.times do
+        count = Integer(client.get(target)["X-Count"])
+        newest ||= count
+        assert_operator count, :>=, newest
+      end
+    end
+  end
+
+  def test_it_can_be_turned_off
+    made = configuration do |one|
+      shared(one)
+      one.set("PassengerTurbocaching", "off")
+    end
+    with_server(made) do |server|
+      client = server.client("app.test")
+      refute_equal client.get(url([CACHED])).body, client.get(url([CACHED])).body
+    end
+  end
+
+  def setup
+    @path = "/#{name}"
+  end
+
+  private
+
+  def shared(made)
+    root = SampleApps.written("require \"uri\"\n#{COUNTS.gsub('\#', '#')}")
+    made.site("app.test", root, "PassengerMaxInstances 1\n")
+  end
+
+  def restart_file(app)
+    File.join(app, "tmp/restart.txt").tap { |path| File.write(path, "") }
+  end
+
+  def url(lines, path = @path)
+    "#{path}?#{URI.encode_www_form_component(lines.join("\n"))}"
+  end
+
+  def ask(*lines, path: @path, site: "app.test", headers: {})
+    client(site).get(url(lines, path), headers)
+  end
+
+  def change(method, lines = [CACHED], server = self.server)
+    raw = server.raw("app.test")
+    raw.request(method, url(lines), { "Content-Length" => "0" }).response
+  ensure
+    raw&.close
+  end
+end
