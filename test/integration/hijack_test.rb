@@ -30,8 +30,22 @@ class HijackTest < IntegrationTest
     socket.close
   end
 
-  def test_fifty_web_sockets_leave_their_only_instance_s_thread_free
-    sockets = Array.new(50) { web_socket }
+  def test_a_web_socket_over_tls_echoes
+    made = configuration do |one|
+      one.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
+      one.site("secure.test", SampleApps.copy("hijack_app"), "", tls: true)
+    end
+    with_server(made) do |own|
+      socket = WebSocketClient.new(made.tls_port, "secure.test", "/web_socket", tls: true)
+      assert_equal %w[HELLO AGAIN], %w[hello again].map { |text| socket.say(text).hear }
+      assert_equal "X" * 1_000_000, socket.say("x" * 1_000_000).hear
+      socket.close
+      assert_equal 200, own.client("secure.test", tls: true).get("/").code.to_i
+    end
+  end
+
+  def test_thirty_web_sockets_leave_their_only_instance_s_thread_free
+    sockets = Array.new(30) { web_socket }
     pid = server.client.pid
     assert_equal(["HELLO"], sockets.map { |socket| socket.say("hello").hear }.uniq)
     assert_equal pid, server.client.pid

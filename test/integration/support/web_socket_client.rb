@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "openssl"
 require "socket"
 require "websocket/driver"
 
@@ -7,11 +8,12 @@ require "websocket/driver"
 class WebSocketClient
   attr_reader :url, :status
 
-  def initialize(port, site, path, timeout: 20)
+  def initialize(port, site, path, timeout: 20, tls: false)
     @url = "ws://#{site}:#{port}#{path}"
     @timeout = timeout
     @messages = []
     @socket = TCPSocket.new("127.0.0.1", port)
+    @socket = secure(@socket) if tls
     @driver = WebSocket::Driver.client(self)
     @driver.on(:message) { |message| @messages << message.data }
     @driver.on(:close) { @closed = true }
@@ -55,8 +57,16 @@ class WebSocketClient
 
   private
 
+  def secure(socket)
+    OpenSSL::SSL::SSLSocket.new(socket).tap do |tls|
+      tls.sync_close = true
+      tls.connect
+    end
+  end
+
   def fill
-    raise "nothing came for #{@timeout} s" unless @socket.wait_readable(@timeout)
+    decoded = @socket.respond_to?(:pending) && @socket.pending.positive?
+    raise "nothing came for #{@timeout} s" unless decoded || @socket.to_io.wait_readable(@timeout)
 
     @driver.parse(@socket.readpartial(65_536))
   end
