@@ -99,7 +99,7 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     }
     if (request.bodyFollows && buffered_) {
         sendBuffered(*session, sender);
-    } else if (request.bodyFollows) {
+    } else if (request.bodyFollows && bodyIsWanted(*session, sender)) {
         sendBody(*session, sender);
     }
     while (!sender.over()) {
@@ -141,6 +141,18 @@ void RequestHandler::sendBuffered(Session &session, ResponseSender &sender) {
             return;
         }
     } while (left > 0);
+}
+
+/** A client that waits to be told (`Expect: 100-continue`) is told so by httpd at the first read: once the application reads, too. False: it has answered
+ *  without. */
+bool RequestHandler::bodyIsWanted(Session &session, ResponseSender &sender) {
+    while (body_.isAwaitingConsent() && !bodyAskedFor_ && !answerBegun_ && !sender.over()) {
+        takeReply(session, sender);
+    }
+    if (answerBegun_) {
+        session.breakBody();
+    }
+    return !answerBegun_ && !sender.over();
 }
 
 void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
@@ -198,6 +210,8 @@ void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
     }
     Reply reply = session.receive(sender.buffer(), clientSocket(r_), FOREVER);
     turbocache_.note(reply, session);
+    bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
+    answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;
     sender.take(reply, !reply.ends() && session.replyWaiting());
 }
 

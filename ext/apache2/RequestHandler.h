@@ -28,6 +28,7 @@ private:
     const char *contentLength() const;
     std::optional<Reply> start(Session &session, const Session::Request &request);
     bool fitsInline(std::size_t environment) const noexcept;
+    bool bodyIsWanted(Session &session, ResponseSender &sender);
     void sendBody(Session &session, ResponseSender &sender);
     void sendBuffered(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
@@ -40,6 +41,9 @@ private:
     Turbocache turbocache_;
     /** The whole body, where it is read before the request is queued. */
     std::optional<BufferedBody> buffered_;
+    /** The application has begun to read a body that its client sends only when it is told to. */
+    bool bodyAskedFor_ = false;
+    bool answerBegun_ = false;
 };
 
 }  // namespace Passenger

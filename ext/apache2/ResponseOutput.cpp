@@ -2,6 +2,7 @@
 
 #include <apr_portable.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -233,6 +234,9 @@ void ResponseOutput::pass() {
     apr_brigade_cleanup(passing_);
     if (status != APR_SUCCESS || r_->connection->aborted != 0) {
         lost_ = status == AP_FILTER_ERROR ? AP_FILTER_ERROR : OK;
+    } else if (!ended_ && r_->eos_sent != 0) {
+        // mod_xsendfile has put a file in the answer's place. More would be taken for the beginning of the next one.
+        lost_ = OK;
     }
 }
 
@@ -327,6 +331,9 @@ void ResponseOutput::handOver() {
     }
     insertEnd();
     pass();
+    if (end_ == End::BROKEN && isUnframed()) {
+        reset();
+    }
 }
 
 /** If that is not possible it stays where it is. */
@@ -371,8 +378,24 @@ void ResponseOutput::insertFile(SpoolRing::Range range) const {
     APR_BRIGADE_INSERT_TAIL(passing_, bucket);
 }
 
+/** Its end is the connection's: HTTP/1.0. */
+bool ResponseOutput::isUnframed() const noexcept {
+    return socket_ >= 0 && r_->chunked == 0 && apr_table_get(r_->headers_out, "Content-Length") == nullptr;
+}
+
+/** An orderly end would look like the answer's. */
+void ResponseOutput::reset() const noexcept {
+    const linger hard{1, 0};
+    setsockopt(socket_, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+    r_->connection->aborted = 1;
+}
+
 void ResponseOutput::insertEnd() {
+    ended_ = true;
     apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
+    if (end_ == End::BROKEN && isUnframed()) {
+        APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_flush_create(allocator));
+    }
     if (end_ == End::BROKEN) {
         // httpd's filters take the error bucket as a word not to write the final chunk, and caches not to keep what they have.
         r_->no_cache = 1;

@@ -99,6 +99,8 @@ private:
     void moveMemoryToFile();
     void insertFile(SpoolRing::Range range) const;
     void insertEnd();
+    bool isUnframed() const noexcept;
+    void reset() const noexcept;
 
     request_rec *r_;
     const char *app_;
@@ -121,6 +123,8 @@ private:
     bool owesFlush_ = false;
     bool passed_ = false;
     End end_ = End::NONE;
+    /** It went to httpd's filters, too. */
+    bool ended_ = false;
     std::optional<int> lost_;
     /** How long the application had to wait for a client that may be fast enough. */
     Clock::duration waited_{0};

@@ -143,6 +143,10 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
         if (bodyAllowed()) {
             missing_ = head.contentLength();
         }
+    } else if ((r_->connection->keepalive == AP_CONN_CLOSE || r_->expecting_100 != 0) &&
+               r_->proto_num >= HTTP_VERSION(1, 1) && bodyAllowed()) {
+        // httpd would let the connection's end be the answer's, and what breaks off would look whole.
+        r_->chunked = 1;
     }
 }
 

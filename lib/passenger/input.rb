@@ -7,6 +7,7 @@ module PhusionPassenger
   # that many bytes, or up to the end of the line, as a string of the caller's own; nil at the end.
   class Input
     CHUNK = 65_536
+    CONTINUE = 100
 
     def read(length = nil, buffer = nil)
       result = length ? read_at_most(length) : read_all
@@ -36,6 +37,9 @@ module PhusionPassenger
 
     # The server closes the input, not the application.
     def close; end
+
+    # The client sends the body only when it is asked to: by an interim answer, before the first read.
+    def ask_by(reply); end
 
     # The whole body has at least so many bytes, or it was broken off.
     def expect(length); end
@@ -125,10 +129,15 @@ module PhusionPassenger
       @piece = +""
       @offset = 0
       @missing = 0
+      @asker = nil
     end
 
     def expect(length)
       @missing = length
+    end
+
+    def ask_by(reply)
+      @asker = reply
     end
 
     private
@@ -176,6 +185,7 @@ module PhusionPassenger
 
     # An end that comes too soon must not make what came look whole.
     def receive
+      ask if @asker
       piece = @source.next_piece
       if piece
         @missing -= piece.bytesize
@@ -183,6 +193,11 @@ module PhusionPassenger
         raise BodyBrokenOff, "the request body ended #{@missing} bytes early"
       end
       piece
+    end
+
+    def ask
+      @asker.interim(CONTINUE, "")
+      @asker = nil
     end
   end
 end

@@ -90,7 +90,7 @@ module PhusionPassenger
       environment["rack.input"] = input
       environment["rack.after_reply"] = []
       environment["rack.early_hints"] = EarlyHints.new(reply) if @early_hints
-      expect_length(environment, input) unless input.is_a?(MemoryInput)
+      expect_length(environment, input, reply) unless input.is_a?(MemoryInput)
       protocol = environment["HTTP_VERSION"] = environment["SERVER_PROTOCOL"] ||= "HTTP/1.1"
       offer_hijacking(environment, reply, protocol)
       environment
@@ -106,9 +106,10 @@ module PhusionPassenger
     end
 
     # A filter of httpd's that has taken a coding off (mod_deflate) has changed the length.
-    def expect_length(environment, input)
+    def expect_length(environment, input, reply)
       length = environment["CONTENT_LENGTH"]
       input.expect(length.to_i) if length && !environment.key?("HTTP_CONTENT_ENCODING")
+      input.ask_by(reply) if environment.key?("HTTP_EXPECT")
     end
 
     # Names and values end with a zero each. `unpack` takes them apart twice as fast as `split`.

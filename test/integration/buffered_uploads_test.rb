@@ -97,6 +97,43 @@ class BufferedUploadsTest < IntegrationTest
     end
   end
 
+  def test_a_client_that_asks_first_is_not_told_to_go_on_by_an_application_that_does_not_read
+    [{ "Content-Length" => "100000" }, { "Transfer-Encoding" => "chunked" }, { "Content-Length" => "5" }].each do |framing|
+      raw = post("/hello", framing.merge("Expect" => "100-continue"), "streamed.test")
+      assert_equal [200, "hello world\n"], raw.response.to_a.values_at(0, 2)
+      raw.close
+      assert_equal "hello world\n", client("streamed.test").get("/hello").body
+    end
+  end
+
+  def test_what_an_application_reads_after_its_answer_has_begun_is_broken_off
+    application = <<~RUBY
+      body = Enumerator.new do |out|
+        out << "begun"
+        $env["rack.input"].read
+        out << "never"
+      end
+      run proc { |env| $env = env; [200, {}, body] }
+    RUBY
+    with_server(configuration { |made| made.site("late.test", SampleApps.written(application), "PassengerBufferUpload off\n") }) do |own|
+      raw = own.raw("late.test").request("POST", "/", { "Content-Length" => "5", "Expect" => "100-continue" })
+      assert_raises(EOFError, Errno::ECONNRESET) { raw.response }
+      raw.close
+    end
+  end
+
+  def test_applications_that_speak_http_get_the_body_of_a_client_that_asks_first
+    directives = "PassengerBufferUpload off\nPassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n"
+    with_server(configuration { |made| made.site("http.test", SampleApps.copy("http_app"), directives) }) do |own|
+      [["Content-Length", "5", "hello"], ["Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"]].each do |name, value, body|
+        raw = own.raw("http.test").request("POST", "/echo", { name => value, "Expect" => "100-continue" })
+        assert_equal 100, raw.read_head.status
+        assert_equal "hello", raw.write(body).response.body
+        raw.close
+      end
+    end
+  end
+
   def test_twenty_requests_with_bodies_at_once_are_answered_in_order
     sizes = Array.new(20) { |number| [number, 5_000 * number, 200_000][number % 3] }
     raw = server.raw

@@ -140,6 +140,23 @@ class ResponsesTest < IntegrationTest
     eventually { server.client.get("/hello").code == "200" }
   end
 
+  def test_one_broken_off_does_not_look_whole_where_the_connection_is_to_be_closed_anyway
+    [["HTTP/1.1", "&connection=close", ""], ["HTTP/1.1", "", "Connection: close\r\n"], ["HTTP/1.0", "", ""]].each do |version, query, header|
+      raw = server.raw.write("GET /die_midway?bytes=100000&length=no#{query} #{version}\r\nHost: rack.test\r\n#{header}\r\n")
+      assert_raises(EOFError, Errno::ECONNRESET) { raw.response }
+      raw.close
+      eventually { server.client.get("/hello").code == "200" }
+    end
+  end
+
+  def test_one_that_closes_the_connection_arrives_whole_in_any_version
+    ["HTTP/1.1", "HTTP/1.0"].each do |version|
+      raw = server.raw.write("GET /download?bytes=300000&length=no #{version}\r\nHost: rack.test\r\nConnection: close\r\n\r\n")
+      assert_equal 300_000, raw.response.body.bytesize
+      raw.close
+    end
+  end
+
   def test_the_product_is_named_in_a_header
     assert_match(/passenger/i, @raw.get("/hello")["X-Powered-By"])
   end

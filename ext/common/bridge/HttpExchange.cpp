@@ -20,6 +20,7 @@ namespace {
 /** One read is one message on the reply channel, unless a head is before it. */
 constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
 
+constexpr unsigned CONTINUE = 100;
 constexpr unsigned BAD_REQUEST = 400;
 constexpr unsigned BAD_GATEWAY = 502;
 
@@ -51,6 +52,10 @@ void HttpExchange::decideFraming() {
         return;
     }
     bodyDone_ = false;
+    if (parts_.fields.has("HTTP_EXPECT")) {
+        // The child may wait for this with its client's body. What the application would say of it comes too late.
+        parts_.reply.interim(CONTINUE, "");
+    }
     const auto length = parseLength(parts_.fields["CONTENT_LENGTH"]);
     if (length && !parts_.fields.has("HTTP_CONTENT_ENCODING")) {
         framing_ = {Kind::LENGTH, *length};

@@ -109,6 +109,10 @@ bool ReplyChannel::readable() const noexcept {
     return poll(&entry, 1, 0) > 0;
 }
 
+void ReplyChannel::shutDownBody() noexcept {
+    ::shutdown(end_.get(), SHUT_WR);
+}
+
 void ReplyChannel::shutDown() noexcept {
     ::shutdown(end_.get(), SHUT_RDWR);
 }

@@ -54,6 +54,8 @@ public:
     /** Whether everything sent here was taken. */
     bool drained() const noexcept;
     bool readable() const noexcept;
+    /** Ends what is sent here; what comes goes on. */
+    void shutDownBody() noexcept;
     /** Ends the channel for both sides; a blocked writer is freed. */
     void shutDown() noexcept;
 

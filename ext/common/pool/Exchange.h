@@ -56,6 +56,8 @@ public:
     bool bodyDone() const noexcept {
         return body_.done();
     }
+    /** As Session::breakBody(). The channel serves no other exchange then. */
+    void breakBody() noexcept;
     /** Whether receive() would return at once. */
     bool replyWaiting();
     /** As Session::awaitReply(). @throws SystemException */

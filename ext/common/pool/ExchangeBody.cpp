@@ -35,6 +35,12 @@ std::size_t Exchange::sendBody(std::string_view block, bool last) {
     return taken;
 }
 
+void Exchange::breakBody() noexcept {
+    if (!over_ && !body_.done()) {
+        channel_->shutDownBody();
+    }
+}
+
 /** As much as the channel takes. False: not all, and receive() has nothing to tell either. */
 bool Exchange::sendBlock(std::string_view block, bool last, std::size_t &taken) {
     const ChannelId channel = channel_->id();

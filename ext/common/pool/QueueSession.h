@@ -17,6 +17,9 @@ public:
     std::optional<Reply> start(const Request &request) override;
     std::size_t sendBody(std::string_view block, bool last) override;
     bool bodyDone() const override;
+    void breakBody() override {
+        exchange_.breakBody();
+    }
     Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
     Waited awaitReply(int writable, std::chrono::milliseconds timeout) override;

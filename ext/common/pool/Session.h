@@ -104,6 +104,9 @@ public:
     /** Whether sendBody(…, true) got through whole. */
     virtual bool bodyDone() const = 0;
 
+    /** No (more of the) body comes: an application that still reads it finds it broken off. The answer goes on. */
+    virtual void breakBody() {}
+
     /** Waits for the next reply. @param buffer at least BUFFER_SIZE bytes
      *  @param clientSocket is watched for the client's leaving while the request is in the line; -1: not
      *  @param timeout of this wait; negative: none */

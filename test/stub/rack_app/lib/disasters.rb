@@ -23,6 +23,7 @@ module Disasters
   def die_midway(request)
     headers = { "Content-Type" => "application/octet-stream" }
     headers["Content-Length"] = (request["bytes"].to_i * 2).to_s unless request["length"] == "no"
+    headers["Connection"] = request["connection"] if request["connection"]
     [200, headers, DyingBody.new(request["bytes"].to_i) { Process.kill(:KILL, Process.pid) }]
   end
 
