@@ -49,6 +49,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/Directives.h \
     %D%/DirectoryWalk.cpp \
     %D%/DirectoryWalk.h \
+    %D%/ForgedHeaders.cpp \
+    %D%/ForgedHeaders.h \
     %D%/Guard.h \
     %D%/HijackedConnection.cpp \
     %D%/HijackedConnection.h \

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "CgiEnvironment.h"
+#include "ForgedHeaders.h"
 #include "RequestUri.h"
 #include "Settings.h"
 
@@ -33,11 +34,11 @@ bool sameName(const apr_table_entry_t &a, const apr_table_entry_t &b) {
 
 /** httpd has joined most headers of one name already; a module may have added another. */
 /** @param skipped a header that does not hold for the application, or null */
-void addHeaders(CgiEnvironment &environment, const apr_table_t *table, const char *skipped) {
-    std::span<const apr_table_entry_t> headers = entries(table);
+void addHeaders(CgiEnvironment &environment, const request_rec *r, const char *skipped) {
+    std::span<const apr_table_entry_t> headers = entries(r->headers_in);
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const apr_table_entry_t &header = headers[i];
-        bool seen = skipped != nullptr && strcasecmp(header.key, skipped) == 0;
+        bool seen = (skipped != nullptr && strcasecmp(header.key, skipped) == 0) || ForgedHeaders::has(r, header);
         for (std::size_t earlier = 0; earlier < i && !seen; ++earlier) {
             seen = sameName(headers[earlier], header);
         }
@@ -125,7 +126,7 @@ void build(request_rec *r, const Route &route, const char *contentLength, std::s
         environment.add("CONTENT_LENGTH", contentLength);
     }
     // What has a length is not chunked, whatever it was on its way here.
-    addHeaders(environment, r->headers_in, contentLength != nullptr ? "Transfer-Encoding" : nullptr);
+    addHeaders(environment, r, contentLength != nullptr ? "Transfer-Encoding" : nullptr);
     for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
         if (!CgiEnvironment::isReserved(variable.key)) {
             environment.add(variable.key, orEmpty(variable.val));

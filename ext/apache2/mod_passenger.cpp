@@ -9,6 +9,7 @@
 #include "Child.h"
 #include "Directives.h"
 #include "DirectoryWalk.h"
+#include "ForgedHeaders.h"
 #include "Guard.h"
 #include "Httpd.h"
 #include "RequestHandler.h"
@@ -68,6 +69,10 @@ void endChild(apr_pool_t * /*pchild*/, int gracefully) {
 }
 #endif
 
+int noteForgedHeaders(request_rec *r) {
+    return guarded(r, "post_read_request", [&] { return ForgedHeaders::note(r), DECLINED; });
+}
+
 int cutLongNames(request_rec *r) {
     return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
 }
@@ -109,6 +114,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
     ap_hook_child_stopping(endChild, nullptr, nullptr, APR_HOOK_MIDDLE);
 #endif
+    ap_hook_post_read_request(noteForgedHeaders, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE + 1);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);

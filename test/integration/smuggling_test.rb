@@ -1,0 +1,142 @@
+# frozen_string_literal: true
+
+require "json"
+require_relative "support/integration_test"
+
+# Requests that two servers in a row could read in two ways, and headers that look like another's: what the application gets is made anew from what httpd has
+# read, and means one thing only.
+class SmugglingTest < IntegrationTest
+  SEES = <<~RUBY
+    require "json"
+    run proc { |env|
+      seen = env.select { |_, value| value.is_a?(String) }
+      seen["body"] = env["rack.input"].read
+      [200, { "Content-Type" => "application/json", "X-Seen" => "yes" }, [JSON.generate(seen)]]
+    }
+  RUBY
+
+  serve do |made|
+    made.site("app.test", SampleApps.written(SEES), "SetEnv SERVER_NAME forged\nSetEnv PATH_INFO /forged\n" \
+                                                    "SetEnv HTTP_X_REAL forged\nSetEnv CONTENT_LENGTH 7\n")
+    made.site("asked.test", SampleApps.written(SEES), <<~CONF)
+      RequestHeader set X-Sendfile-Type X-Sendfile
+      RequestHeader append X-Accel-Mapping /srv/=/files/
+    CONF
+    made.site("streamed.test", SampleApps.written(SEES), "PassengerBufferUpload off\n")
+    made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
+    made.site("asking.test", SampleApps.written(SEES), "SSLOptions +StdEnvVars\n", tls: true)
+    made.site("quiet.test", SampleApps.written(SEES), "", tls: true)
+  end
+
+  SMUGGLED = "GET /smuggled HTTP/1.1\r\nHost: app.test\r\n\r\n"
+
+  # Name, header lines, what follows the head.
+  AMBIGUOUS = {
+    "a length and chunks" => ["Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n#{SMUGGLED}"],
+    "chunks and a length" => ["Transfer-Encoding: chunked\r\nContent-Length: 50\r\n", "0\r\n\r\n#{SMUGGLED}"],
+    "two lengths" => ["Content-Length: 0\r\nContent-Length: #{SMUGGLED.size}\r\n", SMUGGLED],
+    "a list of lengths" => ["Content-Length: 0, #{SMUGGLED.size}\r\n", SMUGGLED],
+    "a signed length" => ["Content-Length: +5\r\n", "abcde#{SMUGGLED}"],
+    "a negative length" => ["Content-Length: -1\r\n", SMUGGLED],
+    "a hexadecimal length" => ["Content-Length: 0x5\r\n", "abcde#{SMUGGLED}"],
+    "a length with a blank inside" => ["Content-Length: 1 0\r\n", SMUGGLED],
+    "a length beyond all numbers" => ["Content-Length: 99999999999999999999\r\n", SMUGGLED],
+    "an unknown coding" => ["Transfer-Encoding: xchunked\r\n", "0\r\n\r\n#{SMUGGLED}"],
+    "two codings" => ["Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n#{SMUGGLED}"],
+    "chunked before another coding" => ["Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n#{SMUGGLED}"],
+    "a coding with a tab" => ["Transfer-Encoding:\tchunked\r\nContent-Length: 3\r\n", "0\r\n\r\n#{SMUGGLED}"],
+    "a coding under a folded line" => ["X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
+    "a blank before the colon" => ["Transfer-Encoding : chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
+    "an underscore for a dash" => ["Transfer_Encoding: chunked\r\nContent_Length: 50\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
+    "a bare line feed" => ["X: y\nContent-Length: 5\r\n", "0\r\n\r\n"],
+    "a carriage return alone" => ["X: y\rContent-Length: 50\r\n", ""],
+    "a NUL in a value" => ["X: y\0z\r\n", ""],
+    "a folded value" => ["X: y\r\n z\r\n", ""]
+  }.freeze
+
+  AMBIGUOUS.each do |what, (lines, rest)|
+    %w[app.test streamed.test].each do |site|
+      define_method("test_#{what.tr(' ', '_')}_means_one_thing_at_#{site.tr('.', '_')}") { assert_one_meaning(lines, rest, site) }
+    end
+  end
+
+  def test_odd_chunks_are_refused
+    ["-1\r\n", "0x3\r\nabc\r\n0\r\n\r\n", " 3\r\nabc\r\n0\r\n\r\n", "3 x\r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n",
+     "ffffffffffffffff1\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "\r\n0\r\n\r\n"].each do |chunks|
+      answers = all_answers("Transfer-Encoding: chunked\r\n", "#{chunks}#{SMUGGLED}", "app.test")
+      statuses = answers.map(&:first)
+      assert([400, 413].include?(statuses.first) || statuses == [200, 200] || statuses == [200], "#{chunks.inspect}: #{statuses}")
+      next unless statuses.first == 200
+
+      assert_equal "abc", JSON.parse(answers.first.last)["body"], chunks.inspect
+    end
+  end
+
+  def test_header_names_that_could_be_taken_for_others_do_not_reach_the_application
+    raw = server.raw("app.test")
+    raw.write("GET /x HTTP/1.1\r\nHost: app.test\r\nX-Real: real\r\nX_Real: forged\r\nx_real: forged\r\nX.Real: forged\r\n" \
+              "X!Real: forged\r\nX~Real: forged\r\nProxy: http://evil\r\npRoXy: evil\r\nContent_Length: 9\r\nHost_: evil\r\n" \
+              "HTTP_HOST: evil\r\nREMOTE_USER: evil\r\nRemote-User: mine\r\nHTTPS: on\r\nrack.input: evil\r\n" \
+              "X-Sendfile-Type: X-Accel-Redirect\r\nX-Accel-Mapping: /=/\r\nx-accel-buffering: no\r\n\r\n")
+    seen = JSON.parse(raw.response.body)
+    assert_equal ["real", "app.test", "mine", "on"],
+                 seen.values_at("HTTP_X_REAL", "HTTP_HOST", "HTTP_REMOTE_USER", "HTTP_HTTPS")
+    assert_empty seen.keys.grep(/SENDFILE|ACCEL|HTTP_PROXY|CONTENT_LENGTH|HTTP_HTTP_|HTTP_HOST_|\AHTTPS|\AREMOTE_USER|[!~.]REAL|rack\.input/i)
+    refute_includes seen.values, "forged"
+  ensure
+    raw&.close
+  end
+
+  def test_what_the_server_says_of_a_request_cannot_be_set_by_configuration
+    seen = client("app.test").json("/x")
+    assert_equal ["app.test", "/x", nil], seen.values_at("SERVER_NAME", "PATH_INFO", "CONTENT_LENGTH")
+  end
+
+  def test_an_administrator_may_ask_for_x_sendfile
+    seen = client("asked.test").json("/x", "X-Sendfile-Type" => "X-Accel-Redirect")
+    assert_equal ["X-Sendfile", "/srv/=/files/"], seen.values_at("HTTP_X_SENDFILE_TYPE", "HTTP_X_ACCEL_MAPPING")
+  end
+
+  def test_variables_of_mod_ssl_are_there_where_they_are_asked_for
+    skip "httpd has no mod_ssl" unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
+    asked = server.client("asking.test", tls: true).json("/x", "SSL-Protocol" => "forged", "SSL_CLIENT_VERIFY" => "SUCCESS")
+    assert_match(/\ATLSv1/, asked["SSL_PROTOCOL"])
+    assert_equal %w[NONE on], asked.values_at("SSL_CLIENT_VERIFY", "HTTPS")
+    quiet = server.client("quiet.test", tls: true).json("/x", "SSL_CLIENT_VERIFY" => "SUCCESS")
+    assert_equal [nil, nil, "on"], quiet.values_at("SSL_PROTOCOL", "SSL_CLIENT_VERIFY", "HTTPS")
+  end
+
+  private
+
+  # Refused, or understood in one way: the length is the body's, and no other request is in it.
+  def assert_one_meaning(lines, rest, site)
+    answers = all_answers(lines, rest, site)
+    status, body = answers.first
+    return assert_includes([400, 411, 413, 501], status) unless status == 200
+
+    seen = JSON.parse(body)
+    assert_equal seen["body"].bytesize.to_s, seen["CONTENT_LENGTH"] if seen["CONTENT_LENGTH"]
+    refute_includes seen["body"], "smuggled"
+    refute_includes seen.fetch("HTTP_X", ""), "\n"
+    refute(seen["CONTENT_LENGTH"] && seen["HTTP_TRANSFER_ENCODING"])
+    # What follows is the client's own next request, or nothing.
+    answers.drop(1).each { |code, text| assert_equal [200, "/smuggled"], [code, JSON.parse(text)["PATH_INFO"]] }
+  end
+
+  # [status, body] of all that comes until the connection ends.
+  def all_answers(lines, rest, site)
+    raw = server.raw(site)
+    raw.write("POST /first HTTP/1.1\r\nHost: #{site}\r\n#{lines}\r\n#{rest}")
+    raw.close_write
+    answers = []
+    loop do
+      response = raw.response
+      answers << [response.status, response.body]
+    rescue EOFError, Errno::ECONNRESET
+      break
+    end
+    answers
+  ensure
+    raw&.close
+  end
+end
