@@ -29,6 +29,7 @@ AgentSettings agentSettings(const Settings &settings) {
         std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
     result.statThrottleRate =
         std::chrono::seconds(settings.statThrottleRate.value_or(static_cast<int>(result.statThrottleRate.count())));
+    result.logPrefix = !settings.disableLogPrefix.value_or(false);
     result.logLevel = settings.logLevel.value_or(result.logLevel);
     return result;
 }

@@ -78,7 +78,8 @@ inline constexpr std::array APPLICATION{
               "memory in MB above which an instance is replaced (PSS: its own, and its share of what it has in common "
               "with others); 0: never"},
     Directive{"PassengerHardMemoryLimit", Context::APPLICATION, number(&Settings::hardMemoryLimit, 0, MANY), "0",
-              "memory in MB above which an instance is killed, with the requests that it has; 0: never"},
+              "memory in MB, measured every five seconds, above which an instance is killed, with the requests that it "
+              "has; 0: never"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION, number(&Settings::maxRequestQueueSize, 0, INT_MAX),
               "100",
               "requests of the application that may wait for an instance; one more is answered with 503, after 15 ms "

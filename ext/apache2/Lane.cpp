@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "RequestEnvironment.h"
+#include "StickyCookie.h"
 
 namespace Passenger {
 
@@ -72,11 +73,12 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     for (const Settings::Number &number :
          {settings.minInstances, settings.maxInstances, settings.startInstances, settings.startTimeout,
           settings.threadCount, settings.maxConcurrentRequests, settings.maxRequests, settings.memoryLimit,
-          settings.maxRequestQueueSize, settings.maxRequestQueueTime, settings.maxPreloaderIdleTime,
-          settings.reforkAfter, settings.maxRequestTime}) {
+          settings.hardMemoryLimit, settings.maxRequestQueueSize, settings.maxRequestQueueTime,
+          settings.maxPreloaderIdleTime, settings.reforkAfter, settings.maxRequestTime}) {
         appendTo(key_, number);
     }
-    for (const Settings::Flag &flag : {settings.rollingRestarts, settings.loadShellEnvvars, settings.preloadBundler}) {
+    for (const Settings::Flag &flag :
+         {settings.rollingRestarts, settings.loadShellEnvvars, settings.preloadBundler, settings.stickySessions}) {
         appendTo(key_, flag);
     }
     auto known = options_.find(key_);
@@ -85,6 +87,11 @@ const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
             options_.clear();
         }
         known = options_.emplace(key_, makeOptions(settings, Settings::of(ap_server_conf), route)).first;
+    }
+    if (known->second.stickySessions) {
+        const char *cookies = apr_table_get(r->headers_in, "Cookie");
+        known->second.stickyId =
+            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieNameOrDefault());
     }
     return known->second;
 }
@@ -120,6 +127,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     takeSeconds(options.startTimeout, settings.startTimeout);
     take(options.maxRequests, settings.maxRequests);
     take(options.memoryLimit, settings.memoryLimit);
+    take(options.hardMemoryLimit, settings.hardMemoryLimit);
     take(options.maxQueueSize, settings.maxRequestQueueSize);
     takeSeconds(options.maxQueueTime, settings.maxRequestQueueTime);
     takeSeconds(options.maxRequestTime, settings.maxRequestTime);
@@ -127,6 +135,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     options.preloadBundler = settings.preloadBundler.value_or(options.preloadBundler);
     takeSeconds(options.maxPreloaderIdleTime, settings.maxPreloaderIdleTime);
     take(options.reforkAfter, settings.reforkAfter);
+    options.stickySessions = settings.hasStickySessions();
     options.rollingRestarts = settings.rollingRestarts.value_or(options.rollingRestarts);
     // These options are used with this lane's sessions only, and a lane serves one request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };

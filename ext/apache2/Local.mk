@@ -27,7 +27,9 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/SpoolRing.cpp \
     %D%/SpoolRing.h \
     %D%/StartupFileCache.cpp \
-    %D%/StartupFileCache.h
+    %D%/StartupFileCache.h \
+    %D%/StickyCookie.cpp \
+    %D%/StickyCookie.h
 
 %C%_mod_passenger_la_SOURCES = \
     %D%/AgentIdentity.cpp \

@@ -92,7 +92,11 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
         request.body = *buffered_->whole();
     }
 
-    SessionPtr session = lane.pool().get(lane.optionsFor(r_, route_));
+    const Options &options = lane.optionsFor(r_, route_);
+    if (options.stickySessions) {
+        sender.setSticky(options.stickyId);
+    }
+    SessionPtr session = lane.pool().get(options);
     if (std::optional<Reply> refusal = start(*session, request)) {
         sender.take(*refusal, false);
         return;

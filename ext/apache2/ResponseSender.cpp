@@ -1,10 +1,13 @@
 #include "ResponseSender.h"
 
 #include <string>
+#include <utility>
 
 #include "Child.h"
 #include "HijackedConnection.h"
 #include "Refusal.h"
+#include "Settings.h"
+#include "StickyCookie.h"
 
 namespace Passenger {
 
@@ -77,11 +80,41 @@ void ResponseSender::takeHead(Reply &reply) {
     output_.begin();
     setStatus(reply.status);
     setHeaders(head);
+    if (sticky_ && reply.stickyId != 0 && reply.stickyId != *sticky_) {
+        setStickyCookie(reply.stickyId);
+    }
     if (reply.stream) {
         giveConnection(reply, head);
-    } else {
+    } else if (!leaveToErrorDocument()) {
         addBody(reply.body);
     }
+}
+
+void ResponseSender::setStickyCookie(std::uint32_t instance) {
+    const Settings &settings = Settings::of(r_);
+    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieNameOrDefault(), instance,
+                                                  settings.stickySessionsCookieAttributesOrDefault());
+    apr_table_addn(r_->headers_out, "Set-Cookie", copy(r_->pool, cookie));
+}
+
+/** PassengerErrorOverride: httpd answers in place of an application that says no. What belongs to the status stays. */
+bool ResponseSender::leaveToErrorDocument() {
+    const int status = r_->status;
+    if (!ap_is_HTTP_ERROR(status) || !Settings::of(r_).overridesErrors()) {
+        return false;
+    }
+    for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
+        std::pair<const char *, apr_table_t *> kept{name, r_->err_headers_out};
+        apr_table_do(
+            [](void *to, const char *, const char *value) {
+                auto &[header, table] = *static_cast<std::pair<const char *, apr_table_t *> *>(to);
+                apr_table_addn(table, header, value);
+                return 1;
+            },
+            &kept, r_->headers_out, name, nullptr);
+    }
+    breakOff(status);
+    return true;
 }
 
 /** Partial hijack: the head is ours, what follows is the application's. */
@@ -131,7 +164,9 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
         r_->connection->keepalive = AP_CONN_CLOSE;
     }
     apr_table_setn(r_->headers_out, "Status", r_->status_line);
-    apr_table_mergen(r_->headers_out, "X-Powered-By", "mod_passenger " PASSENGER_VERSION);
+    apr_table_mergen(
+        r_->headers_out, "X-Powered-By",
+        Settings::of(ap_server_conf).showsVersionInHeader() ? "mod_passenger " PASSENGER_VERSION : "mod_passenger");
     if (r_->status == HTTP_NO_CONTENT || r_->status == HTTP_NOT_MODIFIED) {
         return;
     }

@@ -29,6 +29,10 @@ public:
     void setPool(ApplicationPool &pool) noexcept {
         pool_ = &pool;
     }
+    /** PassengerStickySessions. @param asked the instance that the request was for; 0: any */
+    void setSticky(std::uint32_t asked) noexcept {
+        sticky_ = asked;
+    }
     /** Memory for the next reply; take() knows it. */
     std::span<char> buffer() {
         return output_.buffer();
@@ -73,6 +77,8 @@ private:
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
     void clientLeft();
+    bool leaveToErrorDocument();
+    void setStickyCookie(std::uint32_t instance);
     void addBody(std::span<char> body);
     void finish();
     void breakOff(int status);
@@ -87,6 +93,8 @@ private:
     ApplicationPool *pool_ = nullptr;
     /** What is missing of the Content-Length that the application gave. */
     std::optional<std::uint64_t> missing_;
+    /** Nothing: sessions are not sticky. */
+    std::optional<std::uint32_t> sticky_;
     FileDescriptor stream_;
     std::string_view streamStart_;
     bool hasHead_ = false;

@@ -32,6 +32,7 @@ class ReplacementTest < IntegrationTest
               "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\nPassengerSpawnMethod direct\n")
     made.site("single.test", SampleApps.written(CLOCKED), "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 1\n")
     made.site("growing.test", SampleApps.written(GROWING), "PassengerMemoryLimit 150\n")
+    made.site("excessive.test", SampleApps.written(GROWING), "PassengerHardMemoryLimit 150\n")
     made.site("rails.test", SampleApps.rails, "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\n" \
                                               "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
@@ -77,6 +78,14 @@ class ReplacementTest < IntegrationTest
     line = server.log.wait_for(/event=instance\.worn.*pid=#{grown}\b/, from: @position)
     assert_match(/uses \d{3} MB of memory \(PassengerMemoryLimit 150\)/, line)
     eventually("its end") { ProcessInfo.read(grown).nil? }
+  end
+
+  def test_an_instance_over_its_hard_memory_limit_is_killed_and_another_one_serves
+    excessive = client("excessive.test").pid("/grow")
+    line = server.log.wait_for(/event=instance\.killed.*pid=#{excessive}\b/, from: @position, within: 15)
+    assert_match(/uses \d{3} MB of memory \(PassengerHardMemoryLimit 150\)/, line)
+    eventually("its end") { ProcessInfo.read(excessive).nil? }
+    refute_equal excessive, client("excessive.test").pid("/")
   end
 
   private

@@ -103,6 +103,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
     %D%/StartupFileCacheTest.cpp \
+    %D%/StickyCookieTest.cpp \
     %D%/StickySessionsTest.cpp \
     %D%/StreamSessionTest.cpp \
     %D%/support/Aborts.h \

@@ -37,6 +37,7 @@ public:
         options.startInstances = 4;
         options.maxRequests = 1000;
         options.memoryLimit = 512;
+        options.hardMemoryLimit = 1024;
         options.maxQueueSize = 0;
         options.maxQueueTime = std::chrono::days(365) + std::chrono::milliseconds(1);
         options.rollingRestarts = false;
@@ -61,6 +62,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(4U, copy.startInstances);
         CPPUNIT_ASSERT_EQUAL(1000U, copy.maxRequests);
         CPPUNIT_ASSERT_EQUAL(512U, copy.memoryLimit);
+        CPPUNIT_ASSERT_EQUAL(1024U, copy.hardMemoryLimit);
         CPPUNIT_ASSERT_EQUAL(0U, copy.maxQueueSize);
         CPPUNIT_ASSERT(copy.maxQueueTime == options.maxQueueTime);
         CPPUNIT_ASSERT(!copy.rollingRestarts);

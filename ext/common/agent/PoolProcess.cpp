@@ -47,6 +47,7 @@ void useLog(const FileDescriptor &log) {
 AgentSettings readSettings(const Frame &frame) {
     auto settings = AgentSettings::fromMap(frame.map(0));
     Log::setLevel(static_cast<LogLevel>(settings.logLevel));
+    Log::setOutputPrefix(settings.logPrefix);
     return settings;
 }
 

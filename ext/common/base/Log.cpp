@@ -21,6 +21,7 @@ namespace Passenger::Log {
 namespace {
 
 std::atomic<LogLevel> currentLevel{LogLevel::NOTICE};
+std::atomic<bool> currentOutputPrefix = true;
 
 /** How long a log that takes nothing holds up who writes to it directly, or ends the Writer. */
 constexpr std::chrono::seconds PATIENCE{1};
@@ -143,6 +144,14 @@ void setLevel(LogLevel level) noexcept {
 
 LogLevel level() noexcept {
     return currentLevel;
+}
+
+void setOutputPrefix(bool prefix) noexcept {
+    currentOutputPrefix = prefix;
+}
+
+bool outputPrefix() noexcept {
+    return currentOutputPrefix;
 }
 
 void write(LogLevel level, std::string_view text) {

@@ -28,6 +28,9 @@ LogLevel level() noexcept;
 inline bool enabled(LogLevel wanted) noexcept {
     return wanted <= level();
 }
+/** Whether the lines of applications get the prefix `App PID output: `; they do, until this says otherwise. */
+void setOutputPrefix(bool prefix) noexcept;
+bool outputPrefix() noexcept;
 /** Writes one line. Line breaks and control characters in `text` are escaped. */
 void write(LogLevel level, std::string_view text);
 /** Writes a line of an application's own output, as it is, with the prefix `App PID output: ` where `prefix` is set. */

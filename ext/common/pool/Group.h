@@ -145,7 +145,7 @@ public:
     void senderGone(std::uint32_t childSlot) REQUIRES(poolLock);
     /** Whether it has instances with a memory limit; and those. */
     bool isMeasured() const REQUIRES(poolLock) {
-        return options_.memoryLimit > 0 && !processes_.empty();
+        return (options_.memoryLimit > 0 || options_.hardMemoryLimit > 0) && !processes_.empty();
     }
     std::vector<ProcessPtr> limitedProcesses() const REQUIRES(poolLock);
     void measured(Process &process, std::uint64_t bytes) REQUIRES(poolLock);

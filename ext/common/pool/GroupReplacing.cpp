@@ -312,6 +312,14 @@ void Group::retire(const ProcessPtr &process) {
 
 void Group::measured(Process &process, std::uint64_t bytes) {
     process.memory = bytes;
+    const std::uint64_t hardLimit = std::uint64_t{options_.hardMemoryLimit} * 1024 * 1024;
+    if (hardLimit > 0 && bytes > hardLimit && process.pid() > 0) {
+        Log::warn(
+            "event=instance.killed app=\"{}\" pid={} reason=\"it uses {} MB of memory (PassengerHardMemoryLimit {})\"",
+            name_, process.pid(), bytes / (1024 * 1024), options_.hardMemoryLimit);
+        process.kill();
+        return;
+    }
     const std::uint64_t limit = std::uint64_t{options_.memoryLimit} * 1024 * 1024;
     if (limit > 0 && bytes > limit) {
         wear(process, fmt::format("it uses {} MB of memory (PassengerMemoryLimit {})", bytes / (1024 * 1024),

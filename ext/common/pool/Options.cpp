@@ -56,6 +56,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("start_instances", options.startInstances);
     number("max_requests", options.maxRequests);
     number("memory_limit", options.memoryLimit);
+    number("hard_memory_limit", options.hardMemoryLimit);
     number("max_request_queue_size", options.maxQueueSize);
     flag("rolling_restarts", options.rollingRestarts);
     flag("sticky_sessions", options.stickySessions);

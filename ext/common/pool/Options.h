@@ -65,6 +65,8 @@ struct Options {
     unsigned maxRequests = 0;
     /** MB of memory (PSS) above which an instance is replaced; 0: never. */
     unsigned memoryLimit = 0;
+    /** MB above which it is killed at once; 0: never. */
+    unsigned hardMemoryLimit = 0;
     /** Requests that may wait; one more is refused. 0: no limit. */
     unsigned maxQueueSize = 100;
     /** Of the application's requests, so many may be in flight if another one would have to wait: others need the threads of httpd, too. 0: no

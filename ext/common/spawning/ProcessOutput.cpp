@@ -32,7 +32,7 @@ std::size_t waitingIn(const FileDescriptor &pipe) {
 
 ProcessOutput::ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink)
     : loop_(loop), pipe_(std::move(pipe)), sink_(sink ? std::move(sink) : [](pid_t pid, const std::string &line) {
-          Log::writeApplicationOutput(pid, line, true);
+          Log::writeApplicationOutput(pid, line, Log::outputPrefix());
       }) {
     // Watches only once watcher_ is set: the callback runs in another thread, perhaps at once.
     watcher_ = std::make_unique<DescriptorWatcher>(loop, pipe_.get(), 0, [this](int) {

@@ -1,0 +1,118 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Directives about answers: what httpd puts in their place, and what it adds to them.
+class AnswerDirectivesTest < IntegrationTest
+  APPLICATION = <<~'RUBY'
+    run(lambda do |env|
+      sleep env["QUERY_STRING"].to_f
+      status = env["PATH_INFO"][%r{\A/status/(\d+)}, 1].to_i
+      headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1", "WWW-Authenticate" => "Basic realm=app" }
+      status.zero? ? [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] : [status, headers, ["the application's own words"]]
+    end)
+  RUBY
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 10)
+    error = "ErrorDocument 404 \"httpd's words\"\nErrorDocument 503 /sorry.html\nErrorDocument 401 \"who are you\"\n"
+    made.site("override.test", app, "#{error}PassengerErrorOverride on\n<Location /status/410>\n  PassengerErrorOverride off\n</Location>\n")
+    made.site("own.test", app, error)
+    two = "PassengerMinInstances 2\nPassengerStartInstances 2\nPassengerMaxInstances 2\nPassengerStickySessions on\n"
+    made.site("sticky.test", app, two)
+    made.site("named.test", app, "#{two}PassengerStickySessionsCookieName route\nPassengerStickySessionsCookieAttributes SameSite=None\n")
+    made.site("threads.test", app, "PassengerThreadCount 4\nPassengerConcurrencyModel process\n")
+  end
+
+  def self.app
+    SampleApps.written(APPLICATION).tap { |folder| File.write(File.join(folder, "public/sorry.html"), "sorry, says httpd") }
+  end
+
+  def test_an_error_status_of_the_application_gets_httpds_error_document
+    { 404 => "httpd's words", 503 => "sorry, says httpd", 401 => "who are you" }.each do |status, words|
+      response = assert_status(status, client("override.test").get("/status/#{status}"))
+      assert_equal words, response.body
+      assert_nil response["X-App"]
+    end
+    assert_match(/<title>500/, assert_status(500, client("override.test").get("/status/500")).body)
+  end
+
+  def test_what_belongs_to_the_status_stays
+    response = client("override.test").get("/status/401")
+    assert_equal "Basic realm=app", response["WWW-Authenticate"]
+    assert_equal "a=1", response["Set-Cookie"]
+  end
+
+  def test_other_statuses_other_places_and_other_sites_keep_the_applications_words
+    [["override.test", 200], ["override.test", 302], ["override.test", 410], ["own.test", 404], ["own.test", 500]].each do |site, status|
+      response = assert_status(status, client(site).get("/status/#{status}"))
+      assert_equal ["the application's own words", "mine"], [response.body, response["X-App"]], "#{site} #{status}"
+    end
+  end
+
+  def test_a_connection_goes_on_after_an_error_document
+    client("override.test").keep_alive do |connection|
+      bodies = ["/status/404", "/", "/status/503"].map { |path| connection.get(path, "Host" => "override.test").body }
+      assert_equal ["httpd's words", "sorry, says httpd"], bodies.values_at(0, 2)
+    end
+  end
+
+  def test_a_client_comes_back_to_its_instance_by_the_cookie
+    cookies = sessions
+    assert_equal 2, cookies.uniq.size
+    cookies.uniq.each do |pid, cookie|
+      assert_match(/\A_passenger_route=\d+; Path=\/; HttpOnly; SameSite=Lax; Secure\z/, cookie)
+      5.times do
+        response = client("sticky.test").get("/", "Cookie" => "other=1; #{cookie[/[^;]*/]}")
+        assert_equal pid, response.body
+        assert_nil response["Set-Cookie"]
+      end
+    end
+  end
+
+  def test_a_forged_or_stale_cookie_is_harmless_and_gets_a_new_one
+    ["_passenger_route=1", "_passenger_route=4294967295", "_passenger_route=99999999999", "_passenger_route=x", "_passenger_route="].each do |cookie|
+      response = assert_status(200, client("sticky.test").get("/", "Cookie" => cookie))
+      assert_match(/\A_passenger_route=\d+;/, response["Set-Cookie"])
+    end
+  end
+
+  def test_the_cookies_name_and_attributes_can_be_set
+    assert_match(/\Aroute=\d+; Path=\/; HttpOnly; SameSite=None\z/, client("named.test").get("/")["Set-Cookie"])
+  end
+
+  def test_without_sticky_sessions_there_is_no_cookie
+    assert_nil client("own.test").get("/")["Set-Cookie"]
+  end
+
+  def test_the_process_model_has_one_thread_whatever_the_number_of_threads
+    pids = Array.new(3) { Thread.new { client("threads.test").get("/?0.5").body } }.map(&:value)
+    assert_operator pids.uniq.size, :>, 1
+  end
+
+  def test_the_version_is_in_the_header_unless_it_shall_not_be
+    assert_match(%r{\Amod_passenger \d}, client("own.test").get("/")["X-Powered-By"])
+    with_server(configuration { |made| made.set("PassengerShowVersionInHeader", "off") }) do |server|
+      assert_equal "mod_passenger", server.client.get("/hello")["X-Powered-By"]
+      server.graceful { |made| made.set("PassengerShowVersionInHeader", nil) }
+      assert_match(%r{\Amod_passenger \d}, server.client.get("/hello")["X-Powered-By"])
+    end
+  end
+
+  def test_lines_of_applications_have_a_prefix_unless_they_shall_not_and_a_reload_changes_that
+    with_server(configuration { |made| made.set("PassengerDisableLogPrefix", "on") }) do |server|
+      server.client.get("/hello")
+      server.log.wait_for(/^rack_app loaded in \d+$/)
+      server.graceful { |made| made.set("PassengerDisableLogPrefix", nil) }
+      server.client.get("/stderr?text=again")
+      server.log.wait_for(/^App \d+ output: /)
+    end
+  end
+
+  private
+
+  # Pid and cookie of some requests that two instances share.
+  def sessions
+    Array.new(6) { Thread.new { client("sticky.test").get("/?0.3") } }.map { |thread| [thread.value.body, thread.value["Set-Cookie"]] }
+  end
+end
