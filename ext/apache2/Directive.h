@@ -108,6 +108,9 @@ struct Directive {
     const char *successor = nullptr;
 };
 
+/** A notice for what is taken and waits for the part that acts on it. */
+inline constexpr const char *NOT_YET = "it has no effect yet";
+
 inline constexpr int MANY = 1'000'000;
 inline constexpr int LONG_TIME = 365 * 24 * 3600;
 
