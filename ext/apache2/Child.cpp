@@ -10,7 +10,6 @@
 
 #include "AgentKeeper.h"
 #include "DescriptorLimit.h"
-#include "Guard.h"
 #include "Settings.h"
 #include "base/Exceptions.h"
 
@@ -40,13 +39,15 @@ void dieWithParent(pid_t parent) {
     }
 }
 
-/** An unused channel lives for two of them at most. */
 apr_interval_time_t trimInterval() noexcept {
     const int idleTime = Settings::of(ap_server_conf).poolIdleTime.value_or(DEFAULT_IDLE_TIME);
     return apr_time_from_sec(idleTime > 0 ? idleTime : DEFAULT_IDLE_TIME) / 2;
 }
 
 }  // namespace
+
+/** @param alone httpd's parent itself, which unloads this code on a reload: no thread of ours may be in it */
+Child::Child(bool alone) : trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {
     ApplicationPoolServer *agent = AgentKeeper::server();
@@ -55,7 +56,7 @@ void Child::begin(server_rec *server) {
     if (!alone && AgentKeeper::owner() != 0) {
         dieWithParent(AgentKeeper::owner());
     }
-    theChild = new Child;
+    theChild = new Child(alone);
     raiseDescriptorLimit(server);
     if (agent == nullptr) {
         return;
@@ -64,7 +65,9 @@ void Child::begin(server_rec *server) {
         agent->disown();
     }
     try {
-        theChild->giveBack(theChild->newLane());
+        std::unique_ptr<Lane> first = theChild->newLane();
+        LockGuard lock(theChild->mutex_);
+        theChild->idle_.push_back(std::move(first));
     } catch (const std::exception &problem) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.not_reached reason=\"%s\"", problem.what());
     }
@@ -120,7 +123,7 @@ void Child::giveBack(std::unique_ptr<Lane> lane) {
         LockGuard lock(mutex_);
         idle_.push_back(std::move(lane));
     }
-    trimInTime();
+    trimmer_.start();
 }
 
 std::optional<unsigned> Child::mayLogRefusal() {
@@ -130,19 +133,6 @@ std::optional<unsigned> Child::mayLogRefusal() {
         return std::nullopt;
     }
     return std::exchange(refusalsLeftOut_, 0);
-}
-
-/**
- * Closes the reply channels that nobody has needed of late. Requests do it when they have ended, now and then: a child that gets none keeps
- * what it has. A thread for it would have to end with the child; the event MPM's timers do not wake a listener that sleeps (2.4.71).
- */
-void Child::trimInTime() noexcept {
-    const apr_time_t now = apr_time_now();
-    apr_time_t next = nextTrim_.load(std::memory_order_relaxed);
-    if (now < next || !nextTrim_.compare_exchange_strong(next, now + trimInterval())) {
-        return;
-    }
-    guarded(ap_server_conf, "trim", [] { return AgentKeeper::server()->trim(), OK; });
 }
 
 }  // namespace Passenger

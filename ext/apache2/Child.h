@@ -1,10 +1,10 @@
 #pragma once
 
-#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
 
+#include "ChannelTrimmer.h"
 #include "Lane.h"
 #include "RefusalPause.h"
 #include "ResponseCache.h"
@@ -17,7 +17,8 @@
 namespace Passenger {
 
 /**
- * What an httpd child keeps: lanes that no request uses now, what it has seen of startup files, and answers for PassengerTurbocaching.
+ * What an httpd child keeps: lanes that no request uses now, what it has seen of startup files, answers for PassengerTurbocaching, and who closes
+ * reply channels that nobody needs.
  *
  * Made in child_init, lives as long as the process (threads may use it until the very end). Thread-safe.
  */
@@ -69,10 +70,10 @@ public:
     }
 
 private:
+    explicit Child(bool alone);
     static unsigned threads() noexcept;
     static unsigned shareOfThreads() noexcept;
     std::unique_ptr<Lane> newLane() const;
-    void trimInTime() noexcept;
     void giveBack(std::unique_ptr<Lane> lane) EXCLUDES(mutex_);
 
     Mutex mutex_{Locks::CHILD};
@@ -83,7 +84,7 @@ private:
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     ResponseCache responses_{Turbocache::changes()};
-    std::atomic<apr_time_t> nextTrim_{0};
+    ChannelTrimmer trimmer_;
 };
 
 }  // namespace Passenger

@@ -39,6 +39,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/AppFinder.cpp \
     %D%/AppFinder.h \
     %D%/ApplicationDirectives.h \
+    %D%/ChannelTrimmer.cpp \
+    %D%/ChannelTrimmer.h \
     %D%/Child.cpp \
     %D%/Child.h \
     %D%/ClientSocket.cpp \

@@ -1,7 +1,7 @@
 // The module's entry: the symbol that httpd looks up, and what is called when.
 //
 // httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So nothing here may outlive pconf: no
-// thread_local, no static with a destructor, no thread. What stays is the agent's handle, in AgentKeeper.cpp.
+// thread_local, no static with a destructor, no thread (children have one: ChannelTrimmer). What stays is the agent's handle, in AgentKeeper.cpp.
 
 #include <cstring>
 
