@@ -107,8 +107,10 @@ static VALUE claim_withdrawn(VALUE self, VALUE channel, VALUE ticket) {
     if (marks == NULL) {
         return Qfalse;
     }
-    const char *mark = marks + TICKETS_OFFSET + sizeof(uint64_t) * (NUM2ULL(channel) % CHANNELS);
-    return atomic_load((const _Atomic uint64_t *)mark) >= NUM2ULL(ticket) ? Qtrue : Qfalse;
+    const uint64_t id = NUM2ULL(channel);
+    const uint64_t mark = atomic_load((const _Atomic uint64_t *)(marks + TICKETS_OFFSET + sizeof(uint64_t) * (id % CHANNELS)));
+    /* Another channel's mark: its slot is that channel's by now. */
+    return mark >> 32 != (id >> 16 & UINT32_MAX) || (mark & UINT32_MAX) >= NUM2ULL(ticket) ? Qtrue : Qfalse;
 }
 
 static VALUE claim_clear(VALUE self) {

@@ -34,7 +34,9 @@ module PhusionPassenger
       return false if @closed
 
       @marks.pread(8, Layout::Marks::TICKETS_OFFSET + 8 * (channel_id & 0xFFFF), @mark)
-      @mark.unpack1("Q<") >= ticket
+      mark = @mark.unpack1("Q<")
+      # Another channel's mark: its slot is that channel's by now.
+      mark >> 32 != (channel_id >> 16) & 0xFFFF_FFFF || (mark & 0xFFFF_FFFF) >= ticket
     end
 
     def clear

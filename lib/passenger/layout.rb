@@ -3,7 +3,7 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. They change together with VERSION and with Layouts.h.
   module Layout
-    VERSION = 3
+    VERSION = 4
 
     MESSAGE_LIMIT = 65_536
 

@@ -102,7 +102,8 @@ module PhusionPassenger
       claims = [Claim, Native::Claim].map { |kind| kind.new(@group.claims, @group.marks, Layout::Claims::HEADER_LENGTH) }
       @group.mark(0x1_0007, 11)
       claims.each do |claim|
-        assert_equal [true, true, false, false], [[7, 10], [0x2_0007, 11], [7, 12], [8, 1]].map { |id| claim.withdrawn?(*id) }
+        assert_equal [true, true, false, false], [[0x1_0007, 10], [0x1_0007, 11], [0x1_0007, 12], [8, 1]].map { |id| claim.withdrawn?(*id) }
+        assert_equal [true, true, false], [[7, 12], [0x2_0007, 12], [0x1_0000_0001_0007, 12]].map { |id| claim.withdrawn?(*id) }
       end
     end
 

@@ -74,11 +74,11 @@ module PhusionPassenger
       end
 
       def mark(channel, ticket)
-        @marks.pwrite([ticket].pack("Q<"), 16_512 + 8 * (channel & 0xFFFF))
+        @marks.pwrite([ticket, (channel >> 16) & 0xFFFF_FFFF].pack("VV"), 16_512 + 8 * (channel & 0xFFFF))
       end
 
       # Gives what did not fit: the child sends it in BODY messages.
-      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 3, head_length: nil, resends: 0,
+      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 4, head_length: nil, resends: 0,
                sent_at: Peers.now)
         head = environment.is_a?(String) ? environment.b : Peers.environment_bytes(environment)
         header = [version, flags, resends, head_length || head.bytesize, channel, ticket, sent_at].pack("CCvVQ<Q<Q<")
@@ -90,7 +90,7 @@ module PhusionPassenger
       # A request in one message of that length.
       def send_message(length, channel:, ticket:)
         head = Peers.environment_bytes(ENVIRONMENT)
-        header = [3, 0, 0, head.bytesize, channel, ticket, Peers.now].pack("CCvVQ<Q<Q<")
+        header = [4, 0, 0, head.bytesize, channel, ticket, Peers.now].pack("CCvVQ<Q<Q<")
         @sender.sendmsg((header + head).ljust(length, "x"))
       end
 

@@ -166,7 +166,15 @@ module PhusionPassenger
 
     def test_the_mark_is_found_by_the_low_16_bits_of_the_channel
       child = add_child(0x1_0002_0005)
-      @group.mark(5, 11)
+      @group.mark(0x1_0002_0005, 11)
+      serve(->(_) { flunk "it ran" }) { @group.send(channel: 0x1_0002_0005, ticket: 11) }
+      assert_equal 4, child.receive.type
+    end
+
+    # An instance that was stopped while 65,535 other channels were made.
+    def test_a_request_whose_channel_has_given_its_slot_to_another_is_skipped
+      child = add_child(0x1_0002_0005)
+      @group.mark(0x1_0003_0005, 0)
       serve(->(_) { flunk "it ran" }) { @group.send(channel: 0x1_0002_0005, ticket: 11) }
       assert_equal 4, child.receive.type
     end

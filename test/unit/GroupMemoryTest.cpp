@@ -29,6 +29,8 @@ class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testAWithdrawnTicketIsMarkedWhereInstancesLook);
     CPPUNIT_TEST(testAllTicketsOfAChannelCanBeWithdrawn);
     CPPUNIT_TEST(testANewChannelBeginsWithoutAMark);
+    CPPUNIT_TEST(testWhatTheOldChannelOfASlotHadSentIsWithdrawn);
+    CPPUNIT_TEST(testTheEndOfAChannelDoesNotTouchTheNextOneInItsSlot);
     CPPUNIT_TEST(testRequestsAreCountedOverAllChildren);
     CPPUNIT_TEST(testChildrenWithoutASlotDoNotCount);
     CPPUNIT_TEST(testAChildThatIsGoneHasNothingInFlight);
@@ -50,6 +52,13 @@ class GroupMemoryTest : public LeakCheck {
     }
 
     static constexpr ChannelId CHANNEL{(5ULL << 16) | 17};
+    static constexpr ChannelId NEXT_IN_SLOT{(6ULL << 16) | 17};
+
+    /** As an instance finds it. */
+    static bool withdrawn(const Marks &marks, ChannelId channel, std::uint64_t ticket) {
+        return MarksLayout::withdraws(marks.memory().readU64(MarksLayout::mark(channel.value())), channel.value(),
+                                      ticket);
+    }
 
 public:
     void testAClaimIsSeenByAllSides() {
@@ -121,20 +130,38 @@ public:
         const Marks marks;
         MarksView view(marks.memory().descriptor());
         view.withdraw(CHANNEL, Ticket(9));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, marks.memory().readU64(16512 + 8 * 17));
+        CPPUNIT_ASSERT_EQUAL((CHANNEL.value() >> 16) << 32 | 9, marks.memory().readU64(16512 + 8 * 17));
     }
 
     void testAllTicketsOfAChannelCanBeWithdrawn() {
         Marks marks;
+        marks.reset(CHANNEL);
         marks.withdrawAll(CHANNEL);
-        CPPUNIT_ASSERT_EQUAL(UINT64_MAX, marks.memory().readU64(MarksLayout::mark(CHANNEL.value())));
+        CPPUNIT_ASSERT(withdrawn(marks, CHANNEL, UINT32_MAX));
     }
 
     void testANewChannelBeginsWithoutAMark() {
         Marks marks;
+        marks.reset(CHANNEL);
         marks.withdrawAll(CHANNEL);
-        marks.reset(ChannelId((6ULL << 16) | 17));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, marks.memory().readU64(MarksLayout::mark(CHANNEL.value())));
+        marks.reset(NEXT_IN_SLOT);
+        CPPUNIT_ASSERT(!withdrawn(marks, NEXT_IN_SLOT, 1));
+    }
+
+    void testWhatTheOldChannelOfASlotHadSentIsWithdrawn() {
+        Marks marks;
+        marks.reset(CHANNEL);
+        CPPUNIT_ASSERT(!withdrawn(marks, CHANNEL, 1));
+        marks.reset(NEXT_IN_SLOT);
+        CPPUNIT_ASSERT(withdrawn(marks, CHANNEL, 1));
+        CPPUNIT_ASSERT(withdrawn(marks, CHANNEL, UINT32_MAX));
+    }
+
+    void testTheEndOfAChannelDoesNotTouchTheNextOneInItsSlot() {
+        Marks marks;
+        marks.reset(NEXT_IN_SLOT);
+        marks.withdrawAll(CHANNEL);
+        CPPUNIT_ASSERT(!withdrawn(marks, NEXT_IN_SLOT, 1));
     }
 
     void testRequestsAreCountedOverAllChildren() {

@@ -96,6 +96,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("Marks.count(1)", MarksLayout::count(1));
         number("Marks.MARKS", MarksLayout::MARKS);
         number("Marks.mark(65537)", MarksLayout::mark(65537));
+        number("Marks.upTo(23:17, 9)", MarksLayout::upTo(std::uint64_t{23} << 16 | 17, 9));
         number("Marks.statistics(1)", MarksLayout::statistics(1));
         number("Marks.SIZE", MarksLayout::SIZE);
     }

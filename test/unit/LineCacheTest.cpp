@@ -116,6 +116,7 @@ class LineCacheTest : public LeakCheck {
     CPPUNIT_TEST(testAnInstanceThatIsFoundClosedIsForgotten);
     CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
     CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldInstances);
+    CPPUNIT_TEST(testAChannelWhoseTicketsRunOutIsReplaced);
     CPPUNIT_TEST(testChannelsBeyondTheMostInUseAtOnceAreClosed);
     CPPUNIT_TEST(testAChannelInUseIsNeverTrimmed);
     CPPUNIT_TEST(testWhoNeedsNoChannelKeepsNone);
@@ -279,6 +280,22 @@ public:
         cache_->replaceAgent();
         CPPUNIT_ASSERT(linkTo(7) != old);
         CPPUNIT_ASSERT(!cache_->takeChannel(*old));
+    }
+
+    void testAChannelWhoseTicketsRunOutIsReplaced() {
+        const QueueLinkPtr line = link();
+        auto channel = cache_->takeChannel(*line);
+        const ChannelId first = channel->id();
+        for (std::uint64_t i = 1; i < ReplyChannel::MOST_TICKETS; i++) {
+            channel->nextTicket();
+        }
+        cache_->giveBack(std::move(channel), true);
+        channel = cache_->takeChannel(*line);
+        CPPUNIT_ASSERT(channel->id() == first);
+        channel->nextTicket();
+        cache_->giveBack(std::move(channel), true);
+        CPPUNIT_ASSERT(cache_->takeChannel(*line)->id() != first);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->unregistered);
     }
 
     /** So many exchanges at once. @return their channels' descriptors */

@@ -154,7 +154,7 @@ bool Worker::withdrawn(const RequestHeader &header) const {
     if (pread(tools_.marks.get(), &mark, sizeof(mark), offset) != sizeof(mark)) {
         throw SystemException("pread() of a mark", errno);
     }
-    return mark >= header.ticket;
+    return MarksLayout::withdraws(mark, header.channel, header.ticket);
 }
 
 }  // namespace Passenger::Bridge

@@ -189,19 +189,23 @@ void Marks::forgetChild(std::uint32_t childSlot) {
 }
 
 void Marks::withdrawAll(ChannelId channel) {
-    memory_.writeU64(UINT64_MAX, MarksLayout::mark(channel.value()));
+    const std::size_t at = MarksLayout::mark(channel.value());
+    // The slot may be another channel's already.
+    if (memory_.readU64(at) >> 32 == MarksLayout::serial(channel.value())) {
+        memory_.writeU64(MarksLayout::upTo(channel.value(), MarksLayout::MAX_TICKET), at);
+    }
 }
 
 void Marks::reset(ChannelId channel) {
-    memory_.writeU64(0, MarksLayout::mark(channel.value()));
+    memory_.writeU64(MarksLayout::upTo(channel.value(), 0), MarksLayout::mark(channel.value()));
 }
 
 MarksView::MarksView(const FileDescriptor &fd) : mapping_(fd, MarksLayout::SIZE, Mapping::Access::READ_WRITE) {}
 
 void MarksView::withdraw(ChannelId channel, Ticket ticket) noexcept {
     // Not a store and a fence, which ThreadSanitizer does not know.
-    __atomic_exchange_n(mapping_.at<std::uint64_t>(MarksLayout::mark(channel.value())), ticket.value(),
-                        __ATOMIC_SEQ_CST);
+    __atomic_exchange_n(mapping_.at<std::uint64_t>(MarksLayout::mark(channel.value())),
+                        MarksLayout::upTo(channel.value(), ticket.value()), __ATOMIC_SEQ_CST);
 }
 
 unsigned MarksView::add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept {

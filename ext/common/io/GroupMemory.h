@@ -77,8 +77,9 @@ public:
     GroupStatistics statistics(std::uint32_t childSlots) const;
     /** A child is gone: nothing of it is in flight any more, and what it has counted is kept here. */
     void forgetChild(std::uint32_t childSlot);
+    /** For a channel that is gone. */
     void withdrawAll(ChannelId channel);
-    /** For a channel that is new in its slot. */
+    /** For a channel that is new in its slot: whoever still has a request of the one before it must not run it. */
     void reset(ChannelId channel);
 
 private:

@@ -9,7 +9,7 @@
 namespace Passenger {
 
 /** The version of everything in this file; see doc/PROTOCOLS.md, sections 1 to 3. A change here is a change there, and of the version. */
-inline constexpr std::uint8_t LAYOUT_VERSION = 3;
+inline constexpr std::uint8_t LAYOUT_VERSION = 4;
 
 /** Largest message on a queue or a reply channel. */
 inline constexpr std::size_t MAX_MESSAGE = 65536;
@@ -145,6 +145,20 @@ inline constexpr std::size_t count(std::uint32_t childSlot) {
 }
 inline constexpr std::size_t mark(std::uint64_t channel) {
     return MARKS + (channel % SLOTS) * sizeof(std::uint64_t);
+}
+/** The most that a mark can name. */
+inline constexpr std::uint64_t MAX_TICKET = UINT32_MAX;
+/** The low half of a channel's serial: which of the channels that have had its slot it is. */
+inline constexpr std::uint64_t serial(std::uint64_t channel) {
+    return (channel >> 16) & UINT32_MAX;
+}
+/** The mark that withdraws a channel's tickets up to this one. */
+inline constexpr std::uint64_t upTo(std::uint64_t channel, std::uint64_t ticket) {
+    return serial(channel) << 32 | (ticket < MAX_TICKET ? ticket : MAX_TICKET);
+}
+/** Whether the mark in the channel's slot says that this ticket is withdrawn. With another channel's mark it is: that channel has the slot now. */
+inline constexpr bool withdraws(std::uint64_t mark, std::uint64_t channel, std::uint64_t ticket) {
+    return mark >> 32 != serial(channel) || (mark & MAX_TICKET) >= ticket;
 }
 inline constexpr std::size_t STATISTICS = MARKS + SLOTS * sizeof(std::uint64_t);
 /** Whole cache lines, so that children do not slow each other down. */

@@ -20,6 +20,9 @@ class ReplyChannel {
 public:
     /** How long receive() waits where it may. */
     static constexpr std::chrono::milliseconds PATIENCE{20};
+    /** An exchange that begins below takes some thousands more at the most. */
+    static constexpr std::uint64_t MOST_TICKETS = 1 << 20;
+    static_assert(MOST_TICKETS < MarksLayout::MAX_TICKET / 2);
     enum class Waiting { NEVER, FOR_A_MOMENT };
 
     /** @param boardEntry where exchanges on it are shown  @param epoch of who registered it: a channel does not outlive its agent */
@@ -49,6 +52,11 @@ public:
      *  @throws SystemException; EndOfFileException when the channel was shut down */
     std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors,
                         Waiting waiting = Waiting::NEVER);
+    /** It has had so many tickets that another channel is to take its place: a mark has room for 32 bits of one. */
+    bool worn() const noexcept {
+        return lastTicket_.value() >= MOST_TICKETS;
+    }
+
     /** Sends one message. Never waits. False: it does not fit now. @throws SystemException, EndOfFileException */
     bool send(const MessageHeader &header, std::string_view body);
     /** Whether everything sent here was taken. */

@@ -130,7 +130,7 @@ void LineCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noex
     {
         const LockGuard guard(mutex_);
         known = channel->epoch() == epoch_;
-        if (clean && known) {
+        if (clean && known && !channel->worn()) {
             free_.push_back(std::move(channel));
             return;
         }

@@ -24,7 +24,7 @@ class HostileChild
 
   # Of the pool protocol.
   HELLO = 1
-  VERSION = 3
+  VERSION = 4
   FRAME_TYPES = (1..12).freeze
 
   # `parent`: httpd's. What a child has in common with it and is a message socket leads to the agent. `others`: further
@@ -112,7 +112,7 @@ class HostileChild
 
   # Of what may have any end: a queue gets what looks like a request for a channel that is another application's.
   def send_nonsense
-    header = [2, @random.rand(8), @random.rand(10), @random.rand(1 << 21), @channels.call.sample || 0,
+    header = [4, @random.rand(8), @random.rand(10), @random.rand(1 << 21), @channels.call.sample || 0,
               @random.rand(10_000), 0].pack("CCvVQ<Q<Q<")
     message = [header + @random.bytes(100), header[0, 20], @random.bytes(@random.rand(1..500))].sample(random: @random)
     @sockets.sample(random: @random).sendmsg_nonblock(message, exception: false)
