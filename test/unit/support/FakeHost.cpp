@@ -57,7 +57,7 @@ void FakeHost::clearClaim() {
 }
 
 std::uint64_t FakeHost::mark() const {
-    return marks_.memory().readU64(MarksLayout::mark(channelsMade));
+    return marks_.memory().readU64(MarksLayout::mark(channelsMade)) & MarksLayout::MAX_TICKET;
 }
 
 void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &head, const std::string &body, bool last,
