@@ -4,6 +4,34 @@ module PhusionPassenger
   # Writes events to standard error, which the agent collects into the log. A line is an event: what happened,
   # then what it is about.
   module Log
+    # As LogLimit of the C++ side. Thread-safe.
+    class Limit
+      INTERVAL = 10
+      LINES = 10
+
+      def initialize
+        @lock = Mutex.new
+        @lines = @left_out = 0
+        @since = -INTERVAL
+      end
+
+      # Nil: no further line now. Else how many were left out since the last one.
+      def allow(now = Process.clock_gettime(Process::CLOCK_MONOTONIC))
+        @lock.synchronize do
+          @since, @lines = now, 0 if now - @since >= INTERVAL
+          @lines += 1
+          if @lines > LINES
+            @left_out += 1
+            next
+          end
+          @left_out.tap { @left_out = 0 }
+        end
+      end
+    end
+
+    COMPLAINTS = Limit.new
+    private_constant :COMPLAINTS
+
     class << self
       # The application's name, in each line once it is known.
       attr_accessor :app
@@ -13,6 +41,12 @@ module PhusionPassenger
       fields = { app: app }.merge(fields) if app
       text = fields.map { |key, value| "#{key}=#{value.is_a?(Numeric) ? value : value.to_s.inspect}" }
       write("event=#{[name, *text].join(' ')}\n")
+    end
+
+    # For what a peer that is not trusted can cause as often as it likes: ten lines in ten seconds, and how many were left out since.
+    def self.complaint(name, fields = {})
+      left_out = COMPLAINTS.allow or return
+      event(name, left_out.zero? ? fields : fields.merge(left_out: left_out))
     end
 
     # An exception with its causes and its whole backtrace.

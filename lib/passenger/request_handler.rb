@@ -104,7 +104,7 @@ module PhusionPassenger
 
     def handle_one
       # It does not say whom to answer.
-      return Log.event("request.malformed", bytes: @buffer.bytesize) if @buffer.bytesize < HEADER_LENGTH
+      return Log.complaint("request.malformed", bytes: @buffer.bytesize) if @buffer.bytesize < HEADER_LENGTH
 
       # Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
       channel = @channels.borrow(@buffer.unpack1(CHANNEL)) or return
@@ -180,7 +180,7 @@ module PhusionPassenger
     end
 
     def refuse(reply, reason)
-      Log.event("request.malformed", reason: reason)
+      Log.complaint("request.malformed", reason: reason)
       @adapter.refuse(reply)
     end
   end

@@ -5,6 +5,8 @@ require_relative "support/module_copy"
 
 # `apachectl graceful` and `restart`, with everything that administrators change between two of them.
 class ReloadTest < IntegrationTest
+  SAYS_ENVIRONMENT = 'run proc { [200, { "Content-Type" => "text/plain" }, [ENV.fetch("RACK_ENV")]] }'
+
   def test_a_graceful_reload_keeps_the_instances
     with_server(configuration) do |server|
       pid = server.client.pid
@@ -134,6 +136,45 @@ class ReloadTest < IntegrationTest
       server.graceful { |one| one.site("new.test", SampleApps.written(SampleApps.saying("new application"))) }
       eventually { server.client("new.test").get("/").body == "new application" }
       assert_equal "hello world\n", server.client.get("/hello").body
+    end
+  end
+
+  def test_an_application_changed_by_a_reload_is_served_as_changed_and_the_others_stay
+    made = configuration do |one|
+      one.site("rack.test", SampleApps.rack)
+      one.site("changed.test", SampleApps.written(SAYS_ENVIRONMENT), "PassengerAppEnv first\n")
+    end
+    with_server(made) do |server|
+      pid = server.client.pid
+      assert_equal "first", server.client("changed.test").get("/").body
+      server.graceful { |one| one.sites.last.directives = "PassengerAppEnv second\n" }
+      eventually { server.client("changed.test").get("/").body == "second" }
+      assert_equal pid, server.client.pid
+    end
+  end
+
+  def test_an_application_removed_by_a_reload_is_served_no_longer_and_ends_when_it_is_idle
+    made = configuration do |one|
+      one.set("PassengerPoolIdleTime", 1)
+      one.site("rack.test", SampleApps.rack, "PassengerMinInstances 1\n")
+      one.site("removed.test", SampleApps.written(SAYS_ENVIRONMENT), "PassengerMinInstances 0\nPassengerAppEnv lost\n")
+    end
+    with_server(made) do |server|
+      assert_equal "lost", server.client("removed.test").get("/").body
+      server.graceful { |one| one.sites.pop }
+      # The first virtual host answers for names that nobody has.
+      eventually { server.client("removed.test").get("/hello").body == "hello world\n" }
+      eventually("no instance of it", within: 20) { server.tree.matching(/RubyApp.*\(lost\)/).empty? }
+    end
+  end
+
+  def test_a_broken_configuration_is_refused_by_httpds_graceful_and_all_goes_on
+    with_server(configuration) do |server|
+      pid = server.client.pid
+      server.configuration.main_directives << "PassengerMaxPoolSize nonsense\n"
+      server.write_configuration
+      refute_predicate server.run("-k", "graceful"), :success?
+      assert_equal pid, server.client.pid
     end
   end
 

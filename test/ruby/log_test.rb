@@ -20,6 +20,14 @@ module PhusionPassenger
       assert line.ascii_only?
     end
 
+    def test_complaints_are_ten_in_ten_seconds_and_the_next_one_says_how_many_were_left_out
+      limit = Log::Limit.new
+      assert_equal [0] * 10 + [nil] * 5, Array.new(15) { limit.allow(100) }
+      assert_equal [nil, 6, 0], [109.9, 110, 111].map { |now| limit.allow(now) }
+      lines = logged { 200.times { Log.complaint("request.malformed", bytes: 3) } }.lines
+      assert_operator lines.size, :<=, 10
+    end
+
     def test_an_exception_is_told_with_its_causes
       text = logged { Log.exception("x", nested_error) }
       assert_match(/\Aevent=x exception="RuntimeError" message="outer"\nRuntimeError: outer\n    from /, text)

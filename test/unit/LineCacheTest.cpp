@@ -2,13 +2,16 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <memory>
 #include <vector>
 
 #include "io/GenerationTable.h"
+#include "io/ReplyChannel.h"
 #include "io/RequestQueue.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
@@ -63,6 +66,8 @@ public:
     /** Whether the agent can be told something. */
     bool reachable = true;
     Generation lastUnusable;
+    /** Of the channels that were registered, as the agent keeps them. */
+    std::vector<FileDescriptor> instanceEnds;
     /** The own queues of those that serve. */
     std::map<std::uint32_t, RequestQueue> instances;
 
@@ -75,11 +80,12 @@ protected:
                                   claims_.memory().readOnlyDescriptor(), marks_.memory().descriptor()),
                          instance == instances.end() ? FileDescriptor() : instance->second.sendingEnd().duplicate());
     }
-    std::optional<ChannelId> registerChannel(const FileDescriptor &, std::uint32_t) override {
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t) override {
         registered++;
         if (refuses) {
             throw IOException("as ordered");
         }
+        instanceEnds.push_back(instanceEnd.duplicate());
         return ChannelId(registered);
     }
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override {
@@ -117,6 +123,7 @@ class LineCacheTest : public LeakCheck {
     CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
     CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldInstances);
     CPPUNIT_TEST(testAChannelWhoseTicketsRunOutIsReplaced);
+    CPPUNIT_TEST(testAnUnusedChannelThatSomebodyFillsIsShutDown);
     CPPUNIT_TEST(testChannelsBeyondTheMostInUseAtOnceAreClosed);
     CPPUNIT_TEST(testAChannelInUseIsNeverTrimmed);
     CPPUNIT_TEST(testWhoNeedsNoChannelKeepsNone);
@@ -296,6 +303,21 @@ public:
         cache_->giveBack(std::move(channel), true);
         CPPUNIT_ASSERT(cache_->takeChannel(*line)->id() != first);
         CPPUNIT_ASSERT_EQUAL(1U, cache_->unregistered);
+    }
+
+    void testAnUnusedChannelThatSomebodyFillsIsShutDown() {
+        exchange(2);
+        MessageHeader header{};
+        while (notifyChannel(cache_->instanceEnds.front(), header, "nobody has asked for this")) {
+        }
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The other one is kept", 1U, cache_->unregistered);
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Who waits for room is told", ssize_t{-1},
+                                     ::send(cache_->instanceEnds.front().get(), &byte, 1, MSG_NOSIGNAL));
+        CPPUNIT_ASSERT_EQUAL(EPIPE, errno);
+        exchange(1);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
     }
 
     /** So many exchanges at once. @return their channels' descriptors */

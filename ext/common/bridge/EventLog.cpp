@@ -3,9 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
+
+#include "base/LogLimit.h"
 
 namespace Passenger::Bridge::EventLog {
 
@@ -30,6 +34,22 @@ void write(std::string_view event, std::string_view fields) {
     line += '\n';
     // A log that cannot be written must not fail what wanted to be logged.
     static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
+}
+
+void complain(std::string_view event, std::string_view fields) {
+    static std::mutex mutex;
+    static LogLimit limit;
+    static unsigned leftOut = 0;
+    unsigned before = 0;
+    {
+        const std::lock_guard<std::mutex> guard(mutex);
+        if (!limit.allows(SystemClock::instance().now())) {
+            leftOut++;
+            return;
+        }
+        before = std::exchange(leftOut, 0);
+    }
+    write(event, before == 0 ? std::string(fields) : fmt::format("{} left_out={}", fields, before));
 }
 
 }  // namespace Passenger::Bridge::EventLog

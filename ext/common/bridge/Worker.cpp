@@ -73,7 +73,7 @@ void Worker::handle(std::string_view message) {
     RequestHeader header{};
     if (message.size() < sizeof(header)) {
         // It does not say whom to answer.
-        EventLog::write("request.malformed", fmt::format("bytes={}", message.size()));
+        EventLog::complain("request.malformed", fmt::format("bytes={}", message.size()));
         return;
     }
     std::memcpy(&header, message.data(), sizeof(header));
@@ -116,7 +116,7 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
 
 void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest) {
     if (const char *problem = problemOf(header, sizeof(header) + rest.size())) {
-        EventLog::write("request.malformed", fmt::format("reason=\"{}\"", problem));
+        EventLog::complain("request.malformed", fmt::format("reason=\"{}\"", problem));
         reply.fail(INTERNAL_ERROR, "Internal Server Error");
         return;
     }
@@ -134,7 +134,7 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
     }
     const auto fields = RequestFields::parse(environment);
     if (!fields) {
-        EventLog::write("request.malformed", "reason=\"the environment is no list of names and values\"");
+        EventLog::complain("request.malformed", "reason=\"the environment is no list of names and values\"");
         reply.fail(INTERNAL_ERROR, "Internal Server Error");
         return;
     }

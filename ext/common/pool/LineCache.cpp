@@ -144,13 +144,20 @@ void LineCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noex
 
 void LineCache::trim() {
     Channels channels;
+    Channels fouled;
     QueueLinkPtr ended;
     InstanceLinks closed;
     {
         const LockGuard guard(mutex_);
         channels = takeUnused();
+        fouled = takeFouled();
         ended = takeEnded();
         closed = takeClosed();
+    }
+    for (const std::unique_ptr<ReplyChannel> &channel : fouled) {
+        channel->shutDown();
+        board().release(channel->boardEntry());
+        unregister(channel->id());
     }
     if (channels.empty()) {
         return;
@@ -210,6 +217,19 @@ LineCache::Channels LineCache::takeUnused() {
     Channels taken(std::make_move_iterator(free_.begin()), std::make_move_iterator(end));
     free_.erase(free_.begin(), end);
     unused_ = free_.size();
+    for (const std::unique_ptr<ReplyChannel> &channel : taken) {
+        all_.erase(channel.get());
+    }
+    return taken;
+}
+
+/** Those that hold a message, or were shut down. */
+LineCache::Channels LineCache::takeFouled() {
+    const auto first = std::stable_partition(
+        free_.begin(), free_.end(), [](const std::unique_ptr<ReplyChannel> &channel) { return !channel->readable(); });
+    Channels taken(std::make_move_iterator(first), std::make_move_iterator(free_.end()));
+    free_.erase(first, free_.end());
+    unused_ = std::min(unused_, free_.size());
     for (const std::unique_ptr<ReplyChannel> &channel : taken) {
         all_.erase(channel.get());
     }

@@ -40,7 +40,8 @@ public:
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
 
-    /** Closes what was not needed since the last call: the channels beyond the most that were in use at once, and queues that have ended. */
+    /** Closes what was not needed since the last call: the channels beyond the most that were in use at once, and queues that have ended; and unused
+     *  channels in which something lies, which nobody has asked for: who writes there may be waiting for room. */
     void trim() EXCLUDES(mutex_);
     /** Ends all exchanges, and refuses others from now on: their process ends. */
     void cutOff() noexcept EXCLUDES(mutex_);
@@ -83,6 +84,7 @@ private:
     QueueLinkPtr takeEnded() REQUIRES(mutex_);
     std::unique_ptr<ReplyChannel> makeChannel(const QueueLink &link) EXCLUDES(mutex_);
     Channels takeUnused() REQUIRES(mutex_);
+    Channels takeFouled() REQUIRES(mutex_);
     Channels takeFree() noexcept REQUIRES(mutex_);
     void keep(Channels channels) EXCLUDES(mutex_);
     void unregister(ChannelId channel) noexcept EXCLUDES(mutex_);

@@ -36,11 +36,12 @@ class Inventory
   end
 
   # Sentences: what is more, or less, than it was before. `growth`: descriptors that one process of a kind may have more.
-  def problems(before, growth)
+  # `fewer`: kinds of which there may be fewer processes.
+  def problems(before, growth, fewer: ON_DEMAND)
     (counts.keys | before.counts.keys).flat_map do |kind|
       was = before.counts.fetch(kind, Count.new(0, 0, 0))
       is = counts.fetch(kind, Count.new(0, 0, 0))
-      next if as_many?(kind, is.processes, was.processes) && is.memory_files <= was.memory_files &&
+      next if (is.processes == was.processes || (fewer.include?(kind) && is.processes < was.processes)) && is.memory_files <= was.memory_files &&
               is.descriptors <= was.descriptors + growth.fetch(kind, 0)
 
       ["#{kind}: #{is.to_h}, before #{was.to_h}"]
@@ -48,10 +49,6 @@ class Inventory
   end
 
   private
-
-  def as_many?(kind, is, was)
-    is == was || (ON_DEMAND.include?(kind) && is < was)
-  end
 
   def kind(process)
     KINDS.each { |name, pattern| return name if process.command_line.match?(pattern) }
