@@ -315,7 +315,7 @@ public:
         char byte = 0;
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Who waits for room is told", ssize_t{-1},
                                      ::send(cache_->instanceEnds.front().get(), &byte, 1, MSG_NOSIGNAL));
-        CPPUNIT_ASSERT_EQUAL(EPIPE, errno);
+        CPPUNIT_ASSERT(errno == EPIPE || errno == ECONNRESET);
         exchange(1);
         CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
     }
