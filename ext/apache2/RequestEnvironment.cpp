@@ -69,7 +69,8 @@ void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &r
     std::string path = RequestUri::escapedPath(r->unparsed_uri, r->uri, encodedSlash(r));
     // An application that speaks HTTP gets REQUEST_URI, whole, and PASSENGER_BASE_URI once.
     environment.add("SCRIPT_NAME", RequestUri::escape(route.baseUri));
-    environment.add("PATH_INFO", RequestUri::after(path, route.baseUri));
+    const std::string_view below = RequestUri::after(path, route.baseUri);
+    environment.add("PATH_INFO", below.empty() ? "/" : below);
     environment.add("QUERY_STRING", orEmpty(r->args));
     if (r->args != nullptr) {
         path += '?';

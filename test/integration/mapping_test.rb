@@ -103,7 +103,7 @@ class MappingTest < IntegrationTest
   end
 
   def test_a_base_uri_is_the_application_behind_the_link
-    assert_equal "sub|/sub||/sub|/sub", get("/sub")
+    assert_equal "sub|/sub|/|/sub|/sub", get("/sub")
     assert_equal "sub|/sub|/|/sub/|/sub", get("/sub/")
     assert_equal "sub|/sub|/a%20b/c|/sub/a%20b/c?q=1|/sub", get("/sub/a%20b/c?q=1")
   end
@@ -135,7 +135,7 @@ class MappingTest < IntegrationTest
 
   def test_an_alias_with_a_base_uri_and_an_application_root_is_the_application_there
     assert_equal "alias|/bar|/x|/bar/x|/bar", get("/bar/x", "alias.test")
-    assert_equal "alias|/bar||/bar|/bar", get("/bar", "alias.test")
+    assert_equal "alias|/bar|/|/bar|/bar", get("/bar", "alias.test")
     assert_equal "main||/barely|/barely|", get("/barely", "alias.test")
   end
 

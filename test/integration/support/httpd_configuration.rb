@@ -19,13 +19,14 @@ class HttpdConfiguration
 
   # `error_log` is what ErrorLog says, with %s where the log file's path is to be.
   # `run_as`: the user that starts httpd, instead of the one that runs the tests.
-  attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :directives, :main_directives, :tls_port, :error_log
+  attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root, :directives, :main_directives, :tls_port, :error_log
   attr_reader :sites
 
   def initialize
     @mpm = ENV.fetch("TEST_MPM", "event")
     @passenger = true
     @passenger_module = TestEnvironment::PASSENGER_MODULE
+    @passenger_root = TestEnvironment::PASSENGER_ROOT
     @directives = {
       "PassengerMaxPoolSize" => 6, "PassengerStatThrottleRate" => 0, "PassengerLogLevel" => 4,
       "PassengerDefaultRuby" => RbConfig.ruby
@@ -105,7 +106,7 @@ class HttpdConfiguration
     lines = @directives.compact.map { |name, value| "#{name} #{value}" }
     <<~CONF
       LoadModule passenger_module "#{passenger_module}"
-      PassengerRoot "#{TestEnvironment::PASSENGER_ROOT}"
+      PassengerRoot "#{passenger_root}"
       #{ENV['TEST_DIRECTIVES']}
       #{lines.join("\n")}
     CONF
