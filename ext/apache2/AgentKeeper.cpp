@@ -16,6 +16,7 @@ extern "C" {
 }
 
 #include "AgentIdentity.h"
+#include "ConfigManifest.h"
 #include "Directives.h"
 #include "Guard.h"
 #include "Settings.h"
@@ -220,6 +221,7 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
         return OK;
     }
     Directives::logNotices(server);
+    ConfigManifest::write(server);
     const Settings &settings = Settings::of(server);
     AgentSettings wantedSettings = agentSettings(settings);
     AgentIdentity wanted = identityOf(settings);

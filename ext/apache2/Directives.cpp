@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <cctype>
 #include <charconv>
 #include <cstring>
 #include <string_view>
@@ -12,6 +13,8 @@
 namespace Passenger::Directives {
 
 namespace {
+
+constexpr std::string_view PREFIX = "Passenger";
 
 /** A name in the configuration, perhaps an alias. */
 struct Name {
@@ -182,7 +185,33 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
     return set(cmd, directive.field, *settings, value);
 }
 
+/** Whether `directive` is what PassengerCtl calls `name`: max_pool_size is PassengerMaxPoolSize. */
+bool isCalled(const Directive &directive, std::string_view name) {
+    std::string_view rest = directive.name;
+    if (directive.context != Context::GLOBAL || directive.notice != nullptr || directive.field.form == Form::PAIR ||
+        !rest.starts_with(PREFIX)) {
+        return false;
+    }
+    rest.remove_prefix(PREFIX.size());
+    for (const char letter : name) {
+        if (letter == '_') {
+            continue;
+        }
+        if (rest.empty() || std::tolower(static_cast<unsigned char>(rest.front())) != letter) {
+            return false;
+        }
+        rest.remove_prefix(1);
+    }
+    return rest.empty();
+}
+
+/** PassengerCtl. What names no directive is kept, for logNotices(). */
 const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
+    for (const Directive &directive : TABLE) {
+        if (isCalled(directive, first)) {
+            return set(cmd, directive.field, mainSettings(), second);
+        }
+    }
     return apply(cmd, place, apr_pstrcat(cmd->pool, first, "=", second, nullptr));
 }
 
@@ -259,6 +288,10 @@ void forgetNotices() noexcept {
 }
 
 void logNotices(const server_rec *server) noexcept {
+    for (const char *pair : Settings::items(mainSettings().ctl)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server,
+                     "PassengerCtl: it has no effect with \"%s\": there is no such setting", pair);
+    }
     for (std::size_t index = 0; index < NAMES.size(); ++index) {
         const Name &name = NAMES[index];
         const unsigned what = remarks[index].load(std::memory_order_relaxed);

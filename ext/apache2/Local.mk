@@ -45,6 +45,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/Child.h \
     %D%/ClientSocket.cpp \
     %D%/ClientSocket.h \
+    %D%/ConfigManifest.cpp \
+    %D%/ConfigManifest.h \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorLimit.h \
     %D%/Directive.h \

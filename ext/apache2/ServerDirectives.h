@@ -85,20 +85,13 @@ inline constexpr std::array SERVER{
               "folder for what a start needs on disk",
               {},
               NOT_YET},
-    Directive{"PassengerCtl",
-              Context::GLOBAL,
-              list(&Settings::ctl, Form::PAIR),
-              "none",
-              "name and value of a setting of the agent",
-              {},
-              NOT_YET},
-    Directive{"PassengerDumpConfigManifest",
-              Context::GLOBAL,
-              path(&Settings::dumpConfigManifest),
-              "none",
-              "file into which the configuration is written at each start and reload, as JSON",
-              {},
-              NOT_YET},
+    Directive{"PassengerCtl", Context::GLOBAL, list(&Settings::ctl, Form::PAIR), "none",
+              "another way to say a directive of this table: PassengerCtl max_pool_size 12 is PassengerMaxPoolSize 12. "
+              "With another name it has no effect, and the log says so"},
+    Directive{"PassengerDumpConfigManifest", Context::GLOBAL, path(&Settings::dumpConfigManifest), "none",
+              "file into which httpd writes at each start and reload what the configuration says for the main server "
+              "and each "
+              "virtual host, as JSON; only its owner may read it"},
 };
 
 }  // namespace Passenger::Directives

@@ -118,8 +118,38 @@ class DirectiveTableTest < IntegrationTest
     output, status = check(lines(NAMES) * 2)
     assert status.success?, output
     NAMES.each do |name, row|
+      next if name == "PassengerCtl"
+
       told = output.scan(/\b#{name}: (it .*)$/).flatten
       assert_equal [row["successor"] ? "it is obsolete: use #{row['successor']}" : row["notice"]].compact, told, name
+    end
+  end
+
+  def test_the_low_level_form_sets_the_same_and_says_what_it_does_not_know
+    made = configuration { |one| one.main_directives = "PassengerCtl max_pool_size 1\nPassengerCtl flux_capacity 2\n" }
+    with_server(made) do |server|
+      pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+      assert_equal 1, pids.uniq.size
+      assert_equal 1, server.log.text.scan(/PassengerCtl: it has no effect with "flux_capacity=2"/).size
+      refute_match(/PassengerCtl: .*max_pool_size/, server.log.text)
+    end
+    output, status = check("PassengerCtl max_pool_size none\n")
+    refute status.success?
+    assert_includes output, "PassengerCtl does not take \"none\"; allowed: a whole number from 1 to"
+  end
+
+  def test_the_manifest_says_what_the_configuration_says
+    path = File.join(scratch, "manifest.json")
+    made = configuration do |one|
+      one.set("PassengerDumpConfigManifest", path)
+      one.site("rack.test", SampleApps.rack, "PassengerAppEnv \"a \\\"b\"\nPassengerBaseURI /one\nPassengerBaseURI /two\nPassengerEnabled off\n")
+    end
+    with_server(made) do
+      manifest = JSON.parse(File.read(path))
+      assert_equal 0o600, File.stat(path).mode & 0o777
+      assert_equal [6, path], manifest["settings"].values_at("PassengerMaxPoolSize", "PassengerDumpConfigManifest")
+      host = manifest["virtual_hosts"].find { |one| one["server_name"] == "rack.test" }["settings"]
+      assert_equal ["a \"b", %w[/one /two], false], host.values_at("PassengerAppEnv", "PassengerBaseURI", "PassengerEnabled")
     end
   end
 

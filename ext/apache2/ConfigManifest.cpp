@@ -1,0 +1,104 @@
+#include "ConfigManifest.h"
+
+#include <cstdio>
+#include <string>
+#include <type_traits>
+#include <variant>
+
+#include "DirectiveTable.h"
+#include "Guard.h"
+#include "Settings.h"
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace Passenger::ConfigManifest {
+
+namespace {
+
+std::string json(const char *text) {
+    std::string result = "\"";
+    for (const char *at = text; *at != '\0'; ++at) {
+        if (static_cast<unsigned char>(*at) < 0x20) {
+            char code[8];
+            std::snprintf(code, sizeof(code), "\\u%04x", static_cast<unsigned>(*at));
+            result += code;
+            continue;
+        }
+        if (*at == '"' || *at == '\\') {
+            result += '\\';
+        }
+        result += *at;
+    }
+    return result + '"';
+}
+
+std::string json(const Settings::Number &number) {
+    return std::to_string(*number);
+}
+
+std::string json(const Settings::Flag &flag) {
+    return *flag ? "true" : "false";
+}
+
+std::string json(Settings::List list) {
+    std::string result;
+    for (const char *text : Settings::items(list)) {
+        result += (result.empty() ? "" : ", ") + json(text);
+    }
+    return "[" + result + "]";
+}
+
+/** What the settings say; nothing of what they leave open. */
+std::string json(const Settings &settings) {
+    std::string result;
+    for (const Directives::Directive &directive : Directives::TABLE) {
+        if (directive.successor != nullptr) {
+            continue;
+        }
+        std::visit(
+            [&](auto member) {
+                if (member != nullptr && settings.*member) {
+                    result += (result.empty() ? "" : ", ") + json(directive.name) + ": " + json(settings.*member);
+                }
+            },
+            directive.field.member);
+    }
+    return "{" + result + "}";
+}
+
+std::string manifest(const server_rec *main) {
+    std::string hosts;
+    for (const server_rec *server = main->next; server != nullptr; server = server->next) {
+        hosts += hosts.empty() ? "\n" : ",\n";
+        hosts += "    {\"server_name\": " + json(server->server_hostname != nullptr ? server->server_hostname : "") +
+                 ", \"settings\": " + json(Settings::of(server)) + "}";
+    }
+    return "{\n  \"version\": " + json(PASSENGER_VERSION) + ",\n  \"settings\": " + json(Settings::of(main)) +
+           ",\n  \"virtual_hosts\": [" + hosts + "\n  ]\n}\n";
+}
+
+void writeTo(const char *path, const std::string &text) {
+    const FileDescriptor file(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        throw SystemException(std::string("PassengerDumpConfigManifest: ") + path + " cannot be written", errno);
+    }
+}
+
+}  // namespace
+
+void write(const server_rec *server) noexcept {
+    const char *path = Settings::of(server).dumpConfigManifest;
+    if (path == nullptr) {
+        return;
+    }
+    try {
+        writeTo(path, manifest(server));
+    } catch (const std::exception &problem) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "%s", problem.what());
+    }
+}
+
+}  // namespace Passenger::ConfigManifest
