@@ -29,6 +29,9 @@ constexpr milliseconds PATIENCE{20};
 constexpr nanoseconds PATIENCE_FOR_A_BYTE{10};
 /** Together with what httpd has of a client that lags, this is no more than PIECE and its framing can be. */
 constexpr apr_off_t LEFT_IN_MEMORY = 12 * 1024;
+/** Over HTTP/2: what is more is kept until the application has finished, or has said nothing for so long. */
+constexpr std::uint64_t LITTLE = 16 * 1024;
+constexpr milliseconds QUIET{100};
 
 apr_status_t closeFile(void *descriptor) {
     close(static_cast<int>(reinterpret_cast<std::intptr_t>(descriptor)));
@@ -181,6 +184,10 @@ void ResponseOutput::forward(bool pause) {
         return;
     }
     owesFlush_ = owesFlush_ || pause;
+    if (socket_ < 0 && taken_ > 0 && stored() > LITTLE && !quiet_) {
+        lags_ = true;
+        return;
+    }
     const bool lagged = lags_;
     lags_ = false;
     while (!lost_) {
@@ -194,6 +201,10 @@ void ResponseOutput::forward(bool pause) {
             break;
         }
         passPiece();
+        if (socket_ < 0 && stored() > LITTLE && !quiet_) {
+            lags_ = true;
+            break;
+        }
     }
     if (!lost_ && !lags_ && owesFlush_ && (pause || lagged)) {
         lags_ = socket_ >= 0 && !socketHasRoom(milliseconds(0));
@@ -266,6 +277,15 @@ bool ResponseOutput::awaitReply(Session &session) {
     if (!lags_) {
         return true;
     }
+    if (socket_ < 0) {
+        if (!full() && session.awaitReply(-1, QUIET).reply) {
+            return true;
+        }
+        quiet_ = true;
+        forward(true);
+        quiet_ = false;
+        return false;
+    }
     const milliseconds left = untilGivenUp();
     if (left == milliseconds(0) && !socketHasRoom(left)) {
         giveUp();
@@ -297,6 +317,7 @@ void ResponseOutput::deliver() {
     }
     try {
         const bool small = waiting_ <= static_cast<apr_off_t>(PIECE) && behind_ == 0 && !fileHasMore();
+        quiet_ = true;
         if (!small) {
             forward(false);
         }
@@ -313,7 +334,8 @@ void ResponseOutput::deliver() {
 
 /** What httpd holds of a client that lags must not be too much memory: else it waits with this thread. */
 void ResponseOutput::handOver() {
-    if (waiting_ > (takes() ? static_cast<apr_off_t>(PIECE) : LEFT_IN_MEMORY)) {
+    // Over HTTP/2 nothing is left by now, and would go on living after the request.
+    if (socket_ >= 0 && waiting_ > (takes() ? static_cast<apr_off_t>(PIECE) : LEFT_IN_MEMORY)) {
         moveMemoryToFile();
     }
     APR_BRIGADE_CONCAT(passing_, front_);
@@ -325,7 +347,7 @@ void ResponseOutput::handOver() {
     APR_BRIGADE_CONCAT(passing_, back_);
     if (ring_) {
         // httpd reads from it until the request's memory goes, which is the last that it does with an answer.
-        apr_pool_cleanup_register(r_->pool, reinterpret_cast<void *>(std::intptr_t{ring_->release()}), closeFile,
+        apr_pool_cleanup_register(pool(), reinterpret_cast<void *>(std::intptr_t{ring_->release()}), closeFile,
                                   apr_pool_cleanup_null);
         ring_.reset();
     }
@@ -334,6 +356,15 @@ void ResponseOutput::handOver() {
     if (end_ == End::BROKEN && isUnframed()) {
         reset();
     }
+}
+
+/** Of the request that the client has made: what a part of its answer (mod_include) leaves behind lives as long. */
+apr_pool_t *ResponseOutput::pool() const noexcept {
+    const request_rec *whole = r_;
+    while (whole->main != nullptr) {
+        whole = whole->main;
+    }
+    return whole->pool;
 }
 
 /** If that is not possible it stays where it is. */
@@ -370,10 +401,10 @@ void ResponseOutput::insertFile(SpoolRing::Range range) const {
     constexpr apr_int32_t FLAGS = APR_FOPEN_READ | APR_FOPEN_SENDFILE_ENABLED;
     apr_os_file_t descriptor = ring_->descriptor();
     apr_file_t *file = nullptr;
-    apr_os_file_put(&file, &descriptor, FLAGS, r_->pool);
+    apr_os_file_put(&file, &descriptor, FLAGS, pool());
     apr_bucket *bucket =
         apr_bucket_file_create(file, static_cast<apr_off_t>(range.position), static_cast<apr_size_t>(range.length),
-                               r_->pool, r_->connection->bucket_alloc);
+                               pool(), r_->connection->bucket_alloc);
     apr_bucket_file_enable_mmap(bucket, 0);
     APR_BRIGADE_INSERT_TAIL(passing_, bucket);
 }

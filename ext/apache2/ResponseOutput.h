@@ -17,7 +17,8 @@ namespace Passenger {
  * application has finished is handed to httpd in such a form that, on plain HTTP with the event MPM, no thread waits for the client either.
  *
  * While the application answers, httpd's filters are given no more than they take without waiting: PIECE at a time, and only once the core
- * output filter has nothing left. Over HTTP/2 nobody can tell that here, and they may wait.
+ * output filter has nothing left. Over HTTP/2 nobody can tell that here, so they get the first piece at once, and what is more than a little only when the
+ * application has finished or pauses.
  *
  * A part of ResponseSender, with its thread.
  */
@@ -99,6 +100,7 @@ private:
     void moveMemoryToFile();
     void insertFile(SpoolRing::Range range) const;
     void insertEnd();
+    apr_pool_t *pool() const noexcept;
     bool isUnframed() const noexcept;
     void reset() const noexcept;
 
@@ -121,6 +123,8 @@ private:
     /** The client has not taken all that it was given. */
     bool lags_ = false;
     bool owesFlush_ = false;
+    /** Over HTTP/2: the client may be waited for. */
+    bool quiet_ = false;
     bool passed_ = false;
     End end_ = End::NONE;
     /** It went to httpd's filters, too. */

@@ -134,6 +134,16 @@ class BufferedUploadsTest < IntegrationTest
     end
   end
 
+  def test_trailers_are_dropped
+    %w[rack.test streamed.test].each do |site|
+      raw = post("/env", { "Transfer-Encoding" => "chunked", "Trailer" => "X-Late" }, site)
+      environment = JSON.parse(raw.write("5\r\nhello\r\n0\r\nX-Late: yes\r\n\r\n").response.body)
+      refute environment.key?("HTTP_X_LATE")
+      assert_equal "hello world\n", raw.get("/hello").body
+      raw.close
+    end
+  end
+
   def test_twenty_requests_with_bodies_at_once_are_answered_in_order
     sizes = Array.new(20) { |number| [number, 5_000 * number, 200_000][number % 3] }
     raw = server.raw

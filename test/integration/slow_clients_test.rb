@@ -143,6 +143,30 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
+  def test_over_http2_they_hold_no_instance
+    with_http2 do |own|
+      [1_000_000, LARGE].each do |size|
+        curl(own, "/download?bytes=#{size}", "--limit-rate", "50k") do |output|
+          output.readpartial(1)
+          assert_free own
+        end
+      end
+      curl(own, "/download?bytes=#{LARGE}") { |output| assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(output.read) }
+    end
+  end
+
+  def test_pieces_arrive_one_by_one_over_http2
+    with_http2 do |own|
+      path = fifo
+      curl(own, "/stream?fifo=#{path}&pieces=3") do |output|
+        3.times do |number|
+          release(path)
+          assert_equal "piece #{number}\n", output.gets
+        end
+      end
+    end
+  end
+
   def test_behind_a_filter_they_hold_no_instance
     raw, = stall("/download?bytes=#{LARGE}", { "Accept-Encoding" => "gzip" }, site: "deflated.test")
     assert_free
@@ -190,6 +214,23 @@ class SlowClientsTest < IntegrationTest
     refute other.join(0.5), "the instance waits for its client"
     yield
     other.value == "200" ? "0" : other.value
+  end
+
+  def with_http2(&block)
+    http2 = File.join(TestEnvironment.modules_dir, "mod_http2.so")
+    skip "needs mod_http2" unless File.exist?(http2)
+    with_server(limited("LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n"), &block)
+  end
+
+  # Yields what curl writes, and ends it.
+  def curl(own, path, *options)
+    command = ["curl", "--silent", "--no-buffer", "--http2-prior-knowledge", "--max-time", "20", *options,
+               "--header", "Host: rack.test", "http://127.0.0.1:#{own.port}#{path}"]
+    IO.popen(command, "rb") do |output|
+      yield output
+    ensure
+      Process.kill(:KILL, output.pid)
+    end
   end
 
   def secure(path)
