@@ -1,10 +1,12 @@
 EXTRA_DIST += \
     %D%/common.sh \
     %D%/document-directives \
+    %D%/fuzz \
     %D%/lint \
     %D%/lint-module \
     %D%/lint-structure \
     %D%/model \
+    %D%/run-fuzzers \
     %D%/run-tests \
     %D%/sanitize \
     %D%/server \

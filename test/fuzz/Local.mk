@@ -1,11 +1,18 @@
 # Programs that feed whatever bytes to what reads other processes' messages. They need a build of their own:
 # configure --enable-fuzzers CXX=clang++
-FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/FrameFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/SharedMemoryFuzzer
+FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_AnswerFuzzer_SOURCES = %D%/AnswerFuzzer.cpp
 %C%_AnswerFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_AnswerFuzzer_LDADD = libpassenger_bridge.la libpassenger_base.la
+
+%C%_DirectiveFuzzer_SOURCES = %D%/DirectiveFuzzer.cpp \
+    ext/apache2/Directives.cpp \
+    ext/apache2/Settings.cpp
+%C%_DirectiveFuzzer_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) -I$(srcdir)/ext/apache2
+%C%_DirectiveFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_DirectiveFuzzer_LDADD = $(APR_LIBS)
 
 %C%_FrameFuzzer_SOURCES = %D%/FrameFuzzer.cpp
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
@@ -22,24 +29,18 @@ EXTRA_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += \
     %D%/AnswerFuzzer.dict \
     %D%/README.md \
+    %D%/corpus \
     %D%/ResponseHeadFuzzer.dict
 
-# How long each of them runs. What they have found stays in the build folder, and is where the next run begins.
+# How long each of them runs. It begins with the examples in corpus/ and what the run before it has found, which stays in the build folder.
 FUZZ_SECONDS = 60
-FUZZ_LIMITS = -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1
-
-.PHONY: fuzz
+.PHONY: fuzz fuzzers
 if FUZZERS
-fuzz: $(FUZZERS)
-	@for fuzzer in $(FUZZERS); do \
-	    dictionary=$(srcdir)/$$fuzzer.dict; \
-	    if test -e $$dictionary; then dictionary=-dict=$$dictionary; else dictionary=; fi; \
-	    echo "== $$fuzzer, $(FUZZ_SECONDS) seconds"; \
-	    $(MKDIR_P) $$fuzzer.corpus || exit 1; \
-	    ./$$fuzzer $(FUZZ_LIMITS) -artifact_prefix=$$fuzzer. $$dictionary $$fuzzer.corpus || exit 1; \
-	done
+fuzzers: $(FUZZERS)
+fuzz: fuzzers
+	@SOURCE_DIR=$(abs_top_srcdir) FUZZ_SECONDS=$(FUZZ_SECONDS) $(srcdir)/script/run-fuzzers $(FUZZERS)
 else
-fuzz:
+fuzz fuzzers:
 	@echo 'Fuzzing needs a build of its own, by clang with its runtime library (Debian: clang libclang-rt-dev):' >&2
 	@echo '    mkdir build-fuzz && cd build-fuzz && ../configure --enable-fuzzers CXX=clang++ && make fuzz' >&2
 	@exit 1
