@@ -13,16 +13,22 @@ class ReloadSeriesTest < IntegrationTest
   # have no median worth the name.
   SLOWER = RELOADS >= 20 ? 0.010 : 0.5
   CLIENTS = 3
+  ONE = "PassengerMaxInstances 1\n"
 
   %w[event worker prefork].each do |mpm|
     define_method("test_graceful_reloads_under_#{mpm}_fail_no_request_and_leak_nothing") do
-      with_server(configuration { |made| made.mpm = mpm }) { |server| series(server, mpm) }
+      one = configuration do |made|
+        made.mpm = mpm
+        made.site("rack.test", SampleApps.rack, ONE)
+      end
+      with_server(one) { |server| series(server, mpm) }
     end
 
     define_method("test_children_that_end_after_fifty_connections_under_#{mpm}_fail_no_request") do
       one = configuration do |made|
         made.mpm = mpm
         made.main_directives << "MaxConnectionsPerChild 50\n"
+        made.site("rack.test", SampleApps.rack, ONE)
       end
       with_server(one) do |server|
         pid = server.client.pid

@@ -36,7 +36,8 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAHijackedConnectionWithoutAStreamIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionWithSomethingElseIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken);
-    CPPUNIT_TEST(testABodyBesideAHijackedConnectionIsBroken);
+    CPPUNIT_TEST(testTheFirstBytesOfAHijackedConnectionMayComeWithTheHead);
+    CPPUNIT_TEST(testAnAnswerThatHijacksAndGoesOnIsBroken);
     CPPUNIT_TEST(testDescriptorsThatNobodyAskedForAreClosed);
     CPPUNIT_TEST(testALostInstanceIsTold);
     CPPUNIT_TEST(testARefusalIsToldAtTheStart);
@@ -261,10 +262,19 @@ public:
         assertBroken();
     }
 
-    void testABodyBesideAHijackedConnectionIsBroken() {
+    void testTheFirstBytesOfAHijackedConnectionMayComeWithTheHead() {
         const DescriptorPair pair = makeStreamPair();
         host_->send(MessageType::HIJACKED, 1, "", "", false, 0, pair.first.get());
-        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "body", true);
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "first", true);
+        const Reply reply = receive();
+        CPPUNIT_ASSERT(reply.kind == Reply::Kind::RESPONSE && reply.ends() && reply.stream);
+        CPPUNIT_ASSERT_EQUAL(std::string("first"), std::string(reply.body.data(), reply.body.size()));
+    }
+
+    void testAnAnswerThatHijacksAndGoesOnIsBroken() {
+        const DescriptorPair pair = makeStreamPair();
+        host_->send(MessageType::HIJACKED, 1, "", "", false, 0, pair.first.get());
+        host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "first", false);
         assertBroken();
     }
 
