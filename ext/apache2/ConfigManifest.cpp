@@ -81,10 +81,19 @@ std::string manifest(const server_rec *main) {
 }
 
 void writeTo(const char *path, const std::string &text) {
-    const FileDescriptor file(open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
-        throw SystemException(std::string("PassengerDumpConfigManifest: ") + path + " cannot be written", errno);
+    // Another file takes its place: nobody else may read it, whatever was there, and no link is followed.
+    std::string fresh = std::string(path) + ".XXXXXX";
+    const FileDescriptor file(mkostemp(fresh.data(), O_CLOEXEC));
+    const bool made = static_cast<bool>(file);
+    if (made && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+        ::rename(fresh.c_str(), path) == 0) {
+        return;
     }
+    const int error = errno;
+    if (made) {
+        ::unlink(fresh.c_str());
+    }
+    throw SystemException(std::string("PassengerDumpConfigManifest: ") + path + " cannot be written", error);
 }
 
 }  // namespace

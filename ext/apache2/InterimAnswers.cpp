@@ -20,10 +20,12 @@ const char *InterimAnswers::take(const Reply &reply, bool late) {
     if (reply.status == HTTP_SWITCHING_PROTOCOLS || reply.status < 100 || reply.status > 199) {
         return "an upgrade that nobody asked for";
     }
-    if (++count_ > MOST) {
+    // httpd itself says 100, when it begins to read the body; a bridge says it beside what its application says.
+    const bool counts = reply.status != HTTP_CONTINUE || continued_;
+    continued_ = continued_ || !counts;
+    if (counts && ++count_ > MOST) {
         return "one after the other without end";
     }
-    // httpd itself says 100, when it begins to read the body.
     if (reply.status == HTTP_CONTINUE || late) {
         return nullptr;
     }
@@ -47,11 +49,12 @@ void InterimAnswers::send(int status, const ResponseHead &head) {
     for (const ResponseHead::Header &header : head.headers()) {
         apr_table_addn(r_->headers_out, copy(pool_, header.name), copy(pool_, header.value));
     }
+    const int before = r_->status;
     r_->status = status;
     r_->status_line = ap_get_status_line_ex(r_->pool, status);
     ap_send_interim_response(r_, 1);
     r_->headers_out = saved;
-    r_->status = HTTP_OK;
+    r_->status = before;
     r_->status_line = nullptr;
 }
 

@@ -23,6 +23,7 @@ private:
     /** For the headers of one of them. */
     apr_pool_t *pool_ = nullptr;
     int count_ = 0;
+    bool continued_ = false;
 };
 
 }  // namespace Passenger

@@ -267,10 +267,11 @@ milliseconds ResponseOutput::untilGivenUp() const noexcept {
 }
 
 /** The application waits, too. */
-void ResponseOutput::waitForClient(milliseconds timeout) {
+void ResponseOutput::waitForClient(Session &session, milliseconds timeout) {
     const Clock::time_point before = Clock::now();
     socketHasRoom(timeout);
     waited_ += Clock::now() - before;
+    session.excuse(Clock::now() - before);
 }
 
 bool ResponseOutput::awaitReply(Session &session) {
@@ -293,9 +294,9 @@ bool ResponseOutput::awaitReply(Session &session) {
     }
     bool reply = false;
     if (full()) {
-        waitForClient(left);
+        waitForClient(session, left);
     } else if (!fileHasMore() && waiting_ + MAX_MESSAGE > MEMORY && patienceLeft() > milliseconds(0)) {
-        waitForClient(std::min(left, patienceLeft()));
+        waitForClient(session, std::min(left, patienceLeft()));
     } else {
         reply = session.awaitReply(socket_, left).reply;
     }
@@ -316,6 +317,8 @@ void ResponseOutput::deliver() {
         return;
     }
     try {
+        // Over HTTP/2 what is left to httpd would go on living after the request.
+        held_ = held_ && socket_ >= 0;
         const bool small = waiting_ <= static_cast<apr_off_t>(PIECE) && behind_ == 0 && !fileHasMore();
         quiet_ = true;
         if (!small) {

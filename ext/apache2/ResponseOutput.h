@@ -92,7 +92,7 @@ private:
     void pass();
     void flush();
     bool socketHasRoom(std::chrono::milliseconds timeout) const noexcept;
-    void waitForClient(std::chrono::milliseconds timeout);
+    void waitForClient(Session &session, std::chrono::milliseconds timeout);
     std::chrono::milliseconds patienceLeft() const noexcept;
     std::chrono::milliseconds untilGivenUp() const noexcept;
     void giveUp();

@@ -100,7 +100,8 @@ void ResponseSender::setStickyCookie(std::uint32_t instance) {
 /** PassengerErrorOverride: httpd answers in place of an application that says no. What belongs to the status stays. */
 bool ResponseSender::leaveToErrorDocument() {
     const int status = r_->status;
-    if (!ap_is_HTTP_ERROR(status) || !Settings::of(r_).overridesErrors()) {
+    // A page of an error is shown, whatever its own status.
+    if (!ap_is_HTTP_ERROR(status) || !Settings::of(r_).overridesErrors() || statusBefore_ != HTTP_OK) {
         return false;
     }
     for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
@@ -291,7 +292,7 @@ void ResponseSender::breakOff(int status) {
         return;
     }
     output_.clear();
-    r_->status = HTTP_OK;
+    r_->status = statusBefore_;
     r_->status_line = nullptr;
     apr_table_clear(r_->headers_out);
     if (status == HTTP_SERVICE_UNAVAILABLE) {

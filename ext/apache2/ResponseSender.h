@@ -87,6 +87,8 @@ private:
     void setStatus(int status);
 
     request_rec *r_;
+    /** Of an error whose page this request is; else 200. httpd looks at it when the page fails, too. */
+    const int statusBefore_ = r_->status;
     const char *app_;
     InterimAnswers interim_;
     ResponseOutput output_;

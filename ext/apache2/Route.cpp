@@ -137,8 +137,15 @@ int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
 
 int Route::decideUnseen(request_rec *r, StartupFileCache &startupFiles) {
     const bool looks = !belongsToAnother(r) && r->finfo.filetype == APR_NOFILE;
-    if (looks && apr_stat(&r->finfo, r->filename, APR_FINFO_MIN, r->pool) != APR_SUCCESS) {
-        r->finfo.filetype = APR_NOFILE;
+    if (looks) {
+        const apr_status_t status = apr_stat(&r->finfo, r->filename, APR_FINFO_MIN, r->pool);
+        if (status != APR_SUCCESS) {
+            r->finfo.filetype = APR_NOFILE;
+        }
+        if (APR_STATUS_IS_ENOTDIR(status)) {
+            // A file with more of a path behind it: a script's, perhaps.
+            return DECLINED;
+        }
     }
     const int decision = decideApplication(r, startupFiles, true);
     if (looks && decision != OK) {

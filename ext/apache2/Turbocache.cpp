@@ -1,6 +1,7 @@
 #include "Turbocache.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -8,9 +9,16 @@
 #include <cstring>
 
 #include "CachePolicy.h"
+#include "CgiEnvironment.h"
 #include "Settings.h"
 #include "base/Clock.h"
 #include "base/Exceptions.h"
+
+extern "C" {
+#include <apr_optional.h>
+}
+
+APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup, (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
 
 namespace Passenger {
 
@@ -19,10 +27,14 @@ namespace {
 using Counters = ResponseCache::Changes::Counters;
 
 Counters *theCounters = nullptr;
+pid_t theOwner = 0;
 
+/** Not in a child that ends: threads of its may be at it yet. */
 apr_status_t giveUpCounters(void *counters) noexcept {
-    theCounters = nullptr;
-    munmap(counters, sizeof(Counters));
+    if (getpid() == theOwner) {
+        theCounters = nullptr;
+        munmap(counters, sizeof(Counters));
+    }
     return APR_SUCCESS;
 }
 
@@ -59,6 +71,17 @@ bool isSafe(const request_rec *r) {
     }
 }
 
+/** Whether the client has shown who it is by TLS. */
+bool hasCertificate(request_rec *r) {
+    auto *lookup = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
+    if (lookup == nullptr) {
+        return false;
+    }
+    static char name[] = "SSL_CLIENT_VERIFY";
+    const char *verified = lookup(r->pool, r->server, r->connection, r, name);
+    return verified != nullptr && *verified != '\0' && std::strcmp(verified, "NONE") != 0;
+}
+
 void append(std::string &key, const char *text) {
     if (text != nullptr) {
         key += text;
@@ -73,6 +96,7 @@ void Turbocache::prepare(apr_pool_t *pconf) {
     if (memory == MAP_FAILED) {
         throw SystemException("Cannot make the memory that httpd's children share for PassengerTurbocaching", errno);
     }
+    theOwner = getpid();
     theCounters = new (memory) Counters{};
     apr_pool_cleanup_register(pconf, memory, giveUpCounters, apr_pool_cleanup_null);
 }
@@ -108,10 +132,9 @@ bool Turbocache::isForEverybody() const {
         Settings::of(r_).hasStickySessions()) {
         return false;
     }
-    const char *certificate = apr_table_get(r_->subprocess_env, "SSL_CLIENT_VERIFY");
-    return (certificate == nullptr || std::strcmp(certificate, "NONE") == 0) &&
-           std::none_of(SPECIAL.begin(), SPECIAL.end(),
-                        [this](const char *name) { return apr_table_get(r_->headers_in, name) != nullptr; });
+    return !hasCertificate(r_) && std::none_of(SPECIAL.begin(), SPECIAL.end(), [this](const char *name) {
+        return apr_table_get(r_->headers_in, name) != nullptr;
+    });
 }
 
 std::string Turbocache::makeKey() const {
@@ -121,6 +144,15 @@ std::string Turbocache::makeKey() const {
     append(key, apr_table_get(r_->subprocess_env, "HTTPS"));
     append(key, apr_itoa(r_->pool, ap_get_server_port(r_)));
     key.append(reinterpret_cast<const char *>(&r_->server), sizeof(r_->server));
+    // What SetEnvIf and mod_rewrite made of this request, the application sees, too.
+    const apr_array_header_t *variables = apr_table_elts(r_->subprocess_env);
+    const auto *variable = reinterpret_cast<const apr_table_entry_t *>(variables->elts);
+    for (int i = 0; i < variables->nelts; ++i) {
+        if (CgiEnvironment::isForProcess(variable[i].key)) {
+            append(key, variable[i].key);
+            append(key, variable[i].val);
+        }
+    }
     for (const char *name : FORWARDED) {
         append(key, apr_table_get(r_->headers_in, name));
     }

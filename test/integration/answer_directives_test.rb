@@ -18,6 +18,7 @@ class AnswerDirectivesTest < IntegrationTest
     error = "ErrorDocument 404 \"httpd's words\"\nErrorDocument 503 /sorry.html\nErrorDocument 401 \"who are you\"\n"
     made.site("override.test", app, "#{error}PassengerErrorOverride on\n<Location /status/410>\n  PassengerErrorOverride off\n</Location>\n")
     made.site("own.test", app, error)
+    made.site("pages.test", app, "ErrorDocument 404 /status/404?page\nPassengerErrorOverride on\n")
     two = "PassengerMinInstances 2\nPassengerStartInstances 2\nPassengerMaxInstances 2\nPassengerStickySessions on\n"
     made.site("sticky.test", app, two)
     made.site("named.test", app, "#{two}PassengerStickySessionsCookieName route\nPassengerStickySessionsCookieAttributes SameSite=None\n")
@@ -35,6 +36,11 @@ class AnswerDirectivesTest < IntegrationTest
       assert_nil response["X-App"]
     end
     assert_match(/<title>500/, assert_status(500, client("override.test").get("/status/500")).body)
+  end
+
+  def test_an_error_document_of_the_application_is_shown_whatever_its_own_status
+    response = assert_status(404, client("pages.test").get("/status/404"))
+    assert_equal ["the application's own words", "mine"], [response.body, response["X-App"]]
   end
 
   def test_what_belongs_to_the_status_stays

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "open3"
 require_relative "support/integration_test"
 
 # PassengerBufferResponse: an answer is here before the client sees any of it.
@@ -24,6 +25,23 @@ class BufferedResponsesTest < IntegrationTest
       ["", "&length=no"].each do |length|
         response = @raw.get("/download?bytes=#{size}#{length}")
         assert_equal [200, Pattern.digest(size)], [response.status, Digest::SHA256.hexdigest(response.body)]
+      end
+    end
+  end
+
+  def test_answers_of_all_sizes_arrive_whole_over_http2
+    http2 = File.join(TestEnvironment.modules_dir, "mod_http2.so")
+    skip "needs mod_http2" unless File.exist?(http2)
+    made = configuration do |one|
+      skip "mod_http2 does not do prefork" if one.mpm == "prefork"
+      one.main_directives << "LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n"
+      one.site("rack.test", SampleApps.rack, "PassengerBufferResponse on\n")
+    end
+    with_server(made) do |own|
+      [12, 70_000, 3_000_000].each do |size|
+        body, = Open3.capture2("curl", "--silent", "--http2-prior-knowledge", "--max-time", "20", "--header", "Host: rack.test",
+                               "http://127.0.0.1:#{own.port}/download?bytes=#{size}", binmode: true)
+        assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(body)
       end
     end
   end

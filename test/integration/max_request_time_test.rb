@@ -69,6 +69,25 @@ class MaxRequestTimeTest < IntegrationTest
     assert_equal 1, File.read(seen).lines.size
   end
 
+  def test_an_instance_whose_client_s_process_died_does_not_hang_for_ever
+    with_server(configuration { |made| made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\nPassengerMaxRequestTime #{LIMIT}\n") }) do |own|
+      pid = own.client.pid
+      started = File.join(scratch, "orphaned")
+      hung = own.raw("rack.test").request("GET", "/slow?seconds=600&started=#{started}")
+      eventually { File.exist?(started) }
+      own.tree.httpd_children.each { |child| Process.kill(:KILL, child.pid) }
+      refute_equal pid, eventually("a new instance", within: 15) { own.client.pid }
+      hung.close
+    end
+  end
+
+  def test_a_body_that_the_application_does_not_read_ends_no_wait
+    client.pid
+    before = Eventually.monotonic
+    assert_status(504, client.post("/slow?seconds=60", "x" * 3_000_000))
+    assert_operator Eventually.monotonic - before, :<, LIMIT + SLACK
+  end
+
   def test_an_answer_without_end_is_cut
     client("http.test").get("/pid")
     raw = server.raw("http.test")

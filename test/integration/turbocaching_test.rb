@@ -26,6 +26,7 @@ class TurbocachingTest < IntegrationTest
     made.mpm_settings = one_child(made.mpm)
     counts = SampleApps.written("require \"uri\"\n#{COUNTS.gsub('\#', '#')}")
     made.site("app.test", counts, "PassengerMaxInstances 1\n")
+    made.site("varied.test", counts, "PassengerMaxInstances 1\nSetEnvIf Cookie \"who=([a-z]+)\" WHO=$1\n")
     made.site("again.test", counts, "PassengerMaxInstances 1\n")
     protected_site(made, counts)
     made.site("sticky.test", counts, "PassengerMaxInstances 1\nPassengerStickySessions on\n")
@@ -51,6 +52,13 @@ class TurbocachingTest < IntegrationTest
         Require valid-user
       </Location>
     CONF
+  end
+
+  def test_what_httpd_has_told_the_application_about_the_client_is_kept_apart
+    path = "/?#{URI.encode_www_form_component(CACHED)}"
+    ann, bob, again = %w[ann bob ann].map { |who| server.client("varied.test").get(path, "Cookie" => "who=#{who}").body }
+    refute_equal ann, bob
+    assert_equal ann, again
   end
 
   def test_an_answer_that_may_be_kept_is_given_again_as_it_was

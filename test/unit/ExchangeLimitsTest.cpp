@@ -30,6 +30,9 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold);
     CPPUNIT_TEST(testTimeAtWorkBeginsWithTheClaim);
     CPPUNIT_TEST(testAnAnswerWithoutEndTakesTooLong);
+    CPPUNIT_TEST(testTimeInTheLineIsNoTimeAtWorkWhereAnInterimAnswerComesFirst);
+    CPPUNIT_TEST(testAnAnswerThatWasFinishedInTimeIsReadInTheClientsOwn);
+    CPPUNIT_TEST(testTimeAtWorkEndsWhileTheBodyIsSent);
     CPPUNIT_TEST(testARequestWhoseInstanceWasKilledIsNotRepeated);
     CPPUNIT_TEST(testTheLimitHoldsWhileTheBodyIsSent);
     CPPUNIT_TEST(testARefusalIsAReplyThatWaits);
@@ -286,6 +289,44 @@ public:
         CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
         host_->advance(6s);
         host_->send(MessageType::DATA, 1, "", "more", false);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
+    }
+
+    void testTimeInTheLineIsNoTimeAtWorkWhereAnInterimAnswerComesFirst() {
+        host_->queueLimits.work = 5s;
+        Exchange &exchange = start();
+        host_->claim(host_->take());
+        host_->advance(6s);
+        host_->send(MessageType::INTERIM, 1, "", "", false, 100);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(host_->overrun.empty());
+    }
+
+    void testAnAnswerThatWasFinishedInTimeIsReadInTheClientsOwn() {
+        host_->queueLimits.work = 5s;
+        Exchange &exchange = start();
+        host_->claim(host_->take());
+        host_->send(MessageType::RESPONSE, 1, "", "some", false);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        host_->send(MessageType::DATA, 1, "", "more", true);
+        host_->clearClaim();
+        host_->advance(6s);
+        CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(host_->overrun.empty());
+    }
+
+    void testTimeAtWorkEndsWhileTheBodyIsSent() {
+        host_->queueLimits = {100, 1s, 0, 20ms};
+        Session::Request request;
+        request.bodyFollows = true;
+        Exchange &exchange = start(request);
+        host_->claim(host_->take());
+        host_->advance(2s);
+        const std::string body(16 * 1024 * 1024, 'x');
+        CPPUNIT_ASSERT(exchange.sendBody(body, true) < body.size());
         CPPUNIT_ASSERT(receive(exchange).kind == Kind::TIMED_OUT);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
     }

@@ -74,7 +74,7 @@ void BodySender::sent(std::string_view piece, bool ofBlock) {
 
 bool BodySender::sendOwed(ReplyChannel &channel, Ticket ticket) {
     std::size_t none = 0;
-    return send(channel, ticket, "", true, none);
+    return send(channel, ticket, "", ended_, none);
 }
 
 bool BodySender::rewind() noexcept {

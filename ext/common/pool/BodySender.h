@@ -25,9 +25,9 @@ public:
     std::string_view headInRequest() const noexcept {
         return environment_.substr(0, headInRequest_);
     }
-    /** What is to be sent is here: the rest of the head, where no body follows, or what is sent again. */
+    /** What is to be sent is here: the rest of the head, or what is sent again. */
     bool owes() const noexcept {
-        return !done_ && ended_;
+        return !done_ && (ended_ || !owed().empty());
     }
     /** Something was sent: it lies in the channel, or an instance has read it. */
     bool begun() const noexcept {

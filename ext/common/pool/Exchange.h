@@ -58,6 +58,12 @@ public:
     }
     /** As Session::breakBody(). The channel serves no other exchange then. */
     void breakBody() noexcept;
+    /** As Session::excuse(). */
+    void excuse(std::chrono::nanoseconds time) noexcept {
+        if (begunAt_) {
+            *begunAt_ += time;
+        }
+    }
     /** Whether receive() would return at once. */
     bool replyWaiting();
     /** As Session::awaitReply(). @throws SystemException */
@@ -93,6 +99,7 @@ private:
     bool waitOnce(Wait &wait, std::span<char> buffer, Event &event);
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::optional<MonotonicTime> workDeadline() const noexcept;
+    bool workIsUp() const noexcept;
     void begunAt(MonotonicTime time) noexcept;
     void noteBegun() noexcept;
     Event overran();

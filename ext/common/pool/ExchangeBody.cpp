@@ -2,6 +2,7 @@
 
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/Exceptions.h"
@@ -21,7 +22,8 @@ std::size_t Exchange::sendBody(std::string_view block, bool last) {
     while (!over_ && !pending_ && !sendBlock(block, last, taken)) {
         // Whoever sends BODY waits for both directions: an instance that answers first may never read the rest.
         pollfd entries[2] = {{channel_->descriptor(), POLLIN | POLLOUT, 0}, {begun_ ? -1 : agentLife_, 0, 0}};
-        const int ready = poll(entries, 2, static_cast<int>(timeLeft(queueDeadline()).count()));
+        const int ready =
+            poll(entries, 2, static_cast<int>(std::min(timeLeft(queueDeadline()), timeLeft(workDeadline())).count()));
         if (ready < 0 && errno != EINTR) {
             throw SystemException("poll() on a reply channel", errno);
         }
@@ -72,7 +74,9 @@ bool Exchange::owedWaits() {
 /** The body's copy is needed no longer than until an instance has begun: so it is hardly more than what lies in the channel. */
 void Exchange::forgetBody() noexcept {
     if (body_.kept() > KEPT_WITHOUT_LOOK) {
-        begun_ = begun_ || link_->memory->claims.holds(channel_->id(), ticket_);
+        if (!begun_ && link_->memory->claims.holds(channel_->id(), ticket_)) {
+            noteBegun();
+        }
         if (begun_ || answered_) {
             body_.forget();
         }

@@ -38,7 +38,9 @@ void Exchange::discard() {
 
 /** A part of the answer, for the caller. */
 bool Exchange::deliver(Event &event) {
-    begunAt(sentAt_ + queued_);
+    // The other messages do not say when that was.
+    const bool says = event.header.type == MessageType::RESPONSE || event.header.type == MessageType::HIJACKED;
+    begunAt(says ? sentAt_ + queued_ : host_->clock().now());
     begun_ = true;
     answered_ = true;
     event.kind = Event::Kind::MESSAGE;
@@ -103,6 +105,10 @@ std::optional<MonotonicTime> Exchange::workDeadline() const noexcept {
     return limits_.work > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limits_.work) : std::nullopt;
 }
 
+bool Exchange::workIsUp() const noexcept {
+    return timeLeft(workDeadline()) == milliseconds(0);
+}
+
 milliseconds Exchange::lookInterval() const noexcept {
     return agentDied_ && !begun_ && !answered_ ? LOOK_INTERVAL_WITHOUT_AGENT : LOOK_INTERVAL;
 }
@@ -142,7 +148,7 @@ Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, mill
         wait.deadline = host_->clock().now() + timeout;
     }
     // An answer without end must not be either; there is nothing to wait for within it.
-    if (answered_ && timeLeft(workDeadline()) == milliseconds(0)) {
+    if (answered_ && workIsUp() && claimed()) {
         return overran();
     }
     // Goes round when the request was sent again on another channel.
@@ -173,15 +179,14 @@ bool Exchange::waitOnce(Wait &wait, std::span<char> buffer, Event &event) {
     if (queueTime == milliseconds(0)) {
         return leaveQueue(buffer, event);
     }
-    const milliseconds workTime = timeLeft(workDeadline());
-    if (workTime == milliseconds(0)) {
+    if (workIsUp()) {
         if (takeMessage(buffer) && handleMessage(buffer, event)) {
             return true;
         }
         event = overran();
         return true;
     }
-    const milliseconds time = std::min({queueTime, workTime, timeLeft(wait.deadline)});
+    const milliseconds time = std::min({queueTime, timeLeft(workDeadline()), timeLeft(wait.deadline)});
     if (time == milliseconds(0)) {
         event = giveUp(Event::Kind::TIMED_OUT, buffer);
         return true;
@@ -242,11 +247,12 @@ bool Exchange::replyWaiting() {
 }
 
 Session::Waited Exchange::awaitReply(int writable, milliseconds timeout) {
-    if (pending_ || over_) {
+    if (pending_ || over_ || workIsUp()) {
         return {true, false};
     }
     pollfd entries[2] = {{channel_->descriptor(), POLLIN, 0}, {writable, POLLOUT, 0}};
-    const int ready = poll(entries, 2, static_cast<int>(std::min(timeout, lookInterval()).count()));
+    const milliseconds time = std::min({timeout, lookInterval(), timeLeft(workDeadline())});
+    const int ready = poll(entries, 2, static_cast<int>(time.count()));
     if (ready < 0 && errno != EINTR) {
         throw SystemException("poll() on a reply channel", errno);
     }
@@ -269,6 +275,10 @@ bool Exchange::collect(bool lookAround) {
         }
         while (!found && takeMessage(lookBuffer_)) {
             found = handleMessage(lookBuffer_, event);
+        }
+        if (!found && workIsUp()) {
+            event = overran();
+            found = true;
         }
     } catch (const EndOfFileException &) {
         event = channelEnded();

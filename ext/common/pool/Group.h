@@ -272,7 +272,9 @@ private:
     void ended(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     void diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
     void endSlowDrains(MonotonicTime now) REQUIRES(poolLock);
-    void killHung(MonotonicTime now) REQUIRES(poolLock);
+    void noteOrphans(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
+    void endHung(const ProcessPtr &process, std::chrono::milliseconds time, AfterUnlock &after) REQUIRES(poolLock);
+    void killHung(MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
     std::optional<MonotonicTime> nextKill() const REQUIRES(poolLock);
     void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void bury(ProcessPtr process) REQUIRES(poolLock);

@@ -300,6 +300,7 @@ void Group::channelsGone(const std::vector<ChannelId> &channels) {
     for (const ChannelId channel : channels) {
         line_->marks().withdrawAll(channel);
     }
+    noteOrphans(channels);
     for (const ProcessPtr &process : processes_) {
         process->dropChannels(channels);
     }

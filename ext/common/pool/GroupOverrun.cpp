@@ -1,6 +1,7 @@
 // The part of Group about requests that an instance works at for too long (PassengerMaxRequestTime).
 
 #include <algorithm>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -28,9 +29,13 @@ bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::millis
     if (found == processes_.end()) {
         return false;
     }
-    const ProcessPtr process = *found;
+    endHung(*found, time, after);
+    return true;
+}
+
+void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds time, AfterUnlock &after) {
     if (process->killAt) {
-        return true;
+        return;
     }
     Log::warn(
         "event=instance.hung app=\"{}\" pid={} limit={} reason=\"it works at a request for longer than "
@@ -45,11 +50,36 @@ bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::millis
     process->askForBacktraces();
     rescale();
     pool_.roomMayHaveCome();
-    return true;
 }
 
-void Group::killHung(MonotonicTime now) {
+/** These channels' senders have left: what an instance has of theirs, only the agent knows now. */
+void Group::noteOrphans(const std::vector<ChannelId> &channels) {
+    if (options_.maxRequestTime <= std::chrono::milliseconds(0)) {
+        return;
+    }
+    const MonotonicTime now = context_.clock.now();
     for (const ProcessPtr &process : processes_) {
+        for (const auto &[channel, ticket] : line_->claimed(process->socket.cells)) {
+            if (std::find(channels.begin(), channels.end(), channel) != channels.end()) {
+                process->orphans.push_back({channel, ticket, now});
+            }
+        }
+    }
+    rescale();
+}
+
+void Group::killHung(MonotonicTime now, AfterUnlock &after) {
+    // A copy: who is ended may be gone at once.
+    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+        std::erase_if(process->orphans, [&](const Process::Orphan &orphan) {
+            return !line_->holds(process->socket.cells, orphan.channel, orphan.ticket);
+        });
+        const bool overdue =
+            std::any_of(process->orphans.begin(), process->orphans.end(),
+                        [&](const Process::Orphan &orphan) { return now - orphan.since >= options_.maxRequestTime; });
+        if (overdue) {
+            endHung(process, options_.maxRequestTime, after);
+        }
         if (process->killAt && !process->killed() && now >= *process->killAt) {
             process->kill();
         }
@@ -58,9 +88,16 @@ void Group::killHung(MonotonicTime now) {
 
 std::optional<MonotonicTime> Group::nextKill() const {
     std::optional<MonotonicTime> next;
+    const auto at = [&](MonotonicTime time) { next = next ? std::min(*next, time) : time; };
     for (const ProcessPtr &process : processes_) {
-        if (process->killAt && !process->killed()) {
-            next = next ? std::min(*next, *process->killAt) : *process->killAt;
+        if (process->killAt) {
+            if (!process->killed()) {
+                at(*process->killAt);
+            }
+            continue;
+        }
+        for (const Process::Orphan &orphan : process->orphans) {
+            at(orphan.since + options_.maxRequestTime);
         }
     }
     return next;

@@ -246,7 +246,7 @@ void Group::attend(MonotonicTime now, AfterUnlock &after) {
     // Who wants a certain instance takes another one when that serves no more.
     serveWaiters(after);
     activateStandby(after);
-    killHung(now);
+    killHung(now, after);
     if (now >= nextIdleLook_) {
         collectIdle(now);
         nextIdleLook_ = now + idleInterval();

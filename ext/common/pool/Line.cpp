@@ -86,14 +86,19 @@ void Line::clearStrayClaims() {
     }
 }
 
-bool Line::holds(const CellRange &cells, ChannelId channel, Ticket ticket) const {
+std::vector<std::pair<ChannelId, Ticket>> Line::claimed(const CellRange &cells) const {
+    std::vector<std::pair<ChannelId, Ticket>> all;
     for (std::uint32_t i = 0; i < cells.count; i++) {
-        const std::optional<ClaimCell> claim = claims_.read(cells.first + i);
-        if (claim && claim->channel == channel.value() && claim->ticket == ticket.value()) {
-            return true;
+        if (const std::optional<ClaimCell> claim = claims_.read(cells.first + i)) {
+            all.emplace_back(claim->channel, claim->ticket);
         }
     }
-    return false;
+    return all;
+}
+
+bool Line::holds(const CellRange &cells, ChannelId channel, Ticket ticket) const {
+    const auto all = claimed(cells);
+    return std::find(all.begin(), all.end(), std::pair(channel, ticket)) != all.end();
 }
 
 unsigned Line::taken(const CellRange &cells) const {

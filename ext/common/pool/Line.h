@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/Clock.h"
@@ -80,6 +81,8 @@ public:
      *  that it just took), and frees the cells.
      *  @param killed by us: what it had must not be run again */
     void giveUp(const CellRange &cells, bool killed = false);
+    /** What the cells have claimed. */
+    std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
     /** Whether one of the cells has claimed it. */
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
     /** How many requests the cells' owner has taken. */

@@ -75,6 +75,7 @@ Options::Variables Options::toMap() const {
     map["start_timeout"] = std::to_string(startTimeout.count());
     map["max_preloader_idle_time"] = std::to_string(maxPreloaderIdleTime.count());
     map["max_request_queue_time"] = std::to_string(maxQueueTime.count());
+    map["max_request_time"] = std::to_string(maxRequestTime.count());
     if (variables) {
         for (auto &[name, value] : variables()) {
             map[std::string(VARIABLE_PREFIX) + name] = value;
@@ -108,6 +109,10 @@ Options Options::fromMap(const Variables &map) {
     find("max_request_queue_time", [&](const std::string &text) {
         options.maxQueueTime =
             std::chrono::milliseconds(parseNumber<std::chrono::milliseconds::rep>("max_request_queue_time", text));
+    });
+    find("max_request_time", [&](const std::string &text) {
+        options.maxRequestTime =
+            std::chrono::milliseconds(parseNumber<std::chrono::milliseconds::rep>("max_request_time", text));
     });
     if (options.threads == 0) {
         throw ProtocolException("option thread_count: \"0\" is not allowed, an instance needs at least one thread");

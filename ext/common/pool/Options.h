@@ -74,7 +74,7 @@ struct Options {
     unsigned maxInFlight = 0;
     /** A request that waited longer is refused; 0: never. */
     std::chrono::milliseconds maxQueueTime{0};
-    /** An instance that works longer at a request is killed, and the request answered with 504; 0: never. Of one request, and not sent. */
+    /** An instance that works longer at a request is killed, and the request answered with 504; 0: never. */
     std::chrono::milliseconds maxRequestTime{0};
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and requests wait for new ones. */
     bool rollingRestarts = true;

@@ -133,7 +133,7 @@ void Process::readFrames() {
     } catch (const std::exception &error) {
         Log::warn("event=instance.control_broken pid={} error=\"{}\"", pid_, error.what());
         controlWatcher_->setEvents(0);
-        kill();
+        giveUp();
     }
 }
 
@@ -148,11 +148,11 @@ void Process::send(const Frame &frame, const std::vector<int> &descriptors) {
     } catch (const SystemException &error) {
         if (error.error() != EPIPE && error.error() != ECONNRESET) {
             Log::warn("event=instance.control_broken pid={} error=\"{}\"", pid_, error.what());
-            kill();
+            giveUp();
         }
     } catch (const std::exception &error) {
         Log::warn("event=instance.control_full pid={} error=\"{}\" action=kill", pid_, error.what());
-        kill();
+        giveUp();
     }
 }
 
@@ -217,6 +217,11 @@ void Process::resume() {
 
 void Process::kill() {
     killed_ = true;
+    giveUp();
+}
+
+/** Nobody can speak with it any more. */
+void Process::giveUp() {
     if (parts_.pidFd && pid_ > 0) {
         signalPidFd(parts_.pidFd, SIGKILL);
     }

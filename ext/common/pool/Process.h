@@ -106,6 +106,7 @@ public:
     void giveChannel(ChannelId channel, int end);
     /** Tells it to close those of the channels that it was given. */
     void dropChannels(const std::vector<ChannelId> &channels);
+    /** For what it does, or does not: a request that it has must not be given to another instance, which might do the same. */
     void kill();
     /** Asks a Ruby process for the backtraces of its threads, on its output. */
     void askForBacktraces();
@@ -132,6 +133,13 @@ public:
     bool replaced = false;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
     std::uint64_t memory = 0;
+    /** A request that it works at and nobody waits for any more: who sent it, and knew its time, is gone. */
+    struct Orphan {
+        ChannelId channel;
+        Ticket ticket;
+        MonotonicTime since;
+    };
+    std::vector<Orphan> orphans;
     /** It is hung: it is killed then, so that it can say before where it hangs. */
     std::optional<MonotonicTime> killAt;
     /** When it was first seen draining. */
@@ -144,6 +152,7 @@ private:
     void startWatchers(EventLoop &loop, std::function<void()> died);
     void readFrames();
     void sendIfRoom(const Frame &frame);
+    void giveUp();
 
     SpawnResult parts_;
     Secrets secrets_{Secrets::Variables()};

@@ -17,6 +17,9 @@ public:
     std::optional<Reply> start(const Request &request) override;
     std::size_t sendBody(std::string_view block, bool last) override;
     bool bodyDone() const override;
+    void excuse(std::chrono::nanoseconds time) override {
+        exchange_.excuse(time);
+    }
     void breakBody() override {
         exchange_.breakBody();
     }

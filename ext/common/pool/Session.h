@@ -106,6 +106,8 @@ public:
 
     /** No (more of the) body comes: an application that still reads it finds it broken off. The answer goes on. */
     virtual void breakBody() {}
+    /** So long the answer was left where it is, for the client's sake: the application is not to be blamed for it (Options::maxRequestTime). */
+    virtual void excuse(std::chrono::nanoseconds /*time*/) {}
 
     /** Waits for the next reply. @param buffer at least BUFFER_SIZE bytes
      *  @param clientSocket is watched for the client's leaving while the request is in the line; -1: not
