@@ -108,7 +108,8 @@ static VALUE claim_withdrawn(VALUE self, VALUE channel, VALUE ticket) {
         return Qfalse;
     }
     const uint64_t id = NUM2ULL(channel);
-    const uint64_t mark = atomic_load((const _Atomic uint64_t *)(marks + TICKETS_OFFSET + sizeof(uint64_t) * (id % CHANNELS)));
+    const uint64_t mark =
+        atomic_load((const _Atomic uint64_t *)(marks + TICKETS_OFFSET + sizeof(uint64_t) * (id % CHANNELS)));
     /* Another channel's mark: its slot is that channel's by now. */
     return mark >> 32 != (id >> 16 & UINT32_MAX) || (mark & UINT32_MAX) >= NUM2ULL(ticket) ? Qtrue : Qfalse;
 }

@@ -69,16 +69,16 @@ void Group::noteOrphans(const std::vector<ChannelId> &channels) {
 }
 
 void Group::killHung(MonotonicTime now, AfterUnlock &after) {
+    const std::chrono::milliseconds limit = options_.maxRequestTime;
     // A copy: who is ended may be gone at once.
     for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+        const CellRange cells = process->socket.cells;
         std::erase_if(process->orphans, [&](const Process::Orphan &orphan) {
-            return !line_->holds(process->socket.cells, orphan.channel, orphan.ticket);
+            return limit <= limit.zero() || !line_->holds(cells, orphan.channel, orphan.ticket);
         });
-        const bool overdue =
-            std::any_of(process->orphans.begin(), process->orphans.end(),
-                        [&](const Process::Orphan &orphan) { return now - orphan.since >= options_.maxRequestTime; });
-        if (overdue) {
-            endHung(process, options_.maxRequestTime, after);
+        if (std::any_of(process->orphans.begin(), process->orphans.end(),
+                        [&](const Process::Orphan &orphan) { return now - orphan.since >= limit; })) {
+            endHung(process, limit, after);
         }
         if (process->killAt && !process->killed() && now >= *process->killAt) {
             process->kill();
