@@ -5,6 +5,7 @@ EXTRA_DIST += \
     %D%/CONFIGURATION.md \
     %D%/OPERATIONS.md \
     %D%/PERFORMANCE.md \
+    %D%/PREFORK.md \
     %D%/PROTOCOLS.md \
     %D%/SECURITY.md \
     %D%/THREADING.md

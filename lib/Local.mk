@@ -9,12 +9,27 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/channels.rb \
     %D%/passenger/chunked_decoder.rb \
     %D%/passenger/claim.rb \
+    %D%/passenger/connection_line.rb \
     %D%/passenger/early_hints.rb \
     %D%/passenger/failure.rb \
+    %D%/passenger/file_input.rb \
     %D%/passenger/fork_guard.rb \
     %D%/passenger/frame.rb \
     %D%/passenger/frame_socket.rb \
+    %D%/passenger/heartbeat.rb \
+    %D%/passenger/hijacking.rb \
     %D%/passenger/hooks.rb \
+    %D%/passenger/http_adapter.rb \
+    %D%/passenger/http_admission.rb \
+    %D%/passenger/http_connection.rb \
+    %D%/passenger/http_deadlines.rb \
+    %D%/passenger/http_listener.rb \
+    %D%/passenger/http_lookout.rb \
+    %D%/passenger/http_parser.rb \
+    %D%/passenger/http_reply.rb \
+    %D%/passenger/http_request_body.rb \
+    %D%/passenger/http_request_reader.rb \
+    %D%/passenger/http_server.rb \
     %D%/passenger/input.rb \
     %D%/passenger/instance.rb \
     %D%/passenger/intake.rb \
@@ -25,9 +40,13 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/native.rb \
     %D%/passenger/native_builder.rb \
     %D%/passenger/node_loader.js \
+    %D%/passenger/pre_start.rb \
+    %D%/passenger/prefork_report.rb \
+    %D%/passenger/prefork_worker.rb \
     %D%/passenger/preload_bundler.rb \
     %D%/passenger/preloader.rb \
     %D%/passenger/privileges.rb \
+    %D%/passenger/queue_end.rb \
     %D%/passenger/queue_pair.rb \
     %D%/passenger/rack_adapter.rb \
     %D%/passenger/refork.rb \
@@ -41,6 +60,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/stream_body.rb \
     %D%/passenger/stream_exchange.rb \
     %D%/passenger/subreaper.rb \
+    %D%/passenger/unlinked_file.rb \
     %D%/passenger/wait_statuses.rb \
     %D%/passenger/wsgi_loader.py
 EXTRA_DIST += %D%/passenger/README.md

@@ -27,10 +27,10 @@ TEST_ENVIRONMENT = \
     TSAN_OPTIONS="suppressions=$(abs_top_srcdir)/test/unit/support/thread_sanitizer.supp:die_after_fork=0:$$TSAN_OPTIONS"
 RUN_TESTS = $(TEST_ENVIRONMENT) $(RUBY) $(top_srcdir)/script/run-tests
 
-.PHONY: test unit unit-programs ruby-test integration
+.PHONY: test unit unit-programs ruby-test integration integration-programs
 
 # `make check` and `make test` run everything; TEST=name runs what has name in its name.
-check-local: all ext/apache2/list_directives$(EXEEXT)
+check-local: integration-programs
 	$(RUN_TESTS) $(TEST_SUITES)
 test: check
 
@@ -39,7 +39,8 @@ unit: unit-programs
 	TEST='$(TEST)' $(RUN_TESTS) unit
 ruby-test: root/lib native
 	TEST='$(TEST)' $(RUN_TESTS) ruby pure-ruby
-integration: all ext/apache2/list_directives$(EXEEXT)
+integration-programs: all ext/apache2/list_directives$(EXEEXT) test/integration/mod_settings.la
+integration: integration-programs
 	TEST='$(TEST)' $(RUN_TESTS) integration
 
 # The integration tests need httpd and minutes; a release is proved by the others.

@@ -8,7 +8,8 @@
 
 namespace Passenger {
 
-/** What an agent was started with and cannot be told anew, and which file it runs. Another value needs another agent. */
+/** What an agent was started with and cannot be told anew, and which files were installed then: the module, passenger-agent, lib/passenger. Another value needs
+ *  another agent. */
 struct AgentIdentity {
     char text[1024] = "";
 

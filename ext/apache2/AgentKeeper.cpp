@@ -20,6 +20,7 @@ extern "C" {
 #include "Directives.h"
 #include "Guard.h"
 #include "Settings.h"
+#include "base/Exceptions.h"
 
 namespace Passenger {
 
@@ -82,6 +83,19 @@ void endServer() {
     theServer = nullptr;
 }
 
+/** Gives a living agent new settings. What it cannot use, such as a log that cannot be opened, is no reason to stop serving. False: it has died. */
+bool tell(const AgentSettings &settings, server_rec *server) {
+    try {
+        return theServer->update(settings);
+    } catch (const IOException &problem) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
+                     "event=agent.not_updated reason=\"%s\" consequence=\"the agent goes on with its earlier settings "
+                     "until the next reload\"",
+                     problem.what());
+        return true;
+    }
+}
+
 /** Takes the retained agent over if it lives and does what the configuration wants; else ends it. */
 bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
     if (!keep.present) {
@@ -99,7 +113,7 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
         // Its short life, if it was one, was no failure. The old children have requests there.
         keep.startedAt = 0;
         theServer->letGo();
-    } else if (theServer->update(settings)) {
+    } else if (tell(settings, server)) {
         return true;
     }
     endServer();

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "PoolText.h"
+
 namespace Passenger {
 
 namespace {
@@ -24,16 +26,11 @@ std::string_view withoutSlashes(std::string_view path) {
     return path;
 }
 
-const char *copy(apr_pool_t *pool, std::string_view text) {
-    // Of an address that is null there is no copy.
-    return text.empty() ? "" : apr_pstrmemdup(pool, text.data(), text.size());
-}
-
 /** `/srv/blog/public` gives `/srv/blog`. Links are left as they are. */
 const char *parentOf(apr_pool_t *pool, std::string_view folder) {
     folder = withoutSlashes(folder);
     const std::size_t slash = folder.rfind('/');
-    return slash == std::string_view::npos ? nullptr : copy(pool, withoutSlashes(folder.substr(0, slash + 1)));
+    return slash == std::string_view::npos ? nullptr : copyInto(pool, withoutSlashes(folder.substr(0, slash + 1)));
 }
 
 /** `/sub` holds for `/sub` and `/sub/page`, not for `/submarine`. */
@@ -50,7 +47,7 @@ const char *baseUriOf(const request_rec *r, const Settings &settings) {
             longest = baseUri;
         }
     }
-    return copy(r->pool, longest);
+    return copyInto(r->pool, longest);
 }
 
 /** The folder that stands for the application's root in the URLs: by an Alias, else below the document root. */
@@ -60,7 +57,7 @@ const char *publicFolderOf(request_rec *r, const char *documentRoot, const char 
     }
     return withoutSlashes(ap_context_prefix(r)) == baseUri
                ? ap_context_document_root(r)
-               : apr_pstrcat(r->pool, copy(r->pool, withoutSlashes(documentRoot)), baseUri, nullptr);
+               : apr_pstrcat(r->pool, copyInto(r->pool, withoutSlashes(documentRoot)), baseUri, nullptr);
 }
 
 }  // namespace
@@ -69,14 +66,14 @@ AppFinder::AppFinder(request_rec *r, const Settings &settings, StartupFileCache 
     : documentRoot(ap_document_root(r)), baseUri(baseUriOf(r, settings)) {
     findFolder(r, settings, files);
     if (appRoot != nullptr) {
-        findKind(settings, files);
+        findKind(r->pool, settings, files);
     }
 }
 
-std::string AppFinder::path() const {
+const char *AppFinder::path(apr_pool_t *pool) const {
     return *startupFile == '/'    ? startupFile
            : *startupFile == '\0' ? appRoot
-                                  : std::string(appRoot) + "/" + startupFile;
+                                  : apr_pstrcat(pool, appRoot, "/", startupFile, nullptr);
 }
 
 void AppFinder::findFolder(request_rec *r, const Settings &settings, StartupFileCache &files) {
@@ -85,12 +82,13 @@ void AppFinder::findFolder(request_rec *r, const Settings &settings, StartupFile
         return;
     }
     // A sub-URI is most often a link into the application's folder.
-    const std::string publicFolder(withoutSlashes(publicFolderOf(r, documentRoot, baseUri)));
+    const std::string_view publicFolder = withoutSlashes(publicFolderOf(r, documentRoot, baseUri));
     const bool follows = *baseUri != '\0' || settings.resolvesSymlinksInDocumentRoot();
-    appRoot = parentOf(r->pool, follows ? files.follow(publicFolder, StartupFileCache::Clock::now()) : publicFolder);
+    appRoot = follows ? parentOf(r->pool, files.follow(publicFolder, StartupFileCache::Clock::now()))
+                      : parentOf(r->pool, publicFolder);
 }
 
-void AppFinder::findKind(const Settings &settings, StartupFileCache &files) {
+void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
     const auto now = StartupFileCache::Clock::now();
     if (settings.appStartCommand != nullptr) {
         startupFile = settings.startupFile != nullptr ? settings.startupFile : "";
@@ -100,14 +98,15 @@ void AppFinder::findKind(const Settings &settings, StartupFileCache &files) {
     } else {
         for (const auto &[kind, file] : KINDS) {
             const bool wanted = settings.appType == nullptr || std::strcmp(settings.appType, kind) == 0;
-            if (wanted && (settings.appType != nullptr || files.look(std::string(appRoot) + "/" + file, now) == 0)) {
+            if (wanted &&
+                (settings.appType != nullptr || files.look(apr_pstrcat(pool, appRoot, "/", file, nullptr), now) == 0)) {
                 type = kind;
                 startupFile = file;
                 break;
             }
         }
     }
-    error = files.look(path(), now);
+    error = files.look(path(pool), now);
 }
 
 }  // namespace Passenger

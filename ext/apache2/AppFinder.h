@@ -1,7 +1,5 @@
 #pragma once
 
-#include <string>
-
 #include "Httpd.h"
 #include "Settings.h"
 #include "StartupFileCache.h"
@@ -28,11 +26,11 @@ struct AppFinder {
     AppFinder(request_rec *r, const Settings &settings, StartupFileCache &files);
 
     /** What was looked for. */
-    std::string path() const;
+    const char *path(apr_pool_t *pool) const;
 
 private:
     void findFolder(request_rec *r, const Settings &settings, StartupFileCache &files);
-    void findKind(const Settings &settings, StartupFileCache &files);
+    void findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files);
 };
 
 }  // namespace Passenger

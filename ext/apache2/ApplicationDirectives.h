@@ -25,9 +25,11 @@ inline constexpr std::array APPLICATION{
               "production",
               "environment, in RAILS_ENV, RACK_ENV and the like",
               {"RailsEnv", "RackEnv"}},
-    Directive{"PassengerAppGroupName", Context::APPLICATION, text(&Settings::appGroupName),
-              "folder and environment, \"/srv/blog (production)\"",
-              "name of the application: places with the same one share instances"},
+    Directive{
+        "PassengerAppGroupName", Context::APPLICATION, text(&Settings::appGroupName),
+        "folder and environment, \"/srv/blog (production)\", and PassengerUser and PassengerGroup where they are set, "
+        "\"/srv/blog (production) as alice:staff\"",
+        "name of the application: places with the same one share instances"},
     Directive{"PassengerAppType", Context::APPLICATION, choice(&Settings::appType, APP_TYPES), "by the startup file",
               "what kind of application it is: rack (or ruby), wsgi (or python), node"},
     Directive{"PassengerStartupFile", Context::APPLICATION, text(&Settings::startupFile),
@@ -66,27 +68,15 @@ inline constexpr std::array APPLICATION{
               "most instances of this application; 0: no limit of its own"},
     Directive{"PassengerStartInstances", Context::APPLICATION, number(&Settings::startInstances, 0, MANY), "0",
               "instances that start together when the application has none; 0: as many as there are requests for"},
-    Directive{"PassengerMinSpareInstances",
-              Context::APPLICATION,
-              number(&Settings::minSpareInstances, 0, MANY),
-              "0",
-              "instances without a request that are kept ready",
-              {},
-              NOT_YET},
-    Directive{"PassengerMaxSpareInstances",
-              Context::APPLICATION,
-              number(&Settings::maxSpareInstances, 0, MANY),
-              "0",
-              "instances without a request above which some end",
-              {},
-              NOT_YET},
-    Directive{"PassengerHeartbeatTimeout",
-              Context::APPLICATION,
-              number(&Settings::heartbeatTimeout, 0, LONG_TIME),
-              "0",
-              "seconds without a sign of life after which an instance is replaced",
-              {},
-              NOT_YET},
+    Directive{"PassengerMinSpareInstances", Context::APPLICATION, number(&Settings::minSpareInstances, 0, MANY), "0",
+              "instances without a request that are kept ready, beside those that are busy, while the application is "
+              "in use; see below"},
+    Directive{"PassengerMaxSpareInstances", Context::APPLICATION, number(&Settings::maxSpareInstances, 0, MANY), "0",
+              "instances without a request above which the oldest of them end, instead of PassengerPoolIdleTime's "
+              "rule; less than PassengerMinSpareInstances counts as that. 0: no such limit"},
+    Directive{"PassengerHeartbeatTimeout", Context::APPLICATION, number(&Settings::heartbeatTimeout, 0, LONG_TIME), "0",
+              "seconds without a sign of life after which an instance is killed and replaced, with or without a "
+              "request; see below. 0: none is asked for"},
     Directive{"PassengerMaxRequests", Context::APPLICATION, number(&Settings::maxRequests, 0, INT_MAX), "0",
               "requests after which an instance is replaced; 0: never"},
     Directive{"PassengerMemoryLimit", Context::APPLICATION, number(&Settings::memoryLimit, 0, MANY), "0",
@@ -131,26 +121,29 @@ inline constexpr std::array APPLICATION{
               "instances are replaced one by one, and the old version goes on if the new one does not start. Off: a "
               "restart ends all old instances as soon as they have finished what they have; requests wait for new "
               "ones, and fail if the new version does not start"},
-    Directive{"PassengerResistDeploymentErrors", Context::APPLICATION, flag(&Settings::resistDeploymentErrors), "On",
+    Directive{"PassengerResistDeploymentErrors",
+              Context::APPLICATION,
+              flag(&Settings::resistDeploymentErrors),
+              "On",
               "taken, and changes nothing: a rolling restart always goes on with the old version when the new one "
-              "does not start. To see a new version's errors at once, set PassengerRollingRestarts Off"},
+              "does not start. To see a new version's errors at once, set PassengerRollingRestarts Off",
+              {},
+              nullptr,
+              nullptr,
+              {Idle::When::OFF, "Off has no effect: use PassengerRollingRestarts Off"}},
     Directive{"PassengerCustomErrorPage", Context::APPLICATION, path(&Settings::customErrorPage), "a plain page",
               "HTML file that is shown when the application does not start or is overloaded, where "
               "PassengerFriendlyErrorPages is off. httpd's children read it; at most 1 MiB"},
-    Directive{"PassengerAppLogFile",
-              Context::APPLICATION,
-              path(&Settings::appLogFile),
-              "PassengerLogFile",
-              "file for what the application's processes write to their standard output and error",
-              {},
-              NOT_YET},
-    Directive{"PassengerMonitorLogFile",
-              Context::APPLICATION,
-              list(&Settings::monitorLogFiles, Form::PATH),
-              "none",
-              "log of the application whose new lines are copied into ours",
-              {},
-              NOT_YET},
+    Directive{
+        "PassengerAppLogFile", Context::APPLICATION, appFile(&Settings::appLogFile), "PassengerLogFile",
+        "file for what the application's processes write to their standard output and error, of those that start from "
+        "then on; opened again at a graceful reload. Where others than root may write to its folder, it is opened with "
+        "the "
+        "rights of the application's user"},
+    Directive{"PassengerMonitorLogFile", Context::APPLICATION, list(&Settings::monitorLogFiles, Form::APP_FILE), "none",
+              "log of the application whose new lines are copied into ours while it has instances, as by tail -F; for "
+              "several, several times. Where others than root may write to its folder, it is read with the rights of "
+              "the application's user"},
 };
 
 }  // namespace Passenger::Directives

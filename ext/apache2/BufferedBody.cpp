@@ -9,17 +9,14 @@ void BufferedBody::expect(std::uint64_t size) {
 }
 
 void BufferedBody::append(std::string_view bytes) {
-    if (memory_.size() + bytes.size() > MEMORY) {
+    size_ += bytes.size();
+    while (memory_.size() + bytes.size() > MEMORY) {
+        const auto fits = MEMORY - memory_.size();
+        memory_ += bytes.substr(0, fits);
+        bytes.remove_prefix(fits);
         flush();
     }
-    // A piece that is large by itself goes straight to the file.
-    if (bytes.size() > MEMORY) {
-        file_->write(written_, bytes);
-        written_ += bytes.size();
-    } else {
-        memory_ += bytes;
-    }
-    size_ += bytes.size();
+    memory_ += bytes;
 }
 
 void BufferedBody::flush() {
@@ -39,6 +36,10 @@ void BufferedBody::finish() {
 
 std::optional<std::string_view> BufferedBody::whole() const noexcept {
     return file_ ? std::nullopt : std::optional<std::string_view>(memory_);
+}
+
+FileDescriptor BufferedBody::file() const noexcept {
+    return file_ ? file_->reopen() : FileDescriptor();
 }
 
 std::string_view BufferedBody::next() {

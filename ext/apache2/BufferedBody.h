@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "SpoolFile.h"
+#include "base/FileDescriptor.h"
 #include "io/Layouts.h"
 
 namespace Passenger {
@@ -34,6 +35,8 @@ public:
     }
     /** All of it, where it is in memory; else nothing. */
     std::optional<std::string_view> whole() const noexcept;
+    /** Where it is in a file: that file, for reading only and from its start. Nothing: it is not, or it cannot be opened again. */
+    FileDescriptor file() const noexcept;
     /** The next bytes, as many as a message holds; valid until the next call. Empty: it is over. @throws SystemException */
     std::string_view next();
 
@@ -41,6 +44,7 @@ private:
     /** Fills a message on the reply channel. */
     static constexpr std::size_t PIECE = MAX_MESSAGE - sizeof(MessageHeader);
 
+    /** Always MEMORY bytes, until the end: the kernel needs a third less time for whole, large pages than for pieces as they come. */
     void flush();
 
     std::string folder_;

@@ -4,10 +4,14 @@
 #include <array>
 #include <charconv>
 
+#include "base/HttpText.h"
+
 namespace Passenger::CachePolicy {
 
 namespace {
 
+using HttpText::equalsIgnoringCase;
+using HttpText::trim;
 using std::chrono::seconds;
 
 // RFC 9110's "heuristically cacheable" ones without those that are about a part or a method. All the same, they must say how long.
@@ -17,21 +21,6 @@ constexpr std::array<int, 8> STATUSES{200, 203, 204, 300, 301, 308, 404, 410};
 constexpr std::array<std::string_view, 7> PERSONAL{
     "set-cookie", "set-cookie2", "vary", "www-authenticate", "x-sendfile", "x-accel-redirect", "age",
 };
-
-constexpr char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equalsIgnoringCase(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string_view trim(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t");
-    return first == std::string_view::npos ? std::string_view()
-                                           : text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 std::optional<long long> number(std::string_view text) {
     long long value = 0;

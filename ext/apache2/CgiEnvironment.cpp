@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <array>
 
+#include "base/HttpText.h"
+
 namespace Passenger {
 
 namespace {
+
+using HttpText::equalsIgnoringCase;
 
 // Plain ASCII: the locale must not decide what a header is called.
 constexpr bool isLower(char c) {
@@ -17,16 +21,8 @@ constexpr bool isUpper(char c) {
 constexpr bool isDigit(char c) {
     return c >= '0' && c <= '9';
 }
-constexpr char lower(char c) {
-    return isUpper(c) ? static_cast<char>(c - 'A' + 'a') : c;
-}
 constexpr char upper(char c) {
     return isLower(c) ? static_cast<char>(c - 'a' + 'A') : c;
-}
-
-bool equalsIgnoringCase(std::string_view a, std::string_view b) noexcept {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 // What the server itself says of a request. Sorted.

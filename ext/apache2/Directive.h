@@ -27,6 +27,8 @@ enum class Form {
     PLAIN,
     /** A path; relative ones begin at ServerRoot. */
     PATH,
+    /** The same, of a file that the agent opens for an application: perhaps with root's rights, so it stands in the configuration only. */
+    APP_FILE,
     /** The path of a URL; begins with a slash. */
     URI,
     /** http://… or https://… */
@@ -80,6 +82,9 @@ constexpr Field text(Settings::Text Settings::*member) {
 constexpr Field path(Settings::Text Settings::*member) {
     return {member, Form::PATH};
 }
+constexpr Field appFile(Settings::Text Settings::*member) {
+    return {member, Form::APP_FILE};
+}
 constexpr Field choice(Settings::Text Settings::*member, std::span<const Choice> choices) {
     return {member, Form::CHOICE, 0, INT_MAX, choices};
 }
@@ -94,6 +99,19 @@ constexpr Field list(Settings::List Settings::*member, Form form) {
     return {member, form};
 }
 
+/** When a directive that is taken has no effect, though other uses of it have, and what its user is told then. */
+struct Idle {
+    enum class When {
+        NEVER,
+        /** Its value is Off. */
+        OFF,
+        /** It stands in <Directory>, <Files> or .htaccess. */
+        IN_FOLDERS
+    };
+    When when = When::NEVER;
+    const char *notice = nullptr;
+};
+
 /** One directive. */
 struct Directive {
     const char *name = nullptr;
@@ -106,6 +124,7 @@ struct Directive {
     const char *notice = nullptr;
     /** The directive to use in its place, whose member it sets. */
     const char *successor = nullptr;
+    Idle idle{};
 };
 
 /** A notice for what is taken and waits for the part that acts on it. */

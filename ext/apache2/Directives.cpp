@@ -50,13 +50,17 @@ constexpr auto makeNames() {
 constexpr auto NAMES = makeNames();
 
 /** What is to be said of each name when all is read. Httpd reads its configuration on one thread, but .htaccess files on many. */
-enum Remark : unsigned char { USED = 1, MISPLACED = 2 };
+enum Remark : unsigned char { USED = 1, MISPLACED = 2, IDLE = 4 };
 constinit std::array<std::atomic<unsigned char>, NAMES.size()> remarks{};
 
 /** Whether it is new. */
 bool remark(const Name &name, Remark what) {
     auto &known = remarks[static_cast<std::size_t>(&name - NAMES.data())];
     return (known.fetch_or(what, std::memory_order_relaxed) & what) == 0;
+}
+
+void logIdle(const server_rec *server, const Name &name) {
+    ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "%s: %s", name.text, name.directive->idle.notice);
 }
 
 void logNotice(const server_rec *server, const Name &name) {
@@ -75,6 +79,30 @@ bool startsWith(const char *value, std::string_view begin) {
     return strncasecmp(value, begin.data(), begin.size()) == 0 && value[begin.size()] != '\0';
 }
 
+/** The settings of the main server; httpd knows it before it reads any directive. */
+Settings &mainSettings() {
+    return *static_cast<Settings *>(ap_get_module_config(ap_server_conf->lookup_defaults, &passenger_module));
+}
+
+/** The agent is told of all of them (AgentSettings::appFiles). A .htaccess file is not the configuration, and may say none. */
+const char *noteAppFile(const cmd_parms *cmd, const char *path) {
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_RUN_MPM) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " belongs into httpd's configuration", nullptr);
+    }
+    Settings &settings = mainSettings();
+    if (settings.appFiles == nullptr) {
+        settings.appFiles = apr_array_make(cmd->pool, 1, sizeof(Settings::Text));
+    }
+    *static_cast<Settings::Text *>(apr_array_push(settings.appFiles)) = path;
+    return nullptr;
+}
+
+/** Whether a URL has something before an @ of its host. */
+bool hasUser(std::string_view url) {
+    url.remove_prefix(url.find("//") + 2);
+    return url.substr(0, url.find_first_of("/?#")).find('@') != std::string_view::npos;
+}
+
 const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
     switch (field.form) {
         case Form::PLAIN:
@@ -84,14 +112,24 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
         case Form::PATH:
             target = ap_server_root_relative(cmd->pool, value);
             return target != nullptr ? nullptr : refusal(cmd, value, "a path");
+        case Form::APP_FILE:
+            target = ap_server_root_relative(cmd->pool, value);
+            return target != nullptr ? noteAppFile(cmd, target) : refusal(cmd, value, "a path");
         case Form::URI:
             target = value;
             return *value == '/' ? nullptr : refusal(cmd, value, "the path of a URL, which begins with /");
         case Form::URL:
             target = value;
-            return startsWith(value, "http://") || startsWith(value, "https://")
-                       ? nullptr
-                       : refusal(cmd, value, "a URL that begins with http:// or https://");
+            if (!startsWith(value, "http://") && !startsWith(value, "https://")) {
+                return refusal(cmd, value, "a URL that begins with http:// or https://");
+            }
+            // Not shown again: there is a password in it.
+            return hasUser(value)
+                       ? apr_pstrcat(cmd->pool, cmd->cmd->name,
+                                     " takes no URL with a user or password: whoever answers there would get it. "
+                                     "Leave out what is before the @",
+                                     nullptr)
+                       : nullptr;
         case Form::CHOICE:
             break;
     }
@@ -161,9 +199,16 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
         field.member);
 }
 
-/** The settings of the main server; httpd knows it before it reads any directive. */
-Settings &mainSettings() {
-    return *static_cast<Settings *>(ap_get_module_config(ap_server_conf->lookup_defaults, &passenger_module));
+bool isIdle(cmd_parms *cmd, const Directive &directive, const char *value) {
+    switch (directive.idle.when) {
+        case Idle::When::NEVER:
+            return false;
+        case Idle::When::OFF:
+            return strcasecmp(value, "off") == 0;
+        case Idle::When::IN_FOLDERS:
+            return ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS) != nullptr;
+    }
+    return false;
 }
 
 /** Httpd calls this for each directive: cmd_data says for which name. */
@@ -178,9 +223,13 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
             remark(name, MISPLACED);
         }
     }
-    if (directive.notice != nullptr && remark(name, USED) && ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_RUN_MPM) {
-        // It is in a .htaccess file, so nobody logs it later.
+    // Else it is in a .htaccess file, and nobody logs it later.
+    const bool toldLater = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_RUN_MPM;
+    if (directive.notice != nullptr && remark(name, USED) && !toldLater) {
         logNotice(cmd->server, name);
+    }
+    if (isIdle(cmd, directive, value) && remark(name, IDLE) && !toldLater) {
+        logIdle(cmd->server, name);
     }
     return set(cmd, directive.field, *settings, value);
 }
@@ -297,6 +346,9 @@ void logNotices(const server_rec *server) noexcept {
         const unsigned what = remarks[index].load(std::memory_order_relaxed);
         if ((what & USED) != 0) {
             logNotice(server, name);
+        }
+        if ((what & IDLE) != 0) {
+            logIdle(server, name);
         }
         if ((what & MISPLACED) != 0) {
             ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, server,

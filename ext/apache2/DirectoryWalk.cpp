@@ -5,11 +5,18 @@
 #include <cerrno>
 #include <cstring>
 
+#include "LocationView.h"
 #include "Settings.h"
 
 namespace Passenger {
 
 namespace {
+
+/** Whether an application may answer, as far as the server and its `<Location>` sections say. */
+bool isEnabled(request_rec *r) {
+    const LocationView view(r);
+    return view.found() && Settings::of(r).isEnabled();
+}
 
 /** A URL's path below the document root, of which there is no file. */
 struct Missing {
@@ -103,7 +110,7 @@ bool findMissing(request_rec *r, const char *path, Missing &missing) {
 int DirectoryWalk::run(request_rec *r) {
     const bool unknown = r->filename != nullptr && r->finfo.filetype == APR_NOFILE &&
                          (r->path_info == nullptr || *r->path_info == '\0') && r->proxyreq == PROXYREQ_NONE;
-    const char *path = unknown && Settings::of(r).isEnabled() && !hasPatterns(r) ? pathBelowRoot(r) : nullptr;
+    const char *path = unknown && !hasPatterns(r) && isEnabled(r) ? pathBelowRoot(r) : nullptr;
     Missing missing{};
     if (path == nullptr || exists(r) || !findMissing(r, path, missing)) {
         return DECLINED;

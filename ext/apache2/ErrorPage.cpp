@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "ErrorPageStyle.h"
+#include "base/Split.h"
 
 namespace Passenger::ErrorPage {
 
@@ -111,14 +111,8 @@ std::string textPage(int status, std::string_view reportId, const Report *report
 
 nlohmann::json rowsOf(const std::string &table) {
     nlohmann::json rows = nlohmann::json::array();
-    std::istringstream lines(table);
-    for (std::string line; std::getline(lines, line);) {
-        nlohmann::json row = nlohmann::json::array();
-        std::istringstream cells(line);
-        for (std::string cell; std::getline(cells, cell, '\t');) {
-            row.push_back(cell);
-        }
-        rows.push_back(std::move(row));
+    for (const std::string &line : split(table, '\n')) {
+        rows.push_back(split(line, '\t'));
     }
     return rows;
 }
@@ -148,11 +142,9 @@ std::string jsonPage(int status, std::string_view reportId, const Report *report
 
 std::string htmlTable(const std::string &table) {
     std::string html = "<table>\n";
-    std::istringstream lines(table);
-    for (std::string line; std::getline(lines, line);) {
+    for (const std::string &line : split(table, '\n')) {
         html += "<tr>";
-        std::istringstream cells(line);
-        for (std::string cell; std::getline(cells, cell, '\t');) {
+        for (const std::string &cell : split(line, '\t')) {
             html += "<td>" + escaped(cell) + "</td>";
         }
         html += "</tr>\n";

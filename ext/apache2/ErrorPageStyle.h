@@ -28,6 +28,11 @@ summary { padding: .6rem 1rem; font-weight: 600; cursor: pointer }
 table { border-collapse: collapse; width: 100% }
 td { padding: .35rem .5rem .35rem 1rem; border-top: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere }
 td:first-child { color: var(--quiet); width: 45% }
+@media (max-width: 40rem) {
+  td { display: block; padding-right: 1rem }
+  td:first-child { width: auto }
+  td + td { border-top: 0; padding-top: 0 }
+}
 )";
 
 }  // namespace Passenger::ErrorPage

@@ -12,7 +12,8 @@ namespace Passenger::ForgedHeaders {
 /** For post_read_request, before any other module: remembers which of them came from the client. */
 void note(request_rec *r);
 
-/** Whether a header of r->headers_in is still what the client has sent under such a name. */
-bool has(const request_rec *r, const apr_table_entry_t &header);
+/** For fixups, before mod_headers adds to what is there: takes away what the client has sent, where an application may get the request. What is somebody else's
+ *  (a proxy's, a place without applications) keeps it. */
+void remove(request_rec *r);
 
 }  // namespace Passenger::ForgedHeaders

@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/HttpText.h"
+
 namespace Passenger {
 
 namespace {
@@ -19,6 +21,12 @@ int socketOf(const request_rec *r) noexcept {
     apr_socket_t *socket = ap_get_conn_socket(r->connection);
     apr_os_sock_t descriptor = -1;
     return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
+}
+
+bool isUpgradeWanted(const request_rec *r) {
+    const char *connection = apr_table_get(r->headers_in, "Connection");
+    return apr_table_get(r->headers_in, "Upgrade") != nullptr && connection != nullptr &&
+           HttpText::listHas(connection, "upgrade");
 }
 
 /** What would change a body sees none of this one. mod_headers is what administrators count on. */
@@ -45,11 +53,14 @@ const char *HijackedConnection::obstacle(const request_rec *r) noexcept {
 }
 
 const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &head) {
-    r->connection->keepalive = AP_CONN_CLOSE;
     if (r->status == HTTP_SWITCHING_PROTOCOLS) {
         if (r->proto_num < HTTP_VERSION(1, 1)) {
             return "an upgrade of an HTTP/1.0 connection";
         }
+        if (!isUpgradeWanted(r)) {
+            return "an upgrade that nobody asked for";
+        }
+        r->connection->keepalive = AP_CONN_CLOSE;
         if (head.upgrade()) {
             apr_table_setn(r->headers_out, "Upgrade",
                            apr_pstrmemdup(r->pool, head.upgrade()->data(), head.upgrade()->size()));
@@ -58,6 +69,7 @@ const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &hea
         ap_send_interim_response(r, 1);
         return nullptr;
     }
+    r->connection->keepalive = AP_CONN_CLOSE;
     if (head.chunked()) {
         apr_table_setn(r->headers_out, "Transfer-Encoding", "chunked");
     }

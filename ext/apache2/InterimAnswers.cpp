@@ -2,17 +2,14 @@
 
 #include <string_view>
 
+#include "PoolText.h"
+
 namespace Passenger {
 
 namespace {
 
 /** No application means to send more to one request. */
 constexpr int MOST = 16;
-
-char *copy(apr_pool_t *pool, std::string_view text) {
-    // An empty view may have no address, of which there would be no copy; httpd crashes on a header without a value.
-    return text.empty() ? apr_pstrdup(pool, "") : apr_pstrmemdup(pool, text.data(), text.size());
-}
 
 }  // namespace
 
@@ -47,7 +44,7 @@ void InterimAnswers::send(int status, const ResponseHead &head) {
     apr_table_t *saved = r_->headers_out;
     r_->headers_out = apr_table_make(pool_, 8);
     for (const ResponseHead::Header &header : head.headers()) {
-        apr_table_addn(r_->headers_out, copy(pool_, header.name), copy(pool_, header.value));
+        apr_table_addn(r_->headers_out, copyInto(pool_, header.name), copyInto(pool_, header.value));
     }
     const int before = r_->status;
     r_->status = status;

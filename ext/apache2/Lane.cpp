@@ -1,6 +1,8 @@
 #include "Lane.h"
 
 #include <algorithm>
+#include <cstring>
+#include <string_view>
 
 #include "RequestEnvironment.h"
 #include "StickyCookie.h"
@@ -9,29 +11,54 @@ namespace Passenger {
 
 namespace {
 
-void appendTo(std::string &key, const char *text) {
-    if (text != nullptr) {
-        key += text;
+/** Writes down what a set of options is made of. */
+class KeyWriter {
+public:
+    explicit KeyWriter(std::string &key) : key_(key) {}
+
+    void add(const char *text) {
+        if (text != nullptr) {
+            key_ += text;
+        }
+        key_ += '\0';
     }
-    key += '\0';
-}
+    void add(const void *block, std::size_t size) {
+        key_.append(static_cast<const char *>(block), size);
+    }
 
-void appendTo(std::string &key, const Settings::Number &number) {
-    int value = number.value_or(-1);
-    key.append(reinterpret_cast<const char *>(&value), sizeof(value));
-}
+private:
+    std::string &key_;
+};
 
-void appendTo(std::string &key, const Settings::Flag &flag) {
-    key += flag ? (*flag ? '1' : '0') : '-';
-}
+/** Compares it with what was written down, which is cheaper. */
+class KeyReader {
+public:
+    explicit KeyReader(std::string_view key) : rest_(key) {}
+
+    void add(const char *text) {
+        // With the zero at its end.
+        add(text == nullptr ? "" : text, text == nullptr ? 1 : std::strlen(text) + 1);
+    }
+    void add(const void *block, std::size_t size) {
+        same_ = same_ && rest_.size() >= size && std::memcmp(rest_.data(), block, size) == 0;
+        rest_.remove_prefix(std::min(size, rest_.size()));
+    }
+    bool same() const noexcept {
+        return same_ && rest_.empty();
+    }
+
+private:
+    std::string_view rest_;
+    bool same_ = true;
+};
 
 // Workers of a bridge, if nobody says: Node answers many requests at once, others one after the other.
 constexpr int NODE_CONCURRENCY = 32;
 /** More threads in one process help nobody, and all instances of an application share 1,024 places. */
 constexpr int MOST_CONCURRENCY = 256;
 
-unsigned concurrencyOf(const Options &options, const Settings::Number &forced) {
-    const int wanted = forced.value_or(-1);
+/** @param wanted what PassengerForceMaxConcurrentRequestsPerProcess says */
+unsigned concurrencyOf(const Options &options, int wanted) {
     if (wanted < 0) {
         return options.appType == "node" && options.startCommand.empty() ? NODE_CONCURRENCY : 1;
     }
@@ -58,40 +85,61 @@ template <typename Duration> void takeSeconds(Duration &option, const Settings::
     }
 }
 
+template <typename Value> int known(const std::optional<Value> &value) {
+    return value ? static_cast<int>(*value) : -1;
+}
+
+/** All that options are made of, in one order. */
+template <typename Key> void describe(Key &key, const Settings &settings, const Route &route) {
+    for (const char *text : {route.appRoot, route.baseUri, settings.ruby, settings.appEnv, settings.restartDir,
+                             settings.user, settings.group, settings.spawnMethod, route.appType, route.startupFile,
+                             settings.appStartCommand, settings.instanceAddress, settings.python, settings.nodejs,
+                             settings.concurrencyModel, settings.appGroupName, settings.appLogFile}) {
+        key.add(text);
+    }
+    for (const char *text : Settings::items(settings.monitorLogFiles)) {
+        key.add(text);
+    }
+    const int numbers[] = {
+        known(settings.minInstances),        known(settings.maxInstances),        known(settings.startInstances),
+        known(settings.minSpareInstances),   known(settings.maxSpareInstances),   known(settings.heartbeatTimeout),
+        known(settings.startTimeout),        known(settings.threadCount),         known(settings.maxConcurrentRequests),
+        known(settings.maxRequests),         known(settings.memoryLimit),         known(settings.hardMemoryLimit),
+        known(settings.maxRequestQueueSize), known(settings.maxRequestQueueTime), known(settings.maxPreloaderIdleTime),
+        known(settings.reforkAfter),         known(settings.maxRequestTime),      known(settings.rollingRestarts),
+        known(settings.loadShellEnvvars),    known(settings.preloadBundler),      known(settings.stickySessions)};
+    key.add(numbers, sizeof(numbers));
+}
+
 }  // namespace
 
 const Options &Lane::optionsFor(const request_rec *r, const Route &route) {
     const Settings &settings = Settings::of(r);
     request_ = r;
+    KeyReader reader(key_);
+    describe(reader, settings, route);
+    if (last_ == nullptr || !reader.same()) {
+        last_ = &find(settings, route);
+    }
+    if (last_->stickySessions) {
+        const char *cookies = apr_table_get(r->headers_in, "Cookie");
+        last_->stickyId =
+            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieNameOrDefault());
+    }
+    return *last_;
+}
+
+Options &Lane::find(const Settings &settings, const Route &route) {
+    last_ = nullptr;
     key_.clear();
-    for (const char *text : {route.appRoot, route.baseUri, settings.ruby, settings.appEnv, settings.restartDir,
-                             settings.user, settings.group, settings.spawnMethod, route.appType, route.startupFile,
-                             settings.appStartCommand, settings.instanceAddress, settings.python, settings.nodejs,
-                             settings.concurrencyModel, settings.appGroupName}) {
-        appendTo(key_, text);
-    }
-    for (const Settings::Number &number :
-         {settings.minInstances, settings.maxInstances, settings.startInstances, settings.startTimeout,
-          settings.threadCount, settings.maxConcurrentRequests, settings.maxRequests, settings.memoryLimit,
-          settings.hardMemoryLimit, settings.maxRequestQueueSize, settings.maxRequestQueueTime,
-          settings.maxPreloaderIdleTime, settings.reforkAfter, settings.maxRequestTime}) {
-        appendTo(key_, number);
-    }
-    for (const Settings::Flag &flag :
-         {settings.rollingRestarts, settings.loadShellEnvvars, settings.preloadBundler, settings.stickySessions}) {
-        appendTo(key_, flag);
-    }
+    KeyWriter writer(key_);
+    describe(writer, settings, route);
     auto known = options_.find(key_);
     if (known == options_.end()) {
         if (options_.size() >= MAX_OPTIONS) {
             options_.clear();
         }
         known = options_.emplace(key_, makeOptions(settings, Settings::of(ap_server_conf), route)).first;
-    }
-    if (known->second.stickySessions) {
-        const char *cookies = apr_table_get(r->headers_in, "Cookie");
-        known->second.stickyId =
-            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieNameOrDefault());
     }
     return known->second;
 }
@@ -105,6 +153,8 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     options.baseUri = route.baseUri;
     options.ruby = settings.ruby != nullptr ? settings.ruby : global.defaultRubyOrDefault();
     take(options.restartDir, settings.restartDir);
+    take(options.logFile, settings.appLogFile);
+    options.monitoredFiles = Settings::lines(settings.monitorLogFiles);
     take(options.spawnMethod, settings.spawnMethod);
     take(options.user, settings.user);
     take(options.group, settings.group);
@@ -114,6 +164,9 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.minInstances, settings.minInstances);
     take(options.maxInstances, settings.maxInstances);
     take(options.startInstances, settings.startInstances);
+    take(options.minSpareInstances, settings.minSpareInstances);
+    take(options.maxSpareInstances, settings.maxSpareInstances);
+    takeSeconds(options.heartbeatTimeout, settings.heartbeatTimeout);
     options.threads = static_cast<unsigned>(settings.threads());
     options.appType = route.appType;
     options.startupFile = route.startupFile;
@@ -122,7 +175,7 @@ Options Lane::makeOptions(const Settings &settings, const Settings &global, cons
     take(options.python, settings.python);
     take(options.nodejs, settings.nodejs);
     if (options.speaksHttp()) {
-        options.threads = concurrencyOf(options, settings.maxConcurrentRequests);
+        options.threads = concurrencyOf(options, settings.maxConcurrentRequestsOrDefault());
     }
     takeSeconds(options.startTimeout, settings.startTimeout);
     take(options.maxRequests, settings.maxRequests);

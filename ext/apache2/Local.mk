@@ -65,7 +65,9 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/InterimAnswers.h \
     %D%/Lane.cpp \
     %D%/Lane.h \
+    %D%/LocationView.h \
     %D%/ObsoleteDirectives.h \
+    %D%/PoolText.h \
     %D%/Refusal.cpp \
     %D%/Refusal.h \
     %D%/RequestBody.cpp \

@@ -8,11 +8,20 @@ namespace Passenger::Directives {
 inline constexpr std::array REQUEST{
     Directive{"PassengerEnabled", Context::LOCAL, flag(&Settings::enabled), "On", "Off: httpd alone serves this place"},
     Directive{
-        "PassengerHighPerformance", Context::LOCAL, flag(&Settings::highPerformance), "Off",
+        "PassengerHighPerformance",
+        Context::LOCAL,
+        flag(&Settings::highPerformance),
+        "Off",
         "URLs of no file go to the application without .htaccess files, <Directory> and <Files> sections, and so "
         "without "
         "the rules of mod_rewrite and the access rules in them; those of <Location> sections hold. Has no effect in "
-        "<Directory> and .htaccess (COMPATIBILITY.md)"},
+        "<Directory>, <Files> and .htaccess (COMPATIBILITY.md)",
+        {},
+        nullptr,
+        nullptr,
+        {Idle::When::IN_FOLDERS,
+         "it has no effect in <Directory>, <Files> and .htaccess: say it for the server, a "
+         "virtual host or a <Location>"}},
     Directive{"PassengerBufferUpload", Context::LOCAL, flag(&Settings::bufferUpload), "On",
               "a request is queued when all of its body is here: up to 128 KiB of it in memory, else in "
               "PassengerDataBufferDir. "

@@ -2,10 +2,10 @@
 
 #include <charconv>
 #include <cstring>
+#include <initializer_list>
 #include <span>
 
 #include "CgiEnvironment.h"
-#include "ForgedHeaders.h"
 #include "RequestUri.h"
 #include "Settings.h"
 
@@ -32,13 +32,15 @@ bool sameName(const apr_table_entry_t &a, const apr_table_entry_t &b) {
     return a.key_checksum == b.key_checksum && strcasecmp(a.key, b.key) == 0;
 }
 
-/** httpd has joined most headers of one name already; a module may have added another. */
-/** @param skipped a header that does not hold for the application, or null */
-void addHeaders(CgiEnvironment &environment, const request_rec *r, const char *skipped) {
+/** httpd has joined most headers of one name already; a module may have added another. @param skipped those that do not hold for the application */
+void addHeaders(CgiEnvironment &environment, const request_rec *r, std::initializer_list<const char *> skipped) {
     std::span<const apr_table_entry_t> headers = entries(r->headers_in);
     for (std::size_t i = 0; i < headers.size(); ++i) {
         const apr_table_entry_t &header = headers[i];
-        bool seen = (skipped != nullptr && strcasecmp(header.key, skipped) == 0) || ForgedHeaders::has(r, header);
+        bool seen = false;
+        for (const char *name : skipped) {
+            seen = seen || strcasecmp(header.key, name) == 0;
+        }
         for (std::size_t earlier = 0; earlier < i && !seen; ++earlier) {
             seen = sameName(headers[earlier], header);
         }
@@ -65,10 +67,11 @@ RequestUri::EncodedSlash encodedSlash(const request_rec *r) {
                                                   : RequestUri::EncodedSlash::SLASH;
 }
 
-void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &route) {
-    std::string path = RequestUri::escapedPath(r->unparsed_uri, r->uri, encodedSlash(r));
+void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &route, std::string &path) {
     // An application that speaks HTTP gets REQUEST_URI, whole, and PASSENGER_BASE_URI once.
-    environment.add("SCRIPT_NAME", RequestUri::escape(route.baseUri));
+    RequestUri::escape(path, route.baseUri);
+    environment.add("SCRIPT_NAME", path);
+    RequestUri::escapePath(path, r->unparsed_uri, r->uri, encodedSlash(r));
     const std::string_view below = RequestUri::after(path, route.baseUri);
     environment.add("PATH_INFO", below.empty() ? "/" : below);
     environment.add("QUERY_STRING", orEmpty(r->args));
@@ -80,11 +83,12 @@ void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &r
 }
 
 /** For a page that stands for another one (ErrorDocument, mod_rewrite): what was asked for. */
-void addOrigin(CgiEnvironment &environment, const request_rec *r) {
+void addOrigin(CgiEnvironment &environment, const request_rec *r, std::string &path) {
     if (r->prev == nullptr || apr_table_get(r->subprocess_env, "REDIRECT_URL") != nullptr) {
         return;
     }
-    environment.add("REDIRECT_URL", RequestUri::escape(r->prev->uri));
+    RequestUri::escape(path, r->prev->uri);
+    environment.add("REDIRECT_URL", path);
     if (r->prev->args != nullptr && apr_table_get(r->subprocess_env, "REDIRECT_QUERY_STRING") == nullptr) {
         environment.add("REDIRECT_QUERY_STRING", r->prev->args);
     }
@@ -107,12 +111,12 @@ void addConnection(CgiEnvironment &environment, request_rec *r) {
 
 }  // namespace
 
-void build(request_rec *r, const Route &route, const char *contentLength, std::string &buffer) {
+void build(request_rec *r, const Route &route, const Body &body, std::string &buffer, std::string &path) {
     CgiEnvironment environment(buffer);
     environment.add("GATEWAY_INTERFACE", "CGI/1.1");
     environment.add("REQUEST_METHOD", r->method);
-    addTarget(environment, r, route);
-    addOrigin(environment, r);
+    addTarget(environment, r, route, path);
+    addOrigin(environment, r, path);
     environment.add("SERVER_PROTOCOL", r->protocol);
     environment.add("SERVER_SOFTWARE", ap_get_server_banner());
     addConnection(environment, r);
@@ -123,11 +127,11 @@ void build(request_rec *r, const Route &route, const char *contentLength, std::s
     if (r->ap_auth_type != nullptr) {
         environment.add("AUTH_TYPE", r->ap_auth_type);
     }
-    if (contentLength != nullptr) {
-        environment.add("CONTENT_LENGTH", contentLength);
+    if (body.length != nullptr) {
+        environment.add("CONTENT_LENGTH", body.length);
     }
     // What has a length is not chunked, whatever it was on its way here.
-    addHeaders(environment, r, contentLength != nullptr ? "Transfer-Encoding" : nullptr);
+    addHeaders(environment, r, {body.length != nullptr ? "Transfer-Encoding" : "", body.expect ? "" : "Expect"});
     for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
         if (!CgiEnvironment::isReserved(variable.key)) {
             environment.add(variable.key, orEmpty(variable.val));

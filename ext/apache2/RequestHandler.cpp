@@ -81,7 +81,11 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     Session::Request request;
     request.headRequest = r_->header_only != 0;
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
-    RequestEnvironment::build(r_, route_, contentLength(), lane.environment());
+    const Options &options = lane.optionsFor(r_, route_);
+    // An application that speaks HTTP decides about a body that is still to be asked for; what is here already it must not be asked about.
+    const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
+    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.speaksHttp()}, lane.environment(),
+                              lane.path());
     if (lane.environment().size() > MAX_ENVIRONMENT) {
         sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is over 1 MiB");
         return;
@@ -91,8 +95,9 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();
     }
-
-    const Options &options = lane.optionsFor(r_, route_);
+    const FileDescriptor file = buffered_ && !options.speaksHttp() ? buffered_->file() : FileDescriptor();
+    request.bodyFile = file.get();
+    request.bodyFileSize = buffered_ ? buffered_->size() : 0;
     if (options.stickySessions) {
         sender.setSticky(options.stickyId);
     }
@@ -101,13 +106,20 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
         sender.take(*refusal, false);
         return;
     }
-    if (request.bodyFollows && buffered_) {
-        sendBuffered(*session, sender);
-    } else if (request.bodyFollows && bodyIsWanted(*session, sender)) {
+    if (request.bodyFollows && !file) {
         sendBody(*session, sender);
     }
     while (!sender.over()) {
         takeReply(*session, sender);
+    }
+}
+
+/** Piece by piece. */
+void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
+    if (buffered_) {
+        sendBuffered(session, sender);
+    } else if (bodyIsWanted(session, sender)) {
+        sendStreamed(session, sender);
     }
 }
 
@@ -159,7 +171,7 @@ bool RequestHandler::bodyIsWanted(Session &session, ResponseSender &sender) {
     return !answerBegun_ && !sender.over();
 }
 
-void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
+void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
     while (!sender.over()) {
         // An application may answer before it has read everything.
         if (session.replyWaiting()) {
@@ -213,7 +225,7 @@ void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
         return;
     }
     Reply reply = session.receive(sender.buffer(), clientSocket(r_), FOREVER);
-    turbocache_.note(reply, session);
+    turbocache_.note(reply, session, sender);
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
     answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;
     sender.take(reply, !reply.ends() && session.replyWaiting());

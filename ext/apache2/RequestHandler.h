@@ -30,6 +30,7 @@ private:
     bool fitsInline(std::size_t environment) const noexcept;
     bool bodyIsWanted(Session &session, ResponseSender &sender);
     void sendBody(Session &session, ResponseSender &sender);
+    void sendStreamed(Session &session, ResponseSender &sender);
     void sendBuffered(Session &session, ResponseSender &sender);
     bool sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last);
     void takeReply(Session &session, ResponseSender &sender);

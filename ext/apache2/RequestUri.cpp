@@ -68,9 +68,8 @@ constexpr bool standsForItself(unsigned char c) {
 
 }  // namespace
 
-std::string escape(std::string_view path) {
-    std::string result;
-    result.reserve(path.size() + 16);
+void escape(std::string &result, std::string_view path) {
+    result.clear();
     for (unsigned char c : path) {
         if (standsForItself(c)) {
             result += static_cast<char>(c);
@@ -80,15 +79,15 @@ std::string escape(std::string_view path) {
             result += HEX_DIGITS[c & 15U];
         }
     }
-    return result;
 }
 
-std::string escapedPath(std::string_view target, std::string_view decoded, EncodedSlash slash) {
+void escapePath(std::string &result, std::string_view target, std::string_view decoded, EncodedSlash slash) {
     const std::string_view raw = pathOf(target);
     if (isFormOf(raw, decoded, slash)) {
-        return std::string(raw);
+        result = raw;
+        return;
     }
-    std::string result = escape(decoded);
+    escape(result, decoded);
     if (slash == EncodedSlash::KEPT) {
         // What is encoded in httpd's own path must not be encoded once more.
         for (std::size_t at = result.find("%252"); at != std::string::npos; at = result.find("%252", at + 1)) {
@@ -97,7 +96,6 @@ std::string escapedPath(std::string_view target, std::string_view decoded, Encod
             }
         }
     }
-    return result;
 }
 
 std::string_view after(std::string_view path, std::string_view base) {

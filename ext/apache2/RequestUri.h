@@ -16,17 +16,18 @@ enum class EncodedSlash {
 };
 
 /**
- * The path that an application gets, percent-encoded: as the client wrote it where that is what httpd mapped and checked, else (after
+ * Writes into `result` the path that an application gets, percent-encoded: as the client wrote it where that is what httpd mapped and checked, else (after
  * `..`, `//`, mod_rewrite) what httpd made of it.
  * @param target the request target, "/a%20b?c" or "http://host/a%20b?c"
  * @param decoded httpd's path, "/a b"
  */
-std::string escapedPath(std::string_view target, std::string_view decoded, EncodedSlash slash = EncodedSlash::SLASH);
+void escapePath(std::string &result, std::string_view target, std::string_view decoded,
+                EncodedSlash slash = EncodedSlash::SLASH);
 
 /** What follows `base` in a path that begins with it. @param path percent-encoded @param base decoded */
 std::string_view after(std::string_view path, std::string_view base);
 
-/** Percent-encodes what may not stand in a path. */
-std::string escape(std::string_view path);
+/** Writes the path into `result`, and percent-encodes what may not stand in one. */
+void escape(std::string &result, std::string_view path);
 
 }  // namespace Passenger::RequestUri

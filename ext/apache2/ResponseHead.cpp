@@ -1,57 +1,22 @@
 #include "ResponseHead.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
+
+#include "base/HttpText.h"
 
 namespace Passenger {
 
 namespace {
 
+using HttpText::equalsIgnoringCase;
+
 // Far more than any application sends; less than what makes httpd's own handling of a head slow.
 constexpr std::size_t MAX_HEADERS = 2'000;
-
-constexpr char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equalsIgnoringCase(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-/** RFC 9110's tchar. */
-constexpr bool isTokenCharacter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
-
-constexpr bool isControl(char c) {
-    return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == '\x7f';
-}
-
-std::string_view trim(std::string_view text) {
-    std::size_t first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) {
-        return {};
-    }
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-// About one connection, which here is the one between httpd and the client: httpd's own matter.
-constexpr std::array<std::string_view, 7> HOP_BY_HOP{
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-};
-
-bool isHopByHop(std::string_view name) {
-    return std::any_of(HOP_BY_HOP.begin(), HOP_BY_HOP.end(),
-                       [name](std::string_view other) { return equalsIgnoringCase(name, other); });
-}
 
 }  // namespace
 
 const char *ResponseHead::parse(std::string_view lines) {
-    headers_.reserve(24);
     while (!lines.empty()) {
         std::size_t end = lines.find("\r\n");
         if (end == std::string_view::npos) {
@@ -71,11 +36,11 @@ const char *ResponseHead::addLine(std::string_view line) {
     if (colon == std::string_view::npos) {
         return "a header line without a colon";
     }
-    Header header{line.substr(0, colon), trim(line.substr(colon + 1))};
-    if (header.name.empty() || !std::all_of(header.name.begin(), header.name.end(), isTokenCharacter)) {
+    Header header{line.substr(0, colon), HttpText::trim(line.substr(colon + 1))};
+    if (!HttpText::isToken(header.name)) {
         return "a header name with a character that is not allowed";
     }
-    if (std::any_of(header.value.begin(), header.value.end(), isControl)) {
+    if (!HttpText::isValue(header.value)) {
         return "a header value with a control character";
     }
     return addHeader(header);
@@ -92,8 +57,8 @@ const char *ResponseHead::addHeader(Header header) {
         contentType_ = header.value;
     } else if (equalsIgnoringCase(header.name, "Connection")) {
         connection_.push_back(header.value);
-    } else if (isHopByHop(header.name)) {
-        noteHopByHop(header);
+    } else if (HttpText::isHopByHop(header.name)) {
+        return noteHopByHop(header);
     } else if (!equalsIgnoringCase(header.name, "Status")) {
         headers_.push_back(header);
     }
@@ -113,12 +78,17 @@ const char *ResponseHead::setContentLength(std::string_view value) {
     return nullptr;
 }
 
-void ResponseHead::noteHopByHop(Header header) {
+/** About one connection, which here is the one between httpd and the client: httpd's own matter. */
+const char *ResponseHead::noteHopByHop(Header header) {
     if (equalsIgnoringCase(header.name, "Upgrade")) {
         upgrade_ = header.value;
     } else if (equalsIgnoringCase(header.name, "Transfer-Encoding")) {
-        chunked_ = equalsIgnoringCase(header.value, "chunked");
+        if (chunked_ || !equalsIgnoringCase(header.value, "chunked")) {
+            return "a transfer coding other than chunked";
+        }
+        chunked_ = true;
     }
+    return nullptr;
 }
 
 /** `Connection: X-Foo` makes X-Foo a matter of that connection too. */
@@ -126,9 +96,12 @@ void ResponseHead::dropNominated() {
     for (std::string_view list : connection_) {
         while (!list.empty()) {
             std::size_t comma = list.find(',');
-            std::string_view name = trim(list.substr(0, comma));
+            std::string_view name = HttpText::trim(list.substr(0, comma));
             closes_ = closes_ || equalsIgnoringCase(name, "close");
-            std::erase_if(headers_, [name](const Header &header) { return equalsIgnoringCase(header.name, name); });
+            headers_.erase(
+                std::remove_if(headers_.begin(), headers_.end(),
+                               [name](const Header &header) { return equalsIgnoringCase(header.name, name); }),
+                headers_.end());
             list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
         }
     }

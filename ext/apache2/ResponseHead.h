@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 namespace Passenger {
 
 /**
@@ -18,12 +20,14 @@ public:
         std::string_view name;
         std::string_view value;
     };
+    /** As many as most answers have take no memory of their own. */
+    using Headers = boost::container::small_vector<Header, 24>;
 
     /** @param lines "Name: value\r\n…" @return what is wrong, or null */
     const char *parse(std::string_view lines);
 
     /** What goes on to the client: without Content-Type, Content-Length, Status, and what belongs to one connection only. */
-    const std::vector<Header> &headers() const noexcept {
+    const Headers &headers() const noexcept {
         return headers_;
     }
     const std::optional<std::string_view> &contentType() const noexcept {
@@ -48,10 +52,10 @@ private:
     const char *addLine(std::string_view line);
     const char *addHeader(Header header);
     const char *setContentLength(std::string_view value);
-    void noteHopByHop(Header header);
+    const char *noteHopByHop(Header header);
     void dropNominated();
 
-    std::vector<Header> headers_;
+    Headers headers_;
     std::vector<std::string_view> connection_;
     std::optional<std::string_view> contentType_;
     std::optional<std::uint64_t> contentLength_;

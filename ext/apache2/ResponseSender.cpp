@@ -5,6 +5,7 @@
 
 #include "Child.h"
 #include "HijackedConnection.h"
+#include "PoolText.h"
 #include "Refusal.h"
 #include "Settings.h"
 #include "StickyCookie.h"
@@ -16,11 +17,6 @@ namespace {
 /** Seconds after which a busy application may be asked again. */
 constexpr const char *RETRY_AFTER = "3";
 constexpr int CLIENT_CLOSED_REQUEST = 499;
-
-char *copy(apr_pool_t *pool, std::string_view text) {
-    // An empty view may have no address, of which there would be no copy; httpd crashes on a header without a value.
-    return text.empty() ? apr_pstrdup(pool, "") : apr_pstrmemdup(pool, text.data(), text.size());
-}
 
 }  // namespace
 
@@ -67,11 +63,20 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
     }
 }
 
+const ResponseHead *ResponseSender::readHead(const Reply &reply) {
+    headProblem_ = head_.emplace().parse(reply.head);
+    return headProblem_ == nullptr ? &*head_ : nullptr;
+}
+
 void ResponseSender::takeHead(Reply &reply) {
-    ResponseHead head;
+    if (!head_) {
+        readHead(reply);
+    }
+    const ResponseHead head = std::move(*head_);
+    head_.reset();
     const bool upgrades = reply.stream && reply.status == HTTP_SWITCHING_PROTOCOLS;
     const bool possible = upgrades || (reply.status >= 200 && reply.status <= 999);
-    const char *problem = hasHead_ ? "a second head" : !possible ? "a status that is none" : head.parse(reply.head);
+    const char *problem = hasHead_ ? "a second head" : !possible ? "a status that is none" : headProblem_;
     if (problem != nullptr) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed answer: ", problem, nullptr));
         return;
@@ -94,7 +99,7 @@ void ResponseSender::setStickyCookie(std::uint32_t instance) {
     const Settings &settings = Settings::of(r_);
     const std::string cookie = StickyCookie::make(settings.stickySessionsCookieNameOrDefault(), instance,
                                                   settings.stickySessionsCookieAttributesOrDefault());
-    apr_table_addn(r_->headers_out, "Set-Cookie", copy(r_->pool, cookie));
+    apr_table_addn(r_->headers_out, "Set-Cookie", copyInto(r_->pool, cookie));
 }
 
 /** PassengerErrorOverride: httpd answers in place of an application that says no. What belongs to the status stays. */
@@ -131,7 +136,7 @@ void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
     hijacked_ = true;
     over_ = true;
     stream_ = std::move(reply.stream);
-    streamStart_ = {copy(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
+    streamStart_ = {copyInto(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
 }
 
 /** Full hijack: the application writes the head, too, and nobody here knows its status. */
@@ -159,7 +164,7 @@ void ResponseSender::setStatus(int status) {
 void ResponseSender::setHeaders(const ResponseHead &head) {
     apr_pool_t *pool = r_->pool;
     for (const ResponseHead::Header &header : head.headers()) {
-        apr_table_addn(r_->headers_out, copy(pool, header.name), copy(pool, header.value));
+        apr_table_addn(r_->headers_out, copyInto(pool, header.name), copyInto(pool, header.value));
     }
     if (head.closes() && r_->connection->master == nullptr) {
         r_->connection->keepalive = AP_CONN_CLOSE;
@@ -172,7 +177,7 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
         return;
     }
     if (head.contentType()) {
-        ap_set_content_type(r_, copy(pool, *head.contentType()));
+        ap_set_content_type(r_, copyInto(pool, *head.contentType()));
     }
     if (head.contentLength()) {
         ap_set_content_length(r_, static_cast<apr_off_t>(*head.contentLength()));

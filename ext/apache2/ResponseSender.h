@@ -42,6 +42,8 @@ public:
     bool awaitReply(Session &session) {
         return output_.awaitReply(session);
     }
+    /** The head of a RESPONSE, which take() is to have next: parsed once for all. Null: it is malformed, as take() will find. */
+    const ResponseHead *readHead(const Reply &reply);
     /** Takes what receive() brought into buffer(). @param moreWaits further replies can be had at once */
     void take(Reply &reply, bool moreWaits);
     /** Something outside of the replies failed: the response cannot be made or finished. */
@@ -99,6 +101,9 @@ private:
     std::optional<std::uint32_t> sticky_;
     FileDescriptor stream_;
     std::string_view streamStart_;
+    /** The one that is taken or was read, while its reply's memory is there. */
+    std::optional<ResponseHead> head_;
+    const char *headProblem_ = nullptr;
     bool hasHead_ = false;
     /** The client's connection was taken over. */
     bool hijacked_ = false;

@@ -4,9 +4,11 @@
 
 #include <climits>
 #include <cstring>
-#include <string>
+#include <string_view>
 
 #include "AppFinder.h"
+#include "LocationView.h"
+#include "PoolText.h"
 
 namespace Passenger {
 
@@ -26,6 +28,14 @@ bool belongsToAnother(const request_rec *r) {
     return core->handler != nullptr || core->expr_handler != nullptr;
 }
 
+/** As Options::groupName() has it, and as whom it runs where the configuration says so: users share no instances unasked. */
+const char *defaultName(apr_pool_t *pool, const char *appRoot, const Settings &settings) {
+    const char *user = settings.user != nullptr ? settings.user : "";
+    const char *group = settings.group != nullptr ? settings.group : "";
+    return apr_pstrcat(pool, appRoot, " (", settings.appEnvOrDefault(), ")",
+                       *user != '\0' || *group != '\0' ? " as " : "", user, *group != '\0' ? ":" : "", group, nullptr);
+}
+
 bool isRealFile(const request_rec *r) {
     if (r->finfo.filetype == APR_NOFILE || r->finfo.filetype == APR_DIR) {
         return false;
@@ -35,9 +45,23 @@ bool isRealFile(const request_rec *r) {
     return !hasMorePath || r->handler != nullptr;
 }
 
-bool isFile(const std::string &path) {
+/** Where in a path the first name begins that no file can have, or null. */
+const char *longName(const char *path) {
+    for (const char *name = path;; ++name) {
+        const std::size_t length = std::strcspn(name, "/");
+        if (length > NAME_MAX) {
+            return name;
+        }
+        name += length;
+        if (*name == '\0') {
+            return nullptr;
+        }
+    }
+}
+
+bool isFile(const char *path) {
     struct stat file {};
-    return stat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode);
+    return stat(path, &file) == 0 && S_ISREG(file.st_mode);
 }
 
 /** The URI of the cached page for this request (of a file that exists), or null. */
@@ -45,17 +69,18 @@ const char *cachedPage(const request_rec *r) {
     if (r->method_number != M_GET || (r->path_info != nullptr && *r->path_info != '\0')) {
         return nullptr;
     }
-    std::string file = r->filename;
-    std::string uri = r->uri;
-    while (file.size() > 1 && file.back() == '/') {
-        file.pop_back();
+    std::string_view name(r->filename);
+    while (name.size() > 1 && name.back() == '/') {
+        name.remove_suffix(1);
     }
-    bool endsInSlash = uri.back() == '/';
-    if (!endsInSlash && isFile(file + ".html")) {
-        return ap_escape_uri(r->pool, (uri + ".html").c_str());
+    const char *file = copyInto(r->pool, name);
+    const bool endsInSlash = std::string_view(r->uri).ends_with('/');
+    if (!endsInSlash && isFile(apr_pstrcat(r->pool, file, ".html", nullptr))) {
+        return ap_escape_uri(r->pool, apr_pstrcat(r->pool, r->uri, ".html", nullptr));
     }
-    if (r->finfo.filetype == APR_DIR && isFile(file + "/index.html")) {
-        return ap_escape_uri(r->pool, (uri + (endsInSlash ? "index.html" : "/index.html")).c_str());
+    if (r->finfo.filetype == APR_DIR && isFile(apr_pstrcat(r->pool, file, "/index.html", nullptr))) {
+        return ap_escape_uri(r->pool,
+                             apr_pstrcat(r->pool, r->uri, endsInSlash ? "index.html" : "/index.html", nullptr));
     }
     return nullptr;
 }
@@ -83,26 +108,18 @@ const Route *Route::of(const request_rec *r) noexcept {
 }
 
 int Route::cutLongNames(request_rec *r) {
-    if (belongsToAnother(r) || !Settings::of(r).isEnabled()) {
+    const char *name = r->filename != nullptr ? longName(r->filename) : nullptr;
+    if (name == nullptr) {
         return DECLINED;
     }
-    const char *name = r->filename;
-    for (const char *at = r->filename;; ++at) {
-        if (*at != '/' && *at != '\0') {
-            continue;
-        }
-        if (at - name > NAME_MAX) {
-            r->filename = apr_pstrmemdup(r->pool, r->filename, static_cast<apr_size_t>(name - r->filename));
-            auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
-            route->beyondFiles = true;
-            ap_set_module_config(r->request_config, &passenger_module, route);
-            return DECLINED;
-        }
-        if (*at == '\0') {
-            return DECLINED;
-        }
-        name = at + 1;
+    const LocationView view(r);
+    if (view.found() && Settings::of(r).isEnabled() && !belongsToAnother(r)) {
+        r->filename = apr_pstrmemdup(r->pool, r->filename, static_cast<apr_size_t>(name - r->filename));
+        auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+        route->beyondFiles = true;
+        ap_set_module_config(r->request_config, &passenger_module, route);
     }
+    return DECLINED;
 }
 
 void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
@@ -111,26 +128,23 @@ void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &setting
     appRoot = app.appRoot;
     appType = app.type;
     startupFile = app.startupFile;
-    appName = settings.appGroupName != nullptr
-                  ? settings.appGroupName
-                  : apr_pstrcat(pool, appRoot, " (", settings.appEnvOrDefault(), ")", nullptr);
+    appName = settings.appGroupName != nullptr ? settings.appGroupName : defaultName(pool, appRoot, settings);
     // What this process may not see the application's user perhaps may.
     if (app.error != 0 && app.error != EACCES) {
         char text[128];
-        problem = apr_psprintf(pool, "%s: %s", app.path().c_str(), apr_strerror(app.error, text, sizeof(text)));
+        problem = apr_psprintf(pool, "%s: %s", app.path(pool), apr_strerror(app.error, text, sizeof(text)));
     }
 }
 
 int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
-    // httpd shows this hook the settings of the server alone, but has compared the URL with its <Location> sections before.
-    ap_conf_vector_t *const ofServer = r->per_dir_config;
-    int decision = DECLINED;
+    LocationView view(r);
     // TRACE is answered by httpd, in this hook.
-    if (ap_location_walk(r) == OK && Settings::of(r).isHighPerformance() && r->method_number != M_TRACE) {
-        decision = decideUnseen(r, startupFiles);
+    if (!view.found() || !Settings::of(r).isHighPerformance() || r->method_number == M_TRACE) {
+        return DECLINED;
     }
-    if (decision != OK) {
-        r->per_dir_config = ofServer;
+    const int decision = decideUnseen(r, startupFiles);
+    if (decision == OK) {
+        view.keep();
     }
     return decision;
 }

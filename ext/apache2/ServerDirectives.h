@@ -27,20 +27,13 @@ inline constexpr std::array SERVER{
               {"PassengerDebugLogFile"}},
     Directive{"PassengerDisableLogPrefix", Context::GLOBAL, flag(&Settings::disableLogPrefix), "Off",
               "lines that applications write come without \"App PID output:\" before them"},
-    Directive{"PassengerFileDescriptorLogFile",
-              Context::GLOBAL,
-              path(&Settings::fileDescriptorLogFile),
-              "none",
-              "file in which the agent's descriptors are traced, for debugging",
-              {},
-              NOT_YET},
-    Directive{"PassengerSocketBacklog",
-              Context::GLOBAL,
-              number(&Settings::socketBacklog, 0, MANY),
-              "2048",
-              "connections that may wait on a socket that the agent listens on",
-              {},
-              NOT_YET},
+    Directive{
+        "PassengerFileDescriptorLogFile", Context::GLOBAL, path(&Settings::fileDescriptorLogFile), "none",
+        "file to which the pool process appends a list of its open descriptors at its start, at each reload and every "
+        "minute, for debugging; a regular file of root, or of the user that starts httpd"},
+    Directive{"PassengerSocketBacklog", Context::GLOBAL, number(&Settings::socketBacklog, 0, MANY), "2048",
+              "connections that may wait on the socket on which commands ask the agent; the kernel allows no more than "
+              "net.core.somaxconn"},
     Directive{"PassengerMaxPoolSize", Context::GLOBAL, number(&Settings::maxPoolSize, 1, MANY), "6",
               "instances of all applications together"},
     Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",
@@ -50,13 +43,11 @@ inline constexpr std::array SERVER{
     Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
               "most seconds until a look at restart files; where inotify works they are looked at as soon as they "
               "change. 0: 20 looks a second, without inotify"},
-    Directive{"PassengerPreStart",
-              Context::GLOBAL,
-              list(&Settings::preStart, Form::URL),
-              "none",
-              "URL whose application is started with httpd, instead of at its first request",
-              {},
-              NOT_YET},
+    Directive{
+        "PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL), "none",
+        "URL whose application is started with httpd, instead of at its first request: httpd is asked for it "
+        "(HEAD), and "
+        "again at a reload unless it was answered with a status below 500 (OPERATIONS.md). It has no user or password"},
     Directive{
         "PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching), "On",
         "small responses that allow it by Cache-Control are kept in memory, and given to others who ask for the same "
@@ -71,20 +62,17 @@ inline constexpr std::array SERVER{
               number(&Settings::responseBufferHighWatermark, 0, INT_MAX), "134217728",
               "bytes of a response that are kept for a slow client, in memory and on disk; then the application is "
               "slowed down"},
-    Directive{"PassengerInstanceRegistryDir",
-              Context::GLOBAL,
-              path(&Settings::instanceRegistryDir),
-              "the system's run directory",
-              "folder in which commands find running agents",
-              {},
-              NOT_YET},
-    Directive{"PassengerSpawnDir",
-              Context::GLOBAL,
-              path(&Settings::spawnDir),
-              "the system's run directory",
-              "folder for what a start needs on disk",
-              {},
-              NOT_YET},
+    Directive{"PassengerInstanceRegistryDir", Context::GLOBAL, path(&Settings::instanceRegistryDir),
+              "httpd's DefaultRuntimeDir",
+              "folder in which commands find running agents. It belongs to root, or to the user that starts httpd, and "
+              "others "
+              "may not write there, unless it is sticky as /tmp; it is made if it is missing"},
+    Directive{
+        "PassengerSpawnDir", Context::GLOBAL, path(&Settings::spawnDir), "/tmp",
+        "folder for what a start needs on disk: the private folders in which applications that speak HTTP have their "
+        "sockets. All of their users must be allowed to make folders there, as in /tmp; it is made if it is missing. "
+        "It belongs to root, "
+        "or to the user that starts httpd, and is sticky if others may write there"},
     Directive{"PassengerCtl", Context::GLOBAL, list(&Settings::ctl, Form::PAIR), "none",
               "another way to say a directive of this table: PassengerCtl max_pool_size 12 is PassengerMaxPoolSize 12. "
               "With another name it has no effect, and the log says so"},

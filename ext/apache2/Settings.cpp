@@ -18,6 +18,15 @@ const Settings &Settings::of(const server_rec *server) noexcept {
     return *static_cast<const Settings *>(ap_get_module_config(server->lookup_defaults, &passenger_module));
 }
 
+std::string Settings::lines(List list) {
+    std::string result;
+    for (const char *text : items(list)) {
+        result += (result.empty() ? "" : "\n");
+        result += text;
+    }
+    return result;
+}
+
 void *Settings::create(apr_pool_t *pool, char * /*place*/) noexcept {
     return new (apr_palloc(pool, sizeof(Settings))) Settings;
 }

@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "Httpd.h"
@@ -48,6 +49,8 @@ struct Settings {
     /** Each as `name=value`. */
     List ctl = nullptr;
     Text dumpConfigManifest = nullptr;
+    /** All appLogFile and monitorLogFiles of the configuration, wherever they stand. No directive's own. */
+    apr_array_header_t *appFiles = nullptr;
 
     // An application.
     Text ruby = nullptr;
@@ -90,7 +93,7 @@ struct Settings {
     Text customErrorPage = nullptr;
     Text appLogFile = nullptr;
     List monitorLogFiles = nullptr;
-    /** Read by nothing: a rolling restart resists, and one that is not has no old version to keep. */
+    /** Read by nothing (the log says so): a rolling restart resists, and one that is not has no old version to keep. */
     Flag resistDeploymentErrors;
 
     // A request.
@@ -150,6 +153,9 @@ struct Settings {
                    ? 1
                    : threadCount.value_or(1);
     }
+    int maxConcurrentRequestsOrDefault() const noexcept {
+        return maxConcurrentRequests.value_or(-1);
+    }
     int responseBufferHighWatermarkOrDefault() const noexcept {
         return responseBufferHighWatermark.value_or(128 * 1024 * 1024);
     }
@@ -177,6 +183,8 @@ struct Settings {
 
     /** What applies to a request. */
     static const Settings &of(const request_rec *r) noexcept;
+    /** Each on a line; none contains a line break, or it would be two. */
+    static std::string lines(List list);
     /** The texts of a list, which may be null. */
     static std::span<const Text> items(List list) noexcept {
         return list == nullptr

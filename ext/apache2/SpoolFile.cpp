@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "base/Exceptions.h"
 
@@ -36,6 +37,12 @@ SpoolFile::SpoolFile(const std::string &folder) : folder_(folder), file_(openUnn
     if (!file_) {
         throw SystemException("cannot make a file in " + folder_, errno);
     }
+}
+
+FileDescriptor SpoolFile::reopen() const noexcept {
+    char path[32];
+    std::snprintf(path, sizeof(path), "/proc/self/fd/%d", file_.get());
+    return FileDescriptor(open(path, O_RDONLY | O_CLOEXEC));
 }
 
 void SpoolFile::write(std::uint64_t position, std::string_view bytes) {

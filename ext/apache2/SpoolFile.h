@@ -24,6 +24,8 @@ public:
     /** As many as `bytes` holds, which must have been written before. @throws SystemException */
     void read(std::uint64_t position, std::span<char> bytes) const;
 
+    /** The file from its start, for reading only: for somebody else. Nothing: that is not possible (/proc is not there). */
+    FileDescriptor reopen() const noexcept;
     /** Gives the descriptor up: the file lives as long as it is open. */
     [[nodiscard]] int release() noexcept {
         return file_.release();

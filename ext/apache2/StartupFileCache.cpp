@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <utility>
 
 namespace Passenger {
 
@@ -24,7 +25,7 @@ std::string targetOf(const std::string &path) {
 
 }  // namespace
 
-int StartupFileCache::look(const std::string &path, Clock::time_point now) {
+int StartupFileCache::look(std::string_view path, Clock::time_point now) {
     {
         LockGuard lock(mutex_);
         auto known = entries_.find(path);
@@ -33,17 +34,18 @@ int StartupFileCache::look(const std::string &path, Clock::time_point now) {
         }
     }
     // Without the lock: a file server that does not answer holds only who asks for it.
+    std::string name(path);
     struct stat file {};
-    int error = stat(path.c_str(), &file) == 0 ? 0 : errno;
+    int error = stat(name.c_str(), &file) == 0 ? 0 : errno;
     LockGuard lock(mutex_);
     if (entries_.size() >= MAX_ENTRIES) {
         entries_.clear();
     }
-    entries_[path] = Entry{now, error};
+    entries_[std::move(name)] = Entry{now, error};
     return error;
 }
 
-std::string StartupFileCache::follow(const std::string &path, Clock::time_point now) {
+std::string StartupFileCache::follow(std::string_view path, Clock::time_point now) {
     {
         LockGuard lock(mutex_);
         auto known = links_.find(path);
@@ -51,12 +53,13 @@ std::string StartupFileCache::follow(const std::string &path, Clock::time_point 
             return known->second.target;
         }
     }
-    std::string target = targetOf(path);
+    std::string name(path);
+    std::string target = targetOf(name);
     LockGuard lock(mutex_);
     if (links_.size() >= MAX_ENTRIES) {
         links_.clear();
     }
-    links_[path] = Link{now, target};
+    links_[std::move(name)] = Link{now, target};
     return target;
 }
 

@@ -2,7 +2,10 @@
 
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "base/Mutex.h"
@@ -23,13 +26,23 @@ public:
     static constexpr std::size_t MAX_ENTRIES = 10'000;
 
     /** 0 when the file is there, else the errno that says why not. */
-    int look(const std::string &path, Clock::time_point now) EXCLUDES(mutex_);
+    int look(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
 
     /** What the path is a link to, as far as that link leads; the path itself where it is none. Of a link's link, and of links in between, nothing is
      *  resolved: `current` stays `current`. @param path without a slash at its end */
-    std::string follow(const std::string &path, Clock::time_point now) EXCLUDES(mutex_);
+    std::string follow(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
 
 private:
+    /** So that a name is found without making a string of it: each request looks. */
+    struct NameHash {
+        using is_transparent = void;
+
+        std::size_t operator()(std::string_view name) const noexcept {
+            return std::hash<std::string_view>()(name);
+        }
+    };
+    template <typename Value> using Names = std::unordered_map<std::string, Value, NameHash, std::equal_to<>>;
+
     struct Entry {
         Clock::time_point lookedAt;
         int error = 0;
@@ -40,8 +53,8 @@ private:
     };
 
     Mutex mutex_{Locks::STARTUP_FILE_CACHE};
-    std::unordered_map<std::string, Entry> entries_ GUARDED_BY(mutex_);
-    std::unordered_map<std::string, Link> links_ GUARDED_BY(mutex_);
+    Names<Entry> entries_ GUARDED_BY(mutex_);
+    Names<Link> links_ GUARDED_BY(mutex_);
 };
 
 }  // namespace Passenger

@@ -1,21 +1,26 @@
 #include "Turbocache.h"
 
+#include <strings.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <span>
 
 #include "CachePolicy.h"
 #include "CgiEnvironment.h"
 #include "Settings.h"
 #include "base/Clock.h"
 #include "base/Exceptions.h"
+#include "base/HttpText.h"
 
 extern "C" {
 #include <apr_optional.h>
+#include <apr_uri.h>
 }
 
 APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup, (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
@@ -82,11 +87,46 @@ bool hasCertificate(request_rec *r) {
     return verified != nullptr && *verified != '\0' && std::strcmp(verified, "NONE") != 0;
 }
 
+/** The path of a URL in an answer to the request, as httpd would have it in a request for it. Null: it is none, or on another host.
+ *  Which scheme and port is not asked: a page too many may be forgotten. */
+const char *pathOnThisHost(request_rec *r, std::string_view url, apr_uri_t &parsed) {
+    if (apr_uri_parse(r->pool, apr_pstrmemdup(r->pool, url.data(), url.size()), &parsed) != APR_SUCCESS ||
+        (parsed.hostname != nullptr && strcasecmp(parsed.hostname, ap_get_server_name(r)) != 0 &&
+         (r->hostname == nullptr || strcasecmp(parsed.hostname, r->hostname) != 0))) {
+        return nullptr;
+    }
+    if (parsed.path == nullptr || *parsed.path == '\0') {
+        return parsed.hostname != nullptr ? "/" : r->uri;
+    }
+    if (ap_unescape_url(parsed.path) != OK) {
+        return nullptr;
+    }
+    char *path = *parsed.path == '/' ? parsed.path
+                                     : ap_make_full_path(r->pool, ap_make_dirstr_parent(r->pool, r->uri), parsed.path);
+    ap_getparents(path);
+    ap_no2slash(path);
+    return path;
+}
+
 void append(std::string &key, const char *text) {
     if (text != nullptr) {
         key += text;
     }
     key += '\0';
+}
+
+/** Each with a NUL behind it. */
+std::string_view joined(apr_pool_t *pool, std::span<const std::string_view> parts) {
+    std::size_t size = parts.size();
+    for (const std::string_view part : parts) {
+        size += part.size();
+    }
+    char *const text = static_cast<char *>(apr_pcalloc(pool, size));
+    char *at = text;
+    for (const std::string_view part : parts) {
+        at = std::copy(part.begin(), part.end(), at) + 1;
+    }
+    return {text, size};
 }
 
 }  // namespace
@@ -110,9 +150,9 @@ Turbocache::Turbocache(request_rec *r, const Route &route, ResponseCache &cache,
     if (use_ == Use::NONE) {
         return;
     }
-    append(url_, route.appName);
-    append(url_, r->uri);
-    append(url_, r->args);
+    const std::array<std::string_view, 3> parts{route.appName, r->uri, r->args != nullptr ? r->args : ""};
+    appNameSize_ = parts[0].size() + 1;
+    url_ = joined(r->pool, parts);
     changesBefore_ = cache_.changes().of(url_);
 }
 
@@ -138,12 +178,13 @@ bool Turbocache::isForEverybody() const {
 }
 
 std::string Turbocache::makeKey() const {
-    std::string key = url_;
+    std::string key(url_);
     append(key, r_->unparsed_uri);
     append(key, ap_http_scheme(r_));
     append(key, apr_table_get(r_->subprocess_env, "HTTPS"));
     append(key, apr_itoa(r_->pool, ap_get_server_port(r_)));
-    key.append(reinterpret_cast<const char *>(&r_->server), sizeof(r_->server));
+    const auto server = reinterpret_cast<std::uintptr_t>(r_->server);
+    key.append(reinterpret_cast<const char *>(&server), sizeof(server));
     // What SetEnvIf and mod_rewrite made of this request, the application sees, too.
     const apr_array_header_t *variables = apr_table_elts(r_->subprocess_env);
     const auto *variable = reinterpret_cast<const apr_table_entry_t *>(variables->elts);
@@ -181,14 +222,15 @@ bool Turbocache::answer(ResponseSender &sender) {
     return true;
 }
 
-void Turbocache::note(const Reply &reply, const Session &session) {
+void Turbocache::note(const Reply &reply, const Session &session, ResponseSender &sender) {
     const bool isHead = reply.kind == Reply::Kind::RESPONSE;
     if (use_ == Use::CHANGE && isHead && reply.status < 400) {
         // Before the client learns that it was done.
         cache_.changes().add(url_);
+        noteLocations(sender.readHead(reply));
     }
     if (use_ == Use::ANSWER && isHead && r_->header_only == 0) {
-        begin(reply, session);
+        begin(reply, session, sender.readHead(reply));
     }
     if (!answer_ || reply.kind == Reply::Kind::INTERIM) {
         return;
@@ -208,18 +250,38 @@ void Turbocache::note(const Reply &reply, const Session &session) {
     }
 }
 
-void Turbocache::begin(const Reply &reply, const Session &session) {
+/** What an answer names beside the request's own URL was changed with it (RFC 9111, section 4.4); of other hosts' URLs it has no say. */
+void Turbocache::noteLocations(const ResponseHead *head) {
+    if (head == nullptr) {
+        return;
+    }
+    for (const ResponseHead::Header &header : head->headers()) {
+        if (!HttpText::equalsIgnoringCase(header.name, "Location") &&
+            !HttpText::equalsIgnoringCase(header.name, "Content-Location")) {
+            continue;
+        }
+        apr_uri_t location;
+        const char *path = pathOnThisHost(r_, header.value, location);
+        if (path != nullptr) {
+            std::string url(url_.substr(0, appNameSize_));
+            append(url, path);
+            append(url, location.query);
+            cache_.changes().add(url);
+        }
+    }
+}
+
+void Turbocache::begin(const Reply &reply, const Session &session, const ResponseHead *head) {
     answer_.reset();
-    ResponseHead head;
-    if (reply.stream || reply.head.size() > ResponseCache::MAX_HEAD || head.parse(reply.head) != nullptr) {
+    if (head == nullptr || reply.stream || reply.head.size() > ResponseCache::MAX_HEAD) {
         return;
     }
-    const auto fresh = CachePolicy::freshFor(reply.status, head, apr_time_sec(r_->request_time));
+    const auto fresh = CachePolicy::freshFor(reply.status, *head, apr_time_sec(r_->request_time));
     const std::optional<AppVersion> version = fresh ? session.version() : std::nullopt;
-    if (!version || (head.contentLength() && *head.contentLength() > ResponseCache::MAX_BODY)) {
+    if (!version || (head->contentLength() && *head->contentLength() > ResponseCache::MAX_BODY)) {
         return;
     }
-    length_ = head.contentLength();
+    length_ = head->contentLength();
     const MonotonicTime now = SystemClock::instance().now();
     answer_ = std::make_shared<ResponseCache::Answer>(
         ResponseCache::Answer{reply.status, std::string(reply.head), {}, *version, now, now + *fresh});

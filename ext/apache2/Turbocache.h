@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "Httpd.h"
 #include "ResponseCache.h"
@@ -30,8 +31,8 @@ public:
 
     /** @return whether `sender` has got all of the answer */
     bool answer(ResponseSender &sender);
-    /** Sees each reply before it is passed on. */
-    void note(const Reply &reply, const Session &session);
+    /** Sees each reply before `sender` takes it. */
+    void note(const Reply &reply, const Session &session, ResponseSender &sender);
 
 private:
     enum class Use { NONE, ANSWER, CHANGE };
@@ -39,13 +40,16 @@ private:
     Use useFor(bool hasBody) const;
     bool isForEverybody() const;
     std::string makeKey() const;
-    void begin(const Reply &reply, const Session &session);
+    void noteLocations(const ResponseHead *head);
+    void begin(const Reply &reply, const Session &session, const ResponseHead *head);
 
     request_rec *r_;
     ResponseCache &cache_;
     Use use_;
-    /** What a change of it makes worthless. */
-    std::string url_;
+    /** What a change of it makes worthless: application, path and query, each with a NUL behind it. In the request's memory. */
+    std::string_view url_;
+    /** How much of url_ stands for the application. */
+    std::size_t appNameSize_ = 0;
     std::uint32_t changesBefore_ = 0;
     /** Being gathered; null: not to be kept. */
     std::shared_ptr<ResponseCache::Answer> answer_;

@@ -1,10 +1,16 @@
 // Prints the table of directives as JSON: script/document-directives makes doc/CONFIGURATION.md's tables of it, and the integration
 // tests try each row. Not installed. Linked with nothing of httpd: the table only points at members of Settings.
 
+#include <chrono>
 #include <cstdio>
+#include <initializer_list>
+#include <map>
 #include <string>
+#include <string_view>
 
 #include "DirectiveTable.h"
+#include "client/AgentSettings.h"
+#include "pool/Options.h"
 
 namespace {
 
@@ -41,6 +47,7 @@ const char *nameOf(Form form) {
         case Form::PLAIN:
             return "text";
         case Form::PATH:
+        case Form::APP_FILE:
             return "path";
         case Form::URI:
             return "uri";
@@ -61,7 +68,99 @@ const char *kindOf(const Field &field) {
     return std::holds_alternative<Settings::Flag Settings::*>(field.member) ? "flag" : nameOf(field.form);
 }
 
-std::string rowOf(const Directive &directive) {
+std::string shown(bool flag) {
+    return flag ? "On" : "Off";
+}
+std::string shown(int number) {
+    return std::to_string(number);
+}
+std::string shown(unsigned number) {
+    return std::to_string(number);
+}
+std::string shown(std::chrono::milliseconds time) {
+    return std::to_string(time.count() / 1000) + (time.count() % 1000 != 0 ? ".…" : "");
+}
+std::string shown(const std::string &text) {
+    return text.empty() ? "none" : text;
+}
+
+/** One value that several parts have; where they differ, all. */
+template <typename Value> std::string same(std::initializer_list<Value> values) {
+    std::string result = shown(*values.begin());
+    for (const Value &value : values) {
+        if (shown(value) != shown(*values.begin())) {
+            result += " and " + shown(value);
+        }
+    }
+    return result;
+}
+
+/** What is in force where the configuration says nothing, as httpd's side and the agent have it: to be compared with the table's text. */
+std::map<std::string_view, std::string> inForce() {
+    const Settings settings;
+    const Passenger::Options options;
+    const Passenger::AgentSettings agent;
+    return {
+        {"PassengerDefaultRuby", same<std::string>({settings.defaultRubyOrDefault(), options.ruby, agent.rubyCommand})},
+        {"PassengerDefaultUser", same<std::string>({settings.defaultUserOrDefault(), options.defaultUser})},
+        {"PassengerUserSwitching", shown(options.userSwitching)},
+        {"PassengerLogLevel", shown(agent.logLevel)},
+        {"PassengerDisableLogPrefix", shown(!agent.logPrefix)},
+        {"PassengerFileDescriptorLogFile", shown(agent.descriptorLogFile)},
+        {"PassengerSocketBacklog", shown(agent.socketBacklog)},
+        {"PassengerMaxPoolSize", shown(agent.maxPoolSize)},
+        {"PassengerMaxInstancesPerApp", shown(agent.maxInstancesPerApp)},
+        {"PassengerPoolIdleTime", shown(agent.poolIdleTime)},
+        {"PassengerStatThrottleRate", shown(agent.statThrottleRate)},
+        {"PassengerPreStart", shown(agent.preStart)},
+        {"PassengerTurbocaching", shown(settings.turbocaches())},
+        {"PassengerShowVersionInHeader", shown(settings.showsVersionInHeader())},
+        {"PassengerDataBufferDir", settings.dataBufferDirOrDefault()},
+        {"PassengerResponseBufferHighWatermark", shown(settings.responseBufferHighWatermarkOrDefault())},
+        {"PassengerSpawnDir", shown(agent.spawnDir)},
+        {"PassengerResolveSymlinksInDocumentRoot", shown(settings.resolvesSymlinksInDocumentRoot())},
+        {"PassengerAppEnv", same<std::string>({settings.appEnvOrDefault(), options.environment, agent.environment})},
+        {"PassengerAppStartCommand", shown(options.startCommand)},
+        {"PassengerDirectInstanceRequestAddress", shown(options.instanceAddress)},
+        {"PassengerForceMaxConcurrentRequestsPerProcess", shown(settings.maxConcurrentRequestsOrDefault())},
+        {"PassengerPython", shown(options.python)},
+        {"PassengerNodejs", shown(options.nodejs)},
+        {"PassengerSpawnMethod", shown(options.spawnMethod)},
+        {"PassengerMinInstances", shown(options.minInstances)},
+        {"PassengerMaxInstances", shown(options.maxInstances)},
+        {"PassengerStartInstances", shown(options.startInstances)},
+        {"PassengerMinSpareInstances", shown(options.minSpareInstances)},
+        {"PassengerMaxSpareInstances", shown(options.maxSpareInstances)},
+        {"PassengerHeartbeatTimeout", shown(options.heartbeatTimeout)},
+        {"PassengerMaxRequests", shown(options.maxRequests)},
+        {"PassengerMemoryLimit", shown(options.memoryLimit)},
+        {"PassengerHardMemoryLimit", shown(options.hardMemoryLimit)},
+        {"PassengerMaxRequestQueueSize", shown(options.maxQueueSize)},
+        {"PassengerThreadCount", same<int>({settings.threads(), static_cast<int>(options.threads)})},
+        {"PassengerStartTimeout", shown(options.startTimeout)},
+        {"PassengerMaxPreloaderIdleTime", shown(options.maxPreloaderIdleTime)},
+        {"PassengerPreloadBundler", shown(options.preloadBundler)},
+        {"PassengerReforkAfter", shown(options.reforkAfter)},
+        {"PassengerRestartDir", shown(options.restartDir)},
+        {"PassengerLoadShellEnvvars", shown(options.loadShellEnvvars)},
+        {"PassengerRollingRestarts", shown(options.rollingRestarts)},
+        {"PassengerMonitorLogFile", shown(options.monitoredFiles)},
+        {"PassengerEnabled", shown(settings.isEnabled())},
+        {"PassengerHighPerformance", shown(settings.isHighPerformance())},
+        {"PassengerBufferUpload", shown(settings.buffersUpload())},
+        {"PassengerBufferResponse", shown(settings.buffersResponse())},
+        {"PassengerErrorOverride", shown(settings.overridesErrors())},
+        {"PassengerAllowEncodedSlashes", shown(settings.allowsEncodedSlashes())},
+        {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
+        {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
+        {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},
+        {"PassengerMaxRequestTime", shown(options.maxRequestTime)},
+        {"PassengerMaxRequestQueueTime", shown(options.maxQueueTime)},
+    };
+}
+
+std::string rowOf(const Directive &directive, const std::map<std::string_view, std::string> &values) {
+    const auto value = values.find(directive.name);
     const Field &field = directive.field;
     std::string row = "{\"name\": " + quoted(directive.name) + ", \"context\": " + quoted(nameOf(directive.context)) +
                       ", \"kind\": " + quoted(kindOf(field)) + ", \"default\": " + quoted(directive.fallback) +
@@ -79,17 +178,25 @@ std::string rowOf(const Directive &directive) {
             row += (alias != directive.aliases[0] ? ", " : "") + quoted(alias);
         }
     }
-    row += "], \"notice\": " + (directive.notice != nullptr ? quoted(directive.notice) : "null");
+    row += "], \"in_force\": " + (value != values.end() ? quoted(value->second.c_str()) : "null");
+    row += ", \"notice\": " + (directive.notice != nullptr ? quoted(directive.notice) : "null");
     row += ", \"successor\": " + (directive.successor != nullptr ? quoted(directive.successor) : "null");
     return row + "}";
 }
 
 }  // namespace
 
+// httpd's headers point at it in every file that logs. Nothing reads it here, and only a build without optimisation asks for it.
+extern "C" {
+extern module passenger_module;
+module passenger_module = {};
+}
+
 int main() {
+    const auto values = inForce();
     std::puts("[");
     for (const Directive &directive : TABLE) {
-        std::printf("%s%s\n", rowOf(directive).c_str(), &directive != &TABLE.back() ? "," : "");
+        std::printf("%s%s\n", rowOf(directive, values).c_str(), &directive != &TABLE.back() ? "," : "");
     }
     std::puts("]");
     return 0;

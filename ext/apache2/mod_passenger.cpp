@@ -73,6 +73,10 @@ int noteForgedHeaders(request_rec *r) {
     return guarded(r, "post_read_request", [&] { return ForgedHeaders::note(r), DECLINED; });
 }
 
+int removeForgedHeaders(request_rec *r) {
+    return guarded(r, "fixups", [&] { return ForgedHeaders::remove(r), DECLINED; });
+}
+
 int cutLongNames(request_rec *r) {
     return guarded(r, "map_to_storage", [&] { return Route::cutLongNames(r); });
 }
@@ -118,6 +122,8 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE + 1);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
+    // Between mod_rewrite, which may make a proxy's request of it, and mod_headers.
+    ap_hook_fixups(removeForgedHeaders, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
 }

@@ -3,6 +3,7 @@
 require_relative "app_process"
 require_relative "channels"
 require_relative "fork_guard"
+require_relative "heartbeat"
 require_relative "intake"
 require_relative "max_requests"
 require_relative "refork"
@@ -13,13 +14,15 @@ module PhusionPassenger
   # A process that serves requests, from SERVE to its end. The main thread waits for what ends it, the control thread reads
   # the control socket, the handler threads take requests.
   class AppInstance
+    # Seconds.
     FINISH_WITHIN = 60
 
-    # `forked`: from a preloader, which the application wants to know.
-    def initialize(control, app, forked:)
+    # `forked`: from a preloader, which the application wants to know. `finish_within`: seconds that requests in work have at its end.
+    def initialize(control, app, forked:, finish_within: FINISH_WITHIN)
       @control = control
       @app = app
       @forked = forked
+      @finish_within = finish_within
       @endings = Thread::Queue.new
       @channels = Channels.new(control)
       @handlers = []
@@ -28,21 +31,26 @@ module PhusionPassenger
 
     # Returns after the last request; the caller then lets the process end.
     def run
+      finish if serve
+    end
+
+    private
+
+    # Until something ends it, such as an agent that is gone. False: there was nothing to serve, or the hooks failed.
+    def serve
       frame = @control.read
       return if frame.nil? || frame.type == Frame::Control::FINISH
       raise ProtocolError, "frame #{frame.type} instead of SERVE" unless frame.type == Frame::Control::SERVE
 
-      prepare(frame) or return
+      prepared = prepare(frame) or return
       # READY goes first: until then the agent takes the instance for one that has no request, even when it dies.
       @control.write(Frame::Control::READY)
       start_threads
       @endings.pop
-      finish
+      prepared
     rescue Errno::EPIPE, Errno::ECONNRESET
-      finish
+      prepared
     end
-
-    private
 
     # Nil when the application's hooks failed, which has been reported then.
     def prepare(frame)
@@ -70,6 +78,7 @@ module PhusionPassenger
       check_cells
       @intake = Intake.new(queue, @thread_count, own) { tell(Frame::Control::PAUSE, 1) }
       @max_requests = max_requests(limit, frame.fields[5] ? frame.number(5) : 0)
+      @heartbeat = Heartbeat.new(@control, frame.fields[6] ? frame.number(6) : 0)
       Log.app = group
       AppProcess.title("RubyApp", group)
     end
@@ -97,6 +106,7 @@ module PhusionPassenger
         @threads << named_thread("Passenger handler #{index}") { handler.run }
       end
       named_thread("Passenger control") { read_control_socket }
+      @heartbeat.start
     end
 
     # Whichever thread ends, ends the instance.
@@ -155,12 +165,12 @@ module PhusionPassenger
 
     def finish
       @intake&.finish
-      deadline = now + FINISH_WITHIN
+      deadline = now + @finish_within
       @threads.each { |thread| thread.join([deadline - now, 0].max) }
       busy = @handlers.select(&:busy?)
       Log.event("instance.gave_up_waiting", requests: busy.size) if busy.any?
       @handlers.each(&:abandon)
-      Hooks.call(:stopping_worker_process)
+      Hooks.call_all(:stopping_worker_process)
     end
 
     def now

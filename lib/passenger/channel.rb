@@ -67,6 +67,18 @@ module PhusionPassenger
       raise ClientGone, "the client has gone"
     end
 
+    # The next message and the files that came with it, which are the caller's to close. Raises BodyBrokenOff as receive does.
+    def receive_with_files
+      bytes, _sender, _flags, *controls = @io.recvmsg(Layout::MESSAGE_LIMIT + 1, 0, nil, scm_rights: true)
+      raise EOFError if bytes.nil? || bytes.empty? # it is one or the other, by Ruby's version
+
+      [bytes, controls.flat_map { |control| control.cmsg_is?(:SOCKET, :RIGHTS) ? control.unix_rights : [] }]
+    rescue Errno::EINTR
+      retry
+    rescue *GONE
+      raise BodyBrokenOff, "the request body was broken off"
+    end
+
     # Replaces the buffer by the next message. Raises BodyBrokenOff when the child gave the exchange up.
     def receive(buffer)
       @io.sysread(Layout::MESSAGE_LIMIT + 1, buffer)

@@ -14,12 +14,16 @@ module PhusionPassenger
       @left = 0
       @after_chunk = false
       @ended = false
+      @consumed = 0
     end
 
     # The last chunk was seen.
     def ended?
       @ended
     end
+
+    # How many bytes of the last ones belonged to the body's coding; those behind its end do not.
+    attr_reader :consumed
 
     # What the bytes bring of the body.
     def decode(bytes)
@@ -31,6 +35,7 @@ module PhusionPassenger
         position += part.bytesize
         @left.positive? ? take_data(part, result) : take_line(part)
       end
+      @consumed = position
       result
     end
 

@@ -43,6 +43,7 @@ module PhusionPassenger
       PAUSE = 63
       WARM = 80
       REFORK = 81
+      HEARTBEAT = 82
     end
 
     attr_reader :type, :fields, :descriptors

@@ -39,6 +39,12 @@ module PhusionPassenger
       nil
     end
 
+    # Sends a frame that is nothing but its type, unless who reads is behind with so much that it would have to wait.
+    def write_if_room(type)
+      bytes = Frame.new(type).encode
+      @write_lock.synchronize { @io.sendmsg(bytes, 0) if IO.select(nil, [@io], nil, 0) }
+    end
+
     # Sends a frame; the descriptors stay the caller's. Raises SystemCallError when nobody reads any more.
     def write(type, *fields, descriptors: [])
       bytes = Frame.new(type, fields, descriptors).encode

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "log"
+
 # The name that applications know from their configuration.
 module PhusionPassenger
   # What an application wants to be told about:
@@ -20,6 +22,15 @@ module PhusionPassenger
 
     def self.call(name, *arguments)
       @blocks[name].each { |block| block.call(*arguments) }
+    end
+
+    # For an end: no block keeps the later ones from being called. What it raises is logged.
+    def self.call_all(name)
+      @blocks[name].each do |block|
+        block.call
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        Log.exception("hook.failed", e, hook: name) unless e.is_a?(SystemExit)
+      end
     end
   end
 

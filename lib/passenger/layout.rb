@@ -3,9 +3,10 @@
 module PhusionPassenger
   # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. They change together with VERSION and with Layouts.h.
   module Layout
-    VERSION = 4
+    VERSION = 5
 
-    MESSAGE_LIMIT = 65_536
+    # 64 KiB, as pieces of a body often have, and a header before them.
+    MESSAGE_LIMIT = 65_600
 
     # Request messages.
     module Request
@@ -19,6 +20,7 @@ module PhusionPassenger
       BODY_FOLLOWS = 1
       STREAM = 2
       HEAD_REQUEST = 4
+      BODY_IN_FILE = 8
     end
 
     # Messages on a reply channel.
@@ -38,6 +40,7 @@ module PhusionPassenger
       ABORTED = 6
       HIJACKED = 7
       BODY = 32
+      BODY_FILE = 33
 
       LAST = 1
     end

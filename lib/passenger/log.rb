@@ -29,13 +29,14 @@ module PhusionPassenger
       end
     end
 
-    COMPLAINTS = Limit.new
-    private_constant :COMPLAINTS
-
     class << self
       # The application's name, in each line once it is known.
       attr_accessor :app
+
+      # The Limit of complaints.
+      attr_writer :complaints
     end
+    self.complaints = Limit.new
 
     def self.event(name, fields = {})
       fields = { app: app }.merge(fields) if app
@@ -45,7 +46,7 @@ module PhusionPassenger
 
     # For what a peer that is not trusted can cause as often as it likes: ten lines in ten seconds, and how many were left out since.
     def self.complaint(name, fields = {})
-      left_out = COMPLAINTS.allow or return
+      left_out = @complaints.allow or return
       event(name, left_out.zero? ? fields : fields.merge(left_out: left_out))
     end
 

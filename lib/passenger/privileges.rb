@@ -25,10 +25,10 @@ module PhusionPassenger
       return unless @asked && Process.euid.zero?
 
       gid = @group ? @group.gid : @account.gid
-      @account.is_a?(Nameless) ? Process.groups = [gid] : Process.initgroups(@account.name, gid)
+      groups = @account.is_a?(Nameless) ? Process.groups = [gid] : Process.initgroups(@account.name, gid)
       Process::GID.change_privilege(gid)
       Process::UID.change_privilege(@account.uid)
-      verify(gid)
+      verify(gid, groups)
     rescue SystemCallError => e
       raise Refused, "cannot become user #{@account.name}: #{e.message}"
     end
@@ -74,9 +74,12 @@ module PhusionPassenger
       raise Refused, "there is no group named \"#{name}\""
     end
 
-    def verify(gid)
+    # `groups`: the supplementary ones as the change to them left them. They are not looked up once more: a database on the network need not list
+    # its groups, though it knows those of each user.
+    def verify(gid, groups)
       ids = [Process.uid, Process.euid, Process.gid, Process.egid]
-      return if ids == [@account.uid, @account.uid, gid, gid] && (@account.uid.zero? || !can_return?)
+      lasts = ids == [@account.uid, @account.uid, gid, gid] && Process.groups.sort == groups.sort
+      return if lasts && (@account.uid.zero? || !can_return?)
 
       raise Refused, "the change to user #{@account.name} did not last"
     end

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require "socket"
+require_relative "queue_end"
 
 module PhusionPassenger
   # The instance's own queue and the Group's, read as if they were one: what is in the own one comes first. For the threads it is
@@ -13,15 +14,20 @@ module PhusionPassenger
       @interrupted, @interrupt = IO.pipe
     end
 
-    # The next message into the buffer. Raises Errno::EINTR while it is interrupted, and EOFError at the end of the Group's queue.
+    # The next message into the buffer. Raises Errno::EINTR while it is interrupted, and EOFError where there are no bytes in the Group's
+    # queue: at its end, or in a message without any.
     def sysread(limit, buffer)
-      wait until take_own(limit, buffer) || take_common(limit, buffer)
+      sleep_until_readable until take_own(limit, buffer) || take_common(limit, buffer)
       buffer
     end
 
-    # Of the Group's queue, whose end is the end.
-    def recv_nonblock(*arguments, **options)
-      @common.recv_nonblock(*arguments, **options)
+    # These are for QueueEnd. The end of the Group's queue is the end.
+    def wait(...)
+      @common.wait(...)
+    end
+
+    def recv_nonblock(...)
+      @common.recv_nonblock(...)
     end
 
     # Until `go_on`.
@@ -52,7 +58,7 @@ module PhusionPassenger
       return false if message == :wait_readable
       return true unless message.nil? || message.empty?
 
-      @ended = own
+      @ended = own if QueueEnd.reached?(own)
       false
     end
 
@@ -65,12 +71,12 @@ module PhusionPassenger
     def take_common(limit, buffer)
       message = @common.recv_nonblock(limit, 0, buffer, exception: false)
       return false if message == :wait_readable
-      raise EOFError, "the queue has ended" if message.nil? || message.empty?
+      raise EOFError, "no bytes" if message.nil? || message.empty?
 
       true
     end
 
-    def wait
+    def sleep_until_readable
       ready, = IO.select([@interrupted, open_own, @common].compact)
       raise Errno::EINTR if ready.include?(@interrupted)
     end

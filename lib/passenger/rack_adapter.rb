@@ -16,6 +16,7 @@ module PhusionPassenger
     HTTP_2 = "HTTP/2.0"
     STRINGS_AT_ONCE = 400
     INTERNAL_ERROR = "Internal Server Error"
+    BAD_GATEWAY = "Bad Gateway"
     CHUNKED = "Transfer-Encoding: chunked\r\n"
     private_constant :NUL, :HTTPS_ON, :HTTP_2, :STRINGS_AT_ONCE, :CHUNKED
 
@@ -47,7 +48,7 @@ module PhusionPassenger
       break_off(reply)
     rescue BadResponse => e
       Log.event("response.refused", request_of(environment).merge(reason: e.message))
-      end_in_error(reply)
+      end_in_error(reply, 502, BAD_GATEWAY)
     rescue Exception => e # rubocop:disable Lint/RescueException
       Log.exception("request.failed", e, request_of(environment))
       end_in_error(reply)
@@ -66,8 +67,8 @@ module PhusionPassenger
     end
 
     # An answer that was not finished. When the child has gone, nothing is to be said.
-    def end_in_error(reply)
-      reply.started? ? reply.abort : refuse(reply)
+    def end_in_error(reply, status = 500, text = INTERNAL_ERROR)
+      reply.started? ? reply.abort : refuse(reply, status, text)
     rescue ClientGone
       nil
     end
@@ -150,6 +151,7 @@ module PhusionPassenger
     # The stream is the application's from here on; it may keep it, and the answer is over for us.
     def send_head_and_hijack(reply, code, head, hijack)
       raise BadResponse, "it would hijack a connection where rack.hijack? is false" unless reply.hijackable?
+      raise BadResponse, "it is an upgrade that nobody asked for" if code == 101 && !reply.upgrade_wanted?
 
       stream = reply.respond_and_hijack(code, head)
       begin

@@ -1,12 +1,14 @@
 # frozen_string_literal: true
 
 require_relative "channel"
+require_relative "hijacking"
 require_relative "native"
 
 module PhusionPassenger
   # The messages that answer one exchange. Each piece goes out as it comes; what is longer than a message may be is cut.
   class Reply
     include Layout::Reply
+    include Hijacking
 
     # "@0" begins at the start of the buffer, whose memory stays.
     HEADER_FORMAT = "@0#{HEADER}"
@@ -16,6 +18,8 @@ module PhusionPassenger
     # Connections that the application has taken over and may hold still.
     STREAMS = ObjectSpace::WeakMap.new
     private_constant :HEADER_FORMAT, :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT, :STREAMS
+
+    attr_reader :ticket
 
     # In a process that was forked from the application's: else they would not end when the application ends them.
     def self.close_hijacked
@@ -101,29 +105,7 @@ module PhusionPassenger
       @channel.send_message(fields.pack(MESSAGE_FORMAT, buffer: @buffer))
     end
 
-    # What the environment's rack.hijack is: the reply itself, so that what is seldom used costs no object.
-    def hijacking(environment)
-      @environment = environment
-      self
-    end
-
-    # Whether it was offered.
-    def hijackable?
-      !@environment.nil?
-    end
-
-    def call
-      @environment["rack.hijack_io"] ||= hijack
-    end
-
-    # All bytes between the application and the client, from now on: both ends of the stream are theirs. The head is the application's, too.
-    def hijack
-      raise IOError, "the answer has begun: its connection cannot be hijacked any more" if @started
-
-      hand_over(LAST).tap { @started = @finished = true }
-    end
-
-    # The same after this head.
+    # A hijack after this head.
     def respond_and_hijack(status, head)
       stream = hand_over(0)
       respond(status, head, last: true)
@@ -137,6 +119,11 @@ module PhusionPassenger
     end
 
     private
+
+    # Both ends of the stream are theirs, who have it: the application and the child.
+    def take_over
+      hand_over(LAST).tap { @started = @finished = true }
+    end
 
     def hand_over(flags)
       ours, theirs = UNIXSocket.pair(:STREAM)

@@ -2,7 +2,9 @@
 
 require_relative "body_source"
 require_relative "claim"
+require_relative "file_input"
 require_relative "log"
+require_relative "queue_end"
 require_relative "rack_adapter"
 require_relative "reply"
 require_relative "stream_exchange"
@@ -79,8 +81,8 @@ module PhusionPassenger
       @busy = true
     rescue Errno::EINTR # by `wake`, or any signal, such as the end of a process that the application started
       @intake.open? ? retry : false
-    rescue EOFError
-      (@queue_ended = nothing_left?) ? false : retry
+    rescue EOFError # or a message without any bytes
+      (@queue_ended = QueueEnd.reached?(@queue)) || !@intake.open? ? false : retry
     rescue IOError
       raise if @intake.open?
 
@@ -92,14 +94,6 @@ module PhusionPassenger
       return if Native::LOADED && @queue.is_a?(IO) && Native.receive(@queue, @buffer, READ_LIMIT)
 
       @queue.sysread(READ_LIMIT, @buffer)
-    end
-
-    # Nothing was read: that was the end, or a message without any bytes. At the end there is never more to see.
-    def nothing_left?
-      seen = @queue.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
-      seen.nil? || seen == ""
-    rescue IOError # closed meanwhile, as reading again will tell
-      false
     end
 
     def handle_one
@@ -121,7 +115,7 @@ module PhusionPassenger
       return refuse(reply, "version #{version}") if version != Layout::VERSION
       return refuse(reply, "a message of more than #{Layout::MESSAGE_LIMIT} bytes") if @buffer.bytesize > Layout::MESSAGE_LIMIT
 
-      respond(channel, reply, flags, head_length, (ticket - resends)..ticket)
+      respond(channel, reply, flags, head_length, resends)
     rescue ClientGone, BodyBrokenOff
       nil
     ensure
@@ -152,31 +146,27 @@ module PhusionPassenger
       ((@taken_at - sent_at) / 1000).clamp(0, Layout::Reply::QUEUED_LIMIT)
     end
 
-    def respond(channel, reply, flags, head_length, tickets)
+    def respond(channel, reply, flags, head_length, resends)
       return StreamExchange.new(@adapter).run(reply) if flags.anybits?(STREAM)
       return refuse(reply, "a head of #{head_length} bytes") if head_length > HEAD_LIMIT
 
-      head, input = take_apart(channel, flags, head_length, tickets)
-      return refuse(reply, "a head that ends early") unless head
+      here = @buffer.bytesize - HEADER_LENGTH
+      return respond_to_long(channel, reply, flags, head_length, here, resends) if flags.anybits?(BODY_FOLLOWS)
+      return refuse(reply, "a head that ends early") if here < head_length
 
-      @adapter.call(head, input, reply, head_request: flags.anybits?(HEAD_REQUEST))
+      # Copies, unlike byteslice, which would share the buffer's memory, so that each request would need another one.
+      head, body = @buffer.unpack("x#{HEADER_LENGTH}a#{head_length}a*")
+      @adapter.call(head, MemoryInput.new(body), reply, head_request: flags.anybits?(HEAD_REQUEST))
     end
 
-    # The environment and the input.
-    def take_apart(channel, flags, head_length, tickets)
-      here = @buffer.bytesize - HEADER_LENGTH
-      if flags.nobits?(BODY_FOLLOWS)
-        return nil if here < head_length
-
-        # Copies, unlike byteslice, which would share the buffer's memory, so that each request would need another one.
-        head, body = @buffer.unpack("x#{HEADER_LENGTH}a#{head_length}a*")
-        return head, MemoryInput.new(body)
-      end
-
-      source = BodySource.new(channel, tickets)
+    # Of which this message has only the beginning, `here` bytes.
+    def respond_to_long(channel, reply, flags, head_length, here, resends)
+      source = BodySource.new(channel, (reply.ticket - resends)..reply.ticket)
       head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")
       head << source.read_exactly(head_length - here) if here < head_length
-      [head, @adapter.input_for(source)]
+      file, size = source.file if flags.anybits?(BODY_IN_FILE)
+      input = file ? FileInput.new(file, size) : @adapter.input_for(source)
+      @adapter.call(head, input, reply, head_request: flags.anybits?(HEAD_REQUEST))
     end
 
     def refuse(reply, reason)

@@ -2,6 +2,7 @@
 
 require_relative "chunked_decoder"
 require_relative "layout"
+require_relative "log"
 require_relative "stream_body"
 
 module PhusionPassenger
@@ -18,9 +19,13 @@ module PhusionPassenger
       headers[names[0]] || headers[names[1]]
     end
 
+    # A body in another coding cannot be told from one without: whoever takes the coding off would be missing.
     def self.chunked?(headers)
-      coding = header(headers, TRANSFER_ENCODING)
-      coding ? coding.to_s.casecmp?("chunked") : false
+      coding = header(headers, TRANSFER_ENCODING) or return false
+      coding = Array(coding).join(", ")
+      raise BadResponse, "its body has the transfer coding #{coding.inspect}" unless coding.casecmp?("chunked")
+
+      true
     end
 
     def initialize(body, headers, input)
@@ -66,16 +71,24 @@ module PhusionPassenger
     def send_pieces(reply, status, head)
       left = self.class.header(@headers, CONTENT_LENGTH)&.to_i
       reply.respond(status, head) unless left
+      surplus = false
       @body.each do |piece|
-        next if piece.empty? || reply.finished?
+        next if piece.empty?
+        next surplus = true if reply.finished?
 
         left -= piece.bytesize if left
         last = !left.nil? && left <= 0
         reply.started? ? reply.data(piece, last: last) : reply.respond(status, head, piece, last: last)
       end
+      note_surplus if surplus
       return if reply.finished?
 
       reply.started? ? reply.finish : reply.respond(status, head, last: true)
+    end
+
+    # What exceeds the length within the last piece is the child's to note.
+    def note_surplus
+      Log.event("response.cut", reason: "its body is longer than its Content-Length; the rest was left out")
     end
 
     def send_file(reply, status, head)

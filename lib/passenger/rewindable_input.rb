@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "input"
+require_relative "unlinked_file"
 
 module PhusionPassenger
   # A body that is still coming, for Rack 2, which wants it from the start again at any time. What came is kept: a
@@ -51,23 +52,9 @@ module PhusionPassenger
     end
 
     def spool
-      @file = open_unlinked
-      @file.sync = true
-      @file.binmode
+      @file = UnlinkedFile.open
       @file.write(@kept)
       @kept.clear
-    end
-
-    def open_unlinked
-      unnamed_file
-    rescue Errno::EOPNOTSUPP, Errno::EISDIR, Errno::ENOENT, Errno::EINVAL
-      require "tempfile"
-      Tempfile.create("passenger-body", mode: File::RDWR).tap { |file| File.unlink(file.path) }
-    end
-
-    # It never has a name, where the file system offers that.
-    def unnamed_file
-      File.open(ENV.fetch("TMPDIR", "/tmp"), File::RDWR | File::TMPFILE | File::EXCL, 0o600)
     end
   end
 end

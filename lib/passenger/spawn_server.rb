@@ -42,6 +42,8 @@ module PhusionPassenger
       @control = control
       @wait_statuses = WaitStatuses.new
       @booting = {}
+      # The first step of the start that is under way.
+      @forked = nil
     end
 
     # Until the agent closes the socket. A Ctrl-C in the terminal is for the agent to act upon.
@@ -88,6 +90,7 @@ module PhusionPassenger
       role, command, user, group, profile = (0..4).map { |index| frame.text(index) }
       raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
 
+      @forked = "#{role == 'preloader' ? role : 'process'} forked"
       privileges = Privileges.new(user, group)
       shell = LoginShell.new(privileges.shell)
       shell = nil unless profile == "1" && shell.usable?
@@ -104,7 +107,7 @@ module PhusionPassenger
     rescue Privileges::Refused => e
       raise StartFailed.new("privileges dropped", e.message)
     rescue SystemCallError => e
-      raise StartFailed.new("process forked", e.message)
+      raise StartFailed.new(@forked, e.message)
     ensure
       [reader, writer].each { |io| io&.close }
     end
@@ -118,7 +121,7 @@ module PhusionPassenger
         [control, output, writer].each(&:close)
         keeper.watch
       rescue SystemCallError => e
-        writer.write("\0process forked\0#{e.message}")
+        writer.write("\0#{@forked}\0#{e.message}")
       ensure
         exit!(1)
       end
@@ -127,7 +130,7 @@ module PhusionPassenger
     # In the new process. Says its pid, each step that is done, and behind a zero byte what it failed with.
     def tell(writer)
       writer.write("#{Process.pid}\n")
-      done("process forked", writer)
+      done(@forked, writer)
       yield
     rescue StandardError => e
       writer.write("\0#{step_of(e)}\0#{e.message}")
@@ -146,7 +149,7 @@ module PhusionPassenger
       pid, *steps = lines.to_s.lines(chomp: true)
       steps = steps.flat_map { |line| line.split("\t") }
       raise StartFailed.new(step, why, steps) if step
-      raise StartFailed.new("process forked", "it ended at once") unless pid
+      raise StartFailed.new(@forked, "it ended at once") unless pid
 
       [Integer(pid), *steps]
     end

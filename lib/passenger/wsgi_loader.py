@@ -3,6 +3,7 @@
 Started as `PYTHON wsgi_loader.py STARTUP_FILE` in the application's folder. Uses Python's standard library only.
 """
 
+import importlib.machinery
 import importlib.util
 import os
 import socketserver
@@ -17,7 +18,9 @@ def load_application(path):
     """What the startup file calls `application`."""
     path = os.path.abspath(path)
     sys.path.insert(0, os.path.dirname(path))
-    spec = importlib.util.spec_from_file_location("passenger_wsgi", path)
+    # It is Python, whatever its name ends with.
+    loader = importlib.machinery.SourceFileLoader("passenger_wsgi", path)
+    spec = importlib.util.spec_from_file_location("passenger_wsgi", path, loader=loader)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
@@ -27,11 +30,12 @@ def load_application(path):
 
 
 class LimitedReader:
-    """The body of one request: whoever reads on must not wait for the next one."""
+    """The body of one request: whoever reads on must not wait for the next one. `ask` is called before the first read."""
 
-    def __init__(self, stream, length):
+    def __init__(self, stream, length, ask):
         self._stream = stream
         self._left = length
+        self._ask = ask
 
     def read(self, size=-1):
         return self._take(self._stream.read, size)
@@ -50,6 +54,9 @@ class LimitedReader:
             size = self._left
         if not size:
             return b""
+        if self._ask:
+            self._ask()
+            self._ask = None
         data = method(size)
         whole = len(data) == size or (method == self._stream.readline and data.endswith(b"\n"))
         if not whole:
@@ -89,6 +96,11 @@ class RequestHandler(WSGIRequestHandler):
         # What it wants to have of a TCP client.
         self.client_address = (self.address_string(), 0)
         environ = super().get_environ()
+        environ["REQUEST_URI"] = self.path
+        # wsgiref fills in what nobody said.
+        for name, header in (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")):
+            if header not in self.headers:
+                environ.pop(name, None)
         environ["wsgi.url_scheme"] = "https" if self.headers.get("X-Forwarded-Proto") == "https" else "http"
         if environ["wsgi.url_scheme"] == "https":
             environ["HTTPS"] = "on"
@@ -106,13 +118,24 @@ class RequestHandler(WSGIRequestHandler):
         if not self.raw_requestline or not self.parse_request():
             return
         environ = self.get_environ()
+        handler = None
+
+        def ask():
+            if not self.headers.get("Expect"):
+                return
+            if handler and handler.headers_sent:
+                raise ConnectionError("the answer has begun, so the client is not asked for the request's body any more")
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            ask()
             body, length = read_chunked(self.rfile)
             environ["CONTENT_LENGTH"] = str(length)
             environ.pop("HTTP_TRANSFER_ENCODING", None)
         else:
             body, length = self.rfile, int(environ.get("CONTENT_LENGTH") or 0)
-        handler = ServerHandler(LimitedReader(body, length), self.wfile, self.get_stderr(), environ,
+        handler = ServerHandler(LimitedReader(body, length, ask), self.wfile, self.get_stderr(), environ,
                                 multithread=False, multiprocess=True)
         handler.request_handler = self
         handler.run(self.server.get_app())

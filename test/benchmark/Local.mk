@@ -1,10 +1,12 @@
 EXTRA_DIST += \
     %D%/README.md \
+    %D%/apps/bodies/config.ru \
     %D%/apps/hello/config.ru \
     %D%/apps/mixed/config.ru \
     %D%/floor/mod_floor.c \
     %D%/lib/app.rb \
     %D%/lib/arrangement.rb \
+    %D%/lib/awaiting.rb \
     %D%/lib/changes.rb \
     %D%/lib/command_line.rb \
     %D%/lib/comparison_run.rb \
@@ -14,6 +16,7 @@ EXTRA_DIST += \
     %D%/lib/keeper.rb \
     %D%/lib/kept_process.rb \
     %D%/lib/leak_check.rb \
+    %D%/lib/loads/body_load.rb \
     %D%/lib/loads/closed_load.rb \
     %D%/lib/loads/mixed_load.rb \
     %D%/lib/loads/overload.rb \
@@ -35,17 +38,19 @@ EXTRA_DIST += \
     %D%/lib/servers/passenger_server.rb \
     %D%/lib/servers/puma.rb \
     %D%/lib/servers/server.rb \
+    %D%/lib/servers/standalone.rb \
     %D%/lib/stage.rb \
     %D%/lib/table.rb \
     %D%/lib/work.rb \
     %D%/lib/wrk.rb \
     %D%/lib/wrk_report.lua \
-    %D%/run
+    %D%/run \
+    %D%/run-prefork
 
 # What the Pool itself costs. To be measured in a build with optimisation and --disable-development.
 EXTRA_PROGRAMS += test/benchmark/pool/pool_benchmark
 %C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp
-%C%_pool_pool_benchmark_LDADD = libpassenger_pool.la libpassenger_client.la libpassenger_runtime.la libpassenger_base.la \
+%C%_pool_pool_benchmark_LDADD = libpassenger_pool.la libpassenger_spare.la libpassenger_client.la libpassenger_runtime.la libpassenger_base.la \
     $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
 
 # A load of requests that do not wait for each other's answers.

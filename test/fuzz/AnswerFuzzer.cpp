@@ -9,12 +9,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/HttpText.h"
 #include "bridge/AnswerParser.h"
-#include "bridge/HttpText.h"
 
 namespace {
 
 using namespace Passenger::Bridge;
+namespace HttpText = Passenger::HttpText;
 
 void require(bool condition) {
     if (!condition) {

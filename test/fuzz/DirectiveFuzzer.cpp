@@ -1,6 +1,7 @@
 /*
  * Gives any text to any directive, as httpd does for each line of a configuration and of .htaccess files. Either it is refused, by a message that
- * names directive and value and says what is allowed; or it is what the merged settings say, too. What httpd does for it is played by a few functions here.
+ * names directive and value and says what is allowed (but shows no password); or it is what the merged settings say, too. What httpd does for it is played by
+ * a few functions here.
  */
 #include <algorithm>
 #include <cstddef>
@@ -26,6 +27,9 @@ char *ap_server_root_relative(apr_pool_t *pool, const char *name) {
 }
 int ap_state_query(int /*what*/) {
     return AP_SQ_MS_CREATE_CONFIG;
+}
+const char *ap_check_cmd_context(cmd_parms *cmd, unsigned /*forbidden*/) {
+    return cmd->path != nullptr ? "in a folder" : nullptr;
 }
 void ap_log_error_(const char * /*file*/, int /*line*/, int /*index*/, int /*level*/, apr_status_t /*status*/,
                    const server_rec * /*server*/, const char * /*format*/, ...) {}
@@ -67,16 +71,14 @@ public:
     Httpd(const Httpd &) = delete;
     Httpd &operator=(const Httpd &) = delete;
 
-    void check(const command_rec &command, const std::string &value, bool inVirtualHost) {
+    void check(const command_rec &command, const std::string &value, bool inVirtualHost, bool inFolder) {
         server_.is_virtual = inVirtualHost ? 1 : 0;
+        parameters_.path = inFolder ? const_cast<char *>("/srv") : nullptr;
         parameters_.cmd = &command;
         void *place = Settings::create(pool_, nullptr);
         const char *problem = apply(command, place, value);
         if (problem != nullptr) {
-            const std::string_view text = problem;
-            require(text.starts_with(command.name));
-            require(text.find(value) != std::string_view::npos);
-            require(text.find("allowed: ") != std::string_view::npos);
+            checkRefusal(command.name, value, problem);
             return;
         }
         // A second time it is as good, and merging takes it.
@@ -86,6 +88,17 @@ public:
     }
 
 private:
+    static void checkRefusal(const std::string &name, const std::string &value, std::string_view text) {
+        if (text.starts_with(name + " takes no URL with a user or password")) {
+            require(value.find('@') != std::string::npos);
+            require(text.find(value) == std::string_view::npos);
+            return;
+        }
+        require(text.starts_with(name));
+        require(text.find(value) != std::string_view::npos);
+        require(text.find("allowed: ") != std::string_view::npos);
+    }
+
     const char *apply(const command_rec &command, void *place, const std::string &value) {
         const char *text = apr_pstrmemdup(pool_, value.data(), value.size());
         return command.args_how == TAKE2 ? command.func.take2(&parameters_, place, text, text)
@@ -114,6 +127,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     static const std::size_t commands = countCommands();
     std::string value(reinterpret_cast<const char *>(data) + 2, size - 2);
     value.erase(std::remove(value.begin(), value.end(), '\0'), value.end());
-    Httpd().check(Directives::commands()[data[0] % commands], value, (data[1] & 1) != 0);
+    Httpd().check(Directives::commands()[data[0] % commands], value, (data[1] & 1) != 0, (data[1] & 2) != 0);
     return 0;
 }

@@ -1,6 +1,7 @@
 # Programs that feed whatever bytes to what reads other processes' messages. They need a build of their own:
 # configure --enable-fuzzers CXX=clang++
-FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/SharedMemoryFuzzer
+FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer test/fuzz/ReplyFuzzer test/fuzz/ResponseHeadFuzzer \
+    test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_AnswerFuzzer_SOURCES = %D%/AnswerFuzzer.cpp
@@ -18,9 +19,15 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_FrameFuzzer_LDADD = libpassenger_base.la
 
+%C%_ReplyFuzzer_SOURCES = %D%/ReplyFuzzer.cpp \
+    test/unit/support/FakeHost.cpp
+%C%_ReplyFuzzer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
+%C%_ReplyFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_ReplyFuzzer_LDADD = $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+
 %C%_ResponseHeadFuzzer_SOURCES = %D%/ResponseHeadFuzzer.cpp
 %C%_ResponseHeadFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-%C%_ResponseHeadFuzzer_LDADD = libpassenger_httpmessages.la
+%C%_ResponseHeadFuzzer_LDADD = libpassenger_httpmessages.la libpassenger_base.la
 
 %C%_SharedMemoryFuzzer_SOURCES = %D%/SharedMemoryFuzzer.cpp
 %C%_SharedMemoryFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)

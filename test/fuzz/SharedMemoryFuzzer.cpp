@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <vector>
 
 #include "base/Clock.h"
@@ -24,6 +25,8 @@ using namespace Passenger;
 
 constexpr std::uint32_t SLOT = 1;
 constexpr std::uint32_t OTHER_SLOT = 2;
+/** Of values, see valueOf(). */
+constexpr unsigned KINDS = 4;
 
 void require(bool condition) {
     if (!condition) {
@@ -54,7 +57,8 @@ World &world() {
     return *made;
 }
 
-/** An input is a row of writes: where (board, claims or marks), at which of their words, and a word, or one of the real channels. */
+/** An input is a row of writes: where (board, claims, or marks with the statistics behind them), at which of their words, and a word, or one of the
+ *  real channels. */
 struct Write {
     std::uint8_t file;
     std::uint8_t kind;
@@ -65,7 +69,8 @@ struct Write {
 std::uint64_t valueOf(const Write &write) {
     const std::uint64_t ids[] = {write.value, world().ownId.value(), world().otherChildsId.value(),
                                  world().otherGroupsId.value()};
-    return ids[write.kind % 4];
+    static_assert(std::size(ids) == KINDS);
+    return ids[write.kind % KINDS];
 }
 
 void put(const Write &write, std::uint64_t value) {
@@ -73,7 +78,9 @@ void put(const Write &write, std::uint64_t value) {
                                          &world().line.marks().memory()};
     const std::size_t sizes[] = {BoardLayout::SIZE, ClaimsLayout::SIZE, MarksLayout::SIZE};
     const std::size_t file = write.file % 3U;
-    const std::size_t offset = write.word * sizeof(value) % (sizes[file] - sizeof(value));
+    // The low bits of `kind` choose the value, the others which stretch of 512 KiB it goes to: the last file has more than one.
+    const std::size_t word = write.word + std::size_t{write.kind / KINDS} * (UINT16_MAX + 1);
+    const std::size_t offset = word * sizeof(value) % (sizes[file] - sizeof(value));
     require(::pwrite(files[file]->descriptor().get(), &value, sizeof(value), static_cast<off_t>(offset)) ==
             sizeof(value));
 }

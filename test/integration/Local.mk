@@ -5,3 +5,10 @@ PASSENGER_TORTURE_SECONDS = 60
 .PHONY: torture
 torture: all
 	PASSENGER_TORTURE_SECONDS='$(PASSENGER_TORTURE_SECONDS)' TEST=torture $(RUN_TESTS) integration
+
+# A module that shows the tests what mod_passenger's directives say where a request leads.
+EXTRA_LTLIBRARIES = %D%/mod_settings.la
+%C%_mod_settings_la_SOURCES = %D%/settings/mod_settings.cpp
+%C%_mod_settings_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
+%C%_mod_settings_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+CLEANFILES += %D%/mod_settings.la

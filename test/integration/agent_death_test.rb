@@ -47,6 +47,19 @@ class AgentDeathTest < IntegrationTest
     eventually("the other application") { client("other.test").get("/hello").code == "200" }
   end
 
+  # One request each, which nobody repeats.
+  def test_the_first_request_of_an_application_waits_for_the_pool_process_to_be_replaced
+    made = configuration { |one| 3.times { |number| one.site("new#{number}.test", SampleApps.rack) } }
+    with_server(made) do |server|
+      3.times do |number|
+        old = server.tree.matching(POOL).first
+        Process.kill(:KILL, old.pid)
+        assert_status 200, server.client("new#{number}.test").get("/hello")
+        refute_includes server.tree.matching(POOL).map(&:identity), old.identity
+      end
+    end
+  end
+
   def test_a_spawn_server_that_was_killed_does_not_keep_applications_from_starting
     Process.kill(:KILL, the_only(SPAWN_SERVER).pid)
     Process.kill(:KILL, client.pid)
@@ -54,6 +67,22 @@ class AgentDeathTest < IntegrationTest
     made = SampleApps.written(SampleApps.saying("started later"))
     server.graceful { |configuration| configuration.site("later#{rand(1000)}.test", made) }
     eventually("a new application") { client(server.configuration.sites.last.name).get("/").body == "started later" }
+  end
+
+  def test_instances_and_their_preloader_outlive_a_spawn_server_that_was_killed
+    made = configuration { |one| one.site("rack.test", SampleApps.rack, "PassengerMinInstances 1\n") }
+    with_server(made) do |server|
+      instance = server.client.pid
+      preloader = ProcessInfo.read(ProcessInfo.read(instance).ppid)
+      assert_match(/AppPreloader/, preloader.command_line)
+      old = server.tree.matching(SPAWN_SERVER).first
+      Process.kill(:KILL, old.pid)
+      eventually("its end") { !old.alive? }
+      5.times { assert_equal instance, server.client.pid }
+      Process.kill(:KILL, instance)
+      other = eventually("another instance") { (pid = server.client.pid) == instance ? nil : pid }
+      assert_equal preloader.pid, ProcessInfo.read(other).ppid, "it is forked, and nothing is loaded again"
+    end
   end
 
   def test_no_request_fails_while_the_pool_process_is_replaced

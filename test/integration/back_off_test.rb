@@ -17,11 +17,18 @@ class BackOffTest < IntegrationTest
     run proc { |_env| sleep }
   RUBY
 
+  # Loads, but its instances fail when they are to begin to serve, until it is told that they may.
+  UNREADY = <<~RUBY
+    PhusionPassenger.on_event(:starting_worker_process) { |_forked| raise "not ready" unless File.exist?("ready") }
+    run proc { |_env| [200, {}, ["ready"]] }
+  RUBY
+
   serve do |made|
     made.site("healthy.test", SampleApps.rack)
     made.site("failing.test", SampleApps.written("raise 'not yet'\n"))
     made.site("recovering.test", SampleApps.written("raise 'not yet'\n"))
     made.site("dying.test", SampleApps.written(DYING))
+    made.site("unready.test", SampleApps.written(UNREADY))
     made.site("hanging.test", SampleApps.written("load File.join(__dir__, 'children.rb')\nsleep\n"),
               "PassengerStartTimeout #{START_TIMEOUT}\n")
   end
@@ -49,6 +56,15 @@ class BackOffTest < IntegrationTest
     server.log.wait_for(/event=instance\.started app="#{root('recovering.test')}/, from: @position)
     assert_equal "recovered", client("recovering.test").get("/").body
     refute_match(/event=pool\.exited/, server.log.text(@position))
+  end
+
+  def test_an_instance_that_fails_when_it_is_to_serve_is_tried_again
+    assert_status 500, client("unready.test").get("/")
+    server.log.wait_for(/event=spawn\.failed app="#{root('unready.test')}.* failed with RuntimeError: not ready/, from: @position)
+    server.log.wait_for(/report=\S+ +handshake +failed/, from: @position)
+    File.write(File.join(root("unready.test"), "ready"), "")
+    server.log.wait_for(/event=instance\.started app="#{root('unready.test')}/, from: @position)
+    assert_equal "ready", client("unready.test").get("/").body
   end
 
   def test_instances_that_die_at_once_are_not_made_without_end_and_others_go_on

@@ -36,6 +36,30 @@ class BufferedUploadsTest < IntegrationTest
     assert_equal [nil, "chunked"], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
   end
 
+  def test_a_long_body_reaches_a_ruby_application_as_the_file_that_it_may_read_and_no_more
+    application = <<~RUBY
+      require "fcntl"
+      run proc { |env|
+        input = env["rack.input"]
+        file = input.instance_variable_get(:@file)
+        mode = file && (file.fcntl(Fcntl::F_GETFL) & Fcntl::O_ACCMODE)
+        name = file && File.readlink("/proc/self/fd/\#{file.fileno}")
+        size = input.read.bytesize
+        input.rewind if input.respond_to?(:rewind)
+        [200, {}, [[input.class.name, mode == Fcntl::O_RDONLY, name.to_s.end_with?("(deleted)"), size, input.read.bytesize].join(" ")]]
+      }
+    RUBY
+    with_server(configuration { |made| made.site("file.test", SampleApps.written(application.gsub("\\#", "#"))) }) do |own|
+      assert_equal "PhusionPassenger::FileInput true true 131073 131073", own.client("file.test").post("/", "x" * 131_073).body
+      assert_equal "PhusionPassenger::FileInput true true 300000 300000", own.client("file.test").post_stream("/", StringIO.new("x" * 300_000)).body
+      [1, 3_000, 4_000, 131_072].each do |size|
+        input, read_only, _, seen, = own.client("file.test").post("/", "x" * size).body.split
+        refute_equal "PhusionPassenger::FileInput", input
+        assert_equal ["false", size.to_s], [read_only, seen]
+      end
+    end
+  end
+
   def test_others_are_answered_while_uploads_hang_half_sent
     hanging = Array.new(5) { post("/upload", { "Content-Length" => (2 * HALF).to_s }).write("x" * HALF) }
     hanging << post("/upload", { "Content-Length" => "1000" }).write("x")

@@ -66,6 +66,19 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
+  # Their defaults are words, or nothing has them: each has a test of its own, or nothing reads it.
+  DESCRIBED = %w[
+    PassengerRoot PassengerDefaultGroup PassengerLogFile PassengerInstanceRegistryDir PassengerCtl PassengerDumpConfigManifest PassengerAppRoot
+    PassengerBaseURI PassengerAppGroupName PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
+    PassengerConcurrencyModel PassengerResistDeploymentErrors PassengerCustomErrorPage PassengerAppLogFile PassengerFriendlyErrorPages
+  ].freeze
+
+  ROWS.each do |row|
+    next if row["notice"] || DESCRIBED.include?(row["name"])
+
+    define_method("test_the_default_of_#{row['name']}_is_what_is_in_force") { assert_equal row["default"], row["in_force"] }
+  end
+
   def test_every_directive_of_phusion_passenger_is_there
     assert_empty OTHERS - NAMES.keys
   end
@@ -123,6 +136,44 @@ class DirectiveTableTest < IntegrationTest
       told = output.scan(/\b#{name}: (it .*)$/).flatten
       assert_equal [row["successor"] ? "it is obsolete: use #{row['successor']}" : row["notice"]].compact, told, name
     end
+  end
+
+  def test_what_has_no_effect_as_it_stands_is_told_of_once
+    said = "PassengerResistDeploymentErrors: Off has no effect: use PassengerRollingRestarts Off"
+    output, status = check("PassengerResistDeploymentErrors off\n<Location /a>\nPassengerResistDeploymentErrors Off\n</Location>\n")
+    assert status.success?, output
+    assert_equal 1, output.scan(said).size
+    refute_match(/has no effect/, check("PassengerResistDeploymentErrors on\n").first)
+  end
+
+  def test_high_performance_is_told_of_where_it_has_no_effect
+    fast = "PassengerHighPerformance on\n"
+    ["<Directory /a>", "<DirectoryMatch a>", "<Files a>"].each do |section|
+      output, status = check("#{section}\n#{fast}</#{section[/\w+/]}>\n" * 2)
+      assert status.success?, output
+      assert_equal 1, output.scan(/PassengerHighPerformance: it has no effect in <Directory>, <Files> and \.htaccess/).size, section
+    end
+    refute_match(/no effect/, check("#{fast}<VirtualHost *:1>\n#{fast}<Location /a>\n#{fast}</Location>\n</VirtualHost>\n").first)
+  end
+
+  def test_high_performance_in_an_htaccess_file_is_told_of
+    folder = SampleApps.rack
+    File.write(File.join(folder, "public/.htaccess"), "PassengerHighPerformance on\n")
+    made = configuration { |one| one.site("hta.test", folder, "<Directory \"#{folder}\">\n  AllowOverride All\n</Directory>\n") }
+    with_server(made) do |server|
+      assert_status 200, server.client.get("/static.txt")
+      server.log.wait_for(/PassengerHighPerformance: it has no effect/)
+    end
+  end
+
+  def test_a_url_with_a_user_is_refused_and_its_password_not_shown
+    %w[http://me@blog.test/ http://me:secret@blog.test/ https://me:secret@blog.test:1/?a=b].each do |url|
+      output, status = check("PassengerPreStart #{url}\n")
+      refute status.success?
+      assert_match(/PassengerPreStart takes no URL with a user or password/, output)
+      refute_match(/secret/, output)
+    end
+    assert check("PassengerPreStart http://blog.test/a@b?c=d@e\n").last.success?
   end
 
   def test_the_low_level_form_sets_the_same_and_says_what_it_does_not_know

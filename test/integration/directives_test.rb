@@ -19,6 +19,7 @@ class DirectivesTest < IntegrationTest
     made.site("direct.test", SampleApps.rack, "PassengerSpawnMethod direct\n")
     made.site("ruby.test", SampleApps.rack, "PassengerRuby #{ruby_wrapper}\n")
     made.site("single.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+    made.site("startup.test", other_startup_file, "PassengerStartupFile config/other.ru\n")
     if TestEnvironment.root?
       made.site("user.test", SampleApps.rack, "PassengerUser daemon\n")
       made.site("group.test", SampleApps.rack, "PassengerUser daemon\nPassengerGroup nogroup\n")
@@ -29,6 +30,15 @@ class DirectivesTest < IntegrationTest
 
   def self.static_folder
     SampleApps.new_folder.tap { |folder| File.write(File.join(folder, "static.txt"), "another static file\n") }
+  end
+
+  # An application without a config.ru.
+  def self.other_startup_file
+    SampleApps.written(SampleApps.saying("from elsewhere")).tap do |folder|
+      FileUtils.mkdir(File.join(folder, "config"))
+      File.rename(File.join(folder, "config.ru"), File.join(folder, "config/other.ru"))
+      TestEnvironment.hand_over(folder)
+    end
   end
 
   # A Ruby that can be told from others.
@@ -46,6 +56,10 @@ class DirectivesTest < IntegrationTest
   def test_a_disabled_place_is_httpds_alone
     assert_status 404, client("disabled.test").get("/hello")
     assert_status 200, client("disabled.test").get("/static.txt")
+  end
+
+  def test_the_startup_file_may_have_another_name
+    assert_equal "from elsewhere", assert_status(200, client("startup.test").get("/")).body
   end
 
   def test_one_location_may_be_disabled

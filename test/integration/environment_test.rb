@@ -9,9 +9,15 @@ class EnvironmentTest < IntegrationTest
     require "json"
     at_load = ENV.to_h
     run proc { |env|
-      answer = { "at_load" => at_load, "request" => env.select { |_, value| value.is_a?(String) } }
+      answer = { "pid" => Process.pid, "at_load" => at_load, "request" => env.select { |_, value| value.is_a?(String) } }
       [200, { "Content-Type" => "application/json" }, [JSON.generate(answer)]]
     }
+  RUBY
+
+  # Writes the same into a file, for what was started without a request.
+  SAVED_AT_LOAD = <<~RUBY
+    File.open(File.join(__dir__, "tmp/loaded"), "a") { |file| file.puts "\#{Process.pid} \#{ENV['SAMPLE_SETTING']}" }
+    run proc { |_env| [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] }
   RUBY
 
   serve do |made|
@@ -24,6 +30,21 @@ class EnvironmentTest < IntegrationTest
       SetEnv SAMPLE_UTF8 Grüße
       PassengerAppEnv staging
     CONF
+    made.site("asked.test", SampleApps.written(AT_LOAD), "PassEnv TMPDIR\nSetEnvIf Request_URI ^/loads FROM_REQUEST=yes\n")
+    folder = with_htaccess(AT_LOAD, "SetEnv HTA_SETTING first\n")
+    made.site("htaccess.test", folder, allowing_htaccess(folder))
+    made.site("remembered.test", SampleApps.written(SAVED_AT_LOAD), "SetEnv SAMPLE_SETTING remembered\nPassengerSpawnMethod direct\n")
+  end
+
+  def self.with_htaccess(config_ru, htaccess)
+    SampleApps.written(config_ru).tap do |folder|
+      File.write(File.join(folder, "public/.htaccess"), htaccess)
+      TestEnvironment.hand_over(folder)
+    end
+  end
+
+  def self.allowing_htaccess(folder)
+    "<Directory \"#{folder}\">\n  AllowOverride All\n</Directory>\n"
   end
 
   def env(path = "/env", headers = {})
@@ -131,6 +152,49 @@ class EnvironmentTest < IntegrationTest
     assert_equal ["a value with spaces", "Grüße"], at_load.values_at("SAMPLE_SETTING", "SAMPLE_UTF8")
   end
 
+  def test_pass_env_and_set_env_if_are_in_the_process_before_the_application_loads
+    at_load = client("asked.test").json("/loads")["at_load"]
+    assert_equal [server.environment["TMPDIR"], "yes"], at_load.values_at("TMPDIR", "FROM_REQUEST")
+    refute_equal server.environment["TMPDIR"], client("settings.test").json("/")["at_load"]["TMPDIR"]
+  end
+
+  # A restart starts the first instance with what the last ATTACH said, and httpd's children send the next one for it (COMPATIBILITY.md).
+  def test_what_an_htaccess_file_sets_is_in_the_process_and_a_change_of_it_after_two_restarts
+    seen = -> { client("htaccess.test").json("/") }
+    assert_equal "first", seen.call["at_load"]["HTA_SETTING"]
+    File.write(File.join(root("htaccess.test"), "public/.htaccess"), "SetEnv HTA_SETTING second\n")
+    assert_equal %w[first second], seen.call.then { |all| [all["at_load"]["HTA_SETTING"], all["request"]["HTA_SETTING"]] }
+    2.times do |number|
+      pid = seen.call["pid"]
+      time = Time.now + number
+      File.write(File.join(root("htaccess.test"), "tmp/restart.txt"), "")
+      File.utime(time, time, File.join(root("htaccess.test"), "tmp/restart.txt"))
+      eventually("the next version") { seen.call["pid"] != pid }
+    end
+    assert_equal "second", seen.call["at_load"]["HTA_SETTING"]
+  end
+
+  def test_what_a_reload_changes_is_in_the_process_from_its_next_start
+    made = configuration { |one| one.site("changed.test", SampleApps.written(AT_LOAD), "SetEnv CHANGED first\n") }
+    with_server(made) do |own|
+      seen = -> { own.client.json("/").then { |all| [all["at_load"]["CHANGED"], all["request"]["CHANGED"]] } }
+      assert_equal %w[first first], seen.call
+      own.graceful { |one| one.sites.first.directives = "SetEnv CHANGED second\n" }
+      eventually("the new children") { seen.call == %w[first second] }
+      FileUtils.touch(File.join(own.configuration.sites.first.root, "tmp/restart.txt"))
+      eventually("the new value") { seen.call == %w[second second] }
+    end
+  end
+
+  # PassengerMinInstances has one started in a dead one's place; a restart another one, while its application is used.
+  def test_what_starts_without_a_request_gets_what_the_last_one_set
+    Process.kill(:KILL, client("remembered.test").get("/").body.to_i)
+    assert_equal %w[remembered remembered], eventually("another instance") { settings_at_load(2) }
+    restart = File.join(root("remembered.test"), "tmp/restart.txt")
+    File.write(restart, "")
+    assert_equal ["remembered"] * 3, eventually("an instance of the next version") { settings_at_load(3) }
+  end
+
   def test_set_env_is_in_each_requests_environment
     assert_equal "a value with spaces", client("settings.test").json("/")["request"]["SAMPLE_SETTING"]
   end
@@ -151,5 +215,17 @@ class EnvironmentTest < IntegrationTest
 
   def test_the_secrets_of_httpds_own_environment_stay_there
     refute client.json("/process")["environment"].key?("PASSENGER_TEST_ID")
+  end
+
+  private
+
+  def root(name)
+    server.configuration.sites.find { |site| site.name == name }.root
+  end
+
+  # What each instance of remembered.test found; nil while there were not so many.
+  def settings_at_load(count)
+    lines = File.readlines(File.join(root("remembered.test"), "tmp/loaded"), chomp: true)
+    lines.map { |line| line.split[1] } if lines.size >= count
   end
 end

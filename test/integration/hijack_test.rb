@@ -69,6 +69,18 @@ class HijackTest < IntegrationTest
     end
   end
 
+  def test_an_upgrade_that_nobody_asked_for_is_a_bad_gateway
+    [{}, { "Upgrade" => "capitals" }, { "Upgrade" => "capitals", "Connection" => "keep-alive" }, { "Connection" => "Upgrade" }].each do |headers|
+      %w[/upgrade /upgrade_by_body].each do |path|
+        answer = @raw.get(path, headers)
+        assert_equal [502, nil, nil], [answer.status, answer["Upgrade"], answer["X-Mark"]], "#{path} #{headers}"
+        assert_equal 200, @raw.get("/").status
+      end
+    end
+    assert_match(/nobody asked for/, server.log.wait_for(/response\.refused/))
+    assert_match(/nobody asked for/, server.log.wait_for(/request\.failed.*502/))
+  end
+
   def test_a_stream_with_the_application_s_head
     head = @raw.request("GET", "/full").read_head
     assert_equal [200, nil], [head.status, head["X-Powered-By"]]
@@ -115,7 +127,7 @@ class HijackTest < IntegrationTest
   def test_an_exception_after_the_hijack_ends_the_connection
     @raw.request("GET", "/raise")
     assert @raw.ended?
-    assert_match(/changed its mind/, server.log.wait_for(/request\.failed/))
+    assert_match(/changed its mind/, server.log.wait_for(/request\.failed.*changed its mind/))
   end
 
   def test_an_answered_request_cannot_be_hijacked

@@ -40,6 +40,15 @@ class HttpAppsHostileTest < IntegrationTest
               "PassengerAppStartCommand \"exec #{RbConfig.ruby} hostile.rb\"\n")
   end
 
+  # Each costs its request, and not the instance.
+  def setup
+    @pid = pid
+  end
+
+  def teardown
+    assert_equal @pid, pid, "the instance is the same"
+  end
+
   NO_ANSWERS.each do |name, bytes|
     define_method("test_#{name}_is_a_502") do
       assert_equal 502, final_answer(ask(bytes)).status
@@ -117,6 +126,10 @@ class HttpAppsHostileTest < IntegrationTest
     answer = raw.response
     answer = raw.response while answer.status < 200
     answer
+  end
+
+  def pid
+    client.get("/?pid").body
   end
 
   def hex(bytes)

@@ -19,6 +19,8 @@ class HttpAppsLifeTest < IntegrationTest
               "PassengerAppStartCommand \"echo no configuration >&2; exit 7\"\n")
     made.site("shortlived.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"timeout -s KILL 1 #{RbConfig.ruby} server.rb\"\n")
+    made.site("robbed.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"echo $PORT > new; mv new port; exec sleep 4713\"\n")
     made.site("grandchildren.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"setsid sleep 4712 & #{RbConfig.ruby} server.rb; true\"\n")
   end
@@ -51,6 +53,18 @@ class HttpAppsLifeTest < IntegrationTest
     assert_empty answers.map(&:code).uniq - [200, 500, 502]
     assert_includes 3..9, server.log.count(/event=instance\.started app="#{root('shortlived.test')}/, @position)
     server.log.wait_for(/event=application\.ended.*status="/, from: @position)
+  end
+
+  def test_a_port_on_which_another_users_process_listens_is_not_taken_for_the_applications
+    needs_root("the test listens on the port, as root")
+    answer = Thread.new { client("robbed.test").get("/") }
+    told = File.join(root("robbed.test"), "port")
+    eventually("the application knows its port") { File.exist?(told) }
+    TCPServer.open("127.0.0.1", Integer(File.read(told))) do |robber|
+      assert_status 500, answer.value
+      server.log.wait_for(/on 127\.0\.0\.1 port #{robber.addr[1]} a process of another user \(uid 0\) listens/, from: @position)
+    end
+    eventually("the command has ended") { processes(/\Asleep 4713\z/).empty? }
   end
 
   def test_a_bridge_that_is_killed_takes_its_application_along_and_is_replaced

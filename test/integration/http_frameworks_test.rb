@@ -21,17 +21,32 @@ class HttpFrameworksTest < IntegrationTest
         return [environ["wsgi.url_scheme"].encode()]
   PYTHON
 
-  def self.wsgi_app
-    @wsgi_app ||= SampleApps.written("").tap do |folder|
-      File.delete(File.join(folder, "config.ru"))
-      File.write(File.join(folder, "passenger_wsgi.py"), WSGI)
-      TestEnvironment.hand_over(folder)
-    end
-  end
+  # Says how many requests it has had at once, at most.
+  COUNTING_WSGI = <<~'PYTHON'
+    import threading, time
+
+    lock = threading.Lock()
+    now = most = 0
+
+    def application(environ, start_response):
+        global now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.1)
+        with lock:
+            now -= 1
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"%d %s" % (most, str(environ["wsgi.multithread"]).encode())]
+  PYTHON
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 8)
-    made.site("wsgi.test", wsgi_app, "PassengerPython #{PYTHON}\n") if File.executable?(PYTHON)
+    if File.executable?(PYTHON)
+      made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"), "PassengerPython #{PYTHON}\n")
+      made.site("counting_wsgi.test", SampleApps.written(COUNTING_WSGI, "passenger_wsgi.py"),
+                "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\nPassengerForceMaxConcurrentRequestsPerProcess 4\n")
+    end
     if EXPRESS
       path = "SetEnv NODE_PATH /usr/share/nodejs\n"
       made.site("express.test", SampleApps.copy("express_app"), "#{path}PassengerMaxInstances 1\n")
@@ -128,11 +143,17 @@ class HttpFrameworksTest < IntegrationTest
     sleep 0.2
     raw.close
     wsgi.post("/", "again whole")
-    assert_equal %w[5 11], File.readlines(File.join(self.class.wsgi_app, "note"), chomp: true)
+    assert_equal %w[5 11], File.readlines(File.join(server.configuration.sites.find { |site| site.name == "wsgi.test" }.root, "note"), chomp: true)
   end
 
   def test_a_client_cannot_make_a_wsgi_application_take_anything_for_a_scheme
     assert_equal "http", wsgi.get("/", "X-Forwarded-Proto" => "javascript").body
+  end
+
+  def test_a_wsgi_application_has_one_request_at_a_time_whatever_its_instance_may_get
+    skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
+    answers = Array.new(4) { Thread.new { client("counting_wsgi.test").get("/").body } }.map(&:value)
+    assert_equal ["1 False"], answers.uniq
   end
 
   def test_an_exception_in_flask_is_its_500_and_costs_that_request

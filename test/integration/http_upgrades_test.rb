@@ -7,10 +7,20 @@ require_relative "support/web_socket_client"
 class HttpUpgradesTest < IntegrationTest
   COMMAND = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\nPassengerMaxInstances 1\n"
 
+  PYTHON = "/usr/bin/python3"
+
+  WSGI = <<~PYTHON
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["wsgi.input"].read() or b"nothing"]
+  PYTHON
+
   serve do |made|
     made.set("PassengerMaxPoolSize", 4)
     made.site("express.test", SampleApps.copy("express_app"), "PassengerMaxInstances 1\nSetEnv NODE_PATH /usr/share/nodejs\n")
     made.site("port.test", SampleApps.copy("http_app"), COMMAND)
+    made.site("rack.test", SampleApps.rack)
+    made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"), "PassengerPython #{PYTHON}\n")
     made.site("socket.test", SampleApps.copy("http_app"), COMMAND.sub(/"/, "\"SOCKET=$PASSENGER_SOCKET "))
   end
 
@@ -51,6 +61,22 @@ class HttpUpgradesTest < IntegrationTest
     assert_equal "200", head.code
     assert_match(/^Connection: Upgrade\r\nUpgrade: capitals\r$/, head.body)
     assert_match(/\Ahello from/, server.client("port.test").get("/", UPGRADE).body)
+  end
+
+  def test_nor_does_it_hurt_rack_and_wsgi
+    [["websocket", "Upgrade"], ["h2c", "Upgrade, HTTP2-Settings"], ["capitals", "keep-alive, upgrade"], [nil, "upgrade"]].each do |protocol, connection|
+      headers = { "Connection" => connection, "Upgrade" => protocol, "Content-Length" => "4" }.compact
+      { "rack.test" => "/body", "wsgi.test" => "/" }.each do |site, path|
+        next if site == "wsgi.test" && !File.executable?(PYTHON)
+
+        raw = server.raw(site)
+        2.times do
+          answer = raw.request("POST", path, headers).write("body").response
+          assert_equal [200, "body", nil], [answer.status, answer.body, answer["Upgrade"]], "#{site} #{headers}"
+        end
+        raw.close
+      end
+    end
   end
 
   def test_no_other_http_is_offered_to_the_application

@@ -24,7 +24,7 @@ class HungAppTest < IntegrationTest
           assert_equal "hello world\n", server.client("other.test").get("/hello").body
           assert_equal "a static file\n", server.client("hung.test").get("/static.txt").body
           assert_match(/share of httpd's threads/, server.log.text)
-          assert_operator refusal_time(server), :<, 0.2, "of a refusal, with time for a loaded machine"
+          assert_operator refusal_time(server), :<, 0.05
         end
       end
     end
@@ -33,13 +33,16 @@ class HungAppTest < IntegrationTest
   def test_128_clients_that_leave_free_their_threads_within_a_second
     settings = "StartServers 1\nServerLimit 1\nThreadLimit 200\nThreadsPerChild 200\nMaxRequestWorkers 200\nMaxConnectionsPerChild 0"
     with_server(hung("event", settings, "PassengerMaxRequestQueueSize 0\n")) do |server|
-      while_hung(server, 128) do |clients|
-        eventually("all wait") { busy_threads(server) >= 128 }
-        clients.each(&:close)
-        left = Eventually.monotonic
-        eventually("free threads", within: 5) { busy_threads(server) <= 2 }
-        assert_operator Eventually.monotonic - left, :<, 2.5, "a second, and time for a loaded machine"
+      times = Array.new(3) do
+        while_hung(server, 128) do |clients|
+          eventually("all wait") { busy_threads(server) >= 128 }
+          clients.each(&:close)
+          left = Eventually.monotonic
+          eventually("free threads", within: 5) { busy_threads(server) <= 2 }
+          Eventually.monotonic - left
+        end
       end
+      assert_operator times.sort[1], :<, 1.2, "a second, and what it takes to ask: #{times}"
     end
   end
 
@@ -84,8 +87,8 @@ class HungAppTest < IntegrationTest
   # With so many clients whose requests wait for the application, beside the one that it is busy with.
   def while_hung(server, count)
     %w[hung.test other.test].each { |site| assert_equal "200", server.client(site).get("/hello").code }
-    path = fifo
-    started = File.join(scratch, "started")
+    path = fifo("never-#{rand(1 << 32)}")
+    started = "#{path}.started"
     first = server.raw("hung.test").request("GET", "/wait?fifo=#{path}&started=#{started}")
     eventually { File.exist?(started) }
     clients = Array.new(count - 1) { Client.new(server.raw("hung.test", timeout: 60)) }
@@ -95,12 +98,14 @@ class HungAppTest < IntegrationTest
     [first, *clients].compact.each(&:close)
   end
 
+  # Seconds, of the one in the middle: this machine may have other things to do.
   def refusal_time(server)
-    Array.new(3) do
+    times = Array.new(21) do
       before = Eventually.monotonic
       assert_equal "503", server.client("hung.test").get("/hello").code
       Eventually.monotonic - before
-    end.min
+    end
+    times.sort[10]
   end
 
   # The one that is asked does not count.

@@ -79,6 +79,16 @@ class InstanceDeathTest < IntegrationTest
     assert_equal 2, runs
   end
 
+  def test_so_are_head_and_options
+    %w[HEAD OPTIONS].each do |method|
+      raw = server.raw.request(method, "/kill?started=#{@started}&once=yes")
+      assert_equal [200, 2], [raw.response(head: method == "HEAD").status, runs], method
+    ensure
+      raw&.close
+      File.delete(@started)
+    end
+  end
+
   def test_a_get_that_kills_every_instance_gets_a_502_after_the_second
     assert_status 502, client.get("/kill?started=#{@started}")
     assert_equal 2, runs

@@ -12,7 +12,8 @@ class LeakTest < IntegrationTest
   # Children that stay, so that each process is there before and after.
   THREADED = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 16\n" \
              "ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0"
-  PREFORK = "StartServers 6\nMinSpareServers 1\nMaxSpareServers 6\nMaxRequestWorkers 6"
+  # More than clients: a child may notice only later that one has left, and an application gets seven eighths of them.
+  PREFORK = "StartServers 12\nMinSpareServers 1\nMaxSpareServers 12\nMaxRequestWorkers 12"
 
   def test_many_requests_leave_descriptors_and_memory_where_they_were
     made = configuration do |one|
@@ -75,7 +76,10 @@ class LeakTest < IntegrationTest
     end
   end
 
+  # By process; with sanitizers, which keep what is freed, of none.
   def memory_of(server)
+    return {} if TestEnvironment.sanitized?
+
     server.tree.processes.to_h { |process| [process.pid, process.memory.to_i] }
   end
 end

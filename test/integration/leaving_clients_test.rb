@@ -19,6 +19,15 @@ class LeavingClientsTest < IntegrationTest
     assert_equal @pid, pid, "the instance is the same"
   end
 
+  # Of five more that wait and close.
+  def withdrawal_time(server, started, count)
+    waiting = Array.new(5) { server.raw.request("GET", "/slow?seconds=0&started=#{started}") }
+    waiting.each(&:close)
+    left = Eventually.monotonic
+    eventually("they are withdrawn") { server.log.count(%r{event=request\.given_up.*client left.*/slow}) == count }
+    Eventually.monotonic - left
+  end
+
   def test_a_client_that_leaves_in_the_middle_of_its_head
     [:close, :abort].each do |way|
       server.raw.write("GET /hello HTTP/1.1\r\nHost: rack.test\r\nX-Half: ").public_send(way)
@@ -46,6 +55,22 @@ class LeavingClientsTest < IntegrationTest
     release(path)
     assert_equal "200", first.value
     assert_unharmed
+  end
+
+  # An ordinary end says only that no more comes of the client, so it gets a second.
+  def test_requests_of_clients_that_close_while_they_wait_are_withdrawn_and_never_run
+    with_server(configuration { |one| one.set("PassengerMaxPoolSize", 1) }) do |server|
+      path = fifo
+      started = File.join(scratch, "started")
+      first = Thread.new { server.client.get("/wait?fifo=#{path}&started=#{started}").code }
+      eventually("the only instance is busy") { File.exist?(started) }
+      times = Array.new(3) { |round| withdrawal_time(server, started, 5 * (round + 1)) }
+      assert_operator times.sort[1], :<, 1.2, "a second, and what it takes to see it: #{times}"
+      release(path)
+      assert_equal "200", first.value
+      assert_status 200, server.client.get("/hello")
+      assert_equal 1, File.readlines(started).size, "only the first one has run"
+    end
   end
 
   def test_a_client_that_leaves_in_the_middle_of_its_body

@@ -7,7 +7,7 @@ class MappingTest < IntegrationTest
   WSGI = <<~PYTHON
     def application(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return [("wsgi|%s|%s" % (environ.get("SCRIPT_NAME"), environ.get("PATH_INFO"))).encode()]
+        return [("wsgi|%s" % "|".join(str(environ.get(name)) for name in ("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "CONTENT_TYPE"))).encode()]
   PYTHON
 
   # "name|SCRIPT_NAME|PATH_INFO|REQUEST_URI|what Rails is told"
@@ -21,7 +21,7 @@ class MappingTest < IntegrationTest
   end
 
   def self.apps
-    @apps ||= %w[main sub nested alias located public_link vhost other].to_h { |name| [name, says(name)] }
+    @apps ||= %w[main sub nested alias located public_link vhost other indexed indexed_sub].to_h { |name| [name, says(name)] }
   end
 
   def self.link(target, *path)
@@ -54,9 +54,27 @@ class MappingTest < IntegrationTest
         PassengerAppRoot #{apps['located']}
       </Location>
     CONF
+    indexed(made)
     wsgi(made)
     links(made)
     virtual_roots(made)
+  end
+
+  # Applications whose root has a cached page.
+  def self.indexed(made)
+    link("#{apps['indexed_sub']}/public", apps["indexed"], "public/sub")
+    { "indexed" => "main's index\n", "indexed_sub" => "sub's index\n" }.each do |name, text|
+      File.write(File.join(apps[name], "public/index.html"), text)
+    end
+    made.site("indexed.test", apps["indexed"], "PassengerBaseURI /sub\n")
+    # Their folders are made by a test.
+    @late = SampleApps.new_folder
+    made.site("late.test", "#{@late}/app")
+    made.site("late-root.test", apps["main"], "PassengerAppRoot #{@late}/other\n")
+  end
+
+  def self.late
+    server && @late
   end
 
   def self.wsgi(made)
@@ -124,6 +142,26 @@ class MappingTest < IntegrationTest
     assert_equal "cached\n", get("/sub/cached")
   end
 
+  def test_a_root_and_a_base_uri_may_have_cached_pages
+    assert_equal "main's index\n", get("/", "indexed.test")
+    %w[/sub /sub/ /sub?a=b].each { |path| assert_equal "sub's index\n", get(path, "indexed.test") }
+    raw = server.raw("indexed.test")
+    assert_equal "indexed_sub|/sub|/|/sub|/sub", raw.request("POST", "/sub", "Content-Length" => "0").response.body
+    assert_equal "indexed||/|/|", raw.request("POST", "/", "Content-Length" => "0").response.body
+  ensure
+    raw&.close
+  end
+
+  def test_an_application_may_appear_while_httpd_runs
+    late = self.class.late
+    assert_status 404, client("late.test").get("/x")
+    assert_status [404, 500, 502, 503], client("late-root.test").get("/x")
+    %w[app other].each { |name| FileUtils.cp_r(self.class.says(name), File.join(late, name), preserve: true) }
+    # The absence of a file is remembered for a second.
+    assert_equal "app||/x|/x|", eventually("the application") { found("late.test") }
+    assert_equal "other||/x|/x|", eventually("the other one") { found("late-root.test") }
+  end
+
   def test_a_base_uri_without_an_application_is_httpds
     assert_status 404, client.get("/missing/x")
   end
@@ -152,7 +190,7 @@ class MappingTest < IntegrationTest
   end
 
   def test_wsgi_applications_get_script_name_and_path_info
-    assert_equal "wsgi|/wsgi|/x y", get("/wsgi/x%20y", "http.test")
+    assert_equal "wsgi|/wsgi|/x y|/wsgi/x%20y?a=b|None", get("/wsgi/x%20y?a=b", "http.test")
   end
 
   def test_applications_that_speak_http_get_the_whole_path_and_passenger_base_uri
@@ -172,6 +210,12 @@ class MappingTest < IntegrationTest
   end
 
   private
+
+  # What it says, or nil while it is not there.
+  def found(site)
+    response = client(site).get("/x")
+    response.body if response.code == "200"
+  end
 
   def get(path, site = "base.test")
     assert_status(200, client(site).get(path)).body

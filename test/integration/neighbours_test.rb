@@ -273,6 +273,14 @@ class NeighboursTest < IntegrationTest
     assert_equal "/posts/", see("/posts/", "folders.test")["PATH_INFO"]
   end
 
+  def test_a_folders_index_is_its_cached_page_without_a_redirect
+    %w[folders.test fast.test].each do |site|
+      ["/docs", "/docs?page=1", "/docs/"].each { |path| assert_equal "index of docs\n", assert_status(200, get(path, site)).body }
+      assert_equal "14", assert_status(200, client(site).head("/docs"))["Content-Length"]
+      assert_equal ["POST", "/docs"], JSON.parse(client(site).post("/docs").body).values_at("REQUEST_METHOD", "PATH_INFO")
+    end
+  end
+
   def test_only_get_and_head_have_cached_pages
     raw = server.raw("folders.test")
     head = raw.request("HEAD", "/posts").response(head: true)

@@ -2,6 +2,7 @@
 
 require "json"
 require_relative "support/integration_test"
+require_relative "support/peer_configurations"
 require_relative "support/peer_corpus"
 
 # The same configuration loads here and in Debian's libapache2-mod-passenger, and applications see the same. Runs where that package is installed; what may
@@ -9,19 +10,66 @@ require_relative "support/peer_corpus"
 class PeerTest < IntegrationTest
   PEER = "/usr/lib/apache2/modules/mod_passenger.so"
   PEER_ROOT = "/usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini"
+  # Its loader finds its own modules by NODE_PATH, too.
+  PEER_NODE = "/usr/share/passenger/node"
   # Which server, which connection: of no interest.
   CIRCUMSTANCES = %w[REMOTE_PORT SERVER_PORT SERVER_SOFTWARE].freeze
   # doc/COMPATIBILITY.md, "The environment of a request", has the reasons.
   ONLY_HERE = %w[GATEWAY_INTERFACE REQUEST_SCHEME SERVER_ADDR DOCUMENT_ROOT CONTENT_LENGTH REDIRECT_URL REDIRECT_QUERY_STRING].freeze
-  ONLY_THERE = %w[].freeze
+  ONLY_THERE = %w[PASSENGER_CONNECT_PASSWORD].freeze
+  # The connection is the server's own here, and that is kept.
+  WSGI_DIFFERENCES = %w[GATEWAY_INTERFACE SERVER_SOFTWARE REMOTE_HOST REMOTE_PORT PASSENGER_CONNECT_PASSWORD HTTP_X_FORWARDED_FOR PATH_INFO
+                        CONTENT_LENGTH HTTPS wsgi.url_scheme].freeze
+  NODE_DIFFERENCES = ["header connection", "header !~passenger-client-address"].freeze
 
   SEES = <<~RUBY
     require "json"
     run proc { |env|
-      seen = env.select { |name, value| value.is_a?(String) && name.match?(/\\A[A-Z]/) && !name.start_with?("PASSENGER_") }
+      seen = env.select { |name, value| value.is_a?(String) && name.match?(/\\A[A-Z]/) }
       [200, { "Content-Type" => "text/plain", "X-Seen" => [JSON.generate(seen)].pack("m0") }, [""]]
     }
   RUBY
+
+  WSGI_SEES = <<~'PYTHON'
+    import base64, json, os
+
+    def application(environ, start_response):
+        seen = {name: value for name, value in environ.items() if isinstance(value, str) and name[0].isupper() and name not in os.environ}
+        seen.update({name: str(environ.get(name)) for name in ("wsgi.url_scheme", "wsgi.multiprocess", "wsgi.run_once", "wsgi.version")})
+        seen["body"] = str(len(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))))
+        start_response("200 OK", [("Content-Type", "text/plain"),
+                                  ("X-Seen", base64.b64encode(json.dumps(seen).encode()).decode())])
+        return [b""]
+  PYTHON
+
+  EXPRESS_SEES = <<~JAVASCRIPT
+    const app = require("express")();
+    app.use((request, response) => {
+        const seen = {};
+        for (const name of ["method", "originalUrl", "url", "path", "baseUrl", "protocol", "hostname", "ip", "secure", "xhr"]) {
+            seen[name] = String(request[name]);
+        }
+        seen.query = JSON.stringify(request.query);
+        response.set("X-Seen", Buffer.from(JSON.stringify(seen)).toString("base64")).end();
+    });
+    app.listen(3000);
+  JAVASCRIPT
+
+  # What Express makes of a request comes from here.
+  NODE_SEES = <<~JAVASCRIPT
+    require("http").createServer((request, response) => {
+        let body = "";
+        request.on("data", (piece) => { body += piece; });
+        request.on("end", () => {
+            const seen = { method: request.method, url: request.url, body: String(body.length) };
+            for (const name in request.headers) {
+                seen["header " + name] = request.headers[name];
+            }
+            response.setHeader("X-Seen", Buffer.from(JSON.stringify(seen)).toString("base64"));
+            response.end();
+        });
+    }).listen(3000);
+  JAVASCRIPT
 
   def self.app
     @app ||= SampleApps.written(SEES).tap do |folder|
@@ -33,16 +81,76 @@ class PeerTest < IntegrationTest
   end
 
   def test_applications_see_the_same_as_with_phusion_passenger
-    skip "the package libapache2-mod-passenger is not installed" unless File.exist?(PEER)
-    needs_root "Phusion Passenger changes its applications' user"
-    here = environments(made)
-    there = environments(made.tap { |peer| use_peer(peer) })
-    differences = PeerCorpus.all.zip(here, there).filter_map { |request, *pair| difference(request, *pair) }
+    needs_the_peer
     assert_operator PeerCorpus.all.size, :>=, 100
-    assert differences.empty?, "#{differences.size} differences:\n#{differences.join("\n")}"
+    assert_seen_alike PeerCorpus.all, made, method(:difference)
+  end
+
+  def test_applications_of_node_see_the_same_as_with_phusion_passenger
+    needs_the_peer
+    skip "there is no Node" unless system("node --version >/dev/null 2>&1")
+    skip "the peer shows its applications the variables that tell bridges of sanitizers" if TestEnvironment.sanitized?
+    assert_one_app_sees_the_same(SampleApps.written(NODE_SEES, "app.js")) { |name| NODE_DIFFERENCES.include?(name) }
+  end
+
+  def test_applications_of_express_see_the_same_as_with_phusion_passenger
+    needs_the_peer
+    skip "there is no Express (Debian: node-express)" unless system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
+    assert_one_app_sees_the_same(SampleApps.written(EXPRESS_SEES, "app.js"), "SetEnv NODE_PATH /usr/share/nodejs:#{PEER_NODE}\n") { |name| name == "ip" }
+  end
+
+  def test_wsgi_applications_see_the_same_as_with_phusion_passenger
+    needs_the_peer
+    skip "there is no Python" unless File.executable?("/usr/bin/python3")
+    assert_one_app_sees_the_same(SampleApps.written(WSGI_SEES, "passenger_wsgi.py"), "PassengerPython /usr/bin/python3\n") do |name|
+      WSGI_DIFFERENCES.include?(name)
+    end
+  end
+
+  { "both_take" => [PeerConfigurations::TAKEN, true, true], "both_refuse" => [PeerConfigurations::REFUSED, false, false],
+    "are_taken_only_here" => [PeerConfigurations::TAKEN_ONLY_HERE, true, false],
+    "are_refused_only_here" => [PeerConfigurations::REFUSED_ONLY_HERE, false, true] }.each do |what, (configurations, *outcome)|
+    define_method("test_configurations_that_#{what}") do
+      needs_the_peer
+      configurations.each { |name, text| assert_equal outcome, [false, true].map { |peer| loads?(text, peer) }, name }
+    end
   end
 
   private
+
+  def needs_the_peer
+    skip "the package libapache2-mod-passenger is not installed" unless File.exist?(PEER)
+    needs_root "Phusion Passenger changes its applications' user"
+  end
+
+  def loads?(text, peer)
+    made = HttpdConfiguration.new
+    use_peer(made) if peer
+    # What is asked for may stand there by itself.
+    made.directives.clear
+    made.main_directives = text
+    server = HttpdServer.new(made)
+    server.check_configuration.last.success?
+  ensure
+    server&.destroy
+  end
+
+  def assert_seen_alike(requests, made, difference)
+    here = environments(requests, made)
+    there = environments(requests, made.tap { |peer| use_peer(peer) })
+    differences = requests.zip(here, there).filter_map { |request, *pair| difference.call(request, *pair) }
+    assert differences.empty?, "#{differences.size} differences:\n#{differences.join("\n")}"
+  end
+
+  # The requests of one virtual host. The block says of which names it is known that they differ.
+  def assert_one_app_sees_the_same(app, directives = "", &known)
+    requests = PeerCorpus.all.select { |site, *| site == "peer.test" }.map { |_, *rest| ["one.test", *rest] }
+    assert_operator requests.size, :>=, 80
+    one = HttpdConfiguration.new
+    one.set("PassengerTurbocaching", "off")
+    one.site("one.test", app, directives)
+    assert_seen_alike requests, one, ->(*three) { differing(*three, &known || ->(_) { false }) }
+  end
 
   def made
     HttpdConfiguration.new.tap do |one|
@@ -64,9 +172,9 @@ class PeerTest < IntegrationTest
     configuration.set("PassengerInstanceRegistryDir", SampleApps.new_folder)
   end
 
-  def environments(configuration)
+  def environments(requests, configuration)
     server = HttpdServer.new(configuration).start
-    PeerCorpus.all.map { |request| seen(server, *request) }
+    requests.map { |request| seen(server, *request) }
   ensure
     server&.destroy
   end
@@ -88,12 +196,18 @@ class PeerTest < IntegrationTest
   end
 
   def difference(request, here, there)
+    differing(request, here, there) do |name|
+      CIRCUMSTANCES.include?(name) || (ONLY_HERE.include?(name) && !there.key?(name)) || (ONLY_THERE.include?(name) && !here.key?(name))
+    end
+  end
+
+  # The block says of which names it is known.
+  def differing(request, here, there)
     return "#{request.take(3).join(' ')}: #{here ? 'refused there' : 'refused here'}" if here.nil? ^ there.nil?
     return if here.nil?
 
     lines = (here.keys | there.keys).filter_map do |name|
-      next if CIRCUMSTANCES.include?(name) || here[name] == there[name]
-      next if (ONLY_HERE.include?(name) && !there.key?(name)) || (ONLY_THERE.include?(name) && !here.key?(name))
+      next if here[name] == there[name] || yield(name)
 
       "  #{name}: #{here[name].inspect[0, 80]} here, #{there[name].inspect[0, 80]} there"
     end

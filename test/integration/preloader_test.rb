@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "support/integration_test"
+require_relative "support/made_users"
 require_relative "support/steady_load"
 
 # Preloaders: when they end, and those that warmed instances make.
@@ -8,10 +9,21 @@ class PreloaderTest < IntegrationTest
   IDLE_TIME = 2
   REFORK_AFTER = 50
 
+  OWNED = <<~RUBY
+    run proc { |_env| [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] }
+  RUBY
+
   serve do |made|
     made.site("idle.test", SampleApps.rack, "PassengerMaxPreloaderIdleTime #{IDLE_TIME}\n")
     made.site("warm.test", SampleApps.rails, "PassengerReforkAfter #{REFORK_AFTER}\nPassengerMinInstances 2\nPassengerMaxInstances 2\n" \
                                              "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
+    if TestEnvironment.root?
+      made.site("owned.test", owned(MadeUsers["a"]), "PassengerReforkAfter 5\nPassengerMinInstances 1\nPassengerMaxInstances 1\n")
+    end
+  end
+
+  def self.owned(user)
+    SampleApps.written(OWNED).tap { |folder| FileUtils.chown_R(user.name, user.name, folder) }
   end
 
   def test_a_preloader_that_forks_nothing_ends_and_its_instance_serves_on
@@ -34,11 +46,48 @@ class PreloaderTest < IntegrationTest
     eventually("the end of what came before", within: 20) { preloaders == [reforks.last] && heirs(reforks.last).size == 2 }
   end
 
+  def test_a_reforked_preloader_is_its_users_and_another_one_comes_when_it_is_killed
+    needs_root("the application runs as another user")
+    5.times { client("owned.test").pid }
+    eventually("an instance of the new preloader") { reforks(root("owned")).include?(ProcessInfo.read(client("owned.test").pid)&.ppid) }
+    preloader = reforks(root("owned")).last
+    instance = eventually("an instance of the newest preloader") { heirs(preloader).first }.pid
+    [preloader, instance].each { |pid| assert_is_users MadeUsers["a"], pid }
+
+    kill_both(preloader, instance)
+    successor = client("owned.test").pid
+    assert_is_users MadeUsers["a"], successor
+    assert_is_users MadeUsers["a"], ProcessInfo.read(successor).ppid
+    refute_equal preloader, ProcessInfo.read(successor).ppid
+  end
+
   private
 
+  # The instance would be replaced when the preloader's end is known, or not, as it comes.
+  def kill_both(preloader, instance)
+    [preloader, instance].each { |pid| Process.kill(:KILL, pid) }
+    eventually("their ends") { [preloader, instance].none? { |pid| ProcessInfo.read(pid)&.alive? } }
+  end
+
+  def root(name)
+    server.configuration.sites.find { |site| site.name == "#{name}.test" }.root
+  end
+
+  def assert_is_users(user, pid)
+    status = File.read("/proc/#{pid}/status")
+    assert_equal [user.uid] * 4, status[/^Uid:(.*)/, 1].split.map(&:to_i)
+    assert_equal [user.gid] * 4, status[/^Gid:(.*)/, 1].split.map(&:to_i)
+    assert_equal groups_of(user), status[/^Groups:(.*)/, 1].split.map(&:to_i).sort
+  end
+
+  # Other tests give users further ones.
+  def groups_of(user)
+    [user.gid, *Etc.enum_for(:group).select { |group| group.mem.include?(user.name) }.map(&:gid)].uniq.sort
+  end
+
   # Process ids of the preloaders that instances made, in order.
-  def reforks
-    server.log.text.scan(/event=preloader\.reforked app="[^"]*rails_app.* pid=(\d+)/).map { |found| found[0].to_i }
+  def reforks(app = "rails_app")
+    server.log.text.scan(/event=preloader\.reforked app="[^"]*#{app}.* pid=(\d+)/).map { |found| found[0].to_i }
   end
 
   def heirs(preloader)

@@ -94,6 +94,56 @@ class ReloadTest < IntegrationTest
     end
   end
 
+  def test_a_module_file_that_was_replaced_brings_another_agent
+    copy = ModuleCopy.new(SampleApps.new_folder)
+    with_server(configuration { |one| one.passenger_module = copy.path }) do |server|
+      product = server.client.get("/hello")["X-Powered-By"]
+      another_agent_after(server) { copy.replace(product) }
+    end
+  end
+
+  # As packages replace files, and `make install`: the new one is renamed into its place.
+  %w[passenger-agent lib/passenger/spawn_server.rb].each do |name|
+    define_method("test_#{name.tr('/.-', '_')}_that_was_replaced_brings_another_agent") do
+      root = File.join(SampleApps.new_folder, "root")
+      Open3.capture2e("cp", "-rL", TestEnvironment::PASSENGER_ROOT, root)
+      with_server(configuration { |one| one.passenger_root = root }) do |server|
+        another_agent_after(server) do
+          FileUtils.cp(File.join(root, name), File.join(root, "#{name}.new"), preserve: true)
+          File.rename(File.join(root, "#{name}.new"), File.join(root, name))
+        end
+      end
+    end
+  end
+
+  def test_another_log_file_takes_what_is_said_after_a_reload
+    first, second = %w[first second].map { |name| File.join(scratch, "#{name}.log") }
+    with_server(configuration { |one| one.set("PassengerLogFile", first) }) do |server|
+      pid = server.client.pid
+      server.client.get("/stderr?text=before")
+      LogReader.new(first).wait_for(/App #{pid} output: .*before/)
+      server.graceful { |one| one.set("PassengerLogFile", second) }
+      server.client.get("/stderr?text=after")
+      LogReader.new(second).wait_for(/App #{pid} output: .*after/)
+      refute_match(/after/, File.read(first))
+      eventually("nobody holds the first file") { nobody_holds?(server, first) }
+    end
+  end
+
+  def test_the_agents_own_log_file_may_be_rotated
+    log = File.join(scratch, "agent.log")
+    with_server(configuration { |one| one.set("PassengerLogFile", log) }) do |server|
+      server.client.get("/stderr?text=before")
+      LogReader.new(log).wait_for(/before/)
+      File.rename(log, "#{log}.1")
+      server.graceful
+      server.client.get("/stderr?text=after")
+      LogReader.new(log).wait_for(/after/)
+      refute_match(/after/, File.read("#{log}.1"))
+      eventually("nobody holds the old file") { nobody_holds?(server, "#{log}.1") }
+    end
+  end
+
   def test_logs_go_to_the_new_file_after_logrotate_and_a_reload
     with_server(configuration) do |server|
       pid = server.client.pid
@@ -108,9 +158,7 @@ class ReloadTest < IntegrationTest
       Process.kill(:KILL, pid)
       server.log.wait_for(/\b#{pid}\b.*(exited|killed|signal)|instance\.exited.*\b#{pid}\b/)
       refute_match(/after/, File.read(rotated))
-      eventually("nobody holds the old file") do
-        server.tree.processes.none? { |process| process.descriptors.value?(rotated) }
-      end
+      eventually("nobody holds the old file") { nobody_holds?(server, rotated) }
     end
   end
 
@@ -189,6 +237,21 @@ class ReloadTest < IntegrationTest
     server.graceful(&change)
     release(path, "finished")
     assert_match(/\Afinished/, answer.value)
+  end
+
+  # With a request in flight, which must get its answer. The block replaces a file.
+  def another_agent_after(server)
+    agents = server.tree.matching(/passenger-agent/).map(&:pid)
+    server.graceful
+    assert_equal agents.sort, server.tree.matching(/passenger-agent/).map(&:pid).sort
+    in_flight_over_a_reload(server) { yield }
+    server.log.wait_for(/event=agent\.replaced pid=\d+ reason="program or settings changed"/)
+    eventually("the old agent has ended") { (server.tree.matching(/passenger-agent/).map(&:pid) & agents).empty? }
+    assert_equal "hello world\n", server.client.get("/hello").body
+  end
+
+  def nobody_holds?(server, path)
+    server.tree.processes.none? { |process| process.descriptors.value?(path) }
   end
 
   def ok(response)

@@ -7,6 +7,7 @@ class RequestsTest < IntegrationTest
   serve do |made|
     made.site("rails.test", SampleApps.rails, "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
     made.site("rack.test", SampleApps.rack)
+    made.site("http.test", SampleApps.copy("http_app"), "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
   end
 
   def test_get_answers_with_the_applications_page
@@ -77,6 +78,18 @@ class RequestsTest < IntegrationTest
       raw = server.raw("rack.test")
       response = raw.request(method, "/env", method == "GET" ? {} : { "Content-Length" => "0" }).response
       assert_equal [200, method], [response.status, JSON.parse(response.body)["REQUEST_METHOD"]]
+      raw.close
+    end
+  end
+
+  def test_methods_that_httpd_does_not_know_reach_the_application
+    %w[PURGE FROB M-SEARCH].each do |method|
+      raw = server.raw("rack.test")
+      response = raw.request(method, "/env").response
+      assert_equal [200, method], [response.status, JSON.parse(response.body)["REQUEST_METHOD"]]
+      raw.close
+      raw = server.raw("http.test")
+      assert_match(%r{\A#{method} /head HTTP/1\.1\r\n}, raw.request(method, "/head").response.body)
       raw.close
     end
   end

@@ -24,7 +24,11 @@ class SectionsTest < IntegrationTest
       <Location "/placed">
         Header set X-Placed yes
       </Location>
+      <LocationMatch "^/httpds">
+        PassengerEnabled off
+      </LocationMatch>
     CONF
+    made.site("partly.test", app, "PassengerEnabled off\n<LocationMatch \"^/apps\">\n  PassengerEnabled on\n</LocationMatch>\n")
     rootless = SampleApps.written("run proc { |env| [200, {}, [env.fetch('PATH_INFO')]] }")
     Dir.rmdir(File.join(rootless, "public"))
     made.site("rootless.test", rootless, "<Directory \"#{rootless}\">\n  #{DENIED}\n</Directory>\n" \
@@ -49,6 +53,16 @@ class SectionsTest < IntegrationTest
     assert_status 403, get("/secret")
     assert_status 403, get("/kept/secret")
     assert_answered_by_the_app "/public"
+  end
+
+  def test_where_no_application_answers_a_name_that_no_file_can_have_is_httpds
+    long = "x" * 256
+    assert_answered_by_the_app "/#{long}/more"
+    assert_status 403, get("/httpds#{long}")
+    assert_status 404, get("/httpds/missing/names")
+    assert_status 403, client("partly.test").get("/#{long}")
+    assert_equal "/apps#{long}", assert_status(200, client("partly.test").get("/apps#{long}")).body
+    assert_equal "/apps/missing/names", assert_status(200, client("partly.test").get("/apps/missing/names")).body
   end
 
   # httpd's own way: only the first name that does not exist is a file's.

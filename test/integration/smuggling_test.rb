@@ -15,6 +15,46 @@ class SmugglingTest < IntegrationTest
     }
   RUBY
 
+  # The same of an application that speaks HTTP, and believes whatever comes first.
+  READS = <<~'RUBY'
+    require "json"
+    require "socket"
+
+    def chunks(socket)
+      body = +""
+      until (size = Integer(socket.gets, 16)).zero?
+        body << socket.read(size)
+        socket.gets
+      end
+      socket.gets
+      body
+    end
+
+    def answer(socket)
+      target = (socket.gets || return).split[1]
+      names = Hash.new { |seen, name| seen[name] = [] }
+      while (line = socket.gets) != "\r\n"
+        name, value = line.delete_suffix("\r\n").split(": ", 2)
+        names[name] << value
+      end
+      length, coding = names["Content-Length"], names["Transfer-Encoding"]
+      body = coding == ["chunked"] ? chunks(socket) : socket.read(Integer(length.first || "0", 10))
+      seen = { "PATH_INFO" => target, "HTTP_X" => names["X"].join, "body" => body }
+      seen["CONTENT_LENGTH"] = length.join(", ") unless length.empty?
+      seen["HTTP_TRANSFER_ENCODING"] = coding.join(", ") unless coding.empty?
+      text = JSON.generate(seen)
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}")
+    end
+
+    server = TCPServer.new("127.0.0.1", Integer(ENV.fetch("PORT")))
+    loop { Thread.new(server.accept) { |socket| nil while answer(socket) } }
+  RUBY
+
+  # Another server, which gets what is no application's.
+  def self.backend
+    @backend ||= TCPServer.new("127.0.0.1", 0)
+  end
+
   serve do |made|
     made.site("app.test", SampleApps.written(SEES), "SetEnv SERVER_NAME forged\nSetEnv PATH_INFO /forged\n" \
                                                     "SetEnv HTTP_X_REAL forged\nSetEnv CONTENT_LENGTH 7\n")
@@ -22,7 +62,25 @@ class SmugglingTest < IntegrationTest
       RequestHeader set X-Sendfile-Type X-Sendfile
       RequestHeader append X-Accel-Mapping /srv/=/files/
     CONF
+    made.site("added.test", SampleApps.written(SEES), <<~CONF)
+      RequestHeader append X-Accel-Mapping /srv/=/files/
+      RequestHeader merge X-Accel-Redirect merged
+      RequestHeader add X-Sendfile-Type X-Sendfile
+      RequestHeader setifempty X-Accel-Expires 7
+      RequestHeader edit X-Accel-Buffering n y
+      RequestHeader edit X-Accel-Charset a forged
+    CONF
+    made.main_directives << %w[proxy proxy_http].map do |name|
+      "LoadModule #{name}_module \"#{TestEnvironment.modules_dir}/mod_#{name}.so\"\n"
+    end.join
+    made.site("proxied.test", SampleApps.written(SEES), <<~CONF)
+      RequestHeader append X-Accel-Mapping /srv/=/files/
+      ProxyPass / http://127.0.0.1:#{backend.addr[1]}/
+    CONF
     made.site("streamed.test", SampleApps.written(SEES), "PassengerBufferUpload off\n")
+    command = "PassengerAppStartCommand \"#{RbConfig.ruby} reads.rb\"\n"
+    made.site("http.test", SampleApps.written(READS, "reads.rb"), command)
+    made.site("http_streamed.test", SampleApps.written(READS, "reads.rb"), "#{command}PassengerBufferUpload off\n")
     made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
     made.site("asking.test", SampleApps.written(SEES), "SSLOptions +StdEnvVars\n", tls: true)
     made.site("quiet.test", SampleApps.written(SEES), "", tls: true)
@@ -55,7 +113,7 @@ class SmugglingTest < IntegrationTest
   }.freeze
 
   AMBIGUOUS.each do |what, (lines, rest)|
-    %w[app.test streamed.test].each do |site|
+    %w[app.test streamed.test http.test http_streamed.test].each do |site|
       define_method("test_#{what.tr(' ', '_')}_means_one_thing_at_#{site.tr('.', '_')}") { assert_one_meaning(lines, rest, site) }
     end
   end
@@ -69,6 +127,15 @@ class SmugglingTest < IntegrationTest
       next unless statuses.first == 200
 
       assert_equal "abc", JSON.parse(answers.first.last)["body"], chunks.inspect
+    end
+  end
+
+  def test_odd_chunks_reach_no_application_that_speaks_http
+    %w[http.test http_streamed.test].each do |site|
+      ["-1\r\n", "0x3\r\nabc\r\n0\r\n\r\n", "3 x\r\nabc\r\n0\r\n\r\n", "ffffffffffffffff1\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n"].each do |chunks|
+        status, body = all_answers("Transfer-Encoding: chunked\r\n", "#{chunks}#{SMUGGLED}", site).first
+        assert([400, 413].include?(status) || (status == 200 && JSON.parse(body)["body"] == "abc"), "#{site} #{chunks.inspect}: #{status}")
+      end
     end
   end
 
@@ -95,6 +162,26 @@ class SmugglingTest < IntegrationTest
   def test_an_administrator_may_ask_for_x_sendfile
     seen = client("asked.test").json("/x", "X-Sendfile-Type" => "X-Accel-Redirect")
     assert_equal ["X-Sendfile", "/srv/=/files/"], seen.values_at("HTTP_X_SENDFILE_TYPE", "HTTP_X_ACCEL_MAPPING")
+  end
+
+  def test_what_an_administrator_adds_to_such_headers_is_all_that_the_application_gets
+    forged = { "X-Accel-Mapping" => "/=/", "X-Accel-Redirect" => "/etc", "X-Sendfile-Type" => "X-Accel-Redirect", "X-Accel-Expires" => "1",
+               "X-Accel-Buffering" => "no", "X-Accel-Charset" => "a" }
+    [{}, forged].each do |headers|
+      seen = client("added.test").json("/x", headers)
+      assert_equal({ "HTTP_X_ACCEL_MAPPING" => "/srv/=/files/", "HTTP_X_ACCEL_REDIRECT" => "merged", "HTTP_X_SENDFILE_TYPE" => "X-Sendfile",
+                     "HTTP_X_ACCEL_EXPIRES" => "7" }, seen.select { |name, _| name.match?(/SENDFILE|ACCEL/) })
+    end
+  end
+
+  def test_what_is_no_applications_keeps_such_headers
+    asked = Thread.new { client("proxied.test").get("/x", "X-Accel-Mapping" => "/=/") }
+    connection = self.class.backend.accept
+    head = connection.gets("\r\n\r\n")
+    connection.write("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    connection.close
+    assert_status 200, asked.value
+    assert_match(%r{^X-Accel-Mapping: /=/, /srv/=/files/\r$}, head)
   end
 
   def test_variables_of_mod_ssl_are_there_where_they_are_asked_for
@@ -124,7 +211,9 @@ class SmugglingTest < IntegrationTest
   end
 
   # [status, body] of all that comes until the connection ends.
+  # The application runs by then: who has ended its side counts as gone after a second, which a start may take.
   def all_answers(lines, rest, site)
+    server.client(site).get("/")
     raw = server.raw(site)
     raw.write("POST /first HTTP/1.1\r\nHost: #{site}\r\n#{lines}\r\n#{rest}")
     raw.close_write

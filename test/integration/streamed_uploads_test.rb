@@ -9,4 +9,18 @@ class StreamedUploadsTest < UploadsTest
     made.site("rack.test", SampleApps.rack)
     made.site("rails.test", SampleApps.rails, "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
+
+  def test_a_broken_body_is_a_bad_request_and_the_application_sees_no_whole_one
+    finished = File.join(scratch, "finished")
+    [[{ "Transfer-Encoding" => "chunked" }, "5\r\nhello\r\nzz\r\nhello\r\n0\r\n\r\n"],
+     [{ "Transfer-Encoding" => "chunked" }, "#{100_000.to_s(16)}\r\n#{'x' * 100_000}\r\n5\r\nhel"],
+     [{ "Content-Length" => "100000" }, "x" * 50_000]].each do |headers, body|
+      raw = server.raw.request("POST", "/upload?finished=#{finished}", headers).write(body)
+      raw.close_write
+      assert_equal 400, raw.response.status
+      raw.close
+    end
+    assert_status 200, client.post("/upload?finished=#{finished}", "whole")
+    assert_equal 1, File.readlines(finished).size
+  end
 end

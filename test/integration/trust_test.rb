@@ -87,6 +87,7 @@ class TrustTest < IntegrationTest
       100.times { hostile.act }
       assert_nothing_shared(server)
     end
+    assert_operator hostile.welcomes, :>, 0, "the agent has listened"
   ensure
     FileUtils.rm_f(flag)
     hostile&.close

@@ -19,6 +19,16 @@ class TurbocachingTest < IntegrationTest
       [Integer(status), { "Content-Type" => "text/plain", "X-Count" => count.to_s }.merge(headers), [text]]
     }
   RUBY
+  # Counts its requests, and lets everybody keep its answers; a change is answered with the header that is asked for.
+  NAMES = <<~RUBY
+    count = 0
+    run proc { |env|
+      headers = { "Content-Type" => "text/plain", "Cache-Control" => "max-age=600" }
+      named, value = env["HTTP_X_NAMED"]&.split(": ", 2)
+      headers[named] = value.to_s if named
+      [named ? 302 : 200, headers, [(count += 1).to_s]]
+    }
+  RUBY
   CACHED = "Cache-Control: max-age=600, public"
 
   serve do |made|
@@ -29,6 +39,8 @@ class TurbocachingTest < IntegrationTest
     made.site("varied.test", counts, "PassengerMaxInstances 1\nSetEnvIf Cookie \"who=([a-z]+)\" WHO=$1\n")
     made.site("again.test", counts, "PassengerMaxInstances 1\n")
     protected_site(made, counts)
+    made.site("named.test", SampleApps.written(NAMES), "PassengerMaxInstances 1\n")
+    made.site("overridden.test", counts, "PassengerMaxInstances 1\nPassengerErrorOverride on\nErrorDocument 404 ours\n")
     made.site("sticky.test", counts, "PassengerMaxInstances 1\nPassengerStickySessions on\n")
   end
 
@@ -168,6 +180,36 @@ class TurbocachingTest < IntegrationTest
     end
   end
 
+  def test_a_change_empties_what_its_answer_names
+    path = "#{@path}/a%20b"
+    ["Location: http://named.test#{path}?x=1", "Location: //NAMED.test:80#{path}?x=1", "Content-Location: #{@path}/./a%20b?x=1",
+     "location: #{@path}/c/../%61%20b?x=1", "Location: #{name}/a%20b?x=1"].each do |named|
+      first = count("#{path}?x=1")
+      assert_equal first, count("#{path}?x=1")
+      assert_equal 302, change_naming(named)
+      refute_equal first, count("#{path}?x=1"), named
+    end
+  end
+
+  def test_a_change_empties_no_other_page_and_none_by_the_name_of_another_host
+    path = "#{@path}/other"
+    first = count(path)
+    ["Location: http://evil.test#{path}", "Location: #{path}?x", "Location: http://", "Location: %zz",
+     "Link: #{path}"].each { |named| assert_equal 302, change_naming(named) }
+    assert_equal first, count(path)
+  end
+
+  def test_httpds_error_page_is_shown_instead_of_a_cached_answer_too
+    lines = [CACHED, "Answer: 404"]
+    # What the first instance of all has answered is not kept.
+    before = Integer(ask("Cache-Control: no-store", site: "overridden.test")["X-Count"])
+    pages = Array.new(3) { ask(*lines, site: "overridden.test") }
+    assert_equal [%w[404 ours]] * 3, pages.map { |page| [page.code, page.body] }
+    assert_empty pages.filter_map { |page| page["Age"] || page["X-Count"] || page["Cache-Control"] }
+    # The application was asked once.
+    assert_equal before + 2, Integer(ask("Cache-Control: no-store", site: "overridden.test")["X-Count"])
+  end
+
   def test_a_change_that_failed_changes_nothing
     lines = [CACHED, "Answer: 404"]
     first = ask(*lines).body
@@ -232,6 +274,18 @@ class TurbocachingTest < IntegrationTest
 
   def ask(*lines, path: @path, site: "app.test", headers: {})
     client(site).get(url(lines, path), headers)
+  end
+
+  def count(path)
+    client("named.test").get(path).body
+  end
+
+  # The status of the answer.
+  def change_naming(header)
+    raw = server.raw("named.test")
+    raw.request("POST", "/#{name}", { "Content-Length" => "0", "X-Named" => header }).response.status
+  ensure
+    raw&.close
   end
 
   def change(method, lines = [CACHED], server = self.server)

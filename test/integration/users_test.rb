@@ -19,6 +19,28 @@ class UsersTest < IntegrationTest
       e.class.name
     end
 
+    # Descriptors: sockets, such as its queue and its channels, and memory files, such as its claims.
+    kind = lambda do |path|
+      case File.readlink(path)
+      when /socket:/ then "sockets"
+      when /memfd:/ then "memory files"
+      else "others"
+      end
+    rescue SystemCallError
+      "unknown"
+    end
+
+    # What came of trying to get hold of each number that a process can have for a descriptor.
+    steal = lambda do |pid|
+      pidfd = syscall(PIDFD_OPEN, pid, 0)
+      (0..255).each_with_object(Hash.new { |all, of| all[of] = [] }) do |number, all|
+        path = "/proc/#{pid}/fd/#{number}"
+        of = kind.call(path)
+        all["#{of}, taken"] << attempt { IO.for_fd(syscall(PIDFD_GETFD, pidfd, number, 0)).close }
+        [File::RDONLY, File::WRONLY].each { |mode| all["#{of}, opened"] << attempt { File.open(path, mode | File::NONBLOCK).close } }
+      end.transform_values(&:tally)
+    end
+
     attack = lambda do |pid|
       files = %w[mem environ maps fd cwd].to_h do |name|
         path = "/proc/#{pid}/#{name}"
@@ -33,6 +55,8 @@ class UsersTest < IntegrationTest
       answer =
         case env["PATH_INFO"]
         when "/attack" then attack.call(env["QUERY_STRING"].to_i)
+        when "/steal" then steal.call(env["QUERY_STRING"].to_i)
+        when "/limit" then Process.getrlimit(:NOFILE)
         else { "uid" => [Process.uid, Process.euid], "gid" => [Process.gid, Process.egid], "groups" => Process.groups.sort,
                "pid" => Process.pid, "pwd" => Dir.pwd, "env" => ENV.to_h }
         end
@@ -57,9 +81,18 @@ class UsersTest < IntegrationTest
       made.site("group.test", probe(one.name), "PassengerGroup daemon\n")
       made.site("file_group.test", probe(one.name, "games"), "PassengerGroup !STARTUP_FILE!\n")
       made.site("wrong.test", probe(one.name), "PassengerUser no-such-user\n")
+      shared = probe(one.name)
+      made.site("first.test", shared)
+      made.site("second.test", shared, "PassengerUser #{other.name}\n")
+      made.site("third.test", shared, "PassengerGroup daemon\n")
       folder = closed(probe(one.name))
       made.site("closed.test", nil, "PassengerAppRoot #{folder}\nPassengerUser #{other.name}\n",
                 document_root: File.join(probe(other.name), "public"))
+      made.site("borrowed.test", linked(other, probe(one.name)))
+      made.site("lent.test", linked(other, probe(one.name)), "PassengerUser #{other.name}\n")
+      made.site("root_link.test", linked("root", probe(one.name)))
+      made.site("restarted.test", probe(one.name))
+      made.site("hidden.test", probe(other.name).tap { |app| hide_restart_folder(app, other.name) })
     end
   end
 
@@ -69,10 +102,37 @@ class UsersTest < IntegrationTest
       SampleApps.written(PROBE).tap { |folder| FileUtils.chown_R(owner, group || group_of(owner), folder) }
     end
 
+    # A Ruby for the spawn server that lacks a power of root's.
+    def ruby_without(capability)
+      path = File.join(SampleApps.new_folder, "ruby")
+      File.write(path, "#!/bin/sh\nexec setpriv --bounding-set=-#{capability} #{RbConfig.ruby} \"$@\"\n")
+      File.chmod(0o755, path)
+      path
+    end
+
     # A folder that only its owner may enter.
     def closed(folder)
       File.chmod(0o700, folder)
       folder
+    end
+
+    # A link of this user's, in a folder of this user's, to somebody's application.
+    def linked(user, app)
+      name = user.is_a?(String) ? user : user.name
+      folder = SampleApps.new_folder
+      FileUtils.chown(name, nil, folder)
+      File.symlink(app, File.join(folder, "app"))
+      File.lchown(Etc.getpwnam(name).uid, nil, File.join(folder, "app"))
+      File.join(folder, "app")
+    end
+
+    # Its `tmp` leads to a folder that only root may enter.
+    def hide_restart_folder(app, owner)
+      private_folder = closed(SampleApps.new_folder)
+      FileUtils.rm_rf(File.join(app, "tmp"))
+      File.symlink(private_folder, File.join(app, "tmp"))
+      File.lchown(Etc.getpwnam(owner).uid, nil, File.join(app, "tmp"))
+      FileUtils.touch(File.join(private_folder, "restart.txt"))
     end
 
     private
@@ -84,6 +144,15 @@ class UsersTest < IntegrationTest
 
   def setup
     needs_root("applications run as other users")
+  end
+
+  def root(name)
+    server.configuration.sites.find { |site| site.name == "#{name}.test" }.root
+  end
+
+  def move(file)
+    time = Time.now + 60
+    File.utime(time, time, file)
   end
 
   def seen(site)
@@ -121,6 +190,19 @@ class UsersTest < IntegrationTest
     assert_runs_as MadeUsers["a"].name, "daemon", "group.test"
   end
 
+  def test_places_of_one_folder_that_name_different_users_or_groups_share_no_instance
+    one, other = %w[a b].map { |key| MadeUsers[key].name }
+    expected = { "first.test" => [one, one], "second.test" => [other, other], "third.test" => [one, "daemon"] }
+    pids = Array.new(2) do
+      expected.map do |site, (user, group)|
+        assert_runs_as user, group, site
+        seen(site)["pid"]
+      end
+    end
+    assert_equal 3, pids.first.uniq.size
+    assert_equal pids.first, pids.last, "none of them was replaced for another's sake"
+  end
+
   def test_the_group_may_be_that_of_the_startup_file
     assert_runs_as MadeUsers["a"].name, "games", "file_group.test"
   end
@@ -135,6 +217,48 @@ class UsersTest < IntegrationTest
     assert_status 500, answer
     assert_match(/report=.*(Permission denied|EACCES)/, server.log.text)
     refute_match(/EACCES|Permission/, answer.body, "the page is for everybody")
+  end
+
+  def test_where_the_user_cannot_be_changed_the_start_fails_and_nothing_of_the_application_runs
+    skip "needs setpriv" unless system("setpriv --version", out: File::NULL, err: File::NULL)
+    folder = SampleApps.written("File.write(File.join(__dir__, 'tmp/ran'), '')\n#{SampleApps.saying('it ran')}")
+    FileUtils.chown_R(MadeUsers["a"].name, nil, folder)
+    made = configuration { |one| one.site("rack.test", folder, "PassengerFriendlyErrorPages On\nPassengerRuby #{RbConfig.ruby}\n") }
+    made.set("PassengerDefaultRuby", self.class.ruby_without("setuid"))
+    with_server(made) do |server|
+      page = assert_status(500, server.client.get("/", "Accept" => "*/*")).body
+      assert_match(/^Step: privileges dropped$/, page)
+      assert_match(/cannot become user #{MadeUsers["a"].name}: .*Operation not permitted/, page)
+      refute_path_exists File.join(folder, "tmp/ran")
+    end
+  end
+
+  # Its owner could lead the link to his own files as soon as it is known whose the application is.
+  def test_a_link_of_somebody_elses_is_a_failed_start_that_says_so
+    assert_status 500, client("borrowed.test").get("/")
+    assert_match(/event=spawn.failed .*the link \S+ belongs to user #{MadeUsers["b"].uid}, .*chown -h root/, server.log.text)
+  end
+
+  def test_a_link_of_somebody_elses_may_be_used_where_the_user_is_named
+    assert_runs_as MadeUsers["b"].name, MadeUsers["b"].name, "lent.test"
+  end
+
+  def test_a_link_of_roots_may_be_used
+    assert_runs_as MadeUsers["a"].name, MadeUsers["a"].name, "root_link.test"
+  end
+
+  def test_restart_files_are_looked_at_as_the_user
+    pid = seen("hidden.test")["pid"]
+    seen_by = seen("restarted.test")["pid"]
+    hidden = File.realpath(File.join(root("hidden"), "tmp"))
+    move(File.join(hidden, "restart.txt"))
+    FileUtils.touch(File.join(root("restarted"), "tmp/restart.txt"))
+    # All are looked at together.
+    eventually("a restart") { seen("restarted.test")["pid"] != seen_by }
+    assert_equal pid, seen("hidden.test")["pid"]
+
+    File.chmod(0o755, hidden)
+    eventually("a restart") { seen("hidden.test")["pid"] != pid }
   end
 
   def test_the_environment_is_the_users_own
@@ -192,6 +316,33 @@ class UsersTest < IntegrationTest
       assert_equal 7, outcome.size
       outcome.each { |what, how| assert_match(/\AErrno::E(PERM|ACCES)\z/, how, "#{what} of #{process.command_line}") }
     end
+  end
+
+  # Whatever number it has: the queue, the channels, the claims and the marks are among them.
+  def test_an_application_gets_no_descriptor_of_another_users_processes
+    line = [ProcessInfo.read(seen("one.test")["pid"])]
+    line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
+    line.each do |process|
+      outcome = client("other.test").json("/steal?#{process.pid}")
+      assert_equal ["unknown, opened", "unknown, taken"], outcome.keys.sort
+      outcome.values.flat_map(&:keys).each { |how| assert_match(/\AErrno::E(PERM|ACCES)\z/, how, process.command_line) }
+    end
+  end
+
+  def test_an_application_gets_the_descriptors_of_its_own_processes
+    outcome = client("other.test").json("/steal?#{seen('other.test')['pid']}")
+    assert_operator outcome["sockets, taken"]["done"], :>=, 3, "control socket, queue, a channel: #{outcome}"
+    assert_operator outcome["memory files, taken"]["done"], :>=, 2, "claims and marks: #{outcome}"
+    assert_operator outcome["others, opened"]["done"], :>=, 1, outcome
+  end
+
+  def test_an_application_may_have_as_many_descriptors_as_the_hard_limit_says
+    soft, hard = Process.getrlimit(:NOFILE)
+    made = configuration { |one| one.site("rack.test", self.class.probe(MadeUsers["a"].name)) }
+    Process.setrlimit(:NOFILE, 256, hard)
+    with_server(made) { |server| assert_equal [[hard, 1_048_576].min, hard], server.client.json("/limit") }
+  ensure
+    Process.setrlimit(:NOFILE, soft, hard)
   end
 
   def test_an_application_can_do_all_that_to_its_own_processes

@@ -45,10 +45,10 @@ module PhusionPassenger
 
       attr_reader :hello
 
-      # `inherited`: descriptors that the spawn server gets beside its socket.
-      def initialize(*arguments, inherited: {})
+      # `inherited`: descriptors that the spawn server gets beside its socket. `through`: a command that executes the one behind it.
+      def initialize(*arguments, inherited: {}, through: [])
         ours, theirs = Peers.pair(:STREAM)
-        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, *arguments, { 3 => theirs }.merge(inherited))
+        @pid = spawn(*through, RbConfig.ruby, "-w", SPAWN_SERVER, *arguments, { 3 => theirs }.merge(inherited))
         theirs.close
         @socket = FrameSocket.new(ours)
         @hello = @socket.read

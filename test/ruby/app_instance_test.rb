@@ -53,6 +53,40 @@ module PhusionPassenger
       assert_equal [[0, 0], [0, 0]], [group.claim(0), group.claim(1)]
     end
 
+    def test_a_signal_lets_it_answer_what_it_has_first
+      group = serve(@instance)
+      child = request(group, @instance, "/input", id: 1, flags: 1)
+      eventually("the claim") { group.claim(0) == [1, 1] }
+      Process.kill("TERM", @instance.pid)
+      child.send_body(1, "late", last: true)
+      assert_equal "late", in_time { child.answer }[2]
+      assert_includes output_of(@instance), "stopping\nat exit\n"
+    end
+
+    # What the claim then tells the agent is in PROTOCOLS.md: it was begun and has no answer.
+    def test_it_does_not_wait_for_ever_for_a_request_in_work
+      instance = ours
+      group = serve(instance)
+      child = request(group, instance, "/", id: 1)
+      eventually("the claim") { group.claim(0) == [1, 1] }
+      instance.control.write(FINISH)
+      assert_match(/event=instance.gave_up_waiting .*requests=1\nstopping\n/, output_of(instance))
+      Process.wait(instance.pid)
+      assert_equal [1, 1], group.claim(0)
+      assert_equal :wait_readable, child.io.recv_nonblock(1, exception: false)
+    end
+
+    # As of a server that is to be told good-bye and is gone itself.
+    def test_a_last_hook_that_fails_is_logged_and_keeps_no_other_from_its_call
+      instance = ours { PhusionPassenger.on_event(:stopping_worker_process) { puts("first") || raise(Errno::EPIPE, "no server") } }
+      serve(instance)
+      instance.control.write(FINISH)
+      output = output_of(instance)
+      assert_match(/\Afirst\n.*event=hook.failed .*hook="stopping_worker_process" exception="Errno::EPIPE".*^stopping\n\z/m, output)
+      assert_equal 1, output.scan("first").size
+      Process.wait(instance.pid)
+    end
+
     def test_it_still_fetches_a_channel_after_finish
       group = serve(@instance)
       child, theirs, id = new_channel(5)
@@ -111,9 +145,9 @@ module PhusionPassenger
       get(group, @instance, "/pid")
       before = memory_peak
       child = request(group, @instance, "/measure", id: 1, flags: 1)
-      600.times { child.send_body(1, "x" * 65_512) }
+      600.times { child.send_body(1, "x" * 65_576) }
       child.send_body(1, "", last: true)
-      assert_equal (600 * 65_512).to_s, in_time { child.answer }[2]
+      assert_equal (600 * 65_576).to_s, in_time { child.answer }[2]
       in_time { request(group, @instance, "/large", id: 2).answer }
       assert_operator memory_peak - before, :<, 8 * 1024
     end
@@ -186,6 +220,26 @@ module PhusionPassenger
     end
 
     private
+
+    # A process of ours, whose application never answers, and which gives that up much sooner than others. `hooks` runs in it.
+    def ours(&hooks)
+      ours, control = stream_pair
+      reader, output = IO.pipe.each { |io| closing(io) }
+      pid = fork { run_impatient(FrameSocket.new(control), output, &hooks) }
+      [control, output].each(&:close)
+      Peers::Agent::Started.new(pid, FrameSocket.new(ours), reader)
+    end
+
+    def run_impatient(control, output)
+      [$stdout, $stderr].each { |io| io.reopen(output) }
+      $stdout.sync = $stderr.sync = true
+      yield if block_given?
+      PhusionPassenger.on_event(:stopping_worker_process) { puts "stopping" }
+      AppInstance.new(control, ->(_env) { sleep }, forked: false, finish_within: 0.1).run
+      (Thread.list - [Thread.current]).each { |thread| thread.kill.join } # as Ruby does at its end
+    ensure
+      exit!
+    end
 
     # In KiB.
     def memory_peak

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "tempfile"
 require_relative "test_helper"
 
 module PhusionPassenger
@@ -30,8 +31,51 @@ module PhusionPassenger
     end
 
     def test_a_message_of_the_full_size_passes
-      @child.send_body(5, "x" * 65_512, last: true)
-      assert_equal 65_512, in_time { @source.next_piece }.bytesize
+      @child.send_body(5, "x" * 65_576, last: true)
+      assert_equal 65_576, in_time { @source.next_piece }.bytesize
+    end
+
+    def test_a_file_comes_with_its_size
+      Tempfile.create do |written|
+        File.write(written, "body")
+        send_file(written, 4, ticket: 5)
+      end
+      file, size = in_time { @source.file }
+      assert_equal ["body", 4], [file.read, size]
+    ensure
+      file&.close
+    end
+
+    def test_a_file_comes_behind_the_rest_of_a_head
+      @child.send_body(5, "head")
+      send_file(File::NULL, 0, ticket: 5)
+      assert_equal "head", in_time { @source.read_exactly(4) }
+      in_time { @source.file }.first.close
+    end
+
+    def test_files_of_another_exchange_are_dropped_and_closed
+      before = Dir.children("/proc/self/fd").size
+      send_file(File::NULL, 1, ticket: 2)
+      @child.send_body(2, "no file", last: true)
+      send_file(File::NULL, 7, ticket: 4)
+      file, size = in_time { @source.file }
+      assert_equal 7, size
+      assert_equal before + 1, Dir.children("/proc/self/fd").size
+    ensure
+      file&.close
+    end
+
+    def test_a_body_that_should_be_a_file_may_come_in_pieces
+      send_file(File::NULL, 1, ticket: 2)
+      @child.send_body(5, "one")
+      @child.send_body(5, "two", last: true)
+      assert_nil in_time { @source.file }
+      assert_equal ["one", "two", nil], Array.new(3) { in_time { @source.next_piece } }
+    end
+
+    def test_a_file_that_does_not_come_is_a_body_broken_off
+      @child.io.close
+      assert_raises(BodyBrokenOff) { in_time { @source.file } }
     end
 
     def test_messages_of_another_ticket_or_type_are_dropped
@@ -57,7 +101,7 @@ module PhusionPassenger
 
     def test_dropping_has_an_end
       sender = Thread.new do
-        17.times { @child.send_body(2, "x" * 65_512) }
+        17.times { @child.send_body(2, "x" * 65_576) }
       rescue Errno::EPIPE
         nil
       end
@@ -83,6 +127,15 @@ module PhusionPassenger
     def test_a_head_that_ends_early_is_broken_off
       @child.send_body(5, "head", last: true)
       assert_raises(BodyBrokenOff) { in_time { @source.read_exactly(5) } }
+    end
+
+    private
+
+    def send_file(file, size, ticket:)
+      File.open(file) do |opened|
+        message = [ticket, Layout::Reply::BODY_FILE, Layout::Reply::LAST, 0, 0, 0, 0, size].pack("#{Layout::Reply::HEADER}Q<")
+        @child.io.sendmsg(message, 0, nil, Socket::AncillaryData.unix_rights(opened))
+      end
     end
   end
 end

@@ -9,8 +9,6 @@ module PhusionPassenger
 
     def setup
       super
-      # What other tests have complained of is not to silence this one.
-      Log.const_get(:COMPLAINTS).send(:initialize)
       @group = closing(Peers::Group.new)
       @agent, control = stream_pair.map { |io| FrameSocket.new(io) }
       @intake = Intake.new(@group.receiver, 1)

@@ -15,8 +15,21 @@ module PhusionPassenger
       hooks.clear
     end
 
+    def test_at_an_end_each_block_is_called_though_one_of_them_fails
+      calls = []
+      hooks = Hooks.instance_variable_get(:@blocks)
+      PhusionPassenger.on_event(:stopping_worker_process) { exit }
+      PhusionPassenger.on_event(:stopping_worker_process) { raise NotImplementedError, "not yet" }
+      PhusionPassenger.on_event(:stopping_worker_process) { calls << 3 }
+      _, log = capture_io { Hooks.call_all(:stopping_worker_process) }
+      assert_equal [3], calls
+      assert_equal ["NotImplementedError"], log.scan(/event=hook.failed .*exception="(\w+)"/).flatten
+    ensure
+      hooks.clear
+    end
+
     def test_an_event_nobody_asked_for_is_no_error
-      Hooks.call(:stopping_worker_process)
+      Hooks.call_all(:stopping_worker_process)
     end
 
     def test_an_event_that_does_not_exist_is_named

@@ -13,6 +13,7 @@ module PhusionPassenger
       "Request::HEADER_LENGTH" => "RequestHeader", "Request::HEAD_LIMIT" => "MAX_ENVIRONMENT",
       "Request::CHANNEL_OFFSET" => "RequestHeader.4", "Request::TICKET_OFFSET" => "RequestHeader.5",
       "Request::BODY_FOLLOWS" => "BODY_FOLLOWS", "Request::STREAM" => "STREAM", "Request::HEAD_REQUEST" => "HEAD_REQUEST",
+      "Request::BODY_IN_FILE" => "BODY_IN_FILE", "Reply::BODY_FILE" => "BODY_FILE",
       "Reply::HEADER_LENGTH" => "MessageHeader", "Reply::HEAD_LIMIT" => "MAX_RESPONSE_HEAD",
       "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE", "Reply::DATA" => "DATA",
       "Reply::INTERIM" => "INTERIM", "Reply::SKIPPED" => "SKIPPED", "Reply::ACCEPTED" => "ACCEPTED",
@@ -27,16 +28,17 @@ module PhusionPassenger
     def test_the_request_header_is_as_documented
       assert_equal 32, Array.new(7, 0).pack(Layout::Request::HEADER).bytesize
       assert_equal [8, 16], [Layout::Request::CHANNEL_OFFSET, Layout::Request::TICKET_OFFSET]
-      assert_equal [1, 2, 4], [Layout::Request::BODY_FOLLOWS, Layout::Request::STREAM, Layout::Request::HEAD_REQUEST]
+      flags = %i[BODY_FOLLOWS STREAM HEAD_REQUEST BODY_IN_FILE].map { |name| Layout::Request.const_get(name) }
+      assert_equal [1, 2, 4, 8], flags
       assert_equal 1_048_576, Layout::Request::HEAD_LIMIT
     end
 
     def test_the_reply_header_is_as_documented
       assert_equal 24, Array.new(7, 0).pack(Layout::Reply::HEADER).bytesize
-      types = %i[RESPONSE DATA INTERIM SKIPPED ACCEPTED ABORTED BODY].map { |name| Layout::Reply.const_get(name) }
-      assert_equal [1, 2, 3, 4, 5, 6, 32], types
+      types = %i[RESPONSE DATA INTERIM SKIPPED ACCEPTED ABORTED BODY BODY_FILE].map { |name| Layout::Reply.const_get(name) }
+      assert_equal [1, 2, 3, 4, 5, 6, 32, 33], types
       assert_equal 4_294_967_295, Layout::Reply::QUEUED_LIMIT
-      assert_equal [131_072, 65_512, 1_048_576],
+      assert_equal [131_072, 65_576, 1_048_576],
                    [Layout::Reply::HEAD_LIMIT, Layout::Reply::PAYLOAD_LIMIT, Layout::Reply::STALE_LIMIT]
     end
 
@@ -46,14 +48,14 @@ module PhusionPassenger
     end
 
     def test_the_version_is_as_documented
-      assert_equal [4, "1", 65_536], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
+      assert_equal [5, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
     end
 
     # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version, and records the new one.
     def test_everything_is_as_recorded_for_its_version
       recorded = File.readlines(RECORD, chomp: true).to_h { |line| line.split(" ", 2) }
       numbers, others = constants_of(Layout).partition { |_name, value| value.is_a?(Integer) }
-      derived = { "VERSION" => Layout::VERSION, "Reply::PAYLOAD_LIMIT" => 65_512, "Reply::QUEUED_LIMIT" => 0xFFFF_FFFF }
+      derived = { "VERSION" => Layout::VERSION, "Reply::PAYLOAD_LIMIT" => 65_576, "Reply::QUEUED_LIMIT" => 0xFFFF_FFFF }
       assert_equal NAMES.transform_values { |name| recorded.fetch(name)[/\d+/].to_i }.merge(derived), numbers.to_h
       assert_equal recorded_formats(recorded), others.to_h
     end

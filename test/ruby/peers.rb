@@ -51,12 +51,17 @@ module PhusionPassenger
       UNIXSocket.pair(type).each { |io| io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK) }
     end
 
+    # A queue's two ends. Nothing goes the other way, so that the end of this one is a hang-up.
+    def self.queue
+      pair(:SEQPACKET).each_with_index { |io, index| io.shutdown(Socket::SHUT_WR) if index == 1 }
+    end
+
     # One Group's queue, claims and marks, and children with one channel each.
     class Group
       attr_reader :sender, :receiver, :claims, :marks
 
       def initialize
-        @sender, @receiver = Peers.pair(:SEQPACKET)
+        @sender, @receiver = Peers.queue
         @claims = Peers.memory_file("PCLM", 64 + 16 * 1024)
         @marks = Peers.memory_file("PMRK", 16_512 + 8 * 65_536)
       end
@@ -78,19 +83,19 @@ module PhusionPassenger
       end
 
       # Gives what did not fit: the child sends it in BODY messages.
-      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: 4, head_length: nil, resends: 0,
+      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: Layout::VERSION, head_length: nil, resends: 0,
                sent_at: Peers.now)
         head = environment.is_a?(String) ? environment.b : Peers.environment_bytes(environment)
         header = [version, flags, resends, head_length || head.bytesize, channel, ticket, sent_at].pack("CCvVQ<Q<Q<")
         message = header + head + body.b
-        @sender.sendmsg(message.byteslice(0, 65_536))
-        message.byteslice(65_536, message.bytesize) || ""
+        @sender.sendmsg(message.byteslice(0, 65_600))
+        message.byteslice(65_600, message.bytesize) || ""
       end
 
       # A request in one message of that length.
       def send_message(length, channel:, ticket:)
         head = Peers.environment_bytes(ENVIRONMENT)
-        header = [4, 0, 0, head.bytesize, channel, ticket, Peers.now].pack("CCvVQ<Q<Q<")
+        header = [Layout::VERSION, 0, 0, head.bytesize, channel, ticket, Peers.now].pack("CCvVQ<Q<Q<")
         @sender.sendmsg((header + head).ljust(length, "x"))
       end
 
@@ -112,7 +117,7 @@ module PhusionPassenger
         bytes, = @io.recvmsg(70_000)
         return nil if bytes.nil? || bytes.empty?
 
-        raise "a message of #{bytes.bytesize} bytes" if bytes.bytesize > 65_536
+        raise "a message of #{bytes.bytesize} bytes" if bytes.bytesize > 65_600
 
         Message.new(*bytes.unpack("Q<CCvVVVa*"))
       end

@@ -24,6 +24,21 @@ module PhusionPassenger
       assert_equal "at exit\n", output_of(preloader)
     end
 
+    def test_where_ruby_can_warm_itself_up_it_does_so_once_before_the_first_instance
+      preloader = loaded("preloader", "warms.ru")
+      assert_equal "warmed\n", preloader.output.read_nonblock(1_000)
+      instance = forked_from(preloader)
+      assert_equal "hello", get(serve(instance), instance, "/")
+      preloader.control.close
+      assert_equal "", output_of(preloader)
+    end
+
+    def test_an_application_that_has_compacted_its_memory_is_forked_and_serves
+      preloader = loaded("preloader", "compacts.ru")
+      instances = Array.new(2) { forked_from(preloader) }
+      assert_equal(%w[hello hello], instances.map { |instance| get(serve(instance), instance, "/") })
+    end
+
     def test_its_instances_draw_different_random_numbers
       preloader = loaded("preloader")
       numbers = Array.new(2) { forked_from(preloader).then { |instance| get(serve(instance), instance, "/random") } }

@@ -25,12 +25,22 @@ module PhusionPassenger
       assert_equal "dropped\n", drop_without("sys_boot")
     end
 
+    def test_a_change_that_did_not_last_is_refused
+      still_root = "def (Process::UID).change_privilege(*) = nil"
+      can_return = "def (Process::Sys).setuid(*) = 0"
+      other_groups = "class << Process; alias was initgroups; def initgroups(*all) = was(*all).tap { self.groups = [0] }; end"
+      [still_root, can_return, other_groups].each do |trick|
+        assert_equal "refused: the change to user nobody did not last\n", drop_without("sys_boot", trick), trick
+      end
+    end
+
     private
 
-    # What a process says that tries to become nobody, and root's power to do this is taken from it.
-    def drop_without(capability)
+    # What a process says that tries to become nobody, and root's power to do this is taken from it. `trick` is code that it runs before.
+    def drop_without(capability, trick = "")
       script = <<~RUBY
         require "#{LIBRARY}/privileges"
+        #{trick}
         begin
           PhusionPassenger::Privileges.new("nobody", "").drop
           puts "dropped"

@@ -7,8 +7,8 @@ module PhusionPassenger
   class QueuePairTest < TestCase
     def setup
       super
-      @to_own, own = seqpacket_pair
-      @to_common, common = seqpacket_pair
+      @to_own, own = queue
+      @to_common, common = queue
       @pair = closing(QueuePair.new(own, common))
     end
 
@@ -40,6 +40,25 @@ module PhusionPassenger
       assert_raises(EOFError) { read }
     end
 
+    def test_messages_without_bytes_in_the_own_queue_are_passed_over
+      [1, 2, 3, 10].each do |count|
+        count.times { @to_own.send("", 0) }
+        @to_own.send("behind #{count}", 0)
+        assert_equal "behind #{count}", in_time { read }
+      end
+    end
+
+    def test_an_own_queue_that_had_messages_without_bytes_is_still_read_and_ends
+      10.times { @to_own.send("", 0) }
+      reader = sleeping_reader
+      @to_own.send("here", 0)
+      assert_equal "here", in_time { reader.value }
+      @to_own.shutdown(Socket::SHUT_WR)
+      reader = sleeping_reader # and does not spin
+      @to_common.shutdown(Socket::SHUT_WR)
+      assert_instance_of EOFError, in_time { reader.value }
+    end
+
     def test_all_threads_that_sleep_are_interrupted_until_they_may_go_on
       readers = Array.new(3) { sleeping_reader }
       @pair.interrupt
@@ -54,7 +73,7 @@ module PhusionPassenger
     def test_another_own_queue_takes_the_place_of_the_old_one
       closing(@pair.instance_variable_get(:@own))
       reader = sleeping_reader
-      to_new, own = seqpacket_pair
+      to_new, own = queue
       @pair.go_on(own)
       @to_own.shutdown(Socket::SHUT_WR)
       to_new.send("new", 0)
@@ -70,6 +89,10 @@ module PhusionPassenger
 
     private
 
+    def queue
+      Peers.queue.each { |io| closing(io) }
+    end
+
     def read
       @pair.sysread(100, +"")
     end
@@ -77,7 +100,7 @@ module PhusionPassenger
     def sleeping_reader
       reader = Thread.new do
         read
-      rescue Errno::EINTR => e
+      rescue Errno::EINTR, EOFError => e
         e
       end
       eventually("sleep") { reader.status == "sleep" }

@@ -83,22 +83,22 @@ module PhusionPassenger
       assert_equal 500, recorder.calls[0][1]
     end
 
-    def test_a_bad_answer_is_500_and_one_line
+    def test_a_bad_answer_is_502_and_one_line
       bad = [[99, {}, []], [nil, {}, []], [200, { "A" => "b\rc" }, []], [200, { "A" => "x" * 200_000 }, []],
              [200, {}, Object.new]]
       bad.each do |answer|
         recorder = nil
         log = logged { recorder = call(->(_) { answer }) }
-        assert_equal 500, recorder.calls[0][1]
+        assert_equal 502, recorder.calls[0][1]
         assert_match(/\Aevent=response.refused [^\n]*reason=[^\n]+\n\z/, log)
       end
     end
 
-    def test_an_answer_that_is_none_is_500
+    def test_an_answer_that_is_none_is_502
       [nil, [], 5].each do |answer|
         recorder = nil
         logged { recorder = call(->(_) { answer }) }
-        assert_equal 500, recorder.calls[0][1]
+        assert_equal 502, recorder.calls[0][1]
       end
     end
 
@@ -156,7 +156,7 @@ module PhusionPassenger
 
     def test_an_upgrade_may_have_a_body_that_is_called
       given = nil
-      recorder = call(->(_) { [101, {}, ->(io) { given = io }] })
+      recorder = call(->(_) { [101, {}, ->(io) { given = io }] }, "HTTP_UPGRADE" => "capitals")
       assert_equal [:respond_and_hijack, 101, "", true], recorder.calls[0]
       assert_same recorder.stream, given
     end
@@ -175,7 +175,25 @@ module PhusionPassenger
     end
 
     def test_an_upgrade_that_nobody_will_speak_on_is_no_answer
-      assert_equal 500, logged_call(->(_) { [101, {}, []] }).calls[0][1]
+      assert_equal 502, logged_call(->(_) { [101, {}, []] }, "HTTP_UPGRADE" => "capitals").calls[0][1]
+    end
+
+    def test_an_upgrade_that_nobody_asked_for_is_no_answer
+      hijacker = ->(_) { flunk "called" }
+      [[101, { "rack.hijack" => hijacker }, []], [101, {}, hijacker]].each do |answer|
+        assert_equal [[:respond, 502]], logged_call(->(_) { answer }).calls.map { |call| call.take(2) }
+      end
+    end
+
+    def test_a_body_in_an_unknown_coding_is_no_answer
+      ["gzip, chunked", "gzip", "chunked, chunked", "identity", "", %w[gzip chunked]].each do |coding|
+        ["Transfer-Encoding", "transfer-encoding"].each do |name|
+          body = Body.new(["coded"])
+          recorder = logged_call(->(_) { [200, { name => coding }, body] })
+          assert_equal [[:respond, 502]], recorder.calls.map { |call| call.take(2) }, coding.inspect
+          assert_equal 1, body.closed
+        end
+      end
     end
 
     def test_an_http_2_connection_is_not_offered
@@ -209,9 +227,9 @@ module PhusionPassenger
 
     private
 
-    def logged_call(app)
+    def logged_call(app, **variables)
       recorder = nil
-      logged { recorder = call(app) }
+      logged { recorder = call(app, **variables) }
       recorder
     end
 

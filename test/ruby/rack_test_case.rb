@@ -13,8 +13,13 @@ module PhusionPassenger
         @calls = []
       end
 
-      def hijacking(_environment)
+      def hijacking(environment)
+        @environment = environment
         -> { raise IOError, "nothing to hijack" }
+      end
+
+      def upgrade_wanted?
+        @environment.key?("HTTP_UPGRADE")
       end
 
       def hijackable?

@@ -90,21 +90,21 @@ module PhusionPassenger
     end
 
     def test_the_largest_message_is_one_and_one_byte_more_are_two
-      assert_equal [[65_536, 1]], sizes { @reply.respond(200, "A: 1\r\n", "x" * 65_506, last: true) }
+      assert_equal [[65_600, 1]], sizes { @reply.respond(200, "A: 1\r\n", "x" * 65_570, last: true) }
       reply = Reply.new(@reply.instance_variable_get(:@channel), 1)
-      assert_equal [[65_536, 0], [25, 1]], sizes { reply.respond(200, "A: 1\r\n", "x" * 65_507, last: true) }
+      assert_equal [[65_600, 0], [25, 1]], sizes { reply.respond(200, "A: 1\r\n", "x" * 65_571, last: true) }
     end
 
     def test_a_long_piece_is_cut
       @reply.respond(200, "")
       @child.receive
-      assert_equal [[65_536, 0], [65_536, 0], [25, 1]], sizes { @reply.data("x" * 131_025, last: true) }
+      assert_equal [[65_600, 0], [65_600, 0], [25, 1]], sizes { @reply.data("x" * 131_153, last: true) }
     end
 
     def test_a_piece_that_fills_its_messages_needs_no_further_one
       @reply.respond(200, "")
       @child.receive
-      assert_equal [[65_536, 0], [65_536, 1]], sizes { @reply.data("x" * 131_024, last: true) }
+      assert_equal [[65_600, 0], [65_600, 1]], sizes { @reply.data("x" * 131_152, last: true) }
     end
 
     def test_a_head_that_does_not_fit_goes_on_in_data
@@ -124,7 +124,7 @@ module PhusionPassenger
       _, received, received_body, messages = in_time { @child.answer }
       sender.join
       assert_equal [head, body], [received, received_body]
-      assert_equal 65_512, messages[0].payload.bytesize
+      assert_equal 65_576, messages[0].payload.bytesize
     end
 
     def test_bytes_of_any_encoding_pass

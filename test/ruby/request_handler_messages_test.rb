@@ -109,29 +109,35 @@ module PhusionPassenger
     end
 
     def test_the_longest_message_is_taken
-      serve(echo_input) { @group.send_message(65_536, channel: 7, ticket: 1) }
-      assert_equal 65_536 - 32, @child.receive.body.bytesize + Peers.environment_bytes(Peers::ENVIRONMENT).bytesize
+      serve(echo_input) { @group.send_message(65_600, channel: 7, ticket: 1) }
+      assert_equal 65_600 - 32, @child.receive.body.bytesize + Peers.environment_bytes(Peers::ENVIRONMENT).bytesize
     end
 
     def test_a_longer_message_is_claimed_and_answered_500
       log = logged do
         serve(->(_) { flunk "it ran" }) do
-          @group.send_message(65_537, channel: 7, ticket: 1)
+          @group.send_message(65_601, channel: 7, ticket: 1)
           @group.send_message(200_000, channel: 7, ticket: 2)
         end
       end
       assert_equal [[1, 500], [2, 500]], Array.new(2) { @child.receive }.map { |m| [m.ticket, m.status] }
-      assert_equal 2, log.scan("a message of more than 65536 bytes").size
+      assert_equal 2, log.scan("a message of more than 65600 bytes").size
       assert_equal [0, 0], @group.claim(0)
     end
 
-    def test_a_message_without_bytes_is_no_end
-      serve_in_thread(HELLO) do |thread|
-        eventually("waiting") { thread.status == "sleep" }
-        @group.sender.sendmsg("")
-        @group.send(channel: 7, ticket: 1)
-        assert_equal "hello", in_time { @child.receive }.body
-      end
+    def test_messages_without_bytes_are_no_end
+      serve_in_thread(HELLO) { |thread| assert_answers_behind_empty_messages(thread, @group) }
+    end
+
+    def test_messages_without_bytes_are_no_end_of_an_own_queue_either
+      own = closing(Peers::Group.new)
+      @intake = Intake.new(@group.receiver, 1, own.receiver)
+      serve_in_thread(HELLO) { |thread| [@group, own].each { |queue| assert_answers_behind_empty_messages(thread, queue) } }
+    end
+
+    def test_an_end_behind_messages_without_bytes_is_the_end
+      serve(HELLO) { 10.times { @group.sender.sendmsg("") } }
+      refute @child.io.wait_readable(0)
     end
 
     def test_a_message_without_bytes_before_another_is_no_end
@@ -157,6 +163,19 @@ module PhusionPassenger
         end
       end
       assert_equal ["", [0, 0], 0], [log, @group.claim(0), @channels.size]
+    end
+
+    private
+
+    # Those that come while it waits, and those that are there already.
+    def assert_answers_behind_empty_messages(thread, queue)
+      [1, 2, 3, 10].each_with_index do |count, index|
+        eventually("waiting") { thread.status == "sleep" }
+        count.times { queue.sender.sendmsg("") }
+        eventually("waiting again") { thread.status == "sleep" } if index.even?
+        queue.send(channel: 7, ticket: index + 1)
+        assert_equal "hello", in_time { @child.receive }.body
+      end
     end
   end
 end

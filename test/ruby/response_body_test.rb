@@ -31,8 +31,10 @@ module PhusionPassenger
     end
 
     def test_nothing_follows_the_piece_that_exceeds_the_content_length
-      calls = call(->(_) { [200, { "Content-Length" => "4" }, Body.new(%w[one two three])] }).calls
+      calls = nil
+      log = logged { calls = call(->(_) { [200, { "Content-Length" => "4" }, Body.new(%w[one two three four])] }).calls }
       assert_equal [[:respond, 200, "Content-Length: 4\r\n", "one", false], [:data, "two", true]], calls
+      assert_match(/\Aevent=response.cut reason="[^"]*longer than its Content-Length[^"]*"\n\z/, log)
     end
 
     def test_a_body_without_pieces_is_an_empty_answer
@@ -60,7 +62,7 @@ module PhusionPassenger
       calls = call(->(_) { [200, { "A" => "1" }, body] }).calls
       pieces = [calls[0][3]] + calls.drop(1).map { |data| data[1] }
       assert_equal content, pieces.join
-      assert_equal [65_506, 65_512, 65_512, 3470], pieces.map(&:bytesize)
+      assert_equal [65_570, 65_576, 65_576, 3278], pieces.map(&:bytesize)
       assert_equal([false, false, false, true], calls.map(&:last))
     end
 

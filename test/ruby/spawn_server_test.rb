@@ -143,6 +143,18 @@ module PhusionPassenger
       assert_equal ids(account.uid, account.gid), get(serve(instance), instance, "/ids")
     end
 
+    def test_where_the_user_cannot_be_changed_nothing_of_the_application_runs
+      skip "needs root and setpriv" unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
+      %w[setuid setgid].each do |capability|
+        agent = closing(Peers::Agent.new(through: ["setpriv", "--bounding-set=-#{capability}"]))
+        answer, process = agent.start("instance", user: "nobody")
+        assert_equal [35, "privileges dropped"], [answer.type, answer.fields[0]]
+        assert_match(/cannot become user nobody: .*Operation not permitted/, answer.fields[1])
+        assert_nil process.read, "a process that says hello could load the application"
+        assert_equal "", output_of(process)
+      end
+    end
+
     def test_it_tells_how_processes_ended
       killed, finished = Array.new(2) { loaded("instance") }
       Process.kill("KILL", killed.pid)

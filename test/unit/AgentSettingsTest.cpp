@@ -41,6 +41,13 @@ public:
         settings.statThrottleRate = std::chrono::seconds(86400);
         settings.logLevel = 7;
         settings.logPrefix = false;
+        settings.appFiles = "/var/log/one\n/var/log/two";
+        settings.preStart = "http://one/\nhttps://two/";
+        settings.defaultUser = "nobody";
+        settings.instanceRegistryDir = "/run/agents";
+        settings.socketBacklog = 7;
+        settings.spawnDir = "/run/sockets";
+        settings.descriptorLogFile = "/var/log/descriptors";
         CPPUNIT_ASSERT(settings == AgentSettings::fromMap(settings.toMap()));
         CPPUNIT_ASSERT(AgentSettings() == AgentSettings::fromMap(AgentSettings().toMap()));
     }

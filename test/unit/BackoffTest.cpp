@@ -18,6 +18,9 @@ class BackoffTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testMoreDeathsDelayForLonger);
     CPPUNIT_TEST(testAnAnswerStartsTheCountAnew);
     CPPUNIT_TEST(testDeathsThatAreFarApartHaveNothingToDoWithEachOther);
+    CPPUNIT_TEST(testTheFirstBrokenQueueCostsNothing);
+    CPPUNIT_TEST(testAQueueThatBreaksAgainAndAgainDelaysForLonger);
+    CPPUNIT_TEST(testBreaksThatAreFarApartHaveNothingToDoWithEachOther);
     CPPUNIT_TEST(testAResetForgetsEverything);
     CPPUNIT_TEST_SUITE_END();
 
@@ -123,6 +126,33 @@ public:
             now_ += 121s;
         }
         CPPUNIT_ASSERT(backoff_.notBefore() <= now_);
+    }
+
+    void testTheFirstBrokenQueueCostsNothing() {
+        backoff_.queueBroke(now_);
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+        CPPUNIT_ASSERT(!backoff_.failing());
+    }
+
+    void testAQueueThatBreaksAgainAndAgainDelaysForLonger() {
+        backoff_.queueBroke(now_);
+        for (const auto expected : {500ms, 1000ms, 2000ms, 4000ms, 8000ms, 16000ms, 32000ms, 60000ms, 60000ms}) {
+            backoff_.queueBroke(now_);
+            CPPUNIT_ASSERT(delay() == expected);
+            now_ += expected - 1ns;
+            backoff_.queueBroke(now_);
+            CPPUNIT_ASSERT_MESSAGE("No instance can have started", delay() == 1ns);
+            now_ = backoff_.notBefore();
+        }
+    }
+
+    void testBreaksThatAreFarApartHaveNothingToDoWithEachOther() {
+        backoff_.queueBroke(now_);
+        now_ += 121s;
+        backoff_.queueBroke(now_);
+        CPPUNIT_ASSERT(backoff_.mayTry(now_));
+        backoff_.queueBroke(now_);
+        CPPUNIT_ASSERT(delay() == 500ms);
     }
 
     void testAResetForgetsEverything() {

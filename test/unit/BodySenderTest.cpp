@@ -1,11 +1,15 @@
 #include "pool/BodySender.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include <cstring>
 #include <future>
 #include <memory>
 
 #include "pool/Exchange.h"
+#include "support/CrowdedDescriptors.h"
 #include "support/Expect.h"
 #include "support/FakeHost.h"
 #include "support/LeakCheck.h"
@@ -19,6 +23,11 @@ class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST(testASmallBodyIsOneMessage);
     CPPUNIT_TEST(testABodyLargerThanTheChannelGoesInPieces);
     CPPUNIT_TEST(testABodyMayEndWithNothing);
+    CPPUNIT_TEST(testABodyInAFileGoesAsThatFile);
+    CPPUNIT_TEST(testAFileGoesBehindALongHead);
+    CPPUNIT_TEST(testAFileInAChannelThatHasEndedGoesToAnother);
+    CPPUNIT_TEST(testAFileGoesInPiecesWhereTooManyDescriptorsAreOnTheirWay);
+    CPPUNIT_TEST(testAFileInPiecesGoesToAnotherChannel);
     CPPUNIT_TEST(testAnAnswerInterruptsTheBody);
     CPPUNIT_TEST(testALongHeadGoesOnInBodyMessages);
     CPPUNIT_TEST(testALongHeadStandsBeforeTheBody);
@@ -40,6 +49,7 @@ class BodySenderTest : public LeakCheck {
     std::shared_ptr<FakeHost> host_;
     std::unique_ptr<Exchange> exchange_;
     std::string environment_;
+    FileDescriptor file_;
     std::vector<char> buffer_;
 
     void start(bool bodyFollows, bool retryable = false) {
@@ -48,6 +58,25 @@ class BodySenderTest : public LeakCheck {
         request.bodyFollows = bodyFollows;
         request.retryable = retryable;
         exchange_->start(request, 0);
+    }
+    void startWithFile(const std::string &body = "body") {
+        file_ = FileDescriptor(memfd_create("body", MFD_CLOEXEC));
+        CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(body.size()), pwrite(file_.get(), body.data(), body.size(), 0));
+        Session::Request request;
+        request.environment = environment_;
+        request.bodyFollows = true;
+        request.bodyFile = file_.get();
+        request.bodyFileSize = body.size();
+        exchange_->start(request, 0);
+    }
+    static std::string fileOf(const FakeHost::Message &message) {
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, message.descriptors.size());
+        std::string bytes(100, '\0');
+        bytes.resize(static_cast<std::size_t>(pread(message.descriptors[0].get(), bytes.data(), bytes.size(), 0)));
+        return bytes;
+    }
+    void awaitInVain() {
+        CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
     }
     Exchange::Event receive(std::chrono::milliseconds timeout = 5s) {
         return exchange_->receive(buffer_, -1, timeout);
@@ -71,6 +100,7 @@ public:
     void tearDown() override {
         exchange_.reset();
         host_.reset();
+        file_.reset();
         LeakCheck::tearDown();
     }
 
@@ -105,6 +135,73 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
     }
 
+    void testABodyInAFileGoesAsThatFile() {
+        startWithFile();
+        CPPUNIT_ASSERT_EQUAL(unsigned{BODY_FOLLOWS | BODY_IN_FILE}, unsigned{host_->take().header.flags});
+        awaitInVain();
+        const auto message = host_->receive();
+        CPPUNIT_ASSERT(message->header.type == MessageType::BODY_FILE);
+        CPPUNIT_ASSERT_EQUAL(unsigned{LAST}, unsigned{message->header.flags});
+        std::uint64_t size = 0;
+        CPPUNIT_ASSERT_EQUAL(sizeof(size), message->payload.size());
+        std::memcpy(&size, message->payload.data(), sizeof(size));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, size);
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*message));
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+    }
+
+    void testAFileGoesBehindALongHead() {
+        environment_ = std::string(100000, 'e');
+        startWithFile();
+        const FakeHost::Request request = host_->take();
+        awaitInVain();
+        const auto rest = host_->receive();
+        CPPUNIT_ASSERT(rest->header.type == MessageType::BODY);
+        CPPUNIT_ASSERT_EQUAL(0U, unsigned{rest->header.flags});
+        CPPUNIT_ASSERT(request.environment + rest->payload == environment_);
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*host_->receive()));
+    }
+
+    void testAFileInAChannelThatHasEndedGoesToAnother() {
+        startWithFile();
+        host_->take();
+        awaitInVain();
+        host_->prepare();
+        awaitInVain();
+        host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*host_->receive()));
+    }
+
+    void testAFileGoesInPiecesWhereTooManyDescriptorsAreOnTheirWay() {
+        std::string body(3'000'000, 'x');
+        body[2'000'000] = 'y';
+        startWithFile(body);
+        host_->take();
+        const CrowdedDescriptors crowd;
+        // More than the channel holds: the rest goes as there is room.
+        auto instance = std::async(std::launch::async, [this] {
+            const std::string received = host_->receiveBody();
+            host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+            return received;
+        });
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(instance.get() == body);
+        CPPUNIT_ASSERT(exchange_->bodyDone());
+    }
+
+    void testAFileInPiecesGoesToAnotherChannel() {
+        startWithFile();
+        host_->take();
+        {
+            const CrowdedDescriptors crowd;
+            awaitInVain();
+        }
+        host_->prepare();
+        awaitInVain();
+        host_->take();
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*host_->receive()));
+    }
+
     void testAnAnswerInterruptsTheBody() {
         start(true);
         host_->claim(host_->take());
@@ -123,7 +220,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{200000}, request.header.headLength);
         CPPUNIT_ASSERT_EQUAL(unsigned{BODY_FOLLOWS}, unsigned{request.header.flags});
         auto instance = std::async(std::launch::async, [&] {
-            const std::string rest = host_->receiveBody();
+            std::string rest = host_->receiveBody();
             host_->send(MessageType::RESPONSE, 1, "", "hello", true);
             return rest;
         });

@@ -1,6 +1,7 @@
 #include "../apache2/BufferedBody.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/stat.h>
 
 #include <filesystem>
 #include <string>
@@ -16,6 +17,7 @@ class BufferedBodyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testUpToTheLimitItIsInMemory);
     CPPUNIT_TEST(testAboveItIsInAFileWithoutAName);
     CPPUNIT_TEST(testItComesBackAsItWent);
+    CPPUNIT_TEST(testItIsWrittenInWholePieces);
     CPPUNIT_TEST(testAFolderThatIsNotThereIsNamed);
     CPPUNIT_TEST(testAFileThatCannotGrowIsAnError);
     CPPUNIT_TEST_SUITE_END();
@@ -69,6 +71,16 @@ public:
             body.finish();
             CPPUNIT_ASSERT(bytes == read(body));
         }
+    }
+
+    void testItIsWrittenInWholePieces() {
+        BufferedBody body(folder_);
+        for (int piece = 0; piece < 50; ++piece) {
+            body.append(pattern(8'000));
+        }
+        struct stat file {};
+        CPPUNIT_ASSERT_EQUAL(0, fstat(body.file().get(), &file));
+        CPPUNIT_ASSERT_EQUAL(off_t{3 * BufferedBody::MEMORY}, file.st_size);
     }
 
     void testAFolderThatIsNotThereIsNamed() {

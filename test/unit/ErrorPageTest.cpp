@@ -16,6 +16,7 @@ class ErrorPageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAPageWithAReportHasAllParts);
     CPPUNIT_TEST(testMarkupOfAnApplicationIsEscapedEverywhere);
     CPPUNIT_TEST(testAPageNeedsNothingThatLiesElsewhere);
+    CPPUNIT_TEST(testAPageFitsAPhone);
     CPPUNIT_TEST(testTerminalsGetNoCommands);
     CPPUNIT_TEST(testJsonHoldsAllParts);
     CPPUNIT_TEST(testJsonIsValidWhateverBytesAnApplicationWrote);
@@ -88,6 +89,16 @@ public:
         const std::string page = ErrorPage::render(Format::HTML, 500, "00c0ffee", &all);
         for (const char *reference : {"src=", "href=", "url(", "@import", "http:", "https:"}) {
             CPPUNIT_ASSERT_MESSAGE(reference, !has(page, reference));
+        }
+    }
+
+    /** What a browser makes of it, a person has to look at. */
+    void testAPageFitsAPhone() {
+        const Report all = report("word");
+        const std::string page = ErrorPage::render(Format::HTML, 500, "00c0ffee", &all);
+        for (const char *part : {"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
+                                 "white-space: pre-wrap; overflow-wrap: anywhere", "@media (max-width: 40rem)"}) {
+            CPPUNIT_ASSERT_MESSAGE(part, has(page, part));
         }
     }
 

@@ -24,6 +24,7 @@ class FolderWatchesTest : public LeakCheck {
     CPPUNIT_TEST(testALostEventCounts);
     CPPUNIT_TEST(testAfterStopNothingIsOpen);
     CPPUNIT_TEST(testWhereWatchesRunOutTheFirstOnesWorkAndTheLogSaysSoOnce);
+    CPPUNIT_TEST(testAFolderIsWatchedWithTheRightsThatWereNamed);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr int NOT_ALLOWED = 77;
@@ -31,6 +32,9 @@ class FolderWatchesTest : public LeakCheck {
     std::unique_ptr<ApplicationFolder> root_;
     std::unique_ptr<FolderWatches> watches_;
 
+    static std::vector<FolderWatches::Wish> ours(FolderWatches::Entries entries) {
+        return {{std::move(entries)}};
+    }
     /** Makes the folder. */
     std::string folder(const std::string &name) const {
         const std::string path = root_->path() + "/" + name;
@@ -47,7 +51,7 @@ class FolderWatchesTest : public LeakCheck {
         }
         FolderWatches watches;
         for (int round = 0; round < 2; round++) {
-            watches.follow({{folder("a"), {"one"}}, {folder("b"), {"one"}}, {folder("c"), {"one"}}});
+            watches.follow(ours({{folder("a"), {"one"}}, {folder("b"), {"one"}}, {folder("c"), {"one"}}}));
         }
         touch("b/one");
         return watches.read() ? 0 : 1;
@@ -76,7 +80,7 @@ public:
     }
 
     void testOnlyTheNamedEntriesCount() {
-        watches_->follow({{folder("a"), {"one"}}, {folder("b"), {"two"}}});
+        watches_->follow(ours({{folder("a"), {"one"}}, {folder("b"), {"two"}}}));
         touch("a/two");
         touch("b/one");
         CPPUNIT_ASSERT(!watches_->read());
@@ -88,7 +92,7 @@ public:
     void testPathsToOneFolderShareItsWatch() {
         const std::string link = root_->path() + "/link";
         std::filesystem::create_directory_symlink(folder("a"), link);
-        watches_->follow({{folder("a"), {"one"}}, {link, {"two"}}});
+        watches_->follow(ours({{folder("a"), {"one"}}, {link, {"two"}}}));
         CPPUNIT_ASSERT_EQUAL(1U, watchCount());
         for (const char *name : {"a/one", "a/two"}) {
             touch(name);
@@ -97,9 +101,9 @@ public:
     }
 
     void testAFolderThatIsNotFollowedAnyMoreIsNotWatched() {
-        watches_->follow({{folder("a"), {"one"}}, {folder("b"), {"one"}}});
+        watches_->follow(ours({{folder("a"), {"one"}}, {folder("b"), {"one"}}}));
         CPPUNIT_ASSERT_EQUAL(2U, watchCount());
-        watches_->follow({{folder("b"), {"one"}}});
+        watches_->follow(ours({{folder("b"), {"one"}}}));
         CPPUNIT_ASSERT_EQUAL(1U, watchCount());
         touch("a/one");
         CPPUNIT_ASSERT(!watches_->read());
@@ -109,10 +113,10 @@ public:
 
     void testWatchesOfFoldersThatAreGoneGoToo() {
         const std::string path = folder("a");
-        watches_->follow({{path, {"one"}}});
+        watches_->follow(ours({{path, {"one"}}}));
         std::filesystem::remove_all(path);
         CPPUNIT_ASSERT_EQUAL(0U, watchCount());
-        watches_->follow({{folder("a"), {"one"}}});
+        watches_->follow(ours({{folder("a"), {"one"}}}));
         touch("a/one");
         CPPUNIT_ASSERT(watches_->read());
     }
@@ -120,7 +124,7 @@ public:
     void testALostEventCounts() {
         unsigned limit = 0;
         std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> limit;
-        watches_->follow({{folder("a"), {"one"}}});
+        watches_->follow(ours({{folder("a"), {"one"}}}));
         // Two different ones by turns, since equal ones in a row are merged; each touch is at least one event.
         for (unsigned number = 0; number <= limit; number++) {
             touch(number % 2 == 0 ? "a/two" : "a/three");
@@ -129,10 +133,10 @@ public:
     }
 
     void testAfterStopNothingIsOpen() {
-        watches_->follow({{folder("a"), {"one"}}});
+        watches_->follow(ours({{folder("a"), {"one"}}}));
         watches_->stop();
         CPPUNIT_ASSERT_EQUAL(-1, watches_->descriptor());
-        watches_->follow({{folder("a"), {"one"}}});
+        watches_->follow(ours({{folder("a"), {"one"}}}));
         CPPUNIT_ASSERT_EQUAL(1U, watchCount());
     }
 
@@ -150,6 +154,24 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, status);
         CPPUNIT_ASSERT_EQUAL(1U, log.count("event=restart.watches_exhausted"));
         CPPUNIT_ASSERT(log.contains("/c\" error=\"No space left on device\""));
+    }
+
+    void testAFolderIsWatchedWithTheRightsThatWereNamed() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const FileRights somebody{54321, 54321, {}};
+        const std::string path = folder("closed");
+        std::filesystem::permissions(root_->path(), std::filesystem::perms(0755));
+        std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+        watches_->follow({{{{path, {"one"}}}, somebody}});
+        CPPUNIT_ASSERT_EQUAL(0U, watchCount());
+        watches_->follow({{{{path, {"one"}}}, somebody}, {{{path, {"two"}}}}});
+        CPPUNIT_ASSERT_EQUAL(1U, watchCount());
+        touch("closed/one");
+        CPPUNIT_ASSERT(!watches_->read());
+        touch("closed/two");
+        CPPUNIT_ASSERT(watches_->read());
     }
 };
 

@@ -45,6 +45,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("BODY_FOLLOWS", BODY_FOLLOWS);
         number("STREAM", STREAM);
         number("HEAD_REQUEST", HEAD_REQUEST);
+        number("BODY_IN_FILE", BODY_IN_FILE);
 
         MessageHeader message{};
         const auto &[ofTicket, type, messageFlags, status, replyHeadLength, queued, stickyId] = message;
@@ -61,6 +62,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("RECHECK", static_cast<std::uint64_t>(MessageType::RECHECK));
         number("REFUSED", static_cast<std::uint64_t>(MessageType::REFUSED));
         number("BODY", static_cast<std::uint64_t>(MessageType::BODY));
+        number("BODY_FILE", static_cast<std::uint64_t>(MessageType::BODY_FILE));
     }
 
     void recordLimits() {

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <optional>
+
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
 #include "support/LeakCheck.h"
@@ -23,8 +25,9 @@ class LineTest : public LeakCheck {
     CPPUNIT_TEST(testATimeThatABoardInventsIsNoneThatOverflows);
     CPPUNIT_TEST_SUITE_END();
 
-    EventLoop loop_;
-    ChannelRegistry channels_{loop_};
+    // Made in setUp(): fixtures are made for all tests before the first one runs, and there should be no threads yet.
+    std::optional<EventLoop> loop_;
+    std::optional<ChannelRegistry> channels_;
     NoDeposits deposits_;
     std::unique_ptr<Board> board_;
     FileDescriptor child_;
@@ -36,8 +39,8 @@ class LineTest : public LeakCheck {
         child_ = std::move(pair.first);
         instance_ = pair.second.duplicate();
         board_ = std::make_unique<Board>();
-        const std::uint32_t sender = channels_.addSender(BoardReader(board_->memory().descriptor().duplicate()));
-        return channels_.add(std::move(pair.second), sender, 0);
+        const std::uint32_t sender = channels_->addSender(BoardReader(board_->memory().descriptor().duplicate()));
+        return channels_->add(std::move(pair.second), sender, 0);
     }
     void fillChannel() {
         while (notifyChannel(instance_, MessageHeader{}, std::string(60000, 'x'))) {
@@ -59,22 +62,29 @@ class LineTest : public LeakCheck {
     }
 
 public:
+    void setUp() override {
+        LeakCheck::setUp();
+        loop_.emplace();
+        channels_.emplace(*loop_);
+    }
     void tearDown() override {
-        channels_.removeSender(0);
+        channels_->removeSender(0);
         board_.reset();
         child_.reset();
         instance_.reset();
+        channels_.reset();
+        loop_.reset();
         LeakCheck::tearDown();
     }
 
     void testInstancesGetCellsOfTheirOwn() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         CPPUNIT_ASSERT_EQUAL(0U, line.allocate(3)->first);
         CPPUNIT_ASSERT_EQUAL(3U, line.allocate(1)->first);
     }
 
     void testFreedCellsAreGivenOutAgainWithoutTheirClaims() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         const auto cells = line.allocate(2);
         claim(line, 1);
         line.free(*cells);
@@ -83,7 +93,7 @@ public:
     }
 
     void testCellsComeInARow() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         const auto first = line.allocate(2);
         line.allocate(1);
         line.free(*first);
@@ -92,15 +102,15 @@ public:
     }
 
     void testThereAreNoMoreThanThat() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         CPPUNIT_ASSERT(line.allocate(ClaimsLayout::CELLS));
         CPPUNIT_ASSERT(!line.allocate(1));
-        Line other(1, "shop", channels_, deposits_);
+        Line other(1, "shop", *channels_, deposits_);
         CPPUNIT_ASSERT(!other.allocate(ClaimsLayout::CELLS + 1));
     }
 
     void testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         line.giveUp(claimed(line, addChannel(), Ticket(9)));
         MessageHeader header{};
         CPPUNIT_ASSERT(::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) > 0);
@@ -109,7 +119,7 @@ public:
     }
 
     void testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         const ChannelId channel = addChannel();
         fillChannel();
         line.giveUp(claimed(line, channel, Ticket(9)));
@@ -119,7 +129,7 @@ public:
     }
 
     void testSuchACellIsGivenOutAgainOnceNobodyWaitsForTheAnswer() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         const ChannelId channel = addChannel();
         fillChannel();
         const std::uint32_t entry = board_->allocate();
@@ -132,7 +142,7 @@ public:
     }
 
     void testClaimsInCellsOfNobodyEndWithTheNextInstance() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         const auto ending = line.allocate(1);
         const auto other = line.allocate(1);
         claim(line, other->first);
@@ -143,7 +153,7 @@ public:
     }
 
     void testATimeThatABoardInventsIsNoneThatOverflows() {
-        Line line(0, "blog", channels_, deposits_);
+        Line line(0, "blog", *channels_, deposits_);
         const ChannelId channel = addChannel();
         const MonotonicTime invented{std::chrono::nanoseconds(INT64_MIN)};
         board_->sending(board_->allocate(), channel, Ticket(1), 0, invented);

@@ -8,6 +8,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentFailureTest.cpp \
     %D%/AgentSettingsTest.cpp \
     %D%/AnswerParserTest.cpp \
+    %D%/AppAddressTest.cpp \
+    %D%/AppFileTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
     %D%/BackoffTest.cpp \
@@ -15,6 +17,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/BodySenderTest.cpp \
     %D%/BootGuardTest.cpp \
     %D%/BootSweepTest.cpp \
+    %D%/BridgeInstanceTest.cpp \
     %D%/BufferedBodyTest.cpp \
     %D%/CachePolicyTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
@@ -23,6 +26,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ClockTest.cpp \
     %D%/CpuLoadTest.cpp \
     %D%/DepositClientTest.cpp \
+    %D%/DescriptorLogTest.cpp \
     %D%/DescriptorStoreTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
     %D%/DiagnosisTest.cpp \
@@ -34,31 +38,43 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ExchangeStickyTest.cpp \
     %D%/ExchangeTest.cpp \
     %D%/FileDescriptorTest.cpp \
+    %D%/FileTailTest.cpp \
     %D%/FolderWatchesTest.cpp \
+    %D%/ForkDelayTest.cpp \
     %D%/FrameReaderTest.cpp \
     %D%/FrameSocketTest.cpp \
     %D%/FrameTest.cpp \
     %D%/GenerationTableTest.cpp \
     %D%/GroupMemoryTest.cpp \
     %D%/GroupNameTest.cpp \
+    %D%/HeartbeatsTest.cpp \
     %D%/IdlePolicyTest.cpp \
+    %D%/IntakeTest.cpp \
     %D%/LayoutsTest.cpp \
     %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
     %D%/LineTest.cpp \
+    %D%/ListenAddressTest.cpp \
+    %D%/ListeningSocketsTest.cpp \
+    %D%/ListeningTest.cpp \
     %D%/LockOrderTest.cpp \
     %D%/LogHistogramTest.cpp \
     %D%/LogLimitTest.cpp \
+    %D%/LogMonitorTest.cpp \
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
     %D%/main.cpp \
+    %D%/MonitoredFilesTest.cpp \
     %D%/OptionsTest.cpp \
+    %D%/OutputWriterTest.cpp \
+    %D%/OwnerSearchTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
     %D%/PoolDeployTest.cpp \
     %D%/PoolDestructionTest.cpp \
     %D%/PoolFailureTest.cpp \
     %D%/PoolFairnessTest.cpp \
+    %D%/PoolHeartbeatTest.cpp \
     %D%/PoolInspectionTest.cpp \
     %D%/PoolLimitsTest.cpp \
     %D%/PoolLineReplacementTest.cpp \
@@ -71,12 +87,23 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PoolReplacementTest.cpp \
     %D%/PoolRoomTest.cpp \
     %D%/PoolScalingTest.cpp \
+    %D%/PoolServerTest.cpp \
+    %D%/PoolSparesTest.cpp \
     %D%/PoolStandbyTest.cpp \
     %D%/PoolStickyTest.cpp \
     %D%/PoolTest.cpp \
     %D%/PoolUpkeepTest.cpp \
+    %D%/PreForkEndingTest.cpp \
+    %D%/PreForkHooksTest.cpp \
+    %D%/PreForkModelTest.cpp \
+    %D%/PreForkProcessTest.cpp \
+    %D%/PreForkRealWorkersTest.cpp \
+    %D%/PreForkRestartTest.cpp \
+    %D%/PreForkTest.cpp \
     %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
+    %D%/ProgramLauncherTest.cpp \
+    %D%/RackPreForkTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
     %D%/QueueSessionTest.cpp \
@@ -94,14 +121,19 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RoomPolicyTest.cpp \
     %D%/ScalingPolicyTest.cpp \
     %D%/SecretsTest.cpp \
+    %D%/SharedMemoryRaceTest.cpp \
     %D%/SharedMemoryTest.cpp \
     %D%/SmartSpawnerTest.cpp \
+    %D%/SocketFoldersTest.cpp \
     %D%/SocketPairTest.cpp \
+    %D%/SparePolicyTest.cpp \
     %D%/SpawnedProcessTest.cpp \
     %D%/SpawnerContractTest.cpp \
     %D%/SpawnFailureTest.cpp \
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
+    %D%/SplitTest.cpp \
+    %D%/SpoolRingTest.cpp \
     %D%/StartupFileCacheTest.cpp \
     %D%/StickyCookieTest.cpp \
     %D%/StickySessionsTest.cpp \
@@ -111,6 +143,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/AgentProgram.h \
     %D%/support/CapturedLog.cpp \
     %D%/support/CapturedLog.h \
+    %D%/support/CrowdedDescriptors.cpp \
+    %D%/support/CrowdedDescriptors.h \
     %D%/support/Eventually.h \
     %D%/support/Expect.h \
     %D%/support/FakeAgent.cpp \
@@ -119,6 +153,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/FakeHost.h \
     %D%/support/FakeInstances.cpp \
     %D%/support/FakeInstances.h \
+    %D%/support/FakeWheels.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
@@ -132,6 +167,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/PoolScript.h \
     %D%/support/PoolWorld.cpp \
     %D%/support/PoolWorld.h \
+    %D%/support/PreForkFixture.h \
+    %D%/support/PreForkProcesses.h \
     %D%/support/Sanitizer.h \
     %D%/support/SmallLog.cpp \
     %D%/support/SmallLog.h \
@@ -142,14 +179,16 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/StreamClient.cpp \
     %D%/support/StreamClient.h \
     %D%/support/TestThread.h \
+    %D%/SurplusWindowTest.cpp \
     %D%/TimerTest.cpp \
     %D%/TurnstileTest.cpp \
     %D%/UserResolverTest.cpp \
     %D%/WaitersTest.cpp \
+    %D%/WorkerOutputTest.cpp \
     %D%/WatchdogTest.cpp
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
-%C%_unit_tests_LDADD = libpassenger_httpmessages.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
+%C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
 # The agent with an engine for tests, which the unit tests start beside themselves.
 check_PROGRAMS += test/unit/fake_agent

@@ -26,6 +26,8 @@ public:
         options.restartDir = "/var/tmp";
         options.baseUri = "/blog";
         options.ruby = "/opt/ruby";
+        options.logFile = "/var/log/blog.log";
+        options.monitoredFiles = "/srv/blog/one.log\n/srv/blog/two.log";
         options.spawnMethod = "direct";
         options.user = "alice";
         options.group = "staff";
@@ -35,6 +37,9 @@ public:
         options.minInstances = 2;
         options.maxInstances = 7;
         options.startInstances = 4;
+        options.minSpareInstances = 5;
+        options.maxSpareInstances = 6;
+        options.heartbeatTimeout = std::chrono::seconds(30);
         options.maxRequests = 1000;
         options.memoryLimit = 512;
         options.hardMemoryLimit = 1024;
@@ -56,10 +61,15 @@ public:
         CPPUNIT_ASSERT_EQUAL(options.appRoot, copy.appRoot);
         CPPUNIT_ASSERT_EQUAL(options.restartDir, copy.restartDir);
         CPPUNIT_ASSERT_EQUAL(options.defaultGroup, copy.defaultGroup);
+        CPPUNIT_ASSERT_EQUAL(options.logFile, copy.logFile);
+        CPPUNIT_ASSERT_EQUAL(options.monitoredFiles, copy.monitoredFiles);
         CPPUNIT_ASSERT(!copy.userSwitching);
         CPPUNIT_ASSERT_EQUAL(7U, copy.maxInstances);
         CPPUNIT_ASSERT_EQUAL(3U, copy.threads);
         CPPUNIT_ASSERT_EQUAL(4U, copy.startInstances);
+        CPPUNIT_ASSERT_EQUAL(5U, copy.minSpareInstances);
+        CPPUNIT_ASSERT_EQUAL(6U, copy.maxSpareInstances);
+        CPPUNIT_ASSERT(copy.heartbeatTimeout == std::chrono::seconds(30));
         CPPUNIT_ASSERT_EQUAL(1000U, copy.maxRequests);
         CPPUNIT_ASSERT_EQUAL(512U, copy.memoryLimit);
         CPPUNIT_ASSERT_EQUAL(1024U, copy.hardMemoryLimit);

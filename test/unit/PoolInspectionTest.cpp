@@ -2,6 +2,8 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <atomic>
+
 #include "support/Eventually.h"
 #include "support/PoolContract.h"
 
@@ -16,6 +18,8 @@ class PoolInspectionTest : public PoolContract {
     CPPUNIT_TEST(testTheSnapshotTellsOfTheProcesses);
     CPPUNIT_TEST(testTheSnapshotHasHistogramsOfQueueAndServiceTime);
     CPPUNIT_TEST(testTheSnapshotFollowsTheGroupsStates);
+    CPPUNIT_TEST(testTheSnapshotTellsOfTheLastFailureThoughItIsOver);
+    CPPUNIT_TEST(testTheSnapshotTellsWhyTheLatestInstanceWasStartedInAnotherWay);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -99,6 +103,39 @@ public:
         CPPUNIT_ASSERT(group().state == GroupState::DOWN);
         pool_->shutDown();
         CPPUNIT_ASSERT(group().state == GroupState::SHUT_DOWN);
+    }
+
+    void testTheSnapshotTellsOfTheLastFailureThoughItIsOver() {
+        get().reset();
+        CPPUNIT_ASSERT(!group().lastFailure);
+        pool_->clear();
+        factory_->failuresToCome = 1;
+        const GetFailure failure = ask(app())->failure();
+        clock_.advance(90s);
+        pool_->upkeep();
+        get().reset();
+        const GroupSnapshot snapshot = group();
+        CPPUNIT_ASSERT(snapshot.state == GroupState::SERVING);
+        CPPUNIT_ASSERT(!snapshot.failure);
+        CPPUNIT_ASSERT(snapshot.lastFailure.has_value());
+        CPPUNIT_ASSERT_EQUAL(failure.reportId(), snapshot.lastFailure->reportId);
+        CPPUNIT_ASSERT_EQUAL(failure.summary, snapshot.lastFailure->summary);
+        CPPUNIT_ASSERT(snapshot.lastFailure->age == 90s);
+    }
+
+    void testTheSnapshotTellsWhyTheLatestInstanceWasStartedInAnotherWay() {
+        std::atomic<bool> direct = true;
+        factory_->makeResult = [&](const Options &) {
+            SpawnResult result;
+            result.fallback = direct ? "it cannot be preloaded" : "";
+            return result;
+        };
+        get().reset();
+        CPPUNIT_ASSERT_EQUAL(std::string("it cannot be preloaded"), group().spawnFallback);
+        direct = false;
+        pool_->clear();
+        get().reset();
+        CPPUNIT_ASSERT_EQUAL(std::string(), group().spawnFallback);
     }
 };
 

@@ -1,12 +1,17 @@
 // Pool and Group: applications whose instances pull their requests from a line.
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
@@ -19,22 +24,27 @@
 
 namespace Passenger {
 
+using namespace std::chrono_literals;
+
 class PoolLineTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolLineTest);
     CPPUNIT_TEST(testALineIsThereBeforeItsFirstInstance);
     CPPUNIT_TEST(testAnInstanceIsGivenItsQueueItsCellsAndTheMarks);
     CPPUNIT_TEST(testChildrenSeeHowMuchAnApplicationCanDoAtOnce);
     CPPUNIT_TEST(testWhoIsOnABoardWhenNoInstanceCanBeMadeIsRefused);
+    CPPUNIT_TEST(testWhoIsOnABoardWhenThePoolEndsIsRefused);
     CPPUNIT_TEST(testWhoWaitsWhenAnotherPoolTakesThisOnesPlaceIsNotRefused);
     CPPUNIT_TEST(testWhoComesToALineThatJustFailedIsToldWhy);
     CPPUNIT_TEST(testANewRequestMakesAFailedApplicationTryAgain);
     CPPUNIT_TEST(testADeathIsToldToWhoWasClaimedAndToWhoWaits);
+    CPPUNIT_TEST(testADeathIsToldWithinTenMilliseconds);
     CPPUNIT_TEST(testADeadInstanceIsReplaced);
     CPPUNIT_TEST(testARestartIsANewGenerationOnceItsFirstInstanceIsReady);
     CPPUNIT_TEST(testARestartThatFailsKeepsTheOldVersion);
     CPPUNIT_TEST(testAChannelIsGivenToAnInstanceOfItsOwnApplicationOnly);
     CPPUNIT_TEST(testWhatAChildLeavesBehindIsWithdrawnEverywhere);
     CPPUNIT_TEST(testABrokenQueueIsReplaced);
+    CPPUNIT_TEST(testAQueueThatBreaksAgainAndAgainGetsInstancesEverLater);
     CPPUNIT_TEST(testClearClosesTheLine);
     CPPUNIT_TEST_SUITE_END();
 
@@ -146,6 +156,18 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, refusal.ticket);
     }
 
+    void testWhoIsOnABoardWhenThePoolEndsIsRefused() {
+        factory_->hold();
+        const Attachment attachment = pool_->attach(options());
+        addChannel(attachment.groupSlot, 9);
+        pool_.reset();
+        const MessageHeader refusal = told();
+        CPPUNIT_ASSERT(refusal.type == MessageType::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, refusal.status);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, refusal.ticket);
+        CPPUNIT_ASSERT(RequestQueue::closed(attachment.sending.get()));
+    }
+
     void testWhoWaitsWhenAnotherPoolTakesThisOnesPlaceIsNotRefused() {
         factory_->hold();
         addChannel(pool_->attach(options()).groupSlot, 9);
@@ -191,6 +213,29 @@ public:
         child_.reset(::dup(claimed.get()));
         CPPUNIT_ASSERT(told().type == MessageType::LOST);
         CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
+    }
+
+    void testADeathIsToldWithinTenMilliseconds() {
+        constexpr std::size_t DEATHS = 15;
+        const Attachment attachment = attachAndServe();
+        addChannel(attachment.groupSlot, 9);
+        std::vector<std::chrono::nanoseconds> times;
+        for (std::size_t i = 0; i < DEATHS; i++) {
+            // Reaped, so dead: what is measured begins with that.
+            instances_->kill(i);
+            const auto died = std::chrono::steady_clock::now();
+            pollfd entry{child_.get(), POLLIN, 0};
+            CPPUNIT_ASSERT_EQUAL(1, ::poll(&entry, 1, 10'000));
+            times.push_back(std::chrono::steady_clock::now() - died);
+            CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
+            CPPUNIT_ASSERT(eventually([&] { return instances_->count() == i + 2 && pool_->getCount() == 1; }));
+            // Deaths that are far apart are nothing to wait for.
+            clock_.advance(200s);
+        }
+        // The machine may be busy with something else now and then.
+        std::nth_element(times.begin(), times.begin() + DEATHS / 2, times.end());
+        CPPUNIT_ASSERT_MESSAGE("the median is " + std::to_string(times[DEATHS / 2].count()) + " ns",
+                               times[DEATHS / 2] < 10ms);
     }
 
     void testADeadInstanceIsReplaced() {
@@ -271,6 +316,31 @@ public:
         CPPUNIT_ASSERT(!RequestQueue::closed(next.sending.get()));
         CPPUNIT_ASSERT(log_->contains("event=queue.broken"));
         CPPUNIT_ASSERT(eventually([this] { return instances_->count() == 2; }));
+    }
+
+    void testAQueueThatBreaksAgainAndAgainGetsInstancesEverLater() {
+        Attachment attachment = attachAndServe();
+        std::size_t made = 1;
+        // The first time nothing is delayed.
+        for (const auto delay : {0ms, 500ms, 1000ms, 2000ms}) {
+            ::shutdown(attachment.sending.get(), SHUT_WR);
+            const Attachment next = pool_->attach(options(), attachment.generation);
+            CPPUNIT_ASSERT_MESSAGE("Requests can wait in the new one", published() == next.generation);
+            CPPUNIT_ASSERT(next.generation != attachment.generation);
+            instances_->kill(made - 1);
+            if (delay > 0ms) {
+                CPPUNIT_ASSERT(eventuallyCount(0));
+                clock_.advance(delay - 1ms);
+                pool_->upkeep();
+                CPPUNIT_ASSERT_EQUAL(static_cast<unsigned>(made), factory_->attempts());
+                clock_.advance(1ms);
+                pool_->upkeep();
+            }
+            made++;
+            CPPUNIT_ASSERT(eventually([&] { return instances_->count() == made && pool_->getCount() == 1; }));
+            CPPUNIT_ASSERT(instances_->frame(made - 1).type == FrameType::SERVE);
+            attachment = pool_->attach(options());
+        }
     }
 
     void testClearClosesTheLine() {

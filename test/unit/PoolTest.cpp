@@ -28,6 +28,8 @@ class PoolTest : public PoolFixture {
     CPPUNIT_TEST(testABusyInstanceIsNeverEvicted);
     CPPUNIT_TEST(testALoweredMaximumEndsNobodyAndStartsNobody);
     CPPUNIT_TEST(testIdleInstancesAboveALoweredMaximumEnd);
+    CPPUNIT_TEST(testALoweredMaximumHoldsBeforeMinimums);
+    CPPUNIT_TEST(testAnInstanceAboveALoweredMaximumEndsOnceItIsIdle);
     CPPUNIT_TEST(testALoweredMaximumStillLetsOtherApplicationsIn);
     CPPUNIT_TEST(testARaisedMaximumServesWhoWaits);
     CPPUNIT_TEST(testActiveInstancesAreThoseWithASession);
@@ -198,6 +200,39 @@ public:
         setMax(2);
         CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
         CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
+    }
+
+    void testALoweredMaximumHoldsBeforeMinimums() {
+        setMax(6);
+        Options blog = app("/srv/blog");
+        Options shop = app("/srv/shop");
+        blog.minInstances = shop.minInstances = 3;
+        get(blog).reset();
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 3; }));
+        clock_.advance(std::chrono::seconds(1));
+        get(shop).reset();
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 6; }));
+        setMax(2);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, pool_->instances().at("/srv/shop (production)").size());
+        advance(std::chrono::seconds(60), std::chrono::seconds(1));
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(6U, factory_->attempts());
+    }
+
+    void testAnInstanceAboveALoweredMaximumEndsOnceItIsIdle() {
+        Options options = app();
+        options.minInstances = 2;
+        SessionPtr first = get(options);
+        SessionPtr second = get(options);
+        setMax(1);
+        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        first.reset();
+        advance(std::chrono::seconds(60), std::chrono::seconds(1));
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        second.reset();
+        advance(std::chrono::seconds(60), std::chrono::seconds(1));
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
     }
 
     void testALoweredMaximumStillLetsOtherApplicationsIn() {

@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -26,6 +27,8 @@ class RestartFilesTest : public LeakCheck {
     CPPUNIT_TEST(testAFolderOfItsOwnMayBeNamed);
     CPPUNIT_TEST(testALinkThatMovesIsFollowed);
     CPPUNIT_TEST(testAnAlwaysFileIsSeenWhileItIsThere);
+    CPPUNIT_TEST(testTheyAreLookedAtWithTheUsersRights);
+    CPPUNIT_TEST(testOnesThatAreSeenLaterAreAskedForWhereItBeganUnseen);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -139,6 +142,40 @@ public:
         std::filesystem::remove(current);
         std::filesystem::create_directory_symlink("releases/2", current);
         CPPUNIT_ASSERT(files->changed());
+    }
+
+    void testTheyAreLookedAtWithTheUsersRights() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        touch(file(), 1000);
+        touch(folder_->path() + "/tmp/always_restart.txt", 1000);
+        const std::string tmp = folder_->path() + "/tmp";
+        std::filesystem::permissions(folder_->path(), std::filesystem::perms(0755));
+        std::filesystem::permissions(tmp, std::filesystem::perms::owner_all);
+        RestartFiles files(folder_->path(), "tmp");
+        files.begin(FileRights{54321, 54321, {}});
+        CPPUNIT_ASSERT(files.knowsRights());
+        touch(file(), 2000);
+        CPPUNIT_ASSERT(!files.changed());
+        CPPUNIT_ASSERT(!files.always());
+        // A group that the user is a member of may be what lets it in.
+        std::filesystem::permissions(tmp, std::filesystem::perms(0750));
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(tmp.c_str(), 0, 54323));
+        CPPUNIT_ASSERT(!files.always());
+        files.begin(FileRights{54321, 54321, {54323}});
+        CPPUNIT_ASSERT(files.always());
+        CPPUNIT_ASSERT(files.changed());
+    }
+
+    void testOnesThatAreSeenLaterAreAskedForWhereItBeganUnseen() {
+        touch(file(), 1000);
+        RestartFiles files(folder_->path(), "tmp");
+        files.beginUnseen();
+        CPPUNIT_ASSERT(!files.knowsRights());
+        files.begin();
+        CPPUNIT_ASSERT(files.changed());
+        CPPUNIT_ASSERT(!files.changed());
     }
 
     void testAnAlwaysFileIsSeenWhileItIsThere() {

@@ -84,9 +84,13 @@ class RestartWatchTest : public LeakCheck {
         const std::lock_guard<std::mutex> guard(mutex_);
         folders_ = std::move(folders);
     }
-    std::vector<std::string> folders() {
+    std::vector<RestartFolder> folders() {
         const std::lock_guard<std::mutex> guard(mutex_);
-        return folders_;
+        std::vector<RestartFolder> result;
+        for (const std::string &folder : folders_) {
+            result.push_back({folder});
+        }
+        return result;
     }
     void startWatch(milliseconds interval, FolderWatches::Opener open = openInotify) {
         RestartWatch::Parts parts{[this] { return folders(); }, [this] { look(); }, std::move(open)};

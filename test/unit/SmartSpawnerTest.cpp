@@ -11,9 +11,12 @@
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/PidFd.h"
 #include "io/GroupMemory.h"
 #include "io/RequestQueue.h"
+#include "spawning/UserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
@@ -30,6 +33,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testWhoWaitsForThePreloaderFailsWithIt);
     CPPUNIT_TEST(testADeadPreloaderIsStartedAgainUnseen);
     CPPUNIT_TEST(testOtherVariablesGiveAnotherPreloader);
+    CPPUNIT_TEST(testAnotherUserOrGroupGivesAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAForkThatHangsEndsThePreloader);
@@ -40,6 +44,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testAReforkedPreloaderTakesTheOldOnesPlace);
     CPPUNIT_TEST(testWhereTheInstanceForksNoneTheOldOneStays);
     CPPUNIT_TEST(testAStrangerIsNotTakenForTheNewPreloader);
+    CPPUNIT_TEST(testAPreloaderThatLiesAboutAPidIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *LOADED = "loaded by ";
@@ -176,6 +181,35 @@ public:
         CPPUNIT_ASSERT(log_->contains("GREETING=hello"));
     }
 
+    // Who is not root can see nothing of this.
+    void testAnotherUserOrGroupGivesAnotherPreloader() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        folder_->setStartupFile(
+            application("puts \"loaded by #{Process.pid}, as #{Process.uid}:#{Process.gid}\"; $stdout.flush"));
+        const auto database = SystemUserDatabase();
+        const UserDatabase::User nobody = *database.userNamed("nobody");
+        const UserDatabase::User daemon = *database.userNamed("daemon");
+        const UserDatabase::Group games = *database.groupNamed("games");
+        Options options = this->options();
+        unsigned loads = 0;
+        const auto expectAs = [&](uid_t uid, gid_t gid) {
+            spawnAndEnd(options);
+            spawnAndEnd(options);
+            CPPUNIT_ASSERT(eventuallyLoaded(++loads));
+            CPPUNIT_ASSERT(log_->contains(fmt::format(", as {}:{}", uid, gid)));
+        };
+        options.user = "nobody";
+        expectAs(nobody.uid, nobody.gid);
+        const pid_t first = pidInLog(LOADED);
+        options.user = "daemon";
+        expectAs(daemon.uid, daemon.gid);
+        CPPUNIT_ASSERT(eventually([&] { return !exists(first); }));
+        options.group = "games";
+        expectAs(daemon.uid, games.gid);
+    }
+
     void testThePreloaderEndsWithItsSpawner() {
         spawnAndEnd(options());
         const pid_t pid = pidInLog(LOADED);
@@ -286,6 +320,30 @@ public:
         ::kill(stranger, SIGKILL);
         ::waitpid(stranger, nullptr, 0);
         CPPUNIT_ASSERT(std::string(failure.what()).find("is not the one that was started") != std::string::npos);
+    }
+
+    void testAPreloaderThatLiesAboutAPidIsRefused() {
+        const pid_t stranger = ::fork();
+        if (stranger == 0) {
+            for (;;) {
+                ::pause();
+            }
+        }
+        const std::string pid = std::to_string(stranger);
+        folder_->setStartupFile(
+            application("PhusionPassenger::FrameSocket.prepend(Module.new do\n"
+                        "  def write(type, *rest, **more)\n"
+                        "    rest[0] = " +
+                        pid +
+                        " if type == PhusionPassenger::Frame::Control::FORKED\n"
+                        "    super\n"
+                        "  end\n"
+                        "end)"));
+        const std::string why = failure(options());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("It was not touched", 0, ::waitpid(stranger, nullptr, WNOHANG));
+        ::kill(stranger, SIGKILL);
+        ::waitpid(stranger, nullptr, 0);
+        CPPUNIT_ASSERT_MESSAGE(why, why.find("process " + pid) != std::string::npos);
     }
 };
 

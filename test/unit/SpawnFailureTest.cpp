@@ -31,6 +31,8 @@ class SpawnFailureTest : public SpawningFixture {
     CPPUNIT_TEST(testAFolderThatMayNotBeEnteredIsNamed);
     CPPUNIT_TEST(testAMissingRubyIsNamed);
     CPPUNIT_TEST(testAMissingSpawnServerIsToldWithItsOutput);
+    CPPUNIT_TEST(testASpawnServerThatHangsIsToldAsSuch);
+    CPPUNIT_TEST(testASpawnServerThatEndsTwiceIsToldAsSuch);
     CPPUNIT_TEST(testAWrapperAroundRubyMustEndWithExec);
     CPPUNIT_TEST(testSecretsAreNotInTheReport);
     CPPUNIT_TEST(testTheReportTellsWhatTheProcessWasGiven);
@@ -127,7 +129,8 @@ class SpawnFailureTest : public SpawningFixture {
         auto options = given;
         options.ruby = "/nonexistent/ruby";
         const auto e = failure(options);
-        for (const char *part : {"process forked", "privileges dropped", "Step: Ruby started", "PassengerRuby"}) {
+        const char *const forked = options.spawnMethod == "smart" ? "preloader forked" : "process forked";
+        for (const char *part : {forked, "privileges dropped", "Step: Ruby started", "PassengerRuby"}) {
             expectIn(e.report(), part);
         }
     }
@@ -193,6 +196,33 @@ class SpawnFailureTest : public SpawningFixture {
         const auto e = failure(options);
         expectIn(e.what(), "the spawn server could not be started");
         expectIn(e.report(), "/nonexistent/spawn_server.rb");
+    }
+
+    void hangingSpawnServerIsTold(const Options &given) {
+        auto options = given;
+        options.startTimeout = 1s;
+        manager_->ensureStarted();
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(manager_->spawnServerPid(), SIGSTOP));
+        const auto e = failure(options);
+        CPPUNIT_ASSERT_EQUAL(std::string("the spawn server did not answer in time"), std::string(e.what()));
+        expectIn(e.report(), "Step: spawn server asked");
+        expectIn(e.report(), "What usually causes this: The program that starts applications hangs");
+        expectIn(e.report(), "What helps: The next request starts another one.");
+    }
+
+    void dyingSpawnServerIsTold(const Options &options) {
+        auto other = settings();
+        other.spawnServerCommand = folder_->path() + "/dying_spawn_server.rb";
+        std::ofstream(other.spawnServerCommand)
+            << "require '" << sourceFolder() << "/lib/passenger/frame_socket'\ninclude PhusionPassenger\n"
+            << "control = FrameSocket.for_fd(3)\n"
+            << "control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)\ncontrol.read\n";
+        manager_->configure(other);
+        const auto e = failure(options);
+        CPPUNIT_ASSERT_EQUAL(std::string("the spawn server ended twice in a row"), std::string(e.what()));
+        expectIn(e.report(), "Step: spawn server asked");
+        expectIn(e.report(), "What usually causes this: The program that starts applications is killed or crashes");
+        expectIn(e.report(), "What helps: The next request starts another one.");
     }
 
     void secretsAreNotReported(const Options &given) {
@@ -293,6 +323,12 @@ public:
     }
     void testAMissingSpawnServerIsToldWithItsOutput() {
         withBoth(&SpawnFailureTest::missingSpawnServerIsTold);
+    }
+    void testASpawnServerThatHangsIsToldAsSuch() {
+        withBoth(&SpawnFailureTest::hangingSpawnServerIsTold);
+    }
+    void testASpawnServerThatEndsTwiceIsToldAsSuch() {
+        withBoth(&SpawnFailureTest::dyingSpawnServerIsTold);
     }
     void testAWrapperAroundRubyMustEndWithExec() {
         withBoth(&SpawnFailureTest::wrapperMustExec);

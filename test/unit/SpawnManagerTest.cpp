@@ -25,8 +25,10 @@ class SpawnManagerTest : public SpawningFixture {
     CPPUNIT_TEST(testItStartsProcesses);
     CPPUNIT_TEST(testAKilledSpawnServerIsStartedAgain);
     CPPUNIT_TEST(testRequestsThatPendWhileItIsKilledAreTriedAgain);
+    CPPUNIT_TEST(testASpawnServerThatHangsIsEndedAndAnotherStarted);
     CPPUNIT_TEST(testADeadSpawnServerHasNoPid);
     CPPUNIT_TEST(testWhatItStartedOutlivesTheSpawnServer);
+    CPPUNIT_TEST(testWhatItStartedOutlivesAKilledSpawnServer);
     CPPUNIT_TEST(testAMissingRubyIsNamed);
     CPPUNIT_TEST(testASpawnServerThatCannotStartIsReportedWithItsOutput);
     CPPUNIT_TEST(testAnApplicationsMissingRubyIsNamed);
@@ -104,6 +106,19 @@ public:
         CPPUNIT_ASSERT(log_->contains("event=spawn_server.lost"));
     }
 
+    void testASpawnServerThatHangsIsEndedAndAnotherStarted() {
+        startOne();
+        const pid_t first = manager_->spawnServerPid();
+        const FileDescriptor pidFd = openPidFd(first);
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGSTOP));
+        thrownBy<TimeoutException>([&] { manager_->start(request(), std::chrono::steady_clock::now() + 100ms); });
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+        CPPUNIT_ASSERT(log_->contains("event=spawn_server.hangs pid=" + std::to_string(first)));
+        CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
+        startOne();
+        CPPUNIT_ASSERT(manager_->spawnServerPid() != first);
+    }
+
     void testADeadSpawnServerHasNoPid() {
         manager_->ensureStarted();
         CPPUNIT_ASSERT_EQUAL(0, ::kill(manager_->spawnServerPid(), SIGKILL));
@@ -114,6 +129,16 @@ public:
         auto process = manager_->start(request(), soon());
         const auto pidFd = hello(process);
         manager_.reset();
+        CPPUNIT_ASSERT(!waitPidFd(pidFd, 0ms));
+        process.control = FrameSocket();
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+    }
+
+    void testWhatItStartedOutlivesAKilledSpawnServer() {
+        auto process = manager_->start(request(), soon());
+        const auto pidFd = hello(process);
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(manager_->spawnServerPid(), SIGKILL));
+        startOne();
         CPPUNIT_ASSERT(!waitPidFd(pidFd, 0ms));
         process.control = FrameSocket();
         CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));

@@ -2,6 +2,7 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <fstream>
 #include <functional>
 #include <list>
 #include <set>
@@ -41,6 +42,13 @@ protected:
     static constexpr unsigned SEVERAL = 4;
 
     virtual std::string method() const = 0;
+    virtual std::string startCommand() const {
+        return "";
+    }
+    /** Words of the failure that failFromNowOn() makes. */
+    virtual std::string failureSays() const {
+        return "order";
+    }
     virtual void failFromNowOn() {
         folder_->setStartupFile("raise 'as ordered'\n");
     }
@@ -58,6 +66,7 @@ protected:
     Options options() const {
         Options options = SpawningFixture::options();
         options.spawnMethod = method();
+        options.startCommand = startCommand();
         return options;
     }
 
@@ -145,7 +154,7 @@ public:
         failFromNowOn();
         const auto spawner = make();
         const auto e = thrownBy<SpawnException>([&] { spawner->spawn(options()); });
-        CPPUNIT_ASSERT_MESSAGE(e.what(), std::string(e.what()).find("order") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(e.what(), std::string(e.what()).find(failureSays()) != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(std::string::npos, std::string(e.what()).find('\n'));
         CPPUNIT_ASSERT(!e.report().empty());
     }
@@ -242,6 +251,40 @@ class DirectSpawnerContractTest : public SpawnerContractTest {
     }
 };
 
+/** The other half of direct spawning: a command that serves HTTP. */
+class CommandSpawnerContractTest : public SpawnerContractTest {
+    CPPUNIT_TEST_SUB_SUITE(CommandSpawnerContractTest, SpawnerContractTest);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::string method() const override {
+        return "direct";
+    }
+    std::string startCommand() const override {
+        return "exec " + settings().rubyCommand + " server.rb";
+    }
+    std::string failureSays() const override {
+        return "exited with status 3 before it listened";
+    }
+    void setProgram(const std::string &text) {
+        std::ofstream(folder_->path() + "/server.rb") << text;
+    }
+    void failFromNowOn() override {
+        setProgram("exit 3\n");
+    }
+    void failNoMore() override {
+        setProgram("require 'socket'\nTCPServer.new('127.0.0.1', ENV['PORT'].to_i)\nsleep\n");
+    }
+    void hangFromNowOn() override {
+        setProgram("$stdout.sync = true\nputs 'hanging'\nsleep\n");
+    }
+
+public:
+    void setUp() override {
+        SpawnerContractTest::setUp();
+        failNoMore();
+    }
+};
+
 class DummySpawnerContractTest : public SpawnerContractTest {
     CPPUNIT_TEST_SUB_SUITE(DummySpawnerContractTest, SpawnerContractTest);
     CPPUNIT_TEST(testHeldSpawnsAreCountedAndLetThroughOneByOne);
@@ -297,6 +340,7 @@ public:
 
 CPPUNIT_TEST_SUITE_REGISTRATION(SmartSpawnerContractTest);
 CPPUNIT_TEST_SUITE_REGISTRATION(DirectSpawnerContractTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(CommandSpawnerContractTest);
 CPPUNIT_TEST_SUITE_REGISTRATION(DummySpawnerContractTest);
 
 }  // namespace Passenger

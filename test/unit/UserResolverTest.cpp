@@ -95,9 +95,9 @@ class UserResolverTest : public CppUnit::TestFixture {
         const char *error = "";
     };
 
-    static constexpr FileOwner ROOTS{0, 0};
-    static constexpr FileOwner ALICES{1001, 2001};
-    static constexpr FileOwner UNKNOWNS{1234, 1234};
+    static inline const FileOwner ROOTS{0, 0};
+    static inline const FileOwner ALICES{1001, 2001};
+    static inline const FileOwner UNKNOWNS{1234, 1234};
 
     FakeDatabase database_;
     FakeOwners owners_;
@@ -157,6 +157,10 @@ public:
             {"no switching", "alice", "web", ALICES, "nobody", "nogroup", "nobody", "", false},
             {"no switching, default group", "alice", "web", ALICES, "nobody", "defaults", "nobody", "defaults", false},
             {"a default user that does not exist", "", "", ROOTS, "", "", "nemo", "", true, "default user \"nemo\""},
+            {"a default user that is root", "", "", ROOTS, "", "", "root", "", true, "default user \"root\" is root"},
+            {"no switching to root", "alice", "", ALICES, "", "", "root", "", false, "default user \"root\" is root"},
+            {"a default group that is root's", "", "", ROOTS, "", "", "nobody", "root", true,
+             "default group \"root\" is root's"},
             {"a default group that does not exist", "", "", ROOTS, "", "", "nobody", "none", true,
              "default group \"none\""},
             {"a primary group that does not exist", "lonely", "", ALICES, "", "", "nobody", "", true,

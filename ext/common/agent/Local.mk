@@ -1,13 +1,29 @@
 # Keep sorted, one file a line; main() alone is the program's.
 libpassenger_agent_la_SOURCES += \
+    %D%/Attendants.cpp \
+    %D%/Attendants.h \
     %D%/CommandLine.cpp \
     %D%/CommandLine.h \
     %D%/DepositClient.cpp \
     %D%/DepositClient.h \
+    %D%/DescriptorLog.cpp \
+    %D%/DescriptorLog.h \
+    %D%/EndableThread.cpp \
+    %D%/EndableThread.h \
+    %D%/FileTail.cpp \
+    %D%/FileTail.h \
+    %D%/InstanceRegistry.cpp \
+    %D%/InstanceRegistry.h \
+    %D%/LogMonitor.cpp \
+    %D%/LogMonitor.h \
+    %D%/MonitoredFiles.cpp \
+    %D%/MonitoredFiles.h \
     %D%/PoolEngine.cpp \
     %D%/PoolEngine.h \
     %D%/PoolProcess.cpp \
     %D%/PoolProcess.h \
+    %D%/PreStart.cpp \
+    %D%/PreStart.h \
     %D%/ProcessSetup.cpp \
     %D%/ProcessSetup.h
 EXTRA_DIST += %D%/README.md

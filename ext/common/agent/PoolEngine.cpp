@@ -6,6 +6,10 @@
 #include <optional>
 #include <thread>
 
+#include <nlohmann/json.hpp>
+
+#include "agent/Attendants.h"
+#include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
 #include "base/Log.h"
 #include "base/Mutex.h"
@@ -18,6 +22,7 @@
 #include "pool/RestartWatch.h"
 #include "server/PoolServer.h"
 #include "server/Survivors.h"
+#include "spawning/SocketFolders.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/StandardSpawnerFactory.h"
 
@@ -40,7 +45,7 @@ PoolSettings poolSettings(const AgentSettings &settings) {
 
 SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
     return SpawnManager::Settings{settings.spawnServerCommand, settings.rubyCommand, settings.user,
-                                  settings.agentProgram()};
+                                  settings.agentProgram(), settings.spawnDir};
 }
 
 std::optional<std::uint64_t> memoryOf(const Process &process) {
@@ -51,6 +56,11 @@ std::optional<std::uint64_t> memoryOf(const Process &process) {
         }
     }
     return sum;
+}
+
+/** For commands: `{"APPLICATION": [PID, …], …}`. */
+std::string describeInstances(const std::map<std::string, std::vector<pid_t>> &instances) {
+    return nlohmann::json(instances).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
 /** Everything the pool process consists of, put together. The members' order is the order of seed 001: what needs the loop goes first. */
@@ -68,10 +78,12 @@ public:
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
         useSettings(settings);
+        prepareSpawnDir(settings);
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
         noticeUser();
         factory_.emplace(loop_, *manager_);
+        factory_->reopenOutputFiles(settings.appFiles);
         pool_.emplace(Pool::Parts{.loop = loop_,
                                   .factory = *factory_,
                                   .channels = channels_,
@@ -83,14 +95,25 @@ public:
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
             settings.statThrottleRate);
+        monitored_.emplace(
+            MonitoredFiles::Parts{.applications = [this] { return pool_->monitored(); },
+                                  .userOf = [this](const Options &options) { return factory_->userOf(options); },
+                                  .whoNames = [this](const std::string &path) { return factory_->whoNames(path); }});
+        attendants_.emplace(Attendants::Parts{.count = [this] { return pool_->getCount(); },
+                                              .monitoredFiles = [this] { return monitored_->list(); },
+                                              .status = [this] { return describeInstances(pool_->instances()); }});
         server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { complete(options); });
+        attendants_->use(settings, "start");
     }
 
     void update(const AgentSettings &settings) override {
         useSettings(settings);
+        prepareSpawnDir(settings);
         manager_->configure(spawnSettings(settings));
         pool_->configure(poolSettings(settings));
         restarts_->setInterval(settings.statThrottleRate);
+        factory_->reopenOutputFiles(settings.appFiles);
+        attendants_->use(settings, "reload");
     }
 
     pid_t spawnServerPid() const override {
@@ -104,6 +127,7 @@ public:
     void stop() override {
         restarts_.reset();
         server_.reset();
+        attendants_.reset();
         if (pool_) {
             pool_->leave();
             const auto deadline = std::chrono::steady_clock::now() + STOP_TIME;
@@ -113,6 +137,9 @@ public:
             pool_.reset();
         }
         factory_.reset();
+        if (manager_) {
+            SocketFolders(manager_->spawnDir()).removeLeft();
+        }
         manager_.reset();
     }
 
@@ -120,6 +147,19 @@ private:
     void useSettings(const AgentSettings &settings) {
         const LockGuard guard(mutex_);
         settings_ = settings;
+    }
+
+    static void prepareSpawnDir(const AgentSettings &settings) {
+        const SocketFolders folders(settings.spawnDir);
+        try {
+            folders.prepare();
+            folders.removeLeft();
+        } catch (const std::exception &error) {
+            Log::error(
+                "event=spawn_dir.failed error=\"{}\" directive=PassengerSpawnDir consequence=\"applications that "
+                "speak HTTP do not start\"",
+                error.what());
+        }
     }
 
     void startSpawnServer(bool required) {
@@ -147,6 +187,9 @@ private:
 
     /** What options leave open is the server's. */
     void complete(Options &options) {
+        if (!options.monitoredFiles.empty()) {
+            attendants_->monitor();
+        }
         const LockGuard guard(mutex_);
         if (options.environment.empty()) {
             options.environment = settings_.environment;
@@ -170,6 +213,8 @@ private:
     std::optional<StandardSpawnerFactory> factory_;
     std::optional<Pool> pool_;
     std::optional<RestartWatch> restarts_;
+    std::optional<MonitoredFiles> monitored_;
+    std::optional<Attendants> attendants_;
     std::optional<PoolServer> server_;
 };
 

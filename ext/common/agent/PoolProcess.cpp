@@ -1,7 +1,6 @@
 #include "agent/PoolProcess.h"
 
 #include <poll.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,6 +12,7 @@
 #include "agent/ProcessSetup.h"
 #include "base/Exceptions.h"
 #include "base/Log.h"
+#include "base/SignalDescriptor.h"
 #include "client/AgentFailure.h"
 
 namespace Passenger {
@@ -22,21 +22,6 @@ namespace {
 /** The watchdog sends at once, but what it keeps may be much. */
 constexpr std::chrono::seconds BEGIN_TIMEOUT{30};
 constexpr std::chrono::seconds REPORT_TIMEOUT{5};
-
-FileDescriptor makeSignalDescriptor() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    if (const int error = ::pthread_sigmask(SIG_BLOCK, &signals, nullptr); error != 0) {
-        throw SystemException("pthread_sigmask", error);
-    }
-    const int fd = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        throw SystemException("signalfd", errno);
-    }
-    return FileDescriptor(fd);
-}
 
 void useLog(const FileDescriptor &log) {
     if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0) {
@@ -60,7 +45,7 @@ PoolProcess::~PoolProcess() = default;
 
 int PoolProcess::run() {
     // Before any thread is made, so that all of them have it blocked.
-    signals_ = makeSignalDescriptor();
+    signals_ = makeSignalDescriptor({SIGTERM, SIGINT});
     const Log::Writer logWriter;
     try {
         deposits_ = std::make_unique<DepositClient>(socket_.descriptor());

@@ -9,6 +9,12 @@ libpassenger_base_la_SOURCES += \
     %D%/Exceptions.h \
     %D%/FileDescriptor.cpp \
     %D%/FileDescriptor.h \
+    %D%/FileRights.cpp \
+    %D%/FileRights.h \
+    %D%/FolderTrust.cpp \
+    %D%/FolderTrust.h \
+    %D%/HttpText.cpp \
+    %D%/HttpText.h \
     %D%/LockOrder.cpp \
     %D%/LockOrder.h \
     %D%/LockRank.h \
@@ -29,6 +35,10 @@ libpassenger_base_la_SOURCES += \
     %D%/Report.h \
     %D%/SharedMemory.cpp \
     %D%/SharedMemory.h \
+    %D%/SignalDescriptor.cpp \
+    %D%/SignalDescriptor.h \
+    %D%/Split.cpp \
+    %D%/Split.h \
     %D%/StrongId.h \
     %D%/ThreadSafety.h
 

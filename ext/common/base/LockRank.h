@@ -50,6 +50,7 @@ inline constexpr LockRank POOL_ENGINE{3, "StandardPoolEngine::mutex_"};
 inline constexpr LockRank SPAWN_MANAGER{3, "SpawnManager::mutex_"};
 inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
 inline constexpr LockRank TURNSTILE{3, "Turnstile::mutex_"};
+inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank TIMER{4, "Timer::State::mutex"};
 inline constexpr LockRank EVENT_LOOP{5, "EventLoop::Implementation::mutex"};

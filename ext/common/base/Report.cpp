@@ -2,10 +2,11 @@
 
 #include <algorithm>
 #include <iterator>
-#include <sstream>
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/Split.h"
 
 namespace Passenger {
 
@@ -42,14 +43,8 @@ std::string cell(const std::string &text) {
 
 std::vector<Report::Row> rowsOf(const std::string &table) {
     std::vector<Report::Row> rows;
-    std::istringstream lines(table);
-    for (std::string line; std::getline(lines, line);) {
-        std::istringstream cells(line);
-        Report::Row row;
-        for (std::string text; std::getline(cells, text, '\t');) {
-            row.push_back(text);
-        }
-        rows.push_back(std::move(row));
+    for (const std::string &line : split(table, '\n')) {
+        rows.push_back(split(line, '\t'));
     }
     return rows;
 }

@@ -18,6 +18,7 @@ public:
     constexpr explicit operator bool() const noexcept {
         return value_ != 0;
     }
+    // clang-tidy 14 takes the zero of a comparison for a null pointer. NOLINTNEXTLINE(modernize-use-nullptr)
     friend constexpr auto operator<=>(StrongId, StrongId) noexcept = default;
 
 private:

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "bridge/HttpText.h"
+#include "base/HttpText.h"
 #include "io/Layouts.h"
 
 namespace Passenger::Bridge {

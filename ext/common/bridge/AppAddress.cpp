@@ -7,11 +7,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
@@ -44,6 +47,46 @@ int finishConnecting(int fd, AppAddress::Deadline deadline) {
     int error = 0;
     socklen_t size = sizeof(error);
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
+}
+
+/** As /proc/net/tcp and tcp6 have addresses. */
+std::string inHex(const in_addr &address) {
+    return fmt::format("{:08X}", address.s_addr);
+}
+
+std::string inHex(const in6_addr &address) {
+    std::string result;
+    for (const std::uint32_t word : address.s6_addr32) {
+        result += fmt::format("{:08X}", word);
+    }
+    return result;
+}
+
+in6_addr mapped(const in_addr &address) {
+    in6_addr result{};
+    result.s6_addr32[2] = htonl(0xFFFF);
+    result.s6_addr32[3] = address.s_addr;
+    return result;
+}
+
+/** Those who listen on that port at one of those addresses. */
+void addListeners(const char *table, std::uint16_t port, const std::vector<std::string> &addresses,
+                  std::vector<uid_t> &users) {
+    std::ifstream file(table);
+    std::string line;
+    while (std::getline(file, line)) {
+        // "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 …"
+        char itsAddress[33] = {};
+        unsigned itsPort = 0;
+        unsigned state = 0;
+        unsigned user = 0;
+        const int found =
+            std::sscanf(line.c_str(), "%*d: %32[0-9A-F]:%x %*s %x %*s %*s %*s %u", itsAddress, &itsPort, &state, &user);
+        if (found == 4 && itsPort == port && state == TCP_LISTEN &&
+            std::find(addresses.begin(), addresses.end(), itsAddress) != addresses.end()) {
+            users.push_back(user);
+        }
+    }
 }
 
 }  // namespace
@@ -92,22 +135,16 @@ std::uint16_t AppAddress::unusedPort(const std::string &host) {
     return ntohs(reinterpret_cast<sockaddr_in &>(any.address_).sin_port);
 }
 
-std::vector<uid_t> AppAddress::listenersOf(std::uint16_t port) {
+std::vector<uid_t> AppAddress::listeners() const {
     std::vector<uid_t> users;
-    for (const char *table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
-        std::ifstream file(table);
-        std::string line;
-        while (std::getline(file, line)) {
-            // "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000 …"
-            unsigned itsPort = 0;
-            unsigned state = 0;
-            unsigned user = 0;
-            const int found =
-                std::sscanf(line.c_str(), "%*d: %*[0-9A-F]:%x %*s %x %*s %*s %*s %u", &itsPort, &state, &user);
-            if (found == 3 && itsPort == port && state == TCP_LISTEN) {
-                users.push_back(user);
-            }
-        }
+    if (address_.ss_family == AF_INET) {
+        const auto &v4 = reinterpret_cast<const sockaddr_in &>(address_);
+        const std::uint16_t port = ntohs(v4.sin_port);
+        addListeners("/proc/net/tcp", port, {inHex(v4.sin_addr), inHex(in_addr{INADDR_ANY})}, users);
+        addListeners("/proc/net/tcp6", port, {inHex(mapped(v4.sin_addr)), inHex(in6addr_any)}, users);
+    } else if (address_.ss_family == AF_INET6) {
+        const auto &v6 = reinterpret_cast<const sockaddr_in6 &>(address_);
+        addListeners("/proc/net/tcp6", ntohs(v6.sin6_port), {inHex(v6.sin6_addr), inHex(in6addr_any)}, users);
     }
     return users;
 }

@@ -25,8 +25,9 @@ public:
     /** A port of that address which nobody uses at this moment. @throws IOException, SystemException */
     static std::uint16_t unusedPort(const std::string &host);
 
-    /** The users whose processes listen on a port of this machine, at whatever address. */
-    static std::vector<uid_t> listenersOf(std::uint16_t port);
+    /** The users whose processes listen there, also where at all addresses of this machine; of a Unix socket none is known. Of an IPv6 socket at
+     *  all addresses the kernel does not tell whether it takes IPv4 too: it counts. */
+    std::vector<uid_t> listeners() const;
 
     /** A connected socket, non-blocking. No descriptor, and errno: nobody listens there, or not by the deadline. */
     FileDescriptor connect(Deadline deadline) const;

@@ -20,6 +20,7 @@
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "base/ProcessTree.h"
+#include "base/SignalDescriptor.h"
 #include "io/SocketPair.h"
 
 namespace Passenger::Bridge {
@@ -35,14 +36,6 @@ constexpr auto KILL_LIMIT = 5s;
 /** Where the keeper has its socket. */
 constexpr int SOCKET = 3;
 constexpr char STOP = 's';
-
-FileDescriptor watchChildren() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &signals, nullptr);
-    return FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-}
 
 /** Reaps whoever has ended: the command, and orphans of its. Whether the command was among them; then its status. */
 std::optional<int> reap(pid_t command) {
@@ -111,7 +104,7 @@ void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::s
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
         ::signal(signal, SIG_IGN);
     }
-    const FileDescriptor children = watchChildren();
+    const FileDescriptor children = makeSignalDescriptor({SIGCHLD});
     ChildProcess::Command command;
     command.program = app.program;
     command.arguments = app.arguments;

@@ -1,6 +1,8 @@
 #include "bridge/Application.h"
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -27,6 +29,7 @@ constexpr milliseconds LONGEST_PAUSE = 50ms;
 constexpr auto CONNECT_LIMIT = 1s;
 
 constexpr const char *DEFAULT_HOST = "127.0.0.1";
+constexpr const char *DEFAULT_SPAWN_DIR = "/tmp";
 
 constexpr const char *REMEDY =
     "The command of PassengerAppStartCommand has to stay in the foreground and to serve HTTP on the port that the "
@@ -39,12 +42,23 @@ bool wantsSocket(const Application::Options &options) {
     return command.empty() || command.find("PASSENGER_SOCKET") != std::string::npos;
 }
 
-std::string makePrivateFolder() {
-    std::string folder = "/tmp/passenger.XXXXXX";
+/** By its name the agent finds it when we were killed and so was the keeper, who removes it else. */
+std::string makePrivateFolder(const std::string &parent) {
+    std::string folder = fmt::format("{}/passenger.{}.XXXXXX", parent, getpid());
     if (mkdtemp(folder.data()) == nullptr) {
-        throw StartFailure(fmt::format("no private folder can be made for its socket in /tmp: {}", strerror(errno)));
+        throw StartFailure(fmt::format("no private folder can be made for its socket in PassengerSpawnDir \"{}\": {}",
+                                       parent, strerror(errno)));
     }
     return folder;
+}
+
+/** As long as somebody has the lock, the folder is in use. */
+FileDescriptor lock(const std::string &folder) {
+    FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (descriptor) {
+        ::flock(descriptor.get(), LOCK_SH | LOCK_NB);
+    }
+    return descriptor;
 }
 
 }  // namespace
@@ -57,7 +71,8 @@ Application::Application(const Options &options, const std::string &library)
         port_ = AppAddress::tcp(host, portNumber_);
         std::string path;
         if (wantsSocket(options)) {
-            folder_ = makePrivateFolder();
+            folder_ = makePrivateFolder(optionNamed("spawn_dir", options, DEFAULT_SPAWN_DIR));
+            folderLock_ = lock(folder_);
             path = folder_ + "/socket";
             socket_ = AppAddress::unixSocket(path);
         }
@@ -115,7 +130,7 @@ bool Application::takesConnections() {
 
 /** The port was free a moment ago, but anybody may take one. False: who has listened does so no more. */
 bool Application::isListener() {
-    const std::vector<uid_t> users = AppAddress::listenersOf(portNumber_);
+    const std::vector<uid_t> users = port_.listeners();
     for (const uid_t user : users) {
         if (user != geteuid()) {
             keeper_->finish();

@@ -65,6 +65,7 @@ private:
     AppCommand command_;
     /** Private, with the socket that the application may listen on; empty: it has no use for one. */
     std::string folder_;
+    FileDescriptor folderLock_;
     std::uint16_t portNumber_ = 0;
     AppAddress port_;
     std::optional<AppAddress> socket_;

@@ -28,4 +28,13 @@ void ControlSocket::tell(const Frame &frame) noexcept {
     }
 }
 
+void ControlSocket::tellIfRoom(const Frame &frame) noexcept {
+    try {
+        const LockGuard lock(mutex_);
+        socket_.send(frame, FrameSocket::in(std::chrono::seconds(0)));
+    } catch (const std::exception &) {
+        return;
+    }
+}
+
 }  // namespace Passenger::Bridge

@@ -15,6 +15,8 @@ public:
     void send(const Frame &frame) EXCLUDES(mutex_);
     /** The same where it does not matter whether anybody is there: whoever reads will see. */
     void tell(const Frame &frame) noexcept EXCLUDES(mutex_);
+    /** The same where nobody waits for room either. For frames without descriptors or fields: they pass whole or not at all. */
+    void tellIfRoom(const Frame &frame) noexcept EXCLUDES(mutex_);
     int descriptor() const noexcept {
         return socket_.descriptor().get();
     }

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -19,6 +20,9 @@ namespace {
 
 /** One read is one message on the reply channel, unless a head is before it. */
 constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
+
+/** An application that does not know of 100 says nothing while it waits for the body (RFC 9110, section 10.1.1). */
+constexpr std::chrono::seconds SILENCE{1};
 
 constexpr unsigned CONTINUE = 100;
 constexpr unsigned BAD_REQUEST = 400;
@@ -52,15 +56,21 @@ void HttpExchange::decideFraming() {
         return;
     }
     bodyDone_ = false;
-    if (parts_.fields.has("HTTP_EXPECT")) {
-        // The child may wait for this with its client's body. What the application would say of it comes too late.
-        parts_.reply.interim(CONTINUE, "");
-    }
+    const bool expects = parts_.fields.has("HTTP_EXPECT");
     const auto length = parseLength(parts_.fields["CONTENT_LENGTH"]);
     if (length && !parts_.fields.has("HTTP_CONTENT_ENCODING")) {
-        framing_ = {Kind::LENGTH, *length};
+        framing_ = {Kind::LENGTH, *length, expects};
         bodyLeft_ = *length;
+    } else if (expects && parts_.fields.has("HTTP_TRANSFER_ENCODING")) {
+        framing_ = {Kind::CHUNKED, 0, true};
+    }
+    unasked_ = framing_.onlyIfAsked;
+    if (framing_.kind != Kind::NONE) {
         return;
+    }
+    if (expects) {
+        // The child may wait for this with its client's body.
+        parts_.reply.interim(CONTINUE, "");
     }
     decideByFirstBytes();
     if (bodyDone_) {
@@ -110,6 +120,7 @@ bool HttpExchange::begin() {
     }
     answer_.emplace(AnswerParser::Expectation{parts_.fields["REQUEST_METHOD"] == "HEAD",
                                               RequestHead::wantsUpgrade(parts_.fields, framing_)});
+    silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
     return true;
 }
 
@@ -127,10 +138,15 @@ void HttpExchange::waitForEither() {
     pollfd entries[2] = {
         {parts_.connection.descriptor(), static_cast<short>(hasOutput() ? POLLIN | POLLOUT : POLLIN), 0},
         {parts_.channel.end.get(), static_cast<short>(takesBody ? POLLIN : 0), 0}};
-    if (poll(entries, 2, -1) < 0) {
+    const int ready = poll(entries, 2, patience());
+    if (ready < 0) {
         if (errno != EINTR) {
             throw SystemException("poll", errno);
         }
+        return;
+    }
+    if (ready == 0) {
+        breakSilence();
         return;
     }
     if ((entries[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
@@ -147,9 +163,40 @@ void HttpExchange::waitForEither() {
     }
 }
 
+/** Milliseconds for which the application may say nothing where its client's body was not asked for; -1: for ever. */
+int HttpExchange::patience() const {
+    if (!unasked_ || (parts_.reply.started() && !deaf_)) {
+        return -1;
+    }
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(silentUntil_ - std::chrono::steady_clock::now());
+    return static_cast<int>(std::max(left.count(), std::chrono::milliseconds::rep{0}));
+}
+
+/** It waits for the body. Either the client is asked in its place, or, where its answer has told the client that none is wanted, the body ends here.
+ *  That is not said at once: there are applications that answer no further then (Node). */
+void HttpExchange::breakSilence() {
+    unasked_ = false;
+    if (parts_.reply.started()) {
+        shutdown(parts_.connection.descriptor(), SHUT_WR);
+    } else {
+        parts_.reply.interim(CONTINUE, "");
+    }
+}
+
 void HttpExchange::takeBody() {
-    const std::string_view bytes = parts_.source->receive();
+    std::string_view bytes;
+    try {
+        bytes = parts_.source->receive();
+    } catch (const BodyBrokenOff &) {
+        if (!unasked_ || !parts_.reply.started()) {
+            throw;
+        }
+        // Of an application that answers without it, the child does not ask its client for it.
+        deaf_ = true;
+        return;
+    }
     if (!bytes.empty()) {
+        unasked_ = false;
         addToBody(bytes);
     }
     if (!parts_.source->ended() || parts_.source->hasUnread()) {
@@ -196,6 +243,9 @@ void HttpExchange::readAnswer() {
     const ssize_t size = recv(parts_.connection.descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
     if (size > 0) {
         heardOf_ = true;
+        if (unasked_) {
+            silentUntil_ = std::chrono::steady_clock::now() + SILENCE;
+        }
         answer_->feed({buffer.data(), static_cast<std::size_t>(size)});
     } else if (size == 0) {
         ended_ = true;
@@ -212,6 +262,7 @@ void HttpExchange::readAnswer() {
 
 void HttpExchange::passOn() {
     for (const auto &interim : answer_->takeInterim()) {
+        unasked_ = unasked_ && interim.status != CONTINUE;
         parts_.reply.interim(interim.status, interim.lines);
     }
     if (!answer_->hasHead() || answer_->problem() != nullptr) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -46,6 +47,8 @@ private:
     void converse();
     void waitForEither();
     void takeBody();
+    void breakSilence();
+    int patience() const;
     void addToBody(std::string_view bytes);
     void sendOutput();
     void readAnswer();
@@ -68,6 +71,10 @@ private:
     /** LENGTH: so much is still to come. */
     std::uint64_t bodyLeft_ = 0;
     bool bodyDone_ = true;
+    /** The client waits to be asked for it, and neither the application nor we have done so until now. */
+    bool unasked_ = false;
+    /** The application that has said nothing by then waits for it. */
+    std::chrono::steady_clock::time_point silentUntil_;
     /** The application takes no more of the request: it has answered early, or is gone. */
     bool deaf_ = false;
     /** It has sent something. */

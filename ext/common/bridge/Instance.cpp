@@ -26,7 +26,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
-constexpr auto FINISH_WITHIN = 60s;
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
 /** From the end of an application's connections to the news that its process has ended. */
 constexpr auto DEATH_NOTICE = 50ms;
@@ -59,12 +58,15 @@ void Instance::prepareProcess() {
     Intake::prepareProcess();
 }
 
-Instance::Instance(ControlSocket &control, Application &application, Frame serve)
+Instance::Instance(ControlSocket &control, Application &application, Frame serve,
+                   std::chrono::milliseconds finishWithin)
     : control_(control),
       application_(application),
+      finishWithin_(finishWithin),
       firstCell_(static_cast<std::uint32_t>(serve.number(0))),
       count_(static_cast<std::uint32_t>(serve.number(1))),
       maxRequests_(numberOrZero(serve, 3)),
+      heartbeatInterval_(numberOrZero(serve, 6)),
       claims_(serve.takeDescriptor(1)),
       marks_(serve.takeDescriptor(2)),
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
@@ -121,6 +123,17 @@ void Instance::startThreads() {
         });
     }
     start([this] { readControlSocket(); });
+    if (heartbeatInterval_ > heartbeatInterval_.zero()) {
+        start([this] { sendHeartbeats(); });
+    }
+}
+
+/** In a thread of its own, to the end of the process: the application's may take its time. */
+void Instance::sendHeartbeats() {
+    for (;;) {
+        std::this_thread::sleep_for(heartbeatInterval_);
+        control_.tellIfRoom(Frame(FrameType::HEARTBEAT));
+    }
 }
 
 /** It goes on after FINISH: a request in work may need a channel yet. */
@@ -207,7 +220,7 @@ bool Instance::awaitEvent(Application::Deadline deadline) {
 
 void Instance::finish() {
     intake_->finish();
-    const auto deadline = steady_clock::now() + FINISH_WITHIN;
+    const auto deadline = steady_clock::now() + finishWithin_;
     while (working_ > 0 && awaitEvent(deadline)) {
     }
     if (working_ > 0) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,8 +26,12 @@ public:
     /** For the signals that it waits for. Before there are threads. */
     static void prepareProcess();
 
+    /** How long requests in work have at its end. */
+    static constexpr std::chrono::seconds FINISH_WITHIN{60};
+
     /** @throws ProtocolException when SERVE is not as it has to be */
-    Instance(ControlSocket &control, Application &application, Frame serve);
+    Instance(ControlSocket &control, Application &application, Frame serve,
+             std::chrono::milliseconds finishWithin = FINISH_WITHIN);
     ~Instance();
 
     /** Returns when all requests have been answered, or time for them is up. */
@@ -35,6 +40,7 @@ public:
 private:
     void startThreads();
     void readControlSocket();
+    [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
     void pauseOrResume(Frame &frame);
     void countAnswered();
@@ -45,9 +51,12 @@ private:
 
     ControlSocket &control_;
     Application &application_;
+    const std::chrono::milliseconds finishWithin_;
     std::uint32_t firstCell_;
     std::uint32_t count_;
     std::uint64_t maxRequests_;
+    /** Between two signs of life; zero: none is wanted. */
+    std::chrono::milliseconds heartbeatInterval_;
     FileDescriptor claims_;
     FileDescriptor marks_;
     Channels channels_;

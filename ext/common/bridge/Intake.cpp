@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "io/RequestQueue.h"
 
 namespace Passenger::Bridge {
 
@@ -21,6 +22,12 @@ using namespace std::chrono_literals;
 constexpr int WAKE_SIGNAL = SIGUSR2;
 /** Between two wakings of a worker that was about to sleep when it was woken first. */
 constexpr auto WAKE_PAUSE = 1ms;
+
+/** Of a queue of which no bytes were just read: that was its end, or a message without any. Behind the end there is never more to see. */
+bool ended(const FileDescriptor &queue) {
+    char byte = 0;
+    return RequestQueue::closed(queue.get()) && recv(queue.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
 
 }  // namespace
 
@@ -50,7 +57,7 @@ std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
         if (size > 0) {
             return static_cast<std::size_t>(size);
         }
-        if (size == 0 && nothingLeft()) {
+        if (size == 0 && ended(queue_)) {
             return std::nullopt;
         }
         if (size < 0 && wasOpen && error != EINTR && error != EAGAIN) {
@@ -96,7 +103,7 @@ ssize_t Intake::receive(const Own &own, std::span<char> buffer) const {
         if (size > 0) {
             return size;
         }
-        if (size == 0) {
+        if (size == 0 && ended(*own)) {
             entries[1].fd = -1;
         }
         const ssize_t common = recv(queue_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -107,12 +114,6 @@ ssize_t Intake::receive(const Own &own, std::span<char> buffer) const {
             return -1;
         }
     }
-}
-
-/** Nothing was read: that was the end, or a message without any bytes. At the end there is never more to see. */
-bool Intake::nothingLeft() const {
-    char byte = 0;
-    return recv(queue_.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
 void Intake::tellIfIdle() {

@@ -52,7 +52,6 @@ private:
 
     bool awaitOpen(Seat &seat, Own &own) EXCLUDES(mutex_);
     ssize_t receive(const Own &own, std::span<char> buffer) const;
-    bool nothingLeft() const;
     void tellIfIdle() REQUIRES(mutex_);
     void wakeReaders() EXCLUDES(mutex_);
 

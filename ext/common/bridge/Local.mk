@@ -24,8 +24,6 @@ libpassenger_bridge_la_SOURCES += \
     %D%/EventLog.h \
     %D%/HttpExchange.cpp \
     %D%/HttpExchange.h \
-    %D%/HttpText.cpp \
-    %D%/HttpText.h \
     %D%/Instance.cpp \
     %D%/Instance.h \
     %D%/Intake.cpp \

@@ -1,6 +1,6 @@
 #include "bridge/RequestHead.h"
 
-#include "bridge/HttpText.h"
+#include "base/HttpText.h"
 
 namespace Passenger::Bridge::RequestHead {
 
@@ -15,7 +15,7 @@ void addLine(std::string &head, std::string_view name, std::string_view value) {
     head.append(name).append(": ").append(value).append("\r\n");
 }
 
-/** Headers of the client's that are written here anew, or that httpd has answered already. */
+/** Headers of the client's that are written here anew. */
 bool isOurs(std::string_view name, bool encrypted) {
     using HttpText::equalsIgnoringCase;
     return equalsIgnoringCase(name, "Host") || equalsIgnoringCase(name, "Content-Length") ||
@@ -76,6 +76,9 @@ void addFraming(std::string &head, const BodyFraming &body) {
         case BodyFraming::Kind::CHUNKED:
             addLine(head, "Transfer-Encoding", "chunked");
             break;
+    }
+    if (body.onlyIfAsked) {
+        addLine(head, "Expect", "100-continue");
     }
 }
 

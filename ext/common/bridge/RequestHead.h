@@ -14,6 +14,8 @@ struct BodyFraming {
 
     Kind kind = Kind::NONE;
     std::uint64_t length = 0;
+    /** The client keeps it back until it is asked for (`Expect: 100-continue`). */
+    bool onlyIfAsked = false;
 };
 
 /** Writing HTTP/1.1 requests from what httpd said of them. Nothing that the client sent is copied as it was: an application cannot

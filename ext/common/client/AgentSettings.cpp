@@ -82,15 +82,22 @@ std::string AgentSettings::agentProgram() const {
 Map AgentSettings::toMap() const {
     return {
         {"agent_command", agentCommand},
+        {"app_files", appFiles},
+        {"default_user", defaultUser},
+        {"descriptor_log_file", descriptorLogFile},
         {"environment", environment},
+        {"instance_registry_dir", instanceRegistryDir},
         {"log_file", logFile},
         {"log_level", std::to_string(logLevel)},
         {"log_prefix", logPrefix ? "1" : "0"},
         {"max_instances_per_app", std::to_string(maxInstancesPerApp)},
         {"max_pool_size", std::to_string(maxPoolSize)},
         {"pool_idle_time", std::to_string(poolIdleTime.count())},
+        {"pre_start", preStart},
         {"require_spawn_server", requireSpawnServer ? "1" : "0"},
         {"ruby_command", rubyCommand},
+        {"socket_backlog", std::to_string(socketBacklog)},
+        {"spawn_dir", spawnDir},
         {"spawn_server_command", spawnServerCommand},
         {"stat_throttle_rate", std::to_string(statThrottleRate.count())},
         {"user", user},
@@ -100,15 +107,22 @@ Map AgentSettings::toMap() const {
 AgentSettings AgentSettings::fromMap(const Map &map) {
     AgentSettings settings;
     read(map, "agent_command", settings.agentCommand);
+    read(map, "app_files", settings.appFiles);
+    read(map, "default_user", settings.defaultUser);
+    read(map, "descriptor_log_file", settings.descriptorLogFile);
     read(map, "environment", settings.environment);
+    read(map, "instance_registry_dir", settings.instanceRegistryDir);
     read(map, "log_file", settings.logFile);
     readNumber(map, "log_level", settings.logLevel);
     read(map, "log_prefix", settings.logPrefix);
     readNumber(map, "max_instances_per_app", settings.maxInstancesPerApp);
     readNumber(map, "max_pool_size", settings.maxPoolSize);
     read(map, "pool_idle_time", settings.poolIdleTime);
+    read(map, "pre_start", settings.preStart);
     read(map, "require_spawn_server", settings.requireSpawnServer);
     read(map, "ruby_command", settings.rubyCommand);
+    readNumber(map, "socket_backlog", settings.socketBacklog);
+    read(map, "spawn_dir", settings.spawnDir);
     read(map, "spawn_server_command", settings.spawnServerCommand);
     read(map, "stat_throttle_rate", settings.statThrottleRate);
     read(map, "user", settings.user);

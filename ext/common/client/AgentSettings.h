@@ -28,7 +28,21 @@ struct AgentSettings {
     std::chrono::seconds poolIdleTime{300};
     std::chrono::seconds statThrottleRate{10};
     int logLevel = 3;
+    /** URLs to ask for once httpd serves, one a line. */
+    std::string preStart;
+    /** Whom helpers of ours run as that need no rights, where we are root; empty: as we are. */
+    std::string defaultUser;
+    /** Where commands find this agent; empty: nowhere. */
+    std::string instanceRegistryDir;
+    /** Of the socket on which commands ask it. */
+    unsigned socketBacklog = 2048;
+    /** Where the sockets of applications that speak HTTP are. */
+    std::string spawnDir = "/tmp";
+    /** Where the pool process lists its descriptors every now and then; empty: nowhere. */
+    std::string descriptorLogFile;
     bool logPrefix = true;
+    /** Files that the configuration names for applications, one a line: the only ones that may be opened with root's rights. */
+    std::string appFiles;
 
     /** The program to start: agentCommand, or what stands in for it. */
     std::string agentProgram() const;

@@ -173,12 +173,11 @@ bool PoolClient::tell(const Frame &frame) noexcept {
 
 std::shared_ptr<AppLink> PoolClient::app(const Options &options) {
     const LockGuard guard(mutex_);
-    const std::string name = options.groupName();
-    const auto found = apps_.find(name);
+    const auto found = apps_.find(options);
     if (found != apps_.end()) {
         return found->second;
     }
-    std::shared_ptr<AppLink> fresh = apps_.emplace(name, std::make_shared<AppLink>(*this)).first->second;
+    std::shared_ptr<AppLink> fresh = apps_.emplace(options.groupName(), std::make_shared<AppLink>(*this)).first->second;
     if (cutOff_) {
         fresh->cutOff();
     }

@@ -2,10 +2,10 @@
 
 #include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/Clock.h"
@@ -14,6 +14,7 @@
 #include "io/Frame.h"
 #include "io/GenerationTable.h"
 #include "pool/ApplicationPool.h"
+#include "pool/GroupName.h"
 
 namespace Passenger {
 
@@ -85,7 +86,7 @@ private:
     Mutex mutex_{Locks::POOL_CLIENT};
     std::string agentId_ GUARDED_BY(mutex_);
     std::vector<FrameSocket> idle_ GUARDED_BY(mutex_);
-    std::map<std::string, std::shared_ptr<AppLink>, std::less<>> apps_ GUARDED_BY(mutex_);
+    std::unordered_map<std::string, std::shared_ptr<AppLink>, GroupNameHash, GroupNameEqual> apps_ GUARDED_BY(mutex_);
     bool cutOff_ GUARDED_BY(mutex_) = false;
     /** Nanoseconds of the monotonic clock; 0: none. */
     std::atomic<std::uint64_t> endOfWaiting_{0};

@@ -3,13 +3,12 @@
 #include "base/Exceptions.h"
 #include "client/AppLink.h"
 #include "io/ReportFrame.h"
-#include "pool/QueueSession.h"
 #include "pool/StreamSession.h"
 
 namespace Passenger {
 
-/** The host of the one session; this pool is free again when the session lets go of it. */
-QueueHostPtr RemoteApplicationPool::openHost(const Options &options) {
+/** Makes the host of the one session; whoever ends that sets open_ back. */
+void RemoteApplicationPool::open(const Options &options) {
     if (open_.exchange(true)) {
         throw IOException(
             "a session of this ApplicationPool is still open; it can have one at a time: end it, or connect() once "
@@ -17,11 +16,16 @@ QueueHostPtr RemoteApplicationPool::openHost(const Options &options) {
     }
     try {
         host_.emplace(client_->app(options), options);
-        return QueueHostPtr(&*host_, [self = shared_from_this()](QueueHost *) { self->open_ = false; });
     } catch (...) {
         open_ = false;
         throw;
     }
+}
+
+void RemoteApplicationPool::OwnSession::release() noexcept {
+    const auto pool = std::move(pool_);
+    pool->session_.reset();
+    pool->open_ = false;
 }
 
 SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) {
@@ -36,11 +40,14 @@ SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPriv
     options_.appRoot = appRoot;
     options_.userSwitching = lowerPrivilege;
     options_.defaultUser = lowestUser;
-    return std::make_unique<StreamSession>(openHost(options_));
+    open(options_);
+    return std::make_unique<StreamSession>(
+        QueueHostPtr(&*host_, [self = shared_from_this()](QueueHost *) { self->open_ = false; }));
 }
 
 SessionPtr RemoteApplicationPool::get(const Options &options) {
-    return std::make_unique<QueueSession>(openHost(options));
+    open(options);
+    return SessionPtr(&session_.emplace(shared_from_this()));
 }
 
 std::uint64_t RemoteApplicationPool::query(const char *what) const {

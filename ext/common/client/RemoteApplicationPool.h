@@ -4,10 +4,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "client/PoolClient.h"
 #include "pool/ApplicationPool.h"
 #include "pool/LineCache.h"
+#include "pool/QueueSession.h"
 
 namespace Passenger {
 
@@ -30,7 +32,19 @@ public:
     pid_t getSpawnServerPid() const override;
 
 private:
-    QueueHostPtr openHost(const Options &options);
+    /** In this pool's own memory, so that a request of httpd's costs no other; and it keeps the pool. */
+    class OwnSession final : public QueueSession {
+    public:
+        explicit OwnSession(std::shared_ptr<RemoteApplicationPool> pool)
+            : QueueSession(QueueHostPtr(pool, &*pool->host_)), pool_(std::move(pool)) {}
+
+        void release() noexcept override;
+
+    private:
+        std::shared_ptr<RemoteApplicationPool> pool_;
+    };
+
+    void open(const Options &options);
     std::uint64_t query(const char *what) const;
 
     std::shared_ptr<PoolClient> client_;
@@ -38,6 +52,7 @@ private:
     /** Of get(appRoot). */
     Options options_;
     std::optional<SessionHost> host_;
+    std::optional<OwnSession> session_;
 };
 
 }  // namespace Passenger

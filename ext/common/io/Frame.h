@@ -51,6 +51,7 @@ enum class FrameType : std::uint16_t {
     PAUSE = 63,
     WARM = 80,
     REFORK = 81,
+    HEARTBEAT = 82,
     // httpd's parent <-> watchdog <-> pool process
     AGENT_START = 64,
     AGENT_STARTED = 65,

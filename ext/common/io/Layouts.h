@@ -9,10 +9,10 @@
 namespace Passenger {
 
 /** The version of everything in this file; see doc/PROTOCOLS.md, sections 1 to 3. A change here is a change there, and of the version. */
-inline constexpr std::uint8_t LAYOUT_VERSION = 4;
+inline constexpr std::uint8_t LAYOUT_VERSION = 5;
 
-/** Largest message on a queue or a reply channel. */
-inline constexpr std::size_t MAX_MESSAGE = 65536;
+/** Largest message on a queue or a reply channel: 64 KiB, as pieces of a body often have, and a header before them. */
+inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
 /** Largest environment of a request, largest head of an answer. */
 inline constexpr std::size_t MAX_ENVIRONMENT = 1024 * 1024;
 inline constexpr std::size_t MAX_RESPONSE_HEAD = 128 * 1024;
@@ -21,7 +21,8 @@ inline constexpr std::size_t MAX_INLINE_MESSAGE = 3584;
 /** Stale or malformed bytes that are dropped from a channel before it counts as broken. */
 inline constexpr std::size_t MAX_DISCARDED = 1024 * 1024;
 
-enum RequestFlags : std::uint8_t { BODY_FOLLOWS = 1, STREAM = 2, HEAD_REQUEST = 4 };
+/** BODY_IN_FILE, with BODY_FOLLOWS: the body comes whole, as a BODY_FILE, if it may. */
+enum RequestFlags : std::uint8_t { BODY_FOLLOWS = 1, STREAM = 2, HEAD_REQUEST = 4, BODY_IN_FILE = 8 };
 
 /** Begins each message on a request queue; the environment and, perhaps, the body follow. */
 struct RequestHeader {
@@ -48,7 +49,8 @@ enum class MessageType : std::uint8_t {
     LOST = 16,
     RECHECK = 17,
     REFUSED = 18,
-    BODY = 32
+    BODY = 32,
+    BODY_FILE = 33
 };
 
 enum MessageFlags : std::uint8_t { LAST = 1 };

@@ -7,6 +7,7 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <cerrno>
+#include <cstring>
 
 #include "base/Exceptions.h"
 #include "io/SocketPair.h"
@@ -15,14 +16,26 @@ namespace Passenger {
 
 namespace {
 
-enum class SendResult { SENT, FULL, GONE, FAILED };
+enum class SendResult { SENT, FULL, CROWDED, GONE, FAILED };
 
-SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body) {
+constexpr int NO_DESCRIPTOR = -1;
+
+SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body, int descriptor = NO_DESCRIPTOR) {
     iovec parts[2] = {{const_cast<MessageHeader *>(&header), sizeof(header)},
                       {const_cast<char *>(body.data()), body.size()}};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(descriptor))] = {};
+    if (descriptor != NO_DESCRIPTOR) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof(control);
+        cmsghdr *rights = CMSG_FIRSTHDR(&message);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(sizeof(descriptor));
+        std::memcpy(CMSG_DATA(rights), &descriptor, sizeof(descriptor));
+    }
     while (sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
         switch (errno) {
             case EINTR:
@@ -30,6 +43,8 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
             case EAGAIN:
             case ENOBUFS:
                 return SendResult::FULL;
+            case ETOOMANYREFS:
+                return SendResult::CROWDED;
             case EPIPE:
             case ECONNRESET:
             case ENOTCONN:
@@ -79,7 +94,7 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
         }
     }
     if ((message.msg_flags & MSG_TRUNC) != 0) {
-        throw ProtocolException("a message on the reply channel is longer than 64 KiB");
+        throw ProtocolException("a message on the reply channel is longer than a message may be");
     }
     if (size == 0) {
         // The agent keeps a copy of the other end, so an end of file is a shutdown (or an empty message, which nobody may send).
@@ -89,14 +104,21 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
 }
 
 bool ReplyChannel::send(const MessageHeader &header, std::string_view body) {
-    const SendResult result = sendMessage(end_.get(), header, body);
+    return send(header, body, NO_DESCRIPTOR) == Sent::YES;
+}
+
+ReplyChannel::Sent ReplyChannel::send(const MessageHeader &header, std::string_view body, int descriptor) {
+    const SendResult result = sendMessage(end_.get(), header, body, descriptor);
     if (result == SendResult::FAILED) {
         throw SystemException("sendmsg() on a reply channel", errno);
     }
     if (result == SendResult::GONE) {
         throw EndOfFileException("the reply channel was shut down");
     }
-    return result == SendResult::SENT;
+    if (result == SendResult::CROWDED) {
+        return Sent::NOT_WITH_DESCRIPTOR;
+    }
+    return result == SendResult::SENT ? Sent::YES : Sent::NOT_NOW;
 }
 
 bool ReplyChannel::drained() const noexcept {

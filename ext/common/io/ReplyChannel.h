@@ -59,6 +59,10 @@ public:
 
     /** Sends one message. Never waits. False: it does not fit now. @throws SystemException, EndOfFileException */
     bool send(const MessageHeader &header, std::string_view body);
+    /** NOT_WITH_DESCRIPTOR: more of the user's descriptors are on their way, in whatever sockets, than a process of its may have open. */
+    enum class Sent { YES, NOT_NOW, NOT_WITH_DESCRIPTOR };
+    /** The same with a descriptor, of which the receiver gets a copy. */
+    Sent send(const MessageHeader &header, std::string_view body, int descriptor);
     /** Whether everything sent here was taken. */
     bool drained() const noexcept;
     bool readable() const noexcept;

@@ -88,9 +88,9 @@ bool RequestQueue::hasWaiting(int sendingEnd) noexcept {
     return ioctl(sendingEnd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
 }
 
-bool RequestQueue::closed(int sendingEnd) noexcept {
+bool RequestQueue::closed(int end) noexcept {
     // The other direction is shut since the queue was made, so a shutdown of this one shows as a hang-up.
-    pollfd entry{sendingEnd, 0, 0};
+    pollfd entry{end, 0, 0};
     return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
 }
 

@@ -49,8 +49,8 @@ public:
                         std::string_view body);
     /** Whether messages wait in it (bytes that no instance took yet). */
     static bool hasWaiting(int sendingEnd) noexcept;
-    /** Whether the generation is over: nothing can be queued any more. */
-    static bool closed(int sendingEnd) noexcept;
+    /** Whether the generation is over: nothing can be queued any more. Either end tells. */
+    static bool closed(int end) noexcept;
 
 private:
     FileDescriptor sending_;

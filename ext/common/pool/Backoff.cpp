@@ -12,8 +12,8 @@ constexpr milliseconds FIRST_DELAY{500};
 constexpr milliseconds LONGEST_DELAY{60000};
 constexpr unsigned FREE_DEATHS = 4;
 constexpr milliseconds FIRST_DELAY_AFTER_DEATHS{10000};
-/** Deaths that are so far apart have nothing to do with each other. */
-constexpr std::chrono::seconds FORGET_DEATHS{120};
+/** Deaths, or breaks of queues, that are so far apart have nothing to do with each other. */
+constexpr std::chrono::seconds FORGET{120};
 /** Any delay, doubled so often, is over LONGEST_DELAY. */
 constexpr unsigned MAX_DOUBLINGS = 7;
 
@@ -35,7 +35,7 @@ void Backoff::spawnSucceeded() noexcept {
 }
 
 void Backoff::instanceDied(MonotonicTime now, bool proved) noexcept {
-    if (proved || now - lastDeath_ > FORGET_DEATHS) {
+    if (proved || now - lastDeath_ > FORGET) {
         deaths_ = 0;
     }
     if (proved) {
@@ -44,6 +44,19 @@ void Backoff::instanceDied(MonotonicTime now, bool proved) noexcept {
     lastDeath_ = now;
     if (++deaths_ > FREE_DEATHS) {
         notBefore_ = std::max(notBefore_, now + doubled(FIRST_DELAY_AFTER_DEATHS, deaths_ - FREE_DEATHS - 1));
+    }
+}
+
+void Backoff::queueBroke(MonotonicTime now) noexcept {
+    if (!mayTry(now)) {
+        return;
+    }
+    if (now - lastBreak_ > FORGET) {
+        breaks_ = 0;
+    }
+    lastBreak_ = now;
+    if (++breaks_ > 1) {
+        notBefore_ = now + doubled(FIRST_DELAY, breaks_ - 2);
     }
 }
 

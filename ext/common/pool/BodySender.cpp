@@ -1,8 +1,13 @@
 #include "pool/BodySender.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <span>
 #include <utility>
 
+#include "base/Exceptions.h"
 #include "io/Layouts.h"
 
 namespace Passenger {
@@ -12,14 +17,30 @@ namespace {
 /** More than lies in any channel: who has sent so much has seen an instance take some of it. */
 constexpr std::size_t MAX_KEPT = 1024 * 1024;
 
+void readFile(int file, std::uint64_t position, std::span<char> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t size = pread(file, bytes.data(), bytes.size(), static_cast<off_t>(position));
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            throw SystemException("cannot read the file of a request's body", size < 0 ? errno : EIO);
+        }
+        position += static_cast<std::uint64_t>(size);
+        bytes = bytes.subspan(static_cast<std::size_t>(size));
+    }
+}
+
 }  // namespace
 
-BodySender::BodySender(std::string_view environment, bool bodyFollows)
-    : environment_(environment),
-      headInRequest_(std::min(environment.size(), MAX_MESSAGE - sizeof(RequestHeader))),
+BodySender::BodySender(const Session::Request &request)
+    : environment_(request.environment),
+      headInRequest_(std::min(environment_.size(), MAX_MESSAGE - sizeof(RequestHeader))),
       headSent_(headInRequest_),
-      ended_(!bodyFollows),
-      done_(!bodyFollows && headInRequest_ == environment.size()) {}
+      file_(request.bodyFile),
+      fileSize_(request.bodyFileSize),
+      ended_(!request.bodyFollows || file_ >= 0),
+      done_(!request.bodyFollows && headInRequest_ == environment_.size()) {}
 
 /** What has to be sent next and is here. */
 std::string_view BodySender::owed() const noexcept {
@@ -30,10 +51,13 @@ std::string_view BodySender::owed() const noexcept {
 bool BodySender::send(ReplyChannel &channel, Ticket ticket, std::string_view block, bool last, std::size_t &taken) {
     while (!done_) {
         const std::string_view owed = this->owed();
+        if (file_ >= 0 && owed.empty()) {
+            return fileSent_ ? sendFileInPieces(channel, ticket) : sendFile(channel, ticket);
+        }
         const std::string_view source = owed.empty() ? block : owed;
         const std::string_view piece = source.substr(0, MAX_MESSAGE - sizeof(MessageHeader));
         const std::size_t left = environment_.size() - headSent_ + kept_.size() - keptSent_ + block.size();
-        const bool isLast = last && piece.size() == left;
+        const bool isLast = last && file_ < 0 && piece.size() == left;
         if (piece.empty() && !isLast) {
             break;
         }
@@ -52,6 +76,42 @@ bool BodySender::send(ReplyChannel &channel, Ticket ticket, std::string_view blo
             block.remove_prefix(piece.size());
             taken += piece.size();
         }
+    }
+    return true;
+}
+
+bool BodySender::sendFile(ReplyChannel &channel, Ticket ticket) {
+    MessageHeader header{};
+    header.ticket = ticket.value();
+    header.type = MessageType::BODY_FILE;
+    header.flags = LAST;
+    const std::string_view size(reinterpret_cast<const char *>(&fileSize_), sizeof(fileSize_));
+    const ReplyChannel::Sent sent = channel.send(header, size, file_);
+    if (sent == ReplyChannel::Sent::NOT_WITH_DESCRIPTOR) {
+        fileSent_ = 0;
+        return sendFileInPieces(channel, ticket);
+    }
+    done_ = sent == ReplyChannel::Sent::YES;
+    begun_ = begun_ || done_;
+    return done_;
+}
+
+bool BodySender::sendFileInPieces(ReplyChannel &channel, Ticket ticket) {
+    MessageHeader header{};
+    header.ticket = ticket.value();
+    header.type = MessageType::BODY;
+    while (!done_) {
+        const std::uint64_t left = fileSize_ - *fileSent_;
+        filePiece_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left, MAX_MESSAGE - sizeof(header))));
+        readFile(file_, *fileSent_, filePiece_);
+        const bool isLast = filePiece_.size() == left;
+        header.flags = isLast ? LAST : 0;
+        if (!channel.send(header, filePiece_)) {
+            return false;
+        }
+        begun_ = true;
+        done_ = isLast;
+        *fileSent_ += filePiece_.size();
     }
     return true;
 }
@@ -86,6 +146,7 @@ bool BodySender::rewind() noexcept {
     }
     headSent_ = headInRequest_;
     keptSent_ = 0;
+    fileSent_.reset();
     begun_ = false;
     done_ = false;
     return true;

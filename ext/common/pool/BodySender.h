@@ -1,16 +1,21 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/StrongId.h"
 #include "io/ReplyChannel.h"
+#include "pool/Session.h"
 
 namespace Passenger {
 
 /**
- * Sends what does not travel in the request's own message: the rest of a long head, then the body, in BODY messages on the reply channel.
+ * Sends what does not travel in the request's own message: the rest of a long head, then the body, in BODY messages on the reply channel, or as a file. A
+ * file goes in BODY messages, too, where there are too many descriptors on their way: to wait for fewer might be to wait for oneself, since
+ * the others may stand behind this request in the line.
  * Keeps a copy of the body until an instance has begun with the request: a channel that goes with the pool process takes along what lies in it.
  *
  * A part of an Exchange, with its thread rules. It refers to the environment that the request was begun with.
@@ -19,7 +24,7 @@ class BodySender {
 public:
     /** For a request without any of it. */
     BodySender() = default;
-    BodySender(std::string_view environment, bool bodyFollows);
+    explicit BodySender(const Session::Request &request);
 
     /** As much of the environment as the request's message holds. */
     std::string_view headInRequest() const noexcept {
@@ -55,6 +60,8 @@ public:
 
 private:
     std::string_view owed() const noexcept;
+    bool sendFile(ReplyChannel &channel, Ticket ticket);
+    bool sendFileInPieces(ReplyChannel &channel, Ticket ticket);
     void sent(std::string_view piece, bool ofBlock);
 
     std::string_view environment_;
@@ -64,6 +71,12 @@ private:
     std::string kept_;
     std::size_t keptSent_ = 0;
     bool keeps_ = true;
+    /** -1: the body is no file. */
+    int file_ = -1;
+    std::uint64_t fileSize_ = 0;
+    /** How much of it was sent on this channel, where it goes in pieces. */
+    std::optional<std::uint64_t> fileSent_;
+    std::string filePiece_;
     /** The whole body was given. */
     bool ended_ = true;
     bool begun_ = false;

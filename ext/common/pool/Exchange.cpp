@@ -48,12 +48,15 @@ void Exchange::start(const Session::Request &request, std::uint8_t flags) {
     if (request.headRequest) {
         flags_ |= HEAD_REQUEST;
     }
-    body_ = BodySender(request.environment, request.bodyFollows);
+    body_ = BodySender(request);
     if (sizeof(RequestHeader) + body_.headInRequest().size() + request.body.size() > MAX_MESSAGE) {
         throw ProtocolException("the body given with the request is over the limit of a message");
     }
     if (!body_.done()) {
         flags_ |= BODY_FOLLOWS;
+    }
+    if (request.bodyFile >= 0) {
+        flags_ |= BODY_IN_FILE;
     }
     relink(Generation());
     enqueue();

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
+#include <exception>
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
@@ -44,13 +45,24 @@ bool FolderWatches::open() {
     return static_cast<bool>(inotify_);
 }
 
-void FolderWatches::follow(const Entries &entries) {
+void FolderWatches::follow(const std::vector<Wish> &wishes) {
     if (!open()) {
         return;
     }
     std::map<int, std::set<std::string>> watches;
-    for (const auto &[folder, names] : entries) {
-        add(folder, names, watches);
+    for (const Wish &wish : wishes) {
+        std::optional<AsUser> user;
+        try {
+            if (wish.rights) {
+                user.emplace(*wish.rights);
+            }
+        } catch (const std::exception &) {
+            // It does not start either, which says why; others are not to suffer.
+            continue;
+        }
+        for (const auto &[folder, names] : wish.entries) {
+            add(folder, names, watches);
+        }
     }
     for (const auto &[watch, names] : watches_) {
         if (!watches.contains(watch)) {

@@ -2,10 +2,13 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "base/FileDescriptor.h"
+#include "base/FileRights.h"
 
 namespace Passenger {
 
@@ -24,11 +27,17 @@ public:
     /** Of each folder, by its path, the names of the entries that matter. */
     using Entries = std::map<std::string, std::set<std::string>>;
 
+    /** @param rights with which the folders are looked at, and have to be readable; none: our own */
+    struct Wish {
+        Entries entries;
+        std::optional<FileRights> rights = std::nullopt;
+    };
+
     explicit FolderWatches(Opener open = openInotify) : open_(std::move(open)) {}
 
     /** From now on watches these folders instead of the earlier ones. Their paths are resolved afresh; those that do not exist or may
      *  not be read are left out. What happened to a folder before it is watched, one has to look for oneself. */
-    void follow(const Entries &entries);
+    void follow(const std::vector<Wish> &wishes);
     /** Watches nothing any more. */
     void stop();
     /** Takes what has happened; does not wait. @return whether some of it was about the entries, or may have been */

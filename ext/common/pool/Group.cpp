@@ -135,6 +135,8 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
         Log::error("event=queue.broken app=\"{}\" generation={}", name_, unusable.value());
         closeLine();
+        // The new one is there at once, and requests wait in it; instances come ever later.
+        backoff_.queueBroke(now);
     }
     if (!line_->current()) {
         newLine();

@@ -23,6 +23,7 @@
 #include "pool/Session.h"
 #include "pool/Snapshot.h"
 #include "pool/Waiters.h"
+#include "prefork/Heartbeats.h"
 #include "spawning/CancelSwitch.h"
 
 namespace Passenger {
@@ -57,6 +58,8 @@ public:
     RestartFiles &restartFiles() noexcept {
         return restartFiles_;
     }
+    /** In a background thread. */
+    bool beginRestarts(const Options &options) EXCLUDES(poolLock);
 
     // ----- Group.cpp: requests
 
@@ -147,6 +150,14 @@ public:
     bool isMeasured() const REQUIRES(poolLock) {
         return (options_.memoryLimit > 0 || options_.hardMemoryLimit > 0) && !processes_.empty();
     }
+    /** Whether it has files that are to be copied into our log, and a process that may write them. */
+    bool isMonitored() const REQUIRES(poolLock) {
+        return !options_.monitoredFiles.empty() && (starting_ > 0 || !processes_.empty());
+    }
+    /** Those of the last request that asked. */
+    const Options &options() const REQUIRES(poolLock) {
+        return options_;
+    }
     std::vector<ProcessPtr> limitedProcesses() const REQUIRES(poolLock);
     void measured(Process &process, std::uint64_t bytes) REQUIRES(poolLock);
     /** For the Pool's end: hands out what has watchers, to be dropped without the lock. */
@@ -216,7 +227,24 @@ private:
     // GroupShrinking.cpp
     std::chrono::nanoseconds idleInterval() const REQUIRES(poolLock);
     void collectIdle(MonotonicTime now) REQUIRES(poolLock);
+    unsigned notePeak(MonotonicTime now) REQUIRES(poolLock);
     ProcessPtr leastNeeded() const REQUIRES(poolLock);
+
+    // GroupSpares.cpp: instances that are kept free
+    bool keepsSpares() const REQUIRES(poolLock);
+    bool inUse(MonotonicTime now) const REQUIRES(poolLock);
+    unsigned atWork() const REQUIRES(poolLock);
+    void startSpares(MonotonicTime now) REQUIRES(poolLock);
+    void lookAtSpares(MonotonicTime now) REQUIRES(poolLock);
+    void endSpares(MonotonicTime now) REQUIRES(poolLock);
+    unsigned withoutSpares(unsigned surplus, MonotonicTime now) const REQUIRES(poolLock);
+
+    // GroupHeartbeats.cpp: instances that give no sign of life
+    static std::uint64_t heartbeatInterval(const Options &options);
+    void expectHeartbeats(const Process &process, MonotonicTime now) REQUIRES(poolLock);
+    void noteHeartbeat(const Process &process) REQUIRES(poolLock);
+    void killSilent(MonotonicTime now) REQUIRES(poolLock);
+    void forgetHeartbeats(const Process &process) REQUIRES(poolLock);
 
     // GroupInspection.cpp
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
@@ -360,6 +388,11 @@ private:
     MonotonicTime lastBusy_ GUARDED_BY(poolLock){};
     MonotonicTime nextIdleLook_ GUARDED_BY(poolLock){};
     IdlePolicy idle_ GUARDED_BY(poolLock);
+    /** Spares: how many were at work at once in the last moment. */
+    IdlePolicy lately_ GUARDED_BY(poolLock);
+    MonotonicTime nextSpareLook_ GUARDED_BY(poolLock){};
+    /** Of instances that were asked for signs of life. */
+    Heartbeats<InstanceId> heartbeats_ GUARDED_BY(poolLock);
     /** PULLS: what the children had counted when it was last read. */
     GroupStatistics read_ GUARDED_BY(poolLock);
 };

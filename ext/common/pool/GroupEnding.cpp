@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <random>
-#include <sstream>
 #include <string>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/Log.h"
+#include "base/Split.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 #include "spawning/WaitStatus.h"
@@ -139,6 +139,7 @@ void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
         context_.deposits.withdraw("instance:" + std::to_string(process->pid()));
     }
     std::erase(processes_, process);
+    forgetHeartbeats(*process);
     bury(process);
     if (shutDown_) {
         return;
@@ -181,8 +182,7 @@ void Group::logFailure(const char *event, GetFailure &failure) {
     context_.reports.add(report);
     lastFailure_ = {report->id, failure.summary, context_.clock.now()};
     Log::error("event={} app=\"{}\" report={} error=\"{}\"", event, name_, report->id, failure.summary);
-    std::istringstream lines(report->text());
-    for (std::string line; std::getline(lines, line);) {
+    for (const std::string &line : split(report->text(), '\n')) {
         Log::error("report={} {}", report->id, line);
     }
 }
@@ -235,6 +235,10 @@ void Group::logExit(Process &process, bool expected) {
 void Group::processSent(Process &process, const Frame &frame) {
     if (frame.type == FrameType::WORN) {
         wear(process, "it has run as many requests as PassengerMaxRequests allows");
+        return;
+    }
+    if (frame.type == FrameType::HEARTBEAT) {
+        noteHeartbeat(process);
         return;
     }
     if (frame.type == FrameType::WARM) {

@@ -30,6 +30,8 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.starting = starting_;
     snapshot.minInstances = options_.minInstances;
     snapshot.maxInstances = maxInstances();
+    snapshot.minSpareInstances = options_.minSpareInstances;
+    snapshot.maxSpareInstances = options_.maxSpareInstances;
     snapshot.counters = counters_;
     snapshot.serviceTime = serviceTime_;
     snapshot.queueTime = queueTime_;

@@ -1,11 +1,11 @@
 // The part of Group about its preloader: when it rests, and what takes its place (doc/ARCHITECTURE.md, "Reforking").
 
 #include <memory>
-#include <sstream>
 #include <utility>
 #include <vector>
 
 #include "base/Log.h"
+#include "base/Split.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 
@@ -88,8 +88,7 @@ void Group::reforkFailed(const Process &instance, const SpawnException &failure)
     counters_.reforksFailed++;
     Log::warn("event=refork.failed app=\"{}\" pid={} error=\"{}\" action=\"the old preloader stays\"", name_,
               instance.pid(), failure.what());
-    std::istringstream report(failure.report());
-    for (std::string text; std::getline(report, text);) {
+    for (const std::string &text : split(failure.report(), '\n')) {
         Log::info("event=refork.report app=\"{}\" {}", name_, text);
     }
 }

@@ -154,6 +154,7 @@ void Group::rescale() {
     }
     replaceOne(now);
     grow(now);
+    startSpares(now);
     restIfDue(now);
     plan(now);
 }
@@ -209,18 +210,21 @@ void Group::plan(MonotonicTime now) {
     }
     if (somethingToDo && !backoff_.mayTry(now)) {
         at(backoff_.notBefore());
-    } else if (requestsWait && line_ && (standby_ || deployment_)) {
-        at(now + RESERVE_LOOK);
-    } else if (requestsWait && pool_.wantsRoom(*this)) {
-        at(now + ROOM_LOOK);
-    } else if (requestsWait) {
-        at(now + std::clamp<nanoseconds>(recent_.typical(), SHORTEST_LOOK, LONGEST_LOOK));
-    } else if (pool_.wantsRoom(*this)) {
+    } else if (requestsWait && !(line_ && (standby_ || deployment_))) {
+        const nanoseconds typical = std::clamp<nanoseconds>(recent_.typical(), SHORTEST_LOOK, LONGEST_LOOK);
+        at(now + (pool_.wantsRoom(*this) ? ROOM_LOOK : typical));
+    } else if (requestsWait || pool_.wantsRoom(*this)) {
         at(now + RESERVE_LOOK);
     }
     if (!processes_.empty() || (line_ && line_->current())) {
         nextIdleLook_ = std::clamp(nextIdleLook_, now, now + idleInterval());
         at(nextIdleLook_);
+    }
+    if (keepsSpares() && !processes_.empty()) {
+        at(std::max(nextSpareLook_, now));
+    }
+    if (const std::optional<MonotonicTime> silence = heartbeats_.nextDue()) {
+        at(*silence);
     }
     if (isMeasured() && pool_.nextMemoryCheck()) {
         at(*pool_.nextMemoryCheck());
@@ -247,6 +251,8 @@ void Group::attend(MonotonicTime now, AfterUnlock &after) {
     serveWaiters(after);
     activateStandby(after);
     killHung(now, after);
+    killSilent(now);
+    lookAtSpares(now);
     if (now >= nextIdleLook_) {
         collectIdle(now);
         nextIdleLook_ = now + idleInterval();

@@ -28,8 +28,8 @@ nanoseconds Group::idleInterval() const {
                : std::clamp<nanoseconds>(idleTime / IDLE_LOOKS, SHORTEST_IDLE_LOOK, LONGEST_IDLE_LOOK);
 }
 
-/** Ends instances that were not needed for the idle time. */
-void Group::collectIdle(MonotonicTime now) {
+/** The most requests in flight at once since the last call. */
+unsigned Group::notePeak(MonotonicTime now) {
     const unsigned current = inFlight();
     const unsigned peak = line_ ? line_->takePeak() : std::max(peak_, current);
     peak_ = current;
@@ -37,13 +37,19 @@ void Group::collectIdle(MonotonicTime now) {
         lastBusy_ = now;
         used_ = true;
     }
+    idle_.note(now, peak, context_.settings.idleTime);
+    return peak;
+}
+
+/** Ends instances that were not needed for the idle time. */
+void Group::collectIdle(MonotonicTime now) {
+    notePeak(now);
     if (line_) {
         readStatistics(now);
     }
     endSlowDrains(now);
-    idle_.note(now, peak, context_.settings.idleTime);
-    unsigned surplus =
-        idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, options_.threads);
+    unsigned surplus = withoutSpares(
+        idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, options_.threads), now);
     // The youngest go first: they have the least of what an application warms up.
     const std::vector<ProcessPtr> candidates(processes_.rbegin(), processes_.rend());
     for (const ProcessPtr &process : candidates) {

@@ -62,7 +62,10 @@ void Group::concluded(const SpawnTask &task) {
 /** In a background thread. */
 void Group::runSpawn(const SpawnTask &task) {
     attempt(task, [&] {
-        restartFiles_.begin();
+        if (!beginRestarts(task.options)) {
+            // A file that is seen once they are known asks for another try.
+            restartFiles_.beginUnseen();
+        }
         SpawnResult result = task.spawner->spawn(task.options);
         InstanceId id;
         {
@@ -71,6 +74,19 @@ void Group::runSpawn(const SpawnTask &task) {
         }
         started(task, std::make_shared<Process>(std::move(result), id, task.version, context_.clock.now()));
     });
+}
+
+/** Its restart files are looked at as the user whom it runs as, from now on. False: who that is cannot be found out. */
+bool Group::beginRestarts(const Options &options) {
+    std::optional<FileRights> rights;
+    try {
+        rights = context_.factory.rightsFor(options);
+    } catch (const std::exception &) {
+        // For the same reason its spawns fail, and say it.
+        return false;
+    }
+    restartFiles_.begin(rights);
+    return true;
 }
 
 /** Does a part of the task; what it throws is the task's failure. */
@@ -172,6 +188,8 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     serve.add(std::uint64_t{task.options.maxRequests});
     serve.add(std::uint64_t{process.ownQueue ? process.stickyId() : 0});
     serve.add(std::uint64_t{process.parts().origin ? task.options.reforkAfter : 0});
+    process.heartbeatTimeout = task.options.heartbeatTimeout;
+    serve.add(heartbeatInterval(task.options));
     std::vector<int> descriptors{line->queue.receivingEnd().get(), claims.get(), marks.get()};
     if (process.ownQueue) {
         descriptors.push_back(process.ownQueue->receivingEnd().get());
@@ -193,6 +211,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
     counters_.spawned++;
     process->state = Process::State::SERVING;
     processes_.push_back(process);
+    expectHeartbeats(*process, now);
     spawnFallback_ = process->parts().fallback;
     if (line_) {
         const SpawnResult &parts = process->parts();
@@ -211,6 +230,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
         expecting_ = false;
         if (task.purpose == SpawnTask::Purpose::GROW) {
             idle_.restart(now);
+            lately_.restart(now);
         }
         if (line_) {
             readStatistics(now);

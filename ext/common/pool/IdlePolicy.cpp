@@ -19,14 +19,21 @@ void IdlePolicy::restart(MonotonicTime now) {
     since_ = now;
 }
 
+std::optional<unsigned> IdlePolicy::peak(MonotonicTime now, std::chrono::nanoseconds idleTime) const {
+    if (now - since_ < idleTime) {
+        return std::nullopt;
+    }
+    return samples_.empty() ? 0 : samples_.front().peak;
+}
+
 unsigned IdlePolicy::surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances,
                              unsigned minInstances, unsigned threads) const {
-    if (idleTime == std::chrono::nanoseconds(0) || now - since_ < idleTime) {
+    const std::optional<unsigned> most = peak(now, idleTime);
+    if (idleTime == std::chrono::nanoseconds(0) || !most) {
         return 0;
     }
-    const unsigned peak = samples_.empty() ? 0 : samples_.front().peak;
     const unsigned each = std::max(threads, 1U);
-    const unsigned needed = std::max((peak + each - 1) / each, minInstances);
+    const unsigned needed = std::max((*most + each - 1) / each, minInstances);
     return instances > needed ? instances - needed : 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <deque>
+#include <optional>
 
 #include "base/Clock.h"
 
@@ -17,6 +18,8 @@ public:
     void note(MonotonicTime now, unsigned peak, std::chrono::nanoseconds idleTime);
     /** The window begins anew, since an instance has come. */
     void restart(MonotonicTime now);
+    /** The most at once within the window; nothing: it is not over yet since it began anew. */
+    std::optional<unsigned> peak(MonotonicTime now, std::chrono::nanoseconds idleTime) const;
     /** How many may go. @param threads requests that one instance can run at once */
     unsigned surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances, unsigned minInstances,
                      unsigned threads) const;

@@ -10,6 +10,7 @@ libpassenger_client_la_SOURCES += \
     %D%/Exchange.h \
     %D%/ExchangeReceiving.cpp \
     %D%/ExchangeWithdrawal.cpp \
+    %D%/GroupName.h \
     %D%/LineCache.cpp \
     %D%/LineCache.h \
     %D%/Options.cpp \
@@ -38,13 +39,14 @@ libpassenger_pool_la_SOURCES += \
     %D%/Group.cpp \
     %D%/Group.h \
     %D%/GroupEnding.cpp \
+    %D%/GroupHeartbeats.cpp \
     %D%/GroupInspection.cpp \
     %D%/GroupPreloader.cpp \
-    %D%/GroupName.h \
     %D%/GroupOverrun.cpp \
     %D%/GroupReplacing.cpp \
     %D%/GroupScaling.cpp \
     %D%/GroupShrinking.cpp \
+    %D%/GroupSpares.cpp \
     %D%/GroupSpawning.cpp \
     %D%/IdlePolicy.cpp \
     %D%/IdlePolicy.h \

@@ -42,6 +42,8 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     text("python", options.python);
     text("nodejs", options.nodejs);
     text("ruby", options.ruby);
+    text("log_file", options.logFile);
+    text("monitored_files", options.monitoredFiles);
     text("spawn_method", options.spawnMethod);
     text("user", options.user);
     text("group", options.group);
@@ -54,6 +56,8 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("min_instances", options.minInstances);
     number("max_instances", options.maxInstances);
     number("start_instances", options.startInstances);
+    number("min_spare_instances", options.minSpareInstances);
+    number("max_spare_instances", options.maxSpareInstances);
     number("max_requests", options.maxRequests);
     number("memory_limit", options.memoryLimit);
     number("hard_memory_limit", options.hardMemoryLimit);
@@ -74,6 +78,7 @@ Options::Variables Options::toMap() const {
         [&](const char *key, bool value) { map[key] = std::string(1, value ? '1' : '0'); });
     map["start_timeout"] = std::to_string(startTimeout.count());
     map["max_preloader_idle_time"] = std::to_string(maxPreloaderIdleTime.count());
+    map["heartbeat_timeout"] = std::to_string(heartbeatTimeout.count());
     map["max_request_queue_time"] = std::to_string(maxQueueTime.count());
     map["max_request_time"] = std::to_string(maxRequestTime.count());
     if (variables) {
@@ -105,6 +110,9 @@ Options Options::fromMap(const Variables &map) {
     });
     find("max_preloader_idle_time", [&](const std::string &text) {
         options.maxPreloaderIdleTime = std::chrono::seconds(parseNumber("max_preloader_idle_time", text));
+    });
+    find("heartbeat_timeout", [&](const std::string &text) {
+        options.heartbeatTimeout = std::chrono::seconds(parseNumber("heartbeat_timeout", text));
     });
     find("max_request_queue_time", [&](const std::string &text) {
         options.maxQueueTime =

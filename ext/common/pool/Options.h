@@ -52,6 +52,9 @@ struct Options {
     unsigned maxInstances = 0;
     /** So many at once when the application starts from none; 0: as many as there are requests for. */
     unsigned startInstances = 0;
+    /** So many instances are kept without a request while the application is in use; and of more than that some end. 0: no such limit. */
+    unsigned minSpareInstances = 0;
+    unsigned maxSpareInstances = 0;
     unsigned threads = 1;
     std::chrono::seconds startTimeout{90};
     /** A preloader that forked nothing for so long is ended; 0: never. */
@@ -76,12 +79,19 @@ struct Options {
     std::chrono::milliseconds maxQueueTime{0};
     /** An instance that works longer at a request is killed, and the request answered with 504; 0: never. */
     std::chrono::milliseconds maxRequestTime{0};
+    /** An instance that gave no sign of life for longer is killed; 0: none is asked for. */
+    std::chrono::seconds heartbeatTimeout{0};
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and requests wait for new ones. */
     bool rollingRestarts = true;
     /** Instances that pull can be asked for: each has a queue of its own, too, and answers tell whose they are. */
     bool stickySessions = false;
     /** The instance that the request should go to, if it lives (Process::stickyId()); 0: any. Of one request. */
     std::uint32_t stickyId = 0;
+
+    /** Where what its processes print goes; empty: to our own log. */
+    std::string logFile;
+    /** Files whose new lines are copied into our log while it has instances, one a line. */
+    std::string monitoredFiles;
 
     /** Values for the process's environment (SetEnv …). Asked only when a spawn may follow, not for each request. */
     std::function<Variables()> variables;

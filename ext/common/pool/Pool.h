@@ -113,8 +113,10 @@ public:
     /** Looks at the restart files of all applications, or of one. Blocks on the file system: not on the event loop. */
     void checkRestarts() EXCLUDES(restartCheck_);
     void checkRestart(const Options &options) EXCLUDES(restartCheck_);
-    /** Where all applications' restart files are looked for. */
-    std::vector<std::string> restartFolders() const;
+    /** Where all applications' restart files are looked for; but for those of which it is not known yet with whose rights. */
+    std::vector<RestartFolder> restartFolders() const;
+    /** Applications with files to be copied into our log, as their options are now: those that have an instance, or one on its way. */
+    std::vector<Options> monitored() const;
     /** Measures instances that have a memory limit; upkeep() has it done every few seconds. Blocks on the file system. */
     void checkMemory();
     /** A process that sent requests is gone, with its channels. */
@@ -149,6 +151,8 @@ public:
     /** It does not want to any more, or is about to ask anew. */
     void withdrawReplacement(const Group &group) REQUIRES(poolLock);
     bool hasRoom() const REQUIRES(poolLock);
+    /** Whether there is room that nobody wants: the group may start one to be spare, and makes nobody end one for it. */
+    bool hasRoomToSpare() const REQUIRES(poolLock);
     /** An instance ended or became free: looks at those that want room. */
     void roomMayHaveCome() REQUIRES(poolLock);
     /** When instances with a memory limit are measured next; nothing: never. */
@@ -161,11 +165,19 @@ private:
     unsigned size() const REQUIRES(poolLock);
     unsigned draining() const REQUIRES(poolLock);
     unsigned olderWishes(const Group &group) const REQUIRES(poolLock);
+    /** Groups with an instance that could go, and what is known of each. */
+    struct Candidates {
+        std::vector<Group *> groups;
+        std::vector<RoomCandidate> rooms;
+    };
+    Candidates candidates(const Group *except) const REQUIRES(poolLock);
     Group *chooseVictim(const RoomRequest &request, const Group *except, MonotonicTime now) const REQUIRES(poolLock);
+    bool replacing() const REQUIRES(poolLock);
     void trim() REQUIRES(poolLock);
     void arm() REQUIRES(poolLock);
     void startMemoryCheck(MonotonicTime now) REQUIRES(poolLock);
     void checkRestarts(const std::vector<Group *> &groups) REQUIRES(restartCheck_) EXCLUDES(poolLock);
+    bool knowsWhoseRestarts(Group &group) EXCLUDES(poolLock);
     using Order = std::function<void(Group &, const ProcessPtr &, AfterUnlock &)>;
     bool order(InstanceId instance, const Order &what) EXCLUDES(poolLock);
 

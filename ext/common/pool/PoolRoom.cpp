@@ -42,6 +42,10 @@ bool Pool::hasRoom() const {
     return size() < context_.settings.maxSize;
 }
 
+bool Pool::hasRoomToSpare() const {
+    return hasRoom() && wishes_.empty() && replacementWishes_.empty();
+}
+
 /** How many applications have their turn before this one. */
 unsigned Pool::olderWishes(const Group &group) const {
     return static_cast<unsigned>(
@@ -65,34 +69,43 @@ bool Pool::admit(Group &group, MonotonicTime now) {
     return size() + older < max;
 }
 
-/** Ends idle instances that are above the limit, since it was lowered. */
+/** Ends idle instances that are above the limit, since it was lowered, be they somebody's minimum. Those that work are looked at later. */
 void Pool::trim() {
-    const MonotonicTime now = context_.clock.now();
-    RoomRequest request;
-    request.minInstances = 1;
-    while (size() > context_.settings.maxSize + draining()) {
-        Group *victim = chooseVictim(request, nullptr, now);
-        if (victim == nullptr) {
+    while (size() > context_.settings.maxSize + draining() + (replacing() ? 1 : 0)) {
+        const Candidates candidates = this->candidates(nullptr);
+        const std::optional<std::size_t> victim = chooseSurplus(candidates.rooms);
+        if (!victim) {
             return;
         }
-        victim->evict();
+        candidates.groups[*victim]->evict();
     }
 }
 
-Group *Pool::chooseVictim(const RoomRequest &request, const Group *except, MonotonicTime now) const {
-    std::vector<Group *> groups;
-    std::vector<RoomCandidate> candidates;
+Pool::Candidates Pool::candidates(const Group *except) const {
+    Candidates result;
     for (Group *each : bySlot_) {
         if (each == except) {
             continue;
         }
         if (const std::optional<RoomCandidate> candidate = each->roomCandidate()) {
-            groups.push_back(each);
-            candidates.push_back(*candidate);
+            result.groups.push_back(each);
+            result.rooms.push_back(*candidate);
         }
     }
-    const std::optional<std::size_t> victim = Passenger::chooseVictim(request, candidates, now);
-    return victim ? groups[*victim] : nullptr;
+    return result;
+}
+
+Group *Pool::chooseVictim(const RoomRequest &request, const Group *except, MonotonicTime now) const {
+    const Candidates candidates = this->candidates(except);
+    const std::optional<std::size_t> victim = Passenger::chooseVictim(request, candidates.rooms, now);
+    return victim ? candidates.groups[*victim] : nullptr;
+}
+
+/** Whether an instance takes another one's place, so that there may be one more. */
+bool Pool::replacing() const {
+    return std::any_of(bySlot_.begin(), bySlot_.end(), [](const Group *each) REQUIRES(poolLock) {
+        return each->replacing() || each->startingReplacement();
+    });
 }
 
 void Pool::satisfied(Group &group) {
@@ -106,10 +119,7 @@ bool Pool::wantsRoom(const Group &group) const {
 /** The limit is exceeded by one at most, however many want to replace. Who is over it because it was lowered may replace all the same, one at
  *  a time. */
 bool Pool::admitReplacement(Group &group) {
-    const bool exceeded = std::any_of(bySlot_.begin(), bySlot_.end(), [](const Group *each) REQUIRES(poolLock) {
-        return each->replacing() || each->startingReplacement();
-    });
-    if ((hasRoom() || !exceeded) && (!group.atLimit() || !group.replacing()) && !group.startingReplacement()) {
+    if ((hasRoom() || !replacing()) && (!group.atLimit() || !group.replacing()) && !group.startingReplacement()) {
         return true;
     }
     replacementWishes_.emplace(group.slot(), &group);

@@ -1,6 +1,7 @@
 // Pool: what happens by the clock, by files, and by what comes from the loop.
 
 #include <algorithm>
+#include <exception>
 
 #include "base/Log.h"
 #include "pool/Pool.h"
@@ -23,6 +24,7 @@ void Pool::upkeep() {
         for (Group *group : agenda_.due(now)) {
             group->attend(now, after);
         }
+        trim();
         arm();
     }
     run(after);
@@ -65,10 +67,18 @@ void Pool::checkRestarts(const std::vector<Group *> &groups) {
     std::vector<Group *> changed;
     std::vector<Group *> always;
     for (Group *group : groups) {
-        if (group->restartFiles().changed()) {
-            changed.push_back(group);
-        } else if (group->restartFiles().always()) {
-            always.push_back(group);
+        try {
+            if (!knowsWhoseRestarts(*group)) {
+                continue;
+            }
+            if (group->restartFiles().changed()) {
+                changed.push_back(group);
+            } else if (group->restartFiles().always()) {
+                always.push_back(group);
+            }
+        } catch (const std::exception &) {
+            // Its user's rights cannot be taken: it does not start either, which says why. Others are not to suffer.
+            continue;
         }
     }
     const PoolGuard guard(context_);
@@ -85,14 +95,44 @@ void Pool::checkRestarts(const std::vector<Group *> &groups) {
     }
 }
 
-std::vector<std::string> Pool::restartFolders() const {
-    const PoolGuard guard(context_);
-    std::vector<std::string> folders;
-    folders.reserve(bySlot_.size());
-    for (Group *group : bySlot_) {
-        folders.push_back(group->restartFiles().folder());
+/** Its first start has not come so far, or could not find out who its user is: perhaps that is known now. */
+bool Pool::knowsWhoseRestarts(Group &group) {
+    if (group.restartFiles().knowsRights()) {
+        return true;
+    }
+    Options options;
+    {
+        const PoolGuard guard(context_);
+        options = group.options();
+    }
+    return group.beginRestarts(options);
+}
+
+std::vector<RestartFolder> Pool::restartFolders() const {
+    std::vector<Group *> groups;
+    {
+        const PoolGuard guard(context_);
+        groups = bySlot_;
+    }
+    std::vector<RestartFolder> folders;
+    folders.reserve(groups.size());
+    for (Group *group : groups) {
+        if (group->restartFiles().knowsRights()) {
+            folders.push_back(group->restartFiles().folder());
+        }
     }
     return folders;
+}
+
+std::vector<Options> Pool::monitored() const {
+    const PoolGuard guard(context_);
+    std::vector<Options> result;
+    for (const Group *group : bySlot_) {
+        if (group->isMonitored()) {
+            result.push_back(group->options());
+        }
+    }
+    return result;
 }
 
 // ----- Memory

@@ -28,7 +28,8 @@ constexpr int MAX_UNREAD = 64 * 1024;
 
 /** What an instance may send once it serves. */
 bool maySend(FrameType type) {
-    return type == FrameType::FETCH || type == FrameType::WORN || type == FrameType::PAUSE || type == FrameType::WARM;
+    return type == FrameType::FETCH || type == FrameType::WORN || type == FrameType::PAUSE || type == FrameType::WARM ||
+           type == FrameType::HEARTBEAT;
 }
 
 std::uint32_t makeStickyId() {

@@ -140,6 +140,8 @@ public:
         MonotonicTime since;
     };
     std::vector<Orphan> orphans;
+    /** It sends signs of life, and was asked for so many that it counts as hung after so long without one; zero: it sends none. */
+    std::chrono::nanoseconds heartbeatTimeout{0};
     /** It is hung: it is killed then, so that it can say before where it hangs. */
     std::optional<MonotonicTime> killAt;
     /** When it was first seen draining. */

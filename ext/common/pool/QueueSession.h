@@ -10,7 +10,7 @@ namespace Passenger {
 /**
  * A Session in its message form, over a Group's queue: makes replies out of the messages of an Exchange. The stream form is StreamSession.
  */
-class QueueSession final : public Session {
+class QueueSession : public Session {
 public:
     explicit QueueSession(QueueHostPtr host) : exchange_(std::move(host)) {}
 

@@ -9,11 +9,11 @@
 #include <array>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
-#include "pool/RestartFiles.h"
 
 namespace Passenger {
 
@@ -26,21 +26,19 @@ constexpr milliseconds MIN_WATCHED_INTERVAL{1000};
 constexpr milliseconds LISTING_INTERVAL{1000};
 constexpr milliseconds LONGEST_POLL = std::chrono::hours(1);
 
-/** The restart files in these folders, and each entry on the way there from the root: any of them may be missing, or a link that is
+/** The restart files in this folder, and each entry on the way there from the root: any of them may be missing, or a link that is
  *  switched, or be replaced. */
-FolderWatches::Entries entriesOf(const std::vector<std::string> &folders) {
+FolderWatches::Wish wishFor(const RestartFolder &folder) {
     FolderWatches::Entries entries;
-    for (const std::string &folder : folders) {
-        std::filesystem::path path = "/";
-        for (const std::filesystem::path &part : std::filesystem::path(folder).relative_path()) {
-            if (!part.empty()) {
-                entries[path.string()].insert(part.string());
-                path /= part;
-            }
+    std::filesystem::path path = "/";
+    for (const std::filesystem::path &part : std::filesystem::path(folder.path).relative_path()) {
+        if (!part.empty()) {
+            entries[path.string()].insert(part.string());
+            path /= part;
         }
-        entries[path.string()].insert({RestartFiles::FILE_NAME, RestartFiles::ALWAYS_FILE_NAME});
     }
-    return entries;
+    entries[path.string()].insert({RestartFiles::FILE_NAME, RestartFiles::ALWAYS_FILE_NAME});
+    return {entries, folder.rights};
 }
 
 }  // namespace
@@ -75,7 +73,7 @@ void RestartWatch::run() {
     ::pthread_setname_np(::pthread_self(), "restart watch");
     for (Reason reason = Reason::INTERVAL; reason != Reason::ENDING; reason = wait()) {
         try {
-            std::vector<std::string> folders = parts_.folders();
+            std::vector<RestartFolder> folders = parts_.folders();
             if (reason == Reason::LISTING && folders == folders_) {
                 continue;
             }
@@ -89,13 +87,14 @@ void RestartWatch::run() {
     }
 }
 
-void RestartWatch::watch(std::vector<std::string> folders) {
+void RestartWatch::watch(std::vector<RestartFolder> folders) {
     if (folders != folders_) {
-        entries_ = entriesOf(folders);
+        wishes_.clear();
+        std::transform(folders.begin(), folders.end(), std::back_inserter(wishes_), wishFor);
         folders_ = std::move(folders);
     }
     if (interval_.load() >= MIN_WATCHED_INTERVAL) {
-        watches_.follow(entries_);
+        watches_.follow(wishes_);
     } else {
         watches_.stop();
     }

@@ -3,13 +3,13 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
-#include <string>
 #include <vector>
 
 #include <boost/thread/thread.hpp>
 
 #include "base/FileDescriptor.h"
 #include "pool/FolderWatches.h"
+#include "pool/RestartFiles.h"
 
 namespace Passenger {
 
@@ -28,7 +28,7 @@ public:
     struct Parts {
         /** The restart folders of all applications, absolute. Asked before each look and once a second, so that a new application's is
          *  watched soon; should not block. */
-        std::function<std::vector<std::string>()> folders;
+        std::function<std::vector<RestartFolder>()> folders;
         /** Looks at all restart files. */
         std::function<void()> check;
         FolderWatches::Opener openInotify = Passenger::openInotify;
@@ -49,7 +49,7 @@ private:
     enum class Reason { INTERVAL, EVENT, LISTING, ENDING };
 
     void run();
-    void watch(std::vector<std::string> folders);
+    void watch(std::vector<RestartFolder> folders);
     /** Until there is a reason to look, perhaps. */
     Reason wait();
     /** @param events whether to wait for those of folders, too. @return whether there are some */
@@ -64,8 +64,8 @@ private:
 
     // The thread's own.
     FolderWatches watches_;
-    std::vector<std::string> folders_;
-    FolderWatches::Entries entries_;
+    std::vector<RestartFolder> folders_;
+    std::vector<FolderWatches::Wish> wishes_;
     SteadyClock::time_point lastLook_{};
 
     boost::thread thread_;

@@ -38,11 +38,14 @@ std::optional<std::size_t> first(const std::vector<RoomCandidate> &candidates, F
     return best;
 }
 
+bool neededLess(const RoomCandidate &a, const RoomCandidate &b) {
+    return a.lastNeeded < b.lastNeeded;
+}
+
 }  // namespace
 
 std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::vector<RoomCandidate> &candidates,
                                         MonotonicTime now) {
-    const auto neededLess = [](const RoomCandidate &a, const RoomCandidate &b) { return a.lastNeeded < b.lastNeeded; };
     if (!request.oldestWaiter && request.serving >= request.minInstances) {
         return std::nullopt;
     }
@@ -59,6 +62,11 @@ std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::v
         [](const RoomCandidate &a, const RoomCandidate &b) {
             return a.serving != b.serving ? a.serving > b.serving : a.servingSince < b.servingSince;
         });
+}
+
+std::optional<std::size_t> chooseSurplus(const std::vector<RoomCandidate> &candidates) {
+    const auto found = first(candidates, overMinimum, neededLess);
+    return found ? found : first(candidates, idle, neededLess);
 }
 
 }  // namespace Passenger

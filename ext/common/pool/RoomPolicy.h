@@ -41,4 +41,10 @@ struct RoomCandidate {
 std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::vector<RoomCandidate> &candidates,
                                         MonotonicTime now);
 
+/**
+ * Who gives up an idle instance where there are more in the pool than its limit, since that was lowered; none: all of them work. Pure. One that
+ * its application has over its minimum goes before others; then that of the application that has needed its instances least of late.
+ */
+std::optional<std::size_t> chooseSurplus(const std::vector<RoomCandidate> &candidates);
+
 }  // namespace Passenger

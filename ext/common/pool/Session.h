@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/FileDescriptor.h"
+#include "io/Layouts.h"
 #include "pool/AppVersion.h"
 
 namespace Passenger {
@@ -80,17 +81,25 @@ public:
         std::string_view environment;
         /** The body, where it is here and small; else empty. Same lifetime. */
         std::string_view body;
-        /** The body follows by sendBody(). */
+        /** The body follows by sendBody(), or is bodyFile's. */
         bool bodyFollows = false;
         bool headRequest = false;
         /** GET, HEAD, OPTIONS: may be sent again, once, when its instance dies before the first byte of the answer. */
         bool retryable = false;
+        /** A body that lies whole in a file, from its start: the descriptor goes to the application, which should not be able to write there. -1: none.
+         *  Only in the form of messages, and not to applications that speak HTTP. Must stay open as long. */
+        int bodyFile = -1;
+        std::uint64_t bodyFileSize = 0;
     };
 
     /** Largest buffer a message can need. */
-    static constexpr std::size_t BUFFER_SIZE = 65536;
+    static constexpr std::size_t BUFFER_SIZE = MAX_MESSAGE;
 
     virtual ~Session() = default;
+    /** Ends it, when who got it lets go of it. */
+    virtual void release() noexcept {
+        delete this;
+    }
 
     /** Puts the request into the application's line. Does not wait for an instance.
      *  @return nothing, or the REFUSED reply that says why the application takes no request now.
@@ -142,6 +151,17 @@ public:
     virtual void closeReader() = 0;
 };
 
-using SessionPtr = std::unique_ptr<Session>;
+/** Of SessionPtr: a session may be in memory that its pool keeps for the next one. */
+struct SessionRelease {
+    SessionRelease() noexcept = default;
+    template <typename Made>
+    SessionRelease(const std::default_delete<Made> &) noexcept {}  // NOLINT(google-explicit-constructor)
+
+    void operator()(Session *session) const noexcept {
+        session->release();
+    }
+};
+
+using SessionPtr = std::unique_ptr<Session, SessionRelease>;
 
 }  // namespace Passenger

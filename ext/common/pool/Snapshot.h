@@ -106,6 +106,9 @@ struct GroupSnapshot {
     unsigned minInstances = 0;
     /** 0: none but the pool's. */
     unsigned maxInstances = 0;
+    /** Of instances without a request; 0: no such limit. */
+    unsigned minSpareInstances = 0;
+    unsigned maxSpareInstances = 0;
     QueueSnapshot queue;
     GroupCounters counters;
     LogHistogram serviceTime;

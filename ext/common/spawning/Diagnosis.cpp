@@ -148,6 +148,11 @@ constexpr Rule RULES[] = {
     {[](const FailureFacts &f) { return when(f.timedOut && f.step == "preloader free"); },
      "Other instances of the application were being started all the time, one after the other.",
      "See in the log how long each of them takes. Raise PassengerStartTimeout if they are slow for a good reason."},
+    {[](const FailureFacts &f) { return when(f.timedOut && f.step == "instance forked"); },
+     "The preloader or the new instance waits in the fork for something that does not come, often a lock that another "
+     "thread of a native gem had at that moment.",
+     "The backtrace shows where each thread was. If a gem cannot be forked once it is loaded, set PassengerSpawnMethod "
+     "direct."},
     {[](const FailureFacts &f) { return when(f.timedOut); },
      "The application waits for something that does not come, such as a database, a lock or another server; or it has "
      "much to load on a busy machine.",
@@ -277,6 +282,16 @@ constexpr Rule RULES[] = {
      "The program that starts applications does not run: its Ruby is missing or broken, or the installation is not "
      "whole.",
      "See its output. PassengerDefaultRuby chooses its Ruby, PassengerRoot where it is installed."},
+    {[](const FailureFacts &f) { return when(has(f.problem, "the spawn server did not answer")); },
+     "The program that starts applications hangs or is very slow, since it was stopped or the machine has too much to "
+     "do; the application was not reached.",
+     "The next request starts another one. See in the log what came before event=spawn_server.hangs, and what else the "
+     "machine does."},
+    {[](const FailureFacts &f) { return when(has(f.problem, "the spawn server ended twice")); },
+     "The program that starts applications is killed or crashes each time; the application was not reached.",
+     "The next request starts another one. See what ends it: the kernel's log (dmesg, journalctl -k), service "
+     "managers, "
+     "and what it has printed."},
     {[](const FailureFacts &f) { return when(has(f.problem, "must end with exec")); },
      "PassengerRuby names a script that starts Ruby as another process.",
      "Let the script's last line begin with exec, so that Ruby takes its place."},

@@ -1,5 +1,7 @@
 # Keep sorted, one file a line.
 libpassenger_pool_la_SOURCES += \
+    %D%/AppFile.cpp \
+    %D%/AppFile.h \
     %D%/BootGuard.cpp \
     %D%/BootGuard.h \
     %D%/CancelSwitch.cpp \
@@ -14,6 +16,10 @@ libpassenger_pool_la_SOURCES += \
     %D%/FileOwners.h \
     %D%/LastWords.cpp \
     %D%/LastWords.h \
+    %D%/OutputFiles.cpp \
+    %D%/OutputFiles.h \
+    %D%/OwnerSearch.cpp \
+    %D%/OwnerSearch.h \
     %D%/Preloader.cpp \
     %D%/Preloader.h \
     %D%/ProcessEnds.cpp \
@@ -26,6 +32,8 @@ libpassenger_pool_la_SOURCES += \
     %D%/Secrets.h \
     %D%/SmartSpawner.cpp \
     %D%/SmartSpawner.h \
+    %D%/SocketFolders.cpp \
+    %D%/SocketFolders.h \
     %D%/SpawnJourney.cpp \
     %D%/SpawnJourney.h \
     %D%/SpawnManager.cpp \

@@ -1,22 +1,25 @@
 #include "spawning/ProcessFacts.h"
 
 #include <fstream>
-#include <iterator>
 #include <sstream>
+
+#include "base/Split.h"
 
 namespace Passenger {
 
 namespace {
 
+/** What could be read of it: the process may end at any moment, which would be an exception for an iterator. */
 std::string contentOf(pid_t pid, const char *name) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    const std::ifstream file("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
+    std::ostringstream text;
+    text << file.rdbuf();
+    return text.str();
 }
 
 std::map<std::string, std::string> environmentIn(const std::string &content) {
     std::map<std::string, std::string> variables;
-    std::istringstream entries(content);
-    for (std::string entry; std::getline(entries, entry, '\0');) {
+    for (const std::string &entry : split(content, '\0')) {
         if (const auto equals = entry.find('='); equals != std::string::npos) {
             variables.emplace(entry.substr(0, equals), entry.substr(equals + 1));
         }
@@ -27,8 +30,7 @@ std::map<std::string, std::string> environmentIn(const std::string &content) {
 /** `Uid:` has the real, effective, saved and file system's id. */
 std::vector<Report::Row> idsIn(const std::string &status) {
     std::vector<Report::Row> rows;
-    std::istringstream lines(status);
-    for (std::string line; std::getline(lines, line);) {
+    for (const std::string &line : split(status, '\n')) {
         std::istringstream words(line);
         std::string label;
         std::string first;

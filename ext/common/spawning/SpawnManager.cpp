@@ -81,9 +81,19 @@ bool SpawnManager::canSwitchUsers() const {
     return settings_.user.empty() || settings_.user == "root";
 }
 
+std::string SpawnManager::user() const {
+    const LockGuard guard(mutex_);
+    return settings_.user;
+}
+
 std::string SpawnManager::bridgeCommand() const {
     const LockGuard guard(mutex_);
     return settings_.bridgeCommand;
+}
+
+std::string SpawnManager::spawnDir() const {
+    const LockGuard guard(mutex_);
+    return settings_.spawnDir;
 }
 
 SpawnServer &SpawnManager::runningServer(Deadline deadline) {

@@ -105,6 +105,8 @@ public:
         std::string user;
         /** passenger-agent: the program of bridges. */
         std::string bridgeCommand = "passenger-agent";
+        /** Where bridges make the folders of their applications' sockets. */
+        std::string spawnDir = "/tmp";
 
         bool operator==(const Settings &) const = default;
     };
@@ -130,7 +132,10 @@ public:
     pid_t spawnServerPid() const noexcept;
     /** Whether new processes can run as another user than we do: we are root, and so is the spawn server. */
     bool canSwitchUsers() const EXCLUDES(mutex_);
+    /** Whom new processes run as where we cannot; empty: as we do. */
+    std::string user() const EXCLUDES(mutex_);
     std::string bridgeCommand() const EXCLUDES(mutex_);
+    std::string spawnDir() const EXCLUDES(mutex_);
 
 private:
     SpawnServer &runningServer(Deadline deadline) EXCLUDES(mutex_);

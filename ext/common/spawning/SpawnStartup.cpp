@@ -10,6 +10,7 @@
 #include "spawning/LastWords.h"
 #include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"
+#include "spawning/SocketFolders.h"
 
 namespace Passenger {
 
@@ -94,6 +95,14 @@ StartedProcess SpawnStartup::askSpawnServer(const StartRequest &request) {
         }
         report_.journey.begin(refusal.step());
         throw;
+    } catch (const TimeoutException &) {
+        // Neither of these two is the application's doing, whose process there is none of yet.
+        throw SpawnException("the spawn server did not answer in time");
+    } catch (const std::exception &error) {
+        if (Passenger::lostContact(error)) {
+            throw SpawnException("the spawn server ended twice in a row");
+        }
+        throw;
     }
 }
 
@@ -109,7 +118,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         current_.control = std::move(started.control);
         current_.waitStatus = std::move(started.waitStatus);
         current_.boot = std::move(started.boot);
-        current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(started.output));
+        current_.output = follow(std::move(started.output), plan.runAs);
         const uid_t uid = plan.runAs.switches() ? plan.runAs.uid : started.parentUid;
         begun(SpawnedProcess(started.pid, {started.parent, uid}));
 
@@ -137,7 +146,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         auto ends = ProcessEnds::make();
         current_.control = std::move(ends.control);
         current_.waitStatus = std::move(ends.waitStatus);
-        current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(ends.output));
+        current_.output = follow(std::move(ends.output), plan().runAs);
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
 
         preloader.control.send(Frame(FrameType::FORK), ends.theirs(), deadline_);
@@ -164,7 +173,7 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
         report_.journey.begin(PRELOADER_FORKED);
         auto ends = ProcessEnds::make();
         current_.control = std::move(ends.control);
-        current_.output = std::make_shared<ProcessOutput>(tools_.loop, std::move(ends.output));
+        current_.output = follow(std::move(ends.output), plan().runAs);
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
 
         instance.send(Frame(FrameType::REFORK), {ends.theirControl.get(), ends.theirOutput.get()});
@@ -185,6 +194,11 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
         report_.journey.done(MEMORY_PREPARED);
         return finished();
     });
+}
+
+ProcessOutputPtr SpawnStartup::follow(FileDescriptor pipe, const RunAs &owner) {
+    return std::make_shared<ProcessOutput>(tools_.loop, std::move(pipe),
+                                           tools_.outputs.sinkFor(options_.logFile, owner));
 }
 
 void SpawnStartup::begun(SpawnedProcess process) {
@@ -212,7 +226,13 @@ LoadedProcess SpawnStartup::finished() {
 void SpawnStartup::loadApplication(LoadedProcess &process) {
     report_.journey.begin(APPLICATION_LOADED);
     Frame load(FrameType::LOAD);
-    load.add(options_.toMap());
+    auto options = options_.toMap();
+    if (options_.speaksHttp()) {
+        // It may have changed since the settings came.
+        SocketFolders(tools_.manager.spawnDir()).prepare();
+        options["spawn_dir"] = tools_.manager.spawnDir();
+    }
+    load.add(options);
     process.control.send(load, deadline_);
     const Frame answer = receive(process.control);
     if (answer.type == FrameType::FAILED) {
@@ -286,6 +306,9 @@ void SpawnStartup::endProcess() {
                      lostContact_);
     current_.process.kill();
     current_.boot.sweep();
+    if (options_.speaksHttp() && pid != 0) {
+        SocketFolders(tools_.manager.spawnDir()).removeOf(pid);
+    }
     process.output->setPid(pid);
 }
 

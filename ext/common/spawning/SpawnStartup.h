@@ -10,6 +10,7 @@
 #include "pool/Options.h"
 #include "spawning/BootGuard.h"
 #include "spawning/CancelSwitch.h"
+#include "spawning/OutputFiles.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnJourney.h"
 #include "spawning/SpawnManager.h"
@@ -26,6 +27,7 @@ struct SpawnTools {
     EventLoop &loop;
     SpawnManager &manager;
     const UserResolver &users;
+    OutputFiles &outputs;
 };
 
 /** A process that has said hello and has the application loaded. Killed when destroyed, unless taken apart. */
@@ -81,6 +83,8 @@ private:
     /** The process is there. */
     void begun(SpawnedProcess process);
     void learnFacts();
+    /** Takes what a new process prints. @param owner of the application */
+    ProcessOutputPtr follow(FileDescriptor pipe, const RunAs &owner);
     /** It has loaded the application. */
     LoadedProcess finished();
     StartedProcess askSpawnServer(const StartRequest &request);

@@ -5,11 +5,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/FileRights.h"
 #include "io/Frame.h"
 #include "pool/Options.h"
 #include "spawning/ProcessOutput.h"
@@ -37,7 +39,7 @@ struct SpawnResult {
     /** How it came so far: what a report has if it does not begin to serve. Null for instances in memory. */
     std::shared_ptr<SpawnReport> story = nullptr;
     /** Why it was spawned in another way than was asked for; empty: it was not. */
-    std::string fallback = "";
+    std::string fallback = {};
 };
 
 /** An instance that has served for a while, so that a preloader can be made out of it. */
@@ -85,6 +87,11 @@ public:
     /** Whether instances with these options pull their requests from a queue; in memory they do not. */
     virtual bool instancesPull(const Options &options) const {
         return options.spawnMethod != "dummy";
+    }
+    /** The rights with which to look at files of the application: its user's; none: our own. May block. @throws std::exception where its user
+     *  cannot be found; then spawns fail, too */
+    virtual std::optional<FileRights> rightsFor(const Options & /*options*/) const {
+        return std::nullopt;
     }
     /** 0 while there is none. Never blocks. */
     virtual pid_t spawnServerPid() const = 0;

@@ -1,5 +1,8 @@
 #include "spawning/StandardSpawnerFactory.h"
 
+#include <unistd.h>
+
+#include "base/Exceptions.h"
 #include "spawning/DirectSpawner.h"
 #include "spawning/SmartSpawner.h"
 
@@ -9,7 +12,7 @@ StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &ma
     : loop_(loop), manager_(manager), users_(database_, owners_) {}
 
 SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
-    const SpawnTools tools{loop_, manager_, users_};
+    const SpawnTools tools{loop_, manager_, users_, outputs_};
     if (options.spawnMethod == "direct" || options.speaksHttp()) {
         return std::make_unique<DirectSpawner>(tools);
     }
@@ -17,6 +20,29 @@ SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
         return dummies_.create(options);
     }
     return std::make_unique<SmartSpawner>(tools);
+}
+
+tl::expected<RunAs, std::string> StandardSpawnerFactory::userOf(const Options &options) const {
+    return users_.resolve(options, manager_.canSwitchUsers());
+}
+
+std::optional<FileRights> StandardSpawnerFactory::rightsFor(const Options &options) const {
+    if (::geteuid() != 0) {
+        return std::nullopt;
+    }
+    if (manager_.canSwitchUsers()) {
+        const auto user = userOf(options);
+        if (!user) {
+            throw IOException(user.error());
+        }
+        return FileRights::ofUser(user->user, user->uid, user->gid);
+    }
+    const std::string name = manager_.user();
+    const auto user = database_.userNamed(name);
+    if (!user) {
+        throw IOException("the user \"" + name + "\" does not exist");
+    }
+    return FileRights::ofUser(user->name, user->uid, user->gid);
 }
 
 pid_t StandardSpawnerFactory::spawnServerPid() const {

@@ -47,6 +47,10 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
         if (!found) {
             return tl::unexpected(found.error());
         }
+        if (!found->doubt.empty()) {
+            return tl::unexpected(fmt::format("whose the application is cannot be told by its startup file \"{}\": {}",
+                                              startupFilePath(options), found->doubt));
+        }
         owner = *found;
     }
     return chooseUser(options, owner).and_then([&](Choice choice) {
@@ -93,6 +97,10 @@ tl::expected<UserResolver::Choice, std::string> UserResolver::chooseUser(const O
 
 tl::expected<UserResolver::Choice, std::string> UserResolver::defaultUser(const Options &options) const {
     if (auto user = database_.userNamed(options.defaultUser)) {
+        if (user->uid == ROOT) {
+            return tl::unexpected(fmt::format(
+                "the default user \"{}\" is root: PassengerDefaultUser has to be another one", options.defaultUser));
+        }
         return Choice{*user, true, ""};
     }
     return tl::unexpected(fmt::format("the default user \"{}\" does not exist", options.defaultUser));
@@ -122,6 +130,11 @@ tl::expected<UserResolver::Group, std::string> UserResolver::defaultGroup(const 
         return primaryGroup(user);
     }
     if (auto group = database_.groupNamed(options.defaultGroup)) {
+        if (group->gid == ROOT_GROUP) {
+            return tl::unexpected(
+                fmt::format("the default group \"{}\" is root's: PassengerDefaultGroup has to be another one",
+                            options.defaultGroup));
+        }
         return *group;
     }
     return tl::unexpected(fmt::format("the default group \"{}\" does not exist", options.defaultGroup));

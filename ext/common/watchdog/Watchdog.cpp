@@ -20,6 +20,7 @@
 #include "base/Log.h"
 #include "base/PidFd.h"
 #include "base/ProcessTree.h"
+#include "base/SignalDescriptor.h"
 
 namespace Passenger {
 
@@ -32,22 +33,6 @@ constexpr milliseconds POOL_PATIENCE{10000};
 /** For SIGKILL to have its effect. */
 constexpr milliseconds KILL_PATIENCE{10000};
 constexpr milliseconds REPORT_TIMEOUT{10000};
-
-FileDescriptor makeSignalDescriptor() {
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGCHLD);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    if (::sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
-        throw SystemException("sigprocmask", errno);
-    }
-    const int fd = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (fd < 0) {
-        throw SystemException("signalfd", errno);
-    }
-    return FileDescriptor(fd);
-}
 
 /** Who made the socket pair that this is one end of. */
 pid_t creatorOf(const FileDescriptor &socket) {
@@ -74,7 +59,7 @@ Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> poolProg
 Watchdog::~Watchdog() = default;
 
 int Watchdog::run() {
-    signals_ = makeSignalDescriptor();
+    signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
     adoptOrphans();
     watchOwner();
     while (endReason_.empty()) {

@@ -17,12 +17,27 @@ require_relative 'servers/puma'
 require_relative 'table'
 
 module Bench
-  # test/benchmark/run: options, and what is done about them.
+  # test/benchmark/run and run-prefork: options, and what is done about them.
   class CommandLine
     SERVERS = [Ours, Passenger, Puma, Floor].freeze
 
-    def initialize(arguments)
-      @options = { build: ENV.fetch('BUILD_DIR') { File.join(Places::SOURCE, 'build') }, seconds: 3, rounds: 5,
+    # The whole program; its exit status.
+    def self.main(*arguments, **options)
+      %w[TERM HUP].each { |signal| trap(signal) { raise Interrupt } }
+      new(*arguments, **options).run
+    rescue Failure => error
+      abort "benchmark: #{error.message}"
+    rescue Interrupt
+      abort 'benchmark: interrupted'
+    end
+
+    # Which servers can be measured, and by what; probes are of this module.
+    def initialize(arguments, program: 'run', servers: SERVERS, works: WORKS, probes: [])
+      @program = program
+      @all_servers = servers
+      @all_works = works
+      @all_probes = probes
+      @options = { build: ENV.fetch('BUILD_DIR') { File.join(Places::SOURCE, 'build') }, seconds: 3, rounds: 3,
                    only: [], servers: [] }
       parser.parse!(arguments)
       raise Failure, "unknown: #{arguments.join(' ')}; see --help" unless arguments.empty?
@@ -46,23 +61,25 @@ module Bench
 
     def parser
       OptionParser.new do |parser|
-        parser.banner = 'Usage: test/benchmark/run [options]'
+        parser.banner = "Usage: test/benchmark/#{@program} [options]"
         parser.on('--only NAMES', Array, "of #{names}") { |names| @options[:only] = names }
-        parser.on('--servers NAMES', Array, "of #{SERVERS.map(&:key).join(', ')}") { |names| @options[:servers] = names }
+        parser.on('--servers NAMES', Array, "of #{@all_servers.map(&:key).join(', ')}") { |names| @options[:servers] = names }
         parser.on('--seconds N', Integer, 'length of a round (3)') { |count| @options[:seconds] = positive(count) }
-        parser.on('--rounds N', Integer, 'rounds, whose median counts (5)') { |count| @options[:rounds] = positive(count) }
+        parser.on('--rounds N', Integer, 'rounds, whose median counts (3)') { |count| @options[:rounds] = positive(count) }
         parser.on('--json FILE', 'write the result to FILE') { |file| @options[:json] = file }
         parser.on('--plot FILE.svg', 'draw the percentiles of the latencies') { |file| @options[:plot] = file }
         parser.on('--compare OLD.json', 'show what changed since') { |file| @options[:compare] = file }
-        parser.on('--leak [N]', Integer, 'see what N (100000) requests leave behind') do |count|
-          @options[:leak] = positive(count || 100_000)
+        if @all_servers.include?(Ours)
+          parser.on('--leak [N]', Integer, 'see what N (100000) requests leave behind') do |count|
+            @options[:leak] = positive(count || 100_000)
+          end
         end
         parser.on('--build DIR', 'the build folder (build)') { |folder| @options[:build] = folder }
       end
     end
 
     def names
-      (WORKS.map(&:app) + (WORKS + Table::PROBES).map(&:key)).uniq.join(', ')
+      (@all_works.map(&:app) + (@all_works + @all_probes).map(&:key)).uniq.join(', ')
     end
 
     def positive(count)
@@ -70,20 +87,20 @@ module Bench
     end
 
     def servers(keys)
-      chosen = SERVERS.select { |server| keys.empty? || keys.include?(server.key) }.map { |type| type.new(@places) }
+      chosen = @all_servers.select { |server| keys.empty? || keys.include?(server.key) }.map { |type| type.new(@places) }
       raise Failure, "no server is called #{keys.join(', ')}; see --help" if chosen.empty?
 
       present(chosen) { |server| [server.title, server.missing] }
     end
 
     def works
-      present(WORKS.select { |work| work.selected_by?(@options[:only]) }) { |work| [work.key, work.missing(@places)] }
+      present(@all_works.select { |work| work.selected_by?(@options[:only]) }) { |work| [work.key, work.missing(@places)] }
     end
 
     def probes
       return [] unless chosen?(@options[:servers], Ours.key)
 
-      chosen = Table::PROBES.select { |probe| chosen?(@options[:only], probe.key) }.map { |probe| probe.new(@places) }
+      chosen = @all_probes.select { |probe| chosen?(@options[:only], probe.key) }.map { |probe| probe.new(@places) }
       present(chosen) { |probe| [probe.class.key, probe.missing] }
     end
 
@@ -107,6 +124,7 @@ module Bench
     end
 
     def compare(old)
+      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       found = rows
       raise Failure, 'nothing is left to measure; see --help' if found.empty?
 
@@ -116,6 +134,7 @@ module Bench
       File.write(@options[:plot], Plot.new(result).to_svg) if @options[:plot]
       puts Table.new(found)
       puts '', Changes.new(old, result) if old
+      puts '', format('It took %.1f minutes.', (Process.clock_gettime(Process::CLOCK_MONOTONIC) - began) / 60)
       0
     end
 

@@ -37,8 +37,9 @@ module Bench
       @last_load = Hash.new(now)
       load = work.load.new(work)
       rows = servers.map { |server| Row.new(work, server) }
-      @rounds.times do |round|
-        $stderr.puts "#{work.title}: round #{round + 1} of #{@rounds}"
+      rounds = [@rounds, work.most_rounds].compact.min
+      rounds.times do |round|
+        $stderr.puts "#{work.title}: round #{round + 1} of #{rounds}"
         measure_round(load, rows.rotate(round), round)
       end
       rows

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require 'fileutils'
-require 'net/http'
 require 'socket'
+require_relative 'awaiting'
 require_relative 'failure'
 require_relative 'kept_process'
 require_relative 'process_tree'
@@ -11,6 +11,8 @@ module Bench
   # A private httpd: 127.0.0.1, a ServerRoot of its own. As many children as arranged from start to end, so
   # that no server gains or loses by children that come and go during a round.
   class Httpd
+    include Awaiting
+
     # The program and the folder of its modules, by apxs where there is one.
     def self.installation
       @installation ||= begin
@@ -52,24 +54,8 @@ module Bench
                                  log: log)
     end
 
-    def url(path)
-      "http://127.0.0.1:#{@port}#{path}"
-    end
-
     def log
       File.join(@folder, 'error.log')
-    end
-
-    # Waits for a good answer to path.
-    def await(path, seconds: 60)
-      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
-      until (answer = try(path)) == '200'
-        unless @process.running? && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
-          raise Failure, "no 200 from #{url(path)}, but #{answer}; the end of its log:\n#{log_end}"
-        end
-
-        sleep 0.1
-      end
     end
 
     # The process that serves, where there is but one.
@@ -84,12 +70,6 @@ module Bench
     end
 
     private
-
-    def try(path)
-      Net::HTTP.start('127.0.0.1', @port, open_timeout: 5, read_timeout: 60) { |http| http.get(path).code }
-    rescue SystemCallError, IOError, Timeout::Error => error
-      error.message
-    end
 
     def configuration(load)
       modules = (%W[unixd log_config mpm_#{@arrangement.mpm} authz_core mime dir env] + load) - self.class.installation[:built_in]

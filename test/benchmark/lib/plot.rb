@@ -20,7 +20,7 @@ module Bench
     # result: as --json writes it.
     def initialize(result)
       @result = result
-      @rows = result['rows'].select { |row| row.key?('rounds') }
+      @rows = result['rows'].select { |row| row['p50_ms'] && row.key?('rounds') }
     end
 
     def to_svg

@@ -27,7 +27,7 @@ module Bench
     # Until all of a server's processes are there: no new one came during a second of load.
     def warm_up(work)
       @servers.each do |server|
-        server.httpd.await(work.path)
+        server.await(work.path)
         before = nil
         WARM_ROUNDS.times do
           ClosedLoad.run(server.url(work.path), clients: work.clients, seconds: WARM_SECONDS)

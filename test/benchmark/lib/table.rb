@@ -8,7 +8,7 @@ require_relative 'probes/queue_trip'
 module Bench
   # The rows for people: one block for each work, with each figure also as a multiple of the two peers' figures.
   class Table
-    PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma' }.freeze
+    PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma', 'unicorn' => 'Unicorn', 'puma-cluster' => 'Puma' }.freeze
     RATIOS = { 'rate' => 'rate', 'cpu_us' => 'CPU', 'p99_ms' => 'p99' }.freeze
     BUSY = 0.1
     # Of this module alone, in the order in which they are shown.
@@ -43,7 +43,7 @@ module Bench
     end
 
     def line(row, peers)
-      format('  %-18s %11s %8s %8s %8s %7d', row['server_title'], number(row['rate'], 0), number(row['p50_ms'], 2),
+      format('  %-18s %11s %8s %8s %8s %7d', row['server_title'], number(row['rate'], 0), number(row['p50_ms'], 3),
              number(row['p99_ms'], 2), number(row['cpu_us'], 1), row['failures']) +
         peers.map { |peer| format('  | %-26s', ratios(row, peer)) }.join
     end

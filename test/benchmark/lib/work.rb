@@ -2,13 +2,15 @@
 
 require_relative 'app'
 require_relative 'arrangement'
+require_relative 'loads/body_load'
 require_relative 'loads/closed_load'
 require_relative 'loads/mixed_load'
 require_relative 'loads/overload'
 
 module Bench
-  # One row of the benchmark: a page, asked for by so many clients (for the warm-up, where the load is another).
-  Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, keyword_init: true) do
+  # One row of the benchmark: a page, asked for by so many clients (for the warm-up, where the load is another), in at most
+  # so many rounds.
+  Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, :most_rounds, keyword_init: true) do
     def app
       arrangement.app
     end
@@ -25,6 +27,7 @@ module Bench
 
   HELLO = Arrangement.new(app: 'hello')
   RAILS = Arrangement.new(app: 'rails')
+  BODIES = Arrangement.new(app: 'bodies')
   # httpd has threads enough, so that the line is in front of the application.
   WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
   CROWDED = Arrangement.new(app: 'hello', threads: 80)
@@ -41,6 +44,23 @@ module Bench
     Work.new(key: 'mixed', title: 'mixed, 4 instances at 70 % load: 95 % of 2 ms (shown), 5 % of 300 ms',
              arrangement: WAITING, path: '/short', clients: 16, load: MixedLoad),
     Work.new(key: 'overload', title: 'overload: hello, 16 clients and as much beside them, a line of 100',
-             arrangement: CROWDED, path: '/hello', clients: 16, load: Overload)
+             arrangement: CROWDED, path: '/hello', clients: 16, load: Overload),
+    Work.new(key: 'down', title: '1 GiB down, 1 client: MiB/s and CPU per MiB', arrangement: BODIES, path: '/', clients: 1,
+             load: Download, most_rounds: 2),
+    Work.new(key: 'up', title: '128 MiB up, 1 client: MiB/s and CPU per MiB', arrangement: BODIES, path: '/', clients: 1,
+             load: Upload, most_rounds: 2)
+  ].freeze
+
+  # Of programs that serve by themselves, with four workers each.
+  HELLO_ALONE = Arrangement.new(app: 'hello', instances: 4)
+  RAILS_ALONE = Arrangement.new(app: 'rails', instances: 4)
+
+  PREFORK_WORKS = [
+    Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO_ALONE, path: '/hello', clients: 16,
+             load: ClosedLoad),
+    Work.new(key: 'hello-64', title: 'hello Rack, 64 clients', arrangement: HELLO_ALONE, path: '/hello', clients: 64,
+             load: ClosedLoad),
+    Work.new(key: 'rails-plain', title: 'Rails plain action, 16 clients', arrangement: RAILS_ALONE, path: '/plain', clients: 16,
+             load: ClosedLoad)
   ].freeze
 end

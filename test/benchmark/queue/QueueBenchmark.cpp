@@ -101,6 +101,7 @@ public:
         return view_;
     }
     void wakeAgent() noexcept override {}
+    void overran(std::uint32_t, ChannelId, Ticket, std::chrono::milliseconds) noexcept override {}
 
 protected:
     Links attach(const Options &, Generation) override {

@@ -25,6 +25,11 @@ module TestEnvironment
 
   module_function
 
+  # Whether httpd and what is tested run slower and keep freed memory, for a sanitizer's sake (script/sanitize --integration).
+  def sanitized?
+    !given("PASSENGER_TEST_SANITIZED").nil?
+  end
+
   def root?
     Process.uid.zero?
   end

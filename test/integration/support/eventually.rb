@@ -1,15 +1,20 @@
 # frozen_string_literal: true
 
+require_relative "environment"
+
 # Waiting for what other processes do: never longer than needed, and never a bare sleep.
 module Eventually
   class TooLate < StandardError; end
+
+  # How many times as long everything may take: with sanitizers it does.
+  PATIENCE = TestEnvironment.sanitized? ? 3 : 1
 
   module_function
 
   # Calls the block until it returns something true, which is returned. A block that raises an assertion's or a
   # network error is tried again, and its last error is shown when time is up.
   def eventually(what = "the condition", within: 10, every: 0.02)
-    deadline = monotonic + within
+    deadline = monotonic + within * PATIENCE
     loop do
       error = nil
       begin
@@ -18,7 +23,7 @@ module Eventually
       rescue Minitest::Assertion, SystemCallError, IOError => e
         error = e
       end
-      raise TooLate, "#{what}: not within #{within} s#{": #{error.message}" if error}" if monotonic > deadline
+      raise TooLate, "#{what}: not within #{within * PATIENCE} s#{": #{error.message}" if error}" if monotonic > deadline
 
       sleep every
     end

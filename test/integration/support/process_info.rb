@@ -36,8 +36,9 @@ class ProcessInfo
     !now.nil? && now.started == started && now.state != "Z" && now.state != "X"
   end
 
+  # Without the loader by which script/sanitize starts httpd.
   def command_line
-    @command_line ||= slurp("cmdline").split("\0").join(" ").strip
+    @command_line ||= slurp("cmdline").split("\0").join(" ").strip.sub(/\A\S+ --preload \S+ /, "")
   end
 
   def environment

@@ -33,11 +33,11 @@ module SampleApps
     copy("boot_failures/#{kind}")
   end
 
-  # An application that is nothing but this config.ru.
-  def written(config_ru)
+  # An application that is nothing but this file.
+  def written(text, file = "config.ru")
     folder = new_folder
     FileUtils.mkdir_p([File.join(folder, "public"), File.join(folder, "tmp")])
-    File.write(File.join(folder, "config.ru"), config_ru)
+    File.write(File.join(folder, file), text)
     TestEnvironment.hand_over(folder)
   end
 

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 # Answers with whatever the request's query says, as hexadecimal digits; each comma is a pause of 0.2 s. What is after the first
-# answer on a connection stays open, unless the query ends in "!" (close) or "~" (reset).
+# answer on a connection stays open, unless the query ends in "!" (close) or "~" (reset). The query "pid" asks for the process's.
 require "socket"
 
 def reset(socket)
@@ -14,7 +14,13 @@ def read_head(socket)
   head
 end
 
+def say_pid(socket)
+  socket.write("HTTP/1.1 200 OK\r\nContent-Length: #{Process.pid.to_s.size}\r\n\r\n#{Process.pid}")
+end
+
 def answer(socket, query)
+  return say_pid(socket) if query == "pid"
+
   pieces = query.delete("!~").split(",", -1)
   pieces.each_with_index do |piece, index|
     sleep 0.2 if index.positive?

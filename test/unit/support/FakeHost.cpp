@@ -83,13 +83,14 @@ std::optional<FakeHost::Message> FakeHost::receive() {
     std::string text(MAX_MESSAGE, '\0');
     pollfd entry{instanceEnd_.get(), POLLIN, 0};
     CPPUNIT_ASSERT_MESSAGE("No message came", ::poll(&entry, 1, 10000) == 1);
-    const ssize_t size = ::recv(instanceEnd_.get(), text.data(), text.size(), 0);
-    if (size <= 0) {
+    Received received = receiveWithDescriptors(instanceEnd_, text);
+    if (received.size == 0) {
         return std::nullopt;
     }
     Message message;
     std::memcpy(&message.header, text.data(), sizeof(MessageHeader));
-    message.payload = text.substr(sizeof(MessageHeader), static_cast<std::size_t>(size) - sizeof(MessageHeader));
+    message.payload = text.substr(sizeof(MessageHeader), received.size - sizeof(MessageHeader));
+    message.descriptors = std::move(received.descriptors);
     return message;
 }
 

@@ -32,6 +32,7 @@ public:
     struct Message {
         MessageHeader header{};
         std::string payload;
+        std::vector<FileDescriptor> descriptors{};
     };
 
     FakeHost();

@@ -327,6 +327,9 @@ void PoolModel::checkCalm() const {
     for (const SuperGroupSnapshot &superGroup : snapshot_.superGroups) {
         const GroupSnapshot &each = superGroup.groups[0];
         promise(each.state != GroupState::DEPLOYING, "the new version of {} never comes", each.name);
+        const unsigned spare = std::max(each.minSpareInstances, each.maxSpareInstances);
+        promise(each.maxSpareInstances == 0 || servingIn(each) <= std::max(spare, each.minInstances),
+                "{} keeps {} instances without a request where {} may be", each.name, servingIn(each), spare);
         for (const ProcessSnapshot &instance : each.processes) {
             promise(instance.state == State::SERVING, "instance {} stays {}", instance.id.value(),
                     nameOf(instance.state));

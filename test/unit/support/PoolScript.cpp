@@ -49,6 +49,8 @@ Options makeOptions(std::size_t app, std::uint32_t taste) {
     options.minInstances = one({0, 0, 1, 2});
     options.maxInstances = one({0, 0, 1, 2, 3});
     options.startInstances = one({0, 0, 1, 2});
+    options.minSpareInstances = one({0, 0, 1, 3});
+    options.maxSpareInstances = one({0, 0, 1, 4});
     options.threads = one({1, 1, 3});
     options.maxRequests = one({0, 0, 1, 5, 20});
     options.maxQueueSize = one({0, 1, 3, 20});
@@ -68,9 +70,10 @@ PoolSettings makeSettings(std::uint32_t taste) {
 }
 
 std::string describe(const Options &o) {
-    return fmt::format("min {} max {} start {} threads {} maxRequests {} maxQueueSize {} maxQueueTime {} ms{}",
-                       o.minInstances, o.maxInstances, o.startInstances, o.threads, o.maxRequests, o.maxQueueSize,
-                       o.maxQueueTime.count(), o.rollingRestarts ? " rolling" : "");
+    return fmt::format(
+        "min {} max {} start {} spare {} to {} threads {} maxRequests {} maxQueueSize {} maxQueueTime {} ms{}",
+        o.minInstances, o.maxInstances, o.startInstances, o.minSpareInstances, o.maxSpareInstances, o.threads,
+        o.maxRequests, o.maxQueueSize, o.maxQueueTime.count(), o.rollingRestarts ? " rolling" : "");
 }
 
 std::string describe(const PoolSettings &s) {
@@ -144,7 +147,7 @@ private:
             return "";
         }
         const std::size_t index = happening.what % list.size();
-        const std::string text =
+        std::string text =
             fmt::format("{}(request {} of app {}{})", served ? "release" : "cancel", list[index]->number,
                         list[index]->app, served ? fmt::format(", instance {}", list[index]->instance.value()) : "");
         served ? model_.release(index) : model_.cancel(index);

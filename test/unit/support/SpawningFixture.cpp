@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "base/Exceptions.h"
+#include "support/AgentProgram.h"
 #include "support/Eventually.h"
 
 namespace Passenger {
@@ -67,7 +68,7 @@ std::string SpawningFixture::sourceFolder() {
 
 SpawnManager::Settings SpawningFixture::settings() {
     return {variable("PASSENGER_LIB", sourceFolder() + "/lib/passenger") + "/spawn_server.rb", variable("RUBY", "ruby"),
-            ""};
+            "", passengerRoot() + "/passenger-agent"};
 }
 
 Options SpawningFixture::options() const {

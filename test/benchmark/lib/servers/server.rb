@@ -54,6 +54,11 @@ module Bench
       @httpd.url(path)
     end
 
+    # Waits for a good answer to path.
+    def await(path)
+      @httpd.await(path)
+    end
+
     # CPU time of all its processes since it started.
     def cpu_seconds
       tree = ProcessTree.new

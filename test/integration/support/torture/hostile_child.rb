@@ -4,6 +4,7 @@ require "fiddle"
 require "socket"
 
 require_relative "../../../../lib/passenger/frame_socket"
+require_relative "../../../../lib/passenger/layout"
 
 # Does with what one of httpd's children holds whatever such a child could do, and should not: random bytes go onto its board, into
 # the request queues, and to the agent. Needs root.
@@ -22,16 +23,21 @@ class HostileChild
   F_ADD_SEALS = 1033
   SIZE_SEALS = 6
 
-  # Of the pool protocol.
+  # Of the pool protocol: all types, and one that there is not.
   HELLO = 1
-  VERSION = 4
-  FRAME_TYPES = (1..12).freeze
+  WELCOME = 2
+  FRAME_TYPES = (1..14).freeze
+  VERSION = PhusionPassenger::Layout::VERSION
+
+  # How often the agent took what `talk` began with, so that the rest was looked at, too.
+  attr_reader :welcomes
 
   # `parent`: httpd's. What a child has in common with it and is a message socket leads to the agent. `others`: further
   # children. What several have in common they got from the agent, queues too. `channels` is called for ids of reply channels.
   def initialize(process, parent, others, random, &channels)
     @random = random
     @channels = channels
+    @welcomes = 0
     @pidfd = SYSCALL.call(PIDFD_OPEN, process.pid, 0, 0)
     own = process.descriptors
     board = own.key(own.values.grep(/passenger-board/).first)
@@ -79,14 +85,12 @@ class HostileChild
     board
   end
 
-  # On a connection of its own, as every child can have them.
+  # On a connection of its own, as every child can have them. It is over with the first frame that is wrong, so most begin with one.
   def talk
-    @connect.sendmsg_nonblock("\0", exception: false)
-    control = @connect.recvmsg(1, 0, nil, scm_rights: true).last
-    socket = control.unix_rights.first
+    socket = connect
     frames = PhusionPassenger::FrameSocket.new(socket)
-    frames.write(HELLO, VERSION, descriptors: [@own_board]) unless @random.rand(4).zero?
-    5.times { frames.write(@random.rand(FRAME_TYPES), *invented_fields, descriptors: [@own_board].first(@random.rand(2))) }
+    introduce(frames) unless @random.rand(4).zero?
+    @random.rand(1..5).times { frames.write(@random.rand(FRAME_TYPES), *invented_fields, descriptors: invented_descriptors) }
     socket.write(@random.bytes(100))
   rescue Errno::EPIPE, Errno::ECONNRESET
     nil
@@ -94,8 +98,28 @@ class HostileChild
     socket&.close
   end
 
+  def connect
+    @connect.sendmsg_nonblock("\0", exception: false)
+    control = @connect.recvmsg(1, 0, nil, scm_rights: true).last
+    control.unix_rights.first
+  end
+
+  def introduce(frames)
+    frames.write(HELLO, VERSION, descriptors: [@own_board])
+    answer = frames.read
+    @welcomes += 1 if answer&.type == WELCOME
+    answer&.descriptors&.each(&:close)
+  end
+
+  # Numbers mostly, since most frames begin with some.
   def invented_fields
-    Array.new(@random.rand(4)) { [@random.rand(10), @channels.call.sample, @random.bytes(20)].sample(random: @random).to_s }
+    Array.new(@random.rand(6)) do
+      [@random.rand(10), @channels.call.sample, @random.rand(1 << 64), @random.bytes(20)].sample(random: @random).to_s
+    end
+  end
+
+  def invented_descriptors
+    [@own_board, @sockets.sample(random: @random)].sample(@random.rand(3), random: @random)
   end
 
   # Any bytes, the header's too, or an entry that looks well but for its numbers.
@@ -112,7 +136,7 @@ class HostileChild
 
   # Of what may have any end: a queue gets what looks like a request for a channel that is another application's.
   def send_nonsense
-    header = [4, @random.rand(8), @random.rand(10), @random.rand(1 << 21), @channels.call.sample || 0,
+    header = [VERSION, @random.rand(8), @random.rand(10), @random.rand(1 << 21), @channels.call.sample || 0,
               @random.rand(10_000), 0].pack("CCvVQ<Q<Q<")
     message = [header + @random.bytes(100), header[0, 20], @random.bytes(@random.rand(1..500))].sample(random: @random)
     @sockets.sample(random: @random).sendmsg_nonblock(message, exception: false)

@@ -10,8 +10,8 @@ class Storm
   POOL = /passenger-agent\S* pool/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
 
-  # `ports`: for one of httpd's children, the clients that it had a connection with.
-  Death = Struct.new(:kind, :pid, :at, :ports, keyword_init: true)
+  # It died after `from` and was dead at `at`. `ports`: for one of httpd's children, the clients that it had a connection with.
+  Death = Struct.new(:kind, :pid, :from, :at, :ports, keyword_init: true)
 
   PRELOADER = /\APassenger AppPreloader/.freeze
   SPAWN_SERVER = /\APassenger spawn server/.freeze
@@ -143,12 +143,13 @@ class Storm
   end
 
   def kill(kind, pid, ports = [])
+    from = now
     Process.kill(:KILL, pid)
-    note(kind, pid, ports)
+    note(kind, pid, from, ports)
   end
 
-  def note(kind, pid = 0, ports = [])
-    @deaths << Death.new(kind: kind, pid: pid, at: now, ports: ports)
+  def note(kind, pid = 0, from = now, ports = [])
+    @deaths << Death.new(kind: kind, pid: pid, from: from, at: now, ports: ports)
   end
 
   def signal(name, pid)

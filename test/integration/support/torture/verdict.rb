@@ -3,23 +3,20 @@
 # Judges what became of requests while a storm raged: whether each was answered with what it asked for, or had bad luck
 # that one of the storm's kills explains, and whether any ran more often than it may.
 class Verdict
-  # So much later a client may learn what a kill did to its request.
-  SLACK = 1.0
-
   # When, and in which process, a request ran.
   Run = Struct.new(:pid, :at, keyword_init: true)
 
   attr_reader :exchanges, :explained
 
-  # `runs_file`: what the nonce application noted. `threads`: so many
-  # requests one instance has in its hands.
+  # `runs_file`: what the nonce application noted. `threads`: so many requests one instance has in its hands.
   def initialize(exchanges, deaths, runs_file, threads)
     @exchanges = exchanges
     @deaths = deaths.group_by(&:kind)
     @deaths.default = [].freeze
-    @threads = threads
+    # So many more failures each of the killed instances explains.
+    @hands = @deaths[:instance].to_h { |death| [death, threads] }.compare_by_identity
     @runs = read_runs(runs_file)
-    @explained = failures.group_by { |exchange| reason(exchange) }
+    @explained = explain
   end
 
   # Sentences, one for each promise that was broken.
@@ -42,6 +39,11 @@ class Verdict
     end
   end
 
+  # Those first of which it is known who had them; of the others those that ended first, for they have the least choice.
+  def explain
+    failures.sort_by { |exchange| [@runs[exchange.nonce].empty? ? 1 : 0, exchange.ended] }.group_by { |exchange| reason(exchange) }
+  end
+
   def failures
     @failures ||= exchanges.reject { |exchange| exchange.outcome == 200 }
   end
@@ -62,21 +64,18 @@ class Verdict
   end
 
   def lost
-    unknown = explained.fetch(nil, []).map { |exchange| "failed for no reason: #{exchange}; ran #{@runs[exchange.nonce]}" }
-    claimed = explained.fetch(:claimed_by_a_killed_instance, [])
-    # Between its claim and the application's note.
-    unknown << "#{claimed.size} requests had not run, too many" if claimed.size > @deaths[:instance].size * @threads
-    unknown
+    explained.fetch(nil, []).map { |exchange| "failed for no reason: #{exchange}; ran #{@runs[exchange.nonce]}" }
   end
 
   def reason(exchange)
     return :with_a_killed_child if with_a_killed_child?(exchange)
 
     runs = @runs[exchange.nonce]
-    return :run_by_a_killed_instance if runs.any? && runs.all? { |run| killed?(run) }
-    return if runs.any?
+    return :run_by_a_killed_instance if runs.any? && in_killed_hands?(exchange, runs)
 
-    :claimed_by_a_killed_instance if exchange.outcome == 502 && died_during?(:instance, exchange)
+    # Between its claim and the application's note.
+    :claimed_by_a_killed_instance if runs.empty? && exchange.outcome == 502 &&
+                                     in_the_hands_of(@deaths[:instance].select { |death| during?(death, exchange) })
   end
 
   def with_a_killed_child?(exchange)
@@ -84,15 +83,23 @@ class Verdict
       @deaths[:child].any? { |death| during?(death, exchange) && death.ports.include?(exchange.port) }
   end
 
-  def killed?(run)
-    @deaths[:instance].any? { |death| death.pid == run.pid && death.at >= run.at }
+  # All that ran it were killed at it, the last of them without another one's having it in its hands.
+  def in_killed_hands?(exchange, runs)
+    return false unless [502, :cut].include?(exchange.outcome)
+
+    killers = runs.map { |run| @deaths[:instance].find { |death| death.pid == run.pid && run.at <= death.at } }
+    killers.all? { |death| death && during?(death, exchange) } && in_the_hands_of(killers.last(1))
   end
 
-  def died_during?(kind, exchange)
-    @deaths[kind].any? { |death| during?(death, exchange) }
+  # One of these had it, among the few that it can have had.
+  def in_the_hands_of(deaths)
+    death = deaths.find { |one| @hands[one].positive? } or return false
+    @hands[death] -= 1
+    true
   end
 
+  # The client asked before, and learned of its failure afterwards.
   def during?(death, exchange)
-    death.at.between?(exchange.asked - SLACK, exchange.ended + SLACK)
+    exchange.asked <= death.at && death.from <= exchange.ended
   end
 end

@@ -35,9 +35,10 @@ module Echoes
     text(200, "#{nonce} #{size} #{digest} #{Process.pid}\n", { "X-Nonce" => nonce, "X-Pid" => Process.pid.to_s })
   end
 
-  # Size and digest of the body, read piece by piece. `?piece=` sets how much is read at a time.
+  # Size and digest of the body, read piece by piece. `?piece=` sets how much is read at a time; `?finished=PATH` gets a line when all is read.
   def upload(request)
     size, digest = consume(request.input, (request["piece"] || PIECE).to_i)
+    File.write(request["finished"], "#{size}\n", mode: "a") if request["finished"]
     json({ size: size, sha256: digest, pid: Process.pid })
   end
 

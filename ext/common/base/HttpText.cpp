@@ -1,9 +1,9 @@
-#include "bridge/HttpText.h"
+#include "base/HttpText.h"
 
 #include <algorithm>
 #include <array>
 
-namespace Passenger::Bridge::HttpText {
+namespace Passenger::HttpText {
 
 namespace {
 
@@ -11,9 +11,18 @@ constexpr char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+/** RFC 9110's tchar, by its code. */
+constexpr std::array<bool, 256> TOKEN_CHARACTERS = [] {
+    std::array<bool, 256> table{};
+    for (const char c :
+         std::string_view("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")) {
+        table[static_cast<unsigned char>(c)] = true;
+    }
+    return table;
+}();
+
 constexpr bool isTokenCharacter(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+    return TOKEN_CHARACTERS[static_cast<unsigned char>(c)];
 }
 
 constexpr bool isControl(char c) {
@@ -67,4 +76,4 @@ bool listHas(std::string_view list, std::string_view name) noexcept {
     return false;
 }
 
-}  // namespace Passenger::Bridge::HttpText
+}  // namespace Passenger::HttpText

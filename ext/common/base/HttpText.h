@@ -2,7 +2,7 @@
 
 #include <string_view>
 
-namespace Passenger::Bridge::HttpText {
+namespace Passenger::HttpText {
 
 /** What RFC 9110 says of the characters of a head. Plain ASCII: the locale has no say. */
 
@@ -19,4 +19,4 @@ bool isHopByHop(std::string_view name) noexcept;
 /** Whether a list like that of a Connection header has this name. */
 bool listHas(std::string_view list, std::string_view name) noexcept;
 
-}  // namespace Passenger::Bridge::HttpText
+}  // namespace Passenger::HttpText

@@ -1,0 +1,88 @@
+#include "agent/DescriptorLog.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <filesystem>
+#include <map>
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::milliseconds INTERVAL = std::chrono::minutes(1);
+
+std::string listing(const std::string &reason) {
+    std::map<int, std::string> open;
+    for (const auto &entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+        std::error_code gone;
+        const auto target = std::filesystem::read_symlink(entry.path(), gone);
+        if (!gone) {
+            open[std::stoi(entry.path().filename())] = target.string();
+        }
+    }
+    std::string text = fmt::format("{:%Y-%m-%d %H:%M:%S} pid={} reason={} descriptors={}\n",
+                                   fmt::localtime(std::time(nullptr)), ::getpid(), reason, open.size());
+    for (const auto &[number, target] : open) {
+        text += fmt::format("  {} {}\n", number, target);
+    }
+    return text;
+}
+
+/** One of ours or of root's: others need not see what we have open, and nothing may hold us up. */
+FileDescriptor open(const std::string &path) {
+    FileDescriptor file(
+        ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0) {
+        throw SystemException(path, errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        throw IOException(path + " is not a file");
+    }
+    if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+        throw IOException(
+            fmt::format("{} belongs to user {}: make it belong to root, or name another file", path, status.st_uid));
+    }
+    return file;
+}
+
+void append(const std::string &path, const std::string &reason) {
+    try {
+        const FileDescriptor file = open(path);
+        const std::string text = listing(reason);
+        if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+            throw SystemException(path, errno);
+        }
+    } catch (const std::exception &error) {
+        Log::error("event=descriptor_log.failed error=\"{}\" directive=PassengerFileDescriptorLogFile", error.what());
+    }
+}
+
+}  // namespace
+
+void DescriptorLog::use(const std::string &path, const std::string &reason) {
+    thread_.end();
+    if (path.empty()) {
+        return;
+    }
+    append(path, reason);
+    thread_.start("descriptor log", [path](const FileDescriptor &ending) {
+        pollfd entry{ending.get(), POLLIN, 0};
+        while (::poll(&entry, 1, static_cast<int>(INTERVAL.count())) <= 0) {
+            append(path, "minute");
+        }
+    });
+}
+
+}  // namespace Passenger

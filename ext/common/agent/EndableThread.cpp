@@ -1,0 +1,40 @@
+#include "agent/EndableThread.h"
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+EndableThread::EndableThread() : ending_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!ending_) {
+        throw SystemException("eventfd", errno);
+    }
+}
+
+EndableThread::~EndableThread() {
+    end();
+}
+
+void EndableThread::start(const char *name, Work work) {
+    end();
+    thread_ = boost::thread([this, name, work = std::move(work)] {
+        ::pthread_setname_np(::pthread_self(), name);
+        work(ending_);
+    });
+}
+
+void EndableThread::end() noexcept {
+    if (thread_.joinable()) {
+        ::eventfd_write(ending_.get(), 1);
+        thread_.join();
+        eventfd_t ignored = 0;
+        ::eventfd_read(ending_.get(), &ignored);
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,163 @@
+#include "agent/LogMonitor.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds LOOK_INTERVAL{1000};
+/** Between two looks, so that who writes much costs little. */
+constexpr milliseconds REST{50};
+/** After wake(), for what is about to come. */
+constexpr milliseconds EAGER_TIME{2000};
+constexpr std::size_t MOST_AT_ONCE = 65'536;
+constexpr std::uint32_t EVENTS = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
+
+std::string folderOf(const std::string &path) {
+    return path.substr(0, path.rfind('/') + 1);
+}
+
+}  // namespace
+
+LogMonitor::LogMonitor(Parts parts) : parts_(std::move(parts)), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    if (!wake_) {
+        throw SystemException("eventfd", errno);
+    }
+    thread_ = boost::thread([this] { run(); });
+}
+
+LogMonitor::~LogMonitor() {
+    ending_ = true;
+    ::eventfd_write(wake_.get(), 1);
+    thread_.join();
+}
+
+void LogMonitor::wake() {
+    woken_ = true;
+    ::eventfd_write(wake_.get(), 1);
+}
+
+void LogMonitor::run() {
+    ::pthread_setname_np(::pthread_self(), "log monitor");
+    while (!ending_ && !woken_) {
+        wait(std::chrono::hours(1), false);
+    }
+    // Where there is none, there is the look every second.
+    inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    SteadyClock::time_point listed{};
+    SteadyClock::time_point eagerUntil{};
+    while (!ending_) {
+        const auto now = SteadyClock::now();
+        if (woken_.exchange(false)) {
+            eagerUntil = now + EAGER_TIME;
+        }
+        const bool eager = now < eagerUntil;
+        bool more = false;
+        try {
+            more = copy();
+            if (eager || now - listed >= LOOK_INTERVAL) {
+                list();
+                listed = now;
+            }
+        } catch (const std::exception &error) {
+            Log::error("event=monitor.failed error=\"{}\"", error.what());
+        }
+        wait(REST, false);
+        if (!more && !eager) {
+            wait(LOOK_INTERVAL - REST, true);
+        }
+    }
+}
+
+void LogMonitor::list() {
+    std::map<std::string, std::unique_ptr<FileTail>> now;
+    for (const File &file : parts_.files()) {
+        const std::string key =
+            fmt::format("{}:{}:{}:{}", file.owner.uid, file.owner.gid, static_cast<int>(file.namedBy), file.path);
+        if (now.contains(key)) {
+            continue;
+        }
+        auto known = tails_.extract(key);
+        now.emplace(
+            key, known ? std::move(known.mapped()) : std::make_unique<FileTail>(file.path, file.owner, file.namedBy));
+    }
+    tails_.swap(now);
+    for (const auto &[key, dropped] : now) {
+        dropped->finish(sinkFor(*dropped));
+    }
+    watchFolders();
+}
+
+void LogMonitor::watchFolders() {
+    if (!inotify_) {
+        return;
+    }
+    std::set<std::string> folders;
+    for (const auto &[key, tail] : tails_) {
+        folders.insert(folderOf(tail->path()));
+    }
+    std::map<std::string, int> watches;
+    std::set<int> numbers;
+    for (const std::string &folder : folders) {
+        // Again each time: another folder may have come in its place. One that is watched already keeps its number.
+        if (const int watch = ::inotify_add_watch(inotify_.get(), folder.c_str(), EVENTS); watch >= 0) {
+            watches[folder] = watch;
+            numbers.insert(watch);
+        }
+    }
+    for (const auto &[folder, watch] : watches_) {
+        if (!numbers.contains(watch)) {
+            ::inotify_rm_watch(inotify_.get(), watch);
+        }
+    }
+    watches_ = std::move(watches);
+}
+
+bool LogMonitor::copy() {
+    bool more = false;
+    for (const auto &entry : tails_) {
+        FileTail &tail = *entry.second;
+        more = tail.read(MOST_AT_ONCE, sinkFor(tail)) || more;
+    }
+    return more;
+}
+
+FileTail::LineCallback LogMonitor::sinkFor(const FileTail &tail) const {
+    return [this, &tail](std::string_view line) { parts_.sink(tail.path(), std::string(line)); };
+}
+
+void LogMonitor::wait(milliseconds time, bool events) {
+    std::array<pollfd, 2> entries{{{wake_.get(), POLLIN, 0}, {events ? inotify_.get() : -1, POLLIN, 0}}};
+    if (::poll(entries.data(), entries.size(), static_cast<int>(time.count())) <= 0) {
+        return;
+    }
+    if (entries[0].revents != 0) {
+        eventfd_t ignored = 0;
+        ::eventfd_read(wake_.get(), &ignored);
+    }
+    if (entries[1].revents != 0) {
+        // What they say does not matter: each look looks at all.
+        std::array<char, 65536> buffer;
+        while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) {
+        }
+    }
+}
+
+}  // namespace Passenger

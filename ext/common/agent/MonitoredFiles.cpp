@@ -1,0 +1,48 @@
+#include "agent/MonitoredFiles.h"
+
+#include <exception>
+#include <utility>
+
+#include "base/Log.h"
+#include "base/Split.h"
+
+namespace Passenger {
+
+std::vector<LogMonitor::File> MonitoredFiles::list() {
+    std::vector<LogMonitor::File> files;
+    std::map<std::string, Known> now;
+    for (const Options &options : parts_.applications()) {
+        Known &known = now[options.groupName()] = std::move(known_[options.groupName()]);
+        look(options, known);
+        if (known.owner) {
+            for (const std::string &path : split(options.monitoredFiles, '\n')) {
+                files.push_back({path, *known.owner, parts_.whoNames(path)});
+            }
+        }
+    }
+    known_ = std::move(now);
+    return files;
+}
+
+void MonitoredFiles::look(const Options &options, Known &known) const {
+    std::string problem;
+    try {
+        const auto owner = parts_.userOf(options);
+        if (owner) {
+            known = {*owner, false};
+            return;
+        }
+        problem = owner.error();
+    } catch (const std::exception &error) {
+        problem = error.what();
+    }
+    if (!std::exchange(known.complained, true)) {
+        Log::error(
+            "event=monitor.failed app=\"{}\" error=\"whom it runs as cannot be found out: {}\" "
+            "directive=PassengerMonitorLogFile consequence=\"{}\"",
+            options.groupName(), problem,
+            known.owner ? "its files are followed as before" : "its files are not followed until it can");
+    }
+}
+
+}  // namespace Passenger

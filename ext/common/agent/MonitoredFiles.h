@@ -1,0 +1,51 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "agent/LogMonitor.h"
+#include "pool/Options.h"
+#include "spawning/AppFile.h"
+#include "spawning/UserResolver.h"
+
+namespace Passenger {
+
+/**
+ * Which files the log monitor is to follow. Where it cannot be found out whom an application runs as, because users or its folder cannot be
+ * looked at just now, the user that was found last counts on; the log says so once, and other applications are followed as ever.
+ *
+ * Owned by the engine. list() is for one thread, and may block.
+ */
+class MonitoredFiles {
+public:
+    struct Parts {
+        /** Those that have instances, and name files. */
+        std::function<std::vector<Options>()> applications;
+        /** May throw, too. */
+        std::function<tl::expected<RunAs, std::string>(const Options &options)> userOf;
+        std::function<AppFile::NamedBy(const std::string &path)> whoNames;
+    };
+
+    explicit MonitoredFiles(Parts parts) : parts_(std::move(parts)) {}
+
+    std::vector<LogMonitor::File> list();
+
+private:
+    struct Known {
+        std::optional<RunAs> owner;
+        bool complained = false;
+    };
+
+    void look(const Options &options, Known &known) const;
+
+    const Parts parts_;
+    /** By the application's name. */
+    std::map<std::string, Known> known_;
+};
+
+}  // namespace Passenger

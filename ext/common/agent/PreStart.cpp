@@ -1,0 +1,133 @@
+#include "agent/PreStart.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdlib>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/Split.h"
+#include "io/LineReader.h"
+
+namespace Passenger {
+
+namespace {
+
+/** More than the helper itself takes at most for sixteen URLs at once. */
+constexpr std::chrono::minutes LONGEST{10};
+constexpr std::chrono::seconds END_LIMIT{1};
+constexpr const char *DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+constexpr int FIRST_ERROR = 500;
+
+std::string scriptOf(const AgentSettings &settings) {
+    const auto &beside = settings.spawnServerCommand;
+    return beside.substr(0, beside.rfind('/') + 1) + "pre_start.rb";
+}
+
+ChildProcess::Command commandFor(const AgentSettings &settings, const std::set<std::string> &urls) {
+    std::string all;
+    for (const std::string &url : urls) {
+        all += url + "\n";
+    }
+    const char *path = std::getenv("PATH");
+    ChildProcess::Command command;
+    command.program = settings.rubyCommand;
+    command.arguments = {scriptOf(settings), settings.defaultUser};
+    // Not among the arguments, which everybody can read: a query may be a secret.
+    command.environment = {fmt::format("PATH={}", path != nullptr ? path : DEFAULT_PATH), "LANG=C.UTF-8",
+                           "PASSENGER_PRE_START_URLS=" + all};
+    command.newSession = true;
+    return command;
+}
+
+}  // namespace
+
+void PreStart::ask(const AgentSettings &settings, bool forget) {
+    thread_.end();
+    std::set<std::string> wanted;
+    std::set<std::string> still;
+    for (const std::string &url : split(settings.preStart, '\n')) {
+        (!forget && up_.contains(url) ? still : wanted).insert(url);
+    }
+    up_ = std::move(still);
+    if (!wanted.empty()) {
+        thread_.start("pre-start", [this, command = commandFor(settings, wanted)](const FileDescriptor &ending) {
+            run(command, ending);
+        });
+    }
+}
+
+void PreStart::run(const ChildProcess::Command &command, const FileDescriptor &ending) {
+    try {
+        DescriptorPair output = makePipe();
+        ChildProcess::Command full = command;
+        full.descriptors = {{output.second.get(), STDOUT_FILENO}};
+        ChildProcess helper(full);
+        output.second.reset();
+        follow(output.first, ending);
+        // One that has not ended is killed with the object.
+        helper.wait(END_LIMIT);
+    } catch (const std::exception &error) {
+        Log::error("event=pre_start.failed error=\"{}\"", error.what());
+    }
+}
+
+void PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending) {
+    LineReader lines;
+    const auto deadline = std::chrono::steady_clock::now() + LONGEST;
+    std::array<char, 4096> buffer;
+    for (;;) {
+        std::array<pollfd, 2> entries{{{output.get(), POLLIN, 0}, {ending.get(), POLLIN, 0}}};
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+        if (left <= 0) {
+            Log::warn("event=pre_start.failed error=\"it took too long\"");
+            return;
+        }
+        if (::poll(entries.data(), entries.size(), static_cast<int>(left)) <= 0) {
+            continue;
+        }
+        if (entries[1].revents != 0) {
+            return;
+        }
+        const ssize_t size = ::read(output.get(), buffer.data(), buffer.size());
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            return;
+        }
+        lines.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size)),
+                   [this](std::string_view line) { take(line); });
+    }
+}
+
+void PreStart::take(std::string_view line) {
+    const auto fields = split(line, '\t');
+    if (fields.size() != 4) {
+        Log::warn("event=pre_start.failed error=\"{}\"", line);
+        return;
+    }
+    int status = 0;
+    std::from_chars(fields[2].data(), fields[2].data() + fields[2].size(), status);
+    if (fields[0] == "done" && status < FIRST_ERROR) {
+        up_.insert(fields[1]);
+        Log::notice("event=pre_start.done url=\"{}\" status={} ms={}", fields[1], status, fields[3]);
+    } else if (fields[0] == "done") {
+        Log::warn("event=pre_start.failed url=\"{}\" status={} ms={} next=\"at the next reload\"", fields[1], status,
+                  fields[3]);
+    } else {
+        Log::warn("event=pre_start.failed url=\"{}\" error=\"{}\" ms={} next=\"at the next reload\"", fields[1],
+                  fields[2], fields[3]);
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,34 @@
+#include "base/FolderTrust.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+void checkFolderTrust(const std::string &folder) {
+    struct stat status {};
+    if (::stat(folder.c_str(), &status) != 0) {
+        throw SystemException(folder, errno);
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        throw IOException(folder + " is no folder");
+    }
+    if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+        throw IOException(fmt::format("{} belongs to user {}: make it belong to root, or name another folder", folder,
+                                      status.st_uid));
+    }
+    if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
+        throw IOException(
+            fmt::format("{0} may be written by others: chmod go-w {0}, or, if it is everybody's and only "
+                        "not sticky: chmod +t {0}, or name another folder",
+                        folder));
+    }
+}
+
+}  // namespace Passenger

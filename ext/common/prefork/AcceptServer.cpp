@@ -1,0 +1,195 @@
+#include "prefork/AcceptServer.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "base/SignalDescriptor.h"
+#include "prefork/WorkerOutput.h"
+
+namespace Passenger {
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/** How long to leave a machine alone that is short of descriptors or memory. */
+constexpr int SHORTAGE_PAUSE = 100;
+
+/** What a worker waits for: connections, a signal to end, and the monitor's end. */
+class WaitingRoom {
+public:
+    explicit WaitingRoom(const FileDescriptor &listener) : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+        signals_ = makeSignalDescriptor({SIGINT, SIGTERM});
+        // Of all workers that wait, the kernel wakes one.
+        add(listener.get(), EPOLLIN | EPOLLEXCLUSIVE, CONNECTION);
+        add(signals_.get(), EPOLLIN, END);
+        add(STDIN_FILENO, EPOLLIN, END);
+    }
+
+    /** False: the worker is to end. @param timeout in milliseconds; -1: none */
+    bool wait(int timeout) {
+        std::array<epoll_event, 3> events{};
+        const int count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout);
+        for (int i = 0; i < count; i++) {
+            if (events[static_cast<std::size_t>(i)].data.u32 == END) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+private:
+    enum : std::uint32_t { CONNECTION, END };
+
+    void add(int descriptor, std::uint32_t events, std::uint32_t meaning) {
+        epoll_event event{};
+        event.events = events;
+        event.data.u32 = meaning;
+        // A regular file as standard input, as when a test runs by itself, cannot be waited for, and never ends.
+        if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0 && errno != EPERM) {
+            throw SystemException("epoll_ctl", errno);
+        }
+    }
+
+    FileDescriptor epoll_;
+    FileDescriptor signals_;
+};
+
+}  // namespace
+
+AcceptServer::AcceptServer(Handler handler) : handler_(std::move(handler)) {}
+
+void AcceptServer::sendAck(milliseconds interval) {
+    ackInterval_ = interval;
+}
+
+void AcceptServer::start() {
+    listener_ = listen();
+}
+
+void AcceptServer::resumeAccept() {
+    // So that a handler may close descriptor 1, or open another one in its place.
+    output_ = FileDescriptor(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    ::signal(SIGPIPE, SIG_IGN);
+    WaitingRoom room(listener_);
+    nextAck_ = SteadyClock::now() + ackInterval_;
+    tell(COMM_ACK);
+    int timeout = 0;
+    while (room.wait(timeout)) {
+        ack();
+        timeout = 0;
+        if (!acceptOne()) {
+            setBusy(false);
+            timeout = -1;
+            if (ackInterval_ > milliseconds(0)) {
+                const auto left = std::chrono::ceil<milliseconds>(nextAck_ - SteadyClock::now());
+                timeout = static_cast<int>(std::max<milliseconds::rep>(left.count(), 0));
+            }
+        }
+    }
+    setBusy(false);
+}
+
+/** False: none waits. */
+bool AcceptServer::acceptOne() {
+    FileDescriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    if (connection) {
+        setBusy(true);
+        serve(std::move(connection));
+        return true;
+    }
+    switch (errno) {
+        case EAGAIN:
+            return false;
+        case EMFILE:
+        case ENFILE:
+        case ENOBUFS:
+        case ENOMEM:
+            ::poll(nullptr, 0, SHORTAGE_PAUSE);
+            return true;
+        case EBADF:
+        case EINVAL:
+        case ENOTSOCK:
+            throw SystemException("accept", errno);
+        default:
+            // Of the connection alone, which has gone.
+            return true;
+    }
+}
+
+void AcceptServer::serve(FileDescriptor connection) {
+    try {
+        handler_(std::move(connection));
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "A connection ended with an error: %s\n", error.what());
+    }
+}
+
+void AcceptServer::ack() {
+    if (ackInterval_ > milliseconds(0) && SteadyClock::now() >= nextAck_) {
+        tell(COMM_ACK);
+        nextAck_ = SteadyClock::now() + ackInterval_;
+    }
+}
+
+void AcceptServer::tell(std::string_view constant) {
+    tellMonitor(output_.get(), constant);
+}
+
+void AcceptServer::setBusy(bool busy) {
+    if (busy_ != busy) {
+        busy_ = busy;
+        tell(busy ? COMM_BUSY : COMM_NOT_BUSY);
+    }
+}
+
+TcpServer::TcpServer(std::string host, std::uint16_t port, Handler handler, int backlog)
+    : AcceptServer(std::move(handler)), host_(std::move(host)), port_(port), backlog_(backlog) {}
+
+std::uint16_t TcpServer::port() const {
+    return portOf(listener());
+}
+
+FileDescriptor TcpServer::listen() {
+    return listenOnTcp(host_, port_, backlog_);
+}
+
+UnixServer::UnixServer(std::string path, Handler handler, mode_t mode, int backlog)
+    : AcceptServer(std::move(handler)), path_(std::move(path)), mode_(mode), backlog_(backlog) {}
+
+UnixServer::~UnixServer() {
+    struct stat status {};
+    if (maker_ == ::getpid() && ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
+        status.st_ino == inode_) {
+        ::unlink(path_.c_str());
+    }
+}
+
+FileDescriptor UnixServer::listen() {
+    FileDescriptor socket = listenOnUnix(path_, mode_, backlog_);
+    struct stat status {};
+    if (::lstat(path_.c_str(), &status) != 0) {
+        throw SystemException("lstat(\"" + path_ + "\")", errno);
+    }
+    maker_ = ::getpid();
+    device_ = status.st_dev;
+    inode_ = status.st_ino;
+    return socket;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,239 @@
+#include "prefork/ForkLauncher.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <iterator>
+#include <span>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include "base/ChildProcess.h"
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "base/Poll.h"
+#include "io/SocketPair.h"
+#include "prefork/Nursery.h"
+#include "prefork/ProcessWheel.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::seconds BIRTH_LIMIT{5};
+constexpr std::chrono::seconds END_LIMIT{2};
+
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define PASSENGER_THREAD_SANITIZER
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define PASSENGER_THREAD_SANITIZER
+#endif
+#ifdef PASSENGER_THREAD_SANITIZER
+/** It has one of its own. */
+constexpr std::ptrdiff_t ALLOWED_THREADS = 2;
+#else
+constexpr std::ptrdiff_t ALLOWED_THREADS = 1;
+#endif
+
+std::ptrdiff_t countThreads() {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(begin(tasks), end(tasks));
+}
+
+void requireOneThread() {
+    auto threads = countThreads();
+    // A thread that was joined is still listed for a moment.
+    for (int i = 0; i < 100 && threads > ALLOWED_THREADS; i++) {
+        ::poll(nullptr, 0, 1);
+        threads = countThreads();
+    }
+    if (threads > ALLOWED_THREADS) {
+        throw std::logic_error(
+            "Workers that are forks need PreFork::start() before there is another thread; there are " +
+            std::to_string(threads) + " now: make the EventLoop and what else has threads afterwards");
+    }
+}
+
+int waitFor(pid_t pid) {
+    int status = UNKNOWN_WAIT_STATUS;
+    while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    return status;
+}
+
+}  // namespace
+
+/** On the loop. */
+class NurseryWheel final : public ProcessWheel {
+public:
+    NurseryWheel(ForkLauncher &launcher, WheelId id, FileDescriptor output, FileDescriptor error, pid_t pid,
+                 FileDescriptor pidFd)
+        : ProcessWheel(*launcher.loop_, *launcher.listener_, id, std::move(output), std::move(error)),
+          launcher_(&launcher),
+          pid_(pid),
+          pidFd_(std::move(pidFd)) {
+        launcher.wheels_[id] = this;
+    }
+    ~NurseryWheel() override {
+        if (launcher_ != nullptr) {
+            launcher_->wheels_.erase(id());
+            try {
+                signalPidFd(pidFd_, SIGKILL);
+            } catch (const std::exception &) {
+                // It has become another user's. With the nursery it ends all the same.
+            }
+        }
+    }
+    NurseryWheel(const NurseryWheel &) = delete;
+    NurseryWheel &operator=(const NurseryWheel &) = delete;
+
+    pid_t pid() const override {
+        return pid_;
+    }
+    bool signal(int signal) override {
+        return launcher_ != nullptr && signalPidFd(pidFd_, signal);
+    }
+    void forget() noexcept override {
+        launcher_ = nullptr;
+        stopReading();
+    }
+    /** May destroy this. */
+    void ended(int status) {
+        launcher_ = nullptr;
+        processEnded(status);
+    }
+
+private:
+    /** Null once it has ended. */
+    ForkLauncher *launcher_;
+    pid_t pid_;
+    FileDescriptor pidFd_;
+};
+
+ForkLauncher::ForkLauncher() = default;
+
+ForkLauncher::~ForkLauncher() {
+    watcher_.reset();
+    orders_.reset();
+    deaths_.reset();
+    lifeline_.reset();
+    if (nursery_ > 0) {
+        // Nobody else reaps it.
+        if (!waitPidFd(nurseryFd_, END_LIMIT)) {
+            ::kill(nursery_, SIGKILL);
+        }
+        waitFor(nursery_);
+    }
+}
+
+void ForkLauncher::prepare(std::function<void()> work) {
+    requireOneThread();
+    DescriptorPair orders = makeSeqPacketPair();
+    DescriptorPair deaths = makeSeqPacketPair();
+    DescriptorPair lifeline = makePipe();
+    // Else each worker would write it once more.
+    std::fflush(nullptr);
+    const pid_t self = ::getpid();
+    nursery_ = ::fork();
+    if (nursery_ < 0) {
+        throw SystemException("fork", errno);
+    }
+    if (nursery_ == 0) {
+        orders.first.reset();
+        deaths.first.reset();
+        lifeline.second.reset();
+        Nursery::run({std::move(orders.second), std::move(deaths.second), std::move(lifeline.first)}, work, self);
+    }
+    nurseryFd_ = openPidFd(nursery_);
+    orders_ = std::move(orders.first);
+    deaths_ = std::move(deaths.first);
+    lifeline_ = std::move(lifeline.second);
+}
+
+void ForkLauncher::attach(EventLoop &loop, WheelListener &listener) {
+    loop_ = &loop;
+    listener_ = &listener;
+    watcher_ = std::make_unique<DescriptorWatcher>(loop, deaths_.get(), DescriptorWatcher::READABLE,
+                                                   [this](int) { readDeath(); });
+}
+
+std::unique_ptr<Wheel> ForkLauncher::launch(WheelId id) {
+    DescriptorPair output = makePipe();
+    DescriptorPair error = makePipe();
+    const Nursery::Order order{id.value()};
+    const int attached[] = {output.second.get(), error.second.get()};
+    const auto deadline = deadlineIn(BIRTH_LIMIT);
+    sendWithDescriptors(orders_, {reinterpret_cast<const char *>(&order), sizeof order}, attached, MSG_DONTWAIT);
+    for (;;) {
+        if (!pollUntil(orders_.get(), POLLIN, deadline)) {
+            throw SystemException("Waiting for the process that forks workers", ETIMEDOUT);
+        }
+        Nursery::Birth birth{};
+        Received received = receiveWithDescriptors(orders_, std::span(reinterpret_cast<char *>(&birth), sizeof birth));
+        if (received.size != sizeof birth) {
+            throw SystemException("Waiting for the process that forks workers", ECONNRESET);
+        }
+        if (birth.id == id.value() && birth.error != 0) {
+            throw SystemException("fork", birth.error);
+        }
+        if (received.descriptors.empty()) {
+            if (birth.id == id.value()) {
+                // It ends by itself, since nobody reads what it tells.
+                throw SystemException("Taking a worker", EMFILE);
+            }
+            continue;
+        }
+        if (birth.id == id.value()) {
+            return std::make_unique<NurseryWheel>(*this, id, std::move(output.first), std::move(error.first), birth.pid,
+                                                  std::move(received.descriptors[0]));
+        }
+        // Of an order that was given up.
+        signalPidFd(received.descriptors[0], SIGKILL);
+    }
+}
+
+void ForkLauncher::readDeath() {
+    Nursery::Death death{};
+    const Received received =
+        receiveWithDescriptors(deaths_, std::span(reinterpret_cast<char *>(&death), sizeof death));
+    if (received.size != sizeof death) {
+        nurseryEnded();
+        return;
+    }
+    if (const auto found = wheels_.find(WheelId(death.id)); found != wheels_.end()) {
+        NurseryWheel *const wheel = found->second;
+        wheels_.erase(found);
+        wheel->ended(death.status);
+    }
+}
+
+void ForkLauncher::nurseryEnded() {
+    watcher_.reset();
+    waitPidFd(nurseryFd_, END_LIMIT);
+    ::kill(nursery_, SIGKILL);
+    const int status = waitFor(std::exchange(nursery_, 0));
+    listener_->launcherEnded("The process that forks workers " + describeWaitStatus(status) +
+                             ", and with it all workers; start this program again");
+    while (!wheels_.empty()) {
+        NurseryWheel *const wheel = wheels_.begin()->second;
+        wheels_.erase(wheels_.begin());
+        try {
+            wheel->signal(SIGKILL);
+        } catch (const std::exception &) {
+            // The kernel kills it, since its parent has ended.
+        }
+        wheel->ended(UNKNOWN_WAIT_STATUS);
+    }
+}
+
+}  // namespace Passenger

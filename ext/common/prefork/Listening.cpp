@@ -1,0 +1,149 @@
+#include "prefork/Listening.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr int KIND = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+
+void setOn(const FileDescriptor &socket, int level, int option, const std::string &what) {
+    const int on = 1;
+    if (::setsockopt(socket.get(), level, option, &on, sizeof on) != 0) {
+        throw SystemException(what, errno);
+    }
+}
+
+/** Whether somebody takes connections there. */
+bool answers(const sockaddr_un &address) {
+    const FileDescriptor socket(::socket(AF_UNIX, KIND, 0));
+    return ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0 ||
+           errno != ECONNREFUSED;
+}
+
+/**
+ * Held while a path is looked at and taken: of two servers that start at the same time the second one finds the first one listening, never about to.
+ * Where the folder cannot be locked, it is as if there were no others.
+ */
+class FolderLock {
+public:
+    explicit FolderLock(const std::string &path) {
+        const auto folder = std::filesystem::absolute(path).parent_path();
+        folder_ = FileDescriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const auto deadline = std::chrono::steady_clock::now() + PATIENCE;
+        while (folder_ && ::flock(folder_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK &&
+               std::chrono::steady_clock::now() < deadline) {
+            ::poll(nullptr, 0, 10);
+        }
+    }
+
+private:
+    /** Some other program may hold it for ever. */
+    static constexpr std::chrono::seconds PATIENCE{5};
+
+    FileDescriptor folder_;
+};
+
+/** Removes a socket's file that nobody listens at. */
+void removeStale(const std::string &path, const sockaddr_un &address) {
+    struct stat status {};
+    if (::lstat(path.c_str(), &status) != 0) {
+        return;
+    }
+    if (!S_ISSOCK(status.st_mode)) {
+        throw IOException("Cannot listen at " + path +
+                          ": there is a file that is not a socket; remove it or choose another path");
+    }
+    if (answers(address)) {
+        throw IOException("Cannot listen at " + path +
+                          ": another process listens there; end it or choose another path");
+    }
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        throw SystemException("unlink(\"" + path + "\")", errno);
+    }
+}
+
+}  // namespace
+
+FileDescriptor listenOnTcp(const std::string &host, std::uint16_t port, int backlog) {
+    const std::string what =
+        "Listening on " + (host.find(':') == std::string::npos ? host : '[' + host + ']') + ':' + std::to_string(port);
+    addrinfo hints{};
+    hints.ai_family = host.empty() ? AF_INET : AF_UNSPEC;
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE;
+    addrinfo *found = nullptr;
+    const int result =
+        ::getaddrinfo(host.empty() ? nullptr : host.c_str(), std::to_string(port).c_str(), &hints, &found);
+    if (result != 0) {
+        throw IOException(what + ": " + ::gai_strerror(result));
+    }
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> addresses(found, &::freeaddrinfo);
+    FileDescriptor socket(::socket(found->ai_family, KIND, 0));
+    if (!socket) {
+        throw SystemException(what, errno);
+    }
+    setOn(socket, SOL_SOCKET, SO_REUSEADDR, what);
+    if (found->ai_family == AF_INET6) {
+        setOn(socket, IPPROTO_IPV6, IPV6_V6ONLY, what);
+    }
+    if (::bind(socket.get(), found->ai_addr, found->ai_addrlen) != 0 || ::listen(socket.get(), backlog) != 0) {
+        throw SystemException(what, errno);
+    }
+    return socket;
+}
+
+std::uint16_t portOf(const FileDescriptor &socket) {
+    sockaddr_storage address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(socket.get(), reinterpret_cast<sockaddr *>(&address), &size) != 0) {
+        throw SystemException("getsockname", errno);
+    }
+    // The port is at the same place in sockaddr_in and sockaddr_in6.
+    sockaddr_in internet{};
+    std::memcpy(&internet, &address, sizeof internet);
+    return ntohs(internet.sin_port);
+}
+
+FileDescriptor listenOnUnix(const std::string &path, mode_t mode, int backlog) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof address.sun_path) {
+        throw IOException("Cannot listen at \"" + path + "\": a socket's path has 1 to " +
+                          std::to_string(sizeof address.sun_path - 1) + " bytes");
+    }
+    path.copy(address.sun_path, path.size());
+    const std::string what = "Listening at " + path;
+    FileDescriptor socket(::socket(AF_UNIX, KIND, 0));
+    if (!socket) {
+        throw SystemException(what, errno);
+    }
+    const FolderLock lock(path);
+    removeStale(path, address);
+    // What bind() gives to the file, so that at no time more is allowed; chmod() then undoes what the umask took away.
+    if (::fchmod(socket.get(), mode) != 0 ||
+        ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
+        ::chmod(path.c_str(), mode) != 0 || ::listen(socket.get(), backlog) != 0) {
+        throw SystemException(what, errno);
+    }
+    return socket;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/FileDescriptor.h"
+#include "io/EventLoop.h"
+#include "io/LineReader.h"
+#include "prefork/Wheel.h"
+#include "prefork/WorkerOutput.h"
+
+namespace Passenger {
+
+/** A wheel over a real process: takes in what it writes. Its subclasses know how to signal the process and how its end is learned. On the loop. */
+class ProcessWheel : public Wheel {
+public:
+    /** Reading ends of the worker's standard output and error, and of what its application prints where that has a pipe of its own; owned from now on. */
+    ProcessWheel(EventLoop &loop, WheelListener &listener, WheelId id, FileDescriptor output, FileDescriptor error,
+                 FileDescriptor printed = {});
+    ProcessWheel(const ProcessWheel &) = delete;
+    ProcessWheel &operator=(const ProcessWheel &) = delete;
+
+    /** Tells the listener what is left in the pipes, and that the process has ended. The listener may destroy this. */
+    void processEnded(int status);
+
+protected:
+    WheelId id() const noexcept {
+        return id_;
+    }
+    void stopReading() noexcept;
+
+private:
+    /** A pipe that gives lines and nothing else. */
+    class Lines {
+    public:
+        Lines(EventLoop &loop, FileDescriptor pipe, LineReader::LineCallback told);
+        /** What is there, and no more. */
+        void finish();
+        void stop() noexcept;
+
+    private:
+        void read();
+
+        FileDescriptor pipe_;
+        LineReader reader_;
+        LineReader::LineCallback told_;
+        std::unique_ptr<DescriptorWatcher> watcher_;
+    };
+
+    void readOutput();
+
+    WheelListener &listener_;
+    WheelId id_;
+    FileDescriptor output_;
+    WorkerOutput worker_;
+    WorkerOutput::Callback toldOutput_;
+    std::unique_ptr<DescriptorWatcher> outputWatcher_;
+    Lines errors_;
+    std::optional<Lines> printed_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,180 @@
+#include "spawning/OutputFiles.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+#include <boost/thread/thread.hpp>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/LogQueue.h"
+#include "base/Poll.h"
+#include "base/Split.h"
+#include "spawning/AppFile.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::seconds PATIENCE{1};
+
+std::string droppedLine(std::uint64_t count) {
+    return fmt::format("event=log.dropped lines={}\n", count);
+}
+
+}  // namespace
+
+/** Shared by whoever puts lines there and the thread that writes them. */
+class OutputFiles::File {
+public:
+    File(std::string path, RunAs owner, AppFile::NamedBy namedBy)
+        : path_(std::move(path)), owner_(std::move(owner)), queue_(droppedLine), namedBy_(namedBy) {}
+
+    static std::shared_ptr<File> start(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
+        auto file = std::make_shared<File>(path, owner, namedBy);
+        boost::thread([file] { file->run(); }).detach();
+        return file;
+    }
+
+    void put(pid_t pid, const std::string &line) {
+        queue_.put(Log::outputPrefix() ? fmt::format("App {} output: {}\n", pid, line) : line + "\n");
+    }
+    void reopen(AppFile::NamedBy namedBy) {
+        namedBy_ = namedBy;
+        reopen_ = true;
+    }
+    const std::string &path() const noexcept {
+        return path_;
+    }
+    /** What failed may be mended by now. */
+    void tryAgain() {
+        reopen_ = reopen_ || !open_;
+    }
+    void close(LogQueue::TimePoint deadline) {
+        queue_.close(deadline);
+    }
+    void waitForWriter(LogQueue::TimePoint deadline) {
+        queue_.waitForWriter(deadline);
+    }
+
+private:
+    void run() {
+        ::pthread_setname_np(::pthread_self(), "app log");
+        for (std::string lines; queue_.take(lines);) {
+            if (reopen_.exchange(false)) {
+                open();
+            }
+            if (open_) {
+                write(lines);
+            } else {
+                lines.pop_back();
+                Log::writeApplicationOutput(0, lines, false);
+            }
+        }
+    }
+
+    void open() {
+        try {
+            file_ = AppFile::openForAppending(path_, owner_, namedBy_);
+            open_ = true;
+            failing_ = false;
+        } catch (const std::exception &error) {
+            Log::error("event=app_log.failed error=\"{}\" directive=PassengerAppLogFile consequence=\"{}\"",
+                       error.what(), open_ ? "the file that was open is used" : "its lines are in this log");
+        }
+    }
+
+    void write(std::string_view lines) {
+        while (!lines.empty()) {
+            const ssize_t written = ::write(file_.get(), lines.data(), lines.size());
+            if (written >= 0) {
+                lines.remove_prefix(static_cast<std::size_t>(written));
+                failing_ = false;
+            } else if (errno != EINTR) {
+                if (!std::exchange(failing_, true)) {
+                    Log::error("event=app_log.failed error=\"{}\" consequence=\"lines are lost\"",
+                               SystemException(path_, errno).what());
+                }
+                return;
+            }
+        }
+    }
+
+    const std::string path_;
+    const RunAs owner_;
+    LogQueue queue_;
+    std::atomic<AppFile::NamedBy> namedBy_;
+    std::atomic<bool> reopen_ = true;
+    std::atomic<bool> open_ = false;
+
+    // The thread's own.
+    FileDescriptor file_;
+    bool failing_ = false;
+};
+
+OutputFiles::~OutputFiles() {
+    const auto deadline = deadlineIn(PATIENCE);
+    const LockGuard guard(mutex_);
+    for (const auto &[key, file] : files_) {
+        file->close(deadline);
+    }
+    for (const auto &[key, file] : files_) {
+        file->waitForWriter(deadline);
+    }
+}
+
+ProcessOutput::Sink OutputFiles::sinkFor(const std::string &path, const RunAs &owner) {
+    if (path.empty()) {
+        return {};
+    }
+    const LockGuard guard(mutex_);
+    dropUnused();
+    auto &file = files_[fmt::format("{}:{}:{}", owner.uid, owner.gid, path)];
+    if (!file) {
+        file = File::start(path, owner, whoNamesIt(path));
+    }
+    file->tryAgain();
+    return [file = file](pid_t pid, const std::string &line) { file->put(pid, line); };
+}
+
+void OutputFiles::reopen(const std::string &configured) {
+    const LockGuard guard(mutex_);
+    const auto paths = split(configured, '\n');
+    configured_ = {paths.begin(), paths.end()};
+    dropUnused();
+    for (const auto &[key, file] : files_) {
+        file->reopen(whoNamesIt(file->path()));
+    }
+}
+
+AppFile::NamedBy OutputFiles::whoNames(const std::string &path) const {
+    const LockGuard guard(mutex_);
+    return whoNamesIt(path);
+}
+
+AppFile::NamedBy OutputFiles::whoNamesIt(const std::string &path) const {
+    return configured_.contains(path) ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
+}
+
+/** Those that no process has any more; their threads have a share. */
+void OutputFiles::dropUnused() {
+    for (auto entry = files_.begin(); entry != files_.end();) {
+        constexpr long OURS = 2;
+        if (entry->second.use_count() <= OURS) {
+            entry->second->close(deadlineIn(PATIENCE));
+            entry = files_.erase(entry);
+        } else {
+            ++entry;
+        }
+    }
+}
+
+}  // namespace Passenger

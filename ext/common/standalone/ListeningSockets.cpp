@@ -1,0 +1,162 @@
+#include "standalone/ListeningSockets.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <stdexcept>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "io/SocketPair.h"
+#include "prefork/Listening.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr int FIRST_OF_SYSTEMD = 3;
+constexpr std::string_view UNIX_PREFIX = "unix:";
+
+/** @throws IOException with the address, the reason and, where there is one, the remedy */
+[[noreturn]] void throwListenFailed(const SystemException &error) {
+    const char *remedy = "";
+    if (error.error() == EADDRINUSE) {
+        remedy = "; another server listens there: end it, or choose another address with --listen";
+    } else if (error.error() == EACCES) {
+        remedy = "; this user may not: choose a port from 1024 on, or a folder that it may write into";
+    }
+    throw IOException(fmt::format("{}{}", error.what(), remedy));
+}
+
+/** What is read once must not reach the workers. */
+std::string takeVariable(const char *name) {
+    const char *const value = std::getenv(name);
+    std::string text = value == nullptr ? "" : value;
+    ::unsetenv(name);
+    return text;
+}
+
+}  // namespace
+
+ListeningSockets::~ListeningSockets() {
+    for (const auto &file : files_) {
+        struct stat found {};
+        // Another server may have put its own there.
+        if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device && found.st_ino == file.inode) {
+            ::unlink(file.path.c_str());
+        }
+    }
+}
+
+void ListeningSockets::start() {
+    line_ = makeSeqPacketPair();
+    const bool succeeds = takeOver();
+    takeFromSystemd();
+    if (succeeds) {
+        return;
+    }
+    for (const auto &address : settings_.addresses) {
+        listen(address);
+    }
+    if (sockets_.empty()) {
+        listen(ListenAddress::tcp("127.0.0.1:3000"));
+    }
+}
+
+void ListeningSockets::shutLine() noexcept {
+    // Both ways, so that workers see it by their giving end, too.
+    ::shutdown(line_.second.get(), SHUT_RDWR);
+}
+
+void ListeningSockets::resumeAccept() {
+    throw std::logic_error("the workers of passenger-prefork are another program");
+}
+
+std::vector<int> ListeningSockets::descriptors() const {
+    std::vector<int> numbers;
+    for (const auto &socket : sockets_) {
+        numbers.push_back(socket.get());
+    }
+    return numbers;
+}
+
+bool ListeningSockets::takeOver() {
+    const auto numbers = takeVariable(HANDED_OVER);
+    for (std::size_t position = 0; position < numbers.size();) {
+        const auto end = std::min(numbers.find(',', position), numbers.size());
+        const auto number = numbers.substr(position, end - position);
+        adopt(std::atoi(number.c_str()), HANDED_OVER);
+        // What its predecessor has made, by the same settings, it leaves to this one to remove; others are systemd's.
+        const auto name = describeSocket(sockets_.back().get());
+        if (name.starts_with(UNIX_PREFIX) && isOurs(name.substr(UNIX_PREFIX.size()))) {
+            noteFile(name.substr(UNIX_PREFIX.size()));
+        }
+        position = end + 1;
+    }
+    return !numbers.empty();
+}
+
+/** See sd_listen_fds(3). */
+void ListeningSockets::takeFromSystemd() {
+    const auto owner = takeVariable("LISTEN_PID");
+    const auto count = takeVariable("LISTEN_FDS");
+    ::unsetenv("LISTEN_FDNAMES");
+    if (owner != std::to_string(::getpid())) {
+        return;
+    }
+    for (int number = 0; number < std::atoi(count.c_str()); ++number) {
+        adopt(FIRST_OF_SYSTEMD + number, "LISTEN_FDS");
+    }
+}
+
+void ListeningSockets::adopt(int descriptor, const char *giver) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
+        throw IOException(fmt::format(
+            "{} names descriptor {}, which is no listening socket; unset it, or open the socket", giver, descriptor));
+    }
+    ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
+    sockets_.emplace_back(descriptor);
+}
+
+void ListeningSockets::listen(const ListenAddress &address) {
+    try {
+        if (!address.path.empty()) {
+            sockets_.push_back(listenOnUnix(address.path, settings_.mode, settings_.backlog));
+            noteFile(address.path);
+            return;
+        }
+        sockets_.push_back(
+            listenOnTcp(address.host, static_cast<std::uint16_t>(std::stoul(address.port)), settings_.backlog));
+        // Accepted connections inherit it.
+        const int on = 1;
+        ::setsockopt(sockets_.back().get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    } catch (const SystemException &error) {
+        throwListenFailed(error);
+    }
+}
+
+bool ListeningSockets::isOurs(const std::string &path) const {
+    return std::any_of(settings_.addresses.begin(), settings_.addresses.end(),
+                       [&path](const ListenAddress &address) { return address.path == path; });
+}
+
+void ListeningSockets::noteFile(const std::string &path) {
+    struct stat found {};
+    if (::lstat(path.c_str(), &found) == 0) {
+        files_.push_back({path, found.st_dev, found.st_ino});
+    }
+}
+
+}  // namespace Passenger

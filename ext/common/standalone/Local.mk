@@ -1,0 +1,22 @@
+# Keep sorted, one file a line; main() alone is the program's.
+libpassenger_standalone_la_SOURCES += \
+    %D%/ListenAddress.cpp \
+    %D%/ListenAddress.h \
+    %D%/ListeningSockets.cpp \
+    %D%/ListeningSockets.h \
+    %D%/RackPreFork.cpp \
+    %D%/RackPreFork.h \
+    %D%/Standalone.cpp \
+    %D%/Standalone.h \
+    %D%/StandaloneOptions.cpp \
+    %D%/StandaloneOptions.h \
+    %D%/Successor.cpp \
+    %D%/Successor.h
+EXTRA_DIST += %D%/README.md
+
+bin_PROGRAMS += passenger-prefork
+passenger_prefork_SOURCES = %D%/main.cpp
+passenger_prefork_CXXFLAGS = $(AM_CXXFLAGS) $(PIE_CXXFLAGS)
+passenger_prefork_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
+passenger_prefork_LDADD = libpassenger_standalone.la libpassenger_prefork.la libpassenger_spare.la libpassenger_runtime.la libpassenger_base.la \
+    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)

@@ -1,0 +1,189 @@
+#include "standalone/RackPreFork.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::milliseconds BOOT_TIMEOUT = std::chrono::minutes(2);
+constexpr const char *WORKER = "lib/passenger/prefork_worker.rb";
+
+double secondsSince(MonotonicTime time) {
+    return std::chrono::duration<double>(SystemClock::instance().now() - time).count();
+}
+
+/** In PassengerRoot: what the environment names, what is beside this program in a build folder, or where it was installed. */
+std::string findWorkerProgram() {
+    std::vector<std::filesystem::path> roots;
+    if (const char *const named = std::getenv("PASSENGER_ROOT"); named != nullptr && *named != '\0') {
+        roots.emplace_back(named);
+    } else {
+        roots.push_back(std::filesystem::read_symlink("/proc/self/exe").parent_path() / "root");
+        roots.emplace_back(PASSENGER_DEFAULT_ROOT);
+    }
+    for (const auto &root : roots) {
+        if (std::filesystem::exists(root / WORKER)) {
+            return (root / WORKER).string();
+        }
+    }
+    throw IOException(fmt::format("there is no {} in {}: install it, or name its folder in PASSENGER_ROOT", WORKER,
+                                  roots.back().string()));
+}
+
+ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, const ListeningSockets &sockets) {
+    // The command itself is made on the loop, each time.
+    return [options, &sockets, program = findWorkerProgram()] {
+        ChildProcess::Command command;
+        command.program = options.ruby;
+        const auto numbers = sockets.descriptors();
+        for (const int number : numbers) {
+            command.descriptors.emplace_back(number, number);
+        }
+        const auto line = sockets.line();
+        for (const int end : line) {
+            command.descriptors.emplace_back(end, end);
+        }
+        const auto acknowledge = std::chrono::duration<double>(sockets.ackInterval()).count();
+        command.arguments = {program,
+                             fmt::format("listeners={}", fmt::join(numbers, ",")),
+                             fmt::format("line={}", fmt::join(line, ",")),
+                             fmt::format("app_root={}", options.appRoot),
+                             fmt::format("startup_file={}", options.rackup),
+                             fmt::format("environment={}", options.environment),
+                             fmt::format("acknowledge={}", acknowledge),
+                             fmt::format("idle_timeout={}", options.keepAlive),
+                             fmt::format("request_timeout={}", options.requestTimeout),
+                             fmt::format("answer_timeout={}", options.answerTimeout)};
+        return command;
+    };
+}
+
+/** The worker tells it in its title, for ps, too: "Passenger prefork worker: /srv/blog (17 requests)". */
+std::string requestsOf(pid_t pid) {
+    std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
+    // It may end at any moment: then this is empty, where an iterator would throw.
+    std::string title;
+    std::getline(file, title);
+    const auto open = title.rfind('(');
+    const auto end = title.find(" requests)", open == std::string::npos ? 0 : open);
+    return open == std::string::npos || end == std::string::npos ? "0" : title.substr(open + 1, end - open - 1);
+}
+
+}  // namespace
+
+PreForkSettings RackPreFork::settingsFrom(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets) {
+    PreForkSettings settings;
+    settings.server = std::move(sockets);
+    settings.limits = options.limits;
+    settings.timeout = options.timeout;
+    // Loading an application takes its time, whatever a request may take; but one that hangs would keep its place for ever.
+    settings.startTimeout = std::max(options.timeout, BOOT_TIMEOUT);
+    settings.grace = options.grace;
+    return settings;
+}
+
+RackPreFork::RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
+                         std::function<void()> ready)
+    : PreFork(settingsFrom(options, sockets),
+              std::make_unique<ProgramLauncher>(commandMaker(options, *sockets), ProgramLauncher::Printing::APART)),
+      sockets_(std::move(sockets)),
+      whenReady_(std::move(ready)) {}
+
+void RackPreFork::handlerShutdown() {
+    sockets_->shutLine();
+    PreFork::handlerShutdown();
+}
+
+void RackPreFork::moveLimits(int by) {
+    const auto count = counts();
+    setLimits(movedLimits(limits(), count.free + count.starting, by));
+    Log::notice("event=prefork.limits min_spare={} max_spare={}", limits().minSpare, limits().maxSpare);
+}
+
+SpareLimits RackPreFork::movedLimits(SpareLimits limits, unsigned spare, int by) {
+    // Between the limits any number is right, so a step of one would often change nobody.
+    const unsigned wanted = std::clamp(spare, limits.minSpare, limits.maxSpare);
+    if (by > 0) {
+        const unsigned step = wanted + 1 - limits.minSpare;
+        limits.maxSpare = std::min(limits.maxSpare + step, limits.maxClients);
+        limits.minSpare = std::min(limits.minSpare + step, limits.maxSpare);
+    } else {
+        const unsigned step = limits.maxSpare - wanted + 1;
+        limits.minSpare = std::max(limits.minSpare, step + 1) - step;
+        limits.maxSpare = std::max(limits.maxSpare - step, limits.minSpare);
+    }
+    return limits;
+}
+
+std::vector<std::string> RackPreFork::status() const {
+    const auto count = counts();
+    std::vector<std::string> lines{
+        fmt::format("workers={} free={} busy={} starting={} ending={} min_spare={} max_spare={} max_clients={}",
+                    count.free + count.busy + count.starting, count.free, count.busy, count.starting, endingServers(),
+                    limits().minSpare, limits().maxSpare, limits().maxClients)};
+    for (const auto &[pid, worker] : freeServers()) {
+        lines.push_back(describe(worker, worker.ready ? "free" : "starting"));
+    }
+    for (const auto &[pid, worker] : busyServers()) {
+        lines.push_back(describe(worker, "busy"));
+    }
+    return lines;
+}
+
+std::string RackPreFork::describe(const WorkerSnapshot &worker, const char *state) const {
+    const auto since = since_.find(worker.pid);
+    return fmt::format("worker={} state={} since={:.1f}s age={:.1f}s requests={}", worker.pid, state,
+                       secondsSince(since == since_.end() ? worker.startTime : since->second),
+                       secondsSince(worker.startTime), requestsOf(worker.pid));
+}
+
+void RackPreFork::serverReady(Worker &worker) {
+    PreFork::serverReady(worker);
+    Log::notice("event=worker.ready pid={} booted_in={:.2f}s", worker.pid, secondsSince(worker.startTime));
+    everReady_ = true;
+    since_[worker.pid] = SystemClock::instance().now();
+    tellReady();
+}
+
+/** One that ended before it was ready is not waited for, either. */
+void RackPreFork::tellReady() {
+    const auto count = counts();
+    if (whenReady_ && !shuttingDown() && count.starting == 0 && count.free + count.busy > 0) {
+        whenReady_();
+    }
+}
+
+void RackPreFork::serverBusy(Worker &worker) {
+    since_[worker.pid] = SystemClock::instance().now();
+    PreFork::serverBusy(worker);
+}
+
+void RackPreFork::serverNotBusy(Worker &worker) {
+    since_[worker.pid] = SystemClock::instance().now();
+    PreFork::serverNotBusy(worker);
+}
+
+void RackPreFork::serverClosed(Worker &worker, int status) {
+    PreFork::serverClosed(worker, status);
+    since_.erase(worker.pid);
+    Log::notice("event=worker.ended pid={} {}", worker.pid, describeWaitStatus(status));
+    if (!everReady_ && !shuttingDown()) {
+        bootFailed_ = true;
+        shutdown();
+    }
+    tellReady();
+}
+
+}  // namespace Passenger

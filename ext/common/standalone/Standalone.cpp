@@ -1,0 +1,182 @@
+#include "standalone/Standalone.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Log.h"
+#include "base/SignalDescriptor.h"
+
+namespace Passenger {
+
+Standalone::Standalone(StandaloneOptions options, std::vector<std::string> arguments)
+    : options_(std::move(options)), arguments_(std::move(arguments)) {}
+
+Standalone::~Standalone() = default;
+
+int Standalone::run() {
+    ::signal(SIGPIPE, SIG_IGN);
+    signals_ = makeSignalDescriptor({SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGTTIN, SIGTTOU});
+    sockets_ = std::make_shared<ListeningSockets>(options_.sockets);
+    if (options_.earlyHints) {
+        ::setenv("PASSENGER_EARLY_HINTS", "on", 1);
+    }
+    preFork_ = std::make_unique<RackPreFork>(options_, sockets_, [this] { workersReady(); });
+    preFork_->start();
+    const Log::Writer logWriter;
+    for (const int socket : sockets_->descriptors()) {
+        Log::notice("event=prefork.listening address={} app=\"{}\" environment={}", describeSocket(socket),
+                    options_.appRoot, options_.environment);
+    }
+    loop_ = std::make_unique<EventLoop>();
+    signalWatcher_ = std::make_unique<DescriptorWatcher>(*loop_, signals_.get(), DescriptorWatcher::READABLE,
+                                                         [this](int) { takeSignals(); });
+    preFork_->run(*loop_);
+    const auto problem = preFork_->waitForEnd();
+    return conclude(problem);
+}
+
+int Standalone::conclude(const std::string &problem) {
+    signalWatcher_.reset();
+    loop_->runSync([this] {
+        // It lives on, and so do its sockets' names, unless it was told to end, too.
+        if (succeeded_) {
+            sockets_->keepFiles();
+        }
+        if (successor_ != nullptr) {
+            successor_->release();
+        }
+    });
+    successor_.reset();
+    const bool failed = preFork_->failedToBoot();
+    preFork_.reset();
+    loop_->stop();
+    removePidFile();
+    if (failed) {
+        Log::error("event=prefork.failed reason=\"the application does not load; the lines above say why\" app=\"{}\"",
+                   options_.appRoot);
+        return EXIT_FAILURE;
+    }
+    if (!problem.empty()) {
+        Log::error("event=prefork.failed reason=\"{}\"", problem);
+        return EXIT_FAILURE;
+    }
+    Log::notice("event=prefork.ended");
+    return EXIT_SUCCESS;
+}
+
+void Standalone::takeSignals() {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
+        handle(static_cast<int>(info.ssi_signo), static_cast<pid_t>(info.ssi_pid));
+    }
+}
+
+void Standalone::handle(int signal, pid_t sender) {
+    switch (signal) {
+        case SIGHUP:
+            Log::notice("event=prefork.restarting");
+            preFork_->restartServers();
+            break;
+        case SIGUSR1:
+            for (const auto &line : preFork_->status()) {
+                Log::notice("event=prefork.status {}", line);
+            }
+            break;
+        case SIGUSR2:
+            startSuccessor();
+            break;
+        case SIGTTIN:
+            preFork_->moveLimits(+1);
+            break;
+        case SIGTTOU:
+            preFork_->moveLimits(-1);
+            break;
+        default:
+            stop(signal, sender);
+    }
+}
+
+void Standalone::stop(int signal, pid_t sender) {
+    if (successor_ != nullptr && sender == successor_->pid()) {
+        succeeded_ = true;
+    } else if (successor_ != nullptr && !succeeded_) {
+        // Not yet ready: who ends this one means both.
+        successor_->end();
+    }
+    if (!preFork_->shuttingDown()) {
+        Log::notice("event=prefork.ending signal={}", sigabbrev_np(signal));
+        preFork_->shutdown();
+    }
+}
+
+void Standalone::workersReady() {
+    if (announced_) {
+        return;
+    }
+    announced_ = true;
+    writePidFile();
+    Log::notice("event=prefork.ready workers={}", preFork_->counts().free);
+    if (const pid_t ended = Successor::endPredecessor(); ended != 0) {
+        Log::notice("event=prefork.succeeded predecessor={}", ended);
+    }
+}
+
+void Standalone::startSuccessor() {
+    if (preFork_->shuttingDown()) {
+        return;
+    }
+    if (!announced_) {
+        Log::warn("event=prefork.successor_refused reason=\"this process is not ready itself; try again later\"");
+        return;
+    }
+    if (successor_ != nullptr) {
+        Log::warn("event=prefork.successor_refused reason=\"process {} is on its way already\"", successor_->pid());
+        return;
+    }
+    try {
+        successor_ = std::make_unique<Successor>(*loop_, arguments_, sockets_->descriptors(),
+                                                 [this](int status) { successorEnded(status); });
+        Log::notice("event=prefork.successor_started pid={}", successor_->pid());
+    } catch (const SystemException &error) {
+        Log::error("event=prefork.successor_failed reason=\"{}\"; this process goes on", error.what());
+    }
+}
+
+void Standalone::successorEnded(int status) {
+    if (!preFork_->shuttingDown()) {
+        Log::error("event=prefork.successor_failed reason=\"it {} before it was ready\"; this process goes on",
+                   describeWaitStatus(status));
+    }
+    successor_.reset();
+}
+
+void Standalone::writePidFile() const {
+    if (options_.pidFile.empty()) {
+        return;
+    }
+    std::ofstream file(options_.pidFile, std::ios::trunc);
+    file << ::getpid() << '\n';
+    if (!file.flush()) {
+        Log::error("event=prefork.pid_file_failed path=\"{}\"", options_.pidFile);
+    }
+}
+
+/** A successor has written its own pid. */
+void Standalone::removePidFile() const {
+    std::ifstream file(options_.pidFile);
+    pid_t pid = 0;
+    if (!options_.pidFile.empty() && file >> pid && pid == ::getpid()) {
+        ::unlink(options_.pidFile.c_str());
+    }
+}
+
+}  // namespace Passenger

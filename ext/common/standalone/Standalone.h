@@ -1,0 +1,53 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "io/EventLoop.h"
+#include "standalone/RackPreFork.h"
+#include "standalone/StandaloneOptions.h"
+#include "standalone/Successor.h"
+
+namespace Passenger {
+
+/**
+ * The program passenger-prefork: a RackPreFork, and what signals do to it. Owned by main(), whose thread runs it; signals are taken on the loop.
+ */
+class Standalone {
+public:
+    /** @param arguments of main(), but for the program's name: a successor gets them */
+    Standalone(StandaloneOptions options, std::vector<std::string> arguments);
+    ~Standalone();
+    Standalone(const Standalone &) = delete;
+    Standalone &operator=(const Standalone &) = delete;
+
+    /** Serves until a signal ends it. Blocks signals for good. @return the exit status. @throws what keeps it from beginning */
+    int run();
+
+private:
+    void takeSignals();
+    void handle(int signal, pid_t sender);
+    void workersReady();
+    void startSuccessor();
+    void successorEnded(int status);
+    void stop(int signal, pid_t sender);
+    int conclude(const std::string &problem);
+    void writePidFile() const;
+    void removePidFile() const;
+
+    const StandaloneOptions options_;
+    const std::vector<std::string> arguments_;
+    std::shared_ptr<ListeningSockets> sockets_;
+    FileDescriptor signals_;
+    std::unique_ptr<EventLoop> loop_;
+    std::unique_ptr<RackPreFork> preFork_;
+    std::unique_ptr<Successor> successor_;
+    std::unique_ptr<DescriptorWatcher> signalWatcher_;
+    bool announced_ = false;
+    /** The successor is ready, and has ended this one. */
+    bool succeeded_ = false;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,29 @@
+# frozen_string_literal: true
+
+module PhusionPassenger
+  # A socket that listens, as the HttpServer takes connections from it: like the ConnectionLine.
+  class HttpListener
+    # See accept(2).
+    NO_CLIENT = [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::ENETDOWN, Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EPERM].freeze
+    LOCAL = "127.0.0.1"
+    private_constant :NO_CLIENT, :LOCAL
+
+    attr_reader :to_io
+
+    def initialize(socket)
+      @to_io = socket
+    end
+
+    # A socket, and whose it is; nil if there is none. Raises SystemCallError where there is no room for a descriptor.
+    def next_connection
+      io, address = @to_io.accept_nonblock(exception: false)
+      io == :wait_readable ? nil : [io, address.ip? ? address.ip_address : LOCAL]
+    rescue *NO_CLIENT
+      nil
+    end
+
+    def close
+      @to_io.close
+    end
+  end
+end

@@ -1,0 +1,296 @@
+# frozen_string_literal: true
+
+require "io/wait"
+require "socket"
+require_relative "http_adapter"
+require_relative "http_admission"
+require_relative "http_lookout"
+require_relative "http_reply"
+require_relative "http_request_reader"
+
+module PhusionPassenger
+  # Serves many connections in one thread, one request at a time: of those that are ready each gets one turn, and then a new
+  # connection is accepted, or taken out of the line that all workers share. So a client that keeps its connection holds nobody up while it says
+  # nothing, nor while it says it slowly; and what would wait here is given to whoever is free, by that line.
+  class HttpServer
+    include HttpAdmission
+
+    # In seconds. `idle`: until the next request begins. `request`: from there until it is whole. `patience`: until a client takes more of its
+    # answer. `answer`: for how long in all that may go on. `sweep`: between two looks at all of them.
+    Limits = Struct.new(:idle, :request, :patience, :answer, :connections, :sweep, keyword_init: true)
+    LIMITS = Limits.new(idle: 20, request: 30, patience: 30, answer: 300, connections: 1000, sweep: 1).freeze
+    # How much of the usual time of a request the last one is.
+    LATEST = 0.1
+    # For how long, in seconds, it keeps the processor while others want it, too.
+    STINT = 0.00005
+    # Before free is said: the next request is often there by then.
+    REST = 0.005
+    # How long what a client sends is still read after it was refused.
+    AFTER_REFUSAL = 2
+    CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
+    private_constant :LATEST, :STINT, :CONTINUE
+
+    # `listeners`: sockets that listen. `line`: the ConnectionLine of all workers. `report` is told `busy` and `free`, and in each pass `alive`;
+    # within `report.interval` seconds there is always another pass, unless the application takes longer.
+    def initialize(listeners, line, app, report, parser_class, limits = LIMITS)
+      @listeners = listeners.map { |socket| HttpListener.new(socket) }
+      @line = line
+      @adapter = HttpAdapter.new(app)
+      @template = @adapter.template
+      @report = report
+      @parser_class = parser_class
+      @limits = limits
+      @wake, @waker = IO.pipe
+      @connections = {}.compare_by_identity
+      @readers = [@wake, *@listeners, line]
+      @writers = []
+      @ready = []
+      @entries = []
+      @lookout = HttpLookout.new(self)
+      @usual_time = WORTH
+      @stint_began = 0
+      @finishing = @stopped = @busy = @paused = false
+      @next_sweep = 0
+    end
+
+    # Takes no further connections, and ends with the requests of those that are there. In a signal handler, too.
+    def finish
+      @finishing = true
+      @waker.write_nonblock(".", exception: false)
+    rescue IOError
+      nil
+    end
+
+    def run
+      pass until @stopped && @connections.empty? && !relieve_line
+    ensure
+      close
+    end
+
+    # Also in processes that the application forked.
+    def close
+      [*@listeners, @line, *@connections.keys, @wake, @waker, @lookout].each(&:close)
+      @connections.clear
+    end
+
+    # Whether a connection is to be kept, asked by the answer that is about to begin.
+    def keep?
+      !@finishing && @limits.idle.positive?
+    end
+
+    def ending?
+      @finishing
+    end
+
+    # Made once each second.
+    def date_line
+      seconds = Process.clock_gettime(Process::CLOCK_REALTIME, :second)
+      return @date_line if seconds == @date_of
+
+      @date_of = seconds
+      @date_line = "Date: #{Time.at(seconds).utc.strftime('%a, %d %b %Y %H:%M:%S GMT')}\r\n".freeze
+    end
+
+    private
+
+    def pass
+      readable, writable = wait
+      began = @now = now
+      @report.alive(@now)
+      stop_accepting if @finishing && !@stopped
+      writable&.each { |connection| guard(connection) { write_on(connection) } }
+      readable&.each { |io| sort(io) }
+      take_turns
+      @entries.each { |entry| enter(entry) }
+      @entries.clear
+      relieve_line if @finishing
+      resume_accepting if @paused
+      # What came during a long request was not seen yet.
+      sweep(began) if began >= @next_sweep
+      give_way if @now - @stint_began > STINT
+    end
+
+    # Where more workers are busy than there are processors, the kernel takes one away for some milliseconds, and everything that is ready here
+    # waits as long. So it is given away before, for a moment. (In Ruby 3.1 and 3.2 this is sched_yield(2) while the lookout's thread is there,
+    # since nobody waits for Ruby's lock; later ones do nothing.)
+    def give_way
+      Thread.pass
+      @stint_began = now
+    end
+
+    def wait
+      return IO.select(@readers, @writers, nil, 0) unless @ready.empty?
+
+      if @busy
+        ready = IO.select(@readers, @writers, nil, REST) and return ready
+        end_work
+      end
+      IO.select(@readers, @writers, nil, time_to_wait)
+    end
+
+    def time_to_wait
+      return SWEEP_AT_END if @finishing
+      return @report.interval if @connections.empty?
+
+      [@limits.sweep, *@report.interval].min
+    end
+
+    def sort(io)
+      if io.is_a?(HttpConnection)
+        io.queued ||= @ready << io
+      elsif io.equal?(@wake)
+        io.read_nonblock(64, exception: false)
+      else
+        @entries << io
+      end
+    end
+
+    # What becomes ready meanwhile has its turn in the next pass.
+    def take_turns
+      waiting = @ready
+      @ready = []
+      share(waiting) if waiting.size > 1
+      while (connection = waiting.shift)
+        connection.queued = nil
+        guard(connection) { advance(connection) } if @connections.key?(connection)
+      end
+    end
+
+    # A connection that breaks ends alone.
+    def guard(connection)
+      yield
+    rescue ClientGone
+      drop(connection)
+    rescue RefusedRequest => e
+      guard(connection) { refuse(connection, e) }
+    rescue Errno::EPIPE # the report's: of a client it is a ClientGone
+      raise
+    rescue StandardError => e
+      Log.exception("connection.failed", e)
+      drop(connection)
+    end
+
+    def reader
+      HttpRequestReader.new(@template, @parser_class.new)
+    end
+
+    def advance(connection)
+      connection.state == :linger ? connection.receive : read_request(connection)
+    end
+
+    def read_request(connection)
+      reader = connection.reader
+      if reader.pending?
+        bytes = +""
+      else
+        bytes = connection.receive or return
+        connection.deadline = @now + request_time if reader.fresh?
+      end
+      return serve(connection, reader) if reader.take(bytes)
+
+      connection.write(CONTINUE) if reader.continue?
+    end
+
+    def serve(connection, reader)
+      @report.requests += 1
+      begin_work unless @busy
+      @began = now
+      @report.begin_request(@began)
+      connection.begin_answer
+      reader.environment["REMOTE_ADDR"] = connection.peer
+      head_request = reader.environment["REQUEST_METHOD"] == "HEAD"
+      reply = HttpReply.new(connection, self, head_request: head_request)
+      @lookout.during(@began) { @adapter.call(reader.environment, reader.input, reply, head_request: head_request) }
+      conclude(connection, reply)
+    end
+
+    def end_work
+      @busy = false
+      @lookout.rest
+      @report.show_requests
+      @report.free
+    end
+
+    def begin_work
+      @busy = true
+      @report.busy
+      @lookout.wake
+    end
+
+    def conclude(connection, reply)
+      # The request may have taken long.
+      @now = now
+      # The monitor's proof that this worker works.
+      end_work if @report.requests == 1
+      @usual_time += (@now - @began - @usual_time) * LATEST
+      return forget(connection) if reply.hijacked?
+      return break_off(connection) if reply.broken? || !reply.finished?
+
+      connection.reader.begin_next
+      connection.state = reply.keep? ? :request : :close
+      write_on(connection)
+    end
+
+    # What was sent already goes out, but never looks whole.
+    def break_off(connection)
+      connection.flush
+      forget(connection)
+      connection.reset
+    end
+
+    def write_on(connection)
+      return wait_for_room(connection) unless connection.flush
+
+      @readers << connection if @writers.delete(connection)
+      connection.state == :close ? end_connection(connection) : await_request(connection)
+    end
+
+    def wait_for_room(connection)
+      unless @writers.include?(connection)
+        @readers.delete(connection)
+        @writers << connection
+        connection.answer_deadline = @now + @limits.answer
+      end
+      connection.note_queue
+      be_patient(connection)
+    end
+
+    def await_request(connection)
+      pending = connection.reader.pending?
+      connection.deadline = @now + (pending ? request_time : (@finishing ? FAREWELL : @limits.idle))
+      connection.queued ||= @ready << connection if pending
+    end
+
+    # Where the client has sent more than was read, closing would reset the connection, and its last answer could be lost.
+    def end_connection(connection)
+      return drop(connection) unless connection.reader.pending? || connection.refused
+
+      connection.end_output
+      connection.deadline = @now + AFTER_REFUSAL
+    end
+
+    def refuse(connection, refusal)
+      text = "#{refusal.message}\n"
+      connection.write("#{HttpReply.status_lines[refusal.status]}Content-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n" \
+                       "Connection: close\r\n#{date_line}\r\n#{text}")
+      connection.refused = true
+      connection.state = :close
+      write_on(connection)
+    end
+
+    def drop(connection)
+      forget(connection)
+      connection.close
+    end
+
+    def forget(connection)
+      @connections.delete(connection)
+      @readers.delete(connection)
+      @writers.delete(connection)
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+  end
+end

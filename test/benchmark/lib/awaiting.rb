@@ -1,0 +1,33 @@
+# frozen_string_literal: true
+
+require 'net/http'
+require_relative 'failure'
+
+module Bench
+  # For whoever has a process that answers on a port of 127.0.0.1: port, process and log_end.
+  module Awaiting
+    def url(path)
+      "http://127.0.0.1:#{port}#{path}"
+    end
+
+    # Waits for a good answer to path.
+    def await(path, seconds: 60)
+      deadline = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
+      until (answer = try(path)) == '200'
+        unless process.running? && Process.clock_gettime(Process::CLOCK_MONOTONIC) < deadline
+          raise Failure, "no 200 from #{url(path)}, but #{answer}; the end of its log:\n#{log_end}"
+        end
+
+        sleep 0.1
+      end
+    end
+
+    private
+
+    def try(path)
+      Net::HTTP.start('127.0.0.1', port, open_timeout: 5, read_timeout: 60) { |http| http.get(path).code }
+    rescue SystemCallError, IOError, Timeout::Error => error
+      error.message
+    end
+  end
+end

@@ -1,0 +1,77 @@
+# frozen_string_literal: true
+
+require_relative '../failure'
+require_relative '../outcome'
+require_relative '../programs'
+
+module Bench
+  # One client with one long body. What it counts are MiB: so much a second, and CPU time for each.
+  class BodyLoad
+    MEBIBYTE = 1024 * 1024
+    SECONDS = 120
+
+    def self.missing(_places)
+      'install the package curl' unless system('command -v curl >/dev/null')
+    end
+
+    def initialize(_work); end
+
+    def prepares?
+      false
+    end
+
+    def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument
+      Outcome.with_cpu do
+        report, = Programs.run(['curl', '--silent', '--show-error', '--max-time', SECONDS, '--output', body_file(server),
+                                '--write-out', '%{http_code} %{time_total}', *arguments(server)])
+        status, time = report.split
+        unless status == '200' && arrived?(server)
+          raise Failure, "#{server.title} did not take a body of #{self.class::MEBIBYTES} MiB whole: #{report}"
+        end
+
+        Outcome.new(requests: self.class::MEBIBYTES, seconds: time.to_f, failures: 0, latency: {}, more: {})
+      end
+    end
+  end
+
+  # A long answer.
+  class Download < BodyLoad
+    MEBIBYTES = 1024
+
+    private
+
+    def arguments(server)
+      ['--fail', server.url('/down')]
+    end
+
+    def body_file(_server)
+      File::NULL
+    end
+
+    # curl fails where it is cut.
+    def arrived?(_server)
+      true
+    end
+  end
+
+  # A long upload, of a file without blocks on a disk.
+  class Upload < BodyLoad
+    MEBIBYTES = 128
+
+    private
+
+    def arguments(server)
+      file = File.join(server.places.run_folder, 'upload')
+      File.open(file, 'w') { |empty| empty.truncate(MEBIBYTES * MEBIBYTE) }
+      ['--header', 'Expect:', '--upload-file', file, server.url('/up')]
+    end
+
+    def body_file(server)
+      File.join(server.places.run_folder, 'answer')
+    end
+
+    def arrived?(server)
+      File.read(body_file(server)) == (MEBIBYTES * MEBIBYTE).to_s
+    end
+  end
+end

@@ -1,0 +1,133 @@
+/*
+ * Feeds any messages to the end of a reply channel that httpd's child reads (QueueSession over Exchange), as a hostile application could write them. Whatever
+ * they are, the replies must come in an order that makes one answer, and the exchange must end.
+ */
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/SocketPair.h"
+#include "pool/QueueSession.h"
+#include "support/FakeHost.h"
+
+namespace {
+
+using namespace Passenger;
+
+/** So many fit into a channel that nobody reads yet. */
+constexpr std::size_t MOST_MESSAGES = 16;
+
+void require(bool condition) {
+    if (!condition) {
+        std::abort();
+    }
+}
+
+/** What one byte of the input says of a message. */
+enum Form : std::uint8_t {
+    /** The header's bytes are the input's, the ticket, too; else it is the exchange's own. */
+    ANY_TICKET = 1,
+    /** A type of the protocol, by the header's byte. */
+    KNOWN_TYPE = 2,
+    /** A descriptor comes with it: of a stream, or of a pipe. */
+    STREAM_COMES = 4,
+    PIPE_COMES = 8,
+    /** Its length of the head is that of the message. */
+    RIGHT_LENGTH = 16,
+};
+
+MessageType knownType(unsigned byte) {
+    constexpr MessageType TYPES[] = {MessageType::RESPONSE, MessageType::DATA,      MessageType::INTERIM,
+                                     MessageType::SKIPPED,  MessageType::ACCEPTED,  MessageType::ABORTED,
+                                     MessageType::HIJACKED, MessageType::LOST,      MessageType::RECHECK,
+                                     MessageType::REFUSED,  MessageType::BODY_FILE, MessageType::BODY};
+    return TYPES[byte % std::size(TYPES)];
+}
+
+/** Takes from the begin of `input`: a byte of forms, a byte of length, a header and so much behind it. */
+void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
+    const auto form = static_cast<unsigned char>(input[0]);
+    const std::size_t length = std::min<std::size_t>(static_cast<unsigned char>(input[1]), input.size() - 2);
+    std::string message(input.substr(2, length));
+    input.remove_prefix(2 + length);
+    if (message.size() >= sizeof(MessageHeader)) {
+        MessageHeader header{};
+        std::memcpy(&header, message.data(), sizeof(header));
+        header.ticket = (form & ANY_TICKET) != 0 ? header.ticket : ticket;
+        header.type = (form & KNOWN_TYPE) != 0 ? knownType(static_cast<unsigned>(header.type)) : header.type;
+        if ((form & RIGHT_LENGTH) != 0) {
+            header.headLength = static_cast<std::uint32_t>(message.size() - sizeof(header));
+        }
+        std::memcpy(message.data(), &header, sizeof(header));
+    }
+    FileDescriptor sent;
+    if ((form & STREAM_COMES) != 0) {
+        sent = std::move(makeStreamPair().first);
+    } else if ((form & PIPE_COMES) != 0) {
+        int ends[2];
+        require(::pipe(ends) == 0);
+        sent = FileDescriptor(ends[0]);
+        ::close(ends[1]);
+    }
+    if (!message.empty()) {
+        host.sendRaw(message, sent.get());
+    }
+}
+
+/** Takes replies until one ends the exchange, and says which. */
+Reply::Kind receiveAll(QueueSession &session) {
+    std::vector<char> buffer(Session::BUFFER_SIZE);
+    bool headSeen = false;
+    for (;;) {
+        const Reply reply = session.receive(buffer, -1, std::chrono::milliseconds(0));
+        require(reply.head.size() <= MAX_RESPONSE_HEAD);
+        switch (reply.kind) {
+            case Reply::Kind::INTERIM:
+                require(!headSeen && !reply.stream && !reply.last);
+                break;
+            case Reply::Kind::RESPONSE:
+                require(!headSeen && (!reply.stream || reply.last));
+                headSeen = true;
+                break;
+            case Reply::Kind::DATA:
+                require(headSeen && reply.head.empty() && !reply.stream);
+                break;
+            case Reply::Kind::HIJACKED:
+                require(!headSeen && reply.stream && isStream(reply.stream));
+                break;
+            default:
+                require(!reply.last && !reply.stream && reply.head.empty() && reply.body.empty());
+        }
+        if (reply.ends()) {
+            return reply.kind;
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
+    std::string_view input(reinterpret_cast<const char *>(data), size);
+    auto host = std::make_shared<FakeHost>();
+    auto session = std::make_unique<QueueSession>(host);
+    require(!session->start(Session::Request{}));
+    const FakeHost::Request request = host->take();
+    host->claim(request);
+    for (std::size_t count = 0; count < MOST_MESSAGES && input.size() >= 2; count++) {
+        sendNext(*host, input, request.header.ticket);
+    }
+    const Reply::Kind end = receiveAll(*session);
+    session.reset();
+    require(host->cleanEnds + host->dirtyEnds > 0);
+    // Such a channel serves no other request.
+    require(end != Reply::Kind::BROKEN || host->cleanEnds == 0);
+    return 0;
+}

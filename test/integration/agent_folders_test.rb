@@ -1,0 +1,188 @@
+# frozen_string_literal: true
+
+require "json"
+require "socket"
+
+require_relative "support/integration_test"
+
+# What the agent has on disk: the folder by which commands find it, its applications' sockets, the list of its descriptors.
+class AgentFoldersTest < IntegrationTest
+  HTTP = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb $PASSENGER_SOCKET\"\n"
+
+  def setup
+    @folder = File.join(SampleApps.new_folder, "made/by/nobody")
+    FileUtils.mkdir_p(File.dirname(@folder))
+  end
+
+  def test_commands_find_the_agent_and_can_ask_it
+    with_server(registered) do |server|
+      pid = server.client.pid
+      assert_equal 0o755, File.stat(@folder).mode & 0o777
+      found = entry
+      assert_equal 0o700, File.stat(found).mode & 0o777
+      properties = JSON.parse(File.read(File.join(found, "properties.json")))
+      watchdog = server.tree.matching(/passenger-agent watchdog/).first.pid
+      assert_equal [server.pid, watchdog], properties.values_at("httpd_pid", "pid")
+      assert_equal watchdog, Integer(File.read(File.join(found, "pid")).strip)
+      assert_equal [[pid]], JSON.parse(UNIXSocket.open(properties["control"], &:read)).values
+    end
+    assert_empty Dir.children(@folder)
+  end
+
+  def test_the_folder_is_under_httpds_own_if_nobody_says_another
+    with_server(configuration) do |server|
+      assert_equal 1, Dir.glob(File.join(server.folder, "run/passenger.*/properties.json")).size
+    end
+  end
+
+  def test_nobody_but_root_and_who_started_httpd_may_ask
+    needs_root("to be somebody else")
+    with_server(registered) do
+      File.chmod(0o755, entry)
+      File.chmod(0o777, File.join(entry, "control"))
+      told = IO.popen(["setpriv", "--reuid=#{TestEnvironment::OTHER_USER}", "--clear-groups", RbConfig.ruby, "-rsocket", "-e",
+                       "print UNIXSocket.open(ARGV.first, &:read)", File.join(entry, "control")], &:read)
+      assert_equal ["", true], [told, $?.success?]
+    end
+  end
+
+  def test_what_a_dead_agent_has_left_is_removed_and_a_living_one_stays
+    with_server(registered) do |first|
+      living = entry
+      dead = File.join(@folder, "passenger.AAAAAA")
+      FileUtils.mkdir_p(dead)
+      File.write(File.join(dead, "pid"), "1\n")
+      second = HttpdServer.new(registered).start
+      refute File.exist?(dead)
+      assert_equal 2, Dir.children(@folder).size
+      assert_nothing_left second.stop
+      assert_equal living, entry
+      assert_status 200, first.client.get("/")
+    ensure
+      second&.destroy
+    end
+  end
+
+  def test_a_killed_pool_process_is_found_again
+    with_server(registered) do |server|
+      old = entry
+      Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
+      eventually("another one's folder") { Dir.children(@folder).size == 1 && entry != old }
+    end
+  end
+
+  def test_a_folder_that_others_may_change_is_refused_with_the_remedy
+    FileUtils.mkdir_p(@folder)
+    File.chmod(0o777, @folder)
+    with_server(registered) do |server|
+      server.log.wait_for(/event=registry\.failed error="#{@folder} may be written by others: chmod go-w #{@folder}, or/)
+      assert_status 200, server.client.get("/")
+    end
+  end
+
+  def test_a_reload_takes_another_folder
+    with_server(registered) do |server|
+      old = @folder
+      @folder = "#{old}.other"
+      server.graceful { |made| made.set("PassengerInstanceRegistryDir", @folder) }
+      eventually("the other folder") { Dir.exist?(@folder) && Dir.children(@folder).size == 1 && Dir.empty?(old) }
+    end
+  end
+
+  def test_the_backlog_is_what_is_said_and_a_reload_changes_it
+    made = registered.tap { |one| one.set("PassengerSocketBacklog", 7) }
+    with_server(made) do |server|
+      assert_equal 7, backlog
+      server.graceful { |one| one.set("PassengerSocketBacklog", 5) }
+      eventually("the new one") { backlog == 5 }
+    end
+  end
+
+  def test_sockets_of_applications_are_in_the_folder_that_is_named_and_gone_at_the_end
+    with_server(speaking) do |server|
+      assert_status 200, server.client.get("/")
+      assert_equal 1, Dir.glob(File.join(@folder, "passenger.*.*")).size
+      assert_equal 0o1777, File.stat(@folder).mode & 0o7777 if TestEnvironment.root?
+    end
+    assert_empty Dir.children(@folder)
+  end
+
+  def test_a_boot_that_is_killed_leaves_no_folder
+    with_server(speaking("PassengerAppStartCommand \"sleep 4713 # $PASSENGER_SOCKET\"\nPassengerStartTimeout 2\n")) do |server|
+      assert_status 500, server.client.get("/")
+      eventually("it is gone") { Dir.empty?(@folder) }
+      waiting = Thread.new { server.client.get("/") }
+      eventually("the next boot") { !Dir.empty?(@folder) }
+      waiting.join
+      eventually("it is gone") { Dir.empty?(@folder) }
+    end
+  end
+
+  def test_a_boot_that_is_under_way_when_httpd_stops_leaves_no_folder
+    with_server(speaking("PassengerAppStartCommand \"sleep 4714 # $PASSENGER_SOCKET\"\n")) do |server|
+      waiting = Thread.new { server.client.get("/") rescue nil }
+      eventually("the boot") { !Dir.empty?(@folder) }
+      assert_nothing_left server.stop
+      waiting.join
+      assert_empty Dir.children(@folder)
+    end
+  end
+
+  def test_what_a_killed_bridge_and_keeper_have_left_the_next_agent_removes
+    FileUtils.mkdir_p(@folder)
+    left = File.join(@folder, "passenger.4711.abcdef")
+    Dir.mkdir(left, 0o700)
+    UNIXServer.open(File.join(left, "socket"), &:close)
+    other = File.join(@folder, "passenger.mine")
+    Dir.mkdir(other)
+    # Who has just made one may not have locked it yet.
+    sleep 11
+    with_server(speaking) { refute File.exist?(left) }
+    assert File.exist?(other)
+  end
+
+  def test_descriptors_are_listed_at_the_start_and_at_a_reload
+    file = "#{@folder}.descriptors"
+    with_server(configuration { |made| made.set("PassengerFileDescriptorLogFile", file) }) do |server|
+      LogReader.new(file).wait_for(/reason=start descriptors=\d+$/)
+      LogReader.new(file).wait_for(/\A  \d+ .*error\.log$/)
+      server.graceful
+      LogReader.new(file).wait_for(/reason=reload descriptors=\d+$/)
+      assert_equal 0o600, File.stat(file).mode & 0o777
+    end
+  end
+
+  private
+
+  def registered
+    configuration { |made| made.set("PassengerInstanceRegistryDir", @folder) }
+  end
+
+  def speaking(directives = HTTP)
+    configuration do |made|
+      made.set("PassengerSpawnDir", @folder)
+      made.site("http.test", SampleApps.copy("http_app"), directives)
+    end
+  end
+
+  # As many connections as nobody takes while the pool process stands still, but one.
+  def backlog
+    pool = @own_server.tree.matching(/passenger-agent pool/).first.pid
+    Process.kill(:STOP, pool)
+    connections = []
+    loop { connections << Socket.new(:UNIX, :STREAM).tap { |one| one.connect_nonblock(Addrinfo.unix(control)) } }
+  rescue IO::WaitWritable, Errno::EAGAIN
+    connections.size - 1
+  ensure
+    connections.each(&:close)
+    Process.kill(:CONT, pool)
+  end
+
+  def control
+    File.join(entry, "control")
+  end
+
+  def entry
+    File.join(@folder, Dir.children(@folder).fetch(0))
+  end
+end

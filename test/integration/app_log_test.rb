@@ -1,0 +1,181 @@
+# frozen_string_literal: true
+
+require "etc"
+
+require_relative "support/integration_test"
+
+# Files of applications: PassengerAppLogFile takes what they print, PassengerMonitorLogFile is what they write themselves.
+class AppLogTest < IntegrationTest
+  # Its log is in a folder of its own.
+  SPEAKER = <<~RUBY
+    require "fileutils"
+    $stdout.sync = true
+    puts "loaded"
+    log = File.expand_path("../log/own.log", __FILE__)
+    FileUtils.mkdir_p(File.dirname(log))
+    run proc { |env|
+      text = env["QUERY_STRING"]
+      env["PATH_INFO"] == "/log" ? File.write(log, "\#{text}\\n", mode: "a") : puts(text)
+      [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+    }
+  RUBY
+
+  def setup
+    @app = SampleApps.written(SPEAKER)
+    FileUtils.mkdir_p(File.join(@app, "log"))
+    TestEnvironment.hand_over(@app)
+    @own = File.join(@app, "log/own.log")
+  end
+
+  def test_what_the_application_prints_is_in_its_file_and_not_in_ours
+    file = File.join(@app, "log/out.log")
+    serving("PassengerAppLogFile #{file}\n") do |server|
+      pid = server.client.get("/print?unmistakable").body
+      LogReader.new(file).wait_for(/\AApp #{pid} output: unmistakable$/)
+      LogReader.new(file).wait_for(/output: loaded/)
+      refute_match(/output: (unmistakable|loaded)/, server.log.text)
+      assert_equal 0o640, File.stat(file).mode & 0o777
+      assert_equal TestEnvironment.web_user, Etc.getpwuid(File.stat(file).uid).name
+    end
+  end
+
+  def test_a_graceful_reload_opens_it_again
+    file = File.join(@app, "log/out.log")
+    serving("PassengerAppLogFile #{file}\n") do |server|
+      server.client.get("/print?before")
+      LogReader.new(file).wait_for(/before/)
+      File.rename(file, "#{file}.1")
+      server.client.get("/print?between")
+      LogReader.new("#{file}.1").wait_for(/between/)
+      server.graceful
+      server.client.get("/print?after")
+      LogReader.new(file).wait_for(/after/)
+      refute_match(/after/, File.read("#{file}.1"))
+    end
+  end
+
+  def test_without_prefixes_its_lines_have_none
+    file = File.join(@app, "log/out.log")
+    serving("PassengerAppLogFile #{file}\n", "PassengerDisableLogPrefix on\n") do |server|
+      server.client.get("/print?bare")
+      LogReader.new(file).wait_for(/\Abare$/)
+    end
+  end
+
+  def test_a_file_in_a_folder_of_roots_is_the_applications_to_read
+    needs_root("only root has such folders")
+    folder = Dir.mktmpdir("roots-", "/root")
+    file = File.join(folder, "out.log")
+    serving("PassengerAppLogFile #{file}\n") do |server|
+      server.client.get("/print?unmistakable")
+      LogReader.new(file).wait_for(/unmistakable/)
+      assert_equal TestEnvironment.web_user, Etc.getpwuid(File.stat(file).uid).name
+    end
+  ensure
+    FileUtils.rm_rf(folder) if folder
+  end
+
+  def test_a_link_that_the_applications_user_has_made_leads_nowhere
+    needs_root("there is another user's file to be protected")
+    victim = File.join(SampleApps.new_folder, "victim")
+    File.write(victim, "untouched\n")
+    File.chmod(0o600, victim)
+    file = File.join(@app, "log/out.log")
+    File.symlink(victim, file)
+    serving("PassengerAppLogFile #{file}\n") do |server|
+      server.client.get("/print?unmistakable")
+      server.log.wait_for(/event=app_log\.failed error=".*out\.log \(with the rights of user #{TestEnvironment::WEB_USER}/)
+      server.log.wait_for(/output: unmistakable/)
+      assert_equal "untouched\n", File.read(victim)
+    end
+  end
+
+  def test_a_folder_that_is_not_there_is_told_and_the_lines_are_in_our_log
+    file = File.join(@app, "missing/out.log")
+    serving("PassengerAppLogFile #{file}\n") do |server|
+      server.client.get("/print?unmistakable")
+      server.log.wait_for(/event=app_log\.failed .*No such file or directory.*its lines are in this log/)
+      server.log.wait_for(/output: unmistakable/)
+      FileUtils.mkdir_p(File.dirname(file))
+      TestEnvironment.hand_over(File.dirname(file))
+      server.graceful
+      server.client.get("/print?mended")
+      LogReader.new(file).wait_for(/mended/)
+    end
+  end
+
+  def test_new_lines_of_a_monitored_file_are_in_our_log
+    File.write(@own, "old\n")
+    TestEnvironment.hand_over(@own)
+    serving("PassengerMonitorLogFile #{@own}\n") do |server|
+      say(server, "first")
+      File.rename(@own, "#{@own}.1")
+      say(server, "renamed")
+      File.truncate(@own, 0)
+      # Shorter than what was there, or nobody could see that it was cut.
+      say(server, "cut")
+      refute_match(/App log .*: old/, server.log.text)
+      assert_equal 1, server.log.count(/App log .*: first/)
+    end
+  end
+
+  def test_several_files_are_monitored_and_one_that_comes_later_too
+    later = File.join(@app, "log/later.log")
+    serving("PassengerMonitorLogFile #{@own}\nPassengerMonitorLogFile #{later}\n") do |server|
+      say(server, "first")
+      File.write(later, "from the beginning\n")
+      TestEnvironment.hand_over(later)
+      server.log.wait_for(/App log #{later}: from the beginning/)
+    end
+  end
+
+  def test_a_file_is_monitored_no_more_without_the_directive_or_instances
+    serving("PassengerMonitorLogFile #{@own}\n") do |server|
+      say(server, "first")
+      server.graceful { |made| made.sites.first.directives.replace("") }
+      # A child that ends may take a request yet, which does not bring the new settings.
+      eventually("nobody has it open") { server.client.get("/print?x") && readers(server).empty? }
+    end
+    serving("PassengerMonitorLogFile #{@own}\nPassengerMinInstances 0\n", "PassengerPoolIdleTime 1\n") do |server|
+      say(server, "first")
+      eventually("nobody has it open", within: 15) { readers(server).empty? }
+    end
+  end
+
+  def test_what_the_applications_user_may_not_read_is_not_copied
+    needs_root("there is another user's file to be protected")
+    secret = File.join(SampleApps.new_folder, "secret")
+    File.write(secret, "before\n")
+    File.chmod(0o600, secret)
+    File.symlink(secret, @own)
+    serving("PassengerMonitorLogFile #{@own}\n") do |server|
+      server.client.get("/print?x")
+      server.log.wait_for(/event=monitor\.failed error=".*own\.log \(with the rights of user/)
+      File.write(secret, "after\n", mode: "a")
+      server.client.get("/print?y")
+      sleep 1.2
+      refute_match(/App log/, server.log.text)
+    end
+  end
+
+  private
+
+  def serving(directives, main = "")
+    made = configuration do |one|
+      one.site("speaker.test", @app, +directives)
+      one.main_directives << main
+    end
+    with_server(made) { |server| yield server }
+  end
+
+  # The monitor may begin a moment after the instance: what is in the file by then is old.
+  def say(server, text)
+    server.client.get("/log?#{text}")
+    server.log.wait_for(/App log #{@own}: #{text}$/)
+  end
+
+  # Processes that have the file open.
+  def readers(server)
+    server.tree.processes.select { |process| process.descriptors.each_value.any?(@own) }
+  end
+end

@@ -1,0 +1,159 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# Answers of Rack applications that are not what their heads say, or that end before their end: cut, refused or broken off, and never taken for whole.
+class BrokenAnswersTest < IntegrationTest
+  # /KIND/SIZE/LENGTH: a body of that size, whose Content-Length is another. /WAY/WHEN: one that ends badly.
+  APP = <<~'RUBY'
+    class Body
+      def initialize(&each) = @each = each
+      def each(&block) = @each.call(block)
+    end
+
+    class Whole
+      attr_reader :to_path
+
+      def initialize(size)
+        @to_path = File.join(__dir__, "tmp", "body")
+        File.write(@to_path, "x" * size)
+      end
+    end
+
+    BODIES = {
+      "array" => ->(size) { ["x" * size] },
+      "pieces" => ->(size) { Body.new { |send| (size / 10).times { send.call("x" * 10) } } },
+      "file" => ->(size) { Whole.new(size) }
+    }.freeze
+    ENDS = { "raise" => -> { raise IOError, "no more" }, "exit" => -> { exit }, "exit!" => -> { exit! }, "kill" => -> { Process.kill(:KILL, Process.pid) } }.freeze
+
+    # Waits for the test between the first piece and the end.
+    def ending(way, fifo)
+      Body.new do |send|
+        if fifo
+          send.call("first")
+          File.open(fifo, "r+").gets
+        end
+        ENDS.fetch(way).call
+      end
+    end
+
+    run(lambda do |env|
+      _, kind, size, length = env["PATH_INFO"].split("/")
+      case kind
+      when "pid" then [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+      when "coding" then [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "gzip, chunked" }, ["1\r\nx\r\n0\r\n\r\n"]]
+      when "hop"
+        names = %w[Keep-Alive Proxy-Authenticate Proxy-Authorization Proxy-Connection TE Trailer Upgrade X-Mine]
+        [200, names.to_h { |name| [name, "x"] }.merge("Connection" => "X-Mine", "X-Kept" => "1"), ["kept"]]
+      when "end"
+        length = { "Content-Length" => "1000" } if env["QUERY_STRING"].include?("length=yes")
+        [200, { "Content-Type" => "text/plain" }.merge(length || {}), ending(size, env["QUERY_STRING"][/fifo=([^&]+)/, 1])]
+      else [200, { "Content-Type" => "text/plain", "Content-Length" => length }, BODIES.fetch(kind).call(size.to_i)]
+      end
+    end)
+  RUBY
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 1)
+    made.site("app.test", SampleApps.written(APP))
+  end
+
+  KINDS = %w[array pieces file].freeze
+
+  def setup
+    @pid = pid
+    @position = server.log.position
+    @raw = server.raw
+  end
+
+  def teardown
+    @raw.close
+  end
+
+  KINDS.each do |kind|
+    define_method("test_#{kind}_longer_than_the_length_are_cut_there_and_the_log_says_so") do
+      # Beyond one message, beyond what is kept in memory; and pieces that end where the length does.
+      [[30, 15], [30, 10], [30, 0], [100_000, 5], [500_000, 250_001]].each do |size, length|
+        position = server.log.position
+        assert_equal "x" * length, @raw.get("/#{kind}/#{size}/#{length}").body
+        assert server.log.wait_for(/event=response\.cut.*longer than its Content-Length/, from: position), "#{size} #{length}"
+        assert_equal @pid, @raw.get("/pid").body, "the connection is in order"
+      end
+    end
+
+    define_method("test_#{kind}_shorter_than_the_length_do_not_look_whole") do
+      [[10, 11], [0, 5], [100_000, 100_001], [500_000, 1_000_000]].each do |size, length|
+        assert_not_whole { |raw| raw.get("/#{kind}/#{size}/#{length}") }
+        assert_equal @pid, pid
+      end
+      assert server.log.wait_for(/request\.failed.*shorter than its Content-Length/, from: @position)
+    end
+  end
+
+  def test_what_was_sent_as_a_whole_and_is_too_short_is_a_bad_gateway
+    assert_equal 502, @raw.get("/array/10/11").status
+    assert_equal @pid, @raw.get("/pid").body
+  end
+
+  def test_a_body_that_ends_badly_after_its_first_piece_closes_the_connection
+    endings do |way, length, path|
+      @raw = server.raw.request("GET", "/end/#{way}?fifo=#{path}&length=#{length}")
+      assert_equal 200, @raw.read_head.status
+      assert_equal "first", length == "yes" ? @raw.read_bytes(5) : @raw.read_chunk, way
+      release(path)
+      assert_raises(EOFError, Errno::ECONNRESET, way) { length == "yes" ? @raw.read_bytes(1) : @raw.read_chunk }
+      @raw.close
+    end
+  end
+
+  def test_a_body_that_ends_badly_before_its_first_piece_does_not_look_whole
+    endings do |way, length, _path|
+      assert_not_whole { |raw| raw.get("/end/#{way}?length=#{length}") }
+    end
+  end
+
+  def test_an_exception_within_the_body_does_not_cost_the_instance
+    assert_not_whole { |raw| raw.get("/end/raise?length=no") }
+    assert_equal @pid, pid
+  end
+
+  def test_an_unknown_transfer_coding_is_a_bad_gateway
+    answer = @raw.get("/coding")
+    assert_equal [502, nil], [answer.status, answer["Transfer-Encoding"]]
+    assert_match(/transfer coding/, server.log.wait_for(/response\.refused/, from: @position))
+    assert_equal @pid, @raw.get("/pid").body
+  end
+
+  def test_headers_of_the_connection_do_not_reach_the_client
+    answer = @raw.get("/hop")
+    assert_equal [200, "kept", "1"], [answer.status, answer.body, answer["X-Kept"]]
+    ours = %w[Keep-Alive Proxy-Authenticate Proxy-Authorization Proxy-Connection TE Trailer Upgrade X-Mine]
+    assert_empty answer.headers.select { |name, value| value == "x" && ours.any? { |other| other.casecmp?(name) } }
+  end
+
+  private
+
+  def pid
+    server.client.get("/pid").body
+  end
+
+  # Each way, with a length and without, each with a FIFO; in the end there is an instance.
+  def endings
+    %w[raise exit exit! kill].product(%w[yes no]).each do |way, length|
+      yield way, length, fifo("#{way}-#{length}")
+      eventually("an instance after #{way}") { server.client.get("/pid").code == "200" }
+    end
+  end
+
+  # An error status where nothing had gone out yet, or a connection that ends within the body.
+  def assert_not_whole
+    raw = server.raw
+    answer = yield raw
+    assert_includes [500, 502], answer.status, "#{answer.body.bytesize} bytes look whole"
+  rescue EOFError, Errno::ECONNRESET
+    assert true
+  ensure
+    raw.close
+  end
+end

@@ -1,0 +1,119 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# What a directive makes of an application, where no other file of tests has it as its subject: its kind, its interpreter, its address, Bundler.
+class EffectsTest < IntegrationTest
+  NODE = system("node --version >/dev/null 2>&1")
+  PYTHON = File.executable?("/usr/bin/python3")
+
+  RACK = <<~'RUBY'
+    run proc { [200, { "Content-Type" => "text/plain" }, ["rack #{__FILE__.split('/').last} #{ENV['INTERPRETER']}"]] }
+  RUBY
+  WSGI = <<~'PYTHON'
+    import os
+
+    def application(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [("wsgi %s %s" % (os.path.basename(__file__), os.environ.get("INTERPRETER", ""))).encode()]
+  PYTHON
+  NODE_APP = <<~'JAVASCRIPT'
+    require("http").createServer((request, response) => {
+        response.end("node " + require("path").basename(__filename) + " " + (process.env.INTERPRETER || ""));
+    }).listen(3000);
+  JAVASCRIPT
+
+  # Whether Bundler came before our own code.
+  BUNDLER = <<~'RUBY'
+    first = %w[/bundler.rb /frame_socket.rb].map { |name| $LOADED_FEATURES.index { |path| path.end_with?(name) } || -1 }
+    run proc { [200, { "Content-Type" => "text/plain" }, ["#{first[0] != -1} #{first[0] < first[1]}"]] }
+  RUBY
+
+  # Listens on the address that it is given.
+  ADDRESSED = <<~'RUBY'
+    require "socket"
+    server = TCPServer.new(ARGV[0], Integer(ARGV[1]))
+    loop do
+      socket = server.accept
+      nil until socket.gets.to_s.strip.empty?
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: #{socket.local_address.ip_address.size}\r\nConnection: close\r\n\r\n" \
+                   "#{socket.local_address.ip_address}")
+      socket.close
+    end
+  RUBY
+
+  def self.folder_with(files)
+    SampleApps.written("").tap do |folder|
+      File.delete(File.join(folder, "config.ru"))
+      files.each { |name, text| File.write(File.join(folder, name), text) }
+      TestEnvironment.hand_over(folder)
+    end
+  end
+
+  # A program that says that it was used, in the environment of the one that it stands for.
+  def self.wrapper(program)
+    path = File.join(SampleApps.new_folder, "wrapper")
+    File.write(path, "#!/bin/sh\nINTERPRETER=wrapped exec #{program} \"$@\"\n")
+    File.chmod(0o755, path)
+    path
+  end
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 20)
+    all = folder_with("config.ru" => RACK, "passenger_wsgi.py" => WSGI, "app.js" => NODE_APP, "other.ru" => RACK, "other.py" => WSGI, "other.js" => NODE_APP,
+                      "other" => WSGI)
+    { "detected" => "", "rack" => "PassengerAppType rack", "ruby" => "PassengerAppType ruby", "wsgi" => "PassengerAppType wsgi",
+      "python" => "PassengerAppType python", "node" => "PassengerAppType node", "other-ru" => "PassengerStartupFile other.ru",
+      "other-py" => "PassengerStartupFile other.py", "other-js" => "PassengerStartupFile other.js",
+      "other" => "PassengerAppType wsgi\nPassengerStartupFile other", "own-ruby" => "PassengerRuby #{wrapper(RbConfig.ruby)}",
+      "own-python" => "PassengerAppType wsgi\nPassengerPython #{wrapper('/usr/bin/python3')}",
+      "own-node" => "PassengerAppType node\nPassengerNodejs #{wrapper('node')}" }.each do |name, lines|
+      made.site("#{name}.test", all, "#{lines}\nPassengerAppGroupName effects-#{name}\n")
+    end
+    bundled = { "config.ru" => BUNDLER, "Gemfile" => "gem 'rack'\n" }
+    made.site("preloaded.test", folder_with(bundled), "PassengerPreloadBundler on\n")
+    made.site("not-preloaded.test", folder_with(bundled))
+    made.site("addressed.test", folder_with("server.rb" => ADDRESSED), <<~CONF)
+      PassengerAppStartCommand "#{RbConfig.ruby} server.rb 127.0.0.2 $PORT"
+      PassengerDirectInstanceRequestAddress 127.0.0.2
+    CONF
+    made.site("lost.test", folder_with("server.rb" => ADDRESSED), <<~CONF)
+      PassengerAppStartCommand "#{RbConfig.ruby} server.rb 127.0.0.2 $PORT"
+      PassengerStartTimeout 2
+    CONF
+  end
+
+  def test_the_type_of_an_application_is_detected_or_said
+    assert_equal ["rack config.ru "] * 3, %w[detected rack ruby].map { |name| says(name) }
+    assert_equal ["wsgi passenger_wsgi.py "] * 2, %w[wsgi python].map { |name| says(name) } if PYTHON
+    assert_equal "node app.js ", says("node") if NODE
+  end
+
+  def test_a_startup_file_may_have_another_name_whose_end_says_what_it_is
+    assert_equal "rack other.ru ", says("other-ru")
+    assert_equal ["wsgi other.py ", "wsgi other "], %w[other-py other].map { |name| says(name) } if PYTHON
+    assert_equal "node other.js ", says("other-js") if NODE
+  end
+
+  def test_an_application_may_have_an_interpreter_of_its_own
+    assert_equal "rack config.ru wrapped", says("own-ruby")
+    assert_equal "wsgi passenger_wsgi.py wrapped", says("own-python") if PYTHON
+    assert_equal "node app.js wrapped", says("own-node") if NODE
+  end
+
+  def test_bundler_is_set_up_first_where_that_is_wanted
+    assert_equal "true true", says("preloaded")
+    assert_equal "true false", says("not-preloaded")
+  end
+
+  def test_an_application_may_listen_on_another_address
+    assert_equal "127.0.0.2", says("addressed")
+    assert_status 500, client("lost.test").get("/")
+  end
+
+  private
+
+  def says(name)
+    assert_status(200, client("#{name}.test").get("/")).body
+  end
+end

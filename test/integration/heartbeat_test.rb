@@ -1,0 +1,148 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# PassengerHeartbeatTimeout: instances in which nothing runs any more.
+class HeartbeatTest < IntegrationTest
+  LIMIT = 3
+  WITHIN = (LIMIT * 1.5) + 1
+
+  APP = <<~RUBY
+    require "fiddle"
+
+    # Keeps Ruby's lock while it sleeps, as native code does that hangs.
+    SLEEP = Fiddle::Function.new(Fiddle::Handle::DEFAULT["sleep"], [Fiddle::TYPE_INT], Fiddle::TYPE_INT, need_gvl: true)
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
+    def compute(seconds)
+      ends = now + seconds
+      nil while now < ends
+    end
+
+    run(lambda do |env|
+      page, argument = env["PATH_INFO"].split("/").drop(1)
+      File.write(env["QUERY_STRING"], "\#{Process.pid}\\n", mode: "a") unless env["QUERY_STRING"].to_s.empty?
+      case page
+      when "keep_lock" then SLEEP.call(600)
+      when "compute" then compute(argument.to_f)
+      when "sleep" then sleep(argument.to_f)
+      end
+      [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+    end)
+  RUBY
+
+  serve do |made|
+    limit = "PassengerMaxInstances 1\nPassengerHeartbeatTimeout #{LIMIT}\n"
+    made.site("rack.test", SampleApps.written(APP), limit)
+    made.site("direct.test", SampleApps.written(APP), "#{limit}PassengerSpawnMethod direct\n")
+    made.site("threads.test", SampleApps.written(APP), "#{limit}PassengerThreadCount 4\n")
+    made.site("unwatched.test", SampleApps.written(APP), "PassengerMaxInstances 1\n")
+    made.site("http.test", SampleApps.copy("http_app"), "#{limit}PassengerAppStartCommand \"exec #{RbConfig.ruby} server.rb\"\n")
+  end
+
+  %w[rack.test direct.test threads.test].each do |site|
+    define_method("test_an_instance_of_#{site[/\w+/]}_that_keeps_rubys_lock_is_killed_and_replaced") do
+      seen = File.join(scratch, "seen")
+      pid = client(site).pid
+      assert_replaced(pid) do
+        assert_status(502, client(site).get("/keep_lock?#{seen}"))
+        refute_equal pid, client(site).pid
+      end
+      assert_equal ["#{pid}\n"], File.readlines(seen)
+    end
+  end
+
+  def test_a_stopped_instance_with_a_request_is_killed_and_replaced
+    pid = client.pid
+    busy = Thread.new { client.get("/sleep/60") }
+    sleep 0.2
+    assert_replaced(pid) do
+      Process.kill(:STOP, pid)
+      assert_status(502, busy.value)
+      refute_equal pid, client.pid
+    end
+  end
+
+  def test_a_stopped_instance_without_a_request_is_killed_and_who_comes_meanwhile_is_answered
+    pid = client.pid
+    assert_replaced(pid) do
+      Process.kill(:STOP, pid)
+      refute_equal pid, client.pid
+    end
+  end
+
+  def test_one_that_nobody_asks_anything_is_replaced_too
+    pid = client.pid
+    assert_replaced(pid) do
+      Process.kill(:STOP, pid)
+      server.log.wait_for(/event=instance\.started/, from: @position)
+    end
+  end
+
+  def test_a_request_that_takes_long_is_no_sign_of_death
+    pid = client.pid
+    %w[compute sleep].each do |page|
+      assert_equal pid.to_s, client.get("/#{page}/#{LIMIT * 2}").body
+    end
+    pid = client("threads.test").pid
+    answers = Array.new(4) { Thread.new { client("threads.test").get("/compute/#{LIMIT * 1.5}") } }.map(&:value)
+    assert_equal [pid.to_s], answers.map(&:body).uniq
+  end
+
+  def test_no_time_is_set_by_default
+    pid = client("unwatched.test").pid
+    Process.kill(:STOP, pid)
+    sleep WITHIN + 1
+    assert ProcessInfo.read(pid).alive?
+    Process.kill(:CONT, pid)
+    assert_equal pid, client("unwatched.test").pid
+  end
+
+  def test_an_agent_that_was_stopped_itself_kills_nobody
+    pid = client.pid
+    agent = server.tree.matching(/passenger-agent pool/).first.pid
+    Process.kill(:STOP, agent)
+    sleep LIMIT * 2
+    Process.kill(:CONT, agent)
+    sleep WITHIN
+    assert_equal pid, client.pid
+    refute_match(/heartbeat_lost/, server.log.text(@position))
+  ensure
+    Process.kill(:CONT, agent) if agent
+  end
+
+  def test_a_bridge_that_was_stopped_is_replaced_with_its_application
+    app = client("http.test").pid
+    sleep WITHIN
+    assert_equal app, client("http.test").pid
+    bridge = parent(parent(app))
+    assert_replaced(bridge) do
+      Process.kill(:STOP, bridge)
+      refute_equal app, client("http.test").pid
+    end
+    eventually("the application has ended") { !ProcessInfo.read(app)&.alive? }
+  end
+
+  def setup
+    @position = server.log.position
+  end
+
+  private
+
+  # In time the process has ended, and the block too, which ends when there is another one. The pool finds out after LIMIT already, so that half of
+  # it is left for a loaded machine.
+  def assert_replaced(pid)
+    before = Eventually.monotonic
+    yield
+    eventually("the end of #{pid}", within: WITHIN + 5) { !ProcessInfo.read(pid)&.alive? }
+    assert_operator Eventually.monotonic - before, :<, WITHIN
+    server.log.wait_for(/event=instance\.heartbeat_lost .*pid=#{pid} .*limit=#{LIMIT}s/, from: @position)
+  end
+
+  def parent(pid)
+    ProcessInfo.read(pid).ppid
+  end
+end

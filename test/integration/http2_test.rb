@@ -1,0 +1,79 @@
+# frozen_string_literal: true
+
+require "digest"
+require "json"
+require "open3"
+require_relative "support/integration_test"
+
+# Ordinary requests that come over HTTP/2 (mod_http2, without TLS). Long answers and slow clients are in slow_clients_test.rb.
+class Http2Test < IntegrationTest
+  MODULE = File.join(TestEnvironment.modules_dir, "mod_http2.so")
+
+  serve do |made|
+    made.main_directives << "LoadModule http2_module #{MODULE}\nProtocols h2c http/1.1\n"
+    rack = SampleApps.rack
+    made.site("rack.test", rack)
+    made.site("streamed.test", rack, "PassengerBufferUpload off\n")
+    made.site("http.test", SampleApps.copy("http_app"), "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    made.site("takes.test", SampleApps.written(<<~'RUBY'))
+      run proc { |env| [200, { "Content-Type" => "text/plain" }, ["#{env["rack.hijack?"].inspect} #{env["rack.hijack"].nil?}"]] }
+    RUBY
+  end
+
+  def setup
+    skip "needs mod_http2" unless File.exist?(MODULE)
+    skip "mod_http2 does not do prefork" if HttpdConfiguration.new.mpm == "prefork"
+  end
+
+  def test_uploads_of_all_sizes_arrive_whole
+    %w[rack.test streamed.test].each do |site|
+      [0, 5, 3_000, 200_000, 3_000_000].each do |size|
+        status, _, body = curl("/upload", "--data-binary", "@-", site: site, stdin: Pattern.bytes(size))
+        assert_equal [200, size, Pattern.digest(size)], [status, *JSON.parse(body).values_at("size", "sha256")], site
+      end
+    end
+  end
+
+  def test_uploads_without_a_length_arrive_whole
+    %w[rack.test streamed.test].each do |site|
+      status, _, body = curl("/upload", "-T", "-", "-X", "POST", site: site, stdin: Pattern.bytes(300_000))
+      assert_equal [200, Pattern.digest(300_000)], [status, JSON.parse(body)["sha256"]], site
+    end
+  end
+
+  def test_an_application_that_speaks_http_gets_them_too
+    status, _, body = curl("/echo", "--data-binary", "@-", site: "http.test", stdin: Pattern.bytes(200_000))
+    assert_equal [200, Pattern.digest(200_000)], [status, Digest::SHA256.hexdigest(body)]
+  end
+
+  def test_the_environment_is_that_of_any_request
+    status, _, body = curl("/env/a%20b?c=d", "--data-binary", "@-", "-H", "X-Custom: one", stdin: "abc")
+    seen = JSON.parse(body)
+    assert_equal [200, "HTTP/2.0", "rack.test", "rack.test", "/env/a%20b", "c=d", "3", "one", "POST"],
+                 [status, *seen.values_at("SERVER_PROTOCOL", "HTTP_HOST", "SERVER_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_X_CUSTOM",
+                                          "REQUEST_METHOD")]
+    assert_nil seen["HTTP_TRANSFER_ENCODING"]
+  end
+
+  def test_head_has_no_body_and_a_length
+    status, head, body = curl("/hello", "--head")
+    assert_equal [200, "12", ""], [status, head[/^content-length: (\d+)/i, 1], body]
+  end
+
+  # A stream of HTTP/2 is no connection that could be handed over.
+  def test_no_connection_can_be_taken_over
+    assert_equal "false true", curl("/", site: "takes.test").last
+  end
+
+  private
+
+  # Status, head and body.
+  def curl(path, *options, site: "rack.test", stdin: "")
+    command = ["curl", "--silent", "--show-error", "--http2-prior-knowledge", "--max-time", "20", "--include", *options, "--header", "Host: #{site}",
+               "http://127.0.0.1:#{server.port}#{path}"]
+    output, error, status = Open3.capture3(*command, stdin_data: stdin, binmode: true)
+    assert status.success?, error
+    head, body = output.split("\r\n\r\n", 2)
+    [head[/\AHTTP\/2 (\d+)/, 1].to_i, head, body]
+  end
+end

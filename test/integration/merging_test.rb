@@ -1,0 +1,131 @@
+# frozen_string_literal: true
+
+require "json"
+require "open3"
+
+require_relative "support/integration_test"
+
+# Each row of the table of directives, said at one place of the configuration, at another, and at both: what counts where a request leads.
+# A module that is made for this (settings/mod_settings.cpp) tells.
+class MergingTest < IntegrationTest
+  LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
+  MODULE = File.join(TestEnvironment::BUILD_DIR, "test/integration/.libs/mod_settings.so")
+  ROWS = JSON.parse(Open3.capture2(LIST).first).reject { |row| row["successor"] || row["notice"] }.freeze
+  GLOBAL, PLACED = ROWS.partition { |row| row["context"] == "global" }
+
+  # From the outermost to the innermost, as httpd merges them.
+  PLACES = %i[host directory htaccess files location if].freeze
+
+  # Two values that differ, as they are written and as they are kept.
+  def self.values(row)
+    case row["kind"]
+    when "flag" then %w[on off]
+    when "number" then [row["least"], row["most"]].map(&:to_s)
+    # Not two words for the same.
+    when "choice" then [row["choices"].first, (%w[direct wsgi thread] & row["choices"]).first]
+    when "path", "uri" then %w[/first /second]
+    when "url" then %w[http://first/ http://second/]
+    else %w[first second]
+    end
+  end
+
+  def self.lines(rows, index)
+    rows.map { |row| "#{row['name']} #{values(row)[index]}\n" }.join
+  end
+
+  # What a request is told, if these values were said, from the outermost on.
+  def self.expected(row, said)
+    return if said.empty?
+
+    said = said.map { |index| values(row)[index] }
+    row["list"] ? said.join(" ") : said.last
+  end
+
+  # Of each pair of places; for .htaccess only what may stand there.
+  SCENARIOS = PLACES.combination(2).flat_map { |pair| [[pair.first], [pair.last], pair] }.uniq.freeze
+
+  [false, true].each do |said_for_the_server|
+    where = said_for_the_server ? "and_for_the_server" : "and_not_for_the_server"
+    define_method("test_each_directive_counts_as_said_at_one_and_at_two_places_#{where}") do
+      app = SampleApps.rack
+      made = configuration do |one|
+        one.main_directives = "LoadModule settings_module \"#{MODULE}\"\n" \
+                              "#{self.class.lines(PLACED, 0) if said_for_the_server}"
+        SCENARIOS.each { |places| one.site("#{places.join('-')}.test", site_for(places, app), text_for(places)) }
+      end
+      with_server(made) { |server| SCENARIOS.each { |places| check(server, places, said_for_the_server) } }
+    end
+  end
+
+  def test_what_is_for_the_whole_server_is_one_thing_for_it_and_its_virtual_hosts
+    rows = GLOBAL.reject { |row| %w[PassengerRoot PassengerCtl].include?(row["name"]) }
+    output = checked("#{self.class.lines(rows, 0)}<VirtualHost *:1>\n#{self.class.lines(rows, 1)}</VirtualHost>\n")
+    rows.each { |row| assert_equal self.class.expected(row, [0, 1]), told(output)[row["name"]], row["name"] }
+  end
+
+  def test_an_alias_says_what_the_directive_says
+    ROWS.each do |row|
+      row["aliases"].each do |name|
+        value = self.class.values(row).last
+        assert_equal value, told(checked("#{name} #{value}\n"))[row["name"]], name
+      end
+    end
+  end
+
+  private
+
+  # A copy only where there is a .htaccess file of its own.
+  def site_for(places, app)
+    @folders ||= {}
+    @folders[places] = places.include?(:htaccess) ? SampleApps.rack : app
+    return @folders[places] unless places.include?(:htaccess)
+
+    File.write(File.join(@folders[places], "public/.htaccess"), said_at(places, :htaccess))
+    @folders[places]
+  end
+
+  def text_for(places)
+    folder = @folders[places]
+    begins = { directory: "<Directory \"#{folder}/public\">", files: "<Files \"static.txt\">",
+               location: "<Location \"/static.txt\">", if: "<If true>" }
+    host = places.include?(:host) ? said_at(places, :host) : ""
+    allowed = "<Directory \"#{folder}/public\">\nAllowOverride All\n</Directory>\n"
+    sections = begins.slice(*places).map { |place, line| "#{line}\n#{said_at(places, place)}</#{line[/\w+/]}>\n" }
+    host + (places.include?(:htaccess) ? allowed : "") + sections.join
+  end
+
+  # The first of two places says the first value, and the last place the other one.
+  def said_at(places, place)
+    self.class.lines(allowed_at(place), place == places.last ? 1 : 0)
+  end
+
+  def allowed_at(place)
+    place == :htaccess ? PLACED.select { |row| %w[local options].include?(row["context"]) } : PLACED
+  end
+
+  def check(server, places, said_for_the_server)
+    answer = server.client("#{places.join('-')}.test").get("/static.txt", "X-Settings" => "yes")
+    assert_status 200, answer
+    expected = PLACED.to_h do |row|
+      said = places.select { |place| allowed_at(place).include?(row) }.map { |place| place == places.last ? 1 : 0 }
+      said.unshift(0) if said_for_the_server
+      [row["name"], self.class.expected(row, said)]
+    end
+    assert_equal expected.compact, told(answer.body).slice(*expected.keys), places.join(", ")
+  end
+
+  def told(text)
+    text.lines(chomp: true).map { |line| line.split("=", 2) }.select { |pair| pair.size == 2 }.to_h
+  end
+
+  # What `httpd -t` prints of a configuration with this text.
+  def checked(text)
+    made = configuration { |one| one.main_directives = "LoadModule settings_module \"#{MODULE}\"\n#{text}" }
+    server = HttpdServer.new(made)
+    output, status = server.check_configuration
+    assert status.success?, output
+    output
+  ensure
+    server&.destroy
+  end
+end

@@ -1,0 +1,82 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# PassengerPreStart: applications start with httpd.
+class PreStartTest < IntegrationTest
+  PRINTER = <<~RUBY
+    $stdout.sync = true
+    run proc { |env|
+      puts "asked for \#{env['REQUEST_METHOD']} \#{env['HTTP_HOST']} \#{env['REQUEST_URI']} by \#{env['HTTP_USER_AGENT']} https=\#{env['HTTPS']}"
+      [env["PATH_INFO"] == "/broken" ? 500 : 200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+    }
+  RUBY
+  DONE = %r{event=pre_start\.done url="[^"]*" status=200 ms=\d+}.freeze
+
+  def test_an_application_is_started_without_anybody_else_asking
+    with_url("http://printer.test:PORT/first?x=1") do |server|
+      server.log.wait_for(DONE)
+      server.log.wait_for(%r{asked for HEAD printer\.test:\d+ /first\?x=1 by mod_passenger PassengerPreStart})
+      assert_equal 1, server.log.count(/event=instance\.started/)
+    end
+  end
+
+  def test_several_applications_are_started
+    made = configuration do |one|
+      %w[one two].each { |name| one.site("#{name}.test", SampleApps.written(PRINTER)) }
+    end
+    with_urls(made, %w[http://one.test:PORT/ http://two.test:PORT/]) do |server|
+      eventually("both have started") { server.log.count(DONE) == 2 }
+      assert_equal 2, server.log.count(/event=instance\.started/)
+    end
+  end
+
+  def test_a_url_of_tls_starts_its_application_whatever_the_certificate
+    made = configuration { |one| one.site("printer.test", SampleApps.written(PRINTER), tls: true) }
+    made.tls_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+    with_urls(made, ["https://printer.test:#{made.tls_port}/"]) do |server|
+      server.log.wait_for(DONE)
+      server.log.wait_for(/https=on/)
+    end
+  end
+
+  def test_a_reload_asks_for_what_is_new_and_for_what_is_not_up
+    with_url("http://printer.test:PORT/broken") do |server|
+      server.log.wait_for(/event=pre_start\.failed url="[^"]*" status=500/)
+      server.graceful { |one| one.main_directives << "PassengerPreStart http://printer.test:#{server.port}/new\n" }
+      server.log.wait_for(DONE)
+      eventually("the broken one was asked for again") { server.log.count(%r{asked for HEAD \S+ /broken}) == 2 }
+      position = server.log.position
+      server.graceful
+      server.log.wait_for(%r{asked for HEAD \S+ /broken}, from: position)
+      assert_equal 0, server.log.count(%r{asked for HEAD \S+ /new}, position)
+    end
+  end
+
+  def test_a_url_that_nobody_serves_delays_neither_start_nor_end
+    unused = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+    with_url("http://printer.test:#{unused}/") do |server|
+      assert_status 200, server.client.get("/")
+      # It has its name a moment before its rights are gone.
+      eventually("a helper that keeps trying, without root's rights") do
+        helper = server.tree.matching(/\APassenger pre-start/).first
+        helper && !helper.uid.zero?
+      end
+    end
+  end
+
+  private
+
+  def with_url(url, &block)
+    with_urls(configuration { |one| one.site("printer.test", SampleApps.written(PRINTER)) }, [url], &block)
+  end
+
+  # PORT stands for httpd's.
+  def with_urls(made, urls, &block)
+    @own_server = HttpdServer.new(made)
+    made.main_directives = urls.map { |url| "PassengerPreStart #{url.sub('PORT', @own_server.port.to_s)}\n" }.join
+    @own_server.start
+    block.call(@own_server)
+    assert_nothing_left @own_server.stop
+  end
+end

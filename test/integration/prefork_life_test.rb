@@ -1,0 +1,148 @@
+# frozen_string_literal: true
+
+require_relative "support/prefork_test_case"
+
+# passenger-prefork: restarts, successors, and processes that die, all while requests come.
+class PreforkLifeTest < PreforkTestCase
+  def test_a_restart_fails_no_request_and_replaces_every_worker
+    made = command(*fixed(2))
+    before = made.workers
+    answers = load_on(made) do |load|
+      made.signal(:HUP)
+      made.wait_for_log(/event=prefork\.restarted/)
+      load.wait_for("an answer of a new worker") { |answer| !before.include?(answer.body.to_i) }
+    end
+    assert_all_fine(answers)
+    eventually("the end of the old workers") { (made.workers & before).empty? }
+    assert_equal 2, made.workers.size
+  end
+
+  def test_a_new_version_that_does_not_load_leaves_the_old_workers
+    made = command(*fixed(2))
+    before = made.workers
+    answers = load_on(made) do
+      made.write_app("raise 'version two is broken'\n")
+      made.signal(:HUP)
+      made.wait_for_log(/event=prefork\.restart_stopped/)
+    end
+    assert_all_fine(answers)
+    assert_match(/version two is broken/, made.log)
+    assert_equal before.sort, made.workers.sort
+  end
+
+  def test_a_successor_takes_the_sockets_over_and_fails_no_request
+    made = command(*fixed(2))
+    first = made.pid
+    answers = load_on(made) do |load|
+      made.signal(:USR2)
+      made.wait_for_log(/event=prefork\.succeeded predecessor=#{first}/)
+      eventually("the end of the predecessor") { made.ended? }
+      load.wait_for("an answer") { |answer| answer.code == 200 }
+    end
+    assert_all_fine(answers)
+    made.succeed(made.log[/successor_started pid=(\d+)/, 1].to_i)
+    assert_includes made.workers, made.get.body.to_i
+  end
+
+  def test_a_successor_that_cannot_begin_leaves_its_predecessor
+    made = command(*fixed(1))
+    made.write_app("raise 'broken'\n")
+    made.signal(:USR2)
+    made.wait_for_log(/event=prefork\.successor_failed/)
+    assert_equal "200", made.get.code
+    refute made.ended?
+  end
+
+  def test_who_ends_a_process_ends_its_successor_that_still_loads
+    made = command(*fixed(1))
+    made.write_app("sleep 60\n")
+    made.signal(:USR2)
+    successor = ProcessInfo.read(made.wait_for_log(/successor_started pid=\d+/)[/\d+/].to_i)
+    made.signal(:TERM)
+    assert_equal 0, made.wait
+    eventually("the end of the successor") { !successor.alive? }
+  end
+
+  def test_there_is_no_successor_before_it_is_ready_itself
+    @command = PreforkCommand.new("sleep 60\n")
+    @command.spawn(*fixed(1))
+    @command.wait_for_log(/event=prefork\.listening/)
+    @command.signal(:USR2)
+    @command.wait_for_log(/event=prefork\.successor_refused/)
+    refute_match(/successor_started/, @command.log)
+  end
+
+  # One of two ends while it loads, when the other is ready; one is enough, so that nobody takes its place.
+  def test_it_is_ready_though_a_worker_died_while_it_loaded
+    command("--start", "2", "--min-spare", "1", "--max-spare", "2", app: <<~APP)
+      begin
+        Dir.mkdir(File.join(__dir__, "first"))
+        400.times { File.read(File.join(__dir__, "log")).include?("event=worker.ready") ? break : sleep(0.05) }
+        raise "the first one is broken"
+      rescue Errno::EEXIST
+        run ->(_) { [200, {}, ["fine"]] }
+      end
+    APP
+    assert_equal "fine", @command.get.body
+  end
+
+  # All else goes on: only who is answered by the killed one at that time notices.
+  def test_killed_workers_fail_only_what_they_have_in_work
+    made = command(*fixed(4))
+    kills = 0
+    answers = load_on(made, "/?0.01", threads: 8) do
+      10.times do
+        sleep 0.2
+        made.workers.sample&.then { |pid| Process.kill(:KILL, pid) && (kills += 1) }
+      end
+    end
+    bad = answers.reject { |answer| answer.code == 200 }
+    assert_operator bad.size, :<=, kills * 8, "each kill may break the connections of one worker"
+    assert_operator answers.size - bad.size, :>, 50
+    eventually("four workers again") { made.status.values_at("free", "busy").sum == 4 }
+  end
+
+  def test_requests_in_work_are_answered_at_the_end
+    made = command(*fixed(1))
+    client = made.raw.request("GET", "/?1")
+    eventually("a busy worker") { made.status["busy"] == 1 }
+    made.signal(:TERM)
+    assert_equal 200, client.response.status
+    assert_equal 0, made.wait
+  ensure
+    client&.close
+  end
+
+  def test_workers_end_with_a_monitor_that_is_killed
+    made = command(*fixed(2))
+    workers = made.workers.map { |pid| ProcessInfo.read(pid) }
+    client = made.raw.request("GET", "/?30")
+    eventually("a busy worker") { made.status["busy"] == 1 }
+    made.signal(:KILL)
+    eventually("the end of the workers") { workers.none?(&:alive?) }
+  ensure
+    client&.close
+  end
+
+  def test_workers_end_with_a_killed_monitor_without_the_kernels_signal_too
+    made = command(*fixed(2), app: <<~APP)
+      require "fiddle"
+      prctl = Fiddle::Function.new(Fiddle::Handle::DEFAULT["prctl"], [Fiddle::TYPE_INT, Fiddle::TYPE_LONG], Fiddle::TYPE_INT)
+      prctl.call(1, 0) # PR_SET_PDEATHSIG
+      run lambda { |_| [200, {}, [Process.pid.to_s]] }
+    APP
+    workers = made.workers.map { |pid| ProcessInfo.read(pid) }
+    made.signal(:KILL)
+    eventually("the end of the workers") { workers.none?(&:alive?) }
+  end
+
+  def test_a_worker_that_is_stuck_is_replaced
+    made = command(*fixed(1), "--timeout", "1", "--grace", "1")
+    stuck = made.workers.first
+    client = made.raw.request("GET", "/?60")
+    made.wait_for_log(/event=prefork\.timeout pid=#{stuck} state=busy/)
+    eventually("another worker") { made.get.body.to_i != stuck }
+  ensure
+    client&.close
+  end
+end

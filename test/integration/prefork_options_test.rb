@@ -1,0 +1,157 @@
+# frozen_string_literal: true
+
+require "open3"
+require "socket"
+require "tmpdir"
+require_relative "support/prefork_test_case"
+
+# passenger-prefork: what its options do, and its Unix sockets over the whole of its life.
+class PreforkOptionsTest < PreforkTestCase
+  def setup
+    @scratch = Dir.mktmpdir
+  end
+
+  def teardown
+    super
+    FileUtils.rm_rf(@scratch)
+  end
+
+  def path(name)
+    File.join(@scratch, name)
+  end
+
+  # What the worker answers there.
+  def ask(socket_path)
+    UNIXSocket.open(socket_path) do |socket|
+      socket.write("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+      socket.read.split("\r\n\r\n", 2).last
+    end
+  end
+
+  def test_each_worker_says_how_long_it_took_to_load
+    made = command(*fixed(2))
+    assert_equal made.workers.sort, made.log.scan(/event=worker\.ready pid=(\d+) booted_in=\d+\.\d\ds$/).flatten.map(&:to_i).sort
+  end
+
+  def test_the_pid_file_names_who_is_to_be_signalled
+    made = command(*fixed(1), "--pid-file", path("pid"))
+    assert_equal "#{made.pid}\n", File.read(path("pid"))
+    made.signal(:USR2)
+    eventually("the end of the predecessor", within: 20) { made.ended? }
+    successor = made.log[/successor_started pid=(\d+)/, 1]
+    assert_equal "#{successor}\n", File.read(path("pid"))
+    made.succeed(successor.to_i)
+    made.signal(:TERM)
+    eventually("the end of the successor", within: 20) { made.ended? }
+    refute_path_exists path("pid")
+  end
+
+  def test_an_idle_connection_ends_after_the_time_of_keep_alive
+    client = command(*fixed(1), "--keep-alive", "0.1").raw
+    assert_equal 200, client.request("GET", "/").response.status
+    assert client.ended?
+  ensure
+    client&.close
+  end
+
+  def test_a_request_that_does_not_come_is_given_up_after_the_time_of_request_timeout
+    client = command(*fixed(1), "--request-timeout", "0.1").raw
+    assert_equal 408, client.write("GET / HTTP/1.1\r\n").response.status
+  ensure
+    client&.close
+  end
+
+  # A worker that stands still takes none.
+  def test_so_many_connections_wait_as_backlog_says
+    made = command(*fixed(1), "--unix", path("socket"), "--backlog", "2", listen: [])
+    worker = made.workers.first
+    Process.kill(:STOP, worker)
+    eventually("a worker that stands still") { ProcessInfo.read(worker).state == "T" }
+    waiting = []
+    assert_raises(Errno::EAGAIN) { 10.times { waiting << connect_at_once(path("socket")) } }
+    # The kernel takes one more than it was told.
+    assert_equal 3, waiting.size
+  ensure
+    waiting&.each(&:close)
+    worker && Process.kill(:CONT, worker)
+  end
+
+  def connect_at_once(path)
+    socket = Socket.new(:UNIX, :STREAM)
+    socket.connect_nonblock(Addrinfo.unix(path))
+    socket
+  rescue SystemCallError
+    socket.close
+    raise
+  end
+
+  def test_another_file_and_another_ruby_run_the_application
+    File.write(path("ruby"), "#!/bin/sh\nCHOSEN=ruby exec #{RbConfig.ruby} \"$@\"\n", perm: 0o755)
+    @command = PreforkCommand.new("raise 'the wrong file'\n")
+    File.write(File.join(@command.folder, "other.ru"), "run ->(_) { [200, {}, [ENV['CHOSEN']]] }\n")
+    @command.start(*fixed(1), "--rackup", "other.ru", "--ruby", path("ruby"))
+    assert_equal "ruby", @command.get.body
+  end
+
+  def test_early_hints_are_offered_where_they_are_wanted
+    app = "run ->(env) { [200, {}, [env.key?('rack.early_hints').to_s]] }\n"
+    assert_equal "true", command(*fixed(1), "--early-hints", app: app).get.body
+    @command.stop
+    assert_equal "false", command(*fixed(1), app: app).get.body
+  end
+
+  def test_times_that_are_none_are_errors
+    %w[inf nan -1 1e300 32000000].product(%w[--timeout --grace --keep-alive --request-timeout --answer-timeout]).each do |time, option|
+      output, status = Open3.capture2e(PreforkCommand::PROGRAM, "#{option}=#{time}", @scratch)
+      assert_equal [2, true], [status.exitstatus, output.include?(option)], output
+    end
+  end
+
+  def test_a_unix_socket_outlives_a_successor_and_ends_with_it
+    made = command(*fixed(1), "--unix", path("socket"), listen: [])
+    inode = File.stat(path("socket")).ino
+    assert_equal made.workers, [ask(path("socket")).to_i]
+    made.signal(:USR2)
+    eventually("the end of the predecessor", within: 20) { made.ended? }
+    assert_equal inode, File.stat(path("socket")).ino
+    made.succeed(made.log[/successor_started pid=(\d+)/, 1].to_i)
+    assert_equal made.workers, [ask(path("socket")).to_i]
+    made.signal(:TERM)
+    eventually("the end of the successor", within: 20) { made.ended? }
+    refute_path_exists path("socket")
+  end
+
+  # As systemd gives them: LISTEN_PID is the pid of the program, which only a shell that becomes it knows.
+  def test_several_sockets_of_systemd_are_taken_and_stay
+    tcp = TCPServer.new("127.0.0.1", 0)
+    unix = UNIXServer.new(path("socket"))
+    @command = PreforkCommand.new
+    @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "sh"], *fixed(1), listen: [], 3 => tcp, 4 => unix)
+    @command.wait_for_log(/event=prefork\.ready/)
+    assert_equal [@command.workers.first.to_s] * 2, [ask(path("socket")), Net::HTTP.get("127.0.0.1", "/", tcp.addr[1])]
+    @command.signal(:TERM)
+    assert_equal 0, @command.wait
+    assert_path_exists path("socket")
+  ensure
+    [tcp, unix].each { |server| server&.close }
+  end
+
+  def test_sockets_that_systemd_gave_to_another_process_are_left
+    tcp = TCPServer.new("127.0.0.1", 0)
+    @command = PreforkCommand.new
+    @command.spawn_by(["env", "LISTEN_PID=1", "LISTEN_FDS=1"], *fixed(1), 3 => tcp)
+    @command.wait_for_log(/event=prefork\.ready/)
+    refute_includes @command.log, "127.0.0.1:#{tcp.addr[1]} "
+  ensure
+    tcp&.close
+  end
+
+  def test_a_descriptor_of_systemd_that_does_not_listen_is_an_error
+    File.open(File::NULL) do |file|
+      @command = PreforkCommand.new
+      @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"], listen: [], 3 => file)
+      assert_equal 1, @command.wait
+      assert_match(/LISTEN_FDS names descriptor 3, which is no listening socket/, @command.log)
+    end
+  end
+end

@@ -1,0 +1,82 @@
+# frozen_string_literal: true
+
+require_relative "support/prefork_test_case"
+
+# passenger-prefork: what comes over a kept connection is answered by whichever worker is free.
+class PreforkSharingTest < PreforkTestCase
+  SPINNER = <<~APP
+    run lambda { |env|
+      ends = Process.clock_gettime(Process::CLOCK_MONOTONIC) + env["QUERY_STRING"].to_f
+      nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < ends
+      [200, {}, [Process.pid.to_s]]
+    }
+  APP
+
+  def teardown
+    @clients&.each(&:close)
+    super
+  end
+
+  # Kept connections that all are the same worker's.
+  def kept(made, count)
+    @clients = []
+    of_worker = Hash.new { |all, pid| all[pid] = [] }
+    until of_worker.any? { |_, clients| clients.size == count }
+      @clients << (client = made.raw)
+      of_worker[client.get("/").body] << client
+    end
+    of_worker.max_by { |_, clients| clients.size }
+  end
+
+  def descriptors(pid)
+    Dir.children("/proc/#{pid}/fd").size
+  end
+
+  def assert_answered_by_another(made)
+    worker, (slow, *others) = kept(made, 4)
+    slow.request("GET", "/?4")
+    others.each { |client| client.request("GET", "/?0") }
+    others.each { |client| refute_equal worker, client.response.body }
+    refute slow.arrived?(0), "the others had to wait"
+    assert_equal worker, slow.response.body
+  end
+
+  def test_a_long_request_holds_up_no_other_connection_of_its_worker
+    assert_answered_by_another(command(*fixed(2)))
+  end
+
+  def test_nor_does_one_that_only_computes
+    assert_answered_by_another(command(*fixed(2), app: SPINNER))
+  end
+
+  def test_what_waits_in_the_line_outlives_the_worker_that_is_killed
+    made = command(*fixed(1))
+    worker, (slow, *others) = kept(made, 4)
+    before = descriptors(worker)
+    slow.request("GET", "/?60")
+    others.each { |client| client.request("GET", "/") }
+    eventually("three connections in the line") { descriptors(worker) == before - 3 }
+    Process.kill(:KILL, worker.to_i)
+    others.each { |client| refute_equal worker, client.response.body }
+    assert slow.ended?
+  end
+
+  def test_an_idle_connection_outlives_a_restart
+    made = command(*fixed(2))
+    worker, (client,) = kept(made, 1)
+    made.signal(:HUP)
+    made.wait_for_log(/event=prefork\.restarted/)
+    eventually("the end of the old workers") { made.status["ending"].zero? }
+    refute_equal worker, client.get("/").body
+  end
+
+  def test_what_waits_in_the_line_is_answered_at_the_end
+    made = command(*fixed(2))
+    _, clients = kept(made, 5)
+    clients.each { |client| client.request("GET", "/?0.5") }
+    eventually("all workers at work") { made.status["busy"] == 2 }
+    made.signal(:TERM)
+    clients.each { |client| assert_equal 200, client.response.status }
+    assert_equal 0, made.wait
+  end
+end

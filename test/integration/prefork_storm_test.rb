@@ -1,0 +1,139 @@
+# frozen_string_literal: true
+
+require_relative "support/prefork_test_case"
+
+# passenger-prefork, when workers are killed all the time, and when load comes and goes. PASSENGER_TEST_STORM says for how many seconds; 20 is the long form.
+class PreforkStormTest < PreforkTestCase
+  SECONDS = Integer(ENV.fetch("PASSENGER_TEST_STORM", "4"))
+  CLIENTS = 64
+  KILL_EVERY = 0.2
+  # A change of the load is followed within so many seconds; else only on a machine that has nothing else to do.
+  FOLLOW = SECONDS >= 20 ? 2 : 10
+  # Holds requests until a file is there.
+  HOLDING = <<~APP
+    run lambda { |_|
+      sleep 0.02 until File.exist?(File.join(__dir__, "go_on"))
+      [200, {}, []]
+    }
+  APP
+
+  def test_killed_workers_fail_only_what_they_have_in_work
+    skip "install the package wrk" unless system("command -v wrk >/dev/null")
+
+    made = command(*fixed(4))
+    held = []
+    found = wrk_on(made) { kill_one_of(made)&.then { |connections| held << connections } }
+    kills = held.size
+    in_work = held.sum
+    summary = "#{found} of #{kills} kills, which had #{in_work} connections"
+    warn "storm: #{summary}" if ENV["PASSENGER_TEST_STORM"]
+    assert_operator kills, :>, SECONDS
+    assert_equal [0, 0], found.values_at(:timeout, :status), summary
+    assert_operator found[:read] + found[:write] + found[:connect], :<=, in_work, summary
+    assert_operator found[:requests], :>, CLIENTS * SECONDS, summary
+    eventually("four workers again") { made.status.values_at("free", "busy").sum == 4 }
+    assert_equal "200", made.get.code
+  end
+
+  # Clients that keep their connections, and clients that make a new one for each request.
+  { "kept" => [], "new" => ["-H", "Connection: close"] }.each do |connections, options|
+    define_method("test_restarts_fail_no_request_of_#{connections}_connections") do
+      skip "install the package wrk" unless system("command -v wrk >/dev/null")
+
+      made = command(*fixed(2))
+      asked = 0
+      found = wrk_on(made, *options) { restarts_of(made) == asked && made.signal(:HUP) && (asked += 1) }
+      summary = "#{found} during #{restarts_of(made)} restarts"
+      warn "restarts, #{connections} connections: #{summary}" if ENV["PASSENGER_TEST_STORM"]
+      assert_operator restarts_of(made), :>=, [SECONDS / 4, 1].max, summary
+      assert_equal [0] * 5, found.values_at(:connect, :read, :write, :timeout, :status), summary
+      assert_operator found[:requests], :>, CLIENTS * SECONDS, summary
+    end
+  end
+
+  def restarts_of(made)
+    made.log.scan("event=prefork.restarted").size
+  end
+
+  # What wrk found while the block is called again and again.
+  def wrk_on(made, *options)
+    output = File.join(made.folder, "wrk")
+    wrk = Process.spawn("wrk", "-t1", "-c#{CLIENTS}", "-d#{SECONDS}", "--timeout", "5", *options, "http://127.0.0.1:#{made.port}/", out: output)
+    began = Eventually.monotonic
+    1.upto((SECONDS / KILL_EVERY).floor) do |number|
+      sleep [began + (number * KILL_EVERY) - Eventually.monotonic, 0].max
+      yield
+    end
+    _, wrk = Process.wait(wrk), nil
+    read_report(File.read(output))
+  ensure
+    wrk&.then { |pid| Process.kill(:KILL, pid) && Process.wait(pid) }
+  end
+
+  def read_report(text)
+    errors = %i[connect read write timeout].to_h { |kind| [kind, text[/#{kind} (\d+)/, 1].to_i] }
+    errors.merge(status: text[/Non-2xx or 3xx responses: (\d+)/, 1].to_i, requests: text[/(\d+) requests in/, 1].to_i)
+  end
+
+  # How many connections it had, which cannot change while it is stopped; nil where there was none to kill.
+  def kill_one_of(made)
+    pid = made.workers.sample or return
+    Process.kill(:STOP, pid)
+    eventually("a worker that stands still") { ProcessInfo.read(pid).then { |process| process.nil? || process.state == "T" } }
+    connections_of(pid, made.port).tap { Process.kill(:KILL, pid) }
+  rescue Errno::ESRCH
+    nil
+  end
+
+  ESTABLISHED = %w[01 08].freeze # and those that the client has closed
+
+  def connections_of(pid, port)
+    local = format(":%04X", port)
+    sockets = File.readlines("/proc/net/tcp").drop(1).map(&:split).select { |line| line[1].end_with?(local) && ESTABLISHED.include?(line[3]) }
+    inodes = sockets.map { |line| "socket:[#{line[9]}]" }
+    (Dir.children("/proc/#{pid}/fd").filter_map { |number| File.readlink("/proc/#{pid}/fd/#{number}") } & inodes).size
+  rescue Errno::ENOENT
+    0
+  end
+
+  # Five requests, none, and so on.
+  def test_spare_workers_follow_a_square_wave
+    made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8", app: HOLDING)
+    gate = File.join(made.folder, "go_on")
+    follow_times = Array.new([SECONDS / 2, 2].max) do
+      FileUtils.rm_f(gate)
+      clients = Array.new(5) { made.raw.request("GET", "/") }
+      up = followed(made, 5)
+      FileUtils.touch(gate)
+      clients.each { |client| client.response && client.close }
+      [up, followed(made, 0)]
+    end
+    warn "square wave: seconds to follow, up and down: #{follow_times.inspect}" if ENV["PASSENGER_TEST_STORM"]
+    assert_operator follow_times.flatten.max, :<=, FOLLOW
+  end
+
+  # More than there may be workers: the rest waits.
+  def test_a_wave_above_max_clients_waits_and_is_answered
+    made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8", app: HOLDING)
+    clients = Array.new(12) { made.raw.request("GET", "/") }
+    eventually("all workers at work", within: 10, every: 0.02) do
+      assert_operator made.workers.size, :<=, 8
+      made.status.values_at("busy", "free", "starting") == [8, 0, 0]
+    end
+    FileUtils.touch(File.join(made.folder, "go_on"))
+    assert_equal [200] * 12, clients.map { |client| client.response.status }
+  ensure
+    clients&.each(&:close)
+  end
+
+  # After how many seconds so many are busy, and the number of spare ones is right.
+  def followed(made, busy)
+    began = Eventually.monotonic
+    eventually("#{busy} busy workers, and spare ones", within: 10, every: 0.1) do
+      status = made.status
+      assert_operator status.values_at("busy", "free", "starting").sum, :<=, 8
+      status["busy"] == busy && status["free"].between?(2, 3) && status["starting"].zero?
+    end
+    (Eventually.monotonic - began).round(2)
+  end
+end

@@ -1,0 +1,76 @@
+// A module of httpd for the tests: answers each request that has the header X-Settings with what mod_passenger's directives say where it
+// leads, a line for each that says something; and at `httpd -t` prints what they say for the whole server. It reads the other module's
+// memory, so both have to be of one build.
+
+#include <string>
+#include <type_traits>
+#include <variant>
+
+#include "../../../ext/apache2/DirectiveTable.h"
+#include "../../../ext/apache2/Httpd.h"
+
+extern "C" __attribute__((visibility("default"))) module AP_MODULE_DECLARE_DATA settings_module;
+
+namespace {
+
+using Passenger::Settings;
+
+std::string textOf(Settings::Text text) {
+    return text;
+}
+std::string textOf(const Settings::Number &number) {
+    return std::to_string(*number);
+}
+std::string textOf(const Settings::Flag &flag) {
+    return *flag ? "on" : "off";
+}
+std::string textOf(Settings::List list) {
+    std::string all;
+    for (const char *text : Settings::items(list)) {
+        all += (all.empty() ? "" : " ") + std::string(text);
+    }
+    return all;
+}
+
+std::string dump(const ap_conf_vector_t *places) {
+    const module *passenger = ap_find_linked_module("mod_passenger.cpp");
+    if (passenger == nullptr) {
+        return "mod_passenger is not loaded\n";
+    }
+    const auto &settings = *static_cast<const Settings *>(ap_get_module_config(places, passenger));
+    std::string text;
+    for (const auto &directive : Passenger::Directives::TABLE) {
+        std::visit(
+            [&](auto member) {
+                if (directive.successor == nullptr && member != nullptr && settings.*member) {
+                    text += std::string(directive.name) + "=" + textOf(settings.*member) + "\n";
+                }
+            },
+            directive.field.member);
+    }
+    return text;
+}
+
+int answer(request_rec *r) {
+    if (apr_table_get(r->headers_in, "X-Settings") == nullptr) {
+        return DECLINED;
+    }
+    ap_set_content_type(r, "text/plain");
+    ap_rputs(dump(r->per_dir_config).c_str(), r);
+    return OK;
+}
+
+void print(apr_pool_t * /*pool*/, server_rec *server) {
+    fputs(dump(server->lookup_defaults).c_str(), stdout);
+}
+
+void registerHooks(apr_pool_t * /*pool*/) {
+    ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_REALLY_FIRST);
+    ap_hook_test_config(print, nullptr, nullptr, APR_HOOK_MIDDLE);
+}
+
+}  // namespace
+
+struct module_struct AP_MODULE_DECLARE_DATA settings_module = {
+    STANDARD20_MODULE_STUFF, nullptr, nullptr, nullptr, nullptr, nullptr, registerHooks, AP_MODULE_FLAG_NONE,
+};

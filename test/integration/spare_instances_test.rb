@@ -1,0 +1,65 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# PassengerMinSpareInstances and PassengerMaxSpareInstances: instances that are kept beside the busy ones.
+class SpareInstancesTest < IntegrationTest
+  # By the looks; and what starts and ends takes its time on a loaded machine.
+  WITHIN = 2 + 4
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 12)
+    made.site("rack.test", SampleApps.rack, "PassengerMinSpareInstances 2\nPassengerMaxSpareInstances 3\n")
+    made.site("limited.test", SampleApps.rack, "PassengerMinSpareInstances 5\nPassengerMaxInstances 2\n")
+    made.site("plain.test", SampleApps.rack)
+  end
+
+  def test_spare_ones_are_ready_beside_busy_ones_and_go_when_they_are_too_many
+    client.pid
+    # Two beside the one that this request keeps busy, if that is still seen.
+    assert_instances 2..3
+    gate = fifo
+    busy = occupy("rack.test", gate, 4)
+    assert_instances 6
+    busy.size.times { release(gate) }
+    assert_equal %w[200] * 4, busy.map { |request| request.value.code }
+    assert_instances 3
+    refute_match(/instance\.evicted/, server.log.text)
+  end
+
+  def test_a_minimum_stays_within_the_applications_limit
+    client("limited.test").pid
+    assert_instances 2, "limited.test"
+    gate = fifo
+    busy = occupy("limited.test", gate, 2)
+    sleep 1
+    assert_equal 2, instances("limited.test").size
+    busy.size.times { release(gate) }
+    busy.each(&:value)
+  end
+
+  def test_none_is_kept_by_default
+    client("plain.test").pid
+    sleep 1
+    assert_equal 1, instances("plain.test").size
+  end
+
+  private
+
+  # So many requests that instances work at until they are released.
+  def occupy(site, gate, count)
+    started = File.join(scratch, "started")
+    requests = Array.new(count) { Thread.new { client(site).get("/wait?fifo=#{gate}&started=#{started}") } }
+    eventually("their beginning") { File.exist?(started) && File.readlines(started).size == count }
+    requests
+  end
+
+  def instances(site)
+    root = server.configuration.sites.find { |one| one.name == site }.root
+    ProcessInfo.all.select { |process| process.alive? && process.command_line.include?("RubyApp: #{root} ") }
+  end
+
+  def assert_instances(count, site = "rack.test")
+    eventually("#{count} instances of #{site}", within: WITHIN) { Array(count).include?(instances(site).size) }
+  end
+end

@@ -1,0 +1,346 @@
+# frozen_string_literal: true
+
+require_relative "http_server_test_case"
+
+module PhusionPassenger
+  # What a worker serves, alone.
+  class HttpServerTest < HttpServerTestCase
+    def test_a_connection_is_kept
+      serve(->(env) { [200, {}, [env["PATH_INFO"]]] }) do
+        socket = connect
+        2.times do |index|
+          socket.write(get("/#{index}"))
+          head, body = answer(socket)
+          assert_equal "/#{index}", body
+          assert head.start_with?("HTTP/1.1 200 OK\r\n"), head
+          refute_match(/^Connection:/, head)
+          assert_match(/^Date: \w+, \d\d \w+ \d+ [\d:]+ GMT\r$/, head)
+        end
+      end
+    end
+
+    def test_pipelined_requests_are_answered_in_turn
+      serve(->(env) { [200, {}, [env["PATH_INFO"] + env["rack.input"].read]] }) do
+        text = answers("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy#{get('/2')}#{get('/3', 'Connection: close')}")
+        assert_equal %w[/1xy /2 /3], text.scan(%r{^/.+?(?=HTTP|\z)})
+      end
+    end
+
+    def test_http_1_0_ends_its_connection
+      serve(app) do
+        assert_match(/\AHTTP\/1\.1 200 OK\r\n.*^Connection: close\r\n.*\r\n\r\nhello\z/m, answers("GET / HTTP/1.0\r\n\r\n"))
+      end
+    end
+
+    def test_http_1_0_may_keep_its_connection
+      serve(app) do
+        socket = connect
+        2.times do
+          socket.write("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+          head, body = answer(socket)
+          assert_match(/^Connection: keep-alive\r$/, head)
+          assert_equal "hello", body
+        end
+      end
+    end
+
+    def test_a_body_without_a_length_comes_in_chunks
+      serve(app(%w[a bc].each)) do
+        assert_match(/^Transfer-Encoding: chunked\r\n.*\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n\z/m, answers(get("/", "Connection: close")))
+      end
+    end
+
+    def test_a_body_without_a_length_ends_with_the_connection_for_http_1_0
+      serve(app(%w[a bc].each)) do
+        text = answers("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        assert_match(/^Connection: close\r\n.*\r\n\r\nabc\z/m, text)
+        refute_match(/chunked/, text)
+      end
+    end
+
+    def test_answers_without_a_body_have_none
+      serve(->(env) { [env["PATH_INFO"].delete("/").to_i, { "Content-Length" => "5" }, ["hello"]] }) do
+        socket = connect
+        socket.write("HEAD /200 HTTP/1.1\r\nHost: a\r\n\r\n#{get('/304')}#{get('/204', 'Connection: close')}")
+        text = in_time { socket.read }
+        assert_equal %w[200 304 204], text.scan(%r{^HTTP/1.1 (\d+)}).flatten
+        refute_match(/hello/, text)
+      end
+    end
+
+    def test_the_body_is_as_long_as_its_length_says
+      serve(app(["hello, and more"], "Content-Length" => "5")) do
+        log = logged { assert_match(/\r\n\r\nhelloHTTP.*\r\n\r\nhello\z/m, answers(get + get("/", "Connection: close"))) }
+        assert_includes log, "response.too_long"
+      end
+    end
+
+    def test_a_body_that_is_too_short_ends_the_connection
+      serve(app(["hi"], "Content-Length" => "5")) do
+        log = logged { assert_raises(Errno::ECONNRESET) { answers(get + get) } }
+        assert_includes log, "response.too_short"
+      end
+    end
+
+    def test_a_broken_application_is_answered_500_and_the_connection_goes_on
+      serve(->(env) { env["PATH_INFO"] == "/" ? raise("broken") : [200, {}, ["fine"]] }) do
+        logged do
+          assert_equal %w[500 200], answers(get + get("/fine", "Connection: close")).scan(%r{HTTP/1.1 (\d+)}).flatten
+        end
+      end
+    end
+
+    def test_an_application_that_breaks_in_its_body_gives_no_second_answer
+      body = Enumerator.new { |pieces| (pieces << "some") && raise("broken") }
+      serve(app(body)) do
+        socket = connect
+        logged do
+          socket.write(get)
+          text = +""
+          assert_raises(Errno::ECONNRESET, EOFError) { in_time { loop { text << socket.readpartial(1000) } } }
+          assert_equal 1, text.scan("HTTP/1.1").size
+          refute_includes text, "0\r\n\r\n"
+        end
+      end
+    end
+
+    def test_a_bad_request_is_told_why_and_ends_its_connection
+      serve(->(_) { flunk }) do
+        assert_match(/\AHTTP\/1\.1 400 Bad Request\r\n.*^Connection: close\r\n.*\r\n\r\nthis is no request of HTTP\/1\.1\n\z/m,
+                     answers("nonsense\r\n\r\n#{get}"))
+        assert_match(/\AHTTP\/1\.1 431 /, answers("GET / HTTP/1.1\r\nA: #{'a' * 90_000}\r\n\r\n"))
+      end
+    end
+
+    def test_the_client_is_asked_for_a_body
+      serve(->(env) { [200, {}, [env["rack.input"].read]] }) do
+        socket = connect
+        socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        assert_equal "HTTP/1.1 100 Continue\r\n\r\n", in_time { socket.readpartial(1000) }
+        socket.write("xy")
+        assert_equal "xy", answer(socket)[1]
+      end
+    end
+
+    def test_a_connection_that_says_nothing_holds_nobody_up
+      serve(app) do
+        idle = Array.new(20) { connect }
+        idle[0].write("GET / HT")
+        idle[1].write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+        assert_match(/hello\z/, answers(get("/", "Connection: close")))
+        idle.each(&:close)
+      end
+    end
+
+    def test_a_client_that_does_not_read_holds_nobody_up
+      large = "x" * 8_000_000
+      serve(->(env) { [200, {}, [env["PATH_INFO"] == "/large" ? large : "small"]] }, patience: 0.3) do
+        socket = connect
+        logged do
+          socket.write(get("/large"))
+          assert_match(/small\z/, answers(get("/", "Connection: close")))
+        end
+      end
+    end
+
+    def test_a_large_answer_reaches_a_client_that_takes_its_time
+      large = Random.bytes(3_000_000)
+      serve(app([large])) do
+        socket = connect
+        socket.write(get)
+        head = in_time { socket.gets("\r\n\r\n") }
+        assert_match(/^Content-Length: 3000000\r$/, head)
+        assert_equal large, in_time { socket.read(large.bytesize) }
+        socket.write(get)
+        assert_includes in_time { socket.gets("\r\n\r\n") }, "200 OK"
+      end
+    end
+
+    def test_slow_requests_are_given_up
+      serve(app, request: 0.1) do
+        assert_match(/\AHTTP\/1\.1 408 /, answers("GET / HT"))
+        assert_match(/\AHTTP\/1\.1 408 /, answers("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"))
+        assert_equal "", answers("")
+      end
+    end
+
+    def test_a_request_that_goes_on_is_given_up_all_the_same
+      serve(app, request: 0.5) do
+        socket = connect
+        socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
+        eventually("an answer") { socket.write("x") && IO.select([socket], nil, nil, 0.1) }
+        assert_match(/\AHTTP\/1\.1 408 /, in_time { socket.readpartial(1000) })
+      end
+    end
+
+    def test_an_idle_time_begins_at_the_end_of_the_request
+      serve(->(env) { (env["PATH_INFO"] == "/" || sleep(0.8)) && [200, {}, ["x"]] }, idle: 0.7) do
+        socket = connect
+        socket.write(get("/long"))
+        answer(socket)
+        sleep 0.1 # deadlines are looked at meanwhile
+        socket.write(get)
+        assert_equal "x", answer(socket)[1]
+      end
+    end
+
+    def test_at_the_limit_of_connections_others_are_left_to_other_workers
+      serve(app, connections: 1) do
+        first = connect
+        first.write("GET / HT")
+        second = connect
+        second.write(get("/", "Connection: close"))
+        assert_nil IO.select([second], nil, nil, 0.3)
+        first.write("TP/1.1\r\nHost: a\r\n\r\n")
+        assert_equal "hello", answer(first)[1]
+        assert_match(/hello\z/, in_time { second.read })
+      end
+    end
+
+    def test_a_body_that_cannot_be_kept_is_refused_and_others_are_served
+      post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n#{'x' * 200_000}"
+      serve(app) do
+        { 507 => -> { File.open("/dev/full", "r+b").tap { |file| file.sync = true } }, 503 => -> { raise Errno::EMFILE } }.each do |status, open|
+          log = logged { UnlinkedFile.stub(:open, open) { assert_match(/\AHTTP\/1\.1 #{status} /, answers(post)) } }
+          assert_includes log, "body.failed"
+        end
+        assert_match(/hello\z/, answers(get("/", "Connection: close")))
+      end
+    end
+
+    def test_a_connection_that_fails_ends_alone
+      serve(app) do
+        log = logged { @server.stub(:serve, ->(*) { raise "broken" }) { assert_equal "", answers(get) } }
+        assert_includes log, "connection.failed"
+        assert_match(/hello\z/, answers(get("/", "Connection: close")))
+      end
+    end
+
+    def test_without_its_monitor_it_ends
+      logged do
+        assert_raises(Errno::EPIPE) do
+          serve(app) { [@told[0].close, answers(get)] }
+        end
+      end
+    end
+
+    # Its socket has no room for long: a third of its buffer would have to be free.
+    def test_a_client_that_reads_slowly_gets_all
+      large = Random.bytes(1_500_000)
+      serve(app([large]), send_buffer: 400_000, patience: 1) do
+        socket = slow_reader(65_536)
+        socket.write(get("/", "Connection: close"))
+        text = +"".b
+        12.times { sleep(0.1) && text << in_time { socket.readpartial(16_384) } }
+        text << in_time { socket.read }
+        assert text.end_with?(large), "only #{text.bytesize} bytes came"
+      end
+    end
+
+    def test_a_client_that_reads_too_slowly_is_given_up
+      serve(app(["x" * 8_000_000]), send_buffer: 400_000, patience: 5, answer: 0.2) do
+        socket = slow_reader(65_536)
+        log = logged do
+          socket.write(get)
+          assert_raises(Errno::ECONNRESET) { in_time { loop { sleep(0.05) && socket.readpartial(16_384) } } }
+        end
+        assert_includes log, "it did not take its answer within 0.2 seconds"
+      end
+    end
+
+    def test_while_it_waits_for_a_slow_client_it_gives_signs_of_life
+      serve(app(["x" * 8_000_000]), send_buffer: 400_000, patience: 60, acknowledge: 0.02) do
+        socket = slow_reader(65_536)
+        socket.write(get("/", "Connection: close"))
+        in_time { nil until @told[0].read(5) == PreforkReport::BUSY }
+        assert_equal PreforkReport::ACK * 20, in_time { @told[0].read(100) }
+        assert in_time { socket.read }.end_with?("x")
+      end
+    end
+
+    def slow_reader(buffer)
+      socket = closing(Socket.new(:INET, :STREAM))
+      socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_RCVBUF, buffer)
+      socket.connect(Addrinfo.tcp("127.0.0.1", @port))
+      socket
+    end
+
+    def test_without_an_idle_time_no_connection_is_kept
+      serve(app, idle: 0) { assert_match(/^Connection: close\r\n.*\r\n\r\nhello\z/m, answers(get)) }
+    end
+
+    def test_idle_connections_end_without_a_word
+      serve(app, idle: 0.1) { assert_match(/hello\z/, answers(get)) }
+    end
+
+    def test_a_hijacked_connection_is_the_application_s
+      hijacker = lambda do |env|
+        io = env["rack.hijack"].call
+        Thread.new { io.write("mine: #{io.readpartial(100)}") && io.close }
+        [200, {}, []]
+      end
+      serve(hijacker) { assert_equal "mine: early", answers("#{get}early") }
+    end
+
+    def test_a_connection_can_be_hijacked_after_a_head
+      taker = ->(io) { io.write("streamed") && io.close }
+      serve(app([], { "rack.hijack" => taker, "Content-Type" => "x/y" })) do
+        assert_match(/\AHTTP\/1\.1 200 OK\r\nContent-Type: x\/y\r\n.*Connection: close\r\n.*\r\n\r\nstreamed\z/m, answers(get))
+      end
+    end
+
+    def test_at_its_end_it_answers_what_is_in_work_and_says_that_it_closes
+      entered = Thread::Queue.new
+      go_on = Thread::Queue.new
+      serve(->(_) { entered.push(1) && go_on.pop && [200, {}, ["done"]] }) do
+        socket = connect
+        socket.write(get)
+        in_time { entered.pop }
+        @server.finish
+        go_on << 1
+        assert_match(/^Connection: close\r\n.*done\z/m, in_time { socket.read })
+      end
+    end
+
+    def test_at_its_end_an_idle_connection_may_bring_one_request_more
+      serve(app) do
+        socket = connect
+        socket.write(get)
+        answer(socket)
+        @giving.shutdown(:WR) # as where all end
+        @server.finish
+        eventually { refused? }
+        socket.write(get)
+        assert_match(/^Connection: close\r\n.*hello\z/m, in_time { socket.read })
+      end
+    end
+
+    # They are ready, and given away at the same time.
+    def test_at_its_end_it_gives_away_what_has_just_become_ready
+      others = []
+      ender = lambda do |env|
+        sleep 0.05 if env["PATH_INFO"] == "/long"
+        others.each { |socket| socket.write(get) }
+        @server.finish if others.any?
+        [200, {}, ["done"]]
+      end
+      serve(ender) do
+        # So that they would have to wait too long here.
+        answers(get("/long", "Connection: close"))
+        2.times { others << connect }
+        eventually { @server.idle_connections.size == 2 }
+        assert_match(/done\z/, answers(get))
+      end
+    end
+
+    def test_busy_and_free_are_told_once_for_requests_that_follow_each_other
+      serve(app) do
+        assert_equal 4, answers(get + get + get + get("/", "Connection: close")).scan("hello").size
+        # Besides, once after the first request of its life.
+        told = in_time { @told[0].read(20) }
+        assert_equal [PreforkReport::BUSY, PreforkReport::NOT_BUSY].join * 2, told
+        assert_nil @told[0].read_nonblock(5, exception: false).then { |more| more == :wait_readable ? nil : more }
+      end
+    end
+  end
+end

@@ -1,0 +1,83 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require "minitest/mock"
+require "passenger/connection_line"
+require "passenger/http_parser"
+require "passenger/http_server"
+require "passenger/prefork_report"
+
+module PhusionPassenger
+  # A worker's loop over real sockets, in a thread.
+  class HttpServerTestCase < TestCase
+    PARSER = HttpParser.load(HttpParser.find)
+
+    # Serves the application while the block runs. `send_buffer`: bytes that the kernel may hold for each client. `acknowledge`: seconds between
+    # two signs of life; nil: there are none.
+    def serve(app, send_buffer: nil, acknowledge: nil, **limits, &block)
+      socket = Socket.tcp_server_sockets("127.0.0.1", 0).first
+      socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_SNDBUF, send_buffer) if send_buffer
+      @port = socket.local_address.ip_port
+      @told = IO.pipe.each { |io| closing(io) }
+      # Ends of the line, which are the test's.
+      @taking, @giving = UNIXSocket.pair(:SEQPACKET).each { |end_of_line| closing(end_of_line) }
+      @server = new_server([socket], app, @told[1], acknowledge: acknowledge, **limits)
+      running(@server, &block)
+    end
+
+    def new_server(sockets, app, told = closing(File.open(File::NULL, "w")), acknowledge: nil, **limits)
+      HttpServer.new(sockets, new_line, app, PreforkReport.new(told, acknowledge), PARSER, limits_with(limits))
+    end
+
+    def limits_with(others)
+      HttpServer::Limits.new(**HttpServer::LIMITS.to_h.merge({ sweep: 0.05 }, others))
+    end
+
+    # Another end of the same line.
+    def new_line
+      ConnectionLine.new(@taking.dup, @giving.dup)
+    end
+
+    # While the block runs.
+    def running(server)
+      thread = Thread.new { server.run }
+      yield
+    ensure
+      server.finish
+      assert thread.join(PATIENCE), "the server does not end"
+    end
+
+    def connect
+      closing(TCPSocket.new("127.0.0.1", @port)).tap { |socket| socket.setsockopt(:TCP, :NODELAY, true) }
+    end
+
+    def refused?
+      TCPSocket.new("127.0.0.1", @port).close
+    rescue Errno::ECONNREFUSED, Errno::ECONNRESET # the latter while it closes what it listened on
+      true
+    end
+
+    # All that comes for these bytes, until the server ends the connection.
+    def answers(bytes)
+      socket = connect
+      socket.write(bytes)
+      in_time { socket.read }.tap { socket.close }
+    end
+
+    # One answer: its head, and a body of known length.
+    def answer(socket)
+      in_time do
+        head = socket.gets("\r\n\r\n")
+        [head, socket.read(head[/content-length: (\d+)/i, 1].to_i)]
+      end
+    end
+
+    def get(path = "/", *lines)
+      ["GET #{path} HTTP/1.1", "Host: a", *lines, "", ""].join("\r\n")
+    end
+
+    def app(body = ["hello"], headers = {}, status = 200)
+      ->(_) { [status, headers, body] }
+    end
+  end
+end

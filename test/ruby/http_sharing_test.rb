@@ -1,0 +1,199 @@
+# frozen_string_literal: true
+
+require_relative "http_server_test_case"
+
+module PhusionPassenger
+  # Workers that give each other connections.
+  class HttpSharingTest < HttpServerTestCase
+    # Says by which path it was entered, and goes on when it is told to.
+    def gated(&more)
+      @entered = Thread::Queue.new
+      @go_on = Thread::Queue.new
+      lambda do |env|
+        more&.call(env)
+        @entered << env["PATH_INFO"]
+        @go_on.pop if env["PATH_INFO"].start_with?("/slow")
+        [200, {}, [env["PATH_INFO"], " ", env["REMOTE_ADDR"]]]
+      end
+    end
+
+    # Connections that have had an answer already, so that they are kept.
+    def kept(count)
+      Array.new(count) { connect.tap { |socket| socket.write(get) && answer(socket) && @entered&.clear } }
+    end
+
+    def enter(socket, path)
+      socket.write(get(path))
+      in_time { assert_equal path, @entered.pop }
+    end
+
+    # Without a listener: what it serves it got from another one.
+    def other(app, **limits, &block)
+      running(@other = new_server([], app, **limits), &block)
+    end
+
+    def in_line?
+      !@taking.wait_readable(0).nil?
+    end
+
+    def test_what_comes_during_a_long_request_is_answered_by_another_worker
+      serve(app = gated) do
+        slow, quick = kept(2)
+        enter(slow, "/slow")
+        quick.write(get("/quick"))
+        other(app) do
+          assert_equal "/quick 127.0.0.1", answer(quick)[1]
+          quick.write(get("/again")) # it is the other one's now
+          assert_equal "/again 127.0.0.1", answer(quick)[1]
+          @go_on << 1
+          assert_equal "/slow 127.0.0.1", answer(slow)[1]
+        end
+      end
+    end
+
+    def test_one_that_would_have_to_wait_is_given_away_before
+      sockets = []
+      told = []
+      app = lambda do |env|
+        told << in_line? if env["PATH_INFO"] == "/timed"
+        sleep(HttpServer::WAIT * 20) unless env["PATH_INFO"] == "/begin"
+        sockets.each { |socket| socket.write(get("/timed")) } if env["PATH_INFO"] == "/begin"
+        [200, {}, ["x"]]
+      end
+      serve(app) do
+        first, *sockets = kept(3)
+        first.write(get("/begin"))
+        [first, *sockets].each { |socket| answer(socket) }
+        assert_equal [true, false], told
+      end
+    end
+
+    def test_an_idle_connection_goes_to_another_worker_when_its_own_ends
+      serve(app = gated) do
+        socket, = kept(1)
+        other(app) do
+          @server.finish
+          eventually { refused? }
+          socket.write(get("/still"))
+          head, body = answer(socket)
+          assert_equal "/still 127.0.0.1", body
+          refute_match(/^Connection: close/, head)
+        end
+      end
+    end
+
+    def test_its_deadline_is_that_which_it_had
+      serve(app = gated) do
+        socket, = kept(1)
+        other(app) do
+          @server.finish
+          eventually { refused? }
+          sleep HttpServer::FAREWELL * 1.5
+          socket.write(get("/still"))
+          assert_equal "/still 127.0.0.1", answer(socket)[1]
+        end
+      end
+    end
+
+    def test_a_lookout_for_which_there_is_no_thread_says_so_and_is_no_obstacle
+      Thread.stub(:new, ->(*) { raise ThreadError, "can't create Thread" }) do
+        assert_match(/event=lookout\.failed reason="can't create Thread"/, logged { HttpLookout.new(nil).wake })
+      end
+    end
+
+    def test_a_worker_that_ends_gives_idle_connections_away_though_it_is_at_a_request
+      serve(app = gated) do
+        slow, idle = kept(2)
+        enter(slow, "/slow")
+        @server.finish
+        eventually { in_line? }
+        idle.write(get("/still"))
+        other(app) { assert_equal "/still 127.0.0.1", answer(idle)[1] }
+        @go_on << 1
+        assert_equal "/slow 127.0.0.1", answer(slow)[1]
+      end
+    end
+
+    def test_where_all_end_what_is_in_the_line_is_answered
+      serve(app = gated) do
+        slow, *others = kept(4)
+        enter(slow, "/slow")
+        others.each { |socket| socket.write(get("/waiting")) }
+        eventually { @server.idle_connections.empty? }
+        @giving.shutdown(:RDWR)
+        @server.finish
+        @go_on << 1
+        others.each { |socket| assert_match(/^Connection: close\r\n.*\/waiting 127.0.0.1\z/m, in_time { socket.read }) }
+      end
+    end
+
+    def test_a_full_line_leaves_connections_where_they_are
+      serve(app = gated) do
+        slow, quick = kept(2)
+        enter(slow, "/slow")
+        fill_line
+        quick.write(get("/quick"))
+        @go_on << 1
+        assert_equal "/quick 127.0.0.1", answer(quick)[1]
+      end
+    end
+
+    # Each with a socket whose other end has gone.
+    def fill_line
+      nothing, other = UNIXSocket.pair
+      other.close
+      connection = Struct.new(:to_io, :deadline, :peer).new(nothing, 0, "")
+      line = new_line
+      nil while line.give(connection)
+    ensure
+      nothing.close
+      line.close
+    end
+
+    def test_one_whose_request_has_begun_stays
+      serve(app = gated) do
+        slow, half = kept(2)
+        half.write("POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
+        eventually { @server.idle_connections.size == 1 }
+        enter(slow, "/slow")
+        half.write("y")
+        other(app) do
+          sleep 0.1
+          refute in_line?
+          assert_empty @entered
+          @go_on << 1
+          assert_equal "/half 127.0.0.1", answer(half)[1]
+        end
+      end
+    end
+
+    def test_one_whose_request_has_begun_stays_though_it_has_to_wait
+      others = []
+      app = lambda do |env|
+        sleep(HttpServer::WAIT * 20) unless env["PATH_INFO"] == "/begin"
+        others.each { |socket, bytes| socket.write(bytes) } if env["PATH_INFO"] == "/begin"
+        [200, {}, [env["PATH_INFO"]]]
+      end
+      serve(app) do
+        first, quick, half = kept(3)
+        others = [[quick, get("/quick")], [half, "y"]]
+        half.write("POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
+        eventually { @server.idle_connections.size == 2 }
+        first.write(get("/begin"))
+        assert_equal(%w[/begin /quick /half], [first, quick, half].map { |socket| answer(socket)[1] })
+      end
+    end
+
+    def test_a_worker_with_all_the_connections_that_it_may_have_takes_none
+      serve(app = gated, connections: 2) do
+        slow, quick = kept(2)
+        enter(slow, "/slow")
+        quick.write(get("/quick"))
+        eventually { in_line? }
+        @go_on << 1
+        assert_equal "/slow 127.0.0.1", answer(slow)[1]
+        assert_equal "/quick 127.0.0.1", answer(quick)[1]
+      end
+    end
+  end
+end

@@ -1,0 +1,41 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require "passenger/prefork_report"
+
+module PhusionPassenger
+  # The words that a worker has for its monitor.
+  class PreforkReportTest < TestCase
+    def told(interval)
+      reader, writer = IO.pipe.each { |io| closing(io) }
+      yield PreforkReport.new(writer, interval)
+      writer.close
+      reader.read.b
+    end
+
+    def test_the_words_are_the_monitor_s
+      header = File.read(File.expand_path("../../ext/common/prefork/WorkerOutput.h", __dir__))
+      [["COMM_ACK", PreforkReport::ACK], ["COMM_BUSY", PreforkReport::BUSY], ["COMM_NOT_BUSY", PreforkReport::NOT_BUSY]].each do |name, word|
+        parts = header[/ #{name}\s*=\s*([^;]+);/, 1].scan(/"([^"]+)"/).flatten
+        bytes = parts.join.gsub(/\\x(\h\h)/) { $1.hex.chr }.b
+        assert_equal bytes, word
+      end
+    end
+
+    def test_signs_of_life_come_at_their_interval
+      assert_equal(PreforkReport::ACK * 3, told(2) { |report| [10, 11, 12, 13.9, 14].each { |now| report.alive(now) } })
+    end
+
+    def test_a_request_begins_with_one_but_for_tiny_ones
+      words = told(2) do |report|
+        report.alive(10)
+        [10.001, 10.5, 10.501, 11].each { |now| report.begin_request(now) }
+      end
+      assert_equal PreforkReport::ACK * 3, words
+    end
+
+    def test_without_an_interval_there_are_none
+      assert_empty(told(0) { |report| [report.alive(10), report.begin_request(11)] })
+    end
+  end
+end

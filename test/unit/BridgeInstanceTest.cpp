@@ -1,0 +1,162 @@
+#include "bridge/Instance.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bridge/Application.h"
+#include "bridge/ControlSocket.h"
+#include "io/FrameSocket.h"
+#include "io/GroupMemory.h"
+#include "io/RequestQueue.h"
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** A bridge in a process of its own, between an application that takes connections and never answers, and the test, which plays the agent. */
+class BridgeInstanceTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(BridgeInstanceTest);
+    CPPUNIT_TEST(testItDoesNotWaitForEverForARequestInWork);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr std::uint64_t CHANNEL = 7;
+    static constexpr std::uint64_t TICKET = 1;
+
+    std::optional<RequestQueue> queue_;
+    std::optional<Claims> claims_;
+    std::optional<Marks> marks_;
+    FrameSocket control_;
+    FileDescriptor output_;
+    pid_t bridge_ = 0;
+
+    static void serve(FileDescriptor descriptor, std::chrono::milliseconds finishWithin) {
+        Bridge::Instance::prepareProcess();
+        Bridge::ControlSocket control(std::move(descriptor));
+        const char *ruby = std::getenv("RUBY");
+        const std::string listen = " -rsocket -e 'TCPServer.new(\"127.0.0.1\", ENV[\"PORT\"].to_i); sleep'";
+        Bridge::Application application(
+            {{"start_command", "exec " + std::string(ruby != nullptr ? ruby : "ruby") + listen}}, "");
+        application.start();
+        if (application.awaitListening(control.descriptor(), FrameSocket::in(20s))) {
+            control.send(Frame(FrameType::LOADED));
+            Bridge::Instance(control, application, control.receive(FrameSocket::in(20s)), finishWithin).run();
+        }
+    }
+
+    void start(std::chrono::milliseconds finishWithin) {
+        auto sockets = makeStreamPair();
+        int ends[2];
+        CPPUNIT_ASSERT_EQUAL(0, ::pipe(ends));
+        output_ = FileDescriptor(ends[0]);
+        const FileDescriptor theirs(ends[1]);
+        control_ = FrameSocket(std::move(sockets.first));
+        bridge_ = ::fork();
+        if (bridge_ == 0) {
+            ::dup2(theirs.get(), STDERR_FILENO);
+            try {
+                serve(std::move(sockets.second), finishWithin);
+            } catch (const std::exception &error) {
+                ::dprintf(STDERR_FILENO, "%s\n", error.what());
+            }
+            ::_exit(EXIT_FAILURE);
+        }
+    }
+
+    Frame receive(FrameType type) {
+        Frame frame = control_.receive(FrameSocket::in(20s));
+        CPPUNIT_ASSERT(type == frame.type);
+        return frame;
+    }
+
+    void send(const Frame &frame, const std::vector<int> &descriptors = {}) {
+        control_.send(frame, descriptors, FrameSocket::in(20s));
+    }
+
+    void ask() const {
+        // Variables of a size known here, so that the zero bytes in them count.
+        static constexpr char VARIABLES[] =
+            "REQUEST_METHOD\0GET\0REQUEST_URI\0/\0SERVER_PROTOCOL\0HTTP/1.1\0HTTP_HOST\0localhost";
+        RequestHeader header{};
+        header.version = LAYOUT_VERSION;
+        header.headLength = sizeof(VARIABLES);
+        header.channel = CHANNEL;
+        header.ticket = TICKET;
+        CPPUNIT_ASSERT(RequestQueue::send(queue_->sendingEnd().get(), header, {VARIABLES, sizeof(VARIABLES)}, "") ==
+                       RequestQueue::Outcome::QUEUED);
+    }
+
+    /** All that it says on its standard error, to its end. */
+    std::string outputToTheEnd() const {
+        std::string text;
+        char piece[4096];
+        for (ssize_t size = 0; (size = ::read(output_.get(), piece, sizeof(piece))) > 0;) {
+            text.append(piece, static_cast<std::size_t>(size));
+        }
+        return text;
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        queue_.emplace();
+        claims_.emplace();
+        marks_.emplace();
+    }
+
+    void tearDown() override {
+        if (bridge_ != 0) {
+            ::kill(bridge_, SIGKILL);
+            ::waitpid(bridge_, nullptr, 0);
+        }
+        control_ = FrameSocket();
+        output_.reset();
+        queue_.reset();
+        claims_.reset();
+        marks_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testItDoesNotWaitForEverForARequestInWork() {
+        start(100ms);
+        receive(FrameType::LOADED);
+        send(Frame(FrameType::SERVE, {"0", "1", "the application"}),
+             {queue_->receivingEnd().get(), claims_->memory().descriptor().get(), marks_->memory().descriptor().get()});
+        receive(FrameType::READY);
+        ask();
+        receive(FrameType::FETCH);
+        int channel[2];
+        CPPUNIT_ASSERT_EQUAL(0, ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel));
+        const FileDescriptor ours(channel[0]);
+        FileDescriptor theirs(channel[1]);
+        send(Frame(FrameType::CHANNEL, {std::to_string(CHANNEL)}), {theirs.get()});
+        theirs.reset();
+        CPPUNIT_ASSERT(eventually([&] { return claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)); }));
+        send(Frame(FrameType::FINISH));
+        const std::string output = outputToTheEnd();
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(bridge_, ::waitpid(bridge_, &status, 0));
+        bridge_ = 0;
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 0, status);
+        CPPUNIT_ASSERT_MESSAGE(output, output.find("event=instance.gave_up_waiting") != std::string::npos);
+        CPPUNIT_ASSERT_MESSAGE(output, output.find("requests=1\n") != std::string::npos);
+        // Its claim stays, by which the agent tells the child, unless it could still answer that the application has ended.
+        char answer[sizeof(MessageHeader)];
+        const bool answered = ::recv(ours.get(), answer, sizeof(answer), MSG_DONTWAIT) > 0;
+        CPPUNIT_ASSERT(answered != claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(BridgeInstanceTest);
+
+}  // namespace Passenger

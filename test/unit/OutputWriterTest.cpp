@@ -1,0 +1,135 @@
+#include "prefork/OutputWriter.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+
+#include "base/FileDescriptor.h"
+#include "support/CapturedLog.h"
+#include "support/Eventually.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+/** Into a pipe, which is full at times. */
+class OutputWriterTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(OutputWriterTest);
+    CPPUNIT_TEST(testALineHasItsWriter);
+    CPPUNIT_TEST(testWhatIsNotTakenComesLater);
+    CPPUNIT_TEST(testWithoutALoopItComesWithTheNextLine);
+    CPPUNIT_TEST(testWhatIsTooMuchIsLostAndCounted);
+    CPPUNIT_TEST(testAtItsEndItWritesWhatWaits);
+    CPPUNIT_TEST(testAReaderThatHasGoneTakesNothing);
+    CPPUNIT_TEST_SUITE_END();
+
+    DescriptorPair pipe_;
+    std::optional<CapturedLog> log_;
+
+    /** All that is in the pipe now. */
+    std::string read() const {
+        std::string all;
+        char buffer[65536];
+        for (ssize_t size = 0; (size = ::read(pipe_.first.get(), buffer, sizeof buffer)) > 0;) {
+            all.append(buffer, static_cast<std::size_t>(size));
+        }
+        return all;
+    }
+    /** Nothing more goes into the pipe. Its writing end blocks otherwise, as a terminal's does. */
+    void fill() const {
+        const int flags = ::fcntl(pipe_.second.get(), F_GETFL);
+        ::fcntl(pipe_.second.get(), F_SETFL, flags | O_NONBLOCK);
+        while (::write(pipe_.second.get(), "x", 1) == 1) {
+        }
+        ::fcntl(pipe_.second.get(), F_SETFL, flags);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        pipe_ = makePipe();
+        ::fcntl(pipe_.first.get(), F_SETFL, O_NONBLOCK);
+        log_.emplace();
+    }
+    void tearDown() override {
+        log_.reset();
+        pipe_ = {};
+        LeakCheck::tearDown();
+    }
+
+    void testALineHasItsWriter() {
+        OutputWriter writer(pipe_.second.get(), "STDOUT");
+        writer.write(4711, "hello");
+        writer.write(4712, "");
+        CPPUNIT_ASSERT_EQUAL(std::string("4711 STDOUT: hello\n4712 STDOUT: \n"), read());
+    }
+
+    void testWhatIsNotTakenComesLater() {
+        EventLoop loop;
+        OutputWriter writer(pipe_.second.get(), "STDERR");
+        fill();
+        loop.runSync([&] {
+            writer.attach(loop);
+            writer.write(1, "one");
+            writer.write(1, "two");
+        });
+        std::string all;
+        CPPUNIT_ASSERT(eventually([&] { return (all += read()).ends_with("x1 STDERR: one\n1 STDERR: two\n"); }));
+        loop.runSync([&] { writer.detach(); });
+    }
+
+    void testWithoutALoopItComesWithTheNextLine() {
+        OutputWriter writer(pipe_.second.get(), "STDOUT");
+        fill();
+        writer.write(1, "one");
+        read();
+        writer.write(1, "two");
+        CPPUNIT_ASSERT_EQUAL(std::string("1 STDOUT: one\n1 STDOUT: two\n"), read());
+    }
+
+    void testWhatIsTooMuchIsLostAndCounted() {
+        OutputWriter writer(pipe_.second.get(), "STDOUT");
+        fill();
+        const std::string kilobyte(1024, 'x');
+        for (std::size_t i = 0; i < 2 * OutputWriter::WAITING_LIMIT / kilobyte.size(); i++) {
+            writer.write(1, kilobyte);
+        }
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=prefork.output_stuck stream=STDOUT"));
+        // Shorter than those that were lost, so that there is room for it.
+        std::size_t size = read().size();
+        writer.write(1, "");
+        CPPUNIT_ASSERT(!log_->contains("event=prefork.output_lost"));
+        while (!log_->contains("event=prefork.output_lost")) {
+            size += read().size();
+            writer.write(1, "");
+        }
+        CPPUNIT_ASSERT(log_->contains("event=prefork.output_lost stream=STDOUT lines="));
+        CPPUNIT_ASSERT(size >= OutputWriter::WAITING_LIMIT - 2 * kilobyte.size());
+    }
+
+    void testAtItsEndItWritesWhatWaits() {
+        {
+            OutputWriter writer(pipe_.second.get(), "STDOUT");
+            fill();
+            writer.write(1, "last words");
+            read();
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("1 STDOUT: last words\n"), read());
+    }
+
+    void testAReaderThatHasGoneTakesNothing() {
+        const auto before = ::signal(SIGPIPE, SIG_IGN);
+        OutputWriter writer(pipe_.second.get(), "STDOUT");
+        pipe_.first.reset();
+        writer.write(1, "hello");
+        ::signal(SIGPIPE, before);
+        CPPUNIT_ASSERT(!log_->contains("event=prefork"));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(OutputWriterTest);
+
+}  // namespace Passenger

@@ -1,0 +1,215 @@
+// Pool and Group: signs of life of instances.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "io/ReplyChannel.h"
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+#include "support/FakeInstances.h"
+#include "support/PoolFixture.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolHeartbeatTest : public PoolFixture {
+    CPPUNIT_TEST_SUITE(PoolHeartbeatTest);
+    CPPUNIT_TEST(testAnInstanceIsToldHowOftenToGiveASign);
+    CPPUNIT_TEST(testNoneIsAskedForByDefault);
+    CPPUNIT_TEST(testWhoIsSilentIsKilledAndReplaced);
+    CPPUNIT_TEST(testWhoGivesSignsLives);
+    CPPUNIT_TEST(testASignThatWasNotAskedForHarmsNobody);
+    CPPUNIT_TEST(testWhatASilentInstanceHadIsNotSentAgain);
+    CPPUNIT_TEST(testTheTimeBeginsWhenItServes);
+    CPPUNIT_TEST(testOneThatFinishesCountsToo);
+    CPPUNIT_TEST(testAPauseOfOurOwnKillsNobody);
+    CPPUNIT_TEST(testAfterAPauseTheTimeBeginsAnew);
+    CPPUNIT_TEST(testAShorterTimeIsNotForThoseThatWereToldALongerOne);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr auto TIMEOUT = 3s;
+
+    std::unique_ptr<ApplicationFolder> folder_;
+    std::unique_ptr<FakeInstances> instances_;
+
+    Options options(std::chrono::seconds timeout = TIMEOUT) const {
+        Options options = app(folder_->path());
+        options.spawnMethod = "smart";
+        options.minInstances = 1;
+        options.heartbeatTimeout = timeout;
+        return options;
+    }
+    Frame serveFirst(const Options &options) {
+        pool_->attach(options);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        Frame serve = instances_->frame(0);
+        CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
+        settle();
+        return serve;
+    }
+    void settle() {
+        // It is watched once it has joined, by a thread that the loop serves.
+        loop_->runSync([] {});
+        loop_->runSync([] {});
+    }
+    void sign(std::size_t index) {
+        instances_->send(index, Frame(FrameType::HEARTBEAT));
+        settle();
+    }
+    void pass(std::chrono::milliseconds time) {
+        constexpr auto STEP = 500ms;
+        for (auto passed = 0ms; passed < time; passed += STEP) {
+            clock_.advance(STEP);
+            pool_->upkeep();
+        }
+    }
+    bool lost() const {
+        return log_->contains("event=instance.heartbeat_lost");
+    }
+
+public:
+    void setUp() override {
+        PoolFixture::setUp();
+        folder_ = std::make_unique<ApplicationFolder>("");
+        instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
+    }
+
+    void tearDown() override {
+        pool_.reset();
+        instances_.reset();
+        folder_.reset();
+        PoolFixture::tearDown();
+    }
+
+    void testAnInstanceIsToldHowOftenToGiveASign() {
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFirst(options()).number(6));
+    }
+
+    void testNoneIsAskedForByDefault() {
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, serveFirst(options(Options().heartbeatTimeout)).number(6));
+        pass(50s);
+        CPPUNIT_ASSERT(!lost());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances_->count());
+    }
+
+    void testWhoIsSilentIsKilledAndReplaced() {
+        serveFirst(options());
+        pass(3s);
+        CPPUNIT_ASSERT(!lost());
+        pass(500ms);
+        CPPUNIT_ASSERT(lost());
+        CPPUNIT_ASSERT(eventually([&] { return instances_->count() == 2; }));
+        CPPUNIT_ASSERT(eventuallyCount(1));
+    }
+
+    void testWhoGivesSignsLives() {
+        serveFirst(options());
+        for (int i = 0; i < 20; i++) {
+            pass(2s);
+            sign(0);
+        }
+        CPPUNIT_ASSERT(!lost());
+        pass(4s);
+        CPPUNIT_ASSERT(lost());
+    }
+
+    void testASignThatWasNotAskedForHarmsNobody() {
+        serveFirst(options(0s));
+        sign(0);
+        pass(50s);
+        CPPUNIT_ASSERT(!lost());
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+    }
+
+    void testWhatASilentInstanceHadIsNotSentAgain() {
+        const Attachment attachment = pool_->attach(options());
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        Frame serve = instances_->frame(0);
+        settle();
+        Board board;
+        const std::uint32_t sender = channels_->addSender(BoardReader(board.memory().descriptor().duplicate()));
+        DescriptorPair pair = makeSeqPacketPair();
+        const ChannelId channel = channels_->add(std::move(pair.second), sender, attachment.groupSlot);
+        CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot));
+        const ClaimCell cell{channel.value(), 9};
+        const FileDescriptor claims = serve.takeDescriptor(1);
+        CPPUNIT_ASSERT(::pwrite(claims.get(), &cell, sizeof(cell), ClaimsLayout::offset(0)) > 0);
+        pass(4s);
+        std::string text(MAX_MESSAGE, '\0');
+        CPPUNIT_ASSERT(
+            eventually([&] { return ::recv(pair.first.get(), text.data(), text.size(), MSG_DONTWAIT) > 0; }));
+        MessageHeader told;
+        std::memcpy(&told, text.data(), sizeof(told));
+        CPPUNIT_ASSERT(told.type == MessageType::LOST);
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{502}, told.status);
+    }
+
+    void testTheTimeBeginsWhenItServes() {
+        factory_->hold();
+        pool_->attach(options());
+        factory_->waitUntilHeld(1);
+        pass(30s);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        pass(2500ms);
+        CPPUNIT_ASSERT(!lost());
+        pass(1s);
+        CPPUNIT_ASSERT(lost());
+    }
+
+    void testOneThatFinishesCountsToo() {
+        serveFirst(options());
+        pool_->clear();
+        pass(4s);
+        CPPUNIT_ASSERT(lost());
+        CPPUNIT_ASSERT(eventuallyCount(0));
+    }
+
+    void testAPauseOfOurOwnKillsNobody() {
+        serveFirst(options());
+        pass(1s);
+        clock_.advance(10s);
+        pool_->upkeep();
+        sign(0);
+        pass(2500ms);
+        CPPUNIT_ASSERT(!lost());
+        // One that was hardly shorter than the time-out.
+        sign(0);
+        pass(1500ms);
+        clock_.advance(3s);
+        pool_->upkeep();
+        CPPUNIT_ASSERT(!lost());
+    }
+
+    void testAfterAPauseTheTimeBeginsAnew() {
+        serveFirst(options());
+        clock_.advance(1h);
+        pool_->upkeep();
+        pass(3500ms);
+        CPPUNIT_ASSERT(lost());
+    }
+
+    void testAShorterTimeIsNotForThoseThatWereToldALongerOne() {
+        serveFirst(options(30s));
+        Options shorter = options(3s);
+        shorter.minInstances = 2;
+        pool_->attach(shorter);
+        CPPUNIT_ASSERT(eventuallyCount(2));
+        settle();
+        for (int i = 0; i < 3; i++) {
+            pass(10s);
+            sign(0);
+            sign(1);
+        }
+        CPPUNIT_ASSERT(!lost());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolHeartbeatTest);
+
+}  // namespace Passenger

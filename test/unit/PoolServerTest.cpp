@@ -1,0 +1,132 @@
+#include "server/PoolServer.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "io/SocketPair.h"
+#include "support/Eventually.h"
+#include "support/FakeInstances.h"
+#include "support/PoolFixture.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** The agent's side of the pool protocol, with this process as the child. */
+class PoolServerTest : public PoolFixture {
+    CPPUNIT_TEST_SUITE(PoolServerTest);
+    CPPUNIT_TEST(testAChildWhoseConnectionIsOverKeepsItsBoardAndItsChannels);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<ApplicationFolder> folder_;
+    std::unique_ptr<FakeInstances> instances_;
+    std::unique_ptr<Board> board_;
+    std::unique_ptr<PoolServer> server_;
+    FileDescriptor connectSocket_;
+
+    FrameSocket connect() {
+        sendWithDescriptors(connectSocket_, std::string_view("\0", 1), {});
+        char byte = 0;
+        Received received = receiveWithDescriptors(connectSocket_, std::span(&byte, 1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, received.descriptors.size());
+        return FrameSocket(std::move(received.descriptors.front()));
+    }
+    static Frame ask(FrameSocket &socket, const Frame &question, const std::vector<int> &descriptors = {}) {
+        socket.send(question, descriptors, FrameSocket::in(10s));
+        return socket.receive(FrameSocket::in(10s));
+    }
+    void introduce(FrameSocket &socket) const {
+        Frame hello(FrameType::HELLO);
+        hello.add(std::uint64_t{LAYOUT_VERSION});
+        CPPUNIT_ASSERT(ask(socket, hello, {board_->memory().descriptor().get()}).type == FrameType::WELCOME);
+    }
+    Options options() const {
+        Options options = app(folder_->path());
+        options.spawnMethod = "smart";
+        options.minInstances = 1;
+        return options;
+    }
+    /** @return the application's slot */
+    std::uint32_t attach(FrameSocket &socket) const {
+        Frame question(FrameType::ATTACH);
+        question.add(std::uint64_t{0});
+        question.add(options().toMap());
+        const Frame attached = ask(socket, question);
+        CPPUNIT_ASSERT(attached.type == FrameType::ATTACHED);
+        return static_cast<std::uint32_t>(attached.number(0));
+    }
+    static ChannelId registerChannel(FrameSocket &socket, std::uint32_t groupSlot, const FileDescriptor &end) {
+        Frame question(FrameType::REGISTER);
+        question.add(std::uint64_t{groupSlot});
+        const Frame registered = ask(socket, question, {end.get()});
+        CPPUNIT_ASSERT(registered.type == FrameType::REGISTERED);
+        return ChannelId(registered.number(0));
+    }
+    /** Ends the connection, and waits until the agent has seen it. */
+    static void hangUp(FrameSocket &socket) {
+        ::shutdown(socket.descriptor().get(), SHUT_WR);
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(socket.descriptor().get(), &byte, 1, 0));
+    }
+
+public:
+    void setUp() override {
+        PoolFixture::setUp();
+        folder_ = std::make_unique<ApplicationFolder>("");
+        instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
+        board_ = std::make_unique<Board>();
+        DescriptorPair pair = makeSeqPacketPair();
+        connectSocket_ = std::move(pair.second);
+        server_ = std::make_unique<PoolServer>(*loop_, *pool_, std::move(pair.first), [](Options &) {});
+    }
+
+    void tearDown() override {
+        server_.reset();
+        connectSocket_.reset();
+        pool_.reset();
+        instances_.reset();
+        board_.reset();
+        folder_.reset();
+        PoolFixture::tearDown();
+    }
+
+    void testAChildWhoseConnectionIsOverKeepsItsBoardAndItsChannels() {
+        // The instance's process is forked here, and would keep the connection open if there were one already.
+        pool_->attach(options());
+        Frame serve = instances_->frame(0);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        FrameSocket socket = connect();
+        introduce(socket);
+        const std::uint32_t groupSlot = attach(socket);
+        DescriptorPair pair = makeSeqPacketPair();
+        const ChannelId channel = registerChannel(socket, groupSlot, pair.second);
+        pair.second.reset();
+        board_->sending(board_->allocate(), channel, Ticket(9), groupSlot, MonotonicTime());
+        const ClaimCell cell{channel.value(), 9};
+        const FileDescriptor claims = serve.takeDescriptor(1);
+        CPPUNIT_ASSERT(::pwrite(claims.get(), &cell, sizeof(cell), ClaimsLayout::offset(0)) > 0);
+        hangUp(socket);
+        // It lives, so its end of the channel is no orphan, and it learns what becomes of its request.
+        Frame fetch(FrameType::FETCH);
+        fetch.add(channel.value());
+        instances_->send(0, fetch);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::CHANNEL);
+        instances_->kill(0);
+        MessageHeader told{};
+        CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(sizeof(told)), ::recv(pair.first.get(), &told, sizeof(told), 0));
+        CPPUNIT_ASSERT(told.type == MessageType::LOST);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, told.ticket);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolServerTest);
+
+}  // namespace Passenger

@@ -1,0 +1,154 @@
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "prefork/PreFork.h"
+#include "support/PreForkFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/** restartServers() */
+class PreForkRestartTest : public PreForkFixture {
+    CPPUNIT_TEST_SUITE(PreForkRestartTest);
+    CPPUNIT_TEST(testAnOldOneEndsWhenItsSuccessorIsReady);
+    CPPUNIT_TEST(testInTheEndAllAreNew);
+    CPPUNIT_TEST(testANewOneThatEndsStopsIt);
+    CPPUNIT_TEST(testANewOneThatCannotBeStartedStopsItAndNothingElse);
+    CPPUNIT_TEST(testANewOneThatStartsForTooLongStopsIt);
+    CPPUNIT_TEST(testBusyOnesComeLast);
+    CPPUNIT_TEST(testCalledAgainItBeginsAnew);
+
+    CPPUNIT_TEST(testThereIsNeverMoreThanOneTooMany);
+    CPPUNIT_TEST(testShutdownStopsIt);
+    CPPUNIT_TEST_SUITE_END();
+
+    class Listening final : public PreFork {
+    public:
+        using PreFork::PreFork;
+        std::vector<std::string> ends;
+
+    private:
+        void restartEnded(const std::string &problem) override {
+            ends.push_back(problem);
+        }
+    };
+    Listening *listening_ = nullptr;
+
+    void beginWith(const SpareLimits &limits) {
+        settings_.limits = limits;
+        listening_ = &make<Listening>();
+        preFork_->start();
+        preFork_->begin();
+        allReady();
+    }
+
+public:
+    void testAnOldOneEndsWhenItsSuccessorIsReady() {
+        beginWith({3, 3, 3, 50});
+        preFork_->restartServers();
+        CPPUNIT_ASSERT(preFork_->restarting());
+        assertCounts(3, 0, 1);
+        CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
+        allReady();
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{WheelId(1)}));
+        assertCounts(3, 0, 1);
+    }
+
+    void testInTheEndAllAreNew() {
+        beginWith({3, 3, 3, 50});
+        preFork_->restartServers();
+        for (int i = 0; i < 3; i++) {
+            allReady();
+        }
+        CPPUNIT_ASSERT(!preFork_->restarting());
+        CPPUNIT_ASSERT((listening_->ends == std::vector<std::string>{""}));
+        CPPUNIT_ASSERT((idsOf(preFork_->freeServers()) == std::vector<WheelId>{WheelId(4), WheelId(5), WheelId(6)}));
+        CPPUNIT_ASSERT_EQUAL(6U, launcher_->launches);
+    }
+
+    void testANewOneThatEndsStopsIt() {
+        beginWith({3, 3, 3, 50});
+        preFork_->restartServers();
+        die(starting().at(0), 256);
+        CPPUNIT_ASSERT(!preFork_->restarting());
+        CPPUNIT_ASSERT(
+            (listening_->ends == std::vector<std::string>{"a new worker exited with status 1 before it was ready"}));
+        pass(1h);
+        assertCounts(3, 0, 0);
+        CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
+    }
+
+    void testANewOneThatCannotBeStartedStopsItAndNothingElse() {
+        beginWith({3, 3, 3, 50});
+        launcher_->error = EAGAIN;
+        preFork_->restartServers();
+        CPPUNIT_ASSERT(!preFork_->restarting() && !preFork_->shuttingDown());
+        CPPUNIT_ASSERT_EQUAL(std::string("a new worker could not be started: fork: Resource temporarily unavailable"),
+                             listening_->ends.at(0));
+        assertCounts(3, 0, 0);
+    }
+
+    void testANewOneThatStartsForTooLongStopsIt() {
+        settings_.startTimeout = 60s;
+        beginWith({3, 3, 3, 50});
+        preFork_->restartServers();
+        pass(60s);
+        CPPUNIT_ASSERT_EQUAL(std::string("a new worker was not ready in time"), listening_->ends.at(0));
+        assertCounts(3, 0, 0);
+    }
+
+    void testBusyOnesComeLast() {
+        beginWith({2, 1, 1, 2});
+        say(WheelId(1), COMM_BUSY);
+        preFork_->restartServers();
+        allReady();
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{WheelId(2)}));
+        allReady();
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{WheelId(1), WheelId(2)}));
+    }
+
+    void testCalledAgainItBeginsAnew() {
+        beginWith({2, 2, 2, 50});
+        preFork_->restartServers();
+        preFork_->restartServers();
+        for (int i = 0; i < 10 && preFork_->restarting(); i++) {
+            allReady();
+        }
+        CPPUNIT_ASSERT(!preFork_->restarting());
+        CPPUNIT_ASSERT((listening_->ends == std::vector<std::string>{""}));
+        for (const WheelId id : idsOf(preFork_->freeServers())) {
+            CPPUNIT_ASSERT(id > WheelId(3));
+        }
+    }
+
+    void testThereIsNeverMoreThanOneTooMany() {
+        beginWith({2, 1, 2, 2});
+        preFork_->restartServers();
+        for (int i = 0; i < 10 && preFork_->restarting(); i++) {
+            const SpareCounts counts = preFork_->counts();
+            CPPUNIT_ASSERT(counts.free + counts.busy + counts.starting <= 3);
+            pass(10s);
+            allReady();
+        }
+        assertCounts(2, 0, 0);
+    }
+
+    void testShutdownStopsIt() {
+        beginWith({2, 2, 2, 50});
+        preFork_->restartServers();
+        preFork_->shutdown();
+        CPPUNIT_ASSERT(!preFork_->restarting());
+        obey();
+        preFork_->waitForEnd();
+        CPPUNIT_ASSERT_EQUAL(0U, living());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PreForkRestartTest);
+
+}  // namespace Passenger

@@ -1,0 +1,311 @@
+// Boards, claims, marks and the generation table, with several threads at once on each, as the processes use them.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+#include "io/Board.h"
+#include "io/GenerationTable.h"
+#include "io/GroupMemory.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+/**
+ * Threads of one child share its view, so that ThreadSanitizer sees what they do to the same words. What processes do to each other goes
+ * through mappings of their own, which it takes for different memory: there only the outcome tells.
+ */
+class SharedMemoryRaceTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(SharedMemoryRaceTest);
+    CPPUNIT_TEST(testWhatIsInFlightIsCountedByManyAtOnce);
+    CPPUNIT_TEST(testOneOfManyWakesTheAgent);
+    CPPUNIT_TEST(testAnInstanceThatMapsItsClaimNeverRunsWhatWasFoundNotBegun);
+    CPPUNIT_TEST(testAnInstanceThatClaimsBySystemCallNeverRunsWhatWasFoundNotBegun);
+    CPPUNIT_TEST(testABoardShowsAllThatIsInFlight);
+    CPPUNIT_TEST(testAGenerationIsNeverSeenBeforeItsCapacity);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr unsigned THREADS = 4;
+    static constexpr std::uint32_t CHILDREN = 2;
+    static constexpr ChannelId CHANNEL{(5ULL << 16) | 17};
+
+    /** On a machine with other work, threads that wait for each other get on slowly: enough is when either comes to its end. */
+    class Rounds {
+    public:
+        explicit Rounds(std::uint64_t most) : most_(most) {}
+        /** The next, from 1; 0: it was enough. */
+        std::uint64_t next() {
+            return done_ < most_ && std::chrono::steady_clock::now() < deadline_ ? ++done_ : 0;
+        }
+
+    private:
+        const std::uint64_t most_;
+        std::uint64_t done_ = 0;
+        const std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::now() + 2s;
+    };
+
+    /** Runs one more in this thread: `last`, after which the others are to come to an end by themselves. */
+    static void runTogether(
+        unsigned threads, const std::function<void(unsigned)> &work, const std::function<void()> &last = [] {}) {
+        std::vector<std::jthread> running;
+        for (unsigned i = 0; i < threads; i++) {
+            running.emplace_back([&work, i] { work(i); });
+        }
+        last();
+    }
+
+    /** As native code in an instance does it; but for the fence behind the claim, which ThreadSanitizer does not know. */
+    class MappedInstance {
+    public:
+        MappedInstance(const Claims &claims, const Marks &marks)
+            : claims_(claims.memory().descriptor(), ClaimsLayout::SIZE, Mapping::Access::READ_WRITE),
+              marks_(marks.memory().readOnlyDescriptor(), MarksLayout::SIZE, Mapping::Access::READ_ONLY) {}
+
+        void claim(ChannelId channel, std::uint64_t ticket) {
+            __atomic_store_n(&cell()->channel, channel.value(), __ATOMIC_RELEASE);
+            __atomic_exchange_n(&cell()->ticket, ticket, __ATOMIC_SEQ_CST);
+        }
+        bool withdrawn(ChannelId channel, std::uint64_t ticket) const {
+            const auto *mark = marks_.at<std::uint64_t>(MarksLayout::mark(channel.value()));
+            return MarksLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket);
+        }
+        void clear() {
+            __atomic_store_n(&cell()->ticket, std::uint64_t{0}, __ATOMIC_RELEASE);
+            __atomic_store_n(&cell()->channel, std::uint64_t{0}, __ATOMIC_RELEASE);
+        }
+
+    private:
+        ClaimCell *cell() const {
+            return claims_.at<ClaimCell>(ClaimsLayout::offset(0));
+        }
+
+        Mapping claims_;
+        Mapping marks_;
+    };
+
+    /** As Ruby alone does it, and a bridge. */
+    class ReadingInstance {
+    public:
+        ReadingInstance(const Claims &claims, const Marks &marks)
+            : claims_(claims.memory().descriptor().get()), marks_(marks.memory().descriptor().get()) {}
+
+        void claim(ChannelId channel, std::uint64_t ticket) const {
+            const ClaimCell cell{channel.value(), ticket};
+            CPPUNIT_ASSERT(::pwrite(claims_, &cell, sizeof(cell), ClaimsLayout::offset(0)) == sizeof(cell));
+        }
+        bool withdrawn(ChannelId channel, std::uint64_t ticket) const {
+            std::uint64_t mark = 0;
+            const auto offset = static_cast<off_t>(MarksLayout::mark(channel.value()));
+            CPPUNIT_ASSERT(::pread(marks_, &mark, sizeof(mark), offset) == sizeof(mark));
+            return MarksLayout::withdraws(mark, channel.value(), ticket);
+        }
+        void clear() const {
+            claim(ChannelId(), 0);
+        }
+
+    private:
+        const int claims_;
+        const int marks_;
+    };
+
+    /** A child sends, and withdraws at once, request after request; an instance takes what it sees of them. Neither waits for the other, but
+     *  the instance while it has begun with one: its claim is to be seen then. */
+    template <typename Instance> static void withdrawAgainstClaims() {
+        constexpr std::uint64_t MOST = 1'000'000;
+        const Claims claims;
+        Marks marks;
+        marks.reset(CHANNEL);
+        const ClaimsView seen(claims.memory().readOnlyDescriptor());
+        MarksView view(marks.memory().descriptor());
+        Instance instance(claims, marks);
+        // Tickets: what was sent, and what the child has looked for.
+        std::atomic<std::uint64_t> sent{0};
+        std::atomic<std::uint64_t> looked{0};
+        std::atomic<bool> over{false};
+        std::vector<bool> begun(MOST + 1);
+        std::vector<bool> notBegun(MOST + 1);
+        const auto take = [&](unsigned) {
+            for (std::uint64_t last = 0; !over;) {
+                const std::uint64_t ticket = sent;
+                if (ticket == last) {
+                    continue;
+                }
+                instance.claim(CHANNEL, ticket);
+                if (!instance.withdrawn(CHANNEL, ticket)) {
+                    begun[ticket] = true;
+                    while (looked < ticket && !over) {
+                        std::this_thread::yield();
+                    }
+                }
+                instance.clear();
+                last = ticket;
+            }
+        };
+        runTogether(1, take, [&] {
+            Rounds rounds(MOST);
+            while (const std::uint64_t ticket = rounds.next()) {
+                sent = ticket;
+                // So that now the one and now the other is first.
+                for (std::uint64_t pause = ticket % 256; pause > 0; pause--) {
+                    static_cast<void>(sent.load(std::memory_order_relaxed));
+                }
+                view.withdraw(CHANNEL, Ticket(ticket));
+                notBegun[ticket] = !seen.holds(CHANNEL, Ticket(ticket));
+                looked = ticket;
+            }
+            over = true;
+        });
+        for (std::uint64_t ticket = 1; ticket <= MOST; ticket++) {
+            CPPUNIT_ASSERT(!(begun[ticket] && notBegun[ticket]));
+        }
+    }
+
+public:
+    void testWhatIsInFlightIsCountedByManyAtOnce() {
+        constexpr std::uint64_t TURNS = 200'000;
+        Marks marks;
+        std::vector<std::unique_ptr<MarksView>> children;
+        for (std::uint32_t i = 0; i < CHILDREN; i++) {
+            children.push_back(std::make_unique<MarksView>(marks.memory().descriptor()));
+        }
+        std::atomic<bool> tooMany{false};
+        runTogether(THREADS, [&](unsigned thread) {
+            const std::uint32_t child = thread % CHILDREN;
+            MarksView &view = *children[child];
+            for (std::uint64_t i = 0; i < TURNS; i++) {
+                const unsigned sum = view.add(child, CHILDREN);
+                tooMany = tooMany || sum < 1 || sum > THREADS;
+                view.completed(child, 1ms, 1ms);
+                view.refused(child);
+                view.timedOut(child, 1ms);
+                view.left(child, 1ms);
+                view.remove(child);
+            }
+        });
+        CPPUNIT_ASSERT(!tooMany);
+        CPPUNIT_ASSERT_EQUAL(0U, marks.inFlight(CHILDREN));
+        CPPUNIT_ASSERT(marks.peak() >= 1 && marks.peak() <= THREADS);
+        const GroupStatistics counted = marks.statistics(CHILDREN);
+        for (const std::uint64_t count : {counted.completed, counted.refused, counted.timedOut, counted.left}) {
+            CPPUNIT_ASSERT_EQUAL(THREADS * TURNS, count);
+        }
+        const auto sum = [](const LogHistogram &histogram) {
+            return std::accumulate(std::begin(histogram.counts), std::end(histogram.counts), std::uint64_t{0});
+        };
+        CPPUNIT_ASSERT_EQUAL(THREADS * TURNS, sum(counted.serviceTime));
+        CPPUNIT_ASSERT_EQUAL(3 * THREADS * TURNS, sum(counted.queueTime));
+    }
+
+    void testOneOfManyWakesTheAgent() {
+        Marks marks;
+        MarksView view(marks.memory().descriptor());
+        std::atomic<unsigned> woken{0};
+        std::atomic<bool> wrong{false};
+        runTogether(THREADS, [&](unsigned) {
+            Rounds rounds(1'000'000);
+            while (rounds.next() != 0) {
+                if (view.askForMore()) {
+                    wrong = wrong || ++woken != 1;
+                    woken--;
+                    marks.clearWanted();
+                }
+            }
+        });
+        CPPUNIT_ASSERT(!wrong);
+        CPPUNIT_ASSERT(!marks.wanted());
+    }
+
+    void testAnInstanceThatMapsItsClaimNeverRunsWhatWasFoundNotBegun() {
+        withdrawAgainstClaims<MappedInstance>();
+    }
+
+    void testAnInstanceThatClaimsBySystemCallNeverRunsWhatWasFoundNotBegun() {
+        withdrawAgainstClaims<ReadingInstance>();
+    }
+
+    void testABoardShowsAllThatIsInFlight() {
+        constexpr std::uint32_t GROUP = 7;
+        Board board;
+        const BoardReader reader(board.memory().descriptor().duplicate());
+        std::array<std::atomic<std::uint64_t>, THREADS> inFlight{};
+        std::atomic<bool> over{false};
+        unsigned missing = 0;
+        const auto send = [&](unsigned thread) {
+            std::uint64_t ticket = 0;
+            while (!over) {
+                const std::uint32_t entry = board.allocate();
+                for (int i = 0; i < 10; i++) {
+                    board.sending(entry, ChannelId(thread + 1), Ticket(++ticket), GROUP, MonotonicTime());
+                    inFlight[thread].store(ticket, std::memory_order_release);
+                    board.sent(entry);
+                    inFlight[thread].store(0, std::memory_order_release);
+                    board.done(entry);
+                }
+                board.release(entry);
+            }
+        };
+        runTogether(THREADS, send, [&] {
+            Rounds rounds(20'000);
+            while (const std::uint64_t round = rounds.next()) {
+                const unsigned thread = round % THREADS;
+                const std::uint64_t before = inFlight[thread];
+                const std::vector<BoardEntry> entries = reader.inFlight(GROUP);
+                // Unless it was there all the time, anything may have been seen.
+                if (before != 0 && inFlight[thread] == before) {
+                    const auto found = std::find_if(entries.begin(), entries.end(), [&](const BoardEntry &entry) {
+                        return entry.channel == thread + 1 && entry.ticket == before;
+                    });
+                    missing += found == entries.end() ? 1 : 0;
+                }
+            }
+            over = true;
+        });
+        CPPUNIT_ASSERT_EQUAL(0U, missing);
+        CPPUNIT_ASSERT(reader.inFlight(GROUP).empty());
+        CPPUNIT_ASSERT_EQUAL(0U, board.allocate());
+    }
+
+    void testAGenerationIsNeverSeenBeforeItsCapacity() {
+        // Of one byte, which a system call cannot write by halves.
+        constexpr std::uint32_t LAST = 255;
+        constexpr std::uint32_t SLOTS = 64;
+        GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        std::atomic<bool> wrong{false};
+        runTogether(
+            THREADS,
+            [&](unsigned) {
+                for (std::uint32_t slot = 0; slot < SLOTS; slot++) {
+                    for (std::uint64_t seen = 0; seen < LAST;) {
+                        const std::uint64_t generation = view.generation(slot).value();
+                        wrong = wrong || generation < seen || view.capacity(slot) < generation;
+                        seen = std::max(seen, generation);
+                    }
+                }
+            },
+            [&] {
+                for (std::uint32_t slot = 0; slot < SLOTS; slot++) {
+                    for (std::uint32_t i = 1; i <= LAST; i++) {
+                        table.publish(slot, Generation(i), i);
+                    }
+                }
+            });
+        CPPUNIT_ASSERT(!wrong);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SharedMemoryRaceTest);
+
+}  // namespace Passenger

@@ -1,0 +1,104 @@
+#include "spawning/SocketFolders.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+namespace fs = std::filesystem;
+
+class SocketFoldersTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(SocketFoldersTest);
+    CPPUNIT_TEST(testAFolderThatIsMadeIsTakenAgain);
+    CPPUNIT_TEST(testAnotherUsersFolderIsRefused);
+    CPPUNIT_TEST(testAFolderThatOthersMayChangeIsRefusedUnlessItIsSticky);
+    CPPUNIT_TEST(testWhatABridgeHasLeftIsRemoved);
+    CPPUNIT_TEST(testWhatIsInUseStays);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::string parent_;
+    std::string folder_;
+
+    std::string refusal() const {
+        return thrownBy<IOException>([this] { SocketFolders(folder_).prepare(); }).what();
+    }
+
+    std::string makeLeft() const {
+        std::string left = folder_ + "/passenger.4711.abcdef";
+        SocketFolders(folder_).prepare();
+        CPPUNIT_ASSERT(fs::create_directory(left));
+        return left;
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        char folder[] = "/tmp/passenger-unit-SocketFoldersTest.XXXXXX";
+        CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
+        parent_ = folder;
+        folder_ = parent_ + "/sockets";
+    }
+
+    void tearDown() override {
+        fs::remove_all(parent_);
+        LeakCheck::tearDown();
+    }
+
+    void testAFolderThatIsMadeIsTakenAgain() {
+        SocketFolders(folder_).prepare();
+        SocketFolders(folder_).prepare();
+        CPPUNIT_ASSERT(fs::is_directory(folder_));
+    }
+
+    void testAnotherUsersFolderIsRefused() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        SocketFolders(folder_).prepare();
+        CPPUNIT_ASSERT_EQUAL(0, ::chown(folder_.c_str(), 54321, 54321));
+        CPPUNIT_ASSERT_EQUAL(folder_ + " belongs to user 54321: make it belong to root, or name another folder",
+                             refusal());
+    }
+
+    void testAFolderThatOthersMayChangeIsRefusedUnlessItIsSticky() {
+        fs::create_directory(folder_);
+        for (const mode_t mode : {0770U, 0707U, 0777U}) {
+            CPPUNIT_ASSERT_EQUAL(0, ::chmod(folder_.c_str(), mode));
+            CPPUNIT_ASSERT(refusal().find("not sticky: chmod +t " + folder_) != std::string::npos);
+        }
+        CPPUNIT_ASSERT_EQUAL(0, ::chmod(folder_.c_str(), 01777));
+        SocketFolders(folder_).prepare();
+    }
+
+    void testWhatABridgeHasLeftIsRemoved() {
+        const std::string left = makeLeft();
+        SocketFolders(folder_).removeOf(471);
+        CPPUNIT_ASSERT(fs::exists(left));
+        SocketFolders(folder_).removeOf(4711);
+        CPPUNIT_ASSERT(!fs::exists(left));
+    }
+
+    void testWhatIsInUseStays() {
+        const std::string left = makeLeft();
+        const FileDescriptor user(::open(left.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        CPPUNIT_ASSERT_EQUAL(0, ::flock(user.get(), LOCK_SH | LOCK_NB));
+        SocketFolders(folder_).removeOf(4711);
+        CPPUNIT_ASSERT(fs::exists(left));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SocketFoldersTest);
+
+}  // namespace Passenger

@@ -1,0 +1,146 @@
+#include "prefork/SparePolicy.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <random>
+
+namespace Passenger {
+
+class SparePolicyTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SparePolicyTest);
+    CPPUNIT_TEST(testTheDefaults);
+    CPPUNIT_TEST(testWhatThereIsToDo);
+    CPPUNIT_TEST(testLimitsThatMakeNoSenseAreMended);
+    CPPUNIT_TEST(testASentenceForTheLogNamesAttributeValueAndWhatIsTaken);
+    CPPUNIT_TEST(testLimitsThatMakeSenseStayAndAreNotMentioned);
+    CPPUNIT_TEST(testWhateverTheLimitsTheyMakeSenseAfterwards);
+    CPPUNIT_TEST(testWhateverHappensLimitsAreKept);
+    CPPUNIT_TEST(testADecisionThatWasCarriedOutLeavesNothingToDo);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::mt19937 random_{4711};
+
+    unsigned upTo(unsigned most) {
+        return std::uniform_int_distribution<unsigned>(0, most)(random_);
+    }
+
+public:
+    void testTheDefaults() {
+        CPPUNIT_ASSERT((SpareLimits() == SpareLimits{5, 1, 2, 50}));
+    }
+
+    void testWhatThereIsToDo() {
+        struct Case {
+            const char *what;
+            /** start, minSpare, maxSpare, maxClients */
+            SpareLimits limits;
+            /** free, busy, starting */
+            SpareCounts counts;
+            SpareDecision decision;
+        };
+        const Case cases[] = {
+            {"none at all", {5, 1, 2, 50}, {0, 0, 0}, {5, 0}},
+            {"none at all, and fewer may be", {5, 1, 2, 3}, {0, 0, 0}, {3, 0}},
+            {"none at all, and few are spare", {1, 3, 4, 50}, {0, 0, 0}, {1, 0}},
+            {"those on their way are not none", {5, 1, 2, 50}, {0, 0, 1}, {0, 0}},
+            {"under the minimum", {5, 3, 4, 50}, {1, 7, 0}, {2, 0}},
+            {"under the minimum, one is on its way", {5, 3, 4, 50}, {1, 7, 1}, {1, 0}},
+            {"the minimum", {5, 1, 2, 50}, {1, 7, 0}, {0, 0}},
+            {"the maximum", {5, 1, 2, 50}, {2, 7, 0}, {0, 0}},
+            {"over the maximum", {5, 1, 2, 50}, {5, 0, 0}, {0, 3}},
+            {"those on their way are not yet spare", {5, 1, 2, 50}, {2, 0, 5}, {0, 0}},
+            {"all are busy", {5, 1, 2, 50}, {0, 5, 0}, {1, 0}},
+            {"all are busy, and no more may be", {5, 1, 2, 5}, {0, 5, 0}, {0, 0}},
+            {"room for fewer than are wanted", {5, 4, 4, 6}, {0, 4, 0}, {2, 0}},
+            {"more than there may be", {5, 2, 3, 4}, {2, 4, 0}, {0, 2}},
+            {"more than there may be, but all are busy", {5, 2, 3, 4}, {0, 6, 0}, {0, 0}},
+            {"more on their way than there may be", {5, 1, 2, 3}, {1, 1, 3}, {0, 1}},
+            {"no spare ones wanted", {5, 0, 0, 50}, {1, 3, 0}, {0, 1}},
+            {"the wrong way round", {5, 3, 1, 50}, {3, 0, 0}, {0, 0}},
+            {"nobody may be", {5, 1, 2, 0}, {0, 0, 0}, {0, 0}},
+        };
+        for (const Case &each : cases) {
+            CPPUNIT_ASSERT_MESSAGE(each.what, decideSpares(each.limits, each.counts) == each.decision);
+        }
+    }
+
+    void testLimitsThatMakeNoSenseAreMended() {
+        struct Case {
+            const char *what;
+            SpareLimits given;
+            SpareLimits taken;
+            std::size_t sentences;
+        };
+        const Case cases[] = {
+            {"more to start than may be", {9, 1, 2, 3}, {3, 1, 2, 3}, 1},
+            {"the maximum is less than the minimum", {5, 4, 2, 50}, {5, 4, 4, 50}, 1},
+            {"no clients", {5, 1, 2, 0}, {1, 1, 1, 1}, 3},
+            {"nobody to start with", {0, 1, 2, 50}, {1, 1, 2, 50}, 1},
+            {"no spare ones", {5, 0, 0, 50}, {5, 1, 1, 50}, 2},
+            {"more spare ones than may be", {5, 60, 70, 50}, {5, 50, 50, 50}, 2},
+        };
+        for (const Case &each : cases) {
+            SpareLimits limits = each.given;
+            const auto sentences = normalize(limits);
+            CPPUNIT_ASSERT_MESSAGE(each.what, limits == each.taken);
+            CPPUNIT_ASSERT_EQUAL_MESSAGE(each.what, each.sentences, sentences.size());
+        }
+    }
+
+    void testASentenceForTheLogNamesAttributeValueAndWhatIsTaken() {
+        SpareLimits limits{9, 1, 2, 3};
+        CPPUNIT_ASSERT_EQUAL(std::string("start_servers 9 is more than max_clients; 3 is used"),
+                             normalize(limits).at(0));
+    }
+
+    void testLimitsThatMakeSenseStayAndAreNotMentioned() {
+        SpareLimits limits;
+        CPPUNIT_ASSERT(normalize(limits).empty());
+        CPPUNIT_ASSERT(limits == SpareLimits());
+    }
+
+    void testWhateverTheLimitsTheyMakeSenseAfterwards() {
+        for (int i = 0; i < 20000; i++) {
+            SpareLimits limits{upTo(6), upTo(6), upTo(6), upTo(6)};
+            normalize(limits);
+            CPPUNIT_ASSERT(limits.start >= 1 && limits.start <= limits.maxClients);
+            CPPUNIT_ASSERT(limits.minSpare >= 1 && limits.minSpare <= limits.maxSpare);
+            CPPUNIT_ASSERT(limits.maxSpare <= limits.maxClients);
+            CPPUNIT_ASSERT(normalize(limits).empty());
+        }
+    }
+
+    void testWhateverHappensLimitsAreKept() {
+        for (int i = 0; i < 100000; i++) {
+            const SpareLimits limits{upTo(9), upTo(9), upTo(9), upTo(9)};
+            const SpareCounts counts{upTo(9), upTo(9), upTo(9)};
+            const auto decision = decideSpares(limits, counts);
+            const unsigned total = counts.free + counts.busy + counts.starting;
+            CPPUNIT_ASSERT(decision.start == 0 || decision.stop == 0);
+            CPPUNIT_ASSERT(decision.stop <= counts.free);
+            CPPUNIT_ASSERT(decision.start == 0 || total + decision.start <= limits.maxClients);
+            // Nobody ends who would have to be started again.
+            CPPUNIT_ASSERT(decision.stop == 0 || counts.free - decision.stop >= limits.minSpare ||
+                           total - decision.stop >= limits.maxClients);
+        }
+    }
+
+    void testADecisionThatWasCarriedOutLeavesNothingToDo() {
+        for (int i = 0; i < 100000; i++) {
+            SpareLimits limits{upTo(9), upTo(9), upTo(9), upTo(9)};
+            normalize(limits);
+            SpareCounts counts{upTo(9), upTo(9), upTo(9)};
+            const bool none = counts.free + counts.busy + counts.starting == 0;
+            const auto decision = decideSpares(limits, counts);
+            counts.starting += decision.start;
+            counts.free -= decision.stop;
+            const bool noneNow = counts.free + counts.busy + counts.starting == 0;
+            // From nothing it takes two steps where more are to be spare than to start.
+            CPPUNIT_ASSERT(none || noneNow || decideSpares(limits, counts) == SpareDecision());
+        }
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SparePolicyTest);
+
+}  // namespace Passenger

@@ -1,0 +1,36 @@
+#include "base/Split.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+class SplitTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SplitTest);
+    CPPUNIT_TEST(testPiecesStandBetweenSeparators);
+    CPPUNIT_TEST(testASeparatorAtTheEndBeginsNoPiece);
+    CPPUNIT_TEST(testOfNothingThereAreNoPieces);
+    CPPUNIT_TEST_SUITE_END();
+
+    using Pieces = std::vector<std::string>;
+
+public:
+    void testPiecesStandBetweenSeparators() {
+        CPPUNIT_ASSERT(split("a\n\nb c", '\n') == (Pieces{"a", "", "b c"}));
+    }
+
+    void testASeparatorAtTheEndBeginsNoPiece() {
+        CPPUNIT_ASSERT(split("a\tb\t", '\t') == (Pieces{"a", "b"}));
+        CPPUNIT_ASSERT(split("\n", '\n') == Pieces{""});
+    }
+
+    void testOfNothingThereAreNoPieces() {
+        CPPUNIT_ASSERT(split("", '\n').empty());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SplitTest);
+
+}  // namespace Passenger
