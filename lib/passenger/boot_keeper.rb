@@ -41,7 +41,14 @@ module PhusionPassenger
     # Daemons may hold its sockets, and the agent does not learn of its end before theirs.
     def look_after_children
       reap
-      finish(nil) unless @wait_statuses.expected?(@pid)
+      finish(said) unless @wait_statuses.expected?(@pid)
+    end
+
+    # What the agent has said already: a process may end at once after its boot, and is found to have ended first.
+    def said
+      @boot.read_nonblock(1)
+    rescue IO::WaitReadable, EOFError, SystemCallError
+      nil
     end
 
     def finish(booted)

@@ -127,7 +127,7 @@ public:
             CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
             spawner.reset();
             for (const pid_t pid : children()) {
-                CPPUNIT_ASSERT_EQUAL(0, ::kill(pid, SIGKILL));
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(std::to_string(pid) + " in " + log_->text(), 0, ::kill(pid, SIGKILL));
             }
             log_.reset();
             log_ = std::make_unique<CapturedLog>();
