@@ -132,6 +132,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnFailureTest.cpp \
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
+    %D%/SpawnReportTest.cpp \
     %D%/SplitTest.cpp \
     %D%/SpoolRingTest.cpp \
     %D%/StartupFileCacheTest.cpp \

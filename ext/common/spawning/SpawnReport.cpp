@@ -63,10 +63,12 @@ std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &o
     return rows;
 }
 
-std::vector<Report::Row> environmentRows(const std::map<std::string, std::string> &environment) {
+std::vector<Report::Row> environmentRows(const std::map<std::string, std::string> &environment,
+                                         const Secrets &secrets) {
     std::vector<Report::Row> rows;
     for (const auto &[name, value] : environment) {
-        rows.push_back({name, Secrets::shown(name, value)});
+        // One variable may hold the secret of another.
+        rows.push_back({name, secrets.hide(Secrets::shown(name, value))});
     }
     return rows;
 }
@@ -102,7 +104,7 @@ Report SpawnReport::toReport(const Options &options) const {
     report.addTable("Settings", settingRows(*this, options, secrets));
     report.addTable("The process ran as", process.ids);
     report.addTable("Limits (soft, hard)", process.limits);
-    report.addTable("Environment", environmentRows(process.environment));
+    report.addTable("Environment", environmentRows(process.environment, secrets));
     return report;
 }
 

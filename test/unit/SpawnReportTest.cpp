@@ -1,0 +1,174 @@
+#include "spawning/SpawnReport.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <grp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "base/Split.h"
+#include "spawning/Spawner.h"
+#include "spawning/UserDatabase.h"
+#include "support/Expect.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+/** What the report of a failed spawn says that its process was given is what a real process was given. */
+class SpawnReportTest : public SpawningFixture {
+    CPPUNIT_TEST_SUITE(SpawnReportTest);
+    CPPUNIT_TEST(testTheReportTellsTheLimitsThatTheProcessHad);
+    CPPUNIT_TEST(testTheReportTellsTheIdsThatTheProcessHad);
+    CPPUNIT_TEST(testAsRootTheReportTellsTheIdsOfTheUserAndTheGroupThatWereChosen);
+    CPPUNIT_TEST(testTheReportTellsTheEnvironmentThatTheProcessHad);
+    CPPUNIT_TEST(testTheReportHidesWhatIsSecretInThatEnvironment);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr const char *IDS = "The process ran as";
+    static constexpr const char *LIMITS = "Limits (soft, hard)";
+    static constexpr const char *ENVIRONMENT = "Environment";
+
+    using Check = void (*)(const Report &);
+
+    /** A Ruby that begins with these commands of a shell. */
+    std::string rubyAfter(const std::string &commands) {
+        const std::string wrapper = folder_->path() + "/ruby-wrapper";
+        std::ofstream(wrapper) << "#!/bin/sh\n" << commands << "exec " << options().ruby << " \"$@\"\n";
+        std::filesystem::permissions(wrapper, std::filesystem::perms(0755));
+        return wrapper;
+    }
+
+    /** By either way of spawning. */
+    void expectOfFailures(Options options, Check check) {
+        folder_->setStartupFile("raise 'no'\n");
+        for (const char *method : {"smart", "direct"}) {
+            options.spawnMethod = method;
+            check(failure(options));
+        }
+    }
+
+    Report failure(const Options &options) {
+        const auto spawner = factory_->create(options);
+        return *thrownBy<SpawnException>([&] { spawner->spawn(options); }).details();
+    }
+
+    /** What stands behind `name` in the table. */
+    static std::string cells(const Report &report, const std::string &table, const std::string &name) {
+        for (const auto &part : report.parts) {
+            for (const std::string &row : split(part.text, '\n')) {
+                if (part.title == table && row.starts_with(name + "\t")) {
+                    return row.substr(name.size() + 1);
+                }
+            }
+        }
+        return "no row \"" + name + "\"";
+    }
+
+    static void expectRow(const Report &report, const char *table, const char *name, const std::string &expected) {
+        CPPUNIT_ASSERT_EQUAL_MESSAGE(name, expected, cells(report, table, name));
+    }
+
+    /** As the kernel has them: sorted. */
+    static std::string listOf(std::vector<gid_t> groups) {
+        std::sort(groups.begin(), groups.end());
+        std::string list;
+        for (const gid_t group : groups) {
+            list += (list.empty() ? "" : " ") + std::to_string(group);
+        }
+        return list.empty() ? "none" : list;
+    }
+
+    static std::vector<gid_t> ownGroups() {
+        std::vector<gid_t> groups(static_cast<std::size_t>(::getgroups(0, nullptr)));
+        CPPUNIT_ASSERT(::getgroups(static_cast<int>(groups.size()), groups.data()) >= 0);
+        return groups;
+    }
+
+    /** Who is in none but those that he is given. */
+    static UserDatabase::User otherUser() {
+        return SystemUserDatabase().userNamed("daemon").value();
+    }
+    static UserDatabase::Group otherGroup() {
+        return SystemUserDatabase().groupNamed("games").value();
+    }
+
+public:
+    void testTheReportTellsTheLimitsThatTheProcessHad() {
+        auto options = this->options();
+        options.ruby =
+            rubyAfter("ulimit -S -n 345\nulimit -H -n 678\nulimit -c 0\nulimit -S -t 4711\nulimit -H -t 4712\n");
+        expectOfFailures(options, [](const Report &report) {
+            expectRow(report, LIMITS, "Max open files (files)", "345\t678");
+            expectRow(report, LIMITS, "Max core file size (bytes)", "0\t0");
+            expectRow(report, LIMITS, "Max cpu time (seconds)", "4711\t4712");
+        });
+    }
+
+    void testTheReportTellsTheIdsThatTheProcessHad() {
+        if (::geteuid() == 0) {
+            return;
+        }
+        expectOfFailures(options(), [](const Report &report) {
+            expectRow(report, IDS, "user id", std::to_string(::geteuid()));
+            expectRow(report, IDS, "group id", std::to_string(::getegid()));
+            expectRow(report, IDS, "groups", listOf(ownGroups()));
+        });
+    }
+
+    void testAsRootTheReportTellsTheIdsOfTheUserAndTheGroupThatWereChosen() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        auto options = this->options();
+        options.user = otherUser().name;
+        options.group = otherGroup().name;
+        expectOfFailures(options, [](const Report &report) {
+            expectRow(report, IDS, "user id", std::to_string(otherUser().uid));
+            expectRow(report, IDS, "group id", std::to_string(otherGroup().gid));
+            std::vector<gid_t> groups(64);
+            int count = static_cast<int>(groups.size());
+            CPPUNIT_ASSERT(::getgrouplist(otherUser().name.c_str(), otherGroup().gid, groups.data(), &count) >= 0);
+            groups.resize(static_cast<std::size_t>(count));
+            expectRow(report, IDS, "groups", listOf(groups));
+        });
+    }
+
+    void testTheReportTellsTheEnvironmentThatTheProcessHad() {
+        auto options = this->options();
+        options.variables = [] {
+            return Options::Variables{{"PATH", "/opt/blog/bin:/usr/local/bin:/usr/bin:/bin"}, {"GREETING", "one\ntwo"}};
+        };
+        options.ruby = rubyAfter("export OF_WRAPPER=$PATH\n");
+        expectOfFailures(options, [](const Report &report) {
+            for (const char *name : {"PATH", "OF_WRAPPER"}) {
+                expectRow(report, ENVIRONMENT, name, "/opt/blog/bin:/usr/local/bin:/usr/bin:/bin");
+            }
+            expectRow(report, ENVIRONMENT, "GREETING", "one\\ntwo");
+            expectRow(report, ENVIRONMENT, "IN_PASSENGER", "1");
+        });
+    }
+
+    void testTheReportHidesWhatIsSecretInThatEnvironment() {
+        auto options = this->options();
+        options.variables = [] {
+            return Options::Variables{{"SECRET_KEY_BASE", "swordfish"},
+                                      {"DATABASE_URL", "postgres://blog:herring@db/blog"},
+                                      {"AD_BLOG", "ask for swordfish or herring"}};
+        };
+        expectOfFailures(options, [](const Report &report) {
+            expectRow(report, ENVIRONMENT, "SECRET_KEY_BASE", "[hidden]");
+            expectRow(report, ENVIRONMENT, "DATABASE_URL", "postgres://blog:[hidden]@db/blog");
+            for (const char *secret : {"swordfish", "herring"}) {
+                CPPUNIT_ASSERT_EQUAL_MESSAGE(report.text(), std::string::npos, report.text().find(secret));
+            }
+        });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SpawnReportTest);
+
+}  // namespace Passenger
