@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <string>
+#include <vector>
 
 namespace Passenger {
 
@@ -11,6 +12,7 @@ namespace Passenger {
 class DiagnosisTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DiagnosisTest);
     CPPUNIT_TEST(testEachKindHasItsCauseAndItsRemedy);
+    CPPUNIT_TEST(testEachRuleHasARow);
     CPPUNIT_TEST(testNothingIsSaidOfWhatIsNotKnown);
     CPPUNIT_TEST(testWhatAnApplicationSaysIsNoPlaceholder);
     CPPUNIT_TEST(testALongMessageIsLookedAtInItsBeginningOnly);
@@ -56,7 +58,19 @@ public:
         }
     }
 
+    void testEachRuleHasARow() {
+        std::vector<std::string> rowsOfRules(diagnosisRules());
+        for (const Row &row : rows()) {
+            rowsOfRules.at(diagnose(row.facts).rule) += row.kind;
+        }
+        for (std::size_t rule = 0; rule < rowsOfRules.size(); rule++) {
+            const std::string before = rule == 0 ? "the beginning" : "that of \"" + rowsOfRules[rule - 1] + "\"";
+            CPPUNIT_ASSERT_MESSAGE("no row for the rule behind " + before, !rowsOfRules[rule].empty());
+        }
+    }
+
     void testNothingIsSaidOfWhatIsNotKnown() {
+        CPPUNIT_ASSERT_EQUAL(diagnosisRules(), diagnose({}).rule);
         CPPUNIT_ASSERT(diagnose({}).cause.empty());
         CPPUNIT_ASSERT(diagnose(problem("it was cancelled")).remedy.empty());
     }
@@ -77,6 +91,7 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
     static const std::vector<Row> ROWS{
         {"time-out", late("app loaded"), "waits for something", "PassengerStartTimeout"},
         {"time-out in the line", late("preloader free"), "Other instances", "PassengerStartTimeout"},
+        {"time-out in a fork", late("instance forked"), "waits in the fork", "PassengerSpawnMethod direct"},
         {"out of memory", killed(SIGKILL), "memory ran out", "dmesg"},
         {"crash", killed(SIGSEGV), "Native code", "bundle pristine"},
         {"core dumped", killed(SIGABRT | 0x80), "Native code", "bundle pristine"},
@@ -132,6 +147,10 @@ const std::vector<DiagnosisTest::Row> &DiagnosisTest::rows() {
         {"user", problem("there is no user named \"x\"", "privileges dropped"), "does not exist", "PassengerUser"},
         {"spawn server", problem("the spawn server could not be started: it exited"), "does not run",
          "PassengerDefaultRuby"},
+        {"hanging spawn server", problem("the spawn server did not answer in time", "spawn server asked"),
+         "hangs or is very slow", "event=spawn_server.hangs"},
+        {"dying spawn server", problem("the spawn server ended twice in a row", "spawn server asked"),
+         "killed or crashes each time", "dmesg"},
         {"wrapper", problem("a wrapper around Ruby must end with exec"), "script", "exec"},
         {"large environment", problem("the process environment is too large"), "more than can be passed on", "SetEnv"},
         {"closed folder", problem("\"/srv/blog\" cannot be used: Permission denied"), "no permission", "chmod o+x"},

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstring>
 #include <initializer_list>
+#include <iterator>
 #include <string_view>
 
 namespace Passenger {
@@ -320,12 +321,18 @@ std::string filled(std::string_view text, const std::string &finding) {
 }  // namespace
 
 Diagnosis diagnose(const FailureFacts &failure) {
+    std::size_t place = 0;
     for (const Rule &rule : RULES) {
         if (const Finding finding = rule.look(failure)) {
-            return {filled(rule.cause, *finding), filled(rule.remedy, *finding)};
+            return {filled(rule.cause, *finding), filled(rule.remedy, *finding), place};
         }
+        ++place;
     }
-    return {};
+    return {"", "", place};
+}
+
+std::size_t diagnosisRules() noexcept {
+    return std::size(RULES);
 }
 
 }  // namespace Passenger

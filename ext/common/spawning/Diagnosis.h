@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 
@@ -23,9 +24,13 @@ struct FailureFacts {
 struct Diagnosis {
     std::string cause;
     std::string remedy;
+    /** The place of the rule that applied, from 0; that of none behind the last. */
+    std::size_t rule = 0;
 };
 
 /** What usually causes such a failure, and how to mend it. The first rule of the table in Diagnosis.cpp that applies decides. Pure. */
 Diagnosis diagnose(const FailureFacts &failure);
+/** How many rules the table has. */
+std::size_t diagnosisRules() noexcept;
 
 }  // namespace Passenger
