@@ -117,6 +117,16 @@ class NeighboursTest < IntegrationTest
       RemoteIPInternalProxy 127.0.0.1
       ProxyPass /dead http://127.0.0.1:1/
     CONF
+    made.site("early.test", app, <<~CONF)
+      RequestHeader set X-Asked yes early
+      RequestHeader unset X-Secret early
+      RequestHeader set X-Sendfile-Type X-Sendfile early
+      RequestHeader set X-Accel-Limit-Rate 7 early
+      RequestHeader unset X-Accel-Charset early
+      RequestHeader add X-Accel-Expires ours early
+      RequestHeader append X-Asked twice
+      RequestHeader append X-Sendfile-Type twice
+    CONF
     made.site("errors.test", app, <<~CONF)
       ErrorDocument 403 /denied.html
       ErrorDocument 404 "httpd's own 404"
@@ -239,6 +249,15 @@ class NeighboursTest < IntegrationTest
   def test_headers_and_addresses_of_requests_are_as_httpd_makes_them
     seen = see("/x", "filters.test", "X-Client" => "192.0.2.7", "X-Secret" => "no")
     assert_equal ["192.0.2.7", "yes", nil], seen.values_at("REMOTE_ADDR", "HTTP_X_ASKED", "HTTP_X_SECRET")
+  end
+
+  def test_early_headers_reach_the_application_and_a_clients_forged_ones_do_not
+    forged = %w[X-Sendfile-Type X-Accel-Limit-Rate X-Accel-Charset X-Accel-Expires X-Accel-Mapping].to_h { |name| [name, "forged"] }
+    [{}, forged].each do |sent|
+      seen = see("/x", "early.test", sent.merge("X-Asked" => "no", "X-Secret" => "no"))
+      expected = { "X_ASKED" => "yes, twice", "X_SENDFILE_TYPE" => "X-Sendfile, twice", "X_ACCEL_LIMIT_RATE" => "7", "X_ACCEL_EXPIRES" => "ours" }
+      assert_equal(expected.transform_keys { |name| "HTTP_#{name}" }, seen.select { |name, _| name.match?(/\AHTTP_X_/) })
+    end
   end
 
   def test_what_is_proxied_is_not_the_applications
