@@ -13,4 +13,13 @@ int clientSocket(const request_rec *r) noexcept {
     return descriptor;
 }
 
+Session::Client clientOf(const request_rec *r) noexcept {
+    if (r->connection->master == nullptr) {
+        return clientSocket(r);
+    }
+    // mod_http2's main thread sets it when the client resets the stream or its connection is gone.
+    return {[](const void *stream) noexcept { return static_cast<const conn_rec *>(stream)->aborted != 0; },
+            r->connection};
+}
+
 }  // namespace Passenger

@@ -224,7 +224,7 @@ void RequestHandler::takeReply(Session &session, ResponseSender &sender) {
     if (!sender.awaitReply(session)) {
         return;
     }
-    Reply reply = session.receive(sender.buffer(), clientSocket(r_), FOREVER);
+    Reply reply = session.receive(sender.buffer(), clientOf(r_), FOREVER);
     turbocache_.note(reply, session, sender);
     bodyAskedFor_ = bodyAskedFor_ || (reply.kind == Reply::Kind::INTERIM && reply.status == HTTP_CONTINUE);
     answerBegun_ = answerBegun_ || reply.kind == Reply::Kind::RESPONSE;

@@ -8,13 +8,16 @@ require_relative "support/integration_test"
 # Ordinary requests that come over HTTP/2 (mod_http2, without TLS). Long answers and slow clients are in slow_clients_test.rb.
 class Http2Test < IntegrationTest
   MODULE = File.join(TestEnvironment.modules_dir, "mod_http2.so")
+  FORENSIC = File.join(TestEnvironment.modules_dir, "mod_log_forensic.so")
 
   serve do |made|
-    made.main_directives << "LoadModule http2_module #{MODULE}\nProtocols h2c http/1.1\n"
+    made.main_directives << "LoadModule http2_module #{MODULE}\nProtocols h2c http/1.1\n" \
+                            "LoadModule log_forensic_module #{FORENSIC}\nForensicLog logs/begun\n"
     rack = SampleApps.rack
     made.site("rack.test", rack)
     made.site("streamed.test", rack, "PassengerBufferUpload off\n")
     made.site("http.test", SampleApps.copy("http_app"), "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    made.site("one.test", rack, "PassengerAppGroupName one\nPassengerMaxInstances 1\n")
     made.site("takes.test", SampleApps.written(<<~'RUBY'))
       run proc { |env| [200, { "Content-Type" => "text/plain" }, ["#{env["rack.hijack?"].inspect} #{env["rack.hijack"].nil?}"]] }
     RUBY
@@ -65,7 +68,62 @@ class Http2Test < IntegrationTest
     assert_equal "false true", curl("/", site: "takes.test").last
   end
 
+  # Its only instance is busy meanwhile.
+  def test_a_client_that_closes_its_connection_takes_its_waiting_request_along
+    with_a_waiting_request(["curl", *ANY, "http://127.0.0.1:#{server.port}/slow?seconds=0"]) do |pid|
+      Process.kill("KILL", pid)
+    end
+  end
+
+  # By RST_STREAM: another request on the same connection is answered.
+  def test_a_client_that_resets_its_stream_takes_its_waiting_request_along
+    skip "needs node" unless NODE
+    output = with_a_waiting_request(["node", "-e", RESETS, server.port.to_s]) { |pid| Process.kill("USR2", pid) }
+    assert_equal "other 200\n", output
+  end
+
   private
+
+  ANY = ["--silent", "--http2-prior-knowledge", "--max-time", "60", "--header", "Host: one.test"].freeze
+  NODE = system("node --version >/dev/null 2>&1")
+  # A request that waits; told to, it is reset, and another application is asked.
+  RESETS = <<~JAVASCRIPT
+    const session = require("http2").connect("http://127.0.0.1:" + process.argv[1]);
+    const get = (host, path) => session.request({ ":authority": host, ":path": path });
+    const waiting = get("one.test", "/slow?seconds=0");
+    waiting.on("error", () => {});
+    process.on("SIGUSR2", () => {
+      waiting.close(8);
+      get("rack.test", "/hello").on("response", (head) => { console.log("other", head[":status"]); session.destroy(); }).resume();
+    });
+  JAVASCRIPT
+
+  # Gives what the client has printed. The request has not run.
+  def with_a_waiting_request(command)
+    path = fifo
+    begun = File.join(scratch, "begun")
+    busy = Thread.new { server.client("one.test").get("/wait?fifo=#{path}&started=#{begun}").code }
+    eventually("its instance is busy") { File.exist?(begun) }
+    output, writer = IO.pipe
+    client = Process.spawn(*command, out: writer, err: writer)
+    writer.close
+    before = given_up
+    eventually("httpd has its request") { File.read(File.join(server.folder, "logs/begun")).scan("/slow").size > before }
+    yield client
+    left = Eventually.monotonic
+    eventually("it is withdrawn") { given_up > before }
+    assert_operator Eventually.monotonic - left, :<, 1 * Eventually::PATIENCE
+    release(path)
+    assert_equal "200", busy.value
+    output.read
+  ensure
+    Process.wait(client) if client
+    output&.close
+  end
+
+  def given_up
+    server.log.count(%r{event=request\.given_up.*client left.*/slow})
+  end
 
   # Status, head and body.
   def curl(path, *options, site: "rack.test", stdin: "")

@@ -50,7 +50,7 @@ public:
     /** Queues the request. @throws RefusedException (503: too many wait already), IOException, SystemException */
     void start(const Session::Request &request, std::uint8_t flags);
     /** Waits for the next event. REFUSED with 504 is a request that waited too long. @param buffer of MAX_MESSAGE bytes at least */
-    Event receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout);
+    Event receive(std::span<char> buffer, const Session::Client &client, std::chrono::milliseconds timeout);
     /** As Session::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
     bool bodyDone() const noexcept {
@@ -78,7 +78,7 @@ private:
     enum class Standing { NOT_BEGUN, BEGUN, ANSWERED };
     /** A receive() that is waiting. */
     struct Wait {
-        int clientSocket;
+        Session::Client client;
         std::optional<MonotonicTime> deadline;
         /** A second has passed. */
         bool looked;
@@ -96,6 +96,7 @@ private:
     Event resend();
     Standing withdraw(std::span<char> buffer);
     std::optional<bool> settle(std::span<char> buffer, Event &event);
+    bool clientLeft(std::span<char> buffer, Event &event);
     bool waitOnce(Wait &wait, std::span<char> buffer, Event &event);
     std::optional<MonotonicTime> queueDeadline() const noexcept;
     std::optional<MonotonicTime> workDeadline() const noexcept;

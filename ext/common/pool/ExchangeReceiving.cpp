@@ -19,6 +19,8 @@ namespace {
 constexpr milliseconds LOOK_INTERVAL{1000};
 /** The agent has died: the next one closes the line as soon as it is up, and cannot tell whom its predecessor knew. */
 constexpr milliseconds LOOK_INTERVAL_WITHOUT_AGENT{20};
+/** A client that no socket tells about is asked for so often. */
+constexpr milliseconds ASK_INTERVAL{250};
 }  // namespace
 
 /** One message into the buffer; its size in messageSize_. False when none is here. */
@@ -138,12 +140,12 @@ ReplyChannel::Waiting Exchange::firstWait(const Wait &wait) const noexcept {
                                                      : ReplyChannel::Waiting::FOR_A_MOMENT;
 }
 
-Exchange::Event Exchange::receive(std::span<char> buffer, int clientSocket, milliseconds timeout) {
+Exchange::Event Exchange::receive(std::span<char> buffer, const Session::Client &client, milliseconds timeout) {
     Event event{Event::Kind::MESSAGE};
     if (takePending(buffer, event)) {
         return event;
     }
-    Wait wait{clientSocket, std::nullopt, false};
+    Wait wait{client, std::nullopt, false};
     if (timeout >= milliseconds(0)) {
         wait.deadline = host_->clock().now() + timeout;
     }
@@ -186,17 +188,23 @@ bool Exchange::waitOnce(Wait &wait, std::span<char> buffer, Event &event) {
         event = overran();
         return true;
     }
-    const milliseconds time = std::min({queueTime, timeLeft(workDeadline()), timeLeft(wait.deadline)});
+    milliseconds time = std::min({queueTime, timeLeft(workDeadline()), timeLeft(wait.deadline)});
     if (time == milliseconds(0)) {
         event = giveUp(Event::Kind::TIMED_OUT, buffer);
         return true;
     }
+    const bool watchClient = !begun_ && !clientGone_;
+    if (watchClient && wait.client.hasLeft != nullptr) {
+        if (wait.client.hasLeft(wait.client.of)) {
+            return clientLeft(buffer, event);
+        }
+        time = std::min(time, ASK_INTERVAL);
+    }
     const bool bodyWaits = owedWaits();
-    const bool watchClient = wait.clientSocket >= 0 && !begun_ && !clientGone_;
     // A client that only closed its sending side is told apart by nothing. It gets a second, which an idle application needs no part of.
     const short left = wait.looked ? POLLRDHUP : 0;
     pollfd entries[3] = {{channel_->descriptor(), static_cast<short>(bodyWaits ? POLLIN | POLLOUT : POLLIN), 0},
-                         {watchClient ? wait.clientSocket : -1, left, 0},
+                         {watchClient ? wait.client.socket : -1, left, 0},
                          {begun_ ? -1 : agentLife_, 0, 0}};
     const int ready = poll(entries, 3, static_cast<int>(time.count()));
     if (ready < 0 && errno != EINTR) {
@@ -216,11 +224,16 @@ bool Exchange::waitOnce(Wait &wait, std::span<char> buffer, Event &event) {
             }
         }
     } else if (ready > 0 && entries[1].revents != 0) {
-        clientGone_ = true;
-        event = giveUp(Event::Kind::CLIENT_LEFT, buffer);
-        return event.kind != Event::Kind::CLIENT_LEFT || over_;
+        return clientLeft(buffer, event);
     }
     return false;
+}
+
+/** True: the event is for the caller. */
+bool Exchange::clientLeft(std::span<char> buffer, Event &event) {
+    clientGone_ = true;
+    event = giveUp(Event::Kind::CLIENT_LEFT, buffer);
+    return event.kind != Event::Kind::CLIENT_LEFT || over_;
 }
 
 /** What sendBody() found and could not deliver. */

@@ -28,7 +28,7 @@ public:
     bool bodyDone() const override {
         return true;
     }
-    Reply receive(std::span<char>, int, std::chrono::milliseconds) override {
+    Reply receive(std::span<char>, const Client &, std::chrono::milliseconds) override {
         Reply reply;
         reply.kind = Reply::Kind::RESPONSE;
         reply.status = 204;

@@ -108,9 +108,9 @@ bool QueueSession::takeStream(Exchange::Event &event) {
     return true;
 }
 
-Reply QueueSession::receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) {
+Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) {
     for (;;) {
-        Exchange::Event event = exchange_.receive(buffer, clientSocket, timeout);
+        Exchange::Event event = exchange_.receive(buffer, client, timeout);
         if (event.kind != Exchange::Event::Kind::MESSAGE) {
             Reply reply = refusal(event.status, std::move(event.reportId), std::move(event.text));
             reply.kind = replyKind(event.kind);

@@ -23,7 +23,7 @@ public:
     void breakBody() override {
         exchange_.breakBody();
     }
-    Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) override;
+    Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
     Waited awaitReply(int writable, std::chrono::milliseconds timeout) override;
     std::optional<AppVersion> version() const override {

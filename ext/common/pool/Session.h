@@ -92,6 +92,18 @@ public:
         std::uint64_t bodyFileSize = 0;
     };
 
+    /** Whom the answer is for: watched for leaving while the request is in the line. */
+    struct Client {
+        /** @param itsSocket -1: there is none */
+        Client(int itsSocket) noexcept : socket(itsSocket) {}  // NOLINT(google-explicit-constructor)
+        /** One that no socket tells about. @param itHasLeft is asked with `it` several times a second, and never waits */
+        Client(bool (*itHasLeft)(const void *) noexcept, const void *it) noexcept : hasLeft(itHasLeft), of(it) {}
+
+        int socket = -1;
+        bool (*hasLeft)(const void *) noexcept = nullptr;
+        const void *of = nullptr;
+    };
+
     /** Largest buffer a message can need. */
     static constexpr std::size_t BUFFER_SIZE = MAX_MESSAGE;
 
@@ -119,9 +131,8 @@ public:
     virtual void excuse(std::chrono::nanoseconds /*time*/) {}
 
     /** Waits for the next reply. @param buffer at least BUFFER_SIZE bytes
-     *  @param clientSocket is watched for the client's leaving while the request is in the line; -1: not
      *  @param timeout of this wait; negative: none */
-    virtual Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) = 0;
+    virtual Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) = 0;
     /** Whether receive() would return at once: used to flush to the client when the application pauses. */
     virtual bool replyWaiting() = 0;
     /** What answers, once a reply was received and until the next start(). None: there is nothing that tells. */

@@ -84,7 +84,7 @@ std::size_t StreamSession::sendBody(std::string_view, bool) {
 bool StreamSession::bodyDone() const {
     notMessages();
 }
-Reply StreamSession::receive(std::span<char>, int, std::chrono::milliseconds) {
+Reply StreamSession::receive(std::span<char>, const Client &, std::chrono::milliseconds) {
     notMessages();
 }
 bool StreamSession::replyWaiting() {

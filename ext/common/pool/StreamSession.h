@@ -18,7 +18,7 @@ public:
     std::optional<Reply> start(const Request &request) override;
     std::size_t sendBody(std::string_view block, bool last) override;
     bool bodyDone() const override;
-    Reply receive(std::span<char> buffer, int clientSocket, std::chrono::milliseconds timeout) override;
+    Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) override;
     bool replyWaiting() override;
 
     void sendHeaders(std::string_view environment) override;
