@@ -16,16 +16,18 @@ module Bench
     REQUESTS = 1000 # for each
     PATHS = %w[/plain /posts /posts/1].freeze
     ARRANGEMENT = Arrangement.new(app: 'rails', instances: INSTANCES)
-    # Warms them up until one of them makes the next preloader. Those forked from that get too few requests to do so again.
+    # So many for each, that with the last of them one has made the next preloader at the latest. Those forked from that get too
+    # few to do it again: who does shares all its pages for the moment.
     WARM_REQUESTS = 2 * REQUESTS
-    REFORK = "PassengerReforkAfter #{REQUESTS * 3 / 2}\n"
-    REFORK_SECONDS = 10 # and the replacement of all instances
+    REFORK = "PassengerReforkAfter #{WARM_REQUESTS}\n"
+    REFORK_SECONDS = 120 # at most, and the replacement of all instances
     SMALL_HEAP = <<~DIRECTIVES
       SetEnv RUBY_GC_HEAP_GROWTH_FACTOR 1.05
       SetEnv RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO 0.1
       SetEnv RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO 0.2
     DIRECTIVES
-    VARIANTS = { '' => '', ', small heap' => SMALL_HEAP, ', refork' => REFORK }.freeze
+    VARIANTS = { '' => '', ', small heap' => SMALL_HEAP, ', refork' => REFORK,
+                 ', refork, small heap' => "#{REFORK}#{SMALL_HEAP}" }.freeze
 
     def self.key
       'memory'
@@ -66,11 +68,33 @@ module Bench
       Stage.new(@places, [server]).open(ARRANGEMENT) do
         $stderr.puts "#{REQUESTS} requests for each of #{INSTANCES} Rails instances of #{title}"
         server.httpd.await(PATHS.first)
-        ask(server, WARM_REQUESTS) && sleep(REFORK_SECONDS) if refork
+        await_refork(server) { ask(server, WARM_REQUESTS) } if refork
+        before = instances(server)
         ask(server, REQUESTS)
-        sizes = instances(server).map { |pid| Memory.of(pid) }.compact.map(&:private).sort
+        after = instances(server)
+        raise Failure, "an instance of #{title} was replaced meanwhile" if refork && after.sort != before.sort
+
+        sizes = after.map { |pid| Memory.of(pid) }.compact.map(&:private).sort
         return { 'title' => title, 'private_mib' => (sizes[sizes.length / 2] / 1024.0).round(2), 'instances' => sizes.length }
       end
+    end
+
+    # Until all instances of before the block have been replaced.
+    def await_refork(server)
+      old = await_instances(server)
+      yield
+      await_instances(server, old)
+    end
+
+    # All of them, none of which is among `others`.
+    def await_instances(server, others = [])
+      (REFORK_SECONDS * 10).times do
+        found = instances(server)
+        return found if found.length == INSTANCES && (found & others).empty?
+
+        sleep 0.1
+      end
+      raise Failure, "there were not #{INSTANCES} new instances within #{REFORK_SECONDS} seconds"
     end
 
     # As many clients as instances, so that all of them get their share.
