@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "support/CrowdedDescriptors.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 #include "support/TestThread.h"
@@ -22,6 +23,7 @@ class FrameSocketTest : public LeakCheck {
     CPPUNIT_TEST(testTheLargestFrameTravelsInPieces);
     CPPUNIT_TEST(testDescriptorsOfTheFrameAndAttachedOnesArriveInOrder);
     CPPUNIT_TEST(testTooManyDescriptorsAreNotSent);
+    CPPUNIT_TEST(testDescriptorsWaitWhileTooManyAreOnTheirWay);
     CPPUNIT_TEST(testATooLargeFrameIsNotSentAndTheSocketStaysUsable);
     CPPUNIT_TEST(testReceivingGivesUpAtTheDeadline);
     CPPUNIT_TEST(testReceivingGoesOnAfterADeadlineWithinAFrame);
@@ -48,6 +50,14 @@ class FrameSocketTest : public LeakCheck {
     }
     void sendRaw(std::string_view bytes) {
         sendWithDescriptors(here_.descriptor(), bytes, {});
+    }
+    void sendWithOne(FrameSocket &socket, FrameSocket::Deadline deadline) const {
+        socket.send(Frame(FrameType::CHANNEL, {"1"}), {there_.descriptor().get()}, deadline);
+    }
+    void expectNoDescriptorsGo(FrameSocket &socket) const {
+        const auto begin = std::chrono::steady_clock::now();
+        CPPUNIT_ASSERT_EQUAL(ETOOMANYREFS, errorOf([&] { sendWithOne(socket, soon()); }));
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin >= std::chrono::milliseconds(5));
     }
     /** A frame that does not fit into the socket's buffer. */
     static Frame large() {
@@ -103,6 +113,26 @@ public:
         const std::vector<int> attached(MAX_DESCRIPTORS + 1, here_.descriptor().get());
         thrownBy<ProtocolException>([&] { here_.send(Frame(FrameType::DEPOSIT), attached, later()); });
         CPPUNIT_ASSERT(!there_.tryReceive());
+    }
+
+    void testDescriptorsWaitWhileTooManyAreOnTheirWay() {
+        std::optional<CrowdedDescriptors> crowd(std::in_place);
+        expectNoDescriptorsGo(here_);
+        CPPUNIT_ASSERT(!there_.tryReceive());
+        here_.send(Frame(FrameType::READY), later());
+        CPPUNIT_ASSERT(FrameType::READY == there_.receive(later()).type);
+
+        // It keeps what rights this thread has now.
+        TestThread sender([&] { sendWithOne(here_, later()); });
+        DescriptorPair pair = makeStreamPair();
+        FrameSocket other(std::move(pair.first));
+        for (int i = 0; i < 10; i++) {
+            expectNoDescriptorsGo(other);
+        }
+        CPPUNIT_ASSERT(!there_.tryReceive());
+        crowd.reset();
+        CPPUNIT_ASSERT(there_.receive(later()).takeDescriptor(0));
+        sender.join();
     }
 
     void testATooLargeFrameIsNotSentAndTheSocketStaysUsable() {

@@ -109,6 +109,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/QueueSessionTest.cpp \
     %D%/ReplyChannelTest.cpp \
     %D%/RefusalPauseTest.cpp \
+    %D%/ReplyWriterTest.cpp \
     %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
     %D%/RequestQueueTest.cpp \

@@ -10,12 +10,14 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
 #include "pool/QueueHost.h"
+#include "support/CrowdedDescriptors.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/FakeInstances.h"
@@ -42,6 +44,7 @@ class PoolLineTest : public PoolFixture {
     CPPUNIT_TEST(testARestartIsANewGenerationOnceItsFirstInstanceIsReady);
     CPPUNIT_TEST(testARestartThatFailsKeepsTheOldVersion);
     CPPUNIT_TEST(testAChannelIsGivenToAnInstanceOfItsOwnApplicationOnly);
+    CPPUNIT_TEST(testWhereNoChannelCanBeSentTheRequestGoesBack);
     CPPUNIT_TEST(testWhatAChildLeavesBehindIsWithdrawnEverywhere);
     CPPUNIT_TEST(testABrokenQueueIsReplaced);
     CPPUNIT_TEST(testAQueueThatBreaksAgainAndAgainGetsInstancesEverLater);
@@ -287,6 +290,21 @@ public:
         answer = instances_->frame(0);
         CPPUNIT_ASSERT(answer.type == FrameType::NO_CHANNEL);
         CPPUNIT_ASSERT_EQUAL(theirs.value(), answer.number(0));
+    }
+
+    void testWhereNoChannelCanBeSentTheRequestGoesBack() {
+        const Attachment attachment = attachAndServe();
+        Frame fetch(FrameType::FETCH);
+        fetch.add(addChannel(attachment.groupSlot, 1).value());
+        std::optional<CrowdedDescriptors> crowd;
+        loop_->runSync([&] { crowd.emplace(); });
+        instances_->send(0, fetch);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::NO_CHANNEL);
+        CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
+        loop_->runSync([&] { crowd.reset(); });
+        instances_->send(0, fetch);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::CHANNEL);
+        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
     }
 
     void testWhatAChildLeavesBehindIsWithdrawnEverywhere() {

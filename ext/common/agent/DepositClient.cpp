@@ -23,8 +23,6 @@ using std::chrono::milliseconds;
 
 /** How long the sender may be deaf to its end. */
 constexpr milliseconds TURN{100};
-/** The kernel limits how many descriptors may be under way, and does not tell when there is room again. */
-constexpr int UNDER_WAY_PAUSE_MILLISECONDS = 5;
 /** In a frame's header. */
 constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
 
@@ -134,7 +132,7 @@ void DepositClient::sendOn() {
         const bool room = pollUntil(socket_.get(), POLLOUT, deadlineIn(TURN));
         if (room && !sendWaiting()) {
             // There is room for bytes, but not for descriptors.
-            ::poll(nullptr, 0, UNDER_WAY_PAUSE_MILLISECONDS);
+            ::poll(nullptr, 0, static_cast<int>(UNDER_WAY_PAUSE.count()));
         }
     }
 }

@@ -15,6 +15,7 @@ namespace Passenger::Bridge {
 namespace {
 
 constexpr unsigned BAD_GATEWAY = 502;
+constexpr unsigned SERVICE_UNAVAILABLE = 503;
 constexpr std::size_t PAYLOAD = MAX_MESSAGE - sizeof(MessageHeader);
 
 }  // namespace
@@ -58,7 +59,11 @@ void ReplyWriter::handOver(int connection, unsigned status, std::string_view hea
     const int descriptors[] = {connection};
     try {
         sendWithDescriptors(channel_.end, {reinterpret_cast<const char *>(&header), sizeof(header)}, descriptors);
-    } catch (const SystemException &) {
+    } catch (const SystemException &error) {
+        if (error.error() == ETOOMANYREFS) {
+            fail(SERVICE_UNAVAILABLE, "Service Unavailable");
+            return;
+        }
         throw ClientGone();
     }
     respond(status, head, surplus, true);

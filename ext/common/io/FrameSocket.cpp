@@ -19,15 +19,21 @@ namespace {
 constexpr std::size_t READ_SIZE = 16 * 1024;
 constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
 
-/** Sends what the socket takes now; 0: nothing. */
-std::size_t sendNow(const FileDescriptor &socket, std::string_view bytes, std::span<const int> descriptors) {
-    try {
-        return sendWithDescriptors(socket, bytes, descriptors, MSG_DONTWAIT);
-    } catch (const SystemException &exception) {
-        if (exception.error() == EAGAIN) {
-            return 0;
+/** Sends what the socket takes now; 0: nothing. Where it would take bytes, but no descriptors, it waits until the deadline. */
+std::size_t sendNow(const FileDescriptor &socket, std::string_view bytes, std::span<const int> descriptors,
+                    FrameSocket::Deadline deadline) {
+    for (;;) {
+        try {
+            return sendWithDescriptors(socket, bytes, descriptors, MSG_DONTWAIT);
+        } catch (const SystemException &exception) {
+            if (exception.error() == EAGAIN) {
+                return 0;
+            }
+            if (exception.error() != ETOOMANYREFS || std::chrono::steady_clock::now() >= deadline) {
+                throw;
+            }
         }
-        throw;
+        ::poll(nullptr, 0, static_cast<int>(UNDER_WAY_PAUSE.count()));
     }
 }
 
@@ -56,7 +62,7 @@ void FrameSocket::send(const Frame &frame, const std::vector<int> &attached, Dea
     while (!left.empty()) {
         const bool first = left.size() == bytes.size();
         const std::size_t sent =
-            sendNow(socket_, left, first ? std::span<const int>(descriptors) : std::span<const int>());
+            sendNow(socket_, left, first ? std::span<const int>(descriptors) : std::span<const int>(), deadline);
         left.remove_prefix(sent);
         cutOff_ = left.size() != bytes.size() && !left.empty();
         if (sent == 0 && !pollUntil(socket_.get(), POLLOUT, deadline)) {

@@ -25,8 +25,9 @@ public:
     FrameSocket() = default;
     explicit FrameSocket(FileDescriptor socket) : socket_(std::move(socket)) {}
 
-    /** A TimeoutException in the middle of a frame makes the socket unusable for sending.
-     *  @throws TimeoutException, SystemException, ProtocolException (frame too large) */
+    /** A TimeoutException in the middle of a frame makes the socket unusable for sending. Where descriptors cannot be sent since too many are on
+     *  their way, it tries again until the deadline; then nothing was sent.
+     *  @throws TimeoutException, SystemException (ETOOMANYREFS: see above), ProtocolException (frame too large) */
     void send(const Frame &frame, Deadline deadline);
     /** @param attached descriptors to send along, which stay the caller's */
     void send(const Frame &frame, const std::vector<int> &attached, Deadline deadline);

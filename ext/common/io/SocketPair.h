@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -17,6 +18,10 @@ DescriptorPair makeSeqPacketPair();
 
 /** Most descriptors that one message may carry. */
 inline constexpr std::size_t MAX_DESCRIPTORS = 16;
+
+/** After which a descriptor may be tried again where more of this user's are on their way in sockets than one of its processes may have open
+ *  (ETOOMANYREFS): nobody tells when there are fewer. */
+inline constexpr std::chrono::milliseconds UNDER_WAY_PAUSE{5};
 
 /** Who sent a message, as the kernel saw it. */
 struct PeerCredentials {
@@ -40,7 +45,7 @@ struct Received {
 
 /** Sends the bytes with the descriptors attached (SCM_RIGHTS), MSG_NOSIGNAL. On a stream, fewer bytes than given may be taken: the
  *  descriptors travel with the first one. @param flags MSG_DONTWAIT or 0.
- *  @return bytes taken. @throws SystemException (EAGAIN with MSG_DONTWAIT, EPIPE when the peer is gone);
+ *  @return bytes taken. @throws SystemException (EAGAIN with MSG_DONTWAIT, ETOOMANYREFS in any case, EPIPE when the peer is gone);
  *  ProtocolException (more than MAX_DESCRIPTORS) */
 std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors,
                                 int flags = 0);

@@ -251,11 +251,17 @@ void Group::processSent(Process &process, const Frame &frame) {
         return;
     }
     const ChannelId channel(frame.number(0));
-    const bool known = context_.channels.lend(channel, slot_, [&](int end) { process.giveChannel(channel, end); });
-    if (!known) {
+    bool given = false;
+    const bool known =
+        context_.channels.lend(channel, slot_, [&](int end) { given = process.giveChannel(channel, end); });
+    if (!given) {
         Frame answer(FrameType::NO_CHANNEL);
         answer.add(channel.value());
         process.send(answer);
+    }
+    if (known && !given) {
+        // It forgets the request, which is with nobody now.
+        line_->recheckWaiting();
     }
 }
 

@@ -61,7 +61,9 @@ void Group::refork(const ProcessPtr &instance, const SpawnerPointer &spawner, co
         if (instance->state != Process::State::SERVING) {
             throw SpawnException("the instance serves no more");
         }
-        instance->send(frame, descriptors);
+        if (!instance->send(frame, descriptors)) {
+            throw SpawnException("too many descriptors are on their way");
+        }
     };
     std::optional<SpawnException> failure;
     try {

@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <random>
 #include <utility>
@@ -138,15 +139,19 @@ void Process::readFrames() {
     }
 }
 
-void Process::send(const Frame &frame, const std::vector<int> &descriptors) {
+bool Process::send(const Frame &frame, const std::vector<int> &descriptors) {
     if (!parts_.control) {
-        return;
+        return true;
     }
     try {
         parts_.control.send(frame, descriptors, FrameSocket::in(std::chrono::milliseconds(0)));
     } catch (const EndOfFileException &) {
         // It is on its way out; its pidfd will tell.
     } catch (const SystemException &error) {
+        if (error.error() == ETOOMANYREFS) {
+            // Nothing was sent, and that is not the instance's doing.
+            return false;
+        }
         if (error.error() != EPIPE && error.error() != ECONNRESET) {
             Log::warn("event=instance.control_broken pid={} error=\"{}\"", pid_, error.what());
             giveUp();
@@ -155,6 +160,7 @@ void Process::send(const Frame &frame, const std::vector<int> &descriptors) {
         Log::warn("event=instance.control_full pid={} error=\"{}\" action=kill", pid_, error.what());
         giveUp();
     }
+    return true;
 }
 
 bool Process::closeOwnQueue() {
@@ -165,11 +171,14 @@ bool Process::closeOwnQueue() {
     return true;
 }
 
-void Process::giveChannel(ChannelId channel, int end) {
+bool Process::giveChannel(ChannelId channel, int end) {
     Frame answer(FrameType::CHANNEL);
     answer.add(channel.value());
-    send(answer, {end});
+    if (!send(answer, {end})) {
+        return false;
+    }
     channels_.insert(channel);
+    return true;
 }
 
 /** An instance that is busy, or stopped, reads nothing: it is told as long as there is room, and keeps the rest until it ends. */

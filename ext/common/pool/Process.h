@@ -87,8 +87,9 @@ public:
     /** Begins to watch: `died` when the process has ended, `frame` for each frame from its control socket. Both run on the loop, without
      *  the pool's lock. Once. */
     void watch(EventLoop &loop, std::function<void()> died, std::function<void(Frame)> frame);
-    /** Sends a frame on the control socket without waiting. A process that does not take it is killed: it reads nothing any more. */
-    void send(const Frame &frame, const std::vector<int> &descriptors = {});
+    /** Sends a frame on the control socket without waiting. A process that does not take it is killed: it reads nothing any more.
+     *  @return false: too many descriptors are on their way, so that nothing was sent */
+    bool send(const Frame &frame, const std::vector<int> &descriptors = {});
     /** Where its parent tells how it ended. Once. */
     FileDescriptor takeWaitStatus() noexcept {
         return std::move(parts_.waitStatus);
@@ -103,7 +104,8 @@ public:
      *  none, or it is closed already. */
     bool closeOwnQueue();
     /** Answers its FETCH. */
-    void giveChannel(ChannelId channel, int end);
+    /** False: no descriptor can be sent now, since too many are on their way. */
+    bool giveChannel(ChannelId channel, int end);
     /** Tells it to close those of the channels that it was given. */
     void dropChannels(const std::vector<ChannelId> &channels);
     /** For what it does, or does not: a request that it has must not be given to another instance, which might do the same. */

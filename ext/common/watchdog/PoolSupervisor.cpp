@@ -1,10 +1,8 @@
 #include "watchdog/PoolSupervisor.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <csignal>
 #include <iterator>
 #include <limits>
@@ -23,8 +21,6 @@ using std::chrono::milliseconds;
 constexpr int POOL_DESCRIPTOR = 3;
 /** A pool process that takes nothing for so long does not work any more. */
 constexpr milliseconds SEND_TIMEOUT{10000};
-/** The kernel limits how many descriptors may be under way at once; the pool process needs a moment to take some. */
-constexpr int UNDER_WAY_PAUSE_MILLISECONDS = 5;
 /** Of one receive(): other descriptors want their turn too. */
 constexpr int FRAMES_A_TURN = 256;
 
@@ -73,25 +69,15 @@ void PoolSupervisor::begin() {
 
 /** False when the process does not take it: then it is being ended. */
 bool PoolSupervisor::send(const Frame &frame, const std::vector<int> &attached) {
-    const auto deadline = FrameSocket::in(SEND_TIMEOUT);
-    for (;;) {
-        try {
-            socket_.send(frame, attached, deadline);
-            return true;
-        } catch (const SystemException &exception) {
-            // The descriptors go with a frame's first byte, so nothing of it was sent.
-            if (exception.error() == ETOOMANYREFS && std::chrono::steady_clock::now() < deadline) {
-                ::poll(nullptr, 0, UNDER_WAY_PAUSE_MILLISECONDS);
-                continue;
-            }
-            Log::error("event=pool.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
-        } catch (const IOException &exception) {
-            Log::error("event=pool.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
-        }
-        // What it sent before is still to be taken, so the socket stays until its end is noticed.
-        process_.signal(SIGKILL);
-        return false;
+    try {
+        socket_.send(frame, attached, FrameSocket::in(SEND_TIMEOUT));
+        return true;
+    } catch (const std::exception &exception) {
+        Log::error("event=pool.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
     }
+    // What it sent before is still to be taken, so the socket stays until its end is noticed.
+    process_.signal(SIGKILL);
+    return false;
 }
 
 void PoolSupervisor::receive() {
