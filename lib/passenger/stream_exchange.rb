@@ -87,7 +87,7 @@ module PhusionPassenger
       raise BodyBrokenOff, "an environment of #{length} bytes" if length > Layout::Request::HEAD_LIMIT
 
       @adapter.call(read_exactly(length), @adapter.input_for(self), StreamReply.new(@io))
-    rescue ClientGone, BodyBrokenOff
+    rescue ClientGone, BodyBrokenOff, Errno::ETOOMANYREFS # no descriptor can be sent now: it is answered as what was left unfinished
       nil
     ensure
       theirs&.close

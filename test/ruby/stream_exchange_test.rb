@@ -74,6 +74,22 @@ module PhusionPassenger
       assert_empty log
     end
 
+    def test_where_no_descriptor_can_be_sent_the_request_is_answered_and_the_instance_goes_on
+      channel = @channels.borrow(7)
+      channel.define_singleton_method(:send_descriptor) { |*| raise Errno::ETOOMANYREFS }
+      channel.give_back
+      log = logged do
+        running(->(_) { flunk "it ran" }) do
+          [5, 6].each do |ticket|
+            @group.send(channel: 7, ticket: ticket, flags: 2, environment: {})
+            answer = Peers::Child.new(@child).receive
+            assert_equal [1, 500, true], [answer.type, answer.status, answer.last?]
+          end
+        end
+      end
+      assert_match(/request\.failed/, log)
+    end
+
     private
 
     def send_environment(stream, environment)
@@ -83,11 +99,17 @@ module PhusionPassenger
 
     # Sends a STREAM request and yields the end that comes back.
     def serve(app)
+      running(app) do
+        @group.send(channel: 7, ticket: 5, flags: 2, environment: {})
+        yield closing(accepted)
+      end
+    end
+
+    def running(app, &block)
       handler = RequestHandler.new(intake: @intake, claims: @group.claims, marks: @group.marks, cell: 0,
                                    channels: @channels, adapter: RackAdapter.new(app, 1))
       thread = Thread.new { handler.run }
-      @group.send(channel: 7, ticket: 5, flags: 2, environment: {})
-      in_time { yield closing(accepted) }
+      in_time(&block)
     ensure
       @group.end_queue
       in_time { thread.join }
