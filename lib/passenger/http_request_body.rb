@@ -88,15 +88,18 @@ module PhusionPassenger
       raise RefusedRequest.new(400, e.message)
     end
 
-    # Ends behind the trailers, which nobody gets.
+    # Ends behind the trailers, which nobody gets, nor the extensions of chunks.
     class Decoder < ChunkedDecoder
       LINE = /\A[^\r\n\0]*\r\n\z/n.freeze
-      TRAILERS_LIMIT = 16_384
-      private_constant :LINE, :TRAILERS_LIMIT
+      EXTENSION = /[ \t;].*/n.freeze
+      # Of both together, so that a body is not mostly what nobody gets.
+      EXTRAS_LIMIT = 16_384
+      private_constant :LINE, :EXTENSION, :EXTRAS_LIMIT
 
       def initialize
         super
-        @trailers = nil
+        @extras = 0
+        @in_trailers = false
       end
 
       private
@@ -110,20 +113,26 @@ module PhusionPassenger
       end
 
       def begin_chunk
-        return take_trailer if @trailers
+        return take_trailer if @in_trailers
 
-        super
-        @trailers = 0 if @ended
+        begin
+          super
+        rescue BadResponse
+          raise BadResponse, "the chunked body has a chunk without a length"
+        end
+        count(@line[EXTENSION])
+        @in_trailers = @ended
         @ended = false
-      rescue BadResponse
-        raise BadResponse, "the chunked body has a chunk without a length"
       end
 
       def take_trailer
-        @trailers += @line.bytesize
-        raise BadResponse, "the chunked body has more than #{TRAILERS_LIMIT} bytes of trailers" if @trailers > TRAILERS_LIMIT
-
+        count(@line)
         @ended = @line == "\r\n"
+      end
+
+      def count(extra)
+        @extras += extra.bytesize if extra
+        raise BadResponse, "the chunked body has more than #{EXTRAS_LIMIT} bytes of extensions and trailers" if @extras > EXTRAS_LIMIT
       end
     end
   end

@@ -79,6 +79,26 @@ module PhusionPassenger
       end
     end
 
+    def test_chunks_that_are_none_are_refused_in_whatever_pieces_they_come
+      [["3\r\nab", "cXX0\r\n\r\n"], ["3\r\nabc\r", "X0\r\n\r\n"], ["0\r\n", "XX\n"]].each do |first, second|
+        made = HttpRequestReader.new({}, PARSER.new)
+        refute made.take(head("Transfer-Encoding: chunked") << first), first.inspect
+        assert_raises(RefusedRequest, first.inspect) { made.take(second.b) }
+      end
+    end
+
+    def test_what_nobody_gets_of_a_chunked_body_has_a_limit
+      extended = "1;#{'x' * 1000}\r\na\r\n"
+      made = reader
+      assert made.take(head("Transfer-Encoding: chunked") << (extended * 15) << "0\r\n\r\n")
+      assert_equal "a" * 15, made.input.read
+      ["1;#{'x' * 1000}", "1#{' ' * 1000}"].each do |line|
+        assert_equal 400, refused(head("Transfer-Encoding: chunked") << ("#{line}\r\na\r\n" * 17))[0]
+      end
+      assert_equal 400, refused(head("Transfer-Encoding: chunked") << "0\r\n" << ("A: #{'x' * 1000}\r\n" * 17))[0]
+      assert_equal 400, refused(head("Transfer-Encoding: chunked") << (extended * 9) << "0\r\n" << ("A: #{'x' * 1000}\r\n" * 9))[0]
+    end
+
     def test_small_bodies_are_in_memory_and_large_ones_in_a_file
       [HttpRequestBody::MEMORY_LIMIT, HttpRequestBody::MEMORY_LIMIT + 1].zip([MemoryInput, FileInput]).each do |size, kind|
         made = HttpRequestReader.new({}, PARSER.new)
