@@ -61,9 +61,14 @@ module PhusionPassenger
       raise ClientGone, CLIENT_GONE
     end
 
+    # It has sent more than was read, or ended.
+    def readable?
+      !@to_io.wait_readable(0).nil?
+    end
+
     # It has sent more than was read: it is waiting for us.
     def behind?
-      @full && !@to_io.wait_readable(0).nil?
+      @full && readable?
     end
 
     # From here on waits are counted.

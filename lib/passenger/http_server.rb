@@ -25,8 +25,8 @@ module PhusionPassenger
     STINT = 0.00005
     # Before free is said: the next request is often there by then.
     REST = 0.005
-    # How long what a client sends is still read after it was refused.
-    AFTER_REFUSAL = 2
+    # How long what a client sends is still read after its last answer, or a refusal.
+    LINGERING = 2
     CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
     private_constant :LATEST, :STINT, :CONTINUE
 
@@ -263,10 +263,10 @@ module PhusionPassenger
 
     # Where the client has sent more than was read, closing would reset the connection, and its last answer could be lost.
     def end_connection(connection)
-      return drop(connection) unless connection.reader.pending? || connection.refused
+      return drop(connection) unless connection.reader.pending? || connection.refused || connection.readable?
 
       connection.end_output
-      connection.deadline = @now + AFTER_REFUSAL
+      connection.deadline = @now + LINGERING
     end
 
     def refuse(connection, refusal)

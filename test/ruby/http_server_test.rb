@@ -316,6 +316,24 @@ module PhusionPassenger
     end
 
     # They are ready, and given away at the same time.
+    def test_what_a_client_sends_after_its_last_request_costs_it_nothing_of_the_answer
+      go = Thread::Queue.new
+      waits = lambda do |_|
+        go.pop
+        [200, { "Content-Length" => "3000000" }, ["x" * 3_000_000]]
+      end
+      serve(waits) do
+        socket = connect
+        socket.write(get("/", "Connection: close"))
+        # The request is read when it is in work.
+        in_time { Thread.pass until go.num_waiting == 1 }
+        socket.write(get)
+        go << true
+        assert_equal 3_000_000, answer(socket)[1].bytesize
+        assert_nil in_time { socket.read(1) }
+      end
+    end
+
     def test_at_its_end_it_gives_away_what_has_just_become_ready
       others = []
       ender = lambda do |env|
