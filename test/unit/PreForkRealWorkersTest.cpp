@@ -24,6 +24,7 @@ class PreForkRealWorkersTest : public PreForkProcesses {
     CPPUNIT_TEST(testAWorkerIsAChildAndItsShutdownOnlyForgets);
     CPPUNIT_TEST(testABusyWorkerHasItsLastAckAndStart);
     CPPUNIT_TEST(testAForkThatFailsIsToldWithItsReasonAndTriedAgain);
+    CPPUNIT_TEST(testAWorkerThatCannotBeHeldIsToldAndTriedAgain);
     CPPUNIT_TEST(testAForkThatFailsEndsAll);
     CPPUNIT_TEST_SUITE_END();
 
@@ -79,6 +80,22 @@ class PreForkRealWorkersTest : public PreForkProcesses {
         for (const pid_t pid : workers) {
             ::kill(pid, SIGKILL);
         }
+    }
+    /** Where the nursery has so many numbers left. */
+    void assertToldAndTriedAgain(std::size_t descriptors) {
+        settings_.limits = {1, 1, 1, 4};
+        settings_.shutdownOnError = false;
+        begin();
+        const pid_t nurse = nursery();
+        const rlimit before = leaveRoomFor(nurse, descriptors);
+        killAll(pids());
+        CPPUNIT_ASSERT(eventually(
+            [&] { return log_->contains("event=prefork.fork_failed error=\"fork: Too many open files\""); }));
+        ::prlimit(nurse, RLIMIT_NOFILE, &before, nullptr);
+        CPPUNIT_ASSERT(eventually([this] { return counts().free == 1; }));
+        CPPUNIT_ASSERT(pids().contains(std::stoi(request("pid"))));
+        // What could not be held has ended.
+        CPPUNIT_ASSERT(eventually([] { return descendantsOf(::getpid()).size() == 2; }));
     }
 
 public:
@@ -175,20 +192,13 @@ public:
     }
 
     void testAForkThatFailsIsToldWithItsReasonAndTriedAgain() {
-        settings_.limits = {1, 1, 1, 4};
-        settings_.shutdownOnError = false;
-        begin();
-        const pid_t nurse = nursery();
-        // There is no number for the worker's outputs.
-        const rlimit before = leaveRoomFor(nurse, 1);
-        killAll(pids());
-        CPPUNIT_ASSERT(eventually(
-            [&] { return log_->contains("event=prefork.fork_failed error=\"fork: Too many open files\""); }));
-        ::prlimit(nurse, RLIMIT_NOFILE, &before, nullptr);
-        CPPUNIT_ASSERT(eventually([this] { return counts().free == 1; }));
-        CPPUNIT_ASSERT(pids().contains(std::stoi(request("pid"))));
-        // What could not be held has ended.
-        CPPUNIT_ASSERT(eventually([] { return descendantsOf(::getpid()).size() == 2; }));
+        // There is no number for one of the worker's outputs.
+        assertToldAndTriedAgain(1);
+    }
+
+    void testAWorkerThatCannotBeHeldIsToldAndTriedAgain() {
+        // Both outputs have theirs; there is none for its pidfd.
+        assertToldAndTriedAgain(2);
     }
 
     void testAForkThatFailsEndsAll() {
