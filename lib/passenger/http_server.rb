@@ -257,7 +257,8 @@ module PhusionPassenger
 
     def await_request(connection)
       pending = connection.reader.pending?
-      connection.deadline = @now + (pending ? request_time : (@finishing ? FAREWELL : @limits.idle))
+      # Until it has stopped, it may yet give it away, with all the time that it has.
+      connection.deadline = @now + (pending ? request_time : (@stopped ? FAREWELL : @limits.idle))
       connection.queued ||= @ready << connection if pending
     end
 
