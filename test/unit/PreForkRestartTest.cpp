@@ -22,7 +22,7 @@ class PreForkRestartTest : public PreForkFixture {
     CPPUNIT_TEST(testANewOneThatStartsForTooLongStopsIt);
     CPPUNIT_TEST(testBusyOnesComeLast);
     CPPUNIT_TEST(testCalledAgainItBeginsAnew);
-
+    CPPUNIT_TEST(testCalledOftenItStartsNoMoreThanOneAtATime);
     CPPUNIT_TEST(testThereIsNeverMoreThanOneTooMany);
     CPPUNIT_TEST(testShutdownStopsIt);
     CPPUNIT_TEST_SUITE_END();
@@ -124,6 +124,24 @@ public:
         for (const WheelId id : idsOf(preFork_->freeServers())) {
             CPPUNIT_ASSERT(id > WheelId(3));
         }
+    }
+
+    void testCalledOftenItStartsNoMoreThanOneAtATime() {
+        beginWith({2, 2, 2, 2});
+        for (int i = 0; i < 20; i++) {
+            preFork_->restartServers();
+            assertCounts(2, 0, 1);
+        }
+        // Those that were given up, and none that serves.
+        CPPUNIT_ASSERT_EQUAL(std::size_t{19}, launcher_->all(SIGINT).size());
+        CPPUNIT_ASSERT(listening_->ends.empty());
+        obey();
+        for (int i = 0; i < 2; i++) {
+            allReady();
+            obey();
+        }
+        CPPUNIT_ASSERT((listening_->ends == std::vector<std::string>{""}));
+        assertCounts(2, 0, 0);
     }
 
     void testThereIsNeverMoreThanOneTooMany() {

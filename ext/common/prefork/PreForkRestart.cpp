@@ -11,7 +11,12 @@ void PreFork::restartServers() {
     if (shuttingDown_) {
         return;
     }
+    const WheelId unfinished = restart_ ? restart_->replacement : WheelId();
     restart_ = Restart{WheelId(lastId_), WheelId()};
+    // It loads what is old by now; and with each call there would be one more.
+    if (const Worker *const worker = find(unfinished); worker != nullptr && !worker->ready) {
+        end(unfinished);
+    }
     advanceRestart();
     setAlarm();
 }
