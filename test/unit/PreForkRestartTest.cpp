@@ -1,6 +1,8 @@
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstddef>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +25,7 @@ class PreForkRestartTest : public PreForkFixture {
     CPPUNIT_TEST(testBusyOnesComeLast);
     CPPUNIT_TEST(testCalledAgainItBeginsAnew);
     CPPUNIT_TEST(testCalledOftenItStartsNoMoreThanOneAtATime);
+    CPPUNIT_TEST(testANewOneThatIsGivenUpAndDoesNotHearItIsToldOnceMore);
     CPPUNIT_TEST(testThereIsNeverMoreThanOneTooMany);
     CPPUNIT_TEST(testShutdownStopsIt);
     CPPUNIT_TEST_SUITE_END();
@@ -142,6 +145,23 @@ public:
         }
         CPPUNIT_ASSERT((listening_->ends == std::vector<std::string>{""}));
         assertCounts(2, 0, 0);
+    }
+
+    void testANewOneThatIsGivenUpAndDoesNotHearItIsToldOnceMore() {
+        beginWith({2, 2, 2, 2});
+        preFork_->restartServers();
+        const WheelId first = starting().at(0);
+        preFork_->restartServers();
+        const auto told = [&] {
+            const auto &signals = launcher_->processes.at(first).signals;
+            return std::count(signals.begin(), signals.end(), SIGINT);
+        };
+        CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{1}, told());
+        say(first, COMM_NOT_BUSY);
+        CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{2}, told());
+        say(first, COMM_ACK);
+        CPPUNIT_ASSERT_EQUAL(std::ptrdiff_t{2}, told());
+        assertCounts(2, 0, 1);
     }
 
     void testThereIsNeverMoreThanOneTooMany() {

@@ -137,6 +137,10 @@ void PreFork::handlerServerAck(WheelId id, std::string_view output) {
         return;
     }
     if (ending_.contains(id)) {
+        if (!std::exchange(worker->ready, true)) {
+            // It has not heard of it: a program that starts, as Ruby, may lose a signal.
+            send(*worker, SIGINT);
+        }
         return;
     }
     // Each is a sign of life; what it does next is given its time from here, and while it was starting it owed nothing.
