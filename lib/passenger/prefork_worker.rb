@@ -31,6 +31,7 @@ module PhusionPassenger
     def run
       # Until there is something to finish.
       Signals.on_end { exit!(0) }
+      Signals.leave_to_monitor
       end_with_monitor
       report = PreforkReport.new(protocol_output, seconds("acknowledge", 0))
       AppProcess.sync_output

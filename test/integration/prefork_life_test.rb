@@ -17,6 +17,38 @@ class PreforkLifeTest < PreforkTestCase
     assert_equal 2, made.workers.size
   end
 
+  # As systemctl kill does it, and the end of a terminal.
+  def test_signals_that_come_to_all_processes_are_the_monitor_s_alone
+    made = command(*fixed(2), pgroup: true)
+    first = made.pid
+    before = made.workers
+    %i[USR1 TTIN TTOU].each { |name| made.signal(name, -first) }
+    made.wait_for_log(/event=prefork\.status/)
+    answers = load_on(made) do
+      made.signal(:HUP, -first)
+      made.wait_for_log(/event=prefork\.restarted/)
+    end
+    assert_all_fine(answers)
+    eventually("the end of the old workers") { (made.workers & before).empty? }
+    refute_match(/worker_died/, made.log)
+  end
+
+  def test_restarts_that_are_asked_for_again_and_again_are_one
+    made = command(*fixed(2))
+    made.write_app("sleep 1\n#{PreforkCommand::HELLO}")
+    before = made.workers
+    most = 0
+    10.times do
+      made.signal(:HUP)
+      most = [most, made.status["starting"]].max
+    end
+    assert_equal 1, most
+    made.wait_for_log(/event=prefork\.restarted/)
+    eventually("the end of the old workers") { (made.workers & before).empty? }
+    assert_equal 1, made.log.scan("event=prefork.restarted").size
+    refute_match(/worker_died|restart_stopped/, made.log)
+  end
+
   def test_a_new_version_that_does_not_load_leaves_the_old_workers
     made = command(*fixed(2))
     before = made.workers
