@@ -33,6 +33,16 @@ class PreforkOptionsTest < PreforkTestCase
     assert_equal made.workers.sort, made.log.scan(/event=worker\.ready pid=(\d+) booted_in=\d+\.\d\ds$/).flatten.map(&:to_i).sort
   end
 
+  # Else sockets and pipes of ours would have their numbers, and get what is written there.
+  def test_closed_standard_descriptors_are_nobody_else_s
+    @command = PreforkCommand.new
+    pid_file = File.join(@command.folder, "pid")
+    @command.spawn_by(["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"], *fixed(1), "--pid-file", pid_file)
+    eventually("the pid file") { File.size?(pid_file) }
+    links = 3.times.map { |number| File.readlink("/proc/#{@command.pid}/fd/#{number}") }
+    assert_equal ["/dev/null"] * 3, links
+  end
+
   def test_the_pid_file_names_who_is_to_be_signalled
     made = command(*fixed(1), "--pid-file", path("pid"))
     assert_equal "#{made.pid}\n", File.read(path("pid"))

@@ -15,6 +15,7 @@
 #include <csignal>
 
 #include "base/Exceptions.h"
+#include "base/StandardDescriptors.h"
 
 namespace Passenger {
 
@@ -28,21 +29,6 @@ constexpr rlim_t HIGHEST_DESCRIPTOR_LIMIT = 1024 * 1024;
 /** What was found, and what it was raised to. */
 rlim_t foundLimit = 0;
 rlim_t raisedLimit = 0;
-
-void openStandardDescriptors() {
-    for (;;) {
-        const int fd = ::open("/dev/null", O_RDWR | O_CLOEXEC);
-        if (fd < 0) {
-            throw SystemException("open(\"/dev/null\")", errno);
-        }
-        if (fd > STDERR_FILENO) {
-            ::close(fd);
-            return;
-        }
-        // The lowest that was free: 0, 1 or 2, which is to stay open over an exec.
-        ::fcntl(fd, F_SETFD, 0);
-    }
-}
 
 void raiseDescriptorLimit() {
     rlimit limit{};

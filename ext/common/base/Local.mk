@@ -39,6 +39,8 @@ libpassenger_base_la_SOURCES += \
     %D%/SignalDescriptor.h \
     %D%/Split.cpp \
     %D%/Split.h \
+    %D%/StandardDescriptors.cpp \
+    %D%/StandardDescriptors.h \
     %D%/StrongId.h \
     %D%/ThreadSafety.h
 

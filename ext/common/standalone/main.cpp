@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "base/StandardDescriptors.h"
 #include "standalone/Standalone.h"
 #include "standalone/StandaloneOptions.h"
 #include "standalone/Successor.h"
@@ -14,6 +15,7 @@
 int main(int argc, char **argv) {
     using namespace Passenger;
     try {
+        openStandardDescriptors();
         const auto options = StandaloneOptions::parse(argc, argv);
         if (const auto *const status = std::get_if<int>(&options)) {
             return *status;
