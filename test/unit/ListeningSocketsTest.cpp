@@ -1,7 +1,12 @@
 #include "standalone/ListeningSockets.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <string>
@@ -16,6 +21,7 @@ class ListeningSocketsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ListeningSocketsTest);
     CPPUNIT_TEST(testASuccessorRemovesWhatItsPredecessorMade);
     CPPUNIT_TEST(testASuccessorLeavesWhatIsSystemds);
+    CPPUNIT_TEST(testWhatIsSentOverSocketsOfOthersDoesNotWaitEither);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
@@ -52,6 +58,31 @@ public:
 
     void testASuccessorLeavesWhatIsSystemds() {
         CPPUNIT_ASSERT(outlives({ListenAddress::unixSocket(path_ + ".other")}));
+    }
+
+    void testWhatIsSentOverSocketsOfOthersDoesNotWaitEither() {
+        ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
+        ::setenv("LISTEN_FDS", "1", 1);
+        // systemd's first one.
+        constexpr int FIRST = 3;
+        const FileDescriptor before(::fcntl(FIRST, F_DUPFD_CLOEXEC, FIRST + 1));
+        FileDescriptor made = listenOnTcp("127.0.0.1", 0);
+        if (made.get() == FIRST) {
+            static_cast<void>(made.release());
+        } else {
+            CPPUNIT_ASSERT_EQUAL(FIRST, ::dup2(made.get(), FIRST));
+        }
+        {
+            ListeningSockets sockets((ListeningSockets::Settings()));
+            sockets.start();
+            int value = 0;
+            socklen_t size = sizeof value;
+            CPPUNIT_ASSERT_EQUAL(0, ::getsockopt(sockets.descriptors().at(0), IPPROTO_TCP, TCP_NODELAY, &value, &size));
+            CPPUNIT_ASSERT(value != 0);
+        }
+        if (before) {
+            ::dup2(before.get(), FIRST);
+        }
     }
 };
 
