@@ -28,6 +28,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.state = state(now);
     snapshot.version = version_;
     snapshot.starting = starting_;
+    snapshot.heartbeats = heartbeats_.size();
     snapshot.minInstances = options_.minInstances;
     snapshot.maxInstances = maxInstances();
     snapshot.minSpareInstances = options_.minSpareInstances;

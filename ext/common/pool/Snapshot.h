@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -103,6 +104,8 @@ struct GroupSnapshot {
     std::vector<ProcessSnapshot> processes;
     /** Instances that are being started. */
     unsigned starting = 0;
+    /** Instances of which signs of life are awaited. */
+    std::size_t heartbeats = 0;
     unsigned minInstances = 0;
     /** 0: none but the pool's. */
     unsigned maxInstances = 0;

@@ -52,6 +52,10 @@ std::size_t FakeInstances::count() const {
     return instances_.size();
 }
 
+pid_t FakeInstances::pid(std::size_t index) {
+    return at(index).pid;
+}
+
 Frame FakeInstances::frame(std::size_t index) {
     eventually([&] { return count() > index; });
     return at(index).control.receive(FrameSocket::in(std::chrono::seconds(10)));

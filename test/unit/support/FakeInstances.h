@@ -28,6 +28,7 @@ public:
     void send(std::size_t index, const Frame &frame);
     void kill(std::size_t index);
     std::size_t count() const;
+    pid_t pid(std::size_t index);
 
 private:
     struct Instance {
