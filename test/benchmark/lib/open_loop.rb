@@ -18,7 +18,7 @@ module Bench
 
     # paths: weights by path. The same seed gives the same requests at the same times.
     def initialize(server, rate:, seconds:, seed:, connections:, paths:)
-      @command = [self.class.program(server.places), server.httpd.port, rate, seconds, seed, connections,
+      @command = [self.class.program(server.places), server.port, rate, seconds, seed, connections,
                   *paths.map { |path, weight| "#{path}=#{weight}" }]
     end
 

@@ -4,13 +4,14 @@ require_relative 'app'
 require_relative 'arrangement'
 require_relative 'loads/body_load'
 require_relative 'loads/closed_load'
+require_relative 'loads/fixed_load'
 require_relative 'loads/mixed_load'
 require_relative 'loads/overload'
 
 module Bench
   # One row of the benchmark: a page, asked for by so many clients (for the warm-up, where the load is another), in at most
-  # so many rounds.
-  Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, :most_rounds, keyword_init: true) do
+  # so many rounds. `rate` is FixedLoad's, which has `clients` connections at most.
+  Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, :rate, :most_rounds, keyword_init: true) do
     def app
       arrangement.app
     end
@@ -61,6 +62,10 @@ module Bench
     Work.new(key: 'hello-64', title: 'hello Rack, 64 clients', arrangement: HELLO_ALONE, path: '/hello', clients: 64,
              load: ClosedLoad),
     Work.new(key: 'rails-plain', title: 'Rails plain action, 16 clients', arrangement: RAILS_ALONE, path: '/plain', clients: 16,
-             load: ClosedLoad)
+             load: ClosedLoad),
+    Work.new(key: 'hello-rate', title: 'hello Rack, 10,000 requests a second', arrangement: HELLO_ALONE, path: '/hello', clients: 64,
+             load: FixedLoad, rate: 10_000),
+    Work.new(key: 'rails-rate', title: 'Rails plain action, 1,200 requests a second', arrangement: RAILS_ALONE, path: '/plain', clients: 64,
+             load: FixedLoad, rate: 1_200)
   ].freeze
 end

@@ -53,7 +53,7 @@ HttpConnection::Progress HttpConnection::receive() {
         return Progress::INCOMPLETE;
     }
     if (size <= 0) {
-        return Progress::CLOSED;
+        return size == 0 && endsWithConnection() ? Progress::COMPLETE : Progress::CLOSED;
     }
     answer_.append(buffer.data(), static_cast<std::size_t>(size));
     return complete() ? Progress::COMPLETE : Progress::INCOMPLETE;
@@ -68,6 +68,11 @@ bool HttpConnection::complete() const noexcept {
         return answer_.size() >= head + HEAD_END.size() + std::strtoul(length, nullptr, 10);
     }
     return answer_.ends_with("\r\n0\r\n\r\n");
+}
+
+bool HttpConnection::endsWithConnection() const noexcept {
+    return answer_.find(HEAD_END) != std::string::npos && !stays() &&
+           header(answer_, "\r\nContent-Length:") == nullptr && header(answer_, "\r\nTransfer-Encoding:") == nullptr;
 }
 
 int HttpConnection::status() const noexcept {

@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * A connection to a server on 127.0.0.1 that is kept from one answer to the next. Understands what httpd sends in a benchmark: a Content-Length, or
- * chunks whose last one ends the last packet.
+ * A connection to a server on 127.0.0.1 that is kept from one answer to the next. Understands what servers send in a benchmark: a Content-Length,
+ * chunks whose last one ends the last packet, or the connection's end after `Connection: close`.
  */
 class HttpConnection {
 public:
@@ -36,6 +36,7 @@ public:
 
 private:
     bool complete() const noexcept;
+    bool endsWithConnection() const noexcept;
 
     FileDescriptor socket_;
     std::string answer_;

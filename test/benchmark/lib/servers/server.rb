@@ -54,6 +54,10 @@ module Bench
       @httpd.url(path)
     end
 
+    def port
+      @httpd.port
+    end
+
     # Waits for a good answer to path.
     def await(path)
       @httpd.await(path)
