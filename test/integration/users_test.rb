@@ -66,6 +66,8 @@ class UsersTest < IntegrationTest
 
   if TestEnvironment.root?
     serve do |made|
+      # Room for all: none is to end for another one while a test looks at it.
+      made.set("PassengerMaxPoolSize", 40)
       one, other = %w[a b].map { |key| MadeUsers[key] }
       MadeUsers.run("usermod", "--append", "--groups", "daemon", one.name)
       File.write(File.join(one.home, ".profile"), <<~PROFILE)
