@@ -181,6 +181,8 @@ module PhusionPassenger
       return if moved && @waited < @answer_time
 
       complain_of_slowness(@waited >= @answer_time)
+      # Not even if it takes all at once from now on.
+      @unsent.clear
       raise ClientGone, CLIENT_GONE
     end
 
