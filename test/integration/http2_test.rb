@@ -70,7 +70,7 @@ class Http2Test < IntegrationTest
 
   # Its only instance is busy meanwhile.
   def test_a_client_that_closes_its_connection_takes_its_waiting_request_along
-    with_a_waiting_request(["curl", *ANY, "http://127.0.0.1:#{server.port}/slow?seconds=0"]) do |pid|
+    with_a_waiting_request(["curl", *ANY, "http://127.0.0.1:#{server.port}#{path}"]) do |pid|
       Process.kill("KILL", pid)
     end
   end
@@ -78,7 +78,7 @@ class Http2Test < IntegrationTest
   # By RST_STREAM: another request on the same connection is answered.
   def test_a_client_that_resets_its_stream_takes_its_waiting_request_along
     skip "needs node" unless NODE
-    output = with_a_waiting_request(["node", "-e", RESETS, server.port.to_s]) { |pid| Process.kill("USR2", pid) }
+    output = with_a_waiting_request(["node", "-e", RESETS, server.port.to_s, path]) { |pid| Process.kill("USR2", pid) }
     assert_equal "other 200\n", output
   end
 
@@ -90,7 +90,7 @@ class Http2Test < IntegrationTest
   RESETS = <<~JAVASCRIPT
     const session = require("http2").connect("http://127.0.0.1:" + process.argv[1]);
     const get = (host, path) => session.request({ ":authority": host, ":path": path });
-    const waiting = get("one.test", "/slow?seconds=0");
+    const waiting = get("one.test", process.argv[2]);
     waiting.on("error", () => {});
     process.on("SIGUSR2", () => {
       waiting.close(8);
@@ -98,11 +98,19 @@ class Http2Test < IntegrationTest
     });
   JAVASCRIPT
 
-  # Gives what the client has printed. The request has not run.
+  # Where each request that runs leaves a line.
+  def begun
+    File.join(scratch, "begun")
+  end
+
+  def path
+    "/slow?seconds=0&started=#{begun}"
+  end
+
+  # Gives what the client has printed.
   def with_a_waiting_request(command)
-    path = fifo
-    begun = File.join(scratch, "begun")
-    busy = Thread.new { server.client("one.test").get("/wait?fifo=#{path}&started=#{begun}").code }
+    gate = fifo
+    busy = Thread.new { server.client("one.test").get("/wait?fifo=#{gate}&started=#{begun}").code }
     eventually("its instance is busy") { File.exist?(begun) }
     output, writer = IO.pipe
     client = Process.spawn(*command, out: writer, err: writer)
@@ -112,12 +120,14 @@ class Http2Test < IntegrationTest
     yield client
     left = Eventually.monotonic
     eventually("it is withdrawn") { given_up > before }
-    assert_operator Eventually.monotonic - left, :<, 1 * Eventually::PATIENCE
-    release(path)
+    assert_operator Eventually.monotonic - left, :<, Eventually::PATIENCE
+    release(gate)
     assert_equal "200", busy.value
+    assert_status 200, server.client("one.test").get("/hello")
+    assert_equal 1, File.readlines(begun).size, "only the first one has run"
     output.read
   ensure
-    Process.wait(client) if client
+    Process.kill("KILL", client) && Process.wait(client) if client
     output&.close
   end
 

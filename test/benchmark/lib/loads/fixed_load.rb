@@ -19,14 +19,33 @@ module Bench
       false
     end
 
-    # What could not be sent, since all connections were busy, has failed.
     def run(server, seconds:, round:)
-      load = OpenLoop.new(server, rate: @work.rate, seconds: seconds, seed: round + 1, connections: @work.clients, paths: { @work.path => 1 })
+      load = OpenLoop.new(server, rate: rate, seconds: seconds, seed: round + 1, connections: connections, paths: paths)
       Outcome.with_cpu do
         load.parse(*Programs.run(load.command))
-        Outcome.new(requests: load.count(@work.path, 200), seconds: seconds, failures: load.failures(200) + load.dropped,
-                    latency: Outcome.milliseconds(load.latency(@work.path, 200)), more: {})
+        outcome(load, seconds)
       end
+    end
+
+    private
+
+    def rate
+      @work.rate
+    end
+
+    def connections
+      @work.clients
+    end
+
+    # Weights by path.
+    def paths
+      { @work.path => 1 }
+    end
+
+    # The latencies are those of Work#path. What could not be sent, since all connections were busy, has failed.
+    def outcome(load, seconds)
+      Outcome.new(requests: paths.keys.sum { |path| load.count(path, 200) }, seconds: seconds, failures: load.failures(200) + load.dropped,
+                  latency: Outcome.milliseconds(load.latency(@work.path, 200)), more: {})
     end
   end
 end
