@@ -55,6 +55,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/response_body.rb \
     %D%/passenger/response_head.rb \
     %D%/passenger/rewindable_input.rb \
+    %D%/passenger/shared_heap.rb \
     %D%/passenger/signals.rb \
     %D%/passenger/spawn_server.rb \
     %D%/passenger/stream_body.rb \

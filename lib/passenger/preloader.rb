@@ -2,14 +2,17 @@
 
 require_relative "app_process"
 require_relative "app_instance"
+require_relative "shared_heap"
 require_relative "wait_statuses"
 
 module PhusionPassenger
   # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
   class Preloader
-    def initialize(control, app)
+    # `warm`: forks of its instances will replace it (PassengerReforkAfter), or it is such a fork; then memory is worth more work.
+    def initialize(control, app, warm:)
       @control = control
       @app = app
+      @warm = warm
       @wait_statuses = WaitStatuses.new
     end
 
@@ -31,10 +34,10 @@ module PhusionPassenger
 
     private
 
-    # What instances will share should not change any more. Database connections are not to be shared.
+    # Database connections are not to be shared.
     def prepare_memory
       disconnect_databases if defined?(::ActiveRecord::Base)
-      Process.respond_to?(:warmup) ? Process.warmup : GC.start
+      SharedHeap.settle(fill: @warm)
     end
 
     def disconnect_databases
@@ -80,7 +83,7 @@ module PhusionPassenger
 end
 
 if __FILE__ == $PROGRAM_NAME
-  PhusionPassenger::AppProcess.start("AppPreloader") do |control, app|
-    PhusionPassenger::Preloader.new(control, app).run
+  PhusionPassenger::AppProcess.start("AppPreloader") do |control, app, options|
+    PhusionPassenger::Preloader.new(control, app, warm: options["refork_after"].to_i.positive?).run
   end
 end

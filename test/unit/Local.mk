@@ -134,6 +134,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnFailureTest.cpp \
     %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
+    %D%/SpawnPlanTest.cpp \
     %D%/SpawnReportTest.cpp \
     %D%/SplitTest.cpp \
     %D%/SpoolRingTest.cpp \

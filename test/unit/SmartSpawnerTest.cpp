@@ -37,6 +37,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAForkThatHangsEndsThePreloader);
+    CPPUNIT_TEST(testWhereTwoForksHangInstancesAreStartedDirectly);
     CPPUNIT_TEST(testAnApplicationWhoseInstancesCannotBeForkedIsStartedDirectly);
     CPPUNIT_TEST(testWhatDoesNotStartDirectlyEitherIsPreloadedAgain);
     CPPUNIT_TEST(testInstancesThatAreKilledFromOutsideDoNotEndPreloading);
@@ -240,6 +241,19 @@ public:
         const pid_t pid = pidInLog(LOADED);
         CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
         CPPUNIT_ASSERT(eventuallyLoaded(1));
+    }
+
+    void testWhereTwoForksHangInstancesAreStartedDirectly() {
+        folder_->setStartupFile(application("def Process._fork; sleep; end; def fork; sleep; end"));
+        auto impatient = options();
+        impatient.startTimeout = 8s;
+        for (int times = 0; times < 2; times++) {
+            const std::string why = failure(impatient);
+            CPPUNIT_ASSERT_MESSAGE(why, why.ends_with("the step \"instance forked\" had not ended"));
+        }
+        CPPUNIT_ASSERT_EQUAL(std::string("the application cannot be preloaded: nothing came of its forks in time"),
+                             fallback());
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
     }
 
     void testAnApplicationWhoseInstancesCannotBeForkedIsStartedDirectly() {

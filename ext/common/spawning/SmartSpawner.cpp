@@ -80,12 +80,16 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
 }
 
 SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &options) {
+    if (lateForks_ >= LATE_FORKS) {
+        lateForks_ = 0;
+        return giveUpPreloading(options, "nothing came of its forks in time");
+    }
     for (bool again = false;; again = true) {
         if (!preloader_) {
             startPreloader(startup);
         }
         try {
-            return preloader_->fork(startup);
+            return forkOnce(startup);
         } catch (const SpawnException &failure) {
             const bool worthAnother = dropFailedPreloader(startup, options);
             if (!worthAnother || cancel_.cancelled()) {
@@ -98,6 +102,17 @@ SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &opt
                 throw;
             }
         }
+    }
+}
+
+SpawnResult SmartSpawner::forkOnce(SpawnStartup &startup) {
+    try {
+        SpawnResult result = preloader_->fork(startup);
+        lateForks_ = 0;
+        return result;
+    } catch (const SpawnException &) {
+        lateForks_ = startup.forkWasLate() ? lateForks_ + 1 : 0;
+        throw;
     }
 }
 

@@ -19,10 +19,10 @@ namespace Passenger {
  * when it died (once in a spawn, unseen), and when a spawn wants another user, Ruby or environment than it was loaded
  * with.
  *
- * An application may not stand it to be loaded in one process and to serve in another: its preloader or its instance dies, twice in a
- * row, of something else than a signal from outside when an instance is forked. If it then starts without a preloader, that is how all
- * its instances are started from then on, and the results say so (SpawnResult::fallback). What raises an exception while it loads
- * fails either way, what is late may only be slow; neither counts.
+ * An application may not stand it to be loaded in one process and to serve in another: when an instance is forked, its preloader or its
+ * instance dies, twice in a spawn, of something else than a signal from outside; or nothing comes of the fork until the time is over, in
+ * two spawns in a row. If it then starts without a preloader, that is how all its instances are started from then on, and the results
+ * say so (SpawnResult::fallback). What raises an exception while it loads fails either way, and does not count.
  *
  * The preloader does one thing at a time, so several spawns take turns with it. Who waits while it is started, and it
  * does not start, fails with it: the application would not load any better a moment later.
@@ -51,10 +51,14 @@ private:
     };
 
     SpawnResult forkInstance(SpawnStartup &startup, const Options &options);
+    SpawnResult forkOnce(SpawnStartup &startup);
     void startPreloader(SpawnStartup &startup);
     void dropUnsuitablePreloader(SpawnStartup &startup, const Options &options);
     bool dropFailedPreloader(const SpawnStartup &startup, const Options &options);
     SpawnResult giveUpPreloading(const Options &options, const std::string &why);
+
+    /** Spawns in a row whose fork was late, before an application is started without a preloader. */
+    static constexpr unsigned LATE_FORKS = 2;
 
     SpawnTools tools_;
     CancelSwitch cancel_;
@@ -63,6 +67,7 @@ private:
     // Touched only by who has the turn.
     std::unique_ptr<Preloader> preloader_;
     std::optional<FailedStart> failedStart_;
+    unsigned lateForks_ = 0;
     /** Why instances are started without a preloader; empty: they are not. */
     std::string givenUp_;
 };

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -11,6 +12,14 @@ namespace {
 
 /** Under these names frameworks and people look for the environment's name. */
 constexpr const char *ENVIRONMENT_NAMES[] = {"RAILS_ENV", "RACK_ENV", "NODE_ENV", "WSGI_ENV", "PASSENGER_APP_ENV"};
+
+/** Ruby reads these at its start only. An instance's free slots are what it writes to and shares no more: with these it has few, in pages
+ * of its own where its preloader has filled the gaps in those that they share (lib/passenger/shared_heap.rb). It does not collect longer
+ * for it; figures are in doc/PERFORMANCE.md, "Memory". */
+constexpr std::pair<const char *, const char *> SMALL_HEAP[] = {{"RUBY_GC_HEAP_GROWTH_FACTOR", "1.1"},
+                                                                {"RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO", "0.1"},
+                                                                {"RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO", "0.2"},
+                                                                {"RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO", "0.3"}};
 
 /** What an application gets of our own environment; all else there is httpd's business, or a secret. */
 bool isInherited(std::string_view name) {
@@ -54,6 +63,9 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
     if (options.preloadBundler) {
         // Ruby reads it before the application's options reach it.
         environment["PASSENGER_PRELOAD_BUNDLER"] = options.appRoot;
+    }
+    if (options.reforkAfter > 0 && options.spawnMethod == "smart" && !options.speaksHttp()) {
+        environment.insert(std::begin(SMALL_HEAP), std::end(SMALL_HEAP));
     }
     // Last, for they are the administrator's own words.
     if (options.variables) {

@@ -284,6 +284,7 @@ template <typename Part> auto SpawnStartup::explained(Part part) -> decltype(par
 void SpawnStartup::fail(const std::exception &e) {
     report_.timedOut =
         dynamic_cast<const TimeoutException *>(&e) != nullptr && std::chrono::steady_clock::now() >= deadline_;
+    forkWasLate_ = report_.timedOut && report_.journey.current() == INSTANCE_FORKED;
     lostContact_ = Passenger::lostContact(e) && !cancel_.cancelled();
     if (awaited_->output) {
         endProcess();

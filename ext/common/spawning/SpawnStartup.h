@@ -73,6 +73,10 @@ public:
     bool lostContact() const noexcept {
         return lostContact_;
     }
+    /** After a failure: the time was over while the preloader forked, or its fork was not heard of. */
+    bool forkWasLate() const noexcept {
+        return forkWasLate_;
+    }
 
 private:
     /** Runs a part of the journey; what it throws becomes a report. */
@@ -104,6 +108,7 @@ private:
     std::optional<SpawnPlan> plan_;
     SpawnReport report_;
     bool lostContact_ = false;
+    bool forkWasLate_ = false;
     /** The one under way: to be told about when it fails. */
     LoadedProcess current_{};
     /** The one that has to do something now: current_, or the preloader that is to fork it. */

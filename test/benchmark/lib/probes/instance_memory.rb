@@ -26,8 +26,7 @@ module Bench
       SetEnv RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO 0.1
       SetEnv RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO 0.2
     DIRECTIVES
-    VARIANTS = { '' => '', ', small heap' => SMALL_HEAP, ', refork' => REFORK,
-                 ', refork, small heap' => "#{REFORK}#{SMALL_HEAP}" }.freeze
+    VARIANTS = { '' => '', ', small heap' => SMALL_HEAP, ', refork' => REFORK }.freeze
 
     def self.key
       'memory'

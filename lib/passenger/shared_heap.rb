@@ -1,0 +1,42 @@
+# frozen_string_literal: true
+
+module PhusionPassenger
+  # Ruby's heap in a preloader: what its instances will share should not change any more.
+  module SharedHeap
+    # Slots that are left to what other threads make meanwhile, so that the heap does not grow.
+    SPARE_SLOTS = 200
+    # A collection writes the age of an object to it, until it has survived so many.
+    AGE_OF_THE_OLD = 3
+
+    # Before the first fork. `fill`: what is free among the objects is taken, so that instances have their own objects in pages of
+    # their own. It is for a small heap (SpawnPlan): in another one the collector would have as much again free, for each instance.
+    def self.settle(fill:)
+      # Of another preloader, from which this one's application comes. Let go of, it does not become more from one to the next.
+      @filling = nil
+      return Process.warmup if Process.respond_to?(:warmup)
+
+      GC.start
+      fill_gaps if fill && fills?
+    end
+
+    # From Ruby 3.2 on slots are of several sizes, and which of them are free is not told as one number; since 3.3 Ruby compacts.
+    def self.fills?
+      !Process.respond_to?(:warmup) && GC::INTERNAL_CONSTANTS.fetch(:SIZE_POOL_COUNT, 1) == 1
+    end
+
+    def self.fill_gaps
+      without_collection { @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.new } }
+      (AGE_OF_THE_OLD - 1).times { GC.start(full_mark: false) }
+      # With them the old have become so many that an instance would soon collect among all of them; this one counts anew.
+      GC.start
+    end
+
+    def self.without_collection
+      was_disabled = GC.disable
+      yield
+    ensure
+      GC.enable unless was_disabled
+    end
+    private_class_method :fill_gaps, :without_collection
+  end
+end

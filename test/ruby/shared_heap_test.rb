@@ -1,0 +1,51 @@
+# frozen_string_literal: true
+
+require_relative "process_test_case"
+require "passenger/shared_heap"
+
+module PhusionPassenger
+  # What preloaders do about the gaps among the objects that their instances share.
+  class SharedHeapTest < ProcessTestCase
+    # As the agent has them set where PassengerReforkAfter is.
+    SMALL_HEAP = { "RUBY_GC_HEAP_GROWTH_FACTOR" => "1.1", "RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO" => "0.1",
+                   "RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO" => "0.2", "RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO" => "0.3" }.freeze
+    # Of gaps.ru.
+    GAPS = 100_000
+
+    def setup
+      super
+      skip("this Ruby prepares its heap itself, or has slots of several sizes") unless SharedHeap.fills?
+    end
+
+    def test_gaps_are_left_where_no_warm_instance_will_make_a_preloader
+      assert_operator slots(forked_from(loaded("preloader", "gaps.ru"))).first, :>, GAPS / 2
+    end
+
+    def test_gaps_are_filled_where_one_will
+      assert_operator slots(forked_from(filled)).first, :<, GAPS / 5
+    end
+
+    def test_what_fills_the_gaps_does_not_become_more_from_one_preloader_to_the_next
+      preloader = filled
+      totals = Array.new(8) do
+        instance = forked_from(preloader)
+        group = serve(instance)
+        get(group, instance, "/busy")
+        preloader = @agent.refork_from(instance).tap { |it| 2.times { it.read } }
+        get(group, instance, "/").split.last.to_i
+      end
+      assert_operator totals.last, :<, totals[2] * 1.3, totals.inspect
+    end
+
+    private
+
+    def filled
+      loaded("preloader", "gaps.ru", { refork_after: "10" }, environment: SMALL_HEAP)
+    end
+
+    # Free ones, and all.
+    def slots(instance)
+      get(serve(instance), instance, "/").split.map(&:to_i)
+    end
+  end
+end
