@@ -9,6 +9,7 @@ import os
 import socketserver
 import sys
 import tempfile
+import urllib.parse
 from wsgiref.simple_server import ServerHandler, WSGIRequestHandler, WSGIServer
 
 BODY_IN_MEMORY = 1024 * 1024
@@ -85,36 +86,51 @@ def read_chunked(stream):
     return body, length
 
 
-class RequestHandler(WSGIRequestHandler):
-    """Only the bridge can connect: the last address in X-Forwarded-For is the client's. X-Forwarded-Proto is httpd's word over TLS, else it may be
-    the client's own."""
+def read_environment(stream):
+    """The variables of a request as httpd has made them, or None where no request comes. Their size in a line is before them, so that nothing that a
+    client has sent can be taken for another variable."""
+    size = stream.readline(32)
+    if not size:
+        return None
+    text = stream.read(int(size))
+    if len(text) != int(size):
+        raise ConnectionError("the request's environment was broken off")
+    # PEP 3333 wants text that is bytes.
+    fields = text.decode("latin-1").split("\0")
+    return dict(zip(fields[0:-1:2], fields[1::2]))
 
-    def address_string(self):
-        return self.headers.get("X-Forwarded-For", "").split(",")[-1].strip()
+
+class ApplicationHandler(ServerHandler):
+    """Tells the application of the request what httpd tells, and nothing of this process."""
+
+    os_environ = {}
+
+    def get_scheme(self):
+        return "https" if self.environ.get("HTTPS") == "on" else "http"
+
+    def client_is_modern(self):
+        """The bridge is, whatever its client is."""
+        return True
+
+
+class RequestHandler(WSGIRequestHandler):
+    """Only the bridge can connect: it sends the environment, then the head of an HTTP request that says of the body where it ends, and nothing else."""
 
     def get_environ(self):
-        # What it wants to have of a TCP client.
-        self.client_address = (self.address_string(), 0)
-        environ = super().get_environ()
-        environ["REQUEST_URI"] = self.path
-        # wsgiref fills in what nobody said.
-        for name, header in (("CONTENT_TYPE", "Content-Type"), ("CONTENT_LENGTH", "Content-Length")):
-            if header not in self.headers:
-                environ.pop(name, None)
-        environ["wsgi.url_scheme"] = "https" if self.headers.get("X-Forwarded-Proto") == "https" else "http"
-        if environ["wsgi.url_scheme"] == "https":
-            environ["HTTPS"] = "on"
-        name, _, port = self.headers.get("Host", "").partition(":")
-        environ["SERVER_NAME"] = name
-        environ["SERVER_PORT"] = port or ("443" if "HTTPS" in environ else "80")
-        base = os.environ.get("PASSENGER_BASE_URI", "").rstrip("/")
-        if base and environ["PATH_INFO"].startswith(base):
-            environ["SCRIPT_NAME"] = base
-            environ["PATH_INFO"] = environ["PATH_INFO"][len(base):]
+        environ = self.variables
+        for name in ("SCRIPT_NAME", "PATH_INFO"):
+            environ[name] = urllib.parse.unquote(environ[name], "latin-1")
+        # The body is as the bridge says, which knows what httpd's filters and a chunked upload have made of it.
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+        if "Content-Length" in self.headers:
+            environ["CONTENT_LENGTH"] = self.headers["Content-Length"]
         return environ
 
     def handle(self):
-        self.raw_requestline = self.rfile.readline(65537)
+        self.variables = read_environment(self.rfile)
+        if self.variables is None:
+            return
+        self.raw_requestline = self.rfile.readline(1024)
         if not self.raw_requestline or not self.parse_request():
             return
         environ = self.get_environ()
@@ -132,11 +148,10 @@ class RequestHandler(WSGIRequestHandler):
             ask()
             body, length = read_chunked(self.rfile)
             environ["CONTENT_LENGTH"] = str(length)
-            environ.pop("HTTP_TRANSFER_ENCODING", None)
         else:
-            body, length = self.rfile, int(environ.get("CONTENT_LENGTH") or 0)
-        handler = ServerHandler(LimitedReader(body, length, ask), self.wfile, self.get_stderr(), environ,
-                                multithread=False, multiprocess=True)
+            body, length = self.rfile, int(self.headers.get("Content-Length", 0))
+        handler = ApplicationHandler(LimitedReader(body, length, ask), self.wfile, self.get_stderr(), environ,
+                                     multithread=False, multiprocess=True)
         handler.request_handler = self
         handler.run(self.server.get_app())
 

@@ -9,6 +9,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentSettingsTest.cpp \
     %D%/AnswerParserTest.cpp \
     %D%/AppAddressTest.cpp \
+    %D%/AppCommandTest.cpp \
     %D%/AppFileTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \

@@ -34,6 +34,11 @@ std::optional<std::string> write(Variables more = {}, const BodyFraming &body = 
     return Bridge::RequestHead::write(*RequestFields::parse(text), body);
 }
 
+std::string writeForLoader(const Variables &variables, const BodyFraming &body = {}) {
+    const std::string text = environmentOf(variables);
+    return Bridge::RequestHead::writeForLoader(*RequestFields::parse(text), body);
+}
+
 bool has(const std::optional<std::string> &head, const std::string &line) {
     return head && head->find("\r\n" + line + "\r\n") != std::string::npos;
 }
@@ -51,6 +56,9 @@ class RequestHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testWithoutAHostTheServersNameIsUsed);
     CPPUNIT_TEST(testNothingCanBeginAnotherLine);
     CPPUNIT_TEST(testAnEnvironmentThatIsNoListIsNone);
+    CPPUNIT_TEST(testOurLoaderGetsTheWholeEnvironmentAndItsSize);
+    CPPUNIT_TEST(testOurLoaderIsToldWhereTheBodyEndsByUsAlone);
+    CPPUNIT_TEST(testNobodyElseIsSentVariables);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -118,6 +126,31 @@ public:
         CPPUNIT_ASSERT(!RequestFields::parse("NAME"));
         CPPUNIT_ASSERT(!RequestFields::parse(std::string("NAME\0value", 10)));
         CPPUNIT_ASSERT(RequestFields::parse(""));
+    }
+
+    void testOurLoaderGetsTheWholeEnvironmentAndItsSize() {
+        const std::string text = environmentOf(PLAIN);
+        CPPUNIT_ASSERT_EQUAL(std::to_string(text.size()) + "\n" + text + "POST / HTTP/1.1\r\n\r\n",
+                             writeForLoader(PLAIN));
+    }
+
+    void testOurLoaderIsToldWhereTheBodyEndsByUsAlone() {
+        Variables variables = {{"HTTP_X_HOSTILE", "a\r\nContent-Length: 7\r\n\r\n0\nX: y"},
+                               {"REQUEST_URI", "/\n99\nHTTPS"},
+                               {"HTTP_TRANSFER_ENCODING", "chunked"},
+                               {"CONTENT_LENGTH", "9"}};
+        const std::string text = environmentOf(variables);
+        const std::string head = writeForLoader(variables, {BodyFraming::Kind::LENGTH, 5, true});
+        CPPUNIT_ASSERT_EQUAL(std::to_string(text.size()) + "\n" + text +
+                                 "POST / HTTP/1.1\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n",
+                             head);
+        CPPUNIT_ASSERT(writeForLoader(variables, {BodyFraming::Kind::CHUNKED})
+                           .ends_with("1.1\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    }
+
+    void testNobodyElseIsSentVariables() {
+        const auto head = write({{"REMOTE_PORT", "51000"}, {"SSL_CLIENT_S_DN", "CN=someone"}, {"SECRET", "of SetEnv"}});
+        CPPUNIT_ASSERT_EQUAL(*write(), *head);
     }
 };
 

@@ -78,6 +78,7 @@ AppCommand AppCommand::fromOptions(const Variables &options, const std::string &
     } else if (type == "wsgi") {
         command.program = optionNamed("python", options, "python3");
         command.arguments = {library + "/wsgi_loader.py", optionNamed("startup_file", options, "passenger_wsgi.py")};
+        command.isOurLoader = true;
     } else {
         throw IOException("there is neither a start command nor an application type that has one");
     }

@@ -17,6 +17,8 @@ struct AppCommand {
     std::vector<std::string> arguments;
     /** Whole environment, as NAME=value. */
     std::vector<std::string> environment;
+    /** It is our own WSGI server, which is given each request's environment whole (RequestHead::writeForLoader()). */
+    bool isOurLoader = false;
 
     /** From the Options of LOAD.
      *  @param library our own lib/passenger, where the loaders of Node and WSGI applications are

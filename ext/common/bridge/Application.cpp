@@ -119,6 +119,7 @@ bool Application::awaitListening(int agent, Deadline deadline) {
 bool Application::takesConnections() {
     if (socket_ && socket_->connect(steady_clock::now() + CONNECT_LIMIT)) {
         address_ = *socket_;
+        onSocket_ = true;
         return true;
     }
     if (port_.connect(steady_clock::now() + CONNECT_LIMIT) && isListener()) {

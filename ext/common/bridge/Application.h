@@ -40,6 +40,10 @@ public:
     const AppAddress &address() const noexcept {
         return address_;
     }
+    /** Whether it is our own WSGI server that listens there. A startup file may also listen on $PORT itself: then it is the application that speaks HTTP. */
+    bool isOurLoader() const noexcept {
+        return command_.isOurLoader && onSocket_;
+    }
     /** Readable when the command has ended. */
     int endingDescriptor() const noexcept {
         return keeper_->descriptor();
@@ -70,6 +74,7 @@ private:
     AppAddress port_;
     std::optional<AppAddress> socket_;
     AppAddress address_;
+    bool onSocket_ = false;
     std::string startTimeout_;
     std::optional<AppKeeper> keeper_;
 };

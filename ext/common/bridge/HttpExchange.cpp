@@ -93,7 +93,8 @@ void HttpExchange::decideByFirstBytes() {
 
 /** Connects, and puts the request's beginning into the output. False: it was answered instead. */
 bool HttpExchange::begin() {
-    const auto head = RequestHead::write(parts_.fields, framing_);
+    const std::optional<std::string> head = parts_.toLoader ? RequestHead::writeForLoader(parts_.fields, framing_)
+                                                            : RequestHead::write(parts_.fields, framing_);
     if (!head) {
         EventLog::write("request.refused", "reason=\"it cannot be written as HTTP\"");
         parts_.reply.fail(BAD_REQUEST, "Bad Request");

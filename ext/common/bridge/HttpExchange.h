@@ -33,6 +33,8 @@ public:
         AppConnection &connection;
         /** Waits a moment in which the end of the application's process becomes known, which ends this one. */
         std::function<void()> awaitDeath;
+        /** The application is behind our own WSGI server: RequestHead::writeForLoader(). */
+        bool toLoader = false;
     };
 
     explicit HttpExchange(const Parts &parts) : parts_(parts) {}

@@ -81,7 +81,7 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
                     [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); });
     tools_.emplace(Worker::Tools{*intake_, channels_, claims_, marks_, application_.address(),
                                  [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
-                                 stickyId});
+                                 stickyId, application_.isOurLoader()});
 }
 
 /** Threads that are still busy use all of this: who destroys it ends the process. */

@@ -6,6 +6,7 @@ namespace Passenger::Bridge {
 
 std::optional<RequestFields> RequestFields::parse(std::string_view environment) {
     RequestFields result;
+    result.text_ = environment;
     const auto takeText = [&environment](std::string_view &text) {
         const auto end = environment.find('\0');
         if (end == std::string_view::npos) {

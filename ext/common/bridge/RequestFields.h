@@ -21,8 +21,13 @@ public:
     const std::vector<Field> &all() const noexcept {
         return fields_;
     }
+    /** All of it, as it came: each name and each value with a NUL behind it. */
+    std::string_view text() const noexcept {
+        return text_;
+    }
 
 private:
+    std::string_view text_;
     std::vector<Field> fields_;
 };
 

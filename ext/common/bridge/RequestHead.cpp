@@ -130,6 +130,17 @@ std::optional<std::string> write(const RequestFields &fields, const BodyFraming 
     return head;
 }
 
+std::string writeForLoader(const RequestFields &fields, const BodyFraming &body) {
+    std::string head = std::to_string(fields.text().size());
+    head.reserve(head.size() + fields.text().size() + 128);
+    head.append("\n").append(fields.text());
+    // The method and the target stand in the environment.
+    head += "POST / HTTP/1.1\r\n";
+    addFraming(head, body);
+    head += "\r\n";
+    return head;
+}
+
 bool wantsUpgrade(const RequestFields &fields, const BodyFraming &body) {
     std::string_view protocols = fields["HTTP_UPGRADE"];
     if (fields["SERVER_PROTOCOL"] != "HTTP/1.1" || body.kind != BodyFraming::Kind::NONE || protocols.empty() ||

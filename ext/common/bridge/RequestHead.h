@@ -18,7 +18,7 @@ struct BodyFraming {
     bool onlyIfAsked = false;
 };
 
-/** Writing HTTP/1.1 requests from what httpd said of them. Nothing that the client sent is copied as it was: an application cannot
+/** Writing HTTP/1.1 requests from what httpd said of them. In those, nothing that the client sent is copied as it was: an application cannot
  *  understand the end of a request differently. Functions without state. */
 namespace RequestHead {
 
@@ -26,6 +26,11 @@ namespace RequestHead {
  *  The whole path is in the request line, also where the application is at a sub-URI. What is about the connection between client and
  *  httpd is left out, but for a wish to upgrade it; X-Forwarded-For and X-Forwarded-Proto tell about that. */
 std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body);
+
+/** What our own WSGI server (lib/passenger/wsgi_loader.py) gets in its place: the size of the environment in a line, all of the environment as httpd
+ *  made it, and the head of an HTTP request that says how its body is framed and nothing else. Whatever a client sent is within the bytes that were counted,
+ *  so it can neither add a variable nor change one. */
+std::string writeForLoader(const RequestFields &fields, const BodyFraming &body);
 
 /** Whether the application may switch the connection to another protocol (RFC 9110, section 7.8). Never to another form of HTTP, whose requests would
  *  pass httpd by, nor to TLS. */

@@ -138,7 +138,9 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
         reply.fail(INTERNAL_ERROR, "Internal Server Error");
         return;
     }
-    HttpExchange({*fields, body, source ? &*source : nullptr, channel, reply, connection_, tools_.awaitDeath}).run();
+    HttpExchange(
+        {*fields, body, source ? &*source : nullptr, channel, reply, connection_, tools_.awaitDeath, tools_.toLoader})
+        .run();
 }
 
 void Worker::claim(const ClaimCell &claim) const {

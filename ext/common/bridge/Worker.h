@@ -32,6 +32,8 @@ public:
         /** A request was answered. */
         std::function<void()> answered;
         std::uint32_t stickyId = 0;
+        /** As HttpExchange wants it. */
+        bool toLoader = false;
     };
 
     Worker(const Tools &tools, std::uint32_t cell);

@@ -88,6 +88,14 @@ class RawClient
     read_exactly(size)
   end
 
+  def read_to_end
+    loop { fill }
+  rescue EOFError
+    taken = @buffer
+    @buffer = +"".b
+    taken
+  end
+
   def close
     @socket.close unless @socket.closed?
   end
@@ -121,14 +129,6 @@ class RawClient
       body << piece
     end
     body
-  end
-
-  def read_to_end
-    loop { fill }
-  rescue EOFError
-    taken = @buffer
-    @buffer = +"".b
-    taken
   end
 
   def read_until(mark)
