@@ -1,5 +1,6 @@
 # Installed to $(passengerrootdir)/lib/passenger. Keep sorted, one file a line.
 nobase_dist_passengerroot_DATA += \
+    %D%/passenger/after_reply.rb \
     %D%/passenger/app_instance.rb \
     %D%/passenger/app_loader.rb \
     %D%/passenger/app_process.rb \

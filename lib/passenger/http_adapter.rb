@@ -18,7 +18,7 @@ module PhusionPassenger
 
     def environment_from(environment, input, reply)
       environment["rack.input"] = input
-      environment["rack.after_reply"] = []
+      @after_reply.offer(environment)
       environment["rack.early_hints"] = EarlyHints.new(reply) if @early_hints
       environment["rack.hijack"] = reply.hijacking(environment)
       environment

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require_relative "after_reply"
 require_relative "early_hints"
 require_relative "input"
 require_relative "log"
@@ -24,6 +25,7 @@ module PhusionPassenger
     def initialize(app, threads)
       @app = app
       @rewind = rewinding_rack?
+      @after_reply = AfterReply.new(!@rewind)
       @formats = []
       @early_hints = ENV["PASSENGER_EARLY_HINTS"] == "on"
       @server_pairs = {
@@ -42,23 +44,22 @@ module PhusionPassenger
       environment = environment_from(head, input, reply)
       status, headers, body = @app.call(environment)
       send_answer(status, headers, body, reply, input, head_request)
-    rescue ClientGone
+    rescue ClientGone => e
       nil
-    rescue BodyBrokenOff
+    rescue BodyBrokenOff => e
       break_off(reply)
     rescue BadResponse => e
-      Log.event("response.refused", request_of(environment).merge(reason: e.message))
+      Log.event("response.refused", AfterReply.request_of(environment).merge(reason: e.message))
       end_in_error(reply, 502, BAD_GATEWAY)
     rescue Exception => e # rubocop:disable Lint/RescueException
-      Log.exception("request.failed", e, request_of(environment))
+      Log.exception("request.failed", e, AfterReply.request_of(environment))
       end_in_error(reply)
       environment&.fetch("rack.hijack_io", nil)&.close
       raise if e.is_a?(SystemExit)
     ensure
       close(body, environment)
       input.release
-      after_reply = environment && environment["rack.after_reply"]
-      call_all(after_reply, environment) unless after_reply.nil? || after_reply.empty?
+      @after_reply.run(environment, status, headers, e) if environment
     end
 
     # An answer for what the application could not answer.
@@ -89,7 +90,7 @@ module PhusionPassenger
       environment = (Native::LOADED && Native.environment(head, @server_pairs)) || take_apart(head)
       environment["rack.url_scheme"] = "https" if environment["HTTPS"] == HTTPS_ON
       environment["rack.input"] = input
-      environment["rack.after_reply"] = []
+      @after_reply.offer(environment)
       environment["rack.early_hints"] = EarlyHints.new(reply) if @early_hints
       expect_length(environment, input, reply) unless input.is_a?(MemoryInput)
       protocol = environment["HTTP_VERSION"] = environment["SERVER_PROTOCOL"] ||= "HTTP/1.1"
@@ -162,13 +163,6 @@ module PhusionPassenger
       end
     end
 
-    # What is to be done when nobody waits for it any more.
-    def call_all(blocks, environment)
-      blocks.each(&:call)
-    rescue Exception => e # rubocop:disable Lint/RescueException
-      Log.exception("after_reply.failed", e, request_of(environment))
-    end
-
     # Most often the child has gone; if not, it must not wait for more.
     def break_off(reply)
       reply.started? ? reply.abort : refuse(reply, 400, "Bad Request")
@@ -176,16 +170,10 @@ module PhusionPassenger
       nil
     end
 
-    def request_of(environment)
-      return {} unless environment
-
-      { method: environment["REQUEST_METHOD"], path: "#{environment['SCRIPT_NAME']}#{environment['PATH_INFO']}" }
-    end
-
     def close(body, environment)
       body.close if !body.is_a?(Array) && body.respond_to?(:close)
     rescue Exception => e # rubocop:disable Lint/RescueException
-      Log.exception("response.close_failed", e, request_of(environment))
+      Log.exception("response.close_failed", e, AfterReply.request_of(environment))
     end
   end
 

@@ -1,8 +1,6 @@
 # frozen_string_literal: true
 
 require_relative "rack_test_case"
-require "rack/lint"
-require "uri"
 
 module PhusionPassenger
   # A request's environment and what becomes of what the application answers or raises.
@@ -43,21 +41,6 @@ module PhusionPassenger
         assert_equal 500, recorder.calls[0][1], head.inspect
         assert_includes log, "no list of names and values"
       end
-    end
-
-    def test_rack_lint_has_nothing_to_say
-      lint = Rack::Lint.new(lambda do |env|
-        body = env["rack.input"].read
-        env["rack.input"].rewind
-        [200, { "Content-Type" => "text/plain", "Content-Length" => body.bytesize.to_s }, [body]]
-      end)
-      recorder = call(lint, input: MemoryInput.new("posted"), "REQUEST_METHOD" => "POST", "CONTENT_LENGTH" => "6")
-      assert_equal [200, "posted"], recorder.calls[0].values_at(1, 3)
-    end
-
-    def test_rack_lint_accepts_a_request_without_a_body
-      lint = Rack::Lint.new(->(_) { [204, {}, []] })
-      assert_equal [[:respond, 204, "", "", true]], call(lint).calls
     end
 
     def test_an_application_that_raises_is_answered_500_and_logged
@@ -120,25 +103,6 @@ module PhusionPassenger
       input.define_singleton_method(:release) { released = true }
       logged { call(->(_) { raise "no" }, input: input) }
       assert released
-    end
-
-    def test_what_the_application_leaves_for_later_runs_after_its_answer
-      recorder = Recorder.new
-      seen = nil
-      app = lambda do |env|
-        env["rack.after_reply"] << -> { seen = recorder.calls.dup }
-        [200, {}, ["now"]]
-      end
-      call(app, recorder: recorder)
-      assert_equal [[:respond, 200, "", "now", true]], seen
-    end
-
-    def test_what_fails_after_the_answer_is_logged_and_nothing_else
-      app = lambda do |env|
-        env["rack.after_reply"] << -> { raise "too late" }
-        [200, {}, ["now"]]
-      end
-      assert_match(/event=after_reply.failed .*too late/, logged { assert_equal 1, call(app).calls.size })
     end
 
     def test_a_head_with_a_hijacker_is_sent_and_then_its_stream_given_away
