@@ -11,6 +11,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/chunked_decoder.rb \
     %D%/passenger/claim.rb \
     %D%/passenger/connection_line.rb \
+    %D%/passenger/databases.rb \
     %D%/passenger/early_hints.rb \
     %D%/passenger/failure.rb \
     %D%/passenger/file_input.rb \

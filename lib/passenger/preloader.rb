@@ -2,6 +2,7 @@
 
 require_relative "app_process"
 require_relative "app_instance"
+require_relative "databases"
 require_relative "shared_heap"
 require_relative "wait_statuses"
 
@@ -36,12 +37,12 @@ module PhusionPassenger
 
     # Database connections are not to be shared.
     def prepare_memory
-      disconnect_databases if defined?(::ActiveRecord::Base)
+      disconnect_databases
       SharedHeap.settle(fill: @warm)
     end
 
     def disconnect_databases
-      ::ActiveRecord::Base.connection_handler.clear_all_connections!
+      Databases.disconnect
     rescue StandardError => e
       Log.exception("preloader.disconnect_failed", e)
     end
