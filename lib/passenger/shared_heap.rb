@@ -5,6 +5,8 @@ module PhusionPassenger
   module SharedHeap
     # Slots that are left to what other threads make meanwhile, so that the heap does not grow.
     SPARE_SLOTS = 200
+    # Collections in search of pages that can go; each one is as long as the application is large.
+    SHRINKS = 20
     # A collection writes the age of an object to it, until it has survived so many.
     AGE_OF_THE_OLD = 3
 
@@ -16,7 +18,10 @@ module PhusionPassenger
       return Process.warmup if Process.respond_to?(:warmup)
 
       GC.start
-      fill_gaps if fill && fills?
+      return unless fill && fills?
+
+      shrink
+      fill_gaps
     end
 
     # From Ruby 3.2 on slots are of several sizes, and which of them are free is not told as one number; since 3.3 Ruby compacts.
@@ -24,8 +29,21 @@ module PhusionPassenger
       !Process.respond_to?(:warmup) && GC::INTERNAL_CONSTANTS.fetch(:SIZE_POOL_COUNT, 1) == 1
     end
 
+    # What was made while the application loaded, and is gone, is not to be filled, too. A collection frees some pages at a time.
+    def self.shrink
+      before = GC.stat(:heap_available_slots)
+      SHRINKS.times do
+        GC.start
+        slots = GC.stat(:heap_available_slots)
+        break if slots > before * 0.99
+
+        before = slots
+      end
+    end
+
+    # `allocate`, since an application may have an `initialize` of its own for all objects.
     def self.fill_gaps
-      without_collection { @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.new } }
+      without_collection { @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.allocate } }
       (AGE_OF_THE_OLD - 1).times { GC.start(full_mark: false) }
       # With them the old have become so many that an instance would soon collect among all of them; this one counts anew.
       GC.start
@@ -37,6 +55,6 @@ module PhusionPassenger
     ensure
       GC.enable unless was_disabled
     end
-    private_class_method :fill_gaps, :without_collection
+    private_class_method :shrink, :fill_gaps, :without_collection
   end
 end

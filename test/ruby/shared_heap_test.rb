@@ -25,6 +25,10 @@ module PhusionPassenger
       assert_operator slots(forked_from(filled)).first, :<, GAPS / 5
     end
 
+    def test_what_was_made_while_the_application_loaded_and_is_gone_is_not_filled
+      assert_operator slots(forked_from(filled("garbage.ru"))).last, :<, 300_000
+    end
+
     def test_what_fills_the_gaps_does_not_become_more_from_one_preloader_to_the_next
       preloader = filled
       totals = Array.new(8) do
@@ -39,8 +43,8 @@ module PhusionPassenger
 
     private
 
-    def filled
-      loaded("preloader", "gaps.ru", { refork_after: "10" }, environment: SMALL_HEAP)
+    def filled(startup_file = "gaps.ru")
+      loaded("preloader", startup_file, { refork_after: "10" }, environment: SMALL_HEAP)
     end
 
     # Free ones, and all.

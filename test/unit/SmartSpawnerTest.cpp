@@ -38,6 +38,7 @@ class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
     CPPUNIT_TEST(testAForkThatHangsEndsThePreloader);
     CPPUNIT_TEST(testWhereTwoForksHangInstancesAreStartedDirectly);
+    CPPUNIT_TEST(testAfterAWarmForkHasHungNoWarmPreloaderIsTakenAgain);
     CPPUNIT_TEST(testAnApplicationWhoseInstancesCannotBeForkedIsStartedDirectly);
     CPPUNIT_TEST(testWhatDoesNotStartDirectlyEitherIsPreloadedAgain);
     CPPUNIT_TEST(testInstancesThatAreKilledFromOutsideDoNotEndPreloading);
@@ -254,6 +255,31 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("the application cannot be preloaded: nothing came of its forks in time"),
                              fallback());
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
+    }
+
+    void testAfterAWarmForkHasHungNoWarmPreloaderIsTakenAgain() {
+        folder_->setStartupFile(
+            application("LOADER = Process.pid\n"
+                        "Process.singleton_class.prepend(Module.new do\n"
+                        "  def _fork\n"
+                        "    sleep if $PROGRAM_NAME.include?('AppPreloader') && Process.pid != LOADER\n"
+                        "    super\n"
+                        "  end\n"
+                        "end)"));
+        auto instance = spawner_->spawn(options());
+        serve(instance);
+        spawner_->refork(options(), warm(instance));
+        auto impatient = options();
+        impatient.startTimeout = 8s;
+        const std::string why = failure(impatient);
+        CPPUNIT_ASSERT_MESSAGE(why, why.ends_with("the step \"instance forked\" had not ended"));
+
+        auto cold = spawner_->spawn(options());
+        CPPUNIT_ASSERT_EQUAL(std::string(), cold.fallback);
+        serve(cold);
+        const auto refused = thrownBy<SpawnException>([&] { spawner_->refork(options(), warm(cold)); });
+        CPPUNIT_ASSERT_EQUAL(std::string("the last preloader that was forked from a warm instance hung when it forked"),
+                             std::string(refused.what()));
     }
 
     void testAnApplicationWhoseInstancesCannotBeForkedIsStartedDirectly() {

@@ -62,6 +62,9 @@ void SmartSpawner::rest() {
 
 void SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to fork from an instance");
+    if (warmForksHang_) {
+        throw SpawnException("the last preloader that was forked from a warm instance hung when it forked");
+    }
     SpawnStartup startup(tools_, cancel_, options);
     // Without the turn: the present one goes on forking meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
@@ -112,6 +115,7 @@ SpawnResult SmartSpawner::forkOnce(SpawnStartup &startup) {
         return result;
     } catch (const SpawnException &) {
         lateForks_ = startup.forkWasLate() ? lateForks_ + 1 : 0;
+        warmForksHang_ = warmForksHang_ || (startup.forkWasLate() && preloader_->reforked());
         throw;
     }
 }
@@ -135,6 +139,7 @@ void SmartSpawner::startPreloader(SpawnStartup &startup) {
         failedStart_.reset();
     } catch (const SpawnException &e) {
         failedStart_ = {startup.plan(), e, arrivals_.load()};
+        lateForks_ = 0;
         throw;
     }
 }

@@ -68,6 +68,8 @@ private:
     std::unique_ptr<Preloader> preloader_;
     std::optional<FailedStart> failedStart_;
     unsigned lateForks_ = 0;
+    /** Written by who has the turn. A cold preloader's forks may go well, but each warm one would cost a spawn again. */
+    std::atomic<bool> warmForksHang_{false};
     /** Why instances are started without a preloader; empty: they are not. */
     std::string givenUp_;
 };

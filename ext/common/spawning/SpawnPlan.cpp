@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -14,8 +15,8 @@ namespace {
 constexpr const char *ENVIRONMENT_NAMES[] = {"RAILS_ENV", "RACK_ENV", "NODE_ENV", "WSGI_ENV", "PASSENGER_APP_ENV"};
 
 /** Ruby reads these at its start only. An instance's free slots are what it writes to and shares no more: with these it has few, in pages
- * of its own where its preloader has filled the gaps in those that they share (lib/passenger/shared_heap.rb). It does not collect longer
- * for it; figures are in doc/PERFORMANCE.md, "Memory". */
+ * of its own where its preloader has filled the gaps in those that they share (lib/passenger/shared_heap.rb). All of them or none: they
+ * limit each other, so one that the administrator sets replaces all. Figures are in doc/PERFORMANCE.md, "Memory". */
 constexpr std::pair<const char *, const char *> SMALL_HEAP[] = {{"RUBY_GC_HEAP_GROWTH_FACTOR", "1.1"},
                                                                 {"RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO", "0.1"},
                                                                 {"RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO", "0.2"},
@@ -64,24 +65,28 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
         // Ruby reads it before the application's options reach it.
         environment["PASSENGER_PRELOAD_BUNDLER"] = options.appRoot;
     }
-    if (options.reforkAfter > 0 && options.spawnMethod == "smart" && !options.speaksHttp()) {
-        environment.insert(std::begin(SMALL_HEAP), std::end(SMALL_HEAP));
-    }
     // Last, for they are the administrator's own words.
     if (options.variables) {
         for (auto &[name, value] : options.variables()) {
             environment[name] = value;
         }
     }
+    const bool ownHeap = std::any_of(environment.begin(), environment.end(),
+                                     [](const auto &entry) { return entry.first.starts_with("RUBY_GC_HEAP_"); });
+    smallHeap = options.reforkAfter > 0 && !ownHeap;
 }
 
 StartRequest SpawnPlan::request(StartRequest::Role role) const {
-    return {role, ruby, runAs.user, runAs.group, loginShell, environment};
+    StartRequest request{role, ruby, runAs.user, runAs.group, loginShell, environment};
+    if (smallHeap && role == StartRequest::Role::PRELOADER) {
+        request.environment.insert(std::begin(SMALL_HEAP), std::end(SMALL_HEAP));
+    }
+    return request;
 }
 
 bool SpawnPlan::operator==(const SpawnPlan &other) const {
     return ruby == other.ruby && runAs.user == other.runAs.user && runAs.group == other.runAs.group &&
-           loginShell == other.loginShell && environment == other.environment;
+           loginShell == other.loginShell && environment == other.environment && smallHeap == other.smallHeap;
 }
 
 }  // namespace Passenger

@@ -17,6 +17,8 @@ struct SpawnPlan {
     RunAs runAs;
     bool loginShell = true;
     Options::Variables environment;
+    /** Ruby's heap is to be a small one in a preloader, and so in what it forks. */
+    bool smallHeap = false;
 
     SpawnPlan() = default;
     /** Asks options.variables(). */

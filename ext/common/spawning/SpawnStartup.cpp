@@ -141,6 +141,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
     return explained([&] {
         checkNotCancelled();
         report_.journey.begin(INSTANCE_FORKED);
+        forkBegan_ = std::chrono::steady_clock::now();
         awaited_ = &preloader;
         CancelSwitch::Watch watchPreloader(cancel_, preloader.control.descriptor());
         auto ends = ProcessEnds::make();
@@ -284,7 +285,8 @@ template <typename Part> auto SpawnStartup::explained(Part part) -> decltype(par
 void SpawnStartup::fail(const std::exception &e) {
     report_.timedOut =
         dynamic_cast<const TimeoutException *>(&e) != nullptr && std::chrono::steady_clock::now() >= deadline_;
-    forkWasLate_ = report_.timedOut && report_.journey.current() == INSTANCE_FORKED;
+    forkWasLate_ = report_.timedOut && report_.journey.current() == INSTANCE_FORKED &&
+                   std::chrono::steady_clock::now() - forkBegan_ >= options_.startTimeout / 2;
     lostContact_ = Passenger::lostContact(e) && !cancel_.cancelled();
     if (awaited_->output) {
         endProcess();

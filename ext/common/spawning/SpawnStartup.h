@@ -73,7 +73,7 @@ public:
     bool lostContact() const noexcept {
         return lostContact_;
     }
-    /** After a failure: the time was over while the preloader forked, or its fork was not heard of. */
+    /** After a failure: the time was over while the preloader forked, or its fork was not heard of; and that had at least half of it. */
     bool forkWasLate() const noexcept {
         return forkWasLate_;
     }
@@ -109,6 +109,7 @@ private:
     SpawnReport report_;
     bool lostContact_ = false;
     bool forkWasLate_ = false;
+    std::chrono::steady_clock::time_point forkBegan_{};
     /** The one under way: to be told about when it fails. */
     LoadedProcess current_{};
     /** The one that has to do something now: current_, or the preloader that is to fork it. */
