@@ -69,7 +69,8 @@ module PhusionPassenger
 
     # Also in processes that the application forked.
     def close
-      [*@listeners, @line, *@connections.keys, @wake, @waker, @lookout].each(&:close)
+      # The waker first: who finds it open finds the other end open, too.
+      [*@listeners, @line, *@connections.keys, @waker, @wake, @lookout].each(&:close)
       @connections.clear
     end
 

@@ -186,7 +186,7 @@ class AgentDeathTest < IntegrationTest
       instance = server.client.pid
       pool = server.tree.matching(POOL).first.pid
       # To the others it is as if it were just being replaced.
-      Process.kill(:STOP, pool)
+      ProcessInfo.stop(pool)
       5.times { assert_equal instance, server.client.pid }
       first = Thread.new { server.client.get("/wait?fifo=#{path}").code }
       eventually("the only channel is in use") { blocked_in_fifo?(instance) }

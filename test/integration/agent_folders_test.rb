@@ -168,7 +168,7 @@ class AgentFoldersTest < IntegrationTest
   # As many connections as nobody takes while the pool process stands still, but one.
   def backlog
     pool = @own_server.tree.matching(/passenger-agent pool/).first.pid
-    Process.kill(:STOP, pool)
+    ProcessInfo.stop(pool)
     connections = []
     loop { connections << Socket.new(:UNIX, :STREAM).tap { |one| one.connect_nonblock(Addrinfo.unix(control)) } }
   rescue IO::WaitWritable, Errno::EAGAIN

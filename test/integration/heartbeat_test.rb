@@ -60,7 +60,7 @@ class HeartbeatTest < IntegrationTest
     busy = Thread.new { client.get("/sleep/60") }
     sleep 0.2
     assert_replaced(pid) do
-      Process.kill(:STOP, pid)
+      ProcessInfo.stop(pid)
       assert_status(502, busy.value)
       refute_equal pid, client.pid
     end
@@ -69,7 +69,7 @@ class HeartbeatTest < IntegrationTest
   def test_a_stopped_instance_without_a_request_is_killed_and_who_comes_meanwhile_is_answered
     pid = client.pid
     assert_replaced(pid) do
-      Process.kill(:STOP, pid)
+      ProcessInfo.stop(pid)
       refute_equal pid, client.pid
     end
   end
@@ -77,7 +77,7 @@ class HeartbeatTest < IntegrationTest
   def test_one_that_nobody_asks_anything_is_replaced_too
     pid = client.pid
     assert_replaced(pid) do
-      Process.kill(:STOP, pid)
+      ProcessInfo.stop(pid)
       server.log.wait_for(/event=instance\.started/, from: @position)
     end
   end
@@ -94,7 +94,7 @@ class HeartbeatTest < IntegrationTest
 
   def test_no_time_is_set_by_default
     pid = client("unwatched.test").pid
-    Process.kill(:STOP, pid)
+    ProcessInfo.stop(pid)
     sleep WITHIN + 1
     assert ProcessInfo.read(pid).alive?
     Process.kill(:CONT, pid)
@@ -104,7 +104,7 @@ class HeartbeatTest < IntegrationTest
   def test_an_agent_that_was_stopped_itself_kills_nobody
     pid = client.pid
     agent = server.tree.matching(/passenger-agent pool/).first.pid
-    Process.kill(:STOP, agent)
+    ProcessInfo.stop(agent)
     sleep LIMIT * 2
     Process.kill(:CONT, agent)
     sleep WITHIN
@@ -120,7 +120,7 @@ class HeartbeatTest < IntegrationTest
     assert_equal app, client("http.test").pid
     bridge = parent(parent(app))
     assert_replaced(bridge) do
-      Process.kill(:STOP, bridge)
+      ProcessInfo.stop(bridge)
       refute_equal app, client("http.test").pid
     end
     eventually("the application has ended") { !ProcessInfo.read(app)&.alive? }

@@ -148,7 +148,7 @@ class InstanceDeathTest < IntegrationTest
   end
 
   def test_a_stopped_instance_that_is_killed_fails_no_idempotent_request
-    Process.kill(:STOP, @pid)
+    ProcessInfo.stop(@pid)
     answer = Thread.new { client.get("/hello").code }
     # Nothing shows from outside that the request waits now; if it does not yet, the test is merely easier.
     sleep 0.2
@@ -158,7 +158,7 @@ class InstanceDeathTest < IntegrationTest
 
   # It was not begun, so its method does not matter.
   def test_a_post_that_waited_for_a_stopped_instance_goes_to_the_next_when_that_is_killed
-    Process.kill(:STOP, @pid)
+    ProcessInfo.stop(@pid)
     answer = Thread.new { client.post("/slow?seconds=0&started=#{@started}", "x" * 10_000).code }
     sleep 0.2 # as above
     Process.kill(:KILL, @pid)
@@ -167,7 +167,7 @@ class InstanceDeathTest < IntegrationTest
   end
 
   def test_a_stopped_instance_that_goes_on_does_not_run_what_was_withdrawn
-    Process.kill(:STOP, @pid)
+    ProcessInfo.stop(@pid)
     raw = server.raw.request("GET", "/slow?seconds=0&started=#{@started}")
     sleep 0.2 # as above
     raw.abort

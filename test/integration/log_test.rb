@@ -111,7 +111,7 @@ class LogTest < IntegrationTest
 
   def with_stopped(pids)
     refute_empty pids
-    pids.each { |pid| Process.kill(:STOP, pid) }
+    pids.each { |pid| ProcessInfo.stop(pid) }
     yield
   ensure
     pids.each { |pid| Process.kill(:CONT, pid) }

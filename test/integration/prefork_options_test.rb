@@ -75,7 +75,7 @@ class PreforkOptionsTest < PreforkTestCase
   def test_so_many_connections_wait_as_backlog_says
     made = command(*fixed(1), "--unix", path("socket"), "--backlog", "2", listen: [])
     worker = made.workers.first
-    Process.kill(:STOP, worker)
+    ProcessInfo.stop(worker)
     eventually("a worker that stands still") { ProcessInfo.read(worker).state == "T" }
     waiting = []
     assert_raises(Errno::EAGAIN) { 10.times { waiting << connect_at_once(path("socket")) } }

@@ -78,7 +78,7 @@ class PreforkStormTest < PreforkTestCase
   # How many connections it had, which cannot change while it is stopped; nil where there was none to kill.
   def kill_one_of(made)
     pid = made.workers.sample or return
-    Process.kill(:STOP, pid)
+    ProcessInfo.stop(pid)
     eventually("a worker that stands still") { ProcessInfo.read(pid).then { |process| process.nil? || process.state == "T" } }
     connections_of(pid, made.port).tap { Process.kill(:KILL, pid) }
   rescue Errno::ESRCH

@@ -17,6 +17,25 @@ class ProcessInfo
     nil
   end
 
+  # SIGSTOP, and it has: kill(2) returns before, and other threads go on until the one that was chosen has seen the signal.
+  def self.stop(pid)
+    Process.kill(:STOP, pid)
+    1_000.times do
+      return if Dir.glob("/proc/#{pid}/task/*/stat").all? { |file| stopped?(file) }
+
+      sleep 0.01
+    end
+    raise "#{pid} did not stop"
+  end
+
+  # A thread that has ended meanwhile counts.
+  def self.stopped?(file)
+    File.read(file).rpartition(")").last.split.first == "T"
+  rescue SystemCallError
+    true
+  end
+  private_class_method :stopped?
+
   def initialize(pid)
     @pid = pid
     # The name, in parentheses, may itself hold spaces and parentheses.
