@@ -13,7 +13,7 @@ module PhusionPassenger
   module AppProcess
     CONTROL_DESCRIPTOR = 3
 
-    # Yields the control socket, the application and what LOAD said. Ends the process, with 1 when it could not be loaded.
+    # Yields the control socket and the application. Ends the process, with 1 when it could not be loaded.
     def self.start(role)
       sync_output
       Signals.print_backtraces_on_quit
@@ -24,7 +24,7 @@ module PhusionPassenger
         Log.app = options["app_group_name"]
         title(role, Log.app)
         app = AppLoader.new(control, options).load or exit(1)
-        yield control, app, options
+        yield control, app
       end
     end
 

@@ -9,11 +9,9 @@ require_relative "wait_statuses"
 module PhusionPassenger
   # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
   class Preloader
-    # `warm`: forks of its instances will replace it (PassengerReforkAfter), or it is such a fork; then memory is worth more work.
-    def initialize(control, app, warm:)
+    def initialize(control, app)
       @control = control
       @app = app
-      @warm = warm
       @wait_statuses = WaitStatuses.new
     end
 
@@ -38,7 +36,7 @@ module PhusionPassenger
     # Database connections are not to be shared.
     def prepare_memory
       disconnect_databases
-      SharedHeap.settle(fill: @warm)
+      SharedHeap.settle
     end
 
     def disconnect_databases
@@ -84,7 +82,7 @@ module PhusionPassenger
 end
 
 if __FILE__ == $PROGRAM_NAME
-  PhusionPassenger::AppProcess.start("AppPreloader") do |control, app, options|
-    PhusionPassenger::Preloader.new(control, app, warm: options["refork_after"].to_i.positive?).run
+  PhusionPassenger::AppProcess.start("AppPreloader") do |control, app|
+    PhusionPassenger::Preloader.new(control, app).run
   end
 end

@@ -51,7 +51,7 @@ module PhusionPassenger
       Reply.close_hijacked
       Signals.print_backtraces_on_quit
       control = AppProcess.begin_anew("AppPreloader", socket, output)
-      AppProcess.until_the_end { Preloader.new(control, @app, warm: true).run }
+      AppProcess.until_the_end { Preloader.new(control, @app).run }
     end
   end
 end

@@ -10,15 +10,19 @@ module PhusionPassenger
     # A collection writes the age of an object to it, until it has survived so many.
     AGE_OF_THE_OLD = 3
 
-    # Before the first fork. `fill`: what is free among the objects is taken, so that instances have their own objects in pages of
-    # their own. It is for a small heap (SpawnPlan): in another one the collector would have as much again free, for each instance.
-    def self.settle(fill:)
+    # What is to be free of a heap, at most, for it to be a small one.
+    SMALL_GOAL = 0.25
+
+    # Before the first fork. In a small heap, which PassengerReforkAfter brings (SpawnPlan), or SetEnv, what is free among the objects is
+    # taken, so that instances have their own objects in pages of their own. In another heap the collector would have as much again free, for
+    # each instance.
+    def self.settle
       # Of another preloader, from which this one's application comes. Let go of, it does not become more from one to the next.
       @filling = nil
       return Process.warmup if Process.respond_to?(:warmup)
 
       GC.start
-      return unless fill && fills?
+      return unless fills? && small?
 
       shrink
       fill_gaps
@@ -27,6 +31,10 @@ module PhusionPassenger
     # From Ruby 3.2 on slots are of several sizes, and which of them are free is not told as one number; since 3.3 Ruby compacts.
     def self.fills?
       !Process.respond_to?(:warmup) && GC::INTERNAL_CONSTANTS.fetch(:SIZE_POOL_COUNT, 1) == 1
+    end
+
+    def self.small?
+      ENV.fetch("RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO", "1").to_f <= SMALL_GOAL
     end
 
     # What was made while the application loaded, and is gone, is not to be filled, too. A collection frees some pages at a time.
@@ -55,6 +63,6 @@ module PhusionPassenger
     ensure
       GC.enable unless was_disabled
     end
-    private_class_method :shrink, :fill_gaps, :without_collection
+    private_class_method :small?, :shrink, :fill_gaps, :without_collection
   end
 end
