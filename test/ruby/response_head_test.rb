@@ -47,6 +47,9 @@ module PhusionPassenger
     def test_names_that_an_application_makes_up_are_not_kept_for_ever
       1000.times { |index| assert_equal "X-#{index}: 1\r\n", build("X-#{index}" => "1") }
       assert_operator ResponseHead.instance_variable_get(:@names).size, :<=, 256
+    ensure
+      # They are kept for the whole process: other tests' names would find no room.
+      ResponseHead.instance_variable_get(:@names).clear
     end
 
     def test_a_head_of_128_kibibytes_is_the_largest
