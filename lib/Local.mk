@@ -23,6 +23,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/hooks.rb \
     %D%/passenger/http_adapter.rb \
     %D%/passenger/http_admission.rb \
+    %D%/passenger/http_balance.rb \
     %D%/passenger/http_connection.rb \
     %D%/passenger/http_deadlines.rb \
     %D%/passenger/http_listener.rb \
@@ -65,5 +66,6 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/subreaper.rb \
     %D%/passenger/unlinked_file.rb \
     %D%/passenger/wait_statuses.rb \
+    %D%/passenger/worker_loads.rb \
     %D%/passenger/wsgi_loader.py
 EXTRA_DIST += %D%/passenger/README.md

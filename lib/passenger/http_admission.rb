@@ -10,14 +10,15 @@ module PhusionPassenger
   module HttpAdmission
     include HttpDeadlines
 
-    # To give a connection away is work for two workers, and it waits in the line. It is worth that where requests usually take longer, in seconds;
-    # of shorter ones, for those that would wait here longer.
+    # To give a connection away is work for two workers, and it waits in the line. It is worth that for a single request where they usually take
+    # longer, in seconds.
     WORTH = 0.0002
-    WAIT = 0.002
+    # For so long, in seconds, one after the other is let in within a pass.
+    BRIEFLY = 0.0005
     NO_DESCRIPTORS = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM].freeze
     # Until some may have been closed.
     PAUSE = 0.005
-    private_constant :NO_DESCRIPTORS, :PAUSE
+    private_constant :BRIEFLY, :NO_DESCRIPTORS, :PAUSE
 
     def idle_connections
       @connections.keys.select(&:idle?)
@@ -33,30 +34,49 @@ module PhusionPassenger
 
     private
 
-    # Gives away those that would have to wait here for long. Some may have ended since they became ready, or have been given away.
+    # Gives those away that others shall serve, never all. Some may have ended since they became ready, or have been given away.
     def share(waiting)
       waiting.select! { |connection| @connections.key?(connection) }
-      kept = @usual_time > WORTH ? 1 : (WAIT / @usual_time).ceil
-      waiting.slice!(kept..)&.each { |connection| give_away(connection) || waiting << connection }
+      @balance.note(waiting.size, @now)
+      return if waiting.size < 2 || @balance.alone?
+
+      surplus = @usual_time > WORTH ? waiting.size : @balance.excess
+      waiting.pop([surplus, waiting.size - 1].min).each { |connection| give_away(connection) ? @balance.gave : waiting << connection }
     end
 
-    # From the listener, or from the line.
+    # One from each that has some; and, where requests take next to no time, more: a pass for each would cost as much.
+    def admit_all
+      @entries.each do |entry|
+        began = @now
+        nil while enter(entry) && @now - began < BRIEFLY
+      end
+      @entries.clear
+    end
+
+    # From the listener, or from the line. True: there was one.
     def enter(entry)
-      return if @finishing && !(@line.shut? && entry.equal?(@line))
+      return false if @finishing && !(@line.shut? && entry.equal?(@line))
 
       full = @connections.size >= @limits.connections
       idle = longest_idle if full
       return pause_accepting if full && idle.nil?
 
       io, peer, deadline = entry.next_connection
-      return @line.over? && @readers.delete(@line) unless io
+      return leave_line_if_over unless io
 
       drop(idle) if idle
       connection = admit(io, peer, deadline)
       guard(connection) { advance(connection) }
+      true
     rescue *NO_DESCRIPTORS => e
       Log.complaint("accept.failed", reason: e.message)
       (idle = longest_idle) ? drop(idle) : sleep(PAUSE)
+      false
+    end
+
+    def leave_line_if_over
+      @readers.delete(@line) if @line.over?
+      false
     end
 
     def admit(io, peer, deadline)
@@ -77,6 +97,7 @@ module PhusionPassenger
     def pause_accepting
       @paused = true
       [*@listeners, @line].each { |entry| @readers.delete(entry) }
+      false
     end
 
     def resume_accepting
@@ -93,6 +114,7 @@ module PhusionPassenger
       @listeners.each { |listener| @readers.delete(listener) }.each(&:close)
       @listeners = []
       @readers.delete(@line)
+      @balance.leave
       @connections.each_key.to_a.each do |connection|
         next if connection.unsent? || give_away(connection)
 

@@ -61,14 +61,17 @@ module PhusionPassenger
       raise ClientGone, CLIENT_GONE
     end
 
-    # It has sent more than was read, or ended.
-    def readable?
-      !@to_io.wait_readable(0).nil?
+    # It has sent more than was read.
+    def unread?
+      bytes = @to_io.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
+      bytes != :wait_readable && !bytes.nil? && !bytes.empty?
+    rescue *GONE
+      false
     end
 
-    # It has sent more than was read: it is waiting for us.
+    # It is waiting for us.
     def behind?
-      @full && readable?
+      @full && unread?
     end
 
     # From here on waits are counted.

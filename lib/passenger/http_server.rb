@@ -4,6 +4,7 @@ require "io/wait"
 require "socket"
 require_relative "http_adapter"
 require_relative "http_admission"
+require_relative "http_balance"
 require_relative "http_lookout"
 require_relative "http_reply"
 require_relative "http_request_reader"
@@ -30,9 +31,9 @@ module PhusionPassenger
     CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
     private_constant :LATEST, :STINT, :CONTINUE
 
-    # `listeners`: sockets that listen. `line`: the ConnectionLine of all workers. `report` is told `busy` and `free`, and in each pass `alive`;
-    # within `report.interval` seconds there is always another pass, unless the application takes longer.
-    def initialize(listeners, line, app, report, parser_class, limits = LIMITS)
+    # `listeners`: sockets that listen. `line` and `loads`: the ConnectionLine and the WorkerLoads of all workers. `report` is told `busy` and
+    # `free`, and in each pass `alive`; within `report.interval` seconds there is always another pass, unless the application takes longer.
+    def initialize(listeners, line, loads, app, report, parser_class, limits = LIMITS)
       @listeners = listeners.map { |socket| HttpListener.new(socket) }
       @line = line
       @adapter = HttpAdapter.new(app)
@@ -46,6 +47,7 @@ module PhusionPassenger
       @writers = []
       @ready = []
       @entries = []
+      @balance = HttpBalance.new(loads)
       @lookout = HttpLookout.new(self)
       @usual_time = WORTH
       @stint_began = 0
@@ -70,7 +72,7 @@ module PhusionPassenger
     # Also in processes that the application forked.
     def close
       # The waker first: who finds it open finds the other end open, too.
-      [*@listeners, @line, *@connections.keys, @waker, @wake, @lookout].each(&:close)
+      [*@listeners, @line, @balance, *@connections.keys, @waker, @wake, @lookout].each(&:close)
       @connections.clear
     end
 
@@ -102,8 +104,7 @@ module PhusionPassenger
       writable&.each { |connection| guard(connection) { write_on(connection) } }
       readable&.each { |io| sort(io) }
       take_turns
-      @entries.each { |entry| enter(entry) }
-      @entries.clear
+      admit_all
       relieve_line if @finishing
       resume_accepting if @paused
       # What came during a long request was not seen yet.
@@ -150,7 +151,7 @@ module PhusionPassenger
     def take_turns
       waiting = @ready
       @ready = []
-      share(waiting) if waiting.size > 1
+      share(waiting)
       while (connection = waiting.shift)
         connection.queued = nil
         guard(connection) { advance(connection) } if @connections.key?(connection)
@@ -208,6 +209,7 @@ module PhusionPassenger
     def end_work
       @busy = false
       @lookout.rest
+      @balance.rest
       @report.show_requests
       @report.free
     end
@@ -265,7 +267,7 @@ module PhusionPassenger
 
     # Where the client has sent more than was read, closing would reset the connection, and its last answer could be lost.
     def end_connection(connection)
-      return drop(connection) unless connection.reader.pending? || connection.refused || connection.readable?
+      return drop(connection) unless connection.reader.pending? || connection.refused || connection.unread?
 
       connection.end_output
       connection.deadline = @now + LINGERING

@@ -10,10 +10,11 @@ require_relative "http_server"
 require_relative "log"
 require_relative "prefork_report"
 require_relative "signals"
+require_relative "worker_loads"
 
 module PhusionPassenger
   # A worker of passenger-prefork: loads the application, and serves it from sockets that it inherits. Told by arguments, NAME=VALUE each:
-  # listeners, line and output (descriptors; of the line, where to take and where to give; output: for what the application prints), app_root, environment, startup_file, acknowledge, idle_timeout, request_timeout, write_timeout,
+  # listeners, line, loads and output (descriptors; of the line, where to take and where to give; output: for what the application prints), app_root, environment, startup_file, acknowledge, idle_timeout, request_timeout, write_timeout,
   # answer_timeout (seconds).
   class PreforkWorker
     # Where AppLoader reports to: what is worth a line has been logged, but for a failure's whole text.
@@ -37,7 +38,7 @@ module PhusionPassenger
       AppProcess.sync_output
       parser = HttpParser.find
       app = AppLoader.new(Reports.new, @options).load or exit(1)
-      server = HttpServer.new(listeners, line, app, report, HttpParser.load(parser), limits)
+      server = HttpServer.new(listeners, line, loads, app, report, HttpParser.load(parser), limits)
       begin_work(server, report)
       server.run
       Hooks.call_all(:stopping_worker_process)
@@ -86,6 +87,10 @@ module PhusionPassenger
 
     def line
       ConnectionLine.new(*sockets("line"))
+    end
+
+    def loads
+      WorkerLoads.new(File.for_fd(@options.fetch("loads").to_i, "r+b").tap { |file| file.close_on_exec = true })
     end
 
     def sockets(name)

@@ -49,6 +49,21 @@ class PreforkSharingTest < PreforkTestCase
     assert_answered_by_another(command(*fixed(2), app: SPINNER))
   end
 
+  def test_busy_connections_that_all_came_to_one_worker_are_spread_over_all
+    made = command(*fixed(4))
+    sole, *others = made.workers
+    before = descriptors(sole)
+    others.each { |pid| ProcessInfo.stop(pid) }
+    @clients = Array.new(24) { made.raw.tap { |client| client.get("/") } }
+    assert_equal before + 24, descriptors(sole)
+    others.each { |pid| Process.kill(:CONT, pid) }
+    eventually("a fair share for each") do
+      @clients.each { |client| client.request("GET", "/?0.002") }
+      @clients.each { |client| assert_equal 200, client.response.status }
+      descriptors(sole) <= before + 9
+    end
+  end
+
   def test_what_waits_in_the_line_outlives_the_worker_that_is_killed
     made = command(*fixed(1))
     worker, (slow, *others) = kept(made, 4)

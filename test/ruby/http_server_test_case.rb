@@ -1,11 +1,13 @@
 # frozen_string_literal: true
 
+require_relative "loads_file"
 require_relative "test_helper"
 require "minitest/mock"
 require "passenger/connection_line"
 require "passenger/http_parser"
 require "passenger/http_server"
 require "passenger/prefork_report"
+require "passenger/worker_loads"
 
 module PhusionPassenger
   # A worker's loop over real sockets, in a thread.
@@ -26,7 +28,12 @@ module PhusionPassenger
     end
 
     def new_server(sockets, app, told = closing(File.open(File::NULL, "w")), acknowledge: nil, **limits)
-      HttpServer.new(sockets, new_line, app, PreforkReport.new(told, acknowledge), PARSER, limits_with(limits))
+      HttpServer.new(sockets, new_line, WorkerLoads.new(loads.dup), app, PreforkReport.new(told, acknowledge), PARSER, limits_with(limits))
+    end
+
+    # The servers of this process have the first place, which they share.
+    def loads
+      @loads ||= closing(LoadsFile.new(2)).tap { |file| file.enter(Process.pid, 0) }
     end
 
     def limits_with(others)

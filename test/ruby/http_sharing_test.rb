@@ -5,6 +5,9 @@ require_relative "http_server_test_case"
 module PhusionPassenger
   # Workers that give each other connections.
   class HttpSharingTest < HttpServerTestCase
+    # A request that takes so long, in seconds, is long.
+    LONG = HttpServer::WORTH * 200
+
     # Says by which path it was entered, and goes on when it is told to.
     def gated(&more)
       @entered = Thread::Queue.new
@@ -51,12 +54,13 @@ module PhusionPassenger
       end
     end
 
-    def test_one_that_would_have_to_wait_is_given_away_before
+    # Whether each of two connections that are ready at the same time finds the line in use.
+    def line_in_use
       sockets = []
       told = []
       app = lambda do |env|
         told << in_line? if env["PATH_INFO"] == "/timed"
-        sleep(HttpServer::WAIT * 20) unless env["PATH_INFO"] == "/begin"
+        sleep(LONG) unless env["PATH_INFO"] == "/begin"
         sockets.each { |socket| socket.write(get("/timed")) } if env["PATH_INFO"] == "/begin"
         [200, {}, ["x"]]
       end
@@ -64,8 +68,17 @@ module PhusionPassenger
         first, *sockets = kept(3)
         first.write(get("/begin"))
         [first, *sockets].each { |socket| answer(socket) }
-        assert_equal [true, false], told
       end
+      told
+    end
+
+    def test_one_that_would_have_to_wait_is_given_away_before
+      loads.enter(1, 10)
+      assert_equal [true, false], line_in_use
+    end
+
+    def test_where_there_is_no_other_worker_it_stays
+      assert_equal [false, false], line_in_use
     end
 
     def test_an_idle_connection_goes_to_another_worker_when_its_own_ends
@@ -168,9 +181,10 @@ module PhusionPassenger
     end
 
     def test_one_whose_request_has_begun_stays_though_it_has_to_wait
+      loads.enter(1, 1)
       others = []
       app = lambda do |env|
-        sleep(HttpServer::WAIT * 20) unless env["PATH_INFO"] == "/begin"
+        sleep(LONG) unless env["PATH_INFO"] == "/begin"
         others.each { |socket, bytes| socket.write(bytes) } if env["PATH_INFO"] == "/begin"
         [200, {}, [env["PATH_INFO"]]]
       end

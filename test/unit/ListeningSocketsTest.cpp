@@ -21,7 +21,7 @@ class ListeningSocketsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ListeningSocketsTest);
     CPPUNIT_TEST(testASuccessorRemovesWhatItsPredecessorMade);
     CPPUNIT_TEST(testASuccessorLeavesWhatIsSystemds);
-    CPPUNIT_TEST(testWhatIsSentOverSocketsOfOthersDoesNotWaitEither);
+    CPPUNIT_TEST(testSocketsOfOthersAreForRequestsToo);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
@@ -60,7 +60,7 @@ public:
         CPPUNIT_ASSERT(outlives({ListenAddress::unixSocket(path_ + ".other")}));
     }
 
-    void testWhatIsSentOverSocketsOfOthersDoesNotWaitEither() {
+    void testSocketsOfOthersAreForRequestsToo() {
         ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
         ::setenv("LISTEN_FDS", "1", 1);
         // systemd's first one.
@@ -75,10 +75,12 @@ public:
         {
             ListeningSockets sockets((ListeningSockets::Settings()));
             sockets.start();
-            int value = 0;
-            socklen_t size = sizeof value;
-            CPPUNIT_ASSERT_EQUAL(0, ::getsockopt(sockets.descriptors().at(0), IPPROTO_TCP, TCP_NODELAY, &value, &size));
-            CPPUNIT_ASSERT(value != 0);
+            for (const int option : {TCP_NODELAY, TCP_DEFER_ACCEPT}) {
+                int value = 0;
+                socklen_t size = sizeof value;
+                CPPUNIT_ASSERT_EQUAL(0, ::getsockopt(sockets.descriptors().at(0), IPPROTO_TCP, option, &value, &size));
+                CPPUNIT_ASSERT(value != 0);
+            }
         }
         if (before) {
             ::dup2(before.get(), FIRST);

@@ -190,7 +190,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/UserResolverTest.cpp \
     %D%/WaitersTest.cpp \
     %D%/WorkerOutputTest.cpp \
-    %D%/WatchdogTest.cpp
+    %D%/WatchdogTest.cpp \
+    %D%/WorkerLoadsTest.cpp
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 %C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)

@@ -26,10 +26,12 @@ namespace {
 constexpr int FIRST_OF_SYSTEMD = 3;
 constexpr std::string_view UNIX_PREFIX = "unix:";
 
-/** Of accepted connections, too, which inherit it. On a Unix socket, which needs none, it fails. */
-void sendAtOnce(const FileDescriptor &socket) {
+/** Answers are sent at once: accepted connections inherit that. And workers are told of a connection when its request is there, not before
+ * (tcp(7)): otherwise each of them woke up for it once more. A Unix socket knows neither. */
+void forRequests(const FileDescriptor &socket) {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof on);
 }
 
 /** @throws IOException with the address, the reason and, where there is one, the remedy */
@@ -134,7 +136,7 @@ void ListeningSockets::adopt(int descriptor, const char *giver) {
     ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);
     sockets_.emplace_back(descriptor);
-    sendAtOnce(sockets_.back());
+    forRequests(sockets_.back());
 }
 
 void ListeningSockets::listen(const ListenAddress &address) {
@@ -146,7 +148,7 @@ void ListeningSockets::listen(const ListenAddress &address) {
         }
         sockets_.push_back(
             listenOnTcp(address.host, static_cast<std::uint16_t>(std::stoul(address.port)), settings_.backlog));
-        sendAtOnce(sockets_.back());
+        forRequests(sockets_.back());
     } catch (const SystemException &error) {
         throwListenFailed(error);
     }

@@ -11,7 +11,9 @@ libpassenger_standalone_la_SOURCES += \
     %D%/StandaloneOptions.cpp \
     %D%/StandaloneOptions.h \
     %D%/Successor.cpp \
-    %D%/Successor.h
+    %D%/Successor.h \
+    %D%/WorkerLoads.cpp \
+    %D%/WorkerLoads.h
 EXTRA_DIST += %D%/README.md
 
 bin_PROGRAMS += passenger-prefork

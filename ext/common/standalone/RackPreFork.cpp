@@ -18,6 +18,8 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::milliseconds BOOT_TIMEOUT = std::chrono::minutes(2);
+/** Each worker reads all of them many times a second. */
+constexpr std::size_t MOST_PLACES = 1024;
 constexpr const char *WORKER = "lib/passenger/prefork_worker.rb";
 
 double secondsSince(MonotonicTime time) {
@@ -42,9 +44,10 @@ std::string findWorkerProgram() {
                                   roots.back().string()));
 }
 
-ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, const ListeningSockets &sockets) {
+ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, const ListeningSockets &sockets,
+                                           const WorkerLoads &loads) {
     // The command itself is made on the loop, each time.
-    return [options, &sockets, program = findWorkerProgram()] {
+    return [options, &sockets, &loads, program = findWorkerProgram()] {
         ChildProcess::Command command;
         command.program = options.ruby;
         const auto numbers = sockets.descriptors();
@@ -55,10 +58,13 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
         for (const int end : line) {
             command.descriptors.emplace_back(end, end);
         }
+        const int shared = loads.descriptor().get();
+        command.descriptors.emplace_back(shared, shared);
         const auto acknowledge = std::chrono::duration<double>(sockets.ackInterval()).count();
         command.arguments = {program,
                              fmt::format("listeners={}", fmt::join(numbers, ",")),
                              fmt::format("line={}", fmt::join(line, ",")),
+                             fmt::format("loads={}", shared),
                              fmt::format("app_root={}", options.appRoot),
                              fmt::format("startup_file={}", options.rackup),
                              fmt::format("environment={}", options.environment),
@@ -96,9 +102,18 @@ PreForkSettings RackPreFork::settingsFrom(const StandaloneOptions &options, std:
 
 RackPreFork::RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
                          std::function<void()> ready)
+    // In a restart there may be twice as many for a while.
+    : RackPreFork(options, std::move(sockets),
+                  std::make_shared<WorkerLoads>(std::min(2 * std::size_t{options.limits.maxClients}, MOST_PLACES)),
+                  std::move(ready)) {}
+
+RackPreFork::RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
+                         std::shared_ptr<WorkerLoads> loads, std::function<void()> ready)
     : PreFork(settingsFrom(options, sockets),
-              std::make_unique<ProgramLauncher>(commandMaker(options, *sockets), ProgramLauncher::Printing::APART)),
+              std::make_unique<ProgramLauncher>(commandMaker(options, *sockets, *loads),
+                                                ProgramLauncher::Printing::APART)),
       sockets_(std::move(sockets)),
+      loads_(std::move(loads)),
       whenReady_(std::move(ready)) {}
 
 void RackPreFork::handlerShutdown() {
@@ -153,6 +168,7 @@ void RackPreFork::serverReady(Worker &worker) {
     PreFork::serverReady(worker);
     Log::notice("event=worker.ready pid={} booted_in={:.2f}s", worker.pid, secondsSince(worker.startTime));
     everReady_ = true;
+    loads_->enter(worker.pid);
     since_[worker.pid] = SystemClock::instance().now();
     tellReady();
 }
@@ -178,6 +194,7 @@ void RackPreFork::serverNotBusy(Worker &worker) {
 void RackPreFork::serverClosed(Worker &worker, int status) {
     PreFork::serverClosed(worker, status);
     since_.erase(worker.pid);
+    loads_->leave(worker.pid);
     Log::notice("event=worker.ended pid={} {}", worker.pid, describeWaitStatus(status));
     if (!everReady_ && !shuttingDown()) {
         bootFailed_ = true;

@@ -10,6 +10,7 @@
 #include "prefork/ProgramLauncher.h"
 #include "standalone/ListeningSockets.h"
 #include "standalone/StandaloneOptions.h"
+#include "standalone/WorkerLoads.h"
 
 namespace Passenger {
 
@@ -20,7 +21,7 @@ namespace Passenger {
 class RackPreFork : public PreFork {
 public:
     /** @param ready called on the loop whenever there are workers and all are ready; the first ones may have ended before
-     *  @throws IOException when the program of the workers is not there */
+     *  @throws IOException when the program of the workers is not there; SystemException without memory or descriptors */
     RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
                 std::function<void()> ready);
 
@@ -45,10 +46,14 @@ protected:
     void serverClosed(Worker &worker, int status) override;
 
 private:
+    RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
+                std::shared_ptr<WorkerLoads> loads, std::function<void()> ready);
+
     void tellReady();
     std::string describe(const WorkerSnapshot &worker, const char *state) const;
 
     const std::shared_ptr<ListeningSockets> sockets_;
+    const std::shared_ptr<WorkerLoads> loads_;
     const std::function<void()> whenReady_;
     bool everReady_ = false;
     bool bootFailed_ = false;

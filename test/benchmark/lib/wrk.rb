@@ -10,8 +10,10 @@ module Bench
 
     attr_reader :command
 
-    def initialize(url, clients:, seconds:)
-      @command = ['wrk', '-t1', "-c#{clients}", "-d#{seconds}", '--timeout', '10', '-s', REPORT, url]
+    # `kept`: a client asks over one connection, as long as the server keeps it. Otherwise each request has one of its own.
+    def initialize(url, clients:, seconds:, kept: true)
+      headers = kept ? [] : ['-H', 'Connection: close']
+      @command = ['wrk', '-t1', "-c#{clients}", "-d#{seconds}", '--timeout', '10', '-s', REPORT, *headers, url]
     end
 
     def parse(output)

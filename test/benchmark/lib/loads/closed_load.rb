@@ -8,8 +8,8 @@ module Bench
   # So many clients, each of which sends its next request when it has the answer to the last one.
   class ClosedLoad
     # Returns an Outcome.
-    def self.run(url, clients:, seconds:)
-      wrk = Wrk.new(url, clients: clients, seconds: seconds)
+    def self.run(url, clients:, seconds:, kept: true)
+      wrk = Wrk.new(url, clients: clients, seconds: seconds, kept: kept)
       Outcome.with_cpu do
         wrk.parse(*Programs.run(wrk.command))
         Outcome.new(requests: wrk.answers, seconds: wrk.seconds, failures: wrk.refused + wrk.broken,
@@ -31,7 +31,22 @@ module Bench
     end
 
     def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument
-      self.class.run(server.url(@work.path), clients: @work.clients, seconds: seconds)
+      self.class.run(server.url(@work.path), clients: @work.clients, seconds: seconds, kept: kept?)
+    end
+
+    private
+
+    def kept?
+      true
+    end
+  end
+
+  # The same, with a connection for each request, as of clients of a server that keeps none.
+  class ConnectingLoad < ClosedLoad
+    private
+
+    def kept?
+      false
     end
   end
 end

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+
+#include "base/SharedMemory.h"
+
+namespace Passenger {
+
+/**
+ * By this file workers know of each other how much waits there, so that none has a longer queue than the others (lib/passenger/worker_loads.rb,
+ * HttpBalance). Each worker has a place: a byte that it writes itself, and its pid, by which it finds the byte. The monitor gives places
+ * and clears them; it is the only one that writes pids. Of one thread.
+ *
+ * First come the bytes, one for each place: 0 where it tells nothing (yet, or any more), else how many wait and one. Then the pids of all places,
+ * 32 bits each, in this machine's order; 0: nobody's.
+ */
+class WorkerLoads {
+public:
+    /** @throws SystemException */
+    explicit WorkerLoads(std::size_t places);
+    const FileDescriptor &descriptor() const noexcept {
+        return memory_.descriptor();
+    }
+    /** The worker gets a place. Where there is none left it goes without: it gives and is given nothing for the others' sake. */
+    void enter(pid_t pid);
+    /** It has ended. One without a place may leave, too. */
+    void leave(pid_t pid);
+
+private:
+    /** @return the offset of the pid, or of nothing behind the last one */
+    std::size_t find(pid_t pid) const;
+
+    const std::size_t places_;
+    SharedMemory memory_;
+};
+
+}  // namespace Passenger

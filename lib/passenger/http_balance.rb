@@ -1,0 +1,61 @@
+# frozen_string_literal: true
+
+module PhusionPassenger
+  # How much longer a worker's queue is than the others', so that it may give as many connections away: then requests wait about equally long,
+  # whichever worker their connections have come to.
+  class HttpBalance
+    # So often, in seconds, queues are compared: the longest of each worker since the last time.
+    INTERVAL = 0.01
+    private_constant :INTERVAL
+
+    # By how many requests it is longer than they are in the mean, without those that were given away since the last look.
+    attr_reader :excess
+
+    # `loads`: the WorkerLoads.
+    def initialize(loads)
+      @loads = loads
+      @longest = @excess = @workers = 0
+      @next_look = 0
+    end
+
+    # In each pass: so many requests wait here.
+    def note(waiting, now)
+      @longest = waiting if waiting > @longest
+      compare(now) if now >= @next_look
+    end
+
+    # There is nobody to give anything to.
+    def alone?
+      @workers < 2
+    end
+
+    # One was given away.
+    def gave
+      @excess -= 1 if @excess.positive?
+    end
+
+    # Nothing waits.
+    def rest
+      @loads.tell(0)
+    end
+
+    # For what this worker still has others do not count it.
+    def leave
+      @loads.leave
+    end
+
+    def close
+      @loads.close
+    end
+
+    private
+
+    def compare(now)
+      @next_look = now + INTERVAL
+      @loads.tell(@longest)
+      @workers, mean = @loads.look
+      @excess = [@longest - mean.ceil, 0].max
+      @longest = 0
+    end
+  end
+end

@@ -1,0 +1,56 @@
+# frozen_string_literal: true
+
+module PhusionPassenger
+  # What the workers of one monitor know of each other: how many requests wait at each. It is in a file in memory that they share
+  # (ext/common/standalone/WorkerLoads.h says what is where): each writes one byte, in a place that the monitor gives it when it is ready.
+  class WorkerLoads
+    PID_SIZE = 4
+    # What a byte can say: nothing is told, and the most.
+    SILENT = "\0"
+    MOST = 255
+    private_constant :PID_SIZE, :SILENT, :MOST
+
+    def initialize(file)
+      @file = file
+      @places = file.size / (1 + PID_SIZE)
+      @place = @told = nil
+      @left = false
+    end
+
+    # From now on the others see that so many wait here.
+    def tell(number)
+      return if number == @told || @left || !(@place ||= find)
+
+      @told = number
+      write([number + 1, MOST].min)
+    end
+
+    # They never see anything of it again.
+    def leave
+      write(0) if @place
+      @left = true
+    end
+
+    # How many workers tell something, and how many requests wait at each in the mean. This one counts, too.
+    def look
+      bytes = @file.pread(@places, 0)
+      workers = bytes.bytesize - bytes.count(SILENT)
+      # A sum of all bytes, in which each worker has one too many.
+      [workers, workers.zero? ? 0.0 : (bytes.sum(32) - workers).fdiv(workers)]
+    end
+
+    def close
+      @file.close
+    end
+
+    private
+
+    def find
+      @file.pread(@places * PID_SIZE, @places).unpack("L*").index(Process.pid)
+    end
+
+    def write(byte)
+      @file.pwrite(byte.chr, @place)
+    end
+  end
+end

@@ -1,0 +1,75 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require "passenger/http_balance"
+
+module PhusionPassenger
+  class HttpBalanceTest < TestCase
+    # What others tell is set; what is told to them is kept.
+    class FakeLoads
+      attr_accessor :look
+      attr_reader :told
+
+      def initialize
+        @told = []
+        @look = [0, 0.0]
+      end
+
+      def tell(number)
+        @told << number unless @told.last == number
+      end
+    end
+
+    def setup
+      super
+      @loads = FakeLoads.new
+      @balance = HttpBalance.new(@loads)
+      @now = 1000.0
+    end
+
+    def note(waiting, after: 0)
+      @balance.note(waiting, @now += after)
+    end
+
+    def test_the_longest_queue_is_told_a_hundred_times_a_second
+      [3, 9, 2].each { |waiting| note(waiting) }
+      2.times { note(1, after: 0.02) }
+      assert_equal [3, 9, 1], @loads.told
+    end
+
+    def test_what_is_over_the_mean_of_all_is_given_away_once
+      @loads.look = [4, 4.2]
+      note(10)
+      assert_equal 5, @balance.excess
+      6.times { @balance.gave }
+      note(10)
+      assert_equal 0, @balance.excess
+      note(10, after: 0.02)
+      assert_equal 5, @balance.excess
+    end
+
+    def test_a_queue_that_is_no_longer_than_the_others_has_nothing_to_give
+      @loads.look = [4, 4.2]
+      [5, 1].each do |waiting|
+        note(waiting, after: 0.02)
+        assert_equal 0, @balance.excess
+      end
+    end
+
+    def test_without_others_it_is_alone
+      assert_predicate @balance, :alone?
+      @loads.look = [1, 3.0]
+      note(3)
+      assert_predicate @balance, :alone?
+      @loads.look = [2, 3.0]
+      note(3, after: 0.02)
+      refute_predicate @balance, :alone?
+    end
+
+    def test_a_rest_is_told_at_once
+      note(5)
+      @balance.rest
+      assert_equal [5, 0], @loads.told
+    end
+  end
+end

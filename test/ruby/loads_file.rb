@@ -1,0 +1,45 @@
+# frozen_string_literal: true
+
+require "tempfile"
+
+module PhusionPassenger
+  # The monitor's side of WorkerLoads: ext/common/standalone/WorkerLoads.h.
+  class LoadsFile
+    def initialize(places)
+      @places = places
+      @pids = 0
+      @file = Tempfile.create
+      File.unlink(@file.path)
+      @file.binmode
+      @file.truncate(places * 5)
+    end
+
+    # Gives this worker the next place; it tells this byte.
+    def enter(pid, byte)
+      @file.pwrite([pid].pack("L"), @places + (4 * @pids))
+      @file.pwrite(byte.chr, @pids)
+      @pids += 1
+    end
+
+    # From now on the worker in that place tells this byte.
+    def set(place, byte)
+      @file.pwrite(byte.chr, place)
+    end
+
+    def bytes
+      @file.pread(@places, 0).bytes
+    end
+
+    def dup
+      @file.dup
+    end
+
+    def close
+      @file.close
+    end
+
+    def closed?
+      @file.closed?
+    end
+  end
+end

@@ -1,0 +1,52 @@
+# frozen_string_literal: true
+
+require_relative "loads_file"
+require_relative "test_helper"
+require "passenger/worker_loads"
+
+module PhusionPassenger
+  class WorkerLoadsTest < TestCase
+    def setup
+      super
+      @file = LoadsFile.new(4)
+      closing(@file)
+      @loads = WorkerLoads.new(closing(@file.dup))
+    end
+
+    def test_what_is_told_is_one_more_in_the_place_with_the_worker_s_pid
+      @file.enter(1, 7)
+      @file.enter(Process.pid, 0)
+      @loads.tell(3)
+      assert_equal [7, 4, 0, 0], @file.bytes
+      @loads.tell(0)
+      assert_equal [7, 1, 0, 0], @file.bytes
+      @loads.tell(100_000)
+      assert_equal [7, 255, 0, 0], @file.bytes
+    end
+
+    def test_without_a_place_nothing_is_told_until_there_is_one
+      @loads.tell(3)
+      assert_equal [0, 0, 0, 0], @file.bytes
+      @file.enter(Process.pid, 0)
+      @loads.tell(3)
+      assert_equal [4, 0, 0, 0], @file.bytes
+    end
+
+    def test_those_who_tell_are_counted_and_the_mean_is_theirs
+      assert_equal [0, 0.0], @loads.look
+      [1, 1, 8].each_with_index { |byte, index| @file.enter(index + 1, byte) }
+      @file.enter(Process.pid, 0)
+      assert_equal [3, 7 / 3.0], @loads.look
+      @loads.tell(1)
+      assert_equal [4, 2.0], @loads.look
+    end
+
+    def test_who_has_left_tells_nothing_ever_again
+      @file.enter(Process.pid, 0)
+      @loads.tell(3)
+      @loads.leave
+      @loads.tell(4)
+      assert_equal [0, 0, 0, 0], @file.bytes
+    end
+  end
+end
