@@ -7,11 +7,13 @@ module PhusionPassenger
   # is to end, all that are idle. Its thread runs only while there is work, and only when Ruby's lock is free: a request that does nothing but
   # compute lets it through ten times a second.
   class HttpLookout
-    # A request that takes longer, in seconds, is long.
-    LONG = 0.005
+    # A request that takes so many times the usual time is long; within these bounds, in seconds. Each look takes Ruby's lock away from the
+    # request, for some milliseconds where processors are short.
+    TIMES = 10
+    LONG = (0.005..0.02).freeze
     # How long it looks at the same connections before it asks whether that request is still the one.
     GLANCE = 0.05
-    private_constant :GLANCE
+    private_constant :TIMES, :LONG, :GLANCE
 
     # `server` tells idle_connections, ending?, and gives one away: give_away(connection), true if that worked. It is asked while a request runs
     # only, and the server's own thread does not go on meanwhile.
@@ -21,6 +23,7 @@ module PhusionPassenger
       @bell = Thread::Queue.new
       @resting = true
       @began = nil
+      @long = LONG.begin
     end
 
     # After a rest: there will be requests.
@@ -41,8 +44,9 @@ module PhusionPassenger
       @bell.close
     end
 
-    # Yields, which is a request that began then.
-    def during(began)
+    # Yields, which is a request that began then; the usual one takes so many seconds.
+    def during(began, usual_time)
+      @long = (usual_time * TIMES).clamp(LONG)
       @began = began
       yield
     ensure
@@ -58,10 +62,10 @@ module PhusionPassenger
 
     def look
       began = @began
-      sleep(LONG) unless began && now - began >= LONG && given_all?(began)
+      sleep(@long) unless began && now - began >= @long && given_all?(began)
     rescue StandardError => e
       Log.exception("lookout.failed", e)
-      sleep(LONG)
+      sleep(@long)
     end
 
     # False: some could not be given away, and come soon again.

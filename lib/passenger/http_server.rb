@@ -202,7 +202,7 @@ module PhusionPassenger
       reader.environment["REMOTE_ADDR"] = connection.peer
       head_request = reader.environment["REQUEST_METHOD"] == "HEAD"
       reply = HttpReply.new(connection, self, head_request: head_request)
-      @lookout.during(@began) { @adapter.call(reader.environment, reader.input, reply, head_request: head_request) }
+      @lookout.during(@began, @usual_time) { @adapter.call(reader.environment, reader.input, reply, head_request: head_request) }
       conclude(connection, reply)
     end
 
