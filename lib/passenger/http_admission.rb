@@ -44,11 +44,12 @@ module PhusionPassenger
       waiting.pop([surplus, waiting.size - 1].min).each { |connection| give_away(connection) ? @balance.gave : waiting << connection }
     end
 
-    # One from each that has some; and, where requests take next to no time, more: a pass for each would cost as much.
+    # One from each that has some; and of new ones, where requests take next to no time, more: a pass for each would cost as much. What is in the
+    # line is for all workers.
     def admit_all
       @entries.each do |entry|
         began = @now
-        nil while enter(entry) && @now - began < BRIEFLY
+        nil while enter(entry) && !entry.equal?(@line) && @now - began < BRIEFLY
       end
       @entries.clear
     end

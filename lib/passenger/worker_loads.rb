@@ -2,10 +2,11 @@
 
 module PhusionPassenger
   # What the workers of one monitor know of each other: how many requests wait at each. It is in a file in memory that they share
-  # (ext/common/standalone/WorkerLoads.h says what is where): each writes one byte, in a place that the monitor gives it when it is ready.
+  # (ext/common/standalone/WorkerLoads.h says what is where). The monitor gives each a place when it is ready, where nothing waits yet; from then
+  # on the worker writes the byte of its place.
   class WorkerLoads
     PID_SIZE = 4
-    # What a byte can say: nothing is told, and the most.
+    # What a byte can say: nothing, and the most.
     SILENT = "\0"
     MOST = 255
     private_constant :PID_SIZE, :SILENT, :MOST
@@ -19,7 +20,7 @@ module PhusionPassenger
 
     # From now on the others see that so many wait here.
     def tell(number)
-      return if number == @told || @left || !(@place ||= find)
+      return if number == @told || @left || !place
 
       @told = number
       write([number + 1, MOST].min)
@@ -27,7 +28,7 @@ module PhusionPassenger
 
     # They never see anything of it again.
     def leave
-      write(0) if @place
+      write(0) if place
       @left = true
     end
 
@@ -45,8 +46,8 @@ module PhusionPassenger
 
     private
 
-    def find
-      @file.pread(@places * PID_SIZE, @places).unpack("L*").index(Process.pid)
+    def place
+      @place ||= @file.pread(@places * PID_SIZE, @places).unpack("L*").index(Process.pid)
     end
 
     def write(byte)

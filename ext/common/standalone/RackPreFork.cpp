@@ -109,9 +109,8 @@ RackPreFork::RackPreFork(const StandaloneOptions &options, std::shared_ptr<Liste
 
 RackPreFork::RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
                          std::shared_ptr<WorkerLoads> loads, std::function<void()> ready)
-    : PreFork(settingsFrom(options, sockets),
-              std::make_unique<ProgramLauncher>(commandMaker(options, *sockets, *loads),
-                                                ProgramLauncher::Printing::APART)),
+    : PreFork(settingsFrom(options, sockets), std::make_unique<ProgramLauncher>(commandMaker(options, *sockets, *loads),
+                                                                                ProgramLauncher::Printing::APART)),
       sockets_(std::move(sockets)),
       loads_(std::move(loads)),
       whenReady_(std::move(ready)) {}

@@ -1,39 +1,49 @@
 #include "standalone/WorkerLoads.h"
 
-#include <cstdint>
-
 namespace Passenger {
 
 namespace {
 
+using Pid = std::uint32_t;
+
 constexpr pid_t NOBODY = 0;
-constexpr std::size_t PLACE_SIZE = 1 + sizeof(std::uint32_t);
+constexpr std::uint8_t SILENT = 0;
+constexpr std::uint8_t NOTHING_WAITS = 1;
 
 }  // namespace
 
 WorkerLoads::WorkerLoads(std::size_t places)
-    : places_(places), memory_("passenger.worker_loads", places * PLACE_SIZE) {}
+    : places_(places), memory_("passenger.worker_loads", places * (sizeof(std::uint8_t) + sizeof(Pid))) {}
 
 void WorkerLoads::enter(pid_t pid) {
-    if (const auto offset = find(NOBODY); offset < memory_.size()) {
-        memory_.writeU32(static_cast<std::uint32_t>(pid), offset);
+    if (const auto place = find(NOBODY); place < places_) {
+        // The byte is the worker's as soon as it finds its pid.
+        setByte(place, NOTHING_WAITS);
+        memory_.writeU32(static_cast<Pid>(pid), offsetOfPid(place));
     }
 }
 
 void WorkerLoads::leave(pid_t pid) {
-    if (const auto offset = find(pid); offset < memory_.size()) {
-        const std::uint8_t nothing = 0;
-        memory_.write(&nothing, sizeof nothing, (offset - places_) / sizeof(std::uint32_t));
-        memory_.writeU32(NOBODY, offset);
+    if (const auto place = find(pid); place < places_) {
+        setByte(place, SILENT);
+        memory_.writeU32(NOBODY, offsetOfPid(place));
     }
 }
 
 std::size_t WorkerLoads::find(pid_t pid) const {
-    std::size_t offset = places_;
-    while (offset < memory_.size() && memory_.readU32(offset) != static_cast<std::uint32_t>(pid)) {
-        offset += sizeof(std::uint32_t);
+    std::size_t place = 0;
+    while (place < places_ && memory_.readU32(offsetOfPid(place)) != static_cast<Pid>(pid)) {
+        place++;
     }
-    return offset;
+    return place;
+}
+
+std::size_t WorkerLoads::offsetOfPid(std::size_t place) const noexcept {
+    return places_ + place * sizeof(Pid);
+}
+
+void WorkerLoads::setByte(std::size_t place, std::uint8_t value) {
+    memory_.write(&value, sizeof value, place);
 }
 
 }  // namespace Passenger

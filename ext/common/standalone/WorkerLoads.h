@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
 
 #include "base/SharedMemory.h"
 
@@ -13,7 +14,7 @@ namespace Passenger {
  * HttpBalance). Each worker has a place: a byte that it writes itself, and its pid, by which it finds the byte. The monitor gives places
  * and clears them; it is the only one that writes pids. Of one thread.
  *
- * First come the bytes, one for each place: 0 where it tells nothing (yet, or any more), else how many wait and one. Then the pids of all places,
+ * First come the bytes, one for each place: 0 where there is no worker, or one that is about to end, else how many wait and one. Then the pids of all places,
  * 32 bits each, in this machine's order; 0: nobody's.
  */
 class WorkerLoads {
@@ -23,14 +24,16 @@ public:
     const FileDescriptor &descriptor() const noexcept {
         return memory_.descriptor();
     }
-    /** The worker gets a place. Where there is none left it goes without: it gives and is given nothing for the others' sake. */
+    /** The worker, for which nothing waits yet, gets a place. Where there is none left it goes without: it gives and is given nothing for the others' sake. */
     void enter(pid_t pid);
     /** It has ended. One without a place may leave, too. */
     void leave(pid_t pid);
 
 private:
-    /** @return the offset of the pid, or of nothing behind the last one */
+    /** @return the place of the pid; places_ where it has none */
     std::size_t find(pid_t pid) const;
+    std::size_t offsetOfPid(std::size_t place) const noexcept;
+    void setByte(std::size_t place, std::uint8_t value);
 
     const std::size_t places_;
     SharedMemory memory_;
