@@ -14,8 +14,8 @@ namespace Passenger {
  * HttpBalance). Each worker has a place: a byte that it writes itself, and its pid, by which it finds the byte. The monitor gives places
  * and clears them; it is the only one that writes pids. Of one thread.
  *
- * First come the bytes, one for each place: 0 where there is no worker, or one that is about to end, else how many wait and one. Then the pids of all places,
- * 32 bits each, in this machine's order; 0: nobody's.
+ * First come the bytes, one for each place: 0 where there is no worker, or one that is about to end, else how many wait and one.
+ * Then the pids of all places, 32 bits each, in this machine's order; 0: nobody's.
  */
 class WorkerLoads {
 public:
@@ -24,7 +24,8 @@ public:
     const FileDescriptor &descriptor() const noexcept {
         return memory_.descriptor();
     }
-    /** The worker, for which nothing waits yet, gets a place. Where there is none left it goes without: it gives and is given nothing for the others' sake. */
+    /** The worker, for which nothing waits yet, gets a place. Where there is none left, it goes without: the
+     * others do not count it. */
     void enter(pid_t pid);
     /** It has ended. One without a place may leave, too. */
     void leave(pid_t pid);
