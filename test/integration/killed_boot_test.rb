@@ -58,9 +58,8 @@ class KilledBootTest < IntegrationTest
 
   def test_a_preloader_that_is_killed_between_two_instances_is_started_again_unseen
     assert_equal "served", client("preloader.test").get("/").body
-    preloader = boots("preloader.test").last
-    Process.kill(:KILL, preloader)
     instance = server.tree.matching(/RubyApp: #{Regexp.escape(root("preloader.test"))}/).first
+    Process.kill(:KILL, boots("preloader.test").last)
     Process.kill(:KILL, instance.pid)
     assert_equal "served", client("preloader.test").get("/").body
     assert_equal 2, boots("preloader.test").size
