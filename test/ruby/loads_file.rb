@@ -21,11 +21,6 @@ module PhusionPassenger
       @pids += 1
     end
 
-    # From now on the worker in that place tells this byte.
-    def set(place, byte)
-      @file.pwrite(byte.chr, place)
-    end
-
     def bytes
       @file.pread(@places, 0).bytes
     end
