@@ -13,7 +13,7 @@ module Eventually
 
   # Calls the block until it returns something true, which is returned. A block that raises an assertion's or a
   # network error is tried again, and its last error is shown when time is up.
-  def eventually(what = "the condition", within: 10, every: 0.02)
+  def eventually(what = "the condition", within: 30, every: 0.02)
     deadline = monotonic + within * PATIENCE
     loop do
       error = nil
@@ -27,6 +27,14 @@ module Eventually
 
       sleep every
     end
+  end
+
+  # For what has to happen in a certain time: a stall of the machine spoils one try, and a fault all of them.
+  def in_one_of(tries)
+    yield
+  rescue Minitest::Assertion, TooLate
+    retry if (tries -= 1).positive?
+    raise
   end
 
   def monotonic

@@ -72,7 +72,7 @@ class HttpdServer
   end
 
   # Orderly stop: by a signal, or by an array of httpd's options. Returns what was left behind, as sentences.
-  def stop(signal: :TERM, within: 20, patience: 8)
+  def stop(signal: :TERM, within: 30, patience: 15)
     return [] unless running?
 
     @leaks.remember(tree)
@@ -156,7 +156,7 @@ class HttpdServer
   end
 
   def wait_until_ready(generations)
-    Eventually.eventually("httpd's start", within: 30) do
+    Eventually.eventually("httpd's start", within: 60) do
       raise Failure, "httpd ended at once\n#{tail}" if wait_for_exit(0)
 
       log.count(READY) >= generations

@@ -43,10 +43,18 @@ class SteadyLoad
   end
 
   # Waits until a new question has been answered so.
-  def wait_for(what, within: 15, &fits)
+  def wait_for(what, within: 60, &fits)
     seen = @answers.map(&:size)
     Eventually.eventually(what, within: within) do
       @answers.zip(seen).any? { |answers, old| answers.drop(old).any?(&fits) }
+    end
+  end
+
+  # Waits until each of the clients has had so many answers to what it asks from now on.
+  def wait_for_all(what, count: 1, within: 60)
+    began = Eventually.monotonic
+    Eventually.eventually(what, within: within) do
+      @answers.all? { |answers| answers.last(count).count { |answer| answer.asked > began } == count }
     end
   end
 

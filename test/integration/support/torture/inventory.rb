@@ -20,7 +20,7 @@ class Inventory
   # As soon as it stays the same for a while.
   def self.of(tree)
     last = nil
-    Eventually.eventually("an inventory that stays the same", within: 20, every: 0.5) do
+    Eventually.eventually("an inventory that stays the same", within: 60, every: 0.5) do
       inventory = new(tree)
       same = inventory.counts == last
       last = inventory.counts

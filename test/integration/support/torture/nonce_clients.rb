@@ -10,7 +10,7 @@ require_relative "../raw_client"
 # of its own. What became of each is kept.
 class NonceClients
   # Longer than anything that the storm does to a request.
-  STUCK = 20
+  STUCK = 60
 
   # `outcome`: an HTTP status; `:cut` where the connection ended before the answer did; `:stuck`. `wrong`: what was wrong
   # with an answer that says that all is well; else nil. `port`: the client's. Times by the monotonic clock.
