@@ -35,7 +35,7 @@ class PreforkLifeTest < PreforkTestCase
 
   def test_restarts_that_are_asked_for_again_and_again_are_one
     made = command(*fixed(2))
-    made.write_app("sleep 1\n#{PreforkCommand::HELLO}")
+    made.write_app(PreforkCommand::LOADING)
     before = made.workers
     most = 0
     10.times do
@@ -43,6 +43,7 @@ class PreforkLifeTest < PreforkTestCase
       most = [most, made.status["starting"]].max
     end
     assert_equal 1, most
+    made.go_on
     made.wait_for_log(/event=prefork\.restarted/)
     eventually("the end of the old workers") { (made.workers & before).empty? }
     assert_equal 1, made.log.scan("event=prefork.restarted").size
@@ -59,7 +60,7 @@ class PreforkLifeTest < PreforkTestCase
     end
     assert_all_fine(answers)
     assert_match(/version two is broken/, made.log)
-    assert_equal before.sort, made.workers.sort
+    eventually("the old workers alone") { made.workers.sort == before.sort }
   end
 
   def test_a_successor_takes_the_sockets_over_and_fails_no_request
@@ -67,7 +68,8 @@ class PreforkLifeTest < PreforkTestCase
     first = made.pid
     answers = load_on(made) do |load|
       made.signal(:USR2)
-      made.wait_for_log(/event=prefork\.succeeded predecessor=#{first}/)
+      # It may have ended before its successor says so.
+      eventually("a successor") { made.log.match?(/event=prefork\.succeeded predecessor=#{first}/) }
       eventually("the end of the predecessor") { made.ended? }
       load.wait_for("an answer") { |answer| answer.code == 200 }
     end
@@ -122,23 +124,27 @@ class PreforkLifeTest < PreforkTestCase
   def test_killed_workers_fail_only_what_they_have_in_work
     made = command(*fixed(4))
     kills = 0
-    answers = load_on(made, "/?0.01", threads: 8) do
+    answers = load_on(made, "/?0.01", threads: 8) do |load|
       10.times do
         sleep 0.2
         made.workers.sample&.then { |pid| Process.kill(:KILL, pid) && (kills += 1) }
+      rescue Errno::ESRCH
+        nil # It was one of those before, and has just been reaped.
       end
+      eventually("many answers", within: 60) { load.answers.count { |answer| answer.code == 200 } > 50 }
     end
     bad = answers.reject { |answer| answer.code == 200 }
     assert_operator bad.size, :<=, kills * 8, "each kill may break the connections of one worker"
-    assert_operator answers.size - bad.size, :>, 50
     eventually("four workers again") { made.status.values_at("free", "busy").sum == 4 }
   end
 
   def test_requests_in_work_are_answered_at_the_end
-    made = command(*fixed(1))
-    client = made.raw.request("GET", "/?1")
+    made = command(*fixed(1), app: PreforkCommand::HOLDING)
+    client = made.raw.request("GET", "/held")
     eventually("a busy worker") { made.status["busy"] == 1 }
     made.signal(:TERM)
+    made.wait_for_log(/event=prefork\.ending/)
+    made.go_on
     assert_equal 200, client.response.status
     assert_equal 0, made.wait
   ensure
@@ -146,9 +152,9 @@ class PreforkLifeTest < PreforkTestCase
   end
 
   def test_workers_end_with_a_monitor_that_is_killed
-    made = command(*fixed(2))
+    made = command(*fixed(2), app: PreforkCommand::HOLDING)
     workers = made.workers.map { |pid| ProcessInfo.read(pid) }
-    client = made.raw.request("GET", "/?30")
+    client = made.raw.request("GET", "/held")
     eventually("a busy worker") { made.status["busy"] == 1 }
     made.signal(:KILL)
     eventually("the end of the workers") { workers.none?(&:alive?) }
@@ -169,11 +175,12 @@ class PreforkLifeTest < PreforkTestCase
   end
 
   def test_a_worker_that_is_stuck_is_replaced
-    made = command(*fixed(1), "--timeout", "1", "--grace", "1")
+    made = command(*fixed(1), "--timeout", "1", "--grace", "1", app: PreforkCommand::HOLDING)
     stuck = made.workers.first
-    client = made.raw.request("GET", "/?60")
+    client = made.raw.request("GET", "/held")
     made.wait_for_log(/event=prefork\.timeout pid=#{stuck} state=busy/)
-    eventually("another worker") { made.get.body.to_i != stuck }
+    # That one may be late, too, on a machine that stalls.
+    eventually("another worker", within: 60) { made.get.body.to_i != stuck }
   ensure
     client&.close
   end

@@ -4,10 +4,13 @@ require_relative "support/prefork_test_case"
 
 # passenger-prefork: what comes over a kept connection is answered by whichever worker is free.
 class PreforkSharingTest < PreforkTestCase
+  # As HOLDING, but it computes, and looks for the end of that twice a second only.
   SPINNER = <<~APP
     run lambda { |env|
-      ends = Process.clock_gettime(Process::CLOCK_MONOTONIC) + env["QUERY_STRING"].to_f
-      nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < ends
+      until env["PATH_INFO"] != "/held" || File.exist?(File.join(__dir__, "go_on"))
+        look = Process.clock_gettime(Process::CLOCK_MONOTONIC) + 0.5
+        nil while Process.clock_gettime(Process::CLOCK_MONOTONIC) < look
+      end
       [200, {}, [Process.pid.to_s]]
     }
   APP
@@ -34,15 +37,22 @@ class PreforkSharingTest < PreforkTestCase
 
   def assert_answered_by_another(made)
     worker, (slow, *others) = kept(made, 4)
-    slow.request("GET", "/?4")
-    others.each { |client| client.request("GET", "/?0") }
+    occupy(made, slow)
+    others.each { |client| client.request("GET", "/") }
     others.each { |client| refute_equal worker, client.response.body }
     refute slow.arrived?(0), "the others had to wait"
+    made.go_on
     assert_equal worker, slow.response.body
   end
 
+  # What comes before that may be answered by the same worker.
+  def occupy(made, client)
+    client.request("GET", "/held")
+    eventually("a busy worker") { made.status["busy"] == 1 }
+  end
+
   def test_a_long_request_holds_up_no_other_connection_of_its_worker
-    assert_answered_by_another(command(*fixed(2)))
+    assert_answered_by_another(command(*fixed(2), app: PreforkCommand::HOLDING))
   end
 
   def test_nor_does_one_that_only_computes
@@ -57,7 +67,7 @@ class PreforkSharingTest < PreforkTestCase
     @clients = Array.new(24) { made.raw.tap { |client| client.get("/") } }
     assert_equal before + 24, descriptors(sole)
     others.each { |pid| Process.kill(:CONT, pid) }
-    eventually("a fair share for each") do
+    eventually("a fair share for each", within: 60) do
       @clients.each { |client| client.request("GET", "/?0.002") }
       @clients.each { |client| assert_equal 200, client.response.status }
       descriptors(sole) <= before + 9
@@ -65,10 +75,10 @@ class PreforkSharingTest < PreforkTestCase
   end
 
   def test_what_waits_in_the_line_outlives_the_worker_that_is_killed
-    made = command(*fixed(1))
+    made = command(*fixed(1), app: PreforkCommand::HOLDING)
     worker, (slow, *others) = kept(made, 4)
     before = descriptors(worker)
-    slow.request("GET", "/?60")
+    occupy(made, slow)
     others.each { |client| client.request("GET", "/") }
     eventually("three connections in the line") { descriptors(worker) == before - 3 }
     Process.kill(:KILL, worker.to_i)
@@ -86,11 +96,13 @@ class PreforkSharingTest < PreforkTestCase
   end
 
   def test_what_waits_in_the_line_is_answered_at_the_end
-    made = command(*fixed(2))
+    made = command(*fixed(2), app: PreforkCommand::HOLDING)
     _, clients = kept(made, 5)
-    clients.each { |client| client.request("GET", "/?0.5") }
+    clients.each { |client| client.request("GET", "/held") }
     eventually("all workers at work") { made.status["busy"] == 2 }
     made.signal(:TERM)
+    made.wait_for_log(/event=prefork\.ending/)
+    made.go_on
     clients.each { |client| assert_equal 200, client.response.status }
     assert_equal 0, made.wait
   end

@@ -5,13 +5,15 @@ require_relative "support/prefork_test_case"
 # passenger-prefork: how many workers there are.
 class PreforkSpareTest < PreforkTestCase
   def test_spare_workers_follow_the_load_and_stay_below_the_limit
-    made = command("--start", "1", "--min-spare", "1", "--max-spare", "2", "--max-clients", "5")
+    made = command("--start", "1", "--min-spare", "1", "--max-spare", "2", "--max-clients", "5", app: PreforkCommand::HOLDING)
     2.times do
-      clients = Array.new(8) { made.raw.request("GET", "/?1.5") }
-      eventually("all workers at work", within: 4) { made.status.values_at("busy", "free", "starting") == [5, 0, 0] }
+      made.hold
+      clients = Array.new(8) { made.raw.request("GET", "/held") }
+      eventually("all workers at work", within: 60) { made.status.values_at("busy", "free", "starting") == [5, 0, 0] }
       assert_operator made.workers.size, :<=, 5
+      made.go_on
       clients.each { |client| client.response && client.close }
-      eventually("few spare workers", within: 5) { made.status.values_at("busy", "ending").sum.zero? && made.status["free"] <= 2 }
+      eventually("few spare workers", within: 60) { made.status.values_at("busy", "ending").sum.zero? && made.status["free"] <= 2 }
     end
   end
 
@@ -19,22 +21,22 @@ class PreforkSpareTest < PreforkTestCase
     made = command("--start", "1", "--min-spare", "1", "--max-spare", "1")
     2.times do |index|
       made.signal(:TTIN)
-      eventually("one more") { made.status.values_at("free", "min_spare", "max_spare") == [index + 2] * 3 }
+      eventually("one more", within: 60) { made.status.values_at("free", "min_spare", "max_spare") == [index + 2] * 3 }
     end
     2.times do |index|
       made.signal(:TTOU)
-      eventually("one fewer") { made.status.values_at("free", "min_spare", "max_spare") == [2 - index] * 3 }
+      eventually("one fewer", within: 60) { made.status.values_at("free", "min_spare", "max_spare") == [2 - index] * 3 }
     end
   end
 
   # Between the limits of the defaults any number would do, so they move further than by one.
   def test_a_signal_adds_and_removes_a_worker_with_the_defaults_too
     made = command
-    eventually("two spare workers", within: 10) { made.status.values_at("free", "starting", "ending") == [2, 0, 0] }
+    eventually("two spare workers", within: 60) { made.status.values_at("free", "starting", "ending") == [2, 0, 0] }
     made.signal(:TTIN)
-    eventually("one more") { made.status["free"] == 3 }
+    eventually("one more", within: 60) { made.status["free"] == 3 }
     made.signal(:TTOU)
-    eventually("one fewer", within: 10) { made.status.values_at("free", "min_spare", "max_spare") == [2, 1, 2] }
+    eventually("one fewer", within: 60) { made.status.values_at("free", "min_spare", "max_spare") == [2, 1, 2] }
   end
 
   def test_the_status_names_each_worker_and_its_requests

@@ -17,6 +17,15 @@ class PreforkCommand
       [200, { "Content-Type" => "text/plain" }, ["\#{Process.pid}"]]
     }
   APP
+  # Holds requests for /held until `go_on`.
+  HOLDING = <<~APP
+    run lambda { |env|
+      sleep 0.02 until env["PATH_INFO"] != "/held" || File.exist?(File.join(__dir__, "go_on"))
+      [200, {}, [Process.pid.to_s]]
+    }
+  APP
+  # Loads until `go_on`.
+  LOADING = "sleep 0.02 until File.exist?(File.join(__dir__, 'go_on'))\n#{HELLO}".freeze
 
   attr_reader :pid, :port, :folder
 
@@ -28,6 +37,16 @@ class PreforkCommand
 
   def write_app(text)
     File.write(File.join(@folder, "config.ru"), text)
+  end
+
+  # For HOLDING and LOADING.
+  def go_on
+    FileUtils.touch(gate)
+  end
+
+  # What comes from now on is held again.
+  def hold
+    FileUtils.rm_f(gate)
   end
 
   # Does not wait.
@@ -56,7 +75,7 @@ class PreforkCommand
   end
 
   # The block, where there is one, is called meanwhile.
-  def wait_for_log(pattern, within: 20)
+  def wait_for_log(pattern, within: 60)
     Eventually.eventually("#{pattern.inspect} in the log", within: within) do
       log =~ pattern || (ended? && raise(log)) || (block_given? && yield && nil)
     end
@@ -75,11 +94,11 @@ class PreforkCommand
   end
 
   def get(path = "/")
-    Net::HTTP.start("127.0.0.1", @port, open_timeout: 10, read_timeout: 10) { |http| http.get(path) }
+    Net::HTTP.start("127.0.0.1", @port, open_timeout: 60, read_timeout: 60) { |http| http.get(path) }
   end
 
   def raw
-    RawClient.new(@port, "prefork.test")
+    RawClient.new(@port, "prefork.test", timeout: 60)
   end
 
   # Of those that have ended none is left.
@@ -91,13 +110,13 @@ class PreforkCommand
   def status
     before = log.bytesize
     signal(:USR1)
-    Eventually.eventually("the status") { log.byteslice(before..)[/event=prefork\.status (workers=.*)$/, 1] }
+    Eventually.eventually("the status", within: 60) { log.byteslice(before..)[/event=prefork\.status (workers=.*)$/, 1] }
               .scan(/(\w+)=(\d+)/).to_h.transform_values(&:to_i)
   end
 
   # The exit status, once it has ended by itself.
   def wait
-    Eventually.eventually("the end of passenger-prefork", within: 20) { ended? }
+    Eventually.eventually("the end of passenger-prefork", within: 60) { ended? }
     @status.exitstatus
   end
 
@@ -112,7 +131,7 @@ class PreforkCommand
     started = everything
     signal(:TERM) unless ended?
     left = started
-    Eventually.eventually("the end of all processes", within: 15) { ended? && (left = started.select(&:alive?)).empty? }
+    Eventually.eventually("the end of all processes", within: 60) { ended? && (left = started.select(&:alive?)).empty? }
     []
   rescue Eventually::TooLate
     left.each { |process| Process.kill(:KILL, process.pid) if process.alive? }.map { |process| "process #{process.pid}" }
@@ -122,6 +141,10 @@ class PreforkCommand
   end
 
   private
+
+  def gate
+    File.join(@folder, "go_on")
+  end
 
   # The monitor and all below it.
   def everything

@@ -15,7 +15,7 @@ class PreforkTestCase < Minitest::Test
     end
 
     def get(path)
-      http = Thread.current[:prefork_http] ||= Net::HTTP.new("127.0.0.1", @port).tap { |made| made.open_timeout = made.read_timeout = 15 }
+      http = Thread.current[:prefork_http] ||= Net::HTTP.new("127.0.0.1", @port).tap { |made| made.open_timeout = made.read_timeout = 60 }
       http.max_retries = 0
       http.start unless http.started?
       http.get(path)
