@@ -58,19 +58,23 @@ class InstanceDeathTest < IntegrationTest
     raw&.close
   end
 
-  # Ten milliseconds on a machine with nothing else to do; whoever looks by itself does so each second.
+  # Ten milliseconds on a machine with nothing else to do; whoever looks by itself does so each second, and is as quick once in ten times.
   def test_a_child_learns_at_once_that_an_instance_died
-    times = Array.new(5) do
-      raw = begin_request("POST", "some body")
-      killed = Eventually.monotonic
-      Process.kill(:KILL, client_pid_in_work)
-      assert_equal 502, raw.response.status
-      Eventually.monotonic - killed
-    ensure
-      raw&.close
-      File.delete(@started)
-    end
-    assert_operator times.sort[2], :<, 0.1, "seconds: #{times}"
+    times = []
+    quick = -> { times.count { |time| time < 0.1 } }
+    times << time_to_learn until quick.call == 5 || times.size == 15
+    assert_equal 5, quick.call, "seconds: #{times}"
+  end
+
+  def time_to_learn
+    raw = begin_request("POST", "some body")
+    killed = Eventually.monotonic
+    Process.kill(:KILL, client_pid_in_work)
+    assert_equal 502, raw.response.status
+    Eventually.monotonic - killed
+  ensure
+    raw&.close
+    File.delete(@started)
   end
 
   def test_a_get_whose_instance_dies_is_sent_to_another_once
@@ -127,21 +131,18 @@ class InstanceDeathTest < IntegrationTest
 
   def test_instances_killed_under_load_lose_the_request_in_flight_at_most
     stop = false
-    load = Array.new(4) do
-      Thread.new do
-        codes = Hash.new(0)
-        codes[client.get("/pid").code] += 1 until stop
-        codes
-      end
-    end
+    codes = Array.new(4) { [] }
+    load = codes.map { |own| Thread.new { own << client.get("/pid").code until stop } }
     5.times do
       Process.kill(:KILL, eventually("an instance") { client.pid })
+      before = codes.map(&:size)
       eventually("a new instance") { client.get("/hello").code == "200" }
+      # Each of these may be sent again once, so none needs to fail, unless the next one is killed as well.
+      eventually("the end of what it had in work") { codes.map(&:size).zip(before).all? { |now, old| now > old } }
     end
     stop = true
-    codes = load.map(&:value).reduce { |sum, more| sum.merge(more) { |_, a, b| a + b } }
-    # Each of these may be sent again once, so none needs to fail.
-    assert_equal ["200"], codes.keys, codes.inspect
+    load.each(&:join)
+    assert_equal ["200"], codes.flatten.uniq, codes.flatten.tally.inspect
   ensure
     stop = true
     load&.each(&:join)
