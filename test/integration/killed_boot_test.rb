@@ -7,8 +7,9 @@ class KilledBootTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
   SPAWN_SERVER = /Passenger spawn server/.freeze
 
-  # Says that it boots, and boots for a while.
-  SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nsleep 1.5\n#{SampleApps.saying('served')}".freeze
+  # Says that it boots, and boots until it may go on.
+  SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nsleep 0.02 until File.exist?(File.join(__dir__, 'go_on'))\n" \
+         "#{SampleApps.saying('served')}".freeze
   KILLS_ITSELF = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nProcess.kill(:KILL, Process.pid)\nsleep\n"
   UNFORKABLE = "def Random.srand = exit!(4)\n#{SampleApps.saying('served')}".freeze
 
@@ -36,11 +37,17 @@ class KilledBootTest < IntegrationTest
     end
 
     define_method("test_a_spawn_server_that_is_killed_within_a_#{method}_boot_is_not_missed") do
-      assert_served("spawn_server.#{method}.test") { Process.kill(:KILL, the_only(SPAWN_SERVER).pid) }
+      assert_served("spawn_server.#{method}.test") do
+        Process.kill(:KILL, the_only(SPAWN_SERVER).pid)
+        server.log.wait_for(/event=spawn_server\.(died|ended|lost)/, from: @position)
+      end
     end
 
     define_method("test_a_request_survives_the_pool_processs_death_within_a_#{method}_boot") do
-      assert_served("pool.#{method}.test") { Process.kill(:KILL, the_only(POOL).pid) }
+      assert_served("pool.#{method}.test") do
+        Process.kill(:KILL, the_only(POOL).pid)
+        server.log.wait_for(/event=pool\.exited/, from: @position)
+      end
     end
 
     define_method("test_an_application_that_kills_itself_fails_after_one_more_#{method}_attempt") do
@@ -57,6 +64,7 @@ class KilledBootTest < IntegrationTest
   end
 
   def test_a_preloader_that_is_killed_between_two_instances_is_started_again_unseen
+    go_on("preloader.test")
     assert_equal "served", client("preloader.test").get("/").body
     instance = server.tree.matching(/RubyApp: #{Regexp.escape(root("preloader.test"))}/).first
     Process.kill(:KILL, boots("preloader.test").last)
@@ -76,16 +84,24 @@ class KilledBootTest < IntegrationTest
     File.exist?(file) ? File.readlines(file).map(&:to_i) : []
   end
 
+  def go_on(name)
+    FileUtils.touch(File.join(root(name), "go_on"))
+  end
+
+  # What another test has killed may be there for a moment yet.
   def the_only(pattern)
-    found = server.tree.matching(pattern)
-    assert_equal 1, found.size, "#{pattern.inspect}: #{found.join(', ')}"
-    found.first
+    eventually("one process") do
+      found = server.tree.matching(pattern)
+      assert_equal 1, found.size, "#{pattern.inspect}: #{found.join(', ')}"
+      found.first
+    end
   end
 
   # The request that makes the application start is served, though the block kills something meanwhile.
   def assert_served(name)
     request = Thread.new { client(name).get("/") }
-    yield(eventually("a boot", within: 20) { boots(name).then { |found| found unless found.empty? } })
+    yield(eventually("a boot", within: 60) { boots(name).then { |found| found unless found.empty? } })
+    go_on(name)
     response = request.value
     assert_equal %w[200 served], [response.code, response.body]
   end
