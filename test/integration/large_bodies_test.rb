@@ -10,7 +10,8 @@ class LargeBodiesTest < IntegrationTest
   ALLOWANCE = 16 * 1024 * 1024
 
   serve do |made|
-    made.main_directives << "LimitRequestBody 0\nPassengerResponseBufferHighWatermark 2147483647\n"
+    # A client that begins to read late is not to be given up before.
+    made.main_directives << "Timeout #{PATIENCE}\nLimitRequestBody 0\nPassengerResponseBufferHighWatermark 2147483647\n"
     made.set("PassengerMaxPoolSize", 2)
     made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
     made.site("streamed.test", SampleApps.rack, "PassengerMaxInstances 1\nPassengerBufferUpload off\n")
@@ -50,7 +51,7 @@ class LargeBodiesTest < IntegrationTest
 
   def test_a_download_that_its_client_begins_to_read_late
     wanted = [SIZE, 1024 * 1024 * 1024].min
-    raw = server.raw.request("GET", "/download?bytes=#{wanted}&length=no")
+    raw = server.raw("rack.test", timeout: PATIENCE).request("GET", "/download?bytes=#{wanted}&length=no")
     size = 0
     assert_bounded do
       raw.read_head
