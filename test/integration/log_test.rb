@@ -91,14 +91,14 @@ class LogTest < IntegrationTest
     with_server(made) do |server|
       server.client("printer.test").get("/")
       with_stopped(server.tree.matching(/\Acat\b/).map(&:pid)) do
-        assert_status 200, server.client("printer.test", timeout: 5).get("/flood")
+        assert_status 200, server.client("printer.test", timeout: 60).get("/flood")
         # Its first request: the pool process has to start it.
-        assert_status 200, server.client("rack.test", timeout: 5).get("/pid")
-        assert_status 200, server.client("printer.test", timeout: 1).get("/")
+        assert_status 200, server.client("rack.test", timeout: 60).get("/pid")
+        assert_status 200, server.client("printer.test", timeout: 60).get("/")
       end
       written = -> { server.log.count(/output: flood x{50}$/) }
       # The reader may fall behind again while it takes what was kept.
-      eventually("each line is there, or counted as dropped") do
+      eventually("each line is there, or counted as dropped", within: 60) do
         written.call + server.log.text.scan(/event=log\.dropped lines=(\d+)/).flatten.sum(&:to_i) >= FLOOD
       end
       assert_operator written.call, :<, FLOOD
