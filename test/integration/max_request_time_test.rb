@@ -22,43 +22,51 @@ class MaxRequestTimeTest < IntegrationTest
 
   def test_a_hung_request_is_answered_and_its_instance_replaced
     %w[rack.test htaccess.test].each do |site|
-      pid = client(site).pid
+      pid = idle_instance(site)
       assert_given_up(site, "/slow?seconds=60")
-      assert_match(/event=instance.hung .*pid=#{pid}/, server.log.text)
-      refute_equal pid, eventually("a new instance") { client(site).pid }
+      server.log.wait_for(/event=instance.hung .*pid=#{pid}/)
+      refute_equal pid, idle_instance(site)
     end
   end
 
   def test_the_log_says_where_the_instance_was
-    client.pid
-    client.get("/slow?seconds=60")
-    assert_match(/bodies\.rb:\d+:in `slow'/, server.log.wait_for(/in `slow'/))
+    idle_instance
+    # It has a second to tell.
+    in_one_of(3) do
+      position = server.log.position
+      client.get("/slow?seconds=60")
+      server.log.wait_for(/bodies\.rb:\d+:in `slow'/, from: position, within: 10)
+    end
   end
 
   def test_a_get_is_not_sent_to_another_instance
     seen = File.join(scratch, "seen")
-    assert_given_up("rack.test", "/slow?seconds=60&started=#{seen}")
-    pid = client.pid
-    assert_equal pid, client.pid
-    assert_equal 1, File.read(seen).lines.size
+    tries = assert_given_up("rack.test", "/slow?seconds=60&started=#{seen}")
+    # Whatever the second instance would do comes before this.
+    idle_instance
+    assert_equal tries, File.read(seen).lines.size
   end
 
   def test_who_waits_behind_a_hung_request_is_answered
-    client.pid
-    hung = Thread.new { client.get("/slow?seconds=60") }
-    sleep 0.2
-    assert_equal "hello world\n", client.get("/hello").body
-    assert_equal "504", hung.value.code
+    in_one_of(3) do
+      idle_instance
+      hung = Thread.new { client.get("/slow?seconds=60") }
+      sleep 0.2
+      assert_equal "hello world\n", client.get("/hello").body
+      assert_equal "504", hung.value.code
+    end
   end
 
   def test_a_request_that_waits_for_long_has_its_time_for_itself
-    client.pid
-    codes = Array.new(4) { Thread.new { client.get("/slow?seconds=0.7").code } }.map(&:value)
-    assert_equal %w[200] * 4, codes
+    in_one_of(3) do
+      idle_instance
+      codes = Array.new(5) { Thread.new { client.get("/slow?seconds=0.5").code } }.map(&:value)
+      assert_equal %w[200] * 5, codes
+    end
   end
 
   def test_the_other_threads_of_a_hung_instance_get_a_moment_and_are_not_sent_to_another_one
-    client("threads.test").pid
+    idle_instance("threads.test")
     seen = File.join(scratch, "seen")
     hung = Thread.new { client("threads.test").get("/slow?seconds=60") }
     # Begun when the first one's time is nearly up: it has no limit of its own before it is cut off with the instance.
@@ -71,44 +79,56 @@ class MaxRequestTimeTest < IntegrationTest
 
   def test_an_instance_whose_client_s_process_died_does_not_hang_for_ever
     with_server(configuration { |made| made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\nPassengerMaxRequestTime #{LIMIT}\n") }) do |own|
-      pid = own.client.pid
+      pid = eventually("an instance") { own.client.pid }
       started = File.join(scratch, "orphaned")
       hung = own.raw("rack.test").request("GET", "/slow?seconds=600&started=#{started}")
       eventually { File.exist?(started) }
       own.tree.httpd_children.each { |child| Process.kill(:KILL, child.pid) }
-      refute_equal pid, eventually("a new instance", within: 15) { own.client.pid }
+      refute_equal pid, eventually("a new instance", within: 60) { own.client.pid }
       hung.close
     end
   end
 
   def test_a_body_that_the_application_does_not_read_ends_no_wait
-    client.pid
-    before = Eventually.monotonic
-    assert_status(504, client.post("/slow?seconds=60", "x" * 3_000_000))
-    assert_operator Eventually.monotonic - before, :<, LIMIT + SLACK
+    in_one_of(3) do
+      idle_instance
+      before = Eventually.monotonic
+      assert_status(504, client.post("/slow?seconds=60", "x" * 3_000_000))
+      assert_operator Eventually.monotonic - before, :<, LIMIT + SLACK
+    end
   end
 
   def test_an_answer_without_end_is_cut
-    client("http.test").get("/pid")
-    raw = server.raw("http.test")
-    before = Eventually.monotonic
-    assert_equal 200, raw.request("GET", "/endless").read_head.status
-    begin
-      loop { raw.read_chunk }
-    rescue EOFError, Errno::ECONNRESET
+    in_one_of(3) do
+      idle_instance("http.test")
+      raw = server.raw("http.test")
+      before = Eventually.monotonic
+      assert_equal 200, raw.request("GET", "/endless").read_head.status
+      assert_raises(EOFError, Errno::ECONNRESET) { loop { raw.read_chunk } }
       assert_operator Eventually.monotonic - before, :<, LIMIT + SLACK
+    ensure
+      raw&.close
     end
-    assert_equal "200", eventually("a new instance") { client("http.test").get("/") }.code
-  ensure
-    raw&.close
+    eventually("a new instance") { client("http.test").get("/").code == "200" }
   end
 
   private
 
+  # Its pid. On a machine that stalls any request may be too long in work.
+  def idle_instance(site = "rack.test")
+    eventually("an instance") { client(site).pid }
+  end
+
+  # Returns after how many tries.
   def assert_given_up(site, path)
-    before = Eventually.monotonic
-    assert_status(504, client(site).get(path))
-    assert_includes LIMIT..(LIMIT + SLACK), Eventually.monotonic - before
-    assert_match(/PassengerMaxRequestTime/, server.log.text)
+    tries = 0
+    in_one_of(3) do
+      tries += 1
+      before = Eventually.monotonic
+      assert_status(504, client(site).get(path))
+      assert_includes LIMIT..(LIMIT + SLACK), Eventually.monotonic - before
+    end
+    server.log.wait_for(/PassengerMaxRequestTime/)
+    tries
   end
 end
