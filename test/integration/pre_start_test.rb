@@ -17,6 +17,7 @@ class PreStartTest < IntegrationTest
     with_url("http://printer.test:PORT/first?x=1") do |server|
       server.log.wait_for(DONE)
       server.log.wait_for(%r{asked for HEAD printer\.test:\d+ /first\?x=1 by mod_passenger PassengerPreStart})
+      server.log.wait_for(/event=instance\.started/)
       assert_equal 1, server.log.count(/event=instance\.started/)
     end
   end
@@ -26,7 +27,7 @@ class PreStartTest < IntegrationTest
       %w[one two].each { |name| one.site("#{name}.test", SampleApps.written(PRINTER)) }
     end
     with_urls(made, %w[http://one.test:PORT/ http://two.test:PORT/]) do |server|
-      eventually("both have started") { server.log.count(DONE) == 2 }
+      eventually("both have started") { server.log.count(DONE) == 2 && server.log.count(/event=instance\.started/) >= 2 }
       assert_equal 2, server.log.count(/event=instance\.started/)
     end
   end
@@ -45,6 +46,7 @@ class PreStartTest < IntegrationTest
       server.log.wait_for(/event=pre_start\.failed url="[^"]*" status=500/)
       server.graceful { |one| one.main_directives << "PassengerPreStart http://printer.test:#{server.port}/new\n" }
       server.log.wait_for(DONE)
+      server.log.wait_for(%r{asked for HEAD \S+ /new})
       eventually("the broken one was asked for again") { server.log.count(%r{asked for HEAD \S+ /broken}) == 2 }
       position = server.log.position
       server.graceful

@@ -161,6 +161,13 @@ class UsersTest < IntegrationTest
     client(site).json("/")
   end
 
+  # Nil if it has ended.
+  def uid_of(process)
+    File.stat("/proc/#{process.pid}").uid
+  rescue SystemCallError
+    nil
+  end
+
   # The ids of a process that is this user's for good, in this group.
   def assert_runs_as(name, group, site)
     uid = Etc.getpwnam(name).uid
@@ -211,13 +218,13 @@ class UsersTest < IntegrationTest
 
   def test_the_default_user_takes_the_place_of_one_that_does_not_exist_and_the_log_says_so
     assert_runs_as "nobody", "nogroup", "wrong.test"
-    assert_match(/event=spawn.user_replaced .*no-such-user.* does not exist, so .*nobody/, server.log.text)
+    server.log.wait_for(/event=spawn.user_replaced .*no-such-user.* does not exist, so .*nobody/)
   end
 
   def test_a_folder_that_the_user_may_not_enter_is_a_failed_start_that_says_so
     answer = client("closed.test").get("/")
     assert_status 500, answer
-    assert_match(/report=.*(Permission denied|EACCES)/, server.log.text)
+    server.log.wait_for(/report=.*(Permission denied|EACCES)/)
     refute_match(/EACCES|Permission/, answer.body, "the page is for everybody")
   end
 
@@ -238,7 +245,7 @@ class UsersTest < IntegrationTest
   # Its owner could lead the link to his own files as soon as it is known whose the application is.
   def test_a_link_of_somebody_elses_is_a_failed_start_that_says_so
     assert_status 500, client("borrowed.test").get("/")
-    assert_match(/event=spawn.failed .*the link \S+ belongs to user #{MadeUsers["b"].uid}, .*chown -h root/, server.log.text)
+    server.log.wait_for(/event=spawn.failed .*the link \S+ belongs to user #{MadeUsers["b"].uid}, .*chown -h root/)
   end
 
   def test_a_link_of_somebody_elses_may_be_used_where_the_user_is_named
@@ -279,7 +286,7 @@ class UsersTest < IntegrationTest
 
   def test_the_users_profile_is_read
     assert_equal "yes", seen("one.test")["env"]["FROM_PROFILE"]
-    assert_match(/App \d+ output: the profile was read/, server.log.text)
+    server.log.wait_for(/App \d+ output: the profile was read/)
   end
 
   def test_directives_count_more_than_the_profile
@@ -296,7 +303,7 @@ class UsersTest < IntegrationTest
     with_server(made) do |server|
       uid = Etc.getpwnam("daemon").uid
       2.times { assert_equal [uid] * 2, server.client.json("/")["uid"] }
-      assert_equal [uid], server.tree.processes.map { |process| File.stat("/proc/#{process.pid}").uid }.uniq
+      assert_equal [uid], server.tree.processes.filter_map { |process| uid_of(process) }.uniq
       assert_equal 1, server.log.count(/event=users.not_switched/)
     end
   end
