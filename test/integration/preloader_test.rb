@@ -27,10 +27,8 @@ class PreloaderTest < IntegrationTest
   end
 
   def test_a_preloader_that_forks_nothing_ends_and_its_instance_serves_on
-    instance = client("idle.test").pid
-    preloader = ProcessInfo.read(instance).ppid
-    assert_includes ProcessInfo.read(preloader).command_line, "AppPreloader"
-    eventually("its end", within: 20) { ProcessInfo.read(preloader).nil? }
+    instance, preloader = instance_and_preloader
+    eventually("its end") { ProcessInfo.read(preloader.pid).nil? }
     assert_equal instance, client("idle.test").pid
     server.log.wait_for(/event=preloader\.idle/)
   end
@@ -38,20 +36,22 @@ class PreloaderTest < IntegrationTest
   def test_a_warmed_rails_instance_makes_the_next_preloader_under_load_and_no_request_fails
     client("warm.test").get("/plain")
     answers = SteadyLoad.during(client("warm.test"), "/plain", threads: 2) do
-      eventually("three generations", within: 60) { reforks.size >= 3 && !heirs(reforks.last).empty? }
+      eventually("three generations", within: 120) { reforks.size >= 3 && !heirs(reforks.last).empty? }
     end
     refute_empty answers
     failed = answers.reject { |answer| answer.code == 200 }
     assert_empty failed.first(5), "#{failed.size} of #{answers.size} failed"
-    eventually("the end of what came before", within: 20) { preloaders == [reforks.last] && heirs(reforks.last).size == 2 }
+    eventually("the end of what came before", within: 60) { preloaders == [reforks.last] && heirs(reforks.last).size == 2 }
   end
 
   def test_a_reforked_preloader_is_its_users_and_another_one_comes_when_it_is_killed
     needs_root("the application runs as another user")
     5.times { client("owned.test").pid }
-    eventually("an instance of the new preloader") { reforks(root("owned")).include?(ProcessInfo.read(client("owned.test").pid)&.ppid) }
-    preloader = reforks(root("owned")).last
-    instance = eventually("an instance of the newest preloader") { heirs(preloader).first }.pid
+    eventually("an instance of the new preloader", within: 60) { reforks(root("owned")).include?(ProcessInfo.read(client("owned.test").pid)&.ppid) }
+    preloader, instance = eventually("an instance of the newest preloader") do
+      newest = reforks(root("owned")).last
+      heirs(newest).first&.then { |heir| [newest, heir.pid] }
+    end
     [preloader, instance].each { |pid| assert_is_users MadeUsers["a"], pid }
 
     kill_both(preloader, instance)
@@ -62,6 +62,17 @@ class PreloaderTest < IntegrationTest
   end
 
   private
+
+  # A process that forks nothing for IDLE_TIME is gone before it is looked at, on a machine that stalls; then the next one is looked at.
+  def instance_and_preloader
+    eventually("a preloader", within: 60) do
+      instance = client("idle.test").pid
+      preloader = ProcessInfo.read(ProcessInfo.read(instance)&.ppid)
+      next [instance, preloader] if preloader&.command_line.to_s.include?("AppPreloader")
+
+      Process.kill(:KILL, instance) && nil
+    end
+  end
 
   # The instance would be replaced when the preloader's end is known, or not, as it comes.
   def kill_both(preloader, instance)
@@ -95,6 +106,6 @@ class PreloaderTest < IntegrationTest
   end
 
   def preloaders
-    ProcessInfo.all.select { |process| process.command_line.match?(/AppPreloader.*rails_app/) && process.alive? }.map(&:pid)
+    server.tree.matching(/AppPreloader.*rails_app/).select(&:alive?).map(&:pid)
   end
 end
