@@ -5,8 +5,6 @@ require_relative "support/steady_load"
 
 # Instances that have done enough, or have grown too large, are replaced, and nobody notices.
 class ReplacementTest < IntegrationTest
-  # To be seen in a request's time if anybody had to wait for it.
-  BOOT = 2
   MAX_REQUESTS = 20
 
   # Says who answers, and when it began and ended.
@@ -19,6 +17,14 @@ class ReplacementTest < IntegrationTest
     }
   RUBY
 
+  # Loads while "gate" is there, and waits for it else, which "waiting" says.
+  GATED = <<~RUBY
+    unless File.exist?(File.join(__dir__, "gate"))
+      File.write(File.join(__dir__, "waiting"), "")
+      sleep 0.02 until File.exist?(File.join(__dir__, "gate"))
+    end
+  RUBY
+
   GROWING = <<~RUBY
     kept = +""
     run proc { |env|
@@ -28,7 +34,7 @@ class ReplacementTest < IntegrationTest
   RUBY
 
   serve do |made|
-    made.site("worn.test", SampleApps.written("sleep #{BOOT}\n#{CLOCKED}"),
+    made.site("worn.test", SampleApps.written("#{GATED}#{CLOCKED}"),
               "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\nPassengerSpawnMethod direct\n")
     made.site("single.test", SampleApps.written(CLOCKED), "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 1\n")
     made.site("growing.test", SampleApps.written(GROWING), "PassengerMemoryLimit 150\n")
@@ -42,11 +48,20 @@ class ReplacementTest < IntegrationTest
   end
 
   def test_worn_instances_are_replaced_under_load_and_no_request_fails_or_waits_for_a_start
+    gate, waiting = %w[gate waiting].map { |name| File.join(server.configuration.sites.first.root, name) }
+    FileUtils.touch(gate)
     client("worn.test").get("/")
-    answers = SteadyLoad.during(client("worn.test"), threads: 3) { |load| wait_for_pids(load, 3) }
+    answers = SteadyLoad.during(client("worn.test"), threads: 3) do |load|
+      [2, 3].each do |count|
+        FileUtils.rm_f(gate)
+        eventually("a start", within: 60) { File.exist?(waiting) }
+        load.wait_for_all("answers while an instance starts", count: 10)
+        FileUtils.rm(waiting)
+        FileUtils.touch(gate)
+        wait_for_pids(load, count)
+      end
+    end
     assert_all_answered answers
-    slowest = answers.max_by(&:latency)
-    assert_operator slowest.latency, :<, BOOT * 0.9, "a request waited for an instance to start"
   end
 
   def test_a_single_instance_is_replaced_under_load_and_two_never_serve_at_once
@@ -64,7 +79,7 @@ class ReplacementTest < IntegrationTest
   def test_rails_is_replaced_under_load_and_no_request_fails
     client("rails.test").get("/plain")
     answers = SteadyLoad.during(client("rails.test"), "/plain", threads: 2) do
-      eventually("three replacements", within: 30) { worn("rails_app") >= 3 && ended("rails_app") >= 3 }
+      eventually("three replacements", within: 120) { worn("rails_app") >= 3 && ended("rails_app") >= 3 }
     end
     assert_all_answered answers
   end
@@ -72,7 +87,7 @@ class ReplacementTest < IntegrationTest
   def test_an_instance_over_its_memory_limit_is_replaced_and_the_log_says_why
     grown = client("growing.test").pid("/grow")
     answers = SteadyLoad.during(client("growing.test"), threads: 2) do |load|
-      load.wait_for("another instance", within: 15) { |answer| pid(answer) != grown }
+      load.wait_for("another instance", within: 60) { |answer| pid(answer) != grown }
     end
     assert_all_answered answers
     line = server.log.wait_for(/event=instance\.worn.*pid=#{grown}\b/, from: @position)
@@ -81,8 +96,9 @@ class ReplacementTest < IntegrationTest
   end
 
   def test_an_instance_over_its_hard_memory_limit_is_killed_and_another_one_serves
-    excessive = client("excessive.test").pid("/grow")
-    line = server.log.wait_for(/event=instance\.killed.*pid=#{excessive}\b/, from: @position, within: 15)
+    # It may be killed before it has answered, and another one in its place.
+    excessive = eventually("an answer") { client("excessive.test").pid("/grow") }
+    line = server.log.wait_for(/event=instance\.killed.*pid=#{excessive}\b/, from: @position)
     assert_match(/uses \d{3} MB of memory \(PassengerHardMemoryLimit 150\)/, line)
     eventually("its end") { ProcessInfo.read(excessive).nil? }
     refute_equal excessive, client("excessive.test").pid("/")
@@ -95,7 +111,7 @@ class ReplacementTest < IntegrationTest
   end
 
   def wait_for_pids(load, count)
-    eventually("#{count} instances have answered", within: 40, every: 0.1) do
+    eventually("#{count} instances have answered", within: 60, every: 0.1) do
       load.answers.map { |answer| pid(answer) }.uniq.size >= count
     end
   end
