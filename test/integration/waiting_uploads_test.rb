@@ -51,7 +51,7 @@ class WaitingUploadsTest < IntegrationTest
   def occupy
     @fifo = fifo
     started = File.join(scratch, "started")
-    request = Thread.new { client.get("/wait?fifo=#{@fifo}&started=#{started}") }
+    request = Thread.new { server.client("rack.test", timeout: 60).get("/wait?fifo=#{@fifo}&started=#{started}") }
     eventually("it has begun") { File.exist?(started) }
     request
   end
@@ -61,7 +61,7 @@ class WaitingUploadsTest < IntegrationTest
     root = server.configuration.sites.first.root
     file = File.join(root, "tmp/restart.txt")
     before = server.log.position
-    FileUtils.touch(file)
+    FileUtils.touch(file) unless File.exist?(file)
     File.utime(Time.now, Time.now + rand(1..100_000), file)
     assert server.log.wait_for(/rack_app loaded in/, from: before)
   end
