@@ -35,9 +35,9 @@ class Storm
     @stopped = {}
   end
 
-  def rage(seconds)
+  def rage(seconds, pool: true)
     ending = now + seconds
-    pool_dies = now + @random.rand(seconds * 0.2..seconds * 0.6)
+    pool_dies = pool ? now + @random.rand(seconds * 0.2..seconds * 0.6) : Float::INFINITY
     while now < ending
       sleep @random.rand(PAUSE)
       continue_due
