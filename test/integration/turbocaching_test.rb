@@ -84,8 +84,10 @@ class TurbocachingTest < IntegrationTest
   end
 
   def test_it_is_kept_as_long_as_it_is_fresh
-    first = ask("Cache-Control: max-age=1")
-    assert_equal first.body, ask("Cache-Control: max-age=1").body
+    # A second may be over before the next request, on a machine that stalls.
+    first = eventually("an answer that is given again") do
+      ask("Cache-Control: max-age=1").then { |answer| answer if answer.body == ask("Cache-Control: max-age=1").body }
+    end
     Eventually.eventually("a new answer") { ask("Cache-Control: max-age=1").body != first.body }
   end
 
