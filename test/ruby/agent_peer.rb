@@ -13,10 +13,13 @@ module PhusionPassenger
       LIBRARY = ENV.fetch("PASSENGER_LIB") { File.expand_path("../../lib/passenger", __dir__) }
       SPAWN_SERVER = File.join(LIBRARY, "spawn_server.rb").freeze
 
+      # Ruby takes its time to start where the machine is busy.
+      PATIENCE = 60
+
       # A process with its control socket, its output, where its parent tells how it ended, and its keeper's socket.
       Started = Struct.new(:pid, :control, :output, :wait_status, :boot) do
         def read
-          Timeout.timeout(20) { control.read }
+          Timeout.timeout(PATIENCE) { control.read }
         end
 
         # Frames up to one of the type, which comes last.
@@ -102,7 +105,7 @@ module PhusionPassenger
       end
 
       def wait_for_end(pid)
-        Timeout.timeout(20, nil, "process #{pid} did not end") { sleep 0.005 while alive?(pid) }
+        Timeout.timeout(PATIENCE, nil, "process #{pid} did not end") { sleep 0.005 while alive?(pid) }
       end
 
       def alive?(pid)

@@ -58,8 +58,8 @@ module PhusionPassenger
 
     # While it runs, the block sends and receives.
     def serve_in_thread(app)
-      handler = handler(app, 0)
-      thread = Thread.new { handler.run }
+      @handler = handler(app, 0)
+      thread = Thread.new { @handler.run }
       yield thread
     ensure
       @group.end_queue

@@ -157,27 +157,35 @@ module PhusionPassenger
     end
 
     def test_slow_requests_are_given_up
-      serve(app, request: 0.1) do
-        assert_match(/\AHTTP\/1\.1 408 /, answers("GET / HT"))
-        assert_match(/\AHTTP\/1\.1 408 /, answers("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"))
-        assert_equal "", answers("")
+      serve(app) do
+        slow = ["GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"].map { |bytes| begun(bytes) }
+        silent = accepted
+        @server.put_forward(HttpServer::LIMITS.request + 1)
+        slow.each { |socket| assert_match(/\AHTTP\/1\.1 408 /, in_time { socket.readpartial(1000) }) && socket.close }
+        assert_equal "", in_time { silent.read }
       end
     end
 
     def test_a_request_that_goes_on_is_given_up_all_the_same
-      serve(app, request: 0.5) do
-        socket = connect
-        socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
-        eventually("an answer") { socket.write("x") && IO.select([socket], nil, nil, 0.1) }
+      serve(app) do
+        socket = begun("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
+        eventually("an answer") do
+          socket.write("x")
+          @server.put_forward(1)
+          socket.wait_readable(0.02)
+        end
         assert_match(/\AHTTP\/1\.1 408 /, in_time { socket.readpartial(1000) })
+        socket.close
       end
     end
 
     def test_an_idle_time_begins_at_the_end_of_the_request
-      serve(->(env) { (env["PATH_INFO"] == "/" || sleep(0.8)) && [200, {}, ["x"]] }, idle: 0.7) do
+      idle = HttpServer::LIMITS.idle
+      serve(->(env) { (env["PATH_INFO"] == "/" || @server.put_forward(idle * 2)) && [200, {}, ["x"]] }) do
         socket = connect
         socket.write(get("/long"))
         answer(socket)
+        @server.put_forward(idle / 2)
         sleep 0.1 # deadlines are looked at meanwhile
         socket.write(get)
         assert_equal "x", answer(socket)[1]
@@ -186,8 +194,7 @@ module PhusionPassenger
 
     def test_at_the_limit_of_connections_others_are_left_to_other_workers
       serve(app, connections: 1) do
-        first = connect
-        first.write("GET / HT")
+        first = begun("GET / HT")
         second = connect
         second.write(get("/", "Connection: close"))
         assert_nil IO.select([second], nil, nil, 0.3)
@@ -227,11 +234,16 @@ module PhusionPassenger
     # Its socket has no room for long: a third of its buffer would have to be free.
     def test_a_client_that_reads_slowly_gets_all
       large = Random.bytes(1_500_000)
-      serve(app([large]), send_buffer: 400_000, patience: 1) do
+      serve(app([large]), send_buffer: 400_000, patience: 60, acknowledge: 0.02) do
         socket = slow_reader(65_536)
+        connection = eventually("the connection") { @server.idle_connections.first }.extend(Clock)
         socket.write(get("/", "Connection: close"))
         text = +"".b
-        12.times { sleep(0.1) && text << in_time { socket.readpartial(16_384) } }
+        14.times do
+          sleep 0.05 # so that the server looks
+          connection.put_forward(6)
+          text << in_time { socket.readpartial(16_384) }
+        end
         text << in_time { socket.read }
         assert text.end_with?(large), "only #{text.bytesize} bytes came"
       end
@@ -308,6 +320,7 @@ module PhusionPassenger
         socket.write(get)
         answer(socket)
         @giving.shutdown(:WR) # as where all end
+        @server.stand_still
         @server.finish
         eventually { refused? }
         socket.write(get)

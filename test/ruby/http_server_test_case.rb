@@ -14,6 +14,27 @@ module PhusionPassenger
   class HttpServerTestCase < TestCase
     PARSER = HttpParser.load(HttpParser.find)
 
+    # What an object knows of the time: a test may say that more of it has passed, or that none passes.
+    module Clock
+      def put_forward(seconds)
+        @passed = passed + seconds
+      end
+
+      def stand_still
+        @stands_at = now
+      end
+
+      private
+
+      def now
+        @stands_at || (super + passed)
+      end
+
+      def passed
+        @passed ||= 0
+      end
+    end
+
     # Serves the application while the block runs. `send_buffer`: bytes that the kernel may hold for each client. `acknowledge`: seconds between
     # two signs of life; nil: there are none.
     def serve(app, send_buffer: nil, acknowledge: nil, **limits, &block)
@@ -28,7 +49,8 @@ module PhusionPassenger
     end
 
     def new_server(sockets, app, told = closing(File.open(File::NULL, "w")), acknowledge: nil, **limits)
-      HttpServer.new(sockets, new_line, WorkerLoads.new(loads.dup), app, PreforkReport.new(told, acknowledge), PARSER, limits_with(limits))
+      server = HttpServer.new(sockets, new_line, WorkerLoads.new(loads.dup), app, PreforkReport.new(told, acknowledge), PARSER, limits_with(limits))
+      server.extend(Clock)
     end
 
     # The servers of this process have the first place, which they share.
@@ -56,6 +78,21 @@ module PhusionPassenger
 
     def connect
       closing(TCPSocket.new("127.0.0.1", @port)).tap { |socket| socket.setsockopt(:TCP, :NODELAY, true) }
+    end
+
+    # A connection that the server has taken.
+    def accepted
+      idle = @server.idle_connections.size
+      connect.tap { eventually("the acceptance") { @server.idle_connections.size > idle } }
+    end
+
+    # One over which the server has got these bytes, which are no whole request.
+    def begun(bytes)
+      socket = accepted
+      idle = @server.idle_connections.size
+      socket.write(bytes)
+      eventually("the beginning") { @server.idle_connections.size < idle }
+      socket
     end
 
     def refused?

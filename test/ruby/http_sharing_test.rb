@@ -65,6 +65,8 @@ module PhusionPassenger
         [200, {}, ["x"]]
       end
       serve(app) do
+        # It would give away what waits while a request takes long, such as one at which the machine stalls.
+        @server.instance_variable_get(:@lookout).define_singleton_method(:wake) { nil }
         first, *sockets = kept(3)
         first.write(get("/begin"))
         [first, *sockets].each { |socket| answer(socket) }
@@ -101,7 +103,8 @@ module PhusionPassenger
         other(app) do
           @server.finish
           eventually { refused? }
-          sleep HttpServer::FAREWELL * 1.5
+          [@server, @other].each { |server| server.put_forward(HttpServer::FAREWELL * 2) }
+          sleep 0.1 # deadlines are looked at meanwhile
           socket.write(get("/still"))
           assert_equal "/still 127.0.0.1", answer(socket)[1]
         end

@@ -7,7 +7,7 @@ require_relative "test_helper"
 require "passenger/pre_start"
 
 # The helper of PassengerPreStart, with a server that says what it is told.
-class PreStartTest < Minitest::Test
+class PreStartTest < PhusionPassenger::TestCase
   # What syswrite needs.
   class Output < StringIO
     def syswrite(text)
@@ -15,13 +15,12 @@ class PreStartTest < Minitest::Test
     end
   end
 
+  # It listens when a test says so.
   def setup
-    @server = TCPServer.new("127.0.0.1", 0)
-    @port = @server.addr[1]
-  end
-
-  def teardown
-    @server.close unless @server.closed?
+    super
+    @server = closing(Socket.new(:INET, :STREAM))
+    @server.bind(Addrinfo.tcp("127.0.0.1", 0))
+    @port = @server.local_address.ip_port
   end
 
   def test_the_request_names_the_urls_host_and_path
@@ -36,26 +35,25 @@ class PreStartTest < Minitest::Test
   end
 
   def test_a_name_or_password_is_sent_to_nobody
+    @server.listen(5)
     %w[me me:secret].each do |user|
       assert_match(/\Afailed\t.*must not have a user or password/, run_with("http://#{user}@blog.test:#{@port}/"))
     end
-    assert_nil @server.accept_nonblock(exception: false).then { |client| client unless client == :wait_readable }
+    assert_equal :wait_readable, @server.accept_nonblock(exception: false)
   end
 
   def test_where_nobody_listens_it_fails_when_its_time_is_over
-    @server.close
     assert_match(/\Afailed\t.*onnect.*\t\d+\n\z/, run_with("http://blog.test:#{@port}/", connect_time: 0))
   end
 
   def test_who_listens_a_moment_later_is_asked
-    @server.close
-    later = Thread.new do
-      sleep 0.3
-      @server = TCPServer.new("127.0.0.1", @port)
-      answer_one("200 OK")
+    asked = 0
+    said = run_with("http://blog.test:#{@port}/") do
+      asked += 1
+      answering("200 OK") if asked == 2
     end
-    assert_match(/\Adone\t/, run_with("http://blog.test:#{@port}/"))
-    later.join
+    assert_match(/\Adone\t/, said)
+    assert_operator asked, :>=, 2
   end
 
   def test_a_url_that_is_none_does_not_keep_others_from_being_asked
@@ -66,19 +64,23 @@ class PreStartTest < Minitest::Test
 
   private
 
-  def run_with(*urls, connect_time: 5)
+  # The block is called in the pauses, instead of them.
+  def run_with(*urls, connect_time: 60, &pause)
     output = Output.new
-    PhusionPassenger::PreStart.new(urls, output, connect_time: connect_time).run
+    starting = PhusionPassenger::PreStart.new(urls, output, connect_time: connect_time)
+    starting.define_singleton_method(:sleep) { |_seconds| pause.call } if pause
+    starting.run
     output.string
   end
 
   # Answers one request; its head comes through the queue.
   def answering(status)
+    @server.listen(5)
     Queue.new.tap { |heads| Thread.new { heads << answer_one(status) } }
   end
 
   def answer_one(status)
-    client = @server.accept
+    client, = @server.accept
     head = client.gets("\r\n\r\n")
     client.write("HTTP/1.1 #{status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     client.close

@@ -76,6 +76,16 @@ module PhusionPassenger
       in_time { request(group, instance, path, id: @channel).answer }[2]
     end
 
+    # Where each of its descriptors leads; some may be closed while they are looked at.
+    def descriptors_of(process)
+      folder = "/proc/#{process.pid}/fd"
+      Dir.children(folder).each_with_object({}) do |number, found|
+        found[number.to_i] = File.readlink("#{folder}/#{number}")
+      rescue Errno::ENOENT
+        next
+      end
+    end
+
     # What @instance has written so far.
     def read_some
       @instance.output.read_nonblock(10_000, exception: false).then { |text| text.is_a?(String) ? text : "" }

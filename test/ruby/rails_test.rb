@@ -78,8 +78,7 @@ module PhusionPassenger
 
     # Those that it has open.
     def databases_of(process)
-      files = Dir.children("/proc/#{process.pid}/fd").map { |number| File.readlink("/proc/#{process.pid}/fd/#{number}") }
-      files.grep(/sqlite3\z/).map { |file| File.basename(file, ".sqlite3") }.uniq.sort
+      descriptors_of(process).values.grep(/sqlite3\z/).map { |file| File.basename(file, ".sqlite3") }.uniq.sort
     end
   end
 end

@@ -106,7 +106,7 @@ module PhusionPassenger
       agent = closing(Peers::Agent.new(inherited: { leak.fileno => leak }))
       _, process = agent.start("instance")
       process.read
-      links = Dir.children("/proc/#{process.pid}/fd").to_h { |fd| [fd.to_i, File.readlink("/proc/#{process.pid}/fd/#{fd}")] }
+      links = descriptors_of(process)
       assert_equal "/dev/null", links[0]
       assert_equal links[1], links[2]
       assert_equal 1, links.values.grep(/socket:/).size

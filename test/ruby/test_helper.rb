@@ -17,7 +17,8 @@ module PhusionPassenger
   class TestCase < Minitest::Test
     FIXTURES = File.expand_path("fixtures", __dir__)
     LIBRARY = File.expand_path("../../lib/passenger", __dir__)
-    PATIENCE = 20
+    # Only tests that fail take so long.
+    PATIENCE = 60
 
     def setup
       # Complaints of the test before it silence none of this one's.
