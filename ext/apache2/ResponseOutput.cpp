@@ -200,6 +200,9 @@ void ResponseOutput::forward(bool pause) {
         if (waiting_ == 0 && !refill()) {
             break;
         }
+        if (!pause && socket_ >= 0 && stored() < PIECE) {
+            break;  // It goes with what comes next, or with the end.
+        }
         passPiece();
         if (socket_ < 0 && stored() > LITTLE && !quiet_) {
             lags_ = true;
@@ -300,7 +303,7 @@ bool ResponseOutput::awaitReply(Session &session) {
     } else {
         reply = session.awaitReply(socket_, left).reply;
     }
-    forward(false);
+    forward(!reply);
     return reply && !lost_;
 }
 

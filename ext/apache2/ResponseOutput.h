@@ -40,7 +40,7 @@ public:
     void begin();
     /** Bytes of the body. */
     void add(std::span<char> body);
-    /** Passes on what the client takes. @param pause nothing else is here: it is to see all that it has been given */
+    /** Passes on what the client takes. @param pause nothing else is here: it is to see all that it has been given, not whole pieces only */
     void forward(bool pause);
     /** So much was added that it should be passed on. */
     bool gathered() const noexcept {
