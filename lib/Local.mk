@@ -18,6 +18,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/fork_guard.rb \
     %D%/passenger/frame.rb \
     %D%/passenger/frame_socket.rb \
+    %D%/passenger/heap_room.rb \
     %D%/passenger/heartbeat.rb \
     %D%/passenger/hijacking.rb \
     %D%/passenger/hooks.rb \
@@ -58,6 +59,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/response_body.rb \
     %D%/passenger/response_head.rb \
     %D%/passenger/rewindable_input.rb \
+    %D%/passenger/ruby_heap.rb \
     %D%/passenger/shared_heap.rb \
     %D%/passenger/signals.rb \
     %D%/passenger/spawn_server.rb \

@@ -4,6 +4,7 @@ require_relative "app_loader"
 require_relative "app_process"
 require_relative "connection_line"
 require_relative "fork_guard"
+require_relative "heap_room"
 require_relative "hooks"
 require_relative "http_parser"
 require_relative "http_server"
@@ -39,6 +40,7 @@ module PhusionPassenger
       parser = HttpParser.find
       app = AppLoader.new(Reports.new, @options).load or exit(1)
       server = HttpServer.new(listeners, line, loads, app, report, HttpParser.load(parser), limits)
+      HeapRoom.make
       begin_work(server, report)
       server.run
       Hooks.call_all(:stopping_worker_process)

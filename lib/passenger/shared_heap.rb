@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "ruby_heap"
+
 module PhusionPassenger
   # Ruby's heap in a preloader: what its instances will share should not change any more.
   module SharedHeap
@@ -22,15 +24,10 @@ module PhusionPassenger
       return Process.warmup if Process.respond_to?(:warmup)
 
       GC.start
-      return unless fills? && small?
+      return unless RubyHeap.one_size? && small?
 
       shrink
       fill_gaps
-    end
-
-    # From Ruby 3.2 on slots are of several sizes, and which of them are free is not told as one number; since 3.3 Ruby compacts.
-    def self.fills?
-      !Process.respond_to?(:warmup) && GC::INTERNAL_CONSTANTS.fetch(:SIZE_POOL_COUNT, 1) == 1
     end
 
     def self.small?
@@ -51,18 +48,12 @@ module PhusionPassenger
 
     # `allocate`, since an application may have an `initialize` of its own for all objects.
     def self.fill_gaps
-      without_collection { @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.allocate } }
+      RubyHeap.without_collection { @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.allocate } }
       (AGE_OF_THE_OLD - 1).times { GC.start(full_mark: false) }
       # With them the old have become so many that an instance would soon collect among all of them; this one counts anew.
       GC.start
     end
 
-    def self.without_collection
-      was_disabled = GC.disable
-      yield
-    ensure
-      GC.enable unless was_disabled
-    end
-    private_class_method :small?, :shrink, :fill_gaps, :without_collection
+    private_class_method :small?, :shrink, :fill_gaps
   end
 end

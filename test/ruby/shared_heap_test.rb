@@ -14,7 +14,7 @@ module PhusionPassenger
 
     def setup
       super
-      skip("this Ruby prepares its heap itself, or has slots of several sizes") unless SharedHeap.fills?
+      skip("this Ruby prepares its heap itself, or has slots of several sizes") unless RubyHeap.one_size?
     end
 
     def test_gaps_are_left_in_a_heap_of_the_usual_size
