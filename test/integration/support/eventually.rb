@@ -9,11 +9,14 @@ module Eventually
   # How many times as long everything may take: with sanitizers it does.
   PATIENCE = TestEnvironment.sanitized? ? 3 : 1
 
+  # Seconds: what a machine may need that stalls and has other things to do. Only what fails takes so long.
+  LIMIT = 60
+
   module_function
 
   # Calls the block until it returns something true, which is returned. A block that raises an assertion's or a
   # network error is tried again, and its last error is shown when time is up.
-  def eventually(what = "the condition", within: 30, every: 0.02)
+  def eventually(what = "the condition", within: LIMIT, every: 0.02)
     deadline = monotonic + within * PATIENCE
     loop do
       error = nil

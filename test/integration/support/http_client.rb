@@ -5,7 +5,7 @@ require "net/http"
 
 # Requests the way most clients make them. Never retries by itself, so a test sees each failure.
 class HttpClient
-  def initialize(port, site, timeout: 20, tls: false)
+  def initialize(port, site, timeout: 60, tls: false)
     @port = port
     @host = "#{site}:#{port}"
     @timeout = timeout

@@ -72,7 +72,7 @@ class HttpdServer
   end
 
   # Orderly stop: by a signal, or by an array of httpd's options. Returns what was left behind, as sentences.
-  def stop(signal: :TERM, within: 30, patience: 15)
+  def stop(signal: :TERM, within: Eventually::LIMIT, patience: Eventually::LIMIT)
     return [] unless running?
 
     @leaks.remember(tree)
@@ -186,7 +186,7 @@ class HttpdServer
 
   # Again and again, since what is killed may be started anew by its supervisor.
   def end_the_rest
-    Eventually.eventually(within: 5) do
+    Eventually.eventually do
       left = tree ? tree.processes : []
       left.each { |process| kill_quietly(process.pid) }
       left.empty?

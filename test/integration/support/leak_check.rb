@@ -21,7 +21,7 @@ class LeakCheck
   end
 
   # Sentences, one for each thing that is still there.
-  def problems(tree, patience: 15)
+  def problems(tree, patience: Eventually::LIMIT)
     @patience = patience
     processes = wait_until_empty { tree.processes.map { |process| "process #{process}" } }
     processes + wait_until_empty { memory_file_holders } + wait_until_empty { files }

@@ -29,7 +29,7 @@ class LogReader
   end
 
   # The first line since `from` that matches.
-  def wait_for(pattern, from: 0, within: 30)
+  def wait_for(pattern, from: 0, within: Eventually::LIMIT)
     Eventually.eventually("a line like #{pattern.inspect} in #{path}", within: within) do
       text(from).each_line.find { |line| line.match?(pattern) }
     end

@@ -17,7 +17,7 @@ class RawClient
     end
   end
 
-  def initialize(port, site, timeout: 20)
+  def initialize(port, site, timeout: 60)
     @host = "#{site}:#{port}"
     @timeout = timeout
     @socket = TCPSocket.new("127.0.0.1", port)

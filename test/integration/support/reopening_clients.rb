@@ -79,7 +79,7 @@ class ReopeningClients
     connection = Net::HTTP.new("127.0.0.1", @server.port)
     connection.max_retries = 0
     connection.keep_alive_timeout = 60
-    connection.read_timeout = 20
+    connection.read_timeout = 60
     Thread.current[:connection] = connection.start
   end
 

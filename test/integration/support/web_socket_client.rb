@@ -8,7 +8,7 @@ require "websocket/driver"
 class WebSocketClient
   attr_reader :url, :status
 
-  def initialize(port, site, path, timeout: 20, tls: false)
+  def initialize(port, site, path, timeout: 60, tls: false)
     @url = "ws://#{site}:#{port}#{path}"
     @timeout = timeout
     @messages = []
