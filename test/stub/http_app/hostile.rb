@@ -1,7 +1,8 @@
 # frozen_string_literal: true
 
 # Answers with whatever the request's query says, as hexadecimal digits; each comma is a pause of 0.2 s. What is after the first
-# answer on a connection stays open, unless the query ends in "!" (close) or "~" (reset). The query "pid" asks for the process's.
+# answer on a connection stays open, unless the query ends in "!" (close) or "~" (reset). The query "pid" asks for the process's. What was
+# said in pieces is noted in the file `said`.
 require "socket"
 
 def reset(socket)
@@ -26,6 +27,7 @@ def answer(socket, query)
     sleep 0.2 if index.positive?
     socket.write([piece].pack("H*"))
   end
+  File.write("said", "#{query}\n", mode: "a") if pieces.size > 1
   reset(socket) if query.end_with?("~")
   !query.match?(/[!~]\z/)
 end

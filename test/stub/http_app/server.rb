@@ -15,6 +15,8 @@ ANSWERS = {
   "/cwd" => ->(_request) { Dir.pwd },
   "/user" => ->(_request) { Process.uid.to_s },
   "/slow" => ->(_request) { sleep(0.3) && "slept" },
+  # Hangs, but for where the file that the query names is there already: from then on it is.
+  "/hold" => ->(request) { File.exist?(request[:query]) ? "held before" : File.write(request[:query], "") && sleep },
   "/hog" => ->(_request) { ($hog ||= []) << ("x" * (64 << 20)); "hogged" } # rubocop:disable Style/GlobalVars
 }.freeze
 
