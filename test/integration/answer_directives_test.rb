@@ -5,8 +5,14 @@ require_relative "support/integration_test"
 # Directives about answers: what httpd puts in their place, and what it adds to them.
 class AnswerDirectivesTest < IntegrationTest
   APPLICATION = <<~'RUBY'
+    # Until so many requests have come that have the folder, /among/COUNT/FOLDER.
+    def gather(count, folder)
+      File.write("#{folder}/#{Process.pid}.#{rand}", "")
+      sleep 0.01 until Dir.children(folder).size >= count
+    end
+
     run(lambda do |env|
-      sleep env["QUERY_STRING"].to_f
+      env["PATH_INFO"][%r{\A/among/(\d+)(/.*)}] && gather($1.to_i, $2)
       status = env["PATH_INFO"][%r{\A/status/(\d+)}, 1].to_i
       headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1", "WWW-Authenticate" => "Basic realm=app" }
       status.zero? ? [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] : [status, headers, ["the application's own words"]]
@@ -92,7 +98,7 @@ class AnswerDirectivesTest < IntegrationTest
   end
 
   def test_the_process_model_has_one_thread_whatever_the_number_of_threads
-    pids = Array.new(3) { Thread.new { client("threads.test").get("/?0.5").body } }.map(&:value)
+    pids = together("threads.test", 3, 2).map(&:body)
     assert_operator pids.uniq.size, :>, 1
   end
 
@@ -101,7 +107,8 @@ class AnswerDirectivesTest < IntegrationTest
     with_server(configuration { |made| made.set("PassengerShowVersionInHeader", "off") }) do |server|
       assert_equal "mod_passenger", server.client.get("/hello")["X-Powered-By"]
       server.graceful { |made| made.set("PassengerShowVersionInHeader", nil) }
-      assert_match(%r{\Amod_passenger \d}, server.client.get("/hello")["X-Powered-By"])
+      # A child that ends may answer yet.
+      eventually("the version") { server.client.get("/hello")["X-Powered-By"].match?(%r{\Amod_passenger \d}) }
     end
   end
 
@@ -110,8 +117,8 @@ class AnswerDirectivesTest < IntegrationTest
       server.client.get("/hello")
       server.log.wait_for(/^rack_app loaded in \d+$/)
       server.graceful { |made| made.set("PassengerDisableLogPrefix", nil) }
-      server.client.get("/stderr?text=again")
-      server.log.wait_for(/^App \d+ output: /)
+      # The agent learns of it a moment later.
+      eventually("a prefix") { server.client.get("/stderr?text=again") && server.log.text.match?(/^App \d+ output: /) }
     end
   end
 
@@ -119,6 +126,12 @@ class AnswerDirectivesTest < IntegrationTest
 
   # Pid and cookie of some requests that two instances share.
   def sessions
-    Array.new(6) { Thread.new { client("sticky.test").get("/?0.3") } }.map { |thread| [thread.value.body, thread.value["Set-Cookie"]] }
+    together("sticky.test", 6, 2).map { |response| [response.body, response["Set-Cookie"]] }
+  end
+
+  # So many requests, of which none is answered before `least` have begun.
+  def together(site, count, least)
+    path = "/among/#{least}#{scratch}"
+    Array.new(count) { Thread.new { client(site).get(path) } }.map(&:value)
   end
 end

@@ -48,6 +48,8 @@ class AppLogTest < IntegrationTest
       server.client.get("/print?between")
       LogReader.new("#{file}.1").wait_for(/between/)
       server.graceful
+      # The agent learns of it a moment later.
+      eventually("the file") { server.client.get("/print?soon") && File.exist?(file) }
       server.client.get("/print?after")
       LogReader.new(file).wait_for(/after/)
       refute_match(/after/, File.read("#{file}.1"))
@@ -99,8 +101,7 @@ class AppLogTest < IntegrationTest
       FileUtils.mkdir_p(File.dirname(file))
       TestEnvironment.hand_over(File.dirname(file))
       server.graceful
-      server.client.get("/print?mended")
-      LogReader.new(file).wait_for(/mended/)
+      eventually("its lines") { server.client.get("/print?mended") && LogReader.new(file).text.include?("mended") }
     end
   end
 
@@ -108,6 +109,7 @@ class AppLogTest < IntegrationTest
     File.write(@own, "old\n")
     TestEnvironment.hand_over(@own)
     serving("PassengerMonitorLogFile #{@own}\n") do |server|
+      await_monitor(server)
       say(server, "first")
       File.rename(@own, "#{@own}.1")
       say(server, "renamed")
@@ -122,7 +124,7 @@ class AppLogTest < IntegrationTest
   def test_several_files_are_monitored_and_one_that_comes_later_too
     later = File.join(@app, "log/later.log")
     serving("PassengerMonitorLogFile #{@own}\nPassengerMonitorLogFile #{later}\n") do |server|
-      say(server, "first")
+      await_monitor(server)
       File.write(later, "from the beginning\n")
       TestEnvironment.hand_over(later)
       server.log.wait_for(/App log #{later}: from the beginning/)
@@ -131,14 +133,14 @@ class AppLogTest < IntegrationTest
 
   def test_a_file_is_monitored_no_more_without_the_directive_or_instances
     serving("PassengerMonitorLogFile #{@own}\n") do |server|
-      say(server, "first")
+      await_monitor(server)
       server.graceful { |made| made.sites.first.directives.replace("") }
       # A child that ends may take a request yet, which does not bring the new settings.
       eventually("nobody has it open") { server.client.get("/print?x") && readers(server).empty? }
     end
     serving("PassengerMonitorLogFile #{@own}\nPassengerMinInstances 0\n", "PassengerPoolIdleTime 1\n") do |server|
-      say(server, "first")
-      eventually("nobody has it open", within: 15) { readers(server).empty? }
+      await_monitor(server)
+      eventually("nobody has it open") { readers(server).empty? }
     end
   end
 
@@ -168,7 +170,11 @@ class AppLogTest < IntegrationTest
     with_server(made) { |server| yield server }
   end
 
-  # The monitor may begin a moment after the instance: what is in the file by then is old.
+  # It may begin a moment after the instance: what is in the file by then is old.
+  def await_monitor(server)
+    eventually("the monitor", every: 0.1) { server.client.get("/log?probe") && server.log.text.match?(/App log #{@own}: probe$/) }
+  end
+
   def say(server, text)
     server.client.get("/log?#{text}")
     server.log.wait_for(/App log #{@own}: #{text}$/)

@@ -95,9 +95,11 @@ class DirectivesTest < IntegrationTest
       server.log.wait_for(/event=instance\.exited.*pid=#{pid} signal=9/)
       refute_match(/event=instance\.started/, server.log.text)
       server.graceful { |made| made.set("PassengerLogLevel", 3) }
-      Process.kill(:KILL, eventually { server.client.pid })
-      server.client.pid
-      server.log.wait_for(/event=instance\.started/)
+      # The agent learns of it a moment later.
+      eventually("a line of the new level", every: 0.5) do
+        Process.kill(:KILL, server.client.pid)
+        server.client.pid && server.log.text.match?(/event=instance\.started/)
+      end
     end
   end
 
@@ -118,11 +120,16 @@ class DirectivesTest < IntegrationTest
       one.site("none.test", SampleApps.rack, "PassengerMinInstances 0\n")
     end
     with_server(made) do |server|
-      pids = Array.new(3) { Thread.new { server.client("min.test").get("/slow?seconds=0.2").body[/\d+/].to_i } }
-      pids = pids.map(&:value).uniq
+      path = fifo
+      started = File.join(scratch, "started")
+      requests = Array.new(3) { Thread.new { server.client("min.test").get("/wait?fifo=#{path}&started=#{started}") } }
+      eventually("three instances") { File.exist?(started) && File.readlines(started).size == 3 }
+      3.times { release(path) }
+      pids = requests.map { |request| request.value.body[/\d+$/].to_i }
+      assert_equal 3, pids.uniq.size
       doomed = server.client("none.test").pid
-      eventually("idle instances end", within: 15) { ProcessInfo.read(doomed).nil? }
-      eventually("one stays", within: 15) { pids.one? { |pid| ProcessInfo.read(pid) } }
+      eventually("idle instances end") { ProcessInfo.read(doomed).nil? }
+      eventually("one stays") { pids.one? { |pid| ProcessInfo.read(pid) } }
       assert_includes pids, server.client("min.test").pid
     end
   end
