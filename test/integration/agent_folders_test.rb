@@ -108,13 +108,14 @@ class AgentFoldersTest < IntegrationTest
   end
 
   def test_a_boot_that_is_killed_leaves_no_folder
-    with_server(speaking("PassengerAppStartCommand \"sleep 4713 # $PASSENGER_SOCKET\"\nPassengerStartTimeout 2\n")) do |server|
-      assert_status 500, server.client.get("/")
-      eventually("it is gone") { Dir.empty?(@folder) }
-      waiting = Thread.new { server.client.get("/") }
-      eventually("the next boot") { !Dir.empty?(@folder) }
-      waiting.join
-      eventually("it is gone") { Dir.empty?(@folder) }
+    boots = File.join(scratch, "boots")
+    command = "test -d $(dirname $PASSENGER_SOCKET) && echo there >> #{boots}; exec sleep 4713"
+    with_server(speaking("PassengerAppStartCommand \"#{command}\"\nPassengerStartTimeout 2\n")) do |server|
+      2.times do |number|
+        # A boot that is killed before it says anything does not count.
+        eventually("a boot") { assert_status(500, server.client.get("/")) && File.exist?(boots) && File.readlines(boots).size > number }
+        eventually("it is gone") { Dir.empty?(@folder) }
+      end
     end
   end
 
@@ -183,6 +184,6 @@ class AgentFoldersTest < IntegrationTest
   end
 
   def entry
-    File.join(@folder, Dir.children(@folder).fetch(0))
+    File.join(@folder, eventually("the agent's folder") { Dir.children(@folder).first })
   end
 end

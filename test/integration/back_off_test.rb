@@ -11,9 +11,14 @@ class BackOffTest < IntegrationTest
   ATTEMPTS = 5
   START_TIMEOUT = 2
 
-  # Instances that serve nothing, and end.
+  # Instances that serve nothing, and end, once they have said that they are ready.
   DYING = <<~RUBY
-    PhusionPassenger.on_event(:starting_worker_process) { |_forked| Thread.new { sleep 0.05; exit!(1) } }
+    PhusionPassenger::FrameSocket.prepend(Module.new do
+      def write(type, *fields, **more)
+        super
+        Thread.new { sleep 0.05; exit!(1) } if type == PhusionPassenger::Frame::Control::READY
+      end
+    end)
     run proc { |_env| sleep }
   RUBY
 
@@ -25,7 +30,7 @@ class BackOffTest < IntegrationTest
 
   serve do |made|
     made.site("healthy.test", SampleApps.rack)
-    made.site("failing.test", SampleApps.written("raise 'not yet'\n"))
+    made.site("failing.test", SampleApps.written("raise 'not yet'\n"), "PassengerRollingRestarts Off\n")
     made.site("recovering.test", SampleApps.written("raise 'not yet'\n"))
     made.site("dying.test", SampleApps.written(DYING))
     made.site("unready.test", SampleApps.written(UNREADY))
@@ -38,16 +43,12 @@ class BackOffTest < IntegrationTest
   end
 
   def test_an_application_that_does_not_start_is_tried_now_and_then_and_its_requests_are_answered_at_once
-    answers = SteadyLoad.during(client("failing.test"), threads: 1) { sleep WINDOW }
-    assert_equal [500], answers.map(&:code).uniq
-    assert_includes 2..ATTEMPTS, attempts("failing.test")
-    assert_operator answers.size, :>, WINDOW, "most are answered from the last report"
-    assert_operator answers.map(&:latency).max, :<, WINDOW / 2
-
-    mended = Eventually.monotonic
-    mend("failing.test")
-    eventually("the mended application", within: 10) { client("failing.test").get("/").body == "mended" }
-    assert_operator Eventually.monotonic - mended, :<, 5, "the next attempt was not made at once"
+    assert_seconds_below(5, "the next attempt, which is to be made at once,") do
+      deploy("failing.test", "raise 'not yet'\n")
+      assert_tried_now_and_then("failing.test")
+      deploy("failing.test", SampleApps.saying("mended"))
+      seconds { eventually("the mended application") { client("failing.test").get("/").body == "mended" } }
+    end
   end
 
   def test_an_application_that_can_start_again_comes_back_before_anybody_asks
@@ -71,7 +72,7 @@ class BackOffTest < IntegrationTest
     client("healthy.test").get("/hello")
     healthy = SteadyLoad.new(client("healthy.test"), "/hello", 1)
     answers = SteadyLoad.during(client("dying.test")) do
-      server.log.wait_for(/event=app\.unstable/, from: @position, within: 20)
+      server.log.wait_for(/event=app\.unstable/, from: @position)
       sleep 2
     end
     assert_empty answers.map(&:code).uniq - [500, 502]
@@ -84,12 +85,13 @@ class BackOffTest < IntegrationTest
   def test_an_application_that_hangs_while_it_starts_is_an_error_page_in_time_and_leaves_no_process
     marks = [hanging_child, hanging_child("setsid ")]
     File.write(File.join(root("hanging.test"), "children.rb"), marks.map { |mark, _| "system(#{mark.dump})\n" }.join)
-    before = Eventually.monotonic
-    page = Thread.new { client("hanging.test").get("/") }
-    eventually("its children") { marks.all? { |_, seconds| sleepers(seconds).any? } }
-    assert_status 500, page.value
-    assert_includes START_TIMEOUT..START_TIMEOUT + 4, Eventually.monotonic - before
-    eventually("no child is left", within: 3) { marks.none? { |_, seconds| sleepers(seconds).any? } }
+    # Where the machine stalls they may not come, or not be seen, before that time is over.
+    eventually("its children, and a page in time") do
+      seen = false
+      took = seconds { seen = wait_for_page(marks) }
+      seen && took.between?(START_TIMEOUT, START_TIMEOUT + 4)
+    end
+    eventually("no child is left") { marks.none? { |mark| child?(mark) } }
   end
 
   private
@@ -102,9 +104,28 @@ class BackOffTest < IntegrationTest
     server.log.count(/event=spawn\.failed app="#{root(site)}/, @position)
   end
 
-  def mend(site)
-    File.write(File.join(root(site), "config.ru"), SampleApps.saying("mended"))
+  def deploy(site, config_ru)
+    File.write(File.join(root(site), "config.ru"), config_ru)
     FileUtils.touch(File.join(root(site), "tmp/restart.txt"))
+  end
+
+  # Of an application that does not start.
+  def assert_tried_now_and_then(site)
+    eventually("the version that fails") { client(site).get("/").code == "500" }
+    before = attempts(site)
+    answers = nil
+    took = seconds { answers = SteadyLoad.during(client(site), threads: 1) { sleep WINDOW } }
+    assert_operator attempts(site) - before, :<=, attempts_in(took)
+    assert_equal [500], answers.map(&:code).uniq
+    assert_operator answers.size, :>, WINDOW, "most are answered from the last report"
+    # Those at which the machine stalls do not count.
+    assert_operator answers.map(&:latency).sort[-3], :<, WINDOW / 2
+    eventually("other attempts") { attempts(site) > before + 1 }
+  end
+
+  # After 0.5 s, 1, 2, 4, …; and one that may just have been made.
+  def attempts_in(seconds)
+    Math.log2((seconds / 0.5) + 1).floor + 1
   end
 
   # A shell command for a child in the background, and by which number it is known.
@@ -113,7 +134,16 @@ class BackOffTest < IntegrationTest
     ["#{prefix}sleep #{seconds} &", seconds]
   end
 
-  def sleepers(seconds)
-    ProcessInfo.all.select { |process| process.command_line.match?(/\Asleep #{seconds}\z/) }
+  def child?(mark)
+    ProcessInfo.all.any? { |process| process.command_line.match?(/\Asleep #{mark.last}\z/) }
+  end
+
+  # Asks for the page of an application that hangs. True: meanwhile it had all these children.
+  def wait_for_page(marks)
+    page = Thread.new { client("hanging.test").get("/") }
+    seen = false
+    seen ||= marks.all? { |mark| child?(mark) } until page.join(0.02)
+    assert_status 500, page.value
+    seen
   end
 end
