@@ -56,6 +56,8 @@ class BrokenAnswersTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
+    # Between two requests on a connection tests wait for the log.
+    made.main_directives << "KeepAliveTimeout 60\n"
     made.site("app.test", SampleApps.written(APP))
   end
 

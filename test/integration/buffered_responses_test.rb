@@ -39,7 +39,7 @@ class BufferedResponsesTest < IntegrationTest
     end
     with_server(made) do |own|
       [12, 70_000, 3_000_000].each do |size|
-        body, = Open3.capture2("curl", "--silent", "--http2-prior-knowledge", "--max-time", "20", "--header", "Host: rack.test",
+        body, = Open3.capture2("curl", "--silent", "--http2-prior-knowledge", "--max-time", "60", "--header", "Host: rack.test",
                                "http://127.0.0.1:#{own.port}/download?bytes=#{size}", binmode: true)
         assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(body)
       end

@@ -9,8 +9,8 @@ class BufferedUploadsTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
-    made.main_directives << "Timeout 5\n"
     made.site("rack.test", SampleApps.rack)
+    made.site("impatient.test", SampleApps.rack, "Timeout 2\n")
     made.site("limited.test", SampleApps.rack, "LimitRequestBody #{LIMIT}\n")
     made.site("streamed.test", SampleApps.rack, "PassengerBufferUpload off\n")
   end
@@ -82,7 +82,7 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   def test_a_client_that_stalls_is_given_up_after_the_timeout
-    raw = post("/slow?seconds=0&started=#{started}", { "Content-Length" => "1000" }).write("x" * 500)
+    raw = post("/slow?seconds=0&started=#{started}", { "Content-Length" => "1000" }, "impatient.test").write("x" * 500)
     assert_equal 408, raw.response.status
     refute_path_exists started
   ensure

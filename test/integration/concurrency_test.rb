@@ -9,6 +9,7 @@ class ConcurrencyTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 2)
+    made.main_directives << "KeepAliveTimeout 60\n"
     made.site("rack.test", SampleApps.rack, "PassengerMinInstances 2\n")
   end
 
@@ -17,9 +18,14 @@ class ConcurrencyTest < IntegrationTest
   end
 
   def test_thirty_two_clients_over_two_instances_each_get_their_own_answers
-    answers = in_parallel { |number| exchange(number, "GET", ->(_) { "" }) }
-    assert_equal CLIENTS * REQUESTS, answers.size
-    pids = answers.map { |answer| answer.split.last }.uniq
+    pids = []
+    # One of them may stand still for a while.
+    5.times do
+      answers = in_parallel { |number| exchange(number, "GET", ->(_) { "" }) }
+      assert_equal CLIENTS * REQUESTS, answers.size
+      pids |= answers.map { |answer| answer.split.last }
+      break if pids.size > 1
+    end
     assert_equal 2, pids.size, "two instances share the work"
   end
 

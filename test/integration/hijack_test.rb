@@ -8,7 +8,7 @@ class HijackTest < IntegrationTest
   # One instance of one thread, so that a connection that held it would be seen; and the limits that Debian's httpd has for slow requests, shorter.
   serve do |made|
     reqtimeout = File.join(TestEnvironment.modules_dir, "mod_reqtimeout.so")
-    made.main_directives << "LoadModule reqtimeout_module #{reqtimeout}\nRequestReadTimeout header=20 body=1\n"
+    made.main_directives << "LoadModule reqtimeout_module #{reqtimeout}\nRequestReadTimeout header=60 body=1\nKeepAliveTimeout 60\n"
     made.site("hijack.test", SampleApps.copy("hijack_app"), "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
                                                             "Header always set X-From-Httpd yes\n")
   end
