@@ -11,7 +11,8 @@ class BadInputTest < IntegrationTest
       LimitRequestFieldSize 2000000
       LimitRequestFields 0
     CONF
-    made.site("rack.test", SampleApps.rack)
+    # One instance: which it is says whether it was replaced.
+    made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
     made.site("missing.test", "/nonexistent/app", "PassengerAppRoot /nonexistent/app\n",
               document_root: File.join(SampleApps.rack, "public"))
     closed = SampleApps.rack

@@ -16,10 +16,15 @@ class DescriptorsTest < IntegrationTest
 
     with_server(two_applications) do |server|
       server.configuration.sites.each { |site| server.client(site.name).pid }
-      before = server.tree.descriptor_counts
-      burst(server)
-      crowded = server.tree.descriptor_counts
-      holders = crowded.select { |pid, count| count > before.fetch(pid, 0) + BURST / 2 }.keys
+      before = settled_counts(server)
+      crowded = {}
+      holders = []
+      # Where the machine stalls, they may be closed before they are counted.
+      3.times do
+        burst(server) { |counts| crowded.merge!(counts) { |_, most, now| [most, now].max } }
+        holders = crowded.select { |pid, count| count > before.fetch(pid, 0) + BURST / 2 }.keys
+        break if holders.size >= 4
+      end
       assert_operator holders.size, :>=, 4, "the child, the agent, two instances: #{before} #{crowded}"
 
       # Without a request that would remind the child.
@@ -39,7 +44,7 @@ class DescriptorsTest < IntegrationTest
     with_server(one) do |server|
       instance = server.client.pid
       agent = server.tree.matching(/agent pool/).first
-      before = server.tree.descriptor_counts
+      before = settled_counts(server)
       assert_equal(["200"] * 7, all_at_once(server, "one.test", 7) do
         eventually("a channel for each child") { agent.descriptors.size >= before.fetch(agent.pid) + 6 }
       end)
@@ -69,7 +74,7 @@ class DescriptorsTest < IntegrationTest
   private
 
   def back_to(before, processes, server, slack: SLACK)
-    eventually("as few descriptors as before", within: 15, every: 0.2) do
+    eventually("as few descriptors as before", every: 0.2) do
       counts = server.tree.descriptor_counts
       processes.all? { |pid| counts.fetch(pid) <= before.fetch(pid) + slack }
     end
@@ -106,21 +111,29 @@ class DescriptorsTest < IntegrationTest
     end
   end
 
-  # All in flight at the same time: those that wait have sent their request, which takes a channel.
+  # Once what the start has opened for a moment is closed.
+  def settled_counts(server)
+    last = nil
+    eventually("the same number twice", every: 0.2) { (last == (last = server.tree.descriptor_counts)) && last }
+  end
+
+  # All in flight at the same time: those that wait have sent their request, which takes a channel. Yields after each application's how many
+  # descriptors each process has.
   def burst(server)
     server.configuration.sites.each do |site|
-      path = fifo("fifo-#{site.name}")
+      path = fifo("fifo-#{site.name}-#{rand(1 << 32)}")
       requests = Array.new(BURST) { Thread.new { server.client(site.name).get("/wait?fifo=#{path}").code } }
       child_channels(server, BURST)
       BURST.times { release(path) }
       assert_equal ["200"] * BURST, requests.map(&:value)
+      yield server.tree.descriptor_counts
     end
   end
 
   # Waits until the burst has taken its channels.
   def child_channels(server, count)
     last = 0
-    eventually("all in flight", within: 10, every: 0.2) do
+    eventually("all in flight", every: 0.2) do
       counts = server.tree.httpd_children.map { |child| child.descriptors.size }
       same = counts.max == last && counts.max > 2 * count
       last = counts.max

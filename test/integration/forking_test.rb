@@ -65,7 +65,7 @@ class ForkingTest < IntegrationTest
 
   # One of each instance.
   def reports
-    @reports ||= eventually("both instances", within: 30) do
+    @reports ||= eventually("both instances") do
       threads = Array.new(4) { Thread.new { client.json("/notes") } }
       all = threads.map(&:value).uniq { |report| report["pid"] }
       all if all.size == 2

@@ -92,15 +92,19 @@ class HttpFrameworksTest < IntegrationTest
 
   def test_one_process_of_node_answers_many_requests_at_once
     express.get("/")
-    before = Eventually.monotonic
-    Array.new(10) { Thread.new { express.get("/slow").body } }.each { |thread| assert_equal "slept", thread.value }
-    assert_operator Eventually.monotonic - before, :<, 2
+    assert_seconds_below(2, "ten at once") do
+      seconds { Array.new(10) { Thread.new { express.get("/slow").body } }.each { |thread| assert_equal "slept", thread.value } }
+    end
   end
 
   def test_events_of_express_arrive_one_by_one
-    times = []
-    express.get_stream("/events") { times << Eventually.monotonic }
-    assert_operator times.last - times.first, :>, 0.15
+    # Where this process stalls they come together.
+    spans = Array.new(3) do
+      times = []
+      express.get_stream("/events") { times << Eventually.monotonic }
+      times.last - times.first
+    end
+    assert_operator spans.max, :>, 0.15
   end
 
   def test_express_that_exits_is_started_again
