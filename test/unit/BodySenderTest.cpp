@@ -78,7 +78,7 @@ class BodySenderTest : public LeakCheck {
     void awaitInVain() {
         CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
     }
-    Exchange::Event receive(std::chrono::milliseconds timeout = 5s) {
+    Exchange::Event receive(std::chrono::milliseconds timeout = 60s) {
         return exchange_->receive(buffer_, -1, timeout);
     }
     void answer() {

@@ -1,5 +1,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <chrono>
+
 #include "pool/Exchange.h"
 #include "support/Expect.h"
 #include "support/FakeHost.h"
@@ -61,7 +63,7 @@ class ExchangeLimitsTest : public LeakCheck {
     RefusedException assertRefused() {
         return thrownBy<RefusedException>([this] { start(); });
     }
-    Exchange::Event receive(Exchange &exchange, std::chrono::milliseconds timeout = 5s) {
+    Exchange::Event receive(Exchange &exchange, std::chrono::milliseconds timeout = 60s) {
         return exchange.receive(buffer_, -1, timeout);
     }
     void assertTimedOut(const Exchange::Event &event) {
@@ -194,9 +196,15 @@ public:
     }
 
     void testItIsRefusedAsSoonAsTimeIsUp() {
-        host_->queueLimits.time = 20ms;
-        Exchange &exchange = start();
-        assertTimedOut(receive(exchange, 500ms));
+        host_->queueLimits.time = 100ms;
+        const auto time = [this] {
+            Exchange &exchange = start();
+            const auto begin = std::chrono::steady_clock::now();
+            assertTimedOut(receive(exchange));
+            return std::chrono::steady_clock::now() - begin;
+        };
+        // The machine may be busy with something else now and then. Who only looks around now and then takes a second each time.
+        CPPUNIT_ASSERT(time() < 500ms || time() < 500ms || time() < 500ms || time() < 500ms || time() < 500ms);
     }
 
     void testTimeCountsFromTheFirstTicketOn() {
@@ -362,7 +370,7 @@ public:
 
     void testWhereItsProcessEndsARequestWaitsNoLonger() {
         Exchange &exchange = start();
-        host_->lastWait = host_->clock().now() + 20ms;
+        host_->lastWait = host_->clock().now() + 100ms;
         const Exchange::Event event = receive(exchange);
         CPPUNIT_ASSERT(event.kind == Kind::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, event.status);

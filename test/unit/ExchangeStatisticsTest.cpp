@@ -44,7 +44,7 @@ class ExchangeStatisticsTest : public LeakCheck {
         exchange_ = std::make_unique<Exchange>(host_);
         exchange_->start(request, flags);
     }
-    Exchange::Event receive(std::chrono::milliseconds timeout = 5s, int client = -1) {
+    Exchange::Event receive(std::chrono::milliseconds timeout = 60s, int client = -1) {
         return exchange_->receive(buffer_, client, timeout);
     }
     void answer(std::uint64_t ticket, std::chrono::microseconds queued) {
@@ -121,10 +121,10 @@ public:
         host_->advance(5s);
         host_->send(MessageType::SKIPPED, 1);
         CPPUNIT_ASSERT(!exchange_->replyWaiting());
-        host_->advance(1500ms);
+        host_->advance(1400ms);
         answer(2, 1s);
         assertTime(6s, host_->statistics().queueTime);
-        assertTime(510ms, host_->statistics().serviceTime);
+        assertTime(400ms, host_->statistics().serviceTime);
     }
 
     void testTheTimeInAnInstanceThatDiedDoesNotCount() {
@@ -186,7 +186,7 @@ public:
         host_->advance(5s);
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(5s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
         exchange_.reset();
         assertCounted(0, 0, 0, 1);
         assertTime(5s, host_->statistics().queueTime);
@@ -197,7 +197,7 @@ public:
         host_->claim(host_->take());
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(20ms, client.first.get()).kind == Kind::TIMED_OUT);
+        CPPUNIT_ASSERT(receive(50ms, client.first.get()).kind == Kind::TIMED_OUT);
         assertCounted(0, 0, 0, 0);
     }
 
@@ -211,7 +211,7 @@ public:
             eventually([this] { return host_->mark() == 1; });
             host_->send(MessageType::SKIPPED, 1);
         });
-        CPPUNIT_ASSERT(receive(5s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
         instance.get();
         exchange_.reset();
         assertCounted(0, 0, 0, 1);

@@ -2,6 +2,9 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <future>
+#include <thread>
+
 #include "pool/Exchange.h"
 #include "support/FakeHost.h"
 #include "support/LeakCheck.h"
@@ -57,12 +60,18 @@ public:
         CPPUNIT_ASSERT(!host_->hasRequest());
         host_->claim(host_->takeOwn());
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
-        CPPUNIT_ASSERT(receive(5s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
     }
 
     void testItWaitsThereWhileThatIsBusy() {
         start();
-        CPPUNIT_ASSERT_MESSAGE("After a second it looks around", receive(1200ms).kind == Kind::TIMED_OUT);
+        // After a second it looks around.
+        auto instance = std::async(std::launch::async, [this] {
+            std::this_thread::sleep_for(1200ms);
+            host_->send(MessageType::RESPONSE, 1, "", "hello", true);
+        });
+        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
+        instance.get();
         CPPUNIT_ASSERT(!host_->hasRequest());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->takeOwn().header.ticket);
     }
@@ -106,15 +115,16 @@ public:
         host_->closeOwnQueue();
         host_->send(MessageType::RECHECK, 1);
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
-        CPPUNIT_ASSERT(receive(5s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
     void testAnEndThatNobodyToldIsNoticed() {
         start();
         host_->closeOwnQueue();
-        CPPUNIT_ASSERT(receive(1200ms).kind == Kind::TIMED_OUT);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, host_->take().header.ticket);
+        auto instance = std::async(std::launch::async, [this] { return host_->serveNext(); });
+        CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, instance.get());
     }
 };
 

@@ -61,7 +61,7 @@ class ExchangeTest : public LeakCheck {
         request.retryable = retryable;
         exchange_->start(request, 0);
     }
-    Exchange::Event receive(std::chrono::milliseconds timeout = 5s, int client = -1) {
+    Exchange::Event receive(std::chrono::milliseconds timeout = 60s, int client = -1) {
         return exchange_->receive(buffer_, client, timeout);
     }
     void assertAnswered(const std::string &body) {
@@ -208,7 +208,7 @@ public:
         start();
         DescriptorPair client = makeStreamPair();
         client.second.reset();
-        CPPUNIT_ASSERT(receive(5s, client.first.get()).kind == Kind::CLIENT_LEFT);
+        CPPUNIT_ASSERT(receive(60s, client.first.get()).kind == Kind::CLIENT_LEFT);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
         exchange_.reset();
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
@@ -240,8 +240,9 @@ public:
     void testARequestThatNobodyHasIsFoundWithoutBeingTold() {
         start();
         host_->take();
-        CPPUNIT_ASSERT(receive(1200ms).kind == Kind::TIMED_OUT);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, host_->take().header.ticket);
+        auto instance = std::async(std::launch::async, [this] { return host_->serveNext(); });
+        assertAnswered("hello");
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instance.get());
     }
 
     void testAClaimThatVanishedWithoutAnAnswerIsALoss() {
@@ -251,7 +252,7 @@ public:
         host_->send(MessageType::RECHECK, 1);
         CPPUNIT_ASSERT(!exchange_->replyWaiting());
         host_->clearClaim();
-        CPPUNIT_ASSERT(receive(5s).kind == Kind::LOST);
+        CPPUNIT_ASSERT(receive().kind == Kind::LOST);
     }
 
     void testARequestWhoseClaimVanishedIsWithdrawn() {

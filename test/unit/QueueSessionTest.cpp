@@ -53,7 +53,7 @@ class QueueSessionTest : public LeakCheck {
     std::vector<char> buffer_;
 
     Reply receive() {
-        return session_->receive(buffer_, -1, 5s);
+        return session_->receive(buffer_, -1, 60s);
     }
     void assertBroken() {
         const Reply reply = receive();
@@ -322,7 +322,7 @@ public:
         QueueSession waiting(host_);
         CPPUNIT_ASSERT(!waiting.start(Session::Request{}));
         host_->advance(6s);
-        const Reply reply = waiting.receive(buffer_, -1, 5s);
+        const Reply reply = waiting.receive(buffer_, -1, 60s);
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::REFUSED && reply.ends());
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{504}, reply.status);
         CPPUNIT_ASSERT_MESSAGE(reply.text, reply.text.find("within 5 s,") != std::string::npos);

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "io/SocketPair.h"
+#include "support/Eventually.h"
 
 namespace Passenger {
 
@@ -47,6 +48,14 @@ FakeHost::Request FakeHost::takeFrom(const RequestQueue &queue) {
     return request;
 }
 
+std::uint64_t FakeHost::serveNext() {
+    eventually([this] { return hasRequest(); });
+    const Request request = take();
+    claim(request);
+    send(MessageType::RESPONSE, request.header.ticket, "", "hello", true);
+    return request.header.ticket;
+}
+
 void FakeHost::claim(const Request &request) {
     const ClaimCell cell{request.header.channel, request.header.ticket};
     CPPUNIT_ASSERT(::pwrite(claims_.memory().descriptor().get(), &cell, sizeof(cell), ClaimsLayout::offset(0)) > 0);
@@ -82,7 +91,7 @@ void FakeHost::sendRaw(const std::string &message, int descriptor) {
 std::optional<FakeHost::Message> FakeHost::receive() {
     std::string text(MAX_MESSAGE, '\0');
     pollfd entry{instanceEnd_.get(), POLLIN, 0};
-    CPPUNIT_ASSERT_MESSAGE("No message came", ::poll(&entry, 1, 10000) == 1);
+    CPPUNIT_ASSERT_MESSAGE("No message came", ::poll(&entry, 1, 60000) == 1);
     Received received = receiveWithDescriptors(instanceEnd_, text);
     if (received.size == 0) {
         return std::nullopt;

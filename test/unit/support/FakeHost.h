@@ -1,5 +1,7 @@
 #pragma once
 
+#include <atomic>
+#include <chrono>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,6 +50,8 @@ public:
     void closeOwnQueue() {
         own_->shutDown();
     }
+    /** As an instance that takes the next request in the line, once there is one, and answers "hello". @return the ticket */
+    std::uint64_t serveNext();
     /** As an instance's first thread. */
     void claim(const Request &request);
     void clearClaim();
@@ -122,7 +126,7 @@ public:
     const Clock &clock() const noexcept override {
         return clock_;
     }
-    /** Time goes on as always, but by so much at once now. */
+    /** Time goes on by so much at once now. */
     void advance(std::chrono::nanoseconds time) {
         clock_.offset += time;
     }
@@ -152,15 +156,21 @@ public:
 private:
     static Request takeFrom(const RequestQueue &queue);
 
-    /** The real time, for waits are real, and what a test adds to it. */
-    struct RunningClock final : Clock {
+    /**
+     * Goes on a step whenever it is looked at, and by what a test adds to it: what comes before a deadline does so however long the machine
+     * takes. Waits are real and end with what is waited for; one that is in vain ends after a few looks, or after a minute.
+     */
+    struct SteppingClock final : Clock {
         MonotonicTime now() const override {
-            return SystemClock::instance().now() + offset;
+            const auto inVain = SystemClock::instance().now() - begin > std::chrono::minutes(1) ? 24 : 0;
+            return begin + ++looks * std::chrono::milliseconds(10) + offset + std::chrono::hours(inVain);
         }
+        const MonotonicTime begin = SystemClock::instance().now();
+        mutable std::atomic<int> looks{0};
         std::chrono::nanoseconds offset{0};
     };
 
-    RunningClock clock_;
+    SteppingClock clock_;
     std::optional<DescriptorPair> life_;
     Claims claims_;
     Marks marks_;
