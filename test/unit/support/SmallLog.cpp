@@ -40,7 +40,7 @@ std::string SmallLog::readTo(const std::string &end) {
     std::size_t searched = 0;
     while (text.find(end, searched) == std::string::npos) {
         searched = text.size() - std::min(text.size(), end.size());
-        CPPUNIT_ASSERT_MESSAGE("missing: " + end, readSome(text, std::chrono::seconds(10)));
+        CPPUNIT_ASSERT_MESSAGE("missing: " + end, readSome(text, std::chrono::seconds(60)));
     }
     return text;
 }

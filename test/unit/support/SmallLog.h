@@ -17,7 +17,7 @@ public:
 
     /** Writes FILLING until no byte more fits. */
     void fill();
-    /** Reads up to and with the first `end`; fails the test when that does not come within 10 seconds. */
+    /** Reads up to and with the first `end`; fails the test when that does not come within a minute. */
     std::string readTo(const std::string &end);
     /** What can be read now. */
     std::string readNow();
