@@ -1,5 +1,6 @@
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -63,6 +64,7 @@ public:
         const FileDescriptor held = connectTo(path, "hold");
         CPPUNIT_ASSERT(eventually([this] { return counts().busy == 1 && counts().free == 2; }));
         const pid_t pid = std::stoi(readLine(connectTo(path, "pid").get()));
+        CPPUNIT_ASSERT(eventually([this] { return counts().busy == 1; }));
         CPPUNIT_ASSERT(pids().contains(pid) && pid != busyPid());
         answer(held.get(), "\n");
         CPPUNIT_ASSERT_EQUAL(std::string("held"), readLine(held.get()));
@@ -103,27 +105,39 @@ public:
         settings_.timeout = 300ms;
         settings_.grace = 100ms;
         begin();
-        const FileDescriptor connection = connect("block");
-        pid_t blocked = 0;
-        CPPUNIT_ASSERT(eventually([&] { return (blocked = busyPid()) != 0; }));
+        FileDescriptor connection;
+        const pid_t blocked = block(connection);
         CPPUNIT_ASSERT(eventually([&] { return !runs(blocked); }));
         CPPUNIT_ASSERT(
             eventually([&] { return log_->contains("event=prefork.worker_killed pid=" + std::to_string(blocked)); }));
         // The client is told by the end of the connection.
         CPPUNIT_ASSERT_EQUAL(std::string(), readLine(connection.get()));
         CPPUNIT_ASSERT(eventually([this] { return counts().free == 2; }));
-        CPPUNIT_ASSERT(pids().contains(std::stoi(request("pid"))));
+        CPPUNIT_ASSERT(served());
+    }
+
+    /** @return whether all workers live on, for several times the time-out */
+    bool allWaitFor(std::chrono::milliseconds timeout) {
+        settings_.timeout = timeout;
+        begin();
+        const auto before = pids();
+        const auto begun = SystemClock::instance().now();
+        const bool all = eventually([&] {
+            const auto free = ask([](PreFork &preFork) { return preFork.freeServers(); });
+            return pids() != before ||
+                   (free.size() == before.size() && std::all_of(free.begin(), free.end(), [&](const auto &each) {
+                        return each.second.lastAck > begun + timeout * 10 / 3;
+                    }));
+        });
+        CPPUNIT_ASSERT_MESSAGE("They give signs of life", all);
+        const bool same = pids() == before;
+        end();
+        return same;
     }
 
     void testWorkersThatWaitAreNotTakenForBlockedOnes() {
-        settings_.timeout = 300ms;
-        begin();
-        const auto before = pids();
-        const auto first = ask([](PreFork &preFork) { return preFork.freeServers(); }).begin()->second.lastAck;
-        CPPUNIT_ASSERT(eventually([&] {
-            return ask([](PreFork &preFork) { return preFork.freeServers(); }).begin()->second.lastAck > first + 1s;
-        }));
-        CPPUNIT_ASSERT(pids() == before);
+        // A machine that is busy may keep one from giving its sign in time.
+        CPPUNIT_ASSERT(allWaitFor(300ms) || allWaitFor(1s) || allWaitFor(4s));
     }
 
     void testAWorkerThatCrashesIsReplaced() {
@@ -166,16 +180,24 @@ public:
     }
 
     void testAtShutdownABlockedWorkerIsKilledAfterTheGrace() {
-        settings_.grace = 50ms;
+        // On a machine that is busy the other ones may need longer, too.
+        CPPUNIT_ASSERT(onlyTheBlockedOneIsKilledAfter(50ms) || onlyTheBlockedOneIsKilledAfter(1s) ||
+                       onlyTheBlockedOneIsKilledAfter(10s));
+    }
+
+    bool onlyTheBlockedOneIsKilledAfter(std::chrono::milliseconds grace) {
+        settings_.grace = grace;
         begin();
-        const FileDescriptor connection = connect("block");
-        CPPUNIT_ASSERT(eventually([this] { return counts().busy == 1; }));
+        FileDescriptor connection;
+        const pid_t blocked = block(connection);
+        const unsigned before = log_->count("event=prefork.worker_killed");
         const auto workers = pids();
         end();
         for (const pid_t pid : workers) {
             CPPUNIT_ASSERT(!runs(pid));
         }
-        CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=prefork.worker_killed"));
+        CPPUNIT_ASSERT(log_->contains("event=prefork.worker_killed pid=" + std::to_string(blocked)));
+        return log_->count("event=prefork.worker_killed") == before + 1;
     }
 
     void testARestartReplacesTheProcesses() {
@@ -186,7 +208,7 @@ public:
         for (const pid_t pid : pids()) {
             CPPUNIT_ASSERT(!before.contains(pid));
         }
-        CPPUNIT_ASSERT(pids().contains(std::stoi(request("pid"))));
+        CPPUNIT_ASSERT(served());
     }
 
     void testWorkersThatExitAgainAndAgainAreNoForkBomb() {

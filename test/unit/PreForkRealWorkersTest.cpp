@@ -93,7 +93,7 @@ class PreForkRealWorkersTest : public PreForkProcesses {
             [&] { return log_->contains("event=prefork.fork_failed error=\"fork: Too many open files\""); }));
         ::prlimit(nurse, RLIMIT_NOFILE, &before, nullptr);
         CPPUNIT_ASSERT(eventually([this] { return counts().free == 1; }));
-        CPPUNIT_ASSERT(pids().contains(std::stoi(request("pid"))));
+        CPPUNIT_ASSERT(served());
         // What could not be held has ended.
         CPPUNIT_ASSERT(eventually([] { return descendantsOf(::getpid()).size() == 2; }));
     }

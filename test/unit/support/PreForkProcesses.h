@@ -143,6 +143,7 @@ protected:
         if (wish == "pid") {
             answer(connection.get(), std::to_string(::getpid()));
         } else if (wish == "block") {
+            answer(connection.get(), std::to_string(::getpid()) + "\n");
             ::poll(nullptr, 0, -1);
         } else if (wish == "hold") {
             // Until the client says more.
@@ -238,6 +239,24 @@ protected:
     }
     std::string request(const std::string &wish) const {
         return readLine(connect(wish).get());
+    }
+    /** Whether one of the present workers serves, once those that are being ended take no connection any more. */
+    bool served() {
+        return eventually([this] {
+            const std::string pid = request("pid");
+            return !pid.empty() && pids().contains(std::stoi(pid));
+        });
+    }
+    /** A connection that keeps its worker for ever. @return its pid */
+    pid_t block(FileDescriptor &connection) const {
+        std::string pid;
+        // A worker that is being ended may leave a connection to another one, or close it.
+        CPPUNIT_ASSERT(eventually([&] {
+            connection = connect("block");
+            pid = readLine(connection.get());
+            return !pid.empty();
+        }));
+        return std::stoi(pid);
     }
 };
 
