@@ -49,17 +49,20 @@ class PoolHeartbeatTest : public PoolFixture {
         CPPUNIT_ASSERT(eventuallyCount(1));
         Frame serve = instances_->frame(0);
         CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
-        settle();
+        awaitHeard(0);
         return serve;
     }
-    void settle() {
-        // It is watched once it has joined, by a thread that the loop serves.
-        loop_->runSync([] {});
-        loop_->runSync([] {});
+    /** Until all that it has said was heard. It is watched some time after it has joined. */
+    void awaitHeard(std::size_t index) {
+        Frame unknown(FrameType::FETCH);
+        unknown.add(std::uint64_t{4711});
+        instances_->send(index, unknown);
+        while (instances_->frame(index).type != FrameType::NO_CHANNEL) {
+        }
     }
     void sign(std::size_t index) {
         instances_->send(index, Frame(FrameType::HEARTBEAT));
-        settle();
+        awaitHeard(index);
     }
     void pass(std::chrono::milliseconds time) {
         constexpr auto STEP = 500ms;
@@ -130,7 +133,7 @@ public:
         const Attachment attachment = pool_->attach(options());
         CPPUNIT_ASSERT(eventuallyCount(1));
         Frame serve = instances_->frame(0);
-        settle();
+        awaitHeard(0);
         Board board;
         const std::uint32_t sender = channels_->addSender(BoardReader(board.memory().descriptor().duplicate()));
         DescriptorPair pair = makeSeqPacketPair();
@@ -200,7 +203,7 @@ public:
         shorter.minInstances = 2;
         pool_->attach(shorter);
         CPPUNIT_ASSERT(eventuallyCount(2));
-        settle();
+        awaitHeard(1);
         for (int i = 0; i < 3; i++) {
             pass(10s);
             sign(0);

@@ -2,7 +2,10 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <memory>
 #include <mutex>
+#include <thread>
+#include <utility>
 
 #include "base/Exceptions.h"
 #include "spawning/Preloader.h"
@@ -232,12 +235,13 @@ public:
         sayWarm(0);
         CPPUNIT_ASSERT(told(0, FrameType::REFORK));
         // Forked from the old preloader, and not yet serving.
-        std::shared_ptr<const Origin> old = origin_;
+        const std::shared_ptr<const Origin> old = origin_;
         factory_->hold();
-        factory_->makeResult = [old, make = factory_->makeResult,
-                                first = std::make_shared<std::atomic<bool>>(true)](const Options &options) {
+        factory_->makeResult = [old, make = factory_->makeResult, oneByOne = std::make_shared<std::mutex>(),
+                                first = std::make_shared<bool>(true)](const Options &options) {
+            const std::lock_guard<std::mutex> guard(*oneByOne);
             SpawnResult result = make(options);
-            result.origin = first->exchange(false) ? old : result.origin;
+            result.origin = std::exchange(*first, false) ? old : result.origin;
             return result;
         };
         two.minInstances = 2;
@@ -300,6 +304,8 @@ public:
         CPPUNIT_ASSERT(eventually([this] {
             if (begun_.load() == 1) {
                 sayWarm(1);
+                // Not so often that it is taken for one that floods the agent.
+                std::this_thread::sleep_for(20ms);
             }
             return counters().reforked == 1;
         }));
