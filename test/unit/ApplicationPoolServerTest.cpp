@@ -14,6 +14,7 @@
 #include <iterator>
 #include <vector>
 
+#include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/ProcessTree.h"
 #include "support/AgentProgram.h"
@@ -33,7 +34,12 @@ class Family {
 public:
     explicit Family(pid_t root) {
         for (const pid_t pid : childrenOf(root)) {
-            pidFds_.push_back(openPidFd(pid));
+            try {
+                pidFds_.push_back(openPidFd(pid));
+            } catch (const SystemException &) {
+                // It has ended since, as who helps at a start does.
+                continue;
+            }
             Family below(pid);
             std::move(below.pidFds_.begin(), below.pidFds_.end(), std::back_inserter(pidFds_));
         }
@@ -301,7 +307,7 @@ public:
         CPPUNIT_ASSERT(family.size() >= 5);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(owner, SIGKILL));
         CPPUNIT_ASSERT_EQUAL(owner, ::waitpid(owner, nullptr, 0));
-        CPPUNIT_ASSERT(family.endsWithin(10s));
+        CPPUNIT_ASSERT(family.endsWithin(60s));
     }
 
     void testALogFileThatCannotBeOpenedIsAnIOException() {
