@@ -1,14 +1,16 @@
 #include "spawning/SmartSpawner.h"
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <list>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <fmt/format.h>
@@ -57,14 +59,14 @@ class SmartSpawnerTest : public SpawningFixture {
     void spawnAndEnd(const Options &options) {
         auto instance = spawner_->spawn(options);
         instance.control = FrameSocket();
-        CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+        CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 60s));
     }
 
     /** What the result of a spawn says of another way than was asked for. */
     std::string fallback() {
         auto instance = spawner_->spawn(options());
         instance.control = FrameSocket();
-        CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+        CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 60s));
         return instance.fallback;
     }
 
@@ -95,17 +97,21 @@ class SmartSpawnerTest : public SpawningFixture {
         const Marks marks;
         instance.control.send(
             frame, {queue_.receivingEnd().get(), claims.memory().descriptor().get(), marks.memory().descriptor().get()},
-            FrameSocket::in(20s));
-        CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(20s)).type == FrameType::READY);
+            FrameSocket::in(60s));
+        CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(60s)).type == FrameType::READY);
     }
 
     /** How the agent speaks with it. */
     static WarmInstance warm(SpawnResult &instance) {
         return {instance.pid, instance.origin, [&](const Frame &frame, const std::vector<int> &descriptors) {
-                    instance.control.send(frame, descriptors, FrameSocket::in(20s));
+                    instance.control.send(frame, descriptors, FrameSocket::in(60s));
                 }};
     }
 
+    void clearLog() {
+        log_.reset();
+        log_ = std::make_unique<CapturedLog>();
+    }
     bool eventuallyLoaded(unsigned times) {
         return eventually([&] { return log_->count(LOADED) == times; });
     }
@@ -140,7 +146,19 @@ public:
     }
 
     void testWhoWaitsForThePreloaderFailsWithIt() {
+        // Not seen from outside: that the others wait. On a machine that is busy one of them may come later.
+        CPPUNIT_ASSERT(failTogetherAfter(200ms) || failTogetherAfter(2s) || failTogetherAfter(20s));
+        CPPUNIT_ASSERT(eventuallyLoaded(1));
+        // Who comes later tries again.
+        failure(options());
+        CPPUNIT_ASSERT(eventuallyLoaded(2));
+    }
+
+    /** Several spawns, of an application that fails after this time. @return whether all have the same failure */
+    bool failTogetherAfter(std::chrono::milliseconds time) {
+        clearLog();
         const std::string go = folder_->path() + "/go";
+        std::filesystem::remove(go);
         folder_->setStartupFile("puts \"loaded by #{Process.pid}\"\nsleep 0.01 until File.exist?('" + go +
                                 "')\nraise 'as ordered'\n");
         std::vector<std::string> reports(3);
@@ -150,18 +168,13 @@ public:
                 [&] { report = thrownBy<SpawnException>([&] { spawner_->spawn(options()); }).report(); });
         }
         CPPUNIT_ASSERT(eventuallyLoaded(1));
-        // Not seen from outside: that the others wait.
-        ::poll(nullptr, 0, 200);
+        std::this_thread::sleep_for(time);
         std::ofstream(go) << "";
         for (auto &thread : threads) {
             thread.join();
         }
         CPPUNIT_ASSERT(!reports.front().empty());
-        CPPUNIT_ASSERT(std::vector<std::string>(3, reports.front()) == reports);
-        CPPUNIT_ASSERT(eventuallyLoaded(1));
-        // Who comes later tries again.
-        failure(options());
-        CPPUNIT_ASSERT(eventuallyLoaded(2));
+        return std::vector<std::string>(3, reports.front()) == reports;
     }
 
     void testADeadPreloaderIsStartedAgainUnseen() {
@@ -230,14 +243,24 @@ public:
     }
 
     void testAForkThatHangsEndsThePreloader() {
+        const std::string hang = folder_->path() + "/hang";
         folder_->setStartupFile(
-            application("def Process._fork; sleep; end; def fork; sleep; end\n"
+            application("Process.singleton_class.prepend(Module.new do\n"
+                        "  def _fork\n"
+                        "    sleep if File.exist?('" +
+                        hang +
+                        "')\n"
+                        "    super\n"
+                        "  end\n"
+                        "end)\n"
                         "puts \"loaded by #{Process.pid}\""));
+        // Its preloader is there then, however long that takes.
+        spawnAndEnd(options());
+        std::ofstream(hang) << "";
         auto impatient = options();
-        // Enough for Ruby on a busy machine, too.
-        impatient.startTimeout = 8s;
+        impatient.startTimeout = 2s;
         CPPUNIT_ASSERT_EQUAL(
-            std::string("it was not ready within 8 seconds; the step \"instance forked\" had not ended"),
+            std::string("it was not ready within 2 seconds; the step \"instance forked\" had not ended"),
             failure(impatient));
         const pid_t pid = pidInLog(LOADED);
         CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
@@ -246,15 +269,32 @@ public:
 
     void testWhereTwoForksHangInstancesAreStartedDirectly() {
         folder_->setStartupFile(application("def Process._fork; sleep; end; def fork; sleep; end"));
-        auto impatient = options();
-        impatient.startTimeout = 8s;
-        for (int times = 0; times < 2; times++) {
-            const std::string why = failure(impatient);
-            CPPUNIT_ASSERT_MESSAGE(why, why.ends_with("the step \"instance forked\" had not ended"));
+        // Enough for Ruby; on a machine that is busy it may need more until it forks.
+        std::string why = fallbackAfterTwoHangs(8s);
+        if (why.empty()) {
+            why = fallbackAfterTwoHangs(40s);
         }
         CPPUNIT_ASSERT_EQUAL(std::string("the application cannot be preloaded: nothing came of its forks in time"),
-                             fallback());
+                             why);
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
+    }
+
+    /** Of another spawner. @return nothing where preloading was not given up: its forks did not hang for most of the time */
+    std::string fallbackAfterTwoHangs(std::chrono::seconds timeout) {
+        spawner_ = factory_->create(options());
+        auto impatient = options();
+        impatient.startTimeout = timeout;
+        failure(impatient);
+        const std::string why = failure(impatient);
+        try {
+            auto instance = spawner_->spawn(impatient);
+            instance.control = FrameSocket();
+            CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 60s));
+            CPPUNIT_ASSERT_MESSAGE(why, why.ends_with("the step \"instance forked\" had not ended"));
+            return instance.fallback;
+        } catch (const SpawnException &) {
+            return "";
+        }
     }
 
     void testAfterAWarmForkHasHungNoWarmPreloaderIsTakenAgain() {
@@ -349,7 +389,7 @@ public:
             FrameSocket theirs(FileDescriptor(::dup(descriptors.at(0))));
             stranger = ::fork();
             if (stranger == 0) {
-                theirs.send(Frame(FrameType::PROCESS_HELLO, {"1"}), FrameSocket::in(20s));
+                theirs.send(Frame(FrameType::PROCESS_HELLO, {"1"}), FrameSocket::in(60s));
                 for (;;) {
                     ::pause();
                 }
