@@ -20,7 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr std::chrono::seconds LIMIT{10};
+constexpr std::chrono::seconds LIMIT{60};
 
 /** The serving side of the emulated accept(): takes a wake-up, answers with one end of a pair. @return the other end */
 FrameSocket acceptClient(const FileDescriptor &serverSocket) {
@@ -174,7 +174,7 @@ private:
         for (const auto &socket : waiting_) {
             entries.push_back({socket.descriptor().get(), POLLIN, 0});
         }
-        return ::poll(entries.data(), entries.size(), 10000) > 0;
+        return ::poll(entries.data(), entries.size(), 60000) > 0;
     }
 
     /** Echoes whatever has arrived on the accepted sockets, each once. */

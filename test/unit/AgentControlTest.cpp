@@ -83,7 +83,7 @@ public:
         killWatchdog(agent);
         refuseAgentsUsers(agent.handle);
         thrownBy<IOException>(
-            [&] { connectToAgent(agent.handle.connectSocket, FrameSocket::in(std::chrono::seconds(10))); });
+            [&] { connectToAgent(agent.handle.connectSocket, FrameSocket::in(std::chrono::seconds(60))); });
         stopAgent(agent.handle);
     }
 
@@ -133,7 +133,7 @@ private:
         const FileDescriptor pool = openPidFd(agent.poolPid);
         ::kill(agent.handle.watchdogPid, SIGKILL);
         ::waitpid(agent.handle.watchdogPid, nullptr, 0);
-        CPPUNIT_ASSERT(waitPidFd(pool, std::chrono::seconds(10)));
+        CPPUNIT_ASSERT(waitPidFd(pool, std::chrono::seconds(60)));
         ::kill(-agent.spawnServerPid, SIGKILL);
     }
 

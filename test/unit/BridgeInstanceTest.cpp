@@ -48,9 +48,9 @@ class BridgeInstanceTest : public LeakCheck {
         Bridge::Application application(
             {{"start_command", "exec " + std::string(ruby != nullptr ? ruby : "ruby") + listen}}, "");
         application.start();
-        if (application.awaitListening(control.descriptor(), FrameSocket::in(20s))) {
+        if (application.awaitListening(control.descriptor(), FrameSocket::in(60s))) {
             control.send(Frame(FrameType::LOADED));
-            Bridge::Instance(control, application, control.receive(FrameSocket::in(20s)), finishWithin).run();
+            Bridge::Instance(control, application, control.receive(FrameSocket::in(60s)), finishWithin).run();
         }
     }
 
@@ -74,13 +74,13 @@ class BridgeInstanceTest : public LeakCheck {
     }
 
     Frame receive(FrameType type) {
-        Frame frame = control_.receive(FrameSocket::in(20s));
+        Frame frame = control_.receive(FrameSocket::in(60s));
         CPPUNIT_ASSERT(type == frame.type);
         return frame;
     }
 
     void send(const Frame &frame, const std::vector<int> &descriptors = {}) {
-        control_.send(frame, descriptors, FrameSocket::in(20s));
+        control_.send(frame, descriptors, FrameSocket::in(60s));
     }
 
     void ask() const {

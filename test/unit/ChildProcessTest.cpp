@@ -23,7 +23,7 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::chrono::seconds LONG_ENOUGH(20);
+constexpr std::chrono::seconds LONG_ENOUGH(60);
 
 ChildProcess::Command shell(const std::string &script) {
     ChildProcess::Command command;

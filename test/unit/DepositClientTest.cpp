@@ -61,11 +61,11 @@ public:
         }
         CPPUNIT_ASSERT(!client_->flush(std::chrono::milliseconds(0)));
         for (int i = 0; i < COUNT; ++i) {
-            const Frame frame = watchdog_->receive(FrameSocket::in(std::chrono::seconds(10)));
+            const Frame frame = watchdog_->receive(FrameSocket::in(std::chrono::seconds(60)));
             CPPUNIT_ASSERT_EQUAL(std::to_string(i), frame.field(0));
             CPPUNIT_ASSERT_EQUAL(std::size_t(1), frame.descriptors.size());
         }
-        CPPUNIT_ASSERT(client_->flush(std::chrono::seconds(10)));
+        CPPUNIT_ASSERT(client_->flush(std::chrono::seconds(60)));
     }
 
     void testTheCallersDescriptorsMayBeClosedAfterTheCall() {
@@ -76,7 +76,7 @@ public:
         }
         Frame frame;
         do {
-            frame = watchdog_->receive(FrameSocket::in(std::chrono::seconds(10)));
+            frame = watchdog_->receive(FrameSocket::in(std::chrono::seconds(60)));
         } while (frame.field(0) != "late");
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), frame.descriptors.size());
     }
@@ -84,9 +84,9 @@ public:
     void testWithoutAWatchdogAllIsDropped() {
         fillTheSocket();
         watchdog_.reset();
-        CPPUNIT_ASSERT(!client_->flush(std::chrono::seconds(10)));
+        CPPUNIT_ASSERT(!client_->flush(std::chrono::seconds(60)));
         client_->deposit("a", "", {STDERR_FILENO});
-        CPPUNIT_ASSERT(!client_->flush(std::chrono::seconds(10)));
+        CPPUNIT_ASSERT(!client_->flush(std::chrono::seconds(60)));
     }
 
     void testTooManyDescriptorsAreRejected() {

@@ -174,7 +174,7 @@ private:
         }
     }
 
-    static constexpr std::chrono::seconds TIMEOUT{10};
+    static constexpr std::chrono::seconds TIMEOUT{60};
 
     Deposits &deposits_;
     DescriptorPair stop_;

@@ -46,7 +46,7 @@ class FrameSocketTest : public LeakCheck {
         return FrameSocket::in(std::chrono::milliseconds(5));
     }
     static FrameSocket::Deadline later() {
-        return FrameSocket::in(std::chrono::seconds(20));
+        return FrameSocket::in(std::chrono::seconds(60));
     }
     void sendRaw(std::string_view bytes) {
         sendWithDescriptors(here_.descriptor(), bytes, {});

@@ -26,7 +26,7 @@ public:
         command.program = "true";
         ChildProcess child(command);
         const pid_t pid = child.pid();
-        child.wait(std::chrono::seconds(20));
+        child.wait(std::chrono::seconds(60));
         CPPUNIT_ASSERT_EQUAL(ESRCH, errorOf([&] { openPidFd(pid); }));
     }
 
@@ -41,7 +41,7 @@ public:
         command.program = "true";
         ChildProcess child(command);
         const FileDescriptor pidFd = child.pidFd().duplicate();
-        CPPUNIT_ASSERT(child.wait(std::chrono::seconds(20)) == 0);
+        CPPUNIT_ASSERT(child.wait(std::chrono::seconds(60)) == 0);
         CPPUNIT_ASSERT(waitPidFd(pidFd, std::chrono::milliseconds(0)));
         CPPUNIT_ASSERT(!signalPidFd(pidFd, SIGKILL));
     }

@@ -79,7 +79,7 @@ private:
         const std::lock_guard<std::mutex> guard(mutex_);
         if (options.spawnMethod != "dummy" && pids_.size() % 3 != 0) {
             // In advance, to what it will be told. The others never answer.
-            theirs.send(Frame(FrameType::READY), FrameSocket::in(5s));
+            theirs.send(Frame(FrameType::READY), FrameSocket::in(60s));
         }
         pids_.push_back(pid);
         controls_.push_back(std::move(theirs));

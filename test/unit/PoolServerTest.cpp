@@ -40,8 +40,8 @@ class PoolServerTest : public PoolFixture {
         return FrameSocket(std::move(received.descriptors.front()));
     }
     static Frame ask(FrameSocket &socket, const Frame &question, const std::vector<int> &descriptors = {}) {
-        socket.send(question, descriptors, FrameSocket::in(10s));
-        return socket.receive(FrameSocket::in(10s));
+        socket.send(question, descriptors, FrameSocket::in(60s));
+        return socket.receive(FrameSocket::in(60s));
     }
     void introduce(FrameSocket &socket) const {
         Frame hello(FrameType::HELLO);

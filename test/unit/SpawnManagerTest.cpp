@@ -39,7 +39,7 @@ class SpawnManagerTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE_END();
 
     static SpawnManager::Deadline soon() {
-        return std::chrono::steady_clock::now() + 20s;
+        return std::chrono::steady_clock::now() + 60s;
     }
 
     StartRequest request() const {
@@ -62,7 +62,7 @@ class SpawnManagerTest : public SpawningFixture {
         auto process = manager_->start(request(), soon());
         const auto pidFd = hello(process);
         process.control = FrameSocket();
-        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 60s));
     }
 
 public:
@@ -112,7 +112,7 @@ public:
         const FileDescriptor pidFd = openPidFd(first);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGSTOP));
         thrownBy<TimeoutException>([&] { manager_->start(request(), std::chrono::steady_clock::now() + 100ms); });
-        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 60s));
         CPPUNIT_ASSERT(log_->contains("event=spawn_server.hangs pid=" + std::to_string(first)));
         CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
         startOne();
@@ -131,7 +131,7 @@ public:
         manager_.reset();
         CPPUNIT_ASSERT(!waitPidFd(pidFd, 0ms));
         process.control = FrameSocket();
-        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 60s));
     }
 
     void testWhatItStartedOutlivesAKilledSpawnServer() {
@@ -141,7 +141,7 @@ public:
         startOne();
         CPPUNIT_ASSERT(!waitPidFd(pidFd, 0ms));
         process.control = FrameSocket();
-        CPPUNIT_ASSERT(waitPidFd(pidFd, 20s));
+        CPPUNIT_ASSERT(waitPidFd(pidFd, 60s));
     }
 
     void testAMissingRubyIsNamed() {

@@ -72,7 +72,7 @@ public:
 
     void testAProcessThatIsGoneGivesNothing() {
         child_.signal(SIGKILL);
-        CPPUNIT_ASSERT(waitPidFd(child_.pidFd(), 10s));
+        CPPUNIT_ASSERT(waitPidFd(child_.pidFd(), 60s));
         const SpawnedProcess zombie(child_.pid(), expected_);
         CPPUNIT_ASSERT(!zombie);
         CPPUNIT_ASSERT(zombie.ended());
@@ -80,7 +80,7 @@ public:
 
     void testItIsKilledAtTheEnd() {
         { const SpawnedProcess process(child_.pid(), expected_); }
-        CPPUNIT_ASSERT_EQUAL(std::string("killed by signal 9 (Killed)"), describeWaitStatus(child_.wait(10s).value()));
+        CPPUNIT_ASSERT_EQUAL(std::string("killed by signal 9 (Killed)"), describeWaitStatus(child_.wait(60s).value()));
     }
 
     void testOnceReleasedItLivesOn() {

@@ -97,7 +97,7 @@ protected:
     static void endInstance(SpawnResult &instance) {
         instance.control = FrameSocket();
         if (instance.pidFd) {
-            CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 20s));
+            CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 60s));
         }
     }
 

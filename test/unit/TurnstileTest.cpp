@@ -30,7 +30,7 @@ class TurnstileTest : public LeakCheck {
 public:
     void testOneHasTheTurn() {
         Turnstile turnstile;
-        const Turnstile::Turn turn(turnstile, in(20s));
+        const Turnstile::Turn turn(turnstile, in(60s));
         thrownBy<TimeoutException>([&] { Turnstile::Turn(turnstile, in(1ms)); });
     }
 
@@ -40,9 +40,9 @@ public:
         bool endedBefore = false;
         boost::thread next;
         {
-            const Turnstile::Turn turn(turnstile, in(20s));
+            const Turnstile::Turn turn(turnstile, in(60s));
             next = boost::thread([&] {
-                const Turnstile::Turn its(turnstile, in(20s));
+                const Turnstile::Turn its(turnstile, in(60s));
                 endedBefore = ended;
             });
             ended = true;
@@ -54,7 +54,7 @@ public:
     void testItCanBeHandedOver() {
         Turnstile turnstile;
         {
-            Turnstile::Turn turn(turnstile, in(20s));
+            Turnstile::Turn turn(turnstile, in(60s));
             const Turnstile::Turn heir(std::move(turn));
             thrownBy<TimeoutException>([&] { Turnstile::Turn(turnstile, in(1ms)); });
         }
@@ -68,7 +68,7 @@ public:
         for (int i = 0; i < 4; ++i) {
             threads.create_thread([&] {
                 for (int round = 0; round < 1000; ++round) {
-                    const Turnstile::Turn turn(turnstile, in(20s));
+                    const Turnstile::Turn turn(turnstile, in(60s));
                     ++count;
                 }
             });

@@ -29,7 +29,7 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::chrono::seconds LIMIT{10};
+constexpr std::chrono::seconds LIMIT{60};
 
 /** Holds on to processes, whoever reaps them. */
 class Observed {
@@ -68,7 +68,7 @@ std::string readAll(int fd, std::size_t size) {
     std::size_t got = 0;
     while (got < size) {
         pollfd entry{fd, POLLIN, 0};
-        const ssize_t count = ::poll(&entry, 1, 10000) == 1 ? ::read(fd, text.data() + got, size - got) : 0;
+        const ssize_t count = ::poll(&entry, 1, 60000) == 1 ? ::read(fd, text.data() + got, size - got) : 0;
         if (count <= 0) {
             break;
         }

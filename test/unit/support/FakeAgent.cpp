@@ -10,7 +10,7 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::chrono::seconds TIMEOUT{10};
+constexpr std::chrono::seconds TIMEOUT{60};
 
 }  // namespace
 

@@ -36,7 +36,7 @@ SpawnResult FakeInstances::make() {
     result.control = FrameSocket(std::move(control.first));
     result.output = std::make_shared<ProcessOutput>(loop_, std::move(output.first));
     FrameSocket theirs(std::move(control.second));
-    theirs.send(Frame(FrameType::READY), FrameSocket::in(std::chrono::seconds(5)));
+    theirs.send(Frame(FrameType::READY), FrameSocket::in(std::chrono::seconds(60)));
     const std::lock_guard<std::mutex> guard(mutex_);
     instances_.push_back({pid, std::move(theirs), std::move(output.second)});
     return result;
@@ -58,7 +58,7 @@ pid_t FakeInstances::pid(std::size_t index) {
 
 Frame FakeInstances::frame(std::size_t index) {
     eventually([&] { return count() > index; });
-    return at(index).control.receive(FrameSocket::in(std::chrono::seconds(10)));
+    return at(index).control.receive(FrameSocket::in(std::chrono::seconds(60)));
 }
 
 bool FakeInstances::silent(std::size_t index) {
@@ -67,7 +67,7 @@ bool FakeInstances::silent(std::size_t index) {
 }
 
 void FakeInstances::send(std::size_t index, const Frame &frame) {
-    at(index).control.send(frame, FrameSocket::in(std::chrono::seconds(10)));
+    at(index).control.send(frame, FrameSocket::in(std::chrono::seconds(60)));
 }
 
 void FakeInstances::kill(std::size_t index) {

@@ -66,7 +66,7 @@ void LeakCheck::tearDown() {
             left = whatIsLeft();
             return left.empty();
         },
-        std::chrono::seconds(2));
+        std::chrono::seconds(20));
     CPPUNIT_ASSERT_EQUAL_MESSAGE("The test left something behind", std::string(), left);
 }
 

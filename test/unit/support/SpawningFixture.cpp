@@ -88,7 +88,8 @@ pid_t SpawningFixture::pidInLog(const std::string &label) const {
     eventually([&] {
         text = log_->text();
         at = text.rfind(label);
-        return at != std::string::npos;
+        // All of the number, not its beginning.
+        return at != std::string::npos && text.find_first_not_of("0123456789", at + label.size()) != std::string::npos;
     });
     return at == std::string::npos ? 0 : std::stoi(text.substr(at + label.size()));
 }

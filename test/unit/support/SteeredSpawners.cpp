@@ -13,7 +13,7 @@ namespace Passenger {
 
 namespace {
 
-constexpr std::chrono::seconds LONGEST_WAIT{20};
+constexpr std::chrono::seconds LONGEST_WAIT{60};
 
 /** Calls back when the thread is about to end, after all that it did for the pool. */
 struct ThreadEnd {
@@ -59,7 +59,7 @@ SpawnResult SteeredSpawners::boot(const Steered &spawner, const Options &options
     const auto me = std::make_shared<Held>(Held{options.appRoot, ::gettid(), &spawner, spawner.cancelled, false});
     arrived_.push_back(me);
     changed();
-    if (!wake_.wait_for(lock, 10 * LONGEST_WAIT, [&] { return me->decided; })) {
+    if (!wake_.wait_for(lock, 4 * LONGEST_WAIT, [&] { return me->decided; })) {
         forgotten_++;
     }
     std::erase(arrived_, me);

@@ -32,7 +32,7 @@ std::string exchange(Session &session, const std::string &path, const std::strin
     char buffer[4096];
     for (;;) {
         pollfd entry{session.getReader(), POLLIN, 0};
-        if (::poll(&entry, 1, 20000) != 1) {
+        if (::poll(&entry, 1, 60000) != 1) {
             throw std::runtime_error("The application does not answer");
         }
         const ssize_t size = ::read(session.getReader(), buffer, sizeof(buffer));
