@@ -10,8 +10,6 @@ module PhusionPassenger
     LIMIT = Native::LOADED ? 28 : 42
     FIRST = 20
     LAST = 80
-    # Before other tests fill the table of names, which the process keeps.
-    Native.environment(Peers.environment_bytes(Peers::ENVIRONMENT), []) if Native::LOADED
 
     def test_a_hello_allocates_few_objects
       per_request = allocated_between(FIRST, LAST).fdiv(LAST - FIRST)
