@@ -45,7 +45,7 @@ class LogWriterTest : public LeakCheck {
 
     /** What a caller that does not wait needs at most; and one that waits for a second. */
     static constexpr std::chrono::milliseconds AT_ONCE{900};
-    static constexpr std::chrono::milliseconds ABOUT_A_SECOND{5000};
+    static constexpr std::chrono::milliseconds ABOUT_A_SECOND{2500};
     /** The machine may stand still for a while: so often it is tried whether it works in time. */
     static constexpr int TRIES = 5;
 
