@@ -35,7 +35,7 @@ module Eventually
   # For what has to happen in a certain time: a stall of the machine spoils one try, and a fault all of them.
   def in_one_of(tries)
     yield
-  rescue Minitest::Assertion, TooLate
+  rescue Minitest::Assertion, SystemCallError, IOError, TooLate
     retry if (tries -= 1).positive?
     raise
   end

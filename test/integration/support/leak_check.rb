@@ -7,8 +7,8 @@ require_relative "eventually"
 class LeakCheck
   # Folders that other programs use too: only what is recognizably ours counts there.
   SHARED_FOLDERS = %w[/tmp /var/tmp /dev/shm /run /dev/mqueue].freeze
-  # Unit tests, which may run at the same time, name their folders so, too.
-  OURS = /passenger(?!-unit)/i.freeze
+  # Unit tests and those of Ruby, which may run at the same time, name their folders so, too.
+  OURS = /passenger(?!-unit|-test)/i.freeze
 
   def initialize(temporary_folder)
     @temporary_folder = temporary_folder
