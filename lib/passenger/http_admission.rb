@@ -34,14 +34,29 @@ module PhusionPassenger
 
     private
 
-    # Gives those away that others shall serve, never all. Some may have ended since they became ready, or have been given away.
+    # Gives those away that others shall serve. Some may have ended since they became ready, or have been given away.
     def share(waiting)
       waiting.select! { |connection| @connections.key?(connection) }
       @balance.note(waiting.size, @now)
-      return if waiting.size < 2 || @balance.alone?
+      return if @balance.alone?
 
-      surplus = @usual_time > WORTH ? waiting.size : @balance.excess
-      waiting.pop([surplus, waiting.size - 1].min).each { |connection| give_away(connection) ? @balance.gave : waiting << connection }
+      @usual_time > WORTH ? line_up(waiting) : even_out(waiting)
+    end
+
+    # All wait in the one line, so that the longest wait is over first, whichever worker they came to. A single one before which nobody waits
+    # would only come back.
+    def line_up(waiting)
+      return if waiting.empty? || (waiting.size == 1 && !@entries.include?(@line))
+
+      waiting.reject! { |connection| give_away(connection) }
+      @entries << @line unless @entries.include?(@line)
+    end
+
+    # Those that are too many, and never all.
+    def even_out(waiting)
+      return if waiting.size < 2
+
+      waiting.pop([@balance.excess, waiting.size - 1].min).each { |connection| give_away(connection) ? @balance.gave : waiting << connection }
     end
 
     # One from each that has some; and of new ones, where requests take next to no time, more: a pass for each would cost as much. What is in the

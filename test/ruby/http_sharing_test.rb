@@ -79,6 +79,28 @@ module PhusionPassenger
       assert_equal [true, false], line_in_use
     end
 
+    # Another worker would have served the second meanwhile.
+    def test_the_longest_wait_is_over_first
+      loads.enter(1, 10)
+      sockets = []
+      told = []
+      app = lambda do |env|
+        told << env["PATH_INFO"]
+        sleep(LONG) if env["PATH_INFO"] == "/"
+        sockets.each_with_index { |socket, i| socket.write(get("/#{i}")) } if env["PATH_INFO"] == "/begin"
+        @first.write(get("/late")) if env["PATH_INFO"] == "/0"
+        [200, {}, ["x"]]
+      end
+      serve(app) do
+        @server.instance_variable_get(:@lookout).define_singleton_method(:wake) { nil }
+        @first, *sockets = kept(3)
+        told.clear
+        @first.write(get("/begin"))
+        [@first, *sockets, @first].each { |socket| answer(socket) }
+      end
+      assert_equal %w[/begin /0 /1 /late], told
+    end
+
     def test_where_there_is_no_other_worker_it_stays
       assert_equal [false, false], line_in_use
     end
