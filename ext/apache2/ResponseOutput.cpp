@@ -200,7 +200,7 @@ void ResponseOutput::forward(bool pause) {
         if (waiting_ == 0 && !refill()) {
             break;
         }
-        if (!pause && socket_ >= 0 && stored() < PIECE) {
+        if (!pause && socket_ >= 0 && waiting_ < static_cast<apr_off_t>(PIECE) && behind_ == 0 && !fileHasMore()) {
             break;  // It goes with what comes next, or with the end.
         }
         passPiece();

@@ -1,10 +1,14 @@
 #include "SpoolRing.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace Passenger {
 
 void SpoolRing::append(std::string_view bytes) {
+    if (bytes.size() > room()) {
+        throw std::length_error("more bytes than there is room for");
+    }
     const std::uint64_t end = (first_ + size_) % capacity_;
     const auto whole = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), capacity_ - end));
     file_.write(end, bytes.substr(0, whole));

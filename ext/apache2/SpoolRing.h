@@ -31,7 +31,7 @@ public:
     std::uint64_t room() const noexcept {
         return capacity_ - size_;
     }
-    /** No more than there is room for. @throws SystemException; nothing has come in then */
+    /** @throws std::length_error: there is not so much room; SystemException. Nothing has come in then */
     void append(std::string_view bytes);
     /** The oldest bytes, as many as there are and as `into` holds. @throws SystemException */
     std::size_t take(std::span<char> into);

@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <stdexcept>
 #include <string>
 
 #include "base/Exceptions.h"
@@ -24,6 +25,7 @@ class SpoolRingTest : public LeakCheck {
     CPPUNIT_TEST(testWhatIsKeptBesideDoesNotTouchTheRing);
     CPPUNIT_TEST(testAnEmptyRingGivesNothing);
     CPPUNIT_TEST(testItMayBeFilledToTheBrim);
+    CPPUNIT_TEST(testMoreThanThereIsRoomForTouchesNothing);
     CPPUNIT_TEST(testWhatDoesNotGetIntoTheFileHasNotComeIn);
     CPPUNIT_TEST(testTheFileLivesWithItsDescriptor);
     CPPUNIT_TEST_SUITE_END();
@@ -132,6 +134,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("0123456789"), take(ring, 100));
         ring.append("abcdefghij");
         CPPUNIT_ASSERT_EQUAL(std::string("abcdefghij"), take(ring, 100));
+    }
+
+    void testMoreThanThereIsRoomForTouchesNothing() {
+        SpoolRing ring(folder_, CAPACITY);
+        ring.append("12345678");
+        CPPUNIT_ASSERT_THROW(ring.append("abc"), std::length_error);
+        ring.append("ab");
+        CPPUNIT_ASSERT_EQUAL(std::string("12345678ab"), drain(ring, CAPACITY));
     }
 
     void testWhatDoesNotGetIntoTheFileHasNotComeIn() {
