@@ -34,7 +34,7 @@ constexpr std::uint64_t LITTLE = 16 * 1024;
 constexpr milliseconds QUIET{100};
 
 apr_status_t closeFile(void *descriptor) {
-    close(static_cast<int>(reinterpret_cast<std::intptr_t>(descriptor)));
+    close(*static_cast<int *>(descriptor));
     return APR_SUCCESS;
 }
 
@@ -353,8 +353,9 @@ void ResponseOutput::handOver() {
     APR_BRIGADE_CONCAT(passing_, back_);
     if (ring_) {
         // httpd reads from it until the request's memory goes, which is the last that it does with an answer.
-        apr_pool_cleanup_register(pool(), reinterpret_cast<void *>(std::intptr_t{ring_->release()}), closeFile,
-                                  apr_pool_cleanup_null);
+        auto *descriptor = static_cast<int *>(apr_palloc(pool(), sizeof(int)));
+        *descriptor = ring_->release();
+        apr_pool_cleanup_register(pool(), descriptor, closeFile, apr_pool_cleanup_null);
         ring_.reset();
     }
     insertEnd();
