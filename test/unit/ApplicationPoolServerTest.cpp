@@ -331,7 +331,7 @@ public:
 
     void testARubyThatIsNotThereIsAnError() {
         try {
-            ApplicationPoolServer(spawnServer(), "", "production", "/there/is/no/ruby");
+            const ApplicationPoolServer server(spawnServer(), "", "production", "/there/is/no/ruby");
             CPPUNIT_FAIL("Nothing was thrown");
         } catch (const SystemException &error) {
             CPPUNIT_ASSERT_EQUAL(ENOENT, error.error());

@@ -180,7 +180,7 @@ public:
         const CrowdedDescriptors crowd;
         // More than the channel holds: the rest goes as there is room.
         auto instance = std::async(std::launch::async, [this] {
-            const std::string received = host_->receiveBody();
+            std::string received = host_->receiveBody();
             host_->send(MessageType::RESPONSE, 1, "", "hello", true);
             return received;
         });

@@ -192,7 +192,7 @@ public:
     void testAMovedFromChildIsNone() {
         ChildProcess child(sleeper());
         const ChildProcess moved(std::move(child));
-        CPPUNIT_ASSERT(!child);
+        CPPUNIT_ASSERT(!child);  // NOLINT(bugprone-use-after-move)
         CPPUNIT_ASSERT(moved);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(moved.pid(), 0));
     }
