@@ -104,7 +104,7 @@ class SpawnFailureTest : public SpawningFixture {
     SpawnException hang(Options &options, const std::string &part) {
         for (const auto timeout : {3s, 15s}) {
             options.startTimeout = timeout;
-            const auto e = failure(options);
+            auto e = failure(options);
             if (e.report().find(part) != std::string::npos) {
                 return e;
             }

@@ -18,7 +18,7 @@ std::string requestEnvironment(const std::string &path, const std::map<std::stri
     }
     std::string text;
     for (const auto &[name, value] : variables) {
-        text += name + '\0' + value + '\0';
+        text.append(name).append(1, '\0').append(value).append(1, '\0');
     }
     return text;
 }
