@@ -35,6 +35,11 @@ module PhusionPassenger
       running(@other = new_server([], app, **limits), &block)
     end
 
+    # It would give away what waits while a request takes long, such as one at which the machine stalls.
+    def stop_lookout
+      @server.instance_variable_get(:@lookout).define_singleton_method(:wake) { nil }
+    end
+
     def in_line?
       !@taking.wait_readable(0).nil?
     end
@@ -65,8 +70,7 @@ module PhusionPassenger
         [200, {}, ["x"]]
       end
       serve(app) do
-        # It would give away what waits while a request takes long, such as one at which the machine stalls.
-        @server.instance_variable_get(:@lookout).define_singleton_method(:wake) { nil }
+        stop_lookout
         first, *sockets = kept(3)
         first.write(get("/begin"))
         [first, *sockets].each { |socket| answer(socket) }
@@ -92,7 +96,7 @@ module PhusionPassenger
         [200, {}, ["x"]]
       end
       serve(app) do
-        @server.instance_variable_get(:@lookout).define_singleton_method(:wake) { nil }
+        stop_lookout
         @first, *sockets = kept(3)
         told.clear
         @first.write(get("/begin"))
