@@ -1,15 +1,18 @@
 # Native code for the Ruby that configure has found, beside the library: root/native, and the same when installed. A matter of speed: where it
 # cannot be built, one line says why. For other Rubies: RUBY lib/passenger/native_builder.rb in the installed folder.
 
-nobase_dist_passengerroot_DATA += \
+native_sources = \
     %D%/claim.c \
+    %D%/client_socket.c \
     %D%/passenger_native.c \
-    %D%/passenger_native.h
+    %D%/passenger_native.h \
+    %D%/poller.c
+nobase_dist_passengerroot_DATA += $(native_sources)
 EXTRA_DIST += %D%/README.md
 
 .PHONY: native
 native: root/native/built
-root/native/built: %D%/claim.c %D%/passenger_native.c %D%/passenger_native.h lib/passenger/native_builder.rb
+root/native/built: $(native_sources) lib/passenger/native_builder.rb
 	$(AM_V_GEN)$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native && : >$@
 
 install-data-local:

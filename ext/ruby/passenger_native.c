@@ -175,10 +175,12 @@ static VALUE transmit(VALUE self, VALUE io, VALUE header, VALUE head, VALUE byte
 
 RUBY_FUNC_EXPORTED void Init_passenger_native(void) {
     VALUE module = rb_define_module_under(rb_define_module("PhusionPassenger"), "Native");
-    rb_define_const(module, "INTERFACE", INT2FIX(2));
+    rb_define_const(module, "INTERFACE", INT2FIX(3));
     rb_define_singleton_method(module, "environment", environment, 2);
     rb_define_singleton_method(module, "head", head, 2);
     rb_define_singleton_method(module, "receive", receive, 3);
     rb_define_singleton_method(module, "transmit", transmit, 4);
     define_claim(module);
+    define_client_socket(module);
+    define_poller(module);
 }

@@ -20,5 +20,7 @@ static inline int descriptor_of(VALUE io) {
 #endif
 }
 
-/* Defines Claim in the module. */
+/* Each defines a class in the module: Claim, ClientSocket, Poller. */
 void define_claim(VALUE module);
+void define_client_socket(VALUE module);
+void define_poller(VALUE module);

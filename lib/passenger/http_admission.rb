@@ -77,12 +77,11 @@ module PhusionPassenger
       idle = longest_idle if full
       return pause_accepting if full && idle.nil?
 
-      io, peer, deadline = entry.next_connection
-      return leave_line_if_over unless io
+      socket, peer, deadline = entry.next_connection
+      return leave_line_if_over unless socket
 
       drop(idle) if idle
-      connection = admit(io, peer, deadline)
-      guard(connection) { advance(connection) }
+      admit(socket, peer, deadline)
       true
     rescue *NO_DESCRIPTORS => e
       Log.complaint("accept.failed", reason: e.message)
@@ -91,17 +90,18 @@ module PhusionPassenger
     end
 
     def leave_line_if_over
-      @readers.delete(@line) if @line.over?
+      @poller.forget(@line) if @line.over?
       false
     end
 
-    def admit(io, peer, deadline)
+    # Its first request is often there, and with it it may end: so it is watched later.
+    def admit(socket, peer, deadline)
       @now = now
-      connection = HttpConnection.new(io, peer, reader, @limits, @report)
+      connection = HttpConnection.new(socket, peer, reader, @limits, @report)
       connection.deadline = [deadline || (@now + @limits.request), *(@now + FAREWELL if @finishing)].min
       @connections[connection] = true
-      @readers << connection
-      connection
+      guard(connection) { advance(connection) }
+      @poller.read(connection) if @connections.key?(connection) && !connection.blocked
     end
 
     # Of those that have no request the one whose time is over first.
@@ -112,7 +112,7 @@ module PhusionPassenger
     # Until there is room, connections are the other workers' matter.
     def pause_accepting
       @paused = true
-      [*@listeners, @line].each { |entry| @readers.delete(entry) }
+      [*@listeners, @line].each { |entry| @poller.forget(entry) }
       false
     end
 
@@ -120,16 +120,16 @@ module PhusionPassenger
       return unless @connections.size < @limits.connections || @connections.each_key.any?(&:idle?)
 
       @paused = false
-      @readers.concat(@listeners)
-      @readers << @line unless @line.over? || @finishing
+      @listeners.each { |listener| @poller.read(listener) }
+      @poller.read(@line) unless @line.over? || @finishing
     end
 
     # The kernel's queue is the other workers', too, and so is the line: nothing in them is lost.
     def stop_accepting
       @stopped = true
-      @listeners.each { |listener| @readers.delete(listener) }.each(&:close)
+      @listeners.each { |listener| @poller.forget(listener) }.each(&:close)
       @listeners = []
-      @readers.delete(@line)
+      @poller.forget(@line)
       @balance.leave
       @connections.each_key.to_a.each do |connection|
         next if connection.unsent? || give_away(connection)
@@ -142,12 +142,11 @@ module PhusionPassenger
     def relieve_line
       return false unless @line.shut?
 
-      io, peer, deadline = @line.next_connection
-      return false unless io
+      socket, peer, deadline = @line.next_connection
+      return false unless socket
 
-      connection = admit(io, peer, deadline)
-      @readers << @line unless @readers.include?(@line)
-      guard(connection) { advance(connection) }
+      @poller.read(@line)
+      admit(socket, peer, deadline)
       true
     rescue *NO_DESCRIPTORS
       false

@@ -1,14 +1,13 @@
 # frozen_string_literal: true
 
-require "io/wait"
 require_relative "channel"
+require_relative "client_socket"
 require_relative "log"
 
 module PhusionPassenger
-  # One client's connection: a socket that never blocks, what is still to be written to it, and until when something has to happen. Of one
+  # One client's connection: its ClientSocket, what is still to be written to it, and until when something has to happen. Of one
   # thread; the HttpServer that it belongs to says when to read and when to write.
   class HttpConnection
-    READ_SIZE = 16_384
     # More than that is not kept for a client that does not read: the application waits for it.
     UNSENT_LIMIT = 256 * 1024
     GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH, IOError].freeze
@@ -19,7 +18,7 @@ module PhusionPassenger
     QUEUED = 0x5411
     private_constant :GONE, :CLIENT_GONE, :RESET, :QUEUED
 
-    attr_reader :to_io, :reader, :peer
+    attr_reader :socket, :reader, :peer
 
     # When its time is over, by the monotonic clock.
     attr_accessor :deadline
@@ -30,13 +29,13 @@ module PhusionPassenger
     # What becomes of it: a :request comes next; :close, as soon as all is sent; :linger, until the client has ended it, too.
     attr_accessor :state
 
-    # The HttpServer's notes: it has its turn already; its request was refused.
-    attr_accessor :queued, :refused
+    # The HttpServer's notes: it has its turn already; it waits for room; its request was refused.
+    attr_accessor :queued, :blocked, :refused
 
     # Of the `limits` of HttpServer, `patience`: how many seconds a client may take none of what it is sent; `answer`: for how many in all the
     # application may have to wait for it in one answer. `report` is told that the worker lives while it waits.
-    def initialize(io, peer, reader, limits, report)
-      @to_io = io
+    def initialize(socket, peer, reader, limits, report)
+      @socket = socket
       @peer = peer
       @reader = reader
       @patience = limits.patience
@@ -51,22 +50,16 @@ module PhusionPassenger
 
     # What has come; nil when that is nothing yet. Raises ClientGone at the end.
     def receive
-      bytes = @to_io.read_nonblock(READ_SIZE, exception: false)
-      return nil if bytes == :wait_readable
-      raise ClientGone, CLIENT_GONE unless bytes
+      bytes = @socket.receive
+      raise ClientGone, CLIENT_GONE if bytes == false
 
-      @full = bytes.bytesize == READ_SIZE
+      @full = bytes.bytesize == PlainClientSocket::PIECE if bytes
       bytes
-    rescue *GONE
-      raise ClientGone, CLIENT_GONE
     end
 
     # It has sent more than was read.
     def unread?
-      bytes = @to_io.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
-      bytes != :wait_readable && !bytes.nil? && !bytes.empty?
-    rescue *GONE
-      false
+      @socket.more?
     end
 
     # It is waiting for us.
@@ -82,29 +75,25 @@ module PhusionPassenger
     # Sends it, now or later.
     def write(bytes)
       if @unsent.empty?
-        sent = @to_io.write_nonblock(bytes, exception: false)
+        sent = send_now(bytes)
         return if sent == bytes.bytesize
 
-        @unsent << (sent == :wait_writable ? bytes : bytes.byteslice(sent, bytes.bytesize))
+        @unsent << (sent.zero? ? bytes : bytes.byteslice(sent, bytes.bytesize))
       else
         @unsent << bytes
       end
       wait_for_room if @unsent.bytesize > UNSENT_LIMIT
-    rescue *GONE
-      raise ClientGone, CLIENT_GONE
     end
 
     # Sends on. True: nothing is left.
     def flush
       until @unsent.empty?
-        sent = @to_io.write_nonblock(@unsent, exception: false)
-        return false if sent == :wait_writable
+        sent = send_now(@unsent)
+        return false if sent.zero?
 
         sent == @unsent.bytesize ? @unsent.clear : @unsent.slice!(0, sent)
       end
       true
-    rescue *GONE
-      raise ClientGone, CLIENT_GONE
     end
 
     def unsent?
@@ -128,6 +117,14 @@ module PhusionPassenger
       Log.complaint("client.slow", reason: reason)
     end
 
+    def to_io
+      @socket.to_io
+    end
+
+    def fileno
+      @socket.fileno
+    end
+
     # It has neither a request nor an answer.
     def idle?
       @state == :request && @unsent.empty? && @reader.fresh?
@@ -135,7 +132,7 @@ module PhusionPassenger
 
     # Nothing is sent any more; what the client sends still is read, so that its last answer is not lost by a reset.
     def end_output
-      @to_io.close_write
+      to_io.close_write
       @state = :linger
     rescue *GONE
       raise ClientGone, CLIENT_GONE
@@ -145,20 +142,20 @@ module PhusionPassenger
     def hand_over
       wait_until_sent
       rest = @reader.take_rest
-      @to_io.ungetbyte(rest) unless rest.empty?
-      @to_io
+      to_io.ungetbyte(rest) unless rest.empty?
+      to_io
     end
 
     def close
       @reader.release
-      @to_io.close
+      @socket.close
     rescue *GONE
       nil
     end
 
     # As close, but the client sees that something is missing.
     def reset
-      @to_io.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, RESET)
+      to_io.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, RESET)
     rescue *GONE, SystemCallError
       nil
     ensure
@@ -166,6 +163,14 @@ module PhusionPassenger
     end
 
     private
+
+    # How many bytes the kernel takes.
+    def send_now(bytes)
+      sent = @socket.transmit(bytes)
+      raise ClientGone, CLIENT_GONE if sent == false
+
+      sent || 0
+    end
 
     def wait_for_room
       wait_writable until flush || @unsent.bytesize <= UNSENT_LIMIT
@@ -194,7 +199,7 @@ module PhusionPassenger
       loop do
         @report.alive(now)
         left = [time - now, 0].max
-        return true if @to_io.wait_writable([left, *@report.interval].min)
+        return true if to_io.wait_writable([left, *@report.interval].min)
         return false if now >= time
       end
     end
@@ -202,7 +207,7 @@ module PhusionPassenger
     # 0 where it cannot be told: then only room counts.
     def queue
       number = [0].pack("i")
-      @to_io.ioctl(QUEUED, number)
+      to_io.ioctl(QUEUED, number)
       number.unpack1("i")
     rescue SystemCallError
       0

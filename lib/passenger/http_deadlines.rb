@@ -41,7 +41,7 @@ module PhusionPassenger
       return be_patient(connection) if moved && connection.deadline < connection.answer_deadline
 
       connection.complain_of_slowness(connection.deadline >= connection.answer_deadline)
-      forget(connection)
+      release(connection)
       connection.reset
     end
   end

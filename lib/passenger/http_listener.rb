@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "client_socket"
+
 module PhusionPassenger
   # A socket that listens, as the HttpServer takes connections from it: like the ConnectionLine.
   class HttpListener
@@ -14,12 +16,16 @@ module PhusionPassenger
       @to_io = socket
     end
 
-    # A socket, and whose it is; nil if there is none. Raises SystemCallError where there is no room for a descriptor.
+    # A ClientSocket, and whose it is; nil if there is none. Raises SystemCallError where there is no room for a descriptor.
     def next_connection
-      io, address = @to_io.accept_nonblock(exception: false)
-      io == :wait_readable ? nil : [io, address.ip? ? address.ip_address : LOCAL]
+      socket, peer = ClientSocket.accept(@to_io)
+      socket && [socket, peer || LOCAL]
     rescue *NO_CLIENT
       nil
+    end
+
+    def fileno
+      @to_io.fileno
     end
 
     def close

@@ -32,7 +32,8 @@ module PhusionPassenger
       end
     end
 
-    # `server` tells the date, and whether the connection should be kept: `date_line` and `keep?`.
+    # `server` tells the date, and whether the connection should be kept: `date_line` and `keep?`;
+    # and it is told when that is the application's: `release`.
     def initialize(connection, server, head_request: false)
       @connection = connection
       @server = server
@@ -124,6 +125,7 @@ module PhusionPassenger
     def take_over
       @started = @finished = @hijacked = true
       @keep = false
+      @server.release(@connection)
       @connection.hand_over
     end
 

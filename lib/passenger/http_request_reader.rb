@@ -80,6 +80,13 @@ module PhusionPassenger
       @input&.release
     end
 
+    # For another connection. Returns itself.
+    def start_over
+      @bytes = String.new(encoding: Encoding::BINARY)
+      begin_next
+      self
+    end
+
     private
 
     def read_head

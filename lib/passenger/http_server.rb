@@ -1,13 +1,12 @@
 # frozen_string_literal: true
 
-require "io/wait"
-require "socket"
 require_relative "http_adapter"
 require_relative "http_admission"
 require_relative "http_balance"
 require_relative "http_lookout"
 require_relative "http_reply"
 require_relative "http_request_reader"
+require_relative "poller"
 
 module PhusionPassenger
   # Serves many connections in one thread, one request at a time: of those that are ready each gets one turn, and then a new
@@ -28,8 +27,10 @@ module PhusionPassenger
     REST = 0.005
     # How long what a client sends is still read after its last answer, or a refusal.
     LINGERING = 2
+    # So many are kept for the next connections.
+    SPARE_READERS = 32
     CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
-    private_constant :LATEST, :STINT, :CONTINUE
+    private_constant :LATEST, :STINT, :SPARE_READERS, :CONTINUE
 
     # `listeners`: sockets that listen. `line` and `loads`: the ConnectionLine and the WorkerLoads of all workers. `report` is told `busy` and
     # `free`, and in each pass `alive`; within `report.interval` seconds there is always another pass, unless the application takes longer.
@@ -43,8 +44,9 @@ module PhusionPassenger
       @limits = limits
       @wake, @waker = IO.pipe
       @connections = {}.compare_by_identity
-      @readers = [@wake, *@listeners, line]
-      @writers = []
+      @readers = []
+      @poller = Poller.new
+      [@wake, *@listeners, line].each { |entry| @poller.read(entry) }
       @ready = []
       @entries = []
       @balance = HttpBalance.new(loads)
@@ -72,7 +74,7 @@ module PhusionPassenger
     # Also in processes that the application forked.
     def close
       # The waker first: who finds it open finds the other end open, too.
-      [*@listeners, @line, @balance, *@connections.keys, @waker, @wake, @lookout].each(&:close)
+      [*@listeners, @line, @balance, *@connections.keys, @waker, @wake, @lookout, @poller].each(&:close)
       @connections.clear
     end
 
@@ -83,6 +85,12 @@ module PhusionPassenger
 
     def ending?
       @finishing
+    end
+
+    # It is somebody else's from now on, or will be closed.
+    def release(connection)
+      @connections.delete(connection)
+      @poller.forget(connection)
     end
 
     # Made once each second.
@@ -97,12 +105,11 @@ module PhusionPassenger
     private
 
     def pass
-      readable, writable = wait
+      ready = wait
       began = @now = now
       @report.alive(@now)
       stop_accepting if @finishing && !@stopped
-      writable&.each { |connection| guard(connection) { write_on(connection) } }
-      readable&.each { |io| sort(io) }
+      ready.each { |thing| sort(thing) }
       take_turns
       admit_all
       relieve_line if @finishing
@@ -121,13 +128,15 @@ module PhusionPassenger
     end
 
     def wait
-      return IO.select(@readers, @writers, nil, 0) unless @ready.empty?
+      return @poller.wait(0) unless @ready.empty?
 
       if @busy
-        ready = IO.select(@readers, @writers, nil, REST) and return ready
+        ready = @poller.wait(REST)
+        return ready unless ready.empty?
+
         end_work
       end
-      IO.select(@readers, @writers, nil, time_to_wait)
+      @poller.wait(time_to_wait)
     end
 
     def time_to_wait
@@ -137,13 +146,13 @@ module PhusionPassenger
       [@limits.sweep, *@report.interval].min
     end
 
-    def sort(io)
-      if io.is_a?(HttpConnection)
-        io.queued ||= @ready << io
-      elsif io.equal?(@wake)
-        io.read_nonblock(64, exception: false)
+    def sort(thing)
+      if thing.is_a?(HttpConnection)
+        thing.blocked ? guard(thing) { write_on(thing) } : thing.queued ||= @ready << thing
+      elsif thing.equal?(@wake)
+        thing.read_nonblock(64, exception: false)
       else
-        @entries << io
+        @entries << thing
       end
     end
 
@@ -173,7 +182,7 @@ module PhusionPassenger
     end
 
     def reader
-      HttpRequestReader.new(@template, @parser_class.new)
+      @readers.pop || HttpRequestReader.new(@template, @parser_class.new)
     end
 
     def advance(connection)
@@ -226,7 +235,7 @@ module PhusionPassenger
       # The monitor's proof that this worker works.
       end_work if @report.requests == 1
       @usual_time += (@now - @began - @usual_time) * LATEST
-      return forget(connection) if reply.hijacked?
+      return if reply.hijacked?
       return break_off(connection) if reply.broken? || !reply.finished?
 
       connection.reader.begin_next
@@ -237,21 +246,22 @@ module PhusionPassenger
     # What was sent already goes out, but never looks whole.
     def break_off(connection)
       connection.flush
-      forget(connection)
+      release(connection)
       connection.reset
     end
 
     def write_on(connection)
       return wait_for_room(connection) unless connection.flush
 
-      @readers << connection if @writers.delete(connection)
+      @poller.read(connection) if connection.blocked
+      connection.blocked = false
       connection.state == :close ? end_connection(connection) : await_request(connection)
     end
 
     def wait_for_room(connection)
-      unless @writers.include?(connection)
-        @readers.delete(connection)
-        @writers << connection
+      unless connection.blocked
+        connection.blocked = true
+        @poller.write(connection)
         connection.answer_deadline = @now + @limits.answer
       end
       connection.note_queue
@@ -283,14 +293,9 @@ module PhusionPassenger
     end
 
     def drop(connection)
-      forget(connection)
+      release(connection)
       connection.close
-    end
-
-    def forget(connection)
-      @connections.delete(connection)
-      @readers.delete(connection)
-      @writers.delete(connection)
+      @readers << connection.reader.start_over if @readers.size < SPARE_READERS
     end
 
     def now

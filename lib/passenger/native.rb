@@ -6,7 +6,7 @@ module PhusionPassenger
   # What costs most of a request, in C (ext/ruby). It is a matter of speed alone: where it was not built for this Ruby, or cannot be
   # loaded, Ruby code does the same. PASSENGER_NATIVE=off does without it, another value names the folder.
   module Native
-    VERSION = 2
+    VERSION = 3
     NAME = "passenger_native"
 
     # Each Ruby that promises its own C interface has a folder.

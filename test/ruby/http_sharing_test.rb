@@ -184,7 +184,7 @@ module PhusionPassenger
     def fill_line
       nothing, other = UNIXSocket.pair
       other.close
-      connection = Struct.new(:to_io, :deadline, :peer).new(nothing, 0, "")
+      connection = Struct.new(:socket, :deadline, :peer).new(PlainClientSocket.new(nothing), 0, "")
       line = new_line
       nil while line.give(connection)
     ensure
