@@ -38,18 +38,37 @@ module PhusionPassenger
     def share(waiting)
       waiting.select! { |connection| @connections.key?(connection) }
       @balance.note(waiting.size, @now)
-      return if @balance.alone?
+      return if waiting.empty? || @balance.alone?
 
-      @usual_time > WORTH ? line_up(waiting) : even_out(waiting)
+      if !seat?
+        give_all_away(waiting)
+      elsif slow?
+        line_up(waiting)
+      else
+        even_out(waiting)
+      end
+    end
+
+    def slow?
+      @usual_time > WORTH
+    end
+
+    def seat?
+      @finishing || @seats.take(@now, @balance.workers)
     end
 
     # All wait in the one line, so that the longest wait is over first, whichever worker they came to. A single one before which nobody waits
     # would only come back.
     def line_up(waiting)
-      return if waiting.empty? || (waiting.size == 1 && !@entries.include?(@line))
+      return if waiting.size == 1 && !@entries.include?(@line)
 
-      waiting.reject! { |connection| give_away(connection) }
+      give_all_away(waiting)
       @entries << @line unless @entries.include?(@line)
+    end
+
+    # As far as there is room, and nothing of their requests was read.
+    def give_all_away(waiting)
+      waiting.reject! { |connection| give_away(connection) }
     end
 
     # Those that are too many, and never all.
@@ -62,9 +81,11 @@ module PhusionPassenger
     # One from each that has some; and of new ones, where requests take next to no time, more: a pass for each would cost as much. What is in the
     # line is for all workers.
     def admit_all
+      return stand_back unless @entries.empty? || seat?
+
       @entries.each do |entry|
         began = @now
-        nil while enter(entry) && !entry.equal?(@line) && @now - began < BRIEFLY
+        nil while enter(entry) && !(slow? && entry.equal?(@line)) && @now - began < BRIEFLY
       end
       @entries.clear
     end
@@ -107,6 +128,13 @@ module PhusionPassenger
     # Of those that have no request the one whose time is over first.
     def longest_idle
       @connections.keys.select(&:idle?).min_by(&:deadline)
+    end
+
+    # For a moment those that have seats take what is there.
+    def stand_back
+      @entries.clear
+      @paused_until = @now + ProcessorSeats::PATIENCE
+      pause_accepting
     end
 
     # Until there is room, connections are the other workers' matter.

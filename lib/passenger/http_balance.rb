@@ -11,9 +11,13 @@ module PhusionPassenger
     # By how many requests it is longer than they are in the mean, without those that were given away since the last look.
     attr_reader :excess
 
-    # `loads`: the WorkerLoads.
-    def initialize(loads)
+    # How many there are.
+    attr_reader :workers
+
+    # `loads`: the WorkerLoads; `seats`: the ProcessorSeats.
+    def initialize(loads, seats)
       @loads = loads
+      @seats = seats
       @longest = @excess = @workers = 0
       @next_look = 0
     end
@@ -53,8 +57,9 @@ module PhusionPassenger
     def compare(now)
       @next_look = now + INTERVAL
       @loads.tell(@longest)
-      @workers, mean = @loads.look
-      @excess = [@longest - mean.ceil, 0].max
+      @workers, waiting = @loads.look
+      at_once = [@workers, @seats.wanted].min
+      @excess = at_once.zero? ? 0 : [@longest - waiting.fdiv(at_once).ceil, 0].max
       @longest = 0
     end
   end

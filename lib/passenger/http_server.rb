@@ -49,12 +49,12 @@ module PhusionPassenger
       [@wake, *@listeners, line].each { |entry| @poller.read(entry) }
       @ready = []
       @entries = []
-      @balance = HttpBalance.new(loads)
+      @balance = HttpBalance.new(loads, @seats = loads.seats)
       @lookout = HttpLookout.new(self)
       @usual_time = WORTH
       @stint_began = 0
       @finishing = @stopped = @busy = @paused = false
-      @next_sweep = 0
+      @next_sweep = @paused_until = 0
     end
 
     # Takes no further connections, and ends with the requests of those that are there. In a signal handler, too.
@@ -113,10 +113,10 @@ module PhusionPassenger
       take_turns
       admit_all
       relieve_line if @finishing
-      resume_accepting if @paused
+      resume_accepting if @paused && @now >= @paused_until
       # What came during a long request was not seen yet.
       sweep(began) if began >= @next_sweep
-      give_way if @now - @stint_began > STINT
+      give_way if !slow? && @now - @stint_began > STINT
     end
 
     # Where more workers are busy than there are processors, the kernel takes one away for some milliseconds, and everything that is ready here
@@ -130,6 +130,12 @@ module PhusionPassenger
     def wait
       return @poller.wait(0) unless @ready.empty?
 
+      if @seats.taken?
+        ready = @poller.wait(0)
+        return ready unless ready.empty?
+
+        @seats.leave
+      end
       if @busy
         ready = @poller.wait(REST)
         return ready unless ready.empty?
@@ -141,6 +147,7 @@ module PhusionPassenger
 
     def time_to_wait
       return SWEEP_AT_END if @finishing
+      return [@paused_until - @now, 0].max if @paused && @paused_until > @now
       return @report.interval if @connections.empty?
 
       [@limits.sweep, *@report.interval].min
@@ -211,7 +218,9 @@ module PhusionPassenger
       reader.environment["REMOTE_ADDR"] = connection.peer
       head_request = reader.environment["REQUEST_METHOD"] == "HEAD"
       reply = HttpReply.new(connection, self, head_request: head_request)
+      @seats.begin_request
       @lookout.during(@began, @usual_time) { @adapter.call(reader.environment, reader.input, reply, head_request: head_request) }
+      @seats.end_request
       conclude(connection, reply)
     end
 

@@ -1,5 +1,7 @@
 # frozen_string_literal: true
 
+require_relative "processor_seats"
+
 module PhusionPassenger
   # What the workers of one monitor know of each other: how many requests wait at each. It is in a file in memory that they share
   # (ext/common/standalone/WorkerLoads.h says what is where). The monitor gives each a place when it is ready, where nothing waits yet; from then
@@ -13,9 +15,14 @@ module PhusionPassenger
 
     def initialize(file)
       @file = file
-      @places = file.size / (1 + PID_SIZE)
+      @places = file.size / (1 + PID_SIZE + 1)
       @place = @told = nil
       @left = false
+    end
+
+    # What the end of the file is for.
+    def seats
+      ProcessorSeats.new(@file, @places * (1 + PID_SIZE), @places)
     end
 
     # From now on the others see that so many wait here.
@@ -32,12 +39,12 @@ module PhusionPassenger
       @left = true
     end
 
-    # How many workers tell something, and how many requests wait at each in the mean. This one counts, too.
+    # How many workers tell something, and how many requests wait at all of them. This one counts, too.
     def look
       bytes = @file.pread(@places, 0)
       workers = bytes.bytesize - bytes.count(SILENT)
       # A sum of all bytes, in which each worker has one too many.
-      [workers, workers.zero? ? 0.0 : (bytes.sum(32) - workers).fdiv(workers)]
+      [workers, bytes.sum(32) - workers]
     end
 
     def close
