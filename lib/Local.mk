@@ -10,6 +10,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/channels.rb \
     %D%/passenger/chunked_decoder.rb \
     %D%/passenger/claim.rb \
+    %D%/passenger/client_socket.rb \
     %D%/passenger/connection_line.rb \
     %D%/passenger/databases.rb \
     %D%/passenger/early_hints.rb \
@@ -29,6 +30,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/http_deadlines.rb \
     %D%/passenger/http_listener.rb \
     %D%/passenger/http_lookout.rb \
+    %D%/passenger/http_output.rb \
     %D%/passenger/http_parser.rb \
     %D%/passenger/http_reply.rb \
     %D%/passenger/http_request_body.rb \
@@ -44,12 +46,14 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/native.rb \
     %D%/passenger/native_builder.rb \
     %D%/passenger/node_loader.js \
+    %D%/passenger/poller.rb \
     %D%/passenger/pre_start.rb \
     %D%/passenger/prefork_report.rb \
     %D%/passenger/prefork_worker.rb \
     %D%/passenger/preload_bundler.rb \
     %D%/passenger/preloader.rb \
     %D%/passenger/privileges.rb \
+    %D%/passenger/processor_seats.rb \
     %D%/passenger/queue_end.rb \
     %D%/passenger/queue_pair.rb \
     %D%/passenger/rack_adapter.rb \

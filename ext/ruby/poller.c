@@ -72,21 +72,28 @@ static poller_t *poller_of(VALUE self) {
     return poller;
 }
 
-static void make_room(poller_t *poller, int descriptor) {
-    if (descriptor < poller->room) {
-        return;
+static int descriptor_of_thing(VALUE thing) {
+    const int descriptor = NUM2INT(rb_funcall(thing, rb_intern("fileno"), 0));
+    if (descriptor < 0) {
+        rb_raise(rb_eArgError, "negative descriptor: %d", descriptor);
     }
-    const int room = descriptor + 64;
-    REALLOC_N(poller->watches, watch_t, room);
-    memset(poller->watches + poller->room, 0, (size_t)(room - poller->room) * sizeof(watch_t));
-    poller->room = room;
+    return descriptor;
+}
+
+static watch_t *watch_at(poller_t *poller, int descriptor) {
+    if (descriptor >= poller->room) {
+        const int room = descriptor + 64;
+        REALLOC_N(poller->watches, watch_t, room);
+        memset(poller->watches + poller->room, 0, (size_t)(room - poller->room) * sizeof(watch_t));
+        poller->room = room;
+    }
+    return &poller->watches[descriptor];
 }
 
 static VALUE watch(VALUE self, VALUE thing, uint32_t events) {
     poller_t *const poller = poller_of(self);
-    const int descriptor = NUM2INT(rb_funcall(thing, rb_intern("fileno"), 0));
-    make_room(poller, descriptor);
-    watch_t *const before = &poller->watches[descriptor];
+    const int descriptor = descriptor_of_thing(thing);
+    watch_t *const before = watch_at(poller, descriptor);
     if (before->events != events) {
         struct epoll_event event = {.events = events, .data.fd = descriptor};
         if (epoll_ctl(poller->epoll, before->events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, descriptor, &event) != 0) {
@@ -109,10 +116,11 @@ static VALUE poller_write(VALUE self, VALUE thing) {
 /* Explicitly, since another process may have the same open file: then closing it here would not be enough. */
 static VALUE poller_forget(VALUE self, VALUE thing) {
     poller_t *const poller = poller_of(self);
-    const int descriptor = NUM2INT(rb_funcall(thing, rb_intern("fileno"), 0));
-    if (descriptor < poller->room && poller->watches[descriptor].events != 0) {
+    const int descriptor = descriptor_of_thing(thing);
+    watch_t *const before = watch_at(poller, descriptor);
+    if (before->events != 0) {
         epoll_ctl(poller->epoll, EPOLL_CTL_DEL, descriptor, NULL);
-        poller->watches[descriptor].events = 0;
+        before->events = 0;
     }
     return Qnil;
 }

@@ -119,7 +119,8 @@ module PhusionPassenger
     def admit(socket, peer, deadline)
       @now = now
       connection = HttpConnection.new(socket, peer, reader, @limits, @report)
-      connection.deadline = [deadline || (@now + @limits.request), *(@now + FAREWELL if @finishing)].min
+      connection.deadline = deadline || (@now + @limits.request)
+      connection.deadline = [connection.deadline, @now + FAREWELL].min if @finishing
       @connections[connection] = true
       guard(connection) { advance(connection) }
       @poller.read(connection) if @connections.key?(connection) && !connection.blocked

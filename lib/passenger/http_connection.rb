@@ -43,7 +43,7 @@ module PhusionPassenger
       @report = report
       @waited = 0
       @full = false
-      @unsent = String.new(encoding: Encoding::BINARY)
+      @unsent = String.new
       @state = :request
       @deadline = 0
     end

@@ -18,8 +18,7 @@ module PhusionPassenger
 
     # A ClientSocket, and whose it is; nil if there is none. Raises SystemCallError where there is no room for a descriptor.
     def next_connection
-      socket, peer = ClientSocket.accept(@to_io)
-      socket && [socket, peer || LOCAL]
+      ClientSocket.accept(@to_io)&.tap { |connection| connection[1] ||= LOCAL }
     rescue *NO_CLIENT
       nil
     end

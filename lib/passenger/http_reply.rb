@@ -10,8 +10,10 @@ module PhusionPassenger
   class HttpReply
     include Hijacking
 
-    # What of the application's header lines matters to us.
-    OURS = /^(content-length|connection|date|keep-alive|upgrade): *([^\r]*)\r\n/i.freeze
+    # Which of the application's header lines matter to us: one that most answers have, and others.
+    LENGTH = /^content-length: *([^\r]*)\r\n/i.freeze
+    SPECIAL = /^(connection|date|keep-alive|upgrade): *([^\r]*)\r\n/i.freeze
+    NOTHING_SPECIAL = {}.freeze
     LAST_CHUNK = "0\r\n\r\n"
     CLOSE = "Connection: close\r\n"
     KEEP_ALIVE = "Connection: keep-alive\r\n"
@@ -20,7 +22,7 @@ module PhusionPassenger
     # Shorter ones go out together with their head.
     JOINED = 65_536
     WITHOUT_BODY = [204, 304].freeze
-    private_constant :OURS, :LAST_CHUNK, :CLOSE, :KEEP_ALIVE, :CHUNKED, :UPGRADE, :JOINED, :WITHOUT_BODY
+    private_constant :LENGTH, :SPECIAL, :NOTHING_SPECIAL, :LAST_CHUNK, :CLOSE, :KEEP_ALIVE, :CHUNKED, :UPGRADE, :JOINED, :WITHOUT_BODY
 
     @status_lines = Hash.new { |lines, status| lines[status] = "HTTP/1.1 #{status} #{phrase(status)}\r\n".b.freeze }
 
@@ -34,7 +36,7 @@ module PhusionPassenger
 
     # `server` tells the date, and whether the connection should be kept: `date_line` and `keep?`;
     # and it is told when that is the application's: `release`.
-    def initialize(connection, server, head_request: false)
+    def initialize(connection, server, head_request)
       @connection = connection
       @server = server
       @modern = connection.reader.modern?
@@ -71,8 +73,7 @@ module PhusionPassenger
     # Status, header lines, and the first bytes of the body.
     def respond(status, head, bytes = "", last: false)
       bytes = bytes.b unless bytes.encoding == Encoding::BINARY || bytes.ascii_only?
-      out = String.new(HttpReply.status_lines[status], capacity: 512 + head.bytesize, encoding: Encoding::BINARY)
-      frame(out, status, head, last ? bytes.bytesize : nil)
+      out = framed(status, head, last ? bytes.bytesize : nil)
       @started = true
       bytes.bytesize < JOINED ? add_body(out, bytes) : send_apart(out, bytes)
       finish if last
@@ -83,8 +84,7 @@ module PhusionPassenger
       return if @finished
 
       unless bytes.empty?
-        out = String.new(capacity: bytes.bytesize + 20, encoding: Encoding::BINARY)
-        add_body(out, bytes.b)
+        add_body(String.new, bytes.b)
       end
       finish if last
     end
@@ -112,11 +112,9 @@ module PhusionPassenger
 
     # A hijack after this head. The body is the application's, and ends with the connection.
     def respond_and_hijack(status, head)
-      out = String.new(HttpReply.status_lines[status], encoding: Encoding::BINARY)
       fields = fields_of(head)
-      out << head
-      out << (status == 101 || fields["upgrade"] ? UPGRADE : CLOSE) unless fields["connection"]
-      @connection.write(end_head(out, fields))
+      kind = status == 101 || fields["upgrade"] ? UPGRADE : CLOSE
+      @connection.write(head_of(status, fields, head, (kind unless fields["connection"])))
       take_over
     end
 
@@ -130,42 +128,43 @@ module PhusionPassenger
     end
 
     def fields_of(head)
-      fields = {}
-      head.scan(OURS) { |name, value| fields[name.downcase] = value }
-      fields
+      return NOTHING_SPECIAL unless SPECIAL.match?(head)
+
+      head.scan(SPECIAL).to_h { |name, value| [name.downcase, value] }
     end
 
-    # The head up to the empty line. `length`: of the whole body, where that is known.
-    def frame(out, status, head, length)
+    # The whole head. `length`: of the whole body, where that is known.
+    def framed(status, head, length)
       fields = fields_of(head)
       @keep &&= @server.keep?
       @keep = false if fields["connection"]&.match?(/close/i)
       head = head.gsub(/^(?:connection|keep-alive):[^\r]*\r\n/i, "") if fields["connection"] || fields["keep-alive"]
-      out << head
-      add_framing(out, status, fields["content-length"], length)
-      @keep ? (out << KEEP_ALIVE unless @modern) : out << CLOSE
-      end_head(out, fields)
+      framing = choose_framing(status, head[LENGTH, 1], length)
+      head_of(status, fields, head, framing, @keep ? (KEEP_ALIVE unless @modern) : CLOSE)
     end
 
-    def end_head(out, fields)
-      out << @server.date_line unless fields["date"]
-      out << "\r\n"
+    # Our lines are put between its and the end.
+    def head_of(status, fields, head, first, second = nil)
+      "#{HttpReply.status_lines[status]}#{head}#{first}#{second}#{@server.date_line unless fields['date']}\r\n"
     end
 
-    # Always in exactly one way: no body, a length, chunks, or up to the end of the connection.
-    def add_framing(out, status, given, length)
+    # Always in exactly one way: no body, a length, chunks, or up to the end of the connection. Returns the line that tells it, if there has to be one.
+    def choose_framing(status, given, length)
       if @head_request || WITHOUT_BODY.include?(status)
         @left = 0
+        nil
       elsif given
         @left = given.to_i
+        nil
       elsif length
         @left = length
-        out << "Content-Length: " << length.to_s << "\r\n"
+        "Content-Length: #{length}\r\n"
       elsif @modern
         @chunked = true
-        out << CHUNKED
+        CHUNKED
       else
         @keep = false
+        nil
       end
     end
 

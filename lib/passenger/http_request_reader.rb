@@ -20,7 +20,7 @@ module PhusionPassenger
     def initialize(template, parser)
       @template = template
       @parser = parser
-      @bytes = String.new(encoding: Encoding::BINARY)
+      @bytes = String.new
       @hosts = {}
       begin_next
     end
@@ -58,19 +58,21 @@ module PhusionPassenger
 
     # HTTP/1.1, so that it understands chunks and interim answers.
     def modern?
-      @protocol != "HTTP/1.0"
+      @modern
     end
 
     # The client would like to send further requests.
     def keep_alive?
-      wish = @environment["HTTP_CONNECTION"] or return modern?
-      modern? ? !wish.match?(/(\A|[\s,])close([\s,]|\z)/i) : wish.match?(/(\A|[\s,])keep-alive([\s,]|\z)/i)
+      wish = @environment["HTTP_CONNECTION"] or return @modern
+      return false if wish == "close"
+
+      @modern ? !wish.match?(/(\A|[\s,])close([\s,]|\z)/i) : wish.match?(/(\A|[\s,])keep-alive([\s,]|\z)/i)
     end
 
     # Bytes behind the request, which are the caller's from now on.
     def take_rest
       rest = @bytes
-      @bytes = String.new(encoding: Encoding::BINARY)
+      @bytes = String.new
       rest
     end
 
@@ -82,8 +84,8 @@ module PhusionPassenger
 
     # For another connection. Returns itself.
     def start_over
-      @bytes = String.new(encoding: Encoding::BINARY)
-      begin_next
+      @bytes.clear
+      begin_next if @environment
       self
     end
 
@@ -125,10 +127,11 @@ module PhusionPassenger
     end
 
     def check_protocol
-      @protocol = @environment["HTTP_VERSION"] || @environment["SERVER_PROTOCOL"]
-      raise RefusedRequest.new(505, "#{@protocol} is not spoken here, but HTTP/1.1") unless VERSION.match?(@protocol)
+      protocol = @environment["HTTP_VERSION"] || @environment["SERVER_PROTOCOL"]
+      raise RefusedRequest.new(505, "#{protocol} is not spoken here, but HTTP/1.1") unless VERSION.match?(protocol)
 
-      @environment["SERVER_PROTOCOL"] = @environment["HTTP_VERSION"] = @protocol
+      @modern = protocol != "HTTP/1.0"
+      @environment["SERVER_PROTOCOL"] = @environment["HTTP_VERSION"] = protocol
     end
 
     def place

@@ -4,6 +4,7 @@ require_relative "http_adapter"
 require_relative "http_admission"
 require_relative "http_balance"
 require_relative "http_lookout"
+require_relative "http_output"
 require_relative "http_reply"
 require_relative "http_request_reader"
 require_relative "poller"
@@ -14,6 +15,7 @@ module PhusionPassenger
   # nothing, nor while it says it slowly; and what would wait here is given to whoever is free, by that line.
   class HttpServer
     include HttpAdmission
+    include HttpOutput
 
     # In seconds. `idle`: until the next request begins. `request`: from there until it is whole. `patience`: until a client takes more of its
     # answer. `answer`: for how long in all that may go on. `sweep`: between two looks at all of them.
@@ -22,15 +24,11 @@ module PhusionPassenger
     # How much of the usual time of a request the last one is.
     LATEST = 0.1
     # For how long, in seconds, it keeps the processor while others want it, too.
-    STINT = 0.00005
+    STINT = 0.0002
     # Before free is said: the next request is often there by then.
     REST = 0.005
-    # How long what a client sends is still read after its last answer, or a refusal.
-    LINGERING = 2
-    # So many are kept for the next connections.
-    SPARE_READERS = 32
     CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
-    private_constant :LATEST, :STINT, :SPARE_READERS, :CONTINUE
+    private_constant :LATEST, :STINT, :CONTINUE
 
     # `listeners`: sockets that listen. `line` and `loads`: the ConnectionLine and the WorkerLoads of all workers. `report` is told `busy` and
     # `free`, and in each pass `alive`; within `report.interval` seconds there is always another pass, unless the application takes longer.
@@ -74,7 +72,7 @@ module PhusionPassenger
     # Also in processes that the application forked.
     def close
       # The waker first: who finds it open finds the other end open, too.
-      [*@listeners, @line, @balance, *@connections.keys, @waker, @wake, @lookout, @poller].each(&:close)
+      [*@listeners, @line, @balance, *@connections.keys, @waker, @wake, @lookout, @poller, @seats].each(&:close)
       @connections.clear
     end
 
@@ -87,10 +85,12 @@ module PhusionPassenger
       @finishing
     end
 
-    # It is somebody else's from now on, or will be closed.
+    # It is somebody else's from now on, or will be closed. False: it is that already.
     def release(connection)
-      @connections.delete(connection)
+      return false unless @connections.delete(connection)
+
       @poller.forget(connection)
+      true
     end
 
     # Made once each second.
@@ -217,8 +217,8 @@ module PhusionPassenger
       connection.begin_answer
       reader.environment["REMOTE_ADDR"] = connection.peer
       head_request = reader.environment["REQUEST_METHOD"] == "HEAD"
-      reply = HttpReply.new(connection, self, head_request: head_request)
-      @seats.begin_request
+      reply = HttpReply.new(connection, self, head_request)
+      @seats.begin_request(@began)
       @lookout.during(@began, @usual_time) { @adapter.call(reader.environment, reader.input, reply, head_request: head_request) }
       @seats.end_request
       conclude(connection, reply)
@@ -250,61 +250,6 @@ module PhusionPassenger
       connection.reader.begin_next
       connection.state = reply.keep? ? :request : :close
       write_on(connection)
-    end
-
-    # What was sent already goes out, but never looks whole.
-    def break_off(connection)
-      connection.flush
-      release(connection)
-      connection.reset
-    end
-
-    def write_on(connection)
-      return wait_for_room(connection) unless connection.flush
-
-      @poller.read(connection) if connection.blocked
-      connection.blocked = false
-      connection.state == :close ? end_connection(connection) : await_request(connection)
-    end
-
-    def wait_for_room(connection)
-      unless connection.blocked
-        connection.blocked = true
-        @poller.write(connection)
-        connection.answer_deadline = @now + @limits.answer
-      end
-      connection.note_queue
-      be_patient(connection)
-    end
-
-    def await_request(connection)
-      pending = connection.reader.pending?
-      # Until it has stopped, it may yet give it away, with all the time that it has.
-      connection.deadline = @now + (pending ? request_time : (@stopped ? FAREWELL : @limits.idle))
-      connection.queued ||= @ready << connection if pending
-    end
-
-    # Where the client has sent more than was read, closing would reset the connection, and its last answer could be lost.
-    def end_connection(connection)
-      return drop(connection) unless connection.reader.pending? || connection.refused || connection.unread?
-
-      connection.end_output
-      connection.deadline = @now + LINGERING
-    end
-
-    def refuse(connection, refusal)
-      text = "#{refusal.message}\n"
-      connection.write("#{HttpReply.status_lines[refusal.status]}Content-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n" \
-                       "Connection: close\r\n#{date_line}\r\n#{text}")
-      connection.refused = true
-      connection.state = :close
-      write_on(connection)
-    end
-
-    def drop(connection)
-      release(connection)
-      connection.close
-      @readers << connection.reader.start_over if @readers.size < SPARE_READERS
     end
 
     def now

@@ -13,29 +13,32 @@ module PhusionPassenger
   class ProcessorSeats
     # For so long, in seconds, nothing may change at a seat; and so long is one of those that were taken instead kept.
     PATIENCE = 0.01
-    # One request of so many is measured; how much of the share the last one is.
-    SAMPLE = 64
+    # Between two requests that are measured, at least; and how much of the share the last one is.
+    INTERVAL = 0.01
     LATEST = 0.25
-    # See lock and struct flock in fcntl(2), where a long has 64 bits.
+    # Of a worker that hardly ever computes, so that the number is finite.
+    LEAST_SHARE = 0.001
+    # struct flock of fcntl(2), where a long has 64 bits.
     LOCK = "ssx4qqix4"
-    SCHEDSTAT = "/proc/thread-self/schedstat"
-    private_constant :SAMPLE, :LATEST, :LOCK, :SCHEDSTAT
+    private_constant :INTERVAL, :LATEST, :LEAST_SHARE, :LOCK
 
     # How many there are.
     attr_reader :wanted
 
-    # `count` bytes of the file from `offset` on are the seats'.
+    # `count` bytes of the file from `offset` on are the seats'. Its thread is the one that works.
     def initialize(file, offset, count, processors = Etc.nprocessors)
       @file = file
       @offset = offset
       @count = count
       @processors = processors
       @seat = nil
-      @seen = Array.new(count)
-      @requests = @turn = 0
-      @computing = 0.0
-      @measurable = [0].pack("l!").bytesize == 8 && File.readable?(SCHEDSTAT)
+      @bytes = []
+      @changed = []
+      @turn = 0
+      @next_sample = 0
+      @schedstat = open_schedstat if [0].pack("l!").bytesize == 8
       # As long as nothing is known it is as if requests only waited.
+      @computing = 0.0
       @wanted = count
     end
 
@@ -60,23 +63,28 @@ module PhusionPassenger
       @seat = nil
     end
 
-    # In each request's beginning.
-    def begin_request
-      @requests += 1
-      @before = times if @measurable && (@requests % SAMPLE).zero?
+    # When a request begins.
+    def begin_request(now)
+      return if now < @next_sample || !@schedstat
+
+      @next_sample = now + INTERVAL
+      @before = times
     end
 
     # And at its end.
     def end_request
       return unless @before
 
-      spent = times.zip(@before).map { |after, before| after - before }
+      passed, computed, waited = times.zip(@before).map { |after, before| after - before }
       @before = nil
-      passed, computed, waited = spent
       # Where it waited for a processor, it would have computed.
-      share = [(computed + waited) / passed, 1.0].min
+      share = ((computed + waited) / passed).clamp(LEAST_SHARE, 1.0)
       @computing += (share - @computing) * LATEST
       @wanted = [(@processors / @computing).round, @count].min
+    end
+
+    def close
+      @schedstat&.close
     end
 
     private
@@ -92,14 +100,22 @@ module PhusionPassenger
     end
 
     def find(now)
+      look(now)
       limit = @wanted
       @count.times do |seat|
         return fail(now) if seat >= limit
         return sit_down(seat, now) if lock(Fcntl::F_WRLCK, seat)
 
-        limit += 1 if still?(seat, now)
+        limit += 1 if now - @changed[seat] >= PATIENCE
       end
       true
+    end
+
+    # At all of them, whose bytes may have changed since the last look.
+    def look(now)
+      bytes = @file.pread(@count, @offset).bytes
+      bytes.each_with_index { |byte, seat| @changed[seat] = now if byte != @bytes[seat] }
+      @bytes = bytes
     end
 
     # Not again in the same pass.
@@ -114,26 +130,23 @@ module PhusionPassenger
       keep(now)
     end
 
-    def still?(seat, now)
-      byte = @file.pread(1, @offset + seat)
-      seen, since = @seen[seat]
-      return now - since >= PATIENCE if seen == byte
-
-      @seen[seat] = [byte, now]
-      false
-    end
-
     # False: it is another process's.
     def lock(type, seat)
       @file.fcntl(Fcntl::F_SETLK, [type, IO::SEEK_SET, @offset + seat, 1, 0].pack(LOCK))
       true
-    rescue Errno::EAGAIN, Errno::EACCES
+    rescue SystemCallError
       false
     end
 
-    # By the clock, of computing, and of waiting for a processor, in seconds: see schedstat in the kernel's Documentation/scheduler/sched-stats.rst.
+    # Nil: the kernel does not tell it, so there are no seats.
+    def open_schedstat
+      File.open("/proc/thread-self/schedstat")
+    rescue SystemCallError
+      nil
+    end
+
+    # By the clock, of computing, and of waiting for a processor, in seconds: see the kernel's Documentation/scheduler/sched-stats.rst.
     def times
-      @schedstat ||= File.open(SCHEDSTAT)
       waited = @schedstat.pread(64, 0).split[1].to_i
       [Process.clock_gettime(Process::CLOCK_MONOTONIC), Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID), waited / 1e9]
     end

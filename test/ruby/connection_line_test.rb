@@ -66,17 +66,5 @@ module PhusionPassenger
       without_room { assert_raises(Errno::EMFILE) { @line.next_connection } }
       closing(@line.next_connection[0].to_io)
     end
-
-    def without_room
-      files = [File.open(File::NULL)]
-      soft, hard = Process.getrlimit(:NOFILE)
-      Process.setrlimit(:NOFILE, files[0].fileno + 10, hard)
-      loop { files << File.open(File::NULL) }
-    rescue Errno::EMFILE
-      yield
-    ensure
-      Process.setrlimit(:NOFILE, soft, hard)
-      files.each(&:close)
-    end
   end
 end

@@ -12,7 +12,7 @@ module PhusionPassenger
 
       def initialize
         @told = []
-        @look = [0, 0.0]
+        @look = [0, 0]
       end
 
       def tell(number)
@@ -23,7 +23,7 @@ module PhusionPassenger
     def setup
       super
       @loads = FakeLoads.new
-      @balance = HttpBalance.new(@loads)
+      @balance = HttpBalance.new(@loads, Struct.new(:wanted).new(8))
       @now = 1000.0
     end
 
@@ -38,7 +38,7 @@ module PhusionPassenger
     end
 
     def test_what_is_over_the_mean_of_all_is_given_away_once
-      @loads.look = [4, 4.2]
+      @loads.look = [4, 17]
       note(10)
       assert_equal 5, @balance.excess
       6.times { @balance.gave }
@@ -49,19 +49,29 @@ module PhusionPassenger
     end
 
     def test_a_queue_that_is_no_longer_than_the_others_has_nothing_to_give
-      @loads.look = [4, 4.2]
+      @loads.look = [4, 17]
       [5, 1].each do |waiting|
         note(waiting, after: 0.02)
         assert_equal 0, @balance.excess
       end
     end
 
+    # There is a seat for two of four: so they have all the work.
+    def test_those_who_may_work_at_once_have_equal_parts
+      @balance = HttpBalance.new(@loads, Struct.new(:wanted).new(2))
+      @loads.look = [4, 20]
+      note(13)
+      assert_equal 3, @balance.excess
+      note(9, after: 0.02)
+      assert_equal 0, @balance.excess
+    end
+
     def test_without_others_it_is_alone
       assert_predicate @balance, :alone?
-      @loads.look = [1, 3.0]
+      @loads.look = [1, 3]
       note(3)
       assert_predicate @balance, :alone?
-      @loads.look = [2, 3.0]
+      @loads.look = [2, 6]
       note(3, after: 0.02)
       refute_predicate @balance, :alone?
     end

@@ -105,6 +105,50 @@ module PhusionPassenger
       assert_equal %w[/begin /0 /1 /late], told
     end
 
+    # Those of a machine whose processors are taken, or not.
+    module Seats
+      attr_writer :free
+
+      def take(*)
+        @free
+      end
+    end
+
+    def seats(free)
+      @server.instance_variable_get(:@seats).extend(Seats).free = free
+    end
+
+    def test_a_worker_without_a_seat_leaves_requests_to_others_until_it_has_one
+      loads.enter(1, 10)
+      serve(gated) do
+        sockets = kept(2)
+        seats(false)
+        sockets.each { |socket| socket.write(get("/quick")) }
+        eventually { @server.idle_connections.empty? }
+        assert in_line?
+        late = connect.tap { |socket| socket.write(get("/late")) }
+        sleep ProcessorSeats::PATIENCE * 3
+        assert_empty @entered
+        seats(true)
+        [*sockets, late].each { |socket| assert_match(/127.0.0.1/, answer(socket)[1]) }
+      end
+    end
+
+    def test_a_worker_without_a_seat_serves_what_it_cannot_give_away
+      loads.enter(1, 10)
+      serve(gated) do
+        half, quick = kept(2)
+        half.write("POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
+        eventually { @server.idle_connections.size == 1 }
+        seats(false)
+        half.write("y")
+        assert_equal "/half 127.0.0.1", answer(half)[1]
+        fill_line
+        quick.write(get("/quick"))
+        assert_equal "/quick 127.0.0.1", answer(quick)[1]
+      end
+    end
+
     def test_where_there_is_no_other_worker_it_stays
       assert_equal [false, false], line_in_use
     end

@@ -25,6 +25,11 @@ module PhusionPassenger
       @file.pread(@places, 0).bytes
     end
 
+    # Those of the worker that this process is; another process asks by the same file.
+    def seats(processors)
+      ProcessorSeats.new(@file, @places * 5, @places, processors)
+    end
+
     def dup
       @file.dup
     end

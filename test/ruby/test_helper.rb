@@ -66,6 +66,19 @@ module PhusionPassenger
       Timeout.timeout(PATIENCE, nil, "nothing came", &block)
     end
 
+    # No descriptor can be opened while the block runs.
+    def without_room
+      files = [File.open(File::NULL)]
+      soft, hard = Process.getrlimit(:NOFILE)
+      Process.setrlimit(:NOFILE, files[0].fileno + 10, hard)
+      loop { files << File.open(File::NULL) }
+    rescue Errno::EMFILE
+      yield
+    ensure
+      Process.setrlimit(:NOFILE, soft, hard)
+      files.each(&:close)
+    end
+
     # What the block writes to standard error.
     def logged
       before = $stderr

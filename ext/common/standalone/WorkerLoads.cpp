@@ -7,13 +7,15 @@ namespace {
 using Pid = std::uint32_t;
 
 constexpr pid_t NOBODY = 0;
+/** In bytes. */
+constexpr std::size_t SEAT = 1;
 constexpr std::uint8_t SILENT = 0;
 constexpr std::uint8_t NOTHING_WAITS = 1;
 
 }  // namespace
 
 WorkerLoads::WorkerLoads(std::size_t places)
-    : places_(places), memory_("passenger.worker_loads", places * (sizeof(std::uint8_t) + sizeof(Pid) + sizeof(std::uint8_t))) {}
+    : places_(places), memory_("passenger.worker_loads", places * (sizeof(std::uint8_t) + sizeof(Pid) + SEAT)) {}
 
 void WorkerLoads::enter(pid_t pid) {
     if (const auto place = find(NOBODY); place < places_) {

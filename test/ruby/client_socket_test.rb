@@ -1,0 +1,180 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require "passenger/client_socket"
+
+module PhusionPassenger
+  # In Ruby, and, in the class below, in C.
+  class PlainClientSocketTest < TestCase
+    def sockets
+      PlainClientSocket
+    end
+
+    # One of ours, and the client.
+    def connected
+      ours, client = UNIXSocket.pair.each { |socket| closing(socket) }
+      [closing_socket(sockets.for_fd(descriptor(ours))), client]
+    end
+
+    # One that is nobody's yet.
+    def descriptor(io)
+      copy = io.dup
+      copy.autoclose = false
+      io.close
+      copy.fileno
+    end
+
+    def closing_socket(socket)
+      @closers << -> { socket.close }
+      socket
+    end
+
+    def listener(address = "127.0.0.1")
+      closing(Addrinfo.tcp(address, 0).listen)
+    end
+
+    def test_who_connects_is_accepted_with_its_address
+      %w[127.0.0.1 ::1].each do |address|
+        listening = listener(address)
+        assert_nil sockets.accept(listening)
+        client = closing(TCPSocket.new(address, listening.local_address.ip_port))
+        socket, peer = sockets.accept(listening)
+        closing_socket(socket)
+        assert_equal address, peer
+        assert socket.to_io.close_on_exec?
+        client.write("hello")
+        eventually { socket.more? }
+        assert_equal "hello", socket.receive
+      end
+    end
+
+    def test_a_client_without_an_internet_address_has_none
+      path = File.join(Dir.mktmpdir.tap { |folder| @closers << -> { FileUtils.rm_rf(folder) } }, "s")
+      listening = closing(Socket.unix_server_socket(path))
+      closing(UNIXSocket.new(path))
+      socket, peer = sockets.accept(listening)
+      closing_socket(socket)
+      assert_nil peer
+    end
+
+    def test_where_there_is_no_room_the_client_stays
+      listening = listener
+      closing(TCPSocket.new("127.0.0.1", listening.local_address.ip_port))
+      without_room { assert_raises(Errno::EMFILE) { sockets.accept(listening) } }
+      closing_socket(sockets.accept(listening)[0])
+    end
+
+    def test_bytes_come_as_they_are_and_then_the_end
+      socket, client = connected
+      assert_nil socket.receive
+      refute socket.more?
+      client.write("a\0\xFF".b)
+      assert socket.more?
+      bytes = socket.receive
+      assert_equal ["a\0\xFF".b, Encoding::BINARY], [bytes, bytes.encoding]
+      client.write("x" * (PlainClientSocket::PIECE + 1))
+      assert_equal [PlainClientSocket::PIECE, 1], Array.new(2) { socket.receive.bytesize }
+      client.close
+      assert_equal false, socket.receive
+    end
+
+    def test_what_does_not_fit_is_left_to_the_caller
+      socket, client = connected
+      assert_equal 5, socket.transmit("hello")
+      assert_equal "hello", client.readpartial(10)
+      sent = 0
+      while (count = socket.transmit("x" * 1_000_000))
+        sent += count
+      end
+      assert_nil count
+      assert_equal sent, client.read(sent).bytesize
+      assert_equal :wait_readable, client.read_nonblock(1, exception: false)
+      client.close
+      assert_equal false, socket.transmit("x")
+    end
+
+    def test_one_that_was_reset_has_ended
+      listening = listener
+      client = TCPSocket.new("127.0.0.1", listening.local_address.ip_port)
+      socket, = sockets.accept(listening)
+      closing_socket(socket)
+      client.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, 0].pack("ii"))
+      client.close
+      eventually { socket.receive == false }
+      refute socket.more?
+      assert_equal false, socket.transmit("x")
+    end
+
+    def test_one_that_is_closed_has_ended
+      socket, = connected
+      socket.close
+      socket.close
+      assert_equal [false, false, false], [socket.receive, socket.transmit("x"), socket.more?]
+      assert_raises(IOError) { socket.fileno }
+    end
+
+    def test_its_io_is_made_once_and_closed_with_it
+      socket, client = connected
+      io = socket.to_io
+      assert_same io, socket.to_io
+      assert_equal io.fileno, socket.fileno
+      io.write("by hand")
+      assert_equal "by hand", client.readpartial(10)
+      socket.close
+      assert io.closed?
+      assert_nil client.read(1)
+    end
+
+    # Nobody has closed it.
+    def test_one_that_is_lost_is_closed_some_time
+      clients = lose_many
+      eventually do
+        GC.start
+        clients.count { |client| client.wait_readable(0) } > 50
+      end
+    end
+
+    def lose_many
+      Array.new(100) do
+        ours, client = UNIXSocket.pair
+        sockets.for_fd(descriptor(ours))
+        closing(client)
+      end
+    end
+
+    def test_what_is_no_string_is_refused
+      socket, = connected
+      assert_raises(TypeError) { Native::ClientSocket.instance_method(:transmit).bind_call(socket, nil) } if sockets != PlainClientSocket
+      assert_raises(TypeError, NoMethodError) { sockets.accept(nil) }
+    end
+  end
+
+  class NativeClientSocketTest < PlainClientSocketTest
+    def setup
+      super
+      skip "there is no native code" unless Native::LOADED
+    end
+
+    def sockets
+      Native::ClientSocket
+    end
+
+    def test_it_cannot_be_made_without_a_descriptor
+      assert_raises(NoMethodError, TypeError) { Native::ClientSocket.new }
+    end
+
+    # Workers with native code and workers without it may share a line.
+    def test_both_read_what_the_other_gives
+      [[PlainClientSocket, Native::ClientSocket], [Native::ClientSocket, PlainClientSocket]].each do |giver, taker|
+        taking, giving = UNIXSocket.pair(:SEQPACKET).each { |socket| closing(socket) }
+        ours, client = UNIXSocket.pair.each { |socket| closing(socket) }
+        given = closing_socket(giver.for_fd(descriptor(ours)))
+        assert given.give(giving, 12.5, "::1")
+        taken, peer, deadline = taker.take(taking)
+        closing_socket(taken)
+        client.write("x")
+        assert_equal ["x", "::1", 12.5], [taken.receive, peer, deadline]
+      end
+    end
+  end
+end

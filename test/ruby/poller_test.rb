@@ -1,0 +1,154 @@
+# frozen_string_literal: true
+
+require_relative "test_helper"
+require "passenger/poller"
+
+module PhusionPassenger
+  # In Ruby, and, in the class below, in C.
+  class PlainPollerTest < TestCase
+    def pollers
+      PlainPoller
+    end
+
+    def setup
+      super
+      @poller = pollers.new
+      @closers << -> { @poller.close }
+      @near, @far = stream_pair
+    end
+
+    def wait(seconds = 0)
+      @poller.wait(seconds)
+    end
+
+    def test_nothing_is_ready_where_nothing_is_watched
+      @far.write("x")
+      assert_empty wait
+    end
+
+    def test_who_can_be_read_is_told_until_that_was_done
+      @poller.read(@near)
+      assert_empty wait
+      @far.write("x")
+      2.times { assert_same @near, wait(60)[0] }
+      @near.readpartial(1)
+      assert_empty wait
+    end
+
+    def test_the_end_is_told_too
+      @poller.read(@near)
+      @far.close
+      assert_equal [@near], wait(60)
+    end
+
+    def test_for_room_it_is_watched_instead
+      @poller.read(@near)
+      @far.write("x")
+      @poller.write(@near)
+      fill(@near)
+      assert_empty wait
+      @far.read_nonblock(10_000_000)
+      assert_equal [@near], wait(60)
+      @poller.read(@near)
+      assert_equal [@near], wait(60)
+    end
+
+    def fill(io)
+      nil until io.write_nonblock("x" * 100_000, exception: false) == :wait_writable
+    end
+
+    def test_what_is_forgotten_is_told_no_more
+      @poller.read(@near)
+      @far.write("x")
+      @poller.forget(@near)
+      assert_empty wait
+      @poller.forget(@near) # once more changes nothing
+      @poller.read(@near)
+      assert_equal [@near], wait(60)
+    end
+
+    # As in an application's fork, where the socket stays open when it is closed here.
+    def test_what_others_have_open_is_told_no_more_either
+      copy = closing(@near.dup)
+      @poller.read(@near)
+      @far.write("x")
+      @poller.forget(@near)
+      @near.close
+      assert_empty wait
+      assert_equal "x", copy.readpartial(1)
+    end
+
+    def test_it_waits_for_so_long
+      @poller.read(@near)
+      began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+      assert_empty wait(0.05)
+      assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - began, :>=, 0.05
+    end
+
+    def test_others_run_while_it_waits
+      @poller.read(@near)
+      thread = Thread.new { @far.write("x") }
+      assert_equal [@near], in_time { wait(nil) }
+      thread.join
+    end
+
+    def test_a_signal_is_served_while_it_waits
+      before = trap(:USR1) { @far.write("x") }
+      @poller.read(@near)
+      Process.kill(:USR1, Process.pid)
+      eventually { wait(1) == [@near] }
+    ensure
+      trap(:USR1, before)
+    end
+
+    def test_many_are_told_and_none_is_lost
+      pairs = Array.new(300) { stream_pair }
+      pairs.each do |near, far|
+        @poller.read(near)
+        far.write("x")
+      end
+      told = []
+      eventually do
+        wait.each { |io| io.readpartial(1) && told << io }
+        told.size == pairs.size
+      end
+      assert_equal pairs.map(&:first).sort_by(&:fileno), told.sort_by(&:fileno)
+    end
+  end
+
+  class NativePollerTest < PlainPollerTest
+    def setup
+      skip_without_native
+      super
+    end
+
+    # Before there is anything that teardown would close.
+    def skip_without_native
+      return if Native::LOADED
+
+      @closers = []
+      @open_before = descriptors
+      @threads_before = Thread.list
+      skip "there is no native code"
+    end
+
+    def pollers
+      Native::Poller
+    end
+
+    def test_things_are_kept_while_they_are_watched
+      number = @near.fileno
+      @poller.read(Struct.new(:fileno).new(number))
+      GC.start
+      @far.write("x")
+      assert_equal number, wait(60)[0].fileno
+    end
+
+    def test_what_has_no_descriptor_is_refused
+      assert_raises(NoMethodError) { @poller.read(nil) }
+      assert_raises(TypeError) { @poller.read(Struct.new(:fileno).new("x")) }
+      assert_raises(IOError) { @poller.read(@near.tap(&:close)) }
+      assert_raises(ArgumentError) { @poller.read(Struct.new(:fileno).new(-1)) }
+    end
+  end
+end
