@@ -70,15 +70,15 @@ static VALUE make(void) {
 /* False, or raises: for what the errno of a connection stands. */
 static VALUE gone(const char *what) {
     switch (errno) {
-    case EPIPE:
-    case ECONNRESET:
-    case ENOTCONN:
-    case ETIMEDOUT:
-    case EHOSTUNREACH:
-    case ENETUNREACH:
-        return Qfalse;
-    default:
-        rb_sys_fail(what);
+        case EPIPE:
+        case ECONNRESET:
+        case ENOTCONN:
+        case ETIMEDOUT:
+        case EHOSTUNREACH:
+        case ENETUNREACH:
+            return Qfalse;
+        default:
+            rb_sys_fail(what);
     }
 }
 
@@ -111,7 +111,8 @@ static VALUE accept_one(VALUE class, VALUE listener) {
     socklen_t size = sizeof address;
     VALUE self = make();
     (void)class;
-    const int descriptor = accept4(descriptor_of(listener), (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const int descriptor =
+        accept4(descriptor_of(listener), (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (descriptor < 0) {
         if (would_wait()) {
             return Qnil;
