@@ -50,8 +50,14 @@ static client_socket_t *client_socket_of(VALUE self) {
     return socket;
 }
 
+/* -1: it is closed; its IO may have been, by somebody else. */
+static int descriptor_or_none(VALUE self) {
+    const client_socket_t *const socket = client_socket_of(self);
+    return NIL_P(socket->io) || !RTEST(rb_funcall(socket->io, rb_intern("closed?"), 0)) ? socket->descriptor : -1;
+}
+
 static int open_descriptor(VALUE self) {
-    const int descriptor = client_socket_of(self)->descriptor;
+    const int descriptor = descriptor_or_none(self);
     if (descriptor < 0) {
         rb_raise(rb_eIOError, "closed socket");
     }
@@ -125,7 +131,7 @@ static VALUE accept_one(VALUE class, VALUE listener) {
 
 static VALUE client_socket_receive(VALUE self) {
     char bytes[PIECE];
-    const int descriptor = client_socket_of(self)->descriptor;
+    const int descriptor = descriptor_or_none(self);
     const ssize_t size = descriptor < 0 ? 0 : recv(descriptor, bytes, sizeof bytes, MSG_DONTWAIT);
     if (size > 0) {
         return rb_str_new(bytes, size);
@@ -138,13 +144,13 @@ static VALUE client_socket_receive(VALUE self) {
 
 static VALUE client_socket_more(VALUE self) {
     char byte;
-    const int descriptor = client_socket_of(self)->descriptor;
+    const int descriptor = descriptor_or_none(self);
     return descriptor >= 0 && recv(descriptor, &byte, 1, MSG_DONTWAIT | MSG_PEEK) > 0 ? Qtrue : Qfalse;
 }
 
 static VALUE client_socket_transmit(VALUE self, VALUE bytes) {
     Check_Type(bytes, T_STRING);
-    const int descriptor = client_socket_of(self)->descriptor;
+    const int descriptor = descriptor_or_none(self);
     if (descriptor < 0) {
         return Qfalse;
     }
@@ -182,14 +188,21 @@ static VALUE client_socket_close(VALUE self) {
 
 /* ----- The line between workers */
 
+/* Room for one descriptor, where a header may be. */
+typedef union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+} rights_t;
+
 /* A message: until when something has to come over it, whose it is, and the descriptor. */
 static VALUE give(VALUE self, VALUE line, VALUE deadline, VALUE peer) {
     Check_Type(peer, T_STRING);
     double time = NUM2DBL(deadline);
     const int descriptor = open_descriptor(self);
-    char rights[CMSG_SPACE(sizeof descriptor)] = {0};
+    rights_t rights = {0};
     struct iovec parts[2] = {{&time, sizeof time}, {RSTRING_PTR(peer), (size_t)RSTRING_LEN(peer)}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = rights, .msg_controllen = sizeof rights};
+    struct msghdr message = {
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = &rights, .msg_controllen = sizeof rights};
     struct cmsghdr *const control = CMSG_FIRSTHDR(&message);
     control->cmsg_level = SOL_SOCKET;
     control->cmsg_type = SCM_RIGHTS;
@@ -218,9 +231,10 @@ static VALUE take(VALUE class, VALUE line) {
     double deadline;
     char peer[PEER_LIMIT];
     int descriptor = -1;
-    char rights[CMSG_SPACE(sizeof descriptor)];
+    rights_t rights;
     struct iovec parts[2] = {{&deadline, sizeof deadline}, {peer, sizeof peer}};
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2, .msg_control = rights, .msg_controllen = sizeof rights};
+    struct msghdr message = {
+        .msg_iov = parts, .msg_iovlen = 2, .msg_control = &rights, .msg_controllen = sizeof rights};
     VALUE self = make();
     (void)class;
     ensure_place(from);

@@ -15,10 +15,12 @@ module PhusionPassenger
     WORTH = 0.0002
     # For so long, in seconds, one after the other is let in within a pass.
     BRIEFLY = 0.0005
+    # With so many connections a worker needs no seat: else those who have seats would collect more than they may have.
+    CROWD = 100
     NO_DESCRIPTORS = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM].freeze
     # Until some may have been closed.
     PAUSE = 0.005
-    private_constant :BRIEFLY, :NO_DESCRIPTORS, :PAUSE
+    private_constant :BRIEFLY, :CROWD, :NO_DESCRIPTORS, :PAUSE
 
     def idle_connections
       @connections.keys.select(&:idle?)
@@ -54,7 +56,11 @@ module PhusionPassenger
     end
 
     def seat?
-      @finishing || @seats.take(@now, @balance.workers)
+      return true if @finishing
+      return @seats.take(@now, @balance.workers) if @connections.size < CROWD
+
+      @seats.leave
+      true
     end
 
     # All wait in the one line, so that the longest wait is over first, whichever worker they came to. A single one before which nobody waits
@@ -123,7 +129,7 @@ module PhusionPassenger
       connection.deadline = [connection.deadline, @now + FAREWELL].min if @finishing
       @connections[connection] = true
       guard(connection) { advance(connection) }
-      @poller.read(connection) if @connections.key?(connection) && !connection.blocked
+      guard(connection) { @poller.read(connection) if @connections.key?(connection) && !connection.blocked }
     end
 
     # Of those that have no request the one whose time is over first.

@@ -160,8 +160,9 @@ module PhusionPassenger
       name, port = @hosts[host] ||= HOST.match(host || "")&.captures
       raise RefusedRequest.new(400, "the request's Host is no host") unless name
 
-      @environment["SERVER_NAME"] = name.empty? ? "localhost" : name
-      @environment["SERVER_PORT"] = port.nil? || port.empty? ? "80" : port
+      # The application may change them.
+      @environment["SERVER_NAME"] = name.empty? ? "localhost" : name.dup
+      @environment["SERVER_PORT"] = port.nil? || port.empty? ? "80" : port.dup
       @hosts.clear if @hosts.size > 8
     end
 

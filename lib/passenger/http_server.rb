@@ -147,7 +147,7 @@ module PhusionPassenger
 
     def time_to_wait
       return SWEEP_AT_END if @finishing
-      return [@paused_until - @now, 0].max if @paused && @paused_until > @now
+      return [@paused_until - now, 0].max if @paused && @paused_until > @now
       return @report.interval if @connections.empty?
 
       [@limits.sweep, *@report.interval].min
@@ -215,7 +215,7 @@ module PhusionPassenger
       @began = now
       @report.begin_request(@began)
       connection.begin_answer
-      reader.environment["REMOTE_ADDR"] = connection.peer
+      reader.environment["REMOTE_ADDR"] = connection.peer.dup
       head_request = reader.environment["REQUEST_METHOD"] == "HEAD"
       reply = HttpReply.new(connection, self, head_request)
       @seats.begin_request(@began)

@@ -5,27 +5,29 @@ require "fcntl"
 
 module PhusionPassenger
   # Keeps workers from working all at once where they are more than their processors: each change from one to the other costs what the caches held.
-  # There are as many seats as workers that can be kept busy: the number of processors, divided by the share of a request's time that
+  # There are as many seats as workers that can be kept busy: the number of processors, divided by the share of requests' time that
   # is spent computing. Who has none leaves what is ready to those who have one. Of one thread.
   #
   # A seat is a lock of the process's in the file of WorkerLoads, so that it ends with it, however that ends; and a byte there,
-  # which its owner changes with each request. A seat at which nothing changes for a while does not count: its owner waits for something, or hangs.
+  # which its owner changes whenever it asks whether it may go on. A seat at which nothing changes for a while does not count: its owner waits for
+  # something, computes for long, or hangs. The last byte is how many seats there are, as the last worker that measured it found: who
+  # has none serves nothing that it could measure.
   class ProcessorSeats
     # For so long, in seconds, nothing may change at a seat; and so long is one of those that were taken instead kept.
     PATIENCE = 0.01
-    # Between two requests that are measured, at least; and how much of the share the last one is.
+    # Between two requests that are measured, at least; and what is left of those before when one more was.
     INTERVAL = 0.01
-    LATEST = 0.25
-    # Of a worker that hardly ever computes, so that the number is finite.
-    LEAST_SHARE = 0.001
+    FADING = 0.95
+    # How many seats a byte can tell of.
+    MOST = 255
     # struct flock of fcntl(2), where a long has 64 bits.
     LOCK = "ssx4qqix4"
-    private_constant :INTERVAL, :LATEST, :LEAST_SHARE, :LOCK
+    private_constant :INTERVAL, :FADING, :MOST, :LOCK
 
     # How many there are.
     attr_reader :wanted
 
-    # `count` bytes of the file from `offset` on are the seats'. Its thread is the one that works.
+    # For `count` workers at most; one byte more of the file from `offset` on is theirs. The thread that makes it is the one that works.
     def initialize(file, offset, count, processors = Etc.nprocessors)
       @file = file
       @offset = offset
@@ -37,8 +39,9 @@ module PhusionPassenger
       @turn = 0
       @next_sample = 0
       @schedstat = open_schedstat if [0].pack("l!").bytesize == 8
+      # Of the requests that were measured, the last ones above all.
+      @computing = @needed = 0.0
       # As long as nothing is known it is as if requests only waited.
-      @computing = 0.0
       @wanted = count
     end
 
@@ -65,6 +68,7 @@ module PhusionPassenger
 
     # When a request begins.
     def begin_request(now)
+      @before = nil
       return if now < @next_sample || !@schedstat
 
       @next_sample = now + INTERVAL
@@ -77,10 +81,11 @@ module PhusionPassenger
 
       passed, computed, waited = times.zip(@before).map { |after, before| after - before }
       @before = nil
-      # Where it waited for a processor, it would have computed.
-      share = ((computed + waited) / passed).clamp(LEAST_SHARE, 1.0)
-      @computing += (share - @computing) * LATEST
-      @wanted = [(@processors / @computing).round, @count].min
+      @computing = (@computing * FADING) + computed
+      # With a processor at once it would have taken that long.
+      @needed = (@needed * FADING) + passed - waited
+      @wanted = (@processors * @needed / @computing).clamp(1, [@count, MOST].min).round
+      @file.pwrite(@wanted.chr, @offset + @count)
     end
 
     def close
@@ -89,7 +94,7 @@ module PhusionPassenger
 
     private
 
-    # Once in each pass.
+    # The byte need not change more often than the time.
     def keep(now)
       return true if now == @kept_at
 
@@ -113,12 +118,13 @@ module PhusionPassenger
 
     # At all of them, whose bytes may have changed since the last look.
     def look(now)
-      bytes = @file.pread(@count, @offset).bytes
+      *bytes, told = @file.pread(@count + 1, @offset).bytes
+      @wanted = told if told.positive?
       bytes.each_with_index { |byte, seat| @changed[seat] = now if byte != @bytes[seat] }
       @bytes = bytes
     end
 
-    # Not again in the same pass.
+    # Not again at the same time.
     def fail(now)
       @failed_at = now
       false

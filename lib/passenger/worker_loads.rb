@@ -15,6 +15,7 @@ module PhusionPassenger
 
     def initialize(file)
       @file = file
+      # One byte is left, the seats' last one.
       @places = file.size / (1 + PID_SIZE + 1)
       @place = @told = nil
       @left = false

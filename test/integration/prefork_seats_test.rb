@@ -5,15 +5,13 @@ require_relative "support/prefork_test_case"
 
 # passenger-prefork with more workers than processors: of requests that compute, no more are served at once than there are processors.
 class PreforkSeatsTest < PreforkTestCase
-  # Computes for two milliseconds, or sleeps as long.
+  # Computes for two milliseconds; or for half of one, and sleeps for four.
   APP = <<~APP
     run lambda { |env|
-      if env["PATH_INFO"] == "/sleep"
-        sleep 0.002
-      else
-        done = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) + 0.002
-        nil while Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) < done
-      end
+      waits = env["PATH_INFO"] == "/waits"
+      done = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) + (waits ? 0.0005 : 0.002)
+      nil while Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) < done
+      sleep 0.004 if waits
       [200, {}, [Process.pid.to_s]]
     }
   APP
@@ -66,7 +64,7 @@ class PreforkSeatsTest < PreforkTestCase
   def test_all_serve_requests_that_wait
     started
     eventually_of_few("/")
-    eventually("all workers", within: 120) { of_first(answers("/sleep", 10), SEATS) < 0.6 }
+    eventually("all workers", within: 120) { of_first(answers("/waits", 10), SEATS) < 0.6 }
   end
 
   def test_when_those_that_have_seats_are_stopped_the_others_serve

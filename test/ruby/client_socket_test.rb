@@ -125,6 +125,15 @@ module PhusionPassenger
       assert_nil client.read(1)
     end
 
+    # An application may close what it has hijacked, and open something else.
+    def test_one_whose_io_was_closed_has_ended_too
+      socket, = connected
+      socket.to_io.close
+      closing(File.open(File::NULL))
+      assert_equal [false, false, false], [socket.receive, socket.transmit("x"), socket.more?]
+      assert_raises(IOError) { socket.fileno }
+    end
+
     # Nobody has closed it.
     def test_one_that_is_lost_is_closed_some_time
       clients = lose_many

@@ -5,6 +5,25 @@ require_relative "http_server_test_case"
 module PhusionPassenger
   # What a worker serves, alone.
   class HttpServerTest < HttpServerTestCase
+    # What is kept for the next requests is never what an application has, and may change.
+    def test_what_an_application_does_to_its_environment_no_other_request_sees
+      seen = []
+      app = lambda do |env|
+        seen << env.select { |_, value| value.is_a?(String) }.transform_values(&:dup)
+        env.each_value { |value| value << "!" if value.is_a?(String) && !value.frozen? }
+        [200, {}, ["x"]]
+      end
+      serve(app) do
+        2.times { answers(get("/", "Connection: close")) }
+        kept = connect
+        2.times { kept.write(get("/")) && answer(kept) }
+      end
+      first, second, third, fourth = seen
+      assert_equal first, second
+      assert_equal third, fourth
+      assert_equal "127.0.0.1", fourth["REMOTE_ADDR"]
+    end
+
     def test_a_connection_is_kept
       serve(->(env) { [200, {}, [env["PATH_INFO"]]] }) do
         socket = connect

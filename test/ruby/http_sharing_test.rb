@@ -134,6 +134,17 @@ module PhusionPassenger
       end
     end
 
+    def test_a_worker_with_a_crowd_needs_no_seat
+      loads.enter(1, 10)
+      serve(gated) do
+        sockets = kept(100)
+        seats(false)
+        assert @server.send(:seat?)
+        sockets.pop.close
+        eventually { !@server.send(:seat?) }
+      end
+    end
+
     def test_a_worker_without_a_seat_serves_what_it_cannot_give_away
       loads.enter(1, 10)
       serve(gated) do

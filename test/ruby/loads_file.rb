@@ -11,7 +11,7 @@ module PhusionPassenger
       @file = Tempfile.create
       File.unlink(@file.path)
       @file.binmode
-      @file.truncate(places * 6)
+      @file.truncate((places * 6) + 1)
     end
 
     # Gives this worker the next place; it tells this byte.

@@ -22,6 +22,10 @@ module PhusionPassenger
         ask("leave")
       end
 
+      def measure(share, seconds)
+        ask("measure", share, seconds)
+      end
+
       # Only a signal: workers that were forked later have its socket, too.
       def close
         Process.kill(:KILL, @pid)
@@ -51,10 +55,10 @@ module PhusionPassenger
       end
     end
 
-    # A request of a second, of which such a share was computing, or waiting for a processor.
+    # A request of so many seconds, of which such a share was computing; and half a second more it waited for a processor.
     module Measured
-      def measure(share)
-        @times = [[0, 0, 0], [1.0, share / 2, share / 2]]
+      def measure(share, seconds = 1.0)
+        @times = [[0, 0, 0], [seconds + 0.5, share * seconds, 0.5]]
         @next_sample = 0
         begin_request(1)
         end_request
@@ -104,6 +108,23 @@ module PhusionPassenger
     def test_of_those_that_never_compute_all_may_work
       workers = Array.new(7) { worker(computing: 0.0) }
       workers.each { |one| assert one.take(10) }
+    end
+
+    def test_who_has_none_learns_when_there_are_more
+      first, second, third = Array.new(3) { worker }
+      assert_equal([true, true, false], [first, second, third].map { |one| one.take(10) })
+      first.measure(0.1, 60)
+      assert third.take(10.005)
+    end
+
+    def test_a_long_request_counts_for_more_than_a_short_one
+      seats = closing_seats(@file.seats(1))
+      seats.extend(Measured)
+      100.times do
+        seats.measure(1.0, 0.1)
+        seats.measure(0.0, 0.3)
+      end
+      assert_equal 4, seats.wanted
     end
 
     # It hangs, or waits for a database.

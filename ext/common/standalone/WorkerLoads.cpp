@@ -15,7 +15,7 @@ constexpr std::uint8_t NOTHING_WAITS = 1;
 }  // namespace
 
 WorkerLoads::WorkerLoads(std::size_t places)
-    : places_(places), memory_("passenger.worker_loads", places * (sizeof(std::uint8_t) + sizeof(Pid) + SEAT)) {}
+    : places_(places), memory_("passenger.worker_loads", places * (sizeof(std::uint8_t) + sizeof(Pid) + SEAT) + SEAT) {}
 
 void WorkerLoads::enter(pid_t pid) {
     if (const auto place = find(NOBODY); place < places_) {
