@@ -6,7 +6,8 @@ require "fcntl"
 module PhusionPassenger
   # Keeps workers from working all at once where they are more than their processors: each change from one to the other costs what the caches held.
   # There are as many seats as workers that can be kept busy: the number of processors, divided by the share of requests' time that
-  # is spent computing. Who has none leaves what is ready to those who have one. Of one thread.
+  # is spent computing; and by that once more, since requests do not wait in turn. Who has none leaves what is ready to those who have one. Of one
+  # thread.
   #
   # A seat is a lock of the process's in the file of WorkerLoads, so that it ends with it, however that ends; and a byte there,
   # which its owner changes whenever it asks whether it may go on. A seat at which nothing changes for a while does not count: its owner waits for
@@ -84,7 +85,7 @@ module PhusionPassenger
       @computing = (@computing * FADING) + computed
       # With a processor at once it would have taken that long.
       @needed = (@needed * FADING) + passed - waited
-      @wanted = (@processors * @needed / @computing).clamp(1, [@count, MOST].min).round
+      @wanted = (@processors * ((@needed / @computing)**2)).clamp(1, [@count, MOST].min).round
       @file.pwrite(@wanted.chr, @offset + @count)
     end
 

@@ -101,7 +101,7 @@ module PhusionPassenger
     end
 
     def test_who_waits_for_other_things_leaves_room_for_more
-      workers = Array.new(5) { worker(computing: 0.5) }
+      workers = Array.new(5) { worker(computing: 0.7) }
       assert_equal([true, true, true, true, false], workers.map { |one| one.take(10) })
     end
 
@@ -121,10 +121,10 @@ module PhusionPassenger
       seats = closing_seats(@file.seats(1))
       seats.extend(Measured)
       100.times do
-        seats.measure(1.0, 0.1)
-        seats.measure(0.0, 0.3)
+        3.times { seats.measure(1.0, 0.2) }
+        seats.measure(0.0, 0.6)
       end
-      assert_equal 4, seats.wanted
+      assert_includes 4..5, seats.wanted
     end
 
     # It hangs, or waits for a database.
