@@ -92,13 +92,6 @@ static bool would_wait(void) {
     return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
-static VALUE for_fd(VALUE class, VALUE number) {
-    VALUE self = make();
-    (void)class;
-    client_socket_of(self)->descriptor = NUM2INT(number);
-    return self;
-}
-
 static VALUE peer_name(const struct sockaddr_storage *address, socklen_t size) {
     char name[NI_MAXHOST];
     if (address->ss_family == AF_INET) {
@@ -265,7 +258,6 @@ static VALUE take(VALUE class, VALUE line) {
 void define_client_socket(VALUE module) {
     client_socket_class = rb_define_class_under(module, "ClientSocket", rb_cObject);
     rb_undef_alloc_func(client_socket_class);
-    rb_define_singleton_method(client_socket_class, "for_fd", for_fd, 1);
     rb_define_singleton_method(client_socket_class, "accept", accept_one, 1);
     rb_define_singleton_method(client_socket_class, "take", take, 1);
     rb_define_method(client_socket_class, "receive", client_socket_receive, 0);

@@ -36,10 +36,6 @@ module PhusionPassenger
         # Another thread may have taken the place meanwhile.
         [new(rights&.unix_rights&.first || raise(Errno::EMFILE)), peer, deadline]
       end
-
-      def for_fd(number)
-        new(Socket.for_fd(number))
-      end
     end
 
     attr_reader :to_io
