@@ -11,7 +11,7 @@ module PhusionPassenger
     # By how many requests it is longer than they are in the mean, without those that were given away since the last look.
     attr_reader :excess
 
-    # How many there are.
+    # How many workers there are.
     attr_reader :workers
 
     # `loads`: the WorkerLoads; `seats`: the ProcessorSeats.
