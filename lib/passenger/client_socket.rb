@@ -10,11 +10,12 @@ module PhusionPassenger
   class PlainClientSocket
     # What is read at once.
     PIECE = 16_384
+    # What a connection that has ended raises.
     GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH, IOError].freeze
     # Of a message in the line: until when something has to come over the connection, and whose it is.
     FORMAT = "da*"
     MESSAGE_LIMIT = 256
-    private_constant :GONE, :FORMAT, :MESSAGE_LIMIT
+    private_constant :FORMAT, :MESSAGE_LIMIT
 
     class << self
       # The next of a socket that listens, and its address, nil where that is no internet address; nil: there is none.

@@ -84,8 +84,8 @@ module PhusionPassenger
       waiting.pop([@balance.excess, waiting.size - 1].min).each { |connection| give_away(connection) ? @balance.gave : waiting << connection }
     end
 
-    # One from each that has some; and of new ones, where requests take next to no time, more: a pass for each would cost as much. What is in the
-    # line is for all workers.
+    # One from each that has some, and more where requests take next to no time: a pass for each would cost as much. What is in the line is for
+    # all workers: so where requests take longer it is one.
     def admit_all
       return stand_back unless @entries.empty? || seat?
 

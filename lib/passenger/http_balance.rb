@@ -8,7 +8,8 @@ module PhusionPassenger
     INTERVAL = 0.01
     private_constant :INTERVAL
 
-    # By how many requests it is longer than they are in the mean, without those that were given away since the last look.
+    # By how many requests it is longer than its part, without those that were given away since the last look: the part of each where all that
+    # wait are shared by as many workers as may work at once.
     attr_reader :excess
 
     # How many workers there are.

@@ -10,7 +10,7 @@ module PhusionPassenger
   class HttpConnection
     # More than that is not kept for a client that does not read: the application waits for it.
     UNSENT_LIMIT = 256 * 1024
-    GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH, IOError].freeze
+    GONE = PlainClientSocket::GONE
     CLIENT_GONE = "the client has gone"
     # With these a close resets the connection: the client cannot take what came for the whole.
     RESET = [1, 0].pack("ii").freeze

@@ -48,7 +48,7 @@ class PreforkSeatsTest < PreforkTestCase
     counts.first(number).sum(&:last).fdiv(counts.sum(&:last))
   end
 
-  # What is measured decides it, ten times a second in each worker.
+  # What the workers measure decides it.
   def eventually_of_few(path)
     eventually("few workers", within: 120) do
       counts = answers(path, 10)
@@ -83,6 +83,7 @@ class PreforkSeatsTest < PreforkTestCase
   def test_when_those_that_have_seats_are_killed_the_others_serve
     started
     killed = eventually_of_few("/").each { |pid| Process.kill(:KILL, pid.to_i) }
+    eventually("their end") { (@command.workers.map(&:to_s) & killed).empty? }
     20.times { refute_includes killed, @command.get.body }
     @clients.each(&:close)
     @clients = Array.new(4 * WORKERS) { @command.raw }

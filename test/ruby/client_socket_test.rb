@@ -18,7 +18,12 @@ module PhusionPassenger
 
     def accepted(listening, accepting = sockets)
       client = closing(TCPSocket.new("127.0.0.1", listening.local_address.ip_port))
-      [accepting.accept(listening)[0], client]
+      [accept(listening, accepting)[0], client]
+    end
+
+    # Whom the kernel may tell of a moment later.
+    def accept(listening, accepting = sockets)
+      eventually("a client") { accepting.accept(listening) }
     end
 
     def closing_socket(socket)
@@ -35,7 +40,7 @@ module PhusionPassenger
         listening = listener(address)
         assert_nil sockets.accept(listening)
         client = closing(TCPSocket.new(address, listening.local_address.ip_port))
-        socket, peer = sockets.accept(listening)
+        socket, peer = accept(listening)
         closing_socket(socket)
         assert_equal address, peer
         assert socket.to_io.close_on_exec?
@@ -49,7 +54,7 @@ module PhusionPassenger
       path = File.join(Dir.mktmpdir.tap { |folder| @closers << -> { FileUtils.rm_rf(folder) } }, "s")
       listening = closing(Socket.unix_server_socket(path))
       closing(UNIXSocket.new(path))
-      socket, peer = sockets.accept(listening)
+      socket, peer = accept(listening)
       closing_socket(socket)
       assert_nil peer
     end
@@ -58,7 +63,7 @@ module PhusionPassenger
       listening = listener
       closing(TCPSocket.new("127.0.0.1", listening.local_address.ip_port))
       without_room { assert_raises(Errno::EMFILE) { sockets.accept(listening) } }
-      closing_socket(sockets.accept(listening)[0])
+      closing_socket(accept(listening)[0])
     end
 
     def test_bytes_come_as_they_are_and_then_the_end
@@ -93,7 +98,7 @@ module PhusionPassenger
     def test_one_that_was_reset_has_ended
       listening = listener
       client = TCPSocket.new("127.0.0.1", listening.local_address.ip_port)
-      socket, = sockets.accept(listening)
+      socket, = accept(listening)
       closing_socket(socket)
       client.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, 0].pack("ii"))
       client.close
