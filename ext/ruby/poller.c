@@ -2,6 +2,8 @@
  * PhusionPassenger::Native::Poller: which of many descriptors are ready, by epoll(7); lib/passenger/poller.rb says what its methods do. What is watched
  * costs nothing while nothing happens there.
  */
+#include "passenger_native.h" /* First: ruby/thread.h of Ruby 3.3 needs what ruby.h declares. */
+
 #include <errno.h>
 #include <limits.h>
 #include <math.h>
@@ -9,8 +11,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-
-#include "passenger_native.h"
 
 /* As many are told of at once; the others the next time. */
 enum { EVENTS = 256 };
