@@ -1,6 +1,7 @@
 EXTRA_DIST += \
     %D%/common.sh \
     %D%/document-directives \
+    %D%/fresh \
     %D%/fuzz \
     %D%/lint \
     %D%/lint-module \

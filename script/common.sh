@@ -27,6 +27,18 @@ fail() {
     exit 1
 }
 
+# progress TOTAL PATTERN WHAT: counts the lines of standard input that match the pattern (extended regular expression), and says how many of
+# TOTAL there were: on a terminal in one line that changes, elsewhere at each tenth. Other lines are not shown.
+progress() {
+    awk -v total="$1" -v pattern="$2" -v what="$3" -v terminal="$([ ! -t 1 ] || echo 1)" '
+        function show() { printf "%s    %d of %d %s%s", terminal ? "\r" : "", count, total, what, terminal ? "" : "\n"; fflush() }
+        $0 ~ pattern && count < total {
+            count++
+            if (terminal || int(10 * count / total) > int(10 * (count - 1) / total)) show()
+        }
+        END { if (terminal && count > 0) printf "\n" }'
+}
+
 is_root() {
     [ "$(id -u)" = 0 ]
 }

@@ -1,6 +1,5 @@
 #include "ConfigManifest.h"
 
-#include <cstdio>
 #include <string>
 #include <type_traits>
 #include <variant>
@@ -10,6 +9,7 @@
 #include "Settings.h"
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "base/Json.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -19,20 +19,7 @@ namespace Passenger::ConfigManifest {
 namespace {
 
 std::string json(const char *text) {
-    std::string result = "\"";
-    for (const char *at = text; *at != '\0'; ++at) {
-        if (static_cast<unsigned char>(*at) < 0x20) {
-            char code[8];
-            std::snprintf(code, sizeof(code), "\\u%04x", static_cast<unsigned>(*at));
-            result += code;
-            continue;
-        }
-        if (*at == '"' || *at == '\\') {
-            result += '\\';
-        }
-        result += *at;
-    }
-    return result + '"';
+    return jsonString(text);
 }
 
 std::string json(const Settings::Number &number) {

@@ -1,12 +1,15 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <climits>
 #include <span>
+#include <string>
 #include <string_view>
 #include <variant>
 
 #include "Settings.h"
+#include "pool/Options.h"
 
 namespace Passenger::Directives {
 
@@ -65,7 +68,23 @@ inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
     {"thread", "thread"},
 }};
 
-/** The member of Settings that a directive sets (null: none), and which values it takes. */
+/** Who reads a setting of an application. Two places whose settings differ in OPTION or DERIVED have Options of their own. */
+enum class Reader {
+    /** Not said: the build fails for a directive of an application or a request. */
+    UNKNOWN,
+    /** The pool, as the member of Options that the row names. */
+    OPTION,
+    /** The pool, as a part of what RequestContext makes of it. */
+    DERIVED,
+    /** httpd's side alone. */
+    HTTPD
+};
+
+/** The member of Options that a setting becomes. */
+using Option = std::variant<std::monostate, std::string Options::*, unsigned Options::*, bool Options::*,
+                            std::chrono::seconds Options::*, std::chrono::milliseconds Options::*>;
+
+/** The member of Settings that a directive sets (null: none), which values it takes, and who reads it. */
 struct Field {
     std::variant<Settings::Text Settings::*, Settings::Number Settings::*, Settings::Flag Settings::*,
                  Settings::List Settings::*>
@@ -74,6 +93,21 @@ struct Field {
     int least = 0;
     int most = INT_MAX;
     std::span<const Choice> choices{};
+    Reader reader = Reader::UNKNOWN;
+    Option option{};
+
+    /** The pool reads it as this member of Options. */
+    constexpr Field sets(Option member) const {
+        Field copy = *this;
+        copy.reader = Reader::OPTION;
+        copy.option = member;
+        return copy;
+    }
+    constexpr Field readBy(Reader who) const {
+        Field copy = *this;
+        copy.reader = who;
+        return copy;
+    }
 };
 
 constexpr Field text(Settings::Text Settings::*member) {

@@ -21,4 +21,10 @@ consteval auto joinTables() {
 /** One row for each directive: it drives parsing, the messages, merging, the aliases, doc/CONFIGURATION.md and a test for each. */
 inline constexpr auto TABLE = joinTables();
 
+/** Whether somebody reads the setting: each row of an application or a request says who. */
+consteval bool haveReaders(const auto &table) {
+    return std::ranges::none_of(table, [](const Directive &one) { return one.field.reader == Reader::UNKNOWN; });
+}
+static_assert(haveReaders(APPLICATION) && haveReaders(REQUEST), "a directive needs .sets(…) or .readBy(…)");
+
 }  // namespace Passenger::Directives

@@ -1,9 +1,16 @@
 #include "Lane.h"
 
 #include <algorithm>
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
+#include <type_traits>
+#include <variant>
 
+#include "DirectiveTable.h"
 #include "RequestEnvironment.h"
 #include "StickyCookie.h"
 
@@ -65,50 +72,101 @@ unsigned concurrencyOf(const Options &options, int wanted) {
     return static_cast<unsigned>(wanted == 0 ? MOST_CONCURRENCY : std::min(wanted, MOST_CONCURRENCY));
 }
 
-// What no directive says stays as Options has it.
-
-void take(std::string &option, Settings::Text text) {
-    if (text != nullptr) {
-        option = text;
-    }
-}
-
-void take(unsigned &option, const Settings::Number &number) {
-    if (number) {
-        option = static_cast<unsigned>(*number);
-    }
-}
-
-template <typename Duration> void takeSeconds(Duration &option, const Settings::Number &seconds) {
-    if (seconds) {
-        option = std::chrono::seconds(*seconds);
-    }
-}
-
 template <typename Value> int known(const std::optional<Value> &value) {
     return value ? static_cast<int>(*value) : -1;
 }
 
+constexpr bool isThePools(const Directives::Directive &directive) {
+    using Directives::Reader;
+    const Reader reader = directive.field.reader;
+    return directive.successor == nullptr && (reader == Reader::OPTION || reader == Reader::DERIVED);
+}
+
+/** The rows of the table that options are made of. */
+constexpr auto POOLS_FIELDS = [] {
+    constexpr auto COUNT = static_cast<std::size_t>(std::ranges::count_if(Directives::TABLE, isThePools));
+    std::array<Directives::Field, COUNT> fields{};
+    auto *next = fields.begin();
+    for (const Directives::Directive &directive : Directives::TABLE) {
+        if (isThePools(directive)) {
+            *next++ = directive.field;
+        }
+    }
+    return fields;
+}();
+
 /** All that options are made of, in one order. */
 template <typename Key> void describe(Key &key, const Settings &settings, const Route &route) {
-    for (const char *text : {route.appRoot, route.baseUri, settings.ruby, settings.appEnv, settings.restartDir,
-                             settings.user, settings.group, settings.spawnMethod, route.appType, route.startupFile,
-                             settings.appStartCommand, settings.instanceAddress, settings.python, settings.nodejs,
-                             settings.concurrencyModel, settings.appGroupName, settings.appLogFile}) {
+    for (const char *text : {route.appRoot, route.baseUri, route.appType, route.startupFile}) {
         key.add(text);
     }
-    for (const char *text : Settings::items(settings.monitorLogFiles)) {
-        key.add(text);
+    std::array<int, POOLS_FIELDS.size()> numbers{};
+    auto *next = numbers.begin();
+    for (const Directives::Field &field : POOLS_FIELDS) {
+        std::visit(
+            [&](auto member) {
+                using Member = std::remove_cvref_t<decltype(settings.*member)>;
+                if constexpr (std::is_same_v<Member, Settings::Text>) {
+                    key.add(settings.*member);
+                } else if constexpr (std::is_same_v<Member, Settings::List>) {
+                    for (const char *text : Settings::items(settings.*member)) {
+                        key.add(text);
+                    }
+                } else {
+                    *next++ = known(settings.*member);
+                }
+            },
+            field.member);
     }
-    const int numbers[] = {
-        known(settings.minInstances),        known(settings.maxInstances),        known(settings.startInstances),
-        known(settings.minSpareInstances),   known(settings.maxSpareInstances),   known(settings.heartbeatTimeout),
-        known(settings.startTimeout),        known(settings.threadCount),         known(settings.maxConcurrentRequests),
-        known(settings.maxRequests),         known(settings.memoryLimit),         known(settings.hardMemoryLimit),
-        known(settings.maxRequestQueueSize), known(settings.maxRequestQueueTime), known(settings.maxPreloaderIdleTime),
-        known(settings.reforkAfter),         known(settings.maxRequestTime),      known(settings.rollingRestarts),
-        known(settings.loadShellEnvvars),    known(settings.preloadBundler),      known(settings.stickySessions)};
-    key.add(numbers, sizeof(numbers));
+    key.add(numbers.data(), sizeof(numbers));
+}
+
+// A value as the configuration has it becomes one of Options.
+
+void assign(std::string &option, Settings::Text given) {
+    option = given;
+}
+void assign(std::string &option, Settings::List given) {
+    option = Settings::lines(given);
+}
+void assign(bool &option, const std::same_as<Settings::Flag> auto &given) {
+    option = *given;
+}
+void assign(unsigned &option, const std::same_as<Settings::Number> auto &given) {
+    option = static_cast<unsigned>(*given);
+}
+template <typename Unit>
+void assign(std::chrono::duration<std::int64_t, Unit> &option, const std::same_as<Settings::Number> auto &given) {
+    option = std::chrono::seconds(*given);
+}
+
+template <typename OptionMember, typename Member>
+constexpr bool CAN_ASSIGN = requires(Options options, const Settings settings, OptionMember option, Member member) {
+    assign(options.*option, settings.*member);
+};
+
+static_assert(std::ranges::all_of(POOLS_FIELDS,
+                                  [](const Directives::Field &field) {
+                                      return field.reader == Directives::Reader::DERIVED ||
+                                             std::visit(
+                                                 [](auto option, auto member) {
+                                                     return CAN_ASSIGN<decltype(option), decltype(member)>;
+                                                 },
+                                                 field.option, field.member);
+                                  }),
+              "a directive's value has another type than its option");
+
+/** What no directive says stays as Options has it. */
+void take(Options &options, const Directives::Field &field, const Settings &settings) {
+    std::visit(
+        [&](auto option, auto member) {
+            if constexpr (CAN_ASSIGN<decltype(option), decltype(member)>) {
+                if (settings.*member) {
+                    assign(options.*option, settings.*member);
+                }
+            }
+        },
+        field.option, field.member);
 }
 
 }  // namespace
@@ -147,49 +205,20 @@ Options &Lane::find(const Settings &settings, const Route &route) {
 Options Lane::makeOptions(const Settings &settings, const Settings &global, const Route &route) {
     Options options;
     options.maxInFlight = share_;
+    options.ruby = global.defaultRubyOrDefault();
+    for (const Directives::Field &field : POOLS_FIELDS) {
+        take(options, field, settings);
+    }
     options.appRoot = route.appRoot;
-    options.environment = settings.appEnvOrDefault();
     options.appGroupName = route.appName;
     options.baseUri = route.baseUri;
-    options.ruby = settings.ruby != nullptr ? settings.ruby : global.defaultRubyOrDefault();
-    take(options.restartDir, settings.restartDir);
-    take(options.logFile, settings.appLogFile);
-    options.monitoredFiles = Settings::lines(settings.monitorLogFiles);
-    take(options.spawnMethod, settings.spawnMethod);
-    take(options.user, settings.user);
-    take(options.group, settings.group);
-    options.defaultUser = global.defaultUserOrDefault();
-    take(options.defaultGroup, global.defaultGroup);
-    options.userSwitching = global.userSwitching.value_or(options.userSwitching);
-    take(options.minInstances, settings.minInstances);
-    take(options.maxInstances, settings.maxInstances);
-    take(options.startInstances, settings.startInstances);
-    take(options.minSpareInstances, settings.minSpareInstances);
-    take(options.maxSpareInstances, settings.maxSpareInstances);
-    takeSeconds(options.heartbeatTimeout, settings.heartbeatTimeout);
-    options.threads = static_cast<unsigned>(settings.threads());
     options.appType = route.appType;
     options.startupFile = route.startupFile;
-    take(options.startCommand, settings.appStartCommand);
-    take(options.instanceAddress, settings.instanceAddress);
-    take(options.python, settings.python);
-    take(options.nodejs, settings.nodejs);
-    if (options.speaksHttp()) {
-        options.threads = concurrencyOf(options, settings.maxConcurrentRequestsOrDefault());
-    }
-    takeSeconds(options.startTimeout, settings.startTimeout);
-    take(options.maxRequests, settings.maxRequests);
-    take(options.memoryLimit, settings.memoryLimit);
-    take(options.hardMemoryLimit, settings.hardMemoryLimit);
-    take(options.maxQueueSize, settings.maxRequestQueueSize);
-    takeSeconds(options.maxQueueTime, settings.maxRequestQueueTime);
-    takeSeconds(options.maxRequestTime, settings.maxRequestTime);
-    options.loadShellEnvvars = settings.loadShellEnvvars.value_or(options.loadShellEnvvars);
-    options.preloadBundler = settings.preloadBundler.value_or(options.preloadBundler);
-    takeSeconds(options.maxPreloaderIdleTime, settings.maxPreloaderIdleTime);
-    take(options.reforkAfter, settings.reforkAfter);
-    options.stickySessions = settings.hasStickySessions();
-    options.rollingRestarts = settings.rollingRestarts.value_or(options.rollingRestarts);
+    options.defaultUser = global.defaultUserOrDefault();
+    options.defaultGroup = global.defaultGroup != nullptr ? global.defaultGroup : "";
+    options.userSwitching = global.userSwitching.value_or(options.userSwitching);
+    options.threads = options.speaksHttp() ? concurrencyOf(options, settings.maxConcurrentRequestsOrDefault())
+                                           : static_cast<unsigned>(settings.threads());
     // These options are used with this lane's sessions only, and a lane serves one request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };
     return options;

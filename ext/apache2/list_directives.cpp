@@ -1,5 +1,5 @@
 // Prints the table of directives as JSON: script/document-directives makes doc/CONFIGURATION.md's tables of it, and the integration
-// tests try each row. Not installed. Linked with nothing of httpd: the table only points at members of Settings.
+// tests try each row. Not installed. Linked with nothing of httpd: the table only points at members of Settings and Options.
 
 #include <chrono>
 #include <cstdio>
@@ -7,6 +7,9 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
 
 #include "DirectiveTable.h"
 #include "client/AgentSettings.h"
@@ -100,7 +103,7 @@ std::map<std::string_view, std::string> inForce() {
     const Settings settings;
     const Passenger::Options options;
     const Passenger::AgentSettings agent;
-    return {
+    std::map<std::string_view, std::string> values{
         {"PassengerDefaultRuby", same<std::string>({settings.defaultRubyOrDefault(), options.ruby, agent.rubyCommand})},
         {"PassengerDefaultUser", same<std::string>({settings.defaultUserOrDefault(), options.defaultUser})},
         {"PassengerUserSwitching", shown(options.userSwitching)},
@@ -120,31 +123,8 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerSpawnDir", shown(agent.spawnDir)},
         {"PassengerResolveSymlinksInDocumentRoot", shown(settings.resolvesSymlinksInDocumentRoot())},
         {"PassengerAppEnv", same<std::string>({settings.appEnvOrDefault(), options.environment, agent.environment})},
-        {"PassengerAppStartCommand", shown(options.startCommand)},
-        {"PassengerDirectInstanceRequestAddress", shown(options.instanceAddress)},
         {"PassengerForceMaxConcurrentRequestsPerProcess", shown(settings.maxConcurrentRequestsOrDefault())},
-        {"PassengerPython", shown(options.python)},
-        {"PassengerNodejs", shown(options.nodejs)},
-        {"PassengerSpawnMethod", shown(options.spawnMethod)},
-        {"PassengerMinInstances", shown(options.minInstances)},
-        {"PassengerMaxInstances", shown(options.maxInstances)},
-        {"PassengerStartInstances", shown(options.startInstances)},
-        {"PassengerMinSpareInstances", shown(options.minSpareInstances)},
-        {"PassengerMaxSpareInstances", shown(options.maxSpareInstances)},
-        {"PassengerHeartbeatTimeout", shown(options.heartbeatTimeout)},
-        {"PassengerMaxRequests", shown(options.maxRequests)},
-        {"PassengerMemoryLimit", shown(options.memoryLimit)},
-        {"PassengerHardMemoryLimit", shown(options.hardMemoryLimit)},
-        {"PassengerMaxRequestQueueSize", shown(options.maxQueueSize)},
         {"PassengerThreadCount", same<int>({settings.threads(), static_cast<int>(options.threads)})},
-        {"PassengerStartTimeout", shown(options.startTimeout)},
-        {"PassengerMaxPreloaderIdleTime", shown(options.maxPreloaderIdleTime)},
-        {"PassengerPreloadBundler", shown(options.preloadBundler)},
-        {"PassengerReforkAfter", shown(options.reforkAfter)},
-        {"PassengerRestartDir", shown(options.restartDir)},
-        {"PassengerLoadShellEnvvars", shown(options.loadShellEnvvars)},
-        {"PassengerRollingRestarts", shown(options.rollingRestarts)},
-        {"PassengerMonitorLogFile", shown(options.monitoredFiles)},
         {"PassengerEnabled", shown(settings.isEnabled())},
         {"PassengerHighPerformance", shown(settings.isHighPerformance())},
         {"PassengerBufferUpload", shown(settings.buffersUpload())},
@@ -154,9 +134,39 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
         {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
         {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},
-        {"PassengerMaxRequestTime", shown(options.maxRequestTime)},
-        {"PassengerMaxRequestQueueTime", shown(options.maxQueueTime)},
     };
+    for (const Directive &directive : TABLE) {
+        std::visit(
+            [&](auto option) {
+                if constexpr (!std::is_same_v<decltype(option), std::monostate>) {
+                    values.try_emplace(directive.name, shown(options.*option));
+                }
+            },
+            directive.field.option);
+    }
+    return values;
+}
+
+/** Whether the agent gets what the option says: it travels by Options::toMap(). */
+bool travels(const Directive &directive) {
+    return std::visit(
+        [](auto option) {
+            if constexpr (std::is_same_v<decltype(option), std::monostate>) {
+                return true;
+            } else {
+                using Value = std::remove_cvref_t<decltype(std::declval<Passenger::Options>().*option)>;
+                Passenger::Options options;
+                if constexpr (std::is_same_v<Value, std::string>) {
+                    options.*option = "changed";
+                } else if constexpr (std::is_same_v<Value, bool>) {
+                    options.*option = !(options.*option);
+                } else {
+                    options.*option = Value(4711);
+                }
+                return Passenger::Options::fromMap(options.toMap()).*option == options.*option;
+            }
+        },
+        directive.field.option);
 }
 
 std::string rowOf(const Directive &directive, const std::map<std::string_view, std::string> &values) {
@@ -179,6 +189,7 @@ std::string rowOf(const Directive &directive, const std::map<std::string_view, s
         }
     }
     row += "], \"in_force\": " + (value != values.end() ? quoted(value->second.c_str()) : "null");
+    row += std::string(", \"travels\": ") + (travels(directive) ? "true" : "false");
     row += ", \"notice\": " + (directive.notice != nullptr ? quoted(directive.notice) : "null");
     row += ", \"successor\": " + (directive.successor != nullptr ? quoted(directive.successor) : "null");
     return row + "}";

@@ -10,10 +10,10 @@ native_sources = \
 nobase_dist_passengerroot_DATA += $(native_sources)
 EXTRA_DIST += %D%/README.md
 
+# The builder does nothing where its file is newer than the sources. It is asked each time, since Ruby may have been upgraded.
 .PHONY: native
-native: root/native/built
-root/native/built: $(native_sources) lib/passenger/native_builder.rb
-	$(AM_V_GEN)$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native && : >$@
+native:
+	@$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native
 
 install-data-local:
 	test ! -d root/native || find root/native -name '*.so' | while read -r file; do \

@@ -14,7 +14,7 @@ require_relative "native"
 module PhusionPassenger
   # Runs the compiler that this Ruby was made with.
   class NativeBuilder
-    SOURCES = Dir[File.expand_path("../../ext/ruby/*.c", __dir__)].sort.freeze
+    SOURCES = Dir[File.expand_path("../../ext/ruby/*.{c,h}", __dir__)].sort.freeze
     # rb_enc_interned_str
     OLDEST_RUBY = "3.0"
 
@@ -22,8 +22,10 @@ module PhusionPassenger
       @target = File.join(folder, Native.folder_name, "#{Native::NAME}.so")
     end
 
-    # The line to print.
+    # The line to print; nil where the file is newer than its sources.
     def build
+      return if current?
+
       reason = missing
       return "Without native code for #{RbConfig.ruby}: #{reason}" if reason
 
@@ -40,6 +42,10 @@ module PhusionPassenger
 
     private
 
+    def current?
+      File.file?(@target) && [__FILE__, *SOURCES].all? { |source| File.mtime(source) <= File.mtime(@target) }
+    end
+
     def missing
       return "it is older than #{OLDEST_RUBY}" if Gem::Version.new(RUBY_VERSION) < Gem::Version.new(OLDEST_RUBY)
       return "its headers are missing (Debian: ruby-dev)" unless File.file?(File.join(headers.first, "ruby.h"))
@@ -50,7 +56,7 @@ module PhusionPassenger
     # Names that are not defined here are the interpreter's own, whether it is a shared library or not.
     def command(made)
       [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter",
-       *headers.map { |folder| "-I#{folder}" }, "-o", made, *SOURCES]
+       *headers.map { |folder| "-I#{folder}" }, "-o", made, *SOURCES.grep(/\.c\z/)]
     end
 
     def compiler
@@ -65,5 +71,6 @@ end
 
 if __FILE__ == $PROGRAM_NAME
   folder = ARGV.fetch(0) { File.expand_path("../../native", __dir__) }
-  puts PhusionPassenger::NativeBuilder.new(folder).build
+  line = PhusionPassenger::NativeBuilder.new(folder).build
+  puts line if line
 end

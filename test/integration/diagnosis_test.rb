@@ -11,6 +11,8 @@ class DiagnosisTest < IntegrationTest
   EXPECTED = {
     "ruby.test" => ["Bundler", /Your Ruby version is .*9\.9\.9/, /another version of Ruby/, /PassengerRuby/],
     "gem.test" => ["Bundler", /no_such_gem/, /A gem is not installed/, /Run bundle install/],
+    "old_lock.test" => ["Bundler", /Could not find rack-0\.0\.1/, /A gem is not installed/,
+                        /bundle lock --local --update/],
     "port.test" => ["app loaded", /Errno::EADDRINUSE/, /another process has it/, /ss -lptn/],
     "memory.test" => ["app loaded", /NoMemoryError/, /not enough memory/, /raise the limit/],
     "hook.test" => ["starting hooks", /RuntimeError.*as ordered/m, /raised an exception/, /backtrace/],
@@ -18,7 +20,15 @@ class DiagnosisTest < IntegrationTest
   }.freeze
   AS_ROOT = {
     "unreadable.test" => ["app loaded", /Errno::EACCES/, /has no permission for secrets\.yml/, /chmod/],
+    "no_lock.test" => ["Bundler", /Bundler::PermissionError/, %r{/Gemfile\.lock is not there or},
+                       /bundle lock --local --update/],
     "profile.test" => ["shell environment loaded", /about to sleep/, /waits for something/, /PassengerStartTimeout/]
+  }.freeze
+  # What was locked before an upgrade took the gem's version away.
+  OLD_LOCK = {
+    "Gemfile" => "source \"https://localhost\"\ngem \"rack\"\n",
+    "Gemfile.lock" => "GEM\n  remote: https://localhost/\n  specs:\n    rack (0.0.1)\n\n" \
+                      "PLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack\n"
   }.freeze
   EMPTY = SampleApps.saying("it started after all")
   # Ruby itself needs a part of it, and the machine may be busy.
@@ -28,6 +38,7 @@ class DiagnosisTest < IntegrationTest
     @port = TCPServer.new("127.0.0.1", 0)
     failing(made, "ruby.test", EMPTY, files: { "Gemfile" => "ruby \"9.9.9\"\n" })
     failing(made, "gem.test", EMPTY, files: { "Gemfile" => "gem \"no_such_gem\"\n" })
+    failing(made, "old_lock.test", EMPTY, files: OLD_LOCK)
     failing(made, "port.test", "require \"socket\"\nTCPServer.new(\"127.0.0.1\", #{@port.addr[1]})\n#{EMPTY}")
     failing(made, "memory.test", "\"x\" * (1 << 31)\n#{EMPTY}", "PassengerRuby #{ruby_with_little_memory}\n")
     failing(made, "hook.test", "PhusionPassenger.on_event(:starting_worker_process) { raise \"as ordered\" }\n#{EMPTY}")
@@ -48,6 +59,8 @@ class DiagnosisTest < IntegrationTest
       folder = failing(made, "unreadable.test", "File.read(\"secrets.yml\")\n#{EMPTY}", files: { "secrets.yml" => "" })
       File.chown(0, 0, File.join(folder, "secrets.yml"))
       File.chmod(0o600, File.join(folder, "secrets.yml"))
+      folder = failing(made, "no_lock.test", EMPTY, files: OLD_LOCK.slice("Gemfile"))
+      File.chown(0, 0, folder)
       user = MadeUsers["d"]
       File.write(File.join(user.home, ".profile"), "echo about to sleep; sleep 4714\n")
       failing(made, "profile.test", EMPTY, IMPATIENT, owner: user.name)

@@ -79,6 +79,10 @@ class DirectiveTableTest < IntegrationTest
     define_method("test_the_default_of_#{row['name']}_is_what_is_in_force") { assert_equal row["default"], row["in_force"] }
   end
 
+  def test_what_a_directive_says_for_the_pool_reaches_the_agent
+    assert_empty ROWS.reject { |row| row["travels"] }.map { |row| row["name"] }
+  end
+
   def test_every_directive_of_phusion_passenger_is_there
     assert_empty OTHERS - NAMES.keys
   end

@@ -5,6 +5,23 @@ require_relative "process_test_case"
 module PhusionPassenger
   # Loading, and what is said about it.
   class AppLoaderTest < ProcessTestCase
+    GEMFILE = "source 'https://localhost'\ngem 'rack'\n"
+    LOCK = <<~LOCK.sub("RACK", Gem::Specification.find_by_name("rack").version.to_s)
+      GEM
+        remote: https://localhost/
+        specs:
+          rack (RACK)
+
+      PLATFORMS
+        ruby
+
+      DEPENDENCIES
+        rack
+
+      BUNDLED WITH
+         %s
+    LOCK
+
     def test_each_step_is_told_with_its_duration
       _, frames = load("instance", "hello.ru")
       steps = ["working directory", "app loaded"].flat_map { |name| [[name, "begin"], [name, "done"]] }
@@ -66,6 +83,21 @@ module PhusionPassenger
       assert_equal "false nil", order_of_loading(preload: false)
     end
 
+    # Debian's package of Bundler may be there beside the one that came with Ruby.
+    Gem::Specification.find_all_by_name("bundler").map { |gem| gem.version.to_s }.uniq.each do |version|
+      { "instance" => false, "preloader" => false, "preloaded instance" => true }.each do |what, preload|
+        define_method("test_#{what.tr(' ', '_')}_takes_the_locked_Bundler_#{version}") do
+          versions = bundlers_of(what[/\w+$/], bundled_with: version, preload: preload)
+          assert_equal [version, version], versions
+        end
+      end
+    end
+
+    def test_a_bundler_that_is_not_installed_is_replaced_by_the_newest
+      newest = Gem::Specification.find_all_by_name("bundler").map(&:version).max.to_s
+      assert_equal [newest, newest], bundlers_of("instance", bundled_with: "2.0.0", preload: false)
+    end
+
     def test_what_fails_with_preload_bundler_is_reported_as_ever
       in_folder("Gemfile" => "gem 'a_gem_that_is_not_there'\n", "config.ru" => "") do |root|
         _, frames = load("instance", "config.ru", { app_root: root }, environment: { "PASSENGER_PRELOAD_BUNDLER" => root })
@@ -125,6 +157,20 @@ module PhusionPassenger
         variables = preload ? { "PASSENGER_PRELOAD_BUNDLER" => root } : {}
         instance = loaded("instance", "config.ru", { app_root: root }, environment: variables)
         return get(serve(instance), instance, "/")
+      end
+    end
+
+    # The versions of Bundler and of its gem where an application's own code requires it, too.
+    def bundlers_of(role, bundled_with:, preload:)
+      ru = <<~RUBY
+        require "bundler/setup"
+        run ->(_) { [200, {}, ["\#{Bundler::VERSION} \#{Gem.loaded_specs['bundler'].version}"]] }
+      RUBY
+      in_folder("Gemfile" => GEMFILE, "Gemfile.lock" => format(LOCK, bundled_with), "config.ru" => ru) do |root|
+        variables = preload ? { "PASSENGER_PRELOAD_BUNDLER" => root } : {}
+        process = loaded(role, "config.ru", { app_root: root }, environment: variables)
+        process = forked_from(process) if role == "preloader"
+        return get(serve(process), process, "/").split
       end
     end
 

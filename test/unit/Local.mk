@@ -51,6 +51,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/HeartbeatsTest.cpp \
     %D%/IdlePolicyTest.cpp \
     %D%/IntakeTest.cpp \
+    %D%/JsonTest.cpp \
     %D%/LayoutsTest.cpp \
     %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
@@ -185,6 +186,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/StreamClient.h \
     %D%/support/TestThread.h \
     %D%/SurplusWindowTest.cpp \
+    %D%/ThreadTest.cpp \
     %D%/TimerTest.cpp \
     %D%/TurnstileTest.cpp \
     %D%/UserResolverTest.cpp \

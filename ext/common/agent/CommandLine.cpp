@@ -1,11 +1,11 @@
 #include "agent/CommandLine.h"
 
-#include <CLI/CLI.hpp>
-
-#include <fmt/format.h>
-
+#include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <string_view>
+
+#include <fmt/format.h>
 
 #include "agent/PoolProcess.h"
 #include "agent/ProcessSetup.h"
@@ -41,35 +41,30 @@ int runBridge() {
 }  // namespace
 
 int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
-    CLI::App app("The agent of mod_passenger: runs applications for Apache httpd, which starts and ends it.",
-                 "passenger-agent");
-    app.set_version_flag("--version", "passenger-agent " PASSENGER_VERSION);
-    app.require_subcommand(1);
-    // Without a group they are not shown: nobody needs to start them by hand.
-    const auto *const watchdog = app.add_subcommand("watchdog", "starts and supervises the pool process")->group("");
-    const auto *const pool = app.add_subcommand("pool", "manages the application instances")->group("");
-    const auto *const bridge = app.add_subcommand("bridge", "runs an application that speaks HTTP")->group("");
+    const std::string_view command = argc == 2 ? argv[1] : "";
     try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError &error) {
-        return app.exit(error) == 0 ? EXIT_SUCCESS : EXIT_USAGE;
-    }
-
-    try {
-        if (watchdog->parsed()) {
+        if (command == "watchdog") {
             return runWatchdog();
         }
-        if (pool->parsed()) {
+        if (command == "pool") {
             return runPool(makeEngine);
         }
-        if (bridge->parsed()) {
+        if (command == "bridge") {
             return runBridge();
         }
-        return EXIT_USAGE;
     } catch (const std::exception &exception) {
         fmt::print(stderr, "passenger-agent: {}\n", exception.what());
         return EXIT_FAILURE;
     }
+    if (command == "--version") {
+        fmt::print("passenger-agent {}\n", PASSENGER_VERSION);
+        return EXIT_SUCCESS;
+    }
+    const bool asked = command == "--help";
+    fmt::print(asked ? stdout : stderr,
+               "passenger-agent runs applications for Apache httpd. The module starts it; nobody needs to start it by "
+               "hand.\nUsage: passenger-agent --version | --help\n");
+    return asked ? EXIT_SUCCESS : EXIT_USAGE;
 }
 
 }  // namespace Passenger

@@ -47,7 +47,8 @@ std::vector<int> numbersOf(const std::vector<FileDescriptor> &descriptors) {
 
 }  // namespace
 
-DepositClient::DepositClient(const FileDescriptor &socket) : socket_(socket), sender_([this] { sendOn(); }) {}
+DepositClient::DepositClient(const FileDescriptor &socket)
+    : socket_(socket), sender_("deposits", [this] { sendOn(); }) {}
 
 DepositClient::~DepositClient() {
     {

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <boost/thread/thread.hpp>
-
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -13,6 +11,7 @@
 
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
+#include "base/Thread.h"
 #include "io/Frame.h"
 #include "pool/Deposits.h"
 
@@ -74,7 +73,7 @@ private:
     bool losing_ GUARDED_BY(mutex_) = false;
     bool broken_ GUARDED_BY(mutex_) = false;
     bool stopping_ GUARDED_BY(mutex_) = false;
-    boost::thread sender_;
+    Thread sender_;
 };
 
 }  // namespace Passenger

@@ -1,6 +1,5 @@
 #include "agent/EndableThread.h"
 
-#include <pthread.h>
 #include <sys/eventfd.h>
 
 #include <cerrno>
@@ -22,10 +21,7 @@ EndableThread::~EndableThread() {
 
 void EndableThread::start(const char *name, Work work) {
     end();
-    thread_ = boost::thread([this, name, work = std::move(work)] {
-        ::pthread_setname_np(::pthread_self(), name);
-        work(ending_);
-    });
+    thread_ = Thread(name, [this, work = std::move(work)] { work(ending_); });
 }
 
 void EndableThread::end() noexcept {

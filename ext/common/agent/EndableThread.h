@@ -2,9 +2,8 @@
 
 #include <functional>
 
-#include <boost/thread/thread.hpp>
-
 #include "base/FileDescriptor.h"
+#include "base/Thread.h"
 
 namespace Passenger {
 
@@ -33,7 +32,7 @@ public:
 private:
     /** An eventfd. */
     FileDescriptor ending_;
-    boost::thread thread_;
+    Thread thread_;
 };
 
 }  // namespace Passenger

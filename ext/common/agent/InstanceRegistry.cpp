@@ -22,10 +22,10 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
 #include "base/Exceptions.h"
 #include "base/FolderTrust.h"
+#include "base/Json.h"
 #include "base/Log.h"
 #include "base/Poll.h"
 
@@ -157,10 +157,11 @@ void InstanceRegistry::make(const std::string &parent, unsigned backlog) {
         throw SystemException(folder_ + "/" + PID, errno);
     }
     listen(backlog);
-    const nlohmann::ordered_json properties{{"version", PASSENGER_VERSION},     {"pid", watchdog},
-                                            {"pool_pid", ::getpid()},           {"httpd_pid", parentOf(watchdog)},
-                                            {"started_at", std::time(nullptr)}, {"control", folder_ + "/" + CONTROL}};
-    write(PROPERTIES, properties.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    write(PROPERTIES,
+          fmt::format(R"({{"version":"{}","pid":{},"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
+                      "\n",
+                      PASSENGER_VERSION, watchdog, ::getpid(), parentOf(watchdog), std::time(nullptr),
+                      jsonString(folder_ + "/" + CONTROL)));
     Log::info("event=registry.made folder=\"{}\"", folder_);
     thread_.start("commands", [this](const FileDescriptor &ending) { run(ending); });
 }

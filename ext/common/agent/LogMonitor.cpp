@@ -1,7 +1,6 @@
 #include "agent/LogMonitor.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -40,7 +39,7 @@ LogMonitor::LogMonitor(Parts parts) : parts_(std::move(parts)), wake_(::eventfd(
     if (!wake_) {
         throw SystemException("eventfd", errno);
     }
-    thread_ = boost::thread([this] { run(); });
+    thread_ = Thread("log monitor", [this] { run(); });
 }
 
 LogMonitor::~LogMonitor() {
@@ -55,7 +54,6 @@ void LogMonitor::wake() {
 }
 
 void LogMonitor::run() {
-    ::pthread_setname_np(::pthread_self(), "log monitor");
     while (!ending_ && !woken_) {
         wait(std::chrono::hours(1), false);
     }

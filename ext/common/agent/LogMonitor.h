@@ -9,10 +9,9 @@
 #include <string>
 #include <vector>
 
-#include <boost/thread/thread.hpp>
-
 #include "agent/FileTail.h"
 #include "base/FileDescriptor.h"
+#include "base/Thread.h"
 #include "spawning/UserResolver.h"
 
 namespace Passenger {
@@ -69,7 +68,7 @@ private:
     std::map<std::string, int> watches_;
     std::map<std::string, std::unique_ptr<FileTail>> tails_;
 
-    boost::thread thread_;
+    Thread thread_;
 };
 
 }  // namespace Passenger

@@ -6,11 +6,12 @@
 #include <optional>
 #include <thread>
 
-#include <nlohmann/json.hpp>
+#include <fmt/format.h>
 
 #include "agent/Attendants.h"
 #include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
+#include "base/Json.h"
 #include "base/Log.h"
 #include "base/Mutex.h"
 #include "base/ProcessMemory.h"
@@ -60,7 +61,15 @@ std::optional<std::uint64_t> memoryOf(const Process &process) {
 
 /** For commands: `{"APPLICATION": [PID, …], …}`. */
 std::string describeInstances(const std::map<std::string, std::vector<pid_t>> &instances) {
-    return nlohmann::json(instances).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    std::string text;
+    for (const auto &[application, pids] : instances) {
+        std::string list;
+        for (const pid_t pid : pids) {
+            list += (list.empty() ? "" : ",") + std::to_string(pid);
+        }
+        text += fmt::format("{}{}:[{}]", text.empty() ? "" : ",", jsonString(application), list);
+    }
+    return "{" + text + "}\n";
 }
 
 /** Everything the pool process consists of, put together. The members' order is the order of seed 001: what needs the loop goes first. */

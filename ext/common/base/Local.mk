@@ -15,6 +15,8 @@ libpassenger_base_la_SOURCES += \
     %D%/FolderTrust.h \
     %D%/HttpText.cpp \
     %D%/HttpText.h \
+    %D%/Json.cpp \
+    %D%/Json.h \
     %D%/LockOrder.cpp \
     %D%/LockOrder.h \
     %D%/LockRank.h \
@@ -50,4 +52,6 @@ libpassenger_runtime_la_SOURCES += \
     %D%/LogQueue.cpp \
     %D%/LogQueue.h \
     %D%/StandardError.cpp \
-    %D%/StandardError.h
+    %D%/StandardError.h \
+    %D%/Thread.cpp \
+    %D%/Thread.h

@@ -1,7 +1,6 @@
 #include "base/Report.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -33,7 +32,7 @@ std::string cell(const std::string &text) {
         } else if (c == '\t') {
             result += "\\t";
         } else if (static_cast<unsigned char>(c) < ' ') {
-            fmt::format_to(std::back_inserter(result), "\\x{:02x}", c);
+            result += fmt::format("\\x{:02x}", c);
         } else {
             result += c;
         }
@@ -61,7 +60,7 @@ void addTableText(std::string &text, const std::string &table) {
     for (const Report::Row &row : rows) {
         text += "   ";
         for (std::size_t i = 0; i < row.size(); i++) {
-            fmt::format_to(std::back_inserter(text), " {:<{}}", row[i], i + 1 < row.size() ? widths[i] : 0);
+            text += fmt::format(" {:<{}}", row[i], i + 1 < row.size() ? widths[i] : 0);
         }
         text += '\n';
     }

@@ -45,7 +45,7 @@ void EventLoop::Implementation::start() {
     pthread_sigmask(SIG_SETMASK, &all, &before);
     try {
         LockGuard guard(joinMutex);
-        thread_ = boost::thread([this] { run(); });
+        thread_ = Thread("event loop", [this] { run(); });
     } catch (...) {
         pthread_sigmask(SIG_SETMASK, &before, nullptr);
         throw;

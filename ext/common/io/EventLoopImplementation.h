@@ -7,9 +7,8 @@
 #include <deque>
 #include <thread>
 
-#include <boost/thread/thread.hpp>
-
 #include "base/Mutex.h"
+#include "base/Thread.h"
 #include "io/EventLoop.h"
 
 namespace Passenger {
@@ -45,7 +44,7 @@ private:
     bool stopping_ GUARDED_BY(mutex) = false;
 
     Mutex joinMutex{Locks::EVENT_LOOP_THREAD};
-    boost::thread thread_ GUARDED_BY(joinMutex);
+    Thread thread_ GUARDED_BY(joinMutex);
 };
 
 }  // namespace Passenger

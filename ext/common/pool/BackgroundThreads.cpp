@@ -1,6 +1,5 @@
 #include "pool/BackgroundThreads.h"
 
-#include <pthread.h>
 #include <exception>
 #include <utility>
 
@@ -24,10 +23,9 @@ void BackgroundThreads::run(const std::string &name, std::function<void()> work)
     }
     Worker &worker = workers_.emplace_back();
     try {
-        worker.thread = boost::thread([this, &worker, name, work = std::move(work)]() mutable {
-            pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+        worker.thread = Thread(name.substr(0, 15).c_str(), [this, &worker, name, work = std::move(work)]() mutable {
             try {
-                // What it holds ends here too, not where the thread is joined: it may be a Spawner, or have watchers.
+                // What the work holds, such as a Spawner, ends before run() may wait for this thread with a lock held.
                 const std::function<void()> mine = std::exchange(work, nullptr);
                 mine();
             } catch (const std::exception &error) {

@@ -5,9 +5,8 @@
 #include <memory>
 #include <string>
 
-#include <boost/thread/thread.hpp>
-
 #include "base/Mutex.h"
+#include "base/Thread.h"
 
 namespace Passenger {
 
@@ -29,7 +28,7 @@ public:
 
 private:
     struct Worker {
-        boost::thread thread;
+        Thread thread;
         bool done = false;
     };
 

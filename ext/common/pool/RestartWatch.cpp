@@ -1,7 +1,6 @@
 #include "pool/RestartWatch.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -51,7 +50,7 @@ RestartWatch::RestartWatch(Parts parts, milliseconds interval)
     if (!wake_) {
         throw SystemException("eventfd", errno);
     }
-    thread_ = boost::thread([this] { run(); });
+    thread_ = Thread("restart watch", [this] { run(); });
 }
 
 RestartWatch::~RestartWatch() {
@@ -70,7 +69,6 @@ void RestartWatch::wake() const {
 }
 
 void RestartWatch::run() {
-    ::pthread_setname_np(::pthread_self(), "restart watch");
     for (Reason reason = Reason::INTERVAL; reason != Reason::ENDING; reason = wait()) {
         try {
             std::vector<RestartFolder> folders = parts_.folders();

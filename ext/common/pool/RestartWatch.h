@@ -5,9 +5,8 @@
 #include <functional>
 #include <vector>
 
-#include <boost/thread/thread.hpp>
-
 #include "base/FileDescriptor.h"
+#include "base/Thread.h"
 #include "pool/FolderWatches.h"
 #include "pool/RestartFiles.h"
 
@@ -68,7 +67,7 @@ private:
     std::vector<FolderWatches::Wish> wishes_;
     SteadyClock::time_point lastLook_{};
 
-    boost::thread thread_;
+    Thread thread_;
 };
 
 }  // namespace Passenger

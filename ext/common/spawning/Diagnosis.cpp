@@ -114,6 +114,21 @@ Finding missingLibrary(const FailureFacts &failure) {
                : std::nullopt;
 }
 
+/** The gem that a Bundler without Debian's changes wants to install, though a package of Debian has it installed. */
+Finding gemInstalledAnew(const FailureFacts &failure) {
+    return has(failure.exceptionMessage, ".gem for installation")
+               ? behind(failure.exceptionMessage, "Could not find ", " \n")
+               : std::nullopt;
+}
+
+/** Where Bundler has to write Gemfile.lock, and may not. */
+Finding lockNotWritten(const FailureFacts &failure) {
+    const Finding path = isA(failure, {"Bundler::PermissionError"})
+                             ? behind(failure.exceptionMessage, "trying to write to `", "`\n")
+                             : std::nullopt;
+    return path && path->ends_with("lock") ? path : std::nullopt;
+}
+
 Finding missingGem(const FailureFacts &failure) {
     if (isA(failure, {"Bundler::GemNotFound", "Gem::MissingSpecError", "Gem::MissingSpecVersionError"}) ||
         has(failure.exceptionMessage, "is not part of the bundle")) {
@@ -189,8 +204,20 @@ constexpr Rule RULES[] = {
      "The Gemfile asks for another version of Ruby than the one that runs the application.",
      "Let PassengerRuby (or PassengerDefaultRuby) name the Ruby that the Gemfile wants, or change the Gemfile's line "
      "\"ruby\"."},
+    {gemInstalledAnew,
+     "Ruby's own Bundler wants to install {} while the application loads. It does not see that a package of Debian has "
+     "installed that gem.",
+     "Let nothing be installed in a start: gemfile(true) of bundler/inline becomes gemfile, and bundle install becomes "
+     "bundle lock --local --update, which takes what is installed."},
+    {lockNotWritten,
+     "{} is not there or does not fit the Gemfile, and the application's user may not write it. Perhaps bundle "
+     "install has failed.",
+     "Run bundle install in the application's folder, as its owner. If it \"could not find\" a gem \"for "
+     "installation\", Debian's packages bring the gems: then run bundle lock --local --update instead."},
     {missingGem, "A gem is not installed for this Ruby and this user: {}",
-     "Run bundle install in the application's folder, as the user and with the Ruby that are named below."},
+     "Run bundle install in the application's folder, as the user and with the Ruby that are named below. Where "
+     "Debian's packages bring the gems, run bundle lock --local --update instead: it takes the versions that are "
+     "installed."},
     {[](const FailureFacts &f) {
          return when(hasAny(f.exceptionMessage, {"already activated", "but your Gemfile requires"}));
      },

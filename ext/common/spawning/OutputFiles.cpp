@@ -1,7 +1,6 @@
 #include "spawning/OutputFiles.h"
 
 #include <poll.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,13 +10,13 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <boost/thread/thread.hpp>
 
 #include "base/Exceptions.h"
 #include "base/Log.h"
 #include "base/LogQueue.h"
 #include "base/Poll.h"
 #include "base/Split.h"
+#include "base/Thread.h"
 #include "spawning/AppFile.h"
 
 namespace Passenger {
@@ -40,7 +39,7 @@ public:
 
     static std::shared_ptr<File> start(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
         auto file = std::make_shared<File>(path, owner, namedBy);
-        boost::thread([file] { file->run(); }).detach();
+        Thread("app log", [file] { file->run(); }).detach();
         return file;
     }
 
@@ -67,7 +66,6 @@ public:
 
 private:
     void run() {
-        ::pthread_setname_np(::pthread_self(), "app log");
         for (std::string lines; queue_.take(lines);) {
             if (reopen_.exchange(false)) {
                 open();

@@ -15,7 +15,7 @@ Bundler.require(*Rails.groups)
 module Sample
   # The sample application: what a browser, a form, a session and a database ask of a server, and nothing else.
   class Application < Rails::Application
-    config.load_defaults 6.1
+    config.load_defaults Rails::VERSION::STRING.to_f
     config.autoload_paths << root.join("lib")
     config.eager_load_paths << root.join("lib")
     config.log_level = ENV.fetch("RAILS_LOG_LEVEL", "warn").to_sym
