@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "Httpd.h"
-#include "pool/Options.h"
+#include "exchange/Options.h"
 
 namespace Passenger {
 

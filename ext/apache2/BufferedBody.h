@@ -7,7 +7,7 @@
 
 #include "SpoolFile.h"
 #include "base/FileDescriptor.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 

@@ -9,7 +9,7 @@
 #include <variant>
 
 #include "Settings.h"
-#include "pool/Options.h"
+#include "exchange/Options.h"
 
 namespace Passenger::Directives {
 

@@ -2,7 +2,7 @@
 
 #include "Httpd.h"
 #include "ResponseHead.h"
-#include "pool/Session.h"
+#include "exchange/Session.h"
 
 namespace Passenger {
 

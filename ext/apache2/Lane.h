@@ -6,7 +6,7 @@
 #include "Httpd.h"
 #include "Route.h"
 #include "Settings.h"
-#include "pool/ApplicationPool.h"
+#include "exchange/ApplicationPool.h"
 
 namespace Passenger {
 

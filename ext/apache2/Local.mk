@@ -93,7 +93,7 @@ libpassenger_httpmessages_la_SOURCES = \
 # httpd sees one symbol. libtool's -export-symbols-regex would leave those of templates visible, too.
 %C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
     -Wl,--version-script=$(srcdir)/%D%/mod_passenger.map
-%C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
+%C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la $(PASSENGER_MODULE_LIBS)
 
 EXTRA_DIST += %D%/README.md
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map

@@ -3,8 +3,8 @@
 #include <string>
 
 #include "Httpd.h"
-#include "pool/ApplicationPool.h"
-#include "pool/Session.h"
+#include "exchange/ApplicationPool.h"
+#include "exchange/Session.h"
 
 namespace Passenger {
 

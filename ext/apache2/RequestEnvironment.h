@@ -4,7 +4,7 @@
 
 #include "Httpd.h"
 #include "Route.h"
-#include "pool/Options.h"
+#include "exchange/Options.h"
 
 namespace Passenger::RequestEnvironment {
 

@@ -7,7 +7,7 @@
 #include "RequestEnvironment.h"
 #include "Settings.h"
 #include "base/Exceptions.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 

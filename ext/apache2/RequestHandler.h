@@ -9,7 +9,7 @@
 #include "ResponseSender.h"
 #include "Route.h"
 #include "Turbocache.h"
-#include "pool/Session.h"
+#include "exchange/Session.h"
 
 namespace Passenger {
 

@@ -9,7 +9,7 @@
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
-#include "pool/AppVersion.h"
+#include "exchange/AppVersion.h"
 
 namespace Passenger {
 

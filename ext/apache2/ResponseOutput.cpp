@@ -10,7 +10,7 @@
 #include "ClientSocket.h"
 #include "Settings.h"
 #include "base/Exceptions.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 

@@ -7,7 +7,7 @@
 
 #include "Httpd.h"
 #include "SpoolRing.h"
-#include "pool/Session.h"
+#include "exchange/Session.h"
 
 namespace Passenger {
 

@@ -7,8 +7,8 @@
 #include "InterimAnswers.h"
 #include "ResponseHead.h"
 #include "ResponseOutput.h"
-#include "pool/ApplicationPool.h"
-#include "pool/Session.h"
+#include "exchange/ApplicationPool.h"
+#include "exchange/Session.h"
 
 namespace Passenger {
 

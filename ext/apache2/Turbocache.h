@@ -10,7 +10,7 @@
 #include "ResponseCache.h"
 #include "ResponseSender.h"
 #include "Route.h"
-#include "pool/Session.h"
+#include "exchange/Session.h"
 
 namespace Passenger {
 

@@ -12,8 +12,8 @@
 #include <variant>
 
 #include "DirectiveTable.h"
-#include "client/AgentSettings.h"
-#include "pool/Options.h"
+#include "exchange/Options.h"
+#include "io/AgentSettings.h"
 
 namespace {
 

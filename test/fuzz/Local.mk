@@ -17,7 +17,7 @@ EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_FrameFuzzer_SOURCES = %D%/FrameFuzzer.cpp
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-%C%_FrameFuzzer_LDADD = libpassenger_base.la
+%C%_FrameFuzzer_LDADD = libpassenger_io.la libpassenger_base.la
 
 %C%_ReplyFuzzer_SOURCES = %D%/ReplyFuzzer.cpp \
     test/unit/support/FakeHost.cpp

@@ -1,4 +1,4 @@
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

@@ -8,7 +8,7 @@
 #include "agent/EndableThread.h"
 #include "base/ChildProcess.h"
 #include "base/FileDescriptor.h"
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 
 namespace Passenger {
 

@@ -8,9 +8,9 @@
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/PidFd.h"
 #include "base/Poll.h"
+#include "log/Log.h"
 #include "spawning/WaitStatus.h"
 
 namespace Passenger {

@@ -13,8 +13,8 @@
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
-#include "io/EventLoop.h"
 #include "io/Frame.h"
+#include "loop/EventLoop.h"
 #include "spawning/BootGuard.h"
 #include "spawning/Turnstile.h"
 

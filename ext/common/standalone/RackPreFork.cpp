@@ -11,7 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

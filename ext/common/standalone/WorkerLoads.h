@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/SharedMemory.h"
+#include "shm/SharedMemory.h"
 
 namespace Passenger {
 

@@ -27,10 +27,10 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "exchange/LineCache.h"
+#include "exchange/QueueSession.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
-#include "pool/LineCache.h"
-#include "pool/QueueSession.h"
 
 namespace Passenger {
 
