@@ -1,4 +1,4 @@
-#include "Child.h"
+#include "apache2/Child.h"
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <exception>
 #include <utility>
 
-#include "AgentKeeper.h"
-#include "DescriptorLimit.h"
-#include "Settings.h"
+#include "apache2/agent/AgentKeeper.h"
+#include "apache2/config/Settings.h"
+#include "apache2/httpd/DescriptorLimit.h"
 #include "base/Exceptions.h"
 
 extern "C" {

@@ -4,12 +4,12 @@
 #include <optional>
 #include <vector>
 
-#include "ChannelTrimmer.h"
-#include "Lane.h"
-#include "RefusalPause.h"
-#include "ResponseCache.h"
-#include "StartupFileCache.h"
-#include "Turbocache.h"
+#include "apache2/agent/ChannelTrimmer.h"
+#include "apache2/request/Lane.h"
+#include "apache2/request/RefusalPause.h"
+#include "apache2/request/StartupFileCache.h"
+#include "apache2/response/ResponseCache.h"
+#include "apache2/response/Turbocache.h"
 #include "base/LogLimit.h"
 #include "base/Mutex.h"
 #include "client/ApplicationPoolServer.h"

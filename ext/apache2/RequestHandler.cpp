@@ -1,11 +1,11 @@
-#include "RequestHandler.h"
+#include "apache2/RequestHandler.h"
 
 #include <exception>
 
-#include "ClientSocket.h"
-#include "HijackedConnection.h"
-#include "RequestEnvironment.h"
-#include "Settings.h"
+#include "apache2/config/Settings.h"
+#include "apache2/request/ClientSocket.h"
+#include "apache2/request/RequestEnvironment.h"
+#include "apache2/response/HijackedConnection.h"
 #include "base/Exceptions.h"
 #include "shm/Layouts.h"
 
