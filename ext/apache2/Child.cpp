@@ -126,13 +126,4 @@ void Child::giveBack(std::unique_ptr<Lane> lane) {
     trimmer_.start();
 }
 
-std::optional<unsigned> Child::mayLogRefusal() {
-    LockGuard lock(mutex_);
-    if (!refusals_.allows(SystemClock::instance().now())) {
-        refusalsLeftOut_++;
-        return std::nullopt;
-    }
-    return std::exchange(refusalsLeftOut_, 0);
-}
-
 }  // namespace Passenger

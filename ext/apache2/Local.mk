@@ -83,6 +83,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/InterimAnswers.h \
     %D%/response/Refusal.cpp \
     %D%/response/Refusal.h \
+    %D%/response/RefusalLog.cpp \
+    %D%/response/RefusalLog.h \
     %D%/response/ResponseOutput.cpp \
     %D%/response/ResponseOutput.h \
     %D%/response/ResponseSender.cpp \

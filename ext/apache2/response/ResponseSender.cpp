@@ -3,7 +3,6 @@
 #include <string>
 #include <utility>
 
-#include "apache2/Child.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/PoolText.h"
 #include "apache2/request/StickyCookie.h"
@@ -226,8 +225,7 @@ void ResponseSender::takeInterim(const Reply &reply) {
 
 void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
-    const std::optional<unsigned> leftOut =
-        status == HTTP_SERVICE_UNAVAILABLE ? Child::current()->mayLogRefusal() : std::optional(0U);
+    const std::optional<unsigned> leftOut = status == HTTP_SERVICE_UNAVAILABLE ? refusals_.mayLog() : std::optional(0U);
     if (leftOut) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,

@@ -5,6 +5,7 @@
 
 #include "apache2/httpd/Httpd.h"
 #include "apache2/response/InterimAnswers.h"
+#include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseHead.h"
 #include "apache2/response/ResponseOutput.h"
 #include "exchange/ApplicationPool.h"
@@ -21,7 +22,8 @@ namespace Passenger {
 class ResponseSender {
 public:
     /** @param app name for the log */
-    ResponseSender(request_rec *r, const char *app) : r_(r), app_(app), interim_(r), output_(r, app) {}
+    ResponseSender(request_rec *r, const char *app, RefusalLog &refusals)
+        : r_(r), app_(app), refusals_(refusals), interim_(r), output_(r, app) {}
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
@@ -92,6 +94,7 @@ private:
     /** Of an error whose page this request is; else 200. httpd looks at it when the page fails, too. */
     const int statusBefore_ = r_->status;
     const char *app_;
+    RefusalLog &refusals_;
     InterimAnswers interim_;
     ResponseOutput output_;
     ApplicationPool *pool_ = nullptr;
