@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 
 #include <cstring>
+#include <filesystem>
+#include <functional>
 #include <set>
+#include <string>
 #include <string_view>
 
 #include "apache2/httpd/Httpd.h"
@@ -44,7 +47,6 @@ const char *moduleFile() {
     return dladdr(&passenger_module, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
 }
 
-/** Files in it are replaced by being renamed into it. */
 std::string rubyFolder(const Settings &settings) {
     return std::string(settings.rootOrDefault()) + "/lib/passenger";
 }
@@ -60,6 +62,22 @@ std::string stampOf(const char *path) {
     return text;
 }
 
+/** Of lib/passenger with its folders, in which files are replaced by being renamed into them. A number, since an identity is short. */
+std::string stampOfLibrary(const std::string &library) {
+    std::set<std::string> folders{library};
+    std::error_code problem;
+    for (const auto &entry : std::filesystem::directory_iterator(library, problem)) {
+        if (entry.is_directory(problem)) {
+            folders.insert(entry.path());
+        }
+    }
+    std::string stamps;
+    for (const std::string &folder : folders) {
+        stamps += stampOf(folder.c_str()) + "|";
+    }
+    return std::to_string(std::hash<std::string>()(stamps));
+}
+
 }  // namespace
 
 std::string agentCommand(const Settings &settings) {
@@ -67,7 +85,7 @@ std::string agentCommand(const Settings &settings) {
 }
 
 std::string spawnServerCommand(const Settings &settings) {
-    return rubyFolder(settings) + "/spawn_server.rb";
+    return rubyFolder(settings) + "/spawn/spawn_server.rb";
 }
 
 AgentSettings agentSettings(const Settings &settings) {
@@ -107,7 +125,7 @@ AgentIdentity identityOf(const Settings &settings) {
     const bool userSwitching = settings.userSwitching.value_or(Options().userSwitching);
     const std::string text =
         PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" + stampOf(agentCommand(settings).c_str()) + "|" +
-        stampOf(rubyFolder(settings).c_str()) + "|" + (userSwitching ? "1|" : "0|") + settings.defaultUserOrDefault() +
+        stampOfLibrary(rubyFolder(settings)) + "|" + (userSwitching ? "1|" : "0|") + settings.defaultUserOrDefault() +
         "|" + (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" + settings.rootOrDefault();
     AgentIdentity identity;
     apr_cpystrn(identity.text, text.c_str(), sizeof(identity.text));

@@ -68,8 +68,8 @@ std::string AgentSettings::agentProgram() const {
     if (!agentCommand.empty()) {
         return agentCommand;
     }
-    // ROOT/lib/passenger/spawn_server.rb, ROOT/passenger-agent
-    const auto root = folderOf(folderOf(folderOf(spawnServerCommand)));
+    // ROOT/lib/passenger/spawn/spawn_server.rb, ROOT/passenger-agent
+    const auto root = folderOf(folderOf(folderOf(folderOf(spawnServerCommand))));
     if (!root.empty()) {
         auto beside = root + "/passenger-agent";
         if (::access(beside.c_str(), X_OK) == 0) {

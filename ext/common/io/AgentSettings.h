@@ -10,7 +10,7 @@ namespace Passenger {
 struct AgentSettings {
     /** The program; empty: passenger-agent beside lib/ of the spawn server, else the installed one. */
     std::string agentCommand;
-    /** lib/passenger/spawn_server.rb. */
+    /** lib/passenger/spawn/spawn_server.rb. */
     std::string spawnServerCommand;
     std::string rubyCommand = "ruby";
     /** Of applications whose options name none. */

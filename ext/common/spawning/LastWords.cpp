@@ -26,7 +26,7 @@ constexpr auto BACKTRACE_LIMIT = 1000ms;
 /** So long after its last line it has said everything. */
 constexpr auto SILENCE = 100ms;
 
-/** Ruby's handler of SIGQUIT prints it (lib/passenger/signals.rb). */
+/** Ruby's handler of SIGQUIT prints it (lib/passenger/app/signals.rb). */
 std::string askWhereItHangs(const FailedProcess &process) {
     const std::uint64_t before = process.output.lineCount();
     if (!process.isRuby || !process.pidFd || !signalPidFd(process.pidFd, SIGQUIT)) {
