@@ -1,4 +1,4 @@
-#include "Child.h"
+#include "apache2/Child.h"
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -8,9 +8,9 @@
 #include <exception>
 #include <utility>
 
-#include "AgentKeeper.h"
-#include "DescriptorLimit.h"
-#include "Settings.h"
+#include "apache2/agent/AgentKeeper.h"
+#include "apache2/config/Settings.h"
+#include "apache2/httpd/DescriptorLimit.h"
 #include "base/Exceptions.h"
 
 extern "C" {
@@ -124,15 +124,6 @@ void Child::giveBack(std::unique_ptr<Lane> lane) {
         idle_.push_back(std::move(lane));
     }
     trimmer_.start();
-}
-
-std::optional<unsigned> Child::mayLogRefusal() {
-    LockGuard lock(mutex_);
-    if (!refusals_.allows(SystemClock::instance().now())) {
-        refusalsLeftOut_++;
-        return std::nullopt;
-    }
-    return std::exchange(refusalsLeftOut_, 0);
 }
 
 }  // namespace Passenger

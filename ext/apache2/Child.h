@@ -1,16 +1,15 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <vector>
 
-#include "ChannelTrimmer.h"
-#include "Lane.h"
-#include "RefusalPause.h"
-#include "ResponseCache.h"
-#include "StartupFileCache.h"
-#include "Turbocache.h"
-#include "base/LogLimit.h"
+#include "apache2/agent/ChannelTrimmer.h"
+#include "apache2/request/Lane.h"
+#include "apache2/request/RefusalPause.h"
+#include "apache2/request/StartupFileCache.h"
+#include "apache2/response/RefusalLog.h"
+#include "apache2/response/ResponseCache.h"
+#include "apache2/response/Turbocache.h"
 #include "base/Mutex.h"
 #include "client/ApplicationPoolServer.h"
 
@@ -57,10 +56,11 @@ public:
 
     /** @throws SystemException, IOException (there is no agent, or it does not answer) */
     BorrowedLane borrow() EXCLUDES(mutex_);
-    /** For a log line of which an overload has thousands: how many of them were left out since the last one; nothing, where this one is to be. */
-    std::optional<unsigned> mayLogRefusal() EXCLUDES(mutex_);
     RefusalPause &refusalPause() noexcept {
         return refusalPause_;
+    }
+    RefusalLog &refusalLog() noexcept {
+        return refusalLog_;
     }
     StartupFileCache &startupFiles() noexcept {
         return startupFiles_;
@@ -78,9 +78,8 @@ private:
 
     Mutex mutex_{Locks::CHILD};
     std::vector<std::unique_ptr<Lane>> idle_ GUARDED_BY(mutex_);
-    LogLimit refusals_ GUARDED_BY(mutex_);
-    unsigned refusalsLeftOut_ GUARDED_BY(mutex_) = 0;
     RefusalPause refusalPause_{threads()};
+    RefusalLog refusalLog_;
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     ResponseCache responses_{Turbocache::changes()};

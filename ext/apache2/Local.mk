@@ -5,104 +5,112 @@ apachemodule_LTLIBRARIES += %D%/mod_passenger.la
 # What of the module knows nothing of httpd, so that the unit tests can use it. One file a line, sorted.
 noinst_LTLIBRARIES += libpassenger_httpmessages.la
 libpassenger_httpmessages_la_SOURCES = \
-    %D%/BufferedBody.cpp \
-    %D%/BufferedBody.h \
-    %D%/CachePolicy.cpp \
-    %D%/CachePolicy.h \
-    %D%/CgiEnvironment.cpp \
-    %D%/CgiEnvironment.h \
-    %D%/ErrorPage.cpp \
-    %D%/ErrorPage.h \
-    %D%/ErrorPageStyle.h \
-    %D%/RefusalPause.cpp \
-    %D%/RefusalPause.h \
-    %D%/RequestUri.cpp \
-    %D%/RequestUri.h \
-    %D%/ResponseCache.cpp \
-    %D%/ResponseCache.h \
-    %D%/ResponseHead.cpp \
-    %D%/ResponseHead.h \
-    %D%/SpoolFile.cpp \
-    %D%/SpoolFile.h \
-    %D%/SpoolRing.cpp \
-    %D%/SpoolRing.h \
-    %D%/StartupFileCache.cpp \
-    %D%/StartupFileCache.h \
-    %D%/StickyCookie.cpp \
-    %D%/StickyCookie.h
+    %D%/request/BufferedBody.cpp \
+    %D%/request/BufferedBody.h \
+    %D%/request/CgiEnvironment.cpp \
+    %D%/request/CgiEnvironment.h \
+    %D%/request/RefusalPause.cpp \
+    %D%/request/RefusalPause.h \
+    %D%/request/RequestUri.cpp \
+    %D%/request/RequestUri.h \
+    %D%/request/SpoolFile.cpp \
+    %D%/request/SpoolFile.h \
+    %D%/request/StartupFileCache.cpp \
+    %D%/request/StartupFileCache.h \
+    %D%/request/StickyCookie.cpp \
+    %D%/request/StickyCookie.h \
+    %D%/response/CachePolicy.cpp \
+    %D%/response/CachePolicy.h \
+    %D%/response/ErrorPage.cpp \
+    %D%/response/ErrorPage.h \
+    %D%/response/ErrorPageStyle.h \
+    %D%/response/ResponseCache.cpp \
+    %D%/response/ResponseCache.h \
+    %D%/response/ResponseHead.cpp \
+    %D%/response/ResponseHead.h \
+    %D%/response/SpoolRing.cpp \
+    %D%/response/SpoolRing.h
 
 %C%_mod_passenger_la_SOURCES = \
-    %D%/AgentIdentity.cpp \
-    %D%/AgentIdentity.h \
-    %D%/AgentKeeper.cpp \
-    %D%/AgentKeeper.h \
-    %D%/AppFinder.cpp \
-    %D%/AppFinder.h \
-    %D%/ApplicationDirectives.h \
-    %D%/ChannelTrimmer.cpp \
-    %D%/ChannelTrimmer.h \
     %D%/Child.cpp \
     %D%/Child.h \
-    %D%/ClientSocket.cpp \
-    %D%/ClientSocket.h \
-    %D%/ConfigManifest.cpp \
-    %D%/ConfigManifest.h \
-    %D%/DescriptorLimit.cpp \
-    %D%/DescriptorLimit.h \
-    %D%/Directive.h \
-    %D%/DirectiveTable.h \
-    %D%/Directives.cpp \
-    %D%/Directives.h \
-    %D%/DirectoryWalk.cpp \
-    %D%/DirectoryWalk.h \
-    %D%/ForgedHeaders.cpp \
-    %D%/ForgedHeaders.h \
-    %D%/Guard.h \
-    %D%/HijackedConnection.cpp \
-    %D%/HijackedConnection.h \
-    %D%/Httpd.h \
-    %D%/InterimAnswers.cpp \
-    %D%/InterimAnswers.h \
-    %D%/Lane.cpp \
-    %D%/Lane.h \
-    %D%/LocationView.h \
-    %D%/ObsoleteDirectives.h \
-    %D%/PoolText.h \
-    %D%/Refusal.cpp \
-    %D%/Refusal.h \
-    %D%/RequestBody.cpp \
-    %D%/RequestBody.h \
-    %D%/RequestDirectives.h \
-    %D%/RequestEnvironment.cpp \
-    %D%/RequestEnvironment.h \
     %D%/RequestHandler.cpp \
     %D%/RequestHandler.h \
-    %D%/ResponseOutput.cpp \
-    %D%/ResponseOutput.h \
-    %D%/ResponseSender.cpp \
-    %D%/ResponseSender.h \
-    %D%/Route.cpp \
-    %D%/Route.h \
-    %D%/ServerDirectives.h \
-    %D%/Settings.cpp \
-    %D%/Settings.h \
-    %D%/Turbocache.cpp \
-    %D%/Turbocache.h \
-    %D%/mod_passenger.cpp
+    %D%/agent/AgentIdentity.cpp \
+    %D%/agent/AgentIdentity.h \
+    %D%/agent/AgentKeeper.cpp \
+    %D%/agent/AgentKeeper.h \
+    %D%/agent/ChannelTrimmer.cpp \
+    %D%/agent/ChannelTrimmer.h \
+    %D%/config/ApplicationDirectives.h \
+    %D%/config/ConfigManifest.cpp \
+    %D%/config/ConfigManifest.h \
+    %D%/config/Directive.h \
+    %D%/config/DirectiveTable.h \
+    %D%/config/Directives.cpp \
+    %D%/config/Directives.h \
+    %D%/config/ObsoleteDirectives.h \
+    %D%/config/RequestDirectives.h \
+    %D%/config/ServerDirectives.h \
+    %D%/config/Settings.cpp \
+    %D%/config/Settings.h \
+    %D%/httpd/DescriptorLimit.cpp \
+    %D%/httpd/DescriptorLimit.h \
+    %D%/httpd/Guard.h \
+    %D%/httpd/Httpd.h \
+    %D%/httpd/PoolText.h \
+    %D%/mod_passenger.cpp \
+    %D%/request/AppFinder.cpp \
+    %D%/request/AppFinder.h \
+    %D%/request/ClientSocket.cpp \
+    %D%/request/ClientSocket.h \
+    %D%/request/DirectoryWalk.cpp \
+    %D%/request/DirectoryWalk.h \
+    %D%/request/ForgedHeaders.cpp \
+    %D%/request/ForgedHeaders.h \
+    %D%/request/Lane.cpp \
+    %D%/request/Lane.h \
+    %D%/request/LocationView.h \
+    %D%/request/RequestBody.cpp \
+    %D%/request/RequestBody.h \
+    %D%/request/RequestEnvironment.cpp \
+    %D%/request/RequestEnvironment.h \
+    %D%/request/Route.cpp \
+    %D%/request/Route.h \
+    %D%/response/HijackedConnection.cpp \
+    %D%/response/HijackedConnection.h \
+    %D%/response/InterimAnswers.cpp \
+    %D%/response/InterimAnswers.h \
+    %D%/response/Refusal.cpp \
+    %D%/response/Refusal.h \
+    %D%/response/RefusalLog.cpp \
+    %D%/response/RefusalLog.h \
+    %D%/response/ResponseOutput.cpp \
+    %D%/response/ResponseOutput.h \
+    %D%/response/ResponseSender.cpp \
+    %D%/response/ResponseSender.h \
+    %D%/response/Turbocache.cpp \
+    %D%/response/Turbocache.h
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 # httpd sees one symbol. libtool's -export-symbols-regex would leave those of templates visible, too.
 %C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
     -Wl,--version-script=$(srcdir)/%D%/mod_passenger.map
-%C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
+%C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la $(PASSENGER_MODULE_LIBS)
 
-EXTRA_DIST += %D%/README.md
+EXTRA_DIST += \
+    %D%/README.md \
+    %D%/agent/README.md \
+    %D%/config/README.md \
+    %D%/httpd/README.md \
+    %D%/request/README.md \
+    %D%/response/README.md
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
 EXTRA_DIST += %D%/mod_passenger.map
 
 # For the document and the tests, not to be installed.
 EXTRA_PROGRAMS += ext/apache2/list_directives
 ext_apache2_list_directives_SOURCES = \
-    %D%/list_directives.cpp
+    %D%/config/list_directives.cpp
 ext_apache2_list_directives_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 ext_apache2_list_directives_LDADD = libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
 CLEANFILES += ext/apache2/list_directives$(EXEEXT)

@@ -1,13 +1,13 @@
-#include "RequestHandler.h"
+#include "apache2/RequestHandler.h"
 
 #include <exception>
 
-#include "ClientSocket.h"
-#include "HijackedConnection.h"
-#include "RequestEnvironment.h"
-#include "Settings.h"
+#include "apache2/config/Settings.h"
+#include "apache2/request/ClientSocket.h"
+#include "apache2/request/RequestEnvironment.h"
+#include "apache2/response/HijackedConnection.h"
 #include "base/Exceptions.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 
@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 }  // namespace
 
 int RequestHandler::run() {
-    ResponseSender sender(r_, route_.appName);
+    ResponseSender sender(r_, route_.appName, child_.refusalLog());
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
         return sender.result();

@@ -2,14 +2,14 @@
 
 #include <optional>
 
-#include "BufferedBody.h"
-#include "Child.h"
-#include "Httpd.h"
-#include "RequestBody.h"
-#include "ResponseSender.h"
-#include "Route.h"
-#include "Turbocache.h"
-#include "pool/Session.h"
+#include "apache2/Child.h"
+#include "apache2/httpd/Httpd.h"
+#include "apache2/request/BufferedBody.h"
+#include "apache2/request/RequestBody.h"
+#include "apache2/request/Route.h"
+#include "apache2/response/ResponseSender.h"
+#include "apache2/response/Turbocache.h"
+#include "exchange/Session.h"
 
 namespace Passenger {
 

@@ -5,17 +5,17 @@
 
 #include <cstring>
 
-#include "AgentKeeper.h"
-#include "Child.h"
-#include "Directives.h"
-#include "DirectoryWalk.h"
-#include "ForgedHeaders.h"
-#include "Guard.h"
-#include "Httpd.h"
-#include "RequestHandler.h"
-#include "Route.h"
-#include "Settings.h"
-#include "Turbocache.h"
+#include "apache2/Child.h"
+#include "apache2/RequestHandler.h"
+#include "apache2/agent/AgentKeeper.h"
+#include "apache2/config/Directives.h"
+#include "apache2/config/Settings.h"
+#include "apache2/httpd/Guard.h"
+#include "apache2/httpd/Httpd.h"
+#include "apache2/request/DirectoryWalk.h"
+#include "apache2/request/ForgedHeaders.h"
+#include "apache2/request/Route.h"
+#include "apache2/response/Turbocache.h"
 
 extern "C" {
 #include <ap_mpm.h>

@@ -1,5 +1,5 @@
 /*
- * PhusionPassenger::Native::Claim: a cell of the Group's claims and the marks, as lib/passenger/claim.rb has them, in mapped memory: no system calls.
+ * PhusionPassenger::Native::Claim: a cell of the Group's claims and the marks, as lib/passenger/instance/claim.rb has them, in mapped memory: no system calls.
  */
 #include <stdatomic.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /*
  * PhusionPassenger::Native::ClientSocket: a client's connection without an IO of Ruby's, which costs more to make and to close than a small request
- * does; lib/passenger/client_socket.rb says what its methods do. Nothing here waits.
+ * does; lib/passenger/http/client_socket.rb says what its methods do. Nothing here waits.
  */
 #include "passenger_native.h" /* First: it says that this is GNU. */
 

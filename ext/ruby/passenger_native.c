@@ -1,7 +1,7 @@
 /*
  * What costs most of a request in Ruby, in C: taking a message, claiming it, looking at its mark, the environment's Hash, a head, one message back.
  *
- * Each does what the Ruby code does that is used where this was not built (lib/passenger/native.rb). Nothing here waits, so the interpreter's lock
+ * Each does what the Ruby code does that is used where this was not built (lib/passenger/base/native.rb). Nothing here waits, so the interpreter's lock
  * is never let go: where the kernel would have to wait, the caller is told, and waits in Ruby. Layouts: doc/PROTOCOLS.md.
  */
 #include "passenger_native.h"

@@ -1,5 +1,5 @@
 /*
- * PhusionPassenger::Native::Poller: which of many descriptors are ready, by epoll(7); lib/passenger/poller.rb says what its methods do. What is watched
+ * PhusionPassenger::Native::Poller: which of many descriptors are ready, by epoll(7); lib/passenger/http/poller.rb says what its methods do. What is watched
  * costs nothing while nothing happens there.
  */
 #include "passenger_native.h" /* First: ruby/thread.h of Ruby 3.3 needs what ruby.h declares. */

@@ -9,7 +9,7 @@
 
 require "fileutils"
 require "shellwords"
-require_relative "native"
+require_relative "base/native"
 
 module PhusionPassenger
   # Runs the compiler that this Ruby was made with.

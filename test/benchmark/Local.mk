@@ -50,8 +50,7 @@ EXTRA_DIST += \
 # What the Pool itself costs. To be measured in a build with optimisation and --disable-development.
 EXTRA_PROGRAMS += test/benchmark/pool/pool_benchmark
 %C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp
-%C%_pool_pool_benchmark_LDADD = libpassenger_pool.la libpassenger_spare.la libpassenger_client.la libpassenger_runtime.la libpassenger_base.la \
-    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
+%C%_pool_pool_benchmark_LDADD = $(PASSENGER_LIBS)
 
 # A load of requests that do not wait for each other's answers.
 EXTRA_PROGRAMS += test/benchmark/load/open_loop
@@ -65,7 +64,7 @@ EXTRA_PROGRAMS += test/benchmark/load/open_loop
 # A request's way through the line, beside a bare ping-pong.
 EXTRA_PROGRAMS += test/benchmark/queue/queue_benchmark
 %C%_queue_queue_benchmark_SOURCES = %D%/queue/QueueBenchmark.cpp
-%C%_queue_queue_benchmark_LDADD = libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
+%C%_queue_queue_benchmark_LDADD = $(PASSENGER_MODULE_LIBS)
 
 # Instructions of a process, where the hardware counts none.
 EXTRA_PROGRAMS += test/benchmark/instructions/instruction_counter

@@ -14,8 +14,8 @@
 #include <apr_general.h>
 #include <apr_pools.h>
 
-#include "Directives.h"
-#include "Settings.h"
+#include "apache2/config/Directives.h"
+#include "apache2/config/Settings.h"
 
 extern "C" {
 module passenger_module;

@@ -9,15 +9,15 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_AnswerFuzzer_LDADD = libpassenger_bridge.la libpassenger_base.la
 
 %C%_DirectiveFuzzer_SOURCES = %D%/DirectiveFuzzer.cpp \
-    ext/apache2/Directives.cpp \
-    ext/apache2/Settings.cpp
-%C%_DirectiveFuzzer_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS) -I$(srcdir)/ext/apache2
+    ext/apache2/config/Directives.cpp \
+    ext/apache2/config/Settings.cpp
+%C%_DirectiveFuzzer_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
 %C%_DirectiveFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_DirectiveFuzzer_LDADD = $(APR_LIBS)
 
 %C%_FrameFuzzer_SOURCES = %D%/FrameFuzzer.cpp
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
-%C%_FrameFuzzer_LDADD = libpassenger_base.la
+%C%_FrameFuzzer_LDADD = libpassenger_io.la libpassenger_base.la
 
 %C%_ReplyFuzzer_SOURCES = %D%/ReplyFuzzer.cpp \
     test/unit/support/FakeHost.cpp

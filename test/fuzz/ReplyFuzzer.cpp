@@ -14,8 +14,8 @@
 #include <string_view>
 #include <vector>
 
+#include "exchange/QueueSession.h"
 #include "io/SocketPair.h"
-#include "pool/QueueSession.h"
 #include "support/FakeHost.h"
 
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "../apache2/ResponseHead.h"
+#include "apache2/response/ResponseHead.h"
 
 namespace {
 

@@ -14,10 +14,10 @@
 #include <vector>
 
 #include "base/Clock.h"
-#include "io/Board.h"
 #include "io/SocketPair.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Line.h"
+#include "shm/Board.h"
 
 namespace {
 

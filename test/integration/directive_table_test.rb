@@ -244,8 +244,8 @@ class DirectiveTableTest < IntegrationTest
       server.write_configuration
       traced = File.join(server.folder, "agent")
       # PassengerRoot is one whose agent would leave a trace.
-      FileUtils.mkdir_p(File.join(server.folder, "root/lib/passenger"))
-      FileUtils.touch(File.join(server.folder, "root/lib/passenger/spawn_server.rb"))
+      FileUtils.mkdir_p(File.join(server.folder, "root/lib/passenger/spawn"))
+      FileUtils.touch(File.join(server.folder, "root/lib/passenger/spawn/spawn_server.rb"))
       File.write(File.join(server.folder, "root/passenger-agent"), "#!/bin/sh\ntouch #{traced}\n")
       File.chmod(0o755, File.join(server.folder, "root/passenger-agent"))
       output, status = Open3.capture2e(server.environment, *server.command("-c", "PassengerRoot #{server.folder}/root", *options),

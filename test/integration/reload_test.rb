@@ -106,7 +106,7 @@ class ReloadTest < IntegrationTest
   end
 
   # As packages replace files, and `make install`: the new one is renamed into its place.
-  %w[passenger-agent lib/passenger/spawn_server.rb].each do |name|
+  %w[passenger-agent lib/passenger/spawn/spawn_server.rb].each do |name|
     define_method("test_#{name.tr('/.-', '_')}_that_was_replaced_brings_another_agent") do
       root = File.join(SampleApps.new_folder, "root")
       Open3.capture2e("cp", "-rL", TestEnvironment::PASSENGER_ROOT, root)

@@ -1,4 +1,4 @@
-/* An httpd child: ext/common/pool/Exchange*.cpp and LineCache.cpp, for one request after the other. */
+/* An httpd child: ext/common/exchange/Exchange*.cpp and LineCache.cpp, for one request after the other. */
 
 #define lineIsOld (published[epoch] != line || shutDown[line])
 #define mayBeRepeated ((retryable || mutant == REPEAT_ANYTHING) && (!retried || mutant == REPEAT_FOR_EVER) && !answered && !left)

@@ -1,4 +1,4 @@
-/* An instance with one thread: lib/passenger/request_handler.rb. Its cell has its number. */
+/* An instance with one thread: lib/passenger/instance/request_handler.rb. Its cell has its number. */
 
 /* Reply#send_message. A child that has gone ends it (ClientGone). */
 inline say(what) {

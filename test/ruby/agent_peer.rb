@@ -11,7 +11,7 @@ module PhusionPassenger
     class Agent
       # Where other users can read it too, if the tests were told of such a place.
       LIBRARY = ENV.fetch("PASSENGER_LIB") { File.expand_path("../../lib/passenger", __dir__) }
-      SPAWN_SERVER = File.join(LIBRARY, "spawn_server.rb").freeze
+      SPAWN_SERVER = File.join(LIBRARY, "spawn/spawn_server.rb").freeze
 
       # Ruby takes its time to start where the machine is busy.
       PATIENCE = 60

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
-require "passenger/connection_line"
+require "passenger/http/connection_line"
 
 module PhusionPassenger
   # Connections on their way from one worker to another.

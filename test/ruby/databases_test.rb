@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
-require "passenger/databases"
+require "passenger/app/databases"
 
 module PhusionPassenger
   # How each version of ActiveRecord wants to be asked. The versions that are not here are played; rails_test.rb has the one that is.

@@ -29,7 +29,7 @@ module PhusionPassenger
     def run_guarded(way, before: "")
       script = <<~RUBY
         #{before}
-        require "#{LIBRARY}/fork_guard"
+        require "#{LIBRARY}/app/fork_guard"
         $closed = 0
         PhusionPassenger::ForkGuard.install { $closed += 1 }
         def report = $stdout.syswrite("closed in the child\\n" * $closed)

@@ -3,13 +3,13 @@
 require_relative "test_helper"
 require "open3"
 require "rbconfig"
-require "passenger/heap_room"
+require "passenger/app/heap_room"
 
 module PhusionPassenger
   class HeapRoomTest < TestCase
     # What an application is: 300,000 objects that live. Tells the free slots before, after, and after some collections.
     SCRIPT = <<~RUBY
-      require "passenger/heap_room"
+      require "passenger/app/heap_room"
       OBJECTS = Array.new(300_000) { Object.new }
       GC.start
       slots = [GC.stat(:heap_free_slots)]

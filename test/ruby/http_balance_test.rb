@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
-require "passenger/http_balance"
+require "passenger/http/http_balance"
 
 module PhusionPassenger
   class HttpBalanceTest < TestCase

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
-require "passenger/http_parser"
-require "passenger/http_request_reader"
+require "passenger/http/http_parser"
+require "passenger/http/http_request_reader"
 
 module PhusionPassenger
   # What becomes of the bytes that a client sends, in whatever pieces they come.

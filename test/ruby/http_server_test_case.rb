@@ -3,11 +3,11 @@
 require_relative "loads_file"
 require_relative "test_helper"
 require "minitest/mock"
-require "passenger/connection_line"
-require "passenger/http_parser"
-require "passenger/http_server"
-require "passenger/prefork_report"
-require "passenger/worker_loads"
+require "passenger/http/connection_line"
+require "passenger/http/http_parser"
+require "passenger/http/http_server"
+require "passenger/http/prefork_report"
+require "passenger/http/worker_loads"
 
 module PhusionPassenger
   # A worker's loop over real sockets, in a thread.

@@ -146,7 +146,7 @@ module PhusionPassenger
       Dir.mktmpdir do |folder|
         FileUtils.mkdir_p(File.join(folder, Native.folder_name))
         File.write(File.join(folder, Native.folder_name, "passenger_native.so"), "no library")
-        program = "require #{File.join(LIBRARY, 'native').dump}; print PhusionPassenger::Native::LOADED"
+        program = "require #{File.join(LIBRARY, 'base/native').dump}; print PhusionPassenger::Native::LOADED"
         assert_equal "false", IO.popen([{ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e", program], &:read)
       end
     end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
-require "passenger/poller"
+require "passenger/http/poller"
 
 module PhusionPassenger
   # In Ruby, and, in the class below, in C.

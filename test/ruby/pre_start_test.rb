@@ -4,7 +4,7 @@ require "socket"
 require "stringio"
 
 require_relative "test_helper"
-require "passenger/pre_start"
+require "passenger/spawn/pre_start"
 
 # The helper of PassengerPreStart, with a server that says what it is told.
 class PreStartTest < PhusionPassenger::TestCase

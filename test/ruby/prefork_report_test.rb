@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
-require "passenger/prefork_report"
+require "passenger/http/prefork_report"
 
 module PhusionPassenger
   # The words that a worker has for its monitor.

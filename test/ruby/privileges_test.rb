@@ -39,7 +39,7 @@ module PhusionPassenger
     # What a process says that tries to become nobody, and root's power to do this is taken from it. `trick` is code that it runs before.
     def drop_without(capability, trick = "")
       script = <<~RUBY
-        require "#{LIBRARY}/privileges"
+        require "#{LIBRARY}/spawn/privileges"
         #{trick}
         begin
           PhusionPassenger::Privileges.new("nobody", "").drop

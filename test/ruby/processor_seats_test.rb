@@ -2,7 +2,7 @@
 
 require_relative "loads_file"
 require_relative "test_helper"
-require "passenger/processor_seats"
+require "passenger/http/processor_seats"
 
 module PhusionPassenger
   class ProcessorSeatsTest < TestCase

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "process_test_case"
-require "passenger/shared_heap"
+require "passenger/app/shared_heap"
 
 module PhusionPassenger
   # What preloaders do about the gaps among the objects that their instances share.

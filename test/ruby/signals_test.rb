@@ -23,7 +23,7 @@ module PhusionPassenger
 
     def run_script(text)
       script = <<~RUBY
-        require "#{LIBRARY}/signals"
+        require "#{LIBRARY}/app/signals"
         include PhusionPassenger
         LEFT = #{LEFT.inspect}
         Signals.leave_to_monitor

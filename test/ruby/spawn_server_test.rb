@@ -3,7 +3,7 @@
 require_relative "process_test_case"
 require "etc"
 require "tmpdir"
-require_relative "../../lib/passenger/login_shell"
+require_relative "../../lib/passenger/spawn/login_shell"
 
 module PhusionPassenger
   # Starting processes: as whom, with what, and what is said when it fails.
@@ -165,7 +165,7 @@ module PhusionPassenger
     def test_a_user_on_its_command_line_that_does_not_exist_ends_it
       reader, writer = IO.pipe.each { |io| closing(io) }
       ours, theirs = stream_pair
-      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn_server.rb", "no-such-user", 3 => theirs, err: writer)
+      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn/spawn_server.rb", "no-such-user", 3 => theirs, err: writer)
       _, status = in_time { Process.wait2(pid) }
       writer.close
       theirs.close
@@ -177,7 +177,7 @@ module PhusionPassenger
     def test_a_broken_control_socket_ends_it
       reader, writer = IO.pipe.each { |io| closing(io) }
       ours, theirs = stream_pair
-      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn_server.rb", 3 => theirs, err: writer)
+      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn/spawn_server.rb", 3 => theirs, err: writer)
       writer.close
       ours.syswrite("\xFF" * 8)
       in_time { Process.wait(pid) }

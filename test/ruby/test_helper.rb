@@ -7,8 +7,8 @@ require "timeout"
 require "tempfile"
 require "tmpdir"
 $LOAD_PATH.unshift(File.expand_path("../../lib", __dir__))
-require "passenger/app_process"
-require "passenger/app_instance"
+require "passenger/app/app_process"
+require "passenger/instance/app_instance"
 require "passenger/native_builder"
 require_relative "peers"
 

@@ -2,7 +2,7 @@
 
 require_relative "loads_file"
 require_relative "test_helper"
-require "passenger/worker_loads"
+require "passenger/http/worker_loads"
 
 module PhusionPassenger
   class WorkerLoadsTest < TestCase

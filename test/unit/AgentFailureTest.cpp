@@ -1,4 +1,4 @@
-#include "client/AgentFailure.h"
+#include "io/AgentFailure.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

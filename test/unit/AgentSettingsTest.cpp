@@ -1,4 +1,4 @@
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ public:
     void testAMapBringsAllSettingsBack() {
         AgentSettings settings;
         settings.agentCommand = "/opt/passenger-agent";
-        settings.spawnServerCommand = "/opt/lib/passenger/spawn_server.rb";
+        settings.spawnServerCommand = "/opt/lib/passenger/spawn/spawn_server.rb";
         settings.rubyCommand = "/usr/bin/ruby3.1";
         settings.environment = "staging";
         settings.user = "www-data";
@@ -78,7 +78,7 @@ public:
         CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
         const std::string program = std::string(folder) + "/passenger-agent";
         AgentSettings settings;
-        settings.spawnServerCommand = std::string(folder) + "/lib/passenger/spawn_server.rb";
+        settings.spawnServerCommand = std::string(folder) + "/lib/passenger/spawn/spawn_server.rb";
         const auto without = settings.agentProgram();
         { const FileDescriptor file(::open(program.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0700)); }
         const auto with = settings.agentProgram();

@@ -22,7 +22,7 @@ public:
     void testOnlyOurOwnServerIsTakenForIt() {
         const AppCommand wsgi = from({{"app_type", "wsgi"}});
         CPPUNIT_ASSERT(wsgi.isOurLoader);
-        CPPUNIT_ASSERT_EQUAL(std::string("python3 /library/wsgi_loader.py passenger_wsgi.py"), wsgi.text());
+        CPPUNIT_ASSERT_EQUAL(std::string("python3 /library/python/wsgi_loader.py passenger_wsgi.py"), wsgi.text());
         CPPUNIT_ASSERT(!from({{"app_type", "node"}}).isOurLoader);
         CPPUNIT_ASSERT(!from({{"start_command", "serve"}}).isOurLoader);
         // The command is what is run.

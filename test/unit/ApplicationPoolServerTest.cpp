@@ -103,7 +103,7 @@ class ApplicationPoolServerTest : public LeakCheck {
     std::unique_ptr<ApplicationFolder> folder_;
 
     static std::string spawnServer() {
-        return passengerRoot() + "/lib/passenger/spawn_server.rb";
+        return passengerRoot() + "/lib/passenger/spawn/spawn_server.rb";
     }
 
     /** Runs `work` in a forked process. @return its result; fails the test when it throws */

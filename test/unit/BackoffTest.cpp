@@ -1,4 +1,4 @@
-#include "pool/Backoff.h"
+#include "policy/Backoff.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

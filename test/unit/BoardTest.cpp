@@ -1,4 +1,4 @@
-#include "io/Board.h"
+#include "shm/Board.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "pool/BodySender.h"
+#include "exchange/BodySender.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/mman.h>
@@ -8,7 +8,7 @@
 #include <future>
 #include <memory>
 
-#include "pool/Exchange.h"
+#include "exchange/Exchange.h"
 #include "support/CrowdedDescriptors.h"
 #include "support/Expect.h"
 #include "support/FakeHost.h"

@@ -14,9 +14,9 @@
 #include "bridge/Application.h"
 #include "bridge/ControlSocket.h"
 #include "io/FrameSocket.h"
-#include "io/GroupMemory.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
+#include "shm/GroupMemory.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
 

@@ -1,4 +1,4 @@
-#include "../apache2/BufferedBody.h"
+#include "apache2/request/BufferedBody.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/stat.h>

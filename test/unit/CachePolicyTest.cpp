@@ -1,4 +1,4 @@
-#include "../apache2/CachePolicy.h"
+#include "apache2/response/CachePolicy.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

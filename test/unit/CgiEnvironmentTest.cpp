@@ -1,4 +1,4 @@
-#include "../apache2/CgiEnvironment.h"
+#include "apache2/request/CgiEnvironment.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "io/DescriptorWatcher.h"
+#include "loop/DescriptorWatcher.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>

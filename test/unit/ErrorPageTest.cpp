@@ -1,4 +1,4 @@
-#include "../apache2/ErrorPage.h"
+#include "apache2/response/ErrorPage.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <nlohmann/json.hpp>

@@ -1,4 +1,4 @@
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <signal.h>

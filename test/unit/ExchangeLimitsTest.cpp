@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "pool/Exchange.h"
+#include "exchange/Exchange.h"
 #include "support/Expect.h"
 #include "support/FakeHost.h"
 #include "support/LeakCheck.h"

@@ -1,4 +1,4 @@
-#include "pool/Exchange.h"
+#include "exchange/Exchange.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -7,8 +7,8 @@
 #include <future>
 #include <thread>
 
-#include "base/Mapping.h"
-#include "io/Board.h"
+#include "shm/Board.h"
+#include "shm/Mapping.h"
 #include "support/Eventually.h"
 #include "support/FakeHost.h"
 #include "support/LeakCheck.h"

@@ -2,8 +2,8 @@
 
 #include <future>
 
+#include "exchange/Exchange.h"
 #include "io/SocketPair.h"
-#include "pool/Exchange.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/FakeHost.h"

@@ -5,7 +5,7 @@
 #include <future>
 #include <thread>
 
-#include "pool/Exchange.h"
+#include "exchange/Exchange.h"
 #include "support/FakeHost.h"
 #include "support/LeakCheck.h"
 

@@ -1,4 +1,4 @@
-#include "pool/Exchange.h"
+#include "exchange/Exchange.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -19,10 +19,10 @@
 #include "agent/PoolEngine.h"
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/Mutex.h"
 #include "io/Frame.h"
 #include "io/SocketPair.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -1,4 +1,4 @@
-#include "pool/FolderWatches.h"
+#include "restart/FolderWatches.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sched.h>

@@ -1,4 +1,4 @@
-#include "prefork/ForkDelay.h"
+#include "policy/ForkDelay.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "io/GenerationTable.h"
+#include "shm/GenerationTable.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "io/GroupMemory.h"
+#include "shm/GroupMemory.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "pool/GroupName.h"
+#include "exchange/GroupName.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

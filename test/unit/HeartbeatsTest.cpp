@@ -1,4 +1,4 @@
-#include "prefork/Heartbeats.h"
+#include "policy/Heartbeats.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

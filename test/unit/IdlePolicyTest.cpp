@@ -1,4 +1,4 @@
-#include "pool/IdlePolicy.h"
+#include "policy/IdlePolicy.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "pool/LineCache.h"
+#include "exchange/LineCache.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
@@ -10,9 +10,9 @@
 #include <memory>
 #include <vector>
 
-#include "io/GenerationTable.h"
 #include "io/ReplyChannel.h"
 #include "io/RequestQueue.h"
+#include "shm/GenerationTable.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 

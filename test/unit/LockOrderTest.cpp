@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "base/Mutex.h"
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 #include "support/Aborts.h"
 #include "support/CapturedLog.h"
 

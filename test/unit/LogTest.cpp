@@ -1,4 +1,4 @@
-#include "base/Log.h"
+#include "log/Log.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "base/Log.h"
-#include "base/LogQueue.h"
 #include "io/SocketPair.h"
+#include "log/Log.h"
+#include "log/LogQueue.h"
 #include "support/LeakCheck.h"
 #include "support/SmallLog.h"
 #include "support/TestThread.h"

@@ -1,4 +1,4 @@
-#include "pool/Options.h"
+#include "exchange/Options.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -13,7 +13,7 @@
 
 #include <fmt/format.h>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "support/LeakCheck.h"
 #include "support/PoolWorld.h"
 #include "support/Sanitizer.h"

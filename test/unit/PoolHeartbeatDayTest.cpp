@@ -11,7 +11,7 @@
 #include <random>
 #include <set>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
 #include "support/PoolFixture.h"

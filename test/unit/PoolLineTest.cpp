@@ -14,9 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
-#include "pool/QueueHost.h"
 #include "support/CrowdedDescriptors.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"

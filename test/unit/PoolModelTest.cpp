@@ -12,7 +12,7 @@
 #include <fmt/format.h>
 
 #include "ProgressListener.h"
-#include "base/Log.h"
+#include "log/Log.h"
 #include "support/LeakCheck.h"
 #include "support/PoolScript.h"
 #include "support/Sanitizer.h"

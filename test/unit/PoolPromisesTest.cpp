@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "support/LeakCheck.h"
 #include "support/PoolModel.h"
 

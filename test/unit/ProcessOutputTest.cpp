@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
 #include "support/SmallLog.h"

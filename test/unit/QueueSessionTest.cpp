@@ -1,4 +1,4 @@
-#include "pool/QueueSession.h"
+#include "exchange/QueueSession.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "../apache2/RefusalPause.h"
+#include "apache2/request/RefusalPause.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

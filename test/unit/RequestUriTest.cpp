@@ -1,4 +1,4 @@
-#include "../apache2/RequestUri.h"
+#include "apache2/request/RequestUri.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "../apache2/ResponseCache.h"
+#include "apache2/response/ResponseCache.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

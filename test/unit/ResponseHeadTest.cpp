@@ -1,4 +1,4 @@
-#include "../apache2/ResponseHead.h"
+#include "apache2/response/ResponseHead.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "watchdog/RestartDelay.h"
+#include "policy/RestartDelay.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

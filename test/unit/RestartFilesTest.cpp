@@ -1,4 +1,4 @@
-#include "pool/RestartFiles.h"
+#include "restart/RestartFiles.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

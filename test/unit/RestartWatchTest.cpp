@@ -1,4 +1,4 @@
-#include "pool/RestartWatch.h"
+#include "restart/RestartWatch.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

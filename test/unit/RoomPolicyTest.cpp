@@ -1,4 +1,4 @@
-#include "pool/RoomPolicy.h"
+#include "policy/RoomPolicy.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "pool/ScalingPolicy.h"
+#include "policy/ScalingPolicy.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

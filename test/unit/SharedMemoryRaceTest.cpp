@@ -14,9 +14,9 @@
 #include <thread>
 #include <vector>
 
-#include "io/Board.h"
-#include "io/GenerationTable.h"
-#include "io/GroupMemory.h"
+#include "shm/Board.h"
+#include "shm/GenerationTable.h"
+#include "shm/GroupMemory.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {

@@ -1,4 +1,4 @@
-#include "base/SharedMemory.h"
+#include "shm/SharedMemory.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

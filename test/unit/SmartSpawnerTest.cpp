@@ -16,8 +16,8 @@
 #include <fmt/format.h>
 
 #include "base/PidFd.h"
-#include "io/GroupMemory.h"
 #include "io/RequestQueue.h"
+#include "shm/GroupMemory.h"
 #include "spawning/UserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"

@@ -1,4 +1,4 @@
-#include "prefork/SparePolicy.h"
+#include "policy/SparePolicy.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -227,7 +227,7 @@ class SpawnFailureTest : public SpawningFixture {
         auto other = settings();
         other.spawnServerCommand = folder_->path() + "/dying_spawn_server.rb";
         std::ofstream(other.spawnServerCommand)
-            << "require '" << sourceFolder() << "/lib/passenger/frame_socket'\ninclude PhusionPassenger\n"
+            << "require '" << sourceFolder() << "/lib/passenger/wire/frame_socket'\ninclude PhusionPassenger\n"
             << "control = FrameSocket.for_fd(3)\n"
             << "control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)\ncontrol.read\n";
         manager_->configure(other);

@@ -7,8 +7,8 @@
 
 #include <list>
 
-#include "base/Log.h"
 #include "base/PidFd.h"
+#include "log/Log.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"

@@ -1,4 +1,4 @@
-#include "../apache2/SpoolRing.h"
+#include "apache2/response/SpoolRing.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/resource.h>

@@ -1,4 +1,4 @@
-#include "../apache2/StartupFileCache.h"
+#include "apache2/request/StartupFileCache.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

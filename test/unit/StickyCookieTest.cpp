@@ -1,4 +1,4 @@
-#include "../apache2/StickyCookie.h"
+#include "apache2/request/StickyCookie.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -1,4 +1,4 @@
-#include "pool/StreamSession.h"
+#include "exchange/StreamSession.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/socket.h>

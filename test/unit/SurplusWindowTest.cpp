@@ -1,4 +1,4 @@
-#include "prefork/SurplusWindow.h"
+#include "policy/SurplusWindow.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

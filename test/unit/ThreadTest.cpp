@@ -1,4 +1,4 @@
-#include "base/Thread.h"
+#include "loop/Thread.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-#include "io/Timer.h"
+#include "loop/Timer.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

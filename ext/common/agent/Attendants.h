@@ -8,7 +8,7 @@
 #include "agent/InstanceRegistry.h"
 #include "agent/LogMonitor.h"
 #include "agent/PreStart.h"
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 
 namespace Passenger {
 

@@ -10,8 +10,8 @@
 #include "agent/PoolProcess.h"
 #include "agent/ProcessSetup.h"
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "bridge/Bridge.h"
+#include "log/Log.h"
 #include "watchdog/Watchdog.h"
 
 namespace Passenger {

@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/Poll.h"
 #include "io/SocketPair.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -11,8 +11,8 @@
 
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
-#include "base/Thread.h"
 #include "io/Frame.h"
+#include "loop/Thread.h"
 #include "pool/Deposits.h"
 
 namespace Passenger {

@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "base/FileDescriptor.h"
-#include "base/Thread.h"
+#include "loop/Thread.h"
 
 namespace Passenger {
 

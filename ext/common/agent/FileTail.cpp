@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

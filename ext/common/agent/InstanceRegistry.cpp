@@ -26,8 +26,8 @@
 #include "base/Exceptions.h"
 #include "base/FolderTrust.h"
 #include "base/Json.h"
-#include "base/Log.h"
 #include "base/Poll.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

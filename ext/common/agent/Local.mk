@@ -1,5 +1,6 @@
 # Keep sorted, one file a line; main() alone is the program's.
-libpassenger_agent_la_SOURCES += \
+noinst_LTLIBRARIES += libpassenger_agent.la
+libpassenger_agent_la_SOURCES = \
     %D%/Attendants.cpp \
     %D%/Attendants.h \
     %D%/CommandLine.cpp \

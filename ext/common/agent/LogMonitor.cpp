@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

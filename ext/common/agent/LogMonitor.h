@@ -11,7 +11,7 @@
 
 #include "agent/FileTail.h"
 #include "base/FileDescriptor.h"
-#include "base/Thread.h"
+#include "loop/Thread.h"
 #include "spawning/UserResolver.h"
 
 namespace Passenger {

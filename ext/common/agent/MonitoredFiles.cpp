@@ -3,8 +3,8 @@
 #include <exception>
 #include <utility>
 
-#include "base/Log.h"
 #include "base/Split.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

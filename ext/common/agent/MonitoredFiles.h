@@ -9,7 +9,7 @@
 #include <tl/expected.hpp>
 
 #include "agent/LogMonitor.h"
-#include "pool/Options.h"
+#include "exchange/Options.h"
 #include "spawning/AppFile.h"
 #include "spawning/UserResolver.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/FileDescriptor.h"
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 #include "pool/Deposits.h"
 #include "watchdog/Deposit.h"
 

@@ -11,9 +11,9 @@
 
 #include "agent/ProcessSetup.h"
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/SignalDescriptor.h"
-#include "client/AgentFailure.h"
+#include "io/AgentFailure.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

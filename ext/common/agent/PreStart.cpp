@@ -13,9 +13,9 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/Split.h"
 #include "io/LineReader.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

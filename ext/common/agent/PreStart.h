@@ -8,12 +8,12 @@
 #include "agent/EndableThread.h"
 #include "base/ChildProcess.h"
 #include "base/FileDescriptor.h"
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 
 namespace Passenger {
 
 /**
- * PassengerPreStart: has httpd asked for URLs by a helper process (lib/passenger/pre_start.rb), which runs as the default user. So the
+ * PassengerPreStart: has httpd asked for URLs by a helper process (lib/passenger/spawn/pre_start.rb), which runs as the default user. So the
  * requests go through httpd, and whatever its configuration says of them holds for the start, too.
  *
  * A URL that was answered with a status below 500 is not asked again, unless no instance is left of any application. Owned by the engine;

@@ -1,5 +1,6 @@
-# Keep sorted, one file a line. What needs spdlog goes into the second list, and so does what only the log needs.
-libpassenger_base_la_SOURCES += \
+# Keep sorted, one file a line.
+noinst_LTLIBRARIES += libpassenger_base.la
+libpassenger_base_la_SOURCES = \
     %D%/ChildProcess.cpp \
     %D%/ChildProcess.h \
     %D%/ChildSetup.cpp \
@@ -22,8 +23,6 @@ libpassenger_base_la_SOURCES += \
     %D%/LockRank.h \
     %D%/LogHistogram.h \
     %D%/LogLimit.h \
-    %D%/Mapping.cpp \
-    %D%/Mapping.h \
     %D%/Mutex.h \
     %D%/PidFd.cpp \
     %D%/PidFd.h \
@@ -35,8 +34,6 @@ libpassenger_base_la_SOURCES += \
     %D%/ProcessTree.h \
     %D%/Report.cpp \
     %D%/Report.h \
-    %D%/SharedMemory.cpp \
-    %D%/SharedMemory.h \
     %D%/SignalDescriptor.cpp \
     %D%/SignalDescriptor.h \
     %D%/Split.cpp \
@@ -45,13 +42,5 @@ libpassenger_base_la_SOURCES += \
     %D%/StandardDescriptors.h \
     %D%/StrongId.h \
     %D%/ThreadSafety.h
-
-libpassenger_runtime_la_SOURCES += \
-    %D%/Log.cpp \
-    %D%/Log.h \
-    %D%/LogQueue.cpp \
-    %D%/LogQueue.h \
-    %D%/StandardError.cpp \
-    %D%/StandardError.h \
-    %D%/Thread.cpp \
-    %D%/Thread.h
+libpassenger_base_la_LIBADD = $(FMT_LIBS)
+EXTRA_DIST += %D%/README.md

@@ -29,6 +29,7 @@ inline constexpr LockRank APPLICATION_POOL_SERVER{1, "ApplicationPoolServer::mut
 inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
 inline constexpr LockRank LINE_CACHE{2, "LineCache::mutex_"};
 inline constexpr LockRank CHILD{2, "Child::mutex_"};
+inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank RESPONSE_CACHE{2, "ResponseCache::mutex_"};
 inline constexpr LockRank BOARD{3, "Board::mutex_"};

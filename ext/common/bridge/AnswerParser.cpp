@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "base/HttpText.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
 

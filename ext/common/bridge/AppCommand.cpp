@@ -74,10 +74,12 @@ AppCommand AppCommand::fromOptions(const Variables &options, const std::string &
         command.arguments = {"-c", startCommand};
     } else if (type == "node") {
         command.program = optionNamed("nodejs", options, "node");
-        command.arguments = {"--require", library + "/node_loader.js", optionNamed("startup_file", options, "app.js")};
+        command.arguments = {"--require", library + "/node/node_loader.js",
+                             optionNamed("startup_file", options, "app.js")};
     } else if (type == "wsgi") {
         command.program = optionNamed("python", options, "python3");
-        command.arguments = {library + "/wsgi_loader.py", optionNamed("startup_file", options, "passenger_wsgi.py")};
+        command.arguments = {library + "/python/wsgi_loader.py",
+                             optionNamed("startup_file", options, "passenger_wsgi.py")};
         command.isOurLoader = true;
     } else {
         throw IOException("there is neither a start command nor an application type that has one");

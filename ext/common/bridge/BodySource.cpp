@@ -7,7 +7,7 @@
 #include <cstring>
 #include <utility>
 
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
 

@@ -1,5 +1,6 @@
 # Keep sorted, one file a line.
-libpassenger_bridge_la_SOURCES += \
+noinst_LTLIBRARIES += libpassenger_bridge.la
+libpassenger_bridge_la_SOURCES = \
     %D%/AnswerParser.cpp \
     %D%/AnswerParser.h \
     %D%/AppAddress.cpp \
@@ -36,4 +37,5 @@ libpassenger_bridge_la_SOURCES += \
     %D%/RequestHead.h \
     %D%/Worker.cpp \
     %D%/Worker.h
+libpassenger_bridge_la_LIBADD = $(HTTP_PARSER_LIBS)
 EXTRA_DIST += %D%/README.md

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "bridge/Channels.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
 

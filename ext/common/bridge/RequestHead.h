@@ -27,7 +27,7 @@ namespace RequestHead {
  *  httpd is left out, but for a wish to upgrade it; X-Forwarded-For and X-Forwarded-Proto tell about that. */
 std::optional<std::string> write(const RequestFields &fields, const BodyFraming &body);
 
-/** What our own WSGI server (lib/passenger/wsgi_loader.py) gets in its place: the size of the environment in a line, all of the environment as httpd
+/** What our own WSGI server (lib/passenger/python/wsgi_loader.py) gets in its place: the size of the environment in a line, all of the environment as httpd
  *  made it, and the head of an HTTP request that says how its body is framed and nothing else. Whatever a client sent is within the bytes that were counted,
  *  so it can neither add a variable nor change one. */
 std::string writeForLoader(const RequestFields &fields, const BodyFraming &body);

@@ -10,7 +10,7 @@
 #include "bridge/Channels.h"
 #include "bridge/Intake.h"
 #include "bridge/ReplyWriter.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
 

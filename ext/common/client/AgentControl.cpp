@@ -14,7 +14,7 @@
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
 #include "base/Poll.h"
-#include "client/AgentFailure.h"
+#include "io/AgentFailure.h"
 #include "io/Frame.h"
 #include "io/SocketPair.h"
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 
 namespace Passenger {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "client/PoolClient.h"
-#include "pool/LineCache.h"
+#include "exchange/LineCache.h"
 
 namespace Passenger {
 

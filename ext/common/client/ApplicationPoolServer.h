@@ -7,8 +7,8 @@
 
 #include "base/Mutex.h"
 #include "client/AgentControl.h"
-#include "client/AgentSettings.h"
-#include "pool/ApplicationPool.h"
+#include "exchange/ApplicationPool.h"
+#include "io/AgentSettings.h"
 
 namespace Passenger {
 

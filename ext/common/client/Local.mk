@@ -1,13 +1,10 @@
-# Keep sorted, one file a line. All of it is part of httpd's children.
-libpassenger_client_la_SOURCES += \
+# Keep sorted, one file a line.
+noinst_LTLIBRARIES += libpassenger_client.la
+libpassenger_client_la_SOURCES = \
     %D%/AgentConnector.cpp \
     %D%/AgentConnector.h \
     %D%/AgentControl.cpp \
     %D%/AgentControl.h \
-    %D%/AgentFailure.cpp \
-    %D%/AgentFailure.h \
-    %D%/AgentSettings.cpp \
-    %D%/AgentSettings.h \
     %D%/AppLink.cpp \
     %D%/AppLink.h \
     %D%/ApplicationPoolServer.cpp \
@@ -16,3 +13,4 @@ libpassenger_client_la_SOURCES += \
     %D%/PoolClient.h \
     %D%/RemoteApplicationPool.cpp \
     %D%/RemoteApplicationPool.h
+EXTRA_DIST += %D%/README.md

@@ -11,7 +11,7 @@
 #include "client/AgentConnector.h"
 #include "client/AppLink.h"
 #include "client/RemoteApplicationPool.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 

@@ -10,11 +10,11 @@
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
-#include "io/Board.h"
+#include "exchange/ApplicationPool.h"
+#include "exchange/GroupName.h"
 #include "io/Frame.h"
-#include "io/GenerationTable.h"
-#include "pool/ApplicationPool.h"
-#include "pool/GroupName.h"
+#include "shm/Board.h"
+#include "shm/GenerationTable.h"
 
 namespace Passenger {
 

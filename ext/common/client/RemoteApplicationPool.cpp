@@ -2,8 +2,8 @@
 
 #include "base/Exceptions.h"
 #include "client/AppLink.h"
+#include "exchange/StreamSession.h"
 #include "io/ReportFrame.h"
-#include "pool/StreamSession.h"
 
 namespace Passenger {
 

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "client/PoolClient.h"
-#include "pool/ApplicationPool.h"
-#include "pool/LineCache.h"
-#include "pool/QueueSession.h"
+#include "exchange/ApplicationPool.h"
+#include "exchange/LineCache.h"
+#include "exchange/QueueSession.h"
 
 namespace Passenger {
 

@@ -5,7 +5,7 @@
 
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
-#include "io/Layouts.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 

@@ -3,7 +3,7 @@
 #include <exception>
 #include <utility>
 
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

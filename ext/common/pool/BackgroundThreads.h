@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/Mutex.h"
-#include "base/Thread.h"
+#include "loop/Thread.h"
 
 namespace Passenger {
 

@@ -12,11 +12,11 @@
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 #include "base/StrongId.h"
-#include "io/Board.h"
-#include "io/EventLoop.h"
-#include "io/GenerationTable.h"
-#include "io/Layouts.h"
-#include "io/Timer.h"
+#include "loop/EventLoop.h"
+#include "loop/Timer.h"
+#include "shm/Board.h"
+#include "shm/GenerationTable.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 

@@ -8,11 +8,11 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
+#include "log/Log.h"
 #include "pool/MemorySession.h"
 #include "pool/Pool.h"
-#include "pool/QueueHost.h"
 
 namespace Passenger {
 

@@ -7,8 +7,8 @@
 
 #include <fmt/format.h>
 
-#include "base/Log.h"
 #include "base/Split.h"
+#include "log/Log.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 #include "spawning/WaitStatus.h"

@@ -4,7 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "pool/Group.h"
 
 namespace Passenger {

@@ -4,8 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "base/Log.h"
 #include "base/Split.h"
+#include "log/Log.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 

@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 

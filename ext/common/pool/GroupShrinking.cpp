@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 

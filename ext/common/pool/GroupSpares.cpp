@@ -4,10 +4,10 @@
 #include <limits>
 #include <vector>
 
-#include "base/Log.h"
+#include "log/Log.h"
+#include "policy/SparePolicy.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
-#include "prefork/SparePolicy.h"
 
 namespace Passenger {
 

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "log/Log.h"
 #include "pool/Group.h"
 #include "pool/Pool.h"
 #include "spawning/Secrets.h"

@@ -9,11 +9,11 @@
 
 #include "base/Clock.h"
 #include "base/StrongId.h"
-#include "io/GroupMemory.h"
 #include "io/RequestQueue.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Deposits.h"
 #include "pool/GetFailure.h"
+#include "shm/GroupMemory.h"
 
 namespace Passenger {
 

@@ -1,55 +1,27 @@
-# Keep sorted, one file a line. The first list is also part of httpd's children: sessions over a queue.
-libpassenger_client_la_SOURCES += \
-    %D%/ApplicationPool.h \
-    %D%/AppVersion.cpp \
-    %D%/AppVersion.h \
-    %D%/BodySender.cpp \
-    %D%/BodySender.h \
-    %D%/Exchange.cpp \
-    %D%/ExchangeBody.cpp \
-    %D%/Exchange.h \
-    %D%/ExchangeReceiving.cpp \
-    %D%/ExchangeWithdrawal.cpp \
-    %D%/GroupName.h \
-    %D%/LineCache.cpp \
-    %D%/LineCache.h \
-    %D%/Options.cpp \
-    %D%/Options.h \
-    %D%/QueueHost.h \
-    %D%/QueueSession.cpp \
-    %D%/QueueSession.h \
-    %D%/Session.h \
-    %D%/StreamSession.cpp \
-    %D%/StreamSession.h
-
-libpassenger_pool_la_SOURCES += \
+# Keep sorted, one file a line.
+noinst_LTLIBRARIES += libpassenger_pool.la
+libpassenger_pool_la_SOURCES = \
     %D%/Agenda.h \
     %D%/BackgroundThreads.cpp \
     %D%/BackgroundThreads.h \
-    %D%/Backoff.cpp \
-    %D%/Backoff.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
     %D%/CpuLoad.cpp \
     %D%/CpuLoad.h \
     %D%/Deposits.h \
-    %D%/FolderWatches.cpp \
-    %D%/FolderWatches.h \
     %D%/GetFailure.h \
     %D%/Group.cpp \
     %D%/Group.h \
     %D%/GroupEnding.cpp \
     %D%/GroupHeartbeats.cpp \
     %D%/GroupInspection.cpp \
-    %D%/GroupPreloader.cpp \
     %D%/GroupOverrun.cpp \
+    %D%/GroupPreloader.cpp \
     %D%/GroupReplacing.cpp \
     %D%/GroupScaling.cpp \
     %D%/GroupShrinking.cpp \
     %D%/GroupSpares.cpp \
     %D%/GroupSpawning.cpp \
-    %D%/IdlePolicy.cpp \
-    %D%/IdlePolicy.h \
     %D%/Line.cpp \
     %D%/Line.h \
     %D%/LocalSender.cpp \
@@ -65,15 +37,6 @@ libpassenger_pool_la_SOURCES += \
     %D%/Process.h \
     %D%/RecentReports.cpp \
     %D%/RecentReports.h \
-    %D%/RecentTimes.h \
-    %D%/RestartFiles.cpp \
-    %D%/RestartFiles.h \
-    %D%/RestartWatch.cpp \
-    %D%/RestartWatch.h \
-    %D%/RoomPolicy.cpp \
-    %D%/RoomPolicy.h \
-    %D%/ScalingPolicy.cpp \
-    %D%/ScalingPolicy.h \
     %D%/Snapshot.h \
     %D%/Socket.h \
     %D%/StandardApplicationPool.cpp \
@@ -81,3 +44,4 @@ libpassenger_pool_la_SOURCES += \
     %D%/SuperGroup.h \
     %D%/Waiters.cpp \
     %D%/Waiters.h
+EXTRA_DIST += %D%/README.md

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "pool/LineCache.h"
-#include "pool/Options.h"
+#include "exchange/LineCache.h"
+#include "exchange/Options.h"
 #include "pool/Pool.h"
 
 namespace Passenger {

@@ -7,9 +7,9 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "exchange/QueueSession.h"
+#include "log/Log.h"
 #include "pool/LocalSender.h"
-#include "pool/QueueSession.h"
 
 namespace Passenger {
 

@@ -12,11 +12,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "io/Timer.h"
+#include "exchange/GroupName.h"
+#include "loop/Timer.h"
 #include "pool/Agenda.h"
 #include "pool/CpuLoad.h"
 #include "pool/Group.h"
-#include "pool/GroupName.h"
 #include "pool/PoolContext.h"
 #include "pool/Snapshot.h"
 #include "pool/SuperGroup.h"

@@ -8,7 +8,7 @@
 #include "base/Clock.h"
 #include "base/Mutex.h"
 #include "base/StrongId.h"
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 #include "pool/BackgroundThreads.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/CpuLoad.h"

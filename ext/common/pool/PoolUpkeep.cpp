@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <exception>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "pool/Pool.h"
 
 namespace Passenger {

@@ -11,8 +11,8 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/PidFd.h"
+#include "log/Log.h"
 #include "spawning/LastWords.h"
 
 namespace Passenger {

@@ -1,7 +1,7 @@
 #include "pool/StandardApplicationPool.h"
 
+#include "exchange/StreamSession.h"
 #include "pool/LocalSender.h"
-#include "pool/StreamSession.h"
 
 namespace Passenger {
 

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "pool/ApplicationPool.h"
+#include "exchange/ApplicationPool.h"
 #include "pool/Pool.h"
 
 namespace Passenger {

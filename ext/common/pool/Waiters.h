@@ -8,8 +8,8 @@
 #include <tl/expected.hpp>
 
 #include "base/Clock.h"
+#include "exchange/Session.h"
 #include "pool/GetFailure.h"
-#include "pool/Session.h"
 
 namespace Passenger {
 

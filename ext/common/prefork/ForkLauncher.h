@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/FileDescriptor.h"
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 #include "prefork/Wheel.h"
 
 namespace Passenger {

@@ -1,14 +1,8 @@
-# Keep sorted, one file a line. The pure pieces, which the pool uses too.
-libpassenger_spare_la_SOURCES += \
-    %D%/Heartbeats.h \
-    %D%/SparePolicy.cpp \
-    %D%/SparePolicy.h
-
-libpassenger_prefork_la_SOURCES += \
+# Keep sorted, one file a line.
+noinst_LTLIBRARIES += libpassenger_prefork.la
+libpassenger_prefork_la_SOURCES = \
     %D%/AcceptServer.cpp \
     %D%/AcceptServer.h \
-    %D%/ForkDelay.cpp \
-    %D%/ForkDelay.h \
     %D%/ForkLauncher.cpp \
     %D%/ForkLauncher.h \
     %D%/Listening.cpp \
@@ -28,8 +22,7 @@ libpassenger_prefork_la_SOURCES += \
     %D%/ProcessWheel.h \
     %D%/ProgramLauncher.cpp \
     %D%/ProgramLauncher.h \
-    %D%/SurplusWindow.cpp \
-    %D%/SurplusWindow.h \
     %D%/Wheel.h \
     %D%/WorkerOutput.cpp \
     %D%/WorkerOutput.h
+EXTRA_DIST += %D%/README.md

@@ -8,8 +8,8 @@
 #include <chrono>
 #include <climits>
 
-#include "base/Log.h"
 #include "base/Poll.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 
 namespace Passenger {
 

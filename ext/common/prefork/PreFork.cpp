@@ -6,7 +6,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -10,13 +10,13 @@
 #include <string_view>
 
 #include "base/Clock.h"
-#include "io/EventLoop.h"
-#include "prefork/ForkDelay.h"
-#include "prefork/Heartbeats.h"
+#include "loop/EventLoop.h"
+#include "policy/ForkDelay.h"
+#include "policy/Heartbeats.h"
+#include "policy/SparePolicy.h"
+#include "policy/SurplusWindow.h"
 #include "prefork/OutputWriter.h"
 #include "prefork/PreForkServer.h"
-#include "prefork/SparePolicy.h"
-#include "prefork/SurplusWindow.h"
 #include "prefork/Wheel.h"
 
 namespace Passenger {

@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <utility>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "prefork/PreFork.h"
 
 namespace Passenger {

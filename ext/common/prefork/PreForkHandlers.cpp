@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/ChildProcess.h"
-#include "base/Log.h"
+#include "log/Log.h"
 #include "prefork/PreFork.h"
 #include "prefork/WorkerOutput.h"
 

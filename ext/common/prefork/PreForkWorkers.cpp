@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "prefork/PreFork.h"
 
 namespace Passenger {

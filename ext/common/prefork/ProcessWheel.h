@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "base/FileDescriptor.h"
-#include "io/EventLoop.h"
 #include "io/LineReader.h"
+#include "loop/EventLoop.h"
 #include "prefork/Wheel.h"
 #include "prefork/WorkerOutput.h"
 

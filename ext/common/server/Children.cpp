@@ -1,7 +1,7 @@
 #include "server/Children.h"
 
-#include "base/Log.h"
 #include "base/PidFd.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

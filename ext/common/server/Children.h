@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "base/FileDescriptor.h"
-#include "io/DescriptorWatcher.h"
-#include "io/EventLoop.h"
+#include "loop/DescriptorWatcher.h"
+#include "loop/EventLoop.h"
 #include "pool/Pool.h"
 
 namespace Passenger {

@@ -6,9 +6,9 @@
 #include <cerrno>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "exchange/QueueHost.h"
 #include "io/ReportFrame.h"
-#include "pool/QueueHost.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

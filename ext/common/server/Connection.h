@@ -8,9 +8,9 @@
 
 #include "base/FileDescriptor.h"
 #include "base/LogLimit.h"
-#include "io/DescriptorWatcher.h"
-#include "io/EventLoop.h"
 #include "io/Frame.h"
+#include "loop/DescriptorWatcher.h"
+#include "loop/EventLoop.h"
 #include "pool/Pool.h"
 #include "server/Children.h"
 

@@ -1,5 +1,6 @@
 # Keep sorted, one file a line.
-libpassenger_server_la_SOURCES += \
+noinst_LTLIBRARIES += libpassenger_server.la
+libpassenger_server_la_SOURCES = \
     %D%/Children.cpp \
     %D%/Children.h \
     %D%/Connection.cpp \
@@ -8,3 +9,4 @@ libpassenger_server_la_SOURCES += \
     %D%/PoolServer.h \
     %D%/Survivors.cpp \
     %D%/Survivors.h
+EXTRA_DIST += %D%/README.md

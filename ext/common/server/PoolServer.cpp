@@ -9,8 +9,8 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "io/SocketPair.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "base/FileDescriptor.h"
-#include "io/DescriptorWatcher.h"
-#include "io/EventLoop.h"
+#include "loop/DescriptorWatcher.h"
+#include "loop/EventLoop.h"
 #include "pool/Pool.h"
 #include "server/Children.h"
 #include "server/Connection.h"

@@ -4,8 +4,8 @@
 #include <unistd.h>
 #include <sstream>
 
-#include "base/Log.h"
-#include "io/Layouts.h"
+#include "log/Log.h"
+#include "shm/Layouts.h"
 
 namespace Passenger {
 

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "base/FileDescriptor.h"
-#include "base/SharedMemory.h"
-#include "io/DescriptorWatcher.h"
-#include "io/EventLoop.h"
+#include "loop/DescriptorWatcher.h"
+#include "loop/EventLoop.h"
 #include "pool/Deposits.h"
+#include "shm/SharedMemory.h"
 #include "spawning/ProcessOutput.h"
 
 namespace Passenger {

@@ -7,8 +7,8 @@
 #include <exception>
 #include <utility>
 
-#include "base/Log.h"
 #include "base/Poll.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

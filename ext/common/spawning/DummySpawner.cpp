@@ -1,7 +1,7 @@
 #include "spawning/DummySpawner.h"
 
 #include "base/Exceptions.h"
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 
 namespace Passenger {
 

@@ -8,9 +8,9 @@
 
 #include "base/ChildProcess.h"
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/PidFd.h"
 #include "base/Poll.h"
+#include "log/Log.h"
 #include "spawning/WaitStatus.h"
 
 namespace Passenger {
@@ -26,7 +26,7 @@ constexpr auto BACKTRACE_LIMIT = 1000ms;
 /** So long after its last line it has said everything. */
 constexpr auto SILENCE = 100ms;
 
-/** Ruby's handler of SIGQUIT prints it (lib/passenger/signals.rb). */
+/** Ruby's handler of SIGQUIT prints it (lib/passenger/app/signals.rb). */
 std::string askWhereItHangs(const FailedProcess &process) {
     const std::uint64_t before = process.output.lineCount();
     if (!process.isRuby || !process.pidFd || !signalPidFd(process.pidFd, SIGQUIT)) {

@@ -1,5 +1,6 @@
 # Keep sorted, one file a line.
-libpassenger_pool_la_SOURCES += \
+noinst_LTLIBRARIES += libpassenger_spawning.la
+libpassenger_spawning_la_SOURCES = \
     %D%/AppFile.cpp \
     %D%/AppFile.h \
     %D%/BootGuard.cpp \
@@ -59,3 +60,4 @@ libpassenger_pool_la_SOURCES += \
     %D%/UserResolver.h \
     %D%/WaitStatus.cpp \
     %D%/WaitStatus.h
+EXTRA_DIST += %D%/README.md

@@ -12,11 +12,11 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
-#include "base/LogQueue.h"
 #include "base/Poll.h"
 #include "base/Split.h"
-#include "base/Thread.h"
+#include "log/Log.h"
+#include "log/LogQueue.h"
+#include "loop/Thread.h"
 #include "spawning/AppFile.h"
 
 namespace Passenger {

@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <chrono>
 
-#include "base/Log.h"
 #include "base/Poll.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

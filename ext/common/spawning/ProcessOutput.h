@@ -11,8 +11,8 @@
 
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
-#include "io/EventLoop.h"
 #include "io/LineReader.h"
+#include "loop/EventLoop.h"
 
 namespace Passenger {
 

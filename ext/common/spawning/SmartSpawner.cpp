@@ -2,7 +2,7 @@
 
 #include <csignal>
 
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -14,7 +14,7 @@
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "base/FolderTrust.h"
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

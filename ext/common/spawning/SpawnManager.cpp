@@ -6,7 +6,7 @@
 #include <cerrno>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "log/Log.h"
 #include "spawning/SpawnServer.h"
 #include "spawning/UserDatabase.h"
 

@@ -13,8 +13,8 @@
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
-#include "io/EventLoop.h"
 #include "io/Frame.h"
+#include "loop/EventLoop.h"
 #include "spawning/BootGuard.h"
 #include "spawning/Turnstile.h"
 
@@ -98,7 +98,7 @@ public:
     using Deadline = std::chrono::steady_clock::time_point;
 
     struct Settings {
-        /** The script: …/lib/passenger/spawn_server.rb. */
+        /** The script: …/lib/passenger/spawn/spawn_server.rb. */
         std::string spawnServerCommand;
         std::string rubyCommand = "ruby";
         /** Whom the spawn server runs as, where we are root. Empty: as we do; only then can it switch users. */

@@ -15,7 +15,7 @@ namespace {
 constexpr const char *ENVIRONMENT_NAMES[] = {"RAILS_ENV", "RACK_ENV", "NODE_ENV", "WSGI_ENV", "PASSENGER_APP_ENV"};
 
 /** Ruby reads these at its start only. An instance's free slots are what it writes to and shares no more: with these it has few, in pages
- * of its own where its preloader has filled the gaps in those that they share (lib/passenger/shared_heap.rb). All of them or none: they
+ * of its own where its preloader has filled the gaps in those that they share (lib/passenger/app/shared_heap.rb). All of them or none: they
  * limit each other, so one that the administrator sets replaces all. Figures are in doc/PERFORMANCE.md, "Memory". */
 constexpr std::pair<const char *, const char *> SMALL_HEAP[] = {{"RUBY_GC_HEAP_GROWTH_FACTOR", "1.1"},
                                                                 {"RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO", "0.1"},

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "pool/Options.h"
+#include "exchange/Options.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/UserResolver.h"
 

@@ -5,8 +5,8 @@
 
 #include "base/Exceptions.h"
 #include "base/Report.h"
+#include "exchange/Options.h"
 #include "io/Frame.h"
-#include "pool/Options.h"
 #include "spawning/ProcessFacts.h"
 #include "spawning/SpawnJourney.h"
 #include "spawning/UserResolver.h"

@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "io/SocketPair.h"
+#include "log/Log.h"
 #include "spawning/ProcessEnds.h"
 #include "spawning/UserDatabase.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/ChildProcess.h"
-#include "io/EventLoop.h"
 #include "io/Frame.h"
+#include "loop/EventLoop.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnManager.h"
 

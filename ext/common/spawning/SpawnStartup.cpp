@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/Poll.h"
+#include "log/Log.h"
 #include "spawning/LastWords.h"
 #include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "io/EventLoop.h"
+#include "exchange/Options.h"
 #include "io/Frame.h"
-#include "pool/Options.h"
+#include "loop/EventLoop.h"
 #include "spawning/BootGuard.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/OutputFiles.h"

@@ -14,8 +14,8 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/PidFd.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

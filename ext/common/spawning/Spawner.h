@@ -12,8 +12,8 @@
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "base/FileRights.h"
+#include "exchange/Options.h"
 #include "io/Frame.h"
-#include "pool/Options.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnReport.h"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 #include "spawning/DummySpawner.h"
 #include "spawning/FileOwners.h"
 #include "spawning/OutputFiles.h"

@@ -7,7 +7,7 @@
 
 #include <tl/expected.hpp>
 
-#include "pool/Options.h"
+#include "exchange/Options.h"
 #include "spawning/FileOwners.h"
 #include "spawning/UserDatabase.h"
 

@@ -1,5 +1,6 @@
 # Keep sorted, one file a line; main() alone is the program's.
-libpassenger_standalone_la_SOURCES += \
+noinst_LTLIBRARIES += libpassenger_standalone.la
+libpassenger_standalone_la_SOURCES = \
     %D%/ListenAddress.cpp \
     %D%/ListenAddress.h \
     %D%/ListeningSockets.cpp \
@@ -20,5 +21,4 @@ bin_PROGRAMS += passenger-prefork
 passenger_prefork_SOURCES = %D%/main.cpp
 passenger_prefork_CXXFLAGS = $(AM_CXXFLAGS) $(PIE_CXXFLAGS)
 passenger_prefork_LDFLAGS = $(AM_LDFLAGS) $(PIE_LDFLAGS)
-passenger_prefork_LDADD = libpassenger_standalone.la libpassenger_prefork.la libpassenger_spare.la libpassenger_runtime.la libpassenger_base.la \
-    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
+passenger_prefork_LDADD = $(PASSENGER_PREFORK_LIBS)

@@ -11,7 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
+#include "log/Log.h"
 
 namespace Passenger {
 
@@ -20,7 +20,7 @@ namespace {
 constexpr std::chrono::milliseconds BOOT_TIMEOUT = std::chrono::minutes(2);
 /** Each worker reads all of them many times a second. */
 constexpr std::size_t MOST_PLACES = 1024;
-constexpr const char *WORKER = "lib/passenger/prefork_worker.rb";
+constexpr const char *WORKER = "lib/passenger/http/prefork_worker.rb";
 
 double secondsSince(MonotonicTime time) {
     return std::chrono::duration<double>(SystemClock::instance().now() - time).count();

@@ -15,7 +15,7 @@
 namespace Passenger {
 
 /**
- * The monitor of workers that run lib/passenger/prefork_worker.rb. Says in the log how they begin and end, and ends itself when the very first ones
+ * The monitor of workers that run lib/passenger/http/prefork_worker.rb. Says in the log how they begin and end, and ends itself when the very first ones
  * do not become ready: then the application does not load, and trying again would not help.
  */
 class RackPreFork : public PreFork {

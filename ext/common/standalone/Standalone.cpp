@@ -12,8 +12,8 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/SignalDescriptor.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/FileDescriptor.h"
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 #include "standalone/RackPreFork.h"
 #include "standalone/StandaloneOptions.h"
 #include "standalone/Successor.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <variant>
 
-#include "prefork/SparePolicy.h"
+#include "policy/SparePolicy.h"
 #include "standalone/ListeningSockets.h"
 
 namespace Passenger {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/ChildProcess.h"
-#include "io/EventLoop.h"
+#include "loop/EventLoop.h"
 
 namespace Passenger {
 

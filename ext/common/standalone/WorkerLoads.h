@@ -5,18 +5,18 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/SharedMemory.h"
+#include "shm/SharedMemory.h"
 
 namespace Passenger {
 
 /**
- * By this file workers know of each other how much waits there, so that none has a longer queue than the others (lib/passenger/worker_loads.rb,
+ * By this file workers know of each other how much waits there, so that none has a longer queue than the others (lib/passenger/http/worker_loads.rb,
  * HttpBalance). Each worker has a place: a byte that it writes itself, and its pid, by which it finds the byte. The monitor gives places
  * and clears them; it is the only one that writes pids. Of one thread.
  *
  * First come the bytes, one for each place: 0 where there is no worker, or one that is about to end, else how many wait and one.
  * Then the pids of all places, 32 bits each, in this machine's order; 0: nobody's.
- * Then as many bytes and one more that are the workers' alone, for the seats that they share (lib/passenger/processor_seats.rb).
+ * Then as many bytes and one more that are the workers' alone, for the seats that they share (lib/passenger/http/processor_seats.rb).
  */
 class WorkerLoads {
 public:

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "io/SocketPair.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

@@ -10,8 +10,8 @@
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
+#include "policy/RestartDelay.h"
 #include "watchdog/DescriptorStore.h"
-#include "watchdog/RestartDelay.h"
 
 namespace Passenger {
 

@@ -17,10 +17,10 @@
 
 #include "base/Clock.h"
 #include "base/Exceptions.h"
-#include "base/Log.h"
 #include "base/PidFd.h"
 #include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
+#include "log/Log.h"
 
 namespace Passenger {
 

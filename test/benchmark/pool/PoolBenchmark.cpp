@@ -18,7 +18,7 @@
 
 #include <fmt/format.h>
 
-#include "base/Log.h"
+#include "log/Log.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Pool.h"
 #include "spawning/DummySpawner.h"

@@ -2,7 +2,7 @@
  * What a request's way costs between two processes: from a child through the application's line to an instance and back, by the classes that
  * httpd's children use (QueueSession and all below it), beside a bare ping-pong of messages of the same sizes over one socket pair.
  *
- * The instance is a process that does by system calls what lib/passenger/request_handler.rb does for an answer of one message. All processes
+ * The instance is a process that does by system calls what lib/passenger/instance/request_handler.rb does for an answer of one message. All processes
  * share a core: so nothing is measured of how far the scheduler puts them apart, and the bare ping-pong is at its fastest. Both ways take turns
  * in many short rounds, of which the best counts: what else runs on the machine only takes time away. Prints one line of JSON.
  */
@@ -27,10 +27,10 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "exchange/LineCache.h"
+#include "exchange/QueueSession.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
-#include "pool/LineCache.h"
-#include "pool/QueueSession.h"
 
 namespace Passenger {
 

@@ -6,8 +6,8 @@
 #include <type_traits>
 #include <variant>
 
-#include "../../../ext/apache2/DirectiveTable.h"
-#include "../../../ext/apache2/Httpd.h"
+#include "apache2/config/DirectiveTable.h"
+#include "apache2/httpd/Httpd.h"
 
 extern "C" __attribute__((visibility("default"))) module AP_MODULE_DECLARE_DATA settings_module;
 

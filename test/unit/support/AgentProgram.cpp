@@ -12,7 +12,7 @@ std::string passengerRoot() {
 
 AgentSettings agentSettings() {
     AgentSettings settings;
-    settings.spawnServerCommand = passengerRoot() + "/lib/passenger/spawn_server.rb";
+    settings.spawnServerCommand = passengerRoot() + "/lib/passenger/spawn/spawn_server.rb";
     settings.agentCommand = passengerRoot() + "/passenger-agent";
     settings.statThrottleRate = std::chrono::seconds(0);
     return settings;

@@ -7,7 +7,7 @@
 
 #include "base/FileDescriptor.h"
 #include "client/AgentControl.h"
-#include "client/AgentSettings.h"
+#include "io/AgentSettings.h"
 #include "io/Frame.h"
 
 namespace Passenger {

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "io/GenerationTable.h"
-#include "io/GroupMemory.h"
+#include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
-#include "pool/QueueHost.h"
+#include "shm/GenerationTable.h"
+#include "shm/GroupMemory.h"
 
 namespace Passenger {
 

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <optional>
 
-#include "io/EventLoop.h"
 #include "io/Frame.h"
+#include "loop/EventLoop.h"
 #include "spawning/DummySpawner.h"
 
 namespace Passenger {

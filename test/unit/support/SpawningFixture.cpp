@@ -67,8 +67,8 @@ std::string SpawningFixture::sourceFolder() {
 }
 
 SpawnManager::Settings SpawningFixture::settings() {
-    return {variable("PASSENGER_LIB", sourceFolder() + "/lib/passenger") + "/spawn_server.rb", variable("RUBY", "ruby"),
-            "", passengerRoot() + "/passenger-agent"};
+    return {variable("PASSENGER_LIB", sourceFolder() + "/lib/passenger") + "/spawn/spawn_server.rb",
+            variable("RUBY", "ruby"), "", passengerRoot() + "/passenger-agent"};
 }
 
 Options SpawningFixture::options() const {

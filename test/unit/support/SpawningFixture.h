@@ -3,8 +3,8 @@
 #include <memory>
 #include <string>
 
-#include "io/EventLoop.h"
-#include "pool/Options.h"
+#include "exchange/Options.h"
+#include "loop/EventLoop.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/StandardSpawnerFactory.h"
 #include "support/CapturedLog.h"

@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "pool/ApplicationPool.h"
+#include "exchange/ApplicationPool.h"
 
 namespace Passenger {
 

@@ -3,8 +3,8 @@
 require "fiddle"
 require "socket"
 
-require_relative "../../../../lib/passenger/frame_socket"
-require_relative "../../../../lib/passenger/layout"
+require_relative "../../../../lib/passenger/wire/frame_socket"
+require_relative "../../../../lib/passenger/wire/layout"
 
 # Does with what one of httpd's children holds whatever such a child could do, and should not: random bytes go onto its board, into
 # the request queues, and to the agent. Needs root.

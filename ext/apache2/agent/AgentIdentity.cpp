@@ -1,0 +1,135 @@
+#include "apache2/agent/AgentIdentity.h"
+
+#include <dlfcn.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "apache2/httpd/Httpd.h"
+#include "exchange/Options.h"
+
+namespace Passenger {
+
+namespace {
+
+/** All settings travel in one frame, of 1 MiB. */
+constexpr std::size_t MOST_APP_FILES = 512 * 1024;
+
+std::string appFiles(const Settings &settings) {
+    std::set<std::string_view> paths;
+    std::string result;
+    for (const char *path : Settings::items(settings.appFiles)) {
+        if (!paths.insert(path).second) {
+            continue;
+        }
+        if (result.size() + std::strlen(path) >= MOST_APP_FILES) {
+            ap_log_error(
+                APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
+                "PassengerAppLogFile, PassengerMonitorLogFile: there are too many paths. \"%s\" and those after "
+                "it are opened with the rights of the application's user",
+                path);
+            break;
+        }
+        result += (result.empty() ? "" : "\n");
+        result += path;
+    }
+    return result;
+}
+
+/** The file that this code was loaded from, as LoadModule names it. */
+const char *moduleFile() {
+    Dl_info info{};
+    return dladdr(&passenger_module, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
+}
+
+std::string rubyFolder(const Settings &settings) {
+    return std::string(settings.rootOrDefault()) + "/lib/passenger";
+}
+
+/** Another one when the file was written or replaced. One that is not there has zeros, and the start fails with a better message than we could give here. */
+std::string stampOf(const char *path) {
+    struct stat file {};
+    (void)stat(path, &file);
+    char text[128];
+    apr_snprintf(text, sizeof(text), "%lu:%lu:%ld:%ld.%09ld", static_cast<unsigned long>(file.st_dev),
+                 static_cast<unsigned long>(file.st_ino), static_cast<long>(file.st_size),
+                 static_cast<long>(file.st_mtim.tv_sec), static_cast<long>(file.st_mtim.tv_nsec));
+    return text;
+}
+
+/** Of lib/passenger with its folders, in which files are replaced by being renamed into them. A number, since an identity is short. */
+std::string stampOfLibrary(const std::string &library) {
+    std::set<std::string> folders{library};
+    std::error_code problem;
+    for (const auto &entry : std::filesystem::directory_iterator(library, problem)) {
+        if (entry.is_directory(problem)) {
+            folders.insert(entry.path());
+        }
+    }
+    std::string stamps;
+    for (const std::string &folder : folders) {
+        stamps += stampOf(folder.c_str()) + "|";
+    }
+    return std::to_string(std::hash<std::string>()(stamps));
+}
+
+}  // namespace
+
+std::string agentCommand(const Settings &settings) {
+    return std::string(settings.rootOrDefault()) + "/passenger-agent";
+}
+
+std::string spawnServerCommand(const Settings &settings) {
+    return rubyFolder(settings) + "/spawn/spawn_server.rb";
+}
+
+AgentSettings agentSettings(const Settings &settings) {
+    AgentSettings result;
+    result.agentCommand = agentCommand(settings);
+    result.spawnServerCommand = spawnServerCommand(settings);
+    result.rubyCommand = settings.defaultRubyOrDefault();
+    result.environment = settings.appEnvOrDefault();
+    // At this point of a start and of a reload httpd has made its error log our standard error.
+    result.logFile = settings.logFile != nullptr ? settings.logFile : "";
+    result.requireSpawnServer = false;
+    result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));
+    result.maxInstancesPerApp =
+        static_cast<unsigned>(settings.maxInstancesPerApp.value_or(static_cast<int>(result.maxInstancesPerApp)));
+    result.poolIdleTime =
+        std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
+    result.statThrottleRate =
+        std::chrono::seconds(settings.statThrottleRate.value_or(static_cast<int>(result.statThrottleRate.count())));
+    result.instanceRegistryDir = settings.instanceRegistryDir != nullptr
+                                     ? settings.instanceRegistryDir
+                                     : ap_runtime_dir_relative(ap_server_conf->process->pconf, "");
+    result.socketBacklog =
+        static_cast<unsigned>(settings.socketBacklog.value_or(static_cast<int>(result.socketBacklog)));
+    result.descriptorLogFile = settings.fileDescriptorLogFile != nullptr ? settings.fileDescriptorLogFile : "";
+    if (settings.spawnDir != nullptr) {
+        result.spawnDir = settings.spawnDir;
+    }
+    result.appFiles = appFiles(settings);
+    result.preStart = Settings::lines(settings.preStart);
+    result.defaultUser = settings.defaultUserOrDefault();
+    result.logPrefix = !settings.disableLogPrefix.value_or(!result.logPrefix);
+    result.logLevel = settings.logLevel.value_or(result.logLevel);
+    return result;
+}
+
+AgentIdentity identityOf(const Settings &settings) {
+    const bool userSwitching = settings.userSwitching.value_or(Options().userSwitching);
+    const std::string text =
+        PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" + stampOf(agentCommand(settings).c_str()) + "|" +
+        stampOfLibrary(rubyFolder(settings)) + "|" + (userSwitching ? "1|" : "0|") + settings.defaultUserOrDefault() +
+        "|" + (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" + settings.rootOrDefault();
+    AgentIdentity identity;
+    apr_cpystrn(identity.text, text.c_str(), sizeof(identity.text));
+    return identity;
+}
+
+}  // namespace Passenger

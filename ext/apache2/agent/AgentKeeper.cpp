@@ -1,0 +1,284 @@
+#include "apache2/agent/AgentKeeper.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <exception>
+#include <string>
+#include <type_traits>
+
+extern "C" {
+#include <apr_portable.h>
+#include <apr_thread_proc.h>
+#include <mpm_common.h>
+}
+
+#include "apache2/agent/AgentIdentity.h"
+#include "apache2/config/ConfigManifest.h"
+#include "apache2/config/Directives.h"
+#include "apache2/config/Settings.h"
+#include "apache2/httpd/Guard.h"
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** What stays when the module is unloaded. Plain data, zeroed by httpd. */
+struct Retained {
+    bool present;
+    /** Of httpd's configuration, when this was left: for the next one only. */
+    int generation;
+    ApplicationPoolServer::Handle handle;
+    AgentIdentity identity;
+    /** When the last agent was started and last seen alive, and how many in a row died (or did not start) without having lived for a while. */
+    apr_time_t startedAt;
+    apr_time_t seenAliveAt;
+    unsigned failures;
+};
+static_assert(std::is_trivially_copyable_v<Retained>);
+static_assert(std::is_trivially_destructible_v<Retained>);
+
+// The name changes with the layout.
+constexpr const char *RETAINED_NAME = "mod_passenger/agent/3";
+constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
+constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
+constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
+
+// Parent and children; the object itself is owned by the parent, and ends (or is released) with pconf.
+ApplicationPoolServer *theServer = nullptr;
+pid_t theOwner = 0;
+apr_pool_t *thePconf = nullptr;
+apr_pool_t *thePlog = nullptr;
+
+Retained &retained() {
+    void *data = ap_retained_data_get(RETAINED_NAME);
+    if (data == nullptr) {
+        data = ap_retained_data_create(RETAINED_NAME, sizeof(Retained));
+    }
+    return *static_cast<Retained *>(data);
+}
+
+/** httpd reaps whatever child of its ends, and tells within a second when it was the watchdog. */
+void watchdogChanged(int reason, void *process, int /*status*/) {
+    if (reason == APR_OC_REASON_DEATH) {
+        apr_proc_other_child_unregister(process);
+        guarded(ap_server_conf, "other_child", [] { return AgentKeeper::check(ap_server_conf), OK; });
+    }
+}
+
+/** While there is an agent. Ends with pconf. */
+void watch() {
+    if (theServer != nullptr) {
+        auto *process = static_cast<apr_proc_t *>(apr_pcalloc(thePconf, sizeof(apr_proc_t)));
+        process->pid = theServer->watchdogPid();
+        apr_proc_other_child_register(process, watchdogChanged, process, nullptr, thePconf);
+    }
+}
+
+void endServer() {
+    delete theServer;
+    theServer = nullptr;
+}
+
+/** Gives a living agent new settings. What it cannot use, such as a log that cannot be opened, is no reason to stop serving. False: it has died. */
+bool tell(const AgentSettings &settings, server_rec *server) {
+    try {
+        return theServer->update(settings);
+    } catch (const IOException &problem) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
+                     "event=agent.not_updated reason=\"%s\" consequence=\"the agent goes on with its earlier settings "
+                     "until the next reload\"",
+                     problem.what());
+        return true;
+    }
+}
+
+/** Takes the retained agent over if it lives and does what the configuration wants; else ends it. */
+bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
+    if (!keep.present) {
+        return false;
+    }
+    keep.present = false;
+    theServer = new ApplicationPoolServer(keep.handle);
+    if (!theServer->alive()) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.died pid=%ld",
+                     static_cast<long>(keep.handle.watchdogPid));
+    } else if (!(keep.identity == wanted)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
+                     "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
+                     static_cast<long>(keep.handle.watchdogPid));
+        // Its short life, if it was one, was no failure. The old children have requests there.
+        keep.startedAt = 0;
+        theServer->letGo();
+    } else if (tell(settings, server)) {
+        return true;
+    }
+    endServer();
+    return false;
+}
+
+/** Counts a start, and sees to it that it succeeds or is logged. */
+template <typename Start> bool attempt(Retained &keep, const AgentSettings &settings, server_rec *server, Start start) {
+    bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
+    keep.failures = livedLong ? 0 : keep.failures + 1;
+    keep.startedAt = apr_time_now();
+    keep.seenAliveAt = 0;
+    try {
+        start();
+        if (!theServer->warning().empty()) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, server, "event=agent.started warning=\"%s\"",
+                         theServer->warning().c_str());
+        }
+        return true;
+    } catch (const std::exception &problem) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
+                     "event=agent.not_started command=\"%s\" reason=\"%s\" consequence=\"applications answer 503\"",
+                     settings.agentCommand.c_str(), problem.what());
+        return false;
+    }
+}
+
+/**
+ * httpd clears plog after the configuration was read, whether or not it loads this module. The code that closes the descriptors then is
+ * APR's, since ours may be gone.
+ */
+void closeWithPlog(int fd) {
+    if (fd < 0) {
+        return;
+    }
+    apr_file_t *file = nullptr;
+    apr_os_pipe_put_ex(&file, &fd, 1, thePlog);
+}
+
+/** pconf goes: httpd reloads, or it ends. Runs in children too, which own nothing. */
+apr_status_t leave(void * /*unused*/) {
+    if (theServer == nullptr || getpid() != theOwner) {
+        return APR_SUCCESS;
+    }
+    try {
+        if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
+            Retained &keep = retained();
+            keep.handle = theServer->release();
+            keep.present = true;
+            keep.generation = ap_state_query(AP_SQ_CONFIG_GEN);
+            closeWithPlog(keep.handle.controlSocket);
+            closeWithPlog(keep.handle.connectSocket);
+            closeWithPlog(keep.handle.serverSocket);
+        }
+        endServer();
+    } catch (const std::exception &problem) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, ap_server_conf, "event=agent.not_ended reason=\"%s\"", problem.what());
+    }
+    return APR_SUCCESS;
+}
+
+/**
+ * The agent has died. Another one takes its place, for the children that there are: their requests wait for it meanwhile. If it cannot, or they
+ * die one after the other, nobody waits any longer, and a reload brings the next one.
+ */
+void replace(Retained &keep, server_rec *server) {
+    const AgentSettings settings = agentSettings(Settings::of(server));
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"another one is started\"");
+    if (attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
+        watch();
+    } else {
+        theServer->refuseUsers();
+    }
+}
+
+/** At once the first time, then with growing pauses. */
+bool mayTryAgain(const Retained &keep) {
+    apr_time_t pause = std::min(FIRST_PAUSE << std::min(keep.failures, 16U), LONGEST_PAUSE);
+    return keep.failures == 0 || apr_time_now() - keep.startedAt >= pause;
+}
+
+}  // namespace
+
+int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *server) {
+    const Settings &settings = Settings::of(server);
+    std::string command = agentCommand(settings);
+    std::string script = spawnServerCommand(settings);
+    const char *missing = access(command.c_str(), X_OK) != 0  ? command.c_str()
+                          : access(script.c_str(), R_OK) != 0 ? script.c_str()
+                                                              : nullptr;
+    if (missing != nullptr) {
+        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, errno, server,
+                     "PassengerRoot \"%s\" is not where mod_passenger's files are: %s cannot be used",
+                     settings.rootOrDefault(), missing);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    return OK;
+}
+
+void AgentKeeper::comeBack() noexcept {
+    Retained &keep = retained();
+    if (!keep.present) {
+        return;
+    }
+    keep.present = ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1;
+    if (keep.present) {
+        // What is left open for plog to close is not ours any more.
+        keep.handle.controlSocket = fcntl(keep.handle.controlSocket, F_DUPFD_CLOEXEC, 3);
+        keep.handle.connectSocket = fcntl(keep.handle.connectSocket, F_DUPFD_CLOEXEC, 3);
+        keep.handle.serverSocket = fcntl(keep.handle.serverSocket, F_DUPFD_CLOEXEC, 3);
+    }
+}
+
+int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {
+    // At its start httpd reads its configuration twice, the first time before it becomes a daemon. A module that a reload adds sees
+    // only the second, so the passes are told apart by httpd's state and not by counting them.
+    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL ||
+        ap_state_query(AP_SQ_MAIN_STATE) <= AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return OK;
+    }
+    Directives::logNotices(server);
+    ConfigManifest::write(server);
+    const Settings &settings = Settings::of(server);
+    AgentSettings wantedSettings = agentSettings(settings);
+    AgentIdentity wanted = identityOf(settings);
+    Retained &keep = retained();
+    theOwner = getpid();
+    thePconf = pconf;
+    thePlog = plog;
+    if (!adopt(keep, wanted, wantedSettings, server)) {
+        keep.identity = wanted;
+        attempt(keep, wantedSettings, server, [&] { theServer = new ApplicationPoolServer(wantedSettings); });
+    }
+    watch();
+    apr_pool_cleanup_register(pconf, nullptr, leave, apr_pool_cleanup_null);
+    return OK;
+}
+
+void AgentKeeper::check(server_rec *server) {
+    if (getpid() != theOwner) {
+        return;
+    }
+    Retained &keep = retained();
+    bool replaceable = theServer != nullptr && theServer->replaceable();
+    if (theServer != nullptr && theServer->alive()) {
+        keep.seenAliveAt = apr_time_now();
+    } else if (!mayTryAgain(keep)) {
+        if (replaceable) {
+            theServer->refuseUsers();
+        }
+    } else if (replaceable) {
+        replace(keep, server);
+    } else {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
+                     "event=agent.lost consequence=\"graceful reload, with a new agent\"");
+        kill(getpid(), AP_SIG_GRACEFUL);
+    }
+}
+
+ApplicationPoolServer *AgentKeeper::server() noexcept {
+    return theServer;
+}
+
+pid_t AgentKeeper::owner() noexcept {
+    return theOwner;
+}
+
+}  // namespace Passenger

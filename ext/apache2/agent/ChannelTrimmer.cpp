@@ -1,0 +1,71 @@
+#include "apache2/agent/ChannelTrimmer.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+#include <exception>
+
+#include "apache2/agent/AgentKeeper.h"
+#include "apache2/httpd/Httpd.h"
+
+namespace Passenger {
+
+namespace {
+
+/** It calls little, and there is one in each child. */
+constexpr std::size_t STACK_SIZE = 256 * std::size_t{1024};
+
+/** A child that ends takes its modules apart while its other threads still run: this one shall not lose its code. */
+bool pinCode() noexcept {
+    Dl_info info{};
+    return dladdr(reinterpret_cast<const void *>(&pinCode), &info) != 0 &&
+           dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE) != nullptr;
+}
+
+/** httpd's signals are for its own threads. @return as pthread_create() */
+int createThread(void *(*run)(void *), void *argument) noexcept {
+    pthread_attr_t attributes;
+    if (const int error = pthread_attr_init(&attributes); error != 0) {
+        return error;
+    }
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    pthread_attr_setstacksize(&attributes, STACK_SIZE);
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_t thread;
+    const int error = pthread_create(&thread, &attributes, run, argument);
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    pthread_attr_destroy(&attributes);
+    return error;
+}
+
+}  // namespace
+
+void ChannelTrimmer::begin() const noexcept {
+    const int error = pinCode() ? createThread(run, const_cast<ChannelTrimmer *>(this)) : ENOEXEC;
+    if (error != 0) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, error, ap_server_conf,
+                     "event=trimmer.not_started consequence=\"unused reply channels stay open until this child ends\"");
+    }
+}
+
+void *ChannelTrimmer::run(void *trimmer) {
+    pthread_setname_np(pthread_self(), "passenger trim");
+    const apr_interval_time_t interval = static_cast<const ChannelTrimmer *>(trimmer)->interval_;
+    const timespec pause{interval / APR_USEC_PER_SEC, interval % APR_USEC_PER_SEC * 1000};
+    for (;;) {
+        nanosleep(&pause, nullptr);
+        try {
+            AgentKeeper::server()->trim();
+        } catch (const std::exception &) {
+            // No memory: what is open now is closed the next time. The log is httpd's, which may be ending.
+        }
+    }
+}
+
+}  // namespace Passenger

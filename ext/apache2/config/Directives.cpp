@@ -1,0 +1,360 @@
+#include "apache2/config/Directives.h"
+
+#include <array>
+#include <atomic>
+#include <cctype>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <variant>
+
+#include "apache2/config/DirectiveTable.h"
+
+namespace Passenger::Directives {
+
+namespace {
+
+constexpr std::string_view PREFIX = "Passenger";
+
+/** A name in the configuration, perhaps an alias. */
+struct Name {
+    const char *text = nullptr;
+    const Directive *directive = nullptr;
+};
+
+constexpr std::size_t countNames() {
+    std::size_t count = 0;
+    for (const Directive &directive : TABLE) {
+        ++count;
+        for (const char *alias : directive.aliases) {
+            count += alias != nullptr ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+constexpr auto makeNames() {
+    std::array<Name, countNames()> names{};
+    std::size_t next = 0;
+    for (const Directive &directive : TABLE) {
+        names[next++] = {directive.name, &directive};
+        for (const char *alias : directive.aliases) {
+            if (alias != nullptr) {
+                names[next++] = {alias, &directive};
+            }
+        }
+    }
+    return names;
+}
+
+constexpr auto NAMES = makeNames();
+
+/** What is to be said of each name when all is read. Httpd reads its configuration on one thread, but .htaccess files on many. */
+enum Remark : unsigned char { USED = 1, MISPLACED = 2, IDLE = 4 };
+constinit std::array<std::atomic<unsigned char>, NAMES.size()> remarks{};
+
+/** Whether it is new. */
+bool remark(const Name &name, Remark what) {
+    auto &known = remarks[static_cast<std::size_t>(&name - NAMES.data())];
+    return (known.fetch_or(what, std::memory_order_relaxed) & what) == 0;
+}
+
+void logIdle(const server_rec *server, const Name &name) {
+    ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "%s: %s", name.text, name.directive->idle.notice);
+}
+
+void logNotice(const server_rec *server, const Name &name) {
+    const Directive &directive = *name.directive;
+    const bool renamed = directive.successor != nullptr;
+    ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "%s: %s%s%s", name.text, directive.notice,
+                 renamed ? ": use " : "", renamed ? directive.successor : "");
+}
+
+/** What a bad value is answered with. `cmd` knows the name as it was written, perhaps an alias. */
+const char *refusal(const cmd_parms *cmd, const char *value, const char *allowed) {
+    return apr_psprintf(cmd->pool, "%s does not take \"%s\"; allowed: %s", cmd->cmd->name, value, allowed);
+}
+
+bool startsWith(const char *value, std::string_view begin) {
+    return strncasecmp(value, begin.data(), begin.size()) == 0 && value[begin.size()] != '\0';
+}
+
+/** The settings of the main server; httpd knows it before it reads any directive. */
+Settings &mainSettings() {
+    return *static_cast<Settings *>(ap_get_module_config(ap_server_conf->lookup_defaults, &passenger_module));
+}
+
+/** The agent is told of all of them (AgentSettings::appFiles). A .htaccess file is not the configuration, and may say none. */
+const char *noteAppFile(const cmd_parms *cmd, const char *path) {
+    if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_RUN_MPM) {
+        return apr_pstrcat(cmd->pool, cmd->cmd->name, " belongs into httpd's configuration", nullptr);
+    }
+    Settings &settings = mainSettings();
+    if (settings.appFiles == nullptr) {
+        settings.appFiles = apr_array_make(cmd->pool, 1, sizeof(Settings::Text));
+    }
+    *static_cast<Settings::Text *>(apr_array_push(settings.appFiles)) = path;
+    return nullptr;
+}
+
+/** Whether a URL has something before an @ of its host. */
+bool hasUser(std::string_view url) {
+    url.remove_prefix(url.find("//") + 2);
+    return url.substr(0, url.find_first_of("/?#")).find('@') != std::string_view::npos;
+}
+
+const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &target, const char *value) {
+    switch (field.form) {
+        case Form::PLAIN:
+        case Form::PAIR:
+            target = value;
+            return nullptr;
+        case Form::PATH:
+            target = ap_server_root_relative(cmd->pool, value);
+            return target != nullptr ? nullptr : refusal(cmd, value, "a path");
+        case Form::APP_FILE:
+            target = ap_server_root_relative(cmd->pool, value);
+            return target != nullptr ? noteAppFile(cmd, target) : refusal(cmd, value, "a path");
+        case Form::URI:
+            target = value;
+            return *value == '/' ? nullptr : refusal(cmd, value, "the path of a URL, which begins with /");
+        case Form::URL:
+            target = value;
+            if (!startsWith(value, "http://") && !startsWith(value, "https://")) {
+                return refusal(cmd, value, "a URL that begins with http:// or https://");
+            }
+            // Not shown again: there is a password in it.
+            return hasUser(value)
+                       ? apr_pstrcat(cmd->pool, cmd->cmd->name,
+                                     " takes no URL with a user or password: whoever answers there would get it. "
+                                     "Leave out what is before the @",
+                                     nullptr)
+                       : nullptr;
+        case Form::CHOICE:
+            break;
+    }
+    const char *allowed = "";
+    for (const Choice &choice : field.choices) {
+        if (strcasecmp(choice.word, value) == 0) {
+            target = choice.meaning;
+            return nullptr;
+        }
+        allowed = apr_pstrcat(cmd->temp_pool, allowed, *allowed != '\0' ? ", " : "", choice.word, nullptr);
+    }
+    return refusal(cmd, value, allowed);
+}
+
+const char *setNumber(const cmd_parms *cmd, const Field &field, Settings::Number &target, const char *value) {
+    int number = 0;
+    const char *end = value + std::strlen(value);
+    auto [rest, error] = std::from_chars(value, end, number);
+    if (error != std::errc() || rest != end || number < field.least || number > field.most) {
+        return refusal(cmd, value,
+                       apr_psprintf(cmd->temp_pool, "a whole number from %d to %d", field.least, field.most));
+    }
+    target = number;
+    return nullptr;
+}
+
+const char *setFlag(const cmd_parms *cmd, Settings::Flag &target, const char *value) {
+    if (strcasecmp(value, "on") == 0) {
+        target = true;
+    } else if (strcasecmp(value, "off") == 0) {
+        target = false;
+    } else {
+        return refusal(cmd, value, "On, Off");
+    }
+    return nullptr;
+}
+
+const char *addToList(const cmd_parms *cmd, const Field &field, Settings::List &target, const char *value) {
+    Settings::Text text = nullptr;
+    if (const char *problem = setText(cmd, field, text, value); problem != nullptr) {
+        return problem;
+    }
+    apr_array_header_t *longer =
+        target != nullptr ? apr_array_copy(cmd->pool, target) : apr_array_make(cmd->pool, 1, sizeof(Settings::Text));
+    *static_cast<Settings::Text *>(apr_array_push(longer)) = text;
+    target = longer;
+    return nullptr;
+}
+
+const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, const char *value) {
+    return std::visit(
+        [&](auto member) -> const char * {
+            using Member = std::remove_reference_t<decltype(settings.*member)>;
+            // A directive that sets nothing takes the same values as if it did.
+            Member nowhere{};
+            Member &target = member != nullptr ? settings.*member : nowhere;
+            if constexpr (std::is_same_v<Member, Settings::Text>) {
+                return setText(cmd, field, target, value);
+            } else if constexpr (std::is_same_v<Member, Settings::Number>) {
+                return setNumber(cmd, field, target, value);
+            } else if constexpr (std::is_same_v<Member, Settings::List>) {
+                return addToList(cmd, field, target, value);
+            } else {
+                return setFlag(cmd, target, value);
+            }
+        },
+        field.member);
+}
+
+bool isIdle(cmd_parms *cmd, const Directive &directive, const char *value) {
+    switch (directive.idle.when) {
+        case Idle::When::NEVER:
+            return false;
+        case Idle::When::OFF:
+            return strcasecmp(value, "off") == 0;
+        case Idle::When::IN_FOLDERS:
+            return ap_check_cmd_context(cmd, NOT_IN_DIRECTORY | NOT_IN_FILES | NOT_IN_HTACCESS) != nullptr;
+    }
+    return false;
+}
+
+/** Httpd calls this for each directive: cmd_data says for which name. */
+const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
+    const auto &name = *static_cast<const Name *>(cmd->cmd->cmd_data);
+    const Directive &directive = *name.directive;
+    auto *settings = static_cast<Settings *>(place);
+    if (directive.context == Context::GLOBAL) {
+        // In a virtual host it counts as well, with a warning: configurations for Phusion Passenger have such.
+        settings = &mainSettings();
+        if (cmd->server->is_virtual) {
+            remark(name, MISPLACED);
+        }
+    }
+    // Else it is in a .htaccess file, and nobody logs it later.
+    const bool toldLater = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_RUN_MPM;
+    if (directive.notice != nullptr && remark(name, USED) && !toldLater) {
+        logNotice(cmd->server, name);
+    }
+    if (isIdle(cmd, directive, value) && remark(name, IDLE) && !toldLater) {
+        logIdle(cmd->server, name);
+    }
+    return set(cmd, directive.field, *settings, value);
+}
+
+/** Whether `directive` is what PassengerCtl calls `name`: max_pool_size is PassengerMaxPoolSize. */
+bool isCalled(const Directive &directive, std::string_view name) {
+    std::string_view rest = directive.name;
+    if (directive.context != Context::GLOBAL || directive.notice != nullptr || directive.field.form == Form::PAIR ||
+        !rest.starts_with(PREFIX)) {
+        return false;
+    }
+    rest.remove_prefix(PREFIX.size());
+    for (const char letter : name) {
+        if (letter == '_') {
+            continue;
+        }
+        if (rest.empty() || std::tolower(static_cast<unsigned char>(rest.front())) != letter) {
+            return false;
+        }
+        rest.remove_prefix(1);
+    }
+    return rest.empty();
+}
+
+/** PassengerCtl. What names no directive is kept, for logNotices(). */
+const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
+    for (const Directive &directive : TABLE) {
+        if (isCalled(directive, first)) {
+            return set(cmd, directive.field, mainSettings(), second);
+        }
+    }
+    return apply(cmd, place, apr_pstrcat(cmd->pool, first, "=", second, nullptr));
+}
+
+constexpr int overridesFor(Context context) {
+    switch (context) {
+        case Context::GLOBAL:
+            return RSRC_CONF;
+        case Context::APPLICATION:
+            return RSRC_CONF | ACCESS_CONF;
+        case Context::LOCAL:
+            return RSRC_CONF | ACCESS_CONF | OR_ALL;
+        case Context::OPTIONS:
+            return RSRC_CONF | ACCESS_CONF | OR_OPTIONS;
+    }
+    return RSRC_CONF;
+}
+
+constexpr auto makeCommands() {
+    std::array<command_rec, NAMES.size() + 1> records{};
+    for (std::size_t index = 0; index < NAMES.size(); ++index) {
+        const Directive &directive = *NAMES[index].directive;
+        command_rec &record = records[index];
+        record.name = NAMES[index].text;
+        record.cmd_data = const_cast<Name *>(&NAMES[index]);
+        record.req_override = overridesFor(directive.context);
+        record.errmsg = directive.meaning;
+        if (directive.field.form == Form::PAIR) {
+            record.args_how = TAKE2;
+            record.func.take2 = applyPair;
+        } else {
+            record.args_how = TAKE1;
+            record.func.take1 = apply;
+        }
+    }
+    return records;
+}
+
+constinit const auto COMMANDS = makeCommands();
+
+}  // namespace
+
+const command_rec *commands() noexcept {
+    return COMMANDS.data();
+}
+
+void merge(apr_pool_t *pool, Settings &settings, const Settings &inner) noexcept {
+    for (const Directive &directive : TABLE) {
+        // The successor has its own row.
+        if (directive.successor != nullptr) {
+            continue;
+        }
+        std::visit(
+            [&](auto member) {
+                using Member = std::remove_reference_t<decltype(settings.*member)>;
+                if (member == nullptr || !(inner.*member)) {
+                    return;
+                }
+                if constexpr (std::is_same_v<Member, Settings::List>) {
+                    if (settings.*member != nullptr) {
+                        settings.*member = apr_array_append(pool, settings.*member, inner.*member);
+                        return;
+                    }
+                }
+                settings.*member = inner.*member;
+            },
+            directive.field.member);
+    }
+}
+
+void forgetNotices() noexcept {
+    for (auto &one : remarks) {
+        one.store(0, std::memory_order_relaxed);
+    }
+}
+
+void logNotices(const server_rec *server) noexcept {
+    for (const char *pair : Settings::items(mainSettings().ctl)) {
+        ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server,
+                     "PassengerCtl: it has no effect with \"%s\": there is no such setting", pair);
+    }
+    for (std::size_t index = 0; index < NAMES.size(); ++index) {
+        const Name &name = NAMES[index];
+        const unsigned what = remarks[index].load(std::memory_order_relaxed);
+        if ((what & USED) != 0) {
+            logNotice(server, name);
+        }
+        if ((what & IDLE) != 0) {
+            logIdle(server, name);
+        }
+        if ((what & MISPLACED) != 0) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, server,
+                         "%s is for the whole server: move it out of <VirtualHost>", name.text);
+        }
+    }
+}
+
+}  // namespace Passenger::Directives

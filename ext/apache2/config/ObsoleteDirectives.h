@@ -1,0 +1,81 @@
+#pragma once
+
+#include "apache2/config/ApplicationDirectives.h"
+#include "apache2/config/ServerDirectives.h"
+
+namespace Passenger::Directives {
+
+/** What `name` once was and `successor` is now. */
+template <std::size_t COUNT>
+consteval Directive renamed(const char *name, const char *successor, const std::array<Directive, COUNT> &table) {
+    for (Directive directive : table) {
+        if (std::string_view(directive.name) == successor) {
+            directive.name = name;
+            directive.aliases = {};
+            directive.notice = "it is obsolete";
+            directive.successor = successor;
+            return directive;
+        }
+    }
+    throw "there is no such directive";
+}
+
+constexpr Directive inert(const char *name, Context context, Field field, const char *notice) {
+    return {name, context, field, "none", notice, {}, notice};
+}
+
+inline constexpr Settings::Text Settings::*NO_TEXT = nullptr;
+inline constexpr Settings::Flag Settings::*NO_FLAG = nullptr;
+inline constexpr Settings::Number Settings::*NO_NUMBER = nullptr;
+
+inline constexpr const char *CALLS_NOBODY = "it has no effect: mod_passenger calls nobody";
+inline constexpr const char *NOT_SUPPORTED = "it has no effect: this is not supported";
+inline constexpr const char *NO_ANALYTICS = "it is obsolete and has no effect: remove it";
+inline constexpr const char *ONE_QUEUE =
+    "it is obsolete and has no effect: there always is one line of requests; remove it";
+inline constexpr const char *USE_ENABLED = "it is obsolete and has no effect: use PassengerEnabled";
+inline constexpr const char *ALWAYS_REWRITES =
+    "it is obsolete and has no effect: mod_rewrite always works, unless PassengerHighPerformance is on; remove it";
+inline constexpr const char *USE_PRELOADER_TIME = "it is obsolete and has no effect: use PassengerMaxPreloaderIdleTime";
+inline constexpr const char *USE_ROOT = "it is obsolete and has no effect: use PassengerRoot";
+
+/** Taken for the sake of configurations that have them; who does is told once. */
+inline constexpr std::array OBSOLETE{
+    renamed("RailsMaxPoolSize", "PassengerMaxPoolSize", SERVER),
+    renamed("RailsMaxInstancesPerApp", "PassengerMaxInstancesPerApp", SERVER),
+    renamed("RailsPoolIdleTime", "PassengerPoolIdleTime", SERVER),
+    renamed("RailsUserSwitching", "PassengerUserSwitching", SERVER),
+    renamed("RailsDefaultUser", "PassengerDefaultUser", SERVER),
+    renamed("RailsRuby", "PassengerRuby", APPLICATION),
+    inert("RailsSpawnServer", Context::GLOBAL, text(NO_TEXT), USE_ROOT),
+    inert("RailsFrameworkSpawnerIdleTime", Context::GLOBAL, number(NO_NUMBER, 0, INT_MAX), USE_PRELOADER_TIME),
+    inert("RailsAllowModRewrite", Context::GLOBAL, flag(NO_FLAG), ALWAYS_REWRITES),
+    inert("RailsAutoDetect", Context::APPLICATION, flag(NO_FLAG), USE_ENABLED),
+    inert("RackAutoDetect", Context::APPLICATION, flag(NO_FLAG), USE_ENABLED),
+    inert("PassengerUseGlobalQueue", Context::APPLICATION, flag(NO_FLAG), ONE_QUEUE),
+    inert("PassengerAnalyticsLogUser", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
+    inert("PassengerAnalyticsLogGroup", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
+    inert("PassengerAnalyticsLogDir", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
+    inert("UnionStationGatewayAddress", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
+    inert("UnionStationGatewayPort", Context::GLOBAL, number(NO_NUMBER, 0, INT_MAX), NO_ANALYTICS),
+    inert("UnionStationGatewayCert", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
+    inert("UnionStationProxyAddress", Context::GLOBAL, text(NO_TEXT), NO_ANALYTICS),
+    inert("UnionStationKey", Context::APPLICATION, text(NO_TEXT), NO_ANALYTICS),
+    inert("UnionStationFilter", Context::OPTIONS, text(NO_TEXT), NO_ANALYTICS),
+    inert("UnionStationSupport", Context::APPLICATION, flag(NO_FLAG), NO_ANALYTICS),
+    inert("PassengerAdminPanelUrl", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
+    inert("PassengerAdminPanelAuthType", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
+    inert("PassengerAdminPanelUsername", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
+    inert("PassengerAdminPanelPassword", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
+    inert("PassengerSecurityUpdateCheckProxy", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
+    inert("PassengerDisableSecurityUpdateCheck", Context::GLOBAL, flag(NO_FLAG), CALLS_NOBODY),
+    inert("PassengerDisableAnonymousTelemetry", Context::GLOBAL, flag(NO_FLAG), CALLS_NOBODY),
+    inert("PassengerAnonymousTelemetryProxy", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
+    inert("PassengerFlyWith", Context::GLOBAL, text(NO_TEXT), NOT_SUPPORTED),
+    inert("PassengerLveMinUid", Context::APPLICATION, number(NO_NUMBER, 0, INT_MAX), NOT_SUPPORTED),
+    inert("PassengerMeteorAppSettings", Context::APPLICATION, text(NO_TEXT), NOT_SUPPORTED),
+    inert("PassengerDebugger", Context::APPLICATION, flag(NO_FLAG), NOT_SUPPORTED),
+    inert("PassengerAppConnectPasswordFile", Context::APPLICATION, text(NO_TEXT), NOT_SUPPORTED),
+};
+
+}  // namespace Passenger::Directives

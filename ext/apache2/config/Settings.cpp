@@ -1,0 +1,40 @@
+#include "apache2/config/Settings.h"
+
+#include <new>
+#include <type_traits>
+
+#include "apache2/config/Directives.h"
+
+namespace Passenger {
+
+// The pool frees the memory and calls nothing.
+static_assert(std::is_trivially_destructible_v<Settings>);
+
+const Settings &Settings::of(const request_rec *r) noexcept {
+    return *static_cast<const Settings *>(ap_get_module_config(r->per_dir_config, &passenger_module));
+}
+
+const Settings &Settings::of(const server_rec *server) noexcept {
+    return *static_cast<const Settings *>(ap_get_module_config(server->lookup_defaults, &passenger_module));
+}
+
+std::string Settings::lines(List list) {
+    std::string result;
+    for (const char *text : items(list)) {
+        result += (result.empty() ? "" : "\n");
+        result += text;
+    }
+    return result;
+}
+
+void *Settings::create(apr_pool_t *pool, char * /*place*/) noexcept {
+    return new (apr_palloc(pool, sizeof(Settings))) Settings;
+}
+
+void *Settings::merge(apr_pool_t *pool, void *outer, void *inner) noexcept {
+    auto *merged = new (apr_palloc(pool, sizeof(Settings))) Settings(*static_cast<const Settings *>(outer));
+    Directives::merge(pool, *merged, *static_cast<const Settings *>(inner));
+    return merged;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,214 @@
+// Prints the table of directives as JSON: script/document-directives makes doc/CONFIGURATION.md's tables of it, and the integration
+// tests try each row. Not installed. Linked with nothing of httpd: the table only points at members of Settings and Options.
+
+#include <chrono>
+#include <cstdio>
+#include <initializer_list>
+#include <map>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "apache2/config/DirectiveTable.h"
+#include "exchange/Options.h"
+#include "io/AgentSettings.h"
+
+namespace {
+
+using namespace Passenger::Directives;
+using Passenger::Settings;
+
+std::string quoted(const char *text) {
+    std::string result = "\"";
+    for (const char *at = text; *at != '\0'; ++at) {
+        if (*at == '"' || *at == '\\') {
+            result += '\\';
+        }
+        result += *at;
+    }
+    return result + '"';
+}
+
+const char *nameOf(Context context) {
+    switch (context) {
+        case Context::GLOBAL:
+            return "global";
+        case Context::APPLICATION:
+            return "application";
+        case Context::LOCAL:
+            return "local";
+        case Context::OPTIONS:
+            return "options";
+    }
+    return "";
+}
+
+const char *nameOf(Form form) {
+    switch (form) {
+        case Form::PLAIN:
+            return "text";
+        case Form::PATH:
+        case Form::APP_FILE:
+            return "path";
+        case Form::URI:
+            return "uri";
+        case Form::URL:
+            return "url";
+        case Form::CHOICE:
+            return "choice";
+        case Form::PAIR:
+            return "pair";
+    }
+    return "";
+}
+
+const char *kindOf(const Field &field) {
+    if (std::holds_alternative<Settings::Number Settings::*>(field.member)) {
+        return "number";
+    }
+    return std::holds_alternative<Settings::Flag Settings::*>(field.member) ? "flag" : nameOf(field.form);
+}
+
+std::string shown(bool flag) {
+    return flag ? "On" : "Off";
+}
+std::string shown(int number) {
+    return std::to_string(number);
+}
+std::string shown(unsigned number) {
+    return std::to_string(number);
+}
+std::string shown(std::chrono::milliseconds time) {
+    return std::to_string(time.count() / 1000) + (time.count() % 1000 != 0 ? ".…" : "");
+}
+std::string shown(const std::string &text) {
+    return text.empty() ? "none" : text;
+}
+
+/** One value that several parts have; where they differ, all. */
+template <typename Value> std::string same(std::initializer_list<Value> values) {
+    std::string result = shown(*values.begin());
+    for (const Value &value : values) {
+        if (shown(value) != shown(*values.begin())) {
+            result += " and " + shown(value);
+        }
+    }
+    return result;
+}
+
+/** What is in force where the configuration says nothing, as httpd's side and the agent have it: to be compared with the table's text. */
+std::map<std::string_view, std::string> inForce() {
+    const Settings settings;
+    const Passenger::Options options;
+    const Passenger::AgentSettings agent;
+    std::map<std::string_view, std::string> values{
+        {"PassengerDefaultRuby", same<std::string>({settings.defaultRubyOrDefault(), options.ruby, agent.rubyCommand})},
+        {"PassengerDefaultUser", same<std::string>({settings.defaultUserOrDefault(), options.defaultUser})},
+        {"PassengerUserSwitching", shown(options.userSwitching)},
+        {"PassengerLogLevel", shown(agent.logLevel)},
+        {"PassengerDisableLogPrefix", shown(!agent.logPrefix)},
+        {"PassengerFileDescriptorLogFile", shown(agent.descriptorLogFile)},
+        {"PassengerSocketBacklog", shown(agent.socketBacklog)},
+        {"PassengerMaxPoolSize", shown(agent.maxPoolSize)},
+        {"PassengerMaxInstancesPerApp", shown(agent.maxInstancesPerApp)},
+        {"PassengerPoolIdleTime", shown(agent.poolIdleTime)},
+        {"PassengerStatThrottleRate", shown(agent.statThrottleRate)},
+        {"PassengerPreStart", shown(agent.preStart)},
+        {"PassengerTurbocaching", shown(settings.turbocaches())},
+        {"PassengerShowVersionInHeader", shown(settings.showsVersionInHeader())},
+        {"PassengerDataBufferDir", settings.dataBufferDirOrDefault()},
+        {"PassengerResponseBufferHighWatermark", shown(settings.responseBufferHighWatermarkOrDefault())},
+        {"PassengerSpawnDir", shown(agent.spawnDir)},
+        {"PassengerResolveSymlinksInDocumentRoot", shown(settings.resolvesSymlinksInDocumentRoot())},
+        {"PassengerAppEnv", same<std::string>({settings.appEnvOrDefault(), options.environment, agent.environment})},
+        {"PassengerForceMaxConcurrentRequestsPerProcess", shown(settings.maxConcurrentRequestsOrDefault())},
+        {"PassengerThreadCount", same<int>({settings.threads(), static_cast<int>(options.threads)})},
+        {"PassengerEnabled", shown(settings.isEnabled())},
+        {"PassengerHighPerformance", shown(settings.isHighPerformance())},
+        {"PassengerBufferUpload", shown(settings.buffersUpload())},
+        {"PassengerBufferResponse", shown(settings.buffersResponse())},
+        {"PassengerErrorOverride", shown(settings.overridesErrors())},
+        {"PassengerAllowEncodedSlashes", shown(settings.allowsEncodedSlashes())},
+        {"PassengerStickySessions", same<bool>({settings.hasStickySessions(), options.stickySessions})},
+        {"PassengerStickySessionsCookieName", settings.stickySessionsCookieNameOrDefault()},
+        {"PassengerStickySessionsCookieAttributes", settings.stickySessionsCookieAttributesOrDefault()},
+    };
+    for (const Directive &directive : TABLE) {
+        std::visit(
+            [&](auto option) {
+                if constexpr (!std::is_same_v<decltype(option), std::monostate>) {
+                    values.try_emplace(directive.name, shown(options.*option));
+                }
+            },
+            directive.field.option);
+    }
+    return values;
+}
+
+/** Whether the agent gets what the option says: it travels by Options::toMap(). */
+bool travels(const Directive &directive) {
+    return std::visit(
+        [](auto option) {
+            if constexpr (std::is_same_v<decltype(option), std::monostate>) {
+                return true;
+            } else {
+                using Value = std::remove_cvref_t<decltype(std::declval<Passenger::Options>().*option)>;
+                Passenger::Options options;
+                if constexpr (std::is_same_v<Value, std::string>) {
+                    options.*option = "changed";
+                } else if constexpr (std::is_same_v<Value, bool>) {
+                    options.*option = !(options.*option);
+                } else {
+                    options.*option = Value(4711);
+                }
+                return Passenger::Options::fromMap(options.toMap()).*option == options.*option;
+            }
+        },
+        directive.field.option);
+}
+
+std::string rowOf(const Directive &directive, const std::map<std::string_view, std::string> &values) {
+    const auto value = values.find(directive.name);
+    const Field &field = directive.field;
+    std::string row = "{\"name\": " + quoted(directive.name) + ", \"context\": " + quoted(nameOf(directive.context)) +
+                      ", \"kind\": " + quoted(kindOf(field)) + ", \"default\": " + quoted(directive.fallback) +
+                      ", \"meaning\": " + quoted(directive.meaning);
+    row += std::string(", \"list\": ") +
+           (std::holds_alternative<Settings::List Settings::*>(field.member) ? "true" : "false");
+    row += ", \"least\": " + std::to_string(field.least) + ", \"most\": " + std::to_string(field.most);
+    row += ", \"choices\": [";
+    for (const Choice &choice : field.choices) {
+        row += (&choice != field.choices.data() ? ", " : "") + quoted(choice.word);
+    }
+    row += "], \"aliases\": [";
+    for (const char *alias : directive.aliases) {
+        if (alias != nullptr) {
+            row += (alias != directive.aliases[0] ? ", " : "") + quoted(alias);
+        }
+    }
+    row += "], \"in_force\": " + (value != values.end() ? quoted(value->second.c_str()) : "null");
+    row += std::string(", \"travels\": ") + (travels(directive) ? "true" : "false");
+    row += ", \"notice\": " + (directive.notice != nullptr ? quoted(directive.notice) : "null");
+    row += ", \"successor\": " + (directive.successor != nullptr ? quoted(directive.successor) : "null");
+    return row + "}";
+}
+
+}  // namespace
+
+// httpd's headers point at it in every file that logs. Nothing reads it here, and only a build without optimisation asks for it.
+extern "C" {
+extern module passenger_module;
+module passenger_module = {};
+}
+
+int main() {
+    const auto values = inForce();
+    std::puts("[");
+    for (const Directive &directive : TABLE) {
+        std::printf("%s%s\n", rowOf(directive, values).c_str(), &directive != &TABLE.back() ? "," : "");
+    }
+    std::puts("]");
+    return 0;
+}

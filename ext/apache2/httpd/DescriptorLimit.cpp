@@ -1,0 +1,43 @@
+#include "apache2/httpd/DescriptorLimit.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+extern "C" {
+#include <ap_mpm.h>
+}
+
+namespace Passenger {
+
+namespace {
+
+/** For each thread: its connection, a file, and a reply channel in each of three applications. */
+constexpr rlim_t FOR_EACH_THREAD = 5;
+/** Libraries, logs, listening sockets, the ways to the agent, a few for each application. */
+constexpr rlim_t FOR_THE_REST = 200;
+/** More than this no child needs, and some programs that a CGI script starts go through all that may be. */
+constexpr rlim_t HIGHEST = 65536;
+
+}  // namespace
+
+void raiseDescriptorLimit(server_rec *server) noexcept {
+    int threads = 0;
+    rlimit limit{};
+    if (ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) != APR_SUCCESS || getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return;
+    }
+    const rlim_t needed = static_cast<rlim_t>(std::max(threads, 1)) * FOR_EACH_THREAD + FOR_THE_REST;
+    if (limit.rlim_cur >= needed) {
+        return;
+    }
+    limit.rlim_cur = std::max(limit.rlim_cur, std::min(limit.rlim_max, HIGHEST));
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < needed) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, server,
+            "event=descriptors.few limit=%lu wanted=%lu threads=%d consequence=\"under load requests may get 503\"",
+            static_cast<unsigned long>(limit.rlim_cur), static_cast<unsigned long>(needed), threads);
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <exception>
+#include <utility>
+
+#include "apache2/httpd/Httpd.h"
+
+namespace Passenger {
+
+/**
+ * Runs what a hook does. httpd is C: an exception must not leave a hook, so it becomes a log entry and `failure`. `where` is the
+ * request_rec or server_rec that the log entry is about.
+ */
+template <typename Body>
+int guarded(request_rec *where, const char *hook, Body &&body, int failure = HTTP_INTERNAL_SERVER_ERROR) noexcept {
+    try {
+        return std::forward<Body>(body)();
+    } catch (const std::exception &problem) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, where, "event=hook.failed hook=%s uri=\"%s\" reason=\"%s\"", hook,
+                      where->uri, problem.what());
+    } catch (...) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, where, "event=hook.failed hook=%s uri=\"%s\"", hook, where->uri);
+    }
+    return failure;
+}
+
+template <typename Body>
+int guarded(server_rec *where, const char *hook, Body &&body, int failure = HTTP_INTERNAL_SERVER_ERROR) noexcept {
+    try {
+        return std::forward<Body>(body)();
+    } catch (const std::exception &problem) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, where, "event=hook.failed hook=%s reason=\"%s\"", hook, problem.what());
+    } catch (...) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, where, "event=hook.failed hook=%s", hook);
+    }
+    return failure;
+}
+
+}  // namespace Passenger

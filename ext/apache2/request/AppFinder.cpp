@@ -1,0 +1,112 @@
+#include "apache2/request/AppFinder.h"
+
+#include <array>
+#include <cstring>
+#include <string_view>
+
+#include "apache2/httpd/PoolText.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::array<std::array<const char *, 2>, 3> KINDS{
+    {{"rack", "config.ru"}, {"wsgi", "passenger_wsgi.py"}, {"node", "app.js"}}};
+
+const char *typeByName(std::string_view file) {
+    return file.ends_with(".js") || file.ends_with(".cjs") || file.ends_with(".mjs") ? "node"
+           : file.ends_with(".py")                                                   ? "wsgi"
+                                                                                     : "rack";
+}
+
+std::string_view withoutSlashes(std::string_view path) {
+    while (path.size() > 1 && path.back() == '/') {
+        path.remove_suffix(1);
+    }
+    return path;
+}
+
+/** `/srv/blog/public` gives `/srv/blog`. Links are left as they are. */
+const char *parentOf(apr_pool_t *pool, std::string_view folder) {
+    folder = withoutSlashes(folder);
+    const std::size_t slash = folder.rfind('/');
+    return slash == std::string_view::npos ? nullptr : copyInto(pool, withoutSlashes(folder.substr(0, slash + 1)));
+}
+
+/** `/sub` holds for `/sub` and `/sub/page`, not for `/submarine`. */
+bool holds(std::string_view baseUri, std::string_view uri) {
+    return uri.starts_with(baseUri) && (uri.size() == baseUri.size() || uri[baseUri.size()] == '/');
+}
+
+/** The longest of PassengerBaseURI's values that holds; `/` is where an application is anyway. */
+const char *baseUriOf(const request_rec *r, const Settings &settings) {
+    std::string_view longest;
+    for (const char *value : Settings::items(settings.baseUris)) {
+        const std::string_view baseUri = withoutSlashes(value);
+        if (baseUri.size() > 1 && baseUri.size() > longest.size() && holds(baseUri, r->uri)) {
+            longest = baseUri;
+        }
+    }
+    return copyInto(r->pool, longest);
+}
+
+/** The folder that stands for the application's root in the URLs: by an Alias, else below the document root. */
+const char *publicFolderOf(request_rec *r, const char *documentRoot, const char *baseUri) {
+    if (*baseUri == '\0') {
+        return documentRoot;
+    }
+    return withoutSlashes(ap_context_prefix(r)) == baseUri
+               ? ap_context_document_root(r)
+               : apr_pstrcat(r->pool, copyInto(r->pool, withoutSlashes(documentRoot)), baseUri, nullptr);
+}
+
+}  // namespace
+
+AppFinder::AppFinder(request_rec *r, const Settings &settings, StartupFileCache &files)
+    : documentRoot(ap_document_root(r)), baseUri(baseUriOf(r, settings)) {
+    findFolder(r, settings, files);
+    if (appRoot != nullptr) {
+        findKind(r->pool, settings, files);
+    }
+}
+
+const char *AppFinder::path(apr_pool_t *pool) const {
+    return *startupFile == '/'    ? startupFile
+           : *startupFile == '\0' ? appRoot
+                                  : apr_pstrcat(pool, appRoot, "/", startupFile, nullptr);
+}
+
+void AppFinder::findFolder(request_rec *r, const Settings &settings, StartupFileCache &files) {
+    appRoot = settings.appRoot;
+    if (appRoot != nullptr) {
+        return;
+    }
+    // A sub-URI is most often a link into the application's folder.
+    const std::string_view publicFolder = withoutSlashes(publicFolderOf(r, documentRoot, baseUri));
+    const bool follows = *baseUri != '\0' || settings.resolvesSymlinksInDocumentRoot();
+    appRoot = follows ? parentOf(r->pool, files.follow(publicFolder, StartupFileCache::Clock::now()))
+                      : parentOf(r->pool, publicFolder);
+}
+
+void AppFinder::findKind(apr_pool_t *pool, const Settings &settings, StartupFileCache &files) {
+    const auto now = StartupFileCache::Clock::now();
+    if (settings.appStartCommand != nullptr) {
+        startupFile = settings.startupFile != nullptr ? settings.startupFile : "";
+    } else if (settings.startupFile != nullptr) {
+        startupFile = settings.startupFile;
+        type = settings.appType != nullptr ? settings.appType : typeByName(startupFile);
+    } else {
+        for (const auto &[kind, file] : KINDS) {
+            const bool wanted = settings.appType == nullptr || std::strcmp(settings.appType, kind) == 0;
+            if (wanted &&
+                (settings.appType != nullptr || files.look(apr_pstrcat(pool, appRoot, "/", file, nullptr), now) == 0)) {
+                type = kind;
+                startupFile = file;
+                break;
+            }
+        }
+    }
+    error = files.look(path(pool), now);
+}
+
+}  // namespace Passenger

@@ -1,0 +1,104 @@
+#include "apache2/request/CgiEnvironment.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/HttpText.h"
+
+namespace Passenger {
+
+namespace {
+
+using HttpText::equalsIgnoringCase;
+
+// Plain ASCII: the locale must not decide what a header is called.
+constexpr bool isLower(char c) {
+    return c >= 'a' && c <= 'z';
+}
+constexpr bool isUpper(char c) {
+    return c >= 'A' && c <= 'Z';
+}
+constexpr bool isDigit(char c) {
+    return c >= '0' && c <= '9';
+}
+constexpr char upper(char c) {
+    return isLower(c) ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+// What the server itself says of a request. Sorted.
+constexpr std::array<std::string_view, 24> RESERVED{
+    "AUTH_TYPE",   "CONTENT_LENGTH",  "CONTENT_TYPE",   "DOCUMENT_ROOT",  "GATEWAY_INTERFACE", "HTTPS",
+    "PATH_INFO",   "PATH_TRANSLATED", "QUERY_STRING",   "REMOTE_ADDR",    "REMOTE_HOST",       "REMOTE_IDENT",
+    "REMOTE_PORT", "REMOTE_USER",     "REQUEST_METHOD", "REQUEST_SCHEME", "REQUEST_URI",       "SCRIPT_FILENAME",
+    "SCRIPT_NAME", "SERVER_ADDR",     "SERVER_NAME",    "SERVER_PORT",    "SERVER_PROTOCOL",   "SERVER_SOFTWARE",
+};
+static_assert(std::is_sorted(RESERVED.begin(), RESERVED.end()));
+
+// What httpd's own modules note about a request, which says nothing about a process.
+constexpr std::array<std::string_view, 9> PER_REQUEST_PREFIXES{
+    "HTTP_", "REQUEST_", "REMOTE_", "SERVER_", "REDIRECT_", "SSL_", "CONTEXT_", "SCRIPT_", "AUTHENTICATE_",
+};
+constexpr std::array<std::string_view, 5> PER_REQUEST_NAMES{"UNIQUE_ID", "GEOIP_ADDR", "nokeepalive", "proxy",
+                                                            "is_subreq"};
+
+}  // namespace
+
+void CgiEnvironment::add(std::string_view name, std::string_view value) {
+    buffer_ += name;
+    buffer_ += '\0';
+    buffer_ += value.substr(0, value.find('\0'));
+    buffer_ += '\0';
+}
+
+bool CgiEnvironment::isPassedOn(std::string_view headerName) noexcept {
+    return !headerName.empty() && !equalsIgnoringCase(headerName, "Content-Length") &&
+           !equalsIgnoringCase(headerName, "Proxy") && std::all_of(headerName.begin(), headerName.end(), [](char c) {
+               return isLower(c) || isUpper(c) || isDigit(c) || c == '-';
+           });
+}
+
+void CgiEnvironment::addHeader(std::string_view name, std::string_view value) {
+    if (!isPassedOn(name)) {
+        return;
+    }
+    if (equalsIgnoringCase(name, "Content-Type")) {
+        add("CONTENT_TYPE", value);
+        return;
+    }
+    buffer_ += "HTTP_";
+    for (char c : name) {
+        buffer_ += c == '-' ? '_' : upper(c);
+    }
+    buffer_ += '\0';
+    buffer_ += value.substr(0, value.find('\0'));
+    buffer_ += '\0';
+}
+
+void CgiEnvironment::appendToHeader(std::string_view name, std::string_view value) {
+    if (!isPassedOn(name)) {
+        return;
+    }
+    buffer_.pop_back();
+    buffer_ += equalsIgnoringCase(name, "Cookie") ? "; " : ", ";
+    buffer_ += value.substr(0, value.find('\0'));
+    buffer_ += '\0';
+}
+
+bool CgiEnvironment::isReserved(std::string_view name) noexcept {
+    return name.empty() || name.starts_with("HTTP_") || std::binary_search(RESERVED.begin(), RESERVED.end(), name);
+}
+
+bool CgiEnvironment::isForProcess(std::string_view name) noexcept {
+    if (isReserved(name) || isDigit(name.front())) {
+        return false;
+    }
+    // `no-gzip`, `force-response-1.0` …: switches for httpd.
+    bool plain = std::all_of(name.begin(), name.end(),
+                             [](char c) { return isLower(c) || isUpper(c) || isDigit(c) || c == '_'; });
+    return plain &&
+           std::none_of(PER_REQUEST_PREFIXES.begin(), PER_REQUEST_PREFIXES.end(),
+                        [name](std::string_view prefix) { return name.starts_with(prefix); }) &&
+           std::find(PER_REQUEST_NAMES.begin(), PER_REQUEST_NAMES.end(), name) == PER_REQUEST_NAMES.end();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,78 @@
+#include "apache2/request/RequestBody.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+
+namespace Passenger {
+
+namespace {
+
+/** What httpd accepts too: digits, nothing else. */
+std::optional<apr_off_t> parseLength(const char *text) {
+    apr_off_t length = 0;
+    const char *end = text + std::strlen(text);
+    auto [rest, error] = std::from_chars(text, end, length);
+    if (error != std::errc() || rest != end || *text == '-') {
+        return std::nullopt;
+    }
+    return length;
+}
+
+}  // namespace
+
+RequestBody::RequestBody(request_rec *r) : r_(r) {
+    // A subrequest (mod_include) shares its main request's connection, but not its body.
+    if (r->main != nullptr) {
+        return;
+    }
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+    if (length != nullptr && apr_table_get(r->headers_in, "Transfer-Encoding") == nullptr) {
+        length_ = parseLength(length);
+        contentLength_ = length_ ? length : nullptr;
+    }
+    present_ = ap_request_has_body(r) != 0;
+}
+
+int RequestBody::readMore() {
+    if (brigade_ == nullptr) {
+        brigade_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    }
+    apr_brigade_cleanup(brigade_);
+    cause_ = ap_get_brigade(r_->input_filters, brigade_, AP_MODE_READBYTES, APR_BLOCK_READ, BLOCK);
+    if (cause_ != APR_SUCCESS) {
+        return ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
+    }
+    ended_ = !APR_BRIGADE_EMPTY(brigade_) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade_));
+    return 0;
+}
+
+int RequestBody::read(apr_bucket *bucket, const char *&data, apr_size_t &size) {
+    cause_ = apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ);
+    return cause_ == APR_SUCCESS ? 0 : ap_map_http_request_error(cause_, HTTP_BAD_REQUEST);
+}
+
+int RequestBody::readWhole(BufferedBody &into) {
+    into.expect(static_cast<std::uint64_t>(length_.value_or(0)));
+    while (!ended_) {
+        if (int failure = readMore()) {
+            return failure;
+        }
+        for (apr_bucket *bucket = APR_BRIGADE_FIRST(brigade_); bucket != APR_BRIGADE_SENTINEL(brigade_);
+             bucket = APR_BUCKET_NEXT(bucket)) {
+            const char *data = nullptr;
+            apr_size_t size = 0;
+            if (APR_BUCKET_IS_METADATA(bucket)) {
+                continue;
+            }
+            if (int failure = read(bucket, data, size)) {
+                return failure;
+            }
+            into.append(std::string_view(data, size));
+        }
+    }
+    into.finish();
+    return 0;
+}
+
+}  // namespace Passenger

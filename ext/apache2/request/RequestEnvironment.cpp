@@ -1,0 +1,152 @@
+#include "apache2/request/RequestEnvironment.h"
+
+#include <charconv>
+#include <cstring>
+#include <initializer_list>
+#include <span>
+
+#include "apache2/config/Settings.h"
+#include "apache2/request/CgiEnvironment.h"
+#include "apache2/request/RequestUri.h"
+
+namespace Passenger::RequestEnvironment {
+
+namespace {
+
+std::span<const apr_table_entry_t> entries(const apr_table_t *table) {
+    const apr_array_header_t *array = apr_table_elts(table);
+    return {reinterpret_cast<const apr_table_entry_t *>(array->elts), static_cast<std::size_t>(array->nelts)};
+}
+
+const char *orEmpty(const char *text) {
+    return text != nullptr ? text : "";
+}
+
+void addPort(CgiEnvironment &environment, const char *name, unsigned port) {
+    char digits[16];
+    char *end = std::to_chars(digits, digits + sizeof(digits), port).ptr;
+    environment.add(name, std::string_view(digits, static_cast<std::size_t>(end - digits)));
+}
+
+bool sameName(const apr_table_entry_t &a, const apr_table_entry_t &b) {
+    return a.key_checksum == b.key_checksum && strcasecmp(a.key, b.key) == 0;
+}
+
+/** httpd has joined most headers of one name already; a module may have added another. @param skipped those that do not hold for the application */
+void addHeaders(CgiEnvironment &environment, const request_rec *r, std::initializer_list<const char *> skipped) {
+    std::span<const apr_table_entry_t> headers = entries(r->headers_in);
+    for (std::size_t i = 0; i < headers.size(); ++i) {
+        const apr_table_entry_t &header = headers[i];
+        bool seen = false;
+        for (const char *name : skipped) {
+            seen = seen || strcasecmp(header.key, name) == 0;
+        }
+        for (std::size_t earlier = 0; earlier < i && !seen; ++earlier) {
+            seen = sameName(headers[earlier], header);
+        }
+        if (seen) {
+            continue;
+        }
+        environment.addHeader(header.key, header.val);
+        for (std::size_t later = i + 1; later < headers.size(); ++later) {
+            if (sameName(headers[later], header)) {
+                environment.appendToHeader(header.key, headers[later].val);
+            }
+        }
+    }
+}
+
+/** What httpd's AllowEncodedSlashes and ours make of `%2F`. */
+RequestUri::EncodedSlash encodedSlash(const request_rec *r) {
+    // What httpd goes by, before it looks at any section.
+    const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->server->lookup_defaults));
+    if (core->allow_encoded_slashes != 0 && core->decode_encoded_slashes == 0) {
+        return RequestUri::EncodedSlash::KEPT;
+    }
+    return Settings::of(r).allowsEncodedSlashes() ? RequestUri::EncodedSlash::PASSED_ON
+                                                  : RequestUri::EncodedSlash::SLASH;
+}
+
+void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &route, std::string &path) {
+    // An application that speaks HTTP gets REQUEST_URI, whole, and PASSENGER_BASE_URI once.
+    RequestUri::escape(path, route.baseUri);
+    environment.add("SCRIPT_NAME", path);
+    RequestUri::escapePath(path, r->unparsed_uri, r->uri, encodedSlash(r));
+    const std::string_view below = RequestUri::after(path, route.baseUri);
+    environment.add("PATH_INFO", below.empty() ? "/" : below);
+    environment.add("QUERY_STRING", orEmpty(r->args));
+    if (r->args != nullptr) {
+        path += '?';
+        path += r->args;
+    }
+    environment.add("REQUEST_URI", path);
+}
+
+/** For a page that stands for another one (ErrorDocument, mod_rewrite): what was asked for. */
+void addOrigin(CgiEnvironment &environment, const request_rec *r, std::string &path) {
+    if (r->prev == nullptr || apr_table_get(r->subprocess_env, "REDIRECT_URL") != nullptr) {
+        return;
+    }
+    RequestUri::escape(path, r->prev->uri);
+    environment.add("REDIRECT_URL", path);
+    if (r->prev->args != nullptr && apr_table_get(r->subprocess_env, "REDIRECT_QUERY_STRING") == nullptr) {
+        environment.add("REDIRECT_QUERY_STRING", r->prev->args);
+    }
+}
+
+void addConnection(CgiEnvironment &environment, request_rec *r) {
+    environment.add("SERVER_NAME", orEmpty(ap_get_server_name(r)));
+    addPort(environment, "SERVER_PORT", ap_get_server_port(r));
+    environment.add("SERVER_ADDR", orEmpty(r->connection->local_ip));
+    environment.add("REMOTE_ADDR", orEmpty(r->useragent_ip));
+    addPort(environment, "REMOTE_PORT", r->useragent_addr != nullptr ? r->useragent_addr->port : 0);
+    const char *scheme = ap_http_scheme(r);
+    environment.add("REQUEST_SCHEME", scheme);
+    // mod_ssl says it by the scheme; behind a proxy that ends TLS, SetEnvIf says it.
+    const char *https = std::strcmp(scheme, "https") == 0 ? "on" : apr_table_get(r->subprocess_env, "HTTPS");
+    if (https != nullptr) {
+        environment.add("HTTPS", https);
+    }
+}
+
+}  // namespace
+
+void build(request_rec *r, const Route &route, const Body &body, std::string &buffer, std::string &path) {
+    CgiEnvironment environment(buffer);
+    environment.add("GATEWAY_INTERFACE", "CGI/1.1");
+    environment.add("REQUEST_METHOD", r->method);
+    addTarget(environment, r, route, path);
+    addOrigin(environment, r, path);
+    environment.add("SERVER_PROTOCOL", r->protocol);
+    environment.add("SERVER_SOFTWARE", ap_get_server_banner());
+    addConnection(environment, r);
+    environment.add("DOCUMENT_ROOT", route.documentRoot);
+    if (r->user != nullptr) {
+        environment.add("REMOTE_USER", r->user);
+    }
+    if (r->ap_auth_type != nullptr) {
+        environment.add("AUTH_TYPE", r->ap_auth_type);
+    }
+    if (body.length != nullptr) {
+        environment.add("CONTENT_LENGTH", body.length);
+    }
+    // What has a length is not chunked, whatever it was on its way here.
+    addHeaders(environment, r, {body.length != nullptr ? "Transfer-Encoding" : "", body.expect ? "" : "Expect"});
+    for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
+        if (!CgiEnvironment::isReserved(variable.key)) {
+            environment.add(variable.key, orEmpty(variable.val));
+        }
+    }
+}
+
+Options::Variables processVariables(const request_rec *r) {
+    Options::Variables variables;
+    for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
+        if (CgiEnvironment::isForProcess(variable.key)) {
+            variables[variable.key] = orEmpty(variable.val);
+        }
+    }
+    return variables;
+}
+
+}  // namespace Passenger::RequestEnvironment

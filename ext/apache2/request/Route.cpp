@@ -1,0 +1,218 @@
+#include "apache2/request/Route.h"
+
+#include <sys/stat.h>
+
+#include <climits>
+#include <cstring>
+#include <string_view>
+
+#include "apache2/httpd/PoolText.h"
+#include "apache2/request/AppFinder.h"
+#include "apache2/request/LocationView.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Requests that are somebody else's, whatever is on the disk. */
+bool belongsToAnother(const request_rec *r) {
+    if (r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE) {
+        return true;
+    }
+    // mod_rewrite asks for a redirect by this handler; the redirected request comes here again.
+    if (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0) {
+        return true;
+    }
+    // SetHandler is said for a place on purpose (server-status …), unlike a handler that mod_mime derives from a name's extension.
+    const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
+    return core->handler != nullptr || core->expr_handler != nullptr;
+}
+
+/** As Options::groupName() has it, and as whom it runs where the configuration says so: users share no instances unasked. */
+const char *defaultName(apr_pool_t *pool, const char *appRoot, const Settings &settings) {
+    const char *user = settings.user != nullptr ? settings.user : "";
+    const char *group = settings.group != nullptr ? settings.group : "";
+    return apr_pstrcat(pool, appRoot, " (", settings.appEnvOrDefault(), ")",
+                       *user != '\0' || *group != '\0' ? " as " : "", user, *group != '\0' ? ":" : "", group, nullptr);
+}
+
+bool isRealFile(const request_rec *r) {
+    if (r->finfo.filetype == APR_NOFILE || r->finfo.filetype == APR_DIR) {
+        return false;
+    }
+    bool hasMorePath = r->path_info != nullptr && *r->path_info != '\0';
+    // `/file.css/more` names no file, unless something handles the file and wants the rest of the path.
+    return !hasMorePath || r->handler != nullptr;
+}
+
+/** Where in a path the first name begins that no file can have, or null. */
+const char *longName(const char *path) {
+    for (const char *name = path;; ++name) {
+        const std::size_t length = std::strcspn(name, "/");
+        if (length > NAME_MAX) {
+            return name;
+        }
+        name += length;
+        if (*name == '\0') {
+            return nullptr;
+        }
+    }
+}
+
+bool isFile(const char *path) {
+    struct stat file {};
+    return stat(path, &file) == 0 && S_ISREG(file.st_mode);
+}
+
+/** The URI of the cached page for this request (of a file that exists), or null. */
+const char *cachedPage(const request_rec *r) {
+    if (r->method_number != M_GET || (r->path_info != nullptr && *r->path_info != '\0')) {
+        return nullptr;
+    }
+    std::string_view name(r->filename);
+    while (name.size() > 1 && name.back() == '/') {
+        name.remove_suffix(1);
+    }
+    const char *file = copyInto(r->pool, name);
+    const bool endsInSlash = std::string_view(r->uri).ends_with('/');
+    if (!endsInSlash && isFile(apr_pstrcat(r->pool, file, ".html", nullptr))) {
+        return ap_escape_uri(r->pool, apr_pstrcat(r->pool, r->uri, ".html", nullptr));
+    }
+    if (r->finfo.filetype == APR_DIR && isFile(apr_pstrcat(r->pool, file, "/index.html", nullptr))) {
+        return ap_escape_uri(r->pool,
+                             apr_pstrcat(r->pool, r->uri, endsInSlash ? "index.html" : "/index.html", nullptr));
+    }
+    return nullptr;
+}
+
+/** Lets httpd serve another URI for this request, with that one's access rules, type and headers. */
+bool serveInstead(request_rec *r, const char *uri) {
+    const char *target = r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri;
+    request_rec *page = ap_sub_req_lookup_uri(target, r, nullptr);
+    if (page->status == HTTP_OK && page->finfo.filetype == APR_REG) {
+        ap_internal_fast_redirect(page, r);
+        return true;
+    }
+    ap_destroy_sub_req(page);
+    return false;
+}
+
+}  // namespace
+
+Route *Route::mutableOf(const request_rec *r) noexcept {
+    return static_cast<Route *>(ap_get_module_config(r->request_config, &passenger_module));
+}
+
+const Route *Route::of(const request_rec *r) noexcept {
+    return mutableOf(r);
+}
+
+int Route::cutLongNames(request_rec *r) {
+    const char *name = r->filename != nullptr ? longName(r->filename) : nullptr;
+    if (name == nullptr) {
+        return DECLINED;
+    }
+    const LocationView view(r);
+    if (view.found() && Settings::of(r).isEnabled() && !belongsToAnother(r)) {
+        r->filename = apr_pstrmemdup(r->pool, r->filename, static_cast<apr_size_t>(name - r->filename));
+        auto *route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+        route->beyondFiles = true;
+        ap_set_module_config(r->request_config, &passenger_module, route);
+    }
+    return DECLINED;
+}
+
+void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &settings) {
+    documentRoot = app.documentRoot;
+    baseUri = app.baseUri;
+    appRoot = app.appRoot;
+    appType = app.type;
+    startupFile = app.startupFile;
+    appName = settings.appGroupName != nullptr ? settings.appGroupName : defaultName(pool, appRoot, settings);
+    // What this process may not see the application's user perhaps may.
+    if (app.error != 0 && app.error != EACCES) {
+        char text[128];
+        problem = apr_psprintf(pool, "%s: %s", app.path(pool), apr_strerror(app.error, text, sizeof(text)));
+    }
+}
+
+int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
+    LocationView view(r);
+    // TRACE is answered by httpd, in this hook.
+    if (!view.found() || !Settings::of(r).isHighPerformance() || r->method_number == M_TRACE) {
+        return DECLINED;
+    }
+    const int decision = decideUnseen(r, startupFiles);
+    if (decision == OK) {
+        view.keep();
+    }
+    return decision;
+}
+
+int Route::decideUnseen(request_rec *r, StartupFileCache &startupFiles) {
+    const bool looks = !belongsToAnother(r) && r->finfo.filetype == APR_NOFILE;
+    if (looks) {
+        const apr_status_t status = apr_stat(&r->finfo, r->filename, APR_FINFO_MIN, r->pool);
+        if (status != APR_SUCCESS) {
+            r->finfo.filetype = APR_NOFILE;
+        }
+        if (APR_STATUS_IS_ENOTDIR(status)) {
+            // A file with more of a path behind it: a script's, perhaps.
+            return DECLINED;
+        }
+    }
+    const int decision = decideApplication(r, startupFiles, true);
+    if (looks && decision != OK) {
+        r->finfo.filetype = APR_NOFILE;
+    }
+    return decision;
+}
+
+int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
+    const Route *route = of(r);
+    if (route != nullptr && route->ahead) {
+        // mod_mime has perhaps made something of the name since.
+        return belongsToAnother(r) ? DECLINED : (claim(r), OK);
+    }
+    int decision = decideApplication(r, startupFiles, false);
+    route = of(r);
+    // httpd looked at the folder in which the file cannot be; it must not answer with that.
+    bool misled = route != nullptr && route->beyondFiles && !belongsToAnother(r);
+    return decision == DECLINED && misled ? HTTP_NOT_FOUND : decision;
+}
+
+int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, bool ahead) {
+    const Settings &settings = Settings::of(r);
+    if (!settings.isEnabled() || belongsToAnother(r) || isRealFile(r)) {
+        return DECLINED;
+    }
+    const AppFinder app(r, settings, startupFiles);
+    if (app.appRoot == nullptr || (app.error != 0 && settings.appRoot == nullptr)) {
+        return DECLINED;
+    }
+    auto *route = mutableOf(r);
+    const char *page = route == nullptr ? cachedPage(r) : nullptr;
+    if (page != nullptr && ahead) {
+        return DECLINED;
+    }
+    if (page != nullptr && serveInstead(r, page)) {
+        return OK;
+    }
+
+    if (route == nullptr) {
+        route = new (apr_palloc(r->pool, sizeof(Route))) Route;
+        ap_set_module_config(r->request_config, &passenger_module, route);
+    }
+    route->take(r->pool, app, settings);
+    route->ahead = ahead;
+    claim(r);
+    return OK;
+}
+
+void Route::claim(request_rec *r) {
+    r->handler = HANDLER;
+    // mod_dir would redirect to the folder or look for an index in it, mod_autoindex would list it.
+    r->finfo.filetype = APR_NOFILE;
+}
+
+}  // namespace Passenger

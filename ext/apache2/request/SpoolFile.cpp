@@ -1,0 +1,76 @@
+#include "apache2/request/SpoolFile.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Not every file system has files without a name. */
+FileDescriptor openAndUnlink(const std::string &folder) {
+    std::string path = folder + "/passenger-body.XXXXXX";
+    FileDescriptor file(mkostemp(path.data(), O_CLOEXEC));
+    if (file) {
+        unlink(path.c_str());
+    }
+    return file;
+}
+
+FileDescriptor openUnnamed(const std::string &folder) {
+    FileDescriptor file(open(folder.c_str(), O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
+    if (!file && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+        return openAndUnlink(folder);
+    }
+    return file;
+}
+
+}  // namespace
+
+SpoolFile::SpoolFile(const std::string &folder) : folder_(folder), file_(openUnnamed(folder)) {
+    if (!file_) {
+        throw SystemException("cannot make a file in " + folder_, errno);
+    }
+}
+
+FileDescriptor SpoolFile::reopen() const noexcept {
+    char path[32];
+    std::snprintf(path, sizeof(path), "/proc/self/fd/%d", file_.get());
+    return FileDescriptor(open(path, O_RDONLY | O_CLOEXEC));
+}
+
+void SpoolFile::write(std::uint64_t position, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t written = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            throw SystemException("cannot write to a file in " + folder_, written < 0 ? errno : ENOSPC);
+        }
+        position += static_cast<std::uint64_t>(written);
+        bytes.remove_prefix(static_cast<std::size_t>(written));
+    }
+}
+
+void SpoolFile::read(std::uint64_t position, std::span<char> bytes) const {
+    while (!bytes.empty()) {
+        const ssize_t got = pread(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            throw SystemException("cannot read from a file in " + folder_, got < 0 ? errno : EIO);
+        }
+        position += static_cast<std::uint64_t>(got);
+        bytes = bytes.subspan(static_cast<std::size_t>(got));
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,252 @@
+#include "apache2/response/ErrorPage.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "apache2/response/ErrorPageStyle.h"
+#include "base/Split.h"
+
+namespace Passenger::ErrorPage {
+
+namespace {
+
+struct Words {
+    const char *title;
+    const char *advice;
+};
+
+Words wordsFor(int status) {
+    return status == 503 || status == 504 ? Words{"This application is busy", "Please try again in a moment."}
+                                          : Words{"This application could not be started",
+                                                  "Its owner finds the reason in the web server's error log."};
+}
+
+// ----- Accept
+
+std::string_view trimmed(std::string_view text) {
+    const auto start = text.find_first_not_of(" \t");
+    return start == std::string_view::npos ? "" : text.substr(start, text.find_last_not_of(" \t") - start + 1);
+}
+
+/** The part of `text` up to `separator`, which is taken out of it. */
+std::string_view takeUpTo(std::string_view &text, char separator) {
+    const auto end = std::min(text.find(separator), text.size());
+    const std::string_view part = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    return trimmed(part);
+}
+
+/** Of `;q=0.8`; 1 where there is none. */
+double qualityIn(std::string_view parameters) {
+    double quality = 1;
+    while (!parameters.empty()) {
+        const std::string_view parameter = takeUpTo(parameters, ';');
+        if (parameter.starts_with("q=")) {
+            std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), quality);
+        }
+    }
+    return quality;
+}
+
+// ----- Texts
+
+/** Without what a terminal could take for a command: control characters, also those of two bytes in UTF-8. */
+std::string printable(std::string_view text) {
+    std::string result;
+    result.reserve(text.size());
+    for (std::size_t i = 0; i < text.size(); i++) {
+        const auto byte = static_cast<unsigned char>(text[i]);
+        const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+        if (byte == 0xc2 && next >= 0x80 && next < 0xa0) {
+            result += fmt::format("\\x{:02x}", next);
+            i++;
+        } else if ((byte < ' ' && byte != '\n' && byte != '\t') || byte == 0x7f) {
+            result += fmt::format("\\x{:02x}", byte);
+        } else {
+            result += text[i];
+        }
+    }
+    return result;
+}
+
+std::string escaped(std::string_view text) {
+    std::string result;
+    for (const char c : printable(text)) {
+        switch (c) {
+            case '&':
+                result += "&amp;";
+                break;
+            case '<':
+                result += "&lt;";
+                break;
+            case '>':
+                result += "&gt;";
+                break;
+            case '"':
+                result += "&quot;";
+                break;
+            case '\'':
+                result += "&#39;";
+                break;
+            default:
+                result += c;
+        }
+    }
+    return result;
+}
+
+std::string textPage(int status, std::string_view reportId, const Report *report) {
+    const Words words = wordsFor(status);
+    std::string page = std::string(words.title) + ".\n";
+    page += report == nullptr ? std::string(words.advice) + "\n" : "";
+    page += reportId.empty() ? "" : "Report: " + std::string(reportId) + "\n";
+    page += report == nullptr ? "" : "\n" + report->text();
+    return printable(page);
+}
+
+// ----- JSON
+
+nlohmann::json rowsOf(const std::string &table) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const std::string &line : split(table, '\n')) {
+        rows.push_back(split(line, '\t'));
+    }
+    return rows;
+}
+
+std::string jsonPage(int status, std::string_view reportId, const Report *report) {
+    nlohmann::json page{{"status", status}, {"error", wordsFor(status).title}};
+    if (!reportId.empty()) {
+        page["report"] = reportId;
+    }
+    if (report != nullptr) {
+        page["summary"] = report->summary;
+        page["parts"] = nlohmann::json::array();
+        for (const Report::Part &part : report->parts) {
+            nlohmann::json entry{{"title", part.title}};
+            if (part.form == Report::Form::TABLE) {
+                entry["rows"] = rowsOf(part.text);
+            } else {
+                entry["text"] = part.text;
+            }
+            page["parts"].push_back(std::move(entry));
+        }
+    }
+    return page.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+// ----- HTML
+
+std::string htmlTable(const std::string &table) {
+    std::string html = "<table>\n";
+    for (const std::string &line : split(table, '\n')) {
+        html += "<tr>";
+        for (const std::string &cell : split(line, '\t')) {
+            html += "<td>" + escaped(cell) + "</td>";
+        }
+        html += "</tr>\n";
+    }
+    return html + "</table>\n";
+}
+
+std::string htmlPart(const Report::Part &part) {
+    const std::string title = escaped(part.title);
+    switch (part.form) {
+        case Report::Form::PROSE:
+            return "<dt>" + title + "</dt><dd>" + escaped(part.text) + "</dd>\n";
+        case Report::Form::LINES:
+            return "<h2>" + title + "</h2>\n<pre>" + escaped(part.text) + "</pre>\n";
+        case Report::Form::TABLE:
+            return "<details><summary>" + title + "</summary>\n" + htmlTable(part.text) + "</details>\n";
+    }
+    return "";
+}
+
+std::string htmlReport(const Report &report) {
+    std::string html = "<p class=\"summary\">" + escaped(report.summary) + "</p>\n";
+    const auto addAll = [&](bool prose) {
+        for (const Report::Part &part : report.parts) {
+            if ((part.form == Report::Form::PROSE) == prose) {
+                html += htmlPart(part);
+            }
+        }
+    };
+    html += "<dl>\n";
+    addAll(true);
+    html += "</dl>\n";
+    addAll(false);
+    return html;
+}
+
+std::string htmlPage(int status, std::string_view reportId, const Report *report) {
+    const Words words = wordsFor(status);
+    std::string page = fmt::format(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"robots\" content=\"noindex\">\n<title>{}</title>\n<style>\n{}</style>\n</head>\n<body>\n<main>\n"
+        "<h1>{}</h1>\n",
+        words.title, STYLE, words.title);
+    if (report == nullptr || report->parts.empty()) {
+        page += std::string("<p>") + words.advice + "</p>\n";
+    }
+    if (!reportId.empty()) {
+        page += "<p>Report: <code>" + escaped(reportId) + "</code></p>\n";
+    }
+    if (report != nullptr) {
+        page += htmlReport(*report);
+    }
+    return page + "</main>\n</body>\n</html>\n";
+}
+
+}  // namespace
+
+Format formatFor(std::string_view accept) {
+    double html = 0;
+    double json = 0;
+    double text = 0;
+    while (!accept.empty()) {
+        std::string_view parameters = takeUpTo(accept, ',');
+        const std::string_view type = takeUpTo(parameters, ';');
+        const double quality = qualityIn(parameters);
+        if (type == "text/html" || type == "application/xhtml+xml") {
+            html = std::max(html, quality);
+        } else if (type == "application/json" || type.ends_with("+json")) {
+            json = std::max(json, quality);
+        } else if (type == "text/plain") {
+            text = std::max(text, quality);
+        }
+    }
+    if (html > 0 && html >= json && html >= text) {
+        return Format::HTML;
+    }
+    return json > 0 && json >= text ? Format::JSON : Format::TEXT;
+}
+
+const char *contentTypeOf(Format format) noexcept {
+    switch (format) {
+        case Format::HTML:
+            return "text/html; charset=utf-8";
+        case Format::JSON:
+            return "application/json";
+        case Format::TEXT:
+            break;
+    }
+    return "text/plain; charset=utf-8";
+}
+
+std::string render(Format format, int status, std::string_view reportId, const Report *report) {
+    switch (format) {
+        case Format::HTML:
+            return htmlPage(status, reportId, report);
+        case Format::JSON:
+            return jsonPage(status, reportId, report);
+        case Format::TEXT:
+            break;
+    }
+    return textPage(status, reportId, report);
+}
+
+}  // namespace Passenger::ErrorPage

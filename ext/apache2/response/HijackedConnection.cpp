@@ -1,0 +1,214 @@
+#include "apache2/response/HijackedConnection.h"
+
+#include <apr_portable.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/HttpText.h"
+
+namespace Passenger {
+
+namespace {
+
+/** So much is passed on at once. A socket that poll() calls writable takes it, so that a client that does not read holds only itself up. */
+constexpr std::size_t PIECE = 16 * 1024;
+
+int socketOf(const request_rec *r) noexcept {
+    apr_socket_t *socket = ap_get_conn_socket(r->connection);
+    apr_os_sock_t descriptor = -1;
+    return socket != nullptr && apr_os_sock_get(&descriptor, socket) == APR_SUCCESS ? descriptor : -1;
+}
+
+bool isUpgradeWanted(const request_rec *r) {
+    const char *connection = apr_table_get(r->headers_in, "Connection");
+    return apr_table_get(r->headers_in, "Upgrade") != nullptr && connection != nullptr &&
+           HttpText::listHas(connection, "upgrade");
+}
+
+/** What would change a body sees none of this one. mod_headers is what administrators count on. */
+void removeContentFilters(request_rec *r) {
+    for (ap_filter_t *filter = r->output_filters; filter != nullptr && filter != r->proto_output_filters;) {
+        ap_filter_t *next = filter->next;
+        if (std::strncmp(filter->frec->name, "fixup_headers", 13) != 0) {
+            ap_remove_output_filter(filter);
+        }
+        filter = next;
+    }
+}
+
+}  // namespace
+
+const char *HijackedConnection::obstacle(const request_rec *r) noexcept {
+    if (r->connection->master != nullptr) {
+        return "the client's connection is HTTP/2, which other requests share";
+    }
+    if (r->main != nullptr) {
+        return "it is a part of another answer (a subrequest)";
+    }
+    return socketOf(r) < 0 ? "the client's connection has no socket" : nullptr;
+}
+
+const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &head) {
+    if (r->status == HTTP_SWITCHING_PROTOCOLS) {
+        if (r->proto_num < HTTP_VERSION(1, 1)) {
+            return "an upgrade of an HTTP/1.0 connection";
+        }
+        if (!isUpgradeWanted(r)) {
+            return "an upgrade that nobody asked for";
+        }
+        r->connection->keepalive = AP_CONN_CLOSE;
+        if (head.upgrade()) {
+            apr_table_setn(r->headers_out, "Upgrade",
+                           apr_pstrmemdup(r->pool, head.upgrade()->data(), head.upgrade()->size()));
+        }
+        apr_table_setn(r->headers_out, "Connection", "Upgrade");
+        ap_send_interim_response(r, 1);
+        return nullptr;
+    }
+    r->connection->keepalive = AP_CONN_CLOSE;
+    if (head.chunked()) {
+        apr_table_setn(r->headers_out, "Transfer-Encoding", "chunked");
+    }
+    removeContentFilters(r);
+    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(r->connection->bucket_alloc));
+    ap_pass_brigade(r->output_filters, brigade);
+    apr_brigade_destroy(brigade);
+    return nullptr;
+}
+
+/** Whatever httpd does when the handler has returned, it adds nothing. */
+void HijackedConnection::leaveHttp() noexcept {
+    conn_rec *connection = r_->connection;
+    connection->keepalive = AP_CONN_CLOSE;
+    r_->output_filters = r_->proto_output_filters = connection->output_filters;
+    // Its limit for request bodies would end the connection when something is read after that.
+    ap_remove_input_filter_byhandle(connection->input_filters, "reqtimeout");
+    r_->input_filters = r_->proto_input_filters = connection->input_filters;
+}
+
+void HijackedConnection::relay(std::span<char> buffer) {
+    leaveHttp();
+    client_ = socketOf(r_);
+    pending_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    answer_ = apr_brigade_create(r_->pool, r_->connection->bucket_alloc);
+    if (!start_.empty()) {
+        toClient(start_);
+    }
+    while (!over_ && r_->connection->aborted == 0) {
+        const bool more = fromClient();
+        if (!over_) {
+            waitForEither(more);
+        }
+        if (!over_ && answerWaits_ && clientTakes()) {
+            fromApplication(buffer.first(std::min(buffer.size(), PIECE)));
+        }
+    }
+    apr_brigade_cleanup(pending_);
+}
+
+/** One step of the client's words. True: there may be more of them, and the application takes them. */
+bool HijackedConnection::fromClient() {
+    if (APR_BRIGADE_EMPTY(pending_) && clientMayHaveSaid_) {
+        readClient();
+    }
+    return sendPending() && clientMayHaveSaid_;
+}
+
+/** By httpd's filters, which may have read more than the request's head, and know of TLS. */
+void HijackedConnection::readClient() {
+    const apr_status_t status =
+        ap_get_brigade(r_->connection->input_filters, pending_, AP_MODE_READBYTES, APR_NONBLOCK_READ, PIECE);
+    if (APR_STATUS_IS_EAGAIN(status) || (status == APR_SUCCESS && APR_BRIGADE_EMPTY(pending_))) {
+        clientMayHaveSaid_ = false;
+        return;
+    }
+    if (status != APR_SUCCESS) {
+        clientMayHaveSaid_ = false;
+        clientEnded_ = true;
+        over_ = !APR_STATUS_IS_EOF(status);
+        ::shutdown(stream_.get(), SHUT_WR);
+    }
+}
+
+/** False: the application takes no more for now. What it does not want at all is dropped. */
+bool HijackedConnection::sendPending() {
+    while (!APR_BRIGADE_EMPTY(pending_)) {
+        apr_bucket *bucket = APR_BRIGADE_FIRST(pending_);
+        const char *data = nullptr;
+        apr_size_t size = 0;
+        if (!APR_BUCKET_IS_METADATA(bucket) && apr_bucket_read(bucket, &data, &size, APR_BLOCK_READ) != APR_SUCCESS) {
+            over_ = true;
+            return false;
+        }
+        if (size > 0) {
+            const ssize_t sent = ::send(stream_.get(), data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+            if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
+                return false;
+            }
+            if (sent >= 0 && static_cast<apr_size_t>(sent) < size) {
+                apr_bucket_split(bucket, static_cast<apr_size_t>(sent));
+            }
+        }
+        apr_bucket_delete(bucket);
+    }
+    return true;
+}
+
+void HijackedConnection::waitForEither(bool more) {
+    const bool pending = !APR_BRIGADE_EMPTY(pending_);
+    const int news = pending || clientEnded_ ? 0 : POLLIN;
+    pollfd entries[2] = {{client_, static_cast<short>(news | (answerWaits_ ? POLLOUT : 0)), 0},
+                         {stream_.get(), static_cast<short>((answerWaits_ ? 0 : POLLIN) | (pending ? POLLOUT : 0)), 0}};
+    if (entries[1].events == 0) {
+        entries[1].fd = -1;  // its hang-up would be told again and again
+    }
+    const auto patience = static_cast<int>(apr_time_as_msec(r_->server->timeout));
+    const int ready = poll(entries, 2, more ? 0 : answerWaits_ ? patience : -1);
+    if (ready < 0) {
+        over_ = errno != EINTR;
+        return;
+    }
+    if (ready == 0 && !more) {
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
+                      "event=connection.given_up reason=\"the client took nothing for Timeout\" uri=\"%s\"", r_->uri);
+        over_ = true;
+        r_->connection->aborted = 1;
+        return;
+    }
+    clientMayHaveSaid_ = clientMayHaveSaid_ || (entries[0].revents & POLLIN) != 0;
+    answerWaits_ = answerWaits_ || (entries[1].revents & ~POLLOUT) != 0;
+    if ((entries[0].revents & (POLLERR | POLLHUP)) != 0 && (entries[0].revents & POLLIN) == 0) {
+        over_ = true;
+    }
+}
+
+bool HijackedConnection::clientTakes() const noexcept {
+    pollfd entry{client_, POLLOUT, 0};
+    return poll(&entry, 1, 0) > 0;
+}
+
+void HijackedConnection::fromApplication(std::span<char> buffer) {
+    const ssize_t size = ::recv(stream_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    answerWaits_ = false;
+    if (size <= 0) {
+        over_ = size == 0 || (errno != EAGAIN && errno != EINTR);
+        return;
+    }
+    toClient({buffer.data(), static_cast<std::size_t>(size)});
+}
+
+void HijackedConnection::toClient(std::string_view bytes) {
+    apr_bucket_alloc_t *allocator = r_->connection->bucket_alloc;
+    APR_BRIGADE_INSERT_TAIL(answer_, apr_bucket_transient_create(bytes.data(), bytes.size(), allocator));
+    APR_BRIGADE_INSERT_TAIL(answer_, apr_bucket_flush_create(allocator));
+    over_ = ap_pass_brigade(r_->connection->output_filters, answer_) != APR_SUCCESS;
+    apr_brigade_cleanup(answer_);
+    r_->bytes_sent += static_cast<apr_off_t>(bytes.size());
+}
+
+}  // namespace Passenger

@@ -1,0 +1,58 @@
+#include "apache2/response/InterimAnswers.h"
+
+#include <string_view>
+
+#include "apache2/httpd/PoolText.h"
+
+namespace Passenger {
+
+namespace {
+
+/** No application means to send more to one request. */
+constexpr int MOST = 16;
+
+}  // namespace
+
+const char *InterimAnswers::take(const Reply &reply, bool late) {
+    if (reply.status == HTTP_SWITCHING_PROTOCOLS || reply.status < 100 || reply.status > 199) {
+        return "an upgrade that nobody asked for";
+    }
+    // httpd itself says 100, when it begins to read the body; a bridge says it beside what its application says.
+    const bool counts = reply.status != HTTP_CONTINUE || continued_;
+    continued_ = continued_ || !counts;
+    if (counts && ++count_ > MOST) {
+        return "one after the other without end";
+    }
+    if (reply.status == HTTP_CONTINUE || late) {
+        return nullptr;
+    }
+    ResponseHead head;
+    if (const char *problem = head.parse(reply.head)) {
+        return problem;
+    }
+    send(reply.status, head);
+    return nullptr;
+}
+
+void InterimAnswers::send(int status, const ResponseHead &head) {
+    // Those of the answer before have been sent by now.
+    if (pool_ == nullptr) {
+        apr_pool_create(&pool_, r_->pool);
+    } else {
+        apr_pool_clear(pool_);
+    }
+    apr_table_t *saved = r_->headers_out;
+    r_->headers_out = apr_table_make(pool_, 8);
+    for (const ResponseHead::Header &header : head.headers()) {
+        apr_table_addn(r_->headers_out, copyInto(pool_, header.name), copyInto(pool_, header.value));
+    }
+    const int before = r_->status;
+    r_->status = status;
+    r_->status_line = ap_get_status_line_ex(r_->pool, status);
+    ap_send_interim_response(r_, 1);
+    r_->headers_out = saved;
+    r_->status = before;
+    r_->status_line = nullptr;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,79 @@
+#include "apache2/response/Refusal.h"
+
+#include <exception>
+#include <optional>
+
+#include "apache2/config/Settings.h"
+#include "apache2/response/ErrorPage.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr apr_size_t LARGEST_CUSTOM_PAGE = 1024 * 1024;
+
+/** The agent has it for a while, for this application's pages only: the id may be an application's own word. Without it the summary is shown. */
+Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, const char *app) {
+    try {
+        if (pool != nullptr && !reply.reportId.empty()) {
+            if (std::optional<Report> report = pool->report(reply.reportId, app)) {
+                return *std::move(report);
+            }
+        }
+    } catch (const std::exception &problem) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "event=report.missing report=\"%s\" reason=\"%s\"",
+                      reply.reportId.c_str(), problem.what());
+    }
+    Report report;
+    report.summary = reply.text;
+    return report;
+}
+
+/** Nothing, and a line in the log: it cannot be read. */
+std::optional<std::string> customPage(request_rec *r, const char *path) {
+    apr_file_t *file = nullptr;
+    apr_status_t status = apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_BINARY, APR_FPROT_OS_DEFAULT, r->pool);
+    std::string page(LARGEST_CUSTOM_PAGE, '\0');
+    apr_size_t size = page.size();
+    if (status == APR_SUCCESS) {
+        status = apr_file_read_full(file, page.data(), page.size(), &size);
+        apr_file_close(file);
+    }
+    if (status != APR_SUCCESS && status != APR_EOF) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, status, r, "event=error_page.unreadable file=\"%s\"", path);
+        return std::nullopt;
+    }
+    page.resize(size);
+    return page;
+}
+
+}  // namespace
+
+Refusal Refusal::of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app) {
+    const Settings &settings = Settings::of(r);
+    const char *accept = apr_table_get(r->headers_in, "Accept");
+    const ErrorPage::Format format = ErrorPage::formatFor(accept != nullptr ? accept : "");
+    if (settings.showsFriendlyErrorPages()) {
+        const Report report = reportFor(r, reply, pool, app);
+        return {ErrorPage::render(format, status, reply.reportId, &report), ErrorPage::contentTypeOf(format)};
+    }
+    if (settings.customErrorPage != nullptr) {
+        if (std::optional<std::string> page = customPage(r, settings.customErrorPage)) {
+            return {*std::move(page), "text/html; charset=utf-8", false};
+        }
+    }
+    return {ErrorPage::render(format, status, reply.reportId, nullptr), ErrorPage::contentTypeOf(format)};
+}
+
+void Refusal::setHeaders(request_rec *r) const {
+    ap_set_content_type(r, contentType);
+    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->headers_out, "X-Content-Type-Options", "nosniff");
+    if (selfContained) {
+        apr_table_mergen(r->headers_out, "Vary", "Accept");
+        apr_table_setn(r->headers_out, "Content-Security-Policy",
+                       "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'");
+    }
+}
+
+}  // namespace Passenger

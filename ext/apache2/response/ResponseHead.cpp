@@ -1,0 +1,110 @@
+#include "apache2/response/ResponseHead.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/HttpText.h"
+
+namespace Passenger {
+
+namespace {
+
+using HttpText::equalsIgnoringCase;
+
+// Far more than any application sends; less than what makes httpd's own handling of a head slow.
+constexpr std::size_t MAX_HEADERS = 2'000;
+
+}  // namespace
+
+const char *ResponseHead::parse(std::string_view lines) {
+    while (!lines.empty()) {
+        std::size_t end = lines.find("\r\n");
+        if (end == std::string_view::npos) {
+            return "a header line without an end";
+        }
+        if (const char *problem = addLine(lines.substr(0, end))) {
+            return problem;
+        }
+        lines.remove_prefix(end + 2);
+    }
+    dropNominated();
+    return nullptr;
+}
+
+const char *ResponseHead::addLine(std::string_view line) {
+    std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) {
+        return "a header line without a colon";
+    }
+    Header header{line.substr(0, colon), HttpText::trim(line.substr(colon + 1))};
+    if (!HttpText::isToken(header.name)) {
+        return "a header name with a character that is not allowed";
+    }
+    if (!HttpText::isValue(header.value)) {
+        return "a header value with a control character";
+    }
+    return addHeader(header);
+}
+
+const char *ResponseHead::addHeader(Header header) {
+    if (headers_.size() >= MAX_HEADERS) {
+        return "too many headers";
+    }
+    if (equalsIgnoringCase(header.name, "Content-Length")) {
+        return setContentLength(header.value);
+    }
+    if (equalsIgnoringCase(header.name, "Content-Type")) {
+        contentType_ = header.value;
+    } else if (equalsIgnoringCase(header.name, "Connection")) {
+        connection_.push_back(header.value);
+    } else if (HttpText::isHopByHop(header.name)) {
+        return noteHopByHop(header);
+    } else if (!equalsIgnoringCase(header.name, "Status")) {
+        headers_.push_back(header);
+    }
+    return nullptr;
+}
+
+const char *ResponseHead::setContentLength(std::string_view value) {
+    std::uint64_t length = 0;
+    auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), length);
+    if (error != std::errc() || rest != value.data() + value.size() || length > INT64_MAX) {
+        return "a Content-Length that is no number";
+    }
+    if (contentLength_ && *contentLength_ != length) {
+        return "two different Content-Lengths";
+    }
+    contentLength_ = length;
+    return nullptr;
+}
+
+/** About one connection, which here is the one between httpd and the client: httpd's own matter. */
+const char *ResponseHead::noteHopByHop(Header header) {
+    if (equalsIgnoringCase(header.name, "Upgrade")) {
+        upgrade_ = header.value;
+    } else if (equalsIgnoringCase(header.name, "Transfer-Encoding")) {
+        if (chunked_ || !equalsIgnoringCase(header.value, "chunked")) {
+            return "a transfer coding other than chunked";
+        }
+        chunked_ = true;
+    }
+    return nullptr;
+}
+
+/** `Connection: X-Foo` makes X-Foo a matter of that connection too. */
+void ResponseHead::dropNominated() {
+    for (std::string_view list : connection_) {
+        while (!list.empty()) {
+            std::size_t comma = list.find(',');
+            std::string_view name = HttpText::trim(list.substr(0, comma));
+            closes_ = closes_ || equalsIgnoringCase(name, "close");
+            headers_.erase(
+                std::remove_if(headers_.begin(), headers_.end(),
+                               [name](const Header &header) { return equalsIgnoringCase(header.name, name); }),
+                headers_.end());
+            list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+        }
+    }
+}
+
+}  // namespace Passenger

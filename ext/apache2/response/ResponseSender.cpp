@@ -1,0 +1,307 @@
+#include "apache2/response/ResponseSender.h"
+
+#include <string>
+#include <utility>
+
+#include "apache2/config/Settings.h"
+#include "apache2/httpd/PoolText.h"
+#include "apache2/request/StickyCookie.h"
+#include "apache2/response/HijackedConnection.h"
+#include "apache2/response/Refusal.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Seconds after which a busy application may be asked again. */
+constexpr const char *RETRY_AFTER = "3";
+constexpr int CLIENT_CLOSED_REQUEST = 499;
+
+}  // namespace
+
+void ResponseSender::take(Reply &reply, bool moreWaits) {
+    switch (reply.kind) {
+        case Reply::Kind::RESPONSE:
+            takeHead(reply);
+            break;
+        case Reply::Kind::DATA:
+            addBody(reply.body);
+            break;
+        case Reply::Kind::INTERIM:
+            takeInterim(reply);
+            return;
+        case Reply::Kind::HIJACKED:
+            takeConnection(reply);
+            break;
+        case Reply::Kind::ABORTED:
+            fail(HTTP_BAD_GATEWAY, "the application broke its answer off");
+            break;
+        case Reply::Kind::LOST:
+            fail(HTTP_BAD_GATEWAY, "its instance died");
+            break;
+        case Reply::Kind::REFUSED:
+            refuse(reply);
+            break;
+        case Reply::Kind::CLIENT_LEFT:
+            clientLeft();
+            break;
+        case Reply::Kind::TIMED_OUT:
+            fail(HTTP_GATEWAY_TIME_OUT, reply.text.empty() ? "no answer in time" : reply.text.c_str());
+            break;
+        case Reply::Kind::BROKEN:
+            fail(HTTP_BAD_GATEWAY, reply.text.c_str());
+            break;
+    }
+    if (over()) {
+        return;
+    }
+    if (reply.last) {
+        finish();
+    } else if (!moreWaits || output_.gathered()) {
+        output_.forward(!moreWaits);
+    }
+}
+
+const ResponseHead *ResponseSender::readHead(const Reply &reply) {
+    headProblem_ = head_.emplace().parse(reply.head);
+    return headProblem_ == nullptr ? &*head_ : nullptr;
+}
+
+void ResponseSender::takeHead(Reply &reply) {
+    if (!head_) {
+        readHead(reply);
+    }
+    const ResponseHead head = std::move(*head_);
+    head_.reset();
+    const bool upgrades = reply.stream && reply.status == HTTP_SWITCHING_PROTOCOLS;
+    const bool possible = upgrades || (reply.status >= 200 && reply.status <= 999);
+    const char *problem = hasHead_ ? "a second head" : !possible ? "a status that is none" : headProblem_;
+    if (problem != nullptr) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed answer: ", problem, nullptr));
+        return;
+    }
+    hasHead_ = true;
+    output_.begin();
+    setStatus(reply.status);
+    setHeaders(head);
+    if (sticky_ && reply.stickyId != 0 && reply.stickyId != *sticky_) {
+        setStickyCookie(reply.stickyId);
+    }
+    if (reply.stream) {
+        giveConnection(reply, head);
+    } else if (!leaveToErrorDocument()) {
+        addBody(reply.body);
+    }
+}
+
+void ResponseSender::setStickyCookie(std::uint32_t instance) {
+    const Settings &settings = Settings::of(r_);
+    const std::string cookie = StickyCookie::make(settings.stickySessionsCookieNameOrDefault(), instance,
+                                                  settings.stickySessionsCookieAttributesOrDefault());
+    apr_table_addn(r_->headers_out, "Set-Cookie", copyInto(r_->pool, cookie));
+}
+
+/** PassengerErrorOverride: httpd answers in place of an application that says no. What belongs to the status stays. */
+bool ResponseSender::leaveToErrorDocument() {
+    const int status = r_->status;
+    // A page of an error is shown, whatever its own status.
+    if (!ap_is_HTTP_ERROR(status) || !Settings::of(r_).overridesErrors() || statusBefore_ != HTTP_OK) {
+        return false;
+    }
+    for (const char *name : {"WWW-Authenticate", "Retry-After", "Allow", "Set-Cookie"}) {
+        std::pair<const char *, apr_table_t *> kept{name, r_->err_headers_out};
+        apr_table_do(
+            [](void *to, const char *, const char *value) {
+                auto &[header, table] = *static_cast<std::pair<const char *, apr_table_t *> *>(to);
+                apr_table_addn(table, header, value);
+                return 1;
+            },
+            &kept, r_->headers_out, name, nullptr);
+    }
+    breakOff(status);
+    return true;
+}
+
+/** Partial hijack: the head is ours, what follows is the application's. */
+void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
+    const char *problem = HijackedConnection::obstacle(r_);
+    if (problem == nullptr) {
+        problem = HijackedConnection::sendHead(r_, head);
+    }
+    if (problem != nullptr) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
+        return;
+    }
+    hijacked_ = true;
+    over_ = true;
+    stream_ = std::move(reply.stream);
+    streamStart_ = {copyInto(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
+}
+
+/** Full hijack: the application writes the head, too, and nobody here knows its status. */
+void ResponseSender::takeConnection(Reply &reply) {
+    if (const char *problem = HijackedConnection::obstacle(r_)) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
+        return;
+    }
+    if (apr_table_get(r_->headers_in, "Upgrade") != nullptr) {
+        r_->status = HTTP_SWITCHING_PROTOCOLS;  // for the access log
+    }
+    over_ = true;
+    stream_ = std::move(reply.stream);
+}
+
+bool ResponseSender::bodyAllowed() const noexcept {
+    return r_->header_only == 0 && r_->status != HTTP_NO_CONTENT && r_->status != HTTP_NOT_MODIFIED;
+}
+
+void ResponseSender::setStatus(int status) {
+    r_->status = status;
+    r_->status_line = ap_get_status_line_ex(r_->pool, status);
+}
+
+void ResponseSender::setHeaders(const ResponseHead &head) {
+    apr_pool_t *pool = r_->pool;
+    for (const ResponseHead::Header &header : head.headers()) {
+        apr_table_addn(r_->headers_out, copyInto(pool, header.name), copyInto(pool, header.value));
+    }
+    if (head.closes() && r_->connection->master == nullptr) {
+        r_->connection->keepalive = AP_CONN_CLOSE;
+    }
+    apr_table_setn(r_->headers_out, "Status", r_->status_line);
+    apr_table_mergen(
+        r_->headers_out, "X-Powered-By",
+        Settings::of(ap_server_conf).showsVersionInHeader() ? "mod_passenger " PASSENGER_VERSION : "mod_passenger");
+    if (r_->status == HTTP_NO_CONTENT || r_->status == HTTP_NOT_MODIFIED) {
+        return;
+    }
+    if (head.contentType()) {
+        ap_set_content_type(r_, copyInto(pool, *head.contentType()));
+    }
+    if (head.contentLength()) {
+        ap_set_content_length(r_, static_cast<apr_off_t>(*head.contentLength()));
+        if (bodyAllowed()) {
+            missing_ = head.contentLength();
+        }
+    } else if ((r_->connection->keepalive == AP_CONN_CLOSE || r_->expecting_100 != 0) &&
+               r_->proto_num >= HTTP_VERSION(1, 1) && bodyAllowed()) {
+        // httpd would let the connection's end be the answer's, and what breaks off would look whole.
+        r_->chunked = 1;
+    }
+}
+
+void ResponseSender::addBody(std::span<char> body) {
+    if (!hasHead_) {
+        fail(HTTP_BAD_GATEWAY, "malformed answer: a body without a head");
+        return;
+    }
+    if (body.empty()) {
+        return;
+    }
+    if (!bodyAllowed()) {
+        finish();
+        return;
+    }
+    bool surplus = missing_ && body.size() > *missing_;
+    if (surplus) {
+        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
+                      "event=response.cut app=\"%s\" reason=\"longer than its Content-Length\"", app_);
+        body = body.first(*missing_);
+    }
+    if (missing_) {
+        *missing_ -= body.size();
+    }
+    output_.add(body);
+    if (surplus) {
+        finish();
+    }
+}
+
+void ResponseSender::takeInterim(const Reply &reply) {
+    if (const char *problem = interim_.take(reply, hasHead_)) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed interim answer: ", problem, nullptr));
+    }
+}
+
+void ResponseSender::refuse(const Reply &reply) {
+    int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
+    const std::optional<unsigned> leftOut = status == HTTP_SERVICE_UNAVAILABLE ? refusals_.mayLog() : std::optional(0U);
+    if (leftOut) {
+        std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
+                      "event=request.refused app=\"%s\" status=%d report=\"%s\" reason=\"%s\" uri=\"%s\" left_out=%u",
+                      app_, status, reply.reportId.c_str(), firstLine.c_str(), r_->uri, *leftOut);
+    }
+    if (hasHead_) {
+        breakOff(status);
+        return;
+    }
+    hasHead_ = true;
+    output_.begin();
+    const Refusal refusal = Refusal::of(r_, reply, status, pool_, app_);
+    setStatus(status);
+    refusal.setHeaders(r_);
+    apr_table_setn(r_->headers_out, "Status", r_->status_line);
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_table_setn(r_->headers_out, "Retry-After", RETRY_AFTER);
+    }
+    std::string page(refusal.page);
+    output_.add(page);
+    finish();
+}
+
+void ResponseSender::finish() {
+    if (missing_ && *missing_ > 0) {
+        fail(HTTP_BAD_GATEWAY, "the answer is shorter than its Content-Length");
+        return;
+    }
+    over_ = true;
+    output_.finish();
+}
+
+void ResponseSender::fail(int status, const char *reason) {
+    ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_, "event=request.failed app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"%s",
+                  app_, status, reason, r_->uri,
+                  output_.passed() ? " consequence=\"response cut short, connection closed\"" : "");
+    breakOff(status);
+}
+
+void ResponseSender::giveUp(int status, apr_status_t cause) {
+    bool left = r_->connection->aborted != 0 || cause == APR_INCOMPLETE || APR_STATUS_IS_EOF(cause) ||
+                APR_STATUS_IS_ECONNRESET(cause) || APR_STATUS_IS_ECONNABORTED(cause);
+    ap_log_rerror(APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, cause, r_,
+                  "event=request.given_up app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"", app_, status,
+                  left ? "the client left within its request's body" : "the request's body cannot be read", r_->uri);
+    breakOff(status);
+}
+
+void ResponseSender::clientLeft() {
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
+                  "event=request.given_up app=\"%s\" reason=\"the client left\" uri=\"%s\"", app_, r_->uri);
+    over_ = true;
+    r_->status = CLIENT_CLOSED_REQUEST;
+    r_->connection->aborted = 1;
+    r_->connection->keepalive = AP_CONN_CLOSE;
+}
+
+void ResponseSender::breakOff(int status) {
+    over_ = true;
+    if (output_.passed()) {
+        output_.breakOff();
+        result_ = OK;
+        return;
+    }
+    if (hijacked_) {
+        return;
+    }
+    output_.clear();
+    r_->status = statusBefore_;
+    r_->status_line = nullptr;
+    apr_table_clear(r_->headers_out);
+    if (status == HTTP_SERVICE_UNAVAILABLE) {
+        apr_table_setn(r_->err_headers_out, "Retry-After", RETRY_AFTER);
+    }
+    result_ = status;
+}
+
+}  // namespace Passenger

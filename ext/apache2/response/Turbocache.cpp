@@ -1,0 +1,290 @@
+#include "apache2/response/Turbocache.h"
+
+#include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+#include <span>
+
+#include "apache2/config/Settings.h"
+#include "apache2/request/CgiEnvironment.h"
+#include "apache2/response/CachePolicy.h"
+#include "base/Clock.h"
+#include "base/Exceptions.h"
+#include "base/HttpText.h"
+
+extern "C" {
+#include <apr_optional.h>
+#include <apr_uri.h>
+}
+
+APR_DECLARE_OPTIONAL_FN(char *, ssl_var_lookup, (apr_pool_t *, server_rec *, conn_rec *, request_rec *, char *));
+
+namespace Passenger {
+
+namespace {
+
+using Counters = ResponseCache::Changes::Counters;
+
+Counters *theCounters = nullptr;
+pid_t theOwner = 0;
+
+/** Not in a child that ends: threads of its may be at it yet. */
+apr_status_t giveUpCounters(void *counters) noexcept {
+    if (getpid() == theOwner) {
+        theCounters = nullptr;
+        munmap(counters, sizeof(Counters));
+    }
+    return APR_SUCCESS;
+}
+
+// What asks for another answer than everybody's, or has to be answered by the application itself.
+constexpr std::array SPECIAL{
+    "Authorization",     "Proxy-Authorization", "Cache-Control",       "Pragma",   "Range",    "Upgrade",
+    "If-Modified-Since", "If-None-Match",       "If-Unmodified-Since", "If-Match", "If-Range",
+};
+
+// By these a server in front says what the client has asked for; applications make URLs out of them.
+constexpr std::array FORWARDED{
+    "Host",
+    "Forwarded",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Scheme",
+    "X-Forwarded-Port",
+    "X-Forwarded-Ssl",
+    "X-Forwarded-Prefix",
+    "X-Original-URL",
+    "X-Rewrite-URL",
+    "X-HTTP-Method-Override",
+};
+
+bool isSafe(const request_rec *r) {
+    switch (r->method_number) {
+        case M_GET:
+        case M_OPTIONS:
+        case M_TRACE:
+        case M_PROPFIND:
+            return true;
+        default:
+            return false;
+    }
+}
+
+/** Whether the client has shown who it is by TLS. */
+bool hasCertificate(request_rec *r) {
+    auto *lookup = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
+    if (lookup == nullptr) {
+        return false;
+    }
+    static char name[] = "SSL_CLIENT_VERIFY";
+    const char *verified = lookup(r->pool, r->server, r->connection, r, name);
+    return verified != nullptr && *verified != '\0' && std::strcmp(verified, "NONE") != 0;
+}
+
+/** The path of a URL in an answer to the request, as httpd would have it in a request for it. Null: it is none, or on another host.
+ *  Which scheme and port is not asked: a page too many may be forgotten. */
+const char *pathOnThisHost(request_rec *r, std::string_view url, apr_uri_t &parsed) {
+    if (apr_uri_parse(r->pool, apr_pstrmemdup(r->pool, url.data(), url.size()), &parsed) != APR_SUCCESS ||
+        (parsed.hostname != nullptr && strcasecmp(parsed.hostname, ap_get_server_name(r)) != 0 &&
+         (r->hostname == nullptr || strcasecmp(parsed.hostname, r->hostname) != 0))) {
+        return nullptr;
+    }
+    if (parsed.path == nullptr || *parsed.path == '\0') {
+        return parsed.hostname != nullptr ? "/" : r->uri;
+    }
+    if (ap_unescape_url(parsed.path) != OK) {
+        return nullptr;
+    }
+    char *path = *parsed.path == '/' ? parsed.path
+                                     : ap_make_full_path(r->pool, ap_make_dirstr_parent(r->pool, r->uri), parsed.path);
+    ap_getparents(path);
+    ap_no2slash(path);
+    return path;
+}
+
+void append(std::string &key, const char *text) {
+    if (text != nullptr) {
+        key += text;
+    }
+    key += '\0';
+}
+
+/** Each with a NUL behind it. */
+std::string_view joined(apr_pool_t *pool, std::span<const std::string_view> parts) {
+    std::size_t size = parts.size();
+    for (const std::string_view part : parts) {
+        size += part.size();
+    }
+    char *const text = static_cast<char *>(apr_pcalloc(pool, size));
+    char *at = text;
+    for (const std::string_view part : parts) {
+        at = std::copy(part.begin(), part.end(), at) + 1;
+    }
+    return {text, size};
+}
+
+}  // namespace
+
+void Turbocache::prepare(apr_pool_t *pconf) {
+    void *memory = mmap(nullptr, sizeof(Counters), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        throw SystemException("Cannot make the memory that httpd's children share for PassengerTurbocaching", errno);
+    }
+    theOwner = getpid();
+    theCounters = new (memory) Counters{};
+    apr_pool_cleanup_register(pconf, memory, giveUpCounters, apr_pool_cleanup_null);
+}
+
+ResponseCache::Changes Turbocache::changes() noexcept {
+    return ResponseCache::Changes(theCounters);
+}
+
+Turbocache::Turbocache(request_rec *r, const Route &route, ResponseCache &cache, bool hasBody)
+    : r_(r), cache_(cache), use_(useFor(hasBody)) {
+    if (use_ == Use::NONE) {
+        return;
+    }
+    const std::array<std::string_view, 3> parts{route.appName, r->uri, r->args != nullptr ? r->args : ""};
+    appNameSize_ = parts[0].size() + 1;
+    url_ = joined(r->pool, parts);
+    changesBefore_ = cache_.changes().of(url_);
+}
+
+Turbocache::Use Turbocache::useFor(bool hasBody) const {
+    if (!cache_.changes()) {
+        return Use::NONE;
+    }
+    if (!isSafe(r_)) {
+        return Use::CHANGE;
+    }
+    return r_->method_number == M_GET && !hasBody && isForEverybody() ? Use::ANSWER : Use::NONE;
+}
+
+bool Turbocache::isForEverybody() const {
+    // A page that stands for another one, of an error or within another, is told of that.
+    if (r_->user != nullptr || r_->main != nullptr || (r_->prev != nullptr && r_->prev->status != HTTP_OK) ||
+        Settings::of(r_).hasStickySessions()) {
+        return false;
+    }
+    return !hasCertificate(r_) && std::none_of(SPECIAL.begin(), SPECIAL.end(), [this](const char *name) {
+        return apr_table_get(r_->headers_in, name) != nullptr;
+    });
+}
+
+std::string Turbocache::makeKey() const {
+    std::string key(url_);
+    append(key, r_->unparsed_uri);
+    append(key, ap_http_scheme(r_));
+    append(key, apr_table_get(r_->subprocess_env, "HTTPS"));
+    append(key, apr_itoa(r_->pool, ap_get_server_port(r_)));
+    const auto server = reinterpret_cast<std::uintptr_t>(r_->server);
+    key.append(reinterpret_cast<const char *>(&server), sizeof(server));
+    // What SetEnvIf and mod_rewrite made of this request, the application sees, too.
+    const apr_array_header_t *variables = apr_table_elts(r_->subprocess_env);
+    const auto *variable = reinterpret_cast<const apr_table_entry_t *>(variables->elts);
+    for (int i = 0; i < variables->nelts; ++i) {
+        if (CgiEnvironment::isForProcess(variable[i].key)) {
+            append(key, variable[i].key);
+            append(key, variable[i].val);
+        }
+    }
+    for (const char *name : FORWARDED) {
+        append(key, apr_table_get(r_->headers_in, name));
+    }
+    return key;
+}
+
+bool Turbocache::answer(ResponseSender &sender) {
+    if (use_ != Use::ANSWER || cache_.untouched()) {
+        return false;
+    }
+    const MonotonicTime now = SystemClock::instance().now();
+    const ResponseCache::AnswerPtr found = cache_.find(makeKey(), url_, now);
+    if (!found) {
+        return false;
+    }
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(now - found->receivedAt);
+    const std::string head = found->head + "Age: " + std::to_string(age.count()) + "\r\n";
+    std::string body = found->body;
+    Reply reply;
+    reply.kind = Reply::Kind::RESPONSE;
+    reply.last = true;
+    reply.status = static_cast<std::uint16_t>(found->status);
+    reply.head = head;
+    reply.body = body;
+    sender.take(reply, false);
+    return true;
+}
+
+void Turbocache::note(const Reply &reply, const Session &session, ResponseSender &sender) {
+    const bool isHead = reply.kind == Reply::Kind::RESPONSE;
+    if (use_ == Use::CHANGE && isHead && reply.status < 400) {
+        // Before the client learns that it was done.
+        cache_.changes().add(url_);
+        noteLocations(sender.readHead(reply));
+    }
+    if (use_ == Use::ANSWER && isHead && r_->header_only == 0) {
+        begin(reply, session, sender.readHead(reply));
+    }
+    if (!answer_ || reply.kind == Reply::Kind::INTERIM) {
+        return;
+    }
+    if ((!isHead && reply.kind != Reply::Kind::DATA) ||
+        answer_->body.size() + reply.body.size() > ResponseCache::MAX_BODY) {
+        answer_.reset();
+        return;
+    }
+    answer_->body.append(reply.body.data(), reply.body.size());
+    if (reply.last) {
+        const bool whole = !length_ || *length_ == answer_->body.size();
+        if (whole) {
+            cache_.store(makeKey(), changesBefore_, std::move(answer_));
+        }
+        answer_.reset();
+    }
+}
+
+/** What an answer names beside the request's own URL was changed with it (RFC 9111, section 4.4); of other hosts' URLs it has no say. */
+void Turbocache::noteLocations(const ResponseHead *head) {
+    if (head == nullptr) {
+        return;
+    }
+    for (const ResponseHead::Header &header : head->headers()) {
+        if (!HttpText::equalsIgnoringCase(header.name, "Location") &&
+            !HttpText::equalsIgnoringCase(header.name, "Content-Location")) {
+            continue;
+        }
+        apr_uri_t location;
+        const char *path = pathOnThisHost(r_, header.value, location);
+        if (path != nullptr) {
+            std::string url(url_.substr(0, appNameSize_));
+            append(url, path);
+            append(url, location.query);
+            cache_.changes().add(url);
+        }
+    }
+}
+
+void Turbocache::begin(const Reply &reply, const Session &session, const ResponseHead *head) {
+    answer_.reset();
+    if (head == nullptr || reply.stream || reply.head.size() > ResponseCache::MAX_HEAD) {
+        return;
+    }
+    const auto fresh = CachePolicy::freshFor(reply.status, *head, apr_time_sec(r_->request_time));
+    const std::optional<AppVersion> version = fresh ? session.version() : std::nullopt;
+    if (!version || (head->contentLength() && *head->contentLength() > ResponseCache::MAX_BODY)) {
+        return;
+    }
+    length_ = head->contentLength();
+    const MonotonicTime now = SystemClock::instance().now();
+    answer_ = std::make_shared<ResponseCache::Answer>(
+        ResponseCache::Answer{reply.status, std::string(reply.head), {}, *version, now, now + *fresh});
+}
+
+}  // namespace Passenger

@@ -1,0 +1,218 @@
+#include "exchange/QueueSession.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+namespace {
+
+[[noreturn]] void notAStream() {
+    throw std::logic_error("this session was opened with Options: it exchanges messages and has no byte stream");
+}
+
+Reply refusal(std::uint16_t status, std::string reportId, std::string text) {
+    Reply reply;
+    reply.kind = Reply::Kind::REFUSED;
+    reply.status = status;
+    reply.reportId = std::move(reportId);
+    reply.text = std::move(text);
+    return reply;
+}
+
+Reply::Kind replyKind(Exchange::Event::Kind kind) {
+    switch (kind) {
+        case Exchange::Event::Kind::LOST:
+            return Reply::Kind::LOST;
+        case Exchange::Event::Kind::REFUSED:
+            return Reply::Kind::REFUSED;
+        case Exchange::Event::Kind::CLIENT_LEFT:
+            return Reply::Kind::CLIENT_LEFT;
+        case Exchange::Event::Kind::TIMED_OUT:
+            return Reply::Kind::TIMED_OUT;
+        default:
+            return Reply::Kind::BROKEN;
+    }
+}
+
+}  // namespace
+
+std::optional<Reply> QueueSession::start(const Request &request) {
+    try {
+        exchange_.start(request, 0);
+        return std::nullopt;
+    } catch (const LineFullException &error) {
+        Reply reply = refusal(error.status(), error.reportId(), error.what());
+        reply.lineFull = true;
+        return reply;
+    } catch (const RefusedException &error) {
+        return refusal(error.status(), error.reportId(), error.what());
+    }
+}
+
+std::size_t QueueSession::sendBody(std::string_view block, bool last) {
+    return exchange_.sendBody(block, last);
+}
+
+bool QueueSession::bodyDone() const {
+    return exchange_.bodyDone();
+}
+
+bool QueueSession::replyWaiting() {
+    return exchange_.replyWaiting();
+}
+
+Session::Waited QueueSession::awaitReply(int writable, std::chrono::milliseconds timeout) {
+    return exchange_.awaitReply(writable, timeout);
+}
+
+Reply QueueSession::broken(std::string text) {
+    Reply reply;
+    reply.text = std::move(text);
+    return reply;
+}
+
+/** Completes a head from this message. True: it is complete, and event.payload is what follows it. */
+bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
+    if (headLength_ == 0) {
+        headLength_ = event.header.headLength;
+        headType_ = event.header.type;
+        status_ = event.header.status;
+        stickyId_ = event.header.stickyId;
+        head_.clear();
+    }
+    const std::size_t part = std::min<std::size_t>(headLength_ - head_.size(), event.payload.size());
+    if (head_.empty() && part == headLength_) {
+        reply.head = std::string_view(event.payload.data(), part);
+    } else {
+        head_.append(event.payload.data(), part);
+        if (head_.size() < headLength_) {
+            return false;
+        }
+        reply.head = head_;
+    }
+    event.payload = event.payload.subspan(part);
+    headLength_ = 0;
+    return true;
+}
+
+/** False: it is not what a hijacked connection goes on with. */
+bool QueueSession::takeStream(Exchange::Event &event) {
+    if (stream_ || headLength_ != 0 || headComplete_ || event.descriptors.size() != 1 ||
+        !isStream(event.descriptors.front())) {
+        return false;
+    }
+    stream_ = std::move(event.descriptors.front());
+    return true;
+}
+
+Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) {
+    for (;;) {
+        Exchange::Event event = exchange_.receive(buffer, client, timeout);
+        if (event.kind != Exchange::Event::Kind::MESSAGE) {
+            Reply reply = refusal(event.status, std::move(event.reportId), std::move(event.text));
+            reply.kind = replyKind(event.kind);
+            return reply;
+        }
+        Reply reply;
+        const bool last = (event.header.flags & LAST) != 0;
+        const bool continued = headLength_ != 0;
+        switch (event.header.type) {
+            case MessageType::RESPONSE:
+            case MessageType::INTERIM:
+                if (continued || headComplete_) {
+                    return broken("a second head in one answer");
+                }
+                if (event.header.headLength > MAX_RESPONSE_HEAD) {
+                    return broken("the head of the answer is over the limit of 128 KiB");
+                }
+                if (event.header.headLength == 0) {
+                    headType_ = event.header.type;
+                    status_ = event.header.status;
+                    stickyId_ = event.header.stickyId;
+                } else if (!assembleHead(event, reply)) {
+                    if (last) {
+                        return broken("the answer ended within its head");
+                    }
+                    continue;
+                }
+                break;
+            case MessageType::DATA:
+                if (continued) {
+                    if (!assembleHead(event, reply)) {
+                        if (last) {
+                            return broken("the answer ended within its head");
+                        }
+                        continue;
+                    }
+                } else if (headComplete_) {
+                    reply.kind = Reply::Kind::DATA;
+                    reply.body = event.payload;
+                    reply.last = last;
+                    if (last) {
+                        exchange_.complete();
+                    }
+                    return reply;
+                } else {
+                    return broken("data before the head of the answer");
+                }
+                break;
+            case MessageType::HIJACKED:
+                if (!takeStream(event)) {
+                    return broken("a hijacked connection without exactly one stream, or in the middle of an answer");
+                }
+                if (!last) {
+                    continue;
+                }
+                exchange_.complete();
+                reply.kind = Reply::Kind::HIJACKED;
+                reply.stream = std::move(stream_);
+                return reply;
+            case MessageType::ABORTED:
+                exchange_.complete();
+                reply.kind = Reply::Kind::ABORTED;
+                return reply;
+            default:
+                return broken("a message that does not belong to this exchange");
+        }
+        // A head is complete.
+        reply.status = status_;
+        if (headType_ == MessageType::INTERIM) {
+            reply.kind = Reply::Kind::INTERIM;
+            return reply;
+        }
+        headComplete_ = true;
+        if (stream_ && !last) {
+            return broken("an answer that hijacks a connection and goes on");
+        }
+        reply.kind = Reply::Kind::RESPONSE;
+        reply.stream = std::move(stream_);
+        reply.stickyId = stickyId_;
+        reply.body = event.payload;
+        reply.last = last;
+        if (last) {
+            exchange_.complete();
+        }
+        return reply;
+    }
+}
+
+void QueueSession::sendHeaders(std::string_view) {
+    notAStream();
+}
+void QueueSession::sendBodyBlock(std::string_view) {
+    notAStream();
+}
+void QueueSession::closeWriter() {
+    notAStream();
+}
+int QueueSession::getReader() {
+    notAStream();
+}
+void QueueSession::closeReader() {
+    notAStream();
+}
+
+}  // namespace Passenger

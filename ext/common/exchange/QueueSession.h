@@ -1,0 +1,56 @@
+#pragma once
+
+#include <string>
+
+#include "exchange/Exchange.h"
+#include "exchange/Session.h"
+
+namespace Passenger {
+
+/**
+ * A Session in its message form, over a Group's queue: makes replies out of the messages of an Exchange. The stream form is StreamSession.
+ */
+class QueueSession : public Session {
+public:
+    explicit QueueSession(QueueHostPtr host) : exchange_(std::move(host)) {}
+
+    std::optional<Reply> start(const Request &request) override;
+    std::size_t sendBody(std::string_view block, bool last) override;
+    bool bodyDone() const override;
+    void excuse(std::chrono::nanoseconds time) override {
+        exchange_.excuse(time);
+    }
+    void breakBody() override {
+        exchange_.breakBody();
+    }
+    Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) override;
+    bool replyWaiting() override;
+    Waited awaitReply(int writable, std::chrono::milliseconds timeout) override;
+    std::optional<AppVersion> version() const override {
+        return exchange_.version();
+    }
+
+    void sendHeaders(std::string_view environment) override;
+    void sendBodyBlock(std::string_view block) override;
+    void closeWriter() override;
+    int getReader() override;
+    void closeReader() override;
+
+private:
+    bool assembleHead(Exchange::Event &event, Reply &reply);
+    bool takeStream(Exchange::Event &event);
+    Reply broken(std::string text);
+
+    Exchange exchange_;
+    /** A head that came in several messages. */
+    std::string head_;
+    std::uint32_t headLength_ = 0;
+    MessageType headType_ = MessageType::RESPONSE;
+    std::uint16_t status_ = 0;
+    std::uint32_t stickyId_ = 0;
+    bool headComplete_ = false;
+    /** What the application has taken the connection over with; its head may have to come yet. */
+    FileDescriptor stream_;
+};
+
+}  // namespace Passenger

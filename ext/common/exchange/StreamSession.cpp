@@ -1,0 +1,94 @@
+#include "exchange/StreamSession.h"
+
+#include <sys/socket.h>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <vector>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+[[noreturn]] void notMessages() {
+    throw std::logic_error(
+        "this session was opened by its application root: it is a byte stream and exchanges no messages");
+}
+
+}  // namespace
+
+StreamSession::StreamSession(QueueHostPtr host) : exchange_(std::move(host)) {
+    try {
+        exchange_.start(Request{}, STREAM);
+    } catch (const RefusedException &error) {
+        throw SpawnException(error.what());
+    }
+    std::vector<char> buffer(BUFFER_SIZE);
+    Exchange::Event event = exchange_.receive(buffer, -1, std::chrono::milliseconds(-1));
+    using Kind = Exchange::Event::Kind;
+    if (event.kind == Kind::REFUSED) {
+        throw SpawnException(event.text);
+    }
+    if (event.kind == Kind::LOST) {
+        throw IOException("the application instance died before it took the session");
+    }
+    if (event.kind != Kind::MESSAGE || event.header.type != MessageType::ACCEPTED || event.descriptors.size() != 1) {
+        throw ProtocolException("the application instance did not open the session's stream");
+    }
+    exchange_.complete();
+    stream_ = std::move(event.descriptors.front());
+}
+
+void StreamSession::sendHeaders(std::string_view environment) {
+    if (environment.size() > MAX_ENVIRONMENT) {
+        throw ProtocolException("the request's head is over the limit of 1 MiB");
+    }
+    const auto length = static_cast<std::uint32_t>(environment.size());
+    char prefix[sizeof(length)];
+    std::memcpy(prefix, &length, sizeof(length));
+    sendBodyBlock(std::string_view(prefix, sizeof(prefix)));
+    sendBodyBlock(environment);
+}
+
+void StreamSession::sendBodyBlock(std::string_view block) {
+    while (!block.empty()) {
+        const ssize_t sent = ::send(stream_.get(), block.data(), block.size(), MSG_NOSIGNAL);
+        if (sent >= 0) {
+            block.remove_prefix(static_cast<std::size_t>(sent));
+        } else if (errno != EINTR) {
+            throw SystemException("send() to an application instance", errno);
+        }
+    }
+}
+
+void StreamSession::closeWriter() {
+    ::shutdown(stream_.get(), SHUT_WR);
+}
+
+int StreamSession::getReader() {
+    return stream_.get();
+}
+
+void StreamSession::closeReader() {
+    ::shutdown(stream_.get(), SHUT_RD);
+}
+
+std::optional<Reply> StreamSession::start(const Request &) {
+    notMessages();
+}
+std::size_t StreamSession::sendBody(std::string_view, bool) {
+    notMessages();
+}
+bool StreamSession::bodyDone() const {
+    notMessages();
+}
+Reply StreamSession::receive(std::span<char>, const Client &, std::chrono::milliseconds) {
+    notMessages();
+}
+bool StreamSession::replyWaiting() {
+    notMessages();
+}
+
+}  // namespace Passenger

@@ -1,0 +1,65 @@
+#include "io/AgentFailure.h"
+
+#include <boost/thread/exceptions.hpp>
+
+#include <string>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** What an error's text was before its class put the reason at the end, as it does again when it is thrown anew. */
+std::string withoutReason(std::string text, int error) {
+    const auto reason = ": " + std::generic_category().message(error);
+    if (text.ends_with(reason)) {
+        text.resize(text.size() - reason.size());
+    }
+    return text;
+}
+
+}  // namespace
+
+Frame describeFailure(const std::exception &exception) {
+    Frame frame(FrameType::AGENT_FAILED);
+    std::string kind = "io";
+    std::string text = exception.what();
+    std::string report;
+    int error = 0;
+    if (const auto *system = dynamic_cast<const SystemException *>(&exception)) {
+        kind = "system";
+        error = system->error();
+        text = withoutReason(text, error);
+    } else if (const auto *spawn = dynamic_cast<const SpawnException *>(&exception)) {
+        kind = "spawn";
+        report = spawn->report();
+    } else if (const auto *thread = dynamic_cast<const boost::thread_resource_error *>(&exception)) {
+        kind = "thread";
+        error = thread->native_error();
+        text = withoutReason(text, error);
+    }
+    frame.add(kind);
+    frame.add(text);
+    frame.add(static_cast<std::uint64_t>(error));
+    frame.add(report);
+    return frame;
+}
+
+void throwFailure(const Frame &failure) {
+    const auto &kind = failure.field(0);
+    const auto &text = failure.field(1);
+    const auto error = static_cast<int>(failure.number(2));
+    if (kind == "system") {
+        throw SystemException(text, error);
+    }
+    if (kind == "spawn") {
+        throw SpawnException(text, failure.field(3));
+    }
+    if (kind == "thread") {
+        throw boost::thread_resource_error(error, text.c_str());
+    }
+    throw IOException(text);
+}
+
+}  // namespace Passenger

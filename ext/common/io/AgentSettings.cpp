@@ -1,0 +1,132 @@
+#include "io/AgentSettings.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <utility>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+using Map = std::map<std::string, std::string>;
+
+[[noreturn]] void rejectValue(const char *key, const std::string &value) {
+    throw ProtocolException(std::string("The setting ") + key + " cannot be \"" + value + "\"");
+}
+
+void read(const Map &map, const char *key, std::string &into) {
+    if (const auto found = map.find(key); found != map.end()) {
+        into = found->second;
+    }
+}
+
+template <typename Number> void readNumber(const Map &map, const char *key, Number &into) {
+    const auto found = map.find(key);
+    if (found == map.end()) {
+        return;
+    }
+    const auto &text = found->second;
+    const char *const end = text.data() + text.size();
+    Number number{};
+    const auto [stopped, error] = std::from_chars(text.data(), end, number);
+    if (error != std::errc() || stopped != end) {
+        rejectValue(key, text);
+    }
+    into = number;
+}
+
+void read(const Map &map, const char *key, std::chrono::seconds &into) {
+    auto count = into.count();
+    readNumber(map, key, count);
+    if (count < 0) {
+        rejectValue(key, std::to_string(count));
+    }
+    into = std::chrono::seconds(count);
+}
+
+void read(const Map &map, const char *key, bool &into) {
+    unsigned number = into ? 1 : 0;
+    readNumber(map, key, number);
+    if (number > 1) {
+        rejectValue(key, std::to_string(number));
+    }
+    into = number == 1;
+}
+
+/** Cuts off the last part of a path; "" when there is nothing left. */
+std::string folderOf(const std::string &path) {
+    const auto slash = path.rfind('/');
+    return slash == std::string::npos ? "" : path.substr(0, slash);
+}
+
+}  // namespace
+
+std::string AgentSettings::agentProgram() const {
+    if (!agentCommand.empty()) {
+        return agentCommand;
+    }
+    // ROOT/lib/passenger/spawn/spawn_server.rb, ROOT/passenger-agent
+    const auto root = folderOf(folderOf(folderOf(folderOf(spawnServerCommand))));
+    if (!root.empty()) {
+        auto beside = root + "/passenger-agent";
+        if (::access(beside.c_str(), X_OK) == 0) {
+            return beside;
+        }
+    }
+    return PASSENGER_DEFAULT_ROOT "/passenger-agent";
+}
+
+Map AgentSettings::toMap() const {
+    return {
+        {"agent_command", agentCommand},
+        {"app_files", appFiles},
+        {"default_user", defaultUser},
+        {"descriptor_log_file", descriptorLogFile},
+        {"environment", environment},
+        {"instance_registry_dir", instanceRegistryDir},
+        {"log_file", logFile},
+        {"log_level", std::to_string(logLevel)},
+        {"log_prefix", logPrefix ? "1" : "0"},
+        {"max_instances_per_app", std::to_string(maxInstancesPerApp)},
+        {"max_pool_size", std::to_string(maxPoolSize)},
+        {"pool_idle_time", std::to_string(poolIdleTime.count())},
+        {"pre_start", preStart},
+        {"require_spawn_server", requireSpawnServer ? "1" : "0"},
+        {"ruby_command", rubyCommand},
+        {"socket_backlog", std::to_string(socketBacklog)},
+        {"spawn_dir", spawnDir},
+        {"spawn_server_command", spawnServerCommand},
+        {"stat_throttle_rate", std::to_string(statThrottleRate.count())},
+        {"user", user},
+    };
+}
+
+AgentSettings AgentSettings::fromMap(const Map &map) {
+    AgentSettings settings;
+    read(map, "agent_command", settings.agentCommand);
+    read(map, "app_files", settings.appFiles);
+    read(map, "default_user", settings.defaultUser);
+    read(map, "descriptor_log_file", settings.descriptorLogFile);
+    read(map, "environment", settings.environment);
+    read(map, "instance_registry_dir", settings.instanceRegistryDir);
+    read(map, "log_file", settings.logFile);
+    readNumber(map, "log_level", settings.logLevel);
+    read(map, "log_prefix", settings.logPrefix);
+    readNumber(map, "max_instances_per_app", settings.maxInstancesPerApp);
+    readNumber(map, "max_pool_size", settings.maxPoolSize);
+    read(map, "pool_idle_time", settings.poolIdleTime);
+    read(map, "pre_start", settings.preStart);
+    read(map, "require_spawn_server", settings.requireSpawnServer);
+    read(map, "ruby_command", settings.rubyCommand);
+    readNumber(map, "socket_backlog", settings.socketBacklog);
+    read(map, "spawn_dir", settings.spawnDir);
+    read(map, "spawn_server_command", settings.spawnServerCommand);
+    read(map, "stat_throttle_rate", settings.statThrottleRate);
+    read(map, "user", settings.user);
+    return settings;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,195 @@
+#include "log/Log.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <spdlog/pattern_formatter.h>
+
+#include "base/Mutex.h"
+#include "base/Poll.h"
+#include "log/LogQueue.h"
+#include "log/StandardError.h"
+
+namespace Passenger::Log {
+
+namespace {
+
+std::atomic<LogLevel> currentLevel{LogLevel::NOTICE};
+std::atomic<bool> currentOutputPrefix = true;
+
+/** How long a log that takes nothing holds up who writes to it directly, or ends the Writer. */
+constexpr std::chrono::seconds PATIENCE{1};
+
+/** Of the time before each line. Never destroyed, like all here: threads may log while the process ends. */
+struct Formatter {
+    Mutex mutex{Locks::LOG};
+    spdlog::pattern_formatter pattern GUARDED_BY(mutex){"[%Y-%m-%d %H:%M:%S.%e %z] %v",
+                                                        spdlog::pattern_time_type::local, "\n"};
+};
+
+/** Where lines go while a Writer lives. */
+struct Route {
+    Mutex mutex{Locks::LOG};
+    std::shared_ptr<LogQueue> queue GUARDED_BY(mutex);
+
+    static Route &instance() {
+        static auto &route = *new Route;
+        return route;
+    }
+    std::shared_ptr<LogQueue> get() {
+        const LockGuard guard(mutex);
+        return queue;
+    }
+    void set(std::shared_ptr<LogQueue> value) {
+        const LockGuard guard(mutex);
+        queue = std::move(value);
+    }
+};
+
+const char *nameOf(LogLevel level) noexcept {
+    switch (level) {
+        case LogLevel::CRIT:
+            return "crit";
+        case LogLevel::ERROR:
+            return "error";
+        case LogLevel::WARN:
+            return "warn";
+        case LogLevel::NOTICE:
+            return "notice";
+        case LogLevel::INFO:
+            return "info";
+        case LogLevel::DEBUG:
+            return "debug";
+        case LogLevel::DEBUG2:
+            return "debug2";
+        case LogLevel::DEBUG3:
+            return "debug3";
+    }
+    return "unknown";
+}
+
+/** Without this, whoever controls a part of a message could write lines of his own into the log. */
+void appendEscaped(std::string &line, std::string_view text) {
+    constexpr char HEX_DIGITS[] = "0123456789abcdef";
+    for (const char character : text) {
+        const auto byte = static_cast<unsigned char>(character);
+        if (character == '\n') {
+            line += "\\n";
+        } else if (character == '\r') {
+            line += "\\r";
+        } else if (character == '\t') {
+            line += "\\t";
+        } else if (byte < 0x20 || byte == 0x7F) {
+            line += "\\x";
+            line += HEX_DIGITS[byte >> 4];
+            line += HEX_DIGITS[byte & 0xF];
+        } else {
+            line += character;
+        }
+    }
+}
+
+std::string format(LogLevel level, std::string_view text) {
+    static auto &formatter = *new Formatter;
+    std::string message = fmt::format("[passenger:{}] [pid {}] ", nameOf(level), ::getpid());
+    appendEscaped(message, text);
+    spdlog::memory_buf_t line;
+    const LockGuard guard(formatter.mutex);
+    formatter.pattern.format({{}, spdlog::level::info, message}, line);
+    return {line.data(), line.size()};
+}
+
+std::string formatDropped(std::uint64_t count) {
+    return format(LogLevel::WARN, fmt::format("event=log.dropped lines={}", count));
+}
+
+void writeNow(std::string_view line, LogQueue::TimePoint deadline) {
+    writeToStandardError(line, [deadline] { return std::chrono::steady_clock::now() < deadline; });
+}
+
+void writeOrQueue(std::string_view line) {
+    const auto queue = Route::instance().get();
+    if (queue == nullptr || !queue->put(line)) {
+        writeNow(line, deadlineIn(PATIENCE));
+    }
+}
+
+/** Behind what waits, if that can be written in time, and before it returns: the process may be about to end itself. */
+void writeLastWords(std::string_view line) {
+    const auto deadline = deadlineIn(PATIENCE);
+    if (const auto queue = Route::instance().get()) {
+        queue->flush(deadline);
+    }
+    writeNow(line, deadline);
+}
+
+void runWriter(LogQueue &queue) {
+    pthread_setname_np(pthread_self(), "log");
+    for (std::string lines; queue.take(lines);) {
+        writeToStandardError(lines, [&queue] { return queue.worthWaiting(); });
+    }
+}
+
+}  // namespace
+
+void setLevel(LogLevel level) noexcept {
+    currentLevel = level;
+}
+
+LogLevel level() noexcept {
+    return currentLevel;
+}
+
+void setOutputPrefix(bool prefix) noexcept {
+    currentOutputPrefix = prefix;
+}
+
+bool outputPrefix() noexcept {
+    return currentOutputPrefix;
+}
+
+void write(LogLevel level, std::string_view text) {
+    if (!enabled(level)) {
+        return;
+    }
+    const std::string line = format(level, text);
+    if (level == LogLevel::CRIT) {
+        writeLastWords(line);
+    } else {
+        writeOrQueue(line);
+    }
+}
+
+void writeApplicationOutput(int pid, std::string_view line, bool prefix) {
+    std::string output;
+    if (prefix) {
+        output = fmt::format("App {} output: ", pid);
+    }
+    output += line;
+    output += '\n';
+    writeOrQueue(output);
+}
+
+Writer::Writer() : queue_(std::make_shared<LogQueue>(formatDropped)), thread_([queue = queue_] { runWriter(*queue); }) {
+    Route::instance().set(queue_);
+}
+
+Writer::~Writer() {
+    const auto deadline = deadlineIn(PATIENCE);
+    queue_->close(deadline);
+    Route::instance().set(nullptr);
+    // It looks at the deadline once in a turn. Only a write that blocks can keep it longer: then it goes with the process.
+    if (queue_->waitForWriter(deadline + 3 * std::chrono::milliseconds(STANDARD_ERROR_TURN))) {
+        thread_.join();
+    } else {
+        thread_.detach();
+    }
+}
+
+}  // namespace Passenger::Log

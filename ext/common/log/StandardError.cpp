@@ -1,0 +1,61 @@
+#include "log/StandardError.h"
+
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+
+namespace Passenger {
+
+namespace {
+
+/** A descriptor that is looked up again after each turn: a poll goes on with what 2 was when it began. */
+bool hasRoom() {
+    pollfd entry{STDERR_FILENO, POLLOUT, 0};
+    return ::poll(&entry, 1, STANDARD_ERROR_TURN) > 0;
+}
+
+bool isPipe() {
+    struct stat status {};
+    return ::fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode);
+}
+
+/** How much to write at once: as many lines as a pipe with room takes without blocking and keeps together, or one longer line. */
+std::size_t firstPart(std::string_view lines) {
+    if (lines.size() <= PIPE_BUF) {
+        return lines.size();
+    }
+    if (const auto end = lines.rfind('\n', PIPE_BUF - 1); end != std::string_view::npos) {
+        return end + 1;
+    }
+    if (isPipe()) {
+        return PIPE_BUF;
+    }
+    const auto end = lines.find('\n');
+    return end == std::string_view::npos ? lines.size() : end + 1;
+}
+
+void writeFirstPart(std::string_view &lines) {
+    const std::size_t part = firstPart(lines);
+    const ssize_t written = ::write(STDERR_FILENO, lines.data(), part);
+    if (written >= 0) {
+        lines.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno != EINTR && errno != EAGAIN) {
+        lines.remove_prefix(part);
+    }
+}
+
+}  // namespace
+
+void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn) {
+    do {
+        if (hasRoom()) {
+            writeFirstPart(lines);
+        }
+    } while (!lines.empty() && goOn());
+}
+
+}  // namespace Passenger

@@ -1,0 +1,183 @@
+#include "loop/EventLoop.h"
+
+#include <signal.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <exception>
+#include <stdexcept>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "log/Log.h"
+#include "loop/EventLoopImplementation.h"
+
+namespace Passenger {
+
+namespace {
+
+thread_local bool thisThreadIsALoops = false;
+
+}  // namespace
+
+EventLoopRole EventLoop::role;
+
+EventLoop::Implementation::Implementation() : loop(::ev_loop_new(EVFLAG_AUTO | EVFLAG_NOENV)) {
+    if (loop == nullptr) {
+        throw SystemException("ev_loop_new", errno != 0 ? errno : ENOMEM);
+    }
+    ev_async_init(&wakeUp_, &Implementation::wakeUpArrived);
+    wakeUp_.data = this;
+    ::ev_async_start(loop, &wakeUp_);
+}
+
+EventLoop::Implementation::~Implementation() {
+    stop();
+    ::ev_async_stop(loop, &wakeUp_);
+    ::ev_loop_destroy(loop);
+}
+
+void EventLoop::Implementation::start() {
+    // The thread inherits the mask: signals are the main thread's, and a handler must not interrupt the loop.
+    sigset_t all;
+    sigset_t before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    try {
+        LockGuard guard(joinMutex);
+        thread_ = Thread("event loop", [this] { run(); });
+    } catch (...) {
+        pthread_sigmask(SIG_SETMASK, &before, nullptr);
+        throw;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+void EventLoop::Implementation::run() noexcept {
+    threadId = std::this_thread::get_id();
+    thisThreadIsALoops = true;
+    ::ev_run(loop, 0);
+}
+
+bool EventLoop::Implementation::post(Callback callback) {
+    LockGuard guard(mutex);
+    if (stopping_) {
+        return false;
+    }
+    posted_.push_back(std::move(callback));
+    if (posted_.size() == 1) {
+        ::ev_async_send(loop, &wakeUp_);
+    }
+    return true;
+}
+
+void EventLoop::Implementation::stop() {
+    {
+        LockGuard guard(mutex);
+        stopping_ = true;
+        ::ev_async_send(loop, &wakeUp_);
+    }
+    LockGuard guard(joinMutex);
+    if (thread_.joinable()) {
+        thread_.join();
+    }
+}
+
+void EventLoop::Implementation::wakeUpArrived(struct ev_loop *, ev_async *watcher, int) noexcept {
+    static_cast<Implementation *>(watcher->data)->runPosted();
+}
+
+/** One batch: what the callbacks post themselves waits for the next one, so that descriptors get their turn in between. */
+void EventLoop::Implementation::runPosted() noexcept {
+    std::deque<Callback> batch;
+    bool last;
+    {
+        LockGuard guard(mutex);
+        batch.swap(posted_);
+        last = stopping_;
+    }
+    while (!batch.empty()) {
+        // Each is destroyed before the next one runs, as whoever waits for the next one may expect.
+        const Callback callback = std::move(batch.front());
+        batch.pop_front();
+        callback();
+    }
+    if (last) {
+        ::ev_break(loop, EVBREAK_ALL);
+    }
+}
+
+EventLoop::EventLoop() : implementation_(std::make_unique<Implementation>()) {
+    implementation_->start();
+}
+
+EventLoop::~EventLoop() {
+    stop();
+}
+
+void EventLoop::post(Callback callback) {
+    implementation_->post(std::move(callback));
+}
+
+void EventLoop::runSync(const Callback &callback) {
+    if (onLoopThread()) {
+        callback();
+        return;
+    }
+    LockOrder::assertNoneHeld("an event loop is waited for");
+    Mutex mutex{Locks::WAITER};
+    std::condition_variable finished;
+    bool done = false;
+    std::exception_ptr thrown;
+    const bool accepted = implementation_->post([&] {
+        try {
+            callback();
+        } catch (...) {
+            thrown = std::current_exception();
+        }
+        // Notified under the lock: the waiter must not destroy the condition before this is through with it.
+        LockGuard guard(mutex);
+        done = true;
+        finished.notify_one();
+    });
+    if (!accepted) {
+        throw std::logic_error("EventLoop::runSync() after stop()");
+    }
+    {
+        LockGuard guard(mutex);
+        while (!done) {
+            guard.wait(finished);
+        }
+    }
+    if (thrown) {
+        std::rethrow_exception(thrown);
+    }
+}
+
+void EventLoop::stop() {
+    if (onLoopThread()) {
+        // It would wait for itself.
+        std::abort();
+    }
+    implementation_->stop();
+}
+
+bool EventLoop::onLoopThread() const noexcept {
+    return implementation_->onLoopThread();
+}
+
+void EventLoop::assertNotOnAnyLoop(const char *what) {
+    if (thisThreadIsALoops) {
+        Log::write(LogLevel::CRIT,
+                   fmt::format("event=pool.misuse error=\"{} on an event loop, which it waits for\"", what));
+        std::abort();
+    }
+}
+
+void EventLoop::assertOnLoop() const {
+    if (!onLoopThread()) {
+        std::abort();
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,72 @@
+#include "policy/RoomPolicy.h"
+
+namespace Passenger {
+
+namespace {
+
+/** An instance of a busy application serves at least for so long: else a full pool would do nothing but start instances. */
+constexpr std::chrono::seconds TENURE{1};
+
+bool overMinimum(const RoomCandidate &candidate) {
+    return candidate.idle && !candidate.oldestWaiter && candidate.serving > candidate.minInstances;
+}
+
+bool idle(const RoomCandidate &candidate) {
+    return candidate.idle && !candidate.oldestWaiter;
+}
+
+/** Whether the candidate, busy as it is, has to share. */
+bool owes(const RoomCandidate &candidate, const RoomRequest &request, MonotonicTime now) {
+    if (!request.oldestWaiter || candidate.serving == 0 || now - candidate.servingSince < TENURE) {
+        return false;
+    }
+    if (candidate.serving >= request.serving + 2) {
+        return true;
+    }
+    return request.serving == 0 && (!candidate.oldestWaiter || *candidate.oldestWaiter > *request.oldestWaiter);
+}
+
+/** The candidate that `fits` and comes before all others in the order of `before`. */
+template <typename Fits, typename Before>
+std::optional<std::size_t> first(const std::vector<RoomCandidate> &candidates, Fits fits, Before before) {
+    std::optional<std::size_t> best;
+    for (std::size_t i = 0; i < candidates.size(); i++) {
+        if (fits(candidates[i]) && (!best || before(candidates[i], candidates[*best]))) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+bool neededLess(const RoomCandidate &a, const RoomCandidate &b) {
+    return a.lastNeeded < b.lastNeeded;
+}
+
+}  // namespace
+
+std::optional<std::size_t> chooseVictim(const RoomRequest &request, const std::vector<RoomCandidate> &candidates,
+                                        MonotonicTime now) {
+    if (!request.oldestWaiter && request.serving >= request.minInstances) {
+        return std::nullopt;
+    }
+    if (const auto found = first(candidates, overMinimum, neededLess)) {
+        return found;
+    }
+    if (request.serving == 0 && request.oldestWaiter) {
+        if (const auto found = first(candidates, idle, neededLess)) {
+            return found;
+        }
+    }
+    return first(
+        candidates, [&](const RoomCandidate &candidate) { return owes(candidate, request, now); },
+        [](const RoomCandidate &a, const RoomCandidate &b) {
+            return a.serving != b.serving ? a.serving > b.serving : a.servingSince < b.servingSince;
+        });
+}
+
+std::optional<std::size_t> chooseSurplus(const std::vector<RoomCandidate> &candidates) {
+    const auto found = first(candidates, overMinimum, neededLess);
+    return found ? found : first(candidates, idle, neededLess);
+}
+
+}  // namespace Passenger

@@ -1,0 +1,143 @@
+#include "restart/RestartWatch.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <iterator>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds MIN_INTERVAL{50};
+constexpr milliseconds MIN_WATCHED_INTERVAL{1000};
+constexpr milliseconds LISTING_INTERVAL{1000};
+constexpr milliseconds LONGEST_POLL = std::chrono::hours(1);
+
+/** The restart files in this folder, and each entry on the way there from the root: any of them may be missing, or a link that is
+ *  switched, or be replaced. */
+FolderWatches::Wish wishFor(const RestartFolder &folder) {
+    FolderWatches::Entries entries;
+    std::filesystem::path path = "/";
+    for (const std::filesystem::path &part : std::filesystem::path(folder.path).relative_path()) {
+        if (!part.empty()) {
+            entries[path.string()].insert(part.string());
+            path /= part;
+        }
+    }
+    entries[path.string()].insert({RestartFiles::FILE_NAME, RestartFiles::ALWAYS_FILE_NAME});
+    return {entries, folder.rights};
+}
+
+}  // namespace
+
+RestartWatch::RestartWatch(Parts parts, milliseconds interval)
+    : parts_(std::move(parts)),
+      interval_(interval),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      watches_(parts_.openInotify) {
+    if (!wake_) {
+        throw SystemException("eventfd", errno);
+    }
+    thread_ = Thread("restart watch", [this] { run(); });
+}
+
+RestartWatch::~RestartWatch() {
+    ending_ = true;
+    wake();
+    thread_.join();
+}
+
+void RestartWatch::setInterval(milliseconds interval) {
+    interval_ = interval;
+    wake();
+}
+
+void RestartWatch::wake() const {
+    ::eventfd_write(wake_.get(), 1);
+}
+
+void RestartWatch::run() {
+    for (Reason reason = Reason::INTERVAL; reason != Reason::ENDING; reason = wait()) {
+        try {
+            std::vector<RestartFolder> folders = parts_.folders();
+            if (reason == Reason::LISTING && folders == folders_) {
+                continue;
+            }
+            watch(std::move(folders));
+            // After the watches were placed: what came before them is seen by this look.
+            parts_.check();
+        } catch (const std::exception &error) {
+            Log::error("event=restart.check_failed error=\"{}\"", error.what());
+        }
+        lastLook_ = SteadyClock::now();
+    }
+}
+
+void RestartWatch::watch(std::vector<RestartFolder> folders) {
+    if (folders != folders_) {
+        wishes_.clear();
+        std::transform(folders.begin(), folders.end(), std::back_inserter(wishes_), wishFor);
+        folders_ = std::move(folders);
+    }
+    if (interval_.load() >= MIN_WATCHED_INTERVAL) {
+        watches_.follow(wishes_);
+    } else {
+        watches_.stop();
+    }
+}
+
+RestartWatch::Reason RestartWatch::wait() {
+    const SteadyClock::time_point listing = SteadyClock::now() + LISTING_INTERVAL;
+    // Events are not even read before: neither a storm of touches nor noise in a folder keeps this thread busy.
+    SteadyClock::time_point rested = SteadyClock::now() + MIN_INTERVAL;
+    const milliseconds interval = interval_;
+    while (!ending_) {
+        const SteadyClock::time_point now = SteadyClock::now();
+        // Another interval may need other watches.
+        const SteadyClock::time_point due =
+            lastLook_ + (interval_.load() == interval ? std::max(interval, MIN_INTERVAL) : MIN_INTERVAL);
+        if (now >= due) {
+            return Reason::INTERVAL;
+        }
+        const bool watching = watches_.descriptor() >= 0;
+        if (watching && now >= listing) {
+            return Reason::LISTING;
+        }
+        const bool resting = now < rested;
+        const auto next = watching ? std::min(due, resting ? rested : listing) : due;
+        if (poll(next - now, watching && !resting)) {
+            if (watches_.read()) {
+                return Reason::EVENT;
+            }
+            rested = SteadyClock::now() + MIN_INTERVAL;
+        }
+    }
+    return Reason::ENDING;
+}
+
+bool RestartWatch::poll(SteadyClock::duration timeout, bool events) const {
+    std::array<pollfd, 2> entries{{{wake_.get(), POLLIN, 0}, {events ? watches_.descriptor() : -1, POLLIN, 0}}};
+    const milliseconds rounded = std::chrono::ceil<milliseconds>(timeout);
+    if (::poll(entries.data(), entries.size(), static_cast<int>(std::min(rounded, LONGEST_POLL).count())) <= 0) {
+        return false;
+    }
+    if (entries[0].revents != 0) {
+        eventfd_t changes = 0;
+        ::eventfd_read(wake_.get(), &changes);
+    }
+    return entries[1].revents != 0;
+}
+
+}  // namespace Passenger

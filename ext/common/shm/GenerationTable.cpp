@@ -1,0 +1,41 @@
+#include "shm/GenerationTable.h"
+
+namespace Passenger {
+
+GenerationTable::GenerationTable() : memory_("passenger-generations", GenerationLayout::SIZE) {
+    MemoryHeader header{};
+    header.magic = GenerationLayout::MAGIC;
+    header.version = LAYOUT_VERSION;
+    header.capacity = GenerationLayout::GROUPS;
+    memory_.write(&header, sizeof(header), 0);
+}
+
+void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity) {
+    const std::size_t offset = GenerationLayout::offset(groupSlot);
+    memory_.writeU32(capacity, offset + offsetof(GenerationEntry, capacity));
+    memory_.writeU64(generation.value(), offset);
+}
+
+void GenerationTable::setChildSlots(std::uint32_t count) {
+    memory_.writeU32(count, offsetof(MemoryHeader, extra));
+}
+
+GenerationTableView::GenerationTableView(const FileDescriptor &fd)
+    : mapping_(fd, GenerationLayout::SIZE, Mapping::Access::READ_ONLY) {}
+
+Generation GenerationTableView::generation(std::uint32_t groupSlot) const noexcept {
+    return Generation(
+        __atomic_load_n(mapping_.at<std::uint64_t>(GenerationLayout::offset(groupSlot)), __ATOMIC_ACQUIRE));
+}
+
+std::uint32_t GenerationTableView::capacity(std::uint32_t groupSlot) const noexcept {
+    return __atomic_load_n(
+        mapping_.at<std::uint32_t>(GenerationLayout::offset(groupSlot) + offsetof(GenerationEntry, capacity)),
+        __ATOMIC_RELAXED);
+}
+
+std::uint32_t GenerationTableView::childSlots() const noexcept {
+    return __atomic_load_n(mapping_.at<std::uint32_t>(offsetof(MemoryHeader, extra)), __ATOMIC_RELAXED);
+}
+
+}  // namespace Passenger

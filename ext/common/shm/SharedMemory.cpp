@@ -1,0 +1,137 @@
+#include "shm/SharedMemory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "base/Exceptions.h"
+
+// From <linux/memfd.h>, which older systems have without it.
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+namespace Passenger {
+
+namespace {
+
+constexpr int SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW;
+
+FileDescriptor createMemoryFile(const std::string &name) {
+    int fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (fd < 0 && errno == EINVAL) {
+        // Linux before 6.3 does not know the flag; newer ones may be configured to insist on it.
+        fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    }
+    if (fd < 0) {
+        throw SystemException("memfd_create(\"" + name + "\")", errno);
+    }
+    return FileDescriptor(fd);
+}
+
+}  // namespace
+
+SharedMemory::SharedMemory(const std::string &name, std::size_t size) : fd_(createMemoryFile(name)), size_(size) {
+    // The mode is what keeps the holder of a read-only descriptor from opening the file again for writing.
+    if (::fchmod(fd_.get(), S_IRUSR | S_IWUSR) != 0) {
+        throw SystemException("fchmod(\"" + name + "\")", errno);
+    }
+    if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
+        throw SystemException("ftruncate(\"" + name + "\")", errno);
+    }
+    // F_SEAL_SEAL too: nobody shall add a write seal and so take a restarted agent's right to write.
+    if (::fcntl(fd_.get(), F_ADD_SEALS, SIZE_SEALS | F_SEAL_SEAL) != 0) {
+        throw SystemException("fcntl(F_ADD_SEALS, \"" + name + "\")", errno);
+    }
+}
+
+SharedMemory SharedMemory::adopt(FileDescriptor fd, std::size_t size) {
+    const int seals = ::fcntl(fd.get(), F_GET_SEALS);
+    if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS) {
+        throw ProtocolException("A descriptor that should be shared memory is not sealed against resizing");
+    }
+    const int flags = ::fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY) {
+        throw ProtocolException("A descriptor that should be shared memory cannot be read");
+    }
+    struct stat status {};
+    if (::fstat(fd.get(), &status) != 0) {
+        throw SystemException("fstat", errno);
+    }
+    if (static_cast<std::size_t>(status.st_size) < size) {
+        throw ProtocolException("Shared memory is too small: " + std::to_string(status.st_size) + " bytes instead of " +
+                                std::to_string(size));
+    }
+    SharedMemory result;
+    result.fd_ = std::move(fd);
+    result.size_ = size;
+    return result;
+}
+
+FileDescriptor SharedMemory::readOnlyDescriptor() const {
+    const std::string path = "/proc/self/fd/" + std::to_string(fd_.get());
+    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        throw SystemException("open(\"" + path + "\")", errno);
+    }
+    return FileDescriptor(fd);
+}
+
+void SharedMemory::read(void *buffer, std::size_t length, std::size_t offset) const {
+    auto *position = static_cast<char *>(buffer);
+    while (length > 0) {
+        const ssize_t taken = ::pread(fd_.get(), position, length, static_cast<off_t>(offset));
+        if (taken > 0) {
+            position += taken;
+            length -= static_cast<std::size_t>(taken);
+            offset += static_cast<std::size_t>(taken);
+        } else if (taken == 0) {
+            throw SystemException("pread(shared memory): beyond its end", EINVAL);
+        } else if (errno != EINTR) {
+            throw SystemException("pread(shared memory)", errno);
+        }
+    }
+}
+
+void SharedMemory::write(const void *buffer, std::size_t length, std::size_t offset) {
+    const auto *position = static_cast<const char *>(buffer);
+    while (length > 0) {
+        const ssize_t taken = ::pwrite(fd_.get(), position, length, static_cast<off_t>(offset));
+        if (taken > 0) {
+            position += taken;
+            length -= static_cast<std::size_t>(taken);
+            offset += static_cast<std::size_t>(taken);
+        } else if (taken == 0) {
+            throw SystemException("pwrite(shared memory): nothing taken", EIO);
+        } else if (errno != EINTR) {
+            // Beyond the end: EPERM, from the seal.
+            throw SystemException("pwrite(shared memory)", errno);
+        }
+    }
+}
+
+std::uint64_t SharedMemory::readU64(std::size_t offset) const {
+    std::uint64_t value;
+    read(&value, sizeof value, offset);
+    return value;
+}
+
+std::uint32_t SharedMemory::readU32(std::size_t offset) const {
+    std::uint32_t value;
+    read(&value, sizeof value, offset);
+    return value;
+}
+
+void SharedMemory::writeU64(std::uint64_t value, std::size_t offset) {
+    write(&value, sizeof value, offset);
+}
+
+void SharedMemory::writeU32(std::uint32_t value, std::size_t offset) {
+    write(&value, sizeof value, offset);
+}
+
+}  // namespace Passenger

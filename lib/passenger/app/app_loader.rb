@@ -1,0 +1,99 @@
+# frozen_string_literal: true
+
+require_relative "failure"
+require_relative "../wire/frame"
+
+module PhusionPassenger
+  # Loads the application that the Options describe, step by step, and says so on the control socket.
+  class AppLoader
+    ENVIRONMENT_NAMES = %w[RAILS_ENV RACK_ENV PASSENGER_APP_ENV].freeze
+
+    # What a login shell keeps of itself.
+    SHELL_VARIABLES = %w[_ OLDPWD SHLVL].freeze
+
+    # An app that loads must not end the process unsaid: `exit` and syntax errors are failures of a step, too.
+    FAILURES = [Exception].freeze
+    private_constant :FAILURES
+
+    # The step that failed, around what it failed with.
+    class LoadFailed < StandardError
+      attr_reader :step
+
+      def initialize(step)
+        super("the step \"#{step}\" failed")
+        @step = step
+      end
+    end
+
+    def initialize(control, options)
+      @control = control
+      @options = options
+    end
+
+    # The Rack application. Nil when it could not be loaded and that has been reported.
+    def load
+      step("working directory") { prepare_environment }
+      step("Bundler") { set_up_bundler } if gemfile?
+      step("app loaded") { load_rack_app }
+    rescue LoadFailed => e
+      Failure.report(@control, "app.load_failed", e.step, e.cause)
+      nil
+    end
+
+    private
+
+    def prepare_environment
+      ENVIRONMENT_NAMES.each { |name| ENV[name] = @options["environment"] } if @options["environment"]
+      base_uri = @options.fetch("base_uri", "").chomp("/")
+      ENV["RAILS_RELATIVE_URL_ROOT"] = base_uri unless base_uri.empty?
+      @options.each { |key, value| ENV[key.delete_prefix("env:")] = value if key.start_with?("env:") }
+      SHELL_VARIABLES.each { |name| ENV.delete(name) }
+      Dir.chdir(@options.fetch("app_root"))
+      ENV["PWD"] = Dir.pwd
+    end
+
+    def gemfile?
+      File.file?(ENV["BUNDLE_GEMFILE"] || "Gemfile")
+    end
+
+    # `bundler/setup` would end the process when a gem is missing.
+    def set_up_bundler
+      ENV["BUNDLE_GEMFILE"] ||= File.expand_path("Gemfile")
+      # It came with our own sockets, and must not bind the application to its version, unless Bundler has chosen that (PreloadBundler).
+      Gem.loaded_specs.delete("io-wait") unless defined?(::Bundler)
+      require "bundler"
+      Bundler.setup
+    end
+
+    # Rack 2 gives options beside the application.
+    def load_rack_app
+      require "rack"
+      startup_file = @options.fetch("startup_file", "")
+      startup_file = "config.ru" if startup_file.empty?
+      parsed = Rack::Builder.parse_file(File.expand_path(startup_file))
+      app = parsed.is_a?(Array) ? parsed.first : parsed
+      raise "#{startup_file} gives no application to run" unless app.respond_to?(:call)
+
+      app
+    end
+
+    def step(name)
+      started = now
+      @control.write(Frame::Control::STEP, name, "begin", 0)
+      result = yield
+      @control.write(Frame::Control::STEP, name, "done", milliseconds_since(started))
+      result
+    rescue *FAILURES
+      @control.write(Frame::Control::STEP, name, "failed", milliseconds_since(started))
+      raise LoadFailed, name
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
+    end
+
+    def milliseconds_since(started)
+      now - started
+    end
+  end
+end

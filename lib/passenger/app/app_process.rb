@@ -1,0 +1,71 @@
+# frozen_string_literal: true
+
+require_relative "preload_bundler"
+require_relative "app_loader"
+require_relative "../wire/frame_socket"
+require_relative "hooks"
+require_relative "../base/log"
+require_relative "../base/native"
+require_relative "signals"
+
+module PhusionPassenger
+  # What preloaders and instances begin with: the control socket as descriptor 3, HELLO, LOAD, the application.
+  module AppProcess
+    CONTROL_DESCRIPTOR = 3
+
+    # Yields the control socket and the application. Ends the process, with 1 when it could not be loaded.
+    def self.start(role)
+      sync_output
+      Signals.print_backtraces_on_quit
+      control = FrameSocket.for_fd(CONTROL_DESCRIPTOR)
+      until_the_end do
+        control.write(Frame::Control::HELLO, Process.pid)
+        options = options_from(control) or exit
+        Log.app = options["app_group_name"]
+        title(role, Log.app)
+        app = AppLoader.new(control, options).load or exit(1)
+        yield control, app
+      end
+    end
+
+    # The block works with the control socket.
+    def self.until_the_end
+      yield
+    rescue Errno::EPIPE, Errno::ECONNRESET
+      Log.event("agent.gone")
+    rescue ProtocolError => e
+      Log.event("control.broken", reason: e.message)
+      exit(1)
+    end
+
+    # In a process that was just forked from one that has the application loaded: gives it ends of its own. Its control socket has said hello.
+    def self.begin_anew(role, socket, output)
+      STDOUT.reopen(output) # rubocop:disable Style/GlobalStdStream
+      STDERR.reopen(output) # rubocop:disable Style/GlobalStdStream
+      sync_output
+      output.close
+      Random.srand
+      title(role, Log.app)
+      FrameSocket.new(socket).tap { |control| control.write(Frame::Control::HELLO, Process.pid) }
+    end
+
+    def self.title(role, group)
+      $PROGRAM_NAME = "Passenger #{role}: #{group}"
+    end
+
+    # The descriptors themselves: an application may have put something else in place of $stdout.
+    def self.sync_output
+      STDOUT.sync = true # rubocop:disable Style/GlobalStdStream
+      STDERR.sync = true # rubocop:disable Style/GlobalStdStream
+    end
+
+    def self.options_from(control)
+      frame = control.read
+      return nil if frame.nil? || frame.type == Frame::Control::FINISH
+      raise ProtocolError, "frame #{frame.type} instead of LOAD" unless frame.type == Frame::Control::LOAD
+
+      frame.map.transform_values { |value| value.force_encoding(Encoding.default_external) }
+    end
+    private_class_method :options_from
+  end
+end

@@ -1,0 +1,41 @@
+# frozen_string_literal: true
+
+require_relative "../base/log"
+
+# The name that applications know from their configuration.
+module PhusionPassenger
+  # What an application wants to be told about:
+  #   starting_worker_process (forked)    in a new instance, before its first request
+  #   after_installing_signal_handlers    in a new instance, once the signals below are ours
+  #   stopping_worker_process             in an instance, after its last request
+  module Hooks
+    NAMES = %i[starting_worker_process stopping_worker_process after_installing_signal_handlers].freeze
+
+    @blocks = Hash.new { |blocks, name| blocks[name] = [] }
+
+    def self.add(name, block)
+      raise ArgumentError, "PhusionPassenger has no event #{name.inspect}" unless NAMES.include?(name)
+      raise ArgumentError, "PhusionPassenger.on_event needs a block" unless block
+
+      @blocks[name] << block
+    end
+
+    def self.call(name, *arguments)
+      @blocks[name].each { |block| block.call(*arguments) }
+    end
+
+    # For an end: no block keeps the later ones from being called. What it raises is logged.
+    def self.call_all(name)
+      @blocks[name].each do |block|
+        block.call
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        Log.exception("hook.failed", e, hook: name) unless e.is_a?(SystemExit)
+      end
+    end
+  end
+
+  def self.on_event(name, &block)
+    Hooks.add(name, block)
+  end
+
+end

@@ -1,0 +1,191 @@
+# frozen_string_literal: true
+
+require_relative "../app/app_process"
+require_relative "channels"
+require_relative "../app/fork_guard"
+require_relative "heartbeat"
+require_relative "intake"
+require_relative "max_requests"
+require_relative "refork"
+require_relative "request_handler"
+require_relative "../app/signals"
+
+module PhusionPassenger
+  # A process that serves requests, from SERVE to its end. The main thread waits for what ends it, the control thread reads
+  # the control socket, the handler threads take requests.
+  class AppInstance
+    # Seconds.
+    FINISH_WITHIN = 60
+
+    # `forked`: from a preloader, which the application wants to know. `finish_within`: seconds that requests in work have at its end.
+    def initialize(control, app, forked:, finish_within: FINISH_WITHIN)
+      @control = control
+      @app = app
+      @forked = forked
+      @finish_within = finish_within
+      @endings = Thread::Queue.new
+      @channels = Channels.new(control)
+      @handlers = []
+      @threads = []
+    end
+
+    # Returns after the last request; the caller then lets the process end.
+    def run
+      finish if serve
+    end
+
+    private
+
+    # Until something ends it, such as an agent that is gone. False: there was nothing to serve, or the hooks failed.
+    def serve
+      frame = @control.read
+      return if frame.nil? || frame.type == Frame::Control::FINISH
+      raise ProtocolError, "frame #{frame.type} instead of SERVE" unless frame.type == Frame::Control::SERVE
+
+      prepared = prepare(frame) or return
+      # READY goes first: until then the agent takes the instance for one that has no request, even when it dies.
+      @control.write(Frame::Control::READY)
+      start_threads
+      @endings.pop
+      prepared
+    rescue Errno::EPIPE, Errno::ECONNRESET
+      prepared
+    end
+
+    # Nil when the application's hooks failed, which has been reported then.
+    def prepare(frame)
+      take(frame)
+      ForkGuard.install { let_go }
+      Hooks.call(:starting_worker_process, @forked)
+      Signals.on_end { |name| @endings << name }
+      Signals.print_backtraces_on_quit
+      Hooks.call(:after_installing_signal_handlers)
+      true
+    rescue ProtocolError
+      raise
+    rescue Exception => e # rubocop:disable Lint/RescueException
+      Failure.report(@control, "instance.start_failed", "starting hooks", e)
+      nil
+    end
+
+    def take(frame)
+      @cell = frame.number(0)
+      @thread_count = frame.number(1)
+      group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
+      limit = frame.fields[3] ? frame.number(3) : 0
+      @sticky_id = frame.fields[4] ? frame.number(4) : 0
+      queue, @claims, @marks, own = frame.take_descriptors(@sticky_id.zero? ? 3 : 4)
+      check_cells
+      @intake = Intake.new(queue, @thread_count, own) { tell(Frame::Control::PAUSE, 1) }
+      @max_requests = max_requests(limit, frame.fields[5] ? frame.number(5) : 0)
+      @heartbeat = Heartbeat.new(@control, frame.fields[6] ? frame.number(6) : 0)
+      Log.app = group
+      AppProcess.title("RubyApp", group)
+    end
+
+    # Nil: nobody has to count.
+    def max_requests(limit, warm_after)
+      return if limit.zero? && warm_after.zero?
+
+      MaxRequests.new(limit, warm_after: warm_after, warm: -> { tell(Frame::Control::WARM) }) { tell(Frame::Control::WORN) }
+    end
+
+    def check_cells
+      return if @thread_count.positive? && @cell + @thread_count <= Layout::Claims::CELLS
+
+      raise ProtocolError, "SERVE with #{@thread_count} threads from cell #{@cell} on"
+    end
+
+    def start_threads
+      adapter = RackAdapter.new(@app, @thread_count)
+      @thread_count.times do |index|
+        handler = RequestHandler.new(intake: @intake, claims: @claims, marks: @marks, cell: @cell + index,
+                                     channels: @channels, adapter: adapter, max_requests: @max_requests,
+                                     sticky_id: @sticky_id)
+        @handlers << handler
+        @threads << named_thread("Passenger handler #{index}") { handler.run }
+      end
+      named_thread("Passenger control") { read_control_socket }
+      @heartbeat.start
+    end
+
+    # Whichever thread ends, ends the instance.
+    def named_thread(name)
+      Thread.new do
+        Thread.current.name = name
+        Thread.current.report_on_exception = false
+        yield
+      rescue Exception => e # rubocop:disable Lint/RescueException
+        Log.exception("instance.thread_failed", e, thread: name) unless e.is_a?(SystemExit)
+      ensure
+        @endings << name
+      end
+    end
+
+    # It goes on after FINISH: a request in work may need a channel yet.
+    def read_control_socket
+      while (frame = @control.read)
+        handle(frame)
+      end
+    rescue ProtocolError => e
+      Log.event("control.broken", reason: e.message)
+    ensure
+      @channels.stop
+    end
+
+    def handle(frame)
+      case frame.type
+      when Frame::Control::FINISH then @endings << "FINISH"
+      when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
+      when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
+      when Frame::Control::PAUSE then pause_or_resume(frame)
+      when Frame::Control::REFORK then Refork.new(@app, @intake, @thread_count).start(*frame.take_descriptors(2))
+      when Frame::Control::DROP then frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
+      else
+        frame.close_descriptors
+        Log.event("control.unexpected_frame", type: frame.type)
+      end
+    end
+
+    # That it has paused the last thread tells that becomes idle.
+    def pause_or_resume(frame)
+      case frame.text(0)
+      when "1" then @intake.pause
+      when "0" then @intake.resume(frame.descriptors.first) and tell(Frame::Control::PAUSE, 0)
+      else raise ProtocolError, "PAUSE with #{frame.text(0).inspect}"
+      end
+    end
+
+    # From any thread. That the agent has gone the control thread will see.
+    def tell(type, *fields)
+      @control.write(type, *fields)
+    rescue SystemCallError, IOError
+      nil
+    end
+
+    def finish
+      @intake&.finish
+      deadline = now + @finish_within
+      @threads.each { |thread| thread.join([deadline - now, 0].max) }
+      busy = @handlers.select(&:busy?)
+      Log.event("instance.gave_up_waiting", requests: busy.size) if busy.any?
+      @handlers.each(&:abandon)
+      Hooks.call_all(:stopping_worker_process)
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC)
+    end
+
+    # In a process that the application forked.
+    def let_go
+      @intake.let_go
+      @handlers.each(&:let_go)
+      [@claims, @marks].each(&:close)
+      @channels.close_all
+      @control.close
+      @handlers = @threads = [] # their buffers are large
+      Signals.restore
+    end
+  end
+end

@@ -1,0 +1,57 @@
+# frozen_string_literal: true
+
+require_relative "../app/app_process"
+require_relative "reply"
+
+module PhusionPassenger
+  # Makes a preloader out of an instance: a fork between two requests, which lets go of all that is the instance's (ForkGuard). The
+  # instances that are forked from it share the memory that this one's requests have filled.
+  class Refork
+    # Seconds to be without a request in. Who has one thread keeps nobody waiting meanwhile; of several threads, those that are idle wait.
+    PATIENCE_OF_ONE = 10
+    PATIENCE_OF_MANY = 0.1
+    # The latter try again.
+    ATTEMPTS = 20
+    PAUSE = 0.5
+
+    def initialize(app, intake, thread_count)
+      @app = app
+      @intake = intake
+      @patience, @attempts = thread_count == 1 ? [PATIENCE_OF_ONE, 1] : [PATIENCE_OF_MANY, ATTEMPTS]
+    end
+
+    # Returns at once. `socket` and `output` are the preloader's; their end tells that there is none.
+    def start(socket, output)
+      Thread.new do
+        Thread.current.name = "Passenger refork"
+        pid = fork_between_requests(socket, output)
+        Log.event("instance.refork_failed", reason: "it was never without a request") unless pid
+        Process.detach(pid) if pid
+      rescue StandardError => e
+        Log.exception("instance.refork_failed", e)
+      ensure
+        [socket, output].each(&:close)
+      end
+    end
+
+    private
+
+    # The pid. Nil: there was no such moment.
+    def fork_between_requests(socket, output)
+      @attempts.times do |index|
+        sleep PAUSE unless index.zero?
+        pid = @intake.while_idle(@patience) { fork { become_preloader(socket, output) } }
+        return pid if pid
+      end
+      nil
+    end
+
+    # A preloader's children know the class, and only they are asked.
+    def become_preloader(socket, output)
+      Reply.close_hijacked
+      Signals.print_backtraces_on_quit
+      control = AppProcess.begin_anew("AppPreloader", socket, output)
+      AppProcess.until_the_end { Preloader.new(control, @app).run }
+    end
+  end
+end

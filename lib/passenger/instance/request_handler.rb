@@ -1,0 +1,177 @@
+# frozen_string_literal: true
+
+require_relative "body_source"
+require_relative "claim"
+require_relative "../rack/file_input"
+require_relative "../base/log"
+require_relative "../wire/queue_end"
+require_relative "../rack/rack_adapter"
+require_relative "reply"
+require_relative "stream_exchange"
+
+module PhusionPassenger
+  # Takes requests from the Group's queue and has them answered, one after the other. One for each thread; nothing in it
+  # is shared but what it is given. Always true: a request runs only after its claim was written and its mark looked at.
+  class RequestHandler
+    include Layout::Request
+
+    CHANNEL = "@#{CHANNEL_OFFSET}Q<"
+    READ_LIMIT = Layout::MESSAGE_LIMIT + 1
+
+    # `max_requests` counts what was answered; nil: nobody does. `sticky_id`: by which children find this instance again; 0: they do not.
+    def initialize(intake:, claims:, marks:, cell:, channels:, adapter:, max_requests: nil, sticky_id: 0)
+      @intake = intake
+      @claim = Claim.in_cell(claims, marks, cell)
+      @channels = channels
+      @adapter = adapter
+      @max_requests = max_requests
+      @sticky_id = sticky_id
+      @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
+      @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
+      @taken_at = 0
+      @queue_ended = false
+      @thread = nil
+      @busy = false
+      @abandoned = false
+    end
+
+    # Has taken a request and not yet answered it.
+    def busy?
+      @busy
+    end
+
+    # The process ends with the request in work, if any, unanswered. Its claim stays, so that the agent tells the child.
+    def abandon
+      @abandoned = true
+    end
+
+    # In a process that the application forked.
+    def let_go
+      @claim.close
+    end
+
+    # Runs until the queue ends or the intake is finished.
+    def run
+      @thread = Thread.current
+      until @queue_ended || !(@queue = @intake.await(self))
+        handle_one while @intake.open? && take
+      end
+    ensure
+      @thread = nil
+    end
+
+    # From another thread: ends the sleep in reading, so that the intake is looked at. Unlike closing what is read from, that loses
+    # no message that was just read. False: there is a request in work, whose sleep is its own, or nothing runs.
+    def wake
+      thread = @thread
+      return false if @busy || !thread
+
+      thread.wakeup
+      true
+    rescue ThreadError # it has just ended
+      false
+    end
+
+    private
+
+    # The next message into the buffer. False at the end of the queue, and where none is to be taken any more.
+    def take
+      receive
+      @taken_at = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
+      @busy = true
+    rescue Errno::EINTR # by `wake`, or any signal, such as the end of a process that the application started
+      @intake.open? ? retry : false
+    rescue EOFError # or a message without any bytes
+      (@queue_ended = QueueEnd.reached?(@queue)) || !@intake.open? ? false : retry
+    rescue IOError
+      raise if @intake.open?
+
+      false
+    end
+
+    # Native code takes what is there already. Waiting is Ruby's.
+    def receive
+      return if Native::LOADED && @queue.is_a?(IO) && Native.receive(@queue, @buffer, READ_LIMIT)
+
+      @queue.sysread(READ_LIMIT, @buffer)
+    end
+
+    def handle_one
+      # It does not say whom to answer.
+      return Log.complaint("request.malformed", bytes: @buffer.bytesize) if @buffer.bytesize < HEADER_LENGTH
+
+      # Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
+      channel = @channels.borrow(@buffer.unpack1(CHANNEL)) or return
+      @claim.take(@buffer)
+      answer(channel)
+    ensure
+      @busy = false
+    end
+
+    def answer(channel)
+      version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
+      reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @sticky_id)
+      return reply.skip if @claim.withdrawn?(channel.id, ticket)
+      return refuse(reply, "version #{version}") if version != Layout::VERSION
+      return refuse(reply, "a message of more than #{Layout::MESSAGE_LIMIT} bytes") if @buffer.bytesize > Layout::MESSAGE_LIMIT
+
+      respond(channel, reply, flags, head_length, resends)
+    rescue ClientGone, BodyBrokenOff
+      nil
+    ensure
+      conclude(channel, reply)
+    end
+
+    # Also when the application has ended the thread, which nothing can rescue. The claim is cleared only when the child needs
+    # no word any more. Where it cannot be told, the error ends this thread and so the process, and the agent tells it.
+    def conclude(channel, reply)
+      return if @abandoned && !reply.finished?
+
+      end_unfinished(channel, reply) unless reply.finished?
+      @claim.clear
+      @max_requests&.count unless reply.skipped?
+    ensure
+      channel.give_back
+    end
+
+    def end_unfinished(channel, reply)
+      @adapter.end_in_error(reply)
+      return @channels.drop(channel.id) unless reply.finished?
+
+      Log.event("request.failed", reason: "its answer was left unfinished")
+    end
+
+    # In microseconds.
+    def queued_since(sent_at)
+      ((@taken_at - sent_at) / 1000).clamp(0, Layout::Reply::QUEUED_LIMIT)
+    end
+
+    def respond(channel, reply, flags, head_length, resends)
+      return StreamExchange.new(@adapter).run(reply) if flags.anybits?(STREAM)
+      return refuse(reply, "a head of #{head_length} bytes") if head_length > HEAD_LIMIT
+
+      here = @buffer.bytesize - HEADER_LENGTH
+      return respond_to_long(channel, reply, flags, head_length, here, resends) if flags.anybits?(BODY_FOLLOWS)
+      return refuse(reply, "a head that ends early") if here < head_length
+
+      # Copies, unlike byteslice, which would share the buffer's memory, so that each request would need another one.
+      head, body = @buffer.unpack("x#{HEADER_LENGTH}a#{head_length}a*")
+      @adapter.call(head, MemoryInput.new(body), reply, head_request: flags.anybits?(HEAD_REQUEST))
+    end
+
+    # Of which this message has only the beginning, `here` bytes.
+    def respond_to_long(channel, reply, flags, head_length, here, resends)
+      source = BodySource.new(channel, (reply.ticket - resends)..reply.ticket)
+      head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")
+      head << source.read_exactly(head_length - here) if here < head_length
+      file, size = source.file if flags.anybits?(BODY_IN_FILE)
+      input = file ? FileInput.new(file, size) : @adapter.input_for(source)
+      @adapter.call(head, input, reply, head_request: flags.anybits?(HEAD_REQUEST))
+    end
+
+    def refuse(reply, reason)
+      Log.complaint("request.malformed", reason: reason)
+      @adapter.refuse(reply)
+    end
+  end
+end

@@ -1,0 +1,123 @@
+# frozen_string_literal: true
+
+require "fcntl"
+require "socket"
+require_relative "../wire/channel"
+
+module PhusionPassenger
+  # The answer of a stream exchange: status line, header lines, an empty line, the body until the end.
+  class StreamReply
+    def initialize(io)
+      @io = io
+      @started = false
+      @finished = false
+    end
+
+    def started?
+      @started
+    end
+
+    def finished?
+      @finished
+    end
+
+    # The one answer that it has is the last.
+    def interim(_status, _head); end
+
+    # Its client is not HTTP's: it cannot be hijacked.
+    def hijacking(_environment)
+      nil
+    end
+
+    def hijackable?
+      false
+    end
+
+    def respond(status, head, bytes = "", last: false)
+      @started = true
+      send_bytes("Status: #{status}#{reason(status)}\r\n#{head}\r\n".b)
+      data(bytes, last: last)
+    end
+
+    def data(bytes, last: false)
+      return if @finished
+
+      @finished = last
+      send_bytes(bytes)
+    end
+
+    def finish
+      @finished = true
+    end
+
+    # The stream has no way to say it but to end.
+    def abort
+      @finished = true
+    end
+
+    private
+
+    def send_bytes(bytes)
+      @io.write(bytes)
+    rescue Errno::EPIPE, Errno::ECONNRESET, IOError
+      raise ClientGone, "the client has gone"
+    end
+
+    def reason(status)
+      phrase = defined?(::Rack::Utils::HTTP_STATUS_CODES) && ::Rack::Utils::HTTP_STATUS_CODES[status]
+      phrase ? " #{phrase}" : ""
+    end
+  end
+
+  # One exchange over a stream pair (section 3.4 of doc/PROTOCOLS.md): the other end goes to the child, which sends the
+  # environment and the body there.
+  class StreamExchange
+    CHUNK = 65_536
+
+    def initialize(adapter)
+      @adapter = adapter
+    end
+
+    # Runs it to its end, in the caller's thread.
+    def run(reply)
+      @io, theirs = blocking_pair
+      reply.accept(theirs)
+      theirs.close
+      length = read_exactly(4).unpack1("V")
+      raise BodyBrokenOff, "an environment of #{length} bytes" if length > Layout::Request::HEAD_LIMIT
+
+      @adapter.call(read_exactly(length), @adapter.input_for(self), StreamReply.new(@io))
+    rescue ClientGone, BodyBrokenOff, Errno::ETOOMANYREFS # no descriptor can be sent now: it is answered as what was left unfinished
+      nil
+    ensure
+      theirs&.close
+      @io&.close
+    end
+
+    # For the input: the next bytes of the body, or nil at its end.
+    def next_piece(limit = CHUNK)
+      @io.sysread(limit)
+    rescue Errno::EINTR
+      retry
+    rescue EOFError
+      nil
+    rescue Errno::ECONNRESET, IOError
+      raise BodyBrokenOff, "the request body was broken off"
+    end
+
+    private
+
+    # Ruby makes sockets that do not block, and the flag would go along to the child.
+    def blocking_pair
+      UNIXSocket.pair(:STREAM).each { |io| io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK) }
+    end
+
+    def read_exactly(length)
+      bytes = String.new(encoding: Encoding::BINARY)
+      while bytes.bytesize < length
+        bytes << (next_piece(length - bytes.bytesize) or raise BodyBrokenOff, "the request head was broken off")
+      end
+      bytes
+    end
+  end
+end

@@ -1,0 +1,203 @@
+# frozen_string_literal: true
+
+require_relative "../wire/channel"
+
+module PhusionPassenger
+  # What rack.input offers, over any place that bytes come from. Subclasses bring `take(length)` and `take_line`: up to
+  # that many bytes, or up to the end of the line, as a string of the caller's own; nil at the end.
+  class Input
+    CHUNK = 65_536
+    CONTINUE = 100
+
+    def read(length = nil, buffer = nil)
+      result = length ? read_at_most(length) : read_all
+      return result unless buffer
+
+      buffer.clear
+      return nil unless result
+
+      move(result, buffer)
+    end
+
+    def gets
+      line = nil
+      while (piece = take_line)
+        line = line ? line << piece : piece
+        break if piece.end_with?("\n")
+      end
+      line
+    end
+
+    def each
+      while (line = gets)
+        yield line
+      end
+      self
+    end
+
+    # The server closes the input, not the application.
+    def close; end
+
+    # The client sends the body only when it is asked to: by an interim answer, before the first read.
+    def ask_by(reply); end
+
+    # The whole body has at least so many bytes, or it was broken off.
+    def expect(length); end
+
+    # Frees what the input holds, after the exchange.
+    def release; end
+
+    def binmode
+      self
+    end
+
+    def external_encoding
+      Encoding::BINARY
+    end
+
+    private
+
+    def read_all
+      result = String.new(encoding: Encoding::BINARY)
+      while (piece = take(CHUNK))
+        move(piece, result)
+      end
+      result
+    end
+
+    def read_at_most(length)
+      raise ArgumentError, "negative length #{length} given" if length.negative?
+      return String.new(encoding: Encoding::BINARY) if length.zero?
+
+      result = take(length)
+      return result if result.nil? || result.bytesize == length
+
+      while result.bytesize < length && (piece = take(length - result.bytesize))
+        move(piece, result)
+      end
+      result
+    end
+
+    # A large body makes much garbage in little time; its memory is given back at once.
+    def move(piece, target)
+      target << piece
+      piece.clear
+      target
+    end
+  end
+
+  # A body that came whole with the request.
+  class MemoryInput < Input
+    def initialize(bytes)
+      super()
+      @bytes = bytes
+      @position = 0
+    end
+
+    def rewind
+      @position = 0
+    end
+
+    def size
+      @bytes.bytesize
+    end
+
+    private
+
+    def take(length)
+      return nil if @position >= @bytes.bytesize
+
+      piece = @bytes.byteslice(@position, length)
+      @position += piece.bytesize
+      piece
+    end
+
+    def take_line
+      return nil if @position >= @bytes.bytesize
+
+      newline = @bytes.index("\n", @position)
+      take(newline ? newline + 1 - @position : @bytes.bytesize)
+    end
+  end
+
+  # A body that is still coming, for Rack 3: what was read is gone. The source's `next_piece` brings a piece or nil
+  # at the end.
+  class StreamInput < Input
+    def initialize(source)
+      super()
+      @source = source
+      @piece = +""
+      @offset = 0
+      @missing = 0
+      @asker = nil
+    end
+
+    def expect(length)
+      @missing = length
+    end
+
+    def ask_by(reply)
+      @asker = reply
+    end
+
+    private
+
+    def take(length)
+      return nil unless more?
+
+      return hand_over if @offset.zero? && length >= @piece.bytesize
+
+      # Unlike a slice it shares no memory, which could not be given back.
+      bytes = @piece.unpack1("@#{@offset}a#{length}")
+      @offset += bytes.bytesize
+      hand_over.clear if @offset == @piece.bytesize
+      bytes
+    end
+
+    def take_line
+      return nil unless more?
+
+      newline = @piece.index("\n", @offset)
+      take(newline ? newline + 1 - @offset : @piece.bytesize)
+    end
+
+    def hand_over
+      piece = @piece
+      @piece = +""
+      @offset = 0
+      piece
+    end
+
+    def more?
+      while @offset >= @piece.bytesize
+        piece = next_piece
+        return false unless piece
+
+        @piece = piece
+        @offset = 0
+      end
+      true
+    end
+
+    def next_piece
+      receive
+    end
+
+    # An end that comes too soon must not make what came look whole.
+    def receive
+      ask if @asker
+      piece = @source.next_piece
+      if piece
+        @missing -= piece.bytesize
+      elsif @missing.positive?
+        raise BodyBrokenOff, "the request body ended #{@missing} bytes early"
+      end
+      piece
+    end
+
+    def ask
+      @asker.interim(CONTINUE, "")
+      @asker = nil
+    end
+  end
+end

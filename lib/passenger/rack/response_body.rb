@@ -1,0 +1,125 @@
+# frozen_string_literal: true
+
+require_relative "chunked_decoder"
+require_relative "../wire/layout"
+require_relative "../base/log"
+require_relative "stream_body"
+
+module PhusionPassenger
+  # Sends the body of a Rack response, whatever kind it is. Closing it is the caller's.
+  class ResponseBody
+    PIECE = Layout::Reply::PAYLOAD_LIMIT
+    CONTENT_LENGTH = %w[Content-Length content-length].freeze
+    TRANSFER_ENCODING = %w[Transfer-Encoding transfer-encoding].freeze
+
+    # In the two ways in which Rack 2 and Rack 3 write it. Headers that are no map have none.
+    def self.header(headers, names)
+      return nil unless headers.respond_to?(:[]) && !headers.is_a?(Array)
+
+      headers[names[0]] || headers[names[1]]
+    end
+
+    # A body in another coding cannot be told from one without: whoever takes the coding off would be missing.
+    def self.chunked?(headers)
+      coding = header(headers, TRANSFER_ENCODING) or return false
+      coding = Array(coding).join(", ")
+      raise BadResponse, "its body has the transfer coding #{coding.inspect}" unless coding.casecmp?("chunked")
+
+      true
+    end
+
+    def initialize(body, headers, input)
+      @body = body
+      @headers = headers
+      @input = input
+    end
+
+    def send_to(reply, status, head)
+      if self.class.chunked?(@headers)
+        send_chunked(reply, status, head)
+      elsif @body.respond_to?(:to_path)
+        send_file(reply, status, head)
+      elsif (parts = array)
+        reply.respond(status, head, join(parts), last: true)
+      elsif @body.respond_to?(:each)
+        send_pieces(reply, status, head)
+      elsif @body.respond_to?(:call)
+        send_stream(reply, status, head)
+      else
+        raise BadResponse, "its body is a #{@body.class}, which has no each, call or to_path"
+      end
+    end
+
+    private
+
+    # What is here as a whole goes out as a whole.
+    def array
+      return @body if @body.is_a?(Array)
+
+      @body.to_ary if @body.respond_to?(:to_ary)
+    end
+
+    def join(parts)
+      return parts[0].to_str if parts.size == 1
+
+      parts.each_with_object(String.new(encoding: Encoding::BINARY)) { |part, whole| whole << part.b }
+    end
+
+    # Each piece goes out as it comes, and the head before them: the first may be long in coming. A body of known length is
+    # most often here, so its head and its first piece are one message, and the piece that fills the length is the last.
+    # The child sees whether the length was right.
+    def send_pieces(reply, status, head)
+      left = self.class.header(@headers, CONTENT_LENGTH)&.to_i
+      reply.respond(status, head) unless left
+      surplus = false
+      @body.each do |piece|
+        next if piece.empty?
+        next surplus = true if reply.finished?
+
+        left -= piece.bytesize if left
+        last = !left.nil? && left <= 0
+        reply.started? ? reply.data(piece, last: last) : reply.respond(status, head, piece, last: last)
+      end
+      note_surplus if surplus
+      return if reply.finished?
+
+      reply.started? ? reply.finish : reply.respond(status, head, last: true)
+    end
+
+    # What exceeds the length within the last piece is the child's to note.
+    def note_surplus
+      Log.event("response.cut", reason: "its body is longer than its Content-Length; the rest was left out")
+    end
+
+    def send_file(reply, status, head)
+      File.open(@body.to_path, "rb") do |file|
+        buffer = String.new(capacity: PIECE, encoding: Encoding::BINARY)
+        left = file.size
+        first = file.read([PIECE - head.bytesize, 0].max, buffer) || ""
+        left -= first.bytesize
+        reply.respond(status, head, first, last: left <= 0)
+        while left.positive? && file.read([PIECE, left].min, buffer)
+          left -= buffer.bytesize
+          reply.data(buffer, last: left <= 0)
+        end
+      end
+      raise BadResponse, "its file became shorter while it was sent" unless reply.finished?
+    end
+
+    def send_stream(reply, status, head)
+      reply.respond(status, head)
+      stream = StreamBody.new(reply, @input)
+      @body.call(stream)
+      stream.wait_until_closed
+    end
+
+    def send_chunked(reply, status, head)
+      reply.respond(status, head)
+      decoder = ChunkedDecoder.new
+      @body.each { |piece| reply.data(decoder.decode(piece)) }
+      raise BadResponse, "its chunked body ends before its last chunk" unless decoder.ended?
+
+      reply.finish
+    end
+  end
+end

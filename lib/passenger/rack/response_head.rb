@@ -1,0 +1,73 @@
+# frozen_string_literal: true
+
+require_relative "../wire/layout"
+require_relative "../base/native"
+
+module PhusionPassenger
+  # The application's answer cannot be sent as it is.
+  class BadResponse < StandardError; end
+
+  # Header lines from the headers of a Rack response: values are strings, in Rack 2 with newlines between several,
+  # or arrays of strings, as in Rack 3.
+  module ResponseHead
+    NAME = /\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/.freeze
+    FORBIDDEN = /[\r\n\0]/.freeze
+    NAMES_KEPT = 256
+
+    # Names that were found good, with what goes before their values. Applications use few names; the limit holds
+    # for those that make names up.
+    @names = {}
+
+    def self.build(headers)
+      (Native::LOADED && Native.head(headers, @names)) || build_any(headers)
+    end
+
+    def self.build_any(headers)
+      head = String.new(capacity: 512, encoding: Encoding::BINARY)
+      headers.each do |name, value|
+        prefix = @names[name] || check_name(name) or next
+        if value.is_a?(Array)
+          value.each { |one| append(head, prefix, one) }
+        else
+          append(head, prefix, value)
+        end
+      end
+      return head if head.bytesize <= Layout::Reply::HEAD_LIMIT
+
+      raise BadResponse, "its head has #{head.bytesize} bytes, more than #{Layout::Reply::HEAD_LIMIT}"
+    end
+    private_class_method :build_any
+
+    def self.append(head, prefix, value)
+      value = value.to_s
+      value = value.b unless value.ascii_only?
+      if FORBIDDEN.match?(value)
+        append_lines(head, prefix, value)
+      else
+        head << prefix << value << "\r\n"
+      end
+    end
+    private_class_method :append
+
+    def self.append_lines(head, prefix, value)
+      value.split("\n").each do |line|
+        raise BadResponse, "its header #{prefix.chomp(': ').inspect} has a forbidden character" if FORBIDDEN.match?(line)
+
+        head << prefix << line << "\r\n"
+      end
+    end
+    private_class_method :append_lines
+
+    # Nil for what only the server reads. The body's coding is none of the application's, see ChunkedDecoder.
+    def self.check_name(name)
+      text = name.to_s
+      return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding")
+      raise BadResponse, "it has a header named #{text.inspect}" unless text.ascii_only? && NAME.match?(text)
+
+      prefix = "#{text}: ".b.freeze
+      @names[text.dup.freeze] = prefix if @names.size < NAMES_KEPT
+      prefix
+    end
+    private_class_method :check_name
+  end
+end

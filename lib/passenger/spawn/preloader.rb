@@ -1,0 +1,88 @@
+# frozen_string_literal: true
+
+require_relative "../app/app_process"
+require_relative "../instance/app_instance"
+require_relative "../app/databases"
+require_relative "../app/shared_heap"
+require_relative "wait_statuses"
+
+module PhusionPassenger
+  # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
+  class Preloader
+    def initialize(control, app)
+      @control = control
+      @app = app
+      @wait_statuses = WaitStatuses.new
+    end
+
+    # Until the control socket ends.
+    def run
+      Signals.on_end { exit }
+      prepare_memory
+      @control.write(Frame::Control::LOADED)
+      while (frame = @control.read)
+        case frame.type
+        when Frame::Control::FORK then fork_instance(*frame.take_descriptors(3))
+        when Frame::Control::FINISH then break
+        else
+          frame.close_descriptors
+          Log.event("control.unexpected_frame", type: frame.type)
+        end
+      end
+    end
+
+    private
+
+    # Database connections are not to be shared.
+    def prepare_memory
+      disconnect_databases
+      SharedHeap.settle
+    end
+
+    def disconnect_databases
+      Databases.disconnect
+    rescue StandardError => e
+      Log.exception("preloader.disconnect_failed", e)
+    end
+
+    def fork_instance(socket, output, wait_status)
+      pid = fork do
+        wait_status.close
+        become_instance(socket, output)
+      end
+      @wait_statuses.expect(pid, wait_status)
+      await_end(pid)
+      @control.write(Frame::Control::FORKED, pid)
+    rescue SystemCallError => e
+      wait_status.close
+      Failure.report(@control, "instance.fork_failed", "instance forked", e)
+    ensure
+      socket.close
+      output.close
+    end
+
+    # In a thread, because the application may have children of its own, which are not to be waited for here.
+    def await_end(pid)
+      Thread.new do
+        _, status = Process.wait2(pid)
+      rescue Errno::ECHILD
+        nil # the application was faster
+      ensure
+        @wait_statuses.tell(pid, status)
+      end
+    end
+
+    def become_instance(socket, output)
+      @control.close
+      @wait_statuses.forget
+      control = AppProcess.begin_anew("RubyApp", socket, output)
+      AppInstance.new(control, @app, forked: true).run
+    end
+  end
+end
+
+if __FILE__ == $PROGRAM_NAME
+  PhusionPassenger::AppProcess.start("AppPreloader") do |control, app|
+    PhusionPassenger::Preloader.new(control, app).run
+  end
+end

@@ -1,0 +1,202 @@
+# frozen_string_literal: true
+
+require_relative "boot_keeper"
+require_relative "../wire/frame_socket"
+require_relative "../base/log"
+require_relative "login_shell"
+require_relative "privileges"
+require_relative "subreaper"
+require_relative "wait_statuses"
+
+module PhusionPassenger
+  # Starts preloaders and instances for the agent, as the users it names. Runs no application code and decides nothing.
+  # Its command line may name a user that it becomes itself; then all it starts are that user's.
+  class SpawnServer
+    # As it was named when it was started: in a build, what is beside it belongs to the build.
+    LIBRARY = File.dirname(File.expand_path(__FILE__))
+    CONTROL_DESCRIPTOR = 3
+    ROLES = %w[preloader instance bridge].freeze
+    # Applications must not depend on httpd's.
+    UMASK = 0o022
+
+    # A start that did not succeed: the step and why, and the steps before it with their milliseconds.
+    class StartFailed < StandardError
+      attr_reader :step, :done
+
+      def initialize(step, text, done = [])
+        super(text)
+        @step = step
+        @done = done
+      end
+    end
+
+    def self.main(user = "")
+      Privileges.new(user, "").drop
+      new(FrameSocket.for_fd(CONTROL_DESCRIPTOR)).run
+    rescue Privileges::Refused => e
+      Log.event("spawn_server.failed", reason: e.message)
+      exit(1)
+    end
+
+    def initialize(control)
+      @control = control
+      @wait_statuses = WaitStatuses.new
+      @booting = {}
+      # The first step of the start that is under way.
+      @forked = nil
+    end
+
+    # Until the agent closes the socket. A Ctrl-C in the terminal is for the agent to act upon.
+    def run
+      Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle") unless Subreaper.become
+      trap("CHLD") { reap }
+      trap("INT") { nil }
+      @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
+      while (frame = @control.read)
+        answer(frame)
+      end
+    rescue Errno::EPIPE, Errno::ECONNRESET
+      nil
+    rescue ProtocolError => e
+      Log.event("control.broken", reason: e.message)
+      exit(1)
+    end
+
+    private
+
+    # Its children are those it started and, as for any subreaper, their orphans. So it waits for any.
+    def reap
+      while (pid, status = Process.wait2(-1, Process::WNOHANG))
+        @wait_statuses.tell(pid, status)
+        kept = @booting.delete(pid)
+        @wait_statuses.tell(kept, nil) if status.exitstatus == BootKeeper::ENDED
+      end
+    rescue Errno::ECHILD
+      nil
+    end
+
+    def answer(frame)
+      raise StartFailed.new("spawn server asked", "frame #{frame.type} is unknown") if frame.type != Frame::Spawn::START
+
+      @control.write(Frame::Spawn::STARTED, *start(frame, *frame.take_descriptors(4)))
+    rescue StartFailed => e
+      @control.write(Frame::Spawn::FAILED, e.step, e.message, *e.done)
+    ensure
+      frame.close_descriptors
+    end
+
+    # Gives its pid, its keeper's, whether a login shell starts it, and the steps with their milliseconds.
+    def start(frame, control, output, wait_status, boot)
+      role, command, user, group, profile = (0..4).map { |index| frame.text(index) }
+      raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
+
+      @forked = "#{role == 'preloader' ? role : 'process'} forked"
+      privileges = Privileges.new(user, group)
+      shell = LoginShell.new(privileges.shell)
+      shell = nil unless profile == "1" && shell.usable?
+      reader, writer = IO.pipe(binmode: true)
+      @step_begun = now
+      keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
+        become(privileges, shell, [command, argument_for(role)], frame.map(5), control, output) { |step| done(step, writer) }
+      end
+      writer.close
+      pid, *steps = understand(reader.read)
+      @booting[keeper] = pid
+      @wait_statuses.expect(pid, wait_status.dup)
+      [pid, keeper, shell ? "1" : "0", *steps]
+    rescue Privileges::Refused => e
+      raise StartFailed.new("privileges dropped", e.message)
+    rescue SystemCallError => e
+      raise StartFailed.new(@forked, e.message)
+    ensure
+      [reader, writer].each { |io| io&.close }
+    end
+
+    # It forks the process, which says its pid and what the block fails with through `writer`.
+    def fork_keeper(keeper, control, output, writer, &block)
+      fork do
+        @control.close
+        @wait_statuses.forget
+        keeper.start { tell(writer, &block) }
+        [control, output, writer].each(&:close)
+        keeper.watch
+      rescue SystemCallError => e
+        writer.write("\0#{@forked}\0#{e.message}")
+      ensure
+        exit!(1)
+      end
+    end
+
+    # In the new process. Says its pid, each step that is done, and behind a zero byte what it failed with.
+    def tell(writer)
+      writer.write("#{Process.pid}\n")
+      done(@forked, writer)
+      yield
+    rescue StandardError => e
+      writer.write("\0#{step_of(e)}\0#{e.message}")
+    ensure
+      exit!(1)
+    end
+
+    def done(step, writer)
+      began, @step_begun = @step_begun, now
+      writer.write("#{step}\t#{@step_begun - began}\n")
+    end
+
+    # What the process has told: its pid, then steps and milliseconds.
+    def understand(told)
+      lines, step, why = told.split("\0", 3)
+      pid, *steps = lines.to_s.lines(chomp: true)
+      steps = steps.flat_map { |line| line.split("\t") }
+      raise StartFailed.new(step, why, steps) if step
+      raise StartFailed.new(@forked, "it ended at once") unless pid
+
+      [Integer(pid), *steps]
+    end
+
+    def now
+      Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
+    end
+
+    def step_of(error)
+      error.is_a?(Privileges::Refused) ? "privileges dropped" : "Ruby started"
+    end
+
+    # Yields the steps that are done. Returns only by an exception.
+    def become(privileges, shell, program, environment, control, output)
+      notice_skipped if privileges.skipped?
+      privileges.drop
+      yield "privileges dropped"
+      close_on_exec_all
+      command = shell ? shell.command(*program) : [[program.first] * 2, *program.drop(1)]
+      exec(privileges.environment.merge(environment), *command,
+           unsetenv_others: true, chdir: "/", umask: UMASK, in: File::NULL, out: output, err: output,
+           CONTROL_DESCRIPTOR => control)
+    rescue SystemCallError => e
+      raise e.class, "cannot start #{command.first.first.inspect}"
+    end
+
+    # A bridge is no Ruby program, but a subcommand of one that the agent names.
+    def argument_for(role)
+      role == "bridge" ? role : File.join(LIBRARY, "#{role}.rb")
+    end
+
+    def notice_skipped
+      Log.event("privileges.skipped", reason: "not root")
+    end
+
+    # Whatever this process was born with must not reach an application.
+    def close_on_exec_all
+      Dir.children("/proc/self/fd").map(&:to_i).each do |number|
+        IO.for_fd(number, autoclose: false).close_on_exec = true if number > 2
+      rescue SystemCallError, ArgumentError
+        next # the listing's own descriptor, or one that Ruby keeps for itself
+      end
+    end
+  end
+end
+
+if __FILE__ == $PROGRAM_NAME
+  $PROGRAM_NAME = "Passenger spawn server"
+  PhusionPassenger::SpawnServer.main(*ARGV.first(1))
+end
