@@ -21,35 +21,35 @@ class HttpClient
   end
 
   def get(path, headers = {})
-    perform(Net::HTTP::Get.new(path, plain(headers)))
+    perform(request_for(Net::HTTP::Get, path, headers))
   end
 
   def head(path, headers = {})
-    perform(Net::HTTP::Head.new(path, plain(headers)))
+    perform(request_for(Net::HTTP::Head, path, headers))
   end
 
   def post(path, body = "", headers = {})
-    request = Net::HTTP::Post.new(path, { "Content-Type" => "application/octet-stream" }.merge(plain(headers)))
+    request = request_for(Net::HTTP::Post, path, { "Content-Type" => "application/octet-stream" }.merge(headers))
     request.body = body
     perform(request)
   end
 
   def post_form(path, fields, headers = {})
-    request = Net::HTTP::Post.new(path, plain(headers))
+    request = request_for(Net::HTTP::Post, path, headers)
     request.set_form_data(fields)
     perform(request)
   end
 
   # `parts` as Net::HTTPGenericRequest#set_form takes them.
   def post_multipart(path, parts, headers = {})
-    request = Net::HTTP::Post.new(path, plain(headers))
+    request = request_for(Net::HTTP::Post, path, headers)
     request.set_form(parts, "multipart/form-data")
     perform(request)
   end
 
   # Sends what the stream has: with a length if one is given, else chunked.
   def post_stream(path, stream, length: nil, headers: {})
-    request = Net::HTTP::Post.new(path, { "Content-Type" => "application/octet-stream" }.merge(plain(headers)))
+    request = request_for(Net::HTTP::Post, path, { "Content-Type" => "application/octet-stream" }.merge(headers))
     request.body_stream = stream
     length ? request.content_length = length : request["Transfer-Encoding"] = "chunked"
     perform(request)
@@ -58,7 +58,7 @@ class HttpClient
   # Yields pieces of the body as they come; returns the response.
   def get_stream(path, headers = {}, &block)
     connection = connect
-    connection.request(Net::HTTP::Get.new(path, plain(headers))) { |response| response.read_body(&block) }
+    connection.request(request_for(Net::HTTP::Get, path, headers)) { |response| response.read_body(&block) }
   ensure
     connection&.finish if connection&.started?
   end
@@ -80,9 +80,12 @@ class HttpClient
 
   private
 
-  # Without the encodings that Net::HTTP would undo by itself.
-  def plain(headers)
-    { "Host" => @host, "Accept-Encoding" => "identity" }.merge(headers)
+  # Without the encodings that Net::HTTP would undo by itself. The constructor of Ruby 3.3 refuses
+  # values of more than 64 KiB; the assignment takes them.
+  def request_for(kind, path, headers)
+    request = kind.new(path, { "Host" => @host, "Accept-Encoding" => "identity" })
+    headers.each { |name, value| request[name] = value }
+    request
   end
 
   def connect

@@ -66,9 +66,9 @@ module SampleApps
     @folders ||= []
   end
 
-  def new_folder
-    FileUtils.mkdir_p(TestEnvironment::WORK_DIR)
-    folder = Dir.mktmpdir("app-", TestEnvironment::WORK_DIR)
+  def new_folder(parent = TestEnvironment::WORK_DIR)
+    FileUtils.mkdir_p(parent)
+    folder = Dir.mktmpdir("app-", parent)
     FileUtils.chmod(0o755, folder)
     folders << folder
     folder
