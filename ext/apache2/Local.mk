@@ -112,5 +112,5 @@ EXTRA_PROGRAMS += ext/apache2/list_directives
 ext_apache2_list_directives_SOURCES = \
     %D%/config/list_directives.cpp
 ext_apache2_list_directives_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
-ext_apache2_list_directives_LDADD = libpassenger_client.la libpassenger_base.la $(FMT_LIBS)
+ext_apache2_list_directives_LDADD = $(PASSENGER_MODULE_LIBS)
 CLEANFILES += ext/apache2/list_directives$(EXEEXT)
