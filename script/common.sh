@@ -30,13 +30,17 @@ fail() {
 # progress TOTAL PATTERN WHAT: counts the lines of standard input that match the pattern (extended regular expression), and says how many of
 # TOTAL there were: on a terminal in one line that changes, elsewhere at each tenth. Other lines are not shown.
 progress() {
-    awk -v total="$1" -v pattern="$2" -v what="$3" -v terminal="$([ ! -t 1 ] || echo 1)" '
-        function show() { printf "%s    %d of %d %s%s", terminal ? "\r" : "", count, total, what, terminal ? "" : "\n"; fflush() }
-        $0 ~ pattern && count < total {
-            count++
-            if (terminal || int(10 * count / total) > int(10 * (count - 1) / total)) show()
-        }
-        END { if (terminal && count > 0) printf "\n" }'
+    local total=$1 pattern=$2 what=$3 count=0 line
+    while IFS= read -r line; do
+        [[ $count -lt $total && $line =~ $pattern ]] || continue
+        count=$((count + 1))
+        if [ -t 1 ]; then
+            printf '\r    %d of %d %s' "$count" "$total" "$what"
+        elif [ $((10 * count / total)) -gt $((10 * (count - 1) / total)) ]; then
+            printf '    %d of %d %s\n' "$count" "$total" "$what"
+        fi
+    done
+    [ ! -t 1 ] || [ "$count" = 0 ] || echo
 }
 
 is_root() {
