@@ -27,8 +27,9 @@ fail() {
     exit 1
 }
 
-# progress TOTAL PATTERN WHAT: counts the lines of standard input that match the pattern (extended regular expression), and says how many of
-# TOTAL there were: on a terminal in one line that changes, elsewhere at each tenth. Other lines are not shown.
+# progress TOTAL PATTERN WHAT: counts the lines of standard input that match the pattern (extended regular expression),
+# and says how many of TOTAL there were: on a terminal in one line that changes, elsewhere at each tenth. Other lines
+# are not shown. Not awk: Debian's mawk reads its input in blocks.
 progress() {
     local total=$1 pattern=$2 what=$3 count=0 line
     while IFS= read -r line; do

@@ -62,7 +62,7 @@ std::string stampOf(const char *path) {
     return text;
 }
 
-/** Of lib/passenger with its folders, in which files are replaced by being renamed into them. A number, since an identity is short. */
+/** Of lib/passenger with its folders: a file is replaced by one that is renamed into its folder. An identity is short. */
 std::string stampOfLibrary(const std::string &library) {
     std::set<std::string> folders{library};
     std::error_code problem;

@@ -7,7 +7,10 @@
 
 namespace Passenger {
 
-/** Which refusals of requests are logged, since an overload has thousands of them. One for each httpd child, owned by Child. Thread-safe. */
+/**
+ * Which refusals of requests are logged, since an overload has thousands of them. One for each httpd child, owned by
+ * Child. Thread-safe.
+ */
 class RefusalLog {
 public:
     /** How many were left out since the last one; nothing, where this one is to be left out, too. */
