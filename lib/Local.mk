@@ -15,16 +15,17 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/base/native.rb \
     %D%/passenger/base/unlinked_file.rb \
     %D%/passenger/http/client_socket.rb \
-    %D%/passenger/http/connection_line.rb \
+    %D%/passenger/http/connection_queue.rb \
+    %D%/passenger/http/cpu_slots.rb \
     %D%/passenger/http/http_adapter.rb \
     %D%/passenger/http/http_admission.rb \
     %D%/passenger/http/http_balance.rb \
     %D%/passenger/http/http_connection.rb \
     %D%/passenger/http/http_deadlines.rb \
     %D%/passenger/http/http_listener.rb \
-    %D%/passenger/http/http_lookout.rb \
     %D%/passenger/http/http_output.rb \
     %D%/passenger/http/http_parser.rb \
+    %D%/passenger/http/http_rebalancer.rb \
     %D%/passenger/http/http_reply.rb \
     %D%/passenger/http/http_request_body.rb \
     %D%/passenger/http/http_request_reader.rb \
@@ -32,7 +33,6 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/http/poller.rb \
     %D%/passenger/http/prefork_report.rb \
     %D%/passenger/http/prefork_worker.rb \
-    %D%/passenger/http/processor_seats.rb \
     %D%/passenger/http/worker_loads.rb \
     %D%/passenger/instance/app_instance.rb \
     %D%/passenger/instance/body_source.rb \

@@ -65,7 +65,7 @@ void Child::begin(server_rec *server) {
         agent->disown();
     }
     try {
-        std::unique_ptr<Lane> first = theChild->newLane();
+        std::unique_ptr<RequestContext> first = theChild->newContext();
         LockGuard lock(theChild->mutex_);
         theChild->idle_.push_back(std::move(first));
     } catch (const std::exception &problem) {
@@ -98,30 +98,30 @@ unsigned Child::shareOfThreads() noexcept {
     return all - (all + OTHERS_PART - 1) / OTHERS_PART;
 }
 
-std::unique_ptr<Lane> Child::newLane() const {
+std::unique_ptr<RequestContext> Child::newContext() const {
     ApplicationPoolServer *agent = AgentKeeper::server();
     if (agent == nullptr) {
         throw IOException("no agent runs; the error log says why");
     }
-    return std::make_unique<Lane>(agent->connect(), share_);
+    return std::make_unique<RequestContext>(agent->connect(), share_);
 }
 
-Child::BorrowedLane Child::borrow() {
+Child::BorrowedContext Child::borrow() {
     {
         LockGuard lock(mutex_);
         if (!idle_.empty()) {
-            std::unique_ptr<Lane> lane = std::move(idle_.back());
+            std::unique_ptr<RequestContext> context = std::move(idle_.back());
             idle_.pop_back();
-            return {*this, std::move(lane)};
+            return {*this, std::move(context)};
         }
     }
-    return {*this, newLane()};
+    return {*this, newContext()};
 }
 
-void Child::giveBack(std::unique_ptr<Lane> lane) {
+void Child::giveBack(std::unique_ptr<RequestContext> context) {
     {
         LockGuard lock(mutex_);
-        idle_.push_back(std::move(lane));
+        idle_.push_back(std::move(context));
     }
     trimmer_.start();
 }

@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "apache2/agent/ChannelTrimmer.h"
-#include "apache2/request/Lane.h"
 #include "apache2/request/RefusalPause.h"
+#include "apache2/request/RequestContext.h"
 #include "apache2/request/StartupFileCache.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseCache.h"
@@ -16,35 +16,36 @@
 namespace Passenger {
 
 /**
- * What an httpd child keeps: lanes that no request uses now, what it has seen of startup files, answers for PassengerTurbocaching, and who closes
+ * What an httpd child keeps: contexts that no request uses now, what it has seen of startup files, answers for PassengerTurbocaching, and who closes
  * reply channels that nobody needs.
  *
  * Made in child_init, lives as long as the process (threads may use it until the very end). Thread-safe.
  */
 class Child {
 public:
-    /** Gives its lane back when it goes. */
-    class BorrowedLane {
+    /** Gives its request context back when it goes. */
+    class BorrowedContext {
     public:
-        BorrowedLane(Child &child, std::unique_ptr<Lane> lane) : child_(child), lane_(std::move(lane)) {}
-        BorrowedLane(const BorrowedLane &) = delete;
-        BorrowedLane &operator=(const BorrowedLane &) = delete;
-        ~BorrowedLane() {
-            if (lane_) {
-                child_.giveBack(std::move(lane_));
+        BorrowedContext(Child &child, std::unique_ptr<RequestContext> context)
+            : child_(child), context_(std::move(context)) {}
+        BorrowedContext(const BorrowedContext &) = delete;
+        BorrowedContext &operator=(const BorrowedContext &) = delete;
+        ~BorrowedContext() {
+            if (context_) {
+                child_.giveBack(std::move(context_));
             }
         }
-        Lane &operator*() const noexcept {
-            return *lane_;
+        RequestContext &operator*() const noexcept {
+            return *context_;
         }
         /** Its pool cannot be used any more. */
         void discard() noexcept {
-            lane_.reset();
+            context_.reset();
         }
 
     private:
         Child &child_;
-        std::unique_ptr<Lane> lane_;
+        std::unique_ptr<RequestContext> context_;
     };
 
     /** Ties this process's life to that of httpd's parent, and connects to the agent. Called in the child's main thread. */
@@ -55,7 +56,7 @@ public:
     static void stopping(bool gracefully);
 
     /** @throws SystemException, IOException (there is no agent, or it does not answer) */
-    BorrowedLane borrow() EXCLUDES(mutex_);
+    BorrowedContext borrow() EXCLUDES(mutex_);
     RefusalPause &refusalPause() noexcept {
         return refusalPause_;
     }
@@ -73,11 +74,11 @@ private:
     explicit Child(bool alone);
     static unsigned threads() noexcept;
     static unsigned shareOfThreads() noexcept;
-    std::unique_ptr<Lane> newLane() const;
-    void giveBack(std::unique_ptr<Lane> lane) EXCLUDES(mutex_);
+    std::unique_ptr<RequestContext> newContext() const;
+    void giveBack(std::unique_ptr<RequestContext> context) EXCLUDES(mutex_);
 
     Mutex mutex_{Locks::CHILD};
-    std::vector<std::unique_ptr<Lane>> idle_ GUARDED_BY(mutex_);
+    std::vector<std::unique_ptr<RequestContext>> idle_ GUARDED_BY(mutex_);
     RefusalPause refusalPause_{threads()};
     RefusalLog refusalLog_;
     const unsigned share_ = shareOfThreads();

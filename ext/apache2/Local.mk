@@ -68,11 +68,11 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/DirectoryWalk.h \
     %D%/request/ForgedHeaders.cpp \
     %D%/request/ForgedHeaders.h \
-    %D%/request/Lane.cpp \
-    %D%/request/Lane.h \
     %D%/request/LocationView.h \
     %D%/request/RequestBody.cpp \
     %D%/request/RequestBody.h \
+    %D%/request/RequestContext.cpp \
+    %D%/request/RequestContext.h \
     %D%/request/RequestEnvironment.cpp \
     %D%/request/RequestEnvironment.h \
     %D%/request/Route.cpp \

@@ -31,18 +31,18 @@ int RequestHandler::run() {
         return sender.result();
     }
     try {
-        Child::BorrowedLane lane = child_.borrow();
+        Child::BorrowedContext context = child_.borrow();
         try {
-            sender.setPool((*lane).pool());
-            converse(*lane, sender);
+            sender.setPool((*context).pool());
+            converse(*context, sender);
         } catch (...) {
-            lane.discard();
+            context.discard();
             throw;
         }
     } catch (const std::exception &problem) {
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
     }
-    // By now the application's thread, its channel and our lane are free for other requests.
+    // By now the application's thread, its channel and our request context are free for other requests.
     sender.deliver();
     if (FileDescriptor stream = sender.takeStream()) {
         HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());
@@ -77,20 +77,20 @@ const char *RequestHandler::contentLength() const {
                      : body_.contentLength();
 }
 
-void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
+void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     Session::Request request;
     request.headRequest = r_->header_only != 0;
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
-    const Options &options = lane.optionsFor(r_, route_);
+    const Options &options = context.optionsFor(r_, route_);
     // An application that speaks HTTP decides about a body that is still to be asked for; what is here already it must not be asked about.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
-    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.speaksHttp()}, lane.environment(),
-                              lane.path());
-    if (lane.environment().size() > MAX_ENVIRONMENT) {
+    RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.speaksHttp()}, context.environment(),
+                              context.path());
+    if (context.environment().size() > MAX_ENVIRONMENT) {
         sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is over 1 MiB");
         return;
     }
-    request.environment = lane.environment();
+    request.environment = context.environment();
     request.bodyFollows = body_.present() && !fitsInline(request.environment.size());
     if (!request.bodyFollows && buffered_) {
         request.body = *buffered_->whole();
@@ -101,7 +101,7 @@ void RequestHandler::converse(Lane &lane, ResponseSender &sender) {
     if (options.stickySessions) {
         sender.setSticky(options.stickyId);
     }
-    SessionPtr session = lane.pool().get(options);
+    SessionPtr session = context.pool().get(options);
     if (std::optional<Reply> refusal = start(*session, request)) {
         sender.take(*refusal, false);
         return;
@@ -126,7 +126,7 @@ void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
 /** Starts the request, after a pause if the line is full. Gives the reason if it cannot be. */
 std::optional<Reply> RequestHandler::start(Session &session, const Session::Request &request) {
     std::optional<Reply> refusal = session.start(request);
-    if (!refusal || !refusal->lineFull) {
+    if (!refusal || !refusal->queueFull) {
         return refusal;
     }
     switch (child_.refusalPause().take(clientSocket(r_))) {

@@ -24,7 +24,7 @@ public:
 
 private:
     bool bufferBody(ResponseSender &sender);
-    void converse(Lane &lane, ResponseSender &sender);
+    void converse(RequestContext &context, ResponseSender &sender);
     const char *contentLength() const;
     std::optional<Reply> start(Session &session, const Session::Request &request);
     bool fitsInline(std::size_t environment) const noexcept;

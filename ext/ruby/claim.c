@@ -14,9 +14,9 @@ enum { CHANNEL_OFFSET = 8, CELL_LENGTH = 16, TICKETS_OFFSET = 16512, CHANNELS = 
 /* The files are sealed against shrinking, so their memory stays. Null: closed. */
 typedef struct {
     char *claims;
-    char *marks;
+    char *withdrawals;
     size_t claims_size;
-    size_t marks_size;
+    size_t withdrawals_size;
     char *cell;
 } claim_t;
 
@@ -24,10 +24,10 @@ static void claim_unmap(claim_t *claim) {
     if (claim->claims != NULL) {
         munmap(claim->claims, claim->claims_size);
     }
-    if (claim->marks != NULL) {
-        munmap(claim->marks, claim->marks_size);
+    if (claim->withdrawals != NULL) {
+        munmap(claim->withdrawals, claim->withdrawals_size);
     }
-    claim->claims = claim->marks = claim->cell = NULL;
+    claim->claims = claim->withdrawals = claim->cell = NULL;
 }
 
 static void claim_free(void *data) {
@@ -69,14 +69,14 @@ static char *map(VALUE io, int protection, size_t needed, size_t *size) {
     return memory;
 }
 
-static VALUE claim_initialize(VALUE self, VALUE claims, VALUE marks, VALUE offset) {
+static VALUE claim_initialize(VALUE self, VALUE claims, VALUE withdrawals, VALUE offset) {
     claim_t *claim = claim_of(self);
     const size_t at = NUM2SIZET(offset);
     if (at % CELL_LENGTH != 0) {
         rb_raise(rb_eArgError, "no cell begins at %" PRIuSIZE, at);
     }
     claim_unmap(claim);
-    claim->marks = map(marks, PROT_READ, TICKETS_OFFSET + sizeof(uint64_t) * CHANNELS, &claim->marks_size);
+    claim->withdrawals = map(withdrawals, PROT_READ, TICKETS_OFFSET + sizeof(uint64_t) * CHANNELS, &claim->withdrawals_size);
     claim->claims = map(claims, PROT_READ | PROT_WRITE, at + CELL_LENGTH, &claim->claims_size);
     claim->cell = claim->claims + at;
     return self;
@@ -103,13 +103,13 @@ static VALUE claim_take(VALUE self, VALUE message) {
 }
 
 static VALUE claim_withdrawn(VALUE self, VALUE channel, VALUE ticket) {
-    const char *marks = claim_of(self)->marks;
-    if (marks == NULL) {
+    const char *withdrawals = claim_of(self)->withdrawals;
+    if (withdrawals == NULL) {
         return Qfalse;
     }
     const uint64_t id = NUM2ULL(channel);
     const uint64_t mark =
-        atomic_load((const _Atomic uint64_t *)(marks + TICKETS_OFFSET + sizeof(uint64_t) * (id % CHANNELS)));
+        atomic_load((const _Atomic uint64_t *)(withdrawals + TICKETS_OFFSET + sizeof(uint64_t) * (id % CHANNELS)));
     /* Another channel's mark: its slot is that channel's by now. */
     return mark >> 32 != (id >> 16 & UINT32_MAX) || (mark & UINT32_MAX) >= NUM2ULL(ticket) ? Qtrue : Qfalse;
 }

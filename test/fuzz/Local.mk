@@ -36,8 +36,8 @@ EXTRA_PROGRAMS += $(FUZZERS)
 EXTRA_DIST += \
     %D%/AnswerFuzzer.dict \
     %D%/README.md \
-    %D%/corpus \
-    %D%/ResponseHeadFuzzer.dict
+    %D%/ResponseHeadFuzzer.dict \
+    %D%/corpus
 
 # How long each of them runs. It begins with the examples in corpus/ and what the run before it has found, which stays in the build folder.
 FUZZ_SECONDS = 60

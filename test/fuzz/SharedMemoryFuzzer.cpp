@@ -1,5 +1,5 @@
 /*
- * Writes any bytes into what the agent reads but others write: a child's board, a Group's claims and its marks. Then the agent's
+ * Writes any bytes into what the agent reads but others write: a child's in-flight table, a Group's claims and its marks. Then the agent's
  * side of a line looks at them, as it does when it scales, when an instance dies, when a child ends. It may ask only what it
  * knows: channels of this child and of this Group.
  */
@@ -15,9 +15,9 @@
 
 #include "base/Clock.h"
 #include "io/SocketPair.h"
+#include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"
-#include "pool/Line.h"
-#include "shm/Board.h"
+#include "shm/InFlightTable.h"
 
 namespace {
 
@@ -38,12 +38,12 @@ void require(bool condition) {
 struct World {
     EventLoop loop;
     ChannelRegistry channels{loop};
-    NoDeposits deposits;
-    Line line{SLOT, "fuzzed", channels, deposits};
-    Board board;
-    Board otherBoard;
-    std::uint32_t child = channels.addSender(BoardReader(board.memory().descriptor().duplicate()));
-    std::uint32_t otherChild = channels.addSender(BoardReader(otherBoard.memory().descriptor().duplicate()));
+    NoDescriptorStore store;
+    ApplicationQueue queue{SLOT, "fuzzed", channels, store};
+    InFlightTable inFlightTable;
+    InFlightTable otherTable;
+    std::uint32_t child = channels.addSender(InFlightReader(inFlightTable.memory().descriptor().duplicate()));
+    std::uint32_t otherChild = channels.addSender(InFlightReader(otherTable.memory().descriptor().duplicate()));
     DescriptorPair own = makeSeqPacketPair();
     DescriptorPair otherChilds = makeSeqPacketPair();
     DescriptorPair otherGroups = makeSeqPacketPair();
@@ -57,7 +57,7 @@ World &world() {
     return *made;
 }
 
-/** An input is a row of writes: where (board, claims, or marks with the statistics behind them), at which of their words, and a word, or one of the
+/** An input is a row of writes: where (in-flight table, claims, or marks with the statistics behind them), at which of their words, and a word, or one of the
  *  real channels. */
 struct Write {
     std::uint8_t file;
@@ -74,9 +74,9 @@ std::uint64_t valueOf(const Write &write) {
 }
 
 void put(const Write &write, std::uint64_t value) {
-    const SharedMemory *const files[] = {&world().board.memory(), &world().line.claims().memory(),
-                                         &world().line.marks().memory()};
-    const std::size_t sizes[] = {BoardLayout::SIZE, ClaimsLayout::SIZE, MarksLayout::SIZE};
+    const SharedMemory *const files[] = {&world().inFlightTable.memory(), &world().queue.claims().memory(),
+                                         &world().queue.senders().memory()};
+    const std::size_t sizes[] = {InFlightLayout::SIZE, ClaimsLayout::SIZE, SenderMemoryLayout::SIZE};
     const std::size_t file = write.file % 3U;
     // The low bits of `kind` choose the value, the others which stretch of 512 KiB it goes to: the last file has more than one.
     const std::size_t word = write.word + std::size_t{write.kind / KINDS} * (UINT16_MAX + 1);
@@ -112,27 +112,27 @@ void empty(const DescriptorPair &pair) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     const std::vector<Write> writes = decode(data, size);
-    // All of the board counts, unless the input has another idea.
-    put(Write{0, 0, 1, 0}, std::uint64_t{BoardLayout::ENTRIES} << 32);
+    // All of the in-flight table counts, unless the input has another idea.
+    put(Write{0, 0, 1, 0}, std::uint64_t{InFlightLayout::ENTRIES} << 32);
     for (const Write &write : writes) {
         put(write, valueOf(write));
     }
-    Line &line = world().line;
-    require(line.inFlight() <= world().channels.childSlots() * BoardLayout::ENTRIES);
-    require(line.takePeak() >= line.inFlight());
-    const Line::Waiting waiting = line.waiting();
-    require(waiting.count <= BoardLayout::ENTRIES);
+    ApplicationQueue &queue = world().queue;
+    require(queue.inFlight() <= world().channels.childSlots() * InFlightLayout::ENTRIES);
+    require(queue.takePeak() >= queue.inFlight());
+    const ApplicationQueue::Waiting waiting = queue.waiting();
+    require(waiting.count <= InFlightLayout::ENTRIES);
     if (waiting.since) {
         static_cast<void>(SystemClock::instance().now() - *waiting.since);
     }
-    line.statistics();
-    line.recheckWaiting();
-    // Whatever a board says, another child's requests are none of its business, nor are another Group's.
+    queue.statistics();
+    queue.recheckWaiting();
+    // Whatever an in-flight table says, another child's requests are none of its business, nor are another Group's.
     require(!hasMessage(world().otherChilds) && !hasMessage(world().otherGroups));
-    line.giveUp(CellRange{0, 4});
+    queue.giveUp(CellRange{0, 4});
     require(!hasMessage(world().otherGroups));
-    require(line.claims().taken() == 0);
-    line.marks().forgetChild(world().child);
+    require(queue.claims().taken() == 0);
+    queue.senders().forgetChild(world().child);
 
     for (const Write &write : writes) {
         put(write, 0);

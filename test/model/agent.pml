@@ -1,4 +1,4 @@
-/* The pool process: ext/common/pool/Line.cpp, GroupEnding.cpp, ChannelRegistry.cpp; after the death of another one server/Survivors.cpp. */
+/* The pool process: ext/common/pool/ApplicationQueue.cpp, GroupEnding.cpp, ChannelRegistry.cpp; after the death of another one server/CrashRecovery.cpp. */
 
 #define serves(i) (alive[i] && !told[i] && instanceLine[i] == published[epoch])
 #define anyServes (serves(0) || serves(1) || serves(2))
@@ -16,7 +16,7 @@ inline tellLost() {
     fi
 }
 
-/* Line::recheckWaiting(): the boards, then the claims, then each is told. A hint for which there is no room helps nobody. */
+/* ApplicationQueue::recheckWaiting(): the in-flight tables, then the claims, then each is told. A hint for which there is no room helps nobody. */
 inline recheckWaiting() {
     do
     :: other < senders ->
@@ -39,7 +39,7 @@ inline recheckWaiting() {
     od
 }
 
-/* Line::giveUp() for an instance of ours that has ended. */
+/* ApplicationQueue::giveUp() for an instance of ours that has ended. */
 inline giveUp(i) {
     atomic {
         if
@@ -60,7 +60,7 @@ inline giveUp(i) {
         c = 0; t = 0
     }
     recheckWaiting();
-    atomic {                                    /* Line::free() */
+    atomic {                                    /* ApplicationQueue::free() */
         if
         :: undelivered && mutant != CLEAR_UNDELIVERED -> claims[i].died = true
         :: else -> claims[i].channel = 0; claims[i].ticket = 0
@@ -85,7 +85,7 @@ inline spawn() {
     atomic { deposited[n] = true; n = 0 }
 }
 
-/* The descriptor store holds what is deposited: Survivors::restoreInstance(), Survivors::restore(). The others see the old agent's end. */
+/* The descriptor store holds what is deposited: CrashRecovery::restoreInstance(), CrashRecovery::restore(). The others see the old agent's end. */
 inline restore() {
     atomic {
         do
@@ -133,7 +133,7 @@ proctype Agent(byte epoch) {
 
         :: atomic { deploys > 0 && anyServes && !started[INSTANCES - 1] -> deploys--; lines++; assert(lines < LINES) }
             spawn();
-            /* Group::takeOver(): Line::makeCurrent(), Group::retireOlderThan() */
+            /* Group::takeOver(): ApplicationQueue::makeCurrent(), Group::retireOlderThan() */
             atomic { published[epoch] = lines }
             atomic { shutDown[lines - 1] = true }
             recheckWaiting();
@@ -154,7 +154,7 @@ proctype Agent(byte epoch) {
             if
             :: instanceEpoch[n] == epoch -> giveUp(n)
             :: else ->
-                atomic {                        /* Survivors::noteDeath() */
+                atomic {                        /* CrashRecovery::noteDeath() */
                     claims[n].died = (deposited[n] && claims[n].channel > 0 && mutant != DEATH_NOT_MARKED);
                     dealtWith[n] = true;
                     n = 0

@@ -1,10 +1,10 @@
-/* An httpd child: ext/common/exchange/Exchange*.cpp and LineCache.cpp, for one request after the other. */
+/* An httpd child: ext/common/exchange/Exchange*.cpp and QueueCache.cpp, for one request after the other. */
 
-#define lineIsOld (published[epoch] != line || shutDown[line])
+#define queueIsOld (published[epoch] != line || shutDown[line])
 #define mayBeRepeated ((retryable || mutant == REPEAT_ANYTHING) && (!retried || mutant == REPEAT_FOR_EVER) && !answered && !left)
 /* A second passes by itself only where nothing else goes on: an instance that runs will claim what it has taken. */
 #define lookHelps (!anyHolds(ch, ticket) && len(reply[ch]) == 0 && \
-    (begun || answered || (!anyTook(ch, ticket) && (lineIsOld || len(queue[line]) == 0))))
+    (begun || answered || (!anyTook(ch, ticket) && (queueIsOld || len(queue[line]) == 0))))
 
 /* ClaimsView::holds() and died(). A ticket is only ever in one cell, so all at once shows no less than one by one. */
 #define readClaims() held = anyHolds(ch, ticket); dead = anyDiedWith(ch, ticket)
@@ -22,7 +22,7 @@ inline readTornClaims() {
 /* Nothing of this ticket may begin from now on. */
 #define conclude() over[ch] = over[ch] | bit(ticket)
 
-/* Board::done(), Marks::remove() */
+/* InFlightTable::done(), SenderMemory::remove() */
 #define dequeued() boardChannel[s] = 0; boardTicket[s] = 0
 
 /* ReplyChannel::shutDown(), QueueHost::giveBack(): UNREGISTER */
@@ -64,7 +64,7 @@ next:
             fi;
             mayRepeat[request] = retryable;
 
-relink:     /* Exchange::relink(): LineCache::link() */
+relink:     /* Exchange::relink(): QueueCache::link() */
             if
             :: line != 0 && line != unusable && published[epoch] == line
             :: else ->
@@ -74,7 +74,7 @@ relink:     /* Exchange::relink(): LineCache::link() */
             fi;
             unusable = 0
         }
-        atomic {                                            /* LineCache::takeChannel() */
+        atomic {                                            /* QueueCache::takeChannel() */
             if
             :: ch != NONE && channelEpoch[ch] == epoch
             :: else ->
@@ -84,7 +84,7 @@ relink:     /* Exchange::relink(): LineCache::link() */
                 fi;
                 agentAlive;                                 /* REGISTER */
                 if
-                :: agentEpoch != epoch -> line = 0; goto relink     /* LineCache::forget() */
+                :: agentEpoch != epoch -> line = 0; goto relink     /* QueueCache::forget() */
                 :: else
                 fi;
                 assert(channels < CHANNELS);
@@ -95,7 +95,7 @@ relink:     /* Exchange::relink(): LineCache::link() */
                 childChannels[s] = childChannels[s] | bit(ch)
             fi;
 
-            /* Exchange::enqueue(): Board::sending() */
+            /* Exchange::enqueue(): InFlightTable::sending() */
             if
             :: mutant == SAME_TICKET_AGAIN && resends > 0 && ticket > 0
             :: else -> ticket++
@@ -144,7 +144,7 @@ wait:   /* Exchange::waitOnce() */
             :: begun || answered || dead || held
             :: else ->
                 if
-                :: !lineIsOld && len(queue[line]) > 0 -> goto wait
+                :: !queueIsOld && len(queue[line]) > 0 -> goto wait
                 :: else -> goto withdraw
                 fi
             fi

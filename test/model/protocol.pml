@@ -81,10 +81,10 @@ typedef Cell {
     bool died               /* ClaimsLayout::DIED */
 };
 Cell claims[INSTANCES];
-/* Marks */
+/* SenderMemory */
 byte mark[CHANNELS];
 
-/* Board: one entry for each sender. Ticket 0: free. */
+/* InFlightTable: one entry for each sender. Ticket 0: free. */
 byte boardChannel[SENDERS];
 byte boardTicket[SENDERS];
 

@@ -5,7 +5,7 @@ require_relative "process_test_case"
 module PhusionPassenger
   # Instances that are paused, and instances that are worn.
   class AppInstancePauseTest < ProcessTestCase
-    WORN = [62, []].freeze
+    LIMIT_REACHED = [62, []].freeze
     PAUSED = [63, ["1"]].freeze
     RESUMED = [63, ["0"]].freeze
 
@@ -105,7 +105,7 @@ module PhusionPassenger
     def test_it_says_once_that_it_is_worn_and_serves_on_until_it_is_told_to_finish
       group = serve(@instance, threads: 2, max_requests: 3)
       3.times { get(group, @instance, "/pid") }
-      assert_equal WORN, next_frame
+      assert_equal LIMIT_REACHED, next_frame
       4.times { assert_equal @instance.pid.to_s, get(group, @instance, "/pid") } # each next frame is a FETCH
       @instance.control.write(61)
       assert_includes output_of(@instance), "stopping\nat exit\n"
@@ -125,13 +125,13 @@ module PhusionPassenger
       waiting = request(group, @instance, "/input", id: 1, flags: 1)
       get(group, @instance, "/pid")
       waiting.send_body(1, "", last: true)
-      assert_equal WORN, next_frame
+      assert_equal LIMIT_REACHED, next_frame
     end
 
     def test_a_worn_instance_can_be_paused
       group = serve(@instance, max_requests: 1)
       get(group, @instance, "/pid")
-      assert_equal WORN, next_frame
+      assert_equal LIMIT_REACHED, next_frame
       pause
       resume
     end

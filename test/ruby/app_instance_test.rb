@@ -214,7 +214,7 @@ module PhusionPassenger
 
     def test_cells_beyond_the_claims_are_refused
       group = closing(Peers::Group.new)
-      @instance.control.write(55, 1023, 2, "x", descriptors: [group.receiver, group.claims, group.marks])
+      @instance.control.write(55, 1023, 2, "x", descriptors: [group.receiver, group.claims, group.withdrawals])
       assert_nil @instance.read
       assert_includes output_of(@instance), "2 threads from cell 1023 on"
     end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 require_relative "test_helper"
-require "passenger/http/connection_line"
+require "passenger/http/connection_queue"
 
 module PhusionPassenger
   # Connections on their way from one worker to another.
@@ -11,7 +11,7 @@ module PhusionPassenger
     def setup
       super
       taking, @giving = UNIXSocket.pair(:SEQPACKET).each { |socket| closing(socket) }
-      @line = ConnectionLine.new(taking, @giving)
+      @line = ConnectionQueue.new(taking, @giving)
     end
 
     def given

@@ -38,7 +38,7 @@ module PhusionPassenger
     end
 
     def handler(app, cell)
-      RequestHandler.new(intake: @intake, claims: @group.claims, marks: @group.marks, cell: cell, channels: @channels,
+      RequestHandler.new(intake: @intake, claims: @group.claims, withdrawals: @group.withdrawals, cell: cell, channels: @channels,
                          adapter: RackAdapter.new(app, 1), max_requests: @max_requests, sticky_id: @sticky_id || 0)
     end
 

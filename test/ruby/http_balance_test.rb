@@ -56,7 +56,7 @@ module PhusionPassenger
       end
     end
 
-    # There is a seat for two of four: so they have all the work.
+    # There is a CPU slot for two of four: so they have all the work.
     def test_those_who_may_work_at_once_have_equal_parts
       @balance = HttpBalance.new(@loads, Struct.new(:wanted).new(2))
       @loads.look = [4, 20]

@@ -3,7 +3,7 @@
 require_relative "loads_file"
 require_relative "test_helper"
 require "minitest/mock"
-require "passenger/http/connection_line"
+require "passenger/http/connection_queue"
 require "passenger/http/http_parser"
 require "passenger/http/http_server"
 require "passenger/http/prefork_report"
@@ -64,7 +64,7 @@ module PhusionPassenger
 
     # Another end of the same line.
     def new_line
-      ConnectionLine.new(@taking.dup, @giving.dup)
+      ConnectionQueue.new(@taking.dup, @giving.dup)
     end
 
     # While the block runs.

@@ -36,8 +36,8 @@ module PhusionPassenger
     end
 
     # It would give away what waits while a request takes long, such as one at which the machine stalls.
-    def stop_lookout
-      @server.instance_variable_get(:@lookout).define_singleton_method(:wake) { nil }
+    def stop_rebalancer
+      @server.instance_variable_get(:@rebalancer).define_singleton_method(:wake) { nil }
     end
 
     def in_line?
@@ -60,7 +60,7 @@ module PhusionPassenger
     end
 
     # Whether each of two connections that are ready at the same time finds the line in use.
-    def line_in_use
+    def queue_in_use
       sockets = []
       told = []
       app = lambda do |env|
@@ -70,7 +70,7 @@ module PhusionPassenger
         [200, {}, ["x"]]
       end
       serve(app) do
-        stop_lookout
+        stop_rebalancer
         first, *sockets = kept(3)
         first.write(get("/begin"))
         [first, *sockets].each { |socket| answer(socket) }
@@ -80,7 +80,7 @@ module PhusionPassenger
 
     def test_one_that_would_have_to_wait_is_given_away_before
       loads.enter(1, 10)
-      assert_equal [true, false], line_in_use
+      assert_equal [true, false], queue_in_use
     end
 
     # Another worker would have served the second meanwhile.
@@ -96,7 +96,7 @@ module PhusionPassenger
         [200, {}, ["x"]]
       end
       serve(app) do
-        stop_lookout
+        stop_rebalancer
         @first, *sockets = kept(3)
         told.clear
         @first.write(get("/begin"))
@@ -106,7 +106,7 @@ module PhusionPassenger
     end
 
     # Those of a machine whose processors are taken, or not.
-    module Seats
+    module FreeSlots
       attr_writer :free
 
       def take(*)
@@ -114,44 +114,44 @@ module PhusionPassenger
       end
     end
 
-    def seats(free)
-      @server.instance_variable_get(:@seats).extend(Seats).free = free
+    def cpu_slots(free)
+      @server.instance_variable_get(:@cpu_slots).extend(FreeSlots).free = free
     end
 
-    def test_a_worker_without_a_seat_leaves_requests_to_others_until_it_has_one
+    def test_a_worker_without_a_cpu_slot_leaves_requests_to_others_until_it_has_one
       loads.enter(1, 10)
       serve(gated) do
         sockets = kept(2)
-        seats(false)
+        cpu_slots(false)
         sockets.each { |socket| socket.write(get("/quick")) }
         eventually { @server.idle_connections.empty? }
         assert in_line?
         late = connect.tap { |socket| socket.write(get("/late")) }
-        sleep ProcessorSeats::PATIENCE * 3
+        sleep CpuSlots::PATIENCE * 3
         assert_empty @entered
-        seats(true)
+        cpu_slots(true)
         [*sockets, late].each { |socket| assert_match(/127.0.0.1/, answer(socket)[1]) }
       end
     end
 
-    def test_a_worker_with_a_crowd_needs_no_seat
+    def test_a_worker_with_a_crowd_needs_no_cpu_slot
       loads.enter(1, 10)
       serve(gated) do
         sockets = kept(100)
-        seats(false)
-        assert @server.send(:seat?)
+        cpu_slots(false)
+        assert @server.send(:slot?)
         sockets.pop.close
-        eventually { !@server.send(:seat?) }
+        eventually { !@server.send(:slot?) }
       end
     end
 
-    def test_a_worker_without_a_seat_serves_what_it_cannot_give_away
+    def test_a_worker_without_a_cpu_slot_serves_what_it_cannot_give_away
       loads.enter(1, 10)
       serve(gated) do
         half, quick = kept(2)
         half.write("POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
         eventually { @server.idle_connections.size == 1 }
-        seats(false)
+        cpu_slots(false)
         half.write("y")
         assert_equal "/half 127.0.0.1", answer(half)[1]
         fill_line
@@ -161,7 +161,7 @@ module PhusionPassenger
     end
 
     def test_where_there_is_no_other_worker_it_stays
-      assert_equal [false, false], line_in_use
+      assert_equal [false, false], queue_in_use
     end
 
     def test_an_idle_connection_goes_to_another_worker_when_its_own_ends
@@ -194,7 +194,7 @@ module PhusionPassenger
 
     def test_a_lookout_for_which_there_is_no_thread_says_so_and_is_no_obstacle
       Thread.stub(:new, ->(*) { raise ThreadError, "can't create Thread" }) do
-        assert_match(/event=lookout\.failed reason="can't create Thread"/, logged { HttpLookout.new(nil).wake })
+        assert_match(/event=lookout\.failed reason="can't create Thread"/, logged { HttpRebalancer.new(nil).wake })
       end
     end
 

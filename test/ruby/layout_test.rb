@@ -19,7 +19,7 @@ module PhusionPassenger
       "Reply::INTERIM" => "INTERIM", "Reply::SKIPPED" => "SKIPPED", "Reply::ACCEPTED" => "ACCEPTED",
       "Reply::ABORTED" => "ABORTED", "Reply::HIJACKED" => "HIJACKED", "Reply::BODY" => "BODY", "Reply::LAST" => "LAST",
       "Claims::HEADER_LENGTH" => "MemoryHeader", "Claims::CELL_LENGTH" => "ClaimCell", "Claims::CELLS" => "Claims.CELLS",
-      "Marks::TICKETS_OFFSET" => "Marks.MARKS", "Marks::SLOTS" => "Marks.SLOTS"
+      "Withdrawals::TICKETS_OFFSET" => "SenderMemory.MARKS", "Withdrawals::SLOTS" => "SenderMemory.SLOTS"
     }.freeze
     # By the size of a member.
     DIRECTIVES = { 1 => "C", 2 => "v", 4 => "V", 8 => "Q<" }.freeze
@@ -44,7 +44,7 @@ module PhusionPassenger
 
     def test_the_memory_files_are_as_documented
       assert_equal [64, 16, 1024], [Layout::Claims::HEADER_LENGTH, Layout::Claims::CELL_LENGTH, Layout::Claims::CELLS]
-      assert_equal [16_512, 65_536], [Layout::Marks::TICKETS_OFFSET, Layout::Marks::SLOTS]
+      assert_equal [16_512, 65_536], [Layout::Withdrawals::TICKETS_OFFSET, Layout::Withdrawals::SLOTS]
     end
 
     def test_the_version_is_as_documented
@@ -73,7 +73,7 @@ module PhusionPassenger
     def recorded_formats(recorded)
       { "Request::HEADER" => format_of(recorded, "RequestHeader"), "Reply::HEADER" => format_of(recorded, "MessageHeader"),
         "Claims::MAGIC" => [recorded["Claims.MAGIC"].to_i].pack("V"),
-        "Marks::MAGIC" => [recorded["Marks.MAGIC"].to_i].pack("V") }
+        "Withdrawals::MAGIC" => [recorded["SenderMemory.MAGIC"].to_i].pack("V") }
     end
 
     # Without gaps.

@@ -26,8 +26,8 @@ module PhusionPassenger
     end
 
     # Those of the worker that this process is; another process asks by the same file.
-    def seats(processors)
-      ProcessorSeats.new(@file, @places * 5, @places, processors)
+    def cpu_slots(processors)
+      CpuSlots.new(@file, @places * 5, @places, processors)
     end
 
     def dup

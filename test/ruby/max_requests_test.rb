@@ -23,7 +23,7 @@ module PhusionPassenger
     end
 
     def test_a_request_that_was_withdrawn_does_not_count
-      @group.mark(7, 2)
+      @group.withdrawal(7, 2)
       answer(HELLO, 3)
       assert_empty @told
     end

@@ -85,7 +85,7 @@ module PhusionPassenger
     def test_a_claim_is_what_ruby_writes
       message = [0, 7, 11].pack("Q<3")
       cell = Layout::Claims::HEADER_LENGTH + 3 * Layout::Claims::CELL_LENGTH
-      claim = Native::Claim.new(@group.claims, @group.marks, cell)
+      claim = Native::Claim.new(@group.claims, @group.withdrawals, cell)
       claim.take(message)
       assert_equal [7, 11], @group.claim(3)
       claim.clear
@@ -99,8 +99,8 @@ module PhusionPassenger
     end
 
     def test_a_mark_is_seen_as_ruby_sees_it
-      claims = [Claim, Native::Claim].map { |kind| kind.new(@group.claims, @group.marks, Layout::Claims::HEADER_LENGTH) }
-      @group.mark(0x1_0007, 11)
+      claims = [Claim, Native::Claim].map { |kind| kind.new(@group.claims, @group.withdrawals, Layout::Claims::HEADER_LENGTH) }
+      @group.withdrawal(0x1_0007, 11)
       claims.each do |claim|
         assert_equal [true, true, false, false], [[0x1_0007, 10], [0x1_0007, 11], [0x1_0007, 12], [8, 1]].map { |id| claim.withdrawn?(*id) }
         assert_equal [true, true, false], [[7, 12], [0x2_0007, 12], [0x1_0000_0001_0007, 12]].map { |id| claim.withdrawn?(*id) }
@@ -113,17 +113,17 @@ module PhusionPassenger
 
     def test_files_that_are_too_short_and_places_that_are_no_cells_are_refused
       short = closing(Tempfile.new)
-      assert_raises(ArgumentError) { Native::Claim.new(short, @group.marks, 64) }
+      assert_raises(ArgumentError) { Native::Claim.new(short, @group.withdrawals, 64) }
       assert_raises(ArgumentError) { Native::Claim.new(@group.claims, short, 64) }
-      assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.marks, 65) }
-      assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.marks, 1 << 40) }
-      assert_raises(RangeError) { Native::Claim.new(@group.claims, @group.marks, 1 << 80) }
+      assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.withdrawals, 65) }
+      assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.withdrawals, 1 << 40) }
+      assert_raises(RangeError) { Native::Claim.new(@group.claims, @group.withdrawals, 1 << 80) }
     end
 
     def test_its_layout_is_the_librarys
       source = NativeBuilder::SOURCES.map { |file| File.read(file) }.join
       { CHANNEL_OFFSET: Layout::Request::CHANNEL_OFFSET, CELL_LENGTH: Layout::Claims::CELL_LENGTH,
-        TICKETS_OFFSET: Layout::Marks::TICKETS_OFFSET, CHANNELS: Layout::Marks::SLOTS }.each do |name, value|
+        TICKETS_OFFSET: Layout::Withdrawals::TICKETS_OFFSET, CHANNELS: Layout::Withdrawals::SLOTS }.each do |name, value|
         assert_match(/\b#{name} = #{value}\b/, source)
       end
     end

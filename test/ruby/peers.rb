@@ -58,16 +58,16 @@ module PhusionPassenger
 
     # One Group's queue, claims and marks, and children with one channel each.
     class Group
-      attr_reader :sender, :receiver, :claims, :marks
+      attr_reader :sender, :receiver, :claims, :withdrawals
 
       def initialize
         @sender, @receiver = Peers.queue
         @claims = Peers.memory_file("PCLM", 64 + 16 * 1024)
-        @marks = Peers.memory_file("PMRK", 16_512 + 8 * 65_536)
+        @withdrawals = Peers.memory_file("PMRK", 16_512 + 8 * 65_536)
       end
 
       def close
-        [@sender, @receiver, @claims, @marks].each { |io| io.close unless io.closed? }
+        [@sender, @receiver, @claims, @withdrawals].each { |io| io.close unless io.closed? }
       end
 
       def closed?
@@ -78,8 +78,8 @@ module PhusionPassenger
         @claims.pread(16, 64 + 16 * cell).unpack("Q<Q<")
       end
 
-      def mark(channel, ticket)
-        @marks.pwrite([ticket, (channel >> 16) & 0xFFFF_FFFF].pack("VV"), 16_512 + 8 * (channel & 0xFFFF))
+      def withdrawal(channel, ticket)
+        @withdrawals.pwrite([ticket, (channel >> 16) & 0xFFFF_FFFF].pack("VV"), 16_512 + 8 * (channel & 0xFFFF))
       end
 
       # Gives what did not fit: the child sends it in BODY messages.

@@ -12,7 +12,7 @@ module PhusionPassenger
                  server_stdout server_stderr busy_servers free_servers wheel_id_to_pid server_check_ack is_child].freeze
     OTHERS = %w[set_server get_server set_ATTRIB wheel last_ack starttime send_ack get_session resume_accept Shutdown() ID run
                 StdoutEvent StderrEvent CloseEvent :all COMM_ACK COMM_BUSY COMM_NOT_BUSY
-                POE::Class::Server::PreFork::TCP POE::Class::Server::PreFork::UNIX POE::Wheel::Run].freeze
+                POE::Class::Server::PreFork::TCP POE::Class::Server::PreFork::UNIX POE::WorkerProcess::Run].freeze
 
     def rows
       File.read(File.join(ROOT, "doc/PREFORK.md"))[/^### Attributes$.*(?=^### What a worker tells$)/m].scan(/^\| (.+?) \| (.*?) \|/)

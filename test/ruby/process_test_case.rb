@@ -49,7 +49,7 @@ module PhusionPassenger
     # The instance serves a group of its own; gives the group.
     def serve(instance, threads: 1, group: closing(Peers::Group.new), max_requests: nil)
       fields = [0, threads, "/srv/probe (test)", *max_requests]
-      instance.control.write(55, *fields, descriptors: [group.receiver, group.claims, group.marks])
+      instance.control.write(55, *fields, descriptors: [group.receiver, group.claims, group.withdrawals])
       ready = instance.read
       assert_equal 56, ready&.type, -> { instance.output.read }
       group

@@ -57,7 +57,7 @@ module PhusionPassenger
 
     def test_only_a_response_says_how_long_its_request_was_queued
       body = Enumerator.new { |yielder| 2.times { yielder << "x" } }
-      @group.mark(7, 1)
+      @group.withdrawal(7, 1)
       serve(->(_) { [200, {}, body] }) { 2.times { |index| @group.send(channel: 7, ticket: index + 1, sent_at: 0) } }
       assert_equal 0, @child.receive.queued
       assert_equal [true, false, false, false], @child.answer.last.map { |message| message.queued.positive? }
@@ -151,7 +151,7 @@ module PhusionPassenger
     end
 
     def test_a_marked_ticket_is_skipped_and_never_run
-      @group.mark(7, 11)
+      @group.withdrawal(7, 11)
       serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 11) }
       message = @child.receive
       assert_equal [11, 4, 1], [message.ticket, message.type, message.flags]
@@ -159,14 +159,14 @@ module PhusionPassenger
     end
 
     def test_a_ticket_above_the_mark_runs
-      @group.mark(7, 10)
+      @group.withdrawal(7, 10)
       serve(HELLO) { @group.send(channel: 7, ticket: 11) }
       assert_equal 200, @child.receive.status
     end
 
     def test_the_mark_is_found_by_the_low_16_bits_of_the_channel
       child = add_child(0x1_0002_0005)
-      @group.mark(0x1_0002_0005, 11)
+      @group.withdrawal(0x1_0002_0005, 11)
       serve(->(_) { flunk "it ran" }) { @group.send(channel: 0x1_0002_0005, ticket: 11) }
       assert_equal 4, child.receive.type
     end
@@ -174,7 +174,7 @@ module PhusionPassenger
     # An instance that was stopped while 65,535 other channels were made.
     def test_a_request_whose_channel_has_given_its_slot_to_another_is_skipped
       child = add_child(0x1_0002_0005)
-      @group.mark(0x1_0003_0005, 0)
+      @group.withdrawal(0x1_0003_0005, 0)
       serve(->(_) { flunk "it ran" }) { @group.send(channel: 0x1_0002_0005, ticket: 11) }
       assert_equal 4, child.receive.type
     end
@@ -205,7 +205,7 @@ module PhusionPassenger
     end
 
     def test_the_flags_of_shared_descriptors_stay_as_they_are
-      shared = [@group.receiver, @group.claims, @group.marks, @theirs]
+      shared = [@group.receiver, @group.claims, @group.withdrawals, @theirs]
       before = shared.map { |io| io.fcntl(Fcntl::F_GETFL) }
       after = nil
       serve(echo_input) do

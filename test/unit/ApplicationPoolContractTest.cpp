@@ -322,7 +322,7 @@ class StandardApplicationPoolTest : public ApplicationPoolContractTest {
     CPPUNIT_TEST_SUB_SUITE(StandardApplicationPoolTest, ApplicationPoolContractTest);
     CPPUNIT_TEST_SUITE_END();
 
-    NoDeposits deposits_;
+    NoDescriptorStore store_;
     SystemCpuLoad cpu_;
     std::unique_ptr<ChannelRegistry> channels_;
     std::unique_ptr<Pool> core_;
@@ -332,7 +332,7 @@ public:
         ApplicationPoolContractTest::setUp();
         channels_ = std::make_unique<ChannelRegistry>(*loop_);
         core_ = std::make_unique<Pool>(
-            Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), deposits_, cpu_}, PoolSettings());
+            Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), store_, cpu_}, PoolSettings());
         pool_ = newPool();
     }
 

@@ -16,7 +16,8 @@
 #include "io/FrameSocket.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
-#include "shm/GroupMemory.h"
+#include "shm/Claims.h"
+#include "shm/SenderMemory.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
 
@@ -35,7 +36,7 @@ class BridgeInstanceTest : public LeakCheck {
 
     std::optional<RequestQueue> queue_;
     std::optional<Claims> claims_;
-    std::optional<Marks> marks_;
+    std::optional<SenderMemory> senders_;
     FrameSocket control_;
     FileDescriptor output_;
     pid_t bridge_ = 0;
@@ -111,7 +112,7 @@ public:
         LeakCheck::setUp();
         queue_.emplace();
         claims_.emplace();
-        marks_.emplace();
+        senders_.emplace();
     }
 
     void tearDown() override {
@@ -123,7 +124,7 @@ public:
         output_.reset();
         queue_.reset();
         claims_.reset();
-        marks_.reset();
+        senders_.reset();
         LeakCheck::tearDown();
     }
 
@@ -131,7 +132,8 @@ public:
         start(100ms);
         receive(FrameType::LOADED);
         send(Frame(FrameType::SERVE, {"0", "1", "the application"}),
-             {queue_->receivingEnd().get(), claims_->memory().descriptor().get(), marks_->memory().descriptor().get()});
+             {queue_->receivingEnd().get(), claims_->memory().descriptor().get(),
+              senders_->memory().descriptor().get()});
         receive(FrameType::READY);
         ask();
         receive(FrameType::FETCH);

@@ -35,18 +35,18 @@ class ChannelRegistryTest : public LeakCheck {
 
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<ChannelRegistry> registry_;
-    std::unique_ptr<Board> board_;
+    std::unique_ptr<InFlightTable> inFlightTable_;
     FileDescriptor child_;
     ChannelId channel_;
 
-    std::uint32_t addSender(const Board &board) {
-        return registry_->addSender(BoardReader(board.memory().descriptor().duplicate()));
+    std::uint32_t addSender(const InFlightTable &inFlightTable) {
+        return registry_->addSender(InFlightReader(inFlightTable.memory().descriptor().duplicate()));
     }
     /** A channel of the sender in slot 0, for the Group in slot 2. */
     void addChannel() {
         DescriptorPair pair = makeSeqPacketPair();
         child_ = std::move(pair.first);
-        channel_ = registry_->add(std::move(pair.second), addSender(*board_), 2);
+        channel_ = registry_->add(std::move(pair.second), addSender(*inFlightTable_), 2);
     }
     /** What an instance of this Group gets; none: there is no such channel for it. */
     FileDescriptor find(ChannelId channel, std::uint32_t groupSlot) {
@@ -84,30 +84,30 @@ public:
         LeakCheck::setUp();
         loop_ = std::make_unique<EventLoop>();
         registry_ = std::make_unique<ChannelRegistry>(*loop_);
-        board_ = std::make_unique<Board>();
+        inFlightTable_ = std::make_unique<InFlightTable>();
     }
 
     void tearDown() override {
         child_.reset();
         registry_.reset();
-        board_.reset();
+        inFlightTable_.reset();
         loop_.reset();
         LeakCheck::tearDown();
     }
 
     void testSendersGetTheLowestFreeSlot() {
-        CPPUNIT_ASSERT_EQUAL(0U, addSender(*board_));
-        CPPUNIT_ASSERT_EQUAL(1U, addSender(*board_));
-        CPPUNIT_ASSERT_EQUAL(2U, addSender(*board_));
+        CPPUNIT_ASSERT_EQUAL(0U, addSender(*inFlightTable_));
+        CPPUNIT_ASSERT_EQUAL(1U, addSender(*inFlightTable_));
+        CPPUNIT_ASSERT_EQUAL(2U, addSender(*inFlightTable_));
         registry_->removeSender(1);
-        CPPUNIT_ASSERT_EQUAL(1U, addSender(*board_));
-        CPPUNIT_ASSERT_EQUAL(3U, addSender(*board_));
+        CPPUNIT_ASSERT_EQUAL(1U, addSender(*inFlightTable_));
+        CPPUNIT_ASSERT_EQUAL(3U, addSender(*inFlightTable_));
     }
 
     void testChildrenLearnHowManySlotsAreInUse() {
         const GenerationTableView view(registry_->generations().memory().readOnlyDescriptor());
-        addSender(*board_);
-        addSender(*board_);
+        addSender(*inFlightTable_);
+        addSender(*inFlightTable_);
         CPPUNIT_ASSERT_EQUAL(2U, view.childSlots());
         registry_->removeSender(0);
         CPPUNIT_ASSERT_EQUAL(2U, view.childSlots());
@@ -143,7 +143,7 @@ public:
 
     void testAChannelIsRemovedByItsOwnSenderOnly() {
         addChannel();
-        CPPUNIT_ASSERT(!registry_->remove(channel_, addSender(*board_)));
+        CPPUNIT_ASSERT(!registry_->remove(channel_, addSender(*inFlightTable_)));
         CPPUNIT_ASSERT_EQUAL(2U, *registry_->remove(channel_, 0));
         CPPUNIT_ASSERT(!registry_->remove(channel_, 0));
     }
@@ -158,7 +158,7 @@ public:
 
     void testWhatIsOnTheBoardsIsInFlight() {
         addChannel();
-        board_->sending(board_->allocate(), channel_, Ticket(9), 2, MonotonicTime());
+        inFlightTable_->sending(inFlightTable_->allocate(), channel_, Ticket(9), 2, MonotonicTime());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, registry_->inFlight(2).size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, registry_->inFlight(2).front().ticket);
         CPPUNIT_ASSERT(registry_->inFlight(3).empty());
@@ -166,7 +166,7 @@ public:
 
     void testABoardThatNamesAnotherSendersChannelIsNotBelieved() {
         addChannel();
-        Board other;
+        InFlightTable other;
         addSender(other);
         other.sending(other.allocate(), channel_, Ticket(9), 2, MonotonicTime());
         CPPUNIT_ASSERT(registry_->inFlight(2).empty());

@@ -103,7 +103,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE(text, text.find("full: 3 requests") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(text, text.find("PassengerMaxRequestQueueSize") != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(5U, host_->inFlight());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{5}, host_->inFlightEntries());
         for (int i = 0; i < 5; i++) {
             host_->take();
         }
@@ -124,13 +124,13 @@ public:
         host_->queueLimits.size = 1;
         start(2U);
         Exchange again(host_);
-        thrownBy<LineFullException>([&] { again.start({}, 0); });
-        thrownBy<LineFullException>([&] { again.start({}, 0); });
+        thrownBy<QueueFullException>([&] { again.start({}, 0); });
+        thrownBy<QueueFullException>([&] { again.start({}, 0); });
         exchanges_.clear();
         again.start({}, 0);
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It is not counted as refused", std::uint64_t{0}, host_->statistics().refused);
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->inFlightEntries());
     }
 
     void testWhileNoInstanceServesTheQueueAloneCounts() {
@@ -156,7 +156,7 @@ public:
         // Its answer may still be on the way to a slow client.
         start();
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->inFlightEntries());
     }
 
     void testARequestThatIsSentAgainKeepsItsPlace() {

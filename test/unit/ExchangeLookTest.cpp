@@ -7,7 +7,7 @@
 #include <future>
 #include <thread>
 
-#include "shm/Board.h"
+#include "shm/InFlightTable.h"
 #include "shm/Mapping.h"
 #include "support/Eventually.h"
 #include "support/FakeHost.h"
@@ -66,15 +66,15 @@ class ExchangeLookTest : public LeakCheck {
         /** So many others have their answer. */
         void answerOthers(int count) const {
             for (int i = 0; i < count; i++) {
-                line->memory->marks.completed(0, 1ms, 1ms);
+                line->memory->senders.completed(0, 1ms, 1ms);
             }
         }
         /** Under which it was sent last. */
         std::uint64_t ticket() const {
-            const BoardReader board(host->board().memory().descriptor().duplicate());
-            std::vector<BoardEntry> shown;
+            const InFlightReader inFlightTable(host->inFlightTable().memory().descriptor().duplicate());
+            std::vector<InFlightEntry> shown;
             // It is not there for a moment when it is sent again.
-            eventually([&] { return !(shown = board.inFlight(FakeHost::SLOT)).empty(); });
+            eventually([&] { return !(shown = inFlightTable.inFlight(FakeHost::SLOT)).empty(); });
             return shown.at(0).ticket;
         }
         /** Waits for its answer, which comes after `others`. @return under which ticket it was sent then */

@@ -78,7 +78,7 @@ public:
 
     void testItIsOnTheBoardAndCountedAsInTheLine() {
         start();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->inFlightEntries());
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
     }
 

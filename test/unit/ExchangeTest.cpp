@@ -110,10 +110,10 @@ public:
 
     void testWhileItLastsItIsOnTheBoardAndCounted() {
         start();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->inFlightEntries());
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
         exchange_.reset();
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, host_->inFlightEntries());
         CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
     }
 
@@ -285,7 +285,7 @@ public:
         host_->closesAlways = true;
         thrownBy<IOException>([this] { start(); });
         CPPUNIT_ASSERT_EQUAL(0U, host_->inFlight());
-        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, host_->onBoard());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, host_->inFlightEntries());
     }
 
     void testWhyALineIsClosedIsPassedOn() {

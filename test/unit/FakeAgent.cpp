@@ -31,13 +31,13 @@ namespace {
 /** Serves one connection at a time, in a thread of its own. */
 class FakeEngine final : public PoolEngine {
 public:
-    explicit FakeEngine(Deposits &deposits) : deposits_(deposits), stop_(makePipe()) {}
+    explicit FakeEngine(DescriptorStore &store) : store_(store), stop_(makePipe()) {}
     ~FakeEngine() override {
         stop();
     }
 
-    void restore(Deposit deposit) override {
-        restored_.push_back(std::move(deposit));
+    void restore(StoreEntry entry) override {
+        restored_.push_back(std::move(entry));
     }
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
@@ -132,16 +132,16 @@ private:
             case FrameType::HELLO: {
                 Frame welcome(FrameType::WELCOME,
                               {std::to_string(::getpid()), std::to_string(instancePid_), environment()});
-                for (const auto &deposit : restored_) {
-                    welcome.add(deposit.key + "=" + deposit.note);
+                for (const auto &entry : restored_) {
+                    welcome.add(entry.key + "=" + entry.note);
                 }
                 return welcome;
             }
-            case FrameType::DEPOSIT:
-                deposits_.deposit(request.field(0), request.field(1), {request.takeDescriptor(0).get()});
+            case FrameType::STORE:
+                store_.put(request.field(0), request.field(1), {request.takeDescriptor(0).get()});
                 break;
-            case FrameType::WITHDRAW:
-                deposits_.withdraw(request.field(0));
+            case FrameType::REMOVE:
+                store_.remove(request.field(0));
                 break;
             case FrameType::QUERY:
                 if (request.field(0) == "log") {
@@ -167,8 +167,8 @@ private:
     }
 
     void writeTo(const std::string &key, const std::string &text) {
-        for (const auto &deposit : restored_) {
-            if (deposit.key == key && ::write(deposit.descriptors.at(0).get(), text.data(), text.size()) < 0) {
+        for (const auto &entry : restored_) {
+            if (entry.key == key && ::write(entry.descriptors.at(0).get(), text.data(), text.size()) < 0) {
                 throw SystemException("write", errno);
             }
         }
@@ -176,9 +176,9 @@ private:
 
     static constexpr std::chrono::seconds TIMEOUT{60};
 
-    Deposits &deposits_;
+    DescriptorStore &store_;
     DescriptorPair stop_;
-    std::vector<Deposit> restored_;
+    std::vector<StoreEntry> restored_;
     mutable Mutex mutex_{Locks::POOL_ENGINE};
     std::string environment_ GUARDED_BY(mutex_);
     pid_t instancePid_ = 0;
@@ -192,7 +192,7 @@ private:
 
 int main(int argc, char **argv) {
     return Passenger::runCommandLine(argc, argv,
-                                     [](Passenger::Deposits &deposits) -> std::unique_ptr<Passenger::PoolEngine> {
-                                         return std::make_unique<Passenger::FakeEngine>(deposits);
+                                     [](Passenger::DescriptorStore &store) -> std::unique_ptr<Passenger::PoolEngine> {
+                                         return std::make_unique<Passenger::FakeEngine>(store);
                                      });
 }

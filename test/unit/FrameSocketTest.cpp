@@ -111,7 +111,7 @@ public:
 
     void testTooManyDescriptorsAreNotSent() {
         const std::vector<int> attached(MAX_DESCRIPTORS + 1, here_.descriptor().get());
-        thrownBy<ProtocolException>([&] { here_.send(Frame(FrameType::DEPOSIT), attached, later()); });
+        thrownBy<ProtocolException>([&] { here_.send(Frame(FrameType::STORE), attached, later()); });
         CPPUNIT_ASSERT(!there_.tryReceive());
     }
 

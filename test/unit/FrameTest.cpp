@@ -100,7 +100,7 @@ public:
     }
 
     void testAsManyDescriptorsAsTheLimitAreAllowedAndNoMore() {
-        Frame frame(FrameType::DEPOSIT);
+        Frame frame(FrameType::STORE);
         while (frame.descriptors.size() < MAX_DESCRIPTORS) {
             frame.descriptors.push_back(makePipe().first);
         }

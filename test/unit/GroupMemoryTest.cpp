@@ -1,4 +1,7 @@
-#include "shm/GroupMemory.h"
+#include "shm/Claims.h"
+#include "shm/ClaimsView.h"
+#include "shm/SenderMemory.h"
+#include "shm/SenderMemoryView.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>
@@ -55,9 +58,9 @@ class GroupMemoryTest : public LeakCheck {
     static constexpr ChannelId NEXT_IN_SLOT{(6ULL << 16) | 17};
 
     /** As an instance finds it. */
-    static bool withdrawn(const Marks &marks, ChannelId channel, std::uint64_t ticket) {
-        return MarksLayout::withdraws(marks.memory().readU64(MarksLayout::mark(channel.value())), channel.value(),
-                                      ticket);
+    static bool withdrawn(const SenderMemory &senders, ChannelId channel, std::uint64_t ticket) {
+        return SenderMemoryLayout::withdraws(senders.memory().readU64(SenderMemoryLayout::mark(channel.value())),
+                                             channel.value(), ticket);
     }
 
 public:
@@ -117,195 +120,195 @@ public:
 
     void testAFileThatIsNotSealedIsNotMapped() {
         const FileDescriptor loose(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-        CPPUNIT_ASSERT_EQUAL(0, ::ftruncate(loose.get(), MarksLayout::SIZE));
-        thrownBy<ProtocolException>([&] { MarksView view(loose); });
+        CPPUNIT_ASSERT_EQUAL(0, ::ftruncate(loose.get(), SenderMemoryLayout::SIZE));
+        thrownBy<ProtocolException>([&] { SenderMemoryView view(loose); });
     }
 
     void testAShortFileIsNotMapped() {
         const Claims claims;
-        thrownBy<ProtocolException>([&] { MarksView view(claims.memory().descriptor()); });
+        thrownBy<ProtocolException>([&] { SenderMemoryView view(claims.memory().descriptor()); });
     }
 
     void testAWithdrawnTicketIsMarkedWhereInstancesLook() {
-        const Marks marks;
-        MarksView view(marks.memory().descriptor());
+        const SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         view.withdraw(CHANNEL, Ticket(9));
-        CPPUNIT_ASSERT_EQUAL((CHANNEL.value() >> 16) << 32 | 9, marks.memory().readU64(16512 + 8 * 17));
+        CPPUNIT_ASSERT_EQUAL((CHANNEL.value() >> 16) << 32 | 9, senders.memory().readU64(16512 + 8 * 17));
     }
 
     void testAllTicketsOfAChannelCanBeWithdrawn() {
-        Marks marks;
-        marks.reset(CHANNEL);
-        marks.withdrawAll(CHANNEL);
-        CPPUNIT_ASSERT(withdrawn(marks, CHANNEL, UINT32_MAX));
+        SenderMemory senders;
+        senders.reset(CHANNEL);
+        senders.withdrawAll(CHANNEL);
+        CPPUNIT_ASSERT(withdrawn(senders, CHANNEL, UINT32_MAX));
     }
 
     void testANewChannelBeginsWithoutAMark() {
-        Marks marks;
-        marks.reset(CHANNEL);
-        marks.withdrawAll(CHANNEL);
-        marks.reset(NEXT_IN_SLOT);
-        CPPUNIT_ASSERT(!withdrawn(marks, NEXT_IN_SLOT, 1));
+        SenderMemory senders;
+        senders.reset(CHANNEL);
+        senders.withdrawAll(CHANNEL);
+        senders.reset(NEXT_IN_SLOT);
+        CPPUNIT_ASSERT(!withdrawn(senders, NEXT_IN_SLOT, 1));
     }
 
     void testWhatTheOldChannelOfASlotHadSentIsWithdrawn() {
-        Marks marks;
-        marks.reset(CHANNEL);
-        CPPUNIT_ASSERT(!withdrawn(marks, CHANNEL, 1));
-        marks.reset(NEXT_IN_SLOT);
-        CPPUNIT_ASSERT(withdrawn(marks, CHANNEL, 1));
-        CPPUNIT_ASSERT(withdrawn(marks, CHANNEL, UINT32_MAX));
+        SenderMemory senders;
+        senders.reset(CHANNEL);
+        CPPUNIT_ASSERT(!withdrawn(senders, CHANNEL, 1));
+        senders.reset(NEXT_IN_SLOT);
+        CPPUNIT_ASSERT(withdrawn(senders, CHANNEL, 1));
+        CPPUNIT_ASSERT(withdrawn(senders, CHANNEL, UINT32_MAX));
     }
 
     void testTheEndOfAChannelDoesNotTouchTheNextOneInItsSlot() {
-        Marks marks;
-        marks.reset(NEXT_IN_SLOT);
-        marks.withdrawAll(CHANNEL);
-        CPPUNIT_ASSERT(!withdrawn(marks, NEXT_IN_SLOT, 1));
+        SenderMemory senders;
+        senders.reset(NEXT_IN_SLOT);
+        senders.withdrawAll(CHANNEL);
+        CPPUNIT_ASSERT(!withdrawn(senders, NEXT_IN_SLOT, 1));
     }
 
     void testRequestsAreCountedOverAllChildren() {
-        const Marks marks;
-        MarksView one(marks.memory().descriptor());
-        MarksView other(marks.memory().descriptor());
+        const SenderMemory senders;
+        SenderMemoryView one(senders.memory().descriptor());
+        SenderMemoryView other(senders.memory().descriptor());
         CPPUNIT_ASSERT_EQUAL(1U, one.add(0, 2));
         CPPUNIT_ASSERT_EQUAL(2U, other.add(1, 2));
         CPPUNIT_ASSERT_EQUAL(3U, other.add(1, 2));
-        CPPUNIT_ASSERT_EQUAL(3U, marks.inFlight(2));
+        CPPUNIT_ASSERT_EQUAL(3U, senders.inFlight(2));
         other.remove(1);
-        CPPUNIT_ASSERT_EQUAL(2U, marks.inFlight(2));
-        CPPUNIT_ASSERT_EQUAL(1U, marks.memory().readU32(MarksLayout::count(1)));
+        CPPUNIT_ASSERT_EQUAL(2U, senders.inFlight(2));
+        CPPUNIT_ASSERT_EQUAL(1U, senders.memory().readU32(SenderMemoryLayout::count(1)));
     }
 
     void testChildrenWithoutASlotDoNotCount() {
-        const Marks marks;
-        MarksView view(marks.memory().descriptor());
+        const SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         view.add(5, 6);
-        CPPUNIT_ASSERT_EQUAL(0U, marks.inFlight(5));
-        CPPUNIT_ASSERT_EQUAL(1U, marks.inFlight(UINT32_MAX));
-        CPPUNIT_ASSERT_EQUAL(0U, marks.inFlight(0));
+        CPPUNIT_ASSERT_EQUAL(0U, senders.inFlight(5));
+        CPPUNIT_ASSERT_EQUAL(1U, senders.inFlight(UINT32_MAX));
+        CPPUNIT_ASSERT_EQUAL(0U, senders.inFlight(0));
     }
 
     void testAChildThatIsGoneHasNothingInFlight() {
-        Marks marks;
-        MarksView view(marks.memory().descriptor());
+        SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         view.add(0, 1);
-        marks.forgetChild(0);
-        CPPUNIT_ASSERT_EQUAL(0U, marks.inFlight(1));
+        senders.forgetChild(0);
+        CPPUNIT_ASSERT_EQUAL(0U, senders.inFlight(1));
     }
 
     void testNonsenseOfOneChildDoesNotOverflowTheSum() {
-        Marks marks;
-        MarksView view(marks.memory().descriptor());
+        SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         view.remove(0);
         view.add(1, 2);
-        CPPUNIT_ASSERT_EQUAL(BoardLayout::ENTRIES + 1, marks.inFlight(2));
+        CPPUNIT_ASSERT_EQUAL(InFlightLayout::ENTRIES + 1, senders.inFlight(2));
     }
 
     void testThePeakIsTheMostAtOnceSinceTheLastLook() {
-        Marks marks;
-        MarksView view(marks.memory().descriptor());
+        SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         view.add(0, 1);
         view.add(0, 1);
         view.remove(0);
-        CPPUNIT_ASSERT_EQUAL(2U, marks.takePeak(1));
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("One is in flight all along", 1U, marks.takePeak(1));
+        CPPUNIT_ASSERT_EQUAL(2U, senders.takePeak(1));
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("One is in flight all along", 1U, senders.takePeak(1));
         view.remove(0);
-        CPPUNIT_ASSERT_EQUAL(1U, marks.takePeak(1));
-        CPPUNIT_ASSERT_EQUAL(0U, marks.takePeak(1));
+        CPPUNIT_ASSERT_EQUAL(1U, senders.takePeak(1));
+        CPPUNIT_ASSERT_EQUAL(0U, senders.takePeak(1));
     }
 
     void testMoreIsAskedForOnce() {
-        Marks marks;
-        MarksView one(marks.memory().descriptor());
-        MarksView other(marks.memory().descriptor());
+        SenderMemory senders;
+        SenderMemoryView one(senders.memory().descriptor());
+        SenderMemoryView other(senders.memory().descriptor());
         CPPUNIT_ASSERT(one.askForMore());
         CPPUNIT_ASSERT(!one.askForMore());
         CPPUNIT_ASSERT(!other.askForMore());
-        CPPUNIT_ASSERT(marks.wanted());
-        marks.clearWanted();
+        CPPUNIT_ASSERT(senders.wanted());
+        senders.clearWanted();
         CPPUNIT_ASSERT(other.askForMore());
     }
 
     void testStatisticsLieWhereTheyAreDocumented() {
-        const Marks marks;
-        MarksView view(marks.memory().descriptor());
+        const SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         const std::size_t start = 540800 + 3 * 576;
         view.completed(3, 5us, 1ms);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 32 + 8 * 10));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 288 + 8 * 3));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 32 + 8 * 10));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 288 + 8 * 3));
         view.refused(3);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 8));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 8));
         view.timedOut(3, 5us);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 16));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 16));
         view.left(3, 5us);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.memory().readU64(start + 24));
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, marks.memory().readU64(start + 288 + 8 * 3));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.memory().readU64(start + 24));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, senders.memory().readU64(start + 288 + 8 * 3));
     }
 
     void testStatisticsAreOfAllChildren() {
-        const Marks marks;
-        MarksView view(marks.memory().descriptor());
+        const SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         for (const std::uint32_t child : {0U, 15U, 16U, 33U, MAX_CHILDREN - 1}) {
             view.completed(child, 5us, 1ms);
         }
         view.left(16, 1s);
-        const GroupStatistics statistics = marks.statistics(34);
+        const GroupStatistics statistics = senders.statistics(34);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, statistics.completed);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, statistics.left);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, statistics.serviceTime.total());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{4}, statistics.queueTime.counts[LogHistogram::bucket(5us)]);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, statistics.queueTime.counts[LogHistogram::bucket(1s)]);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{5}, marks.statistics(UINT32_MAX).completed);
-        CPPUNIT_ASSERT(marks.statistics(0) == GroupStatistics());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{5}, senders.statistics(UINT32_MAX).completed);
+        CPPUNIT_ASSERT(senders.statistics(0) == GroupStatistics());
     }
 
     void testWhatAChildHasCountedOutlivesIt() {
-        Marks marks;
-        MarksView view(marks.memory().descriptor());
+        SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         view.completed(0, 5us, 1ms);
         view.completed(1, 5us, 1ms);
-        const GroupStatistics before = marks.statistics(2);
-        marks.forgetChild(1);
-        CPPUNIT_ASSERT(marks.statistics(2) == before);
-        CPPUNIT_ASSERT_MESSAGE("Its slot counts no more", marks.statistics(1) == before);
+        const GroupStatistics before = senders.statistics(2);
+        senders.forgetChild(1);
+        CPPUNIT_ASSERT(senders.statistics(2) == before);
+        CPPUNIT_ASSERT_MESSAGE("Its slot counts no more", senders.statistics(1) == before);
         view.refused(1);
-        marks.forgetChild(1);
-        marks.forgetChild(1);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, marks.statistics(2).completed);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, marks.statistics(2).refused);
+        senders.forgetChild(1);
+        senders.forgetChild(1);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, senders.statistics(2).completed);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, senders.statistics(2).refused);
     }
 
     void testAChildThatCountedNothingTakesNoMemory() {
-        const auto blocks = [](const Marks &marks) {
+        const auto blocks = [](const SenderMemory &senders) {
             struct stat status {};
-            CPPUNIT_ASSERT_EQUAL(0, ::fstat(marks.memory().descriptor().get(), &status));
+            CPPUNIT_ASSERT_EQUAL(0, ::fstat(senders.memory().descriptor().get(), &status));
             return status.st_blocks;
         };
-        Marks marks;
+        SenderMemory senders;
         // Its in-flight count lies beside the file's header.
-        const auto before = blocks(marks);
-        marks.forgetChild(900);
-        marks.statistics(MAX_CHILDREN);
-        CPPUNIT_ASSERT_EQUAL(before, blocks(marks));
+        const auto before = blocks(senders);
+        senders.forgetChild(900);
+        senders.statistics(MAX_CHILDREN);
+        CPPUNIT_ASSERT_EQUAL(before, blocks(senders));
     }
 
     void testNonsenseOfOneChildDoesNotOverflowTheStatistics() {
-        Marks marks;
-        MarksView view(marks.memory().descriptor());
+        SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         const std::vector<std::uint8_t> nonsense(sizeof(GroupStatistics), 0xff);
-        CPPUNIT_ASSERT(::pwrite(marks.memory().descriptor().get(), nonsense.data(), nonsense.size(),
-                                MarksLayout::statistics(0)) > 0);
+        CPPUNIT_ASSERT(::pwrite(senders.memory().descriptor().get(), nonsense.data(), nonsense.size(),
+                                SenderMemoryLayout::statistics(0)) > 0);
         view.completed(1, 5us, 1ms);
         const std::uint64_t most = std::uint64_t{1} << 48;
         for (int i = 0; i < 2; i++) {
-            const GroupStatistics statistics = marks.statistics(2);
+            const GroupStatistics statistics = senders.statistics(2);
             CPPUNIT_ASSERT_EQUAL(most + 1, statistics.completed);
             CPPUNIT_ASSERT_EQUAL(most, statistics.refused);
             CPPUNIT_ASSERT_EQUAL(most + 1, statistics.serviceTime.counts[10]);
             CPPUNIT_ASSERT_EQUAL(most, statistics.queueTime.counts[31]);
-            marks.forgetChild(0);
+            senders.forgetChild(0);
         }
     }
 };

@@ -74,7 +74,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("MAX_CHILDREN", MAX_CHILDREN);
     }
 
-    void recordClaimsAndMarks() {
+    void recordClaimsAndSenderMemory() {
         MemoryHeader header{};
         const auto &[magic, version, reserved, capacity, extra, padding] = header;
         members("MemoryHeader", header, magic, version, reserved, capacity, extra, padding);
@@ -91,29 +91,29 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         GroupStatistics statistics{};
         const auto &[completed, refused, timedOut, left, serviceTime, queueTime] = statistics;
         members("GroupStatistics", statistics, completed, refused, timedOut, left, serviceTime, queueTime);
-        number("Marks.MAGIC", MarksLayout::MAGIC);
-        number("Marks.SLOTS", MarksLayout::SLOTS);
-        number("Marks.WANTED", MarksLayout::WANTED);
-        number("Marks.PEAK", MarksLayout::PEAK);
-        number("Marks.count(1)", MarksLayout::count(1));
-        number("Marks.MARKS", MarksLayout::MARKS);
-        number("Marks.mark(65537)", MarksLayout::mark(65537));
-        number("Marks.upTo(23:17, 9)", MarksLayout::upTo(std::uint64_t{23} << 16 | 17, 9));
-        number("Marks.statistics(1)", MarksLayout::statistics(1));
-        number("Marks.SIZE", MarksLayout::SIZE);
+        number("SenderMemory.MAGIC", SenderMemoryLayout::MAGIC);
+        number("SenderMemory.SLOTS", SenderMemoryLayout::SLOTS);
+        number("SenderMemory.WANTED", SenderMemoryLayout::WANTED);
+        number("SenderMemory.PEAK", SenderMemoryLayout::PEAK);
+        number("SenderMemory.count(1)", SenderMemoryLayout::count(1));
+        number("SenderMemory.MARKS", SenderMemoryLayout::MARKS);
+        number("SenderMemory.mark(65537)", SenderMemoryLayout::mark(65537));
+        number("SenderMemory.upTo(23:17, 9)", SenderMemoryLayout::upTo(std::uint64_t{23} << 16 | 17, 9));
+        number("SenderMemory.statistics(1)", SenderMemoryLayout::statistics(1));
+        number("SenderMemory.SIZE", SenderMemoryLayout::SIZE);
     }
 
-    void recordBoardAndGenerations() {
-        BoardEntry entry{};
+    void recordInFlightAndGenerations() {
+        InFlightEntry entry{};
         const auto &[channel, ticket, since, groupSlot, state] = entry;
-        members("BoardEntry", entry, channel, ticket, since, groupSlot, state);
-        number("Board.FREE", static_cast<std::uint64_t>(BoardState::FREE));
-        number("Board.SENDING", static_cast<std::uint64_t>(BoardState::SENDING));
-        number("Board.SENT", static_cast<std::uint64_t>(BoardState::SENT));
-        number("Board.MAGIC", BoardLayout::MAGIC);
-        number("Board.ENTRIES", BoardLayout::ENTRIES);
-        number("Board.entry(1)", BoardLayout::offset(1));
-        number("Board.SIZE", BoardLayout::SIZE);
+        members("InFlightEntry", entry, channel, ticket, since, groupSlot, state);
+        number("InFlightTable.FREE", static_cast<std::uint64_t>(InFlightState::FREE));
+        number("InFlightTable.SENDING", static_cast<std::uint64_t>(InFlightState::SENDING));
+        number("InFlightTable.SENT", static_cast<std::uint64_t>(InFlightState::SENT));
+        number("InFlightTable.MAGIC", InFlightLayout::MAGIC);
+        number("InFlightTable.ENTRIES", InFlightLayout::ENTRIES);
+        number("InFlightTable.entry(1)", InFlightLayout::offset(1));
+        number("InFlightTable.SIZE", InFlightLayout::SIZE);
 
         GenerationEntry group{};
         const auto &[generation, capacity, reserved] = group;
@@ -134,8 +134,8 @@ public:
     void testLayoutsAreAsRecordedForTheirVersion() {
         recordMessages();
         recordLimits();
-        recordClaimsAndMarks();
-        recordBoardAndGenerations();
+        recordClaimsAndSenderMemory();
+        recordInFlightAndGenerations();
         const std::string path = folder() + std::to_string(unsigned{LAYOUT_VERSION});
         std::ostringstream recorded;
         recorded << std::ifstream(path).rdbuf();

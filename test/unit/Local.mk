@@ -2,7 +2,6 @@
 check_PROGRAMS += %D%/unit_tests
 
 %C%_unit_tests_SOURCES = \
-    %D%/AgendaTest.cpp \
     %D%/AgentConnectorTest.cpp \
     %D%/AgentControlTest.cpp \
     %D%/AgentFailureTest.cpp \
@@ -13,8 +12,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AppFileTest.cpp \
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
+    %D%/ApplicationQueueTest.cpp \
     %D%/BackoffTest.cpp \
-    %D%/BoardTest.cpp \
     %D%/BodySenderTest.cpp \
     %D%/BootGuardTest.cpp \
     %D%/BootSweepTest.cpp \
@@ -26,9 +25,9 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
     %D%/CpuLoadTest.cpp \
-    %D%/DepositClientTest.cpp \
+    %D%/DeadlinesTest.cpp \
     %D%/DescriptorLogTest.cpp \
-    %D%/DescriptorStoreTest.cpp \
+    %D%/DescriptorStoreClientTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
     %D%/DiagnosisTest.cpp \
     %D%/ErrorPageTest.cpp \
@@ -38,6 +37,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ExchangeStatisticsTest.cpp \
     %D%/ExchangeStickyTest.cpp \
     %D%/ExchangeTest.cpp \
+    %D%/ExclusiveTurnTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FileTailTest.cpp \
     %D%/FolderWatchesTest.cpp \
@@ -50,12 +50,11 @@ check_PROGRAMS += %D%/unit_tests
     %D%/GroupNameTest.cpp \
     %D%/HeartbeatsTest.cpp \
     %D%/IdlePolicyTest.cpp \
+    %D%/InFlightTableTest.cpp \
     %D%/IntakeTest.cpp \
     %D%/JsonTest.cpp \
     %D%/LayoutsTest.cpp \
-    %D%/LineCacheTest.cpp \
     %D%/LineReaderTest.cpp \
-    %D%/LineTest.cpp \
     %D%/ListenAddressTest.cpp \
     %D%/ListeningSocketsTest.cpp \
     %D%/ListeningTest.cpp \
@@ -65,13 +64,13 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LogMonitorTest.cpp \
     %D%/LogTest.cpp \
     %D%/LogWriterTest.cpp \
-    %D%/main.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/OptionsTest.cpp \
     %D%/OutputWriterTest.cpp \
     %D%/OwnerSearchTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
+    %D%/PoolApplicationQueueTest.cpp \
     %D%/PoolDeployTest.cpp \
     %D%/PoolDestructionTest.cpp \
     %D%/PoolFailureTest.cpp \
@@ -80,13 +79,12 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PoolHeartbeatTest.cpp \
     %D%/PoolInspectionTest.cpp \
     %D%/PoolLimitsTest.cpp \
-    %D%/PoolLineReplacementTest.cpp \
-    %D%/PoolLineTest.cpp \
     %D%/PoolModelTest.cpp \
     %D%/PoolOperationsTest.cpp \
     %D%/PoolPreloaderTest.cpp \
     %D%/PoolPromisesTest.cpp \
     %D%/PoolQueueTest.cpp \
+    %D%/PoolReplacementByQueueTest.cpp \
     %D%/PoolReplacementTest.cpp \
     %D%/PoolRoomTest.cpp \
     %D%/PoolScalingTest.cpp \
@@ -106,12 +104,13 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgramLauncherTest.cpp \
-    %D%/RackPreForkTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
+    %D%/QueueCacheTest.cpp \
     %D%/QueueSessionTest.cpp \
-    %D%/ReplyChannelTest.cpp \
+    %D%/RackPreForkTest.cpp \
     %D%/RefusalPauseTest.cpp \
+    %D%/ReplyChannelTest.cpp \
     %D%/ReplyWriterTest.cpp \
     %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
@@ -131,19 +130,29 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SocketFoldersTest.cpp \
     %D%/SocketPairTest.cpp \
     %D%/SparePolicyTest.cpp \
-    %D%/SpawnedProcessTest.cpp \
-    %D%/SpawnerContractTest.cpp \
     %D%/SpawnFailureTest.cpp \
-    %D%/SpawnJourneyTest.cpp \
     %D%/SpawnManagerTest.cpp \
     %D%/SpawnPlanTest.cpp \
     %D%/SpawnReportTest.cpp \
+    %D%/SpawnStepsTest.cpp \
+    %D%/SpawnedProcessTest.cpp \
+    %D%/SpawnerContractTest.cpp \
     %D%/SplitTest.cpp \
     %D%/SpoolRingTest.cpp \
     %D%/StartupFileCacheTest.cpp \
     %D%/StickyCookieTest.cpp \
     %D%/StickySessionsTest.cpp \
+    %D%/StoredDescriptorsTest.cpp \
     %D%/StreamSessionTest.cpp \
+    %D%/SurplusWindowTest.cpp \
+    %D%/ThreadTest.cpp \
+    %D%/TimerTest.cpp \
+    %D%/UserResolverTest.cpp \
+    %D%/WaitersTest.cpp \
+    %D%/WatchdogTest.cpp \
+    %D%/WorkerLoadsTest.cpp \
+    %D%/WorkerOutputTest.cpp \
+    %D%/main.cpp \
     %D%/support/Aborts.h \
     %D%/support/AgentProgram.cpp \
     %D%/support/AgentProgram.h \
@@ -159,7 +168,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/FakeHost.h \
     %D%/support/FakeInstances.cpp \
     %D%/support/FakeInstances.h \
-    %D%/support/FakeWheels.h \
+    %D%/support/FakeWorkerProcesses.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \
@@ -184,16 +193,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/SteeredSpawners.h \
     %D%/support/StreamClient.cpp \
     %D%/support/StreamClient.h \
-    %D%/support/TestThread.h \
-    %D%/SurplusWindowTest.cpp \
-    %D%/ThreadTest.cpp \
-    %D%/TimerTest.cpp \
-    %D%/TurnstileTest.cpp \
-    %D%/UserResolverTest.cpp \
-    %D%/WaitersTest.cpp \
-    %D%/WorkerOutputTest.cpp \
-    %D%/WatchdogTest.cpp \
-    %D%/WorkerLoadsTest.cpp
+    %D%/support/TestThread.h
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 %C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)

@@ -136,7 +136,7 @@ class PoolDestructionTest : public PoolFixture {
         settings.maxSize = 4;
         settings.idleTime = 1ms;
         pool_ = std::make_unique<Pool>(
-            Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), deposits_, cpu_}, settings);
+            Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), store_, cpu_}, settings);
     }
     void repeat(const std::function<void()> &prepare) {
         for (unsigned i = 0; i < destructions(); i++) {

@@ -134,8 +134,9 @@ public:
         CPPUNIT_ASSERT(eventuallyCount(1));
         Frame serve = instances_->frame(0);
         awaitHeard(0);
-        Board board;
-        const std::uint32_t sender = channels_->addSender(BoardReader(board.memory().descriptor().duplicate()));
+        InFlightTable inFlightTable;
+        const std::uint32_t sender =
+            channels_->addSender(InFlightReader(inFlightTable.memory().descriptor().duplicate()));
         DescriptorPair pair = makeSeqPacketPair();
         const ChannelId channel = channels_->add(std::move(pair.second), sender, attachment.groupSlot);
         CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot));

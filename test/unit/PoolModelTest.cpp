@@ -54,8 +54,8 @@ class PoolModelTest : public LeakCheck {
         std::vector<std::string> story;
         std::string text = fmt::format("{}; again with PASSENGER_TEST_SEED={} PASSENGER_TEST_OPERATIONS={}\n",
                                        script.play(&story), seed, length);
-        for (const std::string &line : story) {
-            text += line + '\n';
+        for (const std::string &queue : story) {
+            text += queue + '\n';
         }
         CPPUNIT_FAIL(text);
     }

@@ -80,7 +80,7 @@ class PoolPreloaderTest : public PoolContract {
         });
         const std::lock_guard<std::mutex> guard(mutex_);
         if (failing_) {
-            throw SpawnException("a failure was ordered", "line one\nline two\n");
+            throw SpawnException("a failure was ordered", "queue one\nline two\n");
         }
         origin_ = std::make_shared<Origin>(*instance.origin);
     }

@@ -58,7 +58,8 @@ public:
         }
         factory_->waitUntilHeld(1);
         CPPUNIT_ASSERT((instancesThat(Process::State::SERVING) == std::vector<InstanceId>{old}));
-        CPPUNIT_ASSERT_EQUAL(std::string("it has run 3 requests (PassengerMaxRequests)"), instances()[0].worn);
+        CPPUNIT_ASSERT_EQUAL(std::string("it has run 3 requests (PassengerMaxRequests)"),
+                             instances()[0].replacementReason);
         factory_->release();
         CPPUNIT_ASSERT(eventuallyReplaced(1));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances().size());
@@ -86,7 +87,8 @@ public:
         useTooMuch();
         factory_->waitUntilHeld(1);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{101} * 1024 * 1024, instances()[0].memory);
-        CPPUNIT_ASSERT_EQUAL(std::string("it uses 101 MB of memory (PassengerMemoryLimit 100)"), instances()[0].worn);
+        CPPUNIT_ASSERT_EQUAL(std::string("it uses 101 MB of memory (PassengerMemoryLimit 100)"),
+                             instances()[0].replacementReason);
         CPPUNIT_ASSERT_MESSAGE("No dip", get(limited()) != nullptr);
         factory_->release();
         CPPUNIT_ASSERT(eventuallyReplaced(1));
@@ -98,17 +100,17 @@ public:
         get(limited()).reset();
         memory_[instances()[0].id] = std::uint64_t{100} * 1024 * 1024;
         pool_->checkMemory();
-        CPPUNIT_ASSERT(instances()[0].worn.empty());
+        CPPUNIT_ASSERT(instances()[0].replacementReason.empty());
         get(app("/srv/shop")).reset();
         useTooMuch(app("/srv/shop"));
-        CPPUNIT_ASSERT_MESSAGE("Without a limit", instances(app("/srv/shop"))[0].worn.empty());
+        CPPUNIT_ASSERT_MESSAGE("Without a limit", instances(app("/srv/shop"))[0].replacementReason.empty());
     }
 
     void testWhatCannotBeMeasuredStays() {
         get(limited()).reset();
         pool_->checkMemory();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, instances()[0].memory);
-        CPPUNIT_ASSERT(instances()[0].worn.empty());
+        CPPUNIT_ASSERT(instances()[0].replacementReason.empty());
     }
 
     void testASuccessorThatDoesNotBootIsTriedAgainWhileTheOldOneServes() {
@@ -264,7 +266,8 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
         get(limited()).reset();
         useTooMuch();
-        CPPUNIT_ASSERT(eventually([this] { return instances().size() == 1 && instances()[0].worn.empty(); }));
+        CPPUNIT_ASSERT(
+            eventually([this] { return instances().size() == 1 && instances()[0].replacementReason.empty(); }));
     }
 
     void testThePoolsEndEndsAReplacement() {

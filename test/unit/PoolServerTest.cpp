@@ -28,7 +28,7 @@ class PoolServerTest : public PoolFixture {
 
     std::unique_ptr<ApplicationFolder> folder_;
     std::unique_ptr<FakeInstances> instances_;
-    std::unique_ptr<Board> board_;
+    std::unique_ptr<InFlightTable> inFlightTable_;
     std::unique_ptr<PoolServer> server_;
     FileDescriptor connectSocket_;
 
@@ -46,7 +46,7 @@ class PoolServerTest : public PoolFixture {
     void introduce(FrameSocket &socket) const {
         Frame hello(FrameType::HELLO);
         hello.add(std::uint64_t{LAYOUT_VERSION});
-        CPPUNIT_ASSERT(ask(socket, hello, {board_->memory().descriptor().get()}).type == FrameType::WELCOME);
+        CPPUNIT_ASSERT(ask(socket, hello, {inFlightTable_->memory().descriptor().get()}).type == FrameType::WELCOME);
     }
     Options options() const {
         Options options = app(folder_->path());
@@ -82,7 +82,7 @@ public:
         PoolFixture::setUp();
         folder_ = std::make_unique<ApplicationFolder>("");
         instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
-        board_ = std::make_unique<Board>();
+        inFlightTable_ = std::make_unique<InFlightTable>();
         DescriptorPair pair = makeSeqPacketPair();
         connectSocket_ = std::move(pair.second);
         server_ = std::make_unique<PoolServer>(*loop_, *pool_, std::move(pair.first), [](Options &) {});
@@ -93,7 +93,7 @@ public:
         connectSocket_.reset();
         pool_.reset();
         instances_.reset();
-        board_.reset();
+        inFlightTable_.reset();
         folder_.reset();
         PoolFixture::tearDown();
     }
@@ -109,7 +109,7 @@ public:
         DescriptorPair pair = makeSeqPacketPair();
         const ChannelId channel = registerChannel(socket, groupSlot, pair.second);
         pair.second.reset();
-        board_->sending(board_->allocate(), channel, Ticket(9), groupSlot, MonotonicTime());
+        inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(9), groupSlot, MonotonicTime());
         const ClaimCell cell{channel.value(), 9};
         const FileDescriptor claims = serve.takeDescriptor(1);
         CPPUNIT_ASSERT(::pwrite(claims.get(), &cell, sizeof(cell), ClaimsLayout::offset(0)) > 0);

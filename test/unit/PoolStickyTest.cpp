@@ -25,7 +25,7 @@ class PoolStickyTest : public PoolFixture {
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<FakeInstances> instances_;
-    std::unique_ptr<Board> board_;
+    std::unique_ptr<InFlightTable> inFlightTable_;
     std::uint32_t sender_ = 0;
     FileDescriptor child_;
 
@@ -55,7 +55,7 @@ class PoolStickyTest : public PoolFixture {
         child_ = std::move(pair.first);
         const ChannelId channel = channels_->add(std::move(pair.second), sender_, attachment.groupSlot);
         CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot));
-        board_->sending(board_->allocate(), channel, Ticket(9), attachment.groupSlot, MonotonicTime());
+        inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(9), attachment.groupSlot, MonotonicTime());
         return std::move(attachment.ownQueue);
     }
     void assertAskedToLook(const FileDescriptor &queue) {
@@ -71,15 +71,15 @@ public:
     void setUp() override {
         PoolFixture::setUp();
         instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
-        board_ = std::make_unique<Board>();
-        sender_ = channels_->addSender(BoardReader(board_->memory().descriptor().duplicate()));
+        inFlightTable_ = std::make_unique<InFlightTable>();
+        sender_ = channels_->addSender(InFlightReader(inFlightTable_->memory().descriptor().duplicate()));
     }
 
     void tearDown() override {
         child_.reset();
         pool_.reset();
         instances_.reset();
-        board_.reset();
+        inFlightTable_.reset();
         PoolFixture::tearDown();
     }
 

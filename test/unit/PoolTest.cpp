@@ -394,7 +394,7 @@ public:
             EventLoop loop;
             ChannelRegistry channels(loop);
             auto pool =
-                std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, deposits_, cpu_}, PoolSettings());
+                std::make_unique<Pool>(Pool::Parts{loop, *factory_, channels, clock_, store_, cpu_}, PoolSettings());
             loop.runSync([&] { pool.reset(); });
         }));
         CPPUNIT_ASSERT(log_->contains("event=pool.misuse"));

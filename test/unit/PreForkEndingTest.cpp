@@ -55,7 +55,7 @@ class PreForkEndingTest : public PreForkFixture {
         preFork_->begin();
         const auto until = clock_.now() + 60s;
         while (clock_.now() < until) {
-            for (const WheelId id : starting()) {
+            for (const WorkerId id : starting()) {
                 if (!sign.empty()) {
                     say(id, sign);
                 }
@@ -84,12 +84,12 @@ public:
         say(ids[1], COMM_BUSY);
         allReady();
         // The third one, which replaced the second, lives.
-        const WheelId third = idsOf(preFork_->freeServers()).at(1);
+        const WorkerId third = idsOf(preFork_->freeServers()).at(1);
         pass(14s);
         say(third, COMM_ACK);
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
         pass(1s);
-        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{ids[0], ids[1]}));
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WorkerId>{ids[0], ids[1]}));
         CPPUNIT_ASSERT(log_->contains("event=prefork.timeout pid=1001 state=free"));
         CPPUNIT_ASSERT(log_->contains("event=prefork.timeout pid=1002 state=busy"));
         assertCounts(1, 0, 1);
@@ -131,7 +131,7 @@ public:
 
     void testWhoIgnoresTheInterruptIsKilledAfterTheGrace() {
         beginWithTimeout();
-        const WheelId id = oldestFree();
+        const WorkerId id = oldestFree();
         pass(15s);
         CPPUNIT_ASSERT(launcher_->told(id, SIGINT));
         pass(settings_.grace - 1ms);
@@ -145,7 +145,7 @@ public:
 
     void testWhatOneThatEndsTellsCountsNoMore() {
         begin();
-        const WheelId id = oldestFree();
+        const WorkerId id = oldestFree();
         pass(1s);
         CPPUNIT_ASSERT(launcher_->told(id, SIGINT));
         assertCounts(2, 0, 0);
@@ -288,7 +288,7 @@ public:
         settings_.limits = {4, 4, 4, 4};
         begin();
         for (int i = 0; i < 100; i++) {
-            const WheelId id = oldestFree();
+            const WorkerId id = oldestFree();
             say(id, COMM_BUSY);
             say(id, COMM_NOT_BUSY);
             pass(200ms);
@@ -318,9 +318,9 @@ public:
 
     void testALauncherThatEndsEndsIt() {
         begin();
-        preFork_->listener().launcherEnded("the nursery burnt down");
+        preFork_->listener().launcherEnded("the forkServer burnt down");
         obey();
-        CPPUNIT_ASSERT_EQUAL(std::string("the nursery burnt down"), preFork_->waitForEnd());
+        CPPUNIT_ASSERT_EQUAL(std::string("the forkServer burnt down"), preFork_->waitForEnd());
     }
 };
 

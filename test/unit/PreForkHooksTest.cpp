@@ -139,15 +139,15 @@ class PreForkHooksTest : public PreForkFixture {
             noted("handlerShutdown");
             PreFork::handlerShutdown();
         }
-        void handlerServerClosed(WheelId id, int status) override {
+        void handlerServerClosed(WorkerId id, int status) override {
             noted("handlerServerClosed");
             PreFork::handlerServerClosed(id, status);
         }
-        void handlerServerStderr(WheelId id, std::string_view line) override {
+        void handlerServerStderr(WorkerId id, std::string_view line) override {
             noted("handlerServerStderr");
             PreFork::handlerServerStderr(id, line);
         }
-        void handlerServerAck(WheelId id, std::string_view output) override {
+        void handlerServerAck(WorkerId id, std::string_view output) override {
             noted("handlerServerAck");
             PreFork::handlerServerAck(id, output);
         }
@@ -225,7 +225,7 @@ class PreForkHooksTest : public PreForkFixture {
 public:
     void testOutputGoesToTheMethodOfItsKind() {
         auto &noting = beginNoting();
-        const WheelId id = oldestFree();
+        const WorkerId id = oldestFree();
         say(id, COMM_ACK);
         say(id, COMM_BUSY);
         say(id, COMM_NOT_BUSY);
@@ -235,7 +235,7 @@ public:
 
     void testErrorOutputGoesWithItsWorker() {
         auto &noting = beginNoting();
-        noting.listener().wheelStderr(oldestFree(), "oh");
+        noting.listener().workerStderr(oldestFree(), "oh");
         assertNotes(noting, {"stderr 1001 oh"});
     }
 
@@ -244,7 +244,7 @@ public:
         auto &noting = make<Noting>();
         noting.start();
         noting.begin();
-        const WheelId id = oldestFree();
+        const WorkerId id = oldestFree();
         say(id, "loading");
         say(id, COMM_NOT_BUSY);
         say(id, COMM_NOT_BUSY);
@@ -268,7 +268,7 @@ public:
         settings_.timeout = 10s;
         auto &noting = beginNoting();
         noting.spares = true;
-        const WheelId id = oldestFree();
+        const WorkerId id = oldestFree();
         pass(15s);
         assertNotes(noting, {"timeout_free 1001", "timeout 1001"});
         CPPUNIT_ASSERT(!launcher_->told(id, SIGINT));
@@ -325,18 +325,18 @@ public:
         all.start();
         all.begin();
         allReady();
-        const WheelId busy = oldestFree();
+        const WorkerId busy = oldestFree();
         say(busy, COMM_BUSY);
         say(busy, COMM_NOT_BUSY);
         say(busy, COMM_BUSY);
         say(busy, "hello");
-        all.listener().wheelStderr(busy, "oh");
+        all.listener().workerStderr(busy, "oh");
         launcher_->error = EAGAIN;
         pass(60s);
         obey();
-        all.listener().launcherEnded("the nursery burnt down");
+        all.listener().launcherEnded("the forkServer burnt down");
         launcher_->work();
-        CPPUNIT_ASSERT_EQUAL(std::string("the nursery burnt down"), all.waitForEnd());
+        CPPUNIT_ASSERT_EQUAL(std::string("the forkServer burnt down"), all.waitForEnd());
         const std::set<std::string> names = {"handlerStart",
                                              "handlerChild",
                                              "handlerStop",

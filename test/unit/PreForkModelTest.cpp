@@ -33,13 +33,13 @@ class PreForkModelTest : public PreForkFixture {
     }
 
     /** Whether it still lives. */
-    void behave(WheelId id) {
+    void behave(WorkerId id) {
         if (launcher_->told(id, SIGKILL) || (launcher_->told(id, SIGINT) && chance(700))) {
             die(id, SIGKILL);
         } else if (chance(1)) {
             die(id, chance(500) ? SIGSEGV : 0);
         } else if (chance(1)) {
-            preFork_->listener().wheelMute(id);
+            preFork_->listener().workerMute(id);
         } else if (chance(2)) {
             silent_[id] = true;
         } else if (!silent_.contains(id)) {
@@ -71,7 +71,7 @@ class PreForkModelTest : public PreForkFixture {
         CPPUNIT_ASSERT(!alarm || *alarm > clock_.now() - 1ns);
     }
 
-    std::map<WheelId, bool> silent_;
+    std::map<WorkerId, bool> silent_;
     /** How many may be there, and how many were there last: they are never more than max_clients, unless they were more before that became less; then
      *  they only become fewer. */
     std::size_t bound_ = 0;
@@ -93,11 +93,11 @@ public:
         const auto end = clock_.now() + 24h;
         while (clock_.now() < end) {
             pass(1s + upTo(9s));
-            std::vector<WheelId> ids;
+            std::vector<WorkerId> ids;
             for (const auto &[id, process] : launcher_->processes) {
                 ids.push_back(id);
             }
-            for (const WheelId id : ids) {
+            for (const WorkerId id : ids) {
                 behave(id);
             }
             if (chance(2)) {

@@ -224,11 +224,11 @@ public:
     void testWithoutItsNurseryItEndsAndSaysWhy() {
         begin();
         const auto workers = pids();
-        pid_t nursery = 0;
+        pid_t forkServer = 0;
         for (const pid_t pid : descendantsOf(::getpid())) {
-            nursery = workers.contains(pid) ? nursery : pid;
+            forkServer = workers.contains(pid) ? forkServer : pid;
         }
-        ::kill(nursery, SIGKILL);
+        ::kill(forkServer, SIGKILL);
         const std::string reason = preFork_->waitForEnd();
         CPPUNIT_ASSERT_MESSAGE(reason, reason.starts_with("The process that forks workers killed by signal 9"));
         for (const pid_t pid : workers) {

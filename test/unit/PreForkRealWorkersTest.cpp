@@ -42,7 +42,7 @@ class PreForkRealWorkersTest : public PreForkProcesses {
     };
 
     /** The process that forks the workers: our only child that is none. */
-    pid_t nursery() {
+    pid_t forkServer() {
         const auto workers = pids();
         for (const pid_t pid : descendantsOf(::getpid())) {
             if (!workers.contains(pid)) {
@@ -81,12 +81,12 @@ class PreForkRealWorkersTest : public PreForkProcesses {
             ::kill(pid, SIGKILL);
         }
     }
-    /** Where the nursery has so many numbers left. */
+    /** Where the fork server has so many numbers left. */
     void assertToldAndTriedAgain(std::size_t descriptors) {
         settings_.limits = {1, 1, 1, 4};
         settings_.shutdownOnError = false;
         begin();
-        const pid_t nurse = nursery();
+        const pid_t nurse = forkServer();
         const rlimit before = leaveRoomFor(nurse, descriptors);
         killAll(pids());
         CPPUNIT_ASSERT(eventually(
@@ -204,7 +204,7 @@ public:
     void testAForkThatFailsEndsAll() {
         settings_.limits = {2, 2, 2, 4};
         begin();
-        leaveRoomFor(nursery(), 0);
+        leaveRoomFor(forkServer(), 0);
         ::kill(*pids().begin(), SIGKILL);
         CPPUNIT_ASSERT_EQUAL(std::string("A worker could not be started: fork: Too many open files"),
                              preFork_->waitForEnd());

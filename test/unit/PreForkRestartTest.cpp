@@ -58,7 +58,7 @@ public:
         assertCounts(3, 0, 1);
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
         allReady();
-        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{WheelId(1)}));
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WorkerId>{WorkerId(1)}));
         assertCounts(3, 0, 1);
     }
 
@@ -70,7 +70,8 @@ public:
         }
         CPPUNIT_ASSERT(!preFork_->restarting());
         CPPUNIT_ASSERT((listening_->ends == std::vector<std::string>{""}));
-        CPPUNIT_ASSERT((idsOf(preFork_->freeServers()) == std::vector<WheelId>{WheelId(4), WheelId(5), WheelId(6)}));
+        CPPUNIT_ASSERT(
+            (idsOf(preFork_->freeServers()) == std::vector<WorkerId>{WorkerId(4), WorkerId(5), WorkerId(6)}));
         CPPUNIT_ASSERT_EQUAL(6U, launcher_->launches);
     }
 
@@ -107,12 +108,12 @@ public:
 
     void testBusyOnesComeLast() {
         beginWith({2, 1, 1, 2});
-        say(WheelId(1), COMM_BUSY);
+        say(WorkerId(1), COMM_BUSY);
         preFork_->restartServers();
         allReady();
-        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{WheelId(2)}));
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WorkerId>{WorkerId(2)}));
         allReady();
-        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{WheelId(1), WheelId(2)}));
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WorkerId>{WorkerId(1), WorkerId(2)}));
     }
 
     void testCalledAgainItBeginsAnew() {
@@ -124,8 +125,8 @@ public:
         }
         CPPUNIT_ASSERT(!preFork_->restarting());
         CPPUNIT_ASSERT((listening_->ends == std::vector<std::string>{""}));
-        for (const WheelId id : idsOf(preFork_->freeServers())) {
-            CPPUNIT_ASSERT(id > WheelId(3));
+        for (const WorkerId id : idsOf(preFork_->freeServers())) {
+            CPPUNIT_ASSERT(id > WorkerId(3));
         }
     }
 
@@ -150,7 +151,7 @@ public:
     void testANewOneThatIsGivenUpAndDoesNotHearItIsToldOnceMore() {
         beginWith({2, 2, 2, 2});
         preFork_->restartServers();
-        const WheelId first = starting().at(0);
+        const WorkerId first = starting().at(0);
         preFork_->restartServers();
         const auto told = [&] {
             const auto &signals = launcher_->processes.at(first).signals;

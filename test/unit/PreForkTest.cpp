@@ -132,9 +132,9 @@ public:
 
     void testBusyAndNotBusyMoveAWorker() {
         begin();
-        const WheelId id = oldestFree();
+        const WorkerId id = oldestFree();
         say(id, COMM_BUSY);
-        CPPUNIT_ASSERT(idsOf(preFork_->busyServers()) == std::vector<WheelId>{id});
+        CPPUNIT_ASSERT(idsOf(preFork_->busyServers()) == std::vector<WorkerId>{id});
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, preFork_->freeServers().size());
         say(id, COMM_BUSY);
         assertCounts(4, 1, 0);
@@ -154,7 +154,7 @@ public:
         settings_.limits = {2, 2, 3, 4};
         begin();
         for (int i = 0; i < 10; i++) {
-            for (const WheelId id : idsOf(preFork_->freeServers())) {
+            for (const WorkerId id : idsOf(preFork_->freeServers())) {
                 say(id, COMM_BUSY);
             }
         }
@@ -168,7 +168,7 @@ public:
         say(ids[0], COMM_BUSY);
         pass(1s);
         // 4 are free, 2 may be.
-        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WheelId>{ids[1], ids[2]}));
+        CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WorkerId>{ids[1], ids[2]}));
         assertCounts(2, 1, 0);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, preFork_->endingServers());
         obey();
@@ -197,7 +197,7 @@ public:
 
     void testBusyWorkersAreNotEndedAsSurplus() {
         begin();
-        for (const WheelId id : idsOf(preFork_->freeServers())) {
+        for (const WorkerId id : idsOf(preFork_->freeServers())) {
             say(id, COMM_BUSY);
         }
         preFork_->setLimits({1, 1, 1, 1});
@@ -250,11 +250,11 @@ public:
 
     void testWhatItIsToldOfUnknownWorkersIsIgnored() {
         begin();
-        say(WheelId(99), COMM_BUSY);
-        say(WheelId(99), "hello");
-        preFork_->listener().wheelStderr(WheelId(99), "hello");
-        preFork_->listener().wheelMute(WheelId(99));
-        preFork_->listener().wheelClosed(WheelId(99), 0);
+        say(WorkerId(99), COMM_BUSY);
+        say(WorkerId(99), "hello");
+        preFork_->listener().workerStderr(WorkerId(99), "hello");
+        preFork_->listener().workerMute(WorkerId(99));
+        preFork_->listener().workerClosed(WorkerId(99), 0);
         assertCounts(5, 0, 0);
     }
 
@@ -337,9 +337,9 @@ public:
 
     void testWhatIsMutedAndLivesOnIsEnded() {
         begin();
-        const WheelId id = oldestFree();
+        const WorkerId id = oldestFree();
         say(id, COMM_BUSY);
-        preFork_->listener().wheelMute(id);
+        preFork_->listener().workerMute(id);
         pass(999ms);
         CPPUNIT_ASSERT(!launcher_->told(id, SIGINT));
         pass(1ms);

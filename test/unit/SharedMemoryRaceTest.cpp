@@ -14,9 +14,12 @@
 #include <thread>
 #include <vector>
 
-#include "shm/Board.h"
+#include "shm/Claims.h"
+#include "shm/ClaimsView.h"
 #include "shm/GenerationTable.h"
-#include "shm/GroupMemory.h"
+#include "shm/InFlightTable.h"
+#include "shm/SenderMemory.h"
+#include "shm/SenderMemoryView.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -69,17 +72,17 @@ class SharedMemoryRaceTest : public LeakCheck {
     /** As native code in an instance does it; but for the fence behind the claim, which ThreadSanitizer does not know. */
     class MappedInstance {
     public:
-        MappedInstance(const Claims &claims, const Marks &marks)
+        MappedInstance(const Claims &claims, const SenderMemory &senders)
             : claims_(claims.memory().descriptor(), ClaimsLayout::SIZE, Mapping::Access::READ_WRITE),
-              marks_(marks.memory().readOnlyDescriptor(), MarksLayout::SIZE, Mapping::Access::READ_ONLY) {}
+              senders_(senders.memory().readOnlyDescriptor(), SenderMemoryLayout::SIZE, Mapping::Access::READ_ONLY) {}
 
         void claim(ChannelId channel, std::uint64_t ticket) {
             __atomic_store_n(&cell()->channel, channel.value(), __ATOMIC_RELEASE);
             __atomic_exchange_n(&cell()->ticket, ticket, __ATOMIC_SEQ_CST);
         }
         bool withdrawn(ChannelId channel, std::uint64_t ticket) const {
-            const auto *mark = marks_.at<std::uint64_t>(MarksLayout::mark(channel.value()));
-            return MarksLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket);
+            const auto *mark = senders_.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value()));
+            return SenderMemoryLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket);
         }
         void clear() {
             __atomic_store_n(&cell()->ticket, std::uint64_t{0}, __ATOMIC_RELEASE);
@@ -92,14 +95,14 @@ class SharedMemoryRaceTest : public LeakCheck {
         }
 
         Mapping claims_;
-        Mapping marks_;
+        Mapping senders_;
     };
 
     /** As Ruby alone does it, and a bridge. */
     class ReadingInstance {
     public:
-        ReadingInstance(const Claims &claims, const Marks &marks)
-            : claims_(claims.memory().descriptor().get()), marks_(marks.memory().descriptor().get()) {}
+        ReadingInstance(const Claims &claims, const SenderMemory &senders)
+            : claims_(claims.memory().descriptor().get()), senders_(senders.memory().descriptor().get()) {}
 
         void claim(ChannelId channel, std::uint64_t ticket) const {
             const ClaimCell cell{channel.value(), ticket};
@@ -107,9 +110,9 @@ class SharedMemoryRaceTest : public LeakCheck {
         }
         bool withdrawn(ChannelId channel, std::uint64_t ticket) const {
             std::uint64_t mark = 0;
-            const auto offset = static_cast<off_t>(MarksLayout::mark(channel.value()));
-            CPPUNIT_ASSERT(::pread(marks_, &mark, sizeof(mark), offset) == sizeof(mark));
-            return MarksLayout::withdraws(mark, channel.value(), ticket);
+            const auto offset = static_cast<off_t>(SenderMemoryLayout::mark(channel.value()));
+            CPPUNIT_ASSERT(::pread(senders_, &mark, sizeof(mark), offset) == sizeof(mark));
+            return SenderMemoryLayout::withdraws(mark, channel.value(), ticket);
         }
         void clear() const {
             claim(ChannelId(), 0);
@@ -117,7 +120,7 @@ class SharedMemoryRaceTest : public LeakCheck {
 
     private:
         const int claims_;
-        const int marks_;
+        const int senders_;
     };
 
     /** A child sends, and withdraws at once, request after request; an instance takes what it sees of them. Neither waits for the other, but
@@ -125,11 +128,11 @@ class SharedMemoryRaceTest : public LeakCheck {
     template <typename Instance> static void withdrawAgainstClaims() {
         constexpr std::uint64_t MOST = 1'000'000;
         const Claims claims;
-        Marks marks;
-        marks.reset(CHANNEL);
+        SenderMemory senders;
+        senders.reset(CHANNEL);
         const ClaimsView seen(claims.memory().readOnlyDescriptor());
-        MarksView view(marks.memory().descriptor());
-        Instance instance(claims, marks);
+        SenderMemoryView view(senders.memory().descriptor());
+        Instance instance(claims, senders);
         // Tickets: what was sent, and what the child has looked for.
         std::atomic<std::uint64_t> sent{0};
         std::atomic<std::uint64_t> looked{0};
@@ -175,15 +178,15 @@ class SharedMemoryRaceTest : public LeakCheck {
 public:
     void testWhatIsInFlightIsCountedByManyAtOnce() {
         constexpr std::uint64_t TURNS = 200'000;
-        Marks marks;
-        std::vector<std::unique_ptr<MarksView>> children;
+        SenderMemory senders;
+        std::vector<std::unique_ptr<SenderMemoryView>> children;
         for (std::uint32_t i = 0; i < CHILDREN; i++) {
-            children.push_back(std::make_unique<MarksView>(marks.memory().descriptor()));
+            children.push_back(std::make_unique<SenderMemoryView>(senders.memory().descriptor()));
         }
         std::atomic<bool> tooMany{false};
         runTogether(THREADS, [&](unsigned thread) {
             const std::uint32_t child = thread % CHILDREN;
-            MarksView &view = *children[child];
+            SenderMemoryView &view = *children[child];
             for (std::uint64_t i = 0; i < TURNS; i++) {
                 const unsigned sum = view.add(child, CHILDREN);
                 tooMany = tooMany || sum < 1 || sum > THREADS;
@@ -195,9 +198,9 @@ public:
             }
         });
         CPPUNIT_ASSERT(!tooMany);
-        CPPUNIT_ASSERT_EQUAL(0U, marks.inFlight(CHILDREN));
-        CPPUNIT_ASSERT(marks.peak() >= 1 && marks.peak() <= THREADS);
-        const GroupStatistics counted = marks.statistics(CHILDREN);
+        CPPUNIT_ASSERT_EQUAL(0U, senders.inFlight(CHILDREN));
+        CPPUNIT_ASSERT(senders.peak() >= 1 && senders.peak() <= THREADS);
+        const GroupStatistics counted = senders.statistics(CHILDREN);
         for (const std::uint64_t count : {counted.completed, counted.refused, counted.timedOut, counted.left}) {
             CPPUNIT_ASSERT_EQUAL(THREADS * TURNS, count);
         }
@@ -209,8 +212,8 @@ public:
     }
 
     void testOneOfManyWakesTheAgent() {
-        Marks marks;
-        MarksView view(marks.memory().descriptor());
+        SenderMemory senders;
+        SenderMemoryView view(senders.memory().descriptor());
         std::atomic<unsigned> woken{0};
         std::atomic<bool> wrong{false};
         runTogether(THREADS, [&](unsigned) {
@@ -219,12 +222,12 @@ public:
                 if (view.askForMore()) {
                     wrong = wrong || ++woken != 1;
                     woken--;
-                    marks.clearWanted();
+                    senders.clearWanted();
                 }
             }
         });
         CPPUNIT_ASSERT(!wrong);
-        CPPUNIT_ASSERT(!marks.wanted());
+        CPPUNIT_ASSERT(!senders.wanted());
     }
 
     void testAnInstanceThatMapsItsClaimNeverRunsWhatWasFoundNotBegun() {
@@ -237,23 +240,23 @@ public:
 
     void testABoardShowsAllThatIsInFlight() {
         constexpr std::uint32_t GROUP = 7;
-        Board board;
-        const BoardReader reader(board.memory().descriptor().duplicate());
+        InFlightTable inFlightTable;
+        const InFlightReader reader(inFlightTable.memory().descriptor().duplicate());
         std::array<std::atomic<std::uint64_t>, THREADS> inFlight{};
         std::atomic<bool> over{false};
         unsigned missing = 0;
         const auto send = [&](unsigned thread) {
             std::uint64_t ticket = 0;
             while (!over) {
-                const std::uint32_t entry = board.allocate();
+                const std::uint32_t entry = inFlightTable.allocate();
                 for (int i = 0; i < 10; i++) {
-                    board.sending(entry, ChannelId(thread + 1), Ticket(++ticket), GROUP, MonotonicTime());
+                    inFlightTable.sending(entry, ChannelId(thread + 1), Ticket(++ticket), GROUP, MonotonicTime());
                     inFlight[thread].store(ticket, std::memory_order_release);
-                    board.sent(entry);
+                    inFlightTable.sent(entry);
                     inFlight[thread].store(0, std::memory_order_release);
-                    board.done(entry);
+                    inFlightTable.done(entry);
                 }
-                board.release(entry);
+                inFlightTable.release(entry);
             }
         };
         runTogether(THREADS, send, [&] {
@@ -261,10 +264,10 @@ public:
             while (const std::uint64_t round = rounds.next()) {
                 const unsigned thread = round % THREADS;
                 const std::uint64_t before = inFlight[thread];
-                const std::vector<BoardEntry> entries = reader.inFlight(GROUP);
+                const std::vector<InFlightEntry> entries = reader.inFlight(GROUP);
                 // Unless it was there all the time, anything may have been seen.
                 if (before != 0 && inFlight[thread] == before) {
-                    const auto found = std::find_if(entries.begin(), entries.end(), [&](const BoardEntry &entry) {
+                    const auto found = std::find_if(entries.begin(), entries.end(), [&](const InFlightEntry &entry) {
                         return entry.channel == thread + 1 && entry.ticket == before;
                     });
                     missing += found == entries.end() ? 1 : 0;
@@ -274,7 +277,7 @@ public:
         });
         CPPUNIT_ASSERT_EQUAL(0U, missing);
         CPPUNIT_ASSERT(reader.inFlight(GROUP).empty());
-        CPPUNIT_ASSERT_EQUAL(0U, board.allocate());
+        CPPUNIT_ASSERT_EQUAL(0U, inFlightTable.allocate());
     }
 
     void testAGenerationIsNeverSeenBeforeItsCapacity() {

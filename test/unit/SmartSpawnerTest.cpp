@@ -17,7 +17,8 @@
 
 #include "base/PidFd.h"
 #include "io/RequestQueue.h"
-#include "shm/GroupMemory.h"
+#include "shm/Claims.h"
+#include "shm/SenderMemory.h"
 #include "spawning/UserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
@@ -94,9 +95,10 @@ class SmartSpawnerTest : public SpawningFixture {
     void serve(SpawnResult &instance) {
         Frame frame(FrameType::SERVE, {"0", "1", "the application"});
         const Claims claims;
-        const Marks marks;
+        const SenderMemory senders;
         instance.control.send(
-            frame, {queue_.receivingEnd().get(), claims.memory().descriptor().get(), marks.memory().descriptor().get()},
+            frame,
+            {queue_.receivingEnd().get(), claims.memory().descriptor().get(), senders.memory().descriptor().get()},
             FrameSocket::in(60s));
         CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(60s)).type == FrameType::READY);
     }

@@ -120,7 +120,7 @@ public:
 
     void testAKilledPoolProcessIsReplacedAndGetsWhatWasDeposited() {
         DescriptorPair pipe = makePipe();
-        const pid_t first = depositAndKill({"a", "first note"}, pipe.second);
+        const pid_t first = storeAndKill({"a", "first note"}, pipe.second);
         pipe.second.reset();
 
         FakeAgentClient client(agent_.handle.connectSocket);
@@ -133,9 +133,9 @@ public:
 
     void testDepositsSurviveSeveralPoolProcessesThatDieYoung() {
         const DescriptorPair pipe = makePipe();
-        depositAndKill({"a", "1"}, pipe.second);
-        depositAndKill({"b", "2"}, pipe.second);
-        depositAndKill({"a", "3"}, pipe.second);
+        storeAndKill({"a", "1"}, pipe.second);
+        storeAndKill({"b", "2"}, pipe.second);
+        storeAndKill({"a", "3"}, pipe.second);
 
         const FakeAgentClient client(agent_.handle.connectSocket);
         const std::vector<std::string> expected{"a=3", "b=2"};
@@ -148,9 +148,9 @@ public:
         {
             FakeAgentClient client(agent_.handle.connectSocket);
             pool = client.welcome().poolPid;
-            client.deposit("a", "", pipe.second);
+            client.put("a", "", pipe.second);
             pipe.second.reset();
-            client.withdraw("a");
+            client.remove("a");
             // The watchdog has closed its copy too.
             CPPUNIT_ASSERT_EQUAL(std::string(), readAll(pipe.first.get(), 1));
         }
@@ -266,9 +266,9 @@ public:
 
 private:
     /** @return the killed pool process's pid */
-    pid_t depositAndKill(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor) {
+    pid_t storeAndKill(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor) {
         FakeAgentClient client(agent_.handle.connectSocket);
-        client.deposit(keyAndNote.first, keyAndNote.second, descriptor);
+        client.put(keyAndNote.first, keyAndNote.second, descriptor);
         kill(client.welcome().poolPid);
         return client.welcome().poolPid;
     }

@@ -1,14 +1,14 @@
 # Keep sorted, one file a line; main() alone is the program's.
 noinst_LTLIBRARIES += libpassenger_agent.la
 libpassenger_agent_la_SOURCES = \
-    %D%/Attendants.cpp \
-    %D%/Attendants.h \
+    %D%/AgentServices.cpp \
+    %D%/AgentServices.h \
     %D%/CommandLine.cpp \
     %D%/CommandLine.h \
-    %D%/DepositClient.cpp \
-    %D%/DepositClient.h \
     %D%/DescriptorLog.cpp \
     %D%/DescriptorLog.h \
+    %D%/DescriptorStoreClient.cpp \
+    %D%/DescriptorStoreClient.h \
     %D%/EndableThread.cpp \
     %D%/EndableThread.h \
     %D%/FileTail.cpp \

@@ -8,7 +8,7 @@
 
 #include <fmt/format.h>
 
-#include "agent/Attendants.h"
+#include "agent/AgentServices.h"
 #include "agent/MonitoredFiles.h"
 #include "base/Clock.h"
 #include "base/Json.h"
@@ -21,8 +21,8 @@
 #include "pool/CpuLoad.h"
 #include "pool/Pool.h"
 #include "restart/RestartWatch.h"
+#include "server/CrashRecovery.h"
 #include "server/PoolServer.h"
-#include "server/Survivors.h"
 #include "spawning/SocketFolders.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/StandardSpawnerFactory.h"
@@ -75,14 +75,14 @@ std::string describeInstances(const std::map<std::string, std::vector<pid_t>> &i
 /** Everything the pool process consists of, put together. The members' order is the order of seed 001: what needs the loop goes first. */
 class StandardPoolEngine final : public PoolEngine {
 public:
-    explicit StandardPoolEngine(Deposits &deposits)
-        : deposits_(deposits), channels_(loop_), survivors_(loop_, deposits) {}
+    explicit StandardPoolEngine(DescriptorStore &store)
+        : store_(store), channels_(loop_), crashRecovery_(loop_, store) {}
     ~StandardPoolEngine() override {
         stop();
     }
 
-    void restore(Deposit deposit) override {
-        survivors_.restore(deposit.key, deposit.note, std::move(deposit.descriptors));
+    void restore(StoreEntry entry) override {
+        crashRecovery_.restore(entry.key, entry.note, std::move(entry.descriptors));
     }
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
@@ -97,7 +97,7 @@ public:
                                   .factory = *factory_,
                                   .channels = channels_,
                                   .clock = SystemClock::instance(),
-                                  .deposits = deposits_,
+                                  .store = store_,
                                   .cpu = cpu_,
                                   .measureMemory = memoryOf},
                       poolSettings(settings));
@@ -108,11 +108,11 @@ public:
             MonitoredFiles::Parts{.applications = [this] { return pool_->monitored(); },
                                   .userOf = [this](const Options &options) { return factory_->userOf(options); },
                                   .whoNames = [this](const std::string &path) { return factory_->whoNames(path); }});
-        attendants_.emplace(Attendants::Parts{.count = [this] { return pool_->getCount(); },
-                                              .monitoredFiles = [this] { return monitored_->list(); },
-                                              .status = [this] { return describeInstances(pool_->instances()); }});
+        services_.emplace(AgentServices::Parts{.count = [this] { return pool_->getCount(); },
+                                               .monitoredFiles = [this] { return monitored_->list(); },
+                                               .status = [this] { return describeInstances(pool_->instances()); }});
         server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { complete(options); });
-        attendants_->use(settings, "start");
+        services_->use(settings, "start");
     }
 
     void update(const AgentSettings &settings) override {
@@ -122,7 +122,7 @@ public:
         pool_->configure(poolSettings(settings));
         restarts_->setInterval(settings.statThrottleRate);
         factory_->reopenOutputFiles(settings.appFiles);
-        attendants_->use(settings, "reload");
+        services_->use(settings, "reload");
     }
 
     pid_t spawnServerPid() const override {
@@ -136,7 +136,7 @@ public:
     void stop() override {
         restarts_.reset();
         server_.reset();
-        attendants_.reset();
+        services_.reset();
         if (pool_) {
             pool_->leave();
             const auto deadline = std::chrono::steady_clock::now() + STOP_TIME;
@@ -197,7 +197,7 @@ private:
     /** What options leave open is the server's. */
     void complete(Options &options) {
         if (!options.monitoredFiles.empty()) {
-            attendants_->monitor();
+            services_->monitor();
         }
         const LockGuard guard(mutex_);
         if (options.environment.empty()) {
@@ -209,7 +209,7 @@ private:
         options.appGroupName = options.groupName();
     }
 
-    Deposits &deposits_;
+    DescriptorStore &store_;
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;
@@ -217,20 +217,20 @@ private:
     EventLoop loop_;
     SystemCpuLoad cpu_;
     ChannelRegistry channels_;
-    Survivors survivors_;
+    CrashRecovery crashRecovery_;
     std::optional<SpawnManager> manager_;
     std::optional<StandardSpawnerFactory> factory_;
     std::optional<Pool> pool_;
     std::optional<RestartWatch> restarts_;
     std::optional<MonitoredFiles> monitored_;
-    std::optional<Attendants> attendants_;
+    std::optional<AgentServices> services_;
     std::optional<PoolServer> server_;
 };
 
 }  // namespace
 
-std::unique_ptr<PoolEngine> makePoolEngine(Deposits &deposits) {
-    return std::make_unique<StandardPoolEngine>(deposits);
+std::unique_ptr<PoolEngine> makePoolEngine(DescriptorStore &store) {
+    return std::make_unique<StandardPoolEngine>(store);
 }
 
 }  // namespace Passenger

@@ -8,8 +8,8 @@
 
 #include "base/FileDescriptor.h"
 #include "io/AgentSettings.h"
-#include "pool/Deposits.h"
-#include "watchdog/Deposit.h"
+#include "pool/DescriptorStore.h"
+#include "watchdog/StoreEntry.h"
 
 namespace Passenger {
 
@@ -26,7 +26,7 @@ public:
     virtual ~PoolEngine() = default;
 
     /** Something that must be withdrawn when it is of no use any more. */
-    virtual void restore(Deposit deposit) = 0;
+    virtual void restore(StoreEntry entry) = 0;
     /** Starts to serve. @param serverSocket where httpd's children ask for connections; at its end of file there are
      *  none left */
     virtual void begin(const AgentSettings &settings, FileDescriptor serverSocket) = 0;
@@ -40,9 +40,9 @@ public:
 };
 
 /** @param deposits outlives the engine */
-using PoolEngineFactory = std::function<std::unique_ptr<PoolEngine>(Deposits &deposits)>;
+using PoolEngineFactory = std::function<std::unique_ptr<PoolEngine>(DescriptorStore &store)>;
 
 /** The real one. */
-std::unique_ptr<PoolEngine> makePoolEngine(Deposits &deposits);
+std::unique_ptr<PoolEngine> makePoolEngine(DescriptorStore &store);
 
 }  // namespace Passenger

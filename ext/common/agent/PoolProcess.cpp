@@ -48,7 +48,7 @@ int PoolProcess::run() {
     signals_ = makeSignalDescriptor({SIGTERM, SIGINT});
     const Log::Writer logWriter;
     try {
-        deposits_ = std::make_unique<DepositClient>(socket_.descriptor());
+        store_ = std::make_unique<DescriptorStoreClient>(socket_.descriptor());
     } catch (const std::exception &exception) {
         socket_.send(describeFailure(exception), FrameSocket::in(REPORT_TIMEOUT));
         return EXIT_FAILURE;
@@ -58,7 +58,7 @@ int PoolProcess::run() {
         serve();
     }
     stopEngine();
-    deposits_.reset();
+    store_.reset();
     return started ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
@@ -78,8 +78,8 @@ bool PoolProcess::startEngine() {
         }
     } catch (const std::exception &exception) {
         Log::error("event=pool.start_failed reason=\"{}\"", exception.what());
-        deposits_->send(describeFailure(exception));
-        deposits_->flush(REPORT_TIMEOUT);
+        store_->send(describeFailure(exception));
+        store_->flush(REPORT_TIMEOUT);
         return false;
     }
 }
@@ -90,9 +90,9 @@ void PoolProcess::begin(Frame begin) {
     const auto settings = readSettings(begin);
     Log::info("event=pool.starting descriptors={} restored={}", describeDescriptorLimit(), restored_.size());
 
-    engine_ = makeEngine_(*deposits_);
-    for (auto &deposit : std::exchange(restored_, {})) {
-        engine_->restore(std::move(deposit));
+    engine_ = makeEngine_(*store_);
+    for (auto &entry : std::exchange(restored_, {})) {
+        engine_->restore(std::move(entry));
     }
     engine_->begin(settings, std::move(serverSocket));
 
@@ -100,7 +100,7 @@ void PoolProcess::begin(Frame begin) {
     ready.add(static_cast<std::uint64_t>(::getpid()));
     ready.add(static_cast<std::uint64_t>(engine_->spawnServerPid()));
     ready.add(engine_->warning());
-    deposits_->send(std::move(ready));
+    store_->send(std::move(ready));
 }
 
 void PoolProcess::serve() {

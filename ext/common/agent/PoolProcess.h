@@ -3,11 +3,11 @@
 #include <memory>
 #include <vector>
 
-#include "agent/DepositClient.h"
+#include "agent/DescriptorStoreClient.h"
 #include "agent/PoolEngine.h"
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
-#include "watchdog/Deposit.h"
+#include "watchdog/StoreEntry.h"
 
 namespace Passenger {
 
@@ -41,8 +41,8 @@ private:
     FrameSocket socket_;
     FileDescriptor signals_;
     const PoolEngineFactory makeEngine_;
-    std::unique_ptr<DepositClient> deposits_;
-    std::vector<Deposit> restored_;
+    std::unique_ptr<DescriptorStoreClient> store_;
+    std::vector<StoreEntry> restored_;
     std::unique_ptr<PoolEngine> engine_;
     bool ending_ = false;
 };

@@ -27,12 +27,12 @@ namespace Locks {
 // Of an httpd child, and of whatever else uses ApplicationPool.
 inline constexpr LockRank APPLICATION_POOL_SERVER{1, "ApplicationPoolServer::mutex_"};
 inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
-inline constexpr LockRank LINE_CACHE{2, "LineCache::mutex_"};
+inline constexpr LockRank QUEUE_CACHE{2, "QueueCache::mutex_"};
 inline constexpr LockRank CHILD{2, "Child::mutex_"};
 inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank RESPONSE_CACHE{2, "ResponseCache::mutex_"};
-inline constexpr LockRank BOARD{3, "Board::mutex_"};
+inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
 
 // Of a bridge.
 inline constexpr LockRank BRIDGE_INTAKE{1, "Bridge::Intake::mutex_"};
@@ -46,11 +46,11 @@ inline constexpr LockRank POOL{2, "PoolContext::mutex"};
 inline constexpr LockRank CHANNEL_REGISTRY{3, "ChannelRegistry::mutex_"};
 inline constexpr LockRank BACKGROUND_THREADS{3, "BackgroundThreads::mutex_"};
 inline constexpr LockRank CANCEL_SWITCH{3, "CancelSwitch::mutex_"};
-inline constexpr LockRank DEPOSIT_CLIENT{3, "DepositClient::mutex_"};
+inline constexpr LockRank DESCRIPTOR_STORE_CLIENT{3, "DescriptorStoreClient::mutex_"};
 inline constexpr LockRank POOL_ENGINE{3, "StandardPoolEngine::mutex_"};
 inline constexpr LockRank SPAWN_MANAGER{3, "SpawnManager::mutex_"};
 inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
-inline constexpr LockRank TURNSTILE{3, "Turnstile::mutex_"};
+inline constexpr LockRank EXCLUSIVE_TURN{3, "ExclusiveTurn::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank TIMER{4, "Timer::State::mutex"};

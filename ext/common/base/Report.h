@@ -45,7 +45,7 @@ struct Report {
 
     /** Adds a part, unless the text is empty. What is too long is cut, and says so. @param keep which end matters more */
     void add(std::string title, Form form, std::string text, Keep keep = Keep::BEGINNING);
-    /** Line breaks, tabs and control characters in cells are made visible. */
+    /** ApplicationQueue breaks, tabs and control characters in cells are made visible. */
     void addTable(std::string title, const std::vector<Row> &rows);
 
     /** For a terminal or a log. */

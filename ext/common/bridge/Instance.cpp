@@ -68,7 +68,7 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       maxRequests_(numberOrZero(serve, 3)),
       heartbeatInterval_(numberOrZero(serve, 6)),
       claims_(serve.takeDescriptor(1)),
-      marks_(serve.takeDescriptor(2)),
+      senders_(serve.takeDescriptor(2)),
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
       events_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     const auto stickyId = static_cast<std::uint32_t>(numberOrZero(serve, 4));
@@ -79,7 +79,7 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
     intake_.emplace(serve.takeDescriptor(0), stickyId != 0 ? serve.takeDescriptor(3) : FileDescriptor(), count_,
                     [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); });
-    tools_.emplace(Worker::Tools{*intake_, channels_, claims_, marks_, application_.address(),
+    tools_.emplace(Worker::Tools{*intake_, channels_, claims_, senders_, application_.address(),
                                  [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
                                  stickyId, application_.isOurLoader()});
 }
@@ -187,7 +187,7 @@ void Instance::pauseOrResume(Frame &frame) {
 
 void Instance::countAnswered() {
     if (++answered_ == maxRequests_) {
-        control_.tell(Frame(FrameType::WORN));
+        control_.tell(Frame(FrameType::LIMIT_REACHED));
     }
 }
 

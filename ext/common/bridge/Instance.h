@@ -58,7 +58,7 @@ private:
     /** Between two signs of life; zero: none is wanted. */
     std::chrono::milliseconds heartbeatInterval_;
     FileDescriptor claims_;
-    FileDescriptor marks_;
+    FileDescriptor senders_;
     Channels channels_;
     std::optional<Intake> intake_;
     std::optional<Worker::Tools> tools_;

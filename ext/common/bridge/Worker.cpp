@@ -152,11 +152,11 @@ void Worker::claim(const ClaimCell &claim) const {
 
 bool Worker::withdrawn(const RequestHeader &header) const {
     std::uint64_t mark = 0;
-    const auto offset = static_cast<off_t>(MarksLayout::mark(header.channel));
-    if (pread(tools_.marks.get(), &mark, sizeof(mark), offset) != sizeof(mark)) {
+    const auto offset = static_cast<off_t>(SenderMemoryLayout::mark(header.channel));
+    if (pread(tools_.senders.get(), &mark, sizeof(mark), offset) != sizeof(mark)) {
         throw SystemException("pread() of a mark", errno);
     }
-    return MarksLayout::withdraws(mark, header.channel, header.ticket);
+    return SenderMemoryLayout::withdraws(mark, header.channel, header.ticket);
 }
 
 }  // namespace Passenger::Bridge

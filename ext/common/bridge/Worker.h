@@ -25,7 +25,7 @@ public:
         Intake &intake;
         Channels &channels;
         const FileDescriptor &claims;
-        const FileDescriptor &marks;
+        const FileDescriptor &senders;
         const AppAddress &address;
         /** As HttpExchange wants it. */
         std::function<void()> awaitDeath;

@@ -30,9 +30,9 @@ Links AppLink::attach(const Options &options, Generation unusable) {
     }
     FileDescriptor sending = answer.takeDescriptor(0);
     const FileDescriptor claims = answer.takeDescriptor(1);
-    const FileDescriptor marks = answer.takeDescriptor(2);
+    const FileDescriptor senders = answer.takeDescriptor(2);
     FileDescriptor ownQueue = answer.descriptors.size() > 3 ? answer.takeDescriptor(3) : FileDescriptor();
-    return Links::of(makeLink(slot, Generation(answer.number(1)), std::move(sending), claims, marks),
+    return Links::of(makeLink(slot, Generation(answer.number(1)), std::move(sending), claims, senders),
                      std::move(ownQueue));
 }
 

@@ -1,12 +1,12 @@
 #pragma once
 
 #include "client/PoolClient.h"
-#include "exchange/LineCache.h"
+#include "exchange/QueueCache.h"
 
 namespace Passenger {
 
 /** What a child knows of one application's line. Owned by its PoolClient, whose thread rules are its own. */
-class AppLink final : public LineCache {
+class AppLink final : public QueueCache {
 public:
     explicit AppLink(PoolClient &client) : client_(client) {}
     ~AppLink() override {
@@ -18,8 +18,8 @@ public:
         forget();
     }
 
-    Board &board() override {
-        return client_.board();
+    InFlightTable &inFlightTable() override {
+        return client_.inFlightTable();
     }
     std::uint32_t childSlot() const override {
         return client_.childSlot();

@@ -59,7 +59,7 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
         try {
             Frame hello(FrameType::HELLO);
             hello.add(std::uint64_t{LAYOUT_VERSION});
-            connection.send(hello, {board_.memory().descriptor().get()}, deadline);
+            connection.send(hello, {inFlightTable_.memory().descriptor().get()}, deadline);
             Frame answer = connection.receive(deadline);
             if (answer.type == FrameType::REFUSED) {
                 throw ProtocolException("the agent refused the connection: " + answer.field(2));

@@ -13,15 +13,15 @@
 #include "exchange/ApplicationPool.h"
 #include "exchange/GroupName.h"
 #include "io/Frame.h"
-#include "shm/Board.h"
 #include "shm/GenerationTable.h"
+#include "shm/InFlightTable.h"
 
 namespace Passenger {
 
 class AppLink;
 
 /**
- * A process's side of a shared pool: its board, its connections to the agent, what it knows of applications' lines. All pools that one
+ * A process's side of a shared pool: its in-flight table, its connections to the agent, what it knows of applications' lines. All pools that one
  * ApplicationPoolServer::connect()s in a process share it.
  *
  * Made after the fork that made the process, and not used in its own forks. Thread-safe. A connection is held only while something is
@@ -48,8 +48,8 @@ public:
     /** What is known of this application's line. */
     std::shared_ptr<AppLink> app(const Options &options) EXCLUDES(mutex_);
 
-    Board &board() noexcept {
-        return board_;
+    InFlightTable &inFlightTable() noexcept {
+        return inFlightTable_;
     }
     std::uint32_t childSlot() const noexcept {
         return childSlot_.load(std::memory_order_acquire);
@@ -63,7 +63,7 @@ public:
         return wakeFd_.load(std::memory_order_acquire);
     }
 
-    /** As LineCache's, for all applications. */
+    /** As QueueCache's, for all applications. */
     void trim() EXCLUDES(mutex_);
     /** As ApplicationPoolServer's. */
     void ending(bool gracefully) EXCLUDES(mutex_);
@@ -79,7 +79,7 @@ private:
     void welcome(Frame answer) EXCLUDES(mutex_);
 
     const FileDescriptor connectSocket_;
-    Board board_;
+    InFlightTable inFlightTable_;
     std::atomic<std::uint32_t> childSlot_{0};
     std::atomic<const GenerationTableView *> generations_{nullptr};
 

@@ -8,7 +8,7 @@
 
 #include "client/PoolClient.h"
 #include "exchange/ApplicationPool.h"
-#include "exchange/LineCache.h"
+#include "exchange/QueueCache.h"
 #include "exchange/QueueSession.h"
 
 namespace Passenger {

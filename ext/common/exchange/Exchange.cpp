@@ -21,11 +21,11 @@ Exchange::~Exchange() {
     if (!over_) {
         abandon();
     } else if (!clean_) {
-        link_->memory->marks.withdraw(channel_->id(), ticket_);
+        link_->memory->senders.withdraw(channel_->id(), ticket_);
     } else if (answered_ && (flags_ & STREAM) != 0) {
         countCompleted();
     } else if (refused_) {
-        link_->memory->marks.refused(childSlot_);
+        link_->memory->senders.refused(childSlot_);
     }
     dequeued();
     // BODY messages that no instance took would be read by the channel's next exchange.
@@ -124,17 +124,18 @@ void Exchange::enqueue() {
         agentLife_ = host_->agentLife();
         agentDied_ = false;
         childSlot_ = host_->childSlot();
-        const unsigned inFlight = link_->memory->marks.add(childSlot_, host_->generations().childSlots());
+        const unsigned inFlight = link_->memory->senders.add(childSlot_, host_->generations().childSlots());
         counted_ = true;
         const std::uint32_t capacity = host_->generations().capacity(link_->groupSlot);
         admit(inFlight, capacity);
-        host_->board().sending(channel_->boardEntry(), channel_->id(), ticket_, link_->groupSlot, waitingSince_);
+        host_->inFlightTable().sending(channel_->inFlightEntry(), channel_->id(), ticket_, link_->groupSlot,
+                                       waitingSince_);
         const RequestQueue::Outcome outcome =
             RequestQueue::send(link_->sending.get(), requestHeader(), body_.headInRequest(), request_.body);
         if (outcome == RequestQueue::Outcome::QUEUED) {
-            host_->board().sent(channel_->boardEntry());
+            host_->inFlightTable().sent(channel_->inFlightEntry());
             // Read anew: it may have fallen since, and whoever looked then did not see this request.
-            if (inFlight > host_->generations().capacity(link_->groupSlot) && link_->memory->marks.askForMore()) {
+            if (inFlight > host_->generations().capacity(link_->groupSlot) && link_->memory->senders.askForMore()) {
                 host_->wakeAgent();
             }
             return;
@@ -173,15 +174,15 @@ void Exchange::refuse(const std::string &text) {
     refused_ = true;
     over_ = true;
     clean_ = true;
-    throw LineFullException(text);
+    throw QueueFullException(text);
 }
 
-/** Takes the exchange off the board and the count. */
+/** Takes the exchange off the in-flight table and the count. */
 void Exchange::dequeued() noexcept {
     if (counted_) {
         counted_ = false;
-        host_->board().done(channel_->boardEntry());
-        link_->memory->marks.remove(childSlot_);
+        host_->inFlightTable().done(channel_->inFlightEntry());
+        link_->memory->senders.remove(childSlot_);
     }
 }
 
@@ -198,7 +199,7 @@ void Exchange::countCompleted() noexcept {
     const std::chrono::nanoseconds elapsed = host_->clock().now() - sentAt_;
     // An instance is believed no further than what was measured here.
     const std::chrono::nanoseconds queued = std::min<std::chrono::nanoseconds>(queued_, elapsed);
-    link_->memory->marks.completed(childSlot_, sentAt_ - waitingSince_ + queued, elapsed - queued);
+    link_->memory->senders.completed(childSlot_, sentAt_ - waitingSince_ + queued, elapsed - queued);
 }
 
 Exchange::Event Exchange::finish(Event::Kind kind, bool clean) {

@@ -25,7 +25,7 @@ std::string toText(std::chrono::milliseconds time) {
 Exchange::Event Exchange::resend() {
     dequeued();
     if (clientGone_) {
-        link_->memory->marks.left(childSlot_, waited());
+        link_->memory->senders.left(childSlot_, waited());
         return finish(Event::Kind::CLIENT_LEFT, true);
     }
     if (resends_ >= MAX_RESENDS) {
@@ -55,7 +55,7 @@ Exchange::Event Exchange::resend() {
  * ANSWERED: the message lies in the buffer.
  */
 Exchange::Standing Exchange::withdraw(std::span<char> buffer) {
-    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    link_->memory->senders.withdraw(channel_->id(), ticket_);
     if (claimed()) {
         noteBegun();
         return Standing::BEGUN;
@@ -127,7 +127,7 @@ Exchange::Event Exchange::lost(bool killed) {
  * has its channel; so an unclaimed one was not begun, and cannot begin.
  */
 Exchange::Event Exchange::channelEnded() {
-    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    link_->memory->senders.withdraw(channel_->id(), ticket_);
     const bool begun = begun_ || answered_ || claimed();
     if (begun ? !mayRepeat() : !body_.rewind()) {
         return finish(Event::Kind::LOST, false);
@@ -164,10 +164,10 @@ bool Exchange::lookForEnd(bool died, std::span<char> buffer, Event &event) {
  */
 bool Exchange::overtaken() noexcept {
     const std::uint32_t children = host_->generations().childSlots();
-    const std::uint64_t completed = link_->memory->marks.completed(children);
+    const std::uint64_t completed = link_->memory->senders.completed(children);
     // It falls when a child has ended, whose count goes with it.
     if (overtakenAt_ == 0 || completed < completedBefore_) {
-        const std::uint64_t before = link_->memory->marks.inFlight(children);
+        const std::uint64_t before = link_->memory->senders.inFlight(children);
         overtakenAt_ = completed + (before << std::min<unsigned>(resends_, 16)) + 1;
     }
     completedBefore_ = completed;
@@ -184,10 +184,10 @@ bool Exchange::look(std::span<char> buffer, Event &event) {
     if (died || begun_ || answered_) {
         return lookForEnd(died, buffer, event);
     }
-    const bool lineIsOld = host_->generations().generation(link_->groupSlot) != link_->generation ||
-                           RequestQueue::closed(link_->sending.get());
+    const bool queueIsOld = host_->generations().generation(link_->groupSlot) != link_->generation ||
+                            RequestQueue::closed(link_->sending.get());
     // Whoever has taken it and not claimed it in all this time is stopped, or dead.
-    if (!lineIsOld && RequestQueue::hasWaiting(link_->sending.get()) && !overtaken()) {
+    if (!queueIsOld && RequestQueue::hasWaiting(link_->sending.get()) && !overtaken()) {
         return false;
     }
     if (const std::optional<bool> outcome = settle(buffer, event)) {
@@ -233,9 +233,9 @@ Exchange::Event Exchange::giveUp(Event::Kind kind, std::span<char> buffer) {
         return kind == Event::Kind::TIMED_OUT ? finish(kind, false) : Event{kind};
     }
     if (kind == Event::Kind::TIMED_OUT) {
-        link_->memory->marks.timedOut(childSlot_, waited());
+        link_->memory->senders.timedOut(childSlot_, waited());
     } else {
-        link_->memory->marks.left(childSlot_, waited());
+        link_->memory->senders.left(childSlot_, waited());
     }
     return finish(kind, true);
 }
@@ -245,7 +245,7 @@ bool Exchange::leaveQueue(std::span<char> buffer, Event &event) {
     if (const std::optional<bool> outcome = settle(buffer, event)) {
         return *outcome;
     }
-    link_->memory->marks.timedOut(childSlot_, waited());
+    link_->memory->senders.timedOut(childSlot_, waited());
     event = finish(Event::Kind::REFUSED, true);
     if (limits_.time > std::chrono::milliseconds(0)) {
         event.status = 504;
@@ -269,9 +269,9 @@ Exchange::Event Exchange::overran() {
 
 /** Who asked is gone, in whatever state the exchange is. */
 void Exchange::abandon() noexcept {
-    link_->memory->marks.withdraw(channel_->id(), ticket_);
+    link_->memory->senders.withdraw(channel_->id(), ticket_);
     if (counted_ && !begun_ && !claimed() && !channel_->readable()) {
-        link_->memory->marks.left(childSlot_, waited());
+        link_->memory->senders.left(childSlot_, waited());
     }
 }
 

@@ -12,10 +12,10 @@ libpassenger_exchange_la_SOURCES = \
     %D%/ExchangeReceiving.cpp \
     %D%/ExchangeWithdrawal.cpp \
     %D%/GroupName.h \
-    %D%/LineCache.cpp \
-    %D%/LineCache.h \
     %D%/Options.cpp \
     %D%/Options.h \
+    %D%/QueueCache.cpp \
+    %D%/QueueCache.h \
     %D%/QueueHost.h \
     %D%/QueueSession.cpp \
     %D%/QueueSession.h \

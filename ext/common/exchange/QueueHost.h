@@ -11,9 +11,10 @@
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
 #include "io/ReplyChannel.h"
-#include "shm/Board.h"
+#include "shm/ClaimsView.h"
 #include "shm/GenerationTable.h"
-#include "shm/GroupMemory.h"
+#include "shm/InFlightTable.h"
+#include "shm/SenderMemoryView.h"
 
 namespace Passenger {
 
@@ -36,15 +37,15 @@ private:
 };
 
 /** The request found no place in the line. */
-class LineFullException : public RefusedException {
+class QueueFullException : public RefusedException {
 public:
-    explicit LineFullException(const std::string &text) : RefusedException(503, "", text) {}
+    explicit QueueFullException(const std::string &text) : RefusedException(503, "", text) {}
 };
 
 /** The claims and marks of one Group, mapped once in a process that sends to it. Thread-safe. */
 struct GroupMemory {
     ClaimsView claims;
-    MarksView marks;
+    SenderMemoryView senders;
 };
 
 /**
@@ -65,12 +66,12 @@ using QueueLinkPtr = std::shared_ptr<const QueueLink>;
 
 /** A link of what an ATTACHED frame brings. @throws SystemException, ProtocolException */
 inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation generation, FileDescriptor sending,
-                                           const FileDescriptor &claims, const FileDescriptor &marks) {
+                                           const FileDescriptor &claims, const FileDescriptor &senders) {
     auto link = std::make_shared<QueueLink>();
     link->groupSlot = groupSlot;
     link->generation = generation;
     link->sending = std::move(sending);
-    link->memory = std::make_shared<GroupMemory>(GroupMemory{ClaimsView(claims), MarksView(marks)});
+    link->memory = std::make_shared<GroupMemory>(GroupMemory{ClaimsView(claims), SenderMemoryView(senders)});
     return link;
 }
 
@@ -85,8 +86,8 @@ struct QueueLimits {
 };
 
 /**
- * What an Exchange needs of the process it runs in, for one application: the current line, reply channels, the board. Implemented for
- * httpd's children (client/AppLink) and for the pool's own process (pool/LocalSender), by way of LineCache. Thread-safe; outlives its exchanges.
+ * What an Exchange needs of the process it runs in, for one application: the current line, reply channels, the in-flight table. Implemented for
+ * httpd's children (client/AppLink) and for the pool's own process (pool/LocalSender), by way of QueueCache. Thread-safe; outlives its exchanges.
  */
 class QueueHost {
 public:
@@ -102,7 +103,7 @@ public:
     /** Gives a channel back. `clean`: nothing more can come or be taken on it that belongs to the exchange that ended. */
     virtual void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept = 0;
 
-    virtual Board &board() = 0;
+    virtual InFlightTable &inFlightTable() = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     /** Tells the agent that a Group's marks say `wanted`. */

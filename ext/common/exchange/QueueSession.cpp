@@ -43,9 +43,9 @@ std::optional<Reply> QueueSession::start(const Request &request) {
     try {
         exchange_.start(request, 0);
         return std::nullopt;
-    } catch (const LineFullException &error) {
+    } catch (const QueueFullException &error) {
         Reply reply = refusal(error.status(), error.reportId(), error.what());
-        reply.lineFull = true;
+        reply.queueFull = true;
         return reply;
     } catch (const RefusedException &error) {
         return refusal(error.status(), error.reportId(), error.what());

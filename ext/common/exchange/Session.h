@@ -51,7 +51,7 @@ struct Reply {
     /** RESPONSE, DATA: body bytes, inside the caller's buffer. */
     std::span<char> body;
     /** REFUSED, by start(): as many wait as may. start() may be called again, for there may be a place in a moment. */
-    bool lineFull = false;
+    bool queueFull = false;
     /** HIJACKED: all that the application and the client have to say to each other. RESPONSE: the same after this head, where the application
      *  wants that; nothing follows then but the first bytes from there, in the body. A stream socket whose other end only the application has. */
     FileDescriptor stream{};

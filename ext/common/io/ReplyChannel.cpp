@@ -58,8 +58,8 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
 
 }  // namespace
 
-ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch) noexcept
-    : end_(std::move(end)), id_(id), boardEntry_(boardEntry), epoch_(epoch) {
+ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch) noexcept
+    : end_(std::move(end)), id_(id), inFlightEntry_(inFlightEntry), epoch_(epoch) {
     // Of this end alone: the other one, which others share, is another socket.
     const timeval patience{0, std::chrono::microseconds(PATIENCE).count()};
     patient_ = setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;

@@ -22,11 +22,11 @@ public:
     static constexpr std::chrono::milliseconds PATIENCE{20};
     /** An exchange that begins below takes some thousands more at the most. */
     static constexpr std::uint64_t MOST_TICKETS = 1 << 20;
-    static_assert(MOST_TICKETS < MarksLayout::MAX_TICKET / 2);
+    static_assert(MOST_TICKETS < SenderMemoryLayout::MAX_TICKET / 2);
     enum class Waiting { NEVER, FOR_A_MOMENT };
 
-    /** @param boardEntry where exchanges on it are shown  @param epoch of who registered it: a channel does not outlive its agent */
-    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t boardEntry, std::uint64_t epoch) noexcept;
+    /** @param inFlightEntry where exchanges on it are shown  @param epoch of who registered it: a channel does not outlive its agent */
+    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch) noexcept;
 
     int descriptor() const noexcept {
         return end_.get();
@@ -34,8 +34,8 @@ public:
     ChannelId id() const noexcept {
         return id_;
     }
-    std::uint32_t boardEntry() const noexcept {
-        return boardEntry_;
+    std::uint32_t inFlightEntry() const noexcept {
+        return inFlightEntry_;
     }
     std::uint64_t epoch() const noexcept {
         return epoch_;
@@ -53,7 +53,7 @@ public:
     std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors,
                         Waiting waiting = Waiting::NEVER);
     /** It has had so many tickets that another channel is to take its place: a mark has room for 32 bits of one. */
-    bool worn() const noexcept {
+    bool ticketsUsedUp() const noexcept {
         return lastTicket_.value() >= MOST_TICKETS;
     }
 
@@ -74,7 +74,7 @@ public:
 private:
     FileDescriptor end_;
     ChannelId id_;
-    std::uint32_t boardEntry_;
+    std::uint32_t inFlightEntry_;
     std::uint64_t epoch_;
     Ticket lastTicket_;
     /** The kernel ends its waits in time. */

@@ -121,7 +121,7 @@ void writeOrQueue(std::string_view line) {
 }
 
 /** Behind what waits, if that can be written in time, and before it returns: the process may be about to end itself. */
-void writeLastWords(std::string_view line) {
+void writePostMortem(std::string_view line) {
     const auto deadline = deadlineIn(PATIENCE);
     if (const auto queue = Route::instance().get()) {
         queue->flush(deadline);
@@ -160,7 +160,7 @@ void write(LogLevel level, std::string_view text) {
     }
     const std::string line = format(level, text);
     if (level == LogLevel::CRIT) {
-        writeLastWords(line);
+        writePostMortem(line);
     } else {
         writeOrQueue(line);
     }

@@ -31,7 +31,7 @@ inline bool enabled(LogLevel wanted) noexcept {
 /** Whether the lines of applications get the prefix `App PID output: `; they do, until this says otherwise. */
 void setOutputPrefix(bool prefix) noexcept;
 bool outputPrefix() noexcept;
-/** Writes one line. Line breaks and control characters in `text` are escaped. */
+/** Writes one line. ApplicationQueue breaks and control characters in `text` are escaped. */
 void write(LogLevel level, std::string_view text);
 /** Writes a line of an application's own output, as it is, with the prefix `App PID output: ` where `prefix` is set. */
 void writeApplicationOutput(int pid, std::string_view line, bool prefix);

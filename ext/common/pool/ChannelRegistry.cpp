@@ -23,7 +23,7 @@ std::uint32_t ChannelRegistry::childSlots() const {
     return senders_.empty() ? 0 : senders_.rbegin()->first + 1;
 }
 
-std::uint32_t ChannelRegistry::addSender(BoardReader board) {
+std::uint32_t ChannelRegistry::addSender(InFlightReader inFlightTable) {
     const LockGuard guard(mutex_);
     std::uint32_t slot = 0;
     for (const auto &[taken, reader] : senders_) {
@@ -35,7 +35,7 @@ std::uint32_t ChannelRegistry::addSender(BoardReader board) {
     if (slot == MAX_CHILDREN) {
         throw IOException("4,096 processes send requests already, the most that may");
     }
-    senders_.emplace(slot, std::move(board));
+    senders_.emplace(slot, std::move(inFlightTable));
     generations_.setChildSlots(senders_.rbegin()->first + 1);
     return slot;
 }
@@ -59,7 +59,7 @@ std::vector<std::pair<ChannelId, std::uint32_t>> ChannelRegistry::removeSender(s
 ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) {
     const LockGuard guard(mutex_);
     std::uint16_t slot;
-    if (unusedSlots_ < MarksLayout::SLOTS) {
+    if (unusedSlots_ < SenderMemoryLayout::SLOTS) {
         slot = static_cast<std::uint16_t>(unusedSlots_++);
     } else if (!freeSlots_.empty()) {
         slot = freeSlots_.front();
@@ -104,13 +104,13 @@ bool ChannelRegistry::lend(ChannelId channel, std::uint32_t groupSlot, const std
     return true;
 }
 
-std::vector<BoardEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
+std::vector<InFlightEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
     const LockGuard guard(mutex_);
-    std::vector<BoardEntry> all;
-    for (const auto &[slot, board] : senders_) {
-        if (board) {
-            for (const BoardEntry &entry : board.inFlight(groupSlot)) {
-                // What a board says of a channel that is not its own counts for nothing.
+    std::vector<InFlightEntry> all;
+    for (const auto &[slot, inFlightTable] : senders_) {
+        if (inFlightTable) {
+            for (const InFlightEntry &entry : inFlightTable.inFlight(groupSlot)) {
+                // What an in-flight table says of a channel that is not its own counts for nothing.
                 const auto channel = channels_.find(ChannelId(entry.channel));
                 if (channel != channels_.end() && channel->second.childSlot == slot) {
                     all.push_back(entry);

@@ -14,15 +14,15 @@
 #include "base/StrongId.h"
 #include "loop/EventLoop.h"
 #include "loop/Timer.h"
-#include "shm/Board.h"
 #include "shm/GenerationTable.h"
+#include "shm/InFlightTable.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
 
 /**
  * Who sends requests, and by which reply channels they are answered: the agent's copies of the channels' instance ends, and the
- * senders' boards. Here, whoever has to be told something (LOST, RECHECK, REFUSED) is found and told.
+ * senders' in-flight tables. Here, whoever has to be told something (LOST, RECHECK, REFUSED) is found and told.
  *
  * Owned by main() beside the Pool, which it outlives. Thread-safe; its lock is taken after the pool's. Never blocks: what a
  * full channel does not take now is told by a timer on the loop.
@@ -37,7 +37,7 @@ public:
     std::uint32_t childSlots() const EXCLUDES(mutex_);
 
     /** A process that sends requests. @return its slot. @throws IOException when there are 4,096 */
-    std::uint32_t addSender(BoardReader board) EXCLUDES(mutex_);
+    std::uint32_t addSender(InFlightReader inFlightTable) EXCLUDES(mutex_);
     /** It is gone. @return its channels, which are forgotten */
     std::vector<std::pair<ChannelId, std::uint32_t>> removeSender(std::uint32_t childSlot) EXCLUDES(mutex_);
 
@@ -52,7 +52,7 @@ public:
     bool lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) EXCLUDES(mutex_);
 
     /** What all senders have in flight for a Group. */
-    std::vector<BoardEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
+    std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
     /** Tells the channel's child, if the channel belongs to that Group. @return false: it has to wait for room in the channel */
     bool tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type, std::uint16_t status = 0,
               const std::string &reportId = "", const std::string &text = "") EXCLUDES(mutex_);
@@ -74,7 +74,7 @@ private:
 
     mutable Mutex mutex_{Locks::CHANNEL_REGISTRY};
     GenerationTable generations_;
-    std::map<std::uint32_t, BoardReader> senders_ GUARDED_BY(mutex_);
+    std::map<std::uint32_t, InFlightReader> senders_ GUARDED_BY(mutex_);
     std::unordered_map<ChannelId, Channel> channels_ GUARDED_BY(mutex_);
     /** Mark slots that may be given out, the longest unused first. */
     std::deque<std::uint16_t> freeSlots_ GUARDED_BY(mutex_);

@@ -40,7 +40,7 @@ Group::Group(Pool &pool, PoolContext &context, const Options &options, std::uint
       restartFiles_(options.appRoot, options.restartDir),
       spawner_(context.factory.create(options)) {
     if (context.factory.instancesPull(options)) {
-        line_.emplace(slot, name_, context.channels, context.deposits);
+        queue_.emplace(slot, name_, context.channels, context.store);
     }
 }
 
@@ -49,7 +49,7 @@ Group::~Group() = default;
 // ----- Asking
 
 SessionPtr Group::tryOpen(const Options &options) {
-    if (line_) {
+    if (queue_) {
         return nullptr;
     }
     // Nobody who waits could take what is free, or they would have.
@@ -118,32 +118,32 @@ void Group::refuseWaiters(const GetFailure &failure, AfterUnlock &after) {
 
 void Group::refuseAll(const GetFailure &failure, AfterUnlock &after) {
     refuseWaiters(failure, after);
-    if (line_) {
-        line_->refuseWaiting(failure);
+    if (queue_) {
+        queue_->refuseWaiting(failure);
     }
 }
 
 Attachment Group::attach(const Options &options, Generation unusable) {
     const MonotonicTime now = context_.clock.now();
-    const bool tooLate = !line_->current() && unusable && unusable == failedGeneration_;
+    const bool tooLate = !queue_->current() && unusable && unusable == failedGeneration_;
     if (failure_ && (tooLate || failsAtOnce(now))) {
         throw RefusedException(failure_->status(), failure_->reportId(), failure_->summary);
     }
     options_ = options;
     used_ = true;
-    const LineGenerationPtr current = line_->current();
+    const QueueGenerationPtr current = queue_->current();
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
         Log::error("event=queue.broken app=\"{}\" generation={}", name_, unusable.value());
-        closeLine();
+        closeQueue();
         // The new one is there at once, and requests wait in it; instances come ever later.
         backoff_.queueBroke(now);
     }
-    if (!line_->current()) {
-        newLine();
+    if (!queue_->current()) {
+        newQueue();
     }
     expecting_ = serving() == 0;
     rescale();
-    Attachment attachment = line_->attachment();
+    Attachment attachment = queue_->attachment();
     if (options.stickySessions && options.stickyId != 0) {
         attachment.ownQueue = ownQueueOf(processes_, options.stickyId);
     }
@@ -218,8 +218,8 @@ void Group::release(const ProcessPtr &process, MonotonicTime opened, AfterUnlock
         ended(process, after);
         return;
     }
-    if (options_.maxRequests > 0 && process->requests >= options_.maxRequests && process->worn.empty()) {
-        wear(*process, fmt::format("it has run {} requests (PassengerMaxRequests)", process->requests));
+    if (options_.maxRequests > 0 && process->requests >= options_.maxRequests && process->replacementReason.empty()) {
+        requestReplacement(*process, fmt::format("it has run {} requests (PassengerMaxRequests)", process->requests));
     }
     if (!waiters_.empty()) {
         serveWaiters(after);

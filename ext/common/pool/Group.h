@@ -17,8 +17,8 @@
 #include "policy/RecentTimes.h"
 #include "policy/RoomPolicy.h"
 #include "policy/ScalingPolicy.h"
+#include "pool/ApplicationQueue.h"
 #include "pool/GetFailure.h"
-#include "pool/Line.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/Snapshot.h"
@@ -37,7 +37,7 @@ class Pool;
  * for each spawn. Watchers' callbacks come in through the Pool, which takes the lock.
  *
  * Always true: a request that waits has an instance that serves, or one that is being started, or the Group has asked the Pool for room, or
- * there is a date on the agenda at which it is tried again; otherwise it is refused.
+ * there is a date on the deadlines at which it is tried again; otherwise it is refused.
  */
 class Group {
 public:
@@ -53,7 +53,7 @@ public:
     }
     /** Whether its instances take requests from a queue. */
     bool pulls() const noexcept {
-        return line_.has_value();
+        return queue_.has_value();
     }
     RestartFiles &restartFiles() noexcept {
         return restartFiles_;
@@ -80,9 +80,9 @@ public:
     void rescale() REQUIRES(poolLock);
     /** Whether requests wait that may need another instance. */
     bool asks() const REQUIRES(poolLock) {
-        return line_ ? line_->marks().wanted() : !waiters_.empty();
+        return queue_ ? queue_->senders().wanted() : !waiters_.empty();
     }
-    /** Its date on the agenda has come. */
+    /** Its date on the deadlines has come. */
     void attend(MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
     /** All instances that live or are being started: what counts for the pool's limit. */
     unsigned size() const REQUIRES(poolLock);
@@ -119,7 +119,7 @@ public:
     /** Whether always_restart.txt asks for one now: something was asked of the newest instances, and none is on its way. */
     bool mayAlwaysRestart() const REQUIRES(poolLock);
     /** The instance goes on until another one has taken its place. */
-    void wear(Process &process, const std::string &why) REQUIRES(poolLock);
+    void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock);
     ProcessPtr findProcess(InstanceId id) const REQUIRES(poolLock);
     /** Ends the instance; another one comes for it where there is need. */
     void detach(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
@@ -132,7 +132,7 @@ public:
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
     /** Ends everything; waiters are refused. Spawns under way are cancelled. */
-    void shutDown(bool refuseLine, AfterUnlock &after) REQUIRES(poolLock);
+    void shutDown(bool refuseQueued, AfterUnlock &after) REQUIRES(poolLock);
     /** The process has ended: tells who waits for it, and replaces it. */
     void processDied(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     /** As Pool's. */
@@ -193,7 +193,7 @@ private:
         std::uint64_t version = 0;
         SpawnerPointer spawner;
         /** Where instances pull: the queue that they will take from. */
-        LineGenerationPtr line;
+        QueueGenerationPtr queue;
         bool started = false;
     };
 
@@ -215,7 +215,7 @@ private:
 
     // GroupScaling.cpp
     ScalingSnapshot scaling(MonotonicTime now) REQUIRES(poolLock);
-    void lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) REQUIRES(poolLock);
+    void lookAtQueue(ScalingSnapshot &snapshot, MonotonicTime now) REQUIRES(poolLock);
     void readStatistics(MonotonicTime now) REQUIRES(poolLock);
     void grow(MonotonicTime now) REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
@@ -281,8 +281,8 @@ private:
     void retire(const ProcessPtr &process) REQUIRES(poolLock);
     void retireAll() REQUIRES(poolLock);
     void retireOlderThan(std::uint64_t version) REQUIRES(poolLock);
-    void newLine() REQUIRES(poolLock);
-    LineGenerationPtr makeGeneration() REQUIRES(poolLock);
+    void newQueue() REQUIRES(poolLock);
+    QueueGenerationPtr makeGeneration() REQUIRES(poolLock);
 
     // GroupPreloader.cpp
     std::optional<MonotonicTime> restDate() const REQUIRES(poolLock);
@@ -291,11 +291,11 @@ private:
     void refork(const ProcessPtr &instance, const SpawnerPointer &spawner, const Options &options) EXCLUDES(poolLock);
     void reforkFailed(const Process &instance, const SpawnException &failure) REQUIRES(poolLock);
     void reforked(const Process &instance) REQUIRES(poolLock);
-    void wearIfCold(Process &process) REQUIRES(poolLock);
+    void replaceIfCold(Process &process) REQUIRES(poolLock);
 
     // GroupEnding.cpp
-    void closeLine() REQUIRES(poolLock);
-    void closeLineIfUnused() REQUIRES(poolLock);
+    void closeQueue() REQUIRES(poolLock);
+    void closeQueueIfUnused() REQUIRES(poolLock);
     void publish() REQUIRES(poolLock);
     void ended(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
     void diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
@@ -320,7 +320,7 @@ private:
     Options options_ GUARDED_BY(poolLock);
 
     // What each request touches. It lies together, since with many applications a request costs most by what no cache has.
-    std::optional<Line> line_;
+    std::optional<ApplicationQueue> queue_;
     Waiters waiters_ GUARDED_BY(poolLock);
     /** Sessions that are open. */
     unsigned running_ GUARDED_BY(poolLock) = 0;
@@ -370,7 +370,7 @@ private:
     /** Why the latest instance was spawned in another way than was asked for; empty: it was not. */
     std::string spawnFallback_ GUARDED_BY(poolLock);
     Backoff backoff_ GUARDED_BY(poolLock);
-    /** Why it does not start, and with which generation it went down: whoever comes too late to be refused on its board is refused when
+    /** Why it does not start, and with which generation it went down: whoever comes too late to be refused on its in-flight table is refused when
      *  it asks again. */
     std::optional<GetFailure> failure_ GUARDED_BY(poolLock);
     Generation failedGeneration_ GUARDED_BY(poolLock){};
@@ -384,7 +384,7 @@ private:
 
     // What is looked at by the clock.
     /** PULLS: since when the oldest request waits, as far as it was looked at. */
-    std::optional<MonotonicTime> lineSince_ GUARDED_BY(poolLock);
+    std::optional<MonotonicTime> waitingSince_ GUARDED_BY(poolLock);
     MonotonicTime lastBusy_ GUARDED_BY(poolLock){};
     MonotonicTime nextIdleLook_ GUARDED_BY(poolLock){};
     IdlePolicy idle_ GUARDED_BY(poolLock);

@@ -44,8 +44,8 @@ void Group::clear() {
         adoptDeployment();
     }
     dropStandby();
-    if (line_ && line_->current()) {
-        closeLine();
+    if (queue_ && queue_->current()) {
+        closeQueue();
     }
     retireAll();
     if (oneMore) {
@@ -57,8 +57,8 @@ void Group::clear() {
     rescale();
 }
 
-/** @param refuseLine those who wait in the line, too. Else they look for it anew, and wait for the process that takes this one's place */
-void Group::shutDown(bool refuseLine, AfterUnlock &after) {
+/** @param refuseQueued those who wait in the line, too. Else they look for it anew, and wait for the process that takes this one's place */
+void Group::shutDown(bool refuseQueued, AfterUnlock &after) {
     shutDown_ = true;
     if (spawner_) {
         buryLater(std::move(spawner_));
@@ -66,8 +66,8 @@ void Group::shutDown(bool refuseLine, AfterUnlock &after) {
     beginnings_.cancel();
     const GetFailure failure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"};
     refuseWaiters(failure, after);
-    if (refuseLine && line_) {
-        line_->refuseWaiting(failure);
+    if (refuseQueued && queue_) {
+        queue_->refuseWaiting(failure);
     }
     dropDeployment();
     clear();
@@ -75,17 +75,17 @@ void Group::shutDown(bool refuseLine, AfterUnlock &after) {
 }
 
 /** The application goes down: children ask again when they have a request. */
-void Group::closeLine() {
-    line_->close();
-    lineSince_.reset();
+void Group::closeQueue() {
+    queue_->close();
+    waitingSince_.reset();
     expecting_ = false;
     retireAll();
 }
 
-void Group::closeLineIfUnused() {
-    if (line_ && line_->current() && starting_ == 0 && !standby_ && !deployment_ && serving() == 0 && inFlight() == 0 &&
-        !expecting_) {
-        closeLine();
+void Group::closeQueueIfUnused() {
+    if (queue_ && queue_->current() && starting_ == 0 && !standby_ && !deployment_ && serving() == 0 &&
+        inFlight() == 0 && !expecting_) {
+        closeQueue();
     }
 }
 
@@ -100,8 +100,8 @@ unsigned Group::capacity() const {
 
 /** Tells the children which generation to use, and how many requests it can run at once. */
 void Group::publish() {
-    if (line_) {
-        line_->publish(capacity());
+    if (queue_) {
+        queue_->publish(capacity());
     }
 }
 
@@ -116,7 +116,7 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
     logExit(*process, expected);
     if (!expected && !shutDown_) {
         counters_.died++;
-        if (line_) {
+        if (queue_) {
             readStatistics(now);
         }
         backoff_.instanceDied(now, lastProgress_ > process->since());
@@ -133,10 +133,10 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
 /** Takes it out. Its sessions, if there are any, end by themselves. */
 void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
     process->state = Process::State::DEAD;
-    if (line_) {
+    if (queue_) {
         process->closeOwnQueue();
-        line_->giveUp(process->socket.cells, process->killed());
-        context_.deposits.withdraw("instance:" + std::to_string(process->pid()));
+        queue_->giveUp(process->socket.cells, process->killed());
+        context_.store.remove("instance:" + std::to_string(process->pid()));
     }
     std::erase(processes_, process);
     forgetHeartbeats(*process);
@@ -149,7 +149,7 @@ void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
     // Who wanted this very instance takes any now.
     serveWaiters(after);
     rescale();
-    closeLineIfUnused();
+    closeQueueIfUnused();
     pool_.roomMayHaveCome();
 }
 
@@ -182,8 +182,8 @@ void Group::logFailure(const char *event, GetFailure &failure) {
     context_.reports.add(report);
     lastFailure_ = {report->id, failure.summary, context_.clock.now()};
     Log::error("event={} app=\"{}\" report={} error=\"{}\"", event, name_, report->id, failure.summary);
-    for (const std::string &line : split(report->text(), '\n')) {
-        Log::error("report={} {}", report->id, line);
+    for (const std::string &queue : split(report->text(), '\n')) {
+        Log::error("report={} {}", report->id, queue);
     }
 }
 
@@ -192,9 +192,9 @@ void Group::goDown(const GetFailure &failure, AfterUnlock &after) {
     // Refused first: the queue's end would only make them ask again.
     refuseAll(failure, after);
     failure_ = failure;
-    if (line_ && line_->current()) {
-        failedGeneration_ = line_->current()->number;
-        closeLine();
+    if (queue_ && queue_->current()) {
+        failedGeneration_ = queue_->current()->number;
+        closeQueue();
     }
 }
 
@@ -233,8 +233,8 @@ void Group::logExit(Process &process, bool expected) {
 }
 
 void Group::processSent(Process &process, const Frame &frame) {
-    if (frame.type == FrameType::WORN) {
-        wear(process, "it has run as many requests as PassengerMaxRequests allows");
+    if (frame.type == FrameType::LIMIT_REACHED) {
+        requestReplacement(process, "it has run as many requests as PassengerMaxRequests allows");
         return;
     }
     if (frame.type == FrameType::HEARTBEAT) {
@@ -247,7 +247,7 @@ void Group::processSent(Process &process, const Frame &frame) {
     }
     if (frame.type == FrameType::PAUSE) {
         // What it took in that very moment, and could not keep, is with nobody now.
-        line_->recheckWaiting();
+        queue_->recheckWaiting();
         return;
     }
     const ChannelId channel(frame.number(0));
@@ -261,7 +261,7 @@ void Group::processSent(Process &process, const Frame &frame) {
     }
     if (known && !given) {
         // It forgets the request, which is with nobody now.
-        line_->recheckWaiting();
+        queue_->recheckWaiting();
     }
 }
 
@@ -304,11 +304,11 @@ void Group::dropLater(SpawnerPointer spawner) {
 // ----- Who sends to it
 
 void Group::channelsGone(const std::vector<ChannelId> &channels) {
-    if (!line_ || channels.empty()) {
+    if (!queue_ || channels.empty()) {
         return;
     }
     for (const ChannelId channel : channels) {
-        line_->marks().withdrawAll(channel);
+        queue_->senders().withdrawAll(channel);
     }
     noteOrphans(channels);
     for (const ProcessPtr &process : processes_) {
@@ -317,12 +317,12 @@ void Group::channelsGone(const std::vector<ChannelId> &channels) {
 }
 
 void Group::resetMark(ChannelId channel) {
-    line_->marks().reset(channel);
+    queue_->senders().reset(channel);
 }
 
 void Group::senderGone(std::uint32_t childSlot) {
-    if (line_) {
-        line_->marks().forgetChild(childSlot);
+    if (queue_) {
+        queue_->senders().forgetChild(childSlot);
     }
 }
 

@@ -45,13 +45,13 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     }
     snapshot.queue.waiting = waiters_.size();
     snapshot.queue.limit = options_.maxQueueSize;
-    const std::optional<MonotonicTime> oldest = waiters_.empty() ? lineSince_ : std::optional(waiters_.head().since);
+    const std::optional<MonotonicTime> oldest = waiters_.empty() ? waitingSince_ : std::optional(waiters_.head().since);
     snapshot.queue.oldest = oldest ? now - *oldest : std::chrono::nanoseconds(0);
-    if (line_) {
-        const unsigned inFlight = line_->inFlight();
-        const unsigned taken = line_->claims().taken();
+    if (queue_) {
+        const unsigned inFlight = queue_->inFlight();
+        const unsigned taken = queue_->claims().taken();
         snapshot.queue.waiting = inFlight > taken ? inFlight - taken : 0;
-        const GroupStatistics statistics = line_->statistics();
+        const GroupStatistics statistics = queue_->statistics();
         snapshot.counters.requests = statistics.completed;
         snapshot.counters.refused = statistics.refused;
         snapshot.counters.timedOut = statistics.timedOut;
@@ -78,8 +78,8 @@ ProcessSnapshot Group::inspect(const Process &process, MonotonicTime now) const 
     snapshot.age = now - process.since();
     snapshot.requests = process.requests;
     snapshot.memory = process.memory;
-    snapshot.worn = process.worn;
-    const unsigned sessions = line_ ? line_->taken(process.socket.cells) : process.socket.sessions;
+    snapshot.replacementReason = process.replacementReason;
+    const unsigned sessions = queue_ ? queue_->taken(process.socket.cells) : process.socket.sessions;
     snapshot.sockets.push_back({process.socket.kind, process.socket.concurrency, sessions});
     return snapshot;
 }

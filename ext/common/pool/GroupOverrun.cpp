@@ -24,7 +24,7 @@ constexpr std::chrono::seconds LAST_MOMENT{1};
  */
 bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time, AfterUnlock &after) {
     const auto found = std::find_if(processes_.begin(), processes_.end(), [&](const ProcessPtr &process) {
-        return line_ && line_->holds(process->socket.cells, channel, ticket);
+        return queue_ && queue_->holds(process->socket.cells, channel, ticket);
     });
     if (found == processes_.end()) {
         return false;
@@ -59,7 +59,7 @@ void Group::noteOrphans(const std::vector<ChannelId> &channels) {
     }
     const MonotonicTime now = context_.clock.now();
     for (const ProcessPtr &process : processes_) {
-        for (const auto &[channel, ticket] : line_->claimed(process->socket.cells)) {
+        for (const auto &[channel, ticket] : queue_->claimed(process->socket.cells)) {
             if (std::find(channels.begin(), channels.end(), channel) != channels.end()) {
                 process->orphans.push_back({channel, ticket, now});
             }
@@ -74,7 +74,7 @@ void Group::killHung(MonotonicTime now, AfterUnlock &after) {
     for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
         const CellRange cells = process->socket.cells;
         std::erase_if(process->orphans, [&](const Process::Orphan &orphan) {
-            return limit <= limit.zero() || !line_->holds(cells, orphan.channel, orphan.ticket);
+            return limit <= limit.zero() || !queue_->holds(cells, orphan.channel, orphan.ticket);
         });
         if (std::any_of(process->orphans.begin(), process->orphans.end(),
                         [&](const Process::Orphan &orphan) { return now - orphan.since >= limit; })) {

@@ -41,7 +41,7 @@ void Group::restIfDue(MonotonicTime now) {
 /** The instance has answered as many requests as Options::reforkAfter: the next preloader is forked from it, one at a time. */
 void Group::warmed(const Process &process) {
     const ProcessPtr instance = findProcess(process.id());
-    if (!instance || instance->state != Process::State::SERVING || !instance->worn.empty() || reforking_ ||
+    if (!instance || instance->state != Process::State::SERVING || !instance->replacementReason.empty() || reforking_ ||
         instance->version() != version_ || deployment_ || shutDown_ || !instance->parts().origin) {
         return;
     }
@@ -101,15 +101,15 @@ void Group::reforked(const Process &instance) {
     lastSpawn_ = context_.clock.now();
     coldOrigin_ = instance.parts().origin;
     for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-        wearIfCold(*process);
+        replaceIfCold(*process);
     }
     rescale();
 }
 
 /** Also one that was on its way meanwhile. */
-void Group::wearIfCold(Process &process) {
+void Group::replaceIfCold(Process &process) {
     if (coldOrigin_ && process.parts().origin == coldOrigin_) {
-        wear(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
+        requestReplacement(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
     }
 }
 

@@ -21,8 +21,8 @@ void Group::restart() {
     deployFailure_.reset();
     dropDeployment();
     dropStandby();
-    if (line_) {
-        line_->takePeak();
+    if (queue_) {
+        queue_->takePeak();
     } else {
         peak_ = inFlight();
     }
@@ -31,12 +31,12 @@ void Group::restart() {
     SpawnerPointer fresh = context_.factory.create(options_);
     const std::uint64_t version = ++lastVersion_;
     if (now > 0 && options_.rollingRestarts) {
-        deployment_ = Deployment{version, std::move(fresh), line_ ? makeGeneration() : nullptr};
+        deployment_ = Deployment{version, std::move(fresh), queue_ ? makeGeneration() : nullptr};
     } else {
         buryLater(std::exchange(spawner_, std::move(fresh)));
         version_ = version;
-        if (line_ && now > 0) {
-            newLine();
+        if (queue_ && now > 0) {
+            newQueue();
         }
         retireOlderThan(version);
     }
@@ -76,22 +76,22 @@ void Group::takeOver(const SpawnTask &task) {
             // It was on standby, and took over then.
             return;
         }
-        const LineGenerationPtr line = deployment_->line;
+        const QueueGenerationPtr queue = deployment_->queue;
         adoptDeployment();
-        if (line_) {
-            line_->makeCurrent(line, 0);
+        if (queue_) {
+            queue_->makeCurrent(queue, 0);
         }
         retireOlderThan(version_);
     } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
         beingReplaced_ = InstanceId();
-        const ProcessPtr worn = findProcess(task.replaces);
-        if (!worn) {
+        const ProcessPtr outgoing = findProcess(task.replaces);
+        if (!outgoing) {
             return;
         }
-        worn->replaced = true;
-        if (worn->stays()) {
+        outgoing->replaced = true;
+        if (outgoing->stays()) {
             counters_.replaced++;
-            retire(worn);
+            retire(outgoing);
         }
     }
 }
@@ -135,18 +135,18 @@ bool Group::mayAlwaysRestart() const {
     if (starting_ > 0 || deployment_ || standby_ || processes_.empty() || processes_.back()->version() != version_) {
         return false;
     }
-    return lastBusy_ > processes_.back()->since() || (line_ ? line_->marks().peak() > 0 : peak_ > 0);
+    return lastBusy_ > processes_.back()->since() || (queue_ ? queue_->senders().peak() > 0 : peak_ > 0);
 }
 
-LineGenerationPtr Group::makeGeneration() {
+QueueGenerationPtr Group::makeGeneration() {
     context_.lastGeneration = Generation(context_.lastGeneration.value() + 1);
-    return std::make_shared<LineGeneration>(
-        LineGeneration{context_.lastGeneration, RequestQueue(options_.maxQueueSize)});
+    return std::make_shared<QueueGeneration>(
+        QueueGeneration{context_.lastGeneration, RequestQueue(options_.maxQueueSize)});
 }
 
 /** A line that has no instance yet. */
-void Group::newLine() {
-    line_->makeCurrent(makeGeneration(), 0);
+void Group::newQueue() {
+    queue_->makeCurrent(makeGeneration(), 0);
 }
 
 // ----- Where only one instance may serve
@@ -182,7 +182,7 @@ void Group::activateStandby(AfterUnlock &after) {
     const Standby standby = std::move(*standby_);
     standby_.reset();
     begun(standby.task);
-    if (!line_) {
+    if (!queue_) {
         join(standby.task, standby.process, after);
         after.push_back([this, process = standby.process] { watch(process); });
         return;
@@ -213,11 +213,11 @@ void Group::discard(const ProcessPtr &process) {
 
 // ----- Single instances
 
-void Group::wear(Process &process, const std::string &why) {
-    if (!process.stays() || !process.worn.empty()) {
+void Group::requestReplacement(Process &process, const std::string &why) {
+    if (!process.stays() || !process.replacementReason.empty()) {
         return;
     }
-    process.worn = why;
+    process.replacementReason = why;
     Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", name_, process.pid(), why);
     rescale();
 }
@@ -228,7 +228,7 @@ void Group::replaceOne(MonotonicTime now) {
         return;
     }
     for (const ProcessPtr &process : processes_) {
-        if (!process->worn.empty() && process->state == Process::State::SERVING) {
+        if (!process->replacementReason.empty() && process->state == Process::State::SERVING) {
             SpawnTask task = growTask();
             task.purpose = SpawnTask::Purpose::REPLACE;
             task.replaces = process->id();
@@ -274,7 +274,7 @@ bool Group::disable(const ProcessPtr &process, AfterUnlock &after) {
     process->pause();
     publish();
     if (process->closeOwnQueue()) {
-        line_->recheckWaiting();
+        queue_->recheckWaiting();
     }
     serveWaiters(after);
     rescale();
@@ -297,11 +297,11 @@ void Group::enable(const ProcessPtr &process, AfterUnlock &after) {
 /** Takes it out of service. In memory it is gone as soon as it is idle, a real one ends when it is done. */
 void Group::retire(const ProcessPtr &process) {
     process->state = Process::State::DRAINING;
-    if (line_) {
+    if (queue_) {
         process->finish();
         publish();
         if (process->closeOwnQueue()) {
-            line_->recheckWaiting();
+            queue_->recheckWaiting();
         }
     } else if (process->socket.sessions == 0) {
         process->state = Process::State::DEAD;
@@ -322,8 +322,8 @@ void Group::measured(Process &process, std::uint64_t bytes) {
     }
     const std::uint64_t limit = std::uint64_t{options_.memoryLimit} * 1024 * 1024;
     if (limit > 0 && bytes > limit) {
-        wear(process, fmt::format("it uses {} MB of memory (PassengerMemoryLimit {})", bytes / (1024 * 1024),
-                                  options_.memoryLimit));
+        requestReplacement(process, fmt::format("it uses {} MB of memory (PassengerMemoryLimit {})",
+                                                bytes / (1024 * 1024), options_.memoryLimit));
     }
 }
 

@@ -41,8 +41,8 @@ unsigned Group::size() const {
 }
 
 unsigned Group::active() const {
-    if (line_) {
-        return line_->claims().taken();
+    if (queue_) {
+        return queue_->claims().taken();
     }
     return static_cast<unsigned>(std::count_if(processes_.begin(), processes_.end(),
                                                [](const ProcessPtr &p) { return p->socket.sessions > 0; }));
@@ -57,11 +57,11 @@ std::vector<pid_t> Group::pids() const {
 }
 
 unsigned Group::inFlight() const {
-    return line_ ? line_->inFlight() : running_ + waiters_.size();
+    return queue_ ? queue_->inFlight() : running_ + waiters_.size();
 }
 
 bool Group::busy(const Process &process) const {
-    return line_ ? line_->taken(process.socket.cells) > 0 : process.socket.sessions > 0;
+    return queue_ ? queue_->taken(process.socket.cells) > 0 : process.socket.sessions > 0;
 }
 
 /** 0: none but the pool's. */
@@ -92,8 +92,8 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
     snapshot.serving = serving();
     snapshot.starting = starting_;
     snapshot.threads = options_.threads;
-    if (line_) {
-        lookAtLine(snapshot, now);
+    if (queue_) {
+        lookAtQueue(snapshot, now);
     } else if (const Waiters::Demand waiting = demand(); waiting.since) {
         snapshot.waiting = waiting.count;
         snapshot.headAge = now - *waiting.since;
@@ -114,28 +114,28 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
     return snapshot;
 }
 
-/** The boards are read only when more is in flight than can run at once. */
-void Group::lookAtLine(ScalingSnapshot &snapshot, MonotonicTime now) {
-    lineSince_.reset();
+/** The in-flight tables are read only when more is in flight than can run at once. */
+void Group::lookAtQueue(ScalingSnapshot &snapshot, MonotonicTime now) {
+    waitingSince_.reset();
     const bool more = inFlight() > capacity();
     if (snapshot.serving > 0 && more) {
         readStatistics(now);
     }
-    if (line_->current() && (snapshot.serving == 0 || more)) {
-        const Line::Waiting waiting = line_->waiting();
+    if (queue_->current() && (snapshot.serving == 0 || more)) {
+        const ApplicationQueue::Waiting waiting = queue_->waiting();
         snapshot.waiting = waiting.count;
-        lineSince_ = waiting.since;
+        waitingSince_ = waiting.since;
         snapshot.headAge = waiting.since ? now - *waiting.since : nanoseconds(0);
     }
-    if (line_->current() && snapshot.serving == 0 && expecting_ && snapshot.waiting == 0) {
+    if (queue_->current() && snapshot.serving == 0 && expecting_ && snapshot.waiting == 0) {
         snapshot.waiting = 1;
-        lineSince_ = now;
+        waitingSince_ = now;
     }
 }
 
 /** Of instances that pull, children know how long they took. */
 void Group::readStatistics(MonotonicTime now) {
-    const GroupStatistics fresh = line_->statistics();
+    const GroupStatistics fresh = queue_->statistics();
     if (fresh.completed != read_.completed) {
         lastProgress_ = now;
     }
@@ -169,9 +169,9 @@ void Group::grow(MonotonicTime now) {
     }
     try {
         while (missing > 0 && pool_.admit(*this, now)) {
-            if (line_ && !line_->current()) {
+            if (queue_ && !queue_->current()) {
                 // It was closed since the application did not start, and nobody has come for it since.
-                newLine();
+                newQueue();
             }
             if (!startSpawn(growTask())) {
                 break;
@@ -184,9 +184,9 @@ void Group::grow(MonotonicTime now) {
     }
     if (missing == 0) {
         pool_.satisfied(*this);
-        if (line_ && inFlight() <= capacity()) {
+        if (queue_ && inFlight() <= capacity()) {
             // plan() looks once more: a child may just have found that it is wanted already.
-            line_->marks().clearWanted();
+            queue_->senders().clearWanted();
         }
     }
 }
@@ -199,24 +199,24 @@ void Group::plan(MonotonicTime now) {
         at(*deadline);
     }
     const bool requestsWait =
-        !waiters_.empty() || (line_ && (line_->marks().wanted() || lineSince_ || inFlight() > capacity()));
-    const bool somethingToDo = requestsWait || restoreTo_ > serving() || deployment_ ||
-                               (used_ && serving() < options_.minInstances) ||
-                               std::any_of(processes_.begin(), processes_.end(),
-                                           [](const ProcessPtr &process) { return !process->worn.empty(); });
+        !waiters_.empty() || (queue_ && (queue_->senders().wanted() || waitingSince_ || inFlight() > capacity()));
+    const bool somethingToDo =
+        requestsWait || restoreTo_ > serving() || deployment_ || (used_ && serving() < options_.minInstances) ||
+        std::any_of(processes_.begin(), processes_.end(),
+                    [](const ProcessPtr &process) { return !process->replacementReason.empty(); });
     if (standby_ && draining() == 0) {
         // An instance in memory that was idle is gone at once, without an end to wait for.
         at(now);
     }
     if (somethingToDo && !backoff_.mayTry(now)) {
         at(backoff_.notBefore());
-    } else if (requestsWait && !(line_ && (standby_ || deployment_))) {
+    } else if (requestsWait && !(queue_ && (standby_ || deployment_))) {
         const nanoseconds typical = std::clamp<nanoseconds>(recent_.typical(), SHORTEST_LOOK, LONGEST_LOOK);
         at(now + (pool_.wantsRoom(*this) ? ROOM_LOOK : typical));
     } else if (requestsWait || pool_.wantsRoom(*this)) {
         at(now + RESERVE_LOOK);
     }
-    if (!processes_.empty() || (line_ && line_->current())) {
+    if (!processes_.empty() || (queue_ && queue_->current())) {
         nextIdleLook_ = std::clamp(nextIdleLook_, now, now + idleInterval());
         at(nextIdleLook_);
     }

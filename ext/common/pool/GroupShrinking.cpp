@@ -31,7 +31,7 @@ nanoseconds Group::idleInterval() const {
 /** The most requests in flight at once since the last call. */
 unsigned Group::notePeak(MonotonicTime now) {
     const unsigned current = inFlight();
-    const unsigned peak = line_ ? line_->takePeak() : std::max(peak_, current);
+    const unsigned peak = queue_ ? queue_->takePeak() : std::max(peak_, current);
     peak_ = current;
     if (peak > 0) {
         lastBusy_ = now;
@@ -44,7 +44,7 @@ unsigned Group::notePeak(MonotonicTime now) {
 /** Ends instances that were not needed for the idle time. */
 void Group::collectIdle(MonotonicTime now) {
     notePeak(now);
-    if (line_) {
+    if (queue_) {
         readStatistics(now);
     }
     endSlowDrains(now);
@@ -64,14 +64,14 @@ void Group::collectIdle(MonotonicTime now) {
             surplus--;
         }
     }
-    closeLineIfUnused();
+    closeQueueIfUnused();
 }
 
 RoomRequest Group::roomRequest() const {
     RoomRequest request;
     request.serving = serving();
     request.minInstances = options_.minInstances;
-    request.oldestWaiter = line_ ? lineSince_ : demand().since;
+    request.oldestWaiter = queue_ ? waitingSince_ : demand().since;
     return request;
 }
 
@@ -105,7 +105,7 @@ std::optional<RoomCandidate> Group::roomCandidate() const {
     candidate.idle = !busy(*process);
     candidate.oldestWaiter = roomRequest().oldestWaiter;
     // Who pulls says nothing when it is done; the Group's last request stands for all of them.
-    candidate.lastNeeded = line_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
+    candidate.lastNeeded = queue_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
     candidate.servingSince = process->since();
     return candidate;
 }
@@ -120,11 +120,11 @@ void Group::evict() {
         used_ = false;
     }
     retire(process);
-    closeLineIfUnused();
+    closeQueueIfUnused();
     const MonotonicTime now = context_.clock.now();
-    if (line_ && line_->current() && serving() == 0 && !lineSince_) {
+    if (queue_ && queue_->current() && serving() == 0 && !waitingSince_) {
         // Something is in flight that no instance has taken, perhaps.
-        lineSince_ = now;
+        waitingSince_ = now;
     }
     plan(now);
 }

@@ -75,7 +75,7 @@ void Group::startSpares(MonotonicTime now) {
     }
 }
 
-/** Its date on the agenda, as long as there are instances. */
+/** Its date on the deadlines, as long as there are instances. */
 void Group::lookAtSpares(MonotonicTime now) {
     if (!keepsSpares() || now < nextSpareLook_) {
         return;

@@ -114,7 +114,7 @@ bool Group::wanted(const SpawnTask &task) const {
     if (shutDown_ || context_.shuttingDown) {
         return false;
     }
-    return deploys(task) || (task.version == version_ && (!line_ || line_->current()));
+    return deploys(task) || (task.version == version_ && (!queue_ || queue_->current()));
 }
 
 /** In a background thread. */
@@ -144,7 +144,7 @@ void Group::started(const SpawnTask &task, const ProcessPtr &process) {
 
 /** In a background thread: gives the instance its queue, if it pulls, and takes it into service. */
 void Group::putToWork(const SpawnTask &task, const ProcessPtr &process) {
-    if (line_) {
+    if (queue_) {
         serveFromQueue(task, *process);
     }
     AfterUnlock after;
@@ -164,18 +164,18 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     }
     Frame serve(FrameType::SERVE);
     FileDescriptor claims;
-    FileDescriptor marks;
-    LineGenerationPtr line;
+    FileDescriptor senders;
+    QueueGenerationPtr queue;
     {
         const PoolGuard guard(context_);
-        claims = line_->claims().memory().descriptor().duplicate();
-        marks = line_->marks().memory().readOnlyDescriptor();
+        claims = queue_->claims().memory().descriptor().duplicate();
+        senders = queue_->senders().memory().readOnlyDescriptor();
         // A new version's, or the present one, which may be another than when the instance was ordered.
-        line = deploys(task) ? deployment_->line : line_->current();
-        if (!line) {
+        queue = deploys(task) ? deployment_->queue : queue_->current();
+        if (!queue) {
             throw SpawnException(name_ + " went down meanwhile");
         }
-        const std::optional<CellRange> cells = line_->allocate(task.options.threads);
+        const std::optional<CellRange> cells = queue_->allocate(task.options.threads);
         if (!cells) {
             throw SpawnException(
                 fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
@@ -190,7 +190,7 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     serve.add(std::uint64_t{process.parts().origin ? task.options.reforkAfter : 0});
     process.heartbeatTimeout = task.options.heartbeatTimeout;
     serve.add(heartbeatInterval(task.options));
-    std::vector<int> descriptors{line->queue.receivingEnd().get(), claims.get(), marks.get()};
+    std::vector<int> descriptors{queue->queue.receivingEnd().get(), claims.get(), senders.get()};
     if (process.ownQueue) {
         descriptors.push_back(process.ownQueue->receivingEnd().get());
     }
@@ -200,7 +200,7 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     } catch (const SpawnException &) {
         const PoolGuard guard(context_);
         // It may have taken a request already.
-        line_->giveUp(process.socket.cells);
+        queue_->giveUp(process.socket.cells);
         throw;
     }
 }
@@ -213,13 +213,13 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
     processes_.push_back(process);
     expectHeartbeats(*process, now);
     spawnFallback_ = process->parts().fallback;
-    if (line_) {
+    if (queue_) {
         const SpawnResult &parts = process->parts();
-        context_.deposits.deposit(
+        context_.store.put(
             "instance:" + std::to_string(process->pid()),
             fmt::format("{} {} {} {}", process->pid(), slot_, process->socket.cells.first, process->socket.cells.count),
             {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
-             line_->claims().memory().descriptor().get()});
+             queue_->claims().memory().descriptor().get()});
     }
     const bool stays = wanted(task);
     Log::notice("event=instance.started app=\"{}\" pid={} ms={}", name_, process->pid(),
@@ -232,7 +232,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
             idle_.restart(now);
             lately_.restart(now);
         }
-        if (line_) {
+        if (queue_) {
             readStatistics(now);
         }
         takeOver(task);
@@ -246,7 +246,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
         publish();
         serveWaiters(after);
         activateStandby(after);
-        wearIfCold(*process);
+        replaceIfCold(*process);
     } else {
         retire(process);
     }

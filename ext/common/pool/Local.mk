@@ -1,14 +1,16 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_pool.la
 libpassenger_pool_la_SOURCES = \
-    %D%/Agenda.h \
+    %D%/ApplicationQueue.cpp \
+    %D%/ApplicationQueue.h \
     %D%/BackgroundThreads.cpp \
     %D%/BackgroundThreads.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
     %D%/CpuLoad.cpp \
     %D%/CpuLoad.h \
-    %D%/Deposits.h \
+    %D%/Deadlines.h \
+    %D%/DescriptorStore.h \
     %D%/GetFailure.h \
     %D%/Group.cpp \
     %D%/Group.h \
@@ -22,8 +24,6 @@ libpassenger_pool_la_SOURCES = \
     %D%/GroupShrinking.cpp \
     %D%/GroupSpares.cpp \
     %D%/GroupSpawning.cpp \
-    %D%/Line.cpp \
-    %D%/Line.h \
     %D%/LocalSender.cpp \
     %D%/LocalSender.h \
     %D%/MemorySession.h \

@@ -23,7 +23,7 @@ QueueHostPtr LocalSender::host(Pool &pool, const Options &options) {
 
 LocalSender::LocalSender(Pool &pool)
     : pool_(pool),
-      slot_(pool.channels().addSender(BoardReader(board_.memory().descriptor().duplicate()))),
+      slot_(pool.channels().addSender(InFlightReader(inFlightTable_.memory().descriptor().duplicate()))),
       generations_(pool.channels().generations().memory().descriptor()) {}
 
 LocalSender::~LocalSender() {
@@ -34,7 +34,7 @@ LocalSender::~LocalSender() {
 Links LocalSender::attach(const Options &options, Generation unusable) {
     Attachment attachment = pool_.attach(options, unusable);
     return Links::of(makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending),
-                              attachment.claims, attachment.marks),
+                              attachment.claims, attachment.senders),
                      std::move(attachment.ownQueue));
 }
 

@@ -2,17 +2,17 @@
 
 #include <memory>
 
-#include "exchange/LineCache.h"
 #include "exchange/Options.h"
+#include "exchange/QueueCache.h"
 #include "pool/Pool.h"
 
 namespace Passenger {
 
 /**
- * Sends to one application from the pool's own process: registered like a child, with a board and a child slot. For
+ * Sends to one application from the pool's own process: registered like a child, with an in-flight table and a child slot. For
  * StandardApplicationPool and Pool::get(). It and its sessions end before the Pool.
  */
-class LocalSender final : public LineCache {
+class LocalSender final : public QueueCache {
 public:
     /** A host for one session. @throws IOException, SystemException */
     static QueueHostPtr host(Pool &pool, const Options &options);
@@ -21,8 +21,8 @@ public:
     explicit LocalSender(Pool &pool);
     ~LocalSender() override;
 
-    Board &board() override {
-        return board_;
+    InFlightTable &inFlightTable() override {
+        return inFlightTable_;
     }
     std::uint32_t childSlot() const override {
         return slot_;
@@ -41,7 +41,7 @@ protected:
 
 private:
     Pool &pool_;
-    Board board_;
+    InFlightTable inFlightTable_;
     std::uint32_t slot_;
     GenerationTableView generations_;
 };

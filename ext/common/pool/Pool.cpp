@@ -36,7 +36,7 @@ const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the applicati
 }  // namespace
 
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
-    : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.deposits, parts.cpu},
+    : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.store, parts.cpu},
       ownTimer_(parts.ownTimer),
       measureMemory_(parts.measureMemory),
       timer_(parts.loop, [this] { upkeep(); }) {
@@ -165,7 +165,7 @@ Attachment Pool::attach(const Options &options, Generation unusable) {
     }
     Group &group = find(options);
     if (!group.pulls()) {
-        throw IOException(group.name() + " runs in memory: there is no line to its instances");
+        throw IOException(group.name() + " runs in memory: there is no queue to its instances");
     }
     return group.attach(options, unusable);
 }

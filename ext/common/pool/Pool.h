@@ -14,8 +14,8 @@
 
 #include "exchange/GroupName.h"
 #include "loop/Timer.h"
-#include "pool/Agenda.h"
 #include "pool/CpuLoad.h"
+#include "pool/Deadlines.h"
 #include "pool/Group.h"
 #include "pool/PoolContext.h"
 #include "pool/Snapshot.h"
@@ -37,7 +37,7 @@ public:
         SpawnerFactory &factory;
         ChannelRegistry &channels;
         const Clock &clock;
-        Deposits &deposits;
+        DescriptorStore &store;
         CpuLoad &cpu;
         /** Whether the Pool calls upkeep() by itself when there is something to do. Tests that make time pass call it themselves. */
         bool ownTimer = true;
@@ -192,13 +192,13 @@ private:
     /** Groups that could not start what they want for lack of room, by slot; and those that could not start a replacement. */
     std::map<std::uint32_t, Group *> wishes_ GUARDED_BY(poolLock);
     std::map<std::uint32_t, Group *> replacementWishes_ GUARDED_BY(poolLock);
-    Agenda<Group> agenda_ GUARDED_BY(poolLock);
+    Deadlines<Group> deadlines_ GUARDED_BY(poolLock);
     std::optional<MonotonicTime> armedFor_ GUARDED_BY(poolLock);
     MonotonicTime nextMemoryCheck_ GUARDED_BY(poolLock){};
     bool checkingMemory_ GUARDED_BY(poolLock) = false;
     /** The file system is asked by one thread at a time. */
     Mutex restartCheck_{Locks::RESTART_CHECK};
-    /** Fires at the agenda's next date. */
+    /** Fires at the deadlines's next date. */
     Timer timer_;
 };
 

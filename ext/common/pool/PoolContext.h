@@ -12,7 +12,7 @@
 #include "pool/BackgroundThreads.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/CpuLoad.h"
-#include "pool/Deposits.h"
+#include "pool/DescriptorStore.h"
 #include "pool/Process.h"
 #include "pool/RecentReports.h"
 #include "spawning/Spawner.h"
@@ -41,7 +41,7 @@ struct PoolContext {
     SpawnerFactory &factory;
     ChannelRegistry &channels;
     const Clock &clock;
-    Deposits &deposits;
+    DescriptorStore &store;
     CpuLoad &cpu;
 
     /** The pool's lock: guards the Pool, all Groups and Processes. Taken before the registry's; never held while anything waits. */

@@ -153,15 +153,15 @@ void Pool::roomMayHaveCome() {
     }
 }
 
-// ----- The agenda
+// ----- The deadlines
 
 void Pool::setDate(Group &group, std::optional<MonotonicTime> date) {
-    agenda_.set(&group, date);
+    deadlines_.set(&group, date);
     arm();
 }
 
 void Pool::arm() {
-    const std::optional<MonotonicTime> next = agenda_.next();
+    const std::optional<MonotonicTime> next = deadlines_.next();
     if (!ownTimer_ || !next || context_.shuttingDown || (armedFor_ && *armedFor_ <= *next)) {
         return;
     }

@@ -21,7 +21,7 @@ void Pool::upkeep() {
         armedFor_.reset();
         const MonotonicTime now = context_.clock.now();
         startMemoryCheck(now);
-        for (Group *group : agenda_.due(now)) {
+        for (Group *group : deadlines_.due(now)) {
             group->attend(now, after);
         }
         trim();

@@ -13,7 +13,7 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "log/Log.h"
-#include "spawning/LastWords.h"
+#include "spawning/PostMortem.h"
 
 namespace Passenger {
 
@@ -29,8 +29,8 @@ constexpr int MAX_UNREAD = 64 * 1024;
 
 /** What an instance may send once it serves. */
 bool maySend(FrameType type) {
-    return type == FrameType::FETCH || type == FrameType::WORN || type == FrameType::PAUSE || type == FrameType::WARM ||
-           type == FrameType::HEARTBEAT;
+    return type == FrameType::FETCH || type == FrameType::LIMIT_REACHED || type == FrameType::PAUSE ||
+           type == FrameType::WARM || type == FrameType::HEARTBEAT;
 }
 
 std::uint32_t makeStickyId() {
@@ -57,7 +57,7 @@ void Process::beginToServe(const Frame &serve, const std::vector<int> &descripto
     parts_.story.reset();
     secrets_ = Secrets(story.process.environment);
     try {
-        story.journey.begin(HANDSHAKE);
+        story.steps.begin(HANDSHAKE);
         awaitReady(serve, descriptors, deadline, story);
     } catch (const std::exception &error) {
         story.timedOut = std::chrono::steady_clock::now() >= deadline;
@@ -73,7 +73,7 @@ void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors
     parts_.control.send(serve, descriptors, deadline);
     const Frame answer = parts_.control.receive(deadline);
     if (answer.type == FrameType::FAILED) {
-        story.journey.begin(answer.field(0));
+        story.steps.begin(answer.field(0));
         story.failedBy(answer);
         throw SpawnException(story.summary);
     }
@@ -86,13 +86,13 @@ void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors
 void Process::explain(const std::exception &error, SpawnReport &story) {
     const bool lost = lostContact(error);
     if (parts_.output) {
-        collectLastWords(story, {parts_.pidFd, parts_.waitStatus, *parts_.output, !parts_.hasDescendants}, lost);
+        collectPostMortem(story, {parts_.pidFd, parts_.waitStatus, *parts_.output, !parts_.hasDescendants}, lost);
     }
     if (story.summary.empty()) {
         story.summary = fmt::format("instance {} did not begin to serve: {}", pid_,
                                     lost ? "it " + howItEnded(story.waitStatus) : error.what());
     }
-    story.journey.fail();
+    story.steps.fail();
 }
 
 void Process::watch(EventLoop &loop, std::function<void()> died, std::function<void(Frame)> frame) {

@@ -130,7 +130,7 @@ public:
     MonotonicTime lastUsed;
     std::uint64_t requests = 0;
     /** Why it has to be replaced; empty: it has not. */
-    std::string worn;
+    std::string replacementReason;
     /** DRAINING: another one has taken its place, so that for the limits it does not count. */
     bool replaced = false;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */

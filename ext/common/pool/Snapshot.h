@@ -38,7 +38,7 @@ struct ProcessSnapshot {
     /** Bytes (PSS) when last measured; 0: never. */
     std::uint64_t memory = 0;
     /** Why it is being replaced; empty: it is not. */
-    std::string worn;
+    std::string replacementReason;
     std::vector<SocketSnapshot> sockets;
 };
 

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "pool/Line.h"
+#include "pool/ApplicationQueue.h"
 
 namespace Passenger {
 

@@ -21,8 +21,8 @@
 #include "base/PidFd.h"
 #include "base/Poll.h"
 #include "io/SocketPair.h"
-#include "prefork/Nursery.h"
-#include "prefork/ProcessWheel.h"
+#include "prefork/ForkServer.h"
+#include "prefork/PipedWorker.h"
 
 namespace Passenger {
 
@@ -74,28 +74,28 @@ int waitFor(pid_t pid) {
 }  // namespace
 
 /** On the loop. */
-class NurseryWheel final : public ProcessWheel {
+class ForkedWorker final : public PipedWorker {
 public:
-    NurseryWheel(ForkLauncher &launcher, WheelId id, FileDescriptor output, FileDescriptor error, pid_t pid,
+    ForkedWorker(ForkLauncher &launcher, WorkerId id, FileDescriptor output, FileDescriptor error, pid_t pid,
                  FileDescriptor pidFd)
-        : ProcessWheel(*launcher.loop_, *launcher.listener_, id, std::move(output), std::move(error)),
+        : PipedWorker(*launcher.loop_, *launcher.listener_, id, std::move(output), std::move(error)),
           launcher_(&launcher),
           pid_(pid),
           pidFd_(std::move(pidFd)) {
-        launcher.wheels_[id] = this;
+        launcher.processes_[id] = this;
     }
-    ~NurseryWheel() override {
+    ~ForkedWorker() override {
         if (launcher_ != nullptr) {
-            launcher_->wheels_.erase(id());
+            launcher_->processes_.erase(id());
             try {
                 signalPidFd(pidFd_, SIGKILL);
             } catch (const std::exception &) {
-                // It has become another user's. With the nursery it ends all the same.
+                // It has become another user's. With the fork server it ends all the same.
             }
         }
     }
-    NurseryWheel(const NurseryWheel &) = delete;
-    NurseryWheel &operator=(const NurseryWheel &) = delete;
+    ForkedWorker(const ForkedWorker &) = delete;
+    ForkedWorker &operator=(const ForkedWorker &) = delete;
 
     pid_t pid() const override {
         return pid_;
@@ -127,12 +127,12 @@ ForkLauncher::~ForkLauncher() {
     orders_.reset();
     deaths_.reset();
     lifeline_.reset();
-    if (nursery_ > 0) {
+    if (forkServer_ > 0) {
         // Nobody else reaps it.
-        if (!waitPidFd(nurseryFd_, END_LIMIT)) {
-            ::kill(nursery_, SIGKILL);
+        if (!waitPidFd(forkServerFd_, END_LIMIT)) {
+            ::kill(forkServer_, SIGKILL);
         }
-        waitFor(nursery_);
+        waitFor(forkServer_);
     }
 }
 
@@ -144,33 +144,33 @@ void ForkLauncher::prepare(std::function<void()> work) {
     // Else each worker would write it once more.
     std::fflush(nullptr);
     const pid_t self = ::getpid();
-    nursery_ = ::fork();
-    if (nursery_ < 0) {
+    forkServer_ = ::fork();
+    if (forkServer_ < 0) {
         throw SystemException("fork", errno);
     }
-    if (nursery_ == 0) {
+    if (forkServer_ == 0) {
         orders.first.reset();
         deaths.first.reset();
         lifeline.second.reset();
-        Nursery::run({std::move(orders.second), std::move(deaths.second), std::move(lifeline.first)}, work, self);
+        ForkServer::run({std::move(orders.second), std::move(deaths.second), std::move(lifeline.first)}, work, self);
     }
-    nurseryFd_ = openPidFd(nursery_);
+    forkServerFd_ = openPidFd(forkServer_);
     orders_ = std::move(orders.first);
     deaths_ = std::move(deaths.first);
     lifeline_ = std::move(lifeline.second);
 }
 
-void ForkLauncher::attach(EventLoop &loop, WheelListener &listener) {
+void ForkLauncher::attach(EventLoop &loop, WorkerListener &listener) {
     loop_ = &loop;
     listener_ = &listener;
     watcher_ = std::make_unique<DescriptorWatcher>(loop, deaths_.get(), DescriptorWatcher::READABLE,
                                                    [this](int) { readDeath(); });
 }
 
-std::unique_ptr<Wheel> ForkLauncher::launch(WheelId id) {
+std::unique_ptr<WorkerProcess> ForkLauncher::launch(WorkerId id) {
     DescriptorPair output = makePipe();
     DescriptorPair error = makePipe();
-    const Nursery::Order order{id.value()};
+    const ForkServer::Order order{id.value()};
     const int attached[] = {output.second.get(), error.second.get()};
     const auto deadline = deadlineIn(BIRTH_LIMIT);
     sendWithDescriptors(orders_, {reinterpret_cast<const char *>(&order), sizeof order}, attached, MSG_DONTWAIT);
@@ -178,7 +178,7 @@ std::unique_ptr<Wheel> ForkLauncher::launch(WheelId id) {
         if (!pollUntil(orders_.get(), POLLIN, deadline)) {
             throw SystemException("Waiting for the process that forks workers", ETIMEDOUT);
         }
-        Nursery::Birth birth{};
+        ForkServer::Birth birth{};
         Received received = receiveWithDescriptors(orders_, std::span(reinterpret_cast<char *>(&birth), sizeof birth));
         if (received.size != sizeof birth) {
             throw SystemException("Waiting for the process that forks workers", ECONNRESET);
@@ -194,7 +194,7 @@ std::unique_ptr<Wheel> ForkLauncher::launch(WheelId id) {
             continue;
         }
         if (birth.id == id.value()) {
-            return std::make_unique<NurseryWheel>(*this, id, std::move(output.first), std::move(error.first), birth.pid,
+            return std::make_unique<ForkedWorker>(*this, id, std::move(output.first), std::move(error.first), birth.pid,
                                                   std::move(received.descriptors[0]));
         }
         // Of an order that was given up.
@@ -203,36 +203,36 @@ std::unique_ptr<Wheel> ForkLauncher::launch(WheelId id) {
 }
 
 void ForkLauncher::readDeath() {
-    Nursery::Death death{};
+    ForkServer::Death death{};
     const Received received =
         receiveWithDescriptors(deaths_, std::span(reinterpret_cast<char *>(&death), sizeof death));
     if (received.size != sizeof death) {
-        nurseryEnded();
+        forkServerEnded();
         return;
     }
-    if (const auto found = wheels_.find(WheelId(death.id)); found != wheels_.end()) {
-        NurseryWheel *const wheel = found->second;
-        wheels_.erase(found);
-        wheel->ended(death.status);
+    if (const auto found = processes_.find(WorkerId(death.id)); found != processes_.end()) {
+        ForkedWorker *const process = found->second;
+        processes_.erase(found);
+        process->ended(death.status);
     }
 }
 
-void ForkLauncher::nurseryEnded() {
+void ForkLauncher::forkServerEnded() {
     watcher_.reset();
-    waitPidFd(nurseryFd_, END_LIMIT);
-    ::kill(nursery_, SIGKILL);
-    const int status = waitFor(std::exchange(nursery_, 0));
+    waitPidFd(forkServerFd_, END_LIMIT);
+    ::kill(forkServer_, SIGKILL);
+    const int status = waitFor(std::exchange(forkServer_, 0));
     listener_->launcherEnded("The process that forks workers " + describeWaitStatus(status) +
                              ", and with it all workers; start this program again");
-    while (!wheels_.empty()) {
-        NurseryWheel *const wheel = wheels_.begin()->second;
-        wheels_.erase(wheels_.begin());
+    while (!processes_.empty()) {
+        ForkedWorker *const process = processes_.begin()->second;
+        processes_.erase(processes_.begin());
         try {
-            wheel->signal(SIGKILL);
+            process->signal(SIGKILL);
         } catch (const std::exception &) {
             // The kernel kills it, since its parent has ended.
         }
-        wheel->ended(UNKNOWN_WAIT_STATUS);
+        process->ended(UNKNOWN_WAIT_STATUS);
     }
 }
 

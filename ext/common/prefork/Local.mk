@@ -5,12 +5,14 @@ libpassenger_prefork_la_SOURCES = \
     %D%/AcceptServer.h \
     %D%/ForkLauncher.cpp \
     %D%/ForkLauncher.h \
+    %D%/ForkServer.cpp \
+    %D%/ForkServer.h \
     %D%/Listening.cpp \
     %D%/Listening.h \
-    %D%/Nursery.cpp \
-    %D%/Nursery.h \
     %D%/OutputWriter.cpp \
     %D%/OutputWriter.h \
+    %D%/PipedWorker.cpp \
+    %D%/PipedWorker.h \
     %D%/PreFork.cpp \
     %D%/PreFork.h \
     %D%/PreForkAttributes.cpp \
@@ -18,11 +20,9 @@ libpassenger_prefork_la_SOURCES = \
     %D%/PreForkRestart.cpp \
     %D%/PreForkServer.h \
     %D%/PreForkWorkers.cpp \
-    %D%/ProcessWheel.cpp \
-    %D%/ProcessWheel.h \
     %D%/ProgramLauncher.cpp \
     %D%/ProgramLauncher.h \
-    %D%/Wheel.h \
     %D%/WorkerOutput.cpp \
-    %D%/WorkerOutput.h
+    %D%/WorkerOutput.h \
+    %D%/WorkerProcess.h
 EXTRA_DIST += %D%/README.md

@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-PreFork::Snapshot snapshotOf(const std::map<WheelId, PreFork::Worker> &workers) {
+PreFork::Snapshot snapshotOf(const std::map<WorkerId, PreFork::Worker> &workers) {
     PreFork::Snapshot snapshot;
     for (const auto &[id, worker] : workers) {
         snapshot[worker.pid] = {id, worker.pid, worker.lastAck, worker.startTime, worker.ready};
@@ -103,8 +103,8 @@ PreFork::Snapshot PreFork::busyServers() const {
     return snapshotOf(busy_);
 }
 
-std::map<WheelId, pid_t> PreFork::idToPid() const {
-    std::map<WheelId, pid_t> pids;
+std::map<WorkerId, pid_t> PreFork::idToPid() const {
+    std::map<WorkerId, pid_t> pids;
     for (const auto *workers : {&free_, &busy_}) {
         for (const auto &[id, worker] : *workers) {
             pids[id] = worker.pid;
@@ -177,22 +177,22 @@ void PreFork::setAlarm() {
     timer_->start(std::max(std::chrono::ceil<milliseconds>(*next - clock_.now()), milliseconds(0)));
 }
 
-void PreFork::wheelStdout(WheelId id, std::string_view output) {
+void PreFork::workerStdout(WorkerId id, std::string_view output) {
     handlerServerAck(id, output);
     setAlarm();
 }
 
-void PreFork::wheelStderr(WheelId id, std::string_view line) {
+void PreFork::workerStderr(WorkerId id, std::string_view line) {
     handlerServerStderr(id, line);
 }
 
-void PreFork::wheelPrinted(WheelId id, std::string_view line) {
+void PreFork::workerPrinted(WorkerId id, std::string_view line) {
     if (Worker *const worker = find(id)) {
         serverStdout(*worker, line);
     }
 }
 
-void PreFork::wheelMute(WheelId id) {
+void PreFork::workerMute(WorkerId id) {
     // Its end comes next, as a rule.
     constexpr std::chrono::seconds patience(1);
     if (free_.contains(id) || busy_.contains(id)) {
@@ -201,7 +201,7 @@ void PreFork::wheelMute(WheelId id) {
     }
 }
 
-void PreFork::wheelClosed(WheelId id, int status) {
+void PreFork::workerClosed(WorkerId id, int status) {
     handlerServerClosed(id, status);
     setAlarm();
 }

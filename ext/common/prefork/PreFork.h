@@ -17,7 +17,7 @@
 #include "policy/SurplusWindow.h"
 #include "prefork/OutputWriter.h"
 #include "prefork/PreForkServer.h"
-#include "prefork/Wheel.h"
+#include "prefork/WorkerProcess.h"
 
 namespace Passenger {
 
@@ -49,13 +49,13 @@ struct PreForkSettings {
  * Always true: a worker is in exactly one of freeServers(), busyServers() and those that were told to end; the first two together, with those that
  * are starting, are at most max_clients, but for one during restartServers(). Only who was told to end, and did not within the grace, is killed.
  */
-class PreFork : private WheelListener {
+class PreFork : private WorkerListener {
 public:
     /** What is known of a worker. */
     struct Worker {
-        WheelId id;
+        WorkerId id;
         pid_t pid = 0;
-        std::unique_ptr<Wheel> wheel;
+        std::unique_ptr<WorkerProcess> process;
         MonotonicTime lastAck;
         MonotonicTime startTime;
         /** Whether it has told anything yet: until then it is starting. */
@@ -67,7 +67,7 @@ public:
     };
     /** A copy of it. */
     struct WorkerSnapshot {
-        WheelId id;
+        WorkerId id;
         pid_t pid = 0;
         MonotonicTime lastAck;
         MonotonicTime startTime;
@@ -154,7 +154,7 @@ public:
     /** Those that are free, with those that are starting, and those that are busy, by their pid. */
     Snapshot freeServers() const;
     Snapshot busyServers() const;
-    std::map<WheelId, pid_t> idToPid() const;
+    std::map<WorkerId, pid_t> idToPid() const;
     SpareCounts counts() const noexcept;
     /** Told to end, and not yet ended. */
     std::size_t endingServers() const noexcept {
@@ -171,7 +171,7 @@ public:
     void begin();
     std::optional<MonotonicTime> nextAlarm() const;
     void runAlarms();
-    WheelListener &listener() noexcept {
+    WorkerListener &listener() noexcept {
         return *this;
     }
 
@@ -183,9 +183,9 @@ protected:
     virtual void handlerStop();
     virtual void handlerRunError(const std::string &operation, int error);
     virtual void handlerShutdown();
-    virtual void handlerServerClosed(WheelId id, int status);
-    virtual void handlerServerStderr(WheelId id, std::string_view line);
-    virtual void handlerServerAck(WheelId id, std::string_view output);
+    virtual void handlerServerClosed(WorkerId id, int status);
+    virtual void handlerServerStderr(WorkerId id, std::string_view line);
+    virtual void handlerServerAck(WorkerId id, std::string_view output);
     virtual void handlerServerTimeoutCheck();
     virtual void handlerForkoff();
     virtual void handlerServerFork();
@@ -212,37 +212,37 @@ protected:
     virtual void restartEnded(const std::string &problem);
 
 private:
-    using Workers = std::map<WheelId, Worker>;
+    using Workers = std::map<WorkerId, Worker>;
     struct Restart {
         /** When it began; who was started before is old. */
-        WheelId lastOld;
-        WheelId replacement;
+        WorkerId lastOld;
+        WorkerId replacement;
     };
 
-    void wheelStdout(WheelId id, std::string_view output) override;
-    void wheelStderr(WheelId id, std::string_view line) override;
-    void wheelPrinted(WheelId id, std::string_view line) override;
-    void wheelMute(WheelId id) override;
-    void wheelClosed(WheelId id, int status) override;
+    void workerStdout(WorkerId id, std::string_view output) override;
+    void workerStderr(WorkerId id, std::string_view line) override;
+    void workerPrinted(WorkerId id, std::string_view line) override;
+    void workerMute(WorkerId id) override;
+    void workerClosed(WorkerId id, int status) override;
     void launcherEnded(const std::string &reason) override;
 
     void mend();
     void setLimit(unsigned SpareLimits::*limit, unsigned count);
     void planCheck(MonotonicTime now);
-    Worker *find(WheelId id) noexcept;
+    Worker *find(WorkerId id) noexcept;
     void fork();
     void sign(Worker &worker);
-    void end(WheelId id);
+    void end(WorkerId id);
     void send(Worker &worker, int signal);
     void killDue(MonotonicTime now);
     void endSilent(MonotonicTime now);
-    void timeOut(WheelId id);
+    void timeOut(WorkerId id);
     void forget() noexcept;
     void stopIfOver();
     void endSurplus(MonotonicTime now);
     void advanceRestart();
     void stopRestart(const std::string &problem);
-    std::optional<WheelId> oldWorker() const;
+    std::optional<WorkerId> oldWorker() const;
     void setAlarm();
 
     PreForkSettings settings_;
@@ -269,8 +269,8 @@ private:
     /** Of the free ones, those that are not ready. */
     unsigned starting_ = 0;
     /** Those that closed their standard output, and when they are ended if they have not gone by then. */
-    std::map<WheelId, MonotonicTime> mute_;
-    Heartbeats<WheelId> heartbeats_;
+    std::map<WorkerId, MonotonicTime> mute_;
+    Heartbeats<WorkerId> heartbeats_;
     std::optional<MonotonicTime> nextCheck_;
     ForkDelay delay_;
     /** When more workers are wanted than may be started now. */

@@ -44,7 +44,7 @@ void PreFork::handlerChild(const std::string &reason) {
 }
 
 void PreFork::handlerStop() {
-    heartbeats_ = Heartbeats<WheelId>(settings_.timeout);
+    heartbeats_ = Heartbeats<WorkerId>(settings_.timeout);
 }
 
 void PreFork::handlerRunError(const std::string &operation, int error) {
@@ -81,7 +81,7 @@ void PreFork::handlerShutdown() {
     setAlarm();
 }
 
-void PreFork::handlerServerClosed(WheelId id, int status) {
+void PreFork::handlerServerClosed(WorkerId id, int status) {
     const bool told = ending_.contains(id);
     Worker *const worker = find(id);
     if (worker == nullptr) {
@@ -101,7 +101,7 @@ void PreFork::handlerServerClosed(WheelId id, int status) {
     }
     heartbeats_.forget(id);
     mute_.erase(id);
-    // Held until the end: its wheel may be the caller.
+    // Held until the end: its worker process may be the caller.
     Workers::node_type node;
     for (auto *workers : {&free_, &busy_, &ending_}) {
         if (node.empty()) {
@@ -119,13 +119,13 @@ void PreFork::handlerServerClosed(WheelId id, int status) {
     }
 }
 
-void PreFork::handlerServerStderr(WheelId id, std::string_view line) {
+void PreFork::handlerServerStderr(WorkerId id, std::string_view line) {
     if (Worker *const worker = find(id)) {
         serverStderr(*worker, line);
     }
 }
 
-void PreFork::handlerServerAck(WheelId id, std::string_view output) {
+void PreFork::handlerServerAck(WorkerId id, std::string_view output) {
     Worker *const worker = find(id);
     if (worker == nullptr) {
         return;
@@ -160,7 +160,7 @@ void PreFork::handlerServerAck(WheelId id, std::string_view output) {
 
 void PreFork::handlerServerTimeoutCheck() {
     bool any = false;
-    for (const WheelId id : heartbeats_.overdue(clock_.now())) {
+    for (const WorkerId id : heartbeats_.overdue(clock_.now())) {
         // While it starts there may be another limit.
         if (find(id)->ready || settings_.startTimeout == milliseconds(0)) {
             timeOut(id);

@@ -11,8 +11,8 @@ void PreFork::restartServers() {
     if (shuttingDown_) {
         return;
     }
-    const WheelId unfinished = restart_ ? restart_->replacement : WheelId();
-    restart_ = Restart{WheelId(lastId_), WheelId()};
+    const WorkerId unfinished = restart_ ? restart_->replacement : WorkerId();
+    restart_ = Restart{WorkerId(lastId_), WorkerId()};
     // It loads what is old by now; and with each call there would be one more.
     if (const Worker *const worker = find(unfinished); worker != nullptr && !worker->ready) {
         end(unfinished);
@@ -22,9 +22,9 @@ void PreFork::restartServers() {
 }
 
 /** The one to end next: a free one; else one that still starts, else a busy one. Of several the oldest. */
-std::optional<WheelId> PreFork::oldWorker() const {
+std::optional<WorkerId> PreFork::oldWorker() const {
     const auto isOld = [this](const Worker &worker) { return worker.id <= restart_->lastOld; };
-    std::optional<WheelId> found;
+    std::optional<WorkerId> found;
     for (const auto &[id, worker] : free_) {
         if (isOld(worker) && worker.ready) {
             return id;
@@ -53,7 +53,7 @@ void PreFork::advanceRestart() {
     }
     try {
         fork();
-        restart_->replacement = WheelId(lastId_);
+        restart_->replacement = WorkerId(lastId_);
     } catch (const std::exception &error) {
         stopRestart(std::string("a new worker could not be started: ") + error.what());
     }

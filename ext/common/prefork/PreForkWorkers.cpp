@@ -13,7 +13,7 @@
 
 namespace Passenger {
 
-PreFork::Worker *PreFork::find(WheelId id) noexcept {
+PreFork::Worker *PreFork::find(WorkerId id) noexcept {
     for (auto *workers : {&free_, &busy_, &ending_}) {
         if (const auto found = workers->find(id); found != workers->end()) {
             return &found->second;
@@ -24,13 +24,13 @@ PreFork::Worker *PreFork::find(WheelId id) noexcept {
 
 /** @throws SystemException */
 void PreFork::fork() {
-    const WheelId id(++lastId_);
-    auto wheel = launcher_->launch(id);
+    const WorkerId id(++lastId_);
+    auto process = launcher_->launch(id);
     const MonotonicTime now = clock_.now();
     Worker worker;
     worker.id = id;
-    worker.pid = wheel->pid();
-    worker.wheel = std::move(wheel);
+    worker.pid = process->pid();
+    worker.process = std::move(process);
     worker.lastAck = now;
     worker.startTime = now;
     Log::debug("event=prefork.worker_started pid={}", worker.pid);
@@ -54,7 +54,7 @@ void PreFork::sign(Worker &worker) {
 }
 
 /** Tells it to end; from now on it does not count. */
-void PreFork::end(WheelId id) {
+void PreFork::end(WorkerId id) {
     auto node = free_.extract(id);
     if (!node) {
         node = busy_.extract(id);
@@ -78,7 +78,7 @@ void PreFork::end(WheelId id) {
 
 void PreFork::send(Worker &worker, int signal) {
     try {
-        worker.wheel->signal(signal);
+        worker.process->signal(signal);
     } catch (const std::exception &error) {
         Log::error("event=prefork.signal_failed pid={} signal={} error=\"{}\"", worker.pid, signal, error.what());
     }
@@ -96,7 +96,7 @@ void PreFork::killDue(MonotonicTime now) {
 
 /** Those that closed their standard output and live on, and those that start for too long. */
 void PreFork::endSilent(MonotonicTime now) {
-    std::vector<WheelId> silent;
+    std::vector<WorkerId> silent;
     for (const auto &[id, time] : mute_) {
         if (now >= time) {
             Log::warn("event=prefork.worker_mute pid={} reason=\"closed its standard output\"", find(id)->pid);
@@ -110,13 +110,13 @@ void PreFork::endSilent(MonotonicTime now) {
             }
         }
     }
-    for (const WheelId id : silent) {
+    for (const WorkerId id : silent) {
         timeOut(id);
     }
 }
 
 /** It was silent for too long. */
-void PreFork::timeOut(WheelId id) {
+void PreFork::timeOut(WorkerId id) {
     Worker *const worker = find(id);
     if (worker == nullptr) {
         return;
@@ -135,7 +135,7 @@ void PreFork::timeOut(WheelId id) {
 void PreFork::forget() noexcept {
     for (auto *workers : {&free_, &busy_, &ending_}) {
         for (auto &[id, worker] : *workers) {
-            worker.wheel->forget();
+            worker.process->forget();
         }
         workers->clear();
     }
@@ -154,13 +154,13 @@ void PreFork::stopIfOver() {
 /** Ends the oldest free ones, when there were too many for long enough. */
 void PreFork::endSurplus(MonotonicTime now) {
     const unsigned surplus = surplus_.take(now);
-    std::vector<WheelId> oldest;
+    std::vector<WorkerId> oldest;
     for (auto free = free_.begin(); free != free_.end() && oldest.size() < surplus; ++free) {
         if (free->second.ready) {
             oldest.push_back(free->first);
         }
     }
-    for (const WheelId id : oldest) {
+    for (const WorkerId id : oldest) {
         end(id);
     }
 }

@@ -8,17 +8,17 @@
 #include <string>
 #include <utility>
 
-#include "prefork/ProcessWheel.h"
+#include "prefork/PipedWorker.h"
 
 namespace Passenger {
 
 namespace {
 
-class ProgramWheel final : public ProcessWheel {
+class ProgramWorker final : public PipedWorker {
 public:
-    ProgramWheel(EventLoop &loop, WheelListener &listener, WheelId id, FileDescriptor output, FileDescriptor error,
-                 FileDescriptor printed, ChildProcess process)
-        : ProcessWheel(loop, listener, id, std::move(output), std::move(error), std::move(printed)),
+    ProgramWorker(EventLoop &loop, WorkerListener &listener, WorkerId id, FileDescriptor output, FileDescriptor error,
+                  FileDescriptor printed, ChildProcess process)
+        : PipedWorker(loop, listener, id, std::move(output), std::move(error), std::move(printed)),
           process_(std::move(process)),
           pid_(process_.pid()),
           watcher_(std::make_unique<DescriptorWatcher>(loop, process_.pidFd().get(), DescriptorWatcher::READABLE,
@@ -58,12 +58,12 @@ private:
 ProgramLauncher::ProgramLauncher(CommandMaker maker, Printing printing)
     : maker_(std::move(maker)), printing_(printing), lifeline_(makePipe()) {}
 
-void ProgramLauncher::attach(EventLoop &loop, WheelListener &listener) {
+void ProgramLauncher::attach(EventLoop &loop, WorkerListener &listener) {
     loop_ = &loop;
     listener_ = &listener;
 }
 
-std::unique_ptr<Wheel> ProgramLauncher::launch(WheelId id) {
+std::unique_ptr<WorkerProcess> ProgramLauncher::launch(WorkerId id) {
     DescriptorPair output = makePipe();
     DescriptorPair error = makePipe();
     DescriptorPair printed;
@@ -78,8 +78,8 @@ std::unique_ptr<Wheel> ProgramLauncher::launch(WheelId id) {
     command.descriptors.emplace_back(error.second.get(), STDERR_FILENO);
     command.parentDeathSignal = SIGKILL;
     ChildProcess process(command);
-    return std::make_unique<ProgramWheel>(*loop_, *listener_, id, std::move(output.first), std::move(error.first),
-                                          std::move(printed.first), std::move(process));
+    return std::make_unique<ProgramWorker>(*loop_, *listener_, id, std::move(output.first), std::move(error.first),
+                                           std::move(printed.first), std::move(process));
 }
 
 }  // namespace Passenger

@@ -5,7 +5,7 @@
 
 #include "base/ChildProcess.h"
 #include "base/FileDescriptor.h"
-#include "prefork/Wheel.h"
+#include "prefork/WorkerProcess.h"
 
 namespace Passenger {
 
@@ -33,8 +33,8 @@ public:
 
     /** @throws SystemException */
     explicit ProgramLauncher(CommandMaker maker, Printing printing = Printing::WITH_WORDS);
-    void attach(EventLoop &loop, WheelListener &listener) override;
-    std::unique_ptr<Wheel> launch(WheelId id) override;
+    void attach(EventLoop &loop, WorkerListener &listener) override;
+    std::unique_ptr<WorkerProcess> launch(WorkerId id) override;
 
 private:
     CommandMaker maker_;
@@ -42,7 +42,7 @@ private:
     /** The program has the reading end; nobody but us the writing end. */
     DescriptorPair lifeline_;
     EventLoop *loop_ = nullptr;
-    WheelListener *listener_ = nullptr;
+    WorkerListener *listener_ = nullptr;
 };
 
 }  // namespace Passenger

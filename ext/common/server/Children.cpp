@@ -13,7 +13,7 @@ Children::~Children() {
     });
 }
 
-std::uint32_t Children::introduce(pid_t pid, FileDescriptor board) {
+std::uint32_t Children::introduce(pid_t pid, FileDescriptor inFlightTable) {
     const auto known = children_.find(pid);
     if (known != children_.end()) {
         if (!waitPidFd(known->second.pidFd, std::chrono::milliseconds(0))) {
@@ -23,7 +23,7 @@ std::uint32_t Children::introduce(pid_t pid, FileDescriptor board) {
         ended(pid);
     }
     FileDescriptor pidFd = openPidFd(pid);
-    const std::uint32_t slot = pool_.channels().addSender(BoardReader(std::move(board)));
+    const std::uint32_t slot = pool_.channels().addSender(InFlightReader(std::move(inFlightTable)));
     auto watcher =
         std::make_unique<DescriptorWatcher>(loop_, pidFd.get(), DescriptorWatcher::READABLE, [this, pid](int) {
             loop_.assertOnLoop();

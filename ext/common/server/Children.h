@@ -14,7 +14,7 @@
 namespace Passenger {
 
 /**
- * The processes that send requests (httpd's children): each has a slot, a board, and a pidfd that tells of its end. Then what it had in
+ * The processes that send requests (httpd's children): each has a slot, an in-flight table, and a pidfd that tells of its end. Then what it had in
  * flight is withdrawn, and its channels are forgotten everywhere.
  *
  * Owned by PoolServer. Used on the event loop only, but destroyed outside it.
@@ -24,9 +24,9 @@ public:
     Children(EventLoop &loop, Pool &pool) : loop_(loop), pool_(pool) {}
     ~Children();
 
-    /** The slot of this process, which introduced itself with this board. A process that is known already keeps its first board.
-     *  @param pid as the kernel says. @throws SystemException (it is gone), ProtocolException (no board) */
-    std::uint32_t introduce(pid_t pid, FileDescriptor board) REQUIRES(EventLoop::role);
+    /** The slot of this process, which introduced itself with this in-flight table. A process that is known already keeps its first in-flight table.
+     *  @param pid as the kernel says. @throws SystemException (it is gone), ProtocolException (no in-flight table) */
+    std::uint32_t introduce(pid_t pid, FileDescriptor inFlightTable) REQUIRES(EventLoop::role);
     std::size_t count() const REQUIRES(EventLoop::role) {
         return children_.size();
     }

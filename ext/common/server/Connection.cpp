@@ -123,7 +123,7 @@ void Connection::attach(const Frame &frame) {
         Frame attached(FrameType::ATTACHED);
         attached.add(std::uint64_t{attachment.groupSlot});
         attached.add(attachment.generation.value());
-        std::vector<int> descriptors{attachment.sending.get(), attachment.claims.get(), attachment.marks.get()};
+        std::vector<int> descriptors{attachment.sending.get(), attachment.claims.get(), attachment.senders.get()};
         if (attachment.ownQueue) {
             descriptors.push_back(attachment.ownQueue.get());
         }

@@ -5,8 +5,8 @@ libpassenger_server_la_SOURCES = \
     %D%/Children.h \
     %D%/Connection.cpp \
     %D%/Connection.h \
+    %D%/CrashRecovery.cpp \
+    %D%/CrashRecovery.h \
     %D%/PoolServer.cpp \
-    %D%/PoolServer.h \
-    %D%/Survivors.cpp \
-    %D%/Survivors.h
+    %D%/PoolServer.h
 EXTRA_DIST += %D%/README.md

@@ -2,13 +2,8 @@
 
 namespace Passenger {
 
-GenerationTable::GenerationTable() : memory_("passenger-generations", GenerationLayout::SIZE) {
-    MemoryHeader header{};
-    header.magic = GenerationLayout::MAGIC;
-    header.version = LAYOUT_VERSION;
-    header.capacity = GenerationLayout::GROUPS;
-    memory_.write(&header, sizeof(header), 0);
-}
+GenerationTable::GenerationTable()
+    : memory_("passenger-generations", GenerationLayout::SIZE, GenerationLayout::MAGIC, GenerationLayout::GROUPS) {}
 
 void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity) {
     const std::size_t offset = GenerationLayout::offset(groupSlot);

@@ -78,7 +78,7 @@ struct MemoryHeader {
     std::uint16_t version;
     std::uint16_t reserved;
     std::uint32_t capacity;
-    /** GenerationTable: child slots in use. Board: entries that were ever used, from the first on. */
+    /** GenerationTable: child slots in use. InFlightTable: entries that were ever used, from the first on. */
     std::uint32_t extra;
     std::uint8_t padding[48];
 };
@@ -134,7 +134,7 @@ static_assert(sizeof(GroupStatistics) == 544 && offsetof(GroupStatistics, refuse
               offsetof(GroupStatistics, timedOut) == 16 && offsetof(GroupStatistics, left) == 24 &&
               offsetof(GroupStatistics, serviceTime) == 32 && offsetof(GroupStatistics, queueTime) == 288);
 
-namespace MarksLayout {
+namespace SenderMemoryLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'M', 'R', 'K');
 inline constexpr std::uint32_t SLOTS = 65536;
 inline constexpr std::size_t WANTED = 64;
@@ -171,28 +171,29 @@ inline constexpr std::size_t statistics(std::uint32_t childSlot) {
     return STATISTICS + childSlot * STATISTICS_STRIDE;
 }
 inline constexpr std::size_t SIZE = statistics(MAX_CHILDREN);
-}  // namespace MarksLayout
+}  // namespace SenderMemoryLayout
 
-enum class BoardState : std::uint32_t { FREE = 0, SENDING = 1, SENT = 2 };
+enum class InFlightState : std::uint32_t { FREE = 0, SENDING = 1, SENT = 2 };
 
 /** One exchange of a child. */
-struct BoardEntry {
+struct InFlightEntry {
     std::uint64_t channel;
     std::uint64_t ticket;
     std::uint64_t since;
     std::uint32_t groupSlot;
-    BoardState state;
+    InFlightState state;
 };
-static_assert(sizeof(BoardEntry) == 32 && offsetof(BoardEntry, groupSlot) == 24 && offsetof(BoardEntry, state) == 28);
+static_assert(sizeof(InFlightEntry) == 32 && offsetof(InFlightEntry, groupSlot) == 24 &&
+              offsetof(InFlightEntry, state) == 28);
 
-namespace BoardLayout {
+namespace InFlightLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'B', 'R', 'D');
 inline constexpr std::uint32_t ENTRIES = 4096;
 inline constexpr std::size_t offset(std::uint32_t entry) {
-    return sizeof(MemoryHeader) + entry * sizeof(BoardEntry);
+    return sizeof(MemoryHeader) + entry * sizeof(InFlightEntry);
 }
 inline constexpr std::size_t SIZE = offset(ENTRIES);
-}  // namespace BoardLayout
+}  // namespace InFlightLayout
 
 /** What a Group's slot says to the children. */
 struct GenerationEntry {

@@ -1,15 +1,21 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_shm.la
 libpassenger_shm_la_SOURCES = \
-    %D%/Board.cpp \
-    %D%/Board.h \
+    %D%/Claims.cpp \
+    %D%/Claims.h \
+    %D%/ClaimsView.cpp \
+    %D%/ClaimsView.h \
     %D%/GenerationTable.cpp \
     %D%/GenerationTable.h \
-    %D%/GroupMemory.cpp \
-    %D%/GroupMemory.h \
+    %D%/InFlightTable.cpp \
+    %D%/InFlightTable.h \
     %D%/Layouts.h \
     %D%/Mapping.cpp \
     %D%/Mapping.h \
+    %D%/SenderMemory.cpp \
+    %D%/SenderMemory.h \
+    %D%/SenderMemoryView.cpp \
+    %D%/SenderMemoryView.h \
     %D%/SharedMemory.cpp \
     %D%/SharedMemory.h
 EXTRA_DIST += %D%/README.md

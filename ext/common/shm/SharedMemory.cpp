@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "shm/Layouts.h"
 
 // From <linux/memfd.h>, which older systems have without it.
 #ifndef MFD_NOEXEC_SEAL
@@ -47,6 +48,15 @@ SharedMemory::SharedMemory(const std::string &name, std::size_t size) : fd_(crea
     if (::fcntl(fd_.get(), F_ADD_SEALS, SIZE_SEALS | F_SEAL_SEAL) != 0) {
         throw SystemException("fcntl(F_ADD_SEALS, \"" + name + "\")", errno);
     }
+}
+
+SharedMemory::SharedMemory(const std::string &name, std::size_t size, std::uint32_t magic, std::uint32_t capacity)
+    : SharedMemory(name, size) {
+    MemoryHeader header{};
+    header.magic = magic;
+    header.version = LAYOUT_VERSION;
+    header.capacity = capacity;
+    write(&header, sizeof(header), 0);
 }
 
 SharedMemory SharedMemory::adopt(FileDescriptor fd, std::size_t size) {

@@ -18,6 +18,8 @@ public:
     SharedMemory() = default;
     /** Creates one, filled with zeros. @param name shows in /proc/PID/fd. @throws SystemException */
     SharedMemory(const std::string &name, std::size_t size);
+    /** The same, beginning with a MemoryHeader. */
+    SharedMemory(const std::string &name, std::size_t size, std::uint32_t magic, std::uint32_t capacity);
     /** Takes over a descriptor that somebody else sent; checks that it is sealed and at least `size` long.
      *  @throws ProtocolException when it is not */
     static SharedMemory adopt(FileDescriptor fd, std::size_t size);

@@ -13,14 +13,16 @@ libpassenger_spawning_la_SOURCES = \
     %D%/DirectSpawner.h \
     %D%/DummySpawner.cpp \
     %D%/DummySpawner.h \
+    %D%/ExclusiveTurn.cpp \
+    %D%/ExclusiveTurn.h \
     %D%/FileOwners.cpp \
     %D%/FileOwners.h \
-    %D%/LastWords.cpp \
-    %D%/LastWords.h \
     %D%/OutputFiles.cpp \
     %D%/OutputFiles.h \
     %D%/OwnerSearch.cpp \
     %D%/OwnerSearch.h \
+    %D%/PostMortem.cpp \
+    %D%/PostMortem.h \
     %D%/Preloader.cpp \
     %D%/Preloader.h \
     %D%/ProcessEnds.cpp \
@@ -35,8 +37,6 @@ libpassenger_spawning_la_SOURCES = \
     %D%/SmartSpawner.h \
     %D%/SocketFolders.cpp \
     %D%/SocketFolders.h \
-    %D%/SpawnJourney.cpp \
-    %D%/SpawnJourney.h \
     %D%/SpawnManager.cpp \
     %D%/SpawnManager.h \
     %D%/SpawnPlan.cpp \
@@ -47,13 +47,13 @@ libpassenger_spawning_la_SOURCES = \
     %D%/SpawnServer.h \
     %D%/SpawnStartup.cpp \
     %D%/SpawnStartup.h \
+    %D%/SpawnSteps.cpp \
+    %D%/SpawnSteps.h \
     %D%/SpawnedProcess.cpp \
     %D%/SpawnedProcess.h \
     %D%/Spawner.h \
     %D%/StandardSpawnerFactory.cpp \
     %D%/StandardSpawnerFactory.h \
-    %D%/Turnstile.cpp \
-    %D%/Turnstile.h \
     %D%/UserDatabase.cpp \
     %D%/UserDatabase.h \
     %D%/UserResolver.cpp \

@@ -34,7 +34,7 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
     const auto &plan = startup.plan();
     std::string givenUp;
     {
-        const auto turn = startup.takeTurn(turnstile_);
+        const auto turn = startup.takeTurn(exclusive_);
         if (failedStart_ && number < failedStart_->firstUnaffected && failedStart_->plan == plan) {
             throw failedStart_->why;
         }
@@ -54,7 +54,7 @@ void SmartSpawner::rest() {
     const std::uint64_t number = arrivals_;
     // Ended after the turn: that may take a moment.
     std::unique_ptr<Preloader> idle;
-    const Turnstile::Turn turn(turnstile_, std::chrono::steady_clock::time_point::max());
+    const ExclusiveTurn::Turn turn(exclusive_, std::chrono::steady_clock::time_point::max());
     if (arrivals_ == number) {
         idle = std::move(preloader_);
     }
@@ -68,7 +68,7 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
     SpawnStartup startup(tools_, cancel_, options);
     // Without the turn: the present one goes on forking meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
-    const auto turn = startup.takeTurn(turnstile_);
+    const auto turn = startup.takeTurn(exclusive_);
     if (!givenUp_.empty()) {
         throw SpawnException("the application is not preloaded any more");
     }

@@ -7,10 +7,10 @@
 
 #include "base/Exceptions.h"
 #include "spawning/CancelSwitch.h"
+#include "spawning/ExclusiveTurn.h"
 #include "spawning/Preloader.h"
 #include "spawning/SpawnStartup.h"
 #include "spawning/Spawner.h"
-#include "spawning/Turnstile.h"
 
 namespace Passenger {
 
@@ -63,7 +63,7 @@ private:
     SpawnTools tools_;
     CancelSwitch cancel_;
     std::atomic<std::uint64_t> arrivals_{0};
-    Turnstile turnstile_;
+    ExclusiveTurn exclusive_;
     // Touched only by who has the turn.
     std::unique_ptr<Preloader> preloader_;
     std::optional<FailedStart> failedStart_;

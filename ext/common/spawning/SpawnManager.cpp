@@ -30,12 +30,12 @@ SpawnManager::~SpawnManager() = default;
 
 void SpawnManager::ensureStarted() {
     const Deadline deadline = std::chrono::steady_clock::now() + HELLO_LIMIT;
-    const Turnstile::Turn turn(turnstile_, deadline);
+    const ExclusiveTurn::Turn turn(exclusive_, deadline);
     runningServer(deadline);
 }
 
 StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadline) {
-    const Turnstile::Turn turn(turnstile_, deadline);
+    const ExclusiveTurn::Turn turn(exclusive_, deadline);
     for (bool again = false;; again = true) {
         auto &server = runningServer(deadline);
         try {
@@ -58,7 +58,7 @@ StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadlin
 }
 
 void SpawnManager::configure(Settings settings) {
-    const Turnstile::Turn turn(turnstile_, Deadline::max());
+    const ExclusiveTurn::Turn turn(exclusive_, Deadline::max());
     {
         LockGuard guard(mutex_);
         if (settings == settings_) {

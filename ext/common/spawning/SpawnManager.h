@@ -16,7 +16,7 @@
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
 #include "spawning/BootGuard.h"
-#include "spawning/Turnstile.h"
+#include "spawning/ExclusiveTurn.h"
 
 namespace Passenger {
 
@@ -147,7 +147,7 @@ private:
     /** Shared with the server's watcher, which may see its end after we did. */
     const std::shared_ptr<std::atomic<pid_t>> pid_;
     /** Being the only one who talks to the spawn server. */
-    Turnstile turnstile_;
+    ExclusiveTurn exclusive_;
     /** Touched only by who has the turn. */
     std::unique_ptr<SpawnServer> server_;
 };

@@ -16,13 +16,13 @@ namespace {
 /** An application's message can be of any length. */
 constexpr std::size_t LONGEST_SUMMARY = 1024;
 
-const char *nameOf(SpawnJourney::State state) {
+const char *nameOf(SpawnSteps::State state) {
     switch (state) {
-        case SpawnJourney::State::BEGUN:
+        case SpawnSteps::State::BEGUN:
             return "under way";
-        case SpawnJourney::State::DONE:
+        case SpawnSteps::State::DONE:
             return "done";
-        case SpawnJourney::State::FAILED:
+        case SpawnSteps::State::FAILED:
             return "failed";
     }
     return "";
@@ -40,9 +40,9 @@ std::string exceptionText(const SpawnReport &report) {
     return report.exceptionClass + ": " + report.exceptionMessage + "\n" + report.backtrace;
 }
 
-std::vector<Report::Row> stepRows(const SpawnJourney &journey) {
+std::vector<Report::Row> stepRows(const SpawnSteps &steps) {
     std::vector<Report::Row> rows;
-    for (const auto &step : journey.steps()) {
+    for (const auto &step : steps.steps()) {
         rows.push_back({step.name, nameOf(step.state), fmt::format("{} ms", step.duration.count())});
     }
     return rows;
@@ -86,7 +86,7 @@ void SpawnReport::failedBy(const Frame &frame) {
 
 Report SpawnReport::toReport(const Options &options) const {
     const Secrets secrets(process.environment);
-    const std::string step = journey.current();
+    const std::string step = steps.current();
     const auto diagnosis =
         diagnose({step, exceptionClass, exceptionMessage, summary + "\n" + details, waitStatus, timedOut});
     Report report;
@@ -100,7 +100,7 @@ Report SpawnReport::toReport(const Options &options) const {
     report.add("Details", Report::Form::LINES, secrets.hide(details));
     report.add("Where its threads were", Report::Form::LINES, secrets.hide(threads), Report::Keep::END);
     report.add("Last output of the application", Report::Form::LINES, secrets.hide(output), Report::Keep::END);
-    report.addTable("Steps", stepRows(journey));
+    report.addTable("Steps", stepRows(steps));
     report.addTable("Settings", settingRows(*this, options, secrets));
     report.addTable("The process ran as", process.ids);
     report.addTable("Limits (soft, hard)", process.limits);

@@ -8,7 +8,7 @@
 #include "exchange/Options.h"
 #include "io/Frame.h"
 #include "spawning/ProcessFacts.h"
-#include "spawning/SpawnJourney.h"
+#include "spawning/SpawnSteps.h"
 #include "spawning/UserResolver.h"
 
 namespace Passenger {
@@ -23,7 +23,7 @@ struct SpawnReport {
     std::string backtrace{};
     /** A report of another part, if it failed there. */
     std::string details{};
-    SpawnJourney journey{};
+    SpawnSteps steps{};
     bool timedOut = false;
     /** How the process ended, if it did so by itself. */
     std::optional<int> waitStatus{};

@@ -7,7 +7,7 @@
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "log/Log.h"
-#include "spawning/LastWords.h"
+#include "spawning/PostMortem.h"
 #include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"
 #include "spawning/SocketFolders.h"
@@ -55,7 +55,7 @@ const SpawnPlan &SpawnStartup::plan() {
 
 SpawnPlan SpawnStartup::makePlan() {
     checkNotCancelled();
-    report_.journey.begin(USER_CHOSEN);
+    report_.steps.begin(USER_CHOSEN);
     auto runAs = tools_.users.resolve(options_, tools_.manager.canSwitchUsers());
     if (!runAs) {
         throw SpawnException(runAs.error());
@@ -64,36 +64,36 @@ SpawnPlan SpawnStartup::makePlan() {
         Log::warn("event=spawn.user_replaced app=\"{}\" note=\"{}\"", options_.groupName(), runAs->note);
     }
     report_.runAs = *runAs;
-    report_.journey.done(USER_CHOSEN);
+    report_.steps.done(USER_CHOSEN);
     SpawnPlan plan(options_, std::move(*runAs));
     // Until the kernel tells more.
     report_.process.environment = plan.environment;
     return plan;
 }
 
-Turnstile::Turn SpawnStartup::takeTurn(Turnstile &turnstile) {
+ExclusiveTurn::Turn SpawnStartup::takeTurn(ExclusiveTurn &exclusive) {
     return explained([&] {
-        report_.journey.begin(PRELOADER_FREE);
-        Turnstile::Turn turn(turnstile, deadline_);
-        report_.journey.done(PRELOADER_FREE);
+        report_.steps.begin(PRELOADER_FREE);
+        ExclusiveTurn::Turn turn(exclusive, deadline_);
+        report_.steps.done(PRELOADER_FREE);
         return turn;
     });
 }
 
 StartedProcess SpawnStartup::askSpawnServer(const StartRequest &request) {
-    report_.journey.begin(SPAWN_SERVER_ASKED);
+    report_.steps.begin(SPAWN_SERVER_ASKED);
     try {
         auto started = tools_.manager.start(request, deadline_);
         for (const auto &step : started.steps) {
-            report_.journey.wasDone(step.name, step.duration);
+            report_.steps.wasDone(step.name, step.duration);
         }
-        report_.journey.done(SPAWN_SERVER_ASKED);
+        report_.steps.done(SPAWN_SERVER_ASKED);
         return started;
     } catch (const StartRefused &refusal) {
         for (const auto &step : refusal.done()) {
-            report_.journey.wasDone(step.name, step.duration);
+            report_.steps.wasDone(step.name, step.duration);
         }
-        report_.journey.begin(refusal.step());
+        report_.steps.begin(refusal.step());
         throw;
     } catch (const TimeoutException &) {
         // Neither of these two is the application's doing, whose process there is none of yet.
@@ -125,10 +125,10 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         CancelSwitch::Watch watch(cancel_, current_.control.descriptor());
         const char *const ready = role == StartRequest::Role::BRIDGE ? BRIDGE_READY : RUBY_READY;
         const char *const hello = started.loginShell ? PROFILE_READ : ready;
-        report_.journey.begin(hello);
+        report_.steps.begin(hello);
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
-        report_.journey.done(hello);
+        report_.steps.done(hello);
         // A login shell may have added to its environment.
         learnFacts();
         loadApplication(current_);
@@ -140,7 +140,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
 LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
     return explained([&] {
         checkNotCancelled();
-        report_.journey.begin(INSTANCE_FORKED);
+        report_.steps.begin(INSTANCE_FORKED);
         forkBegan_ = std::chrono::steady_clock::now();
         awaited_ = &preloader;
         CancelSwitch::Watch watchPreloader(cancel_, preloader.control.descriptor());
@@ -163,7 +163,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
         begun(SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()}));
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
-        report_.journey.done(INSTANCE_FORKED);
+        report_.steps.done(INSTANCE_FORKED);
         return finished();
     });
 }
@@ -171,7 +171,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
 LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
     return explained([&] {
         checkNotCancelled();
-        report_.journey.begin(PRELOADER_FORKED);
+        report_.steps.begin(PRELOADER_FORKED);
         auto ends = ProcessEnds::make();
         current_.control = std::move(ends.control);
         current_.output = follow(std::move(ends.output), plan().runAs);
@@ -186,13 +186,13 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
         }
         begun(SpawnedProcess(hello.sender.pid, {instance.pid, instance.origin->uid}));
         current_.output->setPid(hello.sender.pid);
-        report_.journey.done(PRELOADER_FORKED);
+        report_.steps.done(PRELOADER_FORKED);
 
-        report_.journey.begin(MEMORY_PREPARED);
+        report_.steps.begin(MEMORY_PREPARED);
         if (receive(current_.control).type != FrameType::LOADED) {
             throw ProtocolException("the process sent a frame that is no answer");
         }
-        report_.journey.done(MEMORY_PREPARED);
+        report_.steps.done(MEMORY_PREPARED);
         return finished();
     });
 }
@@ -225,7 +225,7 @@ LoadedProcess SpawnStartup::finished() {
 }
 
 void SpawnStartup::loadApplication(LoadedProcess &process) {
-    report_.journey.begin(APPLICATION_LOADED);
+    report_.steps.begin(APPLICATION_LOADED);
     Frame load(FrameType::LOAD);
     auto options = options_.toMap();
     if (options_.speaksHttp()) {
@@ -242,7 +242,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     if (answer.type != FrameType::LOADED) {
         throw ProtocolException("the process sent a frame that is no answer");
     }
-    report_.journey.done(APPLICATION_LOADED);
+    report_.steps.done(APPLICATION_LOADED);
 }
 
 Frame SpawnStartup::receive(FrameSocket &control) {
@@ -251,7 +251,7 @@ Frame SpawnStartup::receive(FrameSocket &control) {
         if (frame.type != FrameType::STEP) {
             return frame;
         }
-        report_.journey.report(frame);
+        report_.steps.report(frame);
     }
 }
 
@@ -285,28 +285,28 @@ template <typename Part> auto SpawnStartup::explained(Part part) -> decltype(par
 void SpawnStartup::fail(const std::exception &e) {
     report_.timedOut =
         dynamic_cast<const TimeoutException *>(&e) != nullptr && std::chrono::steady_clock::now() >= deadline_;
-    forkWasLate_ = report_.timedOut && report_.journey.current() == INSTANCE_FORKED &&
+    forkWasLate_ = report_.timedOut && report_.steps.current() == INSTANCE_FORKED &&
                    std::chrono::steady_clock::now() - forkBegan_ >= options_.startTimeout / 2;
     lostContact_ = Passenger::lostContact(e) && !cancel_.cancelled();
     if (awaited_->output) {
         endProcess();
     }
     report_.summary = explain(e);
-    report_.journey.fail();
+    report_.steps.fail();
     if (const auto *explained = dynamic_cast<const SpawnException *>(&e)) {
         report_.details = explained->report();
     }
     current_ = LoadedProcess();
     awaited_ = &current_;
-    SpawnReport next{.journey = report_.journey, .runAs = report_.runAs, .process = report_.process};
+    SpawnReport next{.steps = report_.steps, .runAs = report_.runAs, .process = report_.process};
     throw std::exchange(report_, std::move(next)).toException(options_);
 }
 
 void SpawnStartup::endProcess() {
     LoadedProcess &process = *awaited_;
     const pid_t pid = process.process.pid();
-    collectLastWords(report_, {process.process.pidFd(), process.waitStatus, *process.output, !options_.speaksHttp()},
-                     lostContact_);
+    collectPostMortem(report_, {process.process.pidFd(), process.waitStatus, *process.output, !options_.speaksHttp()},
+                      lostContact_);
     current_.process.kill();
     current_.boot.sweep();
     if (options_.speaksHttp() && pid != 0) {
@@ -316,7 +316,7 @@ void SpawnStartup::endProcess() {
 }
 
 std::string SpawnStartup::explain(const std::exception &e) {
-    const std::string step = report_.journey.current();
+    const std::string step = report_.steps.current();
     if (cancel_.cancelled()) {
         return "it was cancelled";
     }

@@ -10,15 +10,15 @@
 #include "loop/EventLoop.h"
 #include "spawning/BootGuard.h"
 #include "spawning/CancelSwitch.h"
+#include "spawning/ExclusiveTurn.h"
 #include "spawning/OutputFiles.h"
 #include "spawning/ProcessOutput.h"
-#include "spawning/SpawnJourney.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/SpawnPlan.h"
 #include "spawning/SpawnReport.h"
+#include "spawning/SpawnSteps.h"
 #include "spawning/SpawnedProcess.h"
 #include "spawning/Spawner.h"
-#include "spawning/Turnstile.h"
 
 namespace Passenger {
 
@@ -61,7 +61,7 @@ public:
     /** Whom the application runs as, with which Ruby and environment. Decided at the first call. */
     const SpawnPlan &plan();
     /** Waits until no other spawn uses the preloader. */
-    Turnstile::Turn takeTurn(Turnstile &turnstile);
+    ExclusiveTurn::Turn takeTurn(ExclusiveTurn &exclusive);
     /** Starts a process that loads the application, and waits until it has. */
     LoadedProcess load(StartRequest::Role role);
     /** Lets a preloader fork an instance. If this fails, the preloader is out of step and must be dropped. */
@@ -79,7 +79,7 @@ public:
     }
 
 private:
-    /** Runs a part of the journey; what it throws becomes a report. */
+    /** Runs a part of the steps; what it throws becomes a report. */
     template <typename Part> auto explained(Part part) -> decltype(part());
     [[noreturn]] void fail(const std::exception &e);
     std::string explain(const std::exception &e);

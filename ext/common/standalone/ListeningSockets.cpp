@@ -80,7 +80,7 @@ void ListeningSockets::start() {
     }
 }
 
-void ListeningSockets::shutLine() noexcept {
+void ListeningSockets::shutQueue() noexcept {
     // Both ways, so that workers see it by their giving end, too.
     ::shutdown(line_.second.get(), SHUT_RDWR);
 }

@@ -56,7 +56,7 @@ public:
         return {line_.first.get(), line_.second.get()};
     }
     /** Workers are about to end, all of them: what is in the line is still taken, and nothing more comes into it. */
-    void shutLine() noexcept;
+    void shutQueue() noexcept;
     /** The sockets live on in another process. */
     void keepFiles() noexcept {
         files_.clear();

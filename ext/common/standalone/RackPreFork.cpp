@@ -116,7 +116,7 @@ RackPreFork::RackPreFork(const StandaloneOptions &options, std::shared_ptr<Liste
       whenReady_(std::move(ready)) {}
 
 void RackPreFork::handlerShutdown() {
-    sockets_->shutLine();
+    sockets_->shutQueue();
     PreFork::handlerShutdown();
 }
 

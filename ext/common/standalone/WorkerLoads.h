@@ -16,7 +16,7 @@ namespace Passenger {
  *
  * First come the bytes, one for each place: 0 where there is no worker, or one that is about to end, else how many wait and one.
  * Then the pids of all places, 32 bits each, in this machine's order; 0: nobody's.
- * Then as many bytes and one more that are the workers' alone, for the seats that they share (lib/passenger/http/processor_seats.rb).
+ * Then as many bytes and one more that are the workers' alone, for the seats that they share (lib/passenger/http/cpu_slots.rb).
  */
 class WorkerLoads {
 public:

@@ -1,11 +1,11 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_watchdog.la
 libpassenger_watchdog_la_SOURCES = \
-    %D%/Deposit.h \
-    %D%/DescriptorStore.cpp \
-    %D%/DescriptorStore.h \
     %D%/PoolSupervisor.cpp \
     %D%/PoolSupervisor.h \
+    %D%/StoreEntry.h \
+    %D%/StoredDescriptors.cpp \
+    %D%/StoredDescriptors.h \
     %D%/Watchdog.cpp \
     %D%/Watchdog.h
 EXTRA_DIST += %D%/README.md

@@ -56,11 +56,11 @@ void PoolSupervisor::start() {
 }
 
 void PoolSupervisor::begin() {
-    for (const auto &deposit : store_.deposits()) {
+    for (const auto &entry : store_.entries()) {
         std::vector<int> descriptors;
-        std::transform(deposit.descriptors.begin(), deposit.descriptors.end(), std::back_inserter(descriptors),
+        std::transform(entry.descriptors.begin(), entry.descriptors.end(), std::back_inserter(descriptors),
                        [](const FileDescriptor &descriptor) { return descriptor.get(); });
-        if (!send(Frame(FrameType::RESTORE, {deposit.key, deposit.note}), descriptors)) {
+        if (!send(Frame(FrameType::RESTORE, {entry.key, entry.note}), descriptors)) {
             return;
         }
     }
@@ -104,15 +104,15 @@ void PoolSupervisor::receiveFrames(int limit) {
 
 void PoolSupervisor::handle(Frame frame) {
     switch (frame.type) {
-        case FrameType::DEPOSIT: {
+        case FrameType::STORE: {
             const auto key = frame.field(0);
             if (!store_.put({key, frame.field(1), std::move(frame.descriptors)})) {
                 Log::error("event=store.full key=\"{}\" deposits={}", key, store_.size());
             }
             return;
         }
-        case FrameType::WITHDRAW:
-            store_.withdraw(frame.field(0));
+        case FrameType::REMOVE:
+            store_.remove(frame.field(0));
             return;
         case FrameType::POOL_READY:
             ready_ = true;

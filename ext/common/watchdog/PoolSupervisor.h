@@ -11,7 +11,7 @@
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
 #include "policy/RestartDelay.h"
-#include "watchdog/DescriptorStore.h"
+#include "watchdog/StoredDescriptors.h"
 
 namespace Passenger {
 
@@ -69,7 +69,7 @@ private:
     const Clock &clock_;
     const Events events_;
     std::vector<std::string> settings_;
-    DescriptorStore store_;
+    StoredDescriptors store_;
     ChildProcess process_;
     FrameSocket socket_;
     /** This process sent POOL_READY. */

@@ -15,7 +15,7 @@ module PhusionPassenger
     WORTH = 0.0002
     # For so long, in seconds, one after the other is let in within a pass.
     BRIEFLY = 0.0005
-    # With so many connections a worker needs no seat: else those who have seats would collect more than they may have.
+    # With so many connections a worker needs no CPU slot: else those who have CPU slots would collect more than they may have.
     CROWD = 100
     NO_DESCRIPTORS = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM].freeze
     # Until some may have been closed.
@@ -42,7 +42,7 @@ module PhusionPassenger
       @balance.note(waiting.size, @now)
       return if waiting.empty? || @balance.alone?
 
-      if !seat?
+      if !slot?
         give_all_away(waiting)
       elsif slow?
         line_up(waiting)
@@ -55,11 +55,11 @@ module PhusionPassenger
       @usual_time > WORTH
     end
 
-    def seat?
+    def slot?
       return true if @finishing
-      return @seats.take(@now, @balance.workers) if @connections.size < CROWD
+      return @cpu_slots.take(@now, @balance.workers) if @connections.size < CROWD
 
-      @seats.leave
+      @cpu_slots.leave
       true
     end
 
@@ -87,7 +87,7 @@ module PhusionPassenger
     # One from each that has some, and more where requests take next to no time: a pass for each would cost as much. What is in the line is for
     # all workers: so where requests take longer it is one.
     def admit_all
-      return stand_back unless @entries.empty? || seat?
+      return stand_back unless @entries.empty? || slot?
 
       @entries.each do |entry|
         began = @now
@@ -105,7 +105,7 @@ module PhusionPassenger
       return pause_accepting if full && idle.nil?
 
       socket, peer, deadline = entry.next_connection
-      return leave_line_if_over unless socket
+      return leave_queue_if_over unless socket
 
       drop(idle) if idle
       admit(socket, peer, deadline)
@@ -116,7 +116,7 @@ module PhusionPassenger
       false
     end
 
-    def leave_line_if_over
+    def leave_queue_if_over
       @poller.forget(@line) if @line.over?
       false
     end
@@ -137,10 +137,10 @@ module PhusionPassenger
       @connections.keys.select(&:idle?).min_by(&:deadline)
     end
 
-    # For a moment those that have seats take what is there.
+    # For a moment those that have CPU slots take what is there.
     def stand_back
       @entries.clear
-      @paused_until = @now + ProcessorSeats::PATIENCE
+      @paused_until = @now + CpuSlots::PATIENCE
       pause_accepting
     end
 
@@ -174,7 +174,7 @@ module PhusionPassenger
     end
 
     # While it ends, and all others, too: what is left in the line is served here. False: there was nothing to do.
-    def relieve_line
+    def relieve_queue
       return false unless @line.shut?
 
       socket, peer, deadline = @line.next_connection

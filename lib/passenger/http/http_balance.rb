@@ -15,10 +15,10 @@ module PhusionPassenger
     # How many workers there are.
     attr_reader :workers
 
-    # `loads`: the WorkerLoads; `seats`: the ProcessorSeats.
-    def initialize(loads, seats)
+    # `loads`: the WorkerLoads; `CPU slots`: the CpuSlots.
+    def initialize(loads, cpu_slots)
       @loads = loads
-      @seats = seats
+      @cpu_slots = cpu_slots
       @longest = @excess = @workers = 0
       @next_look = 0
     end
@@ -59,7 +59,7 @@ module PhusionPassenger
       @next_look = now + INTERVAL
       @loads.tell(@longest)
       @workers, waiting = @loads.look
-      at_once = [@workers, @seats.wanted].min
+      at_once = [@workers, @cpu_slots.wanted].min
       @excess = at_once.zero? ? 0 : [@longest - waiting.fdiv(at_once).ceil, 0].max
       @longest = 0
     end

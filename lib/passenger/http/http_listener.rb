@@ -3,7 +3,7 @@
 require_relative "client_socket"
 
 module PhusionPassenger
-  # A socket that listens, as the HttpServer takes connections from it: like the ConnectionLine.
+  # A socket that listens, as the HttpServer takes connections from it: like the ConnectionQueue.
   class HttpListener
     # See accept(2).
     NO_CLIENT = [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::ENETDOWN, Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EPERM].freeze

@@ -3,7 +3,7 @@
 require_relative "http_adapter"
 require_relative "http_admission"
 require_relative "http_balance"
-require_relative "http_lookout"
+require_relative "http_rebalancer"
 require_relative "http_output"
 require_relative "http_reply"
 require_relative "http_request_reader"
@@ -30,7 +30,7 @@ module PhusionPassenger
     CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
     private_constant :LATEST, :STINT, :CONTINUE
 
-    # `listeners`: sockets that listen. `line` and `loads`: the ConnectionLine and the WorkerLoads of all workers. `report` is told `busy` and
+    # `listeners`: sockets that listen. `line` and `loads`: the ConnectionQueue and the WorkerLoads of all workers. `report` is told `busy` and
     # `free`, and in each pass `alive`; within `report.interval` seconds there is always another pass, unless the application takes longer.
     def initialize(listeners, line, loads, app, report, parser_class, limits = LIMITS)
       @listeners = listeners.map { |socket| HttpListener.new(socket) }
@@ -47,8 +47,8 @@ module PhusionPassenger
       [@wake, *@listeners, line].each { |entry| @poller.read(entry) }
       @ready = []
       @entries = []
-      @balance = HttpBalance.new(loads, @seats = loads.seats)
-      @lookout = HttpLookout.new(self)
+      @balance = HttpBalance.new(loads, @cpu_slots = loads.cpu_slots)
+      @rebalancer = HttpRebalancer.new(self)
       @usual_time = WORTH
       @stint_began = 0
       @finishing = @stopped = @busy = @paused = false
@@ -64,7 +64,7 @@ module PhusionPassenger
     end
 
     def run
-      pass until @stopped && @connections.empty? && !relieve_line
+      pass until @stopped && @connections.empty? && !relieve_queue
     ensure
       close
     end
@@ -72,7 +72,7 @@ module PhusionPassenger
     # Also in processes that the application forked.
     def close
       # The waker first: who finds it open finds the other end open, too.
-      [*@listeners, @line, @balance, *@connections.keys, @waker, @wake, @lookout, @poller, @seats].each(&:close)
+      [*@listeners, @line, @balance, *@connections.keys, @waker, @wake, @rebalancer, @poller, @cpu_slots].each(&:close)
       @connections.clear
     end
 
@@ -112,7 +112,7 @@ module PhusionPassenger
       ready.each { |thing| sort(thing) }
       take_turns
       admit_all
-      relieve_line if @finishing
+      relieve_queue if @finishing
       resume_accepting if @paused && @now >= @paused_until
       # What came during a long request was not seen yet.
       sweep(began) if began >= @next_sweep
@@ -120,7 +120,7 @@ module PhusionPassenger
     end
 
     # Where more workers are busy than there are processors, the kernel takes one away for some milliseconds, and everything that is ready here
-    # waits as long. So it is given away before, for a moment. (In Ruby 3.1 and 3.2 this is sched_yield(2) while the lookout's thread is there,
+    # waits as long. So it is given away before, for a moment. (In Ruby 3.1 and 3.2 this is sched_yield(2) while the rebalancer's thread is there,
     # since nobody waits for Ruby's lock; later ones do nothing.)
     def give_way
       Thread.pass
@@ -130,11 +130,11 @@ module PhusionPassenger
     def wait
       return @poller.wait(0) unless @ready.empty?
 
-      if @seats.taken?
+      if @cpu_slots.taken?
         ready = @poller.wait(0)
         return ready unless ready.empty?
 
-        @seats.leave
+        @cpu_slots.leave
       end
       if @busy
         ready = @poller.wait(REST)
@@ -218,15 +218,15 @@ module PhusionPassenger
       reader.environment["REMOTE_ADDR"] = connection.peer.dup
       head_request = reader.environment["REQUEST_METHOD"] == "HEAD"
       reply = HttpReply.new(connection, self, head_request)
-      @seats.begin_request(@began)
-      @lookout.during(@began, @usual_time) { @adapter.call(reader.environment, reader.input, reply, head_request: head_request) }
-      @seats.end_request
+      @cpu_slots.begin_request(@began)
+      @rebalancer.during(@began, @usual_time) { @adapter.call(reader.environment, reader.input, reply, head_request: head_request) }
+      @cpu_slots.end_request
       conclude(connection, reply)
     end
 
     def end_work
       @busy = false
-      @lookout.rest
+      @rebalancer.rest
       @balance.rest
       @report.show_requests
       @report.free
@@ -235,7 +235,7 @@ module PhusionPassenger
     def begin_work
       @busy = true
       @report.busy
-      @lookout.wake
+      @rebalancer.wake
     end
 
     def conclude(connection, reply)

@@ -2,7 +2,7 @@
 
 require_relative "../app/app_loader"
 require_relative "../app/app_process"
-require_relative "connection_line"
+require_relative "connection_queue"
 require_relative "../app/fork_guard"
 require_relative "../app/heap_room"
 require_relative "../app/hooks"
@@ -88,7 +88,7 @@ module PhusionPassenger
     end
 
     def line
-      ConnectionLine.new(*sockets("line"))
+      ConnectionQueue.new(*sockets("line"))
     end
 
     def loads

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-require_relative "processor_seats"
+require_relative "cpu_slots"
 
 module PhusionPassenger
   # What the workers of one monitor know of each other: how many requests wait at each. It is in a file in memory that they share
@@ -15,15 +15,15 @@ module PhusionPassenger
 
     def initialize(file)
       @file = file
-      # One byte is left, the seats' last one.
+      # One byte is left, the CPU slots' last one.
       @places = file.size / (1 + PID_SIZE + 1)
       @place = @told = nil
       @left = false
     end
 
     # What the end of the file is for.
-    def seats
-      ProcessorSeats.new(@file, @places * (1 + PID_SIZE), @places)
+    def cpu_slots
+      CpuSlots.new(@file, @places * (1 + PID_SIZE), @places)
     end
 
     # From now on the others see that so many wait here.

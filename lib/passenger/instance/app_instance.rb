@@ -74,7 +74,7 @@ module PhusionPassenger
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
       limit = frame.fields[3] ? frame.number(3) : 0
       @sticky_id = frame.fields[4] ? frame.number(4) : 0
-      queue, @claims, @marks, own = frame.take_descriptors(@sticky_id.zero? ? 3 : 4)
+      queue, @claims, @withdrawals, own = frame.take_descriptors(@sticky_id.zero? ? 3 : 4)
       check_cells
       @intake = Intake.new(queue, @thread_count, own) { tell(Frame::Control::PAUSE, 1) }
       @max_requests = max_requests(limit, frame.fields[5] ? frame.number(5) : 0)
@@ -87,7 +87,7 @@ module PhusionPassenger
     def max_requests(limit, warm_after)
       return if limit.zero? && warm_after.zero?
 
-      MaxRequests.new(limit, warm_after: warm_after, warm: -> { tell(Frame::Control::WARM) }) { tell(Frame::Control::WORN) }
+      MaxRequests.new(limit, warm_after: warm_after, warm: -> { tell(Frame::Control::WARM) }) { tell(Frame::Control::LIMIT_REACHED) }
     end
 
     def check_cells
@@ -99,7 +99,7 @@ module PhusionPassenger
     def start_threads
       adapter = RackAdapter.new(@app, @thread_count)
       @thread_count.times do |index|
-        handler = RequestHandler.new(intake: @intake, claims: @claims, marks: @marks, cell: @cell + index,
+        handler = RequestHandler.new(intake: @intake, claims: @claims, withdrawals: @withdrawals, cell: @cell + index,
                                      channels: @channels, adapter: adapter, max_requests: @max_requests,
                                      sticky_id: @sticky_id)
         @handlers << handler
@@ -181,7 +181,7 @@ module PhusionPassenger
     def let_go
       @intake.let_go
       @handlers.each(&:let_go)
-      [@claims, @marks].each(&:close)
+      [@claims, @withdrawals].each(&:close)
       @channels.close_all
       @control.close
       @handlers = @threads = [] # their buffers are large

@@ -12,16 +12,16 @@ module PhusionPassenger
     private_constant :LENGTH, :NONE
 
     # `claims` and `marks` stay the caller's.
-    def self.in_cell(claims, marks, cell)
+    def self.in_cell(claims, withdrawals, cell)
       offset = Layout::Claims::HEADER_LENGTH + LENGTH * cell
-      (Native::LOADED ? Native::Claim : self).new(claims, marks, offset)
+      (Native::LOADED ? Native::Claim : self).new(claims, withdrawals, offset)
     end
 
-    def initialize(claims, marks, offset)
+    def initialize(claims, withdrawals, offset)
       @claims = claims
-      @marks = marks
+      @withdrawals = withdrawals
       @offset = offset
-      @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
+      @withdrawal = String.new(capacity: 8, encoding: Encoding::BINARY)
       @closed = false
     end
 
@@ -33,10 +33,10 @@ module PhusionPassenger
     def withdrawn?(channel_id, ticket)
       return false if @closed
 
-      @marks.pread(8, Layout::Marks::TICKETS_OFFSET + 8 * (channel_id & 0xFFFF), @mark)
-      mark = @mark.unpack1("Q<")
+      @withdrawals.pread(8, Layout::Withdrawals::TICKETS_OFFSET + 8 * (channel_id & 0xFFFF), @withdrawal)
+      withdrawal = @withdrawal.unpack1("Q<")
       # Another channel's mark: its slot is that channel's by now.
-      mark >> 32 != (channel_id >> 16) & 0xFFFF_FFFF || (mark & 0xFFFF_FFFF) >= ticket
+      withdrawal >> 32 != (channel_id >> 16) & 0xFFFF_FFFF || (withdrawal & 0xFFFF_FFFF) >= ticket
     end
 
     def clear

@@ -19,9 +19,9 @@ module PhusionPassenger
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
 
     # `max_requests` counts what was answered; nil: nobody does. `sticky_id`: by which children find this instance again; 0: they do not.
-    def initialize(intake:, claims:, marks:, cell:, channels:, adapter:, max_requests: nil, sticky_id: 0)
+    def initialize(intake:, claims:, withdrawals:, cell:, channels:, adapter:, max_requests: nil, sticky_id: 0)
       @intake = intake
-      @claim = Claim.in_cell(claims, marks, cell)
+      @claim = Claim.in_cell(claims, withdrawals, cell)
       @channels = channels
       @adapter = adapter
       @max_requests = max_requests

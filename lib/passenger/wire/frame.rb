@@ -39,7 +39,7 @@ module PhusionPassenger
       NO_CHANNEL = 59
       DROP = 60
       FINISH = 61
-      WORN = 62
+      LIMIT_REACHED = 62
       PAUSE = 63
       WARM = 80
       REFORK = 81

@@ -53,7 +53,7 @@ module PhusionPassenger
       CELLS = 1024
     end
 
-    module Marks
+    module Withdrawals
       MAGIC = "PMRK"
       TICKETS_OFFSET = 16_512
       SLOTS = 65_536

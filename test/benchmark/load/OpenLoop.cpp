@@ -87,7 +87,7 @@ private:
 };
 
 /** A place for a connection, and the request that is on it. */
-struct Lane {
+struct RequestContext {
     std::optional<HttpConnection> connection;
     Clock::time_point due;
     std::size_t path = 0;
@@ -101,10 +101,10 @@ public:
     explicit OpenLoop(const Settings &settings)
         : settings_(settings),
           poll_(::epoll_create1(EPOLL_CLOEXEC)),
-          lanes_(settings.connections),
+          contexts_(settings.connections),
           arrivals_(settings) {
-        for (Lane &lane : lanes_) {
-            free_.push_back(&lane);
+        for (RequestContext &context : contexts_) {
+            free_.push_back(&context);
         }
     }
 
@@ -123,7 +123,7 @@ public:
 
 private:
     std::size_t busy() const {
-        return lanes_.size() - free_.size();
+        return contexts_.size() - free_.size();
     }
 
     void arrive() {
@@ -134,32 +134,32 @@ private:
             return;
         }
         // The one that was used last, so that no more connections are kept than needed.
-        Lane &lane = *free_.back();
+        RequestContext &context = *free_.back();
         free_.pop_back();
-        lane.due = due;
-        lane.path = path;
-        lane.busy = true;
-        send(lane);
+        context.due = due;
+        context.path = path;
+        context.busy = true;
+        send(context);
     }
 
-    void send(Lane &lane) {
-        if (!lane.connection) {
-            connect(lane);
+    void send(RequestContext &context) {
+        if (!context.connection) {
+            connect(context);
         }
         const std::string request =
-            "GET " + settings_.paths[lane.path] + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: open_loop\r\n\r\n";
-        if (!lane.connection->send(request)) {
-            closed(lane);
+            "GET " + settings_.paths[context.path] + " HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: open_loop\r\n\r\n";
+        if (!context.connection->send(request)) {
+            closed(context);
         }
     }
 
-    void connect(Lane &lane) {
-        lane.connection.emplace(settings_.port);
-        lane.used = false;
+    void connect(RequestContext &context) {
+        context.connection.emplace(settings_.port);
+        context.used = false;
         epoll_event event{};
         event.events = EPOLLIN;
-        event.data.ptr = &lane;
-        ::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, lane.connection->descriptor(), &event);
+        event.data.ptr = &context;
+        ::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, context.connection->descriptor(), &event);
     }
 
     /** Sleeps until something came, or a request is due. */
@@ -173,45 +173,45 @@ private:
             throw SystemException("epoll_pwait2", errno);
         }
         for (int i = 0; i < count; i++) {
-            receive(*static_cast<Lane *>(events[static_cast<std::size_t>(i)].data.ptr));
+            receive(*static_cast<RequestContext *>(events[static_cast<std::size_t>(i)].data.ptr));
         }
     }
 
-    void receive(Lane &lane) {
-        const HttpConnection::Progress progress = lane.connection->receive();
+    void receive(RequestContext &context) {
+        const HttpConnection::Progress progress = context.connection->receive();
         if (progress == HttpConnection::Progress::CLOSED) {
-            closed(lane);
-        } else if (progress == HttpConnection::Progress::COMPLETE && lane.busy) {
-            tally_.add(settings_.paths[lane.path], lane.connection->status(), Clock::now() - lane.due);
-            lane.used = true;
-            if (!lane.connection->stays()) {
-                lane.connection.reset();
+            closed(context);
+        } else if (progress == HttpConnection::Progress::COMPLETE && context.busy) {
+            tally_.add(settings_.paths[context.path], context.connection->status(), Clock::now() - context.due);
+            context.used = true;
+            if (!context.connection->stays()) {
+                context.connection.reset();
             }
-            free(lane);
+            free(context);
         }
     }
 
     /** A kept connection may always be closed by the server, and what was sent on it then is sent on a new one, as browsers do. */
-    void closed(Lane &lane) {
-        const bool again = lane.busy && lane.used && lane.connection->silent();
-        lane.connection.reset();
+    void closed(RequestContext &context) {
+        const bool again = context.busy && context.used && context.connection->silent();
+        context.connection.reset();
         if (again) {
-            send(lane);
-        } else if (lane.busy) {
+            send(context);
+        } else if (context.busy) {
             broken_++;
-            free(lane);
+            free(context);
         }
     }
 
-    void free(Lane &lane) {
-        lane.busy = false;
-        free_.push_back(&lane);
+    void free(RequestContext &context) {
+        context.busy = false;
+        free_.push_back(&context);
     }
 
     const Settings &settings_;
     const FileDescriptor poll_;
-    std::vector<Lane> lanes_;
-    std::vector<Lane *> free_;
+    std::vector<RequestContext> contexts_;
+    std::vector<RequestContext *> free_;
     Arrivals arrivals_;
     Tally tally_;
     std::uint64_t dropped_ = 0;

@@ -107,7 +107,7 @@ public:
 
 private:
     Pool::Parts parts(EventLoop &loop) {
-        return {loop, factory_, channels_, SystemClock::instance(), deposits_, cpu_};
+        return {loop, factory_, channels_, SystemClock::instance(), store_, cpu_};
     }
     static PoolSettings settings(unsigned apps) {
         PoolSettings settings;
@@ -117,7 +117,7 @@ private:
 
     ChannelRegistry channels_;
     DummySpawnerFactory factory_;
-    NoDeposits deposits_;
+    NoDescriptorStore store_;
     SystemCpuLoad cpu_;
     std::vector<Options> options_;
     Pool pool_;

@@ -27,7 +27,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
-#include "exchange/LineCache.h"
+#include "exchange/QueueCache.h"
 #include "exchange/QueueSession.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
@@ -78,7 +78,7 @@ void require(bool good, const char *what) {
 }
 
 /** An application's line as the agent makes it, and this process as the one child that uses it. */
-class OneLine final : public LineCache {
+class OneLine final : public QueueCache {
 public:
     OneLine() : view_(table_.memory().descriptor()) {
         table_.setChildSlots(1);
@@ -91,8 +91,8 @@ public:
     /** What an instance does for ever, once the first channel was made. */
     void serve() const;
 
-    Board &board() override {
-        return board_;
+    InFlightTable &inFlightTable() override {
+        return inFlightTable_;
     }
     std::uint32_t childSlot() const override {
         return 0;
@@ -106,7 +106,7 @@ public:
 protected:
     Links attach(const Options &, Generation) override {
         return Links::of(makeLink(GROUP_SLOT, Generation(1), queue_.sendingEnd().duplicate(),
-                                  claims_.memory().readOnlyDescriptor(), marks_.memory().descriptor()),
+                                  claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          FileDescriptor());
     }
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t) override {
@@ -122,10 +122,10 @@ private:
 
     RequestQueue queue_;
     Claims claims_;
-    Marks marks_;
+    SenderMemory senders_;
     GenerationTable table_;
     GenerationTableView view_;
-    Board board_;
+    InFlightTable inFlightTable_;
     FileDescriptor instanceEnd_;
 };
 
@@ -146,7 +146,8 @@ void OneLine::answer(const RequestHeader &request) const {
     const int claims = claims_.memory().descriptor().get();
     const ClaimCell claim{request.channel, request.ticket};
     require(::pwrite(claims, &claim, sizeof(claim), ClaimsLayout::offset(CELL)) > 0, "cannot claim");
-    require(marks_.memory().readU64(MarksLayout::mark(request.channel)) < request.ticket, "the request was withdrawn");
+    require(senders_.memory().readU64(SenderMemoryLayout::mark(request.channel)) < request.ticket,
+            "the request was withdrawn");
     std::array<char, sizeof(MessageHeader) + ANSWER_HEAD + ANSWER_BODY> message{};
     MessageHeader header{};
     header.ticket = request.ticket;

@@ -32,12 +32,12 @@ FakeAgentClient::FakeAgentClient(int connectSocket) {
     }
 }
 
-void FakeAgentClient::deposit(const std::string &key, const std::string &note, const FileDescriptor &descriptor) {
-    exchange(Frame(FrameType::DEPOSIT, {key, note}), {descriptor.get()});
+void FakeAgentClient::put(const std::string &key, const std::string &note, const FileDescriptor &descriptor) {
+    exchange(Frame(FrameType::STORE, {key, note}), {descriptor.get()});
 }
 
-void FakeAgentClient::withdraw(const std::string &key) {
-    exchange(Frame(FrameType::WITHDRAW, {key}));
+void FakeAgentClient::remove(const std::string &key) {
+    exchange(Frame(FrameType::REMOVE, {key}));
 }
 
 void FakeAgentClient::writeTo(const std::string &key, const std::string &text) {

@@ -35,8 +35,8 @@ public:
     const Welcome &welcome() const noexcept {
         return welcome_;
     }
-    void deposit(const std::string &key, const std::string &note, const FileDescriptor &descriptor);
-    void withdraw(const std::string &key);
+    void put(const std::string &key, const std::string &note, const FileDescriptor &descriptor);
+    void remove(const std::string &key);
     /** Makes the pool process write into the descriptor that it got back under `key`. */
     void writeTo(const std::string &key, const std::string &text);
     void log(const std::string &text);

@@ -66,7 +66,7 @@ void FakeHost::clearClaim() {
 }
 
 std::uint64_t FakeHost::mark() const {
-    return marks_.memory().readU64(MarksLayout::mark(channelsMade)) & MarksLayout::MAX_TICKET;
+    return senders_.memory().readU64(SenderMemoryLayout::mark(channelsMade)) & SenderMemoryLayout::MAX_TICKET;
 }
 
 void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &head, const std::string &body, bool last,
@@ -123,19 +123,19 @@ void FakeHost::prepare() {
     DescriptorPair pair = makeSeqPacketPair();
     instanceEnd_ = std::move(pair.second);
     const std::uint64_t number = ++channelsMade;
-    free_.push_back(
-        std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(number << 16 | number), board_.allocate(), 0));
+    free_.push_back(std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(number << 16 | number),
+                                                   inFlightTable_.allocate(), 0));
 }
 
-std::size_t FakeHost::onBoard() const {
-    return BoardReader(board_.memory().descriptor().duplicate()).inFlight(SLOT).size();
+std::size_t FakeHost::inFlightEntries() const {
+    return InFlightReader(inFlightTable_.memory().descriptor().duplicate()).inFlight(SLOT).size();
 }
 
 QueueLinkPtr FakeHost::link(Generation unusable) {
     if (own_ && unusable != generation_) {
         // As it is remembered, closed or not.
         return makeLink(SLOT, generation_, own_->sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
-                        marks_.memory().descriptor());
+                        senders_.memory().descriptor());
     }
     if (own_ && RequestQueue::closed(own_->sendingEnd().get())) {
         own_.reset();
@@ -151,7 +151,7 @@ QueueLinkPtr FakeHost::link(Generation unusable) {
         }
     }
     return makeLink(SLOT, generation_, queues_.back().sendingEnd().duplicate(), claims_.memory().readOnlyDescriptor(),
-                    marks_.memory().descriptor());
+                    senders_.memory().descriptor());
 }
 
 std::unique_ptr<ReplyChannel> FakeHost::takeChannel(const QueueLink &) {
@@ -169,7 +169,7 @@ void FakeHost::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexc
         free_.push_back(std::move(channel));
     } else {
         dirtyEnds++;
-        board_.release(channel->boardEntry());
+        inFlightTable_.release(channel->inFlightEntry());
     }
 }
 

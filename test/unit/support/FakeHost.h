@@ -11,8 +11,9 @@
 #include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
+#include "shm/Claims.h"
 #include "shm/GenerationTable.h"
-#include "shm/GroupMemory.h"
+#include "shm/SenderMemory.h"
 
 namespace Passenger {
 
@@ -60,7 +61,7 @@ public:
     }
     std::uint64_t mark() const;
     void clearMark() {
-        marks_.reset(ChannelId(channelsMade));
+        senders_.reset(ChannelId(channelsMade));
     }
     /** Sends on the channel that was made last (or prepare()d). @param descriptor -1: none */
     void send(MessageType type, std::uint64_t ticket, const std::string &head = "", const std::string &body = "",
@@ -85,15 +86,15 @@ public:
         table_.publish(SLOT, generation_, capacity);
     }
     unsigned inFlight() const {
-        return marks_.inFlight(1);
+        return senders_.inFlight(1);
     }
-    std::size_t onBoard() const;
+    std::size_t inFlightEntries() const;
 
     QueueLinkPtr link(Generation unusable) override;
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) override;
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept override;
-    Board &board() override {
-        return board_;
+    InFlightTable &inFlightTable() override {
+        return inFlightTable_;
     }
     std::uint32_t childSlot() const override {
         return 0;
@@ -131,7 +132,7 @@ public:
         clock_.offset += time;
     }
     GroupStatistics statistics() const {
-        return marks_.statistics(1);
+        return senders_.statistics(1);
     }
 
     /** link() throws it, when the line in hand is unusable. */
@@ -173,10 +174,10 @@ private:
     SteppingClock clock_;
     std::optional<DescriptorPair> life_;
     Claims claims_;
-    Marks marks_;
+    SenderMemory senders_;
     GenerationTable table_;
     GenerationTableView view_;
-    Board board_;
+    InFlightTable inFlightTable_;
     Generation generation_;
     std::vector<RequestQueue> queues_;
     std::optional<RequestQueue> own_;

@@ -46,7 +46,7 @@ PoolSettings PoolContract::settings() {
 void PoolContract::setUp() {
     PoolFixture::setUp();
     folder_ = std::make_unique<ApplicationFolder>("");
-    Pool::Parts parts{*loop_, *factory_, *channels_, clock_, deposits_, cpu_, false};
+    Pool::Parts parts{*loop_, *factory_, *channels_, clock_, store_, cpu_, false};
     parts.measureMemory = [this](const Process &process) -> std::optional<std::uint64_t> {
         const auto found = memory_.find(process.id());
         return found == memory_.end() ? std::nullopt : std::optional(found->second);

@@ -50,8 +50,7 @@ void PoolFixture::setUp() {
     PoolSettings settings;
     settings.maxSize = 3;
     settings.idleTime = std::chrono::seconds(60);
-    pool_ =
-        std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, clock_, deposits_, cpu_, false}, settings);
+    pool_ = std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, clock_, store_, cpu_, false}, settings);
 }
 
 void PoolFixture::tearDown() {

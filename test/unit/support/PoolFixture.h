@@ -74,7 +74,7 @@ protected:
     std::unique_ptr<EventLoop> loop_;
     std::unique_ptr<ChannelRegistry> channels_;
     std::unique_ptr<DummySpawnerFactory> factory_;
-    NoDeposits deposits_;
+    NoDescriptorStore store_;
     ManualClock clock_;
     FixedCpuLoad cpu_;
     std::unique_ptr<Pool> pool_;

@@ -53,7 +53,7 @@ bool isFree(const ProcessSnapshot &instance) {
 bool replaces(const GroupSnapshot &group) {
     return (group.state == GroupState::DEPLOYING && !group.processes.empty()) ||
            std::any_of(group.processes.begin(), group.processes.end(), [](const auto &p) {
-               return p.state == State::STANDBY || p.state == State::DRAINING || !p.worn.empty();
+               return p.state == State::STANDBY || p.state == State::DRAINING || !p.replacementReason.empty();
            });
 }
 
@@ -333,7 +333,8 @@ void PoolModel::checkCalm() const {
         for (const ProcessSnapshot &instance : each.processes) {
             promise(instance.state == State::SERVING, "instance {} stays {}", instance.id.value(),
                     nameOf(instance.state));
-            promise(instance.worn.empty(), "instance {} is worn, and is never replaced", instance.id.value());
+            promise(instance.replacementReason.empty(), "instance {} is worn, and is never replaced",
+                    instance.id.value());
             promise(instance.version == each.version, "instance {} stays, and is of an old version",
                     instance.id.value());
         }

@@ -17,7 +17,7 @@ PoolWorld::PoolWorld(const std::vector<Options> &apps, const PoolSettings &setti
                                                .factory = spawners_,
                                                .channels = channels_,
                                                .clock = clock_,
-                                               .deposits = deposits_,
+                                               .store = store_,
                                                .cpu = cpu_,
                                                .ownTimer = false},
                                    settings)) {

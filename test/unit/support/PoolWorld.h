@@ -98,7 +98,7 @@ private:
     EventLoop loop_;
     ChannelRegistry channels_;
     SteeredSpawners spawners_;
-    NoDeposits deposits_;
+    NoDescriptorStore store_;
     ManualClock clock_;
     FixedCpuLoad cpu_;
     std::mutex mutex_;

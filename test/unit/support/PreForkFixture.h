@@ -13,7 +13,7 @@
 #include "prefork/PreFork.h"
 #include "prefork/WorkerOutput.h"
 #include "support/CapturedLog.h"
-#include "support/FakeWheels.h"
+#include "support/FakeWorkerProcesses.h"
 #include "support/ManualClock.h"
 
 namespace Passenger {
@@ -57,12 +57,12 @@ protected:
         return *preFork_;
     }
     void allReady() {
-        for (const WheelId id : starting()) {
+        for (const WorkerId id : starting()) {
             say(id, COMM_ACK);
         }
     }
-    std::vector<WheelId> starting() const {
-        std::vector<WheelId> found;
+    std::vector<WorkerId> starting() const {
+        std::vector<WorkerId> found;
         for (const auto &[pid, worker] : preFork_->freeServers()) {
             if (!worker.ready) {
                 found.push_back(worker.id);
@@ -70,27 +70,27 @@ protected:
         }
         return found;
     }
-    static std::vector<WheelId> idsOf(const PreFork::Snapshot &snapshot) {
-        std::vector<WheelId> ids;
+    static std::vector<WorkerId> idsOf(const PreFork::Snapshot &snapshot) {
+        std::vector<WorkerId> ids;
         for (const auto &[pid, worker] : snapshot) {
             ids.push_back(worker.id);
         }
         return ids;
     }
     /** Pids grow with ids, so that it is the oldest. */
-    WheelId oldestFree() const {
+    WorkerId oldestFree() const {
         return idsOf(preFork_->freeServers()).at(0);
     }
-    void say(WheelId id, std::string_view output) {
-        preFork_->listener().wheelStdout(id, output);
+    void say(WorkerId id, std::string_view output) {
+        preFork_->listener().workerStdout(id, output);
     }
-    void die(WheelId id, int status = 0) {
+    void die(WorkerId id, int status = 0) {
         launcher_->processes.erase(id);
-        preFork_->listener().wheelClosed(id, status);
+        preFork_->listener().workerClosed(id, status);
     }
     /** Those that were told to end do so. */
     void obey(int signal = SIGINT) {
-        for (const WheelId id : launcher_->all(signal)) {
+        for (const WorkerId id : launcher_->all(signal)) {
             die(id, signal);
         }
     }

@@ -6,11 +6,11 @@ require "socket"
 require_relative "../../../../lib/passenger/wire/frame_socket"
 require_relative "../../../../lib/passenger/wire/layout"
 
-# Does with what one of httpd's children holds whatever such a child could do, and should not: random bytes go onto its board, into
+# Does with what one of httpd's children holds whatever such a child could do, and should not: random bytes go onto its in-flight table, into
 # the request queues, and to the agent. Needs root.
 class HostileChild
-  BOARD_HEADER = 64
-  BOARD_SIZE = BOARD_HEADER + 32 * 4096
+  IN_FLIGHT_HEADER = 64
+  IN_FLIGHT_SIZE = IN_FLIGHT_HEADER + 32 * 4096
 
   # pidfd_open and pidfd_getfd have these numbers on every kind of machine.
   SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4, Fiddle::TYPE_LONG)
@@ -40,11 +40,11 @@ class HostileChild
     @welcomes = 0
     @pidfd = SYSCALL.call(PIDFD_OPEN, process.pid, 0, 0)
     own = process.descriptors
-    board = own.key(own.values.grep(/passenger-board/).first)
-    @board = File.open("/proc/#{process.pid}/fd/#{board}", "r+b")
+    table = own.key(own.values.grep(/passenger-in-flight/).first)
+    @table = File.open("/proc/#{process.pid}/fd/#{table}", "r+b")
     @sockets = common(own, others)
     @connect = common(own, [parent]).first
-    @own_board = make_board
+    @own_table = make_table
     raise "a child has no way to the agent and the queues" if @sockets.empty? || @connect.nil?
   end
 
@@ -57,7 +57,7 @@ class HostileChild
   end
 
   def close
-    [@board, @own_board, @connect, *@sockets, IO.for_fd(@pidfd)].each(&:close)
+    [@table, @own_table, @connect, *@sockets, IO.for_fd(@pidfd)].each(&:close)
   end
 
   private
@@ -77,12 +77,12 @@ class HostileChild
   end
 
   # What is new to the agent, or refused by it: sealed it may be, but all that is in it is invented.
-  def make_board
-    board = File.for_fd(MEMFD_CREATE.call("board", MFD_ALLOW_SEALING), "r+b")
-    board.truncate(BOARD_SIZE)
-    board.pwrite(@random.bytes(BOARD_SIZE), 0)
-    board.fcntl(F_ADD_SEALS, SIZE_SEALS)
-    board
+  def make_table
+    table = File.for_fd(MEMFD_CREATE.call("board", MFD_ALLOW_SEALING), "r+b")
+    table.truncate(IN_FLIGHT_SIZE)
+    table.pwrite(@random.bytes(IN_FLIGHT_SIZE), 0)
+    table.fcntl(F_ADD_SEALS, SIZE_SEALS)
+    table
   end
 
   # On a connection of its own, as every child can have them. It is over with the first frame that is wrong, so most begin with one.
@@ -105,7 +105,7 @@ class HostileChild
   end
 
   def introduce(frames)
-    frames.write(HELLO, VERSION, descriptors: [@own_board])
+    frames.write(HELLO, VERSION, descriptors: [@own_table])
     answer = frames.read
     @welcomes += 1 if answer&.type == WELCOME
     answer&.descriptors&.each(&:close)
@@ -119,18 +119,18 @@ class HostileChild
   end
 
   def invented_descriptors
-    [@own_board, @sockets.sample(random: @random)].sample(@random.rand(3), random: @random)
+    [@own_table, @sockets.sample(random: @random)].sample(@random.rand(3), random: @random)
   end
 
   # Any bytes, the header's too, or an entry that looks well but for its numbers.
   def scribble
     if @random.rand(2).zero?
-      @board.pwrite(@random.bytes(@random.rand(1..200)), @random.rand(BOARD_SIZE - 200))
+      @table.pwrite(@random.bytes(@random.rand(1..200)), @random.rand(IN_FLIGHT_SIZE - 200))
     else
       since = [0, 1, @random.rand(1 << 64), (1 << 63) - 1, 1 << 63, (1 << 64) - 1].sample(random: @random)
       entry = [@channels.call.sample || 0, @random.rand(10_000), since, @random.rand(5), @random.rand(4)]
-      @board.pwrite(entry.pack("Q<Q<Q<VV"), BOARD_HEADER + 32 * @random.rand(40))
-      @board.pwrite([@random.rand(1 << 32)].pack("V"), 12)
+      @table.pwrite(entry.pack("Q<Q<Q<VV"), IN_FLIGHT_HEADER + 32 * @random.rand(40))
+      @table.pwrite([@random.rand(1 << 32)].pack("V"), 12)
     end
   end
 

@@ -1,0 +1,227 @@
+#include "apache2/request/RequestContext.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+
+#include "apache2/config/DirectiveTable.h"
+#include "apache2/request/RequestEnvironment.h"
+#include "apache2/request/StickyCookie.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Writes down what a set of options is made of. */
+class KeyWriter {
+public:
+    explicit KeyWriter(std::string &key) : key_(key) {}
+
+    void add(const char *text) {
+        if (text != nullptr) {
+            key_ += text;
+        }
+        key_ += '\0';
+    }
+    void add(const void *block, std::size_t size) {
+        key_.append(static_cast<const char *>(block), size);
+    }
+
+private:
+    std::string &key_;
+};
+
+/** Compares it with what was written down, which is cheaper. */
+class KeyReader {
+public:
+    explicit KeyReader(std::string_view key) : rest_(key) {}
+
+    void add(const char *text) {
+        // With the zero at its end.
+        add(text == nullptr ? "" : text, text == nullptr ? 1 : std::strlen(text) + 1);
+    }
+    void add(const void *block, std::size_t size) {
+        same_ = same_ && rest_.size() >= size && std::memcmp(rest_.data(), block, size) == 0;
+        rest_.remove_prefix(std::min(size, rest_.size()));
+    }
+    bool same() const noexcept {
+        return same_ && rest_.empty();
+    }
+
+private:
+    std::string_view rest_;
+    bool same_ = true;
+};
+
+// Workers of a bridge, if nobody says: Node answers many requests at once, others one after the other.
+constexpr int NODE_CONCURRENCY = 32;
+/** More threads in one process help nobody, and all instances of an application share 1,024 places. */
+constexpr int MOST_CONCURRENCY = 256;
+
+/** @param wanted what PassengerForceMaxConcurrentRequestsPerProcess says */
+unsigned concurrencyOf(const Options &options, int wanted) {
+    if (wanted < 0) {
+        return options.appType == "node" && options.startCommand.empty() ? NODE_CONCURRENCY : 1;
+    }
+    return static_cast<unsigned>(wanted == 0 ? MOST_CONCURRENCY : std::min(wanted, MOST_CONCURRENCY));
+}
+
+template <typename Value> int known(const std::optional<Value> &value) {
+    return value ? static_cast<int>(*value) : -1;
+}
+
+constexpr bool isThePools(const Directives::Directive &directive) {
+    using Directives::Reader;
+    const Reader reader = directive.field.reader;
+    return directive.successor == nullptr && (reader == Reader::OPTION || reader == Reader::DERIVED);
+}
+
+/** The rows of the table that options are made of. */
+constexpr auto POOLS_FIELDS = [] {
+    constexpr auto COUNT = static_cast<std::size_t>(std::ranges::count_if(Directives::TABLE, isThePools));
+    std::array<Directives::Field, COUNT> fields{};
+    auto *next = fields.begin();
+    for (const Directives::Directive &directive : Directives::TABLE) {
+        if (isThePools(directive)) {
+            *next++ = directive.field;
+        }
+    }
+    return fields;
+}();
+
+/** All that options are made of, in one order. */
+template <typename Key> void describe(Key &key, const Settings &settings, const Route &route) {
+    for (const char *text : {route.appRoot, route.baseUri, route.appType, route.startupFile}) {
+        key.add(text);
+    }
+    std::array<int, POOLS_FIELDS.size()> numbers{};
+    auto *next = numbers.begin();
+    for (const Directives::Field &field : POOLS_FIELDS) {
+        std::visit(
+            [&](auto member) {
+                using Member = std::remove_cvref_t<decltype(settings.*member)>;
+                if constexpr (std::is_same_v<Member, Settings::Text>) {
+                    key.add(settings.*member);
+                } else if constexpr (std::is_same_v<Member, Settings::List>) {
+                    for (const char *text : Settings::items(settings.*member)) {
+                        key.add(text);
+                    }
+                } else {
+                    *next++ = known(settings.*member);
+                }
+            },
+            field.member);
+    }
+    key.add(numbers.data(), sizeof(numbers));
+}
+
+// A value as the configuration has it becomes one of Options.
+
+void assign(std::string &option, Settings::Text given) {
+    option = given;
+}
+void assign(std::string &option, Settings::List given) {
+    option = Settings::lines(given);
+}
+void assign(bool &option, const std::same_as<Settings::Flag> auto &given) {
+    option = *given;
+}
+void assign(unsigned &option, const std::same_as<Settings::Number> auto &given) {
+    option = static_cast<unsigned>(*given);
+}
+template <typename Unit>
+void assign(std::chrono::duration<std::int64_t, Unit> &option, const std::same_as<Settings::Number> auto &given) {
+    option = std::chrono::seconds(*given);
+}
+
+template <typename OptionMember, typename Member>
+constexpr bool CAN_ASSIGN = requires(Options options, const Settings settings, OptionMember option, Member member) {
+    assign(options.*option, settings.*member);
+};
+
+static_assert(std::ranges::all_of(POOLS_FIELDS,
+                                  [](const Directives::Field &field) {
+                                      return field.reader == Directives::Reader::DERIVED ||
+                                             std::visit(
+                                                 [](auto option, auto member) {
+                                                     return CAN_ASSIGN<decltype(option), decltype(member)>;
+                                                 },
+                                                 field.option, field.member);
+                                  }),
+              "a directive's value has another type than its option");
+
+/** What no directive says stays as Options has it. */
+void take(Options &options, const Directives::Field &field, const Settings &settings) {
+    std::visit(
+        [&](auto option, auto member) {
+            if constexpr (CAN_ASSIGN<decltype(option), decltype(member)>) {
+                if (settings.*member) {
+                    assign(options.*option, settings.*member);
+                }
+            }
+        },
+        field.option, field.member);
+}
+
+}  // namespace
+
+const Options &RequestContext::optionsFor(const request_rec *r, const Route &route) {
+    const Settings &settings = Settings::of(r);
+    request_ = r;
+    KeyReader reader(key_);
+    describe(reader, settings, route);
+    if (last_ == nullptr || !reader.same()) {
+        last_ = &find(settings, route);
+    }
+    if (last_->stickySessions) {
+        const char *cookies = apr_table_get(r->headers_in, "Cookie");
+        last_->stickyId =
+            cookies == nullptr ? 0 : StickyCookie::instanceIn(cookies, settings.stickySessionsCookieNameOrDefault());
+    }
+    return *last_;
+}
+
+Options &RequestContext::find(const Settings &settings, const Route &route) {
+    last_ = nullptr;
+    key_.clear();
+    KeyWriter writer(key_);
+    describe(writer, settings, route);
+    auto known = options_.find(key_);
+    if (known == options_.end()) {
+        if (options_.size() >= MAX_OPTIONS) {
+            options_.clear();
+        }
+        known = options_.emplace(key_, makeOptions(settings, Settings::of(ap_server_conf), route)).first;
+    }
+    return known->second;
+}
+
+Options RequestContext::makeOptions(const Settings &settings, const Settings &global, const Route &route) {
+    Options options;
+    options.maxInFlight = share_;
+    options.ruby = global.defaultRubyOrDefault();
+    for (const Directives::Field &field : POOLS_FIELDS) {
+        take(options, field, settings);
+    }
+    options.appRoot = route.appRoot;
+    options.appGroupName = route.appName;
+    options.baseUri = route.baseUri;
+    options.appType = route.appType;
+    options.startupFile = route.startupFile;
+    options.defaultUser = global.defaultUserOrDefault();
+    options.defaultGroup = global.defaultGroup != nullptr ? global.defaultGroup : "";
+    options.userSwitching = global.userSwitching.value_or(options.userSwitching);
+    options.threads = options.speaksHttp() ? concurrencyOf(options, settings.maxConcurrentRequestsOrDefault())
+                                           : static_cast<unsigned>(settings.threads());
+    // These options are used with this request context's sessions only, and a request context serves one request at a time.
+    options.variables = [this] { return RequestEnvironment::processVariables(request_); };
+    return options;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,39 @@
+#include "agent/AgentServices.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+void copyLine(const std::string &path, const std::string &line) {
+    Log::writeApplicationOutput(0, Log::outputPrefix() ? fmt::format("App log {}: {}", path, line) : line, false);
+}
+
+}  // namespace
+
+AgentServices::AgentServices(Parts parts)
+    : parts_(std::move(parts)), monitor_({parts_.monitoredFiles, copyLine}), registry_(parts_.status) {}
+
+void AgentServices::use(const AgentSettings &settings, const std::string &reason) {
+    try {
+        registry_.use(settings.instanceRegistryDir, settings.socketBacklog);
+    } catch (const std::exception &error) {
+        Log::error(
+            "event=registry.failed error=\"{}\" directive=PassengerInstanceRegistryDir consequence=\"commands do not "
+            "find this agent\"",
+            error.what());
+    }
+    descriptors_.use(settings.descriptorLogFile, reason);
+    try {
+        preStart_.ask(settings, parts_.count() == 0);
+    } catch (const std::exception &error) {
+        Log::error("event=pre_start.failed error=\"{}\"", error.what());
+    }
+}
+
+}  // namespace Passenger

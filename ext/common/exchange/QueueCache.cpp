@@ -1,0 +1,290 @@
+#include "exchange/QueueCache.h"
+
+#include <algorithm>
+#include <iterator>
+#include <new>
+#include <utility>
+
+#include "io/RequestQueue.h"
+#include "io/SocketPair.h"
+
+namespace Passenger {
+
+Links Links::of(std::shared_ptr<QueueLink> queue, FileDescriptor ownQueue) {
+    Links links{std::move(queue), nullptr};
+    if (ownQueue) {
+        links.instance = std::make_shared<QueueLink>(
+            QueueLink{links.queue->groupSlot, links.queue->generation, std::move(ownQueue), links.queue->memory, 0});
+    }
+    return links;
+}
+
+QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
+    const std::uint32_t instance = options.stickySessions ? options.stickyId : 0;
+    {
+        const LockGuard guard(mutex_);
+        QueueLinkPtr link = known(instance);
+        if (link && link->generation != unusable && generations().generation(link->groupSlot) == link->generation) {
+            return link;
+        }
+    }
+    // Destroyed without the lock.
+    Links fresh;
+    QueueLinkPtr old;
+    InstanceLinks closed;
+    for (;;) {
+        const std::uint64_t before = epoch();
+        fresh = attach(options, unusable);
+        const LockGuard guard(mutex_);
+        // Asking may have shown that the agent is another one, or it was replaced right after its answer.
+        if (epoch_ == before) {
+            fresh.queue->epoch = before;
+            old = std::exchange(link_, fresh.queue);
+            closed = takeClosed();
+            if (!fresh.instance) {
+                return fresh.queue;
+            }
+            fresh.instance->epoch = before;
+            instances_.insert_or_assign(instance, fresh.instance);
+            return fresh.instance;
+        }
+    }
+}
+
+/** The way to this instance, or to any. */
+QueueLinkPtr QueueCache::known(std::uint32_t instance) const {
+    if (instance == 0) {
+        return link_;
+    }
+    const auto found = instances_.find(instance);
+    return found == instances_.end() ? nullptr : found->second;
+}
+
+QueueCache::InstanceLinks QueueCache::takeClosed() {
+    InstanceLinks closed;
+    for (auto next = instances_.begin(); next != instances_.end();) {
+        const auto link = next++;
+        if (RequestQueue::closed(link->second->sending.get())) {
+            closed.insert(instances_.extract(link));
+        }
+    }
+    return closed;
+}
+
+std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
+    {
+        const LockGuard guard(mutex_);
+        if (cutOff_) {
+            throw RefusedException(503, "", "this server process ends");
+        }
+        if (link.epoch != epoch_) {
+            return nullptr;
+        }
+        if (!free_.empty()) {
+            std::unique_ptr<ReplyChannel> channel = std::move(free_.back());
+            free_.pop_back();
+            unused_ = std::min(unused_, free_.size());
+            return channel;
+        }
+    }
+    return makeChannel(link);
+}
+
+/** None: the agent is another one. */
+std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
+    DescriptorPair pair = makeSeqPacketPair();
+    const std::uint32_t entry = inFlightTable().allocate();
+    std::optional<ChannelId> id;
+    try {
+        id = registerChannel(pair.second, link.groupSlot);
+    } catch (...) {
+        inFlightTable().release(entry);
+        throw;
+    }
+    if (id) {
+        auto channel = std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch);
+        const LockGuard guard(mutex_);
+        if (link.epoch == epoch_) {
+            all_.insert(channel.get());
+            if (cutOff_) {
+                channel->shutDown();
+            }
+            return channel;
+        }
+    }
+    inFlightTable().release(entry);
+    if (id) {
+        // It was the new agent that answered, and to it the line's slot means something else.
+        unregister(*id);
+    }
+    return nullptr;
+}
+
+std::uint64_t QueueCache::epoch() {
+    const LockGuard guard(mutex_);
+    return epoch_;
+}
+
+void QueueCache::giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept {
+    bool known;
+    {
+        const LockGuard guard(mutex_);
+        known = channel->epoch() == epoch_;
+        if (clean && known && !channel->ticketsUsedUp()) {
+            free_.push_back(std::move(channel));
+            return;
+        }
+        all_.erase(channel.get());
+    }
+    inFlightTable().release(channel->inFlightEntry());
+    if (known) {
+        unregister(channel->id());
+    }
+}
+
+void QueueCache::trim() {
+    Channels channels;
+    Channels fouled;
+    QueueLinkPtr ended;
+    InstanceLinks closed;
+    {
+        const LockGuard guard(mutex_);
+        channels = takeUnused();
+        fouled = takeFouled();
+        ended = takeEnded();
+        closed = takeClosed();
+    }
+    for (const std::unique_ptr<ReplyChannel> &channel : fouled) {
+        channel->shutDown();
+        inFlightTable().release(channel->inFlightEntry());
+        unregister(channel->id());
+    }
+    if (channels.empty()) {
+        return;
+    }
+    std::vector<ChannelId> ids;
+    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
+        ids.push_back(channel->id());
+    }
+    if (unregisterChannels(ids)) {
+        release(channels);
+    } else {
+        keep(std::move(channels));
+    }
+}
+
+/** Channels that could not be trimmed, until the next time. */
+void QueueCache::keep(Channels channels) {
+    Channels worthless;
+    {
+        const LockGuard guard(mutex_);
+        // All are of one epoch.
+        if (channels.front()->epoch() == epoch_) {
+            for (const std::unique_ptr<ReplyChannel> &channel : channels) {
+                all_.insert(channel.get());
+            }
+            unused_ += channels.size();
+            free_.insert(free_.begin(), std::make_move_iterator(channels.begin()),
+                         std::make_move_iterator(channels.end()));
+        } else {
+            worthless.swap(channels);
+        }
+    }
+    release(worthless);
+}
+
+/** Tells the agent of a channel that is gone, and of those of which it could not be told before. */
+void QueueCache::unregister(ChannelId channel) noexcept {
+    std::vector<ChannelId> gone;
+    try {
+        {
+            const LockGuard guard(mutex_);
+            gone.swap(untold_);
+        }
+        gone.push_back(channel);
+        if (!unregisterChannels(gone)) {
+            const LockGuard guard(mutex_);
+            untold_.insert(untold_.end(), gone.begin(), gone.end());
+        }
+    } catch (const std::bad_alloc &) {
+        // They are forgotten with this process at the latest.
+    }
+}
+
+/** Those that no exchange has used since the last time. */
+QueueCache::Channels QueueCache::takeUnused() {
+    const auto end = free_.begin() + static_cast<std::ptrdiff_t>(unused_);
+    Channels taken(std::make_move_iterator(free_.begin()), std::make_move_iterator(end));
+    free_.erase(free_.begin(), end);
+    unused_ = free_.size();
+    for (const std::unique_ptr<ReplyChannel> &channel : taken) {
+        all_.erase(channel.get());
+    }
+    return taken;
+}
+
+/** Those that hold a message, or were shut down. */
+QueueCache::Channels QueueCache::takeFouled() {
+    const auto first = std::stable_partition(
+        free_.begin(), free_.end(), [](const std::unique_ptr<ReplyChannel> &channel) { return !channel->readable(); });
+    Channels taken(std::make_move_iterator(first), std::make_move_iterator(free_.end()));
+    free_.erase(first, free_.end());
+    unused_ = std::min(unused_, free_.size());
+    for (const std::unique_ptr<ReplyChannel> &channel : taken) {
+        all_.erase(channel.get());
+    }
+    return taken;
+}
+
+QueueCache::Channels QueueCache::takeFree() noexcept {
+    unused_ = 0;
+    for (const std::unique_ptr<ReplyChannel> &channel : free_) {
+        all_.erase(channel.get());
+    }
+    return std::exchange(free_, {});
+}
+
+/** The line, if it is over. */
+QueueLinkPtr QueueCache::takeEnded() {
+    return link_ && RequestQueue::closed(link_->sending.get()) ? std::exchange(link_, nullptr) : nullptr;
+}
+
+void QueueCache::cutOff() noexcept {
+    const LockGuard guard(mutex_);
+    cutOff_ = true;
+    for (ReplyChannel *channel : all_) {
+        channel->shutDown();
+    }
+}
+
+void QueueCache::forget() noexcept {
+    QueueLinkPtr old;
+    InstanceLinks instances;
+    Channels channels;
+    {
+        const LockGuard guard(mutex_);
+        epoch_++;
+        untold_.clear();
+        old.swap(link_);
+        instances.swap(instances_);
+        channels = takeFree();
+    }
+    release(channels);
+}
+
+void QueueCache::dropChannels() noexcept {
+    Channels channels;
+    {
+        const LockGuard guard(mutex_);
+        channels = takeFree();
+    }
+    release(channels);
+}
+
+void QueueCache::release(const Channels &channels) noexcept {
+    for (const std::unique_ptr<ReplyChannel> &channel : channels) {
+        inFlightTable().release(channel->inFlightEntry());
+    }
+}
+
+}  // namespace Passenger

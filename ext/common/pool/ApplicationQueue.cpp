@@ -1,0 +1,219 @@
+#include "pool/ApplicationQueue.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace Passenger {
+
+ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels,
+                                   DescriptorStore &store)
+    : slot_(slot), name_(std::move(name)), channels_(channels), store_(store), used_(ClaimsLayout::CELLS) {}
+
+// ----- Cells
+
+std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t count) {
+    reclaim();
+    std::uint32_t run = 0;
+    for (std::uint32_t cell = 0; cell < used_.size(); cell++) {
+        run = used_[cell] ? 0 : run + 1;
+        if (run == count) {
+            const CellRange range{cell + 1 - count, count};
+            for (std::uint32_t i = 0; i < count; i++) {
+                used_[range.first + i] = true;
+                claims_.clear(range.first + i);
+            }
+            return range;
+        }
+    }
+    return std::nullopt;
+}
+
+void ApplicationQueue::free(const CellRange &cells) {
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        claims_.clear(cells.first + i);
+        used_[cells.first + i] = false;
+    }
+}
+
+void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
+    const std::uint16_t status = killed ? 502 : 0;
+    std::vector<std::uint32_t> told;
+    for (std::uint32_t cell = cells.first; cell < cells.first + cells.count; cell++) {
+        const std::optional<ClaimCell> claim = claims_.read(cell);
+        if (!claim ||
+            channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST, status)) {
+            told.push_back(cell);
+        } else {
+            // Until LOST finds room in the channel, nothing else says that the request was begun.
+            claims_.noteDeath(cell);
+            untold_.push_back(cell);
+        }
+    }
+    clearStrayClaims();
+    recheckWaiting();
+    for (const std::uint32_t cell : told) {
+        free({cell, 1});
+    }
+}
+
+/** Frees the cells that tell of a death, once nobody waits for that answer any more: the exchange has ended, or its child. */
+void ApplicationQueue::reclaim() {
+    if (untold_.empty()) {
+        return;
+    }
+    const std::vector<InFlightEntry> inFlight = channels_.inFlight(slot_);
+    std::erase_if(untold_, [&](std::uint32_t cell) {
+        const std::optional<ClaimCell> claim = claims_.read(cell);
+        const bool waitedFor =
+            claim && std::any_of(inFlight.begin(), inFlight.end(), [&](const InFlightEntry &entry) {
+                return (entry.channel | ClaimsLayout::DIED) == claim->channel && entry.ticket == claim->ticket;
+            });
+        if (!waitedFor) {
+            free({cell, 1});
+        }
+        return !waitedFor;
+    });
+}
+
+/** An instance can write outside of its own cells, where nobody's end would ever end the claim, nor the wait of whoever believes it. */
+void ApplicationQueue::clearStrayClaims() {
+    const std::vector<ClaimCell> all = claims_.all();
+    for (std::uint32_t cell = 0; cell < all.size(); cell++) {
+        if (!used_[cell] && (all[cell].channel != 0 || all[cell].ticket != 0)) {
+            claims_.clear(cell);
+        }
+    }
+}
+
+std::vector<std::pair<ChannelId, Ticket>> ApplicationQueue::claimed(const CellRange &cells) const {
+    std::vector<std::pair<ChannelId, Ticket>> all;
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        if (const std::optional<ClaimCell> claim = claims_.read(cells.first + i)) {
+            all.emplace_back(claim->channel, claim->ticket);
+        }
+    }
+    return all;
+}
+
+bool ApplicationQueue::holds(const CellRange &cells, ChannelId channel, Ticket ticket) const {
+    const auto all = claimed(cells);
+    return std::find(all.begin(), all.end(), std::pair(channel, ticket)) != all.end();
+}
+
+unsigned ApplicationQueue::taken(const CellRange &cells) const {
+    unsigned count = 0;
+    for (std::uint32_t i = 0; i < cells.count; i++) {
+        count += claims_.read(cells.first + i) ? 1 : 0;
+    }
+    return count;
+}
+
+// ----- Generations
+
+void ApplicationQueue::makeCurrent(QueueGenerationPtr generation, unsigned capacity) {
+    const QueueGenerationPtr old = std::exchange(current_, std::move(generation));
+    publish(capacity);
+    retire(old);
+    const RequestQueue &queue = current_->queue;
+    store_.put(storeKey(*current_), name_, {queue.sendingEnd().get(), queue.receivingEnd().get()});
+    recheckWaiting();
+}
+
+void ApplicationQueue::close() {
+    const QueueGenerationPtr old = std::exchange(current_, nullptr);
+    publish(0);
+    retire(old);
+    recheckWaiting();
+}
+
+void ApplicationQueue::retire(const QueueGenerationPtr &generation) {
+    if (generation) {
+        generation->queue.shutDown();
+        store_.remove(storeKey(*generation));
+    }
+}
+
+std::string ApplicationQueue::storeKey(const QueueGeneration &generation) const {
+    return fmt::format("queue:{}:{}", slot_, generation.number.value());
+}
+
+void ApplicationQueue::publish(unsigned capacity) {
+    channels_.generations().publish(slot_, current_ ? current_->number : Generation(), capacity);
+    senders_.clearWanted();
+}
+
+Attachment ApplicationQueue::attachment() const {
+    return Attachment{slot_,
+                      current_->number,
+                      current_->queue.sendingEnd().duplicate(),
+                      claims_.memory().readOnlyDescriptor(),
+                      senders_.memory().descriptor().duplicate(),
+                      FileDescriptor()};
+}
+
+// ----- Those who wait
+
+unsigned ApplicationQueue::inFlight() const {
+    return senders_.inFlight(channels_.childSlots());
+}
+
+GroupStatistics ApplicationQueue::statistics() const {
+    return senders_.statistics(channels_.childSlots());
+}
+
+unsigned ApplicationQueue::takePeak() {
+    return senders_.takePeak(channels_.childSlots());
+}
+
+std::vector<InFlightEntry> ApplicationQueue::unclaimed() {
+    std::vector<InFlightEntry> entries = channels_.inFlight(slot_);
+    if (!entries.empty()) {
+        const std::vector<ClaimCell> taken = claims_.all();
+        std::erase_if(entries, [&](const InFlightEntry &entry) {
+            return std::any_of(taken.begin(), taken.end(), [&](const ClaimCell &cell) {
+                return cell.channel == entry.channel && cell.ticket == entry.ticket;
+            });
+        });
+    }
+    return entries;
+}
+
+ApplicationQueue::Waiting ApplicationQueue::waiting() {
+    const std::vector<InFlightEntry> entries = unclaimed();
+    Waiting waiting;
+    waiting.count = static_cast<unsigned>(entries.size());
+    for (const InFlightEntry &entry : entries) {
+        // Untrusted: no time that could overflow when it is compared.
+        const MonotonicTime since{std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX))};
+        if (!waiting.since || since < *waiting.since) {
+            waiting.since = since;
+        }
+    }
+    return waiting;
+}
+
+void ApplicationQueue::tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure) {
+    const ChannelId channel(entry.channel);
+    if (failure == nullptr) {
+        channels_.tell(channel, Ticket(entry.ticket), slot_, type);
+    } else {
+        channels_.tell(channel, Ticket(entry.ticket), slot_, type, failure->status(), failure->reportId(),
+                       failure->summary);
+    }
+}
+
+void ApplicationQueue::recheckWaiting() {
+    for (const InFlightEntry &entry : unclaimed()) {
+        tell(entry, MessageType::RECHECK);
+    }
+}
+
+void ApplicationQueue::refuseWaiting(const GetFailure &failure) {
+    for (const InFlightEntry &entry : unclaimed()) {
+        tell(entry, MessageType::REFUSED, &failure);
+    }
+}
+
+}  // namespace Passenger

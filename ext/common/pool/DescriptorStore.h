@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+/**
+ * Where the pool leaves copies of descriptors that must outlive a crash of its process (the watchdog keeps them). Thread-safe; never
+ * blocks.
+ */
+class DescriptorStore {
+public:
+    virtual ~DescriptorStore() = default;
+    /** Leaves copies under `key`, replacing what was there. */
+    virtual void put(const std::string &key, const std::string &note, const std::vector<int> &descriptors) = 0;
+    virtual void remove(const std::string &key) = 0;
+};
+
+/** Keeps nothing: for a pool without a watchdog. */
+class NoDescriptorStore final : public DescriptorStore {
+public:
+    void put(const std::string &, const std::string &, const std::vector<int> &) override {}
+    void remove(const std::string &) override {}
+};
+
+}  // namespace Passenger

@@ -1,0 +1,51 @@
+#include "shm/Claims.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+Claims::Claims()
+    : memory_(SharedMemory("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS)) {}
+
+std::optional<ClaimCell> Claims::read(std::uint32_t cell) const {
+    ClaimCell value{};
+    memory_.read(&value, sizeof(value), ClaimsLayout::offset(cell));
+    if (value.channel == 0) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+std::vector<ClaimCell> Claims::all() const {
+    std::vector<ClaimCell> cells(ClaimsLayout::CELLS);
+    memory_.read(cells.data(), cells.size() * sizeof(ClaimCell), ClaimsLayout::offset(0));
+    return cells;
+}
+
+bool Claims::holds(ChannelId channel, Ticket ticket) const {
+    const std::vector<ClaimCell> cells = all();
+    return std::any_of(cells.begin(), cells.end(), [&](const ClaimCell &cell) {
+        return cell.channel == channel.value() && cell.ticket == ticket.value();
+    });
+}
+
+unsigned Claims::taken() const {
+    const std::vector<ClaimCell> cells = all();
+    return static_cast<unsigned>(std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) {
+        return cell.channel != 0 && (cell.channel & ClaimsLayout::DIED) == 0;
+    }));
+}
+
+void Claims::clear(std::uint32_t cell) {
+    const ClaimCell zero{};
+    memory_.write(&zero, sizeof(zero), ClaimsLayout::offset(cell));
+}
+
+void Claims::noteDeath(std::uint32_t cell) {
+    if (std::optional<ClaimCell> claim = read(cell)) {
+        claim->channel |= ClaimsLayout::DIED;
+        memory_.write(&*claim, sizeof(*claim), ClaimsLayout::offset(cell));
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,28 @@
+#include "shm/ClaimsView.h"
+
+#include "shm/Layouts.h"
+
+namespace Passenger {
+
+ClaimsView::ClaimsView(const FileDescriptor &fd) : mapping_(fd, ClaimsLayout::SIZE, Mapping::Access::READ_ONLY) {}
+
+bool ClaimsView::holds(ChannelId channel, Ticket ticket) const noexcept {
+    return contains(channel.value(), ticket);
+}
+
+bool ClaimsView::died(ChannelId channel, Ticket ticket) const noexcept {
+    return contains(channel.value() | ClaimsLayout::DIED, ticket);
+}
+
+bool ClaimsView::contains(std::uint64_t channel, Ticket ticket) const noexcept {
+    for (std::uint32_t i = 0; i < ClaimsLayout::CELLS; i++) {
+        const auto *cell = mapping_.at<ClaimCell>(ClaimsLayout::offset(i));
+        if (__atomic_load_n(&cell->channel, __ATOMIC_SEQ_CST) == channel &&
+            __atomic_load_n(&cell->ticket, __ATOMIC_SEQ_CST) == ticket.value()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/FileDescriptor.h"
+#include "base/StrongId.h"
+#include "shm/Mapping.h"
+
+namespace Passenger {
+
+/** The claims as children see them: a read-only mapping. Thread-safe. */
+class ClaimsView {
+public:
+    /** @throws SystemException, ProtocolException */
+    explicit ClaimsView(const FileDescriptor &fd);
+    bool holds(ChannelId channel, Ticket ticket) const noexcept;
+    /** Whether an instance died with this claim, and nobody could tell (LOST). */
+    bool died(ChannelId channel, Ticket ticket) const noexcept;
+
+private:
+    bool contains(std::uint64_t channel, Ticket ticket) const noexcept;
+
+    Mapping mapping_;
+};
+
+}  // namespace Passenger

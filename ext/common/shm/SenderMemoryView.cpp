@@ -1,0 +1,87 @@
+#include "shm/SenderMemoryView.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+namespace {
+
+void increment(std::uint64_t &counter) {
+    __atomic_add_fetch(&counter, 1, __ATOMIC_RELAXED);
+}
+
+void increment(LogHistogram &histogram, std::chrono::nanoseconds time) {
+    increment(histogram.counts[LogHistogram::bucket(time)]);
+}
+
+}  // namespace
+
+SenderMemoryView::SenderMemoryView(const FileDescriptor &fd)
+    : mapping_(fd, SenderMemoryLayout::SIZE, Mapping::Access::READ_WRITE) {}
+
+void SenderMemoryView::withdraw(ChannelId channel, Ticket ticket) noexcept {
+    // Not a store and a fence, which ThreadSanitizer does not know.
+    __atomic_exchange_n(mapping_.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value())),
+                        SenderMemoryLayout::upTo(channel.value(), ticket.value()), __ATOMIC_SEQ_CST);
+}
+
+unsigned SenderMemoryView::add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept {
+    __atomic_add_fetch(mapping_.at<std::uint32_t>(SenderMemoryLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
+    const unsigned sum = inFlight(childSlots);
+    auto *peak = mapping_.at<std::uint32_t>(SenderMemoryLayout::PEAK);
+    std::uint32_t seen = __atomic_load_n(peak, __ATOMIC_RELAXED);
+    while (seen < sum && !__atomic_compare_exchange_n(peak, &seen, sum, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return sum;
+}
+
+void SenderMemoryView::remove(std::uint32_t childSlot) noexcept {
+    __atomic_sub_fetch(mapping_.at<std::uint32_t>(SenderMemoryLayout::count(childSlot)), 1, __ATOMIC_RELAXED);
+}
+
+unsigned SenderMemoryView::inFlight(std::uint32_t childSlots) const noexcept {
+    unsigned sum = 0;
+    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+        sum += __atomic_load_n(mapping_.at<std::uint32_t>(SenderMemoryLayout::count(i)), __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+std::uint64_t SenderMemoryView::completed(std::uint32_t childSlots) const noexcept {
+    std::uint64_t sum = 0;
+    for (std::uint32_t i = 0; i < std::min(childSlots, MAX_CHILDREN); i++) {
+        sum += __atomic_load_n(&statistics(i).completed, __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+void SenderMemoryView::completed(std::uint32_t childSlot, std::chrono::nanoseconds queued,
+                                 std::chrono::nanoseconds service) noexcept {
+    GroupStatistics &mine = statistics(childSlot);
+    increment(mine.completed);
+    increment(mine.serviceTime, service);
+    increment(mine.queueTime, queued);
+}
+
+void SenderMemoryView::refused(std::uint32_t childSlot) noexcept {
+    increment(statistics(childSlot).refused);
+}
+
+void SenderMemoryView::timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {
+    GroupStatistics &mine = statistics(childSlot);
+    increment(mine.timedOut);
+    increment(mine.queueTime, queued);
+}
+
+void SenderMemoryView::left(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept {
+    GroupStatistics &mine = statistics(childSlot);
+    increment(mine.left);
+    increment(mine.queueTime, queued);
+}
+
+bool SenderMemoryView::askForMore() noexcept {
+    auto *wanted = mapping_.at<std::uint32_t>(SenderMemoryLayout::WANTED);
+    return __atomic_load_n(wanted, __ATOMIC_RELAXED) == 0 && __atomic_exchange_n(wanted, 1, __ATOMIC_SEQ_CST) == 0;
+}
+
+}  // namespace Passenger

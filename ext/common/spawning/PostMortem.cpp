@@ -1,0 +1,78 @@
+#include "spawning/PostMortem.h"
+
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+
+#include "base/ChildProcess.h"
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "base/Poll.h"
+#include "log/Log.h"
+#include "spawning/WaitStatus.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/** A process whose control socket has ended usually ends too, and prints why before. */
+constexpr auto END_LIMIT = 500ms;
+/** For a process that hangs to say where; one that hangs in native code says nothing. */
+constexpr auto BACKTRACE_LIMIT = 1000ms;
+/** So long after its last line it has said everything. */
+constexpr auto SILENCE = 100ms;
+
+/** Ruby's handler of SIGQUIT prints it (lib/passenger/app/signals.rb). */
+std::string askWhereItHangs(const FailedProcess &process) {
+    const std::uint64_t before = process.output.lineCount();
+    if (!process.isRuby || !process.pidFd || !signalPidFd(process.pidFd, SIGQUIT)) {
+        return "";
+    }
+    const auto deadline = deadlineIn(BACKTRACE_LIMIT);
+    std::uint64_t seen = before;
+    while (std::chrono::steady_clock::now() < deadline && !waitPidFd(process.pidFd, SILENCE)) {
+        const std::uint64_t now = process.output.lineCount();
+        if (now > before && now == seen) {
+            break;
+        }
+        seen = now;
+    }
+    return process.output.linesAfter(before);
+}
+
+}  // namespace
+
+bool lostContact(const std::exception &error) {
+    const auto *system = dynamic_cast<const SystemException *>(&error);
+    return dynamic_cast<const EndOfFileException *>(&error) != nullptr ||
+           (system != nullptr && (system->error() == EPIPE || system->error() == ECONNRESET));
+}
+
+std::string howItEnded(const std::optional<int> &waitStatus) {
+    if (!waitStatus) {
+        return "ended";
+    }
+    return (WIFSIGNALED(*waitStatus) ? "was " : "") + describeWaitStatus(*waitStatus);
+}
+
+void collectPostMortem(SpawnReport &report, const FailedProcess &process, bool contactWasLost) {
+    report.output = process.output.lastLines();
+    try {
+        if (report.timedOut) {
+            report.threads = askWhereItHangs(process);
+            return;
+        }
+        if (contactWasLost && (!process.pidFd || waitPidFd(process.pidFd, END_LIMIT))) {
+            report.waitStatus = readWaitStatus(process.waitStatus, END_LIMIT);
+        }
+    } catch (const std::exception &error) {
+        Log::warn("event=spawn.last_words_failed error=\"{}\"", error.what());
+    }
+    report.output = process.output.lastLines();
+}
+
+}  // namespace Passenger

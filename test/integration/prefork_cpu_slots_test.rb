@@ -1,0 +1,92 @@
+# frozen_string_literal: true
+
+require "etc"
+require_relative "support/prefork_test_case"
+
+# passenger-prefork with more workers than processors: of requests that compute, no more are served at once than there are processors.
+class PreforkCpuSlotsTest < PreforkTestCase
+  # Computes for two milliseconds; or for half of one, and sleeps for four.
+  APP = <<~APP
+    run lambda { |env|
+      waits = env["PATH_INFO"] == "/waits"
+      done = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) + (waits ? 0.0005 : 0.002)
+      nil while Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) < done
+      sleep 0.004 if waits
+      [200, {}, [Process.pid.to_s]]
+    }
+  APP
+  SEATS = Etc.nprocessors
+  WORKERS = 3 * SEATS
+  # How many of the answers those workers that have CPU slots give, at least.
+  MOST = 0.9
+
+  def setup
+    @clients = []
+    skip "#{WORKERS} workers are too many for a test" if SEATS > 8
+  end
+
+  def teardown
+    @clients.each(&:close)
+    super
+  end
+
+  def started
+    command(*fixed(WORKERS), app: APP).tap { |made| @clients = Array.new(4 * WORKERS) { made.raw } }
+  end
+
+  # The answers' workers, the one that gave most first, with their numbers.
+  def answers(path, rounds)
+    counts = Hash.new(0)
+    rounds.times do
+      @clients.each { |client| client.request("GET", path) }
+      @clients.each { |client| counts[client.response.body] += 1 }
+    end
+    counts.sort_by { |_, count| -count }
+  end
+
+  def of_first(counts, number)
+    counts.first(number).sum(&:last).fdiv(counts.sum(&:last))
+  end
+
+  # What the workers measure decides it.
+  def eventually_of_few(path)
+    eventually("few workers", within: 120) do
+      counts = answers(path, 10)
+      counts.map(&:first).first(SEATS) if of_first(counts, SEATS) > MOST
+    end
+  end
+
+  def test_as_many_as_there_are_processors_serve_requests_that_compute
+    started
+    eventually_of_few("/")
+  end
+
+  def test_all_serve_requests_that_wait
+    started
+    eventually_of_few("/")
+    eventually("all workers", within: 120) { of_first(answers("/waits", 10), SEATS) < 0.6 }
+  end
+
+  def test_when_those_that_have_cpu_slots_are_stopped_the_others_serve
+    started
+    stopped = eventually_of_few("/").each { |pid| ProcessInfo.stop(pid.to_i) }
+    others = Array.new(4) { @command.raw }
+    @clients.concat(others)
+    20.times do
+      others.each { |client| client.request("GET", "/") }
+      others.each { |client| refute_includes stopped, client.response.body }
+    end
+  ensure
+    stopped&.each { |pid| Process.kill(:CONT, pid.to_i) }
+  end
+
+  def test_when_those_that_have_cpu_slots_are_killed_the_others_serve
+    started
+    killed = eventually_of_few("/").each { |pid| Process.kill(:KILL, pid.to_i) }
+    eventually("their end") { (@command.workers.map(&:to_s) & killed).empty? }
+    20.times { refute_includes killed, @command.get.body }
+    @clients.each(&:close)
+    @clients = Array.new(4 * WORKERS) { @command.raw }
+    eventually_of_few("/")
+  end
+end

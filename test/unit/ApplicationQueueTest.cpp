@@ -1,0 +1,168 @@
+#include "pool/ApplicationQueue.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <optional>
+
+#include "io/ReplyChannel.h"
+#include "io/SocketPair.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class ApplicationQueueTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ApplicationQueueTest);
+    CPPUNIT_TEST(testInstancesGetCellsOfTheirOwn);
+    CPPUNIT_TEST(testFreedCellsAreGivenOutAgainWithoutTheirClaims);
+    CPPUNIT_TEST(testCellsComeInARow);
+    CPPUNIT_TEST(testThereAreNoMoreThanThat);
+    CPPUNIT_TEST(testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost);
+    CPPUNIT_TEST(testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied);
+    CPPUNIT_TEST(testSuchACellIsGivenOutAgainOnceNobodyWaitsForTheAnswer);
+    CPPUNIT_TEST(testClaimsInCellsOfNobodyEndWithTheNextInstance);
+    CPPUNIT_TEST(testATimeThatABoardInventsIsNoneThatOverflows);
+    CPPUNIT_TEST_SUITE_END();
+
+    // Made in setUp(): fixtures are made for all tests before the first one runs, and there should be no threads yet.
+    std::optional<EventLoop> loop_;
+    std::optional<ChannelRegistry> channels_;
+    NoDescriptorStore store_;
+    std::unique_ptr<InFlightTable> inFlightTable_;
+    FileDescriptor child_;
+    FileDescriptor instance_;
+
+    /** A channel for the line in slot 0. */
+    ChannelId addChannel() {
+        DescriptorPair pair = makeSeqPacketPair();
+        child_ = std::move(pair.first);
+        instance_ = pair.second.duplicate();
+        inFlightTable_ = std::make_unique<InFlightTable>();
+        const std::uint32_t sender =
+            channels_->addSender(InFlightReader(inFlightTable_->memory().descriptor().duplicate()));
+        return channels_->add(std::move(pair.second), sender, 0);
+    }
+    void fillChannel() {
+        while (notifyChannel(instance_, MessageHeader{}, std::string(60000, 'x'))) {
+        }
+    }
+    /** One cell, with this claim in it. */
+    static CellRange claimed(ApplicationQueue &queue, ChannelId channel, Ticket ticket) {
+        const CellRange cells = queue.allocate(1).value();
+        const ClaimCell claim{channel.value(), ticket.value()};
+        const auto offset = static_cast<off_t>(ClaimsLayout::offset(cells.first));
+        CPPUNIT_ASSERT(::pwrite(queue.claims().memory().descriptor().get(), &claim, sizeof(claim), offset) > 0);
+        return cells;
+    }
+
+    static void claim(ApplicationQueue &queue, std::uint32_t cell) {
+        const ClaimCell claim{7, 9};
+        CPPUNIT_ASSERT(::pwrite(queue.claims().memory().descriptor().get(), &claim, sizeof(claim),
+                                ClaimsLayout::offset(cell)) > 0);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        loop_.emplace();
+        channels_.emplace(*loop_);
+    }
+    void tearDown() override {
+        channels_->removeSender(0);
+        inFlightTable_.reset();
+        child_.reset();
+        instance_.reset();
+        channels_.reset();
+        loop_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testInstancesGetCellsOfTheirOwn() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(3)->first);
+        CPPUNIT_ASSERT_EQUAL(3U, queue.allocate(1)->first);
+    }
+
+    void testFreedCellsAreGivenOutAgainWithoutTheirClaims() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const auto cells = queue.allocate(2);
+        claim(queue, 1);
+        queue.free(*cells);
+        CPPUNIT_ASSERT_EQUAL(0U, queue.claims().taken());
+        CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(2)->first);
+    }
+
+    void testCellsComeInARow() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const auto first = queue.allocate(2);
+        queue.allocate(1);
+        queue.free(*first);
+        CPPUNIT_ASSERT_EQUAL(3U, queue.allocate(3)->first);
+        CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(2)->first);
+    }
+
+    void testThereAreNoMoreThanThat() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        CPPUNIT_ASSERT(queue.allocate(ClaimsLayout::CELLS));
+        CPPUNIT_ASSERT(!queue.allocate(1));
+        ApplicationQueue other(1, "shop", *channels_, store_);
+        CPPUNIT_ASSERT(!other.allocate(ClaimsLayout::CELLS + 1));
+    }
+
+    void testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        queue.giveUp(claimed(queue, addChannel(), Ticket(9)));
+        MessageHeader header{};
+        CPPUNIT_ASSERT(::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) > 0);
+        CPPUNIT_ASSERT(header.type == MessageType::LOST);
+        CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(1)->first);
+    }
+
+    void testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const ChannelId channel = addChannel();
+        fillChannel();
+        queue.giveUp(claimed(queue, channel, Ticket(9)));
+        const ClaimsView view(queue.claims().memory().descriptor());
+        CPPUNIT_ASSERT(view.died(channel, Ticket(9)));
+        CPPUNIT_ASSERT_EQUAL(0U, queue.claims().taken());
+    }
+
+    void testSuchACellIsGivenOutAgainOnceNobodyWaitsForTheAnswer() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const ChannelId channel = addChannel();
+        fillChannel();
+        const std::uint32_t entry = inFlightTable_->allocate();
+        inFlightTable_->sending(entry, channel, Ticket(9), 0, MonotonicTime(std::chrono::seconds(1)));
+        inFlightTable_->sent(entry);
+        queue.giveUp(claimed(queue, channel, Ticket(9)));
+        CPPUNIT_ASSERT_EQUAL(1U, queue.allocate(1)->first);
+        inFlightTable_->done(entry);
+        CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(1)->first);
+    }
+
+    void testClaimsInCellsOfNobodyEndWithTheNextInstance() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const auto ending = queue.allocate(1);
+        const auto other = queue.allocate(1);
+        claim(queue, other->first);
+        claim(queue, 1000);
+        queue.giveUp(*ending);
+        CPPUNIT_ASSERT(queue.claims().read(other->first));
+        CPPUNIT_ASSERT(!queue.claims().read(1000));
+    }
+
+    void testATimeThatABoardInventsIsNoneThatOverflows() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        const ChannelId channel = addChannel();
+        const MonotonicTime invented{std::chrono::nanoseconds(INT64_MIN)};
+        inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(1), 0, invented);
+        CPPUNIT_ASSERT_EQUAL(1U, queue.waiting().count);
+        CPPUNIT_ASSERT(*queue.waiting().since >= MonotonicTime());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ApplicationQueueTest);
+
+}  // namespace Passenger

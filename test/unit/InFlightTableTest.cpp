@@ -1,0 +1,150 @@
+#include "shm/InFlightTable.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "io/SocketPair.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class InFlightTableTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(InFlightTableTest);
+    CPPUNIT_TEST(testAnExchangeIsShownFromItsSendingToItsEnd);
+    CPPUNIT_TEST(testAGroupSeesItsOwnExchangesOnly);
+    CPPUNIT_TEST(testTheFirstFreeEntryIsGivenOut);
+    CPPUNIT_TEST(testAReleasedEntryShowsNothing);
+    CPPUNIT_TEST(testThereAreSoManyEntries);
+    CPPUNIT_TEST(testItSaysHowManyEntriesWereEverUsed);
+    CPPUNIT_TEST(testEntriesThatWereNeverUsedAreNotRead);
+    CPPUNIT_TEST(testMoreEntriesThanThereAreCannotBeUsed);
+    CPPUNIT_TEST(testAnUnknownStateIsNothingInFlight);
+    CPPUNIT_TEST(testAFileThatIsNotSealedIsRefused);
+    CPPUNIT_TEST(testAShortFileIsRefused);
+    CPPUNIT_TEST(testWhatIsNoFileIsRefused);
+    CPPUNIT_TEST_SUITE_END();
+
+    static InFlightReader reader(const InFlightTable &inFlightTable) {
+        return InFlightReader(inFlightTable.memory().descriptor().duplicate());
+    }
+
+public:
+    void testAnExchangeIsShownFromItsSendingToItsEnd() {
+        InFlightTable inFlightTable;
+        const InFlightReader agent = reader(inFlightTable);
+        const std::uint32_t entry = inFlightTable.allocate();
+        CPPUNIT_ASSERT(agent.inFlight(2).empty());
+        inFlightTable.sending(entry, ChannelId(7), Ticket(9), 2, MonotonicTime(std::chrono::nanoseconds(11)));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, agent.inFlight(2).size());
+        const InFlightEntry shown = agent.inFlight(2).front();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{7}, shown.channel);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, shown.ticket);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{11}, shown.since);
+        CPPUNIT_ASSERT(shown.state == InFlightState::SENDING);
+        inFlightTable.sent(entry);
+        CPPUNIT_ASSERT(agent.inFlight(2).front().state == InFlightState::SENT);
+        inFlightTable.done(entry);
+        CPPUNIT_ASSERT(agent.inFlight(2).empty());
+    }
+
+    void testAGroupSeesItsOwnExchangesOnly() {
+        InFlightTable inFlightTable;
+        inFlightTable.sending(inFlightTable.allocate(), ChannelId(7), Ticket(9), 2, MonotonicTime());
+        inFlightTable.sending(inFlightTable.allocate(), ChannelId(8), Ticket(1), 3, MonotonicTime());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(inFlightTable).inFlight(3).size());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{8}, reader(inFlightTable).inFlight(3).front().channel);
+    }
+
+    void testTheFirstFreeEntryIsGivenOut() {
+        InFlightTable inFlightTable;
+        for (std::uint32_t i = 0; i < 70; i++) {
+            CPPUNIT_ASSERT_EQUAL(i, inFlightTable.allocate());
+        }
+        for (const std::uint32_t entry : {65U, 3U, 66U}) {
+            inFlightTable.release(entry);
+        }
+        for (const std::uint32_t entry : {3U, 65U, 66U, 70U}) {
+            CPPUNIT_ASSERT_EQUAL(entry, inFlightTable.allocate());
+        }
+    }
+
+    void testAReleasedEntryShowsNothing() {
+        InFlightTable inFlightTable;
+        const std::uint32_t entry = inFlightTable.allocate();
+        inFlightTable.sending(entry, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        inFlightTable.release(entry);
+        CPPUNIT_ASSERT(reader(inFlightTable).inFlight(2).empty());
+    }
+
+    void testThereAreSoManyEntries() {
+        InFlightTable inFlightTable;
+        for (std::uint32_t i = 0; i < InFlightLayout::ENTRIES; i++) {
+            inFlightTable.allocate();
+        }
+        thrownBy<IOException>([&] { inFlightTable.allocate(); });
+        inFlightTable.release(17);
+        CPPUNIT_ASSERT_EQUAL(17U, inFlightTable.allocate());
+    }
+
+    void testItSaysHowManyEntriesWereEverUsed() {
+        InFlightTable inFlightTable;
+        CPPUNIT_ASSERT_EQUAL(0U, inFlightTable.memory().readU32(12));
+        inFlightTable.allocate();
+        inFlightTable.allocate();
+        CPPUNIT_ASSERT_EQUAL(2U, inFlightTable.memory().readU32(12));
+        inFlightTable.release(1);
+        inFlightTable.release(0);
+        CPPUNIT_ASSERT_EQUAL(2U, inFlightTable.memory().readU32(12));
+        inFlightTable.allocate();
+        CPPUNIT_ASSERT_EQUAL(2U, inFlightTable.memory().readU32(12));
+    }
+
+    void testEntriesThatWereNeverUsedAreNotRead() {
+        InFlightTable inFlightTable;
+        inFlightTable.allocate();
+        inFlightTable.sending(1, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        CPPUNIT_ASSERT(reader(inFlightTable).inFlight(2).empty());
+        inFlightTable.allocate();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(inFlightTable).inFlight(2).size());
+    }
+
+    void testMoreEntriesThanThereAreCannotBeUsed() {
+        InFlightTable inFlightTable;
+        inFlightTable.sending(InFlightLayout::ENTRIES - 1, ChannelId(7), Ticket(9), 2, MonotonicTime());
+        const std::uint32_t nonsense = UINT32_MAX;
+        CPPUNIT_ASSERT(::pwrite(inFlightTable.memory().descriptor().get(), &nonsense, sizeof(nonsense), 12) > 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(inFlightTable).inFlight(2).size());
+    }
+
+    void testAnUnknownStateIsNothingInFlight() {
+        InFlightTable inFlightTable;
+        inFlightTable.allocate();
+        const InFlightEntry nonsense{7, 9, 0, 2, static_cast<InFlightState>(99)};
+        CPPUNIT_ASSERT(::pwrite(inFlightTable.memory().descriptor().get(), &nonsense, sizeof(nonsense),
+                                InFlightLayout::offset(0)) > 0);
+        CPPUNIT_ASSERT(reader(inFlightTable).inFlight(2).empty());
+    }
+
+    void testAFileThatIsNotSealedIsRefused() {
+        FileDescriptor loose(::memfd_create("test", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+        CPPUNIT_ASSERT_EQUAL(0, ::ftruncate(loose.get(), InFlightLayout::SIZE));
+        thrownBy<ProtocolException>([&] { InFlightReader agent(std::move(loose)); });
+    }
+
+    void testAShortFileIsRefused() {
+        const SharedMemory memory("test", InFlightLayout::SIZE - 1);
+        thrownBy<ProtocolException>([&] { InFlightReader agent(memory.descriptor().duplicate()); });
+    }
+
+    void testWhatIsNoFileIsRefused() {
+        DescriptorPair pair = makeStreamPair();
+        thrownBy<ProtocolException>([&] { InFlightReader agent(std::move(pair.first)); });
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(InFlightTableTest);
+
+}  // namespace Passenger

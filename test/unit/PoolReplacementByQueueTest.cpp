@@ -1,0 +1,268 @@
+// Pool and Group: instances that pull their requests, and what they are told when another one takes their place.
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/socket.h>
+
+#include "io/RequestQueue.h"
+#include "support/Eventually.h"
+#include "support/FakeInstances.h"
+#include "support/PoolContract.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolReplacementByQueueTest : public PoolContract {
+    CPPUNIT_TEST_SUITE(PoolReplacementByQueueTest);
+    CPPUNIT_TEST(testAWornInstanceFinishesWhenItsSuccessorServes);
+    CPPUNIT_TEST(testASuccessorTakesFromTheSameQueue);
+    CPPUNIT_TEST(testADisabledInstanceThatSaidItIsWornIsReplacedOnceItIsEnabled);
+    CPPUNIT_TEST(testInstancesAreReplacedAfterClearEndedAReplacement);
+    CPPUNIT_TEST(testMaxRequestsIsToldToTheInstance);
+    CPPUNIT_TEST(testTheOneThatStandsByServesWhenTheOldOneIsGone);
+    CPPUNIT_TEST(testTheOneThatStandsByIsLeftAloneAfterARestart);
+    CPPUNIT_TEST(testThePoolsEndEndsTheOneThatStandsBy);
+    CPPUNIT_TEST(testAReplacementThatDiesWhileItStandsByIsReplaced);
+    CPPUNIT_TEST(testDisablingPausesAndEnablingGoesOn);
+    CPPUNIT_TEST(testADetachedInstanceIsToldToFinish);
+    CPPUNIT_TEST(testAnInstanceThatDiesIsReplacedAndCounted);
+    CPPUNIT_TEST(testWithRollingOffTheLineIsNewBeforeItsFirstInstance);
+    CPPUNIT_TEST(testWhatWasNotNeededForTheIdleTimeIsToldToFinish);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<FakeInstances> instances_;
+
+    Options pulling() const {
+        Options options = inFolder();
+        options.spawnMethod = "smart";
+        options.minInstances = 1;
+        return options;
+    }
+    Options alone() const {
+        Options options = pulling();
+        options.maxInstances = 1;
+        return options;
+    }
+    Frame serveFrame(std::size_t index) {
+        Frame frame = instances_->frame(index);
+        CPPUNIT_ASSERT_MESSAGE("It is told to serve", frame.type == FrameType::SERVE);
+        return frame;
+    }
+    bool toldToFinish(std::size_t index) {
+        return instances_->frame(index).type == FrameType::FINISH;
+    }
+    Attachment start(const Options &options) {
+        Attachment attachment = pool_->attach(options);
+        serveFrame(0);
+        CPPUNIT_ASSERT(eventuallyServing(1, options));
+        return attachment;
+    }
+    void wear(std::size_t index) {
+        instances_->send(index, Frame(FrameType::LIMIT_REACHED));
+    }
+    bool eventuallyReplaced(std::uint64_t count) const {
+        return eventually([&] { return group(pulling()).counters.replaced == count; });
+    }
+    InstanceId idOf(std::size_t index) const {
+        return instances(pulling()).at(index).id;
+    }
+    std::size_t count(Process::State state) const {
+        return instancesThat(state, pulling()).size();
+    }
+    bool eventuallyStandsBy() const {
+        return eventually([this] { return count(Process::State::STANDBY) == 1; });
+    }
+    Generation published() const {
+        return GenerationTableView(channels_->generations().memory().readOnlyDescriptor()).generation(0);
+    }
+
+public:
+    void setUp() override {
+        PoolContract::setUp();
+        instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
+    }
+    void tearDown() override {
+        factory_->release();
+        pool_.reset();
+        instances_.reset();
+        PoolContract::tearDown();
+    }
+
+    void testAWornInstanceFinishesWhenItsSuccessorServes() {
+        start(pulling());
+        factory_->hold();
+        wear(0);
+        factory_->waitUntilHeld(1);
+        CPPUNIT_ASSERT(instances_->silent(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
+        factory_->release();
+        CPPUNIT_ASSERT(toldToFinish(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
+        CPPUNIT_ASSERT_EQUAL(2U, size());
+        instances_->kill(0);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(pulling()).counters.replaced);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(pulling()).counters.died);
+    }
+
+    void testASuccessorTakesFromTheSameQueue() {
+        const Attachment attachment = start(pulling());
+        wear(0);
+        Frame serve = serveFrame(1);
+        RequestQueue::send(attachment.sending.get(), RequestHeader{}, "", "");
+        const FileDescriptor queue = serve.takeDescriptor(0);
+        char bytes[100];
+        CPPUNIT_ASSERT(::recv(queue.get(), bytes, sizeof(bytes), MSG_DONTWAIT) > 0);
+        CPPUNIT_ASSERT(published() == attachment.generation);
+        CPPUNIT_ASSERT_MESSAGE("It has cells of its own", serve.number(0) != 0);
+    }
+
+    void testADisabledInstanceThatSaidItIsWornIsReplacedOnceItIsEnabled() {
+        start(pulling());
+        const InstanceId old = idOf(0);
+        CPPUNIT_ASSERT(pool_->disable(old) == Pool::Disabling::DONE);
+        serveFrame(1);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
+        // Its last request was the one too many. It says so once.
+        wear(0);
+        loop_->runSync([] {});
+        pool_->enable(old);
+        CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
+        CPPUNIT_ASSERT(toldToFinish(0));
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+    }
+
+    void testInstancesAreReplacedAfterClearEndedAReplacement() {
+        start(pulling());
+        factory_->hold();
+        wear(0);
+        factory_->waitUntilHeld(1);
+        pool_->clear();
+        CPPUNIT_ASSERT(toldToFinish(0));
+        instances_->kill(0);
+        factory_->release();
+        // It comes for nothing.
+        CPPUNIT_ASSERT(eventually([this] { return instances_->count() == 2 && pool_->inspect().size == 0; }));
+        pool_->attach(pulling());
+        serveFrame(2);
+        CPPUNIT_ASSERT(eventuallyServing(1, pulling()));
+        wear(2);
+        CPPUNIT_ASSERT(toldToFinish(2));
+        CPPUNIT_ASSERT(eventuallyReplaced(1));
+    }
+
+    void testMaxRequestsIsToldToTheInstance() {
+        Options options = pulling();
+        options.maxRequests = 4711;
+        pool_->attach(options);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{4711}, serveFrame(0).number(3));
+    }
+
+    void testTheOneThatStandsByServesWhenTheOldOneIsGone() {
+        start(alone());
+        wear(0);
+        CPPUNIT_ASSERT(toldToFinish(0));
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        CPPUNIT_ASSERT_MESSAGE("It is told nothing before", instances_->silent(1));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::SERVING));
+        instances_->kill(0);
+        serveFrame(1);
+        CPPUNIT_ASSERT(eventuallyServing(1, alone()));
+        CPPUNIT_ASSERT_EQUAL(1U, size());
+        CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
+    }
+
+    void testTheOneThatStandsByIsLeftAloneAfterARestart() {
+        start(alone());
+        wear(0);
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        restart();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
+        pool_->attach(alone(), published());
+        CPPUNIT_ASSERT(toldToFinish(0));
+        instances_->kill(0);
+        serveFrame(2);
+        CPPUNIT_ASSERT(eventuallyServing(1, alone()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone()).at(0).version);
+    }
+
+    void testThePoolsEndEndsTheOneThatStandsBy() {
+        start(alone());
+        wear(0);
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        pool_->shutDown();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
+        pool_.reset();
+        CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
+    }
+
+    void testAReplacementThatDiesWhileItStandsByIsReplaced() {
+        start(alone());
+        wear(0);
+        CPPUNIT_ASSERT(eventuallyStandsBy());
+        instances_->kill(1);
+        instances_->kill(0);
+        serveFrame(2);
+        CPPUNIT_ASSERT(eventuallyServing(1, alone()));
+    }
+
+    void testDisablingPausesAndEnablingGoesOn() {
+        start(pulling());
+        const InstanceId id = idOf(0);
+        CPPUNIT_ASSERT(pool_->disable(id) == Pool::Disabling::DONE);
+        Frame pause = instances_->frame(0);
+        CPPUNIT_ASSERT(pause.type == FrameType::PAUSE);
+        CPPUNIT_ASSERT_EQUAL(std::string("1"), pause.field(0));
+        serveFrame(1);
+        pool_->enable(id);
+        pause = instances_->frame(0);
+        CPPUNIT_ASSERT(pause.type == FrameType::PAUSE);
+        CPPUNIT_ASSERT_EQUAL(std::string("0"), pause.field(0));
+    }
+
+    void testADetachedInstanceIsToldToFinish() {
+        const Attachment attachment = start(pulling());
+        CPPUNIT_ASSERT(pool_->detach(idOf(0)));
+        CPPUNIT_ASSERT(toldToFinish(0));
+        serveFrame(1);
+        CPPUNIT_ASSERT(eventuallyServing(1, pulling()));
+        CPPUNIT_ASSERT(published() == attachment.generation);
+        CPPUNIT_ASSERT(!RequestQueue::closed(attachment.sending.get()));
+    }
+
+    void testAnInstanceThatDiesIsReplacedAndCounted() {
+        start(pulling());
+        instances_->kill(0);
+        serveFrame(1);
+        CPPUNIT_ASSERT(eventuallyServing(1, pulling()));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(pulling()).counters.died);
+    }
+
+    void testWithRollingOffTheLineIsNewBeforeItsFirstInstance() {
+        Options options = pulling();
+        options.rollingRestarts = false;
+        const Attachment old = start(options);
+        factory_->hold();
+        restart();
+        CPPUNIT_ASSERT(published() != old.generation);
+        CPPUNIT_ASSERT(RequestQueue::closed(old.sending.get()));
+        CPPUNIT_ASSERT(toldToFinish(0));
+        factory_->release();
+        serveFrame(1);
+        CPPUNIT_ASSERT(eventuallyServing(1, options));
+    }
+
+    void testWhatWasNotNeededForTheIdleTimeIsToldToFinish() {
+        Options options = pulling();
+        options.minInstances = 0;
+        const Attachment attachment = start(options);
+        advance(80s, 5s);
+        CPPUNIT_ASSERT(toldToFinish(0));
+        CPPUNIT_ASSERT_MESSAGE("The application is down", RequestQueue::closed(attachment.sending.get()));
+        CPPUNIT_ASSERT(!published());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolReplacementByQueueTest);
+
+}  // namespace Passenger

@@ -1,0 +1,437 @@
+#include "exchange/QueueCache.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "io/ReplyChannel.h"
+#include "io/RequestQueue.h"
+#include "shm/GenerationTable.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Answers as an agent would, and counts what it was asked. */
+class CountingCache final : public QueueCache {
+public:
+    CountingCache() : view_(table_.memory().descriptor()) {
+        next();
+    }
+    ~CountingCache() override {
+        dropChannels();
+    }
+
+    /** Another generation is the current one. */
+    void next() {
+        generation_ = Generation(generation_.value() + 1);
+        table_.publish(0, generation_, 1);
+    }
+    /** The application goes down. */
+    void down() {
+        table_.publish(0, Generation(), 0);
+    }
+    void replaceAgent() {
+        forget();
+    }
+    void closeQueue() {
+        queue_.shutDown();
+    }
+
+    InFlightTable &inFlightTable() override {
+        return inFlightTable_;
+    }
+    std::uint32_t childSlot() const override {
+        return 0;
+    }
+    const GenerationTableView &generations() const override {
+        return view_;
+    }
+    void wakeAgent() noexcept override {}
+    void overran(std::uint32_t /*slot*/, ChannelId /*channel*/, Ticket /*ticket*/,
+                 std::chrono::milliseconds /*time*/) noexcept override {}
+
+    unsigned attached = 0;
+    unsigned registered = 0;
+    unsigned unregistered = 0;
+    bool refuses = false;
+    /** Whether the agent can be told something. */
+    bool reachable = true;
+    Generation lastUnusable;
+    /** Of the channels that were registered, as the agent keeps them. */
+    std::vector<FileDescriptor> instanceEnds;
+    /** The own queues of those that serve. */
+    std::map<std::uint32_t, RequestQueue> instances;
+
+protected:
+    Links attach(const Options &options, Generation unusable) override {
+        attached++;
+        lastUnusable = unusable;
+        const auto instance = instances.find(options.stickyId);
+        return Links::of(makeLink(0, generation_, queue_.sendingEnd().duplicate(),
+                                  claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
+                         instance == instances.end() ? FileDescriptor() : instance->second.sendingEnd().duplicate());
+    }
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t) override {
+        registered++;
+        if (refuses) {
+            throw IOException("as ordered");
+        }
+        instanceEnds.push_back(instanceEnd.duplicate());
+        return ChannelId(registered);
+    }
+    bool unregisterChannels(std::span<const ChannelId> channels) noexcept override {
+        unregistered += reachable ? static_cast<unsigned>(channels.size()) : 0;
+        return reachable;
+    }
+
+private:
+    InFlightTable inFlightTable_;
+    GenerationTable table_;
+    GenerationTableView view_;
+    Generation generation_;
+    RequestQueue queue_;
+    Claims claims_;
+    SenderMemory senders_;
+};
+
+}  // namespace
+
+class QueueCacheTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(QueueCacheTest);
+    CPPUNIT_TEST(testTheAgentIsAskedOnce);
+    CPPUNIT_TEST(testANewGenerationIsAskedFor);
+    CPPUNIT_TEST(testAnApplicationThatWentDownIsAskedFor);
+    CPPUNIT_TEST(testAnUnusableGenerationIsAskedForAndNamed);
+    CPPUNIT_TEST(testAChannelThatWasGivenBackCleanIsUsedAgain);
+    CPPUNIT_TEST(testAChannelThatWasNotCleanIsGivenUp);
+    CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldChannels);
+    CPPUNIT_TEST(testALinkOfTheOldAgentGetsNoChannel);
+    CPPUNIT_TEST(testAFailedRegistrationLosesNothing);
+    CPPUNIT_TEST(testAnInstanceIsAskedForOnce);
+    CPPUNIT_TEST(testWhereAnInstanceDoesNotServeTheLineIsUsed);
+    CPPUNIT_TEST(testWhereStickySessionsAreOffNoInstanceIsAskedFor);
+    CPPUNIT_TEST(testAnInstanceThatIsFoundClosedIsForgotten);
+    CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
+    CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldInstances);
+    CPPUNIT_TEST(testAChannelWhoseTicketsRunOutIsReplaced);
+    CPPUNIT_TEST(testAnUnusedChannelThatSomebodyFillsIsShutDown);
+    CPPUNIT_TEST(testChannelsBeyondTheMostInUseAtOnceAreClosed);
+    CPPUNIT_TEST(testAChannelInUseIsNeverTrimmed);
+    CPPUNIT_TEST(testWhoNeedsNoChannelKeepsNone);
+    CPPUNIT_TEST(testWhatTheAgentCannotBeToldIsTrimmedTheNextTime);
+    CPPUNIT_TEST(testTheAgentIsToldLaterOfAChannelThatIsGone);
+    CPPUNIT_TEST(testAnAgentsReplacementBeginsTheCountAnew);
+    CPPUNIT_TEST(testALineThatIsOverIsLetGo);
+    CPPUNIT_TEST(testWhenItsProcessEndsItsExchangesEnd);
+    CPPUNIT_TEST(testWhenItsProcessEndsNoneBegins);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::unique_ptr<CountingCache> cache_;
+
+    QueueLinkPtr link(Generation unusable = Generation()) {
+        return cache_->link(Options(), unusable);
+    }
+    QueueLinkPtr linkTo(std::uint32_t instance, Generation unusable = Generation()) {
+        Options options;
+        options.stickySessions = true;
+        options.stickyId = instance;
+        return cache_->link(options, unusable);
+    }
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        cache_ = std::make_unique<CountingCache>();
+    }
+
+    void tearDown() override {
+        cache_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testTheAgentIsAskedOnce() {
+        const QueueLinkPtr first = link();
+        CPPUNIT_ASSERT(first == link());
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
+    }
+
+    void testANewGenerationIsAskedFor() {
+        const QueueLinkPtr first = link();
+        cache_->next();
+        CPPUNIT_ASSERT(link()->generation != first->generation);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+    }
+
+    void testAnApplicationThatWentDownIsAskedFor() {
+        link();
+        cache_->down();
+        link();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+    }
+
+    void testAnUnusableGenerationIsAskedForAndNamed() {
+        const Generation first = link()->generation;
+        link(first);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+        CPPUNIT_ASSERT(cache_->lastUnusable == first);
+    }
+
+    void testAChannelThatWasGivenBackCleanIsUsedAgain() {
+        const QueueLinkPtr queue = link();
+        auto channel = cache_->takeChannel(*queue);
+        const ChannelId id = channel->id();
+        cache_->giveBack(std::move(channel), true);
+        channel = cache_->takeChannel(*queue);
+        CPPUNIT_ASSERT(channel->id() == id);
+        CPPUNIT_ASSERT(cache_->takeChannel(*queue)->id() != id);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
+    }
+
+    void testAChannelThatWasNotCleanIsGivenUp() {
+        const QueueLinkPtr queue = link();
+        auto channel = cache_->takeChannel(*queue);
+        const std::uint32_t entry = channel->inFlightEntry();
+        cache_->giveBack(std::move(channel), false);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->unregistered);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Its place on the inFlightTable is free", entry,
+                                     cache_->takeChannel(*queue)->inFlightEntry());
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
+    }
+
+    void testANewAgentKnowsNoneOfTheOldChannels() {
+        const QueueLinkPtr old = link();
+        auto kept = cache_->takeChannel(*old);
+        auto used = cache_->takeChannel(*old);
+        cache_->giveBack(std::move(kept), true);
+        cache_->replaceAgent();
+        cache_->giveBack(std::move(used), true);
+        const QueueLinkPtr fresh = link();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+        cache_->takeChannel(*fresh);
+        CPPUNIT_ASSERT_EQUAL(3U, cache_->registered);
+    }
+
+    void testALinkOfTheOldAgentGetsNoChannel() {
+        const QueueLinkPtr old = link();
+        cache_->replaceAgent();
+        CPPUNIT_ASSERT(cache_->takeChannel(*old) == nullptr);
+    }
+
+    void testAFailedRegistrationLosesNothing() {
+        const QueueLinkPtr queue = link();
+        cache_->refuses = true;
+        for (std::uint32_t i = 0; i <= InFlightLayout::ENTRIES; i++) {
+            thrownBy<IOException>([&] { cache_->takeChannel(*queue); });
+        }
+        cache_->refuses = false;
+        CPPUNIT_ASSERT_EQUAL(0U, cache_->takeChannel(*queue)->inFlightEntry());
+    }
+
+    void testAnInstanceIsAskedForOnce() {
+        cache_->instances[7];
+        cache_->instances[8];
+        const QueueLinkPtr first = linkTo(7);
+        CPPUNIT_ASSERT(linkTo(8) != first);
+        CPPUNIT_ASSERT(linkTo(7) == first);
+        CPPUNIT_ASSERT(link() != first);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
+        CPPUNIT_ASSERT(cache_->takeChannel(*first) != nullptr);
+    }
+
+    void testWhereAnInstanceDoesNotServeTheLineIsUsed() {
+        const QueueLinkPtr queue = linkTo(7);
+        CPPUNIT_ASSERT(link() == queue);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
+        cache_->instances[7];
+        CPPUNIT_ASSERT_MESSAGE("It serves by now", linkTo(7)->sending.get() != queue->sending.get());
+    }
+
+    void testWhereStickySessionsAreOffNoInstanceIsAskedFor() {
+        cache_->instances[7];
+        const QueueLinkPtr queue = link();
+        Options options;
+        options.stickyId = 7;
+        CPPUNIT_ASSERT(cache_->link(options, Generation()) == queue);
+    }
+
+    void testAnInstanceThatIsFoundClosedIsForgotten() {
+        cache_->instances[7];
+        const std::weak_ptr<const QueueLink> old = linkTo(7);
+        cache_->instances.at(7).shutDown();
+        cache_->instances.clear();
+        const QueueLinkPtr queue = linkTo(7, old.lock()->generation);
+        CPPUNIT_ASSERT(queue == link());
+        CPPUNIT_ASSERT(old.expired());
+    }
+
+    void testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor() {
+        cache_->instances[7];
+        const std::weak_ptr<const QueueLink> old = linkTo(7);
+        cache_->instances.at(7).shutDown();
+        cache_->instances[8];
+        linkTo(8);
+        CPPUNIT_ASSERT(old.expired());
+    }
+
+    void testANewAgentKnowsNoneOfTheOldInstances() {
+        cache_->instances[7];
+        const QueueLinkPtr old = linkTo(7);
+        cache_->replaceAgent();
+        CPPUNIT_ASSERT(linkTo(7) != old);
+        CPPUNIT_ASSERT(!cache_->takeChannel(*old));
+    }
+
+    void testAChannelWhoseTicketsRunOutIsReplaced() {
+        const QueueLinkPtr queue = link();
+        auto channel = cache_->takeChannel(*queue);
+        const ChannelId first = channel->id();
+        for (std::uint64_t i = 1; i < ReplyChannel::MOST_TICKETS; i++) {
+            channel->nextTicket();
+        }
+        cache_->giveBack(std::move(channel), true);
+        channel = cache_->takeChannel(*queue);
+        CPPUNIT_ASSERT(channel->id() == first);
+        channel->nextTicket();
+        cache_->giveBack(std::move(channel), true);
+        CPPUNIT_ASSERT(cache_->takeChannel(*queue)->id() != first);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->unregistered);
+    }
+
+    void testAnUnusedChannelThatSomebodyFillsIsShutDown() {
+        exchange(2);
+        MessageHeader header{};
+        while (notifyChannel(cache_->instanceEnds.front(), header, "nobody has asked for this")) {
+        }
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The other one is kept", 1U, cache_->unregistered);
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Who waits for room is told", ssize_t{-1},
+                                     ::send(cache_->instanceEnds.front().get(), &byte, 1, MSG_NOSIGNAL));
+        CPPUNIT_ASSERT(errno == EPIPE || errno == ECONNRESET);
+        exchange(1);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
+    }
+
+    /** So many exchanges at once. @return their channels' descriptors */
+    std::vector<int> exchange(unsigned count) {
+        const QueueLinkPtr queue = link();
+        std::vector<std::unique_ptr<ReplyChannel>> channels;
+        std::vector<int> descriptors;
+        for (unsigned i = 0; i < count; i++) {
+            channels.push_back(cache_->takeChannel(*queue));
+            descriptors.push_back(channels.back()->descriptor());
+        }
+        for (auto &channel : channels) {
+            cache_->giveBack(std::move(channel), true);
+        }
+        return descriptors;
+    }
+
+    void testChannelsBeyondTheMostInUseAtOnceAreClosed() {
+        const std::vector<int> descriptors = exchange(10);
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("All were used", 0U, cache_->unregistered);
+        exchange(3);
+        exchange(4);
+        exchange(2);
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(6U, cache_->unregistered);
+        const auto open =
+            std::count_if(descriptors.begin(), descriptors.end(), [](int fd) { return ::fcntl(fd, F_GETFD) >= 0; });
+        CPPUNIT_ASSERT_EQUAL(4L, static_cast<long>(open));
+        exchange(5);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("The fifth is a new one", 11U, cache_->registered);
+    }
+
+    void testAChannelInUseIsNeverTrimmed() {
+        const QueueLinkPtr queue = link();
+        auto channel = cache_->takeChannel(*queue);
+        cache_->trim();
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(0U, cache_->unregistered);
+        cache_->giveBack(std::move(channel), true);
+        exchange(1);
+        CPPUNIT_ASSERT_EQUAL(1U, cache_->registered);
+    }
+
+    void testWhoNeedsNoChannelKeepsNone() {
+        exchange(2);
+        cache_->trim();
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Their places on the inFlightTable are free", 0U,
+                                     cache_->takeChannel(*link())->inFlightEntry());
+    }
+
+    void testWhatTheAgentCannotBeToldIsTrimmedTheNextTime() {
+        exchange(5);
+        cache_->trim();
+        cache_->reachable = false;
+        cache_->trim();
+        exchange(3);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("They serve meanwhile", 5U, cache_->registered);
+        cache_->reachable = true;
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
+    }
+
+    void testTheAgentIsToldLaterOfAChannelThatIsGone() {
+        const QueueLinkPtr queue = link();
+        auto first = cache_->takeChannel(*queue);
+        auto second = cache_->takeChannel(*queue);
+        cache_->reachable = false;
+        cache_->giveBack(std::move(first), false);
+        cache_->reachable = true;
+        cache_->giveBack(std::move(second), false);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
+    }
+
+    void testAnAgentsReplacementBeginsTheCountAnew() {
+        exchange(5);
+        cache_->trim();
+        cache_->replaceAgent();
+        exchange(2);
+        cache_->trim();
+        CPPUNIT_ASSERT_EQUAL(0U, cache_->unregistered);
+    }
+
+    void testALineThatIsOverIsLetGo() {
+        const std::weak_ptr<const QueueLink> queue = link();
+        cache_->trim();
+        CPPUNIT_ASSERT(!queue.expired());
+        cache_->closeQueue();
+        cache_->trim();
+        CPPUNIT_ASSERT(queue.expired());
+    }
+
+    void testWhenItsProcessEndsItsExchangesEnd() {
+        const QueueLinkPtr queue = link();
+        auto channel = cache_->takeChannel(*queue);
+        cache_->cutOff();
+        std::vector<char> buffer(MAX_MESSAGE);
+        std::vector<FileDescriptor> descriptors;
+        thrownBy<EndOfFileException>([&] { channel->receive(buffer, descriptors); });
+        cache_->giveBack(std::move(channel), false);
+    }
+
+    void testWhenItsProcessEndsNoneBegins() {
+        exchange(1);
+        const QueueLinkPtr queue = link();
+        cache_->cutOff();
+        const auto refusal = thrownBy<RefusedException>([&] { cache_->takeChannel(*queue); });
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, refusal.status());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(QueueCacheTest);
+
+}  // namespace Passenger
