@@ -8,6 +8,7 @@
 
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
+#include "shm/ClaimsView.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {

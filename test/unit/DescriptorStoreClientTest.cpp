@@ -50,7 +50,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("note"), stored->field(1));
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), stored->descriptors.size());
         CPPUNIT_ASSERT(FrameType::REMOVE == removal->type);
-        CPPUNIT_ASSERT_EQUAL(std::string("key"), withdrawal->field(0));
+        CPPUNIT_ASSERT_EQUAL(std::string("key"), removal->field(0));
     }
 
     void testNothingWaitsForAWatchdogThatDoesNotRead() {

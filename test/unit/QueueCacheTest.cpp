@@ -12,7 +12,9 @@
 
 #include "io/ReplyChannel.h"
 #include "io/RequestQueue.h"
+#include "shm/Claims.h"
 #include "shm/GenerationTable.h"
+#include "shm/SenderMemory.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 
