@@ -4,25 +4,25 @@
 #
 #   /opt/ruby/bin/ruby native_builder.rb [FOLDER]
 #
-# FOLDER is where native.rb looks: the `native` beside the lib that this file is in, unless said otherwise. Where it cannot be built,
-# one line says why, and applications run without.
+# FOLDER is where native.rb looks; the default is `native` beside the `lib` of this file. If the
+# code cannot be built, one line says why, and applications run without it.
 
 require "fileutils"
 require "shellwords"
 require_relative "base/native"
 
 module PhusionPassenger
-  # Runs the compiler that this Ruby was made with.
+  # Runs the compiler that built this Ruby.
   class NativeBuilder
     SOURCES = Dir[File.expand_path("../../ext/ruby/*.{c,h}", __dir__)].sort.freeze
-    # rb_enc_interned_str
+    # The first version with rb_enc_interned_str.
     OLDEST_RUBY = "3.0"
 
     def initialize(folder)
       @target = File.join(folder, Native.folder_name, "#{Native::NAME}.so")
     end
 
-    # The line to print; nil where the file is newer than its sources.
+    # Returns the line to print, or nil if the file is newer than its sources.
     def build
       return if current?
 
@@ -30,7 +30,7 @@ module PhusionPassenger
       return "Without native code for #{RbConfig.ruby}: #{reason}" if reason
 
       FileUtils.mkdir_p(File.dirname(@target))
-      # Another process may be loading the old one.
+      # Under a name of its own: another process may load the old file meanwhile.
       made = "#{@target}.#{Process.pid}"
       return "Without native code for #{RbConfig.ruby}: the compiler failed, see above" unless system(*command(made))
 
@@ -53,7 +53,8 @@ module PhusionPassenger
       "there is no C compiler: #{compiler.first}" unless system("command -v #{compiler.first.shellescape} >/dev/null")
     end
 
-    # Names that are not defined here are the interpreter's own, whether it is a shared library or not.
+    # The library leaves Ruby's symbols undefined. The interpreter that loads it defines them, with
+    # or without a libruby.
     def command(made)
       [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter",
        *headers.map { |folder| "-I#{folder}" }, "-o", made, *SOURCES.grep(/\.c\z/)]

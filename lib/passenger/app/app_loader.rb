@@ -4,18 +4,19 @@ require_relative "failure"
 require_relative "../wire/frame"
 
 module PhusionPassenger
-  # Loads the application that the Options describe, step by step, and says so on the control socket.
+  # Loads the application that the Options describe, and reports each step on the control socket.
   class AppLoader
     ENVIRONMENT_NAMES = %w[RAILS_ENV RACK_ENV PASSENGER_APP_ENV].freeze
 
-    # What a login shell keeps of itself.
+    # Variables that a login shell sets for itself.
     SHELL_VARIABLES = %w[_ OLDPWD SHLVL].freeze
 
-    # An app that loads must not end the process unsaid: `exit` and syntax errors are failures of a step, too.
+    # `exit` and syntax errors fail a step, too: a process whose application ends it must report
+    # that.
     FAILURES = [Exception].freeze
     private_constant :FAILURES
 
-    # The step that failed, around what it failed with.
+    # Says which step failed; its cause is the exception of that step.
     class LoadFailed < StandardError
       attr_reader :step
 
@@ -30,7 +31,8 @@ module PhusionPassenger
       @options = options
     end
 
-    # The Rack application. Nil when it could not be loaded and that has been reported.
+    # Returns the Rack application. Returns nil if it cannot be loaded; the failure is then
+    # reported.
     def load
       step("working directory") { prepare_environment }
       step("Bundler") { set_up_bundler } if gemfile?
@@ -56,16 +58,17 @@ module PhusionPassenger
       File.file?(ENV["BUNDLE_GEMFILE"] || "Gemfile")
     end
 
-    # `bundler/setup` would end the process when a gem is missing.
+    # Not `bundler/setup`: that ends the process if a gem is missing.
     def set_up_bundler
       ENV["BUNDLE_GEMFILE"] ||= File.expand_path("Gemfile")
-      # It came with our own sockets, and must not bind the application to its version, unless Bundler has chosen that (PreloadBundler).
+      # The control socket's code has loaded io-wait. That version must not bind the application,
+      # unless Bundler has chosen it (PreloadBundler).
       Gem.loaded_specs.delete("io-wait") unless defined?(::Bundler)
       require "bundler"
       Bundler.setup
     end
 
-    # Rack 2 gives options beside the application.
+    # Rack 2 returns the application and its options, Rack 3 the application alone.
     def load_rack_app
       require "rack"
       startup_file = @options.fetch("startup_file", "")

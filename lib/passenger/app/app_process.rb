@@ -9,11 +9,13 @@ require_relative "../base/native"
 require_relative "signals"
 
 module PhusionPassenger
-  # What preloaders and instances begin with: the control socket as descriptor 3, HELLO, LOAD, the application.
+  # The start of each preloader and instance: control socket as descriptor 3, HELLO, LOAD, the
+  # application.
   module AppProcess
     CONTROL_DESCRIPTOR = 3
 
-    # Yields the control socket and the application. Ends the process, with 1 when it could not be loaded.
+    # Yields the control socket and the application. Ends the process with status 1 if the
+    # application cannot be loaded.
     def self.start(role)
       sync_output
       Signals.print_backtraces_on_quit
@@ -28,7 +30,8 @@ module PhusionPassenger
       end
     end
 
-    # The block works with the control socket.
+    # Runs the block, which uses the control socket. The block ends early if the agent closes the
+    # socket; a protocol error ends the process with status 1.
     def self.until_the_end
       yield
     rescue Errno::EPIPE, Errno::ECONNRESET
@@ -38,7 +41,8 @@ module PhusionPassenger
       exit(1)
     end
 
-    # In a process that was just forked from one that has the application loaded: gives it ends of its own. Its control socket has said hello.
+    # For a process that was just forked from a process with the application loaded. Gives the new
+    # process its own output and control socket, and sends HELLO.
     def self.begin_anew(role, socket, output)
       STDOUT.reopen(output) # rubocop:disable Style/GlobalStdStream
       STDERR.reopen(output) # rubocop:disable Style/GlobalStdStream
@@ -53,7 +57,7 @@ module PhusionPassenger
       $PROGRAM_NAME = "Passenger #{role}: #{group}"
     end
 
-    # The descriptors themselves: an application may have put something else in place of $stdout.
+    # Not $stdout and $stderr: an application may have replaced them.
     def self.sync_output
       STDOUT.sync = true # rubocop:disable Style/GlobalStdStream
       STDERR.sync = true # rubocop:disable Style/GlobalStdStream

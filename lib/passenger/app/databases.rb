@@ -1,13 +1,15 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # The database connections of ActiveRecord in this process, which its forks should not share.
+  # The database connections of ActiveRecord in this process. Forks of the process must not share
+  # them.
   module Databases
     ALL_ROLES_BY_NAME = Gem::Version.new("7.1")
     private_constant :ALL_ROLES_BY_NAME
 
-    # Closes those of all roles, with `connects_to` one for writing and one for reading. Without a role Rails before 7.2 closes those of one
-    # role alone, which 7.1 warns of.
+    # Closes the connections of all roles; `connects_to` makes one role for writing and one for
+    # reading. Without a role, Rails before 7.2 closes the connections of one role only, and 7.1
+    # warns.
     def self.disconnect
       return unless defined?(::ActiveRecord::Base)
       return ::ActiveRecord::Base.connection_handler.clear_all_connections!(:all) if ::ActiveRecord.version >= ALL_ROLES_BY_NAME
@@ -17,7 +19,7 @@ module PhusionPassenger
       end
     end
 
-    # Rails 6 may have one for each role: 6.0 always, 6.1 unless it was told otherwise.
+    # Rails 6.0 always has a handler for each role, 6.1 unless it is configured otherwise.
     def self.handlers
       base = ::ActiveRecord::Base
       several = base.respond_to?(:legacy_connection_handling) ? base.legacy_connection_handling : base.respond_to?(:connection_handlers)

@@ -4,13 +4,13 @@ require_relative "../wire/frame"
 require_relative "../base/log"
 
 module PhusionPassenger
-  # Tells log and agent what a process failed with on its way to serving.
+  # Reports to the log and to the agent why a process cannot serve.
   module Failure
-    # Half a frame each, at most.
+    # Bytes. Message and description have at most half a frame each.
     TEXT_LIMIT = 256 * 1024
 
     def self.report(control, event, step, error)
-      # The backtrace goes with the report, which is logged, too.
+      # The event has no backtrace: the agent logs the report, which has it.
       Log.event(event, step: step, exception: error.class.name, message: Log.message_of(error))
       control.write(Frame::Control::FAILED, step, error.class.name.to_s, cut(Log.message_of(error)), cut(Log.describe(error)))
     end

@@ -1,8 +1,9 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # An application that forks makes a process which must not take requests or answer them: what it inherited of ours is
-  # closed there at once. Programs that it starts inherit nothing, since all of it is close-on-exec.
+  # A process that the application forks must not take or answer requests. The guard closes the
+  # instance's descriptors in such a process at once. Programs that the application starts inherit
+  # none of them: all are close-on-exec.
   module ForkGuard
     @close = nil
 
@@ -25,7 +26,7 @@ module PhusionPassenger
       close&.call
     end
 
-    # Ruby 3.1 and later.
+    # For Ruby 3.1 and later, where all ways to fork call Process._fork.
     module Hook
       def _fork
         pid = super
@@ -34,7 +35,7 @@ module PhusionPassenger
       end
     end
 
-    # Ruby before 3.1.
+    # For Ruby before 3.1.
     module OldHook
       def fork
         if block_given?

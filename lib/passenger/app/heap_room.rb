@@ -3,22 +3,25 @@
 require_relative "ruby_heap"
 
 module PhusionPassenger
-  # Room in Ruby's heap for what requests leave behind, so that it is seldom collected: that takes milliseconds, for which a request waits. How much
-  # there is once an application has been loaded is left to chance: Ruby makes its heap larger only where less than a fifth of it is free.
+  # Makes room in Ruby's heap for the garbage of requests, so that collections are rare. A
+  # collection takes milliseconds, and a request waits for it. Without this room the number of free
+  # slots is arbitrary after an application has loaded: Ruby enlarges its heap only if less than a
+  # fifth is free.
   module HeapRoom
-    # As many free slots as there are objects, and at least so many: 40 bytes each.
+    # Slots of 40 bytes. At least this number is free, and as many as there are objects.
     LEAST_SLOTS = 65_536
     private_constant :LEAST_SLOTS
 
-    # Once, when what is to live was loaded. The room stays: Ruby gives pages back only where more than two thirds of its heap are free. Who sets
-    # Ruby's own variables knows better.
+    # Called once, after the application has loaded. The room stays: Ruby frees pages only if more
+    # than two thirds of its heap are free. Variables of Ruby's collector in the environment turn
+    # this off: the user has chosen.
     def self.make
       return unless RubyHeap.one_size? && ENV.none? { |name, _value| name.start_with?("RUBY_GC_HEAP_") }
 
       GC.start
       free = GC.stat(:heap_free_slots)
       wanted = [GC.stat(:heap_live_slots), LEAST_SLOTS].max
-      # `allocate`, since an application may have an `initialize` of its own for all objects.
+      # Not `new`: an application may define `initialize` for all objects.
       RubyHeap.without_collection { wanted.times { Object.allocate } } if wanted > free
     end
   end

@@ -2,11 +2,11 @@
 
 require_relative "../base/log"
 
-# The name that applications know from their configuration.
+# Applications use this name in their configuration.
 module PhusionPassenger
-  # What an application wants to be told about:
+  # The events of an application:
   #   starting_worker_process (forked)    in a new instance, before its first request
-  #   after_installing_signal_handlers    in a new instance, once the signals below are ours
+  #   after_installing_signal_handlers    in a new instance, after its signal handlers are set
   #   stopping_worker_process             in an instance, after its last request
   module Hooks
     NAMES = %i[starting_worker_process stopping_worker_process after_installing_signal_handlers].freeze
@@ -24,7 +24,8 @@ module PhusionPassenger
       @blocks[name].each { |block| block.call(*arguments) }
     end
 
-    # For an end: no block keeps the later ones from being called. What it raises is logged.
+    # For the end of an instance. Calls each block even if an earlier one raises; exceptions are
+    # logged.
     def self.call_all(name)
       @blocks[name].each do |block|
         block.call

@@ -1,11 +1,12 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # What those who prepare Ruby's heap have in common.
+  # Shared by HeapRoom and SharedHeap.
   module RubyHeap
     module_function
 
-    # From Ruby 3.2 on slots are of several sizes, and which of them are free is not told as one number; since 3.3 Ruby prepares its heap itself.
+    # Since Ruby 3.2 slots have several sizes, and no single number says how many are free. Since
+    # 3.3 Ruby has Process.warmup, which prepares the heap.
     def one_size?
       !Process.respond_to?(:warmup) && GC::INTERNAL_CONSTANTS.fetch(:SIZE_POOL_COUNT, 1) == 1
     end

@@ -3,23 +3,26 @@
 require_relative "ruby_heap"
 
 module PhusionPassenger
-  # Ruby's heap in a preloader: what its instances will share should not change any more.
+  # Prepares Ruby's heap in a preloader, so that few of the pages that its instances share change
+  # later.
   module SharedHeap
-    # Slots that are left to what other threads make meanwhile, so that the heap does not grow.
+    # Slots that fill_gaps leaves to other threads, so that the heap does not grow meanwhile.
     SPARE_SLOTS = 200
-    # Collections in search of pages that can go; each one is as long as the application is large.
+    # The most collections that free pages. Each one takes longer the larger the application is.
     SHRINKS = 20
-    # A collection writes the age of an object to it, until it has survived so many.
+    # A collection writes an object's age into the object until the object has survived this many.
     AGE_OF_THE_OLD = 3
 
-    # What is to be free of a heap, at most, for it to be a small one.
+    # A heap is small if its goal for the free share is at most this.
     SMALL_GOAL = 0.25
 
-    # Before the first fork. In a small heap, which PassengerReforkAfter brings (SpawnPlan), or SetEnv, what is free among the objects is
-    # taken, so that instances have their own objects in pages of their own. In another heap the collector would have as much again free, for
-    # each instance.
+    # Called before the first fork. PassengerReforkAfter (SpawnPlan) or SetEnv may ask for a small
+    # heap. In a small heap, free slots between objects are filled, so that the objects of instances
+    # are in pages of their own. In another heap, the collector would then keep as many free slots
+    # again in each instance.
     def self.settle
-      # Of another preloader, from which this one's application comes. Let go of, it does not become more from one to the next.
+      # This preloader may come from an instance of another preloader, and have its filling. The
+      # filling is freed, so that it does not grow from one preloader to the next.
       @filling = nil
       return Process.warmup if Process.respond_to?(:warmup)
 
@@ -34,7 +37,8 @@ module PhusionPassenger
       ENV.fetch("RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO", "1").to_f <= SMALL_GOAL
     end
 
-    # What was made while the application loaded, and is gone, is not to be filled, too. A collection frees some pages at a time.
+    # Frees slots of objects that only the loading needed; otherwise fill_gaps would fill these,
+    # too. A collection frees a few pages at a time.
     def self.shrink
       before = GC.stat(:heap_available_slots)
       SHRINKS.times do
@@ -46,11 +50,12 @@ module PhusionPassenger
       end
     end
 
-    # `allocate`, since an application may have an `initialize` of its own for all objects.
+    # Not `new`: an application may define `initialize` for all objects.
     def self.fill_gaps
       RubyHeap.without_collection { @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.allocate } }
       (AGE_OF_THE_OLD - 1).times { GC.start(full_mark: false) }
-      # With them the old have become so many that an instance would soon collect among all of them; this one counts anew.
+      # The filling increases the number of old objects, and an instance would soon run a full
+      # collection. A full collection here resets that limit.
       GC.start
     end
 

@@ -1,11 +1,12 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # Writes events to standard error, which the agent collects into the log. A line is an event: what happened,
-  # then what it is about.
+  # Writes events to standard error; the agent collects this output into its log. A line is one
+  # event: its name, then its fields.
   module Log
-    # As LogLimit of the C++ side. Thread-safe.
+    # Limits how many lines are written in an interval, like LogLimit of the agent. Thread-safe.
     class Limit
+      # Seconds.
       INTERVAL = 10
       LINES = 10
 
@@ -15,7 +16,8 @@ module PhusionPassenger
         @since = -INTERVAL
       end
 
-      # Nil: no further line now. Else how many were left out since the last one.
+      # Returns nil if no line may be written now. Otherwise returns the number of lines that were
+      # left out since the last one.
       def allow(now = Process.clock_gettime(Process::CLOCK_MONOTONIC))
         @lock.synchronize do
           @since, @lines = now, 0 if now - @since >= INTERVAL
@@ -30,10 +32,10 @@ module PhusionPassenger
     end
 
     class << self
-      # The application's name, in each line once it is known.
+      # The name of the application's group. Each event has the name once it is set.
       attr_accessor :app
 
-      # The Limit of complaints.
+      # The Limit that complaint() obeys.
       attr_writer :complaints
     end
     self.complaints = Limit.new
@@ -44,19 +46,20 @@ module PhusionPassenger
       write("event=#{[name, *text].join(' ')}\n")
     end
 
-    # For what a peer that is not trusted can cause as often as it likes: ten lines in ten seconds, and how many were left out since.
+    # Logs an event that a peer without trust can cause as often as it likes. At most ten lines are
+    # written in ten seconds; the next line says how many were left out.
     def self.complaint(name, fields = {})
       left_out = @complaints.allow or return
       event(name, left_out.zero? ? fields : fields.merge(left_out: left_out))
     end
 
-    # An exception with its causes and its whole backtrace.
+    # Logs an exception with its causes and its whole backtrace.
     def self.exception(name, error, fields = {})
       event(name, fields.merge(exception: error.class.name, message: message_of(error)))
       write("#{describe(error)}\n")
     end
 
-    # An application may have written a #message that raises.
+    # The #message of an application's exception may raise, too.
     def self.message_of(error)
       error.message.to_s.b
     rescue Exception => e # rubocop:disable Lint/RescueException
@@ -75,7 +78,7 @@ module PhusionPassenger
       lines.join("\n")
     end
 
-    # A log that cannot be written must not fail the request that wanted to be logged.
+    # A log that cannot be written does not fail the request that logs.
     def self.write(text)
       $stderr.write(text)
     rescue IOError, SystemCallError

@@ -3,18 +3,20 @@
 require "rbconfig"
 
 module PhusionPassenger
-  # What costs most of a request, in C (ext/ruby). It is a matter of speed alone: where it was not built for this Ruby, or cannot be
-  # loaded, Ruby code does the same. PASSENGER_NATIVE=off does without it, another value names the folder.
+  # The parts of a request that cost most, in C (ext/ruby). Native code changes only the speed. Ruby
+  # code does the same work if the native code was not built for this Ruby, or does not load.
+  # PASSENGER_NATIVE=off turns native code off; any other value names its folder.
   module Native
     VERSION = 3
     NAME = "passenger_native"
 
-    # Each Ruby that promises its own C interface has a folder.
+    # Each Ruby version and architecture has a folder, because each has a C interface of its own.
     def self.folder_name
       "ruby-#{RbConfig::CONFIG['ruby_version']}-#{RbConfig::CONFIG['arch']}"
     end
 
-    # Built from a checkout, `native` is beside the lib that the program was started from, which may be a link to this one.
+    # In a build from a checkout, `native` stands beside the `lib` of the started program. That
+    # `lib` may be a link to the `lib` of this file.
     def self.folders
       named = ENV.fetch("PASSENGER_NATIVE", nil)
       return [named] if named

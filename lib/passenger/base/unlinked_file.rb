@@ -1,9 +1,10 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # A temporary file that has no name: it is gone as soon as it is closed, however the process ends.
+  # A temporary file without a name. The file system frees it when it is closed, however the process
+  # ends.
   module UnlinkedFile
-    # Open for reading and writing, binary, without a buffer of its own.
+    # Returns a file open for reading and writing, in binary mode and unbuffered.
     def self.open
       file = unnamed
     rescue Errno::EOPNOTSUPP, Errno::EISDIR, Errno::ENOENT, Errno::EINVAL
@@ -14,7 +15,7 @@ module PhusionPassenger
       file&.binmode
     end
 
-    # It never has a name, where the file system offers that.
+    # Raises an exception of `open`'s list if the file system cannot make a file without a name.
     def self.unnamed
       File.open(ENV.fetch("TMPDIR", "/tmp"), File::RDWR | File::TMPFILE | File::EXCL, 0o600)
     end

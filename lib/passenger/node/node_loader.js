@@ -1,7 +1,7 @@
 "use strict";
 
-// Loaded before a Node application (node --require). Its first HTTP server listens on the socket of its bridge, whatever port it
-// asks for; any further one where it wants.
+// Loaded before a Node application (node --require). Its first HTTP server listens on the socket of
+// its bridge, whatever port it asks for. Any further server listens where it asks to.
 const http = require("http");
 const net = require("net");
 

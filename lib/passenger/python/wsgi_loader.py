@@ -16,10 +16,10 @@ BODY_IN_MEMORY = 1024 * 1024
 
 
 def load_application(path):
-    """What the startup file calls `application`."""
+    """Returns the object `application` of the startup file."""
     path = os.path.abspath(path)
     sys.path.insert(0, os.path.dirname(path))
-    # It is Python, whatever its name ends with.
+    # The file name may end with anything; the content is Python.
     loader = importlib.machinery.SourceFileLoader("passenger_wsgi", path)
     spec = importlib.util.spec_from_file_location("passenger_wsgi", path, loader=loader)
     module = importlib.util.module_from_spec(spec)
@@ -31,7 +31,9 @@ def load_application(path):
 
 
 class LimitedReader:
-    """The body of one request: whoever reads on must not wait for the next one. `ask` is called before the first read."""
+    """The body of one request. Reading stops at its end, and does not wait for the next request.
+
+    `ask` is called before the first read."""
 
     def __init__(self, stream, length, ask):
         self._stream = stream
@@ -67,7 +69,7 @@ class LimitedReader:
 
 
 def read_chunked(stream):
-    """A body of unknown length, whole: WSGI wants to know the length first."""
+    """Reads a body of unknown length whole: WSGI needs the length first."""
     body = tempfile.SpooledTemporaryFile(max_size=BODY_IN_MEMORY)
     while True:
         size = int(stream.readline(1024).split(b";")[0], 16)
@@ -87,21 +89,22 @@ def read_chunked(stream):
 
 
 def read_environment(stream):
-    """The variables of a request as httpd has made them, or None where no request comes. Their size in a line is before them, so that nothing that a
-    client has sent can be taken for another variable."""
+    """Returns the variables of a request as httpd has made them, or None if no request comes.
+
+    A line with their size comes first, so that no byte of the client can become another variable."""
     size = stream.readline(32)
     if not size:
         return None
     text = stream.read(int(size))
     if len(text) != int(size):
         raise ConnectionError("the request's environment was broken off")
-    # PEP 3333 wants text that is bytes.
+    # PEP 3333: text whose characters are bytes.
     fields = text.decode("latin-1").split("\0")
     return dict(zip(fields[0:-1:2], fields[1::2]))
 
 
 class ApplicationHandler(ServerHandler):
-    """Tells the application of the request what httpd tells, and nothing of this process."""
+    """Gives the application the request's variables, and none of this process."""
 
     os_environ = {}
 
@@ -109,18 +112,20 @@ class ApplicationHandler(ServerHandler):
         return "https" if self.environ.get("HTTPS") == "on" else "http"
 
     def client_is_modern(self):
-        """The bridge is, whatever its client is."""
+        """The bridge speaks HTTP/1.1, whatever its client speaks."""
         return True
 
 
 class RequestHandler(WSGIRequestHandler):
-    """Only the bridge can connect: it sends the environment, then the head of an HTTP request that says of the body where it ends, and nothing else."""
+    """Reads a request of the bridge, which alone can connect.
+
+    The bridge sends the environment, then an HTTP request head with the body's length or coding."""
 
     def get_environ(self):
         environ = self.variables
         for name in ("SCRIPT_NAME", "PATH_INFO"):
             environ[name] = urllib.parse.unquote(environ[name], "latin-1")
-        # The body is as the bridge says, which knows what httpd's filters and a chunked upload have made of it.
+        # The bridge knows the body's length after httpd's filters and after chunked coding.
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         if "Content-Length" in self.headers:
             environ["CONTENT_LENGTH"] = self.headers["Content-Length"]
@@ -140,7 +145,9 @@ class RequestHandler(WSGIRequestHandler):
             if not self.headers.get("Expect"):
                 return
             if handler and handler.headers_sent:
-                raise ConnectionError("the answer has begun, so the client is not asked for the request's body any more")
+                raise ConnectionError(
+                    "the answer has begun, so the client is not asked for the request's body any more"
+                )
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
 
@@ -156,7 +163,7 @@ class RequestHandler(WSGIRequestHandler):
         handler.run(self.server.get_app())
 
     def log_message(self, *_arguments):
-        """httpd has an access log."""
+        """Does nothing: httpd has an access log."""
 
 
 class UnixServer(WSGIServer):

@@ -3,11 +3,11 @@
 require_relative "../base/log"
 
 module PhusionPassenger
-  # What an application leaves to be done when nobody waits for its answer any more: rack.after_reply, as other servers have it, and
-  # rack.response_finished of Rack 3. No application of Rack 2 expects the latter, and its requests do without that array. One for an instance,
-  # used by all its threads.
+  # Runs the application's blocks that are due after its answer: rack.after_reply, as other servers
+  # have it, and rack.response_finished of Rack 3. Applications of Rack 2 do not expect the latter,
+  # so their requests have no array for it. An instance has one AfterReply for all its threads.
   class AfterReply
-    # For the log.
+    # Fields for a log event.
     def self.request_of(environment)
       return {} unless environment
 
@@ -23,8 +23,9 @@ module PhusionPassenger
       environment["rack.response_finished"] = [] if @rack_3
     end
 
-    # When the body was closed, in the request's thread. `status` and `headers` are what the application has answered, nil where it has not;
-    # `error` is what kept that from being sent, or nil.
+    # Called in the request's thread after the body was closed. `status` and `headers` are the
+    # application's, or nil if it has not answered. `error` is the exception that kept the answer
+    # from being sent, or nil.
     def run(environment, status, headers, error)
       blocks = environment["rack.after_reply"]
       blocks.each { |block| guard("after_reply.failed", environment) { block.call } } unless blocks.nil? || blocks.empty?
@@ -33,13 +34,13 @@ module PhusionPassenger
       blocks = environment["rack.response_finished"]
       return if blocks.nil? || blocks.empty?
 
-      # As middleware is left: what was added first comes last.
+      # In reverse order, as Rack 3 demands.
       blocks.reverse_each { |block| guard("response_finished.failed", environment) { block.call(environment, status, headers, error) } }
     end
 
     private
 
-    # None keeps the next one from being called.
+    # A block that raises does not keep the next one from being called.
     def guard(event, environment)
       yield
     rescue Exception => e # rubocop:disable Lint/RescueException

@@ -3,8 +3,8 @@
 require_relative "response_head"
 
 module PhusionPassenger
-  # Takes the chunked coding off a body whose application put it on (Rails does for `render stream: true`): messages have
-  # lengths of their own, and the coding to the client is the child's.
+  # Decodes a body that the application has sent in chunked coding (Rails does for `render stream:
+  # true`). A reply's messages have lengths of their own, and httpd codes the body for the client.
   class ChunkedDecoder
     SIZE = /\A(\h{1,15})[ \t]*(?:;.*)?\r?\n\z/m.freeze
     LINE_LIMIT = 4096
@@ -17,15 +17,16 @@ module PhusionPassenger
       @consumed = 0
     end
 
-    # The last chunk was seen.
+    # True after the last chunk.
     def ended?
       @ended
     end
 
-    # How many bytes of the last ones belonged to the body's coding; those behind its end do not.
+    # The number of bytes of the last decode() that belong to the coding. Bytes after the body's end
+    # do not.
     attr_reader :consumed
 
-    # What the bytes bring of the body.
+    # Returns the bytes of the body that `bytes` contain.
     def decode(bytes)
       bytes = bytes.b
       result = String.new(encoding: Encoding::BINARY)
@@ -67,7 +68,7 @@ module PhusionPassenger
       @after_chunk = false
     end
 
-    # After the chunk of length 0 only trailers follow, which nobody can use.
+    # Trailers follow the chunk of length 0. They are dropped: a reply has no place for them.
     def begin_chunk
       size = @line[SIZE, 1] or raise BadResponse, "its chunked body has a chunk without a length"
       @left = size.to_i(16)

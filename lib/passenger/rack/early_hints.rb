@@ -3,8 +3,9 @@
 require_relative "response_head"
 
 module PhusionPassenger
-  # What rack.early_hints is: called with headers, it sends them at once, in a 103. More than the child would pass on, and what cannot be sent, are
-  # left out: hints are not worth an answer.
+  # The object in rack.early_hints. A call with headers sends them at once, in an answer with status
+  # 103. Hints beyond the number that the httpd child passes on, and hints that cannot be sent, are
+  # left out: they do not fail the answer.
   class EarlyHints
     STATUS = 103
     MOST = 16

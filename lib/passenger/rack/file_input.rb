@@ -3,9 +3,9 @@
 require_relative "input"
 
 module PhusionPassenger
-  # A body that lies in a file, which is closed with the exchange.
+  # A body in a file. The file is closed at the end of the exchange.
   class FileInput < Input
-    # `file` is at its start.
+    # The position of `file` is its start.
     def initialize(file, size)
       super()
       @file = file

@@ -1,20 +1,22 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # The part of a reply that is rack.hijack. The reply has @environment, which is nil at first, @started, and take_over, which returns the stream.
+  # Implements rack.hijack for a reply. The including class has @environment (nil at first),
+  # @started, and take_over(), which returns the stream.
   module Hijacking
-    # What the environment's rack.hijack is: the reply itself, so that what is seldom used costs no object.
+    # Returns the object for the environment's rack.hijack. That is the reply itself, so that a
+    # request costs no further object.
     def hijacking(environment)
       @environment = environment
       self
     end
 
-    # Whether it was offered.
+    # True if the request's environment has rack.hijack.
     def hijackable?
       !@environment.nil?
     end
 
-    # A client that did not ask for another protocol would take the answer for nonsense.
+    # A client that asked for no other protocol cannot understand the answer.
     def upgrade_wanted?
       @environment.key?("HTTP_UPGRADE")
     end
@@ -23,7 +25,8 @@ module PhusionPassenger
       @environment["rack.hijack_io"] ||= hijack
     end
 
-    # All bytes between the application and the client, from now on, are theirs. The head is the application's, too.
+    # From now on the application and the client exchange all bytes themselves. The application
+    # writes the head, too.
     def hijack
       raise IOError, "the answer has begun: its connection cannot be hijacked any more" if @started
 

@@ -3,8 +3,9 @@
 require_relative "../wire/channel"
 
 module PhusionPassenger
-  # What rack.input offers, over any place that bytes come from. Subclasses bring `take(length)` and `take_line`: up to
-  # that many bytes, or up to the end of the line, as a string of the caller's own; nil at the end.
+  # Implements rack.input over any source of bytes. Subclasses define `take(length)` and
+  # `take_line`. Each returns a string that the caller owns, with at most that many bytes or up to
+  # the line's end; nil at the end.
   class Input
     CHUNK = 65_536
     CONTINUE = 100
@@ -35,16 +36,17 @@ module PhusionPassenger
       self
     end
 
-    # The server closes the input, not the application.
+    # Does nothing: the server closes the input.
     def close; end
 
-    # The client sends the body only when it is asked to: by an interim answer, before the first read.
+    # For a client that sends the body only after an interim answer (Expect). `reply` sends that
+    # answer before the first read.
     def ask_by(reply); end
 
-    # The whole body has at least so many bytes, or it was broken off.
+    # Reading fails if the body ends before this number of bytes.
     def expect(length); end
 
-    # Frees what the input holds, after the exchange.
+    # Frees the input's resources after the exchange.
     def release; end
 
     def binmode
@@ -78,7 +80,8 @@ module PhusionPassenger
       result
     end
 
-    # A large body makes much garbage in little time; its memory is given back at once.
+    # Appends the piece and frees its memory at once: a large body makes much garbage in a short
+    # time.
     def move(piece, target)
       target << piece
       piece.clear
@@ -86,7 +89,7 @@ module PhusionPassenger
     end
   end
 
-  # A body that came whole with the request.
+  # A body that arrived whole with the request.
   class MemoryInput < Input
     def initialize(bytes)
       super()
@@ -120,8 +123,8 @@ module PhusionPassenger
     end
   end
 
-  # A body that is still coming, for Rack 3: what was read is gone. The source's `next_piece` brings a piece or nil
-  # at the end.
+  # A body that is still arriving, for Rack 3. Bytes that were read are not kept. The source's
+  # `next_piece` returns a piece, or nil at the end.
   class StreamInput < Input
     def initialize(source)
       super()
@@ -147,7 +150,7 @@ module PhusionPassenger
 
       return hand_over if @offset.zero? && length >= @piece.bytesize
 
-      # Unlike a slice it shares no memory, which could not be given back.
+      # Not `byteslice`: a slice shares its memory with the piece, and `clear` could not free it.
       bytes = @piece.unpack1("@#{@offset}a#{length}")
       @offset += bytes.bytesize
       hand_over.clear if @offset == @piece.bytesize
@@ -183,7 +186,7 @@ module PhusionPassenger
       receive
     end
 
-    # An end that comes too soon must not make what came look whole.
+    # Raises BodyBrokenOff at a premature end, so that a partial body does not look whole.
     def receive
       ask if @asker
       piece = @source.next_piece

@@ -10,7 +10,7 @@ require_relative "response_body"
 require_relative "response_head"
 
 module PhusionPassenger
-  # Calls a Rack application and sends its answer. One for an instance, used by all its threads.
+  # Calls a Rack application and sends its answer. An instance has one for all its threads.
   class RackAdapter
     NUL = "\0".b.freeze
     HTTPS_ON = "on"
@@ -21,7 +21,7 @@ module PhusionPassenger
     CHUNKED = "Transfer-Encoding: chunked\r\n"
     private_constant :NUL, :HTTPS_ON, :HTTP_2, :STRINGS_AT_ONCE, :CHUNKED
 
-    # `threads`: how many call it at once.
+    # `threads`: the number of threads that call the adapter.
     def initialize(app, threads)
       @app = app
       @rewind = rewinding_rack?
@@ -39,7 +39,7 @@ module PhusionPassenger
       }.to_a.flatten(1).freeze
     end
 
-    # `head` is the environment as the child sent it, `input` comes from input_for.
+    # `head` is the environment as the httpd child sent it; `input` comes from input_for.
     def call(head, input, reply, head_request: false)
       environment = environment_from(head, input, reply)
       status, headers, body = @app.call(environment)
@@ -62,12 +62,12 @@ module PhusionPassenger
       @after_reply.run(environment, status, headers, e) if environment
     end
 
-    # An answer for what the application could not answer.
+    # Answers for an application that did not.
     def refuse(reply, status = 500, text = INTERNAL_ERROR)
       reply.respond(status, "Content-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n", text, last: true)
     end
 
-    # An answer that was not finished. When the child has gone, nothing is to be said.
+    # Ends an answer that is not finished. If the httpd child is gone, nothing is sent.
     def end_in_error(reply, status = 500, text = INTERNAL_ERROR)
       reply.started? ? reply.abort : refuse(reply, status, text)
     rescue ClientGone
@@ -98,7 +98,7 @@ module PhusionPassenger
       environment
     end
 
-    # An HTTP/2 connection carries other requests too, so none of them can have it.
+    # An HTTP/2 connection carries other requests, too, so no request can take it over.
     def offer_hijacking(environment, reply, protocol)
       if protocol != HTTP_2 && (hijack = reply.hijacking(environment))
         environment["rack.hijack"] = hijack
@@ -107,14 +107,14 @@ module PhusionPassenger
       end
     end
 
-    # A filter of httpd's that has taken a coding off (mod_deflate) has changed the length.
+    # The length does not hold if a filter of httpd (mod_deflate) has removed a content coding.
     def expect_length(environment, input, reply)
       length = environment["CONTENT_LENGTH"]
       input.expect(length.to_i) if length && !environment.key?("HTTP_CONTENT_ENCODING")
       input.ask_by(reply) if environment.key?("HTTP_EXPECT")
     end
 
-    # Names and values end with a zero each. `unpack` takes them apart twice as fast as `split`.
+    # A zero byte ends each name and each value. `unpack` divides them twice as fast as `split`.
     def take_apart(head)
       count = head.count(NUL)
       raise BadRequest, "the environment is no list of names and values" if count.odd? || !head.end_with?(NUL)
@@ -149,7 +149,7 @@ module PhusionPassenger
       end
     end
 
-    # The stream is the application's from here on; it may keep it, and the answer is over for us.
+    # From here on the application owns the stream and may keep it. The exchange is over.
     def send_head_and_hijack(reply, code, head, hijack)
       raise BadResponse, "it would hijack a connection where rack.hijack? is false" unless reply.hijackable?
       raise BadResponse, "it is an upgrade that nobody asked for" if code == 101 && !reply.upgrade_wanted?
@@ -163,7 +163,7 @@ module PhusionPassenger
       end
     end
 
-    # Most often the child has gone; if not, it must not wait for more.
+    # Most often the httpd child is gone. If not, it must not wait for more.
     def break_off(reply)
       reply.started? ? reply.abort : refuse(reply, 400, "Bad Request")
     rescue ClientGone
@@ -177,6 +177,6 @@ module PhusionPassenger
     end
   end
 
-  # What the child sent cannot be understood.
+  # The environment that the httpd child sent is malformed.
   class BadRequest < StandardError; end
 end

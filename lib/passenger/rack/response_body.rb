@@ -6,20 +6,21 @@ require_relative "../base/log"
 require_relative "stream_body"
 
 module PhusionPassenger
-  # Sends the body of a Rack response, whatever kind it is. Closing it is the caller's.
+  # Sends the body of a Rack response, of whatever kind. The caller closes the body.
   class ResponseBody
     PIECE = Layout::Reply::PAYLOAD_LIMIT
     CONTENT_LENGTH = %w[Content-Length content-length].freeze
     TRANSFER_ENCODING = %w[Transfer-Encoding transfer-encoding].freeze
 
-    # In the two ways in which Rack 2 and Rack 3 write it. Headers that are no map have none.
+    # Looks the header up under its names in Rack 2 and Rack 3. Headers without a lookup by name
+    # give nil.
     def self.header(headers, names)
       return nil unless headers.respond_to?(:[]) && !headers.is_a?(Array)
 
       headers[names[0]] || headers[names[1]]
     end
 
-    # A body in another coding cannot be told from one without: whoever takes the coding off would be missing.
+    # A transfer coding other than chunked is refused: nothing here could decode it.
     def self.chunked?(headers)
       coding = header(headers, TRANSFER_ENCODING) or return false
       coding = Array(coding).join(", ")
@@ -52,7 +53,7 @@ module PhusionPassenger
 
     private
 
-    # What is here as a whole goes out as a whole.
+    # A body that is an array is sent as a whole.
     def array
       return @body if @body.is_a?(Array)
 
@@ -65,9 +66,10 @@ module PhusionPassenger
       parts.each_with_object(String.new(encoding: Encoding::BINARY)) { |part, whole| whole << part.b }
     end
 
-    # Each piece goes out as it comes, and the head before them: the first may be long in coming. A body of known length is
-    # most often here, so its head and its first piece are one message, and the piece that fills the length is the last.
-    # The child sees whether the length was right.
+    # Sends each piece as the application yields it. Without a Content-Length the head goes first,
+    # because the first piece may take long. A body of known length is most often available at once.
+    # Its head and first piece are one message, and the piece that reaches the length is the last.
+    # The httpd child checks the length.
     def send_pieces(reply, status, head)
       left = self.class.header(@headers, CONTENT_LENGTH)&.to_i
       reply.respond(status, head) unless left
@@ -86,7 +88,7 @@ module PhusionPassenger
       reply.started? ? reply.finish : reply.respond(status, head, last: true)
     end
 
-    # What exceeds the length within the last piece is the child's to note.
+    # The httpd child notes surplus bytes within the last piece.
     def note_surplus
       Log.event("response.cut", reason: "its body is longer than its Content-Length; the rest was left out")
     end

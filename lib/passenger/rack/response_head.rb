@@ -7,15 +7,15 @@ module PhusionPassenger
   # The application's answer cannot be sent as it is.
   class BadResponse < StandardError; end
 
-  # Header lines from the headers of a Rack response: values are strings, in Rack 2 with newlines between several,
-  # or arrays of strings, as in Rack 3.
+  # Makes header lines from the headers of a Rack response. In Rack 2 a value is a string, with a
+  # newline between several values; in Rack 3 it may be an array of strings.
   module ResponseHead
     NAME = /\A[!#$%&'*+\-.^_`|~0-9A-Za-z]+\z/.freeze
     FORBIDDEN = /[\r\n\0]/.freeze
     NAMES_KEPT = 256
 
-    # Names that were found good, with what goes before their values. Applications use few names; the limit holds
-    # for those that make names up.
+    # Checked names, each with the text before its values. Applications use few names; the limit is
+    # for those that generate names.
     @names = {}
 
     def self.build(headers)
@@ -58,7 +58,8 @@ module PhusionPassenger
     end
     private_class_method :append_lines
 
-    # Nil for what only the server reads. The body's coding is none of the application's, see ChunkedDecoder.
+    # Returns nil for names that only the server reads, and for the transfer coding, which
+    # ChunkedDecoder removes.
     def self.check_name(name)
       text = name.to_s
       return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding")

@@ -4,8 +4,9 @@ require_relative "input"
 require_relative "../base/unlinked_file"
 
 module PhusionPassenger
-  # A body that is still coming, for Rack 2, which wants it from the start again at any time. What came is kept: a
-  # little in memory, all of it in an unlinked file once it is more. Reading straight on never reads the file.
+  # A body that is still arriving, for Rack 2, where the application may rewind at any time. The
+  # bytes are kept: up to MEMORY_LIMIT in memory, beyond that all in an unlinked file. The file is
+  # read only after a rewind.
   class RewindableInput < StreamInput
     MEMORY_LIMIT = 128 * 1024
 

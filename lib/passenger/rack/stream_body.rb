@@ -1,7 +1,8 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # What Rack 3 gives to a body that is called: request bytes in, response bytes out.
+  # The stream that Rack 3 passes to a body with `call`: reads bytes of the request, writes bytes of
+  # the response.
   class StreamBody
     def initialize(reply, input)
       @reply = reply
@@ -38,7 +39,7 @@ module PhusionPassenger
       close
     end
 
-    # By any thread of the application's.
+    # Any thread of the application may call it.
     def close(_error = nil)
       @lock.synchronize do
         next if @closed
@@ -49,7 +50,7 @@ module PhusionPassenger
       end
     end
 
-    # An application may go on writing in another thread when its `call` has returned.
+    # Another thread of the application may still write after `call` has returned.
     def wait_until_closed
       @lock.synchronize { @news.wait(@lock) until @closed }
     end

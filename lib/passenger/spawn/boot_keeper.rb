@@ -4,14 +4,16 @@ require_relative "subreaper"
 require_relative "wait_statuses"
 
 module PhusionPassenger
-  # The parent of a process that boots, until the agent says on a socket that it has. If the process or that socket ends
-  # first, it kills the process and all its descendants: those in other sessions too, and those whose parents have ended, since it is
-  # a subreaper. It kills children only, as their descendants become its children in turn: the pid of a child that was
-  # not waited for cannot be a stranger's.
+  # The parent of a process that boots, until the agent reports the end of the boot on a socket. If
+  # the process or the socket ends first, the keeper kills the process and all its descendants. As a
+  # subreaper it also finds descendants in other sessions, and those whose parents have ended. It
+  # kills children only: the pid of a child that was not waited for belongs to no other process.
+  # Descendants become children in turn.
   #
-  # A process of its own, forked by the spawn server, with one thread.
+  # A process of its own, with one thread, that the spawn server forks.
   class BootKeeper
-    # What it exits with when the process has ended in its care. Otherwise the spawn server is its parent from then on.
+    # The exit status if the process has ended before its keeper. Otherwise the spawn server becomes
+    # the parent of the process.
     ENDED = 1
 
     def initialize(boot, wait_status)
@@ -38,13 +40,15 @@ module PhusionPassenger
 
     private
 
-    # Daemons may hold its sockets, and the agent does not learn of its end before theirs.
+    # Finishes once the process has ended. Daemons may hold the agent's socket open beyond that, and
+    # until they close it the agent does not learn of the end.
     def look_after_children
       reap
       finish(said) unless @wait_statuses.expected?(@pid)
     end
 
-    # What the agent has said already: a process may end at once after its boot, and is found to have ended first.
+    # What the agent has sent so far: a process may end right after its boot, and the trap may run
+    # before the read.
     def said
       @boot.read_nonblock(1)
     rescue IO::WaitReadable, EOFError, SystemCallError
@@ -65,7 +69,7 @@ module PhusionPassenger
       nil
     end
 
-    # Until there is no child left.
+    # Kills until there is no child left.
     def sweep
       loop do
         children.each { |pid| kill(pid) }
@@ -79,16 +83,16 @@ module PhusionPassenger
     def kill(pid)
       Process.kill("KILL", pid)
     rescue Errno::EPERM
-      nil # a program that has made itself another user: that one ends it, or nobody
+      nil # a program that has changed its user; only that user can end it
     end
 
-    # Ended ones too, as long as they were not waited for.
+    # Includes children that have ended and were not waited for.
     def children
       own = Process.pid
       Dir.children("/proc").grep(/\A\d+\z/).map(&:to_i).select { |pid| parent_of(pid) == own }
     end
 
-    # Nil: it is gone.
+    # Nil if the process is gone.
     def parent_of(pid)
       File.read("/proc/#{pid}/stat")[/.*\) \S (\d+)/m, 1].to_i
     rescue Errno::ENOENT, Errno::ESRCH

@@ -2,7 +2,8 @@
 
 require_relative "../app/app_process"
 
-# Started as a program: loads its application itself. A preloader's child comes with it loaded.
+# A program that loads its application itself. Instances that a preloader forks do not run this
+# file.
 if __FILE__ == $PROGRAM_NAME
   PhusionPassenger::AppProcess.start("RubyApp") do |control, app|
     require_relative "../instance/app_instance"

@@ -1,10 +1,11 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # The shell that a user gets at a login, as a way to start programs: it reads the profile first (/etc/profile,
-  # ~/.profile, ~/.bash_profile …), so PATH and all else that the user set there is in the environment.
+  # Starts programs by the user's login shell. The shell reads the profile first (/etc/profile,
+  # ~/.profile, ~/.bash_profile …), so the environment has the PATH and the variables that the user
+  # sets there.
   class LoginShell
-    # Those that understand `exec "$@"`. Not among them: nologin, false, and shells of another language.
+    # Shells that understand `exec "$@"`. nologin, false and shells of another syntax are left out.
     KNOWN = %w[ash bash dash ksh mksh sh zsh].freeze
 
     def initialize(path)
@@ -15,7 +16,7 @@ module PhusionPassenger
       KNOWN.include?(File.basename(@path)) && File.executable?(@path)
     end
 
-    # Arguments for exec. A name that begins with a dash tells the shell that this is a login.
+    # Arguments for exec. A dash before its name tells a shell that it is a login shell.
     def command(*program)
       [[@path, "-#{File.basename(@path)}"], "-c", 'exec "$@"', @path, *program]
     end

@@ -8,10 +8,11 @@ require "uri"
 require_relative "privileges"
 
 module PhusionPassenger
-  # Asks httpd for the URLs of PassengerPreStart, so that their applications start before anybody else asks. A process of its own, which the
-  # agent starts; it says on its standard output how each of them went, and ends.
+  # Requests the URLs of PassengerPreStart, so that their applications start before the first
+  # client. The agent starts this program. It prints one line for each URL and ends.
   #
-  # httpd may be just about to serve, or have been reloaded: so it is asked again while it refuses connections.
+  # httpd may not listen yet, or reload at this moment. A request is repeated while httpd refuses
+  # connections.
   class PreStart
     URLS = "PASSENGER_PRE_START_URLS"
     AGENT = "mod_passenger PassengerPreStart"
@@ -20,7 +21,7 @@ module PhusionPassenger
     CONNECT_TIMEOUT = 5
     ANSWER_TIMEOUT = 300
     PAUSE = 0.2
-    # Of the URLs: what the machine can start at once is the agent's matter.
+    # URLs. The agent decides how many applications start at once.
     AT_ONCE = 16
 
     def self.main(user = "")
@@ -62,9 +63,9 @@ module PhusionPassenger
       nil
     end
 
-    # The status of the answer.
+    # Returns the status of the answer.
     def ask(uri)
-      # httpd refuses them in its configuration already.
+      # httpd refuses such URLs in its configuration already.
       raise ArgumentError, "a URL must not have a user or password: whoever answers would get it" if uri.userinfo
 
       last = nil
@@ -81,8 +82,9 @@ module PhusionPassenger
       end
     end
 
-    # Where httpd may listen: if the host is this machine, at its own address, for hosts of httpd may differ by that; else at any address of
-    # this machine, as the host may be what stands before it. Last, wherever the host is.
+    # Addresses at which httpd may listen. If the host is an address of this machine, that comes
+    # first: virtual hosts may differ by address. Then all addresses of this machine, because the
+    # host may be a proxy. Last, the addresses of the host.
     def addresses_for(uri)
       own = Socket.ip_address_list.reject(&:ipv6_linklocal?).map(&:ip_address)
       named = Addrinfo.getaddrinfo(uri.hostname, nil, nil, :STREAM).map(&:ip_address)
@@ -98,7 +100,7 @@ module PhusionPassenger
       http.read_timeout = ANSWER_TIMEOUT
       http.max_retries = 0
       if uri.scheme == "https"
-        # It is our own httpd, and nothing secret is said.
+        # The server is the own httpd, and the request has no secret.
         http.use_ssl = true
         http.verify_mode = OpenSSL::SSL::VERIFY_NONE
       end

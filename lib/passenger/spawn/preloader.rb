@@ -7,7 +7,8 @@ require_relative "../app/shared_heap"
 require_relative "wait_statuses"
 
 module PhusionPassenger
-  # Holds an application loaded and forks instances of it. It never has a queue, a channel or claims.
+  # Holds an application loaded and forks instances of it. A preloader has no queue, no channel and
+  # no claims.
   class Preloader
     def initialize(control, app)
       @control = control
@@ -15,7 +16,7 @@ module PhusionPassenger
       @wait_statuses = WaitStatuses.new
     end
 
-    # Until the control socket ends.
+    # Runs until the control socket ends.
     def run
       Signals.on_end { exit }
       prepare_memory
@@ -33,7 +34,7 @@ module PhusionPassenger
 
     private
 
-    # Database connections are not to be shared.
+    # Instances must not share database connections.
     def prepare_memory
       disconnect_databases
       SharedHeap.settle
@@ -61,12 +62,13 @@ module PhusionPassenger
       output.close
     end
 
-    # In a thread, because the application may have children of its own, which are not to be waited for here.
+    # Waits in a thread for this child alone: the application may have children, and waits for them
+    # itself.
     def await_end(pid)
       Thread.new do
         _, status = Process.wait2(pid)
       rescue Errno::ECHILD
-        nil # the application was faster
+        nil # the application has waited for it
       ensure
         @wait_statuses.tell(pid, status)
       end

@@ -3,24 +3,24 @@
 require "etc"
 
 module PhusionPassenger
-  # Becomes another user for good, and the environment that user's programs get.
+  # Changes the user of this process for good. Also gives the environment of that user's programs.
   class Privileges
     class Refused < StandardError; end
 
-    # What is known of a user that has no name, as in some containers.
+    # The account of a user without a name, as in some containers.
     Nameless = Struct.new(:name, :uid, :gid, :dir, :shell)
 
     DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    # An empty user means the one that runs this, an empty group the user's own. Raises Refused for a name that does not
-    # exist.
+    # An empty user means the user of this process; an empty group means the user's own group.
+    # Raises Refused for a name that does not exist.
     def initialize(user, group)
       @account = user.empty? ? own_account : find_user(user)
       @group = group.empty? ? nil : find_group(group)
       @asked = !(user.empty? && group.empty?)
     end
 
-    # Without root nobody can become another, and nothing is tried.
+    # Without root no change is possible, and none is tried.
     def drop
       return unless @asked && Process.euid.zero?
 
@@ -33,12 +33,12 @@ module PhusionPassenger
       raise Refused, "cannot become user #{@account.name}: #{e.message}"
     end
 
-    # Somebody asked for a change that cannot be made.
+    # True if the process would have to change its user or group, and cannot.
     def skipped?
       @asked && !Process.euid.zero? && (@account.uid != Process.euid || (@group && @group.gid != Process.egid))
     end
 
-    # The shell that the user gets at a login.
+    # The user's login shell.
     def shell
       @account.shell
     end
@@ -74,8 +74,8 @@ module PhusionPassenger
       raise Refused, "there is no group named \"#{name}\""
     end
 
-    # `groups`: the supplementary ones as the change to them left them. They are not looked up once more: a database on the network need not list
-    # its groups, though it knows those of each user.
+    # `groups`: the supplementary groups that the change returned. They are not looked up again: a
+    # database on the network may know the groups of a user without listing its groups.
     def verify(gid, groups)
       ids = [Process.uid, Process.euid, Process.gid, Process.egid]
       lasts = ids == [@account.uid, @account.uid, gid, gid] && Process.groups.sort == groups.sort

@@ -9,17 +9,18 @@ require_relative "subreaper"
 require_relative "wait_statuses"
 
 module PhusionPassenger
-  # Starts preloaders and instances for the agent, as the users it names. Runs no application code and decides nothing.
-  # Its command line may name a user that it becomes itself; then all it starts are that user's.
+  # Starts preloaders and instances for the agent, as the users that the agent names. The spawn
+  # server runs no application code and decides nothing. A user named on its command line becomes
+  # its own, and that of all processes it starts.
   class SpawnServer
-    # As it was named when it was started: in a build, what is beside it belongs to the build.
+    # As named at the start: in a build, the programs beside this file belong to the build.
     LIBRARY = File.dirname(File.expand_path(__FILE__))
     CONTROL_DESCRIPTOR = 3
     ROLES = %w[preloader instance bridge].freeze
-    # Applications must not depend on httpd's.
+    # Applications do not depend on httpd's umask.
     UMASK = 0o022
 
-    # A start that did not succeed: the step and why, and the steps before it with their milliseconds.
+    # A failed start: the failed step, the reason, and the earlier steps with their milliseconds.
     class StartFailed < StandardError
       attr_reader :step, :done
 
@@ -42,11 +43,12 @@ module PhusionPassenger
       @control = control
       @wait_statuses = WaitStatuses.new
       @booting = {}
-      # The first step of the start that is under way.
+      # The first step of the current start.
       @forked = nil
     end
 
-    # Until the agent closes the socket. A Ctrl-C in the terminal is for the agent to act upon.
+    # Runs until the agent closes the socket. The spawn server ignores a terminal's SIGINT: the
+    # agent acts on it.
     def run
       Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle") unless Subreaper.become
       trap("CHLD") { reap }
@@ -64,7 +66,8 @@ module PhusionPassenger
 
     private
 
-    # Its children are those it started and, as for any subreaper, their orphans. So it waits for any.
+    # Waits for any child. The children are the processes it started and, as it is a subreaper,
+    # orphans of their descendants.
     def reap
       while (pid, status = Process.wait2(-1, Process::WNOHANG))
         @wait_statuses.tell(pid, status)
@@ -85,7 +88,8 @@ module PhusionPassenger
       frame.close_descriptors
     end
 
-    # Gives its pid, its keeper's, whether a login shell starts it, and the steps with their milliseconds.
+    # Returns the pid of the process and of its keeper, "1" if a login shell starts it, and the
+    # steps with their milliseconds.
     def start(frame, control, output, wait_status, boot)
       role, command, user, group, profile = (0..4).map { |index| frame.text(index) }
       raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
@@ -112,7 +116,8 @@ module PhusionPassenger
       [reader, writer].each { |io| io&.close }
     end
 
-    # It forks the process, which says its pid and what the block fails with through `writer`.
+    # Forks the keeper, which forks the process. `writer` gets the pid of the process and the
+    # block's failure.
     def fork_keeper(keeper, control, output, writer, &block)
       fork do
         @control.close
@@ -127,7 +132,8 @@ module PhusionPassenger
       end
     end
 
-    # In the new process. Says its pid, each step that is done, and behind a zero byte what it failed with.
+    # Runs in the new process. Writes its pid, each finished step and, after a zero byte, the
+    # failure.
     def tell(writer)
       writer.write("#{Process.pid}\n")
       done(@forked, writer)
@@ -143,7 +149,7 @@ module PhusionPassenger
       writer.write("#{step}\t#{@step_begun - began}\n")
     end
 
-    # What the process has told: its pid, then steps and milliseconds.
+    # Divides the text of `writer` into the pid, steps and milliseconds.
     def understand(told)
       lines, step, why = told.split("\0", 3)
       pid, *steps = lines.to_s.lines(chomp: true)
@@ -162,7 +168,7 @@ module PhusionPassenger
       error.is_a?(Privileges::Refused) ? "privileges dropped" : "Ruby started"
     end
 
-    # Yields the steps that are done. Returns only by an exception.
+    # Yields each finished step. Returns only by an exception.
     def become(privileges, shell, program, environment, control, output)
       notice_skipped if privileges.skipped?
       privileges.drop
@@ -176,7 +182,7 @@ module PhusionPassenger
       raise e.class, "cannot start #{command.first.first.inspect}"
     end
 
-    # A bridge is no Ruby program, but a subcommand of one that the agent names.
+    # A bridge is no Ruby program: its command is passenger-agent, and its role is the subcommand.
     def argument_for(role)
       role == "bridge" ? role : File.join(LIBRARY, "#{role}.rb")
     end
@@ -185,7 +191,7 @@ module PhusionPassenger
       Log.event("privileges.skipped", reason: "not root")
     end
 
-    # Whatever this process was born with must not reach an application.
+    # Descriptors that this process has inherited must not reach an application.
     def close_on_exec_all
       Dir.children("/proc/self/fd").map(&:to_i).each do |number|
         IO.for_fd(number, autoclose: false).close_on_exec = true if number > 2

@@ -3,15 +3,15 @@
 begin
   require "fiddle"
 rescue LoadError
-  nil # a Ruby without it
+  nil # a Ruby without Fiddle
 end
 
 module PhusionPassenger
-  # Makes this process the parent of all orphans among its descendants, instead of init.
+  # Makes this process, not init, the parent of all orphans among its descendants.
   module Subreaper
     PR_SET_CHILD_SUBREAPER = 36
 
-    # False: this Ruby cannot.
+    # Returns false if this Ruby has no Fiddle, or the kernel refuses.
     def self.become
       return false unless defined?(Fiddle::Function)
 

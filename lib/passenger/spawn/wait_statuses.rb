@@ -1,14 +1,15 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # Tells the agent, which is not the parent, how the processes ended that this one started: the wait status as a decimal number on a
-  # pipe of each.
+  # Tells the agent how processes ended whose parent is this process. Each process has a pipe for
+  # its wait status, written as a decimal number.
   class WaitStatuses
     def initialize
       @pipes = {}
     end
 
-    # The process with this pid was started and not waited for yet; `pipe` is the writing end.
+    # This process has started the process with this pid and not waited for it yet. `pipe` is the
+    # writing end.
     def expect(pid, pipe)
       @pipes[pid] = pipe
     end
@@ -17,17 +18,18 @@ module PhusionPassenger
       @pipes.key?(pid)
     end
 
-    # It has ended; nil: somebody else knows how, or nobody. May be called from a trap handler.
+    # The process has ended. A nil status means that another process reports it, or that it is
+    # unknown. May be called from a trap handler.
     def tell(pid, status)
       pipe = @pipes.delete(pid)
       pipe&.syswrite(status.to_i.to_s) if status
     rescue Errno::EPIPE
-      nil # nobody wants to know
+      nil # the agent has closed the pipe
     ensure
       pipe&.close
     end
 
-    # In a fork, which is nobody's parent yet.
+    # For a fork: it has no children.
     def forget
       @pipes.each_value(&:close)
       @pipes.clear
