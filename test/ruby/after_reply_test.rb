@@ -3,11 +3,11 @@
 require_relative "rack_test_case"
 
 module PhusionPassenger
-  # What is done when nobody waits for the answer any more.
+  # Blocks that an application runs after its answer.
   class AfterReplyTest < RackTestCase
     FINISHED = "rack.response_finished"
 
-    # As under Rack 3, whichever is here.
+    # Behaves as under Rack 3, whichever Rack is installed.
     class Rack3Adapter < RackAdapter
       private
 
@@ -16,7 +16,7 @@ module PhusionPassenger
       end
     end
 
-    def test_what_the_application_leaves_for_later_runs_after_its_answer
+    def test_blocks_in_after_reply_run_after_the_answer
       recorder = Recorder.new
       seen = nil
       app = lambda do |env|
@@ -27,7 +27,7 @@ module PhusionPassenger
       assert_equal [[:respond, 200, "", "now", true]], seen
     end
 
-    def test_what_fails_after_the_answer_is_logged_and_the_rest_is_done
+    def test_a_block_that_fails_after_the_answer_is_logged_and_the_others_run
       done = false
       app = lambda do |env|
         env["rack.after_reply"] << -> { raise "too late" } << -> { done = true }
@@ -38,7 +38,7 @@ module PhusionPassenger
       assert done
     end
 
-    def test_rack_3_is_offered_to_be_told_of_the_end_and_rack_2_is_not
+    def test_requests_of_rack_3_have_response_finished_and_those_of_rack_2_do_not
       refute_empty(ended_with { [200, {}, []] })
       seen = nil
       app = lambda do |env|
@@ -49,7 +49,7 @@ module PhusionPassenger
       assert_equal Rack.release.to_i >= 3, seen
     end
 
-    def test_the_last_that_was_added_is_told_first_after_the_body_was_closed
+    def test_response_finished_is_called_in_reverse_order_after_the_body_was_closed
       body = Body.new(["now"])
       told = ended_with do |env|
         env[FINISHED] << ->(*) { @order = [1, body.closed, @recorder.calls.last] } << ->(*) { @order = [2] }
@@ -61,7 +61,7 @@ module PhusionPassenger
       assert_equal [200, { "a" => "1" }, nil], rest
     end
 
-    def test_it_is_told_what_kept_the_answer_from_being_sent
+    def test_response_finished_gets_the_error_that_kept_the_answer_from_being_sent
       gone = ClientGone.new("gone")
       assert_equal [200, {}, gone], ended_with { [200, {}, Body.new(["one"], error: gone)] }.drop(1)
       status, headers, error = ended_with { raise NotImplementedError, "not yet" }.drop(1)
@@ -70,12 +70,12 @@ module PhusionPassenger
       assert_equal [99, BadResponse], ended_with { [99, {}, []] }.values_at(1, 3).then { |number, bad| [number, bad.class] }
     end
 
-    def test_an_application_that_exits_has_finished_too
+    def test_response_finished_is_called_after_an_application_that_exits
       assert_raises(SystemExit) { ended_with { exit(3) } }
       assert_equal 3, @told.last.status
     end
 
-    def test_one_that_fails_is_logged_and_the_others_are_told
+    def test_a_failing_response_finished_is_logged_and_the_others_are_called
       told = nil
       log = logged do
         told = ended_with(quiet: false) do |env|
@@ -96,7 +96,8 @@ module PhusionPassenger
 
     private
 
-    # With what the first that was added to rack.response_finished was called; empty: it was not.
+    # Returns the arguments of the first block in rack.response_finished; empty if it was not
+    # called.
     def ended_with(quiet: true, &answer)
       @told = []
       @recorder = Recorder.new

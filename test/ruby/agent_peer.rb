@@ -6,23 +6,24 @@ require_relative "peers"
 
 module PhusionPassenger
   module Peers
-    # Plays the agent to real processes: starts the spawn server, has it start preloaders and instances, serves their
-    # control sockets. Ends all it has started.
+    # Plays the agent to real processes. It starts the spawn server, has it start preloaders and
+    # instances, and serves their control sockets. `close` ends all of them.
     class Agent
-      # Where other users can read it too, if the tests were told of such a place.
+      # PASSENGER_LIB names a folder that other users can read, too.
       LIBRARY = ENV.fetch("PASSENGER_LIB") { File.expand_path("../../lib/passenger", __dir__) }
       SPAWN_SERVER = File.join(LIBRARY, "spawn/spawn_server.rb").freeze
 
-      # Ruby takes its time to start where the machine is busy.
+      # Seconds. Ruby starts slowly on a busy machine.
       PATIENCE = 60
 
-      # A process with its control socket, its output, where its parent tells how it ended, and its keeper's socket.
+      # A process with its control socket, its output, the pipe of its wait status, and its keeper's
+      # socket.
       Started = Struct.new(:pid, :control, :output, :wait_status, :boot) do
         def read
           Timeout.timeout(PATIENCE) { control.read }
         end
 
-        # Frames up to one of the type, which comes last.
+        # Returns the frames up to the first of the type.
         def read_until(type)
           frames = []
           frames << read until frames.last&.type == type || (frames.any? && frames.last.nil?)
@@ -48,7 +49,8 @@ module PhusionPassenger
 
       attr_reader :hello
 
-      # `inherited`: descriptors that the spawn server gets beside its socket. `through`: a command that executes the one behind it.
+      # `inherited`: descriptors that the spawn server gets beside its socket. `through`: a command
+      # that executes the command in its arguments.
       def initialize(*arguments, inherited: {}, through: [])
         ours, theirs = Peers.pair(:STREAM)
         @pid = spawn(*through, RbConfig.ruby, "-w", SPAWN_SERVER, *arguments, { 3 => theirs }.merge(inherited))
@@ -91,7 +93,7 @@ module PhusionPassenger
         [control, output].each(&:close)
       end
 
-      # Until the spawn server and all that it started have ended.
+      # Waits until the spawn server and all processes that it started have ended.
       def close
         @started.each { |process| process.close unless process.closed? }
         @socket.close

@@ -3,10 +3,11 @@
 require_relative "handler_test_case"
 
 module PhusionPassenger
-  # How many objects a request costs: they are most of what an instance does for a small answer.
+  # The number of objects that a request allocates. Allocations are most of an instance's work for a
+  # small answer.
   class AllocationsTest < HandlerTestCase
-    # Two more than were counted with Ruby 3.1 and Rack 2.2, for a hello with nine variables of CGI. The application's own answer, its headers and
-    # its body are three of them.
+    # Two more than Ruby 3.1 with Rack 2.2 allocates for a small answer and nine CGI variables. The
+    # application's answer, headers and body are three of them.
     LIMIT = Native::LOADED ? 28 : 42
     FIRST = 20
     LAST = 80
@@ -19,8 +20,8 @@ module PhusionPassenger
 
     private
 
-    # All requests wait in the queue before the first is taken, and no other thread runs. What is counted lies between two calls of the
-    # application.
+    # All requests wait in the queue before the instance takes the first, and no other thread runs.
+    # The count covers the time between two calls of the application.
     def allocated_between(first, last)
       counts = Array.new(last + 1)
       calls = 0

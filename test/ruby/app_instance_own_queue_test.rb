@@ -3,7 +3,7 @@
 require_relative "process_test_case"
 
 module PhusionPassenger
-  # Instances that have a queue of their own, beside their Group's.
+  # Instances with a queue of their own beside the Group's queue.
   class AppInstanceOwnQueueTest < ProcessTestCase
     STICKY_ID = 4_000_000_001
 
@@ -14,7 +14,7 @@ module PhusionPassenger
       @own = closing(Peers::Group.new)
     end
 
-    def test_it_answers_both_queues_and_tells_who_it_is
+    def test_it_answers_both_queues_and_sends_its_sticky_id
       serve_both(threads: 2)
       [@own, @group].each_with_index do |queue, index|
         child = request(queue, @instance, "/pid", id: index + 1)
@@ -36,7 +36,7 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, in_time { second.answer }[2]
     end
 
-    def test_it_can_be_paused_and_goes_on_with_the_common_queue_when_its_own_was_closed_meanwhile
+    def test_it_serves_the_common_queue_when_its_own_was_closed_during_a_pause
       serve_both(threads: 3)
       @instance.control.write(63, 1)
       assert_equal [63, ["1"]], next_frame

@@ -3,7 +3,7 @@
 require_relative "process_test_case"
 
 module PhusionPassenger
-  # Instances that are paused, and instances that are worn.
+  # Paused instances, and instances that are due for replacement.
   class AppInstancePauseTest < ProcessTestCase
     LIMIT_REACHED = [62, []].freeze
     PAUSED = [63, ["1"]].freeze
@@ -14,7 +14,7 @@ module PhusionPassenger
       @instance = loaded("instance")
     end
 
-    def test_a_paused_instance_takes_nothing_and_goes_on_when_it_is_told
+    def test_a_paused_instance_takes_no_request_until_the_pause_is_over
       group = serve(@instance, threads: 2)
       get(group, @instance, "/pid")
       pause
@@ -32,7 +32,7 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
-    def test_to_be_told_twice_changes_nothing
+    def test_a_second_pause_frame_changes_nothing
       group = serve(@instance)
       @instance.control.write(63, 0)
       2.times { @instance.control.write(63, 1) }
@@ -42,7 +42,7 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid") # the next frame is its FETCH
     end
 
-    def test_a_request_in_work_is_answered_before_the_pause_is_told
+    def test_a_request_in_work_is_answered_before_the_pause_is_confirmed
       group = serve(@instance, threads: 2)
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { claims(group).include?([1, 1]) }
@@ -66,7 +66,7 @@ module PhusionPassenger
       assert_equal PAUSED, next_frame
     end
 
-    def test_finish_ends_a_paused_instance_which_takes_nothing_more
+    def test_finish_ends_a_paused_instance_which_takes_no_further_request
       group = serve(@instance, threads: 2)
       pause
       group.send(channel: 5, ticket: 1, environment: at("/pid"))
@@ -86,7 +86,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_fork_of_the_application_takes_nothing_when_it_comes_back_from_a_pause
+    def test_a_fork_of_the_application_takes_no_request_after_a_pause
       group = serve(@instance, threads: 2)
       child = request(group, @instance, "/return_twice", id: 1)
       assert_equal "parent", in_time { child.answer }[2]
@@ -102,7 +102,7 @@ module PhusionPassenger
       assert_includes output_of(@instance), "event=control.broken"
     end
 
-    def test_it_says_once_that_it_is_worn_and_serves_on_until_it_is_told_to_finish
+    def test_an_instance_reports_its_limit_once_and_serves_until_finish
       group = serve(@instance, threads: 2, max_requests: 3)
       3.times { get(group, @instance, "/pid") }
       assert_equal LIMIT_REACHED, next_frame
@@ -112,7 +112,7 @@ module PhusionPassenger
       assert_nil next_frame
     end
 
-    def test_without_a_limit_no_instance_is_worn
+    def test_without_a_limit_no_instance_reports_one
       group = serve(@instance, max_requests: 0)
       5.times { get(group, @instance, "/pid") }
       @instance.control.write(61)
@@ -128,7 +128,7 @@ module PhusionPassenger
       assert_equal LIMIT_REACHED, next_frame
     end
 
-    def test_a_worn_instance_can_be_paused
+    def test_an_instance_at_its_limit_can_be_paused
       group = serve(@instance, max_requests: 1)
       get(group, @instance, "/pid")
       assert_equal LIMIT_REACHED, next_frame

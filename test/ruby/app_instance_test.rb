@@ -10,7 +10,7 @@ module PhusionPassenger
       @instance = loaded("instance")
     end
 
-    def test_the_end_of_the_queue_ends_it_after_the_application_was_told
+    def test_the_end_of_the_queue_ends_it_after_the_stopping_hook
       serve(@instance).end_queue
       assert_equal "starting forked=false\nsignals installed\nstopping\nat exit\n", output_of(@instance)
       @agent.wait_for_end(@instance.pid)
@@ -42,7 +42,7 @@ module PhusionPassenger
       assert_equal "at exit\n", output_of(@instance)
     end
 
-    def test_it_answers_what_it_has_before_it_ends
+    def test_it_answers_its_request_before_it_ends
       group = serve(@instance, threads: 2)
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { group.claim(0) == [1, 1] || group.claim(1) == [1, 1] }
@@ -53,7 +53,7 @@ module PhusionPassenger
       assert_equal [[0, 0], [0, 0]], [group.claim(0), group.claim(1)]
     end
 
-    def test_a_signal_lets_it_answer_what_it_has_first
+    def test_after_a_signal_it_answers_its_request_first
       group = serve(@instance)
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { group.claim(0) == [1, 1] }
@@ -63,7 +63,8 @@ module PhusionPassenger
       assert_includes output_of(@instance), "stopping\nat exit\n"
     end
 
-    # What the claim then tells the agent is in PROTOCOLS.md: it was begun and has no answer.
+    # doc/PROTOCOLS.md says what the claim then tells the agent: the request was begun and has no
+    # answer.
     def test_it_does_not_wait_for_ever_for_a_request_in_work
       instance = ours
       group = serve(instance)
@@ -76,8 +77,8 @@ module PhusionPassenger
       assert_equal :wait_readable, child.io.recv_nonblock(1, exception: false)
     end
 
-    # As of a server that is to be told good-bye and is gone itself.
-    def test_a_last_hook_that_fails_is_logged_and_keeps_no_other_from_its_call
+    # EPIPE is the error of a hook that writes to a server that is gone.
+    def test_a_failing_stopping_hook_is_logged_and_the_others_are_called
       instance = ours { PhusionPassenger.on_event(:stopping_worker_process) { puts("first") || raise(Errno::EPIPE, "no server") } }
       serve(instance)
       instance.control.write(FINISH)
@@ -98,7 +99,7 @@ module PhusionPassenger
       output_of(@instance)
     end
 
-    def test_a_request_whose_channel_cannot_be_had_is_not_claimed
+    def test_a_request_whose_channel_cannot_be_fetched_is_not_claimed
       group = serve(@instance)
       group.send(channel: 5, ticket: 1)
       assert_equal [57, ["5"]], @instance.read.then { |frame| [frame.type, frame.fields] }
@@ -125,14 +126,14 @@ module PhusionPassenger
       assert_equal "done", in_time { waiting.answer }[2]
     end
 
-    def test_a_fork_of_the_application_holds_nothing_of_ours
+    def test_a_fork_of_the_application_holds_no_descriptor_of_the_instance
       group = serve(@instance)
       assert_match(/^socket:/, get(group, @instance, "/descriptors"))
       refute_match(/^socket:|^#{Regexp.escape(File.dirname(Dir.tmpdir))}.*deleted/, get(group, @instance, "/fork"))
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
-    def test_a_fork_that_comes_back_from_the_application_answers_nothing
+    def test_a_fork_that_returns_from_the_application_answers_nothing
       group = serve(@instance)
       child = request(group, @instance, "/return_twice", id: 1)
       assert_equal "parent", in_time { child.answer }[2]
@@ -140,7 +141,7 @@ module PhusionPassenger
       assert_equal :wait_readable, child.io.recv_nonblock(1, exception: false)
     end
 
-    def test_large_bodies_leave_it_as_small_as_it_was
+    def test_large_bodies_do_not_enlarge_its_memory
       group = serve(@instance)
       get(group, @instance, "/pid")
       before = memory_peak
@@ -165,7 +166,7 @@ module PhusionPassenger
       eventually("the closing") { get(group, @instance, "/descriptors").lines.size <= before + 3 }
     end
 
-    def test_processes_of_the_application_that_end_meanwhile_disturb_nothing
+    def test_ends_of_the_application_s_own_processes_disturb_nothing
       group = serve(@instance)
       5.times do
         started = get(group, @instance, "/background")
@@ -181,7 +182,7 @@ module PhusionPassenger
       assert_includes output_of(@instance), "stopping\nat exit\n"
     end
 
-    def test_quit_writes_backtraces_and_it_goes_on
+    def test_quit_writes_backtraces_and_the_instance_continues
       group = serve(@instance)
       get(group, @instance, "/pid") # after READY its threads may still have to start
       Process.kill("QUIT", @instance.pid)
@@ -197,7 +198,7 @@ module PhusionPassenger
       assert_includes File.read("/proc/#{@instance.pid}/cmdline"), "Passenger RubyApp: /srv/probe (test)"
     end
 
-    def test_an_unknown_frame_is_logged_and_no_more
+    def test_an_unknown_frame_is_logged_and_has_no_other_effect
       group = serve(@instance)
       @instance.control.write(200, "what")
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
@@ -221,7 +222,8 @@ module PhusionPassenger
 
     private
 
-    # A process of ours, whose application never answers, and which gives that up much sooner than others. `hooks` runs in it.
+    # A process of this test whose application never answers, and which waits only briefly for it.
+    # `hooks` runs in the process.
     def ours(&hooks)
       ours, control = stream_pair
       reader, output = IO.pipe.each { |io| closing(io) }

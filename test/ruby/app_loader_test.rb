@@ -3,7 +3,7 @@
 require_relative "process_test_case"
 
 module PhusionPassenger
-  # Loading, and what is said about it.
+  # Loads applications, and checks what the loader reports.
   class AppLoaderTest < ProcessTestCase
     GEMFILE = "source 'https://localhost'\ngem 'rack'\n"
     LOCK = <<~LOCK.sub("RACK", Gem::Specification.find_by_name("rack").version.to_s)
@@ -22,7 +22,7 @@ module PhusionPassenger
          %s
     LOCK
 
-    def test_each_step_is_told_with_its_duration
+    def test_each_step_is_reported_with_its_duration
       _, frames = load("instance", "hello.ru")
       steps = ["working directory", "app loaded"].flat_map { |name| [[name, "begin"], [name, "done"]] }
       assert_equal(steps, frames[0..-2].map { |frame| frame.fields[0, 2] })
@@ -30,7 +30,7 @@ module PhusionPassenger
       assert_equal [51, []], [frames.last.type, frames.last.fields]
     end
 
-    def test_an_application_that_raises_fails_with_all_that_is_known
+    def test_an_application_that_raises_fails_with_a_full_report
       step, name, message, backtrace = failure("raises.ru")
       assert_equal ["app loaded", "ArgumentError", "the fixture fails"], [step, name, message]
       assert_match(/raises\.ru:3/, backtrace)
@@ -78,12 +78,12 @@ module PhusionPassenger
       end
     end
 
-    def test_with_preload_bundler_it_is_set_up_before_anything_else_is_loaded
+    def test_with_preload_bundler_bundler_is_set_up_before_other_code_is_loaded
       assert_equal "true nil", order_of_loading(preload: true)
       assert_equal "false nil", order_of_loading(preload: false)
     end
 
-    # Debian's package of Bundler may be there beside the one that came with Ruby.
+    # Debian's package of Bundler may be installed beside Ruby's own.
     Gem::Specification.find_all_by_name("bundler").map { |gem| gem.version.to_s }.uniq.each do |version|
       { "instance" => false, "preloader" => false, "preloaded instance" => true }.each do |what, preload|
         define_method("test_#{what.tr(' ', '_')}_takes_the_locked_Bundler_#{version}") do
@@ -98,7 +98,7 @@ module PhusionPassenger
       assert_equal [newest, newest], bundlers_of("instance", bundled_with: "2.0.0", preload: false)
     end
 
-    def test_what_fails_with_preload_bundler_is_reported_as_ever
+    def test_a_failure_with_preload_bundler_is_reported_as_without_it
       in_folder("Gemfile" => "gem 'a_gem_that_is_not_there'\n", "config.ru" => "") do |root|
         _, frames = load("instance", "config.ru", { app_root: root }, environment: { "PASSENGER_PRELOAD_BUNDLER" => root })
         assert_equal [52, "Bundler", "Bundler::GemNotFound"], [frames.last.type, *frames.last.fields[0, 2]]
@@ -131,7 +131,7 @@ module PhusionPassenger
       end
     end
 
-    def test_variables_are_there_before_the_application_loads
+    def test_variables_are_set_before_the_application_loads
       instance = loaded("instance", "probe.ru", { "env:SECRET" => "with = and \n newline", base_uri: "/blog/" })
       seen = get(serve(instance), instance, "/env")
       ["RAILS_ENV=test", "RACK_ENV=test", "PASSENGER_APP_ENV=test", "SECRET=with = and \n newline",
@@ -147,7 +147,8 @@ module PhusionPassenger
       end
     end
 
-    # Whether Bundler came before our own code, and what is left of the variable that orders it.
+    # Returns whether Bundler was loaded before Passenger's code, and the value of the variable that
+    # demands this.
     def order_of_loading(preload:)
       ru = <<~RUBY
         first = $LOADED_FEATURES.index { |path| path.end_with?("/bundler.rb") } < $LOADED_FEATURES.index { |path| path.end_with?("/frame_socket.rb") }
@@ -160,7 +161,7 @@ module PhusionPassenger
       end
     end
 
-    # The versions of Bundler and of its gem where an application's own code requires it, too.
+    # Returns the versions of Bundler and of its gem after the application has required both.
     def bundlers_of(role, bundled_with:, preload:)
       ru = <<~RUBY
         require "bundler/setup"

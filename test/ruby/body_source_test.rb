@@ -12,7 +12,7 @@ module PhusionPassenger
       @source = BodySource.new(Channel.new(1, theirs), 3..5)
     end
 
-    def test_pieces_come_up_to_the_last
+    def test_all_pieces_up_to_the_last_arrive
       @child.send_body(5, "one")
       @child.send_body(5, "two", last: true)
       assert_equal ["one", "two", nil, nil], Array.new(4) { in_time { @source.next_piece } }

@@ -3,9 +3,9 @@
 require_relative "process_test_case"
 
 module PhusionPassenger
-  # What is left of a process that started others while it booted.
+  # The processes that are left if a process with descendants does not finish its boot.
   class BootKeeperTest < ProcessTestCase
-    def test_a_boot_that_is_given_up_leaves_nothing
+    def test_a_boot_that_is_given_up_leaves_no_process
       %w[preloader instance].each do |role|
         process, pids = booting(role)
         process.boot.close
@@ -13,14 +13,14 @@ module PhusionPassenger
       end
     end
 
-    def test_a_process_that_ends_while_it_boots_leaves_nothing
+    def test_a_process_that_ends_while_it_boots_leaves_no_process
       process, pids = booting("instance")
       Process.kill("KILL", process.pid)
       assert_equal "9", in_time { process.wait_status.read(1) }
       pids.each { |pid| @agent.wait_for_end(pid) }
     end
 
-    def test_when_all_are_dead_its_socket_ends
+    def test_the_keeper_s_socket_ends_after_all_its_processes
       process, pids = booting("instance")
       process.boot.close_write
       assert_nil in_time { process.boot.read(1) }
@@ -41,13 +41,14 @@ module PhusionPassenger
 
     def test_a_process_never_sees_its_keeper_s_socket
       process, = @agent.start("instance")[1]
-      process.read # from here on it waits, and opens nothing
+      process.read # from here on the process waits, and opens nothing
       assert_equal 1, descriptors_of(process).values.grep(/socket/).size
     end
 
     private
 
-    # A process that hangs while its application loads, and the pids of all that it has started before.
+    # Returns a process that hangs while its application loads, and the pids of the processes that
+    # it has started.
     def booting(role)
       _, process = @agent.start(role)
       process.read

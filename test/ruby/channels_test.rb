@@ -11,7 +11,7 @@ module PhusionPassenger
       @child, @theirs = seqpacket_pair
     end
 
-    def test_an_unknown_channel_is_fetched_once_for_all_who_wait
+    def test_an_unknown_channel_is_fetched_once_for_all_waiting_threads
       waiting = Array.new(2) { Thread.new { @channels.borrow(7) } }
       frame = in_time { @agent.read }
       assert_equal [57, ["7"]], [frame.type, frame.fields]
@@ -51,7 +51,7 @@ module PhusionPassenger
       assert_equal 7, in_time { waiting.value }.id
     end
 
-    def test_nobody_waits_any_more_once_nobody_brings_channels
+    def test_no_thread_waits_after_the_control_thread_has_ended
       waiting = Thread.new { @channels.borrow(7) }
       in_time { @agent.read }
       @channels.stop
@@ -59,7 +59,7 @@ module PhusionPassenger
       assert_nil in_time { @channels.borrow(8) }
     end
 
-    def test_nobody_waits_when_the_agent_is_gone
+    def test_no_thread_waits_when_the_agent_is_gone
       @agent.close
       assert_nil in_time { @channels.borrow(7) }
     end
@@ -80,13 +80,13 @@ module PhusionPassenger
       assert_predicate @theirs, :closed?
     end
 
-    def test_sending_to_a_child_that_left_says_so
+    def test_sending_to_a_child_that_left_raises_client_gone
       @channels.add(7, @theirs)
       @child.close
       assert_raises(ClientGone) { @channels.borrow(7).send_message("x") }
     end
 
-    def test_receiving_from_a_child_that_left_says_so
+    def test_receiving_from_a_child_that_left_raises_client_gone
       @channels.add(7, @theirs)
       @child.shutdown
       assert_raises(BodyBrokenOff) { @channels.borrow(7).receive(+"") }

@@ -6,11 +6,11 @@ module PhusionPassenger
   class ChunkedDecoderTest < RackTestCase
     CODED = "5\r\nhello\r\n7;x=y\r\n, world\r\n0\r\nTrailer: 1\r\n\r\n"
 
-    def test_the_coding_is_taken_off
+    def test_the_coding_is_removed
       assert_equal "hello, world", ChunkedDecoder.new.decode(CODED)
     end
 
-    def test_it_may_come_in_pieces_of_any_size
+    def test_input_may_arrive_in_pieces_of_any_size
       1.upto(CODED.bytesize) do |size|
         decoder = ChunkedDecoder.new
         assert_equal "hello, world", CODED.scan(/.{1,#{size}}/m).map { |piece| decoder.decode(piece) }.join
@@ -21,7 +21,7 @@ module PhusionPassenger
       assert_equal "ä\xFF".b, ChunkedDecoder.new.decode("3\r\nä\xFF\r\n0\r\n\r\n")
     end
 
-    def test_what_is_no_chunk_is_refused
+    def test_malformed_chunks_are_refused
       ["hello", "x\r\n", "\r\n", "-5\r\nhello", "5\r\nhelloX\r\n", "1#{'0' * 15}\r\n", "5;#{'x' * 5000}"].each do |coded|
         assert_raises(BadResponse, coded) { ChunkedDecoder.new.decode("#{coded}\n") }
       end

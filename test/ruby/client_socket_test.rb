@@ -4,13 +4,13 @@ require_relative "test_helper"
 require "passenger/http/client_socket"
 
 module PhusionPassenger
-  # In Ruby, and, in the class below, in C.
+  # The Ruby implementation; the class below tests the C implementation.
   class PlainClientSocketTest < TestCase
     def sockets
       PlainClientSocket
     end
 
-    # One of ours, and the client.
+    # Returns a socket of a worker, and the client.
     def connected
       socket, client = accepted(listener)
       [closing_socket(socket), client]
@@ -21,7 +21,7 @@ module PhusionPassenger
       [accept(listening, accepting)[0], client]
     end
 
-    # Whom the kernel may tell of a moment later.
+    # The kernel may announce a client a moment later.
     def accept(listening, accepting = sockets)
       eventually("a client") { accepting.accept(listening) }
     end
@@ -35,7 +35,7 @@ module PhusionPassenger
       closing(Addrinfo.tcp(address, 0).listen)
     end
 
-    def test_who_connects_is_accepted_with_its_address
+    def test_a_client_is_accepted_with_its_address
       %w[127.0.0.1 ::1].each do |address|
         listening = listener(address)
         assert_nil sockets.accept(listening)
@@ -59,14 +59,14 @@ module PhusionPassenger
       assert_nil peer
     end
 
-    def test_where_there_is_no_room_the_client_stays
+    def test_without_a_free_descriptor_the_client_stays_in_the_backlog
       listening = listener
       closing(TCPSocket.new("127.0.0.1", listening.local_address.ip_port))
       without_room { assert_raises(Errno::EMFILE) { sockets.accept(listening) } }
       closing_socket(accept(listening)[0])
     end
 
-    def test_bytes_come_as_they_are_and_then_the_end
+    def test_bytes_arrive_unchanged_and_then_the_end
       socket, client = connected
       assert_nil socket.receive
       refute socket.more?
@@ -82,7 +82,7 @@ module PhusionPassenger
       eventually { socket.receive == false }
     end
 
-    def test_what_does_not_fit_is_left_to_the_caller
+    def test_bytes_that_do_not_fit_are_not_sent
       socket, client = connected
       assert_equal 5, socket.transmit("hello")
       assert_equal "hello", client.readpartial(10)
@@ -95,7 +95,7 @@ module PhusionPassenger
       assert_equal :wait_readable, client.read_nonblock(1, exception: false)
     end
 
-    def test_one_that_was_reset_has_ended
+    def test_a_reset_connection_has_ended
       listening = listener
       client = TCPSocket.new("127.0.0.1", listening.local_address.ip_port)
       socket, = accept(listening)
@@ -107,7 +107,7 @@ module PhusionPassenger
       assert_equal false, socket.transmit("x")
     end
 
-    def test_one_that_is_closed_has_ended
+    def test_a_closed_connection_has_ended
       socket, = connected
       socket.close
       socket.close
@@ -127,8 +127,8 @@ module PhusionPassenger
       assert_nil client.read(1)
     end
 
-    # An application may close what it has hijacked, and open something else.
-    def test_one_whose_io_was_closed_has_ended_too
+    # An application may close a hijacked connection and open another file.
+    def test_a_connection_whose_io_was_closed_has_ended
       socket, = connected
       socket.to_io.close
       closing(File.open(File::NULL))
@@ -136,8 +136,8 @@ module PhusionPassenger
       assert_raises(IOError) { socket.fileno }
     end
 
-    # Nobody has closed it.
-    def test_one_that_is_lost_is_closed_some_time
+    # No code closes such a socket.
+    def test_a_socket_without_references_is_closed_by_the_collector
       clients = lose_many
       eventually do
         GC.start
@@ -150,7 +150,7 @@ module PhusionPassenger
       Array.new(100) { accepted(listening)[1] }
     end
 
-    def test_what_is_no_string_is_refused
+    def test_only_strings_can_be_written
       socket, = connected
       assert_raises(TypeError) { Native::ClientSocket.instance_method(:transmit).bind_call(socket, nil) } if sockets != PlainClientSocket
       assert_raises(TypeError, NoMethodError) { sockets.accept(nil) }
@@ -171,8 +171,8 @@ module PhusionPassenger
       assert_raises(NoMethodError, TypeError) { Native::ClientSocket.new }
     end
 
-    # Workers with native code and workers without it may share a line.
-    def test_both_read_what_the_other_gives
+    # Workers with and without native code may share a queue.
+    def test_both_implementations_read_what_the_other_gives
       [[PlainClientSocket, Native::ClientSocket], [Native::ClientSocket, PlainClientSocket]].each do |giver, taker|
         taking, giving = UNIXSocket.pair(:SEQPACKET).each { |socket| closing(socket) }
         given, client = accepted(listener, giver)

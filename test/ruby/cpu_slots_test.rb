@@ -6,7 +6,8 @@ require "passenger/http/cpu_slots"
 
 module PhusionPassenger
   class CpuSlotsTest < TestCase
-    # A worker in a process of its own, since CPU slots are processes'. It does what it is told: `take NOW WORKERS`, `leave`.
+    # A worker in a process of its own, because CPU slots belong to processes. It obeys the commands
+    # `take NOW WORKERS` and `leave`.
     class Worker
       def initialize(file, computing)
         @socket, theirs = UNIXSocket.pair
@@ -26,7 +27,8 @@ module PhusionPassenger
         ask("measure", share, seconds)
       end
 
-      # Only a signal: workers that were forked later have its socket, too.
+      # Kills the process: closing the socket does not end it, because workers that were forked
+      # later hold that socket, too.
       def close
         Process.kill(:KILL, @pid)
         Process.wait(@pid)
@@ -55,7 +57,8 @@ module PhusionPassenger
       end
     end
 
-    # A request of so many seconds, of which such a share was computing; and half a second more it waited for a processor.
+    # Measurements of a request that lasts `seconds`, and computes for that share of them. It waits
+    # half a second more for a processor.
     module Measured
       def measure(share, seconds = 1.0)
         @times = [[0, 0, 0], [seconds + 0.5, share * seconds, 0.5]]
@@ -80,7 +83,7 @@ module PhusionPassenger
       closing(Worker.new(@file, computing))
     end
 
-    def test_as_many_as_there_are_processors_may_work
+    def test_as_many_workers_as_processors_may_work
       first, second, third = Array.new(3) { worker }
       assert_equal [true, true, false], [first, second, third].map { |one| one.take(10) }
       second.leave
@@ -88,29 +91,29 @@ module PhusionPassenger
       refute second.take(10.002)
     end
 
-    def test_the_cpu_slot_of_one_that_dies_is_free
+    def test_the_cpu_slot_of_a_dead_worker_is_free
       first, second, third = Array.new(3) { worker }
       [first, second].each { |one| assert one.take(10) }
       first.close
       assert third.take(10)
     end
 
-    def test_where_workers_are_no_more_than_cpu_slots_all_may_work
+    def test_all_workers_may_work_if_there_are_enough_cpu_slots
       workers = Array.new(3) { worker }
       workers.each { |one| assert one.take(10, 2) }
     end
 
-    def test_who_waits_for_other_things_leaves_room_for_more
+    def test_workers_that_wait_for_other_things_leave_room_for_more
       workers = Array.new(5) { worker(computing: 0.7) }
       assert_equal([true, true, true, true, false], workers.map { |one| one.take(10) })
     end
 
-    def test_of_those_that_never_compute_all_may_work
+    def test_all_workers_that_never_compute_may_work
       workers = Array.new(7) { worker(computing: 0.0) }
       workers.each { |one| assert one.take(10) }
     end
 
-    def test_who_has_none_learns_when_there_are_more
+    def test_a_worker_without_a_slot_learns_when_there_are_more
       first, second, third = Array.new(3) { worker }
       assert_equal([true, true, false], [first, second, third].map { |one| one.take(10) })
       first.measure(0.1, 60)
@@ -127,19 +130,19 @@ module PhusionPassenger
       assert_includes 4..5, cpu_slots.wanted
     end
 
-    # It hangs, or waits for a database.
+    # Such a slot's worker hangs or waits for a database.
     def test_a_cpu_slot_at_which_nothing_changes_does_not_count
       first, second, third, fourth = Array.new(4) { worker }
       [first, second].each { |one| assert one.take(10) }
       refute third.take(10)
       first.take(10.005)
-      refute third.take(10.009) # of the first one it is the first look since then
-      assert third.take(10.011) # the second one's
+      refute third.take(10.009) # the first look at the first worker since then
+      assert third.take(10.011) # the second worker's
       refute fourth.take(10.011)
     end
 
-    # Else there would be three in the end.
-    def test_who_sat_down_instead_of_another_gets_up_when_that_goes_on
+    # Otherwise three workers would compute in the end.
+    def test_a_worker_in_another_s_place_gives_way_when_the_other_continues
       first, second, third = Array.new(3) { worker }
       [first, second].each { |one| assert one.take(10) }
       refute third.take(10)
@@ -150,7 +153,7 @@ module PhusionPassenger
       refute third.take(10.022)
     end
 
-    def test_where_all_hang_nobody_is_kept_from_working
+    def test_if_all_workers_hang_a_further_one_may_work
       workers = Array.new(8) { worker }
       workers.each { |one| one.take(10) }
       workers.each_with_index do |one, index|
@@ -160,7 +163,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_share_of_computing_is_measured_so_often_and_no_oftener
+    def test_the_share_of_computing_is_measured_at_most_every_10_ms
       cpu_slots = closing_slots(@file.cpu_slots(2))
       measured = 0
       cpu_slots.define_singleton_method(:times) { super().tap { measured += 1 } }
@@ -171,13 +174,13 @@ module PhusionPassenger
       assert_includes 18..22, measured # two looks each
     end
 
-    def test_what_computes_is_told_from_what_waits
+    def test_computing_is_distinguished_from_waiting
       cpu_slots = closing_slots(@file.cpu_slots(2))
       measure_until(cpu_slots, 2) { 1 + 1 until Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) > @until }
       measure_until(cpu_slots, 6) { sleep 0.01 }
     end
 
-    # The machine may stand still meanwhile, which fades.
+    # The machine may stand still meanwhile; the effect on the average fades.
     def measure_until(cpu_slots, wanted)
       eventually("#{wanted} cpu_slots") do
         @until = Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) + 0.005
@@ -188,7 +191,7 @@ module PhusionPassenger
       end
     end
 
-    def test_where_the_kernel_does_not_tell_there_is_a_cpu_slot_for_everyone
+    def test_without_the_kernel_s_measurements_every_worker_has_a_cpu_slot
       File.stub(:open, ->(*) { raise Errno::ENOENT }) { @cpu_slots = @file.cpu_slots(1) }
       @cpu_slots.begin_request(1)
       @cpu_slots.end_request

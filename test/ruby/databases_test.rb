@@ -4,9 +4,10 @@ require_relative "test_helper"
 require "passenger/app/databases"
 
 module PhusionPassenger
-  # How each version of ActiveRecord wants to be asked. The versions that are not here are played; rails_test.rb has the one that is.
+  # Calls for each version of ActiveRecord. Fakes stand for versions that are not installed;
+  # rails_test.rb uses the installed version.
   class DatabasesTest < TestCase
-    # Notes what it is asked for.
+    # Records its calls.
     class Handler
       attr_reader :asked
 
@@ -19,7 +20,7 @@ module PhusionPassenger
       end
     end
 
-    # As Rails 6.1 and 7.0 have it.
+    # The handler of Rails 6.1 and 7.0.
     class HandlerOfPools < Handler
       def all_connection_pools
         [self]

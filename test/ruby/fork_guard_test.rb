@@ -3,15 +3,15 @@
 require_relative "test_helper"
 
 module PhusionPassenger
-  # Each in a process of its own, since a guard stays.
+  # Each test has a process of its own, because a guard cannot be removed.
   class ForkGuardTest < TestCase
     WAYS = ["fork { report }", "fork or (report; exit!)", "Process.fork { report }", "Kernel.fork { report }"].freeze
 
-    def test_every_fork_is_told
+    def test_the_block_is_called_in_every_fork
       WAYS.each { |way| assert_equal "closed in the child\n", run_guarded(way), way }
     end
 
-    def test_every_fork_is_told_in_older_rubies
+    def test_the_block_is_called_in_every_fork_of_older_rubies
       older = "def Process.respond_to?(name, *) = name == :_fork ? false : super"
       WAYS.each { |way| assert_equal "closed in the child\n", run_guarded(way, before: older), way }
     end

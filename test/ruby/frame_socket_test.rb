@@ -35,7 +35,7 @@ module PhusionPassenger
       sender.join
     end
 
-    def test_the_end_is_no_frame
+    def test_nil_is_read_at_the_end
       @raw.close
       assert_nil @socket.read
     end

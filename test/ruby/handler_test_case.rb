@@ -3,7 +3,7 @@
 require_relative "test_helper"
 
 module PhusionPassenger
-  # For tests of a handler with a queue, claims, marks and a channel.
+  # For tests of a handler with a queue, claims, withdrawal marks and a channel.
   class HandlerTestCase < TestCase
     HELLO = ->(_env) { [200, { "Content-Type" => "text/plain" }, ["hello"]] }
 
@@ -42,7 +42,7 @@ module PhusionPassenger
                          adapter: RackAdapter.new(app, 1), max_requests: @max_requests, sticky_id: @sticky_id || 0)
     end
 
-    # Has a handler answer all that the block sends, up to the end of the queue.
+    # A handler answers all requests that the block sends, up to the end of the queue.
     def serve(app, cell: 0)
       handler = handler(app, cell)
       yield
@@ -50,13 +50,13 @@ module PhusionPassenger
       in_time { handler.run }
     end
 
-    # The same in a thread, which the application ends.
+    # Like `serve`, in a thread that the application ends.
     def serve_until_thread_ends(app)
       yield
       in_time { Thread.new { handler(app, 0).run }.join }
     end
 
-    # While it runs, the block sends and receives.
+    # The handler runs while the block sends and receives.
     def serve_in_thread(app)
       @handler = handler(app, 0)
       thread = Thread.new { @handler.run }

@@ -7,7 +7,8 @@ require "passenger/app/heap_room"
 
 module PhusionPassenger
   class HeapRoomTest < TestCase
-    # What an application is: 300,000 objects that live. Tells the free slots before, after, and after some collections.
+    # Stands for an application with 300,000 live objects. Prints the free slots before, after, and
+    # after some collections.
     SCRIPT = <<~RUBY
       require "passenger/app/heap_room"
       OBJECTS = Array.new(300_000) { Object.new }
@@ -33,7 +34,7 @@ module PhusionPassenger
       assert_equal "false", disabled
     end
 
-    def test_who_sets_the_variables_of_ruby_s_heap_is_left_alone
+    def test_variables_of_ruby_s_heap_turn_the_preparation_off
       before, after, = run_script("RUBY_GC_HEAP_GROWTH_FACTOR" => "1.7")
       assert_in_delta before.to_i, after.to_i, 20_000
     end

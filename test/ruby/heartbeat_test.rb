@@ -3,7 +3,7 @@
 require_relative "process_test_case"
 
 module PhusionPassenger
-  # Signs of life of an instance.
+  # The heartbeats of an instance.
   class HeartbeatTest < ProcessTestCase
     HEARTBEAT = 82
     INTERVAL = 20
@@ -13,24 +13,24 @@ module PhusionPassenger
       @instance = loaded("instance", "busy.ru")
     end
 
-    def test_signs_come_as_soon_as_it_serves
+    def test_heartbeats_begin_as_soon_as_the_instance_serves
       beating
       3.times { assert_equal [HEARTBEAT, []], @instance.read.then { |frame| [frame.type, frame.fields] } }
     end
 
-    def test_none_comes_where_none_is_wanted
+    def test_no_heartbeat_is_sent_without_an_interval
       serve(@instance)
       assert_nil @instance.control.io.wait_readable(0.2)
     end
 
-    def test_they_come_while_ruby_computes
+    def test_heartbeats_continue_while_ruby_computes
       child = ask(beating, "/compute")
       answer = Thread.new { child.answer }
       3.times { assert_equal HEARTBEAT, @instance.read.type }
       assert_equal "1", in_time { answer.value }[2]
     end
 
-    def test_none_comes_while_a_native_call_keeps_rubys_lock
+    def test_no_heartbeat_is_sent_while_a_native_call_keeps_rubys_lock
       child = File.open(File.join(FIXTURES, "busy.ru")) do |file|
         file.flock(File::LOCK_EX)
         ask(beating, "/keep_lock").tap { eventually("silence") { @instance.control.io.wait_readable(0.4).nil? || !@instance.read } }
@@ -39,7 +39,7 @@ module PhusionPassenger
       assert_equal HEARTBEAT, @instance.read.type
     end
 
-    def test_they_come_until_its_last_request_is_answered
+    def test_heartbeats_continue_until_the_last_request_is_answered
       child = ask(beating, "/input", flags: 1)
       @instance.control.write(FINISH)
       10.times { assert_equal HEARTBEAT, @instance.read.type }
@@ -49,7 +49,7 @@ module PhusionPassenger
       @agent.wait_for_end(@instance.pid)
     end
 
-    def test_they_come_from_forked_instances_too
+    def test_forked_instances_send_heartbeats_too
       preloader = loaded("preloader", "busy.ru")
       2.times do
         @instance = forked_from(preloader)
@@ -58,7 +58,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_preloader_that_it_makes_sends_none
+    def test_a_preloader_that_an_instance_forks_sends_no_heartbeat
       @instance = forked_from(loaded("preloader", "busy.ru"))
       beating
       preloader = @agent.refork_from(@instance)
@@ -67,7 +67,7 @@ module PhusionPassenger
       assert_equal HEARTBEAT, @instance.read.type
     end
 
-    def test_an_agent_that_reads_nothing_holds_nobody_up
+    def test_an_agent_that_reads_nothing_does_not_delay_the_instance
       raw, io = stream_pair
       socket = FrameSocket.new(io)
       in_time { socket.write_if_room(HEARTBEAT) while io.wait_writable(0) }
@@ -77,12 +77,12 @@ module PhusionPassenger
 
     private
 
-    # The instance serves, and sends signs; gives its group.
+    # The instance serves and sends heartbeats; returns its group.
     def beating
       serve(@instance, max_requests: [0, 0, 0, INTERVAL])
     end
 
-    # As `request`, among signs.
+    # Like `request`; skips heartbeats.
     def ask(group, path, **more)
       child, theirs, id = new_channel(1)
       group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => path), **more)

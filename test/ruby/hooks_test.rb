@@ -4,7 +4,7 @@ require_relative "test_helper"
 
 module PhusionPassenger
   class HooksTest < TestCase
-    def test_blocks_are_called_in_order_with_what_the_event_brings
+    def test_blocks_are_called_in_order_with_the_event_s_arguments
       calls = []
       hooks = Hooks.instance_variable_get(:@blocks)
       PhusionPassenger.on_event(:starting_worker_process) { |forked| calls << [1, forked] }
@@ -15,7 +15,7 @@ module PhusionPassenger
       hooks.clear
     end
 
-    def test_at_an_end_each_block_is_called_though_one_of_them_fails
+    def test_call_all_calls_each_block_though_one_of_them_fails
       calls = []
       hooks = Hooks.instance_variable_get(:@blocks)
       PhusionPassenger.on_event(:stopping_worker_process) { exit }
@@ -28,11 +28,11 @@ module PhusionPassenger
       hooks.clear
     end
 
-    def test_an_event_nobody_asked_for_is_no_error
+    def test_an_event_without_blocks_is_no_error
       Hooks.call_all(:stopping_worker_process)
     end
 
-    def test_an_event_that_does_not_exist_is_named
+    def test_an_unknown_event_is_refused_by_name
       error = assert_raises(ArgumentError) { PhusionPassenger.on_event(:lunch) { nil } }
       assert_includes error.message, ":lunch"
     end

@@ -3,7 +3,7 @@
 require_relative "test_helper"
 
 module PhusionPassenger
-  # What Rack wants of rack.input, of each kind.
+  # The requirements of Rack for rack.input; each kind of input meets them.
   module InputContract
     def test_all_is_read_at_once
       assert_equal "one\ntwo\nthree", input("one\ntwo\nthree").read
@@ -14,7 +14,7 @@ module PhusionPassenger
       assert_equal ["abc", "def", "g", nil, nil], Array.new(5) { io.read(3) }
     end
 
-    def test_reading_nothing_is_no_end
+    def test_a_read_of_zero_bytes_is_not_the_end
       assert_equal "", input("a").read(0)
       assert_equal "", input("").read(0)
     end
@@ -51,7 +51,7 @@ module PhusionPassenger
       assert_equal %W[one\n two], lines
     end
 
-    def test_what_it_gives_is_binary
+    def test_strings_that_are_read_are_binary
       io = input("\xFFäö\n" * 3)
       assert_equal([Encoding::BINARY] * 3, [io.gets, io.read(2), io.read].map(&:encoding))
       assert_equal Encoding::BINARY, io.external_encoding
@@ -94,7 +94,7 @@ module PhusionPassenger
     end
   end
 
-  # Pieces as they come, one at a time.
+  # Gives one piece at a time.
   class Pieces
     attr_reader :taken
 
@@ -128,11 +128,11 @@ module PhusionPassenger
     include InputContract
     include ExpectContract
 
-    def test_it_does_not_pretend_to_rewind
+    def test_it_has_no_rewind
       refute_respond_to input("abc"), :rewind
     end
 
-    def test_nothing_is_taken_before_it_is_asked_for
+    def test_no_piece_is_taken_before_it_is_read
       source = Pieces.new(%w[one two three])
       io = StreamInput.new(source)
       assert_equal 0, source.taken
@@ -152,7 +152,7 @@ module PhusionPassenger
     include ExpectContract
     include RewindContract
 
-    def test_what_does_not_fit_into_memory_is_kept_in_a_file_without_a_name
+    def test_bytes_beyond_the_memory_limit_are_kept_in_a_file_without_a_name
       pieces = Array.new(100) { |index| [index].pack("N") * 2500 }
       io = RewindableInput.new(Pieces.new(pieces.map(&:dup)))
       assert pieces[0, 3].join == io.read(30_000)
@@ -176,7 +176,7 @@ module PhusionPassenger
       io.release
     end
 
-    def test_the_file_is_found_another_way_where_files_cannot_be_born_without_a_name
+    def test_a_file_is_unlinked_if_the_file_system_has_no_unnamed_files
       content = Random.new(2).bytes(200_000)
       io = RewindableInput.new(Pieces.new(content.scan(/.{1,65512}/mn)))
       without_unnamed_files { io.read }
@@ -193,7 +193,8 @@ module PhusionPassenger
       RewindableInput.new(Pieces.new(bytes.b.scan(/..?/mn)))
     end
 
-    # There a file is asked for in a folder that does not exist, which Tempfile does not mind.
+    # In a TMPDIR that does not exist no file can be made without a name. Tempfile then takes
+    # another folder.
     def without_unnamed_files
       before = ENV.fetch("TMPDIR", nil)
       ENV["TMPDIR"] = "/nonexistent"
@@ -202,7 +203,7 @@ module PhusionPassenger
       ENV["TMPDIR"] = before
     end
 
-    # An unlinked file of this process.
+    # True if this process has an unlinked file open.
     def file?
       Dir.children("/proc/self/fd").any? { |fd| deleted?("/proc/self/fd/#{fd}") }
     end

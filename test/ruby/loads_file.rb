@@ -3,7 +3,7 @@
 require "tempfile"
 
 module PhusionPassenger
-  # The monitor's side of WorkerLoads: ext/common/standalone/WorkerLoads.h.
+  # The monitor's part of WorkerLoads: ext/common/standalone/WorkerLoads.h.
   class LoadsFile
     def initialize(places)
       @places = places
@@ -14,7 +14,7 @@ module PhusionPassenger
       @file.truncate((places * 6) + 1)
     end
 
-    # Gives this worker the next place; it tells this byte.
+    # Gives the worker the next place, where it reports this byte.
     def enter(pid, byte)
       @file.pwrite([pid].pack("L"), @places + (4 * @pids))
       @file.pwrite(byte.chr, @pids)
@@ -25,7 +25,7 @@ module PhusionPassenger
       @file.pread(@places, 0).bytes
     end
 
-    # Those of the worker that this process is; another process asks by the same file.
+    # The CPU slots of a worker in this process; another process makes its own from the same file.
     def cpu_slots(processors)
       CpuSlots.new(@file, @places * 5, @places, processors)
     end

@@ -5,7 +5,7 @@ require_relative "test_helper"
 
 module PhusionPassenger
   class LogTest < TestCase
-    def test_a_line_is_an_event_and_what_it_is_about
+    def test_a_line_has_an_event_and_its_fields
       line = logged { Log.event("request.failed", path: "/a b", status: 500) }
       assert_equal %(event=request.failed path="/a b" status=500\n), line
     end
@@ -21,7 +21,7 @@ module PhusionPassenger
       assert line.ascii_only?
     end
 
-    def test_complaints_are_ten_in_ten_seconds_and_the_next_one_says_how_many_were_left_out
+    def test_ten_complaints_are_written_in_ten_seconds_and_the_next_one_counts_the_rest
       limit = Log::Limit.new
       assert_equal [0] * 10 + [nil] * 5, Array.new(15) { limit.allow(100) }
       assert_equal [nil, 6, 0], [109.9, 110, 111].map { |now| limit.allow(now) }
@@ -29,7 +29,7 @@ module PhusionPassenger
       assert_operator lines.size, :<=, 10
     end
 
-    def test_an_exception_is_told_with_its_causes
+    def test_an_exception_is_logged_with_its_causes
       text = logged { Log.exception("x", nested_error) }
       assert_match(/\Aevent=x exception="RuntimeError" message="outer"\nRuntimeError: outer\n    from /, text)
       assert_match(/^Caused by: KeyError: inner\n    from /, text)
@@ -47,7 +47,7 @@ module PhusionPassenger
       assert_includes logged { Log.exception("x", RuntimeError.new("ä\xFF")) }.b, "ä\xFF".b
     end
 
-    def test_a_log_that_is_gone_fails_nobody
+    def test_a_log_that_cannot_be_written_is_no_error
       before = $stderr
       reader, $stderr = IO.pipe.each { |io| closing(io) }
       reader.close

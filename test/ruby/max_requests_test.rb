@@ -3,14 +3,14 @@
 require_relative "handler_test_case"
 
 module PhusionPassenger
-  # What counts as answered.
+  # Which requests count for the limit.
   class MaxRequestsTest < HandlerTestCase
     def setup
       super
       @told = []
     end
 
-    def test_the_last_request_tells_and_those_after_it_do_not
+    def test_the_last_request_reports_the_limit_and_later_ones_do_not
       answer(HELLO, 3) do |index|
         assert_equal index >= 1 ? 1 : 0, @told.size
       end
@@ -28,7 +28,7 @@ module PhusionPassenger
       assert_empty @told
     end
 
-    def test_it_is_told_after_the_answer_and_the_claim
+    def test_the_limit_is_reported_after_the_answer_and_the_claim
       @max_requests = MaxRequests.new(1) { @told << [@group.claim(0), @child.io.recv_nonblock(70_000).bytesize.positive?] }
       serve(HELLO) { @group.send(channel: 7, ticket: 1) }
       assert_equal [[[0, 0], true]], @told
@@ -44,7 +44,7 @@ module PhusionPassenger
 
     private
 
-    # Has a handler that may answer two requests answer so many; yields after each.
+    # A handler with a limit of two requests answers `count` requests; yields after each.
     def answer(app, count)
       @max_requests = MaxRequests.new(2) { @told << true }
       serve_in_thread(app) do

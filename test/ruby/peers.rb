@@ -4,8 +4,8 @@ require "fcntl"
 require "socket"
 
 module PhusionPassenger
-  # The other sides of the protocols, as the tests play them. They follow doc/PROTOCOLS.md by themselves and share no
-  # code with what they test.
+  # The other sides of the protocols. They implement doc/PROTOCOLS.md independently, and share no
+  # code with the tested classes.
   module Peers
     Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :queued, :sticky_id, :payload) do
       def last?
@@ -27,7 +27,7 @@ module PhusionPassenger
       "REMOTE_ADDR" => "127.0.0.1"
     }.freeze
 
-    # A memory file as the agent makes it.
+    # A memory file like the agent's.
     def self.memory_file(magic, length)
       file = File.open("/tmp", File::RDWR | File::TMPFILE | File::EXCL, 0o600)
       file.binmode
@@ -46,17 +46,17 @@ module PhusionPassenger
       Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
     end
 
-    # A pair whose ends block, as the agent makes them; Ruby's own are born non-blocking.
+    # A pair of blocking sockets, like the agent's. Ruby makes its own sockets non-blocking.
     def self.pair(type)
       UNIXSocket.pair(type).each { |io| io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK) }
     end
 
-    # A queue's two ends. Nothing goes the other way, so that the end of this one is a hang-up.
+    # The two ends of a queue. One direction is shut, so that the end of the other is a hang-up.
     def self.queue
       pair(:SEQPACKET).each_with_index { |io, index| io.shutdown(Socket::SHUT_WR) if index == 1 }
     end
 
-    # One Group's queue, claims and marks, and children with one channel each.
+    # A Group's queue, claims and withdrawal marks, and httpd children with one channel each.
     class Group
       attr_reader :sender, :receiver, :claims, :withdrawals
 
@@ -82,7 +82,7 @@ module PhusionPassenger
         @withdrawals.pwrite([ticket, (channel >> 16) & 0xFFFF_FFFF].pack("VV"), 16_512 + 8 * (channel & 0xFFFF))
       end
 
-      # Gives what did not fit: the child sends it in BODY messages.
+      # Returns the part of the body that did not fit: the child sends that in BODY messages.
       def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: Layout::VERSION, head_length: nil, resends: 0,
                sent_at: Peers.now)
         head = environment.is_a?(String) ? environment.b : Peers.environment_bytes(environment)
@@ -92,7 +92,7 @@ module PhusionPassenger
         message.byteslice(65_600, message.bytesize) || ""
       end
 
-      # A request in one message of that length.
+      # Sends a request in one message of that length.
       def send_message(length, channel:, ticket:)
         head = Peers.environment_bytes(ENVIRONMENT)
         header = [Layout::VERSION, 0, 0, head.bytesize, channel, ticket, Peers.now].pack("CCvVQ<Q<Q<")
@@ -104,7 +104,7 @@ module PhusionPassenger
       end
     end
 
-    # A child's end of a reply channel.
+    # An httpd child's end of a reply channel.
     class Child
       attr_reader :io
 
@@ -122,7 +122,7 @@ module PhusionPassenger
         Message.new(*bytes.unpack("Q<CCvVVVa*"))
       end
 
-      # Everything up to the last message: status, head, body, the messages.
+      # Receives up to the last message: status, head, body, and the messages.
       def answer
         messages = [receive]
         messages << receive until messages.last.nil? || messages.last.last?

@@ -4,7 +4,7 @@ require_relative "test_helper"
 require "passenger/http/poller"
 
 module PhusionPassenger
-  # In Ruby, and, in the class below, in C.
+  # The Ruby implementation; the class below tests the C implementation.
   class PlainPollerTest < TestCase
     def pollers
       PlainPoller
@@ -26,7 +26,7 @@ module PhusionPassenger
       assert_empty wait
     end
 
-    def test_who_can_be_read_is_told_until_that_was_done
+    def test_a_readable_socket_is_reported_until_it_was_read
       @poller.read(@near)
       assert_empty wait
       @far.write("x")
@@ -35,13 +35,13 @@ module PhusionPassenger
       assert_empty wait
     end
 
-    def test_the_end_is_told_too
+    def test_the_end_of_a_socket_is_reported
       @poller.read(@near)
       @far.close
       assert_equal [@near], wait(60)
     end
 
-    def test_for_room_it_is_watched_instead
+    def test_a_socket_can_be_watched_for_writing_instead
       @poller.read(@near)
       @far.write("x")
       @poller.write(@near)
@@ -57,18 +57,18 @@ module PhusionPassenger
       nil until io.write_nonblock("x" * 100_000, exception: false) == :wait_writable
     end
 
-    def test_what_is_forgotten_is_told_no_more
+    def test_a_forgotten_socket_is_reported_no_more
       @poller.read(@near)
       @far.write("x")
       @poller.forget(@near)
       assert_empty wait
-      @poller.forget(@near) # once more changes nothing
+      @poller.forget(@near) # a second call changes nothing
       @poller.read(@near)
       assert_equal [@near], wait(60)
     end
 
-    # As in an application's fork, where the socket stays open when it is closed here.
-    def test_what_others_have_open_is_told_no_more_either
+    # An application's fork may hold a socket open that the worker has closed.
+    def test_a_forgotten_socket_that_another_process_has_open_is_reported_no_more
       copy = closing(@near.dup)
       @poller.read(@near)
       @far.write("x")
@@ -78,7 +78,7 @@ module PhusionPassenger
       assert_equal "x", copy.readpartial(1)
     end
 
-    def test_it_waits_for_so_long
+    def test_it_waits_as_long_as_it_is_told
       @poller.read(@near)
       began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       assert_empty wait(0.05)
@@ -101,7 +101,7 @@ module PhusionPassenger
       trap(:USR1, before)
     end
 
-    def test_many_are_told_and_none_is_lost
+    def test_many_ready_sockets_are_reported_and_none_is_lost
       pairs = Array.new(300) { stream_pair }
       pairs.each do |near, far|
         @poller.read(near)
@@ -122,7 +122,7 @@ module PhusionPassenger
       super
     end
 
-    # Before there is anything that teardown would close.
+    # Called before `setup` has made anything that `teardown` would close.
     def skip_without_native
       return if Native::LOADED
 
@@ -136,7 +136,7 @@ module PhusionPassenger
       Native::Poller
     end
 
-    def test_things_are_kept_while_they_are_watched
+    def test_watched_objects_are_not_collected
       number = @near.fileno
       @poller.read(Struct.new(:fileno).new(number))
       GC.start
@@ -144,7 +144,7 @@ module PhusionPassenger
       assert_equal number, wait(60)[0].fileno
     end
 
-    def test_what_has_no_descriptor_is_refused
+    def test_an_object_without_a_descriptor_is_refused
       assert_raises(NoMethodError) { @poller.read(nil) }
       assert_raises(TypeError) { @poller.read(Struct.new(:fileno).new("x")) }
       assert_raises(IOError) { @poller.read(@near.tap(&:close)) }

@@ -6,16 +6,16 @@ require "stringio"
 require_relative "test_helper"
 require "passenger/spawn/pre_start"
 
-# The helper of PassengerPreStart, with a server that says what it is told.
+# The program of PassengerPreStart, with a server that answers as a test demands.
 class PreStartTest < PhusionPassenger::TestCase
-  # What syswrite needs.
+  # PreStart writes with syswrite.
   class Output < StringIO
     def syswrite(text)
       write(text)
     end
   end
 
-  # It listens when a test says so.
+  # The server listens once a test calls `listen`.
   def setup
     super
     @server = closing(Socket.new(:INET, :STREAM))
@@ -29,12 +29,12 @@ class PreStartTest < PhusionPassenger::TestCase
     assert_match(%r{\AHEAD /a\?b=c HTTP/1\.1\r\n}, heads.pop)
   end
 
-  def test_any_answer_is_told_with_its_status
+  def test_any_answer_is_reported_with_its_status
     answering("503 Service Unavailable")
     assert_match(/\Adone\t.*\t503\t/, run_with("http://blog.test:#{@port}/"))
   end
 
-  def test_a_name_or_password_is_sent_to_nobody
+  def test_a_url_with_a_name_or_password_is_not_requested
     @server.listen(5)
     %w[me me:secret].each do |user|
       assert_match(/\Afailed\t.*must not have a user or password/, run_with("http://#{user}@blog.test:#{@port}/"))
@@ -42,11 +42,11 @@ class PreStartTest < PhusionPassenger::TestCase
     assert_equal :wait_readable, @server.accept_nonblock(exception: false)
   end
 
-  def test_where_nobody_listens_it_fails_when_its_time_is_over
+  def test_without_a_listener_it_fails_when_its_time_is_over
     assert_match(/\Afailed\t.*onnect.*\t\d+\n\z/, run_with("http://blog.test:#{@port}/", connect_time: 0))
   end
 
-  def test_who_listens_a_moment_later_is_asked
+  def test_a_server_that_listens_a_moment_later_is_requested
     asked = 0
     said = run_with("http://blog.test:#{@port}/") do
       asked += 1
@@ -56,7 +56,7 @@ class PreStartTest < PhusionPassenger::TestCase
     assert_operator asked, :>=, 2
   end
 
-  def test_a_url_that_is_none_does_not_keep_others_from_being_asked
+  def test_an_invalid_url_does_not_keep_others_from_being_requested
     answering("200 OK")
     said = run_with("http://[", "http://blog.test:#{@port}/")
     assert_equal %w[done failed], said.lines.map { |line| line[/\A\w+/] }.sort
@@ -64,7 +64,7 @@ class PreStartTest < PhusionPassenger::TestCase
 
   private
 
-  # The block is called in the pauses, instead of them.
+  # The block is called instead of each pause.
   def run_with(*urls, connect_time: 60, &pause)
     output = Output.new
     starting = PhusionPassenger::PreStart.new(urls, output, connect_time: connect_time)
@@ -73,7 +73,7 @@ class PreStartTest < PhusionPassenger::TestCase
     output.string
   end
 
-  # Answers one request; its head comes through the queue.
+  # Answers one request; the queue gets its head.
   def answering(status)
     @server.listen(5)
     Queue.new.tap { |heads| Thread.new { heads << answer_one(status) } }

@@ -11,7 +11,7 @@ module PhusionPassenger
       refute_equal(*instances.map(&:pid))
     end
 
-    def test_its_instances_are_told_that_they_were_forked
+    def test_hooks_of_its_instances_learn_that_they_were_forked
       instance = forked_from(loaded("preloader"))
       serve(instance).end_queue
       assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n", output_of(instance)
@@ -24,7 +24,7 @@ module PhusionPassenger
       assert_equal "at exit\n", output_of(preloader)
     end
 
-    def test_where_ruby_can_warm_itself_up_it_does_so_once_before_the_first_instance
+    def test_process_warmup_is_called_once_before_the_first_instance
       preloader = loaded("preloader", "warms.ru")
       assert_equal "warmed\n", preloader.output.read_nonblock(1_000)
       instance = forked_from(preloader)
@@ -63,7 +63,7 @@ module PhusionPassenger
       end
     end
 
-    def test_it_tells_how_its_instances_ended
+    def test_it_reports_the_wait_status_of_its_instances
       preloader = loaded("preloader")
       killed, finished = Array.new(2) { forked_from(preloader) }
       Process.kill("KILL", killed.pid)
@@ -71,7 +71,7 @@ module PhusionPassenger
       assert_equal %w[9 0], [killed, finished].map { |instance| in_time { instance.wait_status.read } }
     end
 
-    def test_nobody_tells_how_an_instance_ended_whose_preloader_ended_before
+    def test_an_instance_that_outlives_its_preloader_has_no_wait_status
       preloader = loaded("preloader")
       instance = forked_from(preloader)
       preloader.control.close
@@ -85,7 +85,7 @@ module PhusionPassenger
       eventually("the reaping") { !File.exist?("/proc/#{instance.pid}") }
     end
 
-    def test_an_instance_holds_nothing_of_its_preloader
+    def test_an_instance_holds_no_descriptor_of_its_preloader
       preloader = loaded("preloader")
       first = forked_from(preloader)
       second = forked_from(preloader)
@@ -99,7 +99,7 @@ module PhusionPassenger
       assert_includes File.read("/proc/#{preloader.pid}/cmdline"), "Passenger AppPreloader: #{FIXTURES} (test)"
     end
 
-    def test_quit_writes_a_backtrace_and_it_goes_on
+    def test_quit_writes_a_backtrace_and_the_preloader_continues
       preloader = loaded("preloader")
       Process.kill("QUIT", preloader.pid)
       @instance = preloader

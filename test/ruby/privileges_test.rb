@@ -5,7 +5,7 @@ require "open3"
 require "rbconfig"
 
 module PhusionPassenger
-  # Where root is not what it used to be. As whom processes run is in spawn_server_test.rb.
+  # Root without some of its capabilities. spawn_server_test.rb tests the users of processes.
   class PrivilegesTest < Minitest::Test
     LIBRARY = File.expand_path("../../lib/passenger", __dir__)
 
@@ -13,11 +13,11 @@ module PhusionPassenger
       skip "needs root and setpriv" unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
     end
 
-    def test_a_user_that_cannot_be_changed_to_is_refused
+    def test_a_user_change_that_fails_is_refused
       assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/, drop_without("setuid"))
     end
 
-    def test_a_group_that_cannot_be_changed_to_is_refused
+    def test_a_group_change_that_fails_is_refused
       assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/, drop_without("setgid"))
     end
 
@@ -36,7 +36,8 @@ module PhusionPassenger
 
     private
 
-    # What a process says that tries to become nobody, and root's power to do this is taken from it. `trick` is code that it runs before.
+    # Returns the output of a process that tries to become nobody, without one of root's
+    # capabilities. The process runs the code `trick` first.
     def drop_without(capability, trick = "")
       script = <<~RUBY
         require "#{LIBRARY}/spawn/privileges"

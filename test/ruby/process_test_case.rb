@@ -4,7 +4,7 @@ require_relative "test_helper"
 require_relative "agent_peer"
 
 module PhusionPassenger
-  # For tests with real processes, started by a real spawn server.
+  # For tests with real processes that a real spawn server starts.
   class ProcessTestCase < TestCase
     FINISH = 61
 
@@ -20,7 +20,7 @@ module PhusionPassenger
       { app_root: FIXTURES, app_group_name: "#{FIXTURES} (test)", environment: "test", startup_file: startup_file }.merge(more)
     end
 
-    # A preloader or an instance, and the frames up to the one that says how its loading went.
+    # Returns a preloader or an instance, and the frames up to the result of its loading.
     def load(role, startup_file, more_options = {}, **start)
       answer, process = @agent.start(role, **start)
       assert_equal 34, answer.type, answer.fields.inspect
@@ -46,7 +46,7 @@ module PhusionPassenger
       instance
     end
 
-    # The instance serves a group of its own; gives the group.
+    # The instance serves a new group; returns that group.
     def serve(instance, threads: 1, group: closing(Peers::Group.new), max_requests: nil)
       fields = [0, threads, "/srv/probe (test)", *max_requests]
       instance.control.write(55, *fields, descriptors: [group.receiver, group.claims, group.withdrawals])
@@ -55,13 +55,13 @@ module PhusionPassenger
       group
     end
 
-    # A new reply channel, whose id the instance is given when it asks.
+    # A new reply channel. The instance fetches it by its id.
     def new_channel(id)
       ours, theirs = seqpacket_pair
       [Peers::Child.new(ours), theirs, id]
     end
 
-    # Sends a request on a new channel; gives the child.
+    # Sends a request on a new channel; returns the child.
     def request(group, instance, path, id:, **more)
       child, theirs, = new_channel(id)
       group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => path), **more)
@@ -76,7 +76,7 @@ module PhusionPassenger
       in_time { request(group, instance, path, id: @channel).answer }[2]
     end
 
-    # Where each of its descriptors leads; some may be closed while they are looked at.
+    # The target of each descriptor. The process may close some of them meanwhile.
     def descriptors_of(process)
       folder = "/proc/#{process.pid}/fd"
       Dir.children(folder).each_with_object({}) do |number, found|
@@ -86,7 +86,7 @@ module PhusionPassenger
       end
     end
 
-    # What @instance has written so far.
+    # Returns the output of @instance so far.
     def read_some
       @instance.output.read_nonblock(10_000, exception: false).then { |text| text.is_a?(String) ? text : "" }
     end

@@ -40,7 +40,7 @@ module PhusionPassenger
       assert_raises(EOFError) { read }
     end
 
-    def test_messages_without_bytes_in_the_own_queue_are_passed_over
+    def test_empty_messages_in_the_own_queue_are_skipped
       [1, 2, 3, 10].each do |count|
         count.times { @to_own.send("", 0) }
         @to_own.send("behind #{count}", 0)
@@ -48,13 +48,13 @@ module PhusionPassenger
       end
     end
 
-    def test_an_own_queue_that_had_messages_without_bytes_is_still_read_and_ends
+    def test_an_own_queue_is_still_read_after_empty_messages
       10.times { @to_own.send("", 0) }
       reader = sleeping_reader
       @to_own.send("here", 0)
       assert_equal "here", in_time { reader.value }
       @to_own.shutdown(Socket::SHUT_WR)
-      reader = sleeping_reader # and does not spin
+      reader = sleeping_reader # the thread sleeps, it does not spin
       @to_common.shutdown(Socket::SHUT_WR)
       assert_instance_of EOFError, in_time { reader.value }
     end

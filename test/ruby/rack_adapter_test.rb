@@ -3,9 +3,9 @@
 require_relative "rack_test_case"
 
 module PhusionPassenger
-  # A request's environment and what becomes of what the application answers or raises.
+  # The environment of a request, and the answers and exceptions of an application.
   class RackAdapterTest < RackTestCase
-    def test_the_child_s_variables_and_rack_s_are_in_the_environment
+    def test_the_environment_has_the_child_s_variables_and_rack_s
       env = environment_of("HTTP_X_ONE" => "1", "EMPTY" => "")
       assert_equal ["GET", "/", "1", ""], env.values_at("REQUEST_METHOD", "PATH_INFO", "HTTP_X_ONE", "EMPTY")
       assert_equal [[1, 3], true, false, true],
@@ -14,11 +14,11 @@ module PhusionPassenger
       assert_same $stderr, env["rack.errors"]
     end
 
-    def test_https_makes_the_scheme
+    def test_the_variable_https_sets_the_scheme
       assert_equal "https", environment_of("HTTPS" => "on")["rack.url_scheme"]
     end
 
-    def test_one_thread_is_no_multithreading_and_two_are
+    def test_rack_multithread_is_true_from_two_threads_on
       assert_equal [false, true], [1, 2].map { |threads| environment_of({}, threads: threads)["rack.multithread"] }
     end
 
@@ -27,7 +27,7 @@ module PhusionPassenger
       assert_equal ["/ä".b, Encoding::BINARY, false], [value, value.encoding, value.frozen?]
     end
 
-    def test_many_variables_are_taken_as_few_are
+    def test_an_environment_may_have_many_variables
       many = Array.new(3000) { |index| ["HTTP_X_#{index}", index.to_s] }.to_h
       env = environment_of(many)
       assert_equal many, env.slice(*many.keys)
@@ -60,13 +60,13 @@ module PhusionPassenger
       assert_equal 1, body.closed
     end
 
-    def test_an_application_that_exits_is_answered_for_and_its_wish_is_passed_on
+    def test_an_application_that_exits_is_answered_500_and_the_exit_is_raised
       recorder = Recorder.new
       assert_raises(SystemExit) { logged { call(->(_) { exit }, recorder: recorder) } }
       assert_equal 500, recorder.calls[0][1]
     end
 
-    def test_a_bad_answer_is_502_and_one_line
+    def test_a_malformed_answer_is_502_and_one_line_in_the_log
       bad = [[99, {}, []], [nil, {}, []], [200, { "A" => "b\rc" }, []], [200, { "A" => "x" * 200_000 }, []],
              [200, {}, Object.new]]
       bad.each do |answer|
@@ -77,7 +77,7 @@ module PhusionPassenger
       end
     end
 
-    def test_an_answer_that_is_none_is_502
+    def test_an_answer_without_status_is_502
       [nil, [], 5].each do |answer|
         recorder = nil
         logged { recorder = call(->(_) { answer }) }
@@ -105,7 +105,7 @@ module PhusionPassenger
       assert released
     end
 
-    def test_a_head_with_a_hijacker_is_sent_and_then_its_stream_given_away
+    def test_the_head_of_a_partial_hijack_is_sent_before_its_stream
       given = nil
       recorder = call(->(_) { [200, { "A" => "1", "rack.hijack" => ->(io) { given = io } }, ["ignored"]] })
       assert_equal [[:respond_and_hijack, 200, "A: 1\r\n", true]], recorder.calls
@@ -113,12 +113,12 @@ module PhusionPassenger
       refute_predicate given, :closed?
     end
 
-    def test_chunks_that_a_hijacker_will_make_are_announced
+    def test_the_chunked_coding_of_a_hijacker_is_announced
       recorder = call(->(_) { [200, { "Transfer-Encoding" => "chunked", "rack.hijack" => ->(_) {} }, []] })
       assert_equal "Transfer-Encoding: chunked\r\n", recorder.calls[0][2]
     end
 
-    def test_an_upgrade_may_have_a_body_that_is_called
+    def test_an_upgrade_may_have_a_body_with_call
       given = nil
       recorder = call(->(_) { [101, {}, ->(io) { given = io }] }, "HTTP_UPGRADE" => "capitals")
       assert_equal [:respond_and_hijack, 101, "", true], recorder.calls[0]
@@ -132,24 +132,24 @@ module PhusionPassenger
       assert_includes log, "dropped"
     end
 
-    def test_nothing_is_hijacked_by_a_head_request
+    def test_a_head_request_hijacks_nothing
       hijacker = ->(_) { flunk "called" }
       recorder = call(->(_) { [200, { "rack.hijack" => hijacker }, []] }, head_request: true)
       assert_equal [[:respond, 200, "", "", true]], recorder.calls
     end
 
-    def test_an_upgrade_that_nobody_will_speak_on_is_no_answer
+    def test_an_upgrade_without_a_hijacker_is_refused
       assert_equal 502, logged_call(->(_) { [101, {}, []] }, "HTTP_UPGRADE" => "capitals").calls[0][1]
     end
 
-    def test_an_upgrade_that_nobody_asked_for_is_no_answer
+    def test_an_upgrade_that_the_client_did_not_request_is_refused
       hijacker = ->(_) { flunk "called" }
       [[101, { "rack.hijack" => hijacker }, []], [101, {}, hijacker]].each do |answer|
         assert_equal [[:respond, 502]], logged_call(->(_) { answer }).calls.map { |call| call.take(2) }
       end
     end
 
-    def test_a_body_in_an_unknown_coding_is_no_answer
+    def test_a_body_in_an_unknown_transfer_coding_is_refused
       ["gzip, chunked", "gzip", "chunked, chunked", "identity", "", %w[gzip chunked]].each do |coding|
         ["Transfer-Encoding", "transfer-encoding"].each do |name|
           body = Body.new(["coded"])
@@ -160,12 +160,12 @@ module PhusionPassenger
       end
     end
 
-    def test_an_http_2_connection_is_not_offered
+    def test_hijacking_is_not_offered_over_http_2
       env = environment_of("SERVER_PROTOCOL" => "HTTP/2.0")
       assert_equal [false, nil], env.values_at("rack.hijack?", "rack.hijack")
     end
 
-    def test_early_hints_go_out_at_once_where_they_are_wanted
+    def test_early_hints_are_sent_at_once_if_they_are_turned_on
       ENV["PASSENGER_EARLY_HINTS"] = "on"
       app = lambda do |env|
         20.times { |number| env["rack.early_hints"].call("Link" => "</#{number}>\n</more>") }
@@ -178,7 +178,7 @@ module PhusionPassenger
       ENV.delete("PASSENGER_EARLY_HINTS")
     end
 
-    def test_early_hints_are_not_offered_unless_they_are_wanted
+    def test_early_hints_are_not_offered_unless_they_are_turned_on
       refute_includes environment_of, "rack.early_hints"
     end
 

@@ -6,7 +6,7 @@ require_relative "rack_lint_tests"
 require_relative "rack_test_case"
 
 module PhusionPassenger
-  # Of an instance.
+  # Runs the tests in an instance.
   class RackLintTest < HandlerTestCase
     include RackLintTests
 
@@ -32,7 +32,7 @@ module PhusionPassenger
       end
     end
 
-    # Those before the answer, which stays to be received.
+    # Receives the interim answers; the answer stays in the channel.
     def interim_heads
       heads = []
       heads << @child.receive.head while @child.io.recv(24, Socket::MSG_PEEK).getbyte(8) == Layout::Reply::INTERIM
@@ -40,7 +40,7 @@ module PhusionPassenger
     end
   end
 
-  # Of a worker of passenger-prefork.
+  # Runs the tests in a worker of passenger-prefork.
   class HttpRackLintTest < HttpServerTestCase
     include RackLintTests
 
@@ -55,7 +55,8 @@ module PhusionPassenger
       received(app).last
     end
 
-    # What a client gets: the heads of interim answers without their status lines, the head, and all behind it.
+    # Returns the bytes of a client: heads of interim answers without status lines, the head, and
+    # all bytes after it.
     def received(app, posted = nil)
       rest = nil
       assert_empty(logged { serve(Rack::Lint.new(app)) { rest = answers(request(posted)) } })

@@ -4,9 +4,9 @@ require "rack/lint"
 require "uri"
 
 module PhusionPassenger
-  # What Rack::Lint of the installed Rack says to us and to applications of many kinds: nothing. Whoever includes it has `ask`, which gives the
-  # interim heads, the status, the head and the body of the answer, and `stream_of`, which gives all bytes that an application sent over a
-  # connection that it took over.
+  # Rack::Lint of the installed Rack finds no fault in applications of many kinds, nor in this
+  # server. The including class defines `ask` and `stream_of`. `ask` returns interim heads, status,
+  # head and body. `stream_of` returns all bytes that an application sends on a hijacked connection.
   module RackLintTests
     TEXT = { "content-type" => "text/plain" }.freeze
     RACK_3 = Rack.release.to_i >= 3
@@ -63,7 +63,7 @@ module PhusionPassenger
       assert_equal "#{LONG}[\"\", nil, nil, nil, \"\"]", ask(app, posted: LONG.scan(/.{1,10000}/m))[3]
     end
 
-    def test_an_input_is_nothing_but_its_bytes_where_nobody_posts
+    def test_an_input_is_empty_without_a_request_body
       assert_equal "nil\"\"", ask(->(env) { [200, TEXT.dup, [env["rack.input"].gets.inspect, env["rack.input"].read.inspect]] })[3]
     end
 
@@ -111,7 +111,7 @@ module PhusionPassenger
       assert_equal "mine", stream_of(app)
     end
 
-    def test_the_end_is_told
+    def test_response_finished_is_called
       skip "Rack 2 does not have it" unless RACK_3
       told = Thread::Queue.new
       app = lambda do |env|

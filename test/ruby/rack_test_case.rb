@@ -3,9 +3,9 @@
 require_relative "test_helper"
 
 module PhusionPassenger
-  # For tests of what lies between a request and Rack.
+  # For tests of the code between a request and Rack.
   class RackTestCase < TestCase
-    # Keeps what is sent.
+    # Records its calls.
     class Recorder
       attr_reader :calls, :stream
 
@@ -60,7 +60,7 @@ module PhusionPassenger
       end
     end
 
-    # A body that says whether it was closed.
+    # A body that records whether it was closed.
     class Body
       attr_reader :closed
 

@@ -3,7 +3,7 @@
 require_relative "process_test_case"
 
 module PhusionPassenger
-  # A Rails application in our processes: its preloaders have no database connection, and its instances their own.
+  # A Rails application: its preloaders have no database connection, and each instance has its own.
   class RailsTest < ProcessTestCase
     DATABASES = <<~YAML
       production:
@@ -76,7 +76,7 @@ module PhusionPassenger
       preloader
     end
 
-    # Those that it has open.
+    # Returns the databases that the process has open.
     def databases_of(process)
       descriptors_of(process).values.grep(/sqlite3\z/).map { |file| File.basename(file, ".sqlite3") }.uniq.sort
     end

@@ -3,7 +3,7 @@
 require_relative "process_test_case"
 
 module PhusionPassenger
-  # Preloaders that are made out of instances.
+  # Preloaders that an instance forks.
   class ReforkTest < ProcessTestCase
     WARM = [80, []].freeze
 
@@ -12,20 +12,20 @@ module PhusionPassenger
       @instance = forked_from(loaded("preloader"))
     end
 
-    def test_an_instance_tells_whenever_it_has_answered_so_many
+    def test_an_instance_reports_each_time_it_has_answered_the_number
       group = serve(@instance, max_requests: [0, 0, 2])
       told = 4.times.map { |index| get(group, @instance, "/pid") && (index.odd? ? next_frame : :nothing) }
       assert_equal [:nothing, WARM, :nothing, WARM], told
     end
 
-    def test_what_the_instance_has_in_memory_its_preloaders_instances_have_too
+    def test_instances_of_the_new_preloader_have_the_memory_of_the_first_instance
       group = serve(@instance)
       get(group, @instance, "/count")
       heir = forked_from(reforked(@instance))
       assert_equal "2", get(serve(heir), heir, "/count")
     end
 
-    def test_it_goes_on_from_generation_to_generation
+    def test_an_instance_of_the_new_preloader_can_become_a_preloader_too
       3.times do |index|
         group = serve(@instance)
         assert_equal (index + 1).to_s, get(group, @instance, "/count")
@@ -33,7 +33,7 @@ module PhusionPassenger
       end
     end
 
-    def test_the_instance_goes_on_serving
+    def test_the_instance_continues_to_serve
       group = serve(@instance, threads: 2)
       get(group, @instance, "/pid")
       reforked(@instance)
@@ -50,12 +50,12 @@ module PhusionPassenger
       assert_equal heir.pid.to_s, get(serve(heir), heir, "/pid")
     end
 
-    def test_the_preloader_has_nothing_of_the_instance
+    def test_the_preloader_has_no_descriptor_of_the_instance
       group = serve(@instance)
       get(group, @instance, "/pid")
       preloader = reforked(@instance)
       held = held_by(preloader)
-      # The instance may still have the preloader's ends, which it was given for it.
+      # The instance may still hold the preloader's ends, which it had received for the preloader.
       eventually("nothing in common") { (held & held_by(@instance).grep(/socket|pipe|memfd/)).empty? }
       assert_equal 1, held.grep(/socket/).size
     end
@@ -88,7 +88,7 @@ module PhusionPassenger
       assert_equal 48, preloader.read.type
     end
 
-    def test_an_instance_that_finishes_makes_none
+    def test_an_instance_that_finishes_forks_no_preloader
       group = serve(@instance)
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { group.claim(0) == [1, 1] }
@@ -100,7 +100,7 @@ module PhusionPassenger
       assert_includes output_of(@instance), "event=instance.refork_failed"
     end
 
-    def test_it_ends_as_any_preloader
+    def test_a_signal_ends_the_new_preloader
       serve(@instance)
       preloader = reforked(@instance)
       Process.kill("TERM", preloader.pid)
@@ -115,7 +115,7 @@ module PhusionPassenger
       @instance.read.then { |frame| [frame&.type, frame&.fields] }
     end
 
-    # Up to LOADED.
+    # Reads up to LOADED.
     def reforked(instance)
       preloader = @agent.refork_from(instance)
       hello = preloader.read

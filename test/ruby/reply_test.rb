@@ -18,7 +18,7 @@ module PhusionPassenger
       assert_predicate @reply, :finished?
     end
 
-    def test_data_and_its_end
+    def test_an_answer_in_pieces_ends_with_an_empty_last_message
       @reply.respond(404, "A: 1\r\n")
       @reply.data("more")
       @reply.finish
@@ -64,7 +64,7 @@ module PhusionPassenger
       assert_raises(IO::WaitReadable) { @io.recv_nonblock(1) }
     end
 
-    def test_aborted_is_the_last_word
+    def test_nothing_follows_aborted
       @reply.respond(200, "")
       @reply.abort
       @reply.data("late")
@@ -151,7 +151,7 @@ module PhusionPassenger
       sender.join
     end
 
-    def test_a_child_that_left_is_told_to_the_caller
+    def test_a_child_that_left_raises_client_gone
       @io.shutdown
       assert_raises(ClientGone) { @reply.respond(200, "", "x", last: true) }
       refute_predicate @reply, :started?
@@ -168,7 +168,7 @@ module PhusionPassenger
       messages.map { |message| [message.payload.bytesize + 24, message.flags] }
     end
 
-    # The next message and what came with it.
+    # The next message and the descriptor in it.
     def received_with_stream
       bytes, _, _, control = @io.recvmsg(100, 0, nil, scm_rights: true)
       [bytes, closing(control.unix_rights[0])]

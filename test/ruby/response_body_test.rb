@@ -3,7 +3,7 @@
 require_relative "rack_test_case"
 
 module PhusionPassenger
-  # Bodies of each kind, and that each is closed.
+  # Bodies of each kind; each is closed.
   class ResponseBodyTest < RackTestCase
     def test_an_array_is_one_piece
       assert_equal [[:respond, 200, "", "onetwo", true]], call(->(_) { [200, {}, %w[one two]] }).calls

@@ -48,7 +48,7 @@ module PhusionPassenger
       1000.times { |index| assert_equal "X-#{index}: 1\r\n", build("X-#{index}" => "1") }
       assert_operator ResponseHead.instance_variable_get(:@names).size, :<=, 256
     ensure
-      # They are kept for the whole process: other tests' names would find no room.
+      # The process keeps checked names: they would leave no room for the names of other tests.
       ResponseHead.instance_variable_get(:@names).clear
     end
 

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-# All Ruby tests, or those of the files with TEST in their name: TEST=request_handler ruby test/ruby/run.rb
+# Runs all Ruby tests, or the files with TEST in their name: TEST=request_handler ruby
+# test/ruby/run.rb
 require_relative "test_helper"
 files = Dir[File.join(__dir__, "*_test.rb")].sort.select { |file| File.basename(file).include?(ENV.fetch("TEST", "")) }
 abort "#{$PROGRAM_NAME}: no file has #{ENV.fetch('TEST')} in its name" if files.empty?

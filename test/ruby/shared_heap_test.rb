@@ -4,12 +4,12 @@ require_relative "process_test_case"
 require "passenger/app/shared_heap"
 
 module PhusionPassenger
-  # What preloaders do about the gaps among the objects that their instances share.
+  # How preloaders fill the gaps between the objects that their instances share.
   class SharedHeapTest < ProcessTestCase
-    # As the agent has them set where PassengerReforkAfter is.
+    # The agent's variables for PassengerReforkAfter.
     SMALL_HEAP = { "RUBY_GC_HEAP_GROWTH_FACTOR" => "1.1", "RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO" => "0.1",
                    "RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO" => "0.2", "RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO" => "0.3" }.freeze
-    # Of gaps.ru.
+    # The number of gaps that gaps.ru makes.
     GAPS = 100_000
 
     def setup
@@ -50,7 +50,7 @@ module PhusionPassenger
       loaded("preloader", startup_file, environment: SMALL_HEAP)
     end
 
-    # Free ones, and all.
+    # Returns the number of free slots and of all slots.
     def slots(instance)
       get(serve(instance), instance, "/").split.map(&:to_i)
     end

@@ -3,19 +3,19 @@
 require_relative "test_helper"
 
 module PhusionPassenger
-  # In a process of its own, since handlers stay.
+  # Each test has a process of its own, because handlers stay.
   class SignalsTest < TestCase
     LEFT = %w[HUP USR1 USR2 TTIN TTOU].freeze
 
-    def test_what_is_left_to_the_monitor_ends_nobody
+    def test_signals_for_the_monitor_do_not_end_the_process
       assert_equal "lives", run_script("LEFT.each { |name| Process.kill(name, Process.pid) }; print 'lives'")
     end
 
-    def test_the_application_s_own_forks_are_as_others_again
+    def test_the_application_s_own_forks_have_default_handlers
       assert_equal "[]", run_script("Signals.restore; print LEFT.map { |name| trap(name, 'DEFAULT') }.grep(Proc)")
     end
 
-    def test_what_the_application_has_set_stays
+    def test_handlers_of_the_application_stay
       assert_equal "own", run_script("trap('USR2') { print 'own' }; Signals.restore; Process.kill('USR2', Process.pid)")
     end
 

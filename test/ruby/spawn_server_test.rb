@@ -6,15 +6,15 @@ require "tmpdir"
 require_relative "../../lib/passenger/spawn/login_shell"
 
 module PhusionPassenger
-  # Starting processes: as whom, with what, and what is said when it fails.
+  # Starts processes: their user, their environment, and reports of failures.
   class SpawnServerTest < ProcessTestCase
-    def test_it_introduces_itself
+    def test_it_sends_hello_with_its_versions
       assert_equal 32, @agent.hello.type
       assert_equal ["1", RUBY_VERSION], @agent.hello.fields.values_at(0, 2)
       assert @agent.alive?(@agent.hello.fields[1].to_i)
     end
 
-    def test_a_ruby_that_is_not_there_fails_the_step_that_starts_it
+    def test_a_missing_ruby_fails_the_step_ruby_started
       ["/nowhere/ruby", "no-such-ruby"].each do |ruby|
         answer, = @agent.start("instance", ruby: ruby)
         assert_equal [35, "Ruby started"], [answer.type, answer.fields[0]]
@@ -22,7 +22,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_ruby_that_cannot_be_run_fails_the_step_that_starts_it
+    def test_a_ruby_that_cannot_be_executed_fails_the_step_ruby_started
       answer, = @agent.start("instance", ruby: File.expand_path(__FILE__))
       assert_equal [35, "Ruby started"], [answer.type, answer.fields[0]]
       assert_includes answer.fields[1], "Permission denied"
@@ -41,13 +41,13 @@ module PhusionPassenger
       assert_equal 35, answer.type
     end
 
-    def test_it_goes_on_after_a_failure
+    def test_it_continues_after_a_failure
       @agent.start("instance", ruby: "/nowhere/ruby")
       instance = loaded("instance", "hello.ru")
       assert_equal "hello", get(serve(instance), instance, "/")
     end
 
-    def test_the_environment_is_what_was_given_and_the_user_s_own
+    def test_the_environment_has_the_given_variables_and_the_user_s
       instance = loaded("instance", "probe.ru", environment: { "GIVEN" => "yes", "HOME" => "/given" })
       seen = get(serve(instance), instance, "/env").lines(chomp: true).to_h { |line| line.split("=", 2) }
       account = Etc.getpwuid
@@ -70,7 +70,7 @@ module PhusionPassenger
       end
     end
 
-    def test_it_tells_whether_a_shell_reads_the_profile
+    def test_it_reports_whether_a_shell_reads_the_profile
       answers = [true, false].map { |profile| @agent.start("instance", profile: profile).first.fields[2] }
       assert_equal [knows_own_shell? ? "1" : "0", "0"], answers
     end
@@ -85,12 +85,12 @@ module PhusionPassenger
       end
     end
 
-    def test_a_shell_that_lets_nobody_in_is_not_used
+    def test_a_shell_that_refuses_logins_is_not_used
       refute_predicate LoginShell.new("/usr/sbin/nologin"), :usable?
       refute_predicate LoginShell.new("/nowhere/bash"), :usable?
     end
 
-    def test_the_umask_is_the_usual_one
+    def test_the_umask_is_022
       usual = File.umask(0o077)
       @agent.close
       @agent = closing(Peers::Agent.new)
@@ -127,7 +127,7 @@ module PhusionPassenger
       assert_equal ids(account.uid, Etc.getgrnam("daemon").gid), get(serve(instance), instance, "/ids")
     end
 
-    def test_without_a_group_it_is_the_user_s_own
+    def test_without_a_group_the_process_has_the_user_s_own
       skip "needs root" unless Process.euid.zero?
       account = Etc.getpwnam("nobody")
       instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody")
@@ -143,7 +143,7 @@ module PhusionPassenger
       assert_equal ids(account.uid, account.gid), get(serve(instance), instance, "/ids")
     end
 
-    def test_where_the_user_cannot_be_changed_nothing_of_the_application_runs
+    def test_no_application_code_runs_if_the_user_cannot_be_changed
       skip "needs root and setpriv" unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
       %w[setuid setgid].each do |capability|
         agent = closing(Peers::Agent.new(through: ["setpriv", "--bounding-set=-#{capability}"]))
@@ -155,7 +155,7 @@ module PhusionPassenger
       end
     end
 
-    def test_it_tells_how_processes_ended
+    def test_it_reports_the_wait_status_of_processes
       killed, finished = Array.new(2) { loaded("instance") }
       Process.kill("KILL", killed.pid)
       finished.control.close
@@ -190,7 +190,7 @@ module PhusionPassenger
       LoginShell.new(Etc.getpwuid.shell).usable?
     end
 
-    # What the application sees of it.
+    # Returns the environment that the application has.
     def environment_with_profile(profile, **start)
       skip "needs a login shell that is known" unless knows_own_shell?
       Dir.mktmpdir do |home|
@@ -200,12 +200,12 @@ module PhusionPassenger
       end
     end
 
-    # Real and effective ids and the only supplementary group.
+    # Real and effective ids, and the only supplementary group.
     def ids(uid, gid)
       [uid, uid, gid, gid, gid].join(" ")
     end
 
-    # The checkout may lie where others cannot look.
+    # The checkout may be in a folder that other users cannot read.
     def readable_fixtures
       root = Dir.mktmpdir("passenger-test")
       @closers << -> { FileUtils.remove_entry(root) }

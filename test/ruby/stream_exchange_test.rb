@@ -74,7 +74,7 @@ module PhusionPassenger
       assert_empty log
     end
 
-    def test_where_no_descriptor_can_be_sent_the_request_is_answered_and_the_instance_goes_on
+    def test_a_stream_that_cannot_be_sent_is_answered_and_the_instance_continues
       channel = @channels.borrow(7)
       channel.define_singleton_method(:send_descriptor) { |*| raise Errno::ETOOMANYREFS }
       channel.give_back
@@ -97,7 +97,7 @@ module PhusionPassenger
       stream.syswrite([bytes.bytesize].pack("V") + bytes)
     end
 
-    # Sends a STREAM request and yields the end that comes back.
+    # Sends a STREAM request and yields the end of the stream that comes back.
     def serve(app)
       running(app) do
         @group.send(channel: 7, ticket: 5, flags: 2, environment: {})

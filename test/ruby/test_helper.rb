@@ -13,15 +13,16 @@ require "passenger/native_builder"
 require_relative "peers"
 
 module PhusionPassenger
-  # What all tests share. A test that leaves a process, a thread or a descriptor behind fails.
+  # The base class of all tests. A test fails if it leaves a process, a thread or a descriptor
+  # behind.
   class TestCase < Minitest::Test
     FIXTURES = File.expand_path("fixtures", __dir__)
     LIBRARY = File.expand_path("../../lib/passenger", __dir__)
-    # Only tests that fail take so long.
+    # Seconds. Only failing tests take this long.
     PATIENCE = 60
 
     def setup
-      # Complaints of the test before it silence none of this one's.
+      # Complaints of an earlier test must not silence this test's.
       Log.complaints = Log::Limit.new
       @open_before = descriptors
       @threads_before = Thread.list
@@ -38,7 +39,7 @@ module PhusionPassenger
       assert_empty left, "the test left descriptors open"
     end
 
-    # Closes it when the test is over.
+    # Closes the object at the end of the test.
     def closing(io)
       @closers << -> { io.close unless io.closed? }
       io
@@ -52,7 +53,7 @@ module PhusionPassenger
       Peers.pair(:STREAM).each { |io| closing(io) }
     end
 
-    # Waits for what another process or thread will surely do.
+    # Waits until the block returns a true value, which depends on another process or thread.
     def eventually(what = "it")
       Timeout.timeout(PATIENCE, nil, "#{what} did not happen") do
         until (result = yield)
@@ -79,7 +80,7 @@ module PhusionPassenger
       files.each(&:close)
     end
 
-    # What the block writes to standard error.
+    # Returns what the block writes to standard error.
     def logged
       before = $stderr
       $stderr = StringIO.new

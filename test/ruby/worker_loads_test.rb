@@ -13,7 +13,7 @@ module PhusionPassenger
       @loads = WorkerLoads.new(closing(@file.dup))
     end
 
-    def test_what_is_told_is_one_more_in_the_place_with_the_worker_s_pid
+    def test_a_worker_writes_its_load_plus_one_to_the_place_with_its_pid
       @file.enter(1, 7)
       @file.enter(Process.pid, 0)
       @loads.tell(3)
@@ -24,7 +24,7 @@ module PhusionPassenger
       assert_equal [7, 255, 0, 0], @file.bytes
     end
 
-    def test_without_a_place_nothing_is_told_until_there_is_one
+    def test_a_worker_without_a_place_writes_nothing_until_it_has_one
       @loads.tell(3)
       assert_equal [0, 0, 0, 0], @file.bytes
       @file.enter(Process.pid, 0)
@@ -32,7 +32,7 @@ module PhusionPassenger
       assert_equal [4, 0, 0, 0], @file.bytes
     end
 
-    def test_those_who_tell_are_counted_and_what_waits_is_all_of_theirs
+    def test_workers_are_counted_and_their_waiting_requests_are_added
       assert_equal [0, 0], @loads.look
       [1, 1, 8].each_with_index { |byte, index| @file.enter(index + 1, byte) }
       @file.enter(Process.pid, 0)
@@ -41,7 +41,7 @@ module PhusionPassenger
       assert_equal [4, 8], @loads.look
     end
 
-    def test_who_has_left_tells_nothing_ever_again
+    def test_a_worker_that_has_left_writes_nothing_again
       @file.enter(Process.pid, 0)
       @loads.tell(3)
       @loads.leave
