@@ -23,7 +23,10 @@ FileDescriptor openNullDevice() {
     return FileDescriptor(fd);
 }
 
-/** Blocks all signals in this thread for a scope, so that none of our handlers runs in the child between fork and exec. */
+/**
+ * Blocks all signals in this thread for a scope. No handler of the parent then runs in the child
+ * between fork and exec.
+ */
 class SignalsBlocked {
 public:
     SignalsBlocked() noexcept {
@@ -53,7 +56,7 @@ pid_t forkAndRun(const ChildSetup &setup, int statusPipe) {
     return pid;
 }
 
-/** Nothing when the pipe was closed by a successful exec. */
+/** @return nothing if a successful exec closed the pipe */
 std::optional<ChildSetup::Failure> readFailure(const FileDescriptor &pipe) {
     ChildSetup::Failure failure;
     ssize_t size;
@@ -79,7 +82,7 @@ ChildProcess::ChildProcess(const Command &command) {
     pid_ = forkAndRun(setup, status.second.get());
     status.second.reset();
     try {
-        // The pid cannot belong to anybody else yet: only we reap it.
+        // Only this object reaps the child, so no other process has its pid yet.
         pidFd_ = openPidFd(pid_);
         if (const auto failure = readFailure(status.first)) {
             throw SystemException(ChildSetup::describe(failure->step) + "(\"" + command.program + "\")",
@@ -123,7 +126,9 @@ pid_t ChildProcess::release() noexcept {
     return std::exchange(pid_, 0);
 }
 
-/** Reaps by pid, which nobody else can own before that; forgets both afterwards. */
+/**
+ * Reaps by pid and then forgets pid and pidfd. The pid belongs to this child until it is reaped.
+ */
 std::optional<int> ChildProcess::reap(int options) {
     int status = 0;
     pid_t result;
@@ -155,7 +160,8 @@ void ChildProcess::kill() noexcept {
         }
         reap(0);
     } catch (const std::exception &) {
-        // EPERM: the process has become another user's. It cannot be ended from here, and waiting for it could take forever.
+        // EPERM: the process has changed its user, so the caller may not end it. Waiting for it
+        // could take forever.
         static_cast<void>(release());
     }
 }

@@ -13,35 +13,51 @@
 
 namespace Passenger {
 
-/** Stands for the status of a process that somebody else reaped; it is neither an exit nor a signal. */
+/**
+ * The status of a process that another part of the program has reaped. The value is neither an exit
+ * nor a signal.
+ */
 inline constexpr int UNKNOWN_WAIT_STATUS = -1;
 
 /**
- * A process that we started: it is reaped by its owner and forgets its pid then, so that no signal can reach a stranger.
+ * A started child process. Its owner reaps it; the object then forgets the pid, so that no signal
+ * can reach an unrelated process.
  *
- * The destructor kills (SIGKILL) and reaps a child that still runs, unless it was released. Not thread-safe.
+ * The destructor kills (SIGKILL) and reaps a child that still runs, unless it was released. Not
+ * thread-safe.
  */
 class ChildProcess {
 public:
     struct Command {
-        /** Looked up in PATH when it has no slash. */
+        /** A name without a slash is searched for in PATH. */
         std::string program;
-        /** Without the program's name itself. */
+        /** Without the program's name. */
         std::vector<std::string> arguments;
-        /** (descriptor here, number there). All other descriptors above 2 are closed in the child. */
+        /**
+         * Pairs: (descriptor in the caller, number in the child). The child has no other
+         * descriptors above 2.
+         */
         std::vector<std::pair<int, int>> descriptors;
-        /** Whole environment as NAME=value; nothing: the caller's. */
+        /** The whole environment as NAME=value. None: the child gets the caller's environment. */
         std::optional<std::vector<std::string>> environment;
-        /** Make it the leader of a session of its own. */
+        /** The child becomes the leader of a new session. */
         bool newSession = false;
-        /** Signal when the starting thread's process ends (PR_SET_PDEATHSIG); 0: none. Only from a thread that lives as long as the process. */
+        /**
+         * The signal that the child gets when the starting thread's process ends
+         * (PR_SET_PDEATHSIG); 0: none. If set, only a thread that lives as long as the process may
+         * start the child.
+         */
         int parentDeathSignal = 0;
     };
 
     ChildProcess() noexcept = default;
-    /** Forks and executes; returns after the exec. Standard input is /dev/null unless mapped; 1 and 2 are the caller's unless mapped. Signals are reset to
-     *  their defaults and unblocked. Between fork and exec only async-signal-safe calls are made.
-     *  @throws SystemException also when the program cannot be executed (the error of exec, naming the program) */
+    /**
+     * Forks and executes; returns after the exec. Standard input is /dev/null unless mapped.
+     * Descriptors 1 and 2 are the caller's unless mapped. Signals get their default actions and are
+     * unblocked. The child makes only async-signal-safe calls between fork and exec.
+     * @throws SystemException also if the program cannot be executed: with the error of exec and
+     *     the program's name
+     */
     explicit ChildProcess(const Command &command);
     ChildProcess(ChildProcess &&other) noexcept;
     ChildProcess &operator=(ChildProcess &&other) noexcept;
@@ -56,12 +72,15 @@ public:
     const FileDescriptor &pidFd() const noexcept {
         return pidFd_;
     }
-    /** False when it already ended. */
+    /** @return false if the process has ended */
     bool signal(int signal);
-    /** The wait status if it ended within `timeout`; then pid() is 0. UNKNOWN_WAIT_STATUS when somebody else has reaped it, as
-     *  httpd's parent does with children that it does not know. */
+    /**
+     * @return the wait status if the process ends within `timeout`; pid() is then 0.
+     *     UNKNOWN_WAIT_STATUS if another part of the program has reaped the process. httpd's parent
+     *     does so with children that it does not know.
+     */
     std::optional<int> wait(std::chrono::milliseconds timeout);
-    /** Leaves the process alone from now on. */
+    /** Gives up ownership: the destructor leaves the process alone. */
     pid_t release() noexcept;
 
 private:

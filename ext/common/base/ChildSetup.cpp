@@ -18,7 +18,7 @@ namespace {
 
 constexpr int FIRST_ORDINARY_DESCRIPTOR = 3;
 
-/** Where to look for the program, in order. */
+/** The paths to try, in order. */
 std::vector<std::string> candidates(const std::string &program) {
     if (program.find('/') != std::string::npos) {
         return {program};
@@ -29,7 +29,7 @@ std::vector<std::string> candidates(const std::string &program) {
     for (;;) {
         const auto colon = path.find(':');
         const auto folder = path.substr(0, colon);
-        // An empty entry would mean the current folder, which is nobody's intention in a server.
+        // An empty entry means the current folder. A server's administrator does not intend that.
         if (!folder.empty()) {
             result.push_back(std::string(folder) + '/' + program);
         }
@@ -42,7 +42,7 @@ std::vector<std::string> candidates(const std::string &program) {
 
 [[noreturn]] void fail(int statusPipe, ChildSetup::Step step, int error) noexcept {
     const ChildSetup::Failure failure{step, error};
-    // The parent ignores what is not whole, and smaller than PIPE_BUF it is whole.
+    // The parent ignores an incomplete Failure. A write below PIPE_BUF is complete.
     const ssize_t written = ::write(statusPipe, &failure, sizeof failure);
     ::_exit(written == sizeof failure ? 127 : 126);
 }
@@ -89,7 +89,7 @@ ChildSetup::ChildSetup(const ChildProcess::Command &command, int nullDevice)
 }
 
 void ChildSetup::run(int statusPipe) const noexcept {
-    // First, so that the reports of all other steps have a place where no mapping can overwrite it.
+    // This step is first: it moves the status pipe to a number that no mapping overwrites.
     mapDescriptors(statusPipe);
     closeOthers(statusPipe);
     if (newSession_ && ::setsid() < 0) {
@@ -105,7 +105,7 @@ void ChildSetup::resetSignals(int statusPipe) const noexcept {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; ++signal) {
-        // Fails for SIGKILL, SIGSTOP and those that the C library keeps to itself.
+        // The call fails for SIGKILL, SIGSTOP and the signals that the C library reserves.
         ::sigaction(signal, &action, nullptr);
     }
     sigset_t none;
@@ -122,13 +122,13 @@ void ChildSetup::requestDeathSignal(int statusPipe) const noexcept {
     if (::prctl(PR_SET_PDEATHSIG, parentDeathSignal_) != 0) {
         fail(statusPipe, Step::PARENT_DEATH_SIGNAL, errno);
     }
-    // The parent may have ended before the request was made.
+    // The parent may have ended before prctl().
     if (::getppid() != parent_) {
         ::_exit(127);
     }
 }
 
-/** Moves the status pipe too, out of the way of all targets. */
+/** Also moves the status pipe to a number above all targets. */
 void ChildSetup::mapDescriptors(int &statusPipe) const noexcept {
     const int parkedPipe = ::fcntl(statusPipe, F_DUPFD_CLOEXEC, parkingStart_);
     if (parkedPipe < 0) {
@@ -148,7 +148,7 @@ void ChildSetup::mapDescriptors(int &statusPipe) const noexcept {
     }
 }
 
-/** Closes what lies between the targets and around the status pipe, which the exec closes. */
+/** Closes all descriptors but the targets and the status pipe. The exec closes the status pipe. */
 void ChildSetup::closeOthers(int statusPipe) const noexcept {
     unsigned int first = FIRST_ORDINARY_DESCRIPTOR;
     for (const int target : kept_) {
@@ -168,7 +168,8 @@ void ChildSetup::execute(int statusPipe) const noexcept {
     for (const auto &path : paths_) {
         ::execve(path.c_str(), const_cast<char *const *>(arguments_.data()),
                  const_cast<char *const *>(environment_.data()));
-        // As a shell does it: a program that is there but forbidden is the better explanation than one that is not there.
+        // As in a shell: "forbidden" for one path explains the failure better than "not there" for
+        // others.
         if (errno != ENOENT && errno != ENOTDIR && errno != EACCES) {
             error = errno;
             break;

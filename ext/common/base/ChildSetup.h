@@ -11,15 +11,16 @@
 namespace Passenger {
 
 /**
- * What a ChildProcess does between fork and exec. All memory is taken in the constructor, before the fork: the parent may have
- * threads, so run() may only make async-signal-safe calls.
+ * The steps of a child between fork and exec. Used by ChildProcess alone. The Command must outlive
+ * this object.
  *
- * Used by ChildProcess alone. The Command must outlive it.
+ * The constructor allocates all memory, before the fork. The parent may have other threads, so
+ * run() makes only async-signal-safe calls.
  */
 class ChildSetup {
 public:
     enum class Step : int { SESSION, SIGNALS, DESCRIPTORS, CLOSE_OTHERS, PARENT_DEATH_SIGNAL, EXECUTE };
-    /** Travels through the status pipe in one write. */
+    /** The child writes this to the status pipe in one write. */
     struct Failure {
         Step step;
         int error;
@@ -27,7 +28,10 @@ public:
 
     ChildSetup(const ChildProcess::Command &command, int nullDevice);
 
-    /** In the child, with all signals blocked. Executes the program or writes a Failure to `statusPipe` and exits. */
+    /**
+     * Runs in the child, with all signals blocked. Executes the program, or writes a Failure to
+     * `statusPipe` and exits.
+     */
     [[noreturn]] void run(int statusPipe) const noexcept;
 
     static std::string describe(Step step);
@@ -49,9 +53,12 @@ private:
     int parentDeathSignal_;
     pid_t parent_;
     std::vector<Mapped> mapped_;
-    /** Above all targets: where descriptors are parked while their targets are still somebody's sources. */
+    /**
+     * Above all targets. Sources are duplicated from this number on, before a target can overwrite
+     * a source.
+     */
     int parkingStart_;
-    /** Targets above 2, in order, without repetition. */
+    /** Targets above 2: sorted, each once. */
     std::vector<int> kept_;
     std::vector<std::string> paths_;
     std::vector<const char *> arguments_;

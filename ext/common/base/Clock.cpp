@@ -9,7 +9,8 @@ MonotonicTime SystemClock::now() const {
 }
 
 const SystemClock &SystemClock::instance() {
-    // In storage of its own, because nothing in the httpd module may need a destructor at exit: httpd unloads the module before.
+    // The clock has its own storage, so no destructor runs at exit. httpd unloads the module before
+    // exit.
     alignas(SystemClock) static unsigned char storage[sizeof(SystemClock)];
     static const SystemClock *const clock = new (storage) SystemClock;
     return *clock;

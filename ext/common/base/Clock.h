@@ -5,25 +5,28 @@
 
 namespace Passenger {
 
-/** A point on CLOCK_MONOTONIC; comparable between processes of one machine. */
+/** A point on CLOCK_MONOTONIC. All processes of a machine share this clock. */
 using MonotonicTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;
 
-/** Where time comes from. Passed in wherever time decides something, so that tests can make it pass. Thread-safe. */
+/**
+ * A source of time. Code whose decisions depend on time gets a Clock, so that tests can set the
+ * time. Thread-safe.
+ */
 class Clock {
 public:
     virtual ~Clock() = default;
     virtual MonotonicTime now() const = 0;
 };
 
-/** The real one. */
+/** CLOCK_MONOTONIC. */
 class SystemClock final : public Clock {
 public:
     MonotonicTime now() const override;
-    /** A shared instance without state. */
+    /** A shared instance without state. It is never destroyed. */
     static const SystemClock &instance();
 };
 
-/** Nanoseconds as they are written into shared memory and messages. */
+/** The form of a time in shared memory and messages. */
 inline std::uint64_t toNanoseconds(MonotonicTime time) {
     return static_cast<std::uint64_t>(time.time_since_epoch().count());
 }

@@ -23,7 +23,10 @@ public:
     }
 };
 
-/** Input or output with a peer went wrong: it closed, sent what it may not, or a file could not be opened. */
+/**
+ * Input or output with a peer failed: the peer closed, or sent invalid data, or a file could not be
+ * opened.
+ */
 class IOException : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
@@ -35,7 +38,7 @@ public:
     using IOException::IOException;
 };
 
-/** A peer broke a protocol or a limit of doc/PROTOCOLS.md. The connection cannot be used any more. */
+/** A peer broke a protocol or a limit of doc/PROTOCOLS.md. The connection is unusable. */
 class ProtocolException : public IOException {
 public:
     using IOException::IOException;
@@ -50,12 +53,14 @@ public:
 /** An application instance could not be started. */
 class SpawnException : public std::runtime_error {
 public:
-    /** @param summary one line for logs
-     *  @param report everything known, for people; may have many lines */
+    /**
+     * @param summary one line for logs
+     * @param report the whole report for people; may have many lines
+     */
     explicit SpawnException(const std::string &summary, std::string report = "")
         : std::runtime_error(summary), report_(std::move(report)) {}
 
-    /** @param details whose text is the report */
+    /** @param details the parts of the report */
     explicit SpawnException(Report details)
         : std::runtime_error(details.summary),
           report_(details.text()),
@@ -64,7 +69,7 @@ public:
     const std::string &report() const noexcept {
         return report_;
     }
-    /** The report in its parts; may be null. */
+    /** The report's parts; may be null. */
     const std::shared_ptr<const Report> &details() const noexcept {
         return details_;
     }

@@ -11,7 +11,7 @@ namespace Passenger {
 
 namespace {
 
-/** Descriptors that we make stay away from standard input, output and error, even where those happen to be closed. */
+/** New descriptors never take the numbers 0, 1 and 2, even if these are closed. */
 constexpr int FIRST_ORDINARY_DESCRIPTOR = 3;
 
 }  // namespace
@@ -19,7 +19,8 @@ constexpr int FIRST_ORDINARY_DESCRIPTOR = 3;
 void FileDescriptor::reset(int fd) noexcept {
     if (fd_ >= 0) {
         const int savedErrno = errno;
-        // Not repeated on EINTR: Linux has released the number by then, and another thread may already own it.
+        // Not repeated on EINTR: Linux has already released the number, and another thread may have
+        // got it.
         ::close(fd_);
         errno = savedErrno;
     }

@@ -5,9 +5,9 @@
 namespace Passenger {
 
 /**
- * Owns an open descriptor: closes it, moves it, never copies it silently.
+ * Owns an open descriptor and closes it. Can be moved, not copied.
  *
- * Not thread-safe; the descriptor it wraps may of course be used from several threads while the owner lives.
+ * Not thread-safe. Several threads may use the descriptor itself while the owner exists.
  */
 class FileDescriptor {
 public:
@@ -33,7 +33,7 @@ public:
     explicit operator bool() const noexcept {
         return fd_ >= 0;
     }
-    /** Closes what is held and takes `fd` instead. Keeps errno. */
+    /** Closes the owned descriptor and takes ownership of `fd`. Keeps errno. */
     void reset(int fd = -1) noexcept;
     /** Gives up ownership. */
     [[nodiscard]] int release() noexcept {
@@ -46,7 +46,7 @@ private:
     int fd_ = -1;
 };
 
-/** A pair of connected sockets or the two ends of a pipe (first: reading end). */
+/** Two connected sockets, or the two ends of a pipe (first: the reading end). */
 struct DescriptorPair {
     FileDescriptor first;
     FileDescriptor second;

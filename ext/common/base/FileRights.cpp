@@ -41,7 +41,7 @@ AsUser::AsUser(const FileRights &rights) {
     }
     group_ = static_cast<gid_t>(::setfsgid(rights.gid));
     user_ = static_cast<uid_t>(::setfsuid(rights.uid));
-    // These two tell of no failure.
+    // setfsuid() and setfsgid() do not report failures.
     if (static_cast<uid_t>(::setfsuid(-1)) != rights.uid || static_cast<gid_t>(::setfsgid(-1)) != rights.gid) {
         restore();
         throw IOException(fmt::format("the rights of user {} cannot be taken", rights.uid));

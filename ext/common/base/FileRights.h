@@ -11,18 +11,24 @@ namespace Passenger {
 struct FileRights {
     uid_t uid = 0;
     gid_t gid = 0;
-    /** The other ones; `gid` may be among them. */
+    /** The supplementary groups; may contain `gid`. */
     std::vector<gid_t> groups;
 
-    /** With all groups that the user is a member of, as after a login with this group. May block where users come from the network. */
+    /**
+     * With all groups of the user, as after a login with the group `gid`. May block if user data
+     * comes from the network.
+     */
     static FileRights ofUser(const std::string &name, uid_t uid, gid_t gid);
 
     friend bool operator==(const FileRights &, const FileRights &) = default;
 };
 
 /**
- * While it lives, this thread, which has to be root's, has another user's rights on files, and none of root's. The calls of libc would change
- * all threads. Does not nest. @throws SystemException, IOException
+ * Gives the calling thread the rights of another user on files, and none of root's, for a scope.
+ * The thread must run as root. Does not nest.
+ *
+ * The class uses system calls directly, since libc's functions would change all threads.
+ * @throws SystemException, IOException
  */
 class AsUser {
 public:

@@ -4,8 +4,12 @@
 
 namespace Passenger {
 
-/** That this is a folder of root's or our own user's, in which nobody else can take away or replace what is in it: one that only its owner
- *  may write to, or a sticky one like /tmp. Blocks on the file system. @throws SystemException, IOException with the remedy */
+/**
+ * Checks that only root and the caller's user can remove or replace entries of the folder. The
+ * folder belongs to root or to the caller's user. Others cannot write to it, unless it is sticky as
+ * /tmp is. Blocks on the file system.
+ * @throws SystemException, IOException with the remedy
+ */
 void checkFolderTrust(const std::string &folder);
 
 }  // namespace Passenger

@@ -11,7 +11,7 @@ constexpr char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-/** RFC 9110's tchar, by its code. */
+/** The tchar of RFC 9110, by character code. */
 constexpr std::array<bool, 256> TOKEN_CHARACTERS = [] {
     std::array<bool, 256> table{};
     for (const char c :

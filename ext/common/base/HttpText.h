@@ -4,19 +4,19 @@
 
 namespace Passenger::HttpText {
 
-/** What RFC 9110 says of the characters of a head. Plain ASCII: the locale has no say. */
+/** Rules of RFC 9110 for the characters of a head. ASCII, whatever the locale. */
 
 bool equalsIgnoringCase(std::string_view a, std::string_view b) noexcept;
-/** A method, or a header's name: not empty, and nothing but tchar. */
+/** A method or a header's name: one tchar or more, and nothing else. */
 bool isToken(std::string_view text) noexcept;
-/** Without line breaks, NUL and other control characters, but for tabs. */
+/** No control characters (line breaks, NUL) except tabs. */
 bool isValue(std::string_view text) noexcept;
 /** A path with its query in a request line: visible characters and bytes above ASCII. */
 bool isTarget(std::string_view text) noexcept;
 std::string_view trim(std::string_view text) noexcept;
-/** Whether the header is about one connection, whatever it says. */
+/** Whether a header of this name concerns one connection only, whatever its value. */
 bool isHopByHop(std::string_view name) noexcept;
-/** Whether a list like that of a Connection header has this name. */
+/** Whether a comma-separated list, such as a Connection header, contains `name`. */
 bool listHas(std::string_view list, std::string_view name) noexcept;
 
 }  // namespace Passenger::HttpText

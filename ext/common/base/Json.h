@@ -5,7 +5,10 @@
 
 namespace Passenger {
 
-/** @return `text` as a JSON string with its quotes (RFC 8259, section 7); what is no UTF-8 becomes U+FFFD */
+/**
+ * @return `text` as a JSON string with its quotes (RFC 8259, section 7); invalid UTF-8 becomes
+ *     U+FFFD
+ */
 std::string jsonString(std::string_view text);
 
 }  // namespace Passenger

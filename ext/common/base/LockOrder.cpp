@@ -12,17 +12,22 @@ namespace Passenger {
 
 namespace {
 
-/** The lock of each level that this thread holds; there can be only one. Without a destructor, so that the module may be unloaded. */
+/**
+ * The one lock of each level that this thread holds. The array has no destructor, so that httpd can
+ * unload the module.
+ */
 constinit thread_local std::array<const char *, LOCK_LEVELS> held{};
 
-/** Without the log: that has a lock itself, and httpd's children do not have it. */
+/**
+ * Does not use the log: the log has a lock of its own, and httpd's children do not link the log.
+ */
 [[noreturn]] void abortOver(const char *what, const char *happens, const char *other) noexcept {
     std::array<char, 256> line;
     const int length =
         std::snprintf(line.data(), line.size(),
                       "[passenger:crit] [pid %d] event=lock.misuse error=\"%s%s by a thread that holds %s\"\n",
                       ::getpid(), what, happens, other);
-    // Should that fail: an abort says it too, if less clearly.
+    // A failed write is ignored: the abort still reports the error, without the details.
     [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), static_cast<std::size_t>(length));
     std::abort();
 }

@@ -5,19 +5,22 @@
 namespace Passenger {
 
 /**
- * A Mutex's place in the order of locks. In development builds it knows which locks the calling thread holds, and aborts with a line on
- * standard error where a thread takes one out of order, or one that it holds already: before it may wait for ever. In other builds
- * it is empty.
+ * A Mutex's place in the order of locks. In development builds the object knows the locks of the
+ * calling thread. If a thread takes a lock out of order, or twice, the process aborts with a line
+ * on standard error. The abort comes before the thread can wait forever. In other builds the object
+ * is empty.
  */
 class LockOrder {
 public:
 #ifdef PASSENGER_DEVELOPMENT
     explicit constexpr LockOrder(const LockRank &rank) noexcept : rank_(rank) {}
-    /** Before the lock is taken, or when it was. */
+    /** Called before the lock is taken, or just after. */
     void taking() const noexcept;
-    /** Before it is given up: afterwards it may be gone. */
+    /** Called before the unlock: afterwards the Mutex may be destroyed. */
     void givingUp() const noexcept;
-    /** Aborts if the calling thread holds any lock. @param doing what may not be done with one */
+    /**
+     * Aborts if the calling thread holds any lock. @param doing the action that needs no lock held
+     */
     static void assertNoneHeld(const char *doing) noexcept;
 
 private:

@@ -2,12 +2,13 @@
 
 namespace Passenger {
 
-/** Levels are smaller than this. */
+/** One more than the highest level. */
 inline constexpr int LOCK_LEVELS = 8;
 
 /**
- * A lock's name, and its level in the order of locks: a thread that holds a lock takes only those of higher levels, and so never two
- * of one level. Development builds check it (LockOrder.h).
+ * A lock's name, and its level in the order of locks. A thread that holds a lock takes only locks
+ * of higher levels. So it never holds two locks of one level. Development builds check this
+ * (LockOrder.h).
  */
 struct LockRank {
     consteval LockRank(int itsLevel, const char *itsName) : level(itsLevel), name(itsName) {
@@ -17,14 +18,14 @@ struct LockRank {
     }
 
     int level;
-    /** What the log calls it. Static. */
+    /** The lock's name in the log. Static storage. */
     const char *name;
 };
 
-/** All locks. doc/THREADING.md says what each of them guards. */
+/** All locks. doc/THREADING.md lists what each of them guards. */
 namespace Locks {
 
-// Of an httpd child, and of whatever else uses ApplicationPool.
+// In an httpd child, and in any other user of ApplicationPool.
 inline constexpr LockRank APPLICATION_POOL_SERVER{1, "ApplicationPoolServer::mutex_"};
 inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
 inline constexpr LockRank QUEUE_CACHE{2, "QueueCache::mutex_"};
@@ -34,12 +35,12 @@ inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank RESPONSE_CACHE{2, "ResponseCache::mutex_"};
 inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
 
-// Of a bridge.
+// In a bridge.
 inline constexpr LockRank BRIDGE_INTAKE{1, "Bridge::Intake::mutex_"};
 inline constexpr LockRank BRIDGE_CHANNELS{1, "Bridge::Channels::mutex_"};
 inline constexpr LockRank BRIDGE_CONTROL{2, "Bridge::ControlSocket::mutex_"};
 
-// Of the agent.
+// In the agent.
 inline constexpr LockRank RESTART_CHECK{1, "Pool::restartCheck_"};
 inline constexpr LockRank RESTART_FILES{2, "RestartFiles::mutex_"};
 inline constexpr LockRank POOL{2, "PoolContext::mutex"};
@@ -56,7 +57,7 @@ inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank TIMER{4, "Timer::State::mutex"};
 inline constexpr LockRank EVENT_LOOP{5, "EventLoop::Implementation::mutex"};
 inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinMutex"};
-/** A waiter's own, who waits for somebody to bring it something: nothing else is locked meanwhile. */
+/** The private mutex of a thread that waits for a result. The thread holds no other lock. */
 inline constexpr LockRank WAITER{5, "a waiter's mutex"};
 inline constexpr LockRank LOG{6, "a mutex of the log"};
 

@@ -10,8 +10,9 @@
 namespace Passenger {
 
 /**
- * How often something took how long, in steps of two: bucket 0 counts times under 1 µs, bucket n those of at least 2^(n-1) and under 2^n µs,
- * the last everything from 18 minutes on. A plain value, not thread-safe.
+ * A histogram of durations with buckets that double in width. Bucket 0 counts times below 1 µs.
+ * Bucket n counts times from 2^(n-1) µs to below 2^n µs. The last bucket counts all times from 18
+ * minutes on. A plain value, not thread-safe.
  */
 struct LogHistogram {
     static constexpr std::size_t BUCKETS = 32;
@@ -22,7 +23,10 @@ struct LogHistogram {
         const auto microseconds = static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0)) / 1000;
         return std::min<std::size_t>(static_cast<std::size_t>(std::bit_width(microseconds)), BUCKETS - 1);
     }
-    /** What all times in the bucket are below. 0 for bucket 0, whose times are none to speak of. */
+    /**
+     * All times in the bucket are below this bound. Bucket 0 has the bound 0, since its times are
+     * negligible.
+     */
     static constexpr std::chrono::nanoseconds upperBound(std::size_t bucket) noexcept {
         return bucket == 0 ? std::chrono::nanoseconds(0) : std::chrono::microseconds(std::uint64_t{1} << bucket);
     }
@@ -35,7 +39,7 @@ struct LogHistogram {
             counts[i] += other.counts[i];
         }
     }
-    /** What was counted since `earlier`, an older state of the same. */
+    /** The counts since `earlier`, an older state of the same histogram. */
     LogHistogram since(const LogHistogram &earlier) const noexcept {
         LogHistogram difference;
         for (std::size_t i = 0; i < BUCKETS; i++) {
@@ -43,7 +47,7 @@ struct LogHistogram {
         }
         return difference;
     }
-    /** Makes what was counted until now weigh half as much. */
+    /** Halves the weight of all counts so far. */
     void halve() noexcept {
         for (std::uint64_t &count : counts) {
             count /= 2;
@@ -56,7 +60,10 @@ struct LogHistogram {
         }
         return sum;
     }
-    /** The upper bound of the bucket in which the given share (0 to 1) of all times is reached; 0 when nothing was counted. */
+    /**
+     * The upper bound of the bucket that reaches the given share (0 to 1) of all times. 0 if the
+     * histogram is empty.
+     */
     std::chrono::nanoseconds quantile(double share) const noexcept {
         const auto wanted = static_cast<double>(total()) * share;
         std::uint64_t sum = 0;

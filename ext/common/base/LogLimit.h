@@ -6,13 +6,16 @@
 
 namespace Passenger {
 
-/** For lines that a peer which is not trusted can cause as often as it likes: some in each interval, and no more. A plain value, told the time. */
+/**
+ * Limits the log lines that an untrusted peer can cause: LINES in each INTERVAL. A plain value; the
+ * caller passes the time.
+ */
 class LogLimit {
 public:
     static constexpr std::chrono::seconds INTERVAL{10};
     static constexpr unsigned LINES = 10;
 
-    /** Whether one more line may be written. */
+    /** Whether the caller may write one more line. */
     bool allows(MonotonicTime now) noexcept {
         if (now - since_ >= INTERVAL) {
             since_ = now;

@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * std::mutex with annotations, so that the compiler checks what is guarded by it, and with a name and a place in the order of locks,
- * which development builds check. Taken by LockGuard only.
+ * A std::mutex with annotations for the compiler's thread-safety analysis. It has a name and a
+ * place in the order of locks, which development builds check. Taken by LockGuard only.
  */
 class CAPABILITY("mutex") Mutex {
 public:
@@ -29,14 +29,14 @@ public:
         mutex_.order_.taking();
         lock_.lock();
     }
-    /** Whom it wakes may destroy the mutex. */
+    /** The order is told before the unlock: a thread that gets the mutex next may destroy it. */
     ~LockGuard() RELEASE() {
         mutex_.order_.givingUp();
     }
     LockGuard(const LockGuard &) = delete;
     LockGuard &operator=(const LockGuard &) = delete;
 
-    /** Gives the mutex up while it waits. The caller checks its condition again afterwards. */
+    /** Unlocks the mutex while waiting. The caller checks its condition again afterwards. */
     void wait(std::condition_variable &condition) {
         mutex_.order_.givingUp();
         condition.wait(lock_);

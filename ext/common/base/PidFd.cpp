@@ -21,7 +21,8 @@ FileDescriptor openPidFd(pid_t pid) {
 }
 
 bool signalPidFd(const FileDescriptor &pidFd, int signal) {
-    // The kernel accepts signals for a process that ended and was not reaped yet; for us that one is gone.
+    // The kernel accepts signals for a process that has ended and is not reaped. Here such a
+    // process is gone.
     if (waitPidFd(pidFd, std::chrono::milliseconds(0))) {
         return false;
     }

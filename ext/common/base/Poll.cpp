@@ -21,8 +21,9 @@ constexpr milliseconds LONGEST_TIMEOUT = std::chrono::hours(24 * 365);
 bool pollUntil(int fd, short events, std::chrono::steady_clock::time_point deadline) {
     pollfd entry{fd, events, 0};
     for (;;) {
-        // Compared first, since the difference to a deadline far in the past could overflow. Rounded up: poll() must not return
-        // early and make us spin through the last millisecond.
+        // The comparison comes first, since the difference to a deadline far in the past could
+        // overflow. The time is rounded up, so that poll() does not return early and the loop does
+        // not spin for the last millisecond.
         const auto now = std::chrono::steady_clock::now();
         const auto left = deadline > now ? std::chrono::ceil<milliseconds>(deadline - now) : milliseconds(0);
         const auto timeout = std::min(left, LONGEST_POLL);

@@ -5,14 +5,19 @@
 namespace Passenger {
 
 /**
- * Waits until `fd` has one of `events` (POLLIN, POLLOUT), an error or a hang-up, at most until `deadline`; signals do not end the
- * wait. A deadline in the past only looks. Thread-safe.
+ * Waits until `fd` has one of `events` (POLLIN, POLLOUT), an error or a hang-up, or until
+ * `deadline`. Signals do not end the wait. With a deadline in the past the call does not block.
+ * Thread-safe.
  *
- * @return false when the deadline passed. @throws SystemException
+ * @return false if the deadline passed
+ * @throws SystemException
  */
 bool pollUntil(int fd, short events, std::chrono::steady_clock::time_point deadline);
 
-/** The moment `timeout` from now; very long ones are cut to a year, so that nothing overflows. */
+/**
+ * The time `timeout` from now. A timeout above a year counts as a year, so that the sum does not
+ * overflow.
+ */
 std::chrono::steady_clock::time_point deadlineIn(std::chrono::milliseconds timeout);
 
 }  // namespace Passenger

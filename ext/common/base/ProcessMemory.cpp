@@ -31,7 +31,10 @@ std::uint64_t kilobytesIn(std::string_view line) {
     return number;
 }
 
-/** The sum over all lines; smaps_rollup has one of them, smaps one for each mapping. Nothing, and errno: it cannot be read. */
+/**
+ * The sum over all lines. smaps_rollup has one such line, smaps one for each mapping. Nothing if
+ * the file cannot be read; errno says why.
+ */
 std::optional<std::uint64_t> sumIn(const std::string &path) {
     const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) {
@@ -67,10 +70,10 @@ std::optional<std::uint64_t> proportionalSetSize(pid_t pid) {
     const std::string folder = "/proc/" + std::to_string(pid);
     auto kilobytes = sumIn(folder + "/smaps_rollup");
     if (!kilobytes && errno == ENOENT) {
-        // Before Linux 4.14 there was no smaps_rollup.
+        // Linux before 4.14 has no smaps_rollup.
         kilobytes = sumIn(folder + "/smaps");
     }
-    // A zombie, or a thread of the kernel, has no memory: its files are empty, or 0.
+    // A zombie or a kernel thread has no memory. Its file is empty or shows 0.
     if (!kilobytes || *kilobytes == 0) {
         return std::nullopt;
     }

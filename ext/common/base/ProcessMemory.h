@@ -8,13 +8,15 @@
 namespace Passenger {
 
 /**
- * How much memory a process costs, in bytes: its proportional set size, in which a page that several processes share counts in each of
- * them for its part only. So the sum over an application's instances is what they take together.
+ * The memory use of a process in bytes: its proportional set size. Each process counts its share of
+ * a page that several processes share. So the sum over an application's instances is their common
+ * use.
  *
- * The kernel walks all of the process's pages for it and waits for a lock that the process may hold: milliseconds, or longer. Background
- * threads only. Thread-safe.
+ * The kernel walks all pages of the process and waits for a lock that the process may hold. That
+ * takes milliseconds or longer, so only background threads call this function. Thread-safe.
  *
- * @return nothing when the process has ended or may not be asked: it is another user's and we are not root
+ * @return nothing if the process has ended, or if it belongs to another user and the caller is not
+ *     root
  */
 std::optional<std::uint64_t> proportionalSetSize(pid_t pid);
 

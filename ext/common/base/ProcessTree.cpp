@@ -22,7 +22,7 @@ namespace Passenger {
 
 namespace {
 
-/** Between two looks at what is left: the killed need a moment to end. */
+/** The time between two checks for remaining processes. Killed processes need some time to end. */
 constexpr int PAUSE_MILLISECONDS = 5;
 
 std::optional<pid_t> asPid(const char *name) {
@@ -35,12 +35,12 @@ std::optional<pid_t> asPid(const char *name) {
     return pid;
 }
 
-/** 0 when there is no such process any more. */
+/** @return 0 if the process has ended */
 pid_t parentOf(pid_t pid) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
     std::string line;
     std::getline(file, line);
-    // "PID (NAME) STATE PARENT …", where the name may hold anything.
+    // The format is "PID (NAME) STATE PARENT …". NAME may contain any character.
     const auto nameEnd = line.rfind(") ");
     constexpr std::size_t TO_PARENT = 4;
     if (nameEnd == std::string::npos || nameEnd + TO_PARENT >= line.size()) {
@@ -51,7 +51,7 @@ pid_t parentOf(pid_t pid) {
     return parent;
 }
 
-/** Each with its parent. */
+/** Pairs: (process, its parent). */
 std::vector<std::pair<pid_t, pid_t>> allProcesses() {
     std::vector<std::pair<pid_t, pid_t>> all;
     const auto close = [](DIR *folder) { ::closedir(folder); };
@@ -67,7 +67,7 @@ std::vector<std::pair<pid_t, pid_t>> allProcesses() {
     return all;
 }
 
-/** False when there is no child at all any more. */
+/** @return false if this process has no children */
 bool reapChildren() {
     for (;;) {
         const pid_t reaped = ::waitpid(-1, nullptr, WNOHANG);
@@ -98,7 +98,7 @@ std::vector<pid_t> descendantsOf(pid_t ancestor) {
     for (std::size_t done = 0; done <= found.size(); done++) {
         const pid_t parent = done == 0 ? ancestor : found[done - 1];
         for (const auto &[pid, itsParent] : all) {
-            // Pids may have changed hands while they were read.
+            // The kernel may have reused pids during the reading.
             if (itsParent == parent && std::find(found.begin(), found.end(), pid) == found.end()) {
                 found.push_back(pid);
             }
@@ -113,7 +113,8 @@ bool killDescendants(std::chrono::milliseconds timeout) {
         if (std::chrono::steady_clock::now() >= deadline) {
             return false;
         }
-        // Nobody but us reaps our children, and not before the next round: each pid is still the process we saw.
+        // Only this function reaps children, and only in its next round. So each pid still belongs
+        // to the child that was listed.
         for (const pid_t child : childrenOf(::getpid())) {
             ::kill(child, SIGKILL);
         }

@@ -12,10 +12,10 @@ namespace Passenger {
 namespace {
 
 constexpr const char *CUT = "[…]";
-/** Wider first columns do not move the others. */
+/** A wider cell does not widen its column. */
 constexpr std::size_t WIDEST_COLUMN = 32;
 
-/** @param limit at least a few bytes more than CUT has */
+/** @param limit larger than CUT by some bytes */
 std::string cut(std::string text, std::size_t limit, Report::Keep keep) {
     if (text.size() <= limit) {
         return text;

@@ -6,16 +6,16 @@
 namespace Passenger {
 
 /**
- * What people are told about a failure: one line, then parts in the order in which they are to be read. It goes to the log as text(), and
- * to browsers as a page. Bounded, whatever is added. A plain value.
+ * The report of a failure for people: a summary line, then parts in reading order. The log gets
+ * text(); browsers get a page. The size is bounded. A plain value.
  */
 struct Report {
     enum class Form {
         /** Sentences. */
         PROSE,
-        /** Lines as they are: output, backtraces. */
+        /** Lines without change: output, backtraces. */
         LINES,
-        /** Each line is a row, its cells separated by tabs. */
+        /** Each line is a row. Tabs separate its cells. */
         TABLE
     };
     enum class Keep { BEGINNING, END };
@@ -29,28 +29,34 @@ struct Report {
     using Row = std::vector<std::string>;
 
     static constexpr std::size_t MAX_PART = 24 * 1024;
-    /** All parts together: a report has to fit into a socket's buffer, whose reader nobody waits for. */
+    /**
+     * The limit for all parts together. A report must fit into a socket's buffer, since its sender
+     * does not wait for the reader.
+     */
     static constexpr std::size_t MAX_SIZE = 96 * 1024;
 
-    /** Under which the log has it; empty until it was given one. */
+    /** The report's id in the log; empty until the report has one. */
     std::string id{};
-    /** The application's name: nobody is told of another one's failures. */
+    /** The application's name. Reports of other applications are not shown to its users. */
     std::string app{};
     std::string summary{};
     std::vector<Part> parts{};
-    /** What has killed the process; 0: no signal. */
+    /** The signal that ended the process; 0: none. */
     int signal = 0;
-    /** It has ended by itself. Neither: that is not known. */
+    /** The process has exited. If `signal` is 0 and this is false, the cause is unknown. */
     bool exited = false;
 
-    /** Adds a part, unless the text is empty. What is too long is cut, and says so. @param keep which end matters more */
+    /**
+     * Adds a part, unless the text is empty. A text that is too long is cut and gets a mark there.
+     * @param keep the end to keep
+     */
     void add(std::string title, Form form, std::string text, Keep keep = Keep::BEGINNING);
-    /** ApplicationQueue breaks, tabs and control characters in cells are made visible. */
+    /** Adds a table. Line breaks, tabs and control characters in cells are escaped. */
     void addTable(std::string title, const std::vector<Row> &rows);
 
-    /** For a terminal or a log. */
+    /** The report as text for a terminal or a log. */
     std::string text() const;
-    /** Bytes of all texts. */
+    /** The sum of all texts, in bytes. */
     std::size_t size() const noexcept;
     bool operator==(const Report &) const = default;
 };

@@ -6,7 +6,10 @@
 
 namespace Passenger {
 
-/** A signalfd, which never blocks. The signals are blocked in this thread, and so in those that it makes later. @throws SystemException */
+/**
+ * A non-blocking signalfd. Blocks the signals in the calling thread, and so in the threads that it
+ * starts later. @throws SystemException
+ */
 FileDescriptor makeSignalDescriptor(std::initializer_list<int> signals);
 
 }  // namespace Passenger

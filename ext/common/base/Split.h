@@ -6,7 +6,10 @@
 
 namespace Passenger {
 
-/** What stands between the separators, empty pieces included; a separator at the end begins no further one, as a line's end does not. */
+/**
+ * The pieces between the separators, empty ones included. A separator at the end of the text starts
+ * no further piece.
+ */
 std::vector<std::string> split(std::string_view text, char separator);
 
 }  // namespace Passenger

@@ -19,7 +19,7 @@ void openStandardDescriptors() {
             ::close(fd);
             return;
         }
-        // The lowest that was free: 0, 1 or 2, which is to stay open over an exec.
+        // The descriptor is the lowest free number: 0, 1 or 2. It stays open over an exec.
         ::fcntl(fd, F_SETFD, 0);
     }
 }

@@ -3,8 +3,9 @@
 namespace Passenger {
 
 /**
- * Opens /dev/null as each of the descriptors 0, 1 and 2 that is closed: else whatever is opened next takes its place, and gets what is written there.
- * To be called first. @throws SystemException
+ * Opens /dev/null for each of the descriptors 0, 1 and 2 that is closed. Otherwise the next opened
+ * file gets that number and the output written to it. Called before any other file is opened.
+ * @throws SystemException
  */
 void openStandardDescriptors();
 

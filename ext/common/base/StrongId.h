@@ -6,7 +6,10 @@
 
 namespace Passenger {
 
-/** A number that cannot be passed where another kind of number is meant. `Tag` only names it. */
+/**
+ * A number that the compiler does not accept where another kind of number is needed. `Tag` only
+ * names the kind.
+ */
 template <typename Tag, typename Value = std::uint64_t> class StrongId {
 public:
     constexpr StrongId() noexcept = default;
@@ -14,22 +17,23 @@ public:
     constexpr Value value() const noexcept {
         return value_;
     }
-    /** Zero is "none" for all ids of this project. */
+    /** In all ids of this project zero means "none". */
     constexpr explicit operator bool() const noexcept {
         return value_ != 0;
     }
-    // clang-tidy 14 takes the zero of a comparison for a null pointer. NOLINTNEXTLINE(modernize-use-nullptr)
+    // clang-tidy 14 takes the zero of a comparison for a null pointer.
+    // NOLINTNEXTLINE(modernize-use-nullptr)
     friend constexpr auto operator<=>(StrongId, StrongId) noexcept = default;
 
 private:
     Value value_ = 0;
 };
 
-/** Of a reply channel; never used again. The low 16 bits are its mark's slot. */
+/** The id of a reply channel; never reused. The low 16 bits are the slot of its withdrawal mark. */
 using ChannelId = StrongId<struct ChannelIdTag>;
-/** Of an exchange within its channel; grows. */
+/** The id of an exchange within its channel; grows. */
 using Ticket = StrongId<struct TicketTag>;
-/** Of a Group's queue; grows over all Groups. */
+/** The id of a Group's queue; grows over all Groups. */
 using Generation = StrongId<struct GenerationTag>;
 
 }  // namespace Passenger

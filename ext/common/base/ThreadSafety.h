@@ -1,8 +1,8 @@
 #pragma once
 
 /**
- * Clang's thread-safety annotations: who may touch what. Nothing under other compilers.
- * Source: https://clang.llvm.org/docs/ThreadSafetyAnalysis.html
+ * Clang's thread-safety annotations. Empty under other compilers. Source:
+ * https://clang.llvm.org/docs/ThreadSafetyAnalysis.html
  */
 #if defined(__clang__)
 #define PASSENGER_THREAD_ANNOTATION(x) __attribute__((x))
