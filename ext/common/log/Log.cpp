@@ -23,17 +23,20 @@ namespace {
 std::atomic<LogLevel> currentLevel{LogLevel::NOTICE};
 std::atomic<bool> currentOutputPrefix = true;
 
-/** How long a log that takes nothing holds up who writes to it directly, or ends the Writer. */
+/** The limit for a direct write while the log accepts no data, and for the end of the Writer. */
 constexpr std::chrono::seconds PATIENCE{1};
 
-/** Of the time before each line. Never destroyed, like all here: threads may log while the process ends. */
+/**
+ * Formats the time before each line. Like all statics here it is never destroyed: threads may log
+ * while the process exits.
+ */
 struct Formatter {
     Mutex mutex{Locks::LOG};
     spdlog::pattern_formatter pattern GUARDED_BY(mutex){"[%Y-%m-%d %H:%M:%S.%e %z] %v",
                                                         spdlog::pattern_time_type::local, "\n"};
 };
 
-/** Where lines go while a Writer lives. */
+/** Holds the queue for lines while a Writer exists. */
 struct Route {
     Mutex mutex{Locks::LOG};
     std::shared_ptr<LogQueue> queue GUARDED_BY(mutex);
@@ -74,7 +77,10 @@ const char *nameOf(LogLevel level) noexcept {
     return "unknown";
 }
 
-/** Without this, whoever controls a part of a message could write lines of his own into the log. */
+/**
+ * Escapes line breaks and control characters. Otherwise the source of a part of a message could add
+ * forged lines to the log.
+ */
 void appendEscaped(std::string &line, std::string_view text) {
     constexpr char HEX_DIGITS[] = "0123456789abcdef";
     for (const char character : text) {
@@ -120,7 +126,10 @@ void writeOrQueue(std::string_view line) {
     }
 }
 
-/** Behind what waits, if that can be written in time, and before it returns: the process may be about to end itself. */
+/**
+ * Writes the line before it returns, since the process may be about to abort. The queued lines come
+ * first, if they can be written in time.
+ */
 void writePostMortem(std::string_view line) {
     const auto deadline = deadlineIn(PATIENCE);
     if (const auto queue = Route::instance().get()) {
@@ -184,7 +193,8 @@ Writer::~Writer() {
     const auto deadline = deadlineIn(PATIENCE);
     queue_->close(deadline);
     Route::instance().set(nullptr);
-    // It looks at the deadline once in a turn. Only a write that blocks can keep it longer: then it goes with the process.
+    // The writer's thread checks the deadline after each turn. Only a blocking write can keep it
+    // longer; the thread is then detached.
     if (queue_->waitForWriter(deadline + 3 * std::chrono::milliseconds(STANDARD_ERROR_TURN))) {
         thread_.join();
     } else {

@@ -10,16 +10,17 @@ namespace Passenger {
 
 class LogQueue;
 
-/** PassengerLogLevel's numbers. */
+/** The numbers of PassengerLogLevel. */
 enum class LogLevel { CRIT = 0, ERROR = 1, WARN = 2, NOTICE = 3, INFO = 4, DEBUG = 5, DEBUG2 = 6, DEBUG3 = 7 };
 
 /**
- * The agent's log: lines like
- * `[2026-11-20 09:14:00.123 +00:00] [passenger:notice] [pid 4711] event=instance.exited app="/srv/blog (production)" signal=9`.
+ * The agent's log. An example of a line:
+ * `[2026-11-20 09:14:00.123 +00:00] [passenger:notice] [pid 4711] event=instance.exited
+ * app="/srv/blog (production)" signal=9`.
  *
- * Writes to whatever descriptor 2 is; a log rotation replaces it by dup2. Lines of up to PIPE_BUF bytes stay whole among those of
- * other processes. A log that takes nothing for a second loses the line. Thread-safe. Not used in httpd's processes, which have
- * httpd's own log.
+ * Lines go to the current descriptor 2; a log rotation replaces it by dup2. Lines of up to PIPE_BUF
+ * bytes do not mix with lines of other processes. A line is lost if the log accepts no data for a
+ * second. Thread-safe. httpd's processes use httpd's own log instead.
  */
 namespace Log {
 
@@ -28,24 +29,29 @@ LogLevel level() noexcept;
 inline bool enabled(LogLevel wanted) noexcept {
     return wanted <= level();
 }
-/** Whether the lines of applications get the prefix `App PID output: `; they do, until this says otherwise. */
+/** Whether lines of applications get the prefix `App PID output: `. The default is true. */
 void setOutputPrefix(bool prefix) noexcept;
 bool outputPrefix() noexcept;
-/** Writes one line. ApplicationQueue breaks and control characters in `text` are escaped. */
+/** Writes one line. Line breaks and control characters in `text` are escaped. */
 void write(LogLevel level, std::string_view text);
-/** Writes a line of an application's own output, as it is, with the prefix `App PID output: ` where `prefix` is set. */
+/**
+ * Writes a line of an application's output without change, after the prefix `App PID output: ` if
+ * `prefix` is true.
+ */
 void writeApplicationOutput(int pid, std::string_view line, bool prefix);
 
 /**
- * While it lives, lines are written by a thread of its own, in order, and nobody who logs waits for the log: when it takes too little
- * for too long, lines are dropped, and `event=log.dropped lines=N` says how many as soon as it takes some again. Lines of level CRIT
- * are still written before write() returns, if the log takes them within a second.
+ * While a Writer exists, its thread writes the lines in order, and callers of write() do not wait.
+ * If the log is too slow for too long, lines are dropped. `event=log.dropped lines=N` follows with
+ * their number as soon as the log accepts data again. For a line of level CRIT, write() still waits
+ * until the line is written, for at most a second.
  *
- * One at a time, and only in a process that may have threads. The destructor writes what is left, for at most about a second.
+ * A process may have one Writer at a time, and must be allowed to have threads. The destructor
+ * writes the remaining lines, for about a second at most.
  */
 class Writer {
 public:
-    /** @throws std::system_error when no thread can be made */
+    /** @throws std::system_error if no thread can be started */
     Writer();
     ~Writer();
     Writer(const Writer &) = delete;

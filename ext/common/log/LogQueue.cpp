@@ -9,7 +9,8 @@ bool LogQueue::put(std::string_view line) {
     if (closed_) {
         return false;
     }
-    // After the first that is dropped all are, so that what is missing is in one place.
+    // After one dropped line all following lines are dropped. So all missing lines are in one place
+    // of the log.
     if (dropped_ > 0 || line.size() > CAPACITY - waiting_.size()) {
         ++dropped_;
     } else {

@@ -12,36 +12,46 @@
 namespace Passenger {
 
 /**
- * Lines on their way from those who log to the one thread that writes them. Bounded: a log that takes nothing costs memory up to
- * here, then lines, but never the time of who logs. Thread-safe.
+ * A queue of lines from the logging threads to the one thread that writes them. The queue is
+ * bounded: a log that accepts no data costs memory, then lines, but never the time of a caller.
+ * Thread-safe.
  *
- * Once it is full, lines are dropped and counted until the writer comes for more. The line that says how many stands where they
- * are missing.
+ * A full queue drops and counts lines until the writer takes the queued ones. At the place of the
+ * missing lines the log has a line with their number.
  */
 class LogQueue {
 public:
     using TimePoint = std::chrono::steady_clock::time_point;
-    /** Makes the line that says how many were dropped; called by the writer's thread, without a lock. */
+    /**
+     * Makes the line that tells the number of dropped lines. The writer's thread calls this
+     * function without a lock.
+     */
     using DroppedLine = std::string (*)(std::uint64_t count);
 
-    /** In bytes; as much again may be with the writer. */
+    /** The limit in bytes. The writer may hold as many bytes again. */
     static constexpr std::size_t CAPACITY = std::size_t(4) * 1024 * 1024;
 
     explicit LogQueue(DroppedLine droppedLine) : droppedLine_(droppedLine) {}
 
-    /** @param line with its line break  @return false after close(): nobody would write it */
+    /** @param line with its line break @return false after close(): the line is not queued */
     bool put(std::string_view line) EXCLUDES(mutex_);
-    /** Waits until all that was put is written, or the deadline has passed. */
+    /** Waits until all queued lines are written, or until the deadline. */
     void flush(TimePoint deadline) EXCLUDES(mutex_);
-    /** Lets the writer end: with the last line, or once the deadline has passed and the log takes nothing.
-     *  @param deadline for all that is still to be written */
+    /**
+     * Lets the writer end after the last line, or after the deadline if the log accepts no data.
+     * @param deadline for all remaining lines
+     */
     void close(TimePoint deadline) EXCLUDES(mutex_);
     /** @return whether the writer has ended by the deadline */
     bool waitForWriter(TimePoint deadline) EXCLUDES(mutex_);
 
-    /** The writer's: waits for lines, and takes all. What it took before is written. @return false: it is to end */
+    /**
+     * For the writer: waits for lines and takes all. The lines of the previous call count as
+     * written.
+     * @return false if the writer is to end
+     */
     bool take(std::string &lines) EXCLUDES(mutex_);
-    /** The writer's: whether to go on trying. */
+    /** For the writer: whether to retry a write that the log did not accept. */
     bool worthWaiting() EXCLUDES(mutex_);
 
 private:
@@ -53,7 +63,7 @@ private:
     bool writing_ GUARDED_BY(mutex_) = false;
     bool closed_ GUARDED_BY(mutex_) = false;
     bool ended_ GUARDED_BY(mutex_) = false;
-    /** Once it is closed. */
+    /** Set by close(). */
     TimePoint deadline_ GUARDED_BY(mutex_);
 };
 

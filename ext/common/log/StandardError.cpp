@@ -12,7 +12,10 @@ namespace Passenger {
 
 namespace {
 
-/** A descriptor that is looked up again after each turn: a poll goes on with what 2 was when it began. */
+/**
+ * Polls for one turn. The next call looks descriptor 2 up again, since a running poll() keeps the
+ * file that descriptor 2 was at its start.
+ */
 bool hasRoom() {
     pollfd entry{STDERR_FILENO, POLLOUT, 0};
     return ::poll(&entry, 1, STANDARD_ERROR_TURN) > 0;
@@ -23,7 +26,9 @@ bool isPipe() {
     return ::fstat(STDERR_FILENO, &status) == 0 && S_ISFIFO(status.st_mode);
 }
 
-/** How much to write at once: as many lines as a pipe with room takes without blocking and keeps together, or one longer line. */
+/**
+ * The size of one write: as many lines as a pipe with room accepts atomically, or one longer line.
+ */
 std::size_t firstPart(std::string_view lines) {
     if (lines.size() <= PIPE_BUF) {
         return lines.size();

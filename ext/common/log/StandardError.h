@@ -6,12 +6,15 @@
 namespace Passenger {
 
 /**
- * Writes whole lines to whatever descriptor 2 is at each moment; a log rotation replaces it by dup2. Lines that fit into PIPE_BUF
- * are never cut, so that lines of several processes do not get mixed.
+ * Writes whole lines to the current descriptor 2; a log rotation replaces it by dup2. Lines of up
+ * to PIPE_BUF bytes are written whole, so lines of several processes do not mix.
  *
- * While something is left, `goOn` is asked after each write, and every STANDARD_ERROR_TURN milliseconds while descriptor 2 takes
- * nothing; false: the rest is lost. So is what cannot be written: there is nobody to tell. The descriptor's flags stay as they are,
- * since other processes share them; so this still blocks where another process fills a pipe between our look and our write.
+ * While data is left, `goOn` is called after each write, and every STANDARD_ERROR_TURN milliseconds
+ * while descriptor 2 accepts no data. If `goOn` returns false, the rest is lost. Data that causes
+ * an error is lost without a report.
+ *
+ * The descriptor's flags stay unchanged, since other processes share them. So the call still blocks
+ * if another process fills the pipe between the poll and the write.
  */
 void writeToStandardError(std::string_view lines, const std::function<bool()> &goOn);
 
