@@ -9,7 +9,7 @@
 
 namespace Passenger {
 
-/** Shared with callbacks that are on their way, so that it outlives its watcher as long as they need it. */
+/** Shared with posted callbacks: the state exists until the last of them has run. */
 struct DescriptorWatcher::State : std::enable_shared_from_this<DescriptorWatcher::State> {
     State(EventLoop &owner, int fd, int events, std::function<void(int)> function)
         : loop(owner), wanted(events), callback(std::move(function)) {
@@ -17,7 +17,7 @@ struct DescriptorWatcher::State : std::enable_shared_from_this<DescriptorWatcher
         io.data = this;
     }
 
-    /** On the loop. */
+    /** On the loop's thread. */
     void apply() {
         if (!alive) {
             return;
@@ -37,14 +37,14 @@ struct DescriptorWatcher::State : std::enable_shared_from_this<DescriptorWatcher
         }
     }
 
-    /** On the loop. */
+    /** On the loop's thread. */
     void end() {
         alive = false;
         ::ev_io_stop(loop.implementation().loop, &io);
     }
 
     static void ready(struct ev_loop *, ev_io *watcher, int evEvents) noexcept {
-        // The callback may destroy the watcher, and with it the last other reference.
+        // The callback may destroy the watcher, which holds the last other reference.
         const auto self = static_cast<State *>(watcher->data)->shared_from_this();
         int events = 0;
         if ((evEvents & EV_READ) != 0) {
@@ -53,7 +53,7 @@ struct DescriptorWatcher::State : std::enable_shared_from_this<DescriptorWatcher
         if ((evEvents & EV_WRITE) != 0) {
             events |= WRITABLE;
         }
-        // Somebody may have lost interest while the event was on its way.
+        // setEvents() may have run since libev noted the event.
         events &= self->wanted;
         if (events != 0) {
             self->callback(events);
@@ -63,7 +63,7 @@ struct DescriptorWatcher::State : std::enable_shared_from_this<DescriptorWatcher
     EventLoop &loop;
     std::atomic<int> wanted;
     const std::function<void(int)> callback;
-    /** Both only on the loop. */
+    /** The following members are used only on the loop's thread. */
     ev_io io;
     bool alive = true;
 };

@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * Calls back on the loop while a descriptor is ready. Does not own the descriptor, which must stay open while it is watched.
- * The callback may destroy its own watcher.
+ * Calls back on the loop's thread while a descriptor is ready. The owner of the descriptor keeps it
+ * open while the watcher exists. The callback may destroy its own watcher.
  */
 class DescriptorWatcher {
 public:
@@ -19,7 +19,7 @@ public:
     ~DescriptorWatcher();
     DescriptorWatcher(const DescriptorWatcher &) = delete;
     DescriptorWatcher &operator=(const DescriptorWatcher &) = delete;
-    /** What to wait for from now on; 0: nothing. From any thread. */
+    /** Sets the events to wait for; 0: none. From any thread. */
     void setEvents(int events);
 
     struct State;

@@ -38,7 +38,8 @@ EventLoop::Implementation::~Implementation() {
 }
 
 void EventLoop::Implementation::start() {
-    // The thread inherits the mask: signals are the main thread's, and a handler must not interrupt the loop.
+    // The new thread inherits the mask. The main thread handles all signals, so no handler
+    // interrupts the loop.
     sigset_t all;
     sigset_t before;
     sigfillset(&all);
@@ -87,7 +88,10 @@ void EventLoop::Implementation::wakeUpArrived(struct ev_loop *, ev_async *watche
     static_cast<Implementation *>(watcher->data)->runPosted();
 }
 
-/** One batch: what the callbacks post themselves waits for the next one, so that descriptors get their turn in between. */
+/**
+ * Runs one batch. Callbacks that the batch posts run in the next batch, so that descriptors are
+ * served in between.
+ */
 void EventLoop::Implementation::runPosted() noexcept {
     std::deque<Callback> batch;
     bool last;
@@ -97,7 +101,8 @@ void EventLoop::Implementation::runPosted() noexcept {
         last = stopping_;
     }
     while (!batch.empty()) {
-        // Each is destroyed before the next one runs, as whoever waits for the next one may expect.
+        // Each callback is destroyed before the next one runs. A caller that waits for the next one
+        // may rely on that.
         const Callback callback = std::move(batch.front());
         batch.pop_front();
         callback();
@@ -135,7 +140,8 @@ void EventLoop::runSync(const Callback &callback) {
         } catch (...) {
             thrown = std::current_exception();
         }
-        // Notified under the lock: the waiter must not destroy the condition before this is through with it.
+        // The lock is held for the notification: the waiter must not destroy the condition before
+        // notify_one() returns.
         LockGuard guard(mutex);
         done = true;
         finished.notify_one();
@@ -156,7 +162,7 @@ void EventLoop::runSync(const Callback &callback) {
 
 void EventLoop::stop() {
     if (onLoopThread()) {
-        // It would wait for itself.
+        // The loop's thread would wait for itself.
         std::abort();
     }
     implementation_->stop();

@@ -8,18 +8,22 @@
 
 namespace Passenger {
 
-/** Holding it means: this code runs on the event loop's thread. */
+/** A role of the thread-safety analysis: code that holds it runs on the event loop's thread. */
 class CAPABILITY("event loop") EventLoopRole {};
 
 /**
- * libev's loop in a thread of its own (Boost.Thread). It never blocks: callbacks may not wait for anything, and may not call Spawner
- * methods (doc/THREADING.md).
+ * libev's loop in its own thread (Boost.Thread). The loop must not block: callbacks do not wait,
+ * and do not call Spawner methods (doc/THREADING.md).
  *
- * Owned by main(). Everything that has watchers is destroyed before stop(); watchers may be destroyed from any thread while
- * the loop runs, and after the destructor returns none of their callbacks runs or will run.
- * Destroying a watcher on another thread waits for the loop, so no lock may be held meanwhile: a callback may want it. Development
- * builds abort there.
- * A callback that throws ends the process: an error in the loop must not be lost. What runSync() runs may throw.
+ * main() owns the loop. All owners of watchers are destroyed before stop(). Any thread may destroy
+ * a watcher while the loop runs. After the destructor has returned, no callback of the watcher
+ * runs.
+ *
+ * Another thread that destroys a watcher waits for the loop. That thread must hold no lock, since a
+ * callback may need the lock. Development builds abort if it does.
+ *
+ * A callback that throws ends the process, so that no error is lost. A callback of runSync() may
+ * throw.
  */
 class EventLoop {
 public:
@@ -31,16 +35,29 @@ public:
     EventLoop(const EventLoop &) = delete;
     EventLoop &operator=(const EventLoop &) = delete;
 
-    /** Runs `callback` on the loop, soon, in the order of posting. From any thread; does not wait. Dropped after stop(). */
+    /**
+     * Runs `callback` on the loop's thread after all callbacks posted earlier. From any thread;
+     * does not wait. Ignored after stop().
+     */
     void post(Callback callback);
-    /** Runs `callback` on the loop and waits for it, without any lock; at once when called on the loop. @throws what it throws; std::logic_error after stop() */
+    /**
+     * Runs `callback` on the loop's thread and waits for it. The caller holds no lock. On the
+     * loop's thread the callback runs at once.
+     * @throws the exception of `callback`; std::logic_error after stop()
+     */
     void runSync(const Callback &callback);
-    /** Ends the loop after what was posted so far; waits for the thread. Not from the loop itself. Idempotent. */
+    /**
+     * Ends the loop after all posted callbacks, and waits for the thread. Not from the loop's
+     * thread. Idempotent.
+     */
     void stop();
     bool onLoopThread() const noexcept;
-    /** For what waits for a loop: on the thread of one, it says in the log that this was done there, and aborts. */
+    /**
+     * For functions that wait for a loop: on the thread of any loop, logs the misuse with `what`
+     * and aborts.
+     */
     static void assertNotOnAnyLoop(const char *what);
-    /** For the thread-safety analysis: aborts when not on the loop. */
+    /** For the thread-safety analysis: aborts on any other thread. */
     void assertOnLoop() const ASSERT_CAPABILITY(role);
 
     static EventLoopRole role;
@@ -56,6 +73,6 @@ private:
 
 }  // namespace Passenger
 
-// The two kinds of watchers come with the loop that they need.
+// A user of the loop needs the two kinds of watchers, too.
 #include "loop/DescriptorWatcher.h"
 #include "loop/Timer.h"

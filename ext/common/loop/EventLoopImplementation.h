@@ -13,7 +13,10 @@
 
 namespace Passenger {
 
-/** What an EventLoop keeps from its users: libev and the queue of posted callbacks. Watchers use it too, on the loop's thread. */
+/**
+ * The private part of an EventLoop: libev's loop and the queue of posted callbacks. Watchers use it
+ * on the loop's thread.
+ */
 struct EventLoop::Implementation {
     Implementation();
     ~Implementation();
@@ -21,7 +24,7 @@ struct EventLoop::Implementation {
     Implementation &operator=(const Implementation &) = delete;
 
     void start();
-    /** False after stop(): the callback was dropped. */
+    /** @return false after stop(): the callback is not queued */
     bool post(Callback callback) EXCLUDES(mutex);
     void stop() EXCLUDES(mutex, joinMutex);
     bool onLoopThread() const noexcept {
@@ -36,7 +39,7 @@ private:
     static void wakeUpArrived(struct ev_loop *loop, ev_async *watcher, int events) noexcept;
 
     ev_async wakeUp_;
-    /** Set by the thread itself, first thing; nobody else's id equals the initial one. */
+    /** The loop's thread sets this before all else. No thread has the initial value as its id. */
     std::atomic<std::thread::id> threadId{std::thread::id()};
 
     Mutex mutex{Locks::EVENT_LOOP};

@@ -15,7 +15,7 @@ Thread::Thread() noexcept = default;
 Thread::Thread(const char *name, std::function<void()> work)
     : thread_(std::make_unique<boost::thread>([name = std::string(name), work = std::move(work)]() mutable {
           ::pthread_setname_np(::pthread_self(), name.c_str());
-          // What the work holds ends in this thread, not where the thread is joined.
+          // The objects that `work` holds are destroyed in this thread, not in the joining one.
           const auto mine = std::exchange(work, nullptr);
           mine();
       })) {}

@@ -18,11 +18,11 @@ using Seconds = std::chrono::duration<double>;
 
 }  // namespace
 
-/** Shared with callbacks that are on their way, so that it outlives its timer as long as they need it. */
+/** Shared with posted callbacks: the state exists until the last of them has run. */
 struct Timer::State : std::enable_shared_from_this<Timer::State> {
-    /** What the last start() or stop() asked for. */
+    /** The settings of the last start() or stop(). */
     struct Plan {
-        /** Counts the changes, so that an expiry of an earlier plan is known as such. */
+        /** Counts the changes. An expiry of an earlier plan has another number. */
         std::uint64_t number = 0;
         bool running = false;
         SteadyClock::time_point deadline;
@@ -42,7 +42,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
         plan.repeat = repeat;
     }
 
-    /** On the loop. */
+    /** On the loop's thread. */
     void apply() EXCLUDES(mutex) {
         if (!alive) {
             return;
@@ -59,7 +59,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
         struct ev_loop *const evLoop = loop.implementation().loop;
         ::ev_timer_stop(evLoop, &timer);
         if (current.running) {
-            // libev counts from the time it noted last, which may be long ago.
+            // libev counts from the time that it last noted, which may be long past.
             ::ev_now_update(evLoop);
             const double after = std::max(Seconds(current.deadline - SteadyClock::now()).count(), 0.);
             ev_timer_set(&timer, after, Seconds(current.repeat).count());
@@ -67,13 +67,13 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
         }
     }
 
-    /** On the loop. */
+    /** On the loop's thread. */
     void end() {
         alive = false;
         ::ev_timer_stop(loop.implementation().loop, &timer);
     }
 
-    /** Whether the expiry that libev reports is still wanted. */
+    /** Whether the plan of the reported expiry is still valid. */
     bool take() EXCLUDES(mutex) {
         LockGuard guard(mutex);
         if (!plan.running || plan.number != applied) {
@@ -84,7 +84,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
     }
 
     static void expired(struct ev_loop *, ev_timer *watcher, int) noexcept {
-        // The callback may destroy the timer, and with it the last other reference.
+        // The callback may destroy the timer, which holds the last other reference.
         const auto self = static_cast<State *>(watcher->data)->shared_from_this();
         if (self->take()) {
             self->callback();
@@ -97,7 +97,7 @@ struct Timer::State : std::enable_shared_from_this<Timer::State> {
     Mutex mutex{Locks::TIMER};
     Plan plan GUARDED_BY(mutex);
 
-    /** These only on the loop. */
+    /** The following members are used only on the loop's thread. */
     ev_timer timer;
     std::uint64_t applied = 0;
     bool alive = true;

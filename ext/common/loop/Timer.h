@@ -7,16 +7,22 @@
 
 namespace Passenger {
 
-/** Calls back on the loop after a time, once or again and again. The callback may destroy or restart its own timer. */
+/**
+ * Calls back on the loop's thread after a time, once or repeatedly. The callback may destroy or
+ * restart its own timer.
+ */
 class Timer {
 public:
     Timer(EventLoop &loop, EventLoop::Callback callback);
     ~Timer();
     Timer(const Timer &) = delete;
     Timer &operator=(const Timer &) = delete;
-    /** (Re)starts it. `repeat` zero: once. From any thread. */
+    /** Starts or restarts the timer. `repeat` zero: the timer expires once. From any thread. */
     void start(std::chrono::milliseconds after, std::chrono::milliseconds repeat = std::chrono::milliseconds(0));
-    /** Once it has returned, no callback begins; called on another thread, one may still be running. */
+    /**
+     * After the return no callback begins. A callback that has begun may still run, unless the
+     * caller is the loop's thread.
+     */
     void stop();
 
     struct State;
