@@ -10,7 +10,10 @@ namespace Passenger {
 
 namespace {
 
-/** What an error's text was before its class put the reason at the end, as it does again when it is thrown anew. */
+/**
+ * Removes the reason that the exception's class appends to its text. The class appends it again
+ * when throwFailure() throws.
+ */
 std::string withoutReason(std::string text, int error) {
     const auto reason = ": " + std::generic_category().message(error);
     if (text.ends_with(reason)) {

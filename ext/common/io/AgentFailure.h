@@ -7,12 +7,15 @@
 namespace Passenger {
 
 /**
- * AGENT_FAILED frames: an exception of the pool process becomes one, and an exception of the same kind in httpd's
- * parent. Two pure functions, so that both sides of the frame stand beside each other.
+ * Converts an exception of the pool process to an AGENT_FAILED frame. In httpd's parent,
+ * throwFailure() converts the frame to an exception of the same kind. Two pure functions.
  */
 Frame describeFailure(const std::exception &exception);
 
-/** @throws SystemException, SpawnException, boost::thread_resource_error, or IOException for everything else */
+/**
+ * @throws SystemException, SpawnException or boost::thread_resource_error by the frame's kind, else
+ *     IOException
+ */
 [[noreturn]] void throwFailure(const Frame &failure);
 
 }  // namespace Passenger

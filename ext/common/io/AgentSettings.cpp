@@ -56,7 +56,7 @@ void read(const Map &map, const char *key, bool &into) {
     into = number == 1;
 }
 
-/** Cuts off the last part of a path; "" when there is nothing left. */
+/** The path without its last part; "" if it has no slash. */
 std::string folderOf(const std::string &path) {
     const auto slash = path.rfind('/');
     return slash == std::string::npos ? "" : path.substr(0, slash);

@@ -6,51 +6,68 @@
 
 namespace Passenger {
 
-/** Everything the agent is told about this server; sent again at each reload. A plain value. */
+/**
+ * The settings of this server for the agent, sent at the start and at each reload. A plain value.
+ */
 struct AgentSettings {
-    /** The program; empty: passenger-agent beside lib/ of the spawn server, else the installed one. */
+    /**
+     * The agent's program. Empty: passenger-agent in the root of `spawnServerCommand`, else the
+     * installed one.
+     */
     std::string agentCommand;
-    /** lib/passenger/spawn/spawn_server.rb. */
+    /** The path of lib/passenger/spawn/spawn_server.rb. */
     std::string spawnServerCommand;
     std::string rubyCommand = "ruby";
-    /** Of applications whose options name none. */
+    /** The environment of applications whose options have none. */
     std::string environment = "production";
-    /** Whom the spawn server runs as, where we are root; empty or unknown: as we are. */
+    /**
+     * The user of the spawn server if the agent runs as root. Empty or unknown: the agent's user.
+     */
     std::string user;
-    /** Where agent and applications write; empty: to our standard error. */
+    /** The log of the agent and of applications. Empty: the sender's standard error. */
     std::string logFile;
-    /** Whether a spawn server that does not start is an error of the constructor (seed 003), or only logged and tried
-     *  again. */
+    /**
+     * Whether the start of the agent fails if the spawn server does not start. Otherwise the
+     * failure is logged, and the start is tried again.
+     */
     bool requireSpawnServer = true;
     unsigned maxPoolSize = 6;
-    /** 0: no limit but maxPoolSize. */
+    /** 0: maxPoolSize is the only limit. */
     unsigned maxInstancesPerApp = 0;
     std::chrono::seconds poolIdleTime{300};
     std::chrono::seconds statThrottleRate{10};
     int logLevel = 3;
-    /** URLs to ask for once httpd serves, one a line. */
+    /** URLs to request once httpd serves, one a line. */
     std::string preStart;
-    /** Whom helpers of ours run as that need no rights, where we are root; empty: as we are. */
+    /**
+     * The user of helper processes that need no rights, if the agent runs as root. Empty: the
+     * agent's user.
+     */
     std::string defaultUser;
-    /** Where commands find this agent; empty: nowhere. */
+    /** The folder in which commands find this agent. Empty: commands do not find it. */
     std::string instanceRegistryDir;
-    /** Of the socket on which commands ask it. */
+    /** The backlog of the socket for commands. */
     unsigned socketBacklog = 2048;
-    /** Where the sockets of applications that speak HTTP are. */
+    /** The folder for the sockets of applications that speak HTTP. */
     std::string spawnDir = "/tmp";
-    /** Where the pool process lists its descriptors every now and then; empty: nowhere. */
+    /** The file in which the pool process lists its descriptors at intervals. Empty: none. */
     std::string descriptorLogFile;
     bool logPrefix = true;
-    /** Files that the configuration names for applications, one a line: the only ones that may be opened with root's rights. */
+    /**
+     * Files that the configuration names for applications, one a line. Only these may be opened
+     * with root's rights.
+     */
     std::string appFiles;
 
-    /** The program to start: agentCommand, or what stands in for it. */
+    /** The program to start: agentCommand, or its default. */
     std::string agentProgram() const;
 
-    /** The form in which settings travel in frames. */
+    /** The form for frames. */
     std::map<std::string, std::string> toMap() const;
-    /** The reverse. What is missing keeps its default, unknown keys are left out, so that versions can differ.
-     *  @throws ProtocolException for a value that is not understood */
+    /**
+     * The reverse of toMap(). Missing keys keep their defaults and unknown keys are ignored, so
+     * that the two versions may differ. @throws ProtocolException for an invalid value
+     */
     static AgentSettings fromMap(const std::map<std::string, std::string> &map);
 
     friend bool operator==(const AgentSettings &, const AgentSettings &) = default;

@@ -11,7 +11,7 @@
 
 namespace Passenger {
 
-/** Types of frames: doc/PROTOCOLS.md, section 4. */
+/** Types of frames (doc/PROTOCOLS.md, section 4). */
 enum class FrameType : std::uint16_t {
     // child <-> agent
     HELLO = 1,
@@ -65,7 +65,7 @@ enum class FrameType : std::uint16_t {
     POOL_READY = 73
 };
 
-/** A message between processes that is not on the hot path: a type, byte strings, descriptors. */
+/** A message between processes outside the hot path: a type, byte strings, descriptors. */
 struct Frame {
     static constexpr std::size_t HEADER_SIZE = 8;
     static constexpr std::size_t MAX_SIZE = 1024 * 1024;
@@ -74,17 +74,19 @@ struct Frame {
     FrameType type{};
     std::vector<std::string> fields;
     std::vector<FileDescriptor> descriptors;
-    /** On received frames, where the socket has SO_PASSCRED on. */
+    /** Set on received frames if the socket has SO_PASSCRED. */
     PeerCredentials sender;
 
     Frame() = default;
     explicit Frame(FrameType type, std::vector<std::string> fields = {}) : type(type), fields(std::move(fields)) {}
 
-    /** Field `index`. @throws ProtocolException when there is none */
+    /** Field `index`. @throws ProtocolException if the frame has no such field */
     const std::string &field(std::size_t index) const;
-    /** Field `index` as a decimal number. @throws ProtocolException when it is none or does not fit */
+    /**
+     * Field `index` as a decimal number. @throws ProtocolException if it is no number or too large
+     */
     std::uint64_t number(std::size_t index) const;
-    /** The fields from `first` on as a map. @throws ProtocolException when their count is odd */
+    /** The fields from `first` on as a map. @throws ProtocolException if their count is odd */
     std::map<std::string, std::string> map(std::size_t first) const;
     void add(std::string field) {
         fields.push_back(std::move(field));
@@ -93,14 +95,16 @@ struct Frame {
         fields.push_back(std::to_string(number));
     }
     void add(const std::map<std::string, std::string> &map);
-    /** Takes descriptor `index` out. @throws ProtocolException when there is none */
+    /**
+     * Moves descriptor `index` out. @throws ProtocolException if the frame has no such descriptor
+     */
     FileDescriptor takeDescriptor(std::size_t index);
 
-    /** Header and fields. @throws ProtocolException when a limit is exceeded */
+    /** Header and fields. @throws ProtocolException if the frame exceeds a limit */
     std::string encode() const;
 };
 
 }  // namespace Passenger
 
-// What reads and writes frames comes along: include this file, not those.
+// Users include this file; it includes the reader and writer of frames.
 #include "io/FrameSocket.h"

@@ -45,10 +45,13 @@ std::optional<Frame> FrameReader::next() {
     return frame;
 }
 
-/** Adds the frame at the beginning of `bytes` to frames_. @return its size, 0 when it is not whole */
+/**
+ * Adds the frame at the beginning of `bytes` to frames_. @return its size; 0 if it is incomplete
+ */
 std::size_t FrameReader::parseFrame(std::string_view bytes, const PeerCredentials &sender) {
     if (bytes.size() < Frame::HEADER_SIZE) {
-        // Descriptors come with a frame's first byte: without one they belong to nothing.
+        // Descriptors arrive with the first byte of their frame. Without such a byte they belong to
+        // no frame.
         if (descriptors_.size() > (bytes.empty() ? 0 : MAX_DESCRIPTORS)) {
             throw ProtocolException("More descriptors than frames announced");
         }
@@ -62,7 +65,7 @@ std::size_t FrameReader::parseFrame(std::string_view bytes, const PeerCredential
     if (descriptorCount > MAX_DESCRIPTORS) {
         throw ProtocolException("A frame announced too many descriptors: " + std::to_string(descriptorCount));
     }
-    // Where bytes of a next frame are here, the surplus may be that one's.
+    // If bytes of a next frame have arrived, the surplus may belong to that frame.
     if (bytes.size() <= Frame::HEADER_SIZE + length && descriptors_.size() > descriptorCount) {
         throw ProtocolException("More descriptors than frames announced");
     }

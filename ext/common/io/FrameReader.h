@@ -14,19 +14,22 @@
 namespace Passenger {
 
 /**
- * Puts frames together from whatever pieces arrive. Owns the descriptors until their frame is taken. Not thread-safe; knows no socket,
- * so that any sequence of bytes can be tried on it.
+ * Assembles frames from pieces of any size. Owns the descriptors until their frame is taken. Not
+ * thread-safe. Does not use a socket, so tests can feed any bytes.
  *
- * The frames that come out, and the error if there is one, do not depend on how the bytes were cut into pieces: whole frames before
- * an error are still handed out. After an error everything that comes is thrown away.
+ * The resulting frames and error do not depend on the division into pieces. next() still returns
+ * the complete frames before an error. All bytes after an error are ignored.
  */
 class FrameReader {
 public:
-    /** Adds what one read brought. What is wrong with it is reported by next(). */
+    /** Adds the result of one read. next() reports errors in it. */
     void feed(std::string_view bytes, std::vector<FileDescriptor> descriptors, const PeerCredentials &sender = {});
-    /** The next whole frame, if there is one. @throws ProtocolException when a limit or the form is broken, again and again */
+    /**
+     * The next complete frame, if there is one. @throws ProtocolException for a broken limit or
+     * form, at every further call too
+     */
     std::optional<Frame> next();
-    /** Whether a frame has begun and not ended: an end of file now is an error. */
+    /** Whether a frame is incomplete: an end of file is then an error. */
     bool midFrame() const noexcept {
         return !buffer_.empty();
     }
@@ -35,13 +38,13 @@ private:
     std::size_t parseFrame(std::string_view bytes, const PeerCredentials &sender);
     static std::vector<std::string> parseFields(std::string_view bytes);
 
-    /** Whole frames that were not taken yet. */
+    /** Complete frames that next() has not returned yet. */
     std::deque<Frame> frames_;
-    /** The beginning of the frame that is under way. */
+    /** The first bytes of an incomplete frame. */
     std::string buffer_;
-    /** Who sent that beginning. */
+    /** The sender of these bytes. */
     PeerCredentials bufferSender_;
-    /** Arrived with bytes of frames that are not whole yet. */
+    /** Descriptors of frames that are incomplete. */
     std::deque<FileDescriptor> descriptors_;
     std::string error_;
 };

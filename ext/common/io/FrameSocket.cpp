@@ -15,11 +15,17 @@ namespace Passenger {
 
 namespace {
 
-/** On the stack of each read; frames are small, and the large ones take a few reads more. */
+/**
+ * Each read uses a buffer of this size on the stack. Most frames are smaller; larger ones take
+ * several reads.
+ */
 constexpr std::size_t READ_SIZE = 16 * 1024;
 constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
 
-/** Sends what the socket takes now; 0: nothing. Where it would take bytes, but no descriptors, it waits until the deadline. */
+/**
+ * Sends as many bytes as the socket accepts now; 0 if it accepts none. If the socket accepts bytes
+ * but no descriptors, the function retries until the deadline.
+ */
 std::size_t sendNow(const FileDescriptor &socket, std::string_view bytes, std::span<const int> descriptors,
                     FrameSocket::Deadline deadline) {
     for (;;) {
@@ -94,7 +100,7 @@ std::optional<Frame> FrameSocket::tryReceive() {
     }
 }
 
-/** Feeds the reader with what is here. False when there was nothing. */
+/** Reads once and feeds the reader. @return false if no data was there */
 bool FrameSocket::readSome(int flags) {
     std::array<char, READ_SIZE> buffer;
     Received received;
@@ -105,7 +111,8 @@ bool FrameSocket::readSome(int flags) {
             return false;
         }
         if (exception.error() == ECONNRESET) {
-            // A Unix socket whose peer closed it with unread data in its queue: for us the same as an end of file.
+            // The peer closed a Unix socket while its receive queue had unread data. The caller
+            // gets the same error as for an end of file.
             throw EndOfFileException("The peer closed the connection");
         }
         throw;

@@ -12,8 +12,9 @@
 namespace Passenger {
 
 /**
- * Blocking frames over a stream socket, with deadlines. Owns the socket. One thread at a time sends, one receives. The socket's file
- * flags are left alone: waiting is done by poll and MSG_DONTWAIT.
+ * Sends and receives frames on a stream socket, blocking, with deadlines. Owns the socket. One
+ * thread at a time sends, and one receives. The socket's file flags stay unchanged: the class waits
+ * with poll() and uses MSG_DONTWAIT.
  */
 class FrameSocket {
 public:
@@ -25,15 +26,22 @@ public:
     FrameSocket() = default;
     explicit FrameSocket(FileDescriptor socket) : socket_(std::move(socket)) {}
 
-    /** A TimeoutException in the middle of a frame makes the socket unusable for sending. Where descriptors cannot be sent since too many are on
-     *  their way, it tries again until the deadline; then nothing was sent.
-     *  @throws TimeoutException, SystemException (ETOOMANYREFS: see above), ProtocolException (frame too large) */
+    /**
+     * Sends a frame. After a TimeoutException in the middle of a frame the socket cannot send any
+     * more. If too many descriptors are in flight, the call retries until the deadline; then it has
+     * sent nothing.
+     * @throws TimeoutException, SystemException (ETOOMANYREFS: too many descriptors in flight),
+     *     ProtocolException (frame too large)
+     */
     void send(const Frame &frame, Deadline deadline);
-    /** @param attached descriptors to send along, which stay the caller's */
+    /** @param attached descriptors to send with the frame; the caller keeps them */
     void send(const Frame &frame, const std::vector<int> &attached, Deadline deadline);
-    /** After a TimeoutException it may be called again. @throws TimeoutException, EndOfFileException, ProtocolException, SystemException */
+    /**
+     * Waits for a frame. May be called again after a TimeoutException.
+     * @throws TimeoutException, EndOfFileException, ProtocolException, SystemException
+     */
     Frame receive(Deadline deadline);
-    /** A frame if a whole one is here already; never waits. @throws as receive() */
+    /** A frame if a complete one has arrived. Never waits. @throws as receive() */
     std::optional<Frame> tryReceive();
 
     const FileDescriptor &descriptor() const noexcept {
@@ -51,7 +59,7 @@ private:
 
     FileDescriptor socket_;
     FrameReader reader_;
-    /** A frame was begun and not ended: anything more would be read as its rest. */
+    /** Part of a frame was sent: the peer would read further bytes as its rest. */
     bool cutOff_ = false;
 };
 

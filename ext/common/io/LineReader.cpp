@@ -23,7 +23,7 @@ void LineReader::feed(std::string_view bytes, const LineCallback &callback) {
         bytes.remove_prefix(complete ? end + 1 : bytes.size());
         cut(callback);
         if (complete) {
-            // Out of the member first, so that a callback that throws does not make the line come again.
+            // Moved out of the member first: if the callback throws, the line is not repeated.
             const std::string line = std::exchange(partial_, {});
             callback(withoutCarriageReturn(line));
         }
@@ -37,7 +37,7 @@ void LineReader::finish(const LineCallback &callback) {
     }
 }
 
-/** Leaves at most MAX_LINE bytes, and a CR that may belong to a line break to come. */
+/** Leaves at most MAX_LINE bytes, plus a CR that may be part of a line break. */
 void LineReader::cut(const LineCallback &callback) {
     while (partial_.size() > MAX_LINE && !(partial_.size() == MAX_LINE + 1 && partial_.back() == '\r')) {
         const std::string line = partial_.substr(0, MAX_LINE);

@@ -60,7 +60,7 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
 
 ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch) noexcept
     : end_(std::move(end)), id_(id), inFlightEntry_(inFlightEntry), epoch_(epoch) {
-    // Of this end alone: the other one, which others share, is another socket.
+    // Sets the timeout of this end only. The other end, which is shared, is another socket.
     const timeval patience{0, std::chrono::microseconds(PATIENCE).count()};
     patient_ = setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;
 }
@@ -80,7 +80,8 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
         if (errno == EAGAIN) {
             return 0;
         }
-        // Told once, and before what is in the channel yet: the other side went without having read everything.
+        // The kernel reports ECONNRESET once, before the remaining messages: the other side closed
+        // with unread data.
         if (errno != EINTR && errno != ECONNRESET) {
             throw SystemException("recvmsg() on a reply channel", errno);
         }
@@ -97,7 +98,8 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
         throw ProtocolException("a message on the reply channel is longer than a message may be");
     }
     if (size == 0) {
-        // The agent keeps a copy of the other end, so an end of file is a shutdown (or an empty message, which nobody may send).
+        // The agent keeps a copy of the other end, so size 0 is a shutdown. An empty message is not
+        // allowed.
         throw EndOfFileException("the reply channel was shut down");
     }
     return static_cast<std::size_t>(size);
@@ -140,7 +142,7 @@ void ReplyChannel::shutDown() noexcept {
 }
 
 bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload) {
-    // Whatever else goes wrong with a descriptor that a child has made is that child's loss.
+    // Other errors concern a descriptor that a child has made. They harm only that child.
     return sendMessage(instanceEnd.get(), header, payload) != SendResult::FULL;
 }
 

@@ -13,19 +13,24 @@
 namespace Passenger {
 
 /**
- * The child's end of a reply channel (doc/PROTOCOLS.md, section 3): one SOCK_SEQPACKET pair for each exchange in flight, kept for
- * the next one after a clean end. Belongs to one application. Used by one thread at a time.
+ * The child's end of a reply channel (doc/PROTOCOLS.md, section 3). A channel is a SOCK_SEQPACKET
+ * pair for one exchange at a time. After a clean end the next exchange of the same application uses
+ * it. One thread at a time uses an object.
  */
 class ReplyChannel {
 public:
-    /** How long receive() waits where it may. */
+    /** The longest wait of receive() with FOR_A_MOMENT. */
     static constexpr std::chrono::milliseconds PATIENCE{20};
-    /** An exchange that begins below takes some thousands more at the most. */
+    /** An exchange that begins below this limit uses at most some thousand tickets more. */
     static constexpr std::uint64_t MOST_TICKETS = 1 << 20;
     static_assert(MOST_TICKETS < SenderMemoryLayout::MAX_TICKET / 2);
     enum class Waiting { NEVER, FOR_A_MOMENT };
 
-    /** @param inFlightEntry where exchanges on it are shown  @param epoch of who registered it: a channel does not outlive its agent */
+    /**
+     * @param inFlightEntry index of the entry for this channel's exchanges in the in-flight table
+     * @param epoch of the agent that registered the channel; a channel is unusable with another
+     *     agent
+     */
     ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch) noexcept;
 
     int descriptor() const noexcept {
@@ -40,35 +45,48 @@ public:
     std::uint64_t epoch() const noexcept {
         return epoch_;
     }
-    /** A ticket that was not used here before. */
+    /** A ticket that this channel has not used before. */
     Ticket nextTicket() noexcept {
         lastTicket_ = Ticket(lastTicket_.value() + 1);
         return lastTicket_;
     }
 
-    /** Receives one message. @return its size; 0: none is here
-     *  @param descriptors what came with it
-     *  @param waiting FOR_A_MOMENT: up to PATIENCE, which costs a system call less than to wait with poll() first
-     *  @throws SystemException; EndOfFileException when the channel was shut down */
+    /**
+     * Receives one message.
+     * @param descriptors gets the descriptors of the message
+     * @param waiting FOR_A_MOMENT: waits up to PATIENCE; this takes one system call less than a
+     *     poll() before
+     * @return its size; 0 if no message was there
+     * @throws SystemException; EndOfFileException if the channel was shut down
+     */
     std::size_t receive(std::span<char> buffer, std::vector<FileDescriptor> &descriptors,
                         Waiting waiting = Waiting::NEVER);
-    /** It has had so many tickets that another channel is to take its place: a mark has room for 32 bits of one. */
+    /**
+     * Whether the channel must be replaced because of its number of tickets. A withdrawal mark has
+     * 32 bits for a ticket.
+     */
     bool ticketsUsedUp() const noexcept {
         return lastTicket_.value() >= MOST_TICKETS;
     }
 
-    /** Sends one message. Never waits. False: it does not fit now. @throws SystemException, EndOfFileException */
+    /**
+     * Sends one message. Never waits. @return false if the socket has no room now @throws
+     * SystemException, EndOfFileException
+     */
     bool send(const MessageHeader &header, std::string_view body);
-    /** NOT_WITH_DESCRIPTOR: more of the user's descriptors are on their way, in whatever sockets, than a process of its may have open. */
+    /**
+     * NOT_WITH_DESCRIPTOR: the user has more descriptors in flight, in all sockets, than one of its
+     * processes may have open.
+     */
     enum class Sent { YES, NOT_NOW, NOT_WITH_DESCRIPTOR };
-    /** The same with a descriptor, of which the receiver gets a copy. */
+    /** Sends one message with a descriptor. The receiver gets a duplicate of it. */
     Sent send(const MessageHeader &header, std::string_view body, int descriptor);
-    /** Whether everything sent here was taken. */
+    /** Whether the receiver has taken all sent messages. */
     bool drained() const noexcept;
     bool readable() const noexcept;
-    /** Ends what is sent here; what comes goes on. */
+    /** Ends sending on this end; receiving goes on. */
     void shutDownBody() noexcept;
-    /** Ends the channel for both sides; a blocked writer is freed. */
+    /** Ends the channel for both sides; a blocked writer returns. */
     void shutDown() noexcept;
 
 private:
@@ -77,12 +95,15 @@ private:
     std::uint32_t inFlightEntry_;
     std::uint64_t epoch_;
     Ticket lastTicket_;
-    /** The kernel ends its waits in time. */
+    /** SO_RCVTIMEO is set: a blocking receive ends after PATIENCE. */
     bool patient_ = false;
 };
 
-/** Tells a child something on the agent's copy of the instance's end (LOST, RECHECK, REFUSED). Never waits.
- *  @return false: no room now, try again later. A channel that is gone counts as told. */
+/**
+ * Sends a message of the agent to a child (LOST, RECHECK, REFUSED), on the agent's copy of the
+ * instance's end. Never waits.
+ * @return false if there is no room now: try again later. For a closed channel the result is true.
+ */
 bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload);
 
 }  // namespace Passenger

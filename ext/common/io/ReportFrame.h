@@ -5,9 +5,11 @@
 
 namespace Passenger {
 
-/** A report as fields of a frame, from field `first` on: id, summary, then title, form and text of each part. */
+/**
+ * Appends a report to the fields of a frame: id, summary, then title, form and text of each part.
+ */
 void addReport(Frame &frame, const Report &report);
-/** The reverse. @throws ProtocolException */
+/** Reads a report from the fields from `first` on. @throws ProtocolException */
 Report reportIn(const Frame &frame, std::size_t first);
 
 }  // namespace Passenger

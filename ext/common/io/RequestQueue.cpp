@@ -17,14 +17,22 @@ namespace Passenger {
 
 namespace {
 
-/** Room for a long line: the kernel gives twice as much, and charges 4,352 bytes for a 2 KB message. */
+/**
+ * Room for a long queue: the kernel doubles the value and charges 4,352 bytes for a 2 KB message.
+ */
 constexpr std::uint64_t LEAST_BUFFER = 16 * 1024 * 1024;
-/** Nobody waits usefully behind so much; what lies in it is the kernel's memory. */
+/** A request behind more data would wait too long. The buffer is kernel memory. */
 constexpr std::uint64_t LARGEST_BUFFER = 512 * 1024 * 1024;
-/** Of a request with long cookies and a body that travels along, with what the kernel charges for it, halved since it gives twice as much. */
+/**
+ * The room for one request with long cookies and a body in the message, as the kernel charges it.
+ * The value is halved, since the kernel doubles it.
+ */
 constexpr std::uint64_t ROOM_FOR_ONE = 16 * 1024;
 
-/** An accept-all filter that cannot be replaced: no holder of the receiving end can make messages vanish by a filter of its own. */
+/**
+ * Attaches a filter that accepts everything and locks it. A holder of the receiving end then cannot
+ * discard messages by another filter.
+ */
 void lockFilter(const FileDescriptor &socket) {
     sock_filter acceptAll[] = {BPF_STMT(BPF_RET | BPF_K, 0xffffffffU)};
     const sock_fprog program{1, acceptAll};
@@ -43,7 +51,8 @@ RequestQueue::RequestQueue(unsigned requests) {
     receiving_ = std::move(pair.second);
     const int size = static_cast<int>(std::clamp(requests * ROOM_FOR_ONE, LEAST_BUFFER, LARGEST_BUFFER));
     if (setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0) {
-        // A full buffer is answered with 503, never waited for.
+        // A smaller buffer is acceptable: if it is full, the request is answered with 503 and does
+        // not wait.
         small_ = true;
         setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     }
@@ -89,7 +98,7 @@ bool RequestQueue::hasWaiting(int sendingEnd) noexcept {
 }
 
 bool RequestQueue::closed(int end) noexcept {
-    // The other direction is shut since the queue was made, so a shutdown of this one shows as a hang-up.
+    // The other direction is shut down at creation, so a shutdown of this one shows as POLLHUP.
     pollfd entry{end, 0, 0};
     return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
 }

@@ -10,24 +10,27 @@
 namespace Passenger {
 
 /**
- * A Group's line of requests for one generation: a SOCK_SEQPACKET pair (DESIGN: children send on one end, whichever instance is free
- * receives from the other; doc/PROTOCOLS.md, section 1).
+ * A Group's queue of requests for one generation, as a SOCK_SEQPACKET pair. Children send on one
+ * end; the instances that are free receive from the other (doc/PROTOCOLS.md, section 1).
  *
- * Owned by the Group's generation in the agent; children and instances hold duplicates of one end each. Its file flags are never
- * changed. The agent never receives on it.
+ * Owned by the Group's generation in the agent. Children and instances hold duplicates of one end
+ * each. The file flags never change. The agent never receives from the queue.
  */
 class RequestQueue {
 public:
     enum class Outcome {
         QUEUED,
-        /** The kernel's buffer is full: nothing was queued. */
+        /** The kernel's buffer is full: the request was not queued. */
         FULL,
-        /** The generation is over (or the queue broke): nothing was queued. */
+        /** The generation has ended, or the queue is broken: the request was not queued. */
         CLOSED
     };
 
-    /** @param requests that are to fit, of 16 KiB each; about 7,000 of 2 KB fit always. Without the right to (CAP_NET_ADMIN) it is as large
-     *  as net.core.wmem_max allows. @throws SystemException */
+    /**
+     * @param requests the number of requests of 16 KiB each that are to fit; about 7,000 of 2 KB
+     *     always fit. Without CAP_NET_ADMIN, net.core.wmem_max limits the size.
+     * @throws SystemException
+     */
     explicit RequestQueue(unsigned requests = 0);
 
     const FileDescriptor &sendingEnd() const noexcept {
@@ -36,20 +39,28 @@ public:
     const FileDescriptor &receivingEnd() const noexcept {
         return receiving_;
     }
-    /** Whether the system allowed less room than was asked for. */
+    /** Whether the system allowed less room than requested. */
     bool small() const noexcept {
         return small_;
     }
-    /** Ends the generation: what is queued is still received, then its instances read the end. Nothing is queued after it returns. */
+    /**
+     * Ends the generation. Instances still receive the queued requests and then an end of file.
+     * After the return no request can be queued.
+     */
     void shutDown() noexcept;
 
-    /** Queues one request on a sending end. Never waits. @param environment as much of it as fits the message
-     *  @throws SystemException for what is neither of the outcomes */
+    /**
+     * Queues one request on a sending end. Never waits.
+     * @param environment the first part, as much as fits into the message
+     * @throws SystemException for all other errors
+     */
     static Outcome send(int sendingEnd, const RequestHeader &header, std::string_view environment,
                         std::string_view body);
-    /** Whether messages wait in it (bytes that no instance took yet). */
+    /** Whether the queue contains messages that no instance has received. */
     static bool hasWaiting(int sendingEnd) noexcept;
-    /** Whether the generation is over: nothing can be queued any more. Either end tells. */
+    /**
+     * Whether the generation has ended, so that no request can be queued. `end` may be either end.
+     */
     static bool closed(int end) noexcept;
 
 private:

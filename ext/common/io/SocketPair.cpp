@@ -24,7 +24,7 @@ DescriptorPair makePair(int type) {
 
 constexpr std::size_t DESCRIPTORS_SPACE = CMSG_SPACE(MAX_DESCRIPTORS * sizeof(int));
 constexpr std::size_t CREDENTIALS_SPACE = CMSG_SPACE(sizeof(ucred));
-/** Where no credentials come, their room holds descriptors as well. */
+/** If a message has no credentials, descriptors may fill their room too. */
 constexpr std::size_t MOST_DESCRIPTORS_IN_BUFFER = (DESCRIPTORS_SPACE + CREDENTIALS_SPACE) / sizeof(int);
 
 void takeDescriptors(const cmsghdr &header, Received &received) {
@@ -83,7 +83,8 @@ std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view d
 
 Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags) {
     Received received;
-    // Room first: once the kernel has given us descriptors, nothing may fail before they have an owner.
+    // The room is reserved first: between recvmsg() and the ownership of its descriptors no call
+    // may fail.
     received.descriptors.reserve(MOST_DESCRIPTORS_IN_BUFFER);
     iovec part{buffer.data(), buffer.size()};
     alignas(cmsghdr) std::array<char, DESCRIPTORS_SPACE + CREDENTIALS_SPACE> control;

@@ -12,18 +12,21 @@
 
 namespace Passenger {
 
-/** Connected close-on-exec pairs of Unix sockets. @throws SystemException */
+/** Connected pairs of Unix sockets, close-on-exec. @throws SystemException */
 DescriptorPair makeStreamPair();
 DescriptorPair makeSeqPacketPair();
 
-/** Most descriptors that one message may carry. */
+/** The limit of descriptors in one message. */
 inline constexpr std::size_t MAX_DESCRIPTORS = 16;
 
-/** After which a descriptor may be tried again where more of this user's are on their way in sockets than one of its processes may have open
- *  (ETOOMANYREFS): nobody tells when there are fewer. */
+/**
+ * The time between two attempts to send a descriptor after ETOOMANYREFS. The kernel returns
+ * ETOOMANYREFS if the user has more descriptors in flight than one of its processes may have open.
+ * It gives no notice when the number falls.
+ */
 inline constexpr std::chrono::milliseconds UNDER_WAY_PAUSE{5};
 
-/** Who sent a message, as the kernel saw it. */
+/** The sender of a message, as recorded by the kernel. */
 struct PeerCredentials {
     pid_t pid = 0;
     uid_t uid = 0;
@@ -32,31 +35,44 @@ struct PeerCredentials {
     friend bool operator==(const PeerCredentials &, const PeerCredentials &) = default;
 };
 
-/** What one recvmsg brought. */
+/** The result of one recvmsg(). */
 struct Received {
-    /** Bytes; 0 is the end of file (or an empty message). */
+    /** In bytes. 0: an end of file, or an empty message. */
     std::size_t size = 0;
     std::vector<FileDescriptor> descriptors;
-    /** Filled where the receiver has SO_PASSCRED on. */
+    /** Set if the receiver has SO_PASSCRED. */
     PeerCredentials credentials;
-    /** A message that was longer than the buffer (SOCK_SEQPACKET), or descriptors that did not fit. */
+    /** The message was longer than the buffer (SOCK_SEQPACKET), or its descriptors did not fit. */
     bool truncated = false;
 };
 
-/** Sends the bytes with the descriptors attached (SCM_RIGHTS), MSG_NOSIGNAL. On a stream, fewer bytes than given may be taken: the
- *  descriptors travel with the first one. @param flags MSG_DONTWAIT or 0.
- *  @return bytes taken. @throws SystemException (EAGAIN with MSG_DONTWAIT, ETOOMANYREFS in any case, EPIPE when the peer is gone);
- *  ProtocolException (more than MAX_DESCRIPTORS) */
+/**
+ * Sends the bytes with the descriptors attached (SCM_RIGHTS), with MSG_NOSIGNAL. A stream may
+ * accept only some of the bytes; the descriptors travel with the first one.
+ * @param flags MSG_DONTWAIT or 0
+ * @return the number of bytes accepted
+ * @throws SystemException (EAGAIN with MSG_DONTWAIT; ETOOMANYREFS with any flags; EPIPE if the peer
+ *     has closed); ProtocolException (more than MAX_DESCRIPTORS)
+ */
 std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view data, std::span<const int> descriptors,
                                 int flags = 0);
 
-/** Receives into `buffer`; descriptors come close-on-exec. @throws SystemException (EAGAIN with MSG_DONTWAIT) */
+/**
+ * Receives into `buffer`. Received descriptors are close-on-exec. @throws SystemException (EAGAIN
+ * with MSG_DONTWAIT)
+ */
 Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags = 0);
 
-/** Whether it is a stream socket, a Unix one or one of TCP. Asks nobody but the kernel's sockets: a descriptor from an application may be of anything. */
+/**
+ * Whether the descriptor is a Unix or TCP stream socket. An application may send any kind of
+ * descriptor, so the function makes only calls that are local to sockets.
+ */
 bool isStream(const FileDescriptor &descriptor) noexcept;
 
-/** Makes the kernel attach the sender's credentials to all that arrives here. @throws SystemException */
+/**
+ * Makes the kernel attach the sender's credentials to all received messages. @throws
+ * SystemException
+ */
 void enablePeerCredentials(const FileDescriptor &socket);
 
 }  // namespace Passenger
