@@ -12,12 +12,12 @@ constexpr milliseconds FIRST_DELAY{500};
 constexpr milliseconds LONGEST_DELAY{60000};
 constexpr unsigned FREE_DEATHS = 4;
 constexpr milliseconds FIRST_DELAY_AFTER_DEATHS{10000};
-/** Deaths, or breaks of queues, that are so far apart have nothing to do with each other. */
+/** Deaths, or breaks of queues, with a longer time between them are unrelated. */
 constexpr std::chrono::seconds FORGET{120};
-/** Any delay, doubled so often, is over LONGEST_DELAY. */
+/** After so many doublings any delay exceeds LONGEST_DELAY. */
 constexpr unsigned MAX_DOUBLINGS = 7;
 
-/** @param times so often it was needed already */
+/** @param times the number of earlier delays */
 milliseconds doubled(milliseconds delay, unsigned times) {
     return std::min(delay * (1U << std::min(times, MAX_DOUBLINGS)), LONGEST_DELAY);
 }

@@ -7,31 +7,39 @@
 namespace Passenger {
 
 /**
- * When an application that fails to start may be tried again: after 0.5 s, 1, 2, 4, …, at last every minute; so no more than 5 attempts in
- * 10 s. Instances that die before anything was answered count too: the first four in a row are replaced at once, then there are 10 s, 20, …
- * in between. After a queue that broke instances start at once in the new one; where it breaks again and again, after 0.5 s, 1, 2, …, a minute. Pure, but for what it remembers; not thread-safe.
+ * Decides when a failing application may be started again. Not thread-safe; all times are passed
+ * in.
+ *
+ * - After failed starts: delays of 0.5 s, 1, 2, 4, … up to a minute, so at most 5 attempts in 10 s.
+ * - After deaths of instances before their first answer: the first four in a row are replaced at
+ *   once. Then the delays are 10 s, 20, … up to a minute.
+ * - After a queue broke: instances start at once in the new queue. If queues break repeatedly, the
+ *   delays are 0.5 s, 1, 2, … up to a minute.
  */
 class Backoff {
 public:
     bool mayTry(MonotonicTime now) const noexcept {
         return now >= notBefore_;
     }
-    /** When the next attempt may be; in the past: at once. */
+    /** The time of the next attempt; a time in the past means at once. */
     MonotonicTime notBefore() const noexcept {
         return notBefore_;
     }
-    /** Whether the last attempt failed: the next one is to be the only one at its time. */
+    /** Whether the last attempt failed. The caller then makes one attempt at a time. */
     bool failing() const noexcept {
         return failures_ > 0;
     }
-    /** Of several that were begun together, the first to fail counts. */
+    /** Of several attempts that began together, only the first failure counts. */
     void spawnFailed(MonotonicTime now) noexcept;
     void spawnSucceeded() noexcept;
-    /** An instance ended that nobody had told to. @param proved something was answered since its start */
+    /** An instance ended without an order. @param proved it has answered a request */
     void instanceDied(MonotonicTime now, bool proved) noexcept;
-    /** A queue was found closed that nobody had closed. One that breaks before its instances may even start counts no further. */
+    /**
+     * The queue was closed by another process than the agent. A break during a delay does not
+     * count.
+     */
     void queueBroke(MonotonicTime now) noexcept;
-    /** The application has changed: nothing counts that was before. */
+    /** The application has changed: forgets all failures. */
     void reset() noexcept;
 
 private:

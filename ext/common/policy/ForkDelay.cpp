@@ -6,7 +6,7 @@ namespace Passenger {
 
 namespace {
 
-/** FIRST, doubled so often, is over LONGEST. */
+/** After so many doublings FIRST exceeds LONGEST. */
 constexpr unsigned MAX_DOUBLINGS = 7;
 static_assert(ForkDelay::FIRST * (1U << MAX_DOUBLINGS) > ForkDelay::LONGEST);
 

@@ -7,29 +7,33 @@
 namespace Passenger {
 
 /**
- * When the next worker may be started: at once, as long as workers live for a while; later and later when they die young, or cannot be started,
- * again and again, so that what always fails is not tried as fast as the machine can. Pure, but for what it remembers; not thread-safe.
+ * Decides when the next worker may be started. Workers that live long enough are replaced at once.
+ * If workers repeatedly die young or do not start, the delays grow, so that failing workers do not
+ * use the whole machine. Not thread-safe; all times are passed in.
  */
 class ForkDelay {
 public:
-    /** Who lived this long did not die of its start. */
+    /** The death of a worker of this age is not caused by its start. */
     static constexpr std::chrono::seconds LONG_LIFE{2};
-    /** So many in a row that were ready, and then died young, are replaced at once. */
+    /** The number of early deaths in a row, of workers that were ready, that cause no delay. */
     static constexpr unsigned FREE_DEATHS = 3;
     static constexpr std::chrono::milliseconds FIRST{100};
     static constexpr std::chrono::milliseconds LONGEST{10000};
-    /** Failures that are so far apart have nothing to do with each other. */
+    /** Failures with a longer time between them are unrelated. */
     static constexpr std::chrono::seconds FORGET{60};
 
-    /** A worker could not be started, or died before its first sign. Of several that were begun together, the first one counts. */
+    /**
+     * A worker could not be started, or died before it was ready. Of several that began together,
+     * only the first counts.
+     */
     void failed(MonotonicTime now) noexcept;
-    /** One that was ready died, and nobody had told it to. */
+    /** A ready worker died without an order. */
     void died(MonotonicTime now, std::chrono::nanoseconds life) noexcept;
-    /** Whether the last ones failed: the next one is to be the only one at its time. */
+    /** Whether the last workers failed. The caller then starts one worker at a time. */
     bool failing(MonotonicTime now) const noexcept {
         return failures_ > FREE_DEATHS && now - last_ <= FORGET;
     }
-    /** When the next one may be started; in the past: at once. */
+    /** The time of the next start; a time in the past means at once. */
     MonotonicTime notBefore() const noexcept {
         return notBefore_;
     }

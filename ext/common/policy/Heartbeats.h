@@ -12,17 +12,18 @@
 namespace Passenger {
 
 /**
- * When each of several workers was last heard of, and which of them has been silent for longer than `timeout`. `Id` is whatever
- * names a worker, with a hash. Pure, but for what it remembers: all times are given. Not thread-safe.
+ * Records the last sign of life of each worker, and finds workers that were silent for longer than
+ * `timeout`. `Id` names a worker and has a hash. Not thread-safe; all times are passed in.
  *
- * Whoever checks may have been stopped itself, together with the machine or alone; that must not look like the silence of everybody. When
- * the last check is further back than LONGEST_GAP intervals, all workers are given a fresh time.
+ * The checking process may itself have been stopped, alone or with the machine. Its own pause must
+ * not count as silence of the workers. If the last check is more than LONGEST_GAP intervals ago,
+ * the time of every worker begins anew.
  */
 template <typename Id> class Heartbeats {
 public:
     static constexpr int LONGEST_GAP = 2;
 
-    /** @param timeout zero: off, nobody is ever overdue */
+    /** @param timeout zero: off, no worker is ever overdue */
     explicit Heartbeats(std::chrono::nanoseconds timeout = std::chrono::nanoseconds(0)) : timeout_(timeout) {}
 
     bool enabled() const noexcept {
@@ -31,27 +32,33 @@ public:
     std::chrono::nanoseconds timeout() const noexcept {
         return timeout_;
     }
-    /** Counts at the next check. */
+    /** Takes effect at the next check. */
     void setTimeout(std::chrono::nanoseconds timeout) noexcept {
         timeout_ = timeout;
     }
-    /** How often to check at least: timeout × 1.5, or more often where who checks says so. Who is silent is so found within 2.5 × timeout. */
+    /**
+     * The longest time between two checks: timeout × 1.5, unless setCheckInterval() set another.
+     * With the default a silent worker is found within 2.5 × timeout.
+     */
     std::chrono::nanoseconds checkInterval() const noexcept {
         return checkInterval_.value_or(timeout_ + timeout_ / 2);
     }
-    /** What is too long between two checks follows from it. */
+    /** The longest allowed gap between two checks follows from the interval. */
     void setCheckInterval(std::chrono::nanoseconds interval) noexcept {
         checkInterval_ = interval;
     }
-    /** How often a worker is to send a sign, so that one that is late or lost is no silence. */
+    /** The interval for a worker's signs of life. One late or lost sign is no silence. */
     std::chrono::nanoseconds ackInterval() const noexcept {
         return timeout_ / 3;
     }
 
-    /** It gave a sign of life; the first one adds it. A time before the last one changes nothing. */
+    /**
+     * Records a sign of life; the first one adds the worker. A time before the recorded one is
+     * ignored.
+     */
     void noteAck(Id id, MonotonicTime now) {
         if (last_.empty()) {
-            // There was nobody to check, so that is no gap.
+            // Without workers no checks are needed, so the gap before this sign does not count.
             lastCheck_ = std::max(lastCheck_, now);
         }
         auto &last = last_.try_emplace(id, now).first->second;
@@ -68,7 +75,10 @@ public:
         return last_.size();
     }
 
-    /** Those without a sign of life for more than the timeout, the longest silent ones first. They stay until they are forgotten. */
+    /**
+     * The workers without a sign of life for more than the timeout, the longest silent ones first.
+     * They stay recorded until forget().
+     */
     std::vector<Id> overdue(MonotonicTime now) {
         std::vector<Id> found;
         const bool paused = now - lastCheck_ > LONGEST_GAP * checkInterval();
@@ -87,8 +97,11 @@ public:
         return found;
     }
 
-    /** When to check again so as to find the first silent one at once; nothing when there is nobody to wait for. For those who
-     *  do not check by the interval; never later than an interval after the last check. */
+    /**
+     * The time of the next check that finds the first silent worker at once; at the latest an
+     * interval after the last check. Nothing if there is no worker. For callers without a fixed
+     * interval.
+     */
     std::optional<MonotonicTime> nextDue() const {
         if (!enabled() || last_.empty()) {
             return std::nullopt;

@@ -5,7 +5,8 @@
 namespace Passenger {
 
 void IdlePolicy::note(MonotonicTime now, unsigned peak, std::chrono::nanoseconds idleTime) {
-    // Decreasing peaks: a sample that an equal or higher, younger one follows decides nothing any more.
+    // The samples have decreasing peaks. A sample before a younger one of an equal or higher peak
+    // cannot be the maximum any more.
     while (!samples_.empty() && samples_.back().peak <= peak) {
         samples_.pop_back();
     }

@@ -9,18 +9,24 @@
 namespace Passenger {
 
 /**
- * How many instances of a group were not needed: idle ones are woken in turn, so that all look used; what counts is how many requests
- * were in flight at once. A window over the idle time of the most at once. Pure, but for what it remembers; not thread-safe.
+ * Decides how many instances of a group are not needed. Idle instances get requests in turn, so
+ * each of them looks used. Therefore the policy uses the most requests in flight at once, in a
+ * window of the idle time. Not thread-safe; all times are passed in.
  */
 class IdlePolicy {
 public:
-    /** Notes the most that was in flight at once since the last call. */
+    /** Records the most requests in flight at once since the last call. */
     void note(MonotonicTime now, unsigned peak, std::chrono::nanoseconds idleTime);
-    /** The window begins anew, since an instance has come. */
+    /** Starts the window anew, because an instance was added. */
     void restart(MonotonicTime now);
-    /** The most at once within the window; nothing: it is not over yet since it began anew. */
+    /**
+     * The most requests at once in the window. Nothing until the window has lasted for `idleTime`.
+     */
     std::optional<unsigned> peak(MonotonicTime now, std::chrono::nanoseconds idleTime) const;
-    /** How many may go. @param threads requests that one instance can run at once */
+    /**
+     * The number of instances that may end. @param threads requests that one instance can serve at
+     * once
+     */
     unsigned surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances, unsigned minInstances,
                      unsigned threads) const;
 

@@ -7,7 +7,10 @@
 
 namespace Passenger {
 
-/** How long something takes of late: what was counted before the last thousand or so weighs ever less. A plain value, not thread-safe. */
+/**
+ * Recent durations of an operation. The weight of those before about the last thousand decreases. A
+ * plain value, not thread-safe.
+ */
 class RecentTimes {
 public:
     void add(std::chrono::nanoseconds time) noexcept {
@@ -20,7 +23,7 @@ public:
         count_ = times_.total();
         forget();
     }
-    /** The middle of the bucket of the median; 0 when nothing was counted. */
+    /** The middle of the median's bucket; 0 without any recorded time. */
     std::chrono::nanoseconds typical() const noexcept {
         return times_.quantile(0.5) * 3 / 4;
     }

@@ -7,17 +7,17 @@
 namespace Passenger {
 
 /**
- * How long to wait before a process is started again: not at all after it has lived for a while, longer and longer
- * when it dies young again and again. A plain value, decided by the times passed in.
+ * Decides the delay before a process is started again. After a long life there is none. After early
+ * deaths in a row the delay grows. A plain value; all times are passed in.
  */
 class RestartDelay {
 public:
-    /** Who lived this long did not die of its start. */
+    /** The death of a process of this age is not caused by its start. */
     static constexpr std::chrono::seconds LONG_LIFE{10};
     static constexpr std::chrono::milliseconds FIRST{100};
     static constexpr std::chrono::milliseconds LONGEST{10000};
 
-    /** Told at each death. The first one after a long life, or at all, is followed by a start at once. */
+    /** Called at each death. The delay is 0 after a long life, and after the first death. */
     std::chrono::milliseconds next(MonotonicTime started, MonotonicTime ended);
 
 private:

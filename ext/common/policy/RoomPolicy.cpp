@@ -4,7 +4,10 @@ namespace Passenger {
 
 namespace {
 
-/** An instance of a busy application serves at least for so long: else a full pool would do nothing but start instances. */
+/**
+ * The least time of service of a busy application's instance. Without it a full pool would only
+ * start instances.
+ */
 constexpr std::chrono::seconds TENURE{1};
 
 bool overMinimum(const RoomCandidate &candidate) {
@@ -15,7 +18,7 @@ bool idle(const RoomCandidate &candidate) {
     return candidate.idle && !candidate.oldestWaiter;
 }
 
-/** Whether the candidate, busy as it is, has to share. */
+/** Whether the candidate has to give up an instance although it is busy. */
 bool owes(const RoomCandidate &candidate, const RoomRequest &request, MonotonicTime now) {
     if (!request.oldestWaiter || candidate.serving == 0 || now - candidate.servingSince < TENURE) {
         return false;
@@ -26,7 +29,7 @@ bool owes(const RoomCandidate &candidate, const RoomRequest &request, MonotonicT
     return request.serving == 0 && (!candidate.oldestWaiter || *candidate.oldestWaiter > *request.oldestWaiter);
 }
 
-/** The candidate that `fits` and comes before all others in the order of `before`. */
+/** The first of the fitting candidates in the order of `before`. */
 template <typename Fits, typename Before>
 std::optional<std::size_t> first(const std::vector<RoomCandidate> &candidates, Fits fits, Before before) {
     std::optional<std::size_t> best;

@@ -8,10 +8,13 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/** However long answers take, nobody waits longer for another instance. */
+/** The limit of patience(), however long answers take. */
 constexpr nanoseconds LONGEST_PATIENCE = std::chrono::seconds(1);
-/** Where no core is free, one more instance is started all the same for a line that is so much slower than an answer: then its instances
- *  wait for something else than the processor, or one request holds them all. */
+/**
+ * If no core is free, an instance is still started when a request waits TOO_LONG_FACTOR times as
+ * long as an answer takes. The instances then wait for other things than the processor, or one
+ * request holds them all.
+ */
 constexpr int TOO_LONG_FACTOR = 4;
 constexpr nanoseconds TOO_LONG_AT_LEAST = std::chrono::seconds(1);
 
@@ -23,7 +26,7 @@ bool waitsTooLong(const ScalingSnapshot &snapshot) {
     return snapshot.headAge > std::max(TOO_LONG_FACTOR * snapshot.serviceTime, TOO_LONG_AT_LEAST);
 }
 
-/** Instances for what waits. */
+/** The number of instances to add for the requests in the queue. */
 unsigned forTheLine(const ScalingSnapshot &snapshot) {
     if (snapshot.waiting == 0) {
         return 0;
@@ -59,7 +62,7 @@ unsigned instancesToStart(const ScalingSnapshot &snapshot) {
     }
     const unsigned have = snapshot.serving + snapshot.starting;
     const unsigned missing = wanted > have ? wanted - have : 0;
-    // Starting is work too: more at once than there are cores would only make each of them slower.
+    // A start needs a core too. More starts at once than cores would make each start slower.
     const unsigned atOnce = std::max(snapshot.cores, 2U);
     return std::min(missing, atOnce - std::min(snapshot.starting, atOnce));
 }

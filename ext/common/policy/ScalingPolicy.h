@@ -4,42 +4,49 @@
 
 namespace Passenger {
 
-/** What the decision about the number of instances of a group rests on. */
+/** The input for the decision about a group's number of instances. */
 struct ScalingSnapshot {
-    /** Instances that serve, and how many are being started. */
+    /** Instances that serve, and instances that are being started. */
     unsigned serving = 0;
     unsigned starting = 0;
-    /** Requests that one instance can run at once. */
+    /** Requests that one instance can serve at once. */
     unsigned threads = 1;
-    /** Requests that no instance has taken yet, and for how long the first of them has waited. */
+    /** Requests that no instance has taken yet, and the waiting time of the first of them. */
     unsigned waiting = 0;
     std::chrono::nanoseconds headAge{0};
-    /** How long an answer takes typically; zero: not known yet. */
+    /** The typical duration of an answer; zero: unknown. */
     std::chrono::nanoseconds serviceTime{0};
-    /** Cores that nobody uses, and all there are. */
+    /** Unused cores, and all cores. */
     double idleCores = 1;
     unsigned cores = 1;
 
     unsigned minInstances = 0;
-    /** How many at once when there are none; 0: as many as there are requests for. */
+    /** The number of instances to start if none serves; 0: by the number of requests. */
     unsigned startInstances = 0;
-    /** As many as there were are wanted again, after a restart or a death. */
+    /** The number of instances before a restart or a death, to be reached again. */
     unsigned restoreTo = 0;
-    /** 0: no limit of its own. */
+    /** 0: the group has no limit of its own. */
     unsigned maxInstances = 0;
-    /** Instances that count for that limit, but neither serve nor start: they finish their last request, or are disabled. */
+    /**
+     * Instances that count for the limit but neither serve nor start: they finish their last
+     * request, or are disabled.
+     */
     unsigned others = 0;
-    /** Whether anything was ever asked of the group: instances are kept ready only for an application that is used. */
+    /** Whether the group has ever had a request. minInstances holds only then. */
     bool used = true;
 };
 
 /**
- * How many instances to start now, the pool's limit apart: more, when the head of the line has waited longer than an answer takes
- * typically, and one more would help, because a core is free or because the line hardly moves. Several at once for a burst. Pure.
+ * The number of instances to start now, without regard to the pool's limit. An instance is added if
+ * the first request has waited longer than a typical answer takes, and a core is free or the queue
+ * hardly moves. For a burst, several are added at once. Pure.
  */
 unsigned instancesToStart(const ScalingSnapshot &snapshot);
 
-/** When to ask again while requests wait: the head's age at which one more instance would be wanted. */
+/**
+ * The waiting time of the first request from which one more instance is wanted. The caller asks
+ * again then.
+ */
 std::chrono::nanoseconds patience(const ScalingSnapshot &snapshot);
 
 }  // namespace Passenger

@@ -56,7 +56,7 @@ SpareDecision decideSpares(const SpareLimits &limits, const SpareCounts &counts)
     if (total == 0) {
         return {std::min(limits.start, limits.maxClients), 0};
     }
-    // With the limits the wrong way round the lower one is what is wished for.
+    // If the limits contradict each other, the lower one counts.
     const unsigned maxSpare = std::max(limits.maxSpare, limits.minSpare);
     const unsigned surplus =
         std::max(difference(counts.free, maxSpare), std::min(counts.free, difference(total, limits.maxClients)));

@@ -5,28 +5,31 @@
 
 namespace Passenger {
 
-/** How many workers there are to be. */
+/** Limits for the number of workers. */
 struct SpareLimits {
-    /** When there are none at all. */
+    /** The number to start if there is no worker. */
     unsigned start = 5;
-    /** Free ones, at least and at most. */
+    /** Limits for free workers. */
     unsigned minSpare = 1;
     unsigned maxSpare = 2;
-    /** All of them. */
+    /** The limit for all workers. */
     unsigned maxClients = 50;
 
     friend bool operator==(const SpareLimits &, const SpareLimits &) = default;
 };
 
-/** How many workers there are. Those that were told to end do not count. */
+/** The numbers of workers. Workers that were told to end do not count. */
 struct SpareCounts {
     unsigned free = 0;
     unsigned busy = 0;
-    /** On their way: nobody knows yet whether they will be of use. */
+    /** Started, but not ready yet. */
     unsigned starting = 0;
 };
 
-/** How many to start now, and how many of the free ones to end, the oldest first. Never both. */
+/**
+ * The number of workers to start now, and the number of free workers to end, the oldest first. At
+ * least one of them is 0.
+ */
 struct SpareDecision {
     unsigned start = 0;
     unsigned stop = 0;
@@ -34,14 +37,19 @@ struct SpareDecision {
     friend bool operator==(const SpareDecision &, const SpareDecision &) = default;
 };
 
-/** Mends limits that make no sense together: nobody at all, fewer spare ones than spare ones, more than there may be.
- *  @return for each change a sentence for the log, with the name, the value and what is taken instead */
+/**
+ * Corrects limits that are 0 or contradict each other.
+ * @return for each change a sentence for the log, with the name, the old value and the new one
+ */
 std::vector<std::string> normalize(SpareLimits &limits);
 
 /**
- * What there is to do: where there is nobody, `start` workers are started; where fewer than `minSpare` are free or starting, as many as are missing;
- * of more than `maxSpare` free ones, or of more than `maxClients` workers, the surplus ends. Busy ones are never ended, and never are there
- * more than `maxClients`. Pure; limits that were not normalized do no harm: what would begin and end the same worker starts nothing.
+ * Decides how many workers to start or to end. Pure. Without any worker, `start` workers start. If
+ * fewer than `minSpare` are free or starting, the missing ones start. Free workers above `maxSpare`
+ * end, and free workers while all are more than `maxClients`. Busy workers are never ended, and
+ * there are never more than `maxClients`.
+ *
+ * Limits that were not normalized are safe: the decision never both starts and ends workers.
  */
 SpareDecision decideSpares(const SpareLimits &limits, const SpareCounts &counts);
 

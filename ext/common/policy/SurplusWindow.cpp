@@ -5,7 +5,7 @@ namespace Passenger {
 void SurplusWindow::note(unsigned surplus, MonotonicTime now) {
     MonotonicTime since = now;
     while (!steps_.empty() && steps_.back().surplus > surplus) {
-        // There were more, so there were as many.
+        // A larger surplus includes this one.
         since = steps_.back().since;
         steps_.pop_back();
     }

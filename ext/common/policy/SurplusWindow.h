@@ -9,8 +9,9 @@
 namespace Passenger {
 
 /**
- * How many of the free workers were too many for all of a time: the smallest surplus within it. So workers do not come and go with each
- * connection, and yet all that were not needed for so long go together. Pure, but for what it remembers; not thread-safe.
+ * Finds how many free workers were surplus during the whole window: the smallest surplus in it. So
+ * workers do not start and end with each connection, and all that were not needed in the window end
+ * together. Not thread-safe; all times are passed in.
  */
 class SurplusWindow {
 public:
@@ -19,18 +20,23 @@ public:
     void setLength(std::chrono::nanoseconds length) noexcept {
         length_ = length;
     }
-    /** So many are too many from now on. */
+    /** Records the surplus from `now` on. */
     void note(unsigned surplus, MonotonicTime now);
-    /** So many were too many all the time. They are taken off: whoever asks ends them. */
+    /**
+     * The number of workers that were surplus for the whole window. The caller ends them; they no
+     * longer count.
+     */
     unsigned take(MonotonicTime now);
-    /** When take() has something next. */
+    /** The next time at which take() may return more than 0. */
     std::optional<MonotonicTime> nextDue() const;
     void clear() {
         steps_.clear();
     }
 
 private:
-    /** Since `since` there have been `surplus` at least. Both grow from one to the next. */
+    /**
+     * Since `since` the surplus has been at least `surplus`. Both grow from one step to the next.
+     */
     struct Step {
         MonotonicTime since;
         unsigned surplus;
