@@ -21,20 +21,22 @@ namespace Passenger {
 
 namespace {
 
-/** Seconds. Also where PassengerPoolIdleTime is 0, which lets instances live for ever. */
+/** Seconds. Also used if PassengerPoolIdleTime is 0, since instances then never become idle. */
 constexpr int DEFAULT_IDLE_TIME = 300;
 
-/** Of httpd's threads, this part is left for others where an application's requests have to wait. */
+/** One of so many of httpd's threads is kept for other requests while an application's requests
+ *  wait. */
 constexpr unsigned OTHERS_PART = 8;
 
 Child *theChild = nullptr;
 
-/** A child must not outlive httpd's parent, since the agent goes with the parent. SIGKILL, because the threaded MPMs ignore a SIGTERM that
- *  does not come with their parent's word. The children's main threads are forked by the parent's only thread, so the signal cannot come early. */
+/** Ends this child when httpd's parent ends, since the agent ends with the parent. The signal is
+ *  SIGKILL: the threaded MPMs ignore a SIGTERM that the parent has not announced. The parent's only
+ *  thread forks the children's main threads, so the signal cannot come early. */
 void dieWithParent(pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) {
-        // The parent was gone before.
+        // The parent ended before the call of prctl().
         _exit(0);
     }
 }
@@ -46,7 +48,8 @@ apr_interval_time_t trimInterval() noexcept {
 
 }  // namespace
 
-/** @param alone httpd's parent itself, which unloads this code on a reload: no thread of ours may be in it */
+/** @param alone this process is httpd's parent, which unloads this code on a reload: the module may
+ *  have no thread in it */
 Child::Child(bool alone) : trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {
@@ -84,13 +87,13 @@ void Child::stopping(bool gracefully) {
     }
 }
 
-/** As many requests as this process serves at once. */
+/** The number of requests that this process serves at once. */
 unsigned Child::threads() noexcept {
     int threads = 0;
     return ap_mpm_query(AP_MPMQ_MAX_THREADS, &threads) == APR_SUCCESS ? static_cast<unsigned>(std::max(threads, 1)) : 1;
 }
 
-/** Of all httpd's children together, for one application. */
+/** The number of threads of all httpd children that one application's requests may use. */
 unsigned Child::shareOfThreads() noexcept {
     int children = 0;
     const bool known = ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS && children > 0;

@@ -16,14 +16,15 @@
 namespace Passenger {
 
 /**
- * What an httpd child keeps: contexts that no request uses now, what it has seen of startup files, answers for PassengerTurbocaching, and who closes
- * reply channels that nobody needs.
+ * The state of an httpd child: idle request contexts, the cache of startup files, the responses of
+ * PassengerTurbocaching, and the trimmer of unused reply channels.
  *
- * Made in child_init, lives as long as the process (threads may use it until the very end). Thread-safe.
+ * child_init makes the Child, and the Child lives as long as the process: threads may use it until
+ * the process exits. Thread-safe.
  */
 class Child {
 public:
-    /** Gives its request context back when it goes. */
+    /** Returns its request context to the Child when it is destroyed. */
     class BorrowedContext {
     public:
         BorrowedContext(Child &child, std::unique_ptr<RequestContext> context)
@@ -38,7 +39,7 @@ public:
         RequestContext &operator*() const noexcept {
             return *context_;
         }
-        /** Its pool cannot be used any more. */
+        /** Destroys the context, whose pool can no longer be used. */
         void discard() noexcept {
             context_.reset();
         }
@@ -48,14 +49,16 @@ public:
         std::unique_ptr<RequestContext> context_;
     };
 
-    /** Ties this process's life to that of httpd's parent, and connects to the agent. Called in the child's main thread. */
+    /** Makes the kernel end this process with httpd's parent, and connects to the agent. Called in
+     *  the child's main thread. */
     static void begin(server_rec *server);
     /** Null before begin(). */
     static Child *current() noexcept;
-    /** This process is about to end: hard, requests are cut off; gracefully, those that wait without a limit of time do so for a minute at most. */
+    /** Tells the pools that this process ends. In a hard end, requests are cut off. In a graceful
+     *  end, requests without a time limit wait for at most one more minute. */
     static void stopping(bool gracefully);
 
-    /** @throws SystemException, IOException (there is no agent, or it does not answer) */
+    /** @throws SystemException, IOException (no agent runs, or the agent does not answer) */
     BorrowedContext borrow() EXCLUDES(mutex_);
     RefusalPause &refusalPause() noexcept {
         return refusalPause_;

@@ -1,8 +1,8 @@
-# The httpd module. Only here: httpd and APR.
+# The httpd module, the only user of httpd and APR.
 
 apachemodule_LTLIBRARIES += %D%/mod_passenger.la
 
-# What of the module knows nothing of httpd, so that the unit tests can use it. One file a line, sorted.
+# The module's files without code of httpd, which the unit tests use. One file a line, sorted.
 noinst_LTLIBRARIES += libpassenger_httpmessages.la
 libpassenger_httpmessages_la_SOURCES = \
     %D%/request/BufferedBody.cpp \
@@ -92,7 +92,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/Turbocache.cpp \
     %D%/response/Turbocache.h
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
-# httpd sees one symbol. libtool's -export-symbols-regex would leave those of templates visible, too.
+# The module exports one symbol. libtool's -export-symbols-regex would also export those of templates.
 %C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
     -Wl,--version-script=$(srcdir)/%D%/mod_passenger.map
 %C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la $(PASSENGER_MODULE_LIBS)
@@ -107,7 +107,7 @@ EXTRA_DIST += \
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
 EXTRA_DIST += %D%/mod_passenger.map
 
-# For the document and the tests, not to be installed.
+# For doc/CONFIGURATION.md and the tests. Not installed.
 EXTRA_PROGRAMS += ext/apache2/list_directives
 ext_apache2_list_directives_SOURCES = \
     %D%/config/list_directives.cpp

@@ -42,7 +42,8 @@ int RequestHandler::run() {
     } catch (const std::exception &problem) {
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
     }
-    // By now the application's thread, its channel and our request context are free for other requests.
+    // The exchange is over: the application's thread, the channel and the request context are free
+    // for other requests.
     sender.deliver();
     if (FileDescriptor stream = sender.takeStream()) {
         HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());
@@ -50,7 +51,8 @@ int RequestHandler::run() {
     return sender.result();
 }
 
-/** Reads the body first, where it is not streamed. False: it could not be read, and the request is answered. */
+/** Reads the body into a buffer, unless the body is streamed. @return false: the body cannot be
+ *  read, and the request is answered */
 bool RequestHandler::bufferBody(ResponseSender &sender) {
     const Settings &settings = Settings::of(r_);
     if (!body_.present() || !(settings.buffersUpload() || body_.isSmall())) {
@@ -71,7 +73,7 @@ bool RequestHandler::bufferBody(ResponseSender &sender) {
     return true;
 }
 
-/** What the application is told; null where nobody knows before the end. */
+/** The length that the application sees. Null: the length is not known before the body's end. */
 const char *RequestHandler::contentLength() const {
     return buffered_ ? apr_psprintf(r_->pool, "%" APR_UINT64_T_FMT, static_cast<apr_uint64_t>(buffered_->size()))
                      : body_.contentLength();
@@ -82,7 +84,8 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     request.headRequest = r_->header_only != 0;
     request.retryable = !body_.present() && (r_->method_number == M_GET || r_->method_number == M_OPTIONS);
     const Options &options = context.optionsFor(r_, route_);
-    // An application that speaks HTTP decides about a body that is still to be asked for; what is here already it must not be asked about.
+    // An application that speaks HTTP decides whether to request a body that the client holds back.
+    // For a body that has begun to arrive, it is not asked.
     const bool asks = body_.present() && !buffered_ && body_.isAwaitingConsent();
     RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.speaksHttp()}, context.environment(),
                               context.path());
@@ -114,7 +117,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     }
 }
 
-/** Piece by piece. */
+/** Sends the body in blocks. */
 void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
     if (buffered_) {
         sendBuffered(session, sender);
@@ -123,7 +126,8 @@ void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
     }
 }
 
-/** Starts the request, after a pause if the line is full. Gives the reason if it cannot be. */
+/** Starts the request; if the queue is full, once more after a pause. @return the reason of a
+ *  refusal */
 std::optional<Reply> RequestHandler::start(Session &session, const Session::Request &request) {
     std::optional<Reply> refusal = session.start(request);
     if (!refusal || !refusal->queueFull) {
@@ -142,7 +146,7 @@ std::optional<Reply> RequestHandler::start(Session &session, const Session::Requ
     return refusal;
 }
 
-/** Whether a body that was read whole travels in the request's own message. */
+/** @return whether the request's own message has room for the whole body */
 bool RequestHandler::fitsInline(std::size_t environment) const noexcept {
     const std::optional<std::string_view> whole = buffered_ ? buffered_->whole() : std::nullopt;
     return whole && sizeof(RequestHeader) + environment + whole->size() <= MAX_INLINE_MESSAGE;
@@ -159,8 +163,9 @@ void RequestHandler::sendBuffered(Session &session, ResponseSender &sender) {
     } while (left > 0);
 }
 
-/** A client that waits to be told (`Expect: 100-continue`) is told so by httpd at the first read: once the application reads, too. False: it has answered
- *  without. */
+/** With `Expect: 100-continue`, httpd tells the client to send at the first read of the body. So
+ *  the first read waits until the application reads. @return false: the application has answered
+ *  without reading */
 bool RequestHandler::bodyIsWanted(Session &session, ResponseSender &sender) {
     while (body_.isAwaitingConsent() && !bodyAskedFor_ && !answerBegun_ && !sender.over()) {
         takeReply(session, sender);
@@ -179,7 +184,8 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
             continue;
         }
         if (int failure = body_.readMore()) {
-            // The session ends without the body's last block, so the application cannot take it for whole.
+            // The session ends without the body's last block, so the application sees that the body
+            // is incomplete.
             sender.giveUp(failure, body_.cause());
             return;
         }
@@ -206,7 +212,7 @@ void RequestHandler::sendStreamed(Session &session, ResponseSender &sender) {
     }
 }
 
-/** False when the exchange ended meanwhile. */
+/** @return false: the exchange has ended */
 bool RequestHandler::sendBlock(Session &session, ResponseSender &sender, std::string_view block, bool last) {
     while (true) {
         block.remove_prefix(session.sendBody(block, last));

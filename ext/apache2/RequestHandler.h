@@ -13,13 +13,14 @@
 
 namespace Passenger {
 
-/** One request from its handler's begin to its end: its body up, the answer down. On the stack of its thread. */
+/** Serves one request: sends its body to the application and the response to the client. Lives on
+ *  the stack of the request's thread. */
 class RequestHandler {
 public:
     RequestHandler(request_rec *r, const Route &route, Child &child)
         : r_(r), route_(route), child_(child), body_(r), turbocache_(r, route, child.responses(), body_.present()) {}
 
-    /** @return what the handler returns to httpd */
+    /** @return the handler's result for httpd */
     int run();
 
 private:
@@ -40,9 +41,9 @@ private:
     Child &child_;
     RequestBody body_;
     Turbocache turbocache_;
-    /** The whole body, where it is read before the request is queued. */
+    /** The whole body, if it is read before the request is queued. */
     std::optional<BufferedBody> buffered_;
-    /** The application has begun to read a body that its client sends only when it is told to. */
+    /** The application has begun to read a body for which the client awaits `100 Continue`. */
     bool bodyAskedFor_ = false;
     bool answerBegun_ = false;
 };

@@ -1,7 +1,8 @@
-// The module's entry: the symbol that httpd looks up, and what is called when.
+// The module's entry: the symbol that httpd looks up, and the hooks.
 //
-// httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So nothing here may outlive pconf: no
-// thread_local, no static with a destructor, no thread (children have one: ChannelTrimmer). What stays is the agent's handle, in AgentKeeper.cpp.
+// httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So
+// nothing here may outlive pconf: no thread_local, no static with a destructor, no thread (only
+// children have one: ChannelTrimmer). AgentKeeper.cpp keeps the agent's handle over a reload.
 
 #include <cstring>
 
@@ -28,7 +29,8 @@ using namespace Passenger;
 
 int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t *ptemp, server_rec *server) {
     return guarded(server, "check_config", [&] {
-        // With `httpd -t` there is no other place to say it. At a start and a reload the log is opened later.
+        // `httpd -t` has no other place for the notices. A start and a reload log them after the
+        // log is opened.
         if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_TEST) {
             Directives::logNotices(server);
         }
@@ -61,7 +63,8 @@ void beginChild(apr_pool_t * /*pchild*/, server_rec *server) {
 
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 110)
 void endChild(apr_pool_t * /*pchild*/, int gracefully) {
-    // Without threads there is nobody who waits: prefork calls this in a signal's handler, where no lock may be taken.
+    // prefork calls this hook in a signal handler, where no lock may be taken. A process without
+    // threads has no other request that waits.
     int threads = AP_MPMQ_NOT_SUPPORTED;
     if (ap_mpm_query(AP_MPMQ_IS_THREADED, &threads) == APR_SUCCESS && threads != AP_MPMQ_NOT_SUPPORTED) {
         guarded(ap_server_conf, "child_stopping", [&] { return Child::stopping(gracefully != 0), OK; });
@@ -106,7 +109,8 @@ int answer(request_rec *r) {
 }
 
 void registerHooks(apr_pool_t * /*pool*/) {
-    // mod_rewrite must have had its say; mod_dir must not redirect to a folder or look for its index.
+    // mod_rewrite rewrites the URL first. mod_dir must not redirect to a folder or look for its
+    // index.
     static const char *const before[] = {"mod_rewrite.c", "mod_alias.c", "mod_env.c", nullptr};
     static const char *const after[] = {"mod_dir.c", nullptr};
 
@@ -122,7 +126,7 @@ void registerHooks(apr_pool_t * /*pool*/) {
     ap_hook_map_to_storage(cutLongNames, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_map_to_storage(decideAhead, nullptr, nullptr, APR_HOOK_MIDDLE + 1);
     ap_hook_map_to_storage(walkDirectories, nullptr, nullptr, APR_HOOK_LAST);
-    // Between mod_rewrite, which may make a proxy's request of it, and mod_headers.
+    // After mod_rewrite, which may turn the request into a proxy request, and before mod_headers.
     ap_hook_fixups(removeForgedHeaders, nullptr, nullptr, APR_HOOK_MIDDLE);
     ap_hook_fixups(decide, before, after, APR_HOOK_LAST);
     ap_hook_handler(answer, nullptr, nullptr, APR_HOOK_FIRST);
@@ -132,12 +136,12 @@ void registerHooks(apr_pool_t * /*pool*/) {
 
 extern "C" __attribute__((visibility("default"))) module AP_MODULE_DECLARE_DATA passenger_module;
 
-// Not "module": at the begin of a line that word is C++20's.
+// Not "module": at the beginning of a line, C++20 reads that word as a keyword.
 struct module_struct AP_MODULE_DECLARE_DATA passenger_module = {
     STANDARD20_MODULE_STUFF,
     Passenger::Settings::create,
     Passenger::Settings::merge,
-    // Per server there is nothing: a server's settings are those of its outermost place.
+    // A server has no configuration of its own: its settings are those of its outermost place.
     nullptr,
     nullptr,
     Passenger::Directives::commands(),

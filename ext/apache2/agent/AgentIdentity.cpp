@@ -17,7 +17,7 @@ namespace Passenger {
 
 namespace {
 
-/** All settings travel in one frame, of 1 MiB. */
+/** Bytes. All settings travel in one frame, of at most 1 MiB. */
 constexpr std::size_t MOST_APP_FILES = 512 * 1024;
 
 std::string appFiles(const Settings &settings) {
@@ -41,7 +41,7 @@ std::string appFiles(const Settings &settings) {
     return result;
 }
 
-/** The file that this code was loaded from, as LoadModule names it. */
+/** The path of the file that contains this code, as LoadModule gives it. */
 const char *moduleFile() {
     Dl_info info{};
     return dladdr(&passenger_module, &info) != 0 && info.dli_fname != nullptr ? info.dli_fname : "";
@@ -51,7 +51,8 @@ std::string rubyFolder(const Settings &settings) {
     return std::string(settings.rootOrDefault()) + "/lib/passenger";
 }
 
-/** Another one when the file was written or replaced. One that is not there has zeros, and the start fails with a better message than we could give here. */
+/** The stamp changes when the file is written or replaced. A missing file has zeros: the agent's
+ *  start then fails with a better message than this function could give. */
 std::string stampOf(const char *path) {
     struct stat file {};
     (void)stat(path, &file);
@@ -62,7 +63,8 @@ std::string stampOf(const char *path) {
     return text;
 }
 
-/** Of lib/passenger with its folders: a file is replaced by one that is renamed into its folder. An identity is short. */
+/** A stamp of lib/passenger and its folders: a file is replaced by a rename in its folder. The hash
+ *  keeps the identity short. */
 std::string stampOfLibrary(const std::string &library) {
     std::set<std::string> folders{library};
     std::error_code problem;
@@ -94,7 +96,7 @@ AgentSettings agentSettings(const Settings &settings) {
     result.spawnServerCommand = spawnServerCommand(settings);
     result.rubyCommand = settings.defaultRubyOrDefault();
     result.environment = settings.appEnvOrDefault();
-    // At this point of a start and of a reload httpd has made its error log our standard error.
+    // At this point of a start or reload, httpd's error log is standard error.
     result.logFile = settings.logFile != nullptr ? settings.logFile : "";
     result.requireSpawnServer = false;
     result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));

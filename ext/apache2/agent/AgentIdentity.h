@@ -8,8 +8,8 @@
 
 namespace Passenger {
 
-/** What an agent was started with and cannot be told anew, and which files were installed then: the module, passenger-agent, lib/passenger. Another value needs
- *  another agent. */
+/** The settings that a running agent cannot take over, and the state of the installed files: the
+ *  module, passenger-agent and lib/passenger. If either changes, another agent is started. */
 struct AgentIdentity {
     char text[1024] = "";
 
@@ -18,11 +18,11 @@ struct AgentIdentity {
     }
 };
 
-/** The files that PassengerRoot has to have. */
+/** The files that PassengerRoot must have. */
 std::string agentCommand(const Settings &settings);
 std::string spawnServerCommand(const Settings &settings);
 
-/** What the directives tell an agent. */
+/** The agent's settings, as the directives give them. */
 AgentSettings agentSettings(const Settings &settings);
 AgentIdentity identityOf(const Settings &settings);
 

@@ -26,14 +26,16 @@ namespace Passenger {
 
 namespace {
 
-/** What stays when the module is unloaded. Plain data, zeroed by httpd. */
+/** The state that outlives the unloading of the module. Plain data, zeroed by httpd. */
 struct Retained {
     bool present;
-    /** Of httpd's configuration, when this was left: for the next one only. */
+    /** The generation of httpd's configuration when the handle was left. Only the next generation
+     *  may use the handle. */
     int generation;
     ApplicationPoolServer::Handle handle;
     AgentIdentity identity;
-    /** When the last agent was started and last seen alive, and how many in a row died (or did not start) without having lived for a while. */
+    /** When the last agent was started, when it was last seen alive, and how many agents in a row
+     *  died early or did not start. */
     apr_time_t startedAt;
     apr_time_t seenAliveAt;
     unsigned failures;
@@ -41,13 +43,14 @@ struct Retained {
 static_assert(std::is_trivially_copyable_v<Retained>);
 static_assert(std::is_trivially_destructible_v<Retained>);
 
-// The name changes with the layout.
+// A change of the layout needs a new name.
 constexpr const char *RETAINED_NAME = "mod_passenger/agent/3";
 constexpr apr_time_t SHORT_LIFE = 60 * APR_USEC_PER_SEC;
 constexpr apr_time_t FIRST_PAUSE = 5 * APR_USEC_PER_SEC;
 constexpr apr_time_t LONGEST_PAUSE = 600 * APR_USEC_PER_SEC;
 
-// Parent and children; the object itself is owned by the parent, and ends (or is released) with pconf.
+// The pointer is valid in parent and children. The parent owns the object, which ends (or is
+// released) with pconf.
 ApplicationPoolServer *theServer = nullptr;
 pid_t theOwner = 0;
 apr_pool_t *thePconf = nullptr;
@@ -61,7 +64,7 @@ Retained &retained() {
     return *static_cast<Retained *>(data);
 }
 
-/** httpd reaps whatever child of its ends, and tells within a second when it was the watchdog. */
+/** httpd reaps each of its child processes, and reports the end of the watchdog within a second. */
 void watchdogChanged(int reason, void *process, int /*status*/) {
     if (reason == APR_OC_REASON_DEATH) {
         apr_proc_other_child_unregister(process);
@@ -69,7 +72,7 @@ void watchdogChanged(int reason, void *process, int /*status*/) {
     }
 }
 
-/** While there is an agent. Ends with pconf. */
+/** Registers the watchdog, if an agent runs. The registration ends with pconf. */
 void watch() {
     if (theServer != nullptr) {
         auto *process = static_cast<apr_proc_t *>(apr_pcalloc(thePconf, sizeof(apr_proc_t)));
@@ -83,7 +86,8 @@ void endServer() {
     theServer = nullptr;
 }
 
-/** Gives a living agent new settings. What it cannot use, such as a log that cannot be opened, is no reason to stop serving. False: it has died. */
+/** Gives a running agent new settings. The agent goes on with its old settings if it cannot use the
+ *  new ones, for example a log that cannot be opened. @return false: the agent has died */
 bool tell(const AgentSettings &settings, server_rec *server) {
     try {
         return theServer->update(settings);
@@ -96,7 +100,7 @@ bool tell(const AgentSettings &settings, server_rec *server) {
     }
 }
 
-/** Takes the retained agent over if it lives and does what the configuration wants; else ends it. */
+/** Takes the retained agent over if it lives and suits the configuration. Otherwise ends it. */
 bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
     if (!keep.present) {
         return false;
@@ -110,7 +114,8 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
         ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, server,
                      "event=agent.replaced pid=%ld reason=\"program or settings changed\"",
                      static_cast<long>(keep.handle.watchdogPid));
-        // Its short life, if it was one, was no failure. The old children have requests there.
+        // A deliberate replacement does not count as a failure, however short the agent's life. The
+        // old children still have requests in this agent.
         keep.startedAt = 0;
         theServer->letGo();
     } else if (tell(settings, server)) {
@@ -120,7 +125,7 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
     return false;
 }
 
-/** Counts a start, and sees to it that it succeeds or is logged. */
+/** Runs `start` and counts the attempt. Logs a failure. @return success */
 template <typename Start> bool attempt(Retained &keep, const AgentSettings &settings, server_rec *server, Start start) {
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
@@ -142,8 +147,8 @@ template <typename Start> bool attempt(Retained &keep, const AgentSettings &sett
 }
 
 /**
- * httpd clears plog after the configuration was read, whether or not it loads this module. The code that closes the descriptors then is
- * APR's, since ours may be gone.
+ * Makes httpd close a descriptor. httpd clears plog after it has read the configuration, whether or
+ * not it loads this module. The cleanup is APR's, since this code may be unloaded.
  */
 void closeWithPlog(int fd) {
     if (fd < 0) {
@@ -153,7 +158,7 @@ void closeWithPlog(int fd) {
     apr_os_pipe_put_ex(&file, &fd, 1, thePlog);
 }
 
-/** pconf goes: httpd reloads, or it ends. Runs in children too, which own nothing. */
+/** The cleanup of pconf: httpd reloads or ends. Also runs in children, which own nothing. */
 apr_status_t leave(void * /*unused*/) {
     if (theServer == nullptr || getpid() != theOwner) {
         return APR_SUCCESS;
@@ -176,8 +181,9 @@ apr_status_t leave(void * /*unused*/) {
 }
 
 /**
- * The agent has died. Another one takes its place, for the children that there are: their requests wait for it meanwhile. If it cannot, or they
- * die one after the other, nobody waits any longer, and a reload brings the next one.
+ * Replaces an agent that has died. The requests of the present children wait for the new agent. If
+ * it cannot be started, or agents die one after the other, requests are refused until a reload
+ * starts the next agent.
  */
 void replace(Retained &keep, server_rec *server) {
     const AgentSettings settings = agentSettings(Settings::of(server));
@@ -189,7 +195,7 @@ void replace(Retained &keep, server_rec *server) {
     }
 }
 
-/** At once the first time, then with growing pauses. */
+/** The first attempt is at once, the next ones after growing pauses. */
 bool mayTryAgain(const Retained &keep) {
     apr_time_t pause = std::min(FIRST_PAUSE << std::min(keep.failures, 16U), LONGEST_PAUSE);
     return keep.failures == 0 || apr_time_now() - keep.startedAt >= pause;
@@ -220,7 +226,7 @@ void AgentKeeper::comeBack() noexcept {
     }
     keep.present = ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1;
     if (keep.present) {
-        // What is left open for plog to close is not ours any more.
+        // plog closes the original descriptors.
         keep.handle.controlSocket = fcntl(keep.handle.controlSocket, F_DUPFD_CLOEXEC, 3);
         keep.handle.connectSocket = fcntl(keep.handle.connectSocket, F_DUPFD_CLOEXEC, 3);
         keep.handle.serverSocket = fcntl(keep.handle.serverSocket, F_DUPFD_CLOEXEC, 3);
@@ -228,8 +234,9 @@ void AgentKeeper::comeBack() noexcept {
 }
 
 int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {
-    // At its start httpd reads its configuration twice, the first time before it becomes a daemon. A module that a reload adds sees
-    // only the second, so the passes are told apart by httpd's state and not by counting them.
+    // At its start httpd reads its configuration twice, the first time before it becomes a daemon.
+    // A module that a reload adds sees only the second pass. So httpd's state tells the passes
+    // apart, and not a counter.
     if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL ||
         ap_state_query(AP_SQ_MAIN_STATE) <= AP_SQ_MS_CREATE_PRE_CONFIG) {
         return OK;

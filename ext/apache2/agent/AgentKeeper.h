@@ -6,32 +6,37 @@
 namespace Passenger {
 
 /**
- * Keeps one agent running for httpd's parent: starts it, keeps it over reloads, starts another when it died or when the configuration
- * needs it, ends it with httpd.
+ * Keeps one agent running for httpd's parent. Starts the agent, keeps it over reloads, ends it with
+ * httpd. Starts another one if the agent died or the configuration needs another one.
  *
- * Used from the parent's only thread; the children inherit what server() returns by the fork. A reload unloads this code: the handle of
- * the agent is then left in memory that httpd retains, for the next load of the module. If there is none, because the module was taken out
- * of the configuration, httpd closes what the handle names, which lets the agent end.
+ * Used from the parent's only thread; the children inherit the result of server() by fork. A reload
+ * unloads this code: the agent's handle then stays in memory that httpd retains, for the next load
+ * of the module. If the new configuration has no module, httpd closes the handle's descriptors, and
+ * the agent ends.
  */
 namespace AgentKeeper {
 
-/** Says what is wrong with PassengerRoot, before httpd starts or reloads with it (and in `apachectl configtest`). */
+/** Checks PassengerRoot before httpd starts or reloads with it, and in `apachectl configtest`. Logs
+ *  a mistake. */
 int checkConfiguration(apr_pool_t *temporary, server_rec *server);
 
-/** To be called as soon as a reload has loaded this code again: takes back what was left for it. */
+/** Takes over the handle that the last load has left. Called as soon as a reload has loaded this
+ *  code again. */
 void comeBack() noexcept;
 
-/** Has an agent running with the settings of `server`, unless httpd only looks at its configuration. When none can be started that is
- *  logged, and httpd serves on: it may have more to do than applications. */
+/** Starts an agent with the settings of `server`, or gives them to the running one, unless httpd
+ *  only checks its configuration. A failure is logged and httpd goes on, since httpd may serve more
+ *  than applications. */
 int start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server);
 
-/** Called by httpd every now and then, and when the watchdog has ended. A dead agent is replaced at once, and the children do not notice but by
- *  waiting. One that dies soon after is replaced after a pause, by a graceful reload: meanwhile nobody waits in vain. */
+/** Replaces a dead agent. httpd calls this function periodically, and when the watchdog has ended.
+ *  The first replacement is at once, and the children's requests wait meanwhile. An agent that dies
+ *  soon after is replaced after a pause, by a graceful reload; until then requests are refused. */
 void check(server_rec *server);
 
-/** Null while there is no agent. */
+/** Null if no agent runs. */
 ApplicationPoolServer *server() noexcept;
-/** httpd's parent, while it has an agent. */
+/** The pid of httpd's parent if it has an agent, else 0. */
 pid_t owner() noexcept;
 
 }  // namespace AgentKeeper

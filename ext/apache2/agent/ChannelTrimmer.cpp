@@ -15,17 +15,19 @@ namespace Passenger {
 
 namespace {
 
-/** It calls little, and there is one in each child. */
+/** The thread calls few functions, and each child has one. */
 constexpr std::size_t STACK_SIZE = 256 * std::size_t{1024};
 
-/** A child that ends takes its modules apart while its other threads still run: this one shall not lose its code. */
+/** Keeps this code loaded: a child that ends unloads its modules while its other threads still
+ *  run. */
 bool pinCode() noexcept {
     Dl_info info{};
     return dladdr(reinterpret_cast<const void *>(&pinCode), &info) != 0 &&
            dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE) != nullptr;
 }
 
-/** httpd's signals are for its own threads. @return as pthread_create() */
+/** All signals are blocked in the new thread, since httpd's signals are for its own threads.
+ *  @return as pthread_create() */
 int createThread(void *(*run)(void *), void *argument) noexcept {
     pthread_attr_t attributes;
     if (const int error = pthread_attr_init(&attributes); error != 0) {
@@ -63,7 +65,8 @@ void *ChannelTrimmer::run(void *trimmer) {
         try {
             AgentKeeper::server()->trim();
         } catch (const std::exception &) {
-            // No memory: what is open now is closed the next time. The log is httpd's, which may be ending.
+            // Out of memory: the next run closes the channels. httpd's log is not used, since httpd
+            // may be ending.
         }
     }
 }

@@ -7,18 +7,19 @@
 namespace Passenger {
 
 /**
- * Closes, every now and then, the reply channels that nobody has needed of late: on a thread of the httpd child's own, so that a child which
- * gets no request gives up what a burst has left, whatever MPM it is of.
+ * Periodically closes the reply channels that were not used since the last time. The trimmer has
+ * its own thread, so it works under any MPM and without any request.
  *
- * Owned by Child, and like it alive until the process ends; so is the thread, which begins with the first request, takes no signal and uses nothing
- * of APR's or httpd's. Any thread may call start().
+ * Owned by Child, and alive until the process ends. So is the thread: it begins with the first
+ * request, takes no signal and calls nothing of APR or httpd. Any thread may call start().
  */
 class ChannelTrimmer {
 public:
-    /** @param interval an unused channel lives for two of them at most  @param possible false: never start, as in httpd's parent */
+    /** @param interval an unused channel is closed after at most two intervals
+     *  @param possible false: start() does nothing, as in httpd's parent */
     ChannelTrimmer(apr_interval_time_t interval, bool possible) noexcept : interval_(interval), started_(!possible) {}
 
-    /** Does nothing but the first time. */
+    /** Only the first call has an effect. */
     void start() noexcept {
         if (!started_.load(std::memory_order_relaxed) && !started_.exchange(true)) {
             begin();

@@ -38,7 +38,7 @@ std::string json(Settings::List list) {
     return "[" + result + "]";
 }
 
-/** What the settings say; nothing of what they leave open. */
+/** The settings that the configuration makes, without defaults. */
 std::string json(const Settings &settings) {
     std::string result;
     for (const Directives::Directive &directive : Directives::TABLE) {
@@ -68,7 +68,8 @@ std::string manifest(const server_rec *main) {
 }
 
 void writeTo(const char *path, const std::string &text) {
-    // Another file takes its place: nobody else may read it, whatever was there, and no link is followed.
+    // A new file replaces the old one. So only the owner may read the file, whatever the mode of
+    // the old one, and no link is followed.
     std::string fresh = std::string(path) + ".XXXXXX";
     const FileDescriptor file(mkostemp(fresh.data(), O_CLOEXEC));
     const bool made = static_cast<bool>(file);

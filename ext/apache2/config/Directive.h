@@ -19,30 +19,31 @@ enum class Context {
     GLOBAL,
     /** Main server, virtual host, Directory, Location. */
     APPLICATION,
-    /** The same, and .htaccess. */
+    /** As APPLICATION, and .htaccess. */
     LOCAL,
-    /** The same, but .htaccess only where AllowOverride allows Options. */
+    /** As LOCAL, but in .htaccess only if AllowOverride allows Options. */
     OPTIONS
 };
 
-/** How a text value is understood. */
+/** How a text value is parsed. */
 enum class Form {
     PLAIN,
-    /** A path; relative ones begin at ServerRoot. */
+    /** A path; a relative path begins at ServerRoot. */
     PATH,
-    /** The same, of a file that the agent opens for an application: perhaps with root's rights, so it stands in the configuration only. */
+    /** A PATH that the agent opens for an application, perhaps as root. So .htaccess may not set
+     *  it. */
     APP_FILE,
-    /** The path of a URL; begins with a slash. */
+    /** The path of a URL, which begins with a slash. */
     URI,
     /** http://… or https://… */
     URL,
     /** One of Field::choices. */
     CHOICE,
-    /** Two arguments, kept as `first=second`. */
+    /** Two arguments, stored as `first=second`. */
     PAIR
 };
 
-/** One allowed word and what it means. */
+/** An allowed word and the value that it stands for. */
 struct Choice {
     const char *word;
     const char *meaning;
@@ -68,23 +69,25 @@ inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
     {"thread", "thread"},
 }};
 
-/** Who reads a setting of an application. Two places whose settings differ in OPTION or DERIVED have Options of their own. */
+/** The part of the program that reads a setting of an application. Two places whose settings differ
+ *  in OPTION or DERIVED have different Options. */
 enum class Reader {
-    /** Not said: the build fails for a directive of an application or a request. */
+    /** Not given: the build fails for a directive of an application or a request. */
     UNKNOWN,
-    /** The pool, as the member of Options that the row names. */
+    /** The pool reads it, as the member of Options that the row names. */
     OPTION,
-    /** The pool, as a part of what RequestContext makes of it. */
+    /** The pool reads Options that RequestContext derives from it. */
     DERIVED,
-    /** httpd's side alone. */
+    /** Only httpd's side reads it. */
     HTTPD
 };
 
-/** The member of Options that a setting becomes. */
+/** The member of Options that takes the setting. */
 using Option = std::variant<std::monostate, std::string Options::*, unsigned Options::*, bool Options::*,
                             std::chrono::seconds Options::*, std::chrono::milliseconds Options::*>;
 
-/** The member of Settings that a directive sets (null: none), which values it takes, and who reads it. */
+/** The member of Settings that a directive sets (null: none), the values that it accepts, and its
+ *  reader. */
 struct Field {
     std::variant<Settings::Text Settings::*, Settings::Number Settings::*, Settings::Flag Settings::*,
                  Settings::List Settings::*>
@@ -96,7 +99,7 @@ struct Field {
     Reader reader = Reader::UNKNOWN;
     Option option{};
 
-    /** The pool reads it as this member of Options. */
+    /** The pool reads the setting as this member of Options. */
     constexpr Field sets(Option member) const {
         Field copy = *this;
         copy.reader = Reader::OPTION;
@@ -133,13 +136,13 @@ constexpr Field list(Settings::List Settings::*member, Form form) {
     return {member, form};
 }
 
-/** When a directive that is taken has no effect, though other uses of it have, and what its user is told then. */
+/** When a directive with an effect has none, and the notice that is then logged. */
 struct Idle {
     enum class When {
         NEVER,
         /** Its value is Off. */
         OFF,
-        /** It stands in <Directory>, <Files> or .htaccess. */
+        /** The directive stands in <Directory>, <Files> or .htaccess. */
         IN_FOLDERS
     };
     When when = When::NEVER;
@@ -154,14 +157,15 @@ struct Directive {
     const char *fallback = nullptr;
     const char *meaning = nullptr;
     std::array<const char *, 2> aliases{};
-    /** Who uses it is told this at httpd's start; null for those that one may use. */
+    /** The notice that httpd logs at its start if the directive is used; null for directives that
+     *  are not obsolete. */
     const char *notice = nullptr;
-    /** The directive to use in its place, whose member it sets. */
+    /** The directive that replaces this one, and whose member this one sets. */
     const char *successor = nullptr;
     Idle idle{};
 };
 
-/** A notice for what is taken and waits for the part that acts on it. */
+/** The notice of a directive that is accepted before the code that acts on it exists. */
 inline constexpr const char *NOT_YET = "it has no effect yet";
 
 inline constexpr int MANY = 1'000'000;

@@ -18,10 +18,11 @@ consteval auto joinTables() {
     return all;
 }
 
-/** One row for each directive: it drives parsing, the messages, merging, the aliases, doc/CONFIGURATION.md and a test for each. */
+/** One row for each directive. Parsing, messages, merging, aliases, doc/CONFIGURATION.md and a test
+ *  of each directive use this table. */
 inline constexpr auto TABLE = joinTables();
 
-/** Whether somebody reads the setting: each row of an application or a request says who. */
+/** @return whether each row names the reader of its setting */
 consteval bool haveReaders(const auto &table) {
     return std::ranges::none_of(table, [](const Directive &one) { return one.field.reader == Reader::UNKNOWN; });
 }

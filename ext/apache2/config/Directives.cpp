@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view PREFIX = "Passenger";
 
-/** A name in the configuration, perhaps an alias. */
+/** A name that the configuration may use: a directive's own, or an alias. */
 struct Name {
     const char *text = nullptr;
     const Directive *directive = nullptr;
@@ -49,11 +49,12 @@ constexpr auto makeNames() {
 
 constexpr auto NAMES = makeNames();
 
-/** What is to be said of each name when all is read. Httpd reads its configuration on one thread, but .htaccess files on many. */
+/** The notices to log for each name after the configuration is read. httpd reads its configuration
+ *  on one thread, but .htaccess files on many. */
 enum Remark : unsigned char { USED = 1, MISPLACED = 2, IDLE = 4 };
 constinit std::array<std::atomic<unsigned char>, NAMES.size()> remarks{};
 
-/** Whether it is new. */
+/** @return whether the remark is new */
 bool remark(const Name &name, Remark what) {
     auto &known = remarks[static_cast<std::size_t>(&name - NAMES.data())];
     return (known.fetch_or(what, std::memory_order_relaxed) & what) == 0;
@@ -70,7 +71,8 @@ void logNotice(const server_rec *server, const Name &name) {
                  renamed ? ": use " : "", renamed ? directive.successor : "");
 }
 
-/** What a bad value is answered with. `cmd` knows the name as it was written, perhaps an alias. */
+/** The message for a bad value. `cmd` has the name as the configuration uses it, perhaps an
+ *  alias. */
 const char *refusal(const cmd_parms *cmd, const char *value, const char *allowed) {
     return apr_psprintf(cmd->pool, "%s does not take \"%s\"; allowed: %s", cmd->cmd->name, value, allowed);
 }
@@ -79,12 +81,13 @@ bool startsWith(const char *value, std::string_view begin) {
     return strncasecmp(value, begin.data(), begin.size()) == 0 && value[begin.size()] != '\0';
 }
 
-/** The settings of the main server; httpd knows it before it reads any directive. */
+/** The settings of the main server, which exists before httpd reads any directive. */
 Settings &mainSettings() {
     return *static_cast<Settings *>(ap_get_module_config(ap_server_conf->lookup_defaults, &passenger_module));
 }
 
-/** The agent is told of all of them (AgentSettings::appFiles). A .htaccess file is not the configuration, and may say none. */
+/** Collects the path for the agent (AgentSettings::appFiles). Refuses a path in a .htaccess file,
+ *  whose author may not make root open files. */
 const char *noteAppFile(const cmd_parms *cmd, const char *path) {
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_RUN_MPM) {
         return apr_pstrcat(cmd->pool, cmd->cmd->name, " belongs into httpd's configuration", nullptr);
@@ -97,7 +100,7 @@ const char *noteAppFile(const cmd_parms *cmd, const char *path) {
     return nullptr;
 }
 
-/** Whether a URL has something before an @ of its host. */
+/** @return whether the host of a URL has something before an @ */
 bool hasUser(std::string_view url) {
     url.remove_prefix(url.find("//") + 2);
     return url.substr(0, url.find_first_of("/?#")).find('@') != std::string_view::npos;
@@ -123,7 +126,7 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
             if (!startsWith(value, "http://") && !startsWith(value, "https://")) {
                 return refusal(cmd, value, "a URL that begins with http:// or https://");
             }
-            // Not shown again: there is a password in it.
+            // The message does not repeat the value, which contains a password.
             return hasUser(value)
                        ? apr_pstrcat(cmd->pool, cmd->cmd->name,
                                      " takes no URL with a user or password: whoever answers there would get it. "
@@ -183,7 +186,7 @@ const char *set(const cmd_parms *cmd, const Field &field, Settings &settings, co
     return std::visit(
         [&](auto member) -> const char * {
             using Member = std::remove_reference_t<decltype(settings.*member)>;
-            // A directive that sets nothing takes the same values as if it did.
+            // A directive that sets nothing accepts the same values as one that does.
             Member nowhere{};
             Member &target = member != nullptr ? settings.*member : nowhere;
             if constexpr (std::is_same_v<Member, Settings::Text>) {
@@ -211,19 +214,20 @@ bool isIdle(cmd_parms *cmd, const Directive &directive, const char *value) {
     return false;
 }
 
-/** Httpd calls this for each directive: cmd_data says for which name. */
+/** httpd calls this function for each directive. cmd_data is the Name. */
 const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
     const auto &name = *static_cast<const Name *>(cmd->cmd->cmd_data);
     const Directive &directive = *name.directive;
     auto *settings = static_cast<Settings *>(place);
     if (directive.context == Context::GLOBAL) {
-        // In a virtual host it counts as well, with a warning: configurations for Phusion Passenger have such.
+        // A directive in a virtual host has an effect, too, with a warning: configurations for
+        // Phusion Passenger have such directives.
         settings = &mainSettings();
         if (cmd->server->is_virtual) {
             remark(name, MISPLACED);
         }
     }
-    // Else it is in a .htaccess file, and nobody logs it later.
+    // False in a .htaccess file: a request reads it, so logNotices() does not follow.
     const bool toldLater = ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_RUN_MPM;
     if (directive.notice != nullptr && remark(name, USED) && !toldLater) {
         logNotice(cmd->server, name);
@@ -234,7 +238,8 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
     return set(cmd, directive.field, *settings, value);
 }
 
-/** Whether `directive` is what PassengerCtl calls `name`: max_pool_size is PassengerMaxPoolSize. */
+/** @return whether PassengerCtl names `directive` by `name`: max_pool_size is
+ *  PassengerMaxPoolSize */
 bool isCalled(const Directive &directive, std::string_view name) {
     std::string_view rest = directive.name;
     if (directive.context != Context::GLOBAL || directive.notice != nullptr || directive.field.form == Form::PAIR ||
@@ -254,7 +259,7 @@ bool isCalled(const Directive &directive, std::string_view name) {
     return rest.empty();
 }
 
-/** PassengerCtl. What names no directive is kept, for logNotices(). */
+/** PassengerCtl. Pairs that name no directive are stored for logNotices(). */
 const char *applyPair(cmd_parms *cmd, void *place, const char *first, const char *second) noexcept {
     for (const Directive &directive : TABLE) {
         if (isCalled(directive, first)) {

@@ -5,15 +5,16 @@
 
 namespace Passenger::Directives {
 
-/** All directives and their aliases, for httpd's module record; ends with an empty one. */
+/** All directives and their aliases, for httpd's module record. The last entry is empty. */
 const command_rec *commands() noexcept;
 
-/** Puts what `inner` says over what `settings` says. Lists are put together in `pool`. */
+/** Overwrites in `settings` each value that `inner` has. Lists are joined, in memory of `pool`. */
 void merge(apr_pool_t *pool, Settings &settings, const Settings &inner) noexcept;
 
-/** Before a configuration is read: nobody was told anything about it. */
+/** Called before a configuration is read: no notice of it has been logged yet. */
 void forgetNotices() noexcept;
-/** Logs, once each, which directives the configuration has that are obsolete, do nothing or stand where they should not. */
+/** Logs each directive of the configuration that is obsolete, has no effect or is misplaced. Each
+ *  is logged once. */
 void logNotices(const server_rec *server) noexcept;
 
 }  // namespace Passenger::Directives

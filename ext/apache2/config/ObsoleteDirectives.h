@@ -5,7 +5,7 @@
 
 namespace Passenger::Directives {
 
-/** What `name` once was and `successor` is now. */
+/** A directive `name` that sets the same as `successor`, a row of `table`. */
 template <std::size_t COUNT>
 consteval Directive renamed(const char *name, const char *successor, const std::array<Directive, COUNT> &table) {
     for (Directive directive : table) {
@@ -39,7 +39,8 @@ inline constexpr const char *ALWAYS_REWRITES =
 inline constexpr const char *USE_PRELOADER_TIME = "it is obsolete and has no effect: use PassengerMaxPreloaderIdleTime";
 inline constexpr const char *USE_ROOT = "it is obsolete and has no effect: use PassengerRoot";
 
-/** Taken for the sake of configurations that have them; who does is told once. */
+/** Directives that configurations may still have. Each is accepted, and its notice is logged
+ *  once. */
 inline constexpr std::array OBSOLETE{
     renamed("RailsMaxPoolSize", "PassengerMaxPoolSize", SERVER),
     renamed("RailsMaxInstancesPerApp", "PassengerMaxInstancesPerApp", SERVER),

@@ -4,7 +4,7 @@
 
 namespace Passenger::Directives {
 
-/** Those that may also differ by request. */
+/** The directives whose values may also differ by request. */
 inline constexpr std::array REQUEST{
     Directive{"PassengerEnabled", Context::LOCAL, flag(&Settings::enabled).readBy(Reader::HTTPD), "On",
               "Off: httpd alone serves this place"},

@@ -7,7 +7,7 @@
 
 namespace Passenger {
 
-// The pool frees the memory and calls nothing.
+// The pool frees the memory and calls no destructor.
 static_assert(std::is_trivially_destructible_v<Settings>);
 
 const Settings &Settings::of(const request_rec *r) noexcept {

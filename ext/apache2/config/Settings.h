@@ -10,20 +10,22 @@
 namespace Passenger {
 
 /**
- * What the directives of one place (server, virtual host, Directory, Location, .htaccess) say; what they do not say is empty. The
- * getters below fill in the defaults.
+ * The settings that the directives of one place make (server, virtual host, Directory, Location,
+ * .htaccess). Members that no directive sets are empty; the getters below give the defaults.
  *
- * Plain data in an APR pool: no destructor ever runs, texts belong to the pool of the configuration. Which directive sets which
- * member, and how two places are merged, is in the table of DirectiveTable.h.
+ * Plain data in an APR pool: no destructor runs, and the pool of the configuration owns the texts.
+ * The table in DirectiveTable.h says which directive sets which member, and how two places are
+ * merged.
  */
 struct Settings {
     using Text = const char *;
     using Number = std::optional<int>;
     using Flag = std::optional<bool>;
-    /** Of texts, in the order of the configuration; null: none. Places add to it. */
+    /** Texts in the order of the configuration; null: none. An inner place adds to the list of the
+     *  outer one. */
     using List = const apr_array_header_t *;
 
-    // The whole server: looked at in the main server only.
+    // Of the whole server: only the main server's values are used.
     Text root = nullptr;
     Text defaultRuby = nullptr;
     Text defaultUser = nullptr;
@@ -46,13 +48,14 @@ struct Settings {
     Number responseBufferHighWatermark;
     Text instanceRegistryDir = nullptr;
     Text spawnDir = nullptr;
-    /** Each as `name=value`. */
+    /** Each item is `name=value`. */
     List ctl = nullptr;
     Text dumpConfigManifest = nullptr;
-    /** All appLogFile and monitorLogFiles of the configuration, wherever they stand. No directive's own. */
+    /** All appLogFile and monitorLogFiles of the whole configuration. No directive of its own sets
+     *  it. */
     apr_array_header_t *appFiles = nullptr;
 
-    // An application.
+    // Of an application.
     Text ruby = nullptr;
     Text python = nullptr;
     Text nodejs = nullptr;
@@ -93,10 +96,11 @@ struct Settings {
     Text customErrorPage = nullptr;
     Text appLogFile = nullptr;
     List monitorLogFiles = nullptr;
-    /** Read by nothing (the log says so): a rolling restart resists, and one that is not has no old version to keep. */
+    /** Without effect, as the log says. A rolling restart always resists deployment errors. Any
+     *  other restart has no old version to keep. */
     Flag resistDeploymentErrors;
 
-    // A request.
+    // Of a request.
     Flag enabled;
     Flag highPerformance;
     Flag bufferUpload;
@@ -116,7 +120,7 @@ struct Settings {
     bool isEnabled() const noexcept {
         return enabled.value_or(true);
     }
-    /** An application's exceptions are for its developers' eyes. */
+    /** Exceptions of an application are shown only to its developers. */
     bool showsFriendlyErrorPages() const noexcept {
         return friendlyErrorPages.value_or(std::string_view(appEnvOrDefault()) == "development");
     }
@@ -147,7 +151,7 @@ struct Settings {
     bool showsVersionInHeader() const noexcept {
         return showVersionInHeader.value_or(true);
     }
-    /** PassengerConcurrencyModel thread alone changes nothing: PassengerThreadCount says it all. */
+    /** PassengerConcurrencyModel thread changes nothing: PassengerThreadCount gives the number. */
     int threads() const noexcept {
         return std::string_view(concurrencyModel != nullptr ? concurrencyModel : "") == "process"
                    ? 1
@@ -181,18 +185,19 @@ struct Settings {
         return defaultUser != nullptr ? defaultUser : "nobody";
     }
 
-    /** What applies to a request. */
+    /** The settings for a request. */
     static const Settings &of(const request_rec *r) noexcept;
-    /** Each on a line; none contains a line break, or it would be two. */
+    /** One text a line. No text contains a line break. */
     static std::string lines(List list);
-    /** The texts of a list, which may be null. */
+    /** The texts of a list. The list may be null. */
     static std::span<const Text> items(List list) noexcept {
         return list == nullptr
                    ? std::span<const Text>()
                    : std::span(reinterpret_cast<const Text *>(list->elts), static_cast<std::size_t>(list->nelts));
     }
 
-    /** What applies to the whole of `server`; the first one's G settings are everybody's. */
+    /** The settings for the whole of `server`. GLOBAL directives set only those of the main
+     *  server. */
     static const Settings &of(const server_rec *server) noexcept;
 
     /** For httpd's module record. */

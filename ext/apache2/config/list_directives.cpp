@@ -1,5 +1,6 @@
-// Prints the table of directives as JSON: script/document-directives makes doc/CONFIGURATION.md's tables of it, and the integration
-// tests try each row. Not installed. Linked with nothing of httpd: the table only points at members of Settings and Options.
+// Prints the table of directives as JSON. script/document-directives makes doc/CONFIGURATION.md's
+// tables of it, and the integration tests try each row. Not installed. Linked with nothing of
+// httpd: the table only points at members of Settings and Options.
 
 #include <chrono>
 #include <cstdio>
@@ -87,7 +88,7 @@ std::string shown(const std::string &text) {
     return text.empty() ? "none" : text;
 }
 
-/** One value that several parts have; where they differ, all. */
+/** The value that several parts of the program use. If the parts differ, all values. */
 template <typename Value> std::string same(std::initializer_list<Value> values) {
     std::string result = shown(*values.begin());
     for (const Value &value : values) {
@@ -98,7 +99,8 @@ template <typename Value> std::string same(std::initializer_list<Value> values) 
     return result;
 }
 
-/** What is in force where the configuration says nothing, as httpd's side and the agent have it: to be compared with the table's text. */
+/** The values in force without any configuration, as httpd's side and the agent have them. A test
+ *  compares them with the table's text. */
 std::map<std::string_view, std::string> inForce() {
     const Settings settings;
     const Passenger::Options options;
@@ -147,7 +149,7 @@ std::map<std::string_view, std::string> inForce() {
     return values;
 }
 
-/** Whether the agent gets what the option says: it travels by Options::toMap(). */
+/** @return whether Options::toMap() carries the option to the agent */
 bool travels(const Directive &directive) {
     return std::visit(
         [](auto option) {
@@ -197,7 +199,8 @@ std::string rowOf(const Directive &directive, const std::map<std::string_view, s
 
 }  // namespace
 
-// httpd's headers point at it in every file that logs. Nothing reads it here, and only a build without optimisation asks for it.
+// httpd's headers refer to this symbol in each file that logs. Nothing reads it here, and only a
+// build without optimisation needs it.
 extern "C" {
 extern module passenger_module;
 module passenger_module = {};

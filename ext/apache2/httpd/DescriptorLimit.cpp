@@ -12,11 +12,12 @@ namespace Passenger {
 
 namespace {
 
-/** For each thread: its connection, a file, and a reply channel in each of three applications. */
+/** For each thread: its connection, a file, and a reply channel for each of three applications. */
 constexpr rlim_t FOR_EACH_THREAD = 5;
-/** Libraries, logs, listening sockets, the ways to the agent, a few for each application. */
+/** Libraries, logs, listening sockets, the sockets of the agent, a few for each application. */
 constexpr rlim_t FOR_THE_REST = 200;
-/** More than this no child needs, and some programs that a CGI script starts go through all that may be. */
+/** No child needs more. Some programs that CGI scripts start try each descriptor up to the
+ *  limit. */
 constexpr rlim_t HIGHEST = 65536;
 
 }  // namespace

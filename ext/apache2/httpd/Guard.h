@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * Runs what a hook does. httpd is C: an exception must not leave a hook, so it becomes a log entry and `failure`. `where` is the
- * request_rec or server_rec that the log entry is about.
+ * Runs the body of a hook. httpd is C, so an exception must not leave a hook: it becomes a log
+ * entry and `failure`. `where` is the request_rec or server_rec of the log entry.
  */
 template <typename Body>
 int guarded(request_rec *where, const char *hook, Body &&body, int failure = HTTP_INTERNAL_SERVER_ERROR) noexcept {

@@ -1,9 +1,10 @@
 #pragma once
 
-// httpd's and APR's headers, and what every file of the module needs of them: the module's own symbol, which ap_log_rerror
-// and the per-module configuration are looked up by.
+// httpd's and APR's headers, and the module's own symbol: ap_log_rerror and the per-module
+// configuration use that symbol.
 
-// httpd finds this only in C compilers; C++20 has it too. It makes command_rec's functions typed.
+// httpd defines this macro only for C compilers, but C++20 has designated initializers, too. With
+// the macro, command_rec's functions are typed.
 #define AP_HAVE_DESIGNATED_INITIALIZER 1
 
 extern "C" {

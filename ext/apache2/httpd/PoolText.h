@@ -6,9 +6,10 @@
 
 namespace Passenger {
 
-/** A copy that lives as long as the pool. */
+/** @return a copy that lives as long as the pool */
 inline char *copyInto(apr_pool_t *pool, std::string_view text) {
-    // An empty view may have no address, of which there would be no copy; httpd crashes on a header without a value.
+    // An empty view may have a null address, for which APR returns null. httpd crashes on a header
+    // whose value is null.
     return text.empty() ? apr_pstrdup(pool, "") : apr_pstrmemdup(pool, text.data(), text.size());
 }
 

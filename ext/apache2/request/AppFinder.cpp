@@ -26,19 +26,21 @@ std::string_view withoutSlashes(std::string_view path) {
     return path;
 }
 
-/** `/srv/blog/public` gives `/srv/blog`. Links are left as they are. */
+/** `/srv/blog/public` gives `/srv/blog`. Links are not resolved. */
 const char *parentOf(apr_pool_t *pool, std::string_view folder) {
     folder = withoutSlashes(folder);
     const std::size_t slash = folder.rfind('/');
     return slash == std::string_view::npos ? nullptr : copyInto(pool, withoutSlashes(folder.substr(0, slash + 1)));
 }
 
-/** `/sub` holds for `/sub` and `/sub/page`, not for `/submarine`. */
+/** @return whether `uri` is at or below `baseUri`: `/sub` holds for `/sub` and `/sub/page`, not for
+ *  `/submarine` */
 bool holds(std::string_view baseUri, std::string_view uri) {
     return uri.starts_with(baseUri) && (uri.size() == baseUri.size() || uri[baseUri.size()] == '/');
 }
 
-/** The longest of PassengerBaseURI's values that holds; `/` is where an application is anyway. */
+/** The longest value of PassengerBaseURI that holds. The value `/` is ignored, since the
+ *  application is at the root by default. */
 const char *baseUriOf(const request_rec *r, const Settings &settings) {
     std::string_view longest;
     for (const char *value : Settings::items(settings.baseUris)) {
@@ -50,7 +52,8 @@ const char *baseUriOf(const request_rec *r, const Settings &settings) {
     return copyInto(r->pool, longest);
 }
 
-/** The folder that stands for the application's root in the URLs: by an Alias, else below the document root. */
+/** The folder that the URLs have for the application's root: by an Alias, else below the document
+ *  root. */
 const char *publicFolderOf(request_rec *r, const char *documentRoot, const char *baseUri) {
     if (*baseUri == '\0') {
         return documentRoot;

@@ -7,25 +7,27 @@
 namespace Passenger {
 
 /**
- * Finds the folder and the kind of the application that a request's URL belongs to, by its document root, PassengerBaseURI and PassengerAppRoot.
- * All texts live as long as the request.
+ * Finds the folder and the kind of the application that a request's URL belongs to. The document
+ * root, PassengerBaseURI and PassengerAppRoot decide. All texts live as long as the request.
  */
 struct AppFinder {
     const char *documentRoot = nullptr;
-    /** What the URL begins with when the application is not at the root; without a slash at its end. */
+    /** The beginning of the URL if the application is not at the root, without a slash at its
+     *  end. */
     const char *baseUri = "";
-    /** Null: there is none. */
+    /** Null: there is no application. */
     const char *appRoot = nullptr;
-    /** "rack", "node" or "wsgi": what the startup file is. */
+    /** "rack", "node" or "wsgi": the kind of the startup file. */
     const char *type = "rack";
-    /** Relative to appRoot, or absolute; empty: a start command needs none. */
+    /** Relative to appRoot, or absolute. Empty: a start command needs none. */
     const char *startupFile = "config.ru";
-    /** Of a look at the startup file, or at the folder where none is needed; 0: it is there. */
+    /** The errno of the look at the startup file, or at the folder if no startup file is needed. 0:
+     *  it exists. */
     int error = 0;
 
     AppFinder(request_rec *r, const Settings &settings, StartupFileCache &files);
 
-    /** What was looked for. */
+    /** The path that `error` is about. */
     const char *path(apr_pool_t *pool) const;
 
 private:

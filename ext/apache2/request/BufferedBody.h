@@ -12,43 +12,48 @@
 namespace Passenger {
 
 /**
- * A request's body that is read before the request is queued: in memory up to MEMORY bytes, else all of it in a file.
+ * A request's body that is read before the request is queued: in memory up to MEMORY bytes, else
+ * all of it in a file.
  *
- * First append() until the end, then next() from the beginning. One thread at a time.
+ * append() fills the body up to finish(). Then next() reads it from the beginning. One thread at a
+ * time.
  */
 class BufferedBody {
 public:
     static constexpr std::size_t MEMORY = 128 * 1024;
 
-    /** @param folder for the file */
+    /** @param folder of the file */
     explicit BufferedBody(std::string folder) : folder_(std::move(folder)) {}
 
-    /** @param size what the client says; only a hint */
+    /** @param size the client's Content-Length; only a hint */
     void expect(std::uint64_t size);
-    /** @throws SystemException (no room on the disk, …) */
+    /** @throws SystemException (for example: the disk is full) */
     void append(std::string_view bytes);
-    /** No more comes. @throws SystemException */
+    /** Ends the body. @throws SystemException */
     void finish();
 
     std::uint64_t size() const noexcept {
         return size_;
     }
-    /** All of it, where it is in memory; else nothing. */
+    /** The whole body if it is in memory; else nothing. */
     std::optional<std::string_view> whole() const noexcept;
-    /** Where it is in a file: that file, for reading only and from its start. Nothing: it is not, or it cannot be opened again. */
+    /** The file of the body, for reading only and from its start. Nothing: the body is in memory,
+     *  or the file cannot be opened again. */
     FileDescriptor file() const noexcept;
-    /** The next bytes, as many as a message holds; valid until the next call. Empty: it is over. @throws SystemException */
+    /** The next bytes, at most as many as a message holds; valid until the next call. Empty: the
+     *  body has ended. @throws SystemException */
     std::string_view next();
 
 private:
     /** Fills a message on the reply channel. */
     static constexpr std::size_t PIECE = MAX_MESSAGE - sizeof(MessageHeader);
 
-    /** Always MEMORY bytes, until the end: the kernel needs a third less time for whole, large pages than for pieces as they come. */
+    /** Writes `memory_` to the file. Each write but the last has MEMORY bytes: the kernel needs a
+     *  third less time for whole, large pages than for small pieces. */
     void flush();
 
     std::string folder_;
-    /** The body; with a file, what was not written to it yet, later what was read from it. */
+    /** The body. With a file: bytes to write to the file, later bytes read from it. */
     std::string memory_;
     std::optional<SpoolFile> file_;
     std::uint64_t size_ = 0;

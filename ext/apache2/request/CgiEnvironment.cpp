@@ -11,7 +11,7 @@ namespace {
 
 using HttpText::equalsIgnoringCase;
 
-// Plain ASCII: the locale must not decide what a header is called.
+// Plain ASCII: the locale must not decide about the name of a header.
 constexpr bool isLower(char c) {
     return c >= 'a' && c <= 'z';
 }
@@ -25,7 +25,7 @@ constexpr char upper(char c) {
     return isLower(c) ? static_cast<char>(c - 'a' + 'A') : c;
 }
 
-// What the server itself says of a request. Sorted.
+// The names that the server itself sets. Sorted.
 constexpr std::array<std::string_view, 24> RESERVED{
     "AUTH_TYPE",   "CONTENT_LENGTH",  "CONTENT_TYPE",   "DOCUMENT_ROOT",  "GATEWAY_INTERFACE", "HTTPS",
     "PATH_INFO",   "PATH_TRANSLATED", "QUERY_STRING",   "REMOTE_ADDR",    "REMOTE_HOST",       "REMOTE_IDENT",
@@ -34,7 +34,7 @@ constexpr std::array<std::string_view, 24> RESERVED{
 };
 static_assert(std::is_sorted(RESERVED.begin(), RESERVED.end()));
 
-// What httpd's own modules note about a request, which says nothing about a process.
+// Variables that httpd's own modules set for a request, and that have no meaning for a process.
 constexpr std::array<std::string_view, 9> PER_REQUEST_PREFIXES{
     "HTTP_", "REQUEST_", "REMOTE_", "SERVER_", "REDIRECT_", "SSL_", "CONTEXT_", "SCRIPT_", "AUTHENTICATE_",
 };
@@ -92,7 +92,7 @@ bool CgiEnvironment::isForProcess(std::string_view name) noexcept {
     if (isReserved(name) || isDigit(name.front())) {
         return false;
     }
-    // `no-gzip`, `force-response-1.0` …: switches for httpd.
+    // Names such as `no-gzip` and `force-response-1.0` are switches for httpd.
     bool plain = std::all_of(name.begin(), name.end(),
                              [](char c) { return isLower(c) || isUpper(c) || isDigit(c) || c == '_'; });
     return plain &&

@@ -6,11 +6,11 @@
 namespace Passenger {
 
 /**
- * Builds the environment of a request, `NAME NUL value NUL …`, in a buffer that is used again for the next request. Knows nothing of
- * httpd.
+ * Builds the environment of a request, `NAME NUL value NUL …`, in a buffer that the next request
+ * uses again. Has no code of httpd.
  *
- * No name gets in twice: what the server says of a request (setReserved's names) cannot come from a client's header, since those all
- * begin with HTTP_, nor from SetEnv.
+ * No name gets in twice. Neither a client's header nor SetEnv can set a reserved name: the names of
+ * headers begin with HTTP_.
  */
 class CgiEnvironment {
 public:
@@ -18,21 +18,22 @@ public:
         buffer_.clear();
     }
 
-    /** @param value what follows a NUL in it is left out */
+    /** @param value is cut at its first NUL */
     void add(std::string_view name, std::string_view value);
 
-    /** A client's header, as HTTP_NAME (or CONTENT_TYPE). Names that could be taken for another's (`X_Y`) or for something else
-     *  (`Proxy`) are left out, and so is Content-Length, which is added from what httpd made of it. */
+    /** Adds a client's header as HTTP_NAME (or CONTENT_TYPE). Leaves out ambiguous names (`X_Y`),
+     *  names with another meaning (`Proxy`), and Content-Length, which is added from httpd's own
+     *  value. */
     void addHeader(std::string_view name, std::string_view value);
-    /** Continues the header that was added last: a second header of the same name. */
+    /** Continues the last added header with a second header of the same name. */
     void appendToHeader(std::string_view name, std::string_view value);
 
-    /** Whether SetEnv and the like may set this name. */
+    /** @return whether the server alone sets this name; SetEnv and the like may not */
     static bool isReserved(std::string_view name) noexcept;
-    /** Whether a header of this name reaches applications. */
+    /** @return whether applications get a header of this name */
     static bool isPassedOn(std::string_view headerName) noexcept;
-    /** Whether a variable of a request (SetEnv, but also what httpd's modules note there) belongs into the environment of the
-     *  application's process. */
+    /** @return whether a variable of a request belongs to the environment of the application's
+     *  process. The variable comes from SetEnv or from a module of httpd. */
     static bool isForProcess(std::string_view name) noexcept;
 
 private:

@@ -17,7 +17,8 @@ Session::Client clientOf(const request_rec *r) noexcept {
     if (r->connection->master == nullptr) {
         return clientSocket(r);
     }
-    // mod_http2's main thread sets it when the client resets the stream or its connection is gone.
+    // mod_http2's main thread sets `aborted` when the client resets the stream or its connection
+    // ends.
     return {[](const void *stream) noexcept { return static_cast<const conn_rec *>(stream)->aborted != 0; },
             r->connection};
 }

@@ -12,23 +12,25 @@ namespace Passenger {
 
 namespace {
 
-/** Whether an application may answer, as far as the server and its `<Location>` sections say. */
+/** @return whether an application may answer, by the settings of the server and its `<Location>`
+ *  sections */
 bool isEnabled(request_rec *r) {
     const LocationView view(r);
     return view.found() && Settings::of(r).isEnabled();
 }
 
-/** A URL's path below the document root, of which there is no file. */
+/** A path below the document root to which no file belongs. */
 struct Missing {
     /** The last folder that exists, without a slash at its end. */
     const char *folder;
     /** The folder and the first name in it that does not exist. */
     char *filename;
-    /** What follows that name, with its slash. */
+    /** The rest after that name, with its slash. */
     const char *pathInfo;
 };
 
-/** `<DirectoryMatch>` is compared with the names of files that do not exist, too. httpd sorts these sections behind all others. */
+/** @return whether there are `<DirectoryMatch>` sections, which also match names of files that do
+ *  not exist. httpd sorts these sections behind all others. */
 bool hasPatterns(const request_rec *r) {
     const auto *core = static_cast<const core_server_config *>(ap_get_core_module_config(r->server->module_config));
     const apr_array_header_t *sections = core->sec_dir;
@@ -39,7 +41,8 @@ bool hasPatterns(const request_rec *r) {
     return static_cast<const core_dir_config *>(ap_get_core_module_config(last))->r != nullptr;
 }
 
-/** The path in the document root that the file name goes on with, from its slash; null: it is elsewhere, or httpd would write it otherwise. */
+/** The part of the file name below the document root, from its slash. Null: the file is elsewhere,
+ *  or httpd would write the path differently. */
 const char *pathBelowRoot(request_rec *r) {
     const char *root = ap_document_root(r);
     std::size_t length = root == nullptr ? 0 : std::strlen(root);
@@ -53,7 +56,8 @@ const char *pathBelowRoot(request_rec *r) {
     return canonical ? r->filename + length : nullptr;
 }
 
-/** Whether there is such a name, be it a link that leads nowhere, or this cannot be told. What was learned of a file httpd need not ask again. */
+/** @return whether the name exists (even as a link that leads nowhere), or this is unknown. The
+ *  result for a file is kept, so that httpd need not look again. */
 bool exists(request_rec *r) {
     const apr_status_t status = apr_stat(&r->finfo, r->filename, APR_FINFO_MIN | APR_FINFO_LINK, r->pool);
     const bool namedAsFolder = r->filename[std::strlen(r->filename) - 1] == '/';
@@ -67,7 +71,7 @@ bool exists(request_rec *r) {
 
 enum class Found { FOLDER, NOTHING, ANYTHING_ELSE };
 
-/** What is there by that name, be it through a link. A link that leads nowhere is something. */
+/** The kind of the name, with links resolved. A link that leads nowhere exists. */
 Found look(const char *name) {
     struct stat file {};
     if (lstat(name, &file) != 0) {
@@ -79,7 +83,8 @@ Found look(const char *name) {
     return S_ISDIR(file.st_mode) ? Found::FOLDER : Found::ANYTHING_ELSE;
 }
 
-/** Goes down from the document root to the first name that does not exist. False: there is none, or it cannot be told. */
+/** Goes down from the document root to the first name that does not exist. @return false: every
+ *  name exists, or a look failed */
 bool findMissing(request_rec *r, const char *path, Missing &missing) {
     char *name = apr_pstrdup(r->pool, r->filename);
     char *slash = name + (path - r->filename);
@@ -92,7 +97,7 @@ bool findMissing(request_rec *r, const char *path, Missing &missing) {
         }
         const bool last = *end == '\0';
         *end = '\0';
-        // That the whole does not exist is known already.
+        // The whole path is known not to exist.
         found = last ? Found::NOTHING : look(name);
         if (found == Found::NOTHING) {
             missing.folder = apr_pstrmemdup(r->pool, name, static_cast<apr_size_t>(slash - name));

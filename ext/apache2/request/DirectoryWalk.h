@@ -5,15 +5,18 @@
 namespace Passenger {
 
 /**
- * httpd's search for the sections of its configuration and the .htaccess files that hold for a request, made cheap for most of what an
- * application is asked: URLs of which there is no file. For those httpd looks at every folder from `/` downwards, a system call each. Where the
- * last folder that exists is known beforehand, it relies on the folders above it, as it does for every file that exists.
+ * A cheaper form of httpd's search for the configuration sections and .htaccess files of a request.
+ * It is for URLs without a file, which most requests to an application have. httpd looks at every
+ * folder from `/` downwards, with a system call each. If the last existing folder is known
+ * beforehand, httpd relies on the folders above it, as for every existing file.
  */
 namespace DirectoryWalk {
 
 /**
- * For map_to_storage, right before httpd's own. Everything that is found is as httpd would find it.
- * @return DECLINED where httpd is to search by itself; otherwise the outcome of its search
+ * A hook for map_to_storage, right before httpd's own. The result is the same as that of httpd's
+ * search.
+ *
+ * @return the outcome of the search; DECLINED: httpd must search itself
  */
 int run(request_rec *r);
 

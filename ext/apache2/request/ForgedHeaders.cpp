@@ -9,7 +9,8 @@ namespace Passenger::ForgedHeaders {
 
 namespace {
 
-// The value of the note is the client's text itself: what another module sets instead has another address.
+// The value of the note is the address of the client's text. A header that another module sets has
+// another address.
 constexpr const char *NOTE = "passenger-sent-by-client ";
 
 bool isInternal(const char *name) {
@@ -33,7 +34,7 @@ std::span<const apr_table_entry_t> entries(const apr_table_t *table) {
     return {reinterpret_cast<const apr_table_entry_t *>(array->elts), static_cast<std::size_t>(array->nelts)};
 }
 
-/** Whether it is still what the client has sent. */
+/** @return whether the header still has the value that the client has sent */
 bool isFromClient(const request_rec *r, const apr_table_entry_t &header) {
     return isInternal(header.key) && apr_table_get(first(r)->notes, noteOf(r->pool, header.key)) == header.val;
 }
@@ -42,7 +43,7 @@ bool isFromClient(const request_rec *r, const apr_table_entry_t &header) {
 
 void note(request_rec *r) {
     if (first(r) != r) {
-        // What mod_headers has added is among them by now.
+        // An internal redirect: mod_headers has added its own headers before.
         return;
     }
     for (const apr_table_entry_t &header : entries(r->headers_in)) {
@@ -63,7 +64,7 @@ void remove(request_rec *r) {
     if (!found) {
         return;
     }
-    // A subrequest has its parent's table.
+    // A subrequest shares the table of its parent, so the table must not be changed.
     apr_table_t *rest = apr_table_make(r->pool, apr_table_elts(r->headers_in)->nelts);
     for (const apr_table_entry_t &header : entries(r->headers_in)) {
         if (!isFromClient(r, header)) {

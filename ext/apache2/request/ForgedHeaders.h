@@ -5,15 +5,19 @@
 namespace Passenger::ForgedHeaders {
 
 /**
- * Request headers by which a web server speaks to the application behind it (X-Sendfile-Type, X-Accel-Mapping …): sent by a client they would make the application
- * name files of the machine, or leave its answer's body away. An administrator's own (mod_headers' RequestHeader) must get through.
+ * Request headers by which a web server instructs the application behind it (X-Sendfile-Type,
+ * X-Accel-Mapping …). From a client, they would make the application reveal file names of the
+ * machine or omit the response's body. Headers that the administrator sets (mod_headers'
+ * RequestHeader) must reach the application.
  */
 
-/** For post_read_request, before any other module: remembers which of them came from the client. */
+/** A hook for post_read_request, before any other module: records which of these headers the client
+ *  has sent. */
 void note(request_rec *r);
 
-/** For fixups, before mod_headers adds to what is there: takes away what the client has sent, where an application may get the request. What is somebody else's
- *  (a proxy's, a place without applications) keeps it. */
+/** A hook for fixups, before mod_headers adds headers: removes the client's headers if an
+ *  application may get the request. Requests for others (a proxy, a place without applications)
+ *  keep them. */
 void remove(request_rec *r);
 
 }  // namespace Passenger::ForgedHeaders

@@ -5,8 +5,9 @@
 namespace Passenger {
 
 /**
- * While it lives, a hook of map_to_storage sees what `<Location>` sections say of the URL, too: httpd shows these hooks the settings of the server alone,
- * though it has compared the URL with the sections before. On the stack of the request's thread.
+ * Applies the `<Location>` sections of the URL to a request while the view exists, for a hook of
+ * map_to_storage. httpd gives these hooks only the server's settings, though it has matched the
+ * sections before. On the stack of the request's thread.
  */
 class LocationView {
 public:
@@ -19,11 +20,11 @@ public:
     LocationView(const LocationView &) = delete;
     LocationView &operator=(const LocationView &) = delete;
 
-    /** False: httpd could not tell. */
+    /** False: httpd failed to match the sections. */
     bool found() const noexcept {
         return found_;
     }
-    /** The request keeps what is seen. */
+    /** The request keeps the settings after the view ends. */
     void keep() noexcept {
         kept_ = true;
     }

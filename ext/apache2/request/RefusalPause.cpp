@@ -9,7 +9,7 @@ RefusalPause::Outcome RefusalPause::take(int clientSocket) noexcept {
         pausing_.fetch_sub(1, std::memory_order_relaxed);
         return Outcome::REFUSE;
     }
-    // Not POLLRDHUP: some have only nothing more to say, and wait for their answer.
+    // Not POLLRDHUP: a client may close its sending side and wait for the response.
     pollfd client{clientSocket, 0, 0};
     const bool left = ::poll(&client, 1, static_cast<int>(LENGTH.count())) > 0;
     pausing_.fetch_sub(1, std::memory_order_relaxed);

@@ -6,23 +6,25 @@
 namespace Passenger {
 
 /**
- * What a request does that finds its application's line full: it waits for a moment, and tries once more. Refusing costs httpd more than
- * serving (it closes the connection), and many clients come again at once. Without the pause an overload would leave little of the processor to
- * those requests that are in the line.
+ * The pause of a request that finds its application's queue full: the request waits, then tries
+ * once more. A refusal costs httpd more than a response (it closes the connection), and many
+ * clients come again at once. Without the pause, an overload leaves little processor time to the
+ * requests in the queue.
  *
- * At most half of a child's threads pause at a time; who comes then is refused at once. Thread-safe, one for each child.
+ * At most half of a child's threads pause at a time; further requests are refused at once.
+ * Thread-safe, one for each child.
  */
 class RefusalPause {
 public:
-    /** How long. A refusal in 50 ms is promised. */
+    /** Requests are to be refused within 50 ms. */
     static constexpr std::chrono::milliseconds LENGTH{15};
 
     enum class Outcome { TRY_AGAIN, REFUSE, CLIENT_LEFT };
 
-    /** @param threads of this child */
+    /** @param threads the child's number of threads */
     explicit RefusalPause(unsigned threads) noexcept : most_(threads / 2) {}
 
-    /** @param clientSocket -1: none to look at */
+    /** @param clientSocket -1: no socket to watch */
     Outcome take(int clientSocket) noexcept;
 
 private:

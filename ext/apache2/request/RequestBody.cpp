@@ -8,7 +8,7 @@ namespace Passenger {
 
 namespace {
 
-/** What httpd accepts too: digits, nothing else. */
+/** Accepts the same as httpd: digits only. */
 std::optional<apr_off_t> parseLength(const char *text) {
     apr_off_t length = 0;
     const char *end = text + std::strlen(text);
@@ -22,7 +22,7 @@ std::optional<apr_off_t> parseLength(const char *text) {
 }  // namespace
 
 RequestBody::RequestBody(request_rec *r) : r_(r) {
-    // A subrequest (mod_include) shares its main request's connection, but not its body.
+    // A subrequest (mod_include) shares the connection of its main request, but not the body.
     if (r->main != nullptr) {
         return;
     }

@@ -8,39 +8,42 @@
 namespace Passenger {
 
 /**
- * The body of a request, as httpd decodes and limits it. Either it is read whole before the request is queued, so that a client that stalls
- * holds no instance; or block by block, while an instance reads it.
+ * The body of a request, decoded and limited by httpd. The body is either read whole before the
+ * request is queued, so that a client that stalls holds no instance; or block by block while an
+ * instance reads it.
  */
 class RequestBody {
 public:
-    /** Where bodies are not buffered, such ones are all the same: they travel with the request. */
+    /** Bytes. A body up to this size is always buffered, and travels with the request. */
     static constexpr apr_off_t SMALL = 3 * 1024;
     static constexpr std::size_t BLOCK = 64 * 1024;
 
     explicit RequestBody(request_rec *r);
 
-    /** Whether the request has a body at all, of perhaps no bytes. */
+    /** @return whether the request has a body, which may be empty */
     bool present() const noexcept {
         return present_;
     }
-    /** httpd's number, where the client gave one; else null. */
+    /** httpd's value of the client's Content-Length; null: none. */
     const char *contentLength() const noexcept {
         return contentLength_;
     }
-    /** Whether it is small, and the client sends it without being asked. */
+    /** @return whether the body is small, and the client sends it without `100 Continue` */
     bool isSmall() const noexcept {
         return length_ && *length_ <= SMALL && !isAwaitingConsent();
     }
-    /** Whether the client sends it only when it is told to (`Expect: 100-continue`), which httpd does at the first read. */
+    /** @return whether the client awaits `100 Continue` (`Expect: 100-continue`), which httpd sends
+     *  at the first read */
     bool isAwaitingConsent() const noexcept {
         return r_->expecting_100 != 0;
     }
 
-    /** Reads all of it. @return 0, or the status to answer with; cause() says more then. @throws SystemException (`into` takes no more) */
+    /** Reads the whole body. @return 0, or the status of the response; cause() has the reason.
+     *  @throws SystemException (of `into`) */
     int readWhole(BufferedBody &into);
-    /** Brings the next blocks into brigade(), waiting for the client. @return as above. */
+    /** Waits for the client, and reads the next blocks into brigade(). @return as readWhole() */
     int readMore();
-    /** Bytes of one of them. @return as above */
+    /** The bytes of one bucket of brigade(). @return as readWhole() */
     int read(apr_bucket *bucket, const char *&data, apr_size_t &size);
     apr_bucket_brigade *brigade() const noexcept {
         return brigade_;
@@ -48,7 +51,7 @@ public:
     apr_status_t cause() const noexcept {
         return cause_;
     }
-    /** Whether the last readMore() brought the end. */
+    /** @return whether the last readMore() has reached the end */
     bool ended() const noexcept {
         return ended_;
     }

@@ -18,7 +18,7 @@ namespace Passenger {
 
 namespace {
 
-/** Writes down what a set of options is made of. */
+/** Writes the values that a set of options is made of into a key. */
 class KeyWriter {
 public:
     explicit KeyWriter(std::string &key) : key_(key) {}
@@ -37,13 +37,13 @@ private:
     std::string &key_;
 };
 
-/** Compares it with what was written down, which is cheaper. */
+/** Compares these values with a key. This is cheaper than writing another key. */
 class KeyReader {
 public:
     explicit KeyReader(std::string_view key) : rest_(key) {}
 
     void add(const char *text) {
-        // With the zero at its end.
+        // With the NUL at its end.
         add(text == nullptr ? "" : text, text == nullptr ? 1 : std::strlen(text) + 1);
     }
     void add(const void *block, std::size_t size) {
@@ -59,12 +59,14 @@ private:
     bool same_ = true;
 };
 
-// Workers of a bridge, if nobody says: Node answers many requests at once, others one after the other.
+// The default number of workers of a bridge: Node answers many requests at once, other interpreters
+// one after the other.
 constexpr int NODE_CONCURRENCY = 32;
-/** More threads in one process help nobody, and all instances of an application share 1,024 places. */
+/** The highest number of workers. All instances of an application share 1,024 places, and more
+ *  threads in one process do not help. */
 constexpr int MOST_CONCURRENCY = 256;
 
-/** @param wanted what PassengerForceMaxConcurrentRequestsPerProcess says */
+/** @param wanted the value of PassengerForceMaxConcurrentRequestsPerProcess */
 unsigned concurrencyOf(const Options &options, int wanted) {
     if (wanted < 0) {
         return options.appType == "node" && options.startCommand.empty() ? NODE_CONCURRENCY : 1;
@@ -82,7 +84,7 @@ constexpr bool isThePools(const Directives::Directive &directive) {
     return directive.successor == nullptr && (reader == Reader::OPTION || reader == Reader::DERIVED);
 }
 
-/** The rows of the table that options are made of. */
+/** The rows of the table that become options. */
 constexpr auto POOLS_FIELDS = [] {
     constexpr auto COUNT = static_cast<std::size_t>(std::ranges::count_if(Directives::TABLE, isThePools));
     std::array<Directives::Field, COUNT> fields{};
@@ -95,7 +97,7 @@ constexpr auto POOLS_FIELDS = [] {
     return fields;
 }();
 
-/** All that options are made of, in one order. */
+/** Gives all values that options are made of to `key`, always in the same order. */
 template <typename Key> void describe(Key &key, const Settings &settings, const Route &route) {
     for (const char *text : {route.appRoot, route.baseUri, route.appType, route.startupFile}) {
         key.add(text);
@@ -121,7 +123,7 @@ template <typename Key> void describe(Key &key, const Settings &settings, const 
     key.add(numbers.data(), sizeof(numbers));
 }
 
-// A value as the configuration has it becomes one of Options.
+// Converts a value of the configuration to one of Options.
 
 void assign(std::string &option, Settings::Text given) {
     option = given;
@@ -156,7 +158,7 @@ static_assert(std::ranges::all_of(POOLS_FIELDS,
                                   }),
               "a directive's value has another type than its option");
 
-/** What no directive says stays as Options has it. */
+/** Options keep their own value for a directive that the configuration does not have. */
 void take(Options &options, const Directives::Field &field, const Settings &settings) {
     std::visit(
         [&](auto option, auto member) {
@@ -219,7 +221,8 @@ Options RequestContext::makeOptions(const Settings &settings, const Settings &gl
     options.userSwitching = global.userSwitching.value_or(options.userSwitching);
     options.threads = options.speaksHttp() ? concurrencyOf(options, settings.maxConcurrentRequestsOrDefault())
                                            : static_cast<unsigned>(settings.threads());
-    // These options are used with this request context's sessions only, and a request context serves one request at a time.
+    // Only sessions of this request context use these options, and a request context serves one
+    // request at a time.
     options.variables = [this] { return RequestEnvironment::processVariables(request_); };
     return options;
 }

@@ -11,14 +11,15 @@
 namespace Passenger {
 
 /**
- * What a request under way needs for itself, kept for the next one: a way to the pool (which holds one session at a time), the buffers of
- * its environment, the options of the applications it has seen.
+ * The reusable state of a request in flight: a connection to the pool (for one session at a time),
+ * the buffers of its environment, the options of the applications seen so far.
  *
- * Borrowed from Child for one request, used by one thread then. A request context whose pool failed is not given back.
+ * Borrowed from Child for one request, and used by one thread then. A request context whose pool
+ * failed is not returned.
  */
 class RequestContext {
 public:
-    /** @param share as Options::maxInFlight */
+    /** @param share see Options::maxInFlight */
     RequestContext(ApplicationPoolPtr pool, unsigned share) : pool_(std::move(pool)), share_(share) {}
     RequestContext(const RequestContext &) = delete;
     RequestContext &operator=(const RequestContext &) = delete;
@@ -36,7 +37,8 @@ public:
     const Options &optionsFor(const request_rec *r, const Route &route);
 
 private:
-    /** More sets of options than this come from .htaccess files or mass virtual hosting; then it begins anew. */
+    /** .htaccess files or mass virtual hosting can make more sets of options than this; the
+     *  collection is then cleared. */
     static constexpr std::size_t MAX_OPTIONS = 1'000;
 
     Options &find(const Settings &settings, const Route &route);
@@ -46,9 +48,10 @@ private:
     const unsigned share_;
     std::string environment_;
     std::string path_;
-    // By all that they are made of: merged settings live only as long as a request, so their address says nothing.
+    // The keys contain all that the options are made of. The address of merged settings is no key,
+    // since they live only as long as a request.
     std::unordered_map<std::string, Options> options_;
-    /** The last ones, which are the next ones mostly; and what they were found by. */
+    /** The options used last, which the next request mostly needs, and their key. */
     Options *last_ = nullptr;
     std::string key_;
     const request_rec *request_ = nullptr;

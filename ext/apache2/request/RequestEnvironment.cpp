@@ -32,7 +32,8 @@ bool sameName(const apr_table_entry_t &a, const apr_table_entry_t &b) {
     return a.key_checksum == b.key_checksum && strcasecmp(a.key, b.key) == 0;
 }
 
-/** httpd has joined most headers of one name already; a module may have added another. @param skipped those that do not hold for the application */
+/** httpd has already joined most headers of one name, but a module may have added another one.
+ *  @param skipped headers that the application does not get */
 void addHeaders(CgiEnvironment &environment, const request_rec *r, std::initializer_list<const char *> skipped) {
     std::span<const apr_table_entry_t> headers = entries(r->headers_in);
     for (std::size_t i = 0; i < headers.size(); ++i) {
@@ -56,9 +57,9 @@ void addHeaders(CgiEnvironment &environment, const request_rec *r, std::initiali
     }
 }
 
-/** What httpd's AllowEncodedSlashes and ours make of `%2F`. */
+/** The treatment of `%2F` by httpd's AllowEncodedSlashes and by PassengerAllowEncodedSlashes. */
 RequestUri::EncodedSlash encodedSlash(const request_rec *r) {
-    // What httpd goes by, before it looks at any section.
+    // httpd uses these settings, before it looks at any section.
     const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->server->lookup_defaults));
     if (core->allow_encoded_slashes != 0 && core->decode_encoded_slashes == 0) {
         return RequestUri::EncodedSlash::KEPT;
@@ -68,7 +69,8 @@ RequestUri::EncodedSlash encodedSlash(const request_rec *r) {
 }
 
 void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &route, std::string &path) {
-    // An application that speaks HTTP gets REQUEST_URI, whole, and PASSENGER_BASE_URI once.
+    // An application that speaks HTTP gets the whole REQUEST_URI, and PASSENGER_BASE_URI
+    // separately.
     RequestUri::escape(path, route.baseUri);
     environment.add("SCRIPT_NAME", path);
     RequestUri::escapePath(path, r->unparsed_uri, r->uri, encodedSlash(r));
@@ -82,7 +84,7 @@ void addTarget(CgiEnvironment &environment, const request_rec *r, const Route &r
     environment.add("REQUEST_URI", path);
 }
 
-/** For a page that stands for another one (ErrorDocument, mod_rewrite): what was asked for. */
+/** Adds the original URL of an internal redirect (ErrorDocument, mod_rewrite). */
 void addOrigin(CgiEnvironment &environment, const request_rec *r, std::string &path) {
     if (r->prev == nullptr || apr_table_get(r->subprocess_env, "REDIRECT_URL") != nullptr) {
         return;
@@ -102,7 +104,7 @@ void addConnection(CgiEnvironment &environment, request_rec *r) {
     addPort(environment, "REMOTE_PORT", r->useragent_addr != nullptr ? r->useragent_addr->port : 0);
     const char *scheme = ap_http_scheme(r);
     environment.add("REQUEST_SCHEME", scheme);
-    // mod_ssl says it by the scheme; behind a proxy that ends TLS, SetEnvIf says it.
+    // mod_ssl sets the scheme. Behind a proxy that ends TLS, SetEnvIf sets HTTPS.
     const char *https = std::strcmp(scheme, "https") == 0 ? "on" : apr_table_get(r->subprocess_env, "HTTPS");
     if (https != nullptr) {
         environment.add("HTTPS", https);
@@ -130,7 +132,8 @@ void build(request_rec *r, const Route &route, const Body &body, std::string &bu
     if (body.length != nullptr) {
         environment.add("CONTENT_LENGTH", body.length);
     }
-    // What has a length is not chunked, whatever it was on its way here.
+    // A body with a known length is not chunked for the application, even if the client sent it
+    // chunked.
     addHeaders(environment, r, {body.length != nullptr ? "Transfer-Encoding" : "", body.expect ? "" : "Expect"});
     for (const apr_table_entry_t &variable : entries(r->subprocess_env)) {
         if (!CgiEnvironment::isReserved(variable.key)) {

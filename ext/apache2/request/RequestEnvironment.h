@@ -9,17 +9,20 @@
 namespace Passenger::RequestEnvironment {
 
 struct Body {
-    /** httpd's number, or null. */
+    /** httpd's value, or null. */
     const char *length;
-    /** Whether the application is told of `Expect`. */
+    /** Whether the application gets the `Expect` header. */
     bool expect;
 };
 
-/** Writes what an application is told about `r` into `buffer` (CGI, RFC 3875, as Rack wants it).
- *  @param path another buffer, for paths on their way there */
+/**
+ * Writes the environment of `r` for an application (CGI, RFC 3875, as Rack wants it) into `buffer`.
+ *
+ * @param path a scratch buffer for paths
+ */
 void build(request_rec *r, const Route &route, const Body &body, std::string &buffer, std::string &path);
 
-/** What SetEnv, PassEnv and SetEnvIf say for the application's process. */
+/** The variables that SetEnv, PassEnv and SetEnvIf set for the application's process. */
 Options::Variables processVariables(const request_rec *r);
 
 }  // namespace Passenger::RequestEnvironment

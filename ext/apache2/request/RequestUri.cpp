@@ -16,7 +16,7 @@ int hexValue(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/** The byte that `%XY` at the begin of a text stands for, or -1. */
+/** The byte of `%XY` at the beginning of a text, or -1. */
 int decodedByte(std::string_view text) {
     const int high = text.size() >= 3 ? hexValue(text[1]) : -1;
     const int low = text.size() >= 3 ? hexValue(text[2]) : -1;
@@ -27,7 +27,8 @@ bool mustBeEncoded(char c) {
     return static_cast<unsigned char>(c) <= ' ' || static_cast<unsigned char>(c) >= 0x7f;
 }
 
-/** Whether `raw` is one way to write `decoded`, in which no byte needs encoding that is not. */
+/** @return whether `raw` is a form of `decoded` in which each byte that needs percent-encoding has
+ *  it */
 bool isFormOf(std::string_view raw, std::string_view decoded, EncodedSlash slash) {
     while (!raw.empty()) {
         const int byte = raw[0] == '%' ? decodedByte(raw) : static_cast<unsigned char>(raw[0]);
@@ -89,7 +90,7 @@ void escapePath(std::string &result, std::string_view target, std::string_view d
     }
     escape(result, decoded);
     if (slash == EncodedSlash::KEPT) {
-        // What is encoded in httpd's own path must not be encoded once more.
+        // In httpd's own path `%2F` is encoded already. Undo the second encoding.
         for (std::size_t at = result.find("%252"); at != std::string::npos; at = result.find("%252", at + 1)) {
             if (at + 4 < result.size() && (result[at + 4] == 'F' || result[at + 4] == 'f')) {
                 result.erase(at + 1, 2);

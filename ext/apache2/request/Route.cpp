@@ -14,21 +14,24 @@ namespace Passenger {
 
 namespace {
 
-/** Requests that are somebody else's, whatever is on the disk. */
+/** @return whether another module answers the request, whatever is on the disk */
 bool belongsToAnother(const request_rec *r) {
     if (r->uri == nullptr || r->uri[0] != '/' || r->filename == nullptr || r->proxyreq != PROXYREQ_NONE) {
         return true;
     }
-    // mod_rewrite asks for a redirect by this handler; the redirected request comes here again.
+    // mod_rewrite sets this handler to make a redirect; the redirected request passes this hook
+    // again.
     if (r->handler != nullptr && std::strcmp(r->handler, "redirect-handler") == 0) {
         return true;
     }
-    // SetHandler is said for a place on purpose (server-status …), unlike a handler that mod_mime derives from a name's extension.
+    // An administrator sets SetHandler for a place on purpose (server-status …). mod_mime in
+    // contrast derives handlers from file extensions.
     const auto *core = static_cast<const core_dir_config *>(ap_get_core_module_config(r->per_dir_config));
     return core->handler != nullptr || core->expr_handler != nullptr;
 }
 
-/** As Options::groupName() has it, and as whom it runs where the configuration says so: users share no instances unasked. */
+/** The name of Options::groupName(), with the user and group if the configuration sets them:
+ *  different users share no instances by default. */
 const char *defaultName(apr_pool_t *pool, const char *appRoot, const Settings &settings) {
     const char *user = settings.user != nullptr ? settings.user : "";
     const char *group = settings.group != nullptr ? settings.group : "";
@@ -41,11 +44,11 @@ bool isRealFile(const request_rec *r) {
         return false;
     }
     bool hasMorePath = r->path_info != nullptr && *r->path_info != '\0';
-    // `/file.css/more` names no file, unless something handles the file and wants the rest of the path.
+    // `/file.css/more` names no file, unless a handler is set that wants the rest of the path.
     return !hasMorePath || r->handler != nullptr;
 }
 
-/** Where in a path the first name begins that no file can have, or null. */
+/** The first name in a path that is too long for a file, or null. */
 const char *longName(const char *path) {
     for (const char *name = path;; ++name) {
         const std::size_t length = std::strcspn(name, "/");
@@ -64,7 +67,7 @@ bool isFile(const char *path) {
     return stat(path, &file) == 0 && S_ISREG(file.st_mode);
 }
 
-/** The URI of the cached page for this request (of a file that exists), or null. */
+/** The URI of the existing cached page for this request, or null. */
 const char *cachedPage(const request_rec *r) {
     if (r->method_number != M_GET || (r->path_info != nullptr && *r->path_info != '\0')) {
         return nullptr;
@@ -85,7 +88,8 @@ const char *cachedPage(const request_rec *r) {
     return nullptr;
 }
 
-/** Lets httpd serve another URI for this request, with that one's access rules, type and headers. */
+/** Makes httpd serve another URI for this request, with the access rules, type and headers of that
+ *  URI. */
 bool serveInstead(request_rec *r, const char *uri) {
     const char *target = r->args != nullptr ? apr_pstrcat(r->pool, uri, "?", r->args, nullptr) : uri;
     request_rec *page = ap_sub_req_lookup_uri(target, r, nullptr);
@@ -129,7 +133,7 @@ void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &setting
     appType = app.type;
     startupFile = app.startupFile;
     appName = settings.appGroupName != nullptr ? settings.appGroupName : defaultName(pool, appRoot, settings);
-    // What this process may not see the application's user perhaps may.
+    // The application's user may have rights that this process lacks.
     if (app.error != 0 && app.error != EACCES) {
         char text[128];
         problem = apr_psprintf(pool, "%s: %s", app.path(pool), apr_strerror(app.error, text, sizeof(text)));
@@ -138,7 +142,7 @@ void Route::take(apr_pool_t *pool, const AppFinder &app, const Settings &setting
 
 int Route::decideAhead(request_rec *r, StartupFileCache &startupFiles) {
     LocationView view(r);
-    // TRACE is answered by httpd, in this hook.
+    // httpd answers TRACE in this hook.
     if (!view.found() || !Settings::of(r).isHighPerformance() || r->method_number == M_TRACE) {
         return DECLINED;
     }
@@ -157,7 +161,7 @@ int Route::decideUnseen(request_rec *r, StartupFileCache &startupFiles) {
             r->finfo.filetype = APR_NOFILE;
         }
         if (APR_STATUS_IS_ENOTDIR(status)) {
-            // A file with more of a path behind it: a script's, perhaps.
+            // The path goes on behind a file, which may be a script.
             return DECLINED;
         }
     }
@@ -171,12 +175,13 @@ int Route::decideUnseen(request_rec *r, StartupFileCache &startupFiles) {
 int Route::decide(request_rec *r, StartupFileCache &startupFiles) {
     const Route *route = of(r);
     if (route != nullptr && route->ahead) {
-        // mod_mime has perhaps made something of the name since.
+        // mod_mime may have derived a handler from the name meanwhile.
         return belongsToAnother(r) ? DECLINED : (claim(r), OK);
     }
     int decision = decideApplication(r, startupFiles, false);
     route = of(r);
-    // httpd looked at the folder in which the file cannot be; it must not answer with that.
+    // httpd has only the folder in which the file cannot exist. It must not answer with that
+    // folder.
     bool misled = route != nullptr && route->beyondFiles && !belongsToAnother(r);
     return decision == DECLINED && misled ? HTTP_NOT_FOUND : decision;
 }
@@ -211,7 +216,7 @@ int Route::decideApplication(request_rec *r, StartupFileCache &startupFiles, boo
 
 void Route::claim(request_rec *r) {
     r->handler = HANDLER;
-    // mod_dir would redirect to the folder or look for an index in it, mod_autoindex would list it.
+    // Keeps mod_dir from a redirect or an index, and mod_autoindex from a list of the folder.
     r->finfo.filetype = APR_NOFILE;
 }
 

@@ -9,43 +9,49 @@ namespace Passenger {
 struct AppFinder;
 
 /**
- * Which application a request is for; made by the hooks before it, used by the handler. In the request's pool.
+ * The application that serves a request. The hooks before the handler make it in the request's
+ * pool; the handler uses it.
  */
 struct Route {
     static constexpr const char *HANDLER = "passenger-handler";
 
     const char *documentRoot = nullptr;
-    /** As AppFinder's. */
+    /** As in AppFinder. */
     const char *baseUri = "";
     const char *appRoot = nullptr;
-    /** "APPROOT (ENVIRONMENT)", as the agent and the log call it. */
+    /** "APPROOT (ENVIRONMENT)", the application's name in the agent and the log. */
     const char *appName = nullptr;
-    /** "rack", "node" or "wsgi": what the startup file is. */
+    /** "rack", "node" or "wsgi": the kind of the startup file. */
     const char *appType = "rack";
-    /** Relative to appRoot, or absolute; empty: a start command needs none. */
+    /** Relative to appRoot, or absolute. Empty: a start command needs none. */
     const char *startupFile = "config.ru";
-    /** Set before the others: the URL has a name that no file can have, and httpd was given the path up to it. */
+    /** Set before the others: the URL has a name that is too long for a file, and httpd got the
+     *  path up to that name. */
     bool beyondFiles = false;
     /** decideAhead() has decided. */
     bool ahead = false;
-    /** Why the application cannot be served, or null. */
+    /** The reason why the application cannot be served, or null. */
     const char *problem = nullptr;
 
-    /** What the fixups hook found, or null where the request is not ours. */
+    /** The result of the fixups hook; null: the request is not for an application. */
     static const Route *of(const request_rec *r) noexcept;
 
     /**
-     * For map_to_storage, where PassengerHighPerformance is on: decides at once, with one look at the file system, that the application answers. httpd looks
-     * for no `<Directory>` or `<Files>` section and no .htaccess file then. What is a file, or has a cached page, goes the ordinary way.
+     * A hook for map_to_storage with PassengerHighPerformance: decides with one look at the file
+     * system that the application answers. httpd then looks for no `<Directory>` or `<Files>`
+     * section and no .htaccess file. Files and cached pages take the ordinary way.
      */
     static int decideAhead(request_rec *r, StartupFileCache &startupFiles);
 
-    /** For map_to_storage. httpd answers 403 for a name longer than a file's may be, an application may well know it. */
+    /** A hook for map_to_storage. httpd answers 403 for a name that is too long for a file, but an
+     *  application may accept the name. */
     static int cutLongNames(request_rec *r);
 
     /**
-     * For fixups. Decides whether an application or httpd answers. Real files, cached pages (`/x`: x.html, x/index.html), whatever another module was
-     * told to handle, and every request where there is no application stay httpd's.
+     * A hook for fixups. Decides whether an application or httpd answers. httpd answers for real
+     * files, for cached pages (`/x`: x.html, x/index.html), for requests with another module's
+     * handler, and where no application is.
+     *
      * @return an httpd status
      */
     static int decide(request_rec *r, StartupFileCache &startupFiles);

@@ -13,7 +13,7 @@ namespace Passenger {
 
 namespace {
 
-/** Not every file system has files without a name. */
+/** For file systems without O_TMPFILE. */
 FileDescriptor openAndUnlink(const std::string &folder) {
     std::string path = folder + "/passenger-body.XXXXXX";
     FileDescriptor file(mkostemp(path.data(), O_CLOEXEC));

@@ -10,23 +10,26 @@
 namespace Passenger {
 
 /**
- * A file without a name, for bytes that are too many for memory: it is gone with its descriptor, however the process ends.
+ * A file without a name, for bytes that do not fit into memory. The file disappears with its
+ * descriptor, however the process ends.
  *
  * One thread at a time.
  */
 class SpoolFile {
 public:
-    /** @param folder that it takes room in. @throws SystemException */
+    /** @param folder the folder whose disk space the file uses @throws SystemException */
     explicit SpoolFile(const std::string &folder);
 
-    /** @throws SystemException (nothing is known about the bytes in the file then, beyond what was written before) */
+    /** @throws SystemException (then only the bytes of earlier calls are certain to be in the
+     *  file) */
     void write(std::uint64_t position, std::string_view bytes);
-    /** As many as `bytes` holds, which must have been written before. @throws SystemException */
+    /** Fills `bytes` with bytes that were written before. @throws SystemException */
     void read(std::uint64_t position, std::span<char> bytes) const;
 
-    /** The file from its start, for reading only: for somebody else. Nothing: that is not possible (/proc is not there). */
+    /** A second descriptor of the file, at its start and for reading only. Nothing: it cannot be
+     *  opened (/proc is missing). */
     FileDescriptor reopen() const noexcept;
-    /** Gives the descriptor up: the file lives as long as it is open. */
+    /** Gives the descriptor to the caller: the file lives as long as the descriptor is open. */
     [[nodiscard]] int release() noexcept {
         return file_.release();
     }

@@ -33,7 +33,7 @@ int StartupFileCache::look(std::string_view path, Clock::time_point now) {
             return known->second.error;
         }
     }
-    // Without the lock: a file server that does not answer holds only who asks for it.
+    // The lock is not held: a file server that does not answer blocks only this request.
     std::string name(path);
     struct stat file {};
     int error = stat(name.c_str(), &file) == 0 ? 0 : errno;

@@ -13,8 +13,8 @@
 namespace Passenger {
 
 /**
- * Remembers for a second whether an application's startup file is there, and where a folder that is a link leads: one system call a second
- * instead of one a request.
+ * Remembers for a second whether an application's startup file exists, and where a folder that is a
+ * link leads. So there is one system call a second instead of one a request.
  *
  * One for each httpd child, used by all its threads.
  */
@@ -22,18 +22,19 @@ class StartupFileCache {
 public:
     using Clock = std::chrono::steady_clock;
     static constexpr std::chrono::seconds MAX_AGE{1};
-    /** More names than this come from mass virtual hosting with changing names; then it begins anew. */
+    /** Mass virtual hosting can make more names than this; the cache is then cleared. */
     static constexpr std::size_t MAX_ENTRIES = 10'000;
 
-    /** 0 when the file is there, else the errno that says why not. */
+    /** @return 0 if the file exists, else the errno of the look */
     int look(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
 
-    /** What the path is a link to, as far as that link leads; the path itself where it is none. Of a link's link, and of links in between, nothing is
-     *  resolved: `current` stays `current`. @param path without a slash at its end */
+    /** The target of the link `path`, one step far; the path itself if it is no link. Links within
+     *  the target or in between are not resolved: `current` stays `current`. @param path without a
+     *  slash at its end */
     std::string follow(std::string_view path, Clock::time_point now) EXCLUDES(mutex_);
 
 private:
-    /** So that a name is found without making a string of it: each request looks. */
+    /** The hash accepts a string_view, so that a look-up makes no string: each request looks. */
     struct NameHash {
         using is_transparent = void;
 

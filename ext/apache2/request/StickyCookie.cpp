@@ -17,7 +17,7 @@ std::uint32_t numberOrZero(std::string_view text) noexcept {
 
 std::uint32_t instanceIn(std::string_view header, std::string_view name) noexcept {
     while (!header.empty()) {
-        // Httpd puts a comma between several Cookie headers.
+        // httpd joins several Cookie headers with a comma.
         const std::size_t end = header.find_first_of(";,");
         std::string_view pair = header.substr(0, end);
         pair.remove_prefix(std::min(pair.find_first_not_of(" \t"), pair.size()));

@@ -14,10 +14,12 @@ using HttpText::equalsIgnoringCase;
 using HttpText::trim;
 using std::chrono::seconds;
 
-// RFC 9110's "heuristically cacheable" ones without those that are about a part or a method. All the same, they must say how long.
+// The "heuristically cacheable" statuses of RFC 9110, without those about a part or a method. Their
+// answers must state a lifetime nevertheless.
 constexpr std::array<int, 8> STATUSES{200, 203, 204, 300, 301, 308, 404, 410};
 
-// Who gets such a header got something of his own, or something that is not the answer itself. What was kept somewhere already (Age) is left to who did.
+// An answer with one of these headers is for one client, or is not the final content. An answer
+// with Age is already cached elsewhere.
 constexpr std::array<std::string_view, 7> PERSONAL{
     "set-cookie", "set-cookie2", "vary", "www-authenticate", "x-sendfile", "x-accel-redirect", "age",
 };
@@ -29,7 +31,8 @@ std::optional<long long> number(std::string_view text) {
                                                                                    : std::nullopt;
 }
 
-/** What Cache-Control says. Of a directive that comes twice the stricter one counts; one that cannot be read is as strict as can be. */
+/** The directives of Cache-Control. Of a directive that comes twice the stricter one holds; a
+ *  malformed one is as strict as possible. */
 struct CacheControl {
     bool forbids = false;
     std::optional<long long> maxAge;
@@ -119,7 +122,7 @@ std::optional<seconds> freshFor(int status, const ResponseHead &head, std::time_
         if (equalsIgnoringCase(header.name, "Cache-Control")) {
             control.add(header.value);
         } else if (equalsIgnoringCase(header.name, "Expires")) {
-            // Of two none can be believed.
+            // Two Expires headers are contradictory, so both are ignored.
             expires = expires ? std::string_view() : header.value;
         } else if (equalsIgnoringCase(header.name, "Date")) {
             date = header.value;

@@ -31,7 +31,7 @@ std::string_view trimmed(std::string_view text) {
     return start == std::string_view::npos ? "" : text.substr(start, text.find_last_not_of(" \t") - start + 1);
 }
 
-/** The part of `text` up to `separator`, which is taken out of it. */
+/** Removes the text up to `separator` and the separator from `text`. @return the removed part */
 std::string_view takeUpTo(std::string_view &text, char separator) {
     const auto end = std::min(text.find(separator), text.size());
     const std::string_view part = text.substr(0, end);
@@ -39,7 +39,7 @@ std::string_view takeUpTo(std::string_view &text, char separator) {
     return trimmed(part);
 }
 
-/** Of `;q=0.8`; 1 where there is none. */
+/** The number of `;q=0.8`; 1 by default. */
 double qualityIn(std::string_view parameters) {
     double quality = 1;
     while (!parameters.empty()) {
@@ -53,7 +53,8 @@ double qualityIn(std::string_view parameters) {
 
 // ----- Texts
 
-/** Without what a terminal could take for a command: control characters, also those of two bytes in UTF-8. */
+/** Removes characters that a terminal could take for a command: control characters, also those of
+ *  two bytes in UTF-8. */
 std::string printable(std::string_view text) {
     std::string result;
     result.reserve(text.size());

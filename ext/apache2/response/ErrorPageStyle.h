@@ -2,7 +2,7 @@
 
 namespace Passenger::ErrorPage {
 
-/** Fits a phone and a desk, by day and by night. */
+/** For small and large screens, in light and dark mode. */
 inline constexpr const char *STYLE = R"(:root {
   color-scheme: light dark;
   --paper: #fff; --ink: #1c1f23; --quiet: #5b6470; --line: #dde1e6; --block: #f4f5f7; --accent: #b3261e;

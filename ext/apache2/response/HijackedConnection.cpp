@@ -14,7 +14,8 @@ namespace Passenger {
 
 namespace {
 
-/** So much is passed on at once. A socket that poll() calls writable takes it, so that a client that does not read holds only itself up. */
+/** Bytes passed on at once. A socket that poll() reports as writable takes this many, so this
+ *  thread does not block on a client that does not read. */
 constexpr std::size_t PIECE = 16 * 1024;
 
 int socketOf(const request_rec *r) noexcept {
@@ -29,7 +30,8 @@ bool isUpgradeWanted(const request_rec *r) {
            HttpText::listHas(connection, "upgrade");
 }
 
-/** What would change a body sees none of this one. mod_headers is what administrators count on. */
+/** Removes the filters that would change a body. mod_headers' filters stay, since administrators
+ *  rely on them. */
 void removeContentFilters(request_rec *r) {
     for (ap_filter_t *filter = r->output_filters; filter != nullptr && filter != r->proto_output_filters;) {
         ap_filter_t *next = filter->next;
@@ -81,12 +83,12 @@ const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &hea
     return nullptr;
 }
 
-/** Whatever httpd does when the handler has returned, it adds nothing. */
+/** Removes the filters of the request, so that httpd adds nothing after the handler returns. */
 void HijackedConnection::leaveHttp() noexcept {
     conn_rec *connection = r_->connection;
     connection->keepalive = AP_CONN_CLOSE;
     r_->output_filters = r_->proto_output_filters = connection->output_filters;
-    // Its limit for request bodies would end the connection when something is read after that.
+    // mod_reqtimeout's limit for request bodies would end the connection at a later read.
     ap_remove_input_filter_byhandle(connection->input_filters, "reqtimeout");
     r_->input_filters = r_->proto_input_filters = connection->input_filters;
 }
@@ -111,7 +113,8 @@ void HijackedConnection::relay(std::span<char> buffer) {
     apr_brigade_cleanup(pending_);
 }
 
-/** One step of the client's words. True: there may be more of them, and the application takes them. */
+/** Passes on one piece from the client. @return whether more may follow now, and the application
+ *  takes more */
 bool HijackedConnection::fromClient() {
     if (APR_BRIGADE_EMPTY(pending_) && clientMayHaveSaid_) {
         readClient();
@@ -119,7 +122,8 @@ bool HijackedConnection::fromClient() {
     return sendPending() && clientMayHaveSaid_;
 }
 
-/** By httpd's filters, which may have read more than the request's head, and know of TLS. */
+/** Reads through httpd's filters, which know TLS, and may have read more than the request's
+ *  head. */
 void HijackedConnection::readClient() {
     const apr_status_t status =
         ap_get_brigade(r_->connection->input_filters, pending_, AP_MODE_READBYTES, APR_NONBLOCK_READ, PIECE);
@@ -135,7 +139,8 @@ void HijackedConnection::readClient() {
     }
 }
 
-/** False: the application takes no more for now. What it does not want at all is dropped. */
+/** Sends the client's bytes to the application, and drops them if it has closed its side. @return
+ *  false: the application takes no more for now */
 bool HijackedConnection::sendPending() {
     while (!APR_BRIGADE_EMPTY(pending_)) {
         apr_bucket *bucket = APR_BRIGADE_FIRST(pending_);
@@ -165,7 +170,7 @@ void HijackedConnection::waitForEither(bool more) {
     pollfd entries[2] = {{client_, static_cast<short>(news | (answerWaits_ ? POLLOUT : 0)), 0},
                          {stream_.get(), static_cast<short>((answerWaits_ ? 0 : POLLIN) | (pending ? POLLOUT : 0)), 0}};
     if (entries[1].events == 0) {
-        entries[1].fd = -1;  // its hang-up would be told again and again
+        entries[1].fd = -1;  // poll() would report the hang-up again and again
     }
     const auto patience = static_cast<int>(apr_time_as_msec(r_->server->timeout));
     const int ready = poll(entries, 2, more ? 0 : answerWaits_ ? patience : -1);

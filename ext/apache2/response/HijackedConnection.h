@@ -10,23 +10,28 @@
 namespace Passenger {
 
 /**
- * A client's connection that the application has taken over (`rack.hijack`, an upgrade to WebSocket): passes bytes on in both directions, as they
- * come, until either side has closed. The client's end of file goes on to the application, which may have something to say yet; the application's
- * ends the connection. Silence may last for ever. A client that takes nothing of what waits for it is given up after httpd's Timeout.
+ * A client's connection that the application has taken over (`rack.hijack`, an upgrade to
+ * WebSocket). Passes bytes on in both directions until either side has closed. The client's end of
+ * file is passed on to the application, which may still send; the application's end of file ends
+ * the connection. Silence has no time limit. The connection ends if a client reads nothing for the
+ * time of httpd's Timeout while bytes wait for it.
  *
- * On the stack of the request's thread, which it holds until then.
+ * On the stack of the request's thread, which it occupies until the end.
  */
 class HijackedConnection {
 public:
-    /** @param stream what Reply has brought  @param start the first bytes from there, in the request's pool */
+    /** @param stream the stream of the Reply
+     *  @param start the first bytes from the stream, in the request's pool */
     HijackedConnection(request_rec *r, FileDescriptor stream, std::string_view start) noexcept
         : r_(r), stream_(std::move(stream)), start_(start) {}
 
-    /** Why this request's connection cannot be taken over, or null. */
+    /** The reason why this request's connection cannot be taken over, or null. */
     static const char *obstacle(const request_rec *r) noexcept;
-    /** Sends the head that goes before the application's own bytes; status and headers are in `r`. @return what is wrong, or null */
+    /** Sends the head before the application's own bytes; status and headers are in `r`. @return
+     *  the problem, or null */
     static const char *sendHead(request_rec *r, const ResponseHead &head);
-    /** Relays until the end. No filter of the request's sees any of it. @param buffer for what the application says */
+    /** Relays until the end. No filter of the request sees the bytes. @param buffer for bytes of
+     *  the application */
     void relay(std::span<char> buffer);
 
 private:
@@ -43,10 +48,10 @@ private:
     FileDescriptor stream_;
     std::string_view start_;
     int client_ = -1;
-    /** What the client has said and the application has not taken yet. */
+    /** Bytes of the client that the application has not yet taken. */
     apr_bucket_brigade *pending_ = nullptr;
     apr_bucket_brigade *answer_ = nullptr;
-    /** Filters may hold something that poll() cannot see. */
+    /** Filters may hold bytes that poll() cannot report. */
     bool clientMayHaveSaid_ = true;
     bool clientEnded_ = false;
     bool answerWaits_ = false;

@@ -8,7 +8,7 @@ namespace Passenger {
 
 namespace {
 
-/** No application means to send more to one request. */
+/** An application that sends more for one request is faulty. */
 constexpr int MOST = 16;
 
 }  // namespace
@@ -17,7 +17,8 @@ const char *InterimAnswers::take(const Reply &reply, bool late) {
     if (reply.status == HTTP_SWITCHING_PROTOCOLS || reply.status < 100 || reply.status > 199) {
         return "an upgrade that nobody asked for";
     }
-    // httpd itself says 100, when it begins to read the body; a bridge says it beside what its application says.
+    // httpd itself sends 100 when it begins to read the body. The bridge sends one 100 of its own,
+    // which does not count.
     const bool counts = reply.status != HTTP_CONTINUE || continued_;
     continued_ = continued_ || !counts;
     if (counts && ++count_ > MOST) {
@@ -35,7 +36,7 @@ const char *InterimAnswers::take(const Reply &reply, bool late) {
 }
 
 void InterimAnswers::send(int status, const ResponseHead &head) {
-    // Those of the answer before have been sent by now.
+    // The headers of the previous interim answer have been sent.
     if (pool_ == nullptr) {
         apr_pool_create(&pool_, r_->pool);
     } else {

@@ -12,7 +12,9 @@ namespace {
 
 constexpr apr_size_t LARGEST_CUSTOM_PAGE = 1024 * 1024;
 
-/** The agent has it for a while, for this application's pages only: the id may be an application's own word. Without it the summary is shown. */
+/** The report from the agent, which keeps each for a limited time. The agent gives only reports of
+ *  this application, since the application itself may have chosen the id. Without a report, the
+ *  summary is shown. */
 Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, const char *app) {
     try {
         if (pool != nullptr && !reply.reportId.empty()) {
@@ -29,7 +31,7 @@ Report reportFor(request_rec *r, const Reply &reply, ApplicationPool *pool, cons
     return report;
 }
 
-/** Nothing, and a line in the log: it cannot be read. */
+/** The administrator's page. Nothing: it cannot be read, which is logged. */
 std::optional<std::string> customPage(request_rec *r, const char *path) {
     apr_file_t *file = nullptr;
     apr_status_t status = apr_file_open(&file, path, APR_FOPEN_READ | APR_FOPEN_BINARY, APR_FPROT_OS_DEFAULT, r->pool);

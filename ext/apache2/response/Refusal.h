@@ -9,18 +9,19 @@
 namespace Passenger {
 
 /**
- * The page that stands in for an application that takes no request: with everything about the failure (PassengerFriendlyErrorPages), or
- * the administrator's own (PassengerCustomErrorPage), or a plain one with the report's id.
+ * The page for a request that its application does not take. The page is one of three: a page with
+ * all details of the failure (PassengerFriendlyErrorPages), the administrator's own
+ * (PassengerCustomErrorPage), or a plain one with the report's id.
  */
 struct Refusal {
     std::string page;
     const char *contentType = nullptr;
-    /** It is ours, and needs nothing that lies elsewhere. */
+    /** The page is mod_passenger's own, and refers to no other file. */
     bool selfContained = true;
 
-    /** @param pool is asked for the report, where the page will show it */
+    /** @param pool gives the report, if the page shows it */
     static Refusal of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app);
-    /** What goes with the page. */
+    /** Sets the headers of the page. */
     void setHeaders(request_rec *r) const;
 };
 

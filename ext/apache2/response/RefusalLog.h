@@ -8,12 +8,13 @@
 namespace Passenger {
 
 /**
- * Which refusals of requests are logged, since an overload has thousands of them. One for each httpd child, owned by
- * Child. Thread-safe.
+ * Limits the log entries about refused requests, since an overload refuses thousands. One for each
+ * httpd child, owned by Child. Thread-safe.
  */
 class RefusalLog {
 public:
-    /** How many were left out since the last one; nothing, where this one is to be left out, too. */
+    /** @return the number of entries left out since the last one; nothing: this entry is to be left
+     *  out */
     std::optional<unsigned> mayLog() EXCLUDES(mutex_);
 
 private:

@@ -35,7 +35,7 @@ ResponseCache::Entry &ResponseCache::leastNeeded() {
 
 ResponseCache::AnswerPtr ResponseCache::find(std::string_view key, std::string_view url, MonotonicTime now) {
     const std::size_t hash = std::hash<std::string_view>()(key);
-    // What is given up is destroyed without the lock.
+    // Dropped answers are destroyed after the lock is released.
     AnswerPtr old;
     AnswerPtr found;
     {
@@ -51,7 +51,7 @@ ResponseCache::AnswerPtr ResponseCache::find(std::string_view key, std::string_v
         entry->usedAt = ++uses_;
         found = entry->answer;
     }
-    // Looks at the agent: without the lock.
+    // isCurrent() reads the agent's memory, so the lock is not held.
     if (found->version.isCurrent()) {
         return found;
     }

@@ -14,10 +14,12 @@
 namespace Passenger {
 
 /**
- * A few small answers of applications, to be given again while they are fresh (PassengerTurbocaching). Which answers may be kept is CachePolicy's matter,
- * and what is one request's or another's the caller's: here a key is a text.
+ * A few small answers of applications, to be given again while they are fresh
+ * (PassengerTurbocaching). CachePolicy decides which answers may be kept. The caller makes the key
+ * of a request, which here is a text.
  *
- * One for each httpd child, used by all its threads. Knows nothing of httpd. Never larger than MAX_ENTRIES times what one may have.
+ * One for each httpd child, used by all its threads. Has no code of httpd. Always at most
+ * MAX_ENTRIES entries of limited size.
  */
 class ResponseCache {
 public:
@@ -31,7 +33,8 @@ public:
         /** Header lines, as the application gave them. */
         std::string head;
         std::string body;
-        /** A newer version's answers are other ones. */
+        /** The version of the application that gave the answer. Another version's answers are not
+         *  used. */
         AppVersion version;
         MonotonicTime receivedAt;
         MonotonicTime freshUntil;
@@ -39,15 +42,16 @@ public:
     using AnswerPtr = std::shared_ptr<const Answer>;
 
     /**
-     * How often the pages of a URL were changed, by whichever httpd child: in memory that all of them share. Several URLs share a number, so that a
-     * change of one may be taken for that of another.
+     * Counts the changes of the pages of each URL, by any httpd child. The counters are in memory
+     * that all children share. Several URLs share a counter, so a change of one may invalidate the
+     * answers of another.
      */
     class Changes {
     public:
         static constexpr std::size_t COUNT = 4096;
         using Counters = std::array<std::atomic<std::uint32_t>, COUNT>;
 
-        /** @param counters filled with zeros at first; null: there are none, and nothing is kept */
+        /** @param counters zeros at first; null: nothing is cached */
         explicit Changes(Counters *counters) noexcept : counters_(counters) {}
         explicit operator bool() const noexcept {
             return counters_ != nullptr;
@@ -66,13 +70,14 @@ public:
     Changes &changes() noexcept {
         return changes_;
     }
-    /** Nothing was ever stored: find() finds nothing. */
+    /** True: nothing was ever stored, so find() finds nothing. */
     bool untouched() const noexcept {
         return !used_.load(std::memory_order_relaxed);
     }
-    /** Null: there is none that is fresh, of the version that the application has now, and older than no change of its URL. */
+    /** The answer that is fresh, of the application's current version, and newer than each change
+     *  of its URL. Null: there is none. */
     AnswerPtr find(std::string_view key, std::string_view url, MonotonicTime now) EXCLUDES(mutex_);
-    /** @param changesBefore of the URL, when the application was asked */
+    /** @param changesBefore the URL's number of changes when the application got the request */
     void store(std::string_view key, std::uint32_t changesBefore, AnswerPtr answer) EXCLUDES(mutex_);
 
 private:
@@ -80,7 +85,7 @@ private:
         std::size_t hash = 0;
         std::string key;
         std::uint32_t changes = 0;
-        /** Which one was needed last. */
+        /** A counter value: the higher, the later the last use. */
         std::uint64_t usedAt = 0;
         AnswerPtr answer;
     };

@@ -11,7 +11,7 @@ namespace {
 
 using HttpText::equalsIgnoringCase;
 
-// Far more than any application sends; less than what makes httpd's own handling of a head slow.
+// Far more than any application sends, and few enough for httpd's handling of headers to be fast.
 constexpr std::size_t MAX_HEADERS = 2'000;
 
 }  // namespace
@@ -78,7 +78,8 @@ const char *ResponseHead::setContentLength(std::string_view value) {
     return nullptr;
 }
 
-/** About one connection, which here is the one between httpd and the client: httpd's own matter. */
+/** Records headers about a single connection. These are not passed on: the client's connection is
+ *  httpd's own. */
 const char *ResponseHead::noteHopByHop(Header header) {
     if (equalsIgnoringCase(header.name, "Upgrade")) {
         upgrade_ = header.value;
@@ -91,7 +92,7 @@ const char *ResponseHead::noteHopByHop(Header header) {
     return nullptr;
 }
 
-/** `Connection: X-Foo` makes X-Foo a matter of that connection too. */
+/** Drops the headers that Connection names: `Connection: X-Foo` limits X-Foo to that connection. */
 void ResponseHead::dropNominated() {
     for (std::string_view list : connection_) {
         while (!list.empty()) {

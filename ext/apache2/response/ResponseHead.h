@@ -10,9 +10,10 @@
 namespace Passenger {
 
 /**
- * The head of an application's answer, parsed strictly: an answer that could be read in two ways is read in none. Knows nothing of httpd.
+ * The head of an application's answer, parsed strictly: an ambiguous head is rejected. Has no code
+ * of httpd.
  *
- * The views point into the text that was parsed.
+ * The views point into the parsed text.
  */
 class ResponseHead {
 public:
@@ -20,13 +21,14 @@ public:
         std::string_view name;
         std::string_view value;
     };
-    /** As many as most answers have take no memory of their own. */
+    /** Room for the headers of most answers without an allocation. */
     using Headers = boost::container::small_vector<Header, 24>;
 
-    /** @param lines "Name: value\r\n…" @return what is wrong, or null */
+    /** @param lines "Name: value\r\n…" @return the problem, or null */
     const char *parse(std::string_view lines);
 
-    /** What goes on to the client: without Content-Type, Content-Length, Status, and what belongs to one connection only. */
+    /** The headers for the client: without Content-Type, Content-Length, Status and the headers of
+     *  a single connection. */
     const Headers &headers() const noexcept {
         return headers_;
     }
@@ -36,11 +38,13 @@ public:
     const std::optional<std::uint64_t> &contentLength() const noexcept {
         return contentLength_;
     }
-    /** `Connection: close`: the application wants the client's connection to end with this answer. */
+    /** `Connection: close`: the application asks for the end of the client's connection after this
+     *  answer. */
     bool closes() const noexcept {
         return closes_;
     }
-    /** The two that count only where the application has taken the connection over: Upgrade, and whether it says that it chunks what it sends. */
+    /** Upgrade, and whether the application sends chunks. Both matter only if the application has
+     *  taken the connection over. */
     const std::optional<std::string_view> &upgrade() const noexcept {
         return upgrade_;
     }

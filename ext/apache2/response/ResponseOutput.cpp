@@ -19,17 +19,19 @@ using std::chrono::nanoseconds;
 
 namespace {
 
-/** Up to here body bytes are copied, so that few of them do not keep a whole buffer. */
+/** Body bytes up to this number are copied, so that few bytes do not occupy a whole buffer. */
 constexpr std::size_t SMALL_BODY = 8 * 1024;
-/** Where many wait, a buffer must be worth its memory. */
+/** The limit when bytes already wait: more of them are copied, since whole buffers would waste
+ *  memory. */
 constexpr std::size_t SMALL_BODY_WAITING = 32 * 1024;
-/** Before anything goes to a file, an application waits so long for its client, and 10 ms more for each MB that the client has taken: the file is not
- *  for who takes 100 MB a second. */
+/** How long an application waits for its client before a file is used, plus 10 ms for each MB that
+ *  the client has taken. A client that reads 100 MB a second needs no file. */
 constexpr milliseconds PATIENCE{20};
 constexpr nanoseconds PATIENCE_FOR_A_BYTE{10};
-/** Together with what httpd has of a client that lags, this is no more than PIECE and its framing can be. */
+/** With the bytes that httpd holds for a slow client, this is at most PIECE and its framing. */
 constexpr apr_off_t LEFT_IN_MEMORY = 12 * 1024;
-/** Over HTTP/2: what is more is kept until the application has finished, or has said nothing for so long. */
+/** Over HTTP/2, more bytes are kept until the application has finished, or has sent nothing for
+ *  QUIET. */
 constexpr std::uint64_t LITTLE = 16 * 1024;
 constexpr milliseconds QUIET{100};
 
@@ -81,7 +83,7 @@ std::uint64_t ResponseOutput::stored() const noexcept {
     return static_cast<std::uint64_t>(waiting_ + behind_) + (ring_ ? ring_->size() : 0);
 }
 
-/** No more than one further message finds room. */
+/** @return whether at most one more message has room */
 bool ResponseOutput::full() const noexcept {
     return behind_ > 0 || stored() + MAX_MESSAGE > (fileFailed_ ? std::uint64_t{MEMORY} : limit_);
 }
@@ -109,7 +111,7 @@ apr_bucket *ResponseOutput::bucketOf(std::span<char> body) {
     if (!inBuffer || body.size() <= (lags_ || held_ ? SMALL_BODY_WAITING : SMALL_BODY)) {
         return apr_bucket_heap_create(body.data(), body.size(), nullptr, allocator);
     }
-    // The bucket gets the buffer itself; its first bytes were the head, or the frame's.
+    // The bucket takes over the buffer, which begins with the head or the frame's header.
     auto offset = static_cast<apr_size_t>(body.data() - buffer_);
     apr_bucket *bucket = apr_bucket_heap_create(buffer_, offset + body.size(), apr_bucket_free, allocator);
     bucket->start = static_cast<apr_off_t>(offset);
@@ -120,12 +122,12 @@ apr_bucket *ResponseOutput::bucketOf(std::span<char> body) {
 
 void ResponseOutput::makeRing() {
     if (!ring_) {
-        // The limit is on what is there before a message is fetched.
+        // The limit applies to the bytes that are present before a message is received.
         ring_.emplace(Settings::of(ap_server_conf).dataBufferDirOrDefault(), limit_ + MAX_MESSAGE);
     }
 }
 
-/** False: there is no room on the disk, and the client has to make some in memory. */
+/** @return false: the disk has no room, so the client must first take bytes from memory */
 bool ResponseOutput::keepInFile(std::span<char> body) noexcept {
     if (fileFailed_) {
         return false;
@@ -144,11 +146,11 @@ bool ResponseOutput::keepInFile(std::span<char> body) noexcept {
     }
 }
 
-/** Whether httpd has nothing of ours left. Never waits. */
+/** @return whether httpd has sent all bytes passed on. Never waits. */
 bool ResponseOutput::takes() {
     conn_rec *connection = r_->connection;
     if (socket_ >= 0 && connection->data_in_output_filters != 0) {
-        // As the event MPM itself does once a request is over: the last filter writes what it can.
+        // The event MPM does the same after a request: the last filter writes as much as possible.
         ap_filter_t *core = connection->output_filters;
         while (core->next != nullptr) {
             core = core->next;
@@ -162,7 +164,8 @@ bool ResponseOutput::takes() {
     return true;
 }
 
-/** From the file, or from what came when that took no more. False: there is nothing. */
+/** Reads from the file, or takes the bytes that came after the file was full. @return false: there
+ *  is nothing */
 bool ResponseOutput::refill() {
     if (fileHasMore()) {
         auto *bytes = static_cast<char *>(apr_bucket_alloc(PIECE, r_->connection->bucket_alloc));
@@ -201,7 +204,7 @@ void ResponseOutput::forward(bool pause) {
             break;
         }
         if (!pause && socket_ >= 0 && waiting_ < static_cast<apr_off_t>(PIECE) && behind_ == 0 && !fileHasMore()) {
-            break;  // It goes with what comes next, or with the end.
+            break;  // The next bytes follow it, or the end.
         }
         passPiece();
         if (socket_ < 0 && stored() > LITTLE && !quiet_) {
@@ -249,7 +252,8 @@ void ResponseOutput::pass() {
     if (status != APR_SUCCESS || r_->connection->aborted != 0) {
         lost_ = status == AP_FILTER_ERROR ? AP_FILTER_ERROR : OK;
     } else if (!ended_ && r_->eos_sent != 0) {
-        // mod_xsendfile has put a file in the answer's place. More would be taken for the beginning of the next one.
+        // mod_xsendfile has replaced the answer with a file. The client would take further bytes
+        // for the next answer.
         lost_ = OK;
     }
 }
@@ -269,7 +273,7 @@ milliseconds ResponseOutput::untilGivenUp() const noexcept {
     return std::max(milliseconds(0), timeout - std::chrono::duration_cast<milliseconds>(Clock::now() - lastTaken_));
 }
 
-/** The application waits, too. */
+/** Waits for the client, with the application. */
 void ResponseOutput::waitForClient(Session &session, milliseconds timeout) {
     const Clock::time_point before = Clock::now();
     socketHasRoom(timeout);
@@ -320,7 +324,7 @@ void ResponseOutput::deliver() {
         return;
     }
     try {
-        // Over HTTP/2 what is left to httpd would go on living after the request.
+        // Over HTTP/2, bytes handed over to httpd would outlive the request.
         held_ = held_ && socket_ >= 0;
         const bool small = waiting_ <= static_cast<apr_off_t>(PIECE) && behind_ == 0 && !fileHasMore();
         quiet_ = true;
@@ -338,9 +342,10 @@ void ResponseOutput::deliver() {
     }
 }
 
-/** What httpd holds of a client that lags must not be too much memory: else it waits with this thread. */
+/** Hands the rest over to httpd. httpd may hold little memory for a slow client: with more, it
+ *  waits on this thread. */
 void ResponseOutput::handOver() {
-    // Over HTTP/2 nothing is left by now, and would go on living after the request.
+    // Over HTTP/2 no byte is left, and a file would outlive the request.
     if (socket_ >= 0 && waiting_ > (takes() ? static_cast<apr_off_t>(PIECE) : LEFT_IN_MEMORY)) {
         moveMemoryToFile();
     }
@@ -352,7 +357,8 @@ void ResponseOutput::handOver() {
     }
     APR_BRIGADE_CONCAT(passing_, back_);
     if (ring_) {
-        // httpd reads from it until the request's memory goes, which is the last that it does with an answer.
+        // httpd reads from the file until it destroys the request's pool, its last step for an
+        // answer.
         auto *descriptor = static_cast<int *>(apr_palloc(pool(), sizeof(int)));
         *descriptor = ring_->release();
         apr_pool_cleanup_register(pool(), descriptor, closeFile, apr_pool_cleanup_null);
@@ -365,7 +371,8 @@ void ResponseOutput::handOver() {
     }
 }
 
-/** Of the request that the client has made: what a part of its answer (mod_include) leaves behind lives as long. */
+/** The pool of the client's own request. The rest of a subrequest's answer (mod_include) lives as
+ *  long as that request. */
 apr_pool_t *ResponseOutput::pool() const noexcept {
     const request_rec *whole = r_;
     while (whole->main != nullptr) {
@@ -374,7 +381,7 @@ apr_pool_t *ResponseOutput::pool() const noexcept {
     return whole->pool;
 }
 
-/** If that is not possible it stays where it is. */
+/** Moves the bytes in memory to the file. On a failure they stay in memory. */
 void ResponseOutput::moveMemoryToFile() {
     try {
         makeRing();
@@ -399,12 +406,14 @@ void ResponseOutput::moveMemoryToFile() {
     }
 }
 
-/** Filters may take the descriptor over into a file object of theirs, so each bucket has one of its own. They do not close it. */
+/** Adds a bucket of the file. Filters may take the descriptor into a file object of their own, so
+ *  each bucket has its own file object. Filters do not close the descriptor. */
 void ResponseOutput::insertFile(SpoolRing::Range range) const {
     if (range.length == 0) {
         return;
     }
-    // What the core output filter reads of a file, mapped or not, it counts as memory, and then waits for the client. sendfile() reads nothing.
+    // The core output filter counts bytes that it reads from a file, mapped or not, as memory, and
+    // then waits for the client. sendfile() reads nothing.
     constexpr apr_int32_t FLAGS = APR_FOPEN_READ | APR_FOPEN_SENDFILE_ENABLED;
     apr_os_file_t descriptor = ring_->descriptor();
     apr_file_t *file = nullptr;
@@ -416,12 +425,12 @@ void ResponseOutput::insertFile(SpoolRing::Range range) const {
     APR_BRIGADE_INSERT_TAIL(passing_, bucket);
 }
 
-/** Its end is the connection's: HTTP/1.0. */
+/** @return whether the end of the connection ends the answer (HTTP/1.0) */
 bool ResponseOutput::isUnframed() const noexcept {
     return socket_ >= 0 && r_->chunked == 0 && apr_table_get(r_->headers_out, "Content-Length") == nullptr;
 }
 
-/** An orderly end would look like the answer's. */
+/** Resets the connection: an orderly end would look like the end of a whole answer. */
 void ResponseOutput::reset() const noexcept {
     const linger hard{1, 0};
     setsockopt(socket_, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
@@ -435,7 +444,8 @@ void ResponseOutput::insertEnd() {
         APR_BRIGADE_INSERT_TAIL(passing_, apr_bucket_flush_create(allocator));
     }
     if (end_ == End::BROKEN) {
-        // httpd's filters take the error bucket as a word not to write the final chunk, and caches not to keep what they have.
+        // The error bucket makes httpd's filters omit the final chunk, and makes caches discard the
+        // answer.
         r_->no_cache = 1;
         r_->connection->keepalive = AP_CONN_CLOSE;
         APR_BRIGADE_INSERT_TAIL(passing_, ap_bucket_error_create(HTTP_BAD_GATEWAY, nullptr, r_->pool, allocator));

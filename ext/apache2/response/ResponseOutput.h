@@ -12,62 +12,68 @@
 namespace Passenger {
 
 /**
- * An answer's way to the client, at the client's pace and without holding the application up: what the client does not take yet is kept in
- * memory (MEMORY), then in a file, up to PassengerResponseBufferHighWatermark; only then does the application wait. What is left once the
- * application has finished is handed to httpd in such a form that, on plain HTTP with the event MPM, no thread waits for the client either.
+ * Sends an answer to the client at the client's pace, without a wait of the application. Bytes that
+ * the client does not take yet are kept in memory (MEMORY), then in a file. The application waits
+ * only above PassengerResponseBufferHighWatermark. When the application has finished, httpd gets
+ * the rest in a form for which, on plain HTTP with the event MPM, no thread waits either.
  *
- * While the application answers, httpd's filters are given no more than they take without waiting: PIECE at a time, and only once the core
- * output filter has nothing left. Over HTTP/2 nobody can tell that here, so they get the first piece at once, and what is more than a little only when the
- * application has finished or pauses.
+ * While the application answers, httpd's filters get only as much as they take without a wait. That
+ * is PIECE bytes at a time, after the core output filter has sent all earlier ones. Over HTTP/2 the
+ * state of the filters is unknown. So they get the first piece at once, and more than 16 KiB only
+ * when the application has finished or pauses.
  *
  * A part of ResponseSender, with its thread.
  */
 class ResponseOutput {
 public:
     static constexpr std::size_t MEMORY = 128 * 1024;
-    /** Less than httpd's FlushMaxThreshold (64 KiB): so much never makes the core output filter wait. */
+    /** Less than httpd's FlushMaxThreshold (64 KiB), so that the core output filter never waits. */
     static constexpr std::size_t PIECE = 48 * 1024;
 
-    /** @param app name for the log */
+    /** @param app the name in the log */
     ResponseOutput(request_rec *r, const char *app);
     ~ResponseOutput();
     ResponseOutput(const ResponseOutput &) = delete;
     ResponseOutput &operator=(const ResponseOutput &) = delete;
 
-    /** Memory for the next reply; add() knows it. */
+    /** Memory for the next reply. add() recognizes bytes in it. */
     std::span<char> buffer();
-    /** Head is in the request_rec. */
+    /** Begins the answer, whose head is in the request_rec. */
     void begin();
-    /** Bytes of the body. */
+    /** Adds bytes of the body. */
     void add(std::span<char> body);
-    /** Passes on what the client takes. @param pause nothing else is here: it is to see all that it has been given, not whole pieces only */
+    /** Passes on as much as the client takes. @param pause no further reply is here: pass all bytes
+     *  on, not only whole pieces */
     void forward(bool pause);
-    /** So much was added that it should be passed on. */
+    /** True: enough bytes were added to pass them on. */
     bool gathered() const noexcept {
         return waiting_ >= GATHER;
     }
-    /** Before the next reply is received, in the middle of an answer: while the client is slower than the application, waits for either.
-     *  False: there is no reply to receive yet, or nobody wants one any more. */
+    /** Called before the next reply of an unfinished answer is received. If the client is slower
+     *  than the application, waits for either. @return false: there is no reply to receive yet, or
+     *  no reply is wanted any more */
     bool awaitReply(Session &session);
 
-    /** Nothing was added that shows; what was, is forgotten. */
+    /** Discards the added bytes, none of which was passed on. */
     void clear();
-    /** The answer is whole, and goes out with deliver(). */
+    /** Marks the answer as whole. deliver() sends its end. */
     void finish() noexcept {
         end_ = End::WHOLE;
     }
-    /** The answer is not: the client gets what is here, and sees that it is cut short. */
+    /** Marks the answer as incomplete. The client gets the added bytes, and sees that the answer
+     *  breaks off. */
     void breakOff() noexcept {
         end_ = End::BROKEN;
     }
-    /** Passes the rest on, and the end. May wait for the client: the application's session is to be over by now. */
+    /** Passes on the rest, and the end. May wait for the client, so the application's session must
+     *  be over. */
     void deliver();
 
-    /** Something went to httpd's filters: the status cannot be changed any more. */
+    /** True: httpd's filters have bytes of the answer, so its status is fixed. */
     bool passed() const noexcept {
         return passed_;
     }
-    /** The client went away, or a filter has answered in our place: what the handler returns then. */
+    /** The handler's result if the client left, or if a filter answered instead. Else nothing. */
     std::optional<int> lost() const noexcept {
         return lost_;
     }
@@ -107,10 +113,11 @@ private:
     request_rec *r_;
     const char *app_;
     const std::uint64_t limit_;
-    /** The client's; -1 where it has none of its own. */
+    /** The client's socket; -1 for a connection without one. */
     const int socket_;
     char *buffer_ = nullptr;
-    /** In memory: before what is in the file, and, where the file took no more, behind it. */
+    /** Bytes in memory: `front_` before the file's, `back_` behind them if the file takes no
+     *  more. */
     apr_bucket_brigade *front_ = nullptr;
     apr_bucket_brigade *back_ = nullptr;
     apr_bucket_brigade *passing_ = nullptr;
@@ -118,19 +125,19 @@ private:
     apr_off_t behind_ = 0;
     std::optional<SpoolRing> ring_;
     bool fileFailed_ = false;
-    /** PassengerBufferResponse: nothing goes out before the end. */
+    /** PassengerBufferResponse: no byte is passed on before the end. */
     bool held_;
-    /** The client has not taken all that it was given. */
+    /** The client has not yet taken all bytes passed on. */
     bool lags_ = false;
     bool owesFlush_ = false;
-    /** Over HTTP/2: the client may be waited for. */
+    /** Over HTTP/2: this thread may wait for the client. */
     bool quiet_ = false;
     bool passed_ = false;
     End end_ = End::NONE;
-    /** It went to httpd's filters, too. */
+    /** httpd's filters have the end of the answer, too. */
     bool ended_ = false;
     std::optional<int> lost_;
-    /** How long the application had to wait for a client that may be fast enough. */
+    /** The total wait of the application for its client, before a file is used. */
     Clock::duration waited_{0};
     Clock::time_point lastTaken_;
     std::uint64_t taken_ = 0;

@@ -13,7 +13,7 @@ namespace Passenger {
 
 namespace {
 
-/** Seconds after which a busy application may be asked again. */
+/** Seconds after which a client of a busy application may try again. */
 constexpr const char *RETRY_AFTER = "3";
 constexpr int CLIENT_CLOSED_REQUEST = 499;
 
@@ -101,10 +101,11 @@ void ResponseSender::setStickyCookie(std::uint32_t instance) {
     apr_table_addn(r_->headers_out, "Set-Cookie", copyInto(r_->pool, cookie));
 }
 
-/** PassengerErrorOverride: httpd answers in place of an application that says no. What belongs to the status stays. */
+/** PassengerErrorOverride: httpd's ErrorDocument replaces an application's error answer. Headers
+ *  that belong to the status stay. */
 bool ResponseSender::leaveToErrorDocument() {
     const int status = r_->status;
-    // A page of an error is shown, whatever its own status.
+    // This request serves an error page, which is shown whatever its own status is.
     if (!ap_is_HTTP_ERROR(status) || !Settings::of(r_).overridesErrors() || statusBefore_ != HTTP_OK) {
         return false;
     }
@@ -122,7 +123,7 @@ bool ResponseSender::leaveToErrorDocument() {
     return true;
 }
 
-/** Partial hijack: the head is ours, what follows is the application's. */
+/** Partial hijack: this side sends the head, the application sends the rest. */
 void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
     const char *problem = HijackedConnection::obstacle(r_);
     if (problem == nullptr) {
@@ -138,7 +139,7 @@ void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
     streamStart_ = {copyInto(r_->pool, {reply.body.data(), reply.body.size()}), reply.body.size()};
 }
 
-/** Full hijack: the application writes the head, too, and nobody here knows its status. */
+/** Full hijack: the application also sends the head, so its status is unknown here. */
 void ResponseSender::takeConnection(Reply &reply) {
     if (const char *problem = HijackedConnection::obstacle(r_)) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
@@ -185,7 +186,7 @@ void ResponseSender::setHeaders(const ResponseHead &head) {
         }
     } else if ((r_->connection->keepalive == AP_CONN_CLOSE || r_->expecting_100 != 0) &&
                r_->proto_num >= HTTP_VERSION(1, 1) && bodyAllowed()) {
-        // httpd would let the connection's end be the answer's, and what breaks off would look whole.
+        // httpd would end the answer with the connection, and an incomplete one would look whole.
         r_->chunked = 1;
     }
 }

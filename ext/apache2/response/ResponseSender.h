@@ -14,62 +14,69 @@
 namespace Passenger {
 
 /**
- * Turns an application's replies into httpd's response. One for each request; used by its thread.
+ * Turns an application's replies into httpd's response. One for each request; used by the request's
+ * thread.
  *
- * Nothing that was broken off looks whole: before the first byte went to httpd's filters, a failure is an error status; afterwards the
- * client's connection is closed without what would end the response properly.
+ * An incomplete response never looks complete. Before the first byte is passed to httpd's filters,
+ * a failure becomes an error status. Afterwards, the client's connection is closed without the
+ * proper end of a response.
  */
 class ResponseSender {
 public:
-    /** @param app name for the log */
+    /** @param app the name in the log */
     ResponseSender(request_rec *r, const char *app, RefusalLog &refusals)
         : r_(r), app_(app), refusals_(refusals), interim_(r), output_(r, app) {}
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
-    /** Whom to ask for the report of a refusal. */
+    /** The pool that gives the report of a refusal. */
     void setPool(ApplicationPool &pool) noexcept {
         pool_ = &pool;
     }
-    /** PassengerStickySessions. @param asked the instance that the request was for; 0: any */
+    /** PassengerStickySessions. @param asked the instance that the request names; 0: any */
     void setSticky(std::uint32_t asked) noexcept {
         sticky_ = asked;
     }
-    /** Memory for the next reply; take() knows it. */
+    /** Memory for the next reply. take() recognizes bytes in it. */
     std::span<char> buffer() {
         return output_.buffer();
     }
 
-    /** As ResponseOutput::awaitReply(). */
+    /** See ResponseOutput::awaitReply(). */
     bool awaitReply(Session &session) {
         return output_.awaitReply(session);
     }
-    /** The head of a RESPONSE, which take() is to have next: parsed once for all. Null: it is malformed, as take() will find. */
+    /** Parses the head of a RESPONSE, which the next take() then uses. Null: the head is malformed,
+     *  and take() reports it. */
     const ResponseHead *readHead(const Reply &reply);
-    /** Takes what receive() brought into buffer(). @param moreWaits further replies can be had at once */
+    /** Takes the reply that receive() has read into buffer(). @param moreWaits further replies have
+     *  arrived */
     void take(Reply &reply, bool moreWaits);
-    /** Something outside of the replies failed: the response cannot be made or finished. */
+    /** Ends the response with a failure that is not a reply. */
     void fail(int status, const char *reason);
-    /** The request's body could not be read. @param cause what httpd's input filters said */
+    /** Ends the request since its body cannot be read. @param cause the status of httpd's input
+     *  filters */
     void giveUp(int status, apr_status_t cause);
 
-    /** Whether no further reply is wanted. */
+    /** @return whether no further reply is wanted */
     bool over() const noexcept {
         return over_ || output_.lost();
     }
-    /** To be called when it is over, and the application's session, too: it may wait for the client. */
+    /** Sends the rest. Called when the response and the application's session are over, since
+     *  deliver() may wait for the client. */
     void deliver() {
         output_.deliver();
     }
-    /** The client's connection is the application's now: what goes on there, where the head (if it is ours) has been sent. Else none. */
+    /** The stream to the application that has taken the client's connection over; else none. The
+     *  head, if this side makes it, has been sent. */
     FileDescriptor takeStream() noexcept {
         return std::move(stream_);
     }
-    /** The first bytes from takeStream()'s. In the request's pool. */
+    /** The first bytes of takeStream(), in the request's pool. */
     std::string_view streamStart() const noexcept {
         return streamStart_;
     }
-    /** What the handler returns, when it is over. */
+    /** The handler's result, when the response is over. */
     int result() const noexcept {
         return output_.lost().value_or(result_);
     }
@@ -91,24 +98,25 @@ private:
     void setStatus(int status);
 
     request_rec *r_;
-    /** Of an error whose page this request is; else 200. httpd looks at it when the page fails, too. */
+    /** The error status if this request serves an error page; else 200. httpd reads `status` again
+     *  if that page fails. */
     const int statusBefore_ = r_->status;
     const char *app_;
     RefusalLog &refusals_;
     InterimAnswers interim_;
     ResponseOutput output_;
     ApplicationPool *pool_ = nullptr;
-    /** What is missing of the Content-Length that the application gave. */
+    /** The bytes missing to the application's Content-Length. */
     std::optional<std::uint64_t> missing_;
     /** Nothing: sessions are not sticky. */
     std::optional<std::uint32_t> sticky_;
     FileDescriptor stream_;
     std::string_view streamStart_;
-    /** The one that is taken or was read, while its reply's memory is there. */
+    /** The parsed head of the current reply; valid while the reply's memory is. */
     std::optional<ResponseHead> head_;
     const char *headProblem_ = nullptr;
     bool hasHead_ = false;
-    /** The client's connection was taken over. */
+    /** The application has taken the client's connection over. */
     bool hijacked_ = false;
     bool over_ = false;
     int result_ = OK;

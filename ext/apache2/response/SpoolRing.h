@@ -11,7 +11,8 @@
 namespace Passenger {
 
 /**
- * Bytes that leave in the order they came, in a file without a name that never becomes larger than it must: what has left makes room.
+ * A queue of bytes in a file without a name. Bytes that were taken make room for new ones, so the
+ * file stays as small as possible.
  *
  * One thread at a time.
  */
@@ -31,16 +32,17 @@ public:
     std::uint64_t room() const noexcept {
         return capacity_ - size_;
     }
-    /** @throws std::length_error: there is not so much room; SystemException. Nothing has come in then */
+    /** @throws std::length_error (not enough room), SystemException. Nothing was appended then */
     void append(std::string_view bytes);
-    /** The oldest bytes, as many as there are and as `into` holds. @throws SystemException */
+    /** Takes the oldest bytes, at most as many as `into` holds. @throws SystemException */
     std::size_t take(std::span<char> into);
 
-    /** Where what it holds lies in the file: first and second part. */
+    /** The positions of the bytes in the file: first and second part. */
     std::array<Range, 2> ranges() const noexcept;
-    /** Keeps bytes beside the ring, which must not be used for more than its ranges() then. @throws SystemException */
+    /** Stores bytes outside of the ring. Afterwards only ranges() may be used. @throws
+     *  SystemException */
     Range keepBeside(std::string_view bytes);
-    /** Gives the descriptor up: the file lives as long as it is open. */
+    /** Gives the descriptor to the caller: the file lives as long as the descriptor is open. */
     [[nodiscard]] int release() noexcept {
         return file_.release();
     }
@@ -51,7 +53,7 @@ public:
 private:
     SpoolFile file_;
     std::uint64_t capacity_;
-    /** The oldest byte. */
+    /** The position of the oldest byte. */
     std::uint64_t first_ = 0;
     std::uint64_t size_ = 0;
     std::uint64_t beside_ = 0;

@@ -34,7 +34,7 @@ using Counters = ResponseCache::Changes::Counters;
 Counters *theCounters = nullptr;
 pid_t theOwner = 0;
 
-/** Not in a child that ends: threads of its may be at it yet. */
+/** The memory stays in a child that ends, since its threads may still use it. */
 apr_status_t giveUpCounters(void *counters) noexcept {
     if (getpid() == theOwner) {
         theCounters = nullptr;
@@ -43,13 +43,14 @@ apr_status_t giveUpCounters(void *counters) noexcept {
     return APR_SUCCESS;
 }
 
-// What asks for another answer than everybody's, or has to be answered by the application itself.
+// Headers that ask for an individual answer, or for one of the application itself.
 constexpr std::array SPECIAL{
     "Authorization",     "Proxy-Authorization", "Cache-Control",       "Pragma",   "Range",    "Upgrade",
     "If-Modified-Since", "If-None-Match",       "If-Unmodified-Since", "If-Match", "If-Range",
 };
 
-// By these a server in front says what the client has asked for; applications make URLs out of them.
+// A server in front of httpd gives the client's original request in these headers. Applications
+// make URLs of them.
 constexpr std::array FORWARDED{
     "Host",
     "Forwarded",
@@ -76,7 +77,7 @@ bool isSafe(const request_rec *r) {
     }
 }
 
-/** Whether the client has shown who it is by TLS. */
+/** @return whether the client has authenticated itself by TLS */
 bool hasCertificate(request_rec *r) {
     auto *lookup = APR_RETRIEVE_OPTIONAL_FN(ssl_var_lookup);
     if (lookup == nullptr) {
@@ -87,8 +88,9 @@ bool hasCertificate(request_rec *r) {
     return verified != nullptr && *verified != '\0' && std::strcmp(verified, "NONE") != 0;
 }
 
-/** The path of a URL in an answer to the request, as httpd would have it in a request for it. Null: it is none, or on another host.
- *  Which scheme and port is not asked: a page too many may be forgotten. */
+/** The path of a URL in an answer, as httpd would have it in a request for that URL. Null: the URL
+ *  is malformed, or of another host. Scheme and port are not compared: the cache may forget a page
+ *  too many. */
 const char *pathOnThisHost(request_rec *r, std::string_view url, apr_uri_t &parsed) {
     if (apr_uri_parse(r->pool, apr_pstrmemdup(r->pool, url.data(), url.size()), &parsed) != APR_SUCCESS ||
         (parsed.hostname != nullptr && strcasecmp(parsed.hostname, ap_get_server_name(r)) != 0 &&
@@ -115,7 +117,7 @@ void append(std::string &key, const char *text) {
     key += '\0';
 }
 
-/** Each with a NUL behind it. */
+/** Joins the parts, each with a NUL behind it. */
 std::string_view joined(apr_pool_t *pool, std::span<const std::string_view> parts) {
     std::size_t size = parts.size();
     for (const std::string_view part : parts) {
@@ -167,7 +169,8 @@ Turbocache::Use Turbocache::useFor(bool hasBody) const {
 }
 
 bool Turbocache::isForEverybody() const {
-    // A page that stands for another one, of an error or within another, is told of that.
+    // The application knows when it makes an error page or a part of another page, and may answer
+    // differently.
     if (r_->user != nullptr || r_->main != nullptr || (r_->prev != nullptr && r_->prev->status != HTTP_OK) ||
         Settings::of(r_).hasStickySessions()) {
         return false;
@@ -185,7 +188,7 @@ std::string Turbocache::makeKey() const {
     append(key, apr_itoa(r_->pool, ap_get_server_port(r_)));
     const auto server = reinterpret_cast<std::uintptr_t>(r_->server);
     key.append(reinterpret_cast<const char *>(&server), sizeof(server));
-    // What SetEnvIf and mod_rewrite made of this request, the application sees, too.
+    // The application also sees the variables of SetEnvIf and mod_rewrite.
     const apr_array_header_t *variables = apr_table_elts(r_->subprocess_env);
     const auto *variable = reinterpret_cast<const apr_table_entry_t *>(variables->elts);
     for (int i = 0; i < variables->nelts; ++i) {
@@ -225,7 +228,7 @@ bool Turbocache::answer(ResponseSender &sender) {
 void Turbocache::note(const Reply &reply, const Session &session, ResponseSender &sender) {
     const bool isHead = reply.kind == Reply::Kind::RESPONSE;
     if (use_ == Use::CHANGE && isHead && reply.status < 400) {
-        // Before the client learns that it was done.
+        // The cache forgets the page before the client learns of the change.
         cache_.changes().add(url_);
         noteLocations(sender.readHead(reply));
     }
@@ -250,7 +253,8 @@ void Turbocache::note(const Reply &reply, const Session &session, ResponseSender
     }
 }
 
-/** What an answer names beside the request's own URL was changed with it (RFC 9111, section 4.4); of other hosts' URLs it has no say. */
+/** A change affects the URLs that the answer names, too (RFC 9111, section 4.4). URLs of other
+ *  hosts do not count. */
 void Turbocache::noteLocations(const ResponseHead *head) {
     if (head == nullptr) {
         return;

@@ -15,23 +15,25 @@
 namespace Passenger {
 
 /**
- * PassengerTurbocaching for one request: answers it from the child's ResponseCache, notes what the application answers, and notices that something was changed.
- * A request that asks for something special (a user, a range, a condition, no cached answer) neither gets a cached answer nor leaves one.
+ * PassengerTurbocaching for one request: answers from the child's ResponseCache, stores answers of
+ * the application, and records changes of a URL. A special request (with a user, a range, a
+ * condition, or Cache-Control) neither gets nor stores a cached answer.
  *
- * On the stack of the request's thread. Before it httpd has checked who may see the URL.
+ * On the stack of the request's thread. httpd has checked the access to the URL before.
  */
 class Turbocache {
 public:
-    /** In httpd's parent: makes what its children share, for as long as the configuration lives. @throws SystemException */
+    /** In httpd's parent: makes the memory that its children share, with the life of pconf. @throws
+     *  SystemException */
     static void prepare(apr_pool_t *pconf);
-    /** For Child's ResponseCache. */
+    /** The counters for Child's ResponseCache. */
     static ResponseCache::Changes changes() noexcept;
 
     Turbocache(request_rec *r, const Route &route, ResponseCache &cache, bool hasBody);
 
-    /** @return whether `sender` has got all of the answer */
+    /** @return whether `sender` has got the whole answer */
     bool answer(ResponseSender &sender);
-    /** Sees each reply before `sender` takes it. */
+    /** Called with each reply before `sender` takes it. */
     void note(const Reply &reply, const Session &session, ResponseSender &sender);
 
 private:
@@ -46,12 +48,13 @@ private:
     request_rec *r_;
     ResponseCache &cache_;
     Use use_;
-    /** What a change of it makes worthless: application, path and query, each with a NUL behind it. In the request's memory. */
+    /** The URL as the cache knows it: application, path and query, each with a NUL behind it. In
+     *  the request's pool. */
     std::string_view url_;
-    /** How much of url_ stands for the application. */
+    /** The size of the application's part of url_. */
     std::size_t appNameSize_ = 0;
     std::uint32_t changesBefore_ = 0;
-    /** Being gathered; null: not to be kept. */
+    /** The answer that is being collected; null: it is not to be stored. */
     std::shared_ptr<ResponseCache::Answer> answer_;
     std::optional<std::uint64_t> length_;
 };
