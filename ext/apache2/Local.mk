@@ -92,7 +92,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/Turbocache.cpp \
     %D%/response/Turbocache.h
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
-# The module exports one symbol. libtool's -export-symbols-regex would also export those of templates.
+# One symbol is exported. libtool's -export-symbols-regex would export those of templates, too.
 %C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
     -Wl,--version-script=$(srcdir)/%D%/mod_passenger.map
 %C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la $(PASSENGER_MODULE_LIBS)
