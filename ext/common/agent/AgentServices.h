@@ -13,19 +13,21 @@
 namespace Passenger {
 
 /**
- * What the pool process does beside serving: asks for the URLs of PassengerPreStart, copies monitored logs, can be found by commands, lists
- * its descriptors. What of it cannot be done is logged, and no reason not to serve.
+ * The side tasks of the pool process: requests the URLs of PassengerPreStart, copies monitored
+ * logs, lets commands find the agent, lists its descriptors. A failed task is logged, and the pool
+ * process goes on.
  *
- * Owned by the engine, between what they ask and its end. Its methods may block, and are for one thread, but monitor().
+ * Owned by the engine: made after the objects that `parts` calls, and destroyed before them. The
+ * methods may block, and are for one thread, except monitor().
  */
 class AgentServices {
 public:
     struct Parts {
-        /** How many instances there are. */
+        /** The number of instances. */
         std::function<unsigned()> count;
-        /** LogMonitor::Parts. */
+        /** As LogMonitor::Parts::files. */
         std::function<std::vector<LogMonitor::File>()> monitoredFiles;
-        /** InstanceRegistry. */
+        /** As InstanceRegistry's `status`. */
         std::function<std::string()> status;
     };
 
@@ -34,7 +36,8 @@ public:
 
     /** @param reason "start" or "reload" */
     void use(const AgentSettings &settings, const std::string &reason);
-    /** An application with monitored files may start. From any thread; never blocks. */
+    /** Called when an application with monitored files may start. Any thread may call it; never
+     *  blocks. */
     void monitor() {
         monitor_.wake();
     }

@@ -5,10 +5,10 @@
 namespace Passenger {
 
 /**
- * The agent's main(): what `passenger-agent SUBCOMMAND` does. Errors go to the standard error.
+ * The agent's main(), which runs `passenger-agent SUBCOMMAND`. Errors go to the standard error.
  *
- * @param makeEngine what the subcommand `pool` runs
- * @return the exit status: 0; 1 when something failed; 2 when it was called in a wrong way
+ * @param makeEngine makes the engine of the subcommand `pool`
+ * @return the exit status: 0; 1 after a failure; 2 for wrong arguments
  */
 int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine);
 

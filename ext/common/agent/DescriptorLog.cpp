@@ -39,7 +39,8 @@ std::string listing(const std::string &reason) {
     return text;
 }
 
-/** One of ours or of root's: others need not see what we have open, and nothing may hold us up. */
+/** The file must belong to this process's user or to root: the list is not for other users, and a
+ *  FIFO must not block this process. */
 FileDescriptor open(const std::string &path) {
     FileDescriptor file(
         ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));

@@ -7,14 +7,16 @@
 namespace Passenger {
 
 /**
- * PassengerFileDescriptorLogFile: lists what the pool process has open, at once and every minute, in a thread of its own; for whoever
- * looks for a leak. Each listing begins with a line that has the time, the reason and the count.
+ * PassengerFileDescriptorLogFile: lists the open descriptors of the pool process, at once and every
+ * minute, in a thread of its own. The list helps to find a leak. Each list begins with a line with
+ * the time, the reason and the count.
  *
- * Owned by the engine. Its methods are for one thread, and block on the file system.
+ * Owned by the engine. The methods are for one thread, and block on the file system.
  */
 class DescriptorLog {
 public:
-    /** From now on there; empty: nowhere. What cannot be written is logged. @param reason of the listing at once */
+    /** Lists into the file `path` from now on; empty: nowhere. Failures to write are logged. @param
+     *  reason the reason in the first list */
     void use(const std::string &path, const std::string &reason);
 
 private:

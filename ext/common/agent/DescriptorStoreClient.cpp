@@ -21,9 +21,9 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/** How long the sender may be deaf to its end. */
+/** The longest time until the thread notices that it must end. */
 constexpr milliseconds TURN{100};
-/** In a frame's header. */
+/** The offset in a frame's header. */
 constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
 
 std::vector<FileDescriptor> duplicate(const std::vector<int> &descriptors) {
@@ -106,7 +106,7 @@ void DescriptorStoreClient::enqueue(std::string bytes, std::size_t sent, const s
     }
 }
 
-/** How much the socket takes now; nothing: no byte. */
+/** @return the number of bytes that the socket has taken; nothing: none */
 std::optional<std::size_t> DescriptorStoreClient::trySend(std::string_view bytes, const std::vector<int> &descriptors) {
     try {
         return sendWithDescriptors(socket_, bytes, descriptors, MSG_DONTWAIT);
@@ -127,18 +127,18 @@ bool DescriptorStoreClient::flush(milliseconds timeout) {
     return waiting_.empty() && !broken_;
 }
 
-/** The sender's thread: waits for room in the socket while anything waits. */
+/** The thread's work: waits for room in the socket while frames wait. */
 void DescriptorStoreClient::sendOn() {
     while (waitForWork()) {
         const bool room = pollUntil(socket_.get(), POLLOUT, deadlineIn(TURN));
         if (room && !sendWaiting()) {
-            // There is room for bytes, but not for descriptors.
+            // The socket has room for bytes, but the limit of descriptors in flight is reached.
             ::poll(nullptr, 0, static_cast<int>(UNDER_WAY_PAUSE.count()));
         }
     }
 }
 
-/** False: it is time to end. */
+/** @return false: the thread must end */
 bool DescriptorStoreClient::waitForWork() {
     LockGuard lock(mutex_);
     while (waiting_.empty() && !stopping_) {
@@ -147,7 +147,7 @@ bool DescriptorStoreClient::waitForWork() {
     return !stopping_;
 }
 
-/** False when something is left. */
+/** @return false: frames are left */
 bool DescriptorStoreClient::sendWaiting() {
     const LockGuard lock(mutex_);
     while (!waiting_.empty() && !broken_) {

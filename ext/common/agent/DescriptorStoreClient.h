@@ -18,32 +18,39 @@
 namespace Passenger {
 
 /**
- * A pool process's way of sending to its watchdog, above all descriptors that are to outlive it.
+ * Sends frames from a pool process to its watchdog, above all descriptors that must outlive the
+ * pool process.
  *
- * Owned by PoolProcess. Thread-safe; nothing waits but flush(), so the event loop may call the rest. What the socket
- * takes at once is safe when the call returns: even if this process is killed then, the watchdog finds it. The rest
- * waits in a line, which a thread sends on. Frames arrive in the order of the calls. When the watchdog is gone, all is
- * dropped: this process is about to end.
+ * Owned by PoolProcess. Thread-safe. Only flush() waits, so the event loop may call the other
+ * methods. Bytes that the socket takes during the call are safe: the watchdog gets them even if
+ * this process is killed then. Further bytes wait in a queue, which a thread sends. Frames arrive
+ * in the order of the calls. If the watchdog has ended, all frames are dropped, since this process
+ * ends, too.
  */
 class DescriptorStoreClient final : public DescriptorStore {
 public:
-    /** Frames that wait. Beyond it deposits are lost, with a line in the log: they serve after a crash only. */
+    /** The most frames that wait. Further ones are lost, which is logged: they are only needed
+     *  after a crash. */
     static constexpr std::size_t MAX_WAITING = 65536;
 
-    /** @param socket stays the caller's, who may receive on it, and outlives this object
-     *  @throws boost::thread_resource_error */
+    /**
+     * @param socket stays the caller's, who may receive on it, and outlives this object
+     *
+     * @throws boost::thread_resource_error
+     */
     explicit DescriptorStoreClient(const FileDescriptor &socket);
     ~DescriptorStoreClient() override;
     DescriptorStoreClient(const DescriptorStoreClient &) = delete;
     DescriptorStoreClient &operator=(const DescriptorStoreClient &) = delete;
 
-    /** @throws ProtocolException (more than MAX_DESCRIPTORS, or too long) */
+    /** @throws ProtocolException (more than MAX_DESCRIPTORS, or the frame is too long) */
     void put(const std::string &key, const std::string &note, const std::vector<int> &descriptors) override
         EXCLUDES(mutex_);
     void remove(const std::string &key) override EXCLUDES(mutex_);
-    /** A frame without descriptors. */
+    /** Sends a frame without descriptors. */
     void send(const Frame &frame) EXCLUDES(mutex_);
-    /** Waits until all is sent. False when it was not within `timeout`, or never will be. */
+    /** Waits until all frames are sent. @return false: not within `timeout`, or the watchdog has
+     *  ended */
     bool flush(std::chrono::milliseconds timeout) EXCLUDES(mutex_);
 
 private:
@@ -54,7 +61,7 @@ private:
 
         std::string bytes;
         std::size_t sent = 0;
-        /** Copies, to be sent with the first byte. */
+        /** Copies, sent with the first byte. */
         std::vector<FileDescriptor> descriptors;
     };
 
@@ -69,7 +76,7 @@ private:
     Mutex mutex_{Locks::DESCRIPTOR_STORE_CLIENT};
     std::condition_variable changed_;
     std::deque<Waiting> waiting_ GUARDED_BY(mutex_);
-    /** Something was lost since the line was empty last; said once. */
+    /** Frames were lost since the queue was last empty. The loss is logged once. */
     bool losing_ GUARDED_BY(mutex_) = false;
     bool broken_ GUARDED_BY(mutex_) = false;
     bool stopping_ GUARDED_BY(mutex_) = false;

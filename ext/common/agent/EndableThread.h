@@ -8,10 +8,10 @@
 namespace Passenger {
 
 /**
- * A thread that waits for things and can be told to end. Its work has to poll `ending` beside all else that it waits for, and to return when that
- * is readable.
+ * A thread whose work can be told to end. The work must poll `ending` with all other descriptors
+ * that it waits for, and must return when `ending` is readable.
  *
- * The methods are for one thread, not for the work. It ends with the object.
+ * The methods are for one thread, which is not the thread itself. The thread ends with the object.
  */
 class EndableThread {
 public:
@@ -23,10 +23,14 @@ public:
     EndableThread(const EndableThread &) = delete;
     EndableThread &operator=(const EndableThread &) = delete;
 
-    /** Instead of the one that runs, if there is one. @param name 15 letters at most, a literal @param work must not throw
-     *  @throws boost::thread_resource_error */
+    /**
+     * Starts the thread; ends the one that runs. @param name a literal of at most 15 characters
+     * @param work must not throw
+     *
+     * @throws boost::thread_resource_error
+     */
     void start(const char *name, Work work);
-    /** Waits until it has; nothing where none runs. */
+    /** Ends the thread and waits for its end. No effect if none runs. */
     void end() noexcept;
 
 private:

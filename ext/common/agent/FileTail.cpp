@@ -15,7 +15,7 @@ namespace Passenger {
 namespace {
 
 constexpr std::size_t BLOCK = 65536;
-/** Who writes faster than it can be copied loses lines, and the log says so. */
+/** Bytes. If more than this waits to be copied, lines are skipped, which is logged. */
 constexpr off_t MOST_BEHIND = off_t(16) * 1024 * 1024;
 constexpr off_t LEFT_OF_IT = off_t(1024) * 1024;
 
@@ -32,7 +32,8 @@ void FileTail::open(bool atEnd) {
     position_ = atEnd && file_ && ::fstat(file_.get(), &status) == 0 ? status.st_size : 0;
 }
 
-/** What stands under its name; none: nothing that could be read. It is not looked at before: only AppFile knows with whose rights. */
+/** Opens the file that has the path now; none: no file that can be read. There is no look at the
+ *  file before: only AppFile knows whose rights to use. */
 FileDescriptor FileTail::named() {
     try {
         FileDescriptor file = AppFile::openForReading(path_, owner_, namedBy_);
@@ -48,7 +49,7 @@ FileDescriptor FileTail::named() {
     }
 }
 
-/** Whether another file stands under its name. */
+/** @return whether another file has the path now */
 bool FileTail::replaced() {
     const FileDescriptor file = named();
     struct stat now {};

@@ -15,9 +15,10 @@
 namespace Passenger {
 
 /**
- * The new lines of a file that others write, as `tail -F` has them: over its renaming, when another one comes in its place, and its
- * truncation. It begins at the present end; a file that comes later is read from its beginning. One whose size is 0 is empty, whatever can be
- * read from it.
+ * The new lines of a file that other programs write, as `tail -F` gives them. A rename, a
+ * replacement and a truncation of the file are followed. The first file is read from its present
+ * end; a later file of the same name is read from its beginning. A file of size 0 is treated as
+ * empty, even if bytes can be read from it.
  *
  * Not thread-safe. Blocks on the file system.
  */
@@ -25,12 +26,14 @@ class FileTail {
 public:
     using LineCallback = LineReader::LineCallback;
 
-    /** @param owner with whose rights it is looked for and opened, and by whom it is named: AppFile */
+    /** @param owner the user whose rights open the file; see AppFile @param namedBy see AppFile */
     FileTail(std::string path, RunAs owner, AppFile::NamedBy namedBy);
 
-    /** Calls back for lines that came since, of at most `most` bytes. @return whether there is more already */
+    /** Calls back for new lines, up to `most` bytes. @return whether more has been written
+     *  already */
     bool read(std::size_t most, const LineCallback &line);
-    /** Calls back for all that came since, with or without a line break at its end. Nothing follows. */
+    /** Calls back for all that is left, even for a last line without a line break. No call
+     *  follows. */
     void finish(const LineCallback &line);
     const std::string &path() const noexcept {
         return path_;
@@ -48,7 +51,7 @@ private:
     FileDescriptor file_;
     off_t position_ = 0;
     LineReader lines_;
-    /** Told already why it cannot be opened. */
+    /** The reason why the file cannot be opened has been logged. */
     bool complained_ = false;
 };
 

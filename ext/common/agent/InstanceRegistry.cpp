@@ -37,13 +37,14 @@ constexpr std::string_view PREFIX = "passenger.";
 constexpr const char *PID = "pid";
 constexpr const char *PROPERTIES = "properties.json";
 constexpr const char *CONTROL = "control";
-/** An agent that is about to lock it. */
+/** The age up to which an agent may not yet have locked `pid`. */
 constexpr std::time_t YOUNG_SECONDS = 60;
 constexpr std::chrono::seconds ANSWER_LIMIT{2};
-/** After a connection that cannot be taken. */
+/** The pause after a connection that cannot be accepted. */
 constexpr std::chrono::milliseconds PAUSE{100};
 
-/** Whether the agent that made it lives; who made it just now does. @param folder open */
+/** @return whether the agent of the folder lives; a new folder counts as alive @param folder
+ *  open */
 bool isAlive(int folder, const struct stat &status) {
     const FileDescriptor pid(::openat(folder, PID, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
     if (!pid) {
@@ -55,7 +56,8 @@ bool isAlive(int folder, const struct stat &status) {
            (!written && std::time(nullptr) - file.st_ctim.tv_sec < YOUNG_SECONDS);
 }
 
-/** Those of our own user only; by name only what an agent makes. */
+/** Removes folders of dead agents, of this process's user only. Of a folder's files, only those
+ *  that an agent makes are removed. */
 void removeDead(const std::string &parent) {
     const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(parent.c_str()), ::closedir);
     while (const dirent *entry = listing ? ::readdir(listing.get()) : nullptr) {
@@ -97,7 +99,7 @@ bool mayAsk(const FileDescriptor &connection) {
            (peer.uid == 0 || peer.uid == ::geteuid());
 }
 
-/** As much as the peer takes in time. */
+/** Sends as much as the peer takes within the limit. */
 void send(const FileDescriptor &connection, std::string_view text) {
     const auto deadline = deadlineIn(ANSWER_LIMIT);
     while (!text.empty() && pollUntil(connection.get(), POLLOUT, deadline)) {
@@ -119,7 +121,7 @@ InstanceRegistry::~InstanceRegistry() {
 
 void InstanceRegistry::use(const std::string &parent, unsigned backlog) {
     if (parent == parent_) {
-        // A socket that listens takes another length of its line.
+        // A listening socket accepts a new backlog.
         ::listen(socket_.get(), static_cast<int>(std::min<unsigned>(backlog, INT_MAX)));
         return;
     }
@@ -166,7 +168,7 @@ void InstanceRegistry::make(const std::string &parent, unsigned backlog) {
     thread_.start("commands", [this](const FileDescriptor &ending) { run(ending); });
 }
 
-/** By a descriptor of its folder, since the path of a socket may have few letters only. */
+/** Binds by a descriptor of the folder, since the path of a socket is limited to 107 bytes. */
 void InstanceRegistry::listen(unsigned backlog) {
     const FileDescriptor folder(::open(folder_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     sockaddr_un address{};
@@ -213,7 +215,8 @@ void InstanceRegistry::run(const FileDescriptor &ending) {
         }
         const FileDescriptor connection(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
         if (!connection && errno != EAGAIN && errno != EINTR) {
-            // Without a descriptor for it, for instance, it stays in the line and the socket readable.
+            // For example, no descriptor is free: the connection stays in the backlog, and the
+            // socket stays readable.
             if (!std::exchange(failing, true)) {
                 Log::error("event=command.failed error=\"{}\"", SystemException("accept4", errno).what());
             }

@@ -9,24 +9,30 @@
 namespace Passenger {
 
 /**
- * The agent's folder in PassengerInstanceRegistryDir, `passenger.XXXXXX`, by which commands find it (doc/PROTOCOLS.md, section 5): `pid`,
- * `properties.json`, and `control`, a socket that tells root and the agent's own user what the agent knows of its instances. Only its owner may
- * enter.
+ * The agent's folder in PassengerInstanceRegistryDir, `passenger.XXXXXX`, in which commands find it
+ * (doc/PROTOCOLS.md, section 5). The folder has `pid`, `properties.json` and `control`, a socket
+ * that tells root and the agent's own user about the instances. Only the folder's owner may enter
+ * it.
  *
- * The lock on `pid` lives with the pool process: a folder whose lock can be had is a dead agent's, and removed by the next one. Owned by the
- * engine; its methods are for one thread, and block on the file system.
+ * The pool process holds a lock on `pid`. If the lock is free, the agent is dead, and the next
+ * agent removes the folder. Owned by the engine. The methods are for one thread, and block on the
+ * file system.
  */
 class InstanceRegistry {
 public:
-    /** @param status answers a command, in a thread of the registry's */
+    /** @param status makes the answer to a command, in the registry's thread */
     explicit InstanceRegistry(std::function<std::string()> status);
     /** Removes the folder. */
     ~InstanceRegistry();
     InstanceRegistry(const InstanceRegistry &) = delete;
     InstanceRegistry &operator=(const InstanceRegistry &) = delete;
 
-    /** Where it is from now on; what is so already stays. @param parent empty: nowhere  @param backlog of the socket
-     *  @throws SystemException, IOException; then it is nowhere */
+    /**
+     * Sets the place of the folder. If nothing changes, the folder stays. @param parent empty: no
+     * folder @param backlog the socket's
+     *
+     * @throws SystemException, IOException; then there is no folder
+     */
     void use(const std::string &parent, unsigned backlog);
 
 private:

@@ -1,4 +1,4 @@
-# Keep sorted, one file a line; main() alone is the program's.
+# Keep sorted, one file a line. Only main() is not in the library.
 noinst_LTLIBRARIES += libpassenger_agent.la
 libpassenger_agent_la_SOURCES = \
     %D%/AgentServices.cpp \
@@ -29,7 +29,7 @@ libpassenger_agent_la_SOURCES = \
     %D%/ProcessSetup.h
 EXTRA_DIST += %D%/README.md
 
-# passenger-agent: built right into the build tree's PassengerRoot.
+# passenger-agent is built in the build tree's PassengerRoot.
 passengerroot_PROGRAMS += root/passenger-agent
 root_passenger_agent_SOURCES = %D%/main.cpp
 root_passenger_agent_CXXFLAGS = $(AM_CXXFLAGS) $(PIE_CXXFLAGS)

@@ -22,9 +22,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds LOOK_INTERVAL{1000};
-/** Between two looks, so that who writes much costs little. */
+/** The pause between two reads, which limits the cost of a program that writes much. */
 constexpr milliseconds REST{50};
-/** After wake(), for what is about to come. */
+/** The time after wake() in which new files are looked for more often. */
 constexpr milliseconds EAGER_TIME{2000};
 constexpr std::size_t MOST_AT_ONCE = 65'536;
 constexpr std::uint32_t EVENTS = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
@@ -57,7 +57,7 @@ void LogMonitor::run() {
     while (!ending_ && !woken_) {
         wait(std::chrono::hours(1), false);
     }
-    // Where there is none, there is the look every second.
+    // Without inotify, the thread reads the files every second.
     inotify_.reset(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
     SteadyClock::time_point listed{};
     SteadyClock::time_point eagerUntil{};
@@ -114,7 +114,8 @@ void LogMonitor::watchFolders() {
     std::map<std::string, int> watches;
     std::set<int> numbers;
     for (const std::string &folder : folders) {
-        // Again each time: another folder may have come in its place. One that is watched already keeps its number.
+        // Adds each watch again, since another folder may have the path now. A folder that is
+        // watched already keeps its number.
         if (const int watch = ::inotify_add_watch(inotify_.get(), folder.c_str(), EVENTS); watch >= 0) {
             watches[folder] = watch;
             numbers.insert(watch);
@@ -151,7 +152,7 @@ void LogMonitor::wait(milliseconds time, bool events) {
         ::eventfd_read(wake_.get(), &ignored);
     }
     if (entries[1].revents != 0) {
-        // What they say does not matter: each look looks at all.
+        // The events are dropped, since each read covers all files.
         std::array<char, 65536> buffer;
         while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) {
         }

@@ -17,22 +17,25 @@
 namespace Passenger {
 
 /**
- * PassengerMonitorLogFile: copies new lines of files into our log, in a thread of its own, "log monitor". It looks when inotify tells of
- * something in their folders, at most 20 times a second, and once a second in any case; each time it takes at most 64 KiB of each file. What
- * is not to be followed any more is read to its end first: there are the last words of who wrote it.
+ * PassengerMonitorLogFile: copies new lines of files into the agent's log, in a thread of its own,
+ * "log monitor". The thread reads the files when inotify reports an event in their folders, at most
+ * 20 times a second, and at least once a second. Each time it reads at most 64 KiB of each file. A
+ * file that leaves the list is first read to its end, since a process that ends may just have
+ * written to it.
  *
- * Owned by the engine. wake() may be called from any thread, and never blocks; the destructor waits for a look under way.
+ * Owned by the engine. Any thread may call wake(), which never blocks; the destructor waits for a
+ * read in progress.
  */
 class LogMonitor {
 public:
     struct File {
         std::string path;
-        /** Both: AppFile. */
+        /** Both as AppFile takes them. */
         RunAs owner;
         AppFile::NamedBy namedBy = AppFile::NamedBy::CHILD;
     };
     struct Parts {
-        /** What is to be followed now. Asked once a second; may block. */
+        /** The list of files. Called once a second; may block. */
         std::function<std::vector<File>()> files;
         std::function<void(const std::string &path, const std::string &line)> sink;
     };
@@ -43,7 +46,7 @@ public:
     LogMonitor(const LogMonitor &) = delete;
     LogMonitor &operator=(const LogMonitor &) = delete;
 
-    /** There is, or will be in a moment, something to follow. */
+    /** Called when a file to copy exists, or will soon exist. */
     void wake();
 
 private:
@@ -52,7 +55,7 @@ private:
     void run();
     void list();
     void watchFolders();
-    /** @return whether there is more to copy at once */
+    /** @return whether files have more to copy at once */
     bool copy();
     FileTail::LineCallback sinkFor(const FileTail &tail) const;
     void wait(std::chrono::milliseconds time, bool events);
@@ -63,7 +66,7 @@ private:
     /** An eventfd. */
     FileDescriptor wake_;
 
-    // The thread's own.
+    // The members from here on belong to the thread.
     FileDescriptor inotify_;
     std::map<std::string, int> watches_;
     std::map<std::string, std::unique_ptr<FileTail>> tails_;

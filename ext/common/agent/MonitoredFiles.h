@@ -16,17 +16,18 @@
 namespace Passenger {
 
 /**
- * Which files the log monitor is to follow. Where it cannot be found out whom an application runs as, because users or its folder cannot be
- * looked at just now, the user that was found last counts on; the log says so once, and other applications are followed as ever.
+ * Lists the files that the log monitor copies. An application's user may be unknown for a while, if
+ * the user database or the application's folder cannot be read. Then the last known user is used.
+ * The log says so once, and other applications are not affected.
  *
  * Owned by the engine. list() is for one thread, and may block.
  */
 class MonitoredFiles {
 public:
     struct Parts {
-        /** Those that have instances, and name files. */
+        /** The applications that have instances and name files. */
         std::function<std::vector<Options>()> applications;
-        /** May throw, too. */
+        /** May also throw. */
         std::function<tl::expected<RunAs, std::string>(const Options &options)> userOf;
         std::function<AppFile::NamedBy(const std::string &path)> whoNames;
     };

@@ -33,7 +33,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/** Instances that have a request when everything ends get so long; who waits for an answer, or for another pool process, is not told. */
+/** The time that instances with a request get at the end. Senders that wait for an answer or
+ *  another pool process get no message. */
 constexpr std::chrono::seconds STOP_TIME{3};
 
 PoolSettings poolSettings(const AgentSettings &settings) {
@@ -59,7 +60,7 @@ std::optional<std::uint64_t> memoryOf(const Process &process) {
     return sum;
 }
 
-/** For commands: `{"APPLICATION": [PID, …], …}`. */
+/** The answer to a command: `{"APPLICATION": [PID, …], …}`. */
 std::string describeInstances(const std::map<std::string, std::vector<pid_t>> &instances) {
     std::string text;
     for (const auto &[application, pids] : instances) {
@@ -72,7 +73,8 @@ std::string describeInstances(const std::map<std::string, std::vector<pid_t>> &i
     return "{" + text + "}\n";
 }
 
-/** Everything the pool process consists of, put together. The members' order is the order of seed 001: what needs the loop goes first. */
+/** The pool process of production. Members are destroyed from the last to the first, so users of
+ *  the event loop are destroyed before the loop. */
 class StandardPoolEngine final : public PoolEngine {
 public:
     explicit StandardPoolEngine(DescriptorStore &store)
@@ -194,7 +196,7 @@ private:
         }
     }
 
-    /** What options leave open is the server's. */
+    /** Fills in the settings that the options leave open. */
     void complete(Options &options) {
         if (!options.monitoredFiles.empty()) {
             services_->monitor();

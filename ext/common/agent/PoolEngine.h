@@ -14,35 +14,38 @@
 namespace Passenger {
 
 /**
- * What a pool process does, seen from its main(): everything behind the frames with the watchdog.
+ * The pool process behind main(): everything but the frames of the watchdog.
  *
- * Owned by PoolProcess. All methods and the destructor are called by the main thread, in this order: restore() for
- * each deposit of earlier pool processes, begin() once, update() at each reload, stop() once (also after a begin()
- * that failed), destructor. Threads may be made from the constructor on: the signals that PoolProcess listens to are
- * blocked by then. Any of them may throw what ApplicationPoolServer's constructor throws.
+ * Owned by PoolProcess. The main thread calls all methods and the destructor in this order:
+ * restore() for each store entry of earlier pool processes, begin() once, update() at each reload,
+ * stop() once (also after a failed begin()), destructor. The engine may start threads in the
+ * constructor and later: the signals that PoolProcess receives are blocked by then. Each method may
+ * throw the exceptions of ApplicationPoolServer's constructor.
  */
 class PoolEngine {
 public:
     virtual ~PoolEngine() = default;
 
-    /** Something that must be withdrawn when it is of no use any more. */
+    /** Takes back an entry of the descriptor store. The engine removes the entry when it is no
+     *  longer needed. */
     virtual void restore(StoreEntry entry) = 0;
-    /** Starts to serve. @param serverSocket where httpd's children ask for connections; at its end of file there are
-     *  none left */
+    /** Starts to serve. @param serverSocket where httpd's children ask for connections; end of
+     *  file: no child is left */
     virtual void begin(const AgentSettings &settings, FileDescriptor serverSocket) = 0;
     virtual void update(const AgentSettings &settings) = 0;
-    /** After begin(). 0: it does not run (yet). */
+    /** Called after begin(). 0: the spawn server does not run (yet). */
     virtual pid_t spawnServerPid() const = 0;
-    /** After begin(): what httpd's log should say about the start; mostly empty. */
+    /** Called after begin(). A warning about the start for httpd's log, mostly empty. */
     virtual std::string warning() const = 0;
-    /** Ends all instances and the spawn server; within 10 seconds, after which the watchdog kills what is left. */
+    /** Ends all instances and the spawn server, within 10 seconds: then the watchdog kills the
+     *  remaining processes. */
     virtual void stop() = 0;
 };
 
-/** @param deposits outlives the engine */
+/** @param store outlives the engine */
 using PoolEngineFactory = std::function<std::unique_ptr<PoolEngine>(DescriptorStore &store)>;
 
-/** The real one. */
+/** Makes the engine of production. */
 std::unique_ptr<PoolEngine> makePoolEngine(DescriptorStore &store);
 
 }  // namespace Passenger

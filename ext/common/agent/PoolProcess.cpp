@@ -19,7 +19,7 @@ namespace Passenger {
 
 namespace {
 
-/** The watchdog sends at once, but what it keeps may be much. */
+/** The watchdog sends at once, but may have many store entries. */
 constexpr std::chrono::seconds BEGIN_TIMEOUT{30};
 constexpr std::chrono::seconds REPORT_TIMEOUT{5};
 
@@ -44,7 +44,7 @@ PoolProcess::PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine)
 PoolProcess::~PoolProcess() = default;
 
 int PoolProcess::run() {
-    // Before any thread is made, so that all of them have it blocked.
+    // Before any thread is made, so that all threads have the signals blocked.
     signals_ = makeSignalDescriptor({SIGTERM, SIGINT});
     const Log::Writer logWriter;
     try {
@@ -138,7 +138,7 @@ void PoolProcess::receive() {
     }
 }
 
-/** Settings that cannot be used leave everything as it was. */
+/** Settings that cannot be used change nothing. */
 void PoolProcess::update(Frame settings) {
     try {
         useLog(settings.takeDescriptor(0));

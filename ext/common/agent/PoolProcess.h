@@ -12,22 +12,23 @@
 namespace Passenger {
 
 /**
- * The pool process without its engine: takes earlier deposits and settings from the watchdog, makes the engine, says
- * that it is up, gives it new settings, and ends it in order when the watchdog closes the socket or ends, or a SIGTERM
- * or SIGINT comes.
+ * The pool process without its engine. Takes earlier store entries and settings from the watchdog,
+ * makes the engine, reports that it is ready, and gives it new settings. Stops the engine when the
+ * watchdog closes the socket or ends, or at a SIGTERM or SIGINT.
  *
- * Owned by main(), whose thread runs it; that thread never runs the event loop, and destroys the engine (seed 001).
+ * Owned by main(), whose thread runs it. That thread never runs the event loop, so it can destroy
+ * the engine.
  */
 class PoolProcess {
 public:
-    /** @param socket frames with the watchdog */
+    /** @param socket for frames with the watchdog */
     PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine);
     ~PoolProcess();
     PoolProcess(const PoolProcess &) = delete;
     PoolProcess &operator=(const PoolProcess &) = delete;
 
-    /** Blocks SIGTERM and SIGINT for good, in the threads made later too. @return the exit status. @throws
-     *  SystemException */
+    /** Blocks SIGTERM and SIGINT permanently, also in threads made later. @return the exit status.
+     *  @throws SystemException */
     int run();
 
 private:

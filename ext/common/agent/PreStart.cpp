@@ -21,7 +21,7 @@ namespace Passenger {
 
 namespace {
 
-/** More than the helper itself takes at most for sixteen URLs at once. */
+/** More than the longest time of the helper for sixteen URLs at once. */
 constexpr std::chrono::minutes LONGEST{10};
 constexpr std::chrono::seconds END_LIMIT{1};
 constexpr const char *DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -41,7 +41,7 @@ ChildProcess::Command commandFor(const AgentSettings &settings, const std::set<s
     ChildProcess::Command command;
     command.program = settings.rubyCommand;
     command.arguments = {scriptOf(settings), settings.defaultUser};
-    // Not among the arguments, which everybody can read: a query may be a secret.
+    // Not as arguments, which all users can read: a query may be a secret.
     command.environment = {fmt::format("PATH={}", path != nullptr ? path : DEFAULT_PATH), "LANG=C.UTF-8",
                            "PASSENGER_PRE_START_URLS=" + all};
     command.newSession = true;
@@ -73,7 +73,7 @@ void PreStart::run(const ChildProcess::Command &command, const FileDescriptor &e
         ChildProcess helper(full);
         output.second.reset();
         follow(output.first, ending);
-        // One that has not ended is killed with the object.
+        // A helper that has not ended is killed by its destructor.
         helper.wait(END_LIMIT);
     } catch (const std::exception &error) {
         Log::error("event=pre_start.failed error=\"{}\"", error.what());

@@ -13,25 +13,31 @@
 namespace Passenger {
 
 /**
- * PassengerPreStart: has httpd asked for URLs by a helper process (lib/passenger/spawn/pre_start.rb), which runs as the default user. So the
- * requests go through httpd, and whatever its configuration says of them holds for the start, too.
+ * PassengerPreStart: a helper process requests the URLs (lib/passenger/spawn/pre_start.rb). The
+ * helper runs as the default user. The requests pass httpd, so its configuration also applies to
+ * the start.
  *
- * A URL that was answered with a status below 500 is not asked again, unless no instance is left of any application. Owned by the engine;
- * the methods are for one thread, which may block. The destructor ends a helper that still runs.
+ * A URL that was answered with a status below 500 is not requested again, unless no application has
+ * an instance left. Owned by the engine. The methods are for one thread, which may block. The
+ * destructor ends a helper that still runs.
  */
 class PreStart {
 public:
-    /** Asks for those that are not up. One that is still being asked for begins anew. @param forget all have to be asked for again
-     *  @throws SystemException, boost::thread_resource_error */
+    /**
+     * Requests the URLs that were not answered yet. A request in progress begins anew. @param
+     * forget request all URLs again
+     *
+     * @throws SystemException, boost::thread_resource_error
+     */
     void ask(const AgentSettings &settings, bool forget);
 
 private:
     void run(const ChildProcess::Command &command, const FileDescriptor &ending);
-    /** Until the helper's output ends, or it takes too long, or nobody wants it any more. */
+    /** Reads until the helper's output ends, the time limit is over, or `ending` is readable. */
     void follow(const FileDescriptor &output, const FileDescriptor &ending);
     void take(std::string_view line);
 
-    /** The thread's while it runs. */
+    /** The URLs that were answered. The thread's own while it runs. */
     std::set<std::string> up_;
     EndableThread thread_;
 };

@@ -22,11 +22,11 @@ namespace Passenger {
 namespace {
 
 constexpr int INHERITED_SOCKET = 3;
-/** No process of ours can use more; some containers have limits so high that programs which go through all descriptors
- *  never end. */
+/** No process of the agent can use more. In some containers the limit is so high that programs that
+ *  try all descriptors take hours. */
 constexpr rlim_t HIGHEST_DESCRIPTOR_LIMIT = 1024 * 1024;
 
-/** What was found, and what it was raised to. */
+/** The limit at the start, and the raised limit. */
 rlim_t foundLimit = 0;
 rlim_t raisedLimit = 0;
 
@@ -45,7 +45,8 @@ void raiseDescriptorLimit() {
 void setUpProcess() {
     ::syscall(SYS_close_range, static_cast<unsigned>(INHERITED_SOCKET + 1), UINT_MAX, 0U);
     openStandardDescriptors();
-    // A peer that is gone is an error of write(), and nobody sits at a terminal of ours.
+    // A write() to a closed connection returns an error instead. A hang-up of a terminal does not
+    // concern the agent.
     ::signal(SIGPIPE, SIG_IGN);
     ::signal(SIGHUP, SIG_IGN);
     raiseDescriptorLimit();
@@ -70,7 +71,8 @@ std::string ownProgram() {
     if (size < 0) {
         throw SystemException("readlink(\"/proc/self/exe\")", errno);
     }
-    // A package upgrade replaces the file. What we start must be what we are, so the link itself is used then.
+    // A package upgrade replaces the file. The agent must start its own version, so then the link
+    // itself is used.
     const std::string path(buffer.data(), static_cast<std::size_t>(size));
     struct stat here {};
     struct stat there {};

@@ -7,19 +7,23 @@
 namespace Passenger {
 
 /**
- * What each of the agent's processes does first, before it has threads: looks at what it was started with and leaves
- * nothing to chance. Functions for main() only.
+ * The first steps of each process of the agent, before it has threads: descriptors, signals and
+ * limits get a known state. Functions for main() only.
  */
 
-/** Makes sure that descriptors 0, 1 and 2 are open and closes all above 3; ignores SIGPIPE and SIGHUP; raises the limit
- *  of open descriptors. @throws SystemException */
+/** Opens descriptors 0, 1 and 2 if necessary and closes all above 3; ignores SIGPIPE and SIGHUP;
+ *  raises the limit of open descriptors. @throws SystemException */
 void setUpProcess();
 
-/** Descriptor 3, the socket that such a process is started with, from now on close-on-exec.
- *  @throws IOException when there is no stream socket: somebody has started it by hand */
+/**
+ * Takes descriptor 3, the socket that such a process is started with, and makes it close-on-exec.
+ *
+ * @throws IOException (descriptor 3 is no stream socket: the program was started by hand)
+ */
 FileDescriptor takeInheritedSocket();
 
-/** The file of this program, also while another stands under its name. @throws SystemException */
+/** The path of this program's own file, even if another file has its name now. @throws
+ *  SystemException */
 std::string ownProgram();
 
 /** "1024, raised to 524288". */
