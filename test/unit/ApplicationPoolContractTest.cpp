@@ -1,4 +1,4 @@
-// What every ApplicationPool does (seed 002): the one in this process, and the one that ApplicationPoolServer connects to.
+// The contract of every ApplicationPool: StandardApplicationPool and RemoteApplicationPool.
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <signal.h>

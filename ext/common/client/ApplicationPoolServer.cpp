@@ -35,7 +35,7 @@ ApplicationPoolServer::ApplicationPoolServer(const std::string &spawnServerComma
                                              const std::string &user) {
     auto settings = settingsFor(spawnServerCommand, logFile, environment, rubyCommand, user);
     if (environment.empty()) {
-        // Seed 003: the environment variable counts then.
+        // As in Passenger 1.0: an empty name stands for the value of RAILS_ENV.
         const char *variable = std::getenv("RAILS_ENV");
         settings.environment = variable != nullptr ? variable : "production";
     }

@@ -15,13 +15,16 @@ namespace Passenger {
 class PoolClient;
 
 /**
- * The handle of a pool that several processes share (seed 003). The constructor starts the agent (watchdog, pool
- * process, spawn server); processes forked afterwards call connect() and get an ApplicationPool. No port and no named
- * socket exists: the only way in is a descriptor that is inherited.
+ * The handle of a pool that several processes share, with the interface of Phusion Passenger 1.0
+ * (doc/ORIGINS.md). The constructor starts the agent (watchdog, pool process, spawn server);
+ * processes forked afterwards call connect() and get an ApplicationPool. The agent opens no port
+ * and accepts requests only over inherited descriptors. With AgentSettings::instanceRegistryDir
+ * there is one named socket, `control`: it lists the instances' pids for root and the agent's user,
+ * and takes no request.
  *
- * Owned by the process that made it, whose end (however it ends) is the agent's end too. The destructor ends the agent
- * with all instances and waits for it, except after detach() or release(). No threads; not thread-safe but for
- * connect().
+ * Owned by the process that made it, whose end (however it ends) is the agent's end too. The
+ * destructor ends the agent with all instances and waits for it, except after detach() or
+ * release(). No threads; not thread-safe but for connect().
  */
 class ApplicationPoolServer {
 public:

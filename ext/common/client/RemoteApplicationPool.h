@@ -14,8 +14,9 @@
 namespace Passenger {
 
 /**
- * What ApplicationPoolServer::connect() returns: the pool of another process. One session at a time (seed 003: several sessions, several
- * connect()s); asking for a second one is an error that says so.
+ * The pool of another process, as ApplicationPoolServer::connect() returns it. It has one session
+ * at a time; a caller that needs several sessions calls connect() for each. A second session is
+ * refused with an IOException.
  */
 class RemoteApplicationPool final : public ApplicationPool, public std::enable_shared_from_this<RemoteApplicationPool> {
 public:

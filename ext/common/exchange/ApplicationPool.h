@@ -13,16 +13,19 @@
 namespace Passenger {
 
 namespace Application {
-/** The names of seed 002. */
+/** The names that Phusion Passenger 1.0 gave these types. */
 using Session = Passenger::Session;
 using SessionPtr = Passenger::SessionPtr;
 }  // namespace Application
 
 /**
- * Keeps application instances, finds or makes one for a request, and opens sessions. The interface of seed 002 (v1), plus get(Options).
+ * Keeps application instances, finds or makes one for a request, and opens sessions. The interface
+ * of Phusion Passenger 1.0, plus get(Options) and report(); doc/ORIGINS.md says where the two
+ * differ.
  *
- * Implementations: StandardApplicationPool (in this process), and what ApplicationPoolServer::connect() returns. Thread-safe, but a
- * connect()ed one holds one session at a time.
+ * Implementations: StandardApplicationPool (in this process), and RemoteApplicationPool, which
+ * ApplicationPoolServer::connect() returns. Thread-safe, but a RemoteApplicationPool holds one
+ * session at a time.
  */
 class ApplicationPool {
 public:
@@ -30,10 +33,15 @@ public:
 
     virtual ~ApplicationPool() = default;
 
-    /** Opens a stream session with the application in `appRoot`, starting it when needed, and waits until an instance has taken it.
-     *  @param lowerPrivilege run a new instance as the owner of its startup file
-     *  @param lowestUser instead of root or an unknown owner
-     *  @throws SpawnException (no instance could be started), IOException (anything else) */
+    /** Opens a stream session with the application in `appRoot`, starting it when needed, and
+     *  waits until an instance has taken it.
+     *  @param appRoot absolute; two spellings of one folder are two applications
+     *  @param lowerPrivilege a new instance runs as the owner of its startup file; false: as
+     *  `lowestUser`
+     *  @param lowestUser instead of root or an unknown owner; never root
+     *  @throws SpawnException (no instance could be started, or the pool refused the session:
+     *  its queue is full), IOException (the pool cannot be reached, or broke the protocol),
+     *  SystemException (a system call failed) */
     virtual SessionPtr get(const std::string &appRoot, bool lowerPrivilege = true,
                            const std::string &lowestUser = "nobody") = 0;
 
@@ -46,7 +54,8 @@ public:
 
     /** Ends all instances. */
     virtual void clear() = 0;
-    /** Sets how many instances there may be at once. May be below the current number: none is ended for it. */
+    /** Sets the most instances that may exist at once. It may be below the current number: idle
+     *  instances above it end at once, busy ones when they have become idle. */
     virtual void setMax(unsigned max) = 0;
     /** Instances that have a session now. */
     virtual unsigned getActive() const = 0;

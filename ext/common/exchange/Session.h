@@ -67,12 +67,15 @@ struct Reply {
 };
 
 /**
- * One exchange with an application: one request, one answer. Destroying it ends the exchange, whatever its state, and frees its instance.
+ * One exchange with an application: one request, one answer. Destroying it ends the exchange,
+ * whatever its state, and frees its instance.
  *
- * Owned by who got it from ApplicationPool::get() or Pool::get(), who uses it from one thread at a time. It must not outlive its pool.
+ * Owned by who got it from ApplicationPool::get() or Pool::get(), who uses it from one thread at a
+ * time. It must not outlive its pool.
  *
- * It is used in one of two ways. *Messages* (httpd's module): start(), sendBody() until the last block, receive() until a reply that
- * ends(). *Stream* (the v1 interface of seed 002): sendHeaders(), sendBodyBlock(), closeWriter(), getReader(), closeReader().
+ * It is used in one of two ways. *Messages* (httpd's module): start(), sendBody() until the last
+ * block, receive() until a reply that ends(). *Stream* (the interface of Passenger 1.0):
+ * sendHeaders(), sendBodyBlock(), closeWriter(), getReader(), closeReader().
  */
 class Session {
 public:

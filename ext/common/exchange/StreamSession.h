@@ -7,8 +7,8 @@
 namespace Passenger {
 
 /**
- * A Session in its stream form (seed 002; doc/PROTOCOLS.md, section 3.4). Exists once an instance has taken it: the constructor waits
- * in the application's line.
+ * A Session in its stream form (doc/PROTOCOLS.md, section 3.4). The constructor waits in the
+ * application's queue until an instance has taken the session.
  */
 class StreamSession final : public Session {
 public:

@@ -11,8 +11,9 @@
 namespace Passenger {
 
 /**
- * Runs what may block, each in a Boost thread of its own: spawning, ending preloaders. The destructor waits for all of them, so it must
- * not run on the event loop (seed 001). Thread-safe.
+ * Runs what may block, each in a Boost thread of its own: spawning, ending preloaders. The
+ * destructor waits for all of them, so it must not run on the event loop (doc/THREADING.md).
+ * Thread-safe.
  */
 class BackgroundThreads {
 public:

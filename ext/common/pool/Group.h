@@ -31,13 +31,15 @@ namespace Passenger {
 class Pool;
 
 /**
- * An application: its instances, their number, its versions, its line (seed 000).
+ * An application: its instances, their number, its versions, its queue.
  *
- * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread; what may block happens in background threads, one
- * for each spawn. Watchers' callbacks come in through the Pool, which takes the lock.
+ * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread; what
+ * may block happens in background threads, one for each spawn. Watchers' callbacks come in through
+ * the Pool, which takes the lock.
  *
- * Always true: a request that waits has an instance that serves, or one that is being started, or the Group has asked the Pool for room, or
- * there is a date on the deadlines at which it is tried again; otherwise it is refused.
+ * Always true: a request that waits has an instance that serves, or one that is being started, or
+ * the Group has asked the Pool for room, or there is a date on the deadlines at which it is tried
+ * again; otherwise it is refused.
  */
 class Group {
 public:

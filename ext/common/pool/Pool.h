@@ -24,11 +24,12 @@
 namespace Passenger {
 
 /**
- * The core of ApplicationPool2 (seeds 000, 001): finds or makes the instances of an application for a request. Says nothing about how
- * requests and answers travel.
+ * The core of ApplicationPool2 (doc/ORIGINS.md): finds or makes the instances of an application for
+ * a request. The Pool does not carry requests or answers.
  *
- * Owned by main(). Its destructor waits for all background threads, which need the event loop: it must not run on the loop, and the loop must
- * be running (seed 001; checked). All other methods are thread-safe; those that say so may block.
+ * Owned by main(). The destructor waits for all background threads, which need the event loop: it
+ * must not run on the loop, and the loop must be running (checked; doc/THREADING.md). All other
+ * methods are thread-safe; those that say so may block.
  */
 class Pool {
 public:

@@ -7,8 +7,9 @@
 namespace Passenger {
 
 /**
- * What a Process takes requests from (seed 000). Today of two kinds: the queue of its Group's generation, from which it pulls, and
- * memory (DummySpawner), where the pool hands sessions out. Guarded by the pool's lock.
+ * Where a Process takes requests from. A Process has exactly one Socket, of one of two kinds: the
+ * queue of its Group's generation, from which it pulls, and memory (DummySpawner), where the pool
+ * hands sessions out. Guarded by the pool's lock.
  */
 struct Socket {
     enum class Kind { QUEUE, MEMORY };

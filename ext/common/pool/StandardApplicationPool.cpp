@@ -11,7 +11,7 @@ SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPr
     options.appRoot = appRoot;
     options.userSwitching = lowerPrivilege;
     options.defaultUser = lowestUser;
-    // Seed 002: it is get() that honours restart.txt.
+    // Callers of this interface rely on get() to notice restart.txt.
     pool_.checkRestart(options);
     return pool_.pulls(options) ? std::make_unique<StreamSession>(LocalSender::host(pool_, options))
                                 : pool_.get(options);

@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * The ApplicationPool of seed 002 over a Pool in this process. Thread-safe; any number of sessions at once. It must outlive its sessions, and
- * may not be destroyed on the event loop.
+ * The ApplicationPool over a Pool in this process. Thread-safe; any number of sessions at once. It
+ * must outlive its sessions, and may not be destroyed on the event loop.
  */
 class StandardApplicationPool final : public ApplicationPool {
 public:

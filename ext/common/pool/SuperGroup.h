@@ -7,8 +7,8 @@
 namespace Passenger {
 
 /**
- * A collection of Groups that are deployed together (seed 000). Today it holds exactly one; the class stays, so that what is
- * addressed by name is the SuperGroup. Owned by the Pool; guarded by the pool's lock.
+ * A collection of Groups that are deployed together. It holds exactly one Group; callers address
+ * the SuperGroup by name. Owned by the Pool; guarded by the pool's lock.
  */
 class SuperGroup {
 public:

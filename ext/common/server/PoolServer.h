@@ -14,11 +14,12 @@
 namespace Passenger {
 
 /**
- * The part of seed 003's ApplicationPoolServer that runs in the agent: for each byte that arrives on the server socket it makes a
- * socket pair, sends one end back and serves the other. The seed has a thread for each client; here all are served on the event loop, since
- * nothing that they ask for blocks.
+ * The part of ApplicationPoolServer that runs in the agent: for each byte that arrives on the
+ * server socket it makes a socket pair, sends one end back and serves the other. The event loop
+ * serves all clients, since no answer blocks.
  *
- * Owned by main(). Made and destroyed outside the loop's thread while the loop runs, and before the Pool.
+ * Owned by main(). Made and destroyed outside the loop's thread while the loop runs, and before the
+ * Pool.
  */
 class PoolServer {
 public:

@@ -53,9 +53,10 @@ struct WarmInstance {
 /**
  * One way to make instances of one application. Made by SpawnerFactory, owned by a Group.
  *
- * All methods, the destructor included, may block while a process starts or ends: they run in background threads only, never on the
- * event loop, which must be running meanwhile (seed 001); there, spawn() and the destructor abort. Several threads may
- * spawn() at once; it is destroyed when none does.
+ * All methods, the destructor included, may block while a process starts or ends: they run in
+ * background threads only, never on the event loop, which must be running meanwhile
+ * (doc/THREADING.md); there, spawn() and the destructor abort. Several threads may spawn() at once;
+ * it is destroyed when none does.
  */
 class Spawner {
 public:

@@ -10,7 +10,7 @@ namespace Passenger {
 /** A request's environment in the form of doc/PROTOCOLS.md. @param more overrides what a GET of `path` has */
 std::string requestEnvironment(const std::string &path, const std::map<std::string, std::string> &more = {});
 
-/** Does what seed 002 shows with an open session: sends a request, reads the whole answer. */
+/** Uses a stream session: sends a request, reads the whole answer. */
 std::string exchange(Session &session, const std::string &path, const std::string &body = "");
 
 /** The answer's body. */
