@@ -16,7 +16,10 @@ namespace Passenger {
 
 namespace {
 
-/** An entry came, was touched, or was written. Not that it was read or went away: that asks for nothing. */
+/**
+ * An entry appeared, changed its times, or was written. A read or a removal does not request a
+ * restart.
+ */
 constexpr std::uint32_t EVENTS = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR;
 constexpr std::size_t BUFFER_SIZE = 65'536;
 
@@ -57,7 +60,8 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
                 user.emplace(*wish.rights);
             }
         } catch (const std::exception &) {
-            // It does not start either, which says why; others are not to suffer.
+            // An application whose user's rights cannot be taken does not start either, and its
+            // failed start is logged. The other applications are still watched.
             continue;
         }
         for (const auto &[folder, names] : wish.entries) {
@@ -66,7 +70,7 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     }
     for (const auto &[watch, names] : watches_) {
         if (!watches.contains(watch)) {
-            // Fails where the folder is gone: its watch went with it.
+            // The call fails if the folder is gone: the kernel has already removed its watch.
             ::inotify_rm_watch(inotify_.get(), watch);
         }
     }

@@ -12,22 +12,27 @@
 
 namespace Passenger {
 
-/** What inotify_init1 gives. @throws SystemException */
+/** The result of inotify_init1(). @throws SystemException */
 FileDescriptor openInotify();
 
 /**
- * Says at once that entries of folders came, or that their times or contents changed (inotify). A hint, no more: network file systems do
- * not tell what other machines do, and there may be fewer watches than folders. What cannot be had is logged once, and done without.
+ * Reports at once that entries of folders appeared, or that their times or contents changed
+ * (inotify). The report is only a hint. Network file systems do not report changes by other
+ * machines, and the number of watches is limited. A watch that cannot be set is logged once; the
+ * folder is then not watched.
  *
  * Not thread-safe. All methods may block on the file system.
  */
 class FolderWatches {
 public:
     using Opener = std::function<FileDescriptor()>;
-    /** Of each folder, by its path, the names of the entries that matter. */
+    /** For each folder's path, the names of the entries to watch. */
     using Entries = std::map<std::string, std::set<std::string>>;
 
-    /** @param rights with which the folders are looked at, and have to be readable; none: our own */
+    /**
+     * @param rights for access to the folders, which must be readable; none: this process's own
+     *     rights
+     */
     struct Wish {
         Entries entries;
         std::optional<FileRights> rights = std::nullopt;
@@ -35,14 +40,20 @@ public:
 
     explicit FolderWatches(Opener open = openInotify) : open_(std::move(open)) {}
 
-    /** From now on watches these folders instead of the earlier ones. Their paths are resolved afresh; those that do not exist or may
-     *  not be read are left out. What happened to a folder before it is watched, one has to look for oneself. */
+    /**
+     * Replaces the watched folders by these. The paths are resolved anew. Folders that do not exist
+     * or are not readable are left out. Changes before the call are not reported; the caller checks
+     * for them itself.
+     */
     void follow(const std::vector<Wish> &wishes);
-    /** Watches nothing any more. */
+    /** Removes all watches. */
     void stop();
-    /** Takes what has happened; does not wait. @return whether some of it was about the entries, or may have been */
+    /**
+     * Reads the pending events; does not wait. @return whether one of them may concern a watched
+     * entry
+     */
     bool read();
-    /** To be polled for reading; -1 while nothing is watched. */
+    /** To poll for reading; -1 while no folder is watched. */
     int descriptor() const noexcept {
         return inotify_.get();
     }
@@ -57,7 +68,7 @@ private:
     bool unavailable_ = false;
     bool full_ = false;
     FileDescriptor inotify_;
-    /** Names by inotify's number of the folder: several paths may lead to one folder. */
+    /** Names by inotify's watch number of the folder: several paths may lead to one folder. */
     std::map<int, std::set<std::string>> watches_;
 };
 

@@ -56,7 +56,8 @@ bool RestartFiles::changed() {
         last_ = now;
     }
     if (!now || now == last_) {
-        // A file that is gone asks for nothing; when it comes back with the same time, neither.
+        // A removed file does not request a restart. If it reappears with the same time, it does
+        // not either.
         return false;
     }
     last_ = now;

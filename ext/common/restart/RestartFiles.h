@@ -9,7 +9,7 @@
 
 namespace Passenger {
 
-/** A folder in which restart files are looked for, and with whose rights; none: our own. */
+/** A folder for restart files, and the rights for access to it; none: this process's own rights. */
 struct RestartFolder {
     std::string path;
     std::optional<FileRights> rights = std::nullopt;
@@ -18,31 +18,37 @@ struct RestartFolder {
 };
 
 /**
- * Notices a request to restart an application: restart.txt in its restart folder has another mtime than before (forwards or backwards) or
- * has appeared, or always_restart.txt is there. The paths are resolved afresh each time, so that a `current` link may move, and with the rights of
- * the application's user.
+ * Detects requests to restart an application. A request is a new restart.txt in the restart folder,
+ * a changed mtime of it (forwards or backwards), or the presence of always_restart.txt. Paths are
+ * resolved anew for each check, so that a `current` link may move. The checks use the rights of the
+ * application's user.
  *
- * Looking may block on a slow file system: never on the event loop, nor with the pool's lock held. Thread-safe.
+ * The checks may block on a slow file system. Callers are not on the event loop and do not hold the
+ * pool's lock. Thread-safe.
  */
 class RestartFiles {
 public:
     static constexpr const char *FILE_NAME = "restart.txt";
     static constexpr const char *ALWAYS_FILE_NAME = "always_restart.txt";
 
-    /** Looks at nothing yet. @param restartDir relative to appRoot, or absolute */
+    /** Does not access the files. @param restartDir relative to appRoot, or absolute */
     RestartFiles(const std::string &appRoot, const std::string &restartDir);
-    /** Where the files are looked for; it need not exist. */
+    /** The folder of the files; it need not exist. */
     RestartFolder folder() const EXCLUDES(mutex_);
-    /** The first call of it or of changed() notes what is there: where it starts from. To be called before an instance is started.
-     *  @param rights from now on @throws SystemException, IOException: these cannot be taken */
+    /**
+     * The first call of begin() or changed() records the present state; later states are compared
+     * with it. begin() is called before an instance is started.
+     * @param rights for all later checks
+     * @throws SystemException, IOException if the process cannot take these rights
+     */
     void begin(const std::optional<FileRights> &rights = std::nullopt) EXCLUDES(mutex_);
-    /** It starts from nothing, as the rights are not known yet. */
+    /** Records "no file" as the present state, since the rights are not known yet. */
     void beginUnseen() EXCLUDES(mutex_);
-    /** Whether begin() has told the rights. */
+    /** Whether begin() has set the rights. */
     bool knowsRights() const EXCLUDES(mutex_);
-    /** Whether a restart was asked for since the last call. */
+    /** Whether a restart was requested since the last call. */
     bool changed() EXCLUDES(mutex_);
-    /** Whether always_restart.txt is there: each check restarts. */
+    /** Whether always_restart.txt is present: each check then restarts. */
     bool always() const EXCLUDES(mutex_);
 
 private:

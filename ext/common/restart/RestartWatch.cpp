@@ -25,8 +25,10 @@ constexpr milliseconds MIN_WATCHED_INTERVAL{1000};
 constexpr milliseconds LISTING_INTERVAL{1000};
 constexpr milliseconds LONGEST_POLL = std::chrono::hours(1);
 
-/** The restart files in this folder, and each entry on the way there from the root: any of them may be missing, or a link that is
- *  switched, or be replaced. */
+/**
+ * Watches the restart files in this folder, and each path component from the root to it. Any
+ * component may be missing, be replaced, or be a link that changes.
+ */
 FolderWatches::Wish wishFor(const RestartFolder &folder) {
     FolderWatches::Entries entries;
     std::filesystem::path path = "/";
@@ -76,7 +78,7 @@ void RestartWatch::run() {
                 continue;
             }
             watch(std::move(folders));
-            // After the watches were placed: what came before them is seen by this look.
+            // The check follows the placement of the watches, so it finds changes before that.
             parts_.check();
         } catch (const std::exception &error) {
             Log::error("event=restart.check_failed error=\"{}\"", error.what());
@@ -100,12 +102,13 @@ void RestartWatch::watch(std::vector<RestartFolder> folders) {
 
 RestartWatch::Reason RestartWatch::wait() {
     const SteadyClock::time_point listing = SteadyClock::now() + LISTING_INTERVAL;
-    // Events are not even read before: neither a storm of touches nor noise in a folder keeps this thread busy.
+    // Events are not read earlier. So neither a burst of touches nor other events in a folder keep
+    // this thread busy.
     SteadyClock::time_point rested = SteadyClock::now() + MIN_INTERVAL;
     const milliseconds interval = interval_;
     while (!ending_) {
         const SteadyClock::time_point now = SteadyClock::now();
-        // Another interval may need other watches.
+        // A changed interval may need other watches.
         const SteadyClock::time_point due =
             lastLook_ + (interval_.load() == interval ? std::max(interval, MIN_INTERVAL) : MIN_INTERVAL);
         if (now >= due) {

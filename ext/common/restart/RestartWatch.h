@@ -13,55 +13,59 @@
 namespace Passenger {
 
 /**
- * Has restart files looked at, in a thread of its own, "restart watch": a slow file system holds up nothing else. Each look comes at the
- * latest an interval after the one before, and at once when inotify tells that a restart file, or a folder or link on the way to it, came
- * or was touched; but never sooner than 50 ms after the one before.
+ * Checks restart files in its own thread, "restart watch", so that a slow file system delays
+ * nothing else. A check follows the previous one after the interval at the latest. It comes earlier
+ * if inotify reports a change of a restart file, or of a folder or link on its path. Between two
+ * checks are at least 50 ms.
  *
- * The looks are what counts, inotify only brings them forward. At an interval under a second there is nothing to bring forward, and nothing
- * is watched.
+ * The checks find the requests; inotify only makes them earlier. With an interval below a second no
+ * folder is watched.
  *
- * Owned by the engine. The methods are thread-safe; the destructor waits for a look under way.
+ * Owned by the engine. The methods are thread-safe. The destructor waits for a running check.
  */
 class RestartWatch {
 public:
     struct Parts {
-        /** The restart folders of all applications, absolute. Asked before each look and once a second, so that a new application's is
-         *  watched soon; should not block. */
+        /**
+         * Returns the restart folders of all applications as absolute paths. Called before each
+         * check and once a second, so that new applications' folders are watched soon. Should not
+         * block.
+         */
         std::function<std::vector<RestartFolder>()> folders;
-        /** Looks at all restart files. */
+        /** Checks all restart files. */
         std::function<void()> check;
         FolderWatches::Opener openInotify = Passenger::openInotify;
     };
 
-    /** Looks for the first time at once. @throws SystemException, boost::thread_resource_error */
+    /** The first check begins at once. @throws SystemException, boost::thread_resource_error */
     RestartWatch(Parts parts, std::chrono::milliseconds interval);
     ~RestartWatch();
     RestartWatch(const RestartWatch &) = delete;
     RestartWatch &operator=(const RestartWatch &) = delete;
 
-    /** Another one than before brings a look at once. */
+    /** If the interval differs from the present one, a check follows at once. */
     void setInterval(std::chrono::milliseconds interval);
 
 private:
     using SteadyClock = std::chrono::steady_clock;
-    /** LISTING: it is time to ask for the folders. */
+    /** LISTING: the list of folders is due. */
     enum class Reason { INTERVAL, EVENT, LISTING, ENDING };
 
     void run();
     void watch(std::vector<RestartFolder> folders);
-    /** Until there is a reason to look, perhaps. */
+    /** Waits until a check may be needed. */
     Reason wait();
-    /** @param events whether to wait for those of folders, too. @return whether there are some */
+    /** @param events whether to wait for folder events too @return whether there are some */
     bool poll(SteadyClock::duration timeout, bool events) const;
     void wake() const;
 
     const Parts parts_;
     std::atomic<std::chrono::milliseconds> interval_;
     std::atomic<bool> ending_ = false;
-    /** An eventfd: the settings have changed. */
+    /** An eventfd: signalled when the settings have changed. */
     FileDescriptor wake_;
 
-    // The thread's own.
+    // Used by the thread only.
     FolderWatches watches_;
     std::vector<RestartFolder> folders_;
     std::vector<FolderWatches::Wish> wishes_;
