@@ -6,7 +6,8 @@
 namespace Passenger {
 
 Children::~Children() {
-    // Their watchers wait for the callback that may be running, and it wants the map.
+    // On the loop: a watcher's destructor waits for a running callback, and the callback needs the
+    // map.
     loop_.runSync([this] {
         loop_.assertOnLoop();
         children_.clear();
@@ -19,7 +20,7 @@ std::uint32_t Children::introduce(pid_t pid, FileDescriptor inFlightTable) {
         if (!waitPidFd(known->second.pidFd, std::chrono::milliseconds(0))) {
             return known->second.slot;
         }
-        // Its pid was given to another process before the loop came to its end.
+        // The kernel gave the pid to another process before the loop handled the child's end.
         ended(pid);
     }
     FileDescriptor pidFd = openPidFd(pid);

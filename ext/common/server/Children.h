@@ -14,8 +14,9 @@
 namespace Passenger {
 
 /**
- * The processes that send requests (httpd's children): each has a slot, an in-flight table, and a pidfd that tells of its end. Then what it had in
- * flight is withdrawn, and its channels are forgotten everywhere.
+ * The processes that send requests (httpd's children). Each has a slot, an in-flight table and a
+ * pidfd. When a child ends, its requests in flight are withdrawn, and its channels are removed
+ * everywhere.
  *
  * Owned by PoolServer. Used on the event loop only, but destroyed outside it.
  */
@@ -24,8 +25,12 @@ public:
     Children(EventLoop &loop, Pool &pool) : loop_(loop), pool_(pool) {}
     ~Children();
 
-    /** The slot of this process, which introduced itself with this in-flight table. A process that is known already keeps its first in-flight table.
-     *  @param pid as the kernel says. @throws SystemException (it is gone), ProtocolException (no in-flight table) */
+    /**
+     * The slot of the process that sent HELLO with this in-flight table. A known process keeps its
+     * first in-flight table.
+     * @param pid as reported by the kernel
+     * @throws SystemException (the process has ended), ProtocolException (invalid in-flight table)
+     */
     std::uint32_t introduce(pid_t pid, FileDescriptor inFlightTable) REQUIRES(EventLoop::role);
     std::size_t count() const REQUIRES(EventLoop::role) {
         return children_.size();

@@ -14,7 +14,10 @@ namespace Passenger {
 
 namespace {
 
-/** A child asks one question at a time; what it only tells may be many. More would keep the loop from everybody else. */
+/**
+ * A child waits for the answer to each question, but may send many notices. This limit leaves the
+ * loop time for other connections.
+ */
 constexpr unsigned MAX_FRAMES_AT_ONCE = 4096;
 
 constexpr std::uint64_t MOST_MILLISECONDS = 1'000'000'000'000;
@@ -25,7 +28,7 @@ int socketOption(const FileDescriptor &fd, int option) {
     return getsockopt(fd.get(), SOL_SOCKET, option, &value, &length) == 0 ? value : -1;
 }
 
-/** What a child sends as a reply channel may be anything. */
+/** A child may send any descriptor as a reply channel. */
 bool isReplyChannel(const FileDescriptor &fd) {
     return socketOption(fd, SO_DOMAIN) == AF_UNIX && socketOption(fd, SO_TYPE) == SOCK_SEQPACKET;
 }
@@ -51,13 +54,13 @@ void Connection::readable() {
         }
         return;
     } catch (const EndOfFileException &) {
-        // The ordinary end.
+        // The child has closed the connection or ended.
     } catch (const std::exception &error) {
         if (context_.complaints.allows(SystemClock::instance().now())) {
             Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
         }
     }
-    // A copy: what is called destroys this object.
+    // A copy: the callback destroys this object.
     const auto closed = closed_;
     closed(this);
 }
@@ -129,7 +132,7 @@ void Connection::attach(const Frame &frame) {
         }
         answer(attached, descriptors);
     } catch (const RefusedException &refusal) {
-        // The log has it already, under its report id.
+        // The refusal is already in the log, under its report id.
         refuse(refusal.status(), refusal.what(), refusal.reportId());
     } catch (const std::exception &error) {
         Log::error("event=attach.failed app=\"{}\" error=\"{}\"", options.groupName(), error.what());
@@ -145,7 +148,7 @@ void Connection::registerChannel(Frame frame) {
     }
     const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot);
     if (!context_.pool.channelAdded(channel, groupSlot)) {
-        // A child that has not noticed yet that this is another agent than the one that named the slot.
+        // The slot is one of an earlier agent, whose end the child has not noticed yet.
         context_.pool.channels().remove(channel, child());
         refuse(503, "there is no application with slot " + std::to_string(groupSlot));
         return;
@@ -211,7 +214,7 @@ void Connection::refuse(unsigned status, const std::string &text, const std::str
     answer(refused);
 }
 
-/** Never waits: who does not read its answers loses the connection. */
+/** Never waits: a child that does not read its answers loses the connection. */
 void Connection::answer(const Frame &frame, const std::vector<int> &descriptors) {
     socket_.send(frame, descriptors, FrameSocket::in(std::chrono::milliseconds(0)));
 }

@@ -16,30 +16,30 @@
 
 namespace Passenger {
 
-/** What all connections of a server share. */
+/** The part that all connections of a server share. */
 struct ConnectionContext {
     EventLoop &loop;
     Pool &pool;
     Children &children;
-    /** Differs for each pool process. */
+    /** Unique for each pool process. */
     std::string agentId;
-    /** Children send a byte on it when they find all instances taken. */
+    /** Children send a byte on this socket when all instances are busy. */
     const FileDescriptor &wakeSocket;
-    /** Fills in what options leave to the server's settings. */
+    /** Sets the options that depend on the server's settings. */
     std::function<void(Options &)> complete;
-    /** Of lines about what children do wrong. */
+    /** Limits log lines about errors of children. */
     LogLimit complaints{};
 };
 
 /**
- * The agent's end of a private socket (doc/PROTOCOLS.md, section 4.1): answers questions in order, without ever waiting. What breaks the
- * protocol loses its connection, and nothing else.
+ * The agent's end of a private socket (doc/PROTOCOLS.md, section 4.1). Answers questions in order
+ * and never waits. A child that breaks the protocol loses this connection only.
  *
- * Owned by PoolServer. Lives on the event loop.
+ * Owned by PoolServer. Used on the event loop only.
  */
 class Connection {
 public:
-    /** @param closed called on the loop when the connection is over; may destroy it */
+    /** @param closed called on the loop when the connection has ended; may destroy this object */
     Connection(ConnectionContext &context, FileDescriptor socket, std::function<void(Connection *)> closed);
 
 private:

@@ -10,7 +10,8 @@
 namespace Passenger {
 
 CrashRecovery::~CrashRecovery() {
-    // Their watchers wait for the callback that may be running, and it wants the map.
+    // On the loop: a watcher's destructor waits for a running callback, and the callback needs the
+    // map.
     loop_.runSync([this] { instances_.clear(); });
 }
 
@@ -36,7 +37,8 @@ void CrashRecovery::restoreInstance(const std::string &key, const std::string &n
     instance.output = std::make_shared<ProcessOutput>(loop_, std::move(descriptors[2]));
     instance.output->setPid(instance.pid);
     instance.claims = std::move(descriptors[3]);
-    // Finish and go. Its queue ends too, but it may be waiting for a channel that nobody can give it any more.
+    // The instance finishes its requests and ends. The end of its queue alone is not enough: the
+    // instance may wait for a channel that no process can send any more.
     ::shutdown(instance.control.get(), SHUT_RDWR);
     Log::notice("event=instance.orphaned pid={} action=\"finishes and ends\"", instance.pid);
     const int pidFd = instance.pidFd.get();
@@ -47,7 +49,10 @@ void CrashRecovery::restoreInstance(const std::string &key, const std::string &n
     });
 }
 
-/** What it has claimed will not be answered, and this process does not know the channel on which to say so. The cells are not used again. */
+/**
+ * Marks the claims of a dead instance: its requests will not be answered. The channels to tell the
+ * children are unknown to this process. The cells are not reused.
+ */
 void CrashRecovery::noteDeath(const Instance &instance, std::uint32_t cell) {
     const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell));
     ClaimCell claim{};

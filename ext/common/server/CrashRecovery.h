@@ -17,17 +17,19 @@
 namespace Passenger {
 
 /**
- * What a pool process that crashed has left with the watchdog: its queues are closed, so that its instances finish what they have and
- * end; until then what they print is forwarded; when one has ended, its claims are marked, so that children stop waiting for it.
+ * Handles the descriptors that a crashed pool process has stored with the watchdog. The old queues
+ * are closed, so that their instances finish their requests and end. Until then the instances'
+ * output is forwarded. When an instance has ended, its claims are marked, so that children stop
+ * waiting for it.
  *
- * Owned by main(). restore() before anything is served; the rest happens on the loop.
+ * Owned by main(). restore() is called before the server starts; all later work is on the loop.
  */
 class CrashRecovery {
 public:
     CrashRecovery(EventLoop &loop, DescriptorStore &store) : loop_(loop), store_(store) {}
     ~CrashRecovery();
 
-    /** Takes one deposit over. What is not understood is withdrawn. */
+    /** Takes one stored entry over. An invalid entry is removed from the store. */
     void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors);
 
 private:
@@ -47,7 +49,7 @@ private:
 
     EventLoop &loop_;
     DescriptorStore &store_;
-    /** On the loop, once its watchers run. */
+    /** Used on the loop only, once watchers run. */
     std::map<std::string, Instance> instances_;
 };
 

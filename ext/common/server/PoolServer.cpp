@@ -16,10 +16,10 @@ namespace Passenger {
 
 namespace {
 
-/** So much of one descriptor before the loop looks at others. */
+/** Messages to receive from one descriptor before the loop serves others. */
 constexpr int MAX_AT_ONCE = 64;
 
-/** Whether no bytes mean the end, or only that some child sent an empty message. */
+/** Whether an empty result means a hang-up. Otherwise a child has sent an empty message. */
 bool hungUp(const FileDescriptor &socket) {
     pollfd entry{socket.get(), 0, 0};
     return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLHUP | POLLERR)) != 0;
@@ -40,7 +40,7 @@ PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
       wakePair_(makeSeqPacketPair()),
       children_(loop, pool),
       context_{loop, pool, children_, makeAgentId(), wakePair_.second, std::move(complete)} {
-    // On the loop, because the callbacks use the watchers; so does their end.
+    // On the loop: the callbacks use the watchers, and so does their destruction.
     loop_.runSync([this] {
         loop_.assertOnLoop();
         wakeWatcher_ =
@@ -65,13 +65,16 @@ PoolServer::~PoolServer() {
     });
 }
 
-/** A byte: somebody wants a connection. Whose byte it is does not matter, nor who receives the socket. */
+/**
+ * Each byte requests a connection. Any child may have sent the byte, and any child may receive the
+ * socket.
+ */
 void PoolServer::accept() {
     for (int count = 0; count < MAX_AT_ONCE; count++) {
         char bytes[16];
         const ssize_t size = recv(serverSocket_.get(), bytes, sizeof(bytes), MSG_DONTWAIT);
         if (size == 0 && hungUp(serverSocket_)) {
-            // Nobody is left who could ask.
+            // No process has the other end any more.
             acceptWatcher_->setEvents(0);
             return;
         }
@@ -105,7 +108,7 @@ void PoolServer::woken() {
     for (int count = 0; count < MAX_AT_ONCE; count++) {
         const ssize_t size = recv(wakePair_.first.get(), &byte, sizeof(byte), MSG_DONTWAIT);
         if (size == 0 && hungUp(wakePair_.first)) {
-            // A child has shut it down. The timers look after what is wanted now.
+            // A child has shut the socket down. Timers still start the instances that are needed.
             wakeWatcher_->setEvents(0);
         }
         if (size <= 0) {

@@ -14,16 +14,16 @@
 namespace Passenger {
 
 /**
- * The part of ApplicationPoolServer that runs in the agent: for each byte that arrives on the
- * server socket it makes a socket pair, sends one end back and serves the other. The event loop
- * serves all clients, since no answer blocks.
+ * The agent's side of ApplicationPoolServer. For each byte on the server socket it makes a socket
+ * pair, sends one end back and serves the other end. All connections are served on the event loop,
+ * since no request on them blocks.
  *
- * Owned by main(). Made and destroyed outside the loop's thread while the loop runs, and before the
- * Pool.
+ * Owned by main(). Created and destroyed outside the loop's thread while the loop runs; destroyed
+ * before the Pool.
  */
 class PoolServer {
 public:
-    /** @param complete fills in what options leave to the server's settings; called on the loop */
+    /** @param complete sets the options that depend on the server's settings; called on the loop */
     PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket, std::function<void(Options &)> complete);
     ~PoolServer();
     PoolServer(const PoolServer &) = delete;
@@ -36,7 +36,10 @@ private:
     EventLoop &loop_;
     Pool &pool_;
     FileDescriptor serverSocket_;
-    /** Children send a byte on the second end when they find all instances taken. No eventfd: a flag that a child changed would block us. */
+    /**
+     * Children send a byte on the second end when all instances are busy. An eventfd would not do:
+     * a child that changed its file flags could block the agent.
+     */
     DescriptorPair wakePair_;
     Children children_;
     ConnectionContext context_;
