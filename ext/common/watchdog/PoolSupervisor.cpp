@@ -19,9 +19,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr int POOL_DESCRIPTOR = 3;
-/** A pool process that takes nothing for so long does not work any more. */
+/** A pool process that receives nothing for so long has failed. */
 constexpr milliseconds SEND_TIMEOUT{10000};
-/** Of one receive(): other descriptors want their turn too. */
+/** The limit of one receive(), so that other descriptors are served too. */
 constexpr int FRAMES_A_TURN = 256;
 
 }  // namespace
@@ -43,8 +43,8 @@ void PoolSupervisor::start() {
     command.program = program_();
     command.arguments = {"pool"};
     command.descriptors = {{pair.second.get(), POOL_DESCRIPTOR}};
-    // The watchdog's only thread lives as long as the watchdog, so this means what it says. The end of file on the
-    // socket tells the pool process the same, but only when it listens.
+    // The starting thread is the watchdog's only one, so the signal comes at the watchdog's end. A
+    // pool process that hangs would not notice the end of file on the socket.
     command.parentDeathSignal = SIGTERM;
     process_ = ChildProcess(command);
     pair.second.reset();
@@ -67,7 +67,7 @@ void PoolSupervisor::begin() {
     send(Frame(FrameType::BEGIN, settings_), {STDERR_FILENO, serverSocket_.get()});
 }
 
-/** False when the process does not take it: then it is being ended. */
+/** @return false if the process does not receive the frame: it is then being killed */
 bool PoolSupervisor::send(const Frame &frame, const std::vector<int> &attached) {
     try {
         socket_.send(frame, attached, FrameSocket::in(SEND_TIMEOUT));
@@ -75,7 +75,8 @@ bool PoolSupervisor::send(const Frame &frame, const std::vector<int> &attached) 
     } catch (const std::exception &exception) {
         Log::error("event=pool.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
     }
-    // What it sent before is still to be taken, so the socket stays until its end is noticed.
+    // Frames that the process has sent are still to be read. The socket stays open until its end of
+    // file.
     process_.signal(SIGKILL);
     return false;
 }
@@ -84,7 +85,7 @@ void PoolSupervisor::receive() {
     receiveFrames(FRAMES_A_TURN);
 }
 
-/** Takes frames until nothing is there, or `limit` of them. */
+/** Receives frames until none is left, at most `limit`. */
 void PoolSupervisor::receiveFrames(int limit) {
     try {
         for (int i = 0; i < limit && socket_; ++i) {
@@ -130,10 +131,12 @@ void PoolSupervisor::handle(Frame frame) {
     }
 }
 
-/** Without its socket a pool process is of no use; its death, which leads to the restart, follows soon. */
+/**
+ * A pool process without its socket is useless. Its end, which causes the restart, follows soon.
+ */
 void PoolSupervisor::disconnect() {
     socket_ = FrameSocket();
-    // One that ends by itself closes the socket with its last breath; the time is for its exit status.
+    // A process that exits closes the socket just before. The wait gives time for its exit status.
     if (process_) {
         const pid_t pid = process_.pid();
         if (const auto status = process_.wait(milliseconds(500))) {
@@ -152,7 +155,7 @@ bool PoolSupervisor::reap(pid_t pid) {
     if (!status) {
         return false;
     }
-    // What it has deposited last may still be in the socket. No more than that can come.
+    // The socket may still contain the last STORE frames. No further ones can come.
     receiveFrames(std::numeric_limits<int>::max());
     processEnded(pid, *status);
     return true;
@@ -204,7 +207,8 @@ void PoolSupervisor::restartIfDue() {
 
 void PoolSupervisor::stop(milliseconds patience) {
     restartAt_.reset();
-    // Also: no copy may keep an instance's sockets open when the pool process closes its own.
+    // The copies must also be closed, so that sockets of instances close when the pool process
+    // closes its own.
     store_.clear();
     socket_ = FrameSocket();
     if (process_ && !process_.wait(patience)) {

@@ -16,39 +16,51 @@
 namespace Passenger {
 
 /**
- * Keeps a pool process running: starts it, gives it what its predecessors deposited, takes what it deposits, and
- * starts it again after its death. The first start that fails is reported and not repeated.
+ * Keeps a pool process running: starts it, gives it the descriptors that earlier pool processes
+ * stored, stores new ones, and restarts it after its death. If the first start fails, the failure
+ * is reported and the start is not repeated.
  *
- * Owned by the Watchdog, whose only thread uses it and polls descriptor(). Always true: descriptor() is -1 while no
- * pool process runs.
+ * Owned by the Watchdog, whose only thread uses it and polls descriptor(). Always true:
+ * descriptor() is -1 while no pool process runs.
  */
 class PoolSupervisor {
 public:
     struct Events {
-        /** The pool process serves. Its POOL_READY frame; at each start. */
+        /** The pool process serves. Called at each start, with its POOL_READY frame. */
         std::function<void(const Frame &ready)> ready;
-        /** It ended before it ever was ready. An AGENT_FAILED frame, its own if it sent one. */
+        /**
+         * The first pool process ended before it was ready. The frame is AGENT_FAILED: the
+         * process's own, if it sent one.
+         */
         std::function<void(const Frame &failure)> failed;
     };
 
-    /** @param program of the pool process, called with the argument `pool`; asked for at each start
-     *  @param serverSocket where httpd's children ask for connections; outlives this object */
+    /**
+     * @param program returns the pool process's program, called with the argument `pool`; called at
+     *     each start
+     * @param serverSocket on which httpd's children request connections; outlives this object
+     */
     PoolSupervisor(std::function<std::string()> program, const FileDescriptor &serverSocket, const Clock &clock,
                    Events events);
 
-    /** Gives settings to the pool process that runs (unread), and to all later ones. Descriptor 2 is the log that
-     *  belongs to them. */
+    /**
+     * Sends settings (opaque here) to the running pool process and to all later ones. Descriptor 2
+     * is the log of these settings.
+     */
     void setSettings(std::vector<std::string> fields);
-    /** Starts the process. After setSettings(). @throws SystemException */
+    /** Starts the process. Needs setSettings() before. @throws SystemException */
     void start();
-    /** Takes what the process has sent. */
+    /** Handles the frames that the process has sent. */
     void receive();
-    /** To be called when the child with this pid has ended and was not reaped yet. False when it is not ours. */
+    /**
+     * Called when the child with this pid has ended and is not reaped. @return false if it is no
+     * pool process
+     */
     bool reap(pid_t pid);
-    /** Until a restart is due; nothing: none is planned. */
+    /** The time until the next restart; nothing: none is planned. */
     std::optional<std::chrono::milliseconds> untilRestart() const;
     void restartIfDue();
-    /** Ends the process in order, or by force after `patience`. No restart follows. */
+    /** Waits for the process's end for `patience`, then kills it. No restart follows. */
     void stop(std::chrono::milliseconds patience);
 
     int descriptor() const noexcept {
@@ -72,10 +84,10 @@ private:
     StoredDescriptors store_;
     ChildProcess process_;
     FrameSocket socket_;
-    /** This process sent POOL_READY. */
+    /** The present process has sent POOL_READY. */
     bool ready_ = false;
     bool everReady_ = false;
-    /** What this process said about its failure. */
+    /** The present process's AGENT_FAILED frame. */
     std::optional<Frame> failure_;
     MonotonicTime startedAt_;
     RestartDelay delay_;

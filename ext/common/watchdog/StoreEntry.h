@@ -7,12 +7,12 @@
 
 namespace Passenger {
 
-/** Descriptors that outlive the pool process which deposits them, with what that process needs to know about them. */
+/** Descriptors that outlive the pool process that stores them, with a note for its successors. */
 struct StoreEntry {
     std::string key;
-    /** Of the pool process's own making; the watchdog does not look into it. */
+    /** Written by the pool process; opaque to the watchdog. */
     std::string note;
-    /** At most MAX_DESCRIPTORS. */
+    /** MAX_DESCRIPTORS at most. */
     std::vector<FileDescriptor> descriptors;
 };
 

@@ -10,10 +10,11 @@
 namespace Passenger {
 
 /**
- * The descriptors that pool processes have stored with the watchdog, in the order in which the keys first came.
+ * The descriptors that pool processes have stored with the watchdog, in the order in which their
+ * keys were first stored.
  *
- * Owned by the watchdog, whose only thread uses it. Always true: a key is there once, and there are never more than
- * `capacity` of them.
+ * Owned by the watchdog, whose only thread uses it. Always true: keys are unique, and there are at
+ * most `capacity` entries.
  */
 class StoredDescriptors {
 public:
@@ -21,10 +22,12 @@ public:
 
     explicit StoredDescriptors(std::size_t capacity = DEFAULT_CAPACITY) : capacity_(capacity) {}
 
-    /** Stores an entry. An entry with the same key is replaced in its place. False when the store is full: then the
-     *  new entry is closed. */
+    /**
+     * Stores an entry. It takes the place of an entry with the same key. @return false if the store
+     * is full: the new entry's descriptors are then closed
+     */
     bool put(StoreEntry entry);
-    /** False when there is none. */
+    /** @return false if there is no such entry */
     bool remove(const std::string &key);
     void clear();
 

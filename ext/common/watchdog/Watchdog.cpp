@@ -28,13 +28,13 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/** For the pool process to end its instances in order. */
+/** The time for the pool process to end its instances in order. */
 constexpr milliseconds POOL_PATIENCE{10000};
-/** For SIGKILL to have its effect. */
+/** The time for SIGKILL to take effect. */
 constexpr milliseconds KILL_PATIENCE{10000};
 constexpr milliseconds REPORT_TIMEOUT{10000};
 
-/** Who made the socket pair that this is one end of. */
+/** The process that made the socket pair of which `socket` is one end. */
 pid_t creatorOf(const FileDescriptor &socket) {
     ucred credentials{};
     socklen_t size = sizeof credentials;
@@ -75,7 +75,10 @@ void Watchdog::adoptOrphans() {
     }
 }
 
-/** The owner may be dead by now and its pid another's: it is still our parent only if it lives. */
+/**
+ * Opens a pidfd of the owner. The owner may have ended and its pid may belong to another process:
+ * the owner is alive only if it is still this process's parent.
+ */
 void Watchdog::watchOwner() {
     const pid_t owner = creatorOf(control_.descriptor());
     try {
@@ -96,7 +99,7 @@ void Watchdog::turn() {
         {ownerPidFd_.get(), POLLIN, 0},
         {signals_.get(), POLLIN, 0},
         {pool_.descriptor(), POLLIN, 0},
-        // A hang-up only: what comes here is for the pool process.
+        // Polled for a hang-up only: the pool process receives the data.
         {draining_ ? serverSocket_.get() : -1, 0, 0},
     }};
     if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
@@ -113,7 +116,7 @@ void Watchdog::turn() {
         endReason_ = "the owner let go of it, and nobody else uses it";
         return;
     }
-    // Before the signals: what a process sent comes before its death.
+    // Before the signals: a process's frames precede its death.
     if (entries[3].revents != 0) {
         pool_.receive();
     }
@@ -150,7 +153,10 @@ void Watchdog::receiveFromOwner() {
     }
 }
 
-/** It lives and wants this agent no more. Those whom it had told of it may still have requests here. */
+/**
+ * The owner lives and has closed the control socket. Processes to which it gave the connectSocket
+ * may still have requests here.
+ */
 void Watchdog::ownerLetGo() {
     control_ = FrameSocket();
     if (!startReported_) {
@@ -195,7 +201,7 @@ void Watchdog::startPool(Frame start) {
     }
 }
 
-/** The log is whatever descriptors 1 and 2 are; so it is for all processes started from now on. */
+/** The log is descriptors 1 and 2, also for all processes started later. */
 void Watchdog::useLog(const FileDescriptor &log) {
     if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0) {
         throw SystemException("dup2(log)", errno);
@@ -235,7 +241,8 @@ void Watchdog::readSignals() {
 void Watchdog::reapChildren() {
     for (;;) {
         siginfo_t info{};
-        // Looked at only: the pool process is reaped by who started it, so that nobody keeps a pid that is free.
+        // WNOWAIT does not reap: the pool process's owner reaps it, so that no object keeps a
+        // reused pid.
         if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
             return;
         }

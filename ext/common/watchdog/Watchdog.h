@@ -13,25 +13,33 @@
 namespace Passenger {
 
 /**
- * The root of the agent's processes: starts the pool process and keeps it running, and sees to it that everything
- * below it ends when its owner does, however that ends. It understands nothing of what the pool does; so there is
- * little that could make it fail.
+ * The root of the agent's processes. Starts the pool process and keeps it running. When the owner
+ * ends, for whatever reason, the watchdog ends all its descendants. It knows nothing of the pool's
+ * work, so it has few causes of failure.
  *
- * Owned by main(), in a process of its own with this one thread, which has no other children. The owner is the process
- * that made the control socket. Whatever loses its parent below comes to the watchdog (it is a subreaper), is reaped
- * when it ends, and killed in the end.
+ * Owned by main(), in a process with this one thread and no other children. The owner is the
+ * process that made the control socket. The watchdog is a subreaper: orphaned descendants become
+ * its children. It reaps those that end, and kills the others at its own end.
  */
 class Watchdog {
 public:
-    /** @param control frames with the owner; its end of file is the last the owner hears of us
-     *  @param poolProgram asked for at each start; called with the argument `pool` */
+    /**
+     * @param control frames with the owner; its end of file tells the owner that the watchdog has
+     *     ended
+     * @param poolProgram called at each start; returns the program, which gets the argument `pool`
+     */
     Watchdog(FileDescriptor control, std::function<std::string()> poolProgram);
     ~Watchdog();
     Watchdog(const Watchdog &) = delete;
     Watchdog &operator=(const Watchdog &) = delete;
 
-    /** Works until the owner says STOP or ends, or a SIGTERM or SIGINT comes, or the owner has closed the control socket
-     *  and nobody has the connectSocket any more; then ends all descendants. Blocks these signals and SIGCHLD for good. @return the exit status. @throws SystemException */
+    /**
+     * Runs until one of these, and then ends all descendants: the owner sends STOP or ends; SIGTERM
+     * or SIGINT; the owner has closed the control socket and no process has the connectSocket any
+     * more. Blocks these signals and SIGCHLD permanently.
+     * @return the exit status
+     * @throws SystemException
+     */
     int run();
 
 private:
@@ -53,14 +61,17 @@ private:
     FrameSocket control_;
     FileDescriptor ownerPidFd_;
     FileDescriptor signals_;
-    /** The owner's, and before START none: the connections of those who use the agent, whose ends (connectSocket) are the owner's to give. */
+    /**
+     * Received with START, empty before. On this socket the pool process gets requests for
+     * connections. The owner gives the other end (connectSocket) to its children.
+     */
     FileDescriptor serverSocket_;
     PoolSupervisor pool_;
     bool startAsked_ = false;
     bool startReported_ = false;
-    /** The owner let go: it ends with its last user. */
+    /** The owner has closed the control socket. The agent ends with its last user. */
     bool draining_ = false;
-    /** Why it is over; empty: it goes on. */
+    /** The reason for the end; empty while the watchdog works. */
     std::string endReason_;
     int exitStatus_ = 0;
 };
