@@ -40,7 +40,7 @@ struct RoomCandidate {
  *    application's minimum is not granted: two applications would take it from each other forever.
  * 2. For an application with a waiting request and no instance: any idle instance, in the same
  *    order.
- * 3. A busy application whose instance has served for TENURE; the instance that finishes its
+ * 3. A busy application whose instance has served for a second; the instance that finishes its
  *    request next ends. The candidate has at least two instances more than the requesting
  *    application. For an application without instances, a candidate without an older waiting
  *    request is enough.

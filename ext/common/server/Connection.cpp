@@ -15,8 +15,8 @@ namespace Passenger {
 namespace {
 
 /**
- * A child waits for the answer to each question, but may send many notices. This limit leaves the
- * loop time for other connections.
+ * A child waits for the answer to each question, but may send many notices. A child that sends more
+ * frames at once loses its connection, since the loop has to serve others.
  */
 constexpr unsigned MAX_FRAMES_AT_ONCE = 4096;
 
