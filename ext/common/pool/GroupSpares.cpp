@@ -91,7 +91,7 @@ void Group::lookAtSpares(MonotonicTime now) {
 void Group::endSpares(MonotonicTime now) {
     const std::optional<unsigned> busy = lately_.peak(now, MOMENT);
     const unsigned serve = serving();
-    if (!busy || serve <= options_.minInstances || !inUse(now)) {
+    if (!busy || serve <= options_.minInstances) {
         return;
     }
     const unsigned free = serve - std::min(*busy, serve);
