@@ -23,12 +23,15 @@ namespace {
 
 constexpr mode_t MODE = 0640;
 constexpr int ALWAYS = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-/** Somebody may make it, or take it away, between two looks. */
+/** Another process may create or remove the file between two calls. */
 constexpr int ATTEMPTS = 3;
-/** As the kernel has it. */
+/** The kernel's limit. */
 constexpr unsigned MOST_LINKS = 40;
 
-/** Whether nobody but root can have a say in what this name stands for: all folders and links on the way are root's, also behind those links. */
+/**
+ * Whether only root can change the meaning of this path: root owns all folders and links on it,
+ * also those behind the links, and only root may write to the folders.
+ */
 bool isRoots(const std::string &folder, unsigned links = 0) {
     std::vector<std::string> names = split(folder, '/');
     std::string way = "/";
@@ -56,7 +59,7 @@ bool isRoots(const std::string &folder, unsigned links = 0) {
     }
 }
 
-/** Makes what is missing if `flags` say so; then it is `owner`'s. */
+/** Creates a missing file if `flags` contain O_CREAT; it then belongs to `owner`. */
 FileDescriptor openHere(const std::string &path, int flags, const RunAs *owner) {
     for (int attempt = 1;; ++attempt) {
         FileDescriptor file(::open(path.c_str(), flags & ~O_CREAT));
@@ -110,7 +113,8 @@ void checkKind(const FileDescriptor &file, const std::string &path, bool devices
     if (::fstat(file.get(), &status) != 0 || !(S_ISREG(status.st_mode) || (devices && S_ISCHR(status.st_mode) != 0))) {
         throw IOException(path + " is not a file");
     }
-    // What the kernel says of this process is for nobody else, and has no end that could be followed.
+    // The content of /proc and /sys may be private to this process. It has no end that a reader
+    // could follow.
     struct statfs system {};
     if (::fstatfs(file.get(), &system) != 0 || system.f_type == PROC_SUPER_MAGIC || system.f_type == SYSFS_MAGIC) {
         throw IOException(path + " is not a file on a disk, but in /proc or /sys");

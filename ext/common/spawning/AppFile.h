@@ -7,25 +7,30 @@
 
 namespace Passenger::AppFile {
 
-/** Who says that a file is an application's. */
+/** The source that names a file for an application. */
 enum class NamedBy {
-    /** httpd's configuration, as its parent has read it (AgentSettings::appFiles). */
+    /** httpd's configuration, as read by its parent (AgentSettings::appFiles). */
     CONFIGURATION,
-    /** An httpd child alone. It runs as httpd's user, and somebody may have taken it over. */
+    /** Only an httpd child. The child runs as httpd's user, and an attacker may control it. */
     CHILD
 };
 
 /**
- * Opens files that are named for an application, whose user may own the folder that they are in, and so put there whatever it likes. As root:
- * where only root could have changed anything on the way there, one that the configuration names is opened with root's rights, links in its
- * place not followed; all others with the rights of that user and its group alone, so that nothing is gained by a link, or by a name.
+ * Open files that are named for an application. The application's user may own the file's folder
+ * and put anything there.
  *
- * What is not a file is refused (for appending a device, such as /dev/null, is taken), and so is what the kernel shows in /proc and /sys. Both
- * block on the file system, and change the calling thread's rights meanwhile. Thread-safe. @throws SystemException, IOException; they name path,
- * user and remedy
+ * An agent that runs as root uses root's rights only for a file that the configuration names, and
+ * only if only root can change its path. A link as the last component is then not followed. All
+ * other files are opened with the rights of the application's user and group alone. So neither a
+ * link nor a name gives access to other files.
+ *
+ * Only regular files are accepted; for appending also character devices, such as /dev/null. Files
+ * in /proc and /sys are refused. Both functions block on the file system, and meanwhile change the
+ * calling thread's rights. Thread-safe.
+ * @throws SystemException, IOException; they name path, user and remedy
  */
 
-/** Made if it is missing: for its owner to write and its group to read, and the application's. */
+/** A missing file is created with mode 0640 and belongs to the application's user and group. */
 FileDescriptor openForAppending(const std::string &path, const RunAs &owner, NamedBy namedBy);
 FileDescriptor openForReading(const std::string &path, const RunAs &owner, NamedBy namedBy);
 

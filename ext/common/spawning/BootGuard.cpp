@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** The keeper goes on after it, if need be. */
+/** The keeper continues after this time if processes are left. */
 constexpr auto SWEEP_LIMIT = 5000ms;
 
 }  // namespace
@@ -37,7 +37,7 @@ BootGuard::~BootGuard() {
 
 void BootGuard::succeeded() noexcept {
     if (keeper_) {
-        // Fails only where the keeper is gone, and nobody sweeps then.
+        // The call fails only if the keeper has ended. No process is killed then.
         static_cast<void>(::send(keeper_.get(), "", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
         keeper_.reset();
     }
@@ -49,7 +49,7 @@ void BootGuard::sweep() noexcept {
     }
     ::shutdown(keeper_.get(), SHUT_WR);
     try {
-        // It never sends anything: what comes is the end of file, when all are dead.
+        // The keeper sends no data. The end of file arrives when all processes have ended.
         if (!pollUntil(keeper_.get(), POLLIN, deadlineIn(SWEEP_LIMIT))) {
             Log::warn("event=spawn.sweep_slow note=\"processes of a failed spawn do not end\"");
         }

@@ -5,10 +5,12 @@
 namespace Passenger {
 
 /**
- * Our side of the keeper of a process that boots (doc/PROTOCOLS.md, section 4.2): unless we say that the boot has succeeded, all
- * processes that it has started are killed, daemons included, also when we are gone ourselves.
+ * The agent's side of the keeper of a booting process (doc/PROTOCOLS.md, section 4.2). Unless
+ * succeeded() is called, the keeper kills all processes that the boot has started, daemons
+ * included. It does so also if the agent ends.
  *
- * Destroying it without succeeded() is sweep(). An empty one does nothing. Not thread-safe.
+ * The destructor calls sweep() unless succeeded() was called. An empty object does nothing. Not
+ * thread-safe.
  */
 class BootGuard {
 public:
@@ -19,9 +21,12 @@ public:
     BootGuard &operator=(BootGuard &&other) noexcept;
     ~BootGuard();
 
-    /** Leaves the process and what it has started alone from now on. Never blocks. */
+    /** The boot has succeeded: the keeper does not kill its processes. Never blocks. */
     void succeeded() noexcept;
-    /** Has everything killed, and waits for that a moment: background threads only. */
+    /**
+     * Lets the keeper kill all processes, and waits for that for some seconds at most. For
+     * background threads only.
+     */
     void sweep() noexcept;
 
 private:

@@ -23,7 +23,7 @@ void CancelSwitch::cancel() {
     LockGuard guard(mutex_);
     cancelled_ = true;
     for (const int socket : watched_) {
-        // Fails only where the other side has ended already, and then nobody waits.
+        // The call fails only if the other side has closed; no thread waits for it then.
         ::shutdown(socket, SHUT_RDWR);
     }
 }

@@ -8,14 +8,16 @@
 namespace Passenger {
 
 /**
- * Ends waits on sockets from another thread, by shutting the sockets down. Once cancelled it stays so: whatever is
- * watched later is shut down at once.
+ * Lets one thread end waits of other threads on sockets, by a shutdown of the sockets. A cancelled
+ * switch stays cancelled: later sockets are shut down at once.
  *
  * Owned by a Spawner. Thread-safe; never blocks.
  */
 class CancelSwitch {
 public:
-    /** For its lifetime, `socket` is shut down by cancel(). The socket must be open that long. */
+    /**
+     * While this object exists, cancel() shuts `socket` down. The socket must stay open that long.
+     */
     class Watch {
     public:
         Watch(CancelSwitch &owner, const FileDescriptor &socket);

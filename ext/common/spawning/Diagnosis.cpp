@@ -12,10 +12,12 @@ namespace Passenger {
 
 namespace {
 
-/** Messages can be long, and what tells the cause stands at their beginning. */
+/** Messages can be long. The text that identifies the cause is at their beginning. */
 constexpr std::size_t LOOKED_AT = 4096;
 
-/** What a rule has found: it takes the place of each {} in its texts. Nothing: the rule does not apply. */
+/**
+ * The finding of a rule; it replaces each {} in the rule's texts. Nothing: the rule does not apply.
+ */
 using Finding = std::optional<std::string>;
 
 struct Rule {
@@ -54,7 +56,7 @@ Finding when(bool applies) {
     return applies ? Finding("") : std::nullopt;
 }
 
-/** What stands behind `marker`, up to one of `ends`; nothing where there is no marker. */
+/** The text after `marker`, up to one of `ends`. Nothing without the marker. */
 Finding behind(const std::string &text, std::string_view marker, std::string_view ends) {
     const std::string_view looked = beginning(text);
     const auto at = looked.find(marker);
@@ -92,7 +94,7 @@ Finding exitStatus(const FailureFacts &failure) {
     return std::to_string(WEXITSTATUS(*failure.waitStatus));
 }
 
-/** `/srv/blog/config.ru:3` of `/srv/blog/config.ru:3: syntax error, …`. */
+/** `/srv/blog/config.ru:3` in `/srv/blog/config.ru:3: syntax error, …`. */
 Finding syntaxError(const FailureFacts &failure) {
     if (!isA(failure, {"SyntaxError"})) {
         return std::nullopt;
@@ -114,14 +116,17 @@ Finding missingLibrary(const FailureFacts &failure) {
                : std::nullopt;
 }
 
-/** The gem that a Bundler without Debian's changes wants to install, though a package of Debian has it installed. */
+/**
+ * The gem that Bundler wants to install although a Debian package provides it. Only a Bundler
+ * without Debian's patches does so.
+ */
 Finding gemInstalledAnew(const FailureFacts &failure) {
     return has(failure.exceptionMessage, ".gem for installation")
                ? behind(failure.exceptionMessage, "Could not find ", " \n")
                : std::nullopt;
 }
 
-/** Where Bundler has to write Gemfile.lock, and may not. */
+/** The path of Gemfile.lock, if Bundler has to write it and may not. */
 Finding lockNotWritten(const FailureFacts &failure) {
     const Finding path = isA(failure, {"Bundler::PermissionError"})
                              ? behind(failure.exceptionMessage, "trying to write to `", "`\n")
@@ -142,7 +147,7 @@ Finding missingVariable(const FailureFacts &failure) {
     return isA(failure, {"KeyError"}) ? behind(failure.exceptionMessage, "key not found: \"", "\"") : std::nullopt;
 }
 
-/** `… @ rb_sysopen - /srv/blog/config/x.yml`. */
+/** The path in `… @ rb_sysopen - /srv/blog/config/x.yml`. */
 Finding fileOf(const FailureFacts &failure, std::string_view exceptionClass) {
     if (failure.exceptionClass != exceptionClass) {
         return std::nullopt;
@@ -159,7 +164,7 @@ Finding processesAreMany(const FailureFacts &failure) {
     return when(isA(failure, {"Errno::EAGAIN"}) || has(failure.problem, "Resource temporarily unavailable"));
 }
 
-// From what is most certain to what is said of a whole class of failures.
+// The most specific rules come first, rules for whole classes of failures last.
 constexpr Rule RULES[] = {
     {[](const FailureFacts &f) { return when(f.timedOut && f.step == "preloader free"); },
      "Other instances of the application were being started all the time, one after the other.",

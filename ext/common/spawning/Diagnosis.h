@@ -6,31 +6,34 @@
 
 namespace Passenger {
 
-/** What is known of a failed start, as far as its cause can be told from it. */
+/** The facts about a failed start that may show its cause. */
 struct FailureFacts {
-    /** During which step. */
+    /** The step that failed. */
     std::string step{};
-    /** Of the application, if it raised one. */
+    /** The application's exception, if it raised one. */
     std::string exceptionClass{};
     std::string exceptionMessage{};
-    /** What the agent or the spawn server says. */
+    /** The message of the agent or the spawn server. */
     std::string problem{};
-    /** How the process ended, if it did so by itself: a status of wait(2). */
+    /** The process's status of wait(2), if it ended by itself. */
     std::optional<int> waitStatus{};
     bool timedOut = false;
 };
 
-/** Sentences for people. Both empty: nothing is known. */
+/** Sentences for people. Both are empty if the cause is unknown. */
 struct Diagnosis {
     std::string cause;
     std::string remedy;
-    /** The place of the rule that applied, from 0; that of none behind the last. */
+    /** The index of the rule that applied; without one, the number of rules. */
     std::size_t rule = 0;
 };
 
-/** What usually causes such a failure, and how to mend it. The first rule of the table in Diagnosis.cpp that applies decides. Pure. */
+/**
+ * The usual cause of such a failure, and its remedy. The first rule of the table in Diagnosis.cpp
+ * that applies decides. Pure.
+ */
 Diagnosis diagnose(const FailureFacts &failure);
-/** How many rules the table has. */
+/** The number of rules. */
 std::size_t diagnosisRules() noexcept;
 
 }  // namespace Passenger

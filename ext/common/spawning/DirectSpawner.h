@@ -7,9 +7,10 @@
 namespace Passenger {
 
 /**
- * Starts each instance as a process of its own, which loads the application itself, or, where that speaks HTTP, is a bridge to it.
+ * Starts each instance as a process that loads the application itself. For an application that
+ * speaks HTTP the process is a bridge.
  *
- * Owned by a Group; threads as Spawner says. cancel() is for good: later spawns fail too.
+ * Owned by a Group; threads as Spawner says. cancel() is permanent: later spawns fail too.
  */
 class DirectSpawner final : public Spawner {
 public:

@@ -9,17 +9,17 @@
 namespace Passenger {
 
 /**
- * Lets one thread through at a time, for as long as it likes; the others wait, in no order. Unlike a lock it may be held while
- * something slow happens, and nobody waits for it beyond a deadline.
+ * Admits one thread at a time; the others wait, in no order. Unlike a lock, a turn may last for
+ * slow operations, and threads wait for it until a deadline only.
  *
- * Thread-safe. Waits, so for background threads only.
+ * Thread-safe. Blocks, so only background threads use it.
  */
 class ExclusiveTurn {
 public:
-    /** Having the turn, until destroyed. */
+    /** A thread's turn; lasts until it is destroyed. */
     class Turn {
     public:
-        /** Waits for it. @throws TimeoutException */
+        /** Waits for the turn. @throws TimeoutException */
         Turn(ExclusiveTurn &exclusive, std::chrono::steady_clock::time_point deadline);
         Turn(Turn &&other) noexcept : exclusive_(std::exchange(other.exclusive_, nullptr)) {}
         Turn &operator=(Turn &&) = delete;
@@ -32,7 +32,7 @@ public:
 private:
     Mutex mutex_{Locks::EXCLUSIVE_TURN};
     std::condition_variable turnEnded_;
-    /** Somebody has the turn. */
+    /** A thread has the turn. */
     bool busy_ GUARDED_BY(mutex_) = false;
 };
 

@@ -31,7 +31,7 @@ std::string droppedLine(std::uint64_t count) {
 
 }  // namespace
 
-/** Shared by whoever puts lines there and the thread that writes them. */
+/** Shared by the threads that add lines and the thread that writes them. */
 class OutputFiles::File {
 public:
     File(std::string path, RunAs owner, AppFile::NamedBy namedBy)
@@ -53,7 +53,7 @@ public:
     const std::string &path() const noexcept {
         return path_;
     }
-    /** What failed may be mended by now. */
+    /** Opens a file again that could not be opened: the cause may be gone. */
     void tryAgain() {
         reopen_ = reopen_ || !open_;
     }
@@ -113,7 +113,7 @@ private:
     std::atomic<bool> reopen_ = true;
     std::atomic<bool> open_ = false;
 
-    // The thread's own.
+    // Used by the thread only.
     FileDescriptor file_;
     bool failing_ = false;
 };
@@ -162,7 +162,10 @@ AppFile::NamedBy OutputFiles::whoNamesIt(const std::string &path) const {
     return configured_.contains(path) ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
 }
 
-/** Those that no process has any more; their threads have a share. */
+/**
+ * Closes files that no process uses any more. The map and the file's thread hold one reference
+ * each.
+ */
 void OutputFiles::dropUnused() {
     for (auto entry = files_.begin(); entry != files_.end();) {
         constexpr long OURS = 2;

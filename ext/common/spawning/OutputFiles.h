@@ -13,11 +13,13 @@
 namespace Passenger {
 
 /**
- * The files of PassengerAppLogFile: what processes of applications print goes there instead of our log. Each is written by a thread of
- * its own, so that a slow disk holds up neither the event loop nor other applications; what it does not take costs lines, as with the log
- * (LogQueue). While a file cannot be opened, our log takes its lines.
+ * The files of PassengerAppLogFile. They get the output of application processes instead of the
+ * agent's log. Each file has its own thread, so that a slow disk delays neither the event loop nor
+ * other applications. If a file is too slow, lines are dropped, as in the log (LogQueue). While a
+ * file cannot be opened, the agent's log gets its lines.
  *
- * Owned by the spawner factory. Thread-safe. The destructor waits a second for what is still to be written: not on the event loop.
+ * Owned by the spawner factory. Thread-safe. The destructor waits up to a second for the remaining
+ * lines: not on the event loop.
  */
 class OutputFiles {
 public:
@@ -26,11 +28,18 @@ public:
     OutputFiles(const OutputFiles &) = delete;
     OutputFiles &operator=(const OutputFiles &) = delete;
 
-    /** Where output of a process of this application goes. Never blocks. @param path empty: our log (an empty sink)
-     *  @param owner whose rights count if others than root may write to the file's folder */
+    /**
+     * The sink for the output of a process of this application. Never blocks.
+     * @param path empty: the agent's log (an empty sink)
+     * @param owner whose rights are used if others than root may write to the file's folder
+     */
     ProcessOutput::Sink sinkFor(const std::string &path, const RunAs &owner) EXCLUDES(mutex_);
-    /** They are opened again before the next line is written. One that cannot be stays what it is.
-     *  @param configured the paths that httpd's configuration names, one a line; until the first call there are none */
+    /**
+     * Each file is reopened before its next lines are written. If that fails, the file that is open
+     * stays in use.
+     * @param configured the paths that httpd's configuration names, one a line; none before the
+     *     first call
+     */
     void reopen(const std::string &configured) EXCLUDES(mutex_);
     AppFile::NamedBy whoNames(const std::string &path) const EXCLUDES(mutex_);
 

@@ -18,9 +18,9 @@ namespace Passenger {
 
 namespace {
 
-/** As the kernel has it. */
+/** The kernel's limit. */
 constexpr int MOST_LINKS = 40;
-/** Of a user without a name, who has no group of which we would know. */
+/** The group for a user id without a user name, whose groups are unknown. */
 constexpr gid_t NO_GROUP = 65534;
 
 void putInFront(std::deque<std::string> &parts, std::string_view path) {
@@ -78,7 +78,8 @@ FileDescriptor OwnerSearch::open(const std::string &name) const {
     }
     constexpr int FLAGS = O_PATH | O_NOFOLLOW | O_CLOEXEC;
     if (!left_.empty()) {
-        // So that a file system is mounted that waits for its first use (autofs).
+        // O_DIRECTORY makes the kernel mount a file system that is mounted at its first use
+        // (autofs).
         FileDescriptor folder(::openat(here_.get(), name.c_str(), FLAGS | O_DIRECTORY));
         if (folder || errno != ENOTDIR) {
             return folder;
@@ -114,7 +115,10 @@ void OwnerSearch::beginAtRoot() {
     lookInto(0);
 }
 
-/** Behind a link that is not root's its owner's rights are used up to the end. */
+/**
+ * After a link of another user than root, the rights of the link's owner are used to the end of the
+ * path.
+ */
 void OwnerSearch::lookInto(uid_t folderOwner) {
     if (links_.empty()) {
         lookAs(folderOwner);

@@ -19,19 +19,27 @@
 namespace Passenger {
 
 /**
- * Walks a path as root, step by step, to find whom its end belongs to, and uses root's rights in root's folders only: what is in another's
- * folder is looked at with that user's rights, and from a link of another user on everything with the rights of the link's owner. So nobody
- * has root look where he may not look himself. Only O_PATH descriptors are opened, so that nothing else happens to what stands there.
+ * Resolves a path as root, component by component, to find the owner of its end. Root's rights are
+ * used in root's folders only. In another user's folder that user's rights are used. After a link
+ * of another user the rights of the link's owner are used for the rest. So a user cannot make root
+ * access paths that the user may not access. Only O_PATH descriptors are opened, which has no
+ * effect on the files.
  *
- * A link of another user than root and the one whom the end belongs to is a doubt (FileOwner::doubt): its owner could lead the path to
- * somebody else's application, and to his own files the moment after. For one search. Blocks.
+ * A link is a doubt (FileOwner::doubt) if its owner is neither root nor the owner of the path's
+ * end. The link's owner could lead the path to another user's application, and then to own files.
+ * One object is for one search. Blocks.
  */
 class OwnerSearch {
 public:
     explicit OwnerSearch(const UserDatabase &database) : database_(database) {}
 
-    /** Of the path's end itself where it is a link, unless there is a slash behind it. @param path absolute
-     *  @return or the errno value. @throws SystemException, IOException */
+    /**
+     * The owner of the path's end; of the link itself if the end is a link without a slash behind
+     * it.
+     * @param path absolute
+     * @return the owner, or an errno value
+     * @throws SystemException, IOException
+     */
     tl::expected<FileOwner, int> find(std::string_view path);
 
 private:
@@ -52,9 +60,9 @@ private:
     FileDescriptor here_;
     /** Without a slash at the end. */
     std::string path_;
-    /** None: root's. */
+    /** The rights for the next component; none: root's. */
     std::optional<FileRights> rights_;
-    /** Those that are not root's. */
+    /** The links that do not belong to root. */
     std::vector<Link> links_;
     int followed_ = 0;
 };

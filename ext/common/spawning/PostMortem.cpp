@@ -19,14 +19,17 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** A process whose control socket has ended usually ends too, and prints why before. */
+/** A process whose control socket has ended usually ends soon, and prints the reason before. */
 constexpr auto END_LIMIT = 500ms;
-/** For a process that hangs to say where; one that hangs in native code says nothing. */
+/**
+ * The time for a hanging process to print its backtraces. A process that hangs in native code
+ * prints none.
+ */
 constexpr auto BACKTRACE_LIMIT = 1000ms;
-/** So long after its last line it has said everything. */
+/** After a silence of this length the backtraces are complete. */
 constexpr auto SILENCE = 100ms;
 
-/** Ruby's handler of SIGQUIT prints it (lib/passenger/app/signals.rb). */
+/** Requests backtraces by SIGQUIT. Ruby's handler prints them (lib/passenger/app/signals.rb). */
 std::string askWhereItHangs(const FailedProcess &process) {
     const std::uint64_t before = process.output.lineCount();
     if (!process.isRuby || !process.pidFd || !signalPidFd(process.pidFd, SIGQUIT)) {

@@ -8,24 +8,25 @@
 
 namespace Passenger {
 
-/** Whether this means that the peer of a control socket is gone. */
+/** Whether the error means that the peer of a control socket has ended. */
 bool lostContact(const std::exception &error);
 
 /** "was killed by signal 9 (Killed)", "exited with status 1", or "ended". */
 std::string howItEnded(const std::optional<int> &waitStatus);
 
-/** A process whose start has failed. Empty descriptors: it never was there. */
+/** A process whose start has failed. Empty descriptors: the process did not start. */
 struct FailedProcess {
     const FileDescriptor &pidFd;
     const FileDescriptor &waitStatus;
     ProcessOutput &output;
-    /** So it answers SIGQUIT with backtraces. */
+    /** A Ruby process answers SIGQUIT with backtraces. */
     bool isRuby = true;
 };
 
 /**
- * Adds to the report what can still be learned: how the process ended, if contact was lost since it ended; where its threads are, if the
- * time is over (report.timedOut); and what it has printed. The process is not ended by this. Waits up to a second: background threads only.
+ * Adds facts about the process to the report. If contact was lost because the process ended: how it
+ * ended. After a timeout (report.timedOut): the backtraces of its threads. In all cases: its
+ * output. Does not end the process. Waits up to a second: for background threads only.
  */
 void collectPostMortem(SpawnReport &report, const FailedProcess &process, bool contactWasLost);
 

@@ -8,9 +8,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** Between the end of a process's sockets and its own. */
+/** The time between the end of a process's sockets and the process's end. */
 constexpr auto DYING_LIMIT = 100ms;
-/** For the application's at_exit handlers, after the control socket was closed. */
+/** The time for the application's at_exit handlers after the control socket was closed. */
 constexpr auto EXIT_LIMIT = 1000ms;
 
 }  // namespace
@@ -23,12 +23,13 @@ Preloader::Preloader(SpawnStartup &startup, const WarmInstance &instance)
     : origin_(std::make_shared<Origin>(*instance.origin)), self_(startup.refork(instance)), reforked_(true) {}
 
 Preloader::~Preloader() {
-    // Its end of file means: exit. The process's owner kills it where it does not.
+    // The end of file tells the process to exit. If it does not, its owner kills it.
     self_.control = FrameSocket();
     try {
         self_.process.ended(EXIT_LIMIT);
     } catch (const std::exception &) {
-        // Not known whether it has ended; then it is killed, which does no harm either way.
+        // Whether the process has ended is unknown. Its owner kills it, which is safe in both
+        // cases.
     }
 }
 

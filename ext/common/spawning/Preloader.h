@@ -9,39 +9,44 @@
 
 namespace Passenger {
 
-/** With what a preloader was started, and as which user it runs: so do all that descend from it. */
+/** The plan and the user of a preloader; the same for all processes forked from it. */
 struct Origin {
     SpawnPlan plan;
     uid_t uid = 0;
 };
 
 /**
- * A process that has the application loaded and forks instances of it. Owned by a SmartSpawner, used in the thread of
- * its spawn(). The destructor ends the process, and waits for that.
+ * A process that has loaded the application and forks instances of it. Owned by a SmartSpawner and
+ * used in the thread of its spawn(). The destructor ends the process and waits for its end.
  */
 class Preloader {
 public:
-    /** Starts it and waits until the application is loaded. @throws SpawnException, with report */
+    /**
+     * Starts the process and waits until it has loaded the application. @throws SpawnException,
+     * with report
+     */
     explicit Preloader(SpawnStartup &startup);
-    /** Has an instance fork it. @throws SpawnException, with report */
+    /** Makes a preloader by a fork of `instance`. @throws SpawnException, with report */
     Preloader(SpawnStartup &startup, const WarmInstance &instance);
     ~Preloader();
     Preloader(const Preloader &) = delete;
     Preloader &operator=(const Preloader &) = delete;
 
-    /** A new instance. @throws SpawnException, with report: the preloader must be dropped then */
+    /**
+     * A new instance. @throws SpawnException, with report: the caller then destroys the preloader
+     */
     SpawnResult fork(SpawnStartup &startup);
-    /** Whether what was loaded here is what a spawn with this plan would load. */
+    /** Whether a spawn with this plan may use this preloader. */
     bool suits(const SpawnPlan &plan) const {
         return origin_->plan == plan;
     }
-    /** Ends the process at once. */
+    /** Kills the process. */
     void kill() noexcept {
         self_.process.kill();
     }
-    /** Whether its process has ended, or does so in a moment. */
+    /** Whether the process has ended, or ends within a short time. */
     bool ended() const;
-    /** Made out of an instance, which may have left in it what does not stand a fork. */
+    /** Made from an instance, whose state may not survive a fork. */
     bool reforked() const noexcept {
         return reforked_;
     }

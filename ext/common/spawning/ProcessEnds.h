@@ -8,11 +8,11 @@
 namespace Passenger {
 
 /**
- * The control socket and the output pipe of a process that is about to be started: our ends, and those it will get; and the pipe by
- * which its parent will tell how it ended.
+ * The control socket, the output pipe and the wait status pipe for a process to be started: the
+ * agent's ends, and the ends for the process. The process's parent writes the wait status.
  *
- * Our end of the control socket has SO_PASSCRED on from before the other one is given away, so that all that arrives
- * there bears its sender's credentials.
+ * The agent's end of the control socket has SO_PASSCRED before the other end is sent. So all
+ * messages on it carry their sender's credentials.
  */
 struct ProcessEnds {
     FrameSocket control;
@@ -24,11 +24,14 @@ struct ProcessEnds {
 
     /** @throws SystemException */
     static ProcessEnds make();
-    /** What goes with START and FORK, in this order. */
+    /** The descriptors for START and FORK, in this order. */
     std::vector<int> theirs() const {
         return {theirControl.get(), theirOutput.get(), theirWaitStatus.get()};
     }
-    /** Once they were sent: only the new process and its parent hold them from now on, so that their end is seen as an end of file. */
+    /**
+     * Called after they were sent. Then only the new process and its parent hold these ends, so
+     * that their end shows as an end of file.
+     */
     void closeTheirs() noexcept {
         theirControl.reset();
         theirOutput.reset();

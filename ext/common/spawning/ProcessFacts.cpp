@@ -9,7 +9,10 @@ namespace Passenger {
 
 namespace {
 
-/** What could be read of it: the process may end at any moment, which would be an exception for an iterator. */
+/**
+ * The content that could be read. The process may end during the read, for which a stream iterator
+ * would throw an exception.
+ */
 std::string contentOf(pid_t pid, const char *name) {
     const std::ifstream file("/proc/" + std::to_string(pid) + "/" + name, std::ios::binary);
     std::ostringstream text;
@@ -49,7 +52,7 @@ std::vector<Report::Row> idsIn(const std::string &status) {
     return rows;
 }
 
-/** Columns of a fixed width, below a line of titles. */
+/** The content has columns of a fixed width below a line of titles. */
 std::vector<Report::Row> limitsIn(const std::string &content) {
     std::vector<Report::Row> rows;
     std::istringstream lines(content);

@@ -10,16 +10,22 @@
 
 namespace Passenger {
 
-/** What the kernel says of a process: with which environment it was started, whom it runs as, its limits. A plain value. */
+/**
+ * Facts of the kernel about a process: the environment of its start, its user and groups, its
+ * limits. A plain value.
+ */
 struct ProcessFacts {
     std::map<std::string, std::string> environment;
-    /** Rows: what, value. */
+    /** Rows: kind, value. */
     std::vector<Report::Row> ids;
     /** Rows: limit, soft, hard. */
     std::vector<Report::Row> limits;
 
-    /** Reads a few files of /proc. What cannot be read is left empty; so is everything when the process is gone. The caller
-     *  makes sure that the pid still is the process's when this returns. */
+    /**
+     * Reads some files of /proc. Files that cannot be read leave their part empty; without the
+     * process all parts are empty. The caller checks that the pid still belongs to the process
+     * after the return.
+     */
     static ProcessFacts of(pid_t pid);
 };
 

@@ -22,7 +22,7 @@ bool readable(const FileDescriptor &pipe) {
     return pollUntil(pipe.get(), POLLIN, std::chrono::steady_clock::now());
 }
 
-/** How many bytes wait in the pipe. */
+/** The number of bytes in the pipe. */
 std::size_t waitingIn(const FileDescriptor &pipe) {
     int size = 0;
     return ::ioctl(pipe.get(), FIONREAD, &size) == 0 && size > 0 ? static_cast<std::size_t>(size) : 0;
@@ -34,7 +34,8 @@ ProcessOutput::ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink)
     : loop_(loop), pipe_(std::move(pipe)), sink_(sink ? std::move(sink) : [](pid_t pid, const std::string &line) {
           Log::writeApplicationOutput(pid, line, Log::outputPrefix());
       }) {
-    // Watches only once watcher_ is set: the callback runs in another thread, perhaps at once.
+    // Events are set only after watcher_: the callback runs in another thread, perhaps at once, and
+    // uses it.
     watcher_ = std::make_unique<DescriptorWatcher>(loop, pipe_.get(), 0, [this](int) {
         if (!readAvailable()) {
             watcher_->setEvents(0);
@@ -84,7 +85,8 @@ std::string ProcessOutput::linesAfter(std::uint64_t count) {
 bool ProcessOutput::readAvailable() {
     LockGuard guard(mutex_);
     std::array<char, BLOCK> buffer;
-    // What is there now and no more: a process that never stops printing must not keep its reader.
+    // The call reads only the bytes that are there now. Otherwise a process that prints without
+    // pause would keep its reader.
     std::size_t left = waitingIn(pipe_);
     while (!ended_ && readable(pipe_)) {
         const ssize_t size = ::read(pipe_.get(), buffer.data(), buffer.size());
@@ -116,7 +118,8 @@ void ProcessOutput::accept(std::string_view line) {
         return;
     }
     waiting_.emplace_back(line);
-    // Nobody prints so much before the kernel has told its pid. It is not worth memory then.
+    // A process does not normally print so much before the agent knows its pid. The lines are
+    // written to save memory.
     if (waiting_.size() > KEPT_LINES) {
         writeWaiting();
     }

@@ -17,35 +17,41 @@
 namespace Passenger {
 
 /**
- * Forwards the standard output and error of a process we started, line by line, to the log, and keeps the last lines
- * for error reports. The event loop reads; nothing here ever waits for the process.
+ * Forwards the standard output and error of a started process to the log, line by line, and keeps
+ * the last lines for reports. The event loop reads; no method waits for the process.
  *
- * Lines that come before setPid() are kept and written then (or when it is destroyed, or too many). Destroyed from any
- * thread while the loop runs; what is in the pipe then is still forwarded. The sink may not call back.
+ * Lines before setPid() are kept; setPid() or the destructor writes them, or the next line if there
+ * are too many. Any thread may destroy the object while the loop runs; the destructor forwards the
+ * rest of the pipe. The sink must not call methods of this object.
  */
 class ProcessOutput {
 public:
     static constexpr std::size_t KEPT_LINES = 200;
     using Sink = std::function<void(pid_t pid, const std::string &line)>;
 
-    /** @param pipe reading end, owned from now on  @param sink called on the loop (or in the destructor); empty: the
-     * log */
+    /**
+     * @param pipe the reading end; this object owns it
+     * @param sink called on the loop, in setPid() or in the destructor; empty: the log
+     */
     ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink = {});
     ~ProcessOutput();
 
     void setPid(pid_t pid) EXCLUDES(mutex_);
-    /** Reads what is in the pipe now, then returns the last lines, joined. From any thread. */
+    /**
+     * Reads the bytes that are in the pipe now, and returns the last lines, joined. From any
+     * thread.
+     */
     std::string lastLines() EXCLUDES(mutex_);
-    /** How many lines came so far. */
+    /** The number of lines so far. */
     std::uint64_t lineCount() EXCLUDES(mutex_);
-    /** Like lastLines(), without the first `count` that ever came. */
+    /** As lastLines(), without the first `count` of all lines. */
     std::string linesAfter(std::uint64_t count) EXCLUDES(mutex_);
     const FileDescriptor &descriptor() const noexcept {
         return pipe_;
     }
 
 private:
-    /** False once the pipe has ended. */
+    /** @return false once the pipe has ended */
     bool readAvailable() EXCLUDES(mutex_);
     void accept(std::string_view line) REQUIRES(mutex_);
     void writeWaiting() REQUIRES(mutex_);

@@ -7,22 +7,22 @@ namespace Passenger {
 
 namespace {
 
-/** Shorter values also stand in texts by chance. */
+/** Shorter values also occur in texts by chance. */
 constexpr std::size_t SHORTEST_VALUE = 6;
-/** A password in a URL is not longer. */
+/** The longest URL part that is searched for a password. */
 constexpr std::size_t LONGEST_AUTHORITY = 1024;
-/** A user's name in a URL that is as long as this is a token. */
+/** A URL's user name of this length or more is a token. */
 constexpr std::size_t SHORTEST_TOKEN = 20;
-/** A name of a hash's key is not longer. */
+/** The longest name of a hash's key. */
 constexpr std::size_t LONGEST_NAME = 64;
 
-/** Anywhere in a name. */
+/** A name that contains one of these looks secret. */
 constexpr std::string_view SECRET_PARTS[] = {"SECRET",    "TOKEN",      "PASSWORD", "PASSWD",  "PASSPHRASE",
                                              "PASSCODE",  "CREDENTIAL", "APIKEY",   "PRIVATE", "SIGNATURE",
                                              "MASTERKEY", "ACCESSKEY",  "SSHKEY"};
-/** As a word of a name. */
+/** A name with one of these as a word looks secret. */
 constexpr std::string_view SECRET_WORDS[] = {"KEY", "KEYS", "PASS", "SALT", "PEPPER", "PIN", "DSN", "PWD", "AUTH"};
-/** They have such words for other reasons. */
+/** Names that match the rules above but hold no secret. */
 constexpr std::string_view HARMLESS[] = {"PWD", "OLDPWD", "BUNDLER_ORIG_PWD"};
 
 template <typename List> bool contains(const List &list, std::string_view text) {
@@ -53,14 +53,17 @@ void replaceAll(std::string &text, const std::string &what) {
     }
 }
 
-/** What in `scheme://user:password@host…`, from behind the `//`, is the password, or a token instead of a user's name; empty: nothing. */
+/**
+ * Finds the password in `scheme://user:password@host…`, or a token in the place of the user's name.
+ * @param url the part after `//` @return empty if there is neither
+ */
 std::string_view passwordIn(std::string_view url) {
     std::string_view authority = url.substr(0, url.find_first_of("/?#"));
     const auto colon = authority.find(':');
     if (colon != std::string_view::npos &&
         authority.find_first_not_of("0123456789", colon + 1) != std::string_view::npos &&
         authority.find('@') == std::string_view::npos) {
-        // That is no port: the password itself has such a character.
+        // Not a port: the password itself contains one of these characters.
         authority = url;
     }
     const auto host = authority.rfind('@');
@@ -73,7 +76,10 @@ std::string_view passwordIn(std::string_view url) {
     return host >= SHORTEST_TOKEN ? authority.substr(0, host) : std::string_view();
 }
 
-/** Calls `found` with the place and the size of each password in a URL. It may change the text from there on. */
+/**
+ * Calls `found` with the position and size of each password in a URL. `found` may change the text
+ * from that position on.
+ */
 template <typename Found> void eachUrlPassword(const std::string &text, Found found) {
     constexpr std::string_view marker = "://";
     for (auto at = text.find(marker); at != std::string::npos; at = text.find(marker, at)) {
@@ -90,7 +96,10 @@ void hideUrlPasswords(std::string &text) {
     eachUrlPassword(text, [&](std::size_t at, std::size_t size) { text.replace(at, size, Secrets::HIDDEN); });
 }
 
-/** The name that ends before `end`: `"password": `, `:password=>`, `password = `. Empty: what stands there is no key of a hash. */
+/**
+ * The name of a hash's key that ends before `end`: `"password": `, `:password=>`, `password = `.
+ * Empty if there is no such key.
+ */
 std::string_view nameBefore(std::string_view text, std::size_t end) {
     text = text.substr(0, end);
     const auto trim = [&](std::string_view what) {
@@ -111,7 +120,7 @@ std::string_view nameBefore(std::string_view text, std::size_t end) {
     return name.size() <= LONGEST_NAME ? name : std::string_view();
 }
 
-/** Quoted values behind names that look secret, as in JSON and Ruby's hashes. */
+/** Hides quoted values after names that look secret, as in JSON and Ruby's hashes. */
 void hideNamedValues(std::string &text) {
     for (auto at = text.find('"'); at != std::string::npos; at = text.find('"', at)) {
         const std::string_view name = nameBefore(text, at);
@@ -145,7 +154,7 @@ bool Secrets::looksSecret(std::string_view name) {
     if (contains(HARMLESS, upper)) {
         return false;
     }
-    // Bundler's way to give credentials for a host: BUNDLE_GEMS__EXAMPLE__COM.
+    // Bundler's variable with credentials for a host: BUNDLE_GEMS__EXAMPLE__COM.
     const bool bundlers = upper.starts_with("BUNDLE_") && upper.find("__") != std::string::npos;
     return bundlers || hasSecretWord(upper) ||
            std::any_of(std::begin(SECRET_PARTS), std::end(SECRET_PARTS),

@@ -8,8 +8,9 @@
 namespace Passenger {
 
 /**
- * Keeps secrets of a process's environment out of what people are shown. Which variables hold one is judged by their names; passwords in
- * URLs, and quoted values behind names that look secret (JSON, Ruby's hashes), are found in any text. Never changes; thread-safe.
+ * Hides secrets of a process's environment in texts for people. A variable's name shows whether it
+ * holds a secret. In any text it also hides passwords in URLs, and quoted values after names that
+ * look secret (JSON, Ruby's hashes). Immutable; thread-safe.
  */
 class Secrets {
 public:
@@ -19,15 +20,20 @@ public:
 
     explicit Secrets(const Variables &environment);
 
-    /** Whether a variable of this name likely holds a secret: API_KEY, SECRET_KEY_BASE, DB_PASS, … */
+    /**
+     * Whether a variable of this name likely holds a secret: API_KEY, SECRET_KEY_BASE, DB_PASS, …
+     */
     static bool looksSecret(std::string_view name);
-    /** What may be shown of a variable. */
+    /** The printable form of a variable's value. */
     static std::string shown(std::string_view name, const std::string &value);
-    /** `text` without the values of secret variables and the passwords of URLs in variables, wherever they stand, and without what is found in any text. */
+    /**
+     * `text` without the values of secret variables and the passwords of URLs in variables.
+     * Passwords in URLs and quoted secret values are hidden too.
+     */
     std::string hide(std::string text) const;
 
 private:
-    /** Longest first, since one may be a part of another. */
+    /** Longest first, since one value may be part of another. */
     std::vector<std::string> values_;
 };
 

@@ -8,7 +8,10 @@ namespace Passenger {
 
 namespace {
 
-/** It has ended by itself, or by a signal that others do not send. Where nobody knows how it ended, it may have been killed. */
+/**
+ * Whether the process failed by itself: it exited, or a signal ended it that other processes do not
+ * usually send. If the cause is unknown, another process may have killed it.
+ */
 bool isOwnFault(const Report &failure) {
     const int signal = failure.signal;
     return failure.exited || (signal != 0 && signal != SIGKILL && signal != SIGTERM && signal != SIGINT &&
@@ -52,7 +55,7 @@ SpawnResult SmartSpawner::spawn(const Options &options) {
 void SmartSpawner::rest() {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to rest");
     const std::uint64_t number = arrivals_;
-    // Ended after the turn: that may take a moment.
+    // Destroyed after the turn, since the preloader's end may take some time.
     std::unique_ptr<Preloader> idle;
     const ExclusiveTurn::Turn turn(exclusive_, std::chrono::steady_clock::time_point::max());
     if (arrivals_ == number) {
@@ -66,7 +69,7 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
         throw SpawnException("the last preloader that was forked from a warm instance hung when it forked");
     }
     SpawnStartup startup(tools_, cancel_, options);
-    // Without the turn: the present one goes on forking meanwhile.
+    // Without the turn: the present preloader continues to fork meanwhile.
     auto warmed = std::make_unique<Preloader>(startup, instance);
     const auto turn = startup.takeTurn(exclusive_);
     if (!givenUp_.empty()) {
@@ -76,7 +79,7 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
         throw SpawnException("its user, Ruby or environment variables are those of another time");
     }
     std::swap(preloader_, warmed);
-    // Who found the old one idle does not end the new one.
+    // A rest() that waits for the turn must not end the new preloader.
     arrivals_++;
     Log::notice("event=preloader.reforked app=\"{}\" pid={} from={}", options.groupName(), preloader_->pid(),
                 instance.pid);
@@ -122,9 +125,10 @@ SpawnResult SmartSpawner::forkOnce(SpawnStartup &startup) {
 
 SpawnResult SmartSpawner::giveUpPreloading(const Options &options, const std::string &why) {
     preloader_.reset();
-    // With all of PassengerStartTimeout again: it was loaded twice already.
+    // A new object has the whole PassengerStartTimeout again: the application was already loaded
+    // twice.
     SpawnStartup startup(tools_, cancel_, options);
-    // If this fails as well, the preloader was not to blame.
+    // If this start fails as well, the preloader is not the cause.
     SpawnResult result = startup.load(StartRequest::Role::INSTANCE).toResult();
     givenUp_ = "the application cannot be preloaded: " + why;
     Log::warn("event=preloader.given_up app=\"{}\" reason=\"{}\" action=\"its instances are started directly\"",
@@ -153,14 +157,19 @@ void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options 
     }
 }
 
-/** Whether it died by itself, or its instance did, and so another attempt is worth it. One that has loaded the application goes on when its instance died. */
+/**
+ * Kills a preloader that cannot be used any more. If only the instance died, a preloader that
+ * loaded the application itself stays. @return whether the preloader or its instance died by
+ * itself, so that another attempt makes sense
+ */
 bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Options &options) {
     const bool died = preloader_->ended();
     if (!died && startup.lostContact() && !preloader_->reforked()) {
         return true;
     }
     const pid_t pid = preloader_->pid();
-    // Nothing of this spawn may be left, and a preloader that does not answer would not end when asked either.
+    // No process of this spawn may remain. A preloader that does not answer would not react to a
+    // request to end.
     preloader_->kill();
     preloader_.reset();
     if (died) {

@@ -15,28 +15,29 @@
 namespace Passenger {
 
 /**
- * Keeps a preloader that has the application loaded, and lets it fork instances. Started at the first spawn(), again
- * when it died (once in a spawn, unseen), and when a spawn wants another user, Ruby or environment than it was loaded
- * with.
+ * Keeps a preloader that has loaded the application, and lets it fork instances. The first spawn()
+ * starts the preloader. It is restarted after its death (once in a spawn, without an error), and if
+ * a spawn needs another user, Ruby or environment.
  *
- * An application may not stand it to be loaded in one process and to serve in another: when an instance is forked, its preloader or its
- * instance dies, twice in a spawn, of something else than a signal from outside; or nothing comes of the fork until the time is over, in
- * two spawns in a row. If it then starts without a preloader, that is how all its instances are started from then on, and the results
- * say so (SpawnResult::fallback). What raises an exception while it loads fails either way, and does not count.
+ * Some applications do not work if one process loads them and another serves. The signs are: at a
+ * fork the preloader or its instance dies, twice in a spawn, and not by a signal from outside; or a
+ * fork is not ready in time, in two spawns in a row. If the application then starts without a
+ * preloader, all its later instances do so too. Their results have a SpawnResult::fallback. An
+ * exception during the load does not count: such an application fails either way.
  *
- * The preloader does one thing at a time, so several spawns take turns with it. Who waits while it is started, and it
- * does not start, fails with it: the application would not load any better a moment later.
+ * The preloader does one thing at a time, so spawns take turns. Spawns that wait for a starting
+ * preloader fail with it: a new attempt would fail too.
  *
- * Owned by a Group; threads as Spawner says. cancel() is for good: later spawns fail too.
+ * Owned by a Group; threads as Spawner says. cancel() is permanent: later spawns fail too.
  */
 class SmartSpawner final : public Spawner {
 public:
     explicit SmartSpawner(const SpawnTools &tools);
-    /** Ends the preloader; its instances live on. */
+    /** Ends the preloader; its instances continue. */
     ~SmartSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
-    /** Ends the preloader, unless a spawn comes meanwhile. */
+    /** Ends the preloader, unless a spawn arrives meanwhile. */
     void rest() override;
     void refork(const Options &options, const WarmInstance &instance) override;
     void cancel() override;
@@ -46,7 +47,7 @@ private:
     struct FailedStart {
         SpawnPlan plan;
         SpawnException why;
-        /** Spawns with smaller numbers came before it had failed. */
+        /** Spawns with smaller numbers arrived before the failure. */
         std::uint64_t firstUnaffected = 0;
     };
 
@@ -57,20 +58,26 @@ private:
     bool dropFailedPreloader(const SpawnStartup &startup, const Options &options);
     SpawnResult giveUpPreloading(const Options &options, const std::string &why);
 
-    /** Spawns in a row whose fork was late, before an application is started without a preloader. */
+    /**
+     * The number of spawns in a row with a late fork, after which an application is started without
+     * a preloader.
+     */
     static constexpr unsigned LATE_FORKS = 2;
 
     SpawnTools tools_;
     CancelSwitch cancel_;
     std::atomic<std::uint64_t> arrivals_{0};
     ExclusiveTurn exclusive_;
-    // Touched only by who has the turn.
+    // Used only by the thread that has the turn.
     std::unique_ptr<Preloader> preloader_;
     std::optional<FailedStart> failedStart_;
     unsigned lateForks_ = 0;
-    /** Written by who has the turn. A cold preloader's forks may go well, but each warm one would cost a spawn again. */
+    /**
+     * Written by the thread that has the turn. Forks of a cold preloader may work, but a fork of
+     * each further warm one would fail a spawn.
+     */
     std::atomic<bool> warmForksHang_{false};
-    /** Why instances are started without a preloader; empty: they are not. */
+    /** The reason why instances are started without a preloader; empty: they use one. */
     std::string givenUp_;
 };
 

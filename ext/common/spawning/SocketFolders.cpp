@@ -22,14 +22,14 @@ namespace {
 
 constexpr std::string_view PREFIX = "passenger.";
 constexpr const char *SOCKET = "socket";
-/** Who has just made one has no lock yet. */
+/** A new folder has no lock for a short time. */
 constexpr std::time_t YOUNG_SECONDS = 10;
 
 bool isYoung(const struct stat &status) {
     return std::time(nullptr) - status.st_ctim.tv_sec < YOUNG_SECONDS;
 }
 
-/** passenger.PID.XXXXXX */
+/** The form is passenger.PID.XXXXXX. */
 bool hasForm(std::string_view name) {
     const auto last = name.rfind('.');
     return name.starts_with(PREFIX) && last > PREFIX.size() && last + 7 == name.size() &&
@@ -39,7 +39,7 @@ bool hasForm(std::string_view name) {
 }  // namespace
 
 void SocketFolders::prepare() const {
-    // Its own umask is the process's, so the mode is set afterwards.
+    // The umask belongs to the whole process, so chmod() sets the mode.
     if (::mkdir(folder_.c_str(), 0700) == 0) {
         const mode_t mode = ::geteuid() == 0 ? 01777 : 0700;
         if (::chmod(folder_.c_str(), mode) != 0) {
@@ -74,7 +74,7 @@ template <typename Wanted> void SocketFolders::remove(Wanted wanted) const noexc
         if (!hasForm(entry->d_name)) {
             continue;
         }
-        // By descriptor, so that nobody can put another one into its place.
+        // By descriptor, so that another process cannot replace the folder.
         const FileDescriptor folder(
             ::openat(parent, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
         struct stat status {};

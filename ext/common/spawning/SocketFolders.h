@@ -8,21 +8,26 @@
 namespace Passenger {
 
 /**
- * The folder of PassengerSpawnDir, in which each bridge makes a private one for its application's socket, `passenger.PID.XXXXXX`. Its
- * keeper removes that; here is removed what is left when the keeper was killed, too. Who uses such a folder holds a lock on it.
+ * The folder of PassengerSpawnDir. Each bridge makes a private folder in it for its application's
+ * socket, `passenger.PID.XXXXXX`, and holds a lock on it. The bridge's keeper removes that folder.
+ * This class removes the folders whose keepers were killed.
  *
- * A plain value. The methods block on the file system, and follow no links. Thread-safe.
+ * A plain value. The methods block on the file system and do not follow links. Thread-safe.
  */
 class SocketFolders {
 public:
     explicit SocketFolders(std::string folder) : folder_(std::move(folder)) {}
 
-    /** Makes it if it is missing; every user may make folders in it then, and touch only his own. One that is there has to be like this too, or
-     *  nobody's but root's and ours: who may rename others' folders decides who gets their requests. @throws SystemException, IOException */
+    /**
+     * Creates a missing folder. If the agent runs as root, every user may create entries in it, and
+     * change only the own ones. An existing folder must be like this, or writable only by root or
+     * the agent's user: whoever may rename the bridges' folders can get their requests.
+     * @throws SystemException, IOException
+     */
     void prepare() const;
-    /** What this bridge has left, if nobody uses it still. It has ended. */
+    /** Removes the unlocked folders of this bridge, which has ended. */
     void removeOf(pid_t bridge) const noexcept;
-    /** What nobody uses. */
+    /** Removes all unlocked folders. */
     void removeLeft() const noexcept;
 
 private:

@@ -16,9 +16,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** From its start to its HELLO. Mostly Ruby's own start, on a machine that may be busy with much else. */
+/**
+ * The time from the start to HELLO. Most of it is the start of Ruby, on a machine that may be busy.
+ */
 constexpr auto HELLO_LIMIT = 30s;
-/** One fork and exec. Whoever needs longer is broken, and holds up all applications. */
+/**
+ * The time for one fork and exec. A spawn server that needs longer is broken and delays all
+ * applications.
+ */
 constexpr auto START_LIMIT = 15s;
 
 }  // namespace
@@ -47,7 +52,8 @@ StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadlin
             dropServer();
             throw;
         } catch (const std::exception &e) {
-            // It may have started the process before it died. That one finds its control socket closed, and ends.
+            // The spawn server may have started the process before it died. That process finds its
+            // control socket closed and ends.
             Log::warn("event=spawn_server.lost error=\"{}\"", e.what());
             dropServer();
             if (again) {

@@ -22,29 +22,35 @@ namespace Passenger {
 
 class SpawnServer;
 
-/** What the spawn server shall start. */
+/** A request to the spawn server to start a process. */
 struct StartRequest {
     enum class Role { PRELOADER, INSTANCE, BRIDGE };
 
     Role role = Role::INSTANCE;
-    /** The Ruby that runs it; of a BRIDGE, passenger-agent. */
+    /** The Ruby to execute; for a BRIDGE, passenger-agent. */
     std::string program = "ruby";
-    /** Empty: as the spawn server. */
+    /** Empty: the spawn server's user. */
     std::string user;
     std::string group;
-    /** By the user's login shell, so that the profile is read, if it is one that the spawn server knows. */
+    /**
+     * Start by the user's login shell, so that it reads the profile. Only for shells that the spawn
+     * server knows.
+     */
     bool loginShell = false;
-    /** The new process's environment, besides what the spawn server has itself. */
+    /** The new process's environment, in addition to the spawn server's own. */
     std::map<std::string, std::string> environment;
 };
 
-/** A step that the spawn server has done, and how long it took. */
+/** A finished step of the spawn server, and its duration. */
 struct SpawnServerStep {
     std::string name;
     std::chrono::milliseconds duration{0};
 };
 
-/** The spawn server could not start a process: it says at which step, and what it had done before. */
+/**
+ * The spawn server could not start a process. Tells the failed step and the finished steps before
+ * it.
+ */
 class StartRefused : public SpawnException {
 public:
     StartRefused(const std::string &why, std::string step, std::vector<SpawnServerStep> done)
@@ -64,34 +70,36 @@ private:
 
 /** A process that the spawn server has started. */
 struct StartedProcess {
-    /** As the spawn server says: a hint, until the kernel has confirmed it. */
+    /** As told by the spawn server: a hint until the kernel confirms it. */
     pid_t pid = 0;
-    /** While it boots; as the spawn server says. */
+    /** The parent during the boot, as told by the spawn server. */
     pid_t parent = 0;
     /** Whether a login shell reads the user's profile first. */
     bool loginShell = false;
-    /** The spawn server's user, as the kernel knows it. */
+    /** The spawn server's user, as told by the kernel. */
     uid_t parentUid = 0;
-    /** Our end of its control socket; says who sends. */
+    /** The agent's end of the control socket, with the senders' credentials. */
     FrameSocket control;
-    /** Reading end of its output. */
+    /** The reading end of the process's output. */
     FileDescriptor output;
-    /** Where its parent tells how it ended. */
+    /** The pipe on which the parent writes the wait status. */
     FileDescriptor waitStatus;
-    /** Ends it, and all that it starts, until its boot has succeeded. */
+    /** Kills the process and all that it has started, until its boot has succeeded. */
     BootGuard boot;
     std::vector<SpawnServerStep> steps;
 };
 
 /**
- * The C++ side of the Ruby spawn server: starts it when it is first needed, talks to it, starts it again when it died.
+ * The C++ side of the Ruby spawn server: starts it at its first use, sends requests, and restarts
+ * it after its death.
  *
- * Owned by main(), outlives all Spawners. Thread-safe: requests of several threads are served one at a time. All
- * methods but spawnServerPid() may block, so they are called in background threads only, while the event loop runs. The
- * destructor ends the spawn server; what it started lives on.
+ * Owned by main(), outlives all Spawners. Thread-safe: requests of several threads are served one
+ * at a time. All methods but spawnServerPid() may block, so only background threads call them,
+ * while the event loop runs. The destructor ends the spawn server; the processes that it started
+ * continue.
  *
- * The spawn server has no PDEATHSIG, which would follow the life of whichever thread happened to start it. It ends by
- * itself when its control socket does, that is, with this process.
+ * The spawn server has no PDEATHSIG: that would depend on the thread that happened to start it. The
+ * spawn server ends when its control socket does, so it ends with this process.
  */
 class SpawnManager {
 public:
@@ -101,38 +109,51 @@ public:
         /** The script: …/lib/passenger/spawn/spawn_server.rb. */
         std::string spawnServerCommand;
         std::string rubyCommand = "ruby";
-        /** Whom the spawn server runs as, where we are root. Empty: as we do; only then can it switch users. */
+        /**
+         * The user of the spawn server if the agent runs as root. Empty: root. Only a spawn server
+         * that runs as root can switch users.
+         */
         std::string user;
         /** passenger-agent: the program of bridges. */
         std::string bridgeCommand = "passenger-agent";
-        /** Where bridges make the folders of their applications' sockets. */
+        /** The folder in which bridges make the folders of their applications' sockets. */
         std::string spawnDir = "/tmp";
 
         bool operator==(const Settings &) const = default;
     };
 
-    /** Starts nothing yet. */
+    /** Does not start the spawn server. */
     SpawnManager(EventLoop &loop, Settings settings);
     ~SpawnManager();
     SpawnManager(const SpawnManager &) = delete;
     SpawnManager &operator=(const SpawnManager &) = delete;
 
-    /** Starts the spawn server unless it runs. @throws SpawnException, SystemException (Ruby cannot be executed) */
+    /**
+     * Starts the spawn server unless it runs. @throws SpawnException, SystemException (Ruby cannot
+     * be executed)
+     */
     void ensureStarted() EXCLUDES(mutex_);
 
-    /** Starts a process. A spawn server that died is started again for it, once.
-     *  @throws SpawnException and StartRefused, SystemException (Ruby cannot be executed), TimeoutException, IOException
-     * (the spawn server died twice) */
+    /**
+     * Starts a process. If the spawn server has died, it is restarted once.
+     * @throws SpawnException and StartRefused, SystemException (Ruby cannot be executed),
+     *     TimeoutException, IOException (the spawn server died twice)
+     */
     StartedProcess start(const StartRequest &request, Deadline deadline) EXCLUDES(mutex_);
 
-    /** New settings. If they differ, the spawn server is ended, and the next request starts another one. */
+    /**
+     * Sets new settings. If they differ, the spawn server is ended, and the next request starts
+     * another one.
+     */
     void configure(Settings settings) EXCLUDES(mutex_);
 
-    /** 0 while there is none. Never blocks; from any thread. */
+    /** 0 if there is no spawn server. Never blocks; from any thread. */
     pid_t spawnServerPid() const noexcept;
-    /** Whether new processes can run as another user than we do: we are root, and so is the spawn server. */
+    /**
+     * Whether new processes can run as another user: the agent and the spawn server run as root.
+     */
     bool canSwitchUsers() const EXCLUDES(mutex_);
-    /** Whom new processes run as where we cannot; empty: as we do. */
+    /** The user of new processes if users cannot be switched; empty: the agent's user. */
     std::string user() const EXCLUDES(mutex_);
     std::string bridgeCommand() const EXCLUDES(mutex_);
     std::string spawnDir() const EXCLUDES(mutex_);
@@ -144,11 +165,11 @@ private:
     EventLoop &loop_;
     mutable Mutex mutex_{Locks::SPAWN_MANAGER};
     Settings settings_ GUARDED_BY(mutex_);
-    /** Shared with the server's watcher, which may see its end after we did. */
+    /** Shared with the server's watcher, which may notice its end later. */
     const std::shared_ptr<std::atomic<pid_t>> pid_;
-    /** Being the only one who talks to the spawn server. */
+    /** The right to use the spawn server. */
     ExclusiveTurn exclusive_;
-    /** Touched only by who has the turn. */
+    /** Used only by the thread that has the turn. */
     std::unique_ptr<SpawnServer> server_;
 };
 

@@ -11,24 +11,34 @@ namespace Passenger {
 
 namespace {
 
-/** Under these names frameworks and people look for the environment's name. */
+/** Frameworks and people look for the environment's name in these variables. */
 constexpr const char *ENVIRONMENT_NAMES[] = {"RAILS_ENV", "RACK_ENV", "NODE_ENV", "WSGI_ENV", "PASSENGER_APP_ENV"};
 
-/** Ruby reads these at its start only. An instance's free slots are what it writes to and shares no more: with these it has few, in pages
- * of its own where its preloader has filled the gaps in those that they share (lib/passenger/app/shared_heap.rb). All of them or none: they
- * limit each other, so one that the administrator sets replaces all. Figures are in doc/PERFORMANCE.md, "Memory". */
+/**
+ * Ruby reads these variables only at its start. An instance writes to its free slots, and then no
+ * longer shares their pages. With these values it has few free slots. They are in pages of its own
+ * if the preloader has filled the gaps in the shared ones (lib/passenger/app/shared_heap.rb).
+ *
+ * The values limit each other, so all of them are set or none: one variable of the administrator
+ * replaces all. doc/PERFORMANCE.md, "Memory", has measurements.
+ */
 constexpr std::pair<const char *, const char *> SMALL_HEAP[] = {{"RUBY_GC_HEAP_GROWTH_FACTOR", "1.1"},
                                                                 {"RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO", "0.1"},
                                                                 {"RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO", "0.2"},
                                                                 {"RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO", "0.3"}};
 
-/** What an application gets of our own environment; all else there is httpd's business, or a secret. */
+/**
+ * Whether an application inherits a variable of the agent's environment. All others concern httpd
+ * or may be secret.
+ */
 bool isInherited(std::string_view name) {
     return name == "PATH" || name == "TZ" || name == "LANG" || name == "LANGUAGE" || name.starts_with("LC_");
 }
 
-/** Debian starts httpd with LANG=C, for its own log. Nobody means that for an application; the spawn server knows a
- * better default. */
+/**
+ * Whether a value is meant for applications. Debian starts httpd with LANG=C for httpd's own log;
+ * the spawn server has a better default.
+ */
 bool isMeant(std::string_view name, std::string_view value) {
     return name == "PATH" || name == "TZ" || (value != "C" && value != "POSIX");
 }
@@ -62,10 +72,10 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
     }
     environment["IN_PASSENGER"] = "1";
     if (options.preloadBundler) {
-        // Ruby reads it before the application's options reach it.
+        // Ruby reads this variable before the process gets the application's options.
         environment["PASSENGER_PRELOAD_BUNDLER"] = options.appRoot;
     }
-    // Last, for they are the administrator's own words.
+    // Last, so that the administrator's variables override all others.
     if (options.variables) {
         for (auto &[name, value] : options.variables()) {
             environment[name] = value;

@@ -9,7 +9,7 @@
 namespace Passenger {
 
 /**
- * With what an application's process is started: all that cannot be changed later in one that runs. Two spawns with
+ * The properties of an application's process that cannot change after its start. Two spawns with
  * equal plans can share a preloader. A plain value.
  */
 struct SpawnPlan {
@@ -17,11 +17,11 @@ struct SpawnPlan {
     RunAs runAs;
     bool loginShell = true;
     Options::Variables environment;
-    /** Ruby's heap is to be a small one in a preloader, and so in what it forks. */
+    /** The preloader gets a small Ruby heap, and so do its instances. */
     bool smallHeap = false;
 
     SpawnPlan() = default;
-    /** Asks options.variables(). */
+    /** Calls options.variables(). */
     SpawnPlan(const Options &options, RunAs runAs);
 
     StartRequest request(StartRequest::Role role) const;

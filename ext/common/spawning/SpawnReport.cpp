@@ -13,7 +13,7 @@ namespace Passenger {
 
 namespace {
 
-/** An application's message can be of any length. */
+/** An application's message can have any length. */
 constexpr std::size_t LONGEST_SUMMARY = 1024;
 
 const char *nameOf(SpawnSteps::State state) {
@@ -32,7 +32,7 @@ std::string firstLine(const std::string &text) {
     return text.substr(0, std::min(text.find('\n'), LONGEST_SUMMARY));
 }
 
-/** A backtrace as Ruby prints it begins with the exception. */
+/** The backtrace, after the exception. A backtrace in Ruby's own form already begins with it. */
 std::string exceptionText(const SpawnReport &report) {
     if (report.exceptionClass.empty() || report.backtrace.starts_with(report.exceptionClass)) {
         return report.backtrace;
@@ -67,7 +67,7 @@ std::vector<Report::Row> environmentRows(const std::map<std::string, std::string
                                          const Secrets &secrets) {
     std::vector<Report::Row> rows;
     for (const auto &[name, value] : environment) {
-        // One variable may hold the secret of another.
+        // One variable may contain the secret of another.
         rows.push_back({name, secrets.hide(Secrets::shown(name, value))});
     }
     return rows;
@@ -79,7 +79,7 @@ void SpawnReport::failedBy(const Frame &frame) {
     exceptionClass = frame.field(1);
     exceptionMessage = frame.field(2);
     backtrace = frame.field(3);
-    // A bridge has no exceptions to name.
+    // A bridge names no exception.
     summary = fmt::format("the step \"{}\" failed{}{}: {}", frame.field(0), exceptionClass.empty() ? "" : " with ",
                           exceptionClass, firstLine(exceptionMessage));
 }

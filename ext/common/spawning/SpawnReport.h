@@ -13,30 +13,35 @@
 
 namespace Passenger {
 
-/** What is known of a spawn, while it goes on and when it failed. A plain value; who shows it calls toReport(), which hides secrets. */
+/**
+ * The facts about a spawn, during it and after its failure. A plain value. For people, toReport()
+ * converts it and hides secrets.
+ */
 struct SpawnReport {
     /** One line in plain words. */
     std::string summary{};
-    /** Of the application, if it raised one. */
+    /** The application's exception, if it raised one. */
     std::string exceptionClass{};
     std::string exceptionMessage{};
     std::string backtrace{};
-    /** A report of another part, if it failed there. */
+    /** The report of another part, if that part failed. */
     std::string details{};
     SpawnSteps steps{};
     bool timedOut = false;
-    /** How the process ended, if it did so by itself. */
+    /** How the process ended, if it ended by itself. */
     std::optional<int> waitStatus{};
     /** The last lines that the process printed. */
     std::string output{};
-    /** Where its threads were when the time was over. */
+    /** The backtraces of its threads at the timeout. */
     std::string threads{};
     RunAs runAs{};
     ProcessFacts process{};
 
-    /** Takes what a FAILED frame of the process says, and makes a summary of it. @throws ProtocolException */
+    /**
+     * Records a FAILED frame of the process and makes a summary of it. @throws ProtocolException
+     */
     void failedBy(const Frame &frame);
-    /** For people: causes and remedies, too, and no secrets. */
+    /** The report for people, with causes and remedies and without secrets. */
     Report toReport(const Options &options) const;
     SpawnException toException(const Options &options) const {
         return SpawnException(toReport(options));

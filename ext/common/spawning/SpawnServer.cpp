@@ -16,7 +16,7 @@ using namespace std::chrono_literals;
 
 constexpr const char *PROTOCOL_VERSION = "1";
 constexpr int CONTROL_DESCRIPTOR = 3;
-/** How long it may take to end after its control socket was closed. */
+/** The time for its end after its control socket was closed. */
 constexpr auto END_LIMIT = 1000ms;
 
 const char *nameOf(StartRequest::Role role) {
@@ -38,13 +38,13 @@ Frame makeStartFrame(const StartRequest &request) {
     try {
         static_cast<void>(frame.encode());
     } catch (const ProtocolException &e) {
-        // Found before anything was sent: this is no trouble of the spawn server.
+        // The error is found before anything was sent, so the spawn server stays usable.
         throw SpawnException(std::string("the process environment is too large: ") + e.what());
     }
     return frame;
 }
 
-/** Names and milliseconds, from field `first` on. */
+/** Pairs of names and milliseconds, from field `first` on. */
 std::vector<SpawnServerStep> stepsIn(const Frame &answer, std::size_t first) {
     std::vector<SpawnServerStep> steps;
     for (std::size_t i = first; i + 1 < answer.fields.size(); i += 2) {
@@ -91,7 +91,7 @@ void SpawnServer::launch(const SpawnManager::Settings &settings) {
     command.descriptors = {{ends.theirControl.get(), CONTROL_DESCRIPTOR},
                            {ends.theirOutput.get(), STDOUT_FILENO},
                            {ends.theirOutput.get(), STDERR_FILENO}};
-    // A Ctrl-C at a terminal is for httpd, which ends everything in order.
+    // A Ctrl-C at a terminal must reach only httpd, which ends all processes in order.
     command.newSession = true;
     process_ = ChildProcess(command);
     control_ = std::move(ends.control);

@@ -16,26 +16,33 @@
 namespace Passenger {
 
 /**
- * One running spawn server: `RUBY …/spawn_server.rb`, with its control socket as descriptor 3 (doc/PROTOCOLS.md,
- * section 4.2).
+ * One running spawn server: `RUBY …/spawn_server.rb`, with its control socket as descriptor 3
+ * (doc/PROTOCOLS.md, section 4.2).
  *
- * Made, used and destroyed by SpawnManager, one thread at a time, while the event loop runs. Its own output goes to the
- * log. Once start() has thrown anything but SpawnException, the two sides may be out of step: it must be destroyed.
+ * SpawnManager creates, uses and destroys it, one thread at a time, while the event loop runs. The
+ * server's output goes to the log. After any exception of start() but SpawnException the two sides
+ * may disagree on the next frame: the object must be destroyed.
  */
 class SpawnServer {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
 
-    /** Starts it and waits for its HELLO. @param pid is set to its pid, and to 0 when it ends
-     *  @throws SpawnException, SystemException (Ruby cannot be executed) */
+    /**
+     * Starts the server and waits for its HELLO.
+     * @param pid set to the server's pid, and to 0 at its end
+     * @throws SpawnException, SystemException (Ruby cannot be executed)
+     */
     SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings, std::shared_ptr<std::atomic<pid_t>> pid,
                 Deadline deadline);
-    /** Asks it to end, by closing its control socket; kills it when it does not. */
+    /** Closes the control socket, so that the server ends; kills it if it does not. */
     ~SpawnServer();
 
-    /** False when it has ended. */
+    /** @return false if the server has ended */
     bool alive() const;
-    /** @throws SpawnException (it says why not), IOException and its kinds, SystemException */
+    /**
+     * @throws SpawnException (the server gives a reason), IOException and its subclasses,
+     *     SystemException
+     */
     StartedProcess start(const StartRequest &request, Deadline deadline);
 
 private:

@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Names of steps, as people read them. The process adds its own.
+// Names of steps in reports. The process reports further ones.
 constexpr const char *USER_CHOSEN = "user chosen";
 constexpr const char *PRELOADER_FREE = "preloader free";
 constexpr const char *SPAWN_SERVER_ASKED = "spawn server asked";
@@ -66,7 +66,7 @@ SpawnPlan SpawnStartup::makePlan() {
     report_.runAs = *runAs;
     report_.steps.done(USER_CHOSEN);
     SpawnPlan plan(options_, std::move(*runAs));
-    // Until the kernel tells more.
+    // Replaced by learnFacts() once there is a process.
     report_.process.environment = plan.environment;
     return plan;
 }
@@ -96,7 +96,7 @@ StartedProcess SpawnStartup::askSpawnServer(const StartRequest &request) {
         report_.steps.begin(refusal.step());
         throw;
     } catch (const TimeoutException &) {
-        // Neither of these two is the application's doing, whose process there is none of yet.
+        // These two failures are not the application's fault: it has no process yet.
         throw SpawnException("the spawn server did not answer in time");
     } catch (const std::exception &error) {
         if (Passenger::lostContact(error)) {
@@ -129,7 +129,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         receiveHello(current_.control, current_.process);
         current_.output->setPid(current_.process.pid());
         report_.steps.done(hello);
-        // A login shell may have added to its environment.
+        // A login shell may have added variables.
         learnFacts();
         loadApplication(current_);
         current_.boot.succeeded();
@@ -179,7 +179,7 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
 
         instance.send(Frame(FrameType::REFORK), {ends.theirControl.get(), ends.theirOutput.get()});
         ends.closeTheirs();
-        // Nobody but the kernel says who it is.
+        // The process is identified by the credentials that the kernel attaches.
         const Frame hello = current_.control.receive(deadline_);
         if (hello.type != FrameType::PROCESS_HELLO) {
             throw ProtocolException("the process did not begin with a hello");
@@ -207,11 +207,14 @@ void SpawnStartup::begun(SpawnedProcess process) {
     learnFacts();
 }
 
-/** What the kernel shows of a process's environment a Ruby that has given itself a title has written over: what it was started with counts. */
+/**
+ * Reads the process's facts. A Ruby that sets its process title overwrites the environment that the
+ * kernel shows. So the known variables keep their values, and only new ones are added.
+ */
 
 void SpawnStartup::learnFacts() {
     auto facts = ProcessFacts::of(current_.process.pid());
-    // As long as it has not ended, the pid was nobody else's.
+    // The process has not ended, so the pid still belonged to it during the read.
     if (!current_.process.ended()) {
         std::swap(report_.process, facts);
         report_.process.environment.swap(facts.environment);
@@ -229,7 +232,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     Frame load(FrameType::LOAD);
     auto options = options_.toMap();
     if (options_.speaksHttp()) {
-        // It may have changed since the settings came.
+        // The folder may have changed since the settings were received.
         SocketFolders(tools_.manager.spawnDir()).prepare();
         options["spawn_dir"] = tools_.manager.spawnDir();
     }

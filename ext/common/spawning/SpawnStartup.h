@@ -22,7 +22,7 @@
 
 namespace Passenger {
 
-/** What all spawners with processes need. Each part outlives them. */
+/** The parts that all spawners of processes use. Each part outlives the spawners. */
 struct SpawnTools {
     EventLoop &loop;
     SpawnManager &manager;
@@ -30,27 +30,34 @@ struct SpawnTools {
     OutputFiles &outputs;
 };
 
-/** A process that has said hello and has the application loaded. Killed when destroyed, unless taken apart. */
+/**
+ * A process that has sent HELLO and has loaded the application. The destructor kills it, unless its
+ * parts were moved out.
+ */
 struct LoadedProcess {
-    /** Destroyed in reverse: the process is ended first, then what it has started, and its last words still reach the log. */
+    /**
+     * Destroyed in reverse: first the process ends, then the processes that it has started. Their
+     * last output still reaches the log.
+     */
     ProcessOutputPtr output;
     FrameSocket control;
     FileDescriptor waitStatus;
     BootGuard boot;
     SpawnedProcess process;
-    /** How it came so far, for whoever it fails with later. */
+    /** The spawn so far, for the report of a later failure. */
     SpawnReport story{};
 
-    /** Hands it over. */
+    /** Converts this object for the caller of spawn(). */
     SpawnResult toResult() &&;
 };
 
 /**
- * Brings one spawn from its beginning to a loaded process, step by step (doc/PROTOCOLS.md, sections 4.2 and 4.3), and
- * explains it when it fails.
+ * Runs one spawn step by step up to a loaded process (doc/PROTOCOLS.md, sections 4.2 and 4.3), and
+ * explains a failure.
  *
- * Lives for one spawn(), in its thread. What it started is killed when a step fails, is cancelled, or the application's
- * start timeout has passed. All that is thrown is a SpawnException with a report.
+ * Used for one spawn(), in its thread. If a step fails, the spawn is cancelled or the application's
+ * start timeout passes, the started processes are killed. All exceptions are SpawnExceptions with a
+ * report.
  */
 class SpawnStartup {
 public:
@@ -58,41 +65,49 @@ public:
 
     SpawnStartup(SpawnTools &tools, CancelSwitch &cancelSwitch, const Options &options);
 
-    /** Whom the application runs as, with which Ruby and environment. Decided at the first call. */
+    /** The application's user, Ruby and environment. Determined at the first call. */
     const SpawnPlan &plan();
     /** Waits until no other spawn uses the preloader. */
     ExclusiveTurn::Turn takeTurn(ExclusiveTurn &exclusive);
-    /** Starts a process that loads the application, and waits until it has. */
+    /** Starts a process and waits until it has loaded the application. */
     LoadedProcess load(StartRequest::Role role);
-    /** Lets a preloader fork an instance. If this fails, the preloader is out of step and must be dropped. */
+    /**
+     * Lets a preloader fork an instance. After a failure the preloader may be at another frame than
+     * the agent, so the caller destroys it.
+     */
     LoadedProcess fork(LoadedProcess &preloader);
-    /** Lets an instance fork a preloader, and waits until that is ready. */
+    /** Lets an instance fork a preloader, and waits until the preloader is ready. */
     LoadedProcess refork(const WarmInstance &instance);
 
-    /** Whether the last failure was that a process ended, or closed its socket, before it had answered. */
+    /** Whether the last failure was the end of a process, or of its socket, before its answer. */
     bool lostContact() const noexcept {
         return lostContact_;
     }
-    /** After a failure: the time was over while the preloader forked, or its fork was not heard of; and that had at least half of it. */
+    /**
+     * After a failure: whether the time ran out during the fork, and the fork had at least half of
+     * it.
+     */
     bool forkWasLate() const noexcept {
         return forkWasLate_;
     }
 
 private:
-    /** Runs a part of the steps; what it throws becomes a report. */
+    /** Runs some of the steps and converts their exceptions to SpawnExceptions with a report. */
     template <typename Part> auto explained(Part part) -> decltype(part());
     [[noreturn]] void fail(const std::exception &e);
     std::string explain(const std::exception &e);
     [[noreturn]] void failByProcess(const Frame &failed);
-    /** The process is there. */
+    /** Records the new process. */
     void begun(SpawnedProcess process);
     void learnFacts();
-    /** Takes what a new process prints. @param owner of the application */
+    /** Forwards a new process's output. @param owner the application's user */
     ProcessOutputPtr follow(FileDescriptor pipe, const RunAs &owner);
-    /** It has loaded the application. */
+    /** The loaded process, with the spawn so far. */
     LoadedProcess finished();
     StartedProcess askSpawnServer(const StartRequest &request);
-    /** Ends what was started, and has the report say what the awaited process still told. */
+    /**
+     * Kills the processes of this spawn. The report gets the last facts about the awaited process.
+     */
     void endProcess();
     SpawnPlan makePlan();
     void checkNotCancelled() const;
@@ -110,9 +125,9 @@ private:
     bool lostContact_ = false;
     bool forkWasLate_ = false;
     std::chrono::steady_clock::time_point forkBegan_{};
-    /** The one under way: to be told about when it fails. */
+    /** The process of this spawn. It is killed if the spawn fails. */
     LoadedProcess current_{};
-    /** The one that has to do something now: current_, or the preloader that is to fork it. */
+    /** The process that has to act now: current_, or the preloader that forks it. */
     LoadedProcess *awaited_ = &current_;
 };
 

@@ -9,8 +9,8 @@
 namespace Passenger {
 
 /**
- * The steps of one spawn: how each ended and how long it took. Ours are begun and ended here, the new process's come as
- * STEP frames. Steps may lie within others. Not thread-safe.
+ * The steps of one spawn, each with its state and duration. The agent's steps begin and end here;
+ * the new process's steps arrive in STEP frames. Steps may be nested. Not thread-safe.
  */
 class SpawnSteps {
 public:
@@ -22,20 +22,20 @@ public:
         std::chrono::steady_clock::time_point begunAt{};
     };
 
-    /** More than any honest steps has: a process cannot fill our memory with steps. */
+    /** More than any spawn has. Limits the memory that a process can use up by STEP frames. */
     static constexpr std::size_t MOST_STEPS = 100;
 
     void begin(const std::string &name);
-    /** Ends the last step of this name that is under way. */
+    /** Ends the last open step of this name. */
     void done(const std::string &name);
-    /** One that somebody else has begun and ended. */
+    /** Adds a step that another process has finished. */
     void wasDone(const std::string &name, std::chrono::milliseconds duration);
-    /** Takes a STEP frame. @throws ProtocolException */
+    /** Records a STEP frame. @throws ProtocolException */
     void report(const Frame &frame);
-    /** Ends all that is under way, as failed. */
+    /** Ends all open steps as failed. */
     void fail();
 
-    /** The innermost step that is under way; where none is, the last one that failed; or empty. */
+    /** The innermost open step; without one, the last failed step; otherwise empty. */
     std::string current() const;
     const std::vector<Step> &steps() const noexcept {
         return steps_;

@@ -23,7 +23,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** The kernel needs no longer to end a process that is not stuck in a device. */
+/** The kernel ends a process within this time, unless the process waits in a device driver. */
 constexpr auto KILL_LIMIT = 2000ms;
 
 struct ProcessStatus {
@@ -32,7 +32,7 @@ struct ProcessStatus {
     uid_t effectiveUid = 0;
 };
 
-/** Nothing: the process is gone. */
+/** @return nothing if the process has ended */
 std::optional<ProcessStatus> readStatus(pid_t pid) {
     const std::string path = fmt::format("/proc/{}/status", pid);
     const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -42,7 +42,7 @@ std::optional<ProcessStatus> readStatus(pid_t pid) {
         }
         throw SystemException("open(\"" + path + "\")", errno);
     }
-    // The lines wanted are among the first; the file is a little over a kilobyte.
+    // The needed lines are among the first. The file has little more than a kilobyte.
     std::array<char, 4096> buffer;
     const ssize_t size = ::read(file.get(), buffer.data(), buffer.size() - 1);
     if (size < 0) {
@@ -63,7 +63,7 @@ std::optional<ProcessStatus> readStatus(pid_t pid) {
     return status;
 }
 
-/** A zombie counts as gone. */
+/** A zombie counts as ended. */
 bool isGone(pid_t pid) {
     try {
         return waitPidFd(openPidFd(pid), 0ms);
@@ -79,7 +79,7 @@ bool isAsExpected(const ProcessStatus &status, const SpawnedProcess::Expected &e
     if (status.realUid != expected.uid || status.effectiveUid != expected.uid) {
         return false;
     }
-    // An orphan has got another parent.
+    // If the expected parent has ended, the process has another parent.
     return status.parent == expected.parent || isGone(expected.parent);
 }
 
@@ -99,7 +99,7 @@ SpawnedProcess::SpawnedProcess(pid_t pid, const Expected &expected) : pid_(pid),
         throw;
     }
     const auto status = readStatus(pid);
-    // As long as the pidfd's process has not ended, the pid cannot have been anybody else's when its status was read.
+    // The pidfd's process has not ended, so the pid belonged to it when its status was read.
     if (!status || waitPidFd(pidFd, 0ms)) {
         return;
     }

@@ -10,30 +10,33 @@
 namespace Passenger {
 
 /**
- * A process that was started for us by another one, so that it is not our child. Kills it (SIGKILL) when destroyed,
- * unless it was released; its parent reaps it.
+ * A process that another process has started for the agent, so it is no child of the agent. The
+ * destructor kills it (SIGKILL), unless it was released; its parent reaps it.
  *
- * Never believes a pid because somebody said so: a pidfd is opened, and then the kernel is asked whether that process
- * has the expected parent and user. A pid that was given to a stranger meanwhile fails this. Not thread-safe.
+ * The pid comes from another process and is verified. The constructor opens a pidfd, and then
+ * checks the process's parent and user in /proc. So a reused pid is detected. Not thread-safe.
  */
 class SpawnedProcess {
 public:
     struct Expected {
-        /** Who has forked it. */
+        /** The process that forked it. */
         pid_t parent = 0;
         uid_t uid = 0;
     };
 
     SpawnedProcess() noexcept = default;
-    /** @param pid as its parent says. A process that is gone already gives an empty object.
-     *  @throws ProtocolException when the pid is somebody else's; SystemException */
+    /**
+     * @param pid as told by its parent. If the process has already ended, the object is empty.
+     * @throws ProtocolException if the pid belongs to another process; SystemException
+     */
     SpawnedProcess(pid_t pid, const Expected &expected);
     SpawnedProcess(SpawnedProcess &&other) noexcept;
     SpawnedProcess &operator=(SpawnedProcess &&other) noexcept;
     ~SpawnedProcess();
 
-    /** Whether it is this process that sent something. @throws ProtocolException when it was another one, or another
-     * user */
+    /**
+     * Checks that this process is the sender. @throws ProtocolException for another process or user
+     */
     void confirm(const PeerCredentials &sender) const;
 
     pid_t pid() const noexcept {
@@ -42,16 +45,16 @@ public:
     uid_t uid() const noexcept {
         return uid_;
     }
-    /** Empty: it has ended before anything could be learned of it. */
+    /** Empty: the process ended before it was verified. */
     const FileDescriptor &pidFd() const noexcept {
         return pidFd_;
     }
     explicit operator bool() const noexcept {
         return static_cast<bool>(pidFd_);
     }
-    /** Whether it has ended, or ends within `timeout`. */
+    /** Whether the process has ended, or ends within `timeout`. */
     bool ended(std::chrono::milliseconds timeout = std::chrono::milliseconds(0)) const;
-    /** Kills it and waits a moment for its end. */
+    /** Kills the process and waits for its end for a short time. */
     void kill() noexcept;
     /** The pidfd; this object is empty then. */
     FileDescriptor release() noexcept;

@@ -21,80 +21,119 @@ namespace Passenger {
 
 struct Origin;
 
-/** A new instance, as a Spawner hands it over. It has loaded its application and serves nothing yet. */
+/**
+ * A new instance from a Spawner. The instance has loaded its application and does not serve yet.
+ */
 struct SpawnResult {
-    /** What the kernel says. 0: an instance in memory, without a process (DummySpawner). */
+    /** As told by the kernel. 0: an instance in memory, without a process (DummySpawner). */
     pid_t pid = 0;
     FileDescriptor pidFd;
-    /** Its control socket, our end; without one the instance does not pull from a queue. */
+    /**
+     * The agent's end of the control socket. Without it the instance does not receive from a queue.
+     */
     FrameSocket control;
-    /** Forwards what the instance prints. Null for instances in memory. */
+    /** Forwards the instance's output. Null for instances in memory. */
     ProcessOutputPtr output;
-    /** The pipe on which its parent tells its wait status, as a decimal number, when it has ended. None: nobody tells. */
+    /**
+     * The pipe on which the instance's parent writes its wait status as a decimal number. None: the
+     * status stays unknown.
+     */
     FileDescriptor waitStatus = FileDescriptor();
-    /** The application runs in processes below this one, whose memory is the instance's, too. */
+    /**
+     * The application runs in descendants of this process, whose memory counts as the instance's.
+     */
     bool hasDescendants = false;
-    /** The preloader that it was forked from; the same for all that were. Null: none. */
+    /**
+     * The preloader that the instance was forked from; the same for all its instances. Null: none.
+     */
     std::shared_ptr<const Origin> origin = nullptr;
-    /** How it came so far: what a report has if it does not begin to serve. Null for instances in memory. */
+    /**
+     * The spawn so far, for a report if the instance does not begin to serve. Null for instances in
+     * memory.
+     */
     std::shared_ptr<SpawnReport> story = nullptr;
-    /** Why it was spawned in another way than was asked for; empty: it was not. */
+    /**
+     * The reason why another way of spawning was used than requested; empty: the requested one was
+     * used.
+     */
     std::string fallback = {};
 };
 
-/** An instance that has served for a while, so that a preloader can be made out of it. */
+/** An instance that has served for some time, from which a preloader can be made. */
 struct WarmInstance {
     pid_t pid = 0;
     std::shared_ptr<const Origin> origin;
-    /** Sends a frame on its control socket; never blocks. @throws SpawnException (it serves no more) */
+    /**
+     * Sends a frame on its control socket; never blocks. @throws SpawnException if the instance no
+     * longer serves
+     */
     std::function<void(const Frame &, const std::vector<int> &)> send;
 };
 
 /**
- * One way to make instances of one application. Made by SpawnerFactory, owned by a Group.
+ * One way to start instances of one application. Made by SpawnerFactory, owned by a Group.
  *
- * All methods, the destructor included, may block while a process starts or ends: they run in
- * background threads only, never on the event loop, which must be running meanwhile
- * (doc/THREADING.md); there, spawn() and the destructor abort. Several threads may spawn() at once;
- * it is destroyed when none does.
+ * All methods, the destructor included, may block while a process starts or ends. So they run in
+ * background threads only, while the event loop runs (doc/THREADING.md). On the event loop spawn()
+ * and the destructor abort. Several threads may call spawn() at once. The owner destroys the object
+ * when no thread uses it.
  */
 class Spawner {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
 
     virtual ~Spawner() = default;
-    /** Makes an instance. @param options of the request that wants it; the environment variables in it count
-     *  @throws SpawnException, with a report that says which step failed, why, and what the application printed. Nothing that was
-     *  started for it is left then, daemons of an application that was loading included. */
+    /**
+     * Makes an instance.
+     * @param options of the request that needs the instance, with its environment variables
+     * @throws SpawnException, with a report that names the failed step, the reason and the
+     *     application's output. No process that was started for the instance is left then, also no
+     *     daemon of the application.
+     */
     virtual SpawnResult spawn(const Options &options) = 0;
-    /** Ends what is only there to make spawns fast. The next one starts it again. */
+    /** Ends the processes that only make spawns faster. The next spawn starts them again. */
     virtual void rest() {}
-    /** Has the instance, one of this Spawner's, fork what later spawns fork from: they share the memory that its requests have filled.
-     *  @throws SpawnException, with a report: then everything is as before */
+    /**
+     * Lets an instance of this Spawner fork the process from which later spawns fork. Later
+     * instances share the memory that the instance's requests have filled.
+     * @throws SpawnException, with a report; nothing has changed then
+     */
     virtual void refork(const Options &, const WarmInstance &) {
         throw SpawnException("this way of spawning has no preloader");
     }
-    /** Makes all spawns under way, and later ones, fail soon. The only method that may be called from any thread, the event loop's too; never blocks. */
+    /**
+     * Makes all present and later spawns fail soon. The only method that any thread may call, also
+     * the event loop's; never blocks.
+     */
     virtual void cancel() = 0;
 };
 
 using SpawnerPtr = std::unique_ptr<Spawner>;
 
-/** Chooses the Spawner for an application. Never blocks, may be called from the event loop. Outlives what it made. */
+/**
+ * Chooses the Spawner for an application. Never blocks; may be called on the event loop. Outlives
+ * its Spawners.
+ */
 class SpawnerFactory {
 public:
     virtual ~SpawnerFactory() = default;
     virtual SpawnerPtr create(const Options &options) = 0;
-    /** Whether instances with these options pull their requests from a queue; in memory they do not. */
+    /**
+     * Whether instances with these options receive their requests from a queue. Instances in memory
+     * do not.
+     */
     virtual bool instancesPull(const Options &options) const {
         return options.spawnMethod != "dummy";
     }
-    /** The rights with which to look at files of the application: its user's; none: our own. May block. @throws std::exception where its user
-     *  cannot be found; then spawns fail, too */
+    /**
+     * The rights for access to files of the application: those of its user; none: the agent's own.
+     * May block.
+     * @throws std::exception if the user cannot be determined; spawns fail then, too
+     */
     virtual std::optional<FileRights> rightsFor(const Options & /*options*/) const {
         return std::nullopt;
     }
-    /** 0 while there is none. Never blocks. */
+    /** 0 if there is no spawn server. Never blocks. */
     virtual pid_t spawnServerPid() const = 0;
 };
 

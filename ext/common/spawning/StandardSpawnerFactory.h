@@ -12,7 +12,8 @@
 namespace Passenger {
 
 /**
- * Chooses the Spawner by Options::spawnMethod: "direct", "dummy" (tests), and for all else the smart one.
+ * Chooses the Spawner by Options::spawnMethod: "direct", "dummy" (tests), and the smart one
+ * otherwise.
  *
  * Owned by main(), outlives its Spawners. Thread-safe; create() never blocks.
  */
@@ -23,16 +24,22 @@ public:
     SpawnerPtr create(const Options &options) override;
     std::optional<FileRights> rightsFor(const Options &options) const override;
     pid_t spawnServerPid() const override;
-    /** Whom an application runs as. May block. @throws SystemException */
+    /**
+     * The user of an application, or the reason why there is none. May block. @throws
+     * SystemException
+     */
     tl::expected<RunAs, std::string> userOf(const Options &options) const;
-    /** Log files were perhaps renamed, and httpd's configuration names these (OutputFiles::reopen()). */
+    /**
+     * Log files may have been renamed. @param configured the paths that httpd's configuration names
+     * (OutputFiles::reopen())
+     */
     void reopenOutputFiles(const std::string &configured) {
         outputs_.reopen(configured);
     }
     AppFile::NamedBy whoNames(const std::string &path) const {
         return outputs_.whoNames(path);
     }
-    /** What "dummy" is served by. */
+    /** The Spawners for "dummy". */
     DummySpawnerFactory &dummies() noexcept {
         return dummies_;
     }

@@ -13,13 +13,13 @@ namespace Passenger {
 namespace {
 
 constexpr std::size_t FIRST_BUFFER = 4096;
-/** A group with all users of a large site among its members is about this long. */
+/** About the size of a group that has all users of a large site as members. */
 constexpr std::size_t LARGEST_BUFFER = 16 * 1024 * 1024;
 
 /**
  * Calls one of the get…_r functions with a buffer that is large enough.
  * @param call (Entry *, char *buffer, size_t, Entry **) -> errno
- * @param convert (const Entry &) -> Result; while the buffer lives
+ * @param convert (const Entry &) -> Result; called while the buffer exists
  */
 template <typename Entry, typename Call, typename Convert>
 auto lookUp(const std::string &what, Call call, Convert convert) -> std::optional<decltype(convert(Entry()))> {
@@ -40,7 +40,8 @@ auto lookUp(const std::string &what, Call call, Convert convert) -> std::optiona
                 }
                 buffer.resize(buffer.size() * 4);
                 break;
-            // All of these are said for "not found", depending on where users come from (getpwnam(3)).
+            // Depending on the source of user data, each of these may mean "not found"
+            // (getpwnam(3)).
             case 0:
             case ENOENT:
             case ESRCH:

@@ -7,13 +7,16 @@
 
 namespace Passenger {
 
-/** What the system knows of users and groups. Passed in, so that tests can have users of their own. Thread-safe. */
+/**
+ * The system's users and groups. An interface, so that tests can have users of their own.
+ * Thread-safe.
+ */
 class UserDatabase {
 public:
     struct User {
         std::string name;
         uid_t uid = 0;
-        /** Its primary group. */
+        /** The primary group. */
         gid_t gid = 0;
     };
     struct Group {
@@ -22,14 +25,17 @@ public:
     };
 
     virtual ~UserDatabase() = default;
-    /** Nothing: there is no such user (or group). @throws SystemException when that cannot be found out */
+    /**
+     * @return nothing if there is no such user (or group) @throws SystemException if the lookup
+     *     fails
+     */
     virtual std::optional<User> userNamed(const std::string &name) const = 0;
     virtual std::optional<User> userWithId(uid_t uid) const = 0;
     virtual std::optional<Group> groupNamed(const std::string &name) const = 0;
     virtual std::optional<Group> groupWithId(gid_t gid) const = 0;
 };
 
-/** The real one: getpwnam_r and its like. May block where users come from the network. */
+/** Uses getpwnam_r() and the related functions. May block if user data comes from the network. */
 class SystemUserDatabase final : public UserDatabase {
 public:
     std::optional<User> userNamed(const std::string &name) const override;

@@ -19,7 +19,7 @@ void addNote(std::string &notes, const std::string &note) {
 }  // namespace
 
 std::string UserResolver::startupFilePath(const Options &options) {
-    // A start command needs none: the folder says whose the application is.
+    // An application with a start command needs no startup file: its folder shows its user.
     if (options.startupFile.empty()) {
         return options.appRoot;
     }
@@ -28,8 +28,8 @@ std::string UserResolver::startupFilePath(const Options &options) {
 
 tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, bool canSwitch) const {
     if (!canSwitch) {
-        // Nobody's permissions but our own are used here, so that a missing file can be named before anything is
-        // started.
+        // Only the agent's own permissions are used here, so the check is safe. A missing file is
+        // reported before any process starts.
         if (auto owner = ownerOfStartupFile(options); !owner) {
             return tl::unexpected(owner.error());
         }
@@ -41,7 +41,8 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
     }
 
     FileOwner owner;
-    // With both given, root has no business in the folder: on a network file system it might not even be let in.
+    // If both are configured, root does not access the folder. On a network file system root might
+    // not be allowed to.
     if (options.user.empty() || options.group == STARTUP_FILE_GROUP) {
         auto found = ownerOfStartupFile(options);
         if (!found) {
@@ -72,7 +73,7 @@ tl::expected<FileOwner, std::string> UserResolver::ownerOfStartupFile(const Opti
     if (owner) {
         return *owner;
     }
-    // The likelier mistake is a wrong folder, so it is named where it is one.
+    // A wrong folder is the more likely mistake, so it is checked first.
     if (auto folder = owners_.ownerOf(options.appRoot); !folder) {
         return tl::unexpected(fmt::format("the application's folder \"{}\" cannot be used: {}", options.appRoot,
                                           strerror(folder.error())));

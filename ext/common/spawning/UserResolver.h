@@ -13,14 +13,14 @@
 
 namespace Passenger {
 
-/** Whom an application runs as. */
+/** The user and group of an application's processes. */
 struct RunAs {
-    /** Both empty: as we do ourselves; then the ids are not set. */
+    /** Both empty: the agent's own; the ids are then not set. */
     std::string user;
     std::string group;
     uid_t uid = 0;
     gid_t gid = 0;
-    /** Not empty: what was asked for could not be had, for the log. */
+    /** Not empty: a message for the log that the configured user or group could not be used. */
     std::string note;
 
     bool switches() const noexcept {
@@ -29,24 +29,27 @@ struct RunAs {
 };
 
 /**
- * Decides whom an application runs as: PassengerUser, else the owner of its startup file; the default user instead of
- * root and of unknown ones. Its group: PassengerGroup, else the default group for the default user, else the user's
- * primary one.
+ * Determines the user of an application: PassengerUser, else the owner of its startup file. Root
+ * and unknown users are replaced by the default user. The group is PassengerGroup, else the default
+ * group for the default user, else the user's primary group.
  *
- * Owned by whoever makes spawners. Has no state; thread-safe. May block in its lookups.
+ * Owned by the spawner factory. Has no state; thread-safe. May block in its lookups.
  */
 class UserResolver {
 public:
-    /** PassengerGroup's value for "the group of the startup file". */
+    /** The value of PassengerGroup for "the group of the startup file". */
     static constexpr const char *STARTUP_FILE_GROUP = "!STARTUP_FILE!";
 
     UserResolver(const UserDatabase &database, const FileOwners &owners) : database_(database), owners_(owners) {}
 
-    /** @param canSwitch whether new processes can run as others than we do (SpawnManager::canSwitchUsers)
-     *  @return or why nobody can be found, in words for people. @throws SystemException */
+    /**
+     * @param canSwitch whether new processes can run as other users (SpawnManager::canSwitchUsers)
+     * @return the user, or the reason for people why there is none
+     * @throws SystemException
+     */
     tl::expected<RunAs, std::string> resolve(const Options &options, bool canSwitch) const;
 
-    /** The startup file's whole path. */
+    /** The absolute path of the startup file. */
     static std::string startupFilePath(const Options &options);
 
 private:
@@ -55,7 +58,7 @@ private:
 
     struct Choice {
         User user;
-        /** It is the default user, whatever the reason. */
+        /** The default user was chosen, for whatever reason. */
         bool isDefault = false;
         std::string note;
     };

@@ -12,7 +12,7 @@
 namespace Passenger {
 
 std::optional<int> readWaitStatus(const FileDescriptor &pipe, std::chrono::milliseconds timeout) {
-    // Fewer bytes than a pipe takes at once, so they come together or not at all.
+    // Fewer bytes than a pipe writes atomically, so all arrive together.
     std::array<char, 16> text;
     if (!pipe || !pollUntil(pipe.get(), POLLIN, deadlineIn(timeout))) {
         return std::nullopt;

@@ -9,13 +9,16 @@
 namespace Passenger {
 
 /**
- * How a process ended that is not our child: its parent writes the wait status into a pipe, as a decimal number (doc/PROTOCOLS.md, section
- * 4.2). That parent may be an application's preloader, so what it writes is for people only, and for a second attempt.
+ * Reads the wait status of a process that is no child of the agent. Its parent writes the status
+ * into a pipe as a decimal number (doc/PROTOCOLS.md, section 4.2). The parent may be an
+ * application's preloader. So the status is used only for messages, and for the choice of a second
+ * attempt.
  *
- * Waits for it up to `timeout`, so not for the event loop. Thread-safe. Nothing: nobody told in time.
+ * Waits up to `timeout`, so not on the event loop. Thread-safe. @return nothing if no status came
+ * in time
  */
 std::optional<int> readWaitStatus(const FileDescriptor &pipe, std::chrono::milliseconds timeout);
-/** ` status=3` or ` signal=9`, to be put behind an event; empty when it is not known. */
+/** ` status=3` or ` signal=9`, to append to an event; empty if unknown. */
 std::string waitStatusField(const std::optional<int> &status);
 
 }  // namespace Passenger
