@@ -19,7 +19,8 @@ public:
     /** Called before the unlock: afterwards the Mutex may be destroyed. */
     void givingUp() const noexcept;
     /**
-     * Aborts if the calling thread holds any lock. @param doing the action that needs no lock held
+     * Aborts if the calling thread holds any lock.
+     * @param doing the action that needs no lock held
      */
     static void assertNoneHeld(const char *doing) noexcept;
 

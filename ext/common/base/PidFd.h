@@ -11,8 +11,9 @@ namespace Passenger {
 /** A pidfd for `pid`. @throws SystemException (ESRCH: there is no such process) */
 FileDescriptor openPidFd(pid_t pid);
 /**
- * Sends a signal through a pidfd. @return false if the process has ended @throws SystemException
- * otherwise
+ * Sends a signal through a pidfd.
+ * @return false if the process has ended
+ * @throws SystemException otherwise
  */
 bool signalPidFd(const FileDescriptor &pidFd, int signal);
 /** Whether the process behind the pidfd ended within `timeout`. */

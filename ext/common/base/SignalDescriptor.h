@@ -8,7 +8,8 @@ namespace Passenger {
 
 /**
  * A non-blocking signalfd. Blocks the signals in the calling thread, and so in the threads that it
- * starts later. @throws SystemException
+ * starts later.
+ * @throws SystemException
  */
 FileDescriptor makeSignalDescriptor(std::initializer_list<int> signals);
 

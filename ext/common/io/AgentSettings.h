@@ -66,7 +66,8 @@ struct AgentSettings {
     std::map<std::string, std::string> toMap() const;
     /**
      * The reverse of toMap(). Missing keys keep their defaults and unknown keys are ignored, so
-     * that the two versions may differ. @throws ProtocolException for an invalid value
+     * that the two versions may differ.
+     * @throws ProtocolException for an invalid value
      */
     static AgentSettings fromMap(const std::map<std::string, std::string> &map);
 

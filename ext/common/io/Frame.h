@@ -83,7 +83,8 @@ struct Frame {
     /** Field `index`. @throws ProtocolException if the frame has no such field */
     const std::string &field(std::size_t index) const;
     /**
-     * Field `index` as a decimal number. @throws ProtocolException if it is no number or too large
+     * Field `index` as a decimal number.
+     * @throws ProtocolException if it is no number or too large
      */
     std::uint64_t number(std::size_t index) const;
     /** The fields from `first` on as a map. @throws ProtocolException if their count is odd */
@@ -96,7 +97,8 @@ struct Frame {
     }
     void add(const std::map<std::string, std::string> &map);
     /**
-     * Moves descriptor `index` out. @throws ProtocolException if the frame has no such descriptor
+     * Moves descriptor `index` out.
+     * @throws ProtocolException if the frame has no such descriptor
      */
     FileDescriptor takeDescriptor(std::size_t index);
 

@@ -46,7 +46,8 @@ std::optional<Frame> FrameReader::next() {
 }
 
 /**
- * Adds the frame at the beginning of `bytes` to frames_. @return its size; 0 if it is incomplete
+ * Adds the frame at the beginning of `bytes` to frames_.
+ * @return its size; 0 if it is incomplete
  */
 std::size_t FrameReader::parseFrame(std::string_view bytes, const PeerCredentials &sender) {
     if (bytes.size() < Frame::HEADER_SIZE) {

@@ -25,8 +25,8 @@ public:
     /** Adds the result of one read. next() reports errors in it. */
     void feed(std::string_view bytes, std::vector<FileDescriptor> descriptors, const PeerCredentials &sender = {});
     /**
-     * The next complete frame, if there is one. @throws ProtocolException for a broken limit or
-     * form, at every further call too
+     * The next complete frame, if there is one.
+     * @throws ProtocolException for a broken limit or form, at every further call too
      */
     std::optional<Frame> next();
     /** Whether a frame is incomplete: an end of file is then an error. */

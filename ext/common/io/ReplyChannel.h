@@ -70,8 +70,9 @@ public:
     }
 
     /**
-     * Sends one message. Never waits. @return false if the socket has no room now @throws
-     * SystemException, EndOfFileException
+     * Sends one message. Never waits.
+     * @return false if the socket has no room now
+     * @throws SystemException, EndOfFileException
      */
     bool send(const MessageHeader &header, std::string_view body);
     /**

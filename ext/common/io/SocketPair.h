@@ -58,8 +58,8 @@ std::size_t sendWithDescriptors(const FileDescriptor &socket, std::string_view d
                                 int flags = 0);
 
 /**
- * Receives into `buffer`. Received descriptors are close-on-exec. @throws SystemException (EAGAIN
- * with MSG_DONTWAIT)
+ * Receives into `buffer`. Received descriptors are close-on-exec.
+ * @throws SystemException (EAGAIN with MSG_DONTWAIT)
  */
 Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> buffer, int flags = 0);
 
@@ -70,8 +70,8 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
 bool isStream(const FileDescriptor &descriptor) noexcept;
 
 /**
- * Makes the kernel attach the sender's credentials to all received messages. @throws
- * SystemException
+ * Makes the kernel attach the sender's credentials to all received messages.
+ * @throws SystemException
  */
 void enablePeerCredentials(const FileDescriptor &socket);
 

@@ -24,8 +24,8 @@ public:
      */
     std::optional<unsigned> peak(MonotonicTime now, std::chrono::nanoseconds idleTime) const;
     /**
-     * The number of instances that may end. @param threads requests that one instance can serve at
-     * once
+     * The number of instances that may end.
+     * @param threads requests that one instance can serve at once
      */
     unsigned surplus(MonotonicTime now, std::chrono::nanoseconds idleTime, unsigned instances, unsigned minInstances,
                      unsigned threads) const;

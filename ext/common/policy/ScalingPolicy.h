@@ -38,8 +38,8 @@ struct ScalingSnapshot {
 
 /**
  * The number of instances to start now, without regard to the pool's limit. An instance is added if
- * the first request has waited longer than a typical answer takes. A core must be free, or the queue
- * must hardly move. For a burst, several are added at once. Pure.
+ * the first request has waited longer than a typical answer takes. A core must be free, or the
+ * queue must hardly move. For a burst, several are added at once. Pure.
  */
 unsigned instancesToStart(const ScalingSnapshot &snapshot);
 

@@ -49,8 +49,8 @@ public:
     /** Removes all watches. */
     void stop();
     /**
-     * Reads the pending events; does not wait. @return whether one of them may concern a watched
-     * entry
+     * Reads the pending events; does not wait.
+     * @return whether one of them may concern a watched entry
      */
     bool read();
     /** To poll for reading; -1 while no folder is watched. */

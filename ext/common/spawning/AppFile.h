@@ -19,10 +19,10 @@ enum class NamedBy {
  * Open files that are named for an application. The application's user may own the file's folder
  * and put anything there.
  *
- * As root, the agent uses root's rights only for a file that the configuration names, and only if no
- * other user can change its path. A link as the last component is then not followed. All other files
- * are opened with the rights of the application's user and group alone. So neither a link nor a name
- * gives access to other files.
+ * As root, the agent uses root's rights only for a file that the configuration names, and only if
+ * no other user can change its path. A link as the last component is then not followed. All other
+ * files are opened with the rights of the application's user and group alone. So neither a link nor
+ * a name gives access to other files.
  *
  * Only regular files are accepted; for appending also character devices, such as /dev/null. Files
  * in /proc and /sys are refused. Both functions block on the file system, and meanwhile change the

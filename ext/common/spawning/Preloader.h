@@ -22,8 +22,8 @@ struct Origin {
 class Preloader {
 public:
     /**
-     * Starts the process and waits until it has loaded the application. @throws SpawnException,
-     * with report
+     * Starts the process and waits until it has loaded the application.
+     * @throws SpawnException, with report
      */
     explicit Preloader(SpawnStartup &startup);
     /** Makes a preloader by a fork of `instance`. @throws SpawnException, with report */
@@ -33,7 +33,9 @@ public:
     Preloader &operator=(const Preloader &) = delete;
 
     /**
-     * A new instance. @throws SpawnException, with report: the caller then destroys the preloader
+     * A new instance.
+     * @throws SpawnException, with report; the caller then destroys the preloader, unless only the
+     *     instance has ended
      */
     SpawnResult fork(SpawnStartup &startup);
     /** Whether a spawn with this plan may use this preloader. */

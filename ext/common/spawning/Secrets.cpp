@@ -55,7 +55,8 @@ void replaceAll(std::string &text, const std::string &what) {
 
 /**
  * Finds the password in `scheme://user:password@host…`, or a token in the place of the user's name.
- * @param url the part after `//` @return empty if there is neither
+ * @param url the part after `//`
+ * @return empty if there is neither
  */
 std::string_view passwordIn(std::string_view url) {
     std::string_view authority = url.substr(0, url.find_first_of("/?#"));

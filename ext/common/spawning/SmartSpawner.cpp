@@ -159,8 +159,8 @@ void SmartSpawner::dropUnsuitablePreloader(SpawnStartup &startup, const Options 
 
 /**
  * Kills a preloader that cannot be used any more. If only the instance died, a preloader that
- * loaded the application itself stays. @return whether the preloader or its instance died by
- * itself, so that another attempt makes sense
+ * loaded the application itself stays.
+ * @return whether the preloader or its instance died by itself, so that another attempt makes sense
  */
 bool SmartSpawner::dropFailedPreloader(const SpawnStartup &startup, const Options &options) {
     const bool died = preloader_->ended();

@@ -129,8 +129,8 @@ public:
     SpawnManager &operator=(const SpawnManager &) = delete;
 
     /**
-     * Starts the spawn server unless it runs. @throws SpawnException, SystemException (Ruby cannot
-     * be executed)
+     * Starts the spawn server unless it runs.
+     * @throws SpawnException, SystemException (Ruby cannot be executed)
      */
     void ensureStarted() EXCLUDES(mutex_);
 

@@ -38,7 +38,8 @@ struct SpawnReport {
     ProcessFacts process{};
 
     /**
-     * Records a FAILED frame of the process and makes a summary of it. @throws ProtocolException
+     * Records a FAILED frame of the process and makes a summary of it.
+     * @throws ProtocolException
      */
     void failedBy(const Frame &frame);
     /** The report for people, with causes and remedies and without secrets. */

@@ -73,7 +73,7 @@ public:
     LoadedProcess load(StartRequest::Role role);
     /**
      * Lets a preloader fork an instance. After a failure the preloader may be at another frame than
-     * the agent, so the caller destroys it.
+     * the agent. The caller destroys the preloader then, unless only the instance has ended.
      */
     LoadedProcess fork(LoadedProcess &preloader);
     /** Lets an instance fork a preloader, and waits until the preloader is ready. */

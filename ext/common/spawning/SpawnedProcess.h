@@ -35,7 +35,8 @@ public:
     ~SpawnedProcess();
 
     /**
-     * Checks that this process is the sender. @throws ProtocolException for another process or user
+     * Checks that this process is the sender.
+     * @throws ProtocolException for another process or user
      */
     void confirm(const PeerCredentials &sender) const;
 

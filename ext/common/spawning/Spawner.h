@@ -64,8 +64,8 @@ struct WarmInstance {
     pid_t pid = 0;
     std::shared_ptr<const Origin> origin;
     /**
-     * Sends a frame on its control socket; never blocks. @throws SpawnException if the instance no
-     * longer serves
+     * Sends a frame on its control socket; never blocks.
+     * @throws SpawnException if the instance no longer serves
      */
     std::function<void(const Frame &, const std::vector<int> &)> send;
 };

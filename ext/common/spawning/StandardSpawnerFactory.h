@@ -25,13 +25,13 @@ public:
     std::optional<FileRights> rightsFor(const Options &options) const override;
     pid_t spawnServerPid() const override;
     /**
-     * The user of an application, or the reason why there is none. May block. @throws
-     * SystemException
+     * The user of an application, or the reason why there is none. May block.
+     * @throws SystemException
      */
     tl::expected<RunAs, std::string> userOf(const Options &options) const;
     /**
-     * Log files may have been renamed. @param configured the paths that httpd's configuration names
-     * (OutputFiles::reopen())
+     * Log files may have been renamed.
+     * @param configured the paths that httpd's configuration names (OutputFiles::reopen())
      */
     void reopenOutputFiles(const std::string &configured) {
         outputs_.reopen(configured);

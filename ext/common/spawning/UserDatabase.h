@@ -26,8 +26,8 @@ public:
 
     virtual ~UserDatabase() = default;
     /**
-     * @return nothing if there is no such user (or group) @throws SystemException if the lookup
-     *     fails
+     * @return nothing if there is no such user (or group)
+     * @throws SystemException if the lookup fails
      */
     virtual std::optional<User> userNamed(const std::string &name) const = 0;
     virtual std::optional<User> userWithId(uid_t uid) const = 0;

@@ -14,8 +14,8 @@ namespace Passenger {
  * application's preloader. So the status is used only for messages, and for the choice of a second
  * attempt.
  *
- * Waits up to `timeout`, so not on the event loop. Thread-safe. @return nothing if no status came
- * in time
+ * Waits up to `timeout`, so not on the event loop. Thread-safe.
+ * @return nothing if no status came in time
  */
 std::optional<int> readWaitStatus(const FileDescriptor &pipe, std::chrono::milliseconds timeout);
 /** ` status=3` or ` signal=9`, to append to an event; empty if unknown. */

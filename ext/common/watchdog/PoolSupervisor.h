@@ -53,8 +53,8 @@ public:
     /** Handles the frames that the process has sent. */
     void receive();
     /**
-     * Called when the child with this pid has ended and is not reaped. @return false if it is no
-     * pool process
+     * Called when the child with this pid has ended and is not reaped.
+     * @return false if it is no pool process
      */
     bool reap(pid_t pid);
     /** The time until the next restart; nothing: none is planned. */

@@ -23,8 +23,8 @@ public:
     explicit StoredDescriptors(std::size_t capacity = DEFAULT_CAPACITY) : capacity_(capacity) {}
 
     /**
-     * Stores an entry. It takes the place of an entry with the same key. @return false if the store
-     * is full: the new entry's descriptors are then closed
+     * Stores an entry. It takes the place of an entry with the same key.
+     * @return false if the store is full: the new entry's descriptors are then closed
      */
     bool put(StoreEntry entry);
     /** @return false if there is no such entry */
