@@ -1,12 +1,12 @@
 EXTRA_DIST += %D%
 
-# Processes of every kind are killed under load, for a minute.
+# Kills processes of each kind under load, for a minute.
 PASSENGER_TORTURE_SECONDS = 60
 .PHONY: torture
 torture: all
 	PASSENGER_TORTURE_SECONDS='$(PASSENGER_TORTURE_SECONDS)' TEST=torture $(RUN_TESTS) integration
 
-# A module that shows the tests what mod_passenger's directives say where a request leads.
+# A module that tells the tests which values mod_passenger's directives have at a request's place.
 EXTRA_LTLIBRARIES = %D%/mod_settings.la
 %C%_mod_settings_la_SOURCES = %D%/settings/mod_settings.cpp
 %C%_mod_settings_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)

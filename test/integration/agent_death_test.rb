@@ -3,7 +3,7 @@
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
-# The project's own processes die: the watchdog brings them back, and applications go on.
+# Kills processes of the agent: the watchdog replaces them, and applications continue to serve.
 class AgentDeathTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
@@ -18,12 +18,12 @@ class AgentDeathTest < IntegrationTest
     client.pid
   end
 
-  # After the test before, another may still be starting, without its name.
+  # A process of the test before may still start, and have no name yet.
   def the_only(pattern, of = server)
     eventually("just one #{pattern.inspect}") { (found = of.tree.matching(pattern)).one? && found.first }
   end
 
-  # Kills it and returns the one that takes its place.
+  # Kills the process and returns its replacement.
   def replacement(pattern)
     old = the_only(pattern)
     Process.kill(:KILL, old.pid)
@@ -46,7 +46,7 @@ class AgentDeathTest < IntegrationTest
     eventually("the other application") { client("other.test").get("/hello").code == "200" }
   end
 
-  # One request each, which nobody repeats.
+  # The clients send one request each, and do not repeat it.
   def test_the_first_request_of_an_application_waits_for_the_pool_process_to_be_replaced
     made = configuration { |one| 3.times { |number| one.site("new#{number}.test", SampleApps.rack) } }
     with_server(made) do |server|
@@ -135,7 +135,7 @@ class AgentDeathTest < IntegrationTest
   def test_an_upload_that_no_instance_has_begun_outlives_the_pool_process
     skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
 
-    # Another instance would take the upload.
+    # The pool has one instance: another would take the upload.
     made = configuration { |one| one.set("PassengerMaxPoolSize", 1) }
     made.mpm_settings = ONE_CHILD
     with_server(made) do |server|
@@ -146,7 +146,8 @@ class AgentDeathTest < IntegrationTest
       child = server.tree.httpd_children.first
       before = sockets(child)
       upload = Thread.new { server.client.post("/upload", "x" * 60_000) }
-      # Its request is in the line, its body in a channel that no instance has fetched; httpd has read it while it came.
+      # The request is in the queue, its body in a channel that no instance has fetched. httpd has
+      # read the body as it arrived.
       eventually("it has a channel") { (sockets(child) - before).size >= 2 }
       sleep 0.2
       Process.kill(:KILL, server.tree.matching(POOL).first.pid)
@@ -177,14 +178,14 @@ class AgentDeathTest < IntegrationTest
   ONE_CHILD = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 16\n" \
               "ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0"
 
-  def test_while_there_is_no_pool_process_known_ways_serve_and_new_ones_wait
+  def test_without_a_pool_process_known_queues_serve_and_new_ones_wait
     skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
 
     with_server(configuration { |one| one.mpm_settings = ONE_CHILD }) do |server|
       path = fifo
       instance = server.client.pid
       pool = server.tree.matching(POOL).first.pid
-      # To the others it is as if it were just being replaced.
+      # The other requests see the pool process as one that is just being replaced.
       ProcessInfo.stop(pool)
       5.times { assert_equal instance, server.client.pid }
       first = Thread.new { server.client.get("/wait?fifo=#{path}").code }
@@ -192,7 +193,7 @@ class AgentDeathTest < IntegrationTest
       child = server.tree.httpd_children.first
       before = sockets(child)
       second = Thread.new { server.client.get("/hello").code }
-      # Its connection, and both ends of a channel of which the agent is to be told.
+      # The child's connection, and both ends of a channel that the agent does not know yet.
       eventually("another one is being made") { (sockets(child) - before).size >= 3 }
       release(path)
       assert_equal "200", first.value

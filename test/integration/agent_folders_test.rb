@@ -5,12 +5,13 @@ require "socket"
 
 require_relative "support/integration_test"
 
-# What the agent has on disk: the folder by which commands find it, its applications' sockets, the list of its descriptors.
+# The agent's files: the folder where commands find it, its applications' sockets, and its list of
+# descriptors.
 class AgentFoldersTest < IntegrationTest
   HTTP = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb $PASSENGER_SOCKET\"\n"
 
   def setup
-    # Not in the build folder: the path of a socket has at most 107 bytes.
+    # Outside of the build folder: the path of a socket has at most 107 bytes.
     @folder = File.join(SampleApps.new_folder(Dir.tmpdir), "made/by/nobody")
     FileUtils.mkdir_p(File.dirname(@folder))
   end
@@ -30,13 +31,13 @@ class AgentFoldersTest < IntegrationTest
     assert_empty Dir.children(@folder)
   end
 
-  def test_the_folder_is_under_httpds_own_if_nobody_says_another
+  def test_the_default_folder_is_under_httpds_own
     with_server(configuration) do |server|
       assert_equal 1, Dir.glob(File.join(server.folder, "run/passenger.*/properties.json")).size
     end
   end
 
-  def test_nobody_but_root_and_who_started_httpd_may_ask
+  def test_only_root_and_the_user_that_started_httpd_may_ask
     needs_root("to be somebody else")
     with_server(registered) do
       File.chmod(0o755, entry)
@@ -47,7 +48,7 @@ class AgentFoldersTest < IntegrationTest
     end
   end
 
-  def test_what_a_dead_agent_has_left_is_removed_and_a_living_one_stays
+  def test_folders_of_dead_agents_are_removed_and_those_of_live_agents_stay
     with_server(registered) do |first|
       living = entry
       dead = File.join(@folder, "passenger.AAAAAA")
@@ -64,7 +65,7 @@ class AgentFoldersTest < IntegrationTest
     end
   end
 
-  def test_a_killed_pool_process_is_found_again
+  def test_commands_find_the_agent_after_its_pool_process_was_killed
     with_server(registered) do |server|
       old = entry
       Process.kill(:KILL, server.tree.matching(/passenger-agent pool/).first.pid)
@@ -90,7 +91,7 @@ class AgentFoldersTest < IntegrationTest
     end
   end
 
-  def test_the_backlog_is_what_is_said_and_a_reload_changes_it
+  def test_the_backlog_is_as_configured_and_a_reload_changes_it
     made = registered.tap { |one| one.set("PassengerSocketBacklog", 7) }
     with_server(made) do |server|
       assert_equal 7, backlog
@@ -113,7 +114,7 @@ class AgentFoldersTest < IntegrationTest
     command = "test -d $(dirname $PASSENGER_SOCKET) && echo there >> #{boots}; exec sleep 4713"
     with_server(speaking("PassengerAppStartCommand \"#{command}\"\nPassengerStartTimeout 2\n")) do |server|
       2.times do |number|
-        # A boot that is killed before it says anything does not count.
+        # A boot that is killed before its first output does not count.
         eventually("a boot") { assert_status(500, server.client.get("/")) && File.exist?(boots) && File.readlines(boots).size > number }
         eventually("it is gone") { Dir.empty?(@folder) }
       end
@@ -130,14 +131,14 @@ class AgentFoldersTest < IntegrationTest
     end
   end
 
-  def test_what_a_killed_bridge_and_keeper_have_left_the_next_agent_removes
+  def test_the_next_agent_removes_folders_of_a_killed_bridge_and_keeper
     FileUtils.mkdir_p(@folder)
     left = File.join(@folder, "passenger.4711.abcdef")
     Dir.mkdir(left, 0o700)
     UNIXServer.open(File.join(left, "socket"), &:close)
     other = File.join(@folder, "passenger.mine")
     Dir.mkdir(other)
-    # Who has just made one may not have locked it yet.
+    # A new folder may not be locked yet.
     sleep 11
     with_server(speaking) { refute File.exist?(left) }
     assert File.exist?(other)
@@ -167,7 +168,7 @@ class AgentFoldersTest < IntegrationTest
     end
   end
 
-  # As many connections as nobody takes while the pool process stands still, but one.
+  # Makes as many connections as the backlog takes while the pool process is stopped, less one.
   def backlog
     pool = @own_server.tree.matching(/passenger-agent pool/).first.pid
     ProcessInfo.stop(pool)

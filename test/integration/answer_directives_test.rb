@@ -2,10 +2,10 @@
 
 require_relative "support/integration_test"
 
-# Directives about answers: what httpd puts in their place, and what it adds to them.
+# Directives about answers: answers that httpd replaces, and headers that httpd adds.
 class AnswerDirectivesTest < IntegrationTest
   APPLICATION = <<~'RUBY'
-    # Until so many requests have come that have the folder, /among/COUNT/FOLDER.
+    # Waits until COUNT requests with the same folder have arrived, /among/COUNT/FOLDER.
     def gather(count, folder)
       File.write("#{folder}/#{Process.pid}.#{rand}", "")
       sleep 0.01 until Dir.children(folder).size >= count
@@ -44,32 +44,32 @@ class AnswerDirectivesTest < IntegrationTest
     assert_match(/<title>500/, assert_status(500, client("override.test").get("/status/500")).body)
   end
 
-  def test_an_error_document_of_the_application_is_shown_whatever_its_own_status
+  def test_an_error_document_from_the_application_is_shown_whatever_its_status
     response = assert_status(404, client("pages.test").get("/status/404"))
     assert_equal ["the application's own words", "mine"], [response.body, response["X-App"]]
   end
 
-  def test_what_belongs_to_the_status_stays
+  def test_headers_that_belong_to_the_status_stay
     response = client("override.test").get("/status/401")
     assert_equal "Basic realm=app", response["WWW-Authenticate"]
     assert_equal "a=1", response["Set-Cookie"]
   end
 
-  def test_other_statuses_other_places_and_other_sites_keep_the_applications_words
+  def test_other_statuses_places_and_sites_keep_the_applications_body
     [["override.test", 200], ["override.test", 302], ["override.test", 410], ["own.test", 404], ["own.test", 500]].each do |site, status|
       response = assert_status(status, client(site).get("/status/#{status}"))
       assert_equal ["the application's own words", "mine"], [response.body, response["X-App"]], "#{site} #{status}"
     end
   end
 
-  def test_a_connection_goes_on_after_an_error_document
+  def test_a_connection_is_kept_after_an_error_document
     client("override.test").keep_alive do |connection|
       bodies = ["/status/404", "/", "/status/503"].map { |path| connection.get(path, "Host" => "override.test").body }
       assert_equal ["httpd's words", "sorry, says httpd"], bodies.values_at(0, 2)
     end
   end
 
-  def test_a_client_comes_back_to_its_instance_by_the_cookie
+  def test_a_client_returns_to_its_instance_by_the_cookie
     cookies = sessions
     assert_equal 2, cookies.uniq.size
     cookies.uniq.each do |pid, cookie|
@@ -102,34 +102,34 @@ class AnswerDirectivesTest < IntegrationTest
     assert_operator pids.uniq.size, :>, 1
   end
 
-  def test_the_version_is_in_the_header_unless_it_shall_not_be
+  def test_the_version_is_in_the_header_unless_turned_off
     assert_match(%r{\Amod_passenger \d}, client("own.test").get("/")["X-Powered-By"])
     with_server(configuration { |made| made.set("PassengerShowVersionInHeader", "off") }) do |server|
       assert_equal "mod_passenger", server.client.get("/hello")["X-Powered-By"]
       server.graceful { |made| made.set("PassengerShowVersionInHeader", nil) }
-      # A child that ends may answer yet.
+      # A child that is about to end may still answer.
       eventually("the version") { server.client.get("/hello")["X-Powered-By"].match?(%r{\Amod_passenger \d}) }
     end
   end
 
-  def test_lines_of_applications_have_a_prefix_unless_they_shall_not_and_a_reload_changes_that
+  def test_lines_of_applications_have_a_prefix_unless_turned_off_by_a_reload_too
     with_server(configuration { |made| made.set("PassengerDisableLogPrefix", "on") }) do |server|
       server.client.get("/hello")
       server.log.wait_for(/^rack_app loaded in \d+$/)
       server.graceful { |made| made.set("PassengerDisableLogPrefix", nil) }
-      # The agent learns of it a moment later.
+      # The agent gets the new settings a moment later.
       eventually("a prefix") { server.client.get("/stderr?text=again") && server.log.text.match?(/^App \d+ output: /) }
     end
   end
 
   private
 
-  # Pid and cookie of some requests that two instances share.
+  # Pids and cookies of requests that two instances share.
   def sessions
     together("sticky.test", 6, 2).map { |response| [response.body, response["Set-Cookie"]] }
   end
 
-  # So many requests, of which none is answered before `least` have begun.
+  # Sends `count` requests; the application answers none before `least` have begun.
   def together(site, count, least)
     path = "/among/#{least}#{scratch}"
     Array.new(count) { Thread.new { client(site).get(path) } }.map(&:value)

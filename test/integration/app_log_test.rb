@@ -4,9 +4,10 @@ require "etc"
 
 require_relative "support/integration_test"
 
-# Files of applications: PassengerAppLogFile takes what they print, PassengerMonitorLogFile is what they write themselves.
+# Files of applications. PassengerAppLogFile receives their output; PassengerMonitorLogFile is a
+# file that they write themselves.
 class AppLogTest < IntegrationTest
-  # Its log is in a folder of its own.
+  # The application's own log is in a folder of its own.
   SPEAKER = <<~RUBY
     require "fileutils"
     $stdout.sync = true
@@ -27,7 +28,7 @@ class AppLogTest < IntegrationTest
     @own = File.join(@app, "log/own.log")
   end
 
-  def test_what_the_application_prints_is_in_its_file_and_not_in_ours
+  def test_the_applications_output_is_in_its_file_and_not_in_the_agents_log
     file = File.join(@app, "log/out.log")
     serving("PassengerAppLogFile #{file}\n") do |server|
       pid = server.client.get("/print?unmistakable").body
@@ -48,7 +49,7 @@ class AppLogTest < IntegrationTest
       server.client.get("/print?between")
       LogReader.new("#{file}.1").wait_for(/between/)
       server.graceful
-      # The agent learns of it a moment later.
+      # The agent gets the new settings a moment later.
       eventually("the file") { server.client.get("/print?soon") && File.exist?(file) }
       server.client.get("/print?after")
       LogReader.new(file).wait_for(/after/)
@@ -64,7 +65,7 @@ class AppLogTest < IntegrationTest
     end
   end
 
-  def test_a_file_in_a_folder_of_roots_is_the_applications_to_read
+  def test_the_application_can_read_its_file_in_a_folder_of_root
     needs_root("only root has such folders")
     folder = Dir.mktmpdir("roots-", "/root")
     file = File.join(folder, "out.log")
@@ -77,7 +78,7 @@ class AppLogTest < IntegrationTest
     FileUtils.rm_rf(folder) if folder
   end
 
-  def test_a_link_that_the_applications_user_has_made_leads_nowhere
+  def test_a_link_that_the_applications_user_has_made_is_not_followed
     needs_root("there is another user's file to be protected")
     victim = File.join(SampleApps.new_folder, "victim")
     File.write(victim, "untouched\n")
@@ -92,7 +93,7 @@ class AppLogTest < IntegrationTest
     end
   end
 
-  def test_a_folder_that_is_not_there_is_told_and_the_lines_are_in_our_log
+  def test_a_missing_folder_is_logged_and_the_lines_are_in_the_agents_log
     file = File.join(@app, "missing/out.log")
     serving("PassengerAppLogFile #{file}\n") do |server|
       server.client.get("/print?unmistakable")
@@ -105,7 +106,7 @@ class AppLogTest < IntegrationTest
     end
   end
 
-  def test_new_lines_of_a_monitored_file_are_in_our_log
+  def test_new_lines_of_a_monitored_file_are_in_the_agents_log
     File.write(@own, "old\n")
     TestEnvironment.hand_over(@own)
     serving("PassengerMonitorLogFile #{@own}\n") do |server|
@@ -114,7 +115,7 @@ class AppLogTest < IntegrationTest
       File.rename(@own, "#{@own}.1")
       say(server, "renamed")
       File.truncate(@own, 0)
-      # Shorter than what was there, or nobody could see that it was cut.
+      # Shorter than the content before; otherwise the cut does not show.
       say(server, "cut")
       refute_match(/App log .*: old/, server.log.text)
       assert_equal 1, server.log.count(/App log .*: first/)
@@ -135,7 +136,8 @@ class AppLogTest < IntegrationTest
     serving("PassengerMonitorLogFile #{@own}\n") do |server|
       await_monitor(server)
       server.graceful { |made| made.sites.first.directives.replace("") }
-      # A child that ends may take a request yet, which does not bring the new settings.
+      # A child that is about to end may still take a request, which does not bring the new
+      # settings.
       eventually("nobody has it open") { server.client.get("/print?x") && readers(server).empty? }
     end
     serving("PassengerMonitorLogFile #{@own}\nPassengerMinInstances 0\n", "PassengerPoolIdleTime 1\n") do |server|
@@ -144,7 +146,7 @@ class AppLogTest < IntegrationTest
     end
   end
 
-  def test_what_the_applications_user_may_not_read_is_not_copied
+  def test_a_file_that_the_applications_user_may_not_read_is_not_copied
     needs_root("there is another user's file to be protected")
     secret = File.join(SampleApps.new_folder, "secret")
     File.write(secret, "before\n")
@@ -170,7 +172,7 @@ class AppLogTest < IntegrationTest
     with_server(made) { |server| yield server }
   end
 
-  # It may begin a moment after the instance: what is in the file by then is old.
+  # The monitor may begin a moment after the instance: lines from before are not read.
   def await_monitor(server)
     eventually("the monitor", every: 0.1) { server.client.get("/log?probe") && server.log.text.match?(/App log #{@own}: probe$/) }
   end

@@ -2,11 +2,11 @@
 
 require_relative "support/integration_test"
 
-# Clients that send a body only when they are asked for it (Expect: 100-continue), of applications that speak HTTP, PassengerBufferUpload being off: it is the
-# application that asks.
+# Clients that send a body only when they are asked (Expect: 100-continue). The applications speak
+# HTTP and, with PassengerBufferUpload off, ask themselves.
 class AskedUploadsTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
-  # What there is of Node and Python; the start command's never says a word of its own before its answer.
+  # Node and Python only if installed. The site with a start command never sends an interim answer.
   SITES = {
     "node.test" => ["app.js", <<~JAVASCRIPT],
       const http = require("http");
@@ -37,7 +37,7 @@ class AskedUploadsTest < IntegrationTest
           return [body]
     PYTHON
   }.freeze
-  # Begins to answer, and then wants the body.
+  # Begins its answer, and reads the body then.
   EARLY = <<~'RUBY'
     require "socket"
     server = TCPServer.new("127.0.0.1", Integer(ENV.fetch("PORT")))
@@ -90,7 +90,7 @@ class AskedUploadsTest < IntegrationTest
     end
   end
 
-  def test_where_the_application_says_nothing_the_client_is_asked_all_the_same
+  def test_the_client_is_asked_although_the_application_sends_no_interim_answer
     FRAMINGS.each do |name, value, body|
       raw = ask("silent.test", "/echo", name => value)
       assert_equal 100, raw.read_head.status
@@ -99,7 +99,7 @@ class AskedUploadsTest < IntegrationTest
     end
   end
 
-  def test_an_application_that_answers_and_then_wants_the_body_learns_that_none_comes
+  def test_a_read_of_the_body_after_the_answer_has_begun_fails
     FRAMINGS.each do |name, value, _body|
       raw = ask("early.test", "/", name => value)
       assert_equal [200, "first, 0 bytes"], raw.response.to_a.values_at(0, 2)
@@ -108,7 +108,7 @@ class AskedUploadsTest < IntegrationTest
     end
   end
 
-  def test_a_client_that_does_not_wait_is_not_asked_for_what_is_there
+  def test_a_client_that_sends_its_body_at_once_is_not_asked
     raw = ask("silent.test", "/head", "Content-Length" => "5").write("hello")
     head = raw.response.then { |answer| answer.status == 100 ? raw.response : answer }.body
     assert_match(/^Expect: 100-continue\r$/, head)
@@ -125,7 +125,7 @@ class AskedUploadsTest < IntegrationTest
     raw&.close
   end
 
-  def test_nor_is_the_application_told_of_the_question
+  def test_the_application_does_not_get_the_expect_header
     raw = ask("buffered.test", "/head", "Content-Length" => "2000")
     assert_equal 100, raw.read_head.status
     refute_match(/expect/i, raw.write("x" * 2000).response.body)

@@ -3,15 +3,16 @@
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
-# Applications that never come to serve are given up for a while, and leave nothing.
+# Applications that fail to start again and again are not started for a while, and leave no
+# processes.
 class BackOffTest < IntegrationTest
-  # For the many that are tried too often.
+  # Seconds in which attempts are counted.
   WINDOW = 10
-  # At most so many attempts are made in WINDOW seconds.
+  # The most attempts in WINDOW seconds.
   ATTEMPTS = 5
   START_TIMEOUT = 2
 
-  # Instances that serve nothing, and end, once they have said that they are ready.
+  # The instances send READY and end before they serve.
   DYING = <<~RUBY
     PhusionPassenger::FrameSocket.prepend(Module.new do
       def write(type, *fields, **more)
@@ -22,7 +23,7 @@ class BackOffTest < IntegrationTest
     run proc { |_env| sleep }
   RUBY
 
-  # Loads, but its instances fail when they are to begin to serve, until it is told that they may.
+  # Loads, but its instances fail at the start of serving until the file `ready` exists.
   UNREADY = <<~RUBY
     PhusionPassenger.on_event(:starting_worker_process) { |_forked| raise "not ready" unless File.exist?("ready") }
     run proc { |_env| [200, {}, ["ready"]] }
@@ -42,7 +43,7 @@ class BackOffTest < IntegrationTest
     @position = server.log.position
   end
 
-  def test_an_application_that_does_not_start_is_tried_now_and_then_and_its_requests_are_answered_at_once
+  def test_a_failing_application_is_tried_after_pauses_and_its_requests_are_answered_at_once
     assert_seconds_below(5, "the next attempt, which is to be made at once,") do
       deploy("failing.test", "raise 'not yet'\n")
       assert_tried_now_and_then("failing.test")
@@ -51,7 +52,7 @@ class BackOffTest < IntegrationTest
     end
   end
 
-  def test_an_application_that_can_start_again_comes_back_before_anybody_asks
+  def test_a_repaired_application_starts_without_a_request
     assert_status 500, client("recovering.test").get("/")
     File.write(File.join(root("recovering.test"), "config.ru"), SampleApps.saying("recovered"))
     server.log.wait_for(/event=instance\.started app="#{root('recovering.test')}/, from: @position)
@@ -59,7 +60,7 @@ class BackOffTest < IntegrationTest
     refute_match(/event=pool\.exited/, server.log.text(@position))
   end
 
-  def test_an_instance_that_fails_when_it_is_to_serve_is_tried_again
+  def test_an_instance_that_fails_at_the_start_of_serving_is_tried_again
     assert_status 500, client("unready.test").get("/")
     server.log.wait_for(/event=spawn\.failed app="#{root('unready.test')}.* failed with RuntimeError: not ready/, from: @position)
     server.log.wait_for(/report=\S+ +handshake +failed/, from: @position)
@@ -68,7 +69,7 @@ class BackOffTest < IntegrationTest
     assert_equal "ready", client("unready.test").get("/").body
   end
 
-  def test_instances_that_die_at_once_are_not_made_without_end_and_others_go_on
+  def test_instances_that_die_at_once_are_started_after_pauses_and_other_applications_serve
     client("healthy.test").get("/hello")
     healthy = SteadyLoad.new(client("healthy.test"), "/hello", 1)
     answers = SteadyLoad.during(client("dying.test")) do
@@ -82,10 +83,10 @@ class BackOffTest < IntegrationTest
     healthy&.stop
   end
 
-  def test_an_application_that_hangs_while_it_starts_is_an_error_page_in_time_and_leaves_no_process
+  def test_a_start_that_hangs_gets_an_error_page_in_time_and_leaves_no_process
     marks = [hanging_child, hanging_child("setsid ")]
     File.write(File.join(root("hanging.test"), "children.rb"), marks.map { |mark, _| "system(#{mark.dump})\n" }.join)
-    # Where the machine stalls they may not come, or not be seen, before that time is over.
+    # On a machine that stalls, children may start, or be seen, too late.
     eventually("its children, and a page in time") do
       seen = false
       took = seconds { seen = wait_for_page(marks) }
@@ -109,7 +110,7 @@ class BackOffTest < IntegrationTest
     FileUtils.touch(File.join(root(site), "tmp/restart.txt"))
   end
 
-  # Of an application that does not start.
+  # For an application that does not start.
   def assert_tried_now_and_then(site)
     eventually("the version that fails") { client(site).get("/").code == "500" }
     before = attempts(site)
@@ -118,17 +119,17 @@ class BackOffTest < IntegrationTest
     assert_operator attempts(site) - before, :<=, attempts_in(took)
     assert_equal [500], answers.map(&:code).uniq
     assert_operator answers.size, :>, WINDOW, "most are answered from the last report"
-    # Those at which the machine stalls do not count.
+    # The slowest answers are left out: the machine may have stalled.
     assert_operator answers.map(&:latency).sort[-3], :<, WINDOW / 2
     eventually("other attempts") { attempts(site) > before + 1 }
   end
 
-  # After 0.5 s, 1, 2, 4, …; and one that may just have been made.
+  # Attempts follow after 0.5 s, 1, 2, 4, …; one more may just have been made.
   def attempts_in(seconds)
     Math.log2((seconds / 0.5) + 1).floor + 1
   end
 
-  # A shell command for a child in the background, and by which number it is known.
+  # Returns a shell command for a child in the background, and the number in its command line.
   def hanging_child(prefix = "")
     seconds = rand(100_000_000..999_999_999)
     ["#{prefix}sleep #{seconds} &", seconds]
@@ -138,7 +139,7 @@ class BackOffTest < IntegrationTest
     ProcessInfo.all.any? { |process| process.command_line.match?(/\Asleep #{mark.last}\z/) }
   end
 
-  # Asks for the page of an application that hangs. True: meanwhile it had all these children.
+  # Requests the page of an application that hangs. True if all these children ran meanwhile.
   def wait_for_page(marks)
     page = Thread.new { client("hanging.test").get("/") }
     seen = false

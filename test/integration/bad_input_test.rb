@@ -2,8 +2,8 @@
 
 require_relative "support/integration_test"
 
-# What should not come, from clients, applications and administrators: a clear status, one line in the log that names
-# the application and the reason, and nothing else suffers.
+# Malformed input from clients, applications and administrators. It gets a clear status and one line
+# in the log with application and reason; nothing else is affected.
 class BadInputTest < IntegrationTest
   serve do |made|
     made.main_directives << <<~CONF
@@ -11,7 +11,7 @@ class BadInputTest < IntegrationTest
       LimitRequestFieldSize 2000000
       LimitRequestFields 0
     CONF
-    # One instance: which it is says whether it was replaced.
+    # With one instance, its pid shows whether it was replaced.
     made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
     made.site("missing.test", "/nonexistent/app", "PassengerAppRoot /nonexistent/app\n",
               document_root: File.join(SampleApps.rack, "public"))
@@ -53,7 +53,7 @@ class BadInputTest < IntegrationTest
     assert_equal [200, "hello world\n"], [response.status, response.body]
   end
 
-  def test_a_request_head_that_httpd_refuses_is_httpds_affair
+  def test_a_request_head_that_httpd_refuses_does_not_reach_the_application
     response = server.raw.request("GET", "/hello", { "X-Larger" => "x" * 3_000_000 }).response
     assert_equal 400, response.status
   rescue Errno::EPIPE, Errno::ECONNRESET

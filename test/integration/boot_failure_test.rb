@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Applications that do not come up: a clear page, a clear log, and no harm to others.
+# Applications that fail to start get a clear page and a clear log, and other applications are not
+# affected.
 class BootFailureTest < IntegrationTest
   serve do |made|
     made.site("healthy.test", SampleApps.rack)
@@ -45,7 +46,7 @@ class BootFailureTest < IntegrationTest
   end
 
   def test_rails_without_its_secret_says_so
-    # Rails notices with the first request only, so this is no failure to boot.
+    # Rails needs the secret with the first request only, so this application starts.
     assert_status 500, client("nosecret.test").get("/")
     server.log.wait_for(/secret_key_base/, from: @position)
   end

@@ -2,9 +2,11 @@
 
 require_relative "support/integration_test"
 
-# Answers of Rack applications that are not what their heads say, or that end before their end: cut, refused or broken off, and never taken for whole.
+# Answers of Rack applications that differ from their heads, or end early. httpd cuts, refuses or
+# breaks off each of them; no client takes it for whole.
 class BrokenAnswersTest < IntegrationTest
-  # /KIND/SIZE/LENGTH: a body of that size, whose Content-Length is another. /WAY/WHEN: one that ends badly.
+  # /KIND/SIZE/LENGTH: a body of SIZE bytes with another Content-Length. /WAY/WHEN: a body that ends
+  # in an error.
   APP = <<~'RUBY'
     class Body
       def initialize(&each) = @each = each
@@ -56,7 +58,7 @@ class BrokenAnswersTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
-    # Between two requests on a connection tests wait for the log.
+    # Tests wait for the log between two requests on a connection.
     made.main_directives << "KeepAliveTimeout 60\n"
     made.site("app.test", SampleApps.written(APP))
   end
@@ -75,7 +77,7 @@ class BrokenAnswersTest < IntegrationTest
 
   KINDS.each do |kind|
     define_method("test_#{kind}_longer_than_the_length_are_cut_there_and_the_log_says_so") do
-      # Beyond one message, beyond what is kept in memory; and pieces that end where the length does.
+      # Sizes beyond one message and beyond the memory buffer, and pieces that end at the length.
       [[30, 15], [30, 10], [30, 0], [100_000, 5], [500_000, 250_001]].each do |size, length|
         position = server.log.position
         assert_equal "x" * length, @raw.get("/#{kind}/#{size}/#{length}").body
@@ -93,7 +95,7 @@ class BrokenAnswersTest < IntegrationTest
     end
   end
 
-  def test_what_was_sent_as_a_whole_and_is_too_short_is_a_bad_gateway
+  def test_a_body_in_one_message_that_is_too_short_is_a_bad_gateway
     assert_equal 502, @raw.get("/array/10/11").status
     assert_equal @pid, @raw.get("/pid").body
   end
@@ -115,7 +117,7 @@ class BrokenAnswersTest < IntegrationTest
     end
   end
 
-  def test_an_exception_within_the_body_does_not_cost_the_instance
+  def test_an_exception_within_the_body_does_not_end_the_instance
     assert_not_whole { |raw| raw.get("/end/raise?length=no") }
     assert_equal @pid, pid
   end
@@ -140,7 +142,7 @@ class BrokenAnswersTest < IntegrationTest
     server.client.get("/pid").body
   end
 
-  # Each way, with a length and without, each with a FIFO; in the end there is an instance.
+  # Each way, with and without a length, each with a FIFO. An instance runs at the end.
   def endings
     %w[raise exit exit! kill].product(%w[yes no]).each do |way, length|
       yield way, length, fifo("#{way}-#{length}")
@@ -148,7 +150,8 @@ class BrokenAnswersTest < IntegrationTest
     end
   end
 
-  # An error status where nothing had gone out yet, or a connection that ends within the body.
+  # Accepts an error status if httpd had sent nothing yet, or a connection that ends within the
+  # body.
   def assert_not_whole
     raw = server.raw
     answer = yield raw

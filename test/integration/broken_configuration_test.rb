@@ -2,10 +2,10 @@
 
 require_relative "support/integration_test"
 
-# A configuration that httpd does not take, and the bare signal of a reload: nobody has checked it before, and httpd itself ends then. What
-# `httpd -k graceful` does is in reload_test.rb.
+# A reload by signal with a configuration that httpd refuses. Nothing has checked it before, and
+# httpd ends. reload_test.rb tests `httpd -k graceful`.
 class BrokenConfigurationTest < IntegrationTest
-  def test_httpd_ends_by_itself_says_why_and_nothing_of_it_is_left
+  def test_httpd_logs_the_error_ends_and_leaves_nothing
     server = started
     assert_status 200, server.client.get("/")
     broken(server)
@@ -27,8 +27,8 @@ class BrokenConfigurationTest < IntegrationTest
     again&.destroy
   end
 
-  # The configuration is one for httpd, and only the agent cannot use it.
-  def test_what_only_the_agent_cannot_use_leaves_all_serving
+  # httpd takes this configuration; only the agent cannot use it.
+  def test_a_setting_that_only_the_agent_refuses_fails_no_request
     server = started
     pid = server.client.pid
     server.graceful { |made| made.set("PassengerLogFile", "/nowhere/passenger.log") }

@@ -3,7 +3,7 @@
 require "open3"
 require_relative "support/integration_test"
 
-# PassengerBufferResponse: an answer is here before the client sees any of it.
+# PassengerBufferResponse: httpd has the whole answer before the client gets a byte.
 class BufferedResponsesTest < IntegrationTest
   WATERMARK = 4_000_000
 
@@ -46,12 +46,12 @@ class BufferedResponsesTest < IntegrationTest
     end
   end
 
-  def test_the_length_of_one_without_is_told
+  def test_an_answer_without_a_length_gets_one
     response = @raw.get("/download?bytes=3000000&length=no")
     assert_equal ["3000000", nil], [response["Content-Length"], response["Transfer-Encoding"]]
   end
 
-  def test_one_that_is_broken_off_is_a_clean_error
+  def test_an_answer_that_is_broken_off_becomes_an_error_page
     %w[die_midway raise_midway].each do |way|
       [100_000, 3_000_000].each do |size|
         raw = server.raw
@@ -63,7 +63,7 @@ class BufferedResponsesTest < IntegrationTest
     eventually { server.client.get("/hello").code == "200" }
   end
 
-  def test_nothing_goes_out_while_the_application_pauses
+  def test_nothing_is_sent_while_the_application_pauses
     path = fifo
     @raw.request("GET", "/stream?fifo=#{path}&pieces=2")
     release(path)
@@ -72,7 +72,7 @@ class BufferedResponsesTest < IntegrationTest
     assert_equal "piece 0\npiece 1\n", @raw.response.body
   end
 
-  def test_what_is_longer_than_the_watermark_is_streamed_from_there_on
+  def test_an_answer_longer_than_the_watermark_is_streamed_from_there_on
     position = server.log.position
     response = @raw.get("/download?bytes=20000000&length=no")
     assert_equal [20_000_000, "chunked"], [response.body.bytesize, response["Transfer-Encoding"]]
@@ -82,7 +82,7 @@ class BufferedResponsesTest < IntegrationTest
     raw.close
   end
 
-  def test_requests_without_a_body_in_their_answer
+  def test_answers_without_a_body_arrive
     assert_equal 200, @raw.request("HEAD", "/download?bytes=300000").response(head: true).status
     assert_equal 204, @raw.get("/status/204").status
     assert_equal 304, @raw.get("/status/304").status

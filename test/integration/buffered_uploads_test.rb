@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Request bodies that are here before the request is queued, which is the rule. A pool of one shows who holds an instance.
+# Bodies are read before their request is queued; this is the default. With a pool of one, a busy
+# instance shows.
 class BufferedUploadsTest < IntegrationTest
   HALF = 300_000
   LIMIT = 2_000_000
@@ -19,7 +20,7 @@ class BufferedUploadsTest < IntegrationTest
     File.join(scratch, "started")
   end
 
-  # A request with a body of which the caller sends as much as it likes.
+  # Begins a request with a body; the caller sends as many bytes of it as it likes.
   def post(path, headers, site = "rack.test")
     server.raw(site).request("POST", path, headers)
   end
@@ -31,12 +32,12 @@ class BufferedUploadsTest < IntegrationTest
     assert_equal ["10", nil], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
   end
 
-  def test_an_application_that_gets_a_chunked_body_as_it_comes_is_told_so
+  def test_an_unbuffered_chunked_body_is_announced_to_the_application
     environment = JSON.parse(client("streamed.test").post_stream("/env", Pattern::Reader.new(300_000)).body)
     assert_equal [nil, "chunked"], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
   end
 
-  def test_a_long_body_reaches_a_ruby_application_as_the_file_that_it_may_read_and_no_more
+  def test_a_ruby_application_gets_a_long_body_as_a_file_that_it_can_only_read
     application = <<~RUBY
       require "fcntl"
       run proc { |env|
@@ -60,7 +61,7 @@ class BufferedUploadsTest < IntegrationTest
     end
   end
 
-  def test_others_are_answered_while_uploads_hang_half_sent
+  def test_other_requests_are_answered_while_uploads_are_half_sent
     hanging = Array.new(5) { post("/upload", { "Content-Length" => (2 * HALF).to_s }).write("x" * HALF) }
     hanging << post("/upload", { "Content-Length" => "1000" }).write("x")
     hanging << post("/upload", { "Transfer-Encoding" => "chunked" }).write("5\r\nhello\r\n")
@@ -130,7 +131,7 @@ class BufferedUploadsTest < IntegrationTest
     end
   end
 
-  def test_what_an_application_reads_after_its_answer_has_begun_is_broken_off
+  def test_a_read_of_the_body_after_the_answer_has_begun_fails
     application = <<~RUBY
       body = Enumerator.new do |out|
         out << "begun"
@@ -183,7 +184,7 @@ class BufferedUploadsTest < IntegrationTest
     raw&.close
   end
 
-  def test_off_lets_the_application_read_while_the_body_comes
+  def test_with_off_the_application_reads_while_the_body_arrives
     raw = post("/peek?started=#{started}", { "Content-Length" => "100000" }, "streamed.test").write("x" * 50_000)
     eventually("the first bytes are read") { File.exist?(started) }
     assert_equal 100_000, JSON.parse(raw.write("x" * 50_000).response.body)["size"]

@@ -2,13 +2,13 @@
 
 require_relative "support/integration_test"
 
-# An httpd child is killed, with requests in work and requests that wait.
+# Kills an httpd child that has requests in work and requests in the queue.
 class ChildDeathTest < IntegrationTest
   WAITING = 10
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
-    # One child has them all.
+    # One child has all clients.
     made.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 32\n" \
                         "ThreadsPerChild 32\nMaxRequestWorkers 32\nMaxConnectionsPerChild 0"
     made.site("rack.test", SampleApps.rack)
@@ -25,8 +25,8 @@ class ChildDeathTest < IntegrationTest
     @asked.each(&:close)
   end
 
-  # What the instance takes before that is answered into nothing.
-  def test_what_a_killed_child_had_queued_is_never_run_once_the_agent_has_let_go_of_it_within_a_second
+  # Until then the instance may take a request; its answer goes nowhere.
+  def test_requests_of_a_killed_child_are_discarded_within_a_second
     assert_seconds_below(1, "to let go of it") do
       begin_again
       before = sockets(@pool.pid)
@@ -40,7 +40,7 @@ class ChildDeathTest < IntegrationTest
     end
   end
 
-  def test_an_instance_has_let_go_of_a_killed_child_within_a_second
+  def test_an_instance_drops_the_request_of_a_killed_child_within_a_second
     assert_seconds_below(1, "to let go of it") do
       begin_again
       path = occupy
@@ -56,7 +56,7 @@ class ChildDeathTest < IntegrationTest
 
   def test_a_large_upload_that_ends_with_its_child_frees_its_instance
     raw = server.raw.request("POST", "/upload?started=#{@started}", { "Content-Length" => "10000000" }).write("x" * 100_000)
-    # Its body is read by now, or will be: either way it does not come to its end.
+    # The body is read, or will be read; in either case it never arrives whole.
     kill_the_child
     assert_equal @instance, pid_of_a_new_child
   ensure
@@ -65,13 +65,13 @@ class ChildDeathTest < IntegrationTest
 
   private
 
-  # With an instance that has run nothing yet that counts.
+  # Sets up an instance that has not run a counted request.
   def begin_again
     @started = File.join(scratch, "started#{@asked.size}")
     @instance = client.pid
   end
 
-  # A request that keeps the instance, and others that wait behind it.
+  # Sends a request that keeps the instance, and others that wait in the queue.
   def occupy
     path = fifo("fifo#{@asked.size}")
     before = sockets(@pool.pid)

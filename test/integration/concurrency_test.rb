@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# Many clients at once over few instances.
+# Many clients at once share few instances.
 class ConcurrencyTest < IntegrationTest
   CLIENTS = 32
   REQUESTS = 25
@@ -19,7 +19,7 @@ class ConcurrencyTest < IntegrationTest
 
   def test_thirty_two_clients_over_two_instances_each_get_their_own_answers
     pids = []
-    # One of them may stand still for a while.
+    # One of the clients may stall for a while.
     5.times do
       answers = in_parallel { |number| exchange(number, "GET", ->(_) { "" }) }
       assert_equal CLIENTS * REQUESTS, answers.size
@@ -57,12 +57,14 @@ class ConcurrencyTest < IntegrationTest
     Array.new(CLIENTS) { |number| Thread.new { block.call(number) } }.flat_map(&:value)
   end
 
-  # Of an instance that is kept for a moment, so that another request finds another.
+  # The pid of an instance that stays busy for a moment, so that another request finds another
+  # instance.
   def busy_pid
     client.get("/slow?seconds=0.05").body[/\d+/]
   end
 
-  # Requests with a nonce on one connection; each answer must carry it, in its head and in its body.
+  # Sends requests with a nonce on one connection. Each answer must have it in its head and in its
+  # body.
   def exchange(number, method, body)
     raw = server.raw
     Array.new(REQUESTS) do |turn|

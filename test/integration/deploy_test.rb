@@ -3,7 +3,7 @@
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
-# New versions while requests come, and versions that do not start.
+# New versions of an application under load, and versions that do not start.
 class DeployTest < IntegrationTest
   BROKEN = "raise 'this version is broken'\n"
   RAILS_INSTANCES = 2
@@ -25,11 +25,11 @@ class DeployTest < IntegrationTest
     assert_survives_a_broken_version("rolling.test")
   end
 
-  def test_the_same_where_only_one_instance_may_be
+  def test_a_version_that_does_not_start_leaves_a_single_instance_serving
     assert_survives_a_broken_version("single.test")
   end
 
-  def test_with_rolling_restarts_nobody_waits_for_the_new_version
+  def test_with_rolling_restarts_no_request_waits_for_the_new_version
     warm("rolling.test")
     path = fifo
     began = nil
@@ -45,7 +45,7 @@ class DeployTest < IntegrationTest
     assert_empty answers.select { |answer| answer.asked <= began && answer.body == "slow to start" }, "requests that waited for the new version"
   end
 
-  def test_nobody_waits_behind_a_slow_request_of_the_old_version
+  def test_no_request_waits_behind_a_slow_request_of_the_old_version
     path = fifo
     gated = "run proc { |env| File.open(#{path.dump}, 'r+', &:gets) if env['PATH_INFO'] == '/slow'\n" \
             "  [200, { 'Content-Type' => 'text/plain' }, ['old']] }\n"
@@ -62,7 +62,7 @@ class DeployTest < IntegrationTest
     assert_equal "old", slow.value
   end
 
-  def test_without_rolling_restarts_requests_wait_for_the_new_version_and_get_no_other
+  def test_without_rolling_restarts_requests_wait_for_the_new_version
     warm("abrupt.test")
     noticed = nil
     answers = SteadyLoad.during(client("abrupt.test"), threads: 3) do |load|
@@ -112,7 +112,7 @@ class DeployTest < IntegrationTest
     assert_clean_change answers, "old", "corrected"
   end
 
-  # Who asks after the new version was seen gets no older one.
+  # A request that was sent after an answer of the new version gets no older version.
   def assert_clean_change(answers, old, new)
     assert_equal [old, new].sort, answers.map(&:body).uniq.sort
     seen = answers.select { |answer| answer.body == new }.map(&:answered).min

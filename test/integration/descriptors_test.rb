@@ -2,16 +2,16 @@
 
 require_relative "support/integration_test"
 
-# Reply channels: one for each request that a child has in flight with an application, in the child, the agent and the instances. What a
-# burst has left is closed everywhere, once nobody has needed it for PassengerPoolIdleTime.
+# Reply channels. Each request in flight has one, with descriptors in the child, the agent and the
+# instances. Channels that were unused for PassengerPoolIdleTime are closed everywhere.
 class DescriptorsTest < IntegrationTest
   BURST = 40
   THREADS = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 64\n" \
             "ThreadsPerChild 64\nMaxRequestWorkers 64\nMaxConnectionsPerChild 0"
-  # Kept connections, a file that is just being served, a connection to the agent more or less.
+  # Descriptors of kept connections, of a file that httpd serves, and of connections to the agent.
   SLACK = 4
 
-  def test_what_a_burst_has_left_is_closed_everywhere
+  def test_channels_of_a_burst_are_closed_in_all_processes
     skip "a child of prefork has one channel for each application" if ENV["TEST_MPM"] == "prefork"
 
     with_server(two_applications) do |server|
@@ -19,7 +19,7 @@ class DescriptorsTest < IntegrationTest
       before = settled_counts(server)
       crowded = {}
       holders = []
-      # Where the machine stalls, they may be closed before they are counted.
+      # On a machine that stalls, channels may be closed before they are counted.
       3.times do
         burst(server) { |counts| crowded.merge!(counts) { |_, most, now| [most, now].max } }
         holders = crowded.select { |pid, count| count > before.fetch(pid, 0) + BURST / 2 }.keys
@@ -27,13 +27,13 @@ class DescriptorsTest < IntegrationTest
       end
       assert_operator holders.size, :>=, 4, "the child, the agent, two instances: #{before} #{crowded}"
 
-      # Without a request that would remind the child.
+      # No request wakes the child meanwhile.
       back_to(before, holders, server)
       assert_equal "hello world\n", server.client("second.test").get("/hello").body
     end
   end
 
-  # Prefork's children, of which most have nothing to do most of the time.
+  # Children of prefork; most of them are idle most of the time.
   def test_children_without_a_request_close_their_channels_under_prefork
     one = configuration do |made|
       made.mpm = "prefork"
@@ -53,7 +53,8 @@ class DescriptorsTest < IntegrationTest
     end
   end
 
-  # Some 1,000 channels and 345 connections do not fit the 1,024 descriptors that most systems begin with. (An eighth of the threads is for others.)
+  # About 1,000 channels and 345 connections exceed the usual limit of 1,024 descriptors. An eighth
+  # of the threads is for other applications.
   def test_a_child_of_four_hundred_threads_serves_three_applications_at_once
     skip "a child of prefork has one thread" if ENV["TEST_MPM"] == "prefork"
 
@@ -88,7 +89,8 @@ class DescriptorsTest < IntegrationTest
     Process.setrlimit(:NOFILE, *before)
   end
 
-  # Status codes. None is answered before all have sent their request, which the block waits for.
+  # Returns status codes. The application answers none before all have sent their request; the block
+  # waits for that.
   def all_at_once(server, site, count)
     path = fifo("fifo-#{site}")
     server.client(site).pid
@@ -100,7 +102,7 @@ class DescriptorsTest < IntegrationTest
     clients&.each(&:close)
   end
 
-  # One instance each, so that the processes are the same before and after.
+  # One instance each, so that the same processes run before and after.
   def two_applications
     configuration do |one|
       one.mpm_settings = THREADS unless one.mpm == "prefork"
@@ -111,14 +113,14 @@ class DescriptorsTest < IntegrationTest
     end
   end
 
-  # Once what the start has opened for a moment is closed.
+  # Returns the counts once descriptors of the start are closed.
   def settled_counts(server)
     last = nil
     eventually("the same number twice", every: 0.2) { (last == (last = server.tree.descriptor_counts)) && last }
   end
 
-  # All in flight at the same time: those that wait have sent their request, which takes a channel. Yields after each application's how many
-  # descriptors each process has.
+  # Requests of each application are in flight at the same time. A waiting request has been sent,
+  # which takes a channel. Yields the number of descriptors of each process after each application.
   def burst(server)
     server.configuration.sites.each do |site|
       path = fifo("fifo-#{site.name}-#{rand(1 << 32)}")

@@ -5,9 +5,10 @@ require "socket"
 require_relative "support/integration_test"
 require_relative "support/made_users"
 
-# Applications that really fail to start, each in a way of its own: the page and the log name the step, the cause and what helps.
+# Applications that fail to start, each in a different way. Page and log name the step, the cause
+# and the remedy.
 class DiagnosisTest < IntegrationTest
-  # Name of the site to the step, the exception or time-out, and words of cause and remedy.
+  # Maps the site to the step, the exception or time-out, and words of cause and remedy.
   EXPECTED = {
     "ruby.test" => ["Bundler", /Your Ruby version is .*9\.9\.9/, /another version of Ruby/, /PassengerRuby/],
     "gem.test" => ["Bundler", /no_such_gem/, /A gem is not installed/, /Run bundle install/],
@@ -24,14 +25,14 @@ class DiagnosisTest < IntegrationTest
                        /bundle lock --local --update/],
     "profile.test" => ["shell environment loaded", /about to sleep/, /waits for something/, /PassengerStartTimeout/]
   }.freeze
-  # What was locked before an upgrade took the gem's version away.
+  # A Gemfile.lock from before an upgrade that removed the gem's version.
   OLD_LOCK = {
     "Gemfile" => "source \"https://localhost\"\ngem \"rack\"\n",
     "Gemfile.lock" => "GEM\n  remote: https://localhost/\n  specs:\n    rack (0.0.1)\n\n" \
                       "PLATFORMS\n  ruby\n\nDEPENDENCIES\n  rack\n"
   }.freeze
   EMPTY = SampleApps.saying("it started after all")
-  # Ruby itself needs a part of it, and the machine may be busy.
+  # Ruby itself needs some of these seconds, and the machine may be busy.
   IMPATIENT = "PassengerStartTimeout 8\n"
 
   serve do |made|
@@ -66,7 +67,7 @@ class DiagnosisTest < IntegrationTest
       failing(made, "profile.test", EMPTY, IMPATIENT, owner: user.name)
     end
 
-    # A Ruby that may have two gigabytes of addresses.
+    # A Ruby with an address space of two gigabytes.
     def ruby_with_little_memory
       path = File.join(SampleApps.new_folder, "ruby")
       File.write(path, "#!/bin/sh\nulimit -v 2000000\nexec #{RbConfig.ruby} \"$@\"\n")
@@ -82,7 +83,7 @@ class DiagnosisTest < IntegrationTest
   (EXPECTED.to_a + AS_ROOT.to_a).each do |site, (step, message, cause, remedy)|
     define_method("test_#{site.delete_suffix('.test')}_is_told_with_its_step_cause_and_remedy") do
       needs_root("another user is concerned") if AS_ROOT.key?(site)
-      # Where the machine stalls, one may not come as far as its step in its time.
+      # On a machine that stalls, an application may not reach its step in time.
       eventually("the page") do
         page = assert_status(500, client(site).get("/", "Accept" => "*/*")).body
         [/^Step: +#{step}$/, message, cause, remedy].each { |part| assert_match part, page }

@@ -5,8 +5,9 @@ require "open3"
 
 require_relative "support/integration_test"
 
-# Each row of the module's table of directives: what it takes and where, what it refuses and how it says so. Most are tried together
-# in one configuration, since httpd needs some time to check one.
+# Each row of the module's table of directives: accepted values and places, refused values and their
+# messages. Most are checked together in one configuration, because each check by httpd takes a
+# while.
 class DirectiveTableTest < IntegrationTest
   LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
   ROWS = JSON.parse(Open3.capture2(LIST).first)
@@ -37,7 +38,7 @@ class DirectiveTableTest < IntegrationTest
 
   GOOD = { "PassengerRoot" => [%("#{TestEnvironment::PASSENGER_ROOT}")] }.freeze
 
-  # All values worth trying.
+  # All values that the tests try.
   def self.good(row)
     GOOD.fetch(row["name"]) do
       case row["kind"]
@@ -53,7 +54,7 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
-  # Values that are refused, and what the message says is allowed.
+  # Refused values; each has the words that the message says are allowed.
   def self.bad(row)
     numbers = "a whole number from #{row['least']} to #{row['most']}"
     case row["kind"]
@@ -66,7 +67,8 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
-  # Their defaults are words, or nothing has them: each has a test of its own, or nothing reads it.
+  # Directives whose default is not compared: the table describes it in words, or nothing has it.
+  # Each has a test of its own, or no code reads it.
   DESCRIBED = %w[
     PassengerRoot PassengerDefaultGroup PassengerLogFile PassengerInstanceRegistryDir PassengerCtl PassengerDumpConfigManifest PassengerAppRoot
     PassengerBaseURI PassengerAppGroupName PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
@@ -79,7 +81,7 @@ class DirectiveTableTest < IntegrationTest
     define_method("test_the_default_of_#{row['name']}_is_what_is_in_force") { assert_equal row["default"], row["in_force"] }
   end
 
-  def test_what_a_directive_says_for_the_pool_reaches_the_agent
+  def test_values_of_pool_directives_reach_the_agent
     assert_empty ROWS.reject { |row| row["travels"] }.map { |row| row["name"] }
   end
 
@@ -119,7 +121,7 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
-  def test_what_is_for_the_whole_server_is_refused_in_a_section_and_warned_of_in_a_virtual_host
+  def test_server_directives_are_refused_in_a_section_and_warned_of_in_a_virtual_host
     rows = NAMES.select { |_, row| row["context"] == "global" }
     output, status = check("<VirtualHost *:1>\n#{lines(rows)}</VirtualHost>\n")
     assert status.success?, output
@@ -131,7 +133,7 @@ class DirectiveTableTest < IntegrationTest
     assert_match(/#{name} not allowed in <Location> context/, output)
   end
 
-  def test_each_directive_that_should_not_be_used_is_told_of_once
+  def test_each_discouraged_directive_is_warned_of_once
     output, status = check(lines(NAMES) * 2)
     assert status.success?, output
     NAMES.each do |name, row|
@@ -142,7 +144,7 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
-  def test_what_has_no_effect_as_it_stands_is_told_of_once
+  def test_a_directive_without_effect_is_warned_of_once
     said = "PassengerResistDeploymentErrors: Off has no effect: use PassengerRollingRestarts Off"
     output, status = check("PassengerResistDeploymentErrors off\n<Location /a>\nPassengerResistDeploymentErrors Off\n</Location>\n")
     assert status.success?, output
@@ -150,7 +152,7 @@ class DirectiveTableTest < IntegrationTest
     refute_match(/has no effect/, check("PassengerResistDeploymentErrors on\n").first)
   end
 
-  def test_high_performance_is_told_of_where_it_has_no_effect
+  def test_high_performance_without_effect_is_warned_of
     fast = "PassengerHighPerformance on\n"
     ["<Directory /a>", "<DirectoryMatch a>", "<Files a>"].each do |section|
       output, status = check("#{section}\n#{fast}</#{section[/\w+/]}>\n" * 2)
@@ -160,7 +162,7 @@ class DirectiveTableTest < IntegrationTest
     refute_match(/no effect/, check("#{fast}<VirtualHost *:1>\n#{fast}<Location /a>\n#{fast}</Location>\n</VirtualHost>\n").first)
   end
 
-  def test_high_performance_in_an_htaccess_file_is_told_of
+  def test_high_performance_in_an_htaccess_file_is_warned_of
     folder = SampleApps.rack
     File.write(File.join(folder, "public/.htaccess"), "PassengerHighPerformance on\n")
     made = configuration { |one| one.site("hta.test", folder, "<Directory \"#{folder}\">\n  AllowOverride All\n</Directory>\n") }
@@ -180,7 +182,7 @@ class DirectiveTableTest < IntegrationTest
     assert check("PassengerPreStart http://blog.test/a@b?c=d@e\n").last.success?
   end
 
-  def test_the_low_level_form_sets_the_same_and_says_what_it_does_not_know
+  def test_passenger_ctl_sets_the_same_and_names_unknown_settings
     made = configuration { |one| one.main_directives = "PassengerCtl max_pool_size 1\nPassengerCtl flux_capacity 2\n" }
     with_server(made) do |server|
       pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
@@ -193,7 +195,7 @@ class DirectiveTableTest < IntegrationTest
     assert_includes output, "PassengerCtl does not take \"none\"; allowed: a whole number from 1 to"
   end
 
-  def test_the_manifest_says_what_the_configuration_says
+  def test_the_manifest_has_the_values_of_the_configuration
     path = File.join(scratch, "manifest.json")
     made = configuration do |one|
       one.set("PassengerDumpConfigManifest", path)
@@ -208,8 +210,8 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
-  # Runs a server: .htaccess files are read by requests.
-  def test_in_htaccess_files_is_allowed_what_may_stand_there_and_no_more
+  # Runs a server, because requests read .htaccess files.
+  def test_htaccess_files_may_have_only_the_directives_that_allow_it
     folder = SampleApps.rack
     made = configuration do |one|
       { "all.test" => "All", "info.test" => "FileInfo" }.each do |name, override|
@@ -227,7 +229,7 @@ class DirectiveTableTest < IntegrationTest
     end
   end
 
-  def test_a_start_and_a_reload_tell_once_of_what_is_obsolete
+  def test_a_start_and_a_reload_each_warn_once_of_obsolete_directives
     made = configuration { |one| one.set("RailsMaxPoolSize", 1) && one.set("PassengerMaxPoolSize", nil) }
     with_server(made) do |server|
       assert_equal 1, server.log.text.scan(/RailsMaxPoolSize: it is obsolete: use PassengerMaxPoolSize/).size
@@ -243,7 +245,7 @@ class DirectiveTableTest < IntegrationTest
       server = HttpdServer.new(configuration)
       server.write_configuration
       traced = File.join(server.folder, "agent")
-      # PassengerRoot is one whose agent would leave a trace.
+      # An agent of this PassengerRoot would leave a trace.
       FileUtils.mkdir_p(File.join(server.folder, "root/lib/passenger/spawn"))
       FileUtils.touch(File.join(server.folder, "root/lib/passenger/spawn/spawn_server.rb"))
       File.write(File.join(server.folder, "root/passenger-agent"), "#!/bin/sh\ntouch #{traced}\n")
@@ -264,7 +266,7 @@ class DirectiveTableTest < IntegrationTest
     names.flat_map { |name, row| self.class.good(row).map { |value| "#{name} #{value}\n" } }.join
   end
 
-  # What `httpd -t` says of a configuration with this text.
+  # The output of `httpd -t` for a configuration with this text.
   def check(text)
     made = configuration { |one| one.main_directives = text }
     server = HttpdServer.new(made)

@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# Directives that decide where, as whom and how many.
+# Directives for an application's place, user and number of instances.
 class DirectivesTest < IntegrationTest
   serve do |made|
     if TestEnvironment.root?
@@ -41,7 +41,7 @@ class DirectivesTest < IntegrationTest
     end
   end
 
-  # A Ruby that can be told from others.
+  # A Ruby that differs from others.
   def self.ruby_wrapper
     path = File.join(SampleApps.new_folder, "ruby")
     File.write(path, "#!/bin/sh\nWRAPPED=yes exec #{RbConfig.ruby} \"$@\"\n")
@@ -83,7 +83,7 @@ class DirectivesTest < IntegrationTest
     refute process("rack.test")["environment"].key?("WRAPPED")
   end
 
-  def test_an_application_has_no_more_instances_than_it_may
+  def test_an_application_has_no_more_instances_than_its_limit
     pids = Array.new(3) { Thread.new { client("single.test").get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
     assert_equal 1, pids.uniq.size
   end
@@ -95,7 +95,7 @@ class DirectivesTest < IntegrationTest
       server.log.wait_for(/event=instance\.exited.*pid=#{pid} signal=9/)
       refute_match(/event=instance\.started/, server.log.text)
       server.graceful { |made| made.set("PassengerLogLevel", 3) }
-      # The agent learns of it a moment later.
+      # The agent gets the new settings a moment later.
       eventually("a line of the new level", every: 0.5) do
         Process.kill(:KILL, server.client.pid)
         server.client.pid && server.log.text.match?(/event=instance\.started/)
@@ -232,7 +232,7 @@ class DirectivesTest < IntegrationTest
 
   private
 
-  # What httpd says about it.
+  # Returns httpd's message.
   def refused_configuration(&block)
     @own_server = HttpdServer.new(configuration(&block))
     output, status = @own_server.check_configuration

@@ -36,7 +36,7 @@ class DownloadsTest < IntegrationTest
     assert_equal [LARGE, Pattern.digest(LARGE)], fetch(client("rails.test"), "/download?bytes=#{LARGE}")
   end
 
-  def test_a_client_that_reads_slowly_gets_all
+  def test_a_client_that_reads_slowly_gets_the_whole_body
     size = 5_000_000
     raw = server.raw
     raw.request("GET", "/download?bytes=#{size}").read_head
@@ -49,7 +49,7 @@ class DownloadsTest < IntegrationTest
 
   private
 
-  # Size and digest of what came.
+  # Returns size and digest of the received body.
   def fetch(client, path)
     digest = Digest::SHA256.new
     size = 0

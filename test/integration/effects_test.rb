@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# What a directive makes of an application, where no other file of tests has it as its subject: its kind, its interpreter, its address, Bundler.
+# Effects of directives on an application that no other test file covers: kind, interpreter,
+# address, Bundler.
 class EffectsTest < IntegrationTest
   NODE = system("node --version >/dev/null 2>&1")
   PYTHON = File.executable?("/usr/bin/python3")
@@ -23,13 +24,13 @@ class EffectsTest < IntegrationTest
     }).listen(3000);
   JAVASCRIPT
 
-  # Whether Bundler came before our own code.
+  # Answers whether Bundler was loaded before Passenger's code.
   BUNDLER = <<~'RUBY'
     first = %w[/bundler.rb /frame_socket.rb].map { |name| $LOADED_FEATURES.index { |path| path.end_with?(name) } || -1 }
     run proc { [200, { "Content-Type" => "text/plain" }, ["#{first[0] != -1} #{first[0] < first[1]}"]] }
   RUBY
 
-  # Listens on the address that it is given.
+  # Listens on the given address.
   ADDRESSED = <<~'RUBY'
     require "socket"
     server = TCPServer.new(ARGV[0], Integer(ARGV[1]))
@@ -50,7 +51,7 @@ class EffectsTest < IntegrationTest
     end
   end
 
-  # A program that says that it was used, in the environment of the one that it stands for.
+  # A program that notes its use, in the environment of the program that it stands for.
   def self.wrapper(program)
     path = File.join(SampleApps.new_folder, "wrapper")
     File.write(path, "#!/bin/sh\nINTERPRETER=wrapped exec #{program} \"$@\"\n")
@@ -83,13 +84,13 @@ class EffectsTest < IntegrationTest
     CONF
   end
 
-  def test_the_type_of_an_application_is_detected_or_said
+  def test_the_type_of_an_application_is_detected_or_configured
     assert_equal ["rack config.ru "] * 3, %w[detected rack ruby].map { |name| says(name) }
     assert_equal ["wsgi passenger_wsgi.py "] * 2, %w[wsgi python].map { |name| says(name) } if PYTHON
     assert_equal "node app.js ", says("node") if NODE
   end
 
-  def test_a_startup_file_may_have_another_name_whose_end_says_what_it_is
+  def test_the_type_follows_from_the_extension_of_a_renamed_startup_file
     assert_equal "rack other.ru ", says("other-ru")
     assert_equal ["wsgi other.py ", "wsgi other "], %w[other-py other].map { |name| says(name) } if PYTHON
     assert_equal "node other.js ", says("other-js") if NODE
@@ -101,7 +102,7 @@ class EffectsTest < IntegrationTest
     assert_equal "node app.js wrapped", says("own-node") if NODE
   end
 
-  def test_bundler_is_set_up_first_where_that_is_wanted
+  def test_preload_bundler_sets_bundler_up_first
     assert_equal "true true", says("preloaded")
     assert_equal "true false", says("not-preloaded")
   end

@@ -2,9 +2,9 @@
 
 require_relative "support/integration_test"
 
-# httpd's children end, in each of the ways they do, while requests are in work and while requests wait.
+# Ends httpd's children in each way, while requests are in work and in the queue.
 class EndingChildrenTest < IntegrationTest
-  # httpd kills what has not ended by itself after some ten seconds.
+  # Seconds. httpd kills children that have not ended after about ten seconds.
   AT_ONCE = 4
 
   def test_a_graceful_reload_lets_waiting_requests_be_answered
@@ -59,7 +59,7 @@ class EndingChildrenTest < IntegrationTest
   end
 
   def test_a_stop_does_not_wait_for_requests
-    # The instance that is at work has three seconds.
+    # The busy instance has three seconds.
     assert_seconds_below(AT_ONCE + 3, "the stop") do
       took = nil
       with_server(one_instance) do |server|
@@ -77,8 +77,8 @@ class EndingChildrenTest < IntegrationTest
     configuration { |one| one.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n#{more}") }
   end
 
-  # A request that keeps the only instance until the FIFO is released, and two that wait behind it. Threads with the response, or nil where
-  # the connection was cut.
+  # Sends a request that keeps the only instance until the FIFO is released, and two that wait in
+  # the queue. Returns threads whose value is the response, or nil if the connection was cut.
   def occupy(server)
     @fifo = fifo("fifo-#{server.port}")
     @started = "#{@fifo}.started"
@@ -87,7 +87,8 @@ class EndingChildrenTest < IntegrationTest
     busy = ask(server, "/wait?fifo=#{@fifo}&started=#{@started}")
     eventually("the instance is busy") { runs == 1 }
     waiting = Array.new(2) { ask(server, "/slow?seconds=0&started=#{@started}") }
-    # Each of the three has a channel, of which the agent has an end; the one that was there at first is used again.
+    # Each of the three has a channel, of which the agent has an end. One is the channel of an
+    # earlier request.
     eventually("two wait") { (sockets(server) - before).size >= 2 }
     [busy, waiting]
   end

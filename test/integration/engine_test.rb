@@ -3,9 +3,9 @@
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
-# How many instances there are: as many as are of use, and never more than may be.
+# The number of instances: enough for the load, and never more than the limits.
 class EngineTest < IntegrationTest
-  # Room for all of them, so that none ends for another.
+  # All fit into the pool, so that none ends for another.
   POOL = 16 + (2 * Etc.nprocessors)
 
   serve do |made|
@@ -34,12 +34,12 @@ class EngineTest < IntegrationTest
     assert_predicate status, :success?, output
     assert_match(/^Failed requests: +0$/, output)
     refute_match(/Non-2xx/, output)
-    # Some come where other work has a low priority: what that takes counts as free.
+    # Some start beside work of low priority: the processor time that it takes counts as free.
     assert_operator count(:started, "hello.test"), :<, POOL, "instances came that were no use"
     assert_equal 0, count(:idle, "hello.test") + count(:evicted, "hello.test"), "instances came and went"
   end
 
-  def test_an_application_has_no_more_instances_than_it_may_however_many_wait
+  def test_an_application_has_no_more_instances_than_its_limit_however_many_requests_wait
     assert_at_most_two server, "limited.test"
   end
 
@@ -67,13 +67,13 @@ class EngineTest < IntegrationTest
       4.times { release(path) }
       requests.each(&:value)
       assert_ends_surplus_instances server, "idle.test" => 2
-      # Twice the time in which a surplus one goes.
+      # Twice the time after which a surplus instance ends.
       sleep 2
       assert_equal 2, instances(server, "idle.test").size
     end
   end
 
-  def test_as_many_instances_start_at_once_as_are_to
+  def test_the_configured_number_of_instances_starts_at_once
     assert_status 200, client("start.test").get("/hello")
     eventually("three instances") { count(:started, "start.test") == 3 }
     20.times { client("start.test").get("/hello") }
@@ -90,7 +90,8 @@ class EngineTest < IntegrationTest
       assert_operator most, :<=, 2 + 1
       answers.each do |own|
         assert_equal [200], own.map(&:code).uniq
-        # One that waits until the load has ended would have waited as long. Those at which the machine stalls do not count: one of each client.
+        # A request that waits until the load has ended would take as long. The slowest request of
+        # each client is left out: the machine may have stalled.
         assert_operator own.map(&:latency).sort[-3], :<, 8, "requests waited too long"
       end
     end
@@ -98,8 +99,8 @@ class EngineTest < IntegrationTest
 
   private
 
-  # So many requests that wait in the application. Returns them, the FIFO for which they wait, and the file in which each
-  # has a line with its instance.
+  # Sends `count` requests that wait in the application. Returns the requests, the FIFO that they
+  # wait for, and a file with a line for each instance.
   def burst(site, count, server = self.server)
     path = fifo("#{site}-#{server.port}")
     started = "#{path}.started"
@@ -114,7 +115,7 @@ class EngineTest < IntegrationTest
   def assert_at_most_two(server, site)
     requests, path, started = burst(site, 6, server)
     eventually("two instances") { lines(started).uniq.size == 2 }
-    # Time in which another one would come.
+    # Time in which another instance would start.
     sleep 0.7
     assert_equal 2, instances(server, site).size
     6.times { release(path) }
@@ -141,7 +142,7 @@ class EngineTest < IntegrationTest
     server.log.count(/event=instance\.#{event} app="#{Regexp.escape(root(site))}/, @position)
   end
 
-  # Runs the block. Returns how many instances there were at most, and the block's value.
+  # Runs the block. Returns the largest number of instances and the block's value.
   def most_instances(server)
     most = 0
     stop = false

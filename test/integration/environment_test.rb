@@ -2,9 +2,9 @@
 
 require_relative "support/integration_test"
 
-# What the application learns about a request.
+# The environment of requests and of processes.
 class EnvironmentTest < IntegrationTest
-  # Keeps what its process's environment was when it was loaded.
+  # Keeps the environment of its process as it was when the application was loaded.
   AT_LOAD = <<~RUBY
     require "json"
     at_load = ENV.to_h
@@ -14,7 +14,7 @@ class EnvironmentTest < IntegrationTest
     }
   RUBY
 
-  # Writes the same into a file, for what was started without a request.
+  # Writes the same into a file, for instances that start without a request.
   SAVED_AT_LOAD = <<~RUBY
     File.open(File.join(__dir__, "tmp/loaded"), "a") { |file| file.puts "\#{Process.pid} \#{ENV['SAMPLE_SETTING']}" }
     run proc { |_env| [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] }
@@ -54,7 +54,7 @@ class EnvironmentTest < IntegrationTest
   def test_escaped_paths_reach_the_application_escaped
     ["/env/caf%C3%A9%20au%20lait", "/env/a%25b", "/env/a%3Fb%23c", "/env/a+b;c=d,e@f:g", "/env/%E2%82%AC"].each do |path|
       seen = env("#{path}?q=%C3%A9")
-      # The case of an escape's digits means nothing.
+      # The case of an escape's digits has no meaning.
       escaped = seen.values_at("PATH_INFO", "REQUEST_URI").map { |text| text.gsub(/%\h\h/, &:upcase) }
       assert_equal [path, "#{path}?q=%C3%A9", ""], [*escaped, seen["SCRIPT_NAME"]]
     end
@@ -158,8 +158,9 @@ class EnvironmentTest < IntegrationTest
     refute_equal server.environment["TMPDIR"], client("settings.test").json("/")["at_load"]["TMPDIR"]
   end
 
-  # A restart starts the first instance with what the last ATTACH said, and httpd's children send the next one for it (COMPATIBILITY.md).
-  def test_what_an_htaccess_file_sets_is_in_the_process_and_a_change_of_it_after_two_restarts
+  # A restart starts the first instance with the variables of the last ATTACH. Later, httpd's
+  # children send the new ones (COMPATIBILITY.md).
+  def test_variables_of_an_htaccess_file_are_in_the_process_and_a_change_after_two_restarts
     seen = -> { client("htaccess.test").json("/") }
     assert_equal "first", seen.call["at_load"]["HTA_SETTING"]
     File.write(File.join(root("htaccess.test"), "public/.htaccess"), "SetEnv HTA_SETTING second\n")
@@ -174,7 +175,7 @@ class EnvironmentTest < IntegrationTest
     assert_equal "second", seen.call["at_load"]["HTA_SETTING"]
   end
 
-  def test_what_a_reload_changes_is_in_the_process_from_its_next_start
+  def test_variables_that_a_reload_changes_are_in_the_next_process
     made = configuration { |one| one.site("changed.test", SampleApps.written(AT_LOAD), "SetEnv CHANGED first\n") }
     with_server(made) do |own|
       seen = -> { own.client.json("/").then { |all| [all["at_load"]["CHANGED"], all["request"]["CHANGED"]] } }
@@ -186,8 +187,9 @@ class EnvironmentTest < IntegrationTest
     end
   end
 
-  # PassengerMinInstances has one started in a dead one's place; a restart another one, while its application is used.
-  def test_what_starts_without_a_request_gets_what_the_last_one_set
+  # PassengerMinInstances starts an instance in place of a dead one; a restart starts another while
+  # its application is in use.
+  def test_instances_that_start_without_a_request_have_the_last_requests_variables
     Process.kill(:KILL, client("remembered.test").get("/").body.to_i)
     assert_equal %w[remembered remembered], eventually("another instance") { settings_at_load(2) }
     restart = File.join(root("remembered.test"), "tmp/restart.txt")
@@ -223,7 +225,8 @@ class EnvironmentTest < IntegrationTest
     server.configuration.sites.find { |site| site.name == name }.root
   end
 
-  # What each instance of remembered.test found; nil while there were not so many.
+  # The variables that each instance of remembered.test had; nil before `count` instances have
+  # started.
   def settings_at_load(count)
     lines = File.readlines(File.join(root("remembered.test"), "tmp/loaded"), chomp: true)
     lines.map { |line| line.split[1] } if lines.size >= count

@@ -4,7 +4,7 @@ require "json"
 
 require_relative "support/integration_test"
 
-# What is shown of an application that does not start, to whom, and in which form.
+# Pages for applications that do not start: their content, their readers, and their formats.
 class ErrorPagesTest < IntegrationTest
   HOSTILE = "puts \"\\e]0;owned\\a<b>printed</b>\"\nraise \"<script>alert('swordfish')</script>\"\n"
   BROWSER = { "Accept" => "text/html,application/xhtml+xml,*/*;q=0.8" }.freeze
@@ -34,27 +34,27 @@ class ErrorPagesTest < IntegrationTest
     response.body[%r{Report: (?:<code>)?(\h{8})}, 1]
   end
 
-  def test_in_development_a_browser_is_shown_everything
+  def test_in_development_a_browser_gets_the_full_page
     body = page("development.test").body
     ["What usually causes this", "RuntimeError", "config.ru:2", "Last output of the application", "Steps", "app loaded",
      "Limits", "Environment", "RACK_ENV"].each { |part| assert_includes body, part }
   end
 
-  def test_whoever_asks_later_is_shown_it_too
+  def test_later_requests_get_the_full_page_too
     first = page("development.test")
     second = page("development.test")
     assert_includes second.body, "RuntimeError"
     assert_match(/\A\h{8}\z/, report_id(first))
   end
 
-  def test_what_an_application_says_is_no_markup
+  def test_output_of_an_application_is_escaped
     body = page("development.test").body
     refute_match(/<script|<b>/, body)
     assert_includes body, "&lt;script&gt;alert(&#39;swordfish&#39;)&lt;/script&gt;"
     refute_includes body, "\e"
   end
 
-  def test_the_page_may_load_and_run_nothing
+  def test_the_page_forbids_scripts_and_other_resources
     response = page("development.test")
     assert_match(/default-src 'none'/, response["Content-Security-Policy"])
     assert_equal "nosniff", response["X-Content-Type-Options"]
@@ -68,26 +68,26 @@ class ErrorPagesTest < IntegrationTest
     refute_includes response.body, "\e"
   end
 
-  def test_json_is_given_to_who_asks_for_it
+  def test_clients_that_accept_json_get_json
     response = page("development.test", "Accept" => "application/json")
     assert_equal "application/json", response["Content-Type"]
     assert_includes JSON.parse(response.body)["summary"], "<script>"
   end
 
-  def test_in_production_nobody_is_shown_what_an_application_says
+  def test_in_production_no_page_has_output_of_an_application
     [BROWSER, { "Accept" => "*/*" }, { "Accept" => "application/json" }].each do |headers|
       response = page("production.test", headers)
       refute_match(/script|swordfish|RuntimeError|config\.ru|printed/, response.body)
     end
   end
 
-  def test_the_plain_page_has_the_id_under_which_the_log_has_everything
+  def test_the_plain_page_has_the_id_of_the_report_in_the_log
     id = report_id(page("production.test"))
     server.log.wait_for(/report=#{id} .*RuntimeError/)
     server.log.wait_for(/report=#{id} What helps: /)
   end
 
-  def test_secrets_are_shown_to_nobody
+  def test_no_page_shows_secrets
     body = page("secret.test").body
     refute_includes body, "swordfish"
     assert_match(%r{API_TOKEN</td><td>\[hidden\]}, body)
@@ -108,7 +108,7 @@ class ErrorPagesTest < IntegrationTest
     assert_match %r{text/html}, response["Content-Type"]
   end
 
-  def test_an_own_page_that_is_not_there_is_said_in_the_log
+  def test_a_missing_custom_page_is_logged
     assert report_id(page("lost.test"))
     server.log.wait_for(%r{event=error_page\.unreadable file="/nonexistent/sorry\.html"})
   end

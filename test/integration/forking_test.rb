@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# What Rails and the application do around the fork of an instance, with the real Rails, whose preloader has used its database already.
+# Hooks of Rails and of the application around the fork of an instance. The preloader of this real
+# Rails has used its database already.
 class ForkingTest < IntegrationTest
   CONFIG_RU = <<~'RUBY'
     require_relative "config/environment"
@@ -63,7 +64,7 @@ class ForkingTest < IntegrationTest
 
   private
 
-  # One of each instance.
+  # One report of each instance.
   def reports
     @reports ||= eventually("both instances") do
       threads = Array.new(4) { Thread.new { client.json("/notes") } }

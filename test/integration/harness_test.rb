@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# The fixtures themselves, with an httpd that does not know our module.
+# Tests the fixtures with an httpd that does not load the module.
 class HarnessTest < IntegrationTest
   def plain
     configuration { |made| made.passenger = false }

@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# PassengerHeartbeatTimeout: instances in which nothing runs any more.
+# PassengerHeartbeatTimeout: instances in which no Ruby code runs any more.
 class HeartbeatTest < IntegrationTest
   LIMIT = 3
   WITHIN = (LIMIT * 1.5) + 1
@@ -10,7 +10,7 @@ class HeartbeatTest < IntegrationTest
   APP = <<~RUBY
     require "fiddle"
 
-    # Keeps Ruby's lock while it sleeps, as native code does that hangs.
+    # Keeps Ruby's lock while it sleeps, like native code that hangs.
     SLEEP = Fiddle::Function.new(Fiddle::Handle::DEFAULT["sleep"], [Fiddle::TYPE_INT], Fiddle::TYPE_INT, need_gvl: true)
 
     def now
@@ -67,14 +67,14 @@ class HeartbeatTest < IntegrationTest
     end
   end
 
-  def test_a_stopped_instance_without_a_request_is_killed_and_who_comes_meanwhile_is_answered
+  def test_a_stopped_idle_instance_is_killed_and_requests_meanwhile_are_answered
     assert_replaced(-> { client.pid }) do |pid|
       ProcessInfo.stop(pid)
       refute_equal pid, client.pid
     end
   end
 
-  def test_one_that_nobody_asks_anything_is_replaced_too
+  def test_a_stopped_instance_without_any_requests_is_replaced_too
     assert_replaced(-> { client.pid }) do |pid|
       position = server.log.position
       ProcessInfo.stop(pid)
@@ -82,7 +82,7 @@ class HeartbeatTest < IntegrationTest
     end
   end
 
-  def test_a_request_that_takes_long_is_no_sign_of_death
+  def test_an_instance_with_a_long_request_is_not_killed
     pid = client.pid
     %w[compute sleep].each do |page|
       assert_equal pid.to_s, client.get("/#{page}/#{LIMIT * 2}").body
@@ -92,7 +92,7 @@ class HeartbeatTest < IntegrationTest
     assert_equal [pid.to_s], answers.map(&:body).uniq
   end
 
-  def test_no_time_is_set_by_default
+  def test_there_is_no_limit_by_default
     pid = client("unwatched.test").pid
     ProcessInfo.stop(pid)
     sleep WITHIN + 1
@@ -101,7 +101,7 @@ class HeartbeatTest < IntegrationTest
     assert_equal pid, client("unwatched.test").pid
   end
 
-  def test_an_agent_that_was_stopped_itself_kills_nobody
+  def test_an_agent_that_was_stopped_itself_kills_no_instance
     pid = client.pid
     agent = server.tree.matching(/passenger-agent pool/).first.pid
     ProcessInfo.stop(agent)
@@ -131,8 +131,9 @@ class HeartbeatTest < IntegrationTest
 
   private
 
-  # In time the process has ended, and the block too, which ends when there is another one. The pool finds out after LIMIT already, so that half of
-  # it is left for a loaded machine. `find` gives the process's pid, which the block gets.
+  # The process ends in time, and so does the block, which ends when there is another process. The
+  # pool notices after LIMIT, so half of the time is left for a loaded machine. `find` returns the
+  # pid; the block gets it.
   def assert_replaced(find)
     assert_seconds_below(WITHIN, "to replace it") do
       pid = find.call

@@ -3,9 +3,11 @@
 require_relative "support/integration_test"
 require_relative "support/web_socket_client"
 
-# Connections that the application takes over: by rack.hijack, with its own head or after one of ours, and by an upgrade.
+# Connections that an application takes over: by rack.hijack with its own head, by rack.hijack after
+# the server's head, and by an upgrade.
 class HijackTest < IntegrationTest
-  # One instance of one thread, so that a connection that held it would be seen; and the limits that Debian's httpd has for slow requests, shorter.
+  # One instance with one thread, so that a connection that keeps the thread shows. Debian's limits
+  # for slow requests, but shorter.
   serve do |made|
     reqtimeout = File.join(TestEnvironment.modules_dir, "mod_reqtimeout.so")
     made.main_directives << "LoadModule reqtimeout_module #{reqtimeout}\nRequestReadTimeout header=60 body=1\nKeepAliveTimeout 60\n"
@@ -52,14 +54,14 @@ class HijackTest < IntegrationTest
     sockets.each(&:close)
   end
 
-  def test_silence_outlasts_the_time_for_a_body
+  def test_a_silent_connection_outlasts_the_time_limit_for_bodies
     socket = web_socket
     sleep 2
     assert_equal "HELLO", socket.say("hello").hear
     socket.close
   end
 
-  def test_an_upgrade_after_a_head_of_ours
+  def test_an_upgrade_after_the_servers_head
     %w[/upgrade /upgrade_by_body].each do |path|
       raw = server.raw
       head = raw.request("GET", path, UPGRADE).read_head
@@ -69,7 +71,7 @@ class HijackTest < IntegrationTest
     end
   end
 
-  def test_an_upgrade_that_nobody_asked_for_is_a_bad_gateway
+  def test_an_upgrade_that_the_client_did_not_request_is_a_bad_gateway
     [{}, { "Upgrade" => "capitals" }, { "Upgrade" => "capitals", "Connection" => "keep-alive" }, { "Connection" => "Upgrade" }].each do |headers|
       %w[/upgrade /upgrade_by_body].each do |path|
         answer = @raw.get(path, headers)
@@ -81,44 +83,44 @@ class HijackTest < IntegrationTest
     assert_match(/nobody asked for/, server.log.wait_for(/request\.failed.*502/))
   end
 
-  def test_a_stream_with_the_application_s_head
+  def test_a_stream_begins_with_the_application_s_head
     head = @raw.request("GET", "/full").read_head
     assert_equal [200, nil], [head.status, head["X-Powered-By"]]
     assert_capitals(@raw)
   end
 
-  def test_a_stream_after_a_head_of_ours
+  def test_a_stream_follows_the_servers_head
     head = @raw.request("GET", "/partial").read_head
     assert_equal [200, "close", nil, "yes"],
                  [head.status, *%w[Connection Transfer-Encoding X-From-Httpd].map { |name| head[name] }]
     assert_capitals(@raw)
   end
 
-  def test_what_the_client_sent_with_its_request_is_not_lost
+  def test_bytes_behind_the_request_reach_the_application
     @raw.write("GET /full HTTP/1.1\r\nHost: hijack.test\r\n\r\none\ntwo\n")
     @raw.read_head
     assert_equal "ONE\nTWO\n", @raw.read_bytes(8)
   end
 
-  def test_a_client_that_ends_its_side_gets_the_rest
+  def test_a_client_that_closes_its_side_gets_the_rest
     @raw.request("GET", "/partial").read_head
     @raw.write("one\n").close_write
     assert_equal "ONE\nGOODBYE\n", @raw.read_bytes(12)
     assert @raw.ended?
   end
 
-  def test_chunks_that_the_application_makes_itself_arrive_as_they_are
+  def test_chunks_of_the_application_arrive_unchanged
     response = @raw.request("GET", "/chunks").response
     assert_equal [200, "chunked", "one"], [response.status, response["Transfer-Encoding"], response.body]
   end
 
-  def test_a_client_that_leaves_is_an_end_of_file
+  def test_the_application_reads_the_end_when_the_client_leaves
     @raw.request("GET", "/keep").write("last words")
     @raw.close
     eventually("the end of file") { server.client.get("/left").body == "last words" }
   end
 
-  def test_a_client_that_does_not_read_holds_nobody_else_up
+  def test_a_client_that_does_not_read_delays_no_other
     @raw.request("GET", "/unread").read_head
     assert_equal 200, server.client.get("/").code.to_i
     assert_equal 50_000_000, @raw.read_bytes(50_000_000).bytesize
@@ -136,7 +138,7 @@ class HijackTest < IntegrationTest
     assert_equal 200, @raw.get("/").status
   end
 
-  def test_a_graceful_reload_leaves_web_sockets
+  def test_web_sockets_survive_a_graceful_reload
     with_server(configuration { |made| made.site("hijack.test", SampleApps.copy("hijack_app")) }) do |own|
       socket = WebSocketClient.new(own.port, "hijack.test", "/web_socket")
       own.graceful

@@ -5,7 +5,8 @@ require "json"
 require "open3"
 require_relative "support/integration_test"
 
-# Ordinary requests that come over HTTP/2 (mod_http2, without TLS). Long answers and slow clients are in slow_clients_test.rb.
+# Ordinary requests over HTTP/2 (mod_http2, without TLS). slow_clients_test.rb has long answers and
+# slow clients.
 class Http2Test < IntegrationTest
   MODULE = File.join(TestEnvironment.modules_dir, "mod_http2.so")
   FORENSIC = File.join(TestEnvironment.modules_dir, "mod_log_forensic.so")
@@ -44,12 +45,12 @@ class Http2Test < IntegrationTest
     end
   end
 
-  def test_an_application_that_speaks_http_gets_them_too
+  def test_uploads_reach_applications_that_speak_http
     status, _, body = curl("/echo", "--data-binary", "@-", site: "http.test", stdin: Pattern.bytes(200_000))
     assert_equal [200, Pattern.digest(200_000)], [status, Digest::SHA256.hexdigest(body)]
   end
 
-  def test_the_environment_is_that_of_any_request
+  def test_the_environment_is_as_over_http_1_1
     status, _, body = curl("/env/a%20b?c=d", "--data-binary", "@-", "-H", "X-Custom: one", stdin: "abc")
     seen = JSON.parse(body)
     assert_equal [200, "HTTP/2.0", "rack.test", "rack.test", "/env/a%20b", "c=d", "3", "one", "POST"],
@@ -58,25 +59,25 @@ class Http2Test < IntegrationTest
     assert_nil seen["HTTP_TRANSFER_ENCODING"]
   end
 
-  def test_head_has_no_body_and_a_length
+  def test_an_answer_to_head_has_a_length_and_no_body
     status, head, body = curl("/hello", "--head")
     assert_equal [200, "12", ""], [status, head[/^content-length: (\d+)/i, 1], body]
   end
 
-  # A stream of HTTP/2 is no connection that could be handed over.
-  def test_no_connection_can_be_taken_over
+  # A stream of HTTP/2 has no connection that could be handed over.
+  def test_hijacking_is_not_offered
     assert_equal "false true", curl("/", site: "takes.test").last
   end
 
-  # Its only instance is busy meanwhile.
-  def test_a_client_that_closes_its_connection_takes_its_waiting_request_along
+  # The application's only instance is busy meanwhile.
+  def test_closing_the_connection_withdraws_a_waiting_request
     with_a_waiting_request(-> { ["curl", *ANY, "http://127.0.0.1:#{server.port}#{path}"] }) do |pid|
       Process.kill("KILL", pid)
     end
   end
 
-  # By RST_STREAM: another request on the same connection is answered.
-  def test_a_client_that_resets_its_stream_takes_its_waiting_request_along
+  # The client sends RST_STREAM; another request on the same connection is answered.
+  def test_resetting_the_stream_withdraws_a_waiting_request
     skip "needs node" unless NODE
     output = with_a_waiting_request(-> { ["node", "-e", RESETS, server.port.to_s, path] }) { |pid| Process.kill("USR2", pid) }
     assert_equal "other 200\n", output
@@ -86,7 +87,7 @@ class Http2Test < IntegrationTest
 
   ANY = ["--silent", "--http2-prior-knowledge", "--max-time", "60", "--header", "Host: one.test"].freeze
   NODE = system("node --version >/dev/null 2>&1")
-  # A request that waits; told to, it is reset, and another application is asked.
+  # Sends a request that waits. On command, resets it and sends a request to another application.
   RESETS = <<~JAVASCRIPT
     const session = require("http2").connect("http://127.0.0.1:" + process.argv[1]);
     const get = (host, path) => session.request({ ":authority": host, ":path": path });
@@ -98,7 +99,7 @@ class Http2Test < IntegrationTest
     });
   JAVASCRIPT
 
-  # Where each request that runs leaves a line.
+  # The file where each running request leaves a line.
   def begun
     File.join(scratch, "begun#{@try}")
   end
@@ -107,7 +108,7 @@ class Http2Test < IntegrationTest
     "/slow?seconds=0&started=#{begun}"
   end
 
-  # Gives what the client has printed. The request is withdrawn within a second.
+  # Returns the client's output. The request is withdrawn within a second.
   def with_a_waiting_request(command, &leave)
     output = nil
     assert_seconds_below(Eventually::PATIENCE, "to withdraw it") do
@@ -118,7 +119,7 @@ class Http2Test < IntegrationTest
     output
   end
 
-  # Gives, too, how many seconds that takes.
+  # Also returns how many seconds the withdrawal takes.
   def withdraw(command)
     gate = fifo("gate#{@try}")
     busy = Thread.new { server.client("one.test").get("/wait?fifo=#{gate}&started=#{begun}").code }
@@ -144,7 +145,7 @@ class Http2Test < IntegrationTest
     server.log.count(%r{event=request\.given_up.*client left.*/slow})
   end
 
-  # Status, head and body.
+  # Returns status, head and body.
   def curl(path, *options, site: "rack.test", stdin: "")
     command = ["curl", "--silent", "--show-error", "--http2-prior-knowledge", "--max-time", "60", "--include", *options, "--header", "Host: #{site}",
                "http://127.0.0.1:#{server.port}#{path}"]

@@ -2,8 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Answers of HTTP applications that are no answers. Each costs its request, and nobody else: nothing that is cut short looks whole, and no
-# byte of one answer is another's.
+# Malformed answers of HTTP applications. Each fails its own request only. No cut answer looks
+# whole, and no byte of one answer gets into another.
 class HttpAppsHostileTest < IntegrationTest
   GOOD = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
   OK = "HTTP/1.1 200 OK\r\n"
@@ -40,7 +40,7 @@ class HttpAppsHostileTest < IntegrationTest
               "PassengerAppStartCommand \"exec #{RbConfig.ruby} hostile.rb\"\n")
   end
 
-  # Each costs its request, and not the instance.
+  # The instance survives each of these answers.
   def setup
     @pid = pid
   end
@@ -85,8 +85,9 @@ class HttpAppsHostileTest < IntegrationTest
     assert_equal "good", raw.response.body
   end
 
-  # Once the next request is on its way, nobody could tell the two apart; before, the connection is looked at.
-  def test_what_comes_behind_an_answer_is_nobodys
+  # The bridge looks at the connection before it sends the next request: afterwards surplus bytes
+  # look like that request's answer.
+  def test_bytes_behind_an_answer_reach_no_client
     surplus = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
     ["", ","].each do |pause|
       query = "#{hex(GOOD)}#{pause}#{hex(surplus)}"
@@ -96,7 +97,7 @@ class HttpAppsHostileTest < IntegrationTest
     end
   end
 
-  def test_an_answer_that_comes_byte_by_byte_is_an_answer
+  def test_an_answer_that_arrives_byte_by_byte_is_whole
     pieces = GOOD.chars.each_slice(5).map { |slice| hex(slice.join) }
     assert_equal "good", ask_in_pieces(pieces.join(",")).response.body
   end
@@ -123,7 +124,7 @@ class HttpAppsHostileTest < IntegrationTest
 
   private
 
-  # Where the application notes what it has said in pieces.
+  # The file where the application notes what it has sent in pieces.
   def said
     File.join(server.configuration.sites.first.root, "said")
   end
@@ -155,7 +156,7 @@ class HttpAppsHostileTest < IntegrationTest
     3.times { assert_equal "good", ask(GOOD).response.body }
   end
 
-  # The head goes first, so that it has been passed on when the body turns out bad.
+  # The head is sent first, so httpd has passed it on when the body turns out malformed.
   def assert_broken_off(head, body, ending)
     raw = ask_in_pieces("#{hex(head)},#{hex(body)}#{ending}")
     begin

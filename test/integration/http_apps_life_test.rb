@@ -3,7 +3,7 @@
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
-# How applications that speak HTTP start, end and are replaced.
+# Start, end and replacement of applications that speak HTTP.
 class HttpAppsLifeTest < IntegrationTest
   COMMAND = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\nPassengerMaxInstances 1\n"
 
@@ -24,7 +24,7 @@ class HttpAppsLifeTest < IntegrationTest
               "PassengerAppStartCommand \"setsid sleep 4712 & #{RbConfig.ruby} server.rb; true\"\n")
   end
 
-  # Lives for a second once Ruby has started, which may take long.
+  # Ends a second after Ruby has started, which may take long.
   def self.shortlived
     SampleApps.copy("http_app").tap do |folder|
       File.write(File.join(folder, "shortlived.rb"), "Thread.new { sleep 1; Process.kill(:KILL, Process.pid) }\nload './server.rb'\n")
@@ -43,13 +43,13 @@ class HttpAppsLifeTest < IntegrationTest
     eventually("the command has ended") { processes(/\Asleep 4711\z/).empty? }
   end
 
-  def test_a_command_that_ends_at_once_is_told_with_its_status_and_output
+  def test_a_command_that_ends_at_once_is_reported_with_its_status_and_output
     assert_seconds_below(2, "the page") { seconds { assert_status 500, client("ending.test").get("/") } }
     server.log.wait_for(/exited with status 7 before it listened/, from: @position)
     server.log.wait_for(/no configuration/, from: @position)
   end
 
-  def test_an_application_that_dies_after_a_second_is_started_again_but_not_without_end
+  def test_an_application_that_dies_after_a_second_is_started_again_after_pauses
     started = -> { server.log.count(/event=instance\.started app="#{root('shortlived.test')}/, @position) }
     answers = nil
     took = seconds do
@@ -75,7 +75,7 @@ class HttpAppsLifeTest < IntegrationTest
     eventually("the command has ended") { processes(/\Asleep 4713\z/).empty? }
   end
 
-  def test_a_bridge_that_is_killed_takes_its_application_along_and_is_replaced
+  def test_the_application_of_a_killed_bridge_ends_and_both_are_replaced
     app = client.pid
     Process.kill(:KILL, bridge_of(app))
     refute_equal app, client.pid
@@ -120,18 +120,18 @@ class HttpAppsLifeTest < IntegrationTest
     assert_operator pids.uniq.size, :>=, 2
   end
 
-  def test_the_memory_limit_is_about_the_application
+  def test_the_memory_limit_counts_the_applications_processes
     app = client("hog.test").pid
     2.times { assert_equal "hogged", client("hog.test").get("/hog").body }
     eventually("another process") { client("hog.test").pid != app }
   end
 
-  def test_what_the_application_has_started_ends_with_it
+  def test_processes_that_the_application_has_started_end_with_it
     app = client("grandchildren.test").pid
     eventually("its child") { processes(/\Asleep 4712\z/).any? }
     Process.kill(:KILL, bridge_of(app))
     eventually("nothing is left of it") do
-      !ProcessInfo.read(app)&.alive? && processes(/\Asleep 4712\z/).size <= 1 # of the next one
+      !ProcessInfo.read(app)&.alive? && processes(/\Asleep 4712\z/).size <= 1 # of the next process
     end
   end
 
@@ -145,14 +145,14 @@ class HttpAppsLifeTest < IntegrationTest
     ProcessInfo.all.select { |process| process.command_line.match?(pattern) && process.alive? }
   end
 
-  # app's parent may be a shell; then comes the keeper, then the bridge.
+  # The parent of the application may be a shell; above it are the keeper and the bridge.
   def bridge_of(app)
     pid = app
     pid = parent(pid) until ProcessInfo.read(pid).command_line.match?(/passenger-agent bridge\z/) && keeper?(pid)
     parent(pid)
   end
 
-  # It was forked by the bridge, and looks like it.
+  # The bridge forks the keeper, so both have the same command line.
   def keeper?(pid)
     File.read("/proc/#{pid}/comm").chomp == "passenger-keep"
   end

@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Applications in any language that serve HTTP on $PORT or on a Unix socket: PassengerAppStartCommand.
+# Applications in any language that serve HTTP on $PORT or on a Unix socket:
+# PassengerAppStartCommand.
 class HttpAppsTest < IntegrationTest
   COMMAND = "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n"
   ON_A_SOCKET = "PassengerAppStartCommand \"SOCKET=$PASSENGER_SOCKET #{RbConfig.ruby} server.rb\"\n"
@@ -40,7 +41,7 @@ class HttpAppsTest < IntegrationTest
     assert_equal %w[hello production], environment("http.test").values_at("GREETING", "NODE_ENV")
   end
 
-  def test_the_request_says_what_the_client_said_and_who_it_is
+  def test_the_request_has_the_clients_headers_and_address
     head = client.get("/head?a=%20b", "X-Forwarded-For" => "9.9.9.9", "X-Odd" => "1", "TE" => "trailers").body
     assert_match(%r{\AGET /head\?a=%20b HTTP/1\.1\r\nHost: http\.test:\d+\r\n}, head)
     assert_match(/^X-Forwarded-For: 9\.9\.9\.9, 127\.0\.0\.1\r$/, head)

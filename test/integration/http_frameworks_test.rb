@@ -8,7 +8,7 @@ class HttpFrameworksTest < IntegrationTest
   EXPRESS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
   FLASK = system("#{PYTHON} -c 'import flask' >/dev/null 2>&1")
 
-  # Notes how much of a body it has read.
+  # Notes how many bytes of a body it has read.
   WSGI = <<~'PYTHON'
     import os
 
@@ -21,7 +21,7 @@ class HttpFrameworksTest < IntegrationTest
         return [environ["wsgi.url_scheme"].encode()]
   PYTHON
 
-  # Says how many requests it has had at once, at most.
+  # Answers with the largest number of simultaneous requests so far.
   COUNTING_WSGI = <<~'PYTHON'
     import threading, time
 
@@ -98,7 +98,7 @@ class HttpFrameworksTest < IntegrationTest
   end
 
   def test_events_of_express_arrive_one_by_one
-    # Where this process stalls they come together.
+    # If this process stalls, the pieces arrive together.
     spans = Array.new(3) do
       times = []
       express.get_stream("/events") { times << Eventually.monotonic }
@@ -120,7 +120,7 @@ class HttpFrameworksTest < IntegrationTest
     assert_equal "hello from Flask", assert_status(200, flask("flask-command.test").get("/")).body
   end
 
-  def test_flask_knows_who_asks_and_for_what
+  def test_flask_sees_the_client_and_the_path
     answer = flask.json("/client?a=b")
     assert_equal ["/client?a=b", "127.0.0.1"], answer.values_at("path", "address")
     assert_match(%r{\Ahttp://flask\.test:\d+/client\?a=b\z}, answer["url"])
@@ -150,17 +150,17 @@ class HttpFrameworksTest < IntegrationTest
     assert_equal %w[5 11], File.readlines(File.join(server.configuration.sites.find { |site| site.name == "wsgi.test" }.root, "note"), chomp: true)
   end
 
-  def test_a_client_cannot_make_a_wsgi_application_take_anything_for_a_scheme
+  def test_a_client_cannot_set_the_scheme_of_a_wsgi_application
     assert_equal "http", wsgi.get("/", "X-Forwarded-Proto" => "javascript").body
   end
 
-  def test_a_wsgi_application_has_one_request_at_a_time_whatever_its_instance_may_get
+  def test_a_wsgi_application_has_one_request_at_a_time_whatever_the_limit
     skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
     answers = Array.new(4) { Thread.new { client("counting_wsgi.test").get("/").body } }.map(&:value)
     assert_equal ["1 False"], answers.uniq
   end
 
-  def test_an_exception_in_flask_is_its_500_and_costs_that_request
+  def test_an_exception_in_flask_fails_its_own_request_only
     assert_status 500, flask.get("/raises")
     assert_status 200, flask.get("/")
   end

@@ -37,7 +37,7 @@ class HttpUpgradesTest < IntegrationTest
     assert_equal "hello from Express", server.client("express.test").get("/").body
   end
 
-  def test_an_upgraded_connection_begins_with_what_came_with_the_head
+  def test_an_upgraded_connection_begins_with_the_bytes_behind_the_head
     %w[port.test socket.test].each do |site|
       raw = server.raw(site)
       head = raw.request("GET", "/upgrade", UPGRADE).read_head
@@ -49,7 +49,7 @@ class HttpUpgradesTest < IntegrationTest
     end
   end
 
-  def test_upgraded_connections_leave_the_only_place_of_their_instance_free
+  def test_upgraded_connections_do_not_occupy_their_instance
     raws = Array.new(10) { server.raw("port.test").tap { |raw| raw.request("GET", "/upgrade", UPGRADE).read_head } }
     assert_match(/\Ahello from/, server.client("port.test").get("/").body)
     assert_equal(["WELCOME\n"], raws.map { |raw| raw.read_bytes(8) }.uniq)
@@ -63,7 +63,7 @@ class HttpUpgradesTest < IntegrationTest
     assert_match(/\Ahello from/, server.client("port.test").get("/", UPGRADE).body)
   end
 
-  def test_nor_does_it_hurt_rack_and_wsgi
+  def test_an_unknown_upgrade_is_an_ordinary_request_to_rack_and_wsgi
     [["websocket", "Upgrade"], ["h2c", "Upgrade, HTTP2-Settings"], ["capitals", "keep-alive, upgrade"], [nil, "upgrade"]].each do |protocol, connection|
       headers = { "Connection" => connection, "Upgrade" => protocol, "Content-Length" => "4" }.compact
       { "rack.test" => "/body", "wsgi.test" => "/" }.each do |site, path|
@@ -79,7 +79,7 @@ class HttpUpgradesTest < IntegrationTest
     end
   end
 
-  def test_no_other_http_is_offered_to_the_application
+  def test_an_upgrade_to_http_or_tls_is_not_passed_on
     ["h2c", "capitals, h2c", "HTTP/2.0", "TLS/1.0"].each do |protocol|
       body = server.client("port.test").get("/head", UPGRADE.merge("Upgrade" => protocol)).body
       refute_match(/^(upgrade|connection):/i, body, protocol)
@@ -87,7 +87,7 @@ class HttpUpgradesTest < IntegrationTest
     refute_match(/^(upgrade|connection):/i, server.client("port.test").get("/head", "Upgrade" => "capitals").body)
   end
 
-  def test_an_upgrade_that_nobody_asked_for_is_a_bad_gateway
+  def test_an_upgrade_that_the_client_did_not_request_is_a_bad_gateway
     assert_equal "502", server.client("port.test").get("/upgrade").code
     assert_match(/nobody asked for/, server.log.wait_for(/answer\.refused/))
   end
@@ -99,7 +99,7 @@ class HttpUpgradesTest < IntegrationTest
     Process.kill(:KILL, Integer(server.client("socket.test").get("/pid").body, 10))
     assert raw.ended?
     raw.close
-    # Its successor: one that is stopped while it starts may leave its folder.
+    # Waits for the next process: a process that is stopped while it starts may leave its folder.
     assert_equal "200", server.client("socket.test").get("/").code
   end
 end

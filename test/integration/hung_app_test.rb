@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# An application that answers nobody: what it takes of httpd, and what becomes free when its clients leave.
+# An application that never answers: the httpd threads that it takes, and those that become free
+# when its clients leave.
 class HungAppTest < IntegrationTest
   MPM = {
     "event" => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0",
@@ -15,7 +16,7 @@ class HungAppTest < IntegrationTest
     define_method("test_it_cannot_take_all_threads_of_#{mpm}") do
       with_server(hung(mpm, settings)) do |server|
         while_hung(server, 40) do |clients|
-          # The count may be off by those that begin together.
+          # The count may be wrong by the number of requests that begin together.
           refused = clients.size - SHARE - 2
           eventually("#{refused} refusals") { clients.count(&:answer) >= refused }
           answers = clients.filter_map(&:answer)
@@ -46,7 +47,7 @@ class HungAppTest < IntegrationTest
     end
   end
 
-  # Takes its answer as soon as it comes, and goes.
+  # Reads its answer as soon as one arrives, and closes.
   class Client
     attr_reader :answer
 
@@ -84,7 +85,7 @@ class HungAppTest < IntegrationTest
     end
   end
 
-  # With so many clients whose requests wait for the application, beside the one that it is busy with.
+  # Runs the block while `count` clients wait for the application, beside the one in work.
   def while_hung(server, count)
     %w[hung.test other.test].each { |site| assert_equal "200", server.client(site).get("/hello").code }
     path = fifo("never-#{rand(1 << 32)}")
@@ -98,7 +99,7 @@ class HungAppTest < IntegrationTest
     [first, *clients].compact.each(&:close)
   end
 
-  # Seconds, of the one in the middle: this machine may have other things to do.
+  # The median in seconds: this machine may have other work.
   def refusal_time(server)
     times = Array.new(21) do
       before = Eventually.monotonic
@@ -108,7 +109,7 @@ class HungAppTest < IntegrationTest
     times.sort[10]
   end
 
-  # The one that is asked does not count.
+  # The status request itself does not count.
   def busy_threads(server)
     server.client("other.test").get("/server-status?auto").body[/^BusyWorkers: (\d+)/, 1].to_i - 1
   end

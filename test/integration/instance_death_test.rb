@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# Instances that die, at every moment of a request.
+# Instances that die, at each moment of a request.
 class InstanceDeathTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
@@ -19,7 +19,7 @@ class InstanceDeathTest < IntegrationTest
     File.exist?(@started) ? File.readlines(@started).size : 0
   end
 
-  # Who runs the only request that was begun.
+  # The process that runs the only request that was begun.
   def client_pid_in_work
     Integer(File.read(@started))
   end
@@ -58,7 +58,8 @@ class InstanceDeathTest < IntegrationTest
     raw&.close
   end
 
-  # Ten milliseconds on a machine with nothing else to do; whoever looks by itself does so each second, and is as quick once in ten times.
+  # Takes ten milliseconds on an idle machine. A child that only looks each second is as fast once
+  # in ten times.
   def test_a_child_learns_at_once_that_an_instance_died
     times = []
     quick = -> { times.count { |time| time < 0.1 } }
@@ -83,7 +84,7 @@ class InstanceDeathTest < IntegrationTest
     assert_equal 2, runs
   end
 
-  def test_so_are_head_and_options
+  def test_head_and_options_are_sent_to_another_instance_too
     %w[HEAD OPTIONS].each do |method|
       raw = server.raw.request(method, "/kill?started=#{@started}&once=yes")
       assert_equal [200, 2], [raw.response(head: method == "HEAD").status, runs], method
@@ -137,7 +138,7 @@ class InstanceDeathTest < IntegrationTest
       Process.kill(:KILL, eventually("an instance") { client.pid })
       before = codes.map(&:size)
       eventually("a new instance") { client.get("/hello").code == "200" }
-      # Each of these may be sent again once, so none needs to fail, unless the next one is killed as well.
+      # Each of these may be sent again once. None fails unless the next instance is killed, too.
       eventually("the end of what it had in work") { codes.map(&:size).zip(before).all? { |now, old| now > old } }
     end
     stop = true
@@ -151,13 +152,14 @@ class InstanceDeathTest < IntegrationTest
   def test_a_stopped_instance_that_is_killed_fails_no_idempotent_request
     ProcessInfo.stop(@pid)
     answer = Thread.new { client.get("/hello").code }
-    # Nothing shows from outside that the request waits now; if it does not yet, the test is merely easier.
+    # From outside the waiting does not show. If the request does not wait yet, the test only checks
+    # less.
     sleep 0.2
     Process.kill(:KILL, @pid)
     assert_equal "200", answer.value
   end
 
-  # It was not begun, so its method does not matter.
+  # The request was not begun, so its method does not matter.
   def test_a_post_that_waited_for_a_stopped_instance_goes_to_the_next_when_that_is_killed
     ProcessInfo.stop(@pid)
     answer = Thread.new { client.post("/slow?seconds=0&started=#{@started}", "x" * 10_000).code }
@@ -167,7 +169,7 @@ class InstanceDeathTest < IntegrationTest
     assert_equal 1, runs
   end
 
-  def test_a_stopped_instance_that_goes_on_does_not_run_what_was_withdrawn
+  def test_a_stopped_instance_that_continues_does_not_run_withdrawn_requests
     ProcessInfo.stop(@pid)
     raw = server.raw.request("GET", "/slow?seconds=0&started=#{@started}")
     sleep 0.2 # as above

@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# 1xx answers: rack.early_hints, and an application that speaks with its reply channel itself.
+# 1xx answers: rack.early_hints, and an application that writes to its reply channel itself.
 class InterimAnswersTest < IntegrationTest
   APPLICATION = <<~'RUBY'
     module SendsInterimAnswers

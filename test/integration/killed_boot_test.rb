@@ -2,12 +2,13 @@
 
 require_relative "support/integration_test"
 
-# Processes that are killed while an application starts: a sound one starts all the same, and nobody sees it.
+# Kills processes while an application starts. A working application starts all the same, and no
+# client sees an error.
 class KilledBootTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
   SPAWN_SERVER = /Passenger spawn server/.freeze
 
-  # Says that it boots, and boots until it may go on.
+  # Notes that it boots, and boots until the file `go_on` exists.
   SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nsleep 0.02 until File.exist?(File.join(__dir__, 'go_on'))\n" \
          "#{SampleApps.saying('served')}".freeze
   KILLS_ITSELF = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nProcess.kill(:KILL, Process.pid)\nsleep\n"
@@ -63,7 +64,7 @@ class KilledBootTest < IntegrationTest
     server.log.wait_for(/event=preloader\.given_up .*action="its instances are started directly"/, from: @position)
   end
 
-  def test_a_preloader_that_is_killed_between_two_instances_is_started_again_unseen
+  def test_a_preloader_that_is_killed_between_two_instances_is_replaced
     go_on("preloader.test")
     assert_equal "served", client("preloader.test").get("/").body
     instance = server.tree.matching(/RubyApp: #{Regexp.escape(root("preloader.test"))}/).first
@@ -88,7 +89,7 @@ class KilledBootTest < IntegrationTest
     FileUtils.touch(File.join(root(name), "go_on"))
   end
 
-  # What another test has killed may be there for a moment yet.
+  # A process that another test has killed may run for another moment.
   def the_only(pattern)
     eventually("one process") do
       found = server.tree.matching(pattern)
@@ -97,7 +98,7 @@ class KilledBootTest < IntegrationTest
     end
   end
 
-  # The request that makes the application start is served, though the block kills something meanwhile.
+  # The request that starts the application is served, though the block kills a process meanwhile.
   def assert_served(name)
     request = Thread.new { client(name).get("/") }
     yield(eventually("a boot", within: 60) { boots(name).then { |found| found unless found.empty? } })

@@ -2,15 +2,15 @@
 
 require_relative "support/integration_test"
 
-# A gigabyte each way leaves every process as large as it was.
+# A gigabyte each way does not enlarge any process.
 class LargeBodiesTest < IntegrationTest
   SIZE = Integer(ENV.fetch("PASSENGER_LARGE_BODY", 1024 * 1024 * 1024))
-  # Seconds; on a machine with other things to do.
+  # Seconds, on a machine with other work.
   PATIENCE = 60 + SIZE / (8 * 1024 * 1024)
   ALLOWANCE = 16 * 1024 * 1024
 
   serve do |made|
-    # A client that begins to read late is not to be given up before.
+    # httpd must not give up a client that begins to read late.
     made.main_directives << "Timeout #{PATIENCE}\nLimitRequestBody 0\nPassengerResponseBufferHighWatermark 2147483647\n"
     made.set("PassengerMaxPoolSize", 2)
     made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n")
@@ -18,7 +18,7 @@ class LargeBodiesTest < IntegrationTest
   end
 
   def setup
-    # What a process needs for bodies at all is there then.
+    # Each process then has the memory that it needs for any body.
     %w[rack.test streamed.test].each { |site| client(site).post("/upload", Pattern.bytes(2_000_000)) }
     client.get("/download?bytes=20000000")
   end
@@ -33,29 +33,29 @@ class LargeBodiesTest < IntegrationTest
     value
   end
 
-  def test_an_upload
+  def test_an_upload_does_not_enlarge_any_process
     response = assert_bounded { client.post_stream("/upload", Pattern::Reader.new(SIZE), length: SIZE) }
     assert_equal SIZE, JSON.parse(response.body)["size"]
   end
 
-  def test_an_upload_that_is_streamed
+  def test_a_streamed_upload_does_not_enlarge_any_process
     response = assert_bounded { client("streamed.test").post_stream("/upload", Pattern::Reader.new(SIZE)) }
     assert_equal SIZE, JSON.parse(response.body)["size"]
   end
 
-  def test_a_download
+  def test_a_download_does_not_enlarge_any_process
     size = 0
     assert_bounded { client.get_stream("/download?bytes=#{SIZE}") { |piece| size += piece.bytesize } }
     assert_equal SIZE, size
   end
 
-  def test_a_download_that_its_client_begins_to_read_late
+  def test_a_download_that_is_read_late_does_not_enlarge_any_process
     wanted = [SIZE, 1024 * 1024 * 1024].min
     raw = server.raw("rack.test", timeout: PATIENCE).request("GET", "/download?bytes=#{wanted}&length=no")
     size = 0
     assert_bounded do
       raw.read_head
-      # The only instance is free once all of the answer is in httpd's hands.
+      # The only instance is free once httpd has the whole answer.
       assert_equal "200", client.get("/hello").code
       while (piece = raw.read_chunk)
         size += piece.bytesize

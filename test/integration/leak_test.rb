@@ -2,23 +2,24 @@
 
 require_relative "support/integration_test"
 
-# Many requests leave descriptors and memory where they were. LEAK_REQUESTS=100000 is the long form.
+# Many requests do not increase descriptors and memory. LEAK_REQUESTS=100000 makes the test long.
 class LeakTest < IntegrationTest
   REQUESTS = Integer(ENV.fetch("LEAK_REQUESTS", "5000"))
   CLIENTS = 4
-  # Heaps settle; a leak of a hundred bytes per request would show in the long form.
+  # Heaps vary; in the long form a leak of a hundred bytes per request would exceed this.
   ALLOWANCE = 8 * 1024 * 1024
 
-  # Children that stay, so that each process is there before and after.
+  # The children stay, so that the same processes run before and after.
   THREADED = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\nMaxSpareThreads 16\n" \
              "ThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0"
-  # More than clients: a child may notice only later that one has left, and an application gets seven eighths of them.
+  # More children than clients: a child may notice late that a client has left, and an application
+  # gets seven eighths of the children.
   PREFORK = "StartServers 12\nMinSpareServers 1\nMaxSpareServers 12\nMaxRequestWorkers 12"
 
   def test_many_requests_leave_descriptors_and_memory_where_they_were
     made = configuration do |one|
       one.mpm_settings = one.mpm == "prefork" ? PREFORK : THREADED
-      # None of these connections is to end by itself.
+      # None of these connections ends by itself.
       one.main_directives << "KeepAliveTimeout 60\n"
       one.set("PassengerMaxPoolSize", 2)
       one.site("rack.test", SampleApps.rack, "PassengerMinInstances 2\n")
@@ -28,7 +29,7 @@ class LeakTest < IntegrationTest
       before = settled(server)
       memory = memory_of(server)
       load(server, REQUESTS)
-      # What looks settled may have been a process that did not run for a moment.
+      # A process that did not run for a moment may look settled.
       eventually("as few descriptors as before") do
         after = settled(server)
         assert_equal before.keys.sort, after.keys.sort, "the processes are the same"
@@ -42,7 +43,7 @@ class LeakTest < IntegrationTest
 
   private
 
-  # A mix: kept connections and new ones, bodies both ways, errors, clients that leave.
+  # A mix: kept and new connections, bodies both ways, errors, clients that leave.
   def load(server, requests)
     Array.new(CLIENTS) do
       Thread.new do
@@ -58,7 +59,7 @@ class LeakTest < IntegrationTest
     when 10 then raw.get("/download?bytes=200000")
     when 20 then raw.request("POST", "/upload", { "Content-Length" => "100000" }).write("x" * 100_000).response
     when 30
-      # httpd does not keep the connection after an error of its own.
+      # httpd closes the connection after an error of its own.
       raw.get("/raise")
       raw.close
       return server.raw
@@ -70,7 +71,7 @@ class LeakTest < IntegrationTest
     raw
   end
 
-  # Descriptors by process, when connections have been closed.
+  # Descriptors by process, after connections were closed.
   def settled(server)
     last = nil
     eventually("descriptor counts that stay the same", within: 60, every: 0.5) do
@@ -81,7 +82,7 @@ class LeakTest < IntegrationTest
     end
   end
 
-  # By process; with sanitizers, which keep what is freed, of none.
+  # By process. Empty with sanitizers, which keep freed memory.
   def memory_of(server)
     return {} if TestEnvironment.sanitized?
 

@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Clients that go in the middle of something, on a pool of one: whatever they leave in disorder, the next one notices.
+# Clients that leave in the middle of a request, with a pool of one: the next request would notice
+# any damage.
 class LeavingClientsTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
@@ -13,13 +14,13 @@ class LeavingClientsTest < IntegrationTest
     @pid = client.pid
   end
 
-  # The same instance serves on, and soon.
+  # The same instance continues to serve, without delay.
   def assert_unharmed
     pid = eventually("the next request") { client.pid }
     assert_equal @pid, pid, "the instance is the same"
   end
 
-  # Of five more that wait and close.
+  # Seconds until five more requests are withdrawn that wait and close.
   def withdrawal_time(server, started, count)
     waiting = Array.new(5) { server.raw.request("GET", "/slow?seconds=0&started=#{started}") }
     waiting.each(&:close)
@@ -28,14 +29,14 @@ class LeavingClientsTest < IntegrationTest
     Eventually.monotonic - left
   end
 
-  def test_a_client_that_leaves_in_the_middle_of_its_head
+  def test_a_client_that_leaves_in_its_head_harms_no_other_request
     [:close, :abort].each do |way|
       server.raw.write("GET /hello HTTP/1.1\r\nHost: rack.test\r\nX-Half: ").public_send(way)
     end
     assert_unharmed
   end
 
-  def test_a_client_that_leaves_while_the_application_works
+  def test_a_client_that_leaves_its_request_in_work_harms_no_other_request
     path = fifo
     started = File.join(scratch, "started")
     raw = server.raw.request("GET", "/wait?fifo=#{path}&started=#{started}")
@@ -45,7 +46,7 @@ class LeavingClientsTest < IntegrationTest
     assert_unharmed
   end
 
-  def test_clients_that_leave_while_their_requests_wait
+  def test_clients_that_leave_while_their_requests_wait_harm_no_other_request
     path = fifo
     started = File.join(scratch, "started")
     first = Thread.new { client.get("/wait?fifo=#{path}&started=#{started}").code }
@@ -57,7 +58,7 @@ class LeavingClientsTest < IntegrationTest
     assert_unharmed
   end
 
-  # An ordinary end says only that no more comes of the client, so it gets a second.
+  # An ordinary end only means that the client sends no more, so the request waits another second.
   def test_requests_of_clients_that_close_while_they_wait_are_withdrawn_and_never_run
     with_server(configuration { |one| one.set("PassengerMaxPoolSize", 1) }) do |server|
       path = fifo
@@ -75,7 +76,7 @@ class LeavingClientsTest < IntegrationTest
     end
   end
 
-  def test_a_client_that_leaves_in_the_middle_of_its_body
+  def test_a_client_that_leaves_in_its_body_harms_no_other_request
     [10_000, 1_000_000].each do |sent|
       raw = server.raw.request("POST", "/upload", { "Content-Length" => "10000000" })
       raw.write("x" * sent)
@@ -84,14 +85,14 @@ class LeavingClientsTest < IntegrationTest
     assert_unharmed
   end
 
-  def test_a_client_that_leaves_in_the_middle_of_a_chunked_body
+  def test_a_client_that_leaves_in_its_chunked_body_harms_no_other_request
     raw = server.raw.request("POST", "/upload", { "Transfer-Encoding" => "chunked" })
     raw.write("1000\r\n#{'x' * 100}")
     raw.close
     assert_unharmed
   end
 
-  def test_a_client_that_leaves_in_the_middle_of_a_download
+  def test_a_client_that_leaves_in_a_download_harms_no_other_request
     [:close, :abort].each do |way|
       raw = server.raw.request("GET", "/download?bytes=200000000")
       assert_equal 200, raw.read_head.status
@@ -100,7 +101,7 @@ class LeavingClientsTest < IntegrationTest
     assert_unharmed
   end
 
-  def test_a_client_that_leaves_between_two_pieces
+  def test_a_client_that_leaves_between_two_pieces_harms_no_other_request
     path = fifo
     raw = server.raw.request("GET", "/stream?fifo=#{path}&pieces=5")
     raw.read_head
@@ -111,7 +112,7 @@ class LeavingClientsTest < IntegrationTest
     assert_unharmed
   end
 
-  def test_a_hundred_clients_that_leave_at_once
+  def test_a_hundred_clients_that_leave_at_once_harm_no_other_request
     Array.new(100) { |number| server.raw.request("GET", "/download?bytes=#{number * 10_000}") }.each(&:abort)
     assert_unharmed
   end

@@ -2,8 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Requests of many kinds to an application within the Rack::Lint of Debian's Rack, which raises where a server does not keep to the specification:
-# then the answer is 500, and the log says what Lint says.
+# Requests of many kinds to an application in the Rack::Lint of Debian's Rack. Lint raises if a
+# server violates the specification: the answer is then 500, and the log has Lint's message.
 class LintTest < IntegrationTest
   APPLICATION = <<~'RUBY'
     require "rack"
@@ -116,7 +116,7 @@ class LintTest < IntegrationTest
     assert_equal "partial", server.raw.get("/partial").body
   end
 
-  def test_it_is_lint_that_judges
+  def test_lint_finds_a_fault_that_is_planted
     site = SampleApps.written("require 'rack'\nrequire 'uri'\nrun Rack::Lint.new(->(_) { [200, { 'content-type' => 5 }, []] })\n")
     with_server(HttpdConfiguration.new.tap { |made| made.site("wrong.test", site) }) do |other|
       assert_equal "500", other.client.get("/").code

@@ -2,10 +2,10 @@
 
 require_relative "support/integration_test"
 
-# What applications print.
+# The output of applications.
 class LogTest < IntegrationTest
   LONG = 20_000
-  # More than the agent keeps for a log that takes nothing.
+  # More than the agent keeps for a log that blocks.
   FLOOD = 200_000
   PRINTER = <<~RUBY
     $stdout.sync = true
@@ -40,12 +40,12 @@ class LogTest < IntegrationTest
     end
   end
 
-  def test_what_is_printed_while_loading_is_in_the_log
+  def test_output_of_loading_is_in_the_log
     client("printer.test").get("/")
     server.log.wait_for(/App \d+ output: printed at load/)
   end
 
-  def test_many_lines_arrive_all_and_in_order
+  def test_many_lines_arrive_completely_and_in_order
     assert_status 200, client("printer.test").get("/many")
     server.log.wait_for(/line-499/, from: @position)
     assert_equal (0..499).to_a, server.log.text(@position).scan(/output: line-(\d+)/).flatten.map(&:to_i)
@@ -73,7 +73,7 @@ class LogTest < IntegrationTest
     server.log.wait_for(/App \d+ output: said by a child/, from: @position)
   end
 
-  def test_a_log_file_of_its_own_takes_what_applications_and_agent_say
+  def test_a_configured_log_file_has_the_lines_of_applications_and_agent
     path = File.join(SampleApps.new_folder, "passenger.log")
     with_server(configuration { |made| made.set("PassengerLogFile", path) }) do |server|
       server.client.get("/stderr?text=elsewhere")
@@ -82,7 +82,7 @@ class LogTest < IntegrationTest
     end
   end
 
-  def test_a_log_that_nobody_reads_holds_up_no_request
+  def test_a_log_without_a_reader_delays_no_request
     made = configuration do |one|
       one.error_log = "|$exec cat >>'%s'"
       one.site("printer.test", SampleApps.written(PRINTER))
@@ -92,12 +92,12 @@ class LogTest < IntegrationTest
       server.client("printer.test").get("/")
       with_stopped(server.tree.matching(/\Acat\b/).map(&:pid)) do
         assert_status 200, server.client("printer.test", timeout: 60).get("/flood")
-        # Its first request: the pool process has to start it.
+        # The pool process has to start the instance for this first request.
         assert_status 200, server.client("rack.test", timeout: 60).get("/pid")
         assert_status 200, server.client("printer.test", timeout: 60).get("/")
       end
       written = -> { server.log.count(/output: flood x{50}$/) }
-      # The reader may fall behind again while it takes what was kept.
+      # The reader may fall behind again while it reads the kept lines.
       eventually("each line is there, or counted as dropped", within: 60) do
         written.call + server.log.text.scan(/event=log\.dropped lines=(\d+)/).flatten.sum(&:to_i) >= FLOOD
       end

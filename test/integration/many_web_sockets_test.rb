@@ -6,11 +6,12 @@ require_relative "support/integration_test"
 class ManyWebSocketsTest < IntegrationTest
   COUNT = 1_000
   MPM = "StartServers 1\nServerLimit 1\nThreadLimit 1200\nThreadsPerChild 1200\nMaxRequestWorkers 1200\nMaxConnectionsPerChild 0"
-  # Of all processes but the application's, for each connection; doc/OPERATIONS.md says what was seen.
+  # Bytes for each connection, in all processes but the application's. doc/OPERATIONS.md has
+  # measurements.
   MEMORY_OF_ONE = 64 * 1024
   UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "capitals" }.freeze
 
-  def test_a_thousand_idle_ones_need_little_memory_and_leave_httpd_and_the_application_free
+  def test_a_thousand_idle_web_sockets_need_little_memory_and_no_threads
     made = configuration do |one|
       one.mpm = "event"
       one.mpm_settings = MPM

@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Which application answers, and where it believes to be: base URIs, aliases, Location sections, document roots of each request.
+# Which application answers, and the path it sees: base URIs, aliases, Location sections, the
+# document root of each request.
 class MappingTest < IntegrationTest
   WSGI = <<~PYTHON
     def application(environ, start_response):
@@ -10,7 +11,7 @@ class MappingTest < IntegrationTest
         return [("wsgi|%s" % "|".join(str(environ.get(name)) for name in ("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "CONTENT_TYPE"))).encode()]
   PYTHON
 
-  # "name|SCRIPT_NAME|PATH_INFO|REQUEST_URI|what Rails is told"
+  # "name|SCRIPT_NAME|PATH_INFO|REQUEST_URI|the path that Rails gets"
   def self.says(name)
     SampleApps.written(<<~RUBY)
       run proc { |env|
@@ -67,7 +68,7 @@ class MappingTest < IntegrationTest
       File.write(File.join(apps[name], "public/index.html"), text)
     end
     made.site("indexed.test", apps["indexed"], "PassengerBaseURI /sub\n")
-    # Their folders are made by a test.
+    # A test makes these folders.
     @late = SampleApps.new_folder
     made.site("late.test", "#{@late}/app")
     made.site("late-root.test", apps["main"], "PassengerAppRoot #{@late}/other\n")
@@ -157,7 +158,7 @@ class MappingTest < IntegrationTest
     assert_status 404, client("late.test").get("/x")
     assert_status [404, 500, 502, 503], client("late-root.test").get("/x")
     %w[app other].each { |name| FileUtils.cp_r(self.class.says(name), File.join(late, name), preserve: true) }
-    # The absence of a file is remembered for a second.
+    # httpd's child remembers for a second that a file is missing.
     assert_equal "app||/x|/x|", eventually("the application") { found("late.test") }
     assert_equal "other||/x|/x|", eventually("the other one") { found("late-root.test") }
   end
@@ -198,7 +199,7 @@ class MappingTest < IntegrationTest
     assert_includes get("/http/env", "http.test").lines, "PASSENGER_BASE_URI=/http\n"
   end
 
-  def test_a_document_root_that_is_a_link_is_followed_if_that_is_wanted
+  def test_a_document_root_that_is_a_link_is_resolved_if_configured
     assert_status 404, client("unresolved.test").get("/x")
     assert_equal "public_link||/x|/x|", get("/x", "resolved.test")
   end
@@ -211,7 +212,7 @@ class MappingTest < IntegrationTest
 
   private
 
-  # What it says, or nil while it is not there.
+  # The application's answer, or nil while there is no application.
   def found(site)
     response = client(site).get("/x")
     response.body if response.code == "200"

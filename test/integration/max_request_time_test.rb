@@ -2,9 +2,9 @@
 
 require_relative "support/integration_test"
 
-# PassengerMaxRequestTime: a request that an instance works at for too long.
+# PassengerMaxRequestTime: requests that take an instance too long.
 class MaxRequestTimeTest < IntegrationTest
-  # Begun is seen within a second, and backtraces have another one.
+  # A child sees within a second that its request has begun; the backtraces have another second.
   LIMIT = 1
   SLACK = 4
 
@@ -31,7 +31,7 @@ class MaxRequestTimeTest < IntegrationTest
 
   def test_the_log_says_where_the_instance_was
     idle_instance
-    # It has a second to tell.
+    # The instance has a second to write its backtraces.
     in_one_of(3) do
       position = server.log.position
       client.get("/slow?seconds=60")
@@ -42,12 +42,12 @@ class MaxRequestTimeTest < IntegrationTest
   def test_a_get_is_not_sent_to_another_instance
     seen = File.join(scratch, "seen")
     tries = assert_given_up("rack.test", "/slow?seconds=60&started=#{seen}")
-    # Whatever the second instance would do comes before this.
+    # A second run by the other instance would come before this.
     idle_instance
     assert_equal tries, File.read(seen).lines.size
   end
 
-  def test_who_waits_behind_a_hung_request_is_answered
+  def test_a_request_behind_a_hung_request_is_answered
     in_one_of(3) do
       idle_instance
       hung = Thread.new { client.get("/slow?seconds=60") }
@@ -57,7 +57,7 @@ class MaxRequestTimeTest < IntegrationTest
     end
   end
 
-  def test_a_request_that_waits_for_long_has_its_time_for_itself
+  def test_the_time_in_the_queue_does_not_count
     in_one_of(3) do
       idle_instance
       codes = Array.new(5) { Thread.new { client.get("/slow?seconds=0.5").code } }.map(&:value)
@@ -65,11 +65,12 @@ class MaxRequestTimeTest < IntegrationTest
     end
   end
 
-  def test_the_other_threads_of_a_hung_instance_get_a_moment_and_are_not_sent_to_another_one
+  def test_requests_in_other_threads_of_a_hung_instance_are_not_sent_to_another
     idle_instance("threads.test")
     seen = File.join(scratch, "seen")
     hung = Thread.new { client("threads.test").get("/slow?seconds=60") }
-    # Begun when the first one's time is nearly up: it has no limit of its own before it is cut off with the instance.
+    # The late request begins when the first one's time is nearly up. Its own limit would come
+    # later; it ends with the instance.
     sleep 0.8
     late = Thread.new { client("threads.test").post("/slow?seconds=30&started=#{seen}", "") }
     assert_equal "504", hung.value.code
@@ -89,7 +90,7 @@ class MaxRequestTimeTest < IntegrationTest
     end
   end
 
-  def test_a_body_that_the_application_does_not_read_ends_no_wait
+  def test_the_limit_holds_while_the_application_does_not_read_the_body
     in_one_of(3) do
       idle_instance
       before = Eventually.monotonic
@@ -98,7 +99,7 @@ class MaxRequestTimeTest < IntegrationTest
     end
   end
 
-  def test_an_answer_without_end_is_cut
+  def test_an_answer_without_an_end_is_cut
     in_one_of(3) do
       idle_instance("http.test")
       raw = server.raw("http.test")
@@ -114,12 +115,12 @@ class MaxRequestTimeTest < IntegrationTest
 
   private
 
-  # Its pid. On a machine that stalls any request may be too long in work.
+  # The pid of an instance. On a machine that stalls, any request may exceed its time.
   def idle_instance(site = "rack.test")
     eventually("an instance") { client(site).pid }
   end
 
-  # Returns after how many tries.
+  # Returns the number of tries.
   def assert_given_up(site, path)
     tries = 0
     in_one_of(3) do

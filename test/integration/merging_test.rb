@@ -5,23 +5,23 @@ require "open3"
 
 require_relative "support/integration_test"
 
-# Each row of the table of directives, said at one place of the configuration, at another, and at both: what counts where a request leads.
-# A module that is made for this (settings/mod_settings.cpp) tells.
+# Each row of the table of directives, set at one place of the configuration, at another, and at
+# both. A module for this test (settings/mod_settings.cpp) tells which value a request gets.
 class MergingTest < IntegrationTest
   LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
   MODULE = File.join(TestEnvironment::BUILD_DIR, "test/integration/.libs/mod_settings.so")
   ROWS = JSON.parse(Open3.capture2(LIST).first).reject { |row| row["successor"] || row["notice"] }.freeze
   GLOBAL, PLACED = ROWS.partition { |row| row["context"] == "global" }
 
-  # From the outermost to the innermost, as httpd merges them.
+  # From outermost to innermost, in httpd's order of merging.
   PLACES = %i[host directory htaccess files location if].freeze
 
-  # Two values that differ, as they are written and as they are kept.
+  # Two different values, as written and as stored.
   def self.values(row)
     case row["kind"]
     when "flag" then %w[on off]
     when "number" then [row["least"], row["most"]].map(&:to_s)
-    # Not two words for the same.
+    # Not two words with the same meaning.
     when "choice" then [row["choices"].first, (%w[direct wsgi thread] & row["choices"]).first]
     when "path", "uri" then %w[/first /second]
     when "url" then %w[http://first/ http://second/]
@@ -33,7 +33,7 @@ class MergingTest < IntegrationTest
     rows.map { |row| "#{row['name']} #{values(row)[index]}\n" }.join
   end
 
-  # What a request is told, if these values were said, from the outermost on.
+  # The values that a request gets if these values are set, outermost first.
   def self.expected(row, said)
     return if said.empty?
 
@@ -41,7 +41,7 @@ class MergingTest < IntegrationTest
     row["list"] ? said.join(" ") : said.last
   end
 
-  # Of each pair of places; for .htaccess only what may stand there.
+  # All pairs of places; .htaccess only with directives that are allowed there.
   SCENARIOS = PLACES.combination(2).flat_map { |pair| [[pair.first], [pair.last], pair] }.uniq.freeze
 
   [false, true].each do |said_for_the_server|
@@ -57,13 +57,13 @@ class MergingTest < IntegrationTest
     end
   end
 
-  def test_what_is_for_the_whole_server_is_one_thing_for_it_and_its_virtual_hosts
+  def test_server_directives_have_one_value_for_all_virtual_hosts
     rows = GLOBAL.reject { |row| %w[PassengerRoot PassengerCtl].include?(row["name"]) }
     output = checked("#{self.class.lines(rows, 0)}<VirtualHost *:1>\n#{self.class.lines(rows, 1)}</VirtualHost>\n")
     rows.each { |row| assert_equal self.class.expected(row, [0, 1]), told(output)[row["name"]], row["name"] }
   end
 
-  def test_an_alias_says_what_the_directive_says
+  def test_an_alias_sets_the_directives_value
     ROWS.each do |row|
       row["aliases"].each do |name|
         value = self.class.values(row).last
@@ -74,7 +74,7 @@ class MergingTest < IntegrationTest
 
   private
 
-  # A copy only where there is a .htaccess file of its own.
+  # A copy only if the site has a .htaccess file of its own.
   def site_for(places, app)
     @folders ||= {}
     @folders[places] = places.include?(:htaccess) ? SampleApps.rack : app
@@ -94,7 +94,7 @@ class MergingTest < IntegrationTest
     host + (places.include?(:htaccess) ? allowed : "") + sections.join
   end
 
-  # The first of two places says the first value, and the last place the other one.
+  # The first of two places has the first value, the last place the second.
   def said_at(places, place)
     self.class.lines(allowed_at(place), place == places.last ? 1 : 0)
   end
@@ -118,7 +118,7 @@ class MergingTest < IntegrationTest
     text.lines(chomp: true).map { |line| line.split("=", 2) }.select { |pair| pair.size == 2 }.to_h
   end
 
-  # What `httpd -t` prints of a configuration with this text.
+  # The output of `httpd -t` for a configuration with this text.
   def checked(text)
     made = configuration { |one| one.main_directives = "LoadModule settings_module \"#{MODULE}\"\n#{text}" }
     server = HttpdServer.new(made)

@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# The same under each of httpd's ways to have processes and threads.
+# The same tests under each MPM of httpd.
 class MpmTest < IntegrationTest
   %w[event worker prefork].each do |mpm|
     define_method("test_an_application_is_served_under_#{mpm}") do

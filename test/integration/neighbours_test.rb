@@ -6,7 +6,7 @@ require "json"
 require "zlib"
 require_relative "support/integration_test"
 
-# httpd's other modules do for applications what they do for files.
+# httpd's other modules treat applications like files.
 class NeighboursTest < IntegrationTest
   SEES = <<~RUBY
     require "json"
@@ -230,7 +230,7 @@ class NeighboursTest < IntegrationTest
     assert_status 401, get("/x", "login.test", "Authorization" => "Basic #{Base64.strict_encode64('ann:wrong')}")
   end
 
-  def test_the_page_for_who_is_not_known_may_be_the_applications
+  def test_the_page_for_unauthorized_clients_may_be_the_applications
     body = assert_status(401, get("/x", "login.test")).body
     assert_equal ["/open/login", "401"], JSON.parse(body).values_at("PATH_INFO", "REDIRECT_STATUS")
   end
@@ -260,7 +260,7 @@ class NeighboursTest < IntegrationTest
     end
   end
 
-  def test_what_is_proxied_is_not_the_applications
+  def test_proxied_paths_do_not_reach_the_application
     assert_status 503, get("/dead/x", "filters.test")
   end
 

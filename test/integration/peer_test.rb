@@ -5,19 +5,20 @@ require_relative "support/integration_test"
 require_relative "support/peer_configurations"
 require_relative "support/peer_corpus"
 
-# The same configuration loads here and in Debian's libapache2-mod-passenger, and applications see the same. Runs where that package is installed; what may
-# differ, and why, is in doc/COMPATIBILITY.md.
+# The same configuration loads here and in Debian's libapache2-mod-passenger, and applications see
+# the same requests. Runs if that package is installed. doc/COMPATIBILITY.md has the differences and
+# their reasons.
 class PeerTest < IntegrationTest
   PEER = "/usr/lib/apache2/modules/mod_passenger.so"
   PEER_ROOT = "/usr/lib/ruby/vendor_ruby/phusion_passenger/locations.ini"
-  # Its loader finds its own modules by NODE_PATH, too.
+  # The peer's Node loader finds its own modules by NODE_PATH, too.
   PEER_NODE = "/usr/share/passenger/node"
-  # Which server, which connection: of no interest.
+  # Variables of the server and of the connection differ by nature.
   CIRCUMSTANCES = %w[REMOTE_PORT SERVER_PORT SERVER_SOFTWARE].freeze
   # doc/COMPATIBILITY.md, "The environment of a request", has the reasons.
   ONLY_HERE = %w[GATEWAY_INTERFACE REQUEST_SCHEME SERVER_ADDR DOCUMENT_ROOT CONTENT_LENGTH REDIRECT_URL REDIRECT_QUERY_STRING].freeze
   ONLY_THERE = %w[PASSENGER_CONNECT_PASSWORD].freeze
-  # PATH_INFO is decoded here, as PEP 3333 has it.
+  # PATH_INFO is decoded here, as PEP 3333 demands.
   WSGI_DIFFERENCES = %w[PATH_INFO].freeze
   NODE_DIFFERENCES = ["header connection", "header !~passenger-client-address"].freeze
 
@@ -54,7 +55,7 @@ class PeerTest < IntegrationTest
     app.listen(3000);
   JAVASCRIPT
 
-  # What Express makes of a request comes from here.
+  # A request as Node sees it; Express computes its values from these.
   NODE_SEES = <<~JAVASCRIPT
     require("http").createServer((request, response) => {
         let body = "";
@@ -125,7 +126,7 @@ class PeerTest < IntegrationTest
   def loads?(text, peer)
     made = HttpdConfiguration.new
     use_peer(made) if peer
-    # What is asked for may stand there by itself.
+    # The tested directive may stand there by itself.
     made.directives.clear
     made.main_directives = text
     server = HttpdServer.new(made)
@@ -141,7 +142,7 @@ class PeerTest < IntegrationTest
     assert differences.empty?, "#{differences.size} differences:\n#{differences.join("\n")}"
   end
 
-  # The requests of one virtual host. The block says of which names it is known that they differ.
+  # Sends the requests of one virtual host. The block says for which names a difference is known.
   def assert_one_app_sees_the_same(app, directives = "", &known)
     requests = PeerCorpus.all.select { |site, *| site == "peer.test" }.map { |_, *rest| ["one.test", *rest] }
     assert_operator requests.size, :>=, 80
@@ -153,7 +154,7 @@ class PeerTest < IntegrationTest
 
   def made
     HttpdConfiguration.new.tap do |one|
-      # What both know.
+      # Directives that both modules know.
       one.set("PassengerTurbocaching", "off")
       app = self.class.app
       one.site("peer.test", app, "PassengerBaseURI /sub\nSetEnvIf X-Colour (.+) COLOUR=$1\n")
@@ -178,7 +179,8 @@ class PeerTest < IntegrationTest
     server&.destroy
   end
 
-  # The peer's own start fails now and then ("double free or corruption"), which says nothing of us.
+  # The peer's own start fails sometimes ("double free or corruption"); this is no failure of the
+  # test.
   def started(configuration, tries: configuration.passenger_module == PEER ? 3 : 1)
     server = HttpdServer.new(configuration)
     server.start
@@ -189,7 +191,7 @@ class PeerTest < IntegrationTest
     retry
   end
 
-  # Nil where httpd has refused the request.
+  # Nil if httpd has refused the request.
   def seen(server, site, method, target, headers, body)
     raw = server.raw(site)
     raw.request(method, target, headers.merge(body ? { "Content-Length" => body.bytesize.to_s } : {}))
@@ -213,7 +215,7 @@ class PeerTest < IntegrationTest
     CIRCUMSTANCES.include?(name) || (ONLY_HERE.include?(name) && !there.key?(name)) || (ONLY_THERE.include?(name) && !here.key?(name))
   end
 
-  # The block says of which names it is known.
+  # The block says for which names a difference is known.
   def differing(request, here, there)
     return "#{request.take(3).join(' ')}: #{here ? 'refused there' : 'refused here'}" if here.nil? ^ there.nil?
     return if here.nil?

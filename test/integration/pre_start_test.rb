@@ -13,7 +13,7 @@ class PreStartTest < IntegrationTest
   RUBY
   DONE = %r{event=pre_start\.done url="[^"]*" status=200 ms=\d+}.freeze
 
-  def test_an_application_is_started_without_anybody_else_asking
+  def test_an_application_starts_without_a_client
     with_url("http://printer.test:PORT/first?x=1") do |server|
       server.log.wait_for(DONE)
       server.log.wait_for(%r{asked for HEAD printer\.test:\d+ /first\?x=1 by mod_passenger PassengerPreStart})
@@ -41,7 +41,7 @@ class PreStartTest < IntegrationTest
     end
   end
 
-  def test_a_reload_asks_for_what_is_new_and_for_what_is_not_up
+  def test_a_reload_requests_new_urls_and_those_of_stopped_applications
     with_url("http://printer.test:PORT/broken") do |server|
       server.log.wait_for(/event=pre_start\.failed url="[^"]*" status=500/)
       server.graceful { |one| one.main_directives << "PassengerPreStart http://printer.test:#{server.port}/new\n" }
@@ -55,11 +55,11 @@ class PreStartTest < IntegrationTest
     end
   end
 
-  def test_a_url_that_nobody_serves_delays_neither_start_nor_end
+  def test_a_url_without_a_server_delays_neither_start_nor_end
     unused = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
     with_url("http://printer.test:#{unused}/") do |server|
       assert_status 200, server.client.get("/")
-      # It has its name a moment before its rights are gone.
+      # The program has its name a moment before it drops root's rights.
       eventually("a helper that keeps trying, without root's rights") do
         helper = server.tree.matching(/\APassenger pre-start/).first
         helper && !helper.uid.zero?
@@ -73,7 +73,7 @@ class PreStartTest < IntegrationTest
     with_urls(configuration { |one| one.site("printer.test", SampleApps.written(PRINTER)) }, [url], &block)
   end
 
-  # PORT stands for httpd's.
+  # PORT stands for httpd's port.
   def with_urls(made, urls, &block)
     @own_server = HttpdServer.new(made)
     made.main_directives = urls.map { |url| "PassengerPreStart #{url.sub('PORT', @own_server.port.to_s)}\n" }.join

@@ -4,7 +4,7 @@ require_relative "support/integration_test"
 require_relative "support/made_users"
 require_relative "support/steady_load"
 
-# Preloaders: when they end, and those that warmed instances make.
+# Preloaders: their end, and preloaders that warmed instances fork.
 class PreloaderTest < IntegrationTest
   IDLE_TIME = 2
   REFORK_AFTER = 50
@@ -26,7 +26,7 @@ class PreloaderTest < IntegrationTest
     SampleApps.written(OWNED).tap { |folder| FileUtils.chown_R(user.name, user.name, folder) }
   end
 
-  def test_a_preloader_that_forks_nothing_ends_and_its_instance_serves_on
+  def test_a_preloader_that_forks_nothing_ends_and_its_instance_still_serves
     instance, preloader = instance_and_preloader
     eventually("its end") { ProcessInfo.read(preloader.pid).nil? }
     assert_equal instance, client("idle.test").pid
@@ -44,7 +44,7 @@ class PreloaderTest < IntegrationTest
     eventually("the end of what came before", within: 60) { preloaders == [reforks.last] && heirs(reforks.last).size == 2 }
   end
 
-  def test_a_reforked_preloader_is_its_users_and_another_one_comes_when_it_is_killed
+  def test_a_reforked_preloader_runs_as_its_user_and_is_replaced_if_killed
     needs_root("the application runs as another user")
     5.times { client("owned.test").pid }
     eventually("an instance of the new preloader", within: 60) { reforks(root("owned")).include?(ProcessInfo.read(client("owned.test").pid)&.ppid) }
@@ -63,7 +63,8 @@ class PreloaderTest < IntegrationTest
 
   private
 
-  # A process that forks nothing for IDLE_TIME is gone before it is looked at, on a machine that stalls; then the next one is looked at.
+  # On a machine that stalls, a preloader that forks nothing for IDLE_TIME may end before it is
+  # seen. Then the next one is used.
   def instance_and_preloader
     eventually("a preloader", within: 60) do
       instance = client("idle.test").pid
@@ -74,7 +75,8 @@ class PreloaderTest < IntegrationTest
     end
   end
 
-  # The instance would be replaced when the preloader's end is known, or not, as it comes.
+  # Kills both: whether the pool replaces the instance depends on whether it knows the preloader's
+  # end.
   def kill_both(preloader, instance)
     [preloader, instance].each { |pid| Process.kill(:KILL, pid) }
     eventually("their ends") { [preloader, instance].none? { |pid| ProcessInfo.read(pid)&.alive? } }
@@ -91,12 +93,12 @@ class PreloaderTest < IntegrationTest
     assert_equal groups_of(user), status[/^Groups:(.*)/, 1].split.map(&:to_i).sort
   end
 
-  # Other tests give users further ones.
+  # Other tests may add the user to further groups.
   def groups_of(user)
     [user.gid, *Etc.enum_for(:group).select { |group| group.mem.include?(user.name) }.map(&:gid)].uniq.sort
   end
 
-  # Process ids of the preloaders that instances made, in order.
+  # Pids of the preloaders that instances forked, in order.
   def reforks(app = "rails_app")
     server.log.text.scan(/event=preloader\.reforked app="[^"]*#{app}.* pid=(\d+)/).map { |found| found[0].to_i }
   end

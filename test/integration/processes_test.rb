@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# Who runs, as whose child, and what of it can be reached from outside.
+# The processes, their parents, and what of them can be reached from outside.
 class ProcessesTest < IntegrationTest
   serve { |made| made.site("rack.test", SampleApps.rack) }
 
@@ -48,7 +48,7 @@ class ProcessesTest < IntegrationTest
   end
 
   def test_instances_hold_none_of_httpds_sockets
-    # The request's own connection is httpd's alone: applications that live on do not keep it open.
+    # Only httpd has the request's own connection: applications that continue do not keep it open.
     addresses = table("tcp").select { |row| row[1].end_with?(format(":%04X", server.port)) }.map { |row| row[9] }
     refute_empty addresses
     server.tree.beside_httpd.each { |process| assert_empty socket_inodes(process) & addresses, process.to_s }
@@ -56,7 +56,7 @@ class ProcessesTest < IntegrationTest
 
   private
 
-  # Rows of /proc/net/NAME, without the title; empty where the kernel has no such protocol.
+  # Rows of /proc/net/NAME without the title; empty if the kernel does not know the protocol.
   def table(name)
     File.readlines("/proc/net/#{name}").drop(1).map(&:split)
   rescue Errno::ENOENT

@@ -31,8 +31,8 @@ class QueueLimitsTest < IntegrationTest
     end
   end
 
-  def test_refusals_without_end_leave_few_lines_in_the_log
-    # More under the prefork MPM, which has more children.
+  def test_many_refusals_leave_few_lines_in_the_log
+    # The prefork MPM has more children, so more requests wait.
     children = server.tree.httpd_children.size
     position = server.log.position
     began = Eventually.monotonic
@@ -60,9 +60,9 @@ class QueueLimitsTest < IntegrationTest
     end
   end
 
-  def test_there_may_be_no_limit_to_the_queue
+  def test_the_queue_may_have_no_limit
     requests = while_busy("unlimited.test") do
-      # Time for them to be in the queue. Were it too short, the test would see less, and not fail.
+      # Gives them time to enter the queue. If the time is too short, the test only checks less.
       ask(30, "unlimited.test").tap { sleep 0.3 }
     end
     assert_equal ["200"] * 30, requests.map { |request| request.value.code }
@@ -88,7 +88,7 @@ class QueueLimitsTest < IntegrationTest
     wait_for_instance(site)
     path = fifo("fifo-#{rand(1 << 32)}")
     started = "#{path}-started"
-    # It may have to wait for too long itself, on a machine that stalls.
+    # On a machine that stalls, this request itself may wait too long.
     busy = Thread.new { 20.times.find { server.client(site, timeout: 60).get("/wait?fifo=#{path}&started=#{started}").code == "200" } }
     eventually("the instance is busy") { File.exist?(started) }
     yield
@@ -97,18 +97,18 @@ class QueueLimitsTest < IntegrationTest
     busy&.join
   end
 
-  # Its start is a wait like any other, and may be too long for the first requests.
+  # The first requests may wait too long for the start of the instance.
   def wait_for_instance(site)
     eventually("an instance", within: 60) { client(site).get("/hello").code == "200" }
   end
 
-  # So many requests, each in a thread of its own; not in the very same moment, since the count may be off by those that
-  # begin together.
+  # Sends `count` requests, each in a thread of its own. They do not begin at the same moment: the
+  # count may be wrong by the number of those that do.
   def ask(count, site, path = "/hello")
     Array.new(count) { Thread.new { server.client(site, timeout: 60).get(path) }.tap { sleep 0.02 } }
   end
 
-  # Returns requests of which two wait: as many as may.
+  # Returns requests of which two wait: the limit.
   def fill_queue(site)
     waiting = []
     eventually("a full queue") do
@@ -118,7 +118,7 @@ class QueueLimitsTest < IntegrationTest
     waiting
   end
 
-  # Nothing comes where it was let in.
+  # The request enters the queue and gets no answer.
   def ask_in_vain(site)
     server.client(site, timeout: 5).get("/hello")
   rescue Net::ReadTimeout
@@ -135,7 +135,7 @@ class QueueLimitsTest < IntegrationTest
         assert_includes PATIENCE..(PATIENCE + 2), Eventually.monotonic - before
       end
     end
-    # What was queued before it would have been run before it.
+    # A request that was queued earlier would run earlier.
     wait_for_instance(site)
     refute_path_exists seen
   end

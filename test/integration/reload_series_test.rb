@@ -4,13 +4,14 @@ require_relative "support/integration_test"
 require_relative "support/reopening_clients"
 require_relative "support/torture/inventory"
 
-# Graceful reloads every two seconds under load, by each MPM. PASSENGER_TEST_RELOADS says how many; with 20 and more the silence that a reload makes
-# is held to its bar.
+# Reloads httpd gracefully every two seconds under load, with each MPM. PASSENGER_TEST_RELOADS is
+# the number of reloads. From 20 on, the gap in answers that a reload causes has a limit.
 class ReloadSeriesTest < IntegrationTest
   RELOADS = Integer(ENV.fetch("PASSENGER_TEST_RELOADS", "4"))
   EVERY = 2
-  # Seconds that the median silence may be longer than that of a file which httpd serves by itself, at the same time. A few reloads on a busy machine
-  # have no median worth the name: httpd looks once a second for children that are missing, and either of the two may have to wait for that.
+  # The limit in seconds by which the median gap may exceed that of a file which httpd serves
+  # itself. Few reloads on a busy machine have no useful median: httpd looks once a second for
+  # missing children, and either gap may include that wait.
   SLOWER = RELOADS >= 20 ? 0.010 : 1.5
   CLIENTS = 3
   ONE = "PassengerMaxInstances 1\n"
@@ -50,7 +51,7 @@ class ReloadSeriesTest < IntegrationTest
     judge(mpm, clients, bounds)
     assert_equal pid, server.client.pid, "the instance lives through all of them"
     eventually("as many processes and descriptors as before", within: 60, every: 0.5) do
-      # The worker MPM comes back with fewer children, and makes others when they are needed.
+      # The worker MPM returns with fewer children, and makes others on demand.
       assert_empty Inventory.of(server.tree).problems(before, growth, fewer: [:httpd, *Inventory::ON_DEMAND])
     end
   ensure
@@ -75,7 +76,8 @@ class ReloadSeriesTest < IntegrationTest
     numbers.sort[(numbers.size - 1) / 2]
   end
 
-  # A child has a channel and a connection to the agent for each client at the most; the pool process and instances the other ends.
+  # A child has at most a channel and a connection to the agent for each client. The pool process
+  # and the instances have the other ends.
   def growth
     { httpd: 4 * CLIENTS, pool: 8 * CLIENTS, instance: 4 * CLIENTS }
   end

@@ -3,9 +3,9 @@
 require_relative "support/integration_test"
 require_relative "support/module_copy"
 
-# `apachectl graceful` and `restart`, with everything that administrators change between two of them.
+# `apachectl graceful` and `restart`, with each change that administrators make between two of them.
 class ReloadTest < IntegrationTest
-  # The pool process has new settings, and their log.
+  # The pool process and its log have new settings.
   TAKEN = /event=pool\.settings_changed/.freeze
   SAYS_ENVIRONMENT = 'run proc { [200, { "Content-Type" => "text/plain" }, [ENV.fetch("RACK_ENV")]] }'
 
@@ -53,7 +53,7 @@ class ReloadTest < IntegrationTest
       server.client.pid
       server.graceful { |one| one.passenger = false }
       eventually("no agent") { server.tree.beside_httpd.empty? }
-      # A child of before may take one more connection.
+      # A child from before the reload may take one more connection.
       eventually("no application") { server.client.get("/hello").code == "404" }
     end
   end
@@ -105,7 +105,7 @@ class ReloadTest < IntegrationTest
     end
   end
 
-  # As packages replace files, and `make install`: the new one is renamed into its place.
+  # Packages and `make install` replace a file by a rename.
   %w[passenger-agent lib/passenger/spawn/spawn_server.rb].each do |name|
     define_method("test_#{name.tr('/.-', '_')}_that_was_replaced_brings_another_agent") do
       root = File.join(SampleApps.new_folder, "root")
@@ -119,7 +119,7 @@ class ReloadTest < IntegrationTest
     end
   end
 
-  def test_another_log_file_takes_what_is_said_after_a_reload
+  def test_a_new_log_file_has_the_lines_after_a_reload
     first, second = %w[first second].map { |name| File.join(scratch, "#{name}.log") }
     with_server(configuration { |one| one.set("PassengerLogFile", first) }) do |server|
       pid = server.client.pid
@@ -215,13 +215,13 @@ class ReloadTest < IntegrationTest
     with_server(made) do |server|
       assert_equal "lost", server.client("removed.test").get("/").body
       server.graceful { |one| one.sites.pop }
-      # The first virtual host answers for names that nobody has.
+      # The first virtual host answers for unknown names.
       eventually { server.client("removed.test").get("/hello").body == "hello world\n" }
       eventually("no instance of it", within: 60) { server.tree.matching(/RubyApp.*\(lost\)/).empty? }
     end
   end
 
-  def test_a_broken_configuration_is_refused_by_httpds_graceful_and_all_goes_on
+  def test_httpd_k_graceful_refuses_a_broken_configuration_and_requests_are_served
     with_server(configuration) do |server|
       pid = server.client.pid
       server.configuration.main_directives << "PassengerMaxPoolSize nonsense\n"
@@ -233,7 +233,7 @@ class ReloadTest < IntegrationTest
 
   private
 
-  # Begins a request, reloads, and lets the request end; its answer must come.
+  # Begins a request, reloads, and lets the request end; the request must be answered.
   def in_flight_over_a_reload(server, &change)
     path = fifo
     started = File.join(scratch, "started")
@@ -244,7 +244,7 @@ class ReloadTest < IntegrationTest
     assert_match(/\Afinished/, answer.value)
   end
 
-  # With a request in flight, which must get its answer. The block replaces a file.
+  # The block replaces a file while a request is in flight. That request must be answered.
   def another_agent_after(server)
     server.client.pid
     agents = server.tree.matching(/passenger-agent/).map(&:pid)
@@ -256,7 +256,7 @@ class ReloadTest < IntegrationTest
     assert_equal "hello world\n", server.client.get("/hello").body
   end
 
-  # Without processes that only help to start others.
+  # Leaves out processes that only help to start others.
   def settled_agents(server)
     last = nil
     eventually("the same processes twice", every: 0.2) { server.tree.beside_httpd.map(&:pid).sort.then { |now| now == last ? now : (last = now) && nil } }
@@ -274,7 +274,7 @@ class ReloadTest < IntegrationTest
     Array.new(count) { Thread.new { server.client.get("/slow?seconds=0.3").body[/\d+/] } }.map(&:value).uniq
   end
 
-  # All of httpd's processes have the file's present content mapped, and no deleted one.
+  # All of httpd's processes map the file's present content, and no deleted file.
   def only_mapping(server, path)
     httpds = [ProcessInfo.read(server.pid), *server.tree.httpd_children]
     httpds.all? { |process| process.mapped_files.grep(/#{Regexp.escape(path)}/) == [path] }

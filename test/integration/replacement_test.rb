@@ -3,11 +3,12 @@
 require_relative "support/integration_test"
 require_relative "support/steady_load"
 
-# Instances that have done enough, or have grown too large, are replaced, and nobody notices.
+# Instances that reach their number of requests or their memory limit are replaced, and no request
+# fails.
 class ReplacementTest < IntegrationTest
   MAX_REQUESTS = 20
 
-  # Says who answers, and when it began and ended.
+  # Answers with its pid and the times of the request's begin and end.
   CLOCKED = <<~RUBY
     clock = -> { Process.clock_gettime(Process::CLOCK_MONOTONIC) }
     run proc { |_env|
@@ -17,7 +18,7 @@ class ReplacementTest < IntegrationTest
     }
   RUBY
 
-  # Loads while "gate" is there, and waits for it else, which "waiting" says.
+  # Loads if the file `gate` exists. Otherwise it makes the file `waiting` and waits for `gate`.
   GATED = <<~RUBY
     unless File.exist?(File.join(__dir__, "gate"))
       File.write(File.join(__dir__, "waiting"), "")
@@ -47,7 +48,7 @@ class ReplacementTest < IntegrationTest
     @position = server.log.position
   end
 
-  def test_worn_instances_are_replaced_under_load_and_no_request_fails_or_waits_for_a_start
+  def test_instances_at_their_limit_are_replaced_under_load_without_a_failure_or_a_wait
     gate, waiting = %w[gate waiting].map { |name| File.join(server.configuration.sites.first.root, name) }
     FileUtils.touch(gate)
     client("worn.test").get("/")
@@ -96,7 +97,7 @@ class ReplacementTest < IntegrationTest
   end
 
   def test_an_instance_over_its_hard_memory_limit_is_killed_and_another_one_serves
-    # It may be killed before it has answered, and another one in its place.
+    # The instance, or its replacement, may be killed before it has answered.
     excessive = eventually("an answer") { client("excessive.test").pid("/grow") }
     line = server.log.wait_for(/event=instance\.killed.*pid=#{excessive}\b/, from: @position)
     assert_match(/uses \d{3} MB of memory \(PassengerHardMemoryLimit 150\)/, line)

@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# What a browser does with a Rails application.
+# The requests of a browser to a Rails application.
 class RequestsTest < IntegrationTest
   serve do |made|
     made.site("rails.test", SampleApps.rails, "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
@@ -29,7 +29,7 @@ class RequestsTest < IntegrationTest
     assert_equal 200, head.status
     assert_equal get["Content-Type"], head["Content-Type"]
     assert_equal get["ETag"], head["ETag"]
-    # A body would be taken for the answer to the next request on this connection.
+    # A client would take a body for the answer to its next request on this connection.
     assert_equal "Hello from Rails\n", raw.get("/plain").body
   ensure
     raw&.close

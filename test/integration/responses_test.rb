@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# Heads and bodies of answers, as a client's socket sees them.
+# Heads and bodies of answers, as a client's socket receives them.
 class ResponsesTest < IntegrationTest
   serve { |made| made.site("rack.test", SampleApps.rack) }
 
@@ -42,7 +42,7 @@ class ResponsesTest < IntegrationTest
     assert_equal [200, ""], [response.status, response["X-Nonce"]]
   end
 
-  def test_a_body_that_must_not_be_there_is_dropped
+  def test_a_body_that_the_status_forbids_is_dropped
     WITHOUT_BODY.each do |status|
       assert_equal status, @raw.get("/status/#{status}?body=yes").status
       assert_equal "hello world\n", @raw.get("/hello").body
@@ -62,7 +62,7 @@ class ResponsesTest < IntegrationTest
   end
 
   def test_a_short_body_without_a_length_arrives_whole
-    # httpd may see its end before it sends the head, and may then tell the length.
+    # httpd may see the body's end before it sends the head, and then send the length.
     assert_equal "onetwothree", @raw.get("/no_length").body
     assert_equal "hello world\n", @raw.get("/hello").body
   end
@@ -78,13 +78,13 @@ class ResponsesTest < IntegrationTest
     assert_nil response["Transfer-Encoding"]
   end
 
-  def test_an_application_may_want_the_connection_closed
+  def test_an_application_can_close_the_connection
     response = @raw.get("/headers?connection=close")
     assert_equal [200, "close"], [response.status, response["Connection"]]
     assert @raw.ended?
   end
 
-  def test_a_client_may_want_the_connection_closed
+  def test_a_client_can_close_the_connection
     response = @raw.get("/hello", "Connection" => "close")
     assert_equal ["close", "hello world\n"], [response["Connection"], response.body]
     assert @raw.ended?
@@ -140,7 +140,7 @@ class ResponsesTest < IntegrationTest
     eventually { server.client.get("/hello").code == "200" }
   end
 
-  def test_one_broken_off_does_not_look_whole_where_the_connection_is_to_be_closed_anyway
+  def test_a_broken_off_answer_on_a_closing_connection_does_not_look_whole
     [["HTTP/1.1", "&connection=close", ""], ["HTTP/1.1", "", "Connection: close\r\n"], ["HTTP/1.0", "", ""]].each do |version, query, header|
       raw = server.raw.write("GET /die_midway?bytes=100000&length=no#{query} #{version}\r\nHost: rack.test\r\n#{header}\r\n")
       assert_raises(EOFError, Errno::ECONNRESET) { raw.response }
@@ -149,7 +149,7 @@ class ResponsesTest < IntegrationTest
     end
   end
 
-  def test_one_that_closes_the_connection_arrives_whole_in_any_version
+  def test_an_answer_that_closes_the_connection_arrives_whole_in_any_version
     ["HTTP/1.1", "HTTP/1.0"].each do |version|
       raw = server.raw.write("GET /download?bytes=300000&length=no #{version}\r\nHost: rack.test\r\nConnection: close\r\n\r\n")
       assert_equal 300_000, raw.response.body.bytesize
@@ -167,7 +167,8 @@ class ResponsesTest < IntegrationTest
 
   private
 
-  # A connection that ends within the body, or an error status where nothing had been sent yet.
+  # Accepts a connection that ends within the body, or an error status if httpd had sent nothing
+  # yet.
   def assert_broken
     raw = server.raw
     response = yield raw

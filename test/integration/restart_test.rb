@@ -2,7 +2,7 @@
 
 require_relative "support/integration_test"
 
-# tmp/restart.txt and its relatives.
+# tmp/restart.txt and the other restart files.
 class RestartTest < IntegrationTest
   serve do |made|
     %w[plain several loaded relative absolute].each do |name|
@@ -106,7 +106,7 @@ class RestartTest < IntegrationTest
     assert_brought_by "relative", "deploy/restart.txt"
   end
 
-  def test_an_absolute_restart_folder_is_where_it_says
+  def test_an_absolute_restart_folder_is_used_as_it_is
     assert_brought_by "absolute", "elsewhere/restart.txt"
   end
 
@@ -116,7 +116,7 @@ class RestartTest < IntegrationTest
     SampleApps.written(SampleApps.saying("version #{number}"))
   end
 
-  # With an hour between looks at restart files.
+  # The agent looks at restart files once an hour.
   def serve_for_an_hour(root, &block)
     made = configuration do |one|
       one.set("PassengerStatThrottleRate", 3600)
@@ -137,7 +137,7 @@ class RestartTest < IntegrationTest
     File.write(File.join(root(name), "config.ru"), SampleApps.saying("version #{version}"))
   end
 
-  # In one step where the file is there: a second one might be taken for another restart.
+  # One step if the file exists: the agent may take a second step for another restart.
   def move(name, seconds)
     FileUtils.touch(restart_file(name)) unless File.exist?(restart_file(name))
     File.utime(Time.now, Time.now + seconds, restart_file(name))

@@ -1,11 +1,12 @@
 #!/usr/bin/env ruby
 # frozen_string_literal: true
 
-# Runs the integration tests: all of them, or the files whose name holds one of the words given as arguments or in
-# TEST. What follows the first dash is minitest's: `run.rb uploads -v -n /chunked/`.
+# Runs the integration tests: all of them, or the files whose name has one of the words in the
+# arguments or in TEST. Arguments from the first dash on are minitest's: `run.rb uploads -v -n
+# /chunked/`.
 #
-# PASSENGER_ROOT, PASSENGER_MODULE and BUILD_DIR say what is tested; ../../build is the default. KEEP=1 leaves the
-# servers' folders where they were.
+# PASSENGER_ROOT, PASSENGER_MODULE and BUILD_DIR name the build under test; ../../build is the
+# default. KEEP=1 keeps the servers' folders.
 
 words = ARGV.take_while { |argument| !argument.start_with?("-") }
 options = ARGV.drop(words.size)

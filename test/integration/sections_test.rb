@@ -2,8 +2,8 @@
 
 require_relative "support/integration_test"
 
-# The sections of httpd's configuration and .htaccess files hold for what an application is asked as for httpd's own files, also where
-# there is no such file.
+# Sections of httpd's configuration and .htaccess files hold for requests to an application as they
+# hold for files, even if there is no such file.
 class SectionsTest < IntegrationTest
   DENIED = "Require all denied"
 
@@ -37,7 +37,7 @@ class SectionsTest < IntegrationTest
     made.site("links.test", app, "<Directory \"#{app}/public\">\n  Options -FollowSymLinks\n</Directory>\n")
   end
 
-  # One application for all sites, with folders in its public one.
+  # One application for all sites, with folders in its `public`.
   def self.app
     @app ||= SampleApps.written("run proc { |env| [200, {}, [env.fetch('PATH_INFO')]] }").tap do |folder|
       %w[shut kept/deeper kept/wild elsewhere].each { |name| FileUtils.mkdir_p(File.join(folder, "public", name)) }
@@ -55,7 +55,7 @@ class SectionsTest < IntegrationTest
     assert_answered_by_the_app "/public"
   end
 
-  def test_where_no_application_answers_a_name_that_no_file_can_have_is_httpds
+  def test_httpd_answers_for_impossible_file_names_outside_of_applications
     long = "x" * 256
     assert_answered_by_the_app "/#{long}/more"
     assert_status 403, get("/httpds#{long}")
@@ -65,7 +65,7 @@ class SectionsTest < IntegrationTest
     assert_equal "/apps/missing/names", assert_status(200, client("partly.test").get("/apps/missing/names")).body
   end
 
-  # httpd's own way: only the first name that does not exist is a file's.
+  # httpd's rule: only the first name that does not exist is a file's.
   def test_a_files_section_means_the_first_name_that_does_not_exist
     assert_status 403, get("/secret/more")
     assert_answered_by_the_app "/missing/secret"

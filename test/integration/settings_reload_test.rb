@@ -2,10 +2,11 @@
 
 require_relative "support/integration_test"
 
-# What a graceful reload changes in an agent that lives on. The log's settings are in log_test.rb and reload_test.rb, those of files in
-# app_log_test.rb and agent_folders_test.rb, PassengerPreStart in pre_start_test.rb.
+# Settings that a graceful reload changes in a running agent. log_test.rb and reload_test.rb have
+# the log's settings, app_log_test.rb and agent_folders_test.rb those of files. pre_start_test.rb
+# has PassengerPreStart.
 class SettingsReloadTest < IntegrationTest
-  # PassengerMinInstances asks for more than there may be, so that no load decides.
+  # PassengerMinInstances exceeds the pool's size, so the load does not matter.
   def test_the_pools_size_grows_and_shrinks
     reloading("PassengerMinInstances" => 3, "PassengerMaxPoolSize" => 1) do |server|
       server.client.get("/")
@@ -20,7 +21,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_the_most_instances_of_each_application
+  def test_the_limit_of_instances_of_each_application_changes
     reloading("PassengerMinInstances" => 3, "PassengerMaxInstancesPerApp" => 1) do |server|
       server.client.get("/")
       sleep 0.5
@@ -30,7 +31,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_the_time_after_which_idle_instances_end
+  def test_the_time_after_which_idle_instances_end_changes
     reloading("PassengerPoolIdleTime" => 0, "PassengerMinInstances" => 0) do |server|
       server.client.get("/")
       sleep 1.5
@@ -40,7 +41,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_how_often_restart_files_are_looked_at
+  def test_the_interval_of_checks_for_restart_files_changes
     reloading("PassengerStatThrottleRate" => 3600) do |server|
       FileUtils.touch(File.join(server.configuration.sites.first.root, "tmp/always_restart.txt"))
       pid = server.client.pid
@@ -51,7 +52,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_how_many_requests_may_wait
+  def test_the_limit_of_waiting_requests_changes
     reloading("PassengerMaxPoolSize" => 1, "PassengerMaxRequestQueueSize" => 100) do |server|
       assert_equal [200], burst(server).uniq
       reload(server, "PassengerMaxRequestQueueSize" => 1)
@@ -60,7 +61,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_the_ruby_of_applications_that_name_none
+  def test_the_default_ruby_of_applications_changes
     reloading do |server|
       server.client.get("/")
       wrapper = File.join(scratch, "ruby")
@@ -72,7 +73,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_the_environment_of_applications_that_name_none
+  def test_the_default_environment_of_applications_changes
     reloading do |server|
       server.client.get("/")
       reload(server, "PassengerAppEnv" => "staging")
@@ -81,8 +82,8 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_where_sockets_of_applications_are
-    # A short path, wherever the build is: a socket's has at most 107 bytes.
+  def test_the_folder_of_applications_sockets_changes
+    # A short path, wherever the build is: the path of a socket has at most 107 bytes.
     above = Dir.mktmpdir
     File.chmod(0o755, above)
     folder = File.join(above, "sockets")
@@ -98,7 +99,7 @@ class SettingsReloadTest < IntegrationTest
     FileUtils.rm_rf(above)
   end
 
-  def test_what_children_of_httpd_heed
+  def test_settings_of_httpds_children_change
     reloading do |server|
       assert server.client.get("/")["X-Powered-By"]
       reload(server, "PassengerShowVersionInHeader" => "off")
@@ -106,7 +107,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_where_uploads_are_kept
+  def test_the_folder_of_uploads_changes
     reloading do |server|
       body = "x" * 200_000
       assert_status 200, server.client.post("/upload", body)
@@ -118,7 +119,7 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_how_much_of_an_answer_is_kept
+  def test_the_limit_of_buffered_answers_changes
     reloading("PassengerBufferResponse" => "on") do |server|
       refute_streamed(server)
       reload(server, "PassengerResponseBufferHighWatermark" => 1_000_000)
@@ -130,12 +131,12 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  def test_whether_answers_are_given_again_and_that_none_is_kept
+  def test_a_reload_empties_the_cache_of_answers_and_can_turn_it_off
     app = SampleApps.written('count = 0; run proc { |env| [200, { "Cache-Control" => "max-age=600" }, [(count += 1).to_s]] }')
     made = configuration { |one| one.site("counts.test", app, "PassengerMaxInstances 1\n") }
     with_server(made) do |server|
       ask = -> { server.client("counts.test").get("/").body }
-      # Until the child that had it is asked again.
+      # Waits until the child that has the answer gets the request.
       kept = -> { eventually("an answer is given again") { ask.call == ask.call } || ask.call }
       first = kept.call
       reload(server, {})
@@ -148,8 +149,9 @@ class SettingsReloadTest < IntegrationTest
     end
   end
 
-  # The agent's other settings are in its identity: it is replaced, which the log says.
-  def test_what_cannot_change_in_a_living_agent_replaces_it_and_the_log_says_so
+  # The agent's other settings are part of its identity. A change of them replaces the agent, and
+  # the log says this.
+  def test_settings_that_a_running_agent_cannot_change_replace_it_and_the_log_says_so
     { "PassengerUserSwitching" => "off", "PassengerDefaultUser" => TestEnvironment::OTHER_USER,
       "PassengerDefaultGroup" => "nogroup" }.each do |name, value|
       reloading("PassengerUser" => TestEnvironment.web_user) do |server|
@@ -169,7 +171,8 @@ class SettingsReloadTest < IntegrationTest
     with_server(made) { |server| yield server }
   end
 
-  # Fails if that was not the same agent. Children of before, which might take one more connection, are gone then.
+  # Fails if the agent was replaced. Children from before the reload, which may take one more
+  # connection, are gone then.
   def reload(server, directives)
     before = agents(server)
     children = server.tree.httpd_children.map(&:pid)

@@ -4,9 +4,10 @@ require "openssl"
 require "zlib"
 require_relative "support/integration_test"
 
-# Clients that are slower than their application, on a pool of one: it is free for others at once, and of httpd's threads as few as possible wait.
+# Clients that are slower than their application, with a pool of one. The instance is free at once,
+# and few threads of httpd wait.
 class SlowClientsTest < IntegrationTest
-  # Far more than sockets hold between two processes.
+  # Far more than the sockets between two processes hold.
   LARGE = 60_000_000
   WATERMARK = 32 * 1024 * 1024
   THREADS = 4
@@ -19,14 +20,14 @@ class SlowClientsTest < IntegrationTest
                         "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nAsyncRequestWorkerFactor 10\nMaxConnectionsPerChild 0"
     made.tls_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
     deflate = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
-    # A client that takes nothing is not to be given up, or whoever waits for that would be free some time.
+    # httpd must not give up a client that reads nothing: that would free the instance, too.
     made.main_directives << "Timeout #{PATIENT}\nLoadModule deflate_module #{deflate}\nLoadModule filter_module #{deflate.sub('deflate', 'filter')}\n"
     made.site("rack.test", SampleApps.rack)
     made.site("deflated.test", SampleApps.rack, "SetOutputFilter DEFLATE\n")
     made.site("tls.test", SampleApps.rack, tls: true)
   end
 
-  # Reads so much that the answer has begun, and then nothing.
+  # Reads until the answer has begun, and then nothing.
   def stall(path, headers = {}, site: "rack.test", from: server)
     raw = from.raw(site).request("GET", path, headers)
     [raw, raw.read_head]
@@ -41,7 +42,7 @@ class SlowClientsTest < IntegrationTest
     assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(raw.read_bytes(size))
   end
 
-  def test_a_client_that_reads_nothing_holds_no_instance_and_gets_all_in_the_end
+  def test_a_client_that_reads_nothing_keeps_no_instance_and_gets_its_answer_later
     raw, = stall("/download?bytes=#{LARGE}")
     assert_free
     assert_arrives raw, LARGE
@@ -50,7 +51,7 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
-  def test_more_of_them_than_httpd_has_threads_are_no_matter
+  def test_more_slow_clients_than_httpd_has_threads_keep_no_instance
     raws = Array.new(3 * THREADS) { stall("/download?bytes=#{LARGE}").first }
     assert_free
     raws.first(2).each { |raw| assert_arrives raw, LARGE }
@@ -58,7 +59,7 @@ class SlowClientsTest < IntegrationTest
     raws&.each(&:close)
   end
 
-  def test_answers_of_all_sizes_are_kept_for_them
+  def test_answers_of_all_sizes_are_buffered_for_slow_clients
     [100_000, 3_000_000, 5_000_000, 10_000_019].each do |size|
       [65_521, 1_000].each do |piece|
         raw, = stall("/download?bytes=#{size}&piece=#{piece}")
@@ -69,7 +70,7 @@ class SlowClientsTest < IntegrationTest
     end
   end
 
-  def test_a_client_that_asks_for_the_next_before_it_has_read_gets_both
+  def test_a_pipelined_request_behind_an_unread_answer_is_answered
     raw = server.raw
     2.times { raw.request("GET", "/download?bytes=#{LARGE}") }
     2.times do
@@ -80,7 +81,7 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
-  def test_what_was_there_when_the_application_died_goes_out_and_does_not_look_whole
+  def test_the_buffered_part_of_a_dead_application_s_answer_is_sent_and_does_not_look_whole
     raw, head = stall("/die_midway?bytes=#{LARGE}")
     assert_equal (2 * LARGE).to_s, head["Content-Length"]
     eventually("the application's death") { server.log.text(@log_position).include?("response cut short") }
@@ -90,7 +91,7 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
-  def test_the_same_in_chunks
+  def test_the_buffered_part_of_a_dead_application_s_chunked_answer_does_not_look_whole
     raw, head = stall("/die_midway?bytes=#{LARGE}&length=no")
     assert_equal "chunked", head["Transfer-Encoding"]
     eventually("the application's death") { server.log.text(@log_position).include?("response cut short") }
@@ -101,7 +102,7 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
-  def test_a_client_that_leaves_leaves_nothing
+  def test_a_client_that_leaves_frees_its_buffer
     raws = Array.new(3) { stall("/download?bytes=#{LARGE}").first }
     assert_free
     raws.each(&:abort)
@@ -109,7 +110,7 @@ class SlowClientsTest < IntegrationTest
     assert_free
   end
 
-  def test_over_tls_they_hold_no_instance
+  def test_slow_clients_over_tls_keep_no_instance
     raw = secure("/download?bytes=#{LARGE}")
     assert_free
     assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(raw.read.split("\r\n\r\n", 2).last)
@@ -117,7 +118,8 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
-  # An application that pauses is heard at once, whatever is between it and its client.
+  # Data of an application that pauses arrives at once, whatever is between the application and its
+  # client.
   def test_pieces_arrive_one_by_one_over_tls
     path = fifo
     raw = secure("/stream?fifo=#{path}&pieces=3")
@@ -145,7 +147,7 @@ class SlowClientsTest < IntegrationTest
     raw&.close
   end
 
-  def test_over_http2_they_hold_no_instance
+  def test_slow_clients_over_http2_keep_no_instance
     with_http2 do |own|
       [1_000_000, LARGE].each do |size|
         curl(own, "/download?bytes=#{size}", "--limit-rate", "50k") do |output|
@@ -169,7 +171,7 @@ class SlowClientsTest < IntegrationTest
     end
   end
 
-  def test_behind_a_filter_they_hold_no_instance
+  def test_slow_clients_behind_a_filter_keep_no_instance
     raw, = stall("/download?bytes=#{LARGE}", { "Accept-Encoding" => "gzip" }, site: "deflated.test")
     assert_free
   ensure
@@ -197,7 +199,7 @@ class SlowClientsTest < IntegrationTest
 
   def test_a_client_that_takes_nothing_for_the_timeout_is_given_up
     with_server(limited("PassengerResponseBufferHighWatermark 1000000\nTimeout 2\n")) do |own|
-      # The request itself may be too late for this on a machine that stalls.
+      # On a machine that stalls, the request itself may be too late.
       raw, = eventually("a request in time") { stall("/download?bytes=200000000", from: own).tap { |_, head| assert_equal 200, head.status } }
       own.log.wait_for(/event=request\.given_up .*took nothing/)
       eventually("a free instance") { assert_free own }
@@ -211,7 +213,7 @@ class SlowClientsTest < IntegrationTest
     configuration { |made| made.main_directives << "PassengerMaxPoolSize 1\nTimeout #{PATIENT}\n" << directives }
   end
 
-  # Whether another request has to wait until the block has ended.
+  # True if another request has to wait until the block has ended.
   def waiting(own)
     other = Thread.new { own.client("rack.test", timeout: 60).get("/hello").code }
     refute other.join(0.5), "the instance waits for its client"
@@ -225,7 +227,7 @@ class SlowClientsTest < IntegrationTest
     with_server(limited("LoadModule http2_module #{http2}\nProtocols h2c http/1.1\n"), &block)
   end
 
-  # Yields what curl writes, and ends it.
+  # Yields the output of curl, and ends it.
   def curl(own, path, *options)
     command = ["curl", "--silent", "--no-buffer", "--http2-prior-knowledge", "--max-time", "60", *options,
                "--header", "Host: rack.test", "http://127.0.0.1:#{own.port}#{path}"]

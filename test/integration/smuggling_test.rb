@@ -3,8 +3,8 @@
 require "json"
 require_relative "support/integration_test"
 
-# Requests that two servers in a row could read in two ways, and headers that look like another's: what the application gets is made anew from what httpd has
-# read, and means one thing only.
+# Requests that two servers in a row may read in two ways, and headers that look like another's.
+# httpd builds the application's request from what it has read itself; that has one meaning only.
 class SmugglingTest < IntegrationTest
   SEES = <<~RUBY
     require "json"
@@ -15,7 +15,7 @@ class SmugglingTest < IntegrationTest
     }
   RUBY
 
-  # The same of an application that speaks HTTP, and believes whatever comes first.
+  # The same for an application that speaks HTTP, and takes the first header of a name.
   READS = <<~'RUBY'
     require "json"
     require "socket"
@@ -50,7 +50,7 @@ class SmugglingTest < IntegrationTest
     loop { Thread.new(server.accept) { |socket| nil while answer(socket) } }
   RUBY
 
-  # Another server, which gets what is no application's.
+  # Another server; httpd passes requests to it that are for no application.
   def self.backend
     @backend ||= TCPServer.new("127.0.0.1", 0)
   end
@@ -88,7 +88,7 @@ class SmugglingTest < IntegrationTest
 
   SMUGGLED = "GET /smuggled HTTP/1.1\r\nHost: app.test\r\n\r\n"
 
-  # Name, header lines, what follows the head.
+  # Name, header lines, bytes after the head.
   AMBIGUOUS = {
     "a length and chunks" => ["Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n#{SMUGGLED}"],
     "chunks and a length" => ["Transfer-Encoding: chunked\r\nContent-Length: 50\r\n", "0\r\n\r\n#{SMUGGLED}"],
@@ -154,7 +154,7 @@ class SmugglingTest < IntegrationTest
     raw&.close
   end
 
-  def test_what_the_server_says_of_a_request_cannot_be_set_by_configuration
+  def test_the_servers_own_headers_cannot_be_set_by_configuration
     seen = client("app.test").json("/x")
     assert_equal ["app.test", "/x", nil], seen.values_at("SERVER_NAME", "PATH_INFO", "CONTENT_LENGTH")
   end
@@ -164,7 +164,7 @@ class SmugglingTest < IntegrationTest
     assert_equal ["X-Sendfile", "/srv/=/files/"], seen.values_at("HTTP_X_SENDFILE_TYPE", "HTTP_X_ACCEL_MAPPING")
   end
 
-  def test_what_an_administrator_adds_to_such_headers_is_all_that_the_application_gets
+  def test_of_such_headers_the_application_gets_only_the_administrators
     forged = { "X-Accel-Mapping" => "/=/", "X-Accel-Redirect" => "/etc", "X-Sendfile-Type" => "X-Accel-Redirect", "X-Accel-Expires" => "1",
                "X-Accel-Buffering" => "no", "X-Accel-Charset" => "a" }
     [{}, forged].each do |headers|
@@ -174,7 +174,7 @@ class SmugglingTest < IntegrationTest
     end
   end
 
-  def test_what_is_no_applications_keeps_such_headers
+  def test_requests_to_other_handlers_keep_such_headers
     asked = Thread.new { client("proxied.test").get("/x", "X-Accel-Mapping" => "/=/") }
     connection = self.class.backend.accept
     head = connection.gets("\r\n\r\n")
@@ -184,7 +184,7 @@ class SmugglingTest < IntegrationTest
     assert_match(%r{^X-Accel-Mapping: /=/, /srv/=/files/\r$}, head)
   end
 
-  def test_variables_of_mod_ssl_are_there_where_they_are_asked_for
+  def test_variables_of_mod_ssl_are_passed_on_if_configured
     skip "httpd has no mod_ssl" unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
     asked = server.client("asking.test", tls: true).json("/x", "SSL-Protocol" => "forged", "SSL_CLIENT_VERIFY" => "SUCCESS")
     assert_match(/\ATLSv1/, asked["SSL_PROTOCOL"])
@@ -195,7 +195,8 @@ class SmugglingTest < IntegrationTest
 
   private
 
-  # Refused, or understood in one way: the length is the body's, and no other request is in it.
+  # The requests are refused, or have one meaning: the length is the body's, and no other request is
+  # in the body.
   def assert_one_meaning(lines, rest, site)
     answers = all_answers(lines, rest, site)
     status, body = answers.first
@@ -206,12 +207,12 @@ class SmugglingTest < IntegrationTest
     refute_includes seen["body"], "smuggled"
     refute_includes seen.fetch("HTTP_X", ""), "\n"
     refute(seen["CONTENT_LENGTH"] && seen["HTTP_TRANSFER_ENCODING"])
-    # What follows is the client's own next request, or nothing.
+    # Bytes behind it are the client's own next request, or nothing.
     answers.drop(1).each { |code, text| assert_equal [200, "/smuggled"], [code, JSON.parse(text)["PATH_INFO"]] }
   end
 
-  # [status, body] of all that comes until the connection ends.
-  # The application runs by then: who has ended its side counts as gone after a second, which a start may take; and a machine that stalls.
+  # [status, body] of all answers until the connection ends. The application runs before: a client
+  # that has closed its side counts as gone after a second, and a start may take longer.
   def all_answers(lines, rest, site)
     server.client(site).get("/")
     eventually("an answer") do

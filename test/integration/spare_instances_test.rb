@@ -2,9 +2,10 @@
 
 require_relative "support/integration_test"
 
-# PassengerMinSpareInstances and PassengerMaxSpareInstances: instances that are kept beside the busy ones.
+# PassengerMinSpareInstances and PassengerMaxSpareInstances: idle instances that are kept beside the
+# busy ones.
 class SpareInstancesTest < IntegrationTest
-  # What starts and ends takes its time on a loaded machine.
+  # Seconds. Instances start and end slowly on a loaded machine.
   WITHIN = 60
 
   serve do |made|
@@ -14,9 +15,9 @@ class SpareInstancesTest < IntegrationTest
     made.site("plain.test", SampleApps.rack)
   end
 
-  def test_spare_ones_are_ready_beside_busy_ones_and_go_when_they_are_too_many
+  def test_spare_instances_are_kept_beside_busy_ones_and_surplus_ones_end
     client.pid
-    # Two beside the one that this request keeps busy, if that is still seen.
+    # Two, and the one that this request keeps busy if the pool still counts it.
     assert_instances 2..3
     gate = fifo
     busy = occupy("rack.test", gate, 4)
@@ -27,7 +28,7 @@ class SpareInstancesTest < IntegrationTest
     refute_match(/instance\.evicted/, server.log.text)
   end
 
-  def test_a_minimum_stays_within_the_applications_limit
+  def test_spare_instances_stay_within_the_applications_limit
     client("limited.test").pid
     assert_instances 2, "limited.test"
     gate = fifo
@@ -38,7 +39,7 @@ class SpareInstancesTest < IntegrationTest
     busy.each(&:value)
   end
 
-  def test_none_is_kept_by_default
+  def test_no_spare_instance_is_kept_by_default
     client("plain.test").pid
     sleep 1
     assert_equal 1, instances("plain.test").size
@@ -46,7 +47,7 @@ class SpareInstancesTest < IntegrationTest
 
   private
 
-  # So many requests that instances work at until they are released.
+  # Sends `count` requests that keep instances until they are released.
   def occupy(site, gate, count)
     started = File.join(scratch, "started")
     requests = Array.new(count) { Thread.new { server.client(site, timeout: 60).get("/wait?fifo=#{gate}&started=#{started}") } }

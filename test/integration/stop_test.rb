@@ -2,9 +2,10 @@
 
 require_relative "support/integration_test"
 
-# However httpd ends, nothing stays: `with_server` looks for processes, shared memory and files after each of these.
+# However httpd ends, nothing is left: `with_server` looks for processes, shared memory and files
+# after each test.
 class StopTest < IntegrationTest
-  # Does not listen to polite signals, and is busy.
+  # Ignores all signals that can be ignored, and is busy.
   STUBBORN = <<~RUBY
     %w[TERM INT HUP USR1 USR2 QUIT].each { |name| trap(name, "IGNORE") rescue ArgumentError }
     run proc { |env|
@@ -59,7 +60,7 @@ class StopTest < IntegrationTest
     end
   end
 
-  def test_an_application_that_ignores_signals_does_not_stay
+  def test_an_application_that_ignores_signals_ends
     with_server(configuration { |made| made.site("stubborn.test", SampleApps.written(STUBBORN)) }) do |server|
       server.client.pid("/")
       begin_endless(server, "/forever")
@@ -119,7 +120,7 @@ class StopTest < IntegrationTest
 
   private
 
-  # A request that nobody answers; the block says when it has begun.
+  # Sends a request that is never answered; the block returns true once it has begun.
   def begin_endless(server, path)
     (@endless ||= []) << server.raw.request("GET", path)
     eventually("the request has begun") { yield } if block_given?

@@ -2,7 +2,7 @@
 
 require_relative "uploads_test"
 
-# The same bodies, where the application reads them while they come.
+# The tests of UploadsTest for an application that reads bodies while they arrive.
 class StreamedUploadsTest < UploadsTest
   serve do |made|
     made.main_directives << "LimitRequestFieldSize 200000\nPassengerBufferUpload off\n"
@@ -10,9 +10,9 @@ class StreamedUploadsTest < UploadsTest
     made.site("rails.test", SampleApps.rails, "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
 
-  def test_a_broken_body_is_a_bad_request_and_the_application_sees_no_whole_one
+  def test_a_broken_body_is_a_bad_request_and_does_not_look_whole_to_the_application
     finished = File.join(scratch, "finished")
-    # Who has ended its side counts as gone after a second, which a start may take.
+    # A client that has closed its side counts as gone after a second, and a start may take longer.
     client.get("/hello")
     [[{ "Transfer-Encoding" => "chunked" }, "5\r\nhello\r\nzz\r\nhello\r\n0\r\n\r\n"],
      [{ "Transfer-Encoding" => "chunked" }, "#{100_000.to_s(16)}\r\n#{'x' * 100_000}\r\n5\r\nhel"],
@@ -31,7 +31,7 @@ class StreamedUploadsTest < UploadsTest
 
   private
 
-  # Nil where no answer comes.
+  # Nil if no answer arrives.
   def status_of(raw)
     raw.response.status
   rescue EOFError, Errno::ECONNRESET

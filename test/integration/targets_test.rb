@@ -2,8 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Odd request targets: what is encoded, what leads out of a folder, what is no path at all. What httpd has checked is what the application sees, and no
-# file outside of `public` is ever served.
+# Odd request targets: encoded bytes, paths that leave a folder, targets that are no path. The
+# application sees the path that httpd has checked. httpd serves no file outside of `public`.
 class TargetsTest < IntegrationTest
   SEES = <<~RUBY
     run proc { |env|
@@ -63,7 +63,7 @@ class TargetsTest < IntegrationTest
         response = send_target(target, "#{site}.test")
         next assert_includes [400, 403, 404], response.status unless response.status == 200
 
-        # httpd took it for another path, and so must the application.
+        # httpd has let it pass as another path; the application must see that path, too.
         refute_match(%r{\|/+admin(/|\||\z)}, response.body, "#{site}: #{target}")
         refute_match(%r{/\.\.(/|\||\z)}, response.body, "#{site}: #{target}")
       end
@@ -76,7 +76,7 @@ class TargetsTest < IntegrationTest
     end
   end
 
-  def test_what_httpd_has_resolved_is_what_the_application_sees
+  def test_the_application_sees_the_path_that_httpd_has_resolved
     { "/x/../y" => "/y", "/x/./y" => "/x/y", "//x///y" => "/x/y", "/x/%2e%2e/y" => "/y", "/x/.%2e/" => "/" }
       .each { |target, path| assert_equal [path, path], seen(target).values_at(2, 4), target }
     assert_equal "/x///y", seen("/x///y", "unmerged.test")[2]
@@ -99,7 +99,7 @@ class TargetsTest < IntegrationTest
                  seen("/x?a=%00&b=../%2f?&c=%zz").values_at(2, 3, 4)
   end
 
-  def test_an_encoded_slash_is_httpds_404_where_it_does_not_allow_them
+  def test_an_encoded_slash_is_httpds_404_by_default
     assert_equal 404, send_target("/a%2Fb", "refused.test").status
   end
 
@@ -115,7 +115,7 @@ class TargetsTest < IntegrationTest
     assert_equal ["/sub", "/a%2Fb", "/sub/a%2Fb"], seen("/sub/a%2Fb", "sub.test").values_at(1, 2, 4)
   end
 
-  def test_an_encoded_slash_may_part_a_base_uri
+  def test_an_encoded_slash_may_end_a_base_uri
     assert_equal ["/sub", "%2Fx", "/sub%2Fx"], seen("/sub%2Fx", "sub.test").values_at(1, 2, 4)
   end
 

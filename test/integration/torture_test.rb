@@ -6,15 +6,15 @@ require_relative "support/torture/nonce_clients"
 require_relative "support/torture/storm"
 require_relative "support/torture/verdict"
 
-# Processes of every kind are killed and stopped at random under load: only what was in the hands of a killed one is lost.
-# `make torture` is the long form. PASSENGER_TORTURE_SECONDS and PASSENGER_TEST_SEED set length and chance; the seed gives
-# the same plan again, which is not yet the same coincidences.
+# Kills and stops processes of each kind at random under load; only the requests of a killed process
+# are lost. `make torture` is the long form. PASSENGER_TORTURE_SECONDS sets the duration,
+# PASSENGER_TEST_SEED the random plan. The same seed repeats the plan, but not the timing.
 class TortureTest < IntegrationTest
   SECONDS = Integer(ENV.fetch("PASSENGER_TORTURE_SECONDS", "10"))
   SEED = Integer(ENV.fetch("PASSENGER_TEST_SEED", Random.new_seed % 1_000_000))
 
   CHILDREN = 8
-  # Clients and those who look whether it serves, and an eighth besides.
+  # For the clients, for requests that check the service, and an eighth more.
   THREADS_OF_A_CHILD = 5
   INSTANCES = 4
   THREADS = 2
@@ -23,11 +23,11 @@ class TortureTest < IntegrationTest
   MPM = "StartServers #{CHILDREN}\nServerLimit #{CHILDREN}\nThreadsPerChild #{THREADS_OF_A_CHILD}\n" \
         "MaxRequestWorkers #{CHILDREN * THREADS_OF_A_CHILD}\nMinSpareThreads #{CHILDREN * THREADS_OF_A_CHILD}\n" \
         "MaxSpareThreads #{CHILDREN * THREADS_OF_A_CHILD}\nMaxConnectionsPerChild 0"
-  # All of them from the beginning on, or there would be more afterwards.
+  # All of them from the start; otherwise there would be more at the end than at the start.
   PREFORK = "StartServers #{CHILDREN * THREADS_OF_A_CHILD}\nServerLimit #{CHILDREN * THREADS_OF_A_CHILD}\n" \
             "MinSpareServers #{CHILDREN * THREADS_OF_A_CHILD}\nMaxRequestWorkers #{CHILDREN * THREADS_OF_A_CHILD}"
 
-  # httpd itself looks once a second which of its children are missing.
+  # Seconds. httpd looks once a second for missing children.
   AFTERWARDS = 2
 
   def setup
@@ -35,7 +35,7 @@ class TortureTest < IntegrationTest
     @runs = noted("runs")
   end
 
-  def test_only_what_was_in_the_hands_of_a_killed_process_is_lost
+  def test_only_requests_in_work_by_a_killed_process_are_lost
     with_server(tortured) do |server|
       assert_served(server)
       before = Inventory.of(server.tree)
@@ -80,7 +80,7 @@ class TortureTest < IntegrationTest
     path
   end
 
-  # Clients ask while the block runs.
+  # Clients send requests while the block runs.
   def judge(server, storm)
     clients = NonceClients.new(server, CLIENTS, @random)
     yield
@@ -99,7 +99,7 @@ class TortureTest < IntegrationTest
     puts format("another agent served after %.1f s", monotonic - began)
   end
 
-  # After this storm, or after another short one, where the machine has stalled.
+  # Measures after this storm, and after another short one if the machine has stalled.
   def assert_served_soon(server, storm)
     times = [assert_served(server)]
     until times.last < AFTERWARDS || times.size == 3
@@ -109,7 +109,7 @@ class TortureTest < IntegrationTest
     assert_operator times.last, :<, AFTERWARDS, "seconds: #{times}"
   end
 
-  # All clients at once. Returns how long that took.
+  # All clients at once. Returns the duration.
   def assert_served(server)
     began = monotonic
     codes = Array.new(CLIENTS) { Thread.new { served(server) } }.map(&:value)
@@ -121,8 +121,9 @@ class TortureTest < IntegrationTest
     server.client.get("/", "X-Nonce" => "calm", "X-Wanted" => "0").code
   end
 
-  # A child may have a channel and a connection to the agent for each of its threads, and keeps a descriptor of each agent
-  # that there was; the pool process has the other ends, and an instance those of all channels.
+  # A child may have a channel and a connection to the agent for each of its threads, and keeps a
+  # descriptor of each earlier agent. The pool process has the other ends, and an instance those of
+  # all channels.
   def growth(storm)
     all = CHILDREN * THREADS_OF_A_CHILD
     { httpd: 2 * THREADS_OF_A_CHILD + storm.count(:pool), pool: 2 * all, instance: all }

@@ -6,7 +6,8 @@ require_relative "support/torture/nonce_clients"
 require_relative "support/torture/storm"
 require_relative "support/torture/verdict"
 
-# The judge of the torture must see what he is there for. Time runs from 0 here; the request of each test is asked at 10 and ends at 11.
+# The torture test's verdict finds each kind of fault. Time starts at 0 here; the request of each
+# test is sent at 10 and ends at 11.
 class TortureVerdictTest < Minitest::Test
   THREADS = 2
 
@@ -16,18 +17,18 @@ class TortureVerdictTest < Minitest::Test
     @exchanges = []
   end
 
-  def test_what_was_answered_with_its_own_nonce_is_fine
+  def test_an_answer_with_the_requests_own_nonce_is_right
     ask("a", 200)
     run_in(100, "a")
     assert_empty problems
   end
 
-  def test_an_answer_to_what_never_ran_is_wrong
+  def test_an_answer_to_a_request_that_never_ran_is_wrong
     ask("a", 200)
     assert_match(/answered wrongly/, problems.join)
   end
 
-  def test_what_ran_in_an_instance_that_was_killed_meanwhile_is_explained
+  def test_the_failure_of_a_request_in_a_killed_instance_is_explained
     ask("a", 502)
     run_in(100, "a")
     kill_instance(100, 10.5)
@@ -72,13 +73,13 @@ class TortureVerdictTest < Minitest::Test
     assert_equal 1, problems.size
   end
 
-  def test_what_never_ran_needs_a_place_in_the_hands_of_a_killed_instance
+  def test_the_failure_of_a_request_that_never_ran_needs_a_killed_instance_with_a_free_thread
     %w[a b c].each { |nonce| ask(nonce, 502) }
     kill_instance(100, 10.5)
     assert_equal 1, problems.size
   end
 
-  def test_a_connection_that_a_killed_child_did_not_have_is_cut_for_no_reason
+  def test_a_cut_connection_that_no_killed_child_had_is_not_explained
     ask("a", :cut, port: 7)
     ask("b", :cut, port: 8)
     @deaths << Storm::Death.new(kind: :child, pid: 200, from: 10.4, at: 10.5, ports: [7])
@@ -92,7 +93,7 @@ class TortureVerdictTest < Minitest::Test
     assert_match(/ran 2 times/, problems.join)
   end
 
-  def test_what_is_stuck_is_said
+  def test_a_request_that_is_stuck_is_reported
     ask("a", :stuck)
     assert_match(/stuck/, problems.join)
   end

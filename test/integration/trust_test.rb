@@ -5,14 +5,14 @@ require_relative "support/torture/hostile_child"
 require_relative "support/torture/nonce_clients"
 require_relative "support/torture/storm"
 
-# An application and one of httpd's children write whatever they can wherever they can, while another application, of another
-# user, is served.
+# An application and one of httpd's children write arbitrary bytes wherever they can. Another
+# application, of another user, is served meanwhile.
 class TrustTest < IntegrationTest
   SECONDS = Integer(ENV.fetch("PASSENGER_TORTURE_SECONDS", "10"))
   SEED = Integer(ENV.fetch("PASSENGER_TEST_SEED", Random.new_seed % 1_000_000))
   USERS = { "nonce.test" => "games", "hostile.test" => TestEnvironment::OTHER_USER }.freeze
   INSTANCES = 2
-  # Parts of a second, as /proc/PID/stat counts.
+  # Parts of a second, as in /proc/PID/stat.
   TICKS = 100
   COMPLAINTS = /event=(connection|accept)\./.freeze
 
@@ -63,7 +63,7 @@ class TrustTest < IntegrationTest
     @flag ||= noted("hostile.test", "hostile")
   end
 
-  # What became of the requests to the application that does no harm. Those to the other one are its own business.
+  # Returns the outcome of requests to the harmless application. Requests to the other one may fail.
   def asked_while(server)
     random = Random.new(SEED)
     clients = [NonceClients.new(server, 6, random, site: "nonce.test"),
@@ -101,7 +101,8 @@ class TrustTest < IntegrationTest
     []
   end
 
-  # A reply channel's end in an instance of each application would be in both lists.
+  # If instances of both applications had an end of the same reply channel, it would be in both
+  # lists.
   def assert_nothing_shared(server)
     sockets = server.tree.descending.select { |process| process.command_line.match?(Storm::INSTANCE) }
                     .group_by(&:uid).transform_values { |some| some.flat_map { |process| sockets_of(process) } }
@@ -127,7 +128,8 @@ class TrustTest < IntegrationTest
     processes.sum { |process| ProcessInfo.read(process.pid).ticks }
   end
 
-  # What was invented about its requests is gone with its instances, and what is in its queue with the queue.
+  # The application's false statements about requests end with its instances, and its messages end
+  # with the queue.
   def assert_hostility_ends(server)
     root = server.configuration.sites.last.root
     FileUtils.touch(File.join(root, "tmp/restart.txt"))

@@ -5,9 +5,10 @@ require "digest"
 require "time"
 require_relative "support/integration_test"
 
-# PassengerTurbocaching: what an application allows everybody to keep is answered without it.
+# PassengerTurbocaching: httpd gives answers again that the application has made public, without
+# asking the application.
 class TurbocachingTest < IntegrationTest
-  # Counts its requests; headers and status are those of the query, a header to a line.
+  # Counts its requests. The query has headers and status, one header a line.
   COUNTS = <<~RUBY
     count = 0
     version = File.exist?("version") ? File.read("version") : "1"
@@ -19,7 +20,8 @@ class TurbocachingTest < IntegrationTest
       [Integer(status), { "Content-Type" => "text/plain", "X-Count" => count.to_s }.merge(headers), [text]]
     }
   RUBY
-  # Counts its requests, and lets everybody keep its answers; a change is answered with the header that is asked for.
+  # Counts its requests and makes its answers public. It answers a change with the header that the
+  # request names.
   NAMES = <<~RUBY
     count = 0
     run proc { |env|
@@ -32,7 +34,7 @@ class TurbocachingTest < IntegrationTest
   CACHED = "Cache-Control: max-age=600, public"
 
   serve do |made|
-    # Of each two children one would not know what the other has.
+    # Each child has a cache of its own, so one child only.
     made.mpm_settings = one_child(made.mpm)
     counts = SampleApps.written("require \"uri\"\n#{COUNTS.gsub('\#', '#')}")
     made.site("app.test", counts, "PassengerMaxInstances 1\n")
@@ -66,14 +68,14 @@ class TurbocachingTest < IntegrationTest
     CONF
   end
 
-  def test_what_httpd_has_told_the_application_about_the_client_is_kept_apart
+  def test_answers_that_depend_on_variables_of_the_client_are_kept_apart
     path = "/?#{URI.encode_www_form_component(CACHED)}"
     ann, bob, again = %w[ann bob ann].map { |who| server.client("varied.test").get(path, "Cookie" => "who=#{who}").body }
     refute_equal ann, bob
     assert_equal ann, again
   end
 
-  def test_an_answer_that_may_be_kept_is_given_again_as_it_was
+  def test_a_public_answer_is_given_again_unchanged
     first = ask(CACHED, "X-Other: kept")
     second = ask(CACHED, "X-Other: kept")
     assert_equal first.body, second.body
@@ -83,15 +85,15 @@ class TurbocachingTest < IntegrationTest
     assert_equal first.to_hash.except(*ignored), second.to_hash.except(*ignored)
   end
 
-  def test_it_is_kept_as_long_as_it_is_fresh
-    # A second may be over before the next request, on a machine that stalls.
+  def test_an_answer_is_kept_as_long_as_it_is_fresh
+    # On a machine that stalls, a second may be over before the next request.
     first = eventually("an answer that is given again") do
       ask("Cache-Control: max-age=1").then { |answer| answer if answer.body == ask("Cache-Control: max-age=1").body }
     end
     Eventually.eventually("a new answer") { ask("Cache-Control: max-age=1").body != first.body }
   end
 
-  def test_expires_is_as_good
+  def test_an_answer_with_expires_is_kept_too
     expires = "Expires: #{(Time.now + 600).httpdate}"
     assert_equal ask(expires).body, ask(expires).body
   end
@@ -114,7 +116,7 @@ class TurbocachingTest < IntegrationTest
     define_method("test_what_#{what}_is_not_kept") { refute_equal ask(*lines).body, ask(*lines).body }
   end
 
-  def test_what_is_gone_or_moved_for_good_may_be_kept
+  def test_answers_301_404_and_410_may_be_kept
     %w[301 404 410].each do |status|
       lines = [CACHED, "Answer: #{status}", "Location: /"]
       first = ask(*lines)
@@ -140,7 +142,7 @@ class TurbocachingTest < IntegrationTest
     end
   end
 
-  def test_what_users_get_after_logging_in_is_not_kept
+  def test_answers_to_authenticated_users_are_not_kept
     credentials = { "Authorization" => "Basic #{Base64.strict_encode64('ann:secret')}" }
     2.times { assert_equal "200", ask(CACHED, site: "protected.test", headers: credentials).code }
     refute_equal ask(CACHED, site: "protected.test", headers: credentials).body,
@@ -173,7 +175,7 @@ class TurbocachingTest < IntegrationTest
     raw&.close
   end
 
-  def test_a_change_of_the_url_empties_it
+  def test_an_unsafe_method_drops_the_answer_of_its_url
     %w[POST PUT DELETE PATCH].each do |method|
       first = ask(CACHED).body
       assert_equal first, ask(CACHED).body
@@ -182,7 +184,7 @@ class TurbocachingTest < IntegrationTest
     end
   end
 
-  def test_a_change_empties_what_its_answer_names
+  def test_a_change_drops_the_answers_that_its_own_answer_names
     path = "#{@path}/a%20b"
     ["Location: http://named.test#{path}?x=1", "Location: //NAMED.test:80#{path}?x=1", "Content-Location: #{@path}/./a%20b?x=1",
      "location: #{@path}/c/../%61%20b?x=1", "Location: #{name}/a%20b?x=1"].each do |named|
@@ -193,7 +195,7 @@ class TurbocachingTest < IntegrationTest
     end
   end
 
-  def test_a_change_empties_no_other_page_and_none_by_the_name_of_another_host
+  def test_a_change_drops_no_other_answer_and_none_of_another_host
     path = "#{@path}/other"
     first = count(path)
     ["Location: http://evil.test#{path}", "Location: #{path}?x", "Location: http://", "Location: %zz",
@@ -201,25 +203,25 @@ class TurbocachingTest < IntegrationTest
     assert_equal first, count(path)
   end
 
-  def test_httpds_error_page_is_shown_instead_of_a_cached_answer_too
+  def test_httpds_error_document_replaces_a_cached_answer_too
     lines = [CACHED, "Answer: 404"]
-    # What the first instance of all has answered is not kept.
+    # Answers of the first instance are not kept.
     before = Integer(ask("Cache-Control: no-store", site: "overridden.test")["X-Count"])
     pages = Array.new(3) { ask(*lines, site: "overridden.test") }
     assert_equal [%w[404 ours]] * 3, pages.map { |page| [page.code, page.body] }
     assert_empty pages.filter_map { |page| page["Age"] || page["X-Count"] || page["Cache-Control"] }
-    # The application was asked once.
+    # The application had one request.
     assert_equal before + 2, Integer(ask("Cache-Control: no-store", site: "overridden.test")["X-Count"])
   end
 
-  def test_a_change_that_failed_changes_nothing
+  def test_a_change_that_failed_drops_no_answer
     lines = [CACHED, "Answer: 404"]
     first = ask(*lines).body
     change("POST", lines)
     assert_equal first, ask(*lines).body
   end
 
-  def test_a_new_version_of_the_application_empties_it
+  def test_a_new_version_of_the_application_drops_all_answers
     app = server.configuration.sites.first.root
     first = ask(CACHED).body
     assert_equal first, ask(CACHED).body
@@ -229,7 +231,7 @@ class TurbocachingTest < IntegrationTest
     assert_equal ask(CACHED).body, ask(CACHED).body
   end
 
-  def test_all_children_learn_of_a_change
+  def test_a_change_drops_answers_in_all_children
     with_server(configuration { |made| shared(made) }) do |server|
       client = server.client("app.test")
       target = url([CACHED])
@@ -244,7 +246,7 @@ class TurbocachingTest < IntegrationTest
     end
   end
 
-  def test_it_can_be_turned_off
+  def test_the_cache_can_be_turned_off
     made = configuration do |one|
       shared(one)
       one.set("PassengerTurbocaching", "off")
@@ -282,7 +284,7 @@ class TurbocachingTest < IntegrationTest
     client("named.test").get(path).body
   end
 
-  # The status of the answer.
+  # Returns the status of the answer.
   def change_naming(header)
     raw = server.raw("named.test")
     raw.request("POST", "/#{name}", { "Content-Length" => "0", "X-Named" => header }).response.status

@@ -6,7 +6,7 @@ require_relative "support/integration_test"
 # Request bodies of all sizes and framings.
 class UploadsTest < IntegrationTest
   LARGE = 100 * 1024 * 1024
-  # What a process may grow by while a large body goes through it.
+  # Bytes by which a process may grow while a large body passes through it.
   ALLOWANCE = 24 * 1024 * 1024
 
   serve do |made|
@@ -61,7 +61,7 @@ class UploadsTest < IntegrationTest
     raw&.close
   end
 
-  def test_a_body_that_dribbles_in_arrives_whole
+  def test_a_body_that_arrives_slowly_arrives_whole
     raw = server.raw
     content = Pattern.bytes(40_000)
     raw.request("POST", "/upload", { "Content-Length" => content.bytesize.to_s })
@@ -74,12 +74,12 @@ class UploadsTest < IntegrationTest
     raw&.close
   end
 
-  def test_a_body_with_zero_bytes_and_line_ends_is_left_alone
+  def test_a_body_with_zero_bytes_and_line_ends_arrives_unchanged
     content = "\0\r\n\r\n0\r\n\r\nGET / HTTP/1.1\r\n\r\n\xFF".b
     assert_equal content, client.post("/body", content).body.b
   end
 
-  def test_a_body_from_which_httpd_takes_the_coding_arrives_whole
+  def test_a_body_that_httpd_decodes_arrives_whole
     deflate = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
     skip "needs mod_deflate" unless File.exist?(deflate)
     made = configuration do |one|

@@ -3,9 +3,9 @@
 require_relative "support/integration_test"
 require_relative "support/made_users"
 
-# Whom applications run as, with what environment, and what one user's application can do to another's.
+# The users of applications, their environments, and what an application can do to another user's.
 class UsersTest < IntegrationTest
-  # Tells about its process, and does what the request says, as any application might.
+  # Reports about its process, and does what the request demands, as any application may.
   PROBE = <<~'RUBY'
     require "json"
     # Numbers of system calls, the same on all newer architectures.
@@ -19,7 +19,8 @@ class UsersTest < IntegrationTest
       e.class.name
     end
 
-    # Descriptors: sockets, such as its queue and its channels, and memory files, such as its claims.
+    # Counts descriptors by kind: sockets, such as its queue and channels, and memory files, such as
+    # its claims.
     kind = lambda do |path|
       case File.readlink(path)
       when /socket:/ then "sockets"
@@ -30,7 +31,7 @@ class UsersTest < IntegrationTest
       "unknown"
     end
 
-    # What came of trying to get hold of each number that a process can have for a descriptor.
+    # The result of trying to get each descriptor number of a process.
     steal = lambda do |pid|
       pidfd = syscall(PIDFD_OPEN, pid, 0)
       (0..255).each_with_object(Hash.new { |all, of| all[of] = [] }) do |number, all|
@@ -66,7 +67,7 @@ class UsersTest < IntegrationTest
 
   if TestEnvironment.root?
     serve do |made|
-      # Room for all: none is to end for another one while a test looks at it.
+      # All fit into the pool: none ends for another while a test looks at it.
       made.set("PassengerMaxPoolSize", 40)
       one, other = %w[a b].map { |key| MadeUsers[key] }
       MadeUsers.run("usermod", "--append", "--groups", "daemon", one.name)
@@ -99,12 +100,12 @@ class UsersTest < IntegrationTest
   end
 
   class << self
-    # Belongs to the owner and the group, or the owner's.
+    # Belongs to `owner` and to `group`, or to the owner's group.
     def probe(owner, group = nil)
       SampleApps.written(PROBE).tap { |folder| FileUtils.chown_R(owner, group || group_of(owner), folder) }
     end
 
-    # A Ruby for the spawn server that lacks a power of root's.
+    # A Ruby for the spawn server that lacks one of root's capabilities.
     def ruby_without(capability)
       path = File.join(SampleApps.new_folder, "ruby")
       File.write(path, "#!/bin/sh\nexec setpriv --bounding-set=-#{capability} #{RbConfig.ruby} \"$@\"\n")
@@ -118,7 +119,7 @@ class UsersTest < IntegrationTest
       folder
     end
 
-    # A link of this user's, in a folder of this user's, to somebody's application.
+    # A link of this user to an application of any user, in a folder of this user.
     def linked(user, app)
       name = user.is_a?(String) ? user : user.name
       folder = SampleApps.new_folder
@@ -128,7 +129,7 @@ class UsersTest < IntegrationTest
       File.join(folder, "app")
     end
 
-    # Its `tmp` leads to a folder that only root may enter.
+    # The application's `tmp` leads to a folder that only root may enter.
     def hide_restart_folder(app, owner)
       private_folder = closed(SampleApps.new_folder)
       FileUtils.rm_rf(File.join(app, "tmp"))
@@ -168,7 +169,7 @@ class UsersTest < IntegrationTest
     nil
   end
 
-  # The ids of a process that is this user's for good, in this group.
+  # Checks that a process has the ids of this user for good, and this group.
   def assert_runs_as(name, group, site)
     uid = Etc.getpwnam(name).uid
     gid = Etc.getgrnam(group).gid
@@ -183,19 +184,19 @@ class UsersTest < IntegrationTest
     assert_equal [MadeUsers["a"].gid, Etc.getgrnam("daemon").gid].sort, seen("one.test")["groups"]
   end
 
-  def test_what_belongs_to_root_runs_as_the_default_user
+  def test_an_application_of_root_runs_as_the_default_user
     assert_runs_as "nobody", "nogroup", "root.test"
   end
 
-  def test_what_belongs_to_an_unknown_user_runs_as_the_default_user
+  def test_an_application_of_an_unknown_user_runs_as_the_default_user
     assert_runs_as "nobody", "nogroup", "unknown.test"
   end
 
-  def test_the_user_may_be_named
+  def test_the_user_can_be_configured
     assert_runs_as MadeUsers["b"].name, MadeUsers["b"].name, "named.test"
   end
 
-  def test_the_group_may_be_named
+  def test_the_group_can_be_configured
     assert_runs_as MadeUsers["a"].name, "daemon", "group.test"
   end
 
@@ -221,14 +222,14 @@ class UsersTest < IntegrationTest
     server.log.wait_for(/event=spawn.user_replaced .*no-such-user.* does not exist, so .*nobody/)
   end
 
-  def test_a_folder_that_the_user_may_not_enter_is_a_failed_start_that_says_so
+  def test_a_folder_that_the_user_may_not_enter_is_a_failed_start_with_a_clear_message
     answer = client("closed.test").get("/")
     assert_status 500, answer
     server.log.wait_for(/report=.*(Permission denied|EACCES)/)
     refute_match(/EACCES|Permission/, answer.body, "the page is for everybody")
   end
 
-  def test_where_the_user_cannot_be_changed_the_start_fails_and_nothing_of_the_application_runs
+  def test_if_the_user_cannot_be_changed_the_start_fails_before_any_application_code
     skip "needs setpriv" unless system("setpriv --version", out: File::NULL, err: File::NULL)
     folder = SampleApps.written("File.write(File.join(__dir__, 'tmp/ran'), '')\n#{SampleApps.saying('it ran')}")
     FileUtils.chown_R(MadeUsers["a"].name, nil, folder)
@@ -242,17 +243,18 @@ class UsersTest < IntegrationTest
     end
   end
 
-  # Its owner could lead the link to his own files as soon as it is known whose the application is.
-  def test_a_link_of_somebody_elses_is_a_failed_start_that_says_so
+  # The link's owner could change the link to his own files after the check of the application's
+  # owner.
+  def test_another_users_link_is_a_failed_start_with_a_clear_message
     assert_status 500, client("borrowed.test").get("/")
     server.log.wait_for(/event=spawn.failed .*the link \S+ belongs to user #{MadeUsers["b"].uid}, .*chown -h root/)
   end
 
-  def test_a_link_of_somebody_elses_may_be_used_where_the_user_is_named
+  def test_another_users_link_may_be_used_if_the_user_is_configured
     assert_runs_as MadeUsers["b"].name, MadeUsers["b"].name, "lent.test"
   end
 
-  def test_a_link_of_roots_may_be_used
+  def test_roots_link_may_be_used
     assert_runs_as MadeUsers["a"].name, MadeUsers["a"].name, "root_link.test"
   end
 
@@ -262,7 +264,7 @@ class UsersTest < IntegrationTest
     hidden = File.realpath(File.join(root("hidden"), "tmp"))
     move(File.join(hidden, "restart.txt"))
     FileUtils.touch(File.join(root("restarted"), "tmp/restart.txt"))
-    # All are looked at together.
+    # The agent looks at all restart files together.
     eventually("a restart") { seen("restarted.test")["pid"] != seen_by }
     assert_equal pid, seen("hidden.test")["pid"]
 
@@ -293,7 +295,7 @@ class UsersTest < IntegrationTest
     assert_equal "directive", seen("one.test")["env"]["SAMPLE_SETTING"]
   end
 
-  def test_the_profile_need_not_be_read
+  def test_reading_the_profile_can_be_turned_off
     refute_includes seen("plain.test")["env"].keys, "FROM_PROFILE"
   end
 
@@ -308,7 +310,7 @@ class UsersTest < IntegrationTest
     end
   end
 
-  def test_users_need_not_be_switched
+  def test_user_switching_can_be_turned_off
     made = configuration { |one| one.site("rack.test", self.class.probe(MadeUsers["a"].name)) }
     made.set("PassengerUserSwitching", "Off")
     with_server(made) do |server|
@@ -317,7 +319,7 @@ class UsersTest < IntegrationTest
   end
 
   def test_an_application_can_do_nothing_to_another_users_processes
-    # The instance, its preloader, the spawn server, the agent's pool process and watchdog.
+    # The instance, its preloader, the spawn server, the pool process and the watchdog.
     line = [ProcessInfo.read(seen("one.test")["pid"])]
     line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
     line.each do |process|
@@ -327,7 +329,7 @@ class UsersTest < IntegrationTest
     end
   end
 
-  # Whatever number it has: the queue, the channels, the claims and the marks are among them.
+  # Tries all numbers; the queue, the channels, the claims and the withdrawal marks are among them.
   def test_an_application_gets_no_descriptor_of_another_users_processes
     line = [ProcessInfo.read(seen("one.test")["pid"])]
     line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
@@ -354,7 +356,7 @@ class UsersTest < IntegrationTest
     Process.setrlimit(:NOFILE, soft, hard)
   end
 
-  def test_an_application_can_do_all_that_to_its_own_processes
+  def test_an_application_can_control_its_own_processes
     pid = seen("other.test")["pid"]
     assert_equal "done", client("other.test").json("/attack?#{pid}")["signal"], "or the other test would show nothing"
   end

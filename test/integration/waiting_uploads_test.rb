@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# Request bodies whose requests wait in the line while their application is restarted, and so are sent again.
+# Bodies of requests that wait in the queue while their application is restarted, and are sent
+# again.
 class WaitingUploadsTest < IntegrationTest
   SIZE = 60_000
 
@@ -15,27 +16,27 @@ class WaitingUploadsTest < IntegrationTest
     upload(SIZE) { |raw| restart && raw }
   end
 
-  def test_an_upload_that_goes_on_after_a_restart_arrives_whole
+  def test_an_upload_that_continues_after_a_restart_arrives_whole
     upload(SIZE / 2) do |raw|
       restart
       raw.write(Pattern.bytes(SIZE).byteslice((SIZE / 2)..))
     end
   end
 
-  # All of it is here, far more than the channel holds.
+  # The whole body is in httpd, far more than the channel holds.
   def test_a_buffered_upload_that_waits_through_a_restart_arrives_whole
     upload(5_000_000, "/peek", 5_000_000) { |raw| restart && raw }
   end
 
   private
 
-  # With so many of its bytes sent while the instance is busy; the block does the rest.
+  # Sends so many bytes of the body while the instance is busy; the block sends the rest.
   def upload(sent, path = "/upload", size = SIZE)
     old = client.pid
     busy = occupy
     raw = server.raw.request("POST", path, { "Content-Length" => size.to_s })
     raw.write(Pattern.bytes(size).byteslice(0, sent))
-    # Time for httpd to pass it on. Were it too short, the test would see less, and not fail.
+    # Gives httpd time to pass it on. If the time is too short, the test only checks less.
     sleep 0.3
     yield raw
     answer = JSON.parse(raw.response.body)
@@ -47,7 +48,7 @@ class WaitingUploadsTest < IntegrationTest
     busy&.join
   end
 
-  # A request that keeps the only instance.
+  # Sends a request that keeps the only instance.
   def occupy
     @fifo = fifo
     started = File.join(scratch, "started")
@@ -56,7 +57,7 @@ class WaitingUploadsTest < IntegrationTest
     request
   end
 
-  # Returns when the new version serves.
+  # Returns once the new version serves.
   def restart
     root = server.configuration.sites.first.root
     file = File.join(root, "tmp/restart.txt")

@@ -5,7 +5,8 @@ require "json"
 require "zlib"
 require_relative "support/integration_test"
 
-# What a WSGI application learns about a request: what a Rack application does in its place, and no word of a client's more. Both are in one folder here.
+# The environment of a WSGI application equals that of a Rack application in the same folder, and
+# nothing of a client is added.
 class WsgiEnvironmentTest < IntegrationTest
   PYTHON = "/usr/bin/python3"
   RACK = <<~RUBY
@@ -29,7 +30,7 @@ class WsgiEnvironmentTest < IntegrationTest
         start_response("200 OK", [("Content-Type", "application/json")])
         return [json.dumps(seen).encode()]
   PYTHON
-  # Answers with the head that it has got.
+  # Answers with the request head that it has received.
   HEAD = <<~'RUBY'
     require "socket"
     server = TCPServer.new("127.0.0.1", Integer(ENV.fetch("PORT")))
@@ -43,7 +44,7 @@ class WsgiEnvironmentTest < IntegrationTest
   NODE_HEAD = <<~JAVASCRIPT
     require("http").createServer((request, response) => response.end(JSON.stringify(request.rawHeaders))).listen(3000);
   JAVASCRIPT
-  # The same of a startup file that does not leave the serving to us.
+  # The same from a startup file that runs a server of its own.
   OWN_SERVER = <<~'PYTHON'
     import os, socket
 
@@ -60,9 +61,9 @@ class WsgiEnvironmentTest < IntegrationTest
             connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(head), head))
         connection.close()
   PYTHON
-  # HTTP_VERSION is Rack's own; the other is to be a name like any for Rack.
+  # HTTP_VERSION is Rack's own; for Rack, the other is a name like any.
   BY_NATURE = %w[HTTP_VERSION wsgi.url_scheme].freeze
-  # A password is "secret" by this.
+  # The hash of the password "secret".
   PASSWORD = "{SHA}#{[Digest::SHA1.digest('secret')].pack('m0')}"
   AUTHORIZED = { "Authorization" => "Basic #{['someone:secret'].pack('m0')}" }.freeze
   SETTINGS = <<~CONF
@@ -127,7 +128,7 @@ class WsgiEnvironmentTest < IntegrationTest
     skip "there is no #{PYTHON}" unless File.executable?(PYTHON) || name == LAST
   end
 
-  def test_it_is_what_a_rack_application_sees
+  def test_the_environment_is_that_of_a_rack_application
     assert_alike { |raw| raw.request("GET", "/x?a=b%20c", "X-Colour" => "blue", "Cookie" => "a=b", "Accept" => "*/*") }
     assert_alike { |raw| raw.request("GET", "/private/x", AUTHORIZED) }
     assert_alike { |raw| raw.request("GET", "/old/x?y") }
@@ -136,7 +137,7 @@ class WsgiEnvironmentTest < IntegrationTest
     assert_alike { |raw, host| raw.write("GET /x HTTP/1.1\r\nHost: #{host}:4711\r\nX: 1\r\nX: 2\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n") }
   end
 
-  def test_it_has_all_that_cgi_has
+  def test_the_environment_has_all_variables_of_cgi
     seen, port = ask("wsgi") { |one| one.request("GET", "/private/x", AUTHORIZED) }
     assert_equal [port, "127.0.0.1", "someone", "Basic"], seen.values_at("REMOTE_PORT", "REMOTE_ADDR", "REMOTE_USER", "AUTH_TYPE")
     assert_equal ["wsgi.test", server.port.to_s, "HTTP/1.1", "http", "CGI/1.1"],
@@ -145,7 +146,7 @@ class WsgiEnvironmentTest < IntegrationTest
     assert_match(/Apache/, seen["SERVER_SOFTWARE"])
   end
 
-  def test_it_is_what_a_rack_application_sees_over_tls
+  def test_the_environment_over_tls_is_that_of_a_rack_application
     skip "httpd has no mod_ssl" unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
     forged = { "X-Forwarded-Proto" => "http", "SSL-Protocol" => "forged", "SSL_CLIENT_VERIFY" => "SUCCESS" }
     rack, wsgi = %w[rack wsgi].map { |kind| plain(server.client("#{kind}-secure.test", tls: true).json("/x", forged), kind) }
@@ -156,12 +157,12 @@ class WsgiEnvironmentTest < IntegrationTest
     assert_match(/\ATLSv1/, wsgi["SSL_PROTOCOL"])
   end
 
-  def test_behind_a_proxy_that_ends_tls_set_env_if_says_so
+  def test_set_env_if_can_set_the_scheme_behind_a_proxy_that_ends_tls
     seen = %w[yes 1].map { |value| assert_alike { |raw| raw.request("GET", "/x", "X-Ends-Tls" => value) } }
     assert_equal [%w[on https], %w[1 http]], seen.map { |one| one.values_at("HTTPS", "scheme") }
   end
 
-  # PEP 3333 has these two as they are meant, and all else as it came.
+  # PEP 3333 has these two decoded, and all other variables as received.
   def test_paths_are_those_of_rack_without_escapes
     ["/caf%C3%A9%20x/%25", "/", "/x?", "/?%zz=%00"].each do |target|
       assert_alike { |raw| raw.request("GET", target) }
@@ -172,7 +173,7 @@ class WsgiEnvironmentTest < IntegrationTest
     assert_equal "/a%20b/caf%c3%a9", seen["REQUEST_URI"].downcase
   end
 
-  # HTTP/0.9 has no head, which is httpd's affair.
+  # A request of HTTP/0.9 has no head; httpd handles that.
   def test_a_client_without_any_version_is_answered
     seen = %w[rack wsgi].map do |kind|
       raw = server.raw("#{kind}.test").write("GET http://#{kind}.test/x\r\n")
@@ -181,8 +182,8 @@ class WsgiEnvironmentTest < IntegrationTest
     assert_equal [["HTTP/0.9", "rack.test"], ["HTTP/0.9", "wsgi.test"]], seen
   end
 
-  # The body's length is told once its end is known.
-  def test_bodies_are_as_long_as_they_are_said_to_be
+  # The application gets the body's length once httpd knows its end.
+  def test_bodies_have_the_announced_length
     ["", "-streamed"].each do |site|
       assert_equal "5", assert_alike(site) { |raw| raw.request("POST", "/b", "Content-Length" => "5", "Content-Type" => "a/b").write("hello") }["CONTENT_LENGTH"]
       assert_equal "0", assert_alike(site) { |raw| raw.request("POST", "/b", "Content-Length" => "0") }["CONTENT_LENGTH"]
@@ -202,7 +203,7 @@ class WsgiEnvironmentTest < IntegrationTest
     hostile = NAMES.flat_map(&forms).uniq.to_h { |name| [name, "forged"] }
     seen = assert_alike { |raw| raw.request("GET", "/x", hostile) }
     added = seen.reject { |name, value| honest[name] == value }
-    # What its dashes made a header of its own, and nothing else.
+    # A header name with dashes becomes a variable HTTP_…; no other variable is added.
     assert_includes added.keys, "HTTP_REMOTE_USER"
     assert_empty(added.keys.reject { |name| name.start_with?("HTTP_") })
     assert_empty honest.keys - seen.keys - ["REMOTE_PORT"]
@@ -231,7 +232,7 @@ class WsgiEnvironmentTest < IntegrationTest
     process = client("wsgi.test").json("/process")
     assert process.key?("PATH")
     seen, = ask("wsgi") { |raw| raw.request("GET", "/x") }
-    # SetEnv's are both: the sample's, and where sanitizers are tested with, theirs.
+    # SetEnv's variables are in both: the sample's, and the sanitizers' options.
     assert_empty seen.keys & (process.keys - %w[SAMPLE_SETTING ASAN_OPTIONS UBSAN_OPTIONS])
   end
 
@@ -265,7 +266,8 @@ class WsgiEnvironmentTest < IntegrationTest
 
   private
 
-  # What the application of that site sees of the request that the block sends, and the client's port.
+  # The request's variables as the site's application sees them, and the client's port. The block
+  # sends the request.
   def ask(site)
     raw = server.raw("#{site}.test")
     yield raw, "#{site}.test"
@@ -276,7 +278,7 @@ class WsgiEnvironmentTest < IntegrationTest
     raw&.close
   end
 
-  # Both see the same. Gives what the WSGI application sees.
+  # Both applications see the same. Returns the variables of the WSGI application.
   def assert_alike(site = "", &request)
     seen = %w[rack wsgi].map do |kind|
       one, port = ask("#{kind}#{site}", &request)

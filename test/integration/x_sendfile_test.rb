@@ -2,7 +2,8 @@
 
 require_relative "support/integration_test"
 
-# X-Sendfile: an application names a file, and mod_xsendfile sends it. Where that is not there, the header means nothing.
+# X-Sendfile: an application names a file, and mod_xsendfile sends it. Without that module the
+# header has no effect.
 class XSendfileTest < IntegrationTest
   MODULE = File.join(TestEnvironment.modules_dir, "mod_xsendfile.so")
   FILE = Pattern.bytes(300_000)
@@ -44,7 +45,7 @@ class XSendfileTest < IntegrationTest
     @raw.get(path, headers)
   end
 
-  def test_it_is_left_alone_with_the_body_where_nothing_handles_it
+  def test_without_a_handler_header_and_body_arrive_unchanged
     response = get("plain.test", "/?5000")
     assert_match(/large\.bin\z/, response["X-Sendfile"])
     assert_equal "b" * 5_000, response.body
@@ -64,7 +65,7 @@ class XSendfileTest < IntegrationTest
     end
   end
 
-  def test_a_part_of_the_file_is_sent_to_who_asks_for_it
+  def test_a_range_request_gets_a_part_of_the_file
     response = get("files.test", "/?5000", "Range" => "bytes=100-199")
     assert_equal [206, FILE.byteslice(100, 100)], [response.status, response.body]
   end

@@ -1,6 +1,7 @@
-// A module of httpd for the tests: answers each request that has the header X-Settings with what mod_passenger's directives say where it
-// leads, a line for each that says something; and at `httpd -t` prints what they say for the whole server. It reads the other module's
-// memory, so both have to be of one build.
+// A module of httpd for the tests. It answers each request with the header X-Settings: a line for
+// each directive of mod_passenger that has a value at the request's place. At `httpd -t` it prints
+// the values for the whole server. It reads the other module's memory, so both must come from one
+// build.
 
 #include <string>
 #include <type_traits>

@@ -6,10 +6,10 @@ require "open3"
 require "pathname"
 require "rbconfig"
 
-# Where the build under test is, and as whom the tests run. Each path can be given in the process's environment.
+# Paths of the build under test, and users of the tests. Environment variables may set each path.
 module TestEnvironment
   SOURCE_DIR = File.expand_path("../../..", __dir__)
-  # Resolved, because /proc shows what processes have open without links.
+  # Without links, as /proc shows paths.
   BUILD_DIR = ENV.fetch("BUILD_DIR", File.join(SOURCE_DIR, "build")).then do |folder|
     File.exist?(folder) ? File.realpath(folder) : File.expand_path(folder)
   end
@@ -17,7 +17,7 @@ module TestEnvironment
   PASSENGER_MODULE =
     File.expand_path(ENV.fetch("PASSENGER_MODULE", File.join(BUILD_DIR, "ext/apache2/.libs/mod_passenger.so")))
   STUB_DIR = File.join(SOURCE_DIR, "test/stub")
-  # Servers, copies of applications and logs: everything that the tests write is below.
+  # All files of the tests are below it: servers, copies of applications, logs.
   WORK_DIR = File.join(BUILD_DIR, "integration")
 
   WEB_USER = "www-data"
@@ -25,7 +25,8 @@ module TestEnvironment
 
   module_function
 
-  # Whether httpd and what is tested run slower and keep freed memory, for a sanitizer's sake (script/sanitize --integration).
+  # True if httpd and the tested programs run with sanitizers (script/sanitize --integration). They
+  # then run slower and keep freed memory.
   def sanitized?
     !given("PASSENGER_TEST_SANITIZED").nil?
   end
@@ -34,12 +35,12 @@ module TestEnvironment
     Process.uid.zero?
   end
 
-  # The user that httpd's children run as.
+  # The user of httpd's children.
   def web_user
     root? ? WEB_USER : Etc.getpwuid.name
   end
 
-  # Gives what a test made to httpd's user, as whom the applications then run.
+  # Gives a test's files to httpd's user, as whom the applications run.
   def hand_over(path, user = WEB_USER)
     FileUtils.chown_R(user, Etc.getgrgid(Etc.getpwnam(user).gid).name, path) if root?
     path
@@ -50,7 +51,7 @@ module TestEnvironment
                abort("No apache2 and no httpd in PATH: install the package apache2")
   end
 
-  # What the environment says, unless that is nothing.
+  # The variable's value; nil if it is empty.
   def given(name)
     ENV[name] unless ENV[name].to_s.empty?
   end
@@ -74,12 +75,12 @@ module TestEnvironment
     text.strip if status.success? && !text.strip.empty?
   end
 
-  # What httpd was built with, as "mod_so.c".
+  # Modules that are built into httpd, like "mod_so.c".
   def compiled_in
     @compiled_in ||= Open3.capture2(httpd, "-l").first.scan(/\S+\.c$/)
   end
 
-  # Stops with a sentence about what to do, rather than with a hundred failing tests.
+  # Ends with one message that names a remedy, instead of many failing tests.
   def check!
     abort "#{PASSENGER_MODULE} is not there: run make first, or set PASSENGER_MODULE" unless File.file?(PASSENGER_MODULE)
     abort "#{PASSENGER_ROOT} is not there: run make first, or set PASSENGER_ROOT" unless File.exist?(PASSENGER_ROOT)
@@ -87,7 +88,7 @@ module TestEnvironment
     [WORK_DIR, PASSENGER_ROOT].each { |path| check_reachable(path) if root? }
   end
 
-  # httpd's children and the applications run as another user, who must be able to come here.
+  # httpd's children and the applications run as another user, who must be able to enter the folder.
   def check_reachable(path)
     Pathname.new(File.realpath(path)).ascend do |folder|
       next if folder.file? || folder.stat.mode.anybits?(0o001)

@@ -2,20 +2,20 @@
 
 require_relative "environment"
 
-# Waiting for what other processes do: never longer than needed, and never a bare sleep.
+# Waits for other processes without fixed sleeps.
 module Eventually
   class TooLate < StandardError; end
 
-  # How many times as long everything may take: with sanitizers it does.
+  # The factor for all limits: sanitizers make programs slower.
   PATIENCE = TestEnvironment.sanitized? ? 3 : 1
 
-  # Seconds: what a machine may need that stalls and has other things to do. Only what fails takes so long.
+  # Seconds, enough for a busy machine that stalls. Only failing tests take this long.
   LIMIT = 60
 
   module_function
 
-  # Calls the block until it returns something true, which is returned. A block that raises an assertion's or a
-  # network error is tried again, and its last error is shown when time is up.
+  # Calls the block until it returns a true value, and returns that value. A block that raises an
+  # assertion or a network error is called again. The last error is shown when the time is up.
   def eventually(what = "the condition", within: LIMIT, every: 0.02)
     deadline = monotonic + within * PATIENCE
     loop do
@@ -32,7 +32,8 @@ module Eventually
     end
   end
 
-  # For what has to happen in a certain time: a stall of the machine spoils one try, and a fault all of them.
+  # For a block that has to finish in a certain time. A stall of the machine fails one try, a fault
+  # all of them.
   def in_one_of(tries)
     yield
   rescue Minitest::Assertion, SystemCallError, IOError, TooLate

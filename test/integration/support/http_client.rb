@@ -3,7 +3,7 @@
 require "json"
 require "net/http"
 
-# Requests the way most clients make them. Never retries by itself, so a test sees each failure.
+# Sends requests like most clients. It never repeats a request, so a test sees each failure.
 class HttpClient
   def initialize(port, site, timeout: 60, tls: false)
     @port = port
@@ -40,14 +40,14 @@ class HttpClient
     perform(request)
   end
 
-  # `parts` as Net::HTTPGenericRequest#set_form takes them.
+  # `parts` as for Net::HTTPGenericRequest#set_form.
   def post_multipart(path, parts, headers = {})
     request = request_for(Net::HTTP::Post, path, headers)
     request.set_form(parts, "multipart/form-data")
     perform(request)
   end
 
-  # Sends what the stream has: with a length if one is given, else chunked.
+  # Sends the stream's bytes, with a length if one is given, and otherwise chunked.
   def post_stream(path, stream, length: nil, headers: {})
     request = request_for(Net::HTTP::Post, path, { "Content-Type" => "application/octet-stream" }.merge(headers))
     request.body_stream = stream
@@ -55,7 +55,7 @@ class HttpClient
     perform(request)
   end
 
-  # Yields pieces of the body as they come; returns the response.
+  # Yields pieces of the body as they arrive; returns the response.
   def get_stream(path, headers = {}, &block)
     connection = connect
     connection.request(request_for(Net::HTTP::Get, path, headers)) { |response| response.read_body(&block) }
@@ -70,7 +70,7 @@ class HttpClient
     JSON.parse(response.body)
   end
 
-  # The process that answered.
+  # The pid of the process that answered.
   def pid(path = "/pid")
     response = get(path)
     raise Minitest::Assertion, "GET #{path}: #{response.code} #{response.body}" unless response.code == "200"
@@ -80,8 +80,8 @@ class HttpClient
 
   private
 
-  # Without the encodings that Net::HTTP would undo by itself. The constructor of Ruby 3.3 refuses
-  # values of more than 64 KiB; the assignment takes them.
+  # Without encodings that Net::HTTP would remove. The constructor of Ruby 3.3 refuses values of
+  # more than 64 KiB; the assignment takes them.
   def request_for(kind, path, headers)
     request = kind.new(path, { "Host" => @host, "Accept-Encoding" => "identity" })
     headers.each { |name, value| request[name] = value }

@@ -2,23 +2,25 @@
 
 require_relative "environment"
 
-# The text of a private httpd.conf: what to load, how many children, and one name-based virtual host for each site.
+# The text of a private httpd.conf: modules, the number of children, and a name-based virtual host
+# for each site.
 class HttpdConfiguration
   # A virtual host; `root` is the application's folder, or nil.
   Site = Struct.new(:name, :root, :directives, :document_root, :tls, keyword_init: true)
 
   MODULES = %w[authz_core mime dir alias env setenvif rewrite headers].freeze
 
-  # Few children, and always the same number, so that counting before and after makes sense. A child whose threads are
-  # all busy closes kept connections, which most clients here would take for a failure: so each has threads for all.
+  # Few children, and always the same number, so that tests can compare before and after. A child
+  # without idle threads closes kept connections, which most clients here count as a failure. So
+  # each child has threads for all clients.
   MPM_SETTINGS = {
     "event" => "StartServers 2\nServerLimit 2\nMinSpareThreads 1\nMaxSpareThreads 100\nThreadsPerChild 50\n" \
                "MaxRequestWorkers 100\nMaxConnectionsPerChild 0",
     "prefork" => "StartServers 8\nMinSpareServers 1\nMaxSpareServers 50\nMaxRequestWorkers 50"
   }.freeze
 
-  # `error_log` is what ErrorLog says, with %s where the log file's path is to be.
-  # `run_as`: the user that starts httpd, instead of the one that runs the tests.
+  # `error_log` is the value of ErrorLog, with %s for the log file's path. `run_as`: the user that
+  # starts httpd, if not the user of the tests.
   attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root, :directives, :main_directives, :tls_port, :error_log
   attr_reader :sites
 
@@ -36,13 +38,13 @@ class HttpdConfiguration
     @sites = []
   end
 
-  # `directives` is text for inside of the virtual host.
+  # `directives` is text inside the virtual host.
   def site(name, root, directives = "", document_root: nil, tls: false)
     document_root ||= File.join(root, "public")
     @sites << Site.new(name: name, root: root, directives: directives, document_root: document_root, tls: tls)
   end
 
-  # A server-wide directive; nil removes one.
+  # A server-wide directive; nil removes it.
   def set(name, value)
     @directives[name] = value
   end

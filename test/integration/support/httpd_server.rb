@@ -15,8 +15,8 @@ require_relative "process_tree"
 require_relative "raw_client"
 require_relative "tls_certificate"
 
-# A real httpd with a ServerRoot of its own on a free port of 127.0.0.1. The test that makes one stops it; what was
-# forgotten is stopped when the test process ends.
+# A real httpd with a ServerRoot of its own on a free port of 127.0.0.1. The test that makes a
+# server stops it. Servers that are not stopped are stopped at the end of the test process.
 class HttpdServer
   class Failure < StandardError; end
 
@@ -39,7 +39,7 @@ class HttpdServer
     @port = free_port
   end
 
-  # As a daemon httpd is nobody's child; else it is this process's.
+  # As a daemon, httpd is no child of this process.
   def start(daemon: false)
     write_configuration
     @leaks = LeakCheck.new(File.join(folder, "tmp"))
@@ -52,13 +52,13 @@ class HttpdServer
     self
   end
 
-  # Runs httpd's binary to its end, as apachectl does; returns its status.
+  # Runs httpd's binary to its end, like apachectl; returns its status.
   def run(*options)
     Process.wait2(launch(*options)).last
   end
 
-  # Sends the signal of `apachectl graceful` or `restart` and waits until httpd has read its configuration again. The
-  # block, if there is one, changes the configuration first.
+  # Sends the signal of `apachectl graceful` or `restart` and waits until httpd has read its
+  # configuration again. A block changes the configuration first.
   def graceful(signal: :USR1)
     yield configuration if block_given?
     write_configuration
@@ -71,7 +71,8 @@ class HttpdServer
     graceful(signal: :HUP, &block)
   end
 
-  # Orderly stop: by a signal, or by an array of httpd's options. Returns what was left behind, as sentences.
+  # Stops httpd in order: by a signal, or by an array of httpd's options. Returns sentences about
+  # what is left.
   def stop(signal: :TERM, within: Eventually::LIMIT, patience: Eventually::LIMIT)
     return [] unless running?
 
@@ -81,7 +82,7 @@ class HttpdServer
     late + @leaks.problems(tree, patience: patience)
   end
 
-  # The end that nobody prepared for.
+  # Kills httpd, which cannot prepare for that.
   def kill
     stop(signal: :KILL)
   end
@@ -90,7 +91,7 @@ class HttpdServer
     !@pid.nil? && !@ended
   end
 
-  # Whatever happened, nothing of this server runs afterwards.
+  # Ends all processes of this server, whatever state it is in.
   def destroy(keep: false)
     if running?
       Process.kill(:TERM, pid)
@@ -120,7 +121,7 @@ class HttpdServer
     [*as_user, TestEnvironment.httpd, "-d", folder, "-f", File.join(folder, "httpd.conf"), *options]
   end
 
-  # Of httpd itself; applications get what SetEnv says.
+  # The environment of httpd; applications have SetEnv's variables.
   def environment
     @environment ||= {
       "PATH" => ENV.fetch("PATH"), "LANG" => "C.UTF-8", "TMPDIR" => File.join(folder, "tmp"),
@@ -134,7 +135,7 @@ class HttpdServer
     TestEnvironment.hand_over(folder, configuration.run_as) if configuration.run_as
   end
 
-  # What to show when a test fails: the log's last lines since a position.
+  # Shown when a test fails: the last lines of the log since a position.
   def tail(from = 0, lines: 60)
     console = LogReader.new(File.join(folder, "logs/console.log")).text
     "--- #{log.path}\n#{log.text(from).lines.last(lines).join}#{"--- console\n#{console}" unless console.empty?}"
@@ -142,7 +143,7 @@ class HttpdServer
 
   private
 
-  # Executes httpd itself in the end, so that the pid is httpd's.
+  # The command executes httpd itself in the end, so that httpd has the pid.
   def as_user
     configuration.run_as ? ["setpriv", "--reuid=#{configuration.run_as}", "--regid=nogroup", "--clear-groups"] : []
   end
@@ -184,7 +185,7 @@ class HttpdServer
     nil
   end
 
-  # Again and again, since what is killed may be started anew by its supervisor.
+  # Repeats the kill, because a supervisor may replace a killed process.
   def end_the_rest
     Eventually.eventually do
       left = tree ? tree.processes : []

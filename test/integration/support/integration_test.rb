@@ -8,8 +8,8 @@ require_relative "memory_sampler"
 require_relative "pattern"
 require_relative "sample_apps"
 
-# A test class with one running server for all its tests, which is started by the first test that asks for it. The
-# last test of each such class stops it and looks for what was left behind.
+# A test class with one server for all its tests. The first test that needs the server starts it.
+# The last test of each such class stops it and looks for what is left.
 class IntegrationTest < Minitest::Test
   include Eventually
 
@@ -19,7 +19,7 @@ class IntegrationTest < Minitest::Test
   class << self
     attr_reader :setup_block
 
-    # `serve { |configuration| … }` says what the class's server serves.
+    # `serve { |configuration| … }` defines the class's server.
     def serve(&block)
       @setup_block = block
       define_method(LAST) do
@@ -27,7 +27,7 @@ class IntegrationTest < Minitest::Test
       end
     end
 
-    # Tests ask for it from several threads.
+    # Several threads of a test may call it.
     def server
       STARTING.synchronize do
         @server ||= begin
@@ -42,7 +42,7 @@ class IntegrationTest < Minitest::Test
       !@server.nil?
     end
 
-    # In random order, but the stop comes last.
+    # In random order, with the stop last.
     def runnable_methods
       methods = super
       last = methods.delete(LAST)
@@ -69,7 +69,7 @@ class IntegrationTest < Minitest::Test
     server.client(*site)
   end
 
-  # A server for one test alone; what it leaves behind fails the test.
+  # A server for one test; the test fails if the server leaves anything.
   def with_server(configuration)
     @own_server = HttpdServer.new(configuration)
     @own_server.start
@@ -77,12 +77,12 @@ class IntegrationTest < Minitest::Test
     assert_nothing_left @own_server.stop
   end
 
-  # `left` as HttpdServer#stop says it.
+  # `left` as HttpdServer#stop returns it.
   def assert_nothing_left(left)
     assert left.empty?, "left behind, #{left.size} in all:\n#{left.first(20).join("\n")}"
   end
 
-  # A configuration for `with_server`, with a bare Rack application unless the block names sites of its own.
+  # A configuration for `with_server`. It has a bare Rack application unless the block adds sites.
   def configuration
     HttpdConfiguration.new.tap do |made|
       yield made if block_given?
@@ -100,27 +100,27 @@ class IntegrationTest < Minitest::Test
     response
   end
 
-  # A folder for a test's FIFOs and notes, which applications may write to.
+  # A folder for a test's FIFOs and files. Applications may write to it.
   def scratch
     @scratch ||= TestEnvironment.hand_over(SampleApps.new_folder)
   end
 
-  # The block does something that is to take less than `limit` seconds, and gives how many it took. It is called again where those were too many:
-  # a machine that stalls meanwhile says nothing about what is tested.
+  # Checks that the block takes less than `limit` seconds, and returns its duration. A slow block is
+  # called again: a stall of the machine is no fault of the tested code.
   def assert_seconds_below(limit, what = "it", tries: 3)
     times = []
     times << yield until times.size == tries || times.any? { |seconds| seconds < limit }
     assert times.any? { |seconds| seconds < limit }, "#{what} took #{times.map { |seconds| seconds.round(2) }.join(', ')} s, not less than #{limit} s"
   end
 
-  # How many seconds the block takes.
+  # Returns how many seconds the block takes.
   def seconds
     before = monotonic
     yield
     monotonic - before
   end
 
-  # A FIFO that the test holds open, so that what is written into it waits for its reader.
+  # A FIFO that the test holds open, so that bytes written into it wait for its reader.
   def fifo(name = "fifo")
     path = File.join(scratch, name)
     File.mkfifo(path, 0o666)
@@ -129,12 +129,12 @@ class IntegrationTest < Minitest::Test
     path
   end
 
-  # Lets an application that waits on the FIFO go on.
+  # Lets an application that waits on the FIFO continue.
   def release(path, line = "go")
     @fifos.fetch(path).syswrite("#{line}\n")
   end
 
-  # The last test has nothing to set up, and nobody to ask afterwards.
+  # The last test needs no setup and no teardown.
   def run
     %i[setup teardown].each { |hook| define_singleton_method(hook) {} } if name == LAST
     super

@@ -2,12 +2,13 @@
 
 require_relative "eventually"
 
-# What a stopped server may not leave behind: processes, shared memory, memory files, temporary files. Made before the
-# start; `remember` while the server runs; `problems` after its stop.
+# Finds what a stopped server must not leave: processes, shared memory, memory files, temporary
+# files. Made before the start; `remember` is called while the server runs, `problems` after its
+# stop.
 class LeakCheck
-  # Folders that other programs use too: only what is recognizably ours counts there.
+  # Folders of other programs, too: only files with a known name count there.
   SHARED_FOLDERS = %w[/tmp /var/tmp /dev/shm /run /dev/mqueue].freeze
-  # Unit tests and those of Ruby, which may run at the same time, name their folders so, too.
+  # Unit tests and Ruby tests, which may run at the same time, use these names, too.
   OURS = /passenger(?!-unit|-test)/i.freeze
 
   def initialize(temporary_folder)
@@ -20,7 +21,7 @@ class LeakCheck
     tree.processes.each { |process| @memory_files.merge!(process.memory_files) }
   end
 
-  # Sentences, one for each thing that is still there.
+  # Returns a sentence for each thing that is left.
   def problems(tree, patience: Eventually::LIMIT)
     @patience = patience
     processes = wait_until_empty { tree.processes.map { |process| "process #{process}" } }
@@ -48,7 +49,7 @@ class LeakCheck
 
   def files
     new_shared = (shared_files - @before).map { |path| "file #{path}" }
-    # Rack's own upload files stay when an application that has one is killed; those are not the server's.
+    # Rack's upload files stay if an application is killed; the server does not make them.
     private_ones = Dir.glob("#{@temporary_folder}/**/*").reject { |path| File.basename(path).start_with?("RackMultipart") }
     new_shared + private_ones.map { |path| "file #{path}" }
   end

@@ -2,7 +2,7 @@
 
 require_relative "eventually"
 
-# A log that others write to: what it holds since a moment, and waiting for a line.
+# Reads a log that others write: its text since a position, and waiting for a line.
 class LogReader
   attr_reader :path
 
@@ -19,7 +19,7 @@ class LogReader
     end
   end
 
-  # Where the log ends now, for `text` and `wait_for`.
+  # The present end of the log, for `text` and `wait_for`.
   def position
     File.exist?(path) ? File.size(path) : 0
   end
@@ -28,7 +28,7 @@ class LogReader
     text(from).scan(pattern).size
   end
 
-  # The first line since `from` that matches.
+  # Returns the first line since `from` that matches.
   def wait_for(pattern, from: 0, within: Eventually::LIMIT)
     Eventually.eventually("a line like #{pattern.inspect} in #{path}", within: within) do
       text(from).each_line.find { |line| line.match?(pattern) }

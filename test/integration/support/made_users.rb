@@ -7,7 +7,8 @@ require "tmpdir"
 
 require_relative "environment"
 
-# Users that exist as long as the tests run: with a home folder, a group of their own, and bash as login shell. Needs root.
+# Users for the duration of the tests, each with a home folder, a group of its own, and bash as
+# login shell. Needs root.
 module MadeUsers
   User = Struct.new(:name, :home, keyword_init: true) do
     def uid
@@ -21,12 +22,12 @@ module MadeUsers
 
   module_function
 
-  # A new one for each `key`, which is a word.
+  # Makes a user for each new `key`, which is a word.
   def [](key)
     (@users ||= {})[key] ||= make("pt#{Process.pid}#{key}")
   end
 
-  # A number that is nobody's.
+  # A uid without a user.
   def unknown_uid
     (54_321..).find do |uid|
       Etc.getpwuid(uid).nil?

@@ -2,7 +2,7 @@
 
 require_relative "environment"
 
-# Watches what a server's processes need while a block runs.
+# Measures the memory of a server's processes while a block runs.
 class MemorySampler
   INTERVAL = 0.05
 
@@ -10,8 +10,8 @@ class MemorySampler
     @tree = tree
   end
 
-  # Runs the block. Returns its value and by how many bytes each process grew at most: {description => bytes}.
-  # With sanitizers, which keep what is freed, that would say nothing, and no process is named.
+  # Runs the block. Returns its value and the most bytes by which each process grew: {description =>
+  # bytes}. Empty with sanitizers, which keep freed memory.
   def during
     return [yield, {}] if TestEnvironment.sanitized?
 

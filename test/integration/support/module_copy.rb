@@ -2,7 +2,8 @@
 
 require "fileutils"
 
-# A copy of the module that a test may replace as a package's upgrade does: with a new file of the same name.
+# A copy of the module. A test may replace it like a package's upgrade: with a new file of the same
+# name.
 class ModuleCopy
   attr_reader :path
 
@@ -11,8 +12,9 @@ class ModuleCopy
     FileUtils.cp(TestEnvironment::PASSENGER_MODULE, @path)
   end
 
-  # Puts an altered module in the place of this one: it gives the product's name with another first letter. (Not the
-  # end: linkers let short strings be the ends of longer ones.) Returns that name.
+  # Replaces this copy by an altered module, in which the first letter of the product's name
+  # differs. Returns the new name. (The name's end must stay: linkers let short strings share the
+  # ends of longer ones.)
   def replace(product)
     content = File.binread(path)
     altered = product.swapcase[0] + product[1..]

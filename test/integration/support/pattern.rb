@@ -19,7 +19,7 @@ module Pattern
       buffer.replace(@left.slice!(0, length || @left.bytesize))
     end
 
-    # As Net::HTTP's chunked writer reads.
+    # The method by which Net::HTTP's chunked writer reads.
     def readpartial(length, buffer = +"")
       read(length, buffer) or raise EOFError
     end

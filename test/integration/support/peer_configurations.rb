@@ -1,9 +1,9 @@
 # frozen_string_literal: true
 
-# Small configurations, each the middle of a file: which of them httpd takes, here and with Phusion Passenger. doc/COMPATIBILITY.md has the reasons of what
-# differs.
+# Small configurations, each a part of a file. The test compares which of them httpd accepts here
+# and with Phusion Passenger. doc/COMPATIBILITY.md has the reasons of differences.
 module PeerConfigurations
-  # What every place may have.
+  # Lines that each kind of section may have.
   def self.everywhere(*lines)
     ["<VirtualHost *:1>", "<Directory /srv>", "<Location /a>"].map { |section| [section, *lines, "</#{section[/\w+/]}>"].join("\n") }.join("\n")
   end
@@ -91,7 +91,7 @@ module PeerConfigurations
     "an unknown directive" => "PassengerMagic on"
   }.freeze
 
-  # What Phusion Passenger sells in another edition, or does not know.
+  # Directives that Phusion Passenger has in another edition, or does not know.
   TAKEN_ONLY_HERE = {
     "limits" => everywhere("PassengerMaxInstances 2", "PassengerMemoryLimit 100", "PassengerMaxRequestTime 10", "PassengerMaxRequestQueueTime 10"),
     "threads" => everywhere("PassengerConcurrencyModel thread", "PassengerThreadCount 2"),
@@ -103,7 +103,7 @@ module PeerConfigurations
     "symlinks" => everywhere("PassengerResolveSymlinksInDocumentRoot on")
   }.freeze
 
-  # What means nothing, or not what somebody may think.
+  # Lines without a meaning, or with a misleading one.
   REFUSED_ONLY_HERE = {
     "two flags" => "PassengerEnabled on off",
     "a level that there is not" => "PassengerLogLevel 99",

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-# Requests whose environment must be the same here and with Phusion Passenger: [site, method, target, headers, body].
+# Requests whose environment must be the same here and with Phusion Passenger: [site, method,
+# target, headers, body].
 module PeerCorpus
   PATHS = %w[
     / /a /a/ /a/b/c /a.b /a%20b /a%25b /caf%C3%A9 /a+b /a%2Bb /~user /%7Euser /a;b=c /a,b /a@b /a:b /a=b&c /a'b /a(b) /a*b!c$d

@@ -3,10 +3,10 @@
 # One process as /proc shows it. Two readings are the same process if pid and start time agree.
 class ProcessInfo
   attr_reader :pid, :ppid, :state, :started
-  # Hundredths of a second of processor time.
+  # Processor time in hundredths of a second.
   attr_reader :ticks
 
-  # All that can be read now.
+  # All processes that can be read now.
   def self.all
     Dir.children("/proc").grep(/\A\d+\z/).filter_map { |name| read(name.to_i) }
   end
@@ -17,7 +17,8 @@ class ProcessInfo
     nil
   end
 
-  # SIGSTOP, and it has: kill(2) returns before, and other threads go on until the one that was chosen has seen the signal.
+  # Sends SIGSTOP and waits for the stop. kill(2) returns earlier: other threads run until the
+  # thread that received the signal has handled it.
   def self.stop(pid)
     Process.kill(:STOP, pid)
     1_000.times do
@@ -28,7 +29,7 @@ class ProcessInfo
     raise "#{pid} did not stop"
   end
 
-  # A thread that has ended meanwhile counts.
+  # True also if the thread has ended.
   def self.stopped?(file)
     File.read(file).rpartition(")").last.split.first == "T"
   rescue SystemCallError
@@ -38,7 +39,7 @@ class ProcessInfo
 
   def initialize(pid)
     @pid = pid
-    # The name, in parentheses, may itself hold spaces and parentheses.
+    # The name, in parentheses, may contain spaces and parentheses.
     fields = File.read("/proc/#{pid}/stat").rpartition(")").last.split
     @state = fields[0]
     @ppid = fields[1].to_i
@@ -64,7 +65,7 @@ class ProcessInfo
     @environment ||= slurp("environ").split("\0")
   end
 
-  # Numbers to what they lead to, as "socket:[4711]".
+  # Maps each number to its target, like "socket:[4711]".
   def descriptors
     Dir.children("/proc/#{pid}/fd").each_with_object({}) do |number, found|
       found[number.to_i] = File.readlink("/proc/#{pid}/fd/#{number}")
@@ -75,7 +76,7 @@ class ProcessInfo
     {}
   end
 
-  # Device and inode of the memory files that it holds, to their names.
+  # Maps device and inode of the memory files that the process holds to their names.
   def memory_files
     descriptors.each_with_object({}) do |(number, target), found|
       next unless target.start_with?("/memfd:", "memfd:")
@@ -93,12 +94,13 @@ class ProcessInfo
     ""
   end
 
-  # Lines of /proc/PID/maps that name a file.
+  # Paths in /proc/PID/maps.
   def mapped_files
     slurp("maps").lines.map { |line| line.split(" ", 6)[5].to_s.chomp }.grep(%r{\A/}).uniq
   end
 
-  # Bytes of memory that are its own, or nil when it is gone. Program text and the page cache do not count.
+  # The process's private memory in bytes, or nil if it has ended. Program text and the page cache
+  # do not count.
   def memory
     text = slurp("status")
     anonymous = text[/^RssAnon:\s+(\d+)/, 1] or return nil

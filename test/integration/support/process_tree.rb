@@ -2,9 +2,9 @@
 
 require_relative "process_info"
 
-# Every process that one httpd brought into the world, found in four ways, because an orphan has lost its parent and an
-# application its environment: descent, the marker in the environment, open files and folders below the server's root,
-# and having been seen here before.
+# All processes that one httpd has started. An orphan has lost its parent, and an application its
+# environment, so they are found in four ways: by descent, by the marker in the environment, by open
+# files and folders below the server's root, and by an earlier sighting.
 class ProcessTree
   def initialize(parent_pid, marker, folder)
     @parent_pid = parent_pid
@@ -13,7 +13,7 @@ class ProcessTree
     @seen = {}
   end
 
-  # Living processes, httpd's parent included.
+  # Live processes, with httpd's parent.
   def processes
     everything = ProcessInfo.all.reject { |process| process.state == "Z" || process.pid == Process.pid }
     found = descendants(everything) | everything.select { |process| ours?(process) }
@@ -21,7 +21,7 @@ class ProcessTree
     found
   end
 
-  # Those found by descent alone, which is quick.
+  # Processes found by descent alone, which is fast.
   def descending
     descendants(ProcessInfo.all.reject { |process| process.state == "Z" })
   end
@@ -30,7 +30,7 @@ class ProcessTree
     processes.map(&:pid)
   end
 
-  # Living processes without httpd's parent and children: agent, spawn server, preloaders, instances.
+  # Live processes without httpd's parent and children: agent, spawn server, preloaders, instances.
   def beside_httpd
     binary = httpd_binary
     processes.reject { |process| process.pid == @parent_pid || httpd?(process, binary) }
@@ -44,7 +44,7 @@ class ProcessTree
     processes.select { |process| process.command_line.match?(pattern) }
   end
 
-  # Sum of what all the processes hold, by pid: for comparing before and after.
+  # The number of each process's descriptors by pid, to compare before and after.
   def descriptor_counts
     processes.to_h { |process| [process.pid, process.descriptors.size] }
   end

@@ -2,11 +2,11 @@
 
 require "socket"
 
-# A socket and nothing that corrects what is sent: for odd requests, slow ones, and clients that leave.
+# A socket that sends bytes unchanged: for odd requests, slow requests, and clients that leave.
 class RawClient
   class Silence < StandardError; end
 
-  # What came back. Header names keep their case, and duplicates their order.
+  # A received response. Header names keep their case, and repeated headers their order.
   Response = Struct.new(:status, :headers, :body, keyword_init: true) do
     def [](name)
       all(name).first
@@ -25,7 +25,7 @@ class RawClient
     @buffer = +"".b
   end
 
-  # The client's own.
+  # The client's own port.
   def port
     @socket.local_address.ip_port
   end
@@ -35,7 +35,7 @@ class RawClient
     self
   end
 
-  # A request line with Host and the other headers; the body is the caller's.
+  # Sends a request line with Host and the other headers; the caller sends the body.
   def request(method, path, headers = {})
     lines = { "Host" => @host }.merge(headers).map { |name, value| "#{name}: #{value}\r\n" }
     write("#{method} #{path} HTTP/1.1\r\n#{lines.join}\r\n")
@@ -45,7 +45,8 @@ class RawClient
     request("GET", path, headers).response
   end
 
-  # A whole response. `head: true`: to a HEAD request, which has no body whatever its headers say.
+  # Reads a whole response. `head: true`: the response to a HEAD request, which has no body whatever
+  # its headers say.
   def response(head: false)
     answer = read_head
     answer.body = head || bodiless?(answer.status) ? "" : read_body(answer)
@@ -69,7 +70,7 @@ class RawClient
     size.zero? ? nil : data
   end
 
-  # Has the server ended the connection, within the time-out?
+  # True if the server ends the connection within the time-out.
   def ended?
     fill until @buffer.bytesize > 1_000_000
     false
@@ -79,7 +80,7 @@ class RawClient
     false
   end
 
-  # Whether anything comes within so many seconds, or is here.
+  # True if bytes arrive within so many seconds, or have arrived.
   def arrived?(seconds)
     !@buffer.empty? || !@socket.wait_readable(seconds).nil?
   end
@@ -100,7 +101,7 @@ class RawClient
     @socket.close unless @socket.closed?
   end
 
-  # A reset instead of an orderly end.
+  # Resets the connection instead of closing it in order.
   def abort
     @socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, [1, 0].pack("ii"))
     close

@@ -4,13 +4,14 @@ require "net/http"
 
 require_relative "eventually"
 
-# Clients that ask for one path again and again on kept connections, as browsers do: where one is closed instead of an answer, it is opened again
-# and the request sent once more. What fails on a new connection has failed.
+# Clients that request one path again and again on kept connections, like browsers. If a connection
+# closes instead of an answer, the client opens another and repeats the request once. A failure on a
+# new connection counts.
 class ReopeningClients
   PAUSE = 0.002
   CLOSED = [EOFError, Errno::ECONNRESET, Errno::EPIPE].freeze
 
-  # When each good answer came, by the monotonic clock; and sentences.
+  # Failures as sentences.
   attr_reader :failures
 
   def initialize(server, site, path, count)
@@ -33,7 +34,7 @@ class ReopeningClients
     @answers.sum(&:size)
   end
 
-  # The longest time without any answer that ended in each of the spans, whose bounds are given.
+  # The longest gap without any answer that ended in each of the spans between `bounds`.
   def silences(bounds)
     gaps = @answers.flatten.sort.each_cons(2).map { |before, after| [after, after - before] }
     bounds.each_cons(2).map { |from, to| gaps.filter_map { |at, gap| gap if at.between?(from, to) }.max || to - from }
@@ -51,7 +52,7 @@ class ReopeningClients
     close(Thread.current[:connection])
   end
 
-  # What went wrong, or nil.
+  # Returns a sentence about a failure, or nil.
   def ask
     used = Thread.current[:connection]
     code = get(used || open)

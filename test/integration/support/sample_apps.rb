@@ -6,7 +6,7 @@ require "tmpdir"
 
 require_relative "environment"
 
-# Applications to serve. Each is a copy that belongs to httpd's user, so that a test may change it.
+# Applications to serve. Each is a copy that belongs to httpd's user; a test may change it.
 module SampleApps
   SECRET = "5" * 128
 
@@ -33,7 +33,7 @@ module SampleApps
     copy("boot_failures/#{kind}")
   end
 
-  # An application that is nothing but this file.
+  # An application that consists of this file alone.
   def written(text, file = "config.ru")
     folder = new_folder
     FileUtils.mkdir_p([File.join(folder, "public"), File.join(folder, "tmp")])
@@ -41,7 +41,7 @@ module SampleApps
     TestEnvironment.hand_over(folder)
   end
 
-  # A config.ru that answers with this text, and nothing else.
+  # A config.ru that always answers with this text.
   def saying(text)
     <<~RUBY
       run proc { |_env| [200, { "Content-Type" => "text/plain" }, [#{text.dump}]] }
@@ -55,13 +55,13 @@ module SampleApps
     TestEnvironment.hand_over(folder)
   end
 
-  # A test may have closed it even to its owner.
+  # A test may have removed even the owner's permissions.
   def remove(folder)
     File.chmod(0o700, folder) if File.owned?(folder)
     FileUtils.rm_rf(folder)
   end
 
-  # All that were made; removed when the tests have ended.
+  # All folders of applications; they are removed at the end of the tests.
   def folders
     @folders ||= []
   end

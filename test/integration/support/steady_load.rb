@@ -2,19 +2,22 @@
 
 require_relative "eventually"
 
-# Clients that ask again and again, each in a thread of its own, until the block has ended; and what became of each request.
+# Clients that send requests, each in a thread of its own, until the block has ended; and the answer
+# to each request.
 class SteadyLoad
-  # Seconds between an answer and the next question: what is refused at once would be asked thousands of times else.
+  # Seconds between an answer and the next request. Without it, a client would send thousands of
+  # requests that are refused at once.
   PAUSE = 0.005
 
-  # `code` is nil if no answer came; then `body` says why. Times by the monotonic clock, in seconds.
+  # `code` is nil if no answer arrived; then `body` says why. Times are seconds of the monotonic
+  # clock.
   Answer = Struct.new(:code, :body, :asked, :answered, keyword_init: true) do
     def latency
       answered - asked
     end
   end
 
-  # Returns what was answered while the block ran, in the order of the questions.
+  # Returns the answers while the block ran, in the order of the requests.
   def self.during(client, path = "/", threads: 2)
     load = new(client, path, threads)
     yield load
@@ -37,12 +40,12 @@ class SteadyLoad
     answers
   end
 
-  # Those until now.
+  # The answers so far.
   def answers
     @answers.flat_map(&:dup).sort_by(&:asked)
   end
 
-  # Waits until a new question has been answered so.
+  # Waits until the answer to a new request fits.
   def wait_for(what, within: 60, &fits)
     seen = @answers.map(&:size)
     Eventually.eventually(what, within: within) do
@@ -50,7 +53,7 @@ class SteadyLoad
     end
   end
 
-  # Waits until each of the clients has had so many answers to what it asks from now on.
+  # Waits until each client has had `count` answers to requests that it sends from now on.
   def wait_for_all(what, count: 1, within: 60)
     began = Eventually.monotonic
     Eventually.eventually(what, within: within) do

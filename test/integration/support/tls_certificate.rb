@@ -2,11 +2,11 @@
 
 require "openssl"
 
-# A certificate that nobody trusts, with its key, in one file.
+# A self-signed certificate with its key in one file.
 module TlsCertificate
   module_function
 
-  # Does nothing if the file is there.
+  # Does nothing if the file exists.
   def write(path)
     return if File.exist?(path)
 

@@ -4,7 +4,7 @@ require "openssl"
 require "socket"
 require "websocket/driver"
 
-# A WebSocket client over a plain socket; the frames are the library's.
+# A WebSocket client over a plain socket; a library handles the frames.
 class WebSocketClient
   attr_reader :url, :status
 
@@ -22,7 +22,7 @@ class WebSocketClient
     @status = @driver.status
   end
 
-  # For the driver.
+  # Called by the driver.
   def write(bytes)
     @socket.write(bytes)
   end
@@ -37,7 +37,7 @@ class WebSocketClient
     @messages.shift
   end
 
-  # Says goodbye and waits for the other side's.
+  # Closes the WebSocket and waits for the other side's close.
   def close
     @driver.close
     fill until @closed
@@ -47,7 +47,7 @@ class WebSocketClient
     @socket.close
   end
 
-  # Has the server ended the connection?
+  # True if the server has ended the connection.
   def ended?
     fill until @closed
     true

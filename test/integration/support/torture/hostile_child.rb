@@ -6,13 +6,13 @@ require "socket"
 require_relative "../../../../lib/passenger/wire/frame_socket"
 require_relative "../../../../lib/passenger/wire/layout"
 
-# Does with what one of httpd's children holds whatever such a child could do, and should not: random bytes go onto its in-flight table, into
-# the request queues, and to the agent. Needs root.
+# Misuses the descriptors of one of httpd's children in each way that such a child could. Random
+# bytes go to its in-flight table, to the request queues, and to the agent. Needs root.
 class HostileChild
   IN_FLIGHT_HEADER = 64
   IN_FLIGHT_SIZE = IN_FLIGHT_HEADER + 32 * 4096
 
-  # pidfd_open and pidfd_getfd have these numbers on every kind of machine.
+  # pidfd_open and pidfd_getfd have these numbers on all architectures.
   SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4, Fiddle::TYPE_LONG)
   PIDFD_OPEN = 434
   PIDFD_GETFD = 438
@@ -23,17 +23,18 @@ class HostileChild
   F_ADD_SEALS = 1033
   SIZE_SEALS = 6
 
-  # Of the pool protocol: all types, and one that there is not.
+  # Frame types of the pool protocol, and one that does not exist.
   HELLO = 1
   WELCOME = 2
   FRAME_TYPES = (1..14).freeze
   VERSION = PhusionPassenger::Layout::VERSION
 
-  # How often the agent took what `talk` began with, so that the rest was looked at, too.
+  # How often the agent accepted the first frame of `talk`, and so looked at the rest.
   attr_reader :welcomes
 
-  # `parent`: httpd's. What a child has in common with it and is a message socket leads to the agent. `others`: further
-  # children. What several have in common they got from the agent, queues too. `channels` is called for ids of reply channels.
+  # `parent`: httpd's parent. A message socket that a child shares with it leads to the agent.
+  # `others`: further children. Descriptors that several children share came from the agent, queues
+  # too. `channels` is called for ids of reply channels.
   def initialize(process, parent, others, random, &channels)
     @random = random
     @channels = channels
@@ -76,7 +77,8 @@ class HostileChild
     nil
   end
 
-  # What is new to the agent, or refused by it: sealed it may be, but all that is in it is invented.
+  # A table that is new to the agent, or that the agent refuses. It may be sealed, but its content
+  # is random.
   def make_table
     table = File.for_fd(MEMFD_CREATE.call("board", MFD_ALLOW_SEALING), "r+b")
     table.truncate(IN_FLIGHT_SIZE)
@@ -85,7 +87,8 @@ class HostileChild
     table
   end
 
-  # On a connection of its own, as every child can have them. It is over with the first frame that is wrong, so most begin with one.
+  # On a connection of its own, as each child may open. The agent closes it at the first wrong
+  # frame, so most frames before are right.
   def talk
     socket = connect
     frames = PhusionPassenger::FrameSocket.new(socket)
@@ -111,7 +114,7 @@ class HostileChild
     answer&.descriptors&.each(&:close)
   end
 
-  # Numbers mostly, since most frames begin with some.
+  # Mostly numbers, because most frames begin with some.
   def invented_fields
     Array.new(@random.rand(6)) do
       [@random.rand(10), @channels.call.sample, @random.rand(1 << 64), @random.bytes(20)].sample(random: @random).to_s
@@ -122,7 +125,7 @@ class HostileChild
     [@own_table, @sockets.sample(random: @random)].sample(@random.rand(3), random: @random)
   end
 
-  # Any bytes, the header's too, or an entry that looks well but for its numbers.
+  # Random bytes, with the header, or an entry that is valid but for its numbers.
   def scribble
     if @random.rand(2).zero?
       @table.pwrite(@random.bytes(@random.rand(1..200)), @random.rand(IN_FLIGHT_SIZE - 200))
@@ -134,7 +137,8 @@ class HostileChild
     end
   end
 
-  # Of what may have any end: a queue gets what looks like a request for a channel that is another application's.
+  # For any message socket: a queue gets a message like a request, with the channel of another
+  # application.
   def send_nonsense
     header = [VERSION, @random.rand(8), @random.rand(10), @random.rand(1 << 21), @channels.call.sample || 0,
               @random.rand(10_000), 0].pack("CCvVQ<Q<Q<")

@@ -2,22 +2,22 @@
 
 require_relative "../eventually"
 
-# What the processes of a server that has nothing to do hold, by kind: how many there are of it, and the most descriptors and
-# the most memory files that one of them has.
+# What the processes of an idle server hold, by kind: the number of processes, and the most
+# descriptors and memory files of one of them.
 class Inventory
   KINDS = {
     httpd: %r{\A\S*/(apache2|httpd)\b}, watchdog: /passenger-agent\S* watchdog/, pool: /passenger-agent\S* pool/,
     spawn_server: /Passenger spawn server/, preloader: /Passenger AppPreloader/, instance: /Passenger RubyApp/
   }.freeze
 
-  # Those that died are started again when they are needed.
+  # Kinds that are started again only on demand.
   ON_DEMAND = %i[spawn_server preloader].freeze
 
   Count = Struct.new(:processes, :descriptors, :memory_files)
 
   attr_reader :counts
 
-  # As soon as it stays the same for a while.
+  # Waits until the inventory stays the same for a while.
   def self.of(tree)
     last = nil
     Eventually.eventually("an inventory that stays the same", within: 60, every: 0.5) do
@@ -35,8 +35,8 @@ class Inventory
     end
   end
 
-  # Sentences: what is more, or less, than it was before. `growth`: descriptors that one process of a kind may have more.
-  # `fewer`: kinds of which there may be fewer processes.
+  # Sentences about each number that differs from before. `growth`: descriptors by which one process
+  # of a kind may grow. `fewer`: kinds that may have fewer processes.
   def problems(before, growth, fewer: ON_DEMAND)
     (counts.keys | before.counts.keys).flat_map do |kind|
       was = before.counts.fetch(kind, Count.new(0, 0, 0))

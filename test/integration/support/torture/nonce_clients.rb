@@ -6,14 +6,15 @@ require "zlib"
 require_relative "../eventually"
 require_relative "../raw_client"
 
-# Clients that send requests to the nonce application until they are stopped, each request with a nonce and on a connection
-# of its own. What became of each is kept.
+# Clients that send requests to the nonce application until they are stopped. Each request has a
+# nonce and a connection of its own. The outcome of each is kept.
 class NonceClients
-  # Longer than anything that the storm does to a request.
+  # Seconds; longer than any effect of the storm on a request.
   STUCK = 60
 
-  # `outcome`: an HTTP status; `:cut` where the connection ended before the answer did; `:stuck`. `wrong`: what was wrong
-  # with an answer that says that all is well; else nil. `port`: the client's. Times by the monotonic clock.
+  # `outcome`: an HTTP status; `:cut` if the connection ended before the answer; `:stuck`. `wrong`:
+  # the fault of an answer with status 200, or nil. `port`: the client's. Times are of the monotonic
+  # clock.
   Exchange = Struct.new(:nonce, :post, :sent, :port, :asked, :ended, :outcome, :wrong, keyword_init: true) do
     def seconds
       ended - asked
@@ -25,11 +26,12 @@ class NonceClients
     end
   end
 
-  # Below and above what goes with the request in one message, and more than a channel's buffer holds.
+  # Sizes below and above the part that fits into the request's message, and beyond a channel's
+  # buffer.
   UPLOADS = [0, 100, 2_000, 4_000, 60_000, 400_000].freeze
   DOWNLOADS = [0, 100, 5_000, 70_000, 400_000].freeze
 
-  # `count` clients of `server` that choose what to send with `random`.
+  # `count` clients of `server`; `random` decides what they send.
   def initialize(server, count, random, site: server.configuration.sites.first.name, patience: STUCK)
     @server = server
     @site = site
@@ -42,7 +44,7 @@ class NonceClients
     end
   end
 
-  # All that were answered, cut or stuck, in the order of the questions.
+  # Returns all exchanges, whether answered, cut or stuck, in the order of the requests.
   def stop
     @stopped = true
     @threads.each(&:join)
@@ -77,7 +79,7 @@ class NonceClients
   rescue RawClient::Silence
     made.outcome = :stuck
   ensure
-    # So that no closed connections stay, which would make the list of all that there are long.
+    # A reset leaves no closed connections, which would make the system's list long.
     raw&.abort
   end
 
@@ -85,7 +87,7 @@ class NonceClients
     raw.request(made.post ? "POST" : "GET", "/", request_headers(made, body, wanted))
     raw.write(body)
   rescue Errno::EPIPE, Errno::ECONNRESET
-    nil # The answer may be here nevertheless.
+    nil # The answer may have arrived all the same.
   end
 
   def request_headers(made, body, wanted)

@@ -4,20 +4,22 @@ require "fileutils"
 
 require_relative "../eventually"
 
-# Kills and stops processes of a running server at random: instances, httpd's children, the pool process. Remembers what it did.
+# Kills and stops processes of a running server at random: instances, httpd's children, the pool
+# process. Keeps a list of its kills.
 class Storm
   INSTANCE = /\APassenger RubyApp/.freeze
   POOL = /passenger-agent\S* pool/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
 
-  # It died after `from` and was dead at `at`. `ports`: for one of httpd's children, the clients that it had a connection with.
+  # The process died between `from` and `at`. `ports`: for one of httpd's children, the ports of the
+  # clients that had a connection to it.
   Death = Struct.new(:kind, :pid, :from, :at, :ports, keyword_init: true)
 
   PRELOADER = /\APassenger AppPreloader/.freeze
   SPAWN_SERVER = /\APassenger spawn server/.freeze
 
-  # How often each, of a hundred. The pool process has a schedule of its own: one that dies young again and again is started
-  # after ever longer pauses.
+  # The frequency of each, in percent. The pool process has a schedule of its own: one that dies
+  # young several times is replaced after ever longer pauses.
   ACTIONS = [[:kill_instance, 40], [:kill_child, 18], [:stop_instance, 32], [:kill_preloader, 3], [:kill_spawn_server, 2],
              [:deploy, 3], [:reload, 2]].freeze
   PAUSE = (0.02..0.35).freeze
@@ -55,7 +57,7 @@ class Storm
     deaths.count { |death| death.kind == kind }
   end
 
-  # Not part of the rage: httpd starts one other agent at once, and the next with pauses.
+  # Not one of the random actions: httpd replaces an agent at once, and the next one after a pause.
   def kill_watchdog
     kill(:watchdog, find(WATCHDOG).pid)
   end
@@ -74,7 +76,7 @@ class Storm
   def strike(action)
     send(action)
   rescue Errno::ESRCH
-    nil # It was quicker.
+    nil # The process ended earlier.
   end
 
   def processes
@@ -99,7 +101,7 @@ class Storm
     processes.find { |process| process.command_line.match?(pattern) }
   end
 
-  # While none serves, a preloader that dies is an application that does not start.
+  # If no instance serves, the death of a preloader counts as a failed start.
   def kill_preloader
     preloader = find(PRELOADER) or return
     kill(:preloader, preloader.pid) if instances.any?
@@ -120,7 +122,7 @@ class Storm
     note(:reload)
   end
 
-  # Stopped first, so that it takes no further connection after its own were counted.
+  # The child is stopped first, so that it accepts no connection after the count of its connections.
   def kill_child
     children = processes.select { |process| process.ppid == @server.pid && process.command_line.match?(/apache2|httpd/) }
     return if children.size <= CHILDREN_LEFT
@@ -158,7 +160,7 @@ class Storm
     nil
   end
 
-  # The remote ports of its TCP connections.
+  # The remote ports of the process's TCP connections.
   def ports_of(process)
     sockets = process.descriptors.values.grep(/\Asocket:/).map { |target| target[/\d+/] }
     File.readlines("/proc/net/tcp").drop(1).filter_map do |line|

@@ -1,25 +1,26 @@
 # frozen_string_literal: true
 
-# Judges what became of requests while a storm raged: whether each was answered with what it asked for, or had bad luck
-# that one of the storm's kills explains, and whether any ran more often than it may.
+# Judges the requests of a storm. Each must have its own answer, or a failure that one of the
+# storm's kills explains. No request may run more often than allowed.
 class Verdict
-  # When, and in which process, a request ran.
+  # The time and the process in which a request ran.
   Run = Struct.new(:pid, :at, keyword_init: true)
 
   attr_reader :exchanges, :explained
 
-  # `runs_file`: what the nonce application noted. `threads`: so many requests one instance has in its hands.
+  # `runs_file`: the runs that the nonce application has noted. `threads`: the number of requests
+  # that an instance works at.
   def initialize(exchanges, deaths, runs_file, threads)
     @exchanges = exchanges
     @deaths = deaths.group_by(&:kind)
     @deaths.default = [].freeze
-    # So many more failures each of the killed instances explains.
+    # The number of further failures that the death of each instance explains.
     @hands = @deaths[:instance].to_h { |death| [death, threads] }.compare_by_identity
     @runs = read_runs(runs_file)
     @explained = explain
   end
 
-  # Sentences, one for each promise that was broken.
+  # Returns a sentence for each broken promise.
   def problems
     wrong + stuck + repeated + lost
   end
@@ -39,7 +40,8 @@ class Verdict
     end
   end
 
-  # Those first of which it is known who had them; of the others those that ended first, for they have the least choice.
+  # First the requests whose instance is known. Of the others, those that ended first come first:
+  # fewest deaths can explain them.
   def explain
     failures.sort_by { |exchange| [@runs[exchange.nonce].empty? ? 1 : 0, exchange.ended] }.group_by { |exchange| reason(exchange) }
   end
@@ -57,7 +59,7 @@ class Verdict
     exchanges.select { |exchange| exchange.outcome == :stuck }.map { |exchange| "stuck: #{exchange}" }
   end
 
-  # What was begun may be begun once more if it is a GET.
+  # A GET that was begun may be begun once more.
   def repeated
     exchanges.select { |exchange| @runs[exchange.nonce].size > (exchange.post ? 1 : 2) }
              .map { |exchange| "ran #{@runs[exchange.nonce].size} times: #{exchange}" }
@@ -73,7 +75,7 @@ class Verdict
     runs = @runs[exchange.nonce]
     return :run_by_a_killed_instance if runs.any? && in_killed_hands?(exchange, runs)
 
-    # Between its claim and the application's note.
+    # Killed between its claim and the application's note.
     :claimed_by_a_killed_instance if runs.empty? && exchange.outcome == 502 &&
                                      in_the_hands_of(@deaths[:instance].select { |death| during?(death, exchange) })
   end
@@ -83,7 +85,7 @@ class Verdict
       @deaths[:child].any? { |death| during?(death, exchange) && death.ports.include?(exchange.port) }
   end
 
-  # All that ran it were killed at it, the last of them without another one's having it in its hands.
+  # All instances that ran the request were killed during it, and the last of them still had it.
   def in_killed_hands?(exchange, runs)
     return false unless [502, :cut].include?(exchange.outcome)
 
@@ -91,14 +93,14 @@ class Verdict
     killers.all? { |death| death && during?(death, exchange) } && in_the_hands_of(killers.last(1))
   end
 
-  # One of these had it, among the few that it can have had.
+  # True if one of these deaths can explain a further failure.
   def in_the_hands_of(deaths)
     death = deaths.find { |one| @hands[one].positive? } or return false
     @hands[death] -= 1
     true
   end
 
-  # The client asked before, and learned of its failure afterwards.
+  # The client sent the request before the death, and saw the failure after it.
   def during?(death, exchange)
     exchange.asked <= death.at && death.from <= exchange.ended
   end
