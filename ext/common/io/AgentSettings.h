@@ -21,7 +21,8 @@ struct AgentSettings {
     /** The environment of applications whose options have none. */
     std::string environment = "production";
     /**
-     * The user of the spawn server if the agent runs as root. Empty or unknown: the agent's user.
+     * The user of the spawn server if the agent runs as root. Empty: the agent's user. With an
+     * unknown user the spawn server does not start.
      */
     std::string user;
     /** The log of the agent and of applications. Empty: the sender's standard error. */
