@@ -47,12 +47,12 @@ EXTRA_DIST += \
     %D%/run \
     %D%/run-prefork
 
-# What the Pool itself costs. To be measured in a build with optimisation and --disable-development.
+# The cost of the Pool itself. Measure in a build with optimisation and --disable-development.
 EXTRA_PROGRAMS += test/benchmark/pool/pool_benchmark
 %C%_pool_pool_benchmark_SOURCES = %D%/pool/PoolBenchmark.cpp
 %C%_pool_pool_benchmark_LDADD = $(PASSENGER_LIBS)
 
-# A load of requests that do not wait for each other's answers.
+# A load whose requests do not wait for answers to earlier requests.
 EXTRA_PROGRAMS += test/benchmark/load/open_loop
 %C%_load_open_loop_SOURCES = \
     %D%/load/HttpConnection.cpp \
@@ -61,17 +61,17 @@ EXTRA_PROGRAMS += test/benchmark/load/open_loop
     %D%/load/Tally.h
 %C%_load_open_loop_LDADD = libpassenger_base.la $(FMT_LIBS)
 
-# A request's way through the line, beside a bare ping-pong.
+# A request's way through the queue, and a bare exchange of messages for comparison.
 EXTRA_PROGRAMS += test/benchmark/queue/queue_benchmark
 %C%_queue_queue_benchmark_SOURCES = %D%/queue/QueueBenchmark.cpp
 %C%_queue_queue_benchmark_LDADD = $(PASSENGER_MODULE_LIBS)
 
-# Instructions of a process, where the hardware counts none.
+# Counts a process's instructions on hardware without a counter.
 EXTRA_PROGRAMS += test/benchmark/instructions/instruction_counter
 %C%_instructions_instruction_counter_SOURCES = %D%/instructions/InstructionCounter.cpp
 %C%_instructions_instruction_counter_LDADD = libpassenger_base.la $(FMT_LIBS)
 
-# What `make bench` needs beside the module.
+# Programs that `make bench` needs beside the module.
 BENCH_TOOLS = \
     test/benchmark/instructions/instruction_counter$(EXEEXT) \
     test/benchmark/load/open_loop$(EXEEXT) \

@@ -1,6 +1,7 @@
 /*
- * Feeds any bytes to the parser of answers of HTTP applications, in pieces as the first byte says. However they are cut, the answer is the
- * same; and what is let through is fit for a reply channel.
+ * Feeds random bytes to the parser of HTTP applications' answers, in pieces whose size the first
+ * byte gives. The answer must not depend on the pieces, and accepted answers must be fit for a
+ * reply channel.
  */
 #include <algorithm>
 #include <cstddef>

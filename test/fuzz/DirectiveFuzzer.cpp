@@ -1,7 +1,8 @@
 /*
- * Gives any text to any directive, as httpd does for each line of a configuration and of .htaccess files. Either it is refused, by a message that
- * names directive and value and says what is allowed (but shows no password); or it is what the merged settings say, too. What httpd does for it is played by
- * a few functions here.
+ * Gives random text to any directive, as httpd does for each line of a configuration or .htaccess
+ * file. The module may refuse the text. The message then names the directive, the value and the
+ * allowed values, but shows no password. Otherwise the merged settings have the value. A few
+ * functions here stand for httpd's.
  */
 #include <algorithm>
 #include <cstddef>
@@ -53,7 +54,7 @@ std::size_t countCommands() {
     return count;
 }
 
-/** Httpd's part of the world, with a pool for one input. */
+/** Stands for httpd, with a pool for one input. */
 class Httpd {
 public:
     Httpd() {
@@ -81,7 +82,7 @@ public:
             checkRefusal(command.name, value, problem);
             return;
         }
-        // A second time it is as good, and merging takes it.
+        // Accepted a second time, and by a merge.
         require(apply(command, place, value) == nullptr);
         require(Settings::merge(pool_, Settings::create(pool_, nullptr), place) != nullptr);
         require(Settings::merge(pool_, place, place) != nullptr);
@@ -119,7 +120,9 @@ extern "C" int LLVMFuzzerInitialize(int * /*count*/, char *** /*arguments*/) {
     return 0;
 }
 
-/** The first byte says which directive, the second where it stands. Texts of configurations have no NUL. */
+/**
+ * The first byte chooses the directive, the second its place. Text of a configuration has no NUL.
+ */
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     if (size < 2) {
         return 0;

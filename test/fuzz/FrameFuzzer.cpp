@@ -1,6 +1,7 @@
 /*
- * Feeds any bytes to a FrameReader: at once, and in pieces of the sizes that the first bytes of the input say. Both must give
- * the same frames and the same error, and each frame must survive being encoded and read again.
+ * Feeds random bytes to a FrameReader: at once, and in pieces whose sizes the first bytes of the
+ * input give. Both must give the same frames and the same error. Each frame must survive an
+ * encoding and another reading.
  */
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +18,7 @@ namespace {
 
 using namespace Passenger;
 
-/** Numbers that are never open: closing them does nothing, but they can be counted. */
+/** Numbers that are never open: closing them has no effect, but can be counted. */
 constexpr int FIRST_FAKE_DESCRIPTOR = 1 << 24;
 
 struct Outcome {
@@ -68,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         return 0;
     }
     const std::string_view input(reinterpret_cast<const char *>(data) + SIZES, size - SIZES);
-    // Some descriptors come with the first byte; most inputs have none.
+    // Some descriptors arrive with the first byte; most inputs have none.
     const std::size_t descriptors = data[0] >= 0xE0 ? data[0] % 20U : 0;
 
     Outcome whole;
@@ -85,7 +86,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         begin += length;
         drain(pieceReader, pieces);
     }
-    // Descriptors belong to whichever frames are under way, so with them only the frames need be the same.
+    // Descriptors belong to the frames that are being read, so with descriptors only the frames
+    // must be the same.
     require(descriptors > 0 || whole == pieces);
     return 0;
 }

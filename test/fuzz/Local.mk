@@ -1,5 +1,5 @@
-# Programs that feed whatever bytes to what reads other processes' messages. They need a build of their own:
-# configure --enable-fuzzers CXX=clang++
+# Programs that feed random bytes to code that reads other processes' messages. They need a build of
+# their own: configure --enable-fuzzers CXX=clang++
 FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer test/fuzz/ReplyFuzzer test/fuzz/ResponseHeadFuzzer \
     test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
@@ -39,7 +39,8 @@ EXTRA_DIST += \
     %D%/ResponseHeadFuzzer.dict \
     %D%/corpus
 
-# How long each of them runs. It begins with the examples in corpus/ and what the run before it has found, which stays in the build folder.
+# Seconds for each program. A run begins with the examples in corpus/ and the inputs that the run
+# before has found; these stay in the build folder.
 FUZZ_SECONDS = 60
 .PHONY: fuzz fuzzers
 if FUZZERS

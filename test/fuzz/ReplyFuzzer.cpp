@@ -1,6 +1,7 @@
 /*
- * Feeds any messages to the end of a reply channel that httpd's child reads (QueueSession over Exchange), as a hostile application could write them. Whatever
- * they are, the replies must come in an order that makes one answer, and the exchange must end.
+ * Feeds random messages to httpd's end of a reply channel (QueueSession over Exchange), as a
+ * hostile application could. Whatever the messages are, the replies must come in the order of one
+ * answer, and the exchange must end.
  */
 #include <unistd.h>
 
@@ -22,7 +23,7 @@ namespace {
 
 using namespace Passenger;
 
-/** So many fit into a channel that nobody reads yet. */
+/** The number of messages that fit into a channel without a reader. */
 constexpr std::size_t MOST_MESSAGES = 16;
 
 void require(bool condition) {
@@ -31,16 +32,19 @@ void require(bool condition) {
     }
 }
 
-/** What one byte of the input says of a message. */
+/** The form of a message, from one byte of the input. */
 enum Form : std::uint8_t {
-    /** The header's bytes are the input's, the ticket, too; else it is the exchange's own. */
+    /**
+     * The input has the header's bytes, with the ticket. Otherwise the ticket is the exchange's
+     * own.
+     */
     ANY_TICKET = 1,
-    /** A type of the protocol, by the header's byte. */
+    /** A type of the protocol, chosen by the header's byte. */
     KNOWN_TYPE = 2,
-    /** A descriptor comes with it: of a stream, or of a pipe. */
+    /** The message has a descriptor: of a stream, or of a pipe. */
     STREAM_COMES = 4,
     PIPE_COMES = 8,
-    /** Its length of the head is that of the message. */
+    /** The length of the head in the header is the message's. */
     RIGHT_LENGTH = 16,
 };
 
@@ -52,7 +56,10 @@ MessageType knownType(unsigned byte) {
     return TYPES[byte % std::size(TYPES)];
 }
 
-/** Takes from the begin of `input`: a byte of forms, a byte of length, a header and so much behind it. */
+/**
+ * Takes from the start of `input`: a byte with the form, a byte with the length, a header, and so
+ * many bytes behind it.
+ */
 void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
     const auto form = static_cast<unsigned char>(input[0]);
     const std::size_t length = std::min<std::size_t>(static_cast<unsigned char>(input[1]), input.size() - 2);
@@ -82,7 +89,7 @@ void sendNext(FakeHost &host, std::string_view &input, std::uint64_t ticket) {
     }
 }
 
-/** Takes replies until one ends the exchange, and says which. */
+/** Takes replies until one ends the exchange; returns its kind. */
 Reply::Kind receiveAll(QueueSession &session) {
     std::vector<char> buffer(Session::BUFFER_SIZE);
     bool headSeen = false;

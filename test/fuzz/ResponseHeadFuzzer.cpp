@@ -1,6 +1,7 @@
 /*
- * Feeds any bytes to ResponseHead. What it accepts must be fit for a client: no name or value with which an application could
- * end the head early or add a header, nothing of what belongs to one connection, and the same again when written and read.
+ * Feeds random bytes to ResponseHead. An accepted head must be fit for a client. No name or value
+ * ends the head early or adds a header. No header of a single connection stays. The head must be
+ * the same after it is written and read again.
  */
 #include <cstddef>
 #include <cstdint>
@@ -37,7 +38,7 @@ std::string writtenAgain(const ResponseHead &head) {
     if (head.contentLength()) {
         lines.append("Content-Length: ").append(std::to_string(*head.contentLength())).append("\r\n");
     }
-    // Last, for there may be as many as are allowed.
+    // Last, because the head may already have as many headers as are allowed.
     for (const ResponseHead::Header &header : head.headers()) {
         lines.append(header.name).append(": ").append(header.value).append("\r\n");
     }

@@ -1,7 +1,8 @@
 /*
- * Writes any bytes into what the agent reads but others write: a child's in-flight table, a Group's claims and its marks. Then the agent's
- * side of a line looks at them, as it does when it scales, when an instance dies, when a child ends. It may ask only what it
- * knows: channels of this child and of this Group.
+ * Writes random bytes into memory that the agent reads and others write: a child's in-flight table,
+ * a Group's claims and withdrawal marks. The agent's side of a queue then reads them, as for
+ * scaling, the death of an instance and the end of a child. It may only ask about channels of this
+ * child and of this Group.
  */
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ using namespace Passenger;
 
 constexpr std::uint32_t SLOT = 1;
 constexpr std::uint32_t OTHER_SLOT = 2;
-/** Of values, see valueOf(). */
+/** Kinds of values, see valueOf(). */
 constexpr unsigned KINDS = 4;
 
 void require(bool condition) {
@@ -34,7 +35,7 @@ void require(bool condition) {
     }
 }
 
-/** What both sides hold, made once: only the bytes differ. */
+/** The memory of both sides, made once: only the bytes differ. */
 struct World {
     EventLoop loop;
     ChannelRegistry channels{loop};
@@ -57,8 +58,10 @@ World &world() {
     return *made;
 }
 
-/** An input is a row of writes: where (in-flight table, claims, or marks with the statistics behind them), at which of their words, and a word, or one of the
- *  real channels. */
+/**
+ * An input is a series of writes. Each has a file (in-flight table, claims, or marks with the
+ * statistics behind them), a word of the file, and a value or one of the real channels.
+ */
 struct Write {
     std::uint8_t file;
     std::uint8_t kind;
@@ -78,7 +81,8 @@ void put(const Write &write, std::uint64_t value) {
                                          &world().queue.senders().memory()};
     const std::size_t sizes[] = {InFlightLayout::SIZE, ClaimsLayout::SIZE, SenderMemoryLayout::SIZE};
     const std::size_t file = write.file % 3U;
-    // The low bits of `kind` choose the value, the others which stretch of 512 KiB it goes to: the last file has more than one.
+    // The low bits of `kind` choose the value, the others a stretch of 512 KiB: the last file has
+    // several.
     const std::size_t word = write.word + std::size_t{write.kind / KINDS} * (UINT16_MAX + 1);
     const std::size_t offset = word * sizeof(value) % (sizes[file] - sizeof(value));
     require(::pwrite(files[file]->descriptor().get(), &value, sizeof(value), static_cast<off_t>(offset)) ==
@@ -112,7 +116,7 @@ void empty(const DescriptorPair &pair) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
     const std::vector<Write> writes = decode(data, size);
-    // All of the in-flight table counts, unless the input has another idea.
+    // All entries of the in-flight table count, unless the input says otherwise.
     put(Write{0, 0, 1, 0}, std::uint64_t{InFlightLayout::ENTRIES} << 32);
     for (const Write &write : writes) {
         put(write, valueOf(write));
@@ -127,7 +131,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     }
     queue.statistics();
     queue.recheckWaiting();
-    // Whatever an in-flight table says, another child's requests are none of its business, nor are another Group's.
+    // Whatever an in-flight table says, requests of another child or another Group must not be
+    // asked about.
     require(!hasMessage(world().otherChilds) && !hasMessage(world().otherGroups));
     queue.giveUp(CellRange{0, 4});
     require(!hasMessage(world().otherGroups));

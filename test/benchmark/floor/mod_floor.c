@@ -1,6 +1,6 @@
 /*
- * The floor: the least that httpd itself needs for the answer of apps/hello. Whatever a server in front of an
- * application costs is to be read against this.
+ * The floor: the least that httpd itself needs for the answer of apps/hello. The cost of a server
+ * is compared with it.
  */
 #include <httpd.h>
 

@@ -1,9 +1,12 @@
 /*
- * instruction_counter PID: how many instructions a process runs outside of the kernel, for machines whose hardware counts none for us (`perf stat`).
- * Goes through all its threads step by step. Says "counting" first; then, at each line of standard input, the number so far; at its end it lets go of
- * the process. Everything takes some hundred times as long meanwhile, and the process stays on the core that this program is on.
+ * instruction_counter PID: counts the instructions that a process runs outside of the kernel, on
+ * machines without a hardware counter (`perf stat`). The program steps through all threads of the
+ * process. It prints "counting" first, and the number so far for each line of standard input. At
+ * the end of standard input it detaches from the process. Meanwhile the process is some hundred
+ * times slower, and stays on the core of this program.
  *
- * Valgrind cannot do it: Debian 12's does not know pidfd_open. Each turn of a repeated string instruction counts as one here.
+ * Valgrind cannot count them: Debian 12's does not know pidfd_open. Each round of a repeated string
+ * instruction counts as one.
  */
 #include <dirent.h>
 #include <poll.h>
@@ -52,7 +55,9 @@ std::set<pid_t> threadsOf(pid_t process) {
     return threads;
 }
 
-/** Steps through the threads that the process has when it is made. Detaches in the destructor. */
+/**
+ * Steps through the threads that the process has when the stepper is made. The destructor detaches.
+ */
 class Stepper {
 public:
     explicit Stepper(pid_t process) : threads_(threadsOf(process)) {
@@ -71,7 +76,7 @@ public:
         }
     }
 
-    /** Waits until a thread stands, or a signal comes, and lets it make its next step. */
+    /** Waits until a thread stops, or a signal arrives, and lets the thread make its next step. */
     void stepNext() {
         int status = 0;
         const pid_t thread = ::waitpid(-1, &status, __WALL);
@@ -101,7 +106,7 @@ private:
 
 volatile std::sig_atomic_t timeToLook = 0;
 
-/** From time to time a signal ends the wait for the process, which may do nothing for long. */
+/** A signal ends the wait from time to time, because the process may do nothing for long. */
 void lookRegularly() {
     struct sigaction action {};
     action.sa_handler = [](int) { timeToLook = 1; };
@@ -110,7 +115,7 @@ void lookRegularly() {
     ::setitimer(ITIMER_REAL, &interval, nullptr);
 }
 
-/** Changing from one core to another would cost more than the step. */
+/** A change from one core to another would cost more than the step. */
 void shareCore(pid_t process) {
     cpu_set_t core;
     CPU_ZERO(&core);
@@ -126,7 +131,7 @@ void say(const std::string &line) {
     std::fflush(stdout);
 }
 
-/** Answers what standard input asks. False at its end. */
+/** Answers the lines of standard input. False at its end. */
 bool answer(const Stepper &stepper) {
     pollfd input{STDIN_FILENO, POLLIN, 0};
     if (::poll(&input, 1, 0) <= 0) {

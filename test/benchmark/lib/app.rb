@@ -19,7 +19,7 @@ module Bench
       @environment = environment
     end
 
-    # The source folder of the Rails application: part of the tests, as it takes them too.
+    # The source folder of the Rails application; it belongs to the tests, which use it, too.
     def self.rails_source
       File.join(Places::SOURCE, 'test', 'stub', 'rails_app')
     end
@@ -42,7 +42,7 @@ module Bench
     end
 
     def copy(number, places)
-      name = format('app%04d', number) # all as long
+      name = format('app%04d', number) # all of one length
       folder = File.join(File.dirname(@folder), name)
       FileUtils.cp_r(@folder, folder)
       places.give_to_user(folder)

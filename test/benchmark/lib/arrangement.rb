@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
 module Bench
-  # What a server is set up as: which application, how many instances of it, how many children of httpd with how many
-  # threads each. Without threads (0) it is the prefork MPM, else event.
+  # The configuration of a server: the application, the number of its instances, httpd's children
+  # and their threads. Without threads (0) httpd has the prefork MPM, otherwise event.
   Arrangement = Struct.new(:app, :instances, :children, :threads, keyword_init: true) do
     def initialize(app:, instances: 2, children: 2, threads: 25)
       super

@@ -4,7 +4,8 @@ require 'net/http'
 require_relative 'failure'
 
 module Bench
-  # For whoever has a process that answers on a port of 127.0.0.1: port, process and log_end.
+  # For classes with a process that answers on a port of 127.0.0.1. They define port, process and
+  # log_end.
   module Awaiting
     def url(path)
       "http://127.0.0.1:#{port}#{path}"

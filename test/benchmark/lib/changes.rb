@@ -3,8 +3,8 @@
 require_relative 'table'
 
 module Bench
-  # Two results, old and new, side by side. The machine drifts, so the change that counts is the one relative to a
-  # peer that was measured in the same run.
+  # Compares an old and a new result. The speed of the machine varies, so the change counts relative
+  # to a peer that was measured in the same run.
   class Changes
     FIELDS = { 'rate' => 'requests/s', 'p50_ms' => 'p50', 'p99_ms' => 'p99', 'cpu_us' => 'CPU', 'kept' => 'kept',
                'refused_p99_ms' => '503 p99', 'one' => '1 application', 'many' => 'many', 'bare_rate' => 'ping-pong',
@@ -52,7 +52,7 @@ module Bench
       new / old.to_f if old && new && !old.zero? && !new.zero?
     end
 
-    # How the machine itself changed: the geometric mean over the peers, where this row is not a peer's own.
+    # The change of the machine: the geometric mean over the peers, unless this row is a peer's own.
     def peers_factor(key, field)
       work, server = key
       return nil if Table::PEERS.key?(server)

@@ -17,11 +17,11 @@ require_relative 'servers/puma'
 require_relative 'table'
 
 module Bench
-  # test/benchmark/run and run-prefork: options, and what is done about them.
+  # test/benchmark/run and run-prefork: reads the options and carries them out.
   class CommandLine
     SERVERS = [Ours, Passenger, Puma, Floor].freeze
 
-    # The whole program; its exit status.
+    # Runs the whole program; returns its exit status.
     def self.main(*arguments, **options)
       %w[TERM HUP].each { |signal| trap(signal) { raise Interrupt } }
       new(*arguments, **options).run
@@ -31,7 +31,7 @@ module Bench
       abort 'benchmark: interrupted'
     end
 
-    # Which servers can be measured, and by what; probes are of this module.
+    # The servers that can be measured, and the works and probes. Probes measure this module only.
     def initialize(arguments, program: 'run', servers: SERVERS, works: WORKS, probes: [])
       @program = program
       @all_servers = servers
@@ -45,7 +45,7 @@ module Bench
       raise Failure, "#{error.message}; see --help"
     end
 
-    # The exit status.
+    # Returns the exit status.
     def run
       raise Failure, 'There is no load generator: install the package wrk' unless system('command -v wrk >/dev/null')
 
@@ -104,7 +104,7 @@ module Bench
       present(chosen) { |probe| [probe.class.key, probe.missing] }
     end
 
-    # Those that can take part. The block gives name and hindrance.
+    # The servers or works that can take part. The block returns the name and what is missing.
     def present(all)
       all.select do |one|
         name, reason = yield one

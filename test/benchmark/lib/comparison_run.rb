@@ -5,11 +5,12 @@ require_relative 'stage'
 require_relative 'work'
 
 module Bench
-  # The benchmark proper: every work on every server, round robin, so that whatever the machine does meanwhile meets
+  # Measures each work on each server. The servers take turns, so that changes of the machine affect
   # all of them.
   class ComparisonRun
-    # Before its next load each server rests so long. Puma behind kept connections needs it: when one load follows the
-    # other at once, new connections starve behind the old ones, and it does a third of what it can.
+    # Seconds that each server rests before its next load. Puma needs the rest behind kept
+    # connections: without it, new connections starve behind the old ones, and Puma reaches a third
+    # of its rate.
     REST_SECONDS = 3
 
     def initialize(places, servers, works:, rounds:, seconds:)
@@ -74,7 +75,7 @@ module Bench
       Process.clock_gettime(Process::CLOCK_MONOTONIC)
     end
 
-    # Seconds of user, nice and system time of all of the machine's processes.
+    # Seconds of user, nice and system time of all processes of the machine.
     def machine_cpu
       File.open('/proc/stat', &:readline).split[1, 3].sum(&:to_i) / ProcessTree::TICKS_PER_SECOND
     end

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module Bench
-  # What the user should read as one message, without a backtrace.
+  # A message for the user, without a backtrace.
   class Failure < StandardError
   end
 end

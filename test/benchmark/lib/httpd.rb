@@ -8,12 +8,12 @@ require_relative 'kept_process'
 require_relative 'process_tree'
 
 module Bench
-  # A private httpd: 127.0.0.1, a ServerRoot of its own. As many children as arranged from start to end, so
-  # that no server gains or loses by children that come and go during a round.
+  # A private httpd on 127.0.0.1 with a ServerRoot of its own. The number of children is fixed, so
+  # that no server gains or loses by children that start or end during a round.
   class Httpd
     include Awaiting
 
-    # The program and the folder of its modules, by apxs where there is one.
+    # The program and the folder of its modules, by apxs if it is installed.
     def self.installation
       @installation ||= begin
         apxs = ENV.fetch('APXS', 'apxs')
@@ -46,7 +46,7 @@ module Bench
       FileUtils.mkdir_p(@folder)
     end
 
-    # load: names of httpd's own modules; directives: what makes this server this server.
+    # load: names of httpd's own modules; directives: the server's own.
     def start(load:, directives:)
       file = File.join(@folder, 'httpd.conf')
       File.write(file, configuration(load) + directives)
@@ -58,7 +58,7 @@ module Bench
       File.join(@folder, 'error.log')
     end
 
-    # The process that serves, where there is but one.
+    # The only child.
     def child
       tree = ProcessTree.new
       parent = tree.below(@process.keeper).find { |process| process.parent == @process.keeper }

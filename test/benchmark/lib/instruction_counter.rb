@@ -3,13 +3,13 @@
 require_relative 'failure'
 
 module Bench
-  # Counts what a process does outside of the kernel (instructions/InstructionCounter.cpp).
+  # Counts a process's instructions outside of the kernel (instructions/InstructionCounter.cpp).
   class InstructionCounter
     QUIET_SECONDS = 0.1
 
-    # How many instructions the process runs during the block and until it waits for the next thing to do.
+    # Returns how many instructions the process runs during the block and until it waits again.
     def self.during(program, pid)
-      # In a group of its own: the terminal's Ctrl-C would end it in the middle of a step.
+      # In a process group of its own: the terminal's Ctrl-C would end it in the middle of a step.
       pipe = IO.popen([program, pid.to_s], 'r+', pgroup: true)
       raise Failure, "cannot count the instructions of process #{pid}" unless pipe.gets == "counting\n"
 
@@ -24,7 +24,7 @@ module Bench
       @pipe = pipe
     end
 
-    # The number when it does not grow any more.
+    # Returns the number once it no longer grows.
     def settle
       count = ask
       loop do

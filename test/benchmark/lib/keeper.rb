@@ -2,9 +2,10 @@
 
 # A program of its own: ruby keeper.rb LOG USER COMMAND...
 #
-# Runs COMMAND (as USER, where that is not empty) and adopts whatever descends from it, daemons too. When its standard
-# input ends, because the benchmark closed it or died in whatever way, COMMAND gets SIGTERM, and what is left after a
-# while SIGKILL. The names of those it had to kill are its output, one a line.
+# Runs COMMAND (as USER, unless that is empty) and adopts all descendants, daemons too. Its standard
+# input ends if the benchmark closes it or ends in any way. COMMAND then gets SIGTERM, and processes
+# that are left after a while get SIGKILL. The output has the names of the killed processes, one a
+# line.
 
 require 'etc'
 require 'fiddle'
@@ -63,7 +64,7 @@ module Bench
       ENV.update('HOME' => entry.dir, 'USER' => @user)
     end
 
-    # Having adopted all descendants, we have none left when we have no child left.
+    # The keeper adopts all descendants: without a child there is no descendant left.
     def all_gone?
       while (pid = Process.wait(-1, Process::WNOHANG))
         @deadline ||= now + GRACE_SECONDS if pid == @main

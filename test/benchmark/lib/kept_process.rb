@@ -3,8 +3,8 @@
 require 'rbconfig'
 
 module Bench
-  # A program under its keeper (keeper.rb), as the benchmark holds it. Close to an owning type: whoever makes one must
-  # stop it, and if the benchmark dies first, the lifeline's end does it.
+  # A program under its keeper (keeper.rb), owned by the benchmark. The code that makes a
+  # KeptProcess must stop it. If the benchmark dies first, the end of the lifeline stops it.
   class KeptProcess
     KEEPER = File.expand_path('keeper.rb', __dir__)
 
@@ -30,7 +30,7 @@ module Bench
       @lifeline.close unless @lifeline.closed?
     end
 
-    # Waits for the end of all its processes; returns the names of those that had to be killed.
+    # Waits for the end of all processes; returns the names of those that had to be killed.
     def finish
       let_go
       return [] unless @keeper

@@ -6,15 +6,15 @@ require_relative 'stage'
 require_relative 'work'
 
 module Bench
-  # Many requests must leave descriptors and memory of all the server's processes where they were. A warm-up by more
-  # clients than the check has lets pools and free lists reach their size first.
+  # Checks that many requests do not increase descriptors and memory of the server's processes. A
+  # warm-up with more clients than the check has lets pools and free lists reach their size first.
   class LeakCheck
     WARM_CLIENTS = 40
     CLIENTS = 16
     WARM_SHARE = 0.2
     SLICE_SECONDS = 2
-    DESCRIPTORS = 2 # may come and go in a process at any time
-    MEMORY = 1024   # KiB, and 5 %: Ruby's collector leaves its heap as it likes
+    DESCRIPTORS = 2 # these may come and go in a process at any time
+    MEMORY = 1024   # KiB, and 5 %: the heap of Ruby's collector varies
     MEMORY_SHARE = 0.05
 
     def initialize(places, server, requests)
@@ -24,7 +24,7 @@ module Bench
       @work = WORKS.find { |work| work.key == 'hello-16' }
     end
 
-    # Prints what it saw; true if nothing leaks.
+    # Prints the measurements; true if nothing leaks.
     def passed?
       before = after = failures = nil
       @stage.open(@work.arrangement) do
@@ -51,7 +51,7 @@ module Bench
       failures
     end
 
-    # After a pause in which closed connections are noticed.
+    # Measures after a pause in which the processes notice closed connections.
     def look
       sleep 2
       @server.processes.to_h { |process| [process.pid, [process.name, Memory.of(process.pid)]] }

@@ -4,7 +4,7 @@ require 'etc'
 require_relative 'httpd'
 
 module Bench
-  # What the figures were taken on: figures of two machines must not be compared, only their ratios.
+  # The machine of the figures. Figures of two machines cannot be compared, only their ratios.
   module Machine
     PACKAGES = %w[apache2-bin libapache2-mod-passenger puma ruby-rails wrk].freeze
 

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module Bench
-  # What one process holds: descriptors and memory. Reading another user's needs root.
+  # Descriptors and memory of one process. Processes of another user need root.
   class Memory
     attr_reader :descriptors, :resident, :proportional, :private
 
@@ -13,7 +13,7 @@ module Bench
       @private = rollup.scan(/^Private_(?:Clean|Dirty):\s+(\d+)/).flatten.sum(&:to_i)
     end
 
-    # nil for one that is gone, or that this user may not look at.
+    # nil if the process is gone, or this user may not read its files.
     def self.of(pid)
       new(pid)
     rescue Errno::ENOENT, Errno::ESRCH, Errno::EACCES

@@ -4,7 +4,8 @@ require 'json'
 require_relative 'failure'
 
 module Bench
-  # A load whose requests come at a fixed rate, however slow the answers are (load/OpenLoop.cpp).
+  # A load whose requests are sent at a fixed rate, however slow the answers are
+  # (load/OpenLoop.cpp).
   class OpenLoop
     def self.program(places)
       places.tool('load/open_loop')
@@ -32,18 +33,18 @@ module Bench
       find(path, status)&.fetch('count') || 0
     end
 
-    # Microseconds by percentile; empty where there was no such answer.
+    # Microseconds by percentile; empty without such an answer.
     def latency(path, status)
       find(path, status)&.fetch('latency') || {}
     end
 
-    # Answers with none of these statuses, and no answer.
+    # Answers with other statuses, and requests without an answer.
     def failures(*statuses)
       @report['answers'].reject { |answer| statuses.include?(answer['status']) }.sum { |answer| answer['count'] } +
         @report['broken'] + @report['unanswered']
     end
 
-    # Requests that were not sent, since all connections were busy.
+    # Requests that were not sent, because all connections were busy.
     def dropped
       @report['dropped']
     end

@@ -1,9 +1,10 @@
 # frozen_string_literal: true
 
 module Bench
-  # What a load found. Latencies are milliseconds by percentile ("50", "99", "max"); more: further figures by name.
+  # The result of a load. Latencies are milliseconds by percentile ("50", "99", "max"); more:
+  # further figures by name.
   Outcome = Struct.new(:requests, :seconds, :failures, :latency, :load_cpu, :more, keyword_init: true) do
-    # What the block returns, with the CPU time of the programs that it ran.
+    # Returns the block's value, with the CPU time of the programs that the block has run.
     def self.with_cpu
       before = reaped_cpu
       yield.tap { |outcome| outcome.load_cpu = reaped_cpu - before }

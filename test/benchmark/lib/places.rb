@@ -5,8 +5,8 @@ require 'fileutils'
 require_relative 'failure'
 
 module Bench
-  # Where things are, and as whom they run. Everything that is written is below build/benchmark; what only this run
-  # needs is below run_folder, which is removed at the end.
+  # Paths, and the user of servers. All files are below build/benchmark. Files that only this run
+  # needs are below run_folder, which is removed at the end.
   class Places
     SOURCE = File.expand_path('../../..', __dir__)
     LONGEST_SOCKET_PATH = 107
@@ -40,7 +40,8 @@ module Bench
       ENV.fetch('PASSENGER_MODULE') { File.join(@build, 'ext/apache2/.libs/mod_passenger.so') }
     end
 
-    # httpd's children and the applications run as this user when root starts the benchmark; nil for an ordinary user.
+    # The user of httpd's children and of the applications if root starts the benchmark; nil for an
+    # ordinary user.
     def user
       return nil unless Process.uid.zero?
 
@@ -69,7 +70,7 @@ module Bench
 
     private
 
-    # A benchmark that was killed could not tidy up.
+    # Removes the files of benchmarks that were killed.
     def remove_stale
       Dir.glob(File.join(work_folder, 'run.*')).each do |folder|
         FileUtils.rm_rf(folder) unless File.exist?("/proc/#{folder[/\d+\z/]}")

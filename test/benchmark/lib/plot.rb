@@ -11,7 +11,7 @@ module Bench
     HEAD = 96
     FOOT = 16
     LEGEND_STEP = 190
-    # Colours that people with any sight can tell apart (Okabe and Ito); what comes first is drawn last.
+    # Colours that colour-blind people can distinguish (Okabe and Ito). The first is drawn last.
     STYLES = { 'ours' => { colour: '#0072b2', width: 2.8 }, 'passenger' => { colour: '#d55e00', width: 1.8 },
                'puma' => { colour: '#009e73', width: 1.8 },
                'floor' => { colour: '#777777', width: 1.5, dashes: '5 4' } }.freeze

@@ -3,8 +3,8 @@
 require 'cgi'
 
 module Bench
-  # The latencies of one work: percentiles to the right, so that the last ones have room; milliseconds upwards; both
-  # logarithmic.
+  # The latencies of one work. Percentiles go to the right, milliseconds upwards; both scales are
+  # logarithmic, which gives the last percentiles room.
   class PlotPanel
     WIDTH = 560
     HEIGHT = 330
@@ -16,7 +16,7 @@ module Bench
     TICKS = (-3..5).flat_map { |power| [1, 2, 5].map { |digit| digit * 10.0**power } }.freeze # ms
     MANY_TICKS = 8
 
-    # rows: of one work, as Row#to_h gives them.
+    # rows: of one work, as Row#to_h returns them.
     def initialize(rows)
       @rows = rows
       @lines = rows.to_h { |row| [row['server'], PERCENTILES.to_h { |name| [name, median(row, name)] }.compact] }
@@ -42,7 +42,7 @@ module Bench
       [values[values.length / 2], TICKS.first].max unless values.empty?
     end
 
-    # Where there are many, powers of ten alone.
+    # Powers of ten only if there are many.
     def value_ticks
       all = TICKS.select { |tick| tick.between?(@low, @high) }
       all.length <= MANY_TICKS ? all : all.select { |tick| (Math.log10(tick) % 1).zero? }

@@ -3,8 +3,8 @@
 require 'etc'
 
 module Bench
-  # One look at /proc: who descends from whom, and what CPU time each has used. A server's processes are everything
-  # below its keeper, which adopts what daemonizes, so nothing gets away from the account.
+  # One reading of /proc: each process's parent and CPU time. The processes of a server are all
+  # descendants of its keeper, which adopts daemons, so that none is missed.
   class ProcessTree
     Entry = Struct.new(:pid, :parent, :name, :state, :own_ticks, :reaped_ticks)
 
@@ -19,7 +19,7 @@ module Bench
       @children = @entries.values.group_by(&:parent)
     end
 
-    # Living processes below root, without root itself and without zombies.
+    # Live processes below root, without root and without zombies.
     def below(root)
       found = []
       pending = [root]
@@ -31,8 +31,8 @@ module Bench
       found.reject { |entry| entry.state == 'Z' }
     end
 
-    # CPU time used below root since it started: that of the living, and of the dead that the living and root have
-    # reaped. Root's own is left out.
+    # CPU time used below root since its start: that of live processes, and of dead ones that these
+    # or root have reaped. Root's own time is left out.
     def cpu_seconds_below(root)
       ticks = @entries.key?(root) ? @entries[root].reaped_ticks : 0
       below(root).each { |entry| ticks += entry.own_ticks + entry.reaped_ticks }
@@ -46,11 +46,12 @@ module Bench
       name_end = stat.rindex(')')
       name = stat[(stat.index('(') + 1)...name_end]
       state, parent, *rest = stat[(name_end + 2)..].split
-      # What follows the parent begins with field 5; fields 14 to 17 are utime, stime, cutime and cstime.
+      # The text after the parent begins with field 5; fields 14 to 17 are utime, stime, cutime and
+      # cstime.
       user, system, reaped_user, reaped_system = rest[9, 4].map(&:to_i)
       Entry.new(pid.to_i, parent.to_i, name, state, user + system, reaped_user + reaped_system)
     rescue Errno::ENOENT, Errno::ESRCH
-      nil # it ended while we looked
+      nil # it ended meanwhile
     end
   end
 end

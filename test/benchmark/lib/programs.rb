@@ -1,9 +1,10 @@
 # frozen_string_literal: true
 
 module Bench
-  # Programs that put load on a server: they run to their end while we wait, and do not outlive us.
+  # Programs that put load on a server. The benchmark waits for their end, and they end with the
+  # benchmark.
   module Programs
-    # Runs the commands at the same time; returns what each of them printed.
+    # Runs the commands at the same time; returns the output of each.
     def self.run(*commands)
       running = []
       commands.each { |command| running << start(command) }
@@ -20,7 +21,7 @@ module Bench
       writer&.close
     end
 
-    # Kills it where the work was interrupted.
+    # Kills the program if the benchmark was interrupted.
     def self.finish(reader, pid)
       reader.close
       return if Process.wait(pid, Process::WNOHANG)

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
 module Bench
-  # What one server reached on one work: its rounds, and their medians.
+  # The result of one server on one work: its rounds, and their medians.
   class Row
     attr_reader :work, :server
 
@@ -12,7 +12,8 @@ module Bench
       @more = []
     end
 
-    # outcome: of Load; cpu: seconds that the server's processes used; other_cpu: that strangers used, per second.
+    # outcome: of the load; cpu: seconds of the server's processes; other_cpu: seconds of other
+    # processes, per second.
     def add(outcome, cpu:, other_cpu:)
       @more |= outcome.more.keys
       @rounds << { 'requests' => outcome.requests, 'rate' => outcome.rate.round(1),
@@ -38,12 +39,12 @@ module Bench
 
     private
 
-    # Of the figures that only some loads have.
+    # Medians of the figures that only some loads have.
     def more
       @more.to_h { |field| [field, median(field)] }
     end
 
-    # nil where no round has a figure.
+    # nil if no round has the figure.
     def median(field)
       sorted = @rounds.map { |round| round[field] }.compact.sort
       return nil if sorted.empty?

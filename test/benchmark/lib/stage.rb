@@ -4,7 +4,8 @@ require_relative 'app'
 require_relative 'loads/closed_load'
 
 module Bench
-  # One application on all servers at once: starts them, warms them up, and ends them whatever happens.
+  # One application on all servers at once. Starts the servers, warms them up, and ends them in any
+  # case.
   class Stage
     WARM_SECONDS = 1
     WARM_ROUNDS = 60
@@ -14,7 +15,7 @@ module Bench
       @servers = servers
     end
 
-    # copies: how many of the application have a virtual host each; yields their Sites.
+    # copies: the number of copies of the application with a virtual host each; yields their Sites.
     def open(arrangement, copies = 0)
       app = App.prepare(arrangement.app, @places)
       sites = Array.new(copies) { |number| app.copy(number, @places) }
@@ -24,7 +25,7 @@ module Bench
       finish
     end
 
-    # Until all of a server's processes are there: no new one came during a second of load.
+    # Loads each server until no new process starts during a second.
     def warm_up(work)
       @servers.each do |server|
         server.await(work.path)
@@ -41,7 +42,7 @@ module Bench
 
     private
 
-    # Not interruptible: it takes seconds, and who presses Ctrl-C twice should not be left with processes.
+    # Ignores signals: the end takes seconds, and a second Ctrl-C must not leave processes.
     def finish
       previous = %w[INT TERM HUP].map { |signal| [signal, trap(signal, 'IGNORE')] }
       @servers.each(&:let_go)

@@ -6,15 +6,16 @@ require_relative 'probes/many_apps'
 require_relative 'probes/queue_trip'
 
 module Bench
-  # The rows for people: one block for each work, with each figure also as a multiple of the two peers' figures.
+  # The rows as text: one block for each work; each figure also as a multiple of the two peers'
+  # figures.
   class Table
     PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma', 'unicorn' => 'Unicorn', 'puma-cluster' => 'Puma' }.freeze
     RATIOS = { 'rate' => 'rate', 'cpu_us' => 'CPU', 'p99_ms' => 'p99' }.freeze
     BUSY = 0.1
-    # Of this module alone, in the order in which they are shown.
+    # Probes of this module alone, in the order of the output.
     PROBES = [ManyApps, QueueTrip, BootTimes, InstanceMemory].freeze
 
-    # rows: as Row#to_h and the probes give them and JSON keeps them.
+    # rows: as Row#to_h and the probes return them, and as JSON keeps them.
     def initialize(rows)
       @works = rows.group_by { |row| row['work'] }
     end
@@ -54,7 +55,7 @@ module Bench
       RATIOS.keys.map { |field| factor(row[field], peer[field]) }.join('  ')
     end
 
-    # What the good answers above do not tell.
+    # Figures beside those of the good answers.
     def overload_block(rows)
       return '' unless rows.first.key?('kept')
 

@@ -9,14 +9,15 @@ require_relative 'loads/mixed_load'
 require_relative 'loads/overload'
 
 module Bench
-  # One row of the benchmark: a page, asked for by so many clients (for the warm-up, where the load is another), in at most
-  # so many rounds. `rate` is FixedLoad's, which has `clients` connections at most.
+  # One row of the benchmark: a page, requested by `clients` clients, in at most `most_rounds`
+  # rounds. With another load, the clients count for the warm-up only. `rate` is FixedLoad's, which
+  # has at most `clients` connections.
   Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, :rate, :most_rounds, keyword_init: true) do
     def app
       arrangement.app
     end
 
-    # Why it cannot be done: nil, or one line.
+    # Why the work cannot be measured: nil, or one line.
     def missing(places)
       App.missing(app) || load.missing(places)
     end
@@ -29,7 +30,7 @@ module Bench
   HELLO = Arrangement.new(app: 'hello')
   RAILS = Arrangement.new(app: 'rails')
   BODIES = Arrangement.new(app: 'bodies')
-  # httpd has threads enough, so that the line is in front of the application.
+  # httpd has enough threads, so that requests wait in the application's queue.
   WAITING = Arrangement.new(app: 'mixed', instances: 4, threads: 64)
   CROWDED = Arrangement.new(app: 'hello', threads: 80)
 
@@ -52,7 +53,7 @@ module Bench
              load: Upload, most_rounds: 2)
   ].freeze
 
-  # Of programs that serve by themselves, with four workers each.
+  # For programs that serve by themselves, with four workers each.
   HELLO_ALONE = Arrangement.new(app: 'hello', instances: 4)
   RAILS_ALONE = Arrangement.new(app: 'rails', instances: 4)
 

@@ -4,13 +4,14 @@ require 'json'
 require_relative 'failure'
 
 module Bench
-  # A closed-loop load: each client sends its next request when it has the answer to the last one.
+  # A closed-loop load: each client sends its next request once it has the answer to the last one.
   class Wrk
     REPORT = File.expand_path('wrk_report.lua', __dir__)
 
     attr_reader :command
 
-    # `kept`: a client asks over one connection, as long as the server keeps it. Otherwise each request has one of its own.
+    # `kept`: each client has one connection, as long as the server keeps it. Otherwise each request
+    # has a connection.
     def initialize(url, clients:, seconds:, kept: true)
       headers = kept ? [] : ['-H', 'Connection: close']
       @command = ['wrk', '-t1', "-c#{clients}", "-d#{seconds}", '--timeout', '10', '-s', REPORT, *headers, url]
@@ -27,7 +28,7 @@ module Bench
       @report['requests']
     end
 
-    # Answers from 400 up.
+    # Answers with status 400 and above.
     def refused
       @report['status']
     end

@@ -1,4 +1,4 @@
--- What one run of wrk found, as one line of JSON that load.rb reads. Times are microseconds.
+-- The result of one run of wrk as one line of JSON, which wrk.rb reads. Times are microseconds.
 function done(summary, latency, requests)
   local errors = summary.errors
   io.write(string.format(

@@ -20,7 +20,7 @@ namespace {
 constexpr std::string_view HEAD_END = "\r\n\r\n";
 constexpr std::size_t STATUS = std::string_view("HTTP/1.1 ").size();
 
-/** The value of a header, up to the end of the answer; null: there is none. */
+/** Returns the value of a header, up to the end of the answer; null if there is none. */
 const char *header(const std::string &answer, const char *name) {
     const char *found = ::strcasestr(answer.c_str(), name);
     return found != nullptr && found < answer.c_str() + answer.find(HEAD_END) ? found + std::strlen(name) : nullptr;

@@ -8,8 +8,9 @@
 namespace Passenger {
 
 /**
- * A connection to a server on 127.0.0.1 that is kept from one answer to the next. Understands what servers send in a benchmark: a Content-Length,
- * chunks whose last one ends the last packet, or the connection's end after `Connection: close`.
+ * A connection to a server on 127.0.0.1, kept from one answer to the next. It understands the
+ * answers of servers in a benchmark. Their bodies end by a Content-Length, by a last chunk at the
+ * end of the last packet, or with the connection after `Connection: close`.
  */
 class HttpConnection {
 public:
@@ -21,17 +22,17 @@ public:
     int descriptor() const noexcept {
         return socket_.get();
     }
-    /** Begins a request. False: the server has closed the connection. */
+    /** Begins a request. False if the server has closed the connection. */
     bool send(const std::string &request) noexcept;
-    /** Takes what has come. Never waits. */
+    /** Reads the bytes that have arrived. Never waits. */
     Progress receive();
-    /** Nothing of the answer has come yet. */
+    /** True if no byte of the answer has arrived. */
     bool silent() const noexcept {
         return answer_.empty();
     }
-    /** Of a complete answer. */
+    /** The status of a complete answer. */
     int status() const noexcept;
-    /** After a complete answer: whether another request may follow. */
+    /** After a complete answer: true if another request may follow. */
     bool stays() const noexcept;
 
 private:

@@ -1,11 +1,12 @@
 /*
  * open_loop PORT RATE SECONDS SEED CONNECTIONS PATH[=WEIGHT]...
  *
- * A load whose requests come when they come, however slow the answers are: RATE a second on average, with exponential gaps, their paths chosen by
- * weight. The same seed gives the same requests at the same times. Latency counts from the moment at which a request was to be sent.
+ * A load whose requests are sent at fixed times, however slow the answers are: RATE a second on
+ * average, with exponential gaps. Weights choose the paths. The same seed gives the same requests
+ * at the same times. Latency counts from the time at which a request was due.
  *
- * A request that finds all CONNECTIONS busy is not sent, and counted: the line that is measured is the server's, so none is kept here. Prints one
- * line of JSON.
+ * If all CONNECTIONS are busy, a request is not sent but counted: the server's queue is measured,
+ * so the program keeps none itself. It prints one line of JSON.
  */
 #include <sys/epoll.h>
 
@@ -35,7 +36,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using std::chrono::nanoseconds;
 
-/** So long answers are waited for after the last request. */
+/** The time for outstanding answers after the last request. */
 constexpr std::chrono::seconds GRACE{5};
 
 struct Settings {
@@ -48,7 +49,7 @@ struct Settings {
     std::vector<double> weights{};
 };
 
-/** When the requests come, and for which path. */
+/** The times of requests, and their paths. */
 class Arrivals {
 public:
     explicit Arrivals(const Settings &settings)
@@ -68,7 +69,7 @@ public:
     bool over() const {
         return next_ >= end_;
     }
-    /** The path of the next one, which is past then. */
+    /** Returns the path of the next request and advances to the one after it. */
     std::size_t take() {
         advance();
         return path_(random_);
@@ -86,13 +87,15 @@ private:
     Clock::time_point end_;
 };
 
-/** A place for a connection, and the request that is on it. */
+/** A place for a connection, and the request on the connection. */
 struct RequestContext {
     std::optional<HttpConnection> connection;
     Clock::time_point due;
     std::size_t path = 0;
     bool busy = false;
-    /** The connection has served a request: the server may close it just when the next one is sent. */
+    /**
+     * The connection has served a request: the server may close it just as the next one is sent.
+     */
     bool used = false;
 };
 
@@ -133,7 +136,7 @@ private:
             dropped_++;
             return;
         }
-        // The one that was used last, so that no more connections are kept than needed.
+        // The most recently used one, so that no more connections are kept than needed.
         RequestContext &context = *free_.back();
         free_.pop_back();
         context.due = due;
@@ -162,7 +165,7 @@ private:
         ::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, context.connection->descriptor(), &event);
     }
 
-    /** Sleeps until something came, or a request is due. */
+    /** Sleeps until bytes arrive or a request is due. */
     void wait() {
         const Clock::time_point until = arrivals_.over() ? arrivals_.end() + GRACE : arrivals_.next();
         const auto left = std::max(nanoseconds(0), std::chrono::duration_cast<nanoseconds>(until - Clock::now()));
@@ -191,7 +194,10 @@ private:
         }
     }
 
-    /** A kept connection may always be closed by the server, and what was sent on it then is sent on a new one, as browsers do. */
+    /**
+     * A server may close a kept connection at any time. A request on it is then sent again on a new
+     * connection, as browsers do.
+     */
     void closed(RequestContext &context) {
         const bool again = context.busy && context.used && context.connection->silent();
         context.connection.reset();

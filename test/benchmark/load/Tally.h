@@ -13,7 +13,7 @@
 
 namespace Passenger {
 
-/** What became of the requests: how long the answers took, by path and status. */
+/** The outcome of the requests: the times of the answers, by path and status. */
 class Tally {
 public:
     void add(const std::string &path, int status, std::chrono::nanoseconds latency) {
@@ -36,7 +36,7 @@ public:
     }
 
 private:
-    /** As wrk_report.lua has them. */
+    /** The percentiles of wrk_report.lua. */
     static constexpr std::array PERCENTILES{50.0, 75.0, 90.0, 95.0, 99.0, 99.9};
 
     static double at(const std::vector<double> &sorted, double percentile) {

@@ -1,8 +1,10 @@
 /*
- * What the Pool itself costs: sessions with instances in memory, which are opened and closed again and do nothing.
+ * The cost of the Pool itself. Sessions with instances in memory are opened and closed, and do
+ * nothing.
  *
- * Rates are of the threads' own CPU time, and each figure is the best of many short rounds that take turns: what else runs on the
- * machine takes caches away, and gives nothing. Fails when a figure is not what doc/PERFORMANCE.md promises.
+ * Rates are of the threads' own CPU time. Each figure is the best of many short rounds that take
+ * turns: other work on the machine can only slow a round. The program fails if a figure misses the
+ * promise of doc/PERFORMANCE.md.
  */
 #include <time.h>
 
@@ -35,12 +37,12 @@ constexpr unsigned SESSIONS = 30000;
 constexpr unsigned SNAPSHOTS = 5;
 constexpr unsigned THREADS = 2;
 
-// What is promised.
+// Promised figures.
 constexpr double MIN_RATE = 1e6;
 constexpr double MAX_RATIO = 1.5;
 constexpr nanoseconds MAX_SNAPSHOT = std::chrono::milliseconds(5);
 
-/** Of the calling thread, user and system. */
+/** User and system time of the calling thread. */
 nanoseconds cpuTime() {
     timespec time{};
     ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
@@ -78,7 +80,7 @@ Options app(unsigned number) {
     return options;
 }
 
-/** A pool in which so many applications have an instance each. */
+/** A pool in which each of a number of applications has an instance. */
 class WarmPool {
 public:
     WarmPool(EventLoop &loop, unsigned apps) : channels_(loop), pool_(parts(loop), settings(apps)) {
@@ -88,13 +90,16 @@ public:
         }
     }
 
-    /** Gets and releases a session for each of the applications with these numbers. */
+    /** Opens and closes a session for each of the applications with these numbers. */
     void use(const std::vector<unsigned> &order) {
         for (const unsigned number : order) {
             pool_.get(options_[number]);
         }
     }
-    /** So many sessions at once with the first application, and afterwards so many instances. */
+    /**
+     * Opens this number of sessions with the first application at once; afterwards it has as many
+     * instances.
+     */
     void widen(unsigned sessions) {
         std::vector<SessionPtr> open;
         for (unsigned i = 0; i < sessions; i++) {

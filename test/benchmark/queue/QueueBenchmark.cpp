@@ -1,10 +1,13 @@
 /*
- * What a request's way costs between two processes: from a child through the application's line to an instance and back, by the classes that
- * httpd's children use (QueueSession and all below it), beside a bare ping-pong of messages of the same sizes over one socket pair.
+ * The cost of a request's way between two processes: from a child through the application's queue
+ * to an instance and back. It uses the classes of httpd's children (QueueSession and all below it).
+ * A bare exchange of messages of the same sizes over one socket pair is measured for comparison.
  *
- * The instance is a process that does by system calls what lib/passenger/instance/request_handler.rb does for an answer of one message. All processes
- * share a core: so nothing is measured of how far the scheduler puts them apart, and the bare ping-pong is at its fastest. Both ways take turns
- * in many short rounds, of which the best counts: what else runs on the machine only takes time away. Prints one line of JSON.
+ * The instance is a process that makes the system calls of
+ * lib/passenger/instance/request_handler.rb for an answer of one message. All processes share a
+ * core. So the scheduler's placement is not measured, and the bare exchange is at its fastest. Both
+ * ways take turns in many short rounds, of which the best counts: other work on the machine can
+ * only slow a round. The program prints one line of JSON.
  */
 #include <sched.h>
 #include <sys/prctl.h>
@@ -38,7 +41,7 @@ namespace {
 
 constexpr unsigned ROUNDS = 1000;
 constexpr unsigned TRIPS = 100;
-/** About what a browser's request becomes, and what apps/hello answers. */
+/** About the size of a browser's request, and the size of the answer of apps/hello. */
 constexpr std::size_t ENVIRONMENT = 800;
 constexpr std::size_t ANSWER_HEAD = 48;
 constexpr std::size_t ANSWER_BODY = 12;
@@ -47,7 +50,7 @@ constexpr std::uint32_t GROUP_SLOT = 1;
 constexpr std::uint32_t CELL = 0;
 constexpr std::uint64_t CHANNEL = 1;
 
-/** Runs `work` in a process of its own, until it is destroyed or this process dies. */
+/** Runs `work` in another process until the object is destroyed or this process dies. */
 class OtherProcess {
 public:
     explicit OtherProcess(const std::function<void()> &work) : pid_(::fork()) {
@@ -77,7 +80,7 @@ void require(bool good, const char *what) {
     }
 }
 
-/** An application's line as the agent makes it, and this process as the one child that uses it. */
+/** An application's queue like the agent's, with this process as its only child. */
 class OneLine final : public QueueCache {
 public:
     OneLine() : view_(table_.memory().descriptor()) {
@@ -88,7 +91,7 @@ public:
         dropChannels();
     }
 
-    /** What an instance does for ever, once the first channel was made. */
+    /** Serves like an instance, without end, after the first channel was made. */
     void serve() const;
 
     InFlightTable &inFlightTable() override {
@@ -185,7 +188,7 @@ void echo(int socket) {
     }
 }
 
-/** Trips a second. */
+/** Round trips a second. */
 template <typename Trip> double measure(const Trip &trip) {
     const auto begin = std::chrono::steady_clock::now();
     for (unsigned i = 0; i < TRIPS; i++) {

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Long bodies in both directions. The application does the least with them that is possible.
+# Long bodies in both directions. The application does as little as possible with them.
 PIECE = ('x' * 65_536).freeze
 DOWN_PIECES = 16_384
 

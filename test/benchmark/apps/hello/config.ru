@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# The smallest application: what is measured with it is the way there and back.
+# The smallest application: a measurement with it shows the cost of the server.
 HEADERS = { 'content-type' => 'text/plain', 'content-length' => '12' }.freeze
 BODY = ["hello world\n"].freeze
 

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Answers that take their time without computing, as those of an application do that waits for a database.
+# Answers that take long without computing, like those of an application that waits for a database.
 SECONDS = { '/short' => 0.002, '/long' => 0.3 }.freeze
 HEADERS = { 'content-type' => 'text/plain', 'content-length' => '5' }.freeze
 

@@ -5,7 +5,7 @@ require_relative '../outcome'
 require_relative '../programs'
 
 module Bench
-  # One client with one long body. What it counts are MiB: so much a second, and CPU time for each.
+  # One client with one long body. The figures are MiB per second and CPU time for each MiB.
   class BodyLoad
     MEBIBYTE = 1024 * 1024
     SECONDS = 120
@@ -48,13 +48,13 @@ module Bench
       File::NULL
     end
 
-    # curl fails where it is cut.
+    # curl fails if the answer is cut.
     def arrived?(_server)
       true
     end
   end
 
-  # A long upload, of a file without blocks on a disk.
+  # A long upload of a file without blocks on a disk.
   class Upload < BodyLoad
     MEBIBYTES = 128
 

@@ -5,7 +5,7 @@ require_relative '../programs'
 require_relative '../wrk'
 
 module Bench
-  # So many clients, each of which sends its next request when it has the answer to the last one.
+  # A fixed number of clients. Each sends its next request once it has the answer to the last one.
   class ClosedLoad
     # Returns an Outcome.
     def self.run(url, clients:, seconds:, kept: true)
@@ -25,7 +25,7 @@ module Bench
       @work = work
     end
 
-    # Whether a round begins with something on each server, before any of them is measured.
+    # True if a round has to prepare each server before the first one is measured.
     def prepares?
       false
     end
@@ -41,7 +41,7 @@ module Bench
     end
   end
 
-  # The same, with a connection for each request, as of clients of a server that keeps none.
+  # The same with a connection for each request, as with a server that keeps no connections.
   class ConnectingLoad < ClosedLoad
     private
 

@@ -5,7 +5,8 @@ require_relative '../outcome'
 require_relative '../programs'
 
 module Bench
-  # As many requests a second for each server (Work#rate), at the same times: what differs is how long their answers take. Each round has others.
+  # A fixed rate of requests (Work#rate), at the same times for each server: servers differ in the
+  # time of their answers only. Each round has other times.
   class FixedLoad
     def self.missing(places)
       OpenLoop.missing(places)
@@ -42,7 +43,8 @@ module Bench
       { @work.path => 1 }
     end
 
-    # The latencies are those of Work#path. What could not be sent, since all connections were busy, has failed.
+    # The latencies are those of Work#path. Requests that could not be sent because all connections
+    # were busy count as failures.
     def outcome(load, seconds)
       Outcome.new(requests: paths.keys.sum { |path| load.count(path, 200) }, seconds: seconds, failures: load.failures(200) + load.dropped,
                   latency: Outcome.milliseconds(load.latency(@work.path, 200)), more: {})

@@ -7,10 +7,11 @@ require_relative '../wrk'
 require_relative 'closed_load'
 
 module Bench
-  # Twice what a server can do: the clients, and as many requests beside them as they reach alone, which come at a fixed
-  # rate. What counts is how much of the good answers is left, and how fast the others are refused.
+  # Twice the capacity of a server: the clients, and further requests at a fixed rate that equals
+  # the clients' rate alone. The figures are the remaining rate of good answers, and how fast the
+  # others are refused.
   class Overload
-    # With the clients, more than instances and line take: so some must be refused.
+    # With the clients, more connections than instances and queue take: some must be refused.
     SURPLUS_CONNECTIONS = 128
     REFUSED = 503
 
@@ -27,7 +28,7 @@ module Bench
       true
     end
 
-    # What the clients reach alone in this round. That shows sooner than what happens when they are not alone.
+    # Measures the clients' rate alone, for each server of the round before the first overload.
     def prepare(server, seconds:)
       seconds = [seconds - 1, 1].max
       @alone[server] = ClosedLoad.run(server.url(@work.path), clients: @work.clients, seconds: seconds).rate
@@ -45,8 +46,9 @@ module Bench
 
     private
 
-    # Latencies are the surplus's. wrk does not tell one status from another, so what it calls refused is taken for that;
-    # and it counts a read error now and then where httpd, as it always does after a 503, closed the connection.
+    # Latencies are those of the surplus. wrk does not distinguish statuses: answers that it counts
+    # as errors count as refused. httpd closes the connection after each 503, and wrk then sometimes
+    # counts a read error, too.
     def outcome(clients, surplus, seconds, alone)
       path = @work.path
       good = clients.answers - clients.refused + surplus.count(path, 200)

@@ -6,8 +6,8 @@ require_relative '../servers/ours'
 require_relative '../stage'
 
 module Bench
-  # How long instances of the Rails application take from the request that needs them until they are ready, as the log
-  # says: the first one, beside what `rails runner 1` takes by itself, and further ones, which the preloader forks.
+  # How long instances of the Rails application take until they are ready, by the log. The first
+  # instance is compared with `rails runner 1`; the preloader forks the others.
   class BootTimes
     ARRANGEMENT = Arrangement.new(app: 'rails', instances: 1)
     FIRST = 5
@@ -31,7 +31,7 @@ module Bench
       App.missing('rails') || Ours.new(@places).missing
     end
 
-    # As a Row's to_h.
+    # Like Row#to_h.
     def row
       runner = []
       first = []
@@ -58,7 +58,7 @@ module Bench
       end
     end
 
-    # Each time the only instance is killed.
+    # Kills the only instance each time.
     def fork_some(server, count)
       Array.new(count) do
         before = pids(server)
@@ -89,7 +89,7 @@ module Bench
     end
 
     def log(server)
-      # The rounds before wrote into it, too.
+      # Earlier rounds wrote into the log, too.
       File.read(server.httpd.log, nil, @seen).scan(STARTED)
     end
 

@@ -8,19 +8,20 @@ require_relative '../servers/passenger'
 require_relative '../stage'
 
 module Bench
-  # What each further instance of the Rails application costs in memory that it shares with no other process, after as
-  # many requests as they all take in turns: the median of five instances, beside Passenger's. With PassengerReforkAfter they
-  # are those that were forked from a warm one.
+  # The private memory of each further instance of the Rails application, after equally many
+  # requests to each: the median of five instances, compared with Passenger's. With
+  # PassengerReforkAfter, the instances are forked from a warm one.
   class InstanceMemory
     INSTANCES = 5
     REQUESTS = 1000 # for each
     PATHS = %w[/plain /posts /posts/1].freeze
     ARRANGEMENT = Arrangement.new(app: 'rails', instances: INSTANCES)
-    # So many for each, that with the last of them one has made the next preloader at the latest. Those forked from that get too
-    # few to do it again: who does shares all its pages for the moment.
+    # With so many requests for each, one of the instances has made the next preloader by the last
+    # request. Instances of that preloader get too few requests to make another: an instance that
+    # forks a preloader shares all its pages for a while.
     WARM_REQUESTS = 2 * REQUESTS
     REFORK = "PassengerReforkAfter #{WARM_REQUESTS}\n"
-    REFORK_SECONDS = 120 # at most, and the replacement of all instances
+    REFORK_SECONDS = 120 # at most, with the replacement of all instances
     SMALL_HEAP = <<~DIRECTIVES
       SetEnv RUBY_GC_HEAP_GROWTH_FACTOR 1.05
       SetEnv RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO 0.1
@@ -47,7 +48,7 @@ module Bench
       App.missing('rails') || Ours.new(@places).missing
     end
 
-    # As a Row's to_h.
+    # Like Row#to_h.
     def row
       found = VARIANTS.map do |name, settings|
         measure(Ours.new(@places, settings), name, refork: settings.include?(REFORK))
@@ -78,14 +79,14 @@ module Bench
       end
     end
 
-    # Until all instances of before the block have been replaced.
+    # Waits until all instances from before the block are replaced.
     def await_refork(server)
       old = await_instances(server)
       yield
       await_instances(server, old)
     end
 
-    # All of them, none of which is among `others`.
+    # Returns all instances once none of them is among `others`.
     def await_instances(server, others = [])
       (REFORK_SECONDS * 10).times do
         found = instances(server)
@@ -96,7 +97,7 @@ module Bench
       raise Failure, "there were not #{INSTANCES} new instances within #{REFORK_SECONDS} seconds"
     end
 
-    # As many clients as instances, so that all of them get their share.
+    # As many clients as instances, so that each instance gets its share.
     def ask(server, requests)
       Array.new(INSTANCES) { Thread.new { session(server, requests) } }.each(&:join)
     end
@@ -111,7 +112,7 @@ module Bench
       end
     end
 
-    # By the title that both give them.
+    # Both servers give instances this title.
     def instances(server)
       server.processes.map(&:pid).select { |pid| title(pid).start_with?('Passenger RubyApp: ') }
     end

@@ -9,14 +9,16 @@ require_relative '../servers/ours'
 require_relative '../stage'
 
 module Bench
-  # What a request costs httpd's child where 1,000 applications are configured, each in a virtual host of its own, and
-  # six of them are up, beside one alone: in instructions, which do not drift. httpd itself looks through the virtual
-  # hosts one by one before it is our turn; how much that is, the bare handler tells, and it is taken off. The six are
-  # the first ones: while steps are counted, a search through all of them takes so long that caches expire.
+  # The cost of a request in httpd's child with 1,000 applications, each in a virtual host of its
+  # own, of which six run. It is compared with the cost of a single application. The unit is
+  # instructions, which do not vary with the machine's speed. httpd itself searches the virtual
+  # hosts in order before the module is called. The bare handler measures that search, and its
+  # instructions are subtracted. The six are the first virtual hosts: while instructions are
+  # counted, a search through all of them takes so long that caches expire.
   class ManyApps
     APPS = 1000
     UP = 6
-    # A child without threads: nothing else goes on in it.
+    # A child without threads does nothing else meanwhile.
     ARRANGEMENT = Arrangement.new(app: 'hello', instances: UP, children: 1, threads: 0)
     WARM_ROUNDS = 20
 
@@ -43,7 +45,7 @@ module Bench
       @servers.each_value.map(&:missing).compact.first
     end
 
-    # As a Row's to_h.
+    # Like Row#to_h.
     def row
       counts = { 'one' => 1, 'many' => APPS }.each_with_object({}) do |(name, apps), found|
         found.merge!(measure(apps).transform_keys { |prefix| prefix + name })
@@ -73,8 +75,9 @@ module Bench
       end
     end
 
-    # Each counted request follows some at full speed, so that what httpd's child remembers for a second is remembered.
-    # On a busy machine a second may be over even so; the median does not tell.
+    # Some requests at full speed go before each counted request, so that the child's caches of one
+    # second are filled. On a busy machine the second may be over all the same; the median hides
+    # this.
     def count(server, names)
       Net::HTTP.start('127.0.0.1', server.httpd.port, read_timeout: 120) do |http|
         warm_up = -> { WARM_ROUNDS.times { names.each { |name| get(http, name) } } }

@@ -5,7 +5,8 @@ require_relative '../failure'
 require_relative '../programs'
 
 module Bench
-  # A request's way through the line to another process and back (queue/QueueBenchmark.cpp), beside a bare ping-pong.
+  # A request's way through the queue to another process and back (queue/QueueBenchmark.cpp), and a
+  # bare exchange of messages for comparison.
   class QueueTrip
     def self.key
       'queue'
@@ -24,7 +25,7 @@ module Bench
       "#{@program} is not there: run make bench" unless File.executable?(@program)
     end
 
-    # As a Row's to_h.
+    # Like Row#to_h.
     def row
       output, = Programs.run([@program])
       line = output[/^\{.*\}$/] or raise Failure, "queue_benchmark gave no report:\n#{output}"

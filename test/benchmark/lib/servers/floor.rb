@@ -6,7 +6,7 @@ require_relative '../failure'
 require_relative 'server'
 
 module Bench
-  # (4) The least that httpd can do: a C handler that answers what apps/hello answers.
+  # (4) The least that httpd can do: a C handler with the answer of apps/hello.
   class Floor < Server
     def title
       'C handler (floor)'
@@ -36,7 +36,7 @@ module Bench
       DIRECTIVES
     end
 
-    # apxs writes beside the source, so a copy of that is in the build folder.
+    # apxs writes beside the source, so it gets a copy in the build folder.
     def build
       folder = File.join(@places.work_folder, 'floor')
       built = File.join(folder, '.libs', 'mod_floor.so')

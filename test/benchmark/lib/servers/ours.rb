@@ -5,7 +5,7 @@ require_relative 'passenger_server'
 module Bench
   # (1) This project.
   class Ours < PassengerServer
-    # settings: directives beside those that all servers of this kind have.
+    # settings: directives beside those of all servers of this kind.
     def initialize(places, settings = '')
       super(places)
       @settings = settings

@@ -19,7 +19,7 @@ module Bench
 
     private
 
-    # By its full path: ours is taken from the build folder.
+    # The full path: this project's module is in the build folder.
     def module_file
       Httpd.module_file('passenger')
     end

@@ -4,7 +4,7 @@ require 'rbconfig'
 require_relative 'server'
 
 module Bench
-  # What this project's module and the one that it replaces have in common: the directives.
+  # The directives that this project's module and Phusion Passenger share.
   class PassengerServer < Server
     private
 

@@ -22,7 +22,7 @@ module Bench
     def start_others
       command = [PROGRAM, '--config', '-', '--environment', 'production', '--dir', @app.folder, '--preload', '--silent',
                  '--workers', @arrangement.instances.to_s, '--threads', '1:1', '--bind', "unix://#{socket}", 'config.ru']
-      # Its user makes the socket.
+      # Puma's user makes the socket in this folder.
       @places.give_to_user(@httpd.folder)
       [KeptProcess.new(command, user: @places.user.to_s, log: File.join(@httpd.folder, 'puma.log'),
                                 environment: @app.environment, directory: @app.folder)]
@@ -32,7 +32,7 @@ module Bench
       %w[proxy proxy_http]
     end
 
-    # Connections are kept, and for less long than Puma keeps them (20 s), so that none is found closed.
+    # httpd keeps connections for less time than Puma (20 s), so that it finds none closed.
     def directives
       <<~DIRECTIVES
         DocumentRoot "#{@app.folder}/public"

@@ -4,8 +4,8 @@ require_relative '../httpd'
 require_relative '../process_tree'
 
 module Bench
-  # One arrangement under test, serving one application. Subclasses say what is missing on this machine, and which
-  # directives (and further programs) make them.
+  # One server that is measured, with one application. Subclasses define what the machine lacks for
+  # them, and the directives and further programs of the server.
   class Server
     attr_reader :httpd, :places
 
@@ -13,7 +13,7 @@ module Bench
       @places = places
     end
 
-    # Short name, as in JSON and --servers.
+    # The short name, as in JSON and --servers.
     def self.key
       name[/\w+\z/].downcase
     end
@@ -22,12 +22,12 @@ module Bench
       self.class.key
     end
 
-    # Why it cannot take part: nil, or one line.
+    # Why the server cannot take part: nil, or one line.
     def missing
       nil
     end
 
-    # An application that it can serve.
+    # True if the server can serve the application.
     def serves?(_app_name)
       true
     end
@@ -41,7 +41,8 @@ module Bench
       @httpd.start(load: modules, directives: directives + sites.map { |site| virtual_host(site) }.join)
     end
 
-    # Begins the end; finish waits for it and returns the names of processes that had to be killed.
+    # Begins the end. finish() waits for it and returns the names of processes that had to be
+    # killed.
     def let_go
       kept.each(&:let_go)
     end
@@ -63,7 +64,7 @@ module Bench
       @httpd.await(path)
     end
 
-    # CPU time of all its processes since it started.
+    # CPU time of all processes of the server since its start.
     def cpu_seconds
       tree = ProcessTree.new
       kept.sum { |process| tree.cpu_seconds_below(process.keeper) }

@@ -7,7 +7,8 @@ require_relative '../kept_process'
 require_relative 'server'
 
 module Bench
-  # A program that serves an application over HTTP by itself, on a port of 127.0.0.1, with as many workers as there are to be instances.
+  # A program that serves an application over HTTP by itself, on a port of 127.0.0.1. It has as many
+  # workers as the arrangement has instances.
   class Standalone < Server
     include Awaiting
 
@@ -46,7 +47,7 @@ module Bench
     end
   end
 
-  # (1) This project's.
+  # (1) This project's passenger-prefork.
   class Prefork < Standalone
     def title
       'passenger-prefork'
@@ -72,7 +73,8 @@ module Bench
     end
   end
 
-  # (2) Unicorn, which closes each connection after its answer. Where an answer has no length, wrk counts that as broken, too.
+  # (2) Unicorn, which closes each connection after its answer. If an answer has no length, wrk
+  # counts that as an error, too.
   class Unicorn < Standalone
     def title
       'Unicorn'
@@ -91,7 +93,7 @@ module Bench
     end
   end
 
-  # (3) Puma in cluster mode, one thread each.
+  # (3) Puma in cluster mode, with one thread for each worker.
   class PumaCluster < Standalone
     def self.key
       'puma-cluster'
