@@ -22,7 +22,8 @@ using std::chrono::milliseconds;
 
 constexpr std::chrono::seconds LIMIT{60};
 
-/** The serving side of the emulated accept(): takes a wake-up, answers with one end of a pair. @return the other end */
+/** The agent's side of a connection: receives a wake-up, and sends one end of a socket pair.
+ *  @return the other end */
 FrameSocket acceptClient(const FileDescriptor &serverSocket) {
     char byte[1];
     if (receiveWithDescriptors(serverSocket, byte).size != 1) {
@@ -34,7 +35,8 @@ FrameSocket acceptClient(const FileDescriptor &serverSocket) {
     return FrameSocket(std::move(pair.first));
 }
 
-/** In a forked process: connects, and has its number echoed over each connection. */
+/** Runs in a forked process: connects, and sends its number over each connection, which must come
+ *  back. */
 [[noreturn]] void connectOften(int connectSocket, std::uint64_t number, int times) {
     try {
         for (int i = 0; i < times; ++i) {
@@ -57,11 +59,11 @@ FrameSocket acceptClient(const FileDescriptor &serverSocket) {
 class AgentConnectorTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(AgentConnectorTest);
     CPPUNIT_TEST(testManyProcessesGetAPrivateSocketEachAtOnce);
-    CPPUNIT_TEST(testAWakeUpThatGotLostIsSentAgain);
+    CPPUNIT_TEST(testALostWakeUpIsSentAgain);
     CPPUNIT_TEST(testAnAgentThatDoesNotAnswerIsATimeout);
-    CPPUNIT_TEST(testAFullLineOfWakeUpsIsNoHindrance);
+    CPPUNIT_TEST(testAFullQueueOfWakeUpsDoesNotPreventAConnection);
     CPPUNIT_TEST(testAnAgentThatIsGoneIsAnError);
-    CPPUNIT_TEST(testAnAgentThatLeavesMeanwhileIsAnError);
+    CPPUNIT_TEST(testAnAgentThatEndsDuringTheConnectionIsAnError);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -107,7 +109,7 @@ public:
         CPPUNIT_ASSERT(std::vector<int>(PROCESSES, TIMES) == connections);
     }
 
-    void testAWakeUpThatGotLostIsSentAgain() {
+    void testALostWakeUpIsSentAgain() {
         const pid_t child = ::fork();
         if (child == 0) {
             pair_.first.reset();
@@ -126,8 +128,9 @@ public:
         thrownBy<TimeoutException>([this] { connectToAgent(pair_.second.get(), FrameSocket::in(milliseconds(20))); });
     }
 
-    void testAFullLineOfWakeUpsIsNoHindrance() {
-        // An answer to another process's wake-up is there, and one's own finds no room.
+    void testAFullQueueOfWakeUpsDoesNotPreventAConnection() {
+        // The answer to another process's wake-up waits. The queue has no room for this process's
+        // own wake-up.
         sendWithDescriptors(pair_.second, "!", {});
         const FrameSocket accepted = acceptClient(pair_.first);
         errorOf([this] {
@@ -146,7 +149,7 @@ public:
         CPPUNIT_ASSERT(std::string(exception.what()).find("gone") != std::string::npos);
     }
 
-    void testAnAgentThatLeavesMeanwhileIsAnError() {
+    void testAnAgentThatEndsDuringTheConnectionIsAnError() {
         const pid_t child = ::fork();
         if (child == 0) {
             pair_.first.reset();
@@ -177,7 +180,7 @@ private:
         return ::poll(entries.data(), entries.size(), 60000) > 0;
     }
 
-    /** Echoes whatever has arrived on the accepted sockets, each once. */
+    /** Sends each frame that has arrived on an accepted socket back, one for each socket. */
     void echo(std::vector<int> &connections) {
         for (auto socket = waiting_.begin(); socket != waiting_.end();) {
             auto frame = socket->tryReceive();

@@ -24,12 +24,12 @@ class AgentControlTest : public LeakCheck {
     CPPUNIT_TEST(testAStartedAgentIsAliveUntilItIsStopped);
     CPPUNIT_TEST(testTheAgentsWarningIsPassedOn);
     CPPUNIT_TEST(testAnAgentCanBeStoppedTwice);
-    CPPUNIT_TEST(testAnAgentThatSomebodyElseReapedIsStillStopped);
-    CPPUNIT_TEST(testUsersOfADeadAgentFindTheOneThatTakesItsPlace);
-    CPPUNIT_TEST(testUsersOfADeadAgentLearnThatNoOtherWillCome);
+    CPPUNIT_TEST(testAnAgentThatIsReapedElsewhereIsStillStopped);
+    CPPUNIT_TEST(testUsersOfADeadAgentConnectToItsReplacement);
+    CPPUNIT_TEST(testUsersOfADeadAgentLearnThatItIsNotReplaced);
     CPPUNIT_TEST(testAFailureInThePoolProcessArrivesAsTheSameException);
     CPPUNIT_TEST(testAPoolProcessThatExitsAtItsStartIsAnError);
-    CPPUNIT_TEST(testAProgramThatIsNotThereIsASystemException);
+    CPPUNIT_TEST(testAMissingProgramIsASystemException);
     CPPUNIT_TEST(testAProgramThatIsNoAgentIsAnIOException);
     CPPUNIT_TEST(testALogFileThatCannotBeOpenedIsAnIOException);
     CPPUNIT_TEST_SUITE_END();
@@ -61,7 +61,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(-1, agent.handle.connectSocket);
     }
 
-    void testAnAgentThatSomebodyElseReapedIsStillStopped() {
+    void testAnAgentThatIsReapedElsewhereIsStillStopped() {
         auto agent = startAgent(fakeAgentSettings());
         ::kill(agent.handle.watchdogPid, SIGTERM);
         CPPUNIT_ASSERT_EQUAL(agent.handle.watchdogPid, ::waitpid(agent.handle.watchdogPid, nullptr, 0));
@@ -69,7 +69,7 @@ public:
         CPPUNIT_ASSERT(!agentAlive(agent.handle));
     }
 
-    void testUsersOfADeadAgentFindTheOneThatTakesItsPlace() {
+    void testUsersOfADeadAgentConnectToItsReplacement() {
         auto agent = startAgent(fakeAgentSettings());
         const FileDescriptor users(::fcntl(agent.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
         killWatchdog(agent);
@@ -78,7 +78,7 @@ public:
         stopAgent(other.handle);
     }
 
-    void testUsersOfADeadAgentLearnThatNoOtherWillCome() {
+    void testUsersOfADeadAgentLearnThatItIsNotReplaced() {
         auto agent = startAgent(fakeAgentSettings());
         killWatchdog(agent);
         refuseAgentsUsers(agent.handle);
@@ -107,7 +107,7 @@ public:
                              std::string(exception.what()));
     }
 
-    void testAProgramThatIsNotThereIsASystemException() {
+    void testAMissingProgramIsASystemException() {
         AgentSettings settings;
         settings.agentCommand = "/nowhere/passenger-agent";
         CPPUNIT_ASSERT_EQUAL(ENOENT, errorOf([&] { startAgent(settings); }));
@@ -128,7 +128,8 @@ public:
     }
 
 private:
-    /** With the pool process; the fake one leaves its instance to us. */
+    /** Kills the pool process and the instance, too: the fake pool process does not end its
+     *  instance. */
     static void killWatchdog(const StartedAgent &agent) {
         const FileDescriptor pool = openPidFd(agent.poolPid);
         ::kill(agent.handle.watchdogPid, SIGKILL);

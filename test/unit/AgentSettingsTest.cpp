@@ -17,16 +17,16 @@ namespace Passenger {
 
 class AgentSettingsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(AgentSettingsTest);
-    CPPUNIT_TEST(testAMapBringsAllSettingsBack);
-    CPPUNIT_TEST(testWhatAMapDoesNotNameKeepsItsDefault);
-    CPPUNIT_TEST(testUnknownSettingsAreLeftOut);
-    CPPUNIT_TEST(testValuesThatAreNotUnderstoodAreRejected);
+    CPPUNIT_TEST(testAllSettingsSurviveTheirMap);
+    CPPUNIT_TEST(testASettingMissingInTheMapKeepsItsDefault);
+    CPPUNIT_TEST(testUnknownSettingsAreIgnored);
+    CPPUNIT_TEST(testMalformedValuesAreRejected);
     CPPUNIT_TEST(testTheProgramIsLookedForBesideTheSpawnServersFolder);
-    CPPUNIT_TEST(testTheInstalledProgramStandsIn);
+    CPPUNIT_TEST(testTheInstalledProgramIsTheDefault);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testAMapBringsAllSettingsBack() {
+    void testAllSettingsSurviveTheirMap() {
         AgentSettings settings;
         settings.agentCommand = "/opt/passenger-agent";
         settings.spawnServerCommand = "/opt/lib/passenger/spawn/spawn_server.rb";
@@ -52,17 +52,17 @@ public:
         CPPUNIT_ASSERT(AgentSettings() == AgentSettings::fromMap(AgentSettings().toMap()));
     }
 
-    void testWhatAMapDoesNotNameKeepsItsDefault() {
+    void testASettingMissingInTheMapKeepsItsDefault() {
         AgentSettings expected;
         expected.maxPoolSize = 3;
         CPPUNIT_ASSERT(expected == AgentSettings::fromMap({{"max_pool_size", "3"}}));
     }
 
-    void testUnknownSettingsAreLeftOut() {
+    void testUnknownSettingsAreIgnored() {
         CPPUNIT_ASSERT(AgentSettings() == AgentSettings::fromMap({{"of_a_later_version", "yes"}}));
     }
 
-    void testValuesThatAreNotUnderstoodAreRejected() {
+    void testMalformedValuesAreRejected() {
         const std::map<std::string, std::string> bad[] = {
             {{"max_pool_size", "-1"}}, {{"max_pool_size", "6x"}},          {{"max_pool_size", ""}},
             {{"log_prefix", "2"}},     {{"log_prefix", "true"}},           {{"pool_idle_time", "-5"}},
@@ -88,7 +88,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(program, with);
     }
 
-    void testTheInstalledProgramStandsIn() {
+    void testTheInstalledProgramIsTheDefault() {
         AgentSettings settings;
         for (const char *command : {"", "spawn_server.rb", "/spawn_server.rb", "passenger/spawn_server.rb"}) {
             settings.spawnServerCommand = command;

@@ -17,12 +17,13 @@ const std::string CHUNKED = OK + "Transfer-Encoding: chunked\r\n\r\n";
 
 }  // namespace
 
-/** Answers of applications that speak HTTP. What hostile ones send is in test/integration/http_apps_hostile_test.rb, too. */
+/** Answers of applications that speak HTTP. test/integration/http_apps_hostile_test.rb has hostile
+ *  answers, too. */
 class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AnswerParserTest);
-    CPPUNIT_TEST(testHeadAndBodyComeOutHoweverTheBytesAreCut);
+    CPPUNIT_TEST(testHeadAndBodyAreParsedFromPiecesOfAnySize);
     CPPUNIT_TEST(testChunksAreDecodedAndTrailersDropped);
-    CPPUNIT_TEST(testHeadersOfTheConnectionAreLeftOut);
+    CPPUNIT_TEST(testHeadersOfTheConnectionAreRemoved);
     CPPUNIT_TEST(testAnAnswerToHeadHasNoBody);
     CPPUNIT_TEST(testStatusesWithoutABodyHaveNone);
     CPPUNIT_TEST(testInterimAnswersComeBeforeTheAnswer);
@@ -31,12 +32,12 @@ class AnswerParserTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAConnectionIsReusableOnlyAfterACleanEnd);
     CPPUNIT_TEST(testMalformedAnswersAreProblems);
     CPPUNIT_TEST(testAHeadMayBe128KiBLong);
-    CPPUNIT_TEST(testAConnectionIsSwitchedWhereThatWasAskedFor);
-    CPPUNIT_TEST(testASwitchThatNamesNoProtocolIsAProblem);
+    CPPUNIT_TEST(testARequestedUpgradeSwitchesTheConnection);
+    CPPUNIT_TEST(testAnUpgradeWithoutAProtocolIsAProblem);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testHeadAndBodyComeOutHoweverTheBytesAreCut() {
+    void testHeadAndBodyAreParsedFromPiecesOfAnySize() {
         const std::string answer = OK + "Content-Type: text/plain\r\nX-Empty:\r\nContent-Length: 5\r\n\r\nhello";
         for (std::size_t size = 1; size <= answer.size(); size++) {
             AnswerParser parser({});
@@ -59,7 +60,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), parser.head().lines);
     }
 
-    void testHeadersOfTheConnectionAreLeftOut() {
+    void testHeadersOfTheConnectionAreRemoved() {
         AnswerParser parser({});
         parser.feed(OK +
                     "Connection: X-Mine\r\nKeep-Alive: 5\r\nTE: x\r\nTrailer: Y\r\nProxy-Connection: x\r\n"
@@ -174,7 +175,7 @@ public:
         }
     }
 
-    void testAConnectionIsSwitchedWhereThatWasAskedFor() {
+    void testARequestedUpgradeSwitchesTheConnection() {
         const std::string answer =
             "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nupgrade: echo\r\nX-Mark: 1\r\nContent-Length: "
             "3\r\n\r\nfirst";
@@ -190,7 +191,7 @@ public:
         }
     }
 
-    void testASwitchThatNamesNoProtocolIsAProblem() {
+    void testAnUpgradeWithoutAProtocolIsAProblem() {
         AnswerParser parser({.upgrade = true});
         parser.feed("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\n\r\n");
         CPPUNIT_ASSERT(parser.problem() != nullptr && !parser.upgraded());

@@ -17,11 +17,11 @@ using Bridge::AppAddress;
 
 class AppAddressTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(AppAddressTest);
-    CPPUNIT_TEST(testWhoListensOnAPortIsToldByUser);
-    CPPUNIT_TEST(testOfAnotherUsersPortThatUserIsTold);
-    CPPUNIT_TEST(testOfAPortThatWasClosedNobodyIsTold);
-    CPPUNIT_TEST(testWhoListensAtAnotherAddressIsNotTold);
-    CPPUNIT_TEST(testWhoListensAtAllAddressesIsTold);
+    CPPUNIT_TEST(testTheUserThatListensOnAPortIsFound);
+    CPPUNIT_TEST(testAnotherUserThatListensOnAPortIsFound);
+    CPPUNIT_TEST(testAClosedPortHasNoListener);
+    CPPUNIT_TEST(testAListenerAtAnotherAddressIsNotFound);
+    CPPUNIT_TEST(testAListenerAtAllAddressesIsFound);
     CPPUNIT_TEST_SUITE_END();
 
     static std::vector<uid_t> listenersOf(const FileDescriptor &socket) {
@@ -29,40 +29,41 @@ class AppAddressTest : public LeakCheck {
     }
 
 public:
-    void testWhoListensOnAPortIsToldByUser() {
+    void testTheUserThatListensOnAPortIsFound() {
         const FileDescriptor socket = listenOnTcp("127.0.0.1", 0);
         CPPUNIT_ASSERT(listenersOf(socket) == std::vector<uid_t>{::geteuid()});
     }
 
-    // Who is not root can be nobody else.
-    void testOfAnotherUsersPortThatUserIsTold() {
+    // Only root can act as another user.
+    void testAnotherUserThatListensOnAPortIsFound() {
         if (::geteuid() != 0) {
             return;
         }
         constexpr uid_t ANOTHER = 54'321;
-        // Of this thread alone; a socket is whose its maker is.
+        // Changes only this thread. A socket belongs to the user that makes it.
         ::setfsuid(ANOTHER);
         const FileDescriptor socket = listenOnTcp("127.0.0.1", 0);
         ::setfsuid(0);
         CPPUNIT_ASSERT(listenersOf(socket) == std::vector<uid_t>{ANOTHER});
     }
 
-    void testOfAPortThatWasClosedNobodyIsTold() {
+    void testAClosedPortHasNoListener() {
         FileDescriptor socket = listenOnTcp("127.0.0.1", 0);
         const auto port = portOf(socket);
         socket.reset();
         CPPUNIT_ASSERT(AppAddress::tcp("127.0.0.1", port).listeners().empty());
     }
 
-    void testWhoListensAtAnotherAddressIsNotTold() {
+    void testAListenerAtAnotherAddressIsNotFound() {
         const FileDescriptor socket = listenOnTcp("127.0.0.2", 0);
         CPPUNIT_ASSERT(listenersOf(socket).empty());
         CPPUNIT_ASSERT(!AppAddress::tcp("127.0.0.2", portOf(socket)).listeners().empty());
         CPPUNIT_ASSERT(AppAddress::unixSocket("/nonexistent").listeners().empty());
     }
 
-    // In a network of its own, which nobody reaches. Who is not root may make none.
-    void testWhoListensAtAllAddressesIsTold() {
+    // Runs in a network namespace of its own, which other programs cannot reach. Only root can make
+    // one.
+    void testAListenerAtAllAddressesIsFound() {
         const pid_t child = ::fork();
         if (child == 0) {
             if (::unshare(CLONE_NEWNET) != 0) {

@@ -11,7 +11,7 @@ using Bridge::AppCommand;
 
 class AppCommandTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(AppCommandTest);
-    CPPUNIT_TEST(testOnlyOurOwnServerIsTakenForIt);
+    CPPUNIT_TEST(testOnlyThePythonLoaderIsMarkedAsOurLoader);
     CPPUNIT_TEST_SUITE_END();
 
     static AppCommand from(const std::map<std::string, std::string> &options) {
@@ -19,13 +19,13 @@ class AppCommandTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testOnlyOurOwnServerIsTakenForIt() {
+    void testOnlyThePythonLoaderIsMarkedAsOurLoader() {
         const AppCommand wsgi = from({{"app_type", "wsgi"}});
         CPPUNIT_ASSERT(wsgi.isOurLoader);
         CPPUNIT_ASSERT_EQUAL(std::string("python3 /library/python/wsgi_loader.py passenger_wsgi.py"), wsgi.text());
         CPPUNIT_ASSERT(!from({{"app_type", "node"}}).isOurLoader);
         CPPUNIT_ASSERT(!from({{"start_command", "serve"}}).isOurLoader);
-        // The command is what is run.
+        // The start command runs, so there is no loader.
         CPPUNIT_ASSERT(!from({{"app_type", "wsgi"}, {"start_command", "serve"}}).isOurLoader);
     }
 };

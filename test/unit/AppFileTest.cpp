@@ -20,12 +20,12 @@ using AppFile::NamedBy;
 
 class AppFileTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(AppFileTest);
-    CPPUNIT_TEST(testRootsRightsAreForFilesThatTheConfigurationNames);
-    CPPUNIT_TEST(testLinksOfRootsAreFollowedWithItsRights);
-    CPPUNIT_TEST(testALinkOfAnothersOnTheWayTakesRootsRightsAway);
-    CPPUNIT_TEST(testWhatAChildAloneNamesIsOpenedWithTheUsersRights);
-    CPPUNIT_TEST(testAChildAloneMakesNoFileInAFolderOfRoots);
-    CPPUNIT_TEST(testWhatTheKernelShowsIsRefused);
+    CPPUNIT_TEST(testAFileThatTheConfigurationNamesIsOpenedAsRoot);
+    CPPUNIT_TEST(testLinksOfRootAreFollowedAsRoot);
+    CPPUNIT_TEST(testALinkOfAnotherUserInThePathTakesRootsRightsAway);
+    CPPUNIT_TEST(testAFileThatOnlyAChildNamesIsOpenedWithTheUsersRights);
+    CPPUNIT_TEST(testAFileThatOnlyAChildNamesIsNotMadeInAFolderOfRoot);
+    CPPUNIT_TEST(testFilesOfProcAndSysAreRefused);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
@@ -45,7 +45,7 @@ public:
         if (::geteuid() != 0) {
             return;
         }
-        // Not below /tmp, where others may write.
+        // Not below /tmp, where other users may write.
         char folder[] = "/root/passenger-unit-AppFileTest.XXXXXX";
         CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
         folder_ = folder;
@@ -60,7 +60,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testRootsRightsAreForFilesThatTheConfigurationNames() {
+    void testAFileThatTheConfigurationNamesIsOpenedAsRoot() {
         if (folder_.empty()) {
             return;
         }
@@ -68,7 +68,7 @@ public:
         CPPUNIT_ASSERT(AppFile::openForAppending(folder_ + "/new", somebody(), NamedBy::CONFIGURATION));
     }
 
-    void testLinksOfRootsAreFollowedWithItsRights() {
+    void testLinksOfRootAreFollowedAsRoot() {
         if (folder_.empty()) {
             return;
         }
@@ -79,11 +79,11 @@ public:
             [&] { AppFile::openForReading(folder_ + "/round/log", somebody(), NamedBy::CONFIGURATION); });
     }
 
-    void testALinkOfAnothersOnTheWayTakesRootsRightsAway() {
+    void testALinkOfAnotherUserInThePathTakesRootsRightsAway() {
         if (folder_.empty()) {
             return;
         }
-        // Whether it stands in his folder, or behind a link of root's.
+        // The link is in the other user's folder, or behind a link of root.
         fs::create_directory(folder_ + "/his");
         fs::create_symlink(folder_, folder_ + "/his/link");
         fs::create_symlink("his/link", folder_ + "/roots");
@@ -99,7 +99,7 @@ public:
         CPPUNIT_ASSERT(!fs::exists(folder_ + "/new"));
     }
 
-    void testWhatAChildAloneNamesIsOpenedWithTheUsersRights() {
+    void testAFileThatOnlyAChildNamesIsOpenedWithTheUsersRights() {
         if (folder_.empty()) {
             return;
         }
@@ -110,7 +110,7 @@ public:
         thrownBy<SystemException>([&] { AppFile::openForAppending(path_, somebody(), NamedBy::CHILD); });
     }
 
-    void testAChildAloneMakesNoFileInAFolderOfRoots() {
+    void testAFileThatOnlyAChildNamesIsNotMadeInAFolderOfRoot() {
         if (folder_.empty()) {
             return;
         }
@@ -119,7 +119,7 @@ public:
         CPPUNIT_ASSERT(!fs::exists(folder_ + "/new"));
     }
 
-    void testWhatTheKernelShowsIsRefused() {
+    void testFilesOfProcAndSysAreRefused() {
         for (const char *path : {"/proc/self/maps", "/sys/kernel/mm/transparent_hugepage/enabled"}) {
             if (fs::exists(path)) {
                 thrownBy<IOException>([&] { AppFile::openForReading(path, RunAs(), NamedBy::CONFIGURATION); });

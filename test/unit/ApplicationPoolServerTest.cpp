@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-/** The ends of all processes below one that are there now. */
+/** Waits for the end of all processes that are below one now. */
 class Family {
 public:
     explicit Family(pid_t root) {
@@ -37,7 +37,7 @@ public:
             try {
                 pidFds_.push_back(openPidFd(pid));
             } catch (const SystemException &) {
-                // It has ended since, as who helps at a start does.
+                // The process has ended since then, like the helper of a start.
                 continue;
             }
             Family below(pid);
@@ -83,20 +83,20 @@ class ApplicationPoolServerTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ApplicationPoolServerTest);
     CPPUNIT_TEST(testTheExampleOfTheDocumentation);
     CPPUNIT_TEST(testChildrenShareInstances);
-    CPPUNIT_TEST(testAChildMayConnectWhereItsParentHas);
+    CPPUNIT_TEST(testAChildMayConnectAfterItsParentHasConnected);
     CPPUNIT_TEST(testDetachFreesTheServersDescriptors);
     CPPUNIT_TEST(testConnectingAfterDetachIsAnError);
     CPPUNIT_TEST(testADetachedPoolFindsTheNextPoolProcess);
-    CPPUNIT_TEST(testTheServersEndInAChildEndsNothing);
+    CPPUNIT_TEST(testTheServersDestructorInAChildEndsNothing);
     CPPUNIT_TEST(testTheDestructorEndsEverything);
     CPPUNIT_TEST(testTheDestructorEndsInstancesThatHaveASession);
     CPPUNIT_TEST(testWhenTheOwnerIsKilledEverythingEnds);
     CPPUNIT_TEST(testALogFileThatCannotBeOpenedIsAnIOException);
     CPPUNIT_TEST(testTheLogFileGetsWhatApplicationsPrint);
-    CPPUNIT_TEST(testARubyThatIsNotThereIsAnError);
-    CPPUNIT_TEST(testASpawnServerThatIsNotThereIsASpawnException);
+    CPPUNIT_TEST(testAMissingRubyIsAnError);
+    CPPUNIT_TEST(testAMissingSpawnServerIsASpawnException);
     CPPUNIT_TEST(testTheEnvironmentReachesApplications);
-    CPPUNIT_TEST(testWithoutAnEnvironmentTheVariableCounts);
+    CPPUNIT_TEST(testWithoutAnEnvironmentTheVariableIsUsed);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CapturedLog> log_;
@@ -174,9 +174,8 @@ public:
                 // object!
                 ApplicationPoolPtr pool(server.connect());
 
-                // The child process doesn't run a server (only the parent process does)
-                // so we call detach to free the server resources (things like file
-                // descriptors).
+                // The child process doesn't run a server (only the parent process does) so we call
+                // detach to free the server resources (things like file descriptors).
                 server.detach();
 
                 ApplicationPool::SessionPtr session(pool->get(foo));
@@ -210,7 +209,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, server.connect()->getCount());
     }
 
-    void testAChildMayConnectWhereItsParentHas() {
+    void testAChildMayConnectAfterItsParentHasConnected() {
         ApplicationPoolServer server(spawnServer());
         const ApplicationPoolPtr pool = server.connect();
         const std::string ours = answer(*pool);
@@ -222,7 +221,7 @@ public:
         const std::size_t before = openDescriptors();
         ApplicationPoolServer server(spawnServer());
         CPPUNIT_ASSERT(openDescriptors() > before);
-        // The pipe's writing end is the child's own.
+        // The other descriptor is the writing end of the pipe, which the child has.
         CPPUNIT_ASSERT_EQUAL(std::to_string(before + 2), inChild([&] {
                                  server.detach();
                                  return std::to_string(openDescriptors());
@@ -252,7 +251,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("answered by another instance"), text);
     }
 
-    void testTheServersEndInAChildEndsNothing() {
+    void testTheServersDestructorInAChildEndsNothing() {
         auto server = std::make_unique<ApplicationPoolServer>(spawnServer());
         const std::string first = answer(*server->connect());
         inChild([&]() -> std::string {
@@ -329,7 +328,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE("Nothing of it here", !log_->contains("the application was loaded"));
     }
 
-    void testARubyThatIsNotThereIsAnError() {
+    void testAMissingRubyIsAnError() {
         try {
             const ApplicationPoolServer server(spawnServer(), "", "production", "/there/is/no/ruby");
             CPPUNIT_FAIL("Nothing was thrown");
@@ -341,8 +340,8 @@ public:
         }
     }
 
-    void testASpawnServerThatIsNotThereIsASpawnException() {
-        // The program beside it is not looked for there, but said.
+    void testAMissingSpawnServerIsASpawnException() {
+        // The program is not looked for beside the missing spawn server.
         AgentSettings settings = agentSettings();
         settings.spawnServerCommand = "/there/is/no/spawn_server.rb";
         const auto error = thrownBy<SpawnException>([&] { ApplicationPoolServer server(settings); });
@@ -355,7 +354,7 @@ public:
         CPPUNIT_ASSERT(answer(*server.connect()).ends_with(" staging"));
     }
 
-    void testWithoutAnEnvironmentTheVariableCounts() {
+    void testWithoutAnEnvironmentTheVariableIsUsed() {
         ::setenv("RAILS_ENV", "review", 1);
         ApplicationPoolServer server(spawnServer(), "", "");
         ::unsetenv("RAILS_ENV");

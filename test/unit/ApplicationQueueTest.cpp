@@ -16,17 +16,18 @@ namespace Passenger {
 class ApplicationQueueTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ApplicationQueueTest);
     CPPUNIT_TEST(testInstancesGetCellsOfTheirOwn);
-    CPPUNIT_TEST(testFreedCellsAreGivenOutAgainWithoutTheirClaims);
-    CPPUNIT_TEST(testCellsComeInARow);
-    CPPUNIT_TEST(testThereAreNoMoreThanThat);
-    CPPUNIT_TEST(testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost);
-    CPPUNIT_TEST(testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied);
-    CPPUNIT_TEST(testSuchACellIsGivenOutAgainOnceNobodyWaitsForTheAnswer);
-    CPPUNIT_TEST(testClaimsInCellsOfNobodyEndWithTheNextInstance);
-    CPPUNIT_TEST(testATimeThatABoardInventsIsNoneThatOverflows);
+    CPPUNIT_TEST(testFreedCellsAreReusedWithoutTheirClaims);
+    CPPUNIT_TEST(testCellsAreAllocatedInARow);
+    CPPUNIT_TEST(testNoMoreCellsThanTheLayoutHasAreAllocated);
+    CPPUNIT_TEST(testTheCellsOfADeadInstanceAreReusedOnceItsRequestIsReportedLost);
+    CPPUNIT_TEST(testIfTheChildCannotBeToldTheClaimIsMarkedAsDied);
+    CPPUNIT_TEST(testACellMarkedAsDiedIsReusedOnceItsRequestIsNoLongerInFlight);
+    CPPUNIT_TEST(testClaimsInFreeCellsAreClearedWhenTheNextInstanceEnds);
+    CPPUNIT_TEST(testAFalseTimeInTheInFlightTableDoesNotOverflow);
     CPPUNIT_TEST_SUITE_END();
 
-    // Made in setUp(): fixtures are made for all tests before the first one runs, and there should be no threads yet.
+    // Made in setUp(): CppUnit makes the fixtures of all tests before the first test runs, and the
+    // loop has a thread.
     std::optional<EventLoop> loop_;
     std::optional<ChannelRegistry> channels_;
     NoDescriptorStore store_;
@@ -34,7 +35,7 @@ class ApplicationQueueTest : public LeakCheck {
     FileDescriptor child_;
     FileDescriptor instance_;
 
-    /** A channel for the line in slot 0. */
+    /** Adds a channel of the sender in slot 0 for the queue in slot 0. */
     ChannelId addChannel() {
         DescriptorPair pair = makeSeqPacketPair();
         child_ = std::move(pair.first);
@@ -48,7 +49,7 @@ class ApplicationQueueTest : public LeakCheck {
         while (notifyChannel(instance_, MessageHeader{}, std::string(60000, 'x'))) {
         }
     }
-    /** One cell, with this claim in it. */
+    /** Allocates one cell and writes this claim into it. */
     static CellRange claimed(ApplicationQueue &queue, ChannelId channel, Ticket ticket) {
         const CellRange cells = queue.allocate(1).value();
         const ClaimCell claim{channel.value(), ticket.value()};
@@ -85,7 +86,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, queue.allocate(1)->first);
     }
 
-    void testFreedCellsAreGivenOutAgainWithoutTheirClaims() {
+    void testFreedCellsAreReusedWithoutTheirClaims() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         const auto cells = queue.allocate(2);
         claim(queue, 1);
@@ -94,7 +95,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(2)->first);
     }
 
-    void testCellsComeInARow() {
+    void testCellsAreAllocatedInARow() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         const auto first = queue.allocate(2);
         queue.allocate(1);
@@ -103,7 +104,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(2)->first);
     }
 
-    void testThereAreNoMoreThanThat() {
+    void testNoMoreCellsThanTheLayoutHasAreAllocated() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         CPPUNIT_ASSERT(queue.allocate(ClaimsLayout::CELLS));
         CPPUNIT_ASSERT(!queue.allocate(1));
@@ -111,7 +112,7 @@ public:
         CPPUNIT_ASSERT(!other.allocate(ClaimsLayout::CELLS + 1));
     }
 
-    void testTheCellsOfADeadInstanceAreGivenOutAgainOnceItsRequestIsKnownAsLost() {
+    void testTheCellsOfADeadInstanceAreReusedOnceItsRequestIsReportedLost() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         queue.giveUp(claimed(queue, addChannel(), Ticket(9)));
         MessageHeader header{};
@@ -120,7 +121,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(1)->first);
     }
 
-    void testWhereTheChildCannotBeToldTheClaimSaysThatItsInstanceDied() {
+    void testIfTheChildCannotBeToldTheClaimIsMarkedAsDied() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         const ChannelId channel = addChannel();
         fillChannel();
@@ -130,7 +131,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, queue.claims().taken());
     }
 
-    void testSuchACellIsGivenOutAgainOnceNobodyWaitsForTheAnswer() {
+    void testACellMarkedAsDiedIsReusedOnceItsRequestIsNoLongerInFlight() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         const ChannelId channel = addChannel();
         fillChannel();
@@ -143,7 +144,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(1)->first);
     }
 
-    void testClaimsInCellsOfNobodyEndWithTheNextInstance() {
+    void testClaimsInFreeCellsAreClearedWhenTheNextInstanceEnds() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         const auto ending = queue.allocate(1);
         const auto other = queue.allocate(1);
@@ -154,7 +155,7 @@ public:
         CPPUNIT_ASSERT(!queue.claims().read(1000));
     }
 
-    void testATimeThatABoardInventsIsNoneThatOverflows() {
+    void testAFalseTimeInTheInFlightTableDoesNotOverflow() {
         ApplicationQueue queue(0, "blog", *channels_, store_);
         const ChannelId channel = addChannel();
         const MonotonicTime invented{std::chrono::nanoseconds(INT64_MIN)};

@@ -8,19 +8,19 @@ using namespace std::chrono_literals;
 
 class BackoffTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(BackoffTest);
-    CPPUNIT_TEST(testAtFirstItMayBeTriedAtOnce);
+    CPPUNIT_TEST(testTheFirstAttemptIsAllowedAtOnce);
     CPPUNIT_TEST(testEachFailureDoublesTheDelay);
-    CPPUNIT_TEST(testThereAreNoMoreThanFiveAttemptsInTenSeconds);
+    CPPUNIT_TEST(testAtMostFiveAttemptsAreAllowedInTenSeconds);
     CPPUNIT_TEST(testTheDelayNeverGrowsOverAMinute);
-    CPPUNIT_TEST(testFailuresOfOneBurstCountOnce);
-    CPPUNIT_TEST(testASuccessMakesTheNextFailureTheFirst);
-    CPPUNIT_TEST(testTheFirstFourDeathsInARowCostNothing);
-    CPPUNIT_TEST(testMoreDeathsDelayForLonger);
-    CPPUNIT_TEST(testAnAnswerStartsTheCountAnew);
-    CPPUNIT_TEST(testDeathsThatAreFarApartHaveNothingToDoWithEachOther);
-    CPPUNIT_TEST(testTheFirstBrokenQueueCostsNothing);
-    CPPUNIT_TEST(testAQueueThatBreaksAgainAndAgainDelaysForLonger);
-    CPPUNIT_TEST(testBreaksThatAreFarApartHaveNothingToDoWithEachOther);
+    CPPUNIT_TEST(testFailuresOfOneBurstCountAsOne);
+    CPPUNIT_TEST(testASuccessResetsTheDelay);
+    CPPUNIT_TEST(testTheFirstFourDeathsInARowCauseNoDelay);
+    CPPUNIT_TEST(testEachFurtherDeathCausesALongerDelay);
+    CPPUNIT_TEST(testAnAnswerResetsTheCountOfDeaths);
+    CPPUNIT_TEST(testDeathsThatAreFarApartAreCountedSeparately);
+    CPPUNIT_TEST(testTheFirstBrokenQueueCausesNoDelay);
+    CPPUNIT_TEST(testAQueueThatBreaksRepeatedlyCausesALongerDelay);
+    CPPUNIT_TEST(testBrokenQueuesThatAreFarApartAreCountedSeparately);
     CPPUNIT_TEST(testAResetForgetsEverything);
     CPPUNIT_TEST_SUITE_END();
 
@@ -30,12 +30,12 @@ class BackoffTest : public CppUnit::TestFixture {
     std::chrono::nanoseconds delay() const {
         return backoff_.notBefore() - now_;
     }
-    /** Fails as soon as it may be tried. */
+    /** Fails at the first moment at which an attempt is allowed. */
     void failAtOnce() {
         now_ = std::max(now_, backoff_.notBefore());
         backoff_.spawnFailed(now_);
     }
-    /** @param proved by an answer */
+    /** @param proved the instance has answered a request */
     void die(bool proved = false) {
         backoff_.instanceDied(now_, proved);
     }
@@ -46,7 +46,7 @@ class BackoffTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testAtFirstItMayBeTriedAtOnce() {
+    void testTheFirstAttemptIsAllowedAtOnce() {
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
         CPPUNIT_ASSERT(!backoff_.failing());
     }
@@ -61,7 +61,7 @@ public:
         }
     }
 
-    void testThereAreNoMoreThanFiveAttemptsInTenSeconds() {
+    void testAtMostFiveAttemptsAreAllowedInTenSeconds() {
         std::vector<MonotonicTime> attempts;
         for (int i = 0; i < 20; i++) {
             failAtOnce();
@@ -79,7 +79,7 @@ public:
         CPPUNIT_ASSERT(delay() == 60s);
     }
 
-    void testFailuresOfOneBurstCountOnce() {
+    void testFailuresOfOneBurstCountAsOne() {
         backoff_.spawnFailed(now_);
         for (int i = 0; i < 7; i++) {
             backoff_.spawnFailed(now_ + 10ms);
@@ -87,7 +87,7 @@ public:
         CPPUNIT_ASSERT(delay() == 500ms);
     }
 
-    void testASuccessMakesTheNextFailureTheFirst() {
+    void testASuccessResetsTheDelay() {
         failAtOnce();
         failAtOnce();
         failAtOnce();
@@ -98,12 +98,12 @@ public:
         CPPUNIT_ASSERT(delay() == 500ms);
     }
 
-    void testTheFirstFourDeathsInARowCostNothing() {
+    void testTheFirstFourDeathsInARowCauseNoDelay() {
         dieFourTimes();
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
     }
 
-    void testMoreDeathsDelayForLonger() {
+    void testEachFurtherDeathCausesALongerDelay() {
         dieFourTimes();
         for (const auto expected : {10s, 20s, 40s, 60s, 60s}) {
             backoff_.spawnSucceeded();
@@ -113,14 +113,14 @@ public:
         }
     }
 
-    void testAnAnswerStartsTheCountAnew() {
+    void testAnAnswerResetsTheCountOfDeaths() {
         dieFourTimes();
         die(true);
         dieFourTimes();
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
     }
 
-    void testDeathsThatAreFarApartHaveNothingToDoWithEachOther() {
+    void testDeathsThatAreFarApartAreCountedSeparately() {
         for (int i = 0; i < 10; i++) {
             die();
             now_ += 121s;
@@ -128,13 +128,13 @@ public:
         CPPUNIT_ASSERT(backoff_.notBefore() <= now_);
     }
 
-    void testTheFirstBrokenQueueCostsNothing() {
+    void testTheFirstBrokenQueueCausesNoDelay() {
         backoff_.queueBroke(now_);
         CPPUNIT_ASSERT(backoff_.mayTry(now_));
         CPPUNIT_ASSERT(!backoff_.failing());
     }
 
-    void testAQueueThatBreaksAgainAndAgainDelaysForLonger() {
+    void testAQueueThatBreaksRepeatedlyCausesALongerDelay() {
         backoff_.queueBroke(now_);
         for (const auto expected : {500ms, 1000ms, 2000ms, 4000ms, 8000ms, 16000ms, 32000ms, 60000ms, 60000ms}) {
             backoff_.queueBroke(now_);
@@ -146,7 +146,7 @@ public:
         }
     }
 
-    void testBreaksThatAreFarApartHaveNothingToDoWithEachOther() {
+    void testBrokenQueuesThatAreFarApartAreCountedSeparately() {
         backoff_.queueBroke(now_);
         now_ += 121s;
         backoff_.queueBroke(now_);

@@ -21,29 +21,29 @@ using namespace std::chrono_literals;
 class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BodySenderTest);
     CPPUNIT_TEST(testASmallBodyIsOneMessage);
-    CPPUNIT_TEST(testABodyLargerThanTheChannelGoesInPieces);
-    CPPUNIT_TEST(testABodyMayEndWithNothing);
-    CPPUNIT_TEST(testABodyInAFileGoesAsThatFile);
-    CPPUNIT_TEST(testAFileGoesBehindALongHead);
-    CPPUNIT_TEST(testAFileInAChannelThatHasEndedGoesToAnother);
-    CPPUNIT_TEST(testAFileGoesInPiecesWhereTooManyDescriptorsAreOnTheirWay);
-    CPPUNIT_TEST(testAFileInPiecesGoesToAnotherChannel);
+    CPPUNIT_TEST(testABodyLargerThanTheChannelIsSentInPieces);
+    CPPUNIT_TEST(testABodyMayEndWithAnEmptyPiece);
+    CPPUNIT_TEST(testABodyInAFileIsSentAsADescriptor);
+    CPPUNIT_TEST(testAFileIsSentAfterALongHead);
+    CPPUNIT_TEST(testAFileIsSentAgainIfItsChannelHasEnded);
+    CPPUNIT_TEST(testAFileIsSentInPiecesIfTooManyDescriptorsAreInFlight);
+    CPPUNIT_TEST(testAFileInPiecesIsSentAgainOnAnotherChannel);
     CPPUNIT_TEST(testAnAnswerInterruptsTheBody);
-    CPPUNIT_TEST(testALongHeadGoesOnInBodyMessages);
-    CPPUNIT_TEST(testALongHeadStandsBeforeTheBody);
+    CPPUNIT_TEST(testTheRestOfALongHeadIsSentInBodyMessages);
+    CPPUNIT_TEST(testALongHeadIsSentBeforeTheBody);
     CPPUNIT_TEST(testTheLongestHeadIsSent);
     CPPUNIT_TEST(testALongerHeadIsRefused);
     CPPUNIT_TEST(testABodyThatDoesNotFitItsRequestIsRefused);
     CPPUNIT_TEST(testAChannelWithUnreadBodyIsNotUsedAgain);
     CPPUNIT_TEST(testAChannelWhoseBodyWasReadIsUsedAgain);
-    CPPUNIT_TEST(testARequestWithABodyUnderWayIsNotRepeated);
-    CPPUNIT_TEST(testBodyMessagesOfAnEarlierTicketCount);
-    CPPUNIT_TEST(testABodyThatLayInAChannelThatHasEndedGoesToAnother);
-    CPPUNIT_TEST(testAWholeBodyGoesToAnotherChannelWhileItsAnswerIsWaitedFor);
-    CPPUNIT_TEST(testABodyThatWasBegunAndWhoseChannelHasEndedIsALoss);
-    CPPUNIT_TEST(testABodyThatWasNotBegunGoesToAnotherChannel);
-    CPPUNIT_TEST(testAnAnswerInAChannelThatHasEndedIsTaken);
-    CPPUNIT_TEST(testAChannelClosedForTheBodyAloneIsBroken);
+    CPPUNIT_TEST(testARequestWhoseBodyIsBeingSentIsNotRepeated);
+    CPPUNIT_TEST(testBodyMessagesOfAnEarlierTicketAreKept);
+    CPPUNIT_TEST(testAnUnreadBodyIsSentAgainIfItsChannelHasEnded);
+    CPPUNIT_TEST(testAWholeBodyIsSentAgainIfItsChannelEndsBeforeTheAnswer);
+    CPPUNIT_TEST(testABegunRequestIsLostIfItsChannelEnds);
+    CPPUNIT_TEST(testTheBodyOfARequestThatWasNotBegunIsSentOnAnotherChannel);
+    CPPUNIT_TEST(testAnAnswerInAChannelThatHasEndedIsReceived);
+    CPPUNIT_TEST(testAChannelThatTheInstanceClosesOnlyForReadingIsBroken);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -116,7 +116,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), message->payload);
     }
 
-    void testABodyLargerThanTheChannelGoesInPieces() {
+    void testABodyLargerThanTheChannelIsSentInPieces() {
         start(true);
         std::string body(5000000, 'x');
         body[4000000] = 'y';
@@ -126,7 +126,7 @@ public:
         CPPUNIT_ASSERT(instance.get() == body);
     }
 
-    void testABodyMayEndWithNothing() {
+    void testABodyMayEndWithAnEmptyPiece() {
         start(true);
         exchange_->sendBody("body", false);
         CPPUNIT_ASSERT(!exchange_->bodyDone());
@@ -135,7 +135,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
     }
 
-    void testABodyInAFileGoesAsThatFile() {
+    void testABodyInAFileIsSentAsADescriptor() {
         startWithFile();
         CPPUNIT_ASSERT_EQUAL(unsigned{BODY_FOLLOWS | BODY_IN_FILE}, unsigned{host_->take().header.flags});
         awaitInVain();
@@ -150,7 +150,7 @@ public:
         CPPUNIT_ASSERT(exchange_->bodyDone());
     }
 
-    void testAFileGoesBehindALongHead() {
+    void testAFileIsSentAfterALongHead() {
         environment_ = std::string(100000, 'e');
         startWithFile();
         const FakeHost::Request request = host_->take();
@@ -162,7 +162,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*host_->receive()));
     }
 
-    void testAFileInAChannelThatHasEndedGoesToAnother() {
+    void testAFileIsSentAgainIfItsChannelHasEnded() {
         startWithFile();
         host_->take();
         awaitInVain();
@@ -172,13 +172,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*host_->receive()));
     }
 
-    void testAFileGoesInPiecesWhereTooManyDescriptorsAreOnTheirWay() {
+    void testAFileIsSentInPiecesIfTooManyDescriptorsAreInFlight() {
         std::string body(3'000'000, 'x');
         body[2'000'000] = 'y';
         startWithFile(body);
         host_->take();
         const CrowdedDescriptors crowd;
-        // More than the channel holds: the rest goes as there is room.
+        // The body is larger than the channel's buffer. The rest is sent when there is room.
         auto instance = std::async(std::launch::async, [this] {
             std::string received = host_->receiveBody();
             host_->send(MessageType::RESPONSE, 1, "", "hello", true);
@@ -189,7 +189,7 @@ public:
         CPPUNIT_ASSERT(exchange_->bodyDone());
     }
 
-    void testAFileInPiecesGoesToAnotherChannel() {
+    void testAFileInPiecesIsSentAgainOnAnotherChannel() {
         startWithFile();
         host_->take();
         {
@@ -213,7 +213,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("too large"), std::string(event.payload.data(), event.payload.size()));
     }
 
-    void testALongHeadGoesOnInBodyMessages() {
+    void testTheRestOfALongHeadIsSentInBodyMessages() {
         environment_ = std::string(200000, 'e');
         start(false);
         const FakeHost::Request request = host_->take();
@@ -228,7 +228,7 @@ public:
         CPPUNIT_ASSERT(request.environment + instance.get() == environment_);
     }
 
-    void testALongHeadStandsBeforeTheBody() {
+    void testALongHeadIsSentBeforeTheBody() {
         environment_ = std::string(100000, 'e');
         start(true);
         const FakeHost::Request request = host_->take();
@@ -278,7 +278,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
     }
 
-    void testARequestWithABodyUnderWayIsNotRepeated() {
+    void testARequestWhoseBodyIsBeingSentIsNotRepeated() {
         start(true, true);
         host_->claim(host_->take());
         exchange_->sendBody("body", true);
@@ -286,12 +286,13 @@ public:
         CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::LOST);
     }
 
-    void testBodyMessagesOfAnEarlierTicketCount() {
+    void testBodyMessagesOfAnEarlierTicketAreKept() {
         start(true);
         host_->take();
         exchange_->sendBody("bo", false);
         host_->send(MessageType::RECHECK, 1);
-        // Nobody has begun: it goes into the line again, and its body so far stays where it is.
+        // No instance has claimed the request. The request is queued again, and the first bytes of
+        // its body stay in the channel.
         CPPUNIT_ASSERT(receive(50ms).kind == Exchange::Event::Kind::TIMED_OUT);
         const FakeHost::Request again = host_->take();
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, again.header.ticket);
@@ -299,17 +300,17 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->receive()->header.ticket);
     }
 
-    void testABodyThatLayInAChannelThatHasEndedGoesToAnother() {
+    void testAnUnreadBodyIsSentAgainIfItsChannelHasEnded() {
         start(true);
         host_->take();
         exchange_->sendBody("bo", false);
-        host_->prepare();  // The only other end goes, with the agent.
+        host_->prepare();  // Closes the agent's copy of the other end, which is the last one.
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, exchange_->sendBody("dy", true));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->take().header.ticket);
         CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
     }
 
-    void testAWholeBodyGoesToAnotherChannelWhileItsAnswerIsWaitedFor() {
+    void testAWholeBodyIsSentAgainIfItsChannelEndsBeforeTheAnswer() {
         start(true);
         host_->take();
         const std::string body(100'000, 'x');
@@ -320,7 +321,7 @@ public:
         CPPUNIT_ASSERT(body == host_->receiveBody());
     }
 
-    void testABodyThatWasBegunAndWhoseChannelHasEndedIsALoss() {
+    void testABegunRequestIsLostIfItsChannelEnds() {
         start(true);
         host_->claim(host_->take());
         exchange_->sendBody("bo", false);
@@ -329,7 +330,7 @@ public:
         CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::LOST);
     }
 
-    void testABodyThatWasNotBegunGoesToAnotherChannel() {
+    void testTheBodyOfARequestThatWasNotBegunIsSentOnAnotherChannel() {
         start(true);
         host_->take();
         host_->prepare();
@@ -338,7 +339,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
     }
 
-    void testAnAnswerInAChannelThatHasEndedIsTaken() {
+    void testAnAnswerInAChannelThatHasEndedIsReceived() {
         start(true);
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1, "", "too large", true);
@@ -347,7 +348,7 @@ public:
         CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
     }
 
-    void testAChannelClosedForTheBodyAloneIsBroken() {
+    void testAChannelThatTheInstanceClosesOnlyForReadingIsBroken() {
         start(true);
         host_->claim(host_->take());
         host_->refuseBody();

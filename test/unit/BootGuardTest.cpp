@@ -15,10 +15,10 @@ namespace Passenger {
 
 class BootGuardTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BootGuardTest);
-    CPPUNIT_TEST(testAKeeperIsToldOfSuccess);
-    CPPUNIT_TEST(testWithoutSuccessTheKeeperIsWaitedFor);
-    CPPUNIT_TEST(testWhatWasMovedFromGuardsNothing);
-    CPPUNIT_TEST(testAKeeperThatIsGoneIsNotWaitedFor);
+    CPPUNIT_TEST(testTheKeeperIsToldOfSuccess);
+    CPPUNIT_TEST(testWithoutSuccessTheGuardWaitsForTheKeeper);
+    CPPUNIT_TEST(testAMovedFromGuardHasNoEffect);
+    CPPUNIT_TEST(testTheGuardDoesNotWaitForAKeeperThatHasEnded);
     CPPUNIT_TEST_SUITE_END();
 
     FileDescriptor keeper_;
@@ -29,7 +29,7 @@ class BootGuardTest : public LeakCheck {
         return BootGuard(std::move(pair.first));
     }
 
-    /** What the keeper reads next: 1 is a success, 0 the order to sweep. */
+    /** The byte that the keeper reads next: 1 for success, 0 for the order to sweep. */
     ssize_t read() {
         char byte = 0;
         return ::read(keeper_.get(), &byte, 1);
@@ -41,7 +41,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testAKeeperIsToldOfSuccess() {
+    void testTheKeeperIsToldOfSuccess() {
         {
             auto guard = make();
             guard.succeeded();
@@ -49,7 +49,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t(1), read());
     }
 
-    void testWithoutSuccessTheKeeperIsWaitedFor() {
+    void testWithoutSuccessTheGuardWaitsForTheKeeper() {
         std::atomic<bool> swept{false};
         boost::thread keeper;
         {
@@ -65,7 +65,7 @@ public:
         keeper.join();
     }
 
-    void testWhatWasMovedFromGuardsNothing() {
+    void testAMovedFromGuardHasNoEffect() {
         BootGuard guard = make();
         BootGuard heir;
         heir = std::move(guard);
@@ -73,7 +73,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t(1), read());
     }
 
-    void testAKeeperThatIsGoneIsNotWaitedFor() {
+    void testTheGuardDoesNotWaitForAKeeperThatHasEnded() {
         auto guard = make();
         keeper_.reset();
         guard.succeeded();

@@ -18,18 +18,18 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** That nothing is left of a spawn that failed, by either way of spawning, whatever the application has started. Run as root, the
- * application is somebody else's. */
+/** A failed spawn leaves no process, by either spawn method and whatever processes the application
+ *  has started. If the tests run as root, the application runs as another user. */
 class BootSweepTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(BootSweepTest);
-    CPPUNIT_TEST(testATimeOutEndsWhatTheApplicationHasStarted);
+    CPPUNIT_TEST(testATimeoutEndsAllProcessesOfTheApplication);
     CPPUNIT_TEST(testACancelledSpawnLeavesNothing);
     CPPUNIT_TEST(testAnExceptionLeavesNothing);
     CPPUNIT_TEST(testAnApplicationThatEndsLeavesNothing);
-    CPPUNIT_TEST(testWhatAnInstanceHasStartedIsItsOwnBusiness);
+    CPPUNIT_TEST(testProcessesOfAReadyInstanceAreLeftAlone);
     CPPUNIT_TEST_SUITE_END();
 
-    /** A child, one in a session of its own, an orphan, a daemon. */
+    /** A child process, one with a session of its own, an orphan, a daemon. */
     static constexpr const char *KINDS[] = {"child", "leader", "orphan", "daemon"};
     static constexpr const char *CHILDREN = R"(
         puts "child #{spawn('sleep 1000')}."
@@ -54,7 +54,7 @@ class BootSweepTest : public SpawningFixture {
         }
     }
 
-    /** The last ones of each kind. */
+    /** The last process of each kind. */
     std::vector<pid_t> children() const {
         std::vector<pid_t> pids;
         for (const std::string kind : KINDS) {
@@ -64,7 +64,7 @@ class BootSweepTest : public SpawningFixture {
         return pids;
     }
 
-    /** At once, as spawn() promises. */
+    /** Checks at once: spawn() promises that all processes have ended. */
     void expectNothingLeft() {
         for (const pid_t pid : children()) {
             CPPUNIT_ASSERT_MESSAGE("left: " + std::to_string(pid), !exists(pid));
@@ -79,11 +79,11 @@ class BootSweepTest : public SpawningFixture {
     }
 
 public:
-    void testATimeOutEndsWhatTheApplicationHasStarted() {
+    void testATimeoutEndsAllProcessesOfTheApplication() {
         folder_->setStartupFile(std::string(CHILDREN) + "\nsleep\n");
         withBoth([&](const std::string &method) {
             auto impatient = options(method);
-            // On a machine that is busy it may take long until all of them are there.
+            // On a busy machine it may take long until all of them have started.
             for (const auto timeout : {3s, 15s, 60s}) {
                 impatient.startTimeout = timeout;
                 const std::string late = fmt::format("it was not ready within {} seconds", timeout.count());
@@ -126,7 +126,7 @@ public:
         });
     }
 
-    void testWhatAnInstanceHasStartedIsItsOwnBusiness() {
+    void testProcessesOfAReadyInstanceAreLeftAlone() {
         folder_->setStartupFile(application(CHILDREN));
         withBoth([&](const std::string &method) {
             auto spawner = factory_->create(options(method));

@@ -14,11 +14,11 @@ namespace Passenger {
 class BufferedBodyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(BufferedBodyTest);
     CPPUNIT_TEST(testAnEmptyBodyIsWhole);
-    CPPUNIT_TEST(testUpToTheLimitItIsInMemory);
-    CPPUNIT_TEST(testAboveItIsInAFileWithoutAName);
-    CPPUNIT_TEST(testItComesBackAsItWent);
-    CPPUNIT_TEST(testItIsWrittenInWholePieces);
-    CPPUNIT_TEST(testAFolderThatIsNotThereIsNamed);
+    CPPUNIT_TEST(testABodyUpToTheLimitIsInMemory);
+    CPPUNIT_TEST(testALongerBodyIsInAFileWithoutAName);
+    CPPUNIT_TEST(testTheBodyIsReadAsItWasWritten);
+    CPPUNIT_TEST(testTheFileIsWrittenInWholePieces);
+    CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAFileThatCannotGrowIsAnError);
     CPPUNIT_TEST_SUITE_END();
 
@@ -40,7 +40,7 @@ public:
         CPPUNIT_ASSERT(body.next().empty());
     }
 
-    void testUpToTheLimitItIsInMemory() {
+    void testABodyUpToTheLimitIsInMemory() {
         BufferedBody body("/nowhere");
         const std::string bytes = pattern(BufferedBody::MEMORY);
         body.append(bytes);
@@ -49,7 +49,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(bytes, read(body));
     }
 
-    void testAboveItIsInAFileWithoutAName() {
+    void testALongerBodyIsInAFileWithoutAName() {
         BufferedBody body(folder_);
         body.append(pattern(BufferedBody::MEMORY));
         body.append("x");
@@ -60,7 +60,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(pattern(BufferedBody::MEMORY) + "x", read(body));
     }
 
-    void testItComesBackAsItWent() {
+    void testTheBodyIsReadAsItWasWritten() {
         for (const std::size_t piece : {1'000U, 8'000U, 65'536U, 131'072U, 200'000U, 1'000'000U}) {
             BufferedBody body(folder_);
             const std::string bytes = pattern(1'000'000);
@@ -73,7 +73,7 @@ public:
         }
     }
 
-    void testItIsWrittenInWholePieces() {
+    void testTheFileIsWrittenInWholePieces() {
         BufferedBody body(folder_);
         for (int piece = 0; piece < 50; ++piece) {
             body.append(pattern(8'000));
@@ -83,7 +83,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(off_t{3 * BufferedBody::MEMORY}, file.st_size);
     }
 
-    void testAFolderThatIsNotThereIsNamed() {
+    void testAMissingFolderIsNamed() {
         BufferedBody body("/nowhere/at/all");
         body.append(pattern(BufferedBody::MEMORY));
         try {

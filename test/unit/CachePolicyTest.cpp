@@ -8,23 +8,23 @@ namespace Passenger {
 
 class CachePolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CachePolicyTest);
-    CPPUNIT_TEST(testOnlyWhatSaysHowLongIsKept);
-    CPPUNIT_TEST(testTheWordForSharedCachesComesFirst);
-    CPPUNIT_TEST(testWhatIsForOneClientIsNotKept);
-    CPPUNIT_TEST(testWhatForbidsItIsNotKept);
-    CPPUNIT_TEST(testWhatCannotBeReadIsNotKept);
-    CPPUNIT_TEST(testTheStricterOfTwoCounts);
+    CPPUNIT_TEST(testOnlyAnswersWithALifetimeAreKept);
+    CPPUNIT_TEST(testTheLifetimeForSharedCachesTakesPrecedence);
+    CPPUNIT_TEST(testAnAnswerForOneClientIsNotKept);
+    CPPUNIT_TEST(testAnAnswerThatForbidsCachingIsNotKept);
+    CPPUNIT_TEST(testAnAnswerWithAMalformedLifetimeIsNotKept);
+    CPPUNIT_TEST(testTheStricterOfTwoDirectivesHolds);
     CPPUNIT_TEST(testExpiresIsMeasuredFromTheAnswersDate);
     CPPUNIT_TEST(testOnlyWholeAnswersAreKept);
-    CPPUNIT_TEST(testNothingIsKeptForLong);
-    CPPUNIT_TEST(testDates);
+    CPPUNIT_TEST(testTheLifetimeIsLimited);
+    CPPUNIT_TEST(testDatesAreParsed);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::time_t NOW = 784'111'777;  // Sun, 06 Nov 1994 08:49:37 GMT
     static constexpr long NOT = -1;
 
 public:
-    void testOnlyWhatSaysHowLongIsKept() {
+    void testOnlyAnswersWithALifetimeAreKept() {
         CPPUNIT_ASSERT_EQUAL(60L, freshFor("Cache-Control: max-age=60\r\n"));
         CPPUNIT_ASSERT_EQUAL(60L, freshFor("cache-control: PUBLIC , Max-Age=60,must-revalidate\r\n"));
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor(""));
@@ -33,13 +33,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Cache-Control: max-age=0\r\n"));
     }
 
-    void testTheWordForSharedCachesComesFirst() {
+    void testTheLifetimeForSharedCachesTakesPrecedence() {
         CPPUNIT_ASSERT_EQUAL(5L, freshFor("Cache-Control: max-age=60, s-maxage=5\r\n"));
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Cache-Control: s-maxage=0, max-age=60\r\n"));
         CPPUNIT_ASSERT_EQUAL(60L, freshFor("Expires: Sun, 06 Nov 1994 08:49:38 GMT\r\nCache-Control: max-age=60\r\n"));
     }
 
-    void testWhatIsForOneClientIsNotKept() {
+    void testAnAnswerForOneClientIsNotKept() {
         for (const char *header :
              {"Set-Cookie: a=b", "set-cookie: ", "Vary: Accept", "Vary: *", "WWW-Authenticate: Basic", "X-Sendfile: /x",
               "X-Accel-Redirect: /x", "Age: 1", "Pragma: no-cache"}) {
@@ -47,7 +47,7 @@ public:
         }
     }
 
-    void testWhatForbidsItIsNotKept() {
+    void testAnAnswerThatForbidsCachingIsNotKept() {
         for (const char *directive :
              {"private", "no-store", "no-cache", "PRIVATE", "private=\"x-a, x-b\"", "no-cache=x"}) {
             CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Cache-Control: max-age=60, " + std::string(directive) + "\r\n"));
@@ -56,7 +56,7 @@ public:
         }
     }
 
-    void testWhatCannotBeReadIsNotKept() {
+    void testAnAnswerWithAMalformedLifetimeIsNotKept() {
         for (const char *value : {"max-age", "max-age=", "max-age=x", "max-age=-1", "max-age=\"60\"", "max-age=60s",
                                   "max-age=99999999999999999999"}) {
             CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Cache-Control: " + std::string(value) + "\r\n"));
@@ -65,7 +65,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Expires: Sun, 06 Nov 1994 09:49:37 GMT\r\nDate: now\r\n"));
     }
 
-    void testTheStricterOfTwoCounts() {
+    void testTheStricterOfTwoDirectivesHolds() {
         CPPUNIT_ASSERT_EQUAL(5L, freshFor("Cache-Control: max-age=60\r\nCache-Control: max-age=5\r\n"));
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Cache-Control: max-age=60, max-age=x\r\n"));
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Expires: Sun, 06 Nov 1994 09:49:37 GMT\r\nExpires: 0\r\n"));
@@ -88,11 +88,11 @@ public:
         CPPUNIT_ASSERT_EQUAL(NOT, freshFor("Cache-Control: max-age=60\r\nConnection: close\r\n"));
     }
 
-    void testNothingIsKeptForLong() {
+    void testTheLifetimeIsLimited() {
         CPPUNIT_ASSERT_EQUAL(3600L, freshFor("Cache-Control: max-age=31536000\r\n"));
     }
 
-    void testDates() {
+    void testDatesAreParsed() {
         CPPUNIT_ASSERT(CachePolicy::parseDate("Sun, 06 Nov 1994 08:49:37 GMT") == NOW);
         for (const char *text :
              {"", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994", "Sun, 06 nov 1994 08:49:37 GMT",

@@ -11,13 +11,13 @@ namespace Passenger {
 class CgiEnvironmentTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CgiEnvironmentTest);
     CPPUNIT_TEST(testNamesAndValuesEndWithNul);
-    CPPUNIT_TEST(testTheBufferIsUsedAgain);
+    CPPUNIT_TEST(testTheBufferIsReused);
     CPPUNIT_TEST(testAValueEndsAtItsFirstNul);
     CPPUNIT_TEST(testHeadersGetThePrefixButTheContentTypeDoesNot);
     CPPUNIT_TEST(testASecondHeaderOfANameIsJoined);
-    CPPUNIT_TEST(testHeadersThatCouldBeTakenForOthersAreDropped);
-    CPPUNIT_TEST(testWhatTheServerSaysIsReserved);
-    CPPUNIT_TEST(testTheProcessGetsWhatUsersSetAndNotWhatModulesNote);
+    CPPUNIT_TEST(testAmbiguousHeadersAreDropped);
+    CPPUNIT_TEST(testVariablesOfTheServerAreReserved);
+    CPPUNIT_TEST(testTheProcessGetsVariablesOfUsersButNotOfModules);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -27,7 +27,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("REQUEST_METHOD|GET|SCRIPT_NAME||"), shown());
     }
 
-    void testTheBufferIsUsedAgain() {
+    void testTheBufferIsReused() {
         environment_.add("A", "b");
         CgiEnvironment next(buffer_);
         next.add("C", "d");
@@ -54,7 +54,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("HTTP_ACCEPT|a, b|HTTP_COOKIE|c=1; d=2|"), shown());
     }
 
-    void testHeadersThatCouldBeTakenForOthersAreDropped() {
+    void testAmbiguousHeadersAreDropped() {
         environment_.addHeader("A", "1");
         for (std::string_view name : {"Proxy", "pROXY", "X_Forwarded_For", "Content-Length", "X.Y", "", "\xc3\xa9"}) {
             environment_.addHeader(name, "evil");
@@ -63,7 +63,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("HTTP_A|1|"), shown());
     }
 
-    void testWhatTheServerSaysIsReserved() {
+    void testVariablesOfTheServerAreReserved() {
         for (std::string_view name :
              {"REMOTE_ADDR", "HTTPS", "AUTH_TYPE", "SERVER_SOFTWARE", "HTTP_HOST", "HTTP_PROXY", ""}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isReserved(name));
@@ -71,7 +71,7 @@ public:
         CPPUNIT_ASSERT(!CgiEnvironment::isReserved("SECRET_KEY_BASE"));
     }
 
-    void testTheProcessGetsWhatUsersSetAndNotWhatModulesNote() {
+    void testTheProcessGetsVariablesOfUsersButNotOfModules() {
         for (std::string_view name : {"SECRET_KEY_BASE", "DATABASE_URL", "http_proxy", "_x", "RAILS_MAX_THREADS"}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), CgiEnvironment::isForProcess(name));
         }

@@ -19,18 +19,18 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ChannelRegistryTest);
     CPPUNIT_TEST(testSendersGetTheLowestFreeSlot);
     CPPUNIT_TEST(testChildrenLearnHowManySlotsAreInUse);
-    CPPUNIT_TEST(testAChannelsIdNamesItsMarksSlotAndIsNeverUsedAgain);
+    CPPUNIT_TEST(testAChannelsIdHasItsSlotAndIsNeverReused);
     CPPUNIT_TEST(testAChannelIsHandedOutToItsOwnGroup);
     CPPUNIT_TEST(testAChannelIsNotHandedOutToAnotherGroup);
     CPPUNIT_TEST(testAChannelIsRemovedByItsOwnSenderOnly);
-    CPPUNIT_TEST(testASenderTakesItsChannelsAlong);
-    CPPUNIT_TEST(testWhatIsOnTheBoardsIsInFlight);
-    CPPUNIT_TEST(testABoardThatNamesAnotherSendersChannelIsNotBelieved);
-    CPPUNIT_TEST(testTheChildIsTold);
-    CPPUNIT_TEST(testARefusalBringsItsReport);
-    CPPUNIT_TEST(testAnotherGroupTellsNothing);
-    CPPUNIT_TEST(testAFullChannelIsToldWhenItHasRoom);
-    CPPUNIT_TEST(testAFullChannelThatGoesAwayIsForgotten);
+    CPPUNIT_TEST(testTheEndOfASenderRemovesItsChannels);
+    CPPUNIT_TEST(testRequestsInTheInFlightTableAreInFlight);
+    CPPUNIT_TEST(testAnInFlightTableCannotNameAnotherSendersChannel);
+    CPPUNIT_TEST(testTheChildGetsANotice);
+    CPPUNIT_TEST(testARefusalHasItsReport);
+    CPPUNIT_TEST(testAnotherGroupCannotSendANotice);
+    CPPUNIT_TEST(testAFullChannelGetsItsNoticeWhenItHasRoom);
+    CPPUNIT_TEST(testAFullChannelThatEndsIsForgotten);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<EventLoop> loop_;
@@ -42,20 +42,20 @@ class ChannelRegistryTest : public LeakCheck {
     std::uint32_t addSender(const InFlightTable &inFlightTable) {
         return registry_->addSender(InFlightReader(inFlightTable.memory().descriptor().duplicate()));
     }
-    /** A channel of the sender in slot 0, for the Group in slot 2. */
+    /** Adds a channel of the sender in slot 0, for the Group in slot 2. */
     void addChannel() {
         DescriptorPair pair = makeSeqPacketPair();
         child_ = std::move(pair.first);
         channel_ = registry_->add(std::move(pair.second), addSender(*inFlightTable_), 2);
     }
-    /** What an instance of this Group gets; none: there is no such channel for it. */
+    /** The end that an instance of this Group gets; none: this Group has no such channel. */
     FileDescriptor find(ChannelId channel, std::uint32_t groupSlot) {
         FileDescriptor end;
         const bool lent = registry_->lend(channel, groupSlot, [&](int fd) { end.reset(::dup(fd)); });
         CPPUNIT_ASSERT_EQUAL(lent, static_cast<bool>(end));
         return end;
     }
-    /** What the child has been told, or nothing. */
+    /** The notice that the child has received, or nothing. */
     std::optional<MessageHeader> told(std::string *payload = nullptr) {
         std::string text(MAX_MESSAGE, '\0');
         const ssize_t size = ::recv(child_.get(), text.data(), text.size(), MSG_DONTWAIT);
@@ -69,7 +69,7 @@ class ChannelRegistryTest : public LeakCheck {
         }
         return header;
     }
-    /** @return how many notices it took */
+    /** @return the number of notices that fit */
     unsigned fillChannel() {
         const FileDescriptor end = find(channel_, 2);
         unsigned count = 0;
@@ -116,7 +116,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, view.childSlots());
     }
 
-    void testAChannelsIdNamesItsMarksSlotAndIsNeverUsedAgain() {
+    void testAChannelsIdHasItsSlotAndIsNeverReused() {
         addChannel();
         registry_->remove(channel_, 0);
         DescriptorPair pair = makeSeqPacketPair();
@@ -148,7 +148,7 @@ public:
         CPPUNIT_ASSERT(!registry_->remove(channel_, 0));
     }
 
-    void testASenderTakesItsChannelsAlong() {
+    void testTheEndOfASenderRemovesItsChannels() {
         addChannel();
         const auto gone = registry_->removeSender(0);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, gone.size());
@@ -156,7 +156,7 @@ public:
         CPPUNIT_ASSERT(!find(channel_, 2));
     }
 
-    void testWhatIsOnTheBoardsIsInFlight() {
+    void testRequestsInTheInFlightTableAreInFlight() {
         addChannel();
         inFlightTable_->sending(inFlightTable_->allocate(), channel_, Ticket(9), 2, MonotonicTime());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, registry_->inFlight(2).size());
@@ -164,7 +164,7 @@ public:
         CPPUNIT_ASSERT(registry_->inFlight(3).empty());
     }
 
-    void testABoardThatNamesAnotherSendersChannelIsNotBelieved() {
+    void testAnInFlightTableCannotNameAnotherSendersChannel() {
         addChannel();
         InFlightTable other;
         addSender(other);
@@ -172,7 +172,7 @@ public:
         CPPUNIT_ASSERT(registry_->inFlight(2).empty());
     }
 
-    void testTheChildIsTold() {
+    void testTheChildGetsANotice() {
         addChannel();
         registry_->tell(channel_, Ticket(9), 2, MessageType::LOST);
         const auto notice = told();
@@ -180,7 +180,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, notice->ticket);
     }
 
-    void testARefusalBringsItsReport() {
+    void testARefusalHasItsReport() {
         addChannel();
         registry_->tell(channel_, Ticket(9), 2, MessageType::REFUSED, 500, "deadbeef", std::string(100000, 'x'));
         std::string payload;
@@ -191,13 +191,13 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("As much as fits", MAX_MESSAGE, sizeof(MessageHeader) + payload.size());
     }
 
-    void testAnotherGroupTellsNothing() {
+    void testAnotherGroupCannotSendANotice() {
         addChannel();
         registry_->tell(channel_, Ticket(9), 3, MessageType::LOST);
         CPPUNIT_ASSERT(!told());
     }
 
-    void testAFullChannelIsToldWhenItHasRoom() {
+    void testAFullChannelGetsItsNoticeWhenItHasRoom() {
         addChannel();
         const unsigned full = fillChannel();
         registry_->tell(channel_, Ticket(8), 2, MessageType::RECHECK, 0, "", std::string(60000, 'x'));
@@ -212,13 +212,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, notice->ticket);
     }
 
-    void testAFullChannelThatGoesAwayIsForgotten() {
+    void testAFullChannelThatEndsIsForgotten() {
         addChannel();
         fillChannel();
         registry_->tell(channel_, Ticket(9), 2, MessageType::LOST, 0, "", std::string(60000, 'x'));
         registry_->removeSender(0);
         registry_.reset();
-        // All that was sent is read up to the end of the file.
+        // Reads all notices up to the end of file.
         while (told()) {
         }
     }

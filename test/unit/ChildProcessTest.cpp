@@ -32,7 +32,7 @@ ChildProcess::Command shell(const std::string &script) {
     return command;
 }
 
-/** Runs until something is done about it. */
+/** A command that runs until it is killed. */
 ChildProcess::Command sleeper() {
     ChildProcess::Command command;
     command.program = "sleep";
@@ -54,7 +54,7 @@ std::string readAll(const FileDescriptor &fd) {
     return result;
 }
 
-/** What the command prints, until it ends. */
+/** The output of the command up to its end. */
 std::string outputOf(ChildProcess::Command command) {
     DescriptorPair pipe = makePipe();
     command.descriptors.emplace_back(pipe.second.get(), STDOUT_FILENO);
@@ -71,19 +71,19 @@ class ChildProcessTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ChildProcessTest);
     CPPUNIT_TEST(testAProgramIsLookedUpInPath);
     CPPUNIT_TEST(testAMissingProgramIsAnErrorThatNamesIt);
-    CPPUNIT_TEST(testAFileThatIsNoProgramIsAnError);
+    CPPUNIT_TEST(testAFileThatCannotBeExecutedIsAnError);
     CPPUNIT_TEST(testAForbiddenProgramInPathIsReportedAsForbidden);
-    CPPUNIT_TEST(testTheWaitStatusIsHandedOutOnce);
+    CPPUNIT_TEST(testTheWaitStatusIsReturnedOnce);
     CPPUNIT_TEST(testWaitingGivesUpAtTheTimeout);
-    CPPUNIT_TEST(testASignalReachesTheChildAndNoOneAfterItsEnd);
+    CPPUNIT_TEST(testASignalIsNotSentAfterTheChildsEnd);
     CPPUNIT_TEST(testAZombieIsNotSignalled);
-    CPPUNIT_TEST(testAChildThatSomebodyElseReapedHasAnUnknownStatus);
+    CPPUNIT_TEST(testAChildThatWasReapedElsewhereHasAnUnknownStatus);
     CPPUNIT_TEST(testTheDestructorKillsAndReaps);
     CPPUNIT_TEST(testAssigningKillsAndReapsTheOldOne);
-    CPPUNIT_TEST(testAMovedFromChildIsNone);
+    CPPUNIT_TEST(testAMovedFromObjectHasNoChild);
     CPPUNIT_TEST(testAReleasedChildIsLeftAlone);
     CPPUNIT_TEST(testDescriptorsAreMapped);
-    CPPUNIT_TEST(testDescriptorsThatChangePlacesAreMapped);
+    CPPUNIT_TEST(testDescriptorsThatSwapNumbersAreMapped);
     CPPUNIT_TEST(testADescriptorMayKeepItsNumberOrHaveTwo);
     CPPUNIT_TEST(testAllOtherDescriptorsAreClosed);
     CPPUNIT_TEST(testADescriptorThatIsNotOpenIsAnError);
@@ -91,7 +91,7 @@ class ChildProcessTest : public LeakCheck {
     CPPUNIT_TEST(testTheEnvironmentIsTheCallersUnlessGiven);
     CPPUNIT_TEST(testSignalsAreDefaultAndUnblocked);
     CPPUNIT_TEST(testTheCallersSignalMaskIsRestored);
-    CPPUNIT_TEST(testANewSessionIsLedByTheChild);
+    CPPUNIT_TEST(testTheChildLeadsItsNewSession);
     CPPUNIT_TEST(testTheChildDiesWithTheThreadThatStartedIt);
     CPPUNIT_TEST(testWaitStatusesAreDescribed);
     CPPUNIT_TEST_SUITE_END();
@@ -115,7 +115,7 @@ public:
         }
     }
 
-    void testAFileThatIsNoProgramIsAnError() {
+    void testAFileThatCannotBeExecutedIsAnError() {
         ChildProcess::Command command;
         command.program = "/etc/passwd";
         CPPUNIT_ASSERT_EQUAL(EACCES, errorOf([&] { ChildProcess child(command); }));
@@ -131,7 +131,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(EACCES, error);
     }
 
-    void testTheWaitStatusIsHandedOutOnce() {
+    void testTheWaitStatusIsReturnedOnce() {
         ChildProcess child(shell("exit 3"));
         CPPUNIT_ASSERT(child.pid() > 0);
         const auto status = child.wait(LONG_ENOUGH);
@@ -149,7 +149,7 @@ public:
         CPPUNIT_ASSERT(child);
     }
 
-    void testASignalReachesTheChildAndNoOneAfterItsEnd() {
+    void testASignalIsNotSentAfterTheChildsEnd() {
         ChildProcess child(sleeper());
         CPPUNIT_ASSERT(child.signal(SIGTERM));
         const auto status = child.wait(LONG_ENOUGH);
@@ -164,7 +164,7 @@ public:
         CPPUNIT_ASSERT(!child.signal(SIGTERM));
     }
 
-    void testAChildThatSomebodyElseReapedHasAnUnknownStatus() {
+    void testAChildThatWasReapedElsewhereHasAnUnknownStatus() {
         ChildProcess child(shell("exit 0"));
         CPPUNIT_ASSERT_EQUAL(child.pid(), ::waitpid(child.pid(), nullptr, 0));
         CPPUNIT_ASSERT(child.wait(LONG_ENOUGH) == UNKNOWN_WAIT_STATUS);
@@ -189,7 +189,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(-1, ::kill(pid, 0));
     }
 
-    void testAMovedFromChildIsNone() {
+    void testAMovedFromObjectHasNoChild() {
         ChildProcess child(sleeper());
         const ChildProcess moved(std::move(child));
         CPPUNIT_ASSERT(!child);  // NOLINT(bugprone-use-after-move)
@@ -215,7 +215,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("/memfd:given (deleted)\n/memfd:given (deleted)\n"), outputOf(command));
     }
 
-    void testDescriptorsThatChangePlacesAreMapped() {
+    void testDescriptorsThatSwapNumbersAreMapped() {
         const FileDescriptor first = memoryFile("first");
         const FileDescriptor second = memoryFile("second");
         const FileDescriptor third = memoryFile("third");
@@ -237,7 +237,8 @@ public:
     }
 
     void testAllOtherDescriptorsAreClosed() {
-        // Neither of these is close-on-exec; they lie below, between and above the mapped ones.
+        // Neither of these is close-on-exec. Their numbers are below, between and above the mapped
+        // ones.
         std::vector<FileDescriptor> strangers;
         for (const int at : {20, 30, 40, 500}) {
             strangers.emplace_back(::fcntl(STDERR_FILENO, F_DUPFD, at));
@@ -246,7 +247,7 @@ public:
         command.program = "ls";
         command.arguments = {"/proc/self/fd"};
         command.descriptors = {{STDERR_FILENO, 25}, {STDERR_FILENO, 35}, {STDERR_FILENO, 25}};
-        // 3 is the folder that ls reads.
+        // Descriptor 3 is the folder that ls reads.
         CPPUNIT_ASSERT_EQUAL(std::string("0\n1\n2\n25\n3\n35\n"), outputOf(command));
     }
 
@@ -288,7 +289,8 @@ public:
         unsigned long long blocked = 1;
         unsigned long long ignored = 1;
         signals >> name >> std::hex >> blocked >> name >> ignored;
-        // 32 and 33 are glibc's own: whoever started us may have them ignored (Debian's make does), and sigaction() refuses to reset them.
+        // Signals 32 and 33 are glibc's own. The parent of the tests may have them ignored
+        // (Debian's make does), and sigaction() refuses to reset them.
         constexpr unsigned long long GLIBC_SIGNALS = 3ULL << 31;
         CPPUNIT_ASSERT_EQUAL(0ULL, blocked);
         CPPUNIT_ASSERT_EQUAL(0ULL, ignored & ~GLIBC_SIGNALS);
@@ -305,7 +307,7 @@ public:
         }
     }
 
-    void testANewSessionIsLedByTheChild() {
+    void testTheChildLeadsItsNewSession() {
         auto command =
             shell("read -r pid name state parent group session rest </proc/$$/stat; echo $((pid - session))");
         CPPUNIT_ASSERT(outputOf(command) != "0\n");

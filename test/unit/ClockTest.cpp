@@ -14,19 +14,20 @@ namespace Passenger {
 class ClockTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ClockTest);
     CPPUNIT_TEST(testTheSystemClockIsClockMonotonic);
-    CPPUNIT_TEST(testAManualClockStandsStillUntilItIsAdvanced);
+    CPPUNIT_TEST(testAManualClockChangesOnlyWhenItIsAdvanced);
     CPPUNIT_TEST_SUITE_END();
 
 public:
     void testTheSystemClockIsClockMonotonic() {
-        // Other processes write CLOCK_MONOTONIC into shared memory, so it must not be just any steady clock.
+        // Other processes write times of CLOCK_MONOTONIC into shared memory, so the clock must be
+        // this one.
         const auto before = monotonic();
         const auto time = toNanoseconds(SystemClock::instance().now());
         CPPUNIT_ASSERT(before <= time);
         CPPUNIT_ASSERT(time <= monotonic());
     }
 
-    void testAManualClockStandsStillUntilItIsAdvanced() {
+    void testAManualClockChangesOnlyWhenItIsAdvanced() {
         ManualClock clock;
         const auto start = clock.now();
         CPPUNIT_ASSERT(start == clock.now());

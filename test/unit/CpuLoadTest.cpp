@@ -13,13 +13,13 @@ using namespace std::chrono_literals;
 class CpuLoadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(CpuLoadTest);
     CPPUNIT_TEST(testAtFirstAllCoresCountAsIdle);
-    CPPUNIT_TEST(testItIsMeasuredOverATenthOfASecondAtLeast);
+    CPPUNIT_TEST(testTheLoadIsMeasuredOverATenthOfASecondAtLeast);
     CPPUNIT_TEST(testABusyThreadTakesACore);
     CPPUNIT_TEST_SUITE_END();
 
     ManualClock clock_;
 
-    /** Burns processor time, until the kernel has counted some of it. */
+    /** Uses processor time until the kernel has counted some of it. */
     static void work() {
         const auto end = std::chrono::steady_clock::now() + 150ms;
         while (std::chrono::steady_clock::now() < end) {
@@ -33,7 +33,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(static_cast<double>(load.cores()), load.idleCores());
     }
 
-    void testItIsMeasuredOverATenthOfASecondAtLeast() {
+    void testTheLoadIsMeasuredOverATenthOfASecondAtLeast() {
         SystemCpuLoad load(clock_);
         work();
         clock_.advance(99ms);
@@ -42,7 +42,7 @@ public:
 
     void testABusyThreadTakesACore() {
         if (::getpriority(PRIO_PROCESS, 0) > 0) {
-            // What has a low priority takes nothing.
+            // The load of a process with a low priority does not count.
             return;
         }
         SystemCpuLoad load(clock_);

@@ -11,10 +11,10 @@ using namespace std::chrono_literals;
 class DeadlinesTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DeadlinesTest);
     CPPUNIT_TEST(testTheNextDateIsTheEarliest);
-    CPPUNIT_TEST(testWhatIsDueComesInOrderAndOnce);
+    CPPUNIT_TEST(testDueOwnersAreReturnedInOrderAndOnce);
     CPPUNIT_TEST(testAnOwnerHasOneDate);
-    CPPUNIT_TEST(testADateCanBeTakenBack);
-    CPPUNIT_TEST(testSeveralMayHaveTheSameDate);
+    CPPUNIT_TEST(testADateCanBeRemoved);
+    CPPUNIT_TEST(testSeveralOwnersMayHaveTheSameDate);
     CPPUNIT_TEST_SUITE_END();
 
     Deadlines<std::string> deadlines_;
@@ -33,7 +33,7 @@ public:
         CPPUNIT_ASSERT(deadlines_.next() == at(3s));
     }
 
-    void testWhatIsDueComesInOrderAndOnce() {
+    void testDueOwnersAreReturnedInOrderAndOnce() {
         deadlines_.set(&one_, at(5s));
         deadlines_.set(&two_, at(3s));
         CPPUNIT_ASSERT(deadlines_.due(at(2s)).empty());
@@ -52,7 +52,7 @@ public:
         CPPUNIT_ASSERT(deadlines_.due(at(9s)).empty());
     }
 
-    void testADateCanBeTakenBack() {
+    void testADateCanBeRemoved() {
         deadlines_.set(&one_, at(3s));
         deadlines_.set(&one_, std::nullopt);
         deadlines_.set(&two_, std::nullopt);
@@ -60,7 +60,7 @@ public:
         CPPUNIT_ASSERT(deadlines_.due(at(9s)).empty());
     }
 
-    void testSeveralMayHaveTheSameDate() {
+    void testSeveralOwnersMayHaveTheSameDate() {
         deadlines_.set(&one_, at(3s));
         deadlines_.set(&two_, at(3s));
         deadlines_.set(&one_, std::nullopt);

@@ -24,7 +24,7 @@ class DescriptorLogTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(DescriptorLogTest);
     CPPUNIT_TEST(testAListingIsAppended);
     CPPUNIT_TEST(testAFifoIsRefused);
-    CPPUNIT_TEST(testAFifoThatNobodyReadsHoldsNothingUp);
+    CPPUNIT_TEST(testAFifoWithoutAReaderDoesNotBlock);
     CPPUNIT_TEST(testAnotherUsersFileIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
@@ -72,7 +72,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("descriptors is not a file"));
     }
 
-    void testAFifoThatNobodyReadsHoldsNothingUp() {
+    void testAFifoWithoutAReaderDoesNotBlock() {
         CPPUNIT_ASSERT_EQUAL(0, ::mkfifo(path_.c_str(), 0600));
         list();
         CPPUNIT_ASSERT(log_->contains("event=descriptor_log.failed"));

@@ -14,10 +14,10 @@ namespace Passenger {
 
 class DescriptorStoreClientTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(DescriptorStoreClientTest);
-    CPPUNIT_TEST(testADepositArrivesWithItsDescriptors);
-    CPPUNIT_TEST(testNothingWaitsForAWatchdogThatDoesNotRead);
+    CPPUNIT_TEST(testAStoreEntryArrivesWithItsDescriptors);
+    CPPUNIT_TEST(testACallDoesNotWaitForAWatchdogThatDoesNotRead);
     CPPUNIT_TEST(testTheCallersDescriptorsMayBeClosedAfterTheCall);
-    CPPUNIT_TEST(testWithoutAWatchdogAllIsDropped);
+    CPPUNIT_TEST(testWithoutAWatchdogFramesAreDropped);
     CPPUNIT_TEST(testTooManyDescriptorsAreRejected);
     CPPUNIT_TEST_SUITE_END();
 
@@ -37,11 +37,11 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testADepositArrivesWithItsDescriptors() {
+    void testAStoreEntryArrivesWithItsDescriptors() {
         const DescriptorPair pipe = makePipe();
         client_->put("key", "note", {pipe.first.get(), pipe.second.get()});
         client_->remove("key");
-        // Sent when the calls returned: nothing is waited for.
+        // The frames were sent when the calls returned, so no wait is needed.
         const auto stored = watchdog_->tryReceive();
         const auto removal = watchdog_->tryReceive();
         CPPUNIT_ASSERT(stored && removal);
@@ -53,7 +53,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("key"), removal->field(0));
     }
 
-    void testNothingWaitsForAWatchdogThatDoesNotRead() {
+    void testACallDoesNotWaitForAWatchdogThatDoesNotRead() {
         constexpr int COUNT = 5000;
         const std::string note(1000, 'n');
         for (int i = 0; i < COUNT; ++i) {
@@ -81,7 +81,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), frame.descriptors.size());
     }
 
-    void testWithoutAWatchdogAllIsDropped() {
+    void testWithoutAWatchdogFramesAreDropped() {
         fillTheSocket();
         watchdog_.reset();
         CPPUNIT_ASSERT(!client_->flush(std::chrono::seconds(60)));

@@ -18,17 +18,17 @@ namespace Passenger {
 
 class DescriptorWatcherTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(DescriptorWatcherTest);
-    CPPUNIT_TEST(testItCallsBackOnTheLoopWhenReadable);
-    CPPUNIT_TEST(testItCallsBackAgainUntilAllIsRead);
-    CPPUNIT_TEST(testItTellsReadableFromWritable);
+    CPPUNIT_TEST(testTheCallbackRunsOnTheLoopWhenReadable);
+    CPPUNIT_TEST(testTheCallbackRunsAgainUntilAllIsRead);
+    CPPUNIT_TEST(testReadableAndWritableAreDistinguished);
     CPPUNIT_TEST(testAHangUpIsReadable);
-    CPPUNIT_TEST(testWithoutEventsItIsSilentUntilTheyAreSet);
-    CPPUNIT_TEST(testEventsSetWithinTheCallbackCount);
+    CPPUNIT_TEST(testWithoutEventsNoCallbackRunsUntilTheyAreSet);
+    CPPUNIT_TEST(testEventsSetWithinTheCallbackApply);
     CPPUNIT_TEST(testTheCallbackMayDestroyItsWatcher);
     CPPUNIT_TEST(testACallbackMayDestroyAnotherWatcher);
     CPPUNIT_TEST(testAfterItsDestructionElsewhereNoCallbackRuns);
-    CPPUNIT_TEST(testWhatTheCallbackHoldsIsGivenUp);
-    CPPUNIT_TEST(testADescriptorsNumberMayBeUsedAgain);
+    CPPUNIT_TEST(testTheCapturesOfTheCallbackAreDestroyed);
+    CPPUNIT_TEST(testADescriptorsNumberMayBeReused);
     CPPUNIT_TEST_SUITE_END();
 
     using Watcher = DescriptorWatcher;
@@ -44,7 +44,7 @@ class DescriptorWatcherTest : public LeakCheck {
         CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(pair_.second.get(), &byte, 1));
         return byte;
     }
-    /** All that was ready when this was called has been dealt with when it returns. */
+    /** Returns after the loop has handled all descriptors that were ready at the call. */
     void turn() {
         for (int i = 0; i < 3; i++) {
             loop_->runSync([] {});
@@ -64,7 +64,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testItCallsBackOnTheLoopWhenReadable() {
+    void testTheCallbackRunsOnTheLoopWhenReadable() {
         std::promise<char> arrived;
         Watcher watcher(*loop_, pair_.second.get(), Watcher::READABLE, [&](int) {
             loop_->assertOnLoop();
@@ -74,7 +74,7 @@ public:
         CPPUNIT_ASSERT_EQUAL('x', arrived.get_future().get());
     }
 
-    void testItCallsBackAgainUntilAllIsRead() {
+    void testTheCallbackRunsAgainUntilAllIsRead() {
         std::string arrived;
         std::promise<void> done;
         Watcher watcher(*loop_, pair_.second.get(), Watcher::READABLE, [&](int) {
@@ -88,7 +88,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), arrived);
     }
 
-    void testItTellsReadableFromWritable() {
+    void testReadableAndWritableAreDistinguished() {
         std::promise<int> first;
         std::promise<int> second;
         std::optional<Watcher> watcher;
@@ -121,7 +121,7 @@ public:
         watcher.reset();
     }
 
-    void testWithoutEventsItIsSilentUntilTheyAreSet() {
+    void testWithoutEventsNoCallbackRunsUntilTheyAreSet() {
         int calls = 0;
         std::promise<void> arrived;
         send("x");
@@ -136,7 +136,7 @@ public:
         arrived.get_future().get();
     }
 
-    void testEventsSetWithinTheCallbackCount() {
+    void testEventsSetWithinTheCallbackApply() {
         int calls = 0;
         std::optional<Watcher> watcher;
         send("xx");
@@ -159,7 +159,7 @@ public:
         loop_->runSync([&] {
             watcher = std::make_unique<Watcher>(*loop_, pair_.second.get(), Watcher::READABLE, [&, held](int) {
                 watcher.reset();
-                // What the callback holds must still be there.
+                // The callback's captures must still exist.
                 calls += *held;
             });
         });
@@ -169,7 +169,8 @@ public:
     }
 
     void testACallbackMayDestroyAnotherWatcher() {
-        // Both are ready at once: the first to run destroys the other, whose event is already on its way.
+        // Both descriptors are ready at once. The first callback destroys the other watcher, whose
+        // event is already pending.
         const DescriptorPair other = makeStreamPair();
         send("x");
         sendWithDescriptors(other.first, "x", {});
@@ -197,7 +198,7 @@ public:
     }
 
     void testAfterItsDestructionElsewhereNoCallbackRuns() {
-        // Always ready, so that the loop is busy with it whenever it is destroyed.
+        // The descriptor is always ready, so the loop is busy with it during the destruction.
         send("x");
         for (int round = 0; round < 200; round++) {
             std::atomic<int> calls = 0;
@@ -218,7 +219,7 @@ public:
         }
     }
 
-    void testWhatTheCallbackHoldsIsGivenUp() {
+    void testTheCapturesOfTheCallbackAreDestroyed() {
         const auto held = std::make_shared<int>();
         {
             const Watcher watcher(*loop_, pair_.second.get(), Watcher::READABLE, [held](int) {});
@@ -227,7 +228,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1L, held.use_count());
     }
 
-    void testADescriptorsNumberMayBeUsedAgain() {
+    void testADescriptorsNumberMayBeReused() {
         const int number = pair_.second.get();
         for (int round = 0; round < 3; round++) {
             std::promise<char> arrived;

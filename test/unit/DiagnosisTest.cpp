@@ -8,14 +8,14 @@
 
 namespace Passenger {
 
-/** A row for each kind of failure: what is known of it, and what must be said. */
+/** A row for each kind of failure: the known facts, and the expected diagnosis. */
 class DiagnosisTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(DiagnosisTest);
     CPPUNIT_TEST(testEachKindHasItsCauseAndItsRemedy);
     CPPUNIT_TEST(testEachRuleHasARow);
-    CPPUNIT_TEST(testNothingIsSaidOfWhatIsNotKnown);
-    CPPUNIT_TEST(testWhatAnApplicationSaysIsNoPlaceholder);
-    CPPUNIT_TEST(testALongMessageIsLookedAtInItsBeginningOnly);
+    CPPUNIT_TEST(testUnknownFactsAreNotMentioned);
+    CPPUNIT_TEST(testPlaceholdersInAnApplicationsTextAreNotReplaced);
+    CPPUNIT_TEST(testOnlyTheBeginningOfALongMessageIsSearched);
     CPPUNIT_TEST_SUITE_END();
 
     struct Row {
@@ -31,7 +31,7 @@ class DiagnosisTest : public CppUnit::TestFixture {
     static FailureFacts problem(const char *text, const char *step = "user chosen") {
         return {.step = step, .problem = text};
     }
-    /** As wait(2) has it. */
+    /** A status as wait(2) returns it. */
     static FailureFacts killed(int signal) {
         return {.step = "app loaded", .waitStatus = signal};
     }
@@ -69,18 +69,18 @@ public:
         }
     }
 
-    void testNothingIsSaidOfWhatIsNotKnown() {
+    void testUnknownFactsAreNotMentioned() {
         CPPUNIT_ASSERT_EQUAL(diagnosisRules(), diagnose({}).rule);
         CPPUNIT_ASSERT(diagnose({}).cause.empty());
         CPPUNIT_ASSERT(diagnose(problem("it was cancelled")).remedy.empty());
     }
 
-    void testWhatAnApplicationSaysIsNoPlaceholder() {
+    void testPlaceholdersInAnApplicationsTextAreNotReplaced() {
         const auto diagnosis = diagnose(raised("LoadError", "cannot load such file -- {}{}"));
         CPPUNIT_ASSERT(diagnosis.cause.find("\"{}{}\"") != std::string::npos);
     }
 
-    void testALongMessageIsLookedAtInItsBeginningOnly() {
+    void testOnlyTheBeginningOfALongMessageIsSearched() {
         const std::string message = std::string(1000000, 'x') + "already activated";
         const auto diagnosis = diagnose(raised("RuntimeError", message.c_str()));
         CPPUNIT_ASSERT_EQUAL(std::string("The application raised an exception while it loaded."), diagnosis.cause);

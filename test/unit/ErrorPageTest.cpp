@@ -10,14 +10,14 @@ using ErrorPage::Format;
 class ErrorPageTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ErrorPageTest);
     CPPUNIT_TEST(testBrowsersGetHtml);
-    CPPUNIT_TEST(testWhoAsksForJsonGetsIt);
-    CPPUNIT_TEST(testOthersGetPlainText);
+    CPPUNIT_TEST(testAClientThatAsksForJsonGetsJson);
+    CPPUNIT_TEST(testOtherClientsGetPlainText);
     CPPUNIT_TEST(testAPageWithoutAReportHasItsIdOnly);
     CPPUNIT_TEST(testAPageWithAReportHasAllParts);
     CPPUNIT_TEST(testMarkupOfAnApplicationIsEscapedEverywhere);
-    CPPUNIT_TEST(testAPageNeedsNothingThatLiesElsewhere);
-    CPPUNIT_TEST(testAPageFitsAPhone);
-    CPPUNIT_TEST(testTerminalsGetNoCommands);
+    CPPUNIT_TEST(testAPageRefersToNoOtherFile);
+    CPPUNIT_TEST(testAPageSuitsSmallScreens);
+    CPPUNIT_TEST(testControlCharactersForTerminalsAreRemoved);
     CPPUNIT_TEST(testJsonHoldsAllParts);
     CPPUNIT_TEST(testJsonIsValidWhateverBytesAnApplicationWrote);
     CPPUNIT_TEST_SUITE_END();
@@ -42,13 +42,13 @@ public:
         CPPUNIT_ASSERT(Format::HTML == ErrorPage::formatFor("application/json;q=0.5, text/html ;q=0.6"));
     }
 
-    void testWhoAsksForJsonGetsIt() {
+    void testAClientThatAsksForJsonGetsJson() {
         CPPUNIT_ASSERT(Format::JSON == ErrorPage::formatFor("application/json, text/plain, */*"));
         CPPUNIT_ASSERT(Format::JSON == ErrorPage::formatFor("application/vnd.api+json"));
         CPPUNIT_ASSERT(Format::JSON == ErrorPage::formatFor("text/html;q=0.5,application/json"));
     }
 
-    void testOthersGetPlainText() {
+    void testOtherClientsGetPlainText() {
         for (const char *accept : {"", "*/*", "text/plain", "image/webp,*/*;q=0.8", "text/html;q=0", ",;,",
                                    ";q=", "text/plain, application/json;q=0.1"}) {
             CPPUNIT_ASSERT_MESSAGE(accept, Format::TEXT == ErrorPage::formatFor(accept));
@@ -84,7 +84,7 @@ public:
         CPPUNIT_ASSERT(has(page, "&amp;lt;"));
     }
 
-    void testAPageNeedsNothingThatLiesElsewhere() {
+    void testAPageRefersToNoOtherFile() {
         const Report all = report("word");
         const std::string page = ErrorPage::render(Format::HTML, 500, "00c0ffee", &all);
         for (const char *reference : {"src=", "href=", "url(", "@import", "http:", "https:"}) {
@@ -92,8 +92,8 @@ public:
         }
     }
 
-    /** What a browser makes of it, a person has to look at. */
-    void testAPageFitsAPhone() {
+    /** A person has to check the look in a browser. */
+    void testAPageSuitsSmallScreens() {
         const Report all = report("word");
         const std::string page = ErrorPage::render(Format::HTML, 500, "00c0ffee", &all);
         for (const char *part : {"<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">",
@@ -102,7 +102,7 @@ public:
         }
     }
 
-    void testTerminalsGetNoCommands() {
+    void testControlCharactersForTerminalsAreRemoved() {
         const Report hostile =
             report(std::string("\x1b]0;owned\x07 \xc2\x9b"
                                "31m \0 \x7f tab\there",

@@ -26,14 +26,14 @@ class EventLoopTest : public LeakCheck {
     CPPUNIT_TEST(testPostDoesNotWait);
     CPPUNIT_TEST(testRunSyncWaitsForItsCallback);
     CPPUNIT_TEST(testRunSyncOnTheLoopRunsAtOnce);
-    CPPUNIT_TEST(testRunSyncComesAfterWhatWasPostedBefore);
-    CPPUNIT_TEST(testStopRunsWhatWasPostedBefore);
+    CPPUNIT_TEST(testRunSyncRunsAfterCallbacksPostedBefore);
+    CPPUNIT_TEST(testStopRunsCallbacksPostedBefore);
     CPPUNIT_TEST(testStopMayBeCalledAgainAndByManyThreads);
     CPPUNIT_TEST(testAfterStopNothingRuns);
     CPPUNIT_TEST(testSignalsAreBlockedOnTheLoopOnly);
-    CPPUNIT_TEST(testTheLoopsRoleIsKnown);
+    CPPUNIT_TEST(testALoopKnowsWhetherAThreadIsItsOwn);
     CPPUNIT_TEST(testACallbackThatThrowsEndsTheProcess);
-    CPPUNIT_TEST(testWhatIsThrownUnderRunSyncIsThrownToItsCaller);
+    CPPUNIT_TEST(testAnExceptionUnderRunSyncReachesItsCaller);
     CPPUNIT_TEST_SUITE_END();
 
     std::optional<EventLoop> loop_;
@@ -114,7 +114,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(10, order);
     }
 
-    void testRunSyncComesAfterWhatWasPostedBefore() {
+    void testRunSyncRunsAfterCallbacksPostedBefore() {
         bool ran = false;
         loop_->post([&] { ran = true; });
         bool seen = false;
@@ -122,7 +122,7 @@ public:
         CPPUNIT_ASSERT(seen);
     }
 
-    void testStopRunsWhatWasPostedBefore() {
+    void testStopRunsCallbacksPostedBefore() {
         int count = 0;
         for (int i = 0; i < 100; i++) {
             loop_->post([&] { count++; });
@@ -158,7 +158,7 @@ public:
         }
     }
 
-    void testTheLoopsRoleIsKnown() {
+    void testALoopKnowsWhetherAThreadIsItsOwn() {
         CPPUNIT_ASSERT(!loop_->onLoopThread());
         EventLoop other;
         bool onOther = true;
@@ -176,7 +176,7 @@ public:
         }));
     }
 
-    void testWhatIsThrownUnderRunSyncIsThrownToItsCaller() {
+    void testAnExceptionUnderRunSyncReachesItsCaller() {
         thrownBy<std::runtime_error>([&] { loop_->runSync([] { throw std::runtime_error("for the caller"); }); });
         loop_->runSync([] {});
     }

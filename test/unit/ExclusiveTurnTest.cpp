@@ -17,10 +17,10 @@ using namespace std::chrono_literals;
 
 class ExclusiveTurnTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExclusiveTurnTest);
-    CPPUNIT_TEST(testOneHasTheTurn);
-    CPPUNIT_TEST(testTheNextWaitsForItsEnd);
-    CPPUNIT_TEST(testItCanBeHandedOver);
-    CPPUNIT_TEST(testNobodyEverHasItWithAnother);
+    CPPUNIT_TEST(testOneOwnerHasTheTurn);
+    CPPUNIT_TEST(testTheNextOwnerWaitsForTheEndOfTheTurn);
+    CPPUNIT_TEST(testATurnCanBeHandedOver);
+    CPPUNIT_TEST(testTwoOwnersNeverHaveTheTurnTogether);
     CPPUNIT_TEST_SUITE_END();
 
     static auto in(std::chrono::milliseconds time) {
@@ -28,13 +28,13 @@ class ExclusiveTurnTest : public LeakCheck {
     }
 
 public:
-    void testOneHasTheTurn() {
+    void testOneOwnerHasTheTurn() {
         ExclusiveTurn exclusive;
         const ExclusiveTurn::Turn turn(exclusive, in(60s));
         thrownBy<TimeoutException>([&] { ExclusiveTurn::Turn(exclusive, in(1ms)); });
     }
 
-    void testTheNextWaitsForItsEnd() {
+    void testTheNextOwnerWaitsForTheEndOfTheTurn() {
         ExclusiveTurn exclusive;
         std::atomic<bool> ended{false};
         bool endedBefore = false;
@@ -51,7 +51,7 @@ public:
         CPPUNIT_ASSERT(endedBefore);
     }
 
-    void testItCanBeHandedOver() {
+    void testATurnCanBeHandedOver() {
         ExclusiveTurn exclusive;
         {
             ExclusiveTurn::Turn turn(exclusive, in(60s));
@@ -61,7 +61,7 @@ public:
         ExclusiveTurn::Turn(exclusive, in(1ms));
     }
 
-    void testNobodyEverHasItWithAnother() {
+    void testTwoOwnersNeverHaveTheTurnTogether() {
         ExclusiveTurn exclusive;
         unsigned count = 0;
         boost::thread_group threads;

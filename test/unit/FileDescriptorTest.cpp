@@ -27,12 +27,12 @@ bool isCloseOnExec(const FileDescriptor &fd) {
 class FileDescriptorTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FileDescriptorTest);
     CPPUNIT_TEST(testTheDestructorCloses);
-    CPPUNIT_TEST(testAMovedFromDescriptorIsNone);
-    CPPUNIT_TEST(testAssigningClosesWhatWasHeld);
+    CPPUNIT_TEST(testAMovedFromDescriptorIsEmpty);
+    CPPUNIT_TEST(testAssigningClosesTheOldDescriptor);
     CPPUNIT_TEST(testResetKeepsErrno);
     CPPUNIT_TEST(testAReleasedDescriptorStaysOpen);
     CPPUNIT_TEST(testADuplicateIsAnotherDescriptorOfTheSameFile);
-    CPPUNIT_TEST(testDuplicatingNoneFails);
+    CPPUNIT_TEST(testDuplicatingAnEmptyDescriptorFails);
     CPPUNIT_TEST(testThePipesEndsAreCloseOnExec);
     CPPUNIT_TEST_SUITE_END();
 
@@ -47,7 +47,7 @@ public:
         CPPUNIT_ASSERT(!isOpen(number));
     }
 
-    void testAMovedFromDescriptorIsNone() {
+    void testAMovedFromDescriptorIsEmpty() {
         DescriptorPair pipe = makePipe();
         const int number = pipe.first.get();
         const FileDescriptor moved = std::move(pipe.first);
@@ -56,7 +56,7 @@ public:
         CPPUNIT_ASSERT(isOpen(number));
     }
 
-    void testAssigningClosesWhatWasHeld() {
+    void testAssigningClosesTheOldDescriptor() {
         DescriptorPair pipe = makePipe();
         const int old = pipe.first.get();
         pipe.first = std::move(pipe.second);
@@ -91,7 +91,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(pipe.first.get(), &byte, 1));
     }
 
-    void testDuplicatingNoneFails() {
+    void testDuplicatingAnEmptyDescriptorFails() {
         CPPUNIT_ASSERT_EQUAL(EBADF, errorOf([] { FileDescriptor().duplicate(); }));
     }
 

@@ -23,18 +23,18 @@ using Lines = std::vector<std::string>;
 
 class FileTailTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FileTailTest);
-    CPPUNIT_TEST(testItBeginsAtThePresentEnd);
+    CPPUNIT_TEST(testReadingBeginsAtThePresentEnd);
     CPPUNIT_TEST(testAFileThatComesLaterIsReadFromItsBeginning);
     CPPUNIT_TEST(testALineInPiecesIsOneLine);
-    CPPUNIT_TEST(testAfterARenamingTheRestOfTheOldFileComesFirst);
+    CPPUNIT_TEST(testAfterARenameTheRestOfTheOldFileIsReadFirst);
     CPPUNIT_TEST(testATruncatedFileIsReadFromItsBeginning);
-    CPPUNIT_TEST(testNoMoreIsTakenAtOnceThanIsAllowed);
+    CPPUNIT_TEST(testAReadIsLimitedToTheGivenSize);
     CPPUNIT_TEST(testALongLineIsCut);
-    CPPUNIT_TEST(testWhatGrowsTooFastIsSkippedAndTold);
-    CPPUNIT_TEST(testAFileThatIsGoneIsWaitedFor);
-    CPPUNIT_TEST(testWhatIsNoFileIsToldOnce);
-    CPPUNIT_TEST(testWhatTheKernelShowsIsNotRead);
-    CPPUNIT_TEST(testTheRestIsReadAtItsEnd);
+    CPPUNIT_TEST(testLinesOfAFileThatGrowsTooFastAreSkippedAndLogged);
+    CPPUNIT_TEST(testARemovedFileIsReadAgainWhenItReturns);
+    CPPUNIT_TEST(testAPathThatIsNoFileIsLoggedOnce);
+    CPPUNIT_TEST(testFilesOfProcAreNotRead);
+    CPPUNIT_TEST(testFinishReadsTheRest);
     CPPUNIT_TEST(testAFileIsFoundWithItsOwnersRights);
     CPPUNIT_TEST_SUITE_END();
 
@@ -77,7 +77,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testItBeginsAtThePresentEnd() {
+    void testReadingBeginsAtThePresentEnd() {
         append(path_, "old\n");
         begin();
         append(path_, "new\n");
@@ -101,7 +101,7 @@ public:
         CPPUNIT_ASSERT(read() == Lines{"begun"});
     }
 
-    void testAfterARenamingTheRestOfTheOldFileComesFirst() {
+    void testAfterARenameTheRestOfTheOldFileIsReadFirst() {
         append(path_, "old\n");
         begin();
         fs::rename(path_, path_ + ".1");
@@ -118,7 +118,7 @@ public:
         CPPUNIT_ASSERT(read() == Lines{"short"});
     }
 
-    void testNoMoreIsTakenAtOnceThanIsAllowed() {
+    void testAReadIsLimitedToTheGivenSize() {
         append(path_, "");
         begin();
         append(path_, "12\n45\n78\n");
@@ -135,7 +135,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(2), read().size());
     }
 
-    void testWhatGrowsTooFastIsSkippedAndTold() {
+    void testLinesOfAFileThatGrowsTooFastAreSkippedAndLogged() {
         append(path_, "");
         begin();
         fs::resize_file(path_, 20 * 1024 * 1024);
@@ -148,7 +148,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("event=monitor.skipped file=\"" + path_ + "\" bytes=199"));
     }
 
-    void testAFileThatIsGoneIsWaitedFor() {
+    void testARemovedFileIsReadAgainWhenItReturns() {
         append(path_, "old\n");
         begin();
         fs::remove(path_);
@@ -158,21 +158,21 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), log_->text());
     }
 
-    void testWhatIsNoFileIsToldOnce() {
+    void testAPathThatIsNoFileIsLoggedOnce() {
         fs::create_directory(path_);
         begin();
         CPPUNIT_ASSERT(read().empty());
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("is not a file"));
     }
 
-    void testWhatTheKernelShowsIsNotRead() {
+    void testFilesOfProcAreNotRead() {
         fs::create_symlink("/proc/self/maps", path_);
         begin();
         CPPUNIT_ASSERT(read().empty());
         CPPUNIT_ASSERT(log_->contains("in /proc or /sys"));
     }
 
-    void testTheRestIsReadAtItsEnd() {
+    void testFinishReadsTheRest() {
         append(path_, "old\n");
         begin();
         append(path_, std::string(100'000, 'x') + "\nlast\nwords");
@@ -181,7 +181,8 @@ public:
         CPPUNIT_ASSERT((Lines(lines.end() - 2, lines.end()) == Lines{"last", "words"}));
     }
 
-    // As on a file system where root may look nowhere. Who is not root has no other rights to take.
+    // The file is on a file system that root cannot search. Only root can take another user's
+    // rights.
     void testAFileIsFoundWithItsOwnersRights() {
         if (::geteuid() != 0) {
             return;
@@ -192,7 +193,7 @@ public:
         append(path_, "old\n");
         CPPUNIT_ASSERT_EQUAL(0, ::chown(path_.c_str(), owner.uid, owner.gid));
         CPPUNIT_ASSERT_EQUAL(0, ::chown(folder_.c_str(), owner.uid, owner.gid));
-        // Of this thread alone.
+        // Changes only this thread.
         ::setfsuid(54'322);
         tail_ = std::make_unique<FileTail>(path_, owner, AppFile::NamedBy::CONFIGURATION);
         ::setfsuid(0);

@@ -17,14 +17,14 @@ namespace Passenger {
 
 class FolderWatchesTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FolderWatchesTest);
-    CPPUNIT_TEST(testOnlyTheNamedEntriesCount);
+    CPPUNIT_TEST(testOnlyEventsOfTheNamedEntriesCount);
     CPPUNIT_TEST(testPathsToOneFolderShareItsWatch);
     CPPUNIT_TEST(testAFolderThatIsNotFollowedAnyMoreIsNotWatched);
-    CPPUNIT_TEST(testWatchesOfFoldersThatAreGoneGoToo);
-    CPPUNIT_TEST(testALostEventCounts);
+    CPPUNIT_TEST(testWatchesOfRemovedFoldersAreRemoved);
+    CPPUNIT_TEST(testALostEventCountsAsAChange);
     CPPUNIT_TEST(testAfterStopNothingIsOpen);
-    CPPUNIT_TEST(testWhereWatchesRunOutTheFirstOnesWorkAndTheLogSaysSoOnce);
-    CPPUNIT_TEST(testAFolderIsWatchedWithTheRightsThatWereNamed);
+    CPPUNIT_TEST(testIfWatchesRunOutTheFirstOnesWorkAndTheLogSaysSoOnce);
+    CPPUNIT_TEST(testAFolderIsWatchedWithTheGivenRights);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr int NOT_ALLOWED = 77;
@@ -35,7 +35,7 @@ class FolderWatchesTest : public LeakCheck {
     static std::vector<FolderWatches::Wish> ours(FolderWatches::Entries entries) {
         return {{std::move(entries)}};
     }
-    /** Makes the folder. */
+    /** Makes the folder. @return its path */
     std::string folder(const std::string &name) const {
         const std::string path = root_->path() + "/" + name;
         std::filesystem::create_directories(path);
@@ -44,7 +44,8 @@ class FolderWatchesTest : public LeakCheck {
     void touch(const std::string &name) const {
         std::ofstream(root_->path() + "/" + name).flush();
     }
-    /** In a process of its own that may have two watches: follows three folders. @return exit status; 0: as it should be */
+    /** Follows three folders in a process of its own that may have two watches. @return the exit
+     *  status; 0: as expected */
     int followThreeWithTwoWatches() const {
         if (::unshare(CLONE_NEWUSER) != 0 || !(std::ofstream("/proc/sys/user/max_inotify_watches") << 2).flush()) {
             return NOT_ALLOWED;
@@ -56,7 +57,7 @@ class FolderWatchesTest : public LeakCheck {
         touch("b/one");
         return watches.read() ? 0 : 1;
     }
-    /** As the kernel counts them. */
+    /** The number that the kernel counts. */
     unsigned watchCount() const {
         std::ifstream info("/proc/self/fdinfo/" + std::to_string(watches_->descriptor()));
         unsigned count = 0;
@@ -79,7 +80,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testOnlyTheNamedEntriesCount() {
+    void testOnlyEventsOfTheNamedEntriesCount() {
         watches_->follow(ours({{folder("a"), {"one"}}, {folder("b"), {"two"}}}));
         touch("a/two");
         touch("b/one");
@@ -111,7 +112,7 @@ public:
         CPPUNIT_ASSERT(watches_->read());
     }
 
-    void testWatchesOfFoldersThatAreGoneGoToo() {
+    void testWatchesOfRemovedFoldersAreRemoved() {
         const std::string path = folder("a");
         watches_->follow(ours({{path, {"one"}}}));
         std::filesystem::remove_all(path);
@@ -121,11 +122,12 @@ public:
         CPPUNIT_ASSERT(watches_->read());
     }
 
-    void testALostEventCounts() {
+    void testALostEventCountsAsAChange() {
         unsigned limit = 0;
         std::ifstream("/proc/sys/fs/inotify/max_queued_events") >> limit;
         watches_->follow(ours({{folder("a"), {"one"}}}));
-        // Two different ones by turns, since equal ones in a row are merged; each touch is at least one event.
+        // Two different names in turn, since the kernel merges equal events in a row. Each touch
+        // makes at least one event.
         for (unsigned number = 0; number <= limit; number++) {
             touch(number % 2 == 0 ? "a/two" : "a/three");
         }
@@ -140,7 +142,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, watchCount());
     }
 
-    void testWhereWatchesRunOutTheFirstOnesWorkAndTheLogSaysSoOnce() {
+    void testIfWatchesRunOutTheFirstOnesWorkAndTheLogSaysSoOnce() {
         const CapturedLog log;
         const pid_t pid = ::fork();
         if (pid == 0) {
@@ -156,7 +158,7 @@ public:
         CPPUNIT_ASSERT(log.contains("/c\" error=\"No space left on device\""));
     }
 
-    void testAFolderIsWatchedWithTheRightsThatWereNamed() {
+    void testAFolderIsWatchedWithTheGivenRights() {
         if (::geteuid() != 0) {
             return;
         }

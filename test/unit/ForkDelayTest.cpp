@@ -12,17 +12,18 @@ using namespace std::chrono_literals;
 
 class ForkDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ForkDelayTest);
-    CPPUNIT_TEST(testWhatCannotBeStartedIsTriedLaterAndLater);
-    CPPUNIT_TEST(testTheFirstThatDieYoungAreReplacedAtOnce);
-    CPPUNIT_TEST(testALongLifeForgives);
-    CPPUNIT_TEST(testOfSeveralThatFailTogetherTheFirstCounts);
+    CPPUNIT_TEST(testFailedStartsAreTriedAgainAfterGrowingPauses);
+    CPPUNIT_TEST(testTheFirstWorkersThatDieYoungAreReplacedAtOnce);
+    CPPUNIT_TEST(testALongLifeResetsTheDelay);
+    CPPUNIT_TEST(testSeveralFailuresTogetherCountAsOne);
     CPPUNIT_TEST(testFailuresThatAreFarApartDoNotAddUp);
     CPPUNIT_TEST_SUITE_END();
 
     ManualClock clock_;
     ForkDelay delay_;
 
-    /** Until the next may be started; the time passes. */
+    /** Advances the clock until the next worker may be started. @return the milliseconds until
+     *  then */
     std::int64_t wait() {
         const auto left = std::max(delay_.notBefore() - clock_.now(), std::chrono::nanoseconds(0));
         clock_.advance(left);
@@ -33,7 +34,7 @@ class ForkDelayTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testWhatCannotBeStartedIsTriedLaterAndLater() {
+    void testFailedStartsAreTriedAgainAfterGrowingPauses() {
         CPPUNIT_ASSERT(!delay_.failing(clock_.now()));
         for (const std::int64_t expected : {100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000}) {
             delay_.failed(clock_.now());
@@ -42,14 +43,14 @@ public:
         }
     }
 
-    void testTheFirstThatDieYoungAreReplacedAtOnce() {
+    void testTheFirstWorkersThatDieYoungAreReplacedAtOnce() {
         for (const std::int64_t expected : {0, 0, 0, 100, 200, 400}) {
             dieYoung();
             CPPUNIT_ASSERT_EQUAL(expected, wait());
         }
     }
 
-    void testALongLifeForgives() {
+    void testALongLifeResetsTheDelay() {
         for (int i = 0; i < 6; i++) {
             dieYoung();
             wait();
@@ -60,7 +61,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::int64_t{0}, wait());
     }
 
-    void testOfSeveralThatFailTogetherTheFirstCounts() {
+    void testSeveralFailuresTogetherCountAsOne() {
         for (int i = 0; i < 5; i++) {
             delay_.failed(clock_.now());
         }

@@ -33,7 +33,7 @@ std::vector<FileDescriptor> someDescriptors(std::size_t count) {
     return result;
 }
 
-/** All that came out of a reader, in a form that can be compared. */
+/** All frames of a reader, as a text that can be compared. */
 std::string drain(FrameReader &reader) {
     std::string result;
     try {
@@ -52,8 +52,8 @@ class FrameReaderTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FrameReaderTest);
     CPPUNIT_TEST(testAFrameMayComeByteByByte);
     CPPUNIT_TEST(testSeveralFramesMayComeAtOnce);
-    CPPUNIT_TEST(testItKnowsWhetherAFrameHasBegun);
-    CPPUNIT_TEST(testTheLargestFrameIsTakenAndALargerOneRefusedAtItsHeader);
+    CPPUNIT_TEST(testTheReaderKnowsWhetherAFrameHasBegun);
+    CPPUNIT_TEST(testTheLargestFrameIsAcceptedAndALargerOneRefusedAtItsHeader);
     CPPUNIT_TEST(testTooManyFieldsAreRefused);
     CPPUNIT_TEST(testAFieldThatReachesBeyondItsFrameIsRefused);
     CPPUNIT_TEST(testAFrameThatEndsWithinALengthIsRefused);
@@ -63,7 +63,7 @@ class FrameReaderTest : public LeakCheck {
     CPPUNIT_TEST(testMoreDescriptorsThanAnnouncedAreRefused);
     CPPUNIT_TEST(testDescriptorsWithoutAFrameAreRefused);
     CPPUNIT_TEST(testDescriptorsOfAnUnfinishedFrameAreClosed);
-    CPPUNIT_TEST(testFramesBeforeAnErrorAreStillHandedOut);
+    CPPUNIT_TEST(testFramesBeforeAnErrorAreStillReturned);
     CPPUNIT_TEST(testAnErrorStays);
     CPPUNIT_TEST(testEachFrameHasItsSender);
     CPPUNIT_TEST(testAFrameOfTwoSendersIsRefused);
@@ -128,7 +128,7 @@ public:
         CPPUNIT_ASSERT(FrameType::READY == reader.next()->type);
     }
 
-    void testItKnowsWhetherAFrameHasBegun() {
+    void testTheReaderKnowsWhetherAFrameHasBegun() {
         const std::string bytes = Frame(FrameType::READY).encode();
         FrameReader reader;
         CPPUNIT_ASSERT(!reader.midFrame());
@@ -138,7 +138,7 @@ public:
         CPPUNIT_ASSERT(!reader.midFrame());
     }
 
-    void testTheLargestFrameIsTakenAndALargerOneRefusedAtItsHeader() {
+    void testTheLargestFrameIsAcceptedAndALargerOneRefusedAtItsHeader() {
         FrameReader reader;
         const Frame largest(FrameType::LOAD, {std::string(Frame::MAX_SIZE - 4, 'x')});
         reader.feed(largest.encode(), {});
@@ -159,7 +159,7 @@ public:
         assertRefused(header(5, 49, 0) + std::string("\xff\xff\xff\xff"
                                                      "a",
                                                      5));
-        // Even where bytes of the next frame follow.
+        // The bytes of the next frame must not be used.
         assertRefused(header(5, 49, 0) + std::string("\x02\0\0\0a", 5) + Frame(FrameType::READY).encode());
     }
 
@@ -205,13 +205,13 @@ public:
     }
 
     void testDescriptorsOfAnUnfinishedFrameAreClosed() {
-        // The fixture looks whether they are.
+        // The fixture checks that they are closed.
         FrameReader reader;
         reader.feed(header(100, 4, 2), someDescriptors(2));
         CPPUNIT_ASSERT(!reader.next());
     }
 
-    void testFramesBeforeAnErrorAreStillHandedOut() {
+    void testFramesBeforeAnErrorAreStillReturned() {
         FrameReader reader;
         reader.feed(Frame(FrameType::READY).encode() + header(Frame::MAX_SIZE + 1, 49, 0), {});
         CPPUNIT_ASSERT(FrameType::READY == reader.next()->type);
@@ -247,7 +247,8 @@ public:
         std::mt19937 random(4711);
         for (int round = 0; round < 3000; round++) {
             std::string bytes;
-            // Mostly small numbers in the places of lengths, so that not everything fails at the first header.
+            // Mostly small numbers in the places of lengths, so that some frames pass the check of
+            // their header.
             const bool small = random() % 4 != 0;
             while (bytes.size() < 200) {
                 bytes += static_cast<char>(small && random() % 3 != 0 ? random() % 2 : random() % 256);

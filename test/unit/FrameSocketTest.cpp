@@ -19,11 +19,11 @@ namespace Passenger {
 
 class FrameSocketTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FrameSocketTest);
-    CPPUNIT_TEST(testWhatIsSentArrives);
-    CPPUNIT_TEST(testTheLargestFrameTravelsInPieces);
+    CPPUNIT_TEST(testASentFrameArrives);
+    CPPUNIT_TEST(testTheLargestFrameIsSentInPieces);
     CPPUNIT_TEST(testDescriptorsOfTheFrameAndAttachedOnesArriveInOrder);
     CPPUNIT_TEST(testTooManyDescriptorsAreNotSent);
-    CPPUNIT_TEST(testDescriptorsWaitWhileTooManyAreOnTheirWay);
+    CPPUNIT_TEST(testSendingWaitsWhileTooManyDescriptorsAreInFlight);
     CPPUNIT_TEST(testATooLargeFrameIsNotSentAndTheSocketStaysUsable);
     CPPUNIT_TEST(testReceivingGivesUpAtTheDeadline);
     CPPUNIT_TEST(testReceivingGoesOnAfterADeadlineWithinAFrame);
@@ -34,7 +34,7 @@ class FrameSocketTest : public LeakCheck {
     CPPUNIT_TEST(testAPeerThatClosesWithinAFrameIsTheEndOfFile);
     CPPUNIT_TEST(testAPeerThatDidNotReadAllIsTheEndOfFile);
     CPPUNIT_TEST(testSendingToAClosedPeerIsEpipe);
-    CPPUNIT_TEST(testTheKernelNamesTheSender);
+    CPPUNIT_TEST(testAFrameHasTheCredentialsOfItsSender);
     CPPUNIT_TEST(testMoreDescriptorsThanAFrameMayHaveAreAnError);
     CPPUNIT_TEST(testTheSocketsFlagsAreLeftAlone);
     CPPUNIT_TEST_SUITE_END();
@@ -78,14 +78,14 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testWhatIsSentArrives() {
+    void testASentFrameArrives() {
         here_.send(Frame(FrameType::FETCH, {"1"}), later());
         here_.send(Frame(FrameType::READY), later());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, there_.receive(later()).number(0));
         CPPUNIT_ASSERT(FrameType::READY == there_.receive(later()).type);
     }
 
-    void testTheLargestFrameTravelsInPieces() {
+    void testTheLargestFrameIsSentInPieces() {
         TestThread sender([&] { here_.send(large(), later()); });
         const Frame frame = there_.receive(later());
         sender.join();
@@ -115,14 +115,14 @@ public:
         CPPUNIT_ASSERT(!there_.tryReceive());
     }
 
-    void testDescriptorsWaitWhileTooManyAreOnTheirWay() {
+    void testSendingWaitsWhileTooManyDescriptorsAreInFlight() {
         std::optional<CrowdedDescriptors> crowd(std::in_place);
         expectNoDescriptorsGo(here_);
         CPPUNIT_ASSERT(!there_.tryReceive());
         here_.send(Frame(FrameType::READY), later());
         CPPUNIT_ASSERT(FrameType::READY == there_.receive(later()).type);
 
-        // It keeps what rights this thread has now.
+        // The new thread keeps the rights that this thread has now.
         TestThread sender([&] { sendWithOne(here_, later()); });
         DescriptorPair pair = makeStreamPair();
         FrameSocket other(std::move(pair.first));
@@ -192,7 +192,7 @@ public:
     }
 
     void testAPeerThatDidNotReadAllIsTheEndOfFile() {
-        // The kernel says ECONNRESET then.
+        // The kernel reports ECONNRESET then.
         there_.send(Frame(FrameType::READY), later());
         here_ = {};
         thrownBy<EndOfFileException>([&] { there_.receive(later()); });
@@ -203,7 +203,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(EPIPE, errorOf([&] { here_.send(Frame(FrameType::READY), later()); }));
     }
 
-    void testTheKernelNamesTheSender() {
+    void testAFrameHasTheCredentialsOfItsSender() {
         enablePeerCredentials(there_.descriptor());
         here_.send(Frame(FrameType::HELLO, {"1"}), later());
         const Frame frame = there_.receive(later());
@@ -213,7 +213,7 @@ public:
     void testMoreDescriptorsThanAFrameMayHaveAreAnError() {
         std::string header = Frame(FrameType::READY).encode();
         header[6] = 1;
-        // Two messages of one frame, each with as many as a message may have.
+        // Two messages of one frame, each with as many descriptors as a message may have.
         const std::vector<int> attached(MAX_DESCRIPTORS, here_.descriptor().get());
         sendWithDescriptors(here_.descriptor(), header.substr(0, 1), attached);
         sendWithDescriptors(here_.descriptor(), header.substr(1), attached);

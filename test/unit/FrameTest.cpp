@@ -15,10 +15,10 @@ namespace Passenger {
 class FrameTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(FrameTest);
     CPPUNIT_TEST(testTheBytesAreAsTheProtocolSays);
-    CPPUNIT_TEST(testAFieldThatIsNotThereIsAnError);
+    CPPUNIT_TEST(testAMissingFieldIsAnError);
     CPPUNIT_TEST(testNumbersAreDecimalText);
-    CPPUNIT_TEST(testWhatIsNoNumberIsAnError);
-    CPPUNIT_TEST(testAMapTakesTheFieldsFromAnIndexOn);
+    CPPUNIT_TEST(testAMalformedNumberIsAnError);
+    CPPUNIT_TEST(testAMapHasTheFieldsFromAnIndexOn);
     CPPUNIT_TEST(testAMapWithoutTheLastValueIsAnError);
     CPPUNIT_TEST(testADescriptorCanBeTakenOnce);
     CPPUNIT_TEST(testTheLargestFrameIsAllowedAndNoLarger);
@@ -40,7 +40,7 @@ public:
         CPPUNIT_ASSERT(expected == frame.encode());
     }
 
-    void testAFieldThatIsNotThereIsAnError() {
+    void testAMissingFieldIsAnError() {
         const Frame frame(FrameType::HELLO, {"a"});
         CPPUNIT_ASSERT_EQUAL(std::string("a"), frame.field(0));
         const auto error = thrownBy<ProtocolException>([&] { frame.field(1); });
@@ -56,14 +56,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::numeric_limits<std::uint64_t>::max(), frame.number(1));
     }
 
-    void testWhatIsNoNumberIsAnError() {
+    void testAMalformedNumberIsAnError() {
         for (const char *text : {"", "-1", "+1", " 1", "1 ", "0x10", "1.0", "18446744073709551616"}) {
             const Frame frame(FrameType::VALUE, {text});
             thrownBy<ProtocolException>([&] { frame.number(0); });
         }
     }
 
-    void testAMapTakesTheFieldsFromAnIndexOn() {
+    void testAMapHasTheFieldsFromAnIndexOn() {
         const std::map<std::string, std::string> settings{{"a", "1"}, {"b", ""}};
         Frame frame(FrameType::SETTINGS, {"first"});
         frame.add(settings);

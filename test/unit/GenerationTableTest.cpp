@@ -9,15 +9,15 @@ namespace Passenger {
 
 class GenerationTableTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(GenerationTableTest);
-    CPPUNIT_TEST(testAnUnusedSlotSaysAskTheAgent);
-    CPPUNIT_TEST(testWhatIsPublishedIsSeenAtOnce);
-    CPPUNIT_TEST(testSlotsDoNotTouchEachOther);
+    CPPUNIT_TEST(testAnUnusedSlotMakesTheChildAskTheAgent);
+    CPPUNIT_TEST(testAPublishedGenerationIsSeenAtOnce);
+    CPPUNIT_TEST(testSlotsAreIndependent);
     CPPUNIT_TEST(testTheChildSlotsInUseAreSeen);
-    CPPUNIT_TEST(testChildrenCannotWriteIt);
+    CPPUNIT_TEST(testChildrenCannotWriteTheTable);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testAnUnusedSlotSaysAskTheAgent() {
+    void testAnUnusedSlotMakesTheChildAskTheAgent() {
         const GenerationTable table;
         const GenerationTableView view(table.memory().readOnlyDescriptor());
         CPPUNIT_ASSERT(!view.generation(0));
@@ -25,7 +25,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, view.childSlots());
     }
 
-    void testWhatIsPublishedIsSeenAtOnce() {
+    void testAPublishedGenerationIsSeenAtOnce() {
         GenerationTable table;
         const GenerationTableView view(table.memory().readOnlyDescriptor());
         table.publish(3, Generation(8), 12);
@@ -35,7 +35,7 @@ public:
         CPPUNIT_ASSERT(!view.generation(3));
     }
 
-    void testSlotsDoNotTouchEachOther() {
+    void testSlotsAreIndependent() {
         GenerationTable table;
         const GenerationTableView view(table.memory().readOnlyDescriptor());
         table.publish(GenerationLayout::GROUPS - 1, Generation(8), 12);
@@ -52,7 +52,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(17U, view.childSlots());
     }
 
-    void testChildrenCannotWriteIt() {
+    void testChildrenCannotWriteTheTable() {
         const GenerationTable table;
         const FileDescriptor readOnly = table.memory().readOnlyDescriptor();
         CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::pwrite(readOnly.get(), "x", 1, 64));

@@ -22,29 +22,29 @@ using namespace std::chrono_literals;
 class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(GroupMemoryTest);
     CPPUNIT_TEST(testAClaimIsSeenByAllSides);
-    CPPUNIT_TEST(testAClaimIsOfOneTicketOnly);
+    CPPUNIT_TEST(testAClaimIsForOneTicketOnly);
     CPPUNIT_TEST(testAClearedClaimIsGone);
-    CPPUNIT_TEST(testTheLastCellCounts);
-    CPPUNIT_TEST(testClaimsSayWhatTheyAre);
+    CPPUNIT_TEST(testTheLastCellIsRead);
+    CPPUNIT_TEST(testTheFileOfClaimsHasItsHeader);
     CPPUNIT_TEST(testChildrenCannotWriteClaims);
     CPPUNIT_TEST(testAFileThatIsNotSealedIsNotMapped);
     CPPUNIT_TEST(testAShortFileIsNotMapped);
-    CPPUNIT_TEST(testAWithdrawnTicketIsMarkedWhereInstancesLook);
+    CPPUNIT_TEST(testAWithdrawnTicketIsMarkedForInstances);
     CPPUNIT_TEST(testAllTicketsOfAChannelCanBeWithdrawn);
     CPPUNIT_TEST(testANewChannelBeginsWithoutAMark);
-    CPPUNIT_TEST(testWhatTheOldChannelOfASlotHadSentIsWithdrawn);
-    CPPUNIT_TEST(testTheEndOfAChannelDoesNotTouchTheNextOneInItsSlot);
+    CPPUNIT_TEST(testTicketsOfTheOldChannelOfASlotAreWithdrawn);
+    CPPUNIT_TEST(testTheEndOfAChannelDoesNotAffectTheNextOneInItsSlot);
     CPPUNIT_TEST(testRequestsAreCountedOverAllChildren);
     CPPUNIT_TEST(testChildrenWithoutASlotDoNotCount);
-    CPPUNIT_TEST(testAChildThatIsGoneHasNothingInFlight);
-    CPPUNIT_TEST(testNonsenseOfOneChildDoesNotOverflowTheSum);
-    CPPUNIT_TEST(testThePeakIsTheMostAtOnceSinceTheLastLook);
-    CPPUNIT_TEST(testMoreIsAskedForOnce);
-    CPPUNIT_TEST(testStatisticsLieWhereTheyAreDocumented);
+    CPPUNIT_TEST(testAChildThatHasEndedHasNothingInFlight);
+    CPPUNIT_TEST(testAFalseCountOfOneChildDoesNotOverflowTheSum);
+    CPPUNIT_TEST(testThePeakIsTheHighestCountSinceTheLastCall);
+    CPPUNIT_TEST(testMoreInstancesAreRequestedOnce);
+    CPPUNIT_TEST(testStatisticsHaveTheirDocumentedOffsets);
     CPPUNIT_TEST(testStatisticsAreOfAllChildren);
     CPPUNIT_TEST(testWhatAChildHasCountedOutlivesIt);
     CPPUNIT_TEST(testAChildThatCountedNothingTakesNoMemory);
-    CPPUNIT_TEST(testNonsenseOfOneChildDoesNotOverflowTheStatistics);
+    CPPUNIT_TEST(testFalseCountsOfOneChildDoNotOverflowTheStatistics);
     CPPUNIT_TEST_SUITE_END();
 
     static void claim(const Claims &claims, std::uint32_t cell, std::uint64_t channel, std::uint64_t ticket) {
@@ -57,7 +57,7 @@ class GroupMemoryTest : public LeakCheck {
     static constexpr ChannelId CHANNEL{(5ULL << 16) | 17};
     static constexpr ChannelId NEXT_IN_SLOT{(6ULL << 16) | 17};
 
-    /** As an instance finds it. */
+    /** Reads the withdrawal mark as an instance does. */
     static bool withdrawn(const SenderMemory &senders, ChannelId channel, std::uint64_t ticket) {
         return SenderMemoryLayout::withdraws(senders.memory().readU64(SenderMemoryLayout::mark(channel.value())),
                                              channel.value(), ticket);
@@ -75,7 +75,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, claims.taken());
     }
 
-    void testAClaimIsOfOneTicketOnly() {
+    void testAClaimIsForOneTicketOnly() {
         const Claims claims;
         const ClaimsView view(claims.memory().readOnlyDescriptor());
         claim(claims, 3, CHANNEL.value(), 9);
@@ -93,14 +93,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, claims.taken());
     }
 
-    void testTheLastCellCounts() {
+    void testTheLastCellIsRead() {
         const Claims claims;
         const ClaimsView view(claims.memory().readOnlyDescriptor());
         claim(claims, ClaimsLayout::CELLS - 1, CHANNEL.value(), 9);
         CPPUNIT_ASSERT(view.holds(CHANNEL, Ticket(9)));
     }
 
-    void testClaimsSayWhatTheyAre() {
+    void testTheFileOfClaimsHasItsHeader() {
         const Claims claims;
         MemoryHeader header{};
         claims.memory().read(&header, sizeof(header), 0);
@@ -129,7 +129,7 @@ public:
         thrownBy<ProtocolException>([&] { SenderMemoryView view(claims.memory().descriptor()); });
     }
 
-    void testAWithdrawnTicketIsMarkedWhereInstancesLook() {
+    void testAWithdrawnTicketIsMarkedForInstances() {
         const SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         view.withdraw(CHANNEL, Ticket(9));
@@ -151,7 +151,7 @@ public:
         CPPUNIT_ASSERT(!withdrawn(senders, NEXT_IN_SLOT, 1));
     }
 
-    void testWhatTheOldChannelOfASlotHadSentIsWithdrawn() {
+    void testTicketsOfTheOldChannelOfASlotAreWithdrawn() {
         SenderMemory senders;
         senders.reset(CHANNEL);
         CPPUNIT_ASSERT(!withdrawn(senders, CHANNEL, 1));
@@ -160,7 +160,7 @@ public:
         CPPUNIT_ASSERT(withdrawn(senders, CHANNEL, UINT32_MAX));
     }
 
-    void testTheEndOfAChannelDoesNotTouchTheNextOneInItsSlot() {
+    void testTheEndOfAChannelDoesNotAffectTheNextOneInItsSlot() {
         SenderMemory senders;
         senders.reset(NEXT_IN_SLOT);
         senders.withdrawAll(CHANNEL);
@@ -189,7 +189,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, senders.inFlight(0));
     }
 
-    void testAChildThatIsGoneHasNothingInFlight() {
+    void testAChildThatHasEndedHasNothingInFlight() {
         SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         view.add(0, 1);
@@ -197,7 +197,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, senders.inFlight(1));
     }
 
-    void testNonsenseOfOneChildDoesNotOverflowTheSum() {
+    void testAFalseCountOfOneChildDoesNotOverflowTheSum() {
         SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         view.remove(0);
@@ -205,7 +205,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(InFlightLayout::ENTRIES + 1, senders.inFlight(2));
     }
 
-    void testThePeakIsTheMostAtOnceSinceTheLastLook() {
+    void testThePeakIsTheHighestCountSinceTheLastCall() {
         SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         view.add(0, 1);
@@ -218,7 +218,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, senders.takePeak(1));
     }
 
-    void testMoreIsAskedForOnce() {
+    void testMoreInstancesAreRequestedOnce() {
         SenderMemory senders;
         SenderMemoryView one(senders.memory().descriptor());
         SenderMemoryView other(senders.memory().descriptor());
@@ -230,7 +230,7 @@ public:
         CPPUNIT_ASSERT(other.askForMore());
     }
 
-    void testStatisticsLieWhereTheyAreDocumented() {
+    void testStatisticsHaveTheirDocumentedOffsets() {
         const SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         const std::size_t start = 540800 + 3 * 576;
@@ -287,14 +287,14 @@ public:
             return status.st_blocks;
         };
         SenderMemory senders;
-        // Its in-flight count lies beside the file's header.
+        // The child's in-flight count is in the same page as the file's header.
         const auto before = blocks(senders);
         senders.forgetChild(900);
         senders.statistics(MAX_CHILDREN);
         CPPUNIT_ASSERT_EQUAL(before, blocks(senders));
     }
 
-    void testNonsenseOfOneChildDoesNotOverflowTheStatistics() {
+    void testFalseCountsOfOneChildDoNotOverflowTheStatistics() {
         SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         const std::vector<std::uint8_t> nonsense(sizeof(GroupStatistics), 0xff);

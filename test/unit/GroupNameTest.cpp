@@ -9,8 +9,8 @@ namespace Passenger {
 
 class GroupNameTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(GroupNameTest);
-    CPPUNIT_TEST(testOptionsFindWhatIsKeptUnderTheirName);
-    CPPUNIT_TEST(testOptionsFindNothingElse);
+    CPPUNIT_TEST(testOptionsFindTheEntryOfTheirName);
+    CPPUNIT_TEST(testOptionsFindNoEntryOfAnotherName);
     CPPUNIT_TEST_SUITE_END();
 
     static Options make(const std::string &root, const std::string &environment, const std::string &group = "") {
@@ -31,17 +31,17 @@ class GroupNameTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testOptionsFindWhatIsKeptUnderTheirName() {
+    void testOptionsFindTheEntryOfTheirName() {
         for (const Options &options : all()) {
             CPPUNIT_ASSERT_EQUAL(GroupNameHash()(options.groupName()), GroupNameHash()(options));
             CPPUNIT_ASSERT(GroupNameEqual()(options.groupName(), options));
             CPPUNIT_ASSERT(GroupNameEqual()(options, options.groupName()));
         }
-        // A name that was given may be what another application's folder and environment make.
+        // A given name may equal the name that another application's folder and environment make.
         CPPUNIT_ASSERT(GroupNameEqual()("/srv/blog (production)", make("/x", "y", "/srv/blog (production)")));
     }
 
-    void testOptionsFindNothingElse() {
+    void testOptionsFindNoEntryOfAnotherName() {
         std::unordered_map<std::string, std::size_t, GroupNameHash, GroupNameEqual> map;
         const std::vector<Options> each = all();
         for (std::size_t i = 0; i < each.size(); i++) {

@@ -11,16 +11,16 @@ using namespace std::chrono_literals;
 class HeartbeatsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(HeartbeatsTest);
     CPPUNIT_TEST(testOffByDefault);
-    CPPUNIT_TEST(testTheIntervals);
-    CPPUNIT_TEST(testWhoIsSilentForLongerThanTheTimeoutIsOverdue);
-    CPPUNIT_TEST(testAnAckCountsAnew);
-    CPPUNIT_TEST(testAnEarlierAckThatComesLateChangesNothing);
-    CPPUNIT_TEST(testTheLongestSilentComesFirst);
-    CPPUNIT_TEST(testWhoIsForgottenIsNotOverdue);
-    CPPUNIT_TEST(testWhoeverDidNotCheckForLongGivesEverybodyTime);
-    CPPUNIT_TEST(testATimeWithNobodyToCheckIsNoGap);
-    CPPUNIT_TEST(testATimeoutThatIsChangedCounts);
-    CPPUNIT_TEST(testWhenToCheckAgain);
+    CPPUNIT_TEST(testTheIntervalsFollowFromTheTimeout);
+    CPPUNIT_TEST(testAnInstanceThatIsSilentForLongerThanTheTimeoutIsOverdue);
+    CPPUNIT_TEST(testAnAckRestartsTheTimeout);
+    CPPUNIT_TEST(testAnOlderAckThatArrivesLateHasNoEffect);
+    CPPUNIT_TEST(testTheInstanceThatIsSilentForLongestComesFirst);
+    CPPUNIT_TEST(testAForgottenInstanceIsNotOverdue);
+    CPPUNIT_TEST(testALateCheckRestartsAllTimeouts);
+    CPPUNIT_TEST(testATimeWithoutInstancesIsNoLateCheck);
+    CPPUNIT_TEST(testAChangedTimeoutApplies);
+    CPPUNIT_TEST(testTheTimeOfTheNextCheck);
     CPPUNIT_TEST_SUITE_END();
 
     using Ids = std::vector<int>;
@@ -39,13 +39,13 @@ public:
         CPPUNIT_ASSERT(!beats.nextDue());
     }
 
-    void testTheIntervals() {
+    void testTheIntervalsFollowFromTheTimeout() {
         const Heartbeats<int> beats(10s);
         CPPUNIT_ASSERT(beats.checkInterval() == 15s);
         CPPUNIT_ASSERT(beats.ackInterval() * 3 <= 10s && beats.ackInterval() > 3s);
     }
 
-    void testWhoIsSilentForLongerThanTheTimeoutIsOverdue() {
+    void testAnInstanceThatIsSilentForLongerThanTheTimeoutIsOverdue() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(0s));
         CPPUNIT_ASSERT(beats.overdue(at(10s)).empty());
@@ -53,7 +53,7 @@ public:
         CPPUNIT_ASSERT(beats.overdue(at(11s)) == Ids{1});
     }
 
-    void testAnAckCountsAnew() {
+    void testAnAckRestartsTheTimeout() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(0s));
         beats.noteAck(1, at(9s));
@@ -62,14 +62,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, beats.size());
     }
 
-    void testAnEarlierAckThatComesLateChangesNothing() {
+    void testAnOlderAckThatArrivesLateHasNoEffect() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(9s));
         beats.noteAck(1, at(3s));
         CPPUNIT_ASSERT(beats.lastAck(1) == at(9s));
     }
 
-    void testTheLongestSilentComesFirst() {
+    void testTheInstanceThatIsSilentForLongestComesFirst() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(2s));
         beats.noteAck(2, at(0s));
@@ -78,7 +78,7 @@ public:
         CPPUNIT_ASSERT((beats.overdue(at(15s)) == Ids{2, 3, 1}));
     }
 
-    void testWhoIsForgottenIsNotOverdue() {
+    void testAForgottenInstanceIsNotOverdue() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(0s));
         beats.forget(1);
@@ -88,7 +88,7 @@ public:
         CPPUNIT_ASSERT(!beats.lastAck(1));
     }
 
-    void testWhoeverDidNotCheckForLongGivesEverybodyTime() {
+    void testALateCheckRestartsAllTimeouts() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(0s));
         CPPUNIT_ASSERT(beats.overdue(at(30s + 1ns)).empty());
@@ -96,7 +96,7 @@ public:
         CPPUNIT_ASSERT(beats.overdue(at(41s)) == Ids{1});
     }
 
-    void testATimeWithNobodyToCheckIsNoGap() {
+    void testATimeWithoutInstancesIsNoLateCheck() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(0s));
         beats.forget(1);
@@ -104,7 +104,7 @@ public:
         CPPUNIT_ASSERT(beats.overdue(at(1015s)) == Ids{2});
     }
 
-    void testATimeoutThatIsChangedCounts() {
+    void testAChangedTimeoutApplies() {
         Heartbeats<int> beats(10s);
         beats.noteAck(1, at(0s));
         beats.setTimeout(5s);
@@ -113,7 +113,7 @@ public:
         CPPUNIT_ASSERT(beats.overdue(at(7s)).empty());
     }
 
-    void testWhenToCheckAgain() {
+    void testTheTimeOfTheNextCheck() {
         Heartbeats<int> beats(10s);
         CPPUNIT_ASSERT(!beats.nextDue());
         beats.noteAck(1, at(0s));
@@ -121,7 +121,7 @@ public:
         CPPUNIT_ASSERT(beats.nextDue() == at(10s + 1ns));
         beats.noteAck(1, at(8s));
         CPPUNIT_ASSERT(beats.nextDue() == at(14s + 1ns));
-        // Else a gap would seem to be a pause of the checks.
+        // Otherwise a gap without instances would look like a pause of the checks.
         beats.noteAck(1, at(14s));
         beats.noteAck(2, at(14s));
         CPPUNIT_ASSERT(beats.nextDue() == at(15s));

@@ -10,10 +10,10 @@ using namespace std::chrono_literals;
 
 class IdlePolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(IdlePolicyTest);
-    CPPUNIT_TEST(testHowManyMayGo);
-    CPPUNIT_TEST(testANewInstanceGivesAllOfThemTime);
+    CPPUNIT_TEST(testTheNumberOfInstancesThatMayEnd);
+    CPPUNIT_TEST(testANewInstanceRestartsTheIdleTimeOfAll);
     CPPUNIT_TEST(testAPeakCountsForTheIdleTimeOnly);
-    CPPUNIT_TEST(testALaterLowerPeakDoesNotHideAHigherOne);
+    CPPUNIT_TEST(testALowerPeakDoesNotHideAnEarlierHigherOne);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr auto IDLE_TIME = 60s;
@@ -23,10 +23,10 @@ class IdlePolicyTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testHowManyMayGo() {
+    void testTheNumberOfInstancesThatMayEnd() {
         struct Case {
             const char *what;
-            /** In flight at most in each of the last minutes, latest last. */
+            /** The most requests in flight in each of the last minutes, the latest last. */
             std::vector<unsigned> peaks;
             std::chrono::seconds idleTime;
             unsigned instances;
@@ -60,7 +60,7 @@ public:
         }
     }
 
-    void testANewInstanceGivesAllOfThemTime() {
+    void testANewInstanceRestartsTheIdleTimeOfAll() {
         IdlePolicy policy;
         policy.note(at(0s), 0, IDLE_TIME);
         policy.restart(at(50s));
@@ -81,7 +81,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, policy.surplus(at(61s), IDLE_TIME, 2, 0, 1));
     }
 
-    void testALaterLowerPeakDoesNotHideAHigherOne() {
+    void testALowerPeakDoesNotHideAnEarlierHigherOne() {
         IdlePolicy policy;
         policy.note(at(0s), 1, IDLE_TIME);
         policy.note(at(30s), 3, IDLE_TIME);

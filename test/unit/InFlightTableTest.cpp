@@ -15,16 +15,16 @@ class InFlightTableTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(InFlightTableTest);
     CPPUNIT_TEST(testAnExchangeIsShownFromItsSendingToItsEnd);
     CPPUNIT_TEST(testAGroupSeesItsOwnExchangesOnly);
-    CPPUNIT_TEST(testTheFirstFreeEntryIsGivenOut);
+    CPPUNIT_TEST(testTheFirstFreeEntryIsAllocated);
     CPPUNIT_TEST(testAReleasedEntryShowsNothing);
-    CPPUNIT_TEST(testThereAreSoManyEntries);
-    CPPUNIT_TEST(testItSaysHowManyEntriesWereEverUsed);
+    CPPUNIT_TEST(testAllEntriesCanBeAllocatedAndNoMore);
+    CPPUNIT_TEST(testTheTableHasTheNumberOfEntriesEverUsed);
     CPPUNIT_TEST(testEntriesThatWereNeverUsedAreNotRead);
-    CPPUNIT_TEST(testMoreEntriesThanThereAreCannotBeUsed);
-    CPPUNIT_TEST(testAnUnknownStateIsNothingInFlight);
+    CPPUNIT_TEST(testAFalseNumberOfUsedEntriesIsLimited);
+    CPPUNIT_TEST(testAnEntryOfUnknownStateIsNotInFlight);
     CPPUNIT_TEST(testAFileThatIsNotSealedIsRefused);
     CPPUNIT_TEST(testAShortFileIsRefused);
-    CPPUNIT_TEST(testWhatIsNoFileIsRefused);
+    CPPUNIT_TEST(testADescriptorOfNoFileIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
     static InFlightReader reader(const InFlightTable &inFlightTable) {
@@ -58,7 +58,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{8}, reader(inFlightTable).inFlight(3).front().channel);
     }
 
-    void testTheFirstFreeEntryIsGivenOut() {
+    void testTheFirstFreeEntryIsAllocated() {
         InFlightTable inFlightTable;
         for (std::uint32_t i = 0; i < 70; i++) {
             CPPUNIT_ASSERT_EQUAL(i, inFlightTable.allocate());
@@ -79,7 +79,7 @@ public:
         CPPUNIT_ASSERT(reader(inFlightTable).inFlight(2).empty());
     }
 
-    void testThereAreSoManyEntries() {
+    void testAllEntriesCanBeAllocatedAndNoMore() {
         InFlightTable inFlightTable;
         for (std::uint32_t i = 0; i < InFlightLayout::ENTRIES; i++) {
             inFlightTable.allocate();
@@ -89,7 +89,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(17U, inFlightTable.allocate());
     }
 
-    void testItSaysHowManyEntriesWereEverUsed() {
+    void testTheTableHasTheNumberOfEntriesEverUsed() {
         InFlightTable inFlightTable;
         CPPUNIT_ASSERT_EQUAL(0U, inFlightTable.memory().readU32(12));
         inFlightTable.allocate();
@@ -111,7 +111,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(inFlightTable).inFlight(2).size());
     }
 
-    void testMoreEntriesThanThereAreCannotBeUsed() {
+    void testAFalseNumberOfUsedEntriesIsLimited() {
         InFlightTable inFlightTable;
         inFlightTable.sending(InFlightLayout::ENTRIES - 1, ChannelId(7), Ticket(9), 2, MonotonicTime());
         const std::uint32_t nonsense = UINT32_MAX;
@@ -119,7 +119,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, reader(inFlightTable).inFlight(2).size());
     }
 
-    void testAnUnknownStateIsNothingInFlight() {
+    void testAnEntryOfUnknownStateIsNotInFlight() {
         InFlightTable inFlightTable;
         inFlightTable.allocate();
         const InFlightEntry nonsense{7, 9, 0, 2, static_cast<InFlightState>(99)};
@@ -139,7 +139,7 @@ public:
         thrownBy<ProtocolException>([&] { InFlightReader agent(memory.descriptor().duplicate()); });
     }
 
-    void testWhatIsNoFileIsRefused() {
+    void testADescriptorOfNoFileIsRefused() {
         DescriptorPair pair = makeStreamPair();
         thrownBy<ProtocolException>([&] { InFlightReader agent(std::move(pair.first)); });
     }

@@ -12,13 +12,13 @@
 
 namespace Passenger::Bridge {
 
-/** What a bridge's worker takes from its queues, one worker only. */
+/** What a bridge with one worker takes from its queues. */
 class IntakeTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(IntakeTest);
-    CPPUNIT_TEST(testMessagesWithoutBytesArePassedOver);
-    CPPUNIT_TEST(testMessagesWithoutBytesInTheOwnQueueArePassedOver);
-    CPPUNIT_TEST(testAnEndBehindMessagesWithoutBytesIsTheEnd);
-    CPPUNIT_TEST(testTheEndOfTheOwnQueueIsNotTheEnd);
+    CPPUNIT_TEST(testEmptyMessagesAreSkipped);
+    CPPUNIT_TEST(testEmptyMessagesInTheOwnQueueAreSkipped);
+    CPPUNIT_TEST(testTheEndOfTheQueueIsFoundAfterEmptyMessages);
+    CPPUNIT_TEST(testTheEndOfTheOwnQueueDoesNotEndTheIntake);
     CPPUNIT_TEST_SUITE_END();
 
     static void send(const RequestQueue &queue, const std::string &text) {
@@ -31,7 +31,7 @@ class IntakeTest : public LeakCheck {
         }
     }
 
-    /** A worker's place, and the queues that it takes from. */
+    /** A worker's intake, and the queues that it reads. */
     struct Worker {
         explicit Worker(const RequestQueue &queue)
             : intake(queue.receivingEnd().duplicate(), FileDescriptor(), 1, [] {}) {}
@@ -49,7 +49,7 @@ class IntakeTest : public LeakCheck {
     };
 
 public:
-    void testMessagesWithoutBytesArePassedOver() {
+    void testEmptyMessagesAreSkipped() {
         const RequestQueue queue;
         Worker worker(queue);
         for (const int count : {1, 2, 3, 10}) {
@@ -59,7 +59,7 @@ public:
         }
     }
 
-    void testMessagesWithoutBytesInTheOwnQueueArePassedOver() {
+    void testEmptyMessagesInTheOwnQueueAreSkipped() {
         const RequestQueue queue;
         const RequestQueue own;
         Worker worker(queue, own);
@@ -70,7 +70,7 @@ public:
         }
     }
 
-    void testAnEndBehindMessagesWithoutBytesIsTheEnd() {
+    void testTheEndOfTheQueueIsFoundAfterEmptyMessages() {
         RequestQueue queue;
         Worker worker(queue);
         sendEmpty(queue, 3);
@@ -78,7 +78,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("the end"), worker.take());
     }
 
-    void testTheEndOfTheOwnQueueIsNotTheEnd() {
+    void testTheEndOfTheOwnQueueDoesNotEndTheIntake() {
         const RequestQueue queue;
         RequestQueue own;
         Worker worker(queue, own);

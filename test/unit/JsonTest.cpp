@@ -9,7 +9,7 @@ namespace Passenger {
 class JsonTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(JsonTest);
     CPPUNIT_TEST(testAStringHasQuotesAndEscapes);
-    CPPUNIT_TEST(testBytesThatAreNoUtf8AreReplaced);
+    CPPUNIT_TEST(testBytesThatAreNotUtf8AreReplaced);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -18,7 +18,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(R"("/srv/\"blog\"\\\n\u0001é")"), jsonString("/srv/\"blog\"\\\n\x01é"));
     }
 
-    void testBytesThatAreNoUtf8AreReplaced() {
+    void testBytesThatAreNotUtf8AreReplaced() {
         CPPUNIT_ASSERT_EQUAL(std::string("\"a\xEF\xBF\xBD"
                                          "b\""),
                              jsonString("a\xFF"

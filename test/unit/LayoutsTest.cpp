@@ -11,9 +11,10 @@
 namespace Passenger {
 
 /**
- * What is shared between processes of different builds is as it was recorded for its version, test/layouts/VERSION: name, and a number, or
- * offset and size. test/ruby/layout_test.rb holds the Ruby side to the same file. Who changes a layout raises LAYOUT_VERSION and Layout::VERSION,
- * and records the new one beside the old.
+ * Processes of different builds share these layouts. Each version's layout is recorded in
+ * test/layouts/VERSION: a name, and a number, or offset and size. test/ruby/layout_test.rb compares
+ * the Ruby side with the same file. A change of a layout raises LAYOUT_VERSION and Layout::VERSION,
+ * and is recorded in a new file.
  */
 class LayoutsTest : public CPPUNIT_NS::TestFixture {
     CPPUNIT_TEST_SUITE(LayoutsTest);
@@ -26,7 +27,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         table_ << name << ' ' << value << '\n';
     }
 
-    /** The members of a struct, all of them in their order: a new one would not compile here. */
+    /** All members of a struct, in their order: if a member is added, this does not compile. */
     template <typename Struct, typename... Members>
     void members(const std::string &name, const Struct &all, const Members &...member) {
         number(name, sizeof(Struct));

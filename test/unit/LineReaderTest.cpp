@@ -15,13 +15,13 @@ class LineReaderTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LineReaderTest);
     CPPUNIT_TEST(testLinesComeWithoutTheirBreaks);
     CPPUNIT_TEST(testALineMayComeByteByByte);
-    CPPUNIT_TEST(testFinishHandsOutTheRestOnce);
-    CPPUNIT_TEST(testALineOfTheLimitIsNotCut);
+    CPPUNIT_TEST(testFinishReturnsTheRestOnce);
+    CPPUNIT_TEST(testALineAsLongAsTheLimitIsNotCut);
     CPPUNIT_TEST(testALongerLineIsCut);
-    CPPUNIT_TEST(testALineBreakThatIsCutInTwoIsStillOne);
+    CPPUNIT_TEST(testALineBreakInTwoPiecesIsOneLineBreak);
     CPPUNIT_TEST(testACarriageReturnWithinALineStays);
     CPPUNIT_TEST(testTheLinesDoNotDependOnThePieces);
-    CPPUNIT_TEST(testALineDoesNotComeAgainAfterTheCallbackThrew);
+    CPPUNIT_TEST(testALineIsNotRepeatedAfterTheCallbackThrew);
     CPPUNIT_TEST_SUITE_END();
 
     using Lines = std::vector<std::string>;
@@ -47,14 +47,14 @@ public:
         CPPUNIT_ASSERT(Lines({"one", "two"}) == lines_);
     }
 
-    void testFinishHandsOutTheRestOnce() {
+    void testFinishReturnsTheRestOnce() {
         feed("rest");
         reader_.finish(collect_);
         reader_.finish(collect_);
         CPPUNIT_ASSERT(Lines({"rest"}) == lines_);
     }
 
-    void testALineOfTheLimitIsNotCut() {
+    void testALineAsLongAsTheLimitIsNotCut() {
         const std::string line(LineReader::MAX_LINE, 'x');
         feed(line + "\n" + line + "\r\n");
         CPPUNIT_ASSERT(Lines({line, line}) == lines_);
@@ -66,7 +66,7 @@ public:
         CPPUNIT_ASSERT(Lines({line, line, "y"}) == lines_);
     }
 
-    void testALineBreakThatIsCutInTwoIsStillOne() {
+    void testALineBreakInTwoPiecesIsOneLineBreak() {
         const std::string line(LineReader::MAX_LINE, 'x');
         feed(line + "\r");
         feed("\n");
@@ -96,7 +96,7 @@ public:
         CPPUNIT_ASSERT(whole == lines_);
     }
 
-    void testALineDoesNotComeAgainAfterTheCallbackThrew() {
+    void testALineIsNotRepeatedAfterTheCallbackThrew() {
         CPPUNIT_ASSERT_THROW(reader_.feed("bad\n", [](std::string_view) { throw 1; }), int);
         feed("good\n");
         CPPUNIT_ASSERT(Lines({"good"}) == lines_);

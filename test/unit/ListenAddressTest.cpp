@@ -12,13 +12,13 @@ namespace Passenger {
 
 class ListenAddressTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ListenAddressTest);
-    CPPUNIT_TEST(testWhatIsAnAddress);
-    CPPUNIT_TEST(testWhatIsNoneIsToldWithItsRemedy);
-    CPPUNIT_TEST(testAPathIsAsLongAsASocketsMayBe);
+    CPPUNIT_TEST(testValidAddresses);
+    CPPUNIT_TEST(testAnInvalidAddressIsAnErrorWithARemedy);
+    CPPUNIT_TEST(testAPathMayBeAsLongAsTheKernelAllows);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testWhatIsAnAddress() {
+    void testValidAddresses() {
         const std::tuple<const char *, const char *, const char *> cases[] = {{"3000", "127.0.0.1", "3000"},
                                                                               {"127.0.0.2:80", "127.0.0.2", "80"},
                                                                               {"[::1]:3000", "::1", "3000"},
@@ -33,7 +33,7 @@ public:
         }
     }
 
-    void testWhatIsNoneIsToldWithItsRemedy() {
+    void testAnInvalidAddressIsAnErrorWithARemedy() {
         for (const std::string text :
              {"", "x", "localhost", ":3000", "a:", "a:65536", "a:123456", "a:-1", "a:8o", "[]:80", "::1:80"}) {
             const std::string message = thrownBy<std::invalid_argument>([&] { ListenAddress::tcp(text); }).what();
@@ -42,7 +42,7 @@ public:
         }
     }
 
-    void testAPathIsAsLongAsASocketsMayBe() {
+    void testAPathMayBeAsLongAsTheKernelAllows() {
         constexpr std::size_t LONGEST = 107;
         CPPUNIT_ASSERT_EQUAL(LONGEST, ListenAddress::unixSocket(std::string(LONGEST, 'x')).path.size());
         thrownBy<std::invalid_argument>([] { ListenAddress::unixSocket(std::string(LONGEST + 1, 'x')); });

@@ -19,15 +19,16 @@ namespace Passenger {
 
 class ListeningSocketsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ListeningSocketsTest);
-    CPPUNIT_TEST(testASuccessorRemovesWhatItsPredecessorMade);
-    CPPUNIT_TEST(testASuccessorLeavesWhatIsSystemds);
-    CPPUNIT_TEST(testSocketsOfOthersAreForRequestsToo);
+    CPPUNIT_TEST(testASuccessorRemovesTheSocketsOfItsPredecessor);
+    CPPUNIT_TEST(testASuccessorLeavesTheSocketsOfSystemd);
+    CPPUNIT_TEST(testSocketsOfSystemdAreUsedForRequests);
     CPPUNIT_TEST_SUITE_END();
 
     std::string folder_;
     std::string path_;
 
-    /** What becomes of a socket that was handed over, when these were to be listened at. @return whether its file is still there */
+    /** Hands a socket over, and listens at these addresses. @return whether the socket's file still
+     *  exists */
     bool outlives(const std::vector<ListenAddress> &addresses) {
         ::setenv(ListeningSockets::HANDED_OVER, std::to_string(listenOnUnix(path_).release()).c_str(), 1);
         {
@@ -52,18 +53,18 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testASuccessorRemovesWhatItsPredecessorMade() {
+    void testASuccessorRemovesTheSocketsOfItsPredecessor() {
         CPPUNIT_ASSERT(!outlives({ListenAddress::tcp("3000"), ListenAddress::unixSocket(path_)}));
     }
 
-    void testASuccessorLeavesWhatIsSystemds() {
+    void testASuccessorLeavesTheSocketsOfSystemd() {
         CPPUNIT_ASSERT(outlives({ListenAddress::unixSocket(path_ + ".other")}));
     }
 
-    void testSocketsOfOthersAreForRequestsToo() {
+    void testSocketsOfSystemdAreUsedForRequests() {
         ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
         ::setenv("LISTEN_FDS", "1", 1);
-        // systemd's first one.
+        // The first descriptor that systemd passes.
         constexpr int FIRST = 3;
         const FileDescriptor before(::fcntl(FIRST, F_DUPFD_CLOEXEC, FIRST + 1));
         FileDescriptor made = listenOnTcp("127.0.0.1", 0);

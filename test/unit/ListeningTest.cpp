@@ -23,14 +23,14 @@ namespace Passenger {
 
 class ListeningTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ListeningTest);
-    CPPUNIT_TEST(testTcp);
-    CPPUNIT_TEST(testTcpOverIpv6);
+    CPPUNIT_TEST(testATcpServerAcceptsConnections);
+    CPPUNIT_TEST(testATcpServerAcceptsConnectionsOverIpv6);
     CPPUNIT_TEST(testAPortInUseIsAnErrorThatNamesIt);
-    CPPUNIT_TEST(testAnAddressThatIsNoneIsAnErrorThatNamesIt);
+    CPPUNIT_TEST(testAnInvalidAddressIsAnErrorThatNamesIt);
     CPPUNIT_TEST(testAUnixSocketHasItsMode);
     CPPUNIT_TEST(testAStaleSocketIsReplaced);
     CPPUNIT_TEST(testALiveSocketIsAnError);
-    CPPUNIT_TEST(testWhoIsAboutToListenIsWaitedFor);
+    CPPUNIT_TEST(testAServerThatIsAboutToListenIsWaitedFor);
     CPPUNIT_TEST(testAnotherKindOfFileIsAnErrorAndStays);
     CPPUNIT_TEST(testAPathThatIsTooLongIsAnError);
     CPPUNIT_TEST(testAUnixServerRemovesItsFile);
@@ -56,7 +56,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testTcp() {
+    void testATcpServerAcceptsConnections() {
         const FileDescriptor socket = listenOnTcp("127.0.0.1", 0);
         CPPUNIT_ASSERT(portOf(socket) > 0);
         CPPUNIT_ASSERT((::fcntl(socket.get(), F_GETFL) & O_NONBLOCK) != 0);
@@ -67,11 +67,11 @@ public:
         CPPUNIT_ASSERT_EQUAL(1, listens);
     }
 
-    void testTcpOverIpv6() {
+    void testATcpServerAcceptsConnectionsOverIpv6() {
         try {
             CPPUNIT_ASSERT(portOf(listenOnTcp("::1", 0)) > 0);
         } catch (const SystemException &error) {
-            // A machine without IPv6.
+            // The machine has no IPv6.
             CPPUNIT_ASSERT(error.error() == EADDRNOTAVAIL || error.error() == EAFNOSUPPORT);
         }
     }
@@ -83,7 +83,7 @@ public:
         CPPUNIT_ASSERT_EQUAL("Listening on 127.0.0.1:" + std::to_string(port) + ": Address already in use", error);
     }
 
-    void testAnAddressThatIsNoneIsAnErrorThatNamesIt() {
+    void testAnInvalidAddressIsAnErrorThatNamesIt() {
         const std::string error = thrownBy<IOException>([&] { listenOnTcp("300.0.0.1.invalid", 80); }).what();
         CPPUNIT_ASSERT_MESSAGE(error, error.starts_with("Listening on 300.0.0.1.invalid:80: "));
     }
@@ -111,8 +111,8 @@ public:
             errorAt(path_));
     }
 
-    void testWhoIsAboutToListenIsWaitedFor() {
-        // What another server has done when it has bound its socket, and does not listen yet.
+    void testAServerThatIsAboutToListenIsWaitedFor() {
+        // Another server has bound its socket, but does not listen yet.
         FileDescriptor folder(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         CPPUNIT_ASSERT_EQUAL(0, ::flock(folder.get(), LOCK_EX));
         const FileDescriptor first(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

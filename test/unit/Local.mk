@@ -198,7 +198,7 @@ check_PROGRAMS += %D%/unit_tests
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
 %C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
-# The agent with an engine for tests, which the unit tests start beside themselves.
+# The agent with an engine for tests. The unit tests start it.
 check_PROGRAMS += test/unit/fake_agent
 %C%_fake_agent_SOURCES = %D%/FakeAgent.cpp
 %C%_fake_agent_LDADD = $(PASSENGER_LIBS)
@@ -206,7 +206,7 @@ EXTRA_%C%_unit_tests_DEPENDENCIES = test/unit/fake_agent$(EXEEXT)
 
 EXTRA_DIST += %D%/support/thread_sanitizer.supp
 
-# Random operations on a Pool, so many as are wished; PASSENGER_TEST_SEED=… repeats a run.
+# Random operations on a Pool, any number of them; PASSENGER_TEST_SEED=… repeats a run.
 MODEL_OPERATIONS = 1000000
 .PHONY: model-test
 model-test: unit-programs

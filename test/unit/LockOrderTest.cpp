@@ -10,21 +10,21 @@
 
 namespace Passenger {
 
-/** Locks that are taken in order, and what becomes of others where that is checked. */
+/** Locks in the right order are accepted. In development builds, a wrong order aborts. */
 class LockOrderTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(LockOrderTest);
     CPPUNIT_TEST(testLocksOfHigherAndHigherLevelsMayBeHeldTogether);
-    CPPUNIT_TEST(testALockThatWasGivenUpDoesNotCount);
-    CPPUNIT_TEST(testWhatAnotherThreadHoldsDoesNotCount);
+    CPPUNIT_TEST(testAReleasedLockDoesNotCount);
+    CPPUNIT_TEST(testLocksOfAnotherThreadDoNotCount);
     CPPUNIT_TEST(testAfterAWaitTheLockIsHeldAsBefore);
 #ifdef PASSENGER_DEVELOPMENT
     CPPUNIT_TEST(testALockOfALowerLevelAbortsAndBothAreNamed);
     CPPUNIT_TEST(testTwoLocksOfOneLevelAbort);
-    CPPUNIT_TEST(testALockThatIsHeldAlreadyAborts);
-    CPPUNIT_TEST(testALockIsCheckedAfterAWaitToo);
+    CPPUNIT_TEST(testLockingAHeldLockAborts);
+    CPPUNIT_TEST(testALockIsAlsoCheckedAfterAWait);
     CPPUNIT_TEST(testWaitingForTheLoopWithALockAborts);
 #else
-    CPPUNIT_TEST(testItCostsNothing);
+    CPPUNIT_TEST(testWithoutTheCheckALockHasNoExtraSize);
 #endif
     CPPUNIT_TEST_SUITE_END();
 
@@ -51,12 +51,12 @@ public:
         const LockGuard loop(loop_);
     }
 
-    void testALockThatWasGivenUpDoesNotCount() {
+    void testAReleasedLockDoesNotCount() {
         { const LockGuard loop(loop_); }
         const LockGuard pool(pool_);
     }
 
-    void testWhatAnotherThreadHoldsDoesNotCount() {
+    void testLocksOfAnotherThreadDoNotCount() {
         const LockGuard loop(loop_);
         std::thread([this] { const LockGuard pool(pool_); }).join();
     }
@@ -83,7 +83,7 @@ public:
         });
     }
 
-    void testALockThatIsHeldAlreadyAborts() {
+    void testLockingAHeldLockAborts() {
         Mutex &same = pool_;
         expectAbort("PoolContext::mutex is taken by a thread that holds PoolContext::mutex", [this, &same] {
             const LockGuard pool(pool_);
@@ -91,7 +91,7 @@ public:
         });
     }
 
-    void testALockIsCheckedAfterAWaitToo() {
+    void testALockIsAlsoCheckedAfterAWait() {
         expectAbort("PoolContext::mutex is taken by a thread that holds ChannelRegistry::mutex_", [this] {
             LockGuard registry(registry_);
             waitInVain(registry);
@@ -107,7 +107,7 @@ public:
         });
     }
 
-    void testItCostsNothing() {
+    void testWithoutTheCheckALockHasNoExtraSize() {
         CPPUNIT_ASSERT_EQUAL(sizeof(std::mutex), sizeof(Mutex));
     }
 };

@@ -8,15 +8,15 @@ using namespace std::chrono_literals;
 
 class LogHistogramTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(LogHistogramTest);
-    CPPUNIT_TEST(testEachBucketTakesTwiceAsMuchAsTheOneBefore);
-    CPPUNIT_TEST(testTimesBeyondAllMeasureAreInTheOuterBuckets);
+    CPPUNIT_TEST(testEachBucketIsTwiceAsWideAsTheOneBefore);
+    CPPUNIT_TEST(testExtremeTimesAreInTheOuterBuckets);
     CPPUNIT_TEST(testAQuantileIsTheUpperBoundOfItsBucket);
-    CPPUNIT_TEST(testNothingCountedIsNoTime);
-    CPPUNIT_TEST(testMergedCountsAddUpAndHalvedOnesWeighLess);
+    CPPUNIT_TEST(testAnEmptyHistogramHasTheQuantileZero);
+    CPPUNIT_TEST(testCountsCanBeMergedAndHalved);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testEachBucketTakesTwiceAsMuchAsTheOneBefore() {
+    void testEachBucketIsTwiceAsWideAsTheOneBefore() {
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, LogHistogram::bucket(999ns));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, LogHistogram::bucket(1us));
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, LogHistogram::bucket(2us));
@@ -24,7 +24,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{10}, LogHistogram::bucket(1ms));
     }
 
-    void testTimesBeyondAllMeasureAreInTheOuterBuckets() {
+    void testExtremeTimesAreInTheOuterBuckets() {
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, LogHistogram::bucket(-5s));
         CPPUNIT_ASSERT_EQUAL(std::size_t{31}, LogHistogram::bucket(10000h));
     }
@@ -42,12 +42,12 @@ public:
         CPPUNIT_ASSERT(histogram.quantile(0.91) == 65536us);
     }
 
-    void testNothingCountedIsNoTime() {
+    void testAnEmptyHistogramHasTheQuantileZero() {
         CPPUNIT_ASSERT(LogHistogram().quantile(0.5) == 0ns);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, LogHistogram().total());
     }
 
-    void testMergedCountsAddUpAndHalvedOnesWeighLess() {
+    void testCountsCanBeMergedAndHalved() {
         LogHistogram one;
         one.add(5us);
         LogHistogram other;

@@ -6,8 +6,8 @@ namespace Passenger {
 
 class LogLimitTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(LogLimitTest);
-    CPPUNIT_TEST(testSoManyLinesMayBeWrittenAndNoMore);
-    CPPUNIT_TEST(testAfterTheIntervalAsManyMayBeWrittenAgain);
+    CPPUNIT_TEST(testTheNumberOfLinesIsLimited);
+    CPPUNIT_TEST(testAfterTheIntervalTheSameNumberIsAllowedAgain);
     CPPUNIT_TEST_SUITE_END();
 
     const MonotonicTime start_{std::chrono::hours(1)};
@@ -22,12 +22,12 @@ class LogLimitTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testSoManyLinesMayBeWrittenAndNoMore() {
+    void testTheNumberOfLinesIsLimited() {
         CPPUNIT_ASSERT_EQUAL(LogLimit::LINES, allowed(start_));
         CPPUNIT_ASSERT_EQUAL(0U, allowed(start_ + LogLimit::INTERVAL - std::chrono::nanoseconds(1)));
     }
 
-    void testAfterTheIntervalAsManyMayBeWrittenAgain() {
+    void testAfterTheIntervalTheSameNumberIsAllowedAgain() {
         allowed(start_);
         CPPUNIT_ASSERT_EQUAL(LogLimit::LINES, allowed(start_ + LogLimit::INTERVAL));
     }

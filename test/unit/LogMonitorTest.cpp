@@ -18,11 +18,11 @@ namespace Passenger {
 
 class LogMonitorTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LogMonitorTest);
-    CPPUNIT_TEST(testLastWordsOfAFileThatIsFollowedNoMoreAreCopied);
+    CPPUNIT_TEST(testTheLastLinesOfAFileThatLeavesTheListAreCopied);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testLastWordsOfAFileThatIsFollowedNoMoreAreCopied() {
+    void testTheLastLinesOfAFileThatLeavesTheListAreCopied() {
         char folder[] = "/tmp/passenger-unit-LogMonitorTest.XXXXXX";
         CPPUNIT_ASSERT(::mkdtemp(folder) != nullptr);
         const std::string path = std::string(folder) + "/log";
@@ -31,7 +31,8 @@ public:
         std::vector<std::string> lines;
         std::atomic<int> lists = 0;
         {
-            // What it writes while it is asked comes after the look at the file and before its end is known.
+            // The callback writes to the file after the monitor has read it, and before the monitor
+            // sees that the file has left the list.
             LogMonitor monitor(
                 {[&] {
                      if (++lists == 1) {

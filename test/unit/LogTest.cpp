@@ -16,11 +16,11 @@ class LogTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LogTest);
     CPPUNIT_TEST(testALineHasTimeLevelAndPid);
     CPPUNIT_TEST(testLineBreaksAndControlCharactersAreEscaped);
-    CPPUNIT_TEST(testOtherLettersStayAsTheyAre);
+    CPPUNIT_TEST(testOtherCharactersAreNotChanged);
     CPPUNIT_TEST(testALineIsOneWrite);
     CPPUNIT_TEST(testLinesAboveTheLevelAreDropped);
     CPPUNIT_TEST(testDescriptorTwoMayBeReplaced);
-    CPPUNIT_TEST(testApplicationOutputIsWrittenAsItIs);
+    CPPUNIT_TEST(testApplicationOutputIsWrittenUnchanged);
     CPPUNIT_TEST(testApplicationOutputCanHaveAPrefix);
     CPPUNIT_TEST_SUITE_END();
 
@@ -70,7 +70,7 @@ public:
         CPPUNIT_ASSERT(written().ends_with("] a\\nb\\r\\tc\\x1b[1m\\x7f\\x00d\n"));
     }
 
-    void testOtherLettersStayAsTheyAre() {
+    void testOtherCharactersAreNotChanged() {
         capture();
         Log::error("app=\"/srv/{} %v {{}}\"", "b\xc3\xa4r");
         CPPUNIT_ASSERT(written().ends_with("] app=\"/srv/b\xc3\xa4r %v {}\"\n"));
@@ -110,7 +110,7 @@ public:
         CPPUNIT_ASSERT(written().ends_with("] new\n"));
     }
 
-    void testApplicationOutputIsWrittenAsItIs() {
+    void testApplicationOutputIsWrittenUnchanged() {
         capture();
         Log::writeApplicationOutput(12, "\x1b[1mhello", false);
         CPPUNIT_ASSERT_EQUAL(std::string("\x1b[1mhello\n"), written());
@@ -123,7 +123,7 @@ public:
     }
 
 private:
-    /** From here on until tearDown(), standard error is the pipe. */
+    /** Makes the pipe the standard error until tearDown(). */
     void capture() {
         ::dup2(pipe_.second.get(), STDERR_FILENO);
     }

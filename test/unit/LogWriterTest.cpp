@@ -24,29 +24,29 @@ namespace Passenger {
 class LogWriterTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(LogWriterTest);
     CPPUNIT_TEST(testLinesComeInTheirOrder);
-    CPPUNIT_TEST(testAFullLogHoldsUpNobody);
-    CPPUNIT_TEST(testDroppedLinesAreCountedWhereTheyAreMissing);
-    CPPUNIT_TEST(testALineThatNeverFitsIsCounted);
+    CPPUNIT_TEST(testAFullLogBlocksNoCaller);
+    CPPUNIT_TEST(testTheNumberOfDroppedLinesIsInTheirPlace);
+    CPPUNIT_TEST(testALineThatIsTooLongIsCountedAsDropped);
     CPPUNIT_TEST(testAFullLogMayBeReplaced);
     CPPUNIT_TEST(testTheDescriptorsFlagsStayAsTheyAre);
-    CPPUNIT_TEST(testALongLineIsWrittenAsTheLogTakesIt);
-    CPPUNIT_TEST(testALogThatNobodyReadsAnyMoreHoldsUpNobody);
+    CPPUNIT_TEST(testALongLineIsWrittenInPieces);
+    CPPUNIT_TEST(testALogWithoutAReaderBlocksNoCaller);
     CPPUNIT_TEST(testACriticalLineIsWrittenWhenItsCallReturns);
     CPPUNIT_TEST(testACriticalLineWaitsOneSecondForAFullLog);
-    CPPUNIT_TEST(testWhatIsLeftIsWrittenAtTheEnd);
-    CPPUNIT_TEST(testTheEndIsQuickWhereNothingIsLeft);
+    CPPUNIT_TEST(testTheRestIsWrittenAtTheEnd);
+    CPPUNIT_TEST(testTheEndIsQuickIfNothingIsLeft);
     CPPUNIT_TEST(testTheEndWaitsOneSecondForAFullLog);
-    CPPUNIT_TEST(testAWriteThatBlocksDoesNotHoldUpTheEnd);
-    CPPUNIT_TEST(testAfterwardsLinesAreWrittenDirectly);
-    CPPUNIT_TEST(testWithoutAWriterAFullLogHoldsUpOneSecond);
+    CPPUNIT_TEST(testABlockedWriteDoesNotDelayTheEnd);
+    CPPUNIT_TEST(testAfterTheWritersEndLinesAreWrittenDirectly);
+    CPPUNIT_TEST(testWithoutAWriterAFullLogBlocksForOneSecond);
     CPPUNIT_TEST_SUITE_END();
 
     using Clock = std::chrono::steady_clock;
 
-    /** What a caller that does not wait needs at most; and one that waits for a second. */
+    /** The limits for a call that does not wait, and for one that waits a second. */
     static constexpr std::chrono::milliseconds AT_ONCE{900};
     static constexpr std::chrono::milliseconds ABOUT_A_SECOND{2500};
-    /** The machine may stand still for a while: so often it is tried whether it works in time. */
+    /** The number of attempts: a busy machine may miss the limits. */
     static constexpr int TRIES = 5;
 
     std::optional<SmallLog> log_;
@@ -59,7 +59,7 @@ class LogWriterTest : public LeakCheck {
         return Clock::now() - start;
     }
 
-    /** Times `action`, each time after `prepare`. */
+    /** Measures `action`, each time after `prepare`. */
     template <typename Prepare, typename Action> static void assertAtOnce(Prepare prepare, Action action) {
         bool atOnce = false;
         for (int i = 0; i < TRIES && !atOnce; ++i) {
@@ -80,7 +80,7 @@ class LogWriterTest : public LeakCheck {
         CPPUNIT_ASSERT(inTime);
     }
 
-    /** A log and a writer as at first, with nothing in either. */
+    /** Makes a new log and a new writer, both empty. */
     void startAnew() {
         writer_.reset();
         log_.reset();
@@ -88,8 +88,9 @@ class LogWriterTest : public LeakCheck {
         writer_.emplace();
     }
 
-    /** With an empty log and a writer, again and again until `action` takes less than the second that the writer would be waited for at most:
-     *  its thread may get no turn in that time. @return what was in the log after `action` */
+    /** Runs `action` with a new log and writer. Repeats this until `action` takes less than a
+     *  second: on a busy machine, the writer's thread may not run within the longest wait for it.
+     *  @return the text in the log after `action` */
     template <typename Action> std::string logAfter(Action action) {
         std::string text;
         for (int i = 0; i < TRIES; ++i) {
@@ -119,7 +120,7 @@ class LogWriterTest : public LeakCheck {
         return text.substr(std::min(text.size(), text.find_first_not_of(SmallLog::FILLING)));
     }
 
-    /** The number in the one line `event=log.dropped` of this text. */
+    /** The number in the only line `event=log.dropped` of this text. */
     static std::size_t droppedIn(const std::string &text) {
         const std::string event = "event=log.dropped lines=";
         const auto at = text.find(event);
@@ -131,7 +132,7 @@ class LogWriterTest : public LeakCheck {
 public:
     void setUp() override {
         LeakCheck::setUp();
-        // As in the agent.
+        // The agent ignores SIGPIPE, too.
         signal_ = ::signal(SIGPIPE, SIG_IGN);
         log_.emplace();
         writer_.emplace();
@@ -149,7 +150,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(numbers(0, 5000), log_->readTo("4999\n"));
     }
 
-    void testAFullLogHoldsUpNobody() {
+    void testAFullLogBlocksNoCaller() {
         const auto anotherLog = [this] {
             startAnew();
             log_->fill();
@@ -158,12 +159,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(numbers(0, 5000), withoutFilling(log_->readTo("4999\n")));
     }
 
-    void testDroppedLinesAreCountedWhereTheyAreMissing() {
-        // One part is with the thread, one waits, and one is too much.
+    void testTheNumberOfDroppedLinesIsInTheirPlace() {
+        // The thread has one part, one part waits, and one part is dropped.
         constexpr std::size_t COUNT = 3 * LogQueue::CAPACITY / 500;
         log_->fill();
         for (std::size_t i = 0; i < COUNT; ++i) {
-            // A short one may not come in where a long one did not.
+            // A short line must not overtake a long one.
             Log::writeApplicationOutput(1, fmt::format("{:0>{}}", i, i % 2 == 0 ? 999 : 9), false);
         }
         std::size_t written = 0;
@@ -188,7 +189,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(numbers(0, 3), text + log_->readTo("2\n"));
     }
 
-    void testALineThatNeverFitsIsCounted() {
+    void testALineThatIsTooLongIsCountedAsDropped() {
         Log::writeApplicationOutput(1, std::string(LogQueue::CAPACITY, 'x'), false);
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), droppedIn(log_->readTo("\n")));
     }
@@ -210,8 +211,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(before, ::fcntl(STDERR_FILENO, F_GETFL));
     }
 
-    void testALongLineIsWrittenAsTheLogTakesIt() {
-        // Would it be one write, then it could not go on in the new log.
+    void testALongLineIsWrittenInPieces() {
+        // If the line were one write, the rest could not go to the new log.
         const std::string line(100'000, 'x');
         Log::writeApplicationOutput(1, line, false);
         const std::string first = log_->readTo("x");
@@ -220,12 +221,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(line.size() + 1, first.size() + log_->readNow().size() + second.size());
     }
 
-    void testALogThatNobodyReadsAnyMoreHoldsUpNobody() {
+    void testALogWithoutAReaderBlocksNoCaller() {
         const auto leave = [this] {
             startAnew();
             log_->fill();
             printNumbers(0, 10);
-            // Nobody reads it, now and later.
+            // The pipe has no reader, now and later.
             const DescriptorPair broken = makePipe();
             ::dup2(broken.second.get(), STDERR_FILENO);
         };
@@ -248,7 +249,7 @@ public:
         assertOneSecond([] {}, [] { Log::write(LogLevel::CRIT, "last words"); });
     }
 
-    void testWhatIsLeftIsWrittenAtTheEnd() {
+    void testTheRestIsWrittenAtTheEnd() {
         const std::string text = logAfter([this] {
             log_->fill();
             printNumbers(0, 5000);
@@ -269,7 +270,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(numbers(0, 5000), text);
     }
 
-    void testTheEndIsQuickWhereNothingIsLeft() {
+    void testTheEndIsQuickIfNothingIsLeft() {
         const auto writeAll = [this] {
             startAnew();
             printNumbers(0, 10);
@@ -287,8 +288,8 @@ public:
         assertOneSecond(fill, [this] { writer_.reset(); });
     }
 
-    void testAWriteThatBlocksDoesNotHoldUpTheEnd() {
-        // A socket takes the beginning of a long line, and holds the thread with the rest.
+    void testABlockedWriteDoesNotDelayTheEnd() {
+        // A socket takes the beginning of a long line, and blocks the thread with the rest.
         DescriptorPair pair;
         const auto block = [&] {
             pair = {};
@@ -298,7 +299,7 @@ public:
             Log::writeApplicationOutput(1, std::string(LogQueue::CAPACITY / 2, 'x'), false);
         };
         assertOneSecond(block, [this] { writer_.reset(); });
-        // The thread finds that it is over. The next writer is not disturbed.
+        // The thread sees that the writer has ended, and does not disturb the next writer.
         writer_.emplace();
         ::dup2(log_->writer().get(), STDERR_FILENO);
         pair = {};
@@ -306,7 +307,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(numbers(0, 10), log_->readTo("9\n"));
     }
 
-    void testAfterwardsLinesAreWrittenDirectly() {
+    void testAfterTheWritersEndLinesAreWrittenDirectly() {
         const std::string text = logAfter([this] {
             printNumbers(0, 10);
             writer_.reset();
@@ -316,7 +317,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(numbers(0, 20), text);
     }
 
-    void testWithoutAWriterAFullLogHoldsUpOneSecond() {
+    void testWithoutAWriterAFullLogBlocksForOneSecond() {
         writer_.reset();
         log_->fill();
         assertOneSecond([] {}, [] { printNumbers(0, 1); });

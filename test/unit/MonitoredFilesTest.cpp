@@ -15,10 +15,10 @@ namespace Passenger {
 
 class MonitoredFilesTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(MonitoredFilesTest);
-    CPPUNIT_TEST(testEachPathIsAFileOfItsApplicationsUser);
-    CPPUNIT_TEST(testAnApplicationWithoutAUserKeepsNoOtherFromBeingFollowed);
-    CPPUNIT_TEST(testTheUserThatWasFoundLastCountsOn);
-    CPPUNIT_TEST(testItIsToldOnceUntilItIsMended);
+    CPPUNIT_TEST(testEachFileHasTheUserOfItsApplication);
+    CPPUNIT_TEST(testAnApplicationWithoutAUserDoesNotAffectOthers);
+    CPPUNIT_TEST(testTheLastKnownUserIsUsed);
+    CPPUNIT_TEST(testAFailureIsLoggedOnceUntilItEnds);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CapturedLog> log_;
@@ -41,7 +41,7 @@ class MonitoredFilesTest : public LeakCheck {
         return owner;
     }
 
-    /** `PATH USER`, each. */
+    /** Each file as `PATH USER`. */
     std::vector<std::string> list() {
         std::vector<std::string> result;
         for (const auto &file : files_->list()) {
@@ -69,23 +69,23 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testEachPathIsAFileOfItsApplicationsUser() {
+    void testEachFileHasTheUserOfItsApplication() {
         CPPUNIT_ASSERT((list() == std::vector<std::string>{"/a one", "/b one", "/c two"}));
         CPPUNIT_ASSERT(files_->list().front().namedBy == AppFile::NamedBy::CONFIGURATION);
     }
 
-    void testAnApplicationWithoutAUserKeepsNoOtherFromBeingFollowed() {
+    void testAnApplicationWithoutAUserDoesNotAffectOthers() {
         failing_ = {"one"};
         CPPUNIT_ASSERT((list() == std::vector<std::string>{"/c two"}));
     }
 
-    void testTheUserThatWasFoundLastCountsOn() {
+    void testTheLastKnownUserIsUsed() {
         list();
         failing_ = {"one"};
         CPPUNIT_ASSERT((list() == std::vector<std::string>{"/a one", "/b one", "/c two"}));
     }
 
-    void testItIsToldOnceUntilItIsMended() {
+    void testAFailureIsLoggedOnceUntilItEnds() {
         failing_ = {"one"};
         list();
         list();

@@ -8,16 +8,16 @@ namespace Passenger {
 
 class OptionsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(OptionsTest);
-    CPPUNIT_TEST(testAllOfThemSurviveTheirMap);
+    CPPUNIT_TEST(testAllOptionsSurviveTheirMap);
     CPPUNIT_TEST(testDefaultsSurviveTheirMap);
-    CPPUNIT_TEST(testWhatIsMissingKeepsItsDefault);
-    CPPUNIT_TEST(testUnknownKeysAreLeftOut);
-    CPPUNIT_TEST(testValuesThatAreNotUnderstoodAreErrors);
+    CPPUNIT_TEST(testAMissingOptionKeepsItsDefault);
+    CPPUNIT_TEST(testUnknownKeysAreIgnored);
+    CPPUNIT_TEST(testMalformedValuesAreErrors);
     CPPUNIT_TEST(testAGroupIsNamedAfterItsFolderAndEnvironment);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testAllOfThemSurviveTheirMap() {
+    void testAllOptionsSurviveTheirMap() {
         Options options;
         options.appRoot = "/srv/blog";
         options.environment = "staging";
@@ -91,19 +91,19 @@ public:
         CPPUNIT_ASSERT(Options::fromMap(options.toMap()).toMap() == options.toMap());
     }
 
-    void testWhatIsMissingKeepsItsDefault() {
+    void testAMissingOptionKeepsItsDefault() {
         const Options options = Options::fromMap({{"app_root", "/srv/blog"}});
         CPPUNIT_ASSERT_EQUAL(std::string("config.ru"), options.startupFile);
         CPPUNIT_ASSERT_EQUAL(1U, options.minInstances);
         CPPUNIT_ASSERT(options.variables().empty());
     }
 
-    void testUnknownKeysAreLeftOut() {
+    void testUnknownKeysAreIgnored() {
         const Options options = Options::fromMap({{"app_root", "/srv/blog"}, {"colour", "green"}});
         CPPUNIT_ASSERT(!options.toMap().contains("colour"));
     }
 
-    void testValuesThatAreNotUnderstoodAreErrors() {
+    void testMalformedValuesAreErrors() {
         const std::pair<const char *, const char *> cases[] = {
             {"min_instances", ""},          {"min_instances", "-1"},          {"max_instances", "many"},
             {"max_instances", "1 "},        {"max_instances", "99999999999"}, {"thread_count", "0"},

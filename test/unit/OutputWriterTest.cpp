@@ -15,21 +15,21 @@
 
 namespace Passenger {
 
-/** Into a pipe, which is full at times. */
+/** The writer writes into a pipe, which is full at times. */
 class OutputWriterTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(OutputWriterTest);
-    CPPUNIT_TEST(testALineHasItsWriter);
-    CPPUNIT_TEST(testWhatIsNotTakenComesLater);
-    CPPUNIT_TEST(testWithoutALoopItComesWithTheNextLine);
-    CPPUNIT_TEST(testWhatIsTooMuchIsLostAndCounted);
-    CPPUNIT_TEST(testAtItsEndItWritesWhatWaits);
-    CPPUNIT_TEST(testAReaderThatHasGoneTakesNothing);
+    CPPUNIT_TEST(testALineBeginsWithThePidOfItsWriter);
+    CPPUNIT_TEST(testLinesThatDoNotFitAreWrittenLater);
+    CPPUNIT_TEST(testWithoutALoopTheRestIsWrittenWithTheNextLine);
+    CPPUNIT_TEST(testLinesOverTheLimitAreLostAndCounted);
+    CPPUNIT_TEST(testTheDestructorWritesTheRest);
+    CPPUNIT_TEST(testWithoutAReaderLinesAreDroppedSilently);
     CPPUNIT_TEST_SUITE_END();
 
     DescriptorPair pipe_;
     std::optional<CapturedLog> log_;
 
-    /** All that is in the pipe now. */
+    /** Reads the present content of the pipe. */
     std::string read() const {
         std::string all;
         char buffer[65536];
@@ -38,7 +38,7 @@ class OutputWriterTest : public LeakCheck {
         }
         return all;
     }
-    /** Nothing more goes into the pipe. Its writing end blocks otherwise, as a terminal's does. */
+    /** Fills the pipe. The writing end blocks otherwise, like that of a terminal. */
     void fill() const {
         const int flags = ::fcntl(pipe_.second.get(), F_GETFL);
         ::fcntl(pipe_.second.get(), F_SETFL, flags | O_NONBLOCK);
@@ -60,14 +60,14 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testALineHasItsWriter() {
+    void testALineBeginsWithThePidOfItsWriter() {
         OutputWriter writer(pipe_.second.get(), "STDOUT");
         writer.write(4711, "hello");
         writer.write(4712, "");
         CPPUNIT_ASSERT_EQUAL(std::string("4711 STDOUT: hello\n4712 STDOUT: \n"), read());
     }
 
-    void testWhatIsNotTakenComesLater() {
+    void testLinesThatDoNotFitAreWrittenLater() {
         EventLoop loop;
         OutputWriter writer(pipe_.second.get(), "STDERR");
         fill();
@@ -81,7 +81,7 @@ public:
         loop.runSync([&] { writer.detach(); });
     }
 
-    void testWithoutALoopItComesWithTheNextLine() {
+    void testWithoutALoopTheRestIsWrittenWithTheNextLine() {
         OutputWriter writer(pipe_.second.get(), "STDOUT");
         fill();
         writer.write(1, "one");
@@ -90,7 +90,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("1 STDOUT: one\n1 STDOUT: two\n"), read());
     }
 
-    void testWhatIsTooMuchIsLostAndCounted() {
+    void testLinesOverTheLimitAreLostAndCounted() {
         OutputWriter writer(pipe_.second.get(), "STDOUT");
         fill();
         const std::string kilobyte(1024, 'x');
@@ -98,7 +98,7 @@ public:
             writer.write(1, kilobyte);
         }
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=prefork.output_stuck stream=STDOUT"));
-        // Shorter than those that were lost, so that there is room for it.
+        // Shorter than the lost lines, so that it has room.
         std::size_t size = read().size();
         writer.write(1, "");
         CPPUNIT_ASSERT(!log_->contains("event=prefork.output_lost"));
@@ -110,7 +110,7 @@ public:
         CPPUNIT_ASSERT(size >= OutputWriter::WAITING_LIMIT - 2 * kilobyte.size());
     }
 
-    void testAtItsEndItWritesWhatWaits() {
+    void testTheDestructorWritesTheRest() {
         {
             OutputWriter writer(pipe_.second.get(), "STDOUT");
             fill();
@@ -120,7 +120,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("1 STDOUT: last words\n"), read());
     }
 
-    void testAReaderThatHasGoneTakesNothing() {
+    void testWithoutAReaderLinesAreDroppedSilently() {
         const auto before = ::signal(SIGPIPE, SIG_IGN);
         OutputWriter writer(pipe_.second.get(), "STDOUT");
         pipe_.first.reset();

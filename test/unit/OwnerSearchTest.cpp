@@ -15,20 +15,20 @@ namespace Passenger {
 
 namespace fs = std::filesystem;
 
-/** Only as root, who alone can make files that are others'. */
+/** Tests as root only, since only root can make files of other users. */
 class OwnerSearchTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(OwnerSearchTest);
-    CPPUNIT_TEST(testTheOwnerIsThatOfThePathsEnd);
-    CPPUNIT_TEST(testAnEndThatIsALinkIsNotFollowedButOneWithASlashIs);
-    CPPUNIT_TEST(testLinksAreFollowedOnTheWay);
-    CPPUNIT_TEST(testALinkOfRootsIsNoDoubt);
-    CPPUNIT_TEST(testALinkOfTheOwnersIsNoDoubt);
-    CPPUNIT_TEST(testALinkOfSomebodyElsesIsADoubt);
-    CPPUNIT_TEST(testOneLinkOfSomebodyElsesAmongOthersIsADoubt);
-    CPPUNIT_TEST(testALinkLeadsRootNowhereThatItsOwnerMayNotGo);
-    CPPUNIT_TEST(testAFolderIsLookedIntoAsItsOwner);
-    CPPUNIT_TEST(testWhatIsMissingIsSaid);
-    CPPUNIT_TEST(testLinksInACircleEnd);
+    CPPUNIT_TEST(testTheOwnerIsThatOfTheLastName);
+    CPPUNIT_TEST(testALinkAtTheEndIsFollowedOnlyWithASlash);
+    CPPUNIT_TEST(testLinksWithinThePathAreFollowed);
+    CPPUNIT_TEST(testALinkOfRootIsTrusted);
+    CPPUNIT_TEST(testALinkOfTheOwnerIsTrusted);
+    CPPUNIT_TEST(testALinkOfAnotherUserIsNotTrusted);
+    CPPUNIT_TEST(testOneLinkOfAnotherUserAmongOthersIsNotTrusted);
+    CPPUNIT_TEST(testALinkIsFollowedWithTheRightsOfItsOwner);
+    CPPUNIT_TEST(testAFolderIsSearchedWithTheRightsOfItsOwner);
+    CPPUNIT_TEST(testAMissingNameIsAnError);
+    CPPUNIT_TEST(testLinksInACircleAreAnError);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr uid_t ALICE = 54321;
@@ -40,7 +40,7 @@ class OwnerSearchTest : public LeakCheck {
     tl::expected<FileOwner, int> find(const std::string &path) const {
         return OwnerSearch(database_).find(root_ + "/" + path);
     }
-    /** Made with the folders above it. */
+    /** Makes the file and the folders above it. */
     void file(const std::string &path, uid_t owner) const {
         fs::create_directories(fs::path(root_ + "/" + path).parent_path());
         std::ofstream(root_ + "/" + path) << "run\n";
@@ -78,7 +78,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testTheOwnerIsThatOfThePathsEnd() {
+    void testTheOwnerIsThatOfTheLastName() {
         if (::geteuid() != 0) {
             return;
         }
@@ -90,7 +90,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(uid_t(0), OwnerSearch(database_).find("/")->uid);
     }
 
-    void testAnEndThatIsALinkIsNotFollowedButOneWithASlashIs() {
+    void testALinkAtTheEndIsFollowedOnlyWithASlash() {
         if (::geteuid() != 0) {
             return;
         }
@@ -101,7 +101,7 @@ public:
         CPPUNIT_ASSERT(!find("mallory/app/")->doubt.empty());
     }
 
-    void testLinksAreFollowedOnTheWay() {
+    void testLinksWithinThePathAreFollowed() {
         if (::geteuid() != 0) {
             return;
         }
@@ -110,7 +110,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ALICE, find("absolute/config.ru")->uid);
     }
 
-    void testALinkOfRootsIsNoDoubt() {
+    void testALinkOfRootIsTrusted() {
         if (::geteuid() != 0) {
             return;
         }
@@ -118,7 +118,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), find("link/app/config.ru")->doubt);
     }
 
-    void testALinkOfTheOwnersIsNoDoubt() {
+    void testALinkOfTheOwnerIsTrusted() {
         if (::geteuid() != 0) {
             return;
         }
@@ -126,7 +126,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), find("alice/current/config.ru")->doubt);
     }
 
-    void testALinkOfSomebodyElsesIsADoubt() {
+    void testALinkOfAnotherUserIsNotTrusted() {
         if (::geteuid() != 0) {
             return;
         }
@@ -140,7 +140,7 @@ public:
                              owner->doubt);
     }
 
-    void testOneLinkOfSomebodyElsesAmongOthersIsADoubt() {
+    void testOneLinkOfAnotherUserAmongOthersIsNotTrusted() {
         if (::geteuid() != 0) {
             return;
         }
@@ -149,7 +149,7 @@ public:
         CPPUNIT_ASSERT(!find("mallory/app/config.ru")->doubt.empty());
     }
 
-    void testALinkLeadsRootNowhereThatItsOwnerMayNotGo() {
+    void testALinkIsFollowedWithTheRightsOfItsOwner() {
         if (::geteuid() != 0) {
             return;
         }
@@ -161,18 +161,18 @@ public:
         CPPUNIT_ASSERT(find("closed/there"));
     }
 
-    void testAFolderIsLookedIntoAsItsOwner() {
+    void testAFolderIsSearchedWithTheRightsOfItsOwner() {
         if (::geteuid() != 0) {
             return;
         }
-        // One that even its owner may not enter shows who looks.
+        // A folder that even its owner may not enter shows whose rights are used.
         fs::permissions(root_ + "/alice", fs::perms::owner_read);
         CPPUNIT_ASSERT_EQUAL(EACCES, find("alice/app/config.ru").error());
         close("alice");
         CPPUNIT_ASSERT(find("alice/app/config.ru"));
     }
 
-    void testWhatIsMissingIsSaid() {
+    void testAMissingNameIsAnError() {
         if (::geteuid() != 0) {
             return;
         }
@@ -181,7 +181,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ENOTDIR, find("alice/app/config.ru/x").error());
     }
 
-    void testLinksInACircleEnd() {
+    void testLinksInACircleAreAnError() {
         if (::geteuid() != 0) {
             return;
         }

@@ -14,14 +14,14 @@ namespace Passenger {
 
 class PidFdTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(PidFdTest);
-    CPPUNIT_TEST(testAProcessThatIsNotThereIsAnError);
-    CPPUNIT_TEST(testARunningProcessIsWaitedForInVain);
+    CPPUNIT_TEST(testAMissingProcessIsAnError);
+    CPPUNIT_TEST(testWaitingForARunningProcessTimesOut);
     CPPUNIT_TEST(testASignalToAReapedProcessIsNotSent);
     CPPUNIT_TEST(testAWrongSignalIsAnError);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testAProcessThatIsNotThereIsAnError() {
+    void testAMissingProcessIsAnError() {
         ChildProcess::Command command;
         command.program = "true";
         ChildProcess child(command);
@@ -30,7 +30,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ESRCH, errorOf([&] { openPidFd(pid); }));
     }
 
-    void testARunningProcessIsWaitedForInVain() {
+    void testWaitingForARunningProcessTimesOut() {
         const FileDescriptor self = openPidFd(::getpid());
         CPPUNIT_ASSERT(!waitPidFd(self, std::chrono::milliseconds(0)));
         CPPUNIT_ASSERT(signalPidFd(self, 0));

@@ -15,8 +15,8 @@ namespace Passenger {
 class PollTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(PollTest);
     CPPUNIT_TEST(testAReadyDescriptorEndsTheWait);
-    CPPUNIT_TEST(testADeadlineInThePastOnlyLooks);
-    CPPUNIT_TEST(testItDoesNotGiveUpBeforeTheDeadline);
+    CPPUNIT_TEST(testWithADeadlineInThePastTheCallReturnsAtOnce);
+    CPPUNIT_TEST(testTheWaitLastsUntilTheDeadline);
     CPPUNIT_TEST(testAHangUpEndsTheWait);
     CPPUNIT_TEST(testAClosedDescriptorIsAnError);
     CPPUNIT_TEST(testTheLongestTimeoutDoesNotOverflow);
@@ -30,13 +30,13 @@ public:
         CPPUNIT_ASSERT(pollUntil(pipe.second.get(), POLLOUT, Clock::time_point::max()));
     }
 
-    void testADeadlineInThePastOnlyLooks() {
+    void testWithADeadlineInThePastTheCallReturnsAtOnce() {
         const DescriptorPair pipe = makePipe();
         CPPUNIT_ASSERT(!pollUntil(pipe.first.get(), POLLIN, Clock::time_point::min()));
         CPPUNIT_ASSERT(pollUntil(pipe.second.get(), POLLOUT, Clock::time_point::min()));
     }
 
-    void testItDoesNotGiveUpBeforeTheDeadline() {
+    void testTheWaitLastsUntilTheDeadline() {
         const DescriptorPair pipe = makePipe();
         const auto deadline = Clock::now() + std::chrono::microseconds(2500);
         CPPUNIT_ASSERT(!pollUntil(pipe.first.get(), POLLIN, deadline));

@@ -17,18 +17,19 @@ class ProcessMemoryTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ProcessMemoryTest);
     CPPUNIT_TEST(testOwnMemoryIsCounted);
     CPPUNIT_TEST(testPagesThatWereNeverTouchedDoNotCount);
-    CPPUNIT_TEST(testSharedPagesCountForTheirPart);
-    CPPUNIT_TEST(testAProcessThatIsGoneHasNone);
-    CPPUNIT_TEST(testAZombieHasNone);
-    CPPUNIT_TEST(testAnotherUsersProcessIsNotAsked);
+    CPPUNIT_TEST(testSharedPagesCountProportionally);
+    CPPUNIT_TEST(testAMissingProcessHasNoMemory);
+    CPPUNIT_TEST(testAZombieHasNoMemory);
+    CPPUNIT_TEST(testTheMemoryOfAnotherUsersProcessIsUnknown);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::size_t MEGABYTE = 1024 * 1024;
     static constexpr std::size_t SIZE = 50 * MEGABYTE;
-    /** Sanitizers and the C library have some of their own. */
+    /** The memory that sanitizers and the C library use themselves. */
     static constexpr std::size_t TOLERANCE = 8 * MEGABYTE;
 
-    /** A child that does something, says so, and waits for its end. Killed and reaped when destroyed. */
+    /** A child process that runs an action, reports its end, and waits. Killed and reaped by the
+     *  destructor. */
     class Child {
     public:
         template <typename Action> explicit Child(Action action) {
@@ -63,7 +64,8 @@ class ProcessMemoryTest : public LeakCheck {
         pid_t pid_ = 0;
     };
 
-    /** @param touched by the kernel: what this process writes a sanitizer takes notes of, which cost memory, too */
+    /** @param touched the kernel touches the pages: a sanitizer needs memory of its own for each
+     *  page that this process writes */
     static char *allocate(bool touched = false) {
         const int flags = MAP_PRIVATE | MAP_ANONYMOUS | (touched ? MAP_POPULATE : 0);
         void *memory = ::mmap(nullptr, SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -89,7 +91,7 @@ public:
         expectAbout(idle.memory(), reserving.memory());
     }
 
-    void testSharedPagesCountForTheirPart() {
+    void testSharedPagesCountProportionally() {
         char *memory = allocate();
         std::memset(memory, 1, SIZE);
         std::size_t alone = 0;
@@ -101,13 +103,14 @@ public:
             shared = idle.memory();
         }
         ::munmap(memory, SIZE);
-        // With us there are two that share the pages, then three. They may share more than these: a sanitizer has much.
+        // First two processes share the pages, then three. They may share more pages: a sanitizer
+        // has many.
         CPPUNIT_ASSERT(alone > SIZE / 2 - TOLERANCE);
         CPPUNIT_ASSERT(shared < alone - SIZE / 2 + SIZE / 3 + TOLERANCE);
         CPPUNIT_ASSERT(shared > alone / 3 * 2 - TOLERANCE);
     }
 
-    void testAProcessThatIsGoneHasNone() {
+    void testAMissingProcessHasNoMemory() {
         pid_t pid = 0;
         {
             const Child child([] {});
@@ -116,7 +119,7 @@ public:
         CPPUNIT_ASSERT(!proportionalSetSize(pid).has_value());
     }
 
-    void testAZombieHasNone() {
+    void testAZombieHasNoMemory() {
         const Child child([] {});
         ::kill(child.pid(), SIGKILL);
         siginfo_t info{};
@@ -124,12 +127,12 @@ public:
         CPPUNIT_ASSERT(!proportionalSetSize(child.pid()).has_value());
     }
 
-    void testAnotherUsersProcessIsNotAsked() {
+    void testTheMemoryOfAnotherUsersProcessIsUnknown() {
         if (::geteuid() != 0) {
             CPPUNIT_ASSERT(!proportionalSetSize(1).has_value());
             return;
         }
-        // Root may ask anybody's; nobody may not ask root's.
+        // Root may read the memory of any process. The user nobody may not read root's.
         const Child child([] {});
         const Child asking([&] {
             constexpr uid_t NOBODY = 65534;

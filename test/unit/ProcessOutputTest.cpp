@@ -23,15 +23,15 @@ class ProcessOutputTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ProcessOutputTest);
     CPPUNIT_TEST(testLinesAreForwardedAsTheyCome);
     CPPUNIT_TEST(testALineInPiecesIsOneLine);
-    CPPUNIT_TEST(testLinesBeforeThePidIsKnownAreWrittenThen);
+    CPPUNIT_TEST(testLinesBeforeThePidIsKnownAreWrittenOnceItIs);
     CPPUNIT_TEST(testManyEarlyLinesDoNotWaitForThePid);
     CPPUNIT_TEST(testTheLastLinesAreKept);
-    CPPUNIT_TEST(testLastLinesSeesWhatWasPrintedJustNow);
-    CPPUNIT_TEST(testWhatIsInThePipeAtTheEndIsForwarded);
+    CPPUNIT_TEST(testLastLinesIncludesTheLatestOutput);
+    CPPUNIT_TEST(testOutputInThePipeAtTheEndIsForwarded);
     CPPUNIT_TEST(testALineWithoutABreakIsForwardedAtTheEnd);
     CPPUNIT_TEST(testAfterItsEndTheLastLinesCanStillBeRead);
-    CPPUNIT_TEST(testAProcessThatNeverStopsPrintingLeavesTheLoopToOthers);
-    CPPUNIT_TEST(testAFullLogHoldsUpNeitherTheLoopNorAReport);
+    CPPUNIT_TEST(testAProcessThatPrintsWithoutEndDoesNotBlockTheLoop);
+    CPPUNIT_TEST(testAFullLogBlocksNeitherTheLoopNorAReport);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr pid_t PID = 4711;
@@ -56,7 +56,7 @@ class ProcessOutputTest : public LeakCheck {
         return eventually([&] { return written() == expected; });
     }
 
-    /** Returns once the loop has dealt with all that was ready. */
+    /** Returns after the loop has handled all descriptors that were ready. */
     void letTheLoopRun() {
         for (int i = 0; i < 3; ++i) {
             loop_->runSync([] {});
@@ -99,7 +99,7 @@ public:
         CPPUNIT_ASSERT(eventuallyWritten({{PID, "begin"}}));
     }
 
-    void testLinesBeforeThePidIsKnownAreWrittenThen() {
+    void testLinesBeforeThePidIsKnownAreWrittenOnceItIs() {
         print("early\n");
         CPPUNIT_ASSERT_EQUAL(std::string("early\n"), output_->lastLines());
         CPPUNIT_ASSERT(written().empty());
@@ -128,7 +128,7 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return output_->lastLines() == expected; }));
     }
 
-    void testLastLinesSeesWhatWasPrintedJustNow() {
+    void testLastLinesIncludesTheLatestOutput() {
         for (int i = 0; i < 100; ++i) {
             print("line\n");
             const std::string lines = output_->lastLines();
@@ -136,7 +136,7 @@ public:
         }
     }
 
-    void testWhatIsInThePipeAtTheEndIsForwarded() {
+    void testOutputInThePipeAtTheEndIsForwarded() {
         output_->setPid(PID);
         std::string text;
         for (int i = 0; i < 1000; ++i) {
@@ -162,10 +162,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("last words\n"), output_->lastLines());
     }
 
-    void testAProcessThatNeverStopsPrintingLeavesTheLoopToOthers() {
+    void testAProcessThatPrintsWithoutEndDoesNotBlockTheLoop() {
         auto pipe = makePipe();
         std::atomic<bool> seen = false;
-        // Slower than what prints: the pipe is full all the time.
+        // Slower than the writer, so the pipe is always full.
         ProcessOutput output(*loop_, std::move(pipe.first), [&](pid_t, const std::string &) {
             seen = true;
             ::poll(nullptr, 0, 1);
@@ -190,7 +190,7 @@ public:
         CPPUNIT_ASSERT(inTime);
     }
 
-    void testAFullLogHoldsUpNeitherTheLoopNorAReport() {
+    void testAFullLogBlocksNeitherTheLoopNorAReport() {
         SmallLog log;
         log.fill();
         const Log::Writer logWriter;
@@ -209,7 +209,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(expected, output.lastLines());
             letTheLoopRun();
         }
-        // A second for each line, if the log were waited for.
+        // If each line waited for the log, it would take a second.
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
         log.readTo("output: line 999\n");
     }

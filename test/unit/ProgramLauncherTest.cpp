@@ -12,22 +12,23 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** Workers that are programs: shell scripts here. `ack`, `busy` and `notBusy` are commands of theirs. */
+/** Workers that are programs: shell scripts here. `ack`, `busy` and `notBusy` are shell
+ *  commands. */
 class ProgramLauncherTest : public PreForkProcesses {
     CPPUNIT_TEST_SUITE(ProgramLauncherTest);
-    CPPUNIT_TEST(testAProgramTellsWhatItDoes);
+    CPPUNIT_TEST(testAProgramReportsItsState);
     CPPUNIT_TEST(testAProgramInheritsTheListeningSocket);
-    CPPUNIT_TEST(testWhoIgnoresTheInterruptIsKilled);
-    CPPUNIT_TEST(testOutputOfAnyKindIsTakenApart);
-    CPPUNIT_TEST(testWhatIsPrintedApartIsNeverAWord);
-    CPPUNIT_TEST(testAProgramThatCannotBeExecutedEndsIt);
-    CPPUNIT_TEST(testAProgramThatExitsIsStartedLaterAndLater);
-    CPPUNIT_TEST(testANewProgramThatDoesNotStartLeavesTheOldOnes);
-    CPPUNIT_TEST(testWhoClosesItsOutputIsEnded);
-    CPPUNIT_TEST(testItsInputEndsWithTheMonitor);
+    CPPUNIT_TEST(testAProgramThatIgnoresTheInterruptIsKilled);
+    CPPUNIT_TEST(testOutputIsSeparatedFromMessages);
+    CPPUNIT_TEST(testSeparateOutputIsNeverAMessage);
+    CPPUNIT_TEST(testAProgramThatCannotBeExecutedEndsTheMonitor);
+    CPPUNIT_TEST(testAProgramThatExitsIsRestartedAfterGrowingPauses);
+    CPPUNIT_TEST(testIfANewProgramDoesNotStartTheOldOnesStay);
+    CPPUNIT_TEST(testAProgramThatClosesItsOutputIsEnded);
+    CPPUNIT_TEST(testTheInputOfAProgramEndsWithTheMonitor);
     CPPUNIT_TEST_SUITE_END();
 
-    /** Listens, and nothing more. */
+    /** A server that only listens. */
     class Server final : public PreForkServer {
     public:
         FileDescriptor listener;
@@ -79,7 +80,7 @@ public:
         PreForkProcesses::tearDown();
     }
 
-    void testAProgramTellsWhatItDoes() {
+    void testAProgramReportsItsState() {
         settings_.limits = {1, 1, 1, 1};
         run("ack; read wait || busy; exec sleep 60");
         CPPUNIT_ASSERT(eventually([this] { return counts().free == 1; }));
@@ -91,7 +92,7 @@ public:
         CPPUNIT_ASSERT(prints(" STDOUT: socket:["));
     }
 
-    void testWhoIgnoresTheInterruptIsKilled() {
+    void testAProgramThatIgnoresTheInterruptIsKilled() {
         settings_.grace = 50ms;
         run("trap '' INT; ack; echo ready; exec sleep 60");
         CPPUNIT_ASSERT(prints("ready"));
@@ -101,7 +102,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("event=prefork.worker_killed pid=" + std::to_string(pid)));
     }
 
-    void testOutputOfAnyKindIsTakenApart() {
+    void testOutputIsSeparatedFromMessages() {
         settings_.limits = {1, 1, 1, 1};
         run(R"(printf 'hel'; busy; printf 'lo\nnul \000 byte\n'; notBusy; printf 'COMM_ACK\n\377\376X'; notBusy; exit 0)");
         CPPUNIT_ASSERT(eventually([this] { return log_->contains("event=prefork.worker_died"); }));
@@ -113,7 +114,7 @@ public:
         CPPUNIT_ASSERT(text.find('\xFE' + std::string("N")) == std::string::npos);
     }
 
-    void testWhatIsPrintedApartIsNeverAWord() {
+    void testSeparateOutputIsNeverAMessage() {
         // The shell's $0 is the last argument, output=N.
         run(R"(exec 3>/proc/self/fd/${0#output=}; { printf 'a\n'; busy; printf '\n'; ack; } >&3; echo b; printf 'last' >&3; read wait)",
             ProgramLauncher::Printing::APART);
@@ -124,27 +125,27 @@ public:
         CPPUNIT_ASSERT(output_->contains(" STDOUT: \xFF\xFE\x41\xFE\xFFlast\n"));
     }
 
-    void testAProgramThatCannotBeExecutedEndsIt() {
+    void testAProgramThatCannotBeExecutedEndsTheMonitor() {
         run("no program");
         CPPUNIT_ASSERT_EQUAL(
             std::string("A worker could not be started: exec(\"/no/such/program\"): No such file or directory"),
             preFork_->waitForEnd());
     }
 
-    void testAProgramThatExitsIsStartedLaterAndLater() {
+    void testAProgramThatExitsIsRestartedAfterGrowingPauses() {
         const MonotonicTime begin = SystemClock::instance().now();
         run("exit 7");
         CPPUNIT_ASSERT(eventually([this] { return log_->count("exited with status 7") >= 4; }));
-        // At once, after 0.1, 0.3 and 0.7 seconds.
+        // The starts are at once, and after 0.1, 0.3 and 0.7 seconds.
         CPPUNIT_ASSERT(SystemClock::instance().now() - begin >= 700ms);
-        // The next one comes after 1.5 seconds.
+        // The next start is after 1.5 seconds.
         std::optional<MonotonicTime> next;
         CPPUNIT_ASSERT(
             eventually([&] { return (next = ask([](PreFork &preFork) { return preFork.nextAlarm(); })).has_value(); }));
         CPPUNIT_ASSERT(*next - begin >= 1500ms);
     }
 
-    void testANewProgramThatDoesNotStartLeavesTheOldOnes() {
+    void testIfANewProgramDoesNotStartTheOldOnesStay() {
         run("ack; exec sleep 60");
         CPPUNIT_ASSERT(eventually([this] { return counts().free == 1; }));
         const auto before = pids();
@@ -157,16 +158,17 @@ public:
         CPPUNIT_ASSERT(pids() == before);
     }
 
-    void testWhoClosesItsOutputIsEnded() {
+    void testAProgramThatClosesItsOutputIsEnded() {
         run("ack; exec sleep 60 >&-");
         const pid_t pid = *pids().begin();
         CPPUNIT_ASSERT(eventually([this] { return log_->contains("event=prefork.worker_mute"); }));
         CPPUNIT_ASSERT(eventually([pid] { return !runs(pid); }));
     }
 
-    void testItsInputEndsWithTheMonitor() {
+    void testTheInputOfAProgramEndsWithTheMonitor() {
         const ForkedMonitor monitor([this] {
-            // A child of the worker is not killed by the kernel, but reads the end. A shell gives what is in the background another input.
+            // The kernel does not kill the child of the worker, but the child reads the end of its
+            // input. The shell gives background commands another input.
             run("ack; exec 4<&0; (read wait <&4; exit 0) & exec sleep 60");
         });
         std::vector<pid_t> below;

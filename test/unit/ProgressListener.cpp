@@ -17,17 +17,18 @@ namespace Passenger {
 
 namespace {
 
-// For what ends the process in the middle of a test. Not changed while one runs, so that a signal handler may read them.
+// For failures that end the process within a test. Not changed while a test runs, so signal
+// handlers may read them.
 pid_t runner;
 std::string currentTest;
 std::string failuresAndSummary;
 
-/** Nobody could act on a failed write. */
+/** A failed write is ignored, since there is no other place for the message. */
 void say(std::string_view text) noexcept {
     [[maybe_unused]] const ssize_t written = write(STDOUT_FILENO, text.data(), text.size());
 }
 
-/** What was written to the standard error, where a CapturedLog has it. */
+/** Prints the standard error that a CapturedLog has. */
 void sayCapturedLog() noexcept {
     std::array<char, 4096> buffer;
     off_t at = 0;
@@ -36,7 +37,7 @@ void sayCapturedLog() noexcept {
     }
 }
 
-/** The rest of the tests cannot run, but what is known shall count. */
+/** The other tests cannot run, but the failures so far are printed. */
 [[noreturn]] void endRun(const char *why) noexcept {
     // A test's child process may abort on purpose.
     if (getpid() == runner) {
@@ -47,7 +48,7 @@ void sayCapturedLog() noexcept {
         }
         say(failuresAndSummary);
     }
-    // With a core dump or a debugger the place can be seen.
+    // A core dump or a debugger shows the place.
     signal(SIGABRT, SIG_DFL);
     abort();
 }
@@ -83,7 +84,7 @@ void ProgressListener::addFailure(const CppUnit::TestFailure &failure) {
     failures_.push_back(fmt::format("{}\n    {}{}\n    {}", failure.failedTestName(), place,
                                     exception->message().shortDescription(), exception->message().details()));
     if (getpid() != runner) {
-        // A test's child process has come here. It may not go on with the next test.
+        // A child process of a test has returned to the runner. It must not run the next test.
         say(failures_.back() + "\n");
         _exit(EXIT_FAILURE);
     }
@@ -97,7 +98,7 @@ void ProgressListener::endTest(CppUnit::Test *test) {
     } else {
         fmt::print("{}", currentFailed_ ? 'F' : '.');
     }
-    // A test that forks, or a crash, would print what is still buffered twice or never.
+    // Otherwise a test that forks prints buffered output twice, and a crash loses it.
     fflush(stdout);
 }
 

@@ -11,24 +11,25 @@
 namespace Passenger {
 
 /**
- * Tells on the standard output how a run of unit tests goes, and counts.
+ * Prints the progress of a run of unit tests on the standard output, and counts the tests.
  *
- * Owned by main(), used by its thread only. A test that ends the process is named and counted as failed, and so is one that hangs: each
- * has limited time.
+ * Owned by main(), used by its thread only. A test that ends the process counts as failed, and its
+ * name is printed. So does a test that exceeds its time limit.
  */
 class ProgressListener : public CppUnit::TestListener {
 public:
-    /** A test that takes longer than this is taken for hanging. Far more than any needs: the machine may be busy with other things. */
+    /** A test that takes longer counts as hanging. No test needs so long, even on a busy
+     *  machine. */
     static constexpr unsigned TEST_LIMIT_SECONDS = SANITIZED ? 1200 : 300;
 
-    /** verbose: a line for each test, instead of a dot. */
+    /** @param verbose a line for each test instead of a dot */
     explicit ProgressListener(bool verbose);
 
     void startTest(CppUnit::Test *test) override;
     void addFailure(const CppUnit::TestFailure &failure) override;
     void endTest(CppUnit::Test *test) override;
 
-    /** Prints what failed and why, and the line `N passed, N failed`. */
+    /** Prints the failures with their reasons, and the line `N passed, N failed`. */
     void printSummary() const;
 
     std::size_t passed() const {

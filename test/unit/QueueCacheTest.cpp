@@ -22,7 +22,7 @@ namespace Passenger {
 
 namespace {
 
-/** Answers as an agent would, and counts what it was asked. */
+/** Answers like an agent, and counts the questions. */
 class CountingCache final : public QueueCache {
 public:
     CountingCache() : view_(table_.memory().descriptor()) {
@@ -32,12 +32,12 @@ public:
         dropChannels();
     }
 
-    /** Another generation is the current one. */
+    /** Makes another generation the current one. */
     void next() {
         generation_ = Generation(generation_.value() + 1);
         table_.publish(0, generation_, 1);
     }
-    /** The application goes down. */
+    /** Stops the application. */
     void down() {
         table_.publish(0, Generation(), 0);
     }
@@ -65,12 +65,12 @@ public:
     unsigned registered = 0;
     unsigned unregistered = 0;
     bool refuses = false;
-    /** Whether the agent can be told something. */
+    /** Whether the agent gets messages. */
     bool reachable = true;
     Generation lastUnusable;
-    /** Of the channels that were registered, as the agent keeps them. */
+    /** The instance's ends of the registered channels, as the agent has them. */
     std::vector<FileDescriptor> instanceEnds;
-    /** The own queues of those that serve. */
+    /** The own queues of the instances that serve. */
     std::map<std::uint32_t, RequestQueue> instances;
 
 protected:
@@ -110,31 +110,31 @@ private:
 class QueueCacheTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(QueueCacheTest);
     CPPUNIT_TEST(testTheAgentIsAskedOnce);
-    CPPUNIT_TEST(testANewGenerationIsAskedFor);
-    CPPUNIT_TEST(testAnApplicationThatWentDownIsAskedFor);
-    CPPUNIT_TEST(testAnUnusableGenerationIsAskedForAndNamed);
-    CPPUNIT_TEST(testAChannelThatWasGivenBackCleanIsUsedAgain);
-    CPPUNIT_TEST(testAChannelThatWasNotCleanIsGivenUp);
+    CPPUNIT_TEST(testTheAgentIsAskedForANewGeneration);
+    CPPUNIT_TEST(testTheAgentIsAskedForAStoppedApplication);
+    CPPUNIT_TEST(testTheAgentIsToldOfAnUnusableGeneration);
+    CPPUNIT_TEST(testACleanChannelIsReused);
+    CPPUNIT_TEST(testAChannelThatIsNotCleanIsClosed);
     CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldChannels);
-    CPPUNIT_TEST(testALinkOfTheOldAgentGetsNoChannel);
+    CPPUNIT_TEST(testALinkToTheOldAgentGetsNoChannel);
     CPPUNIT_TEST(testAFailedRegistrationLosesNothing);
-    CPPUNIT_TEST(testAnInstanceIsAskedForOnce);
-    CPPUNIT_TEST(testWhereAnInstanceDoesNotServeTheLineIsUsed);
-    CPPUNIT_TEST(testWhereStickySessionsAreOffNoInstanceIsAskedFor);
-    CPPUNIT_TEST(testAnInstanceThatIsFoundClosedIsForgotten);
+    CPPUNIT_TEST(testTheAgentIsAskedForAnInstanceOnce);
+    CPPUNIT_TEST(testTheCommonQueueIsUsedIfTheInstanceDoesNotServe);
+    CPPUNIT_TEST(testWithoutStickySessionsTheAgentIsNotAskedForAnInstance);
+    CPPUNIT_TEST(testAnInstanceWhoseQueueIsClosedIsForgotten);
     CPPUNIT_TEST(testAnInstanceThatEndedIsForgottenWhenAnotherIsAskedFor);
     CPPUNIT_TEST(testANewAgentKnowsNoneOfTheOldInstances);
     CPPUNIT_TEST(testAChannelWhoseTicketsRunOutIsReplaced);
-    CPPUNIT_TEST(testAnUnusedChannelThatSomebodyFillsIsShutDown);
-    CPPUNIT_TEST(testChannelsBeyondTheMostInUseAtOnceAreClosed);
+    CPPUNIT_TEST(testAnUnusedChannelThatReceivesDataIsShutDown);
+    CPPUNIT_TEST(testChannelsBeyondThePeakOfUseAreClosed);
     CPPUNIT_TEST(testAChannelInUseIsNeverTrimmed);
-    CPPUNIT_TEST(testWhoNeedsNoChannelKeepsNone);
-    CPPUNIT_TEST(testWhatTheAgentCannotBeToldIsTrimmedTheNextTime);
-    CPPUNIT_TEST(testTheAgentIsToldLaterOfAChannelThatIsGone);
-    CPPUNIT_TEST(testAnAgentsReplacementBeginsTheCountAnew);
-    CPPUNIT_TEST(testALineThatIsOverIsLetGo);
-    CPPUNIT_TEST(testWhenItsProcessEndsItsExchangesEnd);
-    CPPUNIT_TEST(testWhenItsProcessEndsNoneBegins);
+    CPPUNIT_TEST(testIfNoChannelWasUsedAllAreClosed);
+    CPPUNIT_TEST(testIfTheAgentCannotBeToldChannelsAreTrimmedTheNextTime);
+    CPPUNIT_TEST(testTheAgentIsToldLaterOfAClosedChannel);
+    CPPUNIT_TEST(testAnotherAgentResetsThePeakOfUse);
+    CPPUNIT_TEST(testAClosedQueueIsForgotten);
+    CPPUNIT_TEST(testTheEndOfTheProcessEndsItsExchanges);
+    CPPUNIT_TEST(testDuringTheEndOfTheProcessNoExchangeBegins);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CountingCache> cache_;
@@ -166,28 +166,28 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
     }
 
-    void testANewGenerationIsAskedFor() {
+    void testTheAgentIsAskedForANewGeneration() {
         const QueueLinkPtr first = link();
         cache_->next();
         CPPUNIT_ASSERT(link()->generation != first->generation);
         CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
     }
 
-    void testAnApplicationThatWentDownIsAskedFor() {
+    void testTheAgentIsAskedForAStoppedApplication() {
         link();
         cache_->down();
         link();
         CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
     }
 
-    void testAnUnusableGenerationIsAskedForAndNamed() {
+    void testTheAgentIsToldOfAnUnusableGeneration() {
         const Generation first = link()->generation;
         link(first);
         CPPUNIT_ASSERT_EQUAL(2U, cache_->attached);
         CPPUNIT_ASSERT(cache_->lastUnusable == first);
     }
 
-    void testAChannelThatWasGivenBackCleanIsUsedAgain() {
+    void testACleanChannelIsReused() {
         const QueueLinkPtr queue = link();
         auto channel = cache_->takeChannel(*queue);
         const ChannelId id = channel->id();
@@ -198,7 +198,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
     }
 
-    void testAChannelThatWasNotCleanIsGivenUp() {
+    void testAChannelThatIsNotCleanIsClosed() {
         const QueueLinkPtr queue = link();
         auto channel = cache_->takeChannel(*queue);
         const std::uint32_t entry = channel->inFlightEntry();
@@ -222,7 +222,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, cache_->registered);
     }
 
-    void testALinkOfTheOldAgentGetsNoChannel() {
+    void testALinkToTheOldAgentGetsNoChannel() {
         const QueueLinkPtr old = link();
         cache_->replaceAgent();
         CPPUNIT_ASSERT(cache_->takeChannel(*old) == nullptr);
@@ -238,7 +238,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, cache_->takeChannel(*queue)->inFlightEntry());
     }
 
-    void testAnInstanceIsAskedForOnce() {
+    void testTheAgentIsAskedForAnInstanceOnce() {
         cache_->instances[7];
         cache_->instances[8];
         const QueueLinkPtr first = linkTo(7);
@@ -249,7 +249,7 @@ public:
         CPPUNIT_ASSERT(cache_->takeChannel(*first) != nullptr);
     }
 
-    void testWhereAnInstanceDoesNotServeTheLineIsUsed() {
+    void testTheCommonQueueIsUsedIfTheInstanceDoesNotServe() {
         const QueueLinkPtr queue = linkTo(7);
         CPPUNIT_ASSERT(link() == queue);
         CPPUNIT_ASSERT_EQUAL(1U, cache_->attached);
@@ -257,7 +257,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE("It serves by now", linkTo(7)->sending.get() != queue->sending.get());
     }
 
-    void testWhereStickySessionsAreOffNoInstanceIsAskedFor() {
+    void testWithoutStickySessionsTheAgentIsNotAskedForAnInstance() {
         cache_->instances[7];
         const QueueLinkPtr queue = link();
         Options options;
@@ -265,7 +265,7 @@ public:
         CPPUNIT_ASSERT(cache_->link(options, Generation()) == queue);
     }
 
-    void testAnInstanceThatIsFoundClosedIsForgotten() {
+    void testAnInstanceWhoseQueueIsClosedIsForgotten() {
         cache_->instances[7];
         const std::weak_ptr<const QueueLink> old = linkTo(7);
         cache_->instances.at(7).shutDown();
@@ -308,7 +308,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, cache_->unregistered);
     }
 
-    void testAnUnusedChannelThatSomebodyFillsIsShutDown() {
+    void testAnUnusedChannelThatReceivesDataIsShutDown() {
         exchange(2);
         MessageHeader header{};
         while (notifyChannel(cache_->instanceEnds.front(), header, "nobody has asked for this")) {
@@ -323,7 +323,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
     }
 
-    /** So many exchanges at once. @return their channels' descriptors */
+    /** Runs `count` exchanges at once. @return the descriptors of their channels */
     std::vector<int> exchange(unsigned count) {
         const QueueLinkPtr queue = link();
         std::vector<std::unique_ptr<ReplyChannel>> channels;
@@ -338,7 +338,7 @@ public:
         return descriptors;
     }
 
-    void testChannelsBeyondTheMostInUseAtOnceAreClosed() {
+    void testChannelsBeyondThePeakOfUseAreClosed() {
         const std::vector<int> descriptors = exchange(10);
         cache_->trim();
         CPPUNIT_ASSERT_EQUAL_MESSAGE("All were used", 0U, cache_->unregistered);
@@ -365,7 +365,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, cache_->registered);
     }
 
-    void testWhoNeedsNoChannelKeepsNone() {
+    void testIfNoChannelWasUsedAllAreClosed() {
         exchange(2);
         cache_->trim();
         cache_->trim();
@@ -374,7 +374,7 @@ public:
                                      cache_->takeChannel(*link())->inFlightEntry());
     }
 
-    void testWhatTheAgentCannotBeToldIsTrimmedTheNextTime() {
+    void testIfTheAgentCannotBeToldChannelsAreTrimmedTheNextTime() {
         exchange(5);
         cache_->trim();
         cache_->reachable = false;
@@ -386,7 +386,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
     }
 
-    void testTheAgentIsToldLaterOfAChannelThatIsGone() {
+    void testTheAgentIsToldLaterOfAClosedChannel() {
         const QueueLinkPtr queue = link();
         auto first = cache_->takeChannel(*queue);
         auto second = cache_->takeChannel(*queue);
@@ -397,7 +397,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
     }
 
-    void testAnAgentsReplacementBeginsTheCountAnew() {
+    void testAnotherAgentResetsThePeakOfUse() {
         exchange(5);
         cache_->trim();
         cache_->replaceAgent();
@@ -406,7 +406,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, cache_->unregistered);
     }
 
-    void testALineThatIsOverIsLetGo() {
+    void testAClosedQueueIsForgotten() {
         const std::weak_ptr<const QueueLink> queue = link();
         cache_->trim();
         CPPUNIT_ASSERT(!queue.expired());
@@ -415,7 +415,7 @@ public:
         CPPUNIT_ASSERT(queue.expired());
     }
 
-    void testWhenItsProcessEndsItsExchangesEnd() {
+    void testTheEndOfTheProcessEndsItsExchanges() {
         const QueueLinkPtr queue = link();
         auto channel = cache_->takeChannel(*queue);
         cache_->cutOff();
@@ -425,7 +425,7 @@ public:
         cache_->giveBack(std::move(channel), false);
     }
 
-    void testWhenItsProcessEndsNoneBegins() {
+    void testDuringTheEndOfTheProcessNoExchangeBegins() {
         exchange(1);
         const QueueLinkPtr queue = link();
         cache_->cutOff();

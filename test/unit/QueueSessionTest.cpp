@@ -24,13 +24,13 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testTheLongestHead);
     CPPUNIT_TEST(testALongerHeadIsBroken);
     CPPUNIT_TEST(testABodyInPieces);
-    CPPUNIT_TEST(testAnInterimAnswerIsFollowedByTheRealOne);
+    CPPUNIT_TEST(testAnInterimAnswerIsFollowedByTheFinalOne);
     CPPUNIT_TEST(testAnAbortedAnswerDoesNotLookWhole);
     CPPUNIT_TEST(testAnAnswerThatEndsWithinItsHeadIsBroken);
     CPPUNIT_TEST(testASecondHeadIsBroken);
     CPPUNIT_TEST(testBytesBeforeTheHeadAreBroken);
-    CPPUNIT_TEST(testAStreamIsBroken);
-    CPPUNIT_TEST(testAHijackedConnectionComesWithItsStream);
+    CPPUNIT_TEST(testAnUnexpectedStreamIsBroken);
+    CPPUNIT_TEST(testAHijackedConnectionHasAStream);
     CPPUNIT_TEST(testAHijackedConnectionMayHaveAHead);
     CPPUNIT_TEST(testAHijackedConnectionFreesItsChannel);
     CPPUNIT_TEST(testAHijackedConnectionWithoutAStreamIsBroken);
@@ -38,14 +38,14 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken);
     CPPUNIT_TEST(testTheFirstBytesOfAHijackedConnectionMayComeWithTheHead);
     CPPUNIT_TEST(testAnAnswerThatHijacksAndGoesOnIsBroken);
-    CPPUNIT_TEST(testDescriptorsThatNobodyAskedForAreClosed);
-    CPPUNIT_TEST(testALostInstanceIsTold);
-    CPPUNIT_TEST(testARefusalIsToldAtTheStart);
-    CPPUNIT_TEST(testAFullQueueIsToldAtTheStart);
-    CPPUNIT_TEST(testTooLongAWaitIsTold);
+    CPPUNIT_TEST(testUnexpectedDescriptorsAreClosed);
+    CPPUNIT_TEST(testALostInstanceIsReported);
+    CPPUNIT_TEST(testARefusalIsReportedAtTheStart);
+    CPPUNIT_TEST(testAFullQueueIsReportedAtTheStart);
+    CPPUNIT_TEST(testATooLongWaitIsReported);
     CPPUNIT_TEST(testAnAnswerIsCountedWhenItIsWhole);
     CPPUNIT_TEST(testAnAbortedAnswerIsCountedToo);
-    CPPUNIT_TEST(testItHasNoByteStream);
+    CPPUNIT_TEST(testTheSessionHasNoByteStream);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -161,7 +161,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), body);
     }
 
-    void testAnInterimAnswerIsFollowedByTheRealOne() {
+    void testAnInterimAnswerIsFollowedByTheFinalOne() {
         host_->send(MessageType::INTERIM, 1, "Link: x\r\n", "", false, 103);
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         const Reply interim = receive();
@@ -202,18 +202,18 @@ public:
         assertBroken();
     }
 
-    void testAStreamIsBroken() {
+    void testAnUnexpectedStreamIsBroken() {
         host_->send(MessageType::ACCEPTED, 1);
         assertBroken();
     }
 
-    /** Whether only the test holds its end of a pair. */
+    /** @return whether the test has the only open end of a pair */
     static bool closed(const FileDescriptor &end) {
         char byte = 0;
         return ::recv(end.get(), &byte, 1, MSG_DONTWAIT) == 0;
     }
 
-    void testAHijackedConnectionComesWithItsStream() {
+    void testAHijackedConnectionHasAStream() {
         const DescriptorPair pair = makeStreamPair();
         host_->send(MessageType::HIJACKED, 1, "", "", true, 0, pair.second.get());
         const Reply reply = receive();
@@ -278,7 +278,7 @@ public:
         assertBroken();
     }
 
-    void testDescriptorsThatNobodyAskedForAreClosed() {
+    void testUnexpectedDescriptorsAreClosed() {
         DescriptorPair pair = makeStreamPair();
         host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "", false, 200, pair.second.get());
         host_->send(MessageType::DATA, 4, "", "of another ticket", false, 0, pair.second.get());
@@ -290,13 +290,13 @@ public:
         CPPUNIT_ASSERT(closed(pair.first));
     }
 
-    void testALostInstanceIsTold() {
+    void testALostInstanceIsReported() {
         host_->send(MessageType::LOST, 1);
         const Reply reply = receive();
         CPPUNIT_ASSERT(reply.kind == Reply::Kind::LOST && reply.ends());
     }
 
-    void testARefusalIsToldAtTheStart() {
+    void testARefusalIsReportedAtTheStart() {
         host_->closeQueue();
         host_->refusal.emplace(500, "deadbeef", "It does not boot.");
         QueueSession refused(host_);
@@ -306,7 +306,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), reply->reportId);
     }
 
-    void testAFullQueueIsToldAtTheStart() {
+    void testAFullQueueIsReportedAtTheStart() {
         host_->setCapacity(0);
         host_->queueLimits.size = 1;
         QueueSession refused(host_);
@@ -316,7 +316,7 @@ public:
         CPPUNIT_ASSERT(!reply->text.empty());
     }
 
-    void testTooLongAWaitIsTold() {
+    void testATooLongWaitIsReported() {
         host_->queueLimits.time = 5s;
         host_->clearClaim();
         QueueSession waiting(host_);
@@ -347,7 +347,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->statistics().completed);
     }
 
-    void testItHasNoByteStream() {
+    void testTheSessionHasNoByteStream() {
         thrownBy<std::logic_error>([this] { session_->getReader(); });
         thrownBy<std::logic_error>([this] { session_->sendHeaders(""); });
     }

@@ -11,13 +11,13 @@ using namespace std::chrono_literals;
 
 class RackPreForkTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RackPreForkTest);
-    CPPUNIT_TEST(testLoadingMayAlwaysTakeTwoMinutesAndNeverForEver);
-    CPPUNIT_TEST(testASignalIsAlwaysOneWorkerMoreOrFewer);
-    CPPUNIT_TEST(testMovedLimitsStaySensible);
+    CPPUNIT_TEST(testTheTimeForLoadingIsAtLeastTwoMinutes);
+    CPPUNIT_TEST(testEachSignalAddsOrRemovesOneWorker);
+    CPPUNIT_TEST(testChangedLimitsStayConsistent);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testLoadingMayAlwaysTakeTwoMinutesAndNeverForEver() {
+    void testTheTimeForLoadingIsAtLeastTwoMinutes() {
         StandaloneOptions options;
         CPPUNIT_ASSERT(RackPreFork::settingsFrom(options, nullptr).startTimeout == 2min);
         options.timeout = 1s;
@@ -26,7 +26,7 @@ public:
         CPPUNIT_ASSERT(RackPreFork::settingsFrom(options, nullptr).startTimeout == 3min);
     }
 
-    void testASignalIsAlwaysOneWorkerMoreOrFewer() {
+    void testEachSignalAddsOrRemovesOneWorker() {
         for (unsigned minSpare = 2; minSpare < 5; minSpare++) {
             for (unsigned width = 0; width < 4; width++) {
                 const SpareLimits limits{5, minSpare, minSpare + width, 50};
@@ -39,12 +39,12 @@ public:
                 }
             }
         }
-        // The defaults: two are free, and there is room for neither more nor fewer without a step of two.
+        // The defaults: two workers are free, and only a step of two changes their number.
         CPPUNIT_ASSERT((RackPreFork::movedLimits({5, 1, 2, 50}, 2, +1) == SpareLimits{5, 3, 4, 50}));
         CPPUNIT_ASSERT((RackPreFork::movedLimits({5, 3, 4, 50}, 3, -1) == SpareLimits{5, 1, 2, 50}));
     }
 
-    void testMovedLimitsStaySensible() {
+    void testChangedLimitsStayConsistent() {
         for (const unsigned spare : {0U, 1U, 3U, 9U}) {
             for (const int by : {+1, -1}) {
                 for (const SpareLimits limits :

@@ -15,8 +15,8 @@ using namespace std::chrono_literals;
 
 class RefusalPauseTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RefusalPauseTest);
-    CPPUNIT_TEST(testItLastsAMoment);
-    CPPUNIT_TEST(testItEndsWhenTheClientLeaves);
+    CPPUNIT_TEST(testThePauseIsShort);
+    CPPUNIT_TEST(testThePauseEndsWhenTheClientLeaves);
     CPPUNIT_TEST(testHalfOfTheThreadsPauseAtMost);
     CPPUNIT_TEST(testTheOnlyThreadDoesNotPause);
     CPPUNIT_TEST_SUITE_END();
@@ -24,14 +24,14 @@ class RefusalPauseTest : public CppUnit::TestFixture {
     using Outcome = RefusalPause::Outcome;
 
 public:
-    void testItLastsAMoment() {
+    void testThePauseIsShort() {
         RefusalPause pause(2);
         const auto begin = std::chrono::steady_clock::now();
         CPPUNIT_ASSERT(pause.take(-1) == Outcome::TRY_AGAIN);
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin >= RefusalPause::LENGTH - 1ms);
     }
 
-    void testItEndsWhenTheClientLeaves() {
+    void testThePauseEndsWhenTheClientLeaves() {
         RefusalPause pause(2);
         DescriptorPair client = makeStreamPair();
         client.first.reset();
@@ -40,7 +40,8 @@ public:
 
     void testHalfOfTheThreadsPauseAtMost() {
         RefusalPause pause(2);
-        // One of the two comes second, and is refused, unless it is so late that the first one has gone on.
+        // One of the two threads comes second and is refused, unless it is so late that the pause
+        // of the first has ended.
         const auto refusesOne = [&] {
             auto other = std::async(std::launch::async, [&] { return pause.take(-1); });
             const Outcome own = pause.take(-1);

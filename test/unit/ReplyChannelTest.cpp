@@ -19,24 +19,24 @@ class ReplyChannelTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ReplyChannelTest);
     CPPUNIT_TEST(testTicketsGrowAndAreNeverZero);
     CPPUNIT_TEST(testAMessageArrivesWithItsSize);
-    CPPUNIT_TEST(testWithoutAMessageItDoesNotWait);
-    CPPUNIT_TEST(testItWaitsForAMomentWhereItMay);
-    CPPUNIT_TEST(testAShutDownEndsTheMoment);
+    CPPUNIT_TEST(testWithoutAMessageReceiveDoesNotWait);
+    CPPUNIT_TEST(testReceiveMayWaitForAMoment);
+    CPPUNIT_TEST(testAShutDownEndsTheWait);
     CPPUNIT_TEST(testTheLargestMessageArrives);
     CPPUNIT_TEST(testALongerMessageBreaksTheProtocol);
     CPPUNIT_TEST(testADescriptorComesWithItsMessage);
     CPPUNIT_TEST(testDescriptorsOfATooLongMessageAreClosed);
     CPPUNIT_TEST(testMoreDescriptorsThanAnyMessageHasAreClosed);
     CPPUNIT_TEST(testAShutDownChannelIsAtItsEnd);
-    CPPUNIT_TEST(testWhatWasSentBeforeTheShutDownIsStillReceived);
+    CPPUNIT_TEST(testAMessageBeforeTheShutDownIsStillReceived);
     CPPUNIT_TEST(testAnAnswerBeforeASuddenEndIsStillReceived);
     CPPUNIT_TEST(testSendingWithoutRoomDoesNotWait);
     CPPUNIT_TEST(testSendingOnAChannelThatWasShutDownIsTheEnd);
-    CPPUNIT_TEST(testItKnowsWhetherAllWasTaken);
+    CPPUNIT_TEST(testTheChannelKnowsWhetherAllWasRead);
     CPPUNIT_TEST(testAShutDownFreesABlockedWriter);
     CPPUNIT_TEST(testANoticeReachesTheChild);
-    CPPUNIT_TEST(testANoticeWithoutRoomIsToBeToldLater);
-    CPPUNIT_TEST(testANoticeToAChannelThatIsGoneCountsAsTold);
+    CPPUNIT_TEST(testANoticeWithoutRoomIsToBeSentLater);
+    CPPUNIT_TEST(testANoticeToAnEndedChannelCountsAsSent);
     CPPUNIT_TEST_SUITE_END();
 
     FileDescriptor instanceEnd_;
@@ -86,12 +86,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("hello"), std::string(buffer_.data(), 5));
     }
 
-    void testWithoutAMessageItDoesNotWait() {
+    void testWithoutAMessageReceiveDoesNotWait() {
         CPPUNIT_ASSERT(!channel_->readable());
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, receive());
     }
 
-    void testItWaitsForAMomentWhereItMay() {
+    void testReceiveMayWaitForAMoment() {
         const auto waitsForAnswer = [this] {
             TestThread instance([this] {
                 std::this_thread::sleep_for(ReplyChannel::PATIENCE / 4);
@@ -99,7 +99,7 @@ public:
             });
             const std::size_t size = channel_->receive(buffer_, descriptors_, ReplyChannel::Waiting::FOR_A_MOMENT);
             instance.join();
-            // On a machine that is busy it may have come too late.
+            // On a busy machine the answer may have come too late.
             CPPUNIT_ASSERT_EQUAL(std::size_t{5}, size > 0 ? size : receive());
             return size > 0;
         };
@@ -108,7 +108,7 @@ public:
                              channel_->receive(buffer_, descriptors_, ReplyChannel::Waiting::FOR_A_MOMENT));
     }
 
-    void testAShutDownEndsTheMoment() {
+    void testAShutDownEndsTheWait() {
         CPPUNIT_ASSERT_EQUAL(0, ::shutdown(instanceEnd_.get(), SHUT_RDWR));
         CPPUNIT_ASSERT_THROW(channel_->receive(buffer_, descriptors_, ReplyChannel::Waiting::FOR_A_MOMENT),
                              EndOfFileException);
@@ -159,7 +159,7 @@ public:
         thrownBy<EndOfFileException>([this] { receive(); });
     }
 
-    void testWhatWasSentBeforeTheShutDownIsStillReceived() {
+    void testAMessageBeforeTheShutDownIsStillReceived() {
         answer("hello");
         ::shutdown(instanceEnd_.get(), SHUT_RDWR);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, receive());
@@ -189,7 +189,7 @@ public:
         thrownBy<EndOfFileException>([this] { channel_->send(body(), "x"); });
     }
 
-    void testItKnowsWhetherAllWasTaken() {
+    void testTheChannelKnowsWhetherAllWasRead() {
         CPPUNIT_ASSERT(channel_->drained());
         channel_->send(body(), "x");
         CPPUNIT_ASSERT(!channel_->drained());
@@ -211,7 +211,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(sizeof(notice) + 3, receive());
     }
 
-    void testANoticeWithoutRoomIsToBeToldLater() {
+    void testANoticeWithoutRoomIsToBeSentLater() {
         const std::string text(60000, 'x');
         while (notifyChannel(instanceEnd_, MessageHeader{}, text)) {
         }
@@ -220,7 +220,7 @@ public:
         CPPUNIT_ASSERT(notifyChannel(instanceEnd_, MessageHeader{}, text));
     }
 
-    void testANoticeToAChannelThatIsGoneCountsAsTold() {
+    void testANoticeToAnEndedChannelCountsAsSent() {
         channel_.reset();
         CPPUNIT_ASSERT(notifyChannel(instanceEnd_, MessageHeader{}, ""));
     }

@@ -12,7 +12,7 @@
 
 namespace Passenger {
 
-/** What a bridge answers, where that is not the same for each application. */
+/** Answers of a bridge that do not depend on the application. */
 class ReplyWriterTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ReplyWriterTest);
     CPPUNIT_TEST(testAConnectionThatCannotBeHandedOverIsAnswered);

@@ -11,16 +11,16 @@ namespace Passenger {
 
 class ReportTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ReportTest);
-    CPPUNIT_TEST(testItsTextHasAllParts);
+    CPPUNIT_TEST(testTheTextHasAllParts);
     CPPUNIT_TEST(testEmptyPartsAreLeftOut);
     CPPUNIT_TEST(testCellsStayInTheirRow);
-    CPPUNIT_TEST(testALongPartIsCutAtTheEndThatMattersLess);
-    CPPUNIT_TEST(testTheWholeIsBounded);
-    CPPUNIT_TEST(testItTravelsInAFrame);
-    CPPUNIT_TEST(testAFrameThatHoldsNoReportIsRefused);
-    CPPUNIT_TEST(testRecentOnesAreFoundByTheirId);
-    CPPUNIT_TEST(testThereAreNotTooManyRecentOnes);
-    CPPUNIT_TEST(testRecentOnesDoNotTakeTooMuchMemory);
+    CPPUNIT_TEST(testALongPartIsCutAtTheLessImportantEnd);
+    CPPUNIT_TEST(testTheSizeOfTheReportIsLimited);
+    CPPUNIT_TEST(testAReportSurvivesItsFrame);
+    CPPUNIT_TEST(testAFrameWithoutAReportIsRefused);
+    CPPUNIT_TEST(testRecentReportsAreFoundByTheirId);
+    CPPUNIT_TEST(testTheNumberOfRecentReportsIsLimited);
+    CPPUNIT_TEST(testTheMemoryOfRecentReportsIsLimited);
     CPPUNIT_TEST_SUITE_END();
 
     static Report sample() {
@@ -43,7 +43,7 @@ class ReportTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testItsTextHasAllParts() {
+    void testTheTextHasAllParts() {
         CPPUNIT_ASSERT_EQUAL(std::string("it does not start\n\nCause: A moth.\n\nOutput:\none\ntwo\n\n"
                                          "Steps:\n    first      done\n    the second failed\n"),
                              sample().text());
@@ -62,7 +62,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("a\\tb\tc\\nd\t\\x1b[\n"), report.parts[0].text);
     }
 
-    void testALongPartIsCutAtTheEndThatMattersLess() {
+    void testALongPartIsCutAtTheLessImportantEnd() {
         const std::string text = "beginning" + std::string(Report::MAX_PART, ' ') + "end";
         Report report;
         report.add("", Report::Form::LINES, text);
@@ -73,7 +73,7 @@ public:
         CPPUNIT_ASSERT(report.parts[1].text.ends_with(" end"));
     }
 
-    void testTheWholeIsBounded() {
+    void testTheSizeOfTheReportIsLimited() {
         Report report;
         for (int i = 0; i < 100; i++) {
             report.add("part", Report::Form::LINES, std::string(Report::MAX_PART, 'x'));
@@ -81,19 +81,19 @@ public:
         CPPUNIT_ASSERT(report.size() < Report::MAX_SIZE + 100);
     }
 
-    void testItTravelsInAFrame() {
+    void testAReportSurvivesItsFrame() {
         Frame frame(FrameType::REPORT);
         addReport(frame, sample());
         CPPUNIT_ASSERT(sample() == reportIn(frame, 0));
     }
 
-    void testAFrameThatHoldsNoReportIsRefused() {
+    void testAFrameWithoutAReportIsRefused() {
         thrownBy<ProtocolException>([] { reportIn(Frame(FrameType::REPORT, {"id"}), 0); });
         thrownBy<ProtocolException>([] { reportIn(Frame(FrameType::REPORT, {"id", "", "title", "song", ""}), 0); });
         thrownBy<ProtocolException>([] { reportIn(Frame(FrameType::REPORT, {"id", "", "title", "lines"}), 0); });
     }
 
-    void testRecentOnesAreFoundByTheirId() {
+    void testRecentReportsAreFoundByTheirId() {
         RecentReports recent;
         recent.add(named(1));
         recent.add(named(2));
@@ -101,7 +101,7 @@ public:
         CPPUNIT_ASSERT(recent.find("3") == nullptr);
     }
 
-    void testThereAreNotTooManyRecentOnes() {
+    void testTheNumberOfRecentReportsIsLimited() {
         RecentReports recent;
         for (unsigned i = 0; i <= RecentReports::MOST; i++) {
             recent.add(named(i));
@@ -110,7 +110,7 @@ public:
         CPPUNIT_ASSERT(recent.find("1") != nullptr);
     }
 
-    void testRecentOnesDoNotTakeTooMuchMemory() {
+    void testTheMemoryOfRecentReportsIsLimited() {
         RecentReports recent;
         const auto size = Report::MAX_SIZE - 1024;
         const auto fit = static_cast<unsigned>(RecentReports::MAX_BYTES / size);

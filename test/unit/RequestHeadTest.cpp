@@ -28,7 +28,7 @@ std::string environmentOf(const Variables &variables) {
 }
 
 std::optional<std::string> write(Variables more = {}, const BodyFraming &body = {}) {
-    // What comes first counts.
+    // The first of two values is used.
     more.insert(more.end(), PLAIN.begin(), PLAIN.end());
     const std::string text = environmentOf(more);
     return Bridge::RequestHead::write(*RequestFields::parse(text), body);
@@ -48,17 +48,17 @@ bool has(const std::optional<std::string> &head, const std::string &line) {
 class RequestHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RequestHeadTest);
     CPPUNIT_TEST(testARequestIsWritten);
-    CPPUNIT_TEST(testTheBodysFramingIsOurs);
-    CPPUNIT_TEST(testWhatIsAboutTheClientsConnectionIsLeftOut);
-    CPPUNIT_TEST(testAClientCannotHaveOtherHeadersLeftOut);
-    CPPUNIT_TEST(testTheClientIsAddedToWhoForwardedTheRequest);
-    CPPUNIT_TEST(testHttpsCannotBeForgedOverHttps);
+    CPPUNIT_TEST(testTheBridgeSetsTheFramingOfTheBody);
+    CPPUNIT_TEST(testHeadersOfTheClientsConnectionAreRemoved);
+    CPPUNIT_TEST(testAClientCannotRemoveOtherHeaders);
+    CPPUNIT_TEST(testTheClientIsAddedToTheForwardingAddresses);
+    CPPUNIT_TEST(testTheSchemeCannotBeForgedOverHttps);
     CPPUNIT_TEST(testWithoutAHostTheServersNameIsUsed);
-    CPPUNIT_TEST(testNothingCanBeginAnotherLine);
-    CPPUNIT_TEST(testAnEnvironmentThatIsNoListIsNone);
+    CPPUNIT_TEST(testNoValueCanBeginAnotherLine);
+    CPPUNIT_TEST(testAMalformedEnvironmentIsRejected);
     CPPUNIT_TEST(testOurLoaderGetsTheWholeEnvironmentAndItsSize);
-    CPPUNIT_TEST(testOurLoaderIsToldWhereTheBodyEndsByUsAlone);
-    CPPUNIT_TEST(testNobodyElseIsSentVariables);
+    CPPUNIT_TEST(testOnlyTheBridgeTellsOurLoaderTheEndOfTheBody);
+    CPPUNIT_TEST(testOtherApplicationsGetNoVariables);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -68,7 +68,7 @@ public:
                              *write());
     }
 
-    void testTheBodysFramingIsOurs() {
+    void testTheBridgeSetsTheFramingOfTheBody() {
         const Variables forged = {{"HTTP_TRANSFER_ENCODING", "chunked"},
                                   {"HTTP_CONTENT_LENGTH", "7"},
                                   {"HTTP_EXPECT", "100-continue"},
@@ -83,7 +83,7 @@ public:
         CPPUNIT_ASSERT(chunked->find("Content-Length") == std::string::npos);
     }
 
-    void testWhatIsAboutTheClientsConnectionIsLeftOut() {
+    void testHeadersOfTheClientsConnectionAreRemoved() {
         const auto head = write({{"HTTP_CONNECTION", "keep-alive"},
                                  {"HTTP_KEEP_ALIVE", "5"},
                                  {"HTTP_TE", "trailers"},
@@ -92,16 +92,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(*write(), *head);
     }
 
-    void testAClientCannotHaveOtherHeadersLeftOut() {
+    void testAClientCannotRemoveOtherHeaders() {
         CPPUNIT_ASSERT(has(write({{"HTTP_CONNECTION", "X-User"}, {"HTTP_X_USER", "1"}}), "X-User: 1"));
     }
 
-    void testTheClientIsAddedToWhoForwardedTheRequest() {
+    void testTheClientIsAddedToTheForwardingAddresses() {
         CPPUNIT_ASSERT(
             has(write({{"HTTP_X_FORWARDED_FOR", "203.0.113.9"}}), "X-Forwarded-For: 203.0.113.9, 192.0.2.1"));
     }
 
-    void testHttpsCannotBeForgedOverHttps() {
+    void testTheSchemeCannotBeForgedOverHttps() {
         const auto head = write({{"HTTPS", "on"}, {"HTTP_X_FORWARDED_PROTO", "http"}});
         CPPUNIT_ASSERT(has(head, "X-Forwarded-Proto: https"));
         CPPUNIT_ASSERT(!has(head, "X-Forwarded-Proto: http"));
@@ -111,7 +111,7 @@ public:
         CPPUNIT_ASSERT(has(write({{"HTTP_HOST", ""}}), "Host: example.org:8080"));
     }
 
-    void testNothingCanBeginAnotherLine() {
+    void testNoValueCanBeginAnotherLine() {
         for (const char *name : {"REQUEST_METHOD", "REQUEST_URI", "HTTP_HOST", "HTTP_X_ODD", "CONTENT_TYPE",
                                  "REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"}) {
             for (const char *value : {"a\r\nX: b", "a\nX: b", "a\rb", "a\x01"}) {
@@ -122,7 +122,7 @@ public:
                        !write({{"REQUEST_URI", ""}}));
     }
 
-    void testAnEnvironmentThatIsNoListIsNone() {
+    void testAMalformedEnvironmentIsRejected() {
         CPPUNIT_ASSERT(!RequestFields::parse("NAME"));
         CPPUNIT_ASSERT(!RequestFields::parse(std::string("NAME\0value", 10)));
         CPPUNIT_ASSERT(RequestFields::parse(""));
@@ -134,7 +134,7 @@ public:
                              writeForLoader(PLAIN));
     }
 
-    void testOurLoaderIsToldWhereTheBodyEndsByUsAlone() {
+    void testOnlyTheBridgeTellsOurLoaderTheEndOfTheBody() {
         Variables variables = {{"HTTP_X_HOSTILE", "a\r\nContent-Length: 7\r\n\r\n0\nX: y"},
                                {"REQUEST_URI", "/\n99\nHTTPS"},
                                {"HTTP_TRANSFER_ENCODING", "chunked"},
@@ -148,7 +148,7 @@ public:
                            .ends_with("1.1\r\nTransfer-Encoding: chunked\r\n\r\n"));
     }
 
-    void testNobodyElseIsSentVariables() {
+    void testOtherApplicationsGetNoVariables() {
         const auto head = write({{"REMOTE_PORT", "51000"}, {"SSL_CLIENT_S_DN", "CN=someone"}, {"SECRET", "of SetEnv"}});
         CPPUNIT_ASSERT_EQUAL(*write(), *head);
     }

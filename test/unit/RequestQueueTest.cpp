@@ -19,17 +19,17 @@ class RequestQueueTest : public LeakCheck {
     CPPUNIT_TEST(testAMessageArrivesWhole);
     CPPUNIT_TEST(testEachMessageGoesToOneReceiver);
     CPPUNIT_TEST(testTheLargestMessageFits);
-    CPPUNIT_TEST(testAFullQueueSaysSoAndQueuesNothing);
-    CPPUNIT_TEST(testItHasRoomForAsManyAsMayWait);
-    CPPUNIT_TEST(testWithoutPrivilegesItIsFullSooner);
-    CPPUNIT_TEST(testAClosedQueueTakesNothingMore);
-    CPPUNIT_TEST(testWhatWasQueuedIsStillReceivedAfterTheEnd);
+    CPPUNIT_TEST(testAFullQueueRefusesAMessage);
+    CPPUNIT_TEST(testTheQueueHasRoomForAsManyRequestsAsMayWait);
+    CPPUNIT_TEST(testWithoutPrivilegesTheQueueIsSmaller);
+    CPPUNIT_TEST(testAClosedQueueTakesNoMessage);
+    CPPUNIT_TEST(testQueuedMessagesAreStillReceivedAfterTheEnd);
     CPPUNIT_TEST(testAQueueWithoutReceiversIsClosed);
     CPPUNIT_TEST(testAnOpenQueueIsNotClosed);
-    CPPUNIT_TEST(testItShowsWhetherMessagesWait);
+    CPPUNIT_TEST(testTheQueueShowsWhetherMessagesWait);
     CPPUNIT_TEST(testNothingCanBeSentBack);
-    CPPUNIT_TEST(testItsFilterCannotBeReplaced);
-    CPPUNIT_TEST(testItsFileFlagsAreLeftAlone);
+    CPPUNIT_TEST(testTheSocketFilterCannotBeReplaced);
+    CPPUNIT_TEST(testTheFileFlagsAreNotChanged);
     CPPUNIT_TEST_SUITE_END();
 
     using Outcome = RequestQueue::Outcome;
@@ -40,7 +40,7 @@ class RequestQueueTest : public LeakCheck {
         header.ticket = 7;
         return RequestQueue::send(queue.sendingEnd().get(), header, environment, body);
     }
-    /** A message; empty at the end. */
+    /** The next message; empty at the end. */
     static std::string receive(const FileDescriptor &end) {
         std::string text(MAX_MESSAGE + 1, '\0');
         const ssize_t size = ::recv(end.get(), text.data(), text.size(), MSG_DONTWAIT);
@@ -73,7 +73,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(MAX_MESSAGE, receive(queue.receivingEnd()).size());
     }
 
-    void testAFullQueueSaysSoAndQueuesNothing() {
+    void testAFullQueueRefusesAMessage() {
         const RequestQueue queue;
         const std::string environment(60000, 'x');
         unsigned queued = 0;
@@ -89,7 +89,7 @@ public:
         CPPUNIT_ASSERT(send(queue, environment) == Outcome::QUEUED);
     }
 
-    /** Queues requests of 2 KB until no more fit. */
+    /** Queues requests of 2 KB until the queue is full. */
     static unsigned fill(const RequestQueue &queue, unsigned most) {
         const std::string environment(2048, 'x');
         unsigned count = 0;
@@ -99,15 +99,15 @@ public:
         return count;
     }
 
-    void testItHasRoomForAsManyAsMayWait() {
+    void testTheQueueHasRoomForAsManyRequestsAsMayWait() {
         const RequestQueue queue(12000);
         if (queue.small()) {
-            return;  // It needs CAP_NET_ADMIN.
+            return;  // A large queue needs CAP_NET_ADMIN.
         }
         CPPUNIT_ASSERT_EQUAL(12000U, fill(queue, 12000));
     }
 
-    void testWithoutPrivilegesItIsFullSooner() {
+    void testWithoutPrivilegesTheQueueIsSmaller() {
         const pid_t child = ::fork();
         if (child == 0) {
             const bool dropped = ::getuid() != 0 || (::setgid(65534) == 0 && ::setuid(65534) == 0);
@@ -123,7 +123,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, status);
     }
 
-    void testAClosedQueueTakesNothingMore() {
+    void testAClosedQueueTakesNoMessage() {
         RequestQueue queue;
         queue.shutDown();
         CPPUNIT_ASSERT(send(queue) == Outcome::CLOSED);
@@ -131,7 +131,7 @@ public:
         CPPUNIT_ASSERT(RequestQueue::closed(queue.sendingEnd().duplicate().get()));
     }
 
-    void testWhatWasQueuedIsStillReceivedAfterTheEnd() {
+    void testQueuedMessagesAreStillReceivedAfterTheEnd() {
         RequestQueue queue;
         send(queue, "first");
         queue.shutDown();
@@ -156,7 +156,7 @@ public:
         CPPUNIT_ASSERT(!RequestQueue::closed(queue.sendingEnd().get()));
     }
 
-    void testItShowsWhetherMessagesWait() {
+    void testTheQueueShowsWhetherMessagesWait() {
         const RequestQueue queue;
         CPPUNIT_ASSERT(!RequestQueue::hasWaiting(queue.sendingEnd().get()));
         send(queue);
@@ -171,7 +171,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(EPIPE, errno);
     }
 
-    void testItsFilterCannotBeReplaced() {
+    void testTheSocketFilterCannotBeReplaced() {
         const RequestQueue queue;
         sock_filter dropAll[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
         const sock_fprog program{1, dropAll};
@@ -180,7 +180,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(EPERM, errno);
     }
 
-    void testItsFileFlagsAreLeftAlone() {
+    void testTheFileFlagsAreNotChanged() {
         const RequestQueue queue;
         send(queue);
         CPPUNIT_ASSERT_EQUAL(0, ::fcntl(queue.sendingEnd().get(), F_GETFL) & O_NONBLOCK);

@@ -13,20 +13,20 @@ using namespace std::chrono_literals;
 
 class ResponseCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ResponseCacheTest);
-    CPPUNIT_TEST(testAnAnswerIsFoundAsItWas);
-    CPPUNIT_TEST(testItIsFoundAsLongAsItIsFresh);
+    CPPUNIT_TEST(testAStoredAnswerIsFoundUnchanged);
+    CPPUNIT_TEST(testAnAnswerIsFoundAsLongAsItIsFresh);
     CPPUNIT_TEST(testKeysAreKeptApart);
-    CPPUNIT_TEST(testAChangeOfTheUrlEmptiesIt);
-    CPPUNIT_TEST(testWhatWasAskedForBeforeAChangeIsNotFound);
-    CPPUNIT_TEST(testANewVersionEmptiesIt);
-    CPPUNIT_TEST(testWhatWasNotNeededForLongestMakesRoom);
-    CPPUNIT_TEST(testWhatIsTooLargeIsNotKept);
-    CPPUNIT_TEST(testWithoutSharedMemoryNothingIsKept);
-    CPPUNIT_TEST(testManyThreadsUseIt);
+    CPPUNIT_TEST(testAChangeOfTheUrlInvalidatesTheAnswer);
+    CPPUNIT_TEST(testAnAnswerRequestedBeforeAChangeIsNotFound);
+    CPPUNIT_TEST(testANewVersionInvalidatesTheAnswers);
+    CPPUNIT_TEST(testTheLeastRecentlyUsedAnswerIsReplaced);
+    CPPUNIT_TEST(testATooLargeAnswerIsNotStored);
+    CPPUNIT_TEST(testWithoutSharedMemoryNothingIsStored);
+    CPPUNIT_TEST(testManyThreadsUseTheCache);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testAnAnswerIsFoundAsItWas() {
+    void testAStoredAnswerIsFoundUnchanged() {
         CPPUNIT_ASSERT(cache_.untouched());
         CPPUNIT_ASSERT(!find("key"));
         store("key", "body");
@@ -41,7 +41,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("body"), found->body);
     }
 
-    void testItIsFoundAsLongAsItIsFresh() {
+    void testAnAnswerIsFoundAsLongAsItIsFresh() {
         store("key", "body");
         now_ += 10s - 1ns;
         CPPUNIT_ASSERT(find("key"));
@@ -55,7 +55,7 @@ public:
         CPPUNIT_ASSERT(!find(""));
     }
 
-    void testAChangeOfTheUrlEmptiesIt() {
+    void testAChangeOfTheUrlInvalidatesTheAnswer() {
         store("key", "body");
         cache_.changes().add("another url");
         CPPUNIT_ASSERT(find("key"));
@@ -63,14 +63,14 @@ public:
         CPPUNIT_ASSERT(!find("key"));
     }
 
-    void testWhatWasAskedForBeforeAChangeIsNotFound() {
+    void testAnAnswerRequestedBeforeAChangeIsNotFound() {
         const std::uint32_t before = cache_.changes().of("url");
         cache_.changes().add("url");
         cache_.store("key", before, answer("body"));
         CPPUNIT_ASSERT(!find("key"));
     }
 
-    void testANewVersionEmptiesIt() {
+    void testANewVersionInvalidatesTheAnswers() {
         table_.publish(3, Generation(8), 1);
         store("key", "body");
         CPPUNIT_ASSERT(!find("key"));
@@ -83,7 +83,7 @@ public:
         CPPUNIT_ASSERT(!find("key"));
     }
 
-    void testWhatWasNotNeededForLongestMakesRoom() {
+    void testTheLeastRecentlyUsedAnswerIsReplaced() {
         for (std::size_t i = 0; i < ResponseCache::MAX_ENTRIES; ++i) {
             store(std::to_string(i), "body");
         }
@@ -94,7 +94,7 @@ public:
         CPPUNIT_ASSERT(find("2"));
     }
 
-    void testWhatIsTooLargeIsNotKept() {
+    void testATooLargeAnswerIsNotStored() {
         store("key", std::string(ResponseCache::MAX_BODY, 'x'));
         CPPUNIT_ASSERT(find("key"));
         store("larger", std::string(ResponseCache::MAX_BODY + 1, 'x'));
@@ -104,13 +104,13 @@ public:
         CPPUNIT_ASSERT(!find(longKey));
     }
 
-    void testWithoutSharedMemoryNothingIsKept() {
+    void testWithoutSharedMemoryNothingIsStored() {
         ResponseCache cache{ResponseCache::Changes(nullptr)};
         cache.store("key", 0, answer("body"));
         CPPUNIT_ASSERT(cache.untouched());
     }
 
-    void testManyThreadsUseIt() {
+    void testManyThreadsUseTheCache() {
         std::vector<std::thread> threads;
         for (int thread = 0; thread < 4; ++thread) {
             threads.emplace_back([this] {

@@ -11,14 +11,14 @@ class ResponseHeadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ResponseHeadTest);
     CPPUNIT_TEST(testHeadersKeepTheirOrderAndTheirDuplicates);
     CPPUNIT_TEST(testBlanksAroundAValueAreNotPartOfIt);
-    CPPUNIT_TEST(testAnEmptyHeadIsAHead);
-    CPPUNIT_TEST(testTypeAndLengthAreApart);
-    CPPUNIT_TEST(testWhatIsAboutOneConnectionIsDropped);
-    CPPUNIT_TEST(testWhatTheConnectionHeaderNamesIsDropped);
-    CPPUNIT_TEST(testWhatCountsForAHijackedConnectionIsApart);
-    CPPUNIT_TEST(testTheApplicationMayWantTheConnectionClosed);
+    CPPUNIT_TEST(testAnEmptyHeadIsValid);
+    CPPUNIT_TEST(testTypeAndLengthAreNotAmongTheHeaders);
+    CPPUNIT_TEST(testHeadersOfASingleConnectionAreDropped);
+    CPPUNIT_TEST(testHeadersThatConnectionNamesAreDropped);
+    CPPUNIT_TEST(testHeadersForAHijackedConnectionAreNotAmongTheHeaders);
+    CPPUNIT_TEST(testTheApplicationMayAskForTheEndOfTheConnection);
     CPPUNIT_TEST(testTheSameLengthTwiceIsOneLength);
-    CPPUNIT_TEST(testWhatCouldBeReadInTwoWaysIsRefused);
+    CPPUNIT_TEST(testAnAmbiguousHeadIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -31,11 +31,11 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("A=b c|D=|E=|"), parsed("A: \t b c \t\r\nD:\r\nE:  \r\n"));
     }
 
-    void testAnEmptyHeadIsAHead() {
+    void testAnEmptyHeadIsValid() {
         CPPUNIT_ASSERT_EQUAL(std::string(), parsed(""));
     }
 
-    void testTypeAndLengthAreApart() {
+    void testTypeAndLengthAreNotAmongTheHeaders() {
         ResponseHead head;
         CPPUNIT_ASSERT(head.parse("content-type: text/html\r\nCONTENT-LENGTH: 42\r\nX: y\r\n") == nullptr);
         CPPUNIT_ASSERT(head.contentType() == "text/html");
@@ -43,19 +43,19 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), head.headers().size());
     }
 
-    void testWhatIsAboutOneConnectionIsDropped() {
+    void testHeadersOfASingleConnectionAreDropped() {
         CPPUNIT_ASSERT_EQUAL(std::string("X=y|"),
                              parsed("Keep-Alive: 5\r\nTransfer-Encoding: chunked\r\nTE: x\r\nTrailer: x\r\n"
                                     "Upgrade: h2c\r\nProxy-Connection: x\r\nproxy-authenticate: x\r\nX: y\r\n"
                                     "Proxy-Authorization: x\r\nStatus: 500 No\r\n"));
     }
 
-    void testWhatTheConnectionHeaderNamesIsDropped() {
+    void testHeadersThatConnectionNamesAreDropped() {
         CPPUNIT_ASSERT_EQUAL(std::string("Y=2|"),
                              parsed("X-Own: 1\r\nConnection: close, x-own ,Other\r\nY: 2\r\nOther: 3\r\n"));
     }
 
-    void testWhatCountsForAHijackedConnectionIsApart() {
+    void testHeadersForAHijackedConnectionAreNotAmongTheHeaders() {
         ResponseHead head;
         CPPUNIT_ASSERT(head.parse("upgrade: websocket\r\nConnection: Upgrade\r\nTransfer-Encoding: Chunked\r\n") ==
                        nullptr);
@@ -64,7 +64,7 @@ public:
         CPPUNIT_ASSERT(head.headers().empty());
     }
 
-    void testTheApplicationMayWantTheConnectionClosed() {
+    void testTheApplicationMayAskForTheEndOfTheConnection() {
         ResponseHead head;
         CPPUNIT_ASSERT(head.parse("Connection: x-own, Close\r\n") == nullptr);
         CPPUNIT_ASSERT(head.closes());
@@ -76,7 +76,7 @@ public:
         CPPUNIT_ASSERT(head.contentLength() == 42U);
     }
 
-    void testWhatCouldBeReadInTwoWaysIsRefused() {
+    void testAnAmbiguousHeadIsRefused() {
         for (std::string_view lines : {
                  std::string_view("no colon\r\n"),
                  std::string_view("X Bad: space in the name\r\n"),
@@ -107,7 +107,7 @@ public:
     }
 
 private:
-    /** "name=value|" for each header. */
+    /** The headers as "name=value|" each. */
     static std::string parsed(std::string_view lines) {
         ResponseHead head;
         const char *problem = head.parse(lines);

@@ -8,19 +8,19 @@ namespace Passenger {
 
 class RestartDelayTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RestartDelayTest);
-    CPPUNIT_TEST(testTheFirstRestartComesAtOnceAndLaterOnesWaitLongerAndLonger);
-    CPPUNIT_TEST(testALongLifeForgivesEarlierDeaths);
+    CPPUNIT_TEST(testTheFirstRestartIsAtOnceAndLaterOnesAfterGrowingPauses);
+    CPPUNIT_TEST(testALongLifeResetsTheDelay);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testTheFirstRestartComesAtOnceAndLaterOnesWaitLongerAndLonger() {
+    void testTheFirstRestartIsAtOnceAndLaterOnesAfterGrowingPauses() {
         RestartDelay delay;
         for (const int expected : {0, 100, 200, 400, 800, 1600, 3200, 6400, 10000, 10000}) {
             CPPUNIT_ASSERT_EQUAL(expected, afterLife(delay, std::chrono::milliseconds(9999)));
         }
     }
 
-    void testALongLifeForgivesEarlierDeaths() {
+    void testALongLifeResetsTheDelay() {
         RestartDelay delay;
         afterLife(delay, std::chrono::milliseconds(0));
         afterLife(delay, std::chrono::milliseconds(0));

@@ -16,19 +16,19 @@ namespace Passenger {
 
 class RestartFilesTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(RestartFilesTest);
-    CPPUNIT_TEST(testWithoutAFileNothingIsAskedFor);
-    CPPUNIT_TEST(testWhatIsThereAtTheStartIsOld);
-    CPPUNIT_TEST(testWhatChangedBeforeItBeganIsOld);
-    CPPUNIT_TEST(testTheFirstLookIsABeginning);
-    CPPUNIT_TEST(testAnotherTimeIsAChangeForwardsAndBackwards);
+    CPPUNIT_TEST(testWithoutAFileNoRestartIsRequested);
+    CPPUNIT_TEST(testAFileThatExistsAtTheStartRequestsNoRestart);
+    CPPUNIT_TEST(testAChangeBeforeTheStartRequestsNoRestart);
+    CPPUNIT_TEST(testTheFirstLookIsTheStart);
+    CPPUNIT_TEST(testALaterAndAnEarlierTimeAreChanges);
     CPPUNIT_TEST(testAFractionOfASecondIsAChange);
-    CPPUNIT_TEST(testAppearingIsAChange);
-    CPPUNIT_TEST(testGoingAwayIsNone);
-    CPPUNIT_TEST(testAFolderOfItsOwnMayBeNamed);
+    CPPUNIT_TEST(testANewFileIsAChange);
+    CPPUNIT_TEST(testARemovedFileIsNoChange);
+    CPPUNIT_TEST(testAnotherFolderMayBeNamed);
     CPPUNIT_TEST(testALinkThatMovesIsFollowed);
     CPPUNIT_TEST(testAnAlwaysFileIsSeenWhileItIsThere);
-    CPPUNIT_TEST(testTheyAreLookedAtWithTheUsersRights);
-    CPPUNIT_TEST(testOnesThatAreSeenLaterAreAskedForWhereItBeganUnseen);
+    CPPUNIT_TEST(testTheFilesAreReadWithTheUsersRights);
+    CPPUNIT_TEST(testAfterAStartWithoutALookTheFirstFileSeenRequestsARestart);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -39,7 +39,7 @@ class RestartFilesTest : public LeakCheck {
         const timespec times[2] = {{time, nanoseconds}, {time, nanoseconds}};
         CPPUNIT_ASSERT_EQUAL(0, ::utimensat(AT_FDCWD, file.c_str(), times, 0));
     }
-    /** Begun. */
+    /** Makes the watch of restart files, and begins it. */
     std::unique_ptr<RestartFiles> watch(const std::string &root, const std::string &restartDir = "tmp") {
         auto files = std::make_unique<RestartFiles>(root, restartDir);
         files->begin();
@@ -63,19 +63,19 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testWithoutAFileNothingIsAskedFor() {
+    void testWithoutAFileNoRestartIsRequested() {
         const auto files = watch();
         CPPUNIT_ASSERT(!files->changed());
         CPPUNIT_ASSERT(!files->always());
     }
 
-    void testWhatIsThereAtTheStartIsOld() {
+    void testAFileThatExistsAtTheStartRequestsNoRestart() {
         touch(file(), 1000);
         const auto files = watch();
         CPPUNIT_ASSERT(!files->changed());
     }
 
-    void testWhatChangedBeforeItBeganIsOld() {
+    void testAChangeBeforeTheStartRequestsNoRestart() {
         touch(file(), 1000);
         RestartFiles files(folder_->path(), "tmp");
         touch(file(), 2000);
@@ -83,7 +83,7 @@ public:
         CPPUNIT_ASSERT(!files.changed());
     }
 
-    void testTheFirstLookIsABeginning() {
+    void testTheFirstLookIsTheStart() {
         RestartFiles files(folder_->path(), "tmp");
         touch(file(), 1000);
         CPPUNIT_ASSERT(!files.changed());
@@ -92,7 +92,7 @@ public:
         CPPUNIT_ASSERT(files.changed());
     }
 
-    void testAnotherTimeIsAChangeForwardsAndBackwards() {
+    void testALaterAndAnEarlierTimeAreChanges() {
         touch(file(), 1000);
         const auto files = watch();
         for (const time_t time : {2000, 1500, 1500000000}) {
@@ -109,13 +109,13 @@ public:
         CPPUNIT_ASSERT(files->changed());
     }
 
-    void testAppearingIsAChange() {
+    void testANewFileIsAChange() {
         const auto files = watch();
         touch(file(), 1000);
         CPPUNIT_ASSERT(files->changed());
     }
 
-    void testGoingAwayIsNone() {
+    void testARemovedFileIsNoChange() {
         touch(file(), 1000);
         const auto files = watch();
         std::filesystem::remove(file());
@@ -124,7 +124,7 @@ public:
         CPPUNIT_ASSERT(files->changed());
     }
 
-    void testAFolderOfItsOwnMayBeNamed() {
+    void testAnotherFolderMayBeNamed() {
         const ApplicationFolder other("");
         const auto files = watch(folder_->path(), other.path());
         touch(file(), 1000);
@@ -144,7 +144,7 @@ public:
         CPPUNIT_ASSERT(files->changed());
     }
 
-    void testTheyAreLookedAtWithTheUsersRights() {
+    void testTheFilesAreReadWithTheUsersRights() {
         if (::geteuid() != 0) {
             return;
         }
@@ -159,7 +159,7 @@ public:
         touch(file(), 2000);
         CPPUNIT_ASSERT(!files.changed());
         CPPUNIT_ASSERT(!files.always());
-        // A group that the user is a member of may be what lets it in.
+        // The user's supplementary group may give access.
         std::filesystem::permissions(tmp, std::filesystem::perms(0750));
         CPPUNIT_ASSERT_EQUAL(0, ::chown(tmp.c_str(), 0, 54323));
         CPPUNIT_ASSERT(!files.always());
@@ -168,7 +168,7 @@ public:
         CPPUNIT_ASSERT(files.changed());
     }
 
-    void testOnesThatAreSeenLaterAreAskedForWhereItBeganUnseen() {
+    void testAfterAStartWithoutALookTheFirstFileSeenRequestsARestart() {
         touch(file(), 1000);
         RestartFiles files(folder_->path(), "tmp");
         files.beginUnseen();

@@ -24,31 +24,31 @@ using std::chrono::hours;
 using std::chrono::milliseconds;
 namespace fs = std::filesystem;
 
-/** With the real clock: it is about how soon the kernel's word brings a look. */
+/** Tests with the real clock, since they measure how soon an event of the kernel causes a look. */
 class RestartWatchTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(RestartWatchTest);
-    CPPUNIT_TEST(testATouchIsNoticedAtOnce);
+    CPPUNIT_TEST(testATouchCausesALookAtOnce);
     CPPUNIT_TEST(testAFileThatAppearsIsNoticed);
     CPPUNIT_TEST(testARenameOverTheFileIsNoticed);
     CPPUNIT_TEST(testATimeThatGoesBackwardsIsNoticed);
     CPPUNIT_TEST(testALinkThatIsSwitchedIsNoticed);
     CPPUNIT_TEST(testTheFolderBehindASwitchedLinkIsWatched);
-    CPPUNIT_TEST(testAFolderThatComesLaterIsWatched);
+    CPPUNIT_TEST(testANewFolderIsWatched);
     CPPUNIT_TEST(testAnApplicationThatIsReplacedIsNoticed);
     CPPUNIT_TEST(testANewApplicationIsWatchedSoon);
-    CPPUNIT_TEST(testOtherFilesAndReadingBringNoLook);
-    CPPUNIT_TEST(testAStormBringsALookIn50Milliseconds);
-    CPPUNIT_TEST(testWithoutInotifyOnlyTheIntervalBringsLooks);
+    CPPUNIT_TEST(testOtherFilesAndReadsCauseNoLook);
+    CPPUNIT_TEST(testManyEventsCauseOneLookIn50Milliseconds);
+    CPPUNIT_TEST(testWithoutInotifyOnlyTheIntervalCausesLooks);
     CPPUNIT_TEST(testAMissingInotifyIsLoggedOnce);
-    CPPUNIT_TEST(testNothingIsWatchedWhereLooksAreFrequent);
-    CPPUNIT_TEST(testAnotherIntervalHoldsAtOnce);
-    CPPUNIT_TEST(testALookThatFailsIsLoggedAndTheNextOneComes);
-    CPPUNIT_TEST(testItEndsPromptly);
+    CPPUNIT_TEST(testNothingIsWatchedIfLooksAreFrequent);
+    CPPUNIT_TEST(testAnotherIntervalAppliesAtOnce);
+    CPPUNIT_TEST(testAFailedLookIsLoggedAndTheNextOneFollows);
+    CPPUNIT_TEST(testTheDestructorReturnsPromptly);
     CPPUNIT_TEST_SUITE_END();
 
-    /** On a machine that stands still at times. Without an event the next look is an hour away. */
+    /** Long enough for a slow machine. Without an event the next look is after an hour. */
     static constexpr milliseconds SOON{60000};
-    /** Long enough for an event to have brought a look, were it to. */
+    /** Long enough for a look after an event. */
     static constexpr milliseconds QUIET{200};
 
     std::unique_ptr<CapturedLog> log_;
@@ -62,7 +62,7 @@ class RestartWatchTest : public LeakCheck {
     std::string path(const std::string &name) const {
         return root_->path() + "/" + name;
     }
-    /** Makes the folder. */
+    /** Makes the folder. @return its path */
     std::string folder(const std::string &name) const {
         fs::create_directories(path(name));
         return path(name);
@@ -72,7 +72,7 @@ class RestartWatchTest : public LeakCheck {
         std::ofstream(path(name)).flush();
         return path(name);
     }
-    /** What Capistrano does: there is no moment without the link. */
+    /** Replaces the link without a moment without it, as Capistrano does. */
     void switchLink(const std::string &target) const {
         fs::create_directory_symlink(target, path("next"));
         fs::rename(path("next"), path("current"));
@@ -103,14 +103,14 @@ class RestartWatchTest : public LeakCheck {
             throw IOException("no such luck");
         }
     }
-    /** After its first look. */
+    /** Starts the watch. Returns after its first look. */
     void watch(const std::string &folder, milliseconds interval = hours(1)) {
         setFolders({folder});
         looks_ = 0;
         startWatch(interval);
         CPPUNIT_ASSERT(eventually([this] { return looks_ == 1; }));
     }
-    /** There are two releases, and `current` leads to the first. */
+    /** Makes two releases, and `current` as a link to the first one. */
     void watchLink() {
         folder("releases/1/tmp");
         folder("releases/2/tmp");
@@ -126,7 +126,7 @@ class RestartWatchTest : public LeakCheck {
         action();
         CPPUNIT_ASSERT(looksWithin(SOON, before));
     }
-    /** What was done before may bring a look late. */
+    /** An earlier action may cause a late look. */
     template <typename Action> void assertBringsNoLook(Action action) {
         bool quiet = false;
         for (int tries = 0; tries < 5 && !quiet; tries++) {
@@ -137,7 +137,7 @@ class RestartWatchTest : public LeakCheck {
         }
         CPPUNIT_ASSERT(quiet);
     }
-    /** Until no look comes any more. */
+    /** Waits until looks have ended. */
     void settle() const {
         for (unsigned before = looks_; looksWithin(QUIET, before);) {
             before = looks_;
@@ -158,7 +158,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testATouchIsNoticedAtOnce() {
+    void testATouchCausesALookAtOnce() {
         const std::string restart = file("tmp/restart.txt");
         watch(folder("tmp"));
         assertBringsLook([&] { setTime(restart, 2000000000); });
@@ -196,7 +196,7 @@ public:
         assertBringsNoLook([&] { file("releases/1/tmp/restart.txt"); });
     }
 
-    void testAFolderThatComesLaterIsWatched() {
+    void testANewFolderIsWatched() {
         watch(path("deploy/files/restart"));
         assertBringsLook([&] { folder("deploy/files"); });
         assertBringsLook([&] { folder("deploy/files/restart"); });
@@ -216,12 +216,12 @@ public:
         watch(folder("1/tmp"));
         CPPUNIT_ASSERT(!looksWithin(milliseconds(1200), 1));
         setFolders({path("1/tmp"), folder("2/tmp")});
-        // Something may have come before its folder was watched.
+        // There is one look more, since a file may have changed before its folder was watched.
         CPPUNIT_ASSERT(looksWithin(SOON, 1));
         assertBringsLook([&] { file("2/tmp/restart.txt"); });
     }
 
-    void testOtherFilesAndReadingBringNoLook() {
+    void testOtherFilesAndReadsCauseNoLook() {
         const std::string restart = file("app/tmp/restart.txt");
         watch(folder("app/tmp"));
         assertBringsNoLook([&] {
@@ -234,7 +234,7 @@ public:
         assertBringsLook([&] { setTime(restart, 1000); });
     }
 
-    void testAStormBringsALookIn50Milliseconds() {
+    void testManyEventsCauseOneLookIn50Milliseconds() {
         const std::string restart = file("tmp/restart.txt");
         watch(folder("tmp"));
         settle();
@@ -253,7 +253,7 @@ public:
         CPPUNIT_ASSERT(looks_ - before <= static_cast<unsigned>((passed - QUIET) / milliseconds(50)) + 2);
     }
 
-    void testWithoutInotifyOnlyTheIntervalBringsLooks() {
+    void testWithoutInotifyOnlyTheIntervalCausesLooks() {
         setFolders({folder("tmp")});
         startWatch(hours(1), []() -> FileDescriptor { throw SystemException("inotify_init1", EMFILE); });
         CPPUNIT_ASSERT(eventually([this] { return looks_ == 1; }));
@@ -274,7 +274,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=restart.no_inotify error=\"inotify_init1: Too many open files\""));
     }
 
-    void testNothingIsWatchedWhereLooksAreFrequent() {
+    void testNothingIsWatchedIfLooksAreFrequent() {
         std::atomic<unsigned> attempts = 0;
         startWatch(milliseconds(0), [&] {
             attempts++;
@@ -285,7 +285,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, attempts.load());
     }
 
-    void testAnotherIntervalHoldsAtOnce() {
+    void testAnotherIntervalAppliesAtOnce() {
         watch(folder("tmp"), hours(1));
         watch_->setInterval(milliseconds(0));
         CPPUNIT_ASSERT(eventually([this] { return looks_ >= 4; }));
@@ -293,7 +293,7 @@ public:
         assertBringsLook([&] { file("tmp/restart.txt"); });
     }
 
-    void testALookThatFailsIsLoggedAndTheNextOneComes() {
+    void testAFailedLookIsLoggedAndTheNextOneFollows() {
         failing_ = true;
         watch(folder("tmp"));
         CPPUNIT_ASSERT(
@@ -301,7 +301,7 @@ public:
         assertBringsLook([&] { file("tmp/restart.txt"); });
     }
 
-    void testItEndsPromptly() {
+    void testTheDestructorReturnsPromptly() {
         const auto timeOfEnd = [this] {
             watch(folder("tmp"));
             settle();
@@ -309,7 +309,7 @@ public:
             watch_.reset();
             return std::chrono::steady_clock::now() - begin;
         };
-        // The machine may be busy with something else now and then.
+        // The machine may be busy at times.
         auto best = timeOfEnd();
         for (int tries = 1; tries < 5 && best >= 2 * QUIET; tries++) {
             best = std::min(best, timeOfEnd());

@@ -8,7 +8,7 @@ using namespace std::chrono_literals;
 
 class RoomPolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(RoomPolicyTest);
-    CPPUNIT_TEST(testWhoGivesUpAnInstance);
+    CPPUNIT_TEST(testTheGroupThatGivesUpAnInstance);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr MonotonicTime NOW{1h};
@@ -25,7 +25,7 @@ class RoomPolicyTest : public CppUnit::TestFixture {
         candidate.lastNeeded = ago(needed);
         return candidate;
     }
-    /** @param waiter since when its oldest request waits; zero: none does */
+    /** @param waiter since when the oldest request waits; zero: none waits */
     static RoomCandidate busy(unsigned serving, std::chrono::nanoseconds waiter, std::chrono::nanoseconds since) {
         RoomCandidate candidate;
         candidate.serving = serving;
@@ -35,7 +35,7 @@ class RoomPolicyTest : public CppUnit::TestFixture {
         candidate.servingSince = ago(since);
         return candidate;
     }
-    /** One of it is idle, though it has requests that wait. */
+    /** One instance is idle, though requests wait. */
     static RoomCandidate torn(unsigned serving) {
         RoomCandidate candidate = busy(serving, 3s, 9s);
         candidate.idle = true;
@@ -43,7 +43,7 @@ class RoomPolicyTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testWhoGivesUpAnInstance() {
+    void testTheGroupThatGivesUpAnInstance() {
         struct Case {
             const char *what;
             RoomRequest request;

@@ -8,11 +8,11 @@ using namespace std::chrono_literals;
 
 class ScalingPolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ScalingPolicyTest);
-    CPPUNIT_TEST(testHowManyAreStarted);
+    CPPUNIT_TEST(testTheNumberOfInstancesToStart);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testHowManyAreStarted() {
+    void testTheNumberOfInstancesToStart() {
         struct Case {
             const char *what;
             ScalingSnapshot snapshot;

@@ -6,21 +6,21 @@ namespace Passenger {
 
 class SecretsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SecretsTest);
-    CPPUNIT_TEST(testNamesThatLookSecret);
-    CPPUNIT_TEST(testNamesThatDoNot);
+    CPPUNIT_TEST(testNamesOfSecretsAreRecognized);
+    CPPUNIT_TEST(testOtherNamesAreNoSecrets);
     CPPUNIT_TEST(testAPasswordInAUrlIsHidden);
     CPPUNIT_TEST(testAPasswordMayHaveASlash);
     CPPUNIT_TEST(testATokenInAUrlIsHidden);
     CPPUNIT_TEST(testThePasswordOfAUrlIsHiddenEverywhere);
     CPPUNIT_TEST(testValuesBehindSecretNamesAreHidden);
-    CPPUNIT_TEST(testAnEmptySecretIsShownAsWhatItIs);
+    CPPUNIT_TEST(testAnEmptySecretIsShownAsEmpty);
     CPPUNIT_TEST(testSecretsAreHiddenInTexts);
-    CPPUNIT_TEST(testOfTwoSecretsTheLongerOneIsHiddenWhole);
-    CPPUNIT_TEST(testShortValuesDoNotSpoilTexts);
+    CPPUNIT_TEST(testIfOneSecretContainsAnotherTheLongerOneIsHiddenWhole);
+    CPPUNIT_TEST(testShortValuesAreNotHiddenInTexts);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testNamesThatLookSecret() {
+    void testNamesOfSecretsAreRecognized() {
         for (const char *name : {"SECRET_KEY_BASE",    "RAILS_MASTER_KEY",
                                  "API_TOKEN",          "api_key",
                                  "MYAPIKEY",           "DB_PASS",
@@ -35,7 +35,7 @@ public:
         }
     }
 
-    void testNamesThatDoNot() {
+    void testOtherNamesAreNoSecrets() {
         for (const char *name : {"PATH", "HOME", "RAILS_ENV", "PASSENGER_APP_ENV", "IN_PASSENGER", "PWD", "OLDPWD",
                                  "KEYBOARD", "LANG", "DATABASE_URL", "BYPASS_CACHE", "MONKEY"}) {
             CPPUNIT_ASSERT_MESSAGE(name, !Secrets::looksSecret(name));
@@ -72,7 +72,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(R"(key not found: "password")"), secrets.hide(R"(key not found: "password")"));
     }
 
-    void testAnEmptySecretIsShownAsWhatItIs() {
+    void testAnEmptySecretIsShownAsEmpty() {
         CPPUNIT_ASSERT_EQUAL(std::string(), Secrets::shown("SECRET_KEY_BASE", ""));
         CPPUNIT_ASSERT_EQUAL(std::string("[hidden]"), Secrets::shown("SECRET_KEY_BASE", "x"));
     }
@@ -83,12 +83,12 @@ public:
                              secrets.hide("in /home/blog: swordfish, swordfish! redis://:pass@cache"));
     }
 
-    void testOfTwoSecretsTheLongerOneIsHiddenWhole() {
+    void testIfOneSecretContainsAnotherTheLongerOneIsHiddenWhole() {
         const Secrets secrets({{"A_KEY", "swordfish"}, {"B_KEY", "swordfish-and-chips"}});
         CPPUNIT_ASSERT_EQUAL(std::string("[hidden]"), secrets.hide("swordfish-and-chips"));
     }
 
-    void testShortValuesDoNotSpoilTexts() {
+    void testShortValuesAreNotHiddenInTexts() {
         CPPUNIT_ASSERT_EQUAL(std::string("testing"), Secrets(Secrets::Variables{{"API_KEY", "test"}}).hide("testing"));
     }
 };

@@ -1,4 +1,5 @@
-// Boards, claims, marks and the generation table, with several threads at once on each, as the processes use them.
+// In-flight table, claims, withdrawal marks and generation table, with several threads at once, as
+// the processes use them.
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
@@ -27,16 +28,17 @@ namespace Passenger {
 using namespace std::chrono_literals;
 
 /**
- * Threads of one child share its view, so that ThreadSanitizer sees what they do to the same words. What processes do to each other goes
- * through mappings of their own, which it takes for different memory: there only the outcome tells.
+ * The threads of one child share its view, so ThreadSanitizer sees their accesses to the same
+ * words. Processes have mappings of their own, which ThreadSanitizer takes for different memory.
+ * Between processes, only the result shows a race.
  */
 class SharedMemoryRaceTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(SharedMemoryRaceTest);
-    CPPUNIT_TEST(testWhatIsInFlightIsCountedByManyAtOnce);
-    CPPUNIT_TEST(testOneOfManyWakesTheAgent);
-    CPPUNIT_TEST(testAnInstanceThatMapsItsClaimNeverRunsWhatWasFoundNotBegun);
-    CPPUNIT_TEST(testAnInstanceThatClaimsBySystemCallNeverRunsWhatWasFoundNotBegun);
-    CPPUNIT_TEST(testABoardShowsAllThatIsInFlight);
+    CPPUNIT_TEST(testRequestsInFlightAreCountedByManyThreadsAtOnce);
+    CPPUNIT_TEST(testOneOfManyThreadsWakesTheAgent);
+    CPPUNIT_TEST(testAnInstanceThatMapsItsClaimNeverRunsARequestFoundNotBegun);
+    CPPUNIT_TEST(testAnInstanceThatClaimsBySystemCallNeverRunsARequestFoundNotBegun);
+    CPPUNIT_TEST(testTheInFlightTableShowsAllRequestsInFlight);
     CPPUNIT_TEST(testAGenerationIsNeverSeenBeforeItsCapacity);
     CPPUNIT_TEST_SUITE_END();
 
@@ -44,11 +46,12 @@ class SharedMemoryRaceTest : public LeakCheck {
     static constexpr std::uint32_t CHILDREN = 2;
     static constexpr ChannelId CHANNEL{(5ULL << 16) | 17};
 
-    /** On a machine with other work, threads that wait for each other get on slowly: enough is when either comes to its end. */
+    /** Limits the rounds: on a busy machine, threads that wait for each other are slow. The rounds
+     *  end at the number or at the deadline. */
     class Rounds {
     public:
         explicit Rounds(std::uint64_t most) : most_(most) {}
-        /** The next, from 1; 0: it was enough. */
+        /** The number of the next round, from 1; 0: the end. */
         std::uint64_t next() {
             return done_ < most_ && std::chrono::steady_clock::now() < deadline_ ? ++done_ : 0;
         }
@@ -59,7 +62,7 @@ class SharedMemoryRaceTest : public LeakCheck {
         const std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::now() + 2s;
     };
 
-    /** Runs one more in this thread: `last`, after which the others are to come to an end by themselves. */
+    /** Runs `last` in this thread, after which the other threads must end by themselves. */
     static void runTogether(
         unsigned threads, const std::function<void(unsigned)> &work, const std::function<void()> &last = [] {}) {
         std::vector<std::jthread> running;
@@ -69,7 +72,8 @@ class SharedMemoryRaceTest : public LeakCheck {
         last();
     }
 
-    /** As native code in an instance does it; but for the fence behind the claim, which ThreadSanitizer does not know. */
+    /** Claims as native code in an instance does, except for the fence behind the claim, which
+     *  ThreadSanitizer does not know. */
     class MappedInstance {
     public:
         MappedInstance(const Claims &claims, const SenderMemory &senders)
@@ -98,7 +102,7 @@ class SharedMemoryRaceTest : public LeakCheck {
         Mapping senders_;
     };
 
-    /** As Ruby alone does it, and a bridge. */
+    /** Claims as Ruby without native code does, and a bridge. */
     class ReadingInstance {
     public:
         ReadingInstance(const Claims &claims, const SenderMemory &senders)
@@ -123,8 +127,9 @@ class SharedMemoryRaceTest : public LeakCheck {
         const int senders_;
     };
 
-    /** A child sends, and withdraws at once, request after request; an instance takes what it sees of them. Neither waits for the other, but
-     *  the instance while it has begun with one: its claim is to be seen then. */
+    /** A child sends requests and withdraws each at once; an instance takes the requests that it
+     *  sees. Neither waits for the other, except the instance after it has begun a request: the
+     *  child must then see the claim. */
     template <typename Instance> static void withdrawAgainstClaims() {
         constexpr std::uint64_t MOST = 1'000'000;
         const Claims claims;
@@ -133,7 +138,7 @@ class SharedMemoryRaceTest : public LeakCheck {
         const ClaimsView seen(claims.memory().readOnlyDescriptor());
         SenderMemoryView view(senders.memory().descriptor());
         Instance instance(claims, senders);
-        // Tickets: what was sent, and what the child has looked for.
+        // Tickets: the last one sent, and the last one whose claim the child has looked for.
         std::atomic<std::uint64_t> sent{0};
         std::atomic<std::uint64_t> looked{0};
         std::atomic<bool> over{false};
@@ -160,7 +165,7 @@ class SharedMemoryRaceTest : public LeakCheck {
             Rounds rounds(MOST);
             while (const std::uint64_t ticket = rounds.next()) {
                 sent = ticket;
-                // So that now the one and now the other is first.
+                // Varies which of the two is first.
                 for (std::uint64_t pause = ticket % 256; pause > 0; pause--) {
                     static_cast<void>(sent.load(std::memory_order_relaxed));
                 }
@@ -176,7 +181,7 @@ class SharedMemoryRaceTest : public LeakCheck {
     }
 
 public:
-    void testWhatIsInFlightIsCountedByManyAtOnce() {
+    void testRequestsInFlightAreCountedByManyThreadsAtOnce() {
         constexpr std::uint64_t TURNS = 200'000;
         SenderMemory senders;
         std::vector<std::unique_ptr<SenderMemoryView>> children;
@@ -211,7 +216,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3 * THREADS * TURNS, sum(counted.queueTime));
     }
 
-    void testOneOfManyWakesTheAgent() {
+    void testOneOfManyThreadsWakesTheAgent() {
         SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         std::atomic<unsigned> woken{0};
@@ -230,15 +235,15 @@ public:
         CPPUNIT_ASSERT(!senders.wanted());
     }
 
-    void testAnInstanceThatMapsItsClaimNeverRunsWhatWasFoundNotBegun() {
+    void testAnInstanceThatMapsItsClaimNeverRunsARequestFoundNotBegun() {
         withdrawAgainstClaims<MappedInstance>();
     }
 
-    void testAnInstanceThatClaimsBySystemCallNeverRunsWhatWasFoundNotBegun() {
+    void testAnInstanceThatClaimsBySystemCallNeverRunsARequestFoundNotBegun() {
         withdrawAgainstClaims<ReadingInstance>();
     }
 
-    void testABoardShowsAllThatIsInFlight() {
+    void testTheInFlightTableShowsAllRequestsInFlight() {
         constexpr std::uint32_t GROUP = 7;
         InFlightTable inFlightTable;
         const InFlightReader reader(inFlightTable.memory().descriptor().duplicate());
@@ -265,7 +270,7 @@ public:
                 const unsigned thread = round % THREADS;
                 const std::uint64_t before = inFlight[thread];
                 const std::vector<InFlightEntry> entries = reader.inFlight(GROUP);
-                // Unless it was there all the time, anything may have been seen.
+                // If the request was not in flight all the time, any state may have been seen.
                 if (before != 0 && inFlight[thread] == before) {
                     const auto found = std::find_if(entries.begin(), entries.end(), [&](const InFlightEntry &entry) {
                         return entry.channel == thread + 1 && entry.ticket == before;
@@ -281,7 +286,7 @@ public:
     }
 
     void testAGenerationIsNeverSeenBeforeItsCapacity() {
-        // Of one byte, which a system call cannot write by halves.
+        // Of one byte, which a system call cannot write partly.
         constexpr std::uint32_t LAST = 255;
         constexpr std::uint32_t SLOTS = 64;
         GenerationTable table;

@@ -17,23 +17,23 @@ namespace Passenger {
 
 class SharedMemoryTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(SharedMemoryTest);
-    CPPUNIT_TEST(testANewOneIsFilledWithZeros);
-    CPPUNIT_TEST(testItsModeKeepsOtherUsersOut);
-    CPPUNIT_TEST(testItCanNeitherShrinkNorGrow);
-    CPPUNIT_TEST(testNobodyCanAddAWriteSeal);
-    CPPUNIT_TEST(testWhatIsWrittenThroughTheDescriptorIsSeenInMappings);
+    CPPUNIT_TEST(testNewMemoryIsFilledWithZeros);
+    CPPUNIT_TEST(testOtherUsersCannotOpenTheFile);
+    CPPUNIT_TEST(testTheFileCanNeitherShrinkNorGrow);
+    CPPUNIT_TEST(testAWriteSealCannotBeAdded);
+    CPPUNIT_TEST(testWritesThroughTheDescriptorAreSeenInMappings);
     CPPUNIT_TEST(testTheReadOnlyDescriptorCannotWrite);
     CPPUNIT_TEST(testTheReadOnlyDescriptorCannotBeMappedForWriting);
     CPPUNIT_TEST(testNumbersAreWrittenAndReadAtTheirOffset);
     CPPUNIT_TEST(testReadingBeyondTheEndFails);
     CPPUNIT_TEST(testWritingBeyondTheEndFails);
-    CPPUNIT_TEST(testAdoptTakesWhatAnotherMade);
+    CPPUNIT_TEST(testAdoptTakesAFileThatAnotherProcessMade);
     CPPUNIT_TEST(testAdoptRefusesAnUnsealedFile);
     CPPUNIT_TEST(testAdoptRefusesAFileThatIsTooSmall);
-    CPPUNIT_TEST(testAdoptRefusesWhatIsNoMemoryFile);
+    CPPUNIT_TEST(testAdoptRefusesADescriptorOfNoMemoryFile);
     CPPUNIT_TEST(testAMappingRefusesAnUnsealedFile);
     CPPUNIT_TEST(testAMappingRefusesMoreThanTheFileHas);
-    CPPUNIT_TEST(testAMappingMoves);
+    CPPUNIT_TEST(testAMappingCanBeMoved);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::size_t SIZE = 8192;
@@ -45,7 +45,7 @@ class SharedMemoryTest : public LeakCheck {
     }
 
 public:
-    void testANewOneIsFilledWithZeros() {
+    void testNewMemoryIsFilledWithZeros() {
         const SharedMemory memory("test", SIZE);
         std::string bytes(SIZE, 'x');
         memory.read(bytes.data(), SIZE, 0);
@@ -53,14 +53,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(SIZE, memory.size());
     }
 
-    void testItsModeKeepsOtherUsersOut() {
+    void testOtherUsersCannotOpenTheFile() {
         const SharedMemory memory("test", SIZE);
         struct stat status {};
         CPPUNIT_ASSERT_EQUAL(0, ::fstat(memory.descriptor().get(), &status));
         CPPUNIT_ASSERT_EQUAL(mode_t{0600}, static_cast<mode_t>(status.st_mode & 07777));
     }
 
-    void testItCanNeitherShrinkNorGrow() {
+    void testTheFileCanNeitherShrinkNorGrow() {
         const SharedMemory memory("test", SIZE);
         CPPUNIT_ASSERT_EQUAL(-1, ::ftruncate(memory.descriptor().get(), SIZE - 1));
         CPPUNIT_ASSERT_EQUAL(EPERM, errno);
@@ -68,13 +68,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(EPERM, errno);
     }
 
-    void testNobodyCanAddAWriteSeal() {
+    void testAWriteSealCannotBeAdded() {
         const SharedMemory memory("test", SIZE);
         CPPUNIT_ASSERT_EQUAL(-1, ::fcntl(memory.descriptor().get(), F_ADD_SEALS, F_SEAL_WRITE));
         CPPUNIT_ASSERT_EQUAL(EPERM, errno);
     }
 
-    void testWhatIsWrittenThroughTheDescriptorIsSeenInMappings() {
+    void testWritesThroughTheDescriptorAreSeenInMappings() {
         SharedMemory memory("test", SIZE);
         const Mapping writable(memory.descriptor(), SIZE, Mapping::Access::READ_WRITE);
         const Mapping readable(memory.readOnlyDescriptor(), SIZE, Mapping::Access::READ_ONLY);
@@ -118,7 +118,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(EPERM, errorOf([&] { memory.writeU64(1, SIZE); }));
     }
 
-    void testAdoptTakesWhatAnotherMade() {
+    void testAdoptTakesAFileThatAnotherProcessMade() {
         SharedMemory memory("test", SIZE);
         memory.writeU32(5, 0);
         const SharedMemory adopted = SharedMemory::adopt(memory.readOnlyDescriptor(), SIZE);
@@ -138,7 +138,7 @@ public:
         thrownBy<ProtocolException>([&] { SharedMemory::adopt(memory.readOnlyDescriptor(), SIZE + 1); });
     }
 
-    void testAdoptRefusesWhatIsNoMemoryFile() {
+    void testAdoptRefusesADescriptorOfNoMemoryFile() {
         thrownBy<ProtocolException>([] { SharedMemory::adopt(makePipe().first, 1); });
         thrownBy<ProtocolException>([] { SharedMemory::adopt(FileDescriptor(), 1); });
     }
@@ -153,7 +153,7 @@ public:
         thrownBy<ProtocolException>([&] { Mapping(memory.descriptor(), SIZE + 1, Mapping::Access::READ_ONLY); });
     }
 
-    void testAMappingMoves() {
+    void testAMappingCanBeMoved() {
         SharedMemory memory("test", SIZE);
         memory.writeU32(9, 0);
         Mapping first(memory.descriptor(), SIZE, Mapping::Access::READ_ONLY);

@@ -32,24 +32,24 @@ using namespace std::chrono_literals;
 class SmartSpawnerTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(SmartSpawnerTest);
     CPPUNIT_TEST(testTheApplicationIsLoadedOnce);
-    CPPUNIT_TEST(testForSeveralSpawnsAtOnceItIsLoadedOnce);
-    CPPUNIT_TEST(testWhoWaitsForThePreloaderFailsWithIt);
-    CPPUNIT_TEST(testADeadPreloaderIsStartedAgainUnseen);
-    CPPUNIT_TEST(testOtherVariablesGiveAnotherPreloader);
-    CPPUNIT_TEST(testAnotherUserOrGroupGivesAnotherPreloader);
+    CPPUNIT_TEST(testForSeveralSpawnsAtOnceTheApplicationIsLoadedOnce);
+    CPPUNIT_TEST(testSpawnsThatWaitForThePreloaderFailWithIt);
+    CPPUNIT_TEST(testADeadPreloaderIsReplacedDuringTheNextSpawn);
+    CPPUNIT_TEST(testOtherVariablesNeedAnotherPreloader);
+    CPPUNIT_TEST(testAnotherUserOrGroupNeedsAnotherPreloader);
     CPPUNIT_TEST(testThePreloaderEndsWithItsSpawner);
     CPPUNIT_TEST(testAnApplicationWhosePreloaderCannotForkIsStartedDirectly);
-    CPPUNIT_TEST(testAForkThatHangsEndsThePreloader);
-    CPPUNIT_TEST(testWhereTwoForksHangInstancesAreStartedDirectly);
-    CPPUNIT_TEST(testAfterAWarmForkHasHungNoWarmPreloaderIsTakenAgain);
+    CPPUNIT_TEST(testAHangingForkEndsThePreloader);
+    CPPUNIT_TEST(testAfterTwoHangingForksInstancesAreStartedDirectly);
+    CPPUNIT_TEST(testAfterAHangingForkOfAWarmPreloaderReforkingEnds);
     CPPUNIT_TEST(testAnApplicationWhoseInstancesCannotBeForkedIsStartedDirectly);
-    CPPUNIT_TEST(testWhatDoesNotStartDirectlyEitherIsPreloadedAgain);
-    CPPUNIT_TEST(testInstancesThatAreKilledFromOutsideDoNotEndPreloading);
-    CPPUNIT_TEST(testAtRestThePreloaderEndsAndTheNextSpawnStartsAnother);
-    CPPUNIT_TEST(testAReforkedPreloaderTakesTheOldOnesPlace);
-    CPPUNIT_TEST(testWhereTheInstanceForksNoneTheOldOneStays);
-    CPPUNIT_TEST(testAStrangerIsNotTakenForTheNewPreloader);
-    CPPUNIT_TEST(testAPreloaderThatLiesAboutAPidIsRefused);
+    CPPUNIT_TEST(testIfADirectStartFailsTooPreloadingIsTriedAgain);
+    CPPUNIT_TEST(testKilledInstancesDoNotEndPreloading);
+    CPPUNIT_TEST(testAnIdlePreloaderEndsAndTheNextSpawnStartsAnother);
+    CPPUNIT_TEST(testAReforkedPreloaderReplacesTheOldOne);
+    CPPUNIT_TEST(testIfTheInstanceForksNoPreloaderTheOldOneStays);
+    CPPUNIT_TEST(testAnotherProcessIsNotAcceptedAsTheNewPreloader);
+    CPPUNIT_TEST(testAPreloaderThatReportsAFalsePidIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *LOADED = "loaded by ";
@@ -63,7 +63,7 @@ class SmartSpawnerTest : public SpawningFixture {
         CPPUNIT_ASSERT(waitPidFd(instance.pidFd, 60s));
     }
 
-    /** What the result of a spawn says of another way than was asked for. */
+    /** The reason in a spawn's result for another method than the configured one. */
     std::string fallback() {
         auto instance = spawner_->spawn(options());
         instance.control = FrameSocket();
@@ -91,7 +91,7 @@ class SmartSpawnerTest : public SpawningFixture {
         return 0;
     }
 
-    /** Gives an instance what it needs to serve. */
+    /** Gives an instance its queue, so that it serves. */
     void serve(SpawnResult &instance) {
         Frame frame(FrameType::SERVE, {"0", "1", "the application"});
         const Claims claims;
@@ -103,7 +103,7 @@ class SmartSpawnerTest : public SpawningFixture {
         CPPUNIT_ASSERT(instance.control.receive(FrameSocket::in(60s)).type == FrameType::READY);
     }
 
-    /** How the agent speaks with it. */
+    /** The instance as the agent passes it to refork(). */
     static WarmInstance warm(SpawnResult &instance) {
         return {instance.pid, instance.origin, [&](const Frame &frame, const std::vector<int> &descriptors) {
                     instance.control.send(frame, descriptors, FrameSocket::in(60s));
@@ -136,7 +136,7 @@ public:
         CPPUNIT_ASSERT(eventuallyLoaded(1));
     }
 
-    void testForSeveralSpawnsAtOnceItIsLoadedOnce() {
+    void testForSeveralSpawnsAtOnceTheApplicationIsLoadedOnce() {
         std::list<TestThread> threads;
         for (int i = 0; i < 4; ++i) {
             threads.emplace_back([this] { spawnAndEnd(options()); });
@@ -147,16 +147,18 @@ public:
         CPPUNIT_ASSERT(eventuallyLoaded(1));
     }
 
-    void testWhoWaitsForThePreloaderFailsWithIt() {
-        // Not seen from outside: that the others wait. On a machine that is busy one of them may come later.
+    void testSpawnsThatWaitForThePreloaderFailWithIt() {
+        // The tests cannot see that the other threads wait. On a busy machine one of them may come
+        // later.
         CPPUNIT_ASSERT(failTogetherAfter(200ms) || failTogetherAfter(2s) || failTogetherAfter(20s));
         CPPUNIT_ASSERT(eventuallyLoaded(1));
-        // Who comes later tries again.
+        // A later spawn tries again.
         failure(options());
         CPPUNIT_ASSERT(eventuallyLoaded(2));
     }
 
-    /** Several spawns, of an application that fails after this time. @return whether all have the same failure */
+    /** Runs several spawns of an application that fails after this time. @return whether all have
+     *  the same failure */
     bool failTogetherAfter(std::chrono::milliseconds time) {
         clearLog();
         const std::string go = folder_->path() + "/go";
@@ -179,7 +181,7 @@ public:
         return std::vector<std::string>(3, reports.front()) == reports;
     }
 
-    void testADeadPreloaderIsStartedAgainUnseen() {
+    void testADeadPreloaderIsReplacedDuringTheNextSpawn() {
         spawnAndEnd(options());
         const pid_t first = pidInLog(LOADED);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGKILL));
@@ -188,7 +190,7 @@ public:
         CPPUNIT_ASSERT(pidInLog(LOADED) != first);
     }
 
-    void testOtherVariablesGiveAnotherPreloader() {
+    void testOtherVariablesNeedAnotherPreloader() {
         spawnAndEnd(options());
         auto greeted = options();
         greeted.variables = [] { return Options::Variables{{"GREETING", "hello"}}; };
@@ -198,8 +200,8 @@ public:
         CPPUNIT_ASSERT(log_->contains("GREETING=hello"));
     }
 
-    // Who is not root can see nothing of this.
-    void testAnotherUserOrGroupGivesAnotherPreloader() {
+    // Only root can run an application as other users.
+    void testAnotherUserOrGroupNeedsAnotherPreloader() {
         if (::geteuid() != 0) {
             return;
         }
@@ -236,7 +238,7 @@ public:
     }
 
     void testAnApplicationWhosePreloaderCannotForkIsStartedDirectly() {
-        // Dies whenever it is asked for an instance.
+        // The preloader dies whenever it is to fork an instance.
         folder_->setStartupFile(
             application("def Process._fork; exit!(3); end; def fork; exit!(3); end\n"
                         "puts \"loaded by #{Process.pid}\""));
@@ -244,7 +246,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE("Twice by a preloader, then by the instance", eventuallyLoaded(3));
     }
 
-    void testAForkThatHangsEndsThePreloader() {
+    void testAHangingForkEndsThePreloader() {
         const std::string hang = folder_->path() + "/hang";
         folder_->setStartupFile(
             application("Process.singleton_class.prepend(Module.new do\n"
@@ -256,7 +258,7 @@ public:
                         "  end\n"
                         "end)\n"
                         "puts \"loaded by #{Process.pid}\""));
-        // Its preloader is there then, however long that takes.
+        // Now the preloader exists, however long its start took.
         spawnAndEnd(options());
         std::ofstream(hang) << "";
         auto impatient = options();
@@ -269,9 +271,9 @@ public:
         CPPUNIT_ASSERT(eventuallyLoaded(1));
     }
 
-    void testWhereTwoForksHangInstancesAreStartedDirectly() {
+    void testAfterTwoHangingForksInstancesAreStartedDirectly() {
         folder_->setStartupFile(application("def Process._fork; sleep; end; def fork; sleep; end"));
-        // Enough for Ruby; on a machine that is busy it may need more until it forks.
+        // Enough time for Ruby. On a busy machine the fork may need more.
         std::string why = fallbackAfterTwoHangs(8s);
         if (why.empty()) {
             why = fallbackAfterTwoHangs(40s);
@@ -281,7 +283,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
     }
 
-    /** Of another spawner. @return nothing where preloading was not given up: its forks did not hang for most of the time */
+    /** Uses another spawner. @return empty: preloading was not given up, since the forks did not
+     *  hang for most of the time */
     std::string fallbackAfterTwoHangs(std::chrono::seconds timeout) {
         spawner_ = factory_->create(options());
         auto impatient = options();
@@ -299,7 +302,7 @@ public:
         }
     }
 
-    void testAfterAWarmForkHasHungNoWarmPreloaderIsTakenAgain() {
+    void testAfterAHangingForkOfAWarmPreloaderReforkingEnds() {
         folder_->setStartupFile(
             application("LOADER = Process.pid\n"
                         "Process.singleton_class.prepend(Module.new do\n"
@@ -333,7 +336,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
     }
 
-    void testWhatDoesNotStartDirectlyEitherIsPreloadedAgain() {
+    void testIfADirectStartFailsTooPreloadingIsTriedAgain() {
         folder_->setStartupFile(
             application("def Random.srand; exit!(4); end\n"
                         "raise 'no' unless $PROGRAM_NAME.include?('AppPreloader')"));
@@ -342,7 +345,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), fallback());
     }
 
-    void testInstancesThatAreKilledFromOutsideDoNotEndPreloading() {
+    void testKilledInstancesDoNotEndPreloading() {
         folder_->setStartupFile(application("def Random.srand; Process.kill(:KILL, Process.pid); sleep; end"));
         CPPUNIT_ASSERT_EQUAL(
             std::string("its process was killed by signal 9 (Killed) during the step \"instance forked\""),
@@ -350,7 +353,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=preloader.given_up"));
     }
 
-    void testAtRestThePreloaderEndsAndTheNextSpawnStartsAnother() {
+    void testAnIdlePreloaderEndsAndTheNextSpawnStartsAnother() {
         auto instance = spawner_->spawn(options());
         const pid_t first = pidInLog(LOADED);
         spawner_->rest();
@@ -360,7 +363,7 @@ public:
         CPPUNIT_ASSERT(eventuallyLoaded(2));
     }
 
-    void testAReforkedPreloaderTakesTheOldOnesPlace() {
+    void testAReforkedPreloaderReplacesTheOldOne() {
         auto instance = spawner_->spawn(options());
         const pid_t first = parentOf(instance.pid);
         serve(instance);
@@ -372,7 +375,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE("Nothing was loaded again", eventuallyLoaded(1));
     }
 
-    void testWhereTheInstanceForksNoneTheOldOneStays() {
+    void testIfTheInstanceForksNoPreloaderTheOldOneStays() {
         auto instance = spawner_->spawn(options());
         WarmInstance silent = warm(instance);
         silent.send = [](const Frame &, const std::vector<int> &) {};
@@ -383,7 +386,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(parentOf(instance.pid), parentOf(next.pid));
     }
 
-    void testAStrangerIsNotTakenForTheNewPreloader() {
+    void testAnotherProcessIsNotAcceptedAsTheNewPreloader() {
         auto instance = spawner_->spawn(options());
         WarmInstance impostor = warm(instance);
         pid_t stranger = 0;
@@ -404,7 +407,7 @@ public:
         CPPUNIT_ASSERT(std::string(failure.what()).find("is not the one that was started") != std::string::npos);
     }
 
-    void testAPreloaderThatLiesAboutAPidIsRefused() {
+    void testAPreloaderThatReportsAFalsePidIsRefused() {
         const pid_t stranger = ::fork();
         if (stranger == 0) {
             for (;;) {

@@ -21,11 +21,11 @@ namespace fs = std::filesystem;
 
 class SocketFoldersTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(SocketFoldersTest);
-    CPPUNIT_TEST(testAFolderThatIsMadeIsTakenAgain);
+    CPPUNIT_TEST(testAnExistingFolderIsUsedAgain);
     CPPUNIT_TEST(testAnotherUsersFolderIsRefused);
-    CPPUNIT_TEST(testAFolderThatOthersMayChangeIsRefusedUnlessItIsSticky);
-    CPPUNIT_TEST(testWhatABridgeHasLeftIsRemoved);
-    CPPUNIT_TEST(testWhatIsInUseStays);
+    CPPUNIT_TEST(testAFolderThatOtherUsersMayChangeIsRefusedUnlessItIsSticky);
+    CPPUNIT_TEST(testTheFolderOfAnEndedBridgeIsRemoved);
+    CPPUNIT_TEST(testAFolderInUseStays);
     CPPUNIT_TEST_SUITE_END();
 
     std::string parent_;
@@ -56,7 +56,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testAFolderThatIsMadeIsTakenAgain() {
+    void testAnExistingFolderIsUsedAgain() {
         SocketFolders(folder_).prepare();
         SocketFolders(folder_).prepare();
         CPPUNIT_ASSERT(fs::is_directory(folder_));
@@ -72,7 +72,7 @@ public:
                              refusal());
     }
 
-    void testAFolderThatOthersMayChangeIsRefusedUnlessItIsSticky() {
+    void testAFolderThatOtherUsersMayChangeIsRefusedUnlessItIsSticky() {
         fs::create_directory(folder_);
         for (const mode_t mode : {0770U, 0707U, 0777U}) {
             CPPUNIT_ASSERT_EQUAL(0, ::chmod(folder_.c_str(), mode));
@@ -82,7 +82,7 @@ public:
         SocketFolders(folder_).prepare();
     }
 
-    void testWhatABridgeHasLeftIsRemoved() {
+    void testTheFolderOfAnEndedBridgeIsRemoved() {
         const std::string left = makeLeft();
         SocketFolders(folder_).removeOf(471);
         CPPUNIT_ASSERT(fs::exists(left));
@@ -90,7 +90,7 @@ public:
         CPPUNIT_ASSERT(!fs::exists(left));
     }
 
-    void testWhatIsInUseStays() {
+    void testAFolderInUseStays() {
         const std::string left = makeLeft();
         const FileDescriptor user(::open(left.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         CPPUNIT_ASSERT_EQUAL(0, ::flock(user.get(), LOCK_SH | LOCK_NB));

@@ -23,7 +23,7 @@ std::string textOf(const Received &received, const std::array<char, 64> &buffer)
     return {buffer.data(), received.size};
 }
 
-/** What sendWithDescriptors() refuses to do. */
+/** Sends more descriptors than sendWithDescriptors() allows. */
 void sendManyDescriptors(const FileDescriptor &socket, const std::vector<int> &descriptors) {
     const std::size_t size = descriptors.size() * sizeof(int);
     std::vector<char> control(CMSG_SPACE(size));
@@ -52,11 +52,11 @@ class SocketPairTest : public LeakCheck {
     CPPUNIT_TEST(testDescriptorsArriveCloseOnExec);
     CPPUNIT_TEST(testAsManyDescriptorsAsAllowedArrive);
     CPPUNIT_TEST(testMoreDescriptorsThanAllowedAreNotSent);
-    CPPUNIT_TEST(testMoreDescriptorsThanAllowedAreReportedAndClosed);
-    CPPUNIT_TEST(testDescriptorsThatDoNotFitIntoTheProcessAreReported);
-    CPPUNIT_TEST(testDescriptorsThatNobodyReadsAreClosed);
-    CPPUNIT_TEST(testCredentialsAreTheKernelsWhereEnabled);
-    CPPUNIT_TEST(testCredentialsAndDescriptorsComeTogether);
+    CPPUNIT_TEST(testTooManyReceivedDescriptorsAreReportedAndClosed);
+    CPPUNIT_TEST(testDescriptorsOverTheLimitOfTheProcessAreReported);
+    CPPUNIT_TEST(testDescriptorsThatAreNotReadAreClosed);
+    CPPUNIT_TEST(testTheKernelSetsCredentialsIfTheyAreEnabled);
+    CPPUNIT_TEST(testCredentialsAndDescriptorsArriveTogether);
     CPPUNIT_TEST(testWithoutCredentialsThePidIsZero);
     CPPUNIT_TEST(testReceivingNothingWithoutWaitingIsEagain);
     CPPUNIT_TEST(testSendingToAClosedPeerIsEpipe);
@@ -133,8 +133,9 @@ public:
         thrownBy<ProtocolException>([&] { sendWithDescriptors(pair_.first, "x", attached); });
     }
 
-    void testMoreDescriptorsThanAllowedAreReportedAndClosed() {
-        // Some of them fit into the room that is kept for credentials, the others do not.
+    void testTooManyReceivedDescriptorsAreReportedAndClosed() {
+        // Some of these numbers of descriptors fit into the room that is kept for credentials,
+        // others do not.
         for (const std::size_t count : {MAX_DESCRIPTORS + 1, MAX_DESCRIPTORS + 50, std::size_t{200}}) {
             sendManyDescriptors(pair_.first, std::vector<int>(count, pair_.first.get()));
             const Received received = receive();
@@ -143,12 +144,12 @@ public:
         }
     }
 
-    void testDescriptorsThatDoNotFitIntoTheProcessAreReported() {
+    void testDescriptorsOverTheLimitOfTheProcessAreReported() {
         const std::vector<int> attached(4, pair_.first.get());
         sendWithDescriptors(pair_.first, "x", attached);
         rlimit before{};
         ::getrlimit(RLIMIT_NOFILE, &before);
-        // The next two numbers are free, no more.
+        // Only the next two numbers are free.
         const FileDescriptor highest = pair_.first.duplicate();
         const rlimit tight{static_cast<rlim_t>(highest.get()) + 3, before.rlim_max};
         ::setrlimit(RLIMIT_NOFILE, &tight);
@@ -158,7 +159,7 @@ public:
         CPPUNIT_ASSERT(received.descriptors.size() < attached.size());
     }
 
-    void testDescriptorsThatNobodyReadsAreClosed() {
+    void testDescriptorsThatAreNotReadAreClosed() {
         DescriptorPair pipe = makePipe();
         const std::array<int, 1> attached{pipe.second.get()};
         sendWithDescriptors(pair_.first, "x", attached);
@@ -168,13 +169,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::read(pipe.first.get(), &byte, 1));
     }
 
-    void testCredentialsAreTheKernelsWhereEnabled() {
+    void testTheKernelSetsCredentialsIfTheyAreEnabled() {
         enablePeerCredentials(pair_.second);
         sendWithDescriptors(pair_.first, "x", {});
         CPPUNIT_ASSERT((PeerCredentials{::getpid(), ::getuid(), ::getgid()}) == receive().credentials);
     }
 
-    void testCredentialsAndDescriptorsComeTogether() {
+    void testCredentialsAndDescriptorsArriveTogether() {
         enablePeerCredentials(pair_.second);
         const std::vector<int> attached(MAX_DESCRIPTORS, pair_.first.get());
         sendWithDescriptors(pair_.first, "x", attached);
@@ -194,7 +195,7 @@ public:
     }
 
     void testSendingToAClosedPeerIsEpipe() {
-        // And no SIGPIPE, which would end the tests.
+        // No SIGPIPE is raised, which would end the tests.
         pair_.second.reset();
         CPPUNIT_ASSERT_EQUAL(EPIPE, errorOf([&] { sendWithDescriptors(pair_.first, "x", {}); }));
     }

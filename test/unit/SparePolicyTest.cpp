@@ -8,14 +8,14 @@ namespace Passenger {
 
 class SparePolicyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SparePolicyTest);
-    CPPUNIT_TEST(testTheDefaults);
-    CPPUNIT_TEST(testWhatThereIsToDo);
-    CPPUNIT_TEST(testLimitsThatMakeNoSenseAreMended);
-    CPPUNIT_TEST(testASentenceForTheLogNamesAttributeValueAndWhatIsTaken);
-    CPPUNIT_TEST(testLimitsThatMakeSenseStayAndAreNotMentioned);
-    CPPUNIT_TEST(testWhateverTheLimitsTheyMakeSenseAfterwards);
-    CPPUNIT_TEST(testWhateverHappensLimitsAreKept);
-    CPPUNIT_TEST(testADecisionThatWasCarriedOutLeavesNothingToDo);
+    CPPUNIT_TEST(testTheDefaultLimits);
+    CPPUNIT_TEST(testTheDecisionForEachSituation);
+    CPPUNIT_TEST(testInconsistentLimitsAreCorrected);
+    CPPUNIT_TEST(testTheLogNamesTheAttributeTheOldAndTheNewValue);
+    CPPUNIT_TEST(testConsistentLimitsStayAndAreNotMentioned);
+    CPPUNIT_TEST(testCorrectedLimitsAreAlwaysConsistent);
+    CPPUNIT_TEST(testADecisionNeverBreaksALimit);
+    CPPUNIT_TEST(testAfterADecisionThereIsNothingLeftToDo);
     CPPUNIT_TEST_SUITE_END();
 
     std::mt19937 random_{4711};
@@ -25,11 +25,11 @@ class SparePolicyTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testTheDefaults() {
+    void testTheDefaultLimits() {
         CPPUNIT_ASSERT((SpareLimits() == SpareLimits{5, 1, 2, 50}));
     }
 
-    void testWhatThereIsToDo() {
+    void testTheDecisionForEachSituation() {
         struct Case {
             const char *what;
             /** start, minSpare, maxSpare, maxClients */
@@ -64,7 +64,7 @@ public:
         }
     }
 
-    void testLimitsThatMakeNoSenseAreMended() {
+    void testInconsistentLimitsAreCorrected() {
         struct Case {
             const char *what;
             SpareLimits given;
@@ -87,19 +87,19 @@ public:
         }
     }
 
-    void testASentenceForTheLogNamesAttributeValueAndWhatIsTaken() {
+    void testTheLogNamesTheAttributeTheOldAndTheNewValue() {
         SpareLimits limits{9, 1, 2, 3};
         CPPUNIT_ASSERT_EQUAL(std::string("start_servers 9 is more than max_clients; 3 is used"),
                              normalize(limits).at(0));
     }
 
-    void testLimitsThatMakeSenseStayAndAreNotMentioned() {
+    void testConsistentLimitsStayAndAreNotMentioned() {
         SpareLimits limits;
         CPPUNIT_ASSERT(normalize(limits).empty());
         CPPUNIT_ASSERT(limits == SpareLimits());
     }
 
-    void testWhateverTheLimitsTheyMakeSenseAfterwards() {
+    void testCorrectedLimitsAreAlwaysConsistent() {
         for (int i = 0; i < 20000; i++) {
             SpareLimits limits{upTo(6), upTo(6), upTo(6), upTo(6)};
             normalize(limits);
@@ -110,7 +110,7 @@ public:
         }
     }
 
-    void testWhateverHappensLimitsAreKept() {
+    void testADecisionNeverBreaksALimit() {
         for (int i = 0; i < 100000; i++) {
             const SpareLimits limits{upTo(9), upTo(9), upTo(9), upTo(9)};
             const SpareCounts counts{upTo(9), upTo(9), upTo(9)};
@@ -119,13 +119,13 @@ public:
             CPPUNIT_ASSERT(decision.start == 0 || decision.stop == 0);
             CPPUNIT_ASSERT(decision.stop <= counts.free);
             CPPUNIT_ASSERT(decision.start == 0 || total + decision.start <= limits.maxClients);
-            // Nobody ends who would have to be started again.
+            // The policy ends no worker that it would have to start again.
             CPPUNIT_ASSERT(decision.stop == 0 || counts.free - decision.stop >= limits.minSpare ||
                            total - decision.stop >= limits.maxClients);
         }
     }
 
-    void testADecisionThatWasCarriedOutLeavesNothingToDo() {
+    void testAfterADecisionThereIsNothingLeftToDo() {
         for (int i = 0; i < 100000; i++) {
             SpareLimits limits{upTo(9), upTo(9), upTo(9), upTo(9)};
             normalize(limits);
@@ -135,7 +135,7 @@ public:
             counts.starting += decision.start;
             counts.free -= decision.stop;
             const bool noneNow = counts.free + counts.busy + counts.starting == 0;
-            // From nothing it takes two steps where more are to be spare than to start.
+            // From no workers the goal takes two steps if more are to be spare than to start.
             CPPUNIT_ASSERT(none || noneNow || decideSpares(limits, counts) == SpareDecision());
         }
     }

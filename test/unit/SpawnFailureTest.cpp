@@ -17,30 +17,30 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** What people are told when an application cannot be started, by either way of spawning; and what an application is
- * started with. */
+/** The report of an application that cannot be started, by either spawn method, and the environment
+ *  that an application gets. */
 class SpawnFailureTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(SpawnFailureTest);
-    CPPUNIT_TEST(testAnExceptionIsToldWithItsMessageBacktraceAndOutput);
-    CPPUNIT_TEST(testASyntaxErrorIsToldWithItsPlace);
-    CPPUNIT_TEST(testAnApplicationThatEndsSaysWhatItPrinted);
-    CPPUNIT_TEST(testAnApplicationThatIsKilledSaysByWhichSignal);
-    CPPUNIT_TEST(testATimeOutEndsEverything);
-    CPPUNIT_TEST(testATimeOutTellsWhereItHangs);
+    CPPUNIT_TEST(testAnExceptionIsReportedWithItsMessageBacktraceAndOutput);
+    CPPUNIT_TEST(testASyntaxErrorIsReportedWithItsPlace);
+    CPPUNIT_TEST(testTheReportHasTheOutputOfAnApplicationThatEnds);
+    CPPUNIT_TEST(testTheReportNamesTheSignalThatKilledTheApplication);
+    CPPUNIT_TEST(testATimeoutEndsAllProcesses);
+    CPPUNIT_TEST(testTheReportOfATimeoutNamesTheStepThatHangs);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAMissingStartupFileIsNamed);
     CPPUNIT_TEST(testAFolderThatMayNotBeEnteredIsNamed);
     CPPUNIT_TEST(testAMissingRubyIsNamed);
-    CPPUNIT_TEST(testAMissingSpawnServerIsToldWithItsOutput);
-    CPPUNIT_TEST(testASpawnServerThatHangsIsToldAsSuch);
-    CPPUNIT_TEST(testASpawnServerThatEndsTwiceIsToldAsSuch);
+    CPPUNIT_TEST(testAMissingSpawnServerIsReportedWithItsOutput);
+    CPPUNIT_TEST(testASpawnServerThatHangsIsReportedAsSuch);
+    CPPUNIT_TEST(testASpawnServerThatEndsTwiceIsReportedAsSuch);
     CPPUNIT_TEST(testAWrapperAroundRubyMustEndWithExec);
     CPPUNIT_TEST(testSecretsAreNotInTheReport);
-    CPPUNIT_TEST(testTheReportTellsWhatTheProcessWasGiven);
+    CPPUNIT_TEST(testTheReportHasTheIdsLimitsAndEnvironmentOfTheProcess);
     CPPUNIT_TEST(testAFailureNamesItsStepCauseAndRemedy);
-    CPPUNIT_TEST(testTheSpawnServersStepsAreTold);
-    CPPUNIT_TEST(testTheEnvironmentIsThereBeforeTheApplicationLoads);
-    CPPUNIT_TEST(testAsRootTheDefaultUserStandsInForRoot);
+    CPPUNIT_TEST(testTheReportHasTheStepsOfTheSpawnServer);
+    CPPUNIT_TEST(testTheEnvironmentIsSetBeforeTheApplicationLoads);
+    CPPUNIT_TEST(testAsRootTheDefaultUserReplacesRoot);
     CPPUNIT_TEST(testAsRootTheOwnerOfTheStartupFileIsUsed);
     CPPUNIT_TEST_SUITE_END();
 
@@ -100,7 +100,8 @@ class SpawnFailureTest : public SpawningFixture {
         expectIn(e.report(), "memory ran out");
     }
 
-    /** After a few seconds, or more where the report does not have `part` then: on a machine that is busy the application may not come so far. */
+    /** Fails after a few seconds, and after more if the report does not have `part` then: on a busy
+     *  machine the application may be slow. */
     SpawnException hang(Options &options, const std::string &part) {
         for (const auto timeout : {3s, 15s}) {
             options.startTimeout = timeout;
@@ -295,31 +296,31 @@ class SpawnFailureTest : public SpawningFixture {
     }
 
 public:
-    void testAnExceptionIsToldWithItsMessageBacktraceAndOutput() {
+    void testAnExceptionIsReportedWithItsMessageBacktraceAndOutput() {
         withBoth(&SpawnFailureTest::exceptionIsTold);
     }
-    void testASyntaxErrorIsToldWithItsPlace() {
+    void testASyntaxErrorIsReportedWithItsPlace() {
         withBoth(&SpawnFailureTest::syntaxErrorIsTold);
     }
-    void testAnApplicationThatEndsSaysWhatItPrinted() {
+    void testTheReportHasTheOutputOfAnApplicationThatEnds() {
         withBoth(&SpawnFailureTest::endIsTold);
     }
-    void testAnApplicationThatIsKilledSaysByWhichSignal() {
+    void testTheReportNamesTheSignalThatKilledTheApplication() {
         withBoth(&SpawnFailureTest::signalIsTold);
     }
-    void testATimeOutTellsWhereItHangs() {
+    void testTheReportOfATimeoutNamesTheStepThatHangs() {
         withBoth(&SpawnFailureTest::hangIsTold);
     }
-    void testTheReportTellsWhatTheProcessWasGiven() {
+    void testTheReportHasTheIdsLimitsAndEnvironmentOfTheProcess() {
         withBoth(&SpawnFailureTest::processIsTold);
     }
     void testAFailureNamesItsStepCauseAndRemedy() {
         withBoth(&SpawnFailureTest::causeIsTold);
     }
-    void testTheSpawnServersStepsAreTold() {
+    void testTheReportHasTheStepsOfTheSpawnServer() {
         withBoth(&SpawnFailureTest::spawnServersStepsAreTold);
     }
-    void testATimeOutEndsEverything() {
+    void testATimeoutEndsAllProcesses() {
         withBoth(&SpawnFailureTest::timeOutEndsEverything);
     }
     void testAMissingFolderIsNamed() {
@@ -334,13 +335,13 @@ public:
     void testAMissingRubyIsNamed() {
         withBoth(&SpawnFailureTest::missingRubyIsNamed);
     }
-    void testAMissingSpawnServerIsToldWithItsOutput() {
+    void testAMissingSpawnServerIsReportedWithItsOutput() {
         withBoth(&SpawnFailureTest::missingSpawnServerIsTold);
     }
-    void testASpawnServerThatHangsIsToldAsSuch() {
+    void testASpawnServerThatHangsIsReportedAsSuch() {
         withBoth(&SpawnFailureTest::hangingSpawnServerIsTold);
     }
-    void testASpawnServerThatEndsTwiceIsToldAsSuch() {
+    void testASpawnServerThatEndsTwiceIsReportedAsSuch() {
         withBoth(&SpawnFailureTest::dyingSpawnServerIsTold);
     }
     void testAWrapperAroundRubyMustEndWithExec() {
@@ -349,11 +350,11 @@ public:
     void testSecretsAreNotInTheReport() {
         withBoth(&SpawnFailureTest::secretsAreNotReported);
     }
-    void testTheEnvironmentIsThereBeforeTheApplicationLoads() {
+    void testTheEnvironmentIsSetBeforeTheApplicationLoads() {
         withBoth(&SpawnFailureTest::environmentIsThere);
     }
-    // Who is not root can see nothing of these.
-    void testAsRootTheDefaultUserStandsInForRoot() {
+    // Only root can switch users.
+    void testAsRootTheDefaultUserReplacesRoot() {
         if (::geteuid() == 0) {
             withBoth(&SpawnFailureTest::defaultUserIsUsed);
         }

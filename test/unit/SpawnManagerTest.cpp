@@ -22,19 +22,19 @@ class SpawnManagerTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(SpawnManagerTest);
     CPPUNIT_TEST(testNothingIsStartedBeforeItIsNeeded);
     CPPUNIT_TEST(testTheSpawnServerIsStartedOnce);
-    CPPUNIT_TEST(testItStartsProcesses);
+    CPPUNIT_TEST(testTheSpawnServerStartsProcesses);
     CPPUNIT_TEST(testAKilledSpawnServerIsStartedAgain);
-    CPPUNIT_TEST(testRequestsThatPendWhileItIsKilledAreTriedAgain);
-    CPPUNIT_TEST(testASpawnServerThatHangsIsEndedAndAnotherStarted);
+    CPPUNIT_TEST(testRequestsThatWaitWhenTheSpawnServerIsKilledAreTriedAgain);
+    CPPUNIT_TEST(testASpawnServerThatHangsIsReplaced);
     CPPUNIT_TEST(testADeadSpawnServerHasNoPid);
-    CPPUNIT_TEST(testWhatItStartedOutlivesTheSpawnServer);
-    CPPUNIT_TEST(testWhatItStartedOutlivesAKilledSpawnServer);
+    CPPUNIT_TEST(testProcessesOutliveTheSpawnServer);
+    CPPUNIT_TEST(testProcessesOutliveAKilledSpawnServer);
     CPPUNIT_TEST(testAMissingRubyIsNamed);
     CPPUNIT_TEST(testASpawnServerThatCannotStartIsReportedWithItsOutput);
     CPPUNIT_TEST(testAnApplicationsMissingRubyIsNamed);
-    CPPUNIT_TEST(testOtherSettingsGiveAnotherSpawnServer);
-    CPPUNIT_TEST(testAsRootItCanRunAsAnotherUser);
-    CPPUNIT_TEST(testSeveralThreadsMayAskAtOnce);
+    CPPUNIT_TEST(testOtherSettingsNeedAnotherSpawnServer);
+    CPPUNIT_TEST(testAsRootAProcessCanRunAsAnotherUser);
+    CPPUNIT_TEST(testSeveralThreadsMayStartProcessesAtOnce);
     CPPUNIT_TEST(testAnEnvironmentOverTheLimitIsRefused);
     CPPUNIT_TEST_SUITE_END();
 
@@ -48,7 +48,8 @@ class SpawnManagerTest : public SpawningFixture {
         return request;
     }
 
-    /** Its process, proved to be one by its hello. */
+    /** Receives the hello of the process, and checks its sender. @return the pidfd of the
+     *  process */
     FileDescriptor hello(StartedProcess &process) {
         FileDescriptor pidFd = openPidFd(process.pid);
         const Frame frame = process.control.receive(soon());
@@ -57,7 +58,7 @@ class SpawnManagerTest : public SpawningFixture {
         return pidFd;
     }
 
-    /** Starts a process and lets it go again. */
+    /** Starts a process and ends it. */
     void startOne() {
         auto process = manager_->start(request(), soon());
         const auto pidFd = hello(process);
@@ -79,7 +80,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("event=spawn_server.started") || Log::level() < LogLevel::INFO);
     }
 
-    void testItStartsProcesses() {
+    void testTheSpawnServerStartsProcesses() {
         startOne();
         startOne();
     }
@@ -88,15 +89,16 @@ public:
         startOne();
         const pid_t first = manager_->spawnServerPid();
         CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGKILL));
-        // At once: its death may be noticed before the request, or while it is under way.
+        // Works at once, whether the manager notices the death before the request or during it.
         startOne();
         CPPUNIT_ASSERT(manager_->spawnServerPid() != first);
     }
 
-    void testRequestsThatPendWhileItIsKilledAreTriedAgain() {
+    void testRequestsThatWaitWhenTheSpawnServerIsKilledAreTriedAgain() {
         manager_->ensureStarted();
         const pid_t first = manager_->spawnServerPid();
-        // Stopped, it answers nothing, so the request surely pends when it is killed.
+        // A stopped spawn server does not answer, so the request certainly waits when the server is
+        // killed.
         CPPUNIT_ASSERT_EQUAL(0, ::kill(first, SIGSTOP));
         TestThread request([this] { startOne(); });
         ::poll(nullptr, 0, 200);
@@ -106,7 +108,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("event=spawn_server.lost"));
     }
 
-    void testASpawnServerThatHangsIsEndedAndAnotherStarted() {
+    void testASpawnServerThatHangsIsReplaced() {
         startOne();
         const pid_t first = manager_->spawnServerPid();
         const FileDescriptor pidFd = openPidFd(first);
@@ -125,7 +127,7 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return manager_->spawnServerPid() == 0; }));
     }
 
-    void testWhatItStartedOutlivesTheSpawnServer() {
+    void testProcessesOutliveTheSpawnServer() {
         auto process = manager_->start(request(), soon());
         const auto pidFd = hello(process);
         manager_.reset();
@@ -134,7 +136,7 @@ public:
         CPPUNIT_ASSERT(waitPidFd(pidFd, 60s));
     }
 
-    void testWhatItStartedOutlivesAKilledSpawnServer() {
+    void testProcessesOutliveAKilledSpawnServer() {
         auto process = manager_->start(request(), soon());
         const auto pidFd = hello(process);
         CPPUNIT_ASSERT_EQUAL(0, ::kill(manager_->spawnServerPid(), SIGKILL));
@@ -175,7 +177,7 @@ public:
         startOne();
     }
 
-    void testOtherSettingsGiveAnotherSpawnServer() {
+    void testOtherSettingsNeedAnotherSpawnServer() {
         manager_->ensureStarted();
         const pid_t first = manager_->spawnServerPid();
         manager_->configure(settings());
@@ -186,8 +188,8 @@ public:
         CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
     }
 
-    // Who is not root can see nothing of this.
-    void testAsRootItCanRunAsAnotherUser() {
+    // Only root can switch users.
+    void testAsRootAProcessCanRunAsAnotherUser() {
         if (::geteuid() != 0) {
             return;
         }
@@ -200,7 +202,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(SystemUserDatabase().userNamed("nobody")->uid, process.parentUid);
     }
 
-    void testSeveralThreadsMayAskAtOnce() {
+    void testSeveralThreadsMayStartProcessesAtOnce() {
         std::atomic<int> succeeded{0};
         std::list<TestThread> threads;
         for (int i = 0; i < 4; ++i) {

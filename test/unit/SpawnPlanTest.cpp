@@ -6,17 +6,18 @@
 
 namespace Passenger {
 
-/** With what processes are started. That they get it, and what is inherited, SpawnFailureTest shows with real ones. */
+/** The environment with which processes are started. SpawnFailureTest shows with real processes
+ *  that they get it, and the inherited variables. */
 class SpawnPlanTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SpawnPlanTest);
-    CPPUNIT_TEST(testRubysHeapIsSmallWhereWarmInstancesMakePreloaders);
-    CPPUNIT_TEST(testItIsLeftAsItIsWhereNoneWillBeMade);
-    CPPUNIT_TEST(testWhatTheAdministratorSaysOfItCounts);
-    CPPUNIT_TEST(testAPreloaderOfAnotherHeapDoesNotSuit);
+    CPPUNIT_TEST(testRubysHeapGrowsSlowlyIfWarmInstancesMakePreloaders);
+    CPPUNIT_TEST(testWithoutReforkingRubysHeapKeepsItsDefaults);
+    CPPUNIT_TEST(testTheAdministratorsHeapSettingsTakePrecedence);
+    CPPUNIT_TEST(testAPreloaderWithOtherHeapSettingsDoesNotSuit);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testRubysHeapIsSmallWhereWarmInstancesMakePreloaders() {
+    void testRubysHeapGrowsSlowlyIfWarmInstancesMakePreloaders() {
         const auto variables = environmentOf(reforking());
         CPPUNIT_ASSERT_EQUAL(std::string("1.1"), variables.at("RUBY_GC_HEAP_GROWTH_FACTOR"));
         CPPUNIT_ASSERT_EQUAL(std::string("0.1"), variables.at("RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO"));
@@ -24,7 +25,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("0.3"), variables.at("RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO"));
     }
 
-    void testItIsLeftAsItIsWhereNoneWillBeMade() {
+    void testWithoutReforkingRubysHeapKeepsItsDefaults() {
         Options off = reforking();
         off.reforkAfter = 0;
         CPPUNIT_ASSERT(!environmentOf(off).contains(FACTOR));
@@ -32,7 +33,7 @@ public:
                                !environmentOf(reforking(), StartRequest::Role::INSTANCE).contains(FACTOR));
     }
 
-    void testWhatTheAdministratorSaysOfItCounts() {
+    void testTheAdministratorsHeapSettingsTakePrecedence() {
         Options options = reforking();
         options.variables = [] { return Options::Variables{{FACTOR, "1.5"}}; };
         CPPUNIT_ASSERT_EQUAL(std::string("1.5"), environmentOf(options).at(FACTOR));
@@ -40,7 +41,7 @@ public:
                                !environmentOf(options).contains("RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO"));
     }
 
-    void testAPreloaderOfAnotherHeapDoesNotSuit() {
+    void testAPreloaderWithOtherHeapSettingsDoesNotSuit() {
         Options off = reforking();
         off.reforkAfter = 0;
         CPPUNIT_ASSERT(SpawnPlan(reforking(), {}) == SpawnPlan(reforking(), {}));

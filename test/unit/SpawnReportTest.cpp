@@ -18,14 +18,14 @@
 
 namespace Passenger {
 
-/** What the report of a failed spawn says that its process was given is what a real process was given. */
+/** The report of a failed spawn shows the limits, ids and environment that a real process had. */
 class SpawnReportTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(SpawnReportTest);
-    CPPUNIT_TEST(testTheReportTellsTheLimitsThatTheProcessHad);
-    CPPUNIT_TEST(testTheReportTellsTheIdsThatTheProcessHad);
-    CPPUNIT_TEST(testAsRootTheReportTellsTheIdsOfTheUserAndTheGroupThatWereChosen);
-    CPPUNIT_TEST(testTheReportTellsTheEnvironmentThatTheProcessHad);
-    CPPUNIT_TEST(testTheReportHidesWhatIsSecretInThatEnvironment);
+    CPPUNIT_TEST(testTheReportHasTheLimitsOfTheProcess);
+    CPPUNIT_TEST(testTheReportHasTheIdsOfTheProcess);
+    CPPUNIT_TEST(testAsRootTheReportHasTheIdsOfTheConfiguredUserAndGroup);
+    CPPUNIT_TEST(testTheReportHasTheEnvironmentOfTheProcess);
+    CPPUNIT_TEST(testTheReportHidesSecretsInTheEnvironment);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr const char *IDS = "The process ran as";
@@ -34,7 +34,7 @@ class SpawnReportTest : public SpawningFixture {
 
     using Check = void (*)(const Report &);
 
-    /** A Ruby that begins with these commands of a shell. */
+    /** A Ruby wrapper that first runs these shell commands. */
     std::string rubyAfter(const std::string &commands) {
         const std::string wrapper = folder_->path() + "/ruby-wrapper";
         std::ofstream(wrapper) << "#!/bin/sh\n" << commands << "exec " << options().ruby << " \"$@\"\n";
@@ -42,7 +42,7 @@ class SpawnReportTest : public SpawningFixture {
         return wrapper;
     }
 
-    /** By either way of spawning. */
+    /** Checks both spawn methods. */
     void expectOfFailures(Options options, Check check) {
         folder_->setStartupFile("raise 'no'\n");
         for (const char *method : {"smart", "direct"}) {
@@ -56,7 +56,7 @@ class SpawnReportTest : public SpawningFixture {
         return *thrownBy<SpawnException>([&] { spawner->spawn(options); }).details();
     }
 
-    /** What stands behind `name` in the table. */
+    /** The cells after `name` in the table. */
     static std::string cells(const Report &report, const std::string &table, const std::string &name) {
         for (const auto &part : report.parts) {
             for (const std::string &row : split(part.text, '\n')) {
@@ -72,7 +72,7 @@ class SpawnReportTest : public SpawningFixture {
         CPPUNIT_ASSERT_EQUAL_MESSAGE(name, expected, cells(report, table, name));
     }
 
-    /** As the kernel has them: sorted. */
+    /** Sorted, as the kernel lists them. */
     static std::string listOf(std::vector<gid_t> groups) {
         std::sort(groups.begin(), groups.end());
         std::string list;
@@ -88,7 +88,7 @@ class SpawnReportTest : public SpawningFixture {
         return groups;
     }
 
-    /** Who is in none but those that he is given. */
+    /** A user without further groups. */
     static UserDatabase::User otherUser() {
         return SystemUserDatabase().userNamed("daemon").value();
     }
@@ -97,7 +97,7 @@ class SpawnReportTest : public SpawningFixture {
     }
 
 public:
-    void testTheReportTellsTheLimitsThatTheProcessHad() {
+    void testTheReportHasTheLimitsOfTheProcess() {
         auto options = this->options();
         options.ruby =
             rubyAfter("ulimit -S -n 345\nulimit -H -n 678\nulimit -c 0\nulimit -S -t 4711\nulimit -H -t 4712\n");
@@ -108,7 +108,7 @@ public:
         });
     }
 
-    void testTheReportTellsTheIdsThatTheProcessHad() {
+    void testTheReportHasTheIdsOfTheProcess() {
         if (::geteuid() == 0) {
             return;
         }
@@ -119,7 +119,7 @@ public:
         });
     }
 
-    void testAsRootTheReportTellsTheIdsOfTheUserAndTheGroupThatWereChosen() {
+    void testAsRootTheReportHasTheIdsOfTheConfiguredUserAndGroup() {
         if (::geteuid() != 0) {
             return;
         }
@@ -137,7 +137,7 @@ public:
         });
     }
 
-    void testTheReportTellsTheEnvironmentThatTheProcessHad() {
+    void testTheReportHasTheEnvironmentOfTheProcess() {
         auto options = this->options();
         options.variables = [] {
             return Options::Variables{{"PATH", "/opt/blog/bin:/usr/local/bin:/usr/bin:/bin"}, {"GREETING", "one\ntwo"}};
@@ -152,7 +152,7 @@ public:
         });
     }
 
-    void testTheReportHidesWhatIsSecretInThatEnvironment() {
+    void testTheReportHidesSecretsInTheEnvironment() {
         auto options = this->options();
         options.variables = [] {
             return Options::Variables{{"SECRET_KEY_BASE", "swordfish"},

@@ -9,10 +9,10 @@ namespace Passenger {
 class SpawnStepsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SpawnStepsTest);
     CPPUNIT_TEST(testTheInnermostStepIsTheCurrentOne);
-    CPPUNIT_TEST(testAFailedStepIsRemembered);
-    CPPUNIT_TEST(testTheProcesssOwnFiguresCount);
+    CPPUNIT_TEST(testAFailedStepStaysTheCurrentOne);
+    CPPUNIT_TEST(testADurationThatTheProcessReportsIsUsed);
     CPPUNIT_TEST(testUnknownStatesAreRefused);
-    CPPUNIT_TEST(testThereIsALimit);
+    CPPUNIT_TEST(testTheNumberOfStepsIsLimited);
     CPPUNIT_TEST_SUITE_END();
 
     static Frame step(const std::string &name, const std::string &state, const std::string &milliseconds = "0") {
@@ -33,7 +33,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), steps_.current());
     }
 
-    void testAFailedStepIsRemembered() {
+    void testAFailedStepStaysTheCurrentOne() {
         steps_.begin("first");
         steps_.done("first");
         steps_.begin("second");
@@ -43,7 +43,7 @@ public:
         CPPUNIT_ASSERT(SpawnSteps::State::FAILED == steps_.steps()[1].state);
     }
 
-    void testTheProcesssOwnFiguresCount() {
+    void testADurationThatTheProcessReportsIsUsed() {
         steps_.report(step("Bundler", "begin"));
         steps_.report(step("Bundler", "done", "1234"));
         CPPUNIT_ASSERT_EQUAL(1234L, static_cast<long>(steps_.steps()[0].duration.count()));
@@ -55,7 +55,7 @@ public:
         thrownBy<ProtocolException>([&] { steps_.report(Frame(FrameType::STEP, {"Bundler"})); });
     }
 
-    void testThereIsALimit() {
+    void testTheNumberOfStepsIsLimited() {
         for (std::size_t i = 0; i < 2 * SpawnSteps::MOST_STEPS; ++i) {
             steps_.report(step("again", "begin"));
         }

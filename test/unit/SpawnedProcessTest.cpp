@@ -14,14 +14,14 @@ using namespace std::chrono_literals;
 
 class SpawnedProcessTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(SpawnedProcessTest);
-    CPPUNIT_TEST(testAProcessWithTheExpectedParentIsTaken);
-    CPPUNIT_TEST(testAStrangerIsRefused);
+    CPPUNIT_TEST(testAProcessWithTheExpectedParentIsAccepted);
+    CPPUNIT_TEST(testAProcessWithAnotherParentIsRefused);
     CPPUNIT_TEST(testAnotherUsersProcessIsRefused);
     CPPUNIT_TEST(testImpossiblePidsAreRefused);
-    CPPUNIT_TEST(testAProcessThatIsGoneGivesNothing);
-    CPPUNIT_TEST(testItIsKilledAtTheEnd);
-    CPPUNIT_TEST(testOnceReleasedItLivesOn);
-    CPPUNIT_TEST(testOnlyItselfCanSpeakForIt);
+    CPPUNIT_TEST(testAProcessThatHasEndedGivesAnEmptyObject);
+    CPPUNIT_TEST(testTheDestructorKillsTheProcess);
+    CPPUNIT_TEST(testAReleasedProcessLivesOn);
+    CPPUNIT_TEST(testOnlyMessagesOfTheProcessItselfAreAccepted);
     CPPUNIT_TEST_SUITE_END();
 
     ChildProcess child_;
@@ -46,14 +46,14 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testAProcessWithTheExpectedParentIsTaken() {
+    void testAProcessWithTheExpectedParentIsAccepted() {
         SpawnedProcess process(child_.pid(), expected_);
         CPPUNIT_ASSERT(static_cast<bool>(process));
         CPPUNIT_ASSERT_EQUAL(child_.pid(), process.pid());
         CPPUNIT_ASSERT(!process.ended());
     }
 
-    void testAStrangerIsRefused() {
+    void testAProcessWithAnotherParentIsRefused() {
         expected_.parent = ::getppid();
         CPPUNIT_ASSERT(refusal(child_.pid(), expected_).find("not the one that was started") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE("It must not be harmed", !child_.wait(0ms).has_value());
@@ -70,7 +70,7 @@ public:
         }
     }
 
-    void testAProcessThatIsGoneGivesNothing() {
+    void testAProcessThatHasEndedGivesAnEmptyObject() {
         child_.signal(SIGKILL);
         CPPUNIT_ASSERT(waitPidFd(child_.pidFd(), 60s));
         const SpawnedProcess zombie(child_.pid(), expected_);
@@ -78,12 +78,12 @@ public:
         CPPUNIT_ASSERT(zombie.ended());
     }
 
-    void testItIsKilledAtTheEnd() {
+    void testTheDestructorKillsTheProcess() {
         { const SpawnedProcess process(child_.pid(), expected_); }
         CPPUNIT_ASSERT_EQUAL(std::string("killed by signal 9 (Killed)"), describeWaitStatus(child_.wait(60s).value()));
     }
 
-    void testOnceReleasedItLivesOn() {
+    void testAReleasedProcessLivesOn() {
         FileDescriptor pidFd;
         {
             SpawnedProcess process(child_.pid(), expected_);
@@ -93,7 +93,7 @@ public:
         CPPUNIT_ASSERT(!waitPidFd(pidFd, 0ms));
     }
 
-    void testOnlyItselfCanSpeakForIt() {
+    void testOnlyMessagesOfTheProcessItselfAreAccepted() {
         const SpawnedProcess process(child_.pid(), expected_);
         process.confirm({child_.pid(), ::getuid(), ::getgid()});
         thrownBy<ProtocolException>([&] { process.confirm({::getpid(), ::getuid(), ::getgid()}); });

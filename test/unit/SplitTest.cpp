@@ -9,15 +9,15 @@ namespace Passenger {
 
 class SplitTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SplitTest);
-    CPPUNIT_TEST(testPiecesStandBetweenSeparators);
+    CPPUNIT_TEST(testATextIsSplitAtItsSeparators);
     CPPUNIT_TEST(testASeparatorAtTheEndBeginsNoPiece);
-    CPPUNIT_TEST(testOfNothingThereAreNoPieces);
+    CPPUNIT_TEST(testAnEmptyTextHasNoPieces);
     CPPUNIT_TEST_SUITE_END();
 
     using Pieces = std::vector<std::string>;
 
 public:
-    void testPiecesStandBetweenSeparators() {
+    void testATextIsSplitAtItsSeparators() {
         CPPUNIT_ASSERT(split("a\n\nb c", '\n') == (Pieces{"a", "", "b c"}));
     }
 
@@ -26,7 +26,7 @@ public:
         CPPUNIT_ASSERT(split("\n", '\n') == Pieces{""});
     }
 
-    void testOfNothingThereAreNoPieces() {
+    void testAnEmptyTextHasNoPieces() {
         CPPUNIT_ASSERT(split("", '\n').empty());
     }
 };

@@ -19,14 +19,14 @@ namespace Passenger {
 
 class SpoolRingTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(SpoolRingTest);
-    CPPUNIT_TEST(testBytesComeOutInTheOrderTheyWentIn);
-    CPPUNIT_TEST(testWhatHasLeftMakesRoomSoThatTheFileStaysSmall);
-    CPPUNIT_TEST(testItsRangesAreWhereItsBytesAre);
-    CPPUNIT_TEST(testWhatIsKeptBesideDoesNotTouchTheRing);
+    CPPUNIT_TEST(testBytesAreTakenInTheirOrder);
+    CPPUNIT_TEST(testTakenBytesMakeRoomSoThatTheFileStaysSmall);
+    CPPUNIT_TEST(testTheRangesAreThePositionsOfTheBytes);
+    CPPUNIT_TEST(testBytesKeptBesideDoNotChangeTheRing);
     CPPUNIT_TEST(testAnEmptyRingGivesNothing);
-    CPPUNIT_TEST(testItMayBeFilledToTheBrim);
-    CPPUNIT_TEST(testMoreThanThereIsRoomForTouchesNothing);
-    CPPUNIT_TEST(testWhatDoesNotGetIntoTheFileHasNotComeIn);
+    CPPUNIT_TEST(testTheRingMayBeFull);
+    CPPUNIT_TEST(testTooManyBytesChangeNothing);
+    CPPUNIT_TEST(testBytesThatTheFileDoesNotTakeAreNotAppended);
     CPPUNIT_TEST(testTheFileLivesWithItsDescriptor);
     CPPUNIT_TEST_SUITE_END();
 
@@ -39,7 +39,7 @@ class SpoolRingTest : public LeakCheck {
         bytes.resize(ring.take(bytes));
         return bytes;
     }
-    /** Until nothing is left. */
+    /** Takes bytes until the ring is empty. */
     static std::string drain(SpoolRing &ring, std::size_t piece) {
         std::string bytes;
         while (ring.size() > 0) {
@@ -72,7 +72,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testBytesComeOutInTheOrderTheyWentIn() {
+    void testBytesAreTakenInTheirOrder() {
         SpoolRing ring(folder_, CAPACITY);
         ring.append("abc");
         ring.append("");
@@ -85,7 +85,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("cdefghijkl"), drain(ring, 3));
     }
 
-    void testWhatHasLeftMakesRoomSoThatTheFileStaysSmall() {
+    void testTakenBytesMakeRoomSoThatTheFileStaysSmall() {
         SpoolRing ring(folder_, CAPACITY);
         std::string in;
         std::string out;
@@ -100,7 +100,7 @@ public:
         CPPUNIT_ASSERT(std::filesystem::is_empty(folder_));
     }
 
-    void testItsRangesAreWhereItsBytesAre() {
+    void testTheRangesAreThePositionsOfTheBytes() {
         SpoolRing ring(folder_, CAPACITY);
         ring.append("abcdefgh");
         CPPUNIT_ASSERT_EQUAL(std::string("abcdef"), take(ring, 6));
@@ -110,7 +110,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("klm"), read(ring.descriptor(), ranges[1]));
     }
 
-    void testWhatIsKeptBesideDoesNotTouchTheRing() {
+    void testBytesKeptBesideDoNotChangeTheRing() {
         SpoolRing ring(folder_, CAPACITY);
         ring.append("abcdefghij");
         const SpoolRing::Range first = ring.keepBeside("beside");
@@ -127,7 +127,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ring.ranges()[0].length + ring.ranges()[1].length);
     }
 
-    void testItMayBeFilledToTheBrim() {
+    void testTheRingMayBeFull() {
         SpoolRing ring(folder_, CAPACITY);
         ring.append("0123456789");
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ring.room());
@@ -136,7 +136,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("abcdefghij"), take(ring, 100));
     }
 
-    void testMoreThanThereIsRoomForTouchesNothing() {
+    void testTooManyBytesChangeNothing() {
         SpoolRing ring(folder_, CAPACITY);
         ring.append("12345678");
         CPPUNIT_ASSERT_THROW(ring.append("abc"), std::length_error);
@@ -144,7 +144,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("12345678ab"), drain(ring, CAPACITY));
     }
 
-    void testWhatDoesNotGetIntoTheFileHasNotComeIn() {
+    void testBytesThatTheFileDoesNotTakeAreNotAppended() {
         SpoolRing ring(folder_, CAPACITY);
         ring.append("abcd");
         rlimit before{};

@@ -11,11 +11,11 @@ namespace Passenger {
 
 class StartupFileCacheTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StartupFileCacheTest);
-    CPPUNIT_TEST(testTheErrorSaysWhyThereIsNoApplication);
-    CPPUNIT_TEST(testAnAnswerIsKeptForASecond);
+    CPPUNIT_TEST(testTheErrorOfTheLookIsReturned);
+    CPPUNIT_TEST(testAResultIsKeptForASecond);
     CPPUNIT_TEST(testApplicationsAreKeptApart);
     CPPUNIT_TEST(testALinkIsFollowedOnce);
-    CPPUNIT_TEST(testWhereALinkLeadsIsKeptForASecond);
+    CPPUNIT_TEST(testTheTargetOfALinkIsKeptForASecond);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -29,13 +29,13 @@ public:
         std::filesystem::remove_all(folder_);
     }
 
-    void testTheErrorSaysWhyThereIsNoApplication() {
+    void testTheErrorOfTheLookIsReturned() {
         CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_));
         std::ofstream file(folder_ + "/file");
         CPPUNIT_ASSERT_EQUAL(ENOTDIR, cache_.look(folder_ + "/file/config.ru", now_));
     }
 
-    void testAnAnswerIsKeptForASecond() {
+    void testAResultIsKeptForASecond() {
         CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_));
         std::ofstream file(folder_ + "/config.ru");
         CPPUNIT_ASSERT_EQUAL(ENOENT, cache_.look(folder_ + "/config.ru", now_ + std::chrono::milliseconds(999)));
@@ -60,7 +60,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(folder_ + "/missing", cache_.follow(folder_ + "/missing", now_));
     }
 
-    void testWhereALinkLeadsIsKeptForASecond() {
+    void testTheTargetOfALinkIsKeptForASecond() {
         std::filesystem::create_symlink("one", folder_ + "/link");
         CPPUNIT_ASSERT_EQUAL(folder_ + "/one", cache_.follow(folder_ + "/link", now_));
         std::filesystem::remove(folder_ + "/link");

@@ -7,7 +7,7 @@ namespace Passenger {
 class StickyCookieTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(StickyCookieTest);
     CPPUNIT_TEST(testAnInstanceIsFoundAmongOtherCookies);
-    CPPUNIT_TEST(testWhatIsNotInOurFormNamesNobody);
+    CPPUNIT_TEST(testAMalformedCookieNamesNoInstance);
     CPPUNIT_TEST(testTheCookieIsForTheWholeSiteAndNotForScripts);
     CPPUNIT_TEST_SUITE_END();
 
@@ -20,7 +20,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(4294967295U, StickyCookie::instanceIn("route=4294967295", "route"));
     }
 
-    void testWhatIsNotInOurFormNamesNobody() {
+    void testAMalformedCookieNamesNoInstance() {
         for (const char *header : {"", ";", " ", "route", "route=", "route=0", "route=-1", "route=4294967296",
                                    "route=42x", "route= 42", "routes=42", "ROUTE=42", "a=route=42", ";;,,=;route"}) {
             CPPUNIT_ASSERT_EQUAL_MESSAGE(header, 0U, StickyCookie::instanceIn(header, "route"));

@@ -1,4 +1,4 @@
-// Pool: requests that want a certain instance.
+// Pool: requests for a certain instance.
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -12,15 +12,15 @@ using namespace std::chrono_literals;
 class StickySessionsTest : public PoolContract {
     CPPUNIT_TEST_SUITE(StickySessionsTest);
     CPPUNIT_TEST(testARequestGoesToTheInstanceThatItNames);
-    CPPUNIT_TEST(testItWaitsForItsInstance);
-    CPPUNIT_TEST(testItGoesToAnyWhenItsInstanceIsUnknown);
-    CPPUNIT_TEST(testItGoesToAnyWhenItsInstanceDies);
-    CPPUNIT_TEST(testItGoesToAnyWhenItsInstanceDrains);
-    CPPUNIT_TEST(testItGoesToAnyWhenItsInstanceIsDisabled);
-    CPPUNIT_TEST(testOthersPassOneThatWaitsForItsInstance);
-    CPPUNIT_TEST(testOthersThatComeLaterPassItToo);
-    CPPUNIT_TEST(testNoInstanceIsStartedForOneThatWaitsForItsOwn);
-    CPPUNIT_TEST(testOfTwoThatWantTheSameTheFirstGetsItFirst);
+    CPPUNIT_TEST(testARequestWaitsForItsInstance);
+    CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneIsUnknown);
+    CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneDies);
+    CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneDrains);
+    CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneIsDisabled);
+    CPPUNIT_TEST(testOtherRequestsOvertakeOneThatWaitsForItsInstance);
+    CPPUNIT_TEST(testLaterRequestsOvertakeOneThatWaitsForItsInstance);
+    CPPUNIT_TEST(testNoInstanceIsStartedForARequestThatWaitsForItsInstance);
+    CPPUNIT_TEST(testOfTwoRequestsForOneInstanceTheFirstGetsItFirst);
     CPPUNIT_TEST_SUITE_END();
 
     static Options sticky(const SessionPtr &session) {
@@ -37,12 +37,12 @@ public:
         const Options options = sticky(one);
         one.reset();
         clock_.advance(1s);
-        // The one that would get it else.
+        // Without the sticky id, this instance would get the request.
         other.reset();
         CPPUNIT_ASSERT_EQUAL(wanted, instanceOf(get(options)));
     }
 
-    void testItWaitsForItsInstance() {
+    void testARequestWaitsForItsInstance() {
         SessionPtr one = get();
         const Process *wanted = instanceOf(one);
         SessionPtr other = get();
@@ -53,14 +53,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(wanted, instanceOf(waiter->session()));
     }
 
-    void testItGoesToAnyWhenItsInstanceIsUnknown() {
+    void testAnyInstanceGetsTheRequestIfTheNamedOneIsUnknown() {
         get().reset();
         Options options = app();
         options.stickyId = instances()[0].stickyId + 1;
         CPPUNIT_ASSERT(ask(options)->here());
     }
 
-    void testItGoesToAnyWhenItsInstanceDies() {
+    void testAnyInstanceGetsTheRequestIfTheNamedOneDies() {
         MortalInstances &mortals = makeMortal();
         const SessionPtr one = get();
         get().reset();
@@ -70,7 +70,7 @@ public:
         CPPUNIT_ASSERT(waiter->comes());
     }
 
-    void testItGoesToAnyWhenItsInstanceDrains() {
+    void testAnyInstanceGetsTheRequestIfTheNamedOneDrains() {
         setMax(2);
         const SessionPtr one = get();
         const Process *wanted = instanceOf(one);
@@ -81,7 +81,7 @@ public:
         CPPUNIT_ASSERT(instanceOf(waiter->session()) != wanted);
     }
 
-    void testItGoesToAnyWhenItsInstanceIsDisabled() {
+    void testAnyInstanceGetsTheRequestIfTheNamedOneIsDisabled() {
         setMax(2);
         const SessionPtr one = get();
         const Process *wanted = instanceOf(one);
@@ -91,7 +91,7 @@ public:
         CPPUNIT_ASSERT(instanceOf(waiter->session()) != wanted);
     }
 
-    void testOthersPassOneThatWaitsForItsInstance() {
+    void testOtherRequestsOvertakeOneThatWaitsForItsInstance() {
         setMax(2);
         const SessionPtr one = get();
         SessionPtr other = get();
@@ -102,7 +102,7 @@ public:
         CPPUNIT_ASSERT(!waiter->here());
     }
 
-    void testOthersThatComeLaterPassItToo() {
+    void testLaterRequestsOvertakeOneThatWaitsForItsInstance() {
         setMax(2);
         const SessionPtr one = get();
         SessionPtr other = get();
@@ -113,7 +113,7 @@ public:
         CPPUNIT_ASSERT(!waiter->here());
     }
 
-    void testNoInstanceIsStartedForOneThatWaitsForItsOwn() {
+    void testNoInstanceIsStartedForARequestThatWaitsForItsInstance() {
         const SessionPtr one = get();
         const AnswerPtr waiter = ask(sticky(one));
         advance(5s, 1s);
@@ -124,7 +124,7 @@ public:
         CPPUNIT_ASSERT(!waiter->here());
     }
 
-    void testOfTwoThatWantTheSameTheFirstGetsItFirst() {
+    void testOfTwoRequestsForOneInstanceTheFirstGetsItFirst() {
         SessionPtr one = get();
         const AnswerPtr first = ask(sticky(one));
         const AnswerPtr second = ask(sticky(one));

@@ -9,15 +9,15 @@ namespace Passenger {
 
 class StoredDescriptorsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(StoredDescriptorsTest);
-    CPPUNIT_TEST(testDepositsComeBackInTheOrderOfTheirFirstCall);
-    CPPUNIT_TEST(testTheSameKeyReplacesAndClosesWhatWasThere);
-    CPPUNIT_TEST(testAWithdrawnDepositIsClosed);
+    CPPUNIT_TEST(testEntriesAreReturnedInTheOrderOfTheirFirstCall);
+    CPPUNIT_TEST(testTheSameKeyReplacesAndClosesTheOldEntry);
+    CPPUNIT_TEST(testARemovedEntryIsClosed);
     CPPUNIT_TEST(testAFullStoreTakesNoNewKeyButReplaces);
     CPPUNIT_TEST(testClearingClosesAll);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testDepositsComeBackInTheOrderOfTheirFirstCall() {
+    void testEntriesAreReturnedInTheOrderOfTheirFirstCall() {
         StoredDescriptors store;
         store.put({"b", "1", {}});
         store.put({"a", "2", {}});
@@ -28,7 +28,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("b4 c3 a5 "), contents(store));
     }
 
-    void testTheSameKeyReplacesAndClosesWhatWasThere() {
+    void testTheSameKeyReplacesAndClosesTheOldEntry() {
         StoredDescriptors store;
         DescriptorPair pipe = makePipe();
         const int first = pipe.first.get();
@@ -38,7 +38,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t(1), store.size());
     }
 
-    void testAWithdrawnDepositIsClosed() {
+    void testARemovedEntryIsClosed() {
         StoredDescriptors store;
         DescriptorPair pipe = makePipe();
         const int fd = pipe.first.get();

@@ -16,20 +16,20 @@ namespace Passenger {
 
 class StreamSessionTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(StreamSessionTest);
-    CPPUNIT_TEST(testItAsksForAStream);
-    CPPUNIT_TEST(testBytesGoBothWays);
-    CPPUNIT_TEST(testItsEndIsTheStreamsEnd);
+    CPPUNIT_TEST(testTheSessionAsksForAStream);
+    CPPUNIT_TEST(testBytesAreSentInBothDirections);
+    CPPUNIT_TEST(testTheEndOfTheSessionEndsTheStream);
     CPPUNIT_TEST(testAnApplicationThatCannotBeStartedIsASpawnException);
-    CPPUNIT_TEST(testALineThatIsClosedForGoodIsASpawnException);
+    CPPUNIT_TEST(testAPermanentlyClosedQueueIsASpawnException);
     CPPUNIT_TEST(testAnInstanceThatDiesIsAnIOException);
     CPPUNIT_TEST(testAnAnswerWithoutAStreamIsAnIOException);
-    CPPUNIT_TEST(testItExchangesNoMessages);
+    CPPUNIT_TEST(testTheSessionExchangesNoMessages);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
     FileDescriptor instance_;
 
-    /** What an instance will do with the next request. */
+    /** Opens a session whose next request gets one end of a stream pair. */
     std::unique_ptr<StreamSession> open() {
         DescriptorPair pair = makeStreamPair();
         instance_ = std::move(pair.first);
@@ -58,14 +58,14 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testItAsksForAStream() {
+    void testTheSessionAsksForAStream() {
         const auto session = open();
         const FakeHost::Request request = host_->take();
         CPPUNIT_ASSERT_EQUAL(unsigned{STREAM}, unsigned{request.header.flags});
         CPPUNIT_ASSERT_EQUAL(std::uint32_t{0}, request.header.headLength);
     }
 
-    void testBytesGoBothWays() {
+    void testBytesAreSentInBothDirections() {
         const auto session = open();
         session->sendHeaders("environment");
         session->sendBodyBlock("body");
@@ -79,7 +79,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("answer"), std::string(buffer, 6));
     }
 
-    void testItsEndIsTheStreamsEnd() {
+    void testTheEndOfTheSessionEndsTheStream() {
         open().reset();
         CPPUNIT_ASSERT_EQUAL(std::string(), readAll());
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel has done its duty", 1U, host_->cleanEnds);
@@ -92,7 +92,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("It does not boot."), std::string(error.what()));
     }
 
-    void testALineThatIsClosedForGoodIsASpawnException() {
+    void testAPermanentlyClosedQueueIsASpawnException() {
         host_->closeQueue();
         host_->refusal.emplace(500, "deadbeef", "It does not boot.");
         thrownBy<SpawnException>([this] { StreamSession session(host_); });
@@ -110,7 +110,7 @@ public:
         thrownBy<ProtocolException>([this] { StreamSession session(host_); });
     }
 
-    void testItExchangesNoMessages() {
+    void testTheSessionExchangesNoMessages() {
         const auto session = open();
         thrownBy<std::logic_error>([&] { session->start(Session::Request{}); });
         thrownBy<std::logic_error>([&] { session->replyWaiting(); });

@@ -13,12 +13,12 @@ using namespace std::chrono_literals;
 
 class SurplusWindowTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(SurplusWindowTest);
-    CPPUNIT_TEST(testWhatLastsIsTaken);
-    CPPUNIT_TEST(testAShortOneIsNot);
-    CPPUNIT_TEST(testTheSmallestOneCounts);
-    CPPUNIT_TEST(testWhatComesOneByOneGoesOneByOne);
-    CPPUNIT_TEST(testWithoutALengthAllGoesAtOnce);
-    CPPUNIT_TEST(testAtRandomItIsTheMinimumOfTheWindow);
+    CPPUNIT_TEST(testALastingSurplusIsTaken);
+    CPPUNIT_TEST(testAShortSurplusIsNotTaken);
+    CPPUNIT_TEST(testTheSmallestSurplusOfTheWindowIsTaken);
+    CPPUNIT_TEST(testASurplusThatGrowsStepByStepIsTakenStepByStep);
+    CPPUNIT_TEST(testWithAWindowOfNoLengthTheSurplusIsTakenAtOnce);
+    CPPUNIT_TEST(testWithRandomValuesTheMinimumOfTheWindowIsTaken);
     CPPUNIT_TEST_SUITE_END();
 
     SurplusWindow window_{1s};
@@ -28,7 +28,7 @@ class SurplusWindowTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testWhatLastsIsTaken() {
+    void testALastingSurplusIsTaken() {
         CPPUNIT_ASSERT(!window_.nextDue());
         window_.note(3, at(0s));
         CPPUNIT_ASSERT(window_.nextDue() == at(1s));
@@ -38,14 +38,14 @@ public:
         CPPUNIT_ASSERT(!window_.nextDue());
     }
 
-    void testAShortOneIsNot() {
+    void testAShortSurplusIsNotTaken() {
         window_.note(3, at(0s));
         window_.note(0, at(900ms));
         window_.note(3, at(901ms));
         CPPUNIT_ASSERT_EQUAL(0U, window_.take(at(1900ms)));
     }
 
-    void testTheSmallestOneCounts() {
+    void testTheSmallestSurplusOfTheWindowIsTaken() {
         window_.note(3, at(0s));
         window_.note(1, at(500ms));
         window_.note(4, at(501ms));
@@ -53,7 +53,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, window_.take(at(1501ms)));
     }
 
-    void testWhatComesOneByOneGoesOneByOne() {
+    void testASurplusThatGrowsStepByStepIsTakenStepByStep() {
         window_.note(1, at(0ms));
         window_.note(2, at(1ms));
         window_.note(3, at(2ms));
@@ -63,13 +63,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, window_.take(at(1002ms)));
     }
 
-    void testWithoutALengthAllGoesAtOnce() {
+    void testWithAWindowOfNoLengthTheSurplusIsTakenAtOnce() {
         window_.setLength(0s);
         window_.note(3, at(0s));
         CPPUNIT_ASSERT_EQUAL(3U, window_.take(at(0s)));
     }
 
-    void testAtRandomItIsTheMinimumOfTheWindow() {
+    void testWithRandomValuesTheMinimumOfTheWindowIsTaken() {
         std::mt19937 random(4711);
         std::map<MonotonicTime, unsigned> history{{at(-1s), 0}};
         for (int i = 0; i < 2000; i++) {

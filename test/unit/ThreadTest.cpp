@@ -13,7 +13,7 @@ namespace Passenger {
 class ThreadTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(ThreadTest);
     CPPUNIT_TEST(testAThreadHasItsName);
-    CPPUNIT_TEST(testWhatTheWorkHoldsEndsBeforeJoinReturns);
+    CPPUNIT_TEST(testTheCapturesOfTheWorkAreDestroyedBeforeJoinReturns);
     CPPUNIT_TEST(testAnObjectWithoutAThreadIsNotJoinable);
     CPPUNIT_TEST_SUITE_END();
 
@@ -25,7 +25,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("a name"), std::string(name.data()));
     }
 
-    void testWhatTheWorkHoldsEndsBeforeJoinReturns() {
+    void testTheCapturesOfTheWorkAreDestroyedBeforeJoinReturns() {
         auto held = std::make_shared<int>(1);
         const std::weak_ptr<int> watched = held;
         Thread thread("holder", [held = std::move(held)] {});

@@ -18,9 +18,9 @@ using std::chrono::milliseconds;
 
 class TimerTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(TimerTest);
-    CPPUNIT_TEST(testItCallsBackOnTheLoopOnceAndNotTooEarly);
-    CPPUNIT_TEST(testItRepeats);
-    CPPUNIT_TEST(testItDoesNothingBeforeItIsStarted);
+    CPPUNIT_TEST(testTheCallbackRunsOnTheLoopOnceAndNotTooEarly);
+    CPPUNIT_TEST(testATimerCanRepeat);
+    CPPUNIT_TEST(testATimerThatIsNotStartedDoesNotCallBack);
     CPPUNIT_TEST(testAStoppedTimerDoesNotCallBack);
     CPPUNIT_TEST(testALaterStartReplacesAnEarlierOne);
     CPPUNIT_TEST(testTheCallbackMayRestartItsTimer);
@@ -31,7 +31,7 @@ class TimerTest : public LeakCheck {
 
     std::optional<EventLoop> loop_;
 
-    /** Returns after the loop has dealt with all timers that are due now. */
+    /** Returns after the loop has handled all timers that are due now. */
     void turn() {
         std::promise<void> done;
         Timer timer(*loop_, [&] { done.set_value(); });
@@ -50,7 +50,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testItCallsBackOnTheLoopOnceAndNotTooEarly() {
+    void testTheCallbackRunsOnTheLoopOnceAndNotTooEarly() {
         std::atomic<int> calls = 0;
         std::promise<std::chrono::steady_clock::time_point> fired;
         Timer timer(*loop_, [&] {
@@ -66,14 +66,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(1, calls.load());
     }
 
-    void testItRepeats() {
+    void testATimerCanRepeat() {
         std::atomic<int> calls = 0;
         Timer timer(*loop_, [&] { calls++; });
         timer.start(milliseconds(0), milliseconds(1));
         CPPUNIT_ASSERT(eventually([&] { return calls >= 3; }));
     }
 
-    void testItDoesNothingBeforeItIsStarted() {
+    void testATimerThatIsNotStartedDoesNotCallBack() {
         std::atomic<int> calls = 0;
         Timer timer(*loop_, [&] { calls++; });
         timer.stop();
@@ -93,7 +93,7 @@ public:
         for (int round = 0; round < 100; round++) {
             timer.start(milliseconds(0), milliseconds(1));
             timer.stop();
-            // One callback may have been running when stop() was called, none begins later.
+            // A callback may run during stop(), but none begins later.
             loop_->runSync([] {});
             const int before = calls;
             loop_->runSync([] {});

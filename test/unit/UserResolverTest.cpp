@@ -11,7 +11,8 @@ namespace Passenger {
 
 namespace {
 
-/** root, alice, bob (in alice's group too), nobody; "lonely" has a primary group that does not exist. */
+/** root, alice, bob (also in alice's group), nobody; "lonely" has a primary group that does not
+ *  exist. */
 class FakeDatabase final : public UserDatabase {
 public:
     std::optional<User> userNamed(const std::string &name) const override {
@@ -71,17 +72,17 @@ public:
 
 class UserResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(UserResolverTest);
-    CPPUNIT_TEST(testWhomAnApplicationRunsAs);
-    CPPUNIT_TEST(testWithoutRootNobodyIsSwitchedTo);
+    CPPUNIT_TEST(testTheUserAndGroupOfAnApplication);
+    CPPUNIT_TEST(testWithoutRootUsersAreNotSwitched);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAMissingStartupFileIsNamed);
     CPPUNIT_TEST(testTheFolderIsNotTouchedWhenTheUserIsGiven);
-    CPPUNIT_TEST(testAnAbsoluteStartupFileStaysAsItIs);
-    CPPUNIT_TEST(testWhoIsReplacedIsNoted);
+    CPPUNIT_TEST(testAnAbsoluteStartupFileIsNotChanged);
+    CPPUNIT_TEST(testAReplacedUserOrGroupIsNoted);
     CPPUNIT_TEST_SUITE_END();
 
-    /** What is configured and who owns the startup file; what must come out ("" as user: `error` is part of the
-     * reason). */
+    /** The configuration and the owner of the startup file, and the expected user and group. User
+     *  "": `error` is a part of the expected reason. */
     struct Case {
         const char *what;
         const char *user;
@@ -133,7 +134,7 @@ class UserResolverTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testWhomAnApplicationRunsAs() {
+    void testTheUserAndGroupOfAnApplication() {
         const Case cases[] = {
             {"the owner, with the primary group", "", "", ALICES, "alice", "alices"},
             {"the owner, even of a file of another group", "", "", {1002, 2001}, "bob", "bobs"},
@@ -171,7 +172,7 @@ public:
         }
     }
 
-    void testWithoutRootNobodyIsSwitchedTo() {
+    void testWithoutRootUsersAreNotSwitched() {
         owners_.files["/srv/blog/config.ru"] = ALICES;
         Options options = UserResolverTest::options();
         options.user = "bob";
@@ -207,13 +208,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("alice"), resolver_.resolve(options, true)->user);
     }
 
-    void testAnAbsoluteStartupFileStaysAsItIs() {
+    void testAnAbsoluteStartupFileIsNotChanged() {
         Options options = UserResolverTest::options();
         options.startupFile = "/etc/blog/start.ru";
         CPPUNIT_ASSERT_EQUAL(std::string("/etc/blog/start.ru"), UserResolver::startupFilePath(options));
     }
 
-    void testWhoIsReplacedIsNoted() {
+    void testAReplacedUserOrGroupIsNoted() {
         Options options = UserResolverTest::options();
         options.user = "carol";
         options.group = "wheel";

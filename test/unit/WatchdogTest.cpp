@@ -31,7 +31,7 @@ namespace {
 
 constexpr std::chrono::seconds LIMIT{60};
 
-/** Holds on to processes, whoever reaps them. */
+/** Has pidfds of processes, which stay valid when the processes are reaped elsewhere. */
 class Observed {
 public:
     explicit Observed(std::initializer_list<pid_t> pids) {
@@ -82,16 +82,16 @@ std::string readAll(int fd, std::size_t size) {
 
 class WatchdogTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(WatchdogTest);
-    CPPUNIT_TEST(testAKilledPoolProcessIsReplacedAndGetsWhatWasDeposited);
-    CPPUNIT_TEST(testDepositsSurviveSeveralPoolProcessesThatDieYoung);
-    CPPUNIT_TEST(testAWithdrawnDepositIsNotGivenBack);
-    CPPUNIT_TEST(testAPoolProcessThatSendsNonsenseIsReplaced);
+    CPPUNIT_TEST(testAKilledPoolProcessIsReplacedAndGetsTheStoreEntries);
+    CPPUNIT_TEST(testStoreEntriesSurviveSeveralPoolProcessesThatDieYoung);
+    CPPUNIT_TEST(testARemovedStoreEntryIsNotReturned);
+    CPPUNIT_TEST(testAPoolProcessThatSendsInvalidFramesIsReplaced);
     CPPUNIT_TEST(testSettingsReachThePoolProcessAndItsSuccessor);
-    CPPUNIT_TEST(testStopWaitsUntilAllDescendantsAreGone);
-    CPPUNIT_TEST(testEverythingEndsWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors);
-    CPPUNIT_TEST(testEverythingEndsWhenTheOwnerLetsGoAndNobodyElseUsesIt);
-    CPPUNIT_TEST(testAnAgentThatItsOwnerLetGoServesUntilItsLastUserHasGone);
-    CPPUNIT_TEST(testSigtermEndsEverything);
+    CPPUNIT_TEST(testStopWaitsUntilAllDescendantsHaveEnded);
+    CPPUNIT_TEST(testAllProcessesEndWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors);
+    CPPUNIT_TEST(testAllProcessesEndWhenTheOwnerReleasesAnAgentWithoutOtherUsers);
+    CPPUNIT_TEST(testAReleasedAgentServesUntilItsLastUserEnds);
+    CPPUNIT_TEST(testSigtermEndsAllProcesses);
     CPPUNIT_TEST(testThePoolProcessEndsWhenTheWatchdogIsKilled);
     CPPUNIT_TEST(testTheAgentHoldsNoDescriptorOfItsOwner);
     CPPUNIT_TEST_SUITE_END();
@@ -99,7 +99,7 @@ class WatchdogTest : public LeakCheck {
 public:
     void setUp() override {
         LeakCheck::setUp();
-        // What loses its parent comes to us, so that we can tell whether anything is left.
+        // Orphans become children of this process, so that the test sees whether any is left.
         ::prctl(PR_SET_CHILD_SUBREAPER, 1);
         agent_ = startAgent(fakeAgentSettings());
     }
@@ -118,7 +118,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testAKilledPoolProcessIsReplacedAndGetsWhatWasDeposited() {
+    void testAKilledPoolProcessIsReplacedAndGetsTheStoreEntries() {
         DescriptorPair pipe = makePipe();
         const pid_t first = storeAndKill({"a", "first note"}, pipe.second);
         pipe.second.reset();
@@ -131,7 +131,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("still open"), readAll(pipe.first.get(), 10));
     }
 
-    void testDepositsSurviveSeveralPoolProcessesThatDieYoung() {
+    void testStoreEntriesSurviveSeveralPoolProcessesThatDieYoung() {
         const DescriptorPair pipe = makePipe();
         storeAndKill({"a", "1"}, pipe.second);
         storeAndKill({"b", "2"}, pipe.second);
@@ -142,7 +142,7 @@ public:
         CPPUNIT_ASSERT(expected == client.welcome().restored);
     }
 
-    void testAWithdrawnDepositIsNotGivenBack() {
+    void testARemovedStoreEntryIsNotReturned() {
         DescriptorPair pipe = makePipe();
         pid_t pool;
         {
@@ -151,14 +151,14 @@ public:
             client.put("a", "", pipe.second);
             pipe.second.reset();
             client.remove("a");
-            // The watchdog has closed its copy too.
+            // The watchdog has closed its copy, too.
             CPPUNIT_ASSERT_EQUAL(std::string(), readAll(pipe.first.get(), 1));
         }
         kill(pool);
         CPPUNIT_ASSERT(FakeAgentClient(agent_.handle.connectSocket).welcome().restored.empty());
     }
 
-    void testAPoolProcessThatSendsNonsenseIsReplaced() {
+    void testAPoolProcessThatSendsInvalidFramesIsReplaced() {
         const Observed process{agent_.poolPid};
         FakeAgentClient(agent_.handle.connectSocket).sendNonsense();
         CPPUNIT_ASSERT(process.allEndWithin(LIMIT));
@@ -183,7 +183,7 @@ public:
         CPPUNIT_ASSERT(logged(log.first.get(), "two"));
     }
 
-    void testStopWaitsUntilAllDescendantsAreGone() {
+    void testStopWaitsUntilAllDescendantsHaveEnded() {
         const auto before = FakeAgentClient(agent_.handle.connectSocket).welcome();
         CPPUNIT_ASSERT(eventually([&] { return !childrenOf(before.instancePid).empty(); }));
         const Observed orphans{before.instancePid, childrenOf(before.instancePid).at(0)};
@@ -199,7 +199,7 @@ public:
         thrownBy<IOException>([&] { connectToAgent(connectSocket.get(), FrameSocket::in(LIMIT)); });
     }
 
-    void testEverythingEndsWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors() {
+    void testAllProcessesEndWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors() {
         const DescriptorPair report = makePipe();
         const DescriptorPair life = makePipe();
         const pid_t owner = ::fork();
@@ -217,13 +217,13 @@ public:
         CPPUNIT_ASSERT(ended);
     }
 
-    void testEverythingEndsWhenTheOwnerLetsGoAndNobodyElseUsesIt() {
+    void testAllProcessesEndWhenTheOwnerReleasesAnAgentWithoutOtherUsers() {
         const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
         letGoOfAgent(agent_.handle);
         CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
     }
 
-    void testAnAgentThatItsOwnerLetGoServesUntilItsLastUserHasGone() {
+    void testAReleasedAgentServesUntilItsLastUserEnds() {
         const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
         FileDescriptor users(::fcntl(agent_.handle.connectSocket, F_DUPFD_CLOEXEC, 3));
         letGoOfAgent(agent_.handle);
@@ -235,7 +235,7 @@ public:
         CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
     }
 
-    void testSigtermEndsEverything() {
+    void testSigtermEndsAllProcesses() {
         const Observed processes{agent_.handle.watchdogPid, agent_.poolPid, agent_.spawnServerPid};
         ::kill(agent_.handle.watchdogPid, SIGTERM);
         CPPUNIT_ASSERT(processes.allEndWithin(LIMIT));
@@ -247,7 +247,7 @@ public:
         const Observed pool{agent_.poolPid};
         ::kill(agent_.handle.watchdogPid, SIGKILL);
         CPPUNIT_ASSERT(pool.allEndWithin(LIMIT));
-        // Its real engine ends the instances; the fake one leaves that to us.
+        // The real engine ends the instances; the fake one does not.
         ::kill(-agent_.spawnServerPid, SIGKILL);
     }
 
@@ -265,7 +265,7 @@ public:
     }
 
 private:
-    /** @return the killed pool process's pid */
+    /** @return the pid of the killed pool process */
     pid_t storeAndKill(const std::pair<std::string, std::string> &keyAndNote, const FileDescriptor &descriptor) {
         FakeAgentClient client(agent_.handle.connectSocket);
         client.put(keyAndNote.first, keyAndNote.second, descriptor);
@@ -279,7 +279,7 @@ private:
         CPPUNIT_ASSERT(observed.allEndWithin(LIMIT));
     }
 
-    /** Whether a line with this text arrives. */
+    /** @return whether a line with this text arrives */
     static bool logged(int fd, const std::string &text) {
         std::string all;
         return eventually([&] {
@@ -288,8 +288,8 @@ private:
         });
     }
 
-    /** In a forked process: starts an agent, tells its pids, and leaves a child behind that has all descriptors until
-     *  the test ends. */
+    /** Runs in a forked process: starts an agent, reports its pids, and leaves a child that has all
+     *  descriptors until the test ends. */
     [[noreturn]] static void beOwner(int report, const DescriptorPair &life) {
         const auto agent = startAgent(fakeAgentSettings());
         if (::fork() == 0) {

@@ -14,13 +14,13 @@ namespace Passenger {
 class WorkerLoadsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(WorkerLoadsTest);
     CPPUNIT_TEST(testAWorkerFindsItsPlaceByItsPid);
-    CPPUNIT_TEST(testAPlaceIsClearedAndGivenAgain);
-    CPPUNIT_TEST(testWithoutAPlaceAWorkerIsJustNotThere);
+    CPPUNIT_TEST(testAFreedPlaceIsClearedAndReused);
+    CPPUNIT_TEST(testAWorkerWithoutAFreePlaceIsNotEntered);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::size_t PLACES = 3;
 
-    /** As a worker sees it: the bytes, and then the pids. */
+    /** The layout that a worker reads: the bytes, and then the pids. */
     struct Contents {
         std::array<std::uint8_t, PLACES> bytes{};
         std::array<std::uint32_t, PLACES> pids{};
@@ -41,13 +41,13 @@ public:
         loads.enter(2'000'000);
         const auto contents = read(loads);
         CPPUNIT_ASSERT((contents.pids == std::array<std::uint32_t, PLACES>{100, 2'000'000, 0}));
-        // Also one that has had nothing to do yet is there for the others.
+        // A worker that has had no request yet is counted, too.
         CPPUNIT_ASSERT((contents.bytes == std::array<std::uint8_t, PLACES>{1, 1, 0}));
-        // With room for the seats.
+        // The size includes the CPU slots.
         CPPUNIT_ASSERT_EQUAL(off_t{19}, ::lseek(loads.descriptor().get(), 0, SEEK_END));
     }
 
-    void testAPlaceIsClearedAndGivenAgain() {
+    void testAFreedPlaceIsClearedAndReused() {
         WorkerLoads loads(PLACES);
         loads.enter(100);
         loads.enter(101);
@@ -62,7 +62,7 @@ public:
         CPPUNIT_ASSERT((entered.bytes == std::array<std::uint8_t, PLACES>{1, 7, 0}));
     }
 
-    void testWithoutAPlaceAWorkerIsJustNotThere() {
+    void testAWorkerWithoutAFreePlaceIsNotEntered() {
         WorkerLoads loads(PLACES);
         for (const pid_t pid : {100, 101, 102, 103}) {
             loads.enter(pid);

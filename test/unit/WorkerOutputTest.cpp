@@ -15,17 +15,17 @@ namespace Passenger {
 
 class WorkerOutputTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(WorkerOutputTest);
-    CPPUNIT_TEST(testTheConstantsAreToldFromLines);
-    CPPUNIT_TEST(testNoConstantIsText);
-    CPPUNIT_TEST(testHoweverWritesAreSplitTheSameComesOut);
+    CPPUNIT_TEST(testConstantsAreDistinguishedFromLines);
+    CPPUNIT_TEST(testAConstantCannotOccurInText);
+    CPPUNIT_TEST(testTheResultDoesNotDependOnThePieces);
     CPPUNIT_TEST(testAConstantWithinALineDoesNotEndTheLine);
-    CPPUNIT_TEST(testWhatOnlyBeginsLikeAConstantIsText);
+    CPPUNIT_TEST(testAnIncompleteConstantIsText);
     CPPUNIT_TEST(testTheBeginningOfAConstantAtTheEndIsText);
     CPPUNIT_TEST(testNulBytesAreText);
-    CPPUNIT_TEST(testALineWithoutABreakComesAtTheEnd);
+    CPPUNIT_TEST(testALineWithoutABreakIsReturnedAtTheEnd);
     CPPUNIT_TEST(testALongLineIsCut);
     CPPUNIT_TEST(testAConstantInALongLineIsFound);
-    CPPUNIT_TEST(testWhatTellMonitorWritesIsUnderstood);
+    CPPUNIT_TEST(testMessagesOfTellMonitorAreUnderstood);
     CPPUNIT_TEST_SUITE_END();
 
     using Items = std::vector<std::string>;
@@ -33,7 +33,7 @@ class WorkerOutputTest : public LeakCheck {
     static std::string text(std::string_view constant) {
         return std::string(constant);
     }
-    /** All of it in pieces of `size` bytes. */
+    /** Parses all bytes in pieces of `size` bytes. */
     static Items read(std::string_view bytes, std::size_t size = std::string_view::npos) {
         Items items;
         const auto note = [&](std::string_view output) { items.emplace_back(output); };
@@ -46,22 +46,22 @@ class WorkerOutputTest : public LeakCheck {
     }
 
 public:
-    void testTheConstantsAreToldFromLines() {
+    void testConstantsAreDistinguishedFromLines() {
         const auto items = read(text(COMM_ACK) + "hello\n" + text(COMM_BUSY) + text(COMM_NOT_BUSY) + "COMM_ACK\n");
         CPPUNIT_ASSERT((items == Items{text(COMM_ACK), "hello", text(COMM_BUSY), text(COMM_NOT_BUSY), "COMM_ACK"}));
     }
 
-    void testNoConstantIsText() {
+    void testAConstantCannotOccurInText() {
         for (const auto constant : {COMM_ACK, COMM_BUSY, COMM_NOT_BUSY}) {
             for (const char byte : {constant.front(), constant.back()}) {
-                // Neither is in UTF-8.
+                // Neither byte occurs in UTF-8.
                 CPPUNIT_ASSERT(static_cast<unsigned char>(byte) >= 0xFE);
             }
             CPPUNIT_ASSERT(constant.find('\n') == std::string_view::npos);
         }
     }
 
-    void testHoweverWritesAreSplitTheSameComesOut() {
+    void testTheResultDoesNotDependOnThePieces() {
         std::mt19937 random(4711);
         const std::vector<std::string> pieces = {text(COMM_ACK),
                                                  text(COMM_BUSY),
@@ -90,7 +90,7 @@ public:
         CPPUNIT_ASSERT((read("hel" + text(COMM_BUSY) + "lo\n") == Items{text(COMM_BUSY), "hello"}));
     }
 
-    void testWhatOnlyBeginsLikeAConstantIsText() {
+    void testAnIncompleteConstantIsText() {
         CPPUNIT_ASSERT((read("\xFF\xFEX\xFE\xFF\n\xFF\xFE"
                              "A\xFE\n") == Items{"\xFF\xFEX\xFE\xFF",
                                                  "\xFF\xFE"
@@ -107,7 +107,7 @@ public:
         CPPUNIT_ASSERT((read(line + "\n" + text(COMM_ACK)) == Items{line, text(COMM_ACK)}));
     }
 
-    void testALineWithoutABreakComesAtTheEnd() {
+    void testALineWithoutABreakIsReturnedAtTheEnd() {
         CPPUNIT_ASSERT((read(text(COMM_ACK) + "last words") == Items{text(COMM_ACK), "last words"}));
     }
 
@@ -125,7 +125,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, items.size());
     }
 
-    void testWhatTellMonitorWritesIsUnderstood() {
+    void testMessagesOfTellMonitorAreUnderstood() {
         const DescriptorPair pipe = makePipe();
         tellMonitor(pipe.second.get(), COMM_BUSY);
         char buffer[16];

@@ -1,7 +1,7 @@
 /*
- * Runs the unit tests: unit_tests [-v | --list] [PART-OF-A-NAME]...
+ * Runs the unit tests: unit_tests [-v --list] [PART-OF-A-NAME]...
  *
- * A test's name is Namespace::Fixture::testMethod; without arguments all of them run.
+ * A test's name is Namespace::Fixture::testMethod. Without arguments all tests run.
  */
 #include "ProgressListener.h"
 

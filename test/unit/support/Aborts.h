@@ -8,7 +8,8 @@
 
 namespace Passenger {
 
-/** Does `action` in a child process, which has this thread only. @return whether the process aborted */
+/** Runs `action` in a child process, which has only this thread. @return whether the process
+ *  aborted */
 template <typename Action> bool aborts(Action action) {
     const pid_t child = ::fork();
     if (child == 0) {

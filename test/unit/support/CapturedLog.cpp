@@ -13,7 +13,7 @@ namespace Passenger {
 
 CapturedLog::CapturedLog()
     : file_(::memfd_create("captured log", MFD_CLOEXEC)), standardError_(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)) {
-    // Appending, as a log file is.
+    // Writes append, as with a log file.
     if (!file_ || !standardError_ || ::fcntl(file_.get(), F_SETFL, O_APPEND) < 0 ||
         ::dup2(file_.get(), STDERR_FILENO) < 0) {
         throw SystemException("capturing the log", errno);

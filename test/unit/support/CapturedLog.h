@@ -6,7 +6,7 @@
 
 namespace Passenger {
 
-/** For its lifetime, what this process writes to its standard error, the log, goes here and can be read. */
+/** Captures the log, this process's standard error, during its lifetime. */
 class CapturedLog {
 public:
     CapturedLog();
@@ -14,12 +14,12 @@ public:
     CapturedLog(const CapturedLog &) = delete;
     CapturedLog &operator=(const CapturedLog &) = delete;
 
-    /** All of it, so far. */
+    /** The whole text so far. */
     std::string text() const;
     bool contains(const std::string &part) const {
         return text().find(part) != std::string::npos;
     }
-    /** How often `part` occurs. */
+    /** The number of occurrences of `part`. */
     unsigned count(const std::string &part) const;
 
 private:

@@ -15,9 +15,9 @@ namespace Passenger {
 
 namespace {
 
-/** More than a test has. */
+/** More descriptors than a test has open. */
 constexpr rlim_t OPEN_FILES = 200;
-/** One message takes no more than 253. */
+/** One message has at most 253 descriptors. */
 constexpr std::size_t ON_THEIR_WAY = 250;
 
 __user_cap_header_struct thisThread() {

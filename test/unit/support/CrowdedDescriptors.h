@@ -10,8 +10,9 @@
 namespace Passenger {
 
 /**
- * While it lives, more of this user's descriptors are on their way in sockets than a process may have open, so that none can be sent.
- * Takes rights away from the calling thread meanwhile, with which root could send all the same.
+ * During its lifetime, so many of this user's descriptors are in flight in sockets that no further
+ * one can be sent: the limit is that of open descriptors. Meanwhile the calling thread lacks the
+ * capabilities by which root could send nevertheless.
  */
 class CrowdedDescriptors {
 public:

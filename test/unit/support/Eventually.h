@@ -6,8 +6,12 @@
 
 namespace Passenger {
 
-/** Looks again and again until `condition` holds, for at most `limit`, and once more then: a machine that stands still takes the time, too.
- *  @return whether it came to hold */
+/**
+ * Checks `condition` repeatedly until it holds, for at most `limit`, and then once more, since the
+ * machine may have stood still.
+ *
+ * @return whether the condition holds
+ */
 template <typename Condition>
 bool eventually(Condition condition, std::chrono::milliseconds limit = std::chrono::seconds(60)) {
     const auto deadline = std::chrono::steady_clock::now() + limit;

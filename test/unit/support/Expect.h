@@ -8,7 +8,7 @@
 
 namespace Passenger {
 
-/** The exception of type E that `action` throws; fails the test when there is none. */
+/** The exception of type E that `action` throws. Fails the test if there is none. */
 template <typename E, typename Action> E thrownBy(Action action) {
     try {
         action();

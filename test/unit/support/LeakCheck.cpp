@@ -20,7 +20,7 @@ std::map<int, std::string> openDescriptors() {
     for (const auto &entry : fs::directory_iterator("/proc/self/fd")) {
         std::error_code error;
         const auto target = fs::read_symlink(entry.path(), error);
-        // The folder that we read is among them; looked up again, it is gone.
+        // The list contains the descriptor of the folder itself, which is closed by now.
         if (!error && !target.string().starts_with("/proc/")) {
             result[std::stoi(entry.path().filename())] = target;
         }
@@ -36,20 +36,20 @@ std::set<int> threads() {
     return result;
 }
 
-/** 0: there is none. */
+/** The pid of a child process that has ended, -1 for one that still runs; 0: there is no child. */
 pid_t anyChild() {
     siginfo_t info{};
     if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
         return 0;
     }
-    // One that still runs is not named.
+    // waitid() does not name a child that still runs.
     return info.si_pid != 0 ? info.si_pid : -1;
 }
 
 }  // namespace
 
 void LeakCheck::setUp() {
-    // ThreadSanitizer starts a thread of its own together with our first one.
+    // ThreadSanitizer starts a thread of its own with the first thread of the process.
     static const bool started = [] {
         std::thread([] {}).join();
         return true;
@@ -59,7 +59,7 @@ void LeakCheck::setUp() {
 }
 
 void LeakCheck::tearDown() {
-    // A thread that was joined is still listed for a moment.
+    // A joined thread stays listed for a moment.
     std::string left;
     eventually(
         [&] {

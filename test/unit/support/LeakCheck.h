@@ -9,10 +9,11 @@
 namespace Passenger {
 
 /**
- * Base of fixtures: fails a test that leaves an open descriptor, a child process (running or not reaped) or a thread behind.
+ * Base of fixtures: fails a test that leaves an open descriptor, a child process (running or not
+ * reaped) or a thread.
  *
- * A fixture with a setUp() or tearDown() of its own calls this one's first there, and last here. What a fixture holds as a member
- * must be gone before: reset it in tearDown().
+ * A fixture's own setUp() must begin with a call of this one, and its own tearDown() must end with
+ * one. A fixture's members that have such resources must be reset in tearDown().
  */
 class LeakCheck : public CppUnit::TestFixture {
 public:
@@ -21,7 +22,7 @@ public:
 
 private:
     struct Snapshot {
-        /** Number and what it is open on. */
+        /** The number, and the name of the open file. */
         std::map<int, std::string> descriptors;
         std::set<int> threads;
     };

@@ -7,7 +7,7 @@
 
 namespace Passenger {
 
-/** A clock that stands still until a test advances it. Thread-safe. */
+/** A clock that only tests advance. Thread-safe. */
 class ManualClock final : public Clock {
 public:
     MonotonicTime now() const override {

@@ -2,7 +2,8 @@
 
 namespace Passenger {
 
-/** Whether the tests were compiled with ThreadSanitizer, and whether with it or AddressSanitizer: then they do less, and get more time. */
+/** Whether the tests are compiled with ThreadSanitizer, and whether with it or AddressSanitizer.
+ *  Such tests do less, and have more time. */
 #if defined(__has_feature)
 #define PASSENGER_HAS_FEATURE(feature) __has_feature(feature)
 #else

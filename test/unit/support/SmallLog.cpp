@@ -15,7 +15,7 @@ namespace Passenger {
 
 namespace {
 
-/** Some pages: with a single one, the kernel calls the pipe full as soon as there is a byte in it. */
+/** Several pages: a pipe of one page counts as full with a single byte. */
 constexpr int ROOM = 16384;
 
 }  // namespace

@@ -7,7 +7,7 @@
 
 namespace Passenger {
 
-/** For its lifetime, the log is a pipe with little room that is read by the test alone, or by nobody. */
+/** During its lifetime, the log is a small pipe that only the test reads. */
 class SmallLog {
 public:
     SmallLog();
@@ -15,11 +15,12 @@ public:
     SmallLog(const SmallLog &) = delete;
     SmallLog &operator=(const SmallLog &) = delete;
 
-    /** Writes FILLING until no byte more fits. */
+    /** Writes FILLING until the pipe is full. */
     void fill();
-    /** Reads up to and with the first `end`; fails the test when that does not come within a minute. */
+    /** Reads up to and including the first `end`. Fails the test if `end` does not come within a
+     *  minute. */
     std::string readTo(const std::string &end);
-    /** What can be read now. */
+    /** Reads all that is in the pipe now. */
     std::string readNow();
     const FileDescriptor &writer() const noexcept {
         return pipe_.second;

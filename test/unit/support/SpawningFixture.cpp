@@ -88,7 +88,7 @@ pid_t SpawningFixture::pidInLog(const std::string &label) const {
     eventually([&] {
         text = log_->text();
         at = text.rfind(label);
-        // All of the number, not its beginning.
+        // The log has the whole number, and not only its first digits.
         return at != std::string::npos && text.find_first_not_of("0123456789", at + label.size()) != std::string::npos;
     });
     return at == std::string::npos ? 0 : std::stoi(text.substr(at + label.size()));

@@ -12,7 +12,8 @@
 
 namespace Passenger {
 
-/** An application's folder of its own, which everybody may read. Deleted with all that is in it. */
+/** A folder for an application, readable for all users. Removed with its content by the
+ *  destructor. */
 class ApplicationFolder {
 public:
     /** @param startupFile text of its config.ru */
@@ -31,8 +32,8 @@ private:
 };
 
 /**
- * For tests that start real Ruby processes: an event loop, a spawn manager with this source tree's spawn server, a
- * captured log, and an application that does next to nothing.
+ * For tests that start real Ruby processes: an event loop, a spawn manager with this source tree's
+ * spawn server, a captured log, and a minimal application.
  */
 class SpawningFixture : public LeakCheck {
 public:
@@ -42,11 +43,11 @@ public:
 protected:
     static std::string sourceFolder();
     static SpawnManager::Settings settings();
-    /** Of the application. */
+    /** The application's options. */
     Options options() const;
-    /** Text of a startup file that first does what `code` says. */
+    /** The text of a startup file that first runs `code`. */
     static std::string application(const std::string &code = "");
-    /** The number behind `label` in the log, where the application has printed it there. */
+    /** The number that the application has printed after `label`, from the log. */
     pid_t pidInLog(const std::string &label) const;
     static bool exists(pid_t pid);
 

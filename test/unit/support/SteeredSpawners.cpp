@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::chrono::seconds LONGEST_WAIT{60};
 
-/** Calls back when the thread is about to end, after all that it did for the pool. */
+/** Calls back when the thread ends, after all its work for the pool. */
 struct ThreadEnd {
     std::function<void()> callback;
     ~ThreadEnd() {
@@ -117,8 +117,8 @@ bool SteeredSpawners::allWait(unsigned starting, std::uint64_t changes) {
     return false;
 }
 
-/** The pool starts them one after the other, but they arrive as the kernel likes; it numbers threads in turn, from the lowest again
- *  after the highest. */
+/** The pool starts the threads one after the other, but they arrive in any order. The kernel
+ *  numbers threads in turn, and begins with the lowest number again after the highest. */
 void SteeredSpawners::numberArrivals() {
     std::sort(arrived_.begin(), arrived_.end(), [this](const auto &a, const auto &b) {
         return std::pair(a->thread <= lastThread_, a->thread) < std::pair(b->thread <= lastThread_, b->thread);

@@ -16,21 +16,22 @@
 namespace Passenger {
 
 /**
- * Makes instances in memory. Each boot waits until the test says how it ends, one by one, so that what happens in background threads
- * happens when the test wants it, and in the same order each time.
+ * Makes instances in memory. Each boot waits until the test ends it, one by one. So the work of
+ * background threads happens when the test wants it, and in the same order each time.
  *
- * Thread-safe; outlives the Pool. An instance's pidfd is a pipe, whose other end is kept here: kill() closes it.
+ * Thread-safe; outlives the Pool. An instance's pidfd is one end of a pipe, and this object has the
+ * other end: kill() closes it.
  */
 class SteeredSpawners final : public SpawnerFactory {
 public:
     /** A spawn() that waits. */
     struct Boot {
-        /** Grows in the order in which the pool started them. */
+        /** Grows in the order in which the pool started the boots. */
         std::uint64_t number = 0;
         std::string appRoot;
     };
 
-    /** @param mortal whether instances can be killed, which costs a watcher for each */
+    /** @param mortal instances can be killed, which needs a watcher for each */
     explicit SteeredSpawners(bool mortal);
     ~SteeredSpawners() override;
     SpawnerPtr create(const Options &options) override;
@@ -38,19 +39,20 @@ public:
         return 0;
     }
 
-    /** How often something has happened in the boots' threads. */
+    /** The number of events in the threads of boots. */
     std::uint64_t changes();
-    /** Whether so many boots wait, and no other thread of a boot runs; counted at a time when `changes` had happened. Otherwise it waits until
-     *  more has happened: the caller has to count again. @throws std::runtime_error when nothing happens for a long time */
+    /** Whether `starting` boots wait, and no other thread of a boot runs. The caller counted
+     *  `starting` when there were `changes` events. With further events since then, the caller has
+     *  to count again. @throws std::runtime_error (no event for a long time) */
     bool allWait(unsigned starting, std::uint64_t changes);
-    /** Those that wait, in order. Only while all do. */
+    /** The boots that wait, in order. Only to be called while all wait. */
     std::vector<Boot> boots();
     void finish(std::uint64_t number, bool succeeds);
-    /** The instance's process ends. False: it never had one, or was killed already. */
+    /** Ends the instance's process. @return false: it never existed, or was killed before */
     bool kill(InstanceId instance);
-    /** Forgets the other ends of instances that are gone. @param living in order */
+    /** Closes the other ends of instances that no longer exist. @param living in order */
     void keepOnly(const std::vector<InstanceId> &living);
-    /** Boots that nobody ended, up to the end of the Pool. */
+    /** The number of boots that the test did not end before the Pool's end. */
     unsigned forgotten();
 
 private:
@@ -79,7 +81,7 @@ private:
     std::map<std::uint64_t, std::shared_ptr<Held>> held_;
     std::uint64_t lastNumber_ = 0;
     pid_t lastThread_ = 0;
-    /** The pool numbers instances as they come. */
+    /** The pool numbers instances in the order of their arrival. */
     std::uint64_t lastInstance_ = 0;
     std::map<InstanceId, FileDescriptor> lifelines_;
     unsigned forgotten_ = 0;

@@ -7,7 +7,8 @@
 
 namespace Passenger {
 
-/** A thread of a test. What it throws, a failed assertion above all, join() throws again; elsewhere it would end the whole run. */
+/** A thread of a test. join() throws the thread's exception again, for example a failed assertion.
+ *  Uncaught, the exception would end the run. */
 class TestThread {
 public:
     explicit TestThread(std::function<void()> action)
@@ -18,7 +19,7 @@ public:
                   thrown_ = std::current_exception();
               }
           }) {}
-    /** Waits for it: the test may have failed before it came to join(). */
+    /** Waits for the thread: a failed test may not have called join(). */
     ~TestThread() {
         if (thread_.joinable()) {
             thread_.join();
