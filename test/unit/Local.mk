@@ -51,6 +51,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/HeartbeatsTest.cpp \
     %D%/IdlePolicyTest.cpp \
     %D%/InFlightTableTest.cpp \
+    %D%/InstanceClaimTest.cpp \
     %D%/IntakeTest.cpp \
     %D%/JsonTest.cpp \
     %D%/LayoutsTest.cpp \

@@ -2,7 +2,6 @@
 // the processes use them.
 
 #include <cppunit/extensions/HelperMacros.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -19,6 +18,7 @@
 #include "shm/ClaimsView.h"
 #include "shm/GenerationTable.h"
 #include "shm/InFlightTable.h"
+#include "shm/InstanceClaim.h"
 #include "shm/SenderMemory.h"
 #include "shm/SenderMemoryView.h"
 #include "support/LeakCheck.h"
@@ -80,13 +80,11 @@ class SharedMemoryRaceTest : public LeakCheck {
             : claims_(claims.memory().descriptor(), ClaimsLayout::SIZE, Mapping::Access::READ_WRITE),
               senders_(senders.memory().readOnlyDescriptor(), SenderMemoryLayout::SIZE, Mapping::Access::READ_ONLY) {}
 
-        void claim(ChannelId channel, std::uint64_t ticket) {
+        bool take(ChannelId channel, std::uint64_t ticket) {
             __atomic_store_n(&cell()->channel, channel.value(), __ATOMIC_RELEASE);
             __atomic_exchange_n(&cell()->ticket, ticket, __ATOMIC_SEQ_CST);
-        }
-        bool withdrawn(ChannelId channel, std::uint64_t ticket) const {
             const auto *mark = senders_.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value()));
-            return SenderMemoryLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket);
+            return !SenderMemoryLayout::withdraws(__atomic_load_n(mark, __ATOMIC_SEQ_CST), channel.value(), ticket);
         }
         void clear() {
             __atomic_store_n(&cell()->ticket, std::uint64_t{0}, __ATOMIC_RELEASE);
@@ -106,25 +104,17 @@ class SharedMemoryRaceTest : public LeakCheck {
     class ReadingInstance {
     public:
         ReadingInstance(const Claims &claims, const SenderMemory &senders)
-            : claims_(claims.memory().descriptor().get()), senders_(senders.memory().descriptor().get()) {}
+            : claim_(claims.memory().descriptor(), senders.memory().descriptor(), 0) {}
 
-        void claim(ChannelId channel, std::uint64_t ticket) const {
-            const ClaimCell cell{channel.value(), ticket};
-            CPPUNIT_ASSERT(::pwrite(claims_, &cell, sizeof(cell), ClaimsLayout::offset(0)) == sizeof(cell));
+        bool take(ChannelId channel, std::uint64_t ticket) {
+            return claim_.take(channel, Ticket(ticket));
         }
-        bool withdrawn(ChannelId channel, std::uint64_t ticket) const {
-            std::uint64_t mark = 0;
-            const auto offset = static_cast<off_t>(SenderMemoryLayout::mark(channel.value()));
-            CPPUNIT_ASSERT(::pread(senders_, &mark, sizeof(mark), offset) == sizeof(mark));
-            return SenderMemoryLayout::withdraws(mark, channel.value(), ticket);
-        }
-        void clear() const {
-            claim(ChannelId(), 0);
+        void clear() {
+            claim_.clear();
         }
 
     private:
-        const int claims_;
-        const int senders_;
+        InstanceClaim claim_;
     };
 
     /** A child sends requests and withdraws each at once; an instance takes the requests that it
@@ -150,8 +140,7 @@ class SharedMemoryRaceTest : public LeakCheck {
                 if (ticket == last) {
                     continue;
                 }
-                instance.claim(CHANNEL, ticket);
-                if (!instance.withdrawn(CHANNEL, ticket)) {
+                if (instance.take(CHANNEL, ticket)) {
                     begun[ticket] = true;
                     while (looked < ticket && !over) {
                         std::this_thread::yield();

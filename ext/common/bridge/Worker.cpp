@@ -1,17 +1,12 @@
 #include "bridge/Worker.h"
 
-#include <sys/types.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <optional>
 
 #include <fmt/format.h>
 
-#include "base/Exceptions.h"
 #include "bridge/BodySource.h"
 #include "bridge/EventLog.h"
 #include "bridge/HttpExchange.h"
@@ -61,7 +56,7 @@ void failQuietly(ReplyWriter &reply, unsigned status, std::string_view text) {
 }  // namespace
 
 Worker::Worker(const Tools &tools, std::uint32_t cell)
-    : tools_(tools), cell_(cell), connection_(tools.address), buffer_(MAX_MESSAGE + 1) {}
+    : tools_(tools), claim_(tools.claims, tools.senders, cell), connection_(tools.address), buffer_(MAX_MESSAGE + 1) {}
 
 void Worker::run() {
     while (const auto size = tools_.intake.take(seat_, buffer_)) {
@@ -79,17 +74,16 @@ void Worker::handle(std::string_view message) {
     std::memcpy(&header, message.data(), sizeof(header));
     // Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
     if (const ChannelPtr channel = tools_.channels.find(header.channel)) {
-        claim({header.channel, header.ticket});
-        answer(*channel, header, message.substr(sizeof(header)));
+        const bool withdrawn = !claim_.take(ChannelId(header.channel), Ticket(header.ticket));
+        answer(*channel, header, message.substr(sizeof(header)), withdrawn);
     }
 }
 
 /** The claim is cleared only when the child needs no word any more. */
-void Worker::answer(const Channel &channel, const RequestHeader &header, std::string_view rest) {
+void Worker::answer(const Channel &channel, const RequestHeader &header, std::string_view rest, bool withdrawn) {
     ReplyWriter reply(channel, header.ticket, microsecondsSince(header.sentAt), tools_.stickyId);
-    const bool skipped = withdrawn(header);
     try {
-        if (skipped) {
+        if (withdrawn) {
             reply.skip();
         } else {
             respond(channel, reply, header, rest);
@@ -108,8 +102,8 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
     if (!reply.finished()) {
         tools_.channels.drop(channel.id);
     }
-    claim({0, 0});
-    if (!skipped) {
+    claim_.clear();
+    if (!withdrawn) {
         tools_.answered();
     }
 }
@@ -141,22 +135,6 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
     HttpExchange(
         {*fields, body, source ? &*source : nullptr, channel, reply, connection_, tools_.awaitDeath, tools_.toLoader})
         .run();
-}
-
-void Worker::claim(const ClaimCell &claim) const {
-    const auto offset = static_cast<off_t>(ClaimsLayout::offset(cell_));
-    if (pwrite(tools_.claims.get(), &claim, sizeof(claim), offset) != sizeof(claim)) {
-        throw SystemException("pwrite() of a claim", errno);
-    }
-}
-
-bool Worker::withdrawn(const RequestHeader &header) const {
-    std::uint64_t mark = 0;
-    const auto offset = static_cast<off_t>(SenderMemoryLayout::mark(header.channel));
-    if (pread(tools_.senders.get(), &mark, sizeof(mark), offset) != sizeof(mark)) {
-        throw SystemException("pread() of a mark", errno);
-    }
-    return SenderMemoryLayout::withdraws(mark, header.channel, header.ticket);
 }
 
 }  // namespace Passenger::Bridge

@@ -10,6 +10,7 @@
 #include "bridge/Channels.h"
 #include "bridge/Intake.h"
 #include "bridge/ReplyWriter.h"
+#include "shm/InstanceClaim.h"
 #include "shm/Layouts.h"
 
 namespace Passenger::Bridge {
@@ -43,13 +44,11 @@ public:
 
 private:
     void handle(std::string_view message);
-    void answer(const Channel &channel, const RequestHeader &header, std::string_view rest);
+    void answer(const Channel &channel, const RequestHeader &header, std::string_view rest, bool withdrawn);
     void respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest);
-    void claim(const ClaimCell &claim) const;
-    bool withdrawn(const RequestHeader &header) const;
 
     const Tools &tools_;
-    const std::uint32_t cell_;
+    InstanceClaim claim_;
     AppConnection connection_;
     Intake::Seat seat_;
     std::vector<char> buffer_;

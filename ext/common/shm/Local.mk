@@ -9,6 +9,8 @@ libpassenger_shm_la_SOURCES = \
     %D%/GenerationTable.h \
     %D%/InFlightTable.cpp \
     %D%/InFlightTable.h \
+    %D%/InstanceClaim.cpp \
+    %D%/InstanceClaim.h \
     %D%/Layouts.h \
     %D%/Mapping.cpp \
     %D%/Mapping.h \
