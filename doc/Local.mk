@@ -34,4 +34,8 @@ EXTRA_DIST += \
     %D%/decisions/0021-share-of-threads.md \
     %D%/decisions/0022-puma-parser.md \
     %D%/decisions/0023-cpu-slots.md \
-    %D%/decisions/README.md
+    %D%/decisions/README.md \
+    %D%/performance/httpd.md \
+    %D%/performance/memory.md \
+    %D%/performance/pool.md \
+    %D%/performance/prefork.md
