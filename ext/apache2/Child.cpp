@@ -21,7 +21,7 @@ namespace Passenger {
 
 namespace {
 
-/** Seconds. Also used if PassengerPoolIdleTime is 0, since instances then never become idle. */
+/** Seconds. Also used if PassengerPoolIdleTime is 0, with which instances never end. */
 constexpr int DEFAULT_IDLE_TIME = 300;
 
 /** One of so many of httpd's threads is kept for other requests while an application's requests

@@ -117,7 +117,6 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     }
 }
 
-/** Sends the body in blocks. */
 void RequestHandler::sendBody(Session &session, ResponseSender &sender) {
     if (buffered_) {
         sendBuffered(session, sender);

@@ -128,8 +128,8 @@ public:
     }
 
 private:
-    /** Kills the pool process and the instance, too: the fake pool process does not end its
-     *  instance. */
+    /** Returns after the end of the pool process, and kills the instance: the fake pool process
+     *  does not end it. */
     static void killWatchdog(const StartedAgent &agent) {
         const FileDescriptor pool = openPidFd(agent.poolPid);
         ::kill(agent.handle.watchdogPid, SIGKILL);

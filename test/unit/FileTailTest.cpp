@@ -181,8 +181,8 @@ public:
         CPPUNIT_ASSERT((Lines(lines.end() - 2, lines.end()) == Lines{"last", "words"}));
     }
 
-    // The file is on a file system that root cannot search. Only root can take another user's
-    // rights.
+    // The thread has another user's rights, as if root could not search the file system. Only root
+    // can take such rights.
     void testAFileIsFoundWithItsOwnersRights() {
         if (::geteuid() != 0) {
             return;

@@ -35,7 +35,7 @@ class FolderWatchesTest : public LeakCheck {
     static std::vector<FolderWatches::Wish> ours(FolderWatches::Entries entries) {
         return {{std::move(entries)}};
     }
-    /** Makes the folder. @return its path */
+    /** @return the path of the new folder */
     std::string folder(const std::string &name) const {
         const std::string path = root_->path() + "/" + name;
         std::filesystem::create_directories(path);

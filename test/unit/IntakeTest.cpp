@@ -12,7 +12,7 @@
 
 namespace Passenger::Bridge {
 
-/** What a bridge with one worker takes from its queues. */
+/** The messages that a bridge with one worker takes from its queues. */
 class IntakeTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(IntakeTest);
     CPPUNIT_TEST(testEmptyMessagesAreSkipped);

@@ -29,7 +29,6 @@ class OutputWriterTest : public LeakCheck {
     DescriptorPair pipe_;
     std::optional<CapturedLog> log_;
 
-    /** Reads the present content of the pipe. */
     std::string read() const {
         std::string all;
         char buffer[65536];

@@ -62,7 +62,7 @@ class RestartWatchTest : public LeakCheck {
     std::string path(const std::string &name) const {
         return root_->path() + "/" + name;
     }
-    /** Makes the folder. @return its path */
+    /** @return the path of the new folder */
     std::string folder(const std::string &name) const {
         fs::create_directories(path(name));
         return path(name);

@@ -58,7 +58,6 @@ class SpawnManagerTest : public SpawningFixture {
         return pidFd;
     }
 
-    /** Starts a process and ends it. */
     void startOne() {
         auto process = manager_->start(request(), soon());
         const auto pidFd = hello(process);

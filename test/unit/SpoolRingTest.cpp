@@ -39,7 +39,6 @@ class SpoolRingTest : public LeakCheck {
         bytes.resize(ring.take(bytes));
         return bytes;
     }
-    /** Takes bytes until the ring is empty. */
     static std::string drain(SpoolRing &ring, std::size_t piece) {
         std::string bytes;
         while (ring.size() > 0) {

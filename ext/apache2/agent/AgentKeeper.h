@@ -36,7 +36,7 @@ void check(server_rec *server);
 
 /** Null if no agent runs. */
 ApplicationPoolServer *server() noexcept;
-/** The pid of httpd's parent if it has an agent, else 0. */
+/** The pid of httpd's parent. 0 before start(). */
 pid_t owner() noexcept;
 
 }  // namespace AgentKeeper

@@ -4,7 +4,6 @@
 
 namespace Passenger::Directives {
 
-/** The directives of an application. */
 inline constexpr std::array APPLICATION{
     Directive{"PassengerAppRoot", Context::APPLICATION, path(&Settings::appRoot).readBy(Reader::HTTPD),
               "the parent of the DocumentRoot", "the application's folder"},

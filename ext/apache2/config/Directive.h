@@ -25,7 +25,6 @@ enum class Context {
     OPTIONS
 };
 
-/** How a text value is parsed. */
 enum class Form {
     PLAIN,
     /** A path; a relative path begins at ServerRoot. */
@@ -149,7 +148,6 @@ struct Idle {
     const char *notice = nullptr;
 };
 
-/** One directive. */
 struct Directive {
     const char *name = nullptr;
     Context context{};

@@ -4,7 +4,6 @@
 
 namespace Passenger::Directives {
 
-/** The directives of the whole server. */
 inline constexpr std::array SERVER{
     Directive{"PassengerRoot", Context::GLOBAL, path(&Settings::root), "where it was installed",
               "folder with passenger-agent and lib/"},

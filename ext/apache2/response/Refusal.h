@@ -21,7 +21,6 @@ struct Refusal {
 
     /** @param pool gives the report, if the page shows it */
     static Refusal of(request_rec *r, const Reply &reply, int status, ApplicationPool *pool, const char *app);
-    /** Sets the headers of the page. */
     void setHeaders(request_rec *r) const;
 };
 

@@ -40,7 +40,6 @@ public:
     std::span<char> buffer();
     /** Begins the answer, whose head is in the request_rec. */
     void begin();
-    /** Adds bytes of the body. */
     void add(std::span<char> body);
     /** Passes on as much as the client takes. @param pause no further reply is here: pass all bytes
      *  on, not only whole pieces */

@@ -58,7 +58,6 @@ public:
      *  filters */
     void giveUp(int status, apr_status_t cause);
 
-    /** @return whether no further reply is wanted */
     bool over() const noexcept {
         return over_ || output_.lost();
     }

@@ -39,8 +39,8 @@ public:
 
     /** The positions of the bytes in the file: first and second part. */
     std::array<Range, 2> ranges() const noexcept;
-    /** Stores bytes outside of the ring. Afterwards only ranges() may be used. @throws
-     *  SystemException */
+    /** Stores bytes outside of the ring. append() and take() must not be called afterwards.
+     *  @throws SystemException */
     Range keepBeside(std::string_view bytes);
     /** Gives the descriptor to the caller: the file lives as long as the descriptor is open. */
     [[nodiscard]] int release() noexcept {

@@ -23,7 +23,6 @@ namespace Passenger {
 class AgentServices {
 public:
     struct Parts {
-        /** The number of instances. */
         std::function<unsigned()> count;
         /** As LogMonitor::Parts::files. */
         std::function<std::vector<LogMonitor::File>()> monitoredFiles;

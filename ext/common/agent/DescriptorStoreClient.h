@@ -34,7 +34,7 @@ public:
     static constexpr std::size_t MAX_WAITING = 65536;
 
     /**
-     * @param socket stays the caller's, who may receive on it, and outlives this object
+     * @param socket the caller's, outlives this object. The caller may receive on it
      *
      * @throws boost::thread_resource_error
      */

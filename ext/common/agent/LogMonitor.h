@@ -66,7 +66,7 @@ private:
     /** An eventfd. */
     FileDescriptor wake_;
 
-    // The members from here on belong to the thread.
+    // inotify_, watches_ and tails_ are the thread's own.
     FileDescriptor inotify_;
     std::map<std::string, int> watches_;
     std::map<std::string, std::unique_ptr<FileTail>> tails_;

@@ -26,7 +26,7 @@ FileDescriptor takeInheritedSocket();
  *  SystemException */
 std::string ownProgram();
 
-/** "1024, raised to 524288". */
+/** For the log: "1024, raised to 524288". */
 std::string describeDescriptorLimit();
 
 }  // namespace Passenger

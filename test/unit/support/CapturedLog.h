@@ -14,12 +14,10 @@ public:
     CapturedLog(const CapturedLog &) = delete;
     CapturedLog &operator=(const CapturedLog &) = delete;
 
-    /** The whole text so far. */
     std::string text() const;
     bool contains(const std::string &part) const {
         return text().find(part) != std::string::npos;
     }
-    /** The number of occurrences of `part`. */
     unsigned count(const std::string &part) const;
 
 private:

@@ -19,7 +19,6 @@ template <typename E, typename Action> E thrownBy(Action action) {
     throw std::logic_error("not reached");
 }
 
-/** The errno of the SystemException that `action` throws. */
 template <typename Action> int errorOf(Action action) {
     return thrownBy<SystemException>(action).error();
 }

@@ -43,7 +43,6 @@ public:
 protected:
     static std::string sourceFolder();
     static SpawnManager::Settings settings();
-    /** The application's options. */
     Options options() const;
     /** The text of a startup file that first runs `code`. */
     static std::string application(const std::string &code = "");

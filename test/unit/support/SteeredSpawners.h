@@ -24,7 +24,6 @@ namespace Passenger {
  */
 class SteeredSpawners final : public SpawnerFactory {
 public:
-    /** A spawn() that waits. */
     struct Boot {
         /** Grows in the order in which the pool started the boots. */
         std::uint64_t number = 0;

@@ -14,7 +14,6 @@ std::string requestEnvironment(const std::string &path, const std::map<std::stri
 /** Uses a stream session: sends a request, reads the whole answer. */
 std::string exchange(Session &session, const std::string &path, const std::string &body = "");
 
-/** The body of the answer. */
 std::string bodyOf(const std::string &answer);
 
 }  // namespace Passenger
