@@ -1,4 +1,4 @@
-# Installed to $(passengerrootdir)/lib/passenger. Keep sorted, one file a line.
+# Installed in $(passengerrootdir)/lib/passenger. Keep sorted, one file a line.
 nobase_dist_passengerroot_DATA += \
     %D%/passenger/app/app_loader.rb \
     %D%/passenger/app/app_process.rb \

@@ -1,25 +1,26 @@
 # shellcheck shell=bash
 #
-# What the scripts beside this file share. Sourced by bash.
+# Functions that the scripts in this folder share. Sourced by bash.
 
 set -euo pipefail
 
-# Files must be readable for httpd's user, whatever the caller's habits are.
+# Files must be readable for httpd's user, whatever the caller's umask is.
 umask 022
 
 SOURCE_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
-# script/setup may make it a link. Absolute, and the place itself, since httpd's user may not get to the link.
+# An absolute path without links: script/setup may make it a link, and httpd's user may not be able
+# to reach the link.
 BUILD_DIR=$(realpath -m "${BUILD_DIR:-$SOURCE_DIR/build}")
 
-# The user that a private httpd serves as, where root starts it.
+# The user of a private httpd that root starts.
 WEB_USER=www-data
 
-# A step begins.
+# Prints the begin of a step.
 say() {
     printf '==> %s\n' "$*"
 }
 
-# The script cannot go on: what is wrong, and then, line by line, what to do about it.
+# Ends the script with the problem and, line by line, its remedy.
 fail() {
     printf '\n%s: %s\n' "$(basename "$0")" "$1" >&2
     shift
@@ -27,9 +28,10 @@ fail() {
     exit 1
 }
 
-# progress TOTAL PATTERN WHAT: counts the lines of standard input that match the pattern (extended regular expression),
-# and says how many of TOTAL there were: on a terminal in one line that changes, elsewhere at each tenth. Other lines
-# are not shown. Not awk: Debian's mawk reads its input in blocks.
+# progress TOTAL PATTERN WHAT: counts the lines of standard input that match the pattern (extended
+# regular expression) and prints how many of TOTAL there were. On a terminal it updates one line,
+# elsewhere it prints each tenth. Other lines are dropped. Not awk: Debian's mawk reads its input in
+# blocks.
 progress() {
     local total=$1 pattern=$2 what=$3 count=0 line
     while IFS= read -r line; do
@@ -48,13 +50,13 @@ is_root() {
     [ "$(id -u)" = 0 ]
 }
 
-# Whether httpd's user may enter a folder.
+# True if httpd's user may enter a folder.
 reachable() {
     ! is_root || setpriv --reuid="$WEB_USER" --regid="$WEB_USER" --clear-groups test -x "$1/."
 }
 
-# The value of a variable of the build's Makefile.
+# Prints the value of a variable of the build's Makefile.
 make_variable() {
-    # The last line: before it, make may have something to say about the Makefile itself.
+    # The last line: make may print something about the Makefile before it.
     make --silent --no-print-directory -C "$BUILD_DIR" "print-$1" | tail -n 1
 }

@@ -10,11 +10,11 @@ EXTRA_DIST += %D%/stub
 # The model of the protocol; script/model checks it.
 EXTRA_DIST += %D%/model
 
-# What each version of the shared layouts was: LayoutsTest and test/ruby/layout_test.rb compare.
+# Each version of the shared layouts. LayoutsTest and test/ruby/layout_test.rb compare them.
 EXTRA_DIST += %D%/layouts
 
-# What the suites need to know; the same for `make check` and for one suite alone. To ThreadSanitizer: tests of what aborts fork, and
-# the child may start threads.
+# The environment of the suites, the same for `make check` and for a single suite. ThreadSanitizer
+# must not abort after a fork: tests of aborts fork, and the child may start threads.
 TEST_ENVIRONMENT = \
     BUILD_DIR='$(abs_top_builddir)' \
     SOURCE_DIR='$(abs_top_srcdir)' \
@@ -29,7 +29,7 @@ RUN_TESTS = $(TEST_ENVIRONMENT) $(RUBY) $(top_srcdir)/script/run-tests
 
 .PHONY: test unit unit-programs ruby-test integration integration-programs
 
-# `make check` and `make test` run everything; TEST=name runs what has name in its name.
+# `make check` and `make test` run all tests; TEST=name runs the tests with name in their name.
 check-local: integration-programs
 	$(RUN_TESTS) $(TEST_SUITES)
 test: check
@@ -43,5 +43,5 @@ integration-programs: all ext/apache2/list_directives$(EXEEXT) test/integration/
 integration: integration-programs
 	TEST='$(TEST)' $(RUN_TESTS) integration
 
-# The integration tests need httpd and minutes; a release is proved by the others.
+# The integration tests need httpd and minutes; the other suites check a release.
 AM_DISTCHECK_CONFIGURE_FLAGS = TEST_SUITES="unit ruby pure-ruby"

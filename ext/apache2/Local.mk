@@ -2,7 +2,7 @@
 
 apachemodule_LTLIBRARIES += %D%/mod_passenger.la
 
-# The module's files without code of httpd, which the unit tests use. One file a line, sorted.
+# The module's files that do not use httpd; the unit tests use them. One file a line, sorted.
 noinst_LTLIBRARIES += libpassenger_httpmessages.la
 libpassenger_httpmessages_la_SOURCES = \
     %D%/request/BufferedBody.cpp \
@@ -92,7 +92,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/response/Turbocache.cpp \
     %D%/response/Turbocache.h
 %C%_mod_passenger_la_CPPFLAGS = $(AM_CPPFLAGS) $(HTTPD_CPPFLAGS)
-# One symbol is exported. libtool's -export-symbols-regex would export those of templates, too.
+# The module exports one symbol. libtool's -export-symbols-regex would also export symbols of
+# templates.
 %C%_mod_passenger_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
     -Wl,--version-script=$(srcdir)/%D%/mod_passenger.map
 %C%_mod_passenger_la_LIBADD = libpassenger_httpmessages.la $(PASSENGER_MODULE_LIBS)
@@ -107,7 +108,7 @@ EXTRA_DIST += \
 EXTRA_%C%_mod_passenger_la_DEPENDENCIES = %D%/mod_passenger.map
 EXTRA_DIST += %D%/mod_passenger.map
 
-# For doc/CONFIGURATION.md and the tests. Not installed.
+# For doc/CONFIGURATION.md and the tests; not installed.
 EXTRA_PROGRAMS += ext/apache2/list_directives
 ext_apache2_list_directives_SOURCES = \
     %D%/config/list_directives.cpp

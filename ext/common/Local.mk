@@ -1,21 +1,22 @@
-# One convenience library for each folder; its Local.mk lists the files. The folders' layers are in script/lint-structure.
+# One convenience library for each folder; the folder's Local.mk lists its files.
+# script/lint-structure has the layers.
 
-# What the module is linked with: no libev, no spdlog, no Boost library.
+# The module's libraries: no libev, no spdlog, no Boost library.
 PASSENGER_MODULE_LIBS = libpassenger_client.la libpassenger_exchange.la libpassenger_io.la libpassenger_shm.la \
     libpassenger_base.la $(FMT_LIBS)
 
-# passenger-prefork.
+# The libraries of passenger-prefork.
 PASSENGER_PREFORK_LIBS = libpassenger_standalone.la libpassenger_prefork.la libpassenger_policy.la libpassenger_loop.la \
     libpassenger_log.la libpassenger_io.la libpassenger_shm.la libpassenger_base.la \
     $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
 
-# All but the standalone program's own. In the linker's order: a library stands before those that it needs.
+# All but the standalone program's own. The linker needs each library before those that it uses.
 PASSENGER_LIBS = libpassenger_agent.la libpassenger_watchdog.la libpassenger_bridge.la libpassenger_prefork.la \
     libpassenger_server.la libpassenger_pool.la libpassenger_spawning.la libpassenger_restart.la libpassenger_policy.la \
     libpassenger_loop.la libpassenger_log.la $(PASSENGER_MODULE_LIBS) \
     $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
 
-# See Makefile.am.
+# Makefile.am precompiles it.
 EXTRA_DIST += %D%/precompiled.h
 
 include %D%/base/Local.mk

@@ -1,5 +1,6 @@
-# Native code for the Ruby that configure has found, beside the library: root/native, and the same when installed. A matter of speed: where it
-# cannot be built, one line says why. For other Rubies: RUBY lib/passenger/native_builder.rb in the installed folder.
+# Native code for the Ruby that configure has found, in root/native beside the library, and in the
+# same place when installed. Native code changes only the speed: if it cannot be built, one line
+# says why. For other Rubies: RUBY lib/passenger/native_builder.rb in the installed folder.
 
 native_sources = \
     %D%/claim.c \
@@ -10,7 +11,8 @@ native_sources = \
 nobase_dist_passengerroot_DATA += $(native_sources)
 EXTRA_DIST += %D%/README.md
 
-# The builder does nothing where its file is newer than the sources. It is asked each time, since Ruby may have been upgraded.
+# The builder does nothing if its file is newer than the sources. It runs each time, because Ruby
+# may have been upgraded.
 .PHONY: native
 native:
 	@$(RUBY) $(srcdir)/lib/passenger/native_builder.rb root/native

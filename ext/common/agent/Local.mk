@@ -1,4 +1,4 @@
-# Keep sorted, one file a line. Only main() is not in the library.
+# Keep sorted, one file a line. The library has all files but the one with main().
 noinst_LTLIBRARIES += libpassenger_agent.la
 libpassenger_agent_la_SOURCES = \
     %D%/AgentServices.cpp \

@@ -1,4 +1,4 @@
-# The agent's log. The module is never linked with it. Keep sorted, one file a line.
+# The agent's log. The module does not link it. Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_log.la
 libpassenger_log_la_SOURCES = \
     %D%/Log.cpp \

@@ -1,4 +1,5 @@
-# The event loop of the agent's processes. The module is never linked with it. Keep sorted, one file a line.
+# The event loop of the agent's processes. The module does not link it. Keep sorted, one file a
+# line.
 noinst_LTLIBRARIES += libpassenger_loop.la
 libpassenger_loop_la_SOURCES = \
     %D%/DescriptorWatcher.cpp \

@@ -1,4 +1,4 @@
-# Keep sorted, one file a line; main() alone is the program's.
+# Keep sorted, one file a line. The library has all files but the one with main().
 noinst_LTLIBRARIES += libpassenger_standalone.la
 libpassenger_standalone_la_SOURCES = \
     %D%/ListenAddress.cpp \
