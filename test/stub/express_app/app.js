@@ -16,7 +16,7 @@ app.get("/events", (_request, response) => {
     setTimeout(() => response.end(), 300);
 });
 app.get("/crash", () => process.exit(3));
-// As most applications do: 3000 is nobody's while there is a bridge.
+// Like most applications: with a bridge, no process listens on port 3000.
 const server = app.listen(process.env.OWN_PORT ? process.env.PORT : 3000);
 new WebSocketServer({ server, path: "/web_socket" }).on("connection", (socket) => {
     socket.on("message", (data) => socket.send(String(data).toUpperCase()));

@@ -1,12 +1,12 @@
 # frozen_string_literal: true
 
-# Takes connections over in all ways that Rack knows. What it speaks on them: WebSocket (/web_socket), else capitals for each line, and a
-# goodbye when the client has ended its side.
+# Takes connections over in each way of Rack. The protocol is WebSocket (/web_socket), or capitals
+# for each line and a goodbye once the client has closed its side.
 
 require "digest/sha1"
 require "websocket/driver"
 
-# WebSocket by the library that Rails uses, which writes its own head.
+# WebSocket by the library that Rails uses; it writes its own head.
 class WebSocketEcho
   attr_reader :env, :url
 

@@ -1,8 +1,8 @@
 # frozen_string_literal: true
 
-# Answers with whatever the request's query says, as hexadecimal digits; each comma is a pause of 0.2 s. What is after the first
-# answer on a connection stays open, unless the query ends in "!" (close) or "~" (reset). The query "pid" asks for the process's. What was
-# said in pieces is noted in the file `said`.
+# Answers with the bytes in the request's query, as hexadecimal digits; each comma is a pause of 0.2
+# s. After the first answer the connection stays open, unless the query ends in "!" (close) or "~"
+# (reset). The query "pid" returns the pid. The file `said` notes answers in pieces.
 require "socket"
 
 def reset(socket)

@@ -1,6 +1,7 @@
 # frozen_string_literal: true
 
-# An application that speaks HTTP and knows nothing of us: a thread for each connection, which it keeps.
+# An application that speaks HTTP and knows nothing of mod_passenger. It has a thread for each
+# connection, which it keeps.
 require "socket"
 
 ANSWERS = {
@@ -9,13 +10,13 @@ ANSWERS = {
   "/echo" => ->(request) { request[:body] },
   "/head" => ->(request) { request[:head] },
   "/env" => ->(_request) { ENV.to_h.map { |name, value| "#{name}=#{value}\n" }.join },
-  # How many requests with a body had the whole of it.
+  # Counts the requests with a body that arrived whole.
   "/note" => ->(_request) { ($notes ||= []) << 1; "noted" }, # rubocop:disable Style/GlobalVars
   "/notes" => ->(_request) { ($notes ||= []).size.to_s }, # rubocop:disable Style/GlobalVars
   "/cwd" => ->(_request) { Dir.pwd },
   "/user" => ->(_request) { Process.uid.to_s },
   "/slow" => ->(_request) { sleep(0.3) && "slept" },
-  # Hangs, but for where the file that the query names is there already: from then on it is.
+  # Makes the file that the query names and hangs. Answers if the file exists already.
   "/hold" => ->(request) { File.exist?(request[:query]) ? "held before" : File.write(request[:query], "") && sleep },
   "/hog" => ->(_request) { ($hog ||= []) << ("x" * (64 << 20)); "hogged" } # rubocop:disable Style/GlobalVars
 }.freeze
@@ -56,7 +57,7 @@ def answer_endlessly(socket)
   loop { socket.write("x" * 65_536) }
 end
 
-# A protocol of capitals. Its first word comes with the head.
+# A protocol of capitals. Its first bytes come with the head.
 def upgrade(socket)
   socket.write("HTTP/1.1 101 Capitals\r\nConnection: Upgrade\r\nUpgrade: capitals\r\nX-Mark: 1\r\n\r\nWELCOME\n")
   while (line = socket.gets)

@@ -2,9 +2,9 @@
 
 require "zlib"
 
-# Gives each request its nonce back, and notes each run in a file that all instances append to.
+# Returns each request's nonce, and notes each run in a file that all instances append to.
 class NonceApp
-  # Answers longer than this come in several messages.
+  # Longer answers are sent in several messages.
   PIECE = 20_000
 
   def initialize(runs)
@@ -30,7 +30,8 @@ class NonceApp
   end
 end
 
-# One instance at a time has a thread that does nothing but compute: the others in it wait for the interpreter again and again.
+# One instance at a time has a thread that only computes: its other threads often wait for the
+# interpreter.
 if ENV["BUSY"]
   PhusionPassenger.on_event(:starting_worker_process) do
     $busy = File.open(ENV.fetch("BUSY"), "a")
@@ -43,5 +44,5 @@ if ENV["HOSTILE"]
   PhusionPassenger.on_event(:starting_worker_process) { Hostility.begin(ENV.fetch("HOSTILE")) }
 end
 
-# Appending is one step in the kernel, so runs of several processes do not mix.
+# An append is one step in the kernel, so runs of several processes do not mix.
 run NonceApp.new(File.open(ENV.fetch("RUNS"), "a"))

@@ -1,7 +1,8 @@
 # frozen_string_literal: true
 
-# What an application can do with what its own process holds, and should not: a thread writes nonsense into the claims, on the
-# reply channels and to the agent, as long as a file with the name exists. It notes its channels' ids in a file beside that.
+# Misuses the descriptors of its own process in each way that an application can. While a file with
+# the given name exists, a thread writes random bytes to the claims, the reply channels and the
+# agent. It notes its channels' ids in a file beside it.
 class Hostility
   SECONDS_BETWEEN = 0.002
 
@@ -47,14 +48,14 @@ class Hostility
     File.for_fd(number.to_i, "r+b", autoclose: false)
   end
 
-  # A claim: of anything, or of a real channel.
+  # Writes a claim of random bytes, or of a real channel.
   def scribble
     offset = 64 + 16 * @random.rand(1024)
     cell = [known.keys.sample || 0, @random.rand(10_000)].pack("Q<Q<")
     @claims.pwrite(@random.rand(2).zero? ? @random.bytes(@random.rand(1..64)) : cell, offset)
   end
 
-  # A message of any type to a child that did not ask for it.
+  # Sends a message of any type to a child that does not expect one.
   def babble
     channel = known.values.sample or return
     socket = channel.instance_variable_get(:@io)
@@ -63,13 +64,13 @@ class Hostility
     socket.sendmsg_nonblock(message, exception: false)
   end
 
-  # Ids are given one after the other, so those of other applications are near.
+  # Ids are consecutive, so those of other applications are near.
   def ask_for_others
     id = (known.keys.sample || 0) + (@random.rand(-20..20) << 16) + @random.rand(-20..20)
     @control.write(PhusionPassenger::Frame::Control::FETCH, [id, 0].max)
   end
 
-  # Frames that an instance may send, or not; after a wrong one the agent ends it.
+  # Frames that an instance may send, or not. After a wrong one the agent ends the instance.
   def disturb
     @control.write(@random.rand(40..80), @random.bytes(@random.rand(100)))
   end

@@ -1,4 +1,4 @@
 # frozen_string_literal: true
 
-# Fails as an application with a missing setting does.
+# Fails like an application with a missing setting.
 raise KeyError, "the setting SAMPLE_SETTING is missing"

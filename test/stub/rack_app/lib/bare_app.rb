@@ -8,14 +8,14 @@ require_relative "disasters"
 require_relative "echoes"
 require_relative "pattern_stream"
 
-# What Rails hides, without any gem: each path is one behaviour of an application that a server must cope with. A path
-# `/some/thing` is answered by the method `some`, which gets the rest and the query; see the modules.
+# Behaviour of applications that Rails hides, without any gem; a server must handle each. The method
+# `some` answers a path `/some/thing`, and gets the rest and the query; see the modules.
 class BareApp
   include Bodies
   include Disasters
   include Echoes
 
-  # Paths, not arbitrary method names, decide what may be called.
+  # The listed paths, not arbitrary method names, can be called.
   PAGES = (Bodies.instance_methods + Disasters.instance_methods + Echoes.instance_methods).map(&:to_s).freeze
 
   def call(env)
@@ -26,7 +26,7 @@ class BareApp
     public_send(page, Request.new(env, rest))
   end
 
-  # The environment, what follows the page's name in the path, and the query's parameters.
+  # The environment, the path behind the page's name, and the query's parameters.
   class Request
     attr_reader :env, :rest
 
@@ -56,7 +56,7 @@ class BareApp
     [status, { "Content-Type" => "text/plain", "Content-Length" => body.bytesize.to_s }.merge(headers), [body]]
   end
 
-  # One line with the pid for each run of a page that a test wants to count.
+  # Writes a line with the pid for each run of a page that a test counts.
   def note_start(request)
     File.write(request["started"], "#{Process.pid}\n", mode: "a") if request["started"]
   end

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Pages about when and how a response's body comes. Included in BareApp.
+# Pages about the time and form of a response's body. Included in BareApp.
 module Bodies
   # `?bytes=N[&piece=N][&length=no]`: the first bytes of PatternStream.
   def download(request)
@@ -10,7 +10,7 @@ module Bodies
     [200, headers, PatternStream.new(bytes, (request["piece"] || 65_536).to_i)]
   end
 
-  # A body whose length nobody can tell before its end. (An Array's can be, and then is.)
+  # A body whose length is not known before its end. (An Array's length is known.)
   def no_length(_request)
     [200, { "Content-Type" => "text/plain" }, %w[one two three].each]
   end
@@ -20,13 +20,13 @@ module Bodies
     [200, { "Content-Type" => "text/plain" }, %w[one two three]]
   end
 
-  # `?fifo=PATH&pieces=N`: sends a piece for each line that somebody writes into the FIFO, so a test decides when.
+  # `?fifo=PATH&pieces=N`: sends a piece for each line that a test writes into the FIFO.
   def stream(request)
     [200, { "Content-Type" => "text/plain" }, GatedBody.new(Gate.new(request["fifo"]), (request["pieces"] || 3).to_i)]
   end
 
-  # `?fifo=PATH[&started=PATH]`: answers when somebody writes a line into the FIFO. `started` gets a line with the pid
-  # for each time this ran, before the wait.
+  # `?fifo=PATH[&started=PATH]`: answers once a test writes a line into the FIFO. `started` gets a
+  # line with the pid for each run, before the wait.
   def wait(request)
     note_start(request)
     line = Gate.open(request["fifo"], &:pass)

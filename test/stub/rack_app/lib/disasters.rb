@@ -6,7 +6,7 @@ module Disasters
     Kernel.raise ArgumentError, "raised on purpose"
   end
 
-  # Ends the process in the way that at_exit handlers see.
+  # Ends the process with its at_exit handlers.
   def exit(_request)
     Kernel.exit 3
   end
@@ -19,7 +19,7 @@ module Disasters
     text(200, "survived #{Process.pid}\n")
   end
 
-  # Sends some of the body, then dies: `?bytes=N`, with or without a length (`length=no`).
+  # Sends a part of the body, then dies: `?bytes=N`, with or without a length (`length=no`).
   def die_midway(request)
     headers = { "Content-Type" => "application/octet-stream" }
     headers["Content-Length"] = (request["bytes"].to_i * 2).to_s unless request["length"] == "no"
@@ -27,7 +27,7 @@ module Disasters
     [200, headers, DyingBody.new(request["bytes"].to_i) { Process.kill(:KILL, Process.pid) }]
   end
 
-  # The same, but the application raises and the instance may live on.
+  # The same, but the application raises and the instance may continue.
   def raise_midway(request)
     [200, { "Content-Type" => "text/plain" }, DyingBody.new(request["bytes"].to_i) { Kernel.raise IOError, "broken body" }]
   end
@@ -40,7 +40,7 @@ module Disasters
     sleep
   end
 
-  # A head that no server should pass on: `?kind=`.
+  # Heads that no server should pass on: `?kind=`.
   def bad_head(request)
     case request["kind"]
     when "huge" then text(200, "too much\n", (1..200).to_h { |number| ["X-Huge-#{number}", "x" * 1_000] })
@@ -55,12 +55,12 @@ module Disasters
     end
   end
 
-  # Says that its body is chunked, which it is not.
+  # Declares its body as chunked; it is not.
   def bad_chunk(_request)
     [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked" }, ["zz\r\nhello\r\n0\r\n\r\n"]]
   end
 
-  # Says so, and it is.
+  # Declares its body as chunked; it is.
   def own_chunks(_request)
     [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked" }, ["5\r\nhello\r\n", "0\r\n\r\n"]]
   end

@@ -2,7 +2,7 @@
 
 require "digest"
 
-# Pages that say what arrived. Included in BareApp.
+# Pages that return the received data. Included in BareApp.
 module Echoes
   PIECE = 64 * 1024
 
@@ -14,7 +14,7 @@ module Echoes
     text(200, Process.pid.to_s)
   end
 
-  # Who runs this: for tests about users, pools and spawn methods.
+  # The process: for tests about users, pools and spawn methods.
   def process(_request)
     json({
       pid: Process.pid, ppid: Process.ppid, uid: Process.uid, gid: Process.gid, groups: Process.groups,
@@ -28,21 +28,22 @@ module Echoes
     json(strings.transform_values { |value| value.dup.force_encoding(Encoding::UTF_8).scrub })
   end
 
-  # Sends the nonce back in head and body, so an answer that went to another client shows.
+  # Returns the nonce in head and body, so that an answer to another client is detected.
   def echo(request)
     nonce = request.env["HTTP_X_NONCE"].to_s
     size, digest = consume(request.input)
     text(200, "#{nonce} #{size} #{digest} #{Process.pid}\n", { "X-Nonce" => nonce, "X-Pid" => Process.pid.to_s })
   end
 
-  # Size and digest of the body, read piece by piece. `?piece=` sets how much is read at a time; `?finished=PATH` gets a line when all is read.
+  # Size and digest of the body, read piece by piece. `?piece=` sets the size of a read;
+  # `?finished=PATH` gets a line at the end.
   def upload(request)
     size, digest = consume(request.input, (request["piece"] || PIECE).to_i)
     File.write(request["finished"], "#{size}\n", mode: "a") if request["finished"]
     json({ size: size, sha256: digest, pid: Process.pid })
   end
 
-  # Notes the start when the first piece is here, then reads on, like upload.
+  # Notes the start once the first piece has arrived, then reads on, like upload.
   def peek(request)
     first = request.input.read(10).to_s
     note_start(request)
@@ -50,12 +51,12 @@ module Echoes
     json({ size: size, sha256: digest, pid: Process.pid })
   end
 
-  # The body itself, up to what memory holds.
+  # The body itself, as far as memory allows.
   def body(request)
     text(200, request.input.read.to_s)
   end
 
-  # Cookies, duplicates and size: `?bytes=` of header values in lines of 1 KB.
+  # Cookies, repeated headers and size: `?bytes=` of header values in lines of 1 KB.
   def headers(request)
     headers = { "X-Multiple" => "one\ntwo\nthree", "Set-Cookie" => "a=1; path=/\nb=2; path=/" }
     (request["bytes"].to_i / 1_000).times { |number| headers["X-Filler-#{number}"] = "x" * 1_000 }

@@ -1,7 +1,7 @@
 # frozen_string_literal: true
 
-# A body of `bytes` bytes that anyone can compute: a block of 65,521 pseudo-random bytes, repeated. The length is a
-# prime, so a piece that is lost, doubled or swapped changes the digest.
+# A body of `bytes` bytes that any program can compute: a block of 65,521 pseudo-random bytes,
+# repeated. The length is a prime, so a piece that is lost, doubled or swapped changes the digest.
 class PatternStream
   BLOCK = Random.new(42).bytes(65_521).freeze
 

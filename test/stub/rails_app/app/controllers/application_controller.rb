@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
 class ApplicationController < ActionController::Base
-  # An exception, not a quietly emptied session: a test that forgets the token should fail loudly.
+  # An exception, not an emptied session: a test that forgets the token must fail.
   protect_from_forgery with: :exception
 end

@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# Pages that show, delay or break something.
+# Pages that show, delay or break requests.
 class DiagnosticsController < ApplicationController
   # The page for benchmarks: routing, a controller and its callbacks, no view and no database.
   def plain
@@ -40,7 +40,7 @@ class DiagnosticsController < ApplicationController
 
   private
 
-  # JSON holds nothing but UTF-8; a request's environment may hold any bytes.
+  # JSON holds only UTF-8; a request's environment may hold any bytes.
   def printable(value)
     value.dup.force_encoding(Encoding::UTF_8).scrub
   end

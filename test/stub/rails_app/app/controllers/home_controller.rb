@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# GET /: what there is to see.
+# GET /: links to the pages.
 class HomeController < ApplicationController
   def index
   end

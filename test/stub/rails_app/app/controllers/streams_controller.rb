@@ -24,7 +24,7 @@ class StreamsController < ApplicationController
     piece = params.fetch(:piece, PIECE).to_i
     headers["Content-Type"] = "application/octet-stream"
     headers["Content-Length"] = bytes.to_s unless params[:length] == "no"
-    # With a Last-Modified header Rack::ETag leaves the body alone instead of collecting it for a digest.
+    # With a Last-Modified header, Rack::ETag does not collect the body for a digest.
     headers["Last-Modified"] = Time.now.httpdate
     self.response_body = PatternStream.new(bytes, piece)
   end

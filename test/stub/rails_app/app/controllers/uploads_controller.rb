@@ -2,7 +2,7 @@
 
 require "digest"
 
-# A form with a CSRF token and a file; answers what arrived.
+# A form with a CSRF token and a file; returns the received data.
 class UploadsController < ApplicationController
   def new
   end

@@ -6,7 +6,7 @@ Rails.application.configure do
   config.eager_load = true
   config.consider_all_requests_local = false
   config.action_controller.perform_caching = false
-  # httpd serves what is in public/.
+  # httpd serves the files in public/.
   config.public_file_server.enabled = false
   config.i18n.fallbacks = true
   config.active_support.deprecation = :notify
