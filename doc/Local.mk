@@ -7,6 +7,7 @@ EXTRA_DIST += \
     %D%/OPERATIONS.md \
     %D%/ORIGINS.md \
     %D%/PERFORMANCE.md \
+    %D%/PREFORK-LIBRARY.md \
     %D%/PREFORK.md \
     %D%/PROTOCOLS.md \
     %D%/SECURITY.md \
@@ -34,6 +35,7 @@ EXTRA_DIST += \
     %D%/decisions/0021-share-of-threads.md \
     %D%/decisions/0022-puma-parser.md \
     %D%/decisions/0023-cpu-slots.md \
+    %D%/decisions/0024-chunked-bodies.md \
     %D%/decisions/README.md \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \

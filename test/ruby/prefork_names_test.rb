@@ -3,7 +3,7 @@
 require_relative "test_helper"
 
 module PhusionPassenger
-  # The tables of doc/PREFORK.md that say which name of POE's PreFork is which here.
+  # The tables of doc/PREFORK-LIBRARY.md that say which name of POE's PreFork is which here.
   class PreforkNamesTest < TestCase
     ROOT = File.expand_path("../..", __dir__)
     ATTRIBUTES = %w[server shutdown_on_error min_spare_servers max_spare_servers start_servers max_clients timeout].freeze
@@ -12,10 +12,11 @@ module PhusionPassenger
                  server_stdout server_stderr busy_servers free_servers wheel_id_to_pid server_check_ack is_child].freeze
     OTHERS = %w[set_server get_server set_ATTRIB wheel last_ack starttime send_ack get_session resume_accept Shutdown() ID run
                 StdoutEvent StderrEvent CloseEvent :all COMM_ACK COMM_BUSY COMM_NOT_BUSY
-                POE::Class::Server::PreFork::TCP POE::Class::Server::PreFork::UNIX POE::WorkerProcess::Run].freeze
+                POE::Class::Server::PreFork::TCP POE::Class::Server::PreFork::UNIX POE::Wheel::Run].freeze
 
     def rows
-      File.read(File.join(ROOT, "doc/PREFORK.md"))[/^### Attributes$.*(?=^### What a worker tells$)/m].scan(/^\| (.+?) \| (.*?) \|/)
+      File.read(File.join(ROOT, "doc/PREFORK-LIBRARY.md"))[/^## Attributes$.*(?=^## What a worker tells$)/m]
+          .scan(/^\| (.+?) \| (.*?) \|/)
     end
 
     def test_each_name_of_poe_s_prefork_has_its_row

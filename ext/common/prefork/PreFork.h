@@ -40,7 +40,7 @@ struct PreForkSettings {
 
 /**
  * A monitor for preforked servers: it keeps so many workers that some are free, replaces those that have ended, and ends those that are silent.
- * doc/PREFORK.md says which name of POE's PreFork is which here.
+ * doc/PREFORK-LIBRARY.md says which name of POE's PreFork is which here.
  *
  * Use: start() while the process has one thread; then an EventLoop, and run(); waitForEnd() anywhere but on the loop; destroyed before the loop.
  * From run() on all other methods are called on the loop only (EventLoop::runSync), and so are all that a subclass overrides, except for
