@@ -13,6 +13,9 @@ EXTRA_DIST += %D%/model
 # Each version of the shared layouts. LayoutsTest and test/ruby/layout_test.rb compare them.
 EXTRA_DIST += %D%/layouts
 
+# The cases of claiming a request, which every implementation of an instance runs.
+EXTRA_DIST += %D%/claims
+
 # The environment of the suites, the same for `make check` and for a single suite. ThreadSanitizer
 # must not abort after a fork: tests of aborts fork, and the child may start threads.
 TEST_ENVIRONMENT = \

@@ -1,7 +1,9 @@
 /*
- * PhusionPassenger::Native::Claim: a cell of the Group's claims and the marks, as lib/passenger/instance/claim.rb has them, in mapped memory: no system calls.
+ * PhusionPassenger::Native::Claim does what lib/passenger/instance/claim.rb does. The claims and the
+ * withdrawal marks are mapped, so that claiming a request takes no system call.
  */
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -76,7 +78,8 @@ static VALUE claim_initialize(VALUE self, VALUE claims, VALUE withdrawals, VALUE
         rb_raise(rb_eArgError, "no cell begins at %" PRIuSIZE, at);
     }
     claim_unmap(claim);
-    claim->withdrawals = map(withdrawals, PROT_READ, TICKETS_OFFSET + sizeof(uint64_t) * CHANNELS, &claim->withdrawals_size);
+    claim->withdrawals =
+        map(withdrawals, PROT_READ, TICKETS_OFFSET + sizeof(uint64_t) * CHANNELS, &claim->withdrawals_size);
     claim->claims = map(claims, PROT_READ | PROT_WRITE, at + CELL_LENGTH, &claim->claims_size);
     claim->cell = claim->claims + at;
     return self;
@@ -86,32 +89,33 @@ static void store(char *at, uint64_t value) {
     atomic_store_explicit((_Atomic uint64_t *)at, value, memory_order_release);
 }
 
-/* take(message): whoever reads the cell meanwhile sees no claim of a ticket before it sees the channel, and never another's. */
-static VALUE claim_take(VALUE self, VALUE message) {
-    char *cell = claim_of(self)->cell;
-    uint64_t id[2];
-    Check_Type(message, T_STRING);
-    if (cell == NULL || RSTRING_LEN(message) < (long)(CHANNEL_OFFSET + sizeof(id))) {
-        return Qnil;
-    }
-    memcpy(id, RSTRING_PTR(message) + CHANNEL_OFFSET, sizeof(id));
-    store(cell, id[0]);
-    store(cell + sizeof(id[0]), id[1]);
-    /* The mark is looked at next; who withdraws writes it, then looks here. */
-    atomic_thread_fence(memory_order_seq_cst);
-    return Qnil;
+/* A mark with another serial belongs to a later channel of the slot. */
+static bool withdrawn(const char *withdrawals, uint64_t channel, uint64_t ticket) {
+    const char *at = withdrawals + TICKETS_OFFSET + sizeof(uint64_t) * (channel % CHANNELS);
+    const uint64_t mark = atomic_load((const _Atomic uint64_t *)at);
+    return mark >> 32 != (channel >> 16 & UINT32_MAX) || (mark & UINT32_MAX) >= ticket;
 }
 
-static VALUE claim_withdrawn(VALUE self, VALUE channel, VALUE ticket) {
-    const char *withdrawals = claim_of(self)->withdrawals;
-    if (withdrawals == NULL) {
+/*
+ * take(message): claims the request, then looks at its mark. False: the request is withdrawn. The
+ * channel is written before the ticket, so that a reader never sees the ticket with no channel.
+ */
+static VALUE claim_take(VALUE self, VALUE message) {
+    const claim_t *claim = claim_of(self);
+    uint64_t id[2];
+    Check_Type(message, T_STRING);
+    if (RSTRING_LEN(message) < (long)(CHANNEL_OFFSET + sizeof(id))) {
+        rb_raise(rb_eArgError, "a request of %ld bytes", RSTRING_LEN(message));
+    }
+    if (claim->cell == NULL) {
         return Qfalse;
     }
-    const uint64_t id = NUM2ULL(channel);
-    const uint64_t mark =
-        atomic_load((const _Atomic uint64_t *)(withdrawals + TICKETS_OFFSET + sizeof(uint64_t) * (id % CHANNELS)));
-    /* Another channel's mark: its slot is that channel's by now. */
-    return mark >> 32 != (id >> 16 & UINT32_MAX) || (mark & UINT32_MAX) >= NUM2ULL(ticket) ? Qtrue : Qfalse;
+    memcpy(id, RSTRING_PTR(message) + CHANNEL_OFFSET, sizeof(id));
+    store(claim->cell, id[0]);
+    store(claim->cell + sizeof(id[0]), id[1]);
+    /* A child writes the mark, then reads the claims: one of the two must see the other. */
+    atomic_thread_fence(memory_order_seq_cst);
+    return withdrawn(claim->withdrawals, id[0], id[1]) ? Qfalse : Qtrue;
 }
 
 static VALUE claim_clear(VALUE self) {
@@ -133,7 +137,6 @@ void define_claim(VALUE module) {
     rb_define_alloc_func(claim, claim_allocate);
     rb_define_method(claim, "initialize", claim_initialize, 3);
     rb_define_method(claim, "take", claim_take, 1);
-    rb_define_method(claim, "withdrawn?", claim_withdrawn, 2);
     rb_define_method(claim, "clear", claim_clear, 0);
     rb_define_method(claim, "close", claim_close, 0);
 }

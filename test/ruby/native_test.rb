@@ -82,31 +82,6 @@ module PhusionPassenger
       assert_raises(IOError) { Native.receive(receiver, buffer, 100) }
     end
 
-    def test_a_claim_is_what_ruby_writes
-      message = [0, 7, 11].pack("Q<3")
-      cell = Layout::Claims::HEADER_LENGTH + 3 * Layout::Claims::CELL_LENGTH
-      claim = Native::Claim.new(@group.claims, @group.withdrawals, cell)
-      claim.take(message)
-      assert_equal [7, 11], @group.claim(3)
-      claim.clear
-      assert_equal [0, 0], @group.claim(3)
-      claim.take(message)
-      claim.close
-      claim.clear
-      claim.take([0, 1, 2].pack("Q<3"))
-      assert_equal [7, 11], @group.claim(3)
-      refute claim.withdrawn?(7, 0)
-    end
-
-    def test_a_mark_is_seen_as_ruby_sees_it
-      claims = [Claim, Native::Claim].map { |kind| kind.new(@group.claims, @group.withdrawals, Layout::Claims::HEADER_LENGTH) }
-      @group.withdrawal(0x1_0007, 11)
-      claims.each do |claim|
-        assert_equal [true, true, false, false], [[0x1_0007, 10], [0x1_0007, 11], [0x1_0007, 12], [8, 1]].map { |id| claim.withdrawn?(*id) }
-        assert_equal [true, true, false], [[7, 12], [0x2_0007, 12], [0x1_0000_0001_0007, 12]].map { |id| claim.withdrawn?(*id) }
-      end
-    end
-
     def test_what_is_no_io_is_refused
       [nil, "text", 7].each { |thing| assert_raises(TypeError) { Native.receive(thing, +"", 100) } }
     end
@@ -118,6 +93,13 @@ module PhusionPassenger
       assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.withdrawals, 65) }
       assert_raises(ArgumentError) { Native::Claim.new(@group.claims, @group.withdrawals, 1 << 40) }
       assert_raises(RangeError) { Native::Claim.new(@group.claims, @group.withdrawals, 1 << 80) }
+    end
+
+    def test_a_message_that_is_too_short_for_a_request_is_not_claimed
+      claim = Native::Claim.new(@group.claims, @group.withdrawals, 64)
+      assert_raises(ArgumentError) { claim.take("x" * 23) }
+      assert_raises(TypeError) { claim.take(nil) }
+      assert_equal [0, 0], @group.claim(0)
     end
 
     def test_its_layout_is_the_librarys

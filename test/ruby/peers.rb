@@ -78,8 +78,16 @@ module PhusionPassenger
         @claims.pread(16, 64 + 16 * cell).unpack("Q<Q<")
       end
 
+      def write_claim(cell, channel, ticket)
+        @claims.pwrite([channel, ticket].pack("Q<Q<"), 64 + 16 * cell)
+      end
+
       def withdrawal(channel, ticket)
-        @withdrawals.pwrite([ticket, (channel >> 16) & 0xFFFF_FFFF].pack("VV"), 16_512 + 8 * (channel & 0xFFFF))
+        mark(channel & 0xFFFF, ((channel >> 16) & 0xFFFF_FFFF) << 32 | ticket)
+      end
+
+      def mark(slot, mark)
+        @withdrawals.pwrite([mark].pack("Q<"), 16_512 + 8 * slot)
       end
 
       # Returns the part of the body that did not fit: the child sends that in BODY messages.

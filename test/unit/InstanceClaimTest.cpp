@@ -2,65 +2,106 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
+#include <fstream>
+#include <map>
+#include <optional>
+#include <sstream>
+#include <string>
+
 #include "shm/Claims.h"
+#include "shm/Layouts.h"
+#include "shm/Mapping.h"
 #include "shm/SenderMemory.h"
-#include "shm/SenderMemoryView.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
+#include "support/SourceFolder.h"
 
 namespace Passenger {
 
+/** Runs the cases of test/claims/cases, whose first lines say the form. */
 class InstanceClaimTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(InstanceClaimTest);
-    CPPUNIT_TEST(testATakenRequestIsInTheCellUntilItIsCleared);
-    CPPUNIT_TEST(testAWithdrawnRequestDoesNotRunAndIsInTheCell);
-    CPPUNIT_TEST(testARequestOfAnEarlierChannelOfTheSlotDoesNotRun);
+    CPPUNIT_TEST(testEachCaseOfTheSharedTableHolds);
     CPPUNIT_TEST(testTheClaimIsWrittenBeforeTheMarkIsRead);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr ChannelId CHANNEL{(5ULL << 16) | 17};
-    static constexpr ChannelId NEXT_IN_SLOT{(6ULL << 16) | 17};
-    static constexpr std::uint32_t CELL = 3;
+    /** The memory files of one case, and the claims of its instances by their cells. */
+    class Group {
+    public:
+        /** False: what the statement says is not so. */
+        bool holds(const std::string &statement) {
+            std::istringstream words(statement);
+            std::string name;
+            words >> name;
+            const std::uint64_t place = number(words);
+            if (name == "mark") {
+                *marks_.at<std::uint64_t>(SenderMemoryLayout::mark(place)) = number(words);
+                return true;
+            }
+            const auto cell = static_cast<std::uint32_t>(place);
+            if (name == "clear") {
+                claimOf(cell).clear();
+                return true;
+            }
+            const std::uint64_t channel = number(words);
+            const std::uint64_t ticket = number(words);
+            if (name == "take") {
+                std::string outcome;
+                words >> outcome;
+                return outcome == (claimOf(cell).take(ChannelId(channel), Ticket(ticket)) ? "run" : "skip");
+            }
+            auto *held = cells_.at<ClaimCell>(ClaimsLayout::offset(cell));
+            if (name == "cell") {
+                *held = {channel, ticket};
+                return true;
+            }
+            return name == "expect" && held->channel == channel && held->ticket == ticket;
+        }
 
-    struct Group {
-        Claims claims;
-        SenderMemory senders;
-        InstanceClaim claim{claims.memory().descriptor(), senders.memory().descriptor(), CELL};
+    private:
+        static std::uint64_t number(std::istream &words) {
+            std::string word;
+            words >> word;
+            return std::stoull(word, nullptr, 0);
+        }
+
+        InstanceClaim &claimOf(std::uint32_t cell) {
+            const FileDescriptor &claims = claims_.memory().descriptor();
+            return instances_.try_emplace(cell, claims, senders_.memory().descriptor(), cell).first->second;
+        }
+
+        Claims claims_;
+        SenderMemory senders_;
+        Mapping cells_{claims_.memory().descriptor(), ClaimsLayout::SIZE, Mapping::Access::READ_WRITE};
+        Mapping marks_{senders_.memory().descriptor(), SenderMemoryLayout::SIZE, Mapping::Access::READ_WRITE};
+        std::map<std::uint32_t, InstanceClaim> instances_;
     };
 
 public:
-    void testATakenRequestIsInTheCellUntilItIsCleared() {
-        Group group;
-        group.senders.reset(CHANNEL);
-        CPPUNIT_ASSERT(group.claim.take(CHANNEL, Ticket(9)));
-        CPPUNIT_ASSERT_EQUAL(CHANNEL.value(), group.claims.read(CELL)->channel);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, group.claims.read(CELL)->ticket);
-        group.claim.clear();
-        CPPUNIT_ASSERT(!group.claims.read(CELL));
+    void testEachCaseOfTheSharedTableHolds() {
+        std::ifstream table(sourceFolder() / "test/claims/cases");
+        std::optional<Group> group;
+        std::string line;
+        unsigned number = 0;
+        while (std::getline(table, line)) {
+            number++;
+            if (line.starts_with("case ")) {
+                group.emplace();
+            } else if (!line.empty() && line.front() != '#') {
+                const std::string place = "test/claims/cases:" + std::to_string(number) + ": " + line;
+                CPPUNIT_ASSERT_MESSAGE(place, group.value().holds(line));
+            }
+        }
+        CPPUNIT_ASSERT(group);
     }
 
-    void testAWithdrawnRequestDoesNotRunAndIsInTheCell() {
-        Group group;
-        group.senders.reset(CHANNEL);
-        SenderMemoryView(group.senders.memory().descriptor()).withdraw(CHANNEL, Ticket(9));
-        CPPUNIT_ASSERT(!group.claim.take(CHANNEL, Ticket(9)));
-        CPPUNIT_ASSERT(group.claims.holds(CHANNEL, Ticket(9)));
-        CPPUNIT_ASSERT(group.claim.take(CHANNEL, Ticket(10)));
-    }
-
-    void testARequestOfAnEarlierChannelOfTheSlotDoesNotRun() {
-        Group group;
-        group.senders.reset(NEXT_IN_SLOT);
-        CPPUNIT_ASSERT(!group.claim.take(CHANNEL, Ticket(9)));
-    }
-
-    /** A mark that cannot be read shows the order: the claim is there already. */
+    /** The claim is in the cell although its mark cannot be read. */
     void testTheClaimIsWrittenBeforeTheMarkIsRead() {
         const Claims claims;
         const FileDescriptor none;
-        InstanceClaim claim(claims.memory().descriptor(), none, CELL);
-        thrownBy<SystemException>([&] { static_cast<void>(claim.take(CHANNEL, Ticket(9))); });
-        CPPUNIT_ASSERT(claims.holds(CHANNEL, Ticket(9)));
+        InstanceClaim claim(claims.memory().descriptor(), none, 3);
+        thrownBy<SystemException>([&] { static_cast<void>(claim.take(ChannelId(0x50011), Ticket(9))); });
+        CPPUNIT_ASSERT(claims.holds(ChannelId(0x50011), Ticket(9)));
     }
 };
 

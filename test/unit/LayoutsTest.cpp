@@ -2,11 +2,12 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include "support/SourceFolder.h"
 
 namespace Passenger {
 
@@ -125,22 +126,16 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("Generations.SIZE", GenerationLayout::SIZE);
     }
 
-    static std::string folder() {
-        const char *source = std::getenv("SOURCE_DIR");
-        const std::filesystem::path here = std::filesystem::absolute(__FILE__).parent_path();
-        return (source != nullptr ? std::filesystem::path(source) : here / "../..").string() + "/test/layouts/";
-    }
-
 public:
     void testLayoutsAreAsRecordedForTheirVersion() {
         recordMessages();
         recordLimits();
         recordClaimsAndSenderMemory();
         recordInFlightAndGenerations();
-        const std::string path = folder() + std::to_string(unsigned{LAYOUT_VERSION});
+        const std::filesystem::path path = sourceFolder() / "test/layouts" / std::to_string(unsigned{LAYOUT_VERSION});
         std::ostringstream recorded;
         recorded << std::ifstream(path).rdbuf();
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("A layout is not as recorded in " + path, recorded.str(), table_.str());
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("A layout is not as recorded in " + path.string(), recorded.str(), table_.str());
     }
 };
 

@@ -188,6 +188,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/Sanitizer.h \
     %D%/support/SmallLog.cpp \
     %D%/support/SmallLog.h \
+    %D%/support/SourceFolder.h \
     %D%/support/SpawningFixture.cpp \
     %D%/support/SpawningFixture.h \
     %D%/support/SteeredSpawners.cpp \

@@ -4,14 +4,17 @@ require_relative "../wire/layout"
 require_relative "../base/native"
 
 module PhusionPassenger
-  # A cell of the Group's claims, and the marks that say which tickets were withdrawn. One for each thread that takes requests, whose
-  # order is the law: first the claim, then the look at the mark.
+  # A cell of the Group's claims, and the look at the withdrawal marks. Each handler thread owns one
+  # and calls it alone. The claim is in its cell before the mark is read: a child writes the mark
+  # first and reads the claims then, so one of the two sees the other (doc/PROTOCOLS.md, section 2).
+  # test/claims/cases has the cases that Ruby, C (ext/ruby/claim.c) and C++ (InstanceClaim) share.
   class Claim
     LENGTH = Layout::Claims::CELL_LENGTH
     NONE = ("\0" * LENGTH).b.freeze
-    private_constant :LENGTH, :NONE
+    REQUEST = "@#{Layout::Request::CHANNEL_OFFSET}Q<Q<"
+    private_constant :LENGTH, :NONE, :REQUEST
 
-    # `claims` and `marks` stay the caller's.
+    # `claims` and `withdrawals` stay the caller's.
     def self.in_cell(claims, withdrawals, cell)
       offset = Layout::Claims::HEADER_LENGTH + LENGTH * cell
       (Native::LOADED ? Native::Claim : self).new(claims, withdrawals, offset)
@@ -21,31 +24,38 @@ module PhusionPassenger
       @claims = claims
       @withdrawals = withdrawals
       @offset = offset
-      @withdrawal = String.new(capacity: 8, encoding: Encoding::BINARY)
+      @mark = String.new(capacity: 8, encoding: Encoding::BINARY)
       @closed = false
     end
 
-    # Claims what this request message is about.
+    # Claims the request of this message, then looks at its mark. False: the request is withdrawn
+    # and must not run. In both cases the claim stays until `clear`.
     def take(message)
-      @claims.pwrite(message.byteslice(Layout::Request::CHANNEL_OFFSET, LENGTH), @offset) unless @closed
-    end
-
-    def withdrawn?(channel_id, ticket)
       return false if @closed
 
-      @withdrawals.pread(8, Layout::Withdrawals::TICKETS_OFFSET + 8 * (channel_id & 0xFFFF), @withdrawal)
-      withdrawal = @withdrawal.unpack1("Q<")
-      # Another channel's mark: its slot is that channel's by now.
-      withdrawal >> 32 != (channel_id >> 16) & 0xFFFF_FFFF || (withdrawal & 0xFFFF_FFFF) >= ticket
+      channel, ticket = message.unpack(REQUEST)
+      @claims.pwrite(message.byteslice(Layout::Request::CHANNEL_OFFSET, LENGTH), @offset)
+      !withdrawn?(channel, ticket)
     end
 
+    # After the last message of the answer.
     def clear
       @claims.pwrite(NONE, @offset) unless @closed
     end
 
-    # From now on it changes nothing: in a process that the application forked it would be the instance's.
+    # For a process that the application forked: the cell stays the instance's.
     def close
       @closed = true
+    end
+
+    private
+
+    # A mark with another serial belongs to a later channel of the slot.
+    def withdrawn?(channel, ticket)
+      slot = channel % Layout::Withdrawals::SLOTS
+      @withdrawals.pread(8, Layout::Withdrawals::TICKETS_OFFSET + 8 * slot, @mark)
+      withdrawn_ticket, serial = @mark.unpack("VV")
+      serial != (channel >> 16) & 0xFFFF_FFFF || withdrawn_ticket >= ticket
     end
   end
 end

@@ -102,16 +102,15 @@ module PhusionPassenger
 
       # Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
       channel = @channels.borrow(@buffer.unpack1(CHANNEL)) or return
-      @claim.take(@buffer)
-      answer(channel)
+      answer(channel, withdrawn: !@claim.take(@buffer))
     ensure
       @busy = false
     end
 
-    def answer(channel)
+    def answer(channel, withdrawn:)
       version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
       reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @sticky_id)
-      return reply.skip if @claim.withdrawn?(channel.id, ticket)
+      return reply.skip if withdrawn
       return refuse(reply, "version #{version}") if version != Layout::VERSION
       return refuse(reply, "a message of more than #{Layout::MESSAGE_LIMIT} bytes") if @buffer.bytesize > Layout::MESSAGE_LIMIT
 
