@@ -57,7 +57,7 @@ public:
     /** Sets the most instances that may exist at once. It may be below the current number: idle
      *  instances above it end at once, busy ones when they have become idle. */
     virtual void setMax(unsigned max) = 0;
-    /** Instances that have a session now. */
+    /** The requests that instances have taken and not finished, without those in the queue. */
     virtual unsigned getActive() const = 0;
     /** All instances. */
     virtual unsigned getCount() const = 0;
