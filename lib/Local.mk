@@ -20,7 +20,9 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/http/http_adapter.rb \
     %D%/passenger/http/http_admission.rb \
     %D%/passenger/http/http_balance.rb \
+    %D%/passenger/http/http_clock.rb \
     %D%/passenger/http/http_connection.rb \
+    %D%/passenger/http/http_connections.rb \
     %D%/passenger/http/http_deadlines.rb \
     %D%/passenger/http/http_listener.rb \
     %D%/passenger/http/http_output.rb \
@@ -30,6 +32,8 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/http/http_request_body.rb \
     %D%/passenger/http/http_request_reader.rb \
     %D%/passenger/http/http_server.rb \
+    %D%/passenger/http/http_service.rb \
+    %D%/passenger/http/http_sharing.rb \
     %D%/passenger/http/poller.rb \
     %D%/passenger/http/prefork_report.rb \
     %D%/passenger/http/prefork_worker.rb \

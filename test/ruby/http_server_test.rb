@@ -179,7 +179,7 @@ module PhusionPassenger
       serve(app) do
         slow = ["GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"].map { |bytes| begun(bytes) }
         silent = accepted
-        @server.put_forward(HttpServer::LIMITS.request + 1)
+        put_forward(HttpServer::LIMITS.request + 1)
         slow.each { |socket| assert_match(/\AHTTP\/1\.1 408 /, in_time { socket.readpartial(1000) }) && socket.close }
         assert_equal "", in_time { silent.read }
       end
@@ -190,7 +190,7 @@ module PhusionPassenger
         socket = begun("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
         eventually("an answer") do
           socket.write("x")
-          @server.put_forward(1)
+          put_forward(1)
           socket.wait_readable(0.02)
         end
         assert_match(/\AHTTP\/1\.1 408 /, in_time { socket.readpartial(1000) })
@@ -200,11 +200,11 @@ module PhusionPassenger
 
     def test_an_idle_time_begins_at_the_end_of_the_request
       idle = HttpServer::LIMITS.idle
-      serve(->(env) { (env["PATH_INFO"] == "/" || @server.put_forward(idle * 2)) && [200, {}, ["x"]] }) do
+      serve(->(env) { (env["PATH_INFO"] == "/" || put_forward(idle * 2)) && [200, {}, ["x"]] }) do
         socket = connect
         socket.write(get("/long"))
         answer(socket)
-        @server.put_forward(idle / 2)
+        put_forward(idle / 2)
         sleep 0.1 # deadlines are looked at meanwhile
         socket.write(get)
         assert_equal "x", answer(socket)[1]
@@ -236,7 +236,7 @@ module PhusionPassenger
 
     def test_a_connection_that_fails_ends_alone
       serve(app) do
-        log = logged { @server.stub(:serve, ->(*) { raise "broken" }) { assert_equal "", answers(get) } }
+        log = logged { part(:service).stub(:serve, ->(*) { raise "broken" }) { assert_equal "", answers(get) } }
         assert_includes log, "connection.failed"
         assert_match(/hello\z/, answers(get("/", "Connection: close")))
       end
@@ -339,7 +339,7 @@ module PhusionPassenger
         socket.write(get)
         answer(socket)
         @giving.shutdown(:WR) # as where all end
-        @server.stand_still
+        clocks.fetch(@server).stand_still
         @server.finish
         eventually { refused? }
         socket.write(get)

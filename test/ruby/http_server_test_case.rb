@@ -14,7 +14,7 @@ module PhusionPassenger
   class HttpServerTestCase < TestCase
     PARSER = HttpParser.load(HttpParser.find)
 
-    # What an object knows of the time: a test may say that more of it has passed, or that none passes.
+    # Extends an object that reads the clock by `now`. A test lets time pass, or stops it.
     module Clock
       def put_forward(seconds)
         @passed = passed + seconds
@@ -24,36 +24,53 @@ module PhusionPassenger
         @stands_at = now
       end
 
-      private
-
       def now
         @stands_at || (super + passed)
       end
+
+      private
 
       def passed
         @passed ||= 0
       end
     end
 
-    # Serves the application while the block runs. `send_buffer`: bytes that the kernel may hold for each client. `acknowledge`: seconds between
-    # two signs of life; nil: there are none.
+    # Serves the application while the block runs. `send_buffer`: bytes that the kernel may hold for
+    # each client. `acknowledge`: seconds between two signs of life; nil: there are none.
     def serve(app, send_buffer: nil, acknowledge: nil, **limits, &block)
       socket = Socket.tcp_server_sockets("127.0.0.1", 0).first
       socket.setsockopt(Socket::SOL_SOCKET, Socket::SO_SNDBUF, send_buffer) if send_buffer
       @port = socket.local_address.ip_port
       @told = IO.pipe.each { |io| closing(io) }
-      # Ends of the line, which are the test's.
-      @taking, @giving = UNIXSocket.pair(:SEQPACKET).each { |end_of_line| closing(end_of_line) }
+      # The test's ends of the queue.
+      @taking, @giving = UNIXSocket.pair(:SEQPACKET).each { |socket| closing(socket) }
       @server = new_server([socket], app, @told[1], acknowledge: acknowledge, **limits)
       running(@server, &block)
     end
 
     def new_server(sockets, app, told = closing(File.open(File::NULL, "w")), acknowledge: nil, **limits)
-      server = HttpServer.new(sockets, new_line, WorkerLoads.new(loads.dup), app, PreforkReport.new(told, acknowledge), PARSER, limits_with(limits))
-      server.extend(Clock)
+      clock = HttpClock.new.extend(Clock)
+      report = PreforkReport.new(told, acknowledge)
+      server = HttpServer.new(sockets, new_queue, WorkerLoads.new(loads.dup), app, report, PARSER, limits_with(limits), clock)
+      clocks[server] = clock
+      server
     end
 
-    # The servers of this process have the first place, which they share.
+    # The clocks of the servers.
+    def clocks
+      @clocks ||= {}.compare_by_identity
+    end
+
+    def put_forward(seconds, server = @server)
+      clocks.fetch(server).put_forward(seconds)
+    end
+
+    # A part of the server.
+    def part(name)
+      @server.instance_variable_get(:"@#{name}")
+    end
+
+    # The servers of this process share the first place.
     def loads
       @loads ||= closing(LoadsFile.new(2)).tap { |file| file.enter(Process.pid, 0) }
     end
@@ -62,8 +79,8 @@ module PhusionPassenger
       HttpServer::Limits.new(**HttpServer::LIMITS.to_h.merge({ sweep: 0.05 }, others))
     end
 
-    # Another end of the same line.
-    def new_line
+    # Another end of the same queue.
+    def new_queue
       ConnectionQueue.new(@taking.dup, @giving.dup)
     end
 

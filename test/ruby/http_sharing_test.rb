@@ -6,7 +6,7 @@ module PhusionPassenger
   # Workers that give each other connections.
   class HttpSharingTest < HttpServerTestCase
     # A request that takes so long, in seconds, is long.
-    LONG = HttpServer::WORTH * 200
+    LONG = HttpSharing::WORTH * 200
 
     # Says by which path it was entered, and goes on when it is told to.
     def gated(&more)
@@ -37,7 +37,7 @@ module PhusionPassenger
 
     # It would give away what waits while a request takes long, such as one at which the machine stalls.
     def stop_rebalancer
-      @server.instance_variable_get(:@rebalancer).define_singleton_method(:wake) { nil }
+      part(:rebalancer).define_singleton_method(:wake) { nil }
     end
 
     def in_line?
@@ -115,7 +115,7 @@ module PhusionPassenger
     end
 
     def cpu_slots(free)
-      @server.instance_variable_get(:@cpu_slots).extend(FreeSlots).free = free
+      part(:sharing).instance_variable_get(:@cpu_slots).extend(FreeSlots).free = free
     end
 
     def test_a_worker_without_a_cpu_slot_leaves_requests_to_others_until_it_has_one
@@ -139,9 +139,9 @@ module PhusionPassenger
       serve(gated) do
         sockets = kept(100)
         cpu_slots(false)
-        assert @server.send(:slot?)
+        assert part(:sharing).slot?
         sockets.pop.close
-        eventually { !@server.send(:slot?) }
+        eventually { !part(:sharing).slot? }
       end
     end
 
@@ -184,7 +184,7 @@ module PhusionPassenger
         other(app) do
           @server.finish
           eventually { refused? }
-          [@server, @other].each { |server| server.put_forward(HttpServer::FAREWELL * 2) }
+          [@server, @other].each { |server| put_forward(HttpDeadlines::FAREWELL * 2, server) }
           sleep 0.1 # deadlines are looked at meanwhile
           socket.write(get("/still"))
           assert_equal "/still 127.0.0.1", answer(socket)[1]
@@ -240,7 +240,7 @@ module PhusionPassenger
       nothing, other = UNIXSocket.pair
       other.close
       connection = Struct.new(:socket, :deadline, :peer).new(PlainClientSocket.new(nothing), 0, "")
-      line = new_line
+      line = new_queue
       nil while line.give(connection)
     ensure
       nothing.close
