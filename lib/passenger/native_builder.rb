@@ -32,7 +32,9 @@ module PhusionPassenger
       FileUtils.mkdir_p(File.dirname(@target))
       # Under a name of its own: another process may load the old file meanwhile.
       made = "#{@target}.#{Process.pid}"
-      return "Without native code for #{RbConfig.ruby}: the compiler failed, see above" unless system(*command(made))
+      unless system(*command(made))
+        return "Without native code for #{RbConfig.ruby}: the compiler failed, see above"
+      end
 
       File.rename(made, @target)
       "Built #{@target}"
@@ -43,20 +45,29 @@ module PhusionPassenger
     private
 
     def current?
-      File.file?(@target) && [__FILE__, *SOURCES].all? { |source| File.mtime(source) <= File.mtime(@target) }
+      File.file?(@target) && [__FILE__, *SOURCES].all? do |source|
+        File.mtime(source) <= File.mtime(@target)
+      end
     end
 
     def missing
-      return "it is older than #{OLDEST_RUBY}" if Gem::Version.new(RUBY_VERSION) < Gem::Version.new(OLDEST_RUBY)
-      return "its headers are missing (Debian: ruby-dev)" unless File.file?(File.join(headers.first, "ruby.h"))
+      if Gem::Version.new(RUBY_VERSION) < Gem::Version.new(OLDEST_RUBY)
+        return "it is older than #{OLDEST_RUBY}"
+      end
+      unless File.file?(File.join(headers.first, "ruby.h"))
+        return "its headers are missing (Debian: ruby-dev)"
+      end
 
-      "there is no C compiler: #{compiler.first}" unless system("command -v #{compiler.first.shellescape} >/dev/null")
+      unless system("command -v #{compiler.first.shellescape} >/dev/null")
+        "there is no C compiler: #{compiler.first}"
+      end
     end
 
     # The library leaves Ruby's symbols undefined. The interpreter that loads it defines them, with
     # or without a libruby.
     def command(made)
-      [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter",
+      [*compiler, "-std=gnu11", "-O2", "-g", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall",
+       "-Wextra", "-Wno-unused-parameter",
        *headers.map { |folder| "-I#{folder}" }, "-o", made, *SOURCES.grep(/\.c\z/)]
     end
 

@@ -45,10 +45,14 @@ module PhusionPassenger
     private
 
     def prepare_environment
-      ENVIRONMENT_NAMES.each { |name| ENV[name] = @options["environment"] } if @options["environment"]
+      if @options["environment"]
+        ENVIRONMENT_NAMES.each { |name| ENV[name] = @options["environment"] }
+      end
       base_uri = @options.fetch("base_uri", "").chomp("/")
       ENV["RAILS_RELATIVE_URL_ROOT"] = base_uri unless base_uri.empty?
-      @options.each { |key, value| ENV[key.delete_prefix("env:")] = value if key.start_with?("env:") }
+      @options.each do |key, value|
+        ENV[key.delete_prefix("env:")] = value if key.start_with?("env:")
+      end
       SHELL_VARIABLES.each { |name| ENV.delete(name) }
       Dir.chdir(@options.fetch("app_root"))
       ENV["PWD"] = Dir.pwd

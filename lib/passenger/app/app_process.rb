@@ -66,7 +66,9 @@ module PhusionPassenger
     def self.options_from(control)
       frame = control.read
       return nil if frame.nil? || frame.type == Frame::Control::FINISH
-      raise ProtocolError, "frame #{frame.type} instead of LOAD" unless frame.type == Frame::Control::LOAD
+      unless frame.type == Frame::Control::LOAD
+        raise ProtocolError, "frame #{frame.type} instead of LOAD"
+      end
 
       frame.map.transform_values { |value| value.force_encoding(Encoding.default_external) }
     end

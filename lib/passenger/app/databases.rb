@@ -12,17 +12,27 @@ module PhusionPassenger
     # warns.
     def self.disconnect
       return unless defined?(::ActiveRecord::Base)
-      return ::ActiveRecord::Base.connection_handler.clear_all_connections!(:all) if ::ActiveRecord.version >= ALL_ROLES_BY_NAME
+      if ::ActiveRecord.version >= ALL_ROLES_BY_NAME
+        return ::ActiveRecord::Base.connection_handler.clear_all_connections!(:all)
+      end
 
       handlers.each do |handler|
-        handler.respond_to?(:all_connection_pools) ? handler.all_connection_pools.each(&:disconnect!) : handler.clear_all_connections!
+        if handler.respond_to?(:all_connection_pools)
+          handler.all_connection_pools.each(&:disconnect!)
+        else
+          handler.clear_all_connections!
+        end
       end
     end
 
     # Rails 6.0 always has a handler for each role, 6.1 unless it is configured otherwise.
     def self.handlers
       base = ::ActiveRecord::Base
-      several = base.respond_to?(:legacy_connection_handling) ? base.legacy_connection_handling : base.respond_to?(:connection_handlers)
+      several = if base.respond_to?(:legacy_connection_handling)
+                  base.legacy_connection_handling
+                else
+                  base.respond_to?(:connection_handlers)
+                end
       [base.connection_handler, *(base.connection_handlers.values if several)].uniq
     end
     private_class_method :handlers

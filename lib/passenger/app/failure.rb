@@ -12,7 +12,8 @@ module PhusionPassenger
     def self.report(control, event, step, error)
       # The event has no backtrace: the agent logs the report, which has it.
       Log.event(event, step: step, exception: error.class.name, message: Log.message_of(error))
-      control.write(Frame::Control::FAILED, step, error.class.name.to_s, cut(Log.message_of(error)), cut(Log.describe(error)))
+      control.write(Frame::Control::FAILED, step, error.class.name.to_s, cut(Log.message_of(error)),
+                    cut(Log.describe(error)))
     end
 
     def self.cut(text)

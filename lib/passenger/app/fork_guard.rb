@@ -16,7 +16,9 @@ module PhusionPassenger
       if Process.respond_to?(:_fork)
         Process.singleton_class.prepend(Hook)
       else
-        [Object, Kernel.singleton_class, Process.singleton_class].each { |place| place.prepend(OldHook) }
+        [Object, Kernel.singleton_class, Process.singleton_class].each do |place|
+          place.prepend(OldHook)
+        end
       end
     end
 

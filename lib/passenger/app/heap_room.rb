@@ -16,7 +16,8 @@ module PhusionPassenger
     # than two thirds of its heap are free. Variables of Ruby's collector in the environment turn
     # this off: the user has chosen.
     def self.make
-      return unless RubyHeap.one_size? && ENV.none? { |name, _value| name.start_with?("RUBY_GC_HEAP_") }
+      return unless RubyHeap.one_size? &&
+                    ENV.none? { |name, _value| name.start_with?("RUBY_GC_HEAP_") }
 
       GC.start
       free = GC.stat(:heap_free_slots)

@@ -9,12 +9,15 @@ module PhusionPassenger
   #   after_installing_signal_handlers    in a new instance, after its signal handlers are set
   #   stopping_worker_process             in an instance, after its last request
   module Hooks
-    NAMES = %i[starting_worker_process stopping_worker_process after_installing_signal_handlers].freeze
+    NAMES = %i[starting_worker_process stopping_worker_process
+               after_installing_signal_handlers].freeze
 
     @blocks = Hash.new { |blocks, name| blocks[name] = [] }
 
     def self.add(name, block)
-      raise ArgumentError, "PhusionPassenger has no event #{name.inspect}" unless NAMES.include?(name)
+      unless NAMES.include?(name)
+        raise ArgumentError, "PhusionPassenger has no event #{name.inspect}"
+      end
       raise ArgumentError, "PhusionPassenger.on_event needs a block" unless block
 
       @blocks[name] << block

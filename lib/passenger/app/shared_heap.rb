@@ -52,7 +52,9 @@ module PhusionPassenger
 
     # Not `new`: an application may define `initialize` for all objects.
     def self.fill_gaps
-      RubyHeap.without_collection { @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.allocate } }
+      RubyHeap.without_collection do
+        @filling = Array.new([GC.stat(:heap_free_slots) - SPARE_SLOTS, 0].max) { Object.allocate }
+      end
       (AGE_OF_THE_OLD - 1).times { GC.start(full_mark: false) }
       # The filling increases the number of old objects, and an instance would soon run a full
       # collection. A full collection here resets that limit.

@@ -42,7 +42,9 @@ module PhusionPassenger
 
     def self.event(name, fields = {})
       fields = { app: app }.merge(fields) if app
-      text = fields.map { |key, value| "#{key}=#{value.is_a?(Numeric) ? value : value.to_s.inspect}" }
+      text = fields.map do |key, value|
+        "#{key}=#{value.is_a?(Numeric) ? value : value.to_s.inspect}"
+      end
       write("event=#{[name, *text].join(' ')}\n")
     end
 

@@ -27,7 +27,8 @@ module PhusionPassenger
     def self.load
       return false if ENV["PASSENGER_NATIVE"] == "off"
 
-      file = folders.map { |folder| File.join(folder, folder_name, "#{NAME}.so") }.find { |path| File.file?(path) }
+      file = folders.map { |folder| File.join(folder, folder_name, "#{NAME}.so") }
+        .find { |path| File.file?(path) }
       return false unless file
 
       require file

@@ -9,7 +9,9 @@ module PhusionPassenger
       file = unnamed
     rescue Errno::EOPNOTSUPP, Errno::EISDIR, Errno::ENOENT, Errno::EINVAL
       require "tempfile"
-      file = Tempfile.create("passenger-body", mode: File::RDWR).tap { |named| File.unlink(named.path) }
+      file = Tempfile.create("passenger-body", mode: File::RDWR).tap do |named|
+        File.unlink(named.path)
+      end
     ensure
       file&.sync = true
       file&.binmode

@@ -11,7 +11,8 @@ module PhusionPassenger
     def self.request_of(environment)
       return {} unless environment
 
-      { method: environment["REQUEST_METHOD"], path: "#{environment['SCRIPT_NAME']}#{environment['PATH_INFO']}" }
+      { method: environment["REQUEST_METHOD"],
+        path: "#{environment['SCRIPT_NAME']}#{environment['PATH_INFO']}" }
     end
 
     def initialize(rack_3)
@@ -28,14 +29,20 @@ module PhusionPassenger
     # from being sent, or nil.
     def run(environment, status, headers, error)
       blocks = environment["rack.after_reply"]
-      blocks.each { |block| guard("after_reply.failed", environment) { block.call } } unless blocks.nil? || blocks.empty?
+      unless blocks.nil? || blocks.empty?
+        blocks.each { |block| guard("after_reply.failed", environment) { block.call } }
+      end
       return unless @rack_3
 
       blocks = environment["rack.response_finished"]
       return if blocks.nil? || blocks.empty?
 
       # In reverse order, as Rack 3 demands.
-      blocks.reverse_each { |block| guard("response_finished.failed", environment) { block.call(environment, status, headers, error) } }
+      blocks.reverse_each do |block|
+        guard("response_finished.failed", environment) do
+          block.call(environment, status, headers, error)
+        end
+      end
     end
 
     private

@@ -64,7 +64,8 @@ module PhusionPassenger
 
     # Answers for an application that did not.
     def refuse(reply, status = 500, text = INTERNAL_ERROR)
-      reply.respond(status, "Content-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n", text, last: true)
+      reply.respond(status, "Content-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n",
+                    text, last: true)
     end
 
     # Ends an answer that is not finished. If the httpd child is gone, nothing is sent.
@@ -117,7 +118,9 @@ module PhusionPassenger
     # A zero byte ends each name and each value. `unpack` divides them twice as fast as `split`.
     def take_apart(head)
       count = head.count(NUL)
-      raise BadRequest, "the environment is no list of names and values" if count.odd? || !head.end_with?(NUL)
+      if count.odd? || !head.end_with?(NUL)
+        raise BadRequest, "the environment is no list of names and values"
+      end
 
       count <= STRINGS_AT_ONCE ? unpack_short(head, count) : unpack_long(head)
     end
@@ -137,11 +140,14 @@ module PhusionPassenger
       code = status.to_i
       hijack = headers["rack.hijack"] if headers.is_a?(Hash)
       hijack ||= body if code == 101 && body.respond_to?(:call)
-      raise BadResponse, "its status is #{status.inspect}" unless (code >= 200 && code <= 999) || (code == 101 && hijack)
+      unless (code >= 200 && code <= 999) || (code == 101 && hijack)
+        raise BadResponse, "its status is #{status.inspect}"
+      end
 
       head = ResponseHead.build(headers)
       if hijack && !head_request && code != 204 && code != 304
-        send_head_and_hijack(reply, code, ResponseBody.chunked?(headers) ? head << CHUNKED : head, hijack)
+        send_head_and_hijack(reply, code, ResponseBody.chunked?(headers) ? head << CHUNKED : head,
+                             hijack)
       elsif head_request || code == 204 || code == 304
         reply.respond(code, head, last: true)
       else
@@ -151,8 +157,12 @@ module PhusionPassenger
 
     # From here on the application owns the stream and may keep it. The exchange is over.
     def send_head_and_hijack(reply, code, head, hijack)
-      raise BadResponse, "it would hijack a connection where rack.hijack? is false" unless reply.hijackable?
-      raise BadResponse, "it is an upgrade that nobody asked for" if code == 101 && !reply.upgrade_wanted?
+      unless reply.hijackable?
+        raise BadResponse, "it would hijack a connection where rack.hijack? is false"
+      end
+      if code == 101 && !reply.upgrade_wanted?
+        raise BadResponse, "it is an upgrade that nobody asked for"
+      end
 
       stream = reply.respond_and_hijack(code, head)
       begin

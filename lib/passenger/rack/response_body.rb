@@ -24,7 +24,9 @@ module PhusionPassenger
     def self.chunked?(headers)
       coding = header(headers, TRANSFER_ENCODING) or return false
       coding = Array(coding).join(", ")
-      raise BadResponse, "its body has the transfer coding #{coding.inspect}" unless coding.casecmp?("chunked")
+      unless coding.casecmp?("chunked")
+        raise BadResponse, "its body has the transfer coding #{coding.inspect}"
+      end
 
       true
     end
@@ -63,7 +65,9 @@ module PhusionPassenger
     def join(parts)
       return parts[0].to_str if parts.size == 1
 
-      parts.each_with_object(String.new(encoding: Encoding::BINARY)) { |part, whole| whole << part.b }
+      parts.each_with_object(String.new(encoding: Encoding::BINARY)) do |part, whole|
+        whole << part.b
+      end
     end
 
     # Sends each piece as the application yields it. Without a Content-Length the head goes first,
@@ -80,7 +84,11 @@ module PhusionPassenger
 
         left -= piece.bytesize if left
         last = !left.nil? && left <= 0
-        reply.started? ? reply.data(piece, last: last) : reply.respond(status, head, piece, last: last)
+        if reply.started?
+          reply.data(piece, last: last)
+        else
+          reply.respond(status, head, piece, last: last)
+        end
       end
       note_surplus if surplus
       return if reply.finished?
@@ -90,7 +98,8 @@ module PhusionPassenger
 
     # The httpd child notes surplus bytes within the last piece.
     def note_surplus
-      Log.event("response.cut", reason: "its body is longer than its Content-Length; the rest was left out")
+      Log.event("response.cut",
+                reason: "its body is longer than its Content-Length; the rest was left out")
     end
 
     def send_file(reply, status, head)

@@ -34,7 +34,8 @@ module PhusionPassenger
       end
       return head if head.bytesize <= Layout::Reply::HEAD_LIMIT
 
-      raise BadResponse, "its head has #{head.bytesize} bytes, more than #{Layout::Reply::HEAD_LIMIT}"
+      raise BadResponse, "its head has #{head.bytesize} bytes, more than " \
+                         "#{Layout::Reply::HEAD_LIMIT}"
     end
     private_class_method :build_any
 
@@ -51,7 +52,9 @@ module PhusionPassenger
 
     def self.append_lines(head, prefix, value)
       value.split("\n").each do |line|
-        raise BadResponse, "its header #{prefix.chomp(': ').inspect} has a forbidden character" if FORBIDDEN.match?(line)
+        if FORBIDDEN.match?(line)
+          raise BadResponse, "its header #{prefix.chomp(': ').inspect} has a forbidden character"
+        end
 
         head << prefix << line << "\r\n"
       end
@@ -63,7 +66,9 @@ module PhusionPassenger
     def self.check_name(name)
       text = name.to_s
       return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding")
-      raise BadResponse, "it has a header named #{text.inspect}" unless text.ascii_only? && NAME.match?(text)
+      unless text.ascii_only? && NAME.match?(text)
+        raise BadResponse, "it has a header named #{text.inspect}"
+      end
 
       prefix = "#{text}: ".b.freeze
       @names[text.dup.freeze] = prefix if @names.size < NAMES_KEPT

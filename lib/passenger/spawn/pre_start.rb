@@ -66,14 +66,17 @@ module PhusionPassenger
     # Returns the status of the answer.
     def ask(uri)
       # httpd refuses such URLs in its configuration already.
-      raise ArgumentError, "a URL must not have a user or password: whoever answers would get it" if uri.userinfo
+      if uri.userinfo
+        raise ArgumentError, "a URL must not have a user or password: whoever answers would get it"
+      end
 
       last = nil
       deadline = now + @connect_time
       loop do
         addresses_for(uri).each do |address|
           return request(uri, address)
-        rescue Errno::ECONNREFUSED, Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::EADDRNOTAVAIL, Net::OpenTimeout => e
+        rescue Errno::ECONNREFUSED, Errno::EHOSTUNREACH, Errno::ENETUNREACH, Errno::EADDRNOTAVAIL,
+               Net::OpenTimeout => e
           last = e
         end
         raise last if now >= deadline

@@ -25,7 +25,11 @@ module PhusionPassenger
       return unless @asked && Process.euid.zero?
 
       gid = @group ? @group.gid : @account.gid
-      groups = @account.is_a?(Nameless) ? Process.groups = [gid] : Process.initgroups(@account.name, gid)
+      groups = if @account.is_a?(Nameless)
+                 Process.groups = [gid]
+               else
+                 Process.initgroups(@account.name, gid)
+               end
       Process::GID.change_privilege(gid)
       Process::UID.change_privilege(@account.uid)
       verify(gid, groups)
@@ -35,7 +39,8 @@ module PhusionPassenger
 
     # True if the process would have to change its user or group, and cannot.
     def skipped?
-      @asked && !Process.euid.zero? && (@account.uid != Process.euid || (@group && @group.gid != Process.egid))
+      @asked && !Process.euid.zero? &&
+        (@account.uid != Process.euid || (@group && @group.gid != Process.egid))
     end
 
     # The user's login shell.

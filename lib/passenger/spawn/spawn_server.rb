@@ -50,7 +50,9 @@ module PhusionPassenger
     # Runs until the agent closes the socket. The spawn server ignores a terminal's SIGINT: the
     # agent acts on it.
     def run
-      Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle") unless Subreaper.become
+      unless Subreaper.become
+        Log.event("spawn_server.no_subreaper", reason: "this Ruby has no Fiddle")
+      end
       trap("CHLD") { reap }
       trap("INT") { nil }
       @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
@@ -79,7 +81,9 @@ module PhusionPassenger
     end
 
     def answer(frame)
-      raise StartFailed.new("spawn server asked", "frame #{frame.type} is unknown") if frame.type != Frame::Spawn::START
+      if frame.type != Frame::Spawn::START
+        raise StartFailed.new("spawn server asked", "frame #{frame.type} is unknown")
+      end
 
       @control.write(Frame::Spawn::STARTED, *start(frame, *frame.take_descriptors(4)))
     rescue StartFailed => e
@@ -92,7 +96,9 @@ module PhusionPassenger
     # steps with their milliseconds.
     def start(frame, control, output, wait_status, boot)
       role, command, user, group, profile = (0..4).map { |index| frame.text(index) }
-      raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}") unless ROLES.include?(role)
+      unless ROLES.include?(role)
+        raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}")
+      end
 
       @forked = "#{role == 'preloader' ? role : 'process'} forked"
       privileges = Privileges.new(user, group)
@@ -101,7 +107,10 @@ module PhusionPassenger
       reader, writer = IO.pipe(binmode: true)
       @step_begun = now
       keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
-        become(privileges, shell, [command, argument_for(role)], frame.map(5), control, output) { |step| done(step, writer) }
+        become(privileges, shell, [command, argument_for(role)], frame.map(5), control,
+               output) do |step|
+          done(step, writer)
+        end
       end
       writer.close
       pid, *steps = understand(reader.read)
@@ -176,7 +185,8 @@ module PhusionPassenger
       close_on_exec_all
       command = shell ? shell.command(*program) : [[program.first] * 2, *program.drop(1)]
       exec(privileges.environment.merge(environment), *command,
-           unsetenv_others: true, chdir: "/", umask: UMASK, in: File::NULL, out: output, err: output,
+           unsetenv_others: true, chdir: "/", umask: UMASK, in: File::NULL, out: output,
+           err: output,
            CONTROL_DESCRIPTOR => control)
     rescue SystemCallError => e
       raise e.class, "cannot start #{command.first.first.inspect}"
