@@ -52,7 +52,8 @@ module PhusionPassenger
     def test_response_finished_is_called_in_reverse_order_after_the_body_was_closed
       body = Body.new(["now"])
       told = ended_with do |env|
-        env[FINISHED] << ->(*) { @order = [1, body.closed, @recorder.calls.last] } << ->(*) { @order = [2] }
+        env[FINISHED] << ->(*) { @order = [1, body.closed, @recorder.calls.last] } <<
+          ->(*) { @order = [2] }
         [200, { "a" => "1" }, body]
       end
       assert_equal [1, 1, [:data, "", true]], @order
@@ -67,7 +68,8 @@ module PhusionPassenger
       status, headers, error = ended_with { raise NotImplementedError, "not yet" }.drop(1)
       assert_equal [nil, nil, NotImplementedError], [status, headers, error.class]
       assert_instance_of BodyBrokenOff, ended_with { raise BodyBrokenOff, "broken off" }.last
-      assert_equal [99, BadResponse], ended_with { [99, {}, []] }.values_at(1, 3).then { |number, bad| [number, bad.class] }
+      assert_equal [99, BadResponse], ended_with { [99, {}, []] }.values_at(1, 3)
+                     .then { |number, bad| [number, bad.class] }
     end
 
     def test_response_finished_is_called_after_an_application_that_exits
@@ -110,7 +112,8 @@ module PhusionPassenger
     end
 
     def call_as_rack_3(app)
-      Rack3Adapter.new(app, 1).call(Peers.environment_bytes(Peers::ENVIRONMENT), MemoryInput.new(""), @recorder)
+      Rack3Adapter.new(app, 1).call(Peers.environment_bytes(Peers::ENVIRONMENT),
+                                    MemoryInput.new(""), @recorder)
     end
   end
 end

@@ -53,7 +53,8 @@ module PhusionPassenger
       # that executes the command in its arguments.
       def initialize(*arguments, inherited: {}, through: [])
         ours, theirs = Peers.pair(:STREAM)
-        @pid = spawn(*through, RbConfig.ruby, "-w", SPAWN_SERVER, *arguments, { 3 => theirs }.merge(inherited))
+        @pid = spawn(*through, RbConfig.ruby, "-w", SPAWN_SERVER, *arguments,
+                     { 3 => theirs }.merge(inherited))
         theirs.close
         @socket = FrameSocket.new(ours)
         @hello = @socket.read
@@ -64,7 +65,8 @@ module PhusionPassenger
         process, *theirs = prepare
         process.boot, boot = Peers.pair(:STREAM)
         theirs << boot
-        @socket.write(33, role, ruby, user, group, profile ? "1" : "0", *environment.flatten, descriptors: theirs)
+        @socket.write(33, role, ruby, user, group, profile ? "1" : "0", *environment.flatten,
+                      descriptors: theirs)
         answer = @socket.read
         process.pid = answer.fields[0].to_i if answer.type == 34
         [answer, process]
@@ -107,7 +109,9 @@ module PhusionPassenger
       end
 
       def wait_for_end(pid)
-        Timeout.timeout(PATIENCE, nil, "process #{pid} did not end") { sleep 0.005 while alive?(pid) }
+        Timeout.timeout(PATIENCE, nil, "process #{pid} did not end") do
+          sleep 0.005 while alive?(pid)
+        end
       end
 
       def alive?(pid)

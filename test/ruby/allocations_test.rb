@@ -14,7 +14,8 @@ module PhusionPassenger
 
     def test_a_hello_allocates_few_objects
       per_request = allocated_between(FIRST, LAST).fdiv(LAST - FIRST)
-      puts format("\n%.1f objects for a hello, %s native code", per_request, Native::LOADED ? "with" : "without")
+      puts format("\n%.1f objects for a hello, %s native code", per_request,
+                  Native::LOADED ? "with" : "without")
       assert_operator per_request, :<=, LIMIT
     end
 

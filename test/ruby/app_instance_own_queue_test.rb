@@ -80,7 +80,8 @@ module PhusionPassenger
 
     def serve_both(threads: 1)
       @instance.control.write(55, 0, threads, "/srv/probe (test)", 0, STICKY_ID,
-                              descriptors: [@group.receiver, @group.claims, @group.withdrawals, @own.receiver])
+                              descriptors: [@group.receiver, @group.claims, @group.withdrawals,
+                                            @own.receiver])
       assert_equal 56, @instance.read&.type
     end
 

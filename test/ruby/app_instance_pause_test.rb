@@ -76,7 +76,8 @@ module PhusionPassenger
     end
 
     def test_signals_and_the_end_of_the_control_socket_end_a_paused_instance
-      ending = { signal: ->(instance) { Process.kill("TERM", instance.pid) }, socket: ->(instance) { instance.control.close } }
+      ending = { signal: ->(instance) { Process.kill("TERM", instance.pid) },
+                 socket: ->(instance) { instance.control.close } }
       ending.each_value do |way|
         @instance = loaded("instance")
         serve(@instance)
@@ -106,7 +107,8 @@ module PhusionPassenger
       group = serve(@instance, threads: 2, max_requests: 3)
       3.times { get(group, @instance, "/pid") }
       assert_equal LIMIT_REACHED, next_frame
-      4.times { assert_equal @instance.pid.to_s, get(group, @instance, "/pid") } # each next frame is a FETCH
+      # each next frame is a FETCH
+      4.times { assert_equal @instance.pid.to_s, get(group, @instance, "/pid") }
       @instance.control.write(61)
       assert_includes output_of(@instance), "stopping\nat exit\n"
       assert_nil next_frame

@@ -12,7 +12,8 @@ module PhusionPassenger
 
     def test_the_end_of_the_queue_ends_it_after_the_stopping_hook
       serve(@instance).end_queue
-      assert_equal "starting forked=false\nsignals installed\nstopping\nat exit\n", output_of(@instance)
+      assert_equal "starting forked=false\nsignals installed\nstopping\nat exit\n",
+                   output_of(@instance)
       @agent.wait_for_end(@instance.pid)
     end
 
@@ -79,7 +80,11 @@ module PhusionPassenger
 
     # EPIPE is the error of a hook that writes to a server that is gone.
     def test_a_failing_stopping_hook_is_logged_and_the_others_are_called
-      instance = ours { PhusionPassenger.on_event(:stopping_worker_process) { puts("first") || raise(Errno::EPIPE, "no server") } }
+      instance = ours do
+        PhusionPassenger.on_event(:stopping_worker_process) do
+          puts("first") || raise(Errno::EPIPE, "no server")
+        end
+      end
       serve(instance)
       instance.control.write(FINISH)
       output = output_of(instance)
@@ -91,7 +96,8 @@ module PhusionPassenger
     def test_it_still_fetches_a_channel_after_finish
       group = serve(@instance)
       child, theirs, id = new_channel(5)
-      group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
+      group.send(channel: id, ticket: 1,
+                 environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
       assert_equal 57, @instance.read.type
       @instance.control.write(FINISH)
       @instance.control.write(58, id, descriptors: [theirs])
@@ -129,7 +135,8 @@ module PhusionPassenger
     def test_a_fork_of_the_application_holds_no_descriptor_of_the_instance
       group = serve(@instance)
       assert_match(/^socket:/, get(group, @instance, "/descriptors"))
-      refute_match(/^socket:|^#{Regexp.escape(File.dirname(Dir.tmpdir))}.*deleted/, get(group, @instance, "/fork"))
+      refute_match(/^socket:|^#{Regexp.escape(File.dirname(Dir.tmpdir))}.*deleted/,
+                   get(group, @instance, "/fork"))
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
@@ -159,7 +166,8 @@ module PhusionPassenger
       child = request(group, @instance, "/pid", id: 1)
       child.answer
       2.upto(500) do |ticket|
-        group.send(channel: 1, ticket: ticket, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
+        group.send(channel: 1, ticket: ticket,
+                   environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
         in_time { child.answer }
       end
       @instance.control.write(60, 1)
@@ -194,15 +202,19 @@ module PhusionPassenger
 
     def test_its_title_names_its_group
       group = serve(@instance)
-      assert_equal "#{FIXTURES}\nPassenger RubyApp: /srv/probe (test)", get(group, @instance, "/place")
-      assert_includes File.read("/proc/#{@instance.pid}/cmdline"), "Passenger RubyApp: /srv/probe (test)"
+      assert_equal "#{FIXTURES}\nPassenger RubyApp: /srv/probe (test)",
+                   get(group, @instance, "/place")
+      assert_includes File.read("/proc/#{@instance.pid}/cmdline"),
+                      "Passenger RubyApp: /srv/probe (test)"
     end
 
     def test_an_unknown_frame_is_logged_and_has_no_other_effect
       group = serve(@instance)
       @instance.control.write(200, "what")
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
-      eventually("the line") { (@seen = "#{@seen}#{read_some}").include?("event=control.unexpected_frame") }
+      eventually("the line") do
+        (@seen = "#{@seen}#{read_some}").include?("event=control.unexpected_frame")
+      end
     end
 
     def test_a_broken_control_socket_ends_it_with_one_line
@@ -215,7 +227,8 @@ module PhusionPassenger
 
     def test_cells_beyond_the_claims_are_refused
       group = closing(Peers::Group.new)
-      @instance.control.write(55, 1023, 2, "x", descriptors: [group.receiver, group.claims, group.withdrawals])
+      @instance.control.write(55, 1023, 2, "x",
+                              descriptors: [group.receiver, group.claims, group.withdrawals])
       assert_nil @instance.read
       assert_includes output_of(@instance), "2 threads from cell 1023 on"
     end

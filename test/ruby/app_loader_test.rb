@@ -24,9 +24,13 @@ module PhusionPassenger
 
     def test_each_step_is_reported_with_its_duration
       _, frames = load("instance", "hello.ru")
-      steps = ["working directory", "app loaded"].flat_map { |name| [[name, "begin"], [name, "done"]] }
+      steps = ["working directory", "app loaded"].flat_map do |name|
+        [[name, "begin"], [name, "done"]]
+      end
       assert_equal(steps, frames[0..-2].map { |frame| frame.fields[0, 2] })
-      frames[0..-2].each { |frame| assert_equal [50, true], [frame.type, frame.fields[2].match?(/\A\d+\z/)] }
+      frames[0..-2].each do |frame|
+        assert_equal [50, true], [frame.type, frame.fields[2].match?(/\A\d+\z/)]
+      end
       assert_equal [51, []], [frames.last.type, frames.last.fields]
     end
 
@@ -84,8 +88,10 @@ module PhusionPassenger
     end
 
     # Debian's package of Bundler may be installed beside Ruby's own.
-    Gem::Specification.find_all_by_name("bundler").map { |gem| gem.version.to_s }.uniq.each do |version|
-      { "instance" => false, "preloader" => false, "preloaded instance" => true }.each do |what, preload|
+    Gem::Specification.find_all_by_name("bundler").map { |gem| gem.version.to_s }
+      .uniq.each do |version|
+      { "instance" => false, "preloader" => false,
+        "preloaded instance" => true }.each do |what, preload|
         define_method("test_#{what.tr(' ', '_')}_takes_the_locked_Bundler_#{version}") do
           versions = bundlers_of(what[/\w+$/], bundled_with: version, preload: preload)
           assert_equal [version, version], versions
@@ -100,14 +106,17 @@ module PhusionPassenger
 
     def test_a_failure_with_preload_bundler_is_reported_as_without_it
       in_folder("Gemfile" => "gem 'a_gem_that_is_not_there'\n", "config.ru" => "") do |root|
-        _, frames = load("instance", "config.ru", { app_root: root }, environment: { "PASSENGER_PRELOAD_BUNDLER" => root })
-        assert_equal [52, "Bundler", "Bundler::GemNotFound"], [frames.last.type, *frames.last.fields[0, 2]]
+        _, frames = load("instance", "config.ru", { app_root: root },
+                         environment: { "PASSENGER_PRELOAD_BUNDLER" => root })
+        assert_equal [52, "Bundler", "Bundler::GemNotFound"],
+                     [frames.last.type, *frames.last.fields[0, 2]]
       end
     end
 
     def test_a_failed_start_ends_the_process_and_is_in_its_output
       process, = load("instance", "raises.ru")
-      assert_match(/event=app.load_failed .*step="app loaded" exception="ArgumentError"/, output_of(process))
+      assert_match(/event=app.load_failed .*step="app loaded" exception="ArgumentError"/,
+                   output_of(process))
       assert_nil process.read
     end
 
@@ -117,22 +126,26 @@ module PhusionPassenger
     end
 
     def test_a_variable_that_cannot_be_set_fails
-      assert_equal ["working directory", "Errno::EINVAL"], failure("hello.ru", "env:A=B" => "1")[0, 2]
+      assert_equal ["working directory", "Errno::EINVAL"],
+                   failure("hello.ru", "env:A=B" => "1")[0, 2]
     end
 
     def test_a_hook_that_raises_fails_the_start
-      ru = "PhusionPassenger.on_event(:starting_worker_process) { raise 'no database' }\nrun ->(_) { [200, {}, []] }\n"
+      ru = "PhusionPassenger.on_event(:starting_worker_process) { raise 'no database' }\n" \
+           "run ->(_) { [200, {}, []] }\n"
       in_folder("config.ru" => ru) do |root|
         instance = loaded("instance", "config.ru", { app_root: root })
         group = closing(Peers::Group.new)
-        instance.control.write(55, 0, 1, "x", descriptors: [group.receiver, group.claims, group.withdrawals])
+        instance.control.write(55, 0, 1, "x",
+                               descriptors: [group.receiver, group.claims, group.withdrawals])
         assert_equal [52, ["starting hooks", "RuntimeError", "no database"]],
                      instance.read.then { |frame| [frame.type, frame.fields[0, 3]] }
       end
     end
 
     def test_variables_are_set_before_the_application_loads
-      instance = loaded("instance", "probe.ru", { "env:SECRET" => "with = and \n newline", base_uri: "/blog/" })
+      instance = loaded("instance", "probe.ru",
+                        { "env:SECRET" => "with = and \n newline", base_uri: "/blog/" })
       seen = get(serve(instance), instance, "/env")
       ["RAILS_ENV=test", "RACK_ENV=test", "PASSENGER_APP_ENV=test", "SECRET=with = and \n newline",
        "RAILS_RELATIVE_URL_ROOT=/blog"].each { |line| assert_includes seen, line }
@@ -167,7 +180,8 @@ module PhusionPassenger
         require "bundler/setup"
         run ->(_) { [200, {}, ["\#{Bundler::VERSION} \#{Gem.loaded_specs['bundler'].version}"]] }
       RUBY
-      in_folder("Gemfile" => GEMFILE, "Gemfile.lock" => format(LOCK, bundled_with), "config.ru" => ru) do |root|
+      in_folder("Gemfile" => GEMFILE, "Gemfile.lock" => format(LOCK, bundled_with),
+                "config.ru" => ru) do |root|
         variables = preload ? { "PASSENGER_PRELOAD_BUNDLER" => root } : {}
         process = loaded(role, "config.ru", { app_root: root }, environment: variables)
         process = forked_from(process) if role == "preloader"

@@ -133,7 +133,8 @@ module PhusionPassenger
 
     def send_file(file, size, ticket:)
       File.open(file) do |opened|
-        message = [ticket, Layout::Reply::BODY_FILE, Layout::Reply::LAST, 0, 0, 0, 0, size].pack("#{Layout::Reply::HEADER}Q<")
+        message = [ticket, Layout::Reply::BODY_FILE, Layout::Reply::LAST, 0, 0, 0, 0,
+                   size].pack("#{Layout::Reply::HEADER}Q<")
         @child.io.sendmsg(message, 0, nil, Socket::AncillaryData.unix_rights(opened))
       end
     end

@@ -13,7 +13,8 @@ module PhusionPassenger
     def test_input_may_arrive_in_pieces_of_any_size
       1.upto(CODED.bytesize) do |size|
         decoder = ChunkedDecoder.new
-        assert_equal "hello, world", CODED.scan(/.{1,#{size}}/m).map { |piece| decoder.decode(piece) }.join
+        assert_equal "hello, world",
+                     CODED.scan(/.{1,#{size}}/m).map { |piece| decoder.decode(piece) }.join
       end
     end
 
@@ -22,7 +23,8 @@ module PhusionPassenger
     end
 
     def test_malformed_chunks_are_refused
-      ["hello", "x\r\n", "\r\n", "-5\r\nhello", "5\r\nhelloX\r\n", "1#{'0' * 15}\r\n", "5;#{'x' * 5000}"].each do |coded|
+      ["hello", "x\r\n", "\r\n", "-5\r\nhello", "5\r\nhelloX\r\n", "1#{'0' * 15}\r\n",
+       "5;#{'x' * 5000}"].each do |coded|
         assert_raises(BadResponse, coded) { ChunkedDecoder.new.decode("#{coded}\n") }
       end
     end
@@ -30,7 +32,8 @@ module PhusionPassenger
     def test_an_application_may_code_its_body
       body = Body.new(["5\r\nhello\r\n", "0\r\n", "\r\n"])
       calls = call(->(_) { [200, { "Transfer-Encoding" => "chunked", "A" => "1" }, body] }).calls
-      assert_equal [[:respond, 200, "A: 1\r\n", "", false], [:data, "hello", false], [:data, "", false], [:data, "", false],
+      assert_equal [[:respond, 200, "A: 1\r\n", "", false], [:data, "hello", false],
+                    [:data, "", false], [:data, "", false],
                     [:data, "", true]], calls
       assert_equal 1, body.closed
     end
@@ -39,7 +42,9 @@ module PhusionPassenger
       ["5\r\nhello\r\n", "5\r\nhel", "5\r\nhello\r\n0", ""].each do |coded|
         body = Body.new([coded])
         recorder = nil
-        log = logged { recorder = call(->(_) { [200, { "Transfer-Encoding" => "chunked" }, body] }) }
+        log = logged do
+          recorder = call(->(_) { [200, { "Transfer-Encoding" => "chunked" }, body] })
+        end
         assert_equal [[:abort], 1], [recorder.calls.last, body.closed], coded
         assert_includes log, "before its last chunk"
       end

@@ -51,7 +51,8 @@ module PhusionPassenger
     end
 
     def test_a_client_without_an_internet_address_has_none
-      path = File.join(Dir.mktmpdir.tap { |folder| @closers << -> { FileUtils.rm_rf(folder) } }, "s")
+      path = File.join(Dir.mktmpdir.tap { |folder| @closers << -> { FileUtils.rm_rf(folder) } },
+                       "s")
       listening = closing(Socket.unix_server_socket(path))
       closing(UNIXSocket.new(path))
       socket, peer = accept(listening)
@@ -152,7 +153,11 @@ module PhusionPassenger
 
     def test_only_strings_can_be_written
       socket, = connected
-      assert_raises(TypeError) { Native::ClientSocket.instance_method(:transmit).bind_call(socket, nil) } if sockets != PlainClientSocket
+      if sockets != PlainClientSocket
+        assert_raises(TypeError) do
+          Native::ClientSocket.instance_method(:transmit).bind_call(socket, nil)
+        end
+      end
       assert_raises(TypeError, NoMethodError) { sockets.accept(nil) }
     end
   end
@@ -173,7 +178,8 @@ module PhusionPassenger
 
     # Workers with and without native code may share a queue.
     def test_both_implementations_read_what_the_other_gives
-      [[PlainClientSocket, Native::ClientSocket], [Native::ClientSocket, PlainClientSocket]].each do |giver, taker|
+      [[PlainClientSocket, Native::ClientSocket],
+       [Native::ClientSocket, PlainClientSocket]].each do |giver, taker|
         taking, giving = UNIXSocket.pair(:SEQPACKET).each { |socket| closing(socket) }
         given, client = accepted(listener, giver)
         closing_socket(given)

@@ -34,7 +34,8 @@ module PhusionPassenger
     def test_connections_come_out_in_order
       ours = Array.new(3) { given }
       ours.each_with_index { |socket, index| socket.write(index.to_s) }
-      assert_equal(%w[0 1 2], Array.new(3) { closing(@queue.next_connection[0].to_io).readpartial(1) })
+      assert_equal(%w[0 1 2],
+                   Array.new(3) { closing(@queue.next_connection[0].to_io).readpartial(1) })
     end
 
     def test_a_full_queue_takes_no_more_and_keeps_its_connections

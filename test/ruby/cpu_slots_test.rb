@@ -176,7 +176,9 @@ module PhusionPassenger
 
     def test_computing_is_distinguished_from_waiting
       cpu_slots = closing_slots(@file.cpu_slots(2))
-      measure_until(cpu_slots, 2) { 1 + 1 until Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) > @until }
+      measure_until(cpu_slots, 2) do
+        1 + 1 until Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID) > @until
+      end
       measure_until(cpu_slots, 6) { sleep 0.01 }
     end
 

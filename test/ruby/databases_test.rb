@@ -51,10 +51,12 @@ module PhusionPassenger
     end
 
     def test_each_role_s_handler_of_rails_6_is_asked
-      { "6.1.7" => [HandlerOfPools, { legacy_connection_handling: true }], "6.0.6" => [Handler, {}] }.each do |version, (kind, more)|
+      { "6.1.7" => [HandlerOfPools, { legacy_connection_handling: true }],
+        "6.0.6" => [Handler, {}] }.each do |version, (kind, more)|
         writing = kind.new
         reading = kind.new
-        disconnect(version, connection_handler: writing, connection_handlers: { writing: writing, reading: reading }, **more)
+        disconnect(version, connection_handler: writing,
+                   connection_handlers: { writing: writing, reading: reading }, **more)
         assert_equal 1, writing.asked.size, version
         assert_equal writing.asked, reading.asked
       end
@@ -76,7 +78,9 @@ module PhusionPassenger
       Object.const_set(:ActiveRecord, played)
       Databases.disconnect
     ensure
-      Object.send(:remove_const, :ActiveRecord) if played && defined?(::ActiveRecord) && ::ActiveRecord.equal?(played)
+      if played && defined?(::ActiveRecord) && ::ActiveRecord.equal?(played)
+        Object.send(:remove_const, :ActiveRecord)
+      end
     end
   end
 end

@@ -5,7 +5,8 @@ require_relative "test_helper"
 module PhusionPassenger
   # Each test has a process of its own, because a guard cannot be removed.
   class ForkGuardTest < TestCase
-    WAYS = ["fork { report }", "fork or (report; exit!)", "Process.fork { report }", "Kernel.fork { report }"].freeze
+    WAYS = ["fork { report }", "fork or (report; exit!)", "Process.fork { report }",
+            "Kernel.fork { report }"].freeze
 
     def test_the_block_is_called_in_every_fork
       WAYS.each { |way| assert_equal "closed in the child\n", run_guarded(way), way }
@@ -17,7 +18,8 @@ module PhusionPassenger
     end
 
     def test_a_fork_of_a_fork_closes_nothing_twice
-      assert_equal "closed in the child\n", run_guarded("fork { report; fork { exit! }; Process.wait }")
+      assert_equal "closed in the child\n",
+                   run_guarded("fork { report; fork { exit! }; Process.wait }")
     end
 
     def test_programs_that_are_started_are_no_forks

@@ -13,7 +13,8 @@ module PhusionPassenger
     def test_a_frame_arrives_as_it_was_sent
       FrameSocket.new(@raw).write(50, "app loaded", "done", 17)
       frame = @socket.read
-      assert_equal [50, ["app loaded", "done", "17"], []], [frame.type, frame.fields, frame.descriptors]
+      assert_equal [50, ["app loaded", "done", "17"], []],
+                   [frame.type, frame.fields, frame.descriptors]
     end
 
     def test_a_frame_that_comes_byte_by_byte_is_read_whole
@@ -64,7 +65,9 @@ module PhusionPassenger
     end
 
     def test_sixteen_descriptors_come_in_order
-      files = Array.new(16) { |index| closing(File.open(File::NULL, "w")).tap { |file| file.sync = index.even? } }
+      files = Array.new(16) do |index|
+        closing(File.open(File::NULL, "w")).tap { |file| file.sync = index.even? }
+      end
       FrameSocket.new(@raw).write(53, descriptors: files)
       assert_equal 16, @socket.read.take_descriptors(16).each { |io| closing(io) }.size
     end

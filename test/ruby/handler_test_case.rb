@@ -38,8 +38,10 @@ module PhusionPassenger
     end
 
     def handler(app, cell)
-      RequestHandler.new(intake: @intake, claims: @group.claims, withdrawals: @group.withdrawals, cell: cell, channels: @channels,
-                         adapter: RackAdapter.new(app, 1), max_requests: @max_requests, sticky_id: @sticky_id || 0)
+      RequestHandler.new(intake: @intake, claims: @group.claims, withdrawals: @group.withdrawals,
+                         cell: cell, channels: @channels,
+                         adapter: RackAdapter.new(app, 1), max_requests: @max_requests,
+                         sticky_id: @sticky_id || 0)
     end
 
     # A handler answers all requests that the block sends, up to the end of the queue.

@@ -23,7 +23,9 @@ module PhusionPassenger
 
     def setup
       super
-      skip("this Ruby prepares its heap itself, or has slots of several sizes") unless RubyHeap.one_size?
+      unless RubyHeap.one_size?
+        skip("this Ruby prepares its heap itself, or has slots of several sizes")
+      end
     end
 
     def test_as_many_slots_are_free_as_there_are_objects_and_stay_so
@@ -42,7 +44,8 @@ module PhusionPassenger
     private
 
     def run_script(environment = {})
-      output, status = Open3.capture2e(environment, RbConfig.ruby, "-I", File.expand_path("../../lib", __dir__), "-e", SCRIPT)
+      output, status = Open3.capture2e(environment, RbConfig.ruby, "-I",
+                                       File.expand_path("../../lib", __dir__), "-e", SCRIPT)
       assert_predicate status, :success?, output
       output.split
     end

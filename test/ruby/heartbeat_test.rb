@@ -15,7 +15,9 @@ module PhusionPassenger
 
     def test_heartbeats_begin_as_soon_as_the_instance_serves
       beating
-      3.times { assert_equal [HEARTBEAT, []], @instance.read.then { |frame| [frame.type, frame.fields] } }
+      3.times do
+        assert_equal [HEARTBEAT, []], @instance.read.then { |frame| [frame.type, frame.fields] }
+      end
     end
 
     def test_no_heartbeat_is_sent_without_an_interval
@@ -33,7 +35,9 @@ module PhusionPassenger
     def test_no_heartbeat_is_sent_while_a_native_call_keeps_rubys_lock
       child = File.open(File.join(FIXTURES, "busy.ru")) do |file|
         file.flock(File::LOCK_EX)
-        ask(beating, "/keep_lock").tap { eventually("silence") { @instance.control.io.wait_readable(0.4).nil? || !@instance.read } }
+        ask(beating, "/keep_lock").tap do
+          eventually("silence") { @instance.control.io.wait_readable(0.4).nil? || !@instance.read }
+        end
       end
       assert_equal "kept", in_time { child.answer }[2]
       assert_equal HEARTBEAT, @instance.read.type
@@ -85,7 +89,8 @@ module PhusionPassenger
     # Like `request`; skips heartbeats.
     def ask(group, path, **more)
       child, theirs, id = new_channel(1)
-      group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => path), **more)
+      group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => path),
+                 **more)
       assert_equal 57, @instance.read_until(57).last.type
       @instance.control.write(58, id, descriptors: [theirs])
       child

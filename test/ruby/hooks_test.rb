@@ -23,7 +23,8 @@ module PhusionPassenger
       PhusionPassenger.on_event(:stopping_worker_process) { calls << 3 }
       _, log = capture_io { Hooks.call_all(:stopping_worker_process) }
       assert_equal [3], calls
-      assert_equal ["NotImplementedError"], log.scan(/event=hook.failed .*exception="(\w+)"/).flatten
+      assert_equal ["NotImplementedError"],
+                   log.scan(/event=hook.failed .*exception="(\w+)"/).flatten
     ensure
       hooks.clear
     end

@@ -29,7 +29,9 @@ module PhusionPassenger
     end
 
     def test_the_limit_is_reported_after_the_answer_and_the_claim
-      @max_requests = MaxRequests.new(1) { @told << [@group.claim(0), @child.io.recv_nonblock(70_000).bytesize.positive?] }
+      @max_requests = MaxRequests.new(1) do
+        @told << [@group.claim(0), @child.io.recv_nonblock(70_000).bytesize.positive?]
+      end
       serve(HELLO) { @group.send(channel: 7, ticket: 1) }
       assert_equal [[[0, 0], true]], @told
     end

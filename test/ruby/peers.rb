@@ -7,7 +7,8 @@ module PhusionPassenger
   # The other sides of the protocols. They implement doc/PROTOCOLS.md independently, and share no
   # code with the tested classes.
   module Peers
-    Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :queued, :sticky_id, :payload) do
+    Message = Struct.new(:ticket, :type, :flags, :status, :head_length, :queued, :sticky_id,
+                         :payload) do
       def last?
         flags.anybits?(1)
       end
@@ -23,7 +24,8 @@ module PhusionPassenger
 
     ENVIRONMENT = {
       "REQUEST_METHOD" => "GET", "SCRIPT_NAME" => "", "PATH_INFO" => "/", "QUERY_STRING" => "",
-      "SERVER_NAME" => "localhost", "SERVER_PORT" => "80", "SERVER_PROTOCOL" => "HTTP/1.1", "HTTP_HOST" => "localhost",
+      "SERVER_NAME" => "localhost", "SERVER_PORT" => "80", "SERVER_PROTOCOL" => "HTTP/1.1",
+      "HTTP_HOST" => "localhost",
       "REMOTE_ADDR" => "127.0.0.1"
     }.freeze
 
@@ -48,7 +50,9 @@ module PhusionPassenger
 
     # A pair of blocking sockets, like the agent's. Ruby makes its own sockets non-blocking.
     def self.pair(type)
-      UNIXSocket.pair(type).each { |io| io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK) }
+      UNIXSocket.pair(type).each do |io|
+        io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK)
+      end
     end
 
     # The two ends of a queue. One direction is shut, so that the end of the other is a hang-up.
@@ -91,10 +95,12 @@ module PhusionPassenger
       end
 
       # Returns the part of the body that did not fit: the child sends that in BODY messages.
-      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0, version: Layout::VERSION, head_length: nil, resends: 0,
+      def send(channel:, ticket:, environment: ENVIRONMENT, body: "", flags: 0,
+               version: Layout::VERSION, head_length: nil, resends: 0,
                sent_at: Peers.now)
         head = environment.is_a?(String) ? environment.b : Peers.environment_bytes(environment)
-        header = [version, flags, resends, head_length || head.bytesize, channel, ticket, sent_at].pack("CCvVQ<Q<Q<")
+        header = [version, flags, resends, head_length || head.bytesize, channel, ticket,
+                  sent_at].pack("CCvVQ<Q<Q<")
         message = header + head + body.b
         @sender.sendmsg(message.byteslice(0, 65_600))
         message.byteslice(65_600, message.bytesize) || ""
@@ -103,7 +109,8 @@ module PhusionPassenger
       # Sends a request in one message of that length.
       def send_message(length, channel:, ticket:)
         head = Peers.environment_bytes(ENVIRONMENT)
-        header = [Layout::VERSION, 0, 0, head.bytesize, channel, ticket, Peers.now].pack("CCvVQ<Q<Q<")
+        header = [Layout::VERSION, 0, 0, head.bytesize, channel, ticket,
+                  Peers.now].pack("CCvVQ<Q<Q<")
         @sender.sendmsg((header + head).ljust(length, "x"))
       end
 
@@ -136,7 +143,8 @@ module PhusionPassenger
         messages << receive until messages.last.nil? || messages.last.last?
         first = messages.first
         payload = messages.map { |message| message&.payload }.join
-        [first.status, payload.byteslice(0, first.head_length), payload.byteslice(first.head_length..), messages]
+        [first.status, payload.byteslice(0, first.head_length),
+         payload.byteslice(first.head_length..), messages]
       end
 
       def send_body(ticket, bytes, last: false, type: 32)

@@ -25,7 +25,8 @@ class PreStartTest < PhusionPassenger::TestCase
 
   def test_the_request_names_the_urls_host_and_path
     heads = answering("200 OK")
-    assert_match(%r{\Adone\thttp://blog\.test:#{@port}/a\?b=c\t200\t\d+\n\z}, run_with("http://blog.test:#{@port}/a?b=c"))
+    assert_match(%r{\Adone\thttp://blog\.test:#{@port}/a\?b=c\t200\t\d+\n\z},
+                 run_with("http://blog.test:#{@port}/a?b=c"))
     assert_match(%r{\AHEAD /a\?b=c HTTP/1\.1\r\n}, heads.pop)
   end
 
@@ -37,13 +38,15 @@ class PreStartTest < PhusionPassenger::TestCase
   def test_a_url_with_a_name_or_password_is_not_requested
     @server.listen(5)
     %w[me me:secret].each do |user|
-      assert_match(/\Afailed\t.*must not have a user or password/, run_with("http://#{user}@blog.test:#{@port}/"))
+      assert_match(/\Afailed\t.*must not have a user or password/,
+                   run_with("http://#{user}@blog.test:#{@port}/"))
     end
     assert_equal :wait_readable, @server.accept_nonblock(exception: false)
   end
 
   def test_without_a_listener_it_fails_when_its_time_is_over
-    assert_match(/\Afailed\t.*onnect.*\t\d+\n\z/, run_with("http://blog.test:#{@port}/", connect_time: 0))
+    assert_match(/\Afailed\t.*onnect.*\t\d+\n\z/,
+                 run_with("http://blog.test:#{@port}/", connect_time: 0))
   end
 
   def test_a_server_that_listens_a_moment_later_is_requested

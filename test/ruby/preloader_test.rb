@@ -7,14 +7,16 @@ module PhusionPassenger
     def test_its_instances_serve_what_it_has_loaded
       preloader = loaded("preloader", "hello.ru")
       instances = Array.new(2) { forked_from(preloader) }
-      assert_equal(%w[hello hello], instances.map { |instance| get(serve(instance), instance, "/") })
+      assert_equal(%w[hello hello],
+                   instances.map { |instance| get(serve(instance), instance, "/") })
       refute_equal(*instances.map(&:pid))
     end
 
     def test_hooks_of_its_instances_learn_that_they_were_forked
       instance = forked_from(loaded("preloader"))
       serve(instance).end_queue
-      assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n", output_of(instance)
+      assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n",
+                   output_of(instance)
     end
 
     def test_the_output_of_an_instance_is_its_own
@@ -36,12 +38,15 @@ module PhusionPassenger
     def test_an_application_that_has_compacted_its_memory_is_forked_and_serves
       preloader = loaded("preloader", "compacts.ru")
       instances = Array.new(2) { forked_from(preloader) }
-      assert_equal(%w[hello hello], instances.map { |instance| get(serve(instance), instance, "/") })
+      assert_equal(%w[hello hello],
+                   instances.map { |instance| get(serve(instance), instance, "/") })
     end
 
     def test_its_instances_draw_different_random_numbers
       preloader = loaded("preloader")
-      numbers = Array.new(2) { forked_from(preloader).then { |instance| get(serve(instance), instance, "/random") } }
+      numbers = Array.new(2) do
+        forked_from(preloader).then { |instance| get(serve(instance), instance, "/random") }
+      end
       refute_equal(*numbers)
     end
 
@@ -68,7 +73,8 @@ module PhusionPassenger
       killed, finished = Array.new(2) { forked_from(preloader) }
       Process.kill("KILL", killed.pid)
       finished.control.close
-      assert_equal %w[9 0], [killed, finished].map { |instance| in_time { instance.wait_status.read } }
+      assert_equal %w[9 0], [killed,
+                             finished].map { |instance| in_time { instance.wait_status.read } }
     end
 
     def test_an_instance_that_outlives_its_preloader_has_no_wait_status
@@ -89,14 +95,17 @@ module PhusionPassenger
       preloader = loaded("preloader")
       first = forked_from(preloader)
       second = forked_from(preloader)
-      descriptors = [first, second].map { |instance| get(serve(instance), instance, "/descriptors").lines.grep(/socket|pipe/) }
+      descriptors = [first, second].map do |instance|
+        get(serve(instance), instance, "/descriptors").lines.grep(/socket|pipe/)
+      end
       assert_equal descriptors[0].size, descriptors[1].size
       assert_empty descriptors[0].grep(/socket/) & descriptors[1].grep(/socket/)
     end
 
     def test_its_title_names_the_application
       preloader = loaded("preloader")
-      assert_includes File.read("/proc/#{preloader.pid}/cmdline"), "Passenger AppPreloader: #{FIXTURES} (test)"
+      assert_includes File.read("/proc/#{preloader.pid}/cmdline"),
+                      "Passenger AppPreloader: #{FIXTURES} (test)"
     end
 
     def test_quit_writes_a_backtrace_and_the_preloader_continues

@@ -10,15 +10,19 @@ module PhusionPassenger
     LIBRARY = File.expand_path("../../lib/passenger", __dir__)
 
     def setup
-      skip "needs root and setpriv" unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
+      unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
+        skip "needs root and setpriv"
+      end
     end
 
     def test_a_user_change_that_fails_is_refused
-      assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/, drop_without("setuid"))
+      assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/,
+                   drop_without("setuid"))
     end
 
     def test_a_group_change_that_fails_is_refused
-      assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/, drop_without("setgid"))
+      assert_match(/\Arefused: cannot become user nobody: .*Operation not permitted/,
+                   drop_without("setgid"))
     end
 
     def test_with_all_capabilities_it_works
@@ -28,9 +32,11 @@ module PhusionPassenger
     def test_a_change_that_did_not_last_is_refused
       still_root = "def (Process::UID).change_privilege(*) = nil"
       can_return = "def (Process::Sys).setuid(*) = 0"
-      other_groups = "class << Process; alias was initgroups; def initgroups(*all) = was(*all).tap { self.groups = [0] }; end"
+      other_groups = "class << Process; alias was initgroups; def initgroups(*all) = " \
+                     "was(*all).tap { self.groups = [0] }; end"
       [still_root, can_return, other_groups].each do |trick|
-        assert_equal "refused: the change to user nobody did not last\n", drop_without("sys_boot", trick), trick
+        assert_equal "refused: the change to user nobody did not last\n",
+                     drop_without("sys_boot", trick), trick
       end
     end
 

@@ -17,7 +17,8 @@ module PhusionPassenger
     private
 
     def options(startup_file, more = {})
-      { app_root: FIXTURES, app_group_name: "#{FIXTURES} (test)", environment: "test", startup_file: startup_file }.merge(more)
+      { app_root: FIXTURES, app_group_name: "#{FIXTURES} (test)", environment: "test",
+        startup_file: startup_file }.merge(more)
     end
 
     # Returns a preloader or an instance, and the frames up to the result of its loading.
@@ -42,14 +43,16 @@ module PhusionPassenger
     def forked_from(preloader)
       answer, instance = @agent.fork_from(preloader)
       assert_equal [54, [instance.pid.to_s]], [answer.type, answer.fields]
-      assert_equal [48, [instance.pid.to_s]], instance.read.then { |frame| [frame.type, frame.fields] }
+      assert_equal [48, [instance.pid.to_s]],
+                   instance.read.then { |frame| [frame.type, frame.fields] }
       instance
     end
 
     # The instance serves a new group; returns that group.
     def serve(instance, threads: 1, group: closing(Peers::Group.new), max_requests: nil)
       fields = [0, threads, "/srv/probe (test)", *max_requests]
-      instance.control.write(55, *fields, descriptors: [group.receiver, group.claims, group.withdrawals])
+      instance.control.write(55, *fields,
+                             descriptors: [group.receiver, group.claims, group.withdrawals])
       ready = instance.read
       assert_equal 56, ready&.type, -> { instance.output.read }
       group
@@ -64,7 +67,8 @@ module PhusionPassenger
     # Sends a request on a new channel; returns the child.
     def request(group, instance, path, id:, **more)
       child, theirs, = new_channel(id)
-      group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => path), **more)
+      group.send(channel: id, ticket: 1, environment: Peers::ENVIRONMENT.merge("PATH_INFO" => path),
+                 **more)
       fetch = instance.read
       assert_equal [57, [id.to_s]], [fetch&.type, fetch&.fields], -> { instance.output.read }
       instance.control.write(58, id, descriptors: [theirs])
@@ -88,7 +92,9 @@ module PhusionPassenger
 
     # Returns the output of @instance so far.
     def read_some
-      @instance.output.read_nonblock(10_000, exception: false).then { |text| text.is_a?(String) ? text : "" }
+      @instance.output.read_nonblock(10_000, exception: false).then do |text|
+        text.is_a?(String) ? text : ""
+      end
     end
 
     def output_of(process)

@@ -83,7 +83,9 @@ module PhusionPassenger
     def test_its_sockets_stay_blocking
       @to_common.send("x", 0)
       read
-      flags = %i[@own @common].map { |name| @pair.instance_variable_get(name).fcntl(Fcntl::F_GETFL) }
+      flags = %i[@own @common].map do |name|
+        @pair.instance_variable_get(name).fcntl(Fcntl::F_GETFL)
+      end
       assert(flags.all? { |value| value.nobits?(Fcntl::O_NONBLOCK) })
     end
 

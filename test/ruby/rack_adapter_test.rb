@@ -7,10 +7,13 @@ module PhusionPassenger
   class RackAdapterTest < RackTestCase
     def test_the_environment_has_the_child_s_variables_and_rack_s
       env = environment_of("HTTP_X_ONE" => "1", "EMPTY" => "")
-      assert_equal ["GET", "/", "1", ""], env.values_at("REQUEST_METHOD", "PATH_INFO", "HTTP_X_ONE", "EMPTY")
+      assert_equal ["GET", "/", "1", ""],
+                   env.values_at("REQUEST_METHOD", "PATH_INFO", "HTTP_X_ONE", "EMPTY")
       assert_equal [[1, 3], true, false, true],
-                   env.values_at("rack.version", "rack.multiprocess", "rack.run_once", "rack.hijack?")
-      assert_equal ["http", "HTTP/1.1", "HTTP/1.1"], env.values_at("rack.url_scheme", "SERVER_PROTOCOL", "HTTP_VERSION")
+                   env.values_at("rack.version", "rack.multiprocess", "rack.run_once",
+                                 "rack.hijack?")
+      assert_equal ["http", "HTTP/1.1", "HTTP/1.1"],
+                   env.values_at("rack.url_scheme", "SERVER_PROTOCOL", "HTTP_VERSION")
       assert_same $stderr, env["rack.errors"]
     end
 
@@ -19,7 +22,8 @@ module PhusionPassenger
     end
 
     def test_rack_multithread_is_true_from_two_threads_on
-      assert_equal [false, true], [1, 2].map { |threads| environment_of({}, threads: threads)["rack.multithread"] }
+      assert_equal [false, true],
+                   [1, 2].map { |threads| environment_of({}, threads: threads)["rack.multithread"] }
     end
 
     def test_values_are_binary_and_may_be_changed
@@ -45,8 +49,11 @@ module PhusionPassenger
 
     def test_an_application_that_raises_is_answered_500_and_logged
       recorder = nil
-      log = logged { recorder = call(->(_) { raise NotImplementedError, "not yet" }, "PATH_INFO" => "/broken") }
-      assert_equal [[:respond, 500, "Content-Type: text/plain\r\nContent-Length: 21\r\n", "Internal Server Error", true]],
+      log = logged do
+        recorder = call(->(_) { raise NotImplementedError, "not yet" }, "PATH_INFO" => "/broken")
+      end
+      assert_equal [[:respond, 500, "Content-Type: text/plain\r\nContent-Length: 21\r\n",
+                     "Internal Server Error", true]],
                    recorder.calls
       assert_match(%r{event=request.failed method="GET" path="/broken" exception="NotImplementedError" message="not yet"}, log)
       assert_includes log, "#{__FILE__}:"
@@ -67,7 +74,8 @@ module PhusionPassenger
     end
 
     def test_a_malformed_answer_is_502_and_one_line_in_the_log
-      bad = [[99, {}, []], [nil, {}, []], [200, { "A" => "b\rc" }, []], [200, { "A" => "x" * 200_000 }, []],
+      bad = [[99, {}, []], [nil, {}, []], [200, { "A" => "b\rc" }, []],
+             [200, { "A" => "x" * 200_000 }, []],
              [200, {}, Object.new]]
       bad.each do |answer|
         recorder = nil
@@ -107,14 +115,16 @@ module PhusionPassenger
 
     def test_the_head_of_a_partial_hijack_is_sent_before_its_stream
       given = nil
-      recorder = call(->(_) { [200, { "A" => "1", "rack.hijack" => ->(io) { given = io } }, ["ignored"]] })
+      recorder =
+        call(->(_) { [200, { "A" => "1", "rack.hijack" => ->(io) { given = io } }, ["ignored"]] })
       assert_equal [[:respond_and_hijack, 200, "A: 1\r\n", true]], recorder.calls
       assert_same recorder.stream, given
       refute_predicate given, :closed?
     end
 
     def test_the_chunked_coding_of_a_hijacker_is_announced
-      recorder = call(->(_) { [200, { "Transfer-Encoding" => "chunked", "rack.hijack" => ->(_) {} }, []] })
+      recorder =
+        call(->(_) { [200, { "Transfer-Encoding" => "chunked", "rack.hijack" => ->(_) {} }, []] })
       assert_equal "Transfer-Encoding: chunked\r\n", recorder.calls[0][2]
     end
 
@@ -127,7 +137,9 @@ module PhusionPassenger
 
     def test_a_hijacker_that_raises_ends_its_stream
       recorder = nil
-      log = logged { recorder = call(->(_) { [200, { "rack.hijack" => ->(_) { raise "dropped" } }, []] }) }
+      log = logged do
+        recorder = call(->(_) { [200, { "rack.hijack" => ->(_) { raise "dropped" } }, []] })
+      end
       assert_predicate recorder.stream, :closed?
       assert_includes log, "dropped"
     end
@@ -139,18 +151,21 @@ module PhusionPassenger
     end
 
     def test_an_upgrade_without_a_hijacker_is_refused
-      assert_equal 502, logged_call(->(_) { [101, {}, []] }, "HTTP_UPGRADE" => "capitals").calls[0][1]
+      assert_equal 502, logged_call(->(_) { [101, {}, []] },
+                                    "HTTP_UPGRADE" => "capitals").calls[0][1]
     end
 
     def test_an_upgrade_that_the_client_did_not_request_is_refused
       hijacker = ->(_) { flunk "called" }
       [[101, { "rack.hijack" => hijacker }, []], [101, {}, hijacker]].each do |answer|
-        assert_equal [[:respond, 502]], logged_call(->(_) { answer }).calls.map { |call| call.take(2) }
+        assert_equal [[:respond, 502]],
+                     logged_call(->(_) { answer }).calls.map { |call| call.take(2) }
       end
     end
 
     def test_a_body_in_an_unknown_transfer_coding_is_refused
-      ["gzip, chunked", "gzip", "chunked, chunked", "identity", "", %w[gzip chunked]].each do |coding|
+      ["gzip, chunked", "gzip", "chunked, chunked", "identity", "",
+       %w[gzip chunked]].each do |coding|
         ["Transfer-Encoding", "transfer-encoding"].each do |name|
           body = Body.new(["coded"])
           recorder = logged_call(->(_) { [200, { name => coding }, body] })
@@ -185,7 +200,8 @@ module PhusionPassenger
     def test_rack_2_gets_an_input_that_rewinds_and_rack_3_one_that_does_not
       adapter = RackAdapter.new(->(_) {}, 1)
       assert_equal Rack.release < "3", adapter.input_for(nil).respond_to?(:rewind)
-      of_rack_3 = Class.new(RackAdapter) { define_method(:rewinding_rack?) { false } }.new(->(_) {}, 1)
+      rack_3 = Class.new(RackAdapter) { define_method(:rewinding_rack?) { false } }
+      of_rack_3 = rack_3.new(->(_) {}, 1)
       refute_respond_to of_rack_3.input_for(nil), :rewind
     end
 

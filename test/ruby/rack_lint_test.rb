@@ -25,17 +25,26 @@ module PhusionPassenger
     end
 
     def answer_to(app, posted)
-      variables = posted ? { "REQUEST_METHOD" => "POST", "CONTENT_LENGTH" => posted.sum(&:bytesize).to_s } : {}
+      variables = if posted
+                    { "REQUEST_METHOD" => "POST", "CONTENT_LENGTH" => posted.sum(&:bytesize).to_s }
+                  else
+                    {}
+                  end
       serve(app) do
-        @group.send(channel: 7, ticket: 1, environment: environment(variables), flags: posted ? 1 : 0)
-        posted&.each_with_index { |piece, index| @child.send_body(1, piece, last: index == posted.size - 1) }
+        @group.send(channel: 7, ticket: 1, environment: environment(variables),
+                    flags: posted ? 1 : 0)
+        posted&.each_with_index do |piece, index|
+          @child.send_body(1, piece, last: index == posted.size - 1)
+        end
       end
     end
 
     # Receives the interim answers; the answer stays in the channel.
     def interim_heads
       heads = []
-      heads << @child.receive.head while @child.io.recv(24, Socket::MSG_PEEK).getbyte(8) == Layout::Reply::INTERIM
+      while @child.io.recv(24, Socket::MSG_PEEK).getbyte(8) == Layout::Reply::INTERIM
+        heads << @child.receive.head
+      end
       heads
     end
   end
@@ -48,7 +57,8 @@ module PhusionPassenger
 
     def ask(app, posted: nil)
       *interim, head, body = received(app, posted)
-      [interim, head[/\A\S+ (\d+)/, 1].to_i, head, head.match?(/^transfer-encoding: chunked/i) ? unchunked(body) : body]
+      [interim, head[/\A\S+ (\d+)/, 1].to_i, head,
+       head.match?(/^transfer-encoding: chunked/i) ? unchunked(body) : body]
     end
 
     def stream_of(app)
@@ -61,7 +71,9 @@ module PhusionPassenger
       rest = nil
       assert_empty(logged { serve(Rack::Lint.new(app)) { rest = answers(request(posted)) } })
       interim = []
-      interim << Regexp.last_match(1) while rest.sub!(/\AHTTP\/1.1 1\d\d [^\n]*\n(.*?\r\n)\r\n/m, "")
+      while rest.sub!(/\AHTTP\/1.1 1\d\d [^\n]*\n(.*?\r\n)\r\n/m, "")
+        interim << Regexp.last_match(1)
+      end
       head, empty, body = rest.partition("\r\n\r\n")
       empty.empty? ? [*interim, rest] : [*interim, head, body]
     end
@@ -70,7 +82,8 @@ module PhusionPassenger
       return get("/", "Connection: close") unless posted
 
       body = posted.join
-      "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: #{body.bytesize}\r\n\r\n#{body}"
+      "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: #{body.bytesize}\r\n" \
+      "\r\n#{body}"
     end
 
     def unchunked(bytes)

@@ -13,7 +13,9 @@ module PhusionPassenger
     LONG = Array.new(3_000) { |number| "line #{number}\n" }.join.freeze
 
     def test_a_body_that_is_an_array
-      assert_equal [200, "onetwo"], ask(->(_) { [200, { **TEXT, "content-length" => "6" }, %w[one two]] }).values_at(1, 3)
+      assert_equal [200, "onetwo"],
+                   ask(->(_) { [200, { **TEXT, "content-length" => "6" }, %w[one two]] })
+                     .values_at(1, 3)
     end
 
     def test_a_body_with_each
@@ -25,7 +27,8 @@ module PhusionPassenger
     def test_a_body_that_is_a_file
       body = RackTestCase::Body.new([File.binread(__FILE__)])
       body.define_singleton_method(:to_path) { __FILE__ }
-      assert_equal [200, File.binread(__FILE__)], ask(->(_) { [200, TEXT.dup, body] }).values_at(1, 3)
+      assert_equal [200, File.binread(__FILE__)],
+                   ask(->(_) { [200, TEXT.dup, body] }).values_at(1, 3)
     end
 
     def test_an_answer_without_a_body
@@ -41,13 +44,15 @@ module PhusionPassenger
         stream.close_write
         stream.close
       end
-      assert_equal [200, "oneposted"], ask(->(_) { [200, TEXT.dup, body] }, posted: ["pos", "ted"]).values_at(1, 3)
+      assert_equal [200, "oneposted"],
+                   ask(->(_) { [200, TEXT.dup, body] }, posted: ["pos", "ted"]).values_at(1, 3)
     end
 
     def test_several_values_of_a_header
       skip "Rack 2 parts them by newlines" unless RACK_3
       head = ask(->(_) { [200, { **TEXT, "set-cookie" => %w[a=1 b=2], "x-none" => [] }, []] })[2]
-      assert_equal ["set-cookie: a=1", "set-cookie: b=2"], head.lines(chomp: true).grep(/\A(?:set-cookie|x-none)/)
+      assert_equal ["set-cookie: a=1", "set-cookie: b=2"],
+                   head.lines(chomp: true).grep(/\A(?:set-cookie|x-none)/)
     end
 
     def test_an_input_is_read_in_pieces
@@ -60,11 +65,13 @@ module PhusionPassenger
         pieces << [input.read, input.gets, input.read(1), input.read(1, buffer), buffer].inspect
         [200, TEXT.dup, [pieces.join]]
       end
-      assert_equal "#{LONG}[\"\", nil, nil, nil, \"\"]", ask(app, posted: LONG.scan(/.{1,10000}/m))[3]
+      assert_equal "#{LONG}[\"\", nil, nil, nil, \"\"]",
+                   ask(app, posted: LONG.scan(/.{1,10000}/m))[3]
     end
 
     def test_an_input_is_empty_without_a_request_body
-      assert_equal "nil\"\"", ask(->(env) { [200, TEXT.dup, [env["rack.input"].gets.inspect, env["rack.input"].read.inspect]] })[3]
+      assert_equal "nil\"\"", ask(->(env) { [200, TEXT.dup, [env["rack.input"].gets.inspect,
+                                                             env["rack.input"].read.inspect]] })[3]
     end
 
     def test_an_application_of_rack_2_rewinds_its_input
@@ -78,13 +85,18 @@ module PhusionPassenger
 
     def test_early_hints
       ENV["PASSENGER_EARLY_HINTS"] = "on"
-      link = RACK_3 ? ["</a>; rel=preload", "</b>; rel=preload"] : "</a>; rel=preload\n</b>; rel=preload"
+      link = if RACK_3
+               ["</a>; rel=preload", "</b>; rel=preload"]
+             else
+               "</a>; rel=preload\n</b>; rel=preload"
+             end
       app = lambda do |env|
         env["rack.early_hints"].call("link" => link)
         [200, TEXT.dup, ["hello"]]
       end
       interim, status, = ask(app)
-      assert_equal [["link: </a>; rel=preload\r\nlink: </b>; rel=preload\r\n"], 200], [interim, status]
+      assert_equal [["link: </a>; rel=preload\r\nlink: </b>; rel=preload\r\n"], 200],
+                   [interim, status]
     ensure
       ENV.delete("PASSENGER_EARLY_HINTS")
     end
@@ -115,7 +127,9 @@ module PhusionPassenger
       skip "Rack 2 does not have it" unless RACK_3
       told = Thread::Queue.new
       app = lambda do |env|
-        env["rack.response_finished"] << ->(env_then, *rest) { told << [env_then.equal?(env), *rest] }
+        env["rack.response_finished"] << ->(env_then, *rest) {
+          told << [env_then.equal?(env), *rest]
+        }
         [200, { **TEXT, "x-a" => "1" }, ["hello"]]
       end
       assert_equal "hello", ask(app)[3]

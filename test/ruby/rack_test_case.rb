@@ -82,7 +82,8 @@ module PhusionPassenger
 
     private
 
-    def call(app, threads: 1, head: nil, input: MemoryInput.new(""), head_request: false, recorder: Recorder.new, **variables)
+    def call(app, threads: 1, head: nil, input: MemoryInput.new(""), head_request: false,
+             recorder: Recorder.new, **variables)
       head ||= Peers.environment_bytes(Peers::ENVIRONMENT.merge(variables.transform_keys(&:to_s)))
       RackAdapter.new(app, threads).call(head, input, recorder, head_request: head_request)
       recorder

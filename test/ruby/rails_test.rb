@@ -14,7 +14,9 @@ module PhusionPassenger
 
     def setup
       super
-      skip "Rails is not installed" unless GEMS.all? { |name| Gem::Specification.stubs_for(name).any? }
+      unless GEMS.all? { |name| Gem::Specification.stubs_for(name).any? }
+        skip "Rails is not installed"
+      end
       @root = Dir.mktmpdir("passenger-test")
       Dir.mkdir(File.join(@root, "config"))
       File.write(File.join(@root, "config/database.yml"), DATABASES)
@@ -30,7 +32,8 @@ module PhusionPassenger
       assert_empty databases_of(preloader)
       instance = forked_from(preloader)
       group = serve(instance)
-      assert_equal ["1 1", "2 1", "2 1"], %w[/count /write /count].map { |path| get(group, instance, path) }
+      assert_equal ["1 1", "2 1", "2 1"],
+                   %w[/count /write /count].map { |path| get(group, instance, path) }
       assert_equal %w[primary replica], databases_of(instance)
       [instance, preloader].each { |process| process.control.close }
       assert_equal ["", ""], [instance, preloader].map { |process| output_of(process) }
@@ -44,7 +47,9 @@ module PhusionPassenger
       assert_empty databases_of(preloader)
       heir = forked_from(preloader)
       heirs_group = serve(heir)
-      assert_equal ["2 1", "2 1", "3 1"], [get(heirs_group, heir, "/write"), get(group, instance, "/count"), get(heirs_group, heir, "/write")]
+      assert_equal ["2 1", "2 1", "3 1"],
+                   [get(heirs_group, heir, "/write"), get(group, instance, "/count"),
+                    get(heirs_group, heir, "/write")]
       [heir, preloader, instance].each { |process| process.control.close }
       assert_equal ["", "", ""], [heir, preloader, instance].map { |process| output_of(process) }
     end
@@ -55,7 +60,9 @@ module PhusionPassenger
     end
 
     def test_the_connections_of_all_roles_are_closed_where_each_role_has_a_handler
-      skip "only Rails 6" unless Gem::Specification.stubs_for("activerecord").first.version.segments.first == 6
+      unless Gem::Specification.stubs_for("activerecord").first.version.segments.first == 6
+        skip "only Rails 6"
+      end
       assert_empty databases_of(loaded_rails("env:PROBE_LEGACY" => "1"))
     end
 
@@ -78,7 +85,8 @@ module PhusionPassenger
 
     # Returns the databases that the process has open.
     def databases_of(process)
-      descriptors_of(process).values.grep(/sqlite3\z/).map { |file| File.basename(file, ".sqlite3") }.uniq.sort
+      descriptors_of(process).values.grep(/sqlite3\z/)
+        .map { |file| File.basename(file, ".sqlite3") }.uniq.sort
     end
   end
 end

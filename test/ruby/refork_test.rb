@@ -14,7 +14,9 @@ module PhusionPassenger
 
     def test_an_instance_reports_each_time_it_has_answered_the_number
       group = serve(@instance, max_requests: [0, 0, 2])
-      told = 4.times.map { |index| get(group, @instance, "/pid") && (index.odd? ? next_frame : :nothing) }
+      told = 4.times.map do |index|
+        get(group, @instance, "/pid") && (index.odd? ? next_frame : :nothing)
+      end
       assert_equal [:nothing, WARM, :nothing, WARM], told
     end
 
@@ -56,14 +58,18 @@ module PhusionPassenger
       preloader = reforked(@instance)
       held = held_by(preloader)
       # The instance may still hold the preloader's ends, which it had received for the preloader.
-      eventually("nothing in common") { (held & held_by(@instance).grep(/socket|pipe|memfd/)).empty? }
+      eventually("nothing in common") do
+        (held & held_by(@instance).grep(/socket|pipe|memfd/)).empty?
+      end
       assert_equal 1, held.grep(/socket/).size
     end
 
     def test_connections_that_the_application_has_taken_over_stay_the_instances
       group = serve(@instance)
       request(group, @instance, "/hijack", id: 1)
-      eventually("the hijacking") { group.claim(0) == [0, 0] && held_by(@instance).grep(/socket/).size == 4 }
+      eventually("the hijacking") do
+        group.claim(0) == [0, 0] && held_by(@instance).grep(/socket/).size == 4
+      end
       assert_equal 1, held_by(reforked(@instance)).grep(/socket/).size
     end
 

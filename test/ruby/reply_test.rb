@@ -24,12 +24,14 @@ module PhusionPassenger
       @reply.finish
       assert_equal ["\x08\x07\x06\x05\x04\x03\x02\x01\x01\x00\x94\x01\x06\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0A: 1\r\n".b,
                     "\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0more".b,
-                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b], Array.new(3) { @io.recv(100) }
+                    "\x08\x07\x06\x05\x04\x03\x02\x01\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b],
+                    Array.new(3) { @io.recv(100) }
     end
 
     def test_skipped_and_aborted_are_last
       @reply.skip
-      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x04\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b, @io.recv(100)
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x04\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b,
+                   @io.recv(100)
       reply = Reply.new(Channel.new(1, stream_pair[0]), 1)
       refute_predicate reply, :started?
     end
@@ -37,7 +39,8 @@ module PhusionPassenger
     def test_a_hijacked_connection_s_other_end_goes_to_the_child
       ours = closing(@reply.hijack)
       bytes, stream = received_with_stream
-      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x07\x01\0\0\0\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0".b, bytes
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x07\x01\0\0\0\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0".b,
+                   bytes
       ours.write("hello")
       assert_equal "hello", stream.readpartial(10)
       assert_predicate @reply, :finished?
@@ -48,7 +51,8 @@ module PhusionPassenger
       bytes, = received_with_stream
       assert_equal [7, 0], bytes.unpack("x8CC")
       answer = @child.receive
-      assert_equal [1, 101, "A: 1\r\n", true], [answer.type, answer.status, answer.head, answer.last?]
+      assert_equal [1, 101, "A: 1\r\n", true],
+                   [answer.type, answer.status, answer.head, answer.last?]
     end
 
     def test_an_answer_that_has_begun_cannot_be_hijacked
@@ -60,7 +64,8 @@ module PhusionPassenger
       @reply.interim(103, "A: 1\r\n")
       @reply.respond(200, "", last: true)
       @reply.interim(103, "A: 2\r\n")
-      assert_equal [[3, 103, "A: 1\r\n"], [1, 200, ""]], Array.new(2) { @child.receive }.map { |m| [m.type, m.status, m.head] }
+      assert_equal [[3, 103, "A: 1\r\n"], [1, 200, ""]],
+                   Array.new(2) { @child.receive }.map { |m| [m.type, m.status, m.head] }
       assert_raises(IO::WaitReadable) { @io.recv_nonblock(1) }
     end
 
@@ -90,15 +95,18 @@ module PhusionPassenger
     end
 
     def test_the_largest_message_is_one_and_one_byte_more_are_two
-      assert_equal [[65_600, 1]], sizes { @reply.respond(200, "A: 1\r\n", "x" * 65_570, last: true) }
+      assert_equal [[65_600, 1]],
+                   sizes { @reply.respond(200, "A: 1\r\n", "x" * 65_570, last: true) }
       reply = Reply.new(@reply.instance_variable_get(:@channel), 1)
-      assert_equal [[65_600, 0], [25, 1]], sizes { reply.respond(200, "A: 1\r\n", "x" * 65_571, last: true) }
+      assert_equal [[65_600, 0], [25, 1]],
+                   sizes { reply.respond(200, "A: 1\r\n", "x" * 65_571, last: true) }
     end
 
     def test_a_long_piece_is_cut
       @reply.respond(200, "")
       @child.receive
-      assert_equal [[65_600, 0], [65_600, 0], [25, 1]], sizes { @reply.data("x" * 131_153, last: true) }
+      assert_equal [[65_600, 0], [65_600, 0], [25, 1]],
+                   sizes { @reply.data("x" * 131_153, last: true) }
     end
 
     def test_a_piece_that_fills_its_messages_needs_no_further_one
@@ -129,7 +137,8 @@ module PhusionPassenger
 
     def test_bytes_of_any_encoding_pass
       @reply.respond(200, "X: Zoë\r\n", "größer", last: true)
-      assert_equal ["X: Zoë\r\n".b, "größer".b], @child.receive.then { |message| [message.head, message.body] }
+      assert_equal ["X: Zoë\r\n".b, "größer".b],
+                   @child.receive.then { |message| [message.head, message.body] }
     end
 
     def test_a_descriptor_goes_along_with_accepted

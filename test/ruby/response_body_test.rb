@@ -6,13 +6,15 @@ module PhusionPassenger
   # Bodies of each kind; each is closed.
   class ResponseBodyTest < RackTestCase
     def test_an_array_is_one_piece
-      assert_equal [[:respond, 200, "", "onetwo", true]], call(->(_) { [200, {}, %w[one two]] }).calls
+      assert_equal [[:respond, 200, "", "onetwo", true]],
+                   call(->(_) { [200, {}, %w[one two]] }).calls
     end
 
     def test_pieces_go_out_as_they_come
       body = Body.new(["one", "", "two"])
       calls = call(->(_) { [200, { "A" => "1" }, body] }).calls
-      assert_equal [[:respond, 200, "A: 1\r\n", "", false], [:data, "one", false], [:data, "two", false],
+      assert_equal [[:respond, 200, "A: 1\r\n", "", false], [:data, "one", false],
+                    [:data, "two", false],
                     [:data, "", true]], calls
       assert_equal 1, body.closed
     end
@@ -32,15 +34,22 @@ module PhusionPassenger
 
     def test_nothing_follows_the_piece_that_exceeds_the_content_length
       calls = nil
-      log = logged { calls = call(->(_) { [200, { "Content-Length" => "4" }, Body.new(%w[one two three four])] }).calls }
-      assert_equal [[:respond, 200, "Content-Length: 4\r\n", "one", false], [:data, "two", true]], calls
-      assert_match(/\Aevent=response.cut reason="[^"]*longer than its Content-Length[^"]*"\n\z/, log)
+      log = logged do
+        calls = call(->(_) { [200, { "Content-Length" => "4" }, Body.new(%w[one two three four])] })
+          .calls
+      end
+      assert_equal [[:respond, 200, "Content-Length: 4\r\n", "one", false], [:data, "two", true]],
+                   calls
+      assert_match(/\Aevent=response.cut reason="[^"]*longer than its Content-Length[^"]*"\n\z/,
+                   log)
     end
 
     def test_a_body_without_pieces_is_an_empty_answer
-      assert_equal [[:respond, 200, "", "", false], [:data, "", true]], call(->(_) { [200, {}, Body.new([])] }).calls
+      assert_equal [[:respond, 200, "", "", false], [:data, "", true]],
+                   call(->(_) { [200, {}, Body.new([])] }).calls
       headers = { "Content-Length" => "0" }
-      assert_equal [[:respond, 200, "Content-Length: 0\r\n", "", true]], call(->(_) { [200, headers, Body.new([])] }).calls
+      assert_equal [[:respond, 200, "Content-Length: 0\r\n", "", true]],
+                   call(->(_) { [200, headers, Body.new([])] }).calls
     end
 
     def test_head_requests_and_empty_statuses_bring_no_body
@@ -73,7 +82,8 @@ module PhusionPassenger
         stream.close
       end
       calls = call(->(_) { [200, {}, body] }, input: MemoryInput.new("posted")).calls
-      assert_equal [[:respond, 200, "", "", false], [:data, "one", false], [:data, "posted", false], [:data, "two", false],
+      assert_equal [[:respond, 200, "", "", false], [:data, "one", false], [:data, "posted", false],
+                    [:data, "two", false],
                     [:data, "", true]], calls
     end
 

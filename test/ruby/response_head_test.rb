@@ -5,7 +5,8 @@ require_relative "test_helper"
 module PhusionPassenger
   class ResponseHeadTest < TestCase
     def test_each_header_is_a_line
-      assert_equal "Content-Type: text/plain\r\nX-A: 1\r\n", build("Content-Type" => "text/plain", "X-A" => "1")
+      assert_equal "Content-Type: text/plain\r\nX-A: 1\r\n",
+                   build("Content-Type" => "text/plain", "X-A" => "1")
     end
 
     def test_newlines_part_the_values_of_rack_2
@@ -17,7 +18,8 @@ module PhusionPassenger
     end
 
     def test_values_that_are_no_strings_become_some
-      assert_equal "Content-Length: 5\r\nX-Empty: \r\n", build("Content-Length" => 5, "X-Empty" => nil)
+      assert_equal "Content-Length: 5\r\nX-Empty: \r\n",
+                   build("Content-Length" => 5, "X-Empty" => nil)
     end
 
     def test_what_only_the_server_reads_is_left_out

@@ -3,6 +3,8 @@
 # Runs all Ruby tests, or the files with TEST in their name: TEST=request_handler ruby
 # test/ruby/run.rb
 require_relative "test_helper"
-files = Dir[File.join(__dir__, "*_test.rb")].sort.select { |file| File.basename(file).include?(ENV.fetch("TEST", "")) }
+files = Dir[File.join(__dir__, "*_test.rb")].sort.select do |file|
+  File.basename(file).include?(ENV.fetch("TEST", ""))
+end
 abort "#{$PROGRAM_NAME}: no file has #{ENV.fetch('TEST')} in its name" if files.empty?
 files.each { |file| require file }

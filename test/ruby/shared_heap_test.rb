@@ -7,18 +7,23 @@ module PhusionPassenger
   # How preloaders fill the gaps between the objects that their instances share.
   class SharedHeapTest < ProcessTestCase
     # The agent's variables for PassengerReforkAfter.
-    SMALL_HEAP = { "RUBY_GC_HEAP_GROWTH_FACTOR" => "1.1", "RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO" => "0.1",
-                   "RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO" => "0.2", "RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO" => "0.3" }.freeze
+    SMALL_HEAP = { "RUBY_GC_HEAP_GROWTH_FACTOR" => "1.1",
+                   "RUBY_GC_HEAP_FREE_SLOTS_MIN_RATIO" => "0.1",
+                   "RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO" => "0.2",
+                   "RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO" => "0.3" }.freeze
     # The number of gaps that gaps.ru makes.
     GAPS = 100_000
 
     def setup
       super
-      skip("this Ruby prepares its heap itself, or has slots of several sizes") unless RubyHeap.one_size?
+      unless RubyHeap.one_size?
+        skip("this Ruby prepares its heap itself, or has slots of several sizes")
+      end
     end
 
     def test_gaps_are_left_in_a_heap_of_the_usual_size
-      [{}, SMALL_HEAP.merge("RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO" => "0.4", "RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO" => "0.65")].each do |environment|
+      [{}, SMALL_HEAP.merge("RUBY_GC_HEAP_FREE_SLOTS_GOAL_RATIO" => "0.4",
+                            "RUBY_GC_HEAP_FREE_SLOTS_MAX_RATIO" => "0.65")].each do |environment|
         preloader = loaded("preloader", "gaps.ru", environment: environment)
         assert_operator slots(forked_from(preloader)).first, :>, GAPS / 2
       end

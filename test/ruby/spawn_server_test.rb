@@ -48,12 +48,16 @@ module PhusionPassenger
     end
 
     def test_the_environment_has_the_given_variables_and_the_user_s
-      instance = loaded("instance", "probe.ru", environment: { "GIVEN" => "yes", "HOME" => "/given" })
-      seen = get(serve(instance), instance, "/env").lines(chomp: true).to_h { |line| line.split("=", 2) }
+      instance = loaded("instance", "probe.ru",
+                        environment: { "GIVEN" => "yes", "HOME" => "/given" })
+      seen = get(serve(instance), instance, "/env").lines(chomp: true).to_h do |line|
+        line.split("=", 2)
+      end
       account = Etc.getpwuid
       assert_equal ["yes", "/given", account.name, account.name, account.shell],
                    seen.values_at("GIVEN", "HOME", "USER", "LOGNAME", "SHELL")
-      assert_equal %w[GIVEN HOME LANG LOGNAME PASSENGER_APP_ENV PATH PWD RACK_ENV RAILS_ENV SHELL USER], seen.keys.sort
+      assert_equal %w[GIVEN HOME LANG LOGNAME PASSENGER_APP_ENV PATH PWD RACK_ENV RAILS_ENV SHELL
+                      USER], seen.keys.sort
     end
 
     def test_the_login_shell_reads_the_user_s_profile
@@ -71,7 +75,9 @@ module PhusionPassenger
     end
 
     def test_it_reports_whether_a_shell_reads_the_profile
-      answers = [true, false].map { |profile| @agent.start("instance", profile: profile).first.fields[2] }
+      answers = [true, false].map do |profile|
+        @agent.start("instance", profile: profile).first.fields[2]
+      end
       assert_equal [knows_own_shell? ? "1" : "0", "0"], answers
     end
 
@@ -81,7 +87,8 @@ module PhusionPassenger
         File.write(File.join(home, ".profile"), "echo that is all; exit 3")
         _, process = @agent.start("instance", profile: true, environment: { "HOME" => home })
         assert_nil process.read
-        assert_equal ["that is all\n", (3 << 8).to_s], [process.output, process.wait_status].map { |io| in_time { io.read } }
+        assert_equal ["that is all\n", (3 << 8).to_s],
+                     [process.output, process.wait_status].map { |io| in_time { io.read } }
       end
     end
 
@@ -123,8 +130,10 @@ module PhusionPassenger
     def test_it_drops_to_the_user_and_the_group
       skip "needs root" unless Process.euid.zero?
       account = Etc.getpwnam("nobody")
-      instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody", group: "daemon")
-      assert_equal ids(account.uid, Etc.getgrnam("daemon").gid), get(serve(instance), instance, "/ids")
+      instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody",
+                        group: "daemon")
+      assert_equal ids(account.uid, Etc.getgrnam("daemon").gid),
+                   get(serve(instance), instance, "/ids")
     end
 
     def test_without_a_group_the_process_has_the_user_s_own
@@ -144,7 +153,9 @@ module PhusionPassenger
     end
 
     def test_no_application_code_runs_if_the_user_cannot_be_changed
-      skip "needs root and setpriv" unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
+      unless Process.euid.zero? && system("setpriv --version", out: File::NULL, err: File::NULL)
+        skip "needs root and setpriv"
+      end
       %w[setuid setgid].each do |capability|
         agent = closing(Peers::Agent.new(through: ["setpriv", "--bounding-set=-#{capability}"]))
         answer, process = agent.start("instance", user: "nobody")
@@ -159,13 +170,15 @@ module PhusionPassenger
       killed, finished = Array.new(2) { loaded("instance") }
       Process.kill("KILL", killed.pid)
       finished.control.close
-      assert_equal %w[9 0], [killed, finished].map { |instance| in_time { instance.wait_status.read } }
+      assert_equal %w[9 0], [killed,
+                             finished].map { |instance| in_time { instance.wait_status.read } }
     end
 
     def test_a_user_on_its_command_line_that_does_not_exist_ends_it
       reader, writer = IO.pipe.each { |io| closing(io) }
       ours, theirs = stream_pair
-      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn/spawn_server.rb", "no-such-user", 3 => theirs, err: writer)
+      pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn/spawn_server.rb", "no-such-user", 3 => theirs,
+                  err: writer)
       _, status = in_time { Process.wait2(pid) }
       writer.close
       theirs.close
@@ -195,7 +208,8 @@ module PhusionPassenger
       skip "needs a login shell that is known" unless knows_own_shell?
       Dir.mktmpdir do |home|
         File.write(File.join(home, ".profile"), profile)
-        instance = loaded("instance", "probe.ru", profile: true, environment: { "HOME" => home }, **start)
+        instance = loaded("instance", "probe.ru", profile: true, environment: { "HOME" => home },
+                          **start)
         get(serve(instance), instance, "/env").lines(chomp: true).to_h { |line| line.split("=", 2) }
       end
     end

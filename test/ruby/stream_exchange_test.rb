@@ -106,7 +106,8 @@ module PhusionPassenger
     end
 
     def running(app, &block)
-      handler = RequestHandler.new(intake: @intake, claims: @group.claims, withdrawals: @group.withdrawals, cell: 0,
+      handler = RequestHandler.new(intake: @intake, claims: @group.claims,
+                                   withdrawals: @group.withdrawals, cell: 0,
                                    channels: @channels, adapter: RackAdapter.new(app, 1))
       thread = Thread.new { handler.run }
       in_time(&block)

@@ -33,7 +33,9 @@ module PhusionPassenger
       @closers.reverse_each(&:call)
       Log.app = nil
       assert_empty threads_left, "the test left threads"
-      assert_raises(Errno::ECHILD, "the test left a process") { Process.waitpid(-1, Process::WNOHANG) }
+      assert_raises(Errno::ECHILD, "the test left a process") do
+        Process.waitpid(-1, Process::WNOHANG)
+      end
       GC.start if descriptors.size > @open_before.size
       left = descriptors.reject { |number, target| @open_before[number] == target }
       assert_empty left, "the test left descriptors open"
