@@ -20,7 +20,9 @@ class AgentDeathTest < IntegrationTest
 
   # A process of the test before may still start, and have no name yet.
   def the_only(pattern, of = server)
-    eventually("just one #{pattern.inspect}") { (found = of.tree.matching(pattern)).one? && found.first }
+    eventually("just one #{pattern.inspect}") do
+      (found = of.tree.matching(pattern)).one? && found.first
+    end
   end
 
   # Kills the process and returns its replacement.
@@ -48,7 +50,9 @@ class AgentDeathTest < IntegrationTest
 
   # The clients send one request each, and do not repeat it.
   def test_the_first_request_of_an_application_waits_for_the_pool_process_to_be_replaced
-    made = configuration { |one| 3.times { |number| one.site("new#{number}.test", SampleApps.rack) } }
+    made = configuration do |one|
+      3.times { |number| one.site("new#{number}.test", SampleApps.rack) }
+    end
     with_server(made) do |server|
       3.times do |number|
         old = the_only(POOL, server)
@@ -65,11 +69,15 @@ class AgentDeathTest < IntegrationTest
     eventually("an instance") { client.get("/hello").code == "200" }
     made = SampleApps.written(SampleApps.saying("started later"))
     server.graceful { |configuration| configuration.site("later#{rand(1000)}.test", made) }
-    eventually("a new application") { client(server.configuration.sites.last.name).get("/").body == "started later" }
+    eventually("a new application") do
+      client(server.configuration.sites.last.name).get("/").body == "started later"
+    end
   end
 
   def test_instances_and_their_preloader_outlive_a_spawn_server_that_was_killed
-    made = configuration { |one| one.site("rack.test", SampleApps.rack, "PassengerMinInstances 1\n") }
+    made = configuration do |one|
+      one.site("rack.test", SampleApps.rack, "PassengerMinInstances 1\n")
+    end
     with_server(made) do |server|
       instance = server.client.pid
       preloader = ProcessInfo.read(ProcessInfo.read(instance).ppid)
@@ -80,7 +88,8 @@ class AgentDeathTest < IntegrationTest
       5.times { assert_equal instance, server.client.pid }
       Process.kill(:KILL, instance)
       other = eventually("another instance") { (pid = server.client.pid) == instance ? nil : pid }
-      assert_equal preloader.pid, ProcessInfo.read(other).ppid, "it is forked, and nothing is loaded again"
+      assert_equal preloader.pid, ProcessInfo.read(other).ppid,
+                   "it is forked, and nothing is loaded again"
     end
   end
 
@@ -89,7 +98,10 @@ class AgentDeathTest < IntegrationTest
     load = Array.new(4) do |number|
       Thread.new do
         codes = Hash.new(0)
-        codes[number.even? ? client.get("/hello").code : client.post("/upload", "x" * 2_000).code] += 1 until stop
+        until stop
+          answer = number.even? ? client.get("/hello") : client.post("/upload", "x" * 2_000)
+          codes[answer.code] += 1
+        end
         codes
       end
     end
@@ -109,7 +121,9 @@ class AgentDeathTest < IntegrationTest
   def test_an_agent_whose_watchdog_was_killed_is_replaced_as_a_whole
     agents = server.tree.beside_httpd.map(&:pid)
     Process.kill(:KILL, the_only(WATCHDOG).pid)
-    eventually("another watchdog") { server.tree.matching(WATCHDOG).any? { |one| !agents.include?(one.pid) } }
+    eventually("another watchdog") do
+      server.tree.matching(WATCHDOG).any? { |one| !agents.include?(one.pid) }
+    end
     eventually("an answer") { client.get("/hello").code == "200" }
     eventually("the old agent has ended") { (server.tree.beside_httpd.map(&:pid) & agents).empty? }
   end
@@ -122,12 +136,15 @@ class AgentDeathTest < IntegrationTest
       answers = SteadyLoad.during(server.client, "/hello", threads: 4) do |load|
         load.wait_for("an answer") { |answer| answer.code == 200 }
         Process.kill(:KILL, old.pid)
-        eventually("another watchdog") { server.tree.matching(WATCHDOG).any? { |one| one.identity != old.identity } }
+        eventually("another watchdog") do
+          server.tree.matching(WATCHDOG).any? { |one| one.identity != old.identity }
+        end
         load.wait_for("an answer of the new agent") { |answer| answer.code == 200 }
       end
       failed = answers.reject { |answer| answer.code == 200 }
       assert_empty failed.map { |answer| "#{answer.code} #{answer.body.to_s[0, 200]}" }
-      puts format("\n%d requests over the death of the watchdog, the longest took %.2f s", answers.size, answers.map(&:latency).max)
+      puts format("\n%d requests over the death of the watchdog, the longest took %.2f s",
+                  answers.size, answers.map(&:latency).max)
       assert_empty children - server.tree.httpd_children.map(&:pid), "without a reload"
     end
   end
@@ -162,7 +179,9 @@ class AgentDeathTest < IntegrationTest
     old = the_only(POOL)
     Process.kill(:KILL, old.pid)
     server.log.wait_for(/\b#{old.pid}\b.*(signal|killed|died|exited)|(signal|killed|died|exited).*\b#{old.pid}\b/, from: position)
-    eventually("another one") { server.tree.matching(POOL).any? { |process| process.identity != old.identity } }
+    eventually("another one") do
+      server.tree.matching(POOL).any? { |process| process.identity != old.identity }
+    end
   end
 
   def test_a_request_in_work_is_answered_by_its_instance_although_the_pool_process_died

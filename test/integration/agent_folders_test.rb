@@ -42,8 +42,10 @@ class AgentFoldersTest < IntegrationTest
     with_server(registered) do
       File.chmod(0o755, entry)
       File.chmod(0o777, File.join(entry, "control"))
-      told = IO.popen(["setpriv", "--reuid=#{TestEnvironment::OTHER_USER}", "--clear-groups", RbConfig.ruby, "-rsocket", "-e",
-                       "print UNIXSocket.open(ARGV.first, &:read)", File.join(entry, "control")], &:read)
+      told = IO.popen(["setpriv", "--reuid=#{TestEnvironment::OTHER_USER}", "--clear-groups",
+                       RbConfig.ruby, "-rsocket", "-e",
+                       "print UNIXSocket.open(ARGV.first, &:read)", File.join(entry, "control")],
+                       &:read)
       assert_equal ["", true], [told, $?.success?]
     end
   end
@@ -87,7 +89,9 @@ class AgentFoldersTest < IntegrationTest
       old = @folder
       @folder = "#{old}.other"
       server.graceful { |made| made.set("PassengerInstanceRegistryDir", @folder) }
-      eventually("the other folder") { Dir.exist?(@folder) && Dir.children(@folder).size == 1 && Dir.empty?(old) }
+      eventually("the other folder") do
+        Dir.exist?(@folder) && Dir.children(@folder).size == 1 && Dir.empty?(old)
+      end
     end
   end
 
@@ -112,17 +116,22 @@ class AgentFoldersTest < IntegrationTest
   def test_a_boot_that_is_killed_leaves_no_folder
     boots = File.join(scratch, "boots")
     command = "test -d $(dirname $PASSENGER_SOCKET) && echo there >> #{boots}; exec sleep 4713"
-    with_server(speaking("PassengerAppStartCommand \"#{command}\"\nPassengerStartTimeout 2\n")) do |server|
+    with_server(speaking("PassengerAppStartCommand \"#{command}\"\n" \
+                         "PassengerStartTimeout 2\n")) do |server|
       2.times do |number|
         # A boot that is killed before its first output does not count.
-        eventually("a boot") { assert_status(500, server.client.get("/")) && File.exist?(boots) && File.readlines(boots).size > number }
+        eventually("a boot") do
+          assert_status(500, server.client.get("/")) && File.exist?(boots) &&
+            File.readlines(boots).size > number
+        end
         eventually("it is gone") { Dir.empty?(@folder) }
       end
     end
   end
 
   def test_a_boot_that_is_under_way_when_httpd_stops_leaves_no_folder
-    with_server(speaking("PassengerAppStartCommand \"sleep 4714 # $PASSENGER_SOCKET\"\n")) do |server|
+    with_server(speaking("PassengerAppStartCommand \"sleep 4714 # " \
+                         "$PASSENGER_SOCKET\"\n")) do |server|
       waiting = Thread.new { server.client.get("/") rescue nil }
       eventually("the boot") { !Dir.empty?(@folder) }
       assert_nothing_left server.stop
@@ -146,7 +155,8 @@ class AgentFoldersTest < IntegrationTest
 
   def test_descriptors_are_listed_at_the_start_and_at_a_reload
     file = "#{@folder}.descriptors"
-    with_server(configuration { |made| made.set("PassengerFileDescriptorLogFile", file) }) do |server|
+    with_server(configuration { |made| made.set("PassengerFileDescriptorLogFile",
+                                                file) }) do |server|
       LogReader.new(file).wait_for(/reason=start descriptors=\d+$/)
       LogReader.new(file).wait_for(/\A  \d+ .*error\.log$/)
       server.graceful
@@ -173,7 +183,11 @@ class AgentFoldersTest < IntegrationTest
     pool = @own_server.tree.matching(/passenger-agent pool/).first.pid
     ProcessInfo.stop(pool)
     connections = []
-    loop { connections << Socket.new(:UNIX, :STREAM).tap { |one| one.connect_nonblock(Addrinfo.unix(control)) } }
+    loop do
+      connections << Socket.new(:UNIX, :STREAM).tap do |one|
+        one.connect_nonblock(Addrinfo.unix(control))
+      end
+    end
   rescue IO::WaitWritable, Errno::EAGAIN
     connections.size - 1
   ensure

@@ -21,22 +21,29 @@ class AnswerDirectivesTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 10)
-    error = "ErrorDocument 404 \"httpd's words\"\nErrorDocument 503 /sorry.html\nErrorDocument 401 \"who are you\"\n"
-    made.site("override.test", app, "#{error}PassengerErrorOverride on\n<Location /status/410>\n  PassengerErrorOverride off\n</Location>\n")
+    error = "ErrorDocument 404 \"httpd's words\"\nErrorDocument 503 /sorry.html\n" \
+            "ErrorDocument 401 \"who are you\"\n"
+    made.site("override.test", app, "#{error}PassengerErrorOverride on\n<Location /status/410>\n" \
+                                    "  PassengerErrorOverride off\n</Location>\n")
     made.site("own.test", app, error)
     made.site("pages.test", app, "ErrorDocument 404 /status/404?page\nPassengerErrorOverride on\n")
-    two = "PassengerMinInstances 2\nPassengerStartInstances 2\nPassengerMaxInstances 2\nPassengerStickySessions on\n"
+    two = "PassengerMinInstances 2\nPassengerStartInstances 2\nPassengerMaxInstances 2\n" \
+          "PassengerStickySessions on\n"
     made.site("sticky.test", app, two)
-    made.site("named.test", app, "#{two}PassengerStickySessionsCookieName route\nPassengerStickySessionsCookieAttributes SameSite=None\n")
+    made.site("named.test", app, "#{two}PassengerStickySessionsCookieName route\n" \
+                                 "PassengerStickySessionsCookieAttributes SameSite=None\n")
     made.site("threads.test", app, "PassengerThreadCount 4\nPassengerConcurrencyModel process\n")
   end
 
   def self.app
-    SampleApps.written(APPLICATION).tap { |folder| File.write(File.join(folder, "public/sorry.html"), "sorry, says httpd") }
+    SampleApps.written(APPLICATION).tap do |folder|
+      File.write(File.join(folder, "public/sorry.html"), "sorry, says httpd")
+    end
   end
 
   def test_an_error_status_of_the_application_gets_httpds_error_document
-    { 404 => "httpd's words", 503 => "sorry, says httpd", 401 => "who are you" }.each do |status, words|
+    { 404 => "httpd's words", 503 => "sorry, says httpd",
+      401 => "who are you" }.each do |status, words|
       response = assert_status(status, client("override.test").get("/status/#{status}"))
       assert_equal words, response.body
       assert_nil response["X-App"]
@@ -56,15 +63,19 @@ class AnswerDirectivesTest < IntegrationTest
   end
 
   def test_other_statuses_places_and_sites_keep_the_applications_body
-    [["override.test", 200], ["override.test", 302], ["override.test", 410], ["own.test", 404], ["own.test", 500]].each do |site, status|
+    [["override.test", 200], ["override.test", 302], ["override.test", 410], ["own.test", 404],
+     ["own.test", 500]].each do |site, status|
       response = assert_status(status, client(site).get("/status/#{status}"))
-      assert_equal ["the application's own words", "mine"], [response.body, response["X-App"]], "#{site} #{status}"
+      assert_equal ["the application's own words", "mine"], [response.body, response["X-App"]],
+                   "#{site} #{status}"
     end
   end
 
   def test_a_connection_is_kept_after_an_error_document
     client("override.test").keep_alive do |connection|
-      bodies = ["/status/404", "/", "/status/503"].map { |path| connection.get(path, "Host" => "override.test").body }
+      bodies = ["/status/404", "/", "/status/503"].map do |path|
+        connection.get(path, "Host" => "override.test").body
+      end
       assert_equal ["httpd's words", "sorry, says httpd"], bodies.values_at(0, 2)
     end
   end
@@ -83,14 +94,16 @@ class AnswerDirectivesTest < IntegrationTest
   end
 
   def test_a_forged_or_stale_cookie_is_harmless_and_gets_a_new_one
-    ["_passenger_route=1", "_passenger_route=4294967295", "_passenger_route=99999999999", "_passenger_route=x", "_passenger_route="].each do |cookie|
+    ["_passenger_route=1", "_passenger_route=4294967295", "_passenger_route=99999999999",
+     "_passenger_route=x", "_passenger_route="].each do |cookie|
       response = assert_status(200, client("sticky.test").get("/", "Cookie" => cookie))
       assert_match(/\A_passenger_route=\d+;/, response["Set-Cookie"])
     end
   end
 
   def test_the_cookies_name_and_attributes_can_be_set
-    assert_match(/\Aroute=\d+; Path=\/; HttpOnly; SameSite=None\z/, client("named.test").get("/")["Set-Cookie"])
+    assert_match(/\Aroute=\d+; Path=\/; HttpOnly; SameSite=None\z/,
+                 client("named.test").get("/")["Set-Cookie"])
   end
 
   def test_without_sticky_sessions_there_is_no_cookie
@@ -104,11 +117,14 @@ class AnswerDirectivesTest < IntegrationTest
 
   def test_the_version_is_in_the_header_unless_turned_off
     assert_match(%r{\Amod_passenger \d}, client("own.test").get("/")["X-Powered-By"])
-    with_server(configuration { |made| made.set("PassengerShowVersionInHeader", "off") }) do |server|
+    with_server(configuration { |made| made.set("PassengerShowVersionInHeader",
+                                                "off") }) do |server|
       assert_equal "mod_passenger", server.client.get("/hello")["X-Powered-By"]
       server.graceful { |made| made.set("PassengerShowVersionInHeader", nil) }
       # A child that is about to end may still answer.
-      eventually("the version") { server.client.get("/hello")["X-Powered-By"].match?(%r{\Amod_passenger \d}) }
+      eventually("the version") do
+        server.client.get("/hello")["X-Powered-By"].match?(%r{\Amod_passenger \d})
+      end
     end
   end
 
@@ -118,7 +134,9 @@ class AnswerDirectivesTest < IntegrationTest
       server.log.wait_for(/^rack_app loaded in \d+$/)
       server.graceful { |made| made.set("PassengerDisableLogPrefix", nil) }
       # The agent gets the new settings a moment later.
-      eventually("a prefix") { server.client.get("/stderr?text=again") && server.log.text.match?(/^App \d+ output: /) }
+      eventually("a prefix") do
+        server.client.get("/stderr?text=again") && server.log.text.match?(/^App \d+ output: /)
+      end
     end
   end
 

@@ -102,7 +102,9 @@ class AppLogTest < IntegrationTest
       FileUtils.mkdir_p(File.dirname(file))
       TestEnvironment.hand_over(File.dirname(file))
       server.graceful
-      eventually("its lines") { server.client.get("/print?mended") && LogReader.new(file).text.include?("mended") }
+      eventually("its lines") do
+        server.client.get("/print?mended") && LogReader.new(file).text.include?("mended")
+      end
     end
   end
 
@@ -140,7 +142,8 @@ class AppLogTest < IntegrationTest
       # settings.
       eventually("nobody has it open") { server.client.get("/print?x") && readers(server).empty? }
     end
-    serving("PassengerMonitorLogFile #{@own}\nPassengerMinInstances 0\n", "PassengerPoolIdleTime 1\n") do |server|
+    serving("PassengerMonitorLogFile #{@own}\nPassengerMinInstances 0\n",
+            "PassengerPoolIdleTime 1\n") do |server|
       await_monitor(server)
       eventually("nobody has it open") { readers(server).empty? }
     end
@@ -174,7 +177,9 @@ class AppLogTest < IntegrationTest
 
   # The monitor may begin a moment after the instance: lines from before are not read.
   def await_monitor(server)
-    eventually("the monitor", every: 0.1) { server.client.get("/log?probe") && server.log.text.match?(/App log #{@own}: probe$/) }
+    eventually("the monitor", every: 0.1) do
+      server.client.get("/log?probe") && server.log.text.match?(/App log #{@own}: probe$/)
+    end
   end
 
   def say(server, text)

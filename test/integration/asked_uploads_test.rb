@@ -51,10 +51,14 @@ class AskedUploadsTest < IntegrationTest
       end
     end
   RUBY
-  FRAMINGS = [["Content-Length", "5", "hello"], ["Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"]].freeze
+  FRAMINGS = [["Content-Length", "5", "hello"],
+              ["Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"]].freeze
 
   serve do |made|
-    SITES.each { |name, (file, text)| made.site(name, SampleApps.written(text, file), "PassengerBufferUpload off\nPassengerMaxInstances 1\nPassengerPython #{PYTHON}\n") }
+    SITES.each do |name, (file, text)|
+      made.site(name, SampleApps.written(text, file),
+                "PassengerBufferUpload off\nPassengerMaxInstances 1\nPassengerPython #{PYTHON}\n")
+    end
     made.site("silent.test", SampleApps.copy("http_app"), <<~CONF)
       PassengerBufferUpload off
       PassengerMaxInstances 1
@@ -65,7 +69,8 @@ class AskedUploadsTest < IntegrationTest
       PassengerMaxInstances 1
       PassengerAppStartCommand "#{RbConfig.ruby} early.rb"
     CONF
-    made.site("buffered.test", SampleApps.copy("http_app"), "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    made.site("buffered.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
   end
 
   def test_the_client_is_asked_by_the_application
@@ -140,7 +145,8 @@ class AskedUploadsTest < IntegrationTest
   end
 
   def each_site(&block)
-    available = { "node.test" => system("node --version >/dev/null 2>&1"), "wsgi.test" => File.executable?(PYTHON) }
+    available = { "node.test" => system("node --version >/dev/null 2>&1"),
+                  "wsgi.test" => File.executable?(PYTHON) }
     available.select { |_site, there| there }.keys.each(&block)
     skip "neither Node nor #{PYTHON} is here" if available.values.none?
   end

@@ -31,7 +31,8 @@ class BackOffTest < IntegrationTest
 
   serve do |made|
     made.site("healthy.test", SampleApps.rack)
-    made.site("failing.test", SampleApps.written("raise 'not yet'\n"), "PassengerRollingRestarts Off\n")
+    made.site("failing.test", SampleApps.written("raise 'not yet'\n"),
+              "PassengerRollingRestarts Off\n")
     made.site("recovering.test", SampleApps.written("raise 'not yet'\n"))
     made.site("dying.test", SampleApps.written(DYING))
     made.site("unready.test", SampleApps.written(UNREADY))
@@ -48,7 +49,9 @@ class BackOffTest < IntegrationTest
       deploy("failing.test", "raise 'not yet'\n")
       assert_tried_now_and_then("failing.test")
       deploy("failing.test", SampleApps.saying("mended"))
-      seconds { eventually("the mended application") { client("failing.test").get("/").body == "mended" } }
+      seconds do
+        eventually("the mended application") { client("failing.test").get("/").body == "mended" }
+      end
     end
   end
 
@@ -77,7 +80,9 @@ class BackOffTest < IntegrationTest
       sleep 2
     end
     assert_empty answers.map(&:code).uniq - [500, 502]
-    assert_includes 1..ATTEMPTS + 1, server.log.count(/event=instance\.started app="#{root('dying.test')}/, @position)
+    assert_includes 1..ATTEMPTS + 1,
+                    server.log.count(/event=instance\.started app="#{root('dying.test')}/,
+                                     @position)
     assert_equal [200], healthy.stop.map(&:code).uniq
   ensure
     healthy&.stop
@@ -85,7 +90,8 @@ class BackOffTest < IntegrationTest
 
   def test_a_start_that_hangs_gets_an_error_page_in_time_and_leaves_no_process
     marks = [hanging_child, hanging_child("setsid ")]
-    File.write(File.join(root("hanging.test"), "children.rb"), marks.map { |mark, _| "system(#{mark.dump})\n" }.join)
+    File.write(File.join(root("hanging.test"), "children.rb"),
+               marks.map { |mark, _| "system(#{mark.dump})\n" }.join)
     # On a machine that stalls, children may start, or be seen, too late.
     eventually("its children, and a page in time") do
       seen = false

@@ -16,7 +16,8 @@ class BadInputTest < IntegrationTest
     made.site("missing.test", "/nonexistent/app", "PassengerAppRoot /nonexistent/app\n",
               document_root: File.join(SampleApps.rack, "public"))
     closed = SampleApps.rack
-    made.site("closed.test", closed, "PassengerAppRoot #{closed}\n", document_root: File.join(SampleApps.rack, "public"))
+    made.site("closed.test", closed, "PassengerAppRoot #{closed}\n",
+              document_root: File.join(SampleApps.rack, "public"))
     File.chmod(0o000, closed)
     File.chown(0, 0, closed) if TestEnvironment.root?
   end
@@ -33,7 +34,9 @@ class BadInputTest < IntegrationTest
   end
 
   def assert_logged(root, pattern)
-    line = server.log.wait_for(/#{Regexp.escape(root)}.*#{pattern}|#{pattern}.*#{Regexp.escape(root)}/, from: @position)
+    line =
+      server.log.wait_for(/#{Regexp.escape(root)}.*#{pattern}|#{pattern}.*#{Regexp.escape(root)}/,
+                          from: @position)
     assert line
   end
 
@@ -138,7 +141,8 @@ class BadInputTest < IntegrationTest
   end
 
   def test_negative_and_doubled_lengths_are_bad_requests
-    [{ "Content-Length" => "-5" }, { "Content-Length" => "5, 6" }, { "Content-Length" => "99999999999999999999" }].each do |bad|
+    [{ "Content-Length" => "-5" }, { "Content-Length" => "5, 6" },
+     { "Content-Length" => "99999999999999999999" }].each do |bad|
       raw = server.raw.request("POST", "/upload", bad)
       assert_includes [400, 413], raw.response.status
       raw.close

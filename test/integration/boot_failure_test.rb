@@ -7,7 +7,9 @@ require_relative "support/integration_test"
 class BootFailureTest < IntegrationTest
   serve do |made|
     made.site("healthy.test", SampleApps.rack)
-    %w[raises exits syntax_error].each { |kind| made.site("#{kind}.test", SampleApps.failing(kind)) }
+    %w[raises exits syntax_error].each do |kind|
+      made.site("#{kind}.test", SampleApps.failing(kind))
+    end
     made.site("direct.test", SampleApps.failing("raises"), "PassengerSpawnMethod direct\n")
     made.site("gem.test", SampleApps.written("require 'no_such_library'\n"))
     made.site("healing.test", SampleApps.written("raise 'not yet'\n"))
@@ -21,7 +23,8 @@ class BootFailureTest < IntegrationTest
   end
 
   def test_an_exception_at_load_is_a_500_page_and_in_the_log
-    assert_failure "raises.test", /KeyError.*SAMPLE_SETTING is missing|SAMPLE_SETTING is missing.*KeyError/m
+    assert_failure "raises.test",
+                   /KeyError.*SAMPLE_SETTING is missing|SAMPLE_SETTING is missing.*KeyError/m
   end
 
   def test_the_log_shows_where_the_exception_came_from
@@ -90,7 +93,9 @@ class BootFailureTest < IntegrationTest
     assert_match %r{text/html}, response["Content-Type"]
     refute_empty response.body
     eventually("#{pattern.inspect} in the log") { server.log.text(@position).match?(pattern) }
-    eventually("the application's name in the log") { server.log.text(@position).include?(site(name).root) }
+    eventually("the application's name in the log") do
+      server.log.text(@position).include?(site(name).root)
+    end
     assert_status 200, client("healthy.test").get("/hello")
   end
 end

@@ -81,7 +81,8 @@ class BrokenAnswersTest < IntegrationTest
       [[30, 15], [30, 10], [30, 0], [100_000, 5], [500_000, 250_001]].each do |size, length|
         position = server.log.position
         assert_equal "x" * length, @raw.get("/#{kind}/#{size}/#{length}").body
-        assert server.log.wait_for(/event=response\.cut.*longer than its Content-Length/, from: position), "#{size} #{length}"
+        assert server.log.wait_for(/event=response\.cut.*longer than its Content-Length/,
+                                   from: position), "#{size} #{length}"
         assert_equal @pid, @raw.get("/pid").body, "the connection is in order"
       end
     end
@@ -91,7 +92,8 @@ class BrokenAnswersTest < IntegrationTest
         assert_not_whole { |raw| raw.get("/#{kind}/#{size}/#{length}") }
         assert_equal @pid, pid
       end
-      assert server.log.wait_for(/request\.failed.*shorter than its Content-Length/, from: @position)
+      assert server.log.wait_for(/request\.failed.*shorter than its Content-Length/,
+                                 from: @position)
     end
   end
 
@@ -106,7 +108,9 @@ class BrokenAnswersTest < IntegrationTest
       assert_equal 200, @raw.read_head.status
       assert_equal "first", length == "yes" ? @raw.read_bytes(5) : @raw.read_chunk, way
       release(path)
-      assert_raises(EOFError, Errno::ECONNRESET, way) { length == "yes" ? @raw.read_bytes(1) : @raw.read_chunk }
+      assert_raises(EOFError, Errno::ECONNRESET, way) do
+        length == "yes" ? @raw.read_bytes(1) : @raw.read_chunk
+      end
       @raw.close
     end
   end
@@ -132,8 +136,11 @@ class BrokenAnswersTest < IntegrationTest
   def test_headers_of_the_connection_do_not_reach_the_client
     answer = @raw.get("/hop")
     assert_equal [200, "kept", "1"], [answer.status, answer.body, answer["X-Kept"]]
-    ours = %w[Keep-Alive Proxy-Authenticate Proxy-Authorization Proxy-Connection TE Trailer Upgrade X-Mine]
-    assert_empty answer.headers.select { |name, value| value == "x" && ours.any? { |other| other.casecmp?(name) } }
+    ours = %w[Keep-Alive Proxy-Authenticate Proxy-Authorization Proxy-Connection TE Trailer Upgrade
+              X-Mine]
+    assert_empty answer.headers.select { |name, value|
+      value == "x" && ours.any? { |other| other.casecmp?(name) }
+    }
   end
 
   private

@@ -24,7 +24,8 @@ class BufferedResponsesTest < IntegrationTest
     [0, 12, 50_000, 70_000, 200_000, 3_000_000, 30_000_000].each do |size|
       ["", "&length=no"].each do |length|
         response = @raw.get("/download?bytes=#{size}#{length}")
-        assert_equal [200, Pattern.digest(size)], [response.status, Digest::SHA256.hexdigest(response.body)]
+        assert_equal [200, Pattern.digest(size)],
+                     [response.status, Digest::SHA256.hexdigest(response.body)]
       end
     end
   end
@@ -39,7 +40,8 @@ class BufferedResponsesTest < IntegrationTest
     end
     with_server(made) do |own|
       [12, 70_000, 3_000_000].each do |size|
-        body, = Open3.capture2("curl", "--silent", "--http2-prior-knowledge", "--max-time", "60", "--header", "Host: rack.test",
+        body, = Open3.capture2("curl", "--silent", "--http2-prior-knowledge", "--max-time", "60",
+                               "--header", "Host: rack.test",
                                "http://127.0.0.1:#{own.port}/download?bytes=#{size}", binmode: true)
         assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(body)
       end
@@ -76,7 +78,8 @@ class BufferedResponsesTest < IntegrationTest
     position = server.log.position
     response = @raw.get("/download?bytes=20000000&length=no")
     assert_equal [20_000_000, "chunked"], [response.body.bytesize, response["Transfer-Encoding"]]
-    assert server.log.wait_for(/event=response\.streamed .*PassengerResponseBufferHighWatermark/, from: position)
+    assert server.log.wait_for(/event=response\.streamed .*PassengerResponseBufferHighWatermark/,
+                               from: position)
     raw = server.raw
     assert_raises(EOFError, Errno::ECONNRESET) { raw.get("/die_midway?bytes=20000000&length=no") }
     raw.close

@@ -33,7 +33,8 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   def test_an_unbuffered_chunked_body_is_announced_to_the_application
-    environment = JSON.parse(client("streamed.test").post_stream("/env", Pattern::Reader.new(300_000)).body)
+    answer = client("streamed.test").post_stream("/env", Pattern::Reader.new(300_000))
+    environment = JSON.parse(answer.body)
     assert_equal [nil, "chunked"], environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
   end
 
@@ -51,8 +52,10 @@ class BufferedUploadsTest < IntegrationTest
       }
     RUBY
     with_server(configuration { |made| made.site("file.test", SampleApps.written(application.gsub("\\#", "#"))) }) do |own|
-      assert_equal "PhusionPassenger::FileInput true true 131073 131073", own.client("file.test").post("/", "x" * 131_073).body
-      assert_equal "PhusionPassenger::FileInput true true 300000 300000", own.client("file.test").post_stream("/", StringIO.new("x" * 300_000)).body
+      assert_equal "PhusionPassenger::FileInput true true 131073 131073",
+                   own.client("file.test").post("/", "x" * 131_073).body
+      assert_equal "PhusionPassenger::FileInput true true 300000 300000",
+                   own.client("file.test").post_stream("/", StringIO.new("x" * 300_000)).body
       [1, 3_000, 4_000, 131_072].each do |size|
         input, read_only, _, seen, = own.client("file.test").post("/", "x" * size).body.split
         refute_equal "PhusionPassenger::FileInput", input
@@ -62,7 +65,9 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   def test_other_requests_are_answered_while_uploads_are_half_sent
-    hanging = Array.new(5) { post("/upload", { "Content-Length" => (2 * HALF).to_s }).write("x" * HALF) }
+    hanging = Array.new(5) do
+      post("/upload", { "Content-Length" => (2 * HALF).to_s }).write("x" * HALF)
+    end
     hanging << post("/upload", { "Content-Length" => "1000" }).write("x")
     hanging << post("/upload", { "Transfer-Encoding" => "chunked" }).write("5\r\nhello\r\n")
     5.times { assert_equal "hello world\n", client.get("/hello").body }
@@ -76,14 +81,19 @@ class BufferedUploadsTest < IntegrationTest
     [{ "Content-Length" => (2 * HALF).to_s }, { "Content-Length" => "200" }].each do |headers|
       post("/slow?seconds=0&started=#{started}", headers).write("x" * [HALF, 100].min).close
     end
-    post("/slow?seconds=0&started=#{started}", { "Transfer-Encoding" => "chunked" }).write("1000\r\n#{'x' * 100}").abort
-    eventually { server.log.count(/event=request\.given_up .*left within its request's body/, @log_position) == 3 }
+    post("/slow?seconds=0&started=#{started}",
+         { "Transfer-Encoding" => "chunked" }).write("1000\r\n#{'x' * 100}").abort
+    eventually do
+      server.log.count(/event=request\.given_up .*left within its request's body/,
+                       @log_position) == 3
+    end
     assert_equal "200", client.get("/hello").code
     refute_path_exists started
   end
 
   def test_a_client_that_stalls_is_given_up_after_the_timeout
-    raw = post("/slow?seconds=0&started=#{started}", { "Content-Length" => "1000" }, "impatient.test").write("x" * 500)
+    raw = post("/slow?seconds=0&started=#{started}", { "Content-Length" => "1000" },
+               "impatient.test").write("x" * 500)
     assert_equal 408, raw.response.status
     refute_path_exists started
   ensure
@@ -104,12 +114,14 @@ class BufferedUploadsTest < IntegrationTest
     path = "/slow?seconds=0&started=#{started}"
     too_long = { "Content-Length" => (LIMIT + 1).to_s }
     assert_equal 413, post(path, too_long, "limited.test").response.status
-    assert_equal 413, post(path, too_long.merge("Expect" => "100-continue"), "limited.test").response.status
+    assert_equal 413, post(path, too_long.merge("Expect" => "100-continue"),
+                           "limited.test").response.status
     raw = post(path, { "Transfer-Encoding" => "chunked" }, "limited.test")
     raw.write("#{(LIMIT + 1).to_s(16)}\r\n#{'x' * (LIMIT + 1)}\r\n0\r\n\r\n")
     assert_equal 413, raw.response.status
     refute_path_exists started
-    assert_equal LIMIT, JSON.parse(client("limited.test").post_stream("/upload", Pattern::Reader.new(LIMIT)).body)["size"]
+    answer = client("limited.test").post_stream("/upload", Pattern::Reader.new(LIMIT))
+    assert_equal LIMIT, JSON.parse(answer.body)["size"]
   end
 
   def test_a_client_that_asks_first_is_told_to_go_on
@@ -123,7 +135,8 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   def test_a_client_that_asks_first_is_not_told_to_go_on_by_an_application_that_does_not_read
-    [{ "Content-Length" => "100000" }, { "Transfer-Encoding" => "chunked" }, { "Content-Length" => "5" }].each do |framing|
+    [{ "Content-Length" => "100000" }, { "Transfer-Encoding" => "chunked" },
+     { "Content-Length" => "5" }].each do |framing|
       raw = post("/hello", framing.merge("Expect" => "100-continue"), "streamed.test")
       assert_equal [200, "hello world\n"], raw.response.to_a.values_at(0, 2)
       raw.close
@@ -140,18 +153,24 @@ class BufferedUploadsTest < IntegrationTest
       end
       run proc { |env| $env = env; [200, {}, body] }
     RUBY
-    with_server(configuration { |made| made.site("late.test", SampleApps.written(application), "PassengerBufferUpload off\n") }) do |own|
-      raw = own.raw("late.test").request("POST", "/", { "Content-Length" => "5", "Expect" => "100-continue" })
+    with_server(configuration { |made| made.site("late.test", SampleApps.written(application),
+                                                 "PassengerBufferUpload off\n") }) do |own|
+      raw = own.raw("late.test").request("POST", "/",
+                                         { "Content-Length" => "5", "Expect" => "100-continue" })
       assert_raises(EOFError, Errno::ECONNRESET) { raw.response }
       raw.close
     end
   end
 
   def test_applications_that_speak_http_get_the_body_of_a_client_that_asks_first
-    directives = "PassengerBufferUpload off\nPassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n"
-    with_server(configuration { |made| made.site("http.test", SampleApps.copy("http_app"), directives) }) do |own|
-      [["Content-Length", "5", "hello"], ["Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"]].each do |name, value, body|
-        raw = own.raw("http.test").request("POST", "/echo", { name => value, "Expect" => "100-continue" })
+    directives = "PassengerBufferUpload off\n" \
+                 "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n"
+    with_server(configuration { |made| made.site("http.test", SampleApps.copy("http_app"),
+                                                 directives) }) do |own|
+      [["Content-Length", "5", "hello"],
+       ["Transfer-Encoding", "chunked", "5\r\nhello\r\n0\r\n\r\n"]].each do |name, value, body|
+        raw = own.raw("http.test").request("POST", "/echo",
+                                           { name => value, "Expect" => "100-continue" })
         assert_equal 100, raw.read_head.status
         assert_equal "hello", raw.write(body).response.body
         raw.close
@@ -174,7 +193,8 @@ class BufferedUploadsTest < IntegrationTest
     raw = server.raw
     writer = Thread.new do
       sizes.each_with_index do |size, number|
-        raw.request("POST", "/echo", { "X-Nonce" => number.to_s, "Content-Length" => size.to_s }).write("x" * size)
+        raw.request("POST", "/echo",
+                    { "X-Nonce" => number.to_s, "Content-Length" => size.to_s }).write("x" * size)
       end
     end
     answers = sizes.map { raw.response.body.split.first(2).map(&:to_i) }
@@ -185,7 +205,8 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   def test_with_off_the_application_reads_while_the_body_arrives
-    raw = post("/peek?started=#{started}", { "Content-Length" => "100000" }, "streamed.test").write("x" * 50_000)
+    raw = post("/peek?started=#{started}", { "Content-Length" => "100000" },
+               "streamed.test").write("x" * 50_000)
     eventually("the first bytes are read") { File.exist?(started) }
     assert_equal 100_000, JSON.parse(raw.write("x" * 50_000).response.body)["size"]
   ensure
@@ -196,16 +217,20 @@ class BufferedUploadsTest < IntegrationTest
     with_tiny_disk(256) do |folder|
       with_server(configuration { |made| made.set("PassengerDataBufferDir", folder) }) do |own|
         2.times { assert_disk_full own, folder }
-        assert_equal 200_000, JSON.parse(own.client.post("/upload", Pattern.bytes(200_000)).body)["size"]
+        answer = own.client.post("/upload", Pattern.bytes(200_000))
+        assert_equal 200_000, JSON.parse(answer.body)["size"]
       end
     end
   end
 
   def test_a_folder_that_is_not_there_is_named
-    with_server(configuration { |made| made.set("PassengerDataBufferDir", "/nowhere/at-all") }) do |own|
+    with_server(configuration { |made| made.set("PassengerDataBufferDir",
+                                                "/nowhere/at-all") }) do |own|
       assert_equal "500", own.client.post("/upload", "x" * 200_000).code
-      assert_match(%r{PassengerDataBufferDir.*/nowhere/at-all.*No such file}, own.log.wait_for(/event=request\.failed/))
-      assert_equal 100_000, JSON.parse(own.client.post("/upload", Pattern.bytes(100_000)).body)["size"]
+      assert_match(%r{PassengerDataBufferDir.*/nowhere/at-all.*No such file},
+                   own.log.wait_for(/event=request\.failed/))
+      assert_equal 100_000, JSON.parse(own.client.post("/upload",
+                                                       Pattern.bytes(100_000)).body)["size"]
     end
   end
 
@@ -214,7 +239,8 @@ class BufferedUploadsTest < IntegrationTest
   def with_tiny_disk(kilobytes)
     needs_root "mounts a small file system"
     folder = Dir.mktmpdir("tiny", TestEnvironment::WORK_DIR)
-    mounted = system("mount", "-t", "tmpfs", "-o", "size=#{kilobytes}k,mode=1777", "tmpfs", folder, err: File::NULL)
+    mounted = system("mount", "-t", "tmpfs", "-o", "size=#{kilobytes}k,mode=1777", "tmpfs", folder,
+                     err: File::NULL)
     skip "cannot mount a file system here" unless mounted
     yield folder
   ensure

@@ -32,7 +32,9 @@ class ChildDeathTest < IntegrationTest
       before = sockets(@pool.pid)
       path = occupy
       kill_the_child
-      took = seconds { eventually("no channel of the dead child in the agent") { sockets(@pool.pid) <= before } }
+      took = seconds do
+        eventually("no channel of the dead child in the agent") { sockets(@pool.pid) <= before }
+      end
       release(path)
       assert_equal @instance, pid_of_a_new_child
       assert_equal 1, runs
@@ -48,14 +50,19 @@ class ChildDeathTest < IntegrationTest
       eventually("all were run") { runs == WAITING + 1 }
       before = sockets(@instance)
       kill_the_child
-      took = seconds { eventually("no channel of the dead child in the instance") { sockets(@instance) <= before - WAITING } }
+      took = seconds do
+        eventually("no channel of the dead child in the instance") do
+          sockets(@instance) <= before - WAITING
+        end
+      end
       pid_of_a_new_child
       took
     end
   end
 
   def test_a_large_upload_that_ends_with_its_child_frees_its_instance
-    raw = server.raw.request("POST", "/upload?started=#{@started}", { "Content-Length" => "10000000" }).write("x" * 100_000)
+    raw = server.raw.request("POST", "/upload?started=#{@started}",
+                             { "Content-Length" => "10000000" }).write("x" * 100_000)
     # The body is read, or will be read; in either case it never arrives whole.
     kill_the_child
     assert_equal @instance, pid_of_a_new_child

@@ -14,7 +14,9 @@ class ConcurrencyTest < IntegrationTest
   end
 
   def setup
-    eventually("two instances") { Array.new(2) { Thread.new { busy_pid } }.map(&:value).uniq.size == 2 }
+    eventually("two instances") do
+      Array.new(2) { Thread.new { busy_pid } }.map(&:value).uniq.size == 2
+    end
   end
 
   def test_thirty_two_clients_over_two_instances_each_get_their_own_answers
@@ -30,7 +32,9 @@ class ConcurrencyTest < IntegrationTest
   end
 
   def test_thirty_two_clients_with_bodies_each_get_their_own_answers
-    in_parallel { |number| exchange(number, "POST", ->(turn) { "#{number}/#{turn} ".ljust(100 + (turn * 997), "x") }) }
+    in_parallel do |number|
+      exchange(number, "POST", ->(turn) { "#{number}/#{turn} ".ljust(100 + (turn * 997), "x") })
+    end
   end
 
   def test_a_slow_request_does_not_hold_up_a_fast_one
@@ -45,7 +49,9 @@ class ConcurrencyTest < IntegrationTest
     path = fifo
     started = File.join(scratch, "started")
     busy = Array.new(6) { Thread.new { client.get("/wait?fifo=#{path}&started=#{started}").code } }
-    eventually("both instances are busy") { File.exist?(started) && File.readlines(started).size == 2 }
+    eventually("both instances are busy") do
+      File.exist?(started) && File.readlines(started).size == 2
+    end
     6.times { release(path) }
     assert_equal ["200"] * 6, busy.map(&:value)
     assert_equal 6, File.readlines(started).size
@@ -70,10 +76,12 @@ class ConcurrencyTest < IntegrationTest
     Array.new(REQUESTS) do |turn|
       nonce = "#{number}-#{turn}-#{rand(1 << 64).to_s(16)}"
       content = body.call(turn)
-      raw.request(method, "/echo", { "X-Nonce" => nonce, "Content-Length" => content.bytesize.to_s }).write(content)
+      raw.request(method, "/echo",
+                  { "X-Nonce" => nonce, "Content-Length" => content.bytesize.to_s }).write(content)
       response = raw.response
       expected = "#{nonce} #{content.bytesize} #{Digest::SHA256.hexdigest(content)}"
-      assert_equal [200, nonce, expected], [response.status, response["X-Nonce"], response.body[0, expected.size]]
+      assert_equal [200, nonce, expected],
+                   [response.status, response["X-Nonce"], response.body[0, expected.size]]
       response.body
     end
   ensure

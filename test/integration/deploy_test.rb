@@ -9,10 +9,13 @@ class DeployTest < IntegrationTest
   RAILS_INSTANCES = 2
 
   serve do |made|
-    made.site("rolling.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerMinInstances 2\n")
-    made.site("single.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerMaxInstances 1\n")
+    made.site("rolling.test", SampleApps.written(SampleApps.saying("version 1")),
+              "PassengerMinInstances 2\n")
+    made.site("single.test", SampleApps.written(SampleApps.saying("version 1")),
+              "PassengerMaxInstances 1\n")
     made.site("queueing.test", SampleApps.written(SampleApps.saying("version 1")))
-    made.site("abrupt.test", SampleApps.written(SampleApps.saying("version 1")), "PassengerRollingRestarts Off\n")
+    made.site("abrupt.test", SampleApps.written(SampleApps.saying("version 1")),
+              "PassengerRollingRestarts Off\n")
     made.site("rails.test", SampleApps.rails, "PassengerMinInstances #{RAILS_INSTANCES}\n" \
                                               "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
@@ -34,8 +37,11 @@ class DeployTest < IntegrationTest
     path = fifo
     began = nil
     answers = SteadyLoad.during(client("rolling.test"), threads: 3) do |load|
-      deploy("rolling.test", "File.open(#{path.dump}, 'r+', &:gets)\n#{SampleApps.saying('slow to start')}")
-      eventually("the new version starts") { server.tree.processes.any? { |process| process.descriptors.value?(path) } }
+      deploy("rolling.test", "File.open(#{path.dump}, 'r+', &:gets)\n" \
+                             "#{SampleApps.saying('slow to start')}")
+      eventually("the new version starts") do
+        server.tree.processes.any? { |process| process.descriptors.value?(path) }
+      end
       began = Eventually.monotonic
       eventually("answers meanwhile") { load.answers.count { |answer| answer.asked > began } > 20 }
       2.times { release(path) }
@@ -47,12 +53,15 @@ class DeployTest < IntegrationTest
 
   def test_no_request_waits_behind_a_slow_request_of_the_old_version
     path = fifo
-    gated = "run proc { |env| File.open(#{path.dump}, 'r+', &:gets) if env['PATH_INFO'] == '/slow'\n" \
+    gated = "run proc { |env| File.open(#{path.dump}, 'r+', &:gets) if env['PATH_INFO'] == " \
+            "'/slow'\n" \
             "  [200, { 'Content-Type' => 'text/plain' }, ['old']] }\n"
     deploy("queueing.test", gated)
     eventually("the version to start with") { client("queueing.test").get("/").body == "old" }
     slow = Thread.new { client("queueing.test").get("/slow").body }
-    eventually("the instance is busy") { server.tree.processes.any? { |process| process.descriptors.value?(path) } }
+    eventually("the instance is busy") do
+      server.tree.processes.any? { |process| process.descriptors.value?(path) }
+    end
     deploy("queueing.test", "sleep 1\n#{SampleApps.saying('new')}")
     server.log.wait_for(/event=app\.restart/, from: @position)
     waiting = Array.new(5) { Thread.new { client("queueing.test").get("/").body } }
@@ -78,7 +87,9 @@ class DeployTest < IntegrationTest
   def test_without_rolling_restarts_a_broken_version_is_an_error_page_until_a_corrected_one_comes
     warm("abrupt.test")
     deploy("abrupt.test", BROKEN)
-    page = eventually("the error page") { client("abrupt.test").get("/").then { |page| page if page.code == "500" } }
+    page = eventually("the error page") do
+      client("abrupt.test").get("/").then { |page| page if page.code == "500" }
+    end
     report = page.body[/Report: (\h+)/, 1]
     server.log.wait_for(/report=#{report} .*this version is broken/, from: @position)
     deploy("abrupt.test", SampleApps.saying("corrected"))
@@ -86,11 +97,15 @@ class DeployTest < IntegrationTest
   end
 
   def test_rails_is_deployed_under_load_and_no_request_fails
-    eventually("instances") { client("rails.test").get("/plain").code == "200" && rails.size == RAILS_INSTANCES }
+    eventually("instances") do
+      client("rails.test").get("/plain").code == "200" && rails.size == RAILS_INSTANCES
+    end
     old = rails
     answers = SteadyLoad.during(client("rails.test"), "/plain", threads: 3) do
       touch(server.configuration.sites.find { |site| site.name == "rails.test" }.root)
-      eventually("all are new", every: 0.2) { (rails & old).empty? && rails.size >= RAILS_INSTANCES }
+      eventually("all are new", every: 0.2) do
+        (rails & old).empty? && rails.size >= RAILS_INSTANCES
+      end
     end
     assert_all_answered answers
   end

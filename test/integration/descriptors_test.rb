@@ -25,7 +25,8 @@ class DescriptorsTest < IntegrationTest
         holders = crowded.select { |pid, count| count > before.fetch(pid, 0) + BURST / 2 }.keys
         break if holders.size >= 4
       end
-      assert_operator holders.size, :>=, 4, "the child, the agent, two instances: #{before} #{crowded}"
+      assert_operator holders.size, :>=, 4,
+                      "the child, the agent, two instances: #{before} #{crowded}"
 
       # No request wakes the child meanwhile.
       back_to(before, holders, server)
@@ -46,7 +47,9 @@ class DescriptorsTest < IntegrationTest
       agent = server.tree.matching(/agent pool/).first
       before = settled_counts(server)
       assert_equal(["200"] * 7, all_at_once(server, "one.test", 7) do
-        eventually("a channel for each child") { agent.descriptors.size >= before.fetch(agent.pid) + 6 }
+        eventually("a channel for each child") do
+          agent.descriptors.size >= before.fetch(agent.pid) + 6
+        end
       end)
       back_to(before, [instance, agent.pid], server, slack: 1)
       assert_equal "hello world\n", server.client.get("/hello").body
@@ -60,14 +63,18 @@ class DescriptorsTest < IntegrationTest
 
     sites = %w[one.test two.test three.test]
     made = configuration do |one|
-      one.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit 400\nThreadsPerChild 400\nMaxRequestWorkers 400\n" \
+      one.mpm_settings = "StartServers 1\nServerLimit 1\nThreadLimit 400\nThreadsPerChild 400\n" \
+                         "MaxRequestWorkers 400\n" \
                          "MinSpareThreads 1\nMaxSpareThreads 400"
-      sites.each { |name| one.site(name, SampleApps.rack, "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 0\n") }
+      sites.each do |name|
+        one.site(name, SampleApps.rack, "PassengerMaxInstances 1\nPassengerMaxRequestQueueSize 0\n")
+      end
     end
     with_soft_limit(1024) do
       with_server(made) do |server|
         sites.each { |name| assert_equal ["200"] * 345, all_at_once(server, name, 345) }
-        assert_operator server.tree.httpd_children.map { |child| child.descriptors.size }.max, :>, 3 * 345
+        assert_operator server.tree.httpd_children.map { |child| child.descriptors.size }.max, :>,
+                        3 * 345
       end
     end
   end
@@ -94,7 +101,9 @@ class DescriptorsTest < IntegrationTest
   def all_at_once(server, site, count)
     path = fifo("fifo-#{site}")
     server.client(site).pid
-    clients = Array.new(count) { server.raw(site).request("GET", "/wait?fifo=#{path}", { "Connection" => "close" }) }
+    clients = Array.new(count) do
+      server.raw(site).request("GET", "/wait?fifo=#{path}", { "Connection" => "close" })
+    end
     block_given? ? yield : child_channels(server, count)
     count.times { release(path) }
     clients.map { |client| client.response.status.to_s }
@@ -108,7 +117,8 @@ class DescriptorsTest < IntegrationTest
       one.mpm_settings = THREADS unless one.mpm == "prefork"
       one.set("PassengerPoolIdleTime", 2)
       %w[first.test second.test].each do |name|
-        one.site(name, SampleApps.rack, "PassengerMinInstances 1\nPassengerMaxInstances 1\nPassengerMaxRequestQueueSize 0\n")
+        one.site(name, SampleApps.rack, "PassengerMinInstances 1\nPassengerMaxInstances 1\n" \
+                                        "PassengerMaxRequestQueueSize 0\n")
       end
     end
   end
@@ -116,7 +126,9 @@ class DescriptorsTest < IntegrationTest
   # Returns the counts once descriptors of the start are closed.
   def settled_counts(server)
     last = nil
-    eventually("the same number twice", every: 0.2) { (last == (last = server.tree.descriptor_counts)) && last }
+    eventually("the same number twice", every: 0.2) do
+      (last == (last = server.tree.descriptor_counts)) && last
+    end
   end
 
   # Requests of each application are in flight at the same time. A waiting request has been sent,
@@ -124,7 +136,9 @@ class DescriptorsTest < IntegrationTest
   def burst(server)
     server.configuration.sites.each do |site|
       path = fifo("fifo-#{site.name}-#{rand(1 << 32)}")
-      requests = Array.new(BURST) { Thread.new { server.client(site.name).get("/wait?fifo=#{path}").code } }
+      requests = Array.new(BURST) do
+        Thread.new { server.client(site.name).get("/wait?fifo=#{path}").code }
+      end
       child_channels(server, BURST)
       BURST.times { release(path) }
       assert_equal ["200"] * BURST, requests.map(&:value)

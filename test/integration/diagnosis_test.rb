@@ -10,20 +10,25 @@ require_relative "support/made_users"
 class DiagnosisTest < IntegrationTest
   # Maps the site to the step, the exception or time-out, and words of cause and remedy.
   EXPECTED = {
-    "ruby.test" => ["Bundler", /Your Ruby version is .*9\.9\.9/, /another version of Ruby/, /PassengerRuby/],
+    "ruby.test" => ["Bundler", /Your Ruby version is .*9\.9\.9/, /another version of Ruby/,
+                    /PassengerRuby/],
     "gem.test" => ["Bundler", /no_such_gem/, /A gem is not installed/, /Run bundle install/],
     "old_lock.test" => ["Bundler", /Could not find rack-0\.0\.1/, /A gem is not installed/,
                         /bundle lock --local --update/],
     "port.test" => ["app loaded", /Errno::EADDRINUSE/, /another process has it/, /ss -lptn/],
     "memory.test" => ["app loaded", /NoMemoryError/, /not enough memory/, /raise the limit/],
-    "hook.test" => ["starting hooks", /RuntimeError.*as ordered/m, /raised an exception/, /backtrace/],
-    "silent_hook.test" => ["handshake", /in `sleep'/, /waits for something that does not come/, /PassengerStartTimeout/]
+    "hook.test" => ["starting hooks", /RuntimeError.*as ordered/m, /raised an exception/,
+                    /backtrace/],
+    "silent_hook.test" => ["handshake", /in `sleep'/, /waits for something that does not come/,
+                           /PassengerStartTimeout/]
   }.freeze
   AS_ROOT = {
-    "unreadable.test" => ["app loaded", /Errno::EACCES/, /has no permission for secrets\.yml/, /chmod/],
+    "unreadable.test" => ["app loaded", /Errno::EACCES/, /has no permission for secrets\.yml/,
+                          /chmod/],
     "no_lock.test" => ["Bundler", /Bundler::PermissionError/, %r{/Gemfile\.lock is not there or},
                        /bundle lock --local --update/],
-    "profile.test" => ["shell environment loaded", /about to sleep/, /waits for something/, /PassengerStartTimeout/]
+    "profile.test" => ["shell environment loaded", /about to sleep/, /waits for something/,
+                       /PassengerStartTimeout/]
   }.freeze
   # A Gemfile.lock from before an upgrade that removed the gem's version.
   OLD_LOCK = {
@@ -40,10 +45,14 @@ class DiagnosisTest < IntegrationTest
     failing(made, "ruby.test", EMPTY, files: { "Gemfile" => "ruby \"9.9.9\"\n" })
     failing(made, "gem.test", EMPTY, files: { "Gemfile" => "gem \"no_such_gem\"\n" })
     failing(made, "old_lock.test", EMPTY, files: OLD_LOCK)
-    failing(made, "port.test", "require \"socket\"\nTCPServer.new(\"127.0.0.1\", #{@port.addr[1]})\n#{EMPTY}")
-    failing(made, "memory.test", "\"x\" * (1 << 31)\n#{EMPTY}", "PassengerRuby #{ruby_with_little_memory}\n")
-    failing(made, "hook.test", "PhusionPassenger.on_event(:starting_worker_process) { raise \"as ordered\" }\n#{EMPTY}")
-    failing(made, "silent_hook.test", "PhusionPassenger.on_event(:starting_worker_process) { sleep }\n#{EMPTY}", IMPATIENT)
+    failing(made, "port.test",
+            "require \"socket\"\nTCPServer.new(\"127.0.0.1\", #{@port.addr[1]})\n#{EMPTY}")
+    failing(made, "memory.test", "\"x\" * (1 << 31)\n#{EMPTY}",
+            "PassengerRuby #{ruby_with_little_memory}\n")
+    failing(made, "hook.test", "PhusionPassenger.on_event(:starting_worker_process) { raise \"as " \
+                               "ordered\" }\n#{EMPTY}")
+    failing(made, "silent_hook.test",
+            "PhusionPassenger.on_event(:starting_worker_process) { sleep }\n#{EMPTY}", IMPATIENT)
     for_root(made) if TestEnvironment.root?
   end
 
@@ -57,7 +66,8 @@ class DiagnosisTest < IntegrationTest
     end
 
     def for_root(made)
-      folder = failing(made, "unreadable.test", "File.read(\"secrets.yml\")\n#{EMPTY}", files: { "secrets.yml" => "" })
+      folder = failing(made, "unreadable.test", "File.read(\"secrets.yml\")\n#{EMPTY}",
+                       files: { "secrets.yml" => "" })
       File.chown(0, 0, File.join(folder, "secrets.yml"))
       File.chmod(0o600, File.join(folder, "secrets.yml"))
       folder = failing(made, "no_lock.test", EMPTY, files: OLD_LOCK.slice("Gemfile"))

@@ -11,29 +11,39 @@ require_relative "support/integration_test"
 class DirectiveTableTest < IntegrationTest
   LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
   ROWS = JSON.parse(Open3.capture2(LIST).first)
-  NAMES = ROWS.flat_map { |row| [[row["name"], row], *row["aliases"].map { |name| [name, row] }] }.to_h.freeze
+  NAMES = ROWS.flat_map { |row| [[row["name"], row], *row["aliases"].map { |name| [name, row] }] }
+    .to_h.freeze
 
   # The directives that configurations for Phusion Passenger 6 can have.
   OTHERS = %w[
-    PassengerAdminPanelAuthType PassengerAdminPanelPassword PassengerAdminPanelUrl PassengerAdminPanelUsername PassengerAllowEncodedSlashes
-    PassengerAnalyticsLogGroup PassengerAnalyticsLogUser PassengerAnonymousTelemetryProxy PassengerAppEnv PassengerAppGroupName
-    PassengerAppLogFile PassengerAppRoot PassengerAppStartCommand PassengerAppType PassengerBaseURI PassengerBufferResponse
-    PassengerBufferUpload PassengerConcurrencyModel PassengerCtl PassengerDataBufferDir PassengerDebugLogFile PassengerDebugger
-    PassengerDefaultGroup PassengerDefaultRuby PassengerDefaultUser PassengerDirectInstanceRequestAddress PassengerDisableAnonymousTelemetry
-    PassengerDisableLogPrefix PassengerDisableSecurityUpdateCheck PassengerDumpConfigManifest PassengerEnabled PassengerErrorOverride
-    PassengerFileDescriptorLogFile PassengerFlyWith PassengerForceMaxConcurrentRequestsPerProcess PassengerFriendlyErrorPages PassengerGroup
-    PassengerHighPerformance PassengerInstanceRegistryDir PassengerLoadShellEnvvars PassengerLogFile PassengerLogLevel PassengerLveMinUid
-    PassengerMaxInstances PassengerMaxInstancesPerApp PassengerMaxPoolSize PassengerMaxPreloaderIdleTime PassengerMaxRequestQueueSize
-    PassengerMaxRequestQueueTime PassengerMaxRequestTime PassengerMaxRequests PassengerMemoryLimit PassengerMeteorAppSettings
-    PassengerMinInstances PassengerMonitorLogFile PassengerNodejs PassengerPoolIdleTime PassengerPreStart PassengerPreloadBundler
-    PassengerPython PassengerResistDeploymentErrors PassengerResponseBufferHighWatermark PassengerRestartDir PassengerRollingRestarts
-    PassengerRoot PassengerRuby PassengerSecurityUpdateCheckProxy PassengerShowVersionInHeader PassengerSocketBacklog PassengerSpawnDir
-    PassengerSpawnMethod PassengerStartTimeout PassengerStartupFile PassengerStatThrottleRate PassengerStickySessions
-    PassengerStickySessionsCookieAttributes PassengerStickySessionsCookieName PassengerThreadCount PassengerTurbocaching
-    PassengerUseGlobalQueue PassengerUser PassengerUserSwitching RackBaseURI RackEnv RailsAllowModRewrite RailsAppSpawnerIdleTime
-    RailsBaseURI RailsDefaultUser RailsEnv RailsFrameworkSpawnerIdleTime RailsMaxInstancesPerApp RailsMaxPoolSize RailsPoolIdleTime RailsRuby
-    RailsSpawnMethod RailsSpawnServer RailsUserSwitching UnionStationFilter UnionStationGatewayAddress UnionStationGatewayCert
-    UnionStationGatewayPort UnionStationKey UnionStationProxyAddress UnionStationSupport
+    PassengerAdminPanelAuthType PassengerAdminPanelPassword PassengerAdminPanelUrl
+    PassengerAdminPanelUsername PassengerAllowEncodedSlashes PassengerAnalyticsLogGroup
+    PassengerAnalyticsLogUser PassengerAnonymousTelemetryProxy PassengerAppEnv PassengerAppGroupName
+    PassengerAppLogFile PassengerAppRoot PassengerAppStartCommand PassengerAppType PassengerBaseURI
+    PassengerBufferResponse PassengerBufferUpload PassengerConcurrencyModel PassengerCtl
+    PassengerDataBufferDir PassengerDebugLogFile PassengerDebugger PassengerDefaultGroup
+    PassengerDefaultRuby PassengerDefaultUser PassengerDirectInstanceRequestAddress
+    PassengerDisableAnonymousTelemetry PassengerDisableLogPrefix PassengerDisableSecurityUpdateCheck
+    PassengerDumpConfigManifest PassengerEnabled PassengerErrorOverride
+    PassengerFileDescriptorLogFile PassengerFlyWith PassengerForceMaxConcurrentRequestsPerProcess
+    PassengerFriendlyErrorPages PassengerGroup PassengerHighPerformance PassengerInstanceRegistryDir
+    PassengerLoadShellEnvvars PassengerLogFile PassengerLogLevel PassengerLveMinUid
+    PassengerMaxInstances PassengerMaxInstancesPerApp PassengerMaxPoolSize
+    PassengerMaxPreloaderIdleTime PassengerMaxRequestQueueSize PassengerMaxRequestQueueTime
+    PassengerMaxRequestTime PassengerMaxRequests PassengerMemoryLimit PassengerMeteorAppSettings
+    PassengerMinInstances PassengerMonitorLogFile PassengerNodejs PassengerPoolIdleTime
+    PassengerPreStart PassengerPreloadBundler PassengerPython PassengerResistDeploymentErrors
+    PassengerResponseBufferHighWatermark PassengerRestartDir PassengerRollingRestarts PassengerRoot
+    PassengerRuby PassengerSecurityUpdateCheckProxy PassengerShowVersionInHeader
+    PassengerSocketBacklog PassengerSpawnDir PassengerSpawnMethod PassengerStartTimeout
+    PassengerStartupFile PassengerStatThrottleRate PassengerStickySessions
+    PassengerStickySessionsCookieAttributes PassengerStickySessionsCookieName PassengerThreadCount
+    PassengerTurbocaching PassengerUseGlobalQueue PassengerUser PassengerUserSwitching RackBaseURI
+    RackEnv RailsAllowModRewrite RailsAppSpawnerIdleTime RailsBaseURI RailsDefaultUser RailsEnv
+    RailsFrameworkSpawnerIdleTime RailsMaxInstancesPerApp RailsMaxPoolSize RailsPoolIdleTime
+    RailsRuby RailsSpawnMethod RailsSpawnServer RailsUserSwitching UnionStationFilter
+    UnionStationGatewayAddress UnionStationGatewayCert UnionStationGatewayPort UnionStationKey
+    UnionStationProxyAddress UnionStationSupport
   ].freeze
 
   GOOD = { "PassengerRoot" => [%("#{TestEnvironment::PASSENGER_ROOT}")] }.freeze
@@ -59,10 +69,12 @@ class DirectiveTableTest < IntegrationTest
     numbers = "a whole number from #{row['least']} to #{row['most']}"
     case row["kind"]
     when "flag" then { "maybe" => "On, Off", "1" => "On, Off" }
-    when "number" then ["many", "1x", "1.5", (row["least"] - 1).to_s, (row["most"] + 1).to_s].to_h { |value| [value, numbers] }
+    when "number" then ["many", "1x", "1.5", (row["least"] - 1).to_s,
+                        (row["most"] + 1).to_s].to_h { |value| [value, numbers] }
     when "choice" then { "magic" => row["choices"].join(", ") }
     when "uri" then { "blog" => "the path of a URL, which begins with /" }
-    when "url" then { "localhost" => "a URL that begins with http:// or https://", "http://" => "a URL that begins with http:// or https://" }
+    when "url" then { "localhost" => "a URL that begins with http:// or https://",
+                      "http://" => "a URL that begins with http:// or https://" }
     else {}
     end
   end
@@ -70,15 +82,19 @@ class DirectiveTableTest < IntegrationTest
   # Directives whose default is not compared: the table describes it in words, or nothing has it.
   # Each has a test of its own, or no code reads it.
   DESCRIBED = %w[
-    PassengerRoot PassengerDefaultGroup PassengerLogFile PassengerInstanceRegistryDir PassengerCtl PassengerDumpConfigManifest PassengerAppRoot
-    PassengerBaseURI PassengerAppGroupName PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
-    PassengerConcurrencyModel PassengerResistDeploymentErrors PassengerCustomErrorPage PassengerAppLogFile PassengerFriendlyErrorPages
+    PassengerRoot PassengerDefaultGroup PassengerLogFile PassengerInstanceRegistryDir PassengerCtl
+    PassengerDumpConfigManifest PassengerAppRoot PassengerBaseURI PassengerAppGroupName
+    PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
+    PassengerConcurrencyModel PassengerResistDeploymentErrors PassengerCustomErrorPage
+    PassengerAppLogFile PassengerFriendlyErrorPages
   ].freeze
 
   ROWS.each do |row|
     next if row["notice"] || DESCRIBED.include?(row["name"])
 
-    define_method("test_the_default_of_#{row['name']}_is_what_is_in_force") { assert_equal row["default"], row["in_force"] }
+    define_method("test_the_default_of_#{row['name']}_is_what_is_in_force") do
+      assert_equal row["default"], row["in_force"]
+    end
   end
 
   def test_values_of_pool_directives_reach_the_agent
@@ -92,7 +108,8 @@ class DirectiveTableTest < IntegrationTest
   def test_every_good_value_is_taken_in_every_place_that_is_allowed
     each = proc { |wanted| lines(NAMES.select { |_, row| wanted.include?(row["context"]) }) }
     everywhere = each.call(%w[application local options])
-    sections = %w[<VirtualHost\ *:1> <Directory\ /a> <Location\ /b> <Files\ c> <If\ false>].map do |section|
+    sections =
+      %w[<VirtualHost\ *:1> <Directory\ /a> <Location\ /b> <Files\ c> <If\ false>].map do |section|
       "#{section}\n#{everywhere}</#{section[/\w+/]}>\n"
     end
     output, status = check(each.call(%w[global]) + everywhere + sections.join)
@@ -113,8 +130,10 @@ class DirectiveTableTest < IntegrationTest
   end
 
   def test_too_many_and_too_few_values_are_refused_with_the_directives_name
-    [["PassengerEnabled", "takes one argument"], ["PassengerUser \"\"", "takes one argument"], ["PassengerEnabled On Off", "takes one argument"],
-     ["PassengerCtl name", "takes two arguments"], ["PassengerBaseURI /a /b", "takes one argument"]].each do |line, said|
+    [["PassengerEnabled", "takes one argument"], ["PassengerUser \"\"", "takes one argument"],
+     ["PassengerEnabled On Off", "takes one argument"],
+     ["PassengerCtl name", "takes two arguments"],
+     ["PassengerBaseURI /a /b", "takes one argument"]].each do |line, said|
       output, status = check("#{line}\n")
       refute status.success?
       assert_match(/#{line[/\w+/]} #{said}/, output)
@@ -125,7 +144,10 @@ class DirectiveTableTest < IntegrationTest
     rows = NAMES.select { |_, row| row["context"] == "global" }
     output, status = check("<VirtualHost *:1>\n#{lines(rows)}</VirtualHost>\n")
     assert status.success?, output
-    rows.each_key { |name| assert_equal 1, output.scan("#{name} is for the whole server: move it out of <VirtualHost>").size, name }
+    rows.each_key do |name|
+      assert_equal 1, output.scan("#{name} is for the whole server: move it out of " \
+                                  "<VirtualHost>").size, name
+    end
 
     name, row = rows.to_a.sample
     output, status = check("<Location /a>\n#{name} #{self.class.good(row).first}\n</Location>\n")
@@ -140,13 +162,15 @@ class DirectiveTableTest < IntegrationTest
       next if name == "PassengerCtl"
 
       told = output.scan(/\b#{name}: (it .*)$/).flatten
-      assert_equal [row["successor"] ? "it is obsolete: use #{row['successor']}" : row["notice"]].compact, told, name
+      assert_equal [row["successor"] ? "it is obsolete: use " \
+                                       "#{row['successor']}" : row["notice"]].compact, told, name
     end
   end
 
   def test_a_directive_without_effect_is_warned_of_once
     said = "PassengerResistDeploymentErrors: Off has no effect: use PassengerRollingRestarts Off"
-    output, status = check("PassengerResistDeploymentErrors off\n<Location /a>\nPassengerResistDeploymentErrors Off\n</Location>\n")
+    output, status = check("PassengerResistDeploymentErrors off\n<Location /a>\n" \
+                           "PassengerResistDeploymentErrors Off\n</Location>\n")
     assert status.success?, output
     assert_equal 1, output.scan(said).size
     refute_match(/has no effect/, check("PassengerResistDeploymentErrors on\n").first)
@@ -159,13 +183,16 @@ class DirectiveTableTest < IntegrationTest
       assert status.success?, output
       assert_equal 1, output.scan(/PassengerHighPerformance: it has no effect in <Directory>, <Files> and \.htaccess/).size, section
     end
-    refute_match(/no effect/, check("#{fast}<VirtualHost *:1>\n#{fast}<Location /a>\n#{fast}</Location>\n</VirtualHost>\n").first)
+    refute_match(/no effect/, check("#{fast}<VirtualHost *:1>\n#{fast}<Location /a>\n" \
+                                    "#{fast}</Location>\n</VirtualHost>\n").first)
   end
 
   def test_high_performance_in_an_htaccess_file_is_warned_of
     folder = SampleApps.rack
     File.write(File.join(folder, "public/.htaccess"), "PassengerHighPerformance on\n")
-    made = configuration { |one| one.site("hta.test", folder, "<Directory \"#{folder}\">\n  AllowOverride All\n</Directory>\n") }
+    made = configuration do |one|
+      one.site("hta.test", folder, "<Directory \"#{folder}\">\n  AllowOverride All\n</Directory>\n")
+    end
     with_server(made) do |server|
       assert_status 200, server.client.get("/static.txt")
       server.log.wait_for(/PassengerHighPerformance: it has no effect/)
@@ -173,7 +200,8 @@ class DirectiveTableTest < IntegrationTest
   end
 
   def test_a_url_with_a_user_is_refused_and_its_password_not_shown
-    %w[http://me@blog.test/ http://me:secret@blog.test/ https://me:secret@blog.test:1/?a=b].each do |url|
+    %w[http://me@blog.test/ http://me:secret@blog.test/
+       https://me:secret@blog.test:1/?a=b].each do |url|
       output, status = check("PassengerPreStart #{url}\n")
       refute status.success?
       assert_match(/PassengerPreStart takes no URL with a user or password/, output)
@@ -183,11 +211,15 @@ class DirectiveTableTest < IntegrationTest
   end
 
   def test_passenger_ctl_sets_the_same_and_names_unknown_settings
-    made = configuration { |one| one.main_directives = "PassengerCtl max_pool_size 1\nPassengerCtl flux_capacity 2\n" }
+    made = configuration do |one|
+      one.main_directives = "PassengerCtl max_pool_size 1\nPassengerCtl flux_capacity 2\n"
+    end
     with_server(made) do |server|
-      pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+      pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }
+        .map(&:value)
       assert_equal 1, pids.uniq.size
-      assert_equal 1, server.log.text.scan(/PassengerCtl: it has no effect with "flux_capacity=2"/).size
+      assert_equal 1, server.log.text.scan(/PassengerCtl: it has no effect with "flux_capacity=2"/)
+                     .size
       refute_match(/PassengerCtl: .*max_pool_size/, server.log.text)
     end
     output, status = check("PassengerCtl max_pool_size none\n")
@@ -199,14 +231,18 @@ class DirectiveTableTest < IntegrationTest
     path = File.join(scratch, "manifest.json")
     made = configuration do |one|
       one.set("PassengerDumpConfigManifest", path)
-      one.site("rack.test", SampleApps.rack, "PassengerAppEnv \"a \\\"b\"\nPassengerBaseURI /one\nPassengerBaseURI /two\nPassengerEnabled off\n")
+      one.site("rack.test", SampleApps.rack, "PassengerAppEnv \"a \\\"b\"\n" \
+                                             "PassengerBaseURI /one\nPassengerBaseURI /two\n" \
+                                             "PassengerEnabled off\n")
     end
     with_server(made) do
       manifest = JSON.parse(File.read(path))
       assert_equal 0o600, File.stat(path).mode & 0o777
-      assert_equal [6, path], manifest["settings"].values_at("PassengerMaxPoolSize", "PassengerDumpConfigManifest")
+      assert_equal [6, path],
+                   manifest["settings"].values_at("PassengerMaxPoolSize", "PassengerDumpConfigManifest")
       host = manifest["virtual_hosts"].find { |one| one["server_name"] == "rack.test" }["settings"]
-      assert_equal ["a \"b", %w[/one /two], false], host.values_at("PassengerAppEnv", "PassengerBaseURI", "PassengerEnabled")
+      assert_equal ["a \"b", %w[/one /two], false],
+                   host.values_at("PassengerAppEnv", "PassengerBaseURI", "PassengerEnabled")
     end
   end
 
@@ -215,7 +251,8 @@ class DirectiveTableTest < IntegrationTest
     folder = SampleApps.rack
     made = configuration do |one|
       { "all.test" => "All", "info.test" => "FileInfo" }.each do |name, override|
-        one.site(name, folder, "<Directory \"#{folder}\">\n  AllowOverride #{override}\n</Directory>\n")
+        one.site(name, folder, "<Directory \"#{folder}\">\n  AllowOverride #{override}\n" \
+                               "</Directory>\n")
       end
     end
     with_server(made) do |server|
@@ -223,24 +260,29 @@ class DirectiveTableTest < IntegrationTest
         File.write(File.join(folder, "public/.htaccess"), "#{name} #{self.class.good(row).last}\n")
         local = %w[local options].include?(row["context"])
         assert_status (local ? 200 : 500), server.client("all.test").get("/static.txt")
-        assert_status (row["context"] == "local" ? 200 : 500), server.client("info.test").get("/static.txt")
+        assert_status (row["context"] == "local" ? 200 : 500), server.client("info.test")
+          .get("/static.txt")
       end
       assert_equal 1, server.log.text.scan(/UnionStationFilter: /).size
     end
   end
 
   def test_a_start_and_a_reload_each_warn_once_of_obsolete_directives
-    made = configuration { |one| one.set("RailsMaxPoolSize", 1) && one.set("PassengerMaxPoolSize", nil) }
+    made = configuration do |one|
+      one.set("RailsMaxPoolSize", 1) && one.set("PassengerMaxPoolSize", nil)
+    end
     with_server(made) do |server|
       assert_equal 1, server.log.text.scan(/RailsMaxPoolSize: it is obsolete: use PassengerMaxPoolSize/).size
-      pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+      pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }
+        .map(&:value)
       assert_equal 1, pids.uniq.size
       server.graceful
       assert_equal 2, server.log.text.scan(/RailsMaxPoolSize: it is obsolete/).size
     end
   end
 
-  [%w[-t], %w[-S], %w[-t -D DUMP_MODULES], %w[-t -D DUMP_VHOSTS], %w[-t -D DUMP_RUN_CFG], %w[-t -D DUMP_CONFIG], %w[-M]].each do |options|
+  [%w[-t], %w[-S], %w[-t -D DUMP_MODULES], %w[-t -D DUMP_VHOSTS], %w[-t -D DUMP_RUN_CFG],
+   %w[-t -D DUMP_CONFIG], %w[-M]].each do |options|
     define_method("test_httpd_#{options.join('_')}_starts_no_agent") do
       server = HttpdServer.new(configuration)
       server.write_configuration
@@ -250,7 +292,9 @@ class DirectiveTableTest < IntegrationTest
       FileUtils.touch(File.join(server.folder, "root/lib/passenger/spawn/spawn_server.rb"))
       File.write(File.join(server.folder, "root/passenger-agent"), "#!/bin/sh\ntouch #{traced}\n")
       File.chmod(0o755, File.join(server.folder, "root/passenger-agent"))
-      output, status = Open3.capture2e(server.environment, *server.command("-c", "PassengerRoot #{server.folder}/root", *options),
+      output, status = Open3.capture2e(server.environment,
+                                       *server.command("-c", "PassengerRoot #{server.folder}/root",
+                                                       *options),
                                        unsetenv_others: true)
       assert status.success?, output
       refute File.exist?(traced)

@@ -29,7 +29,9 @@ class DirectivesTest < IntegrationTest
   end
 
   def self.static_folder
-    SampleApps.new_folder.tap { |folder| File.write(File.join(folder, "static.txt"), "another static file\n") }
+    SampleApps.new_folder.tap do |folder|
+      File.write(File.join(folder, "static.txt"), "another static file\n")
+    end
   end
 
   # An application without a config.ru.
@@ -74,8 +76,10 @@ class DirectivesTest < IntegrationTest
 
   def test_production_is_the_environment_unless_one_is_named
     assert_equal "production", process("rack.test")["environment"]["RACK_ENV"]
-    assert_equal %w[custom custom], process("rails_env.test")["environment"].values_at("RACK_ENV", "RAILS_ENV")
-    assert_equal %w[another another], process("rack_env.test")["environment"].values_at("RACK_ENV", "RAILS_ENV")
+    assert_equal %w[custom custom],
+                 process("rails_env.test")["environment"].values_at("RACK_ENV", "RAILS_ENV")
+    assert_equal %w[another another],
+                 process("rack_env.test")["environment"].values_at("RACK_ENV", "RAILS_ENV")
   end
 
   def test_an_application_may_have_a_ruby_of_its_own
@@ -84,7 +88,10 @@ class DirectivesTest < IntegrationTest
   end
 
   def test_an_application_has_no_more_instances_than_its_limit
-    pids = Array.new(3) { Thread.new { client("single.test").get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+    requests = Array.new(3) do
+      Thread.new { client("single.test").get("/slow?seconds=0.1").body[/\d+/] }
+    end
+    pids = requests.map(&:value)
     assert_equal 1, pids.uniq.size
   end
 
@@ -122,7 +129,9 @@ class DirectivesTest < IntegrationTest
     with_server(made) do |server|
       path = fifo
       started = File.join(scratch, "started")
-      requests = Array.new(3) { Thread.new { server.client("min.test").get("/wait?fifo=#{path}&started=#{started}") } }
+      requests = Array.new(3) do
+        Thread.new { server.client("min.test").get("/wait?fifo=#{path}&started=#{started}") }
+      end
       eventually("three instances") { File.exist?(started) && File.readlines(started).size == 3 }
       3.times { release(path) }
       pids = requests.map { |request| request.value.body[/\d+$/].to_i }
@@ -140,7 +149,9 @@ class DirectivesTest < IntegrationTest
       3.times { |number| one.site("app#{number}.test", SampleApps.rack) }
     end
     with_server(made) do |server|
-      2.times { 3.times { |number| assert_status 200, server.client("app#{number}.test").get("/hello") } }
+      2.times do
+        3.times { |number| assert_status 200, server.client("app#{number}.test").get("/hello") }
+      end
     end
   end
 
@@ -182,10 +193,13 @@ class DirectivesTest < IntegrationTest
   end
 
   {
-    "PassengerMaxPoolSize" => "many", "PassengerMaxInstancesPerApp" => "-1", "PassengerMinInstances" => "-1",
-    "PassengerStartInstances" => "some", "PassengerMaxRequests" => "1.5", "PassengerMemoryLimit" => "512M",
+    "PassengerMaxPoolSize" => "many", "PassengerMaxInstancesPerApp" => "-1",
+    "PassengerMinInstances" => "-1",
+    "PassengerStartInstances" => "some", "PassengerMaxRequests" => "1.5",
+    "PassengerMemoryLimit" => "512M",
     "PassengerMaxRequestQueueSize" => "-1", "PassengerMaxRequestQueueTime" => "2s",
-    "PassengerSpawnMethod" => "magic", "PassengerLogLevel" => "99", "PassengerPoolIdleTime" => "soon"
+    "PassengerSpawnMethod" => "magic", "PassengerLogLevel" => "99",
+    "PassengerPoolIdleTime" => "soon"
   }.each do |name, value|
     define_method("test_a_bad_value_of_#{name}_is_a_configuration_error_that_says_so") do
       output = refused_configuration { |made| made.set(name, value) }
@@ -193,7 +207,8 @@ class DirectivesTest < IntegrationTest
     end
   end
 
-  %w[PassengerEnabled PassengerLoadShellEnvvars PassengerUserSwitching PassengerRollingRestarts PassengerResistDeploymentErrors].each do |name|
+  %w[PassengerEnabled PassengerLoadShellEnvvars PassengerUserSwitching PassengerRollingRestarts
+     PassengerResistDeploymentErrors].each do |name|
     define_method("test_a_value_of_#{name}_that_is_neither_on_nor_off_is_a_configuration_error") do
       output = refused_configuration { |made| made.set(name, "perhaps") }
       assert_match(/#{name} .*perhaps.*On(,| or) Off/i, output)
@@ -201,17 +216,24 @@ class DirectivesTest < IntegrationTest
   end
 
   def test_a_limit_of_the_whole_server_counts_in_a_virtual_host_with_a_warning
-    made = configuration { |one| one.site("rack.test", SampleApps.rack, "PassengerMaxPoolSize 1\n") }
+    made = configuration do |one|
+      one.site("rack.test", SampleApps.rack, "PassengerMaxPoolSize 1\n")
+    end
     with_server(made) do |server|
-      assert_equal 1, server.log.text.scan(/PassengerMaxPoolSize is for the whole server: move it out/).size
-      pids = Array.new(3) { Thread.new { server.client("rack.test").get("/slow?seconds=0.1").body[/\d+/] } }.map(&:value)
+      warning = /PassengerMaxPoolSize is for the whole server: move it out/
+      assert_equal 1, server.log.text.scan(warning).size
+      requests = Array.new(3) do
+        Thread.new { server.client("rack.test").get("/slow?seconds=0.1").body[/\d+/] }
+      end
+      pids = requests.map(&:value)
       assert_equal 1, pids.uniq.size
     end
   end
 
   def test_a_limit_of_the_whole_server_has_no_place_in_a_directory
     output = refused_configuration do |made|
-      made.site("rack.test", SampleApps.rack, "<Directory />\n  PassengerMaxInstancesPerApp 1\n</Directory>\n")
+      made.site("rack.test", SampleApps.rack,
+                "<Directory />\n  PassengerMaxInstancesPerApp 1\n</Directory>\n")
     end
     assert_match(/PassengerMaxInstancesPerApp not allowed in <Directory> context/, output)
   end

@@ -15,14 +15,17 @@ class DownloadsTest < IntegrationTest
   def test_bodies_around_every_limit_of_the_protocol_arrive_whole
     [0, 1, 3_584, 8_192, 65_000, 65_520, 65_536, 65_537, 131_072, 1_000_000].each do |size|
       [65_521, 1_000].each do |piece|
-        assert_equal [size, Pattern.digest(size)], fetch(client, "/download?bytes=#{size}&piece=#{piece}")
+        assert_equal [size, Pattern.digest(size)],
+                     fetch(client, "/download?bytes=#{size}&piece=#{piece}")
       end
     end
   end
 
   def test_a_hundred_megabytes_arrive_whole_in_bounded_memory
     client.get("/hello")
-    answer, growth = MemorySampler.new(server.tree).during { fetch(client, "/download?bytes=#{LARGE}") }
+    answer, growth = MemorySampler.new(server.tree).during do
+      fetch(client, "/download?bytes=#{LARGE}")
+    end
     assert_equal [LARGE, Pattern.digest(LARGE)], answer
     too_much = growth.select { |_, bytes| bytes > ALLOWANCE }
     assert_empty too_much
@@ -33,7 +36,8 @@ class DownloadsTest < IntegrationTest
   end
 
   def test_a_hundred_megabytes_from_rails_arrive_whole
-    assert_equal [LARGE, Pattern.digest(LARGE)], fetch(client("rails.test"), "/download?bytes=#{LARGE}")
+    assert_equal [LARGE, Pattern.digest(LARGE)],
+                 fetch(client("rails.test"), "/download?bytes=#{LARGE}")
   end
 
   def test_a_client_that_reads_slowly_gets_the_whole_body

@@ -61,12 +61,16 @@ class EffectsTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 20)
-    all = folder_with("config.ru" => RACK, "passenger_wsgi.py" => WSGI, "app.js" => NODE_APP, "other.ru" => RACK, "other.py" => WSGI, "other.js" => NODE_APP,
+    all = folder_with("config.ru" => RACK, "passenger_wsgi.py" => WSGI, "app.js" => NODE_APP,
+                      "other.ru" => RACK, "other.py" => WSGI, "other.js" => NODE_APP,
                       "other" => WSGI)
-    { "detected" => "", "rack" => "PassengerAppType rack", "ruby" => "PassengerAppType ruby", "wsgi" => "PassengerAppType wsgi",
-      "python" => "PassengerAppType python", "node" => "PassengerAppType node", "other-ru" => "PassengerStartupFile other.ru",
+    { "detected" => "", "rack" => "PassengerAppType rack", "ruby" => "PassengerAppType ruby",
+      "wsgi" => "PassengerAppType wsgi",
+      "python" => "PassengerAppType python", "node" => "PassengerAppType node",
+      "other-ru" => "PassengerStartupFile other.ru",
       "other-py" => "PassengerStartupFile other.py", "other-js" => "PassengerStartupFile other.js",
-      "other" => "PassengerAppType wsgi\nPassengerStartupFile other", "own-ruby" => "PassengerRuby #{wrapper(RbConfig.ruby)}",
+      "other" => "PassengerAppType wsgi\nPassengerStartupFile other",
+      "own-ruby" => "PassengerRuby #{wrapper(RbConfig.ruby)}",
       "own-python" => "PassengerAppType wsgi\nPassengerPython #{wrapper('/usr/bin/python3')}",
       "own-node" => "PassengerAppType node\nPassengerNodejs #{wrapper('node')}" }.each do |name, lines|
       made.site("#{name}.test", all, "#{lines}\nPassengerAppGroupName effects-#{name}\n")
@@ -86,13 +90,17 @@ class EffectsTest < IntegrationTest
 
   def test_the_type_of_an_application_is_detected_or_configured
     assert_equal ["rack config.ru "] * 3, %w[detected rack ruby].map { |name| says(name) }
-    assert_equal ["wsgi passenger_wsgi.py "] * 2, %w[wsgi python].map { |name| says(name) } if PYTHON
+    if PYTHON
+      assert_equal ["wsgi passenger_wsgi.py "] * 2, %w[wsgi python].map { |name| says(name) }
+    end
     assert_equal "node app.js ", says("node") if NODE
   end
 
   def test_the_type_follows_from_the_extension_of_a_renamed_startup_file
     assert_equal "rack other.ru ", says("other-ru")
-    assert_equal ["wsgi other.py ", "wsgi other "], %w[other-py other].map { |name| says(name) } if PYTHON
+    if PYTHON
+      assert_equal ["wsgi other.py ", "wsgi other "], %w[other-py other].map { |name| says(name) }
+    end
     assert_equal "node other.js ", says("other-js") if NODE
   end
 

@@ -18,10 +18,13 @@ class EndingChildrenTest < IntegrationTest
   end
 
   def test_a_graceful_stop_lets_waiting_requests_be_answered
-    with_server(one_instance.tap { |one| one.main_directives << "GracefulShutdownTimeout 60\n" }) do |server|
+    made = one_instance.tap { |one| one.main_directives << "GracefulShutdownTimeout 60\n" }
+    with_server(made) do |server|
       busy, waiting = occupy(server)
       stopping = Thread.new { server.stop(signal: :WINCH) }
-      eventually("it has begun to stop") { server.log.text.match?(/AH0049[1-9]|shutting down gracefully/) }
+      eventually("it has begun to stop") do
+        server.log.text.match?(/AH0049[1-9]|shutting down gracefully/)
+      end
       release(@fifo)
       assert_equal %w[200 200 200], [busy, *waiting].map { |request| request.value.code }
       assert_nothing_left stopping.value
@@ -74,7 +77,9 @@ class EndingChildrenTest < IntegrationTest
   private
 
   def one_instance(more = "")
-    configuration { |one| one.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n#{more}") }
+    configuration do |one|
+      one.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\n#{more}")
+    end
   end
 
   # Sends a request that keeps the only instance until the FIFO is released, and two that wait in
@@ -102,7 +107,9 @@ class EndingChildrenTest < IntegrationTest
   end
 
   def sockets(server)
-    server.tree.matching(/passenger-agent\S* pool/).flat_map { |pool| pool.descriptors.values.grep(/socket/) }
+    server.tree.matching(/passenger-agent\S* pool/).flat_map do |pool|
+      pool.descriptors.values.grep(/socket/)
+    end
   end
 
   def runs

@@ -29,14 +29,17 @@ class EngineTest < IntegrationTest
 
   def test_requests_that_keep_the_processor_busy_do_not_fill_the_pool
     assert_status 200, client("hello.test").get("/hello")
-    output, status = Open3.capture2e("ab", "-q", "-k", "-c", (2 * POOL).to_s, "-t", "4", "-n", "10000000",
-                                     "-H", "Host: hello.test:#{server.port}", "http://127.0.0.1:#{server.port}/hello")
+    output, status = Open3.capture2e("ab", "-q", "-k", "-c", (2 * POOL).to_s, "-t", "4", "-n",
+                                     "10000000",
+                                     "-H", "Host: hello.test:#{server.port}",
+                                     "http://127.0.0.1:#{server.port}/hello")
     assert_predicate status, :success?, output
     assert_match(/^Failed requests: +0$/, output)
     refute_match(/Non-2xx/, output)
     # Some start beside work of low priority: the processor time that it takes counts as free.
     assert_operator count(:started, "hello.test"), :<, POOL, "instances came that were no use"
-    assert_equal 0, count(:idle, "hello.test") + count(:evicted, "hello.test"), "instances came and went"
+    assert_equal 0, count(:idle, "hello.test") + count(:evicted, "hello.test"),
+                 "instances came and went"
   end
 
   def test_an_application_has_no_more_instances_than_its_limit_however_many_requests_wait
@@ -83,7 +86,9 @@ class EngineTest < IntegrationTest
   def test_applications_share_a_full_pool_and_none_starves
     made = configuration do |one|
       one.set("PassengerMaxPoolSize", 2)
-      3.times { |number| one.site("app#{number}.test", SampleApps.rack, "PassengerMaxRequests 20\n") }
+      3.times do |number|
+        one.site("app#{number}.test", SampleApps.rack, "PassengerMaxRequests 20\n")
+      end
     end
     with_server(made) do |server|
       most, answers = most_instances(server) { three_loads(server, 8) }
@@ -105,7 +110,8 @@ class EngineTest < IntegrationTest
     path = fifo("#{site}-#{server.port}")
     started = "#{path}.started"
     client = server.client(site)
-    [Array.new(count) { Thread.new { client.get("/wait?fifo=#{path}&started=#{started}") } }, path, started]
+    [Array.new(count) { Thread.new { client.get("/wait?fifo=#{path}&started=#{started}") } }, path,
+     started]
   end
 
   def lines(path)
@@ -161,7 +167,9 @@ class EngineTest < IntegrationTest
   end
 
   def three_loads(server, seconds)
-    loads = Array.new(3) { |number| SteadyLoad.new(server.client("app#{number}.test"), "/slow?seconds=0.02", 2) }
+    loads = Array.new(3) do |number|
+      SteadyLoad.new(server.client("app#{number}.test"), "/slow?seconds=0.02", 2)
+    end
     sleep seconds
     eventually("answers for all") { loads.all? { |load| load.answers.size > 4 } }
     loads.map(&:stop)

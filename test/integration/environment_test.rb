@@ -30,10 +30,12 @@ class EnvironmentTest < IntegrationTest
       SetEnv SAMPLE_UTF8 Grüße
       PassengerAppEnv staging
     CONF
-    made.site("asked.test", SampleApps.written(AT_LOAD), "PassEnv TMPDIR\nSetEnvIf Request_URI ^/loads FROM_REQUEST=yes\n")
+    made.site("asked.test", SampleApps.written(AT_LOAD),
+              "PassEnv TMPDIR\nSetEnvIf Request_URI ^/loads FROM_REQUEST=yes\n")
     folder = with_htaccess(AT_LOAD, "SetEnv HTA_SETTING first\n")
     made.site("htaccess.test", folder, allowing_htaccess(folder))
-    made.site("remembered.test", SampleApps.written(SAVED_AT_LOAD), "SetEnv SAMPLE_SETTING remembered\nPassengerSpawnMethod direct\n")
+    made.site("remembered.test", SampleApps.written(SAVED_AT_LOAD),
+              "SetEnv SAMPLE_SETTING remembered\nPassengerSpawnMethod direct\n")
   end
 
   def self.with_htaccess(config_ru, htaccess)
@@ -52,10 +54,13 @@ class EnvironmentTest < IntegrationTest
   end
 
   def test_escaped_paths_reach_the_application_escaped
-    ["/env/caf%C3%A9%20au%20lait", "/env/a%25b", "/env/a%3Fb%23c", "/env/a+b;c=d,e@f:g", "/env/%E2%82%AC"].each do |path|
+    ["/env/caf%C3%A9%20au%20lait", "/env/a%25b", "/env/a%3Fb%23c", "/env/a+b;c=d,e@f:g",
+     "/env/%E2%82%AC"].each do |path|
       seen = env("#{path}?q=%C3%A9")
       # The case of an escape's digits has no meaning.
-      escaped = seen.values_at("PATH_INFO", "REQUEST_URI").map { |text| text.gsub(/%\h\h/, &:upcase) }
+      escaped = seen.values_at("PATH_INFO", "REQUEST_URI").map do |text|
+        text.gsub(/%\h\h/, &:upcase)
+      end
       assert_equal [path, "#{path}?q=%C3%A9", ""], [*escaped, seen["SCRIPT_NAME"]]
     end
   end
@@ -71,7 +76,8 @@ class EnvironmentTest < IntegrationTest
   end
 
   def test_query_strings_are_left_alone
-    ["a=1&b=2", "a=%C3%A9+x&c=%26&&", "no-equals-sign", "a[]=1&a[]=2", "x=%00%0D%0A", "?="].each do |query|
+    ["a=1&b=2", "a=%C3%A9+x&c=%26&&", "no-equals-sign", "a[]=1&a[]=2", "x=%00%0D%0A",
+     "?="].each do |query|
       assert_equal query, env("/env?#{query}")["QUERY_STRING"]
     end
     assert_equal "", env("/env")["QUERY_STRING"]
@@ -88,7 +94,8 @@ class EnvironmentTest < IntegrationTest
     assert_equal ["127.0.0.1", "rack.test", "rack.test:#{server.port}"],
                  seen.values_at("REMOTE_ADDR", "SERVER_NAME", "HTTP_HOST")
     assert_match(/\A\d+\z/, seen["REMOTE_PORT"])
-    assert_equal [server.port.to_s, "HTTP/1.1", "GET"], seen.values_at("SERVER_PORT", "SERVER_PROTOCOL", "REQUEST_METHOD")
+    assert_equal [server.port.to_s, "HTTP/1.1", "GET"],
+                 seen.values_at("SERVER_PORT", "SERVER_PROTOCOL", "REQUEST_METHOD")
     assert_match(/Apache/, seen["SERVER_SOFTWARE"])
   end
 
@@ -99,20 +106,25 @@ class EnvironmentTest < IntegrationTest
   end
 
   def test_a_request_over_tls_is_https
-    skip "httpd has no mod_ssl" unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
+    unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
+      skip "httpd has no mod_ssl"
+    end
     seen = server.client("secure.test", tls: true).json("/env")
     assert_equal %w[on https], seen.values_at("HTTPS", "rack.url_scheme")
     assert_equal server.configuration.tls_port.to_s, seen["SERVER_PORT"]
   end
 
   def test_headers_become_variables
-    seen = env("/env", "X-Custom-Header" => "one", "Accept-Language" => "de", "Cookie" => "a=1; b=2")
-    assert_equal ["one", "de", "a=1; b=2"], seen.values_at("HTTP_X_CUSTOM_HEADER", "HTTP_ACCEPT_LANGUAGE", "HTTP_COOKIE")
+    seen = env("/env", "X-Custom-Header" => "one", "Accept-Language" => "de",
+               "Cookie" => "a=1; b=2")
+    assert_equal ["one", "de", "a=1; b=2"],
+                 seen.values_at("HTTP_X_CUSTOM_HEADER", "HTTP_ACCEPT_LANGUAGE", "HTTP_COOKIE")
   end
 
   def test_the_bodys_type_and_length_have_names_of_their_own
     raw = server.raw
-    raw.request("POST", "/env", { "Content-Type" => "text/weird", "Content-Length" => "3" }).write("abc")
+    raw.request("POST", "/env",
+                { "Content-Type" => "text/weird", "Content-Length" => "3" }).write("abc")
     seen = JSON.parse(raw.response.body)
     assert_equal %w[text/weird 3], seen.values_at("CONTENT_TYPE", "CONTENT_LENGTH")
     refute seen.key?("HTTP_CONTENT_LENGTH")
@@ -139,8 +151,10 @@ class EnvironmentTest < IntegrationTest
   end
 
   def test_names_with_underscores_do_not_shadow_real_headers
-    assert_equal "real", env("/env", "X-Real-User" => "real", "X_Real_User" => "forged")["HTTP_X_REAL_USER"]
-    assert_equal "real", env("/env", "X_Real_User" => "forged", "X-Real-User" => "real")["HTTP_X_REAL_USER"]
+    assert_equal "real", env("/env", "X-Real-User" => "real",
+                             "X_Real_User" => "forged")["HTTP_X_REAL_USER"]
+    assert_equal "real", env("/env", "X_Real_User" => "forged",
+                             "X-Real-User" => "real")["HTTP_X_REAL_USER"]
   end
 
   def test_a_proxy_header_does_not_become_http_proxy
@@ -149,13 +163,15 @@ class EnvironmentTest < IntegrationTest
 
   def test_set_env_is_in_the_process_before_the_application_loads
     at_load = client("settings.test").json("/")["at_load"]
-    assert_equal ["a value with spaces", "Grüße"], at_load.values_at("SAMPLE_SETTING", "SAMPLE_UTF8")
+    assert_equal ["a value with spaces", "Grüße"],
+                 at_load.values_at("SAMPLE_SETTING", "SAMPLE_UTF8")
   end
 
   def test_pass_env_and_set_env_if_are_in_the_process_before_the_application_loads
     at_load = client("asked.test").json("/loads")["at_load"]
     assert_equal [server.environment["TMPDIR"], "yes"], at_load.values_at("TMPDIR", "FROM_REQUEST")
-    refute_equal server.environment["TMPDIR"], client("settings.test").json("/")["at_load"]["TMPDIR"]
+    refute_equal server.environment["TMPDIR"],
+                 client("settings.test").json("/")["at_load"]["TMPDIR"]
   end
 
   # A restart starts the first instance with the variables of the last ATTACH. Later, httpd's
@@ -164,7 +180,9 @@ class EnvironmentTest < IntegrationTest
     seen = -> { client("htaccess.test").json("/") }
     assert_equal "first", seen.call["at_load"]["HTA_SETTING"]
     File.write(File.join(root("htaccess.test"), "public/.htaccess"), "SetEnv HTA_SETTING second\n")
-    assert_equal %w[first second], seen.call.then { |all| [all["at_load"]["HTA_SETTING"], all["request"]["HTA_SETTING"]] }
+    assert_equal %w[first second], seen.call.then { |all|
+      [all["at_load"]["HTA_SETTING"], all["request"]["HTA_SETTING"]]
+    }
     2.times do |number|
       pid = seen.call["pid"]
       time = Time.now + number
@@ -176,9 +194,13 @@ class EnvironmentTest < IntegrationTest
   end
 
   def test_variables_that_a_reload_changes_are_in_the_next_process
-    made = configuration { |one| one.site("changed.test", SampleApps.written(AT_LOAD), "SetEnv CHANGED first\n") }
+    made = configuration do |one|
+      one.site("changed.test", SampleApps.written(AT_LOAD), "SetEnv CHANGED first\n")
+    end
     with_server(made) do |own|
-      seen = -> { own.client.json("/").then { |all| [all["at_load"]["CHANGED"], all["request"]["CHANGED"]] } }
+      seen = -> {
+        own.client.json("/").then { |all| [all["at_load"]["CHANGED"], all["request"]["CHANGED"]] }
+      }
       assert_equal %w[first first], seen.call
       own.graceful { |one| one.sites.first.directives = "SetEnv CHANGED second\n" }
       eventually("the new children") { seen.call == %w[first second] }
@@ -194,11 +216,13 @@ class EnvironmentTest < IntegrationTest
     assert_equal %w[remembered remembered], eventually("another instance") { settings_at_load(2) }
     restart = File.join(root("remembered.test"), "tmp/restart.txt")
     File.write(restart, "")
-    assert_equal ["remembered"] * 3, eventually("an instance of the next version") { settings_at_load(3) }
+    assert_equal ["remembered"] * 3,
+                 eventually("an instance of the next version") { settings_at_load(3) }
   end
 
   def test_set_env_is_in_each_requests_environment
-    assert_equal "a value with spaces", client("settings.test").json("/")["request"]["SAMPLE_SETTING"]
+    assert_equal "a value with spaces",
+                 client("settings.test").json("/")["request"]["SAMPLE_SETTING"]
   end
 
   def test_variables_of_one_request_are_in_that_request_only

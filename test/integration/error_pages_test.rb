@@ -18,11 +18,14 @@ class ErrorPagesTest < IntegrationTest
     folder = SampleApps.written("raise 'no'\n")
     File.write(File.join(folder, "sorry.html"), OWN_PAGE)
     made.site("custom.test", folder, "PassengerCustomErrorPage #{folder}/sorry.html\n")
-    made.site("lost.test", SampleApps.written("raise 'no'\n"), "PassengerCustomErrorPage /nonexistent/sorry.html\n")
-    { "shown.test" => %w[production On], "hidden.test" => %w[development Off] }.each do |name, (environment, value)|
+    made.site("lost.test", SampleApps.written("raise 'no'\n"),
+              "PassengerCustomErrorPage /nonexistent/sorry.html\n")
+    { "shown.test" => %w[production On],
+      "hidden.test" => %w[development Off] }.each do |name, (environment, value)|
       root = SampleApps.written("raise 'as ordered'\n")
       File.write(File.join(root, "public/.htaccess"), "PassengerFriendlyErrorPages #{value}\n")
-      made.site(name, root, "PassengerAppEnv #{environment}\n<Directory \"#{root}/public\">\nAllowOverride All\n</Directory>\n")
+      made.site(name, root, "PassengerAppEnv #{environment}\n<Directory \"#{root}/public\">\n" \
+                            "AllowOverride All\n</Directory>\n")
     end
   end
 
@@ -36,7 +39,8 @@ class ErrorPagesTest < IntegrationTest
 
   def test_in_development_a_browser_gets_the_full_page
     body = page("development.test").body
-    ["What usually causes this", "RuntimeError", "config.ru:2", "Last output of the application", "Steps", "app loaded",
+    ["What usually causes this", "RuntimeError", "config.ru:2", "Last output of the application",
+     "Steps", "app loaded",
      "Limits", "Environment", "RACK_ENV"].each { |part| assert_includes body, part }
   end
 

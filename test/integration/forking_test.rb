@@ -38,7 +38,8 @@ class ForkingTest < IntegrationTest
   RUBY
 
   serve do |made|
-    made.site("rails.test", app, "PassengerMinInstances 2\nPassengerMaxInstances 2\nSetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
+    made.site("rails.test", app, "PassengerMinInstances 2\nPassengerMaxInstances 2\n" \
+                                 "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
 
   def self.app

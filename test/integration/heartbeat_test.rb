@@ -40,11 +40,12 @@ class HeartbeatTest < IntegrationTest
     made.site("direct.test", SampleApps.written(APP), "#{limit}PassengerSpawnMethod direct\n")
     made.site("threads.test", SampleApps.written(APP), "#{limit}PassengerThreadCount 4\n")
     made.site("unwatched.test", SampleApps.written(APP), "PassengerMaxInstances 1\n")
-    made.site("http.test", SampleApps.copy("http_app"), "#{limit}PassengerAppStartCommand \"exec #{RbConfig.ruby} server.rb\"\n")
+    made.site("http.test", SampleApps.copy("http_app"),
+              "#{limit}PassengerAppStartCommand \"exec #{RbConfig.ruby} server.rb\"\n")
   end
 
   %w[rack.test direct.test threads.test].each do |site|
-    define_method("test_an_instance_of_#{site[/\w+/]}_that_keeps_rubys_lock_is_killed_and_replaced") do
+    define_method("test_a_#{site[/\w+/]}_instance_that_keeps_rubys_lock_is_replaced") do
       seen = File.join(scratch, "seen")
       pids = []
       assert_replaced(-> { client(site).pid }) do |pid|
@@ -88,7 +89,8 @@ class HeartbeatTest < IntegrationTest
       assert_equal pid.to_s, client.get("/#{page}/#{LIMIT * 2}").body
     end
     pid = client("threads.test").pid
-    answers = Array.new(4) { Thread.new { client("threads.test").get("/compute/#{LIMIT * 1.5}") } }.map(&:value)
+    answers = Array.new(4) { Thread.new { client("threads.test").get("/compute/#{LIMIT * 1.5}") } }
+      .map(&:value)
     assert_equal [pid.to_s], answers.map(&:body).uniq
   end
 
@@ -141,7 +143,8 @@ class HeartbeatTest < IntegrationTest
         yield pid
         eventually("the end of #{pid}") { !ProcessInfo.read(pid)&.alive? }
       end
-      server.log.wait_for(/event=instance\.heartbeat_lost .*pid=#{pid} .*limit=#{LIMIT}s/, from: @position)
+      server.log.wait_for(/event=instance\.heartbeat_lost .*pid=#{pid} .*limit=#{LIMIT}s/,
+                          from: @position)
       took
     end
   end

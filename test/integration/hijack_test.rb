@@ -10,8 +10,10 @@ class HijackTest < IntegrationTest
   # for slow requests, but shorter.
   serve do |made|
     reqtimeout = File.join(TestEnvironment.modules_dir, "mod_reqtimeout.so")
-    made.main_directives << "LoadModule reqtimeout_module #{reqtimeout}\nRequestReadTimeout header=60 body=1\nKeepAliveTimeout 60\n"
-    made.site("hijack.test", SampleApps.copy("hijack_app"), "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
+    made.main_directives << "LoadModule reqtimeout_module #{reqtimeout}\n" \
+                            "RequestReadTimeout header=60 body=1\nKeepAliveTimeout 60\n"
+    made.site("hijack.test", SampleApps.copy("hijack_app"),
+              "PassengerMaxInstances 1\nPassengerMinInstances 1\n" \
                                                             "Header always set X-From-Httpd yes\n")
   end
 
@@ -65,17 +67,20 @@ class HijackTest < IntegrationTest
     %w[/upgrade /upgrade_by_body].each do |path|
       raw = server.raw
       head = raw.request("GET", path, UPGRADE).read_head
-      assert_equal [101, "capitals", "Upgrade", "1"], [head.status, *%w[Upgrade Connection X-Mark].map { |name| head[name] }]
+      assert_equal [101, "capitals", "Upgrade", "1"],
+                   [head.status, *%w[Upgrade Connection X-Mark].map { |name| head[name] }]
       assert_capitals(raw)
       raw.close
     end
   end
 
   def test_an_upgrade_that_the_client_did_not_request_is_a_bad_gateway
-    [{}, { "Upgrade" => "capitals" }, { "Upgrade" => "capitals", "Connection" => "keep-alive" }, { "Connection" => "Upgrade" }].each do |headers|
+    [{}, { "Upgrade" => "capitals" }, { "Upgrade" => "capitals", "Connection" => "keep-alive" },
+     { "Connection" => "Upgrade" }].each do |headers|
       %w[/upgrade /upgrade_by_body].each do |path|
         answer = @raw.get(path, headers)
-        assert_equal [502, nil, nil], [answer.status, answer["Upgrade"], answer["X-Mark"]], "#{path} #{headers}"
+        assert_equal [502, nil, nil], [answer.status, answer["Upgrade"], answer["X-Mark"]],
+                     "#{path} #{headers}"
         assert_equal 200, @raw.get("/").status
       end
     end
@@ -92,7 +97,8 @@ class HijackTest < IntegrationTest
   def test_a_stream_follows_the_servers_head
     head = @raw.request("GET", "/partial").read_head
     assert_equal [200, "close", nil, "yes"],
-                 [head.status, *%w[Connection Transfer-Encoding X-From-Httpd].map { |name| head[name] }]
+                 [head.status, *%w[Connection Transfer-Encoding
+                                   X-From-Httpd].map { |name| head[name] }]
     assert_capitals(@raw)
   end
 
@@ -111,7 +117,8 @@ class HijackTest < IntegrationTest
 
   def test_chunks_of_the_application_arrive_unchanged
     response = @raw.request("GET", "/chunks").response
-    assert_equal [200, "chunked", "one"], [response.status, response["Transfer-Encoding"], response.body]
+    assert_equal [200, "chunked", "one"],
+                 [response.status, response["Transfer-Encoding"], response.body]
   end
 
   def test_the_application_reads_the_end_when_the_client_leaves
@@ -139,7 +146,8 @@ class HijackTest < IntegrationTest
   end
 
   def test_web_sockets_survive_a_graceful_reload
-    with_server(configuration { |made| made.site("hijack.test", SampleApps.copy("hijack_app")) }) do |own|
+    with_server(configuration { |made| made.site("hijack.test",
+                                                 SampleApps.copy("hijack_app")) }) do |own|
       socket = WebSocketClient.new(own.port, "hijack.test", "/web_socket")
       own.graceful
       assert_equal "HELLO", socket.say("hello").hear
@@ -148,7 +156,8 @@ class HijackTest < IntegrationTest
   end
 
   def test_a_stop_of_httpd_ends_web_sockets
-    with_server(configuration { |made| made.site("hijack.test", SampleApps.copy("hijack_app")) }) do |own|
+    with_server(configuration { |made| made.site("hijack.test",
+                                                 SampleApps.copy("hijack_app")) }) do |own|
       socket = WebSocketClient.new(own.port, "hijack.test", "/web_socket")
       own.stop
       assert_predicate socket, :ended?
@@ -158,7 +167,9 @@ class HijackTest < IntegrationTest
   private
 
   def web_socket
-    WebSocketClient.new(server.port, "hijack.test", "/web_socket").tap { |socket| assert_equal 101, socket.status }
+    WebSocketClient.new(server.port, "hijack.test", "/web_socket").tap do |socket|
+      assert_equal 101, socket.status
+    end
   end
 
   def assert_capitals(raw)

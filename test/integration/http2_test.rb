@@ -17,7 +17,8 @@ class Http2Test < IntegrationTest
     rack = SampleApps.rack
     made.site("rack.test", rack)
     made.site("streamed.test", rack, "PassengerBufferUpload off\n")
-    made.site("http.test", SampleApps.copy("http_app"), "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    made.site("http.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
     made.site("one.test", rack, "PassengerAppGroupName one\nPassengerMaxInstances 1\n")
     made.site("takes.test", SampleApps.written(<<~'RUBY'))
       run proc { |env| [200, { "Content-Type" => "text/plain" }, ["#{env["rack.hijack?"].inspect} #{env["rack.hijack"].nil?}"]] }
@@ -32,29 +33,37 @@ class Http2Test < IntegrationTest
   def test_uploads_of_all_sizes_arrive_whole
     %w[rack.test streamed.test].each do |site|
       [0, 5, 3_000, 200_000, 3_000_000].each do |size|
-        status, _, body = curl("/upload", "--data-binary", "@-", site: site, stdin: Pattern.bytes(size))
-        assert_equal [200, size, Pattern.digest(size)], [status, *JSON.parse(body).values_at("size", "sha256")], site
+        status, _, body = curl("/upload", "--data-binary", "@-", site: site,
+                               stdin: Pattern.bytes(size))
+        assert_equal [200, size, Pattern.digest(size)],
+                     [status, *JSON.parse(body).values_at("size", "sha256")], site
       end
     end
   end
 
   def test_uploads_without_a_length_arrive_whole
     %w[rack.test streamed.test].each do |site|
-      status, _, body = curl("/upload", "-T", "-", "-X", "POST", site: site, stdin: Pattern.bytes(300_000))
+      status, _, body = curl("/upload", "-T", "-", "-X", "POST", site: site,
+                             stdin: Pattern.bytes(300_000))
       assert_equal [200, Pattern.digest(300_000)], [status, JSON.parse(body)["sha256"]], site
     end
   end
 
   def test_uploads_reach_applications_that_speak_http
-    status, _, body = curl("/echo", "--data-binary", "@-", site: "http.test", stdin: Pattern.bytes(200_000))
+    status, _, body = curl("/echo", "--data-binary", "@-", site: "http.test",
+                           stdin: Pattern.bytes(200_000))
     assert_equal [200, Pattern.digest(200_000)], [status, Digest::SHA256.hexdigest(body)]
   end
 
   def test_the_environment_is_as_over_http_1_1
-    status, _, body = curl("/env/a%20b?c=d", "--data-binary", "@-", "-H", "X-Custom: one", stdin: "abc")
+    status, _, body = curl("/env/a%20b?c=d", "--data-binary", "@-", "-H", "X-Custom: one",
+                           stdin: "abc")
     seen = JSON.parse(body)
-    assert_equal [200, "HTTP/2.0", "rack.test", "rack.test", "/env/a%20b", "c=d", "3", "one", "POST"],
-                 [status, *seen.values_at("SERVER_PROTOCOL", "HTTP_HOST", "SERVER_NAME", "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH", "HTTP_X_CUSTOM",
+    assert_equal [200, "HTTP/2.0", "rack.test", "rack.test", "/env/a%20b", "c=d", "3", "one",
+                  "POST"],
+                 [status, *seen.values_at("SERVER_PROTOCOL", "HTTP_HOST", "SERVER_NAME",
+                                          "PATH_INFO", "QUERY_STRING", "CONTENT_LENGTH",
+                                          "HTTP_X_CUSTOM",
                                           "REQUEST_METHOD")]
     assert_nil seen["HTTP_TRANSFER_ENCODING"]
   end
@@ -79,13 +88,16 @@ class Http2Test < IntegrationTest
   # The client sends RST_STREAM; another request on the same connection is answered.
   def test_resetting_the_stream_withdraws_a_waiting_request
     skip "needs node" unless NODE
-    output = with_a_waiting_request(-> { ["node", "-e", RESETS, server.port.to_s, path] }) { |pid| Process.kill("USR2", pid) }
+    output = with_a_waiting_request(-> { ["node", "-e", RESETS, server.port.to_s, path] }) do |pid|
+      Process.kill("USR2", pid)
+    end
     assert_equal "other 200\n", output
   end
 
   private
 
-  ANY = ["--silent", "--http2-prior-knowledge", "--max-time", "60", "--header", "Host: one.test"].freeze
+  ANY = ["--silent", "--http2-prior-knowledge", "--max-time", "60", "--header",
+         "Host: one.test"].freeze
   NODE = system("node --version >/dev/null 2>&1")
   # Sends a request that waits. On command, resets it and sends a request to another application.
   RESETS = <<~JAVASCRIPT
@@ -128,7 +140,9 @@ class Http2Test < IntegrationTest
     client = Process.spawn(*command, out: writer, err: writer)
     writer.close
     before = given_up
-    eventually("httpd has its request") { File.read(File.join(server.folder, "logs/begun")).scan("/slow").size > before }
+    eventually("httpd has its request") do
+      File.read(File.join(server.folder, "logs/begun")).scan("/slow").size > before
+    end
     yield client
     took = seconds { eventually("it is withdrawn") { given_up > before } }
     release(gate)
@@ -147,7 +161,8 @@ class Http2Test < IntegrationTest
 
   # Returns status, head and body.
   def curl(path, *options, site: "rack.test", stdin: "")
-    command = ["curl", "--silent", "--show-error", "--http2-prior-knowledge", "--max-time", "60", "--include", *options, "--header", "Host: #{site}",
+    command = ["curl", "--silent", "--show-error", "--http2-prior-knowledge", "--max-time", "60",
+               "--include", *options, "--header", "Host: #{site}",
                "http://127.0.0.1:#{server.port}#{path}"]
     output, error, status = Open3.capture3(*command, stdin_data: stdin, binmode: true)
     assert status.success?, error

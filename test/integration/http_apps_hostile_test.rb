@@ -25,7 +25,8 @@ class HttpAppsHostileTest < IntegrationTest
     "nul_in_a_value" => "#{OK}X: a\0b\r\nContent-Length: 0\r\n\r\n",
     "cr_in_a_value" => "#{OK}X: a\rSet-Cookie: b\r\nContent-Length: 0\r\n\r\n",
     "nul_in_a_name" => "#{OK}X\0: a\r\nContent-Length: 0\r\n\r\n",
-    "upgrade_nobody_asked_for" => "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
+    "upgrade_nobody_asked_for" =>
+      "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
     "status_that_is_none" => "HTTP/1.1 20 OK\r\n\r\n",
     "another_protocol" => "SSH-2.0-OpenSSH\r\n",
     "another_version" => "HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
@@ -66,7 +67,9 @@ class HttpAppsHostileTest < IntegrationTest
   end
 
   def test_a_chunked_answer_that_is_broken_off_does_not_look_whole
-    ["4\r\nbody\r\n", "9\r\nbody"].product(%w[! ~]).each { |body, ending| assert_broken_off(CHUNKED, body, ending) }
+    ["4\r\nbody\r\n", "9\r\nbody"].product(%w[! ~]).each do |body, ending|
+      assert_broken_off(CHUNKED, body, ending)
+    end
   end
 
   def test_a_bad_chunk_after_the_head_does_not_look_whole
@@ -92,7 +95,9 @@ class HttpAppsHostileTest < IntegrationTest
     ["", ","].each do |pause|
       query = "#{hex(GOOD)}#{pause}#{hex(surplus)}"
       assert_equal "good", ask_in_pieces(query).response.body
-      eventually("the application has said it") { File.read(said).include?("#{query}\n") } unless pause.empty?
+      unless pause.empty?
+        eventually("the application has said it") { File.read(said).include?("#{query}\n") }
+      end
       assert_good
     end
   end
@@ -103,18 +108,23 @@ class HttpAppsHostileTest < IntegrationTest
   end
 
   def test_headers_of_the_connection_do_not_reach_the_client
-    lines = { "Connection" => "X-Mine, close", "Keep-Alive" => "5", "TE" => "x", "Upgrade" => "h2c", "X-Mine" => "1",
-              "Proxy-Connection" => "x", "Proxy-Authenticate" => "x", "Trailer" => "Y", "X-Kept" => "1" }
+    lines = { "Connection" => "X-Mine, close", "Keep-Alive" => "5", "TE" => "x", "Upgrade" => "h2c",
+              "X-Mine" => "1",
+              "Proxy-Connection" => "x", "Proxy-Authenticate" => "x", "Trailer" => "Y",
+              "X-Kept" => "1" }
     head = lines.map { |name, value| "#{name}: #{value}\r\n" }.join
-    answer = ask("#{OK}#{head}Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nY: trailer\r\n\r\n").response
+    answer = ask("#{OK}#{head}Transfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\nY: trailer\r\n" \
+                 "\r\n").response
     assert_equal ["body", "1"], [answer.body, answer["X-Kept"]]
-    %w[TE Upgrade X-Mine Proxy-Connection Proxy-Authenticate Trailer Y].each { |name| assert_nil answer[name], name }
+    %w[TE Upgrade X-Mine Proxy-Connection Proxy-Authenticate Trailer
+       Y].each { |name| assert_nil answer[name], name }
     assert_good
   end
 
   def test_answers_without_a_body_have_none_whatever_their_heads_say
     ["204 No Content", "304 Not Modified"].each do |status|
-      assert_equal status.to_i, ask("HTTP/1.1 #{status}\r\nContent-Length: 10\r\n\r\n").response.status
+      assert_equal status.to_i,
+                   ask("HTTP/1.1 #{status}\r\nContent-Length: 10\r\n\r\n").response.status
       assert_good
     end
     raw = server.raw.request("HEAD", "/?#{hex("#{OK}Content-Length: 10\r\n\r\n")}")

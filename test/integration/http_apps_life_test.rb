@@ -17,7 +17,8 @@ class HttpAppsLifeTest < IntegrationTest
               "PassengerAppStartCommand \"sleep 4711\"\nPassengerStartTimeout 2\n")
     made.site("ending.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"echo no configuration >&2; exit 7\"\n")
-    made.site("shortlived.test", shortlived, "PassengerAppStartCommand \"#{RbConfig.ruby} shortlived.rb\"\n")
+    made.site("shortlived.test", shortlived,
+              "PassengerAppStartCommand \"#{RbConfig.ruby} shortlived.rb\"\n")
     made.site("robbed.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"echo $PORT > new; mv new port; exec sleep 4713\"\n")
     made.site("grandchildren.test", SampleApps.copy("http_app"),
@@ -27,7 +28,8 @@ class HttpAppsLifeTest < IntegrationTest
   # Ends a second after Ruby has started, which may take long.
   def self.shortlived
     SampleApps.copy("http_app").tap do |folder|
-      File.write(File.join(folder, "shortlived.rb"), "Thread.new { sleep 1; Process.kill(:KILL, Process.pid) }\nload './server.rb'\n")
+      File.write(File.join(folder, "shortlived.rb"),
+                 "Thread.new { sleep 1; Process.kill(:KILL, Process.pid) }\nload './server.rb'\n")
     end
   end
 
@@ -36,26 +38,35 @@ class HttpAppsLifeTest < IntegrationTest
   end
 
   def test_a_command_that_never_listens_is_an_error_that_names_the_port_and_the_remedy
-    assert_seconds_below(4, "the page") { seconds { assert_status 500, client("silent.test").get("/") } }
+    assert_seconds_below(4, "the page") do
+      seconds { assert_status 500, client("silent.test").get("/") }
+    end
     line = server.log.wait_for(/event=spawn\.failed app="#{root('silent.test')}.*/, from: @position)
     assert_match(/sleep 4711.*nothing listens on 127\.0\.0\.1 port \d+ \(PORT\) after PassengerStartTimeout, 2 seconds/, line)
-    server.log.wait_for(/serve HTTP on the port that the environment variable PORT names/, from: @position)
+    server.log.wait_for(/serve HTTP on the port that the environment variable PORT names/,
+                        from: @position)
     eventually("the command has ended") { processes(/\Asleep 4711\z/).empty? }
   end
 
   def test_a_command_that_ends_at_once_is_reported_with_its_status_and_output
-    assert_seconds_below(2, "the page") { seconds { assert_status 500, client("ending.test").get("/") } }
+    assert_seconds_below(2, "the page") do
+      seconds { assert_status 500, client("ending.test").get("/") }
+    end
     server.log.wait_for(/exited with status 7 before it listened/, from: @position)
     server.log.wait_for(/no configuration/, from: @position)
   end
 
   def test_an_application_that_dies_after_a_second_is_started_again_after_pauses
-    started = -> { server.log.count(/event=instance\.started app="#{root('shortlived.test')}/, @position) }
+    started = -> {
+      server.log.count(/event=instance\.started app="#{root('shortlived.test')}/, @position)
+    }
     answers = nil
     took = seconds do
       answers = SteadyLoad.during(client("shortlived.test"), threads: 1) do |load|
         sleep 8
-        eventually("three lives, and an answer") { started.call >= 3 && load.answers.any? { |answer| answer.code == 200 } }
+        eventually("three lives, and an answer") do
+          started.call >= 3 && load.answers.any? { |answer| answer.code == 200 }
+        end
       end
     end
     assert_empty answers.map(&:code).uniq - [200, 500, 502]
@@ -148,7 +159,9 @@ class HttpAppsLifeTest < IntegrationTest
   # The parent of the application may be a shell; above it are the keeper and the bridge.
   def bridge_of(app)
     pid = app
-    pid = parent(pid) until ProcessInfo.read(pid).command_line.match?(/passenger-agent bridge\z/) && keeper?(pid)
+    until ProcessInfo.read(pid).command_line.match?(/passenger-agent bridge\z/) && keeper?(pid)
+      pid = parent(pid)
+    end
     parent(pid)
   end
 

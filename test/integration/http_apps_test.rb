@@ -42,7 +42,8 @@ class HttpAppsTest < IntegrationTest
   end
 
   def test_the_request_has_the_clients_headers_and_address
-    head = client.get("/head?a=%20b", "X-Forwarded-For" => "9.9.9.9", "X-Odd" => "1", "TE" => "trailers").body
+    head = client.get("/head?a=%20b", "X-Forwarded-For" => "9.9.9.9", "X-Odd" => "1",
+                      "TE" => "trailers").body
     assert_match(%r{\AGET /head\?a=%20b HTTP/1\.1\r\nHost: http\.test:\d+\r\n}, head)
     assert_match(/^X-Forwarded-For: 9\.9\.9\.9, 127\.0\.0\.1\r$/, head)
     assert_match(/^X-Odd: 1\r$/, head)
@@ -58,7 +59,8 @@ class HttpAppsTest < IntegrationTest
   end
 
   def test_a_body_that_is_broken_off_never_looks_whole_to_the_application
-    parts = [[{ "Content-Length" => "300000" }, "x" * 100_000], [{ "Transfer-Encoding" => "chunked" }, "4\r\nbody\r\n"]]
+    parts = [[{ "Content-Length" => "300000" }, "x" * 100_000],
+             [{ "Transfer-Encoding" => "chunked" }, "4\r\nbody\r\n"]]
     parts.each do |headers, part|
       raw = server.raw("one.test").request("POST", "/note", headers).write(part)
       sleep 0.2
@@ -91,6 +93,9 @@ class HttpAppsTest < IntegrationTest
 
   def seconds_for_four(site)
     client(site).get("/")
-    seconds { Array.new(4) { Thread.new { client(site).get("/slow") } }.each { |thread| assert_status 200, thread.value } }
+    seconds do
+      Array.new(4) { Thread.new { client(site).get("/slow") } }
+        .each { |thread| assert_status 200, thread.value }
+    end
   end
 end

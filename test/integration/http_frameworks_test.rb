@@ -43,9 +43,11 @@ class HttpFrameworksTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 8)
     if File.executable?(PYTHON)
-      made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"), "PassengerPython #{PYTHON}\n")
+      made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"),
+                "PassengerPython #{PYTHON}\n")
       made.site("counting_wsgi.test", SampleApps.written(COUNTING_WSGI, "passenger_wsgi.py"),
-                "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\nPassengerForceMaxConcurrentRequestsPerProcess 4\n")
+                "PassengerPython #{PYTHON}\nPassengerMaxInstances 1\n" \
+                "PassengerForceMaxConcurrentRequestsPerProcess 4\n")
     end
     if EXPRESS
       path = "SetEnv NODE_PATH /usr/share/nodejs\n"
@@ -56,7 +58,8 @@ class HttpFrameworksTest < IntegrationTest
     if FLASK
       made.site("flask.test", SampleApps.copy("flask_app"), "PassengerPython #{PYTHON}\n")
       made.site("flask-command.test", SampleApps.copy("flask_app"),
-                "PassengerAppStartCommand \"#{PYTHON} -m flask --app passenger_wsgi run --port $PORT\"\n")
+                "PassengerAppStartCommand \"#{PYTHON} -m flask --app passenger_wsgi run --port " \
+                "$PORT\"\n")
     end
     made.site("rack.test", SampleApps.rack)
   end
@@ -76,7 +79,8 @@ class HttpFrameworksTest < IntegrationTest
   end
 
   def test_express_is_started_by_a_command
-    assert_equal "hello from Express", assert_status(200, express("express-command.test").get("/")).body
+    assert_equal "hello from Express",
+                 assert_status(200, express("express-command.test").get("/")).body
   end
 
   def test_express_gets_the_request_as_the_client_sent_it
@@ -93,7 +97,10 @@ class HttpFrameworksTest < IntegrationTest
   def test_one_process_of_node_answers_many_requests_at_once
     express.get("/")
     assert_seconds_below(2, "ten at once") do
-      seconds { Array.new(10) { Thread.new { express.get("/slow").body } }.each { |thread| assert_equal "slept", thread.value } }
+      seconds do
+        Array.new(10) { Thread.new { express.get("/slow").body } }
+          .each { |thread| assert_equal "slept", thread.value }
+      end
     end
   end
 
@@ -143,11 +150,13 @@ class HttpFrameworksTest < IntegrationTest
 
   def test_a_body_that_is_broken_off_never_looks_whole_to_a_wsgi_application
     wsgi.post("/", "whole")
-    raw = server.raw("wsgi.test").request("POST", "/", "Content-Length" => "300000").write("x" * 100_000)
+    raw = server.raw("wsgi.test").request("POST", "/",
+                                          "Content-Length" => "300000").write("x" * 100_000)
     sleep 0.2
     raw.close
     wsgi.post("/", "again whole")
-    assert_equal %w[5 11], File.readlines(File.join(server.configuration.sites.find { |site| site.name == "wsgi.test" }.root, "note"), chomp: true)
+    root = server.configuration.sites.find { |site| site.name == "wsgi.test" }.root
+    assert_equal %w[5 11], File.readlines(File.join(root, "note"), chomp: true)
   end
 
   def test_a_client_cannot_set_the_scheme_of_a_wsgi_application
@@ -156,7 +165,8 @@ class HttpFrameworksTest < IntegrationTest
 
   def test_a_wsgi_application_has_one_request_at_a_time_whatever_the_limit
     skip "there is no #{PYTHON}" unless File.executable?(PYTHON)
-    answers = Array.new(4) { Thread.new { client("counting_wsgi.test").get("/").body } }.map(&:value)
+    answers = Array.new(4) { Thread.new { client("counting_wsgi.test").get("/").body } }
+      .map(&:value)
     assert_equal ["1 False"], answers.uniq
   end
 

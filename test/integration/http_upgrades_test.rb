@@ -17,14 +17,18 @@ class HttpUpgradesTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 4)
-    made.site("express.test", SampleApps.copy("express_app"), "PassengerMaxInstances 1\nSetEnv NODE_PATH /usr/share/nodejs\n")
+    made.site("express.test", SampleApps.copy("express_app"),
+              "PassengerMaxInstances 1\nSetEnv NODE_PATH /usr/share/nodejs\n")
     made.site("port.test", SampleApps.copy("http_app"), COMMAND)
     made.site("rack.test", SampleApps.rack)
-    made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"), "PassengerPython #{PYTHON}\n")
-    made.site("socket.test", SampleApps.copy("http_app"), COMMAND.sub(/"/, "\"SOCKET=$PASSENGER_SOCKET "))
+    made.site("wsgi.test", SampleApps.written(WSGI, "passenger_wsgi.py"),
+              "PassengerPython #{PYTHON}\n")
+    made.site("socket.test", SampleApps.copy("http_app"),
+              COMMAND.sub(/"/, "\"SOCKET=$PASSENGER_SOCKET "))
   end
 
-  WS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"ws\"), require(\"express\")' >/dev/null 2>&1")
+  WS = system("NODE_PATH=/usr/share/nodejs node -e 'require(\"ws\"), require(\"express\")' " \
+              ">/dev/null 2>&1")
   UPGRADE = { "Connection" => "Upgrade", "Upgrade" => "capitals" }.freeze
 
   def test_a_web_socket_of_node_echoes
@@ -41,7 +45,8 @@ class HttpUpgradesTest < IntegrationTest
     %w[port.test socket.test].each do |site|
       raw = server.raw(site)
       head = raw.request("GET", "/upgrade", UPGRADE).read_head
-      assert_equal [101, "capitals", "Upgrade", "1"], [head.status, *%w[Upgrade Connection X-Mark].map { |name| head[name] }]
+      assert_equal [101, "capitals", "Upgrade", "1"],
+                   [head.status, *%w[Upgrade Connection X-Mark].map { |name| head[name] }]
       assert_equal "WELCOME\nONE\n", raw.write("one\n").read_bytes(12)
       raw.close_write
       assert_equal "GOODBYE\n", raw.read_bytes(8)
@@ -50,7 +55,9 @@ class HttpUpgradesTest < IntegrationTest
   end
 
   def test_upgraded_connections_do_not_occupy_their_instance
-    raws = Array.new(10) { server.raw("port.test").tap { |raw| raw.request("GET", "/upgrade", UPGRADE).read_head } }
+    raws = Array.new(10) do
+      server.raw("port.test").tap { |raw| raw.request("GET", "/upgrade", UPGRADE).read_head }
+    end
     assert_match(/\Ahello from/, server.client("port.test").get("/").body)
     assert_equal(["WELCOME\n"], raws.map { |raw| raw.read_bytes(8) }.uniq)
     raws.each(&:close)
@@ -64,15 +71,18 @@ class HttpUpgradesTest < IntegrationTest
   end
 
   def test_an_unknown_upgrade_is_an_ordinary_request_to_rack_and_wsgi
-    [["websocket", "Upgrade"], ["h2c", "Upgrade, HTTP2-Settings"], ["capitals", "keep-alive, upgrade"], [nil, "upgrade"]].each do |protocol, connection|
-      headers = { "Connection" => connection, "Upgrade" => protocol, "Content-Length" => "4" }.compact
+    [["websocket", "Upgrade"], ["h2c", "Upgrade, HTTP2-Settings"],
+     ["capitals", "keep-alive, upgrade"], [nil, "upgrade"]].each do |protocol, connection|
+      headers = { "Connection" => connection, "Upgrade" => protocol,
+                  "Content-Length" => "4" }.compact
       { "rack.test" => "/body", "wsgi.test" => "/" }.each do |site, path|
         next if site == "wsgi.test" && !File.executable?(PYTHON)
 
         raw = server.raw(site)
         2.times do
           answer = raw.request("POST", path, headers).write("body").response
-          assert_equal [200, "body", nil], [answer.status, answer.body, answer["Upgrade"]], "#{site} #{headers}"
+          assert_equal [200, "body", nil], [answer.status, answer.body, answer["Upgrade"]],
+                       "#{site} #{headers}"
         end
         raw.close
       end
@@ -84,7 +94,8 @@ class HttpUpgradesTest < IntegrationTest
       body = server.client("port.test").get("/head", UPGRADE.merge("Upgrade" => protocol)).body
       refute_match(/^(upgrade|connection):/i, body, protocol)
     end
-    refute_match(/^(upgrade|connection):/i, server.client("port.test").get("/head", "Upgrade" => "capitals").body)
+    refute_match(/^(upgrade|connection):/i,
+                 server.client("port.test").get("/head", "Upgrade" => "capitals").body)
   end
 
   def test_an_upgrade_that_the_client_did_not_request_is_a_bad_gateway

@@ -6,8 +6,10 @@ require_relative "support/integration_test"
 # when its clients leave.
 class HungAppTest < IntegrationTest
   MPM = {
-    "event" => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0",
-    "worker" => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\nMaxConnectionsPerChild 0",
+    "event" => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\n" \
+               "MaxConnectionsPerChild 0",
+    "worker" => "StartServers 1\nServerLimit 1\nThreadsPerChild 16\nMaxRequestWorkers 16\n" \
+                "MaxConnectionsPerChild 0",
     "prefork" => "StartServers 16\nMinSpareServers 1\nMaxSpareServers 16\nMaxRequestWorkers 16"
   }.freeze
   SHARE = 14
@@ -32,7 +34,8 @@ class HungAppTest < IntegrationTest
   end
 
   def test_128_clients_that_leave_free_their_threads_within_a_second
-    settings = "StartServers 1\nServerLimit 1\nThreadLimit 200\nThreadsPerChild 200\nMaxRequestWorkers 200\nMaxConnectionsPerChild 0"
+    settings = "StartServers 1\nServerLimit 1\nThreadLimit 200\nThreadsPerChild 200\n" \
+               "MaxRequestWorkers 200\nMaxConnectionsPerChild 0"
     with_server(hung("event", settings, "PassengerMaxRequestQueueSize 0\n")) do |server|
       times = Array.new(3) do
         while_hung(server, 128) do |clients|
@@ -81,13 +84,16 @@ class HungAppTest < IntegrationTest
       status = File.join(TestEnvironment.modules_dir, "mod_status.so")
       made.main_directives << "LoadModule status_module #{status}\n"
       made.site("hung.test", SampleApps.rack, "PassengerMaxInstances 1\n#{directives}")
-      made.site("other.test", SampleApps.rack, "<Location /server-status>\n  SetHandler server-status\n</Location>\n")
+      made.site("other.test", SampleApps.rack,
+                "<Location /server-status>\n  SetHandler server-status\n</Location>\n")
     end
   end
 
   # Runs the block while `count` clients wait for the application, beside the one in work.
   def while_hung(server, count)
-    %w[hung.test other.test].each { |site| assert_equal "200", server.client(site).get("/hello").code }
+    %w[hung.test other.test].each do |site|
+      assert_equal "200", server.client(site).get("/hello").code
+    end
     path = fifo("never-#{rand(1 << 32)}")
     started = "#{path}.started"
     first = server.raw("hung.test").request("GET", "/wait?fifo=#{path}&started=#{started}")

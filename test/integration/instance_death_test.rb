@@ -27,7 +27,8 @@ class InstanceDeathTest < IntegrationTest
   # Starts a request that the instance keeps until it is killed.
   def begin_request(method = "GET", body = "")
     path = fifo("never-#{method}-#{rand(1 << 32)}")
-    raw = server.raw.request(method, "/wait?fifo=#{path}&started=#{@started}", { "Content-Length" => body.size.to_s })
+    raw = server.raw.request(method, "/wait?fifo=#{path}&started=#{@started}",
+                             { "Content-Length" => body.size.to_s })
     raw.write(body)
     eventually("the request has begun") { runs == 1 }
     raw
@@ -43,7 +44,8 @@ class InstanceDeathTest < IntegrationTest
 
   def test_the_log_says_which_application_lost_which_process_and_how
     Process.kill(:KILL, @pid)
-    line = server.log.wait_for(/instance\.exited.*\b#{@pid}\b|\b#{@pid}\b.*(exited|killed|died)/, from: @position)
+    line = server.log.wait_for(/instance\.exited.*\b#{@pid}\b|\b#{@pid}\b.*(exited|killed|died)/,
+                               from: @position)
     assert_match(/signal=9|SIGKILL|signal 9/, line)
     assert_includes line, server.configuration.sites.first.root
   end
@@ -106,7 +108,8 @@ class InstanceDeathTest < IntegrationTest
   end
 
   def test_an_instance_that_dies_while_it_reads_a_large_body_is_a_502
-    response = client.post_stream("/die_reading?started=#{@started}", Pattern::Reader.new(3_000_000), length: 3_000_000)
+    response = client.post_stream("/die_reading?started=#{@started}",
+                                  Pattern::Reader.new(3_000_000), length: 3_000_000)
     assert_status 502, response
     assert_equal 1, runs
     assert_status 200, client.get("/hello")
@@ -139,7 +142,9 @@ class InstanceDeathTest < IntegrationTest
       before = codes.map(&:size)
       eventually("a new instance") { client.get("/hello").code == "200" }
       # Each of these may be sent again once. None fails unless the next instance is killed, too.
-      eventually("the end of what it had in work") { codes.map(&:size).zip(before).all? { |now, old| now > old } }
+      eventually("the end of what it had in work") do
+        codes.map(&:size).zip(before).all? { |now, old| now > old }
+      end
     end
     stop = true
     load.each(&:join)

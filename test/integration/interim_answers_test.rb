@@ -52,7 +52,8 @@ class InterimAnswersTest < IntegrationTest
   def test_early_hints_arrive_before_the_answer
     raw = server.raw("hints.test")
     head = raw.request("GET", "/").read_head
-    assert_equal [103, ["</a.css>; rel=preload", "</b.js>; rel=preload"]], [head.status, head.all("Link")]
+    assert_equal [103, ["</a.css>; rel=preload", "</b.js>; rel=preload"]],
+                 [head.status, head.all("Link")]
     assert_equal [200, "final"], raw.response.then { |response| [response.status, response.body] }
   ensure
     raw&.close
@@ -63,7 +64,8 @@ class InterimAnswersTest < IntegrationTest
     @raw.request("GET", "/100000")
     16.times { assert_equal 103, @raw.read_head.status }
     assert_equal 502, @raw.response.status
-    assert_match(/status=502 reason="malformed/, server.log.wait_for(/request\.failed/, from: position))
+    assert_match(/status=502 reason="malformed/,
+                 server.log.wait_for(/request\.failed/, from: position))
     assert_equal 200, client.get("/0").code.to_i
   end
 end

@@ -9,9 +9,11 @@ class KilledBootTest < IntegrationTest
   SPAWN_SERVER = /Passenger spawn server/.freeze
 
   # Notes that it boots, and boots until the file `go_on` exists.
-  SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nsleep 0.02 until File.exist?(File.join(__dir__, 'go_on'))\n" \
+  SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\n" \
+         "sleep 0.02 until File.exist?(File.join(__dir__, 'go_on'))\n" \
          "#{SampleApps.saying('served')}".freeze
-  KILLS_ITSELF = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\nProcess.kill(:KILL, Process.pid)\nsleep\n"
+  KILLS_ITSELF = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\n" \
+                 "Process.kill(:KILL, Process.pid)\nsleep\n"
   UNFORKABLE = "def Random.srand = exit!(4)\n#{SampleApps.saying('served')}".freeze
 
   METHODS = %w[smart direct].freeze
@@ -19,9 +21,11 @@ class KilledBootTest < IntegrationTest
   serve do |made|
     METHODS.each do |method|
       %w[process spawn_server pool].each do |victim|
-        made.site("#{victim}.#{method}.test", SampleApps.written(SLOW), "PassengerSpawnMethod #{method}\n")
+        made.site("#{victim}.#{method}.test", SampleApps.written(SLOW),
+                  "PassengerSpawnMethod #{method}\n")
       end
-      made.site("suicide.#{method}.test", SampleApps.written(KILLS_ITSELF), "PassengerSpawnMethod #{method}\n")
+      made.site("suicide.#{method}.test", SampleApps.written(KILLS_ITSELF),
+                "PassengerSpawnMethod #{method}\n")
     end
     made.site("preloader.test", SampleApps.written(SLOW), "PassengerMaxInstances 2\n")
     made.site("unforkable.test", SampleApps.written(UNFORKABLE))
@@ -54,14 +58,16 @@ class KilledBootTest < IntegrationTest
     define_method("test_an_application_that_kills_itself_fails_after_one_more_#{method}_attempt") do
       assert_status 500, client("suicide.#{method}.test").get("/")
       assert_equal 2, boots("suicide.#{method}.test").size
-      server.log.wait_for(/event=spawn\.failed .*killed by signal 9 .*second attempt/, from: @position)
+      server.log.wait_for(/event=spawn\.failed .*killed by signal 9 .*second attempt/,
+                          from: @position)
       server.log.wait_for(/report=\h+ What usually causes this: .*memory ran out/, from: @position)
     end
   end
 
   def test_an_application_that_cannot_be_preloaded_is_started_directly
     assert_equal "served", client("unforkable.test").get("/").body
-    server.log.wait_for(/event=preloader\.given_up .*action="its instances are started directly"/, from: @position)
+    server.log.wait_for(/event=preloader\.given_up .*action="its instances are started directly"/,
+                        from: @position)
   end
 
   def test_a_preloader_that_is_killed_between_two_instances_is_replaced
@@ -101,7 +107,8 @@ class KilledBootTest < IntegrationTest
   # The request that starts the application is served, though the block kills a process meanwhile.
   def assert_served(name)
     request = Thread.new { client(name).get("/") }
-    yield(eventually("a boot", within: 60) { boots(name).then { |found| found unless found.empty? } })
+    yield(eventually("a boot",
+                     within: 60) { boots(name).then { |found| found unless found.empty? } })
     go_on(name)
     response = request.value
     assert_equal %w[200 served], [response.code, response.body]

@@ -57,7 +57,8 @@ class LeakTest < IntegrationTest
   def one_request(server, raw, number)
     case number % 50
     when 10 then raw.get("/download?bytes=200000")
-    when 20 then raw.request("POST", "/upload", { "Content-Length" => "100000" }).write("x" * 100_000).response
+    when 20
+      raw.request("POST", "/upload", { "Content-Length" => "100000" }).write("x" * 100_000).response
     when 30
       # httpd closes the connection after an error of its own.
       raw.get("/raise")

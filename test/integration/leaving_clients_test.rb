@@ -25,7 +25,9 @@ class LeavingClientsTest < IntegrationTest
     waiting = Array.new(5) { server.raw.request("GET", "/slow?seconds=0&started=#{started}") }
     waiting.each(&:close)
     left = Eventually.monotonic
-    eventually("they are withdrawn") { server.log.count(%r{event=request\.given_up.*client left.*/slow}) == count }
+    eventually("they are withdrawn") do
+      server.log.count(%r{event=request\.given_up.*client left.*/slow}) == count
+    end
     Eventually.monotonic - left
   end
 
@@ -63,11 +65,15 @@ class LeavingClientsTest < IntegrationTest
     with_server(configuration { |one| one.set("PassengerMaxPoolSize", 1) }) do |server|
       path = fifo
       started = File.join(scratch, "started")
-      first = Thread.new { server.client("rack.test", timeout: 60).get("/wait?fifo=#{path}&started=#{started}").code }
+      first = Thread.new do
+        server.client("rack.test", timeout: 60).get("/wait?fifo=#{path}&started=#{started}").code
+      end
       eventually("the only instance is busy") { File.exist?(started) }
       times = []
       prompt = -> { times.count { |time| time < 1.2 } }
-      times << withdrawal_time(server, started, 5 * (times.size + 1)) until prompt.call == 2 || times.size == 6
+      until prompt.call == 2 || times.size == 6
+        times << withdrawal_time(server, started, 5 * (times.size + 1))
+      end
       assert_equal 2, prompt.call, "a second, and what it takes to see it: #{times}"
       release(path)
       assert_equal "200", first.value
@@ -113,7 +119,8 @@ class LeavingClientsTest < IntegrationTest
   end
 
   def test_a_hundred_clients_that_leave_at_once_harm_no_other_request
-    Array.new(100) { |number| server.raw.request("GET", "/download?bytes=#{number * 10_000}") }.each(&:abort)
+    Array.new(100) { |number| server.raw.request("GET", "/download?bytes=#{number * 10_000}") }
+      .each(&:abort)
     assert_unharmed
   end
 end

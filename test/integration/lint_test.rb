@@ -53,7 +53,9 @@ class LintTest < IntegrationTest
     run Rack::Lint.new(inner)
   RUBY
 
-  serve { |made| made.site("lint.test", SampleApps.written(APPLICATION), "PassengerThreadCount 2\n") }
+  serve do |made|
+    made.site("lint.test", SampleApps.written(APPLICATION), "PassengerThreadCount 2\n")
+  end
 
   def setup
     @raw = server.raw
@@ -93,9 +95,14 @@ class LintTest < IntegrationTest
   end
 
   def test_methods_and_targets
-    %w[PUT DELETE OPTIONS PATCH PROPFIND].each { |method| assert_equal 404, @raw.request(method, "/other").response.status, method }
-    ["/a%20b", "/%ff%fe", "/a?b=c&d=%00", "/a;b", "/"].each { |target| assert_equal 404, @raw.get(target).status, target }
-    assert_equal 404, @raw.write("GET http://lint.test/absolute HTTP/1.1\r\nHost: lint.test\r\n\r\n").response.status
+    %w[PUT DELETE OPTIONS PATCH PROPFIND].each do |method|
+      assert_equal 404, @raw.request(method, "/other").response.status, method
+    end
+    ["/a%20b", "/%ff%fe", "/a?b=c&d=%00", "/a;b", "/"].each do |target|
+      assert_equal 404, @raw.get(target).status, target
+    end
+    assert_equal 404, @raw.write("GET http://lint.test/absolute HTTP/1.1\r\nHost: lint.test\r\n" \
+                                 "\r\n").response.status
   end
 
   def test_http_1_0
@@ -103,7 +110,8 @@ class LintTest < IntegrationTest
   end
 
   def test_headers_of_many_kinds
-    headers = { "X-Empty" => "", "X-Odd" => "\xE4", "Cookie" => "a=1; b=2", "Accept-Charset" => "*", "Content-Type" => "text/x", "X-1" => "1" }
+    headers = { "X-Empty" => "", "X-Odd" => "\xE4", "Cookie" => "a=1; b=2", "Accept-Charset" => "*",
+                "Content-Type" => "text/x", "X-1" => "1" }
     assert_equal 200, @raw.get("/hello", headers).status
   end
 
@@ -117,7 +125,8 @@ class LintTest < IntegrationTest
   end
 
   def test_lint_finds_a_fault_that_is_planted
-    site = SampleApps.written("require 'rack'\nrequire 'uri'\nrun Rack::Lint.new(->(_) { [200, { 'content-type' => 5 }, []] })\n")
+    site = SampleApps.written("require 'rack'\nrequire 'uri'\n" \
+                              "run Rack::Lint.new(->(_) { [200, { 'content-type' => 5 }, []] })\n")
     with_server(HttpdConfiguration.new.tap { |made| made.site("wrong.test", site) }) do |other|
       assert_equal "500", other.client.get("/").code
       assert_match(/Rack::Lint::LintError/, other.log.wait_for(/request\.failed/))

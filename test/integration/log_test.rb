@@ -48,7 +48,8 @@ class LogTest < IntegrationTest
   def test_many_lines_arrive_completely_and_in_order
     assert_status 200, client("printer.test").get("/many")
     server.log.wait_for(/line-499/, from: @position)
-    assert_equal (0..499).to_a, server.log.text(@position).scan(/output: line-(\d+)/).flatten.map(&:to_i)
+    assert_equal (0..499).to_a, server.log.text(@position).scan(/output: line-(\d+)/)
+      .flatten.map(&:to_i)
   end
 
   def test_a_long_line_is_not_lost
@@ -99,7 +100,8 @@ class LogTest < IntegrationTest
       written = -> { server.log.count(/output: flood x{50}$/) }
       # The reader may fall behind again while it reads the kept lines.
       eventually("each line is there, or counted as dropped", within: 60) do
-        written.call + server.log.text.scan(/event=log\.dropped lines=(\d+)/).flatten.sum(&:to_i) >= FLOOD
+        written.call + server.log.text.scan(/event=log\.dropped lines=(\d+)/)
+          .flatten.sum(&:to_i) >= FLOOD
       end
       assert_operator written.call, :<, FLOOD
       server.client("rack.test").get("/stderr?text=afterwards")

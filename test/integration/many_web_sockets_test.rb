@@ -5,7 +5,8 @@ require_relative "support/integration_test"
 # A thousand connections that applications have taken over, most of them silent.
 class ManyWebSocketsTest < IntegrationTest
   COUNT = 1_000
-  MPM = "StartServers 1\nServerLimit 1\nThreadLimit 1200\nThreadsPerChild 1200\nMaxRequestWorkers 1200\nMaxConnectionsPerChild 0"
+  MPM = "StartServers 1\nServerLimit 1\nThreadLimit 1200\nThreadsPerChild 1200\n" \
+        "MaxRequestWorkers 1200\nMaxConnectionsPerChild 0"
   # Bytes for each connection, in all processes but the application's. doc/OPERATIONS.md has
   # measurements.
   MEMORY_OF_ONE = 64 * 1024
@@ -24,11 +25,14 @@ class ManyWebSocketsTest < IntegrationTest
       raws = []
       _, growth = MemorySampler.new(server.tree).during { COUNT.times { raws << upgraded(server) } }
       assert_equal pid, server.client("http.test").get("/pid").body
-      assert_equal("ONE\n", raws.values_at(0, COUNT / 2, -1).map { |raw| raw.write("one\n").read_bytes(4) }.uniq.join)
+      assert_equal("ONE\n", raws.values_at(0, COUNT / 2, -1)
+                     .map { |raw| raw.write("one\n").read_bytes(4) }.uniq.join)
       ours = growth.select { |process, _| process.match?(/apache2|httpd|passenger-agent/) }
       assert_operator ours.values.sum, :<, MEMORY_OF_ONE * COUNT
       raws.each(&:close)
-      eventually("all threads free", within: 20) { server.client("http.test").get("/pid").code == "200" }
+      eventually("all threads free", within: 20) do
+        server.client("http.test").get("/pid").code == "200"
+      end
     end
   end
 

@@ -22,7 +22,8 @@ class MappingTest < IntegrationTest
   end
 
   def self.apps
-    @apps ||= %w[main sub nested alias located public_link vhost other indexed indexed_sub].to_h { |name| [name, says(name)] }
+    @apps ||= %w[main sub nested alias located public_link vhost other indexed
+                 indexed_sub].to_h { |name| [name, says(name)] }
   end
 
   def self.link(target, *path)
@@ -102,7 +103,8 @@ class MappingTest < IntegrationTest
     folder = SampleApps.new_folder
     link("#{apps['public_link']}/public", folder, "html")
     made.site("unresolved.test", folder, "", document_root: "#{folder}/html")
-    made.site("resolved.test", folder, "PassengerResolveSymlinksInDocumentRoot on\n", document_root: "#{folder}/html")
+    made.site("resolved.test", folder, "PassengerResolveSymlinksInDocumentRoot on\n",
+              document_root: "#{folder}/html")
   end
 
   def self.virtual_roots(made)
@@ -110,7 +112,8 @@ class MappingTest < IntegrationTest
     %w[one two].each do |name|
       link(apps[name == "one" ? "vhost" : "other"], folder, name)
     end
-    made.main_directives << "LoadModule vhost_alias_module \"#{TestEnvironment.modules_dir}/mod_vhost_alias.so\"\n"
+    made.main_directives << "LoadModule vhost_alias_module " \
+                            "\"#{TestEnvironment.modules_dir}/mod_vhost_alias.so\"\n"
     made.site("virtual.test", folder, "ServerAlias *.virtual.test\nUseCanonicalName Off\n" \
                                       "VirtualDocumentRoot #{folder}/%1/public\n")
   end
@@ -147,7 +150,8 @@ class MappingTest < IntegrationTest
     assert_equal "main's index\n", get("/", "indexed.test")
     %w[/sub /sub/ /sub?a=b].each { |path| assert_equal "sub's index\n", get(path, "indexed.test") }
     raw = server.raw("indexed.test")
-    assert_equal "indexed_sub|/sub|/|/sub|/sub", raw.request("POST", "/sub", "Content-Length" => "0").response.body
+    assert_equal "indexed_sub|/sub|/|/sub|/sub",
+                 raw.request("POST", "/sub", "Content-Length" => "0").response.body
     assert_equal "indexed||/|/|", raw.request("POST", "/", "Content-Length" => "0").response.body
   ensure
     raw&.close
@@ -157,7 +161,9 @@ class MappingTest < IntegrationTest
     late = self.class.late
     assert_status 404, client("late.test").get("/x")
     assert_status [404, 500, 502, 503], client("late-root.test").get("/x")
-    %w[app other].each { |name| FileUtils.cp_r(self.class.says(name), File.join(late, name), preserve: true) }
+    %w[app other].each do |name|
+      FileUtils.cp_r(self.class.says(name), File.join(late, name), preserve: true)
+    end
     # httpd's child remembers for a second that a file is missing.
     assert_equal "app||/x|/x|", eventually("the application") { found("late.test") }
     assert_equal "other||/x|/x|", eventually("the other one") { found("late-root.test") }

@@ -16,7 +16,8 @@ class MaxRequestTimeTest < IntegrationTest
     made.site("http.test", SampleApps.copy("http_app"),
               "#{limit}PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
     root = SampleApps.rack
-    made.site("htaccess.test", root, "PassengerMaxInstances 1\n<Directory \"#{root}/public\">\n  AllowOverride All\n</Directory>\n")
+    made.site("htaccess.test", root, "PassengerMaxInstances 1\n<Directory \"#{root}/public\">\n" \
+                                     "  AllowOverride All\n</Directory>\n")
     File.write(File.join(root, "public/.htaccess"), "PassengerMaxRequestTime #{LIMIT}\n")
   end
 

@@ -10,7 +10,8 @@ require_relative "support/integration_test"
 class MergingTest < IntegrationTest
   LIST = File.join(TestEnvironment::BUILD_DIR, "ext/apache2/list_directives")
   MODULE = File.join(TestEnvironment::BUILD_DIR, "test/integration/.libs/mod_settings.so")
-  ROWS = JSON.parse(Open3.capture2(LIST).first).reject { |row| row["successor"] || row["notice"] }.freeze
+  ROWS = JSON.parse(Open3.capture2(LIST).first).reject { |row| row["successor"] || row["notice"] }
+    .freeze
   GLOBAL, PLACED = ROWS.partition { |row| row["context"] == "global" }
 
   # From outermost to innermost, in httpd's order of merging.
@@ -42,7 +43,8 @@ class MergingTest < IntegrationTest
   end
 
   # All pairs of places; .htaccess only with directives that are allowed there.
-  SCENARIOS = PLACES.combination(2).flat_map { |pair| [[pair.first], [pair.last], pair] }.uniq.freeze
+  SCENARIOS = PLACES.combination(2).flat_map { |pair| [[pair.first], [pair.last], pair] }
+    .uniq.freeze
 
   [false, true].each do |said_for_the_server|
     where = said_for_the_server ? "and_for_the_server" : "and_not_for_the_server"
@@ -51,16 +53,23 @@ class MergingTest < IntegrationTest
       made = configuration do |one|
         one.main_directives = "LoadModule settings_module \"#{MODULE}\"\n" \
                               "#{self.class.lines(PLACED, 0) if said_for_the_server}"
-        SCENARIOS.each { |places| one.site("#{places.join('-')}.test", site_for(places, app), text_for(places)) }
+        SCENARIOS.each do |places|
+          one.site("#{places.join('-')}.test", site_for(places, app), text_for(places))
+        end
       end
-      with_server(made) { |server| SCENARIOS.each { |places| check(server, places, said_for_the_server) } }
+      with_server(made) do |server|
+        SCENARIOS.each { |places| check(server, places, said_for_the_server) }
+      end
     end
   end
 
   def test_server_directives_have_one_value_for_all_virtual_hosts
     rows = GLOBAL.reject { |row| %w[PassengerRoot PassengerCtl].include?(row["name"]) }
-    output = checked("#{self.class.lines(rows, 0)}<VirtualHost *:1>\n#{self.class.lines(rows, 1)}</VirtualHost>\n")
-    rows.each { |row| assert_equal self.class.expected(row, [0, 1]), told(output)[row["name"]], row["name"] }
+    output = checked("#{self.class.lines(rows, 0)}<VirtualHost *:1>\n" \
+                     "#{self.class.lines(rows, 1)}</VirtualHost>\n")
+    rows.each do |row|
+      assert_equal self.class.expected(row, [0, 1]), told(output)[row["name"]], row["name"]
+    end
   end
 
   def test_an_alias_sets_the_directives_value
@@ -90,7 +99,9 @@ class MergingTest < IntegrationTest
                location: "<Location \"/static.txt\">", if: "<If true>" }
     host = places.include?(:host) ? said_at(places, :host) : ""
     allowed = "<Directory \"#{folder}/public\">\nAllowOverride All\n</Directory>\n"
-    sections = begins.slice(*places).map { |place, line| "#{line}\n#{said_at(places, place)}</#{line[/\w+/]}>\n" }
+    sections = begins.slice(*places).map do |place, line|
+      "#{line}\n#{said_at(places, place)}</#{line[/\w+/]}>\n"
+    end
     host + (places.include?(:htaccess) ? allowed : "") + sections.join
   end
 
@@ -107,7 +118,8 @@ class MergingTest < IntegrationTest
     answer = server.client("#{places.join('-')}.test").get("/static.txt", "X-Settings" => "yes")
     assert_status 200, answer
     expected = PLACED.to_h do |row|
-      said = places.select { |place| allowed_at(place).include?(row) }.map { |place| place == places.last ? 1 : 0 }
+      said = places.select { |place| allowed_at(place).include?(row) }
+        .map { |place| place == places.last ? 1 : 0 }
       said.unshift(0) if said_for_the_server
       [row["name"], self.class.expected(row, said)]
     end
@@ -120,7 +132,9 @@ class MergingTest < IntegrationTest
 
   # The output of `httpd -t` for a configuration with this text.
   def checked(text)
-    made = configuration { |one| one.main_directives = "LoadModule settings_module \"#{MODULE}\"\n#{text}" }
+    made = configuration do |one|
+      one.main_directives = "LoadModule settings_module \"#{MODULE}\"\n#{text}"
+    end
     server = HttpdServer.new(made)
     output, status = server.check_configuration
     assert status.success?, output

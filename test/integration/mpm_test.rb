@@ -32,8 +32,10 @@ class MpmTest < IntegrationTest
     size = 3_000_000
     upload = server.client.post_stream("/upload", Pattern::Reader.new(size), length: size)
     assert_equal Pattern.digest(size), JSON.parse(upload.body)["sha256"]
-    assert_equal Pattern.digest(size), Digest::SHA256.hexdigest(server.client.get("/download?bytes=#{size}").body)
-    codes = Array.new(8) { Thread.new { Array.new(20) { server.client.get("/hello").code } } }.flat_map(&:value)
+    assert_equal Pattern.digest(size),
+                 Digest::SHA256.hexdigest(server.client.get("/download?bytes=#{size}").body)
+    codes = Array.new(8) { Thread.new { Array.new(20) { server.client.get("/hello").code } } }
+      .flat_map(&:value)
     assert_equal ["200"] * 160, codes
     assert_equal 502, server.client.post("/kill").code.to_i
     assert_equal "200", server.client.get("/hello").code

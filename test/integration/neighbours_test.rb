@@ -17,15 +17,19 @@ class NeighboursTest < IntegrationTest
       [status, { "Content-Type" => "application/json" }, [JSON.generate(seen)]]
     }
   RUBY
-  MODULES = %w[authn_core authn_file auth_basic authz_user authz_host access_compat filter deflate expires remoteip proxy
+  MODULES = %w[authn_core authn_file auth_basic authz_user authz_host access_compat filter deflate
+               expires remoteip proxy
                proxy_http autoindex].freeze
 
   def self.app
     @app ||= SampleApps.written(SEES).tap do |folder|
       public_folder = File.join(folder, "public")
-      FileUtils.mkdir_p(%w[docs list shut posts hidden].map { |name| File.join(public_folder, name) })
-      { "file.txt" => "a file\n", "docs/index.html" => "index of docs\n", "list/entry.txt" => "an entry\n",
-        "shut/file.txt" => "shut\n", "posts.html" => "cached posts\n", "posts/1.html" => "cached post\n",
+      folders = %w[docs list shut posts hidden]
+      FileUtils.mkdir_p(folders.map { |name| File.join(public_folder, name) })
+      { "file.txt" => "a file\n", "docs/index.html" => "index of docs\n",
+        "list/entry.txt" => "an entry\n",
+        "shut/file.txt" => "shut\n", "posts.html" => "cached posts\n",
+        "posts/1.html" => "cached post\n",
         "denied.html" => "a page for those who are denied\n",
         ".htaccess" => "RewriteEngine on\nRewriteRule ^hta/(.*)$ /by-hta/$1 [QSA]\nSetEnv HTA yes\n" }
         .each { |name, text| File.write(File.join(public_folder, name), text) }
@@ -78,7 +82,8 @@ class NeighboursTest < IntegrationTest
         #{login}
       </Location>
     CONF
-    made.site("part-fast.test", app, "#{override}<Location /fast>\n  PassengerHighPerformance on\n</Location>\n")
+    made.site("part-fast.test", app,
+              "#{override}<Location /fast>\n  PassengerHighPerformance on\n</Location>\n")
     made.site("folders.test", app, <<~CONF)
       DirectoryIndex index.html
       <Directory "#{folder}">
@@ -151,8 +156,10 @@ class NeighboursTest < IntegrationTest
   end
 
   def test_rewriting_in_the_server_is_what_the_application_sees
-    assert_equal ["/new/a%20b", "/new/a%20b?c=d"], see("/old/a%20b?c=d", "rewrite.test").values_at("PATH_INFO", "REQUEST_URI")
-    assert_equal ["/new", "/new?id=7&c=d"], see("/query/7?c=d", "rewrite.test").values_at("PATH_INFO", "REQUEST_URI")
+    assert_equal ["/new/a%20b", "/new/a%20b?c=d"],
+                 see("/old/a%20b?c=d", "rewrite.test").values_at("PATH_INFO", "REQUEST_URI")
+    assert_equal ["/new", "/new?id=7&c=d"],
+                 see("/query/7?c=d", "rewrite.test").values_at("PATH_INFO", "REQUEST_URI")
     assert_equal "yes", see("/marked", "rewrite.test")["MARK"]
   end
 
@@ -162,8 +169,10 @@ class NeighboursTest < IntegrationTest
   end
 
   def test_rewriting_may_redirect_and_refuse
-    assert_equal "http://rewrite.test:#{server.port}/target", assert_status(301, get("/moved", "rewrite.test"))["Location"]
-    assert_equal "http://example.test/x", assert_status(302, get("/outside", "directory.test"))["Location"]
+    assert_equal "http://rewrite.test:#{server.port}/target",
+                 assert_status(301, get("/moved", "rewrite.test"))["Location"]
+    assert_equal "http://example.test/x",
+                 assert_status(302, get("/outside", "directory.test"))["Location"]
     assert_status 403, get("/forbidden", "directory.test")
   end
 
@@ -174,13 +183,15 @@ class NeighboursTest < IntegrationTest
 
   def test_rewriting_in_a_directory_section_is_what_the_application_sees
     assert_equal ["/new/a%20b", "b=2&c=d", "/new/a%20b?b=2&c=d"],
-                 see("/old/a%20b?c=d", "directory.test").values_at("PATH_INFO", "QUERY_STRING", "REQUEST_URI")
+                 see("/old/a%20b?c=d", "directory.test")
+                   .values_at("PATH_INFO", "QUERY_STRING", "REQUEST_URI")
     assert_equal "/controller/x/y", see("/front/x/y", "directory.test")["PATH_INFO"]
   end
 
   def test_rewriting_in_an_htaccess_file_is_what_the_application_sees
     seen = see("/hta/x%20y?c=d", "htaccess.test")
-    assert_equal ["/by-hta/x%20y", "/by-hta/x%20y?c=d", "yes"], seen.values_at("PATH_INFO", "REQUEST_URI", "HTA")
+    assert_equal ["/by-hta/x%20y", "/by-hta/x%20y?c=d", "yes"],
+                 seen.values_at("PATH_INFO", "REQUEST_URI", "HTA")
   end
 
   def test_high_performance_means_no_htaccess_file_and_no_directory_section
@@ -224,10 +235,12 @@ class NeighboursTest < IntegrationTest
   end
 
   def test_httpd_asks_for_a_password
-    assert_equal "Basic realm=\"x\"", assert_status(401, get("/x", "login.test"))["WWW-Authenticate"]
+    assert_equal "Basic realm=\"x\"",
+                 assert_status(401, get("/x", "login.test"))["WWW-Authenticate"]
     seen = see("/x", "login.test", login)
     assert_equal %w[ann Basic], seen.values_at("REMOTE_USER", "AUTH_TYPE")
-    assert_status 401, get("/x", "login.test", "Authorization" => "Basic #{Base64.strict_encode64('ann:wrong')}")
+    assert_status 401, get("/x", "login.test",
+                           "Authorization" => "Basic #{Base64.strict_encode64('ann:wrong')}")
   end
 
   def test_the_page_for_unauthorized_clients_may_be_the_applications
@@ -243,20 +256,25 @@ class NeighboursTest < IntegrationTest
     response = get("/x", "filters.test", "Accept-Encoding" => "gzip")
     assert_equal "gzip", response["Content-Encoding"]
     assert_equal "/x", JSON.parse(Zlib.gunzip(response.body))["PATH_INFO"]
-    assert_equal ["yes", nil, "max-age=3600"], %w[X-Set X-Powered-By Cache-Control].map { |name| response[name] }
+    assert_equal ["yes", nil, "max-age=3600"],
+                 %w[X-Set X-Powered-By Cache-Control].map { |name| response[name] }
   end
 
   def test_headers_and_addresses_of_requests_are_as_httpd_makes_them
     seen = see("/x", "filters.test", "X-Client" => "192.0.2.7", "X-Secret" => "no")
-    assert_equal ["192.0.2.7", "yes", nil], seen.values_at("REMOTE_ADDR", "HTTP_X_ASKED", "HTTP_X_SECRET")
+    assert_equal ["192.0.2.7", "yes", nil],
+                 seen.values_at("REMOTE_ADDR", "HTTP_X_ASKED", "HTTP_X_SECRET")
   end
 
   def test_early_headers_reach_the_application_and_a_clients_forged_ones_do_not
-    forged = %w[X-Sendfile-Type X-Accel-Limit-Rate X-Accel-Charset X-Accel-Expires X-Accel-Mapping].to_h { |name| [name, "forged"] }
+    forged = %w[X-Sendfile-Type X-Accel-Limit-Rate X-Accel-Charset X-Accel-Expires
+                X-Accel-Mapping].to_h { |name| [name, "forged"] }
     [{}, forged].each do |sent|
       seen = see("/x", "early.test", sent.merge("X-Asked" => "no", "X-Secret" => "no"))
-      expected = { "X_ASKED" => "yes, twice", "X_SENDFILE_TYPE" => "X-Sendfile, twice", "X_ACCEL_LIMIT_RATE" => "7", "X_ACCEL_EXPIRES" => "ours" }
-      assert_equal(expected.transform_keys { |name| "HTTP_#{name}" }, seen.select { |name, _| name.match?(/\AHTTP_X_/) })
+      expected = { "X_ASKED" => "yes, twice", "X_SENDFILE_TYPE" => "X-Sendfile, twice",
+                   "X_ACCEL_LIMIT_RATE" => "7", "X_ACCEL_EXPIRES" => "ours" }
+      assert_equal(expected.transform_keys { |name| "HTTP_#{name}" },
+                   seen.select { |name, _| name.match?(/\AHTTP_X_/) })
     end
   end
 
@@ -265,16 +283,19 @@ class NeighboursTest < IntegrationTest
   end
 
   def test_httpds_errors_have_its_error_documents_and_the_applications_its_own
-    assert_equal "a page for those who are denied\n", assert_status(403, get("/closed", "errors.test")).body
+    assert_equal "a page for those who are denied\n",
+                 assert_status(403, get("/closed", "errors.test")).body
     assert_equal "httpd's own 404", assert_status(404, get("/plain/x", "errors.test")).body
-    assert_equal "/missing", JSON.parse(assert_status(404, get("/missing", "errors.test")).body)["PATH_INFO"]
+    answer = assert_status(404, get("/missing", "errors.test"))
+    assert_equal "/missing", JSON.parse(answer.body)["PATH_INFO"]
   end
 
   def test_an_error_document_may_be_the_applications
     seen = JSON.parse(assert_status(403, get("/shut-out/x", "errors.test")).body)
     assert_equal ["/told", "by=app", "/shut-out/x", "403"],
                  seen.values_at("PATH_INFO", "QUERY_STRING", "REDIRECT_URL", "REDIRECT_STATUS")
-    assert_equal "/gone-page", JSON.parse(assert_status(410, get("/gone", "rewrite.test")).body)["PATH_INFO"]
+    assert_equal "/gone-page",
+                 JSON.parse(assert_status(410, get("/gone", "rewrite.test")).body)["PATH_INFO"]
   end
 
   def test_variables_are_in_the_request_and_in_the_process
@@ -294,9 +315,13 @@ class NeighboursTest < IntegrationTest
 
   def test_a_folders_index_is_its_cached_page_without_a_redirect
     %w[folders.test fast.test].each do |site|
-      ["/docs", "/docs?page=1", "/docs/"].each { |path| assert_equal "index of docs\n", assert_status(200, get(path, site)).body }
+      ["/docs", "/docs?page=1", "/docs/"].each do |path|
+        assert_equal "index of docs\n", assert_status(200, get(path, site)).body
+      end
       assert_equal "14", assert_status(200, client(site).head("/docs"))["Content-Length"]
-      assert_equal ["POST", "/docs"], JSON.parse(client(site).post("/docs").body).values_at("REQUEST_METHOD", "PATH_INFO")
+      assert_equal ["POST", "/docs"],
+                   JSON.parse(client(site).post("/docs").body)
+                       .values_at("REQUEST_METHOD", "PATH_INFO")
     end
   end
 
@@ -305,7 +330,8 @@ class NeighboursTest < IntegrationTest
     head = raw.request("HEAD", "/posts").response(head: true)
     assert_equal ["13", "text/html"], [head["Content-Length"], head["Content-Type"]]
     %w[POST PUT DELETE OPTIONS].each do |method|
-      assert_equal method, JSON.parse(raw.request(method, "/posts", "Content-Length" => "0").response.body)["REQUEST_METHOD"]
+      response = raw.request(method, "/posts", "Content-Length" => "0").response
+      assert_equal method, JSON.parse(response.body)["REQUEST_METHOD"]
     end
   ensure
     raw&.close

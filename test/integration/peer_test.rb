@@ -16,7 +16,8 @@ class PeerTest < IntegrationTest
   # Variables of the server and of the connection differ by nature.
   CIRCUMSTANCES = %w[REMOTE_PORT SERVER_PORT SERVER_SOFTWARE].freeze
   # doc/COMPATIBILITY.md, "The environment of a request", has the reasons.
-  ONLY_HERE = %w[GATEWAY_INTERFACE REQUEST_SCHEME SERVER_ADDR DOCUMENT_ROOT CONTENT_LENGTH REDIRECT_URL REDIRECT_QUERY_STRING].freeze
+  ONLY_HERE = %w[GATEWAY_INTERFACE REQUEST_SCHEME SERVER_ADDR DOCUMENT_ROOT CONTENT_LENGTH
+                 REDIRECT_URL REDIRECT_QUERY_STRING].freeze
   ONLY_THERE = %w[PASSENGER_CONNECT_PASSWORD].freeze
   # PATH_INFO is decoded here, as PEP 3333 demands.
   WSGI_DIFFERENCES = %w[PATH_INFO].freeze
@@ -73,7 +74,8 @@ class PeerTest < IntegrationTest
 
   def self.app
     @app ||= SampleApps.written(SEES).tap do |folder|
-      File.write("#{folder}/public/.htaccess", "RewriteEngine on\nRewriteRule ^hta/(.*)$ /by-hta/$1 [QSA]\n")
+      File.write("#{folder}/public/.htaccess",
+                 "RewriteEngine on\nRewriteRule ^hta/(.*)$ /by-hta/$1 [QSA]\n")
       @sub = SampleApps.written(SEES)
       File.symlink("#{@sub}/public", "#{folder}/public/sub")
       TestEnvironment.hand_over("#{folder}/public/.htaccess")
@@ -89,30 +91,43 @@ class PeerTest < IntegrationTest
   def test_applications_of_node_see_the_same_as_with_phusion_passenger
     needs_the_peer
     skip "there is no Node" unless system("node --version >/dev/null 2>&1")
-    skip "the peer shows its applications the variables that tell bridges of sanitizers" if TestEnvironment.sanitized?
-    assert_one_app_sees_the_same(SampleApps.written(NODE_SEES, "app.js")) { |name| NODE_DIFFERENCES.include?(name) }
+    if TestEnvironment.sanitized?
+      skip "the peer shows its applications the variables that tell bridges of sanitizers"
+    end
+    assert_one_app_sees_the_same(SampleApps.written(NODE_SEES, "app.js")) do |name|
+      NODE_DIFFERENCES.include?(name)
+    end
   end
 
   def test_applications_of_express_see_the_same_as_with_phusion_passenger
     needs_the_peer
-    skip "there is no Express (Debian: node-express)" unless system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
-    assert_one_app_sees_the_same(SampleApps.written(EXPRESS_SEES, "app.js"), "SetEnv NODE_PATH /usr/share/nodejs:#{PEER_NODE}\n") { |name| name == "ip" }
+    unless system("NODE_PATH=/usr/share/nodejs node -e 'require(\"express\")' >/dev/null 2>&1")
+      skip "there is no Express (Debian: node-express)"
+    end
+    assert_one_app_sees_the_same(SampleApps.written(EXPRESS_SEES, "app.js"),
+                                 "SetEnv NODE_PATH /usr/share/nodejs:#{PEER_NODE}\n") do |name|
+      name == "ip"
+    end
   end
 
   def test_wsgi_applications_see_the_same_as_with_phusion_passenger
     needs_the_peer
     skip "there is no Python" unless File.executable?("/usr/bin/python3")
-    assert_one_app_sees_the_same(SampleApps.written(WSGI_SEES, "passenger_wsgi.py"), "PassengerPython /usr/bin/python3\n") do |name, here, there|
+    assert_one_app_sees_the_same(SampleApps.written(WSGI_SEES, "passenger_wsgi.py"),
+                                 "PassengerPython /usr/bin/python3\n") do |name, here, there|
       WSGI_DIFFERENCES.include?(name) || known?(name, here, there)
     end
   end
 
-  { "both_take" => [PeerConfigurations::TAKEN, true, true], "both_refuse" => [PeerConfigurations::REFUSED, false, false],
+  { "both_take" => [PeerConfigurations::TAKEN, true, true],
+    "both_refuse" => [PeerConfigurations::REFUSED, false, false],
     "are_taken_only_here" => [PeerConfigurations::TAKEN_ONLY_HERE, true, false],
     "are_refused_only_here" => [PeerConfigurations::REFUSED_ONLY_HERE, false, true] }.each do |what, (configurations, *outcome)|
     define_method("test_configurations_that_#{what}") do
       needs_the_peer
-      configurations.each { |name, text| assert_equal outcome, [false, true].map { |peer| loads?(text, peer) }, name }
+      configurations.each do |name, text|
+        assert_equal outcome, [false, true].map { |peer| loads?(text, peer) }, name
+      end
     end
   end
 
@@ -138,13 +153,16 @@ class PeerTest < IntegrationTest
   def assert_seen_alike(requests, made, difference)
     here = environments(requests, made)
     there = environments(requests, made.tap { |peer| use_peer(peer) })
-    differences = requests.zip(here, there).filter_map { |request, *pair| difference.call(request, *pair) }
+    differences = requests.zip(here, there).filter_map do |request, *pair|
+      difference.call(request, *pair)
+    end
     assert differences.empty?, "#{differences.size} differences:\n#{differences.join("\n")}"
   end
 
   # Sends the requests of one virtual host. The block says for which names a difference is known.
   def assert_one_app_sees_the_same(app, directives = "", &known)
-    requests = PeerCorpus.all.select { |site, *| site == "peer.test" }.map { |_, *rest| ["one.test", *rest] }
+    requests = PeerCorpus.all.select { |site, *| site == "peer.test" }
+      .map { |_, *rest| ["one.test", *rest] }
     assert_operator requests.size, :>=, 80
     one = HttpdConfiguration.new
     one.set("PassengerTurbocaching", "off")
@@ -158,8 +176,10 @@ class PeerTest < IntegrationTest
       one.set("PassengerTurbocaching", "off")
       app = self.class.app
       one.site("peer.test", app, "PassengerBaseURI /sub\nSetEnvIf X-Colour (.+) COLOUR=$1\n")
-      one.site("rewrite.peer.test", app, "RewriteEngine on\nRewriteRule ^/old/(.*)$ /new/$1 [PT]\n" \
-                                         "<Directory #{app}/public>\n  AllowOverride All\n</Directory>\n")
+      one.site("rewrite.peer.test", app,
+               "RewriteEngine on\nRewriteRule ^/old/(.*)$ /new/$1 [PT]\n" \
+                                         "<Directory #{app}/public>\n  AllowOverride All\n" \
+                                         "</Directory>\n")
       one.site("set.peer.test", app, "SetEnv SAMPLE set\nSetEnvIf Request_URI ^/blue COLOUR=blue\n")
       one.site("slash.peer.test", app, "AllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n")
       one.site("fast.peer.test", app, "PassengerHighPerformance on\n")
@@ -194,17 +214,26 @@ class PeerTest < IntegrationTest
   # Nil if httpd has refused the request.
   def seen(server, site, method, target, headers, body)
     raw = server.raw(site)
-    raw.request(method, target, headers.merge(body ? { "Content-Length" => body.bytesize.to_s } : {}))
+    raw.request(method, target,
+                headers.merge(body ? { "Content-Length" => body.bytesize.to_s } : {}))
     raw.write(body) if body
     text = raw.response(head: method == "HEAD")["X-Seen"] or return nil
-    JSON.parse(text.unpack1("m")).transform_values { |value| plain(value.gsub(server.port.to_s, "PORT")) }
+    JSON.parse(text.unpack1("m")).transform_values do |value|
+      plain(value.gsub(server.port.to_s, "PORT"))
+    end
   ensure
     raw&.close
   end
 
   # Both forms of an escape mean the same.
   def plain(value)
-    value.gsub(/%\h\h/) { |escape| [escape[1..]].pack("H*").match?(/[A-Za-z0-9._~'()*!$,;:@&=+\[\]-]/) ? [escape[1..]].pack("H*") : escape.upcase }
+    value.gsub(/%\h\h/) do |escape|
+      if [escape[1..]].pack("H*").match?(/[A-Za-z0-9._~'()*!$,;:@&=+\[\]-]/)
+        [escape[1..]].pack("H*")
+      else
+        escape.upcase
+      end
+    end
   end
 
   def difference(request, here, there)
@@ -212,12 +241,15 @@ class PeerTest < IntegrationTest
   end
 
   def known?(name, here, there)
-    CIRCUMSTANCES.include?(name) || (ONLY_HERE.include?(name) && !there.key?(name)) || (ONLY_THERE.include?(name) && !here.key?(name))
+    CIRCUMSTANCES.include?(name) || (ONLY_HERE.include?(name) && !there.key?(name)) ||
+      (ONLY_THERE.include?(name) && !here.key?(name))
   end
 
   # The block says for which names a difference is known.
   def differing(request, here, there)
-    return "#{request.take(3).join(' ')}: #{here ? 'refused there' : 'refused here'}" if here.nil? ^ there.nil?
+    if here.nil? ^ there.nil?
+      return "#{request.take(3).join(' ')}: #{here ? 'refused there' : 'refused here'}"
+    end
     return if here.nil?
 
     lines = (here.keys | there.keys).filter_map do |name|

@@ -27,7 +27,9 @@ class PreStartTest < IntegrationTest
       %w[one two].each { |name| one.site("#{name}.test", SampleApps.written(PRINTER)) }
     end
     with_urls(made, %w[http://one.test:PORT/ http://two.test:PORT/]) do |server|
-      eventually("both have started") { server.log.count(DONE) == 2 && server.log.count(/event=instance\.started/) >= 2 }
+      eventually("both have started") do
+        server.log.count(DONE) == 2 && server.log.count(/event=instance\.started/) >= 2
+      end
       assert_equal 2, server.log.count(/event=instance\.started/)
     end
   end
@@ -44,10 +46,14 @@ class PreStartTest < IntegrationTest
   def test_a_reload_requests_new_urls_and_those_of_stopped_applications
     with_url("http://printer.test:PORT/broken") do |server|
       server.log.wait_for(/event=pre_start\.failed url="[^"]*" status=500/)
-      server.graceful { |one| one.main_directives << "PassengerPreStart http://printer.test:#{server.port}/new\n" }
+      server.graceful do |one|
+        one.main_directives << "PassengerPreStart http://printer.test:#{server.port}/new\n"
+      end
       server.log.wait_for(DONE)
       server.log.wait_for(%r{asked for HEAD \S+ /new})
-      eventually("the broken one was asked for again") { server.log.count(%r{asked for HEAD \S+ /broken}) == 2 }
+      eventually("the broken one was asked for again") do
+        server.log.count(%r{asked for HEAD \S+ /broken}) == 2
+      end
       position = server.log.position
       server.graceful
       server.log.wait_for(%r{asked for HEAD \S+ /broken}, from: position)
@@ -70,13 +76,15 @@ class PreStartTest < IntegrationTest
   private
 
   def with_url(url, &block)
-    with_urls(configuration { |one| one.site("printer.test", SampleApps.written(PRINTER)) }, [url], &block)
+    with_urls(configuration { |one| one.site("printer.test", SampleApps.written(PRINTER)) }, [url],
+              &block)
   end
 
   # PORT stands for httpd's port.
   def with_urls(made, urls, &block)
     @own_server = HttpdServer.new(made)
-    made.main_directives = urls.map { |url| "PassengerPreStart #{url.sub('PORT', @own_server.port.to_s)}\n" }.join
+    made.main_directives = urls.map { |url| "PassengerPreStart " \
+                                            "#{url.sub('PORT', @own_server.port.to_s)}\n" }.join
     @own_server.start
     block.call(@own_server)
     assert_nothing_left @own_server.stop

@@ -15,10 +15,12 @@ class PreloaderTest < IntegrationTest
 
   serve do |made|
     made.site("idle.test", SampleApps.rack, "PassengerMaxPreloaderIdleTime #{IDLE_TIME}\n")
-    made.site("warm.test", SampleApps.rails, "PassengerReforkAfter #{REFORK_AFTER}\nPassengerMinInstances 2\nPassengerMaxInstances 2\n" \
+    made.site("warm.test", SampleApps.rails, "PassengerReforkAfter #{REFORK_AFTER}\n" \
+                                             "PassengerMinInstances 2\nPassengerMaxInstances 2\n" \
                                              "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
     if TestEnvironment.root?
-      made.site("owned.test", owned(MadeUsers["a"]), "PassengerReforkAfter 5\nPassengerMinInstances 1\nPassengerMaxInstances 1\n")
+      made.site("owned.test", owned(MadeUsers["a"]),
+                "PassengerReforkAfter 5\nPassengerMinInstances 1\nPassengerMaxInstances 1\n")
     end
   end
 
@@ -36,18 +38,24 @@ class PreloaderTest < IntegrationTest
   def test_a_warmed_rails_instance_makes_the_next_preloader_under_load_and_no_request_fails
     client("warm.test").get("/plain")
     answers = SteadyLoad.during(client("warm.test"), "/plain", threads: 2) do
-      eventually("three generations", within: 120) { reforks.size >= 3 && !heirs(reforks.last).empty? }
+      eventually("three generations", within: 120) do
+        reforks.size >= 3 && !heirs(reforks.last).empty?
+      end
     end
     refute_empty answers
     failed = answers.reject { |answer| answer.code == 200 }
     assert_empty failed.first(5), "#{failed.size} of #{answers.size} failed"
-    eventually("the end of what came before", within: 60) { preloaders == [reforks.last] && heirs(reforks.last).size == 2 }
+    eventually("the end of what came before", within: 60) do
+      preloaders == [reforks.last] && heirs(reforks.last).size == 2
+    end
   end
 
   def test_a_reforked_preloader_runs_as_its_user_and_is_replaced_if_killed
     needs_root("the application runs as another user")
     5.times { client("owned.test").pid }
-    eventually("an instance of the new preloader", within: 60) { reforks(root("owned")).include?(ProcessInfo.read(client("owned.test").pid)&.ppid) }
+    eventually("an instance of the new preloader", within: 60) do
+      reforks(root("owned")).include?(ProcessInfo.read(client("owned.test").pid)&.ppid)
+    end
     preloader, instance = eventually("an instance of the newest preloader") do
       newest = reforks(root("owned")).last
       heirs(newest).first&.then { |heir| [newest, heir.pid] }
@@ -95,16 +103,21 @@ class PreloaderTest < IntegrationTest
 
   # Other tests may add the user to further groups.
   def groups_of(user)
-    [user.gid, *Etc.enum_for(:group).select { |group| group.mem.include?(user.name) }.map(&:gid)].uniq.sort
+    [user.gid, *Etc.enum_for(:group).select { |group| group.mem.include?(user.name) }.map(&:gid)]
+      .uniq.sort
   end
 
   # Pids of the preloaders that instances forked, in order.
   def reforks(app = "rails_app")
-    server.log.text.scan(/event=preloader\.reforked app="[^"]*#{app}.* pid=(\d+)/).map { |found| found[0].to_i }
+    server.log.text.scan(/event=preloader\.reforked app="[^"]*#{app}.* pid=(\d+)/).map do |found|
+      found[0].to_i
+    end
   end
 
   def heirs(preloader)
-    ProcessInfo.all.select { |process| process.ppid == preloader && process.command_line.include?("RubyApp") }
+    ProcessInfo.all.select do |process|
+      process.ppid == preloader && process.command_line.include?("RubyApp")
+    end
   end
 
   def preloaders

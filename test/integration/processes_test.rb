@@ -14,7 +14,8 @@ class ProcessesTest < IntegrationTest
     line = [ProcessInfo.read(@pid)]
     line << ProcessInfo.read(line.last.ppid) until line.last.pid == server.pid
     names = line.map(&:command_line)
-    [/RubyApp/, /AppPreloader/, /spawn server/, /passenger-agent\S* pool/, /passenger-agent\S* watchdog/].zip(names) do |expected, name|
+    [/RubyApp/, /AppPreloader/, /spawn server/, /passenger-agent\S* pool/,
+     /passenger-agent\S* watchdog/].zip(names) do |expected, name|
       assert_match expected, name
     end
     assert_equal 6, line.size
@@ -27,7 +28,9 @@ class ProcessesTest < IntegrationTest
   end
 
   def test_nothing_but_httpd_listens
-    inodes = ->(protocol, state) { table(protocol).select { |row| row[3] == state }.map { |row| row[9] } }
+    inodes = ->(protocol, state) {
+      table(protocol).select { |row| row[3] == state }.map { |row| row[9] }
+    }
     listening = inodes.call("tcp", "0A") + inodes.call("tcp6", "0A")
     refute_empty listening
     server.tree.beside_httpd.each do |process|
@@ -49,9 +52,12 @@ class ProcessesTest < IntegrationTest
 
   def test_instances_hold_none_of_httpds_sockets
     # Only httpd has the request's own connection: applications that continue do not keep it open.
-    addresses = table("tcp").select { |row| row[1].end_with?(format(":%04X", server.port)) }.map { |row| row[9] }
+    addresses = table("tcp").select { |row| row[1].end_with?(format(":%04X", server.port)) }
+      .map { |row| row[9] }
     refute_empty addresses
-    server.tree.beside_httpd.each { |process| assert_empty socket_inodes(process) & addresses, process.to_s }
+    server.tree.beside_httpd.each do |process|
+      assert_empty socket_inodes(process) & addresses, process.to_s
+    end
   end
 
   private

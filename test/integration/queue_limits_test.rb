@@ -9,11 +9,14 @@ class QueueLimitsTest < IntegrationTest
   serve do |made|
     one_instance = "PassengerMaxInstances 1\n"
     made.site("short.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 2\n" \
-                                               "<Location /pid>\n  PassengerMaxRequestQueueSize 5\n</Location>\n")
+                                               "<Location /pid>\n" \
+                                               "  PassengerMaxRequestQueueSize 5\n</Location>\n")
     made.site("unlimited.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueSize 0\n")
-    made.site("patient.test", SampleApps.rack, "#{one_instance}PassengerMaxRequestQueueTime #{PATIENCE}\n")
+    made.site("patient.test", SampleApps.rack,
+              "#{one_instance}PassengerMaxRequestQueueTime #{PATIENCE}\n")
     root = SampleApps.rack
-    made.site("htaccess.test", root, "#{one_instance}<Directory \"#{root}/public\">\n  AllowOverride All\n</Directory>\n")
+    made.site("htaccess.test", root,
+              "#{one_instance}<Directory \"#{root}/public\">\n  AllowOverride All\n</Directory>\n")
     File.write(File.join(root, "public/.htaccess"), "PassengerMaxRequestQueueTime #{PATIENCE}\n")
   end
 
@@ -89,7 +92,11 @@ class QueueLimitsTest < IntegrationTest
     path = fifo("fifo-#{rand(1 << 32)}")
     started = "#{path}-started"
     # On a machine that stalls, this request itself may wait too long.
-    busy = Thread.new { 20.times.find { server.client(site, timeout: 60).get("/wait?fifo=#{path}&started=#{started}").code == "200" } }
+    busy = Thread.new do
+      20.times.find do
+        server.client(site, timeout: 60).get("/wait?fifo=#{path}&started=#{started}").code == "200"
+      end
+    end
     eventually("the instance is busy") { File.exist?(started) }
     yield
   ensure
@@ -105,7 +112,9 @@ class QueueLimitsTest < IntegrationTest
   # Sends `count` requests, each in a thread of its own. They do not begin at the same moment: the
   # count may be wrong by the number of those that do.
   def ask(count, site, path = "/hello")
-    Array.new(count) { Thread.new { server.client(site, timeout: 60).get(path) }.tap { sleep 0.02 } }
+    Array.new(count) do
+      Thread.new { server.client(site, timeout: 60).get(path) }.tap { sleep 0.02 }
+    end
   end
 
   # Returns requests of which two wait: the limit.
@@ -130,7 +139,9 @@ class QueueLimitsTest < IntegrationTest
     in_one_of(3) do
       while_busy(site) do
         before = Eventually.monotonic
-        %i[get post].map { |verb| Thread.new { client(site).public_send(verb, "/slow?seconds=0&started=#{seen}") } }
+        %i[get post].map do |verb|
+          Thread.new { client(site).public_send(verb, "/slow?seconds=0&started=#{seen}") }
+        end
                     .each { |request| assert_match(/busy/, assert_status(504, request.value).body) }
         assert_includes PATIENCE..(PATIENCE + 2), Eventually.monotonic - before
       end

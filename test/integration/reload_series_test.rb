@@ -33,7 +33,8 @@ class ReloadSeriesTest < IntegrationTest
       end
       with_server(one) do |server|
         pid = server.client.pid
-        codes = Array.new(4) { Thread.new { Array.new(100) { server.client.get("/hello").code } } }.flat_map(&:value)
+        codes = Array.new(4) { Thread.new { Array.new(100) { server.client.get("/hello").code } } }
+          .flat_map(&:value)
         assert_equal({ "200" => 400 }, codes.tally)
         assert_equal pid, server.client.pid
       end
@@ -45,14 +46,17 @@ class ReloadSeriesTest < IntegrationTest
   def series(server, mpm)
     pid = server.client.pid
     before = Inventory.of(server.tree)
-    clients = ["/hello", "/static.txt"].map { |path| ReopeningClients.new(server, "rack.test", path, CLIENTS) }
+    clients = ["/hello", "/static.txt"].map do |path|
+      ReopeningClients.new(server, "rack.test", path, CLIENTS)
+    end
     bounds = Array.new(RELOADS) { reload(server) } << Eventually.monotonic
     clients.each(&:stop)
     judge(mpm, clients, bounds)
     assert_equal pid, server.client.pid, "the instance lives through all of them"
     eventually("as many processes and descriptors as before", within: 60, every: 0.5) do
       # The worker MPM returns with fewer children, and makes others on demand.
-      assert_empty Inventory.of(server.tree).problems(before, growth, fewer: [:httpd, *Inventory::ON_DEMAND])
+      assert_empty Inventory.of(server.tree).problems(before, growth,
+                                                      fewer: [:httpd, *Inventory::ON_DEMAND])
     end
   ensure
     clients&.each(&:stop)
@@ -68,7 +72,8 @@ class ReloadSeriesTest < IntegrationTest
   def judge(mpm, clients, bounds)
     assert_empty clients.flat_map(&:failures).first(10)
     own, bare = clients.map { |some| median(some.silences(bounds)) }
-    puts format("\n%s, %d reloads: %d requests; median silence %.1f ms, of a file %.1f ms", mpm, RELOADS, clients.sum(&:answered), own * 1e3, bare * 1e3)
+    puts format("\n%s, %d reloads: %d requests; median silence %.1f ms, of a file %.1f ms", mpm,
+                RELOADS, clients.sum(&:answered), own * 1e3, bare * 1e3)
     assert_operator own, :<=, bare + SLOWER, "seconds"
   end
 

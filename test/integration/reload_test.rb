@@ -7,7 +7,8 @@ require_relative "support/module_copy"
 class ReloadTest < IntegrationTest
   # The pool process and its log have new settings.
   TAKEN = /event=pool\.settings_changed/.freeze
-  SAYS_ENVIRONMENT = 'run proc { [200, { "Content-Type" => "text/plain" }, [ENV.fetch("RACK_ENV")]] }'
+  SAYS_ENVIRONMENT = 'run proc { [200, { "Content-Type" => "text/plain" }, ' \
+                     '[ENV.fetch("RACK_ENV")]] }'
 
   def test_a_graceful_reload_keeps_the_instances
     with_server(configuration) do |server|
@@ -68,8 +69,12 @@ class ReloadTest < IntegrationTest
   def test_a_setting_that_needs_another_agent_gets_one_and_requests_in_flight_survive
     with_server(configuration) do |server|
       agents = server.tree.matching(/passenger-agent/).map(&:pid)
-      in_flight_over_a_reload(server) { |one| one.set("PassengerDefaultUser", TestEnvironment.web_user) }
-      eventually("the old agent has ended") { (server.tree.matching(/passenger-agent/).map(&:pid) & agents).empty? }
+      in_flight_over_a_reload(server) do |one|
+        one.set("PassengerDefaultUser", TestEnvironment.web_user)
+      end
+      eventually("the old agent has ended") do
+        (server.tree.matching(/passenger-agent/).map(&:pid) & agents).empty?
+      end
       assert_equal "hello world\n", server.client.get("/hello").body
     end
   end
@@ -186,7 +191,9 @@ class ReloadTest < IntegrationTest
 
   def test_an_application_added_by_a_reload_is_served
     with_server(configuration) do |server|
-      server.graceful { |one| one.site("new.test", SampleApps.written(SampleApps.saying("new application"))) }
+      server.graceful do |one|
+        one.site("new.test", SampleApps.written(SampleApps.saying("new application")))
+      end
       eventually { server.client("new.test").get("/").body == "new application" }
       assert_equal "hello world\n", server.client.get("/hello").body
     end
@@ -210,14 +217,17 @@ class ReloadTest < IntegrationTest
     made = configuration do |one|
       one.set("PassengerPoolIdleTime", 1)
       one.site("rack.test", SampleApps.rack, "PassengerMinInstances 1\n")
-      one.site("removed.test", SampleApps.written(SAYS_ENVIRONMENT), "PassengerMinInstances 0\nPassengerAppEnv lost\n")
+      one.site("removed.test", SampleApps.written(SAYS_ENVIRONMENT),
+               "PassengerMinInstances 0\nPassengerAppEnv lost\n")
     end
     with_server(made) do |server|
       assert_equal "lost", server.client("removed.test").get("/").body
       server.graceful { |one| one.sites.pop }
       # The first virtual host answers for unknown names.
       eventually { server.client("removed.test").get("/hello").body == "hello world\n" }
-      eventually("no instance of it", within: 60) { server.tree.matching(/RubyApp.*\(lost\)/).empty? }
+      eventually("no instance of it", within: 60) do
+        server.tree.matching(/RubyApp.*\(lost\)/).empty?
+      end
     end
   end
 
@@ -237,7 +247,9 @@ class ReloadTest < IntegrationTest
   def in_flight_over_a_reload(server, &change)
     path = fifo
     started = File.join(scratch, "started")
-    answer = Thread.new { server.client("rack.test", timeout: 60).get("/wait?fifo=#{path}&started=#{started}").body }
+    answer = Thread.new do
+      server.client("rack.test", timeout: 60).get("/wait?fifo=#{path}&started=#{started}").body
+    end
     eventually { File.exist?(started) }
     server.graceful(&change)
     release(path, "finished")
@@ -249,17 +261,25 @@ class ReloadTest < IntegrationTest
     server.client.pid
     agents = server.tree.matching(/passenger-agent/).map(&:pid)
     server.graceful
-    eventually("the same agent") { server.tree.matching(/passenger-agent/).map(&:pid).sort == agents.sort }
+    eventually("the same agent") do
+      server.tree.matching(/passenger-agent/).map(&:pid).sort == agents.sort
+    end
     in_flight_over_a_reload(server) { yield }
     server.log.wait_for(/event=agent\.replaced pid=\d+ reason="program or settings changed"/)
-    eventually("the old agent has ended") { (server.tree.matching(/passenger-agent/).map(&:pid) & agents).empty? }
+    eventually("the old agent has ended") do
+      (server.tree.matching(/passenger-agent/).map(&:pid) & agents).empty?
+    end
     assert_equal "hello world\n", server.client.get("/hello").body
   end
 
   # Leaves out processes that only help to start others.
   def settled_agents(server)
     last = nil
-    eventually("the same processes twice", every: 0.2) { server.tree.beside_httpd.map(&:pid).sort.then { |now| now == last ? now : (last = now) && nil } }
+    eventually("the same processes twice", every: 0.2) do
+      server.tree.beside_httpd.map(&:pid).sort.then do |now|
+        now == last ? now : (last = now) && nil
+      end
+    end
   end
 
   def nobody_holds?(server, path)
@@ -271,7 +291,8 @@ class ReloadTest < IntegrationTest
   end
 
   def busy_pids(server, count)
-    Array.new(count) { Thread.new { server.client.get("/slow?seconds=0.3").body[/\d+/] } }.map(&:value).uniq
+    Array.new(count) { Thread.new { server.client.get("/slow?seconds=0.3").body[/\d+/] } }
+      .map(&:value).uniq
   end
 
   # All of httpd's processes map the file's present content, and no deleted file.

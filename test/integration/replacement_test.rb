@@ -36,11 +36,14 @@ class ReplacementTest < IntegrationTest
 
   serve do |made|
     made.site("worn.test", SampleApps.written("#{GATED}#{CLOCKED}"),
-              "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\nPassengerSpawnMethod direct\n")
-    made.site("single.test", SampleApps.written(CLOCKED), "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 1\n")
+              "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\n" \
+              "PassengerSpawnMethod direct\n")
+    made.site("single.test", SampleApps.written(CLOCKED),
+              "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 1\n")
     made.site("growing.test", SampleApps.written(GROWING), "PassengerMemoryLimit 150\n")
     made.site("excessive.test", SampleApps.written(GROWING), "PassengerHardMemoryLimit 150\n")
-    made.site("rails.test", SampleApps.rails, "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\n" \
+    made.site("rails.test", SampleApps.rails,
+              "PassengerMaxRequests #{MAX_REQUESTS}\nPassengerMaxInstances 2\n" \
                                               "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
   end
 
@@ -49,7 +52,9 @@ class ReplacementTest < IntegrationTest
   end
 
   def test_instances_at_their_limit_are_replaced_under_load_without_a_failure_or_a_wait
-    gate, waiting = %w[gate waiting].map { |name| File.join(server.configuration.sites.first.root, name) }
+    gate, waiting = %w[gate waiting].map do |name|
+      File.join(server.configuration.sites.first.root, name)
+    end
     FileUtils.touch(gate)
     client("worn.test").get("/")
     answers = SteadyLoad.during(client("worn.test"), threads: 3) do |load|
@@ -73,14 +78,17 @@ class ReplacementTest < IntegrationTest
       [pid, times.min, times.max]
     end
     spans.sort_by { |span| span[1] }.each_cons(2) do |earlier, later|
-      assert_operator earlier[2], :<=, later[1], "#{later[0]} served before #{earlier[0]} had finished"
+      assert_operator earlier[2], :<=, later[1],
+                      "#{later[0]} served before #{earlier[0]} had finished"
     end
   end
 
   def test_rails_is_replaced_under_load_and_no_request_fails
     client("rails.test").get("/plain")
     answers = SteadyLoad.during(client("rails.test"), "/plain", threads: 2) do
-      eventually("three replacements", within: 120) { worn("rails_app") >= 3 && ended("rails_app") >= 3 }
+      eventually("three replacements", within: 120) do
+        worn("rails_app") >= 3 && ended("rails_app") >= 3
+      end
     end
     assert_all_answered answers
   end

@@ -7,7 +7,8 @@ class RequestsTest < IntegrationTest
   serve do |made|
     made.site("rails.test", SampleApps.rails, "SetEnv SECRET_KEY_BASE #{SampleApps::SECRET}\n")
     made.site("rack.test", SampleApps.rack)
-    made.site("http.test", SampleApps.copy("http_app"), "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
+    made.site("http.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
   end
 
   def test_get_answers_with_the_applications_page
@@ -41,7 +42,8 @@ class RequestsTest < IntegrationTest
     parts = [
       ["authenticity_token", page[/name="authenticity_token" value="([^"]+)"/, 1]],
       ["title", "Grüße"],
-      ["file", StringIO.new(content), { filename: "pattern.bin", content_type: "application/octet-stream" }]
+      ["file", StringIO.new(content),
+       { filename: "pattern.bin", content_type: "application/octet-stream" }]
     ]
     response = assert_status(200, client.post_multipart("/uploads", parts, { "Cookie" => cookie }))
     answer = JSON.parse(response.body)
@@ -76,7 +78,8 @@ class RequestsTest < IntegrationTest
   def test_every_method_reaches_the_application
     %w[GET POST PUT PATCH DELETE OPTIONS PROPFIND].each do |method|
       raw = server.raw("rack.test")
-      response = raw.request(method, "/env", method == "GET" ? {} : { "Content-Length" => "0" }).response
+      response = raw.request(method, "/env",
+                             method == "GET" ? {} : { "Content-Length" => "0" }).response
       assert_equal [200, method], [response.status, JSON.parse(response.body)["REQUEST_METHOD"]]
       raw.close
     end
@@ -111,7 +114,10 @@ class RequestsTest < IntegrationTest
 
   def test_several_requests_use_one_connection
     raw = server.raw("rack.test")
-    20.times { |number| assert_equal "request=#{number}", JSON.parse(raw.get("/env?request=#{number}").body)["QUERY_STRING"] }
+    20.times do |number|
+      assert_equal "request=#{number}",
+                   JSON.parse(raw.get("/env?request=#{number}").body)["QUERY_STRING"]
+    end
   ensure
     raw&.close
   end
@@ -138,7 +144,8 @@ class RequestsTest < IntegrationTest
     raw = server.raw("rack.test")
     raw.write("GET /no_length HTTP/1.0\r\nHost: rack.test\r\n\r\n")
     response = raw.response
-    assert_equal [200, "onetwothree", nil], [response.status, response.body, response["Transfer-Encoding"]]
+    assert_equal [200, "onetwothree", nil],
+                 [response.status, response.body, response["Transfer-Encoding"]]
   ensure
     raw&.close
   end

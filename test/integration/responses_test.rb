@@ -7,8 +7,10 @@ class ResponsesTest < IntegrationTest
   serve { |made| made.site("rack.test", SampleApps.rack) }
 
   WITHOUT_BODY = [204, 304].freeze
-  WITH_BODY = [200, 201, 202, 203, 206, 300, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405, 406, 408, 409, 410,
-               411, 412, 413, 414, 415, 416, 417, 418, 422, 426, 428, 429, 431, 451, 500, 501, 502, 503, 504, 599].freeze
+  WITH_BODY = [200, 201, 202, 203, 206, 300, 301, 302, 303, 307, 308, 400, 401, 402, 403, 404, 405,
+               406, 408, 409, 410,
+               411, 412, 413, 414, 415, 416, 417, 418, 422, 426, 428, 429, 431, 451, 500, 501, 502,
+               503, 504, 599].freeze
 
   def setup
     @raw = server.raw
@@ -102,13 +104,15 @@ class ResponsesTest < IntegrationTest
 
   def test_duplicate_headers_stay_apart_and_in_order
     response = @raw.get("/headers")
-    assert_equal %w[one two three], response.all("X-Multiple").flat_map { |value| value.split(/,\s*/) }
+    assert_equal %w[one two three],
+                 response.all("X-Multiple").flat_map { |value| value.split(/,\s*/) }
     assert_equal ["a=1; path=/", "b=2; path=/"], response.all("Set-Cookie")
   end
 
   def test_twenty_kilobytes_of_headers_arrive_whole
     response = @raw.get("/headers?bytes=20000")
-    sizes = response.headers.select { |name, _| name.start_with?("X-Filler-") }.map { |_, value| value.bytesize }
+    sizes = response.headers.select { |name, _| name.start_with?("X-Filler-") }
+      .map { |_, value| value.bytesize }
     assert_equal [1_000] * 20, sizes
   end
 
@@ -141,8 +145,10 @@ class ResponsesTest < IntegrationTest
   end
 
   def test_a_broken_off_answer_on_a_closing_connection_does_not_look_whole
-    [["HTTP/1.1", "&connection=close", ""], ["HTTP/1.1", "", "Connection: close\r\n"], ["HTTP/1.0", "", ""]].each do |version, query, header|
-      raw = server.raw.write("GET /die_midway?bytes=100000&length=no#{query} #{version}\r\nHost: rack.test\r\n#{header}\r\n")
+    [["HTTP/1.1", "&connection=close", ""], ["HTTP/1.1", "", "Connection: close\r\n"],
+     ["HTTP/1.0", "", ""]].each do |version, query, header|
+      raw = server.raw.write("GET /die_midway?bytes=100000&length=no#{query} #{version}\r\n" \
+                             "Host: rack.test\r\n#{header}\r\n")
       assert_raises(EOFError, Errno::ECONNRESET) { raw.response }
       raw.close
       eventually { server.client.get("/hello").code == "200" }
@@ -151,7 +157,8 @@ class ResponsesTest < IntegrationTest
 
   def test_an_answer_that_closes_the_connection_arrives_whole_in_any_version
     ["HTTP/1.1", "HTTP/1.0"].each do |version|
-      raw = server.raw.write("GET /download?bytes=300000&length=no #{version}\r\nHost: rack.test\r\nConnection: close\r\n\r\n")
+      raw = server.raw.write("GET /download?bytes=300000&length=no #{version}\r\n" \
+                             "Host: rack.test\r\nConnection: close\r\n\r\n")
       assert_equal 300_000, raw.response.body.bytesize
       raw.close
     end

@@ -74,7 +74,9 @@ class RestartTest < IntegrationTest
         version += 1
         File.write(File.join(root, "config.ru"), SampleApps.saying("version #{version}"))
         FileUtils.touch(File.join(root, "tmp/restart.txt"))
-        eventually("the new version", within: 2 + 2) { server.client.get("/").body == "version #{version}" }
+        eventually("the new version", within: 2 + 2) do
+          server.client.get("/").body == "version #{version}"
+        end
       end
     end
   end

@@ -20,7 +20,9 @@ require_relative "support/integration_test"
 TestEnvironment.check!
 
 files = Dir.glob(File.join(__dir__, "*_test.rb")).sort
-chosen = files.select { |file| words.empty? || words.any? { |word| File.basename(file).include?(word) } }
+chosen = files.select do |file|
+  words.empty? || words.any? { |word| File.basename(file).include?(word) }
+end
 abort "No test file has #{words.join(' or ')} in its name" if chosen.empty?
 
 chosen.each { |file| require file }

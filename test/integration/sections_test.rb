@@ -28,20 +28,29 @@ class SectionsTest < IntegrationTest
         PassengerEnabled off
       </LocationMatch>
     CONF
-    made.site("partly.test", app, "PassengerEnabled off\n<LocationMatch \"^/apps\">\n  PassengerEnabled on\n</LocationMatch>\n")
+    made.site("partly.test", app, "PassengerEnabled off\n<LocationMatch \"^/apps\">\n" \
+                                  "  PassengerEnabled on\n</LocationMatch>\n")
     rootless = SampleApps.written("run proc { |env| [200, {}, [env.fetch('PATH_INFO')]] }")
     Dir.rmdir(File.join(rootless, "public"))
-    made.site("rootless.test", rootless, "<Directory \"#{rootless}\">\n  #{DENIED}\n</Directory>\n" \
-                                         "<Directory \"#{rootless}/public\">\n  Require all granted\n</Directory>\n")
-    made.site("pattern.test", app, "<DirectoryMatch \"/hidden$\">\n  #{DENIED}\n</DirectoryMatch>\n")
-    made.site("links.test", app, "<Directory \"#{app}/public\">\n  Options -FollowSymLinks\n</Directory>\n")
+    made.site("rootless.test", rootless,
+              "<Directory \"#{rootless}\">\n  #{DENIED}\n</Directory>\n" \
+                                         "<Directory \"#{rootless}/public\">\n" \
+                                         "  Require all granted\n</Directory>\n")
+    made.site("pattern.test", app,
+              "<DirectoryMatch \"/hidden$\">\n  #{DENIED}\n</DirectoryMatch>\n")
+    made.site("links.test", app,
+              "<Directory \"#{app}/public\">\n  Options -FollowSymLinks\n</Directory>\n")
   end
 
   # One application for all sites, with folders in its `public`.
   def self.app
-    @app ||= SampleApps.written("run proc { |env| [200, {}, [env.fetch('PATH_INFO')]] }").tap do |folder|
-      %w[shut kept/deeper kept/wild elsewhere].each { |name| FileUtils.mkdir_p(File.join(folder, "public", name)) }
-      File.write(File.join(folder, "public/.htaccess"), "RewriteEngine on\nRewriteRule ^old/(.*)$ /new/$1\n")
+    @app ||= SampleApps.written("run proc { |env| [200, {}, " \
+                                "[env.fetch('PATH_INFO')]] }").tap do |folder|
+      %w[shut kept/deeper kept/wild elsewhere].each do |name|
+        FileUtils.mkdir_p(File.join(folder, "public", name))
+      end
+      File.write(File.join(folder, "public/.htaccess"),
+                 "RewriteEngine on\nRewriteRule ^old/(.*)$ /new/$1\n")
       File.write(File.join(folder, "public/kept/.htaccess"), "Header set X-Kept yes\n")
       File.write(File.join(folder, "public/file.txt"), "a file\n")
       File.symlink("elsewhere", File.join(folder, "public/link"))
@@ -62,7 +71,8 @@ class SectionsTest < IntegrationTest
     assert_status 404, get("/httpds/missing/names")
     assert_status 403, client("partly.test").get("/#{long}")
     assert_equal "/apps#{long}", assert_status(200, client("partly.test").get("/apps#{long}")).body
-    assert_equal "/apps/missing/names", assert_status(200, client("partly.test").get("/apps/missing/names")).body
+    assert_equal "/apps/missing/names",
+                 assert_status(200, client("partly.test").get("/apps/missing/names")).body
   end
 
   # httpd's rule: only the first name that does not exist is a file's.
@@ -116,7 +126,8 @@ class SectionsTest < IntegrationTest
   end
 
   def test_paths_reach_the_application_whole
-    ["/a", "/a/", "/a/b/c", "/a.b/c.d", "/.hidden/x", "/kept/deeper", "/file.txt/more"].each do |path|
+    ["/a", "/a/", "/a/b/c", "/a.b/c.d", "/.hidden/x", "/kept/deeper",
+     "/file.txt/more"].each do |path|
       assert_answered_by_the_app path
     end
   end

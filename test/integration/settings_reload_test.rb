@@ -69,7 +69,9 @@ class SettingsReloadTest < IntegrationTest
       File.chmod(0o755, wrapper)
       reload(server, "PassengerDefaultRuby" => wrapper)
       FileUtils.touch(File.join(server.configuration.sites.first.root, "tmp/restart.txt"))
-      eventually("the other Ruby") { server.client.get("/") && File.exist?(File.join(scratch, "used")) }
+      eventually("the other Ruby") do
+        server.client.get("/") && File.exist?(File.join(scratch, "used"))
+      end
     end
   end
 
@@ -125,14 +127,16 @@ class SettingsReloadTest < IntegrationTest
       reload(server, "PassengerResponseBufferHighWatermark" => 1_000_000)
       position = server.log.position
       download(server)
-      server.log.wait_for(/event=response\.streamed .*PassengerResponseBufferHighWatermark/, from: position)
+      server.log.wait_for(/event=response\.streamed .*PassengerResponseBufferHighWatermark/,
+                          from: position)
       reload(server, "PassengerResponseBufferHighWatermark" => nil)
       refute_streamed(server)
     end
   end
 
   def test_a_reload_empties_the_cache_of_answers_and_can_turn_it_off
-    app = SampleApps.written('count = 0; run proc { |env| [200, { "Cache-Control" => "max-age=600" }, [(count += 1).to_s]] }')
+    app = SampleApps.written('count = 0; run proc { |env| [200, { "Cache-Control" => ' \
+                             '"max-age=600" }, [(count += 1).to_s]] }')
     made = configuration { |one| one.site("counts.test", app, "PassengerMaxInstances 1\n") }
     with_server(made) do |server|
       ask = -> { server.client("counts.test").get("/").body }

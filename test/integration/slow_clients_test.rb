@@ -16,12 +16,15 @@ class SlowClientsTest < IntegrationTest
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
     made.mpm = "event"
-    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadsPerChild #{THREADS}\nMaxRequestWorkers #{THREADS}\n" \
-                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\nAsyncRequestWorkerFactor 10\nMaxConnectionsPerChild 0"
+    made.mpm_settings = "StartServers 1\nServerLimit 1\nThreadsPerChild #{THREADS}\n" \
+                        "MaxRequestWorkers #{THREADS}\n" \
+                        "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\n" \
+                        "AsyncRequestWorkerFactor 10\nMaxConnectionsPerChild 0"
     made.tls_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
     deflate = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
     # httpd must not give up a client that reads nothing: that would free the instance, too.
-    made.main_directives << "Timeout #{PATIENT}\nLoadModule deflate_module #{deflate}\nLoadModule filter_module #{deflate.sub('deflate', 'filter')}\n"
+    made.main_directives << "Timeout #{PATIENT}\nLoadModule deflate_module #{deflate}\n" \
+                            "LoadModule filter_module #{deflate.sub('deflate', 'filter')}\n"
     made.site("rack.test", SampleApps.rack)
     made.site("deflated.test", SampleApps.rack, "SetOutputFilter DEFLATE\n")
     made.site("tls.test", SampleApps.rack, tls: true)
@@ -84,7 +87,9 @@ class SlowClientsTest < IntegrationTest
   def test_the_buffered_part_of_a_dead_application_s_answer_is_sent_and_does_not_look_whole
     raw, head = stall("/die_midway?bytes=#{LARGE}")
     assert_equal (2 * LARGE).to_s, head["Content-Length"]
-    eventually("the application's death") { server.log.text(@log_position).include?("response cut short") }
+    eventually("the application's death") do
+      server.log.text(@log_position).include?("response cut short")
+    end
     assert_equal LARGE, raw.read_bytes(LARGE).bytesize
     assert raw.ended?
   ensure
@@ -94,7 +99,9 @@ class SlowClientsTest < IntegrationTest
   def test_the_buffered_part_of_a_dead_application_s_chunked_answer_does_not_look_whole
     raw, head = stall("/die_midway?bytes=#{LARGE}&length=no")
     assert_equal "chunked", head["Transfer-Encoding"]
-    eventually("the application's death") { server.log.text(@log_position).include?("response cut short") }
+    eventually("the application's death") do
+      server.log.text(@log_position).include?("response cut short")
+    end
     received = 0
     assert_raises(EOFError, Errno::ECONNRESET) { received += raw.read_chunk.bytesize while true }
     assert_equal LARGE, received
@@ -134,7 +141,8 @@ class SlowClientsTest < IntegrationTest
 
   def test_pieces_arrive_one_by_one_behind_a_filter
     path = fifo
-    raw, head = stall("/stream?fifo=#{path}&pieces=3", { "Accept-Encoding" => "gzip" }, site: "deflated.test")
+    raw, head = stall("/stream?fifo=#{path}&pieces=3", { "Accept-Encoding" => "gzip" },
+                      site: "deflated.test")
     assert_equal "gzip", head["Content-Encoding"]
     inflater = Zlib::Inflate.new(Zlib::MAX_WBITS + 16)
     3.times do |number|
@@ -155,7 +163,9 @@ class SlowClientsTest < IntegrationTest
           assert_free own
         end
       end
-      curl(own, "/download?bytes=#{LARGE}") { |output| assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(output.read) }
+      curl(own, "/download?bytes=#{LARGE}") do |output|
+        assert_equal Pattern.digest(LARGE), Digest::SHA256.hexdigest(output.read)
+      end
     end
   end
 
@@ -200,7 +210,11 @@ class SlowClientsTest < IntegrationTest
   def test_a_client_that_takes_nothing_for_the_timeout_is_given_up
     with_server(limited("PassengerResponseBufferHighWatermark 1000000\nTimeout 2\n")) do |own|
       # On a machine that stalls, the request itself may be too late.
-      raw, = eventually("a request in time") { stall("/download?bytes=200000000", from: own).tap { |_, head| assert_equal 200, head.status } }
+      raw, = eventually("a request in time") do
+        stall("/download?bytes=200000000", from: own).tap do |_, head|
+          assert_equal 200, head.status
+        end
+      end
       own.log.wait_for(/event=request\.given_up .*took nothing/)
       eventually("a free instance") { assert_free own }
       raw.close
@@ -210,7 +224,9 @@ class SlowClientsTest < IntegrationTest
   private
 
   def limited(directives)
-    configuration { |made| made.main_directives << "PassengerMaxPoolSize 1\nTimeout #{PATIENT}\n" << directives }
+    configuration do |made|
+      made.main_directives << "PassengerMaxPoolSize 1\nTimeout #{PATIENT}\n" << directives
+    end
   end
 
   # True if another request has to wait until the block has ended.
@@ -229,7 +245,8 @@ class SlowClientsTest < IntegrationTest
 
   # Yields the output of curl, and ends it.
   def curl(own, path, *options)
-    command = ["curl", "--silent", "--no-buffer", "--http2-prior-knowledge", "--max-time", "60", *options,
+    command = ["curl", "--silent", "--no-buffer", "--http2-prior-knowledge", "--max-time", "60",
+               *options,
                "--header", "Host: rack.test", "http://127.0.0.1:#{own.port}#{path}"]
     IO.popen(command, "rb") do |output|
       yield output
@@ -256,7 +273,9 @@ class SlowClientsTest < IntegrationTest
 
   def open_files(of = server)
     of.tree.processes.flat_map do |process|
-      Dir.glob("/proc/#{process.pid}/fd/*").select { |fd| File.readlink(fd).match?(%r{\A/var/tmp/.*\(deleted\)}) rescue false }
+      Dir.glob("/proc/#{process.pid}/fd/*").select do |fd|
+        File.readlink(fd).match?(%r{\A/var/tmp/.*\(deleted\)}) rescue false
+      end
     end
   end
 

@@ -56,8 +56,10 @@ class SmugglingTest < IntegrationTest
   end
 
   serve do |made|
-    made.site("app.test", SampleApps.written(SEES), "SetEnv SERVER_NAME forged\nSetEnv PATH_INFO /forged\n" \
-                                                    "SetEnv HTTP_X_REAL forged\nSetEnv CONTENT_LENGTH 7\n")
+    made.site("app.test", SampleApps.written(SEES),
+              "SetEnv SERVER_NAME forged\nSetEnv PATH_INFO /forged\n" \
+                                                    "SetEnv HTTP_X_REAL forged\n" \
+                                                    "SetEnv CONTENT_LENGTH 7\n")
     made.site("asked.test", SampleApps.written(SEES), <<~CONF)
       RequestHeader set X-Sendfile-Type X-Sendfile
       RequestHeader append X-Accel-Mapping /srv/=/files/
@@ -80,7 +82,8 @@ class SmugglingTest < IntegrationTest
     made.site("streamed.test", SampleApps.written(SEES), "PassengerBufferUpload off\n")
     command = "PassengerAppStartCommand \"#{RbConfig.ruby} reads.rb\"\n"
     made.site("http.test", SampleApps.written(READS, "reads.rb"), command)
-    made.site("http_streamed.test", SampleApps.written(READS, "reads.rb"), "#{command}PassengerBufferUpload off\n")
+    made.site("http_streamed.test", SampleApps.written(READS, "reads.rb"),
+              "#{command}PassengerBufferUpload off\n")
     made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
     made.site("asking.test", SampleApps.written(SEES), "SSLOptions +StdEnvVars\n", tls: true)
     made.site("quiet.test", SampleApps.written(SEES), "", tls: true)
@@ -90,8 +93,10 @@ class SmugglingTest < IntegrationTest
 
   # Name, header lines, bytes after the head.
   AMBIGUOUS = {
-    "a length and chunks" => ["Content-Length: 6\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n#{SMUGGLED}"],
-    "chunks and a length" => ["Transfer-Encoding: chunked\r\nContent-Length: 50\r\n", "0\r\n\r\n#{SMUGGLED}"],
+    "a length and chunks" => ["Content-Length: 6\r\nTransfer-Encoding: chunked\r\n",
+                              "0\r\n\r\n#{SMUGGLED}"],
+    "chunks and a length" => ["Transfer-Encoding: chunked\r\nContent-Length: 50\r\n",
+                              "0\r\n\r\n#{SMUGGLED}"],
     "two lengths" => ["Content-Length: 0\r\nContent-Length: #{SMUGGLED.size}\r\n", SMUGGLED],
     "a list of lengths" => ["Content-Length: 0, #{SMUGGLED.size}\r\n", SMUGGLED],
     "a signed length" => ["Content-Length: +5\r\n", "abcde#{SMUGGLED}"],
@@ -100,12 +105,18 @@ class SmugglingTest < IntegrationTest
     "a length with a blank inside" => ["Content-Length: 1 0\r\n", SMUGGLED],
     "a length beyond all numbers" => ["Content-Length: 99999999999999999999\r\n", SMUGGLED],
     "an unknown coding" => ["Transfer-Encoding: xchunked\r\n", "0\r\n\r\n#{SMUGGLED}"],
-    "two codings" => ["Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n#{SMUGGLED}"],
-    "chunked before another coding" => ["Transfer-Encoding: chunked, identity\r\n", "0\r\n\r\n#{SMUGGLED}"],
-    "a coding with a tab" => ["Transfer-Encoding:\tchunked\r\nContent-Length: 3\r\n", "0\r\n\r\n#{SMUGGLED}"],
-    "a coding under a folded line" => ["X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
-    "a blank before the colon" => ["Transfer-Encoding : chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
-    "an underscore for a dash" => ["Transfer_Encoding: chunked\r\nContent_Length: 50\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
+    "two codings" => ["Transfer-Encoding: identity\r\nTransfer-Encoding: chunked\r\n",
+                      "0\r\n\r\n#{SMUGGLED}"],
+    "chunked before another coding" => ["Transfer-Encoding: chunked, identity\r\n",
+                                        "0\r\n\r\n#{SMUGGLED}"],
+    "a coding with a tab" => ["Transfer-Encoding:\tchunked\r\nContent-Length: 3\r\n",
+                              "0\r\n\r\n#{SMUGGLED}"],
+    "a coding under a folded line" =>
+      ["X: y\r\n Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
+    "a blank before the colon" => ["Transfer-Encoding : chunked\r\nContent-Length: 5\r\n",
+                                   "0\r\n\r\n"],
+    "an underscore for a dash" =>
+      ["Transfer_Encoding: chunked\r\nContent_Length: 50\r\nContent-Length: 5\r\n", "0\r\n\r\n"],
     "a bare line feed" => ["X: y\nContent-Length: 5\r\n", "0\r\n\r\n"],
     "a carriage return alone" => ["X: y\rContent-Length: 50\r\n", ""],
     "a NUL in a value" => ["X: y\0z\r\n", ""],
@@ -114,16 +125,21 @@ class SmugglingTest < IntegrationTest
 
   AMBIGUOUS.each do |what, (lines, rest)|
     %w[app.test streamed.test http.test http_streamed.test].each do |site|
-      define_method("test_#{what.tr(' ', '_')}_means_one_thing_at_#{site.tr('.', '_')}") { assert_one_meaning(lines, rest, site) }
+      define_method("test_#{what.tr(' ', '_')}_means_one_thing_at_#{site.tr('.', '_')}") do
+        assert_one_meaning(lines, rest, site)
+      end
     end
   end
 
   def test_odd_chunks_are_refused
-    ["-1\r\n", "0x3\r\nabc\r\n0\r\n\r\n", " 3\r\nabc\r\n0\r\n\r\n", "3 x\r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n",
-     "ffffffffffffffff1\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n", "\r\n0\r\n\r\n"].each do |chunks|
+    ["-1\r\n", "0x3\r\nabc\r\n0\r\n\r\n", " 3\r\nabc\r\n0\r\n\r\n", "3 x\r\nabc\r\n0\r\n\r\n",
+     "3\nabc\n0\n\n",
+     "ffffffffffffffff1\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n",
+     "\r\n0\r\n\r\n"].each do |chunks|
       answers = all_answers("Transfer-Encoding: chunked\r\n", "#{chunks}#{SMUGGLED}", "app.test")
       statuses = answers.map(&:first)
-      assert([400, 413].include?(statuses.first) || statuses == [200, 200] || statuses == [200], "#{chunks.inspect}: #{statuses}")
+      assert([400, 413].include?(statuses.first) || statuses == [200, 200] || statuses == [200],
+             "#{chunks.inspect}: #{statuses}")
       next unless statuses.first == 200
 
       assert_equal "abc", JSON.parse(answers.first.last)["body"], chunks.inspect
@@ -132,19 +148,26 @@ class SmugglingTest < IntegrationTest
 
   def test_odd_chunks_reach_no_application_that_speaks_http
     %w[http.test http_streamed.test].each do |site|
-      ["-1\r\n", "0x3\r\nabc\r\n0\r\n\r\n", "3 x\r\nabc\r\n0\r\n\r\n", "ffffffffffffffff1\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n"].each do |chunks|
-        status, body = all_answers("Transfer-Encoding: chunked\r\n", "#{chunks}#{SMUGGLED}", site).first
-        assert([400, 413].include?(status) || (status == 200 && JSON.parse(body)["body"] == "abc"), "#{site} #{chunks.inspect}: #{status}")
+      ["-1\r\n", "0x3\r\nabc\r\n0\r\n\r\n", "3 x\r\nabc\r\n0\r\n\r\n",
+       "ffffffffffffffff1\r\nabc\r\n0\r\n\r\n", "3\r\nabcd\r\n0\r\n\r\n"].each do |chunks|
+        status, body = all_answers("Transfer-Encoding: chunked\r\n", "#{chunks}#{SMUGGLED}",
+                                   site).first
+        assert([400, 413].include?(status) || (status == 200 && JSON.parse(body)["body"] == "abc"),
+               "#{site} #{chunks.inspect}: #{status}")
       end
     end
   end
 
   def test_header_names_that_could_be_taken_for_others_do_not_reach_the_application
     raw = server.raw("app.test")
-    raw.write("GET /x HTTP/1.1\r\nHost: app.test\r\nX-Real: real\r\nX_Real: forged\r\nx_real: forged\r\nX.Real: forged\r\n" \
-              "X!Real: forged\r\nX~Real: forged\r\nProxy: http://evil\r\npRoXy: evil\r\nContent_Length: 9\r\nHost_: evil\r\n" \
-              "HTTP_HOST: evil\r\nREMOTE_USER: evil\r\nRemote-User: mine\r\nHTTPS: on\r\nrack.input: evil\r\n" \
-              "X-Sendfile-Type: X-Accel-Redirect\r\nX-Accel-Mapping: /=/\r\nx-accel-buffering: no\r\n\r\n")
+    raw.write("GET /x HTTP/1.1\r\nHost: app.test\r\nX-Real: real\r\nX_Real: forged\r\n" \
+              "x_real: forged\r\nX.Real: forged\r\n" \
+              "X!Real: forged\r\nX~Real: forged\r\nProxy: http://evil\r\npRoXy: evil\r\n" \
+              "Content_Length: 9\r\nHost_: evil\r\n" \
+              "HTTP_HOST: evil\r\nREMOTE_USER: evil\r\nRemote-User: mine\r\nHTTPS: on\r\n" \
+              "rack.input: evil\r\n" \
+              "X-Sendfile-Type: X-Accel-Redirect\r\nX-Accel-Mapping: /=/\r\n" \
+              "x-accel-buffering: no\r\n\r\n")
     seen = JSON.parse(raw.response.body)
     assert_equal ["real", "app.test", "mine", "on"],
                  seen.values_at("HTTP_X_REAL", "HTTP_HOST", "HTTP_REMOTE_USER", "HTTP_HTTPS")
@@ -156,21 +179,26 @@ class SmugglingTest < IntegrationTest
 
   def test_the_servers_own_headers_cannot_be_set_by_configuration
     seen = client("app.test").json("/x")
-    assert_equal ["app.test", "/x", nil], seen.values_at("SERVER_NAME", "PATH_INFO", "CONTENT_LENGTH")
+    assert_equal ["app.test", "/x", nil],
+                 seen.values_at("SERVER_NAME", "PATH_INFO", "CONTENT_LENGTH")
   end
 
   def test_an_administrator_may_ask_for_x_sendfile
     seen = client("asked.test").json("/x", "X-Sendfile-Type" => "X-Accel-Redirect")
-    assert_equal ["X-Sendfile", "/srv/=/files/"], seen.values_at("HTTP_X_SENDFILE_TYPE", "HTTP_X_ACCEL_MAPPING")
+    assert_equal ["X-Sendfile", "/srv/=/files/"],
+                 seen.values_at("HTTP_X_SENDFILE_TYPE", "HTTP_X_ACCEL_MAPPING")
   end
 
   def test_of_such_headers_the_application_gets_only_the_administrators
-    forged = { "X-Accel-Mapping" => "/=/", "X-Accel-Redirect" => "/etc", "X-Sendfile-Type" => "X-Accel-Redirect", "X-Accel-Expires" => "1",
+    forged = { "X-Accel-Mapping" => "/=/", "X-Accel-Redirect" => "/etc",
+               "X-Sendfile-Type" => "X-Accel-Redirect", "X-Accel-Expires" => "1",
                "X-Accel-Buffering" => "no", "X-Accel-Charset" => "a" }
     [{}, forged].each do |headers|
       seen = client("added.test").json("/x", headers)
-      assert_equal({ "HTTP_X_ACCEL_MAPPING" => "/srv/=/files/", "HTTP_X_ACCEL_REDIRECT" => "merged", "HTTP_X_SENDFILE_TYPE" => "X-Sendfile",
-                     "HTTP_X_ACCEL_EXPIRES" => "7" }, seen.select { |name, _| name.match?(/SENDFILE|ACCEL/) })
+      assert_equal({ "HTTP_X_ACCEL_MAPPING" => "/srv/=/files/", "HTTP_X_ACCEL_REDIRECT" => "merged",
+                     "HTTP_X_SENDFILE_TYPE" => "X-Sendfile",
+                     "HTTP_X_ACCEL_EXPIRES" => "7" }, seen.select { |name,
+                     _| name.match?(/SENDFILE|ACCEL/) })
     end
   end
 
@@ -185,8 +213,11 @@ class SmugglingTest < IntegrationTest
   end
 
   def test_variables_of_mod_ssl_are_passed_on_if_configured
-    skip "httpd has no mod_ssl" unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
-    asked = server.client("asking.test", tls: true).json("/x", "SSL-Protocol" => "forged", "SSL_CLIENT_VERIFY" => "SUCCESS")
+    unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
+      skip "httpd has no mod_ssl"
+    end
+    asked = server.client("asking.test", tls: true)
+                  .json("/x", "SSL-Protocol" => "forged", "SSL_CLIENT_VERIFY" => "SUCCESS")
     assert_match(/\ATLSv1/, asked["SSL_PROTOCOL"])
     assert_equal %w[NONE on], asked.values_at("SSL_CLIENT_VERIFY", "HTTPS")
     quiet = server.client("quiet.test", tls: true).json("/x", "SSL_CLIENT_VERIFY" => "SUCCESS")
@@ -208,7 +239,9 @@ class SmugglingTest < IntegrationTest
     refute_includes seen.fetch("HTTP_X", ""), "\n"
     refute(seen["CONTENT_LENGTH"] && seen["HTTP_TRANSFER_ENCODING"])
     # Bytes behind it are the client's own next request, or nothing.
-    answers.drop(1).each { |code, text| assert_equal [200, "/smuggled"], [code, JSON.parse(text)["PATH_INFO"]] }
+    answers.drop(1).each do |code, text|
+      assert_equal [200, "/smuggled"], [code, JSON.parse(text)["PATH_INFO"]]
+    end
   end
 
   # [status, body] of all answers until the connection ends. The application runs before: a client

@@ -10,8 +10,10 @@ class SpareInstancesTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 12)
-    made.site("rack.test", SampleApps.rack, "PassengerMinSpareInstances 2\nPassengerMaxSpareInstances 3\n")
-    made.site("limited.test", SampleApps.rack, "PassengerMinSpareInstances 5\nPassengerMaxInstances 2\n")
+    made.site("rack.test", SampleApps.rack,
+              "PassengerMinSpareInstances 2\nPassengerMaxSpareInstances 3\n")
+    made.site("limited.test", SampleApps.rack,
+              "PassengerMinSpareInstances 5\nPassengerMaxInstances 2\n")
     made.site("plain.test", SampleApps.rack)
   end
 
@@ -50,17 +52,23 @@ class SpareInstancesTest < IntegrationTest
   # Sends `count` requests that keep instances until they are released.
   def occupy(site, gate, count)
     started = File.join(scratch, "started")
-    requests = Array.new(count) { Thread.new { server.client(site, timeout: 60).get("/wait?fifo=#{gate}&started=#{started}") } }
+    requests = Array.new(count) do
+      Thread.new { server.client(site, timeout: 60).get("/wait?fifo=#{gate}&started=#{started}") }
+    end
     eventually("their beginning") { File.exist?(started) && File.readlines(started).size == count }
     requests
   end
 
   def instances(site)
     root = server.configuration.sites.find { |one| one.name == site }.root
-    ProcessInfo.all.select { |process| process.alive? && process.command_line.include?("RubyApp: #{root} ") }
+    ProcessInfo.all.select do |process|
+      process.alive? && process.command_line.include?("RubyApp: #{root} ")
+    end
   end
 
   def assert_instances(count, site = "rack.test")
-    eventually("#{count} instances of #{site}", within: WITHIN) { Array(count).include?(instances(site).size) }
+    eventually("#{count} instances of #{site}", within: WITHIN) do
+      Array(count).include?(instances(site).size)
+    end
   end
 end

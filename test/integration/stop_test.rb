@@ -38,7 +38,9 @@ class StopTest < IntegrationTest
 
   def test_a_stop_in_the_middle_of_a_request_leaves_nothing
     with_server(configuration) do |server|
-      begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") { File.exist?("#{scratch}/started") }
+      begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") do
+        File.exist?("#{scratch}/started")
+      end
       assert_nothing_left server.stop
     end
   end
@@ -46,7 +48,8 @@ class StopTest < IntegrationTest
   def test_a_stop_in_the_middle_of_an_upload_leaves_nothing
     with_server(configuration) do |server|
       server.client.pid
-      raw = server.raw.request("POST", "/upload", { "Content-Length" => "10000000" }).write("x" * 100_000)
+      raw = server.raw.request("POST", "/upload",
+                               { "Content-Length" => "10000000" }).write("x" * 100_000)
       assert_nothing_left server.stop
       raw.close
     end
@@ -61,7 +64,8 @@ class StopTest < IntegrationTest
   end
 
   def test_an_application_that_ignores_signals_ends
-    with_server(configuration { |made| made.site("stubborn.test", SampleApps.written(STUBBORN)) }) do |server|
+    with_server(configuration { |made| made.site("stubborn.test",
+                                                 SampleApps.written(STUBBORN)) }) do |server|
       server.client.pid("/")
       begin_endless(server, "/forever")
       assert_nothing_left server.stop
@@ -77,13 +81,16 @@ class StopTest < IntegrationTest
 
   def test_everything_ends_when_httpds_parent_is_killed_in_the_middle_of_a_request
     with_server(configuration) do |server|
-      begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") { File.exist?("#{scratch}/started") }
+      begin_endless(server, "/wait?fifo=#{fifo}&started=#{scratch}/started") do
+        File.exist?("#{scratch}/started")
+      end
       assert_nothing_left server.kill
     end
   end
 
   def test_a_stubborn_application_ends_when_httpds_parent_is_killed
-    with_server(configuration { |made| made.site("stubborn.test", SampleApps.written(STUBBORN)) }) do |server|
+    with_server(configuration { |made| made.site("stubborn.test",
+                                                 SampleApps.written(STUBBORN)) }) do |server|
       server.client.pid("/")
       begin_endless(server, "/forever")
       assert_nothing_left server.kill
@@ -112,7 +119,9 @@ class StopTest < IntegrationTest
       second = HttpdServer.new(configuration.tap { |made| made.main_directives << "Listen 127.0.0.1:#{server.port}\n" })
       second.write_configuration
       refute second.run("-DFOREGROUND").success?
-      eventually("no agent") { ProcessInfo.all.none? { |process| process.environment.include?(marker(second)) } }
+      eventually("no agent") do
+        ProcessInfo.all.none? { |process| process.environment.include?(marker(second)) }
+      end
     ensure
       second&.destroy
     end

@@ -26,11 +26,14 @@ class TargetsTest < IntegrationTest
     denied = "<Location /admin>\n  Require all denied\n</Location>\n"
     made.site("refused.test", app, denied)
     made.site("decoded.test", app, "AllowEncodedSlashes On\n#{denied}")
-    made.site("passed.test", app, "AllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n#{denied}")
-    made.site("kept.test", app, "AllowEncodedSlashes NoDecode\nPassengerAllowEncodedSlashes on\n#{denied}")
+    made.site("passed.test", app,
+              "AllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n#{denied}")
+    made.site("kept.test", app,
+              "AllowEncodedSlashes NoDecode\nPassengerAllowEncodedSlashes on\n#{denied}")
     made.site("kept-off.test", app, "AllowEncodedSlashes NoDecode\n#{denied}")
     made.site("unmerged.test", app, "MergeSlashes Off\n#{denied}")
-    made.site("sub.test", nested, "PassengerBaseURI /sub\nAllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n")
+    made.site("sub.test", nested,
+              "PassengerBaseURI /sub\nAllowEncodedSlashes On\nPassengerAllowEncodedSlashes on\n")
   end
 
   def self.nested
@@ -41,14 +44,17 @@ class TargetsTest < IntegrationTest
   end
 
   OUTSIDE = %w[
-    /../secret.txt /assets/../../secret.txt /%2e%2e/secret.txt /assets/%2e%2e/%2e%2e/secret.txt /..%2fsecret.txt
-    /assets/..%2f..%2fsecret.txt /%2e%2e%2fsecret.txt /..%5csecret.txt /%252e%252e/secret.txt /....//secret.txt
-    //../secret.txt /./../secret.txt /;/../../secret.txt /..;/secret.txt /assets/..;/..;/secret.txt /%c0%ae%c0%ae/secret.txt
+    /../secret.txt /assets/../../secret.txt /%2e%2e/secret.txt /assets/%2e%2e/%2e%2e/secret.txt
+    /..%2fsecret.txt
+    /assets/..%2f..%2fsecret.txt /%2e%2e%2fsecret.txt /..%5csecret.txt /%252e%252e/secret.txt
+    /....//secret.txt
+    //../secret.txt /./../secret.txt /;/../../secret.txt /..;/secret.txt /assets/..;/..;/secret.txt
+    /%c0%ae%c0%ae/secret.txt
     /..%00/secret.txt /%2e%2e/secret /../secret /..%2fsecret /assets/..%2f..%2fsecret
   ].freeze
 
   %w[refused decoded passed kept kept-off unmerged].each do |site|
-    define_method("test_nothing_outside_of_public_is_served_where_slashes_are_#{site.tr('-', '_')}") do
+    define_method("test_only_public_is_served_where_slashes_are_#{site.tr('-', '_')}") do
       OUTSIDE.each do |target|
         response = send_target(target, "#{site}.test")
         refute_includes response.body, "outside", target
@@ -57,8 +63,9 @@ class TargetsTest < IntegrationTest
       end
     end
 
-    define_method("test_no_encoding_is_a_way_around_an_access_rule_where_slashes_are_#{site.tr('-', '_')}") do
-      %w[/admin /%61dmin /x/../admin /x/%2e%2e/admin //admin /./admin /admin/ /admin/x /x%2f../admin /x%2f%2e%2e/admin
+    define_method("test_no_encoding_evades_an_access_rule_where_slashes_are_#{site.tr('-', '_')}") do
+      %w[/admin /%61dmin /x/../admin /x/%2e%2e/admin //admin /./admin /admin/ /admin/x /x%2f../admin
+         /x%2f%2e%2e/admin
          /admin%2fx /%2fadmin].each do |target|
         response = send_target(target, "#{site}.test")
         next assert_includes [400, 403, 404], response.status unless response.status == 200
@@ -71,13 +78,15 @@ class TargetsTest < IntegrationTest
   end
 
   def test_a_path_is_as_the_client_wrote_it
-    %w[/a%20b /%E2%82%AC /a;b=c /a+b /a%2Bb /~user /%7Euser /a%25b /a%3Fb%23c /a%5B%5D /@x:y,z=!$&'()* /%FF%FE /a.b/.c].each do |path|
+    %w[/a%20b /%E2%82%AC /a;b=c /a+b /a%2Bb /~user /%7Euser /a%25b /a%3Fb%23c /a%5B%5D
+       /@x:y,z=!$&'()* /%FF%FE /a.b/.c].each do |path|
       assert_equal ["", path, path], seen(path).values_at(1, 2, 4), path
     end
   end
 
   def test_the_application_sees_the_path_that_httpd_has_resolved
-    { "/x/../y" => "/y", "/x/./y" => "/x/y", "//x///y" => "/x/y", "/x/%2e%2e/y" => "/y", "/x/.%2e/" => "/" }
+    { "/x/../y" => "/y", "/x/./y" => "/x/y", "//x///y" => "/x/y", "/x/%2e%2e/y" => "/y",
+      "/x/.%2e/" => "/" }
       .each { |target, path| assert_equal [path, path], seen(target).values_at(2, 4), target }
     assert_equal "/x///y", seen("/x///y", "unmerged.test")[2]
   end
@@ -121,12 +130,15 @@ class TargetsTest < IntegrationTest
 
   def test_dots_are_resolved_also_where_encoded_slashes_are_passed_on
     assert_equal "/y", seen("/x%2F../y", "decoded.test")[2]
-    %w[/a/..%2Fb /a%2F..%2Fb /a/%2e%2e%2Fb].each { |target| assert_equal "/b", seen(target, "passed.test")[2], target }
+    %w[/a/..%2Fb /a%2F..%2Fb /a/%2e%2e%2Fb].each do |target|
+      assert_equal "/b", seen(target, "passed.test")[2], target
+    end
   end
 
   def test_an_absolute_target_is_its_path
     port = server.port
-    assert_equal ["/x%20y", "q", "/x%20y?q"], seen("http://refused.test:#{port}/x%20y?q").values_at(2, 3, 4)
+    assert_equal ["/x%20y", "q", "/x%20y?q"],
+                 seen("http://refused.test:#{port}/x%20y?q").values_at(2, 3, 4)
     assert_equal "/", seen("http://refused.test:#{port}")[2]
     assert_equal "/b", seen("http://refused.test:#{port}/a/../b")[2]
     # The target's host counts, not the header's (RFC 9112, 3.2.2).

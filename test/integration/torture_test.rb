@@ -20,12 +20,16 @@ class TortureTest < IntegrationTest
   THREADS = 2
   CLIENTS = 16
 
-  MPM = "StartServers #{CHILDREN}\nServerLimit #{CHILDREN}\nThreadsPerChild #{THREADS_OF_A_CHILD}\n" \
-        "MaxRequestWorkers #{CHILDREN * THREADS_OF_A_CHILD}\nMinSpareThreads #{CHILDREN * THREADS_OF_A_CHILD}\n" \
+  MPM = "StartServers #{CHILDREN}\nServerLimit #{CHILDREN}\n" \
+        "ThreadsPerChild #{THREADS_OF_A_CHILD}\n" \
+        "MaxRequestWorkers #{CHILDREN * THREADS_OF_A_CHILD}\n" \
+        "MinSpareThreads #{CHILDREN * THREADS_OF_A_CHILD}\n" \
         "MaxSpareThreads #{CHILDREN * THREADS_OF_A_CHILD}\nMaxConnectionsPerChild 0"
   # All of them from the start; otherwise there would be more at the end than at the start.
-  PREFORK = "StartServers #{CHILDREN * THREADS_OF_A_CHILD}\nServerLimit #{CHILDREN * THREADS_OF_A_CHILD}\n" \
-            "MinSpareServers #{CHILDREN * THREADS_OF_A_CHILD}\nMaxRequestWorkers #{CHILDREN * THREADS_OF_A_CHILD}"
+  PREFORK = "StartServers #{CHILDREN * THREADS_OF_A_CHILD}\n" \
+            "ServerLimit #{CHILDREN * THREADS_OF_A_CHILD}\n" \
+            "MinSpareServers #{CHILDREN * THREADS_OF_A_CHILD}\n" \
+            "MaxRequestWorkers #{CHILDREN * THREADS_OF_A_CHILD}"
 
   # Seconds. httpd looks once a second for missing children.
   AFTERWARDS = 2
@@ -87,7 +91,8 @@ class TortureTest < IntegrationTest
     verdict = Verdict.new(clients.stop, storm.deaths, @runs, THREADS)
     puts "\nPASSENGER_TEST_SEED=#{SEED}: killed #{storm.deaths.map(&:kind).tally}; #{verdict}"
     problems = verdict.problems
-    assert problems.empty?, "PASSENGER_TEST_SEED=#{SEED}: #{problems.size} problems:\n#{problems.first(10).join("\n")}"
+    assert problems.empty?, "PASSENGER_TEST_SEED=#{SEED}: #{problems.size} problems:\n" \
+                            "#{problems.first(10).join("\n")}"
   ensure
     clients&.stop
   end

@@ -101,7 +101,8 @@ class TortureVerdictTest < Minitest::Test
   private
 
   def ask(nonce, outcome, post: true, port: 1)
-    @exchanges << NonceClients::Exchange.new(nonce: nonce, post: post, sent: 0, port: port, asked: 10.0, ended: 11.0, outcome: outcome)
+    @exchanges << NonceClients::Exchange.new(nonce: nonce, post: post, sent: 0, port: port,
+                                             asked: 10.0, ended: 11.0, outcome: outcome)
   end
 
   def run_in(pid, nonce, at: 10.2)

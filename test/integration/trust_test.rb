@@ -16,14 +16,15 @@ class TrustTest < IntegrationTest
   TICKS = 100
   COMPLAINTS = /event=(connection|accept)\./.freeze
 
-  def test_the_agent_and_other_applications_are_unharmed_by_an_application_and_a_child_that_write_nonsense
+  def test_nonsense_from_an_application_and_a_child_harms_neither_agent_nor_other_applications
     needs_root "it takes descriptors out of other processes"
     with_server(made) do |server|
       USERS.each_key { |site| assert_status 200, first_request(server, site) }
       agents = agents_of(server)
       began = monotonic
       assert_unharmed(asked_while(server) { rage(server) })
-      assert_equal agents.map(&:identity), agents_of(server).map(&:identity), "the agent is the same"
+      assert_equal agents.map(&:identity), agents_of(server).map(&:identity),
+                   "the agent is the same"
       # Ten of a kind in ten seconds.
       assert_operator server.log.count(COMPLAINTS), :<, 20 + 2 * (monotonic - began).ceil
       in_one_of(5) { assert_calm agents }
@@ -45,7 +46,8 @@ class TrustTest < IntegrationTest
   end
 
   def directives(site)
-    text = +"PassengerMinInstances #{INSTANCES}\nPassengerMaxInstances #{INSTANCES}\nSetEnv RUNS #{noted(site, 'runs')}\n"
+    text = +"PassengerMinInstances #{INSTANCES}\nPassengerMaxInstances #{INSTANCES}\n" \
+            "SetEnv RUNS #{noted(site, 'runs')}\n"
     text << "SetEnv HOSTILE #{flag}\n" if site == "hostile.test"
     text
   end
@@ -83,7 +85,9 @@ class TrustTest < IntegrationTest
   def rage(server)
     children = server.tree.httpd_children
     parent = ProcessInfo.read(server.pid)
-    hostile = HostileChild.new(children.first, parent, children.drop(1), Random.new(SEED)) { hostile_channels }
+    hostile = HostileChild.new(children.first, parent, children.drop(1), Random.new(SEED)) do
+      hostile_channels
+    end
     ending = monotonic + SECONDS
     while monotonic < ending
       100.times { hostile.act }
@@ -104,9 +108,14 @@ class TrustTest < IntegrationTest
   # If instances of both applications had an end of the same reply channel, it would be in both
   # lists.
   def assert_nothing_shared(server)
-    sockets = server.tree.descending.select { |process| process.command_line.match?(Storm::INSTANCE) }
-                    .group_by(&:uid).transform_values { |some| some.flat_map { |process| sockets_of(process) } }
-    assert_empty(sockets.fetch(Etc.getpwnam("games").uid, []) & sockets.fetch(Etc.getpwnam("daemon").uid, []))
+    sockets = server.tree.descending.select do |process|
+      process.command_line.match?(Storm::INSTANCE)
+    end
+                    .group_by(&:uid).transform_values do |some|
+                      some.flat_map { |process| sockets_of(process) }
+                    end
+    assert_empty(sockets.fetch(Etc.getpwnam("games").uid,
+                               []) & sockets.fetch(Etc.getpwnam("daemon").uid, []))
   end
 
   def sockets_of(process)
@@ -115,7 +124,8 @@ class TrustTest < IntegrationTest
 
   def assert_unharmed(exchanges)
     failed = exchanges.reject { |exchange| exchange.outcome == 200 && exchange.wrong.nil? }
-    assert failed.empty?, "PASSENGER_TEST_SEED=#{SEED}: #{failed.size} of #{exchanges.size}:\n#{failed.first(10).join("\n")}"
+    assert failed.empty?, "PASSENGER_TEST_SEED=#{SEED}: #{failed.size} of #{exchanges.size}:\n" \
+                          "#{failed.first(10).join("\n")}"
   end
 
   def assert_calm(agents)
@@ -138,7 +148,9 @@ class TrustTest < IntegrationTest
     rescue Errno::ESRCH
       nil # The restart was quicker.
     end
-    eventually("the application that was hostile", within: 60) { 5.times { assert_status 200, first_request(server, "hostile.test") } }
+    eventually("the application that was hostile", within: 60) do
+      5.times { assert_status 200, first_request(server, "hostile.test") }
+    end
   end
 
   def first_request(server, site)

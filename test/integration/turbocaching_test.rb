@@ -38,11 +38,13 @@ class TurbocachingTest < IntegrationTest
     made.mpm_settings = one_child(made.mpm)
     counts = SampleApps.written("require \"uri\"\n#{COUNTS.gsub('\#', '#')}")
     made.site("app.test", counts, "PassengerMaxInstances 1\n")
-    made.site("varied.test", counts, "PassengerMaxInstances 1\nSetEnvIf Cookie \"who=([a-z]+)\" WHO=$1\n")
+    made.site("varied.test", counts,
+              "PassengerMaxInstances 1\nSetEnvIf Cookie \"who=([a-z]+)\" WHO=$1\n")
     made.site("again.test", counts, "PassengerMaxInstances 1\n")
     protected_site(made, counts)
     made.site("named.test", SampleApps.written(NAMES), "PassengerMaxInstances 1\n")
-    made.site("overridden.test", counts, "PassengerMaxInstances 1\nPassengerErrorOverride on\nErrorDocument 404 ours\n")
+    made.site("overridden.test", counts,
+              "PassengerMaxInstances 1\nPassengerErrorOverride on\nErrorDocument 404 ours\n")
     made.site("sticky.test", counts, "PassengerMaxInstances 1\nPassengerStickySessions on\n")
   end
 
@@ -56,7 +58,10 @@ class TurbocachingTest < IntegrationTest
     users = File.join(SampleApps.new_folder, "users")
     File.write(users, "ann:{SHA}#{Base64.strict_encode64(Digest::SHA1.digest('secret'))}\n")
     modules = %w[authn_core auth_basic authn_file authz_user]
-    modules.each { |name| made.main_directives << "LoadModule #{name}_module \"#{TestEnvironment.modules_dir}/mod_#{name}.so\"\n" }
+    modules.each do |name|
+      made.main_directives << "LoadModule #{name}_module " \
+                              "\"#{TestEnvironment.modules_dir}/mod_#{name}.so\"\n"
+    end
     made.site("protected.test", app, <<~CONF)
       PassengerMaxInstances 1
       <Location />
@@ -70,7 +75,9 @@ class TurbocachingTest < IntegrationTest
 
   def test_answers_that_depend_on_variables_of_the_client_are_kept_apart
     path = "/?#{URI.encode_www_form_component(CACHED)}"
-    ann, bob, again = %w[ann bob ann].map { |who| server.client("varied.test").get(path, "Cookie" => "who=#{who}").body }
+    ann, bob, again = %w[ann bob ann].map do |who|
+      server.client("varied.test").get(path, "Cookie" => "who=#{who}").body
+    end
     refute_equal ann, bob
     assert_equal ann, again
   end
@@ -88,7 +95,9 @@ class TurbocachingTest < IntegrationTest
   def test_an_answer_is_kept_as_long_as_it_is_fresh
     # On a machine that stalls, a second may be over before the next request.
     first = eventually("an answer that is given again") do
-      ask("Cache-Control: max-age=1").then { |answer| answer if answer.body == ask("Cache-Control: max-age=1").body }
+      ask("Cache-Control: max-age=1").then do |answer|
+        answer if answer.body == ask("Cache-Control: max-age=1").body
+      end
     end
     Eventually.eventually("a new answer") { ask("Cache-Control: max-age=1").body != first.body }
   end
@@ -113,7 +122,9 @@ class TurbocachingTest < IntegrationTest
   }.freeze
 
   NOT_KEPT.each do |what, lines|
-    define_method("test_what_#{what}_is_not_kept") { refute_equal ask(*lines).body, ask(*lines).body }
+    define_method("test_what_#{what}_is_not_kept") do
+      refute_equal ask(*lines).body, ask(*lines).body
+    end
   end
 
   def test_answers_301_404_and_410_may_be_kept
@@ -155,8 +166,10 @@ class TurbocachingTest < IntegrationTest
   end
 
   def test_urls_queries_hosts_and_virtual_hosts_are_kept_apart
-    bodies = [ask(CACHED), ask(CACHED, "X-Y: z"), ask(CACHED, path: "/other"), ask(CACHED, site: "again.test"),
-              ask(CACHED, headers: { "X-Forwarded-Host" => "evil.test" }), ask(CACHED, path: "/oth%65r"),
+    bodies = [ask(CACHED), ask(CACHED, "X-Y: z"), ask(CACHED, path: "/other"),
+              ask(CACHED, site: "again.test"),
+              ask(CACHED, headers: { "X-Forwarded-Host" => "evil.test" }),
+              ask(CACHED, path: "/oth%65r"),
               ask(CACHED, headers: { "Host" => "app.test:1" })].map(&:body)
     assert_equal bodies, bodies.uniq
     refute_includes ask(CACHED).body, "evil"
@@ -169,7 +182,8 @@ class TurbocachingTest < IntegrationTest
     first = raw.get(target)
     refute_equal head["X-Count"], first["X-Count"]
     cached = raw.request("HEAD", target).response(head: true)
-    assert_equal [first["X-Count"], first["Content-Type"]], [cached["X-Count"], cached["Content-Type"]]
+    assert_equal [first["X-Count"], first["Content-Type"]],
+                 [cached["X-Count"], cached["Content-Type"]]
     assert_equal first.body, raw.get(target).body
   ensure
     raw&.close
@@ -186,7 +200,8 @@ class TurbocachingTest < IntegrationTest
 
   def test_a_change_drops_the_answers_that_its_own_answer_names
     path = "#{@path}/a%20b"
-    ["Location: http://named.test#{path}?x=1", "Location: //NAMED.test:80#{path}?x=1", "Content-Location: #{@path}/./a%20b?x=1",
+    ["Location: http://named.test#{path}?x=1", "Location: //NAMED.test:80#{path}?x=1",
+     "Content-Location: #{@path}/./a%20b?x=1",
      "location: #{@path}/c/../%61%20b?x=1", "Location: #{name}/a%20b?x=1"].each do |named|
       first = count("#{path}?x=1")
       assert_equal first, count("#{path}?x=1")
@@ -198,7 +213,8 @@ class TurbocachingTest < IntegrationTest
   def test_a_change_drops_no_other_answer_and_none_of_another_host
     path = "#{@path}/other"
     first = count(path)
-    ["Location: http://evil.test#{path}", "Location: #{path}?x", "Location: http://", "Location: %zz",
+    ["Location: http://evil.test#{path}", "Location: #{path}?x", "Location: http://",
+     "Location: %zz",
      "Link: #{path}"].each { |named| assert_equal 302, change_naming(named) }
     assert_equal first, count(path)
   end
@@ -211,7 +227,8 @@ class TurbocachingTest < IntegrationTest
     assert_equal [%w[404 ours]] * 3, pages.map { |page| [page.code, page.body] }
     assert_empty pages.filter_map { |page| page["Age"] || page["X-Count"] || page["Cache-Control"] }
     # The application had one request.
-    assert_equal before + 2, Integer(ask("Cache-Control: no-store", site: "overridden.test")["X-Count"])
+    assert_equal before + 2, Integer(ask("Cache-Control: no-store",
+                                         site: "overridden.test")["X-Count"])
   end
 
   def test_a_change_that_failed_drops_no_answer
@@ -287,7 +304,8 @@ class TurbocachingTest < IntegrationTest
   # Returns the status of the answer.
   def change_naming(header)
     raw = server.raw("named.test")
-    raw.request("POST", "/#{name}", { "Content-Length" => "0", "X-Named" => header }).response.status
+    raw.request("POST", "/#{name}",
+                { "Content-Length" => "0", "X-Named" => header }).response.status
   ensure
     raw&.close
   end

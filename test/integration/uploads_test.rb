@@ -16,19 +16,26 @@ class UploadsTest < IntegrationTest
   end
 
   def test_bodies_around_every_limit_of_the_protocol_arrive_whole
-    [0, 1, 1_000, 3_000, 3_584, 3_585, 8_192, 16_384, 65_535, 65_536, 65_537, 131_072, 200_000].each do |size|
+    [0, 1, 1_000, 3_000, 3_584, 3_585, 8_192, 16_384, 65_535, 65_536, 65_537, 131_072,
+     200_000].each do |size|
       assert_arrived size, client.post("/upload", Pattern.bytes(size))
     end
   end
 
   def test_small_bodies_of_requests_with_large_heads_arrive_whole
     [1_000, 3_000, 60_000, 64_000, 65_000, 66_000, 150_000].each do |head|
-      [1, 1_000, 3_072].each { |size| assert_arrived size, client.post("/upload", Pattern.bytes(size), { "X-Large" => "x" * head }) }
+      [1, 1_000, 3_072].each do |size|
+        assert_arrived size, client.post("/upload", Pattern.bytes(size),
+                                         { "X-Large" => "x" * head })
+      end
     end
   end
 
   def test_a_small_body_of_a_request_with_a_large_head_may_be_left_unread
-    3.times { assert_equal "hello world\n", client.post("/hello", Pattern.bytes(1_000), { "X-Large" => "x" * 65_000 }).body }
+    3.times do
+      assert_equal "hello world\n",
+                   client.post("/hello", Pattern.bytes(1_000), { "X-Large" => "x" * 65_000 }).body
+    end
   end
 
   def test_a_hundred_megabytes_arrive_whole_in_bounded_memory
@@ -42,7 +49,8 @@ class UploadsTest < IntegrationTest
   end
 
   def test_a_hundred_megabytes_reach_rails_whole
-    assert_arrived LARGE, client("rails.test").post_stream("/raw_upload", Pattern::Reader.new(LARGE), length: LARGE)
+    reader = Pattern::Reader.new(LARGE)
+    assert_arrived LARGE, client("rails.test").post_stream("/raw_upload", reader, length: LARGE)
   end
 
   def test_a_chunked_body_arrives_decoded
@@ -90,7 +98,8 @@ class UploadsTest < IntegrationTest
       [10, 100_000].each do |size|
         coded = Zlib.gzip(Pattern.bytes(size))
         assert_arrived size, own.client.post("/upload", coded, { "Content-Encoding" => "gzip" })
-        assert_arrived size, own.client.post("/upload", Zlib.gzip(Pattern.bytes(size), level: 0), { "Content-Encoding" => "gzip" })
+        assert_arrived size, own.client.post("/upload", Zlib.gzip(Pattern.bytes(size), level: 0),
+                                             { "Content-Encoding" => "gzip" })
       end
     end
   end

@@ -102,13 +102,16 @@ class UsersTest < IntegrationTest
   class << self
     # Belongs to `owner` and to `group`, or to the owner's group.
     def probe(owner, group = nil)
-      SampleApps.written(PROBE).tap { |folder| FileUtils.chown_R(owner, group || group_of(owner), folder) }
+      SampleApps.written(PROBE).tap do |folder|
+        FileUtils.chown_R(owner, group || group_of(owner), folder)
+      end
     end
 
     # A Ruby for the spawn server that lacks one of root's capabilities.
     def ruby_without(capability)
       path = File.join(SampleApps.new_folder, "ruby")
-      File.write(path, "#!/bin/sh\nexec setpriv --bounding-set=-#{capability} #{RbConfig.ruby} \"$@\"\n")
+      File.write(path, "#!/bin/sh\nexec setpriv --bounding-set=-#{capability} #{RbConfig.ruby} " \
+                       "\"$@\"\n")
       File.chmod(0o755, path)
       path
     end
@@ -202,7 +205,8 @@ class UsersTest < IntegrationTest
 
   def test_places_of_one_folder_that_name_different_users_or_groups_share_no_instance
     one, other = %w[a b].map { |key| MadeUsers[key].name }
-    expected = { "first.test" => [one, one], "second.test" => [other, other], "third.test" => [one, "daemon"] }
+    expected = { "first.test" => [one, one], "second.test" => [other, other],
+                 "third.test" => [one, "daemon"] }
     pids = Array.new(2) do
       expected.map do |site, (user, group)|
         assert_runs_as user, group, site
@@ -231,9 +235,13 @@ class UsersTest < IntegrationTest
 
   def test_if_the_user_cannot_be_changed_the_start_fails_before_any_application_code
     skip "needs setpriv" unless system("setpriv --version", out: File::NULL, err: File::NULL)
-    folder = SampleApps.written("File.write(File.join(__dir__, 'tmp/ran'), '')\n#{SampleApps.saying('it ran')}")
+    folder = SampleApps.written("File.write(File.join(__dir__, 'tmp/ran'), '')\n" \
+                                "#{SampleApps.saying('it ran')}")
     FileUtils.chown_R(MadeUsers["a"].name, nil, folder)
-    made = configuration { |one| one.site("rack.test", folder, "PassengerFriendlyErrorPages On\nPassengerRuby #{RbConfig.ruby}\n") }
+    made = configuration do |one|
+      one.site("rack.test", folder,
+               "PassengerFriendlyErrorPages On\nPassengerRuby #{RbConfig.ruby}\n")
+    end
     made.set("PassengerDefaultRuby", self.class.ruby_without("setuid"))
     with_server(made) do |server|
       page = assert_status(500, server.client.get("/", "Accept" => "*/*")).body
@@ -275,7 +283,8 @@ class UsersTest < IntegrationTest
   def test_the_environment_is_the_users_own
     user = MadeUsers["a"]
     env = seen("one.test")["env"]
-    assert_equal [user.name, user.name, user.home, "/bin/bash"], env.values_at("USER", "LOGNAME", "HOME", "SHELL")
+    assert_equal [user.name, user.name, user.home, "/bin/bash"],
+                 env.values_at("USER", "LOGNAME", "HOME", "SHELL")
     refute_includes env.keys, "APACHE_RUN_USER"
     assert_empty env.keys.grep(/\A(INVOCATION_ID|SUDO_|XDG_|MAIL\z|SHLVL\z|_\z)/)
   end
@@ -325,7 +334,9 @@ class UsersTest < IntegrationTest
     line.each do |process|
       outcome = client("other.test").json("/attack?#{process.pid}")
       assert_equal 7, outcome.size
-      outcome.each { |what, how| assert_match(/\AErrno::E(PERM|ACCES)\z/, how, "#{what} of #{process.command_line}") }
+      outcome.each do |what, how|
+        assert_match(/\AErrno::E(PERM|ACCES)\z/, how, "#{what} of #{process.command_line}")
+      end
     end
   end
 
@@ -336,13 +347,16 @@ class UsersTest < IntegrationTest
     line.each do |process|
       outcome = client("other.test").json("/steal?#{process.pid}")
       assert_equal ["unknown, opened", "unknown, taken"], outcome.keys.sort
-      outcome.values.flat_map(&:keys).each { |how| assert_match(/\AErrno::E(PERM|ACCES)\z/, how, process.command_line) }
+      outcome.values.flat_map(&:keys).each do |how|
+        assert_match(/\AErrno::E(PERM|ACCES)\z/, how, process.command_line)
+      end
     end
   end
 
   def test_an_application_gets_the_descriptors_of_its_own_processes
     outcome = client("other.test").json("/steal?#{seen('other.test')['pid']}")
-    assert_operator outcome["sockets, taken"]["done"], :>=, 3, "control socket, queue, a channel: #{outcome}"
+    assert_operator outcome["sockets, taken"]["done"], :>=, 3,
+                    "control socket, queue, a channel: #{outcome}"
     assert_operator outcome["memory files, taken"]["done"], :>=, 2, "claims and marks: #{outcome}"
     assert_operator outcome["others, opened"]["done"], :>=, 1, outcome
   end
@@ -351,13 +365,16 @@ class UsersTest < IntegrationTest
     soft, hard = Process.getrlimit(:NOFILE)
     made = configuration { |one| one.site("rack.test", self.class.probe(MadeUsers["a"].name)) }
     Process.setrlimit(:NOFILE, 256, hard)
-    with_server(made) { |server| assert_equal [[hard, 1_048_576].min, hard], server.client.json("/limit") }
+    with_server(made) do |server|
+      assert_equal [[hard, 1_048_576].min, hard], server.client.json("/limit")
+    end
   ensure
     Process.setrlimit(:NOFILE, soft, hard)
   end
 
   def test_an_application_can_control_its_own_processes
     pid = seen("other.test")["pid"]
-    assert_equal "done", client("other.test").json("/attack?#{pid}")["signal"], "or the other test would show nothing"
+    assert_equal "done", client("other.test").json("/attack?#{pid}")["signal"],
+                 "or the other test would show nothing"
   end
 end

@@ -9,7 +9,8 @@ class WaitingUploadsTest < IntegrationTest
 
   serve do |made|
     made.set("PassengerMaxPoolSize", 1)
-    made.site("rack.test", SampleApps.rack, "<Location /upload>\n  PassengerBufferUpload off\n</Location>\n")
+    made.site("rack.test", SampleApps.rack,
+              "<Location /upload>\n  PassengerBufferUpload off\n</Location>\n")
   end
 
   def test_a_complete_upload_that_waits_through_a_restart_arrives_whole
@@ -52,7 +53,9 @@ class WaitingUploadsTest < IntegrationTest
   def occupy
     @fifo = fifo
     started = File.join(scratch, "started")
-    request = Thread.new { server.client("rack.test", timeout: 60).get("/wait?fifo=#{@fifo}&started=#{started}") }
+    request = Thread.new do
+      server.client("rack.test", timeout: 60).get("/wait?fifo=#{@fifo}&started=#{started}")
+    end
     eventually("it has begun") { File.exist?(started) }
     request
   end

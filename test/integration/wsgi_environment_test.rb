@@ -88,11 +88,13 @@ class WsgiEnvironmentTest < IntegrationTest
   CONF
 
   def self.kind(name)
-    "PassengerAppType #{name}\nPassengerAppGroupName #{name}\nPassengerPython #{PYTHON}\n#{SETTINGS}"
+    "PassengerAppType #{name}\nPassengerAppGroupName #{name}\nPassengerPython #{PYTHON}\n" \
+    "#{SETTINGS}"
   end
 
   def self.modules(*names)
-    names.map { |name| "LoadModule #{name}_module \"#{TestEnvironment.modules_dir}/mod_#{name}.so\"\n" }.join
+    names.map { |name| "LoadModule #{name}_module " \
+                       "\"#{TestEnvironment.modules_dir}/mod_#{name}.so\"\n" }.join
   end
 
   def self.folder
@@ -110,17 +112,23 @@ class WsgiEnvironmentTest < IntegrationTest
 
   serve do |made|
     made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
-    made.main_directives << modules("auth_basic", "authn_core", "authn_file", "authz_user", "deflate")
-    made.main_directives << "LimitRequestLine 2000000\nLimitRequestFieldSize 2000000\nLimitRequestFields 0\n"
+    made.main_directives << modules("auth_basic", "authn_core", "authn_file", "authz_user",
+                                    "deflate")
+    made.main_directives << "LimitRequestLine 2000000\nLimitRequestFieldSize 2000000\n" \
+                            "LimitRequestFields 0\n"
     %w[rack wsgi].each do |kind|
       directives = kind(kind).sub("passwords", "#{folder}-passwords")
       made.site("#{kind}.test", folder, directives)
       made.site("#{kind}-streamed.test", folder, "#{directives}PassengerBufferUpload off\n")
-      made.site("#{kind}-secure.test", folder, "#{directives}SSLOptions +StdEnvVars +ExportCertData\n", tls: true)
-      made.site("#{kind}-sub.test", folder, "#{directives}PassengerBaseURI \"/a b\"\n", document_root: above)
+      made.site("#{kind}-secure.test", folder,
+                "#{directives}SSLOptions +StdEnvVars +ExportCertData\n", tls: true)
+      made.site("#{kind}-sub.test", folder, "#{directives}PassengerBaseURI \"/a b\"\n",
+                document_root: above)
     end
-    made.site("http.test", SampleApps.written(HEAD, "head.rb"), "PassengerAppStartCommand \"exec #{RbConfig.ruby} head.rb\"\n#{SETTINGS}")
-    made.site("own.test", SampleApps.written(OWN_SERVER, "passenger_wsgi.py"), "PassengerPython #{PYTHON}\n#{SETTINGS}")
+    made.site("http.test", SampleApps.written(HEAD, "head.rb"),
+              "PassengerAppStartCommand \"exec #{RbConfig.ruby} head.rb\"\n#{SETTINGS}")
+    made.site("own.test", SampleApps.written(OWN_SERVER, "passenger_wsgi.py"),
+              "PassengerPython #{PYTHON}\n#{SETTINGS}")
     made.site("node.test", SampleApps.written(NODE_HEAD, "app.js"), SETTINGS)
   end
 
@@ -129,36 +137,55 @@ class WsgiEnvironmentTest < IntegrationTest
   end
 
   def test_the_environment_is_that_of_a_rack_application
-    assert_alike { |raw| raw.request("GET", "/x?a=b%20c", "X-Colour" => "blue", "Cookie" => "a=b", "Accept" => "*/*") }
+    assert_alike do |raw|
+      raw.request("GET", "/x?a=b%20c", "X-Colour" => "blue", "Cookie" => "a=b", "Accept" => "*/*")
+    end
     assert_alike { |raw| raw.request("GET", "/private/x", AUTHORIZED) }
     assert_alike { |raw| raw.request("GET", "/old/x?y") }
-    assert_alike { |raw| raw.request("GET", "/", "X-Latin" => "gr\xFC\xDFe".b, "X-Empty" => "", "Connection" => "close, Upgrade", "Upgrade" => "x", "TE" => "trailers") }
+    assert_alike do |raw|
+      raw.request("GET", "/", "X-Latin" => "gr\xFC\xDFe".b, "X-Empty" => "",
+                  "Connection" => "close, Upgrade", "Upgrade" => "x", "TE" => "trailers")
+    end
     assert_alike { |raw, host| raw.write("GET http://#{host}/x HTTP/1.0\r\n\r\n") }
-    assert_alike { |raw, host| raw.write("GET /x HTTP/1.1\r\nHost: #{host}:4711\r\nX: 1\r\nX: 2\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n") }
+    assert_alike do |raw, host|
+      raw.write("GET /x HTTP/1.1\r\nHost: #{host}:4711\r\nX: 1\r\nX: 2\r\n" \
+                "X-Forwarded-For: 192.0.2.1\r\n\r\n")
+    end
   end
 
   def test_the_environment_has_all_variables_of_cgi
     seen, port = ask("wsgi") { |one| one.request("GET", "/private/x", AUTHORIZED) }
-    assert_equal [port, "127.0.0.1", "someone", "Basic"], seen.values_at("REMOTE_PORT", "REMOTE_ADDR", "REMOTE_USER", "AUTH_TYPE")
+    assert_equal [port, "127.0.0.1", "someone", "Basic"],
+                 seen.values_at("REMOTE_PORT", "REMOTE_ADDR", "REMOTE_USER", "AUTH_TYPE")
     assert_equal ["wsgi.test", server.port.to_s, "HTTP/1.1", "http", "CGI/1.1"],
-                 seen.values_at("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REQUEST_SCHEME", "GATEWAY_INTERFACE")
-    assert_equal ["a value, with = and ümlauts".b.unpack("C*").pack("U*"), "http", nil], seen.values_at("SAMPLE_SETTING", "scheme", "HTTPS")
+                 seen.values_at("SERVER_NAME", "SERVER_PORT", "SERVER_PROTOCOL", "REQUEST_SCHEME",
+                                "GATEWAY_INTERFACE")
+    assert_equal ["a value, with = and ümlauts".b.unpack("C*").pack("U*"), "http", nil],
+                 seen.values_at("SAMPLE_SETTING", "scheme", "HTTPS")
     assert_match(/Apache/, seen["SERVER_SOFTWARE"])
   end
 
   def test_the_environment_over_tls_is_that_of_a_rack_application
-    skip "httpd has no mod_ssl" unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
-    forged = { "X-Forwarded-Proto" => "http", "SSL-Protocol" => "forged", "SSL_CLIENT_VERIFY" => "SUCCESS" }
-    rack, wsgi = %w[rack wsgi].map { |kind| plain(server.client("#{kind}-secure.test", tls: true).json("/x", forged), kind) }
+    unless File.exist?(File.join(TestEnvironment.modules_dir, "mod_ssl.so"))
+      skip "httpd has no mod_ssl"
+    end
+    forged = { "X-Forwarded-Proto" => "http", "SSL-Protocol" => "forged",
+               "SSL_CLIENT_VERIFY" => "SUCCESS" }
+    rack, wsgi = %w[rack wsgi].map do |kind|
+      plain(server.client("#{kind}-secure.test", tls: true).json("/x", forged), kind)
+    end
     of_connection = %w[SSL_SESSION_ID SSL_CLIENT_RANDOM SSL_SERVER_RANDOM REMOTE_PORT UNIQUE_ID]
     assert_equal rack.except(*of_connection), wsgi.except(*of_connection)
-    assert_equal ["on", "https", "https", "NONE"], wsgi.values_at("HTTPS", "scheme", "REQUEST_SCHEME", "SSL_CLIENT_VERIFY")
+    assert_equal ["on", "https", "https", "NONE"],
+                 wsgi.values_at("HTTPS", "scheme", "REQUEST_SCHEME", "SSL_CLIENT_VERIFY")
     assert_match(/-----BEGIN CERTIFICATE-----\n.*\n-----END/m, wsgi["SSL_SERVER_CERT"])
     assert_match(/\ATLSv1/, wsgi["SSL_PROTOCOL"])
   end
 
   def test_set_env_if_can_set_the_scheme_behind_a_proxy_that_ends_tls
-    seen = %w[yes 1].map { |value| assert_alike { |raw| raw.request("GET", "/x", "X-Ends-Tls" => value) } }
+    seen = %w[yes 1].map do |value|
+      assert_alike { |raw| raw.request("GET", "/x", "X-Ends-Tls" => value) }
+    end
     assert_equal [%w[on https], %w[1 http]], seen.map { |one| one.values_at("HTTPS", "scheme") }
   end
 
@@ -185,21 +212,33 @@ class WsgiEnvironmentTest < IntegrationTest
   # The application gets the body's length once httpd knows its end.
   def test_bodies_have_the_announced_length
     ["", "-streamed"].each do |site|
-      assert_equal "5", assert_alike(site) { |raw| raw.request("POST", "/b", "Content-Length" => "5", "Content-Type" => "a/b").write("hello") }["CONTENT_LENGTH"]
-      assert_equal "0", assert_alike(site) { |raw| raw.request("POST", "/b", "Content-Length" => "0") }["CONTENT_LENGTH"]
+      seen = assert_alike(site) do |raw|
+        raw.request("POST", "/b", "Content-Length" => "5", "Content-Type" => "a/b").write("hello")
+      end
+      assert_equal "5", seen["CONTENT_LENGTH"]
+      seen = assert_alike(site) { |raw| raw.request("POST", "/b", "Content-Length" => "0") }
+      assert_equal "0", seen["CONTENT_LENGTH"]
       refute assert_alike(site) { |raw| raw.request("GET", "/b") }.key?("CONTENT_LENGTH")
-      assert_equal %w[5 hello], measured(site, "/b", { "Transfer-Encoding" => "chunked" }, "5\r\nhello\r\n0\r\n\r\n")
+      assert_equal %w[5 hello], measured(site, "/b", { "Transfer-Encoding" => "chunked" },
+                                         "5\r\nhello\r\n0\r\n\r\n")
       gzip = Zlib.gzip("x" * 1_000)
-      assert_equal ["1000", "x" * 1_000], measured(site, "/inflated", { "Content-Encoding" => "gzip", "Content-Length" => gzip.bytesize.to_s }, gzip)
+      assert_equal ["1000", "x" * 1_000],
+                   measured(site, "/inflated", { "Content-Encoding" => "gzip",
+                                                 "Content-Length" => gzip.bytesize.to_s }, gzip)
     end
   end
 
-  NAMES = %w[REMOTE_PORT REMOTE_ADDR REMOTE_USER HTTPS SERVER_NAME SERVER_PORT SERVER_PROTOCOL REQUEST_SCHEME SSL_CLIENT_VERIFY SCRIPT_NAME PATH_INFO
-             SAMPLE_SETTING wsgi.url_scheme wsgi.input CONTENT_LENGTH_ HTTP_HOST REMOTE_HOST AUTH_TYPE].freeze
+  NAMES = %w[REMOTE_PORT REMOTE_ADDR REMOTE_USER HTTPS SERVER_NAME SERVER_PORT SERVER_PROTOCOL
+             REQUEST_SCHEME SSL_CLIENT_VERIFY SCRIPT_NAME PATH_INFO
+             SAMPLE_SETTING wsgi.url_scheme wsgi.input CONTENT_LENGTH_ HTTP_HOST REMOTE_HOST
+             AUTH_TYPE].freeze
 
   def test_a_client_cannot_forge_a_variable_by_a_headers_name
     honest = plain(ask("wsgi") { |raw| raw.request("GET", "/x") }.first, "wsgi")
-    forms = ->(name) { [name, name.downcase, name.tr("_", "-"), name.tr("_", "-").downcase, "HTTP_#{name}", "http-#{name.tr('_', '-')}"] }
+    forms = ->(name) {
+      [name, name.downcase, name.tr("_", "-"), name.tr("_", "-").downcase, "HTTP_#{name}",
+       "http-#{name.tr('_', '-')}"]
+    }
     hostile = NAMES.flat_map(&forms).uniq.to_h { |name| [name, "forged"] }
     seen = assert_alike { |raw| raw.request("GET", "/x", hostile) }
     added = seen.reject { |name, value| honest[name] == value }
@@ -212,10 +251,16 @@ class WsgiEnvironmentTest < IntegrationTest
 
   def test_a_client_cannot_forge_a_variable_by_a_value_a_target_or_a_body
     forged = "HTTPS=on, 12%00HTTPS%00on%00 POST / HTTP/1.1 99:REMOTE_USER"
-    seen = assert_alike { |raw| raw.request("GET", "/x?#{forged.tr(' ', '+')}", "X-Forged" => forged, "X-Forwarded-Proto" => "https") }
-    assert_equal [nil, "http", nil, "https"], seen.values_at("HTTPS", "scheme", "REMOTE_USER", "HTTP_X_FORWARDED_PROTO")
+    seen = assert_alike do |raw|
+      raw.request("GET", "/x?#{forged.tr(' ', '+')}", "X-Forged" => forged,
+                  "X-Forwarded-Proto" => "https")
+    end
+    assert_equal [nil, "http", nil, "https"],
+                 seen.values_at("HTTPS", "scheme", "REMOTE_USER", "HTTP_X_FORWARDED_PROTO")
     body = "17\nHTTPS\0on\0REMOTE_USER\0root\0POST / HTTP/1.1\r\n\r\n"
-    seen = assert_alike { |raw| raw.request("POST", "/x", "Content-Length" => body.bytesize.to_s).write(body) }
+    seen = assert_alike do |raw|
+      raw.request("POST", "/x", "Content-Length" => body.bytesize.to_s).write(body)
+    end
     assert_equal [nil, nil, body], seen.values_at("HTTPS", "REMOTE_USER", "body")
     %W[X:\ a\0HTTPS\0on X:\ a\n17\nHTTPS X:\ a\rHTTPS].each do |line|
       raw = server.raw("wsgi.test").write("GET /x HTTP/1.1\r\nHost: wsgi.test\r\n#{line}\r\n\r\n")
@@ -224,7 +269,8 @@ class WsgiEnvironmentTest < IntegrationTest
   end
 
   def test_variables_of_one_request_are_not_in_the_next_one
-    assert_equal "blue", ask("wsgi") { |raw| raw.request("GET", "/x", "X-Colour" => "blue") }.first["COLOUR"]
+    assert_equal "blue", ask("wsgi") { |raw| raw.request("GET", "/x", "X-Colour" => "blue") }
+                   .first["COLOUR"]
     assert_nil ask("wsgi") { |raw| raw.request("GET", "/x") }.first["COLOUR"]
   end
 
@@ -237,7 +283,10 @@ class WsgiEnvironmentTest < IntegrationTest
   end
 
   def test_a_long_environment_arrives_whole
-    assert_alike { |raw| raw.request("GET", "/x?#{'y' * 100_000}", (1..200).to_h { |number| ["X-Filler-#{number}", "x" * 1_000] }) }
+    assert_alike do |raw|
+      raw.request("GET", "/x?#{'y' * 100_000}",
+                  (1..200).to_h { |number| ["X-Filler-#{number}", "x" * 1_000] })
+    end
     assert_alike { |raw| raw.request("GET", "/x", "X-Large" => "x" * 900_000) }
     headers = { "X-Large" => "x" * 900_000, "Content-Length" => "300000" }
     assert_alike("-streamed") { |raw| raw.request("POST", "/x", headers).write("x" * 300_000) }
@@ -253,7 +302,8 @@ class WsgiEnvironmentTest < IntegrationTest
     %w[http.test own.test].each do |site|
       raw = server.raw(site)
       raw.request("GET", "/x", "X-Colour" => "blue")
-      assert_equal "GET /x HTTP/1.1\r\nHost: #{site}:#{server.port}\r\nX-Colour: blue\r\nX-Forwarded-For: 127.0.0.1\r\n\r\n", raw.response.body
+      assert_equal "GET /x HTTP/1.1\r\nHost: #{site}:#{server.port}\r\nX-Colour: blue\r\n" \
+                   "X-Forwarded-For: 127.0.0.1\r\n\r\n", raw.response.body
     end
   end
 
@@ -261,7 +311,8 @@ class WsgiEnvironmentTest < IntegrationTest
     skip "there is no Node" unless system("node --version >/dev/null 2>&1")
     raw = server.raw("node.test")
     raw.request("GET", "/x", "X-Colour" => "blue")
-    assert_equal ["Host", "node.test:#{server.port}", "X-Colour", "blue", "X-Forwarded-For", "127.0.0.1"], JSON.parse(raw.response.body)
+    assert_equal ["Host", "node.test:#{server.port}", "X-Colour", "blue", "X-Forwarded-For",
+                  "127.0.0.1"], JSON.parse(raw.response.body)
   end
 
   private
@@ -286,13 +337,18 @@ class WsgiEnvironmentTest < IntegrationTest
       plain(one, kind)
     end
     rack, wsgi = seen
-    %w[SCRIPT_NAME PATH_INFO].each { |name| rack[name] = rack[name].gsub(/%(\h\h)/) { $1.hex.chr("UTF-8") } }
-    assert_equal [], (rack.keys | wsgi.keys).reject { |name| rack[name] == wsgi[name] }.map { |name| [name, rack[name], wsgi[name]] }
+    %w[SCRIPT_NAME PATH_INFO].each do |name|
+      rack[name] = rack[name].gsub(/%(\h\h)/) { $1.hex.chr("UTF-8") }
+    end
+    differing = (rack.keys | wsgi.keys).reject { |name| rack[name] == wsgi[name] }
+    assert_equal([], differing.map { |name| [name, rack[name], wsgi[name]] })
     wsgi
   end
 
   def plain(seen, kind)
-    seen.except(*BY_NATURE).transform_values { |value| value.gsub("#{kind}.test", "SITE").gsub(/\b#{kind}-(\w+)\.test/, "SITE-\\1") }
+    seen.except(*BY_NATURE).transform_values do |value|
+      value.gsub("#{kind}.test", "SITE").gsub(/\b#{kind}-(\w+)\.test/, "SITE-\\1")
+    end
   end
 
   def measured(site, path, headers, body)

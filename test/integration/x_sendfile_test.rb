@@ -21,7 +21,8 @@ class XSendfileTest < IntegrationTest
     application = SampleApps.written(APPLICATION)
     made.main_directives << "LoadModule xsendfile_module #{MODULE}\n" if File.exist?(MODULE)
     made.site("plain.test", application, "SetEnv FILES #{folder}\n")
-    made.site("files.test", application, "SetEnv FILES #{folder}\nXSendFile on\nXSendFilePath #{folder}\n") if File.exist?(MODULE)
+    made.site("files.test", application, "SetEnv FILES #{folder}\nXSendFile on\n" \
+                                         "XSendFilePath #{folder}\n") if File.exist?(MODULE)
   end
 
   def self.files
@@ -54,7 +55,8 @@ class XSendfileTest < IntegrationTest
   def test_the_file_is_sent_in_place_of_the_body
     ["/?0", "/?5000", "/?3000000", "/length?5000", "/length?3000000"].each do |path|
       response = get("files.test", path)
-      assert_equal [200, nil, FILE.bytesize.to_s], [response.status, response["X-Sendfile"], response["Content-Length"]], path
+      assert_equal [200, nil, FILE.bytesize.to_s],
+                   [response.status, response["X-Sendfile"], response["Content-Length"]], path
       assert FILE == response.body, "another body for #{path}"
       assert_equal 200, begin
         @raw.get("/?0").status

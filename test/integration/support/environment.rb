@@ -15,7 +15,8 @@ module TestEnvironment
   end
   PASSENGER_ROOT = File.expand_path(ENV.fetch("PASSENGER_ROOT", File.join(BUILD_DIR, "root")))
   PASSENGER_MODULE =
-    File.expand_path(ENV.fetch("PASSENGER_MODULE", File.join(BUILD_DIR, "ext/apache2/.libs/mod_passenger.so")))
+    File.expand_path(ENV.fetch("PASSENGER_MODULE",
+                               File.join(BUILD_DIR, "ext/apache2/.libs/mod_passenger.so")))
   STUB_DIR = File.join(SOURCE_DIR, "test/stub")
   # All files of the tests are below it: servers, copies of applications, logs.
   WORK_DIR = File.join(BUILD_DIR, "integration")
@@ -59,7 +60,9 @@ module TestEnvironment
   def find_command(*names)
     folders = ENV.fetch("PATH", "").split(":") + %w[/usr/sbin /usr/local/sbin]
     names.each do |name|
-      folders.each { |folder| return File.join(folder, name) if File.executable?(File.join(folder, name)) }
+      folders.each do |folder|
+        return File.join(folder, name) if File.executable?(File.join(folder, name))
+      end
     end
     nil
   end
@@ -82,8 +85,12 @@ module TestEnvironment
 
   # Ends with one message that names a remedy, instead of many failing tests.
   def check!
-    abort "#{PASSENGER_MODULE} is not there: run make first, or set PASSENGER_MODULE" unless File.file?(PASSENGER_MODULE)
-    abort "#{PASSENGER_ROOT} is not there: run make first, or set PASSENGER_ROOT" unless File.exist?(PASSENGER_ROOT)
+    unless File.file?(PASSENGER_MODULE)
+      abort "#{PASSENGER_MODULE} is not there: run make first, or set PASSENGER_MODULE"
+    end
+    unless File.exist?(PASSENGER_ROOT)
+      abort "#{PASSENGER_ROOT} is not there: run make first, or set PASSENGER_ROOT"
+    end
     FileUtils.mkdir_p(WORK_DIR)
     [WORK_DIR, PASSENGER_ROOT].each { |path| check_reachable(path) if root? }
   end
@@ -93,7 +100,8 @@ module TestEnvironment
     Pathname.new(File.realpath(path)).ascend do |folder|
       next if folder.file? || folder.stat.mode.anybits?(0o001)
 
-      abort "The tests run as root, and httpd's children as #{WEB_USER}, who may not enter #{folder}: " \
+      abort "The tests run as root, and httpd's children as #{WEB_USER}, who may not enter " \
+            "#{folder}: " \
             "build somewhere else, or run the tests as an ordinary user"
     end
   end

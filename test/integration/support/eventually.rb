@@ -26,7 +26,9 @@ module Eventually
       rescue Minitest::Assertion, SystemCallError, IOError => e
         error = e
       end
-      raise TooLate, "#{what}: not within #{within * PATIENCE} s#{": #{error.message}" if error}" if monotonic > deadline
+      if monotonic > deadline
+        raise TooLate, "#{what}: not within #{within * PATIENCE} s#{": #{error.message}" if error}"
+      end
 
       sleep every
     end

@@ -29,7 +29,8 @@ class HttpClient
   end
 
   def post(path, body = "", headers = {})
-    request = request_for(Net::HTTP::Post, path, { "Content-Type" => "application/octet-stream" }.merge(headers))
+    request = request_for(Net::HTTP::Post, path,
+                          { "Content-Type" => "application/octet-stream" }.merge(headers))
     request.body = body
     perform(request)
   end
@@ -49,7 +50,8 @@ class HttpClient
 
   # Sends the stream's bytes, with a length if one is given, and otherwise chunked.
   def post_stream(path, stream, length: nil, headers: {})
-    request = request_for(Net::HTTP::Post, path, { "Content-Type" => "application/octet-stream" }.merge(headers))
+    request = request_for(Net::HTTP::Post, path,
+                          { "Content-Type" => "application/octet-stream" }.merge(headers))
     request.body_stream = stream
     length ? request.content_length = length : request["Transfer-Encoding"] = "chunked"
     perform(request)
@@ -58,14 +60,18 @@ class HttpClient
   # Yields pieces of the body as they arrive; returns the response.
   def get_stream(path, headers = {}, &block)
     connection = connect
-    connection.request(request_for(Net::HTTP::Get, path, headers)) { |response| response.read_body(&block) }
+    connection.request(request_for(Net::HTTP::Get, path, headers)) do |response|
+      response.read_body(&block)
+    end
   ensure
     connection&.finish if connection&.started?
   end
 
   def json(path, headers = {})
     response = get(path, headers)
-    raise Minitest::Assertion, "GET #{path}: #{response.code} #{response.body}" unless response.code == "200"
+    unless response.code == "200"
+      raise Minitest::Assertion, "GET #{path}: #{response.code} #{response.body}"
+    end
 
     JSON.parse(response.body)
   end
@@ -73,7 +79,9 @@ class HttpClient
   # The pid of the process that answered.
   def pid(path = "/pid")
     response = get(path)
-    raise Minitest::Assertion, "GET #{path}: #{response.code} #{response.body}" unless response.code == "200"
+    unless response.code == "200"
+      raise Minitest::Assertion, "GET #{path}: #{response.code} #{response.body}"
+    end
 
     Integer(response.body)
   end

@@ -14,14 +14,16 @@ class HttpdConfiguration
   # without idle threads closes kept connections, which most clients here count as a failure. So
   # each child has threads for all clients.
   MPM_SETTINGS = {
-    "event" => "StartServers 2\nServerLimit 2\nMinSpareThreads 1\nMaxSpareThreads 100\nThreadsPerChild 50\n" \
+    "event" => "StartServers 2\nServerLimit 2\nMinSpareThreads 1\nMaxSpareThreads 100\n" \
+               "ThreadsPerChild 50\n" \
                "MaxRequestWorkers 100\nMaxConnectionsPerChild 0",
     "prefork" => "StartServers 8\nMinSpareServers 1\nMaxSpareServers 50\nMaxRequestWorkers 50"
   }.freeze
 
   # `error_log` is the value of ErrorLog, with %s for the log file's path. `run_as`: the user that
   # starts httpd, if not the user of the tests.
-  attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root, :directives, :main_directives, :tls_port, :error_log
+  attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root,
+                :directives, :main_directives, :tls_port, :error_log
   attr_reader :sites
 
   def initialize
@@ -41,7 +43,8 @@ class HttpdConfiguration
   # `directives` is text inside the virtual host.
   def site(name, root, directives = "", document_root: nil, tls: false)
     document_root ||= File.join(root, "public")
-    @sites << Site.new(name: name, root: root, directives: directives, document_root: document_root, tls: tls)
+    @sites << Site.new(name: name, root: root, directives: directives, document_root: document_root,
+                       tls: tls)
   end
 
   # A server-wide directive; nil removes it.
@@ -50,7 +53,8 @@ class HttpdConfiguration
   end
 
   def text(folder, port)
-    [server(folder, port), passenger_part, main_directives, tls_part, *sites.map { |one| virtual_host(one, port) }]
+    [server(folder, port), passenger_part, main_directives, tls_part,
+     *sites.map { |one| virtual_host(one, port) }]
       .join("\n")
   end
 

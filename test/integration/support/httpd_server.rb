@@ -138,14 +138,19 @@ class HttpdServer
   # Shown when a test fails: the last lines of the log since a position.
   def tail(from = 0, lines: 60)
     console = LogReader.new(File.join(folder, "logs/console.log")).text
-    "--- #{log.path}\n#{log.text(from).lines.last(lines).join}#{"--- console\n#{console}" unless console.empty?}"
+    "--- #{log.path}\n" \
+    "#{log.text(from).lines.last(lines).join}#{"--- console\n#{console}" unless console.empty?}"
   end
 
   private
 
   # The command executes httpd itself in the end, so that httpd has the pid.
   def as_user
-    configuration.run_as ? ["setpriv", "--reuid=#{configuration.run_as}", "--regid=nogroup", "--clear-groups"] : []
+    if configuration.run_as
+      ["setpriv", "--reuid=#{configuration.run_as}", "--regid=nogroup", "--clear-groups"]
+    else
+      []
+    end
   end
 
   def environment_marker

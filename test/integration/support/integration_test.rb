@@ -150,7 +150,8 @@ class IntegrationTest < Minitest::Test
     used = @own_server || (self.class.server if self.class.setup_block && self.class.started?)
     if used && !passed? && !skipped?
       self.class.note_failure
-      warn "#{self.class}##{name} failed; the server was in #{used.folder}\n#{used.tail(@own_server ? 0 : @log_position)}"
+      warn "#{self.class}##{name} failed; the server was in #{used.folder}\n" \
+           "#{used.tail(@own_server ? 0 : @log_position)}"
     end
     @own_server&.destroy(keep: !passed? && !skipped?)
     @fifos&.each_value(&:close)

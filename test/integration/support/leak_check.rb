@@ -50,7 +50,9 @@ class LeakCheck
   def files
     new_shared = (shared_files - @before).map { |path| "file #{path}" }
     # Rack's upload files stay if an application is killed; the server does not make them.
-    private_ones = Dir.glob("#{@temporary_folder}/**/*").reject { |path| File.basename(path).start_with?("RackMultipart") }
+    private_ones = Dir.glob("#{@temporary_folder}/**/*").reject do |path|
+      File.basename(path).start_with?("RackMultipart")
+    end
     new_shared + private_ones.map { |path| "file #{path}" }
   end
 

@@ -39,7 +39,8 @@ module MadeUsers
   def make(name)
     FileUtils.mkdir_p(TestEnvironment::WORK_DIR)
     home = Dir.mktmpdir("home-", TestEnvironment::WORK_DIR)
-    run("useradd", "--no-log-init", "--no-create-home", "--user-group", "--shell", "/bin/bash", "--home-dir", home, name)
+    run("useradd", "--no-log-init", "--no-create-home", "--user-group", "--shell", "/bin/bash",
+        "--home-dir", home, name)
     FileUtils.chown(name, name, home)
     User.new(name: name, home: home)
   end

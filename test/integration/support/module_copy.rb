@@ -18,7 +18,9 @@ class ModuleCopy
   def replace(product)
     content = File.binread(path)
     altered = product.swapcase[0] + product[1..]
-    raise "#{path} does not have #{product.inspect} in it" unless content.gsub!(product.b, altered.b)
+    unless content.gsub!(product.b, altered.b)
+      raise "#{path} does not have #{product.inspect} in it"
+    end
 
     File.binwrite("#{path}.new", content)
     File.chmod(0o755, "#{path}.new")

@@ -15,7 +15,9 @@ class ProcessTree
 
   # Live processes, with httpd's parent.
   def processes
-    everything = ProcessInfo.all.reject { |process| process.state == "Z" || process.pid == Process.pid }
+    everything = ProcessInfo.all.reject do |process|
+      process.state == "Z" || process.pid == Process.pid
+    end
     found = descendants(everything) | everything.select { |process| ours?(process) }
     found.each { |process| @seen[process.identity] = true }
     found

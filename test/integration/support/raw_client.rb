@@ -56,7 +56,9 @@ class RawClient
   def read_head
     text = read_until("\r\n\r\n")
     status_line, *lines = text.split("\r\n")
-    raise Silence, "not a status line: #{status_line.inspect}" unless status_line.match?(%r{\AHTTP/1\.[01] \d{3}})
+    unless status_line.match?(%r{\AHTTP/1\.[01] \d{3}})
+      raise Silence, "not a status line: #{status_line.inspect}"
+    end
 
     headers = lines.map { |line| line.split(/:\s*/, 2) }
     Response.new(status: status_line.split[1].to_i, headers: headers, body: nil)

@@ -37,7 +37,9 @@ class ReopeningClients
   # The longest gap without any answer that ended in each of the spans between `bounds`.
   def silences(bounds)
     gaps = @answers.flatten.sort.each_cons(2).map { |before, after| [after, after - before] }
-    bounds.each_cons(2).map { |from, to| gaps.filter_map { |at, gap| gap if at.between?(from, to) }.max || to - from }
+    bounds.each_cons(2).map do |from, to|
+      gaps.filter_map { |at, gap| gap if at.between?(from, to) }.max || to - from
+    end
   end
 
   private

@@ -57,7 +57,9 @@ class SteadyLoad
   def wait_for_all(what, count: 1, within: 60)
     began = Eventually.monotonic
     Eventually.eventually(what, within: within) do
-      @answers.all? { |answers| answers.last(count).count { |answer| answer.asked > began } == count }
+      @answers.all? do |answers|
+        answers.last(count).count { |answer| answer.asked > began } == count
+      end
     end
   end
 
@@ -73,7 +75,8 @@ class SteadyLoad
   def ask
     asked = Eventually.monotonic
     response = @client.get(@path)
-    Answer.new(code: response.code.to_i, body: response.body, asked: asked, answered: Eventually.monotonic)
+    Answer.new(code: response.code.to_i, body: response.body, asked: asked,
+               answered: Eventually.monotonic)
   rescue SystemCallError, IOError, Timeout::Error, Net::ProtocolError => e
     Answer.new(body: "#{e.class}: #{e.message}", asked: asked, answered: Eventually.monotonic)
   end

@@ -13,11 +13,13 @@ class HostileChild
   IN_FLIGHT_SIZE = IN_FLIGHT_HEADER + 32 * 4096
 
   # pidfd_open and pidfd_getfd have these numbers on all architectures.
-  SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4, Fiddle::TYPE_LONG)
+  SYSCALL = Fiddle::Function.new(Fiddle.dlopen(nil)["syscall"], [Fiddle::TYPE_LONG] * 4,
+                                 Fiddle::TYPE_LONG)
   PIDFD_OPEN = 434
   PIDFD_GETFD = 438
 
-  MEMFD_CREATE = Fiddle::Function.new(Fiddle.dlopen(nil)["memfd_create"], [Fiddle::TYPE_VOIDP, Fiddle::TYPE_INT],
+  MEMFD_CREATE = Fiddle::Function.new(Fiddle.dlopen(nil)["memfd_create"],
+                                      [Fiddle::TYPE_VOIDP, Fiddle::TYPE_INT],
                                       Fiddle::TYPE_INT)
   MFD_ALLOW_SEALING = 2
   F_ADD_SEALS = 1033
@@ -65,7 +67,8 @@ class HostileChild
 
   def common(own, processes)
     theirs = processes.flat_map { |process| process.descriptors.values }.grep(/\Asocket:/)
-    own.select { |_, target| theirs.include?(target) }.keys.filter_map { |number| message_socket(number) }
+    own.select { |_, target| theirs.include?(target) }
+      .keys.filter_map { |number| message_socket(number) }
   end
 
   def message_socket(number)
@@ -93,7 +96,9 @@ class HostileChild
     socket = connect
     frames = PhusionPassenger::FrameSocket.new(socket)
     introduce(frames) unless @random.rand(4).zero?
-    @random.rand(1..5).times { frames.write(@random.rand(FRAME_TYPES), *invented_fields, descriptors: invented_descriptors) }
+    @random.rand(1..5).times do
+      frames.write(@random.rand(FRAME_TYPES), *invented_fields, descriptors: invented_descriptors)
+    end
     socket.write(@random.bytes(100))
   rescue Errno::EPIPE, Errno::ECONNRESET
     nil
@@ -117,7 +122,8 @@ class HostileChild
   # Mostly numbers, because most frames begin with some.
   def invented_fields
     Array.new(@random.rand(6)) do
-      [@random.rand(10), @channels.call.sample, @random.rand(1 << 64), @random.bytes(20)].sample(random: @random).to_s
+      [@random.rand(10), @channels.call.sample, @random.rand(1 << 64),
+       @random.bytes(20)].sample(random: @random).to_s
     end
   end
 
@@ -130,8 +136,10 @@ class HostileChild
     if @random.rand(2).zero?
       @table.pwrite(@random.bytes(@random.rand(1..200)), @random.rand(IN_FLIGHT_SIZE - 200))
     else
-      since = [0, 1, @random.rand(1 << 64), (1 << 63) - 1, 1 << 63, (1 << 64) - 1].sample(random: @random)
-      entry = [@channels.call.sample || 0, @random.rand(10_000), since, @random.rand(5), @random.rand(4)]
+      since = [0, 1, @random.rand(1 << 64), (1 << 63) - 1, 1 << 63,
+               (1 << 64) - 1].sample(random: @random)
+      entry = [@channels.call.sample || 0, @random.rand(10_000), since, @random.rand(5),
+               @random.rand(4)]
       @table.pwrite(entry.pack("Q<Q<Q<VV"), IN_FLIGHT_HEADER + 32 * @random.rand(40))
       @table.pwrite([@random.rand(1 << 32)].pack("V"), 12)
     end
@@ -140,9 +148,11 @@ class HostileChild
   # For any message socket: a queue gets a message like a request, with the channel of another
   # application.
   def send_nonsense
-    header = [VERSION, @random.rand(8), @random.rand(10), @random.rand(1 << 21), @channels.call.sample || 0,
+    header = [VERSION, @random.rand(8), @random.rand(10), @random.rand(1 << 21),
+              @channels.call.sample || 0,
               @random.rand(10_000), 0].pack("CCvVQ<Q<Q<")
-    message = [header + @random.bytes(100), header[0, 20], @random.bytes(@random.rand(1..500))].sample(random: @random)
+    message = [header + @random.bytes(100), header[0, 20],
+               @random.bytes(@random.rand(1..500))].sample(random: @random)
     @sockets.sample(random: @random).sendmsg_nonblock(message, exception: false)
   rescue Errno::EPIPE, Errno::ECONNRESET
     nil

@@ -6,8 +6,10 @@ require_relative "../eventually"
 # descriptors and memory files of one of them.
 class Inventory
   KINDS = {
-    httpd: %r{\A\S*/(apache2|httpd)\b}, watchdog: /passenger-agent\S* watchdog/, pool: /passenger-agent\S* pool/,
-    spawn_server: /Passenger spawn server/, preloader: /Passenger AppPreloader/, instance: /Passenger RubyApp/
+    httpd: %r{\A\S*/(apache2|httpd)\b}, watchdog: /passenger-agent\S* watchdog/,
+    pool: /passenger-agent\S* pool/,
+    spawn_server: /Passenger spawn server/, preloader: /Passenger AppPreloader/,
+    instance: /Passenger RubyApp/
   }.freeze
 
   # Kinds that are started again only on demand.
@@ -41,7 +43,9 @@ class Inventory
     (counts.keys | before.counts.keys).flat_map do |kind|
       was = before.counts.fetch(kind, Count.new(0, 0, 0))
       is = counts.fetch(kind, Count.new(0, 0, 0))
-      next if (is.processes == was.processes || (fewer.include?(kind) && is.processes < was.processes)) && is.memory_files <= was.memory_files &&
+      next if (is.processes == was.processes ||
+               (fewer.include?(kind) && is.processes < was.processes)) &&
+              is.memory_files <= was.memory_files &&
               is.descriptors <= was.descriptors + growth.fetch(kind, 0)
 
       ["#{kind}: #{is.to_h}, before #{was.to_h}"]

@@ -15,13 +15,15 @@ class NonceClients
   # `outcome`: an HTTP status; `:cut` if the connection ended before the answer; `:stuck`. `wrong`:
   # the fault of an answer with status 200, or nil. `port`: the client's. Times are of the monotonic
   # clock.
-  Exchange = Struct.new(:nonce, :post, :sent, :port, :asked, :ended, :outcome, :wrong, keyword_init: true) do
+  Exchange = Struct.new(:nonce, :post, :sent, :port, :asked, :ended, :outcome, :wrong,
+                        keyword_init: true) do
     def seconds
       ended - asked
     end
 
     def to_s
-      format("%s %s with %d bytes, port %d, at %.3f: %s after %.3f s %s", post ? "POST" : "GET", nonce, sent, port,
+      format("%s %s with %d bytes, port %d, at %.3f: %s after %.3f s %s", post ? "POST" : "GET",
+             nonce, sent, port,
              asked, outcome, seconds, wrong)
     end
   end
@@ -32,7 +34,8 @@ class NonceClients
   DOWNLOADS = [0, 100, 5_000, 70_000, 400_000].freeze
 
   # `count` clients of `server`; `random` decides what they send.
-  def initialize(server, count, random, site: server.configuration.sites.first.name, patience: STUCK)
+  def initialize(server, count, random, site: server.configuration.sites.first.name,
+                 patience: STUCK)
     @server = server
     @site = site
     @patience = patience
@@ -61,7 +64,8 @@ class NonceClients
     post = random.rand(2).zero?
     body = post ? random.bytes(UPLOADS.sample(random: random)) : ""
     wanted = DOWNLOADS.sample(random: random)
-    made = Exchange.new(nonce: SecureRandom.hex(8), post: post, sent: body.bytesize, asked: Eventually.monotonic)
+    made = Exchange.new(nonce: SecureRandom.hex(8), post: post, sent: body.bytesize,
+                        asked: Eventually.monotonic)
     ask(made, body, wanted)
     made.ended = Eventually.monotonic
     made
@@ -97,10 +101,13 @@ class NonceClients
 
   def complaint(made, response, body, wanted)
     return "has nonce #{response['X-Nonce']}" if response["X-Nonce"] != made.nonce
-    return "received #{response['X-Received']}" if response["X-Received"] != "#{body.bytesize} #{Zlib.crc32(body)}"
+    if response["X-Received"] != "#{body.bytesize} #{Zlib.crc32(body)}"
+      return "received #{response['X-Received']}"
+    end
     return "has #{response.body.bytesize} bytes of #{wanted}" if response.body.bytesize != wanted
 
     line = "#{made.nonce}\n"
-    "has another body" if response.body != (line * (wanted / line.bytesize + 1)).byteslice(0, wanted)
+    expected = (line * (wanted / line.bytesize + 1)).byteslice(0, wanted)
+    "has another body" if response.body != expected
   end
 end

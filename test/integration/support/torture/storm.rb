@@ -20,7 +20,8 @@ class Storm
 
   # The frequency of each, in percent. The pool process has a schedule of its own: one that dies
   # young several times is replaced after ever longer pauses.
-  ACTIONS = [[:kill_instance, 40], [:kill_child, 18], [:stop_instance, 32], [:kill_preloader, 3], [:kill_spawn_server, 2],
+  ACTIONS = [[:kill_instance, 40], [:kill_child, 18], [:stop_instance, 32], [:kill_preloader, 3],
+             [:kill_spawn_server, 2],
              [:deploy, 3], [:reload, 2]].freeze
   PAUSE = (0.02..0.35).freeze
   STOPPED = (0.02..1.5).freeze
@@ -124,7 +125,9 @@ class Storm
 
   # The child is stopped first, so that it accepts no connection after the count of its connections.
   def kill_child
-    children = processes.select { |process| process.ppid == @server.pid && process.command_line.match?(/apache2|httpd/) }
+    children = processes.select do |process|
+      process.ppid == @server.pid && process.command_line.match?(/apache2|httpd/)
+    end
     return if children.size <= CHILDREN_LEFT
 
     child = children.sample(random: @random)
@@ -134,7 +137,8 @@ class Storm
   end
 
   def stop_instance
-    instance = instances.reject { |process| @stopped.key?(process.pid) }.sample(random: @random) or return
+    instance = instances.reject { |process| @stopped.key?(process.pid) }.sample(random: @random) or
+      return
     signal(:STOP, instance.pid)
     @stopped[instance.pid] = now + @random.rand(STOPPED)
   end

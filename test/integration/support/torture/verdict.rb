@@ -27,7 +27,8 @@ class Verdict
 
   def to_s
     counts = explained.map { |why, some| "#{some.size} #{why} (#{some.map(&:outcome).tally})" }
-    format("%d requests, %d answered, longest %.2f s; failed: %s", exchanges.size, exchanges.size - failures.size,
+    format("%d requests, %d answered, longest %.2f s; failed: %s", exchanges.size,
+           exchanges.size - failures.size,
            exchanges.map(&:seconds).max.to_f, counts.empty? ? "none" : counts.join(", "))
   end
 
@@ -43,7 +44,8 @@ class Verdict
   # First the requests whose instance is known. Of the others, those that ended first come first:
   # fewest deaths can explain them.
   def explain
-    failures.sort_by { |exchange| [@runs[exchange.nonce].empty? ? 1 : 0, exchange.ended] }.group_by { |exchange| reason(exchange) }
+    failures.sort_by { |exchange| [@runs[exchange.nonce].empty? ? 1 : 0, exchange.ended] }
+      .group_by { |exchange| reason(exchange) }
   end
 
   def failures
@@ -51,12 +53,15 @@ class Verdict
   end
 
   def wrong
-    exchanges.select { |exchange| exchange.wrong || (exchange.outcome == 200 && @runs[exchange.nonce].empty?) }
+    exchanges.select do |exchange|
+      exchange.wrong || (exchange.outcome == 200 && @runs[exchange.nonce].empty?)
+    end
              .map { |exchange| "answered wrongly: #{exchange}" }
   end
 
   def stuck
-    exchanges.select { |exchange| exchange.outcome == :stuck }.map { |exchange| "stuck: #{exchange}" }
+    exchanges.select { |exchange| exchange.outcome == :stuck }
+      .map { |exchange| "stuck: #{exchange}" }
   end
 
   # A GET that was begun may be begun once more.
@@ -66,7 +71,9 @@ class Verdict
   end
 
   def lost
-    explained.fetch(nil, []).map { |exchange| "failed for no reason: #{exchange}; ran #{@runs[exchange.nonce]}" }
+    explained.fetch(nil, []).map do |exchange|
+      "failed for no reason: #{exchange}; ran #{@runs[exchange.nonce]}"
+    end
   end
 
   def reason(exchange)
@@ -77,19 +84,24 @@ class Verdict
 
     # Killed between its claim and the application's note.
     :claimed_by_a_killed_instance if runs.empty? && exchange.outcome == 502 &&
-                                     in_the_hands_of(@deaths[:instance].select { |death| during?(death, exchange) })
+                                     in_the_hands_of(@deaths[:instance]
+                                                       .select { |death| during?(death, exchange) })
   end
 
   def with_a_killed_child?(exchange)
     exchange.outcome == :cut &&
-      @deaths[:child].any? { |death| during?(death, exchange) && death.ports.include?(exchange.port) }
+      @deaths[:child].any? do |death|
+        during?(death, exchange) && death.ports.include?(exchange.port)
+      end
   end
 
   # All instances that ran the request were killed during it, and the last of them still had it.
   def in_killed_hands?(exchange, runs)
     return false unless [502, :cut].include?(exchange.outcome)
 
-    killers = runs.map { |run| @deaths[:instance].find { |death| death.pid == run.pid && run.at <= death.at } }
+    killers = runs.map do |run|
+      @deaths[:instance].find { |death| death.pid == run.pid && run.at <= death.at }
+    end
     killers.all? { |death| death && during?(death, exchange) } && in_the_hands_of(killers.last(1))
   end
 
