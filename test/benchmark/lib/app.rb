@@ -57,7 +57,8 @@ module Bench
     def self.prepare_rails(folder, places)
       log = File.join(places.run_folder, 'prepare.log')
       unless system({ 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET },
-                    File.join(rails_source, 'bin', 'prepare'), folder, *places.user, out: log, err: %i[child out])
+                    File.join(rails_source, 'bin', 'prepare'), folder, *places.user, out: log,
+                    err: %i[child out])
         raise Failure, "bin/prepare of the Rails application failed:\n#{File.read(log)}"
       end
       new('rails', folder, 'RAILS_ENV' => 'production', 'SECRET_KEY_BASE' => SECRET)

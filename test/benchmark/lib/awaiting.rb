@@ -26,7 +26,9 @@ module Bench
     private
 
     def try(path)
-      Net::HTTP.start('127.0.0.1', port, open_timeout: 5, read_timeout: 60) { |http| http.get(path).code }
+      Net::HTTP.start('127.0.0.1', port, open_timeout: 5, read_timeout: 60) do |http|
+        http.get(path).code
+      end
     rescue SystemCallError, IOError, Timeout::Error => error
       error.message
     end

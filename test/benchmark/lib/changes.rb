@@ -6,8 +6,10 @@ module Bench
   # Compares an old and a new result. The speed of the machine varies, so the change counts relative
   # to a peer that was measured in the same run.
   class Changes
-    FIELDS = { 'rate' => 'requests/s', 'p50_ms' => 'p50', 'p99_ms' => 'p99', 'cpu_us' => 'CPU', 'kept' => 'kept',
-               'refused_p99_ms' => '503 p99', 'one' => '1 application', 'many' => 'many', 'bare_rate' => 'ping-pong',
+    FIELDS = { 'rate' => 'requests/s', 'p50_ms' => 'p50', 'p99_ms' => 'p99', 'cpu_us' => 'CPU',
+               'kept' => 'kept',
+               'refused_p99_ms' => '503 p99', 'one' => '1 application', 'many' => 'many',
+               'bare_rate' => 'ping-pong',
                'share' => 'share' }.freeze
 
     def initialize(old, new)
@@ -20,7 +22,8 @@ module Bench
       return "Nothing to compare: the two results have no row in common.\n" if keys.empty?
 
       lines = keys.group_by(&:first).map { |_, group| block(group) }
-      "Change since the older result, in per cent; in brackets beside what the peers changed\n#{lines.join}"
+      "Change since the older result, in per cent; in brackets beside what the peers changed\n" \
+      "#{lines.join}"
     end
 
     private

@@ -37,7 +37,8 @@ module Bench
       @all_servers = servers
       @all_works = works
       @all_probes = probes
-      @options = { build: ENV.fetch('BUILD_DIR') { File.join(Places::SOURCE, 'build') }, seconds: 3, rounds: 3,
+      @options = { build: ENV.fetch('BUILD_DIR') { File.join(Places::SOURCE, 'build') }, seconds: 3,
+                   rounds: 3,
                    only: [], servers: [] }
       parser.parse!(arguments)
       raise Failure, "unknown: #{arguments.join(' ')}; see --help" unless arguments.empty?
@@ -47,7 +48,9 @@ module Bench
 
     # Returns the exit status.
     def run
-      raise Failure, 'There is no load generator: install the package wrk' unless system('command -v wrk >/dev/null')
+      unless system('command -v wrk >/dev/null')
+        raise Failure, 'There is no load generator: install the package wrk'
+      end
 
       old = @options[:compare] && JSON.parse(File.read(@options[:compare]))
       @places = Places.new(@options[:build])
@@ -63,12 +66,22 @@ module Bench
       OptionParser.new do |parser|
         parser.banner = "Usage: test/benchmark/#{@program} [options]"
         parser.on('--only NAMES', Array, "of #{names}") { |names| @options[:only] = names }
-        parser.on('--servers NAMES', Array, "of #{@all_servers.map(&:key).join(', ')}") { |names| @options[:servers] = names }
-        parser.on('--seconds N', Integer, 'length of a round (3)') { |count| @options[:seconds] = positive(count) }
-        parser.on('--rounds N', Integer, 'rounds, whose median counts (3)') { |count| @options[:rounds] = positive(count) }
+        parser.on('--servers NAMES', Array, "of #{@all_servers.map(&:key).join(', ')}") do |names|
+          @options[:servers] = names
+        end
+        parser.on('--seconds N', Integer, 'length of a round (3)') do |count|
+          @options[:seconds] = positive(count)
+        end
+        parser.on('--rounds N', Integer, 'rounds, whose median counts (3)') do |count|
+          @options[:rounds] = positive(count)
+        end
         parser.on('--json FILE', 'write the result to FILE') { |file| @options[:json] = file }
-        parser.on('--plot FILE.svg', 'draw the percentiles of the latencies') { |file| @options[:plot] = file }
-        parser.on('--compare OLD.json', 'show what changed since') { |file| @options[:compare] = file }
+        parser.on('--plot FILE.svg', 'draw the percentiles of the latencies') do |file|
+          @options[:plot] = file
+        end
+        parser.on('--compare OLD.json', 'show what changed since') do |file|
+          @options[:compare] = file
+        end
         if @all_servers.include?(Ours)
           parser.on('--leak [N]', Integer, 'see what N (100000) requests leave behind') do |count|
             @options[:leak] = positive(count || 100_000)
@@ -87,20 +100,24 @@ module Bench
     end
 
     def servers(keys)
-      chosen = @all_servers.select { |server| keys.empty? || keys.include?(server.key) }.map { |type| type.new(@places) }
+      chosen = @all_servers.select { |server| keys.empty? || keys.include?(server.key) }
+        .map { |type| type.new(@places) }
       raise Failure, "no server is called #{keys.join(', ')}; see --help" if chosen.empty?
 
       present(chosen) { |server| [server.title, server.missing] }
     end
 
     def works
-      present(@all_works.select { |work| work.selected_by?(@options[:only]) }) { |work| [work.key, work.missing(@places)] }
+      present(@all_works.select { |work| work.selected_by?(@options[:only]) }) do |work|
+        [work.key, work.missing(@places)]
+      end
     end
 
     def probes
       return [] unless chosen?(@options[:servers], Ours.key)
 
-      chosen = @all_probes.select { |probe| chosen?(@options[:only], probe.key) }.map { |probe| probe.new(@places) }
+      chosen = @all_probes.select { |probe| chosen?(@options[:only], probe.key) }
+        .map { |probe| probe.new(@places) }
       present(chosen) { |probe| [probe.class.key, probe.missing] }
     end
 
@@ -119,7 +136,8 @@ module Bench
 
     def rows
       settings = @options.slice(:rounds, :seconds)
-      ComparisonRun.new(@places, servers(@options[:servers]), works: works, **settings).rows.map(&:to_h) +
+      ComparisonRun.new(@places, servers(@options[:servers]), works: works,
+                        **settings).rows.map(&:to_h) +
         probes.map(&:row)
     end
 
@@ -129,12 +147,14 @@ module Bench
       raise Failure, 'nothing is left to measure; see --help' if found.empty?
 
       result = { 'version' => 1, 'date' => Time.now.utc.iso8601, 'machine' => Machine.describe,
-                 'settings' => { 'rounds' => @options[:rounds], 'seconds' => @options[:seconds] }, 'rows' => found }
+                 'settings' => { 'rounds' => @options[:rounds], 'seconds' => @options[:seconds] },
+                 'rows' => found }
       File.write(@options[:json], "#{JSON.pretty_generate(result)}\n") if @options[:json]
       File.write(@options[:plot], Plot.new(result).to_svg) if @options[:plot]
       puts Table.new(found)
       puts '', Changes.new(old, result) if old
-      puts '', format('It took %.1f minutes.', (Process.clock_gettime(Process::CLOCK_MONOTONIC) - began) / 60)
+      puts '', format('It took %.1f minutes.',
+                      (Process.clock_gettime(Process::CLOCK_MONOTONIC) - began) / 60)
       0
     end
 

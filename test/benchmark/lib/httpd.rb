@@ -17,12 +17,20 @@ module Bench
     def self.installation
       @installation ||= begin
         apxs = ENV.fetch('APXS', 'apxs')
-        program, modules = `#{apxs} -q sbindir progname libexecdir 2>/dev/null`.strip.split(';;').then do |values|
-          values.length == 3 ? ["#{values[0]}/#{values[1]}", values[2]] : ['/usr/sbin/apache2', '/usr/lib/apache2/modules']
+        program, modules =
+          `#{apxs} -q sbindir progname libexecdir 2>/dev/null`.strip.split(';;').then do |values|
+          if values.length == 3
+            ["#{values[0]}/#{values[1]}", values[2]]
+          else
+            ['/usr/sbin/apache2', '/usr/lib/apache2/modules']
+          end
         end
-        raise Failure, 'There is no httpd: install the package apache2' unless File.executable?(program)
+        unless File.executable?(program)
+          raise Failure, 'There is no httpd: install the package apache2'
+        end
 
-        { program: program, modules: modules, built_in: `#{program} -l`.scan(/mod_(\w+)\.c/).flatten }
+        { program: program, modules: modules,
+          built_in: `#{program} -l`.scan(/mod_(\w+)\.c/).flatten }
       rescue Errno::ENOENT
         raise Failure, 'There is no httpd: install the package apache2'
       end
@@ -50,7 +58,8 @@ module Bench
     def start(load:, directives:)
       file = File.join(@folder, 'httpd.conf')
       File.write(file, configuration(load) + directives)
-      @process = KeptProcess.new([self.class.installation[:program], '-d', @folder, '-f', file, '-DFOREGROUND'],
+      @process = KeptProcess.new([self.class.installation[:program], '-d', @folder, '-f', file,
+                                  '-DFOREGROUND'],
                                  log: log)
     end
 
@@ -62,7 +71,8 @@ module Bench
     def child
       tree = ProcessTree.new
       parent = tree.below(@process.keeper).find { |process| process.parent == @process.keeper }
-      tree.below(parent.pid).find { |process| process.parent == parent.pid && process.name == parent.name }.pid
+      tree.below(parent.pid)
+        .find { |process| process.parent == parent.pid && process.name == parent.name }.pid
     end
 
     def log_end
@@ -72,7 +82,8 @@ module Bench
     private
 
     def configuration(load)
-      modules = (%W[unixd log_config mpm_#{@arrangement.mpm} authz_core mime dir env] + load) - self.class.installation[:built_in]
+      modules = (%W[unixd log_config mpm_#{@arrangement.mpm} authz_core mime dir
+                    env] + load) - self.class.installation[:built_in]
       <<~CONFIGURATION
         #{modules.map { |name| "LoadModule #{name}_module \"#{self.class.module_file(name)}\"" }.join("\n")}
         #{"User #{@places.user}\nGroup #{@places.group}" if @places.user}

@@ -11,7 +11,9 @@ module Bench
     def self.during(program, pid)
       # In a process group of its own: the terminal's Ctrl-C would end it in the middle of a step.
       pipe = IO.popen([program, pid.to_s], 'r+', pgroup: true)
-      raise Failure, "cannot count the instructions of process #{pid}" unless pipe.gets == "counting\n"
+      unless pipe.gets == "counting\n"
+        raise Failure, "cannot count the instructions of process #{pid}"
+      end
 
       counter = new(pipe)
       yield

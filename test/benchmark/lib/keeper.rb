@@ -42,7 +42,9 @@ module Bench
     def become_subreaper
       prctl = Fiddle::Function.new(Fiddle.dlopen(nil)['prctl'],
                                    [Fiddle::TYPE_INT] + [Fiddle::TYPE_LONG] * 4, Fiddle::TYPE_INT)
-      raise 'prctl(PR_SET_CHILD_SUBREAPER) failed' unless prctl.call(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0).zero?
+      unless prctl.call(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0).zero?
+        raise 'prctl(PR_SET_CHILD_SUBREAPER) failed'
+      end
     end
 
     def start

@@ -13,7 +13,8 @@ module Bench
     def initialize(command, log:, user: '', environment: {}, directory: '/')
       lifeline, @lifeline = IO.pipe
       @output, output = IO.pipe
-      @keeper = Process.spawn(environment, RbConfig.ruby, '--disable-gems', KEEPER, log, user, *command,
+      @keeper = Process.spawn(environment, RbConfig.ruby, '--disable-gems', KEEPER, log, user,
+                              *command,
                               in: lifeline, out: output, err: [log, 'a'], chdir: directory)
       lifeline.close
       output.close

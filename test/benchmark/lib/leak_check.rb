@@ -59,8 +59,11 @@ module Bench
 
     def report(before, after, failures)
       puts "#{@server.title}: #{@requests} requests of #{CLIENTS} clients, #{failures} failed",
-           format('  %-8s %-16s %16s %22s %22s', 'pid', 'process', 'descriptors', 'RSS KiB', 'PSS KiB')
-      verdicts = (before.keys | after.keys).map { |pid| process_passed?(pid, before[pid], after[pid]) }
+           format('  %-8s %-16s %16s %22s %22s', 'pid', 'process', 'descriptors', 'RSS KiB',
+                  'PSS KiB')
+      verdicts = (before.keys | after.keys).map do |pid|
+        process_passed?(pid, before[pid], after[pid])
+      end
       passed = verdicts.all? && failures.zero?
       puts passed ? 'No leak.' : 'FAILED: see the lines marked so.'
       passed
@@ -71,7 +74,8 @@ module Bench
       columns = %i[descriptors resident proportional].map do |field|
         [before, after].map { |look| look&.last ? look.last.public_send(field) : '-' }.join(' → ')
       end
-      puts format('  %-8d %-16s %16s %22s %22s  %s', pid, (after || before).first, *columns, complaint).rstrip
+      puts format('  %-8d %-16s %16s %22s %22s  %s', pid, (after || before).first, *columns,
+                  complaint).rstrip
       complaint.nil?
     end
 

@@ -15,7 +15,8 @@ module Bench
     end
 
     def self.packages
-      output = IO.popen(['dpkg-query', '-W', '-f', '${Package} ${Version}\n', *PACKAGES], err: File::NULL, &:read)
+      output = IO.popen(['dpkg-query', '-W', '-f', '${Package} ${Version}\n', *PACKAGES],
+                        err: File::NULL, &:read)
       output.lines.to_h(&:split)
     rescue Errno::ENOENT
       {} # not Debian

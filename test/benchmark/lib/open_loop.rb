@@ -40,7 +40,8 @@ module Bench
 
     # Answers with other statuses, and requests without an answer.
     def failures(*statuses)
-      @report['answers'].reject { |answer| statuses.include?(answer['status']) }.sum { |answer| answer['count'] } +
+      @report['answers'].reject { |answer| statuses.include?(answer['status']) }
+        .sum { |answer| answer['count'] } +
         @report['broken'] + @report['unanswered']
     end
 

@@ -3,7 +3,8 @@
 module Bench
   # The result of a load. Latencies are milliseconds by percentile ("50", "99", "max"); more:
   # further figures by name.
-  Outcome = Struct.new(:requests, :seconds, :failures, :latency, :load_cpu, :more, keyword_init: true) do
+  Outcome = Struct.new(:requests, :seconds, :failures, :latency, :load_cpu, :more,
+                       keyword_init: true) do
     # Returns the block's value, with the CPU time of the programs that the block has run.
     def self.with_cpu
       before = reaped_cpu

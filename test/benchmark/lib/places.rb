@@ -10,7 +10,8 @@ module Bench
   class Places
     SOURCE = File.expand_path('../../..', __dir__)
     LONGEST_SOCKET_PATH = 107
-    LONGEST_SOCKET_NAME = 45 # Phusion Passenger's passenger.XXXXXXX/agents.s/ust_router_api, with some room
+    # Phusion Passenger's passenger.XXXXXXX/agents.s/ust_router_api, with some room
+    LONGEST_SOCKET_NAME = 45
 
     attr_reader :build, :run_folder
 
@@ -45,7 +46,9 @@ module Bench
     def user
       return nil unless Process.uid.zero?
 
-      @user ||= %w[www-data nobody].find { |name| Etc.to_enum(:passwd).any? { |entry| entry.name == name } }
+      @user ||= %w[www-data nobody].find do |name|
+        Etc.to_enum(:passwd).any? { |entry| entry.name == name }
+      end
     end
 
     def group
@@ -80,7 +83,8 @@ module Bench
     def check_socket_paths
       return if @run_folder.bytesize + LONGEST_SOCKET_NAME <= LONGEST_SOCKET_PATH
 
-      raise Failure, "#{@build} is too long a path for Unix sockets below it; use a shorter one (--build)"
+      raise Failure, "#{@build} is too long a path for Unix sockets below it; use a shorter one " \
+                     "(--build)"
     end
 
     def check_reachable
@@ -89,7 +93,8 @@ module Bench
       folder = @run_folder
       until folder == '/'
         if File.stat(folder).mode.nobits?(0o001)
-          raise Failure, "#{folder} is closed to #{user}, as whom httpd and the applications run: chmod o+x it, " \
+          raise Failure, "#{folder} is closed to #{user}, as whom httpd and the applications " \
+                         "run: chmod o+x it, " \
                          'or start the benchmark as an ordinary user'
         end
         folder = File.dirname(folder)

@@ -12,7 +12,8 @@ module Bench
     FOOT = 16
     LEGEND_STEP = 190
     # Colours that colour-blind people can distinguish (Okabe and Ito). The first is drawn last.
-    STYLES = { 'ours' => { colour: '#0072b2', width: 2.8 }, 'passenger' => { colour: '#d55e00', width: 1.8 },
+    STYLES = { 'ours' => { colour: '#0072b2', width: 2.8 },
+               'passenger' => { colour: '#d55e00', width: 1.8 },
                'puma' => { colour: '#009e73', width: 1.8 },
                'floor' => { colour: '#777777', width: 1.5, dashes: '5 4' } }.freeze
     TEXT = 'font-family="Helvetica, Arial, sans-serif" fill="#222222"'
@@ -55,7 +56,8 @@ module Bench
       settings = @result['settings']
       machine = @result['machine']
       "Latency by percentile, #{settings['rounds']} rounds of #{settings['seconds']} s · " \
-        "#{machine['cpus']} CPUs (#{machine['cpu']}), httpd #{machine['httpd']} · #{@result['date'][0, 10]}"
+        "#{machine['cpus']} CPUs (#{machine['cpu']}), httpd #{machine['httpd']} · " \
+        "#{@result['date'][0, 10]}"
     end
 
     def legend

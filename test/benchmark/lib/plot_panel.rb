@@ -19,7 +19,9 @@ module Bench
     # rows: of one work, as Row#to_h returns them.
     def initialize(rows)
       @rows = rows
-      @lines = rows.to_h { |row| [row['server'], PERCENTILES.to_h { |name| [name, median(row, name)] }.compact] }
+      @lines = rows.to_h do |row|
+        [row['server'], PERCENTILES.to_h { |name| [name, median(row, name)] }.compact]
+      end
       values = @lines.values.flat_map(&:values)
       @low = TICKS.reverse.find { |tick| tick <= (values.min || 1) } || TICKS.first
       @high = TICKS.find { |tick| tick >= (values.max || 1) && tick > @low } || TICKS.last
@@ -75,7 +77,9 @@ module Bench
     end
 
     def x(name)
-      first, last, value = [PERCENTILES.first, PERCENTILES.last, name].map { |text| -Math.log10(1 - text.to_f / 100) }
+      first, last, value = [PERCENTILES.first, PERCENTILES.last, name].map do |text|
+        -Math.log10(1 - text.to_f / 100)
+      end
       (LEFT + (value - first) / (last - first) * (RIGHT - LEFT)).round(1)
     end
 

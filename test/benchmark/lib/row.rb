@@ -18,8 +18,10 @@ module Bench
       @more |= outcome.more.keys
       @rounds << { 'requests' => outcome.requests, 'rate' => outcome.rate.round(1),
                    'p50_ms' => outcome.latency['50'], 'p99_ms' => outcome.latency['99'],
-                   'cpu_us' => (cpu * 1e6 / [outcome.requests, 1].max).round(1), 'failures' => outcome.failures,
-                   'other_cpu' => other_cpu.round(3), **outcome.more, 'latency_ms' => outcome.latency }
+                   'cpu_us' => (cpu * 1e6 / [outcome.requests, 1].max).round(1),
+                   'failures' => outcome.failures,
+                   'other_cpu' => other_cpu.round(3), **outcome.more,
+                   'latency_ms' => outcome.latency }
     end
 
     def rate
@@ -33,7 +35,8 @@ module Bench
     def to_h
       { 'work' => @work.key, 'title' => @work.title, 'clients' => @work.clients,
         'server' => @server.key, 'server_title' => @server.title,
-        'rate' => rate, 'p50_ms' => median('p50_ms'), 'p99_ms' => median('p99_ms'), 'cpu_us' => median('cpu_us'),
+        'rate' => rate, 'p50_ms' => median('p50_ms'), 'p99_ms' => median('p99_ms'),
+        'cpu_us' => median('cpu_us'),
         'failures' => @rounds.sum { |round| round['failures'] }, **more, 'rounds' => @rounds }
     end
 

@@ -48,7 +48,9 @@ module Bench
       @servers.each(&:let_go)
       @servers.each do |server|
         killed = server.finish
-        warn "#{server.title} did not end by itself; killed: #{killed.join(', ')}" unless killed.empty?
+        unless killed.empty?
+          warn "#{server.title} did not end by itself; killed: #{killed.join(', ')}"
+        end
       end
     ensure
       previous.each { |signal, handler| trap(signal, handler || 'DEFAULT') }

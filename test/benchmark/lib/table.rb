@@ -9,7 +9,8 @@ module Bench
   # The rows as text: one block for each work; each figure also as a multiple of the two peers'
   # figures.
   class Table
-    PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma', 'unicorn' => 'Unicorn', 'puma-cluster' => 'Puma' }.freeze
+    PEERS = { 'passenger' => 'Passenger', 'puma' => 'Puma', 'unicorn' => 'Unicorn',
+              'puma-cluster' => 'Puma' }.freeze
     RATIOS = { 'rate' => 'rate', 'cpu_us' => 'CPU', 'p99_ms' => 'p99' }.freeze
     BUSY = 0.1
     # Probes of this module alone, in the order of the output.
@@ -34,17 +35,22 @@ module Bench
     def load_block(rows)
       peers = PEERS.select { |key, _| rows.any? { |row| row['server'] == key } }
       lines = [heading(peers)]
-      rows.each { |row| lines << line(row, peers.keys.map { |key| rows.find { |peer| peer['server'] == key } }) }
+      rows.each do |row|
+        lines << line(row, peers.keys.map { |key| rows.find { |peer| peer['server'] == key } })
+      end
       lines.map { |line| "#{line.rstrip}\n" }.join
     end
 
     def heading(peers)
-      format('  %-18s %11s %8s %8s %8s %7s', '', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs', 'failed') +
-        peers.values.map { |title| format('  | %-26s', "#{RATIOS.values.join(', ')} / #{title}") }.join
+      format('  %-18s %11s %8s %8s %8s %7s', '', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs',
+             'failed') +
+        peers.values.map { |title| format('  | %-26s', "#{RATIOS.values.join(', ')} / #{title}") }
+          .join
     end
 
     def line(row, peers)
-      format('  %-18s %11s %8s %8s %8s %7d', row['server_title'], number(row['rate'], 0), number(row['p50_ms'], 3),
+      format('  %-18s %11s %8s %8s %8s %7d', row['server_title'], number(row['rate'], 0),
+             number(row['p50_ms'], 3),
              number(row['p99_ms'], 2), number(row['cpu_us'], 1), row['failures']) +
         peers.map { |peer| format('  | %-26s', ratios(row, peer)) }.join
     end
@@ -60,11 +66,14 @@ module Bench
       return '' unless rows.first.key?('kept')
 
       floor = rows.find { |row| row['server'] == 'floor' }
-      heading = format('  %-18s %11s %8s %14s %8s %10s %10s', '', 'alone/s', 'kept', 'kept / floor', '503/s',
+      heading = format('  %-18s %11s %8s %14s %8s %10s %10s', '', 'alone/s', 'kept', 'kept / floor',
+                       '503/s',
                        '503 p99 ms', 'unsent/s')
       lines = rows.map do |row|
-        format('  %-18s %11s %8s %14s %8s %10s %10s', row['server_title'], number(row['alone_rate'], 0),
-               number(row['kept'], 2), factor(row['kept'], floor && floor['kept']), number(row['refused_rate'], 0),
+        format('  %-18s %11s %8s %14s %8s %10s %10s', row['server_title'],
+               number(row['alone_rate'], 0),
+               number(row['kept'], 2), factor(row['kept'], floor && floor['kept']),
+               number(row['refused_rate'], 0),
                number(row['refused_p99_ms'], 2), number(row['unsent_rate'], 0))
       end
       [heading, *lines].map { |line| "#{line.rstrip}\n" }.join
@@ -82,7 +91,8 @@ module Bench
       others = rows.map { |row| row['rounds'].map { |round| round['other_cpu'] }.max }.max
       return '' if others < BUSY
 
-      format("  Other work on this machine took up to %d %% of a CPU in a round: repeat on a quiet one.\n", others * 100)
+      format("  Other work on this machine took up to %d %% of a CPU in a round: repeat on a " \
+             "quiet one.\n", others * 100)
     end
   end
 end

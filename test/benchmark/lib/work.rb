@@ -12,7 +12,8 @@ module Bench
   # One row of the benchmark: a page, requested by `clients` clients, in at most `most_rounds`
   # rounds. With another load, the clients count for the warm-up only. `rate` is FixedLoad's, which
   # has at most `clients` connections.
-  Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, :rate, :most_rounds, keyword_init: true) do
+  Work = Struct.new(:key, :title, :arrangement, :path, :clients, :load, :rate, :most_rounds,
+                    keyword_init: true) do
     def app
       arrangement.app
     end
@@ -35,21 +36,29 @@ module Bench
   CROWDED = Arrangement.new(app: 'hello', threads: 80)
 
   WORKS = [
-    Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO, path: '/hello', clients: 16,
+    Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO, path: '/hello',
+             clients: 16,
              load: ClosedLoad),
-    Work.new(key: 'hello-1', title: 'hello Rack, 1 client', arrangement: HELLO, path: '/hello', clients: 1,
+    Work.new(key: 'hello-1', title: 'hello Rack, 1 client', arrangement: HELLO, path: '/hello',
+             clients: 1,
              load: ClosedLoad),
-    Work.new(key: 'rails-plain', title: 'Rails plain action, 8 clients', arrangement: RAILS, path: '/plain', clients: 8,
+    Work.new(key: 'rails-plain', title: 'Rails plain action, 8 clients', arrangement: RAILS,
+             path: '/plain', clients: 8,
              load: ClosedLoad),
-    Work.new(key: 'rails-list', title: 'Rails list from SQLite, 8 clients', arrangement: RAILS, path: '/posts',
+    Work.new(key: 'rails-list', title: 'Rails list from SQLite, 8 clients', arrangement: RAILS,
+             path: '/posts',
              clients: 8, load: ClosedLoad),
-    Work.new(key: 'mixed', title: 'mixed, 4 instances at 70 % load: 95 % of 2 ms (shown), 5 % of 300 ms',
+    Work.new(key: 'mixed', title: 'mixed, 4 instances at 70 % load: 95 % of 2 ms (shown), 5 % of ' \
+                                  '300 ms',
              arrangement: WAITING, path: '/short', clients: 16, load: MixedLoad),
-    Work.new(key: 'overload', title: 'overload: hello, 16 clients and as much beside them, a line of 100',
+    Work.new(key: 'overload',
+             title: 'overload: hello, 16 clients and as much beside them, a line of 100',
              arrangement: CROWDED, path: '/hello', clients: 16, load: Overload),
-    Work.new(key: 'down', title: '1 GiB down, 1 client: MiB/s and CPU per MiB', arrangement: BODIES, path: '/', clients: 1,
+    Work.new(key: 'down', title: '1 GiB down, 1 client: MiB/s and CPU per MiB', arrangement: BODIES,
+             path: '/', clients: 1,
              load: Download, most_rounds: 2),
-    Work.new(key: 'up', title: '128 MiB up, 1 client: MiB/s and CPU per MiB', arrangement: BODIES, path: '/', clients: 1,
+    Work.new(key: 'up', title: '128 MiB up, 1 client: MiB/s and CPU per MiB', arrangement: BODIES,
+             path: '/', clients: 1,
              load: Upload, most_rounds: 2)
   ].freeze
 
@@ -58,19 +67,26 @@ module Bench
   RAILS_ALONE = Arrangement.new(app: 'rails', instances: 4)
 
   PREFORK_WORKS = [
-    Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO_ALONE, path: '/hello', clients: 16,
+    Work.new(key: 'hello-16', title: 'hello Rack, 16 clients', arrangement: HELLO_ALONE,
+             path: '/hello', clients: 16,
              load: ClosedLoad),
-    Work.new(key: 'hello-64', title: 'hello Rack, 64 clients', arrangement: HELLO_ALONE, path: '/hello', clients: 64,
+    Work.new(key: 'hello-64', title: 'hello Rack, 64 clients', arrangement: HELLO_ALONE,
+             path: '/hello', clients: 64,
              load: ClosedLoad),
-    Work.new(key: 'rails-plain', title: 'Rails plain action, 16 clients', arrangement: RAILS_ALONE, path: '/plain', clients: 16,
+    Work.new(key: 'rails-plain', title: 'Rails plain action, 16 clients', arrangement: RAILS_ALONE,
+             path: '/plain', clients: 16,
              load: ClosedLoad),
-    Work.new(key: 'hello-connect', title: 'hello Rack, 64 clients, a connection for each request', arrangement: HELLO_ALONE, path: '/hello',
+    Work.new(key: 'hello-connect', title: 'hello Rack, 64 clients, a connection for each request',
+             arrangement: HELLO_ALONE, path: '/hello',
              clients: 64, load: ConnectingLoad),
-    Work.new(key: 'rails-connect', title: 'Rails plain action, 16 clients, a connection for each request', arrangement: RAILS_ALONE,
+    Work.new(key: 'rails-connect', title: 'Rails plain action, 16 clients, a connection for each ' \
+                                          'request', arrangement: RAILS_ALONE,
              path: '/plain', clients: 16, load: ConnectingLoad),
-    Work.new(key: 'hello-rate', title: 'hello Rack, 10,000 requests a second', arrangement: HELLO_ALONE, path: '/hello', clients: 64,
+    Work.new(key: 'hello-rate', title: 'hello Rack, 10,000 requests a second',
+             arrangement: HELLO_ALONE, path: '/hello', clients: 64,
              load: FixedLoad, rate: 10_000),
-    Work.new(key: 'rails-rate', title: 'Rails plain action, 1,200 requests a second', arrangement: RAILS_ALONE, path: '/plain', clients: 64,
+    Work.new(key: 'rails-rate', title: 'Rails plain action, 1,200 requests a second',
+             arrangement: RAILS_ALONE, path: '/plain', clients: 64,
              load: FixedLoad, rate: 1_200)
   ].freeze
 end

@@ -14,7 +14,8 @@ module Bench
     # has a connection.
     def initialize(url, clients:, seconds:, kept: true)
       headers = kept ? [] : ['-H', 'Connection: close']
-      @command = ['wrk', '-t1', "-c#{clients}", "-d#{seconds}", '--timeout', '10', '-s', REPORT, *headers, url]
+      @command = ['wrk', '-t1', "-c#{clients}", "-d#{seconds}", '--timeout', '10', '-s', REPORT,
+                  *headers, url]
     end
 
     def parse(output)

@@ -15,7 +15,9 @@ class WebSocketEcho
     @io = io
     @url = "ws://#{env['HTTP_HOST']}#{env['REQUEST_URI']}"
     @driver = WebSocket::Driver.rack(self)
-    @driver.on(:message) { |message| message.data == "exit" ? exit!(1) : @driver.text(message.data.upcase) }
+    @driver.on(:message) do |message|
+      message.data == "exit" ? exit!(1) : @driver.text(message.data.upcase)
+    end
     @driver.on(:close) { @io.close }
   end
 
@@ -61,14 +63,16 @@ run(lambda do |env|
     end
     [-1, {}, []]
   when "/partial"
-    [200, { "Content-Type" => "text/plain", "rack.hijack" => ->(io) { in_background(io) { capitals(io) } } }, []]
+    [200, { "Content-Type" => "text/plain",
+            "rack.hijack" => ->(io) { in_background(io) { capitals(io) } } }, []]
   when "/upgrade"
     [101, UPGRADE.merge("rack.hijack" => ->(io) { in_background(io) { capitals(io) } }), []]
   when "/upgrade_by_body"
     [101, UPGRADE.dup, ->(io) { in_background(io) { capitals(io) } }]
   when "/chunks"
     send = ->(io) { io.write("3\r\none\r\n0\r\n\r\n") && io.close }
-    [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked", "rack.hijack" => send }, []]
+    [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked",
+            "rack.hijack" => send }, []]
   when "/unread"
     env["rack.hijack"].call
     in_background(env["rack.hijack_io"]) { |io| io.write("#{HEAD}#{'x' * 50_000_000}") && io.close }

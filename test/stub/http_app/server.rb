@@ -17,7 +17,10 @@ ANSWERS = {
   "/user" => ->(_request) { Process.uid.to_s },
   "/slow" => ->(_request) { sleep(0.3) && "slept" },
   # Makes the file that the query names and hangs. Answers if the file exists already.
-  "/hold" => ->(request) { File.exist?(request[:query]) ? "held before" : File.write(request[:query], "") && sleep },
+  "/hold" =>
+    ->(request) {
+      File.exist?(request[:query]) ? "held before" : File.write(request[:query], "") && sleep
+    },
   "/hog" => ->(_request) { ($hog ||= []) << ("x" * (64 << 20)); "hogged" } # rubocop:disable Style/GlobalVars
 }.freeze
 
@@ -47,8 +50,13 @@ def read_request(socket)
   return nil if line.nil?
 
   length = head[/^content-length: (\d+)/i, 1].to_i
-  body = head.match?(/^transfer-encoding: chunked/i) ? read_chunks(socket) : read_exactly(socket, length)
-  { head: head, path: head.split[1].split("?").first, body: body, query: head.split[1].split("?", 2)[1].to_s }
+  body = if head.match?(/^transfer-encoding: chunked/i)
+           read_chunks(socket)
+         else
+           read_exactly(socket, length)
+         end
+  { head: head, path: head.split[1].split("?").first, body: body,
+    query: head.split[1].split("?", 2)[1].to_s }
 end
 
 # Until the connection ends.
@@ -59,7 +67,8 @@ end
 
 # A protocol of capitals. Its first bytes come with the head.
 def upgrade(socket)
-  socket.write("HTTP/1.1 101 Capitals\r\nConnection: Upgrade\r\nUpgrade: capitals\r\nX-Mark: 1\r\n\r\nWELCOME\n")
+  socket.write("HTTP/1.1 101 Capitals\r\nConnection: Upgrade\r\nUpgrade: capitals\r\n" \
+               "X-Mark: 1\r\n\r\nWELCOME\n")
   while (line = socket.gets)
     socket.write(line.upcase)
   end
@@ -73,7 +82,8 @@ def serve(socket)
 
     answer = ANSWERS[request[:path].delete_prefix(ENV.fetch("PASSENGER_BASE_URI", ""))]
     text = answer ? answer.call(request) : "not found"
-    socket.write("HTTP/1.1 #{answer ? 200 : 404} OK\r\nContent-Type: text/plain\r\nContent-Length: #{text.bytesize}\r\n\r\n#{text}")
+    socket.write("HTTP/1.1 #{answer ? 200 : 404} OK\r\nContent-Type: text/plain\r\n" \
+                 "Content-Length: #{text.bytesize}\r\n\r\n#{text}")
   end
 rescue SystemCallError, IOError
   nil

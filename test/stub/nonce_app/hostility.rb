@@ -14,7 +14,9 @@ class Hostility
     @name = name
     @claims = descriptor(/passenger-claims/)
     @random = Random.new
-    ObjectSpace.each_object(PhusionPassenger::FrameSocket) { |socket| @control = socket unless socket.io.closed? }
+    ObjectSpace.each_object(PhusionPassenger::FrameSocket) do |socket|
+      @control = socket unless socket.io.closed?
+    end
     ObjectSpace.each_object(PhusionPassenger::Channels) { |channels| @channels = channels }
   end
 
@@ -44,7 +46,9 @@ class Hostility
   end
 
   def descriptor(name)
-    number = Dir.children("/proc/self/fd").find { |one| File.readlink("/proc/self/fd/#{one}").match?(name) }
+    number = Dir.children("/proc/self/fd").find do |one|
+      File.readlink("/proc/self/fd/#{one}").match?(name)
+    end
     File.for_fd(number.to_i, "r+b", autoclose: false)
   end
 
@@ -59,8 +63,13 @@ class Hostility
   def babble
     channel = known.values.sample or return
     socket = channel.instance_variable_get(:@io)
-    header = [@random.rand(10_000), @random.rand(256), @random.rand(256), 200, @random.rand(1 << 20), 0, 0]
-    message = @random.rand(2).zero? ? @random.bytes(@random.rand(1..2_000)) : header.pack("Q<CCvVVV")
+    header = [@random.rand(10_000), @random.rand(256), @random.rand(256), 200,
+              @random.rand(1 << 20), 0, 0]
+    message = if @random.rand(2).zero?
+                @random.bytes(@random.rand(1..2_000))
+              else
+                header.pack("Q<CCvVVV")
+              end
     socket.sendmsg_nonblock(message, exception: false)
   end
 

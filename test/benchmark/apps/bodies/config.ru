@@ -20,7 +20,8 @@ end
 run(lambda do |env|
   case env['PATH_INFO']
   when '/down'
-    [200, { 'content-type' => 'text/plain', 'content-length' => (PIECE.bytesize * DOWN_PIECES).to_s }, LongBody.new]
+    [200, { 'content-type' => 'text/plain',
+            'content-length' => (PIECE.bytesize * DOWN_PIECES).to_s }, LongBody.new]
   when '/up'
     [200, { 'content-type' => 'text/plain' }, [upload_length(env['rack.input']).to_s]]
   else

@@ -22,14 +22,17 @@ module Bench
 
     def run(server, seconds:, round:) # rubocop:disable Lint/UnusedMethodArgument
       Outcome.with_cpu do
-        report, = Programs.run(['curl', '--silent', '--show-error', '--max-time', SECONDS, '--output', body_file(server),
+        report, = Programs.run(['curl', '--silent', '--show-error', '--max-time', SECONDS,
+                                '--output', body_file(server),
                                 '--write-out', '%{http_code} %{time_total}', *arguments(server)])
         status, time = report.split
         unless status == '200' && arrived?(server)
-          raise Failure, "#{server.title} did not take a body of #{self.class::MEBIBYTES} MiB whole: #{report}"
+          raise Failure, "#{server.title} did not take a body of #{self.class::MEBIBYTES} MiB " \
+                         "whole: #{report}"
         end
 
-        Outcome.new(requests: self.class::MEBIBYTES, seconds: time.to_f, failures: 0, latency: {}, more: {})
+        Outcome.new(requests: self.class::MEBIBYTES, seconds: time.to_f, failures: 0, latency: {},
+                    more: {})
       end
     end
   end

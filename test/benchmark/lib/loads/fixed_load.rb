@@ -21,7 +21,8 @@ module Bench
     end
 
     def run(server, seconds:, round:)
-      load = OpenLoop.new(server, rate: rate, seconds: seconds, seed: round + 1, connections: connections, paths: paths)
+      load = OpenLoop.new(server, rate: rate, seconds: seconds, seed: round + 1,
+                          connections: connections, paths: paths)
       Outcome.with_cpu do
         load.parse(*Programs.run(load.command))
         outcome(load, seconds)
@@ -46,7 +47,8 @@ module Bench
     # The latencies are those of Work#path. Requests that could not be sent because all connections
     # were busy count as failures.
     def outcome(load, seconds)
-      Outcome.new(requests: paths.keys.sum { |path| load.count(path, 200) }, seconds: seconds, failures: load.failures(200) + load.dropped,
+      Outcome.new(requests: paths.keys.sum { |path| load.count(path, 200) }, seconds: seconds,
+                  failures: load.failures(200) + load.dropped,
                   latency: Outcome.milliseconds(load.latency(@work.path, 200)), more: {})
     end
   end

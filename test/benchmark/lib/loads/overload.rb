@@ -31,7 +31,8 @@ module Bench
     # Measures the clients' rate alone, for each server of the round before the first overload.
     def prepare(server, seconds:)
       seconds = [seconds - 1, 1].max
-      @alone[server] = ClosedLoad.run(server.url(@work.path), clients: @work.clients, seconds: seconds).rate
+      @alone[server] = ClosedLoad.run(server.url(@work.path), clients: @work.clients,
+                                      seconds: seconds).rate
     end
 
     def run(server, seconds:, round:)
@@ -53,10 +54,13 @@ module Bench
       path = @work.path
       good = clients.answers - clients.refused + surplus.count(path, 200)
       refused = clients.refused + surplus.count(path, REFUSED)
-      Outcome.new(requests: good, seconds: seconds, failures: clients.timeouts + surplus.failures(200, REFUSED),
+      Outcome.new(requests: good, seconds: seconds,
+                  failures: clients.timeouts + surplus.failures(200, REFUSED),
                   latency: Outcome.milliseconds(surplus.latency(path, 200)),
-                  more: { 'alone_rate' => alone.round(1), 'kept' => (good / seconds / alone).round(4),
-                          'refused_rate' => refused / seconds.to_f, 'unsent_rate' => surplus.dropped / seconds.to_f,
+                  more: { 'alone_rate' => alone.round(1),
+                          'kept' => (good / seconds / alone).round(4),
+                          'refused_rate' => refused / seconds.to_f,
+                          'unsent_rate' => surplus.dropped / seconds.to_f,
                           'refused_p99_ms' => Outcome.milliseconds(surplus.latency(path, REFUSED))['99'] })
     end
   end

@@ -19,7 +19,8 @@ module Bench
     end
 
     def self.lines(row)
-      format("  %-18s %8d ms\n  %-18s %8d ms\n  %-18s %8d ms\n", 'rails runner 1', row['runner_ms'], 'first instance',
+      format("  %-18s %8d ms\n  %-18s %8d ms\n  %-18s %8d ms\n", 'rails runner 1', row['runner_ms'],
+             'first instance',
              row['first_ms'], 'further instance', row['further_ms'])
     end
 
@@ -39,11 +40,14 @@ module Bench
       FIRST.times do |round|
         $stderr.puts "boots of the Rails application: round #{round + 1} of #{FIRST}"
         runner << run_runner
-        boot { |server| first.concat(started(server)) && further.concat(fork_some(server, FURTHER / FIRST)) }
+        boot do |server|
+          first.concat(started(server)) && further.concat(fork_some(server, FURTHER / FIRST))
+        end
       end
       { 'work' => self.class.key, 'server' => 'ours', 'server_title' => 'this module',
         'title' => 'start of a Rails instance, from the request to ready',
-        'runner_ms' => median(runner), 'first_ms' => median(first), 'further_ms' => median(further) }
+        'runner_ms' => median(runner), 'first_ms' => median(first),
+        'further_ms' => median(further) }
     end
 
     private
@@ -72,7 +76,8 @@ module Bench
     def run_runner
       app = App.prepare('rails', @places)
       command = ['bin/rails', 'runner', '1']
-      command = ['setpriv', "--reuid=#{@places.user}", "--regid=#{@places.group}", '--init-groups', *command] if @places.user
+      command = ['setpriv', "--reuid=#{@places.user}", "--regid=#{@places.group}", '--init-groups',
+                 *command] if @places.user
       began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       output, status = Open3.capture2e(app.environment, *command, chdir: app.folder)
       raise Failure, "rails runner 1 failed:\n#{output}" unless status.success?

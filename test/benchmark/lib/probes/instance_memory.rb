@@ -35,7 +35,8 @@ module Bench
 
     def self.lines(row)
       servers = row['servers'].map do |server|
-        format("  %-36s %11.1f %8s\n", server['title'], server['private_mib'], server['share'] || '-')
+        format("  %-36s %11.1f %8s\n", server['title'], server['private_mib'],
+               server['share'] || '-')
       end
       format("  %-36s %11s %8s\n%s", '', 'private MiB', 'share', servers.join)
     end
@@ -55,7 +56,11 @@ module Bench
       end
       peer = Passenger.new(@places)
       found << measure(peer) unless peer.missing
-      found.each { |one| one['share'] = (one['private_mib'] / found.last['private_mib']).round(2) } unless peer.missing
+      unless peer.missing
+        found.each do |one|
+          one['share'] = (one['private_mib'] / found.last['private_mib']).round(2)
+        end
+      end
       { 'work' => self.class.key, 'server' => 'ours', 'server_title' => 'this module',
         'title' => "memory of each further Rails instance alone, after #{REQUESTS} requests",
         'servers' => found }
@@ -72,10 +77,13 @@ module Bench
         before = instances(server)
         ask(server, REQUESTS)
         after = instances(server)
-        raise Failure, "an instance of #{title} was replaced meanwhile" if refork && after.sort != before.sort
+        if refork && after.sort != before.sort
+          raise Failure, "an instance of #{title} was replaced meanwhile"
+        end
 
         sizes = after.map { |pid| Memory.of(pid) }.compact.map(&:private).sort
-        return { 'title' => title, 'private_mib' => (sizes[sizes.length / 2] / 1024.0).round(2), 'instances' => sizes.length }
+        return { 'title' => title, 'private_mib' => (sizes[sizes.length / 2] / 1024.0).round(2),
+                 'instances' => sizes.length }
       end
     end
 

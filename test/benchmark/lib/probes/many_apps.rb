@@ -30,7 +30,8 @@ module Bench
       figures = row.values_at('one', 'floor_one', 'many', 'floor_many')
       format("  %-18s %11s %11s\n  %-18s %11d %11d\n  %-18s %11d %11d\n  %-18s %+10.1f %%\n",
              '', "#{row['server_title']},", 'C handler', '1 application', *figures[0, 2],
-             format('%d, %d up', APPS, UP), *figures[2, 2], "more, httpd's off", (row['above'] * 100))
+             format('%d, %d up', APPS, UP), *figures[2, 2], "more, httpd's off",
+             (row['above'] * 100))
     end
 
     def initialize(places)
@@ -51,7 +52,8 @@ module Bench
         found.merge!(measure(apps).transform_keys { |prefix| prefix + name })
       end
       { 'work' => self.class.key, 'server' => 'ours', 'server_title' => 'this module',
-        'title' => "#{APPS} applications configured, #{UP} up, beside 1: instructions of httpd's child a request",
+        'title' => "#{APPS} applications configured, #{UP} up, beside 1: instructions of httpd's " \
+                   "child a request",
         **counts, 'above' => above(counts).round(4) }
     end
 

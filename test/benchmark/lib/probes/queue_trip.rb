@@ -13,7 +13,8 @@ module Bench
     end
 
     def self.lines(row)
-      format("  %-18s %11.0f round trips/s\n  %-18s %11.0f\n  %-18s %11.2f\n", 'bare ping-pong', row['bare_rate'],
+      format("  %-18s %11.0f round trips/s\n  %-18s %11.0f\n  %-18s %11.2f\n", 'bare ping-pong',
+             row['bare_rate'],
              row['server_title'], row['rate'], 'share', row['share'])
     end
 
@@ -29,7 +30,8 @@ module Bench
     def row
       output, = Programs.run([@program])
       line = output[/^\{.*\}$/] or raise Failure, "queue_benchmark gave no report:\n#{output}"
-      { 'work' => self.class.key, 'title' => 'queue: to another process and back, on one core', 'server' => 'ours',
+      { 'work' => self.class.key, 'title' => 'queue: to another process and back, on one core',
+        'server' => 'ours',
         'server_title' => 'the line' }.merge(JSON.parse(line))
     end
   end

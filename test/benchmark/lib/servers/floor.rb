@@ -13,7 +13,9 @@ module Bench
     end
 
     def missing
-      'install the package apache2-dev (it brings apxs)' unless system("command -v #{apxs} >/dev/null")
+      unless system("command -v #{apxs} >/dev/null")
+        'install the package apache2-dev (it brings apxs)'
+      end
     end
 
     def serves?(app_name)
@@ -46,7 +48,9 @@ module Bench
       FileUtils.mkdir_p(folder)
       FileUtils.cp(source, folder)
       output, status = Open3.capture2e(apxs, '-c', 'mod_floor.c', chdir: folder)
-      raise Failure, "mod_floor.c does not compile:\n#{output.lines.first(20).join}" unless status.success?
+      unless status.success?
+        raise Failure, "mod_floor.c does not compile:\n#{output.lines.first(20).join}"
+      end
 
       built
     end

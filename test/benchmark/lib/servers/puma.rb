@@ -20,8 +20,10 @@ module Bench
     private
 
     def start_others
-      command = [PROGRAM, '--config', '-', '--environment', 'production', '--dir', @app.folder, '--preload', '--silent',
-                 '--workers', @arrangement.instances.to_s, '--threads', '1:1', '--bind', "unix://#{socket}", 'config.ru']
+      command = [PROGRAM, '--config', '-', '--environment', 'production', '--dir', @app.folder,
+                 '--preload', '--silent',
+                 '--workers', @arrangement.instances.to_s, '--threads', '1:1', '--bind',
+                 "unix://#{socket}", 'config.ru']
       # Puma's user makes the socket in this folder.
       @places.give_to_user(@httpd.folder)
       [KeptProcess.new(command, user: @places.user.to_s, log: File.join(@httpd.folder, 'puma.log'),

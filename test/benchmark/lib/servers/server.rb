@@ -38,7 +38,8 @@ module Bench
       @arrangement = arrangement
       @httpd = Httpd.new(@places, File.join(@places.run_folder, "#{key}-#{app.name}"), arrangement)
       @others = start_others
-      @httpd.start(load: modules, directives: directives + sites.map { |site| virtual_host(site) }.join)
+      @httpd.start(load: modules,
+                   directives: directives + sites.map { |site| virtual_host(site) }.join)
     end
 
     # Begins the end. finish() waits for it and returns the names of processes that had to be

@@ -20,8 +20,10 @@ module Bench
       @folder = File.join(@places.run_folder, "#{key}-#{app.name}")
       FileUtils.mkdir_p(@folder)
       @port = TCPServer.open('127.0.0.1', 0) { |socket| socket.addr[1] }
-      @process = KeptProcess.new(command, user: @places.user.to_s, log: File.join(@folder, 'server.log'),
-                                          environment: app.environment.merge(environment), directory: app.folder)
+      @process = KeptProcess.new(command, user: @places.user.to_s,
+                                 log: File.join(@folder, 'server.log'),
+                                          environment: app.environment.merge(environment),
+                                          directory: app.folder)
     end
 
     def missing
@@ -64,7 +66,8 @@ module Bench
     end
 
     def command
-      [program, '--listen', address, '--environment', 'production', '--start', @workers.to_s, '--min-spare', '1',
+      [program, '--listen', address, '--environment', 'production', '--start', @workers.to_s,
+       '--min-spare', '1',
        '--max-spare', @workers.to_s, '--max-clients', @workers.to_s, @app.folder]
     end
 
@@ -110,7 +113,8 @@ module Bench
     end
 
     def command
-      [program, '--config', '-', '--environment', 'production', '--silent', '--workers', @workers.to_s, '--threads', '1:1',
+      [program, '--config', '-', '--environment', 'production', '--silent', '--workers',
+       @workers.to_s, '--threads', '1:1',
        '--bind', "tcp://#{address}", 'config.ru']
     end
   end

@@ -16,7 +16,8 @@ class BareApp
   include Echoes
 
   # The listed paths, not arbitrary method names, can be called.
-  PAGES = (Bodies.instance_methods + Disasters.instance_methods + Echoes.instance_methods).map(&:to_s).freeze
+  PAGES = (Bodies.instance_methods + Disasters.instance_methods + Echoes.instance_methods)
+    .map(&:to_s).freeze
 
   def call(env)
     _, page, rest = env["PATH_INFO"].split("/", 3)
@@ -53,7 +54,8 @@ class BareApp
   private
 
   def text(status, body, headers = {})
-    [status, { "Content-Type" => "text/plain", "Content-Length" => body.bytesize.to_s }.merge(headers), [body]]
+    [status, { "Content-Type" => "text/plain",
+               "Content-Length" => body.bytesize.to_s }.merge(headers), [body]]
   end
 
   # Writes a line with the pid for each run of a page that a test counts.

@@ -22,7 +22,8 @@ module Bodies
 
   # `?fifo=PATH&pieces=N`: sends a piece for each line that a test writes into the FIFO.
   def stream(request)
-    [200, { "Content-Type" => "text/plain" }, GatedBody.new(Gate.new(request["fifo"]), (request["pieces"] || 3).to_i)]
+    [200, { "Content-Type" => "text/plain" },
+     GatedBody.new(Gate.new(request["fifo"]), (request["pieces"] || 3).to_i)]
   end
 
   # `?fifo=PATH[&started=PATH]`: answers once a test writes a line into the FIFO. `started` gets a

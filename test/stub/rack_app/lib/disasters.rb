@@ -29,7 +29,8 @@ module Disasters
 
   # The same, but the application raises and the instance may continue.
   def raise_midway(request)
-    [200, { "Content-Type" => "text/plain" }, DyingBody.new(request["bytes"].to_i) { Kernel.raise IOError, "broken body" }]
+    [200, { "Content-Type" => "text/plain" },
+     DyingBody.new(request["bytes"].to_i) { Kernel.raise IOError, "broken body" }]
   end
 
   # Reads a part of the request's body, then dies.
@@ -43,7 +44,8 @@ module Disasters
   # Heads that no server should pass on: `?kind=`.
   def bad_head(request)
     case request["kind"]
-    when "huge" then text(200, "too much\n", (1..200).to_h { |number| ["X-Huge-#{number}", "x" * 1_000] })
+    when "huge"
+      text(200, "too much\n", (1..200).to_h { |number| ["X-Huge-#{number}", "x" * 1_000] })
     when "name" then text(200, "bad name\n", { "X Bad: Name" => "value" })
     when "colon" then text(200, "bad name\n", { "X-Bad:Name" => "value" })
     when "control" then text(200, "bad value\n", { "X-Bad" => "a\0b" })
@@ -57,12 +59,14 @@ module Disasters
 
   # Declares its body as chunked; it is not.
   def bad_chunk(_request)
-    [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked" }, ["zz\r\nhello\r\n0\r\n\r\n"]]
+    [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked" },
+     ["zz\r\nhello\r\n0\r\n\r\n"]]
   end
 
   # Declares its body as chunked; it is.
   def own_chunks(_request)
-    [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked" }, ["5\r\nhello\r\n", "0\r\n\r\n"]]
+    [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "chunked" },
+     ["5\r\nhello\r\n", "0\r\n\r\n"]]
   end
 
   # Prints `?text=` on both outputs, and through rack.errors.

@@ -17,7 +17,8 @@ module Echoes
   # The process: for tests about users, pools and spawn methods.
   def process(_request)
     json({
-      pid: Process.pid, ppid: Process.ppid, uid: Process.uid, gid: Process.gid, groups: Process.groups,
+      pid: Process.pid, ppid: Process.ppid, uid: Process.uid, gid: Process.gid,
+      groups: Process.groups,
       ruby: RUBY_VERSION, directory: Dir.pwd, arguments: ARGV, environment: ENV.to_h
     })
   end
@@ -32,7 +33,8 @@ module Echoes
   def echo(request)
     nonce = request.env["HTTP_X_NONCE"].to_s
     size, digest = consume(request.input)
-    text(200, "#{nonce} #{size} #{digest} #{Process.pid}\n", { "X-Nonce" => nonce, "X-Pid" => Process.pid.to_s })
+    text(200, "#{nonce} #{size} #{digest} #{Process.pid}\n",
+         { "X-Nonce" => nonce, "X-Pid" => Process.pid.to_s })
   end
 
   # Size and digest of the body, read piece by piece. `?piece=` sets the size of a read;

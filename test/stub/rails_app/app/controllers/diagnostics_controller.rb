@@ -15,7 +15,8 @@ class DiagnosticsController < ApplicationController
       ruby: RUBY_VERSION,
       rails: Rails.version,
       environment: Rails.env,
-      request: request.env.select { |_, value| value.is_a?(String) }.transform_values { |value| printable(value) },
+      request: request.env.select { |_, value| value.is_a?(String) }
+        .transform_values { |value| printable(value) },
       process: ENV.to_h.reject { |name, _| name == "SECRET_KEY_BASE" }
     }
   end
