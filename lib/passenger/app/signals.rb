@@ -46,7 +46,8 @@ module PhusionPassenger
       # The main thread comes last: a report that is too long loses its beginning.
       Thread.list.reverse_each do |thread|
         name = thread == Thread.main ? "main" : thread.name
-        STDERR.syswrite(["Thread #{name} of process #{Process.pid}:", *thread.backtrace].join("\n    ") << "\n") # rubocop:disable Style/GlobalStdStream
+        lines = ["Thread #{name} of process #{Process.pid}:", *thread.backtrace]
+        STDERR.syswrite("#{lines.join("\n    ")}\n") # rubocop:disable Style/GlobalStdStream
       end
     rescue SystemCallError, IOError
       nil
