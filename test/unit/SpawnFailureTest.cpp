@@ -31,6 +31,7 @@ class SpawnFailureTest : public SpawningFixture {
     CPPUNIT_TEST(testAMissingStartupFileIsNamed);
     CPPUNIT_TEST(testAFolderThatMayNotBeEnteredIsNamed);
     CPPUNIT_TEST(testAMissingRubyIsNamed);
+    CPPUNIT_TEST(testARubyThatTheLoginShellDoesNotFindIsNamed);
     CPPUNIT_TEST(testAMissingSpawnServerIsReportedWithItsOutput);
     CPPUNIT_TEST(testASpawnServerThatHangsIsReportedAsSuch);
     CPPUNIT_TEST(testASpawnServerThatEndsTwiceIsReportedAsSuch);
@@ -190,6 +191,16 @@ class SpawnFailureTest : public SpawningFixture {
         expectIn(failure(options).what(), "/nonexistent/ruby");
     }
 
+    void rubyThatALoginShellMissesIsNamed(const Options &given) {
+        auto options = given;
+        options.loadShellEnvvars = true;
+        options.ruby = "/nonexistent/ruby";
+        const auto e = failure(options);
+        for (const char *part : {"/nonexistent/ruby", "PassengerRuby"}) {
+            expectIn(e.report(), part);
+        }
+    }
+
     void wrapperMustExec(const Options &given) {
         namespace fs = std::filesystem;
         auto options = given;
@@ -334,6 +345,9 @@ public:
     }
     void testAMissingRubyIsNamed() {
         withBoth(&SpawnFailureTest::missingRubyIsNamed);
+    }
+    void testARubyThatTheLoginShellDoesNotFindIsNamed() {
+        withBoth(&SpawnFailureTest::rubyThatALoginShellMissesIsNamed);
     }
     void testAMissingSpawnServerIsReportedWithItsOutput() {
         withBoth(&SpawnFailureTest::missingSpawnServerIsTold);

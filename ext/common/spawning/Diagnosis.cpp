@@ -87,6 +87,15 @@ Finding otherSignal(const FailureFacts &failure) {
     return "SIG" + std::string(name != nullptr ? name : "?");
 }
 
+/** The shell ends with 127 where the program is not there, and with 126 where it may not be executed (POSIX, sh). */
+Finding shellCouldNotExecute(const FailureFacts &failure) {
+    if (failure.step != "shell environment loaded" || !failure.waitStatus || !WIFEXITED(*failure.waitStatus)) {
+        return std::nullopt;
+    }
+    const int status = WEXITSTATUS(*failure.waitStatus);
+    return when(status == 126 || status == 127);
+}
+
 Finding exitStatus(const FailureFacts &failure) {
     if (!failure.waitStatus || !WIFEXITED(*failure.waitStatus)) {
         return std::nullopt;
@@ -307,6 +316,10 @@ constexpr Rule RULES[] = {
     {[](const FailureFacts &f) { return when(f.step == "Ruby started"); },
      "The Ruby interpreter is not there, or the application's user may not execute it (it needs x on all folders "
      "above it).",
+     "Let PassengerRuby (or PassengerDefaultRuby) name it by its whole path, and try it as that user: RUBY -v"},
+    {shellCouldNotExecute,
+     "The login shell of the application's user could not start the Ruby interpreter: it is not there, or that user "
+     "may not execute it.",
      "Let PassengerRuby (or PassengerDefaultRuby) name it by its whole path, and try it as that user: RUBY -v"},
     {[](const FailureFacts &f) { return when(f.step == "privileges dropped"); },
      "The user or group that the application is to run as does not exist, or the change to it was forbidden.",

@@ -75,6 +75,8 @@ Options SpawningFixture::options() const {
     Options options;
     options.appRoot = folder_->path();
     options.ruby = settings().rubyCommand;
+    // What a profile sets is not the same for each user who runs the tests.
+    options.loadShellEnvvars = false;
     return options;
 }
 
