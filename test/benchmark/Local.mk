@@ -18,6 +18,7 @@ EXTRA_DIST += \
     %D%/lib/leak_check.rb \
     %D%/lib/loads/body_load.rb \
     %D%/lib/loads/closed_load.rb \
+    %D%/lib/loads/fixed_load.rb \
     %D%/lib/loads/mixed_load.rb \
     %D%/lib/loads/overload.rb \
     %D%/lib/machine.rb \
@@ -27,6 +28,8 @@ EXTRA_DIST += \
     %D%/lib/places.rb \
     %D%/lib/plot.rb \
     %D%/lib/plot_panel.rb \
+    %D%/lib/probes/boot_times.rb \
+    %D%/lib/probes/instance_memory.rb \
     %D%/lib/probes/many_apps.rb \
     %D%/lib/probes/queue_trip.rb \
     %D%/lib/process_tree.rb \
