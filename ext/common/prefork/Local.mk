@@ -3,6 +3,8 @@ noinst_LTLIBRARIES += libpassenger_prefork.la
 libpassenger_prefork_la_SOURCES = \
     %D%/AcceptServer.cpp \
     %D%/AcceptServer.h \
+    %D%/EndingWorkers.cpp \
+    %D%/EndingWorkers.h \
     %D%/ForkLauncher.cpp \
     %D%/ForkLauncher.h \
     %D%/ForkServer.cpp \
@@ -16,13 +18,23 @@ libpassenger_prefork_la_SOURCES = \
     %D%/PreFork.cpp \
     %D%/PreFork.h \
     %D%/PreForkAttributes.cpp \
-    %D%/PreForkHandlers.cpp \
-    %D%/PreForkRestart.cpp \
+    %D%/PreForkAttributes.h \
     %D%/PreForkServer.h \
-    %D%/PreForkWorkers.cpp \
+    %D%/PreForkSettings.h \
+    %D%/PreForkWorker.h \
     %D%/ProgramLauncher.cpp \
     %D%/ProgramLauncher.h \
+    %D%/RollingRestart.cpp \
+    %D%/RollingRestart.h \
+    %D%/SilenceWatch.cpp \
+    %D%/SilenceWatch.h \
+    %D%/SpareControl.cpp \
+    %D%/SpareControl.h \
+    %D%/WorkerMonitor.cpp \
+    %D%/WorkerMonitor.h \
     %D%/WorkerOutput.cpp \
     %D%/WorkerOutput.h \
-    %D%/WorkerProcess.h
+    %D%/WorkerProcess.h \
+    %D%/WorkerSet.cpp \
+    %D%/WorkerSet.h
 EXTRA_DIST += %D%/README.md

@@ -1,62 +1,37 @@
 #include "prefork/PreFork.h"
 
-#include <unistd.h>
-
 #include <algorithm>
+#include <cstring>
+#include <exception>
 #include <stdexcept>
+#include <system_error>
 #include <utility>
 
+#include "base/ChildProcess.h"
 #include "log/Log.h"
 
 namespace Passenger {
 
-namespace {
-
-using std::chrono::milliseconds;
-
-PreFork::Snapshot snapshotOf(const std::map<WorkerId, PreFork::Worker> &workers) {
-    PreFork::Snapshot snapshot;
-    for (const auto &[id, worker] : workers) {
-        snapshot[worker.pid] = {id, worker.pid, worker.lastAck, worker.startTime, worker.ready};
-    }
-    return snapshot;
-}
-
-void takeEarlier(std::optional<MonotonicTime> &first, const std::optional<MonotonicTime> &other) {
-    if (other && (!first || *other < *first)) {
-        first = other;
-    }
-}
-
-}  // namespace
-
 PreFork::PreFork(PreForkSettings settings, std::unique_ptr<WorkerLauncher> launcher, const Clock &clock)
-    : settings_(std::move(settings)),
+    : WorkerMonitor(std::move(settings), clock),
       launcher_(std::move(launcher)),
-      clock_(clock),
-      heartbeats_(settings_.timeout),
-      surplus_(settings_.surplusTime),
-      standardOutput_(STDOUT_FILENO, "STDOUT"),
-      standardError_(STDERR_FILENO, "STDERR") {
-    if (!settings_.server || !launcher_) {
-        throw std::invalid_argument("PreFork needs a server and a launcher");
+      spares_(surplusTime()),
+      restart_(*this) {
+    if (!launcher_) {
+        throw std::invalid_argument("PreFork needs a launcher");
     }
 }
 
 PreFork::~PreFork() {
     const auto endAll = [this] {
         timer_.reset();
-        standardOutput_.detach();
-        standardError_.detach();
         if (isChild_) {
-            forget();
+            forgetAll();
         }
-        free_.clear();
-        busy_.clear();
-        ending_.clear();
+        discardAll();
         launcher_.reset();
     };
-    // In a worker there is no loop, whatever the parent had.
+    // A worker has no loop, even if the parent had one.
     if (loop_ != nullptr && !isChild_) {
         loop_->runSync(endAll);
     } else {
@@ -75,8 +50,7 @@ void PreFork::run(EventLoop &loop) {
             alarm_.reset();
             runAlarms();
         });
-        standardOutput_.attach(loop);
-        standardError_.attach(loop);
+        attachOutput(loop);
         launcher_->attach(loop, *this);
         begin();
     });
@@ -84,7 +58,7 @@ void PreFork::run(EventLoop &loop) {
 
 void PreFork::begin() {
     begun_ = true;
-    planCheck(clock_.now());
+    planCheck();
     handlerForkoff();
     setAlarm();
 }
@@ -95,86 +69,45 @@ std::string PreFork::waitForEnd() {
     return failure_;
 }
 
-PreFork::Snapshot PreFork::freeServers() const {
-    return snapshotOf(free_);
-}
-
-PreFork::Snapshot PreFork::busyServers() const {
-    return snapshotOf(busy_);
-}
-
-std::map<WorkerId, pid_t> PreFork::idToPid() const {
-    std::map<WorkerId, pid_t> pids;
-    for (const auto *workers : {&free_, &busy_}) {
-        for (const auto &[id, worker] : *workers) {
-            pids[id] = worker.pid;
-        }
-    }
-    return pids;
-}
-
-SpareCounts PreFork::counts() const noexcept {
-    return {static_cast<unsigned>(free_.size()) - starting_, static_cast<unsigned>(busy_.size()), starting_};
-}
-
-milliseconds PreFork::serverCheckAck() const {
-    return settings_.timeout + settings_.timeout / 2;
-}
-
-void PreFork::planCheck(MonotonicTime now) {
-    nextCheck_.reset();
-    if (const auto interval = serverCheckAck(); heartbeats_.enabled() && interval > milliseconds(0)) {
-        heartbeats_.setCheckInterval(interval);
-        nextCheck_ = now + interval;
+void PreFork::attributesChanged() {
+    WorkerMonitor::attributesChanged();
+    spares_.setSurplusTime(surplusTime());
+    if (begun_) {
+        handlerForkoff();
+        setAlarm();
     }
 }
 
 std::optional<MonotonicTime> PreFork::nextAlarm() const {
-    std::optional<MonotonicTime> next;
-    for (const auto &[id, worker] : ending_) {
-        takeEarlier(next, worker.killTime);
-    }
+    auto next = nextKill();
     if (shuttingDown_) {
         return next;
     }
-    takeEarlier(next, nextCheck_);
-    takeEarlier(next, forkTime_);
-    takeEarlier(next, surplus_.nextDue());
-    for (const auto &[id, time] : mute_) {
-        takeEarlier(next, time);
-    }
-    if (starting_ > 0 && settings_.startTimeout > milliseconds(0)) {
-        for (const auto &[id, worker] : free_) {
-            if (!worker.ready) {
-                takeEarlier(next, worker.startTime + settings_.startTimeout);
-            }
+    for (const auto &other : {nextSilence(), spares_.nextDue()}) {
+        if (other) {
+            next = std::min(next.value_or(*other), *other);
         }
     }
     return next;
 }
 
 void PreFork::runAlarms() {
-    const MonotonicTime now = clock_.now();
-    killDue(now);
+    killDue();
     if (!shuttingDown_) {
-        if (nextCheck_ && now >= *nextCheck_) {
-            planCheck(now);
-            handlerServerTimeoutCheck();
-        }
-        endSilent(now);
+        checkSilence();
         handlerForkoff();
     }
     setAlarm();
 }
 
-/** Only ever to an earlier time: an alarm that comes too early does no harm, and what is busy does not set one each time. */
+/** Sets the timer only to an earlier time. So busy workers do not set it with each message. */
 void PreFork::setAlarm() {
     const auto next = nextAlarm();
     if (!timer_ || !next || (alarm_ && *alarm_ <= *next)) {
         return;
     }
     alarm_ = next;
-    timer_->start(std::max(std::chrono::ceil<milliseconds>(*next - clock_.now()), milliseconds(0)));
+    timer_->start(std::max(std::chrono::ceil<std::chrono::milliseconds>(*next - now()), std::chrono::milliseconds(0)));
 }
 
 void PreFork::workerStdout(WorkerId id, std::string_view output) {
@@ -193,12 +126,8 @@ void PreFork::workerPrinted(WorkerId id, std::string_view line) {
 }
 
 void PreFork::workerMute(WorkerId id) {
-    // Its end comes next, as a rule.
-    constexpr std::chrono::seconds patience(1);
-    if (free_.contains(id) || busy_.contains(id)) {
-        mute_[id] = clock_.now() + patience;
-        setAlarm();
-    }
+    noteMute(id);
+    setAlarm();
 }
 
 void PreFork::workerClosed(WorkerId id, int status) {
@@ -209,6 +138,159 @@ void PreFork::workerClosed(WorkerId id, int status) {
 void PreFork::launcherEnded(const std::string &reason) {
     handlerChild(reason);
     setAlarm();
+}
+
+void PreFork::handlerStart() {
+    fixAttributes();
+    try {
+        server().sendAck(ackInterval());
+        server().start();
+        launcher_->prepare([this] { serverStart(); });
+    } catch (const std::exception &error) {
+        handlerChild(error.what());
+        throw;
+    }
+}
+
+void PreFork::handlerChild(const std::string &reason) {
+    if (shuttingDown_) {
+        return;
+    }
+    failure_ = reason;
+    Log::error("event=prefork.server_ended reason=\"{}\"", reason);
+    handlerShutdown();
+}
+
+void PreFork::handlerStop() {}
+
+void PreFork::handlerRunError(const std::string &operation, int error) {
+    const std::string text = operation + ": " + std::strerror(error);
+    Log::error("event=prefork.fork_failed error=\"{}\"", text);
+    if (shutdownOnError()) {
+        failure_ = "A worker could not be started: " + text;
+        handlerShutdown();
+    } else {
+        spares_.startFailed(now());
+    }
+}
+
+void PreFork::handlerShutdown() {
+    if (isChild()) {
+        shuttingDown_ = true;
+        forgetAll();
+        return;
+    }
+    if (std::exchange(shuttingDown_, true)) {
+        return;
+    }
+    restart_.cancel();
+    endAll();
+    stopIfOver();
+    setAlarm();
+}
+
+void PreFork::stopIfOver() {
+    if (ended_ || anyWorker()) {
+        return;
+    }
+    ended_ = true;
+    handlerStop();
+    end_.set_value();
+}
+
+void PreFork::handlerServerClosed(WorkerId id, int status) {
+    const bool told = ending(id);
+    // The worker lives until the end of this method: its WorkerProcess may be the caller.
+    const auto node = remove(id);
+    if (!node) {
+        return;
+    }
+    Worker &worker = node.mapped();
+    if (!told) {
+        noteDeath(worker, status);
+    }
+    serverClosed(worker, status);
+    if (!worker.ready) {
+        restart_.workerFailed(id, "a new worker " + describeWaitStatus(status) + " before it was ready");
+    }
+    if (shuttingDown_) {
+        stopIfOver();
+    } else {
+        handlerForkoff();
+    }
+}
+
+void PreFork::noteDeath(const Worker &worker, int status) {
+    const auto life = now() - worker.startTime;
+    Log::warn("event=prefork.worker_died pid={} {} ready={} life={}ms", worker.pid, describeWaitStatus(status),
+              worker.ready, std::chrono::floor<std::chrono::milliseconds>(life).count());
+    if (worker.ready) {
+        spares_.died(now(), life, worker.proven);
+    } else {
+        spares_.startFailed(now());
+    }
+}
+
+void PreFork::serverClosed(Worker &, int) {}
+
+void PreFork::handlerForkoff() {
+    if (shuttingDown_) {
+        return;
+    }
+    const MonotonicTime time = now();
+    for (const WorkerId id : workers().oldestFree(spares_.surplus(limits(), counts(), time))) {
+        end(id);
+    }
+    for (unsigned missing = spares_.missing(limits(), counts(), time);
+         missing > 0 && !shuttingDown_ && spares_.startAllowed(time); missing--) {
+        handlerServerFork();
+    }
+    spares_.planStart(limits(), counts(), time);
+}
+
+void PreFork::handlerServerFork() {
+    try {
+        startWorker(*launcher_);
+    } catch (const std::system_error &error) {
+        // The text of a system_error ends with the meaning of its code.
+        const std::string text = error.what();
+        const std::string meaning = ": " + error.code().message();
+        handlerRunError(text.substr(0, text.ends_with(meaning) ? text.size() - meaning.size() : text.size()),
+                        error.code().value());
+    }
+}
+
+void PreFork::serverStart() {
+    isChild_ = true;
+    handlerShutdown();
+    server().resumeAccept();
+}
+
+void PreFork::restartServers() {
+    if (!shuttingDown_) {
+        restart_.begin(newestId());
+        setAlarm();
+    }
+}
+
+void PreFork::restartEnded(const std::string &problem) {
+    if (problem.empty()) {
+        Log::notice("event=prefork.restarted");
+    } else {
+        Log::error("event=prefork.restart_stopped reason=\"{}\"; the old workers go on", problem);
+    }
+}
+
+WorkerId PreFork::startReplacement() {
+    startWorker(*launcher_);
+    return newestId();
+}
+
+void PreFork::startTimedOut(WorkerId id) {
+    spares_.startFailed(now());
+    if (!workers().contains(id)) {
+        restart_.workerFailed(id, "a new worker was not ready in time");
+    }
 }
 
 }  // namespace Passenger

@@ -1,10 +1,9 @@
-// What can be set, before it starts and while it runs.
+#include "prefork/PreForkAttributes.h"
 
 #include <stdexcept>
 #include <utility>
 
 #include "log/Log.h"
-#include "prefork/PreFork.h"
 
 namespace Passenger {
 
@@ -12,9 +11,12 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/** A shorter silence is no sign of anything: signs of life come three times in that time, and processes wait for their turn. */
+/**
+ * Workers send three signs of life in each timeout. In a shorter timeout, a worker that only waits
+ * for a processor would seem dead.
+ */
 constexpr milliseconds SHORTEST_TIMEOUT{30};
-/** Whatever is added to it or multiplied with it, it is a time still. */
+/** Sums and products of times up to this one do not overflow. */
 constexpr milliseconds LONGEST_TIME = std::chrono::hours(24 * 365);
 
 void mendTo(const char *name, milliseconds &value, milliseconds better, const char *reason) {
@@ -33,8 +35,47 @@ void mendTime(const char *name, milliseconds &value) {
 
 }  // namespace
 
-/** Makes what makes no sense sensible, and says so. */
-void PreFork::mend() {
+PreForkAttributes::PreForkAttributes(PreForkSettings settings) : settings_(std::move(settings)) {
+    if (!settings_.server) {
+        throw std::invalid_argument("PreFork needs a server");
+    }
+}
+
+void PreForkAttributes::setServer(std::shared_ptr<PreForkServer> server) {
+    if (!server) {
+        throw std::invalid_argument("PreFork needs a server");
+    }
+    if (fixed_) {
+        throw std::logic_error("PreFork has started its server already: set another one before start()");
+    }
+    settings_.server = std::move(server);
+}
+
+void PreForkAttributes::setLimits(const SpareLimits &limits) {
+    settings_.limits = limits;
+    normalizeAll();
+}
+
+void PreForkAttributes::setLimit(unsigned SpareLimits::*limit, unsigned count) {
+    auto limits = settings_.limits;
+    limits.*limit = count;
+    setLimits(limits);
+}
+
+void PreForkAttributes::setTimeout(milliseconds timeout) {
+    if (fixed_) {
+        throw std::logic_error("PreFork has told its workers how often to give a sign: set the timeout before start()");
+    }
+    settings_.timeout = timeout;
+    normalizeAll();
+}
+
+void PreForkAttributes::fixAttributes() {
+    fixed_ = true;
+    normalizeAll();
+}
+
+void PreForkAttributes::normalizeAll() {
     for (const auto &sentence : normalize(settings_.limits)) {
         Log::warn("event=prefork.setting_mended reason=\"{}\"", sentence);
     }
@@ -45,41 +86,7 @@ void PreFork::mend() {
     mendTime("start_timeout", settings_.startTimeout);
     mendTime("grace", settings_.grace);
     mendTime("surplus_time", settings_.surplusTime);
-    heartbeats_.setTimeout(settings_.timeout);
-    surplus_.setLength(settings_.surplusTime);
-}
-
-void PreFork::setServer(std::shared_ptr<PreForkServer> server) {
-    if (!server) {
-        throw std::invalid_argument("PreFork needs a server");
-    }
-    if (started_) {
-        throw std::logic_error("PreFork has started its server already: set another one before start()");
-    }
-    settings_.server = std::move(server);
-}
-
-void PreFork::setLimits(const SpareLimits &limits) {
-    settings_.limits = limits;
-    mend();
-    if (begun_) {
-        handlerForkoff();
-        setAlarm();
-    }
-}
-
-void PreFork::setLimit(unsigned SpareLimits::*limit, unsigned count) {
-    auto limits = settings_.limits;
-    limits.*limit = count;
-    setLimits(limits);
-}
-
-void PreFork::setTimeout(milliseconds timeout) {
-    if (started_) {
-        throw std::logic_error("PreFork has told its workers how often to give a sign: set the timeout before start()");
-    }
-    settings_.timeout = timeout;
-    mend();
+    attributesChanged();
 }
 
 }  // namespace Passenger

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "policy/SparePolicy.h"
+#include "prefork/PreForkWorker.h"
+
+namespace Passenger {
+
+/**
+ * The workers that count: free ones, with those that are starting, and busy ones. A worker that
+ * gets SIGINT leaves the set. Owned by the monitor, on its loop.
+ */
+class WorkerSet {
+public:
+    using Snapshot = std::map<pid_t, WorkerSnapshot>;
+
+    /** Adds a worker that is starting. */
+    PreForkWorker &add(WorkerId id, std::unique_ptr<WorkerProcess> process, MonotonicTime now);
+    /** @return null without such a worker */
+    PreForkWorker *find(WorkerId id) noexcept;
+    bool contains(WorkerId id) const noexcept {
+        return free_.contains(id) || busy_.contains(id);
+    }
+    bool isBusy(WorkerId id) const noexcept {
+        return busy_.contains(id);
+    }
+    /** A worker of the set was starting and is ready. */
+    void becomeReady(PreForkWorker &worker) noexcept;
+    void becomeBusy(WorkerId id);
+    void becomeFree(WorkerId id);
+    /** @return an empty node without such a worker */
+    PreForkWorkers::node_type extract(WorkerId id);
+    void clear() noexcept;
+    /** In a worker: the same without an effect on the processes. */
+    void forget() noexcept;
+
+    bool empty() const noexcept {
+        return free_.empty() && busy_.empty();
+    }
+    /** A free worker if there is one, else a busy one. */
+    std::optional<WorkerId> first() const;
+    SpareCounts counts() const noexcept;
+    Snapshot freeServers() const;
+    Snapshot busyServers() const;
+    std::map<WorkerId, pid_t> idToPid() const;
+    /** Free workers that are ready, the oldest first, at most `count`. */
+    std::vector<WorkerId> oldestFree(unsigned count) const;
+    /**
+     * The worker that a restart ends next, of those with an id up to `last`: a ready free one, else
+     * one that is starting, else a busy one. Of several, the oldest.
+     */
+    std::optional<WorkerId> nextToReplace(WorkerId last) const;
+
+private:
+    PreForkWorkers free_;
+    PreForkWorkers busy_;
+    /** How many of free_ are not ready. */
+    unsigned starting_ = 0;
+};
+
+}  // namespace Passenger
