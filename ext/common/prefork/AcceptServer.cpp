@@ -27,15 +27,15 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
-/** How long to leave a machine alone that is short of descriptors or memory. */
+/** The wait, in milliseconds, when the system is short of descriptors or memory. */
 constexpr int SHORTAGE_PAUSE = 100;
 
-/** What a worker waits for: connections, a signal to end, and the monitor's end. */
+/** Waits for a connection, a signal to end, or the end of the monitor. */
 class WaitingRoom {
 public:
     explicit WaitingRoom(const FileDescriptor &listener) : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
         signals_ = makeSignalDescriptor({SIGINT, SIGTERM});
-        // Of all workers that wait, the kernel wakes one.
+        // The kernel wakes one of all waiting workers.
         add(listener.get(), EPOLLIN | EPOLLEXCLUSIVE, CONNECTION);
         add(signals_.get(), EPOLLIN, END);
         add(STDIN_FILENO, EPOLLIN, END);
@@ -60,7 +60,8 @@ private:
         epoll_event event{};
         event.events = events;
         event.data.u32 = meaning;
-        // A regular file as standard input, as when a test runs by itself, cannot be waited for, and never ends.
+        // Standard input may be a regular file if a test runs alone. epoll does not take such a
+        // file, which never ends.
         if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor, &event) != 0 && errno != EPERM) {
             throw SystemException("epoll_ctl", errno);
         }
@@ -83,7 +84,7 @@ void AcceptServer::start() {
 }
 
 void AcceptServer::resumeAccept() {
-    // So that a handler may close descriptor 1, or open another one in its place.
+    // A handler may close descriptor 1, or replace it.
     output_ = FileDescriptor(::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     ::signal(SIGPIPE, SIG_IGN);
     WaitingRoom room(listener_);
@@ -105,7 +106,7 @@ void AcceptServer::resumeAccept() {
     setBusy(false);
 }
 
-/** False: none waits. */
+/** False: no connection waits. */
 bool AcceptServer::acceptOne() {
     FileDescriptor connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (connection) {
@@ -127,7 +128,7 @@ bool AcceptServer::acceptOne() {
         case ENOTSOCK:
             throw SystemException("accept", errno);
         default:
-            // Of the connection alone, which has gone.
+            // The error is of a connection that has ended.
             return true;
     }
 }

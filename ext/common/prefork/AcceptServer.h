@@ -13,24 +13,33 @@
 namespace Passenger {
 
 /**
- * A server whose workers are forks of this program: it listens once, in the monitor, and each worker accepts and serves one connection after
- * the other by calling a function. What a worker is doing is told to the monitor around each connection.
+ * A server whose workers are forks of this program. The monitor listens once. Each worker accepts
+ * connections and calls a function with each, one after the other. Around each connection the
+ * worker tells the monitor whether it is busy.
  *
- * Signs of life come from the same loop, so a worker that is stuck in its function is seen as stuck; a function that takes long on purpose calls ack().
- * While the next connection waits already, a worker goes on with it and tells nothing in between: it was busy and is.
- * The monitor's pipe is descriptor 1 of the function, too: text that it prints there comes out of the monitor as lines, but the bytes of a constant
- * (WorkerOutput.h) are one, whoever wrote them. A function that prints bytes of strangers there opens another descriptor 1 first.
- * SIGINT and SIGTERM end a worker after its connection, and so does the monitor's end.
+ * The same loop sends the signs of life, so the monitor notices a worker that is stuck in its
+ * function. A function that takes long on purpose calls ack(). A worker that finds the next
+ * connection waiting takes it without a message in between.
+ *
+ * Descriptor 1 of the function is the monitor's pipe. The monitor prints text that the function
+ * writes there, line by line. But the monitor takes the bytes of a constant (WorkerOutput.h) for
+ * the constant. A function that prints a client's bytes opens another descriptor 1 first.
+ *
+ * After SIGINT or SIGTERM a worker ends when its connection has ended. It ends likewise with the
+ * monitor.
  */
 class AcceptServer : public PreForkServer {
 public:
-    /** Serves the connection, a blocking stream socket. What it throws is written to standard error, and the worker goes on. */
+    /**
+     * Serves the connection, a blocking stream socket. An exception is written to standard error,
+     * and the worker continues.
+     */
     using Handler = std::function<void(FileDescriptor connection)>;
 
     void sendAck(std::chrono::milliseconds interval) override;
     void start() override;
     void resumeAccept() override;
-    /** In a worker: sends a sign of life if it is time for one. */
+    /** In a worker: sends a sign of life if one is due. */
     void ack();
     const FileDescriptor &listener() const noexcept {
         return listener_;
@@ -60,7 +69,7 @@ class TcpServer final : public AcceptServer {
 public:
     /** As for listenOnTcp(). */
     TcpServer(std::string host, std::uint16_t port, Handler handler, int backlog = DEFAULT_BACKLOG);
-    /** The one it has, once it was started. */
+    /** The port of the socket, after start(). */
     std::uint16_t port() const;
 
 private:
@@ -71,7 +80,7 @@ private:
     int backlog_;
 };
 
-/** Whoever made it removes the socket's file at the end. */
+/** The process that called start() removes the socket's file in the destructor. */
 class UnixServer final : public AcceptServer {
 public:
     /** As for listenOnUnix(). */
@@ -86,7 +95,7 @@ private:
     std::string path_;
     mode_t mode_;
     int backlog_;
-    /** Who has made the file, and which one it is. */
+    /** The process that made the file, and the file's identity. */
     pid_t maker_ = 0;
     dev_t device_ = 0;
     ino_t inode_ = 0;

@@ -39,7 +39,7 @@ constexpr std::chrono::seconds END_LIMIT{2};
 #define PASSENGER_THREAD_SANITIZER
 #endif
 #ifdef PASSENGER_THREAD_SANITIZER
-/** It has one of its own. */
+/** The sanitizer has a thread of its own. */
 constexpr std::ptrdiff_t ALLOWED_THREADS = 2;
 #else
 constexpr std::ptrdiff_t ALLOWED_THREADS = 1;
@@ -52,7 +52,7 @@ std::ptrdiff_t countThreads() {
 
 void requireOneThread() {
     auto threads = countThreads();
-    // A thread that was joined is still listed for a moment.
+    // The kernel lists a joined thread for a moment longer.
     for (int i = 0; i < 100 && threads > ALLOWED_THREADS; i++) {
         ::poll(nullptr, 0, 1);
         threads = countThreads();
@@ -73,7 +73,7 @@ int waitFor(pid_t pid) {
 
 }  // namespace
 
-/** On the loop. */
+/** A worker that the fork server forked. Used on the loop. */
 class ForkedWorker final : public PipedWorker {
 public:
     ForkedWorker(ForkLauncher &launcher, WorkerId id, FileDescriptor output, FileDescriptor error, pid_t pid,
@@ -90,7 +90,7 @@ public:
             try {
                 signalPidFd(pidFd_, SIGKILL);
             } catch (const std::exception &) {
-                // It has become another user's. With the fork server it ends all the same.
+                // The process has changed its user. It ends with the fork server.
             }
         }
     }
@@ -107,14 +107,14 @@ public:
         launcher_ = nullptr;
         stopReading();
     }
-    /** May destroy this. */
+    /** May destroy this object. */
     void ended(int status) {
         launcher_ = nullptr;
         processEnded(status);
     }
 
 private:
-    /** Null once it has ended. */
+    /** Null after the process has ended. */
     ForkLauncher *launcher_;
     pid_t pid_;
     FileDescriptor pidFd_;
@@ -128,7 +128,7 @@ ForkLauncher::~ForkLauncher() {
     deaths_.reset();
     lifeline_.reset();
     if (forkServer_ > 0) {
-        // Nobody else reaps it.
+        // No other code reaps the fork server.
         if (!waitPidFd(forkServerFd_, END_LIMIT)) {
             ::kill(forkServer_, SIGKILL);
         }
@@ -141,7 +141,7 @@ void ForkLauncher::prepare(std::function<void()> work) {
     DescriptorPair orders = makeSeqPacketPair();
     DescriptorPair deaths = makeSeqPacketPair();
     DescriptorPair lifeline = makePipe();
-    // Else each worker would write it once more.
+    // Else each worker would write buffered output again.
     std::fflush(nullptr);
     const pid_t self = ::getpid();
     forkServer_ = ::fork();
@@ -188,7 +188,7 @@ std::unique_ptr<WorkerProcess> ForkLauncher::launch(WorkerId id) {
         }
         if (received.descriptors.empty()) {
             if (birth.id == id.value()) {
-                // It ends by itself, since nobody reads what it tells.
+                // The worker ends by itself, since its output has no reader.
                 throw SystemException("Taking a worker", EMFILE);
             }
             continue;
@@ -197,7 +197,7 @@ std::unique_ptr<WorkerProcess> ForkLauncher::launch(WorkerId id) {
             return std::make_unique<ForkedWorker>(*this, id, std::move(output.first), std::move(error.first), birth.pid,
                                                   std::move(received.descriptors[0]));
         }
-        // Of an order that was given up.
+        // The worker belongs to an order that timed out.
         signalPidFd(received.descriptors[0], SIGKILL);
     }
 }
@@ -230,7 +230,7 @@ void ForkLauncher::forkServerEnded() {
         try {
             process->signal(SIGKILL);
         } catch (const std::exception &) {
-            // The kernel kills it, since its parent has ended.
+            // The kernel kills the worker, since its parent has ended.
         }
         process->ended(UNKNOWN_WAIT_STATUS);
     }

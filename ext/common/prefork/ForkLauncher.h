@@ -16,27 +16,32 @@ namespace Passenger {
 class ForkedWorker;
 
 /**
- * Workers that are forks of this program, and go on in a function of it.
+ * Starts workers that are forks of this program and call a function of it.
  *
- * Who forks while there are other threads may do little in the child: one of them may have held a lock, of the allocator or the log, which nobody
- * gives up there. The monitor has a thread for its loop. Therefore prepare() forks a process with one thread, the fork server, before there is
- * any other, and that one forks the workers (ForkServer.h). So a worker's memory is what the monitor's was at prepare(), with the sockets that the
- * server had opened by then, and anything may be done in it. Which is also why settings that were changed later are not seen in workers.
+ * The monitor has a thread for its loop. A fork of a process with threads must not use the
+ * allocator or the log: a thread that the child does not have may hold a lock of these. Therefore
+ * prepare() forks the fork server (ForkServer.h), while the process has one thread, and the fork
+ * server forks the workers. So a worker has the monitor's memory as of prepare(), with the sockets
+ * that the server had opened by then. Settings that change later do not reach the workers.
  *
- * The fork server's end cannot be mended, since there are threads now: the listener is told (launcherEnded()), and all workers end.
+ * A fork server that has ended cannot be replaced, since the monitor has threads now. Then the
+ * listener gets launcherEnded(), and all workers end.
  */
 class ForkLauncher final : public WorkerLauncher {
 public:
     ForkLauncher();
-    /** Ends the fork server, and with it workers that are left (SIGKILL). */
+    /** Ends the fork server and thereby workers that are left (SIGKILL). */
     ~ForkLauncher() override;
     ForkLauncher(const ForkLauncher &) = delete;
     ForkLauncher &operator=(const ForkLauncher &) = delete;
 
-    /** On the main thread, which must be the only one. @throws std::logic_error when there are others; SystemException */
+    /**
+     * Called on the only thread of the process.
+     * @throws std::logic_error when there are others; SystemException
+     */
     void prepare(std::function<void()> work) override;
     void attach(EventLoop &loop, WorkerListener &listener) override;
-    /** Waits for the fork server, for a few milliseconds as a rule and five seconds at most. */
+    /** Waits for the fork server: usually some milliseconds, at most five seconds. */
     std::unique_ptr<WorkerProcess> launch(WorkerId id) override;
 
 private:
@@ -53,7 +58,7 @@ private:
     EventLoop *loop_ = nullptr;
     WorkerListener *listener_ = nullptr;
     std::unique_ptr<DescriptorWatcher> watcher_;
-    /** Those whose process has not ended. */
+    /** The workers whose process has not ended. */
     std::map<WorkerId, ForkedWorker *> processes_;
 };
 

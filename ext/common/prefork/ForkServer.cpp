@@ -35,7 +35,7 @@ template <typename Message> std::string_view bytesOf(const Message &message) {
 
 void endWithParent(pid_t parent) noexcept {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    // It may have ended before.
+    // The parent may have ended before the call.
     if (::getppid() != parent) {
         ::_exit(0);
     }
@@ -45,7 +45,7 @@ void resetSignals() noexcept {
     struct sigaction action {};
     action.sa_handler = SIG_DFL;
     for (int signal = 1; signal < NSIG; ++signal) {
-        // Fails for SIGKILL, SIGSTOP and those that the C library keeps to itself.
+        // Fails for SIGKILL, SIGSTOP and the signals of the C library.
         ::sigaction(signal, &action, nullptr);
     }
     sigset_t none;
@@ -57,7 +57,7 @@ class Keeper {
 public:
     Keeper(Descriptors descriptors, const std::function<void()> &work)
         : descriptors_(std::move(descriptors)), work_(work) {
-        // Those of a terminal reach the monitor too, which says what is to be done.
+        // A terminal signals the monitor, too, and the monitor decides.
         sigset_t all;
         sigfillset(&all);
         ::sigprocmask(SIG_SETMASK, &all, nullptr);
@@ -84,7 +84,7 @@ public:
     }
 
 private:
-    /** False: there is no monitor any more. */
+    /** False: the monitor has ended. */
     bool obey() {
         Order order{};
         const Received received =
@@ -93,7 +93,7 @@ private:
             return false;
         }
         if (received.descriptors.size() != 2) {
-            // The kernel drops those for which there is no number left.
+            // The kernel drops descriptors that exceed the limit of this process.
             answer({order.id, 0, EMFILE});
             return true;
         }
@@ -107,12 +107,12 @@ private:
             return true;
         }
         try {
-            // Nobody but us reaps it, so the pid is still its.
+            // Only this process reaps the worker, so the pid is valid.
             const FileDescriptor pidFd = openPidFd(pid);
             children_[pid] = order.id;
             answer({order.id, pid, 0}, pidFd.get());
         } catch (const SystemException &error) {
-            // Without one it cannot be held. It never was a worker: nobody is told of its end.
+            // The monitor cannot hold a process without a pidfd, and hears nothing of it.
             ::kill(pid, SIGKILL);
             children_.erase(pid);
             answer({order.id, 0, error.error()});
@@ -138,7 +138,7 @@ private:
         }
     }
 
-    /** Never waits: the monitor may be waiting for us. */
+    /** Never waits: the monitor may wait for this process. */
     void tellDeaths() {
         while (!untold_.empty()) {
             const auto bytes = bytesOf(untold_.front());
@@ -149,7 +149,7 @@ private:
         }
     }
 
-    /** In the worker. */
+    /** Called in the worker. */
     [[noreturn]] void work(const std::vector<FileDescriptor> &outputs, pid_t parent) noexcept {
         endWithParent(parent);
         ::prctl(PR_SET_NAME, "prefork-worker");

@@ -10,18 +10,23 @@
 namespace Passenger {
 
 /**
- * A process with one thread that forks workers for a monitor that has threads. It is itself forked before the monitor has any, so that a worker,
- * which goes on in the same program, finds no lock that is held by a thread that it does not have.
+ * A process with one thread that forks workers for a monitor with threads. The monitor forks it
+ * before it has other threads. So a worker, which continues in the same program, never finds a lock
+ * that a thread of the monitor holds.
  *
- * Its workers are killed (PDEATHSIG) when it ends, and it ends with the monitor, however that ends: by PDEATHSIG, and since its socket ends.
+ * Its workers are killed (PDEATHSIG) when it ends. It ends with the monitor: by PDEATHSIG, and
+ * because its socket ends.
  */
 namespace ForkServer {
 
-/** Fork a worker. With it come the worker's standard output and error. One order at a time. */
+/**
+ * The order to fork a worker. The message carries the worker's standard output and error. One order
+ * at a time.
+ */
 struct Order {
     std::uint64_t id;
 };
-/** What came of an order. With it comes the worker's pidfd, if `error` is 0. */
+/** The result of an order. The message carries the worker's pidfd if `error` is 0. */
 struct Birth {
     std::uint64_t id;
     std::int32_t pid;
@@ -35,16 +40,22 @@ struct Death {
     std::int32_t padding = 0;
 };
 
-/** What the fork server has of the monitor. Its own ends only: those of the monitor must be closed. */
+/**
+ * The fork server's ends of what it shares with the monitor. The monitor's ends must be closed in
+ * the fork server.
+ */
 struct Descriptors {
-    /** Orders and births, deaths. SOCK_SEQPACKET. */
+    /** For orders and births, and for deaths. SOCK_SEQPACKET. */
     FileDescriptor orders;
     FileDescriptor deaths;
     /** Becomes the standard input of workers. */
     FileDescriptor lifeline;
 };
 
-/** In the new process: forks workers that do `work`, until the monitor has ended. @param monitor its pid */
+/**
+ * In the new process: forks workers that call `work`, until the monitor has ended.
+ * @param monitor its pid
+ */
 [[noreturn]] void run(Descriptors descriptors, const std::function<void()> &work, pid_t monitor) noexcept;
 
 }  // namespace ForkServer

@@ -31,7 +31,7 @@ void setOn(const FileDescriptor &socket, int level, int option, const std::strin
     }
 }
 
-/** Whether somebody takes connections there. */
+/** Whether a process accepts connections at the address. */
 bool answers(const sockaddr_un &address) {
     const FileDescriptor socket(::socket(AF_UNIX, KIND, 0));
     return ::connect(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) == 0 ||
@@ -39,8 +39,8 @@ bool answers(const sockaddr_un &address) {
 }
 
 /**
- * Held while a path is looked at and taken: of two servers that start at the same time the second one finds the first one listening, never about to.
- * Where the folder cannot be locked, it is as if there were no others.
+ * Locks a folder while a path is checked and taken. Of two servers that start at the same time, the
+ * second one finds that the first one listens. A folder that cannot be locked is used without.
  */
 class FolderLock {
 public:
@@ -55,13 +55,13 @@ public:
     }
 
 private:
-    /** Some other program may hold it for ever. */
+    /** Another program may hold the lock for ever. */
     static constexpr std::chrono::seconds PATIENCE{5};
 
     FileDescriptor folder_;
 };
 
-/** Removes a socket's file that nobody listens at. */
+/** Removes the file of a socket at which no process listens. */
 void removeStale(const std::string &path, const sockaddr_un &address) {
     struct stat status {};
     if (::lstat(path.c_str(), &status) != 0) {
@@ -137,7 +137,8 @@ FileDescriptor listenOnUnix(const std::string &path, mode_t mode, int backlog) {
     }
     const FolderLock lock(path);
     removeStale(path, address);
-    // What bind() gives to the file, so that at no time more is allowed; chmod() then undoes what the umask took away.
+    // bind() gives the file these permissions, so the file never permits more. chmod() then
+    // restores what the umask removed.
     if (::fchmod(socket.get(), mode) != 0 ||
         ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
         ::chmod(path.c_str(), mode) != 0 || ::listen(socket.get(), backlog) != 0) {

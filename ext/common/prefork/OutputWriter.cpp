@@ -45,18 +45,18 @@ void OutputWriter::write(pid_t pid, std::string_view line) {
         return;
     }
     waiting_.append(begin).append(line).append("\n");
-    // Where it waits for room already, it comes with the rest.
+    // With a watcher, the line is written when there is room.
     if (!watcher_) {
         writeOn();
     }
 }
 
-/** True: nothing is left. */
+/** True: no bytes are left. */
 bool OutputWriter::writeSome(milliseconds patience) {
     std::string_view left = waiting_;
     const auto deadline = deadlineIn(patience);
     while (!left.empty() && pollUntil(descriptor_, POLLOUT, deadline)) {
-        // So much a pipe with room takes without blocking.
+        // A pipe that is writable takes PIPE_BUF bytes without blocking.
         const ssize_t written = ::write(descriptor_, left.data(), std::min<std::size_t>(left.size(), PIPE_BUF));
         if (written >= 0) {
             left.remove_prefix(static_cast<std::size_t>(written));

@@ -13,21 +13,29 @@
 namespace Passenger {
 
 /**
- * Writes lines of workers to a descriptor of ours, each with who wrote it: `4711 STDOUT: hello`. Never waits: what the descriptor does not take
- * now is kept, up to WAITING_LIMIT bytes; further lines are lost then, and the log says how many. Not thread-safe; on the loop once it has one.
+ * Writes the output of workers to a descriptor of this process, line by line, with the worker's
+ * pid: `4711 STDOUT: hello`. It never waits. It keeps up to WAITING_LIMIT bytes that the descriptor
+ * does not take yet. Further lines are lost, and the log says how many. Not thread-safe; used on
+ * the loop after attach().
  */
 class OutputWriter {
 public:
     static constexpr std::size_t WAITING_LIMIT = 256 * 1024;
 
-    /** @param descriptor not owned  @param name STDOUT or STDERR; static */
+    /**
+     * @param descriptor not owned
+     * @param name STDOUT or STDERR; static
+     */
     OutputWriter(int descriptor, const char *name) : descriptor_(descriptor), name_(name) {}
-    /** Gives the descriptor a second to take what waits. */
+    /** Waits up to a second for the descriptor to take the bytes that wait. */
     ~OutputWriter();
     OutputWriter(const OutputWriter &) = delete;
     OutputWriter &operator=(const OutputWriter &) = delete;
 
-    /** From now on what waits is written as soon as there is room; before, and after detach(), with the next line. */
+    /**
+     * From now on waiting bytes are written as soon as there is room. Before, and after detach(),
+     * they are written with the next line.
+     */
     void attach(EventLoop &loop);
     void detach();
     void write(pid_t pid, std::string_view line);
@@ -39,7 +47,7 @@ private:
     const int descriptor_;
     const char *const name_;
     EventLoop *loop_ = nullptr;
-    /** While something waits. */
+    /** Set while bytes wait. */
     std::unique_ptr<DescriptorWatcher> watcher_;
     std::string waiting_;
     /** Lines. */

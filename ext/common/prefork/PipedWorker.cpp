@@ -22,7 +22,7 @@ std::size_t waitingIn(const FileDescriptor &pipe) {
     return ::ioctl(pipe.get(), FIONREAD, &size) == 0 && size > 0 ? static_cast<std::size_t>(size) : 0;
 }
 
-/** One read of what is there. False at the end. */
+/** Reads once. False at the end of the pipe. */
 template <typename Feed> bool readOnce(const FileDescriptor &pipe, std::size_t most, Feed feed) {
     std::array<char, BLOCK> buffer;
     const ssize_t size = ::read(pipe.get(), buffer.data(), std::min(most, buffer.size()));
@@ -32,7 +32,7 @@ template <typename Feed> bool readOnce(const FileDescriptor &pipe, std::size_t m
     return size > 0 || (size < 0 && (errno == EINTR || errno == EAGAIN));
 }
 
-/** What is there now and no more: a descendant of the worker may go on writing. */
+/** Reads the bytes that are there now: a descendant of the worker may write more. */
 template <typename Feed> void drain(const FileDescriptor &pipe, Feed feed) {
     for (std::size_t left = waitingIn(pipe); left > 0;) {
         const std::size_t part = std::min(left, BLOCK);

@@ -11,16 +11,25 @@
 
 namespace Passenger {
 
-/** A worker process over a real process: takes in what it writes. Its subclasses know how to signal the process and how its end is learned. On the loop. */
+/**
+ * A real process: reads its pipes. Subclasses know how to signal the process and how its end is
+ * reported. Used on the loop.
+ */
 class PipedWorker : public WorkerProcess {
 public:
-    /** Reading ends of the worker's standard output and error, and of what its application prints where that has a pipe of its own; owned from now on. */
+    /**
+     * Takes the reading ends of the worker's standard output and error. @param printed the reading
+     * end of the pipe for what the worker's application prints, if the worker has one
+     */
     PipedWorker(EventLoop &loop, WorkerListener &listener, WorkerId id, FileDescriptor output, FileDescriptor error,
                 FileDescriptor printed = {});
     PipedWorker(const PipedWorker &) = delete;
     PipedWorker &operator=(const PipedWorker &) = delete;
 
-    /** Tells the listener what is left in the pipes, and that the process has ended. The listener may destroy this. */
+    /**
+     * Tells the listener the rest of the pipes' contents, and that the process has ended. The
+     * listener may destroy this object.
+     */
     void processEnded(int status);
 
 protected:
@@ -30,11 +39,11 @@ protected:
     void stopReading() noexcept;
 
 private:
-    /** A pipe that gives lines and nothing else. */
+    /** A pipe that carries only lines. */
     class Lines {
     public:
         Lines(EventLoop &loop, FileDescriptor pipe, LineReader::LineCallback told);
-        /** What is there, and no more. */
+        /** Reads the bytes that are there. Does not wait. */
         void finish();
         void stop() noexcept;
 

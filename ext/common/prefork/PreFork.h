@@ -18,8 +18,8 @@ namespace Passenger {
 
 /**
  * A monitor for preforked servers. It keeps some workers free, replaces workers that end, and ends
- * workers that are silent. doc/PREFORK-LIBRARY.md maps the names of POE's PreFork to the names here. The
- * attributes are in PreForkAttributes.h; WorkerMonitor has the hooks for a single worker.
+ * workers that are silent. doc/PREFORK-LIBRARY.md maps the names of POE's PreFork to the names
+ * here. The attributes are in PreForkAttributes.h; WorkerMonitor has the hooks for a single worker.
  *
  * Use: start() while the process has one thread; then an EventLoop, and run(); waitForEnd() on any
  * thread but the loop's. The PreFork is destroyed before the loop. From run() on, all other methods

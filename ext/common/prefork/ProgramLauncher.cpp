@@ -38,7 +38,7 @@ public:
 
 private:
     void reap() {
-        // What is watched is closed when the process is reaped.
+        // wait() closes the watched descriptor when it reaps the process.
         watcher_->setEvents(0);
         if (const auto status = process_.wait(std::chrono::milliseconds(0))) {
             watcher_.reset();

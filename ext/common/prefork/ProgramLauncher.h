@@ -10,24 +10,31 @@
 namespace Passenger {
 
 /**
- * Workers that are another program, which is executed. It may be used whatever threads there are, since between fork and exec only ChildSetup runs.
+ * Starts workers that are another program. The process may have other threads: between fork and
+ * exec only ChildSetup runs.
  *
- * The program's standard output and error are pipes of ours. Its standard input gives nothing, and ends with the monitor, however that ends; besides,
- * the program is killed (PDEATHSIG, which children of its do not have). Which other descriptors it has, the listening sockets for instance,
- * the command says.
+ * The program's standard output and error are pipes to this process. Its standard input has no data
+ * and ends with the monitor. PDEATHSIG kills the program, too, but not the program's children. The
+ * command names the other descriptors, such as listening sockets.
  *
- * What the program writes to its standard output is taken for words as well as for lines, whoever writes it. A program that runs an application
- * of others wants a pipe of its own for what that prints.
+ * The monitor looks for messages and for lines in the program's standard output, whatever process
+ * wrote them. A program that runs an application needs an own pipe for what the application prints.
  */
 class ProgramLauncher final : public WorkerLauncher {
 public:
-    /** Asked before each start, on the loop: it may differ each time. Descriptors 0, 1 and 2 and the death signal are added. */
+    /**
+     * Called before each start, on the loop. Its result may differ each time. The launcher adds
+     * descriptors 0, 1 and 2 and the death signal.
+     */
     using CommandMaker = std::function<ChildProcess::Command()>;
 
     enum class Printing {
-        /** On standard output, between the words. */
+        /** On standard output, between the messages. */
         WITH_WORDS,
-        /** Into a pipe whose number the last argument says: output=N. Lines come out of it as from standard output, and nothing else. */
+        /**
+         * Into a pipe with the number that the last argument names: output=N. The monitor takes
+         * everything in that pipe for lines.
+         */
         APART
     };
 
@@ -39,7 +46,7 @@ public:
 private:
     CommandMaker maker_;
     Printing printing_;
-    /** The program has the reading end; nobody but us the writing end. */
+    /** The program has the reading end. Only this process has the writing end. */
     DescriptorPair lifeline_;
     EventLoop *loop_ = nullptr;
     WorkerListener *listener_ = nullptr;

@@ -18,7 +18,9 @@ namespace Passenger {
  */
 class SilenceWatch {
 public:
-    /** Zero: without limit. A start timeout of zero means that the timeout counts from the start. */
+    /**
+     * Zero: without limit. A start timeout of zero means that the timeout counts from the start.
+     */
     void setTimeouts(std::chrono::milliseconds timeout, std::chrono::milliseconds startTimeout);
     /** How often a worker is to send a sign of life. Zero: not at all. */
     std::chrono::milliseconds ackInterval() const;

@@ -111,7 +111,9 @@ protected:
 
     void noteMute(WorkerId id);
     void planCheck();
-    /** Ends silent workers: by handlerServerTimeoutCheck() if that is due, and all others itself. */
+    /**
+     * Ends silent workers: by handlerServerTimeoutCheck() if that is due, and all others itself.
+     */
     void checkSilence();
     void killDue() {
         ending_.killDue(now());

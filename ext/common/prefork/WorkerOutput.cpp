@@ -24,7 +24,7 @@ bool mayBecomeConstant(std::string_view bytes) {
     return COMM_ACK.starts_with(bytes) || COMM_BUSY.starts_with(bytes) || COMM_NOT_BUSY.starts_with(bytes);
 }
 
-/** How many bytes at the end may be the beginning of a constant. */
+/** How many bytes at the end may be the beginning of a message. */
 std::size_t beginningAtEnd(std::string_view bytes) {
     for (std::size_t size = std::min(bytes.size(), SIZE - 1); size > 0; size--) {
         if (mayBecomeConstant(bytes.substr(bytes.size() - size))) {
@@ -47,7 +47,7 @@ void WorkerOutput::feed(std::string_view bytes, const Callback &callback) {
             from = at + 1;
             continue;
         }
-        // Lines that ended before it come before it.
+        // First the lines that ended before the message.
         lines_.feed(left.substr(0, at), callback);
         callback(candidate);
         left.remove_prefix(at + SIZE);

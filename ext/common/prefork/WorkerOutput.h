@@ -9,10 +9,12 @@
 namespace Passenger {
 
 /**
- * What a worker tells its monitor: one of these on its standard output, whenever it likes, in one write.
+ * The messages of a worker to its monitor. The worker writes one of these to its standard output,
+ * at any time, in one write.
  *
- * The bytes 0xFE and 0xFF are in no UTF-8 text, so none of these can be in a line of text. They are five bytes: a pipe takes them whole or
- * not at all, whoever else writes into it. They are no lines, and may stand anywhere, also in the middle of one: the line goes on behind.
+ * UTF-8 text has no bytes 0xFE and 0xFF, so no line of text contains a message. Messages are short:
+ * a pipe takes all bytes or none, even with several writers. A message may stand anywhere, also
+ * within a line; the line continues after it.
  */
 inline constexpr std::string_view COMM_ACK =
     "\xFF\xFE"
@@ -28,25 +30,32 @@ inline constexpr std::string_view COMM_NOT_BUSY =
     "\xFE\xFF";
 
 /**
- * Takes the standard output of a worker apart: the constants above, and lines of whatever else was written there. Lines may have NUL
- * bytes; those over LineReader::MAX_LINE bytes are cut. Bytes that only began like a constant are part of their line. Not thread-safe.
+ * Divides the standard output of a worker into messages and lines. Lines may contain NUL bytes. A
+ * line over LineReader::MAX_LINE bytes is cut. Bytes that only begin like a message belong to their
+ * line. Not thread-safe.
  */
 class WorkerOutput {
 public:
-    /** @param output one of the constants, or a line without its line break, which is never equal to any of them. Valid during the call only. */
+    /**
+     * @param output a message, or a line without its line break, which never equals a message.
+     * Valid during the call only.
+     */
     using Callback = std::function<void(std::string_view output)>;
 
     void feed(std::string_view bytes, const Callback &callback);
-    /** The output has ended: what is left is a line, too. */
+    /** The output has ended. The rest is a line, too. */
     void finish(const Callback &callback);
 
 private:
-    /** The beginning of a constant, perhaps: shorter than one. */
+    /** Bytes that may begin a message; shorter than a message. */
     std::string held_;
     LineReader lines_;
 };
 
-/** Writes one of the constants to the descriptor, as a worker does. Waits where the pipe is full. @throws SystemException (EPIPE: the monitor is gone) */
+/**
+ * In a worker: writes a message. Waits while the pipe is full.
+ * @throws SystemException (EPIPE: the monitor has ended)
+ */
 void tellMonitor(int descriptor, std::string_view constant);
 
 }  // namespace Passenger

@@ -42,7 +42,7 @@ ListenAddress ListenAddress::tcp(const std::string &text) {
     } else if (address.host == "*") {
         address.host = "0.0.0.0";
     } else if (address.host == "localhost") {
-        // Which else would be IPv6 alone, where there is that.
+        // Without an address, a system with IPv6 would listen on IPv6 only.
         address.host = "127.0.0.1";
     }
     if (address.host.empty() || address.host.find_first_of("[]") != std::string::npos || !isPort(address.port)) {

@@ -26,15 +26,18 @@ namespace {
 constexpr int FIRST_OF_SYSTEMD = 3;
 constexpr std::string_view UNIX_PREFIX = "unix:";
 
-/** Answers are sent at once: accepted connections inherit that. And workers are told of a connection when its request is there, not before
- * (tcp(7)): otherwise each of them woke up for it once more. A Unix socket knows neither. */
+/**
+ * Answers are sent at once; accepted connections inherit that. And the kernel reports a connection
+ * only with its first bytes (tcp(7)). Else each connection would wake a worker once more. A Unix
+ * socket has neither option.
+ */
 void forRequests(const FileDescriptor &socket) {
     const int on = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_DEFER_ACCEPT, &on, sizeof on);
 }
 
-/** @throws IOException with the address, the reason and, where there is one, the remedy */
+/** @throws IOException with the address, the reason and the remedy, if there is one */
 [[noreturn]] void throwListenFailed(const SystemException &error) {
     const char *remedy = "";
     if (error.error() == EADDRINUSE) {
@@ -45,7 +48,7 @@ void forRequests(const FileDescriptor &socket) {
     throw IOException(fmt::format("{}{}", error.what(), remedy));
 }
 
-/** What is read once must not reach the workers. */
+/** Reads and removes the variable, so that workers do not get it. */
 std::string takeVariable(const char *name) {
     const char *const value = std::getenv(name);
     std::string text = value == nullptr ? "" : value;
@@ -58,7 +61,7 @@ std::string takeVariable(const char *name) {
 ListeningSockets::~ListeningSockets() {
     for (const auto &file : files_) {
         struct stat found {};
-        // Another server may have put its own there.
+        // Another server may have replaced the file.
         if (::lstat(file.path.c_str(), &found) == 0 && found.st_dev == file.device && found.st_ino == file.inode) {
             ::unlink(file.path.c_str());
         }
@@ -66,7 +69,7 @@ ListeningSockets::~ListeningSockets() {
 }
 
 void ListeningSockets::start() {
-    line_ = makeSeqPacketPair();
+    queue_ = makeSeqPacketPair();
     const bool succeeds = takeOver();
     takeFromSystemd();
     if (succeeds) {
@@ -81,8 +84,8 @@ void ListeningSockets::start() {
 }
 
 void ListeningSockets::shutQueue() noexcept {
-    // Both ways, so that workers see it by their giving end, too.
-    ::shutdown(line_.second.get(), SHUT_RDWR);
+    // In both directions, so that workers notice it at their giving end.
+    ::shutdown(queue_.second.get(), SHUT_RDWR);
 }
 
 void ListeningSockets::resumeAccept() {
@@ -103,7 +106,8 @@ bool ListeningSockets::takeOver() {
         const auto end = std::min(numbers.find(',', position), numbers.size());
         const auto number = numbers.substr(position, end - position);
         adopt(std::atoi(number.c_str()), HANDED_OVER);
-        // What its predecessor has made, by the same settings, it leaves to this one to remove; others are systemd's.
+        // A predecessor with the same settings leaves the files that it made to this process. Other
+        // files are systemd's.
         const auto name = describeSocket(sockets_.back().get());
         if (name.starts_with(UNIX_PREFIX) && isOurs(name.substr(UNIX_PREFIX.size()))) {
             noteFile(name.substr(UNIX_PREFIX.size()));
@@ -113,7 +117,7 @@ bool ListeningSockets::takeOver() {
     return !numbers.empty();
 }
 
-/** See sd_listen_fds(3). */
+/** The protocol of sd_listen_fds(3). */
 void ListeningSockets::takeFromSystemd() {
     const auto owner = takeVariable("LISTEN_PID");
     const auto count = takeVariable("LISTEN_FDS");

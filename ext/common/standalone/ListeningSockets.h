@@ -15,19 +15,20 @@
 namespace Passenger {
 
 /**
- * The sockets that workers inherit: those that were handed over at the start (by systemd, or by the process that this one succeeds), and
- * those that it makes itself. They are close-on-exec, and do not block.
+ * The sockets that workers inherit, close-on-exec and nonblocking. Some are handed over at the
+ * start, by systemd or by a predecessor; this class opens the others.
  *
- * The names of Unix sockets that it or a predecessor has made go with it, unless keepFiles() was said. Not thread-safe; of one thread.
+ * The destructor removes the files of Unix sockets that this process or a predecessor made, unless
+ * keepFiles() was called. Not thread-safe.
  */
 class ListeningSockets : public PreForkServer {
 public:
-    /** By this environment variable a process tells its successor the descriptors, separated by commas. */
+    /** The environment variable that tells a successor its descriptors, separated by commas. */
     static constexpr const char *HANDED_OVER = "PASSENGER_PREFORK_SOCKETS";
 
     struct Settings {
         std::vector<ListenAddress> addresses;
-        /** Of the files of Unix sockets. */
+        /** The permissions of the files of Unix sockets. */
         mode_t mode = 0666;
         int backlog = 1024;
     };
@@ -40,30 +41,34 @@ public:
     void sendAck(std::chrono::milliseconds interval) override {
         ackInterval_ = interval;
     }
-    /** Where sockets of a predecessor are there, they are all. While the process has one thread: the environment is changed.
-     *  @throws IOException or SystemException that names the address */
+    /**
+     * Opens all sockets, or takes those of a predecessor. Called while the process has one thread,
+     * since it changes the environment. @throws IOException or SystemException with the address
+     */
     void start() override;
-    /** Workers are another program. @throws std::logic_error */
+    /** Never called: workers are another program. @throws std::logic_error */
     void resumeAccept() override;
 
     std::chrono::milliseconds ackInterval() const noexcept {
         return ackInterval_;
     }
     std::vector<int> descriptors() const;
-    /** The two ends of the line by which workers give connections to each other: where they are taken, and where they are given. A successor
-     *  has a line of its own. */
-    std::array<int, 2> line() const noexcept {
-        return {line_.first.get(), line_.second.get()};
+    /**
+     * The two ends of the queue by which workers give connections to each other: the taking end and
+     * the giving end. A successor has a queue of its own.
+     */
+    std::array<int, 2> queue() const noexcept {
+        return {queue_.first.get(), queue_.second.get()};
     }
-    /** Workers are about to end, all of them: what is in the line is still taken, and nothing more comes into it. */
+    /** All workers are to end: they can take connections out of the queue, but put none in. */
     void shutQueue() noexcept;
-    /** The sockets live on in another process. */
+    /** Another process uses the sockets: their files stay. */
     void keepFiles() noexcept {
         files_.clear();
     }
 
 private:
-    /** A name that was made, and what it stood for. */
+    /** A file that was made, and its identity. */
     struct File {
         std::string path;
         dev_t device;
@@ -80,7 +85,7 @@ private:
     const Settings settings_;
     std::chrono::milliseconds ackInterval_{0};
     std::vector<FileDescriptor> sockets_;
-    DescriptorPair line_;
+    DescriptorPair queue_;
     std::vector<File> files_;
 };
 

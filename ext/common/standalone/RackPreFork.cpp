@@ -18,7 +18,7 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::milliseconds BOOT_TIMEOUT = std::chrono::minutes(2);
-/** Each worker reads all of them many times a second. */
+/** Each worker reads all places many times a second. */
 constexpr std::size_t MOST_PLACES = 1024;
 constexpr const char *WORKER = "lib/passenger/http/prefork_worker.rb";
 
@@ -26,7 +26,10 @@ double secondsSince(MonotonicTime time) {
     return std::chrono::duration<double>(SystemClock::instance().now() - time).count();
 }
 
-/** In PassengerRoot: what the environment names, what is beside this program in a build folder, or where it was installed. */
+/**
+ * Looks in the folder that the environment names, else beside this program in a build folder, else
+ * in the folder of the installation.
+ */
 std::string findWorkerProgram() {
     std::vector<std::filesystem::path> roots;
     if (const char *const named = std::getenv("PASSENGER_ROOT"); named != nullptr && *named != '\0') {
@@ -46,7 +49,7 @@ std::string findWorkerProgram() {
 
 ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, const ListeningSockets &sockets,
                                            const WorkerLoads &loads) {
-    // The command itself is made on the loop, each time.
+    // The function runs on the loop, once for each worker.
     return [options, &sockets, &loads, program = findWorkerProgram()] {
         ChildProcess::Command command;
         command.program = options.ruby;
@@ -54,8 +57,8 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
         for (const int number : numbers) {
             command.descriptors.emplace_back(number, number);
         }
-        const auto line = sockets.line();
-        for (const int end : line) {
+        const auto queue = sockets.queue();
+        for (const int end : queue) {
             command.descriptors.emplace_back(end, end);
         }
         const int shared = loads.descriptor().get();
@@ -63,7 +66,7 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
         const auto acknowledge = std::chrono::duration<double>(sockets.ackInterval()).count();
         command.arguments = {program,
                              fmt::format("listeners={}", fmt::join(numbers, ",")),
-                             fmt::format("line={}", fmt::join(line, ",")),
+                             fmt::format("queue={}", fmt::join(queue, ",")),
                              fmt::format("loads={}", shared),
                              fmt::format("app_root={}", options.appRoot),
                              fmt::format("startup_file={}", options.rackup),
@@ -76,10 +79,10 @@ ProgramLauncher::CommandMaker commandMaker(const StandaloneOptions &options, con
     };
 }
 
-/** The worker tells it in its title, for ps, too: "Passenger prefork worker: /srv/blog (17 requests)". */
+/** Reads the worker's title: "Passenger prefork worker: /srv/blog (17 requests)". */
 std::string requestsOf(pid_t pid) {
     std::ifstream file(fmt::format("/proc/{}/cmdline", pid));
-    // It may end at any moment: then this is empty, where an iterator would throw.
+    // The process may end at any moment. Then getline() reads nothing; an iterator would throw.
     std::string title;
     std::getline(file, title);
     const auto open = title.rfind('(');
@@ -94,7 +97,7 @@ PreForkSettings RackPreFork::settingsFrom(const StandaloneOptions &options, std:
     settings.server = std::move(sockets);
     settings.limits = options.limits;
     settings.timeout = options.timeout;
-    // Loading an application takes its time, whatever a request may take; but one that hangs would keep its place for ever.
+    // Loading an application may take longer than a request, but not for ever.
     settings.startTimeout = std::max(options.timeout, BOOT_TIMEOUT);
     settings.grace = options.grace;
     return settings;
@@ -102,7 +105,7 @@ PreForkSettings RackPreFork::settingsFrom(const StandaloneOptions &options, std:
 
 RackPreFork::RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
                          std::function<void()> ready)
-    // In a restart there may be twice as many for a while.
+    // During a restart there may be twice as many workers.
     : RackPreFork(options, std::move(sockets),
                   std::make_shared<WorkerLoads>(std::min(2 * std::size_t{options.limits.maxClients}, MOST_PLACES)),
                   std::move(ready)) {}
@@ -127,7 +130,7 @@ void RackPreFork::moveLimits(int by) {
 }
 
 SpareLimits RackPreFork::movedLimits(SpareLimits limits, unsigned spare, int by) {
-    // Between the limits any number is right, so a step of one would often change nobody.
+    // Any number between the limits is right. So a step of one may change no worker.
     const unsigned wanted = std::clamp(spare, limits.minSpare, limits.maxSpare);
     if (by > 0) {
         const unsigned step = wanted + 1 - limits.minSpare;
@@ -172,7 +175,7 @@ void RackPreFork::serverReady(Worker &worker) {
     tellReady();
 }
 
-/** One that ended before it was ready is not waited for, either. */
+/** A worker that ended before it was ready is not awaited. */
 void RackPreFork::tellReady() {
     const auto count = counts();
     if (whenReady_ && !shuttingDown() && count.starting == 0 && count.free + count.busy > 0) {

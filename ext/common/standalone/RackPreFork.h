@@ -15,25 +15,35 @@
 namespace Passenger {
 
 /**
- * The monitor of workers that run lib/passenger/http/prefork_worker.rb. Says in the log how they begin and end, and ends itself when the very first ones
- * do not become ready: then the application does not load, and trying again would not help.
+ * The monitor of workers that run lib/passenger/http/prefork_worker.rb. It logs their beginning and
+ * end. It ends when the first workers end before any was ready: then the application does not load,
+ * and another try would not help.
  */
 class RackPreFork : public PreFork {
 public:
-    /** @param ready called on the loop whenever there are workers and all are ready; the first ones may have ended before
-     *  @throws IOException when the program of the workers is not there; SystemException without memory or descriptors */
+    /**
+     * @param ready called on the loop whenever there are workers and all of them are ready
+     * @throws IOException without the workers' program; SystemException without memory or
+     * descriptors
+     */
     RackPreFork(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets,
                 std::function<void()> ready);
 
     static PreForkSettings settingsFrom(const StandaloneOptions &options, std::shared_ptr<ListeningSockets> sockets);
 
-    /** Both limits of spare workers move so far that there is one worker more (`by` 1), or one fewer (-1). */
+    /**
+     * Moves both limits of spare workers as far as it takes to start one worker (`by` 1) or to end
+     * one (-1).
+     */
     void moveLimits(int by);
-    /** The same for so many workers that are free or starting, and these limits; they stay sensible. */
+    /**
+     * The same for these limits. The result is normalized. @param spare the number of free and
+     * starting workers
+     */
     static SpareLimits movedLimits(SpareLimits limits, unsigned spare, int by);
-    /** What is there, for the log: a line for each worker. */
+    /** The state for the log: a line for all workers, and one for each worker. */
     std::vector<std::string> status() const;
-    /** The application did not load: why all ended. */
+    /** Whether the PreFork ended because the application did not load. */
     bool failedToBoot() const noexcept {
         return bootFailed_;
     }
@@ -57,7 +67,7 @@ private:
     const std::function<void()> whenReady_;
     bool everReady_ = false;
     bool bootFailed_ = false;
-    /** Since when each worker is free or busy, by its pid. */
+    /** When each worker became free or busy, by its pid. */
     std::map<pid_t, MonotonicTime> since_;
 };
 

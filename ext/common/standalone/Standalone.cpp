@@ -47,7 +47,7 @@ int Standalone::run() {
 int Standalone::conclude(const std::string &problem) {
     signalWatcher_.reset();
     loop_->runSync([this] {
-        // It lives on, and so do its sockets' names, unless it was told to end, too.
+        // The successor and the socket files stay, unless the successor is to end, too.
         if (succeeded_) {
             sockets_->keepFiles();
         }
@@ -109,7 +109,7 @@ void Standalone::stop(int signal, pid_t sender) {
     if (successor_ != nullptr && sender == successor_->pid()) {
         succeeded_ = true;
     } else if (successor_ != nullptr && !succeeded_) {
-        // Not yet ready: who ends this one means both.
+        // The successor is not ready yet: the signal is for both.
         successor_->end();
     }
     if (!preFork_->shuttingDown()) {
@@ -170,7 +170,7 @@ void Standalone::writePidFile() const {
     }
 }
 
-/** A successor has written its own pid. */
+/** Keeps the file of a successor, which has its own pid. */
 void Standalone::removePidFile() const {
     std::ifstream file(options_.pidFile);
     pid_t pid = 0;

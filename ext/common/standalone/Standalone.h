@@ -13,17 +13,21 @@
 namespace Passenger {
 
 /**
- * The program passenger-prefork: a RackPreFork, and what signals do to it. Owned by main(), whose thread runs it; signals are taken on the loop.
+ * The program passenger-prefork: a RackPreFork, and the effects of signals. Owned by main(), and
+ * run on its thread. Signals are handled on the loop.
  */
 class Standalone {
 public:
-    /** @param arguments of main(), but for the program's name: a successor gets them */
+    /** @param arguments of main() without the program's name; a successor gets them */
     Standalone(StandaloneOptions options, std::vector<std::string> arguments);
     ~Standalone();
     Standalone(const Standalone &) = delete;
     Standalone &operator=(const Standalone &) = delete;
 
-    /** Serves until a signal ends it. Blocks signals for good. @return the exit status. @throws what keeps it from beginning */
+    /**
+     * Serves until a signal ends it. Blocks signals for good. @return the exit status
+     * @throws an exception when the server cannot begin
+     */
     int run();
 
 private:
@@ -46,7 +50,7 @@ private:
     std::unique_ptr<Successor> successor_;
     std::unique_ptr<DescriptorWatcher> signalWatcher_;
     bool announced_ = false;
-    /** The successor is ready, and has ended this one. */
+    /** The successor is ready and has ended this process. */
     bool succeeded_ = false;
 };
 

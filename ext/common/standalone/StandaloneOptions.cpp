@@ -20,7 +20,7 @@ constexpr double MILLISECONDS = 1000;
 constexpr double YEAR = 365 * 24 * 3600;
 constexpr mode_t ALL = 0777;
 
-/** Numbers and texts as CLI11 takes them. */
+/** The options as CLI11 fills them in. */
 struct Given {
     std::vector<std::string> tcp;
     std::vector<std::string> unixPaths;
@@ -40,11 +40,11 @@ std::string environmentFromHere() {
 }
 
 std::chrono::milliseconds milliseconds(double seconds) {
-    // Up: a tiny time is not none.
+    // Rounds up: a tiny time must not become zero.
     return std::chrono::milliseconds(static_cast<std::int64_t>(std::ceil(seconds * MILLISECONDS)));
 }
 
-/** What may be given as a time; what is no number is neither less nor more than anything. */
+/** Checks a time. The comparison is false for NaN. */
 std::string checkSeconds(const std::string &text) {
     const double seconds = std::strtod(text.c_str(), nullptr);
     return seconds >= 0 && seconds <= YEAR ? "" : fmt::format("{} is no time: write seconds, from 0 to a year", text);

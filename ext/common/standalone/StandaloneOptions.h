@@ -10,7 +10,7 @@
 
 namespace Passenger {
 
-/** What the command line of passenger-prefork says. A plain value. */
+/** The command line of passenger-prefork. A plain value. */
 struct StandaloneOptions {
     ListeningSockets::Settings sockets{};
     SpareLimits limits{};
@@ -24,10 +24,10 @@ struct StandaloneOptions {
     std::string ruby{};
     std::string rackup{};
     std::string pidFile{};
-    /** Absolute. Links in it stay: they may lead elsewhere when the application is loaded again. */
+    /** An absolute path with its symbolic links: a link may point elsewhere at the next load. */
     std::string appRoot{};
 
-    /** @return the options, or the exit status of a program that has nothing more to do: it has shown its help, or what is wrong */
+    /** @return the options, or the exit status after --help or a wrong option */
     static std::variant<StandaloneOptions, int> parse(int argc, char **argv);
 };
 

@@ -48,7 +48,7 @@ Successor::Successor(EventLoop &loop, const std::vector<std::string> &arguments,
     : process_(makeCommand(arguments, sockets)), ended_(std::move(ended)) {
     watcher_ =
         std::make_unique<DescriptorWatcher>(loop, process_.pidFd().get(), DescriptorWatcher::READABLE, [this](int) {
-            // What is watched is closed when the process is reaped.
+            // wait() closes the watched descriptor when it reaps the process.
             watcher_->setEvents(0);
             const auto status = process_.wait(std::chrono::milliseconds(0));
             const auto ended = ended_;
@@ -74,7 +74,7 @@ pid_t Successor::endPredecessor() {
     }
     const auto pid = static_cast<pid_t>(std::atoi(value));
     ::unsetenv(PREDECESSOR);
-    // Only while it is our parent is the pid surely its.
+    // The pid surely belongs to the predecessor only while that is the parent.
     if (pid <= 1 || pid != ::getppid()) {
         return 0;
     }

@@ -11,17 +11,21 @@
 namespace Passenger {
 
 /**
- * Another process of this program, by the same command line, which takes the listening sockets over: that is how a new version of the program
- * itself comes to work. When it is ready it ends this one (SIGTERM). Owned and used on the loop.
+ * A process with the same command line that takes the listening sockets over. So a new version of
+ * the program replaces this one. The successor ends this process (SIGTERM) when it is ready. Owned
+ * and used on the loop.
  */
 class Successor {
 public:
-    /** By this environment variable the successor knows whom to end. */
+    /** The environment variable that tells the successor the pid of the process to end. */
     static constexpr const char *PREDECESSOR = "PASSENGER_PREFORK_PREDECESSOR";
 
-    /** @param arguments as main() got them, but for the program's name
-     *  @param sockets which it gets by the same numbers
-     *  @param ended called on the loop when it has ended, which may destroy this. @throws SystemException */
+    /**
+     * @param arguments of main() without the program's name
+     * @param sockets descriptors that the successor inherits with the same numbers
+     * @param ended called on the loop when the successor has ended; may destroy this object
+     * @throws SystemException
+     */
     Successor(EventLoop &loop, const std::vector<std::string> &arguments, const std::vector<int> &sockets,
               std::function<void(int status)> ended);
     ~Successor();
@@ -31,15 +35,19 @@ public:
     pid_t pid() const noexcept {
         return process_.pid();
     }
-    /** Tells it to end. */
+    /** Tells the successor to end. */
     void end();
-    /** Lets it live on. */
+    /** The successor stays when this object is destroyed. */
     void release() noexcept;
 
-    /** In the successor: ends the predecessor, once; nothing where there is none. @return its pid, or 0 */
+    /**
+     * In the successor: ends the predecessor, once. @return its pid, or 0 without a predecessor
+     */
     static pid_t endPredecessor();
-    /** Which program a successor is: the file at this path at that time, which may be a newer one. To be called first of all.
-     *  @throws std::filesystem::filesystem_error */
+    /**
+     * Remembers this program's path for successors. At that path there may be a newer file by then.
+     * Called first of all. @throws std::filesystem::filesystem_error
+     */
     static void rememberProgram();
 
 private:

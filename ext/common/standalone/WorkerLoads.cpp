@@ -7,19 +7,19 @@ namespace {
 using Pid = std::uint32_t;
 
 constexpr pid_t NOBODY = 0;
-/** In bytes. */
-constexpr std::size_t SEAT = 1;
+/** The size of a CPU slot, in bytes. */
+constexpr std::size_t SLOT = 1;
 constexpr std::uint8_t SILENT = 0;
 constexpr std::uint8_t NOTHING_WAITS = 1;
 
 }  // namespace
 
 WorkerLoads::WorkerLoads(std::size_t places)
-    : places_(places), memory_("passenger.worker_loads", places * (sizeof(std::uint8_t) + sizeof(Pid) + SEAT) + SEAT) {}
+    : places_(places), memory_("passenger.worker_loads", places * (sizeof(std::uint8_t) + sizeof(Pid) + SLOT) + SLOT) {}
 
 void WorkerLoads::enter(pid_t pid) {
     if (const auto place = find(NOBODY); place < places_) {
-        // The byte is the worker's as soon as it finds its pid.
+        // From the moment when the worker finds its pid, it writes the byte itself.
         setByte(place, NOTHING_WAITS);
         memory_.writeU32(static_cast<Pid>(pid), offsetOfPid(place));
     }

@@ -10,13 +10,15 @@
 namespace Passenger {
 
 /**
- * By this file workers know of each other how much waits there, so that none has a longer queue than the others (lib/passenger/http/worker_loads.rb,
- * HttpBalance). Each worker has a place: a byte that it writes itself, and its pid, by which it finds the byte. The monitor gives places
- * and clears them; it is the only one that writes pids. Of one thread.
+ * A file in memory by which workers know how many requests wait at the other workers, so that none
+ * has a longer queue than the others (lib/passenger/http/worker_loads.rb, HttpBalance). Each worker
+ * has a place: its pid, and a byte that the worker writes itself. It finds the byte by its pid. The
+ * monitor gives places and clears them; only the monitor writes pids. Not thread-safe.
  *
- * First come the bytes, one for each place: 0 where there is no worker, or one that is about to end, else how many wait and one.
- * Then the pids of all places, 32 bits each, in this machine's order; 0: nobody's.
- * Then as many bytes and one more that are the workers' alone, for the seats that they share (lib/passenger/http/cpu_slots.rb).
+ * First come the bytes, one for each place. 0: no worker, or a worker that is to end. Else the
+ * number of waiting requests plus one. Then come the pids of all places, 32 bits each, in the
+ * machine's byte order. 0: none. Then comes a byte for each place and one more, which the workers
+ * use for their CPU slots (lib/passenger/http/cpu_slots.rb).
  */
 class WorkerLoads {
 public:
@@ -25,14 +27,16 @@ public:
     const FileDescriptor &descriptor() const noexcept {
         return memory_.descriptor();
     }
-    /** The worker, for which nothing waits yet, gets a place. Where there is none left, it goes without: the
-     * others do not count it. */
+    /**
+     * Gives the worker a place, with no requests waiting. Without a free place nothing happens: the
+     * others do not count the worker.
+     */
     void enter(pid_t pid);
-    /** It has ended. One without a place may leave, too. */
+    /** The worker has ended. Nothing happens if it had no place. */
     void leave(pid_t pid);
 
 private:
-    /** @return the place of the pid; places_ where it has none */
+    /** @return the place of the pid; places_ without one */
     std::size_t find(pid_t pid) const;
     std::size_t offsetOfPid(std::size_t place) const noexcept;
     void setByte(std::size_t place, std::uint8_t value);

@@ -14,11 +14,14 @@ require_relative "../app/signals"
 require_relative "worker_loads"
 
 module PhusionPassenger
-  # A worker of passenger-prefork: loads the application, and serves it from sockets that it inherits. Told by arguments, NAME=VALUE each:
-  # listeners, line, loads and output (descriptors; of the line, where to take and where to give; output: for what the application prints), app_root, environment, startup_file, acknowledge, idle_timeout, request_timeout, write_timeout,
-  # answer_timeout (seconds).
+  # A worker of passenger-prefork: loads the application and serves it from inherited sockets.
+  #
+  # Its arguments are NAME=VALUE. Descriptors: listeners; queue (the taking and the giving end);
+  # loads; output (for what the application prints). Seconds: acknowledge, idle_timeout,
+  # request_timeout, write_timeout, answer_timeout. Others: app_root, environment, startup_file.
   class PreforkWorker
-    # Where AppLoader reports to: what is worth a line has been logged, but for a failure's whole text.
+    # Receives the reports of AppLoader. AppLoader logs events itself, so only the text of a failure
+    # is written.
     class Reports
       def write(type, *fields)
         warn(fields.last) if type == Frame::Control::FAILED
@@ -31,7 +34,7 @@ module PhusionPassenger
 
     # Returns when the worker is to end.
     def run
-      # Until there is something to finish.
+      # Until the server runs, a signal ends the process at once.
       Signals.on_end { exit!(0) }
       Signals.leave_to_monitor
       end_with_monitor
@@ -39,7 +42,7 @@ module PhusionPassenger
       AppProcess.sync_output
       parser = HttpParser.find
       app = AppLoader.new(Reports.new, @options).load or exit(1)
-      server = HttpServer.new(listeners, line, loads, app, report, HttpParser.load(parser), limits)
+      server = HttpServer.new(listeners, queue, loads, app, report, HttpParser.load(parser), limits)
       HeapRoom.make
       begin_work(server, report)
       server.run
@@ -53,7 +56,8 @@ module PhusionPassenger
 
     private
 
-    # Whose end closes the standard input. The kernel's signal (PR_SET_PDEATHSIG) comes besides; but a process can do without that.
+    # The end of the monitor closes the standard input. The kernel sends a signal, too
+    # (PR_SET_PDEATHSIG), but a process can disable that.
     def end_with_monitor
       input = STDIN.dup # rubocop:disable Style/GlobalStdStream
       Thread.new do
@@ -74,7 +78,8 @@ module PhusionPassenger
       report.free
     end
 
-    # The monitor's pipe of words gets another descriptor, and the application another descriptor 1: whatever it prints, no byte of it is a word.
+    # The pipe to the monitor gets another descriptor, and the application gets another descriptor
+    # 1. So nothing that the application prints is a message.
     def protocol_output
       words = STDOUT.dup # rubocop:disable Style/GlobalStdStream
       output = IO.for_fd(@options.fetch("output").to_i, "w")
@@ -87,23 +92,30 @@ module PhusionPassenger
       sockets("listeners")
     end
 
-    def line
-      ConnectionQueue.new(*sockets("line"))
+    def queue
+      ConnectionQueue.new(*sockets("queue"))
     end
 
     def loads
-      WorkerLoads.new(File.for_fd(@options.fetch("loads").to_i, "r+b").tap { |file| file.close_on_exec = true })
+      file = File.for_fd(@options.fetch("loads").to_i, "r+b")
+      file.close_on_exec = true
+      WorkerLoads.new(file)
     end
 
     def sockets(name)
-      @options.fetch(name).split(",").map { |number| Socket.for_fd(number.to_i).tap { |socket| socket.close_on_exec = true } }
+      @options.fetch(name).split(",").map do |number|
+        Socket.for_fd(number.to_i).tap { |socket| socket.close_on_exec = true }
+      end
     end
 
     def limits
       base = HttpServer::LIMITS
-      HttpServer::Limits.new(idle: seconds("idle_timeout", base.idle), request: seconds("request_timeout", base.request),
-                             patience: seconds("write_timeout", base.patience), answer: seconds("answer_timeout", base.answer),
-                             connections: base.connections, sweep: base.sweep)
+      HttpServer::Limits.new(
+        idle: seconds("idle_timeout", base.idle), request: seconds("request_timeout", base.request),
+        patience: seconds("write_timeout", base.patience),
+        answer: seconds("answer_timeout", base.answer),
+        connections: base.connections, sweep: base.sweep
+      )
     end
 
     def seconds(name, default)
