@@ -5,36 +5,41 @@ require "socket"
 require_relative "../base/native"
 
 module PhusionPassenger
-  # A client's connection, which never blocks. Of one owner, who closes it. In C (ext/ruby/client_socket.c) it has no IO of Ruby's until
-  # one is asked for; this is the same where that was not built.
+  # A client's socket, which never blocks. It has one owner, who closes it. The C class
+  # (ext/ruby/client_socket.c) has no Ruby IO until a caller needs one. This class does the same
+  # where that was not built.
   class PlainClientSocket
-    # What is read at once.
+    # The number of bytes of one read.
     PIECE = 16_384
-    # What a connection that has ended raises.
-    GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, Errno::ETIMEDOUT, Errno::EHOSTUNREACH, Errno::ENETUNREACH, IOError].freeze
-    # Of a message in the line: until when something has to come over the connection, and whose it is.
+    # The errors of a connection that has ended.
+    GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, Errno::ETIMEDOUT,
+            Errno::EHOSTUNREACH, Errno::ENETUNREACH, IOError].freeze
+    # A message in the queue: the connection's deadline and the client's address.
     FORMAT = "da*"
     MESSAGE_LIMIT = 256
     private_constant :FORMAT, :MESSAGE_LIMIT
 
     class << self
-      # The next of a socket that listens, and its address, nil where that is no internet address; nil: there is none.
+      # Accepts a connection. Returns the socket and the client's address, which is nil if it is no
+      # internet address. Nil: there is no connection.
       def accept(listener)
         io, address = listener.accept_nonblock(exception: false)
         io == :wait_readable ? nil : [new(io), address.ip? ? address.ip_address : nil]
       end
 
-      # The next that another process gave, whose it is, and its deadline; nil: there is none; false: there will be none. Raises
-      # SystemCallError where there is no room for a descriptor: then it stays there.
-      def take(line)
-        # One that finds no place when it is received is lost.
-        line.dup.close
-        message, _sender, _flags, rights = line.recvmsg_nonblock(MESSAGE_LIMIT, 0, nil, scm_rights: true, exception: false)
+      # Takes a connection that another process gave: the socket, the client's address and the
+      # deadline. Nil: there is none. False: there will be none. Raises SystemCallError where there
+      # is no room for a descriptor: then the connection stays in the queue.
+      def take(queue)
+        # A descriptor that finds no room when it is received would be lost.
+        queue.dup.close
+        message, _sender, _flags, rights =
+          queue.recvmsg_nonblock(MESSAGE_LIMIT, 0, nil, scm_rights: true, exception: false)
         return nil if message == :wait_readable
         return false if message.nil? || message.empty?
 
         deadline, peer = message.unpack(FORMAT)
-        # Another thread may have taken the place meanwhile.
+        # Another thread may have taken the room meanwhile.
         [new(rights&.unix_rights&.first || raise(Errno::EMFILE)), peer, deadline]
       end
     end
@@ -45,7 +50,7 @@ module PhusionPassenger
       @to_io = io
     end
 
-    # What has come; nil: nothing yet; false: it has ended, there or here.
+    # The bytes that have come. Nil: none yet. False: the connection has ended, on either side.
     def receive
       bytes = @to_io.read_nonblock(PIECE, exception: false)
       bytes == :wait_readable ? nil : bytes || false
@@ -53,7 +58,7 @@ module PhusionPassenger
       false
     end
 
-    # More has come, and was not received.
+    # Whether bytes have come that were not received.
     def more?
       bytes = @to_io.recv_nonblock(1, Socket::MSG_PEEK, exception: false)
       bytes != :wait_readable && !bytes.nil? && !bytes.empty?
@@ -61,7 +66,8 @@ module PhusionPassenger
       false
     end
 
-    # How many of the bytes were sent; nil: none, there is no room; false: it has ended, there or here.
+    # How many bytes were sent. Nil: none, there is no room. False: the connection has ended, on
+    # either side.
     def transmit(bytes)
       sent = @to_io.write_nonblock(bytes, exception: false)
       sent == :wait_writable ? nil : sent
@@ -69,10 +75,13 @@ module PhusionPassenger
       false
     end
 
-    # Into the line that `take` takes from. False: that is full. It stays open here.
-    def give(line, deadline, peer)
+    # Puts the connection into the queue that `take` reads. False: the queue is full. The socket
+    # stays open here.
+    def give(queue, deadline, peer)
       rights = Socket::AncillaryData.unix_rights(@to_io)
-      line.sendmsg_nonblock([deadline, peer].pack(FORMAT), Socket::MSG_NOSIGNAL, nil, rights, exception: false) != :wait_writable
+      message = [deadline, peer].pack(FORMAT)
+      sent = queue.sendmsg_nonblock(message, Socket::MSG_NOSIGNAL, nil, rights, exception: false)
+      sent != :wait_writable
     end
 
     def fileno

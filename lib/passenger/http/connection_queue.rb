@@ -4,12 +4,14 @@ require "io/wait"
 require_relative "client_socket"
 
 module PhusionPassenger
-  # The line of connections that workers share: who has no time for one gives it away, and whoever is free takes it. Behind it is a pair of
-  # sockets (SOCK_SEQPACKET) that all workers inherit from their monitor: so what nobody has taken yet outlives each of them. When all are to
-  # end, the monitor shuts the giving end down, and what is left is taken.
+  # The queue of connections that workers share. A worker without time for a connection gives it
+  # away; a free worker takes it. The queue is a pair of sockets (SOCK_SEQPACKET) that all workers
+  # inherit from their monitor. So a connection in the queue outlives each worker. When all workers
+  # are to end, the monitor shuts the giving end down, and the workers take the rest.
   class ConnectionQueue
-    # No room: in the line, or for descriptors that are on their way (see unix(7)).
-    FULL = [Errno::ETOOMANYREFS, Errno::ENOBUFS, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE, Errno::EINTR].freeze
+    # There is no room in the queue, or for descriptors in transit (see unix(7)).
+    FULL = [Errno::ETOOMANYREFS, Errno::ENOBUFS, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE,
+            Errno::EINTR].freeze
     private_constant :FULL
 
     attr_reader :to_io
@@ -20,17 +22,18 @@ module PhusionPassenger
       @shut = @over = false
     end
 
-    # Nothing can be given any more. Nobody ever sends anything back: what comes there is the end.
+    # Whether nothing can be given any more. No data comes at the giving end, so it is readable only
+    # at the end.
     def shut?
       @shut ||= !@giving.wait_readable(0).nil?
     end
 
-    # Besides, nothing is left to take.
+    # Whether, besides, nothing is left to take.
     def over?
       @over
     end
 
-    # True: it is in the line, and of no concern to the caller, who closes it. From any thread.
+    # True: the connection is in the queue, and the caller closes its socket. On any thread.
     def give(connection)
       return false if @shut
 
@@ -42,7 +45,8 @@ module PhusionPassenger
       false
     end
 
-    # A ClientSocket, whose it is, and its deadline; nil if there is none. Raises SystemCallError where there is no room for a descriptor: then it stays.
+    # The ClientSocket, the client's address and the deadline; nil if there is none. Raises
+    # SystemCallError where there is no room for a descriptor: then the connection stays.
     def next_connection
       return nil if @over
 

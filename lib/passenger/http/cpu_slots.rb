@@ -4,31 +4,36 @@ require "etc"
 require "fcntl"
 
 module PhusionPassenger
-  # Keeps workers from working all at once where they are more than their processors: each change from one to the other costs what the caches held.
-  # There are as many CPU slots as workers that can be kept busy: the number of processors, divided by the share of requests' time that
-  # is spent computing; and by that once more, since requests do not wait in turn. Who has none leaves what is ready to those who have one. Of one
-  # thread.
+  # Limits how many workers work at the same time, since each change between workers costs the
+  # contents of the processor's caches. The number of CPU slots is that of workers that can be kept
+  # busy: the number of processors, divided by the square of the share of requests' time that is
+  # computing. The square, since requests do not wait in turn. A worker without a CPU slot leaves
+  # ready connections to the others. Not thread-safe.
   #
-  # A CPU slot is a lock of the process's in the file of WorkerLoads, so that it ends with it, however that ends; and a byte there,
-  # which its owner changes whenever it asks whether it may go on. A CPU slot at which nothing changes for a while does not count: its owner waits for
-  # something, computes for long, or hangs. The last byte is how many CPU slots there are, as the last worker that measured it found: who
-  # has none serves nothing that it could measure.
+  # A CPU slot is a process's lock in the file of WorkerLoads, so it ends with the process. It has a
+  # byte there that its owner changes each time it asks whether it may continue. A CPU slot whose
+  # byte does not change for a while does not count: its owner waits, computes for long, or hangs.
+  # The last byte is the number of CPU slots, as measured by the last worker that measured it. A
+  # worker without a CPU slot serves no requests that it could measure.
   class CpuSlots
-    # For so long, in seconds, nothing may change at a CPU slot; and so long is one of those that were taken instead kept.
+    # In seconds: the time without a change after which a CPU slot does not count. A worker keeps a
+    # CPU slot beyond the number for this time.
     PATIENCE = 0.01
-    # Between two requests that are measured, at least; and what is left of those before when one more was.
+    # In seconds: the least time between two measured requests; and the weight of earlier requests
+    # when one more is measured.
     INTERVAL = 0.01
     FADING = 0.95
-    # How many CPU slots a byte can tell of.
+    # The greatest number of CPU slots that a byte can hold.
     MOST = 255
-    # struct flock of fcntl(2), where a long has 64 bits.
+    # struct flock of fcntl(2) on machines with a long of 64 bits.
     LOCK = "ssx4qqix4"
     private_constant :INTERVAL, :FADING, :MOST, :LOCK
 
-    # How many there are.
+    # The number of CPU slots.
     attr_reader :wanted
 
-    # For `count` workers at most; one byte more of the file from `offset` on is theirs. The thread that makes it is the one that works.
+    # For at most `count` workers. Uses `count` + 1 bytes of the file from `offset` on. Made on the
+    # thread that serves requests.
     def initialize(file, offset, count, processors = Etc.nprocessors)
       @file = file
       @offset = offset
@@ -40,13 +45,13 @@ module PhusionPassenger
       @turn = 0
       @next_sample = 0
       @schedstat = open_schedstat if [0].pack("l!").bytesize == 8
-      # Of the requests that were measured, the last ones above all.
+      # Sums over the measured requests; earlier requests count less and less.
       @computing = @needed = 0.0
-      # As long as nothing is known it is as if requests only waited.
+      # Without measurements, requests count as waiting.
       @wanted = count
     end
 
-    # True: this worker may work. `workers`: how many there are.
+    # Whether this worker may work. `workers`: the number of workers.
     def take(now, workers)
       return true if workers <= @wanted
       return keep(now) if @slot && (@slot < @wanted || now < @kept_until)
@@ -59,7 +64,7 @@ module PhusionPassenger
       !@slot.nil?
     end
 
-    # Nothing is ready.
+    # Gives the CPU slot back: nothing is ready.
     def leave
       return unless @slot
 
@@ -83,7 +88,7 @@ module PhusionPassenger
       passed, computed, waited = times.zip(@before).map { |after, before| after - before }
       @before = nil
       @computing = (@computing * FADING) + computed
-      # With a processor at once it would have taken that long.
+      # The time that the request would take without a wait for a processor.
       @needed = (@needed * FADING) + passed - waited
       @wanted = (@processors * ((@needed / @computing)**2)).clamp(1, [@count, MOST].min).round
       @file.pwrite(@wanted.chr, @offset + @count)
@@ -95,7 +100,7 @@ module PhusionPassenger
 
     private
 
-    # The byte need not change more often than the time.
+    # One change of the byte for each time is enough.
     def keep(now)
       return true if now == @kept_at
 
@@ -117,7 +122,7 @@ module PhusionPassenger
       true
     end
 
-    # At all of them, whose bytes may have changed since the last look.
+    # Notes which bytes have changed since the last look.
     def look(now)
       *bytes, told = @file.pread(@count + 1, @offset).bytes
       @wanted = told if told.positive?
@@ -125,7 +130,7 @@ module PhusionPassenger
       @bytes = bytes
     end
 
-    # Not again at the same time.
+    # No second search at the same time.
     def fail(now)
       @failed_at = now
       false
@@ -137,7 +142,7 @@ module PhusionPassenger
       keep(now)
     end
 
-    # False: it is another process's.
+    # False: another process has the lock.
     def lock(type, slot)
       @file.fcntl(Fcntl::F_SETLK, [type, IO::SEEK_SET, @offset + slot, 1, 0].pack(LOCK))
       true
@@ -145,17 +150,20 @@ module PhusionPassenger
       false
     end
 
-    # Nil: the kernel does not tell it, so there are no CPU slots.
+    # Nil: the kernel does not provide it, so there are no CPU slots.
     def open_schedstat
       File.open("/proc/thread-self/schedstat")
     rescue SystemCallError
       nil
     end
 
-    # By the clock, of computing, and of waiting for a processor, in seconds: see the kernel's Documentation/scheduler/sched-stats.rst.
+    # Times in seconds: the clock, computing, and waiting for a processor. See the kernel's
+    # Documentation/scheduler/sched-stats.rst.
     def times
       waited = @schedstat.pread(64, 0).split[1].to_i
-      [Process.clock_gettime(Process::CLOCK_MONOTONIC), Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID), waited / 1e9]
+      [Process.clock_gettime(Process::CLOCK_MONOTONIC),
+       Process.clock_gettime(Process::CLOCK_THREAD_CPUTIME_ID),
+       waited / 1e9]
     end
   end
 end

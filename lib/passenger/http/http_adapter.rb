@@ -3,13 +3,13 @@
 require_relative "../rack/rack_adapter"
 
 module PhusionPassenger
-  # The RackAdapter of requests whose environment is a Hash already, and whose body has come.
+  # The RackAdapter of requests whose environment is already a Hash and whose body has come.
   class HttpAdapter < RackAdapter
     def initialize(app)
       super(app, 1)
     end
 
-    # What all environments have.
+    # The variables of all environments.
     def template
       Hash[*@server_pairs].merge("SCRIPT_NAME" => "", "SERVER_SOFTWARE" => "passenger-prefork")
     end

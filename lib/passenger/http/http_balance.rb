@@ -1,21 +1,24 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # How much longer a worker's queue is than the others', so that it may give as many connections away: then requests wait about equally long,
-  # whichever worker their connections have come to.
+  # Compares a worker's queue of ready connections with those of the other workers. The worker gives
+  # away as many connections as its queue is too long. So requests wait about equally long in all
+  # workers.
   class HttpBalance
-    # So often, in seconds, queues are compared: the longest of each worker since the last time.
+    # In seconds: the interval of comparisons. Each compares the longest queue that each worker had
+    # since the last one.
     INTERVAL = 0.01
     private_constant :INTERVAL
 
-    # By how many requests it is longer than its part, without those that were given away since the last look: the part of each where all that
-    # wait are shared by as many workers as may work at once.
+    # By how many requests the queue is longer than this worker's part, without those that were
+    # given away since the last comparison. The part is the number of all waiting requests divided
+    # by the number of workers that may work at the same time.
     attr_reader :excess
 
-    # How many workers there are.
+    # The number of workers.
     attr_reader :workers
 
-    # `loads`: the WorkerLoads; `CPU slots`: the CpuSlots.
+    # `loads`: the WorkerLoads. `cpu_slots`: the CpuSlots.
     def initialize(loads, cpu_slots)
       @loads = loads
       @cpu_slots = cpu_slots
@@ -23,28 +26,28 @@ module PhusionPassenger
       @next_look = 0
     end
 
-    # In each pass: so many requests wait here.
+    # Called in each pass with the number of requests that wait here.
     def note(waiting, now)
       @longest = waiting if waiting > @longest
       compare(now) if now >= @next_look
     end
 
-    # There is nobody to give anything to.
+    # Whether there is no other worker.
     def alone?
       @workers < 2
     end
 
-    # One was given away.
+    # A connection was given away.
     def gave
       @excess -= 1 if @excess.positive?
     end
 
-    # Nothing waits.
+    # No request waits.
     def rest
       @loads.tell(0)
     end
 
-    # For what this worker still has others do not count it.
+    # From now on the other workers do not count this worker's requests.
     def leave
       @loads.leave
     end

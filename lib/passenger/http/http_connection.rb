@@ -5,35 +5,38 @@ require_relative "client_socket"
 require_relative "../base/log"
 
 module PhusionPassenger
-  # One client's connection: its ClientSocket, what is still to be written to it, and until when something has to happen. Of one
-  # thread; the HttpServer that it belongs to says when to read and when to write.
+  # A client's connection: its ClientSocket, the bytes that wait to be sent, and its deadline. Used
+  # on one thread. HttpServer decides when to read and to write.
   class HttpConnection
-    # More than that is not kept for a client that does not read: the application waits for it.
+    # The most bytes that wait for a client. With more, the application waits for the client.
     UNSENT_LIMIT = 256 * 1024
     GONE = PlainClientSocket::GONE
     CLIENT_GONE = "the client has gone"
-    # With these a close resets the connection: the client cannot take what came for the whole.
+    # With this SO_LINGER, a close resets the connection, so the client cannot take a part of an
+    # answer for the whole.
     RESET = [1, 0].pack("ii").freeze
-    # SIOCOUTQ of linux/sockios.h: how much the kernel has that the client has not taken.
+    # SIOCOUTQ of linux/sockios.h: the number of bytes that the kernel holds for the client.
     QUEUED = 0x5411
     private_constant :GONE, :CLIENT_GONE, :RESET, :QUEUED
 
     attr_reader :socket, :reader, :peer
 
-    # When its time is over, by the monotonic clock.
+    # The deadline of what the connection waits for, by the monotonic clock.
     attr_accessor :deadline
 
-    # Until when at last all of an answer has to be sent.
+    # The deadline of the whole answer.
     attr_accessor :answer_deadline
 
-    # What becomes of it: a :request comes next; :close, as soon as all is sent; :linger, until the client has ended it, too.
+    # The state. :request: a request comes next. :close: the connection ends when all is sent.
+    # :linger: it ends when the client ends it.
     attr_accessor :state
 
-    # The HttpServer's notes: it has its turn already; it waits for room; its request was refused.
+    # Notes of the HttpServer. `queued`: the connection waits for its turn. `blocked`: it waits for
+    # room to write. `refused`: its request was refused.
     attr_accessor :queued, :blocked, :refused
 
-    # Of the `limits` of HttpServer, `patience`: how many seconds a client may take none of what it is sent; `answer`: for how many in all the
-    # application may have to wait for it in one answer. `report` is told that the worker lives while it waits.
+    # `limits`: HttpServer::Limits. `report`: gets signs of life while the application waits for the
+    # client.
     def initialize(socket, peer, reader, limits, report)
       @socket = socket
       @peer = peer
@@ -48,7 +51,7 @@ module PhusionPassenger
       @deadline = 0
     end
 
-    # What has come; nil when that is nothing yet. Raises ClientGone at the end.
+    # The bytes that have come; nil: none yet. Raises ClientGone at the end.
     def receive
       bytes = @socket.receive
       raise ClientGone, CLIENT_GONE if bytes == false
@@ -57,22 +60,22 @@ module PhusionPassenger
       bytes
     end
 
-    # It has sent more than was read.
+    # Whether the client has sent bytes that were not read.
     def unread?
       @socket.more?
     end
 
-    # It is waiting for us.
+    # Whether the worker is behind the client: more bytes wait than one read takes.
     def behind?
       @full && unread?
     end
 
-    # From here on waits are counted.
+    # Waits for the client are counted from here.
     def begin_answer
       @waited = 0
     end
 
-    # Sends it, now or later.
+    # Sends the bytes, now or later.
     def write(bytes)
       if @unsent.empty?
         sent = send_now(bytes)
@@ -85,7 +88,7 @@ module PhusionPassenger
       wait_for_room if @unsent.bytesize > UNSENT_LIMIT
     end
 
-    # Sends on. True: nothing is left.
+    # Sends bytes that wait. True: none are left.
     def flush
       until @unsent.empty?
         sent = send_now(@unsent)
@@ -100,8 +103,8 @@ module PhusionPassenger
       !@unsent.empty?
     end
 
-    # For moved?, which tells whether the client has taken anything since then. A socket has room only when a third of its buffer is free;
-    # slow clients have taken a lot by then.
+    # Notes how many bytes the kernel holds, for moved?. A socket counts as writable only when a
+    # third of its buffer is free; a slow client has taken a lot by then.
     def note_queue
       @queue = queue
     end
@@ -111,9 +114,13 @@ module PhusionPassenger
       note_queue < before
     end
 
-    # Tells the log which limit it was: that of a whole answer, or that of one wait.
+    # Logs which limit was exceeded: that of a whole answer, or that of one wait.
     def complain_of_slowness(of_answer)
-      reason = of_answer ? "it did not take its answer within #{@answer_time} seconds" : "it took nothing of its answer for #{@patience} seconds"
+      reason = if of_answer
+                 "it did not take its answer within #{@answer_time} seconds"
+               else
+                 "it took nothing of its answer for #{@patience} seconds"
+               end
       Log.complaint("client.slow", reason: reason)
     end
 
@@ -125,12 +132,13 @@ module PhusionPassenger
       @socket.fileno
     end
 
-    # It has neither a request nor an answer.
+    # Whether there is neither a request nor an answer.
     def idle?
       @state == :request && @unsent.empty? && @reader.fresh?
     end
 
-    # Nothing is sent any more; what the client sends still is read, so that its last answer is not lost by a reset.
+    # Ends the output. The worker still reads the client's bytes, since a reset could cost the
+    # client its last answer.
     def end_output
       to_io.close_write
       @state = :linger
@@ -138,7 +146,8 @@ module PhusionPassenger
       raise ClientGone, CLIENT_GONE
     end
 
-    # The socket is the application's from now on, in the state that sockets usually have, with all that came and was not used.
+    # The socket for the application, in the usual state, with all bytes that came and were not
+    # used.
     def hand_over
       wait_until_sent
       rest = @reader.take_rest
@@ -153,7 +162,7 @@ module PhusionPassenger
       nil
     end
 
-    # As close, but the client sees that something is missing.
+    # Closes the connection so that the client sees that something is missing.
     def reset
       to_io.setsockopt(Socket::SOL_SOCKET, Socket::SO_LINGER, RESET)
     rescue *GONE, SystemCallError
@@ -164,7 +173,7 @@ module PhusionPassenger
 
     private
 
-    # How many bytes the kernel takes.
+    # Returns how many bytes the kernel takes.
     def send_now(bytes)
       sent = @socket.transmit(bytes)
       raise ClientGone, CLIENT_GONE if sent == false
@@ -189,12 +198,12 @@ module PhusionPassenger
       return if moved && @waited < @answer_time
 
       complain_of_slowness(@waited >= @answer_time)
-      # Not even if it takes all at once from now on.
+      # A client that reads again from now on gets no more.
       @unsent.clear
       raise ClientGone, CLIENT_GONE
     end
 
-    # A client that is slow is no worker that hangs: there are signs of life meanwhile.
+    # Sends signs of life meanwhile: a slow client does not mean that the worker hangs.
     def room_until?(time)
       loop do
         @report.alive(now)
@@ -204,7 +213,7 @@ module PhusionPassenger
       end
     end
 
-    # 0 where it cannot be told: then only room counts.
+    # The bytes that the kernel holds; 0 if it does not tell. Then only room counts.
     def queue
       number = [0].pack("i")
       to_io.ioctl(QUEUED, number)

@@ -30,7 +30,9 @@ module PhusionPassenger
     # From now on idle connections have less time.
     def shorten(connections)
       @shortened = true
-      connections.each { |connection| limit(connection, connection.idle? ? FAREWELL : LAST_REQUEST) }
+      connections.each do |connection|
+        limit(connection, connection.idle? ? FAREWELL : LAST_REQUEST)
+      end
     end
 
     def keep_alive?

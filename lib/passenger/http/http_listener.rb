@@ -3,10 +3,11 @@
 require_relative "client_socket"
 
 module PhusionPassenger
-  # A socket that listens, as the HttpServer takes connections from it: like the ConnectionQueue.
+  # A listening socket as a source of connections for HttpAdmission, like the ConnectionQueue.
   class HttpListener
-    # See accept(2).
-    NO_CLIENT = [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::ENETDOWN, Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EPERM].freeze
+    # Errors of accept(2) that concern one connection only.
+    NO_CLIENT = [Errno::ECONNABORTED, Errno::EINTR, Errno::EPROTO, Errno::ENETDOWN,
+                 Errno::ENETUNREACH, Errno::EHOSTUNREACH, Errno::EPERM].freeze
     LOCAL = "127.0.0.1"
     private_constant :NO_CLIENT, :LOCAL
 
@@ -16,7 +17,8 @@ module PhusionPassenger
       @to_io = socket
     end
 
-    # A ClientSocket, and whose it is; nil if there is none. Raises SystemCallError where there is no room for a descriptor.
+    # The ClientSocket and the client's address; nil if there is none. Raises SystemCallError where
+    # there is no room for a descriptor.
     def next_connection
       ClientSocket.accept(@to_io)&.tap { |connection| connection[1] ||= LOCAL }
     rescue *NO_CLIENT

@@ -49,7 +49,8 @@ module PhusionPassenger
       return time_out_answer(connection) if connection.unsent?
       return if connection.behind?
 
-      raise RefusedRequest.new(408, "the request did not come within #{@deadlines.request_time} seconds")
+      seconds = @deadlines.request_time
+      raise RefusedRequest.new(408, "the request did not come within #{seconds} seconds")
     end
 
     # The line of an answer's head. It is made once each second.
@@ -93,7 +94,8 @@ module PhusionPassenger
     def refuse(connection, refusal)
       text = "#{refusal.message}\n"
       connection.write("#{HttpReply.status_lines[refusal.status]}Content-Type: text/plain\r\n" \
-                       "Content-Length: #{text.bytesize}\r\nConnection: close\r\n#{date_line}\r\n#{text}")
+                       "Content-Length: #{text.bytesize}\r\nConnection: close\r\n" \
+                       "#{date_line}\r\n#{text}")
       connection.refused = true
       connection.state = :close
       write_on(connection)

@@ -3,20 +3,21 @@
 require_relative "../base/log"
 
 module PhusionPassenger
-  # Gives a worker's other connections away while it is at a request that takes long: those over which something comes then, and, when the worker
-  # is to end, all that are idle. Its thread runs only while there is work, and only when Ruby's lock is free: a request that does nothing but
-  # compute lets it through ten times a second.
+  # Gives connections away while the worker is at a long request: connections that become ready, and
+  # all idle ones when the worker is to end. Its thread exists while the worker works, and runs when
+  # Ruby's lock is free. A request that only computes leaves it the lock ten times a second.
   class HttpRebalancer
-    # A request that takes so many times the usual time is long; within these bounds, in seconds. Each look takes Ruby's lock away from the
-    # request, for some milliseconds where processors are short.
+    # A request is long when it takes TIMES the usual time, within the bounds LONG, in seconds. Each
+    # look takes Ruby's lock from the request, for some milliseconds if processors are busy.
     TIMES = 10
     LONG = (0.005..0.02).freeze
-    # How long it looks at the same connections before it asks whether that request is still the one.
+    # In seconds: after this time the thread checks whether the request still runs.
     GLANCE = 0.05
     private_constant :TIMES, :LONG, :GLANCE
 
-    # `server` tells idle_connections, ending?, and gives one away: give_away(connection), true if that worked. It is asked while a request runs
-    # only, and the server's own thread does not go on meanwhile.
+    # `server` has idle_connections, ending? and give_away(connection), which returns true if it
+    # worked. The thread calls these only during a request, while the server's thread does nothing
+    # else.
     def initialize(server)
       @server = server
       @lock = Mutex.new
@@ -26,7 +27,7 @@ module PhusionPassenger
       @long = LONG.begin
     end
 
-    # After a rest: there will be requests.
+    # Requests follow after a rest.
     def wake
       @resting = false
       @thread = Thread.new { run } unless @thread&.alive?
@@ -44,7 +45,8 @@ module PhusionPassenger
       @bell.close
     end
 
-    # Yields, which is a request that began then; the usual one takes so many seconds.
+    # Yields to a request that began at `began`. `usual_time`: the usual time of a request, in
+    # seconds.
     def during(began, usual_time)
       @long = (usual_time * TIMES).clamp(LONG)
       @began = began
@@ -68,7 +70,7 @@ module PhusionPassenger
       sleep(@long)
     end
 
-    # False: some could not be given away, and come soon again.
+    # False: some connections could not be given away, and will be ready again soon.
     def given_all?(began)
       idle = @lock.synchronize { @began.equal?(began) ? @server.idle_connections : [] }
       return false if idle.empty?
@@ -76,7 +78,9 @@ module PhusionPassenger
       ready = @server.ending? ? idle : IO.select(idle, nil, nil, GLANCE)&.first
       return true unless ready
 
-      @lock.synchronize { @began.equal?(began) && ready.all? { |connection| @server.give_away(connection) } }
+      @lock.synchronize do
+        @began.equal?(began) && ready.all? { |connection| @server.give_away(connection) }
+      end
     rescue IOError # one was closed, since the request has ended
       false
     end

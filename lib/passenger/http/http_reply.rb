@@ -5,37 +5,42 @@ require_relative "../rack/hijacking"
 require_relative "../base/log"
 
 module PhusionPassenger
-  # The answer to a request of HTTP/1.1 or 1.0, over its connection. What RackAdapter calls a reply; here nothing is between
-  # it and the client, so lengths and the body's coding are looked after here, too.
+  # The answer to a request of HTTP/1.1 or 1.0, as RackAdapter uses it. It writes to the connection
+  # itself, so it also decides on lengths and the coding of the body.
   class HttpReply
     include Hijacking
 
-    # Which of the application's header lines matter to us: one that most answers have, and others.
+    # The application's header lines that matter here: one of most answers, and others.
     LENGTH = /^content-length: *([^\r]*)\r\n/i.freeze
     SPECIAL = /^(connection|date|keep-alive|upgrade): *([^\r]*)\r\n/i.freeze
+    HOP_BY_HOP = /^(?:connection|keep-alive):[^\r]*\r\n/i.freeze
     NOTHING_SPECIAL = {}.freeze
     LAST_CHUNK = "0\r\n\r\n"
     CLOSE = "Connection: close\r\n"
     KEEP_ALIVE = "Connection: keep-alive\r\n"
     CHUNKED = "Transfer-Encoding: chunked\r\n"
     UPGRADE = "Connection: Upgrade\r\n"
-    # Shorter ones go out together with their head.
+    # Shorter bodies are sent together with their head.
     JOINED = 65_536
     WITHOUT_BODY = [204, 304].freeze
-    private_constant :LENGTH, :SPECIAL, :NOTHING_SPECIAL, :LAST_CHUNK, :CLOSE, :KEEP_ALIVE, :CHUNKED, :UPGRADE, :JOINED, :WITHOUT_BODY
+    private_constant :LENGTH, :SPECIAL, :HOP_BY_HOP, :NOTHING_SPECIAL, :LAST_CHUNK, :CLOSE,
+                     :KEEP_ALIVE, :CHUNKED, :UPGRADE, :JOINED, :WITHOUT_BODY
 
-    @status_lines = Hash.new { |lines, status| lines[status] = "HTTP/1.1 #{status} #{phrase(status)}\r\n".b.freeze }
+    @status_lines = Hash.new do |lines, status|
+      lines[status] = "HTTP/1.1 #{status} #{phrase(status)}\r\n".b.freeze
+    end
 
     class << self
       attr_reader :status_lines
 
       def phrase(status)
-        (defined?(::Rack::Utils::HTTP_STATUS_CODES) && ::Rack::Utils::HTTP_STATUS_CODES[status]) || "Unknown"
+        known = ::Rack::Utils::HTTP_STATUS_CODES if defined?(::Rack::Utils::HTTP_STATUS_CODES)
+        known&.[](status) || "Unknown"
       end
     end
 
-    # `server` tells the date, and whether the connection should be kept: `date_line` and `keep?`;
-    # and it is told when that is the application's: `release`.
+    # `server` has `keep?` (whether to keep the connection), `date_line`, and `release`, which is
+    # called when the connection becomes the application's.
     def initialize(connection, server, head_request)
       @connection = connection
       @server = server
@@ -55,22 +60,22 @@ module PhusionPassenger
       @finished
     end
 
-    # The connection is the application's.
+    # Whether the connection is the application's.
     def hijacked?
       @hijacked
     end
 
-    # The next request may come, once this answer is finished.
+    # Whether the next request may follow this answer.
     def keep?
       @keep
     end
 
-    # The answer is not what it should be: the client has to see that.
+    # Whether the answer is incomplete, so that the client has to notice it.
     def broken?
       @broken
     end
 
-    # Status, header lines, and the first bytes of the body.
+    # Sends the status, header lines, and the first bytes of the body.
     def respond(status, head, bytes = "", last: false)
       bytes = bytes.b unless bytes.encoding == Encoding::BINARY || bytes.ascii_only?
       out = framed(status, head, last ? bytes.bytesize : nil)
@@ -79,7 +84,7 @@ module PhusionPassenger
       finish if last
     end
 
-    # Further bytes of the body. Nothing to send is no chunk: that would be the end.
+    # Sends further bytes of the body. An empty chunk would be the end, so empty bytes are not sent.
     def data(bytes, last: false)
       return if @finished
 
@@ -99,18 +104,18 @@ module PhusionPassenger
       @connection.write(LAST_CHUNK) if @chunked
     end
 
-    # The application failed after its head was sent.
+    # The application failed after the head was sent.
     def abort
       @finished = @broken = true
       @keep = false
     end
 
-    # An answer before the answer: 1xx.
+    # Sends an interim answer: 1xx.
     def interim(status, head)
       @connection.write("#{HttpReply.status_lines[status]}#{head}\r\n") unless @started || !@modern
     end
 
-    # A hijack after this head. The body is the application's, and ends with the connection.
+    # Sends the head. Then the connection is the application's, which sends the body and ends it.
     def respond_and_hijack(status, head)
       fields = fields_of(head)
       kind = status == 101 || fields["upgrade"] ? UPGRADE : CLOSE
@@ -133,22 +138,24 @@ module PhusionPassenger
       head.scan(SPECIAL).to_h { |name, value| [name.downcase, value] }
     end
 
-    # The whole head. `length`: of the whole body, where that is known.
+    # The whole head. `length`: the length of the whole body, if it is known.
     def framed(status, head, length)
       fields = fields_of(head)
       @keep &&= @server.keep?
       @keep = false if fields["connection"]&.match?(/close/i)
-      head = head.gsub(/^(?:connection|keep-alive):[^\r]*\r\n/i, "") if fields["connection"] || fields["keep-alive"]
+      head = head.gsub(HOP_BY_HOP, "") if fields["connection"] || fields["keep-alive"]
       framing = choose_framing(status, head[LENGTH, 1], length)
       head_of(status, fields, head, framing, @keep ? (KEEP_ALIVE unless @modern) : CLOSE)
     end
 
-    # Our lines are put between its and the end.
+    # Adds our lines between the application's lines and the end.
     def head_of(status, fields, head, first, second = nil)
-      "#{HttpReply.status_lines[status]}#{head}#{first}#{second}#{@server.date_line unless fields['date']}\r\n"
+      date = @server.date_line unless fields["date"]
+      "#{HttpReply.status_lines[status]}#{head}#{first}#{second}#{date}\r\n"
     end
 
-    # Always in exactly one way: no body, a length, chunks, or up to the end of the connection. Returns the line that tells it, if there has to be one.
+    # Decides how the body ends, in exactly one way: no body, a length, chunks, or the end of the
+    # connection. Returns the header line for it, if one is necessary.
     def choose_framing(status, given, length)
       if @head_request || WITHOUT_BODY.include?(status)
         @left = 0
@@ -168,7 +175,7 @@ module PhusionPassenger
       end
     end
 
-    # A body that is longer than its Content-Length would be taken for the next answer.
+    # The client would take more bytes than the Content-Length for the next answer.
     def add_body(out, bytes)
       return out.empty? ? nil : @connection.write(out) if bytes.empty?
 
@@ -200,11 +207,13 @@ module PhusionPassenger
       return if @head_request || @noted
 
       @noted = true
-      Log.event("response.too_long", reason: "its body is longer than its Content-Length; the rest was left out")
+      Log.event("response.too_long",
+                reason: "its body is longer than its Content-Length; the rest was left out")
     end
 
     def fall_short
-      Log.event("response.too_short", reason: "its body is #{@left} bytes shorter than its Content-Length")
+      Log.event("response.too_short",
+                reason: "its body is #{@left} bytes shorter than its Content-Length")
       abort
     end
   end

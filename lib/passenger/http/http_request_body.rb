@@ -7,7 +7,8 @@ require_relative "../base/log"
 require_relative "../base/unlinked_file"
 
 module PhusionPassenger
-  # Collects a request's body before the application sees the request: a little in memory, all of it in a file once it is more.
+  # Collects a request's body before the application sees the request: a short body in memory, a
+  # longer one in a file.
   class HttpRequestBody
     MEMORY_LIMIT = 112 * 1024
     NO_ROOM = [Errno::ENOSPC, Errno::EDQUOT, Errno::EFBIG].freeze
@@ -21,12 +22,12 @@ module PhusionPassenger
       @size = 0
     end
 
-    # Takes what belongs to the body off the front of the bytes. True: it is whole.
+    # Removes the bytes of the body from the front of `bytes`. True: the body is complete.
     def take(bytes)
       raise NotImplementedError
     end
 
-    # For rack.input, once it is whole.
+    # The complete body as rack.input.
     def input
       return MemoryInput.new(@kept) unless @file
 
@@ -34,7 +35,7 @@ module PhusionPassenger
       FileInput.new(@file, @size).tap { @file = nil }
     end
 
-    # It will not become whole.
+    # The body will not become complete.
     def release
       @file&.close
       @file = nil
@@ -52,13 +53,15 @@ module PhusionPassenger
       @file ? @file.write(bytes) : @kept << bytes
     rescue SystemCallError => e
       Log.complaint("body.failed", reason: e.message)
-      raise RefusedRequest.new(507, "there is no room for the request's body") if NO_ROOM.include?(e.class)
+      if NO_ROOM.include?(e.class)
+        raise RefusedRequest.new(507, "there is no room for the request's body")
+      end
 
       raise RefusedRequest.new(503, "the request's body cannot be kept")
     end
   end
 
-  # A body whose length the head tells.
+  # A body with a Content-Length.
   class MeasuredBody < HttpRequestBody
     def initialize(length)
       super()
@@ -73,7 +76,8 @@ module PhusionPassenger
     end
   end
 
-  # A body in chunks. Unlike an application's, a client's are held to the letter: what stands before us may read them in another way.
+  # A body in chunks. It has to follow the standard exactly, unlike an application's body: a proxy
+  # in front could read other requests out of it.
   class ChunkedBody < HttpRequestBody
     def initialize
       super
@@ -88,11 +92,11 @@ module PhusionPassenger
       raise RefusedRequest.new(400, e.message)
     end
 
-    # Ends behind the trailers, which nobody gets, nor the extensions of chunks.
+    # Ends after the trailers. Trailers and the extensions of chunks are dropped.
     class Decoder < ChunkedDecoder
       LINE = /\A[^\r\n\0]*\r\n\z/n.freeze
       EXTENSION = /[ \t;].*/n.freeze
-      # Of both together, so that a body is not mostly what nobody gets.
+      # The limit is for both together, so that a body does not consist of dropped bytes.
       EXTRAS_LIMIT = 16_384
       private_constant :LINE, :EXTENSION, :EXTRAS_LIMIT
 
@@ -132,12 +136,16 @@ module PhusionPassenger
 
       def count(extra)
         @extras += extra.bytesize if extra
-        raise BadResponse, "the chunked body has more than #{EXTRAS_LIMIT} bytes of extensions and trailers" if @extras > EXTRAS_LIMIT
+        return unless @extras > EXTRAS_LIMIT
+
+        raise BadResponse, "the chunked body has more than #{EXTRAS_LIMIT} bytes of extensions " \
+                           "and trailers"
       end
     end
   end
 
-  # What the client wants cannot be done; it is told so, with this status and the message, and its connection ends.
+  # A request that the worker refuses. The client gets this status and the message, and its
+  # connection ends.
   class RefusedRequest < StandardError
     attr_reader :status
 

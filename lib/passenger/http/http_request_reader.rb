@@ -4,19 +4,24 @@ require_relative "http_request_body"
 require_relative "../rack/input"
 
 module PhusionPassenger
-  # Makes requests, one after the other, out of what comes over a connection: a Rack environment and a whole body. Puma's parser reads the
-  # heads, and limits them (its elements, and 112 KiB in all). What comes after a request is kept for the next one.
+  # Makes requests out of a connection's bytes, one after the other: a Rack environment and a
+  # complete body. Puma's parser reads heads and limits them (each element, and 112 KiB in all).
+  # Bytes after a request are kept for the next one.
   class HttpRequestReader
     VERSION = /\AHTTP\/1\.\d\z/.freeze
     HOST = /\A(\[[\h:.]+\]|[^:\s,\/?#@\[\]]*)(?::(\d{0,5}))?\z/.freeze
     ABSOLUTE = %r{\Ahttps?://([^/?#]+)(/[^?#]*)?(?:\?([^#]*))?}i.freeze
     LENGTH = /\A\d{1,18}\z/.freeze
+    CLOSE = /(\A|[\s,])close([\s,]|\z)/i.freeze
+    KEEP_ALIVE = /(\A|[\s,])keep-alive([\s,]|\z)/i.freeze
+    # The parser's elements of a request's address.
+    ADDRESS = %w[REQUEST_URI REQUEST_PATH QUERY_STRING FRAGMENT].freeze
     NO_BYTES = "".b.freeze
-    private_constant :VERSION, :HOST, :ABSOLUTE, :LENGTH, :NO_BYTES
+    private_constant :VERSION, :HOST, :ABSOLUTE, :LENGTH, :CLOSE, :KEEP_ALIVE, :ADDRESS, :NO_BYTES
 
     attr_reader :environment, :input
 
-    # `template`: what all environments have. `parser`: a Puma::HttpParser of its own.
+    # `template`: the variables of all environments. `parser`: a Puma::HttpParser for this reader.
     def initialize(template, parser)
       @template = template
       @parser = parser
@@ -25,7 +30,7 @@ module PhusionPassenger
       begin_next
     end
 
-    # Forgets the request, for the next one.
+    # Forgets the request; the next one begins.
     def begin_next
       @parser.reset
       @parsed = 0
@@ -33,17 +38,18 @@ module PhusionPassenger
       @head_whole = @continue = false
     end
 
-    # Nothing of a request has come.
+    # Whether nothing of a request has come.
     def fresh?
       @environment.nil? && @bytes.empty?
     end
 
-    # Bytes of the next request have come already.
+    # Whether bytes of the next request have come.
     def pending?
       @environment.nil? && !@bytes.empty?
     end
 
-    # Takes bytes, which may be empty. True: a request is whole. Raises RefusedRequest; nothing may be read after that.
+    # Reads bytes, which may be empty. True: the request is complete. Raises RefusedRequest; then
+    # the reader reads no more.
     def take(bytes)
       @bytes.empty? ? @bytes = bytes : @bytes << bytes
       return false unless @head_whole || read_head
@@ -51,25 +57,25 @@ module PhusionPassenger
       take_body
     end
 
-    # The client waits to be asked for the body. Told once.
+    # Whether the client waits for a 100 Continue. True at most once for a request.
     def continue?
       @continue.tap { @continue = false }
     end
 
-    # HTTP/1.1, so that it understands chunks and interim answers.
+    # Whether the client speaks HTTP/1.1, with chunks and interim answers.
     def modern?
       @modern
     end
 
-    # The client would like to send further requests.
+    # Whether the client wants to send further requests.
     def keep_alive?
       wish = @environment["HTTP_CONNECTION"] or return @modern
       return false if wish == "close"
 
-      @modern ? !wish.match?(/(\A|[\s,])close([\s,]|\z)/i) : wish.match?(/(\A|[\s,])keep-alive([\s,]|\z)/i)
+      @modern ? !wish.match?(CLOSE) : wish.match?(KEEP_ALIVE)
     end
 
-    # Bytes behind the request, which are the caller's from now on.
+    # Removes and returns the bytes after the request.
     def take_rest
       rest = @bytes
       @bytes = String.new
@@ -82,7 +88,7 @@ module PhusionPassenger
       @input&.release
     end
 
-    # For another connection. Returns itself.
+    # Prepares the reader for another connection. Returns itself.
     def start_over
       @bytes.clear
       begin_next if @environment
@@ -106,18 +112,22 @@ module PhusionPassenger
     end
 
     def refused(message)
-      return RefusedRequest.new(400, "this is no request of HTTP/1.1") unless message.include?("longer than")
+      unless message.include?("longer than")
+        return RefusedRequest.new(400, "this is no request of HTTP/1.1")
+      end
 
-      element = message[/element (\w+)/, 1]
-      return RefusedRequest.new(414, "the request's address is too long") if %w[REQUEST_URI REQUEST_PATH QUERY_STRING FRAGMENT].include?(element)
-
-      RefusedRequest.new(431, element == "HEADER" ? "the request's head is longer than 112 KiB" : "a header of the request is too long")
+      case message[/element (\w+)/, 1]
+      when *ADDRESS then RefusedRequest.new(414, "the request's address is too long")
+      when "HEADER" then RefusedRequest.new(431, "the request's head is longer than 112 KiB")
+      else RefusedRequest.new(431, "a header of the request is too long")
+      end
     end
 
     def end_head
       underscores = @bytes.rindex("_", @parsed)
       @parsed == @bytes.bytesize ? @bytes.clear : @bytes.slice!(0, @parsed)
-      # Puma's mark for an underscore in a name: such a header could pose as another one, which whatever stands before us has checked.
+      # Puma marks an underscore in a name so. Such a header could replace another one that a proxy
+      # in front has checked.
       @environment.delete_if { |name, _| name.include?(",") } if underscores
       @environment.delete("HTTP_PROXY")
       check_protocol
@@ -128,7 +138,9 @@ module PhusionPassenger
 
     def check_protocol
       protocol = @environment["HTTP_VERSION"] || @environment["SERVER_PROTOCOL"]
-      raise RefusedRequest.new(505, "#{protocol} is not spoken here, but HTTP/1.1") unless VERSION.match?(protocol)
+      unless VERSION.match?(protocol)
+        raise RefusedRequest.new(505, "#{protocol} is not spoken here, but HTTP/1.1")
+      end
 
       @modern = protocol != "HTTP/1.0"
       @environment["SERVER_PROTOCOL"] = @environment["HTTP_VERSION"] = protocol
@@ -140,13 +152,16 @@ module PhusionPassenger
       @environment["QUERY_STRING"] ||= +""
     end
 
-    # With a host in it, as to a proxy, or a star.
+    # An address with a host, as for a proxy, or a star.
     def other_target
       target = @environment["REQUEST_URI"]
       return target if target == "*" && @environment["REQUEST_METHOD"] == "OPTIONS"
 
       host, path, query = ABSOLUTE.match(target)&.captures
-      raise RefusedRequest.new(400, "the request's address is none that an application could have") unless host
+      unless host
+        raise RefusedRequest.new(400, "the request's address is none that an application " \
+                                      "could have")
+      end
 
       @environment["HTTP_HOST"] = host
       @environment["QUERY_STRING"] = query if query
@@ -160,13 +175,13 @@ module PhusionPassenger
       name, port = @hosts[host] ||= HOST.match(host || "")&.captures
       raise RefusedRequest.new(400, "the request's Host is no host") unless name
 
-      # The application may change them.
+      # The application may change the strings.
       @environment["SERVER_NAME"] = name.empty? ? "localhost" : name.dup
       @environment["SERVER_PORT"] = port.nil? || port.empty? ? "80" : port.dup
       @hosts.clear if @hosts.size > 8
     end
 
-    # In two codings at once, or in an unclear one, one server would see another request in the body than the next.
+    # With two codings, or an unclear one, two servers could find different requests in the body.
     def begin_body
       coding = @environment.delete("HTTP_TRANSFER_ENCODING")
       length = @environment["CONTENT_LENGTH"]
@@ -182,17 +197,27 @@ module PhusionPassenger
 
     def check_framing(coding, length)
       if coding
-        raise RefusedRequest.new(400, "the request has both Transfer-Encoding and Content-Length") if length
-        raise RefusedRequest.new(400, "the request is of HTTP/1.0 and has a Transfer-Encoding") unless modern?
-        raise RefusedRequest.new(501, "the request's Transfer-Encoding is not known; chunked is") unless coding.casecmp?("chunked")
+        check_coding(coding, length)
       elsif length && !LENGTH.match?(length)
         raise RefusedRequest.new(400, "the request's Content-Length is no number")
       end
     end
 
+    def check_coding(coding, length)
+      if length
+        raise RefusedRequest.new(400, "the request has both Transfer-Encoding and Content-Length")
+      elsif !modern?
+        raise RefusedRequest.new(400, "the request is of HTTP/1.0 and has a Transfer-Encoding")
+      elsif !coding.casecmp?("chunked")
+        raise RefusedRequest.new(501, "the request's Transfer-Encoding is not known; chunked is")
+      end
+    end
+
     def check_expectation
       expected = @environment["HTTP_EXPECT"] or return
-      raise RefusedRequest.new(417, "what the request expects is not known; 100-continue is") unless expected.casecmp?("100-continue")
+      unless expected.casecmp?("100-continue")
+        raise RefusedRequest.new(417, "what the request expects is not known; 100-continue is")
+      end
 
       @continue = modern? && !@body.nil?
     end

@@ -19,8 +19,10 @@ module PhusionPassenger
     # In seconds, but for `connections`. `idle`: until the next request begins. `request`: from its
     # beginning until it is complete. `patience`: until a client takes more of its answer. `answer`:
     # the sum of these waits in one answer. `sweep`: between two looks at all deadlines.
-    Limits = Struct.new(:idle, :request, :patience, :answer, :connections, :sweep, keyword_init: true)
-    LIMITS = Limits.new(idle: 20, request: 30, patience: 30, answer: 300, connections: 1000, sweep: 1).freeze
+    Limits = Struct.new(:idle, :request, :patience, :answer, :connections, :sweep,
+                        keyword_init: true)
+    LIMITS = Limits.new(idle: 20, request: 30, patience: 30, answer: 300, connections: 1000,
+                        sweep: 1).freeze
     # The same between two looks when the worker is to end.
     SWEEP_AT_END = 0.1
     # In seconds: after this time the worker gives its processor away for a moment.
@@ -31,9 +33,10 @@ module PhusionPassenger
     private_constant :SWEEP_AT_END, :STINT
 
     # `listeners`: sockets that listen. `queue` and `loads`: the ConnectionQueue and the WorkerLoads
-    # of all workers. `report`: a PreforkReport. It gets `alive` in each pass; unless the application
-    # takes longer, the time between two passes is at most `report.interval`.
-    def initialize(listeners, queue, loads, app, report, parser_class, limits = LIMITS, clock = HttpClock.new)
+    # of all workers. `report`: a PreforkReport. It gets `alive` in each pass; unless the
+    # application takes longer, the time between two passes is at most `report.interval`.
+    def initialize(listeners, queue, loads, app, report, parser_class,
+                   limits = LIMITS, clock = HttpClock.new)
       @report = report
       @limits = limits
       @clock = clock
@@ -44,10 +47,10 @@ module PhusionPassenger
       @output = HttpOutput.new(@connections, @deadlines)
       @sharing = HttpSharing.new(queue, loads, @connections, @deadlines, clock)
       @rebalancer = HttpRebalancer.new(self)
-      @service = HttpService.new(adapter, @connections, @output, @deadlines, @sharing, @rebalancer, report, clock)
-      @admission = HttpAdmission.new(listeners, queue, @poller, @connections, @deadlines, @sharing, clock) do |connection|
-        admitted(connection)
-      end
+      @service = HttpService.new(adapter, @connections, @output, @deadlines, @sharing, @rebalancer,
+                                 report, clock)
+      @admission = HttpAdmission.new(listeners, queue, @poller, @connections, @deadlines, @sharing,
+                                     clock) { |connection| admitted(connection) }
       @wake, @waker = IO.pipe
       @poller.read(@wake)
       @stint_began = @next_sweep = 0
@@ -181,7 +184,8 @@ module PhusionPassenger
     def stop
       @admission.stop
       @sharing.leave
-      @deadlines.shorten(@connections.to_a.reject { |connection| connection.unsent? || give_away(connection) })
+      kept = @connections.to_a.reject { |connection| connection.unsent? || give_away(connection) }
+      @deadlines.shorten(kept)
     end
 
     def sweep(time)

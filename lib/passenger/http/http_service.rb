@@ -5,7 +5,8 @@ require_relative "http_reply"
 
 module PhusionPassenger
   # Reads the requests of an HttpServer's connections and has the application answer them, one at
-  # a time. Tells the report and the HttpRebalancer when the worker begins to work, and when it rests.
+  # a time. Tells the report and the HttpRebalancer when the worker begins to work, and when it
+  # rests.
   class HttpService
     CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n"
     private_constant :CONTINUE

@@ -3,9 +3,9 @@
 require_relative "../base/native"
 
 module PhusionPassenger
-  # Tells which of many things are ready: whatever has a `fileno` and a `to_io`. Each is watched for one of two: that something can be read,
-  # or that there is room to write. Whoever closes one makes it forgotten before. In C (ext/ruby/poller.c) it asks epoll(7); this is the same where that
-  # was not built.
+  # Tells which of many things are ready. A thing has `fileno` and `to_io`. The poller watches each
+  # thing for input or for room to write. A caller forgets a thing before it closes it. The C class
+  # (ext/ruby/poller.c) uses epoll(7). This class does the same where that was not built.
   class PlainPoller
     def initialize
       @readers = {}.compare_by_identity
@@ -27,7 +27,8 @@ module PhusionPassenger
       @writers.delete(thing)
     end
 
-    # Those that are ready, after so many seconds (nil: as many as it takes) at the latest; a signal may end it, too.
+    # The things that are ready. Waits for at most this many seconds (nil: without limit); a signal
+    # may end the wait.
     def wait(seconds)
       IO.select(@readers.keys, @writers.keys, nil, seconds)&.first(2)&.flatten(1) || []
     end

@@ -1,26 +1,27 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # What a worker tells its PreFork, by the pipe that was its standard output at first: that it lives, works, or is free.
+  # Tells the monitor (PreFork) that the worker lives, works or is free, by the pipe that was its
+  # standard output at first.
   class PreforkReport
     # COMM_ACK, COMM_BUSY and COMM_NOT_BUSY of ext/common/prefork/WorkerOutput.h.
     ACK = "\xFF\xFEA\xFE\xFF".b.freeze
     BUSY = "\xFF\xFEB\xFE\xFF".b.freeze
     NOT_BUSY = "\xFF\xFEN\xFE\xFF".b.freeze
-    # Of the interval: by so little may a request seem to have begun earlier.
+    # A part of the interval: a request may seem to begin earlier by this time.
     EXACTNESS = 0.01
     private_constant :EXACTNESS
 
-    # How many seconds may be between two signs of life; nil: none are wanted.
+    # The greatest number of seconds between two signs of life; nil: the monitor wants none.
     attr_reader :interval
 
-    # How many requests there were.
+    # The number of requests.
     attr_accessor :requests
 
-    # What the process is called, before its number of requests; nil: that is not shown.
+    # The process's title before the number of requests; nil: the title stays unchanged.
     attr_writer :title
 
-    # `io`: the monitor's pipe, which nobody else writes into.
+    # `io`: the monitor's pipe. No other code writes into it.
     def initialize(io, interval)
       @io = io
       @interval = interval&.positive? ? interval : nil
@@ -37,7 +38,7 @@ module PhusionPassenger
       tell(NOT_BUSY)
     end
 
-    # In the process's title, where people and the monitor find it.
+    # Shows the number of requests in the process's title, for users and for the monitor.
     def show_requests
       return if @title.nil? || @requests == @shown
 
@@ -45,12 +46,13 @@ module PhusionPassenger
       $PROGRAM_NAME = "#{@title} (#{@requests} requests)"
     end
 
-    # In each pass of the worker's loop: a worker that works at one thing for too long is silent.
+    # Called in each pass of the worker's loop. A worker that is at one request for too long gives
+    # no sign.
     def alive(now)
       sign(now, @interval) if @interval
     end
 
-    # The monitor's patience begins anew with each request, also where one pass has several.
+    # The monitor's time limit begins anew with each request, also where one pass has several.
     def begin_request(now)
       sign(now, @interval * EXACTNESS) if @interval
     end
@@ -68,7 +70,7 @@ module PhusionPassenger
       tell(ACK)
     end
 
-    # One write each: nothing comes between the bytes of a word.
+    # One write for each message, so its bytes stay together.
     def tell(word)
       @io.syswrite(word)
     end
