@@ -1,6 +1,6 @@
 /*
- * PhusionPassenger::Native::Claim does what lib/passenger/instance/claim.rb does. The claims and the
- * withdrawal marks are mapped, so that claiming a request takes no system call.
+ * PhusionPassenger::Native::Claim does what lib/passenger/instance/claim.rb does. The claims and
+ * the withdrawal marks are mapped, so that claiming a request takes no system call.
  */
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -13,7 +13,7 @@
 
 enum { CHANNEL_OFFSET = 8, CELL_LENGTH = 16, TICKETS_OFFSET = 16512, CHANNELS = 65536 };
 
-/* The files are sealed against shrinking, so their memory stays. Null: closed. */
+/* The files are sealed against shrinking, so the mappings stay valid. Null: closed. */
 typedef struct {
     char *claims;
     char *withdrawals;

@@ -1,6 +1,7 @@
 /*
- * PhusionPassenger::Native::ClientSocket: a client's connection without an IO of Ruby's, which costs more to make and to close than a small request
- * does; lib/passenger/http/client_socket.rb says what its methods do. Nothing here waits.
+ * PhusionPassenger::Native::ClientSocket is a client's connection without a Ruby IO. Making and
+ * closing an IO costs more than a small request. lib/passenger/http/client_socket.rb describes the
+ * methods. No method waits.
  */
 #include "passenger_native.h" /* First: it says that this is GNU. */
 
@@ -14,10 +15,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* PEER_LIMIT: with the deadline before it, no more than a message in the line may be long. */
+/* PEER_LIMIT: a message between workers has room for the deadline and so many bytes. */
 enum { PIECE = 16384, PEER_LIMIT = 248 };
 
-/* `descriptor` is -1 when it is closed. `io`: nil, or the IO that owns the descriptor since to_io. */
+/* `descriptor`: -1 when closed. `io`: the IO that to_io made, which owns the descriptor; or nil. */
 typedef struct {
     int descriptor;
     VALUE io;
@@ -49,7 +50,7 @@ static client_socket_t *client_socket_of(VALUE self) {
     return socket;
 }
 
-/* -1: it is closed; its IO may have been, by somebody else. */
+/* -1: closed. The application may have closed the IO. */
 static int descriptor_or_none(VALUE self) {
     const client_socket_t *const socket = client_socket_of(self);
     return NIL_P(socket->io) || !RTEST(rb_funcall(socket->io, rb_intern("closed?"), 0)) ? socket->descriptor : -1;
@@ -63,7 +64,7 @@ static int open_descriptor(VALUE self) {
     return descriptor;
 }
 
-/* Made before there is a descriptor, which would be lost where there is no memory. */
+/* Called before the descriptor exists: a failed allocation would leak it. */
 static VALUE make(void) {
     client_socket_t *socket;
     VALUE self = TypedData_Make_Struct(client_socket_class, client_socket_t, &client_socket_type, socket);
@@ -72,7 +73,7 @@ static VALUE make(void) {
     return self;
 }
 
-/* False, or raises: for what the errno of a connection stands. */
+/* False: the client has gone. Raises every other error. */
 static VALUE gone(const char *what) {
     switch (errno) {
         case EPIPE:
@@ -178,16 +179,16 @@ static VALUE client_socket_close(VALUE self) {
     return Qnil;
 }
 
-/* ----- The line between workers */
+/* ----- The queue between workers */
 
-/* Room for one descriptor, where a header may be. */
+/* Room for one descriptor, aligned for a header. */
 typedef union {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int))];
 } rights_t;
 
-/* A message: until when something has to come over it, whose it is, and the descriptor. */
-static VALUE give(VALUE self, VALUE line, VALUE deadline, VALUE peer) {
+/* A message: the connection's deadline, its client's address and its descriptor. */
+static VALUE give(VALUE self, VALUE queue, VALUE deadline, VALUE peer) {
     Check_Type(peer, T_STRING);
     double time = NUM2DBL(deadline);
     const int descriptor = open_descriptor(self);
@@ -200,7 +201,7 @@ static VALUE give(VALUE self, VALUE line, VALUE deadline, VALUE peer) {
     control->cmsg_type = SCM_RIGHTS;
     control->cmsg_len = CMSG_LEN(sizeof descriptor);
     memcpy(CMSG_DATA(control), &descriptor, sizeof descriptor);
-    if (sendmsg(descriptor_of(line), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+    if (sendmsg(descriptor_of(queue), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
         return Qtrue;
     }
     if (would_wait()) {
@@ -209,7 +210,7 @@ static VALUE give(VALUE self, VALUE line, VALUE deadline, VALUE peer) {
     rb_sys_fail("sendmsg(2)");
 }
 
-/* One that finds no place when it is received is lost. */
+/* The kernel drops a received descriptor if the process has no number free. */
 static void ensure_place(int descriptor) {
     const int place = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
     if (place < 0) {
@@ -218,8 +219,8 @@ static void ensure_place(int descriptor) {
     close(place);
 }
 
-static VALUE take(VALUE class, VALUE line) {
-    const int from = descriptor_of(line);
+static VALUE take(VALUE class, VALUE queue) {
+    const int from = descriptor_of(queue);
     double deadline;
     char peer[PEER_LIMIT];
     int descriptor = -1;
@@ -245,7 +246,7 @@ static VALUE take(VALUE class, VALUE line) {
         return Qfalse;
     }
     if (descriptor < 0) {
-        /* Another thread has taken the place meanwhile. */
+        /* Another thread has taken the last number meanwhile. */
         errno = EMFILE;
         rb_sys_fail("recvmsg(2)");
     }

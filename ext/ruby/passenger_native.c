@@ -1,8 +1,10 @@
 /*
- * What costs most of a request in Ruby, in C: taking a message, claiming it, looking at its mark, the environment's Hash, a head, one message back.
+ * The most expensive parts of a request, in C: receive a message, make the environment's Hash and a
+ * head, send a message. claim.c claims the request.
  *
- * Each does what the Ruby code does that is used where this was not built (lib/passenger/base/native.rb). Nothing here waits, so the interpreter's lock
- * is never let go: where the kernel would have to wait, the caller is told, and waits in Ruby. Layouts: doc/PROTOCOLS.md.
+ * Ruby code does the same where this is not built (lib/passenger/base/native.rb). No function here
+ * waits or releases the interpreter's lock. If the kernel would wait, the function returns false,
+ * and the caller waits in Ruby.
  */
 #include "passenger_native.h"
 
@@ -13,11 +15,14 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* ----- Names that are met again and again */
+/* ----- Names that are used again */
 
 enum { MAX_PAIRS = 256, NAMES_KEPT = 512, LONGEST_NAME = 64 };
 
-/* Open addressing by a hash of the bytes; what does not fit is made anew each time. Only ever grows, under the interpreter's lock. */
+/*
+ * A hash table with open addressing. A name that does not fit is made for each request. The
+ * interpreter's lock guards the table; entries are never removed.
+ */
 static VALUE names[NAMES_KEPT * 2];
 static unsigned names_kept;
 
@@ -46,8 +51,8 @@ static VALUE name_of(const char *bytes, long length) {
 }
 
 /*
- * environment(head, more): a Hash of the head, which is names and values that end with a zero each, and of the pairs in the array `more`.
- * Nil: the head is not made of pairs, or of too many of them.
+ * environment(head, more): a Hash of the names and values in the head, which end with a zero each,
+ * and of the pairs in the array `more`. Nil: the head is no list of pairs, or has too many.
  */
 static VALUE environment(VALUE self, VALUE head, VALUE more) {
     VALUE pairs[2 * MAX_PAIRS];
@@ -82,7 +87,7 @@ static VALUE environment(VALUE self, VALUE head, VALUE more) {
 
 /* ----- Header lines */
 
-/* Being put together; longer ones are Ruby's. */
+/* Header lines up to this length; Ruby code makes longer ones. */
 typedef struct {
     VALUE prefixes;
     size_t length;
@@ -125,8 +130,9 @@ static int add_line(VALUE name, VALUE value, VALUE argument) {
 }
 
 /*
- * head(headers, prefixes): the header lines of a Hash (with no `each` of its own) whose values are Strings of one line each; `prefixes` has what each
- * name becomes. Nil: it is another kind of headers, a name is not known, or they are long.
+ * head(headers, prefixes): the header lines of a Hash whose values are Strings of one line each.
+ * `prefixes` has the start of the line for each name. Nil: the headers are no plain Hash, have
+ * other values, have an unknown name, or are too long.
  */
 static VALUE head(VALUE self, VALUE headers, VALUE prefixes) {
     (void)self;
@@ -142,8 +148,9 @@ static VALUE head(VALUE self, VALUE headers, VALUE prefixes) {
 /* ----- Sockets */
 
 /*
- * receive(io, buffer, limit): the next message replaces what is in the buffer; what is longer than the limit is cut. False: there is none yet, or
- * something that the caller has to look at: an end, an error. An empty message is passed over.
+ * receive(io, buffer, limit): the next message replaces the content of the buffer; a message over
+ * the limit is cut. False: there is no message, or an empty one, an end or an error. The caller
+ * then reads in Ruby.
  */
 static VALUE receive(VALUE self, VALUE io, VALUE buffer, VALUE limit) {
     const long room = NUM2LONG(limit);
@@ -160,7 +167,10 @@ static VALUE receive(VALUE self, VALUE io, VALUE buffer, VALUE limit) {
     return Qtrue;
 }
 
-/* transmit(io, header, head, bytes): sends one message of three strings. False: it could not be sent at once, or not at all. */
+/*
+ * transmit(io, header, head, bytes): sends one message of three strings. False: the kernel did not
+ * take it at once.
+ */
 static VALUE transmit(VALUE self, VALUE io, VALUE header, VALUE head, VALUE bytes) {
     Check_Type(header, T_STRING);
     Check_Type(head, T_STRING);

@@ -6,7 +6,7 @@
 #include <ruby/io.h>
 #include <ruby/version.h>
 
-/* Raises IOError where it is closed, TypeError where it is none. */
+/* Raises IOError if the IO is closed, TypeError if the object is no IO. */
 static inline int descriptor_of(VALUE io) {
     if (!RB_TYPE_P(io, T_FILE)) {
         io = rb_io_get_io(io);
@@ -20,7 +20,7 @@ static inline int descriptor_of(VALUE io) {
 #endif
 }
 
-/* Each defines a class in the module: Claim, ClientSocket, Poller. */
+/* Each function defines a class in the module: Claim, ClientSocket, Poller. */
 void define_claim(VALUE module);
 void define_client_socket(VALUE module);
 void define_poller(VALUE module);

@@ -1,6 +1,7 @@
 /*
- * PhusionPassenger::Native::Poller: which of many descriptors are ready, by epoll(7); lib/passenger/http/poller.rb says what its methods do. What is watched
- * costs nothing while nothing happens there.
+ * PhusionPassenger::Native::Poller tells by epoll(7) which of many descriptors are ready.
+ * lib/passenger/http/poller.rb describes the methods. A watched descriptor without events costs
+ * nothing.
  */
 #include "passenger_native.h" /* First: ruby/thread.h of Ruby 3.3 needs what ruby.h declares. */
 
@@ -12,10 +13,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* As many are told of at once; the others the next time. */
+/* One wait returns at most so many events; the next one returns the others. */
 enum { EVENTS = 256 };
 
-/* What is watched at a descriptor, and for what; events is 0 where nothing is. */
+/* The watched object of a descriptor and its events; 0: not watched. */
 typedef struct {
     VALUE thing;
     uint32_t events;
@@ -25,7 +26,7 @@ typedef struct {
     int epoll;
     int room;
     watch_t *watches;
-    /* A wait's: */
+    /* Of the current wait: */
     int timeout;
     int ready;
     int error;
@@ -113,7 +114,10 @@ static VALUE poller_write(VALUE self, VALUE thing) {
     return watch(self, thing, EPOLLOUT);
 }
 
-/* Explicitly, since another process may have the same open file: then closing it here would not be enough. */
+/*
+ * Removes the descriptor explicitly. Closing it is not enough if another process has the same open
+ * file.
+ */
 static VALUE poller_forget(VALUE self, VALUE thing) {
     poller_t *const poller = poller_of(self);
     const int descriptor = descriptor_of_thing(thing);
@@ -132,7 +136,7 @@ static void *wait_for_events(void *data) {
     return NULL;
 }
 
-/* Lets go of the interpreter's lock only where it has to wait. */
+/* Releases the interpreter's lock only if it has to wait. */
 static VALUE poller_wait(VALUE self, VALUE seconds) {
     poller_t *const poller = poller_of(self);
     poller->timeout = 0;

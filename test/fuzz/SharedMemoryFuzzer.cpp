@@ -18,6 +18,7 @@
 #include "io/SocketPair.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"
+#include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
 
 namespace {

@@ -9,6 +9,8 @@
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
 #include "shm/ClaimsView.h"
+#include "shm/InFlightReader.h"
+#include "shm/InFlightTable.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {

@@ -9,6 +9,9 @@
 
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
+#include "shm/GenerationTableView.h"
+#include "shm/InFlightReader.h"
+#include "shm/InFlightTable.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"

@@ -7,6 +7,7 @@
 #include <future>
 #include <thread>
 
+#include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
 #include "shm/Mapping.h"
 #include "support/Eventually.h"

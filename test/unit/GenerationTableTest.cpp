@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
 
+#include "shm/GenerationTableView.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "io/SocketPair.h"
+#include "shm/InFlightReader.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 

@@ -8,6 +8,8 @@
 
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
+#include "shm/InFlightReader.h"
+#include "shm/InFlightTable.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
 #include "support/PoolFixture.h"

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include "io/RequestQueue.h"
+#include "shm/GenerationTableView.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
 #include "support/PoolContract.h"

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "io/SocketPair.h"
+#include "shm/InFlightTable.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
 #include "support/PoolFixture.h"

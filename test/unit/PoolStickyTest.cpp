@@ -7,6 +7,8 @@
 
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
+#include "shm/InFlightReader.h"
+#include "shm/InFlightTable.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
 #include "support/PoolFixture.h"

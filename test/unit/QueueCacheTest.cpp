@@ -14,6 +14,8 @@
 #include "io/RequestQueue.h"
 #include "shm/Claims.h"
 #include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
+#include "shm/InFlightTable.h"
 #include "shm/SenderMemory.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"

@@ -7,6 +7,9 @@
 #include <thread>
 #include <vector>
 
+#include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
+
 namespace Passenger {
 
 using namespace std::chrono_literals;

@@ -17,6 +17,8 @@
 #include "shm/Claims.h"
 #include "shm/ClaimsView.h"
 #include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
+#include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
 #include "shm/InstanceClaim.h"
 #include "shm/SenderMemory.h"

@@ -10,17 +10,17 @@ namespace Passenger::Bridge {
 
 namespace {
 
-/** As many as a child takes. */
+/** A child takes no more interim answers. */
 constexpr std::size_t MOST_INTERIM = 16;
 constexpr std::size_t MOST_HEADERS = 2000;
-/** One message of a reply channel. */
+/** They go in one message of a reply channel. */
 constexpr std::size_t INTERIM_LIMIT = MAX_MESSAGE - sizeof(MessageHeader);
 
 constexpr unsigned SWITCHING_PROTOCOLS = 101;
 constexpr unsigned NO_CONTENT = 204;
 constexpr unsigned NOT_MODIFIED = 304;
 
-// What a callback of on_headers_complete tells http_parser.
+// Results of the on_headers_complete callback.
 constexpr int NO_BODY_FOLLOWS = 1;
 constexpr int NO_HTTP_FOLLOWS = 2;
 constexpr int FAILED = -1;
@@ -29,7 +29,7 @@ bool isInterim(unsigned status) {
     return status < 200;
 }
 
-/** Whether the header says what http_parser has made of it. */
+/** Whether the text of the header is the length that http_parser read from it. */
 bool isLength(std::string_view value, std::uint64_t length) {
     value = HttpText::trim(value);
     while (value.size() > 1 && value.front() == '0') {
@@ -41,7 +41,7 @@ bool isLength(std::string_view value, std::uint64_t length) {
 }  // namespace
 
 AnswerParser::AnswerParser(Expectation expected) : expected_(expected) {
-    // The same number each time, for all parsers of the process.
+    // Each call writes the same value for all parsers of the process.
     http_parser_set_max_header_size(MAX_RESPONSE_HEAD);
     http_parser_init(&parser_, HTTP_RESPONSE);
     parser_.data = this;
@@ -88,7 +88,7 @@ void AnswerParser::feed(std::string_view bytes) {
 
 void AnswerParser::end() {
     if (problem_ == nullptr && !complete_) {
-        // To http_parser, no bytes are the end.
+        // http_parser takes a call with no bytes for the end.
         check(0, http_parser_execute(&parser_, &callbacks(), nullptr, 0));
         if (!complete_ && problem_ == nullptr) {
             problem_ = "the connection was closed before the answer";
@@ -99,7 +99,7 @@ void AnswerParser::end() {
 
 void AnswerParser::check(std::size_t fed, std::size_t taken) {
     if (complete_) {
-        // Whatever comes behind an answer is nobody's.
+        // Bytes after an answer belong to no request.
         reusable_ = reusable_ && taken == fed;
         return;
     }

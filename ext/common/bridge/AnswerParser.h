@@ -11,10 +11,12 @@
 namespace Passenger::Bridge {
 
 /**
- * Reads one answer of an application that speaks HTTP/1: interim answers, head, body, and where it ends. What it lets through is fit for
- * a reply channel: no header of the connection, no name or value with which another line could begin, no coding but the body's own.
+ * Parses one answer of an application that speaks HTTP/1: interim answers, head and body. The
+ * result is fit for a reply channel. It has no headers of the connection, no name or value that
+ * could begin another line, and no transfer coding.
  *
- * Knows no socket, so that any bytes can be tried on it. After problem() it takes no more. Not thread-safe.
+ * The parser uses no socket, so that tests can feed any bytes. It is owned by one HttpExchange and
+ * not thread-safe. After problem() it takes no more bytes.
  */
 class AnswerParser {
 public:
@@ -24,11 +26,11 @@ public:
         std::string lines;
     };
 
-    /** What the request makes possible. */
+    /** The answer depends on this of the request. */
     struct Expectation {
-        /** It was a HEAD. */
+        /** The request was a HEAD. */
         bool bodiless = false;
-        /** It asked for another protocol. */
+        /** The request asked for another protocol. */
         bool upgrade = false;
     };
 
@@ -37,7 +39,7 @@ public:
     AnswerParser &operator=(const AnswerParser &) = delete;
 
     void feed(std::string_view bytes);
-    /** The application has closed the connection. */
+    /** The application closed the connection. */
     void end();
 
     /** Interim answers that came since the last call. */
@@ -54,7 +56,7 @@ public:
     std::string takeBody() {
         return std::exchange(body_, {});
     }
-    /** complete(), and the connection speaks another protocol now (101). The head has its Upgrade. */
+    /** complete(), and the connection has another protocol now (101). The head has its Upgrade. */
     bool upgraded() const noexcept {
         return upgraded_;
     }
@@ -62,11 +64,11 @@ public:
     const std::string &surplus() const noexcept {
         return surplus_;
     }
-    /** The answer is over. */
+    /** The whole answer has come. */
     bool complete() const noexcept {
         return complete_;
     }
-    /** Whether the end of the connection is the end of the answer. */
+    /** Whether the answer ends with the connection. */
     bool untilClose() const noexcept {
         return untilClose_;
     }
@@ -74,7 +76,7 @@ public:
     bool reusable() const noexcept {
         return reusable_;
     }
-    /** Why this is no answer, or null. */
+    /** Why the bytes are no answer, or null. */
     const char *problem() const noexcept {
         return problem_;
     }

@@ -25,10 +25,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/** Between two attempts on a Unix socket whose line is full: the kernel does not say when there is room. */
+/** Between two attempts on a Unix socket whose queue is full: the kernel does not report room. */
 constexpr auto FULL_LINE_PAUSE = 5ms;
 
-/** On a port that nobody listens on, the kernel may connect a socket to itself, if it happens to give it that very port. */
+/**
+ * On a port without a listener the kernel can connect a socket to itself: it may have given the
+ * socket that port.
+ */
 bool isConnectedToItself(int fd) {
     sockaddr_storage here{};
     sockaddr_storage there{};
@@ -39,7 +42,7 @@ bool isConnectedToItself(int fd) {
            hereSize == thereSize && std::memcmp(&here, &there, hereSize) == 0;
 }
 
-/** 0, or why it failed. */
+/** 0, or the errno of the failure. */
 int finishConnecting(int fd, AppAddress::Deadline deadline) {
     if (!pollUntil(fd, POLLOUT, deadline)) {
         return ETIMEDOUT;
@@ -49,7 +52,7 @@ int finishConnecting(int fd, AppAddress::Deadline deadline) {
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
-/** As /proc/net/tcp and tcp6 have addresses. */
+/** In the form of /proc/net/tcp and /proc/net/tcp6. */
 std::string inHex(const in_addr &address) {
     return fmt::format("{:08X}", address.s_addr);
 }
@@ -69,7 +72,7 @@ in6_addr mapped(const in_addr &address) {
     return result;
 }
 
-/** Those who listen on that port at one of those addresses. */
+/** Adds the users that listen on the port at one of the addresses. */
 void addListeners(const char *table, std::uint16_t port, const std::vector<std::string> &addresses,
                   std::vector<uid_t> &users) {
     std::ifstream file(table);
@@ -131,7 +134,7 @@ std::uint16_t AppAddress::unusedPort(const std::string &host) {
     if (!socket || ::bind(socket.get(), address, any.size_) != 0 || getsockname(socket.get(), address, &size) != 0) {
         throw SystemException("a port of PassengerDirectInstanceRequestAddress \"" + host + "\"", errno);
     }
-    // The port is at the same place in both families.
+    // sockaddr_in and sockaddr_in6 have the port at the same offset.
     return ntohs(reinterpret_cast<sockaddr_in &>(any.address_).sin_port);
 }
 

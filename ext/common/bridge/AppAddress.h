@@ -12,26 +12,38 @@
 
 namespace Passenger::Bridge {
 
-/** Where an application listens: a port of this machine, or a Unix socket. A plain value. */
+/** The address of an application: a port of this machine or a Unix socket. A plain value. */
 class AppAddress {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
 
     AppAddress() = default;
-    /** @param host an IP address. @throws IOException when it is none */
+    /**
+     * @param host an IP address
+     * @throws IOException when it is not
+     */
     static AppAddress tcp(const std::string &host, std::uint16_t port);
     /** @throws IOException when the path is too long for a socket */
     static AppAddress unixSocket(const std::string &path);
-    /** A port of that address which nobody uses at this moment. @throws IOException, SystemException */
+    /**
+     * A port of that address that is unused at this moment.
+     * @throws IOException, SystemException
+     */
     static std::uint16_t unusedPort(const std::string &host);
 
-    /** The users whose processes listen there, also where at all addresses of this machine; of a Unix socket none is known. Of an IPv6 socket at
-     *  all addresses the kernel does not tell whether it takes IPv4 too: it counts. */
+    /**
+     * The users whose processes listen at this address or at all addresses of the machine. Empty
+     * for a Unix socket. An IPv6 socket at all addresses counts for IPv4, too: the kernel does not
+     * tell whether it takes IPv4.
+     */
     std::vector<uid_t> listeners() const;
 
-    /** A connected socket, non-blocking. No descriptor, and errno: nobody listens there, or not by the deadline. */
+    /**
+     * A connected, non-blocking socket. No descriptor, and errno: no process accepted the
+     * connection by the deadline.
+     */
     FileDescriptor connect(Deadline deadline) const;
-    /** For people. */
+    /** For messages. */
     const std::string &text() const noexcept {
         return text_;
     }

@@ -89,7 +89,7 @@ AppCommand AppCommand::fromOptions(const Variables &options, const std::string &
 }
 
 std::string AppCommand::text() const {
-    // What `sh -c` runs is what was written in the configuration.
+    // Messages show the command as the configuration has it, without `sh -c`.
     std::string text = program == "/bin/sh" ? "" : program;
     for (const auto &argument : arguments) {
         if (argument != "-c") {

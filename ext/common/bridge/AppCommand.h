@@ -7,26 +7,28 @@
 
 namespace Passenger::Bridge {
 
-/** The value of an option of LOAD, or what is meant where it is missing or empty. */
+/** The value of an option of LOAD, or `otherwise` where the option is missing or empty. */
 std::string optionNamed(const char *name, const std::map<std::string, std::string> &options,
                         const std::string &otherwise = "");
 
-/** How an application is started, and what it is told about where to listen. A plain value. */
+/** The command that starts an application and tells it where to listen. A plain value. */
 struct AppCommand {
     std::string program;
     std::vector<std::string> arguments;
-    /** Whole environment, as NAME=value. */
+    /** The whole environment, as NAME=value. */
     std::vector<std::string> environment;
-    /** It is our own WSGI server, which is given each request's environment whole (RequestHead::writeForLoader()). */
+    /** Our own WSGI server, which gets whole environments (RequestHead::writeForLoader()). */
     bool isOurLoader = false;
 
-    /** From the Options of LOAD.
-     *  @param library our own lib/passenger, where the loaders of Node and WSGI applications are
-     *  @throws IOException when they say nothing that can be started */
+    /**
+     * @param options of LOAD
+     * @param library our lib/passenger, which has the loaders of Node and WSGI applications
+     * @throws IOException when the options name nothing to start
+     */
     static AppCommand fromOptions(const std::map<std::string, std::string> &options, const std::string &library,
                                   std::uint16_t port, const std::string &socketPath);
 
-    /** For people. */
+    /** For messages. */
     std::string text() const;
 };
 

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto CONNECT_LIMIT = 10s;
-/** No server closes a connection that it has used so recently; Node, the hastiest, waits five seconds. */
+/** Servers close no connection that was used so recently; Node waits five seconds. */
 constexpr auto YOUNG = 1s;
 
 }  // namespace
@@ -27,7 +27,7 @@ void AppConnection::keep() noexcept {
     lastUsed_ = steady_clock::now();
 }
 
-/** Neither its end has come nor a byte that nobody asked for. */
+/** The connection has not ended, and no byte has come on it. */
 bool AppConnection::isQuiet() const noexcept {
     pollfd entry{socket_.get(), POLLIN | POLLRDHUP, 0};
     return poll(&entry, 1, 0) == 0;

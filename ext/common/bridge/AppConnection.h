@@ -8,25 +8,28 @@
 namespace Passenger::Bridge {
 
 /**
- * One worker's connection to the application, kept from one request to the next. Nothing that came on it between two requests is ever
- * taken for an answer. Used by one thread.
+ * One worker's connection to the application, kept from one request to the next. Owned and used by
+ * the worker's thread. Always true: bytes that came between two requests are never part of an
+ * answer.
  */
 class AppConnection {
 public:
     explicit AppConnection(const AppAddress &address) : address_(address) {}
 
-    /** A connection that is open, and on which nothing has come: the kept one, or a new one.
-     *  @param mayBeOld the request can be sent again if the application closes the connection this very moment
-     *  @return false, and errno: there is none to be had */
+    /**
+     * Takes the kept connection if it is open and has no bytes to read; else makes a new one.
+     * @param mayBeOld the request can be sent again if the application closes the connection now
+     * @return false, and errno: the application does not accept connections
+     */
     bool open(bool mayBeOld);
-    /** open() had kept it. */
+    /** The connection is older than the last open(). */
     bool kept() const noexcept {
         return kept_;
     }
     int descriptor() const noexcept {
         return socket_.get();
     }
-    /** The exchange ended cleanly. */
+    /** After an exchange that ended cleanly. */
     void keep() noexcept;
     void close() noexcept {
         socket_.reset();

@@ -30,14 +30,17 @@ namespace {
 using namespace std::chrono_literals;
 using Deadline = std::chrono::steady_clock::time_point;
 
-/** From SIGTERM to SIGKILL. Shorter than what the agent gives to instances when httpd ends. */
+/** From SIGTERM to SIGKILL. The agent gives instances more time when httpd ends. */
 constexpr auto GRACE = 2s;
 constexpr auto KILL_LIMIT = 5s;
-/** Where the keeper has its socket. */
+/** The keeper's descriptor of its socket. */
 constexpr int SOCKET = 3;
 constexpr char STOP = 's';
 
-/** Reaps whoever has ended: the command, and orphans of its. Whether the command was among them; then its status. */
+/**
+ * Reaps all ended processes: the command and its orphans.
+ * @return the command's status, if it ended
+ */
 std::optional<int> reap(pid_t command) {
     std::optional<int> status;
     int one = 0;
@@ -49,7 +52,7 @@ std::optional<int> reap(pid_t command) {
     return status;
 }
 
-/** Until the command has ended or `deadline`. */
+/** Waits for the end of the command, at most until `deadline`. */
 std::optional<int> awaitEnd(const FileDescriptor &children, pid_t command, Deadline deadline) {
     for (;;) {
         if (const auto status = reap(command)) {
@@ -73,7 +76,7 @@ void removeFolder(const std::string &folder) {
     std::filesystem::remove_all(folder, ignored);
 }
 
-/** Until the bridge wants the end, or is at its own, or the command is. */
+/** Returns when the bridge asks for the end, or when the bridge or the command has ended. */
 void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t command, const std::string &folder) {
     for (;;) {
         pollfd entries[2] = {{socket.get(), POLLIN, 0}, {children.get(), POLLIN, 0}};
@@ -81,7 +84,7 @@ void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t co
             return;
         }
         if (const auto status = awaitEnd(children, command, Deadline::min())) {
-            // Whoever hears of the end may kill what is left, this process included.
+            // The bridge may kill all that is left once it knows the end, this process included.
             removeFolder(folder);
             sendEnding(socket, *status, "");
             return;
@@ -97,7 +100,7 @@ void keep(const FileDescriptor &socket, const FileDescriptor &children, pid_t co
     }
 }
 
-/** In the keeper. */
+/** Runs in the keeper. */
 void runKeeper(const FileDescriptor &socket, const AppCommand &app, const std::string &folder) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     ::prctl(PR_SET_NAME, "passenger-keep");
@@ -130,7 +133,7 @@ AppKeeper::AppKeeper(const AppCommand &command, const std::string &folder) {
         throw SystemException("fork", errno);
     }
     if (pid == 0) {
-        // Nothing of the bridge's is the keeper's, above all not the control socket.
+        // The keeper holds none of the bridge's descriptors, above all not the control socket.
         ::dup2(pair.second.get(), SOCKET);
         ::syscall(SYS_close_range, static_cast<unsigned>(SOCKET + 1), UINT_MAX, 0U);
         runKeeper(FileDescriptor(SOCKET), command, folder);

@@ -8,22 +8,27 @@
 namespace Passenger::Bridge {
 
 /**
- * A process between the bridge and its application: the parent of the command, and a subreaper. When the bridge ends, however it ends,
- * it ends the command and all that descends from it, in whatever session, so that nothing outlives the bridge. It does so, too, and at once,
- * when this object is destroyed without finish().
+ * The keeper: a process between the bridge and its application, the parent of the command and a
+ * subreaper. When the bridge ends or is killed, the keeper ends the command and all its
+ * descendants, in every session. So no process of the application outlives the bridge.
+ *
+ * Owned by the Application. If it is destroyed without finish(), the keeper kills at once.
  */
 class AppKeeper {
 public:
-    /** How the command came to its end. */
+    /** How the command ended. */
     struct Ending {
-        /** Not empty: it could not be started. */
+        /** Not empty: the command could not be started. */
         std::string error;
-        /** As of waitpid(). */
+        /** From waitpid(). */
         int status = 0;
     };
 
-    /** Forks the keeper, which starts the command. While this process has a single thread.
-     *  @param folder removed at the end, with what is in it. @throws SystemException */
+    /**
+     * Forks the keeper, which starts the command. This process must have a single thread.
+     * @param folder the keeper removes it at the end, with its content
+     * @throws SystemException
+     */
     AppKeeper(const AppCommand &command, const std::string &folder);
 
     /** Readable when the command has ended. */
@@ -32,7 +37,10 @@ public:
     }
     /** After descriptor() has become readable. */
     Ending takeEnding();
-    /** Asks the application to end (SIGTERM), and kills after a grace what is left of it. Waits until all of it is gone. */
+    /**
+     * Sends SIGTERM to the application, and SIGKILL after a grace period. Returns when all its
+     * processes are gone.
+     */
     void finish();
 
 private:

@@ -36,13 +36,13 @@ constexpr const char *REMEDY =
     "environment variable PORT names (or on the Unix socket that PASSENGER_SOCKET names, if the command mentions "
     "it); for example: PassengerAppStartCommand \"myserver --port $PORT\".";
 
-/** Whether the application may listen on a Unix socket: our loaders do, and commands that know its name. */
+/** Our loaders listen on a Unix socket, and so do commands that mention its variable. */
 bool wantsSocket(const Application::Options &options) {
     const std::string command = optionNamed("start_command", options);
     return command.empty() || command.find("PASSENGER_SOCKET") != std::string::npos;
 }
 
-/** By its name the agent finds it when we were killed and so was the keeper, who removes it else. */
+/** The keeper removes the folder. If the keeper was killed, too, the agent finds it by its name. */
 std::string makePrivateFolder(const std::string &parent) {
     std::string folder = fmt::format("{}/passenger.{}.XXXXXX", parent, getpid());
     if (mkdtemp(folder.data()) == nullptr) {
@@ -52,7 +52,7 @@ std::string makePrivateFolder(const std::string &parent) {
     return folder;
 }
 
-/** As long as somebody has the lock, the folder is in use. */
+/** The folder is in use while a process holds the lock. */
 FileDescriptor lock(const std::string &folder) {
     FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (descriptor) {
@@ -83,7 +83,7 @@ Application::Application(const Options &options, const std::string &library)
     }
 }
 
-/** The keeper does it, once there is one. */
+/** For the time before the keeper exists, which removes it later. */
 void Application::removeFolder() const noexcept {
     if (!folder_.empty()) {
         rmdir(folder_.c_str());
@@ -129,7 +129,10 @@ bool Application::takesConnections() {
     return false;
 }
 
-/** The port was free a moment ago, but anybody may take one. False: who has listened does so no more. */
+/**
+ * Whether a process of this user listens. Another user's process may have taken the port that was
+ * free a moment ago. False: the listener has gone.
+ */
 bool Application::isListener() {
     const std::vector<uid_t> users = port_.listeners();
     for (const uid_t user : users) {

@@ -13,34 +13,48 @@
 
 namespace Passenger::Bridge {
 
-/** Why an application could not be started, with the remedy, for people. */
+/** Says why an application could not be started, and the remedy. */
 class StartFailure : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
 /**
- * The application's process, seen from the bridge: its command, where it listens, how it ends. Made while the bridge has a single thread;
- * afterwards address() may be used from any.
+ * The application's process as the bridge sees it: its command, its address and its end. Owned by
+ * the bridge's main thread, which makes it before there are other threads. Any thread may call
+ * address() after that.
  */
 class Application {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
     using Options = std::map<std::string, std::string>;
 
-    /** Decides where it is to listen. @param options of LOAD  @param library as AppCommand wants it. @throws StartFailure */
+    /**
+     * Chooses the address where the application is to listen.
+     * @param options of LOAD
+     * @param library see AppCommand
+     * @throws StartFailure
+     */
     Application(const Options &options, const std::string &library);
 
     /** @throws StartFailure */
     void start();
-    /** Waits until it takes connections. @param agent a descriptor that becomes readable when nobody wants it any more
-     *  @return false: nobody does. @throws StartFailure when the command ends before, or time is up; nothing of it is left then */
+    /**
+     * Waits until the application accepts connections.
+     * @param agent becomes readable when the agent no longer wants the application
+     * @return false: the agent does not want it
+     * @throws StartFailure when the command ends first, or at the deadline; no process of the
+     *     application is left then
+     */
     bool awaitListening(int agent, Deadline deadline);
 
     const AppAddress &address() const noexcept {
         return address_;
     }
-    /** Whether it is our own WSGI server that listens there. A startup file may also listen on $PORT itself: then it is the application that speaks HTTP. */
+    /**
+     * Whether our own WSGI server listens at address(). A startup file may also listen on $PORT
+     * itself; then the application speaks HTTP.
+     */
     bool isOurLoader() const noexcept {
         return command_.isOurLoader && onSocket_;
     }
@@ -51,11 +65,11 @@ public:
     AppKeeper::Ending takeEnding() {
         return keeper_->takeEnding();
     }
-    /** Ends it in order. Waits until all of it is gone. */
+    /** Ends the application in order. Returns when all its processes are gone. */
     void finish() {
         keeper_->finish();
     }
-    /** For people. */
+    /** For messages. */
     static std::string describe(const AppKeeper::Ending &ending);
 
 private:
@@ -67,7 +81,7 @@ private:
     std::string places() const;
 
     AppCommand command_;
-    /** Private, with the socket that the application may listen on; empty: it has no use for one. */
+    /** Has the Unix socket that the application may listen on; empty: none. */
     std::string folder_;
     FileDescriptor folderLock_;
     std::uint16_t portNumber_ = 0;

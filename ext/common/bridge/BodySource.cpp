@@ -35,7 +35,7 @@ std::string_view BodySource::accept(std::size_t size) {
     std::memcpy(&header, buffer_.data(), std::min(size, sizeof(header)));
     if (size < sizeof(header) || size > MAX_MESSAGE || header.type != MessageType::BODY || header.ticket < first_ ||
         header.ticket > last_) {
-        // Of an earlier exchange. Dropped, but not without end.
+        // Messages of an earlier exchange are dropped, up to a limit.
         discarded_ += std::max(size, sizeof(header));
         if (discarded_ > MAX_DISCARDED) {
             throw BodyBrokenOff();

@@ -10,27 +10,34 @@
 
 namespace Passenger::Bridge {
 
-/** The request's bytes ended before their end: most often the client has gone. */
+/** The request's body ended too early: most often the client left. */
 class BodyBrokenOff {};
 
 /**
- * Request bytes that follow on the reply channel in BODY messages: the rest of a long environment, then the body. A request that was sent
- * again has a new ticket, but what came under the earlier ones is not sent again. Used by one thread.
+ * The request's bytes that come on the reply channel in BODY messages: the rest of a long
+ * environment, then the body. A request that is sent again has a new ticket, but BODY messages
+ * under its earlier tickets stay valid. Owned by one exchange; used by one thread.
  */
 class BodySource {
 public:
-    /** @param first, last tickets that the exchange has had */
+    /** @param first, last the range of tickets that the exchange has had */
     BodySource(const Channel &channel, std::uint64_t first, std::uint64_t last);
 
-    /** Waits for the next message and takes it. Its bytes, perhaps none, are valid until the next call. @throws BodyBrokenOff */
+    /**
+     * Waits for the next message. Its bytes, perhaps none, are valid until the next call.
+     * @throws BodyBrokenOff
+     */
     std::string_view receive();
-    /** Waits for exactly that many bytes; what came with them receive() gives. @throws BodyBrokenOff */
+    /**
+     * Waits for exactly `length` bytes; receive() returns the bytes that came with them.
+     * @throws BodyBrokenOff
+     */
     std::string receiveExactly(std::size_t length);
-    /** Whether there is something that receive() gives without waiting for the channel. */
+    /** Whether receive() has bytes without waiting for the channel. */
     bool hasUnread() const noexcept {
         return !unread_.empty();
     }
-    /** The last message was taken. What is unread is still to come. */
+    /** The last message was taken. There may be unread bytes. */
     bool ended() const noexcept {
         return ended_;
     }

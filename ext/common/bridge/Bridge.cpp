@@ -25,19 +25,19 @@ using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Names of steps, as people read them.
+// Names of steps in reports.
 constexpr const char *WORKING_DIRECTORY = "working directory";
 constexpr const char *COMMAND_STARTED = "command started";
 constexpr const char *LISTENING = "application listens";
 
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
 
-/** What the agent's own clock has run already, and what it takes to tell: our report is the better one. */
+/** The bridge gives up sooner than the agent, because the bridge's report says more. */
 milliseconds timeToStart(milliseconds startTimeout) {
     return startTimeout - std::min<milliseconds>(500ms, startTimeout / 4);
 }
 
-/** Runs a part of the start, which the agent follows. */
+/** Runs a step of the start, and reports it to the agent. */
 template <typename Part> auto step(ControlSocket &control, const char *name, Part part) {
     const auto began = steady_clock::now();
     const auto tell = [&](const char *state) {
@@ -63,7 +63,7 @@ void enter(const std::string &folder) {
     }
 }
 
-/** Nothing: nobody wants it any more. */
+/** Nothing: the agent no longer wants the application. */
 std::optional<Application> start(ControlSocket &control, const Application::Options &options,
                                  const std::string &library) {
     const auto timeout = std::chrono::seconds(std::stoul(options.at("start_timeout")));
@@ -87,7 +87,7 @@ std::optional<Application> start(ControlSocket &control, const Application::Opti
     return application;
 }
 
-/** The next frame, which has to be of that type. Nothing: the end. */
+/** The next frame, which must have this type. Nothing: the agent has gone. */
 std::optional<Frame> expect(ControlSocket &control, FrameType type) {
     Frame frame = control.receive(deadlineIn(FOREVER));
     if (frame.type == FrameType::FINISH) {
@@ -117,7 +117,7 @@ int serve(ControlSocket &control, const std::string &library) {
             Instance(control, *application, std::move(*frame)).run();
         }
     } catch (const EndOfFileException &) {
-        // The agent has gone, or wants it no more: like FINISH.
+        // The agent has gone or no longer wants the instance: like FINISH.
     }
     application->finish();
     return EXIT_SUCCESS;
@@ -127,7 +127,7 @@ int serve(ControlSocket &control, const std::string &library) {
 
 int run(FileDescriptor descriptor, const std::string &program) {
     ::prctl(PR_SET_NAME, "passenger-bridg");
-    // An application's own answer to SIGQUIT is its own.
+    // The bridge ignores SIGQUIT; the application handles it as it likes.
     ::signal(SIGQUIT, SIG_IGN);
     Instance::prepareProcess();
     ControlSocket control(std::move(descriptor));

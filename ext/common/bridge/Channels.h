@@ -11,7 +11,7 @@
 
 namespace Passenger::Bridge {
 
-/** The instance's end of a reply channel. Shared with the agent, so its flags are left alone. */
+/** The instance's end of a reply channel. The agent shares it, so nobody changes its flags. */
 struct Channel {
     std::uint64_t id = 0;
     FileDescriptor end;
@@ -19,21 +19,22 @@ struct Channel {
 using ChannelPtr = std::shared_ptr<const Channel>;
 
 /**
- * The reply channels that this instance has met. Workers look them up; whoever reads the control socket brings those that were asked
- * for. A channel that is dropped is closed when its exchange is over. Thread-safe.
+ * The reply channels that this instance knows. Workers look them up; the thread that reads the
+ * control socket adds those that were asked for. A dropped channel closes when its exchange is
+ * over. Owned by the Instance; thread-safe.
  */
 class Channels {
 public:
-    /** @param ask sends FETCH; throws where nobody is there any more */
+    /** @param ask sends FETCH; throws when the agent has gone */
     explicit Channels(std::function<void(std::uint64_t)> ask) : ask_(std::move(ask)) {}
 
-    /** Waits for one that is new. Null: its child is gone, or the agent. */
+    /** Waits for a channel that is new. Null: its child or the agent is gone. */
     ChannelPtr find(std::uint64_t id) EXCLUDES(mutex_);
     void add(std::uint64_t id, FileDescriptor end) EXCLUDES(mutex_);
-    /** There is no such channel. */
+    /** The agent knows no such channel. */
     void refuse(std::uint64_t id) EXCLUDES(mutex_);
     void drop(std::uint64_t id) EXCLUDES(mutex_);
-    /** Nobody will bring channels any more. */
+    /** The agent has gone: no more channels come. */
     void stop() EXCLUDES(mutex_);
 
 private:

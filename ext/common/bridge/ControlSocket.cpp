@@ -6,7 +6,7 @@ namespace Passenger::Bridge {
 
 namespace {
 
-/** An agent that takes nothing for so long is as good as gone. */
+/** An agent that reads nothing for so long counts as gone. */
 constexpr std::chrono::seconds SEND_LIMIT{60};
 
 }  // namespace

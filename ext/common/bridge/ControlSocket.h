@@ -5,7 +5,10 @@
 
 namespace Passenger::Bridge {
 
-/** The control socket to the agent (doc/PROTOCOLS.md, section 4.3). One thread at a time reads, any may write. */
+/**
+ * The control socket to the agent (doc/PROTOCOLS.md, section 4.3). Owned by the bridge. One thread
+ * at a time reads; any thread writes.
+ */
 class ControlSocket {
 public:
     explicit ControlSocket(FileDescriptor socket) : socket_(std::move(socket)) {}
@@ -13,9 +16,12 @@ public:
     /** @throws IOException, SystemException */
     Frame receive(FrameSocket::Deadline deadline);
     void send(const Frame &frame) EXCLUDES(mutex_);
-    /** The same where it does not matter whether anybody is there: whoever reads will see. */
+    /** The same without an error: the thread that reads sees that the agent has gone. */
     void tell(const Frame &frame) noexcept EXCLUDES(mutex_);
-    /** The same where nobody waits for room either. For frames without descriptors or fields: they pass whole or not at all. */
+    /**
+     * The same without waiting for room. Only for frames without descriptors and fields, which the
+     * kernel takes whole or not at all.
+     */
     void tellIfRoom(const Frame &frame) noexcept EXCLUDES(mutex_);
     int descriptor() const noexcept {
         return socket_.descriptor().get();
@@ -23,7 +29,7 @@ public:
 
 private:
     Mutex mutex_{Locks::BRIDGE_CONTROL};
-    /** Its sending half is guarded by the mutex. */
+    /** The mutex guards only sending. */
     FrameSocket socket_;
 };
 

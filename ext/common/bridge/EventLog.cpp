@@ -28,11 +28,11 @@ void setApplication(std::string_view name) {
 
 void write(std::string_view event, std::string_view fields) {
     std::string line = fmt::format("event={} app=\"{}\" {}", event, application(), fields);
-    // One line it stays, whatever a request had in it.
+    // An event stays one line, even with a request's bytes in it.
     std::replace_if(
         line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < ' '; }, '?');
     line += '\n';
-    // A log that cannot be written must not fail what wanted to be logged.
+    // The caller goes on if the log cannot be written.
     static_cast<void>(!::write(STDERR_FILENO, line.data(), line.size()));
 }
 

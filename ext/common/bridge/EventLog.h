@@ -4,13 +4,16 @@
 
 namespace Passenger::Bridge::EventLog {
 
-/** The application's name, in each line from now on. Before there are threads. */
+/** Each later line has this name. Call it before there are threads. */
 void setApplication(std::string_view name);
 
-/** Writes `event=NAME app="…" FIELDS` to the standard error, which the agent collects into the log. From any thread. */
+/** Writes `event=NAME app="…" FIELDS` to stderr, which the agent logs. From any thread. */
 void write(std::string_view event, std::string_view fields);
 
-/** The same for what a peer that is not trusted can cause as often as it likes: LogLimit::LINES lines in an interval, and how many were left out. */
+/**
+ * The same for events that a peer can cause without limit: at most LogLimit::LINES lines in an
+ * interval, and a line with the number of those that were left out.
+ */
 void complain(std::string_view event, std::string_view fields);
 
 }  // namespace Passenger::Bridge::EventLog

@@ -18,10 +18,10 @@ namespace Passenger::Bridge {
 
 namespace {
 
-/** One read is one message on the reply channel, unless a head is before it. */
+/** The bytes of one read fit into one message on the reply channel, unless a head is there. */
 constexpr std::size_t READ_SIZE = MAX_MESSAGE - sizeof(MessageHeader);
 
-/** An application that does not know of 100 says nothing while it waits for the body (RFC 9110, section 10.1.1). */
+/** An application may wait for the body without sending 100 (RFC 9110, section 10.1.1). */
 constexpr std::chrono::seconds SILENCE{1};
 
 constexpr unsigned CONTINUE = 100;
@@ -47,7 +47,10 @@ void HttpExchange::run() {
     conclude();
 }
 
-/** httpd has taken the client's own framing off. Where a filter has also taken a coding off (mod_deflate), the length is another. */
+/**
+ * httpd removes the client's framing. A filter that removes a coding (mod_deflate) changes the
+ * length, too.
+ */
 void HttpExchange::decideFraming() {
     using Kind = BodyFraming::Kind;
     const bool mayHaveBody = parts_.fields.has("CONTENT_LENGTH") || parts_.fields.has("HTTP_TRANSFER_ENCODING");
@@ -69,7 +72,7 @@ void HttpExchange::decideFraming() {
         return;
     }
     if (expects) {
-        // The child may wait for this with its client's body.
+        // The child may wait for this before it sends the body.
         parts_.reply.interim(CONTINUE, "");
     }
     decideByFirstBytes();
@@ -78,7 +81,7 @@ void HttpExchange::decideFraming() {
     }
 }
 
-/** Messages follow, but they may have brought the rest of a long environment only. */
+/** The messages that follow may have only the rest of a long environment, and no body. */
 void HttpExchange::decideByFirstBytes() {
     framing_.kind = BodyFraming::Kind::CHUNKED;
     std::string_view first;
@@ -91,7 +94,7 @@ void HttpExchange::decideByFirstBytes() {
     }
 }
 
-/** Connects, and puts the request's beginning into the output. False: it was answered instead. */
+/** Connects, and puts the start of the request into the output. False: it was answered. */
 bool HttpExchange::begin() {
     const std::optional<std::string> head = parts_.toLoader ? RequestHead::writeForLoader(parts_.fields, framing_)
                                                             : RequestHead::write(parts_.fields, framing_);
@@ -101,7 +104,7 @@ bool HttpExchange::begin() {
         return false;
     }
     if (ended_) {
-        // Once more.
+        // Another attempt, on a new connection.
         parts_.connection.close();
         output_.clear();
         outputAt_ = 0;
@@ -164,7 +167,10 @@ void HttpExchange::waitForEither() {
     }
 }
 
-/** Milliseconds for which the application may say nothing where its client's body was not asked for; -1: for ever. */
+/**
+ * Milliseconds for which the application may be silent while the client was not asked for the body;
+ * -1: no limit.
+ */
 int HttpExchange::patience() const {
     if (!unasked_ || (parts_.reply.started() && !deaf_)) {
         return -1;
@@ -173,8 +179,11 @@ int HttpExchange::patience() const {
     return static_cast<int>(std::max(left.count(), std::chrono::milliseconds::rep{0}));
 }
 
-/** It waits for the body. Either the client is asked in its place, or, where its answer has told the client that none is wanted, the body ends here.
- *  That is not said at once: there are applications that answer no further then (Node). */
+/**
+ * The application waits for the body. The client is asked for it; but if the answer has begun, the
+ * client sends no body, and the body ends here. It does not end at once, because Node stops an
+ * answer then.
+ */
 void HttpExchange::breakSilence() {
     unasked_ = false;
     if (parts_.reply.started()) {
@@ -192,7 +201,7 @@ void HttpExchange::takeBody() {
         if (!unasked_ || !parts_.reply.started()) {
             throw;
         }
-        // Of an application that answers without it, the child does not ask its client for it.
+        // The application answers without the body, so the child does not ask its client.
         deaf_ = true;
         return;
     }
@@ -219,7 +228,7 @@ void HttpExchange::addToBody(std::string_view bytes) {
         output_ += "\r\n";
         return;
     }
-    // What is beyond the length that the client gave is cut.
+    // Bytes beyond the length that the client gave are cut.
     bytes = bytes.substr(0, bodyLeft_);
     output_ += bytes;
     bodyLeft_ -= bytes.size();
@@ -251,7 +260,7 @@ void HttpExchange::readAnswer() {
     } else if (size == 0) {
         ended_ = true;
         if (answer_->untilClose()) {
-            // The kernel ends the connections of a process that was killed as if it had.
+            // The kernel closes the connections of a killed process in order.
             parts_.awaitDeath();
         }
         answer_->end();
@@ -282,7 +291,7 @@ void HttpExchange::passOn() {
     }
 }
 
-/** The application has closed a connection that it had kept, at the moment when we took it. */
+/** The application closed a kept connection at the moment when the request was sent. */
 bool HttpExchange::mayBeSentAgain() const {
     return ended_ && !heardOf_ && parts_.connection.kept() && framing_.kind == BodyFraming::Kind::NONE &&
            RequestHead::isSafe(parts_.fields);

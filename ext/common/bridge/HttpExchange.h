@@ -17,23 +17,24 @@
 namespace Passenger::Bridge {
 
 /**
- * One request, from its message to its answer's last one. Sends it to the application, while its body arrives, and passes the answer on as it
- * comes; whichever of both sides ends early ends the other. Lives for one request, in one thread.
+ * One request, from its message to the last message of its answer. Sends the request to the
+ * application while its body arrives, and passes the answer on as it comes. If one side ends early,
+ * the exchange ends the other. A worker owns it for one request; used by one thread.
  */
 class HttpExchange {
 public:
     struct Parts {
         const RequestFields &fields;
-        /** The whole body, where none follows. */
+        /** The whole body, where no BODY messages follow. */
         std::string_view body;
-        /** Where it follows; else null. */
+        /** The body that follows, or null. */
         BodySource *source;
         const Channel &channel;
         ReplyWriter &reply;
         AppConnection &connection;
-        /** Waits a moment in which the end of the application's process becomes known, which ends this one. */
+        /** Waits a moment: if the application has ended, this process ends meanwhile. */
         std::function<void()> awaitDeath;
-        /** The application is behind our own WSGI server: RequestHead::writeForLoader(). */
+        /** Our own WSGI server serves the application: RequestHead::writeForLoader(). */
         bool toLoader = false;
     };
 
@@ -67,21 +68,21 @@ private:
 
     const Parts parts_;
     BodyFraming framing_;
-    /** What the application has not taken yet, from outputAt_ on. */
+    /** Bytes for the application; those before outputAt_ are sent. */
     std::string output_;
     std::size_t outputAt_ = 0;
-    /** LENGTH: so much is still to come. */
+    /** LENGTH: bytes that are still to come. */
     std::uint64_t bodyLeft_ = 0;
     bool bodyDone_ = true;
-    /** The client waits to be asked for it, and neither the application nor we have done so until now. */
+    /** The client waits to be asked for the body, and has not been asked yet. */
     bool unasked_ = false;
-    /** The application that has said nothing by then waits for it. */
+    /** An application that is silent until then waits for the body. */
     std::chrono::steady_clock::time_point silentUntil_;
-    /** The application takes no more of the request: it has answered early, or is gone. */
+    /** The application takes no more of the request: it answered early or is gone. */
     bool deaf_ = false;
-    /** It has sent something. */
+    /** The application has sent bytes. */
     bool heardOf_ = false;
-    /** It has closed the connection. */
+    /** The application has closed the connection. */
     bool ended_ = false;
     std::optional<AnswerParser> answer_;
 };

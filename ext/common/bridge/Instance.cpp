@@ -27,7 +27,7 @@ using namespace std::chrono_literals;
 using std::chrono::steady_clock;
 
 constexpr auto FOREVER = std::chrono::hours(24 * 365);
-/** From the end of an application's connections to the news that its process has ended. */
+/** The kernel reports a process's end so much later than the end of its connections, at most. */
 constexpr auto DEATH_NOTICE = 50ms;
 
 sigset_t endingSignals() {
@@ -84,11 +84,11 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
                                  stickyId, application_.isOurLoader()});
 }
 
-/** Threads that are still busy use all of this: who destroys it ends the process. */
+/** Busy threads still use the members, so the owner ends the process without destroying it. */
 Instance::~Instance() = default;
 
 void Instance::run() {
-    // First, until then the agent takes the instance for one that has no request, even when it dies.
+    // Before any request: the agent supposes that an instance has none before READY.
     control_.send(Frame(FrameType::READY));
     startThreads();
     while (!ending_) {
@@ -108,10 +108,10 @@ void Instance::startThreads() {
                 work();
             } catch (const std::exception &error) {
                 EventLog::write("instance.thread_failed", fmt::format("error=\"{}\"", error.what()));
-                // With the request that it may have: its claim stays, so that the agent tells the child.
+                // The claim of a request in work stays, so that the agent sends LOST.
                 ::_exit(EXIT_FAILURE);
             }
-            // Whichever thread ends, ends the instance.
+            // The end of any thread ends the instance.
             ending_ = true;
             noteEvent();
         }).detach();
@@ -128,7 +128,7 @@ void Instance::startThreads() {
     }
 }
 
-/** In a thread of its own, to the end of the process: the application's may take its time. */
+/** Has a thread of its own, which runs to the end of the process. */
 void Instance::sendHeartbeats() {
     for (;;) {
         std::this_thread::sleep_for(heartbeatInterval_);
@@ -136,14 +136,14 @@ void Instance::sendHeartbeats() {
     }
 }
 
-/** It goes on after FINISH: a request in work may need a channel yet. */
+/** Goes on after FINISH, because a request in work may still need a channel. */
 void Instance::readControlSocket() {
     try {
         for (;;) {
             handle(control_.receive(deadlineIn(FOREVER)));
         }
     } catch (const EndOfFileException &) {
-        // The agent wants it no more.
+        // The agent has gone or no longer wants the instance.
         channels_.stop();
     } catch (const std::exception &error) {
         EventLog::write("control.broken", fmt::format("reason=\"{}\"", error.what()));
@@ -176,7 +176,7 @@ void Instance::handle(Frame frame) {
     }
 }
 
-/** That it has paused the last worker tells that becomes idle. */
+/** The last worker that becomes idle reports the pause. */
 void Instance::pauseOrResume(Frame &frame) {
     if (frame.field(0) == "1") {
         intake_->pause();
@@ -227,7 +227,7 @@ void Instance::finish() {
         EventLog::write("instance.gave_up_waiting", fmt::format("requests={}", working_.load()));
     }
     application_.finish();
-    // Threads may still be busy, with claims that are to stay.
+    // Without destructors: claims of busy threads must stay.
     ::_exit(EXIT_SUCCESS);
 }
 

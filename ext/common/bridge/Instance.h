@@ -18,23 +18,24 @@
 namespace Passenger::Bridge {
 
 /**
- * The bridge while it serves, from SERVE to its end. The main thread waits for what ends it, a thread reads the control socket, the workers
- * take requests. When the application's command ends, the process ends at once: what its workers had claimed, the agent tells.
+ * The bridge from SERVE to its end. The main thread owns it and waits for the end, one thread reads
+ * the control socket, and the workers take requests. When the application's command ends, the
+ * process ends at once; the agent then reports the claimed requests as lost.
  */
 class Instance {
 public:
-    /** For the signals that it waits for. Before there are threads. */
+    /** Sets up signals. Call it before there are threads. */
     static void prepareProcess();
 
-    /** How long requests in work have at its end. */
+    /** Time for requests in work at the end. */
     static constexpr std::chrono::seconds FINISH_WITHIN{60};
 
-    /** @throws ProtocolException when SERVE is not as it has to be */
+    /** @throws ProtocolException when SERVE is malformed */
     Instance(ControlSocket &control, Application &application, Frame serve,
              std::chrono::milliseconds finishWithin = FINISH_WITHIN);
     ~Instance();
 
-    /** Returns when all requests have been answered, or time for them is up. */
+    /** Does not return before all requests are answered, or FINISH_WITHIN is over. */
     void run();
 
 private:
@@ -44,7 +45,7 @@ private:
     void handle(Frame frame);
     void pauseOrResume(Frame &frame);
     void countAnswered();
-    /** Waits for what concerns the main thread. False: until `deadline` there was nothing. */
+    /** Waits for an event for the main thread. False: none came until `deadline`. */
     bool awaitEvent(Application::Deadline deadline);
     void noteEvent() noexcept;
     void finish();
@@ -55,7 +56,7 @@ private:
     std::uint32_t firstCell_;
     std::uint32_t count_;
     std::uint64_t maxRequests_;
-    /** Between two signs of life; zero: none is wanted. */
+    /** Between two HEARTBEATs; zero: the agent wants none. */
     std::chrono::milliseconds heartbeatInterval_;
     FileDescriptor claims_;
     FileDescriptor senders_;
@@ -64,7 +65,7 @@ private:
     std::optional<Worker::Tools> tools_;
     std::vector<std::unique_ptr<Worker>> workers_;
     FileDescriptor signals_;
-    /** Something has happened that the main thread has to look at. */
+    /** Wakes the main thread. */
     FileDescriptor events_;
     std::atomic<bool> ending_{false};
     std::atomic<std::uint32_t> working_{0};

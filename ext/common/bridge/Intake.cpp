@@ -20,10 +20,13 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int WAKE_SIGNAL = SIGUSR2;
-/** Between two wakings of a worker that was about to sleep when it was woken first. */
+/** A worker that was about to sleep at the first signal needs another one. */
 constexpr auto WAKE_PAUSE = 1ms;
 
-/** Of a queue of which no bytes were just read: that was its end, or a message without any. Behind the end there is never more to see. */
+/**
+ * A read of no bytes is the end of the queue, or a message without bytes. After the end there is
+ * never another message.
+ */
 bool ended(const FileDescriptor &queue) {
     char byte = 0;
     return RequestQueue::closed(queue.get()) && recv(queue.get(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
@@ -33,7 +36,7 @@ bool ended(const FileDescriptor &queue) {
 
 void Intake::prepareProcess() {
     struct sigaction action {};
-    // Without SA_RESTART: what it is for is EINTR.
+    // Without SA_RESTART, so that a blocked recv() ends with EINTR.
     action.sa_handler = [](int) {};
     sigaction(WAKE_SIGNAL, &action, nullptr);
 }
@@ -49,7 +52,7 @@ std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
     Own own;
     while (awaitOpen(seat, own)) {
         seat.reading = true;
-        // After that, so that whoever closes it either sees us read or is seen.
+        // After `reading` is set: either this worker sees the closing, or pause() sees it read.
         const ssize_t size = open_ ? receive(own, buffer) : -1;
         const int error = errno;
         const bool wasOpen = open_;
@@ -67,7 +70,7 @@ std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
     return std::nullopt;
 }
 
-/** False: there is nothing to come. */
+/** False: the intake is finished. */
 bool Intake::awaitOpen(Seat &seat, Own &own) {
     if (open_ && seat.taken && !hasOwn_) {
         return true;
@@ -92,7 +95,7 @@ bool Intake::awaitOpen(Seat &seat, Own &own) {
     return true;
 }
 
-/** What is in the own queue comes first. Its end means only that nobody is sent there any more. */
+/** Takes from the own queue first. The end of the own queue does not end the intake. */
 ssize_t Intake::receive(const Own &own, std::span<char> buffer) const {
     if (!own) {
         return recv(queue_.get(), buffer.data(), buffer.size(), 0);
@@ -129,7 +132,7 @@ void Intake::pause() {
             return;
         }
         open_ = false;
-        // Workers that had not even noticed that it was resumed.
+        // All workers may be idle already: they have not noticed an earlier resume().
         tellIfIdle();
     }
     wakeReaders();

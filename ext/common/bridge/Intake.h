@@ -17,34 +17,44 @@
 namespace Passenger::Bridge {
 
 /**
- * The receiving end of the Group's queue, with the instance's own one where there is one (sticky sessions), and whether the workers take
- * requests from it. A worker that waits sleeps in the kernel, in the line of all instances of the application; a signal wakes it.
+ * The receiving end of the Group's queue and, for sticky sessions, of the instance's own queue. It
+ * says whether workers take requests. A waiting worker sleeps in the kernel, among all instances
+ * of the application; a signal wakes it.
  *
- * Thread-safe. Workers take; others pause, resume and finish.
+ * Owned by the Instance; thread-safe. Workers take; other threads pause, resume and finish.
  */
 class Intake {
 public:
-    /** A worker's place here. Lives as long as the worker takes. */
+    /** A worker's place. It lives as long as the worker takes requests. */
     struct Seat {
         pthread_t thread{};
         bool taken = false;
         std::atomic<bool> reading{false};
     };
 
-    /** For WAKE_SIGNAL, once in a process, before there are threads. */
+    /** Handles WAKE_SIGNAL. Call it once in a process, before there are threads. */
     static void prepareProcess();
 
-    /** @param workers how many take from it  @param own the instance's own queue, or none
-     *  @param idle called with the lock held when it is paused and the last worker is idle */
+    /**
+     * @param own the instance's own queue, or none
+     * @param workers the number of workers that take requests
+     * @param idle called with the lock held, when the last worker of a paused intake becomes idle
+     */
     Intake(FileDescriptor queue, FileDescriptor own, std::size_t workers, std::function<void()> idle);
 
-    /** Waits for the next message, which replaces what is in `buffer`. @return its size; nothing: there is never one again */
+    /**
+     * Waits for the next message, which replaces the content of `buffer`.
+     * @return its size; nothing: no message comes any more
+     */
     std::optional<std::size_t> take(Seat &seat, std::span<char> buffer) EXCLUDES(mutex_);
-    /** Workers finish what they have, and take nothing more for now. */
+    /** Workers finish their requests, and take no more until resume(). */
     void pause() EXCLUDES(mutex_);
-    /** @param own another queue of its own, instead of the one that it had; or none. False: nothing has changed */
+    /**
+     * @param own replaces the instance's own queue, unless it is empty
+     * @return false: the intake was not paused, or it is finished
+     */
     bool resume(FileDescriptor own) EXCLUDES(mutex_);
-    /** Workers finish what they have, and that is all. */
+    /** Workers finish their requests, and take no more. */
     void finish() EXCLUDES(mutex_);
 
 private:

@@ -28,7 +28,7 @@ void ReplyWriter::respond(unsigned status, std::string_view head, std::string_vi
     started_ = true;
     finished_ = whole && last;
     if (!whole) {
-        // The head goes on at the start of the DATA messages.
+        // The rest of the head begins the DATA messages.
         data(head.substr(first.size()), false);
         data(body.substr(with.size()), last);
     }

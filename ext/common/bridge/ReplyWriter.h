@@ -8,38 +8,46 @@
 
 namespace Passenger::Bridge {
 
-/** The child has gone: it shut its channel down. */
+/** The child shut the reply channel down. */
 class ClientGone {};
 
-/** The messages that answer one exchange (doc/PROTOCOLS.md, section 3). Sending waits for the child. Used by one thread. */
+/**
+ * Writes the messages that answer one request (doc/PROTOCOLS.md, section 3). Sending waits for the
+ * child. A worker owns it for one request; used by one thread.
+ */
 class ReplyWriter {
 public:
-    /** @param queued microseconds for which the request was on its way  @param stickyId by which this instance is asked for again */
+    /**
+     * @param queued microseconds from the sending of the request until the instance took it
+     * @param stickyId this instance's id for sticky sessions, or 0
+     */
     ReplyWriter(const Channel &channel, std::uint64_t ticket, std::uint32_t queued, std::uint32_t stickyId)
         : channel_(channel), ticket_(ticket), queued_(queued), stickyId_(stickyId) {}
 
-    /** The head was sent: the answer can no longer become another. */
+    /** The head was sent: it is too late for another answer. */
     bool started() const noexcept {
         return started_;
     }
-    /** The last message was sent. An exchange that ends without it has broken its channel. */
+    /** The last message was sent. A channel without it cannot be used again. */
     bool finished() const noexcept {
         return finished_;
     }
 
-    // All of these throw ClientGone.
+    // All of the following throw ClientGone.
 
-    /** Status, header lines, and the first bytes of the body. */
+    /** Sends status, header lines and the first bytes of the body. */
     void respond(unsigned status, std::string_view head, std::string_view body, bool last);
-    /** Further bytes. Nothing to send is no message, unless it is the last. */
+    /** Sends more bytes of the body. Sends no empty message, unless it is the last one. */
     void data(std::string_view body, bool last);
     void interim(unsigned status, std::string_view head);
-    /** The connection to the application is the client's from now on, after this head and these first bytes,
-     *  which go in one message or are refused. */
+    /**
+     * Gives the connection to the application to the client, after this head and these first bytes.
+     * They must fit into one message.
+     */
     void handOver(int connection, unsigned status, std::string_view head, std::string_view surplus);
-    /** The ticket was withdrawn: nothing was run. */
+    /** The request was withdrawn and not run. */
     void skip();
-    /** What went wrong: an answer of our own, or an end that does not look like one where a head was sent. */
+    /** Sends an error page, or ABORTED when the head was sent already. */
     void fail(unsigned status, std::string_view text);
 
 private:

@@ -7,21 +7,21 @@
 
 namespace Passenger::Bridge {
 
-/** The environment of a request, as its message brought it: names and values, in order. Views into that message. */
+/** The names and values of a request's environment, in order. They are views into its message. */
 class RequestFields {
 public:
     using Field = std::pair<std::string_view, std::string_view>;
 
-    /** Nothing when it is no list of names and values, each with a NUL behind it. */
+    /** Nothing when `environment` is not a list of names and values that end with a NUL each. */
     static std::optional<RequestFields> parse(std::string_view environment);
 
-    /** The first value of this name, or an empty one. */
+    /** The first value of this name, or an empty string. */
     std::string_view operator[](std::string_view name) const;
     bool has(std::string_view name) const;
     const std::vector<Field> &all() const noexcept {
         return fields_;
     }
-    /** All of it, as it came: each name and each value with a NUL behind it. */
+    /** The environment as it came; each name and each value ends with a NUL. */
     std::string_view text() const noexcept {
         return text_;
     }

@@ -7,7 +7,7 @@ namespace Passenger::Bridge::RequestHead {
 namespace {
 
 constexpr std::string_view HEADER_PREFIX = "HTTP_";
-/** A server in front of httpd may have begun it; we go on. */
+/** A server before httpd may have sent these; the bridge adds to them. */
 constexpr std::string_view FORWARDED_FOR = "X-Forwarded-For";
 constexpr std::string_view FORWARDED_PROTO = "X-Forwarded-Proto";
 
@@ -15,7 +15,7 @@ void addLine(std::string &head, std::string_view name, std::string_view value) {
     head.append(name).append(": ").append(value).append("\r\n");
 }
 
-/** Headers of the client's that are written here anew. */
+/** Headers of the client that the bridge writes itself. */
 bool isOurs(std::string_view name, bool encrypted) {
     using HttpText::equalsIgnoringCase;
     return equalsIgnoringCase(name, "Host") || equalsIgnoringCase(name, "Content-Length") ||
@@ -29,7 +29,7 @@ bool addHeaders(std::string &head, const RequestFields &fields, bool encrypted) 
             continue;
         }
         const std::string name = headerName(variable);
-        // What the client's Connection names besides may be a header that the administrator has set: it goes on.
+        // Other headers that Connection names are passed on: the administrator may have set them.
         if (isOurs(name, encrypted) || HttpText::isHopByHop(name)) {
             continue;
         }
@@ -41,7 +41,7 @@ bool addHeaders(std::string &head, const RequestFields &fields, bool encrypted) 
     return true;
 }
 
-/** In a list like that of an Upgrade header. */
+/** `name` is an item of an Upgrade header. */
 bool isWelcome(std::string_view protocol) {
     std::string_view name = HttpText::trim(protocol);
     name = name.substr(0, name.find('/'));
@@ -134,7 +134,7 @@ std::string writeForLoader(const RequestFields &fields, const BodyFraming &body)
     std::string head = std::to_string(fields.text().size());
     head.reserve(head.size() + fields.text().size() + 128);
     head.append("\n").append(fields.text());
-    // The method and the target stand in the environment.
+    // The environment has the method and the target.
     head += "POST / HTTP/1.1\r\n";
     addFraming(head, body);
     head += "\r\n";

@@ -24,7 +24,7 @@ std::uint32_t microsecondsSince(std::uint64_t sentAt) {
     return static_cast<std::uint32_t>(std::min<std::uint64_t>(now > sentAt ? (now - sentAt) / 1000 : 0, UINT32_MAX));
 }
 
-/** Why a message is no request that can be passed on, or null. */
+/** Why the message cannot be passed on, or null. */
 const char *problemOf(const RequestHeader &header, std::size_t size) {
     if (header.version != LAYOUT_VERSION) {
         return "its version is another";
@@ -44,7 +44,7 @@ const char *problemOf(const RequestHeader &header, std::size_t size) {
     return nullptr;
 }
 
-/** The child has shut the channel down, or does so when it finds nothing more to come. */
+/** A failure to send is no error: the child has shut the channel down. */
 void failQuietly(ReplyWriter &reply, unsigned status, std::string_view text) {
     try {
         reply.fail(status, text);
@@ -67,19 +67,19 @@ void Worker::run() {
 void Worker::handle(std::string_view message) {
     RequestHeader header{};
     if (message.size() < sizeof(header)) {
-        // It does not say whom to answer.
+        // The message names no channel for an answer.
         EventLog::complain("request.malformed", fmt::format("bytes={}", message.size()));
         return;
     }
     std::memcpy(&header, message.data(), sizeof(header));
-    // Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
+    // Without a channel the request is not claimed and not run: the child finds it not begun.
     if (const ChannelPtr channel = tools_.channels.find(header.channel)) {
         const bool withdrawn = !claim_.take(ChannelId(header.channel), Ticket(header.ticket));
         answer(*channel, header, message.substr(sizeof(header)), withdrawn);
     }
 }
 
-/** The claim is cleared only when the child needs no word any more. */
+/** Clears the claim only after the last message, or when the channel is dropped. */
 void Worker::answer(const Channel &channel, const RequestHeader &header, std::string_view rest, bool withdrawn) {
     ReplyWriter reply(channel, header.ticket, microsecondsSince(header.sentAt), tools_.stickyId);
     try {
@@ -91,7 +91,7 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
     } catch (const ClientGone &) {
         connection_.close();
     } catch (const BodyBrokenOff &) {
-        // Most often the child has gone; if not, it must not wait for more.
+        // Most often the child has gone. If not, the answer must end.
         connection_.close();
         failQuietly(reply, BAD_REQUEST, "Bad Request");
     } catch (const std::exception &error) {

@@ -16,30 +16,31 @@
 namespace Passenger::Bridge {
 
 /**
- * Takes requests from the Group's queue and has them answered, one after the other. One for each thread; nothing in it is shared but what
- * it is given. Always true: a request is passed on only after its claim was written and its mark looked at.
+ * Takes requests from the Group's queue and passes them on to the application, one after the other.
+ * The Instance owns one for each thread, and only that thread calls it. Always true: a request is
+ * passed on only after it was claimed, and if it was not withdrawn (InstanceClaim).
  */
 class Worker {
 public:
-    /** What all workers of the instance use. */
+    /** All workers of the instance share these. */
     struct Tools {
         Intake &intake;
         Channels &channels;
         const FileDescriptor &claims;
         const FileDescriptor &senders;
         const AppAddress &address;
-        /** As HttpExchange wants it. */
+        /** See HttpExchange. */
         std::function<void()> awaitDeath;
-        /** A request was answered. */
+        /** Called after each answered request. */
         std::function<void()> answered;
         std::uint32_t stickyId = 0;
-        /** As HttpExchange wants it. */
+        /** See HttpExchange. */
         bool toLoader = false;
     };
 
     Worker(const Tools &tools, std::uint32_t cell);
 
-    /** Until there is never a request again. */
+    /** Returns when no request comes any more. */
     void run();
 
 private:

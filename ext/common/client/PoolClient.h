@@ -13,7 +13,7 @@
 #include "exchange/ApplicationPool.h"
 #include "exchange/GroupName.h"
 #include "io/Frame.h"
-#include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
 #include "shm/InFlightTable.h"
 
 namespace Passenger {

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
 
 namespace Passenger {
 

@@ -12,7 +12,7 @@
 #include "base/StrongId.h"
 #include "io/ReplyChannel.h"
 #include "shm/ClaimsView.h"
-#include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
 #include "shm/InFlightTable.h"
 #include "shm/SenderMemoryView.h"
 

@@ -15,7 +15,7 @@
 #include "loop/EventLoop.h"
 #include "loop/Timer.h"
 #include "shm/GenerationTable.h"
-#include "shm/InFlightTable.h"
+#include "shm/InFlightReader.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {

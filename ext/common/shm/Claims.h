@@ -11,10 +11,11 @@
 namespace Passenger {
 
 /**
- * The claims of a Group: what each thread of its instances has taken, for the case that one dies (doc/PROTOCOLS.md, section 2).
+ * The claims of a Group, which say what request each thread of its instances has taken. The agent
+ * needs them when an instance dies (doc/PROTOCOLS.md, section 2).
  *
- * This is the agent's side: it makes the file, gives cells out, and reads and clears them by system call, since what instances write is
- * not trusted and no root process maps it. Not thread-safe; guarded by the pool's lock.
+ * Owned by the agent, which makes the file. The agent reads and clears cells by system call: the
+ * writers are not trusted, so no root process maps the file. Guarded by the pool's lock.
  */
 class Claims {
 public:
@@ -23,15 +24,15 @@ public:
     const SharedMemory &memory() const noexcept {
         return memory_;
     }
-    /** What the cell holds; nothing when it is free. */
+    /** Nothing when the cell is free. */
     std::optional<ClaimCell> read(std::uint32_t cell) const;
     std::vector<ClaimCell> all() const;
     /** Whether any cell holds this ticket. */
     bool holds(ChannelId channel, Ticket ticket) const;
-    /** How many cells are taken by the living. */
+    /** How many cells hold claims of instances that live. */
     unsigned taken() const;
     void clear(std::uint32_t cell);
-    /** Its owner died, and the claim has to tell the child so (ClaimsLayout::DIED). */
+    /** The owner of the cell died, and the child learns so from the claim (ClaimsLayout::DIED). */
     void noteDeath(std::uint32_t cell);
 
 private:

@@ -8,13 +8,16 @@
 
 namespace Passenger {
 
-/** The claims as children see them: a read-only mapping. Thread-safe. */
+/**
+ * The claims as children see them: a read-only mapping. Owned by the process that sends requests.
+ * Thread-safe.
+ */
 class ClaimsView {
 public:
     /** @throws SystemException, ProtocolException */
     explicit ClaimsView(const FileDescriptor &fd);
     bool holds(ChannelId channel, Ticket ticket) const noexcept;
-    /** Whether an instance died with this claim, and nobody could tell (LOST). */
+    /** Whether an instance died with this claim, and the agent could not send LOST. */
     bool died(ChannelId channel, Ticket ticket) const noexcept;
 
 private:

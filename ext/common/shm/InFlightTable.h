@@ -13,10 +13,11 @@
 namespace Passenger {
 
 /**
- * What a child has in flight, written where the agent can read it (doc/PROTOCOLS.md, section 2): should an instance die or a queue be
- * retired, the agent knows whom to tell.
+ * The requests that a child has in flight. The agent reads the table when an instance dies or a
+ * queue is retired, to know which requests to tell (doc/PROTOCOLS.md, section 2).
  *
- * One for each process that sends requests; made by it. Entries are handed out with reply channels. Thread-safe.
+ * Each process that sends requests makes and owns one. Each reply channel has an entry.
+ * Thread-safe.
  */
 class InFlightTable {
 public:
@@ -25,10 +26,13 @@ public:
     const SharedMemory &memory() const noexcept {
         return memory_;
     }
-    /** The first free entry, so that readers find all of them at the beginning. @throws IOException when this process has 4,096 already */
+    /**
+     * The first free entry, so that all used ones are at the beginning.
+     * @throws IOException when 4,096 entries are in use
+     */
     std::uint32_t allocate() EXCLUDES(mutex_);
     void release(std::uint32_t entry) EXCLUDES(mutex_);
-    /** About to send: must be visible before the message is. */
+    /** Before the request is sent: a reader sees the entry before an instance sees the request. */
     void sending(std::uint32_t entry, ChannelId channel, Ticket ticket, std::uint32_t groupSlot,
                  MonotonicTime since) noexcept;
     void sent(std::uint32_t entry) noexcept;
@@ -42,24 +46,8 @@ private:
     SharedMemory memory_;
     Mapping mapping_;
     Mutex mutex_{Locks::IN_FLIGHT_TABLE};
-    /** A bit for each entry. */
+    /** One bit for each entry. */
     std::array<std::uint64_t, InFlightLayout::ENTRIES / 64> taken_ GUARDED_BY(mutex_){};
-};
-
-/** A child's in-flight table as the agent reads it: by system call, believing nothing. */
-class InFlightReader {
-public:
-    InFlightReader() = default;
-    /** @throws ProtocolException when it is no sealed file of an in-flight table's size */
-    explicit InFlightReader(FileDescriptor fd);
-    /** The exchanges that are being sent or were sent, of this Group. */
-    std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) const;
-    explicit operator bool() const noexcept {
-        return static_cast<bool>(memory_);
-    }
-
-private:
-    SharedMemory memory_;
 };
 
 }  // namespace Passenger

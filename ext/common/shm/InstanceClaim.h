@@ -27,7 +27,8 @@ public:
 
     /**
      * Claims the request, then looks at its mark. False: the request is withdrawn and must not run.
-     * In both cases the claim stays until clear(), and also when this throws. @throws SystemException
+     * In both cases, and when it throws, the claim stays until clear().
+     * @throws SystemException
      */
     [[nodiscard]] bool take(ChannelId channel, Ticket ticket);
     /**

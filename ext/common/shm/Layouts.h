@@ -8,20 +8,24 @@
 
 namespace Passenger {
 
-/** The version of everything in this file; see doc/PROTOCOLS.md, sections 1 to 3. A change here is a change there, and of the version. */
+/**
+ * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
+ * changes the document and the version, too.
+ */
 inline constexpr std::uint8_t LAYOUT_VERSION = 5;
 
-/** Largest message on a queue or a reply channel: 64 KiB, as pieces of a body often have, and a header before them. */
+/** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
-/** Largest environment of a request, largest head of an answer. */
+/** Largest environment of a request. */
 inline constexpr std::size_t MAX_ENVIRONMENT = 1024 * 1024;
+/** Largest head of an answer. */
 inline constexpr std::size_t MAX_RESPONSE_HEAD = 128 * 1024;
-/** Largest whole message that carries a body with the request. */
+/** Largest message that carries a request and its whole body. */
 inline constexpr std::size_t MAX_INLINE_MESSAGE = 3584;
-/** Stale or malformed bytes that are dropped from a channel before it counts as broken. */
+/** A channel counts as broken after so many stale or malformed bytes. */
 inline constexpr std::size_t MAX_DISCARDED = 1024 * 1024;
 
-/** BODY_IN_FILE, with BODY_FOLLOWS: the body comes whole, as a BODY_FILE, if it may. */
+/** BODY_IN_FILE goes with BODY_FOLLOWS: the body may come as one BODY_FILE. */
 enum RequestFlags : std::uint8_t { BODY_FOLLOWS = 1, STREAM = 2, HEAD_REQUEST = 4, BODY_IN_FILE = 8 };
 
 /** Begins each message on a request queue; the environment and, perhaps, the body follow. */
@@ -62,9 +66,12 @@ struct MessageHeader {
     std::uint8_t flags;
     std::uint16_t status;
     std::uint32_t headLength;
-    /** RESPONSE, HIJACKED: microseconds from RequestHeader::sentAt until the instance took the request, or UINT32_MAX for more. */
+    /**
+     * RESPONSE, HIJACKED: microseconds from RequestHeader::sentAt until the instance took the
+     * request, at most UINT32_MAX.
+     */
     std::uint32_t queued;
-    /** RESPONSE: by which the client's next request finds the instance again (sticky sessions); else 0. */
+    /** RESPONSE: the instance's id for sticky sessions; else 0. */
     std::uint32_t stickyId;
 };
 static_assert(sizeof(MessageHeader) == 24 && offsetof(MessageHeader, type) == 8 &&
@@ -78,7 +85,7 @@ struct MemoryHeader {
     std::uint16_t version;
     std::uint16_t reserved;
     std::uint32_t capacity;
-    /** GenerationTable: child slots in use. InFlightTable: entries that were ever used, from the first on. */
+    /** GenerationTable: child slots in use. InFlightTable: entries ever used, from the first on. */
     std::uint32_t extra;
     std::uint8_t padding[48];
 };
@@ -92,7 +99,7 @@ inline constexpr std::uint32_t memoryMagic(char a, char b, char c, char d) {
            static_cast<std::uint32_t>(static_cast<unsigned char>(d)) << 24;
 }
 
-/** What an instance's thread has taken. */
+/** The request that a thread of an instance has taken. */
 struct ClaimCell {
     std::uint64_t channel;
     std::uint64_t ticket;
@@ -102,7 +109,7 @@ static_assert(sizeof(ClaimCell) == 16);
 namespace ClaimsLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'C', 'L', 'M');
 inline constexpr std::uint32_t CELLS = 1024;
-/** In a cell's channel: the instance died, and LOST cannot be told (now). No channel's id is so large. */
+/** Added to a cell's channel: the instance died and LOST was not sent. Channel ids are smaller. */
 inline constexpr std::uint64_t DIED = std::uint64_t{1} << 63;
 inline constexpr std::size_t offset(std::uint32_t cell) {
     return sizeof(MemoryHeader) + cell * sizeof(ClaimCell);
@@ -112,19 +119,19 @@ inline constexpr std::size_t SIZE = offset(CELLS);
 
 inline constexpr std::uint32_t MAX_CHILDREN = 4096;
 
-/** What happened to a Group's requests, as one child counts it, or summed up. */
+/** How a Group's requests ended: the counts of one child, or their sums. */
 struct GroupStatistics {
     /** Answers whose last message arrived. */
     std::uint64_t completed = 0;
     /** Requests that found the queue full. */
     std::uint64_t refused = 0;
-    /** Requests that were withdrawn since they had waited too long. */
+    /** Requests that were withdrawn because they had waited too long. */
     std::uint64_t timedOut = 0;
-    /** Requests that were withdrawn since their clients left. */
+    /** Requests that were withdrawn because their clients left. */
     std::uint64_t left = 0;
-    /** From an instance's taking the request to the last message of its answer. */
+    /** From the moment when an instance takes the request to the last message of its answer. */
     LogHistogram serviceTime;
-    /** From the request's sending to an instance's taking it, or to its withdrawal. */
+    /** From the sending of the request until an instance takes it, or until it is withdrawn. */
     LogHistogram queueTime;
 
     friend bool operator==(const GroupStatistics &, const GroupStatistics &) = default;
@@ -148,22 +155,25 @@ inline constexpr std::size_t count(std::uint32_t childSlot) {
 inline constexpr std::size_t mark(std::uint64_t channel) {
     return MARKS + (channel % SLOTS) * sizeof(std::uint64_t);
 }
-/** The most that a mark can name. */
+/** The largest ticket that a mark can name. */
 inline constexpr std::uint64_t MAX_TICKET = UINT32_MAX;
-/** The low half of a channel's serial: which of the channels that have had its slot it is. */
+/** The low half of a channel's serial, which tells the channels of one slot apart. */
 inline constexpr std::uint64_t serial(std::uint64_t channel) {
     return (channel >> 16) & UINT32_MAX;
 }
-/** The mark that withdraws a channel's tickets up to this one. */
+/** The mark that withdraws the channel's tickets up to this one. */
 inline constexpr std::uint64_t upTo(std::uint64_t channel, std::uint64_t ticket) {
     return serial(channel) << 32 | (ticket < MAX_TICKET ? ticket : MAX_TICKET);
 }
-/** Whether the mark in the channel's slot says that this ticket is withdrawn. With another channel's mark it is: that channel has the slot now. */
+/**
+ * Whether the mark in the channel's slot withdraws this ticket. A mark with another serial does: a
+ * later channel has the slot.
+ */
 inline constexpr bool withdraws(std::uint64_t mark, std::uint64_t channel, std::uint64_t ticket) {
     return mark >> 32 != serial(channel) || (mark & MAX_TICKET) >= ticket;
 }
 inline constexpr std::size_t STATISTICS = MARKS + SLOTS * sizeof(std::uint64_t);
-/** Whole cache lines, so that children do not slow each other down. */
+/** Whole cache lines, so that children do not write to the same one. */
 inline constexpr std::size_t STATISTICS_STRIDE = 576;
 static_assert(STATISTICS == 540800 && STATISTICS % 64 == 0 && STATISTICS_STRIDE % 64 == 0 &&
               STATISTICS_STRIDE >= sizeof(GroupStatistics));
@@ -175,7 +185,7 @@ inline constexpr std::size_t SIZE = statistics(MAX_CHILDREN);
 
 enum class InFlightState : std::uint32_t { FREE = 0, SENDING = 1, SENT = 2 };
 
-/** One exchange of a child. */
+/** One request of a child. */
 struct InFlightEntry {
     std::uint64_t channel;
     std::uint64_t ticket;
@@ -195,7 +205,7 @@ inline constexpr std::size_t offset(std::uint32_t entry) {
 inline constexpr std::size_t SIZE = offset(ENTRIES);
 }  // namespace InFlightLayout
 
-/** What a Group's slot says to the children. */
+/** The entry of a Group's slot. */
 struct GenerationEntry {
     std::uint64_t generation;
     std::uint32_t capacity;

@@ -7,6 +7,10 @@ libpassenger_shm_la_SOURCES = \
     %D%/ClaimsView.h \
     %D%/GenerationTable.cpp \
     %D%/GenerationTable.h \
+    %D%/GenerationTableView.cpp \
+    %D%/GenerationTableView.h \
+    %D%/InFlightReader.cpp \
+    %D%/InFlightReader.h \
     %D%/InFlightTable.cpp \
     %D%/InFlightTable.h \
     %D%/InstanceClaim.cpp \

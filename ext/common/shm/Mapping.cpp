@@ -17,7 +17,7 @@ Mapping::Mapping(const FileDescriptor &fd, std::size_t size, Access access) {
     if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
         throw ProtocolException("A descriptor to be mapped is not sealed against shrinking");
     }
-    // Only after the seal was seen: until then the size could still change.
+    // After the look at the seal: the size could still change before it.
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) {
         throw SystemException("fstat", errno);

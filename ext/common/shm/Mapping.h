@@ -6,13 +6,16 @@
 
 namespace Passenger {
 
-/** A mapping of a SharedMemory, or of a descriptor to one. Owns the mapping, not the descriptor. Moves, never copies. */
+/** A mapping of a memory file. Owns the mapping, not the descriptor. Moves, never copies. */
 class Mapping {
 public:
     enum class Access { READ_ONLY, READ_WRITE };
 
     Mapping() noexcept = default;
-    /** @throws SystemException; ProtocolException when the file is shorter than `size` or not sealed against shrinking */
+    /**
+     * @throws SystemException
+     * @throws ProtocolException when the file is too short or not sealed against shrinking
+     */
     Mapping(const FileDescriptor &fd, std::size_t size, Access access);
     Mapping(Mapping &&other) noexcept;
     Mapping &operator=(Mapping &&other) noexcept;

@@ -9,7 +9,7 @@ namespace Passenger {
 
 namespace {
 
-/** No child counts so far: nonsense of one does not overflow a sum. */
+/** More than any child counts. A child that writes larger numbers does not overflow a sum. */
 constexpr std::uint64_t MAX_COUNT = std::uint64_t{1} << 48;
 
 void add(std::uint64_t &sum, std::uint64_t count) {
@@ -31,7 +31,7 @@ void add(GroupStatistics &sum, const GroupStatistics &counted) {
     add(sum.queueTime, counted.queueTime);
 }
 
-/** A child's statistics with what fills their cache lines, as they lie one after the other. */
+/** A child's statistics and the padding up to those of the next child. */
 struct StatisticsCell {
     GroupStatistics statistics;
     std::uint8_t padding[SenderMemoryLayout::STATISTICS_STRIDE - sizeof(GroupStatistics)];
@@ -52,7 +52,7 @@ unsigned SenderMemory::inFlight(std::uint32_t childSlots) const {
     memory_.read(counts.data(), counts.size() * sizeof(std::uint32_t), SenderMemoryLayout::COUNTS);
     unsigned sum = 0;
     for (const std::uint32_t count : counts) {
-        // Untrusted: one child's nonsense may not overflow the sum.
+        // A child that is not trusted may not overflow the sum.
         sum += std::min(count, std::uint32_t{InFlightLayout::ENTRIES});
     }
     return sum;
@@ -95,7 +95,7 @@ void SenderMemory::forgetChild(std::uint32_t childSlot) {
     memory_.writeU32(0, SenderMemoryLayout::count(childSlot));
     GroupStatistics counted;
     memory_.read(&counted, sizeof(counted), SenderMemoryLayout::statistics(childSlot));
-    // A child that never used the application leaves the file as sparse as it was.
+    // The file stays sparse where a child never used the application.
     const GroupStatistics none;
     if (counted != none) {
         add(gone_, counted);
@@ -105,7 +105,7 @@ void SenderMemory::forgetChild(std::uint32_t childSlot) {
 
 void SenderMemory::withdrawAll(ChannelId channel) {
     const std::size_t at = SenderMemoryLayout::mark(channel.value());
-    // The slot may be another channel's already.
+    // A later channel may have the slot already.
     if (memory_.readU64(at) >> 32 == SenderMemoryLayout::serial(channel.value())) {
         memory_.writeU64(SenderMemoryLayout::upTo(channel.value(), SenderMemoryLayout::MAX_TICKET), at);
     }

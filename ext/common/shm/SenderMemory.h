@@ -9,8 +9,11 @@
 namespace Passenger {
 
 /**
- * The marks of a Group ("tickets up to this are withdrawn") with its children's in-flight counts and statistics, agent's side. Written by
- * children, so nothing in it is believed beyond what children may decide: how many instances their requests could use. Not thread-safe.
+ * The agent's side of the memory that a Group's senders write: withdrawal marks ("tickets up to
+ * this one are withdrawn"), in-flight counts and statistics.
+ *
+ * Children write it, so the agent lets it decide only how many instances their requests could use.
+ * Owned by the Group's queue; not thread-safe.
  */
 class SenderMemory {
 public:
@@ -18,27 +21,27 @@ public:
     const SharedMemory &memory() const noexcept {
         return memory_;
     }
-    /** Requests in flight: the sum over the first `childSlots` children. */
+    /** Requests in flight of the first `childSlots` children. */
     unsigned inFlight(std::uint32_t childSlots) const;
-    /** The most that was in flight at once since the last call. */
+    /** The most requests in flight at once since the last call. */
     unsigned takePeak(std::uint32_t childSlots);
-    /** The same without beginning anew. */
+    /** The same; the next takePeak() still counts from the last one. */
     unsigned peak() const;
     bool wanted() const;
-    /** Children wake the agent again from now on when they find all instances taken. */
+    /** From now on a child that finds all instances taken wakes the agent again. */
     void clearWanted();
-    /** What was counted by the first `childSlots` children, and by those that are gone. */
+    /** The counts of the first `childSlots` children and of all children that are gone. */
     GroupStatistics statistics(std::uint32_t childSlots) const;
-    /** A child is gone: nothing of it is in flight any more, and what it has counted is kept here. */
+    /** A child is gone: none of its requests is in flight. Its statistics are kept here. */
     void forgetChild(std::uint32_t childSlot);
     /** For a channel that is gone. */
     void withdrawAll(ChannelId channel);
-    /** For a channel that is new in its slot: whoever still has a request of the one before it must not run it. */
+    /** For a channel that is new in its slot; withdraws requests of the slot's earlier channel. */
     void reset(ChannelId channel);
 
 private:
     SharedMemory memory_;
-    /** Of children that are gone. */
+    /** The counts of children that are gone. */
     GroupStatistics gone_;
 };
 

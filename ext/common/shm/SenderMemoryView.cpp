@@ -20,7 +20,7 @@ SenderMemoryView::SenderMemoryView(const FileDescriptor &fd)
     : mapping_(fd, SenderMemoryLayout::SIZE, Mapping::Access::READ_WRITE) {}
 
 void SenderMemoryView::withdraw(ChannelId channel, Ticket ticket) noexcept {
-    // Not a store and a fence, which ThreadSanitizer does not know.
+    // Not a store and a fence, because ThreadSanitizer does not support fences.
     __atomic_exchange_n(mapping_.at<std::uint64_t>(SenderMemoryLayout::mark(channel.value())),
                         SenderMemoryLayout::upTo(channel.value(), ticket.value()), __ATOMIC_SEQ_CST);
 }

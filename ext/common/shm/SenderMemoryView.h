@@ -10,24 +10,37 @@
 
 namespace Passenger {
 
-/** The marks as children use them: a writable mapping. Thread-safe, without locks. */
+/**
+ * The SenderMemory as children use it: a writable mapping. Owned by the process that sends
+ * requests. Thread-safe, without locks.
+ */
 class SenderMemoryView {
 public:
     explicit SenderMemoryView(const FileDescriptor &fd);
-    /** Withdraws the tickets up to `ticket`, before any claim is read that is asked for afterwards (sequentially consistent). */
+    /**
+     * Withdraws the tickets up to `ticket`. Sequentially consistent: the caller reads the claims
+     * only after the mark is written.
+     */
     void withdraw(ChannelId channel, Ticket ticket) noexcept;
-    /** Counts one more in flight for this child. @return how many are in flight in all children */
+    /**
+     * Counts one more request in flight for this child.
+     * @return requests in flight of all children
+     */
     unsigned add(std::uint32_t childSlot, std::uint32_t childSlots) noexcept;
     void remove(std::uint32_t childSlot) noexcept;
-    /** How many are in flight in all children, and how many have had their answer so far. */
+    /** Sums over all children: requests in flight, and requests answered so far. */
     unsigned inFlight(std::uint32_t childSlots) const noexcept;
     std::uint64_t completed(std::uint32_t childSlots) const noexcept;
-    /** Count, for this child, how a request ended. @param queued how long it waited  @param service how long its answer took then */
+    /**
+     * These count, for this child, how a request ended.
+     * @param queued how long the request waited
+     * @param service how long its answer took then
+     */
     void completed(std::uint32_t childSlot, std::chrono::nanoseconds queued, std::chrono::nanoseconds service) noexcept;
     void refused(std::uint32_t childSlot) noexcept;
     void timedOut(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
     void left(std::uint32_t childSlot, std::chrono::nanoseconds queued) noexcept;
-    /** True for the one who has to wake the agent. */
+    /** True: the caller has to wake the agent. */
     bool askForMore() noexcept;
 
 private:

@@ -11,7 +11,7 @@
 #include "base/Exceptions.h"
 #include "shm/Layouts.h"
 
-// From <linux/memfd.h>, which older systems have without it.
+// Older versions of <linux/memfd.h> lack it.
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -25,7 +25,7 @@ constexpr int SIZE_SEALS = F_SEAL_SHRINK | F_SEAL_GROW;
 FileDescriptor createMemoryFile(const std::string &name) {
     int fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
     if (fd < 0 && errno == EINVAL) {
-        // Linux before 6.3 does not know the flag; newer ones may be configured to insist on it.
+        // Linux before 6.3 does not know the flag. A newer one can be configured to require it.
         fd = ::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING);
     }
     if (fd < 0) {
@@ -37,14 +37,14 @@ FileDescriptor createMemoryFile(const std::string &name) {
 }  // namespace
 
 SharedMemory::SharedMemory(const std::string &name, std::size_t size) : fd_(createMemoryFile(name)), size_(size) {
-    // The mode is what keeps the holder of a read-only descriptor from opening the file again for writing.
+    // The mode keeps the holder of a read-only descriptor from opening the file for writing.
     if (::fchmod(fd_.get(), S_IRUSR | S_IWUSR) != 0) {
         throw SystemException("fchmod(\"" + name + "\")", errno);
     }
     if (::ftruncate(fd_.get(), static_cast<off_t>(size)) != 0) {
         throw SystemException("ftruncate(\"" + name + "\")", errno);
     }
-    // F_SEAL_SEAL too: nobody shall add a write seal and so take a restarted agent's right to write.
+    // F_SEAL_SEAL, too: no process can add a write seal, which would stop a restarted agent.
     if (::fcntl(fd_.get(), F_ADD_SEALS, SIZE_SEALS | F_SEAL_SEAL) != 0) {
         throw SystemException("fcntl(F_ADD_SEALS, \"" + name + "\")", errno);
     }

@@ -10,20 +10,27 @@
 namespace Passenger {
 
 /**
- * A memory file (memfd) of fixed size, mode 0600, sealed against growing and shrinking, so that nobody who maps it can be
- * hurt by SIGBUS. No write seal: whoever holds the writable descriptor writes.
+ * A memory file (memfd) of fixed size, with mode 0600. It is sealed against growing and shrinking,
+ * so that a process that maps it never gets SIGBUS. It has no write seal: every holder of the
+ * writable descriptor can write. Owns the descriptor.
  */
 class SharedMemory {
 public:
     SharedMemory() = default;
-    /** Creates one, filled with zeros. @param name shows in /proc/PID/fd. @throws SystemException */
+    /**
+     * Creates a file that is filled with zeros.
+     * @param name shows in /proc/PID/fd
+     * @throws SystemException
+     */
     SharedMemory(const std::string &name, std::size_t size);
-    /** The same, beginning with a MemoryHeader. */
+    /** The same; the file begins with a MemoryHeader. */
     SharedMemory(const std::string &name, std::size_t size, std::uint32_t magic, std::uint32_t capacity);
-    /** Takes over a descriptor that somebody else sent; checks that it is sealed and at least `size` long.
-     *  @throws ProtocolException when it is not */
+    /**
+     * Takes over a descriptor that another process sent.
+     * @throws ProtocolException when the file is not sealed or is shorter than `size`
+     */
     static SharedMemory adopt(FileDescriptor fd, std::size_t size);
-    /** The writable descriptor (of an adopted one: whatever was sent). */
+    /** Writable; of an adopted file as the other process sent it. */
     const FileDescriptor &descriptor() const noexcept {
         return fd_;
     }
@@ -33,10 +40,15 @@ public:
     explicit operator bool() const noexcept {
         return static_cast<bool>(fd_);
     }
-    /** A descriptor through which the file can be read but not written. Only while this process still has the user that made the
-     *  file (mode 0600). @throws SystemException */
+    /**
+     * A descriptor for reading only. Works only while this process has the user that made the file.
+     * @throws SystemException
+     */
     FileDescriptor readOnlyDescriptor() const;
-    /** Reads or writes exactly `length` bytes by system call. @throws SystemException */
+    /**
+     * Reads or writes exactly `length` bytes by system call.
+     * @throws SystemException
+     */
     void read(void *buffer, std::size_t length, std::size_t offset) const;
     void write(const void *buffer, std::size_t length, std::size_t offset);
 

@@ -11,13 +11,14 @@ require_relative "request_handler"
 require_relative "../app/signals"
 
 module PhusionPassenger
-  # A process that serves requests, from SERVE to its end. The main thread waits for what ends it, the control thread reads
-  # the control socket, the handler threads take requests.
+  # A process that serves requests, from SERVE to its end. The main thread owns it and waits for the
+  # end, the control thread reads the control socket, and the handler threads take requests.
   class AppInstance
     # Seconds.
     FINISH_WITHIN = 60
 
-    # `forked`: from a preloader, which the application wants to know. `finish_within`: seconds that requests in work have at its end.
+    # `forked`: a preloader forked this process; the application's hooks are told. `finish_within`:
+    # seconds that requests in work have at the end.
     def initialize(control, app, forked:, finish_within: FINISH_WITHIN)
       @control = control
       @app = app
@@ -36,14 +37,17 @@ module PhusionPassenger
 
     private
 
-    # Until something ends it, such as an agent that is gone. False: there was nothing to serve, or the hooks failed.
+    # Waits for the end, for example of the agent. False: there was nothing to serve, or the hooks
+    # failed.
     def serve
       frame = @control.read
       return if frame.nil? || frame.type == Frame::Control::FINISH
-      raise ProtocolError, "frame #{frame.type} instead of SERVE" unless frame.type == Frame::Control::SERVE
+      unless frame.type == Frame::Control::SERVE
+        raise ProtocolError, "frame #{frame.type} instead of SERVE"
+      end
 
       prepared = prepare(frame) or return
-      # READY goes first: until then the agent takes the instance for one that has no request, even when it dies.
+      # READY goes first: the agent supposes that an instance has no request before READY.
       @control.write(Frame::Control::READY)
       start_threads
       @endings.pop
@@ -52,7 +56,7 @@ module PhusionPassenger
       prepared
     end
 
-    # Nil when the application's hooks failed, which has been reported then.
+    # Nil: the application's hooks failed, and the failure is reported.
     def prepare(frame)
       take(frame)
       ForkGuard.install { let_go }
@@ -83,11 +87,14 @@ module PhusionPassenger
       AppProcess.title("RubyApp", group)
     end
 
-    # Nil: nobody has to count.
+    # Nil: requests need not be counted.
     def max_requests(limit, warm_after)
       return if limit.zero? && warm_after.zero?
 
-      MaxRequests.new(limit, warm_after: warm_after, warm: -> { tell(Frame::Control::WARM) }) { tell(Frame::Control::LIMIT_REACHED) }
+      warm = -> { tell(Frame::Control::WARM) }
+      MaxRequests.new(limit, warm_after: warm_after, warm: warm) do
+        tell(Frame::Control::LIMIT_REACHED)
+      end
     end
 
     def check_cells
@@ -99,9 +106,10 @@ module PhusionPassenger
     def start_threads
       adapter = RackAdapter.new(@app, @thread_count)
       @thread_count.times do |index|
-        handler = RequestHandler.new(intake: @intake, claims: @claims, withdrawals: @withdrawals, cell: @cell + index,
-                                     channels: @channels, adapter: adapter, max_requests: @max_requests,
-                                     sticky_id: @sticky_id)
+        handler = RequestHandler.new(
+          intake: @intake, claims: @claims, withdrawals: @withdrawals, cell: @cell + index,
+          channels: @channels, adapter: adapter, max_requests: @max_requests, sticky_id: @sticky_id
+        )
         @handlers << handler
         @threads << named_thread("Passenger handler #{index}") { handler.run }
       end
@@ -109,7 +117,7 @@ module PhusionPassenger
       @heartbeat.start
     end
 
-    # Whichever thread ends, ends the instance.
+    # The end of any thread ends the instance.
     def named_thread(name)
       Thread.new do
         Thread.current.name = name
@@ -122,7 +130,7 @@ module PhusionPassenger
       end
     end
 
-    # It goes on after FINISH: a request in work may need a channel yet.
+    # Goes on after FINISH, because a request in work may still need a channel.
     def read_control_socket
       while (frame = @control.read)
         handle(frame)
@@ -139,15 +147,23 @@ module PhusionPassenger
       when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
       when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
       when Frame::Control::PAUSE then pause_or_resume(frame)
-      when Frame::Control::REFORK then Refork.new(@app, @intake, @thread_count).start(*frame.take_descriptors(2))
-      when Frame::Control::DROP then frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
+      when Frame::Control::REFORK then refork(frame)
+      when Frame::Control::DROP then drop_channels(frame)
       else
         frame.close_descriptors
         Log.event("control.unexpected_frame", type: frame.type)
       end
     end
 
-    # That it has paused the last thread tells that becomes idle.
+    def refork(frame)
+      Refork.new(@app, @intake, @thread_count).start(*frame.take_descriptors(2))
+    end
+
+    def drop_channels(frame)
+      frame.fields.each_index { |index| @channels.drop(frame.number(index)) }
+    end
+
+    # The last thread that becomes idle reports the pause.
     def pause_or_resume(frame)
       case frame.text(0)
       when "1" then @intake.pause
@@ -156,7 +172,7 @@ module PhusionPassenger
       end
     end
 
-    # From any thread. That the agent has gone the control thread will see.
+    # From any thread. The control thread notices the end of the agent.
     def tell(type, *fields)
       @control.write(type, *fields)
     rescue SystemCallError, IOError

@@ -3,13 +3,14 @@
 require_relative "../wire/channel"
 
 module PhusionPassenger
-  # Request bytes that follow on the reply channel in BODY messages: the rest of a long head, then the body. A
-  # request that was sent again has a new ticket, but what came under the earlier ones is not sent again.
+  # The request's bytes that come on the reply channel in BODY messages: the rest of a long head,
+  # then the body. A request that is sent again has a new ticket, but BODY messages under its
+  # earlier tickets stay valid. One exchange owns it, in one thread.
   class BodySource
     FILE_LENGTH = Layout::Reply::HEADER_LENGTH + 8
     private_constant :FILE_LENGTH
 
-    # `tickets`: all that the exchange has had.
+    # `tickets`: the range of tickets that the exchange has had.
     def initialize(channel, tickets)
       @channel = channel
       @tickets = tickets
@@ -32,7 +33,7 @@ module PhusionPassenger
       piece
     end
 
-    # Exactly that many bytes; what came with them is the next piece.
+    # Exactly `length` bytes; the next piece has the bytes that came with them.
     def read_exactly(length)
       bytes = String.new(encoding: Encoding::BINARY)
       while bytes.bytesize < length
@@ -45,13 +46,14 @@ module PhusionPassenger
       bytes.byteslice(0, length)
     end
 
-    # The body, where it is in a file: that and its size, or nil where it comes in pieces all the same. To be called once, when
-    # the head is whole. Raises BodyBrokenOff.
+    # The file of the body and its size, or nil if the body comes in pieces. Called once, when the
+    # head is whole. Raises BodyBrokenOff.
     def file
       loop do
         @buffer, files = @channel.receive_with_files
         ticket, type, = @buffer.unpack(Layout::Reply::HEADER)
-        size = @buffer.unpack1("@#{Layout::Reply::HEADER_LENGTH}Q<") if @buffer.bytesize == FILE_LENGTH
+        whole = @buffer.bytesize == FILE_LENGTH
+        size = @buffer.unpack1("@#{Layout::Reply::HEADER_LENGTH}Q<") if whole
         if size && @tickets.cover?(ticket) && type == Layout::Reply::BODY_FILE && files.length == 1
           return files.first.binmode, size
         end
@@ -68,9 +70,10 @@ module PhusionPassenger
       take
     end
 
-    # What is in the buffer. True: it belongs to the body.
+    # Takes the message in the buffer. True: it belongs to the body.
     def take
-      ticket, type, flags, _status, _head_length, _queued, _sticky_id, bytes = @buffer.unpack("#{Layout::Reply::HEADER}a*")
+      ticket, type, flags, _status, _head_length, _queued, _sticky_id, bytes =
+        @buffer.unpack("#{Layout::Reply::HEADER}a*")
       return discard unless bytes && @tickets.cover?(ticket) && type == Layout::Reply::BODY
       return discard if @buffer.bytesize > Layout::MESSAGE_LIMIT
 
@@ -79,7 +82,7 @@ module PhusionPassenger
       true
     end
 
-    # Messages of an earlier exchange are dropped, but not without end.
+    # Messages of an earlier exchange are dropped, up to a limit.
     def discard
       @stale += [@buffer.bytesize, Layout::Reply::HEADER_LENGTH].max
       return false if @stale <= Layout::Reply::STALE_LIMIT

@@ -3,8 +3,8 @@
 require_relative "../wire/channel"
 
 module PhusionPassenger
-  # The reply channels this instance has met. Handler threads look them up; the control thread brings those that
-  # were asked for. A look-up of a known channel takes no lock.
+  # The reply channels that this instance knows. Handler threads look them up; the control thread
+  # adds those that were asked for. A look-up of a known channel takes no lock.
   class Channels
     def initialize(control)
       @control = control
@@ -15,12 +15,12 @@ module PhusionPassenger
       @closed = false
     end
 
-    # The channel, which the caller gives back. Nil when its child is gone.
+    # The channel, which the caller gives back. Nil: its child is gone.
     def borrow(id)
       (@known[id] || fetch(id))&.borrow
     end
 
-    # From the control thread: what was asked for is here.
+    # From the control thread: a channel that was asked for.
     def add(id, socket)
       @lock.synchronize do
         @known[id]&.retire
@@ -30,7 +30,7 @@ module PhusionPassenger
       end
     end
 
-    # From the control thread: there is no such channel.
+    # From the control thread: the agent knows no such channel.
     def refuse(id)
       @lock.synchronize do
         @wanted[id] = :refused if @wanted.key?(id)
@@ -43,7 +43,7 @@ module PhusionPassenger
       @lock.synchronize { @known.delete(id) }&.retire
     end
 
-    # Nobody will bring channels any more.
+    # The agent has gone: no more channels come.
     def stop
       @lock.synchronize do
         @closed = true
@@ -51,7 +51,7 @@ module PhusionPassenger
       end
     end
 
-    # In the application's own forks.
+    # In a process that the application forked.
     def close_all
       @known.each_value(&:close)
       @known.clear

@@ -3,16 +3,17 @@
 require_relative "../wire/frame"
 
 module PhusionPassenger
-  # Tells the agent every now and then that Ruby runs threads, whatever the application's own are doing: a thread that only sleeps and
-  # writes. Where one keeps Ruby's lock for good, or the process is stopped, no sign comes any more.
+  # Tells the agent in an interval that Ruby runs threads. Its thread only sleeps and writes,
+  # whatever the application's threads do. The signs stop if a thread keeps the interpreter's lock
+  # for good, or if the process is stopped.
   class Heartbeat
-    # `interval`: milliseconds; 0: none is wanted.
+    # `interval`: milliseconds; 0: the agent wants no signs.
     def initialize(control, interval)
       @control = control
       @interval = interval / 1000.0
     end
 
-    # Never ends the process, nor keeps it from ending.
+    # An error in this thread neither ends the process nor keeps it from ending.
     def start
       return unless @interval.positive?
 
@@ -25,7 +26,7 @@ module PhusionPassenger
 
     private
 
-    # Until nobody reads any more, which the control thread sees.
+    # Ends when the agent has gone, which the control thread notices.
     def beat
       loop do
         sleep @interval

@@ -3,15 +3,16 @@
 require_relative "../wire/queue_pair"
 
 module PhusionPassenger
-  # The receiving end of the Group's queue, with the instance's own queue where it has one, and whether the threads of this
-  # instance take requests from it. Handlers wait here while they do not; the control thread pauses and resumes, the main thread
-  # finishes.
+  # The receiving end of the Group's queue and, for sticky sessions, of the instance's own queue. It
+  # says whether handlers take requests; they wait here otherwise. The control thread pauses and
+  # resumes, the main thread finishes. Thread-safe.
   class Intake
-    # So often, a millisecond apart, threads are woken that sleep in reading. Most wake at once.
+    # Attempts, a millisecond apart, to wake threads that sleep in reading. Most wake at once.
     WAKINGS = 100
 
-    # `threads`: how many take from it. `own`: the receiving end of the instance's own queue, or nil. The block is called, with the
-    # lock held, when it is paused and the last of them is idle.
+    # `threads`: the number of handlers. `own`: the receiving end of the instance's own queue, or
+    # nil. The block is called with the lock held, when the last handler of a paused intake becomes
+    # idle.
     def initialize(queue, threads, own = nil, &idle)
       @pair = QueuePair.new(own, queue) if own
       @queue = @pair || queue
@@ -26,12 +27,12 @@ module PhusionPassenger
       @finished = false
     end
 
-    # Looked at before each request.
+    # Handlers ask before each request.
     def open?
       @open
     end
 
-    # The queue, as soon as the handler is to take requests from it. Nil: never again.
+    # Waits until the handler may take requests, and returns the queue. Nil: never again.
     def await(handler)
       @lock.synchronize do
         @handlers |= [handler]
@@ -40,7 +41,8 @@ module PhusionPassenger
       end
     end
 
-    # Requests in work are finished. Where it is paused or finished already, nothing changes.
+    # Handlers finish their requests, and take no more until `resume`. Does nothing if it is paused
+    # or finished.
     def pause
       @lock.synchronize do
         return if @paused || @finished
@@ -52,7 +54,8 @@ module PhusionPassenger
       wake_readers
     end
 
-    # `own`: another queue of its own, instead of the one that it had. False: nothing has changed.
+    # `own` replaces the instance's own queue, unless it is nil. False: the intake was not paused,
+    # or it is finished.
     def resume(own = nil)
       @lock.synchronize do
         if !@paused || @finished
@@ -66,8 +69,9 @@ module PhusionPassenger
       true
     end
 
-    # Runs the block, with the lock held, at a moment when no handler has a request, and none takes one meanwhile. Gives what it
-    # gives; nil, and it was not run: that moment did not come within `limit` seconds.
+    # Runs the block with the lock held, while no handler has a request or takes one. Returns the
+    # block's result. Nil: the block did not run, because there was no such moment within `limit`
+    # seconds.
     def while_idle(limit)
       @lock.synchronize { close_intake }
       wake_readers
@@ -78,7 +82,7 @@ module PhusionPassenger
       end
     end
 
-    # Requests in work are finished, and no handler waits any longer.
+    # Handlers finish their requests, and none waits any longer.
     def finish
       @lock.synchronize do
         @pair&.interrupt unless @finished
@@ -90,7 +94,7 @@ module PhusionPassenger
       @queue.close
     end
 
-    # In a process that the application forked. It has no other thread, and so needs no lock.
+    # In a process that the application forked, which has no other threads and needs no lock.
     def let_go
       @open = false
       @finished = true
@@ -113,7 +117,9 @@ module PhusionPassenger
 
     def all_idle_within?(limit)
       deadline = now + limit
-      @changed.wait(@lock, deadline - now) until @finished || @idle.size == @threads || now >= deadline
+      until @finished || @idle.size == @threads || now >= deadline
+        @changed.wait(@lock, deadline - now)
+      end
       !@finished && @idle.size == @threads
     end
 
@@ -134,7 +140,7 @@ module PhusionPassenger
       @tell_idle.call if @paused && !@finished && @idle.size == @threads
     end
 
-    # Again and again, since a thread that was about to read when it was woken sleeps nevertheless.
+    # Repeats the signal: a thread that was about to read at the first one sleeps all the same.
     def wake_readers
       WAKINGS.times do
         return if @lock.synchronize { @handlers - @idle }.count(&:wake).zero?

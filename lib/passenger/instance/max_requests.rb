@@ -1,9 +1,10 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # Counts what all threads of an instance have answered together, and tells once when that is as much as it is to answer.
+  # Counts the requests that all threads of an instance have answered, and calls the block once when
+  # the limit is reached. Thread-safe.
   class MaxRequests
-    # `limit` 0: there is none. `warm_after`: `warm` is called whenever so many more have been answered; 0: never.
+    # `limit` 0: no limit. `warm` is called after each `warm_after` answered requests; 0: never.
     def initialize(limit, warm_after: 0, warm: nil, &reached)
       @limit = limit
       @reached = reached
@@ -13,7 +14,7 @@ module PhusionPassenger
       @lock = Mutex.new
     end
 
-    # One more was answered.
+    # Counts one answered request.
     def count
       answered = @lock.synchronize { @answered += 1 }
       @reached.call if answered == @limit

@@ -4,13 +4,15 @@ require_relative "../app/app_process"
 require_relative "reply"
 
 module PhusionPassenger
-  # Makes a preloader out of an instance: a fork between two requests, which lets go of all that is the instance's (ForkGuard). The
-  # instances that are forked from it share the memory that this one's requests have filled.
+  # Makes a preloader out of an instance by a fork between two requests. The fork closes all that
+  # belongs to the instance (ForkGuard). Instances forked from the preloader share the memory that
+  # this instance's requests have filled.
   class Refork
-    # Seconds to be without a request in. Who has one thread keeps nobody waiting meanwhile; of several threads, those that are idle wait.
+    # Seconds to wait for a moment without a request. With one thread no request waits meanwhile.
+    # With several, those that are idle wait.
     PATIENCE_OF_ONE = 10
     PATIENCE_OF_MANY = 0.1
-    # The latter try again.
+    # Attempts with several threads.
     ATTEMPTS = 20
     PAUSE = 0.5
 
@@ -20,7 +22,8 @@ module PhusionPassenger
       @patience, @attempts = thread_count == 1 ? [PATIENCE_OF_ONE, 1] : [PATIENCE_OF_MANY, ATTEMPTS]
     end
 
-    # Returns at once. `socket` and `output` are the preloader's; their end tells that there is none.
+    # Returns at once. `socket` and `output` are the preloader's; if they end, the agent knows that
+    # there is none.
     def start(socket, output)
       Thread.new do
         Thread.current.name = "Passenger refork"
@@ -36,7 +39,7 @@ module PhusionPassenger
 
     private
 
-    # The pid. Nil: there was no such moment.
+    # The pid. Nil: the instance was never without a request.
     def fork_between_requests(socket, output)
       @attempts.times do |index|
         sleep PAUSE unless index.zero?
@@ -46,7 +49,7 @@ module PhusionPassenger
       nil
     end
 
-    # A preloader's children know the class, and only they are asked.
+    # In the child. Preloader is loaded: the agent asks only instances that a preloader forked.
     def become_preloader(socket, output)
       Reply.close_hijacked
       Signals.print_backtraces_on_quit

@@ -5,29 +5,31 @@ require_relative "../rack/hijacking"
 require_relative "../base/native"
 
 module PhusionPassenger
-  # The messages that answer one exchange. Each piece goes out as it comes; what is longer than a message may be is cut.
+  # Writes the messages that answer one request. Each piece is sent as it comes; a piece that is too
+  # long for a message is cut. A handler owns it for one request.
   class Reply
     include Layout::Reply
     include Hijacking
 
-    # "@0" begins at the start of the buffer, whose memory stays.
+    # "@0" writes from the start of the buffer, so that its memory is used again.
     HEADER_FORMAT = "@0#{HEADER}"
     RESPONSE_FORMAT = "@0#{HEADER}a*a*"
     FULL_FORMAT = "@0#{HEADER}a#{PAYLOAD_LIMIT}"
     MESSAGE_FORMAT = "@0#{HEADER}a*"
-    # Connections that the application has taken over and may hold still.
+    # Connections that the application has taken over and may still hold.
     STREAMS = ObjectSpace::WeakMap.new
     private_constant :HEADER_FORMAT, :RESPONSE_FORMAT, :FULL_FORMAT, :MESSAGE_FORMAT, :STREAMS
 
     attr_reader :ticket
 
-    # In a process that was forked from the application's: else they would not end when the application ends them.
+    # In a forked process: otherwise the connections stay open when the application closes them.
     def self.close_hijacked
       STREAMS.each_key(&:close)
     end
 
-    # Messages are put together in the buffer, which the caller may use for another reply afterwards. `queued`: for how many
-    # microseconds the request was on its way, and `sticky_id`: by what this instance is asked for again. The child is told both.
+    # `buffer` holds a message at a time; the caller may use it again after this reply. `queued`:
+    # microseconds from the sending of the request until the instance took it. `sticky_id`: this
+    # instance's id for sticky sessions, or 0.
     def initialize(channel, ticket, buffer = +"", queued = 0, sticky_id = 0)
       @channel = channel
       @ticket = ticket
@@ -40,22 +42,22 @@ module PhusionPassenger
       @environment = nil
     end
 
-    # The head was sent: the answer can no longer become another.
+    # The head was sent: it is too late for another answer.
     def started?
       @started
     end
 
-    # The last message was sent. An exchange that ends without it has broken its channel.
+    # The last message was sent. A channel without it cannot be used again.
     def finished?
       @finished
     end
 
-    # Nothing was run.
+    # The request did not run.
     def skipped?
       @skipped
     end
 
-    # Status, header lines, and the first bytes of the body.
+    # Sends status, header lines and the first bytes of the body.
     def respond(status, head, bytes = "", last: false)
       if head.bytesize + bytes.bytesize <= PAYLOAD_LIMIT
         send_response(status, head.bytesize, head, bytes, last)
@@ -66,7 +68,7 @@ module PhusionPassenger
       end
     end
 
-    # Further bytes of the body. Nothing to send is no message, unless it is the last.
+    # Sends more bytes of the body. Sends no empty message, unless it is the last one.
     def data(bytes, last: false)
       return if @finished || (bytes.empty? && !last)
 
@@ -78,18 +80,18 @@ module PhusionPassenger
       @finished = last
     end
 
-    # The body has ended.
+    # Ends the body.
     def finish
       data("", last: true)
     end
 
-    # The ticket was withdrawn: nothing was run.
+    # The request was withdrawn and did not run.
     def skip
       send_message(SKIPPED, LAST, "")
       @started = @finished = @skipped = true
     end
 
-    # The application failed after its head was sent.
+    # The application failed after the head was sent.
     def abort
       return if @finished
 
@@ -97,7 +99,7 @@ module PhusionPassenger
       @finished = true
     end
 
-    # An answer before the answer: 1xx. Once the answer has begun it goes nowhere.
+    # An interim answer (1xx). It is not sent after the head.
     def interim(status, head)
       return if @started || head.bytesize > PAYLOAD_LIMIT
 
@@ -105,14 +107,14 @@ module PhusionPassenger
       @channel.send_message(fields.pack(MESSAGE_FORMAT, buffer: @buffer))
     end
 
-    # A hijack after this head.
+    # Sends this head, and takes the connection over.
     def respond_and_hijack(status, head)
       stream = hand_over(0)
       respond(status, head, last: true)
       stream
     end
 
-    # From now on a stream is spoken, whose other end goes along.
+    # Changes to a stream, whose other end goes to the child.
     def accept(io)
       @channel.send_descriptor([@ticket, ACCEPTED, LAST, 0, 0, 0, 0].pack(HEADER), io)
       @started = @finished = true
@@ -120,14 +122,15 @@ module PhusionPassenger
 
     private
 
-    # Both ends of the stream are theirs, who have it: the application and the child.
+    # The exchange is over: the application and the child own the ends of the stream.
     def take_over
       hand_over(LAST).tap { @started = @finished = true }
     end
 
     def hand_over(flags)
       ours, theirs = UNIXSocket.pair(:STREAM)
-      @channel.send_descriptor([@ticket, HIJACKED, flags, 0, 0, @queued, @sticky_id].pack(HEADER), theirs)
+      header = [@ticket, HIJACKED, flags, 0, 0, @queued, @sticky_id].pack(HEADER)
+      @channel.send_descriptor(header, theirs)
       STREAMS[ours] = true
       ours
     ensure
@@ -136,8 +139,10 @@ module PhusionPassenger
 
     def send_response(status, head_length, head, bytes, last)
       fields = [@ticket, RESPONSE, last ? LAST : 0, status, head_length, @queued, @sticky_id]
-      return if Native::LOADED && @channel.send_parts(fields.pack(HEADER_FORMAT, buffer: @buffer), head, bytes)
-
+      if Native::LOADED
+        header = fields.pack(HEADER_FORMAT, buffer: @buffer)
+        return if @channel.send_parts(header, head, bytes)
+      end
       @channel.send_message(fields.push(head, bytes).pack(RESPONSE_FORMAT, buffer: @buffer))
     end
 

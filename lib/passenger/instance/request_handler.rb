@@ -10,16 +10,19 @@ require_relative "reply"
 require_relative "stream_exchange"
 
 module PhusionPassenger
-  # Takes requests from the Group's queue and has them answered, one after the other. One for each thread; nothing in it
-  # is shared but what it is given. Always true: a request runs only after its claim was written and its mark looked at.
+  # Takes requests from the Group's queue and answers them, one after the other. Each handler thread
+  # owns one and calls it alone, except `wake`, `busy?` and `abandon`. Always true: a request runs
+  # only after it was claimed, and if it was not withdrawn (Claim).
   class RequestHandler
     include Layout::Request
 
     CHANNEL = "@#{CHANNEL_OFFSET}Q<"
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
 
-    # `max_requests` counts what was answered; nil: nobody does. `sticky_id`: by which children find this instance again; 0: they do not.
-    def initialize(intake:, claims:, withdrawals:, cell:, channels:, adapter:, max_requests: nil, sticky_id: 0)
+    # `max_requests` counts answered requests; nil: they are not counted. `sticky_id`: this
+    # instance's id for sticky sessions, or 0.
+    def initialize(intake:, claims:, withdrawals:, cell:, channels:, adapter:, max_requests: nil,
+                   sticky_id: 0)
       @intake = intake
       @claim = Claim.in_cell(claims, withdrawals, cell)
       @channels = channels
@@ -35,12 +38,13 @@ module PhusionPassenger
       @abandoned = false
     end
 
-    # Has taken a request and not yet answered it.
+    # There is a request in work.
     def busy?
       @busy
     end
 
-    # The process ends with the request in work, if any, unanswered. Its claim stays, so that the agent tells the child.
+    # The process ends without an answer to the request in work. Its claim stays, so that the agent
+    # sends LOST.
     def abandon
       @abandoned = true
     end
@@ -60,8 +64,9 @@ module PhusionPassenger
       @thread = nil
     end
 
-    # From another thread: ends the sleep in reading, so that the intake is looked at. Unlike closing what is read from, that loses
-    # no message that was just read. False: there is a request in work, whose sleep is its own, or nothing runs.
+    # From another thread: ends the sleep in reading, so that the handler looks at the intake. No
+    # message is lost, as it could be if the queue was closed. False: a request is in work, or no
+    # thread runs.
     def wake
       thread = @thread
       return false if @busy || !thread
@@ -74,12 +79,13 @@ module PhusionPassenger
 
     private
 
-    # The next message into the buffer. False at the end of the queue, and where none is to be taken any more.
+    # Reads the next message into the buffer. False: the queue has ended, or no request is to be
+    # taken.
     def take
       receive
       @taken_at = Process.clock_gettime(Process::CLOCK_MONOTONIC, :nanosecond)
       @busy = true
-    rescue Errno::EINTR # by `wake`, or any signal, such as the end of a process that the application started
+    rescue Errno::EINTR # `wake` or another signal, such as SIGCHLD
       @intake.open? ? retry : false
     rescue EOFError # or a message without any bytes
       (@queue_ended = QueueEnd.reached?(@queue)) || !@intake.open? ? false : retry
@@ -89,7 +95,7 @@ module PhusionPassenger
       false
     end
 
-    # Native code takes what is there already. Waiting is Ruby's.
+    # Native code does not wait, so Ruby waits.
     def receive
       return if Native::LOADED && @queue.is_a?(IO) && Native.receive(@queue, @buffer, READ_LIMIT)
 
@@ -97,10 +103,11 @@ module PhusionPassenger
     end
 
     def handle_one
-      # It does not say whom to answer.
-      return Log.complaint("request.malformed", bytes: @buffer.bytesize) if @buffer.bytesize < HEADER_LENGTH
+      # The message names no channel for an answer.
+      size = @buffer.bytesize
+      return Log.complaint("request.malformed", bytes: size) if size < HEADER_LENGTH
 
-      # Without a channel nothing is claimed and nothing run, and the child sees that its request was not begun.
+      # Without a channel the request is not claimed and not run: the child finds it not begun.
       channel = @channels.borrow(@buffer.unpack1(CHANNEL)) or return
       answer(channel, withdrawn: !@claim.take(@buffer))
     ensure
@@ -112,7 +119,8 @@ module PhusionPassenger
       reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @sticky_id)
       return reply.skip if withdrawn
       return refuse(reply, "version #{version}") if version != Layout::VERSION
-      return refuse(reply, "a message of more than #{Layout::MESSAGE_LIMIT} bytes") if @buffer.bytesize > Layout::MESSAGE_LIMIT
+      limit = Layout::MESSAGE_LIMIT
+      return refuse(reply, "a message of more than #{limit} bytes") if @buffer.bytesize > limit
 
       respond(channel, reply, flags, head_length, resends)
     rescue ClientGone, BodyBrokenOff
@@ -121,8 +129,9 @@ module PhusionPassenger
       conclude(channel, reply)
     end
 
-    # Also when the application has ended the thread, which nothing can rescue. The claim is cleared only when the child needs
-    # no word any more. Where it cannot be told, the error ends this thread and so the process, and the agent tells it.
+    # Runs even if the application ends the thread, which no rescue catches. The claim is cleared
+    # only after the last message. If that cannot be sent, the error ends this thread and the
+    # process, and the agent sends LOST.
     def conclude(channel, reply)
       return if @abandoned && !reply.finished?
 
@@ -150,15 +159,18 @@ module PhusionPassenger
       return refuse(reply, "a head of #{head_length} bytes") if head_length > HEAD_LIMIT
 
       here = @buffer.bytesize - HEADER_LENGTH
-      return respond_to_long(channel, reply, flags, head_length, here, resends) if flags.anybits?(BODY_FOLLOWS)
+      if flags.anybits?(BODY_FOLLOWS)
+        return respond_to_long(channel, reply, flags, head_length, here, resends)
+      end
       return refuse(reply, "a head that ends early") if here < head_length
 
-      # Copies, unlike byteslice, which would share the buffer's memory, so that each request would need another one.
+      # Copies. A byteslice would share the buffer's memory, and each request would need a new
+      # buffer.
       head, body = @buffer.unpack("x#{HEADER_LENGTH}a#{head_length}a*")
       @adapter.call(head, MemoryInput.new(body), reply, head_request: flags.anybits?(HEAD_REQUEST))
     end
 
-    # Of which this message has only the beginning, `here` bytes.
+    # The message has only the first `here` bytes of the head and the body.
     def respond_to_long(channel, reply, flags, head_length, here, resends)
       source = BodySource.new(channel, (reply.ticket - resends)..reply.ticket)
       head = @buffer.unpack1("x#{HEADER_LENGTH}a#{[here, head_length].min}")

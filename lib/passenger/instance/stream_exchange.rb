@@ -5,7 +5,8 @@ require "socket"
 require_relative "../wire/channel"
 
 module PhusionPassenger
-  # The answer of a stream exchange: status line, header lines, an empty line, the body until the end.
+  # Writes the answer of a stream exchange: status line, header lines, an empty line, and the body
+  # until the end.
   class StreamReply
     def initialize(io)
       @io = io
@@ -21,10 +22,10 @@ module PhusionPassenger
       @finished
     end
 
-    # The one answer that it has is the last.
+    # A stream has one answer only.
     def interim(_status, _head); end
 
-    # Its client is not HTTP's: it cannot be hijacked.
+    # The client does not speak HTTP, so the connection cannot be hijacked.
     def hijacking(_environment)
       nil
     end
@@ -50,7 +51,7 @@ module PhusionPassenger
       @finished = true
     end
 
-    # The stream has no way to say it but to end.
+    # A stream can report a failure only by its end.
     def abort
       @finished = true
     end
@@ -64,13 +65,14 @@ module PhusionPassenger
     end
 
     def reason(status)
-      phrase = defined?(::Rack::Utils::HTTP_STATUS_CODES) && ::Rack::Utils::HTTP_STATUS_CODES[status]
+      phrases = defined?(::Rack::Utils::HTTP_STATUS_CODES) && ::Rack::Utils::HTTP_STATUS_CODES
+      phrase = phrases && phrases[status]
       phrase ? " #{phrase}" : ""
     end
   end
 
-  # One exchange over a stream pair (section 3.4 of doc/PROTOCOLS.md): the other end goes to the child, which sends the
-  # environment and the body there.
+  # One exchange over a stream pair (section 3.4 of doc/PROTOCOLS.md). The other end goes to the
+  # child, which sends the environment and the body there. A handler owns it for one request.
   class StreamExchange
     CHUNK = 65_536
 
@@ -78,16 +80,18 @@ module PhusionPassenger
       @adapter = adapter
     end
 
-    # Runs it to its end, in the caller's thread.
+    # Runs the exchange to its end, in the caller's thread.
     def run(reply)
       @io, theirs = blocking_pair
       reply.accept(theirs)
       theirs.close
       length = read_exactly(4).unpack1("V")
-      raise BodyBrokenOff, "an environment of #{length} bytes" if length > Layout::Request::HEAD_LIMIT
+      if length > Layout::Request::HEAD_LIMIT
+        raise BodyBrokenOff, "an environment of #{length} bytes"
+      end
 
       @adapter.call(read_exactly(length), @adapter.input_for(self), StreamReply.new(@io))
-    rescue ClientGone, BodyBrokenOff, Errno::ETOOMANYREFS # no descriptor can be sent now: it is answered as what was left unfinished
+    rescue ClientGone, BodyBrokenOff, Errno::ETOOMANYREFS # the answer is unfinished
       nil
     ensure
       theirs&.close
@@ -107,15 +111,20 @@ module PhusionPassenger
 
     private
 
-    # Ruby makes sockets that do not block, and the flag would go along to the child.
+    # Ruby makes non-blocking sockets, and the child would share that flag.
     def blocking_pair
-      UNIXSocket.pair(:STREAM).each { |io| io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK) }
+      UNIXSocket.pair(:STREAM).each do |io|
+        io.fcntl(Fcntl::F_SETFL, io.fcntl(Fcntl::F_GETFL) & ~Fcntl::O_NONBLOCK)
+      end
     end
 
     def read_exactly(length)
       bytes = String.new(encoding: Encoding::BINARY)
       while bytes.bytesize < length
-        bytes << (next_piece(length - bytes.bytesize) or raise BodyBrokenOff, "the request head was broken off")
+        piece = next_piece(length - bytes.bytesize)
+        raise BodyBrokenOff, "the request head was broken off" unless piece
+
+        bytes << piece
       end
       bytes
     end

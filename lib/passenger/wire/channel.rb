@@ -6,14 +6,15 @@ require_relative "layout"
 require_relative "../base/native"
 
 module PhusionPassenger
-  # The child left: what was being done for it is dropped. Applications meet it where they write a body.
+  # The child gave the exchange up. Applications get this error when they write a body.
   class ClientGone < IOError; end
 
-  # The request body ended before its end.
+  # The request body ended too early.
   class BodyBrokenOff < EOFError; end
 
-  # The instance's end of one reply channel. At most one exchange uses it at a time. Its descriptor is shared with the
-  # agent, so its flags are never changed: reads and writes block, without the interpreter's lock, whatever they are.
+  # The instance's end of one reply channel. At most one exchange uses it at a time. The agent
+  # shares the descriptor, so its flags never change. Reads and writes block, without the
+  # interpreter's lock.
   class Channel
     GONE = [Errno::EPIPE, Errno::ECONNRESET, Errno::ENOTCONN, IOError].freeze
     private_constant :GONE
@@ -37,13 +38,13 @@ module PhusionPassenger
       @io.close if @retired
     end
 
-    # The channel will not be used for another exchange. It is closed as soon as none uses it.
+    # No other exchange will use the channel. It closes when the current one is over.
     def retire
       @retired = true
       @io.close unless @busy
     end
 
-    # In the application's own forks, where the exchange is none of their business.
+    # In a process that the application forked, which has no part in the exchange.
     def close
       @io.close
     end
@@ -54,7 +55,8 @@ module PhusionPassenger
       raise ClientGone, "the client has gone"
     end
 
-    # The same without putting the parts together first; needs native code. False: it could not be sent at once.
+    # The same without joining the parts; needs native code. False: the kernel did not take the
+    # message at once.
     def send_parts(header, head, bytes)
       Native.transmit(@io, header, head, bytes)
     rescue *GONE
@@ -67,19 +69,22 @@ module PhusionPassenger
       raise ClientGone, "the client has gone"
     end
 
-    # The next message and the files that came with it, which are the caller's to close. Raises BodyBrokenOff as receive does.
+    # The next message and its files, which the caller closes. Raises BodyBrokenOff as `receive`
+    # does.
     def receive_with_files
-      bytes, _sender, _flags, *controls = @io.recvmsg(Layout::MESSAGE_LIMIT + 1, 0, nil, scm_rights: true)
+      limit = Layout::MESSAGE_LIMIT + 1
+      bytes, _sender, _flags, *controls = @io.recvmsg(limit, 0, nil, scm_rights: true)
       raise EOFError if bytes.nil? || bytes.empty? # it is one or the other, by Ruby's version
 
-      [bytes, controls.flat_map { |control| control.cmsg_is?(:SOCKET, :RIGHTS) ? control.unix_rights : [] }]
+      [bytes, controls.select { |one| one.cmsg_is?(:SOCKET, :RIGHTS) }.flat_map(&:unix_rights)]
     rescue Errno::EINTR
       retry
     rescue *GONE
       raise BodyBrokenOff, "the request body was broken off"
     end
 
-    # Replaces the buffer by the next message. Raises BodyBrokenOff when the child gave the exchange up.
+    # Replaces the buffer with the next message. Raises BodyBrokenOff if the child gave the exchange
+    # up.
     def receive(buffer)
       @io.sysread(Layout::MESSAGE_LIMIT + 1, buffer)
     rescue Errno::EINTR

@@ -1,11 +1,11 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # What the other side sent does not follow doc/PROTOCOLS.md.
+  # The peer does not follow doc/PROTOCOLS.md.
   class ProtocolError < StandardError; end
 
-  # One frame of section 4 of doc/PROTOCOLS.md: a type, fields, descriptors. Whoever has read a frame owns its
-  # descriptors.
+  # One frame of section 4 of doc/PROTOCOLS.md: a type, fields, descriptors. The reader of a frame
+  # owns its descriptors.
   class Frame
     VERSION = "1"
 
@@ -54,10 +54,12 @@ module PhusionPassenger
       @descriptors = descriptors
     end
 
-    # The frame's bytes. Raises ProtocolError where it would be over a limit.
+    # The frame's bytes. Raises ProtocolError if they are over a limit.
     def encode
       raise ProtocolError, "a frame has at most #{MAX_FIELDS} fields" if @fields.size > MAX_FIELDS
-      raise ProtocolError, "a frame has at most #{MAX_DESCRIPTORS} descriptors" if @descriptors.size > MAX_DESCRIPTORS
+      if @descriptors.size > MAX_DESCRIPTORS
+        raise ProtocolError, "a frame has at most #{MAX_DESCRIPTORS} descriptors"
+      end
 
       body = String.new(encoding: Encoding::BINARY)
       @fields.each do |field|
@@ -69,17 +71,23 @@ module PhusionPassenger
       [body.bytesize, @type, @descriptors.size].pack(HEADER) << body
     end
 
-    # Takes the bytes after the header apart.
+    # Parses the bytes after the header.
     def self.decode_fields(bytes)
       fields = []
       position = 0
       while position < bytes.bytesize
-        raise ProtocolError, "a field's length reaches beyond its frame" if position + 4 > bytes.bytesize
+        if position + 4 > bytes.bytesize
+          raise ProtocolError, "a field's length reaches beyond its frame"
+        end
 
         length = bytes.byteslice(position, 4).unpack1("V")
         position += 4
-        raise ProtocolError, "a field reaches beyond its frame" if length > bytes.bytesize - position
-        raise ProtocolError, "a frame with more than #{MAX_FIELDS} fields" if fields.size == MAX_FIELDS
+        if length > bytes.bytesize - position
+          raise ProtocolError, "a field reaches beyond its frame"
+        end
+        if fields.size == MAX_FIELDS
+          raise ProtocolError, "a frame with more than #{MAX_FIELDS} fields"
+        end
 
         fields << bytes.byteslice(position, length)
         position += length
@@ -87,7 +95,7 @@ module PhusionPassenger
       fields
     end
 
-    # The fields from the given one on as a map.
+    # The fields from `first` on as a map.
     def map(from = 0)
       pairs = @fields.drop(from)
       raise ProtocolError, "a map's last name has no value" if pairs.size.odd?
@@ -97,7 +105,9 @@ module PhusionPassenger
 
     def number(index)
       text = @fields[index]
-      raise ProtocolError, "field #{index} of frame #{@type} is not a number" unless text&.match?(/\A\d{1,20}\z/)
+      unless text&.match?(/\A\d{1,20}\z/)
+        raise ProtocolError, "field #{index} of frame #{@type} is not a number"
+      end
 
       text.to_i
     end
@@ -106,12 +116,13 @@ module PhusionPassenger
       @fields[index] or raise ProtocolError, "frame #{@type} has no field #{index}"
     end
 
-    # The frame's descriptors, which must be as many as its type says.
+    # The frame's descriptors. Raises ProtocolError unless there are `count` of them.
     def take_descriptors(count)
       return @descriptors if @descriptors.size == count
 
       close_descriptors
-      raise ProtocolError, "frame #{@type} came with #{@descriptors.size} descriptors instead of #{count}"
+      raise ProtocolError,
+            "frame #{@type} came with #{@descriptors.size} descriptors instead of #{count}"
     end
 
     def close_descriptors

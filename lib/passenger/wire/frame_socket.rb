@@ -4,8 +4,8 @@ require "socket"
 require_relative "frame"
 
 module PhusionPassenger
-  # Frames over one end of a SOCK_STREAM pair. One thread reads; any thread may write. The file flags of the
-  # descriptor are never changed: others may hold it too.
+  # Frames over one end of a SOCK_STREAM pair. One thread reads; any thread may write. Other
+  # processes may share the descriptor, so its flags never change.
   class FrameSocket
     FLAGS_OF_TROUBLE = Socket::MSG_CTRUNC
     private_constant :FLAGS_OF_TROUBLE
@@ -39,13 +39,13 @@ module PhusionPassenger
       nil
     end
 
-    # Sends a frame that is nothing but its type, unless who reads is behind with so much that it would have to wait.
+    # Sends a frame without fields, unless the socket is so full that the caller would have to wait.
     def write_if_room(type)
       bytes = Frame.new(type).encode
       @write_lock.synchronize { @io.sendmsg(bytes, 0) if IO.select(nil, [@io], nil, 0) }
     end
 
-    # Sends a frame; the descriptors stay the caller's. Raises SystemCallError when nobody reads any more.
+    # Sends a frame; the caller keeps the descriptors. Raises SystemCallError if the peer has gone.
     def write(type, *fields, descriptors: [])
       bytes = Frame.new(type, fields, descriptors).encode
       controls = descriptors.empty? ? [] : [Socket::AncillaryData.unix_rights(*descriptors)]
@@ -66,12 +66,14 @@ module PhusionPassenger
     # The descriptors come with the first byte.
     def read_header
       header, _, flags, *controls = @io.recvmsg(Frame::HEADER_LENGTH, 0, nil, scm_rights: true)
-      descriptors = controls.flat_map { |control| control.cmsg_is?(:SOCKET, :RIGHTS) ? control.unix_rights : [] }
+      descriptors = controls.select { |one| one.cmsg_is?(:SOCKET, :RIGHTS) }.flat_map(&:unix_rights)
       if header.nil? || header.empty?
         descriptors.each(&:close)
         return nil
       end
-      header << read_exactly(Frame::HEADER_LENGTH - header.bytesize) if header.bytesize < Frame::HEADER_LENGTH
+      if header.bytesize < Frame::HEADER_LENGTH
+        header << read_exactly(Frame::HEADER_LENGTH - header.bytesize)
+      end
       if flags.anybits?(FLAGS_OF_TROUBLE)
         descriptors.each(&:close)
         raise ProtocolError, "a frame's descriptors were cut off"
@@ -91,7 +93,9 @@ module PhusionPassenger
       bytes = String.new(capacity: length, encoding: Encoding::BINARY)
       while bytes.bytesize < length
         piece = @io.recv(length - bytes.bytesize)
-        raise ProtocolError, "the socket was closed in the middle of a frame" if piece.nil? || piece.empty?
+        if piece.nil? || piece.empty?
+          raise ProtocolError, "the socket was closed in the middle of a frame"
+        end
 
         bytes << piece
       end

@@ -1,11 +1,11 @@
 # frozen_string_literal: true
 
 module PhusionPassenger
-  # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. They change together with VERSION and with Layouts.h.
+  # Layouts of sections 1 to 3 of doc/PROTOCOLS.md. A change of one changes VERSION and Layouts.h.
   module Layout
     VERSION = 5
 
-    # 64 KiB, as pieces of a body often have, and a header before them.
+    # 64 KiB, a usual piece of a body, and a header.
     MESSAGE_LIMIT = 65_600
 
     # Request messages.

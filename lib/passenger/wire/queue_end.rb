@@ -4,11 +4,11 @@ require "io/wait"
 require "socket"
 
 module PhusionPassenger
-  # Tells the end of a queue from a message without any bytes, which reads the same.
+  # Tells the end of a queue from a message without bytes: a read of both returns no bytes.
   module QueueEnd
-    # Of a queue of which no bytes were just read. Nothing is ever sent the other way (its receiving end is shut for writing), so that
-    # its end is a hang-up, and poll() tells a hang-up whatever it is asked for: here for urgent data, of which there is never any. Behind
-    # a hang-up nothing new comes; what was sent before is still to be read.
+    # Called after a read of no bytes. The receiving end is shut for writing, so the end of the
+    # queue is a hang-up. poll() reports a hang-up whatever it is asked for, here urgent data, which
+    # never comes. After a hang-up no new message comes, but sent ones may still be unread.
     def self.reached?(queue)
       return false if queue.wait(IO::PRIORITY, 0).nil?
 

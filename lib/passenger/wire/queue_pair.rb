@@ -4,8 +4,9 @@ require "socket"
 require_relative "queue_end"
 
 module PhusionPassenger
-  # The instance's own queue and the Group's, read as if they were one: what is in the own one comes first. For the threads it is
-  # what a single queue is, but that a thread which sleeps here is woken by `interrupt`.
+  # The instance's own queue and the Group's queue, read as one; messages of the own queue come
+  # first. Handlers use it like a single queue, but `interrupt` wakes a thread that sleeps here.
+  # Thread-safe.
   class QueuePair
     def initialize(own, common)
       @own = own
@@ -14,14 +15,14 @@ module PhusionPassenger
       @interrupted, @interrupt = IO.pipe
     end
 
-    # The next message into the buffer. Raises Errno::EINTR while it is interrupted, and EOFError where there are no bytes in the Group's
-    # queue: at its end, or in a message without any.
+    # Reads the next message into the buffer. Raises Errno::EINTR while it is interrupted. Raises
+    # EOFError if a read of the Group's queue returns no bytes: at its end, or for an empty message.
     def sysread(limit, buffer)
       sleep_until_readable until take_own(limit, buffer) || take_common(limit, buffer)
       buffer
     end
 
-    # These are for QueueEnd. The end of the Group's queue is the end.
+    # For QueueEnd: the end of the Group's queue is the end of the pair.
     def wait(...)
       @common.wait(...)
     end
@@ -30,12 +31,13 @@ module PhusionPassenger
       @common.recv_nonblock(...)
     end
 
-    # Until `go_on`.
+    # Interrupts reads until `go_on`.
     def interrupt
       @interrupt.write_nonblock(".", exception: false)
     end
 
-    # With another own queue, unless it is nil. The old one is left to the garbage collector: a thread may still look at it.
+    # `own` replaces the own queue, unless it is nil. The garbage collector closes the old one,
+    # because a thread may still use it.
     def go_on(own = nil)
       @own = own if own
       @interrupted.read_nonblock(1000, exception: false)
@@ -51,7 +53,7 @@ module PhusionPassenger
 
     private
 
-    # Its end means that the agent sends nobody here any more, not that the instance is to end.
+    # The end of the own queue does not end the instance: the agent sends no more requests there.
     def take_own(limit, buffer)
       own = open_own or return false
       message = own.recv_nonblock(limit, 0, buffer, exception: false)
@@ -62,7 +64,7 @@ module PhusionPassenger
       false
     end
 
-    # Nil where it has ended.
+    # Nil if the own queue has ended.
     def open_own
       own = @own
       own unless own.equal?(@ended)

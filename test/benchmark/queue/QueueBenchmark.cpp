@@ -34,6 +34,9 @@
 #include "exchange/QueueSession.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
+#include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
+#include "shm/InFlightTable.h"
 
 namespace Passenger {
 

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "io/SocketPair.h"
+#include "shm/InFlightReader.h"
 #include "support/Eventually.h"
 
 namespace Passenger {

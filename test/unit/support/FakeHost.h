@@ -13,6 +13,8 @@
 #include "io/SocketPair.h"
 #include "shm/Claims.h"
 #include "shm/GenerationTable.h"
+#include "shm/GenerationTableView.h"
+#include "shm/InFlightTable.h"
 #include "shm/SenderMemory.h"
 
 namespace Passenger {
