@@ -4,13 +4,13 @@ require "socket"
 require "tmpdir"
 require_relative "support/prefork_test_case"
 
-# passenger-prefork: where it listens, what it serves, and what it says when it cannot.
+# passenger-prefork: where it listens, what it serves, and its errors at the start.
 class PreforkCommandTest < PreforkTestCase
   ECHO = <<~APP
     run ->(env) { [200, {}, [env["rack.input"].read.bytesize.to_s, " ", env["PATH_INFO"], " ", ENV["RACK_ENV"]]] }
   APP
 
-  # Output and exit status of one that cannot begin.
+  # Output and exit status of a passenger-prefork that cannot begin.
   def ended_by_itself(*arguments, app: PreforkCommand::HELLO, **options)
     @command = PreforkCommand.new(app)
     @command.spawn(*arguments, **options)
@@ -100,7 +100,7 @@ class PreforkCommandTest < PreforkTestCase
 
   def test_sockets_of_systemd_are_taken
     server = TCPServer.new("127.0.0.1", 0)
-    # LISTEN_PID is the pid of the program, which only a shell that becomes it knows.
+    # LISTEN_PID is the pid of the program. Only a shell that executes the program knows it.
     @command = PreforkCommand.new
     @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"], *fixed(1), listen: [], 3 => server)
     @command.wait_for_log(/event=prefork\.ready/)
@@ -151,7 +151,8 @@ class PreforkCommandTest < PreforkTestCase
     end
   end
 
-  # Its threads and children do so while it is free, and what they print last has come when the monitor is asked.
+  # Threads and children of the worker print while it is free. Their last output has come before the
+  # monitor answers.
   def test_an_application_may_print_any_bytes
     made = command(*fixed(1), app: <<~'APP')
       run lambda { |_|

@@ -3,9 +3,10 @@
 require "etc"
 require_relative "support/prefork_test_case"
 
-# passenger-prefork with more workers than processors: of requests that compute, no more are served at once than there are processors.
+# passenger-prefork with more workers than processors: at most as many computing requests are served
+# at the same time as there are processors.
 class PreforkCpuSlotsTest < PreforkTestCase
-  # Computes for two milliseconds; or for half of one, and sleeps for four.
+  # Computes for two milliseconds; or computes for half a millisecond and sleeps for four.
   APP = <<~APP
     run lambda { |env|
       waits = env["PATH_INFO"] == "/waits"
@@ -17,7 +18,7 @@ class PreforkCpuSlotsTest < PreforkTestCase
   APP
   SEATS = Etc.nprocessors
   WORKERS = 3 * SEATS
-  # How many of the answers those workers that have CPU slots give, at least.
+  # The least part of the answers that workers with CPU slots give.
   MOST = 0.9
 
   def setup
@@ -34,7 +35,7 @@ class PreforkCpuSlotsTest < PreforkTestCase
     command(*fixed(WORKERS), app: APP).tap { |made| @clients = Array.new(4 * WORKERS) { made.raw } }
   end
 
-  # The answers' workers, the one that gave most first, with their numbers.
+  # The workers of the answers with their numbers of answers, the greatest number first.
   def answers(path, rounds)
     counts = Hash.new(0)
     rounds.times do

@@ -2,7 +2,7 @@
 
 require_relative "support/prefork_test_case"
 
-# passenger-prefork: restarts, successors, and processes that die, all while requests come.
+# passenger-prefork: restarts, successors, and processes that die, while requests come.
 class PreforkLifeTest < PreforkTestCase
   def test_a_restart_fails_no_request_and_replaces_every_worker
     made = command(*fixed(2))
@@ -17,7 +17,7 @@ class PreforkLifeTest < PreforkTestCase
     assert_equal 2, made.workers.size
   end
 
-  # As systemctl kill does it, and the end of a terminal.
+  # systemctl kill does this, and so does the end of a terminal.
   def test_signals_that_come_to_all_processes_are_the_monitor_s_alone
     made = command(*fixed(2), pgroup: true)
     first = made.pid
@@ -68,7 +68,7 @@ class PreforkLifeTest < PreforkTestCase
     first = made.pid
     answers = load_on(made) do |load|
       made.signal(:USR2)
-      # It may have ended before its successor says so.
+      # The old process may end before its successor logs that.
       eventually("a successor") { made.log.match?(/event=prefork\.succeeded predecessor=#{first}/) }
       eventually("the end of the predecessor") { made.ended? }
       load.wait_for("an answer") { |answer| answer.code == 200 }
@@ -106,7 +106,8 @@ class PreforkLifeTest < PreforkTestCase
     refute_match(/successor_started/, @command.log)
   end
 
-  # One of two ends while it loads, when the other is ready; one is enough, so that nobody takes its place.
+  # One of two workers dies while it loads, when the other is ready. One is enough, so it is not
+  # replaced.
   def test_it_is_ready_though_a_worker_died_while_it_loaded
     command("--start", "2", "--min-spare", "1", "--max-spare", "2", app: <<~APP)
       begin
@@ -120,7 +121,7 @@ class PreforkLifeTest < PreforkTestCase
     assert_equal "fine", @command.get.body
   end
 
-  # All else goes on: only who is answered by the killed one at that time notices.
+  # Only requests that a killed worker was serving fail.
   def test_killed_workers_fail_only_what_they_have_in_work
     made = command(*fixed(4))
     kills = 0

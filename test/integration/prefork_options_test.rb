@@ -5,7 +5,7 @@ require "socket"
 require "tmpdir"
 require_relative "support/prefork_test_case"
 
-# passenger-prefork: what its options do, and its Unix sockets over the whole of its life.
+# passenger-prefork: its options, and its Unix sockets over its whole life.
 class PreforkOptionsTest < PreforkTestCase
   def setup
     @scratch = Dir.mktmpdir
@@ -33,7 +33,8 @@ class PreforkOptionsTest < PreforkTestCase
     assert_equal made.workers.sort, made.log.scan(/event=worker\.ready pid=(\d+) booted_in=\d+\.\d\ds$/).flatten.map(&:to_i).sort
   end
 
-  # Else sockets and pipes of ours would have their numbers, and get what is written there.
+  # Otherwise sockets and pipes of passenger-prefork would get these numbers, and what is written
+  # there.
   def test_closed_standard_descriptors_are_nobody_else_s
     @command = PreforkCommand.new
     pid_file = File.join(@command.folder, "pid")
@@ -72,7 +73,7 @@ class PreforkOptionsTest < PreforkTestCase
     client&.close
   end
 
-  # A worker that stands still takes none.
+  # A stopped worker takes no connection.
   def test_so_many_connections_wait_as_backlog_says
     made = command(*fixed(1), "--unix", path("socket"), "--backlog", "2", listen: [])
     worker = made.workers.first
@@ -80,7 +81,7 @@ class PreforkOptionsTest < PreforkTestCase
     eventually("a worker that stands still") { ProcessInfo.read(worker).state == "T" }
     waiting = []
     assert_raises(Errno::EAGAIN) { 10.times { waiting << connect_at_once(path("socket")) } }
-    # The kernel takes one more than it was told.
+    # The kernel takes one connection more.
     assert_equal 3, waiting.size
   ensure
     waiting&.each(&:close)
@@ -132,7 +133,8 @@ class PreforkOptionsTest < PreforkTestCase
     refute_path_exists path("socket")
   end
 
-  # As systemd gives them: LISTEN_PID is the pid of the program, which only a shell that becomes it knows.
+  # As systemd passes sockets. LISTEN_PID is the pid of the program, which only a shell that
+  # executes the program knows.
   def test_several_sockets_of_systemd_are_taken_and_stay
     tcp = TCPServer.new("127.0.0.1", 0)
     unix = UNIXServer.new(path("socket"))

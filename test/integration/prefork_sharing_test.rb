@@ -2,9 +2,9 @@
 
 require_relative "support/prefork_test_case"
 
-# passenger-prefork: what comes over a kept connection is answered by whichever worker is free.
+# passenger-prefork: any free worker answers the requests of a kept connection.
 class PreforkSharingTest < PreforkTestCase
-  # As HOLDING, but it computes, and looks for the end of that twice a second only.
+  # As HOLDING, but it computes, and checks only twice a second whether it may end.
   SPINNER = <<~APP
     run lambda { |env|
       until env["PATH_INFO"] != "/held" || File.exist?(File.join(__dir__, "go_on"))
@@ -20,7 +20,7 @@ class PreforkSharingTest < PreforkTestCase
     super
   end
 
-  # Kept connections that all are the same worker's.
+  # Kept connections of one worker.
   def kept(made, count)
     @clients = []
     of_worker = Hash.new { |all, pid| all[pid] = [] }

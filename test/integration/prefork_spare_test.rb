@@ -2,7 +2,7 @@
 
 require_relative "support/prefork_test_case"
 
-# passenger-prefork: how many workers there are.
+# passenger-prefork: the number of workers.
 class PreforkSpareTest < PreforkTestCase
   def test_spare_workers_follow_the_load_and_stay_below_the_limit
     made = command("--start", "1", "--min-spare", "1", "--max-spare", "2", "--max-clients", "5", app: PreforkCommand::HOLDING)
@@ -29,7 +29,7 @@ class PreforkSpareTest < PreforkTestCase
     end
   end
 
-  # Between the limits of the defaults any number would do, so they move further than by one.
+  # Any number between the default limits is right, so the limits move by more than one.
   def test_a_signal_adds_and_removes_a_worker_with_the_defaults_too
     made = command
     eventually("two spare workers", within: 60) { made.status.values_at("free", "starting", "ending") == [2, 0, 0] }

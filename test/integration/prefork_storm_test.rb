@@ -2,14 +2,16 @@
 
 require_relative "support/prefork_test_case"
 
-# passenger-prefork, when workers are killed all the time, and when load comes and goes. PASSENGER_TEST_STORM says for how many seconds; 20 is the long form.
+# passenger-prefork while workers are killed all the time, and while load comes and goes.
+# PASSENGER_TEST_STORM is the number of seconds; 20 is the long form.
 class PreforkStormTest < PreforkTestCase
   SECONDS = Integer(ENV.fetch("PASSENGER_TEST_STORM", "4"))
   CLIENTS = 64
   KILL_EVERY = 0.2
-  # A change of the load is followed within so many seconds: the long form is for a machine that has nothing else to do.
+  # In seconds: the limit for following a change of the load. The long form is for a machine without
+  # other work.
   FOLLOW = SECONDS >= 20 ? 2 : 60
-  # What is not answered within so many seconds counts as a failure.
+  # In seconds: a request without an answer for this time has failed.
   PATIENCE = SECONDS >= 20 ? 5 : 60
 
   def test_killed_workers_fail_only_what_they_have_in_work
@@ -30,7 +32,7 @@ class PreforkStormTest < PreforkTestCase
     assert_equal "200", made.get.code
   end
 
-  # Clients that keep their connections, and clients that make a new one for each request.
+  # Clients that keep their connections, and clients with a new connection for each request.
   { "kept" => [], "new" => ["-H", "Connection: close"] }.each do |connections, options|
     define_method("test_restarts_fail_no_request_of_#{connections}_connections") do
       skip "install the package wrk" unless system("command -v wrk >/dev/null")
@@ -51,7 +53,7 @@ class PreforkStormTest < PreforkTestCase
     made.log.scan("event=prefork.restarted").size
   end
 
-  # What wrk found while the block is called again and again: for SECONDS, and longer where that was not enough.
+  # The results of wrk. Meanwhile the block is called again and again, for SECONDS or longer.
   def wrk_on(made, *options, enough:)
     output = File.join(made.folder, "wrk")
     wrk = Process.spawn("wrk", "-t1", "-c#{CLIENTS}", "-d#{SECONDS + 60}", "--timeout", PATIENCE.to_s, *options, "http://127.0.0.1:#{made.port}/",
@@ -75,7 +77,8 @@ class PreforkStormTest < PreforkTestCase
     errors.merge(status: text[/Non-2xx or 3xx responses: (\d+)/, 1].to_i, requests: text[/(\d+) requests in/, 1].to_i)
   end
 
-  # How many connections it had, which cannot change while it is stopped; nil where there was none to kill.
+  # The number of connections of the killed worker, which was stopped before; nil without a worker
+  # to kill.
   def kill_one_of(made)
     pid = made.workers.sample or return
     ProcessInfo.stop(pid)
@@ -96,7 +99,7 @@ class PreforkStormTest < PreforkTestCase
     0
   end
 
-  # Five requests, none, and so on.
+  # Five requests, none, five, and so on.
   def test_spare_workers_follow_a_square_wave
     made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8", app: PreforkCommand::HOLDING)
     follow_times = Array.new([SECONDS / 2, 2].max) do
@@ -111,7 +114,7 @@ class PreforkStormTest < PreforkTestCase
     assert_operator follow_times.flatten.max, :<=, FOLLOW
   end
 
-  # More than there may be workers: the rest waits.
+  # More requests than workers: the rest waits.
   def test_a_wave_above_max_clients_waits_and_is_answered
     made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8", app: PreforkCommand::HOLDING)
     clients = Array.new(12) { made.raw.request("GET", "/held") }
@@ -125,7 +128,7 @@ class PreforkStormTest < PreforkTestCase
     clients&.each(&:close)
   end
 
-  # After how many seconds so many are busy, and the number of spare ones is right.
+  # The seconds until this number of workers is busy and the number of spare workers is right.
   def followed(made, busy)
     began = Eventually.monotonic
     eventually("#{busy} busy workers, and spare ones", within: 60, every: 0.1) do

@@ -5,7 +5,7 @@ require "passenger/http/http_balance"
 
 module PhusionPassenger
   class HttpBalanceTest < TestCase
-    # What others tell is set; what is told to them is kept.
+    # A WorkerLoads with set numbers of the other workers. It records the numbers of this one.
     class FakeLoads
       attr_accessor :look
       attr_reader :told
@@ -31,13 +31,13 @@ module PhusionPassenger
       @balance.note(waiting, @now += after)
     end
 
-    def test_the_longest_queue_is_told_a_hundred_times_a_second
+    def test_the_longest_queue_is_reported_a_hundred_times_a_second
       [3, 9, 2].each { |waiting| note(waiting) }
       2.times { note(1, after: 0.02) }
       assert_equal [3, 9, 1], @loads.told
     end
 
-    def test_what_is_over_the_mean_of_all_is_given_away_once
+    def test_a_surplus_over_the_mean_is_given_away_once
       @loads.look = [4, 17]
       note(10)
       assert_equal 5, @balance.excess
@@ -56,8 +56,8 @@ module PhusionPassenger
       end
     end
 
-    # There is a CPU slot for two of four: so they have all the work.
-    def test_those_who_may_work_at_once_have_equal_parts
+    # Two of four workers have a CPU slot, so they have all the work.
+    def test_workers_that_work_at_the_same_time_have_equal_parts
       @balance = HttpBalance.new(@loads, Struct.new(:wanted).new(2))
       @loads.look = [4, 20]
       note(13)
@@ -66,7 +66,7 @@ module PhusionPassenger
       assert_equal 0, @balance.excess
     end
 
-    def test_without_others_it_is_alone
+    def test_a_worker_without_others_is_alone
       assert_predicate @balance, :alone?
       @loads.look = [1, 3]
       note(3)
@@ -76,7 +76,7 @@ module PhusionPassenger
       refute_predicate @balance, :alone?
     end
 
-    def test_a_rest_is_told_at_once
+    def test_a_rest_is_reported_at_once
       note(5)
       @balance.rest
       assert_equal [5, 0], @loads.told

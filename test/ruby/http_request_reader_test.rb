@@ -5,7 +5,7 @@ require "passenger/http/http_parser"
 require "passenger/http/http_request_reader"
 
 module PhusionPassenger
-  # What becomes of the bytes that a client sends, in whatever pieces they come.
+  # Requests from a client's bytes, which come in any pieces.
   class HttpRequestReaderTest < TestCase
     PARSER = HttpParser.load(HttpParser.find)
 
@@ -17,7 +17,7 @@ module PhusionPassenger
       ["#{method} #{target} HTTP/#{version}", "Host: example.org", *lines, "", ""].join("\r\n").b
     end
 
-    # The environment of a request that is whole at once.
+    # The environment of a request that comes in one piece.
     def environment(*lines, **options)
       assert reader.take(head(*lines, **options))
       reader.environment
@@ -56,11 +56,11 @@ module PhusionPassenger
       refute reader.fresh?
     end
 
-    def test_an_empty_line_before_a_request_is_nothing
+    def test_an_empty_line_before_a_request_is_ignored
       assert reader.take("\r\n".b << head)
     end
 
-    def test_a_chunked_body_is_taken_apart
+    def test_a_chunked_body_is_decoded
       assert reader.take(head("Transfer-Encoding: chunked") << "3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nTrailer: 1\r\n\r\nrest")
       assert_equal ["13", nil], reader.environment.values_at("CONTENT_LENGTH", "HTTP_TRANSFER_ENCODING")
       assert_equal "abc0123456789", reader.input.read
@@ -73,13 +73,13 @@ module PhusionPassenger
       assert_equal "abcd", reader.input.read
     end
 
-    def test_chunks_that_are_none_are_refused
+    def test_malformed_chunks_are_refused
       ["x\r\n", "\r\n", "3\nabc\r\n", "3\r\nabcd\r\n", "-1\r\n", "0x3\r\n", "#{'f' * 16}\r\n", "3;a\nb\r\n", "0\r\nA: b\n\r\n"].each do |chunks|
         assert_equal 400, refused(head("Transfer-Encoding: chunked") << chunks)[0], chunks.inspect
       end
     end
 
-    def test_chunks_that_are_none_are_refused_in_whatever_pieces_they_come
+    def test_malformed_chunks_are_refused_in_any_pieces
       [["3\r\nab", "cXX0\r\n\r\n"], ["3\r\nabc\r", "X0\r\n\r\n"], ["0\r\n", "XX\n"]].each do |first, second|
         made = HttpRequestReader.new({}, PARSER.new)
         refute made.take(head("Transfer-Encoding: chunked") << first), first.inspect
@@ -87,7 +87,7 @@ module PhusionPassenger
       end
     end
 
-    def test_what_nobody_gets_of_a_chunked_body_has_a_limit
+    def test_extensions_and_trailers_of_a_chunked_body_have_a_limit
       extended = "1;#{'x' * 1000}\r\na\r\n"
       made = reader
       assert made.take(head("Transfer-Encoding: chunked") << (extended * 15) << "0\r\n\r\n")
@@ -111,13 +111,13 @@ module PhusionPassenger
       end
     end
 
-    def test_who_would_be_asked_for_the_body_is_so_once
+    def test_a_client_that_expects_100_is_asked_for_the_body_once
       refute reader.take(head("Expect: 100-continue", "Content-Length: 1"))
       assert_equal [true, false], [reader.continue?, reader.continue?]
       assert_equal 417, refused(head("Expect: miracles"))[0]
     end
 
-    def test_what_keeps_a_connection
+    def test_version_and_header_decide_whether_a_connection_is_kept
       [[["1.1"], true], [["1.1", "Connection: close"], false], [["1.1", "Connection: Upgrade, Close"], false], [["1.0"], false],
        [["1.0", "Connection: Keep-Alive"], true], [["1.1", "Connection: x-close"], true]].each do |(version, *lines), kept|
         made = HttpRequestReader.new({}, PARSER.new)
@@ -126,7 +126,7 @@ module PhusionPassenger
       end
     end
 
-    def test_what_could_be_read_in_two_ways_is_refused
+    def test_ambiguous_requests_are_refused
       [["Content-Length: 1", "Transfer-Encoding: chunked"], ["Content-Length: 1", "Content-Length: 2"], ["Content-Length: +1"],
        ["Content-Length: 1, 1"], ["Content-Length: 0x1"], ["Content-Length: -1"], ["Content-Length:"]].each do |lines|
         assert_equal 400, refused(head(*lines))[0], lines.inspect
@@ -135,7 +135,7 @@ module PhusionPassenger
       assert_equal 400, refused("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n")[0]
     end
 
-    def test_heads_that_are_none_are_refused_with_a_reason
+    def test_malformed_heads_are_refused_with_a_reason
       ["nonsense\r\n\r\n", "GET /\r\n\r\n", "GET / HTTP/1.1\r\nHost : a\r\n\r\n", "GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\0\r\n\r\n", "GET / HTTP/1.1\r\n\r\n", "GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
        "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", "GET * HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -153,13 +153,13 @@ module PhusionPassenger
       assert_equal [431, "the request's head is longer than 112 KiB"], refused(head(*Array.new(12) { |index| "A#{index}: #{'a' * 10_000}" }))
     end
 
-    def test_a_header_with_an_underscore_cannot_pose_as_another
+    def test_a_header_with_an_underscore_cannot_replace_another
       env = environment("X_Forwarded_For: 6.6.6.6", "Content_Length: 5", "Proxy: evil", "X-Good: 1")
       assert_equal [nil, nil, nil, "1"], env.values_at("HTTP_X_FORWARDED_FOR", "CONTENT_LENGTH", "HTTP_PROXY", "HTTP_X_GOOD")
       assert_empty(env.keys.select { |name| name.include?(",") })
     end
 
-    def test_the_server_is_who_was_meant
+    def test_the_server_name_is_that_of_the_host_header
       { "a:81" => %w[a 81], "[::1]:3000" => %w[[::1] 3000], "a:" => %w[a 80], "[::1]" => %w[[::1] 80] }.each do |host, expected|
         made = HttpRequestReader.new({}, PARSER.new)
         assert made.take("GET / HTTP/1.1\r\nHost: #{host}\r\n\r\n".b)

@@ -3,10 +3,11 @@
 require_relative "http_server_test_case"
 
 module PhusionPassenger
-  # What a worker serves, alone.
+  # A worker without other workers.
   class HttpServerTest < HttpServerTestCase
-    # What is kept for the next requests is never what an application has, and may change.
-    def test_what_an_application_does_to_its_environment_no_other_request_sees
+    # The server keeps strings for the next requests. No application gets these, since it may change
+    # its strings.
+    def test_changes_of_an_environment_affect_no_other_request
       seen = []
       app = lambda do |env|
         seen << env.select { |_, value| value.is_a?(String) }.transform_values(&:dup)
@@ -123,7 +124,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_bad_request_is_told_why_and_ends_its_connection
+    def test_a_bad_request_gets_the_reason_and_ends_its_connection
       serve(->(_) { flunk }) do
         assert_match(/\AHTTP\/1\.1 400 Bad Request\r\n.*^Connection: close\r\n.*\r\n\r\nthis is no request of HTTP\/1\.1\n\z/m,
                      answers("nonsense\r\n\r\n#{get}"))
@@ -141,7 +142,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_connection_that_says_nothing_holds_nobody_up
+    def test_a_silent_connection_delays_no_other
       serve(app) do
         idle = Array.new(20) { connect }
         idle[0].write("GET / HT")
@@ -151,7 +152,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_client_that_does_not_read_holds_nobody_up
+    def test_a_client_that_does_not_read_delays_no_other
       large = "x" * 8_000_000
       serve(->(env) { [200, {}, [env["PATH_INFO"] == "/large" ? large : "small"]] }, patience: 0.3) do
         socket = connect
@@ -162,7 +163,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_large_answer_reaches_a_client_that_takes_its_time
+    def test_a_large_answer_reaches_a_slow_client
       large = Random.bytes(3_000_000)
       serve(app([large])) do
         socket = connect
@@ -175,7 +176,7 @@ module PhusionPassenger
       end
     end
 
-    def test_slow_requests_are_given_up
+    def test_slow_requests_time_out
       serve(app) do
         slow = ["GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"].map { |bytes| begun(bytes) }
         silent = accepted
@@ -185,7 +186,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_request_that_goes_on_is_given_up_all_the_same
+    def test_a_request_that_keeps_coming_times_out_too
       serve(app) do
         socket = begun("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n")
         eventually("an answer") do
@@ -198,7 +199,7 @@ module PhusionPassenger
       end
     end
 
-    def test_an_idle_time_begins_at_the_end_of_the_request
+    def test_the_idle_time_begins_at_the_end_of_the_request
       idle = HttpServer::LIMITS.idle
       serve(->(env) { (env["PATH_INFO"] == "/" || put_forward(idle * 2)) && [200, {}, ["x"]] }) do
         socket = connect
@@ -211,7 +212,7 @@ module PhusionPassenger
       end
     end
 
-    def test_at_the_limit_of_connections_others_are_left_to_other_workers
+    def test_at_the_limit_new_connections_are_left_to_other_workers
       serve(app, connections: 1) do
         first = begun("GET / HT")
         second = connect
@@ -223,7 +224,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_body_that_cannot_be_kept_is_refused_and_others_are_served
+    def test_a_body_that_cannot_be_stored_is_refused
       post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n#{'x' * 200_000}"
       serve(app) do
         { 507 => -> { File.open("/dev/full", "r+b").tap { |file| file.sync = true } }, 503 => -> { raise Errno::EMFILE } }.each do |status, open|
@@ -234,7 +235,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_connection_that_fails_ends_alone
+    def test_a_failing_connection_ends_no_other
       serve(app) do
         log = logged { part(:service).stub(:serve, ->(*) { raise "broken" }) { assert_equal "", answers(get) } }
         assert_includes log, "connection.failed"
@@ -242,7 +243,7 @@ module PhusionPassenger
       end
     end
 
-    def test_without_its_monitor_it_ends
+    def test_a_worker_without_its_monitor_ends
       logged do
         assert_raises(Errno::EPIPE) do
           serve(app) { [@told[0].close, answers(get)] }
@@ -250,8 +251,8 @@ module PhusionPassenger
       end
     end
 
-    # Its socket has no room for long: a third of its buffer would have to be free.
-    def test_a_client_that_reads_slowly_gets_all
+    # The client's socket counts as writable only when a third of its buffer is free.
+    def test_a_client_that_reads_slowly_gets_the_whole_answer
       large = Random.bytes(1_500_000)
       serve(app([large]), send_buffer: 400_000, patience: 60, acknowledge: 0.02) do
         socket = slow_reader(65_536)
@@ -268,7 +269,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_client_that_reads_too_slowly_is_given_up
+    def test_a_client_that_reads_too_slowly_is_disconnected
       serve(app(["x" * 8_000_000]), send_buffer: 400_000, patience: 5, answer: 0.2) do
         socket = slow_reader(65_536)
         log = logged do
@@ -279,7 +280,7 @@ module PhusionPassenger
       end
     end
 
-    def test_while_it_waits_for_a_slow_client_it_gives_signs_of_life
+    def test_a_worker_that_waits_for_a_slow_client_gives_signs_of_life
       serve(app(["x" * 8_000_000]), send_buffer: 400_000, patience: 60, acknowledge: 0.02) do
         socket = slow_reader(65_536)
         socket.write(get("/", "Connection: close"))
@@ -300,7 +301,7 @@ module PhusionPassenger
       serve(app, idle: 0) { assert_match(/^Connection: close\r\n.*\r\n\r\nhello\z/m, answers(get)) }
     end
 
-    def test_idle_connections_end_without_a_word
+    def test_idle_connections_end_without_an_answer
       serve(app, idle: 0.1) { assert_match(/hello\z/, answers(get)) }
     end
 
@@ -320,7 +321,7 @@ module PhusionPassenger
       end
     end
 
-    def test_at_its_end_it_answers_what_is_in_work_and_says_that_it_closes
+    def test_a_worker_that_ends_answers_its_request_with_connection_close
       entered = Thread::Queue.new
       go_on = Thread::Queue.new
       serve(->(_) { entered.push(1) && go_on.pop && [200, {}, ["done"]] }) do
@@ -333,7 +334,7 @@ module PhusionPassenger
       end
     end
 
-    def test_at_its_end_an_idle_connection_may_bring_one_request_more
+    def test_a_worker_that_ends_takes_one_more_request_of_an_idle_connection
       serve(app) do
         socket = connect
         socket.write(get)
@@ -347,8 +348,8 @@ module PhusionPassenger
       end
     end
 
-    # They are ready, and given away at the same time.
-    def test_what_a_client_sends_after_its_last_request_costs_it_nothing_of_the_answer
+    # The connections become ready and are given away in the same pass.
+    def test_bytes_after_the_last_request_do_not_cut_the_answer
       go = Thread::Queue.new
       waits = lambda do |_|
         go.pop
@@ -357,7 +358,7 @@ module PhusionPassenger
       serve(waits) do
         socket = connect
         socket.write(get("/", "Connection: close"))
-        # The request is read when it is in work.
+        # The request was read when the application runs.
         in_time { Thread.pass until go.num_waiting == 1 }
         socket.write(get)
         go << true
@@ -366,7 +367,7 @@ module PhusionPassenger
       end
     end
 
-    def test_at_its_end_it_gives_away_what_has_just_become_ready
+    def test_a_worker_that_ends_gives_connections_away_that_are_ready
       others = []
       ender = lambda do |env|
         sleep 0.05 if env["PATH_INFO"] == "/long"
@@ -375,7 +376,7 @@ module PhusionPassenger
         [200, {}, ["done"]]
       end
       serve(ender) do
-        # So that they would have to wait too long here.
+        # A long usual time: the two connections would wait too long here.
         answers(get("/long", "Connection: close"))
         2.times { others << connect }
         eventually { @server.idle_connections.size == 2 }
@@ -383,10 +384,10 @@ module PhusionPassenger
       end
     end
 
-    def test_busy_and_free_are_told_once_for_requests_that_follow_each_other
+    def test_busy_and_free_are_reported_once_for_a_row_of_requests
       serve(app) do
         assert_equal 4, answers(get + get + get + get("/", "Connection: close")).scan("hello").size
-        # Besides, once after the first request of its life.
+        # The first request reports once more.
         told = in_time { @told[0].read(20) }
         assert_equal [PreforkReport::BUSY, PreforkReport::NOT_BUSY].join * 2, told
         assert_nil @told[0].read_nonblock(5, exception: false).then { |more| more == :wait_readable ? nil : more }

@@ -5,10 +5,10 @@ require_relative "http_server_test_case"
 module PhusionPassenger
   # Workers that give each other connections.
   class HttpSharingTest < HttpServerTestCase
-    # A request that takes so long, in seconds, is long.
+    # In seconds: a request of this length is long.
     LONG = HttpSharing::WORTH * 200
 
-    # Says by which path it was entered, and goes on when it is told to.
+    # An application that notes each request's path. Requests of /slow wait for the test.
     def gated(&more)
       @entered = Thread::Queue.new
       @go_on = Thread::Queue.new
@@ -20,7 +20,7 @@ module PhusionPassenger
       end
     end
 
-    # Connections that have had an answer already, so that they are kept.
+    # Connections that had an answer, so that the server keeps them.
     def kept(count)
       Array.new(count) { connect.tap { |socket| socket.write(get) && answer(socket) && @entered&.clear } }
     end
@@ -30,21 +30,21 @@ module PhusionPassenger
       in_time { assert_equal path, @entered.pop }
     end
 
-    # Without a listener: what it serves it got from another one.
+    # A second server without a listener. Its connections come from the queue.
     def other(app, **limits, &block)
       running(@other = new_server([], app, **limits), &block)
     end
 
-    # It would give away what waits while a request takes long, such as one at which the machine stalls.
+    # Stops the rebalancer. It would give connections away whenever the machine stalls.
     def stop_rebalancer
       part(:rebalancer).define_singleton_method(:wake) { nil }
     end
 
-    def in_line?
+    def in_queue?
       !@taking.wait_readable(0).nil?
     end
 
-    def test_what_comes_during_a_long_request_is_answered_by_another_worker
+    def test_another_worker_answers_requests_that_come_during_a_long_one
       serve(app = gated) do
         slow, quick = kept(2)
         enter(slow, "/slow")
@@ -59,12 +59,12 @@ module PhusionPassenger
       end
     end
 
-    # Whether each of two connections that are ready at the same time finds the line in use.
+    # Whether each of two connections that are ready at the same time finds the queue in use.
     def queue_in_use
       sockets = []
       told = []
       app = lambda do |env|
-        told << in_line? if env["PATH_INFO"] == "/timed"
+        told << in_queue? if env["PATH_INFO"] == "/timed"
         sleep(LONG) unless env["PATH_INFO"] == "/begin"
         sockets.each { |socket| socket.write(get("/timed")) } if env["PATH_INFO"] == "/begin"
         [200, {}, ["x"]]
@@ -78,12 +78,12 @@ module PhusionPassenger
       told
     end
 
-    def test_one_that_would_have_to_wait_is_given_away_before
+    def test_a_connection_that_would_wait_is_given_away
       loads.enter(1, 10)
       assert_equal [true, false], queue_in_use
     end
 
-    # Another worker would have served the second meanwhile.
+    # Another worker would have served the second connection meanwhile.
     def test_the_longest_wait_is_over_first
       loads.enter(1, 10)
       sockets = []
@@ -105,7 +105,7 @@ module PhusionPassenger
       assert_equal %w[/begin /0 /1 /late], told
     end
 
-    # Those of a machine whose processors are taken, or not.
+    # CPU slots that are all taken, or all free.
     module FreeSlots
       attr_writer :free
 
@@ -125,7 +125,7 @@ module PhusionPassenger
         cpu_slots(false)
         sockets.each { |socket| socket.write(get("/quick")) }
         eventually { @server.idle_connections.empty? }
-        assert in_line?
+        assert in_queue?
         late = connect.tap { |socket| socket.write(get("/late")) }
         sleep CpuSlots::PATIENCE * 3
         assert_empty @entered
@@ -154,13 +154,13 @@ module PhusionPassenger
         cpu_slots(false)
         half.write("y")
         assert_equal "/half 127.0.0.1", answer(half)[1]
-        fill_line
+        fill_queue
         quick.write(get("/quick"))
         assert_equal "/quick 127.0.0.1", answer(quick)[1]
       end
     end
 
-    def test_where_there_is_no_other_worker_it_stays
+    def test_a_connection_stays_without_other_workers
       assert_equal [false, false], queue_in_use
     end
 
@@ -178,7 +178,7 @@ module PhusionPassenger
       end
     end
 
-    def test_its_deadline_is_that_which_it_had
+    def test_a_connection_keeps_its_deadline_in_another_worker
       serve(app = gated) do
         socket, = kept(1)
         other(app) do
@@ -192,7 +192,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_lookout_for_which_there_is_no_thread_says_so_and_is_no_obstacle
+    def test_a_rebalancer_without_a_thread_is_logged_and_no_obstacle
       Thread.stub(:new, ->(*) { raise ThreadError, "can't create Thread" }) do
         assert_match(/event=lookout\.failed reason="can't create Thread"/, logged { HttpRebalancer.new(nil).wake })
       end
@@ -203,7 +203,7 @@ module PhusionPassenger
         slow, idle = kept(2)
         enter(slow, "/slow")
         @server.finish
-        eventually { in_line? }
+        eventually { in_queue? }
         idle.write(get("/still"))
         other(app) { assert_equal "/still 127.0.0.1", answer(idle)[1] }
         @go_on << 1
@@ -211,7 +211,7 @@ module PhusionPassenger
       end
     end
 
-    def test_where_all_end_what_is_in_the_line_is_answered
+    def test_at_the_end_of_all_workers_the_queue_is_answered
       serve(app = gated) do
         slow, *others = kept(4)
         enter(slow, "/slow")
@@ -224,19 +224,19 @@ module PhusionPassenger
       end
     end
 
-    def test_a_full_line_leaves_connections_where_they_are
+    def test_connections_stay_while_the_queue_is_full
       serve(app = gated) do
         slow, quick = kept(2)
         enter(slow, "/slow")
-        fill_line
+        fill_queue
         quick.write(get("/quick"))
         @go_on << 1
         assert_equal "/quick 127.0.0.1", answer(quick)[1]
       end
     end
 
-    # Each with a socket whose other end has gone.
-    def fill_line
+    # Fills the queue with sockets whose other ends are closed.
+    def fill_queue
       nothing, other = UNIXSocket.pair
       other.close
       connection = Struct.new(:socket, :deadline, :peer).new(PlainClientSocket.new(nothing), 0, "")
@@ -247,7 +247,7 @@ module PhusionPassenger
       line.close
     end
 
-    def test_one_whose_request_has_begun_stays
+    def test_a_connection_with_a_part_of_a_request_stays
       serve(app = gated) do
         slow, half = kept(2)
         half.write("POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
@@ -256,7 +256,7 @@ module PhusionPassenger
         half.write("y")
         other(app) do
           sleep 0.1
-          refute in_line?
+          refute in_queue?
           assert_empty @entered
           @go_on << 1
           assert_equal "/half 127.0.0.1", answer(half)[1]
@@ -264,7 +264,7 @@ module PhusionPassenger
       end
     end
 
-    def test_one_whose_request_has_begun_stays_though_it_has_to_wait
+    def test_a_connection_with_a_part_of_a_request_stays_and_waits
       loads.enter(1, 1)
       others = []
       app = lambda do |env|
@@ -282,12 +282,12 @@ module PhusionPassenger
       end
     end
 
-    def test_a_worker_with_all_the_connections_that_it_may_have_takes_none
+    def test_a_worker_at_its_limit_takes_no_connections
       serve(app = gated, connections: 2) do
         slow, quick = kept(2)
         enter(slow, "/slow")
         quick.write(get("/quick"))
-        eventually { in_line? }
+        eventually { in_queue? }
         @go_on << 1
         assert_equal "/slow 127.0.0.1", answer(slow)[1]
         assert_equal "/quick 127.0.0.1", answer(quick)[1]

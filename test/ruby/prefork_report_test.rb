@@ -4,7 +4,7 @@ require_relative "test_helper"
 require "passenger/http/prefork_report"
 
 module PhusionPassenger
-  # The words that a worker has for its monitor.
+  # The messages of a worker to its monitor.
   class PreforkReportTest < TestCase
     def told(interval)
       reader, writer = IO.pipe.each { |io| closing(io) }
@@ -13,7 +13,7 @@ module PhusionPassenger
       reader.read.b
     end
 
-    def test_the_words_are_the_monitor_s
+    def test_the_messages_are_those_of_the_monitor
       header = File.read(File.expand_path("../../ext/common/prefork/WorkerOutput.h", __dir__))
       [["COMM_ACK", PreforkReport::ACK], ["COMM_BUSY", PreforkReport::BUSY], ["COMM_NOT_BUSY", PreforkReport::NOT_BUSY]].each do |name, word|
         parts = header[/ #{name}\s*=\s*([^;]+);/, 1].scan(/"([^"]+)"/).flatten
@@ -26,7 +26,7 @@ module PhusionPassenger
       assert_equal(PreforkReport::ACK * 3, told(2) { |report| [10, 11, 12, 13.9, 14].each { |now| report.alive(now) } })
     end
 
-    def test_a_request_begins_with_one_but_for_tiny_ones
+    def test_a_request_begins_with_a_sign_unless_it_follows_at_once
       words = told(2) do |report|
         report.alive(10)
         [10.001, 10.5, 10.501, 11].each { |now| report.begin_request(now) }
@@ -34,7 +34,7 @@ module PhusionPassenger
       assert_equal PreforkReport::ACK * 3, words
     end
 
-    def test_without_an_interval_there_are_none
+    def test_without_an_interval_there_are_no_signs
       assert_empty(told(0) { |report| [report.alive(10), report.begin_request(11)] })
     end
   end

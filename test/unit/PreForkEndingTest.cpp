@@ -47,7 +47,9 @@ class PreForkEndingTest : public PreForkFixture {
         settings_.limits = {2, 2, 2, 50};
         begin();
     }
-    /** Workers die as soon as they are there, after `sign` where there is one. @return how many were started */
+    /**
+     * Each new worker dies at once, after `sign` if that is given. @return how many were started
+     */
     unsigned startedInAMinute(std::string_view sign) {
         settings_.limits = {5, 5, 5, 50};
         make();

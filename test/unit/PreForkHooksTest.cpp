@@ -15,7 +15,7 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** What a subclass is told, and what it changes by telling nobody else. */
+/** The calls that a subclass gets, and the effect of an override that does nothing. */
 class PreForkHooksTest : public PreForkFixture {
     CPPUNIT_TEST_SUITE(PreForkHooksTest);
     CPPUNIT_TEST(testOutputGoesToTheMethodOfItsKind);
@@ -101,7 +101,7 @@ class PreForkHooksTest : public PreForkFixture {
         }
     };
 
-    /** Notes all that it may override, and changes nothing. */
+    /** Notes each call of an overridable method, and changes nothing. */
     class All final : public PreFork {
     public:
         using PreFork::PreFork;
@@ -316,7 +316,10 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, living());
     }
 
-    /** The 11 states and 11 methods of POE's PreFork that are ours, in a life that has all of them. */
+    /**
+     * One life of a PreFork calls all 11 states and all 11 methods of POE's PreFork that exist
+     * here.
+     */
     void testEveryStateAndMethodCanBeOverridden() {
         settings_.limits = {2, 2, 2, 3};
         settings_.timeout = 10s;

@@ -16,7 +16,7 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** A day of a monitor, with workers that do whatever they like. */
+/** A day of a monitor whose workers behave at random. */
 class PreForkModelTest : public PreForkFixture {
     CPPUNIT_TEST_SUITE(PreForkModelTest);
     CPPUNIT_TEST(testADayLeavesNothingBehind);
@@ -72,8 +72,10 @@ class PreForkModelTest : public PreForkFixture {
     }
 
     std::map<WorkerId, bool> silent_;
-    /** How many may be there, and how many were there last: they are never more than max_clients, unless they were more before that became less; then
-     *  they only become fewer. */
+    /**
+     * The bound of the number of workers, and the last number. The bound is max_clients. After
+     * max_clients was lowered, it is the last number until that is below max_clients.
+     */
     std::size_t bound_ = 0;
     std::size_t last_ = 0;
 

@@ -14,7 +14,7 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** The rules of POE's PreFork, which PreForkTest and its like try with fakes, once more with real workers. */
+/** The rules of POE's PreFork with real workers. PreForkTest and others test them with fakes. */
 class PreForkRealWorkersTest : public PreForkProcesses {
     CPPUNIT_TEST_SUITE(PreForkRealWorkersTest);
     CPPUNIT_TEST(testAFreeWorkerThatStandsStillIsReplaced);

@@ -19,7 +19,9 @@
 
 namespace Passenger {
 
-/** Starts workers that are no processes: what they are told is noted, and what they do the test says. */
+/**
+ * Starts workers without processes. It notes the signals that they get; the test says what they do.
+ */
 class FakeLauncher final : public WorkerLauncher {
 public:
     struct Process {

@@ -75,7 +75,10 @@ inline bool runs(pid_t pid) {
     return end != std::string::npos && text.at(end + 2) != 'Z';
 }
 
-/** A forked process in which a test goes on, until it is killed. Those that lose it as their parent become ours and are reaped. */
+/**
+ * A forked process that continues the test until it is killed. Orphans of the process become
+ * children of the test program, which reaps them.
+ */
 class ForkedMonitor {
 public:
     template <typename Action> explicit ForkedMonitor(Action action) {
@@ -112,7 +115,10 @@ private:
     pid_t pid_;
 };
 
-/** A monitor with a loop and real workers, which are forks of this program that serve TCP on 127.0.0.1. */
+/**
+ * A monitor with a loop and real workers. The workers are forks of this program that serve TCP on
+ * 127.0.0.1.
+ */
 class PreForkProcesses : public LeakCheck {
 public:
     void setUp() override {
@@ -240,7 +246,10 @@ protected:
     std::string request(const std::string &wish) const {
         return readLine(connect(wish).get());
     }
-    /** Whether one of the present workers serves, once those that are being ended take no connection any more. */
+    /**
+     * Whether one of the present workers serves. Waits until workers that are ending take no
+     * connection.
+     */
     bool served() {
         return eventually([this] {
             const std::string pid = request("pid");
