@@ -30,6 +30,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/DescriptorStoreClientTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
     %D%/DiagnosisTest.cpp \
+    %D%/DummyInstancesTest.cpp \
     %D%/ErrorPageTest.cpp \
     %D%/EventLoopTest.cpp \
     %D%/ExchangeLimitsTest.cpp \

@@ -11,6 +11,10 @@ libpassenger_spawning_la_SOURCES = \
     %D%/Diagnosis.h \
     %D%/DirectSpawner.cpp \
     %D%/DirectSpawner.h \
+    %D%/DummyInstance.cpp \
+    %D%/DummyInstance.h \
+    %D%/DummyInstances.cpp \
+    %D%/DummyInstances.h \
     %D%/DummySpawner.cpp \
     %D%/DummySpawner.h \
     %D%/ExclusiveTurn.cpp \
