@@ -51,7 +51,8 @@ module PhusionPassenger
       assert_equal [5, "1", 65_600], [Layout::VERSION, Frame::VERSION, Layout::MESSAGE_LIMIT]
     end
 
-    # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version, and records the new one.
+    # As LayoutsTest of the C++ side, by the same file. Whoever changes a layout raises the version,
+    # and records the new one.
     def test_everything_is_as_recorded_for_its_version
       recorded = File.readlines(RECORD, chomp: true).to_h { |line| line.split(" ", 2) }
       numbers, others = constants_of(Layout).partition { |_name, value| value.is_a?(Integer) }

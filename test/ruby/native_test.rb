@@ -3,7 +3,8 @@
 require_relative "test_helper"
 
 module PhusionPassenger
-  # Native code against the Ruby that it stands in for. The tests of what uses it run with and without it; here is what they cannot see.
+  # Native code against the Ruby that it stands in for. The tests of what uses it run with and
+  # without it; here is what they cannot see.
   class NativeTest < TestCase
     def setup
       super

@@ -72,7 +72,8 @@ protected:
         pid_t pid = 0;
         std::uint32_t stickyId = 0;
     };
-    /** A message session with an application whose instances can be asked for. @param stickyId 0: whoever is free */
+    /** A message session with an application whose instances can be asked for. @param stickyId 0:
+     *  whoever is free */
     Answered askFor(ApplicationPool &pool, std::uint32_t stickyId) {
         Options application = options();
         application.startInstances = application.minInstances = 3;
@@ -94,7 +95,8 @@ protected:
         CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 3; }));
         return first;
     }
-    /** So many requests at once, one after the other in each of the threads; more where `goOn` says so of the last answer, for a while. */
+    /** So many requests at once, one after the other in each of the threads; more where `goOn` says
+     *  so of the last answer, for a while. */
     template <typename GoOn>
     std::vector<std::future<std::vector<Answered>>> askAtOnce(unsigned threads, unsigned requests,
                                                               std::uint32_t stickyId, GoOn goOn) {
@@ -159,7 +161,8 @@ public:
     void testAFullPoolLetsASessionWait() {
         pool_->setMax(1);
         const ApplicationPoolPtr other = newPool();
-        // Before the session: its destructor waits for what the session's makes possible, should an assertion fail.
+        // Before the session: its destructor waits for what the session's makes possible, should an
+        // assertion fail.
         std::future<pid_t> second;
         SessionPtr first = pool_->get(folder_->path());
         second = std::async(std::launch::async, [&] { return answeringPid(*other); });

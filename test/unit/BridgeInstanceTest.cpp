@@ -25,7 +25,8 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** A bridge in a process of its own, between an application that takes connections and never answers, and the test, which plays the agent. */
+/** A bridge in a process of its own, between an application that takes connections and never
+ *  answers, and the test, which plays the agent. */
 class BridgeInstanceTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BridgeInstanceTest);
     CPPUNIT_TEST(testItDoesNotWaitForEverForARequestInWork);
@@ -152,7 +153,8 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE(output, 0, status);
         CPPUNIT_ASSERT_MESSAGE(output, output.find("event=instance.gave_up_waiting") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE(output, output.find("requests=1\n") != std::string::npos);
-        // Its claim stays, by which the agent tells the child, unless it could still answer that the application has ended.
+        // Its claim stays, by which the agent tells the child, unless it could still answer that
+        // the application has ended.
         char answer[sizeof(MessageHeader)];
         const bool answered = ::recv(ours.get(), answer, sizeof(answer), MSG_DONTWAIT) > 0;
         CPPUNIT_ASSERT(answered != claims_->holds(ChannelId(CHANNEL), Ticket(TICKET)));

@@ -1,6 +1,7 @@
 /*
- * The agent with a pool engine that only does what the tests of its processes ask for: AgentControlTest and
- * WatchdogTest start it in place of passenger-agent. What it can do is described in support/FakeAgent.h.
+ * The agent with a pool engine that only does what the tests of its processes ask for:
+ * AgentControlTest and WatchdogTest start it in place of passenger-agent. What it can do is
+ * described in support/FakeAgent.h.
  */
 #include <poll.h>
 #include <sys/socket.h>

@@ -87,7 +87,8 @@ Finding otherSignal(const FailureFacts &failure) {
     return "SIG" + std::string(name != nullptr ? name : "?");
 }
 
-/** The shell ends with 127 where the program is not there, and with 126 where it may not be executed (POSIX, sh). */
+/** The shell ends with 127 where the program is not there, and with 126 where it may not be
+ *  executed (POSIX, sh). */
 Finding shellCouldNotExecute(const FailureFacts &failure) {
     if (failure.step != "shell environment loaded" || !failure.waitStatus || !WIFEXITED(*failure.waitStatus)) {
         return std::nullopt;

@@ -18,8 +18,8 @@ namespace Passenger {
  * Makes DummyInstances. Either each has a thread, which answers each request at once; or the caller
  * drives them, and nothing happens but in step().
  *
- * Owned by the maker of the Pool; outlives the Pool. Any thread may call make(). Only the thread that
- * drives the instances calls the other methods.
+ * Owned by the maker of the Pool; outlives the Pool. Any thread may call make(). Only the thread
+ * that drives the instances calls the other methods.
  */
 class DummyInstances {
 public:
@@ -36,8 +36,8 @@ public:
     // By hand.
 
     using Taken = std::function<void(DummyInstance &instance, unsigned thread)>;
-    /** Each instance does what the agent has told it, and takes requests while it has a free thread.
-     *  The instances take turns. @return whether an instance took a request, or ended */
+    /** Each instance does what the agent has told it, and takes requests while it has a free
+     *  thread. The instances take turns. @return whether an instance took a request, or ended */
     bool step(const Taken &taken) EXCLUDES(mutex_);
     /** @param index from 0, in the order of their making. Valid as long as this object */
     DummyInstance &at(std::size_t index) EXCLUDES(mutex_);

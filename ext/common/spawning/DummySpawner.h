@@ -12,8 +12,8 @@ namespace Passenger {
 class DummySpawnerFactory;
 
 /**
- * Makes instances in memory, without processes, so that whatever uses spawners can be tested by itself. What it does is
- * set at its factory. Owned like any Spawner.
+ * Makes instances in memory, without processes, so that whatever uses spawners can be tested by
+ * itself. What it does is set at its factory. Owned like any Spawner.
  */
 class DummySpawner final : public Spawner {
 public:
@@ -30,8 +30,8 @@ private:
     std::atomic<bool> cancelled_{false};
 };
 
-/** Makes DummySpawners and holds the knobs that all of them obey. Thread-safe, but hooks are set before the first
- * spawn. */
+/** Makes DummySpawners and holds the knobs that all of them obey. Thread-safe, but hooks are set
+ *  before the first spawn. */
 class DummySpawnerFactory final : public SpawnerFactory {
 public:
     SpawnerPtr create(const Options &options) override;

@@ -8,7 +8,8 @@ require_relative "process_info"
 require_relative "raw_client"
 require_relative "sample_apps"
 
-# A running passenger-prefork with an application of the test's own, on a free port of 127.0.0.1, and what it has logged.
+# A running passenger-prefork with an application of the test's own, on a free port of 127.0.0.1,
+# and what it has logged.
 class PreforkCommand
   PROGRAM = File.join(TestEnvironment::BUILD_DIR, "passenger-prefork")
   HELLO = <<~APP

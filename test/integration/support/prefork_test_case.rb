@@ -4,7 +4,8 @@ require "minitest"
 require_relative "prefork_command"
 require_relative "steady_load"
 
-# A test class for passenger-prefork: each test has one of its own, and fails where one of its processes is left.
+# A test class for passenger-prefork: each test has one of its own, and fails where one of its
+# processes is left.
 class PreforkTestCase < Minitest::Test
   include Eventually
 

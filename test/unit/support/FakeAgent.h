@@ -13,12 +13,12 @@
 namespace Passenger {
 
 /**
- * A test's connection to the pool process of a fake agent (test/unit/FakeAgent.cpp), which serves one connection at a
- * time.
+ * A test's connection to the pool process of a fake agent (test/unit/FakeAgent.cpp), which serves
+ * one connection at a time.
  *
- * Where the settings' environment is "fail with CLASS" or "exit", the pool process does so at its start; "warn" makes
- * it warn. Each pool process starts an "instance", a process with a session and a child of its own that only SIGKILL
- * ends.
+ * Where the settings' environment is "fail with CLASS" or "exit", the pool process does so at its
+ * start; "warn" makes it warn. Each pool process starts an "instance", a process with a session and
+ * a child of its own that only SIGKILL ends.
  */
 class FakeAgentClient {
 public:

@@ -20,8 +20,9 @@
 namespace Passenger {
 
 /**
- * An application's line, with everything that agent and instances do by their bytes (doc/PROTOCOLS.md, sections 1 to 3) under a test's
- * hand. Serves exchanges, which run in the same thread: what an instance will answer may be sent before it is waited for.
+ * An application's line, with everything that agent and instances do by their bytes
+ * (doc/PROTOCOLS.md, sections 1 to 3) under a test's hand. Serves exchanges, which run in the same
+ * thread: what an instance will answer may be sent before it is waited for.
  */
 class FakeHost final : public QueueHost {
 public:
@@ -53,7 +54,8 @@ public:
     void closeOwnQueue() {
         own_->shutDown();
     }
-    /** As an instance that takes the next request in the line, once there is one, and answers "hello". @return the ticket */
+    /** As an instance that takes the next request in the line, once there is one, and answers
+     *  "hello". @return the ticket */
     std::uint64_t serveNext();
     /** As an instance's first thread. */
     void claim(const Request &request);
@@ -160,8 +162,9 @@ private:
     static Request takeFrom(const RequestQueue &queue);
 
     /**
-     * Goes on a step whenever it is looked at, and by what a test adds to it: what comes before a deadline does so however long the machine
-     * takes. Waits are real and end with what is waited for; one that is in vain ends after a few looks, or after a minute.
+     * Goes on a step whenever it is looked at, and by what a test adds to it: what comes before a
+     * deadline does so however long the machine takes. Waits are real and end with what is waited
+     * for; one that is in vain ends after a few looks, or after a minute.
      */
     struct SteppingClock final : Clock {
         MonotonicTime now() const override {

@@ -13,15 +13,17 @@
 namespace Passenger {
 
 /**
- * Makes a DummySpawnerFactory's instances such that pull from a queue: processes that only sleep, with a control socket on which the test
- * speaks for them. READY was said in advance. All are killed and reaped at the end.
+ * Makes a DummySpawnerFactory's instances such that pull from a queue: processes that only sleep,
+ * with a control socket on which the test speaks for them. READY was said in advance. All are
+ * killed and reaped at the end.
  */
 class FakeInstances {
 public:
     FakeInstances(EventLoop &loop, DummySpawnerFactory &factory);
     ~FakeInstances();
 
-    /** The next frame that instance `index` (from 0, in the order of their making) gets; waits for it. */
+    /** The next frame that instance `index` (from 0, in the order of their making) gets; waits for
+     *  it. */
     Frame frame(std::size_t index);
     /** Whether none is there. */
     bool silent(std::size_t index);

@@ -14,8 +14,8 @@
 namespace Passenger {
 
 /**
- * Gives a DummySpawnerFactory's instances a death: each has a pipe in place of its pidfd, and dies when the pipe is closed. They still live in
- * memory, without a process.
+ * Gives a DummySpawnerFactory's instances a death: each has a pipe in place of its pidfd, and dies
+ * when the pipe is closed. They still live in memory, without a process.
  */
 class MortalInstances {
 public:
@@ -32,7 +32,8 @@ private:
     std::deque<FileDescriptor> lives_;
 };
 
-/** A PoolFixture that looks at the pool through its snapshot, and has an application with a real folder, so that it can be restarted. */
+/** A PoolFixture that looks at the pool through its snapshot, and has an application with a real
+ *  folder, so that it can be restarted. */
 class PoolContract : public PoolFixture {
 public:
     void setUp() override;

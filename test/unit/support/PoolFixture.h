@@ -49,7 +49,8 @@ public:
     std::atomic<double> idle{8};
 };
 
-/** For tests of a Pool whose instances live in memory: its spawners do what factory_ says, its time is clock_'s. */
+/** For tests of a Pool whose instances live in memory: its spawners do what factory_ says, its time
+ *  is clock_'s. */
 class PoolFixture : public LeakCheck {
 public:
     void setUp() override;

@@ -219,7 +219,8 @@ void PoolModel::checkWaiters() const {
     promise(!waits || limit == 0 || waitersOf(asked_->app) <= limit, "more requests wait than may");
 }
 
-/** Nobody waits for what is free. Who wants an instance that serves waits for that; when it serves no more, it is noticed soon. */
+/** Nobody waits for what is free. Who wants an instance that serves waits for that; when it serves
+ *  no more, it is noticed soon. */
 void PoolModel::checkFree(Request &waiter) const {
     const GroupSnapshot *mine = group(snapshot_, waiter.app);
     const auto wanted = std::find_if(mine->processes.begin(), mine->processes.end(), [&](const auto &p) {
@@ -287,7 +288,8 @@ void PoolModel::calmDown() {
             check();
         }
     }
-    // An application that failed is tried again within a minute; each may have to wait for the others.
+    // An application that failed is tried again within a minute; each may have to wait for the
+    // others.
     constexpr int STEPS = 600;
     for (int step = 0; step < STEPS; step++) {
         releaseAll();

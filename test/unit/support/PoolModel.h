@@ -17,8 +17,8 @@ struct BrokenPromise : std::runtime_error {
 };
 
 /**
- * What a Pool promises, whatever its policies decide: books about who asked, waits and is served, kept by hand and compared with what the Pool
- * tells of itself after each step.
+ * What a Pool promises, whatever its policies decide: books about who asked, waits and is served,
+ * kept by hand and compared with what the Pool tells of itself after each step.
  *
  * A step is one call that changes something, and then check().
  */
@@ -44,8 +44,8 @@ public:
     /** Compares. @throws BrokenPromise */
     void check();
 
-    /** Everybody finishes, all boots succeed, time passes: until nobody waits, and nothing is under way. @throws BrokenPromise when that takes
-     *  too long */
+    /** Everybody finishes, all boots succeed, time passes: until nobody waits, and nothing is under
+     *  way. @throws BrokenPromise when that takes too long */
     void calmDown();
     /** Ends the Pool. @throws BrokenPromise when a request was not answered */
     void end();

@@ -95,7 +95,8 @@ std::string describe(const PoolSnapshot &snapshot) {
     return text;
 }
 
-/** Makes things happen. Each method returns what it did, in words; empty: nothing, for there was nothing to do it with. */
+/** Makes things happen. Each method returns what it did, in words; empty: nothing, for there was
+ *  nothing to do it with. */
 class Player {
 public:
     Player(PoolWorld &world, PoolModel &model) : world_(world), model_(model) {}

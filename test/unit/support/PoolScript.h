@@ -10,7 +10,8 @@
 
 namespace Passenger {
 
-/** Something that happens to a Pool. What the numbers stand for depends on what there is then: any of these can be left out of a script. */
+/** Something that happens to a Pool. What the numbers stand for depends on what there is then: any
+ *  of these can be left out of a script. */
 struct Happening {
     enum class Kind {
         ASK,
@@ -38,13 +39,14 @@ struct Happening {
 };
 
 /**
- * A life of a Pool, made up from a seed: what applications and settings there are, and what happens. Each happening is followed by a check of
- * everything that is promised.
+ * A life of a Pool, made up from a seed: what applications and settings there are, and what
+ * happens. Each happening is followed by a check of everything that is promised.
  */
 class PoolScript {
 public:
     PoolScript(std::uint64_t seed, std::size_t length);
-    /** Plays all of it. Nothing: all promises were kept; otherwise what was not. @param story filled with what happened, for people */
+    /** Plays all of it. Nothing: all promises were kept; otherwise what was not. @param story
+     *  filled with what happened, for people */
     std::string play(std::vector<std::string> *story = nullptr) const;
     /** Leaves out all that need not happen for a promise to be broken, within a limit of time. */
     void shorten();

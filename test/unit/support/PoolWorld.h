@@ -19,8 +19,9 @@
 namespace Passenger {
 
 /**
- * A Pool in a world in which nothing happens by itself: instances live in memory, boots end when they are told to, time passes when it is
- * told to. After each call of settle() nothing is under way but boots that wait, so that the same calls always do the same.
+ * A Pool in a world in which nothing happens by itself: instances live in memory, boots end when
+ * they are told to, time passes when it is told to. After each call of settle() nothing is under
+ * way but boots that wait, so that the same calls always do the same.
  *
  * Used by one thread. Applications are numbers, requests too: the younger, the higher.
  */
