@@ -1,15 +1,27 @@
-/* An httpd child: ext/common/exchange/Exchange*.cpp and QueueCache.cpp, for one request after the other. */
+/*
+ * An httpd child: ext/common/exchange (Exchange, RequestProgress, RequestSender, Withdrawal, QueueCache), for one request after
+ * the other.
+ */
+
+/* ExchangeState. The model does not keep the states of an exchange that is over: it goes on with the next request. */
+#define UNSENT 0
+#define QUEUED 1
+#define BEGUN 2
+#define ANSWERED 3
+#define waits (state <= QUEUED)
+/* RequestProgress::noteBegun() */
+#define noteBegun() state = (state < BEGUN -> BEGUN : state)
 
 #define queueIsOld (published[epoch] != line || shutDown[line])
-#define mayBeRepeated ((retryable || mutant == REPEAT_ANYTHING) && (!retried || mutant == REPEAT_FOR_EVER) && !answered && !left)
+#define mayBeRepeated ((retryable || mutant == REPEAT_ANYTHING) && (!retried || mutant == REPEAT_FOR_EVER) && state != ANSWERED && !left)
 /* A second passes by itself only where nothing else goes on: an instance that runs will claim what it has taken. */
 #define lookHelps (!anyHolds(ch, ticket) && len(reply[ch]) == 0 && \
-    (begun || answered || (!anyTook(ch, ticket) && (queueIsOld || len(queue[line]) == 0))))
+    (!waits || (!anyTook(ch, ticket) && (queueIsOld || len(queue[line]) == 0))))
 
-/* ClaimsView::holds() and died(). A ticket is only ever in one cell, so all at once shows no less than one by one. */
+/* Withdrawal::held() and diedWith(). A ticket is only ever in one cell, so all at once shows no less than one by one. */
 #define readClaims() held = anyHolds(ch, ticket); dead = anyDiedWith(ch, ticket)
 
-/* The same, word by word, of holds(). */
+/* The same, word by word, of held(). */
 inline readTornClaims() {
     do
     :: torn && cell < INSTANCES ->
@@ -42,18 +54,19 @@ proctype Child(byte s) {
     byte ch = NONE, ticket;             /* channel_, ticket_ */
     byte line, epoch = 1, unusable;     /* link_ */
     byte resends, from, cell, t, by;
-    bool retryable, begun, answered, retried, left, held, dead, seen, leaving, vanished;
+    byte state;                         /* state_ */
+    bool retryable, retried, left, held, dead, seen, leaving, vanished;
     mtype type;
 
     {
         childAlive[s];
         goto next;
 
-finished: /* Exchange::~Exchange(): the channel is kept, where there is one */
+finished: /* COMPLETE or ENDED, and RequestProgress::~RequestProgress(): the channel is kept, where there is one */
         atomic {
             dequeued();
 next:
-            begun = false; answered = false; retried = false; left = false; leaving = false; vanished = false; resends = 0; from = 0;
+            state = UNSENT; retried = false; left = false; leaving = false; vanished = false; resends = 0; from = 0;
             if
             :: number == requests -> childDone[s] = true; goto end
             :: else -> request = s * REQUESTS + number; number++
@@ -64,7 +77,7 @@ next:
             fi;
             mayRepeat[request] = retryable;
 
-relink:     /* Exchange::relink(): QueueCache::link() */
+relink:     /* UNSENT. RequestSender::relink(): QueueCache::link() */
             if
             :: line != 0 && line != unusable && published[epoch] == line
             :: else ->
@@ -95,7 +108,7 @@ relink:     /* Exchange::relink(): QueueCache::link() */
                 childChannels[s] = childChannels[s] | bit(ch)
             fi;
 
-            /* Exchange::enqueue(): InFlightTable::sending() */
+            /* RequestSender::send(): InFlightTable::sending() */
             if
             :: mutant == SAME_TICKET_AGAIN && resends > 0 && ticket > 0
             :: else -> ticket++
@@ -107,11 +120,11 @@ relink:     /* Exchange::relink(): QueueCache::link() */
         atomic {                                            /* RequestQueue::send() */
             if
             :: shutDown[line] -> dequeued(); unusable = line; goto relink
-            :: else -> assert(len(queue[line]) < QUEUE_LENGTH); queue[line]!ch, ticket, request
+            :: else -> assert(len(queue[line]) < QUEUE_LENGTH); queue[line]!ch, ticket, request; state = QUEUED
             fi
         }
 
-wait:   /* Exchange::waitOnce() */
+wait:   /* QUEUED, BEGUN or ANSWERED. Exchange::waitOnce() */
         atomic {
             held = false; dead = false; leaving = false; vanished = false;
             if
@@ -123,17 +136,17 @@ wait:   /* Exchange::waitOnce() */
                 :: else -> looks--
                 fi
                 /* on to look() */
-            :: leaves > 0 && !begun && !answered && !left -> leaves--; left = true; leaving = true; goto withdraw
+            :: leaves > 0 && waits && !left -> leaves--; left = true; leaving = true; goto withdraw
             :: leaves > 0 -> leaves--; goto abandon
             fi
         }
 
-        /* Exchange::look() */
+        /* RequestProgress::look() */
         readTornClaims();
         atomic {
             held = (torn && held) || (!torn && anyHolds(ch, ticket));
             if
-            :: held -> begun = true; goto wait
+            :: held -> noteBegun(); goto wait
             :: else
             fi
         }
@@ -141,7 +154,7 @@ wait:   /* Exchange::waitOnce() */
             readClaims();
             held = held && mutant == LOOK_READS_CLAIM_TWICE;
             if
-            :: begun || answered || dead || held
+            :: !waits || dead || held
             :: else ->
                 if
                 :: !queueIsOld && len(queue[line]) > 0 -> goto wait
@@ -149,7 +162,7 @@ wait:   /* Exchange::waitOnce() */
                 fi
             fi
         }
-        atomic {                                            /* Exchange::lookForEnd() */
+        atomic {                                            /* RequestProgress::lookForEnd() */
             if
             :: len(reply[ch]) > 0 -> reply[ch]?type, t, by; goto message
             :: len(reply[ch]) == 0 && endOfFile(ch) -> goto ended
@@ -158,7 +171,7 @@ wait:   /* Exchange::waitOnce() */
             fi
         }
 
-message: /* Exchange::handleMessage() */
+message: /* RequestProgress::message() */
         atomic {
             if
             :: t != ticket && mutant != ANY_TICKET -> goto wait
@@ -166,16 +179,16 @@ message: /* Exchange::handleMessage() */
             fi;
             if
             :: type == RESPONSE ->
-                assert(by / 8 == request && !answered);
-                begun = true; answered = true; from = by; goto wait
-            :: type == LAST -> assert(answered && from == by); goto finished     /* complete() */
-            :: type == SKIPPED -> assert(!answered); goto resend
+                assert(by / 8 == request && state != ANSWERED);
+                state = ANSWERED; from = by; goto wait
+            :: type == LAST -> assert(state == ANSWERED && from == by); goto finished     /* complete() */
+            :: type == SKIPPED -> assert(state != ANSWERED); goto resend
             :: type == LOST -> goto lost
-            :: type == RECHECK && (begun || answered) -> goto wait
+            :: type == RECHECK && !waits -> goto wait
             :: else
             fi;
 
-withdraw:   /* Exchange::withdraw(): the mark, a full barrier, the claims, the channel */
+withdraw:   /* Withdrawal::withdraw(): the mark, a full barrier, the claims, the channel */
             if
             :: mutant == CLAIMS_BEFORE_MARK -> readClaims()
             :: mutant == UNCLAIMED_IS_NOT_BEGUN
@@ -190,7 +203,7 @@ withdraw:   /* Exchange::withdraw(): the mark, a full barrier, the claims, the c
             :: else -> readClaims()
             fi;
             if
-            :: held || dead -> begun = true; goto wait
+            :: held || dead -> noteBegun(); goto wait
             :: else
             fi
         }
@@ -215,19 +228,19 @@ withdraw:   /* Exchange::withdraw(): the mark, a full barrier, the claims, the c
             :: else
             fi;
 
-resend:     /* Exchange::resend() */
+resend:     /* RequestProgress::resend() */
             dequeued();
             if
             :: left -> goto finished
             :: else
             fi;
-            begun = false;
+            state = UNSENT;
             resends++;
             assert(resends < TICKETS);
             goto relink
         }
 
-lost:   /* Exchange::lost() */
+lost:   /* RequestProgress::lost() */
         atomic {
             /* Nobody is told that his request is lost while an instance is at it. (A torn claim may look like that: README.md.) */
             assert(torn || !anyWorks(ch, ticket));
@@ -238,12 +251,12 @@ lost:   /* Exchange::lost() */
             fi
         }
 
-ended:  /* Exchange::channelEnded() */
+ended:  /* RequestProgress::channelEnded() */
         atomic { mark[ch] = ticket }
         atomic {
             readClaims();
             conclude();
-            held = (begun || answered || held || dead) && mutant != END_OF_FILE_IS_NOT_BEGUN;
+            held = (!waits || held || dead) && mutant != END_OF_FILE_IS_NOT_BEGUN;
             dequeued();
             dropChannel();
             if
@@ -254,7 +267,7 @@ ended:  /* Exchange::channelEnded() */
             goto resend
         }
 
-abandon: /* Exchange::~Exchange() of one that is not over */
+abandon: /* RequestProgress::~RequestProgress() before the exchange is over */
         atomic { mark[ch] = ticket }
         atomic { dequeued(); dropChannel(); goto next }
     } unless { !childAlive[s] }

@@ -35,9 +35,11 @@ check_PROGRAMS += %D%/unit_tests
     %D%/EventLoopTest.cpp \
     %D%/ExchangeLimitsTest.cpp \
     %D%/ExchangeLookTest.cpp \
+    %D%/ExchangeStateTest.cpp \
     %D%/ExchangeStatisticsTest.cpp \
     %D%/ExchangeStickyTest.cpp \
     %D%/ExchangeTest.cpp \
+    %D%/ExchangeTimesTest.cpp \
     %D%/ExclusiveTurnTest.cpp \
     %D%/FileDescriptorTest.cpp \
     %D%/FileTailTest.cpp \
@@ -51,6 +53,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/GroupNameTest.cpp \
     %D%/HeartbeatsTest.cpp \
     %D%/IdlePolicyTest.cpp \
+    %D%/InFlightRecordTest.cpp \
     %D%/InFlightTableTest.cpp \
     %D%/InstanceClaimTest.cpp \
     %D%/IntakeTest.cpp \
@@ -69,6 +72,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/MonitoredFilesTest.cpp \
     %D%/OptionsTest.cpp \
     %D%/OutputWriterTest.cpp \
+    %D%/OvertakenCheckTest.cpp \
     %D%/OwnerSearchTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
@@ -106,6 +110,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgramLauncherTest.cpp \
+    %D%/ReplyWaitTest.cpp \
+    %D%/WithdrawalTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
     %D%/QueueCacheTest.cpp \

@@ -1,211 +1,278 @@
 #include "exchange/Exchange.h"
 
+#include <poll.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <utility>
 
 #include "base/Exceptions.h"
-#include "io/RequestQueue.h"
 
 namespace Passenger {
 
+using std::chrono::milliseconds;
+
 namespace {
 
-/** So often a line may be found closed in a row before the exchange gives up. */
-constexpr int MAX_RELINKS = 20;
+/** After so long without a message the exchange checks that its instance, or its queue, still exists. */
+constexpr milliseconds LOOK_INTERVAL{1000};
+/**
+ * The same without an agent. The next agent closes the queue as soon as it runs. It does not know
+ * which requests the last one knew, so it can tell them nothing.
+ */
+constexpr milliseconds LOOK_INTERVAL_WITHOUT_AGENT{20};
+/** So much of a body is kept without checking whether an instance has begun. */
+constexpr std::size_t KEPT_WITHOUT_LOOK = 64 * 1024;
+
+int pollChannel(std::span<pollfd> entries, milliseconds time) {
+    const int ready = poll(entries.data(), entries.size(), static_cast<int>(time.count()));
+    if (ready < 0 && errno != EINTR) {
+        throw SystemException("poll() on a reply channel", errno);
+    }
+    return ready;
+}
 
 }  // namespace
 
-Exchange::~Exchange() {
-    if (!channel_) {
-        return;
-    }
-    if (!over_) {
-        abandon();
-    } else if (!clean_) {
-        link_->memory->senders.withdraw(channel_->id(), ticket_);
-    } else if (answered_ && (flags_ & STREAM) != 0) {
-        countCompleted();
-    } else if (refused_) {
-        link_->memory->senders.refused(childSlot_);
-    }
-    dequeued();
-    // BODY messages that no instance took would be read by the channel's next exchange.
-    const bool reusable = over_ && clean_ && (!body_.begun() || channel_->drained());
-    if (!reusable) {
-        channel_->shutDown();
-    }
-    host_->giveBack(std::move(channel_), reusable);
+std::optional<MonotonicTime> Exchange::queueDeadline() const noexcept {
+    return progress_.waits() ? progress_.times().queueDeadline() : std::nullopt;
 }
 
-void Exchange::start(const Session::Request &request, std::uint8_t flags) {
-    if (request.environment.size() > MAX_ENVIRONMENT) {
-        throw ProtocolException("the request's head is over the limit of 1 MiB");
+milliseconds Exchange::lookInterval() const noexcept {
+    return progress_.sender().agentIsDead() && progress_.waits() ? LOOK_INTERVAL_WITHOUT_AGENT : LOOK_INTERVAL;
+}
+
+/** How long a wait may be: until the deadline, but not beyond the next look. Zero: the deadline is past. */
+milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept {
+    if (!deadline) {
+        return lookInterval();
     }
-    refused_ = false;
-    over_ = false;
-    clean_ = false;
-    request_ = request;
-    flags_ = flags;
-    if (request.headRequest) {
-        flags_ |= HEAD_REQUEST;
-    }
-    body_ = BodySender(request);
-    if (sizeof(RequestHeader) + body_.headInRequest().size() + request.body.size() > MAX_MESSAGE) {
-        throw ProtocolException("the body given with the request is over the limit of a message");
-    }
-    if (!body_.done()) {
-        flags_ |= BODY_FOLLOWS;
-    }
-    if (request.bodyFile >= 0) {
-        flags_ |= BODY_IN_FILE;
-    }
-    relink(Generation());
-    enqueue();
+    const auto left = std::chrono::ceil<milliseconds>(*deadline - progress_.times().now());
+    return std::clamp(left, milliseconds(0), lookInterval());
+}
+
+std::optional<Exchange::Event> Exchange::nextMessage(std::span<char> buffer, ReplyChannel::Waiting waiting) {
+    return progress_.sender().channel().receive(buffer, waiting) ? progress_.message(buffer) : std::nullopt;
 }
 
 /**
- * Finds the current line, and a channel that the same agent knows. A channel whose agent was replaced is of no use: the new one's
- * instances cannot get it.
+ * In the middle of an answer the next message is probably here. The beginning of an answer always has
+ * to be waited for, but seldom for long: during this moment the client is not watched.
  */
-void Exchange::relink(Generation unusable) {
-    for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
-        QueueLinkPtr fresh = host_->link(unusable);
-        if (channel_ && channel_->epoch() != fresh->epoch) {
-            if (!body_.rewind()) {
-                throw EndOfFileException("the request's body went to a channel whose agent is gone");
-            }
-            dropChannel();
-            resends_ = 0;
-            discarded_ = 0;
-        }
-        link_ = std::move(fresh);
-        if (!channel_) {
-            channel_ = host_->takeChannel(*link_);
-        }
-        if (channel_) {
-            return;
-        }
+ReplyChannel::Waiting Exchange::firstWait(milliseconds timeout) const noexcept {
+    const bool mayWait = !progress_.answered() && !progress_.sender().body().owes() &&
+                         (timeout < milliseconds(0) || timeout > ReplyChannel::PATIENCE) &&
+                         timeLeft(queueDeadline()) > ReplyChannel::PATIENCE;
+    return mayWait ? ReplyChannel::Waiting::FOR_A_MOMENT : ReplyChannel::Waiting::NEVER;
+}
+
+Exchange::Event Exchange::receive(std::span<char> buffer, const Session::Client &client, milliseconds timeout) {
+    if (pending_) {
+        return takePending(buffer);
     }
-    throw IOException("the agent was replaced again and again");
+    std::optional<MonotonicTime> deadline;
+    if (timeout >= milliseconds(0)) {
+        deadline = progress_.times().now() + timeout;
+    }
+    ReplyWait wait(client, deadline);
+    // An answer that always has a next message never waits, and is limited here.
+    if (progress_.answered() && progress_.times().workIsUp() && progress_.claimed()) {
+        return progress_.overran();
+    }
+    ReplyChannel::Waiting waiting = firstWait(timeout);
+    for (;;) {
+        if (std::optional<Event> event = waitOnChannel(waiting, wait, buffer)) {
+            return std::move(*event);
+        }
+        waiting = ReplyChannel::Waiting::NEVER;
+    }
 }
 
-/** Whatever lies in it, or comes yet, belongs to nobody. */
-void Exchange::dropChannel() noexcept {
-    channel_->shutDown();
-    host_->giveBack(std::move(channel_), false);
+/** Waits until an event is there. Nothing: the request was sent again on another channel. */
+std::optional<Exchange::Event> Exchange::waitOnChannel(ReplyChannel::Waiting waiting, ReplyWait &wait,
+                                                       std::span<char> buffer) {
+    try {
+        std::optional<Event> event = nextMessage(buffer, waiting);
+        while (!event) {
+            event = waitOnce(wait, buffer);
+        }
+        return event;
+    } catch (const EndOfFileException &) {
+        return progress_.channelEnded();
+    } catch (const ProtocolException &error) {
+        return progress_.broken(error.what());
+    }
 }
 
-RequestHeader Exchange::requestHeader() const noexcept {
-    RequestHeader header{};
-    header.version = LAYOUT_VERSION;
-    header.flags = flags_;
-    header.resends = resends_;
-    header.headLength = static_cast<std::uint32_t>(request_.environment.size());
-    header.channel = channel_->id().value();
-    header.ticket = ticket_.value();
-    header.sentAt = toNanoseconds(sentAt_);
-    return header;
-}
-
-std::optional<AppVersion> Exchange::version() const noexcept {
-    if (!link_ || agentDied_) {
+/** Waits for a message, the client's leaving or a deadline. */
+std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<char> buffer) {
+    const milliseconds queueTime = timeLeft(queueDeadline());
+    if (queueTime == milliseconds(0)) {
+        return progress_.queueTimeUp(buffer);
+    }
+    if (progress_.times().workIsUp()) {
+        std::optional<Event> event = nextMessage(buffer);
+        return event ? std::move(event) : progress_.overran();
+    }
+    const milliseconds time =
+        std::min({queueTime, timeLeft(progress_.times().workDeadline()), timeLeft(wait.deadline())});
+    if (time == milliseconds(0)) {
+        return progress_.timedOut(buffer);
+    }
+    const bool watchClient = progress_.waits() && !progress_.clientGone();
+    if (watchClient && wait.clientSaysLeft()) {
+        return progress_.clientLeft(buffer);
+    }
+    RequestSender &sender = progress_.sender();
+    const bool bodyWaits = owedBodyWaits();
+    const ReplyWait::Found found = wait.poll({.channel = sender.channel()->descriptor(),
+                                              .room = bodyWaits,
+                                              .agentLife = progress_.waits() ? sender.agentLife() : -1,
+                                              .client = watchClient},
+                                             time);
+    if (found.timeUp) {
+        // An idle application answers within the first interval. Only then is a half-closed client looked for.
+        if (!sender.agentIsDead()) {
+            wait.watchClosely();
+        }
+        return progress_.look(buffer);
+    }
+    if (found.agentDied) {
+        sender.agentDied();
+    }
+    if (found.message) {
+        while (sender.channel().receive(buffer)) {
+            if (std::optional<Event> event = progress_.message(buffer)) {
+                return event;
+            }
+        }
         return std::nullopt;
     }
-    return AppVersion{&host_->generations(), link_->groupSlot, link_->generation, agentLife_};
+    return found.clientLeft ? progress_.clientLeft(buffer) : std::nullopt;
 }
 
-void Exchange::enqueue() {
-    for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
-        ticket_ = channel_->nextTicket();
-        overtakenAt_ = 0;
-        sentAt_ = host_->clock().now();
-        if (!admitted_) {
-            waitingSince_ = sentAt_;
+Exchange::Event Exchange::takePending(std::span<char> buffer) {
+    Event event = std::move(*pending_);
+    pending_.reset();
+    std::copy(event.payload.begin(), event.payload.end(), buffer.begin());
+    event.payload = buffer.first(event.payload.size());
+    return event;
+}
+
+bool Exchange::replyWaiting() {
+    if (pending_ || progress_.over()) {
+        return pending_.has_value();
+    }
+    // Within an answer each message is more of it. Before, a message can be stale or a hint, which receive() passes over.
+    const ReplyChannel &channel = *progress_.sender().channel();
+    if (progress_.answered()) {
+        return channel.readable();
+    }
+    return (channel.readable() || timeLeft(queueDeadline()) == milliseconds(0)) && collect(false);
+}
+
+Session::Waited Exchange::awaitReply(int writable, milliseconds timeout) {
+    if (pending_ || progress_.over() || progress_.times().workIsUp()) {
+        return {true, false};
+    }
+    pollfd entries[2] = {{progress_.sender().channel()->descriptor(), POLLIN, 0}, {writable, POLLOUT, 0}};
+    const int ready =
+        pollChannel(entries, std::min({timeout, lookInterval(), timeLeft(progress_.times().workDeadline())}));
+    if (ready <= 0) {
+        return {ready == 0 && timeout >= lookInterval() && collect(true), false};
+    }
+    return {entries[0].revents != 0, entries[1].revents != 0};
+}
+
+/** Keeps the first event that a look or the channel's messages bring. @return there is one */
+bool Exchange::collect(bool look) {
+    lookBuffer_.resize(MAX_MESSAGE);
+    try {
+        pending_ = collected(look);
+    } catch (const EndOfFileException &) {
+        pending_ = progress_.channelEnded();
+    } catch (const ProtocolException &error) {
+        pending_ = progress_.broken(error.what());
+    }
+    return pending_.has_value();
+}
+
+std::optional<Exchange::Event> Exchange::collected(bool look) {
+    std::optional<Event> event;
+    if (timeLeft(queueDeadline()) == milliseconds(0)) {
+        event = progress_.queueTimeUp(lookBuffer_);
+    } else if (look) {
+        event = progress_.look(lookBuffer_);
+    }
+    while (!event && progress_.sender().channel().receive(lookBuffer_)) {
+        event = progress_.message(lookBuffer_);
+    }
+    if (!event && progress_.times().workIsUp()) {
+        event = progress_.overran();
+    }
+    return event;
+}
+
+std::size_t Exchange::sendBody(std::string_view block, bool last) {
+    std::size_t taken = 0;
+    while (!progress_.over() && !pending_ && !sendBlock(block, last, taken)) {
+        // The wait is for both directions: an instance that answers first may never read the rest.
+        RequestSender &sender = progress_.sender();
+        pollfd entries[2] = {{sender.channel()->descriptor(), POLLIN | POLLOUT, 0},
+                             {progress_.waits() ? sender.agentLife() : -1, 0, 0}};
+        const int ready =
+            pollChannel(entries, std::min(timeLeft(queueDeadline()), timeLeft(progress_.times().workDeadline())));
+        if (ready > 0 && entries[1].revents != 0) {
+            sender.agentDied();
         }
-        agentLife_ = host_->agentLife();
-        agentDied_ = false;
-        childSlot_ = host_->childSlot();
-        const unsigned inFlight = link_->memory->senders.add(childSlot_, host_->generations().childSlots());
-        counted_ = true;
-        const std::uint32_t capacity = host_->generations().capacity(link_->groupSlot);
-        admit(inFlight, capacity);
-        host_->inFlightTable().sending(channel_->inFlightEntry(), channel_->id(), ticket_, link_->groupSlot,
-                                       waitingSince_);
-        const RequestQueue::Outcome outcome =
-            RequestQueue::send(link_->sending.get(), requestHeader(), body_.headInRequest(), request_.body);
-        if (outcome == RequestQueue::Outcome::QUEUED) {
-            host_->inFlightTable().sent(channel_->inFlightEntry());
-            // Read anew: it may have fallen since, and whoever looked then did not see this request.
-            if (inFlight > host_->generations().capacity(link_->groupSlot) && link_->memory->senders.askForMore()) {
-                host_->wakeAgent();
-            }
-            return;
+        if (ready == 0 || (ready > 0 && (entries[0].revents & POLLOUT) == 0)) {
+            collect(ready == 0);
         }
-        if (outcome == RequestQueue::Outcome::FULL) {
-            refuse("the application's request queue is full: the system's buffer for it has no more room");
+    }
+    return taken;
+}
+
+void Exchange::breakBody() noexcept {
+    if (!progress_.over() && !bodyDone()) {
+        progress_.sender().channel()->shutDownBody();
+    }
+}
+
+/** Sends as much as the channel takes. @return false: not all, and no event is pending */
+bool Exchange::sendBlock(std::string_view block, bool last, std::size_t &taken) {
+    RequestSender &sender = progress_.sender();
+    const ChannelId channel = sender.channel()->id();
+    forgetBody();
+    try {
+        return sender.body().send(*sender.channel(), sender.ticket(), block.substr(taken), last, taken);
+    } catch (const EndOfFileException &) {
+        if (!collect(false) && sender.channel()->id() == channel) {
+            pending_ = progress_.broken("the instance closed the reply channel for the request's body alone");
         }
-        // Not queued: no instance has seen this ticket, but BODY messages of an earlier one may lie in the channel, so it counts on.
-        dequeued();
-        resends_++;
-        relink(link_->generation);
-    }
-    over_ = true;
-    throw IOException("the application's request queue was closed again and again");
-}
-
-/**
- * Lets a request in that waits in the line for the first time, or takes it back. The count is a sum over children that take no lock: it is
- * off by no more than the requests that begin or end in this very moment, so as many may be let in or refused too many.
- */
-void Exchange::admit(unsigned inFlight, std::uint32_t capacity) {
-    const bool waits = inFlight > capacity;
-    if (!admitted_ && waits && limits_.size > 0 && inFlight - capacity > limits_.size) {
-        refuse("the application's request queue is full: " + std::to_string(limits_.size) +
-               " requests wait in it, as many as PassengerMaxRequestQueueSize allows");
-    }
-    if (!admitted_ && waits && limits_.inFlight > 0 && inFlight > limits_.inFlight) {
-        refuse("the application holds its share of httpd's threads: " + std::to_string(limits_.inFlight) +
-               " requests, seven eighths of MaxRequestWorkers; the rest is for others");
-    }
-    admitted_ = true;
-}
-
-void Exchange::refuse(const std::string &text) {
-    dequeued();
-    refused_ = true;
-    over_ = true;
-    clean_ = true;
-    throw QueueFullException(text);
-}
-
-/** Takes the exchange off the in-flight table and the count. */
-void Exchange::dequeued() noexcept {
-    if (counted_) {
-        counted_ = false;
-        host_->inFlightTable().done(channel_->inFlightEntry());
-        link_->memory->senders.remove(childSlot_);
+        return pending_.has_value();
     }
 }
 
-void Exchange::complete() noexcept {
-    over_ = true;
-    clean_ = body_.done();
-    if ((flags_ & STREAM) == 0) {
-        countCompleted();
-        dequeued();
+/** Sends what is left of head and body and is here. @return it waits for room in the channel */
+bool Exchange::owedBodyWaits() {
+    RequestSender &sender = progress_.sender();
+    if (!sender.body().owes()) {
+        return false;
+    }
+    try {
+        return !sender.body().sendOwed(*sender.channel(), sender.ticket());
+    } catch (const EndOfFileException &) {
+        // receive() finds the channel's end behind the messages in it.
+        return false;
     }
 }
 
-void Exchange::countCompleted() noexcept {
-    const std::chrono::nanoseconds elapsed = host_->clock().now() - sentAt_;
-    // An instance is believed no further than what was measured here.
-    const std::chrono::nanoseconds queued = std::min<std::chrono::nanoseconds>(queued_, elapsed);
-    link_->memory->senders.completed(childSlot_, sentAt_ - waitingSince_ + queued, elapsed - queued);
-}
-
-Exchange::Event Exchange::finish(Event::Kind kind, bool clean) {
-    over_ = true;
-    clean_ = clean;
-    return Event{kind};
+/** Drops the copy of the body as soon as an instance has begun. The copy is hardly larger than what fits in the channel. */
+void Exchange::forgetBody() noexcept {
+    BodySender &body = progress_.sender().body();
+    if (body.kept() > KEPT_WITHOUT_LOOK && progress_.seeWhetherBegun()) {
+        body.forget();
+    }
 }
 
 }  // namespace Passenger

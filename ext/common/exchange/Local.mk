@@ -8,18 +8,35 @@ libpassenger_exchange_la_SOURCES = \
     %D%/BodySender.h \
     %D%/Exchange.cpp \
     %D%/Exchange.h \
-    %D%/ExchangeBody.cpp \
-    %D%/ExchangeReceiving.cpp \
-    %D%/ExchangeWithdrawal.cpp \
+    %D%/ExchangeChannel.cpp \
+    %D%/ExchangeChannel.h \
+    %D%/ExchangeEvent.cpp \
+    %D%/ExchangeEvent.h \
+    %D%/ExchangeState.cpp \
+    %D%/ExchangeState.h \
+    %D%/ExchangeTimes.cpp \
+    %D%/ExchangeTimes.h \
     %D%/GroupName.h \
+    %D%/InFlightRecord.cpp \
+    %D%/InFlightRecord.h \
     %D%/Options.cpp \
     %D%/Options.h \
+    %D%/OvertakenCheck.cpp \
+    %D%/OvertakenCheck.h \
     %D%/QueueCache.cpp \
     %D%/QueueCache.h \
     %D%/QueueHost.h \
     %D%/QueueSession.cpp \
     %D%/QueueSession.h \
+    %D%/ReplyWait.cpp \
+    %D%/ReplyWait.h \
+    %D%/RequestProgress.cpp \
+    %D%/RequestProgress.h \
+    %D%/RequestSender.cpp \
+    %D%/RequestSender.h \
     %D%/Session.h \
     %D%/StreamSession.cpp \
-    %D%/StreamSession.h
+    %D%/StreamSession.h \
+    %D%/Withdrawal.cpp \
+    %D%/Withdrawal.h
 EXTRA_DIST += %D%/README.md

@@ -1,0 +1,59 @@
+#include "exchange/ExchangeTimes.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+using std::chrono::milliseconds;
+
+void ExchangeTimes::sending(bool first) noexcept {
+    sentAt_ = now();
+    if (first) {
+        waitingSince_ = sentAt_;
+    }
+    begunAt_.reset();
+}
+
+void ExchangeTimes::queuedUntilNow() noexcept {
+    queued_ = std::chrono::duration_cast<std::chrono::microseconds>(now() - sentAt_);
+}
+
+void ExchangeTimes::begunNow() noexcept {
+    if (!begunAt_) {
+        begunAt_ = now();
+    }
+}
+
+void ExchangeTimes::begunAfterQueue() noexcept {
+    if (!begunAt_) {
+        begunAt_ = std::min<MonotonicTime>(sentAt_ + queued_, now());
+    }
+}
+
+void ExchangeTimes::excuse(std::chrono::nanoseconds time) noexcept {
+    if (begunAt_) {
+        *begunAt_ += time;
+    }
+}
+
+std::optional<MonotonicTime> ExchangeTimes::queueDeadline() const noexcept {
+    return limits_.time > milliseconds(0) ? waitingSince_ + limits_.time : host_.endOfWaiting();
+}
+
+std::optional<MonotonicTime> ExchangeTimes::workDeadline() const noexcept {
+    return limits_.work > milliseconds(0) && begunAt_ ? std::optional(*begunAt_ + limits_.work) : std::nullopt;
+}
+
+bool ExchangeTimes::workIsUp() const noexcept {
+    const std::optional<MonotonicTime> deadline = workDeadline();
+    return deadline && *deadline <= now();
+}
+
+/** The instance's figure counts only as far as this process has measured the same time. */
+ExchangeTimes::Durations ExchangeTimes::durations() const noexcept {
+    const std::chrono::nanoseconds elapsed = now() - sentAt_;
+    const std::chrono::nanoseconds queued = std::min<std::chrono::nanoseconds>(queued_, elapsed);
+    return {sentAt_ - waitingSince_ + queued, elapsed - queued};
+}
+
+}  // namespace Passenger

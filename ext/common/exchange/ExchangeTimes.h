@@ -1,0 +1,78 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "base/Clock.h"
+#include "exchange/QueueHost.h"
+
+namespace Passenger {
+
+/**
+ * When the request of an exchange was sent and begun, and the limits that follow from that.
+ *
+ * A part of an Exchange, with its thread rules. The host outlives it.
+ */
+class ExchangeTimes {
+public:
+    explicit ExchangeTimes(const QueueHost &host) : host_(host), limits_(host.limits()) {}
+
+    const QueueLimits &limits() const noexcept {
+        return limits_;
+    }
+    MonotonicTime now() const noexcept {
+        return host_.clock().now();
+    }
+
+    /** A ticket is sent now. @param first the time in the queue begins with this ticket */
+    void sending(bool first) noexcept;
+    /** The time in the queue begins now: an instance had the request and died. */
+    void waitAnew() noexcept {
+        waitingSince_ = now();
+    }
+    /** How long the last ticket was in the queue, as the instance says. */
+    void queuedFor(std::chrono::microseconds time) noexcept {
+        queued_ = time;
+    }
+    /** ACCEPTED arrived now. The message does not say how long the ticket was in the queue. */
+    void queuedUntilNow() noexcept;
+    /** The instance begins with the request now, or began when queuedFor() says. The first call counts. */
+    void begunNow() noexcept;
+    void begunAfterQueue() noexcept;
+    /** The client did not take the answer for so long. This time does not count as the instance's. */
+    void excuse(std::chrono::nanoseconds time) noexcept;
+
+    /** When the last ticket was sent. */
+    MonotonicTime sentAt() const noexcept {
+        return sentAt_;
+    }
+    /** Since when the request waits for an instance, over all its tickets. */
+    MonotonicTime waitingSince() const noexcept {
+        return waitingSince_;
+    }
+    std::chrono::nanoseconds waited() const noexcept {
+        return now() - waitingSince_;
+    }
+    /** A waiting request leaves the queue then. Nothing: no limit. */
+    std::optional<MonotonicTime> queueDeadline() const noexcept;
+    /** An instance may work at the request until then. Nothing: no limit, or the request was not begun. */
+    std::optional<MonotonicTime> workDeadline() const noexcept;
+    bool workIsUp() const noexcept;
+
+    /** How long a whole exchange took: in the queue, and at the instance. */
+    struct Durations {
+        std::chrono::nanoseconds queue;
+        std::chrono::nanoseconds service;
+    };
+    Durations durations() const noexcept;
+
+private:
+    const QueueHost &host_;
+    const QueueLimits limits_;
+    MonotonicTime sentAt_;
+    MonotonicTime waitingSince_;
+    std::chrono::microseconds queued_{0};
+    std::optional<MonotonicTime> begunAt_;
+};
+
+}  // namespace Passenger

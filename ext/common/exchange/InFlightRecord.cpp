@@ -1,0 +1,73 @@
+#include "exchange/InFlightRecord.h"
+
+#include <string>
+
+namespace Passenger {
+
+void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket,
+                         const ExchangeTimes &times) {
+    childSlot_ = host_.childSlot();
+    entry_ = channel.inFlightEntry();
+    inFlight_ = link.memory->senders.add(childSlot_, host_.generations().childSlots());
+    counted_ = true;
+    try {
+        admit(host_.generations().capacity(link.groupSlot), times.limits());
+    } catch (const QueueFullException &) {
+        remove(link);
+        throw;
+    }
+    host_.inFlightTable().sending(entry_, channel.id(), ticket, link.groupSlot, times.waitingSince());
+}
+
+/**
+ * The count is a sum over children that take no lock. The sum is off by at most the requests that
+ * begin or end at this moment. So many requests too many are admitted or refused.
+ */
+void InFlightRecord::admit(std::uint32_t capacity, const QueueLimits &limits) {
+    const bool waits = inFlight_ > capacity;
+    if (!admitted_ && waits && limits.size > 0 && inFlight_ - capacity > limits.size) {
+        throw QueueFullException("the application's request queue is full: " + std::to_string(limits.size) +
+                                 " requests wait in it, as many as PassengerMaxRequestQueueSize allows");
+    }
+    if (!admitted_ && waits && limits.inFlight > 0 && inFlight_ > limits.inFlight) {
+        throw QueueFullException(
+            "the application holds its share of httpd's threads: " + std::to_string(limits.inFlight) +
+            " requests, seven eighths of MaxRequestWorkers; the rest is for others");
+    }
+    admitted_ = true;
+}
+
+void InFlightRecord::sent(const QueueLink &link) noexcept {
+    host_.inFlightTable().sent(entry_);
+    // The capacity is read again: it may have fallen, and the agent that looked then did not see this request.
+    if (inFlight_ > host_.generations().capacity(link.groupSlot) && link.memory->senders.askForMore()) {
+        host_.wakeAgent();
+    }
+}
+
+void InFlightRecord::remove(const QueueLink &link) noexcept {
+    if (counted_) {
+        counted_ = false;
+        host_.inFlightTable().done(entry_);
+        link.memory->senders.remove(childSlot_);
+    }
+}
+
+void InFlightRecord::countCompleted(const QueueLink &link, const ExchangeTimes &times) noexcept {
+    const ExchangeTimes::Durations durations = times.durations();
+    link.memory->senders.completed(childSlot_, durations.queue, durations.service);
+}
+
+void InFlightRecord::countRefused(const QueueLink &link) noexcept {
+    link.memory->senders.refused(childSlot_);
+}
+
+void InFlightRecord::countTimedOut(const QueueLink &link, std::chrono::nanoseconds waited) noexcept {
+    link.memory->senders.timedOut(childSlot_, waited);
+}
+
+void InFlightRecord::countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept {
+    link.memory->senders.left(childSlot_, waited);
+}
+
+}  // namespace Passenger

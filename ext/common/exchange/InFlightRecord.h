@@ -1,0 +1,55 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "exchange/ExchangeTimes.h"
+#include "exchange/QueueHost.h"
+
+namespace Passenger {
+
+/**
+ * Counts the request of an exchange as in flight, and notes it in this process's in-flight table.
+ * Admits a request to the queue by that count. Counts in the Group's statistics how a request ended.
+ *
+ * A part of an Exchange, with its thread rules. The host outlives it. The link that add() gets stays
+ * the same until remove().
+ */
+class InFlightRecord {
+public:
+    explicit InFlightRecord(QueueHost &host) : host_(host) {}
+
+    /** Adds the request, which is not in flight. @throws QueueFullException: as many wait as may, and nothing was added */
+    void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const ExchangeTimes &times);
+    /** The request is in the queue. Wakes the agent if all instances are taken. */
+    void sent(const QueueLink &link) noexcept;
+    void remove(const QueueLink &link) noexcept;
+
+    bool counted() const noexcept {
+        return counted_;
+    }
+    /** The request was admitted, and keeps its place when it is sent again. */
+    bool admitted() const noexcept {
+        return admitted_;
+    }
+
+    void countCompleted(const QueueLink &link, const ExchangeTimes &times) noexcept;
+    void countRefused(const QueueLink &link) noexcept;
+    void countTimedOut(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
+    void countLeft(const QueueLink &link, std::chrono::nanoseconds waited) noexcept;
+
+private:
+    void admit(std::uint32_t capacity, const QueueLimits &limits);
+
+    QueueHost &host_;
+    /** The request is in flight. */
+    bool counted_ = false;
+    /** How many requests were in flight when this one was added, in all children. */
+    unsigned inFlight_ = 0;
+    std::uint32_t childSlot_ = 0;
+    /** In the in-flight table. */
+    std::uint32_t entry_ = 0;
+    bool admitted_ = false;
+};
+
+}  // namespace Passenger

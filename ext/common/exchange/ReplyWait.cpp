@@ -1,0 +1,43 @@
+#include "exchange/ReplyWait.h"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+using std::chrono::milliseconds;
+
+namespace {
+
+/** A client that no socket tells about is asked so often. */
+constexpr milliseconds ASK_INTERVAL{250};
+
+}  // namespace
+
+ReplyWait::Found ReplyWait::poll(const Sources &sources, milliseconds time) const {
+    if (sources.client && client_.hasLeft != nullptr) {
+        time = std::min(time, ASK_INTERVAL);
+    }
+    const int channelEvents = sources.room ? POLLIN | POLLOUT : POLLIN;
+    pollfd entries[3] = {{sources.channel, static_cast<short>(channelEvents), 0},
+                         {sources.client ? client_.socket : -1, static_cast<short>(closely_ ? POLLRDHUP : 0), 0},
+                         {sources.agentLife, 0, 0}};
+    const int ready = ::poll(entries, 3, static_cast<int>(time.count()));
+    if (ready < 0 && errno != EINTR) {
+        throw SystemException("poll() on a reply channel", errno);
+    }
+    Found found;
+    found.timeUp = ready == 0;
+    if (ready > 0) {
+        found.message = (entries[0].revents & ~POLLOUT) != 0;
+        found.clientLeft = entries[1].revents != 0;
+        found.agentDied = entries[2].revents != 0;
+    }
+    return found;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "base/Clock.h"
+#include "exchange/Session.h"
+
+namespace Passenger {
+
+/**
+ * One wait for a reply: the client that may leave meanwhile, and the caller's deadline.
+ *
+ * Exchange::receive() has one on its stack.
+ */
+class ReplyWait {
+public:
+    ReplyWait(const Session::Client &client, std::optional<MonotonicTime> deadline)
+        : client_(client), deadline_(deadline) {}
+
+    const std::optional<MonotonicTime> &deadline() const noexcept {
+        return deadline_;
+    }
+    /** Whether a client without a socket says that it has left. */
+    bool clientSaysLeft() const noexcept {
+        return client_.hasLeft != nullptr && client_.hasLeft(client_.of);
+    }
+    /** From now on poll() also finds a client that has only closed its sending side. */
+    void watchClosely() noexcept {
+        closely_ = true;
+    }
+
+    /** What poll() found. */
+    struct Found {
+        bool timeUp = false;
+        bool agentDied = false;
+        bool message = false;
+        bool clientLeft = false;
+    };
+    /** What poll() waits for. */
+    struct Sources {
+        int channel;
+        /** The channel's room for a message counts, too. */
+        bool room;
+        /** -1: none. */
+        int agentLife;
+        bool client;
+    };
+    /** Waits for a source, at most for `time`. @throws SystemException */
+    Found poll(const Sources &sources, std::chrono::milliseconds time) const;
+
+private:
+    Session::Client client_;
+    std::optional<MonotonicTime> deadline_;
+    bool closely_ = false;
+};
+
+}  // namespace Passenger

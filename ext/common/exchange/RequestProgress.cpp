@@ -1,0 +1,299 @@
+#include "exchange/RequestProgress.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "io/RequestQueue.h"
+
+namespace Passenger {
+
+using Kind = ExchangeEvent::Kind;
+using State = ExchangeState;
+
+RequestProgress::~RequestProgress() {
+    if (!sender_.channel()) {
+        return;
+    }
+    const bool clean = state_ == State::COMPLETE || state_ == State::REFUSED || state_ == State::ENDED;
+    if (!over()) {
+        withdrawal().mark();
+        if (sender_.inFlight().counted() && waits() && !claimed() && !sender_.channel()->readable()) {
+            sender_.inFlight().countLeft(sender_.link(), times_.waited());
+        }
+    } else if (!clean) {
+        withdrawal().mark();
+    } else if (state_ == State::COMPLETE && sender_.isStream()) {
+        sender_.inFlight().countCompleted(sender_.link(), times_);
+    } else if (state_ == State::REFUSED) {
+        sender_.inFlight().countRefused(sender_.link());
+    }
+    sender_.leave(clean);
+}
+
+/** The one place where the state changes. */
+void RequestProgress::enter(State next) noexcept {
+#ifdef PASSENGER_DEVELOPMENT
+    if (!mayFollow(state_, next)) {
+        std::abort();
+    }
+#endif
+    state_ = next;
+}
+
+void RequestProgress::start(const Session::Request &request, std::uint8_t flags) {
+    enter(State::UNSENT);
+    sender_.prepare(request, flags);
+    send();
+}
+
+void RequestProgress::send() {
+    overtaken_.restart();
+    try {
+        sender_.send(times_);
+    } catch (const QueueFullException &) {
+        enter(State::REFUSED);
+        throw;
+    }
+    enter(State::QUEUED);
+}
+
+void RequestProgress::complete() noexcept {
+    enter(sender_.body().done() ? State::COMPLETE : State::CUT_OFF);
+    if (!sender_.isStream()) {
+        sender_.inFlight().countCompleted(sender_.link(), times_);
+        sender_.dequeued();
+    }
+}
+
+void RequestProgress::noteBegun() noexcept {
+    if (state_ == State::QUEUED) {
+        enter(State::BEGUN);
+    }
+    times_.begunNow();
+}
+
+bool RequestProgress::seeWhetherBegun() noexcept {
+    if (state_ == State::QUEUED && withdrawal().held()) {
+        noteBegun();
+    }
+    return !waits();
+}
+
+RequestProgress::Event RequestProgress::finish(Event event, State state) noexcept {
+    enter(state);
+    return event;
+}
+
+RequestProgress::Event RequestProgress::broken(std::string text) noexcept {
+    return finish(Event::broken(std::move(text)), State::CUT_OFF);
+}
+
+/** A part of the answer. */
+std::optional<RequestProgress::Event> RequestProgress::answer(const MessageHeader &header,
+                                                              std::span<char> buffer) noexcept {
+    if (state_ != State::ANSWERED) {
+        enter(State::ANSWERED);
+    }
+    std::optional<Event> event(std::in_place);
+    event->header = header;
+    event->payload = sender_.channel().payload(buffer);
+    event->descriptors = sender_.channel().takeDescriptors();
+    return event;
+}
+
+std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> buffer) {
+    const MessageHeader header = sender_.channel().header(buffer);
+    if (header.ticket != sender_.ticket().value()) {
+        sender_.channel().discard();
+        return std::nullopt;
+    }
+    switch (header.type) {
+        case MessageType::RESPONSE:
+        case MessageType::HIJACKED:
+            times_.queuedFor(std::chrono::microseconds(header.queued));
+            times_.begunAfterQueue();
+            return answer(header, buffer);
+        case MessageType::ACCEPTED:
+            times_.queuedUntilNow();
+            [[fallthrough]];
+        case MessageType::DATA:
+        case MessageType::INTERIM:
+        case MessageType::ABORTED:
+            times_.begunNow();
+            return answer(header, buffer);
+        case MessageType::SKIPPED:
+            return answered() ? broken("the instance skipped a request that it had begun to answer") : resend();
+        case MessageType::LOST:
+            return lost(header.status != 0);
+        case MessageType::RECHECK:
+        case MessageType::REFUSED:
+            return hint(header, buffer);
+        default:
+            return broken("a message of unknown type " + std::to_string(static_cast<unsigned>(header.type)) +
+                          " on the reply channel");
+    }
+}
+
+/** @return true: the request was not begun, and cannot begin. Else the event, if any, ends the wait. */
+bool RequestProgress::withdrawn(std::span<char> buffer, std::optional<Event> &event) {
+    switch (withdrawal().withdraw(buffer)) {
+        case Withdrawal::Outcome::ANSWERED:
+            event = message(buffer);
+            return false;
+        case Withdrawal::Outcome::BEGUN:
+            noteBegun();
+            return false;
+        case Withdrawal::Outcome::NOT_BEGUN:
+            break;
+    }
+    return true;
+}
+
+std::optional<RequestProgress::Event> RequestProgress::resendUnlessBegun(std::span<char> buffer) {
+    std::optional<Event> event;
+    return withdrawn(buffer, event) ? resend() : std::move(event);
+}
+
+/** Sends the request under a new ticket: it was not begun and cannot begin, or it may be repeated. */
+std::optional<RequestProgress::Event> RequestProgress::resend() {
+    sender_.dequeued();
+    if (clientGone_) {
+        sender_.inFlight().countLeft(sender_.link(), times_.waited());
+        return finish({Kind::CLIENT_LEFT}, State::ENDED);
+    }
+    if (!sender_.countResend()) {
+        return broken("the request was sent again and again, and never begun");
+    }
+    enter(State::UNSENT);
+    try {
+        send();
+    } catch (const RefusedException &refusal) {
+        if (state_ != State::REFUSED) {
+            enter(State::ENDED);
+        }
+        return Event::refused(refusal.status(), refusal.reportId(), refusal.what());
+    }
+    return std::nullopt;
+}
+
+bool RequestProgress::mayRepeat() const noexcept {
+    return sender_.isRetryable() && !retried_ && !answered() && !sender_.body().begun() && !clientGone_;
+}
+
+/** The instance died. @param killed the agent killed it for something that may happen again with the next one */
+std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
+    if (killed || !mayRepeat()) {
+        return finish({Kind::LOST}, State::ENDED);
+    }
+    retried_ = true;
+    times_.waitAnew();
+    return resend();
+}
+
+/**
+ * No process has the channel's other end any more: it went with the pool process, and with the
+ * instance if one had it. An instance that claims a request has its channel. So an unclaimed request
+ * was not begun, and cannot begin.
+ */
+std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
+    withdrawal().mark();
+    const bool begun = !waits() || claimed();
+    if (begun ? !mayRepeat() : !sender_.body().rewind()) {
+        return finish({Kind::LOST}, State::CUT_OFF);
+    }
+    if (begun) {
+        retried_ = true;
+        times_.waitAnew();
+    }
+    sender_.leave(false);
+    return resend();
+}
+
+std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buffer) {
+    if (withdrawal().held()) {
+        noteBegun();
+        return std::nullopt;
+    }
+    const bool died = withdrawal().diedWith();
+    if (died || !waits()) {
+        return lookForEnd(died, buffer);
+    }
+    const QueueLink &link = sender_.link();
+    const bool queueIsOld =
+        host_->generations().generation(link.groupSlot) != link.generation || RequestQueue::closed(link.sending.get());
+    // An instance that took the request and has not claimed it in all this time is stopped, or dead.
+    if (!queueIsOld && RequestQueue::hasWaiting(link.sending.get()) &&
+        !overtaken_.overtaken(link.memory->senders, host_->generations().childSlots(), sender_.resends())) {
+        return std::nullopt;
+    }
+    return resendUnlessBegun(buffer);
+}
+
+/**
+ * The request was claimed, and is not any more. Either its end is in the channel, or its instance
+ * died and the agent cleared the claim. The request is withdrawn all the same: a cell that changes
+ * while its two words are read can look like a claim. The request is then still in the queue.
+ */
+std::optional<RequestProgress::Event> RequestProgress::lookForEnd(bool died, std::span<char> buffer) {
+    if (sender_.channel().receive(buffer)) {
+        return message(buffer);
+    }
+    std::optional<Event> event;
+    if (!died && !withdrawn(buffer, event)) {
+        return event;
+    }
+    return lost(false);
+}
+
+/** RECHECK and REFUSED count only when the request is withdrawn. */
+std::optional<RequestProgress::Event> RequestProgress::hint(const MessageHeader &header, std::span<char> buffer) {
+    if (!waits()) {
+        return std::nullopt;
+    }
+    if (header.type == MessageType::RECHECK) {
+        return resendUnlessBegun(buffer);
+    }
+    const std::span<char> payload = sender_.channel().payload(buffer);
+    const std::size_t idLength = std::min<std::size_t>(header.headLength, payload.size());
+    Event refusal = Event::refused(header.status, std::string(payload.begin(), payload.begin() + idLength),
+                                   std::string(payload.begin() + idLength, payload.end()));
+    std::optional<Event> event;
+    return withdrawn(buffer, event) ? finish(std::move(refusal), State::ENDED) : std::move(event);
+}
+
+std::optional<RequestProgress::Event> RequestProgress::clientLeft(std::span<char> buffer) {
+    clientGone_ = true;
+    std::optional<Event> event;
+    if (!withdrawn(buffer, event)) {
+        return event;
+    }
+    sender_.inFlight().countLeft(sender_.link(), times_.waited());
+    return finish({Kind::CLIENT_LEFT}, State::ENDED);
+}
+
+std::optional<RequestProgress::Event> RequestProgress::queueTimeUp(std::span<char> buffer) {
+    std::optional<Event> event;
+    if (!withdrawn(buffer, event)) {
+        return event;
+    }
+    sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
+    return finish(Event::waitedTooLong(times_.limits().time), State::ENDED);
+}
+
+RequestProgress::Event RequestProgress::timedOut(std::span<char> buffer) {
+    std::optional<Event> event;
+    if (withdrawn(buffer, event)) {
+        sender_.inFlight().countTimedOut(sender_.link(), times_.waited());
+        return finish({Kind::TIMED_OUT}, State::ENDED);
+    }
+    return event ? std::move(*event) : finish({Kind::TIMED_OUT}, State::CUT_OFF);
+}
+
+RequestProgress::Event RequestProgress::overran() noexcept {
+    host_->overran(sender_.link(), sender_.channel()->id(), sender_.ticket());
+    return finish(Event::workedTooLong(times_.limits().work), State::CUT_OFF);
+}
+
+}  // namespace Passenger

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "exchange/ExchangeEvent.h"
+#include "exchange/ExchangeState.h"
+#include "exchange/ExchangeTimes.h"
+#include "exchange/OvertakenCheck.h"
+#include "exchange/QueueHost.h"
+#include "exchange/RequestSender.h"
+#include "exchange/Session.h"
+#include "exchange/Withdrawal.h"
+
+namespace Passenger {
+
+/**
+ * The state of an exchange, and each step from one state to the next (doc/PROTOCOLS.md, sections 1 to
+ * 3). Neither time nor the queue's order decides that a request is sent again: the Withdrawal does.
+ *
+ * A part of an Exchange, with its thread rules. The Exchange waits and says what happened: a message
+ * is in the buffer, the client left, a limit was reached, the channel ended. Each of these functions
+ * returns the event that ends the wait. Nothing means: the wait goes on. Buffers have MAX_MESSAGE
+ * bytes at least. The functions throw what RequestSender::send() and ExchangeChannel throw.
+ *
+ * The destructor ends the exchange, in whatever state.
+ */
+class RequestProgress {
+public:
+    using Event = ExchangeEvent;
+
+    explicit RequestProgress(QueueHostPtr host) : host_(std::move(host)), times_(*host_), sender_(*host_) {}
+    ~RequestProgress();
+    RequestProgress(const RequestProgress &) = delete;
+    RequestProgress &operator=(const RequestProgress &) = delete;
+
+    /** As Exchange's. */
+    void start(const Session::Request &request, std::uint8_t flags);
+    void complete() noexcept;
+
+    ExchangeState state() const noexcept {
+        return state_;
+    }
+    bool over() const noexcept {
+        return isOver(state_);
+    }
+    /** No instance is known to have begun with the request. */
+    bool waits() const noexcept {
+        return state_ <= ExchangeState::QUEUED;
+    }
+    bool answered() const noexcept {
+        return state_ == ExchangeState::ANSWERED;
+    }
+    bool clientGone() const noexcept {
+        return clientGone_;
+    }
+    RequestSender &sender() noexcept {
+        return sender_;
+    }
+    const RequestSender &sender() const noexcept {
+        return sender_;
+    }
+    ExchangeTimes &times() noexcept {
+        return times_;
+    }
+    const ExchangeTimes &times() const noexcept {
+        return times_;
+    }
+    const QueueHost &host() const noexcept {
+        return *host_;
+    }
+
+    /** Reads the claims while the request waits. @return an instance has begun with the request */
+    bool seeWhetherBegun() noexcept;
+    bool claimed() noexcept {
+        return withdrawal().claimed();
+    }
+
+    /** A message is in the buffer. */
+    std::optional<Event> message(std::span<char> buffer);
+    /** No message came for a while: checks that the instance, or the queue, still exists. */
+    std::optional<Event> look(std::span<char> buffer);
+    /** The client left. A begun request goes on: the client may only have closed its sending side. */
+    std::optional<Event> clientLeft(std::span<char> buffer);
+    /** The request has waited for as long as requests may. A begun request goes on. */
+    std::optional<Event> queueTimeUp(std::span<char> buffer);
+    /** The caller waits no longer. A begun request is cut off. */
+    Event timedOut(std::span<char> buffer);
+    /** An instance has worked at the request for as long as it may. The agent ends the instance. */
+    Event overran() noexcept;
+    /** receive() found the channel's end. */
+    std::optional<Event> channelEnded();
+    /** The channel carried what the protocol does not allow. */
+    Event broken(std::string text) noexcept;
+
+private:
+    void enter(ExchangeState next) noexcept;
+    void send();
+    void noteBegun() noexcept;
+    bool mayRepeat() const noexcept;
+    Withdrawal withdrawal() noexcept {
+        return {sender_.link(), sender_.channel(), sender_.ticket()};
+    }
+    bool withdrawn(std::span<char> buffer, std::optional<Event> &event);
+    std::optional<Event> resendUnlessBegun(std::span<char> buffer);
+    std::optional<Event> resend();
+    std::optional<Event> lost(bool killed);
+    std::optional<Event> lookForEnd(bool died, std::span<char> buffer);
+    std::optional<Event> hint(const MessageHeader &header, std::span<char> buffer);
+    std::optional<Event> answer(const MessageHeader &header, std::span<char> buffer) noexcept;
+    Event finish(Event event, ExchangeState state) noexcept;
+
+    const QueueHostPtr host_;
+    ExchangeTimes times_;
+    RequestSender sender_;
+    OvertakenCheck overtaken_;
+    ExchangeState state_ = ExchangeState::UNSENT;
+    /** An instance had the request and died. That happens once. */
+    bool retried_ = false;
+    bool clientGone_ = false;
+};
+
+}  // namespace Passenger

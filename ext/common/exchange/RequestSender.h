@@ -1,0 +1,111 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include "exchange/AppVersion.h"
+#include "exchange/BodySender.h"
+#include "exchange/ExchangeChannel.h"
+#include "exchange/ExchangeTimes.h"
+#include "exchange/InFlightRecord.h"
+#include "exchange/QueueHost.h"
+#include "exchange/Session.h"
+#include "shm/Layouts.h"
+
+namespace Passenger {
+
+/**
+ * Sends the request of an exchange to the application's queue, each time under a new ticket, and
+ * follows the queue to its next generation and to the next agent.
+ *
+ * A part of an Exchange, with its thread rules. The host outlives it. A request that was sent has a
+ * link, and a channel that the link's agent knows.
+ */
+class RequestSender {
+public:
+    explicit RequestSender(QueueHost &host) : host_(host), channel_(host), inFlight_(host) {}
+
+    /** Takes the request over. Nothing is sent yet. @throws ProtocolException: the request is over a limit */
+    void prepare(const Session::Request &request, std::uint8_t flags);
+    /**
+     * Sends the request under a new ticket.
+     * @throws QueueFullException: the queue has no room, and the request is not in flight
+     * @throws RefusedException: the agent refuses the request
+     * @throws EndOfFileException: a part of the body is gone with its channel
+     * @throws IOException, SystemException
+     */
+    void send(ExchangeTimes &times);
+    /** The next ticket is one more of the same exchange. @return false: there were too many */
+    bool countResend() noexcept;
+    /** The request is not in flight any more. */
+    void dequeued() noexcept {
+        inFlight_.remove(*link_);
+    }
+    /** Gives the channel back, too. @param clean no message of the exchange can arrive any more */
+    void leave(bool clean) noexcept;
+
+    const QueueLink &link() const noexcept {
+        return *link_;
+    }
+    ExchangeChannel &channel() noexcept {
+        return channel_;
+    }
+    const ExchangeChannel &channel() const noexcept {
+        return channel_;
+    }
+    Ticket ticket() const noexcept {
+        return ticket_;
+    }
+    std::uint16_t resends() const noexcept {
+        return resends_;
+    }
+    BodySender &body() noexcept {
+        return body_;
+    }
+    const BodySender &body() const noexcept {
+        return body_;
+    }
+    InFlightRecord &inFlight() noexcept {
+        return inFlight_;
+    }
+    bool isStream() const noexcept {
+        return (flags_ & STREAM) != 0;
+    }
+    bool isRetryable() const noexcept {
+        return request_.retryable;
+    }
+
+    /** Hangs up when the agent that gave the link dies. -1: the agent died, or cannot. */
+    int agentLife() const noexcept {
+        return agentLife_;
+    }
+    bool agentIsDead() const noexcept {
+        return agentIsDead_;
+    }
+    void agentDied() noexcept {
+        agentLife_ = -1;
+        agentIsDead_ = true;
+    }
+    /** As Session::version(). */
+    std::optional<AppVersion> version() const noexcept;
+
+private:
+    void relink(Generation unusable);
+    RequestHeader header(const ExchangeTimes &times) const noexcept;
+
+    QueueHost &host_;
+    QueueLinkPtr link_;
+    ExchangeChannel channel_;
+    Session::Request request_;
+    BodySender body_;
+    InFlightRecord inFlight_;
+    Ticket ticket_;
+    /** How many tickets of this exchange the channel had before this one. */
+    std::uint16_t resends_ = 0;
+    std::uint8_t flags_ = 0;
+    int agentLife_ = -1;
+    bool agentIsDead_ = false;
+};
+
+}  // namespace Passenger

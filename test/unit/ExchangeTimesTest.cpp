@@ -1,0 +1,102 @@
+#include "exchange/ExchangeTimes.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/FakeHost.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class ExchangeTimesTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(ExchangeTimesTest);
+    CPPUNIT_TEST(testTheTimeInTheQueueBeginsWithTheFirstTicket);
+    CPPUNIT_TEST(testWithoutALimitTheProcessesEndLimitsTheWait);
+    CPPUNIT_TEST(testTheWorkIsLimitedFromItsBeginningOn);
+    CPPUNIT_TEST(testExcusedTimeDoesNotCountAsWork);
+    CPPUNIT_TEST(testANewTicketEndsTheWorkOfTheLastOne);
+    CPPUNIT_TEST(testAnInstanceIsBelievedNoFurtherThanWasMeasured);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::shared_ptr<FakeHost> host_;
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        host_ = std::make_shared<FakeHost>();
+    }
+
+    void tearDown() override {
+        host_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void testTheTimeInTheQueueBeginsWithTheFirstTicket() {
+        host_->queueLimits.time = 10s;
+        ExchangeTimes times(*host_);
+        times.sending(true);
+        const MonotonicTime first = times.sentAt();
+        host_->advance(3s);
+        times.sending(false);
+        CPPUNIT_ASSERT(times.waitingSince() == first);
+        CPPUNIT_ASSERT(times.queueDeadline() == first + 10s);
+        CPPUNIT_ASSERT(times.waited() >= 3s);
+        times.waitAnew();
+        CPPUNIT_ASSERT(times.waitingSince() > first);
+    }
+
+    void testWithoutALimitTheProcessesEndLimitsTheWait() {
+        const ExchangeTimes times(*host_);
+        CPPUNIT_ASSERT(!times.queueDeadline());
+        host_->lastWait = MonotonicTime(5s);
+        CPPUNIT_ASSERT(times.queueDeadline() == MonotonicTime(5s));
+    }
+
+    void testTheWorkIsLimitedFromItsBeginningOn() {
+        host_->queueLimits.work = 10s;
+        ExchangeTimes times(*host_);
+        times.sending(true);
+        CPPUNIT_ASSERT(!times.workDeadline());
+        times.begunNow();
+        host_->advance(9s);
+        times.begunNow();
+        CPPUNIT_ASSERT(!times.workIsUp());
+        host_->advance(1s);
+        CPPUNIT_ASSERT(times.workIsUp());
+    }
+
+    void testExcusedTimeDoesNotCountAsWork() {
+        host_->queueLimits.work = 10s;
+        ExchangeTimes times(*host_);
+        times.sending(true);
+        times.begunNow();
+        host_->advance(12s);
+        times.excuse(5s);
+        CPPUNIT_ASSERT(!times.workIsUp());
+    }
+
+    void testANewTicketEndsTheWorkOfTheLastOne() {
+        host_->queueLimits.work = 10s;
+        ExchangeTimes times(*host_);
+        times.sending(true);
+        times.begunNow();
+        times.sending(false);
+        CPPUNIT_ASSERT(!times.workDeadline());
+    }
+
+    void testAnInstanceIsBelievedNoFurtherThanWasMeasured() {
+        ExchangeTimes times(*host_);
+        times.sending(true);
+        host_->advance(2s);
+        times.queuedFor(1h);
+        times.begunAfterQueue();
+        const ExchangeTimes::Durations durations = times.durations();
+        CPPUNIT_ASSERT(durations.queue >= 2s && durations.queue < 1h);
+        CPPUNIT_ASSERT(durations.service == 0s);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ExchangeTimesTest);
+
+}  // namespace Passenger
