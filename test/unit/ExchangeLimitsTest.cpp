@@ -203,7 +203,8 @@ public:
             assertTimedOut(receive(exchange));
             return std::chrono::steady_clock::now() - begin;
         };
-        // The machine may be busy with something else now and then. Who only looks around now and then takes a second each time.
+        // The machine may be busy with something else now and then. Who only looks around now and
+        // then takes a second each time.
         CPPUNIT_ASSERT(time() < 500ms || time() < 500ms || time() < 500ms || time() < 500ms || time() < 500ms);
     }
 

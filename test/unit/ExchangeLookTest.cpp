@@ -18,7 +18,8 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-/** The look that an exchange takes by itself, while an instance writes. What is tested is a matter of nanoseconds, so many look at once. */
+/** The look that an exchange takes by itself, while an instance writes. What is tested is a matter
+ *  of nanoseconds, so many look at once. */
 class ExchangeLookTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLookTest);
     CPPUNIT_TEST(testARequestThatIsJustBeingClaimedIsNotLost);
@@ -78,7 +79,8 @@ class ExchangeLookTest : public LeakCheck {
             eventually([&] { return !(shown = inFlightTable.inFlight(FakeHost::SLOT)).empty(); });
             return shown.at(0).ticket;
         }
-        /** Waits for its answer, which comes after `others`. @return under which ticket it was sent then */
+        /** Waits for its answer, which comes after `others`. @return under which ticket it was sent
+         *  then */
         template <typename Others> std::uint64_t answeredAfter(Others others) {
             auto instance = std::async(std::launch::async, [&] {
                 others();
@@ -92,7 +94,8 @@ class ExchangeLookTest : public LeakCheck {
         }
     };
 
-    /** How long a request takes to notice that its agent has died, and that its line is closed therefore. */
+    /** How long a request takes to notice that its agent has died, and that its line is closed
+     *  therefore. */
     static std::chrono::steady_clock::duration timeToNotice() {
         const auto host = std::make_shared<FakeHost>();
         host->haveAgent();
@@ -113,7 +116,8 @@ public:
     void testInALineThatIsNeverEmptyARequestIsSentAgainThatOthersHaveOvertaken() {
         Taken request;
         const std::uint64_t ticket = request.answeredAfter([&] {
-            // It looks after each second, and counts from its first look on. Once more where that was late.
+            // It looks after each second, and counts from its first look on. Once more where that
+            // was late.
             for (int tries = 0; tries < 20 && request.ticket() == 1; tries++) {
                 std::this_thread::sleep_for(1500ms);
                 request.answerOthers(2);

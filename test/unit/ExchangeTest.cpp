@@ -248,7 +248,8 @@ public:
     void testAClaimThatVanishedWithoutAnAnswerIsALoss() {
         start();
         host_->claim(host_->take());
-        // The agent's word is lost with the agent; the next one clears what the dead instance had claimed.
+        // The agent's word is lost with the agent; the next one clears what the dead instance had
+        // claimed.
         host_->send(MessageType::RECHECK, 1);
         CPPUNIT_ASSERT(!exchange_->replyWaiting());
         host_->clearClaim();

@@ -31,8 +31,8 @@ constexpr seconds SEND_TIMEOUT{15};
 constexpr seconds REAP_TIMEOUT{5};
 constexpr int CONTROL_DESCRIPTOR = 3;
 
-/** Speaks over a handle's control socket without owning it. The watchdog sends nothing after its first answer, so no
- *  received byte can be lost with this object. */
+/** Speaks over a handle's control socket without owning it. The watchdog sends nothing after its
+ *  first answer, so no received byte can be lost with this object. */
 class BorrowedControl {
 public:
     explicit BorrowedControl(int fd) : socket_(FileDescriptor(fd)) {}
@@ -65,7 +65,8 @@ ChildProcess startWatchdog(const AgentSettings &settings, const FileDescriptor &
     ChildProcess::Command command;
     command.program = settings.agentProgram();
     command.arguments = {"watchdog"};
-    // Nothing else of ours may live on in the agent: above all not the sockets that httpd listens on.
+    // Nothing else of ours may live on in the agent: above all not the sockets that httpd listens
+    // on.
     command.descriptors = {{control.get(), CONTROL_DESCRIPTOR}, {log.get(), STDOUT_FILENO}, {log.get(), STDERR_FILENO}};
     command.newSession = true;
     return ChildProcess(command);

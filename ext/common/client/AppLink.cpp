@@ -60,7 +60,8 @@ void AppLink::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
         // Answered, so that the agent has looked while the channel is there yet.
         client_.ask(frame);
     } catch (const std::exception &) {
-        // With the agent gone its instances are another one's, who ends what hangs when it is told to finish.
+        // With the agent gone its instances are another one's, who ends what hangs when it is told
+        // to finish.
         return;
     }
 }

@@ -5,7 +5,8 @@
 
 namespace Passenger {
 
-/** What a child knows of one application's line. Owned by its PoolClient, whose thread rules are its own. */
+/** What a child knows of one application's line. Owned by its PoolClient, whose thread rules are
+ *  its own. */
 class AppLink final : public QueueCache {
 public:
     explicit AppLink(PoolClient &client) : client_(client) {}

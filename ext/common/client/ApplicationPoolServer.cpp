@@ -145,8 +145,8 @@ ApplicationPoolServer::Handle ApplicationPoolServer::release() {
     return std::exchange(handle_, Handle());
 }
 
-/** What a forked process inherits speaks over sockets that its parent uses. It is not even destroyed here: that could
- *  end exchanges which the parent has under way. */
+/** What a forked process inherits speaks over sockets that its parent uses. It is not even
+ *  destroyed here: that could end exchanges which the parent has under way. */
 void ApplicationPoolServer::abandonInherited() {
     if (client_ != nullptr && clientPid_ != ::getpid()) {
         static_cast<void>(new std::shared_ptr<PoolClient>(std::move(client_)));

@@ -28,11 +28,13 @@ class PoolClient;
  */
 class ApplicationPoolServer {
 public:
-    /** What is left of a server when its owner's code is unloaded: plain data, kept over httpd's reloads. */
+    /** What is left of a server when its owner's code is unloaded: plain data, kept over httpd's
+     *  reloads. */
     using Handle = AgentHandle;
 
-    /** @throws SystemException, IOException (the log file cannot be opened), SpawnException (the spawn server does not
-     *  start), boost::thread_resource_error (a thread of the agent could not be made) */
+    /** @throws SystemException, IOException (the log file cannot be opened), SpawnException (the
+     *  spawn server does not start), boost::thread_resource_error (a thread of the agent could not
+     *  be made) */
     explicit ApplicationPoolServer(const std::string &spawnServerCommand, const std::string &logFile = "",
                                    const std::string &environment = "production",
                                    const std::string &rubyCommand = "ruby", const std::string &user = "");
@@ -43,23 +45,28 @@ public:
     ApplicationPoolServer(const ApplicationPoolServer &) = delete;
     ApplicationPoolServer &operator=(const ApplicationPoolServer &) = delete;
 
-    /** A pool for this process. Call it several times to have several sessions at once. Thread-safe.
+    /** A pool for this process. Call it several times to have several sessions at once.
+     *  Thread-safe.
      *  @throws SystemException, IOException (the agent does not answer) */
     ApplicationPoolPtr connect() EXCLUDES(mutex_);
 
-    /** For forked processes that use the server but do not own it: closes what only the owner needs. Once, never in the
-     *  owner. Pools that were connected stay usable, and may be connected before it only. */
+    /** For forked processes that use the server but do not own it: closes what only the owner
+     *  needs. Once, never in the owner. Pools that were connected stay usable, and may be connected
+     *  before it only. */
     void detach() EXCLUDES(mutex_);
     /** For a forked process that goes on connecting: as detach(), but connect() still works. */
     void disown();
 
-    /** Closes what this process has not needed since the last call: channels beyond the most that its sessions used at once. Thread-safe. */
+    /** Closes what this process has not needed since the last call: channels beyond the most that
+     *  its sessions used at once. Thread-safe. */
     void trim() EXCLUDES(mutex_);
-    /** This process is about to end. Gracefully: requests wait no longer than a minute for an instance, where no limit ends their waiting
-     *  before. Else all sessions end at once, and others are refused. Thread-safe. */
+    /** This process is about to end. Gracefully: requests wait no longer than a minute for an
+     *  instance, where no limit ends their waiting before. Else all sessions end at once, and
+     *  others are refused. Thread-safe. */
     void ending(bool gracefully) EXCLUDES(mutex_);
 
-    /** Gives new settings (and a newly opened log file) to the running agent. False when it is gone.
+    /** Gives new settings (and a newly opened log file) to the running agent. False when it is
+     *  gone.
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
     bool update(const AgentSettings &settings);
     pid_t watchdogPid() const noexcept {
@@ -67,15 +74,18 @@ public:
     }
     /** Whether the agent's watchdog still runs. */
     bool alive() const;
-    /** Starts another agent in place of one that has died; those that were forked before find it by themselves, and wait for it meanwhile.
+    /** Starts another agent in place of one that has died; those that were forked before find it by
+     *  themselves, and wait for it meanwhile.
      *  @throws as the constructor */
     void replace(const AgentSettings &settings);
-    /** Another one will not come (so soon): who waits for it learns that it is gone. After this it is not replaceable(). */
+    /** Another one will not come (so soon): who waits for it learns that it is gone. After this it
+     *  is not replaceable(). */
     void refuseUsers();
     bool replaceable() const noexcept {
         return handle_.serverSocket >= 0;
     }
-    /** Lets the agent work for processes that were forked before, until the last of them has ended, and forgets it. */
+    /** Lets the agent work for processes that were forked before, until the last of them has ended,
+     *  and forgets it. */
     void letGo();
     /** Leaves the agent running and forgets it; a new object can take the handle over. */
     Handle release();

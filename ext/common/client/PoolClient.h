@@ -21,16 +21,18 @@ namespace Passenger {
 class AppLink;
 
 /**
- * A process's side of a shared pool: its in-flight table, its connections to the agent, what it knows of applications' lines. All pools that one
- * ApplicationPoolServer::connect()s in a process share it.
+ * A process's side of a shared pool: its in-flight table, its connections to the agent, what it
+ * knows of applications' lines. All pools that one ApplicationPoolServer::connect()s in a process
+ * share it.
  *
- * Made after the fork that made the process, and not used in its own forks. Thread-safe. A connection is held only while something is
- * asked: a request that finds its application up needs none. When the pool process was replaced, everything it gave is forgotten, and
- * asked for again.
+ * Made after the fork that made the process, and not used in its own forks. Thread-safe. A
+ * connection is held only while something is asked: a request that finds its application up needs
+ * none. When the pool process was replaced, everything it gave is forgotten, and asked for again.
  */
 class PoolClient : public std::enable_shared_from_this<PoolClient> {
 public:
-    /** @param connectSocket stays the caller's, who may close it: pools that were connected go on. @throws SystemException */
+    /** @param connectSocket stays the caller's, who may close it: pools that were connected go on.
+     *  @throws SystemException */
     explicit PoolClient(int connectSocket);
     ~PoolClient();
     PoolClient(const PoolClient &) = delete;
@@ -39,7 +41,8 @@ public:
     /** Makes sure that the agent answers. @throws IOException, SystemException */
     ApplicationPoolPtr newPool();
 
-    /** Asks the agent. A connection that turns out dead is replaced, and the question repeated, for up to RECONNECT_TIME.
+    /** Asks the agent. A connection that turns out dead is replaced, and the question repeated, for
+     *  up to RECONNECT_TIME.
      *  @throws TimeoutException, IOException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
     /** Tells the agent something that has no answer. Never waits. False: it cannot be told now. */
@@ -90,7 +93,8 @@ private:
     bool cutOff_ GUARDED_BY(mutex_) = false;
     /** Nanoseconds of the monotonic clock; 0: none. */
     std::atomic<std::uint64_t> endOfWaiting_{0};
-    /** Of all agents so far: who reads the table takes no lock, so none is ever unmapped. Agents are few. */
+    /** Of all agents so far: who reads the table takes no lock, so none is ever unmapped. Agents
+     *  are few. */
     std::vector<std::unique_ptr<GenerationTableView>> tables_ GUARDED_BY(mutex_);
     std::atomic<int> wakeFd_{-1};
     std::vector<FileDescriptor> wakeFds_ GUARDED_BY(mutex_);

@@ -33,7 +33,8 @@ public:
     pid_t getSpawnServerPid() const override;
 
 private:
-    /** In this pool's own memory, so that a request of httpd's costs no other; and it keeps the pool. */
+    /** In this pool's own memory, so that a request of httpd's costs no other; and it keeps the
+     *  pool. */
     class OwnSession final : public QueueSession {
     public:
         explicit OwnSession(std::shared_ptr<RemoteApplicationPool> pool)

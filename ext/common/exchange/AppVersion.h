@@ -7,8 +7,9 @@
 namespace Passenger {
 
 /**
- * Which version of an application gave an answer: its line's generation, in the table of the agent that gave the line. A plain value; what it points to
- * lives as long as the process's connection to the agent. Thread-safe.
+ * Which version of an application gave an answer: its line's generation, in the table of the agent
+ * that gave the line. A plain value; what it points to lives as long as the process's connection to
+ * the agent. Thread-safe.
  */
 struct AppVersion {
     const GenerationTableView *table = nullptr;

@@ -46,10 +46,12 @@ public:
                            const std::string &lowestUser = "nobody") = 0;
 
     /** A session in its message form, not yet started. Does not wait for an instance.
-     *  @throws IOException (the pool cannot be reached; a session of this pool object is still open), SystemException */
+     *  @throws IOException (the pool cannot be reached; a session of this pool object is still
+     *  open), SystemException */
     virtual SessionPtr get(const Options &options) = 0;
 
-    /** What a REFUSED reply's report id stands for. Nothing: the pool has it no more. @throws IOException, SystemException */
+    /** What a REFUSED reply's report id stands for. Nothing: the pool has it no more. @throws
+     *  IOException, SystemException */
     virtual std::optional<Report> report(const std::string &id, const std::string &app) = 0;
 
     /** Ends all instances. */

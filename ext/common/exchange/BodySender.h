@@ -13,12 +13,15 @@
 namespace Passenger {
 
 /**
- * Sends what does not travel in the request's own message: the rest of a long head, then the body, in BODY messages on the reply channel, or as a file. A
- * file goes in BODY messages, too, where there are too many descriptors on their way: to wait for fewer might be to wait for oneself, since
- * the others may stand behind this request in the line.
- * Keeps a copy of the body until an instance has begun with the request: a channel that goes with the pool process takes along what lies in it.
+ * Sends what does not travel in the request's own message: the rest of a long head, then the body,
+ * in BODY messages on the reply channel, or as a file. A file goes in BODY messages, too, where
+ * there are too many descriptors on their way: to wait for fewer might be to wait for oneself,
+ * since the others may stand behind this request in the line. Keeps a copy of the body until an
+ * instance has begun with the request: a channel that goes with the pool process takes along what
+ * lies in it.
  *
- * A part of an Exchange, with its thread rules. It refers to the environment that the request was begun with.
+ * A part of an Exchange, with its thread rules. It refers to the environment that the request was
+ * begun with.
  */
 class BodySender {
 public:
@@ -43,7 +46,8 @@ public:
         return done_;
     }
 
-    /** Sends as much as the channel has room for. Never waits. @param taken is increased by what was taken of `block`
+    /** Sends as much as the channel has room for. Never waits. @param taken is increased by what
+     *  was taken of `block`
      *  @return false: the channel is full. @throws SystemException, EndOfFileException */
     bool send(ReplyChannel &channel, Ticket ticket, std::string_view block, bool last, std::size_t &taken);
     /** The same for what it owes(). */

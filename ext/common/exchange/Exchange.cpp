@@ -14,7 +14,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-/** After so long without a message the exchange checks that its instance, or its queue, still exists. */
+/** After so long without a message the exchange checks that its instance, or its queue, still
+ *  exists. */
 constexpr milliseconds LOOK_INTERVAL{1000};
 /**
  * The same without an agent. The next agent closes the queue as soon as it runs. It does not know
@@ -42,7 +43,8 @@ milliseconds Exchange::lookInterval() const noexcept {
     return progress_.sender().agentIsDead() && progress_.waits() ? LOOK_INTERVAL_WITHOUT_AGENT : LOOK_INTERVAL;
 }
 
-/** How long a wait may be: until the deadline, but not beyond the next look. Zero: the deadline is past. */
+/** How long a wait may be: until the deadline, but not beyond the next look. Zero: the deadline is
+ *  past. */
 milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept {
     if (!deadline) {
         return lookInterval();
@@ -56,8 +58,8 @@ std::optional<Exchange::Event> Exchange::nextMessage(std::span<char> buffer, Rep
 }
 
 /**
- * In the middle of an answer the next message is probably here. The beginning of an answer always has
- * to be waited for, but seldom for long: during this moment the client is not watched.
+ * In the middle of an answer the next message is probably here. The beginning of an answer always
+ * has to be waited for, but seldom for long: during this moment the client is not watched.
  */
 ReplyChannel::Waiting Exchange::firstWait(milliseconds timeout) const noexcept {
     const bool mayWait = !progress_.answered() && !progress_.sender().body().owes() &&
@@ -131,7 +133,8 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
                                               .client = watchClient},
                                              time);
     if (found.timeUp) {
-        // An idle application answers within the first interval. Only then is a half-closed client looked for.
+        // An idle application answers within the first interval. Only then is a half-closed client
+        // looked for.
         if (!sender.agentIsDead()) {
             wait.watchClosely();
         }
@@ -163,7 +166,8 @@ bool Exchange::replyWaiting() {
     if (pending_ || progress_.over()) {
         return pending_.has_value();
     }
-    // Within an answer each message is more of it. Before, a message can be stale or a hint, which receive() passes over.
+    // Within an answer each message is more of it. Before, a message can be stale or a hint, which
+    // receive() passes over.
     const ReplyChannel &channel = *progress_.sender().channel();
     if (progress_.answered()) {
         return channel.readable();
@@ -267,7 +271,8 @@ bool Exchange::owedBodyWaits() {
     }
 }
 
-/** Drops the copy of the body as soon as an instance has begun. The copy is hardly larger than what fits in the channel. */
+/** Drops the copy of the body as soon as an instance has begun. The copy is hardly larger than what
+ *  fits in the channel. */
 void Exchange::forgetBody() noexcept {
     BodySender &body = progress_.sender().body();
     if (body.kept() > KEPT_WITHOUT_LOOK && progress_.seeWhetherBegun()) {

@@ -33,14 +33,17 @@ public:
         return channel_.get();
     }
 
-    /** Takes a channel of the host, if there is none. @return false: the link's agent was replaced. @throws as QueueHost */
+    /** Takes a channel of the host, if there is none. @return false: the link's agent was replaced.
+     *  @throws as QueueHost */
     bool open(const QueueLink &link);
     /** Gives the channel back to the host. @param reusable false: the channel is shut down first */
     void giveBack(bool reusable) noexcept;
 
-    /** Receives one message. @return false: no message is there. @throws SystemException, EndOfFileException, ProtocolException */
+    /** Receives one message. @return false: no message is there. @throws SystemException,
+     *  EndOfFileException, ProtocolException */
     bool receive(std::span<char> buffer, ReplyChannel::Waiting waiting = ReplyChannel::Waiting::NEVER);
-    /** The header of the message in the buffer. Its ticket is 0, which is no request's, if the message is too short. */
+    /** The header of the message in the buffer. Its ticket is 0, which is no request's, if the
+     *  message is too short. */
     MessageHeader header(std::span<const char> buffer) const noexcept;
     std::span<char> payload(std::span<char> buffer) const noexcept {
         return buffer.subspan(sizeof(MessageHeader), size_ - sizeof(MessageHeader));

@@ -36,10 +36,12 @@ public:
     }
     /** ACCEPTED arrived now. The message does not say how long the ticket was in the queue. */
     void queuedUntilNow() noexcept;
-    /** The instance begins with the request now, or began when queuedFor() says. The first call counts. */
+    /** The instance begins with the request now, or began when queuedFor() says. The first call
+     *  counts. */
     void begunNow() noexcept;
     void begunAfterQueue() noexcept;
-    /** The client did not take the answer for so long. This time does not count as the instance's. */
+    /** The client did not take the answer for so long. This time does not count as the
+     *  instance's. */
     void excuse(std::chrono::nanoseconds time) noexcept;
 
     /** When the last ticket was sent. */
@@ -55,7 +57,8 @@ public:
     }
     /** A waiting request leaves the queue then. Nothing: no limit. */
     std::optional<MonotonicTime> queueDeadline() const noexcept;
-    /** An instance may work at the request until then. Nothing: no limit, or the request was not begun. */
+    /** An instance may work at the request until then. Nothing: no limit, or the request was not
+     *  begun. */
     std::optional<MonotonicTime> workDeadline() const noexcept;
     bool workIsUp() const noexcept;
 

@@ -9,12 +9,13 @@
 
 namespace Passenger {
 
-/** For maps whose keys are Options::groupName(): finds what is meant by Options without making the name, since each request has to. */
+/** For maps whose keys are Options::groupName(): finds what is meant by Options without making the
+ *  name, since each request has to. */
 struct GroupNameHash {
     using is_transparent = void;
 
-    // Not noexcept: that is how libstdc++ is told to keep the hash beside each name. Else it goes through the names of a bucket's
-    // neighbours too.
+    // Not noexcept: that is how libstdc++ is told to keep the hash beside each name. Else it goes
+    // through the names of a bucket's neighbours too.
     std::size_t operator()(const std::string &name) const {
         return add(START, name);
     }

@@ -39,7 +39,8 @@ void InFlightRecord::admit(std::uint32_t capacity, const QueueLimits &limits) {
 
 void InFlightRecord::sent(const QueueLink &link) noexcept {
     host_.inFlightTable().sent(entry_);
-    // The capacity is read again: it may have fallen, and the agent that looked then did not see this request.
+    // The capacity is read again: it may have fallen, and the agent that looked then did not see
+    // this request.
     if (inFlight_ > host_.generations().capacity(link.groupSlot) && link.memory->senders.askForMore()) {
         host_.wakeAgent();
     }

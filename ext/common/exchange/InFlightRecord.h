@@ -10,16 +10,18 @@ namespace Passenger {
 
 /**
  * Counts the request of an exchange as in flight, and notes it in this process's in-flight table.
- * Admits a request to the queue by that count. Counts in the Group's statistics how a request ended.
+ * Admits a request to the queue by that count. Counts in the Group's statistics how a request
+ * ended.
  *
- * A part of an Exchange, with its thread rules. The host outlives it. The link that add() gets stays
- * the same until remove().
+ * A part of an Exchange, with its thread rules. The host outlives it. The link that add() gets
+ * stays the same until remove().
  */
 class InFlightRecord {
 public:
     explicit InFlightRecord(QueueHost &host) : host_(host) {}
 
-    /** Adds the request, which is not in flight. @throws QueueFullException: as many wait as may, and nothing was added */
+    /** Adds the request, which is not in flight. @throws QueueFullException: as many wait as may,
+     *  and nothing was added */
     void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const ExchangeTimes &times);
     /** The request is in the queue. Wakes the agent if all instances are taken. */
     void sent(const QueueLink &link) noexcept;

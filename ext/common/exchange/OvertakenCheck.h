@@ -11,8 +11,8 @@ namespace Passenger {
  *
  * The queue is first come, first served. Once more requests have had their answer since the first
  * look than were in flight then, the request was taken. Answers from instances' own queues count,
- * too, so the check can be wrong. Each time the request is sent again, the check therefore waits for
- * twice as many answers: the request loses its place in the queue a few times at most.
+ * too, so the check can be wrong. Each time the request is sent again, the check therefore waits
+ * for twice as many answers: the request loses its place in the queue a few times at most.
  *
  * A part of an Exchange, with its thread rules.
  */

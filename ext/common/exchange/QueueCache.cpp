@@ -36,7 +36,8 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
         const std::uint64_t before = epoch();
         fresh = attach(options, unusable);
         const LockGuard guard(mutex_);
-        // Asking may have shown that the agent is another one, or it was replaced right after its answer.
+        // Asking may have shown that the agent is another one, or it was replaced right after its
+        // answer.
         if (epoch_ == before) {
             fresh.queue->epoch = before;
             old = std::exchange(link_, fresh.queue);

@@ -25,8 +25,9 @@ struct Links {
 };
 
 /**
- * What a process that sends to an application remembers of it: the current line, the queues of instances that were asked for, and reply
- * channels that are not in use. What has to be asked is asked by who derives from it.
+ * What a process that sends to an application remembers of it: the current line, the queues of
+ * instances that were asked for, and reply channels that are not in use. What has to be asked is
+ * asked by who derives from it.
  *
  * Shared by the sessions that use it. Thread-safe.
  */
@@ -34,14 +35,16 @@ class QueueCache {
 public:
     virtual ~QueueCache() = default;
 
-    /** As QueueHost::link(). @param options of the request, for the case that the application has to be started */
+    /** As QueueHost::link(). @param options of the request, for the case that the application has
+     *  to be started */
     QueueLinkPtr link(const Options &options, Generation unusable) EXCLUDES(mutex_);
     /** As QueueHost's. */
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
 
-    /** Closes what was not needed since the last call: the channels beyond the most that were in use at once, and queues that have ended; and unused
-     *  channels in which something lies, which nobody has asked for: who writes there may be waiting for room. */
+    /** Closes what was not needed since the last call: the channels beyond the most that were in
+     *  use at once, and queues that have ended; and unused channels in which something lies, which
+     *  nobody has asked for: who writes there may be waiting for room. */
     void trim() EXCLUDES(mutex_);
     /** Ends all exchanges, and refuses others from now on: their process ends. */
     void cutOff() noexcept EXCLUDES(mutex_);
@@ -62,9 +65,11 @@ public:
     }
 
 protected:
-    /** Asks for the current line, and for the queue of the instance that the options name. @throws as link() */
+    /** Asks for the current line, and for the queue of the instance that the options name. @throws
+     *  as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
-    /** Makes the instance's end known. None: there is no application with that slot. @throws IOException, SystemException */
+    /** Makes the instance's end known. None: there is no application with that slot. @throws
+     *  IOException, SystemException */
     virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
     /** Never waits. False: it cannot be told now. */
     virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
@@ -92,8 +97,8 @@ private:
 
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
-    /** Whenever the agent is asked, those are dropped that are closed: so they are as many as instances that serve, 1,024 at most, and those
-     *  that ended since. */
+    /** Whenever the agent is asked, those are dropped that are closed: so they are as many as
+     *  instances that serve, 1,024 at most, and those that ended since. */
     InstanceLinks instances_ GUARDED_BY(mutex_);
     /** The last one is used next, so those that were not used for long come first. */
     Channels free_ GUARDED_BY(mutex_);
@@ -110,7 +115,8 @@ private:
 
 using QueueCachePtr = std::shared_ptr<QueueCache>;
 
-/** A QueueHost for one session: the application's QueueCache, with the options of the request at hand. */
+/** A QueueHost for one session: the application's QueueCache, with the options of the request at
+ *  hand. */
 class SessionHost final : public QueueHost {
 public:
     /** @param options must stay as they are while the session lives */

@@ -49,8 +49,8 @@ struct GroupMemory {
 };
 
 /**
- * Where a sender puts requests: into one generation of a Group's line, or into the queue of one of its instances. Never changes; shared by the
- * exchanges that use it.
+ * Where a sender puts requests: into one generation of a Group's line, or into the queue of one of
+ * its instances. Never changes; shared by the exchanges that use it.
  */
 struct QueueLink {
     std::uint32_t groupSlot = 0;
@@ -58,7 +58,8 @@ struct QueueLink {
     Generation generation;
     FileDescriptor sending;
     std::shared_ptr<GroupMemory> memory;
-    /** Which agent gave it: one that is replaced begins another epoch. Reply channels of another epoch are not known to it. */
+    /** Which agent gave it: one that is replaced begins another epoch. Reply channels of another
+     *  epoch are not known to it. */
     std::uint64_t epoch = 0;
 };
 
@@ -86,21 +87,25 @@ struct QueueLimits {
 };
 
 /**
- * What an Exchange needs of the process it runs in, for one application: the current line, reply channels, the in-flight table. Implemented for
- * httpd's children (client/AppLink) and for the pool's own process (pool/LocalSender), by way of QueueCache. Thread-safe; outlives its exchanges.
+ * What an Exchange needs of the process it runs in, for one application: the current line, reply
+ * channels, the in-flight table. Implemented for httpd's children (client/AppLink) and for the
+ * pool's own process (pool/LocalSender), by way of QueueCache. Thread-safe; outlives its exchanges.
  */
 class QueueHost {
 public:
     virtual ~QueueHost() = default;
 
-    /** The line's current generation, or the queue of the instance that the request is for, where that serves. Asks the agent only when that
-     *  instance is unknown, or the generation table says that what is known is old, or when it is `unusable` (it was found closed). May block.
+    /** The line's current generation, or the queue of the instance that the request is for, where
+     *  that serves. Asks the agent only when that instance is unknown, or the generation table says
+     *  that what is known is old, or when it is `unusable` (it was found closed). May block.
      *  @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
-    /** A channel that no other exchange uses. None: the agent was replaced, and the link is worth nothing any more.
+    /** A channel that no other exchange uses. None: the agent was replaced, and the link is worth
+     *  nothing any more.
      *  @throws IOException, SystemException */
     virtual std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) = 0;
-    /** Gives a channel back. `clean`: nothing more can come or be taken on it that belongs to the exchange that ended. */
+    /** Gives a channel back. `clean`: nothing more can come or be taken on it that belongs to the
+     *  exchange that ended. */
     virtual void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept = 0;
 
     virtual InFlightTable &inFlightTable() = 0;
@@ -109,17 +114,20 @@ public:
     /** Tells the agent that a Group's marks say `wanted`. */
     virtual void wakeAgent() noexcept = 0;
 
-    /** Tells the agent that an instance has worked too long at this request, which is given up now: it kills the instance. */
+    /** Tells the agent that an instance has worked too long at this request, which is given up now:
+     *  it kills the instance. */
     virtual void overran(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept = 0;
 
-    /** A descriptor that hangs up when the agent has died, and stays open even then; -1: it cannot. */
+    /** A descriptor that hangs up when the agent has died, and stays open even then; -1: it
+     *  cannot. */
     virtual int agentLife() const noexcept {
         return -1;
     }
 
     /** Of the request at hand. */
     virtual QueueLimits limits() const noexcept = 0;
-    /** When the process ends, and nobody waits in a line any longer whom no limit of time ends before. Nothing: it does not end. */
+    /** When the process ends, and nobody waits in a line any longer whom no limit of time ends
+     *  before. Nothing: it does not end. */
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
         return std::nullopt;
     }

@@ -74,7 +74,8 @@ Reply QueueSession::broken(std::string text) {
     return reply;
 }
 
-/** Completes a head from this message. True: it is complete, and event.payload is what follows it. */
+/** Completes a head from this message. True: it is complete, and event.payload is what follows
+ *  it. */
 bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
     if (headLength_ == 0) {
         headLength_ = event.header.headLength;

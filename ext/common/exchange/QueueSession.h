@@ -8,7 +8,8 @@
 namespace Passenger {
 
 /**
- * A Session in its message form, over a Group's queue: makes replies out of the messages of an Exchange. The stream form is StreamSession.
+ * A Session in its message form, over a Group's queue: makes replies out of the messages of an
+ * Exchange. The stream form is StreamSession.
  */
 class QueueSession : public Session {
 public:

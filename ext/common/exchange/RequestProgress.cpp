@@ -136,7 +136,8 @@ std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> b
     }
 }
 
-/** @return true: the request was not begun, and cannot begin. Else the event, if any, ends the wait. */
+/** @return true: the request was not begun, and cannot begin. Else the event, if any, ends the
+ *  wait. */
 bool RequestProgress::withdrawn(std::span<char> buffer, std::optional<Event> &event) {
     switch (withdrawal().withdraw(buffer)) {
         case Withdrawal::Outcome::ANSWERED:
@@ -156,7 +157,8 @@ std::optional<RequestProgress::Event> RequestProgress::resendUnlessBegun(std::sp
     return withdrawn(buffer, event) ? resend() : std::move(event);
 }
 
-/** Sends the request under a new ticket: it was not begun and cannot begin, or it may be repeated. */
+/** Sends the request under a new ticket: it was not begun and cannot begin, or it may be
+ *  repeated. */
 std::optional<RequestProgress::Event> RequestProgress::resend() {
     sender_.dequeued();
     if (clientGone_) {
@@ -182,7 +184,8 @@ bool RequestProgress::mayRepeat() const noexcept {
     return sender_.isRetryable() && !retried_ && !answered() && !sender_.body().begun() && !clientGone_;
 }
 
-/** The instance died. @param killed the agent killed it for something that may happen again with the next one */
+/** The instance died. @param killed the agent killed it for something that may happen again with
+ *  the next one */
 std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
     if (killed || !mayRepeat()) {
         return finish({Kind::LOST}, State::ENDED);
@@ -194,8 +197,8 @@ std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
 
 /**
  * No process has the channel's other end any more: it went with the pool process, and with the
- * instance if one had it. An instance that claims a request has its channel. So an unclaimed request
- * was not begun, and cannot begin.
+ * instance if one had it. An instance that claims a request has its channel. So an unclaimed
+ * request was not begun, and cannot begin.
  */
 std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
     withdrawal().mark();
@@ -223,7 +226,8 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
     const QueueLink &link = sender_.link();
     const bool queueIsOld =
         host_->generations().generation(link.groupSlot) != link.generation || RequestQueue::closed(link.sending.get());
-    // An instance that took the request and has not claimed it in all this time is stopped, or dead.
+    // An instance that took the request and has not claimed it in all this time is stopped, or
+    // dead.
     if (!queueIsOld && RequestQueue::hasWaiting(link.sending.get()) &&
         !overtaken_.overtaken(link.memory->senders, host_->generations().childSlots(), sender_.resends())) {
         return std::nullopt;

@@ -17,13 +17,15 @@
 namespace Passenger {
 
 /**
- * The state of an exchange, and each step from one state to the next (doc/PROTOCOLS.md, sections 1 to
- * 3). Neither time nor the queue's order decides that a request is sent again: the Withdrawal does.
+ * The state of an exchange, and each step from one state to the next (doc/PROTOCOLS.md, sections 1
+ * to 3). Neither time nor the queue's order decides that a request is sent again: the Withdrawal
+ * does.
  *
- * A part of an Exchange, with its thread rules. The Exchange waits and says what happened: a message
- * is in the buffer, the client left, a limit was reached, the channel ended. Each of these functions
- * returns the event that ends the wait. Nothing means: the wait goes on. Buffers have MAX_MESSAGE
- * bytes at least. The functions throw what RequestSender::send() and ExchangeChannel throw.
+ * A part of an Exchange, with its thread rules. The Exchange waits and says what happened: a
+ * message is in the buffer, the client left, a limit was reached, the channel ended. Each of these
+ * functions returns the event that ends the wait. Nothing means: the wait goes on. Buffers have
+ * MAX_MESSAGE bytes at least. The functions throw what RequestSender::send() and ExchangeChannel
+ * throw.
  *
  * The destructor ends the exchange, in whatever state.
  */
@@ -82,7 +84,8 @@ public:
     std::optional<Event> message(std::span<char> buffer);
     /** No message came for a while: checks that the instance, or the queue, still exists. */
     std::optional<Event> look(std::span<char> buffer);
-    /** The client left. A begun request goes on: the client may only have closed its sending side. */
+    /** The client left. A begun request goes on: the client may only have closed its sending
+     *  side. */
     std::optional<Event> clientLeft(std::span<char> buffer);
     /** The request has waited for as long as requests may. A begun request goes on. */
     std::optional<Event> queueTimeUp(std::span<char> buffer);

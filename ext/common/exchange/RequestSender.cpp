@@ -9,7 +9,8 @@ namespace {
 
 /** A queue that is found closed so often in a row is given up. */
 constexpr int MAX_RELINKS = 20;
-/** Each ticket more needs an instance or a version that ended, or an instance that skips a request without a mark. */
+/** Each ticket more needs an instance or a version that ended, or an instance that skips a request
+ *  without a mark. */
 constexpr std::uint16_t MAX_RESENDS = 1000;
 
 }  // namespace
@@ -36,8 +37,8 @@ void RequestSender::prepare(const Session::Request &request, std::uint8_t flags)
 }
 
 /**
- * Finds the current queue, and a channel that the same agent knows. The instances of an agent cannot
- * get a channel that was registered with the agent before it.
+ * Finds the current queue, and a channel that the same agent knows. The instances of an agent
+ * cannot get a channel that was registered with the agent before it.
  */
 void RequestSender::relink(Generation unusable) {
     for (int attempt = 0; attempt < MAX_RELINKS; attempt++) {
@@ -88,7 +89,8 @@ void RequestSender::send(ExchangeTimes &times) {
             throw QueueFullException(
                 "the application's request queue is full: the system's buffer for it has no more room");
         }
-        // No instance has read this ticket, but the channel may hold BODY messages of an earlier one.
+        // No instance has read this ticket, but the channel may hold BODY messages of an earlier
+        // one.
         resends_++;
         relink(link_->generation);
     }

@@ -26,7 +26,8 @@ class RequestSender {
 public:
     explicit RequestSender(QueueHost &host) : host_(host), channel_(host), inFlight_(host) {}
 
-    /** Takes the request over. Nothing is sent yet. @throws ProtocolException: the request is over a limit */
+    /** Takes the request over. Nothing is sent yet. @throws ProtocolException: the request is over
+     *  a limit */
     void prepare(const Session::Request &request, std::uint8_t flags);
     /**
      * Sends the request under a new ticket.

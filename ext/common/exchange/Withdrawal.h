@@ -11,10 +11,10 @@ namespace Passenger {
 /**
  * Withdraws a ticket, and reads whether an instance has claimed it.
  *
- * Made for one use, with the thread rules of the Exchange. The link's memory and the channel outlive
- * it. The order of steps is fixed: mark, barrier, claims, channel. An instance writes its claim first
- * and reads the mark then. So either the instance sees the mark and skips the request, or this
- * process sees the claim or finds a message of the instance in the channel.
+ * Made for one use, with the thread rules of the Exchange. The link's memory and the channel
+ * outlive it. The order of steps is fixed: mark, barrier, claims, channel. An instance writes its
+ * claim first and reads the mark then. So either the instance sees the mark and skips the request,
+ * or this process sees the claim or finds a message of the instance in the channel.
  */
 class Withdrawal {
 public:
