@@ -34,9 +34,11 @@
 #include "exchange/QueueSession.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
+#include "shm/Claims.h"
 #include "shm/GenerationTable.h"
 #include "shm/GenerationTableView.h"
 #include "shm/InFlightTable.h"
+#include "shm/SenderMemory.h"
 
 namespace Passenger {
 
