@@ -130,7 +130,7 @@ void writeOrQueue(std::string_view line) {
  * Writes the line before it returns, since the process may be about to abort. The queued lines come
  * first, if they can be written in time.
  */
-void writePostMortem(std::string_view line) {
+void writeBehindTheQueue(std::string_view line) {
     const auto deadline = deadlineIn(PATIENCE);
     if (const auto queue = Route::instance().get()) {
         queue->flush(deadline);
@@ -169,7 +169,7 @@ void write(LogLevel level, std::string_view text) {
     }
     const std::string line = format(level, text);
     if (level == LogLevel::CRIT) {
-        writePostMortem(line);
+        writeBehindTheQueue(line);
     } else {
         writeOrQueue(line);
     }
