@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -261,8 +263,9 @@ std::optional<RequestProgress::Event> RequestProgress::hint(const MessageHeader 
     }
     const std::span<char> payload = sender_.channel().payload(buffer);
     const std::size_t idLength = std::min<std::size_t>(header.headLength, payload.size());
-    Event refusal = Event::refused(header.status, std::string(payload.begin(), payload.begin() + idLength),
-                                   std::string(payload.begin() + idLength, payload.end()));
+    const std::string_view text(payload.data(), payload.size());
+    Event refusal =
+        Event::refused(header.status, std::string(text.substr(0, idLength)), std::string(text.substr(idLength)));
     std::optional<Event> event;
     return withdrawn(buffer, event) ? finish(std::move(refusal), State::ENDED) : std::move(event);
 }
