@@ -61,7 +61,7 @@ DescriptorStoreClient::~DescriptorStoreClient() {
 
 void DescriptorStoreClient::put(const std::string &key, const std::string &note, const std::vector<int> &descriptors) {
     if (descriptors.size() > MAX_DESCRIPTORS) {
-        throw ProtocolException("Too many descriptors for one deposit: " + std::to_string(descriptors.size()));
+        throw ProtocolException("Too many descriptors for one entry: " + std::to_string(descriptors.size()));
     }
     std::string bytes = Frame(FrameType::STORE, {key, note}).encode();
     bytes[DESCRIPTOR_COUNT_OFFSET] = static_cast<char>(descriptors.size());

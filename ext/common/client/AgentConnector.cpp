@@ -19,7 +19,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds WAKE_AGAIN{1000};
-/** While the line of wake-ups is full, because no pool process reads them. */
+/** While the socket of wake-ups is full, because no pool process reads them. */
 constexpr milliseconds WAKE_RETRY{50};
 
 /** A descriptor that somebody else owns, for a scope. */

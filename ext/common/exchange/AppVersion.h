@@ -8,8 +8,8 @@ namespace Passenger {
 
 /**
  * Which version of an application gave an answer: its line's generation, in the table of the agent
- * that gave the line. A plain value; what it points to lives as long as the process's connection to
- * the agent. Thread-safe.
+ * that gave the queue. A plain value; what it points to lives as long as the process's connection
+ * to the agent. Thread-safe.
  */
 struct AppVersion {
     const GenerationTableView *table = nullptr;

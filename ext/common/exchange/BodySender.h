@@ -16,7 +16,7 @@ namespace Passenger {
  * Sends what does not travel in the request's own message: the rest of a long head, then the body,
  * in BODY messages on the reply channel, or as a file. A file goes in BODY messages, too, where
  * there are too many descriptors on their way: to wait for fewer might be to wait for oneself,
- * since the others may stand behind this request in the line. Keeps a copy of the body until an
+ * since the others may stand behind this request in the queue. Keeps a copy of the body until an
  * instance has begun with the request: a channel that goes with the pool process takes along what
  * lies in it.
  *

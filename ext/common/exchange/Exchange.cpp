@@ -3,7 +3,6 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -24,14 +23,6 @@ constexpr milliseconds LOOK_INTERVAL{1000};
 constexpr milliseconds LOOK_INTERVAL_WITHOUT_AGENT{20};
 /** So much of a body is kept without checking whether an instance has begun. */
 constexpr std::size_t KEPT_WITHOUT_LOOK = 64 * 1024;
-
-int pollChannel(std::span<pollfd> entries, milliseconds time) {
-    const int ready = poll(entries.data(), entries.size(), static_cast<int>(time.count()));
-    if (ready < 0 && errno != EINTR) {
-        throw SystemException("poll() on a reply channel", errno);
-    }
-    return ready;
-}
 
 }  // namespace
 

@@ -115,7 +115,7 @@ std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
     }
     inFlightTable().release(entry);
     if (id) {
-        // It was the new agent that answered, and to it the line's slot means something else.
+        // The new agent answered, and there the queue's slot means another application.
         unregister(*id);
     }
     return nullptr;

@@ -17,7 +17,7 @@ namespace Passenger {
 /** What the agent answers to ATTACH. */
 struct Links {
     std::shared_ptr<QueueLink> queue;
-    /** To the instance that was asked for; null: the request goes to the line. */
+    /** To the instance that was asked for; null: the request goes to the application's queue. */
     std::shared_ptr<QueueLink> instance;
 
     /** @param ownQueue the sending end of the instance's own queue, or none */

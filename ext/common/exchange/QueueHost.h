@@ -36,7 +36,7 @@ private:
     std::string reportId_;
 };
 
-/** The request found no place in the line. */
+/** The queue had no room for the request. */
 class QueueFullException : public RefusedException {
 public:
     explicit QueueFullException(const std::string &text) : RefusedException(503, "", text) {}
@@ -54,7 +54,7 @@ struct GroupMemory {
  */
 struct QueueLink {
     std::uint32_t groupSlot = 0;
-    /** Of the line; that of an instance's queue is over no later. */
+    /** Of the application's queue; that of an instance's queue is over no later. */
     Generation generation;
     FileDescriptor sending;
     std::shared_ptr<GroupMemory> memory;

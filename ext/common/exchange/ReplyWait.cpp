@@ -18,6 +18,14 @@ constexpr milliseconds ASK_INTERVAL{250};
 
 }  // namespace
 
+int pollChannel(std::span<pollfd> entries, milliseconds time) {
+    const int ready = ::poll(entries.data(), entries.size(), static_cast<int>(time.count()));
+    if (ready < 0 && errno != EINTR) {
+        throw SystemException("poll() on a reply channel", errno);
+    }
+    return ready;
+}
+
 ReplyWait::Found ReplyWait::poll(const Sources &sources, milliseconds time) const {
     if (sources.client && client_.hasLeft != nullptr) {
         time = std::min(time, ASK_INTERVAL);
@@ -26,10 +34,7 @@ ReplyWait::Found ReplyWait::poll(const Sources &sources, milliseconds time) cons
     pollfd entries[3] = {{sources.channel, static_cast<short>(channelEvents), 0},
                          {sources.client ? client_.socket : -1, static_cast<short>(closely_ ? POLLRDHUP : 0), 0},
                          {sources.agentLife, 0, 0}};
-    const int ready = ::poll(entries, 3, static_cast<int>(time.count()));
-    if (ready < 0 && errno != EINTR) {
-        throw SystemException("poll() on a reply channel", errno);
-    }
+    const int ready = pollChannel(entries, time);
     Found found;
     found.timeUp = ready == 0;
     if (ready > 0) {

@@ -1,12 +1,19 @@
 #pragma once
 
+#include <poll.h>
+
 #include <chrono>
 #include <optional>
+#include <span>
 
 #include "base/Clock.h"
 #include "exchange/Session.h"
 
 namespace Passenger {
+
+/** poll(2) with a reply channel among the entries. @return as poll(2), or below 0 after a signal
+ *  @throws SystemException */
+int pollChannel(std::span<pollfd> entries, std::chrono::milliseconds time);
 
 /**
  * One wait for a reply: the client that may leave meanwhile, and the caller's deadline.

@@ -36,10 +36,10 @@ struct Reply {
         /** No instance could be made, or the application is overloaded: status, report id and text
          *  say why. The exchange is over. */
         REFUSED,
-        /** The client closed its connection while the request still waited in the line; it was
+        /** The client closed its connection while the request still waited in the queue; it was
          *  withdrawn. The exchange is over. */
         CLIENT_LEFT,
-        /** The deadline passed; an exchange that was still in the line is withdrawn. The exchange
+        /** The deadline passed; an exchange that was still in the queue is withdrawn. The exchange
          *  is over. */
         TIMED_OUT,
         /** The channel carried what the protocol does not allow; text says what. The exchange is
@@ -109,7 +109,7 @@ public:
         std::uint64_t bodyFileSize = 0;
     };
 
-    /** Whom the answer is for: watched for leaving while the request is in the line. */
+    /** Whom the answer is for: watched for leaving while the request is in the queue. */
     struct Client {
         /** @param itsSocket -1: there is none */
         Client(int itsSocket) noexcept : socket(itsSocket) {}  // NOLINT(google-explicit-constructor)

@@ -27,7 +27,7 @@ bool waitsTooLong(const ScalingSnapshot &snapshot) {
 }
 
 /** The number of instances to add for the requests in the queue. */
-unsigned forTheLine(const ScalingSnapshot &snapshot) {
+unsigned forTheQueue(const ScalingSnapshot &snapshot) {
     if (snapshot.waiting == 0) {
         return 0;
     }
@@ -51,7 +51,7 @@ nanoseconds patience(const ScalingSnapshot &snapshot) {
 }
 
 unsigned instancesToStart(const ScalingSnapshot &snapshot) {
-    unsigned wanted = snapshot.serving + forTheLine(snapshot);
+    unsigned wanted = snapshot.serving + forTheQueue(snapshot);
     wanted = std::max(wanted, snapshot.restoreTo);
     if (snapshot.used) {
         wanted = std::max(wanted, snapshot.minInstances);

@@ -4,8 +4,7 @@
 
 namespace Passenger {
 
-Claims::Claims()
-    : memory_(SharedMemory("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS)) {}
+Claims::Claims() : memory_("passenger-claims", ClaimsLayout::SIZE, ClaimsLayout::MAGIC, ClaimsLayout::CELLS) {}
 
 std::optional<ClaimCell> Claims::read(std::uint32_t cell) const {
     ClaimCell value{};

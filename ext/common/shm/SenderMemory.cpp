@@ -41,8 +41,7 @@ static_assert(sizeof(StatisticsCell) == SenderMemoryLayout::STATISTICS_STRIDE);
 }  // namespace
 
 SenderMemory::SenderMemory()
-    : memory_(SharedMemory("passenger-senders", SenderMemoryLayout::SIZE, SenderMemoryLayout::MAGIC,
-                           SenderMemoryLayout::SLOTS)) {}
+    : memory_("passenger-senders", SenderMemoryLayout::SIZE, SenderMemoryLayout::MAGIC, SenderMemoryLayout::SLOTS) {}
 
 unsigned SenderMemory::inFlight(std::uint32_t childSlots) const {
     std::vector<std::uint32_t> counts(std::min(childSlots, MAX_CHILDREN));
