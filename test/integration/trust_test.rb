@@ -83,11 +83,8 @@ class TrustTest < IntegrationTest
   end
 
   def rage(server)
-    children = server.tree.httpd_children
-    parent = ProcessInfo.read(server.pid)
-    hostile = HostileChild.new(children.first, parent, children.drop(1), Random.new(SEED)) do
-      hostile_channels
-    end
+    # A child has its descriptors only after its first request.
+    hostile = eventually("a child with a way to the agent and the queues") { hostile_child(server) }
     ending = monotonic + SECONDS
     while monotonic < ending
       100.times { hostile.act }
@@ -97,6 +94,12 @@ class TrustTest < IntegrationTest
   ensure
     FileUtils.rm_f(flag)
     hostile&.close
+  end
+
+  def hostile_child(server)
+    children = server.tree.httpd_children
+    HostileChild.new(children.first, ProcessInfo.read(server.pid), children.drop(1),
+                     Random.new(SEED)) { hostile_channels }
   end
 
   def hostile_channels

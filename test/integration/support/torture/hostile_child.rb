@@ -36,7 +36,8 @@ class HostileChild
 
   # `parent`: httpd's parent. A message socket that a child shares with it leads to the agent.
   # `others`: further children. Descriptors that several children share came from the agent, queues
-  # too. `channels` is called for ids of reply channels.
+  # too. `channels` is called for ids of reply channels. Raises IOError if the child has not served
+  # a request yet, and so lacks these descriptors.
   def initialize(process, parent, others, random, &channels)
     @random = random
     @channels = channels
@@ -44,11 +45,14 @@ class HostileChild
     @pidfd = SYSCALL.call(PIDFD_OPEN, process.pid, 0, 0)
     own = process.descriptors
     table = own.key(own.values.grep(/passenger-in-flight/).first)
-    @table = File.open("/proc/#{process.pid}/fd/#{table}", "r+b")
     @sockets = common(own, others)
     @connect = common(own, [parent]).first
+    if table.nil? || @sockets.empty? || @connect.nil?
+      raise IOError, "the child has no way to the agent and the queues yet"
+    end
+
+    @table = File.open("/proc/#{process.pid}/fd/#{table}", "r+b")
     @own_table = make_table
-    raise "a child has no way to the agent and the queues" if @sockets.empty? || @connect.nil?
   end
 
   def act
