@@ -205,6 +205,11 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/TestThread.h
 
 %C%_unit_tests_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
+%C%_unit_tests_CXXFLAGS = $(TEST_CXXFLAGS)
+# The tests' own code is not optimised: that halves the time to compile it.
+$(%C%_unit_tests_OBJECTS) $(PRECOMPILED_FOR_TESTS): CXXFLAGS += -O0 -U_FORTIFY_SOURCE
+$(%C%_unit_tests_OBJECTS): | $(PRECOMPILED_FOR_TESTS)
+EXTRA_DIST += %D%/precompiled.h
 %C%_unit_tests_LDADD = libpassenger_httpmessages.la libpassenger_standalone.la $(PASSENGER_LIBS) $(CPPUNIT_LIBS)
 
 # The agent with an engine for tests. The unit tests start it.
