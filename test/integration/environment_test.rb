@@ -21,7 +21,7 @@ class EnvironmentTest < IntegrationTest
   RUBY
 
   serve do |made|
-    made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
+    made.tls_port = UnusedPort.find
     rack = SampleApps.rack
     made.site("rack.test", rack, "SetEnvIf X-Colour (.+) COLOUR=$1\n")
     made.site("secure.test", rack, "", tls: true)

@@ -38,9 +38,37 @@ class HarnessTest < IntegrationTest
 
   def test_a_temporary_file_that_stays_is_noticed
     server = HttpdServer.new(plain).start
-    File.write(File.join(server.folder, "tmp/forgotten"), "x")
-    assert_match(/forgotten/, server.stop(patience: 0.2).join)
+    kept = [File.join(server.folder, "tmp/kept"), File.join(server.spawn_dir, "kept")]
+    kept.each { |file| File.write(file, "x") }
+    assert_equal(kept.map { |file| "file #{file}" }, server.stop(patience: 0.2))
   ensure
     server.destroy
+  end
+
+  def test_several_files_of_tests_run_at_once_and_their_results_are_added
+    output, status = run_parallel("assert true", "assert false", "skip")
+    refute_predicate status, :success?
+    assert_equal "3 runs, 2 assertions, 1 failures, 0 errors, 1 skips", output.lines.last.chomp
+    _, status = run_parallel("assert true", "skip")
+    assert_predicate status, :success?
+  end
+
+  def test_a_file_of_tests_that_ends_without_a_result_is_a_failure
+    output, status = run_parallel("assert true", "exit! 0")
+    refute_predicate status, :success?
+    assert_match(/1_test.rb: no result/, output)
+  end
+
+  private
+
+  # Runs a file of tests with one test for each body.
+  def run_parallel(*bodies)
+    files = bodies.map.with_index do |body, index|
+      File.join(scratch, "#{index}_test.rb").tap do |file|
+        File.write(file, "Class.new(Minitest::Test) { define_method(:test_it) { #{body} } }\n")
+      end
+    end
+    Open3.capture2e(RbConfig.ruby, "-r", File.join(__dir__, "support/parallel_run.rb"),
+                    "-e", "exit ParallelRun.new(ARGV, []).run", *files)
   end
 end

@@ -36,7 +36,7 @@ class HijackTest < IntegrationTest
 
   def test_a_web_socket_over_tls_echoes
     made = configuration do |one|
-      one.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
+      one.tls_port = UnusedPort.find
       one.site("secure.test", SampleApps.copy("hijack_app"), "", tls: true)
     end
     with_server(made) do |own|

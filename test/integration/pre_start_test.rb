@@ -36,7 +36,7 @@ class PreStartTest < IntegrationTest
 
   def test_a_url_of_tls_starts_its_application_whatever_the_certificate
     made = configuration { |one| one.site("printer.test", SampleApps.written(PRINTER), tls: true) }
-    made.tls_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+    made.tls_port = UnusedPort.find
     with_urls(made, ["https://printer.test:#{made.tls_port}/"]) do |server|
       server.log.wait_for(DONE)
       server.log.wait_for(/https=on/)
@@ -62,7 +62,7 @@ class PreStartTest < IntegrationTest
   end
 
   def test_a_url_without_a_server_delays_neither_start_nor_end
-    unused = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+    unused = UnusedPort.find
     with_url("http://printer.test:#{unused}/") do |server|
       assert_status 200, server.client.get("/")
       # The program has its name a moment before it drops root's rights.

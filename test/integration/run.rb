@@ -6,7 +6,7 @@
 # /chunked/`.
 #
 # PASSENGER_ROOT, PASSENGER_MODULE and BUILD_DIR name the build under test; ../../build is the
-# default. KEEP=1 keeps the servers' folders.
+# default. KEEP=1 keeps the servers' folders. TEST_JOBS=1 runs one file at a time.
 
 words = ARGV.take_while { |argument| !argument.start_with?("-") }
 options = ARGV.drop(words.size)
@@ -16,6 +16,7 @@ ARGV.replace(options)
 require "minitest"
 require_relative "support/environment"
 require_relative "support/integration_test"
+require_relative "support/parallel_run"
 
 TestEnvironment.check!
 
@@ -25,5 +26,6 @@ chosen = files.select do |file|
 end
 abort "No test file has #{words.join(' or ')} in its name" if chosen.empty?
 
-chosen.each { |file| require file }
+exit ParallelRun.new(chosen, ARGV).run if chosen.size > 1
+require chosen.first
 exit Minitest.run(ARGV)

@@ -20,7 +20,7 @@ class SlowClientsTest < IntegrationTest
                         "MaxRequestWorkers #{THREADS}\n" \
                         "MinSpareThreads 1\nMaxSpareThreads #{THREADS}\n" \
                         "AsyncRequestWorkerFactor 10\nMaxConnectionsPerChild 0"
-    made.tls_port = TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
+    made.tls_port = UnusedPort.find
     deflate = File.join(TestEnvironment.modules_dir, "mod_deflate.so")
     # httpd must not give up a client that reads nothing: that would free the instance, too.
     made.main_directives << "Timeout #{PATIENT}\nLoadModule deflate_module #{deflate}\n" \

@@ -84,7 +84,7 @@ class SmugglingTest < IntegrationTest
     made.site("http.test", SampleApps.written(READS, "reads.rb"), command)
     made.site("http_streamed.test", SampleApps.written(READS, "reads.rb"),
               "#{command}PassengerBufferUpload off\n")
-    made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
+    made.tls_port = UnusedPort.find
     made.site("asking.test", SampleApps.written(SEES), "SSLOptions +StdEnvVars\n", tls: true)
     made.site("quiet.test", SampleApps.written(SEES), "", tls: true)
   end

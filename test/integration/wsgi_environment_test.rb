@@ -111,7 +111,7 @@ class WsgiEnvironmentTest < IntegrationTest
   end
 
   serve do |made|
-    made.tls_port = TCPServer.open("127.0.0.1", 0) { |port| port.addr[1] }
+    made.tls_port = UnusedPort.find
     made.main_directives << modules("auth_basic", "authn_core", "authn_file", "authz_user",
                                     "deflate")
     made.main_directives << "LimitRequestLine 2000000\nLimitRequestFieldSize 2000000\n" \

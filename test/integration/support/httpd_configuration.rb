@@ -52,8 +52,9 @@ class HttpdConfiguration
     @directives[name] = value
   end
 
-  def text(folder, port)
-    [server(folder, port), passenger_part, main_directives, tls_part,
+  # `spawn_dir`: the default of PassengerSpawnDir.
+  def text(folder, port, spawn_dir)
+    [server(folder, port), passenger_part(spawn_dir), main_directives, tls_part,
      *sites.map { |one| virtual_host(one, port) }]
       .join("\n")
   end
@@ -106,10 +107,11 @@ class HttpdConfiguration
     end.join("\n")
   end
 
-  def passenger_part
+  def passenger_part(spawn_dir)
     return "" unless passenger
 
-    lines = @directives.compact.map { |name, value| "#{name} #{value}" }
+    all = { "PassengerSpawnDir" => spawn_dir }.merge(@directives)
+    lines = all.compact.map { |name, value| "#{name} #{value}" }
     <<~CONF
       LoadModule passenger_module "#{passenger_module}"
       PassengerRoot "#{passenger_root}"

@@ -2,7 +2,6 @@
 
 require "fileutils"
 require "securerandom"
-require "socket"
 require "tmpdir"
 
 require_relative "environment"
@@ -14,6 +13,7 @@ require_relative "log_reader"
 require_relative "process_tree"
 require_relative "raw_client"
 require_relative "tls_certificate"
+require_relative "unused_port"
 
 # A real httpd with a ServerRoot of its own on a free port of 127.0.0.1. The test that makes a
 # server stops it. Servers that are not stopped are stopped at the end of the test process.
@@ -22,7 +22,8 @@ class HttpdServer
 
   READY = /resuming normal operations/.freeze
 
-  attr_reader :configuration, :folder, :port, :pid, :log, :tree
+  # `spawn_dir`: the default of PassengerSpawnDir. No other server uses the folder.
+  attr_reader :configuration, :folder, :spawn_dir, :port, :pid, :log, :tree
 
   def self.running
     @running ||= []
@@ -34,15 +35,17 @@ class HttpdServer
     @folder = Dir.mktmpdir("httpd-", TestEnvironment::WORK_DIR)
     FileUtils.chmod(0o755, @folder)
     FileUtils.mkdir_p(%w[logs run tmp].map { |name| File.join(@folder, name) })
-    FileUtils.chmod(0o1777, File.join(@folder, "tmp"))
+    # Sockets' paths are short, so their folder is not below ours.
+    @spawn_dir = Dir.mktmpdir("passenger-test-", "/tmp")
+    FileUtils.chmod(0o1777, [File.join(@folder, "tmp"), @spawn_dir])
     @log = LogReader.new(File.join(@folder, "logs/error.log"))
-    @port = free_port
+    @port = UnusedPort.find
   end
 
   # As a daemon, httpd is no child of this process.
   def start(daemon: false)
     write_configuration
-    @leaks = LeakCheck.new(File.join(folder, "tmp"))
+    @leaks = LeakCheck.new(File.join(folder, "tmp"), @spawn_dir)
     self.class.running << self
     @daemon = daemon
     daemon ? run("-k", "start") : @pid = launch("-DFOREGROUND")
@@ -100,7 +103,7 @@ class HttpdServer
     end
     end_the_rest
     self.class.running.delete(self)
-    FileUtils.rm_rf(folder) unless keep || ENV["KEEP"]
+    FileUtils.rm_rf([folder, @spawn_dir]) unless keep || ENV["KEEP"]
   end
 
   def client(site = configuration.sites.first.name, **options)
@@ -131,7 +134,7 @@ class HttpdServer
 
   def write_configuration
     TlsCertificate.write(File.join(folder, "tls.pem")) if configuration.tls?
-    File.write(File.join(folder, "httpd.conf"), configuration.text(folder, port))
+    File.write(File.join(folder, "httpd.conf"), configuration.text(folder, port, @spawn_dir))
     TestEnvironment.hand_over(folder, configuration.run_as) if configuration.run_as
   end
 
@@ -155,10 +158,6 @@ class HttpdServer
 
   def environment_marker
     "PASSENGER_TEST_ID=#{environment['PASSENGER_TEST_ID']}"
-  end
-
-  def free_port
-    TCPServer.open("127.0.0.1", 0) { |server| server.addr[1] }
   end
 
   def wait_until_ready(generations)

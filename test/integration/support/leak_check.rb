@@ -6,14 +6,9 @@ require_relative "eventually"
 # files. Made before the start; `remember` is called while the server runs, `problems` after its
 # stop.
 class LeakCheck
-  # Folders of other programs, too: only files with a known name count there.
-  SHARED_FOLDERS = %w[/tmp /var/tmp /dev/shm /run /dev/mqueue].freeze
-  # Unit tests and Ruby tests, which may run at the same time, use these names, too.
-  OURS = /passenger(?!-unit|-test)/i.freeze
-
-  def initialize(temporary_folder)
-    @temporary_folder = temporary_folder
-    @before = shared_files
+  # `folders`: those in which the server may make temporary files; no other program uses them.
+  def initialize(*folders)
+    @folders = folders
     @memory_files = {}
   end
 
@@ -47,20 +42,10 @@ class LeakCheck
     end
   end
 
+  # Rack's upload files stay if an application is killed; the server does not make them.
   def files
-    new_shared = (shared_files - @before).map { |path| "file #{path}" }
-    # Rack's upload files stay if an application is killed; the server does not make them.
-    private_ones = Dir.glob("#{@temporary_folder}/**/*").reject do |path|
-      File.basename(path).start_with?("RackMultipart")
-    end
-    new_shared + private_ones.map { |path| "file #{path}" }
-  end
-
-  def shared_files
-    SHARED_FOLDERS.flat_map do |folder|
-      next [] unless File.directory?(folder)
-
-      Dir.children(folder).grep(OURS).map { |name| File.join(folder, name) }
-    end
+    left = @folders.flat_map { |folder| Dir.glob("#{folder}/**/*") }
+    left.reject { |path| File.basename(path).start_with?("RackMultipart") }
+        .map { |path| "file #{path}" }
   end
 end

@@ -53,8 +53,12 @@ module MadeUsers
     @users = nil
   end
 
+  # One at a time: such a command fails while another one holds the lock of /etc/passwd.
   def run(*command)
-    output, status = Open3.capture2e(*command)
+    output, status = File.open(File.join(TestEnvironment::WORK_DIR, "users.lock"), "w") do |lock|
+      lock.flock(File::LOCK_EX)
+      Open3.capture2e(*command)
+    end
     raise "#{command.join(' ')} failed: #{output}" unless status.success?
   end
 end

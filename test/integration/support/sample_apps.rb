@@ -12,16 +12,22 @@ module SampleApps
 
   module_function
 
-  # The Rails application, prepared once for each build.
+  # The Rails application. It is prepared once for each build; each process of tests has a copy.
   def rails
-    @rails ||= begin
-      folder = File.join(TestEnvironment::WORK_DIR, "rails_app")
-      prepare = File.join(TestEnvironment::STUB_DIR, "rails_app/bin/prepare")
+    @rails ||= File.join(new_folder, "rails_app").tap do |folder|
+      FileUtils.cp_r(prepared_rails, folder, preserve: true)
+    end
+  end
+
+  def prepared_rails
+    folder = File.join(TestEnvironment::WORK_DIR, "rails_app")
+    prepare = File.join(TestEnvironment::STUB_DIR, "rails_app/bin/prepare")
+    File.open("#{folder}.lock", "w") do |lock|
+      lock.flock(File::LOCK_EX)
       output, status = Open3.capture2e(prepare, folder, TestEnvironment::WEB_USER)
       raise "#{prepare} failed:\n#{output}" unless status.success?
-
-      folder
     end
+    folder
   end
 
   def rack

@@ -1,0 +1,75 @@
+# frozen_string_literal: true
+
+require "etc"
+require "minitest"
+require "tmpdir"
+
+# Runs files of tests, several at once, each in a process of its own. What such a process prints
+# comes out when it ends. The last line has the sums, in Minitest's form.
+class ParallelRun
+  COUNTS = /^(\d+) runs, (\d+) assertions, (\d+) failures, (\d+) errors, (\d+) skips$/.freeze
+  NAMES = %w[runs assertions failures errors skips].freeze
+
+  # Most tests wait more than they compute.
+  JOBS = Integer(ENV.fetch("TEST_JOBS", Etc.nprocessors + 1))
+
+  # The tests in these files take the longest; they begin first.
+  LONG = %w[].freeze
+
+  Job = Struct.new(:name, :output, :began, keyword_init: true)
+
+  # `arguments`: Minitest's.
+  def initialize(files, arguments)
+    @waiting = files.sort_by.with_index do |file, index|
+      [LONG.index(File.basename(file, "_test.rb")) || LONG.size, index]
+    end
+    @arguments = arguments
+    @jobs = {}
+    @counts = Array.new(NAMES.size, 0)
+    @broken = []
+  end
+
+  # True if all tests passed.
+  def run
+    until @waiting.empty? && @jobs.empty?
+      start(@waiting.shift) while @jobs.size < JOBS && !@waiting.empty?
+      conclude(*Process.wait2)
+    end
+    puts "", @broken, NAMES.zip(@counts).map { |name, count| "#{count} #{name}" }.join(", ")
+    @broken.empty? && @counts[2, 2].sum.zero?
+  rescue Interrupt
+    # The processes have received the signal, too. They stop their servers.
+    Process.waitall
+    raise
+  end
+
+  private
+
+  def start(file)
+    output = File.open(Dir.tmpdir, File::RDWR | File::TMPFILE)
+    $stdout.flush
+    pid = fork do
+      [$stdout, $stderr].each { |stream| stream.reopen(output) }
+      require file
+      exit Minitest.run(@arguments)
+    end
+    @jobs[pid] = Job.new(name: File.basename(file), output: output, began: now)
+  end
+
+  # Another process than a job may end, too: one that the tests' support has started.
+  def conclude(pid, status)
+    job = @jobs.delete(pid) or return
+    job.output.rewind
+    text = job.output.read
+    job.output.close
+    puts "-- #{job.name}, #{(now - job.began).round} s", text.sub(COUNTS) { |line| "#{line}." }
+    return @broken << "#{job.name}: no result (#{status})" unless text =~ COUNTS
+
+    @counts = @counts.zip($~.captures.map(&:to_i)).map(&:sum)
+    @broken << "#{job.name}: #{status}" if !status.success? && $~.captures[2, 2] == %w[0 0]
+  end
+
+  def now
+    Process.clock_gettime(Process::CLOCK_MONOTONIC)
+  end
+end
