@@ -104,7 +104,7 @@ unsigned Child::shareOfThreads() noexcept {
 std::unique_ptr<RequestContext> Child::newContext() const {
     ApplicationPoolServer *agent = AgentKeeper::server();
     if (agent == nullptr) {
-        throw IOException("no agent runs; the error log says why");
+        throw IOException("the agent does not run; httpd's error log has the reason");
     }
     return std::make_unique<RequestContext>(agent->connect(), share_);
 }

@@ -90,7 +90,7 @@ void RequestHandler::converse(RequestContext &context, ResponseSender &sender) {
     RequestEnvironment::build(r_, route_, {contentLength(), asks || !options.speaksHttp()}, context.environment(),
                               context.path());
     if (context.environment().size() > MAX_ENVIRONMENT) {
-        sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is over 1 MiB");
+        sender.fail(HTTP_REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is longer than 1 MiB");
         return;
     }
     request.environment = context.environment();

@@ -62,7 +62,7 @@ static char *map(VALUE io, int protection, size_t needed, size_t *size) {
     }
     *size = (size_t)file.st_size;
     if (*size < needed) {
-        rb_raise(rb_eArgError, "a memory file of %" PRIuSIZE " bytes instead of %" PRIuSIZE, *size, needed);
+        rb_raise(rb_eArgError, "the memory file has %" PRIuSIZE " bytes instead of %" PRIuSIZE, *size, needed);
     }
     void *memory = mmap(NULL, *size, protection, MAP_SHARED, descriptor, 0);
     if (memory == MAP_FAILED) {

@@ -33,7 +33,7 @@ module PhusionPassenger
       # Under a name of its own: another process may load the old file meanwhile.
       made = "#{@target}.#{Process.pid}"
       unless system(*command(made))
-        return "Without native code for #{RbConfig.ruby}: the compiler failed, see above"
+        return "Without native code for #{RbConfig.ruby}: the compiler failed; see its messages above"
       end
 
       File.rename(made, @target)
@@ -52,14 +52,14 @@ module PhusionPassenger
 
     def missing
       if Gem::Version.new(RUBY_VERSION) < Gem::Version.new(OLDEST_RUBY)
-        return "it is older than #{OLDEST_RUBY}"
+        return "this Ruby is older than #{OLDEST_RUBY}"
       end
       unless File.file?(File.join(headers.first, "ruby.h"))
-        return "its headers are missing (Debian: ruby-dev)"
+        return "the headers of this Ruby are missing (Debian: install ruby-dev)"
       end
 
       unless system("command -v #{compiler.first.shellescape} >/dev/null")
-        "there is no C compiler: #{compiler.first}"
+        "the C compiler #{compiler.first} is missing (Debian: install gcc)"
       end
     end
 

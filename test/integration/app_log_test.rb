@@ -97,7 +97,7 @@ class AppLogTest < IntegrationTest
     file = File.join(@app, "missing/out.log")
     serving("PassengerAppLogFile #{file}\n") do |server|
       server.client.get("/print?unmistakable")
-      server.log.wait_for(/event=app_log\.failed .*No such file or directory.*its lines are in this log/)
+      server.log.wait_for(/event=app_log\.failed .*No such file or directory.*the application's lines are in this log/)
       server.log.wait_for(/output: unmistakable/)
       FileUtils.mkdir_p(File.dirname(file))
       TestEnvironment.hand_over(File.dirname(file))

@@ -84,7 +84,7 @@ class BufferedUploadsTest < IntegrationTest
     post("/slow?seconds=0&started=#{started}",
          { "Transfer-Encoding" => "chunked" }).write("1000\r\n#{'x' * 100}").abort
     eventually do
-      server.log.count(/event=request\.given_up .*left within its request's body/,
+      server.log.count(/event=request\.given_up .*left before the end of the request's body/,
                        @log_position) == 3
     end
     assert_equal "200", client.get("/hello").code

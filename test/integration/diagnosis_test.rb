@@ -15,19 +15,19 @@ class DiagnosisTest < IntegrationTest
     "gem.test" => ["Bundler", /no_such_gem/, /A gem is not installed/, /Run bundle install/],
     "old_lock.test" => ["Bundler", /Could not find rack-0\.0\.1/, /A gem is not installed/,
                         /bundle lock --local --update/],
-    "port.test" => ["app loaded", /Errno::EADDRINUSE/, /another process has it/, /ss -lptn/],
-    "memory.test" => ["app loaded", /NoMemoryError/, /not enough memory/, /raise the limit/],
+    "port.test" => ["app loaded", /Errno::EADDRINUSE/, /another process uses it/, /ss -lptn/],
+    "memory.test" => ["app loaded", /NoMemoryError/, /too little memory/, /raise the limit/],
     "hook.test" => ["starting hooks", /RuntimeError.*as ordered/m, /raised an exception/,
                     /backtrace/],
-    "silent_hook.test" => ["handshake", /in `sleep'/, /waits for something that does not come/,
+    "silent_hook.test" => ["handshake", /in `sleep'/, /waits for a resource/,
                            /PassengerStartTimeout/]
   }.freeze
   AS_ROOT = {
     "unreadable.test" => ["app loaded", /Errno::EACCES/, /has no permission for secrets\.yml/,
                           /chmod/],
-    "no_lock.test" => ["Bundler", /Bundler::PermissionError/, %r{/Gemfile\.lock is not there or},
+    "no_lock.test" => ["Bundler", /Bundler::PermissionError/, %r{/Gemfile\.lock is missing or},
                        /bundle lock --local --update/],
-    "profile.test" => ["shell environment loaded", /about to sleep/, /waits for something/,
+    "profile.test" => ["shell environment loaded", /about to sleep/, /waits for a resource/,
                        /PassengerStartTimeout/]
   }.freeze
   # A Gemfile.lock from before an upgrade that removed the gem's version.

@@ -39,7 +39,7 @@ class ErrorPagesTest < IntegrationTest
 
   def test_in_development_a_browser_gets_the_full_page
     body = page("development.test").body
-    ["What usually causes this", "RuntimeError", "config.ru:2", "Last output of the application",
+    ["Usual cause", "RuntimeError", "config.ru:2", "Last output of the application",
      "Steps", "app loaded",
      "Limits", "Environment", "RACK_ENV"].each { |part| assert_includes body, part }
   end
@@ -88,7 +88,7 @@ class ErrorPagesTest < IntegrationTest
   def test_the_plain_page_has_the_id_of_the_report_in_the_log
     id = report_id(page("production.test"))
     server.log.wait_for(/report=#{id} .*RuntimeError/)
-    server.log.wait_for(/report=#{id} What helps: /)
+    server.log.wait_for(/report=#{id} Remedy: /)
   end
 
   def test_no_page_shows_secrets

@@ -84,8 +84,8 @@ class HijackTest < IntegrationTest
         assert_equal 200, @raw.get("/").status
       end
     end
-    assert_match(/nobody asked for/, server.log.wait_for(/response\.refused/))
-    assert_match(/nobody asked for/, server.log.wait_for(/request\.failed.*502/))
+    assert_match(/the client did not ask for/, server.log.wait_for(/response\.refused/))
+    assert_match(/the client did not ask for/, server.log.wait_for(/request\.failed.*502/))
   end
 
   def test_a_stream_begins_with_the_application_s_head
@@ -141,7 +141,7 @@ class HijackTest < IntegrationTest
 
   def test_an_answered_request_cannot_be_hijacked
     assert_equal "late\n", @raw.get("/late").body
-    assert_match(/cannot be hijacked any more/, server.log.wait_for(/after_reply\.failed/))
+    assert_match(/can no longer be hijacked/, server.log.wait_for(/after_reply\.failed/))
     assert_equal 200, @raw.get("/").status
   end
 

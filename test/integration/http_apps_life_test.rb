@@ -43,7 +43,7 @@ class HttpAppsLifeTest < IntegrationTest
     end
     line = server.log.wait_for(/event=spawn\.failed app="#{root('silent.test')}.*/, from: @position)
     assert_match(/sleep 4711.*nothing listens on 127\.0\.0\.1 port \d+ \(PORT\) after PassengerStartTimeout, 2 seconds/, line)
-    server.log.wait_for(/serve HTTP on the port that the environment variable PORT names/,
+    server.log.wait_for(/serve HTTP on the port in the environment variable PORT/,
                         from: @position)
     eventually("the command has ended") { processes(/\Asleep 4711\z/).empty? }
   end
@@ -81,7 +81,7 @@ class HttpAppsLifeTest < IntegrationTest
     eventually("the application knows its port") { File.exist?(told) }
     TCPServer.open("127.0.0.1", Integer(File.read(told))) do |robber|
       assert_status 500, answer.value
-      server.log.wait_for(/on 127\.0\.0\.1 port #{robber.addr[1]} a process of another user \(uid 0\) listens/, from: @position)
+      server.log.wait_for(/127\.0\.0\.1 port #{robber.addr[1]} is taken by a process of another user \(uid 0\)/, from: @position)
     end
     eventually("the command has ended") { processes(/\Asleep 4713\z/).empty? }
   end

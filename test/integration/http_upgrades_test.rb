@@ -100,7 +100,7 @@ class HttpUpgradesTest < IntegrationTest
 
   def test_an_upgrade_that_the_client_did_not_request_is_a_bad_gateway
     assert_equal "502", server.client("port.test").get("/upgrade").code
-    assert_match(/nobody asked for/, server.log.wait_for(/answer\.refused/))
+    assert_match(/the client did not ask for/, server.log.wait_for(/answer\.refused/))
   end
 
   def test_a_client_learns_that_the_application_has_ended

@@ -60,7 +60,7 @@ class KilledBootTest < IntegrationTest
       assert_equal 2, boots("suicide.#{method}.test").size
       server.log.wait_for(/event=spawn\.failed .*killed by signal 9 .*second attempt/,
                           from: @position)
-      server.log.wait_for(/report=\h+ What usually causes this: .*memory ran out/, from: @position)
+      server.log.wait_for(/report=\h+ Usual cause: .*no memory left/, from: @position)
     end
   end
 

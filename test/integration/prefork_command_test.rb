@@ -57,7 +57,7 @@ class PreforkCommandTest < PreforkTestCase
   def test_a_client_that_takes_its_answer_too_slowly_is_cut_off
     made = command(*fixed(1), "--answer-timeout", "0.3", app: "run ->(_) { [200, {}, ['x' * 50_000_000]] }\n")
     client = made.raw.request("GET", "/")
-    made.wait_for_log(/event=client\.slow .*it did not take its answer within 0\.3 seconds/) { client.read_bytes(1000) }
+    made.wait_for_log(/event=client\.slow .*the client did not receive its answer within 0\.3 seconds/) { client.read_bytes(1000) }
     # Behind what is under way, which may be megabytes.
     assert_raises(EOFError, Errno::ECONNRESET) { 1_000.times { client.read_bytes(40_000) } }
   ensure

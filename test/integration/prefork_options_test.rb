@@ -164,7 +164,7 @@ class PreforkOptionsTest < PreforkTestCase
       @command = PreforkCommand.new
       @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"], listen: [], 3 => file)
       assert_equal 1, @command.wait
-      assert_match(/LISTEN_FDS names descriptor 3, which is no listening socket/, @command.log)
+      assert_match(/LISTEN_FDS names descriptor 3, which is not a listening socket/, @command.log)
     end
   end
 end

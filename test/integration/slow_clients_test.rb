@@ -215,7 +215,7 @@ class SlowClientsTest < IntegrationTest
           assert_equal 200, head.status
         end
       end
-      own.log.wait_for(/event=request\.given_up .*took nothing/)
+      own.log.wait_for(/event=request\.given_up .*the client read nothing/)
       eventually("a free instance") { assert_free own }
       raw.close
     end

@@ -126,7 +126,7 @@ module PhusionPassenger
 
     def test_a_bad_request_gets_the_reason_and_ends_its_connection
       serve(->(_) { flunk }) do
-        assert_match(/\AHTTP\/1\.1 400 Bad Request\r\n.*^Connection: close\r\n.*\r\n\r\nthis is no request of HTTP\/1\.1\n\z/m,
+        assert_match(/\AHTTP\/1\.1 400 Bad Request\r\n.*^Connection: close\r\n.*\r\n\r\nthe request is not HTTP\/1\.1\n\z/m,
                      answers("nonsense\r\n\r\n#{get}"))
         assert_match(/\AHTTP\/1\.1 431 /, answers("GET / HTTP/1.1\r\nA: #{'a' * 90_000}\r\n\r\n"))
       end
@@ -276,7 +276,7 @@ module PhusionPassenger
           socket.write(get)
           assert_raises(Errno::ECONNRESET) { in_time { loop { sleep(0.05) && socket.readpartial(16_384) } } }
         end
-        assert_includes log, "it did not take its answer within 0.2 seconds"
+        assert_includes log, "the client did not receive its answer within 0.2 seconds"
       end
     end
 

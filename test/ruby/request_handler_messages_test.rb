@@ -81,7 +81,7 @@ module PhusionPassenger
     def test_a_head_of_one_mebibyte_is_the_largest
       log = logged { serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 1, flags: 1, head_length: 1_048_577) } }
       assert_equal 500, @child.receive.status
-      assert_includes log, "a head of 1048577 bytes"
+      assert_includes log, "the head has 1048577 bytes"
     end
 
     def test_requests_that_cannot_be_understood_are_claimed_and_answered_500
@@ -121,7 +121,7 @@ module PhusionPassenger
         end
       end
       assert_equal [[1, 500], [2, 500]], Array.new(2) { @child.receive }.map { |m| [m.ticket, m.status] }
-      assert_equal 2, log.scan("a message of more than 65600 bytes").size
+      assert_equal 2, log.scan("the message has more than 65600 bytes").size
       assert_equal [0, 0], @group.claim(0)
     end
 

@@ -121,7 +121,7 @@ module PhusionPassenger
 
     def test_an_application_that_ends_its_thread_is_answered_for
       log = logged { serve_until_thread_ends(->(_) { Thread.exit }) { @group.send(channel: 7, ticket: 11) } }
-      assert_includes log, "left unfinished"
+      assert_includes log, "did not finish its answer"
       assert_equal [500, true, [0, 0]], @child.receive.then { |m| [m.status, m.last?, @group.claim(0)] }
     end
 

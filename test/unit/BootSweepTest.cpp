@@ -86,7 +86,8 @@ public:
             // On a busy machine it may take long until all of them have started.
             for (const auto timeout : {3s, 15s, 60s}) {
                 impatient.startTimeout = timeout;
-                const std::string late = fmt::format("it was not ready within {} seconds", timeout.count());
+                const std::string late =
+                    fmt::format("the application was not ready within {} seconds", timeout.count());
                 CPPUNIT_ASSERT(failure(impatient).starts_with(late));
                 if (eventually([&] { return log_->contains("daemon "); }, 500ms)) {
                     break;
@@ -121,7 +122,7 @@ public:
     void testAnApplicationThatEndsLeavesNothing() {
         folder_->setStartupFile(std::string(CHILDREN) + "\nexit! 7\n");
         withBoth([&](const std::string &method) {
-            CPPUNIT_ASSERT(failure(options(method)).starts_with("its process exited with status 7"));
+            CPPUNIT_ASSERT(failure(options(method)).starts_with("the process exited with status 7"));
             expectNothingLeft();
         });
     }

@@ -332,6 +332,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("killed by signal 9 (Killed)"), describeWaitStatus(W_EXITCODE(0, SIGKILL)));
         CPPUNIT_ASSERT_EQUAL(std::string("killed by signal 99 (unknown)"), describeWaitStatus(W_EXITCODE(0, 99)));
         CPPUNIT_ASSERT_EQUAL(std::string("ended in an unknown way"), describeWaitStatus(UNKNOWN_WAIT_STATUS));
+        CPPUNIT_ASSERT_EQUAL(std::string("exited with status 3"), describeEnd(W_EXITCODE(3, 0)));
+        CPPUNIT_ASSERT_EQUAL(std::string("was killed by signal 9 (Killed)"), describeEnd(W_EXITCODE(0, SIGKILL)));
+        CPPUNIT_ASSERT_EQUAL(std::string("ended in an unknown way"), describeEnd(UNKNOWN_WAIT_STATUS));
     }
 };
 

@@ -134,9 +134,8 @@ public:
         const auto owner = find("mallory/app/config.ru");
         CPPUNIT_ASSERT(owner);
         const std::string path = root_ + "/mallory/app";
-        CPPUNIT_ASSERT_EQUAL("the link " + path +
-                                 " belongs to user 54322, and what it leads to does not: chown -h root " + path +
-                                 ", or name the user by PassengerUser",
+        CPPUNIT_ASSERT_EQUAL("the link " + path + " belongs to user 54322, and its target does not: chown -h root " +
+                                 path + ", or name the user by PassengerUser",
                              owner->doubt);
     }
 

@@ -230,7 +230,7 @@ public:
         }
         ::kill(forkServer, SIGKILL);
         const std::string reason = preFork_->waitForEnd();
-        CPPUNIT_ASSERT_MESSAGE(reason, reason.starts_with("The process that forks workers killed by signal 9"));
+        CPPUNIT_ASSERT_MESSAGE(reason, reason.starts_with("The fork server was killed by signal 9"));
         for (const pid_t pid : workers) {
             CPPUNIT_ASSERT(eventually([pid] { return !runs(pid); }));
         }
@@ -242,7 +242,7 @@ public:
         const EventLoop loop;
         PreFork preFork(settings_, std::make_unique<ForkLauncher>());
         const std::string error = thrownBy<std::logic_error>([&] { preFork.start(); }).what();
-        CPPUNIT_ASSERT(error.find("before there is another thread") != std::string::npos);
+        CPPUNIT_ASSERT(error.find("before the process starts another thread") != std::string::npos);
     }
 
     void testAPortInUseIsNamed() {

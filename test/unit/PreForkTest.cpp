@@ -83,7 +83,7 @@ public:
         CPPUNIT_ASSERT((preFork_->limits() == SpareLimits{3, 4, 4, 10}));
         CPPUNIT_ASSERT(preFork_->timeout() == 0s);
         CPPUNIT_ASSERT(log_->contains("max_spare_servers 2 is less than min_spare_servers; 4 is used"));
-        CPPUNIT_ASSERT(log_->contains("timeout -1000 ms is less than nothing; 0 is used"));
+        CPPUNIT_ASSERT(log_->contains("timeout -1000 ms is negative; 0 is used"));
     }
 
     void testTimesThatAreTooShortOrTooLongAreMended() {
@@ -94,7 +94,7 @@ public:
         begin();
         CPPUNIT_ASSERT(preFork_->timeout() == 30ms);
         CPPUNIT_ASSERT(server_->interval == 10ms);
-        CPPUNIT_ASSERT(log_->contains("timeout 1 ms is shorter than a worker may wait for its turn; 30 is used"));
+        CPPUNIT_ASSERT(log_->contains("timeout 1 ms is shorter than a worker may wait for a processor; 30 is used"));
         CPPUNIT_ASSERT_EQUAL(2U, log_->count("is more than a year"));
         passWithAcks(1s, 10ms);
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());

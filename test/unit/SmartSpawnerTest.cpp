@@ -73,7 +73,7 @@ class SmartSpawnerTest : public SpawningFixture {
 
     void expectDirect() {
         const std::string why = fallback();
-        CPPUNIT_ASSERT_MESSAGE(why, why.starts_with("the application cannot be preloaded: its process exited"));
+        CPPUNIT_ASSERT_MESSAGE(why, why.starts_with("the application cannot be preloaded: the process exited"));
         CPPUNIT_ASSERT(log_->contains("event=preloader.given_up"));
     }
 
@@ -264,7 +264,7 @@ public:
         auto impatient = options();
         impatient.startTimeout = 2s;
         CPPUNIT_ASSERT_EQUAL(
-            std::string("it was not ready within 2 seconds; the step \"instance forked\" had not ended"),
+            std::string("the application was not ready within 2 seconds; the step \"instance forked\" had not ended"),
             failure(impatient));
         const pid_t pid = pidInLog(LOADED);
         CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
@@ -278,8 +278,7 @@ public:
         if (why.empty()) {
             why = fallbackAfterTwoHangs(40s);
         }
-        CPPUNIT_ASSERT_EQUAL(std::string("the application cannot be preloaded: nothing came of its forks in time"),
-                             why);
+        CPPUNIT_ASSERT_EQUAL(std::string("the application cannot be preloaded: its forks were not ready in time"), why);
         CPPUNIT_ASSERT_EQUAL(1U, log_->count("event=preloader.given_up"));
     }
 
@@ -348,7 +347,7 @@ public:
     void testKilledInstancesDoNotEndPreloading() {
         folder_->setStartupFile(application("def Random.srand; Process.kill(:KILL, Process.pid); sleep; end"));
         CPPUNIT_ASSERT_EQUAL(
-            std::string("its process was killed by signal 9 (Killed) during the step \"instance forked\""),
+            std::string("the process was killed by signal 9 (Killed) during the step \"instance forked\""),
             failure(options()));
         CPPUNIT_ASSERT_EQUAL(0U, log_->count("event=preloader.given_up"));
     }
@@ -380,7 +379,7 @@ public:
         WarmInstance silent = warm(instance);
         silent.send = [](const Frame &, const std::vector<int> &) {};
         const auto failure = thrownBy<SpawnException>([&] { spawner_->refork(options(), silent); });
-        CPPUNIT_ASSERT_EQUAL(std::string("its process ended during the step \"preloader forked\""),
+        CPPUNIT_ASSERT_EQUAL(std::string("the process ended during the step \"preloader forked\""),
                              std::string(failure.what()));
         const auto next = spawner_->spawn(options());
         CPPUNIT_ASSERT_EQUAL(parentOf(instance.pid), parentOf(next.pid));

@@ -87,7 +87,7 @@ class SpawnFailureTest : public SpawningFixture {
     void endIsTold(const Options &options) {
         folder_->setStartupFile("warn 'good bye'\nexit! 7\n");
         const auto e = failure(options);
-        CPPUNIT_ASSERT_EQUAL(std::string("its process exited with status 7 during the step \"app loaded\""),
+        CPPUNIT_ASSERT_EQUAL(std::string("the process exited with status 7 during the step \"app loaded\""),
                              std::string(e.what()));
         expectIn(e.report(), "good bye");
     }
@@ -95,10 +95,10 @@ class SpawnFailureTest : public SpawningFixture {
     void signalIsTold(const Options &options) {
         folder_->setStartupFile("Process.kill(:KILL, Process.pid)\nsleep\n");
         const auto e = failure(options);
-        CPPUNIT_ASSERT_EQUAL(std::string("its process was killed by signal 9 (Killed) during the step \"app loaded\""),
+        CPPUNIT_ASSERT_EQUAL(std::string("the process was killed by signal 9 (Killed) during the step \"app loaded\""),
                              std::string(e.what()));
         CPPUNIT_ASSERT_EQUAL(SIGKILL, e.details()->signal);
-        expectIn(e.report(), "memory ran out");
+        expectIn(e.report(), "no memory left");
     }
 
     /** Fails after a few seconds, and after more if the report does not have `part` then: on a busy
@@ -119,7 +119,7 @@ class SpawnFailureTest : public SpawningFixture {
         auto options = given;
         folder_->setStartupFile("def wait_for_godot = sleep\nwait_for_godot\n");
         const auto e = hang(options, "config.ru:1:in `wait_for_godot'");
-        const auto at = e.report().find("Where its threads were:");
+        const auto at = e.report().find("Backtraces of the threads:");
         CPPUNIT_ASSERT_MESSAGE(e.report(), at != std::string::npos);
         expectIn(e.report().substr(at), "config.ru:1:in `wait_for_godot'");
     }
@@ -136,8 +136,8 @@ class SpawnFailureTest : public SpawningFixture {
         folder_->setStartupFile("require 'no_such_library'\n");
         const std::string report = failure(options).report();
         expectIn(report, "Step: app loaded");
-        expectIn(report, "What usually causes this: The library \"no_such_library\" is not there");
-        expectIn(report, "What helps: Add the gem to the Gemfile");
+        expectIn(report, "Usual cause: This Ruby does not find the library \"no_such_library\"");
+        expectIn(report, "Remedy: Add the gem to the Gemfile");
     }
 
     void spawnServersStepsAreTold(const Options &given) {
@@ -154,9 +154,10 @@ class SpawnFailureTest : public SpawningFixture {
         auto options = given;
         folder_->setStartupFile("puts \"" + options.spawnMethod + " hangs: #{Process.pid}\"\nsleep\n");
         const std::string what = hang(options, options.spawnMethod + " hangs: ").what();
-        CPPUNIT_ASSERT_EQUAL(fmt::format("it was not ready within {} seconds; the step \"app loaded\" had not ended",
-                                         options.startTimeout.count()),
-                             what);
+        CPPUNIT_ASSERT_EQUAL(
+            fmt::format("the application was not ready within {} seconds; the step \"app loaded\" had not ended",
+                        options.startTimeout.count()),
+            what);
         const pid_t pid = pidInLog(options.spawnMethod + " hangs: ");
         CPPUNIT_ASSERT(pid != 0);
         CPPUNIT_ASSERT(eventually([&] { return !exists(pid); }));
@@ -231,8 +232,8 @@ class SpawnFailureTest : public SpawningFixture {
         const auto e = failure(options);
         CPPUNIT_ASSERT_EQUAL(std::string("the spawn server did not answer in time"), std::string(e.what()));
         expectIn(e.report(), "Step: spawn server asked");
-        expectIn(e.report(), "What usually causes this: The program that starts applications hangs");
-        expectIn(e.report(), "What helps: The next request starts another one.");
+        expectIn(e.report(), "Usual cause: The spawn server hangs");
+        expectIn(e.report(), "Remedy: The next request starts another spawn server.");
     }
 
     void dyingSpawnServerIsTold(const Options &options) {
@@ -246,8 +247,8 @@ class SpawnFailureTest : public SpawningFixture {
         const auto e = failure(options);
         CPPUNIT_ASSERT_EQUAL(std::string("the spawn server ended twice in a row"), std::string(e.what()));
         expectIn(e.report(), "Step: spawn server asked");
-        expectIn(e.report(), "What usually causes this: The program that starts applications is killed or crashes");
-        expectIn(e.report(), "What helps: The next request starts another one.");
+        expectIn(e.report(), "Usual cause: The spawn server is killed or crashes");
+        expectIn(e.report(), "Remedy: The next request starts another spawn server.");
     }
 
     void secretsAreNotReported(const Options &given) {

@@ -28,7 +28,7 @@ class SpawnReportTest : public SpawningFixture {
     CPPUNIT_TEST(testTheReportHidesSecretsInTheEnvironment);
     CPPUNIT_TEST_SUITE_END();
 
-    static constexpr const char *IDS = "The process ran as";
+    static constexpr const char *IDS = "User and groups of the process";
     static constexpr const char *LIMITS = "Limits (soft, hard)";
     static constexpr const char *ENVIRONMENT = "Environment";
 

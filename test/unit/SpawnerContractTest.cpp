@@ -178,7 +178,7 @@ public:
         });
         const auto e = thrownBy<SpawnException>([&] { spawner->spawn(options()); });
         canceller.join();
-        CPPUNIT_ASSERT_EQUAL(std::string("it was cancelled"), std::string(e.what()));
+        CPPUNIT_ASSERT_EQUAL(std::string("the start was cancelled"), std::string(e.what()));
     }
 
     void testSeveralThreadsMaySpawnAtOnce() {
@@ -209,7 +209,7 @@ public:
         waitUntilOneHangs();
         spawner->cancel();
         joinAll(threads);
-        CPPUNIT_ASSERT(std::vector<std::string>(SEVERAL, "it was cancelled") == failures);
+        CPPUNIT_ASSERT(std::vector<std::string>(SEVERAL, "the start was cancelled") == failures);
     }
 
     void testACancelledSpawnerSpawnsNoMore() {
@@ -224,12 +224,14 @@ public:
 
     void testSpawningOnTheEventLoopSaysSoAndAborts() {
         abortsOnTheLoop([this](SpawnerPtr &spawner) { spawner->spawn(options()); });
-        CPPUNIT_ASSERT(log_->contains("event=pool.misuse error=\"a Spawner was told to spawn on an event loop"));
+        CPPUNIT_ASSERT(
+            log_->contains("event=pool.misuse error=\"a Spawner was told to spawn on the thread of an event loop"));
     }
 
     void testBeingDestroyedOnTheEventLoopSaysSoAndAborts() {
         abortsOnTheLoop([](SpawnerPtr &spawner) { spawner.reset(); });
-        CPPUNIT_ASSERT(log_->contains("event=pool.misuse error=\"a Spawner was destroyed on an event loop"));
+        CPPUNIT_ASSERT(
+            log_->contains("event=pool.misuse error=\"a Spawner was destroyed on the thread of an event loop"));
     }
 };
 

@@ -28,11 +28,10 @@ std::string appFiles(const Settings &settings) {
             continue;
         }
         if (result.size() + std::strlen(path) >= MOST_APP_FILES) {
-            ap_log_error(
-                APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
-                "PassengerAppLogFile, PassengerMonitorLogFile: there are too many paths. \"%s\" and those after "
-                "it are opened with the rights of the application's user",
-                path);
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, ap_server_conf,
+                         "PassengerAppLogFile, PassengerMonitorLogFile: the configuration names too many paths. From "
+                         "\"%s\" on, files are opened with the rights of the application's user",
+                         path);
             break;
         }
         result += (result.empty() ? "" : "\n");

@@ -93,8 +93,8 @@ bool tell(const AgentSettings &settings, server_rec *server) {
         return theServer->update(settings);
     } catch (const IOException &problem) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
-                     "event=agent.not_updated reason=\"%s\" consequence=\"the agent goes on with its earlier settings "
-                     "until the next reload\"",
+                     "event=agent.not_updated reason=\"%s\" consequence=\"the agent keeps its earlier settings until "
+                     "the next reload\"",
                      problem.what());
         return true;
     }
@@ -139,9 +139,10 @@ template <typename Start> bool attempt(Retained &keep, const AgentSettings &sett
         }
         return true;
     } catch (const std::exception &problem) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, server,
-                     "event=agent.not_started command=\"%s\" reason=\"%s\" consequence=\"applications answer 503\"",
-                     settings.agentCommand.c_str(), problem.what());
+        ap_log_error(
+            APLOG_MARK, APLOG_CRIT, 0, server,
+            "event=agent.not_started command=\"%s\" reason=\"%s\" consequence=\"requests to applications get 503\"",
+            settings.agentCommand.c_str(), problem.what());
         return false;
     }
 }
@@ -187,7 +188,7 @@ apr_status_t leave(void * /*unused*/) {
  */
 void replace(Retained &keep, server_rec *server) {
     const AgentSettings settings = agentSettings(Settings::of(server));
-    ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"another one is started\"");
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"a new agent is started\"");
     if (attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
         watch();
     } else {
@@ -212,7 +213,7 @@ int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *serv
                                                               : nullptr;
     if (missing != nullptr) {
         ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_CRIT, errno, server,
-                     "PassengerRoot \"%s\" is not where mod_passenger's files are: %s cannot be used",
+                     "PassengerRoot \"%s\" is not the folder of mod_passenger's files: %s cannot be used",
                      settings.rootOrDefault(), missing);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
@@ -275,7 +276,7 @@ void AgentKeeper::check(server_rec *server) {
         replace(keep, server);
     } else {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, server,
-                     "event=agent.lost consequence=\"graceful reload, with a new agent\"");
+                     "event=agent.lost consequence=\"httpd reloads and starts a new agent\"");
         kill(getpid(), AP_SIG_GRACEFUL);
     }
 }

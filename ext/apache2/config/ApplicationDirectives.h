@@ -14,9 +14,8 @@ inline constexpr std::array APPLICATION{
               Context::APPLICATION,
               list(&Settings::baseUris, Form::URI).readBy(Reader::HTTPD),
               "/",
-              "path of a URL below which an application lives: the parent of what this folder of the DocumentRoot is a "
-              "link to, "
-              "or an Alias; of several the longest counts",
+              "path of a URL below which an application runs: a link in the DocumentRoot to the application's public "
+              "folder, or an Alias; of several the longest counts",
               {"RailsBaseURI", "RackBaseURI"}},
     Directive{"PassengerAppEnv",
               Context::APPLICATION,
@@ -28,23 +27,23 @@ inline constexpr std::array APPLICATION{
         "PassengerAppGroupName", Context::APPLICATION, text(&Settings::appGroupName).readBy(Reader::DERIVED),
         "folder and environment, \"/srv/blog (production)\", and PassengerUser and PassengerGroup where they are set, "
         "\"/srv/blog (production) as alice:staff\"",
-        "name of the application: places with the same one share instances"},
+        "name of the application: places with the same name share instances"},
     Directive{"PassengerAppType", Context::APPLICATION, choice(&Settings::appType, APP_TYPES).readBy(Reader::HTTPD),
-              "by the startup file", "what kind of application it is: rack (or ruby), wsgi (or python), node"},
+              "by the startup file", "the application's kind: rack (or ruby), wsgi (or python), node"},
     Directive{"PassengerStartupFile", Context::APPLICATION, text(&Settings::startupFile).readBy(Reader::HTTPD),
               "config.ru, passenger_wsgi.py or app.js",
-              "the file that is the application, absolute or in its folder; without PassengerAppType its name's end "
-              "says what it is"},
+              "the application's first file, absolute or in the application's folder; without PassengerAppType the end "
+              "of its name decides the kind"},
     Directive{"PassengerAppStartCommand", Context::APPLICATION,
               text(&Settings::appStartCommand).sets(&Options::startCommand), "none",
               "a command that serves HTTP on the port that $PORT names, in whatever language; see below"},
     Directive{"PassengerDirectInstanceRequestAddress", Context::APPLICATION,
               text(&Settings::instanceAddress).sets(&Options::instanceAddress), "127.0.0.1",
-              "the IP address on which such a command listens"},
+              "the IP address on which a start command listens"},
     Directive{"PassengerForceMaxConcurrentRequestsPerProcess", Context::APPLICATION,
               number(&Settings::maxConcurrentRequests, -1, INT_MAX).readBy(Reader::DERIVED), "-1",
-              "requests that an instance gets at once, unless it is a Ruby one (PassengerThreadCount). -1: 32 for "
-              "Node, 1 for others; 0, and more than 256: 256"},
+              "requests that an instance gets at once; for Ruby, PassengerThreadCount counts instead. -1: 32 for Node, "
+              "1 for others; 0, and more than 256: 256"},
     Directive{"PassengerRuby", Context::APPLICATION, text(&Settings::ruby).sets(&Options::ruby),
               "that of PassengerDefaultRuby", "Ruby of the application"},
     Directive{"PassengerPython", Context::APPLICATION, text(&Settings::python).sets(&Options::python), "python3",
@@ -53,9 +52,10 @@ inline constexpr std::array APPLICATION{
               "the interpreter of a Node application"},
     Directive{"PassengerUser", Context::APPLICATION, text(&Settings::user).sets(&Options::user),
               "the owner of the startup file; with a start command, of the folder",
-              "user that it runs as, where httpd is started by root"},
+              "user of the application's processes, where root starts httpd"},
     Directive{"PassengerGroup", Context::APPLICATION, text(&Settings::group).sets(&Options::group),
-              "that user's primary group", "group that it runs as; !STARTUP_FILE! is the group of the startup file"},
+              "that user's primary group",
+              "group of the application's processes; !STARTUP_FILE! is the group of the startup file"},
     Directive{"PassengerSpawnMethod",
               Context::APPLICATION,
               choice(&Settings::spawnMethod, SPAWN_METHODS).sets(&Options::spawnMethod),
@@ -78,27 +78,27 @@ inline constexpr std::array APPLICATION{
               "in use; see below"},
     Directive{"PassengerMaxSpareInstances", Context::APPLICATION,
               number(&Settings::maxSpareInstances, 0, MANY).sets(&Options::maxSpareInstances), "0",
-              "instances without a request above which the oldest of them end, instead of PassengerPoolIdleTime's "
-              "rule; less than PassengerMinSpareInstances counts as that. 0: no such limit"},
+              "most instances without a request: above it the oldest of them end, instead of PassengerPoolIdleTime's "
+              "rule; a value below PassengerMinSpareInstances counts as PassengerMinSpareInstances. 0: no such limit"},
     Directive{"PassengerHeartbeatTimeout", Context::APPLICATION,
               number(&Settings::heartbeatTimeout, 0, LONG_TIME).sets(&Options::heartbeatTimeout), "0",
-              "seconds without a sign of life after which an instance is killed and replaced, with or without a "
-              "request; see below. 0: none is asked for"},
+              "seconds without a heartbeat after which an instance is killed and replaced, with or without a request; "
+              "see below. 0: instances send no heartbeats"},
     Directive{"PassengerMaxRequests", Context::APPLICATION,
               number(&Settings::maxRequests, 0, INT_MAX).sets(&Options::maxRequests), "0",
               "requests after which an instance is replaced; 0: never"},
     Directive{"PassengerMemoryLimit", Context::APPLICATION,
               number(&Settings::memoryLimit, 0, MANY).sets(&Options::memoryLimit), "0",
-              "memory in MB above which an instance is replaced (PSS: its own, and its share of what it has in common "
-              "with others); 0: never"},
+              "memory in MB above which an instance is replaced (PSS: its private memory, and its part of the memory "
+              "that it shares); 0: never"},
     Directive{"PassengerHardMemoryLimit", Context::APPLICATION,
               number(&Settings::hardMemoryLimit, 0, MANY).sets(&Options::hardMemoryLimit), "0",
-              "memory in MB, measured every five seconds, above which an instance is killed, with the requests that it "
-              "has; 0: never"},
+              "memory in MB, measured every five seconds, above which an instance is killed together with its "
+              "requests; 0: never"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION,
               number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize), "100",
-              "requests of the application that may wait for an instance; one more is answered with 503, after 15 ms "
-              "at most. 0: no limit"},
+              "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "
+              "most. 0: no limit"},
     Directive{"PassengerConcurrencyModel", Context::APPLICATION,
               choice(&Settings::concurrencyModel, CONCURRENCY_MODELS).readBy(Reader::DERIVED),
               "as PassengerThreadCount says", "process: one request at a time, whatever PassengerThreadCount says"},
@@ -112,37 +112,36 @@ inline constexpr std::array APPLICATION{
               Context::APPLICATION,
               number(&Settings::maxPreloaderIdleTime, 0, LONG_TIME).sets(&Options::maxPreloaderIdleTime),
               "300",
-              "seconds after which a preloader that has forked no instance ends, to give its memory back; the next "
-              "instance starts another one, and so takes as long as the first. 0: never",
+              "seconds after which a preloader that forks no instance ends, to free its memory; the next instance then "
+              "starts another preloader, and so takes as long as the first. 0: never",
               {"RailsAppSpawnerIdleTime"}},
     Directive{"PassengerPreloadBundler", Context::APPLICATION,
               flag(&Settings::preloadBundler).sets(&Options::preloadBundler), "Off",
-              "where the application has a Gemfile, Bundler is set up before anything else is loaded into its "
-              "processes, so that even the libraries that mod_passenger itself needs (socket, io-wait) come in the "
-              "Gemfile's version. Off: right after them, which only matters to a Gemfile that wants another io-wait "
-              "or socket"},
+              "where the application has a Gemfile, Bundler is set up before any other library is loaded, so that the "
+              "libraries of mod_passenger itself (socket, io-wait) have the Gemfile's versions, too. Off: Bundler is "
+              "set up after these libraries, which only matters to a Gemfile with another io-wait or socket"},
     Directive{"PassengerReforkAfter", Context::APPLICATION,
               number(&Settings::reforkAfter, 0, INT_MAX).sets(&Options::reforkAfter), "0",
-              "requests after which an instance that has answered so many makes the next preloader (below); 0: never"},
+              "requests after which an instance forks the next preloader (below); 0: never"},
     Directive{"PassengerRestartDir", Context::APPLICATION, text(&Settings::restartDir).sets(&Options::restartDir),
               "tmp", "folder of restart.txt, absolute or below the application's folder"},
-    Directive{"PassengerLoadShellEnvvars", Context::APPLICATION,
-              flag(&Settings::loadShellEnvvars).sets(&Options::loadShellEnvvars), "On",
-              "before the application starts, its user's login shell reads the profile (/etc/profile, ~/.profile, "
-              "~/.bash_profile …), so that PATH, rbenv and the like are as at a login; what SetEnv and PassengerAppEnv "
-              "say counts all the same. Nothing happens for users whose shell is not ash, bash, dash, ksh, mksh, sh or "
-              "zsh"},
+    Directive{
+        "PassengerLoadShellEnvvars", Context::APPLICATION,
+        flag(&Settings::loadShellEnvvars).sets(&Options::loadShellEnvvars), "On",
+        "before the application starts, its user's login shell reads the profile (/etc/profile, ~/.profile, "
+        "~/.bash_profile …), so that PATH, rbenv and the like are as at a login; SetEnv and PassengerAppEnv overrule "
+        "the profile. The directive has no effect for users whose shell is not ash, bash, dash, ksh, mksh, sh or zsh"},
     Directive{"PassengerRollingRestarts", Context::APPLICATION,
               flag(&Settings::rollingRestarts).sets(&Options::rollingRestarts), "On",
-              "instances are replaced one by one, and the old version goes on if the new one does not start. Off: a "
-              "restart ends all old instances as soon as they have finished what they have; requests wait for new "
-              "ones, and fail if the new version does not start"},
+              "instances are replaced one by one, and the old version stays if the new version does not start. Off: a "
+              "restart ends all old instances once they have finished their requests; further requests wait for new "
+              "instances, and fail if the new version does not start"},
     Directive{"PassengerResistDeploymentErrors",
               Context::APPLICATION,
               flag(&Settings::resistDeploymentErrors).readBy(Reader::HTTPD),
               "On",
-              "taken, and changes nothing: a rolling restart always goes on with the old version when the new one "
-              "does not start. To see a new version's errors at once, set PassengerRollingRestarts Off",
+              "accepted without effect: a rolling restart always keeps the old version when the new one does not "
+              "start. To see a new version's errors at once, set PassengerRollingRestarts Off",
               {},
               nullptr,
               nullptr,
@@ -151,18 +150,16 @@ inline constexpr std::array APPLICATION{
               "a plain page",
               "HTML file that is shown when the application does not start or is overloaded, where "
               "PassengerFriendlyErrorPages is off. httpd's children read it; at most 1 MiB"},
-    Directive{
-        "PassengerAppLogFile", Context::APPLICATION, appFile(&Settings::appLogFile).sets(&Options::logFile),
-        "PassengerLogFile",
-        "file for what the application's processes write to their standard output and error, of those that start from "
-        "then on; opened again at a graceful reload. Where others than root may write to its folder, it is opened with "
-        "the "
-        "rights of the application's user"},
+    Directive{"PassengerAppLogFile", Context::APPLICATION, appFile(&Settings::appLogFile).sets(&Options::logFile),
+              "PassengerLogFile",
+              "file for the standard output and standard error of processes of the application that start from then "
+              "on; opened again at a graceful reload. Where users other than root may write to its folder, the file is "
+              "opened with the rights of the application's user"},
     Directive{"PassengerMonitorLogFile", Context::APPLICATION,
               list(&Settings::monitorLogFiles, Form::APP_FILE).sets(&Options::monitoredFiles), "none",
-              "log of the application whose new lines are copied into ours while it has instances, as by tail -F; for "
-              "several, several times. Where others than root may write to its folder, it is read with the rights of "
-              "the application's user"},
+              "log of the application whose new lines are copied into the agent's log while the application has "
+              "instances, as by tail -F; one directive for each file. Where users other than root may write to its "
+              "folder, the file is read with the rights of the application's user"},
 };
 
 }  // namespace Passenger::Directives

@@ -61,13 +61,13 @@ bool remark(const Name &name, Remark what) {
 }
 
 void logIdle(const server_rec *server, const Name &name) {
-    ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "%s: %s", name.text, name.directive->idle.notice);
+    ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "%s %s", name.text, name.directive->idle.notice);
 }
 
 void logNotice(const server_rec *server, const Name &name) {
     const Directive &directive = *name.directive;
     const bool renamed = directive.successor != nullptr;
-    ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "%s: %s%s%s", name.text, directive.notice,
+    ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server, "%s %s%s%s", name.text, directive.notice,
                  renamed ? ": use " : "", renamed ? directive.successor : "");
 }
 
@@ -90,7 +90,8 @@ Settings &mainSettings() {
  *  whose author may not make root open files. */
 const char *noteAppFile(const cmd_parms *cmd, const char *path) {
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_RUN_MPM) {
-        return apr_pstrcat(cmd->pool, cmd->cmd->name, " belongs into httpd's configuration", nullptr);
+        return apr_pstrcat(cmd->pool, cmd->cmd->name,
+                           " is not allowed in a .htaccess file: set it in httpd's configuration", nullptr);
     }
     Settings &settings = mainSettings();
     if (settings.appFiles == nullptr) {
@@ -127,12 +128,11 @@ const char *setText(const cmd_parms *cmd, const Field &field, Settings::Text &ta
                 return refusal(cmd, value, "a URL that begins with http:// or https://");
             }
             // The message does not repeat the value, which contains a password.
-            return hasUser(value)
-                       ? apr_pstrcat(cmd->pool, cmd->cmd->name,
-                                     " takes no URL with a user or password: whoever answers there would get it. "
-                                     "Leave out what is before the @",
-                                     nullptr)
-                       : nullptr;
+            return hasUser(value) ? apr_pstrcat(cmd->pool, cmd->cmd->name,
+                                                " takes no URL with a user or password: the server at that address "
+                                                "would receive them. Remove the part before the @",
+                                                nullptr)
+                                  : nullptr;
         case Form::CHOICE:
             break;
     }
@@ -344,7 +344,7 @@ void forgetNotices() noexcept {
 void logNotices(const server_rec *server) noexcept {
     for (const char *pair : Settings::items(mainSettings().ctl)) {
         ap_log_error(APLOG_MARK, APLOG_NOTICE | APLOG_STARTUP, 0, server,
-                     "PassengerCtl: it has no effect with \"%s\": there is no such setting", pair);
+                     "PassengerCtl \"%s\" has no effect: there is no setting with this name", pair);
     }
     for (std::size_t index = 0; index < NAMES.size(); ++index) {
         const Name &name = NAMES[index];

@@ -12,7 +12,7 @@ consteval Directive renamed(const char *name, const char *successor, const std::
         if (std::string_view(directive.name) == successor) {
             directive.name = name;
             directive.aliases = {};
-            directive.notice = "it is obsolete";
+            directive.notice = "is obsolete";
             directive.successor = successor;
             return directive;
         }
@@ -28,16 +28,16 @@ inline constexpr Settings::Text Settings::*NO_TEXT = nullptr;
 inline constexpr Settings::Flag Settings::*NO_FLAG = nullptr;
 inline constexpr Settings::Number Settings::*NO_NUMBER = nullptr;
 
-inline constexpr const char *CALLS_NOBODY = "it has no effect: mod_passenger calls nobody";
-inline constexpr const char *NOT_SUPPORTED = "it has no effect: this is not supported";
-inline constexpr const char *NO_ANALYTICS = "it is obsolete and has no effect: remove it";
+inline constexpr const char *CONTACTS_NO_SERVER = "has no effect: mod_passenger contacts no other server";
+inline constexpr const char *NOT_SUPPORTED = "has no effect: this feature is not supported";
+inline constexpr const char *NO_ANALYTICS = "is obsolete and has no effect: remove it";
 inline constexpr const char *ONE_QUEUE =
-    "it is obsolete and has no effect: there always is one line of requests; remove it";
-inline constexpr const char *USE_ENABLED = "it is obsolete and has no effect: use PassengerEnabled";
+    "is obsolete and has no effect: all requests of an application wait in one queue; remove it";
+inline constexpr const char *USE_ENABLED = "is obsolete and has no effect: use PassengerEnabled";
 inline constexpr const char *ALWAYS_REWRITES =
-    "it is obsolete and has no effect: mod_rewrite always works, unless PassengerHighPerformance is on; remove it";
-inline constexpr const char *USE_PRELOADER_TIME = "it is obsolete and has no effect: use PassengerMaxPreloaderIdleTime";
-inline constexpr const char *USE_ROOT = "it is obsolete and has no effect: use PassengerRoot";
+    "is obsolete and has no effect: mod_rewrite always works, unless PassengerHighPerformance is on; remove it";
+inline constexpr const char *USE_PRELOADER_TIME = "is obsolete and has no effect: use PassengerMaxPreloaderIdleTime";
+inline constexpr const char *USE_ROOT = "is obsolete and has no effect: use PassengerRoot";
 
 /** Directives that configurations may still have. Each is accepted, and its notice is logged
  *  once. */
@@ -64,14 +64,14 @@ inline constexpr std::array OBSOLETE{
     inert("UnionStationKey", Context::APPLICATION, text(NO_TEXT), NO_ANALYTICS),
     inert("UnionStationFilter", Context::OPTIONS, text(NO_TEXT), NO_ANALYTICS),
     inert("UnionStationSupport", Context::APPLICATION, flag(NO_FLAG), NO_ANALYTICS),
-    inert("PassengerAdminPanelUrl", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
-    inert("PassengerAdminPanelAuthType", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
-    inert("PassengerAdminPanelUsername", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
-    inert("PassengerAdminPanelPassword", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
-    inert("PassengerSecurityUpdateCheckProxy", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
-    inert("PassengerDisableSecurityUpdateCheck", Context::GLOBAL, flag(NO_FLAG), CALLS_NOBODY),
-    inert("PassengerDisableAnonymousTelemetry", Context::GLOBAL, flag(NO_FLAG), CALLS_NOBODY),
-    inert("PassengerAnonymousTelemetryProxy", Context::GLOBAL, text(NO_TEXT), CALLS_NOBODY),
+    inert("PassengerAdminPanelUrl", Context::GLOBAL, text(NO_TEXT), CONTACTS_NO_SERVER),
+    inert("PassengerAdminPanelAuthType", Context::GLOBAL, text(NO_TEXT), CONTACTS_NO_SERVER),
+    inert("PassengerAdminPanelUsername", Context::GLOBAL, text(NO_TEXT), CONTACTS_NO_SERVER),
+    inert("PassengerAdminPanelPassword", Context::GLOBAL, text(NO_TEXT), CONTACTS_NO_SERVER),
+    inert("PassengerSecurityUpdateCheckProxy", Context::GLOBAL, text(NO_TEXT), CONTACTS_NO_SERVER),
+    inert("PassengerDisableSecurityUpdateCheck", Context::GLOBAL, flag(NO_FLAG), CONTACTS_NO_SERVER),
+    inert("PassengerDisableAnonymousTelemetry", Context::GLOBAL, flag(NO_FLAG), CONTACTS_NO_SERVER),
+    inert("PassengerAnonymousTelemetryProxy", Context::GLOBAL, text(NO_TEXT), CONTACTS_NO_SERVER),
     inert("PassengerFlyWith", Context::GLOBAL, text(NO_TEXT), NOT_SUPPORTED),
     inert("PassengerLveMinUid", Context::APPLICATION, number(NO_NUMBER, 0, INT_MAX), NOT_SUPPORTED),
     inert("PassengerMeteorAppSettings", Context::APPLICATION, text(NO_TEXT), NOT_SUPPORTED),

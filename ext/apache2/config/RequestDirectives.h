@@ -21,42 +21,41 @@ inline constexpr std::array REQUEST{
         nullptr,
         nullptr,
         {Idle::When::IN_FOLDERS,
-         "it has no effect in <Directory>, <Files> and .htaccess: say it for the server, a "
-         "virtual host or a <Location>"}},
+         "has no effect in <Directory>, <Files> and .htaccess: set it for the server, a virtual host or a <Location>"}},
     Directive{"PassengerBufferUpload", Context::LOCAL, flag(&Settings::bufferUpload).readBy(Reader::HTTPD), "On",
-              "a request is queued when all of its body is here: up to 128 KiB of it in memory, else in "
-              "PassengerDataBufferDir. "
-              "So a client that sends slowly, stalls or leaves holds no instance, and the application knows the length "
-              "of a chunked body, too (CONTENT_LENGTH). Off: the application reads the body while it comes, and a slow "
-              "client holds its instance; a chunked body has HTTP_TRANSFER_ENCODING and no length"},
+              "a request is queued when httpd has received the whole body: up to 128 KiB of it in memory, a longer "
+              "body in PassengerDataBufferDir. So a client that sends slowly, stalls or leaves occupies no instance, "
+              "and the application knows the length of a chunked body, too (CONTENT_LENGTH). Off: the application "
+              "reads the body while it arrives, and a slow client occupies an instance; a chunked body has "
+              "HTTP_TRANSFER_ENCODING and no length"},
     Directive{"PassengerBufferResponse", Context::LOCAL, flag(&Settings::bufferResponse).readBy(Reader::HTTPD), "Off",
-              "the client sees nothing of a response before all of it is here, so that one that breaks off is a clean "
-              "502. What is longer than PassengerResponseBufferHighWatermark is streamed from there on"},
+              "the client receives a response only once it is complete, so that a response that breaks off becomes a "
+              "clean 502. A response longer than PassengerResponseBufferHighWatermark is streamed from there on"},
     Directive{"PassengerErrorOverride", Context::LOCAL, flag(&Settings::errorOverride).readBy(Reader::HTTPD), "Off",
-              "httpd's ErrorDocument is shown instead of what the application sends with a status of 400 or more"},
+              "httpd's ErrorDocument replaces an answer of the application with a status of 400 or more"},
     Directive{"PassengerAllowEncodedSlashes", Context::OPTIONS,
               flag(&Settings::allowEncodedSlashes).readBy(Reader::HTTPD), "Off",
               "%2F in the path of a URL reaches the application, where httpd's AllowEncodedSlashes lets it through"},
     Directive{"PassengerStickySessions", Context::LOCAL, flag(&Settings::stickySessions).sets(&Options::stickySessions),
-              "Off", "a cookie leads a client's requests to the instance that had its last one"},
+              "Off", "a cookie leads a client's requests to the instance that answered the client's last request"},
     Directive{"PassengerStickySessionsCookieName", Context::LOCAL,
               text(&Settings::stickySessionsCookieName).readBy(Reader::HTTPD), "_passenger_route",
-              "name of that cookie"},
+              "name of the cookie of PassengerStickySessions"},
     Directive{"PassengerStickySessionsCookieAttributes", Context::LOCAL,
               text(&Settings::stickySessionsCookieAttributes).readBy(Reader::HTTPD), "SameSite=Lax; Secure",
-              "what is said of that cookie besides Path=/ and HttpOnly"},
+              "attributes of that cookie besides Path=/ and HttpOnly"},
     Directive{"PassengerFriendlyErrorPages", Context::LOCAL, flag(&Settings::friendlyErrorPages).readBy(Reader::HTTPD),
               "On with PassengerAppEnv development, else Off",
-              "who asks for an application that does not start is shown why: exception, output, environment (secrets "
-              "are hidden) and more. Off: a report's number only"},
+              "the error page of an application that does not start shows the exception, the output, the environment "
+              "(secrets are hidden) and more. Off: the page shows the report's number only"},
     Directive{"PassengerMaxRequestTime", Context::LOCAL,
               number(&Settings::maxRequestTime, 0, LONG_TIME).sets(&Options::maxRequestTime), "0",
-              "seconds that an instance may take for a request; then it is answered with 504 and the instance is "
-              "killed. 0: no limit"},
+              "seconds that an instance may take for a request; then the request gets 504 and the instance is killed. "
+              "0: no limit"},
     Directive{"PassengerMaxRequestQueueTime", Context::LOCAL,
               number(&Settings::maxRequestQueueTime, 0, LONG_TIME).sets(&Options::maxQueueTime), "0",
-              "seconds that a request may wait for an instance; then it is answered with 504, and the application "
-              "never sees it. 0: no limit"},
+              "seconds that a request may wait for an instance; then the request gets 504, and no instance receives "
+              "it. 0: no limit"},
 };
 
 }  // namespace Passenger::Directives

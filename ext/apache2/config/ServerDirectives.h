@@ -7,12 +7,13 @@ namespace Passenger::Directives {
 inline constexpr std::array SERVER{
     Directive{"PassengerRoot", Context::GLOBAL, path(&Settings::root), "where it was installed",
               "folder with passenger-agent and lib/"},
-    Directive{"PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
-              "Ruby of the spawn server, and of applications that name none; a path, or a name to be found in PATH"},
+    Directive{
+        "PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
+        "Ruby of the spawn server, and of applications without PassengerRuby; a path, or a name to be found in PATH"},
     Directive{"PassengerDefaultUser", Context::GLOBAL, text(&Settings::defaultUser), "nobody",
-              "runs applications that would run as root, or whose owner or PassengerUser is unknown"},
+              "user of applications that would run as root, or whose owner or PassengerUser is unknown"},
     Directive{"PassengerDefaultGroup", Context::GLOBAL, text(&Settings::defaultGroup), "that user's primary group",
-              "the group for the same case"},
+              "group of the same applications"},
     Directive{"PassengerUserSwitching", Context::GLOBAL, flag(&Settings::userSwitching), "On",
               "each application runs as its own user, which needs httpd to be started by root. Off: all of them run as "
               "PassengerDefaultUser"},
@@ -22,10 +23,10 @@ inline constexpr std::array SERVER{
               Context::GLOBAL,
               path(&Settings::logFile),
               "httpd's error log",
-              "where the agent and the applications write",
+              "log of the agent and the applications",
               {"PassengerDebugLogFile"}},
     Directive{"PassengerDisableLogPrefix", Context::GLOBAL, flag(&Settings::disableLogPrefix), "Off",
-              "lines that applications write come without \"App PID output:\" before them"},
+              "the lines of applications have no \"App PID output:\" before them"},
     Directive{
         "PassengerFileDescriptorLogFile", Context::GLOBAL, path(&Settings::fileDescriptorLogFile), "none",
         "file to which the pool process appends a list of its open descriptors at its start, at each reload and every "
@@ -38,47 +39,40 @@ inline constexpr std::array SERVER{
     Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",
               "most instances of any one application; 0: no limit but PassengerMaxPoolSize"},
     Directive{"PassengerPoolIdleTime", Context::GLOBAL, number(&Settings::poolIdleTime, 0, LONG_TIME), "300",
-              "seconds after which an instance that was not needed ends; 0: never"},
+              "seconds without a request after which an instance that is not needed ends; 0: never"},
     Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
-              "most seconds until a look at restart files; where inotify works they are looked at as soon as they "
-              "change. 0: 20 looks a second, without inotify"},
-    Directive{
-        "PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL), "none",
-        "URL whose application is started with httpd, instead of at its first request: httpd is asked for it "
-        "(HEAD), and "
-        "again at a reload unless it was answered with a status below 500 (OPERATIONS.md). It has no user or password"},
-    Directive{
-        "PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching), "On",
-        "small responses that allow it by Cache-Control are kept in memory, and given to others who ask for the same "
-        "(COMPATIBILITY.md)"},
+              "most seconds between two checks of restart files; where inotify works, a change is seen at once. 0: 20 "
+              "checks a second, without inotify"},
+    Directive{"PassengerPreStart", Context::GLOBAL, list(&Settings::preStart, Form::URL), "none",
+              "URL whose application is started with httpd, instead of at its first request: a helper requests it from "
+              "httpd (HEAD), and again at a reload unless the status was below 500 (OPERATIONS.md). The URL has no "
+              "user or password"},
+    Directive{"PassengerTurbocaching", Context::GLOBAL, flag(&Settings::turbocaching), "On",
+              "small responses that allow it by Cache-Control are kept in memory, and sent to other clients that "
+              "request the same URL (COMPATIBILITY.md)"},
     Directive{"PassengerShowVersionInHeader", Context::GLOBAL, flag(&Settings::showVersionInHeader), "On",
               "the version is in the header X-Powered-By"},
-    Directive{
-        "PassengerDataBufferDir", Context::GLOBAL, path(&Settings::dataBufferDir), "/var/tmp",
-        "folder for bodies that are too large for memory. They are in files without a name, which are gone when their "
-        "request is, however it ends. httpd's user must be allowed to write there"},
+    Directive{"PassengerDataBufferDir", Context::GLOBAL, path(&Settings::dataBufferDir), "/var/tmp",
+              "folder for bodies that are too large for memory. Their files have no name, and vanish with their "
+              "request. httpd's user needs the permission to write there"},
     Directive{"PassengerResponseBufferHighWatermark", Context::GLOBAL,
               number(&Settings::responseBufferHighWatermark, 0, INT_MAX), "134217728",
-              "bytes of a response that are kept for a slow client, in memory and on disk; then the application is "
-              "slowed down"},
+              "bytes of a response that httpd stores for a slow client, in memory and on disk; beyond them the "
+              "application waits for the client"},
     Directive{"PassengerInstanceRegistryDir", Context::GLOBAL, path(&Settings::instanceRegistryDir),
               "httpd's DefaultRuntimeDir",
               "folder in which commands find running agents. It belongs to root, or to the user that starts httpd, and "
-              "others "
-              "may not write there, unless it is sticky as /tmp; it is made if it is missing"},
-    Directive{
-        "PassengerSpawnDir", Context::GLOBAL, path(&Settings::spawnDir), "/tmp",
-        "folder for what a start needs on disk: the private folders in which applications that speak HTTP have their "
-        "sockets. All of their users must be allowed to make folders there, as in /tmp; it is made if it is missing. "
-        "It belongs to root, "
-        "or to the user that starts httpd, and is sticky if others may write there"},
+              "other users may not write there, unless it is sticky as /tmp; a missing folder is made"},
+    Directive{"PassengerSpawnDir", Context::GLOBAL, path(&Settings::spawnDir), "/tmp",
+              "folder of the private folders in which applications that speak HTTP have their sockets. The users of "
+              "these applications must be allowed to make folders there, as in /tmp; a missing folder is made. It "
+              "belongs to root, or to the user that starts httpd, and is sticky if other users may write there"},
     Directive{"PassengerCtl", Context::GLOBAL, list(&Settings::ctl, Form::PAIR), "none",
-              "another way to say a directive of this table: PassengerCtl max_pool_size 12 is PassengerMaxPoolSize 12. "
-              "With another name it has no effect, and the log says so"},
+              "another form of a directive of this table: PassengerCtl max_pool_size 12 is PassengerMaxPoolSize 12. An "
+              "unknown name has no effect and is logged"},
     Directive{"PassengerDumpConfigManifest", Context::GLOBAL, path(&Settings::dumpConfigManifest), "none",
-              "file into which httpd writes at each start and reload what the configuration says for the main server "
-              "and each "
-              "virtual host, as JSON; only its owner may read it"},
+              "file into which httpd writes the settings of the main server and each virtual host at each start and "
+              "reload, as JSON; only its owner may read it"},
 };
 
 }  // namespace Passenger::Directives

@@ -46,10 +46,10 @@ void removeContentFilters(request_rec *r) {
 
 const char *HijackedConnection::obstacle(const request_rec *r) noexcept {
     if (r->connection->master != nullptr) {
-        return "the client's connection is HTTP/2, which other requests share";
+        return "the client's connection is HTTP/2 and carries other requests, too";
     }
     if (r->main != nullptr) {
-        return "it is a part of another answer (a subrequest)";
+        return "the request is a subrequest: its answer is a part of another answer";
     }
     return socketOf(r) < 0 ? "the client's connection has no socket" : nullptr;
 }
@@ -60,7 +60,7 @@ const char *HijackedConnection::sendHead(request_rec *r, const ResponseHead &hea
             return "an upgrade of an HTTP/1.0 connection";
         }
         if (!isUpgradeWanted(r)) {
-            return "an upgrade that nobody asked for";
+            return "an upgrade that the client did not ask for";
         }
         r->connection->keepalive = AP_CONN_CLOSE;
         if (head.upgrade()) {
@@ -180,7 +180,8 @@ void HijackedConnection::waitForEither(bool more) {
     }
     if (ready == 0 && !more) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                      "event=connection.given_up reason=\"the client took nothing for Timeout\" uri=\"%s\"", r_->uri);
+                      "event=connection.given_up reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
+                      r_->uri);
         over_ = true;
         r_->connection->aborted = 1;
         return;

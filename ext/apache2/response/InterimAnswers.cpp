@@ -15,14 +15,14 @@ constexpr int MOST = 16;
 
 const char *InterimAnswers::take(const Reply &reply, bool late) {
     if (reply.status == HTTP_SWITCHING_PROTOCOLS || reply.status < 100 || reply.status > 199) {
-        return "an upgrade that nobody asked for";
+        return "an upgrade that the client did not ask for";
     }
     // httpd itself sends 100 when it begins to read the body. The bridge sends one 100 of its own,
     // which does not count.
     const bool counts = reply.status != HTTP_CONTINUE || continued_;
     continued_ = continued_ || !counts;
     if (counts && ++count_ > MOST) {
-        return "one after the other without end";
+        return "too many interim answers for one request";
     }
     if (reply.status == HTTP_CONTINUE || late) {
         return nullptr;

@@ -69,7 +69,7 @@ const char *ResponseHead::setContentLength(std::string_view value) {
     std::uint64_t length = 0;
     auto [rest, error] = std::from_chars(value.data(), value.data() + value.size(), length);
     if (error != std::errc() || rest != value.data() + value.size() || length > INT64_MAX) {
-        return "a Content-Length that is no number";
+        return "a Content-Length that is not a number";
     }
     if (contentLength_ && *contentLength_ != length) {
         return "two different Content-Lengths";

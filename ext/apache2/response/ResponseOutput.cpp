@@ -313,8 +313,8 @@ bool ResponseOutput::awaitReply(Session &session) {
 
 void ResponseOutput::giveUp() {
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r_,
-                  "event=request.given_up app=\"%s\" reason=\"the client took nothing for Timeout\" uri=\"%s\"", app_,
-                  r_->uri);
+                  "event=request.given_up app=\"%s\" reason=\"the client read nothing for httpd's Timeout\" uri=\"%s\"",
+                  app_, r_->uri);
     r_->connection->aborted = 1;
     lost_ = OK;
 }

@@ -34,10 +34,10 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             takeConnection(reply);
             break;
         case Reply::Kind::ABORTED:
-            fail(HTTP_BAD_GATEWAY, "the application broke its answer off");
+            fail(HTTP_BAD_GATEWAY, "the application broke off its answer");
             break;
         case Reply::Kind::LOST:
-            fail(HTTP_BAD_GATEWAY, "its instance died");
+            fail(HTTP_BAD_GATEWAY, "the instance died");
             break;
         case Reply::Kind::REFUSED:
             refuse(reply);
@@ -46,7 +46,8 @@ void ResponseSender::take(Reply &reply, bool moreWaits) {
             clientLeft();
             break;
         case Reply::Kind::TIMED_OUT:
-            fail(HTTP_GATEWAY_TIME_OUT, reply.text.empty() ? "no answer in time" : reply.text.c_str());
+            fail(HTTP_GATEWAY_TIME_OUT,
+                 reply.text.empty() ? "the instance did not answer in time" : reply.text.c_str());
             break;
         case Reply::Kind::BROKEN:
             fail(HTTP_BAD_GATEWAY, reply.text.c_str());
@@ -75,7 +76,7 @@ void ResponseSender::takeHead(Reply &reply) {
     head_.reset();
     const bool upgrades = reply.stream && reply.status == HTTP_SWITCHING_PROTOCOLS;
     const bool possible = upgrades || (reply.status >= 200 && reply.status <= 999);
-    const char *problem = hasHead_ ? "a second head" : !possible ? "a status that is none" : headProblem_;
+    const char *problem = hasHead_ ? "a second head" : !possible ? "a status that is not an HTTP status" : headProblem_;
     if (problem != nullptr) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "malformed answer: ", problem, nullptr));
         return;
@@ -272,7 +273,8 @@ void ResponseSender::giveUp(int status, apr_status_t cause) {
                 APR_STATUS_IS_ECONNRESET(cause) || APR_STATUS_IS_ECONNABORTED(cause);
     ap_log_rerror(APLOG_MARK, left ? APLOG_INFO : APLOG_WARNING, cause, r_,
                   "event=request.given_up app=\"%s\" status=%d reason=\"%s\" uri=\"%s\"", app_, status,
-                  left ? "the client left within its request's body" : "the request's body cannot be read", r_->uri);
+                  left ? "the client left before the end of the request's body" : "the request's body cannot be read",
+                  r_->uri);
     breakOff(status);
 }
 

@@ -7,7 +7,7 @@ namespace Passenger {
 
 void SpoolRing::append(std::string_view bytes) {
     if (bytes.size() > room()) {
-        throw std::length_error("more bytes than there is room for");
+        throw std::length_error("the spool ring has no room for so many bytes");
     }
     const std::uint64_t end = (first_ + size_) % capacity_;
     const auto whole = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), capacity_ - end));

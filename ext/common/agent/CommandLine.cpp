@@ -62,7 +62,7 @@ int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
     }
     const bool asked = command == "--help";
     fmt::print(asked ? stdout : stderr,
-               "passenger-agent runs applications for Apache httpd. The module starts it; nobody needs to start it by "
+               "passenger-agent runs applications for Apache httpd. mod_passenger starts it; do not start it by "
                "hand.\nUsage: passenger-agent --version | --help\n");
     return asked ? EXIT_SUCCESS : EXIT_USAGE;
 }

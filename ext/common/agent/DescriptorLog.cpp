@@ -49,7 +49,7 @@ FileDescriptor open(const std::string &path) {
         throw SystemException(path, errno);
     }
     if (!S_ISREG(status.st_mode)) {
-        throw IOException(path + " is not a file");
+        throw IOException(path + " is not a regular file");
     }
     if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
         throw IOException(

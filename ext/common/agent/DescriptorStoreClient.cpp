@@ -94,7 +94,7 @@ void DescriptorStoreClient::send(std::string bytes, const std::vector<int> &desc
 void DescriptorStoreClient::enqueue(std::string bytes, std::size_t sent, const std::vector<int> &descriptors) {
     try {
         if (waiting_.size() >= MAX_WAITING) {
-            throw IOException("the watchdog does not take them");
+            throw IOException("the watchdog does not read its socket");
         }
         waiting_.push_back(
             {std::move(bytes), sent, sent == 0 ? duplicate(descriptors) : std::vector<FileDescriptor>()});

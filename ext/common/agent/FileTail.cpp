@@ -62,8 +62,9 @@ void FileTail::skipMuch(off_t size) {
     if (size - position_ > MOST_BEHIND) {
         const off_t skipped = size - position_ - LEFT_OF_IT;
         position_ += skipped;
-        Log::warn("event=monitor.skipped file=\"{}\" bytes={} reason=\"it grows faster than it can be copied\"", path_,
-                  skipped);
+        Log::warn(
+            "event=monitor.skipped file=\"{}\" bytes={} reason=\"the file grows faster than the agent can copy it\"",
+            path_, skipped);
     }
 }
 

@@ -38,10 +38,11 @@ void MonitoredFiles::look(const Options &options, Known &known) const {
     }
     if (!std::exchange(known.complained, true)) {
         Log::error(
-            "event=monitor.failed app=\"{}\" error=\"whom it runs as cannot be found out: {}\" "
+            "event=monitor.failed app=\"{}\" error=\"the application's user is unknown: {}\" "
             "directive=PassengerMonitorLogFile consequence=\"{}\"",
             options.groupName(), problem,
-            known.owner ? "its files are followed as before" : "its files are not followed until it can");
+            known.owner ? "the agent follows its files as before"
+                        : "the agent follows its files once the user is known");
     }
 }
 

@@ -180,8 +180,8 @@ private:
             if (required) {
                 throw;
             }
-            warning_ = std::string("the spawn server did not start, and is tried again with the first application: ") +
-                       error.what();
+            warning_ =
+                std::string("the spawn server did not start; the first application starts it again: ") + error.what();
             Log::error("event=spawn_server.failed error=\"{}\"", error.what());
         }
     }
@@ -189,9 +189,8 @@ private:
     void noticeUser() const {
         if (!manager_->canSwitchUsers()) {
             Log::notice(
-                "event=users.not_switched uid={} note=\"this does not run as root, so all applications run as this "
-                "user, whoever owns them and "
-                "whatever PassengerUser says\"",
+                "event=users.not_switched uid={} note=\"the agent does not run as root: all applications run as the "
+                "agent's user, and PassengerUser has no effect\"",
                 ::geteuid());
         }
     }

@@ -89,7 +89,7 @@ void PreStart::follow(const FileDescriptor &output, const FileDescriptor &ending
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
         if (left <= 0) {
-            Log::warn("event=pre_start.failed error=\"it took too long\"");
+            Log::warn("event=pre_start.failed error=\"the pre-start helper did not end in time\"");
             return;
         }
         if (::poll(entries.data(), entries.size(), static_cast<int>(left)) <= 0) {

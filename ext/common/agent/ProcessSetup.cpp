@@ -56,7 +56,8 @@ FileDescriptor takeInheritedSocket() {
     int type = 0;
     socklen_t size = sizeof type;
     if (::getsockopt(INHERITED_SOCKET, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) {
-        throw IOException("descriptor 3 is not the socket that this program is started with; httpd's module starts it");
+        throw IOException(
+            "descriptor 3 is not a socket of httpd: mod_passenger starts this program; do not start it by hand");
     }
     if (::fcntl(INHERITED_SOCKET, F_SETFD, FD_CLOEXEC) != 0) {
         throw SystemException("fcntl(F_SETFD)", errno);

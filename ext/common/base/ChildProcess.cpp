@@ -178,4 +178,8 @@ std::string describeWaitStatus(int status) {
     return "ended in an unknown way";
 }
 
+std::string describeEnd(int status) {
+    return (WIFSIGNALED(status) ? "was " : "") + describeWaitStatus(status);
+}
+
 }  // namespace Passenger

@@ -44,7 +44,7 @@ AsUser::AsUser(const FileRights &rights) {
     // setfsuid() and setfsgid() do not report failures.
     if (static_cast<uid_t>(::setfsuid(-1)) != rights.uid || static_cast<gid_t>(::setfsgid(-1)) != rights.gid) {
         restore();
-        throw IOException(fmt::format("the rights of user {} cannot be taken", rights.uid));
+        throw IOException(fmt::format("cannot take the rights of user {}", rights.uid));
     }
 }
 

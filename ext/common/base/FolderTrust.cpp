@@ -17,7 +17,7 @@ void checkFolderTrust(const std::string &folder) {
         throw SystemException(folder, errno);
     }
     if (!S_ISDIR(status.st_mode)) {
-        throw IOException(folder + " is no folder");
+        throw IOException(folder + " is not a folder");
     }
     if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
         throw IOException(fmt::format("{} belongs to user {}: make it belong to root, or name another folder", folder,
@@ -25,8 +25,8 @@ void checkFolderTrust(const std::string &folder) {
     }
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (status.st_mode & S_ISVTX) == 0) {
         throw IOException(
-            fmt::format("{0} may be written by others: chmod go-w {0}, or, if it is everybody's and only "
-                        "not sticky: chmod +t {0}, or name another folder",
+            fmt::format("users other than the owner may write to {0}: chmod go-w {0}, or chmod +t {0} where all users "
+                        "share the folder, or name another folder",
                         folder));
     }
 }

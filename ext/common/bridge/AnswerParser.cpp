@@ -121,7 +121,7 @@ int AnswerParser::addName(std::string_view part) {
     }
     if (inValue_ || headers_.empty()) {
         if (headers_.size() == MOST_HEADERS) {
-            return fail("it has too many headers");
+            return fail("the answer has too many headers");
         }
         headers_.emplace_back();
         inValue_ = false;
@@ -150,18 +150,18 @@ const char *AnswerParser::checkHeaders() const {
         }
         if (HttpText::equalsIgnoringCase(name, "Transfer-Encoding")) {
             if (coded || !HttpText::equalsIgnoringCase(HttpText::trim(value), "chunked")) {
-                return "its body has a transfer coding other than chunked";
+                return "the answer's body has a transfer coding other than chunked";
             }
             coded = true;
         }
         if (HttpText::equalsIgnoringCase(name, "Content-Length")) {
             if (measured || !isLength(value, parser_.content_length)) {
-                return "its Content-Length is no length";
+                return "the answer's Content-Length is not a length";
             }
             measured = true;
         }
     }
-    return coded && measured ? "it has a Content-Length and a transfer coding" : nullptr;
+    return coded && measured ? "the answer has a Content-Length and a transfer coding" : nullptr;
 }
 
 std::string AnswerParser::linesFor(unsigned status) const {
@@ -184,14 +184,14 @@ std::string AnswerParser::linesFor(unsigned status) const {
 
 int AnswerParser::endHead() {
     if (parser_.http_major != 1) {
-        return fail("it is no HTTP/1 answer");
+        return fail("the answer is not HTTP/1");
     }
     const unsigned status = parser_.status_code;
     if (status < 100 || status > 999) {
-        return fail("its status is no status");
+        return fail("the answer's status is not from 100 to 999");
     }
     if (status == SWITCHING_PROTOCOLS && !expected_.upgrade) {
-        return fail("it switches to a protocol that nobody asked for");
+        return fail("the answer switches to a protocol that the client did not ask for");
     }
     if (const char *problem = checkHeaders()) {
         return fail(problem);
@@ -205,7 +205,7 @@ int AnswerParser::endHead() {
     head_ = {status, linesFor(status)};
     headers_.clear();
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
-        return fail("its head is longer than 128 KiB");
+        return fail("the answer's head is longer than 128 KiB");
     }
     hasHead_ = true;
     const bool noBody = expected_.bodiless || status == NO_CONTENT || status == NOT_MODIFIED;
@@ -218,11 +218,11 @@ int AnswerParser::endUpgrade() {
         return HttpText::equalsIgnoringCase(header.first, "Upgrade");
     });
     if (upgrade == headers_.end()) {
-        return fail("it switches to a protocol that it does not name");
+        return fail("the answer switches to a protocol without naming it");
     }
     head_ = {SWITCHING_PROTOCOLS, linesFor(SWITCHING_PROTOCOLS) + "Upgrade: " + upgrade->second + "\r\n"};
     if (head_.lines.size() > MAX_RESPONSE_HEAD) {
-        return fail("its head is longer than 128 KiB");
+        return fail("the answer's head is longer than 128 KiB");
     }
     hasHead_ = upgraded_ = true;
     return NO_HTTP_FOLLOWS;
@@ -233,7 +233,7 @@ int AnswerParser::endInterim() {
     headers_.clear();
     inValue_ = false;
     if (++interimCount_ > MOST_INTERIM) {
-        return fail("it sends interim answers without end");
+        return fail("the application sent too many interim answers");
     }
     if (head.lines.size() > INTERIM_LIMIT) {
         return fail("the head of an interim answer is longer than 64 KiB");

@@ -107,7 +107,7 @@ AppAddress AppAddress::tcp(const std::string &host, std::uint16_t port) {
         v6.sin6_port = htons(port);
         result.size_ = sizeof(v6);
     } else {
-        throw IOException("PassengerDirectInstanceRequestAddress \"" + host + "\" is no IP address");
+        throw IOException("PassengerDirectInstanceRequestAddress \"" + host + "\" is not an IP address");
     }
     result.text_ = host + " port " + std::to_string(port);
     return result;
@@ -117,7 +117,7 @@ AppAddress AppAddress::unixSocket(const std::string &path) {
     AppAddress result;
     auto &address = reinterpret_cast<sockaddr_un &>(result.address_);
     if (path.size() >= sizeof(address.sun_path)) {
-        throw IOException("the path \"" + path + "\" is too long for a socket");
+        throw IOException("the path \"" + path + "\" is too long for a Unix socket");
     }
     address.sun_family = AF_UNIX;
     std::memcpy(address.sun_path, path.c_str(), path.size() + 1);

@@ -82,7 +82,8 @@ AppCommand AppCommand::fromOptions(const Variables &options, const std::string &
                              optionNamed("startup_file", options, "passenger_wsgi.py")};
         command.isOurLoader = true;
     } else {
-        throw IOException("there is neither a start command nor an application type that has one");
+        throw IOException(
+            "the application has no start command: set PassengerAppStartCommand, or PassengerAppType wsgi or node");
     }
     command.environment = environmentFor(options, port, socketPath);
     return command;

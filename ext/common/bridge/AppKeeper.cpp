@@ -146,7 +146,7 @@ AppKeeper::Ending AppKeeper::takeEnding() {
     std::string buffer(4096, '\0');
     const ssize_t size = recv(socket_.get(), buffer.data(), buffer.size(), 0);
     if (size <= 0) {
-        return {"the process that keeps it was killed", 0};
+        return {"the keeper of the command was killed", 0};
     }
     buffer.resize(static_cast<std::size_t>(size));
     const auto blank = buffer.find(' ');

@@ -32,9 +32,9 @@ constexpr const char *DEFAULT_HOST = "127.0.0.1";
 constexpr const char *DEFAULT_SPAWN_DIR = "/tmp";
 
 constexpr const char *REMEDY =
-    "The command of PassengerAppStartCommand has to stay in the foreground and to serve HTTP on the port that the "
-    "environment variable PORT names (or on the Unix socket that PASSENGER_SOCKET names, if the command mentions "
-    "it); for example: PassengerAppStartCommand \"myserver --port $PORT\".";
+    "The command of PassengerAppStartCommand must stay in the foreground. It must serve HTTP on the port in the "
+    "environment variable PORT, or on the Unix socket in PASSENGER_SOCKET if the command contains that name. Example: "
+    "PassengerAppStartCommand \"myserver --port $PORT\".";
 
 /** Our loaders listen on a Unix socket, and so do commands that mention its variable. */
 bool wantsSocket(const Application::Options &options) {
@@ -46,8 +46,9 @@ bool wantsSocket(const Application::Options &options) {
 std::string makePrivateFolder(const std::string &parent) {
     std::string folder = fmt::format("{}/passenger.{}.XXXXXX", parent, getpid());
     if (mkdtemp(folder.data()) == nullptr) {
-        throw StartFailure(fmt::format("no private folder can be made for its socket in PassengerSpawnDir \"{}\": {}",
-                                       parent, strerror(errno)));
+        throw StartFailure(
+            fmt::format("cannot make a private folder for the application's socket in PassengerSpawnDir \"{}\": {}",
+                        parent, strerror(errno)));
     }
     return folder;
 }
@@ -139,8 +140,7 @@ bool Application::isListener() {
         if (user != geteuid()) {
             keeper_->finish();
             throw StartFailure(
-                fmt::format("on {} a process of another user (uid {}) listens; the next attempt takes "
-                            "another port",
+                fmt::format("{} is taken by a process of another user (uid {}); the next attempt uses another port",
                             port_.text(), user));
         }
     }
@@ -154,7 +154,7 @@ void Application::failEnded() {
         throw StartFailure(fmt::format("the command \"{}\" could not be started: {}", command_.text(), ending.error));
     }
     throw StartFailure(fmt::format("the command \"{}\" {} before it listened on {}\n{}", command_.text(),
-                                   describeWaitStatus(ending.status), places(), REMEDY));
+                                   describeEnd(ending.status), places(), REMEDY));
 }
 
 void Application::failSilent() {

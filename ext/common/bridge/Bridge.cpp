@@ -94,7 +94,7 @@ std::optional<Frame> expect(ControlSocket &control, FrameType type) {
         return std::nullopt;
     }
     if (frame.type != type) {
-        throw ProtocolException("an unexpected frame");
+        throw ProtocolException("the agent sent an unexpected frame");
     }
     return frame;
 }

@@ -99,7 +99,7 @@ bool HttpExchange::begin() {
     const std::optional<std::string> head = parts_.toLoader ? RequestHead::writeForLoader(parts_.fields, framing_)
                                                             : RequestHead::write(parts_.fields, framing_);
     if (!head) {
-        EventLog::write("request.refused", "reason=\"it cannot be written as HTTP\"");
+        EventLog::write("request.refused", "reason=\"the request cannot be written as HTTP\"");
         parts_.reply.fail(BAD_REQUEST, "Bad Request");
         return false;
     }

@@ -73,7 +73,8 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
       events_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     const auto stickyId = static_cast<std::uint32_t>(numberOrZero(serve, 4));
     if (serve.number(1) == 0 || serve.number(0) + serve.number(1) > ClaimsLayout::CELLS) {
-        throw ProtocolException(fmt::format("SERVE with {} threads from cell {} on", serve.field(1), serve.field(0)));
+        throw ProtocolException(
+            fmt::format("the agent's SERVE names {} threads from cell {} on", serve.field(1), serve.field(0)));
     }
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));

@@ -27,19 +27,19 @@ std::uint32_t microsecondsSince(std::uint64_t sentAt) {
 /** Why the message cannot be passed on, or null. */
 const char *problemOf(const RequestHeader &header, std::size_t size) {
     if (header.version != LAYOUT_VERSION) {
-        return "its version is another";
+        return "the message has another version of the protocol";
     }
     if (size > MAX_MESSAGE) {
-        return "it is longer than 64 KiB";
+        return "the message is longer than 64 KiB";
     }
     if (header.headLength > MAX_ENVIRONMENT) {
-        return "its environment is longer than 1 MiB";
+        return "the environment is longer than 1 MiB";
     }
     if ((header.flags & STREAM) != 0) {
         return "applications that speak HTTP have no byte streams";
     }
     if ((header.flags & BODY_FOLLOWS) == 0 && size - sizeof(header) < header.headLength) {
-        return "its environment ends early";
+        return "the environment ends early";
     }
     return nullptr;
 }
@@ -128,7 +128,7 @@ void Worker::respond(const Channel &channel, ReplyWriter &reply, const RequestHe
     }
     const auto fields = RequestFields::parse(environment);
     if (!fields) {
-        EventLog::complain("request.malformed", "reason=\"the environment is no list of names and values\"");
+        EventLog::complain("request.malformed", "reason=\"the environment is not a list of names and values\"");
         reply.fail(INTERNAL_ERROR, "Internal Server Error");
         return;
     }

@@ -40,7 +40,7 @@ private:
 };
 
 [[noreturn]] void throwGone() {
-    throw IOException("The agent is gone: nobody answers on the connect socket");
+    throw IOException("The agent has ended: no process reads the connect socket");
 }
 
 bool isHangUp(int error) noexcept {

@@ -55,7 +55,7 @@ FileDescriptor openLog(const AgentSettings &settings) {
                                 : ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0644);
     if (fd < 0) {
         const std::string reason = std::strerror(errno);
-        throw IOException(path.empty() ? "The standard error cannot be used as log: " + reason
+        throw IOException(path.empty() ? "Standard error cannot be used as the log: " + reason
                                        : "The log file " + path + " cannot be opened: " + reason);
     }
     return FileDescriptor(fd);
@@ -83,10 +83,10 @@ Frame receiveAnswer(FrameSocket &control, ChildProcess &watchdog) {
         return control.receive(FrameSocket::in(START_TIMEOUT));
     } catch (const EndOfFileException &) {
         const auto status = watchdog.wait(REAP_TIMEOUT);
-        throw IOException("The agent's watchdog " + (status ? describeWaitStatus(*status) : "closed its socket") +
-                          " before it was up; its log may say why");
+        throw IOException("The agent's watchdog " + (status ? describeEnd(*status) : "closed its socket") +
+                          " before it was ready; its log may have the reason");
     } catch (const TimeoutException &) {
-        throw TimeoutException("The agent was not up after " + std::to_string(START_TIMEOUT.count()) + " seconds");
+        throw TimeoutException("The agent was not ready after " + std::to_string(START_TIMEOUT.count()) + " seconds");
     }
 }
 

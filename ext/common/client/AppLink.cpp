@@ -22,11 +22,11 @@ Links AppLink::attach(const Options &options, Generation unusable) {
         throwRefusal(answer);
     }
     if (answer.type != FrameType::ATTACHED) {
-        throw ProtocolException("the agent answered ATTACH with something else");
+        throw ProtocolException("the agent answered ATTACH with an unexpected frame");
     }
     const auto slot = static_cast<std::uint32_t>(answer.number(0));
     if (slot >= GenerationLayout::GROUPS) {
-        throw ProtocolException("the agent named a Group's slot that cannot be");
+        throw ProtocolException("the agent named a group slot that is out of range");
     }
     FileDescriptor sending = answer.takeDescriptor(0);
     const FileDescriptor claims = answer.takeDescriptor(1);
@@ -44,7 +44,7 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
         return std::nullopt;
     }
     if (answer.type != FrameType::REGISTERED) {
-        throw ProtocolException("the agent answered REGISTER with something else");
+        throw ProtocolException("the agent answered REGISTER with an unexpected frame");
     }
     return ChannelId(answer.number(0));
 }

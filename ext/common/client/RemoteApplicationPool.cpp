@@ -11,8 +11,8 @@ namespace Passenger {
 void RemoteApplicationPool::open(const Options &options) {
     if (open_.exchange(true)) {
         throw IOException(
-            "a session of this ApplicationPool is still open; it can have one at a time: end it, or connect() once "
-            "more for another");
+            "a session of this ApplicationPool is still open; end that session, or connect() again for another "
+            "ApplicationPool");
     }
     try {
         host_.emplace(client_->app(options), options);
@@ -55,7 +55,7 @@ std::uint64_t RemoteApplicationPool::query(const char *what) const {
     question.add(std::string(what));
     const Frame answer = client_->ask(question);
     if (answer.type != FrameType::VALUE) {
-        throw ProtocolException("the agent answered QUERY with something else");
+        throw ProtocolException("the agent answered QUERY with an unexpected frame");
     }
     return answer.number(0);
 }
@@ -63,7 +63,7 @@ std::uint64_t RemoteApplicationPool::query(const char *what) const {
 std::optional<Report> RemoteApplicationPool::report(const std::string &id, const std::string &app) {
     const Frame answer = client_->ask(Frame(FrameType::GET_REPORT, {id, app}));
     if (answer.type != FrameType::REPORT) {
-        throw ProtocolException("the agent answered GET_REPORT with something else");
+        throw ProtocolException("the agent answered GET_REPORT with an unexpected frame");
     }
     return answer.fields.empty() ? std::nullopt : std::optional(reportIn(answer, 0));
 }

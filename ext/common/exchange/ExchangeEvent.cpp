@@ -29,17 +29,17 @@ ExchangeEvent ExchangeEvent::refused(std::uint16_t status, std::string reportId,
 
 ExchangeEvent ExchangeEvent::waitedTooLong(std::chrono::milliseconds limit) {
     if (limit > std::chrono::milliseconds(0)) {
-        return refused(504, "",
-                       "the application did not begin with the request within " + toText(limit) +
-                           ", as long as PassengerMaxRequestQueueTime lets it wait");
+        return refused(
+            504, "",
+            "no instance began the request within " + toText(limit) + ", the limit of PassengerMaxRequestQueueTime");
     }
-    return refused(503, "", "the application did not begin with the request before the server process had to end");
+    return refused(503, "", "no instance began the request before the server process had to end");
 }
 
 ExchangeEvent ExchangeEvent::workedTooLong(std::chrono::milliseconds limit) {
     ExchangeEvent event{Kind::TIMED_OUT};
     event.text =
-        "the application worked at the request for " + toText(limit) + ", as long as PassengerMaxRequestTime lets it";
+        "the application worked on the request for " + toText(limit) + ", the limit of PassengerMaxRequestTime";
     return event;
 }
 

@@ -27,12 +27,12 @@ void InFlightRecord::admit(std::uint32_t capacity, const QueueLimits &limits) {
     const bool waits = inFlight_ > capacity;
     if (!admitted_ && waits && limits.size > 0 && inFlight_ - capacity > limits.size) {
         throw QueueFullException("the application's request queue is full: " + std::to_string(limits.size) +
-                                 " requests wait in it, as many as PassengerMaxRequestQueueSize allows");
+                                 " requests wait in it, the limit of PassengerMaxRequestQueueSize");
     }
     if (!admitted_ && waits && limits.inFlight > 0 && inFlight_ > limits.inFlight) {
         throw QueueFullException(
             "the application holds its share of httpd's threads: " + std::to_string(limits.inFlight) +
-            " requests, seven eighths of MaxRequestWorkers; the rest is for others");
+            " requests, seven eighths of MaxRequestWorkers; the other threads are for other applications");
     }
     admitted_ = true;
 }

@@ -76,7 +76,7 @@ std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
     {
         const LockGuard guard(mutex_);
         if (cutOff_) {
-            throw RefusedException(503, "", "this server process ends");
+            throw RefusedException(503, "", "this server process is ending");
         }
         if (link.epoch != epoch_) {
             return nullptr;

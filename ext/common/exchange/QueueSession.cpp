@@ -127,7 +127,7 @@ Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::c
                     return broken("a second head in one answer");
                 }
                 if (event.header.headLength > MAX_RESPONSE_HEAD) {
-                    return broken("the head of the answer is over the limit of 128 KiB");
+                    return broken("the head of the answer is longer than 128 KiB");
                 }
                 if (event.header.headLength == 0) {
                     headType_ = event.header.type;

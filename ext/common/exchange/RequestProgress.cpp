@@ -168,7 +168,7 @@ std::optional<RequestProgress::Event> RequestProgress::resend() {
         return finish({Kind::CLIENT_LEFT}, State::ENDED);
     }
     if (!sender_.countResend()) {
-        return broken("the request was sent again and again, and never begun");
+        return broken("the request was sent too often, and no instance began it");
     }
     enter(State::UNSENT);
     try {

@@ -17,7 +17,7 @@ constexpr std::uint16_t MAX_RESENDS = 1000;
 
 void RequestSender::prepare(const Session::Request &request, std::uint8_t flags) {
     if (request.environment.size() > MAX_ENVIRONMENT) {
-        throw ProtocolException("the request's head is over the limit of 1 MiB");
+        throw ProtocolException("the request's head is longer than 1 MiB");
     }
     request_ = request;
     flags_ = flags;
@@ -26,7 +26,7 @@ void RequestSender::prepare(const Session::Request &request, std::uint8_t flags)
     }
     body_ = BodySender(request);
     if (sizeof(RequestHeader) + body_.headInRequest().size() + request.body.size() > MAX_MESSAGE) {
-        throw ProtocolException("the body given with the request is over the limit of a message");
+        throw ProtocolException("the body given with the request is too long for one message");
     }
     if (!body_.done()) {
         flags_ |= BODY_FOLLOWS;
@@ -45,7 +45,8 @@ void RequestSender::relink(Generation unusable) {
         QueueLinkPtr fresh = host_.link(unusable);
         if (channel_ && channel_->epoch() != fresh->epoch) {
             if (!body_.rewind()) {
-                throw EndOfFileException("the request's body went to a channel whose agent is gone");
+                throw EndOfFileException(
+                    "a part of the request's body was sent by a channel of an agent that has ended");
             }
             channel_.giveBack(false);
             resends_ = 0;
@@ -55,7 +56,7 @@ void RequestSender::relink(Generation unusable) {
             return;
         }
     }
-    throw IOException("the agent was replaced again and again");
+    throw IOException("the agent was replaced too often in a row");
 }
 
 RequestHeader RequestSender::header(const ExchangeTimes &times) const noexcept {
@@ -86,15 +87,14 @@ void RequestSender::send(ExchangeTimes &times) {
         }
         inFlight_.remove(*link_);
         if (outcome == RequestQueue::Outcome::FULL) {
-            throw QueueFullException(
-                "the application's request queue is full: the system's buffer for it has no more room");
+            throw QueueFullException("the application's request queue is full: the buffer of its socket has no room");
         }
         // No instance has read this ticket, but the channel may hold BODY messages of an earlier
         // one.
         resends_++;
         relink(link_->generation);
     }
-    throw IOException("the application's request queue was closed again and again");
+    throw IOException("the application's request queue was replaced too often in a row");
 }
 
 bool RequestSender::countResend() noexcept {

@@ -32,10 +32,10 @@ StreamSession::StreamSession(QueueHostPtr host) : exchange_(std::move(host)) {
         throw SpawnException(event.text);
     }
     if (event.kind == Kind::LOST) {
-        throw IOException("the application instance died before it took the session");
+        throw IOException("the instance died before it began the session");
     }
     if (event.kind != Kind::MESSAGE || event.header.type != MessageType::ACCEPTED || event.descriptors.size() != 1) {
-        throw ProtocolException("the application instance did not open the session's stream");
+        throw ProtocolException("the instance did not open the session's stream");
     }
     exchange_.complete();
     stream_ = std::move(event.descriptors.front());
@@ -43,7 +43,7 @@ StreamSession::StreamSession(QueueHostPtr host) : exchange_(std::move(host)) {
 
 void StreamSession::sendHeaders(std::string_view environment) {
     if (environment.size() > MAX_ENVIRONMENT) {
-        throw ProtocolException("the request's head is over the limit of 1 MiB");
+        throw ProtocolException("the request's head is longer than 1 MiB");
     }
     const auto length = static_cast<std::uint32_t>(environment.size());
     char prefix[sizeof(length)];
@@ -58,7 +58,7 @@ void StreamSession::sendBodyBlock(std::string_view block) {
         if (sent >= 0) {
             block.remove_prefix(static_cast<std::size_t>(sent));
         } else if (errno != EINTR) {
-            throw SystemException("send() to an application instance", errno);
+            throw SystemException("send() to an instance", errno);
         }
     }
 }

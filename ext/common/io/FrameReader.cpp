@@ -17,7 +17,7 @@ void FrameReader::feed(std::string_view bytes, std::vector<FileDescriptor> descr
                         std::make_move_iterator(descriptors.end()));
     try {
         if (midFrame() && bufferSender_ != sender) {
-            throw ProtocolException("A frame of which two processes sent parts");
+            throw ProtocolException("Two processes sent parts of one frame");
         }
         buffer_ += bytes;
         std::size_t used = 0;

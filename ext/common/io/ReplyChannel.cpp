@@ -95,7 +95,7 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
         }
     }
     if ((message.msg_flags & MSG_TRUNC) != 0) {
-        throw ProtocolException("a message on the reply channel is longer than a message may be");
+        throw ProtocolException("a message on the reply channel is longer than the limit of a message");
     }
     if (size == 0) {
         // The agent keeps a copy of the other end, so size 0 is a shutdown. An empty message is not

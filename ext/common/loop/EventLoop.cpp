@@ -174,8 +174,9 @@ bool EventLoop::onLoopThread() const noexcept {
 
 void EventLoop::assertNotOnAnyLoop(const char *what) {
     if (thisThreadIsALoops) {
-        Log::write(LogLevel::CRIT,
-                   fmt::format("event=pool.misuse error=\"{} on an event loop, which it waits for\"", what));
+        Log::write(
+            LogLevel::CRIT,
+            fmt::format("event=pool.misuse error=\"{} on the thread of an event loop, for which it waits\"", what));
         std::abort();
     }
 }

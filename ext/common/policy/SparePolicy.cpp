@@ -41,8 +41,8 @@ private:
 
 std::vector<std::string> normalize(SpareLimits &limits) {
     Mender mend;
-    mend.atLeast("max_clients", limits.maxClients, 1, "would serve nobody");
-    mend.atLeast("start_servers", limits.start, 1, "would never begin");
+    mend.atLeast("max_clients", limits.maxClients, 1, "would serve no client");
+    mend.atLeast("start_servers", limits.start, 1, "would start no worker");
     mend.atMost("start_servers", limits.start, limits.maxClients, "is more than max_clients");
     mend.atLeast("min_spare_servers", limits.minSpare, 1, "would leave the next connection without a worker");
     mend.atMost("min_spare_servers", limits.minSpare, limits.maxClients, "is more than max_clients");

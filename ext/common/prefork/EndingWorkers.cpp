@@ -41,7 +41,8 @@ void EndingWorkers::noteMessage(PreForkWorker &worker) {
 void EndingWorkers::killDue(MonotonicTime now) {
     for (auto &[id, worker] : workers_) {
         if (worker.killTime && now >= *worker.killTime) {
-            Log::warn("event=prefork.worker_killed pid={} reason=\"did not end within the grace\"", worker.pid);
+            Log::warn("event=prefork.worker_killed pid={} reason=\"the worker did not end within the grace time\"",
+                      worker.pid);
             worker.killTime.reset();
             send(worker, SIGKILL);
         }

@@ -59,8 +59,8 @@ void requireOneThread() {
     }
     if (threads > ALLOWED_THREADS) {
         throw std::logic_error(
-            "Workers that are forks need PreFork::start() before there is another thread; there are " +
-            std::to_string(threads) + " now: make the EventLoop and what else has threads afterwards");
+            "PreFork::start() forks workers, so it must run before the process starts another thread; it has " +
+            std::to_string(threads) + " threads now: start the EventLoop and other threads afterwards");
     }
 }
 
@@ -176,12 +176,12 @@ std::unique_ptr<WorkerProcess> ForkLauncher::launch(WorkerId id) {
     sendWithDescriptors(orders_, {reinterpret_cast<const char *>(&order), sizeof order}, attached, MSG_DONTWAIT);
     for (;;) {
         if (!pollUntil(orders_.get(), POLLIN, deadline)) {
-            throw SystemException("Waiting for the process that forks workers", ETIMEDOUT);
+            throw SystemException("Waiting for the fork server", ETIMEDOUT);
         }
         ForkServer::Birth birth{};
         Received received = receiveWithDescriptors(orders_, std::span(reinterpret_cast<char *>(&birth), sizeof birth));
         if (received.size != sizeof birth) {
-            throw SystemException("Waiting for the process that forks workers", ECONNRESET);
+            throw SystemException("Waiting for the fork server", ECONNRESET);
         }
         if (birth.id == id.value() && birth.error != 0) {
             throw SystemException("fork", birth.error);
@@ -189,7 +189,7 @@ std::unique_ptr<WorkerProcess> ForkLauncher::launch(WorkerId id) {
         if (received.descriptors.empty()) {
             if (birth.id == id.value()) {
                 // The worker ends by itself, since its output has no reader.
-                throw SystemException("Taking a worker", EMFILE);
+                throw SystemException("Receiving a worker", EMFILE);
             }
             continue;
         }
@@ -222,8 +222,8 @@ void ForkLauncher::forkServerEnded() {
     waitPidFd(forkServerFd_, END_LIMIT);
     ::kill(forkServer_, SIGKILL);
     const int status = waitFor(std::exchange(forkServer_, 0));
-    listener_->launcherEnded("The process that forks workers " + describeWaitStatus(status) +
-                             ", and with it all workers; start this program again");
+    listener_->launcherEnded("The fork server " + describeEnd(status) +
+                             ", and all workers ended with it; start this program again");
     while (!processes_.empty()) {
         ForkedWorker *const process = processes_.begin()->second;
         processes_.erase(processes_.begin());

@@ -188,7 +188,7 @@ void run(Descriptors descriptors, const std::function<void()> &work, pid_t monit
     try {
         Keeper(std::move(descriptors), work).run();
     } catch (const std::exception &error) {
-        std::fprintf(stderr, "The process that forks workers ends: %s\n", error.what());
+        std::fprintf(stderr, "The fork server ended with an error: %s\n", error.what());
         std::fflush(stderr);
         ::_exit(1);
     }

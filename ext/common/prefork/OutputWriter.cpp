@@ -39,8 +39,10 @@ void OutputWriter::write(pid_t pid, std::string_view line) {
     const std::string begin = std::to_string(pid) + ' ' + name_ + ": ";
     if (waiting_.size() + begin.size() + line.size() >= WAITING_LIMIT) {
         if (lost_++ == 0) {
-            Log::warn("event=prefork.output_stuck stream={} reason=\"nobody takes it; lines of workers are lost\"",
-                      name_);
+            Log::warn(
+                "event=prefork.output_stuck stream={} reason=\"no process reads the stream; lines of workers are "
+                "lost\"",
+                name_);
         }
         return;
     }

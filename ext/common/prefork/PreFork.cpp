@@ -211,7 +211,7 @@ void PreFork::handlerServerClosed(WorkerId id, int status) {
     }
     serverClosed(worker, status);
     if (!worker.ready) {
-        restart_.workerFailed(id, "a new worker " + describeWaitStatus(status) + " before it was ready");
+        restart_.workerFailed(id, "a new worker " + describeEnd(status) + " before it was ready");
     }
     if (shuttingDown_) {
         stopIfOver();
@@ -277,7 +277,7 @@ void PreFork::restartEnded(const std::string &problem) {
     if (problem.empty()) {
         Log::notice("event=prefork.restarted");
     } else {
-        Log::error("event=prefork.restart_stopped reason=\"{}\"; the old workers go on", problem);
+        Log::error("event=prefork.restart_stopped reason=\"{}\"; the old workers continue", problem);
     }
 }
 

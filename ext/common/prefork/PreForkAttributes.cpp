@@ -27,7 +27,7 @@ void mendTo(const char *name, milliseconds &value, milliseconds better, const ch
 
 void mendTime(const char *name, milliseconds &value) {
     if (value < milliseconds(0)) {
-        mendTo(name, value, milliseconds(0), "less than nothing");
+        mendTo(name, value, milliseconds(0), "negative");
     } else if (value > LONGEST_TIME) {
         mendTo(name, value, LONGEST_TIME, "more than a year");
     }
@@ -46,7 +46,7 @@ void PreForkAttributes::setServer(std::shared_ptr<PreForkServer> server) {
         throw std::invalid_argument("PreFork needs a server");
     }
     if (fixed_) {
-        throw std::logic_error("PreFork has started its server already: set another one before start()");
+        throw std::logic_error("PreFork has started its server already: set the server before start()");
     }
     settings_.server = std::move(server);
 }
@@ -64,7 +64,7 @@ void PreForkAttributes::setLimit(unsigned SpareLimits::*limit, unsigned count) {
 
 void PreForkAttributes::setTimeout(milliseconds timeout) {
     if (fixed_) {
-        throw std::logic_error("PreFork has told its workers how often to give a sign: set the timeout before start()");
+        throw std::logic_error("PreFork has given its workers the timeout already: set the timeout before start()");
     }
     settings_.timeout = timeout;
     normalizeAll();
@@ -81,7 +81,7 @@ void PreForkAttributes::normalizeAll() {
     }
     mendTime("timeout", settings_.timeout);
     if (settings_.timeout > milliseconds(0) && settings_.timeout < SHORTEST_TIMEOUT) {
-        mendTo("timeout", settings_.timeout, SHORTEST_TIMEOUT, "shorter than a worker may wait for its turn");
+        mendTo("timeout", settings_.timeout, SHORTEST_TIMEOUT, "shorter than a worker may wait for a processor");
     }
     mendTime("start_timeout", settings_.startTimeout);
     mendTime("grace", settings_.grace);

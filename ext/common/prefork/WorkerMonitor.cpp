@@ -91,7 +91,8 @@ void WorkerMonitor::checkSilence() {
     }
     const auto mute = silence_.mute(now());
     for (const WorkerId id : mute) {
-        Log::warn("event=prefork.worker_mute pid={} reason=\"closed its standard output\"", workers_.find(id)->pid);
+        Log::warn("event=prefork.worker_mute pid={} reason=\"the worker closed its standard output\"",
+                  workers_.find(id)->pid);
     }
     const auto starting = silence_.startingTooLong(now());
     for (const auto *silent : {&mute, &starting}) {

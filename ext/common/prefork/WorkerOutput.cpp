@@ -73,7 +73,7 @@ void tellMonitor(int descriptor, std::string_view constant) {
         }
         if (written >= 0) {
             throw IOException(
-                "Only a part of a message to the monitor was written; standard output must be the monitor's pipe");
+                "Standard output took only a part of a message to the monitor; it must be the monitor's pipe");
         }
         if (errno == EAGAIN) {
             pollfd entry{descriptor, POLLOUT, 0};

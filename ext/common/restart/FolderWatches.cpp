@@ -40,8 +40,8 @@ bool FolderWatches::open() {
         } catch (const SystemException &error) {
             unavailable_ = true;
             Log::notice(
-                "event=restart.no_inotify error=\"{}\" effect=\"restart files are only looked at every "
-                "PassengerStatThrottleRate\"",
+                "event=restart.no_inotify error=\"{}\" effect=\"restart files are checked only every "
+                "PassengerStatThrottleRate seconds\"",
                 error.what());
         }
     }
@@ -85,8 +85,8 @@ void FolderWatches::add(const std::string &folder, const std::set<std::string> &
     } else if ((errno == ENOSPC || errno == ENOMEM) && !full_) {
         full_ = true;
         Log::notice(
-            "event=restart.watches_exhausted folder=\"{}\" error=\"{}\" effect=\"restart files there and in "
-            "others are only looked at every PassengerStatThrottleRate\" see=\"sysctl "
+            "event=restart.watches_exhausted folder=\"{}\" error=\"{}\" effect=\"restart files in this and further "
+            "folders are checked only every PassengerStatThrottleRate seconds\" see=\"sysctl "
             "fs.inotify.max_user_watches\"",
             folder, std::strerror(errno));
     }

@@ -48,7 +48,7 @@ void Connection::readable() {
     try {
         for (unsigned count = 0; std::optional<Frame> frame = socket_.tryReceive(); count++) {
             if (count == MAX_FRAMES_AT_ONCE) {
-                throw ProtocolException("too much at once");
+                throw ProtocolException("the child sent too many frames at once");
             }
             handle(std::move(*frame));
         }
@@ -90,7 +90,7 @@ void Connection::handle(Frame frame) {
             return;
         default:
             throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) +
-                                    " is none for a pool");
+                                    " is not for the pool process");
     }
 }
 
@@ -112,7 +112,7 @@ void Connection::hello(Frame frame) {
 
 std::uint32_t Connection::child() const {
     if (!childSlot_) {
-        throw ProtocolException("a question before HELLO");
+        throw ProtocolException("the child sent a frame before HELLO");
     }
     return *childSlot_;
 }
@@ -144,7 +144,7 @@ void Connection::registerChannel(Frame frame) {
     const auto groupSlot = static_cast<std::uint32_t>(frame.number(0));
     FileDescriptor end = frame.takeDescriptor(0);
     if (!isReplyChannel(end)) {
-        throw ProtocolException("what was sent as a reply channel is no SOCK_SEQPACKET socket");
+        throw ProtocolException("the descriptor for a reply channel is not a SOCK_SEQPACKET socket");
     }
     const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot);
     if (!context_.pool.channelAdded(channel, groupSlot)) {

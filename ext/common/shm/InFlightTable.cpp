@@ -23,7 +23,7 @@ std::uint32_t InFlightTable::allocate() {
             return entry;
         }
     }
-    throw IOException("this process has 4,096 requests in flight, the most that it may");
+    throw IOException("this process has 4,096 requests in flight, the limit for a process");
 }
 
 void InFlightTable::release(std::uint32_t entry) {

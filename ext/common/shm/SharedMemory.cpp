@@ -62,11 +62,11 @@ SharedMemory::SharedMemory(const std::string &name, std::size_t size, std::uint3
 SharedMemory SharedMemory::adopt(FileDescriptor fd, std::size_t size) {
     const int seals = ::fcntl(fd.get(), F_GET_SEALS);
     if (seals < 0 || (seals & SIZE_SEALS) != SIZE_SEALS) {
-        throw ProtocolException("A descriptor that should be shared memory is not sealed against resizing");
+        throw ProtocolException("A descriptor for shared memory is not sealed against resizing");
     }
     const int flags = ::fcntl(fd.get(), F_GETFL);
     if (flags < 0 || (flags & O_ACCMODE) == O_WRONLY) {
-        throw ProtocolException("A descriptor that should be shared memory cannot be read");
+        throw ProtocolException("A descriptor for shared memory cannot be read");
     }
     struct stat status {};
     if (::fstat(fd.get(), &status) != 0) {

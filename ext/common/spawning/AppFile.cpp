@@ -92,7 +92,7 @@ FileDescriptor openFile(const std::string &path, int flags, const RunAs &owner, 
         file = openHere(path, flags | O_NOFOLLOW, &owner);
         if (!file) {
             const int error = errno;
-            throw SystemException(path + (error == ELOOP ? " is a link: name the file itself" : ""), error);
+            throw SystemException(path + (error == ELOOP ? " is a symbolic link: name the file itself" : ""), error);
         }
         return file;
     }
@@ -100,10 +100,10 @@ FileDescriptor openFile(const std::string &path, int flags, const RunAs &owner, 
     file = openHere(path, flags, nullptr);
     if (!file) {
         const int error = errno;
-        throw SystemException(
-            fmt::format("{} (with the rights of user {}, as {})", path, owner.user,
-                        roots ? "httpd's configuration does not name it" : "not only root may write to its folder"),
-            error);
+        throw SystemException(fmt::format("{} (with the rights of user {}, as {})", path, owner.user,
+                                          roots ? "httpd's configuration does not name it"
+                                                : "users other than root may write to its folder"),
+                              error);
     }
     return file;
 }
@@ -111,13 +111,13 @@ FileDescriptor openFile(const std::string &path, int flags, const RunAs &owner, 
 void checkKind(const FileDescriptor &file, const std::string &path, bool devices) {
     struct stat status {};
     if (::fstat(file.get(), &status) != 0 || !(S_ISREG(status.st_mode) || (devices && S_ISCHR(status.st_mode) != 0))) {
-        throw IOException(path + " is not a file");
+        throw IOException(path + " is not a regular file");
     }
     // The content of /proc and /sys may be private to this process. It has no end that a reader
     // could follow.
     struct statfs system {};
     if (::fstatfs(file.get(), &system) != 0 || system.f_type == PROC_SUPER_MAGIC || system.f_type == SYSFS_MAGIC) {
-        throw IOException(path + " is not a file on a disk, but in /proc or /sys");
+        throw IOException(path + " is in /proc or /sys: name a file on a disk");
     }
 }
 

@@ -177,107 +177,106 @@ Finding processesAreMany(const FailureFacts &failure) {
 // The most specific rules come first, rules for whole classes of failures last.
 constexpr Rule RULES[] = {
     {[](const FailureFacts &f) { return when(f.timedOut && f.step == "preloader free"); },
-     "Other instances of the application were being started all the time, one after the other.",
-     "See in the log how long each of them takes. Raise PassengerStartTimeout if they are slow for a good reason."},
+     "The preloader was busy with other instances of the application all the time.",
+     "The log shows how long each start takes. If that time is normal for the application, raise "
+     "PassengerStartTimeout."},
     {[](const FailureFacts &f) { return when(f.timedOut && f.step == "instance forked"); },
-     "The preloader or the new instance waits in the fork for something that does not come, often a lock that another "
-     "thread of a native gem had at that moment.",
+     "The preloader or the new instance waits in the fork, often for a lock that another thread of a native gem held "
+     "at that moment.",
      "The backtrace shows where each thread was. If a gem cannot be forked once it is loaded, set PassengerSpawnMethod "
      "direct."},
     {[](const FailureFacts &f) { return when(f.timedOut); },
-     "The application waits for something that does not come, such as a database, a lock or another server; or it has "
-     "much to load on a busy machine.",
-     "The backtrace shows where each thread was. Mend what it waits for, or give it a shorter time limit there. If it "
-     "only is slow, raise PassengerStartTimeout."},
+     "The application waits for a resource, such as a database, a lock or another server; or it has much to load on a "
+     "busy machine.",
+     "The backtrace shows where each thread was. Repair what the application waits for, or give that wait a shorter "
+     "time limit. If the application is only slow, raise PassengerStartTimeout."},
     {[](const FailureFacts &f) { return when(killedBy(f, {SIGKILL})); },
-     "The kernel ended the process since memory ran out (the machine's, or that of its container or cgroup), or "
-     "somebody killed it.",
-     "Look for \"Out of memory\" or \"oom-kill\" in the kernel's log (dmesg, journalctl -k). Give it more memory, or "
-     "run "
-     "fewer instances (PassengerMaxPoolSize)."},
+     "The kernel killed the process because the machine, container or cgroup had no memory left; or a user or another "
+     "process killed it.",
+     "Look for \"Out of memory\" or \"oom-kill\" in the kernel's log (dmesg, journalctl -k). Provide more memory, or "
+     "run fewer instances (PassengerMaxPoolSize)."},
     {[](const FailureFacts &f) {
          return when(killedBy(f, {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS}));
      },
      "Native code crashed: a gem with a C extension, or Ruby itself. Often the gem was built for another Ruby or on "
      "another machine.",
-     "Rebuild the gems (bundle pristine, or bundle install after removing the bundle). What the process printed last "
+     "Rebuild the gems (bundle pristine, or bundle install after removing the bundle). The last output of the process "
      "names the gem."},
     {[](const FailureFacts &f) {
          return when(killedBy(f, {SIGXCPU, SIGXFSZ}));
      },
-     "The process went over a limit of its processor time or of a file's size.",
+     "The process exceeded its limit of processor time or of a file's size.",
      "See the limits below; they come from httpd's service (systemd: LimitCPU=, LimitFSIZE=)."},
-    {otherSignal, "Somebody, or the application itself, has sent the process the signal {}.",
-     "See what ends processes on this machine (service managers, scripts, monitoring), and whether the application "
-     "sends signals while it loads."},
+    {otherSignal, "Another process, or the application itself, sent the signal {} to the process.",
+     "Check the service managers, scripts and monitoring that end processes on this machine, and whether the "
+     "application sends signals while it loads."},
 
     {syntaxError,
      "The file does not follow Ruby's grammar: {}. It may be written for a newer Ruby than the one that runs it.",
-     "Mend the line that the message names, or the one before it. Check with: ruby -c FILE. PassengerRuby chooses the "
-     "Ruby."},
+     "Correct the line that the message names, or the line before it. Check with: ruby -c FILE. PassengerRuby chooses "
+     "the Ruby."},
     {[](const FailureFacts &f) { return when(f.exceptionClass == "Bundler::RubyVersionMismatch"); },
      "The Gemfile asks for another version of Ruby than the one that runs the application.",
-     "Let PassengerRuby (or PassengerDefaultRuby) name the Ruby that the Gemfile wants, or change the Gemfile's line "
+     "Set PassengerRuby (or PassengerDefaultRuby) to the Ruby that the Gemfile requires, or change the Gemfile's line "
      "\"ruby\"."},
     {gemInstalledAnew,
-     "Ruby's own Bundler wants to install {} while the application loads. It does not see that a package of Debian has "
-     "installed that gem.",
-     "Let nothing be installed in a start: gemfile(true) of bundler/inline becomes gemfile, and bundle install becomes "
-     "bundle lock --local --update, which takes what is installed."},
+     "Ruby's own Bundler wants to install {} while the application loads. This Bundler does not know that a package of "
+     "Debian has installed that gem.",
+     "Do not install gems during a start. Replace gemfile(true) of bundler/inline by gemfile, and bundle install by "
+     "bundle lock --local --update, which uses the installed gems."},
     {lockNotWritten,
-     "{} is not there or does not fit the Gemfile, and the application's user may not write it. Perhaps bundle "
-     "install has failed.",
+     "{} is missing or does not fit the Gemfile, and the application's user may not write it. Perhaps bundle install "
+     "has failed.",
      "Run bundle install in the application's folder, as its owner. If it \"could not find\" a gem \"for "
-     "installation\", Debian's packages bring the gems: then run bundle lock --local --update instead."},
+     "installation\", the gems come from Debian's packages: run bundle lock --local --update instead."},
     {missingGem, "A gem is not installed for this Ruby and this user: {}",
-     "Run bundle install in the application's folder, as the user and with the Ruby that are named below. Where "
-     "Debian's packages bring the gems, run bundle lock --local --update instead: it takes the versions that are "
-     "installed."},
+     "Run bundle install in the application's folder, as the user and with the Ruby that are named below. Where the "
+     "gems come from Debian's packages, run bundle lock --local --update instead: it uses the installed versions."},
     {[](const FailureFacts &f) {
          return when(hasAny(f.exceptionMessage, {"already activated", "but your Gemfile requires"}));
      },
-     "Two versions of a gem are wanted: one was loaded before the application's Gemfile was read.",
+     "Two versions of a gem are required: one was loaded before the application's Gemfile was read.",
      "Run bundle update for that gem, or name it in the Gemfile."},
     {[](const FailureFacts &f) { return when(f.step == "Bundler"); },
-     "Bundler could not make the application's gems ready.",
-     "Run bundle install in the application's folder, as the user and with the Ruby that are named below, and see "
-     "what it says."},
+     "Bundler could not set up the application's gems.",
+     "Run bundle install in the application's folder, as the user and with the Ruby that are named below, and read its "
+     "messages."},
     {missingLibrary,
-     "The library \"{}\" is not there for this Ruby: its gem is not installed or not in the Gemfile, or the path is "
+     "This Ruby does not find the library \"{}\": its gem is not installed or not in the Gemfile, or the path is "
      "wrong.",
-     "Add the gem to the Gemfile and run bundle install, as the user and with the Ruby that are named below; or mend "
-     "the require."},
-    {missingVariable, "The application wants \"{}\", which is not set; most likely an environment variable.",
+     "Add the gem to the Gemfile and run bundle install, as the user and with the Ruby that are named below; or "
+     "correct the require."},
+    {missingVariable, "The application requires \"{}\", most likely an environment variable, and it is not set.",
      "Set it in httpd's configuration (SetEnv {} VALUE), and look at the environment below."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"Errno::EADDRINUSE"}) || has(f.exceptionMessage, "Address already in use"));
      },
-     "The application opens a port or a socket while it loads, and another process has it: perhaps another instance "
-     "of itself.",
-     "Let the application open no port of its own when it is served here; find who has it with: ss -lptn"},
+     "The application opens a port or a socket while it loads, and another process uses it: perhaps another instance "
+     "of the application.",
+     "Do not let the application open a port of its own under mod_passenger. This command shows which process uses the "
+     "port: ss -lptn"},
     {[](const FailureFacts &f) { return fileOf(f, "Errno::EACCES"); },
      "The user that the application runs as has no permission for {}, or for a folder above it.",
      "Give the user that is named below the permission (chown, chmod; folders need x). PassengerUser chooses another "
      "user."},
-    {[](const FailureFacts &f) { return fileOf(f, "Errno::EPERM"); },
-     "The user that the application runs as may not do that: {}",
-     "See which permission it needs. PassengerUser chooses another user."},
-    {[](const FailureFacts &f) { return fileOf(f, "Errno::ENOENT"); }, "It is not there: {}",
-     "See whether it was deployed, and whether the path is right for the application's folder."},
+    {[](const FailureFacts &f) { return fileOf(f, "Errno::EPERM"); }, "The application's user has no permission for {}",
+     "Check which permission the application needs. PassengerUser chooses another user."},
+    {[](const FailureFacts &f) { return fileOf(f, "Errno::ENOENT"); }, "The file or folder does not exist: {}",
+     "Check that it was deployed, and that its path fits the application's folder."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"Errno::EMFILE", "Errno::ENFILE"}));
      },
-     "The process has as many files and sockets open as it may.",
-     "Raise the limit of httpd's service (systemd: LimitNOFILE=), or let the application open fewer."},
+     "The process has reached its limit of open files and sockets.",
+     "Raise the limit of httpd's service (systemd: LimitNOFILE=), or change the application so that it opens fewer."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"Errno::ENOSPC", "Errno::EDQUOT", "Errno::EROFS"}));
      },
-     "The application writes while it loads, and the file system is full or may not be written.",
-     "Make room, or give it a folder where it may write."},
-    {memoryIsShort, "There is not enough memory: the machine's, or what a limit allows.",
-     "Give it more memory, raise the limit (systemd: MemoryMax=, LimitAS=), or run fewer instances "
+     "The application writes while it loads, and the file system is full or read-only.",
+     "Free space, or give the application a folder where it may write."},
+    {memoryIsShort, "The machine has too little memory, or a limit on memory is too low.",
+     "Provide more memory, raise the limit (systemd: MemoryMax=, LimitAS=), or run fewer instances "
      "(PassengerMaxPoolSize)."},
-    {processesAreMany, "The user has as many processes and threads as it may.",
+    {processesAreMany, "The user has reached the limit of processes and threads.",
      "Raise the limit (systemd: TasksMax=, LimitNPROC=), or run fewer instances (PassengerMaxPoolSize)."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"ActiveRecord::ConnectionNotEstablished", "ActiveRecord::DatabaseConnectionError",
@@ -285,74 +284,71 @@ constexpr Rule RULES[] = {
                              "Redis::CannotConnectError", "RedisClient::CannotConnectError", "Errno::ECONNREFUSED"}));
      },
      "The application needs a database or another server while it loads, and cannot reach it.",
-     "See whether that server runs, and whether the address and the account in the application's settings are right."},
+     "Check that the server runs, and that the application's settings have the right address and account."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"ActiveSupport::MessageEncryptor::InvalidMessage",
                              "ActiveSupport::EncryptedFile::MissingKeyError"}) ||
                      hasAny(f.exceptionMessage, {"secret_key_base"}));
      },
-     "The application's secrets cannot be read: the key is missing or another one.",
+     "The application's secrets cannot be read: the key is missing or wrong.",
      "Set SECRET_KEY_BASE or RAILS_MASTER_KEY in httpd's configuration (SetEnv), or deploy config/master.key, readable "
      "for the application's user."},
     {[](const FailureFacts &f) { return when(isA(f, {"SystemExit"})); }, "The application called exit while it loaded.",
-     "What it printed last says why, as a rule: see its output."},
+     "The last output of the process usually has the reason."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"NameError", "NoMethodError", "ArgumentError", "TypeError"}));
      },
-     "A mistake in the application or one of its gems, or a gem of a version that it was not written for.",
-     "See the first lines of the backtrace that are the application's own."},
+     "The application or one of its gems has an error, or a gem has another version than the application expects.",
+     "See the first lines of the backtrace that belong to the application."},
     {[](const FailureFacts &f) { return when(has(f.exceptionMessage, "gives no application to run")); },
      "The startup file does not call run.", "Its last line should be: run YOUR_APPLICATION"},
     {[](const FailureFacts &f) { return when(!f.exceptionClass.empty()); },
      "The application raised an exception while it loaded.",
-     "See the first lines of the backtrace that are the application's own."},
+     "See the first lines of the backtrace that belong to the application."},
 
     {[](const FailureFacts &f) { return when(f.step == "command started"); },
-     "The application's command is not there, or its user may not execute it.",
-     "See PassengerAppStartCommand (or PassengerNodejs, PassengerPython), and try it as that user in the application's "
-     "folder."},
+     "The application's command does not exist, or the application's user may not execute it.",
+     "Check PassengerAppStartCommand (or PassengerNodejs, PassengerPython), and run it as that user in the "
+     "application's folder."},
     {[](const FailureFacts &f) { return when(f.step == "application listens"); },
-     "The application did not take connections where it was told to.",
-     "It must listen on 127.0.0.1 and the port that the variable PORT names. See its output."},
+     "The application did not listen on its port.",
+     "The application must listen on 127.0.0.1 and the port in the variable PORT. See its output."},
     {[](const FailureFacts &f) { return when(f.step == "Ruby started"); },
-     "The Ruby interpreter is not there, or the application's user may not execute it (it needs x on all folders "
-     "above it).",
-     "Let PassengerRuby (or PassengerDefaultRuby) name it by its whole path, and try it as that user: RUBY -v"},
+     "The Ruby interpreter does not exist, or the application's user may not execute it (all folders above it need x).",
+     "Set PassengerRuby (or PassengerDefaultRuby) to the whole path, and run it as that user: RUBY -v"},
     {shellCouldNotExecute,
-     "The login shell of the application's user could not start the Ruby interpreter: it is not there, or that user "
+     "The login shell of the application's user could not start the Ruby interpreter: it does not exist, or that user "
      "may not execute it.",
-     "Let PassengerRuby (or PassengerDefaultRuby) name it by its whole path, and try it as that user: RUBY -v"},
+     "Set PassengerRuby (or PassengerDefaultRuby) to the whole path, and run it as that user: RUBY -v"},
     {[](const FailureFacts &f) { return when(f.step == "privileges dropped"); },
-     "The user or group that the application is to run as does not exist, or the change to it was forbidden.",
-     "See PassengerUser, PassengerGroup and PassengerDefaultUser."},
+     "The user or group of the application does not exist, or the agent may not change to it.",
+     "Check PassengerUser, PassengerGroup and PassengerDefaultUser."},
     {[](const FailureFacts &f) { return when(has(f.problem, "spawn server could not be started")); },
-     "The program that starts applications does not run: its Ruby is missing or broken, or the installation is not "
-     "whole.",
-     "See its output. PassengerDefaultRuby chooses its Ruby, PassengerRoot where it is installed."},
+     "The spawn server does not run: its Ruby is missing or broken, or the installation is incomplete.",
+     "See its output. PassengerDefaultRuby names its Ruby, PassengerRoot the folder of the installation."},
     {[](const FailureFacts &f) { return when(has(f.problem, "the spawn server did not answer")); },
-     "The program that starts applications hangs or is very slow, since it was stopped or the machine has too much to "
-     "do; the application was not reached.",
-     "The next request starts another one. See in the log what came before event=spawn_server.hangs, and what else the "
-     "machine does."},
+     "The spawn server hangs or is very slow: it was stopped, or the machine is overloaded. The application was not "
+     "started.",
+     "The next request starts another spawn server. See the log before event=spawn_server.hangs, and the load of the "
+     "machine."},
     {[](const FailureFacts &f) { return when(has(f.problem, "the spawn server ended twice")); },
-     "The program that starts applications is killed or crashes each time; the application was not reached.",
-     "The next request starts another one. See what ends it: the kernel's log (dmesg, journalctl -k), service "
-     "managers, "
-     "and what it has printed."},
+     "The spawn server is killed or crashes each time. The application was not started.",
+     "The next request starts another spawn server. See the kernel's log (dmesg, journalctl -k), the service managers, "
+     "and the output of the spawn server."},
     {[](const FailureFacts &f) { return when(has(f.problem, "must end with exec")); },
      "PassengerRuby names a script that starts Ruby as another process.",
-     "Let the script's last line begin with exec, so that Ruby takes its place."},
+     "Begin the script's last line with exec, so that Ruby replaces the script."},
     {[](const FailureFacts &f) { return when(has(f.problem, "environment is too large")); },
-     "The environment variables of httpd's configuration are more than can be passed on.",
-     "Set fewer or shorter ones with SetEnv."},
+     "The environment variables of httpd's configuration are too long for one process.",
+     "Set fewer or shorter variables with SetEnv."},
     {[](const FailureFacts &f) { return when(has(f.problem, "Permission denied")); },
      "httpd's agent or the application's user has no permission for the application's folder or startup file.",
-     "Give it the permission to enter the folder, and all above it (chmod o+x, or a group)."},
+     "Give that user the permission to enter the folder and all folders above it (chmod o+x, or a group)."},
     {[](const FailureFacts &f) { return when(has(f.problem, "No such file or directory")); },
-     "The application's folder or its startup file is not there.",
-     "See PassengerAppRoot and the DocumentRoot, and whether a deploy is under way."},
+     "The application's folder or its startup file does not exist.",
+     "Check PassengerAppRoot and the DocumentRoot, and whether a deployment is running."},
     {exitStatus, "The process ended by itself with status {} before the application was loaded.",
-     "What it printed last says why, as a rule: see its output. If there is none, run the Ruby that is named below by "
+     "The last output of the process usually has the reason. If there is none, run the Ruby that is named below by "
      "hand, as the application's user."},
 };
 

@@ -50,7 +50,7 @@ SpawnResult DummySpawnerFactory::spawn(const Options &options, const std::atomic
     }
     passGate(cancelled);
     if (cancelled) {
-        throw SpawnException("it was cancelled");
+        throw SpawnException("the start was cancelled");
     }
     for (unsigned left = failuresToCome; left > 0;) {
         if (failuresToCome.compare_exchange_weak(left, left - 1)) {

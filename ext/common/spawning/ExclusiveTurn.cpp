@@ -9,7 +9,7 @@ ExclusiveTurn::Turn::Turn(ExclusiveTurn &exclusive, std::chrono::steady_clock::t
     LockGuard guard(exclusive.mutex_);
     while (exclusive.busy_) {
         if (!guard.waitUntil(exclusive.turnEnded_, deadline) && exclusive.busy_) {
-            throw TimeoutException("others had the turn for too long");
+            throw TimeoutException("other threads held the exclusive turn for too long");
         }
     }
     exclusive.busy_ = true;

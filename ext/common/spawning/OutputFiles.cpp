@@ -85,8 +85,9 @@ private:
             open_ = true;
             failing_ = false;
         } catch (const std::exception &error) {
-            Log::error("event=app_log.failed error=\"{}\" directive=PassengerAppLogFile consequence=\"{}\"",
-                       error.what(), open_ ? "the file that was open is used" : "its lines are in this log");
+            Log::error(
+                "event=app_log.failed error=\"{}\" directive=PassengerAppLogFile consequence=\"{}\"", error.what(),
+                open_ ? "the agent writes to the file that was open" : "the application's lines are in this log");
         }
     }
 

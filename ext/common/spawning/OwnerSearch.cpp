@@ -64,7 +64,7 @@ tl::expected<FileOwner, int> OwnerSearch::find(std::string_view path) {
         std::find_if(links_.begin(), links_.end(), [&](const Link &link) { return link.owner != status.st_uid; });
     if (foreign != links_.end()) {
         owner.doubt = fmt::format(
-            "the link {0} belongs to user {1}, and what it leads to does not: chown -h root {0}, or name the user by "
+            "the link {0} belongs to user {1}, and its target does not: chown -h root {0}, or name the user by "
             "PassengerUser",
             foreign->path, foreign->owner);
     }

@@ -56,10 +56,7 @@ bool lostContact(const std::exception &error) {
 }
 
 std::string howItEnded(const std::optional<int> &waitStatus) {
-    if (!waitStatus) {
-        return "ended";
-    }
-    return (WIFSIGNALED(*waitStatus) ? "was " : "") + describeWaitStatus(*waitStatus);
+    return waitStatus ? describeEnd(*waitStatus) : "ended";
 }
 
 void collectPostMortem(SpawnReport &report, const FailedProcess &process, bool contactWasLost) {

@@ -73,10 +73,10 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
     auto warmed = std::make_unique<Preloader>(startup, instance);
     const auto turn = startup.takeTurn(exclusive_);
     if (!givenUp_.empty()) {
-        throw SpawnException("the application is not preloaded any more");
+        throw SpawnException("the application is no longer preloaded");
     }
     if (preloader_ && !preloader_->suits(instance.origin->plan)) {
-        throw SpawnException("its user, Ruby or environment variables are those of another time");
+        throw SpawnException("the application's user, Ruby or environment variables have changed");
     }
     std::swap(preloader_, warmed);
     // A rest() that waits for the turn must not end the new preloader.
@@ -88,7 +88,7 @@ void SmartSpawner::refork(const Options &options, const WarmInstance &instance) 
 SpawnResult SmartSpawner::forkInstance(SpawnStartup &startup, const Options &options) {
     if (lateForks_ >= LATE_FORKS) {
         lateForks_ = 0;
-        return giveUpPreloading(options, "nothing came of its forks in time");
+        return giveUpPreloading(options, "its forks were not ready in time");
     }
     for (bool again = false;; again = true) {
         if (!preloader_) {

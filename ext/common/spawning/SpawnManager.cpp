@@ -48,7 +48,7 @@ StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadlin
         } catch (const SpawnException &) {
             throw;
         } catch (const TimeoutException &) {
-            Log::error("event=spawn_server.hangs pid={} note=\"it is ended\"", spawnServerPid());
+            Log::error("event=spawn_server.hangs pid={} note=\"the agent ends it\"", spawnServerPid());
             dropServer();
             throw;
         } catch (const std::exception &e) {

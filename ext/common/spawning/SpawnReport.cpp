@@ -58,8 +58,8 @@ std::vector<Report::Row> settingRows(const SpawnReport &report, const Options &o
         rows.push_back({"Ruby", options.ruby});
         rows.push_back({"spawn method", options.spawnMethod});
     }
-    rows.push_back({"user", report.runAs.switches() ? report.runAs.user : "as the server"});
-    rows.push_back({"group", report.runAs.switches() ? report.runAs.group : "as the server"});
+    rows.push_back({"user", report.runAs.switches() ? report.runAs.user : "that of the agent"});
+    rows.push_back({"group", report.runAs.switches() ? report.runAs.group : "that of the agent"});
     return rows;
 }
 
@@ -94,15 +94,15 @@ Report SpawnReport::toReport(const Options &options) const {
     report.signal = waitStatus && WIFSIGNALED(*waitStatus) ? WTERMSIG(*waitStatus) : 0;
     report.exited = waitStatus && WIFEXITED(*waitStatus);
     report.add("Step", Report::Form::PROSE, step);
-    report.add("What usually causes this", Report::Form::PROSE, secrets.hide(diagnosis.cause));
-    report.add("What helps", Report::Form::PROSE, secrets.hide(diagnosis.remedy));
+    report.add("Usual cause", Report::Form::PROSE, secrets.hide(diagnosis.cause));
+    report.add("Remedy", Report::Form::PROSE, secrets.hide(diagnosis.remedy));
     report.add("Exception", Report::Form::LINES, secrets.hide(exceptionText(*this)));
     report.add("Details", Report::Form::LINES, secrets.hide(details));
-    report.add("Where its threads were", Report::Form::LINES, secrets.hide(threads), Report::Keep::END);
+    report.add("Backtraces of the threads", Report::Form::LINES, secrets.hide(threads), Report::Keep::END);
     report.add("Last output of the application", Report::Form::LINES, secrets.hide(output), Report::Keep::END);
     report.addTable("Steps", stepRows(steps));
     report.addTable("Settings", settingRows(*this, options, secrets));
-    report.addTable("The process ran as", process.ids);
+    report.addTable("User and groups of the process", process.ids);
     report.addTable("Limits (soft, hard)", process.limits);
     report.addTable("Environment", environmentRows(process.environment, secrets));
     return report;

@@ -74,7 +74,7 @@ SpawnServer::~SpawnServer() {
     try {
         const auto status = process_.wait(END_LIMIT);
         Log::info("event=spawn_server.ended pid={} status=\"{}\"", own,
-                  status ? describeWaitStatus(*status) : "killed by us");
+                  status ? describeWaitStatus(*status) : "killed by the agent");
     } catch (const std::exception &e) {
         Log::warn("event=spawn_server.ended error=\"{}\"", e.what());
     }
@@ -105,10 +105,10 @@ void SpawnServer::receiveHello(const std::string &user, Deadline deadline) {
     try {
         const Frame hello = control_.receive(deadline);
         if (hello.type != FrameType::SPAWN_HELLO || hello.field(0) != PROTOCOL_VERSION) {
-            failToStart("it speaks another protocol than this agent: is it of the same version?");
+            failToStart("its protocol differs from the agent's: install both from one version");
         }
         if (hello.sender.pid != process_.pid()) {
-            failToStart("somebody else answers on its control socket");
+            failToStart("another process answers on its control socket");
         }
         uid_ = hello.sender.uid;
         if (!user.empty() && ::geteuid() == 0) {
@@ -118,10 +118,10 @@ void SpawnServer::receiveHello(const std::string &user, Deadline deadline) {
             }
         }
     } catch (const TimeoutException &) {
-        failToStart("it did not say hello in time");
+        failToStart("it sent no HELLO in time");
     } catch (const IOException &e) {
         const auto status = process_.wait(END_LIMIT);
-        failToStart(status ? "it " + describeWaitStatus(*status) : e.what());
+        failToStart(status ? "it " + describeEnd(*status) : e.what());
     }
 }
 
@@ -136,7 +136,8 @@ void SpawnServer::watchEnd() {
         endWatcher_->setEvents(0);
         pid_t own = pid;
         if (publishedPid_->compare_exchange_strong(own, 0)) {
-            Log::warn("event=spawn_server.died pid={} note=\"another one is started when it is needed\"", pid);
+            Log::warn("event=spawn_server.died pid={} note=\"the next start of an application starts another one\"",
+                      pid);
         }
     });
     endWatcher_->setEvents(DescriptorWatcher::READABLE);
@@ -171,7 +172,7 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
         case FrameType::SPAWN_FAILED:
             throw StartRefused(answer.field(1), answer.field(0), stepsIn(answer, 2));
         default:
-            throw ProtocolException("the spawn server sent a frame that is no answer");
+            throw ProtocolException("the spawn server sent an unexpected frame");
     }
 }
 

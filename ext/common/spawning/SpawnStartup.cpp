@@ -157,7 +157,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
             failByProcess(answer);
         }
         if (answer.type != FrameType::FORKED) {
-            throw ProtocolException("the preloader sent a frame that is no answer");
+            throw ProtocolException("the preloader sent an unexpected frame");
         }
         awaited_ = &current_;
         begun(SpawnedProcess(static_cast<pid_t>(answer.number(0)), {preloader.process.pid(), preloader.process.uid()}));
@@ -182,7 +182,7 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
         // The process is identified by the credentials that the kernel attaches.
         const Frame hello = current_.control.receive(deadline_);
         if (hello.type != FrameType::PROCESS_HELLO) {
-            throw ProtocolException("the process did not begin with a hello");
+            throw ProtocolException("the process did not begin with HELLO");
         }
         begun(SpawnedProcess(hello.sender.pid, {instance.pid, instance.origin->uid}));
         current_.output->setPid(hello.sender.pid);
@@ -190,7 +190,7 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
 
         report_.steps.begin(MEMORY_PREPARED);
         if (receive(current_.control).type != FrameType::LOADED) {
-            throw ProtocolException("the process sent a frame that is no answer");
+            throw ProtocolException("the process sent an unexpected frame");
         }
         report_.steps.done(MEMORY_PREPARED);
         return finished();
@@ -243,7 +243,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
         failByProcess(answer);
     }
     if (answer.type != FrameType::LOADED) {
-        throw ProtocolException("the process sent a frame that is no answer");
+        throw ProtocolException("the process sent an unexpected frame");
     }
     report_.steps.done(APPLICATION_LOADED);
 }
@@ -261,14 +261,14 @@ Frame SpawnStartup::receive(FrameSocket &control) {
 void SpawnStartup::receiveHello(FrameSocket &control, const SpawnedProcess &process) {
     const Frame hello = control.receive(deadline_);
     if (hello.type != FrameType::PROCESS_HELLO) {
-        throw ProtocolException("the process did not begin with a hello");
+        throw ProtocolException("the process did not begin with HELLO");
     }
     process.confirm(hello.sender);
 }
 
 void SpawnStartup::checkNotCancelled() const {
     if (cancel_.cancelled()) {
-        throw SpawnException("it was cancelled");
+        throw SpawnException("the start was cancelled");
     }
 }
 
@@ -321,14 +321,14 @@ void SpawnStartup::endProcess() {
 std::string SpawnStartup::explain(const std::exception &e) {
     const std::string step = report_.steps.current();
     if (cancel_.cancelled()) {
-        return "it was cancelled";
+        return "the start was cancelled";
     }
     if (report_.timedOut) {
-        return fmt::format("it was not ready within {} seconds; the step \"{}\" had not ended",
+        return fmt::format("the application was not ready within {} seconds; the step \"{}\" had not ended",
                            options_.startTimeout.count(), step);
     }
     if (lostContact_) {
-        return fmt::format("its process {} during the step \"{}\"", howItEnded(report_.waitStatus), step);
+        return fmt::format("the process {} during the step \"{}\"", howItEnded(report_.waitStatus), step);
     }
     if (dynamic_cast<const SpawnException *>(&e) != nullptr) {
         return firstLine(e.what());

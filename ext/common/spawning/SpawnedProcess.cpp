@@ -58,7 +58,7 @@ std::optional<ProcessStatus> readStatus(pid_t pid) {
     const char *uid = ::strstr(buffer.data(), "\nUid:");
     if (parent == nullptr || ::sscanf(parent, "\nPPid: %d", &status.parent) != 1 || uid == nullptr ||
         ::sscanf(uid, "\nUid: %u %u", &status.realUid, &status.effectiveUid) != 2) {
-        throw ProtocolException(path + " cannot be understood");
+        throw ProtocolException(path + " has an unknown form");
     }
     return status;
 }
@@ -104,10 +104,9 @@ SpawnedProcess::SpawnedProcess(pid_t pid, const Expected &expected) : pid_(pid),
         return;
     }
     if (!isAsExpected(*status, expected)) {
-        throw ProtocolException(
-            fmt::format("process {} is not the one that was started: it has parent {} and user id {}, "
-                        "instead of {} and {}",
-                        pid, status->parent, status->effectiveUid, expected.parent, expected.uid));
+        throw ProtocolException(fmt::format(
+            "process {} is not the process that was started: it has parent {} and user id {}, instead of {} and {}",
+            pid, status->parent, status->effectiveUid, expected.parent, expected.uid));
     }
     pidFd_ = std::move(pidFd);
 }

@@ -99,7 +99,7 @@ public:
      * @throws SpawnException, with a report; nothing has changed then
      */
     virtual void refork(const Options &, const WarmInstance &) {
-        throw SpawnException("this way of spawning has no preloader");
+        throw SpawnException("this spawn method has no preloader");
     }
     /**
      * Makes all present and later spawns fail soon. The only method that any thread may call, also

@@ -49,7 +49,7 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
             return tl::unexpected(found.error());
         }
         if (!found->doubt.empty()) {
-            return tl::unexpected(fmt::format("whose the application is cannot be told by its startup file \"{}\": {}",
+            return tl::unexpected(fmt::format("the startup file \"{}\" does not show the application's user: {}",
                                               startupFilePath(options), found->doubt));
         }
         owner = *found;
@@ -100,11 +100,12 @@ tl::expected<UserResolver::Choice, std::string> UserResolver::defaultUser(const 
     if (auto user = database_.userNamed(options.defaultUser)) {
         if (user->uid == ROOT) {
             return tl::unexpected(fmt::format(
-                "the default user \"{}\" is root: PassengerDefaultUser has to be another one", options.defaultUser));
+                "the default user \"{}\" is root: set PassengerDefaultUser to another user", options.defaultUser));
         }
         return Choice{*user, true, ""};
     }
-    return tl::unexpected(fmt::format("the default user \"{}\" does not exist", options.defaultUser));
+    return tl::unexpected(fmt::format(
+        "the default user \"{}\" does not exist: set PassengerDefaultUser to an existing user", options.defaultUser));
 }
 
 tl::expected<UserResolver::Group, std::string> UserResolver::chooseGroup(const Options &options, Choice &choice,
@@ -133,12 +134,14 @@ tl::expected<UserResolver::Group, std::string> UserResolver::defaultGroup(const 
     if (auto group = database_.groupNamed(options.defaultGroup)) {
         if (group->gid == ROOT_GROUP) {
             return tl::unexpected(
-                fmt::format("the default group \"{}\" is root's: PassengerDefaultGroup has to be another one",
+                fmt::format("the default group \"{}\" is root's: set PassengerDefaultGroup to another group",
                             options.defaultGroup));
         }
         return *group;
     }
-    return tl::unexpected(fmt::format("the default group \"{}\" does not exist", options.defaultGroup));
+    return tl::unexpected(
+        fmt::format("the default group \"{}\" does not exist: set PassengerDefaultGroup to an existing group",
+                    options.defaultGroup));
 }
 
 tl::expected<UserResolver::Group, std::string> UserResolver::primaryGroup(const User &user) const {

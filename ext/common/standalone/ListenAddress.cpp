@@ -38,7 +38,7 @@ ListenAddress ListenAddress::tcp(const std::string &text) {
         address.host = address.host.substr(1, address.host.size() - 2);
     } else if (address.host.find(':') != std::string::npos) {
         throw std::invalid_argument(
-            fmt::format("\"{}\" is no address to listen on: write IPv6 in brackets, as [::1]:3000", text));
+            fmt::format("\"{}\" is not an address to listen on: write IPv6 in brackets, as [::1]:3000", text));
     } else if (address.host == "*") {
         address.host = "0.0.0.0";
     } else if (address.host == "localhost") {
@@ -47,15 +47,16 @@ ListenAddress ListenAddress::tcp(const std::string &text) {
     }
     if (address.host.empty() || address.host.find_first_of("[]") != std::string::npos || !isPort(address.port)) {
         throw std::invalid_argument(
-            fmt::format("\"{}\" is no address to listen on: write ADDRESS:PORT, as 127.0.0.1:3000", text));
+            fmt::format("\"{}\" is not an address to listen on: write ADDRESS:PORT, as 127.0.0.1:3000", text));
     }
     return address;
 }
 
 ListenAddress ListenAddress::unixSocket(const std::string &path) {
     if (path.empty() || path.size() >= sizeof(sockaddr_un::sun_path)) {
-        throw std::invalid_argument(fmt::format("\"{}\" is no path for a socket: it has {} bytes, and may have 1 to {}",
-                                                path, path.size(), sizeof(sockaddr_un::sun_path) - 1));
+        throw std::invalid_argument(
+            fmt::format("\"{}\" is not a path for a socket: it has {} bytes, and 1 to {} are allowed", path,
+                        path.size(), sizeof(sockaddr_un::sun_path) - 1));
     }
     ListenAddress address;
     address.path = path;

@@ -43,7 +43,7 @@ void forRequests(const FileDescriptor &socket) {
     if (error.error() == EADDRINUSE) {
         remedy = "; another server listens there: end it, or choose another address with --listen";
     } else if (error.error() == EACCES) {
-        remedy = "; this user may not: choose a port from 1024 on, or a folder that it may write into";
+        remedy = "; this user has no permission: choose a port from 1024 on, or a folder that the user may write to";
     }
     throw IOException(fmt::format("{}{}", error.what(), remedy));
 }
@@ -134,8 +134,9 @@ void ListeningSockets::adopt(int descriptor, const char *giver) {
     int listens = 0;
     socklen_t size = sizeof listens;
     if (::getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0 || listens == 0) {
-        throw IOException(fmt::format(
-            "{} names descriptor {}, which is no listening socket; unset it, or open the socket", giver, descriptor));
+        throw IOException(
+            fmt::format("{} names descriptor {}, which is not a listening socket; unset it, or open the socket", giver,
+                        descriptor));
     }
     ::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
     ::fcntl(descriptor, F_SETFL, ::fcntl(descriptor, F_GETFL) | O_NONBLOCK);

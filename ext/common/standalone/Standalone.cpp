@@ -61,8 +61,9 @@ int Standalone::conclude(const std::string &problem) {
     loop_->stop();
     removePidFile();
     if (failed) {
-        Log::error("event=prefork.failed reason=\"the application does not load; the lines above say why\" app=\"{}\"",
-                   options_.appRoot);
+        Log::error(
+            "event=prefork.failed reason=\"the application does not load; the lines above have the reason\" app=\"{}\"",
+            options_.appRoot);
         return EXIT_FAILURE;
     }
     if (!problem.empty()) {
@@ -135,11 +136,11 @@ void Standalone::startSuccessor() {
         return;
     }
     if (!announced_) {
-        Log::warn("event=prefork.successor_refused reason=\"this process is not ready itself; try again later\"");
+        Log::warn("event=prefork.successor_refused reason=\"this process is not ready yet; try again later\"");
         return;
     }
     if (successor_ != nullptr) {
-        Log::warn("event=prefork.successor_refused reason=\"process {} is on its way already\"", successor_->pid());
+        Log::warn("event=prefork.successor_refused reason=\"the successor {} is starting already\"", successor_->pid());
         return;
     }
     try {
@@ -147,14 +148,15 @@ void Standalone::startSuccessor() {
                                                  [this](int status) { successorEnded(status); });
         Log::notice("event=prefork.successor_started pid={}", successor_->pid());
     } catch (const SystemException &error) {
-        Log::error("event=prefork.successor_failed reason=\"{}\"; this process goes on", error.what());
+        Log::error("event=prefork.successor_failed reason=\"{}\"; this process continues", error.what());
     }
 }
 
 void Standalone::successorEnded(int status) {
     if (!preFork_->shuttingDown()) {
-        Log::error("event=prefork.successor_failed reason=\"it {} before it was ready\"; this process goes on",
-                   describeWaitStatus(status));
+        Log::error(
+            "event=prefork.successor_failed reason=\"the successor {} before it was ready\"; this process continues",
+            describeEnd(status));
     }
     successor_.reset();
 }

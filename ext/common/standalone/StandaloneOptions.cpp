@@ -47,7 +47,9 @@ std::chrono::milliseconds milliseconds(double seconds) {
 /** Checks a time. The comparison is false for NaN. */
 std::string checkSeconds(const std::string &text) {
     const double seconds = std::strtod(text.c_str(), nullptr);
-    return seconds >= 0 && seconds <= YEAR ? "" : fmt::format("{} is no time: write seconds, from 0 to a year", text);
+    return seconds >= 0 && seconds <= YEAR
+               ? ""
+               : fmt::format("{} is not a time: write seconds, from 0 to a year (31536000)", text);
 }
 
 mode_t modeFrom(const std::string &text) {
@@ -55,7 +57,7 @@ mode_t modeFrom(const std::string &text) {
     const auto mode = std::strtoul(text.c_str(), &end, 8);
     if (text.empty() || *end != '\0' || mode > ALL) {
         throw std::invalid_argument(
-            fmt::format("--socket-mode \"{}\" is no file mode: write three or four octal digits, as 0660", text));
+            fmt::format("--socket-mode \"{}\" is not a file mode: write three or four octal digits, as 0660", text));
     }
     return static_cast<mode_t>(mode);
 }
@@ -85,7 +87,7 @@ void add(CLI::App &app, StandaloneOptions &options, Given &given) {
     app.add_option("--max-spare", options.limits.maxSpare, "free workers, at most")->capture_default_str();
     app.add_option("--start", options.limits.start, "workers at the beginning")->capture_default_str();
     app.add_option("--max-clients", options.limits.maxClients, "workers, at most")->capture_default_str();
-    app.add_option("--timeout", given.timeout, "seconds that a worker may be at one request; 0: any time")
+    app.add_option("--timeout", given.timeout, "seconds that a worker may take for one request; 0: no limit")
         ->check(checkSeconds)
         ->capture_default_str();
     app.add_option("--grace", given.grace, "seconds that a worker may take to end")
@@ -94,11 +96,11 @@ void add(CLI::App &app, StandaloneOptions &options, Given &given) {
     app.add_option("--keep-alive", options.keepAlive, "seconds that a connection may be idle")
         ->check(checkSeconds)
         ->capture_default_str();
-    app.add_option("--request-timeout", options.requestTimeout, "seconds that a request may take to come")
+    app.add_option("--request-timeout", options.requestTimeout, "seconds that a client may take to send a request")
         ->check(CLI::PositiveNumber)
         ->check(checkSeconds)
         ->capture_default_str();
-    app.add_option("--answer-timeout", options.answerTimeout, "seconds that a client may take to take an answer")
+    app.add_option("--answer-timeout", options.answerTimeout, "seconds that a client may take to receive an answer")
         ->check(CLI::PositiveNumber)
         ->check(checkSeconds)
         ->capture_default_str();
@@ -109,10 +111,9 @@ void add(CLI::App &app, StandaloneOptions &options, Given &given) {
     app.add_flag("--early-hints", options.earlyHints, "offers rack.early_hints");
     app.add_option("APPDIR", given.appRoot, "folder of the application")->capture_default_str();
     app.footer(
-        "Signals: TERM, INT and QUIT end it when the requests in work are answered; HUP restarts the workers one by "
-        "one; USR2 starts\n"
-        "its successor, with the same sockets; TTIN and TTOU: one worker more, or fewer; USR1 writes its status to the "
-        "log.");
+        "Signals: TERM, INT and QUIT end the server after it has answered its requests. HUP restarts the workers one "
+        "by one.\nUSR2 starts a successor with the same sockets. TTIN and TTOU add and remove a worker. USR1 writes "
+        "the status to the log.");
 }
 
 }  // namespace

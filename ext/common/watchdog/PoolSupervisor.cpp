@@ -167,8 +167,8 @@ void PoolSupervisor::processEnded(pid_t pid, int status) {
     if (!everReady_) {
         Log::error("event=pool.exited pid={} how=\"{}\" ready=false", pid, how);
         if (!failure_) {
-            failure_ =
-                Frame(FrameType::AGENT_FAILED, {"io", "The pool process " + how + " before it was ready", "0", ""});
+            failure_ = Frame(FrameType::AGENT_FAILED,
+                             {"io", "The pool process " + describeEnd(status) + " before it was ready", "0", ""});
         }
         events_.failed(*failure_);
         return;
@@ -212,7 +212,8 @@ void PoolSupervisor::stop(milliseconds patience) {
     store_.clear();
     socket_ = FrameSocket();
     if (process_ && !process_.wait(patience)) {
-        Log::error("event=pool.killed pid={} reason=\"did not end in {} ms\"", process_.pid(), patience.count());
+        Log::error("event=pool.killed pid={} reason=\"the pool process did not end within {} ms\"", process_.pid(),
+                   patience.count());
     }
     process_ = ChildProcess();
 }

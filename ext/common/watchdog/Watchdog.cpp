@@ -113,7 +113,7 @@ void Watchdog::turn() {
         return;
     }
     if (entries[4].revents != 0) {
-        endReason_ = "the owner let go of it, and nobody else uses it";
+        endReason_ = "the owner released the agent, and no process uses it";
         return;
     }
     // Before the signals: a process's frames precede its death.
@@ -148,7 +148,7 @@ void Watchdog::receiveFromOwner() {
     } catch (const EndOfFileException &) {
         ownerLetGo();
     } catch (const std::exception &exception) {
-        endReason_ = std::string("the owner cannot be understood: ") + exception.what();
+        endReason_ = std::string("the owner sent an invalid frame: ") + exception.what();
         exitStatus_ = EXIT_FAILURE;
     }
 }
@@ -164,7 +164,7 @@ void Watchdog::ownerLetGo() {
         return;
     }
     draining_ = true;
-    Log::notice("event=agent.draining reason=\"the owner let go of it\"");
+    Log::notice("event=agent.draining reason=\"the owner released the agent\"");
 }
 
 void Watchdog::handle(Frame frame) {
@@ -177,7 +177,7 @@ void Watchdog::handle(Frame frame) {
             pool_.setSettings(std::move(frame.fields));
             return;
         case FrameType::STOP:
-            endReason_ = "the owner said so";
+            endReason_ = "the owner requested it";
             return;
         default:
             throw ProtocolException("frame of type " + std::to_string(static_cast<int>(frame.type)));

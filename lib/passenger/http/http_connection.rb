@@ -11,7 +11,7 @@ module PhusionPassenger
     # The most bytes that wait for a client. With more, the application waits for the client.
     UNSENT_LIMIT = 256 * 1024
     GONE = PlainClientSocket::GONE
-    CLIENT_GONE = "the client has gone"
+    CLIENT_GONE = "the client has closed its connection"
     # With this SO_LINGER, a close resets the connection, so the client cannot take a part of an
     # answer for the whole.
     RESET = [1, 0].pack("ii").freeze
@@ -117,9 +117,9 @@ module PhusionPassenger
     # Logs which limit was exceeded: that of a whole answer, or that of one wait.
     def complain_of_slowness(of_answer)
       reason = if of_answer
-                 "it did not take its answer within #{@answer_time} seconds"
+                 "the client did not receive its answer within #{@answer_time} seconds"
                else
-                 "it took nothing of its answer for #{@patience} seconds"
+                 "the client received nothing of its answer for #{@patience} seconds"
                end
       Log.complaint("client.slow", reason: reason)
     end

@@ -50,7 +50,7 @@ module PhusionPassenger
       return if connection.behind?
 
       seconds = @deadlines.request_time
-      raise RefusedRequest.new(408, "the request did not come within #{seconds} seconds")
+      raise RefusedRequest.new(408, "the request did not arrive within #{seconds} seconds")
     end
 
     # The line of an answer's head. It is made once each second.

@@ -208,12 +208,12 @@ module PhusionPassenger
 
       @noted = true
       Log.event("response.too_long",
-                reason: "its body is longer than its Content-Length; the rest was left out")
+                reason: "the body is longer than its Content-Length; the rest was left out")
     end
 
     def fall_short
       Log.event("response.too_short",
-                reason: "its body is #{@left} bytes shorter than its Content-Length")
+                reason: "the body is #{@left} bytes shorter than its Content-Length")
       abort
     end
   end

@@ -57,7 +57,7 @@ module PhusionPassenger
         raise RefusedRequest.new(507, "there is no room for the request's body")
       end
 
-      raise RefusedRequest.new(503, "the request's body cannot be kept")
+      raise RefusedRequest.new(503, "the request's body cannot be stored")
     end
   end
 

@@ -113,7 +113,7 @@ module PhusionPassenger
 
     def refused(message)
       unless message.include?("longer than")
-        return RefusedRequest.new(400, "this is no request of HTTP/1.1")
+        return RefusedRequest.new(400, "the request is not HTTP/1.1")
       end
 
       case message[/element (\w+)/, 1]
@@ -139,7 +139,7 @@ module PhusionPassenger
     def check_protocol
       protocol = @environment["HTTP_VERSION"] || @environment["SERVER_PROTOCOL"]
       unless VERSION.match?(protocol)
-        raise RefusedRequest.new(505, "#{protocol} is not spoken here, but HTTP/1.1")
+        raise RefusedRequest.new(505, "#{protocol} is not supported; use HTTP/1.1")
       end
 
       @modern = protocol != "HTTP/1.0"
@@ -173,7 +173,7 @@ module PhusionPassenger
       raise RefusedRequest.new(400, "the request names no host") if host.nil? && modern?
 
       name, port = @hosts[host] ||= HOST.match(host || "")&.captures
-      raise RefusedRequest.new(400, "the request's Host is no host") unless name
+      raise RefusedRequest.new(400, "the request's Host is not a host") unless name
 
       # The application may change the strings.
       @environment["SERVER_NAME"] = name.empty? ? "localhost" : name.dup
@@ -199,7 +199,7 @@ module PhusionPassenger
       if coding
         check_coding(coding, length)
       elsif length && !LENGTH.match?(length)
-        raise RefusedRequest.new(400, "the request's Content-Length is no number")
+        raise RefusedRequest.new(400, "the request's Content-Length is not a number")
       end
     end
 
@@ -207,16 +207,16 @@ module PhusionPassenger
       if length
         raise RefusedRequest.new(400, "the request has both Transfer-Encoding and Content-Length")
       elsif !modern?
-        raise RefusedRequest.new(400, "the request is of HTTP/1.0 and has a Transfer-Encoding")
+        raise RefusedRequest.new(400, "a request of HTTP/1.0 must not have a Transfer-Encoding")
       elsif !coding.casecmp?("chunked")
-        raise RefusedRequest.new(501, "the request's Transfer-Encoding is not known; chunked is")
+        raise RefusedRequest.new(501, "the request's Transfer-Encoding is not supported; use chunked")
       end
     end
 
     def check_expectation
       expected = @environment["HTTP_EXPECT"] or return
       unless expected.casecmp?("100-continue")
-        raise RefusedRequest.new(417, "what the request expects is not known; 100-continue is")
+        raise RefusedRequest.new(417, "the request's Expect is not supported; use 100-continue")
       end
 
       @continue = modern? && !@body.nil?

@@ -100,7 +100,7 @@ module PhusionPassenger
     def check_cells
       return if @thread_count.positive? && @cell + @thread_count <= Layout::Claims::CELLS
 
-      raise ProtocolError, "SERVE with #{@thread_count} threads from cell #{@cell} on"
+      raise ProtocolError, "the agent's SERVE names #{@thread_count} threads from cell #{@cell} on"
     end
 
     def start_threads

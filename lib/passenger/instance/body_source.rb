@@ -37,7 +37,7 @@ module PhusionPassenger
     def read_exactly(length)
       bytes = String.new(encoding: Encoding::BINARY)
       while bytes.bytesize < length
-        piece = next_piece or raise BodyBrokenOff, "the request head was broken off"
+        piece = next_piece or raise BodyBrokenOff, "the request's head was broken off"
         bytes << piece
       end
       return bytes if bytes.bytesize == length

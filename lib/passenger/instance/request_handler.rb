@@ -120,7 +120,7 @@ module PhusionPassenger
       return reply.skip if withdrawn
       return refuse(reply, "version #{version}") if version != Layout::VERSION
       limit = Layout::MESSAGE_LIMIT
-      return refuse(reply, "a message of more than #{limit} bytes") if @buffer.bytesize > limit
+      return refuse(reply, "the message has more than #{limit} bytes") if @buffer.bytesize > limit
 
       respond(channel, reply, flags, head_length, resends)
     rescue ClientGone, BodyBrokenOff
@@ -146,7 +146,7 @@ module PhusionPassenger
       @adapter.end_in_error(reply)
       return @channels.drop(channel.id) unless reply.finished?
 
-      Log.event("request.failed", reason: "its answer was left unfinished")
+      Log.event("request.failed", reason: "the application did not finish its answer")
     end
 
     # In microseconds.
@@ -156,13 +156,13 @@ module PhusionPassenger
 
     def respond(channel, reply, flags, head_length, resends)
       return StreamExchange.new(@adapter).run(reply) if flags.anybits?(STREAM)
-      return refuse(reply, "a head of #{head_length} bytes") if head_length > HEAD_LIMIT
+      return refuse(reply, "the head has #{head_length} bytes") if head_length > HEAD_LIMIT
 
       here = @buffer.bytesize - HEADER_LENGTH
       if flags.anybits?(BODY_FOLLOWS)
         return respond_to_long(channel, reply, flags, head_length, here, resends)
       end
-      return refuse(reply, "a head that ends early") if here < head_length
+      return refuse(reply, "the head ends early") if here < head_length
 
       # Copies. A byteslice would share the buffer's memory, and each request would need a new
       # buffer.

@@ -61,7 +61,7 @@ module PhusionPassenger
     def send_bytes(bytes)
       @io.write(bytes)
     rescue Errno::EPIPE, Errno::ECONNRESET, IOError
-      raise ClientGone, "the client has gone"
+      raise ClientGone, "the client has closed its connection"
     end
 
     def reason(status)
@@ -87,7 +87,7 @@ module PhusionPassenger
       theirs.close
       length = read_exactly(4).unpack1("V")
       if length > Layout::Request::HEAD_LIMIT
-        raise BodyBrokenOff, "an environment of #{length} bytes"
+        raise BodyBrokenOff, "the environment has #{length} bytes"
       end
 
       @adapter.call(read_exactly(length), @adapter.input_for(self), StreamReply.new(@io))
@@ -106,7 +106,7 @@ module PhusionPassenger
     rescue EOFError
       nil
     rescue Errno::ECONNRESET, IOError
-      raise BodyBrokenOff, "the request body was broken off"
+      raise BodyBrokenOff, "the request's body was broken off"
     end
 
     private
@@ -122,7 +122,7 @@ module PhusionPassenger
       bytes = String.new(encoding: Encoding::BINARY)
       while bytes.bytesize < length
         piece = next_piece(length - bytes.bytesize)
-        raise BodyBrokenOff, "the request head was broken off" unless piece
+        raise BodyBrokenOff, "the request's head was broken off" unless piece
 
         bytes << piece
       end

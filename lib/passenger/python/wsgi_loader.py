@@ -26,7 +26,7 @@ def load_application(path):
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     if not callable(getattr(module, "application", None)):
-        sys.exit('%s defines no "application": it has to, for example application = Flask(__name__)' % path)
+        sys.exit('%s defines no "application". Define it, for example: application = Flask(__name__)' % path)
     return module.application
 
 
@@ -146,7 +146,7 @@ class RequestHandler(WSGIRequestHandler):
                 return
             if handler and handler.headers_sent:
                 raise ConnectionError(
-                    "the answer has begun, so the client is not asked for the request's body any more"
+                    "the answer has begun, so the client is no longer asked for the request's body"
                 )
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()

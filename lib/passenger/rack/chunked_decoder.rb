@@ -55,7 +55,7 @@ module PhusionPassenger
 
     def take_line(part)
       @line << part
-      raise BadResponse, "its chunked body has a line without end" if @line.bytesize > LINE_LIMIT
+      raise BadResponse, "the chunked body has a line without end" if @line.bytesize > LINE_LIMIT
       return unless @line.end_with?("\n")
 
       @after_chunk ? end_chunk : begin_chunk
@@ -63,14 +63,14 @@ module PhusionPassenger
     end
 
     def end_chunk
-      raise BadResponse, "its chunked body has a chunk without end" unless @line.match?(/\A\r?\n\z/)
+      raise BadResponse, "the chunked body has a chunk without end" unless @line.match?(/\A\r?\n\z/)
 
       @after_chunk = false
     end
 
     # Trailers follow the chunk of length 0. They are dropped: a reply has no place for them.
     def begin_chunk
-      size = @line[SIZE, 1] or raise BadResponse, "its chunked body has a chunk without a length"
+      size = @line[SIZE, 1] or raise BadResponse, "the chunked body has a chunk without a length"
       @left = size.to_i(16)
       @ended = @left.zero?
     end

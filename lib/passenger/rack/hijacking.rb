@@ -28,7 +28,7 @@ module PhusionPassenger
     # From now on the application and the client exchange all bytes themselves. The application
     # writes the head, too.
     def hijack
-      raise IOError, "the answer has begun: its connection cannot be hijacked any more" if @started
+      raise IOError, "the answer has begun: its connection can no longer be hijacked" if @started
 
       take_over
     end

@@ -193,7 +193,7 @@ module PhusionPassenger
       if piece
         @missing -= piece.bytesize
       elsif @missing.positive?
-        raise BodyBrokenOff, "the request body ended #{@missing} bytes early"
+        raise BodyBrokenOff, "the request's body ended #{@missing} bytes early"
       end
       piece
     end

@@ -119,7 +119,7 @@ module PhusionPassenger
     def take_apart(head)
       count = head.count(NUL)
       if count.odd? || !head.end_with?(NUL)
-        raise BadRequest, "the environment is no list of names and values"
+        raise BadRequest, "the environment is not a list of names and values"
       end
 
       count <= STRINGS_AT_ONCE ? unpack_short(head, count) : unpack_long(head)
@@ -141,7 +141,7 @@ module PhusionPassenger
       hijack = headers["rack.hijack"] if headers.is_a?(Hash)
       hijack ||= body if code == 101 && body.respond_to?(:call)
       unless (code >= 200 && code <= 999) || (code == 101 && hijack)
-        raise BadResponse, "its status is #{status.inspect}"
+        raise BadResponse, "the status is #{status.inspect}"
       end
 
       head = ResponseHead.build(headers)
@@ -158,10 +158,10 @@ module PhusionPassenger
     # From here on the application owns the stream and may keep it. The exchange is over.
     def send_head_and_hijack(reply, code, head, hijack)
       unless reply.hijackable?
-        raise BadResponse, "it would hijack a connection where rack.hijack? is false"
+        raise BadResponse, "the answer hijacks a connection where rack.hijack? is false"
       end
       if code == 101 && !reply.upgrade_wanted?
-        raise BadResponse, "it is an upgrade that nobody asked for"
+        raise BadResponse, "the answer is an upgrade that the client did not ask for"
       end
 
       stream = reply.respond_and_hijack(code, head)

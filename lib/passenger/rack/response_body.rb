@@ -25,7 +25,7 @@ module PhusionPassenger
       coding = header(headers, TRANSFER_ENCODING) or return false
       coding = Array(coding).join(", ")
       unless coding.casecmp?("chunked")
-        raise BadResponse, "its body has the transfer coding #{coding.inspect}"
+        raise BadResponse, "the body has the transfer coding #{coding.inspect}"
       end
 
       true
@@ -49,7 +49,7 @@ module PhusionPassenger
       elsif @body.respond_to?(:call)
         send_stream(reply, status, head)
       else
-        raise BadResponse, "its body is a #{@body.class}, which has no each, call or to_path"
+        raise BadResponse, "the body is a #{@body.class}, which has no each, call or to_path"
       end
     end
 
@@ -99,7 +99,7 @@ module PhusionPassenger
     # The httpd child notes surplus bytes within the last piece.
     def note_surplus
       Log.event("response.cut",
-                reason: "its body is longer than its Content-Length; the rest was left out")
+                reason: "the body is longer than its Content-Length; the rest was left out")
     end
 
     def send_file(reply, status, head)
@@ -114,7 +114,7 @@ module PhusionPassenger
           reply.data(buffer, last: left <= 0)
         end
       end
-      raise BadResponse, "its file became shorter while it was sent" unless reply.finished?
+      raise BadResponse, "the body's file became shorter while it was sent" unless reply.finished?
     end
 
     def send_stream(reply, status, head)
@@ -128,7 +128,7 @@ module PhusionPassenger
       reply.respond(status, head)
       decoder = ChunkedDecoder.new
       @body.each { |piece| reply.data(decoder.decode(piece)) }
-      raise BadResponse, "its chunked body ends before its last chunk" unless decoder.ended?
+      raise BadResponse, "the chunked body ends before its last chunk" unless decoder.ended?
 
       reply.finish
     end

@@ -34,7 +34,7 @@ module PhusionPassenger
       end
       return head if head.bytesize <= Layout::Reply::HEAD_LIMIT
 
-      raise BadResponse, "its head has #{head.bytesize} bytes, more than " \
+      raise BadResponse, "the head has #{head.bytesize} bytes, more than " \
                          "#{Layout::Reply::HEAD_LIMIT}"
     end
     private_class_method :build_any
@@ -53,7 +53,7 @@ module PhusionPassenger
     def self.append_lines(head, prefix, value)
       value.split("\n").each do |line|
         if FORBIDDEN.match?(line)
-          raise BadResponse, "its header #{prefix.chomp(': ').inspect} has a forbidden character"
+          raise BadResponse, "the header #{prefix.chomp(': ').inspect} has a forbidden character"
         end
 
         head << prefix << line << "\r\n"
@@ -67,7 +67,7 @@ module PhusionPassenger
       text = name.to_s
       return nil if text.start_with?("rack.") || text.casecmp?("transfer-encoding")
       unless text.ascii_only? && NAME.match?(text)
-        raise BadResponse, "it has a header named #{text.inspect}"
+        raise BadResponse, "the head has a header named #{text.inspect}"
       end
 
       prefix = "#{text}: ".b.freeze

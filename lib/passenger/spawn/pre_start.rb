@@ -67,7 +67,7 @@ module PhusionPassenger
     def ask(uri)
       # httpd refuses such URLs in its configuration already.
       if uri.userinfo
-        raise ArgumentError, "a URL must not have a user or password: whoever answers would get it"
+        raise ArgumentError, "a URL must not have a user or password: the server would receive them"
       end
 
       last = nil

@@ -164,7 +164,7 @@ module PhusionPassenger
       pid, *steps = lines.to_s.lines(chomp: true)
       steps = steps.flat_map { |line| line.split("\t") }
       raise StartFailed.new(step, why, steps) if step
-      raise StartFailed.new(@forked, "it ended at once") unless pid
+      raise StartFailed.new(@forked, "the process ended at once") unless pid
 
       [Integer(pid), *steps]
     end

@@ -52,7 +52,7 @@ module PhusionPassenger
     def send_message(bytes)
       @io.send(bytes, 0)
     rescue *GONE
-      raise ClientGone, "the client has gone"
+      raise ClientGone, "the client has closed its connection"
     end
 
     # The same without joining the parts; needs native code. False: the kernel did not take the
@@ -60,13 +60,13 @@ module PhusionPassenger
     def send_parts(header, head, bytes)
       Native.transmit(@io, header, head, bytes)
     rescue *GONE
-      raise ClientGone, "the client has gone"
+      raise ClientGone, "the client has closed its connection"
     end
 
     def send_descriptor(bytes, io)
       @io.sendmsg(bytes, 0, nil, Socket::AncillaryData.unix_rights(io))
     rescue *GONE
-      raise ClientGone, "the client has gone"
+      raise ClientGone, "the client has closed its connection"
     end
 
     # The next message and its files, which the caller closes. Raises BodyBrokenOff as `receive`
@@ -80,7 +80,7 @@ module PhusionPassenger
     rescue Errno::EINTR
       retry
     rescue *GONE
-      raise BodyBrokenOff, "the request body was broken off"
+      raise BodyBrokenOff, "the request's body was broken off"
     end
 
     # Replaces the buffer with the next message. Raises BodyBrokenOff if the child gave the exchange
@@ -90,7 +90,7 @@ module PhusionPassenger
     rescue Errno::EINTR
       retry
     rescue *GONE # EOFError is an IOError
-      raise BodyBrokenOff, "the request body was broken off"
+      raise BodyBrokenOff, "the request's body was broken off"
     end
   end
 end

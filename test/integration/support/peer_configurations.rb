@@ -29,7 +29,7 @@ module PeerConfigurations
       "PassengerPreStart http://localhost/\nPassengerPreStart https://localhost:8443/a?b=c",
     "settings by another way" => "PassengerCtl log_level 3",
     "a dump" => "PassengerDumpConfigManifest /tmp/manifest",
-    "what calls nobody" => "PassengerDisableSecurityUpdateCheck on\n" \
+    "contacts to other servers" => "PassengerDisableSecurityUpdateCheck on\n" \
                            "PassengerSecurityUpdateCheckProxy http://proxy/\n" \
                            "PassengerDisableAnonymousTelemetry on\n" \
                            "PassengerAnonymousTelemetryProxy http://proxy/",
