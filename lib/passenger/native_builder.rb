@@ -33,7 +33,7 @@ module PhusionPassenger
       # Under a name of its own: another process may load the old file meanwhile.
       made = "#{@target}.#{Process.pid}"
       unless system(*command(made))
-        return "Without native code for #{RbConfig.ruby}: the compiler failed; see its messages above"
+        return "Without native code for #{RbConfig.ruby}: the compiler failed, see above"
       end
 
       File.rename(made, @target)

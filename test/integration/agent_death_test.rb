@@ -178,7 +178,8 @@ class AgentDeathTest < IntegrationTest
     position = server.log.position
     old = the_only(POOL)
     Process.kill(:KILL, old.pid)
-    server.log.wait_for(/\b#{old.pid}\b.*(signal|killed|died|exited)|(signal|killed|died|exited).*\b#{old.pid}\b/, from: position)
+    ended = /signal|killed|died|exited/
+    server.log.wait_for(/\b#{old.pid}\b.*(#{ended})|(#{ended}).*\b#{old.pid}\b/, from: position)
     eventually("another one") do
       server.tree.matching(POOL).any? { |process| process.identity != old.identity }
     end

@@ -79,7 +79,8 @@ class AgentFoldersTest < IntegrationTest
     FileUtils.mkdir_p(@folder)
     File.chmod(0o777, @folder)
     with_server(registered) do |server|
-      server.log.wait_for(/event=registry\.failed error="users other than the owner may write to #{@folder}: chmod go-w #{@folder}, or/)
+      reason = "users other than the owner may write to #{@folder}: chmod go-w #{@folder}, or"
+      server.log.wait_for(/event=registry\.failed error="#{reason}/)
       assert_status 200, server.client.get("/")
     end
   end

@@ -14,8 +14,13 @@ class AnswerDirectivesTest < IntegrationTest
     run(lambda do |env|
       env["PATH_INFO"][%r{\A/among/(\d+)(/.*)}] && gather($1.to_i, $2)
       status = env["PATH_INFO"][%r{\A/status/(\d+)}, 1].to_i
-      headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1", "WWW-Authenticate" => "Basic realm=app" }
-      status.zero? ? [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] : [status, headers, ["the application's own words"]]
+      headers = { "Content-Type" => "text/plain", "X-App" => "mine", "Set-Cookie" => "a=1",
+                  "WWW-Authenticate" => "Basic realm=app" }
+      if status.zero?
+        [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+      else
+        [status, headers, ["the application's own words"]]
+      end
     end)
   RUBY
 

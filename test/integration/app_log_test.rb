@@ -87,7 +87,8 @@ class AppLogTest < IntegrationTest
     File.symlink(victim, file)
     serving("PassengerAppLogFile #{file}\n") do |server|
       server.client.get("/print?unmistakable")
-      server.log.wait_for(/event=app_log\.failed error=".*out\.log \(with the rights of user #{TestEnvironment::WEB_USER}/)
+      rights = "with the rights of user #{TestEnvironment::WEB_USER}"
+      server.log.wait_for(/event=app_log\.failed error=".*out\.log \(#{rights}/)
       server.log.wait_for(/output: unmistakable/)
       assert_equal "untouched\n", File.read(victim)
     end
@@ -97,7 +98,8 @@ class AppLogTest < IntegrationTest
     file = File.join(@app, "missing/out.log")
     serving("PassengerAppLogFile #{file}\n") do |server|
       server.client.get("/print?unmistakable")
-      server.log.wait_for(/event=app_log\.failed .*No such file or directory.*the application's lines are in this log/)
+      missing = /No such file or directory.*the application's lines are in this log/
+      server.log.wait_for(/event=app_log\.failed .*#{missing}/)
       server.log.wait_for(/output: unmistakable/)
       FileUtils.mkdir_p(File.dirname(file))
       TestEnvironment.hand_over(File.dirname(file))

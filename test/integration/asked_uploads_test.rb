@@ -44,7 +44,8 @@ class AskedUploadsTest < IntegrationTest
     loop do
       Thread.new(server.accept) do |socket|
         nil until [nil, "\r\n"].include?(socket.gets)
-        socket.write("HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n7\r\nfirst, \r\n")
+        socket.write("HTTP/1.1 200 OK\r\nConnection: close\r\n" \
+                     "Transfer-Encoding: chunked\r\n\r\n7\r\nfirst, \r\n")
         socket.write("7\r\n#{socket.read(5).to_s.bytesize} bytes\r\n0\r\n\r\n")
       ensure
         socket.close

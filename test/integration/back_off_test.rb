@@ -25,7 +25,9 @@ class BackOffTest < IntegrationTest
 
   # Loads, but its instances fail at the start of serving until the file `ready` exists.
   UNREADY = <<~RUBY
-    PhusionPassenger.on_event(:starting_worker_process) { |_forked| raise "not ready" unless File.exist?("ready") }
+    PhusionPassenger.on_event(:starting_worker_process) do |_forked|
+      raise "not ready" unless File.exist?("ready")
+    end
     run proc { |_env| [200, {}, ["ready"]] }
   RUBY
 
@@ -65,7 +67,9 @@ class BackOffTest < IntegrationTest
 
   def test_an_instance_that_fails_at_the_start_of_serving_is_tried_again
     assert_status 500, client("unready.test").get("/")
-    server.log.wait_for(/event=spawn\.failed app="#{root('unready.test')}.* failed with RuntimeError: not ready/, from: @position)
+    failure = / failed with RuntimeError: not ready/
+    server.log.wait_for(/event=spawn\.failed app="#{root('unready.test')}.*#{failure}/,
+                        from: @position)
     server.log.wait_for(/report=\S+ +handshake +failed/, from: @position)
     File.write(File.join(root("unready.test"), "ready"), "")
     server.log.wait_for(/event=instance\.started app="#{root('unready.test')}/, from: @position)

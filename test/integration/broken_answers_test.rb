@@ -27,7 +27,8 @@ class BrokenAnswersTest < IntegrationTest
       "pieces" => ->(size) { Body.new { |send| (size / 10).times { send.call("x" * 10) } } },
       "file" => ->(size) { Whole.new(size) }
     }.freeze
-    ENDS = { "raise" => -> { raise IOError, "no more" }, "exit" => -> { exit }, "exit!" => -> { exit! }, "kill" => -> { Process.kill(:KILL, Process.pid) } }.freeze
+    ENDS = { "raise" => -> { raise IOError, "no more" }, "exit" => -> { exit },
+             "exit!" => -> { exit! }, "kill" => -> { Process.kill(:KILL, Process.pid) } }.freeze
 
     # Waits for the test between the first piece and the end.
     def ending(way, fifo)
@@ -44,14 +45,21 @@ class BrokenAnswersTest < IntegrationTest
       _, kind, size, length = env["PATH_INFO"].split("/")
       case kind
       when "pid" then [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
-      when "coding" then [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "gzip, chunked" }, ["1\r\nx\r\n0\r\n\r\n"]]
+      when "coding"
+        [200, { "Content-Type" => "text/plain", "Transfer-Encoding" => "gzip, chunked" },
+         ["1\r\nx\r\n0\r\n\r\n"]]
       when "hop"
-        names = %w[Keep-Alive Proxy-Authenticate Proxy-Authorization Proxy-Connection TE Trailer Upgrade X-Mine]
-        [200, names.to_h { |name| [name, "x"] }.merge("Connection" => "X-Mine", "X-Kept" => "1"), ["kept"]]
+        names = %w[Keep-Alive Proxy-Authenticate Proxy-Authorization Proxy-Connection TE Trailer
+                   Upgrade X-Mine]
+        headers = names.to_h { |name| [name, "x"] }
+        [200, headers.merge("Connection" => "X-Mine", "X-Kept" => "1"), ["kept"]]
       when "end"
         length = { "Content-Length" => "1000" } if env["QUERY_STRING"].include?("length=yes")
-        [200, { "Content-Type" => "text/plain" }.merge(length || {}), ending(size, env["QUERY_STRING"][/fifo=([^&]+)/, 1])]
-      else [200, { "Content-Type" => "text/plain", "Content-Length" => length }, BODIES.fetch(kind).call(size.to_i)]
+        [200, { "Content-Type" => "text/plain" }.merge(length || {}),
+         ending(size, env["QUERY_STRING"][/fifo=([^&]+)/, 1])]
+      else
+        [200, { "Content-Type" => "text/plain", "Content-Length" => length },
+         BODIES.fetch(kind).call(size.to_i)]
       end
     end)
   RUBY

@@ -34,7 +34,8 @@ class BrokenConfigurationTest < IntegrationTest
     server.graceful { |made| made.set("PassengerLogFile", "/nowhere/passenger.log") }
     assert_status 200, server.client.get("/")
     assert_equal pid, server.client.pid
-    server.log.wait_for(%r{event=agent\.not_updated reason="The log file /nowhere/passenger\.log cannot be opened: No such file})
+    reason = %r{The log file /nowhere/passenger\.log cannot be opened: No such file}
+    server.log.wait_for(/event=agent\.not_updated reason="#{reason}/)
     assert_nothing_left server.stop
   end
 

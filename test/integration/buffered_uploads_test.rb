@@ -48,10 +48,13 @@ class BufferedUploadsTest < IntegrationTest
         name = file && File.readlink("/proc/self/fd/\#{file.fileno}")
         size = input.read.bytesize
         input.rewind if input.respond_to?(:rewind)
-        [200, {}, [[input.class.name, mode == Fcntl::O_RDONLY, name.to_s.end_with?("(deleted)"), size, input.read.bytesize].join(" ")]]
+        facts = [input.class.name, mode == Fcntl::O_RDONLY, name.to_s.end_with?("(deleted)"), size,
+                 input.read.bytesize]
+        [200, {}, [facts.join(" ")]]
       }
     RUBY
-    with_server(configuration { |made| made.site("file.test", SampleApps.written(application.gsub("\\#", "#"))) }) do |own|
+    folder = SampleApps.written(application.gsub("\\#", "#"))
+    with_server(configuration { |made| made.site("file.test", folder) }) do |own|
       assert_equal "PhusionPassenger::FileInput true true 131073 131073",
                    own.client("file.test").post("/", "x" * 131_073).body
       assert_equal "PhusionPassenger::FileInput true true 300000 300000",

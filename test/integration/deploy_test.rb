@@ -48,7 +48,8 @@ class DeployTest < IntegrationTest
       load.wait_for("the new version") { |answer| answer.body == "slow to start" }
     end
     assert_all_answered answers
-    assert_empty answers.select { |answer| answer.asked <= began && answer.body == "slow to start" }, "requests that waited for the new version"
+    waited = answers.select { |answer| answer.asked <= began && answer.body == "slow to start" }
+    assert_empty waited, "requests that waited for the new version"
   end
 
   def test_no_request_waits_behind_a_slow_request_of_the_old_version

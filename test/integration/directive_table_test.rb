@@ -181,7 +181,9 @@ class DirectiveTableTest < IntegrationTest
     ["<Directory /a>", "<DirectoryMatch a>", "<Files a>"].each do |section|
       output, status = check("#{section}\n#{fast}</#{section[/\w+/]}>\n" * 2)
       assert status.success?, output
-      assert_equal 1, output.scan(/PassengerHighPerformance has no effect in <Directory>, <Files> and \.htaccess/).size, section
+      places = /<Directory>, <Files> and \.htaccess/
+      idle = output.scan(/PassengerHighPerformance has no effect in #{places}/)
+      assert_equal 1, idle.size, section
     end
     refute_match(/no effect/, check("#{fast}<VirtualHost *:1>\n#{fast}<Location /a>\n" \
                                     "#{fast}</Location>\n</VirtualHost>\n").first)
@@ -239,7 +241,8 @@ class DirectiveTableTest < IntegrationTest
       manifest = JSON.parse(File.read(path))
       assert_equal 0o600, File.stat(path).mode & 0o777
       assert_equal [6, path],
-                   manifest["settings"].values_at("PassengerMaxPoolSize", "PassengerDumpConfigManifest")
+                   manifest["settings"].values_at("PassengerMaxPoolSize",
+                                                  "PassengerDumpConfigManifest")
       host = manifest["virtual_hosts"].find { |one| one["server_name"] == "rack.test" }["settings"]
       assert_equal ["a \"b", %w[/one /two], false],
                    host.values_at("PassengerAppEnv", "PassengerBaseURI", "PassengerEnabled")
@@ -272,7 +275,8 @@ class DirectiveTableTest < IntegrationTest
       one.set("RailsMaxPoolSize", 1) && one.set("PassengerMaxPoolSize", nil)
     end
     with_server(made) do |server|
-      assert_equal 1, server.log.text.scan(/RailsMaxPoolSize is obsolete: use PassengerMaxPoolSize/).size
+      assert_equal 1, server.log.text.scan(/RailsMaxPoolSize is obsolete: use PassengerMaxPoolSize/)
+                     .size
       pids = Array.new(3) { Thread.new { server.client.get("/slow?seconds=0.1").body[/\d+/] } }
         .map(&:value)
       assert_equal 1, pids.uniq.size

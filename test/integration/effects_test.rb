@@ -9,25 +9,31 @@ class EffectsTest < IntegrationTest
   PYTHON = File.executable?("/usr/bin/python3")
 
   RACK = <<~'RUBY'
-    run proc { [200, { "Content-Type" => "text/plain" }, ["rack #{__FILE__.split('/').last} #{ENV['INTERPRETER']}"]] }
+    text = "rack #{__FILE__.split('/').last} #{ENV['INTERPRETER']}"
+    run proc { [200, { "Content-Type" => "text/plain" }, [text]] }
   RUBY
   WSGI = <<~'PYTHON'
     import os
 
     def application(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return [("wsgi %s %s" % (os.path.basename(__file__), os.environ.get("INTERPRETER", ""))).encode()]
+        text = "wsgi %s %s" % (os.path.basename(__file__), os.environ.get("INTERPRETER", ""))
+        return [text.encode()]
   PYTHON
   NODE_APP = <<~'JAVASCRIPT'
     require("http").createServer((request, response) => {
-        response.end("node " + require("path").basename(__filename) + " " + (process.env.INTERPRETER || ""));
+        const file = require("path").basename(__filename);
+        response.end("node " + file + " " + (process.env.INTERPRETER || ""));
     }).listen(3000);
   JAVASCRIPT
 
   # Answers whether Bundler was loaded before Passenger's code.
   BUNDLER = <<~'RUBY'
-    first = %w[/bundler.rb /frame_socket.rb].map { |name| $LOADED_FEATURES.index { |path| path.end_with?(name) } || -1 }
-    run proc { [200, { "Content-Type" => "text/plain" }, ["#{first[0] != -1} #{first[0] < first[1]}"]] }
+    first = %w[/bundler.rb /frame_socket.rb].map do |name|
+      $LOADED_FEATURES.index { |path| path.end_with?(name) } || -1
+    end
+    text = "#{first[0] != -1} #{first[0] < first[1]}"
+    run proc { [200, { "Content-Type" => "text/plain" }, [text]] }
   RUBY
 
   # Listens on the given address.
@@ -37,7 +43,8 @@ class EffectsTest < IntegrationTest
     loop do
       socket = server.accept
       nil until socket.gets.to_s.strip.empty?
-      socket.write("HTTP/1.1 200 OK\r\nContent-Length: #{socket.local_address.ip_address.size}\r\nConnection: close\r\n\r\n" \
+      size = socket.local_address.ip_address.size
+      socket.write("HTTP/1.1 200 OK\r\nContent-Length: #{size}\r\nConnection: close\r\n\r\n" \
                    "#{socket.local_address.ip_address}")
       socket.close
     end
@@ -72,7 +79,8 @@ class EffectsTest < IntegrationTest
       "other" => "PassengerAppType wsgi\nPassengerStartupFile other",
       "own-ruby" => "PassengerRuby #{wrapper(RbConfig.ruby)}",
       "own-python" => "PassengerAppType wsgi\nPassengerPython #{wrapper('/usr/bin/python3')}",
-      "own-node" => "PassengerAppType node\nPassengerNodejs #{wrapper('node')}" }.each do |name, lines|
+      "own-node" => "PassengerAppType node\nPassengerNodejs #{wrapper('node')}" }
+        .each do |name, lines|
       made.site("#{name}.test", all, "#{lines}\nPassengerAppGroupName effects-#{name}\n")
     end
     bundled = { "config.ru" => BUNDLER, "Gemfile" => "gem 'rack'\n" }

@@ -9,14 +9,17 @@ class EnvironmentTest < IntegrationTest
     require "json"
     at_load = ENV.to_h
     run proc { |env|
-      answer = { "pid" => Process.pid, "at_load" => at_load, "request" => env.select { |_, value| value.is_a?(String) } }
+      request = env.select { |_, value| value.is_a?(String) }
+      answer = { "pid" => Process.pid, "at_load" => at_load, "request" => request }
       [200, { "Content-Type" => "application/json" }, [JSON.generate(answer)]]
     }
   RUBY
 
   # Writes the same into a file, for instances that start without a request.
   SAVED_AT_LOAD = <<~RUBY
-    File.open(File.join(__dir__, "tmp/loaded"), "a") { |file| file.puts "\#{Process.pid} \#{ENV['SAMPLE_SETTING']}" }
+    File.open(File.join(__dir__, "tmp/loaded"), "a") do |file|
+      file.puts "\#{Process.pid} \#{ENV['SAMPLE_SETTING']}"
+    end
     run proc { |_env| [200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]] }
   RUBY
 

@@ -16,7 +16,9 @@ class ForkingTest < IntegrationTest
       LIST = []
 
       def self.take(what, *more)
-        open = Dir.children("/proc/self/fd").count { |fd| File.readlink("/proc/self/fd/#{fd}").end_with?(".sqlite3") rescue false }
+        open = Dir.children("/proc/self/fd").count do |fd|
+          File.readlink("/proc/self/fd/#{fd}").end_with?(".sqlite3") rescue false
+        end
         LIST << [what, *more, open]
       end
     end
@@ -30,7 +32,8 @@ class ForkingTest < IntegrationTest
         sleep 0.05
         posts = Post.count
         same = Post.connection.raw_connection.equal?(PRELOADED)
-        text = { pid: Process.pid, parent: PRELOADER, notes: Notes::LIST, posts: posts, same: same, closed: PRELOADED.closed? }.to_json
+        text = { pid: Process.pid, parent: PRELOADER, notes: Notes::LIST, posts: posts, same: same,
+                 closed: PRELOADED.closed? }.to_json
         [200, { "Content-Type" => "application/json" }, [text]]
       end)
     end

@@ -11,7 +11,8 @@ class HeartbeatTest < IntegrationTest
     require "fiddle"
 
     # Keeps Ruby's lock while it sleeps, like native code that hangs.
-    SLEEP = Fiddle::Function.new(Fiddle::Handle::DEFAULT["sleep"], [Fiddle::TYPE_INT], Fiddle::TYPE_INT, need_gvl: true)
+    SLEEP = Fiddle::Function.new(Fiddle::Handle::DEFAULT["sleep"], [Fiddle::TYPE_INT],
+                                 Fiddle::TYPE_INT, need_gvl: true)
 
     def now
       Process.clock_gettime(Process::CLOCK_MONOTONIC)
@@ -24,7 +25,8 @@ class HeartbeatTest < IntegrationTest
 
     run(lambda do |env|
       page, argument = env["PATH_INFO"].split("/").drop(1)
-      File.write(env["QUERY_STRING"], "\#{Process.pid}\\n", mode: "a") unless env["QUERY_STRING"].to_s.empty?
+      file = env["QUERY_STRING"].to_s
+      File.write(file, "\#{Process.pid}\\n", mode: "a") unless file.empty?
       case page
       when "keep_lock" then SLEEP.call(600)
       when "compute" then compute(argument.to_f)

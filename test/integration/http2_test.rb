@@ -21,7 +21,10 @@ class Http2Test < IntegrationTest
               "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
     made.site("one.test", rack, "PassengerAppGroupName one\nPassengerMaxInstances 1\n")
     made.site("takes.test", SampleApps.written(<<~'RUBY'))
-      run proc { |env| [200, { "Content-Type" => "text/plain" }, ["#{env["rack.hijack?"].inspect} #{env["rack.hijack"].nil?}"]] }
+      run(proc do |env|
+        text = "#{env["rack.hijack?"].inspect} #{env["rack.hijack"].nil?}"
+        [200, { "Content-Type" => "text/plain" }, [text]]
+      end)
     RUBY
   end
 
@@ -107,7 +110,10 @@ class Http2Test < IntegrationTest
     waiting.on("error", () => {});
     process.on("SIGUSR2", () => {
       waiting.close(8);
-      get("rack.test", "/hello").on("response", (head) => { console.log("other", head[":status"]); session.destroy(); }).resume();
+      get("rack.test", "/hello").on("response", (head) => {
+        console.log("other", head[":status"]);
+        session.destroy();
+      }).resume();
     });
   JAVASCRIPT
 

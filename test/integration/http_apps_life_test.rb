@@ -42,7 +42,8 @@ class HttpAppsLifeTest < IntegrationTest
       seconds { assert_status 500, client("silent.test").get("/") }
     end
     line = server.log.wait_for(/event=spawn\.failed app="#{root('silent.test')}.*/, from: @position)
-    assert_match(/sleep 4711.*nothing listens on 127\.0\.0\.1 port \d+ \(PORT\) after PassengerStartTimeout, 2 seconds/, line)
+    assert_match(/sleep 4711.*nothing listens on 127\.0\.0\.1 port \d+ \(PORT\) after /, line)
+    assert_match(/ after PassengerStartTimeout, 2 seconds/, line)
     server.log.wait_for(/serve HTTP on the port in the environment variable PORT/,
                         from: @position)
     eventually("the command has ended") { processes(/\Asleep 4711\z/).empty? }
@@ -81,7 +82,8 @@ class HttpAppsLifeTest < IntegrationTest
     eventually("the application knows its port") { File.exist?(told) }
     TCPServer.open("127.0.0.1", Integer(File.read(told))) do |robber|
       assert_status 500, answer.value
-      server.log.wait_for(/127\.0\.0\.1 port #{robber.addr[1]} is taken by a process of another user \(uid 0\)/, from: @position)
+      robbed = /127\.0\.0\.1 port #{robber.addr[1]} is taken by a process of another user \(uid 0\)/
+      server.log.wait_for(robbed, from: @position)
     end
     eventually("the command has ended") { processes(/\Asleep 4713\z/).empty? }
   end

@@ -19,8 +19,11 @@ class LintTest < IntegrationTest
       input = Rack::RewindableInput.new(input) if RACK_3
       case env["PATH_INFO"]
       when "/hello" then [200, TEXT.merge("content-length" => "6"), ["hello\n"]]
-      when "/pieces" then [200, TEXT.dup, Enumerator.new { |y| 3.times { |n| y << "piece #{n}\n" } }]
-      when "/file" then [200, TEXT.dup, Rack::Files.new(__dir__).call(env.merge("PATH_INFO" => "/config.ru")).last]
+      when "/pieces"
+        [200, TEXT.dup, Enumerator.new { |y| 3.times { |n| y << "piece #{n}\n" } }]
+      when "/file"
+        files = Rack::Files.new(__dir__)
+        [200, TEXT.dup, files.call(env.merge("PATH_INFO" => "/config.ru")).last]
       when "/echo"
         whole = input.read.to_s
         input.rewind

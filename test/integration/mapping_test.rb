@@ -8,14 +8,16 @@ class MappingTest < IntegrationTest
   WSGI = <<~PYTHON
     def application(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
-        return [("wsgi|%s" % "|".join(str(environ.get(name)) for name in ("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "CONTENT_TYPE"))).encode()]
+        names = ("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "CONTENT_TYPE")
+        return [("wsgi|%s" % "|".join(str(environ.get(name)) for name in names)).encode()]
   PYTHON
 
   # "name|SCRIPT_NAME|PATH_INFO|REQUEST_URI|the path that Rails gets"
   def self.says(name)
     SampleApps.written(<<~RUBY)
       run proc { |env|
-        parts = ["#{name}", *env.values_at("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI"), ENV["RAILS_RELATIVE_URL_ROOT"]]
+        parts = ["#{name}", *env.values_at("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI"),
+                 ENV["RAILS_RELATIVE_URL_ROOT"]]
         [200, { "Content-Type" => "text/plain" }, [parts.join("|")]]
       }
     RUBY

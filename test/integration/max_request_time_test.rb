@@ -80,7 +80,9 @@ class MaxRequestTimeTest < IntegrationTest
   end
 
   def test_an_instance_whose_client_s_process_died_does_not_hang_for_ever
-    with_server(configuration { |made| made.site("rack.test", SampleApps.rack, "PassengerMaxInstances 1\nPassengerMaxRequestTime #{LIMIT}\n") }) do |own|
+    lines = "PassengerMaxInstances 1\nPassengerMaxRequestTime #{LIMIT}\n"
+    made = configuration { |one| one.site("rack.test", SampleApps.rack, lines) }
+    with_server(made) do |own|
       pid = eventually("an instance") { own.client.pid }
       started = File.join(scratch, "orphaned")
       hung = own.raw("rack.test").request("GET", "/slow?seconds=600&started=#{started}")

@@ -13,7 +13,8 @@ class NeighboursTest < IntegrationTest
     at_load = ENV.to_h
     run proc { |env|
       seen = env.select { |_, value| value.is_a?(String) }.merge("at_load" => at_load)
-      status = env["PATH_INFO"].start_with?("/missing") ? 404 : Integer(env.fetch("REDIRECT_STATUS", "200"))
+      missing = env["PATH_INFO"].start_with?("/missing")
+      status = missing ? 404 : Integer(env.fetch("REDIRECT_STATUS", "200"))
       [status, { "Content-Type" => "application/json" }, [JSON.generate(seen)]]
     }
   RUBY
@@ -31,7 +32,8 @@ class NeighboursTest < IntegrationTest
         "shut/file.txt" => "shut\n", "posts.html" => "cached posts\n",
         "posts/1.html" => "cached post\n",
         "denied.html" => "a page for those who are denied\n",
-        ".htaccess" => "RewriteEngine on\nRewriteRule ^hta/(.*)$ /by-hta/$1 [QSA]\nSetEnv HTA yes\n" }
+        ".htaccess" => "RewriteEngine on\nRewriteRule ^hta/(.*)$ /by-hta/$1 [QSA]\n" \
+                       "SetEnv HTA yes\n" }
         .each { |name, text| File.write(File.join(public_folder, name), text) }
       TestEnvironment.hand_over(folder)
     end

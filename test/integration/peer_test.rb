@@ -35,8 +35,10 @@ class PeerTest < IntegrationTest
     import base64, json, os
 
     def application(environ, start_response):
-        seen = {name: value for name, value in environ.items() if isinstance(value, str) and name[0].isupper() and name not in os.environ}
-        seen.update({name: str(environ.get(name)) for name in ("wsgi.url_scheme", "wsgi.multiprocess", "wsgi.run_once", "wsgi.version")})
+        seen = {name: value for name, value in environ.items()
+                if isinstance(value, str) and name[0].isupper() and name not in os.environ}
+        names = ("wsgi.url_scheme", "wsgi.multiprocess", "wsgi.run_once", "wsgi.version")
+        seen.update({name: str(environ.get(name)) for name in names})
         seen["body"] = str(len(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))))
         start_response("200 OK", [("Content-Type", "text/plain"),
                                   ("X-Seen", base64.b64encode(json.dumps(seen).encode()).decode())])
@@ -47,7 +49,9 @@ class PeerTest < IntegrationTest
     const app = require("express")();
     app.use((request, response) => {
         const seen = {};
-        for (const name of ["method", "originalUrl", "url", "path", "baseUrl", "protocol", "hostname", "ip", "secure", "xhr"]) {
+        const names = ["method", "originalUrl", "url", "path", "baseUrl", "protocol", "hostname",
+                       "ip", "secure", "xhr"];
+        for (const name of names) {
             seen[name] = String(request[name]);
         }
         seen.query = JSON.stringify(request.query);
@@ -122,7 +126,8 @@ class PeerTest < IntegrationTest
   { "both_take" => [PeerConfigurations::TAKEN, true, true],
     "both_refuse" => [PeerConfigurations::REFUSED, false, false],
     "are_taken_only_here" => [PeerConfigurations::TAKEN_ONLY_HERE, true, false],
-    "are_refused_only_here" => [PeerConfigurations::REFUSED_ONLY_HERE, false, true] }.each do |what, (configurations, *outcome)|
+    "are_refused_only_here" => [PeerConfigurations::REFUSED_ONLY_HERE, false, true] }
+      .each do |what, (configurations, *outcome)|
     define_method("test_configurations_that_#{what}") do
       needs_the_peer
       configurations.each do |name, text|

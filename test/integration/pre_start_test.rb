@@ -7,8 +7,10 @@ class PreStartTest < IntegrationTest
   PRINTER = <<~RUBY
     $stdout.sync = true
     run proc { |env|
-      puts "asked for \#{env['REQUEST_METHOD']} \#{env['HTTP_HOST']} \#{env['REQUEST_URI']} by \#{env['HTTP_USER_AGENT']} https=\#{env['HTTPS']}"
-      [env["PATH_INFO"] == "/broken" ? 500 : 200, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
+      puts "asked for \#{env['REQUEST_METHOD']} \#{env['HTTP_HOST']} \#{env['REQUEST_URI']} " \\
+           "by \#{env['HTTP_USER_AGENT']} https=\#{env['HTTPS']}"
+      status = env["PATH_INFO"] == "/broken" ? 500 : 200
+      [status, { "Content-Type" => "text/plain" }, [Process.pid.to_s]]
     }
   RUBY
   DONE = %r{event=pre_start\.done url="[^"]*" status=200 ms=\d+}.freeze
@@ -16,7 +18,8 @@ class PreStartTest < IntegrationTest
   def test_an_application_starts_without_a_client
     with_url("http://printer.test:PORT/first?x=1") do |server|
       server.log.wait_for(DONE)
-      server.log.wait_for(%r{asked for HEAD printer\.test:\d+ /first\?x=1 by mod_passenger PassengerPreStart})
+      target = %r{printer\.test:\d+ /first\?x=1}
+      server.log.wait_for(/asked for HEAD #{target} by mod_passenger PassengerPreStart/)
       server.log.wait_for(/event=instance\.started/)
       assert_equal 1, server.log.count(/event=instance\.started/)
     end

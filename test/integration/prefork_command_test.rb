@@ -7,7 +7,10 @@ require_relative "support/prefork_test_case"
 # passenger-prefork: where it listens, what it serves, and its errors at the start.
 class PreforkCommandTest < PreforkTestCase
   ECHO = <<~APP
-    run ->(env) { [200, {}, [env["rack.input"].read.bytesize.to_s, " ", env["PATH_INFO"], " ", ENV["RACK_ENV"]]] }
+    run(lambda do |env|
+      size = env["rack.input"].read.bytesize.to_s
+      [200, {}, [size, " ", env["PATH_INFO"], " ", ENV["RACK_ENV"]]]
+    end)
   APP
 
   # Output and exit status of a passenger-prefork that cannot begin.
@@ -27,15 +30,18 @@ class PreforkCommandTest < PreforkTestCase
     client = command(*fixed(1), app: ECHO).raw
     client.request("POST", "/a", "Transfer-Encoding" => "chunked").write("5\r\nhello\r\n0\r\n\r\n")
     client.request("GET", "/b").request("POST", "/c", "Content-Length" => "2").write("xy")
-    assert_equal ["5 /a development", "0 /b development", "2 /c development"], Array.new(3) { client.response.body }
+    assert_equal ["5 /a development", "0 /b development", "2 /c development"],
+                 Array.new(3) { client.response.body }
   ensure
     client&.close
   end
 
   def test_hostile_heads_are_refused_and_the_next_client_is_served
     made = command(*fixed(1))
-    { "nonsense\r\n\r\n" => 400, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" => 400,
-      "GET / HTTP/1.1\r\nHost: a\r\nX: #{'x' * 100_000}\r\n\r\n" => 431, "\x16\x03\x01\x02\x00\x01\x00" => 400 }.each do |bytes, status|
+    { "nonsense\r\n\r\n" => 400,
+      "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n" => 400,
+      "GET / HTTP/1.1\r\nHost: a\r\nX: #{'x' * 100_000}\r\n\r\n" => 431,
+      "\x16\x03\x01\x02\x00\x01\x00" => 400 }.each do |bytes, status|
       client = made.raw
       response = client.write(bytes).response
       assert_equal status, response.status
@@ -55,9 +61,13 @@ class PreforkCommandTest < PreforkTestCase
   end
 
   def test_a_client_that_takes_its_answer_too_slowly_is_cut_off
-    made = command(*fixed(1), "--answer-timeout", "0.3", app: "run ->(_) { [200, {}, ['x' * 50_000_000]] }\n")
+    made = command(*fixed(1), "--answer-timeout", "0.3",
+                   app: "run ->(_) { [200, {}, ['x' * 50_000_000]] }\n")
     client = made.raw.request("GET", "/")
-    made.wait_for_log(/event=client\.slow .*the client did not receive its answer within 0\.3 seconds/) { client.read_bytes(1000) }
+    slow = /event=client\.slow .*the client did not receive its answer within 0\.3 seconds/
+    made.wait_for_log(slow) do
+      client.read_bytes(1000)
+    end
     # Behind what is under way, which may be megabytes.
     assert_raises(EOFError, Errno::ECONNRESET) { 1_000.times { client.read_bytes(40_000) } }
   ensure
@@ -102,7 +112,8 @@ class PreforkCommandTest < PreforkTestCase
     server = TCPServer.new("127.0.0.1", 0)
     # LISTEN_PID is the pid of the program. Only a shell that executes the program knows it.
     @command = PreforkCommand.new
-    @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"], *fixed(1), listen: [], 3 => server)
+    @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"], *fixed(1),
+                      listen: [], 3 => server)
     @command.wait_for_log(/event=prefork\.ready/)
     assert_equal 1, @command.log.scan("event=prefork.listening").size
     assert_equal "200", Net::HTTP.get_response("127.0.0.1", "/", server.addr[1]).code
@@ -114,7 +125,8 @@ class PreforkCommandTest < PreforkTestCase
     taken = TCPServer.new("127.0.0.1", 0)
     status, text = ended_by_itself(listen: ["--listen", "127.0.0.1:#{taken.addr[1]}"])
     assert_equal 1, status
-    assert_match(/127\.0\.0\.1:#{taken.addr[1]}: Address already in use; another server listens there/, text)
+    address = /127\.0\.0\.1:#{taken.addr[1]}/
+    assert_match(/#{address}: Address already in use; another server listens there/, text)
   ensure
     taken&.close
   end
@@ -133,7 +145,8 @@ class PreforkCommandTest < PreforkTestCase
     assert_equal 2, @command.wait
     assert_match(/there is no .*config\.ru: name the folder of a Rack application/, @command.log)
     @command.stop
-    { %w[--bogus] => /--bogus/, %w[--listen ::1:80] => /write IPv6 in brackets/, %w[--listen x] => /write ADDRESS:PORT/,
+    { %w[--bogus] => /--bogus/, %w[--listen ::1:80] => /write IPv6 in brackets/,
+      %w[--listen x] => /write ADDRESS:PORT/,
       %w[--socket-mode 9] => /octal digits/ }.each do |arguments, message|
       status, text = ended_by_itself(*arguments)
       assert_equal 2, status
@@ -143,10 +156,12 @@ class PreforkCommandTest < PreforkTestCase
   end
 
   def test_the_application_s_own_output_has_its_worker_s_pid
-    made = command(*fixed(1), app: "puts 'loading'\nrun ->(env) { $stdout.puts 'called'; warn 'warned'; [200, {}, []] }\n")
+    app = "puts 'loading'\nrun ->(env) { $stdout.puts 'called'; warn 'warned'; [200, {}, []] }\n"
+    made = command(*fixed(1), app: app)
     worker = made.workers.first
     made.get
-    ["#{worker} STDOUT: loading", "#{worker} STDOUT: called", "#{worker} STDERR: warned"].each do |line|
+    ["#{worker} STDOUT: loading", "#{worker} STDOUT: called",
+     "#{worker} STDERR: warned"].each do |line|
       made.wait_for_log(/^#{line}$/)
     end
   end

@@ -112,7 +112,11 @@ class PreforkLifeTest < PreforkTestCase
     command("--start", "2", "--min-spare", "1", "--max-spare", "2", app: <<~APP)
       begin
         Dir.mkdir(File.join(__dir__, "first"))
-        400.times { File.read(File.join(__dir__, "log")).include?("event=worker.ready") ? break : sleep(0.05) }
+        400.times do
+          break if File.read(File.join(__dir__, "log")).include?("event=worker.ready")
+
+          sleep(0.05)
+        end
         raise "the first one is broken"
       rescue Errno::EEXIST
         run ->(_) { [200, {}, ["fine"]] }
@@ -132,7 +136,9 @@ class PreforkLifeTest < PreforkTestCase
       rescue Errno::ESRCH
         nil # It was one of those before, and has just been reaped.
       end
-      eventually("many answers", within: 60) { load.answers.count { |answer| answer.code == 200 } > 50 }
+      eventually("many answers", within: 60) do
+        load.answers.count { |answer| answer.code == 200 } > 50
+      end
     end
     bad = answers.reject { |answer| answer.code == 200 }
     assert_operator bad.size, :<=, kills * 8, "each kill may break the connections of one worker"
@@ -166,7 +172,8 @@ class PreforkLifeTest < PreforkTestCase
   def test_workers_end_with_a_killed_monitor_without_the_kernels_signal_too
     made = command(*fixed(2), app: <<~APP)
       require "fiddle"
-      prctl = Fiddle::Function.new(Fiddle::Handle::DEFAULT["prctl"], [Fiddle::TYPE_INT, Fiddle::TYPE_LONG], Fiddle::TYPE_INT)
+      prctl = Fiddle::Function.new(Fiddle::Handle::DEFAULT["prctl"],
+                                   [Fiddle::TYPE_INT, Fiddle::TYPE_LONG], Fiddle::TYPE_INT)
       prctl.call(1, 0) # PR_SET_PDEATHSIG
       run lambda { |_| [200, {}, [Process.pid.to_s]] }
     APP

@@ -30,7 +30,9 @@ class PreforkOptionsTest < PreforkTestCase
 
   def test_each_worker_says_how_long_it_took_to_load
     made = command(*fixed(2))
-    assert_equal made.workers.sort, made.log.scan(/event=worker\.ready pid=(\d+) booted_in=\d+\.\d\ds$/).flatten.map(&:to_i).sort
+    assert_equal made.workers.sort,
+                 made.log.scan(/event=worker\.ready pid=(\d+) booted_in=\d+\.\d\ds$/)
+                   .flatten.map(&:to_i).sort
   end
 
   # Otherwise sockets and pipes of passenger-prefork would get these numbers, and what is written
@@ -38,7 +40,8 @@ class PreforkOptionsTest < PreforkTestCase
   def test_closed_standard_descriptors_are_nobody_else_s
     @command = PreforkCommand.new
     pid_file = File.join(@command.folder, "pid")
-    @command.spawn_by(["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"], *fixed(1), "--pid-file", pid_file)
+    @command.spawn_by(["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"], *fixed(1), "--pid-file",
+                      pid_file)
     eventually("the pid file") { File.size?(pid_file) }
     links = 3.times.map { |number| File.readlink("/proc/#{@command.pid}/fd/#{number}") }
     assert_equal ["/dev/null"] * 3, links
@@ -60,7 +63,9 @@ class PreforkOptionsTest < PreforkTestCase
   def test_an_idle_connection_ends_after_the_time_of_keep_alive
     made = command(*fixed(1), "--keep-alive", "0.1")
     # It may be idle for too long before its first request as well.
-    client = eventually("a connection with an answer") { made.raw.tap { |raw| assert_equal 200, raw.get("/").status } }
+    client = eventually("a connection with an answer") do
+      made.raw.tap { |raw| assert_equal 200, raw.get("/").status }
+    end
     assert client.ended?
   ensure
     client&.close
@@ -113,7 +118,8 @@ class PreforkOptionsTest < PreforkTestCase
   end
 
   def test_times_that_are_none_are_errors
-    %w[inf nan -1 1e300 32000000].product(%w[--timeout --grace --keep-alive --request-timeout --answer-timeout]).each do |time, option|
+    options = %w[--timeout --grace --keep-alive --request-timeout --answer-timeout]
+    %w[inf nan -1 1e300 32000000].product(options).each do |time, option|
       output, status = Open3.capture2e(PreforkCommand::PROGRAM, "#{option}=#{time}", @scratch)
       assert_equal [2, true], [status.exitstatus, output.include?(option)], output
     end
@@ -139,9 +145,11 @@ class PreforkOptionsTest < PreforkTestCase
     tcp = TCPServer.new("127.0.0.1", 0)
     unix = UNIXServer.new(path("socket"))
     @command = PreforkCommand.new
-    @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "sh"], *fixed(1), listen: [], 3 => tcp, 4 => unix)
+    @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=2 exec "$@"', "sh"], *fixed(1),
+                      listen: [], 3 => tcp, 4 => unix)
     @command.wait_for_log(/event=prefork\.ready/)
-    assert_equal [@command.workers.first.to_s] * 2, [ask(path("socket")), Net::HTTP.get("127.0.0.1", "/", tcp.addr[1])]
+    assert_equal [@command.workers.first.to_s] * 2,
+                 [ask(path("socket")), Net::HTTP.get("127.0.0.1", "/", tcp.addr[1])]
     @command.signal(:TERM)
     assert_equal 0, @command.wait
     assert_path_exists path("socket")
@@ -162,7 +170,8 @@ class PreforkOptionsTest < PreforkTestCase
   def test_a_descriptor_of_systemd_that_does_not_listen_is_an_error
     File.open(File::NULL) do |file|
       @command = PreforkCommand.new
-      @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"], listen: [], 3 => file)
+      @command.spawn_by(["sh", "-c", 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"', "sh"],
+                        listen: [], 3 => file)
       assert_equal 1, @command.wait
       assert_match(/LISTEN_FDS names descriptor 3, which is not a listening socket/, @command.log)
     end

@@ -19,7 +19,9 @@ class PreforkStormTest < PreforkTestCase
 
     made = command(*fixed(4))
     held = []
-    found = wrk_on(made, enough: -> { held.size > SECONDS }) { kill_one_of(made)&.then { |connections| held << connections } }
+    found = wrk_on(made, enough: -> { held.size > SECONDS }) do
+      kill_one_of(made)&.then { |connections| held << connections }
+    end
     kills = held.size
     in_work = held.sum
     summary = "#{found} of #{kills} kills, which had #{in_work} connections"
@@ -40,7 +42,9 @@ class PreforkStormTest < PreforkTestCase
       made = command(*fixed(2))
       asked = 0
       wanted = [SECONDS / 4, 1].max
-      found = wrk_on(made, *options, enough: -> { restarts_of(made) >= wanted }) { restarts_of(made) == asked && made.signal(:HUP) && (asked += 1) }
+      found = wrk_on(made, *options, enough: -> { restarts_of(made) >= wanted }) do
+        restarts_of(made) == asked && made.signal(:HUP) && (asked += 1)
+      end
       summary = "#{found} during #{restarts_of(made)} restarts"
       warn "restarts, #{connections} connections: #{summary}" if ENV["PASSENGER_TEST_STORM"]
       assert_operator restarts_of(made), :>=, wanted, summary
@@ -56,7 +60,8 @@ class PreforkStormTest < PreforkTestCase
   # The results of wrk. Meanwhile the block is called again and again, for SECONDS or longer.
   def wrk_on(made, *options, enough:)
     output = File.join(made.folder, "wrk")
-    wrk = Process.spawn("wrk", "-t1", "-c#{CLIENTS}", "-d#{SECONDS + 60}", "--timeout", PATIENCE.to_s, *options, "http://127.0.0.1:#{made.port}/",
+    wrk = Process.spawn("wrk", "-t1", "-c#{CLIENTS}", "-d#{SECONDS + 60}", "--timeout",
+                        PATIENCE.to_s, *options, "http://127.0.0.1:#{made.port}/",
                         out: output)
     rounds = (SECONDS / KILL_EVERY).floor
     1.upto(rounds + (50 / KILL_EVERY).floor) do |number|
@@ -64,7 +69,10 @@ class PreforkStormTest < PreforkTestCase
       yield
       break if number >= rounds && enough.call
     end
-    eventually("wrk's handler", within: 5) { File.read("/proc/#{wrk}/status")[/^SigCgt:\s*(\h+)/, 1].hex.anybits?(1 << (Signal.list["INT"] - 1)) }
+    eventually("wrk's handler", within: 5) do
+      handled = File.read("/proc/#{wrk}/status")[/^SigCgt:\s*(\h+)/, 1].hex
+      handled.anybits?(1 << (Signal.list["INT"] - 1))
+    end
     Process.kill(:INT, wrk)
     _, wrk = Process.wait(wrk), nil
     read_report(File.read(output))
@@ -74,7 +82,8 @@ class PreforkStormTest < PreforkTestCase
 
   def read_report(text)
     errors = %i[connect read write timeout].to_h { |kind| [kind, text[/#{kind} (\d+)/, 1].to_i] }
-    errors.merge(status: text[/Non-2xx or 3xx responses: (\d+)/, 1].to_i, requests: text[/(\d+) requests in/, 1].to_i)
+    errors.merge(status: text[/Non-2xx or 3xx responses: (\d+)/, 1].to_i,
+                 requests: text[/(\d+) requests in/, 1].to_i)
   end
 
   # The number of connections of the killed worker, which was stopped before; nil without a worker
@@ -82,7 +91,9 @@ class PreforkStormTest < PreforkTestCase
   def kill_one_of(made)
     pid = made.workers.sample or return
     ProcessInfo.stop(pid)
-    eventually("a worker that stands still") { ProcessInfo.read(pid).then { |process| process.nil? || process.state == "T" } }
+    eventually("a worker that stands still") do
+      ProcessInfo.read(pid).then { |process| process.nil? || process.state == "T" }
+    end
     connections_of(pid, made.port).tap { Process.kill(:KILL, pid) }
   rescue Errno::ESRCH
     nil
@@ -92,16 +103,20 @@ class PreforkStormTest < PreforkTestCase
 
   def connections_of(pid, port)
     local = format(":%04X", port)
-    sockets = File.readlines("/proc/net/tcp").drop(1).map(&:split).select { |line| line[1].end_with?(local) && ESTABLISHED.include?(line[3]) }
+    sockets = File.readlines("/proc/net/tcp").drop(1).map(&:split).select do |line|
+      line[1].end_with?(local) && ESTABLISHED.include?(line[3])
+    end
     inodes = sockets.map { |line| "socket:[#{line[9]}]" }
-    (Dir.children("/proc/#{pid}/fd").filter_map { |number| File.readlink("/proc/#{pid}/fd/#{number}") } & inodes).size
+    (Dir.children("/proc/#{pid}/fd")
+       .filter_map { |number| File.readlink("/proc/#{pid}/fd/#{number}") } & inodes).size
   rescue Errno::ENOENT
     0
   end
 
   # Five requests, none, five, and so on.
   def test_spare_workers_follow_a_square_wave
-    made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8", app: PreforkCommand::HOLDING)
+    made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8",
+                   app: PreforkCommand::HOLDING)
     follow_times = Array.new([SECONDS / 2, 2].max) do
       made.hold
       clients = Array.new(5) { made.raw.request("GET", "/held") }
@@ -110,13 +125,16 @@ class PreforkStormTest < PreforkTestCase
       clients.each { |client| client.response && client.close }
       [up, followed(made, 0)]
     end
-    warn "square wave: seconds to follow, up and down: #{follow_times.inspect}" if ENV["PASSENGER_TEST_STORM"]
+    if ENV["PASSENGER_TEST_STORM"]
+      warn "square wave: seconds to follow, up and down: #{follow_times.inspect}"
+    end
     assert_operator follow_times.flatten.max, :<=, FOLLOW
   end
 
   # More requests than workers: the rest waits.
   def test_a_wave_above_max_clients_waits_and_is_answered
-    made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8", app: PreforkCommand::HOLDING)
+    made = command("--start", "2", "--min-spare", "2", "--max-spare", "3", "--max-clients", "8",
+                   app: PreforkCommand::HOLDING)
     clients = Array.new(12) { made.raw.request("GET", "/held") }
     eventually("all workers at work", within: 60, every: 0.02) do
       assert_operator made.workers.size, :<=, 8

@@ -162,7 +162,8 @@ class SettingsReloadTest < IntegrationTest
         old = agents(server)
         assert_status 200, server.client.get("/")
         server.graceful { |made| made.set(name, value) }
-        server.log.wait_for(/event=agent\.replaced pid=#{old.first} reason="program or settings changed"/)
+        reason = "program or settings changed"
+        server.log.wait_for(/event=agent\.replaced pid=#{old.first} reason="#{reason}"/)
         eventually("another agent") { agents(server).then { |now| now.any? && now != old } }
       end
     end

@@ -171,7 +171,9 @@ class SmugglingTest < IntegrationTest
     seen = JSON.parse(raw.response.body)
     assert_equal ["real", "app.test", "mine", "on"],
                  seen.values_at("HTTP_X_REAL", "HTTP_HOST", "HTTP_REMOTE_USER", "HTTP_HTTPS")
-    assert_empty seen.keys.grep(/SENDFILE|ACCEL|HTTP_PROXY|CONTENT_LENGTH|HTTP_HTTP_|HTTP_HOST_|\AHTTPS|\AREMOTE_USER|[!~.]REAL|rack\.input/i)
+    forged = /SENDFILE|ACCEL|HTTP_PROXY|CONTENT_LENGTH|HTTP_HTTP_|HTTP_HOST_|\AHTTPS|
+              \AREMOTE_USER|[!~.]REAL|rack\.input/ix
+    assert_empty seen.keys.grep(forged)
     refute_includes seen.values, "forged"
   ensure
     raw&.close

@@ -116,7 +116,9 @@ class StopTest < IntegrationTest
 
   def test_an_httpd_that_cannot_start_leaves_no_agent
     with_server(configuration) do |server|
-      second = HttpdServer.new(configuration.tap { |made| made.main_directives << "Listen 127.0.0.1:#{server.port}\n" })
+      other = configuration
+      other.main_directives << "Listen 127.0.0.1:#{server.port}\n"
+      second = HttpdServer.new(other)
       second.write_configuration
       refute second.run("-DFOREGROUND").success?
       eventually("no agent") do

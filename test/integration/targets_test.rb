@@ -7,7 +7,8 @@ require_relative "support/integration_test"
 class TargetsTest < IntegrationTest
   SEES = <<~RUBY
     run proc { |env|
-      seen = env.values_at("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING", "REQUEST_URI", "HTTP_HOST")
+      seen = env.values_at("REQUEST_METHOD", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING",
+                           "REQUEST_URI", "HTTP_HOST")
       [200, { "Content-Type" => "text/plain" }, [seen.join("|").b]]
     }
   RUBY
@@ -63,7 +64,8 @@ class TargetsTest < IntegrationTest
       end
     end
 
-    define_method("test_no_encoding_evades_an_access_rule_where_slashes_are_#{site.tr('-', '_')}") do
+    name = site.tr("-", "_")
+    define_method("test_no_encoding_evades_an_access_rule_where_slashes_are_#{name}") do
       %w[/admin /%61dmin /x/../admin /x/%2e%2e/admin //admin /./admin /admin/ /admin/x /x%2f../admin
          /x%2f%2e%2e/admin
          /admin%2fx /%2fadmin].each do |target|

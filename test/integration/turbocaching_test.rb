@@ -13,11 +13,14 @@ class TurbocachingTest < IntegrationTest
     count = 0
     version = File.exist?("version") ? File.read("version") : "1"
     run proc { |env|
-      headers = URI.decode_www_form_component(env["QUERY_STRING"]).lines.to_h { |line| line.chomp.split(": ", 2) }
+      lines = URI.decode_www_form_component(env["QUERY_STRING"]).lines
+      headers = lines.to_h { |line| line.chomp.split(": ", 2) }
       status = headers.delete("Answer") || 200
       size = headers.delete("Size").to_i
-      text = "\#{version} \#{count += 1} \#{env['REQUEST_METHOD']} \#{env['HTTP_X_FORWARDED_HOST']}" + ("x" * size)
-      [Integer(status), { "Content-Type" => "text/plain", "X-Count" => count.to_s }.merge(headers), [text]]
+      text = "\#{version} \#{count += 1} \#{env['REQUEST_METHOD']} " \\
+             "\#{env['HTTP_X_FORWARDED_HOST']}" + ("x" * size)
+      headers = { "Content-Type" => "text/plain", "X-Count" => count.to_s }.merge(headers)
+      [Integer(status), headers, [text]]
     }
   RUBY
   # Counts its requests and makes its answers public. It answers a change with the header that the

@@ -12,7 +12,8 @@ class WsgiEnvironmentTest < IntegrationTest
   RACK = <<~RUBY
     require "json"
     run proc { |env|
-      seen = env.select { |_, value| value.is_a?(String) }.transform_values { |value| value.unpack("C*").pack("U*") }
+      seen = env.select { |_, value| value.is_a?(String) }
+        .transform_values { |value| value.unpack("C*").pack("U*") }
       seen["scheme"] = seen.delete("rack.url_scheme")
       seen["body"] = env["rack.input"].read.unpack("C*").pack("U*")
       [200, { "Content-Type" => "application/json" }, [JSON.generate(seen)]]
@@ -37,12 +38,14 @@ class WsgiEnvironmentTest < IntegrationTest
     loop do
       socket = server.accept
       head = socket.gets("\r\n\r\n")
-      socket.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: #{head.bytesize}\r\n\r\n#{head}") if head
+      answer = "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+      socket.write("#{answer}Content-Length: #{head.bytesize}\r\n\r\n#{head}") if head
       socket.close
     end
   RUBY
   NODE_HEAD = <<~JAVASCRIPT
-    require("http").createServer((request, response) => response.end(JSON.stringify(request.rawHeaders))).listen(3000);
+    const answer = (request, response) => response.end(JSON.stringify(request.rawHeaders));
+    require("http").createServer(answer).listen(3000);
   JAVASCRIPT
   # The same from a startup file that runs a server of its own.
   OWN_SERVER = <<~'PYTHON'
@@ -58,7 +61,8 @@ class WsgiEnvironmentTest < IntegrationTest
                 break
             head += piece
         else:
-            connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(head), head))
+            answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s"
+            connection.sendall(answer % (len(head), head))
         connection.close()
   PYTHON
   # HTTP_VERSION is Rack's own; for Rack, the other is a name like any.

@@ -10,7 +10,8 @@ class XSendfileTest < IntegrationTest
   APPLICATION = <<~'RUBY'
     run(proc do |env|
       size = env["QUERY_STRING"].to_i
-      head = { "Content-Type" => "text/plain", "X-Sendfile" => File.expand_path("large.bin", ENV["FILES"]) }
+      head = { "Content-Type" => "text/plain",
+               "X-Sendfile" => File.expand_path("large.bin", ENV["FILES"]) }
       head["Content-Length"] = size.to_s if env["PATH_INFO"] == "/length"
       [200, head, Array.new(size / 1_000) { "b" * 1_000 }.each]
     end)

@@ -88,7 +88,8 @@ module PhusionPassenger
       serve(instance)
       instance.control.write(FINISH)
       output = output_of(instance)
-      assert_match(/\Afirst\n.*event=hook.failed .*hook="stopping_worker_process" exception="Errno::EPIPE".*^stopping\n\z/m, output)
+      failed = /event=hook.failed .*hook="stopping_worker_process" exception="Errno::EPIPE"/
+      assert_match(/\Afirst\n.*#{failed}.*^stopping\n\z/m, output)
       assert_equal 1, output.scan("first").size
       Process.wait(instance.pid)
     end

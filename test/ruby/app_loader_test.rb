@@ -164,7 +164,10 @@ module PhusionPassenger
     # demands this.
     def order_of_loading(preload:)
       ru = <<~RUBY
-        first = $LOADED_FEATURES.index { |path| path.end_with?("/bundler.rb") } < $LOADED_FEATURES.index { |path| path.end_with?("/frame_socket.rb") }
+        places = %w[/bundler.rb /frame_socket.rb].map do |name|
+          $LOADED_FEATURES.index { |path| path.end_with?(name) }
+        end
+        first = places[0] < places[1]
         run ->(_) { [200, {}, ["\#{first} \#{ENV['PASSENGER_PRELOAD_BUNDLER'].inspect}"]] }
       RUBY
       in_folder("Gemfile" => "gem 'rack'\n", "config.ru" => ru) do |root|

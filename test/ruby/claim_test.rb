@@ -57,7 +57,8 @@ module PhusionPassenger
       when "mark" then group.mark(cell, channel)
       when "cell" then group.write_claim(cell, channel, ticket)
       when "take"
-        assert_equal outcome, claims[cell].take(request(channel, ticket)) ? "run" : "skip", statement
+        assert_equal outcome, claims[cell].take(request(channel, ticket)) ? "run" : "skip",
+                     statement
       when "clear" then claims[cell].clear
       when "expect" then assert_equal [channel, ticket], group.claim(cell), statement
       else flunk "no such statement: #{statement}"

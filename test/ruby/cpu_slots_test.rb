@@ -51,7 +51,10 @@ module PhusionPassenger
         cpu_slots = file.cpu_slots(2)
         cpu_slots.extend(Measured)
         20.times { cpu_slots.measure(computing) }
-        loop { socket.puts(cpu_slots.public_send(*Marshal.load([socket.gets.chomp].pack("H*"))) == true) } # rubocop:disable Security/MarshalLoad
+        loop do
+          call = Marshal.load([socket.gets.chomp].pack("H*")) # rubocop:disable Security/MarshalLoad
+          socket.puts(cpu_slots.public_send(*call) == true)
+        end
       ensure
         exit!(1)
       end

@@ -41,14 +41,16 @@ module PhusionPassenger
 
     def test_pipelined_requests_are_answered_in_turn
       serve(->(env) { [200, {}, [env["PATH_INFO"] + env["rack.input"].read]] }) do
-        text = answers("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nxy#{get('/2')}#{get('/3', 'Connection: close')}")
+        text = answers("POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n" \
+                       "xy#{get('/2')}#{get('/3', 'Connection: close')}")
         assert_equal %w[/1xy /2 /3], text.scan(%r{^/.+?(?=HTTP|\z)})
       end
     end
 
     def test_http_1_0_ends_its_connection
       serve(app) do
-        assert_match(/\AHTTP\/1\.1 200 OK\r\n.*^Connection: close\r\n.*\r\n\r\nhello\z/m, answers("GET / HTTP/1.0\r\n\r\n"))
+        assert_match(/\AHTTP\/1\.1 200 OK\r\n.*^Connection: close\r\n.*\r\n\r\nhello\z/m,
+                     answers("GET / HTTP/1.0\r\n\r\n"))
       end
     end
 
@@ -66,7 +68,8 @@ module PhusionPassenger
 
     def test_a_body_without_a_length_comes_in_chunks
       serve(app(%w[a bc].each)) do
-        assert_match(/^Transfer-Encoding: chunked\r\n.*\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n\z/m, answers(get("/", "Connection: close")))
+        assert_match(/^Transfer-Encoding: chunked\r\n.*\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\n\r\n\z/m,
+                     answers(get("/", "Connection: close")))
       end
     end
 
@@ -79,9 +82,11 @@ module PhusionPassenger
     end
 
     def test_answers_without_a_body_have_none
-      serve(->(env) { [env["PATH_INFO"].delete("/").to_i, { "Content-Length" => "5" }, ["hello"]] }) do
+      serve(->(env) { [env["PATH_INFO"].delete("/").to_i, { "Content-Length" => "5" },
+                       ["hello"]] }) do
         socket = connect
-        socket.write("HEAD /200 HTTP/1.1\r\nHost: a\r\n\r\n#{get('/304')}#{get('/204', 'Connection: close')}")
+        socket.write("HEAD /200 HTTP/1.1\r\nHost: a\r\n\r\n" \
+                     "#{get('/304')}#{get('/204', 'Connection: close')}")
         text = in_time { socket.read }
         assert_equal %w[200 304 204], text.scan(%r{^HTTP/1.1 (\d+)}).flatten
         refute_match(/hello/, text)
@@ -90,7 +95,10 @@ module PhusionPassenger
 
     def test_the_body_is_as_long_as_its_length_says
       serve(app(["hello, and more"], "Content-Length" => "5")) do
-        log = logged { assert_match(/\r\n\r\nhelloHTTP.*\r\n\r\nhello\z/m, answers(get + get("/", "Connection: close"))) }
+        log = logged do
+          assert_match(/\r\n\r\nhelloHTTP.*\r\n\r\nhello\z/m,
+                       answers(get + get("/", "Connection: close")))
+        end
         assert_includes log, "response.too_long"
       end
     end
@@ -105,7 +113,8 @@ module PhusionPassenger
     def test_a_broken_application_is_answered_500_and_the_connection_goes_on
       serve(->(env) { env["PATH_INFO"] == "/" ? raise("broken") : [200, {}, ["fine"]] }) do
         logged do
-          assert_equal %w[500 200], answers(get + get("/fine", "Connection: close")).scan(%r{HTTP/1.1 (\d+)}).flatten
+          text = answers(get + get("/fine", "Connection: close"))
+          assert_equal %w[500 200], text.scan(%r{HTTP/1.1 (\d+)}).flatten
         end
       end
     end
@@ -117,7 +126,9 @@ module PhusionPassenger
         logged do
           socket.write(get)
           text = +""
-          assert_raises(Errno::ECONNRESET, EOFError) { in_time { loop { text << socket.readpartial(1000) } } }
+          assert_raises(Errno::ECONNRESET, EOFError) do
+            in_time { loop { text << socket.readpartial(1000) } }
+          end
           assert_equal 1, text.scan("HTTP/1.1").size
           refute_includes text, "0\r\n\r\n"
         end
@@ -126,7 +137,9 @@ module PhusionPassenger
 
     def test_a_bad_request_gets_the_reason_and_ends_its_connection
       serve(->(_) { flunk }) do
-        assert_match(/\AHTTP\/1\.1 400 Bad Request\r\n.*^Connection: close\r\n.*\r\n\r\nthe request is not HTTP\/1\.1\n\z/m,
+        reason = %r{the request is not HTTP/1\.1\n}
+        status = %r{HTTP/1\.1 400 Bad Request}
+        assert_match(/\A#{status}\r\n.*^Connection: close\r\n.*\r\n\r\n#{reason}\z/m,
                      answers("nonsense\r\n\r\n#{get}"))
         assert_match(/\AHTTP\/1\.1 431 /, answers("GET / HTTP/1.1\r\nA: #{'a' * 90_000}\r\n\r\n"))
       end
@@ -135,7 +148,8 @@ module PhusionPassenger
     def test_the_client_is_asked_for_a_body
       serve(->(env) { [200, {}, [env["rack.input"].read]] }) do
         socket = connect
-        socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
+        socket.write("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n" \
+                     "\r\n")
         assert_equal "HTTP/1.1 100 Continue\r\n\r\n", in_time { socket.readpartial(1000) }
         socket.write("xy")
         assert_equal "xy", answer(socket)[1]
@@ -154,7 +168,8 @@ module PhusionPassenger
 
     def test_a_client_that_does_not_read_delays_no_other
       large = "x" * 8_000_000
-      serve(->(env) { [200, {}, [env["PATH_INFO"] == "/large" ? large : "small"]] }, patience: 0.3) do
+      serve(->(env) { [200, {}, [env["PATH_INFO"] == "/large" ? large : "small"]] },
+            patience: 0.3) do
         socket = connect
         logged do
           socket.write(get("/large"))
@@ -178,10 +193,13 @@ module PhusionPassenger
 
     def test_slow_requests_time_out
       serve(app) do
-        slow = ["GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"].map { |bytes| begun(bytes) }
+        slow = ["GET / HT", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"]
+          .map { |bytes| begun(bytes) }
         silent = accepted
         put_forward(HttpServer::LIMITS.request + 1)
-        slow.each { |socket| assert_match(/\AHTTP\/1\.1 408 /, in_time { socket.readpartial(1000) }) && socket.close }
+        slow.each do |socket|
+          assert_match(/\AHTTP\/1\.1 408 /, in_time { socket.readpartial(1000) }) && socket.close
+        end
         assert_equal "", in_time { silent.read }
       end
     end
@@ -227,8 +245,13 @@ module PhusionPassenger
     def test_a_body_that_cannot_be_stored_is_refused
       post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n#{'x' * 200_000}"
       serve(app) do
-        { 507 => -> { File.open("/dev/full", "r+b").tap { |file| file.sync = true } }, 503 => -> { raise Errno::EMFILE } }.each do |status, open|
-          log = logged { UnlinkedFile.stub(:open, open) { assert_match(/\AHTTP\/1\.1 #{status} /, answers(post)) } }
+        { 507 => -> { File.open("/dev/full", "r+b").tap { |file| file.sync = true } },
+          503 => -> { raise Errno::EMFILE } }.each do |status, open|
+          log = logged do
+            UnlinkedFile.stub(:open, open) do
+              assert_match(/\AHTTP\/1\.1 #{status} /, answers(post))
+            end
+          end
           assert_includes log, "body.failed"
         end
         assert_match(/hello\z/, answers(get("/", "Connection: close")))
@@ -237,7 +260,9 @@ module PhusionPassenger
 
     def test_a_failing_connection_ends_no_other
       serve(app) do
-        log = logged { part(:service).stub(:serve, ->(*) { raise "broken" }) { assert_equal "", answers(get) } }
+        log = logged do
+          part(:service).stub(:serve, ->(*) { raise "broken" }) { assert_equal "", answers(get) }
+        end
         assert_includes log, "connection.failed"
         assert_match(/hello\z/, answers(get("/", "Connection: close")))
       end
@@ -274,7 +299,9 @@ module PhusionPassenger
         socket = slow_reader(65_536)
         log = logged do
           socket.write(get)
-          assert_raises(Errno::ECONNRESET) { in_time { loop { sleep(0.05) && socket.readpartial(16_384) } } }
+          assert_raises(Errno::ECONNRESET) do
+            in_time { loop { sleep(0.05) && socket.readpartial(16_384) } }
+          end
         end
         assert_includes log, "the client did not receive its answer within 0.2 seconds"
       end
@@ -317,7 +344,8 @@ module PhusionPassenger
     def test_a_connection_can_be_hijacked_after_a_head
       taker = ->(io) { io.write("streamed") && io.close }
       serve(app([], { "rack.hijack" => taker, "Content-Type" => "x/y" })) do
-        assert_match(/\AHTTP\/1\.1 200 OK\r\nContent-Type: x\/y\r\n.*Connection: close\r\n.*\r\n\r\nstreamed\z/m, answers(get))
+        head = %r{\AHTTP/1\.1 200 OK\r\nContent-Type: x/y\r\n.*Connection: close\r\n.*\r\n\r\n}m
+        assert_match(/#{head}streamed\z/, answers(get))
       end
     end
 
@@ -390,7 +418,9 @@ module PhusionPassenger
         # The first request reports once more.
         told = in_time { @told[0].read(20) }
         assert_equal [PreforkReport::BUSY, PreforkReport::NOT_BUSY].join * 2, told
-        assert_nil @told[0].read_nonblock(5, exception: false).then { |more| more == :wait_readable ? nil : more }
+        assert_nil @told[0].read_nonblock(5, exception: false).then { |more|
+          more == :wait_readable ? nil : more
+        }
       end
     end
   end

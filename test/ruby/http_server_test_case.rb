@@ -48,10 +48,12 @@ module PhusionPassenger
       running(@server, &block)
     end
 
-    def new_server(sockets, app, told = closing(File.open(File::NULL, "w")), acknowledge: nil, **limits)
+    def new_server(sockets, app, told = closing(File.open(File::NULL, "w")), acknowledge: nil,
+                   **limits)
       clock = HttpClock.new.extend(Clock)
       report = PreforkReport.new(told, acknowledge)
-      server = HttpServer.new(sockets, new_queue, WorkerLoads.new(loads.dup), app, report, PARSER, limits_with(limits), clock)
+      server = HttpServer.new(sockets, new_queue, WorkerLoads.new(loads.dup), app, report, PARSER,
+                              limits_with(limits), clock)
       clocks[server] = clock
       server
     end
@@ -94,7 +96,9 @@ module PhusionPassenger
     end
 
     def connect
-      closing(TCPSocket.new("127.0.0.1", @port)).tap { |socket| socket.setsockopt(:TCP, :NODELAY, true) }
+      closing(TCPSocket.new("127.0.0.1", @port)).tap do |socket|
+        socket.setsockopt(:TCP, :NODELAY, true)
+      end
     end
 
     # A connection that the server has taken.

@@ -22,7 +22,9 @@ module PhusionPassenger
 
     # Connections that had an answer, so that the server keeps them.
     def kept(count)
-      Array.new(count) { connect.tap { |socket| socket.write(get) && answer(socket) && @entered&.clear } }
+      Array.new(count) do
+        connect.tap { |socket| socket.write(get) && answer(socket) && @entered&.clear }
+      end
     end
 
     def enter(socket, path)
@@ -91,7 +93,9 @@ module PhusionPassenger
       app = lambda do |env|
         told << env["PATH_INFO"]
         sleep(LONG) if env["PATH_INFO"] == "/"
-        sockets.each_with_index { |socket, i| socket.write(get("/#{i}")) } if env["PATH_INFO"] == "/begin"
+        if env["PATH_INFO"] == "/begin"
+          sockets.each_with_index { |socket, i| socket.write(get("/#{i}")) }
+        end
         @first.write(get("/late")) if env["PATH_INFO"] == "/0"
         [200, {}, ["x"]]
       end
@@ -194,7 +198,8 @@ module PhusionPassenger
 
     def test_a_rebalancer_without_a_thread_is_logged_and_no_obstacle
       Thread.stub(:new, ->(*) { raise ThreadError, "can't create Thread" }) do
-        assert_match(/event=lookout\.failed reason="can't create Thread"/, logged { HttpRebalancer.new(nil).wake })
+        assert_match(/event=lookout\.failed reason="can't create Thread"/,
+                     logged { HttpRebalancer.new(nil).wake })
       end
     end
 
@@ -220,7 +225,9 @@ module PhusionPassenger
         @giving.shutdown(:RDWR)
         @server.finish
         @go_on << 1
-        others.each { |socket| assert_match(/^Connection: close\r\n.*\/waiting 127.0.0.1\z/m, in_time { socket.read }) }
+        others.each do |socket|
+          assert_match(/^Connection: close\r\n.*\/waiting 127.0.0.1\z/m, in_time { socket.read })
+        end
       end
     end
 
@@ -278,7 +285,8 @@ module PhusionPassenger
         half.write("POST /half HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nx")
         eventually { @server.idle_connections.size == 2 }
         first.write(get("/begin"))
-        assert_equal(%w[/begin /quick /half], [first, quick, half].map { |socket| answer(socket)[1] })
+        assert_equal(%w[/begin /quick /half],
+                     [first, quick, half].map { |socket| answer(socket)[1] })
       end
     end
 

@@ -78,7 +78,9 @@ module PhusionPassenger
       run_handlers(->(_) { release.pop && HELLO.call(nil) }, 2)
       @group.send(channel: 7, ticket: 1)
       eventually("the request") { @running.one? { |handler, _| handler.busy? } }
-      quiet = Thread.new { @intake.while_idle(20) { @running.none? { |handler, _| handler.busy? } } }
+      quiet = Thread.new do
+        @intake.while_idle(20) { @running.none? { |handler, _| handler.busy? } }
+      end
       release << true
       assert in_time { quiet.value }
       release << true
@@ -244,7 +246,9 @@ module PhusionPassenger
 
     def test_each_of_many_pauses_is_told_and_no_message_of_either_queue_is_lost
       run_handlers(HELLO, 3)
-      sender = Thread.new { 1.upto(1_000) { |ticket| [@own, @group][ticket % 2].send(channel: 7, ticket: ticket) } }
+      sender = Thread.new do
+        1.upto(1_000) { |ticket| [@own, @group][ticket % 2].send(channel: 7, ticket: ticket) }
+      end
       receiver = Thread.new { Array.new(1_000) { @child.receive.ticket } }
       30.times do
         @intake.pause

@@ -12,14 +12,19 @@ module PhusionPassenger
       "MESSAGE_LIMIT" => "MAX_MESSAGE",
       "Request::HEADER_LENGTH" => "RequestHeader", "Request::HEAD_LIMIT" => "MAX_ENVIRONMENT",
       "Request::CHANNEL_OFFSET" => "RequestHeader.4", "Request::TICKET_OFFSET" => "RequestHeader.5",
-      "Request::BODY_FOLLOWS" => "BODY_FOLLOWS", "Request::STREAM" => "STREAM", "Request::HEAD_REQUEST" => "HEAD_REQUEST",
+      "Request::BODY_FOLLOWS" => "BODY_FOLLOWS", "Request::STREAM" => "STREAM",
+      "Request::HEAD_REQUEST" => "HEAD_REQUEST",
       "Request::BODY_IN_FILE" => "BODY_IN_FILE", "Reply::BODY_FILE" => "BODY_FILE",
       "Reply::HEADER_LENGTH" => "MessageHeader", "Reply::HEAD_LIMIT" => "MAX_RESPONSE_HEAD",
-      "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE", "Reply::DATA" => "DATA",
+      "Reply::STALE_LIMIT" => "MAX_DISCARDED", "Reply::RESPONSE" => "RESPONSE",
+      "Reply::DATA" => "DATA",
       "Reply::INTERIM" => "INTERIM", "Reply::SKIPPED" => "SKIPPED", "Reply::ACCEPTED" => "ACCEPTED",
-      "Reply::ABORTED" => "ABORTED", "Reply::HIJACKED" => "HIJACKED", "Reply::BODY" => "BODY", "Reply::LAST" => "LAST",
-      "Claims::HEADER_LENGTH" => "MemoryHeader", "Claims::CELL_LENGTH" => "ClaimCell", "Claims::CELLS" => "Claims.CELLS",
-      "Withdrawals::TICKETS_OFFSET" => "SenderMemory.MARKS", "Withdrawals::SLOTS" => "SenderMemory.SLOTS"
+      "Reply::ABORTED" => "ABORTED", "Reply::HIJACKED" => "HIJACKED", "Reply::BODY" => "BODY",
+      "Reply::LAST" => "LAST",
+      "Claims::HEADER_LENGTH" => "MemoryHeader", "Claims::CELL_LENGTH" => "ClaimCell",
+      "Claims::CELLS" => "Claims.CELLS",
+      "Withdrawals::TICKETS_OFFSET" => "SenderMemory.MARKS",
+      "Withdrawals::SLOTS" => "SenderMemory.SLOTS"
     }.freeze
     # By the size of a member.
     DIRECTIVES = { 1 => "C", 2 => "v", 4 => "V", 8 => "Q<" }.freeze
@@ -28,23 +33,28 @@ module PhusionPassenger
     def test_the_request_header_is_as_documented
       assert_equal 32, Array.new(7, 0).pack(Layout::Request::HEADER).bytesize
       assert_equal [8, 16], [Layout::Request::CHANNEL_OFFSET, Layout::Request::TICKET_OFFSET]
-      flags = %i[BODY_FOLLOWS STREAM HEAD_REQUEST BODY_IN_FILE].map { |name| Layout::Request.const_get(name) }
+      flags = %i[BODY_FOLLOWS STREAM HEAD_REQUEST
+                 BODY_IN_FILE].map { |name| Layout::Request.const_get(name) }
       assert_equal [1, 2, 4, 8], flags
       assert_equal 1_048_576, Layout::Request::HEAD_LIMIT
     end
 
     def test_the_reply_header_is_as_documented
       assert_equal 24, Array.new(7, 0).pack(Layout::Reply::HEADER).bytesize
-      types = %i[RESPONSE DATA INTERIM SKIPPED ACCEPTED ABORTED BODY BODY_FILE].map { |name| Layout::Reply.const_get(name) }
+      types = %i[RESPONSE DATA INTERIM SKIPPED ACCEPTED ABORTED BODY
+                 BODY_FILE].map { |name| Layout::Reply.const_get(name) }
       assert_equal [1, 2, 3, 4, 5, 6, 32, 33], types
       assert_equal 4_294_967_295, Layout::Reply::QUEUED_LIMIT
       assert_equal [131_072, 65_576, 1_048_576],
-                   [Layout::Reply::HEAD_LIMIT, Layout::Reply::PAYLOAD_LIMIT, Layout::Reply::STALE_LIMIT]
+                   [Layout::Reply::HEAD_LIMIT, Layout::Reply::PAYLOAD_LIMIT,
+                    Layout::Reply::STALE_LIMIT]
     end
 
     def test_the_memory_files_are_as_documented
-      assert_equal [64, 16, 1024], [Layout::Claims::HEADER_LENGTH, Layout::Claims::CELL_LENGTH, Layout::Claims::CELLS]
-      assert_equal [16_512, 65_536], [Layout::Withdrawals::TICKETS_OFFSET, Layout::Withdrawals::SLOTS]
+      assert_equal [64, 16, 1024], [Layout::Claims::HEADER_LENGTH, Layout::Claims::CELL_LENGTH,
+                                    Layout::Claims::CELLS]
+      assert_equal [16_512, 65_536],
+                   [Layout::Withdrawals::TICKETS_OFFSET, Layout::Withdrawals::SLOTS]
     end
 
     def test_the_version_is_as_documented
@@ -56,8 +66,10 @@ module PhusionPassenger
     def test_everything_is_as_recorded_for_its_version
       recorded = File.readlines(RECORD, chomp: true).to_h { |line| line.split(" ", 2) }
       numbers, others = constants_of(Layout).partition { |_name, value| value.is_a?(Integer) }
-      derived = { "VERSION" => Layout::VERSION, "Reply::PAYLOAD_LIMIT" => 65_576, "Reply::QUEUED_LIMIT" => 0xFFFF_FFFF }
-      assert_equal NAMES.transform_values { |name| recorded.fetch(name)[/\d+/].to_i }.merge(derived), numbers.to_h
+      derived = { "VERSION" => Layout::VERSION, "Reply::PAYLOAD_LIMIT" => 65_576,
+                  "Reply::QUEUED_LIMIT" => 0xFFFF_FFFF }
+      assert_equal NAMES.transform_values { |name| recorded.fetch(name)[/\d+/].to_i }
+                     .merge(derived), numbers.to_h
       assert_equal recorded_formats(recorded), others.to_h
     end
 
@@ -66,21 +78,29 @@ module PhusionPassenger
     def constants_of(place, prefix = "")
       place.constants.flat_map do |name|
         value = place.const_get(name)
-        value.is_a?(Module) ? constants_of(value, "#{prefix}#{name}::") : [["#{prefix}#{name}", value]]
+        if value.is_a?(Module)
+          constants_of(value, "#{prefix}#{name}::")
+        else
+          [["#{prefix}#{name}", value]]
+        end
       end
     end
 
     # What `pack` wants to know, and magic numbers as they stand in the files.
     def recorded_formats(recorded)
-      { "Request::HEADER" => format_of(recorded, "RequestHeader"), "Reply::HEADER" => format_of(recorded, "MessageHeader"),
+      { "Request::HEADER" => format_of(recorded, "RequestHeader"),
+        "Reply::HEADER" => format_of(recorded, "MessageHeader"),
         "Claims::MAGIC" => [recorded["Claims.MAGIC"].to_i].pack("V"),
         "Withdrawals::MAGIC" => [recorded["SenderMemory.MAGIC"].to_i].pack("V") }
     end
 
     # Without gaps.
     def format_of(recorded, struct)
-      members = recorded.select { |name, _| name.start_with?("#{struct}.") }.values.map { |text| text.split.map(&:to_i) }
-      assert_equal members, members.each_with_index.map { |(_, size), index| [members.first(index).sum(&:last), size] }
+      members = recorded.select { |name, _| name.start_with?("#{struct}.") }
+        .values.map { |text| text.split.map(&:to_i) }
+      assert_equal members, members.each_with_index.map { |(_, size), index|
+        [members.first(index).sum(&:last), size]
+      }
       members.map { |_, size| DIRECTIVES.fetch(size) }.join
     end
   end

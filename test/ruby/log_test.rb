@@ -36,7 +36,8 @@ module PhusionPassenger
 
     def test_an_exception_is_logged_with_its_causes
       text = logged { Log.exception("x", nested_error) }
-      assert_match(/\Aevent=x exception="RuntimeError" message="outer"\nRuntimeError: outer\n    from /, text)
+      head = /\Aevent=x exception="RuntimeError" message="outer"\n/
+      assert_match(/#{head}RuntimeError: outer\n    from /, text)
       assert_match(/^Caused by: KeyError: inner\n    from /, text)
     end
 

@@ -14,9 +14,12 @@ module PhusionPassenger
 
     def test_it_makes_the_environment_that_ruby_makes
       100.times do
-        pairs = Array.new(rand(1..100)) { |index| ["NAME_#{index}#{'x' * rand(90)}", Random.bytes(rand(40)).delete("\0")] }
+        pairs = Array.new(rand(1..100)) do |index|
+          ["NAME_#{index}#{'x' * rand(90)}", Random.bytes(rand(40)).delete("\0")]
+        end
         head = pairs.flatten.map { |text| "#{text}\0".b }.join
-        assert_equal Hash[*pairs.flatten.map(&:b), "rack.x", 1], Native.environment(head, ["rack.x", 1])
+        assert_equal Hash[*pairs.flatten.map(&:b), "rack.x", 1],
+                     Native.environment(head, ["rack.x", 1])
       end
     end
 
@@ -33,11 +36,14 @@ module PhusionPassenger
         assert_equal({ "HTTP_#{index}" => "v" }, Native.environment("HTTP_#{index}\0v\0", []))
       end
       GC.start
-      assert_equal({ "HTTP_1" => "v", "HTTP_2999" => "w" }, Native.environment("HTTP_1\0v\0HTTP_2999\0w\0", []))
+      assert_equal({ "HTTP_1" => "v", "HTTP_2999" => "w" },
+                   Native.environment("HTTP_1\0v\0HTTP_2999\0w\0", []))
     end
 
     def test_what_is_no_list_of_pairs_is_left_to_ruby
-      ["", "A", "A\0", "A\0b", "A\0b\0C\0", "\0", "A\0b\0" * 300].each { |head| assert_nil Native.environment(head, []) }
+      ["", "A", "A\0", "A\0b", "A\0b\0C\0", "\0", "A\0b\0" * 300].each do |head|
+        assert_nil Native.environment(head, [])
+      end
       assert_raises(TypeError) { Native.environment(nil, []) }
     end
 
@@ -45,15 +51,18 @@ module PhusionPassenger
       names = { "a" => "a: ", "B" => "B: " }
       assert_equal "a: 1\r\nB: \xFC\r\n".b, Native.head({ "a" => "1", "B" => "\xFC".b }, names)
       assert_equal "", Native.head({}, names)
-      [{ "c" => "1" }, { "a" => "1\n2" }, { "a" => "1\r" }, { "a" => "\0" }, { "a" => ["1"] }, { "a" => 1 }, { a: "1" },
-       { "a" => "x" * 2048 }, { "a" => "x" * 2044 }, [%w[a 1]], nil].each { |headers| assert_nil Native.head(headers, names) }
+      [{ "c" => "1" }, { "a" => "1\n2" }, { "a" => "1\r" }, { "a" => "\0" }, { "a" => ["1"] },
+       { "a" => 1 }, { a: "1" },
+       { "a" => "x" * 2048 }, { "a" => "x" * 2044 }, [%w[a 1]],
+       nil].each { |headers| assert_nil Native.head(headers, names) }
       assert_equal 2048, Native.head({ "a" => "x" * 2043 }, names).bytesize
     end
 
     def test_headers_and_values_with_ways_of_their_own_are_left_to_ruby
       headers = Class.new(Hash) { def each = super { |name, value| yield name, value.upcase } }
       value = Class.new(String) { def to_s = upcase }
-      [headers.new.update("a" => "x"), { "a" => value.new("x") }].each { |each| assert_nil Native.head(each, { "a" => "a: " }) }
+      [headers.new.update("a" => "x"), { "a" => value.new("x") }]
+        .each { |each| assert_nil Native.head(each, { "a" => "a: " }) }
       assert_equal "a: 1\r\n", Native.head(Class.new(Hash).new.update("a" => "1"), { "a" => "a: " })
     end
 
@@ -106,7 +115,8 @@ module PhusionPassenger
     def test_its_layout_is_the_librarys
       source = NativeBuilder::SOURCES.map { |file| File.read(file) }.join
       { CHANNEL_OFFSET: Layout::Request::CHANNEL_OFFSET, CELL_LENGTH: Layout::Claims::CELL_LENGTH,
-        TICKETS_OFFSET: Layout::Withdrawals::TICKETS_OFFSET, CHANNELS: Layout::Withdrawals::SLOTS }.each do |name, value|
+        TICKETS_OFFSET: Layout::Withdrawals::TICKETS_OFFSET,
+        CHANNELS: Layout::Withdrawals::SLOTS }.each do |name, value|
         assert_match(/\b#{name} = #{value}\b/, source)
       end
     end
@@ -118,7 +128,8 @@ module PhusionPassenger
       before = ENV.fetch("CC", nil)
       ENV["CC"] = "/nonexistent/cc"
       Dir.mktmpdir do |folder|
-        assert_match(%r{\AWithout native code for .*: there is no C compiler: /nonexistent/cc\z}, NativeBuilder.new(folder).build)
+        assert_match(%r{\AWithout native code for .*: there is no C compiler: /nonexistent/cc\z},
+                     NativeBuilder.new(folder).build)
         assert_empty Dir.children(folder)
       end
     ensure
@@ -129,8 +140,10 @@ module PhusionPassenger
       Dir.mktmpdir do |folder|
         FileUtils.mkdir_p(File.join(folder, Native.folder_name))
         File.write(File.join(folder, Native.folder_name, "passenger_native.so"), "no library")
-        program = "require #{File.join(LIBRARY, 'base/native').dump}; print PhusionPassenger::Native::LOADED"
-        assert_equal "false", IO.popen([{ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e", program], &:read)
+        program = "require #{File.join(LIBRARY, 'base/native').dump}; print " \
+                  "PhusionPassenger::Native::LOADED"
+        assert_equal "false", IO.popen([{ "PASSENGER_NATIVE" => folder }, RbConfig.ruby, "-e",
+                                        program], &:read)
       end
     end
   end

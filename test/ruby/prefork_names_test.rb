@@ -19,7 +19,8 @@ module PhusionPassenger
                 POE::Class::Server::PreFork::UNIX POE::Wheel::Run].freeze
 
     def rows
-      tables = File.read(File.join(ROOT, "doc/PREFORK-LIBRARY.md"))[/^## Attributes$.*(?=^## What a worker tells$)/m]
+      text = File.read(File.join(ROOT, "doc/PREFORK-LIBRARY.md"))
+      tables = text[/^## Attributes$.*(?=^## What a worker tells$)/m]
       tables.scan(/^\| (.+?) \| (.*?) \|/)
     end
 
@@ -30,8 +31,10 @@ module PhusionPassenger
     end
 
     def test_each_name_of_ours_is_declared
-      headers = Dir.glob(File.join(ROOT, "ext/common/prefork/*.h")).map { |file| File.read(file) }.join
-      ours = rows.flat_map { |row| row[1].scan(/`([^`]+)`/).flatten }.flat_map { |name| name.split(/::|\./) }
+      headers = Dir.glob(File.join(ROOT, "ext/common/prefork/*.h")).map { |file| File.read(file) }
+        .join
+      ours = rows.flat_map { |row| row[1].scan(/`([^`]+)`/).flatten }
+        .flat_map { |name| name.split(/::|\./) }
       names = ours.map { |name| name[/\A\w+/] }.uniq
       assert_operator names.size, :>, 40
       assert_empty(names.reject { |name| headers.match?(/\b#{name}\b/) })

@@ -15,7 +15,8 @@ module PhusionPassenger
 
     def test_the_messages_are_those_of_the_monitor
       header = File.read(File.expand_path("../../ext/common/prefork/WorkerOutput.h", __dir__))
-      [["COMM_ACK", PreforkReport::ACK], ["COMM_BUSY", PreforkReport::BUSY], ["COMM_NOT_BUSY", PreforkReport::NOT_BUSY]].each do |name, word|
+      [["COMM_ACK", PreforkReport::ACK], ["COMM_BUSY", PreforkReport::BUSY],
+       ["COMM_NOT_BUSY", PreforkReport::NOT_BUSY]].each do |name, word|
         parts = header[/ #{name}\s*=\s*([^;]+);/, 1].scan(/"([^"]+)"/).flatten
         bytes = parts.join.gsub(/\\x(\h\h)/) { $1.hex.chr }.b
         assert_equal bytes, word
@@ -23,7 +24,8 @@ module PhusionPassenger
     end
 
     def test_signs_of_life_come_at_their_interval
-      assert_equal(PreforkReport::ACK * 3, told(2) { |report| [10, 11, 12, 13.9, 14].each { |now| report.alive(now) } })
+      assert_equal(PreforkReport::ACK * 3,
+                   told(2) { |report| [10, 11, 12, 13.9, 14].each { |now| report.alive(now) } })
     end
 
     def test_a_request_begins_with_a_sign_unless_it_follows_at_once

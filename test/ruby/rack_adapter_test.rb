@@ -55,7 +55,8 @@ module PhusionPassenger
       assert_equal [[:respond, 500, "Content-Type: text/plain\r\nContent-Length: 21\r\n",
                      "Internal Server Error", true]],
                    recorder.calls
-      assert_match(%r{event=request.failed method="GET" path="/broken" exception="NotImplementedError" message="not yet"}, log)
+      assert_match(%r{event=request.failed method="GET" path="/broken" }, log)
+      assert_match(/exception="NotImplementedError" message="not yet"/, log)
       assert_includes log, "#{__FILE__}:"
     end
 

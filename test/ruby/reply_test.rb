@@ -14,7 +14,8 @@ module PhusionPassenger
 
     def test_a_small_answer_is_one_message
       @reply.respond(200, "A: 1\r\n", "hello", last: true)
-      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x01\x01\xC8\0\x06\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0A: 1\r\nhello".b, @io.recv(100)
+      assert_equal "\x08\x07\x06\x05\x04\x03\x02\x01\x01\x01\xC8\0\x06\0\0\0\x0D\x0C\x0B\x0A" \
+                   "\0\0\0\0A: 1\r\nhello".b, @io.recv(100)
       assert_predicate @reply, :finished?
     end
 
@@ -22,7 +23,8 @@ module PhusionPassenger
       @reply.respond(404, "A: 1\r\n")
       @reply.data("more")
       @reply.finish
-      assert_equal ["\x08\x07\x06\x05\x04\x03\x02\x01\x01\x00\x94\x01\x06\0\0\0\x0D\x0C\x0B\x0A\0\0\0\0A: 1\r\n".b,
+      assert_equal ["\x08\x07\x06\x05\x04\x03\x02\x01\x01\x00\x94\x01\x06\0\0\0\x0D\x0C\x0B\x0A" \
+                    "\0\0\0\0A: 1\r\n".b,
                     "\x08\x07\x06\x05\x04\x03\x02\x01\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0more".b,
                     "\x08\x07\x06\x05\x04\x03\x02\x01\x02\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0".b],
                     Array.new(3) { @io.recv(100) }

@@ -31,14 +31,19 @@ module PhusionPassenger
     end
 
     def test_a_body_shorter_than_its_content_length_is_broken_off
-      app = ->(env) { [200, {}, [(env["rack.input"].read(4) || "") + (env["rack.input"].read || "")]] }
+      app = ->(env) {
+        [200, {}, [(env["rack.input"].read(4) || "") + (env["rack.input"].read || "")]]
+      }
       serve(app) do
-        @group.send(channel: 7, ticket: 1, flags: 1, environment: environment("CONTENT_LENGTH" => "8"))
+        @group.send(channel: 7, ticket: 1, flags: 1,
+                    environment: environment("CONTENT_LENGTH" => "8"))
         @child.send_body(1, "one two", last: true)
-        @group.send(channel: 7, ticket: 2, flags: 1, environment: environment("CONTENT_LENGTH" => "8"))
+        @group.send(channel: 7, ticket: 2, flags: 1,
+                    environment: environment("CONTENT_LENGTH" => "8"))
         @child.send_body(2, "one two!", last: true)
       end
-      assert_equal [[400, "Bad Request"], [200, "one two!"]], Array.new(2) { @child.receive }.map { |m| [m.status, m.body] }
+      assert_equal [[400, "Bad Request"], [200, "one two!"]],
+                   Array.new(2) { @child.receive }.map { |m| [m.status, m.body] }
     end
 
     def test_a_body_from_which_httpd_has_taken_a_coding_has_a_length_of_its_own
@@ -59,7 +64,8 @@ module PhusionPassenger
       serve(->(env) { env["QUERY_STRING"].empty? ? HELLO.call(nil) : echo_input.call(env) }) do
         @group.send(channel: 7, ticket: 1, flags: 1)
         @child.send_body(1, "old", last: true)
-        @group.send(channel: 7, ticket: 2, flags: 1, environment: environment("QUERY_STRING" => "echo"))
+        @group.send(channel: 7, ticket: 2, flags: 1,
+                    environment: environment("QUERY_STRING" => "echo"))
         @child.send_body(2, "new", last: true)
       end
       assert_equal %w[hello new], [@child.receive, @child.receive].map(&:body)
@@ -79,7 +85,11 @@ module PhusionPassenger
     end
 
     def test_a_head_of_one_mebibyte_is_the_largest
-      log = logged { serve(->(_) { flunk "it ran" }) { @group.send(channel: 7, ticket: 1, flags: 1, head_length: 1_048_577) } }
+      log = logged do
+        serve(->(_) { flunk "it ran" }) do
+          @group.send(channel: 7, ticket: 1, flags: 1, head_length: 1_048_577)
+        end
+      end
       assert_equal 500, @child.receive.status
       assert_includes log, "the head has 1048577 bytes"
     end
@@ -92,7 +102,8 @@ module PhusionPassenger
           @group.send(channel: 7, ticket: 3, environment: "A\0b\0", head_length: 100)
         end
       end
-      assert_equal [[1, 500], [2, 500], [3, 500]], Array.new(3) { @child.receive }.map { |m| [m.ticket, m.status] }
+      assert_equal [[1, 500], [2, 500], [3, 500]],
+                   Array.new(3) { @child.receive }.map { |m| [m.ticket, m.status] }
       assert_equal 3, log.scan("event=request.").size
       assert_equal [0, 0], @group.claim(0)
     end
@@ -110,7 +121,8 @@ module PhusionPassenger
 
     def test_the_longest_message_is_taken
       serve(echo_input) { @group.send_message(65_600, channel: 7, ticket: 1) }
-      assert_equal 65_600 - 32, @child.receive.body.bytesize + Peers.environment_bytes(Peers::ENVIRONMENT).bytesize
+      assert_equal 65_600 - 32, @child.receive.body.bytesize +
+                     Peers.environment_bytes(Peers::ENVIRONMENT).bytesize
     end
 
     def test_a_longer_message_is_claimed_and_answered_500
@@ -120,7 +132,8 @@ module PhusionPassenger
           @group.send_message(200_000, channel: 7, ticket: 2)
         end
       end
-      assert_equal [[1, 500], [2, 500]], Array.new(2) { @child.receive }.map { |m| [m.ticket, m.status] }
+      assert_equal [[1, 500], [2, 500]],
+                   Array.new(2) { @child.receive }.map { |m| [m.ticket, m.status] }
       assert_equal 2, log.scan("the message has more than 65600 bytes").size
       assert_equal [0, 0], @group.claim(0)
     end
@@ -132,7 +145,9 @@ module PhusionPassenger
     def test_messages_without_bytes_are_no_end_of_an_own_queue_either
       own = closing(Peers::Group.new)
       @intake = Intake.new(@group.receiver, 1, own.receiver)
-      serve_in_thread(HELLO) { |thread| [@group, own].each { |queue| assert_answers_behind_empty_messages(thread, queue) } }
+      serve_in_thread(HELLO) do |thread|
+        [@group, own].each { |queue| assert_answers_behind_empty_messages(thread, queue) }
+      end
     end
 
     def test_an_end_behind_messages_without_bytes_is_the_end
@@ -151,7 +166,8 @@ module PhusionPassenger
     def test_a_head_request_gets_no_body
       serve(HELLO) { @group.send(channel: 7, ticket: 1, flags: 4) }
       message = @child.receive
-      assert_equal [1, "", "Content-Type: text/plain\r\n"], [message.flags, message.body, message.head]
+      assert_equal [1, "", "Content-Type: text/plain\r\n"],
+                   [message.flags, message.body, message.head]
     end
 
     def test_a_child_that_leaves_while_its_body_comes_is_dropped_quietly

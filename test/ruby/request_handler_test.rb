@@ -58,9 +58,12 @@ module PhusionPassenger
     def test_only_a_response_says_how_long_its_request_was_queued
       body = Enumerator.new { |yielder| 2.times { yielder << "x" } }
       @group.withdrawal(7, 1)
-      serve(->(_) { [200, {}, body] }) { 2.times { |index| @group.send(channel: 7, ticket: index + 1, sent_at: 0) } }
+      serve(->(_) { [200, {}, body] }) do
+        2.times { |index| @group.send(channel: 7, ticket: index + 1, sent_at: 0) }
+      end
       assert_equal 0, @child.receive.queued
-      assert_equal [true, false, false, false], @child.answer.last.map { |message| message.queued.positive? }
+      assert_equal [true, false, false, false],
+                   @child.answer.last.map { |message| message.queued.positive? }
     end
 
     def test_a_busy_thread_leaves_requests_to_others
@@ -83,9 +86,13 @@ module PhusionPassenger
 
     def test_requests_are_answered_one_after_the_other
       serve(echo("QUERY_STRING")) do
-        3.times { |index| @group.send(channel: 7, ticket: index + 1, environment: environment("QUERY_STRING" => index.to_s)) }
+        3.times do |index|
+          @group.send(channel: 7, ticket: index + 1,
+                      environment: environment("QUERY_STRING" => index.to_s))
+        end
       end
-      assert_equal [[1, "0"], [2, "1"], [3, "2"]], Array.new(3) { @child.receive }.map { |m| [m.ticket, m.body] }
+      assert_equal [[1, "0"], [2, "1"], [3, "2"]],
+                   Array.new(3) { @child.receive }.map { |m| [m.ticket, m.body] }
     end
 
     def test_the_claim_is_written_before_the_application_runs_and_cleared_after
@@ -120,21 +127,30 @@ module PhusionPassenger
     end
 
     def test_an_application_that_ends_its_thread_is_answered_for
-      log = logged { serve_until_thread_ends(->(_) { Thread.exit }) { @group.send(channel: 7, ticket: 11) } }
+      log = logged do
+        serve_until_thread_ends(->(_) { Thread.exit }) { @group.send(channel: 7, ticket: 11) }
+      end
       assert_includes log, "did not finish its answer"
-      assert_equal [500, true, [0, 0]], @child.receive.then { |m| [m.status, m.last?, @group.claim(0)] }
+      assert_equal [500, true, [0, 0]],
+                   @child.receive.then { |m| [m.status, m.last?, @group.claim(0)] }
     end
 
     def test_an_application_that_ends_its_thread_within_its_answer_has_it_aborted
       body = Enumerator.new { |yielder| yielder << "one" && Thread.exit }
-      logged { serve_until_thread_ends(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 11) } }
+      logged do
+        serve_until_thread_ends(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 11) }
+      end
       assert_equal [1, 2, 6], @child.answer.last.map(&:type)
       assert_equal [0, 0], @group.claim(0)
     end
 
     def test_the_claim_stands_where_the_child_cannot_be_told
-      %i[send_message send_parts].each { |name| @channels.borrow(7).define_singleton_method(name) { |*| raise Errno::ENOBUFS } }
-      logged { assert_raises(Errno::ENOBUFS) { serve(HELLO) { @group.send(channel: 7, ticket: 11) } } }
+      %i[send_message send_parts].each do |name|
+        @channels.borrow(7).define_singleton_method(name) { |*| raise Errno::ENOBUFS }
+      end
+      logged do
+        assert_raises(Errno::ENOBUFS) { serve(HELLO) { @group.send(channel: 7, ticket: 11) } }
+      end
       assert_equal [7, 11], @group.claim(0)
     end
 
@@ -200,7 +216,12 @@ module PhusionPassenger
 
     def test_a_child_that_left_is_dropped_quietly_and_its_channel_too
       body = Enumerator.new { |yielder| 10.times { yielder << "x" * 60_000 } }
-      assert_empty(logged { serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 1) && @child.io.shutdown } })
+      log = logged do
+        serve(->(_) { [200, {}, body] }) do
+          @group.send(channel: 7, ticket: 1) && @child.io.shutdown
+        end
+      end
+      assert_empty log
       assert_equal [[0, 0], 0], [@group.claim(0), @channels.size]
     end
 

@@ -1,5 +1,5 @@
-// Pool: its end, whatever is under way. The tests together destroy 1,000 pools under ThreadSanitizer, else fewer, or as many as
-// POOL_DESTRUCTIONS says.
+// Pool: its end during any operation. Under ThreadSanitizer the tests together destroy 1,000 pools,
+// else fewer. POOL_DESTRUCTIONS sets another number.
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <spawn.h>
@@ -41,7 +41,8 @@ unsigned destructions() {
     return (all + TESTS - 1) / TESTS;
 }
 
-/** Real processes that print without end, and that a pool is given as instances. Each ends when nobody reads it any more. */
+/** Real processes that print without end; a pool gets them as instances. A process ends once its
+ *  output is closed. */
 class WritingInstances {
 public:
     WritingInstances(EventLoop &loop, DummySpawnerFactory &factory) : loop_(loop) {

@@ -1,4 +1,5 @@
-// Pool: a thousand applications share far fewer instances, and each gets its turn. A simulation in virtual time.
+// Pool: a thousand applications share far fewer instances, and each gets its turn. A simulation in
+// virtual time.
 
 #include <cppunit/extensions/HelperMacros.h>
 
@@ -33,7 +34,8 @@ constexpr milliseconds TIME = SANITIZED ? 10s : 60s;
 constexpr milliseconds TICK = 20ms;
 constexpr milliseconds LONGEST_BOOT = 1000ms;
 constexpr milliseconds LONGEST_SERVICE = 200ms;
-/** An application's turn: it is started, serves for a second at least, and finishes its last request. */
+/** An application's turn: its start, a second of service at least, and the end of its last
+ *  request. */
 constexpr std::chrono::nanoseconds LONGEST_TURN = LONGEST_BOOT + 1s + LONGEST_SERVICE + 3 * TICK;
 
 double seconds(std::chrono::nanoseconds time) {
@@ -207,7 +209,8 @@ class PoolFairnessTest : public LeakCheck {
 
     LogLevel level_ = Log::level();
 
-    /** Who waits gets an instance when all who have waited longer have had theirs: so many turns later, each of which takes so long.
+    /** An application gets an instance after all applications that have waited longer. So its wait
+     *  has a limit: the number of their turns, times the longest turn.
      *  @param greedy an application that waits for itself, too */
     static void judge(Simulation &simulation, std::optional<std::size_t> greedy = std::nullopt) {
         std::chrono::nanoseconds longest{0};

@@ -1,4 +1,5 @@
-// Pool: what it promises, whatever happens to it. The seed is printed; PASSENGER_TEST_SEED and PASSENGER_TEST_OPERATIONS repeat a run.
+// Pool: its promises hold during random operations. The seed is printed; PASSENGER_TEST_SEED and
+// PASSENGER_TEST_OPERATIONS repeat a run.
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
@@ -24,8 +25,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t SCRIPT_LENGTH = 5000;
-/** Without a wish: fewer where they take longer than this. A million take half a minute on one core, and ten times as long with a
- *  sanitizer. */
+/** The defaults: the run ends after OPERATIONS or TIME, whichever comes first. A million operations
+ *  take half a minute on one core, and ten times as long with a sanitizer. */
 constexpr std::uint64_t OPERATIONS = 1'000'000;
 constexpr std::chrono::seconds TIME = SANITIZED ? 10s : 40s;
 

@@ -1,4 +1,4 @@
-// Pool and Group: when a preloader rests, and what happens when a warmed instance makes the next one.
+// Pool and Group: when an idle preloader ends, and when a warm instance forks the next preloader.
 
 #include <cppunit/extensions/HelperMacros.h>
 

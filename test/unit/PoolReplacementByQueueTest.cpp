@@ -1,4 +1,5 @@
-// Pool and Group: instances that pull their requests, and what they are told when another one takes their place.
+// Pool and Group: what instances that take requests from the queue are told when another instance
+// replaces them.
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/socket.h>

@@ -1,4 +1,4 @@
-// Pool: instances that another one takes the place of, for they have run enough requests or use too much memory.
+// Pool: the replacement of instances that have run enough requests or use too much memory.
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -100,7 +100,7 @@ public:
     }
 
     void testAChildWhoseConnectionIsOverKeepsItsBoardAndItsChannels() {
-        // The instance's process is forked here, and would keep the connection open if there were one already.
+        // The instance's process is forked here. An earlier connection would stay open in it.
         pool_->attach(options());
         Frame serve = instances_->frame(0);
         CPPUNIT_ASSERT(eventuallyCount(1));
@@ -115,7 +115,7 @@ public:
         const FileDescriptor claims = serve.takeDescriptor(1);
         CPPUNIT_ASSERT(::pwrite(claims.get(), &cell, sizeof(cell), ClaimsLayout::offset(0)) > 0);
         hangUp(socket);
-        // It lives, so its end of the channel is no orphan, and it learns what becomes of its request.
+        // The child lives, so its end of the channel stays, and the child gets the answer.
         Frame fetch(FrameType::FETCH);
         fetch.add(channel.value());
         instances_->send(0, fetch);

@@ -94,7 +94,7 @@ private:
 /** "exited with status 3", "killed by signal 9 (Killed)". */
 std::string describeWaitStatus(int status);
 
-/** The same as the verb of a sentence: "exited with status 3", "was killed by signal 9 (Killed)". */
+/** As the verb of a sentence: "exited with status 3", "was killed by signal 9 (Killed)". */
 std::string describeEnd(int status);
 
 }  // namespace Passenger

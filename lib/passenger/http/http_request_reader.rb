@@ -209,7 +209,8 @@ module PhusionPassenger
       elsif !modern?
         raise RefusedRequest.new(400, "a request of HTTP/1.0 must not have a Transfer-Encoding")
       elsif !coding.casecmp?("chunked")
-        raise RefusedRequest.new(501, "the request's Transfer-Encoding is not supported; use chunked")
+        raise RefusedRequest.new(501,
+                                 "the request's Transfer-Encoding is not supported; use chunked")
       end
     end
 

@@ -28,7 +28,7 @@ module PhusionPassenger
       Thread.new do
         Thread.current.name = "Passenger refork"
         pid = fork_between_requests(socket, output)
-        Log.event("instance.refork_failed", reason: "the instance was never without a request") unless pid
+        Log.event("instance.refork_failed", reason: "the instance was never idle") unless pid
         Process.detach(pid) if pid
       rescue StandardError => e
         Log.exception("instance.refork_failed", e)

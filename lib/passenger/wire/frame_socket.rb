@@ -86,7 +86,7 @@ module PhusionPassenger
       raise ProtocolError, "a frame with #{count} descriptors" if count > Frame::MAX_DESCRIPTORS
       return if count == descriptors.size
 
-      raise ProtocolError, "a frame announced #{count} descriptors and came with #{descriptors.size}"
+      raise ProtocolError, "a frame announced #{count} descriptors, and #{descriptors.size} came"
     end
 
     def read_exactly(length)

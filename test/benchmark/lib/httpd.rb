@@ -81,11 +81,15 @@ module Bench
 
     private
 
+    def load_module(name)
+      "LoadModule #{name}_module \"#{self.class.module_file(name)}\""
+    end
+
     def configuration(load)
       modules = (%W[unixd log_config mpm_#{@arrangement.mpm} authz_core mime dir
                     env] + load) - self.class.installation[:built_in]
       <<~CONFIGURATION
-        #{modules.map { |name| "LoadModule #{name}_module \"#{self.class.module_file(name)}\"" }.join("\n")}
+        #{modules.map { |name| load_module(name) }.join("\n")}
         #{"User #{@places.user}\nGroup #{@places.group}" if @places.user}
         ServerName 127.0.0.1
         Listen 127.0.0.1:#{@port}

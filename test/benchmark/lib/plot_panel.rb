@@ -29,7 +29,7 @@ module Bench
 
     def to_svg
       <<~SVG.chomp
-        <text x="#{LEFT}" y="22" font-size="14" font-weight="bold">#{CGI.escapeHTML(@rows.first['title'])}</text>
+        #{title}
         #{value_ticks.map { |tick| value_line(tick) }.join("\n")}
         #{PERCENTILES.map { |name| percentile_line(name) }.join("\n")}
         #{note((LEFT + RIGHT) / 2, BOTTOM + 36, 'middle', 'percentile')}
@@ -62,8 +62,14 @@ module Bench
         note(x, BOTTOM + 18, 'middle', name)
     end
 
+    def title
+      text = CGI.escapeHTML(@rows.first['title'])
+      %(<text x="#{LEFT}" y="22" font-size="14" font-weight="bold">#{text}</text>)
+    end
+
     def note(x, y, anchor, text)
-      %(<text x="#{x}" y="#{y}" font-size="12" fill="#555555" text-anchor="#{anchor}">#{text}</text>)
+      %(<text x="#{x}" y="#{y}" font-size="12" fill="#555555" ) +
+        %(text-anchor="#{anchor}">#{text}</text>)
     end
 
     def line(server)
@@ -72,7 +78,8 @@ module Bench
 
       colour = Plot::STYLES[server][:colour]
       corners = points.map { |point| point.join(',') }.join(' ')
-      %(<polyline fill="none" stroke-linejoin="round" #{Plot.stroke(server)} points="#{corners}"/>) +
+      %(<polyline fill="none" stroke-linejoin="round" ) +
+        %(#{Plot.stroke(server)} points="#{corners}"/>) +
         points.map { |x, y| %(<circle cx="#{x}" cy="#{y}" r="2.6" fill="#{colour}"/>) }.join
     end
 

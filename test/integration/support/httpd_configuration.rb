@@ -73,7 +73,7 @@ class HttpdConfiguration
       PidFile "#{folder}/httpd.pid"
       DefaultRuntimeDir "#{folder}/run"
       #{load_modules(["mpm_#{mpm}", *MODULES])}
-      #{TestEnvironment.root? && !run_as ? "User #{TestEnvironment::WEB_USER}\nGroup #{web_group}" : ''}
+      #{user_and_group}
       #{mpm_settings || MPM_SETTINGS.fetch(mpm, MPM_SETTINGS['event'])}
       Timeout 20
       KeepAlive On
@@ -92,6 +92,12 @@ class HttpdConfiguration
       #{'TypesConfig /etc/mime.types' if File.exist?('/etc/mime.types')}
       #{'TypesConfig /dev/null' unless File.exist?('/etc/mime.types')}
     CONF
+  end
+
+  def user_and_group
+    return "" unless TestEnvironment.root? && !run_as
+
+    "User #{TestEnvironment::WEB_USER}\nGroup #{web_group}"
   end
 
   def web_group

@@ -110,7 +110,9 @@ class IntegrationTest < Minitest::Test
   def assert_seconds_below(limit, what = "it", tries: 3)
     times = []
     times << yield until times.size == tries || times.any? { |seconds| seconds < limit }
-    assert times.any? { |seconds| seconds < limit }, "#{what} took #{times.map { |seconds| seconds.round(2) }.join(', ')} s, not less than #{limit} s"
+    took = times.map { |seconds| seconds.round(2) }.join(', ')
+    assert times.any? { |seconds| seconds < limit },
+           "#{what} took #{took} s, not less than #{limit} s"
   end
 
   # Returns how many seconds the block takes.

@@ -4,7 +4,8 @@
 # target, headers, body].
 module PeerCorpus
   PATHS = %w[
-    / /a /a/ /a/b/c /a.b /a%20b /a%25b /caf%C3%A9 /a+b /a%2Bb /~user /%7Euser /a;b=c /a,b /a@b /a:b /a=b&c /a'b /a(b) /a*b!c$d
+    / /a /a/ /a/b/c /a.b /a%20b /a%25b /caf%C3%A9 /a+b /a%2Bb /~user /%7Euser /a;b=c /a,b /a@b
+    /a:b /a=b&c /a'b /a(b) /a*b!c$d
     /%E2%82%AC /a%3Fb /a%23b /a%5Bb%5D /a/../b /a/./b //a//b /a/%2e%2e/b /.hidden /a..b /...
     /posts/1.json /deeply/nested/path/of/seven/names/here
   ].freeze

@@ -57,9 +57,11 @@ class PreforkCommand
 
   # By a command that becomes the program. Other options of `Process.spawn` may follow.
   def spawn_by(before, *arguments, listen: ["--listen", "127.0.0.1:0"], **options)
-    environment = { "PASSENGER_ROOT" => TestEnvironment::PASSENGER_ROOT, "RACK_ENV" => nil, "RAILS_ENV" => nil }
+    environment = { "PASSENGER_ROOT" => TestEnvironment::PASSENGER_ROOT, "RACK_ENV" => nil,
+                    "RAILS_ENV" => nil }
     @status = nil
-    @pid = Process.spawn(environment, *before, PROGRAM, *listen, *arguments, @folder, out: [@log, "a"], err: [@log, "a"], **options)
+    @pid = Process.spawn(environment, *before, PROGRAM, *listen, *arguments, @folder,
+                         out: [@log, "a"], err: [@log, "a"], **options)
     self
   end
 
@@ -95,7 +97,9 @@ class PreforkCommand
   end
 
   def get(path = "/")
-    Net::HTTP.start("127.0.0.1", @port, open_timeout: 60, read_timeout: 60) { |http| http.get(path) }
+    Net::HTTP.start("127.0.0.1", @port, open_timeout: 60, read_timeout: 60) do |http|
+      http.get(path)
+    end
   end
 
   def raw
@@ -111,7 +115,9 @@ class PreforkCommand
   def status
     before = log.bytesize
     signal(:USR1)
-    Eventually.eventually("the status", within: 60) { log.byteslice(before..)[/event=prefork\.status (workers=.*)$/, 1] }
+    Eventually.eventually("the status", within: 60) do
+      log.byteslice(before..)[/event=prefork\.status (workers=.*)$/, 1]
+    end
               .scan(/(\w+)=(\d+)/).to_h.transform_values(&:to_i)
   end
 
@@ -132,10 +138,13 @@ class PreforkCommand
     started = everything
     signal(:TERM) unless ended?
     left = started
-    Eventually.eventually("the end of all processes", within: 60) { ended? && (left = started.select(&:alive?)).empty? }
+    Eventually.eventually("the end of all processes", within: 60) do
+      ended? && (left = started.select(&:alive?)).empty?
+    end
     []
   rescue Eventually::TooLate
-    left.each { |process| Process.kill(:KILL, process.pid) if process.alive? }.map { |process| "process #{process.pid}" }
+    left.each { |process| Process.kill(:KILL, process.pid) if process.alive? }
+      .map { |process| "process #{process.pid}" }
   ensure
     [@pid, @predecessor].compact.each { |pid| reap(pid) }
     FileUtils.rm_rf(@folder)

@@ -16,7 +16,9 @@ class PreforkTestCase < Minitest::Test
     end
 
     def get(path)
-      http = Thread.current[:prefork_http] ||= Net::HTTP.new("127.0.0.1", @port).tap { |made| made.open_timeout = made.read_timeout = 60 }
+      http = Thread.current[:prefork_http] ||= Net::HTTP.new("127.0.0.1", @port).tap do |made|
+        made.open_timeout = made.read_timeout = 60
+      end
       http.max_retries = 0
       http.start unless http.started?
       http.get(path)
@@ -33,7 +35,8 @@ class PreforkTestCase < Minitest::Test
 
   # So many workers, neither more nor fewer.
   def fixed(count)
-    ["--start", count.to_s, "--min-spare", count.to_s, "--max-spare", count.to_s, "--max-clients", count.to_s]
+    ["--start", count.to_s, "--min-spare", count.to_s, "--max-spare", count.to_s, "--max-clients",
+     count.to_s]
   end
 
   def load_on(command, path = "/", threads: 4, &block)

@@ -21,7 +21,10 @@ ANSWERS = {
     ->(request) {
       File.exist?(request[:query]) ? "held before" : File.write(request[:query], "") && sleep
     },
-  "/hog" => ->(_request) { ($hog ||= []) << ("x" * (64 << 20)); "hogged" } # rubocop:disable Style/GlobalVars
+  "/hog" => lambda do |_request|
+    ($hog ||= []) << ("x" * (64 << 20)) # rubocop:disable Style/GlobalVars
+    "hogged"
+  end
 }.freeze
 
 def read_chunks(socket)

@@ -61,7 +61,8 @@ module Bench
                           'kept' => (good / seconds / alone).round(4),
                           'refused_rate' => refused / seconds.to_f,
                           'unsent_rate' => surplus.dropped / seconds.to_f,
-                          'refused_p99_ms' => Outcome.milliseconds(surplus.latency(path, REFUSED))['99'] })
+                          'refused_p99_ms' =>
+                            Outcome.milliseconds(surplus.latency(path, REFUSED))['99'] })
     end
   end
 end
