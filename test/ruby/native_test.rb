@@ -128,7 +128,7 @@ module PhusionPassenger
       before = ENV.fetch("CC", nil)
       ENV["CC"] = "/nonexistent/cc"
       Dir.mktmpdir do |folder|
-        assert_match(%r{\AWithout native code for .*: there is no C compiler: /nonexistent/cc\z},
+        assert_match(%r{\AWithout native code for .*: the C compiler /nonexistent/cc is missing },
                      NativeBuilder.new(folder).build)
         assert_empty Dir.children(folder)
       end

@@ -43,7 +43,7 @@ module PhusionPassenger
         recorder = nil
         log = logged { recorder = call(->(_) { flunk "called" }, head: head) }
         assert_equal 500, recorder.calls[0][1], head.inspect
-        assert_includes log, "no list of names and values"
+        assert_includes log, "not a list of names and values"
       end
     end
 

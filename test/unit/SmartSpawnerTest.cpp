@@ -403,7 +403,7 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It was not touched", 0, ::waitpid(stranger, nullptr, WNOHANG));
         ::kill(stranger, SIGKILL);
         ::waitpid(stranger, nullptr, 0);
-        CPPUNIT_ASSERT(std::string(failure.what()).find("is not the one that was started") != std::string::npos);
+        CPPUNIT_ASSERT(std::string(failure.what()).find("is not the process that was started") != std::string::npos);
     }
 
     void testAPreloaderThatReportsAFalsePidIsRefused() {

@@ -55,7 +55,7 @@ public:
 
     void testAProcessWithAnotherParentIsRefused() {
         expected_.parent = ::getppid();
-        CPPUNIT_ASSERT(refusal(child_.pid(), expected_).find("not the one that was started") != std::string::npos);
+        CPPUNIT_ASSERT(refusal(child_.pid(), expected_).find("not the process that was started") != std::string::npos);
         CPPUNIT_ASSERT_MESSAGE("It must not be harmed", !child_.wait(0ms).has_value());
     }
 
