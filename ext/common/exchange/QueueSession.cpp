@@ -186,7 +186,7 @@ Reply QueueSession::receive(std::span<char> buffer, const Client &client, std::c
         }
         headComplete_ = true;
         if (stream_ && !last) {
-            return broken("an answer that hijacks a connection and goes on");
+            return broken("an answer that hijacks a connection and continues");
         }
         reply.kind = Reply::Kind::RESPONSE;
         reply.stream = std::move(stream_);

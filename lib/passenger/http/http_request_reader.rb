@@ -159,8 +159,7 @@ module PhusionPassenger
 
       host, path, query = ABSOLUTE.match(target)&.captures
       unless host
-        raise RefusedRequest.new(400, "the request's address is none that an application " \
-                                      "could have")
+        raise RefusedRequest.new(400, "the request's address is neither a path nor a URL")
       end
 
       @environment["HTTP_HOST"] = host
