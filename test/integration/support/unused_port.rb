@@ -4,8 +4,8 @@ require "securerandom"
 require "socket"
 
 # Finds TCP ports of 127.0.0.1 for servers that start a moment later. The kernel gives ports from
-# 32768 to clients and to whoever asks for port 0, so these are below. Processes that were forked have
-# the same Kernel.rand.
+# 32768 to clients and to servers that ask for port 0, so these are below. Forked processes have the
+# same Kernel.rand.
 module UnusedPort
   PORTS = (10_000..32_000).freeze
 
