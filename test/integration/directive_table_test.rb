@@ -266,7 +266,7 @@ class DirectiveTableTest < IntegrationTest
         assert_status (row["context"] == "local" ? 200 : 500), server.client("info.test")
           .get("/static.txt")
       end
-      assert_equal 1, server.log.text.scan(/UnionStationFilter: /).size
+      assert_equal 1, server.log.text.scan(/UnionStationFilter is obsolete/).size
     end
   end
 
