@@ -19,10 +19,10 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds WAKE_AGAIN{1000};
-/** While the socket of wake-ups is full, because no pool process reads them. */
+/** The pause while the socket of wake-ups is full because no pool process reads it. */
 constexpr milliseconds WAKE_RETRY{50};
 
-/** A descriptor that somebody else owns, for a scope. */
+/** A descriptor of another owner, for a scope. */
 class Borrowed {
 public:
     explicit Borrowed(int fd) noexcept : descriptor_(fd) {}
@@ -47,7 +47,7 @@ bool isHangUp(int error) noexcept {
     return error == EPIPE || error == ECONNRESET || error == ENOTCONN || error == ECONNREFUSED;
 }
 
-/** When to send the next wake-up. */
+/** @return the time until the next wake-up */
 milliseconds sendWakeUp(const FileDescriptor &socket) {
     try {
         sendWithDescriptors(socket, "!", {}, MSG_DONTWAIT);
@@ -63,7 +63,7 @@ milliseconds sendWakeUp(const FileDescriptor &socket) {
     }
 }
 
-/** Nothing when another process was quicker. */
+/** Nothing: another process was quicker. */
 std::optional<FileDescriptor> receiveDescriptor(const FileDescriptor &socket) {
     std::array<char, 16> buffer;
     Received received;

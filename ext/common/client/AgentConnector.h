@@ -6,15 +6,15 @@ namespace Passenger {
 
 /**
  * accept() without a named socket: asks the pool process for a private socket through a
- * `connectSocket` that any number of processes share. Does not own it. Any thread of any process
- * may call at any time: one byte goes out, one descriptor comes back, and it does not matter whose
- * byte brought whose descriptor.
+ * `connectSocket` that any number of processes share. The caller owns the `connectSocket`. Any
+ * thread of any process may call at any time: one byte is sent, one descriptor is received. Each
+ * descriptor may answer the byte of another process.
  *
- * A byte whose answer never comes (the pool process died over it) is sent again after a second. So
- * a socket may come that belongs to a pool process that has ended since: it shows an end of file at
- * the first exchange, and the caller asks for another.
+ * A byte without an answer (the pool process died) is sent again after a second. So the result may
+ * be a socket of a pool process that has ended. Its first exchange finds an end of file, and the
+ * caller asks for another socket.
  *
- * @throws TimeoutException, IOException (there is no agent any more), SystemException
+ * @throws TimeoutException, IOException (the agent has ended), SystemException
  */
 FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline);
 

@@ -25,14 +25,14 @@ namespace {
 using std::chrono::seconds;
 
 constexpr seconds START_TIMEOUT{60};
-/** More than the watchdog takes at most to end everything by force. */
+/** Longer than the watchdog needs at most to kill all processes. */
 constexpr seconds STOP_TIMEOUT{30};
 constexpr seconds SEND_TIMEOUT{15};
 constexpr seconds REAP_TIMEOUT{5};
 constexpr int CONTROL_DESCRIPTOR = 3;
 
-/** Speaks over a handle's control socket without owning it. The watchdog sends nothing after its
- *  first answer, so no received byte can be lost with this object. */
+/** Uses a handle's control socket without owning it. The watchdog sends nothing after its first
+ *  answer, so no received byte can be lost with this object. */
 class BorrowedControl {
 public:
     explicit BorrowedControl(int fd) : socket_(FileDescriptor(fd)) {}
@@ -65,8 +65,7 @@ ChildProcess startWatchdog(const AgentSettings &settings, const FileDescriptor &
     ChildProcess::Command command;
     command.program = settings.agentProgram();
     command.arguments = {"watchdog"};
-    // Nothing else of ours may live on in the agent: above all not the sockets that httpd listens
-    // on.
+    // The agent must inherit no other descriptor, above all no listening socket of httpd.
     command.descriptors = {{control.get(), CONTROL_DESCRIPTOR}, {log.get(), STDOUT_FILENO}, {log.get(), STDERR_FILENO}};
     command.newSession = true;
     return ChildProcess(command);
@@ -90,21 +89,21 @@ Frame receiveAnswer(FrameSocket &control, ChildProcess &watchdog) {
     }
 }
 
-/** After a failure the watchdog clears up by itself; only then is it forced to end. */
+/** After a failure the watchdog ends everything and itself. If it does not, it is killed. */
 void awaitEnd(FrameSocket &control, ChildProcess &watchdog) {
     if (pollUntil(control.descriptor().get(), POLLIN, deadlineIn(STOP_TIMEOUT))) {
         watchdog.wait(REAP_TIMEOUT);
     }
 }
 
-/** A pidfd of the running watchdog; none when it has ended. */
+/** A pidfd of the running watchdog; none: the watchdog has ended. */
 FileDescriptor pidFdOf(const AgentHandle &handle) {
     if (!agentAlive(handle)) {
         return FileDescriptor();
     }
     try {
         auto pidFd = openPidFd(handle.watchdogPid);
-        // Alive before and after: then the pid was its own all the time.
+        // The watchdog lives after pidfd_open(), too, so the pid was its own.
         return agentAlive(handle) ? std::move(pidFd) : FileDescriptor();
     } catch (const SystemException &) {
         return FileDescriptor();
@@ -116,7 +115,7 @@ void waitForEnd(const AgentHandle &handle, const FileDescriptor &pidFd) {
     try {
         control->send(Frame(FrameType::STOP), FrameSocket::in(SEND_TIMEOUT));
     } catch (const std::exception &) {
-        // It is ending already, or will be made to.
+        // The watchdog is ending already, or is killed below.
     }
     if (!pollUntil(handle.controlSocket, POLLIN, deadlineIn(STOP_TIMEOUT))) {
         signalPidFd(pidFd, SIGKILL);
@@ -136,7 +135,7 @@ void closeIfOpen(int &fd) noexcept {
     const FileDescriptor closing(std::exchange(fd, -1));
 }
 
-/** @param serverSocket where those ask for it who use it */
+/** @param serverSocket on which the agent gets the questions of its users */
 StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
     const FileDescriptor log = openLog(settings);
     DescriptorPair pair = makeStreamPair();
@@ -151,7 +150,7 @@ StartedAgent startAgentOn(int serverSocket, const AgentSettings &settings) {
         if (exception.error() != EPIPE) {
             throw;
         }
-        // It has ended already; the answer says how.
+        // The watchdog has ended already; receiveAnswer() finds out how.
     }
     Frame answer = receiveAnswer(control, watchdog);
     if (answer.type == FrameType::AGENT_FAILED) {
@@ -204,7 +203,7 @@ void stopAgent(AgentHandle &handle) noexcept {
             waitForEnd(handle, pidFd);
         }
     } catch (const std::exception &) {
-        // It was killed, or ends with its last user.
+        // The watchdog was killed, or ends with its last user.
     }
     refuseAgentsUsers(handle);
     closeIfOpen(handle.controlSocket);

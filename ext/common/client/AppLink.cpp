@@ -6,7 +6,7 @@ namespace Passenger {
 
 namespace {
 
-/** A REFUSED answer as what it means. */
+/** Throws the exception for a REFUSED answer. */
 [[noreturn]] void throwRefusal(const Frame &answer) {
     throw RefusedException(static_cast<std::uint16_t>(answer.number(0)), answer.field(1), answer.field(2));
 }
@@ -57,11 +57,11 @@ void AppLink::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
         frame.add(channel.value());
         frame.add(ticket.value());
         frame.add(static_cast<std::uint64_t>(time.count()));
-        // Answered, so that the agent has looked while the channel is there yet.
+        // The frame has an answer, so the agent has looked before this process drops the channel.
         client_.ask(frame);
     } catch (const std::exception &) {
-        // With the agent gone its instances are another one's, who ends what hangs when it is told
-        // to finish.
+        // The agent has ended. The next agent tells its instances to finish, and kills those that
+        // hang.
         return;
     }
 }

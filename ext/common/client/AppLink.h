@@ -5,8 +5,8 @@
 
 namespace Passenger {
 
-/** What a child knows of one application's line. Owned by its PoolClient, whose thread rules are
- *  its own. */
+/** A child's QueueCache for one application. Owned by its PoolClient, with the same thread
+ *  rules. */
 class AppLink final : public QueueCache {
 public:
     explicit AppLink(PoolClient &client) : client_(client) {}
@@ -14,7 +14,7 @@ public:
         dropChannels();
     }
 
-    /** The pool process is another one now. */
+    /** The pool process was replaced. */
     void agentReplaced() noexcept {
         forget();
     }

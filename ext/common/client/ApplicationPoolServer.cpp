@@ -101,7 +101,7 @@ void ApplicationPoolServer::disown() {
     handle_.ownerPid = 0;
 }
 
-/** None: it has not connected. */
+/** Nothing: this process has not connected. */
 std::shared_ptr<PoolClient> ApplicationPoolServer::ownClient() {
     const LockGuard lock(mutex_);
     return clientPid_ == ::getpid() ? client_ : nullptr;
@@ -145,8 +145,8 @@ ApplicationPoolServer::Handle ApplicationPoolServer::release() {
     return std::exchange(handle_, Handle());
 }
 
-/** What a forked process inherits speaks over sockets that its parent uses. It is not even
- *  destroyed here: that could end exchanges which the parent has under way. */
+/** A forked process inherits a client whose sockets the parent uses. The client is not destroyed
+ *  here, since that could end exchanges of the parent. */
 void ApplicationPoolServer::abandonInherited() {
     if (client_ != nullptr && clientPid_ != ::getpid()) {
         static_cast<void>(new std::shared_ptr<PoolClient>(std::move(client_)));

@@ -22,14 +22,13 @@ class PoolClient;
  * there is one named socket, `control`: it lists the instances' pids for root and the agent's user,
  * and takes no request.
  *
- * Owned by the process that made it, whose end (however it ends) is the agent's end too. The
- * destructor ends the agent with all instances and waits for it, except after detach() or
- * release(). No threads; not thread-safe but for connect().
+ * Owned by the process that made it. When that process ends in any way, the agent ends, too. The
+ * destructor ends the agent with all instances and waits for their end, except after detach() or
+ * release(). No threads. Not thread-safe, unless a function says so.
  */
 class ApplicationPoolServer {
 public:
-    /** What is left of a server when its owner's code is unloaded: plain data, kept over httpd's
-     *  reloads. */
+    /** Plain data that stays when the owner's code is unloaded, as in a reload of httpd. */
     using Handle = AgentHandle;
 
     /** @throws SystemException, IOException (the log file cannot be opened), SpawnException (the
@@ -50,23 +49,23 @@ public:
      *  @throws SystemException, IOException (the agent does not answer) */
     ApplicationPoolPtr connect() EXCLUDES(mutex_);
 
-    /** For forked processes that use the server but do not own it: closes what only the owner
-     *  needs. Once, never in the owner. Pools that were connected stay usable, and may be connected
-     *  before it only. */
+    /** For forked processes that use the server but do not own it: closes the descriptors that only
+     *  the owner needs. Called once, never in the owner. Connected pools stay usable. Afterwards
+     *  connect() fails. */
     void detach() EXCLUDES(mutex_);
-    /** For a forked process that goes on connecting: as detach(), but connect() still works. */
+    /** For a forked process that calls connect() later: as detach(), but connect() still works. */
     void disown();
 
-    /** Closes what this process has not needed since the last call: channels beyond the most that
-     *  its sessions used at once. Thread-safe. */
+    /** Closes the channels of this process beyond the most that its sessions used at once since the
+     *  last call. Thread-safe. */
     void trim() EXCLUDES(mutex_);
-    /** This process is about to end. Gracefully: requests wait no longer than a minute for an
-     *  instance, where no limit ends their waiting before. Else all sessions end at once, and
-     *  others are refused. Thread-safe. */
+    /** This process is about to end. Gracefully: requests wait for an instance for a minute at
+     *  most, or up to a shorter limit. Otherwise all sessions end at once, and further sessions are
+     *  refused. Thread-safe. */
     void ending(bool gracefully) EXCLUDES(mutex_);
 
-    /** Gives new settings (and a newly opened log file) to the running agent. False when it is
-     *  gone.
+    /** Gives new settings and a newly opened log file to the running agent. False: the agent has
+     *  ended.
      *  @throws IOException (the log file cannot be opened; nothing has changed then) */
     bool update(const AgentSettings &settings);
     pid_t watchdogPid() const noexcept {
@@ -74,23 +73,23 @@ public:
     }
     /** Whether the agent's watchdog still runs. */
     bool alive() const;
-    /** Starts another agent in place of one that has died; those that were forked before find it by
-     *  themselves, and wait for it meanwhile.
+    /** Starts another agent in place of a dead one. Processes that were forked before wait for it,
+     *  and then use it.
      *  @throws as the constructor */
     void replace(const AgentSettings &settings);
-    /** Another one will not come (so soon): who waits for it learns that it is gone. After this it
-     *  is not replaceable(). */
+    /** No other agent starts soon: waiting processes learn that the agent has ended. Afterwards the
+     *  agent is not replaceable(). */
     void refuseUsers();
     bool replaceable() const noexcept {
         return handle_.serverSocket >= 0;
     }
-    /** Lets the agent work for processes that were forked before, until the last of them has ended,
-     *  and forgets it. */
+    /** Releases the agent, which works for processes that were forked before until the last of them
+     *  has ended. */
     void letGo();
-    /** Leaves the agent running and forgets it; a new object can take the handle over. */
+    /** Leaves the agent running; another object can take over the handle. */
     Handle release();
 
-    /** What the agent had to say when it was started, for the server's log; mostly empty. */
+    /** The agent's message at its start, for the server's log; mostly empty. */
     const std::string &warning() const noexcept {
         return warning_;
     }
@@ -105,7 +104,7 @@ private:
     std::string warning_;
     Mutex mutex_{Locks::APPLICATION_POOL_SERVER};
     std::shared_ptr<PoolClient> client_ GUARDED_BY(mutex_);
-    /** Whose client_ it is: a forked process makes its own. */
+    /** The process of client_; a forked process makes a client of its own. */
     pid_t clientPid_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -17,11 +17,11 @@ namespace Passenger {
 
 namespace {
 
-/** A pool process that crashed is back within a fraction of it. */
+/** The watchdog replaces a crashed pool process within a fraction of this time. */
 constexpr std::chrono::seconds RECONNECT_TIME{10};
 constexpr std::chrono::seconds ANSWER_TIME{30};
 constexpr std::size_t MAX_IDLE_CONNECTIONS = 4;
-/** As long as an instance that is told to finish gives its requests. */
+/** The time that an instance has for its requests when it is told to finish. */
 constexpr std::chrono::seconds LAST_WAIT{60};
 
 FileDescriptor duplicateDescriptor(int fd) {
@@ -52,7 +52,7 @@ ApplicationPoolPtr PoolClient::newPool() {
     return std::make_shared<RemoteApplicationPool>(shared_from_this());
 }
 
-/** A new private socket, introduced to the agent. */
+/** @return a new private socket, on which the agent has answered HELLO */
 FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &agentId) {
     for (;;) {
         FrameSocket connection = connectToAgent(connectSocket_.get(), deadline);
@@ -72,7 +72,7 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
             welcome(std::move(answer));
             return connection;
         } catch (const EndOfFileException &) {
-            // The socket of a pool process that has ended since.
+            // The pool process of this socket has ended.
         } catch (const SystemException &error) {
             if (error.error() != EPIPE && error.error() != ECONNRESET) {
                 throw;
@@ -85,7 +85,7 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
     }
 }
 
-/** Takes over what a (new) agent gives. What another one gave is worthless then. */
+/** Stores the descriptors of a new agent, and drops everything of the earlier agent. */
 void PoolClient::welcome(Frame answer) {
     Apps stale;
     std::vector<FrameSocket> closing;
@@ -110,7 +110,7 @@ void PoolClient::welcome(Frame answer) {
     }
 }
 
-/** An idle connection, or none. */
+/** @return an idle connection, or a FrameSocket without a descriptor */
 FrameSocket PoolClient::takeConnection(std::string &agentId) {
     const LockGuard guard(mutex_);
     if (idle_.empty()) {
@@ -166,7 +166,7 @@ bool PoolClient::tell(const Frame &frame) noexcept {
         giveBack(std::move(connection), agentId);
         return true;
     } catch (const std::exception &) {
-        // With the agent gone or stopped, the connection is of no use either.
+        // The agent has ended or hangs, so the connection is closed.
         return false;
     }
 }
@@ -219,7 +219,7 @@ std::optional<MonotonicTime> PoolClient::endOfWaiting() const noexcept {
 }
 
 void PoolClient::wakeAgent() noexcept {
-    // A full socket means that the agent is being woken already.
+    // If the socket is full, the agent will wake up in any case.
     static_cast<void>(::send(wakeFd_.load(std::memory_order_acquire), "", 1, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 

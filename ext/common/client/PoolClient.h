@@ -21,17 +21,17 @@ namespace Passenger {
 class AppLink;
 
 /**
- * A process's side of a shared pool: its in-flight table, its connections to the agent, what it
- * knows of applications' lines. All pools that one ApplicationPoolServer::connect()s in a process
- * share it.
+ * A process's side of a shared pool: the in-flight table, the connections to the agent, and the
+ * AppLink of each application. All pools that ApplicationPoolServer::connect() makes in a process
+ * share one object.
  *
- * Made after the fork that made the process, and not used in its own forks. Thread-safe. A
- * connection is held only while something is asked: a request that finds its application up needs
- * none. When the pool process was replaced, everything it gave is forgotten, and asked for again.
+ * Made after the fork that made the process, and not used in further forks. Thread-safe. A
+ * connection is used only for a question to the agent: a request to a running application needs
+ * none. If the pool process was replaced, everything that it gave is dropped and asked for again.
  */
 class PoolClient : public std::enable_shared_from_this<PoolClient> {
 public:
-    /** @param connectSocket stays the caller's, who may close it: pools that were connected go on.
+    /** @param connectSocket belongs to the caller, who may close it: connected pools stay usable.
      *  @throws SystemException */
     explicit PoolClient(int connectSocket);
     ~PoolClient();
@@ -41,14 +41,14 @@ public:
     /** Makes sure that the agent answers. @throws IOException, SystemException */
     ApplicationPoolPtr newPool();
 
-    /** Asks the agent. A connection that turns out dead is replaced, and the question repeated, for
-     *  up to RECONNECT_TIME.
+    /** Asks the agent. If a connection has ended, it is replaced, and the question repeated, for up
+     *  to RECONNECT_TIME.
      *  @throws TimeoutException, IOException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
-    /** Tells the agent something that has no answer. Never waits. False: it cannot be told now. */
+    /** Sends the agent a frame without an answer. Never waits. False: the frame was not sent. */
     bool tell(const Frame &frame) noexcept EXCLUDES(mutex_);
 
-    /** What is known of this application's line. */
+    /** The AppLink of this application; made if there is none. */
     std::shared_ptr<AppLink> app(const Options &options) EXCLUDES(mutex_);
 
     InFlightTable &inFlightTable() noexcept {
@@ -61,14 +61,14 @@ public:
         return *generations_.load(std::memory_order_acquire);
     }
     void wakeAgent() noexcept;
-    /** As QueueHost's: the socket that wakes it. */
+    /** As QueueHost::agentLife(): the socket that wakes the agent. */
     int agentLife() const noexcept {
         return wakeFd_.load(std::memory_order_acquire);
     }
 
-    /** As QueueCache's, for all applications. */
+    /** As QueueCache::trim(), for all applications. */
     void trim() EXCLUDES(mutex_);
-    /** As ApplicationPoolServer's. */
+    /** As ApplicationPoolServer::ending(). */
     void ending(bool gracefully) EXCLUDES(mutex_);
     std::optional<MonotonicTime> endOfWaiting() const noexcept;
 
@@ -93,7 +93,7 @@ private:
     bool cutOff_ GUARDED_BY(mutex_) = false;
     /** Nanoseconds of the monotonic clock; 0: none. */
     std::atomic<std::uint64_t> endOfWaiting_{0};
-    /** Of all agents so far: who reads the table takes no lock, so none is ever unmapped. Agents
+    /** The tables of all agents so far. Readers take no lock, so no table is ever unmapped. Agents
      *  are few. */
     std::vector<std::unique_ptr<GenerationTableView>> tables_ GUARDED_BY(mutex_);
     std::atomic<int> wakeFd_{-1};

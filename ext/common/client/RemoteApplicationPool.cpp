@@ -7,7 +7,7 @@
 
 namespace Passenger {
 
-/** Makes the host of the one session; whoever ends that sets open_ back. */
+/** Makes the host of the only session. The end of the session resets open_. */
 void RemoteApplicationPool::open(const Options &options) {
     if (open_.exchange(true)) {
         throw IOException(
@@ -30,11 +30,11 @@ void RemoteApplicationPool::OwnSession::release() noexcept {
 
 SessionPtr RemoteApplicationPool::get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) {
     if (open_) {
-        // Refused, and before the options of the open session are touched.
+        // get() refuses before it changes the options of the open session.
         return get(options_);
     }
     options_ = Options();
-    // Empty: what the agent was told when it was started.
+    // Empty: the value that the agent got at its start.
     options_.environment.clear();
     options_.ruby.clear();
     options_.appRoot = appRoot;

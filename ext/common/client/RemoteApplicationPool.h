@@ -23,7 +23,7 @@ public:
     explicit RemoteApplicationPool(std::shared_ptr<PoolClient> client) : client_(std::move(client)) {}
 
     SessionPtr get(const std::string &appRoot, bool lowerPrivilege, const std::string &lowestUser) override;
-    /** @param options must stay as they are while the session lives */
+    /** @param options must stay unchanged while the session lives */
     SessionPtr get(const Options &options) override;
     std::optional<Report> report(const std::string &id, const std::string &app) override;
     void clear() override;
@@ -33,8 +33,8 @@ public:
     pid_t getSpawnServerPid() const override;
 
 private:
-    /** In this pool's own memory, so that a request of httpd's costs no other; and it keeps the
-     *  pool. */
+    /** The session, in this pool's own memory, so that a request of httpd allocates none. It keeps
+     *  the pool. */
     class OwnSession final : public QueueSession {
     public:
         explicit OwnSession(std::shared_ptr<RemoteApplicationPool> pool)
@@ -51,7 +51,7 @@ private:
 
     std::shared_ptr<PoolClient> client_;
     std::atomic<bool> open_{false};
-    /** Of get(appRoot). */
+    /** The options of get(appRoot). */
     Options options_;
     std::optional<SessionHost> host_;
     std::optional<OwnSession> session_;

@@ -33,14 +33,14 @@ public:
 
     virtual ~ApplicationPool() = default;
 
-    /** Opens a stream session with the application in `appRoot`, starting it when needed, and
-     *  waits until an instance has taken it.
+    /** Opens a stream session with the application in `appRoot`, starts the application if needed,
+     *  and waits until an instance has taken the session.
      *  @param appRoot absolute; two spellings of one folder are two applications
      *  @param lowerPrivilege a new instance runs as the owner of its startup file; false: as
      *  `lowestUser`
      *  @param lowestUser instead of root or an unknown owner; never root
-     *  @throws SpawnException (no instance could be started, or the pool refused the session:
-     *  its queue is full), IOException (the pool cannot be reached, or broke the protocol),
+     *  @throws SpawnException (no instance could be started, or the pool refused the session
+     *  because its queue is full), IOException (the pool cannot be reached, or broke the protocol),
      *  SystemException (a system call failed) */
     virtual SessionPtr get(const std::string &appRoot, bool lowerPrivilege = true,
                            const std::string &lowestUser = "nobody") = 0;
@@ -50,20 +50,20 @@ public:
      *  open), SystemException */
     virtual SessionPtr get(const Options &options) = 0;
 
-    /** What a REFUSED reply's report id stands for. Nothing: the pool has it no more. @throws
-     *  IOException, SystemException */
+    /** The report with the id of a REFUSED reply. Nothing: the pool no longer has the report.
+     *  @throws IOException, SystemException */
     virtual std::optional<Report> report(const std::string &id, const std::string &app) = 0;
 
     /** Ends all instances. */
     virtual void clear() = 0;
-    /** Sets the most instances that may exist at once. It may be below the current number: idle
-     *  instances above it end at once, busy ones when they have become idle. */
+    /** Sets the most instances that may exist at once. If more exist, idle instances end at once,
+     *  and busy instances end when they have become idle. */
     virtual void setMax(unsigned max) = 0;
     /** The requests that instances have taken and not finished, without those in the queue. */
     virtual unsigned getActive() const = 0;
-    /** All instances. */
+    /** The number of all instances. */
     virtual unsigned getCount() const = 0;
-    /** 0 while it does not run. */
+    /** 0 while the spawn server does not run. */
     virtual pid_t getSpawnServerPid() const = 0;
 };
 

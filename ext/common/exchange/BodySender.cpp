@@ -14,7 +14,7 @@ namespace Passenger {
 
 namespace {
 
-/** More than lies in any channel: who has sent so much has seen an instance take some of it. */
+/** More than any channel holds. So an instance has taken a part of a body of this size. */
 constexpr std::size_t MAX_KEPT = 1024 * 1024;
 
 void readFile(int file, std::uint64_t position, std::span<char> bytes) {
@@ -42,7 +42,7 @@ BodySender::BodySender(const Session::Request &request)
       ended_(!request.bodyFollows || file_ >= 0),
       done_(!request.bodyFollows && headInRequest_ == environment_.size()) {}
 
-/** What has to be sent next and is here. */
+/** The bytes to send next. */
 std::string_view BodySender::owed() const noexcept {
     const std::string_view head = environment_.substr(headSent_);
     return head.empty() ? std::string_view(kept_).substr(keptSent_) : head;
@@ -152,7 +152,7 @@ bool BodySender::rewind() noexcept {
     return true;
 }
 
-/** What is being sent again stays. */
+/** The bytes that are being sent again stay. */
 void BodySender::forget() noexcept {
     keeps_ = false;
     if (keptSent_ == kept_.size()) {

@@ -13,15 +13,15 @@ using std::chrono::milliseconds;
 
 namespace {
 
-/** After so long without a message the exchange checks that its instance, or its queue, still
+/** After this time without a message the exchange checks that its instance, or its queue, still
  *  exists. */
 constexpr milliseconds LOOK_INTERVAL{1000};
 /**
- * The same without an agent. The next agent closes the queue as soon as it runs. It does not know
- * which requests the last one knew, so it can tell them nothing.
+ * The same without an agent. The next agent closes the queue as soon as it runs. That agent does
+ * not know the requests of the last agent, so it can send them no message.
  */
 constexpr milliseconds LOOK_INTERVAL_WITHOUT_AGENT{20};
-/** So much of a body is kept without checking whether an instance has begun. */
+/** Up to this size a body is kept without a check whether an instance has begun. */
 constexpr std::size_t KEPT_WITHOUT_LOOK = 64 * 1024;
 
 }  // namespace
@@ -34,7 +34,7 @@ milliseconds Exchange::lookInterval() const noexcept {
     return progress_.sender().agentIsDead() && progress_.waits() ? LOOK_INTERVAL_WITHOUT_AGENT : LOOK_INTERVAL;
 }
 
-/** How long a wait may be: until the deadline, but not beyond the next look. Zero: the deadline is
+/** The longest wait: until the deadline, but not beyond the next look. Zero: the deadline is
  *  past. */
 milliseconds Exchange::timeLeft(const std::optional<MonotonicTime> &deadline) const noexcept {
     if (!deadline) {
@@ -49,8 +49,8 @@ std::optional<Exchange::Event> Exchange::nextMessage(std::span<char> buffer, Rep
 }
 
 /**
- * In the middle of an answer the next message is probably here. The beginning of an answer always
- * has to be waited for, but seldom for long: during this moment the client is not watched.
+ * Within an answer the next message has probably arrived. The first message of an answer needs a
+ * wait, which is seldom long. During this short wait the client is not watched.
  */
 ReplyChannel::Waiting Exchange::firstWait(milliseconds timeout) const noexcept {
     const bool mayWait = !progress_.answered() && !progress_.sender().body().owes() &&
@@ -68,7 +68,7 @@ Exchange::Event Exchange::receive(std::span<char> buffer, const Session::Client 
         deadline = progress_.times().now() + timeout;
     }
     ReplyWait wait(client, deadline);
-    // An answer that always has a next message never waits, and is limited here.
+    // An answer whose next message is always there never waits, so its time limit is checked here.
     if (progress_.answered() && progress_.times().workIsUp() && progress_.claimed()) {
         return progress_.overran();
     }
@@ -81,7 +81,7 @@ Exchange::Event Exchange::receive(std::span<char> buffer, const Session::Client 
     }
 }
 
-/** Waits until an event is there. Nothing: the request was sent again on another channel. */
+/** Waits for an event. Nothing: the request was sent again on another channel. */
 std::optional<Exchange::Event> Exchange::waitOnChannel(ReplyChannel::Waiting waiting, ReplyWait &wait,
                                                        std::span<char> buffer) {
     try {
@@ -124,8 +124,8 @@ std::optional<Exchange::Event> Exchange::waitOnce(ReplyWait &wait, std::span<cha
                                               .client = watchClient},
                                              time);
     if (found.timeUp) {
-        // An idle application answers within the first interval. Only then is a half-closed client
-        // looked for.
+        // An idle application answers within the first interval. After it, the exchange also looks
+        // for a half-closed client.
         if (!sender.agentIsDead()) {
             wait.watchClosely();
         }
@@ -157,8 +157,8 @@ bool Exchange::replyWaiting() {
     if (pending_ || progress_.over()) {
         return pending_.has_value();
     }
-    // Within an answer each message is more of it. Before, a message can be stale or a hint, which
-    // receive() passes over.
+    // Within an answer each message belongs to the answer. Before it, a message can be stale or a
+    // hint, which receive() passes over.
     const ReplyChannel &channel = *progress_.sender().channel();
     if (progress_.answered()) {
         return channel.readable();
@@ -179,7 +179,7 @@ Session::Waited Exchange::awaitReply(int writable, milliseconds timeout) {
     return {entries[0].revents != 0, entries[1].revents != 0};
 }
 
-/** Keeps the first event that a look or the channel's messages bring. @return there is one */
+/** Keeps the first event of a look or of the channel's messages. @return whether there is one */
 bool Exchange::collect(bool look) {
     lookBuffer_.resize(MAX_MESSAGE);
     try {
@@ -211,7 +211,7 @@ std::optional<Exchange::Event> Exchange::collected(bool look) {
 std::size_t Exchange::sendBody(std::string_view block, bool last) {
     std::size_t taken = 0;
     while (!progress_.over() && !pending_ && !sendBlock(block, last, taken)) {
-        // The wait is for both directions: an instance that answers first may never read the rest.
+        // Waits for both directions: an instance that answers first may never read the rest.
         RequestSender &sender = progress_.sender();
         pollfd entries[2] = {{sender.channel()->descriptor(), POLLIN | POLLOUT, 0},
                              {progress_.waits() ? sender.agentLife() : -1, 0, 0}};
@@ -248,7 +248,7 @@ bool Exchange::sendBlock(std::string_view block, bool last, std::size_t &taken) 
     }
 }
 
-/** Sends what is left of head and body and is here. @return it waits for room in the channel */
+/** Sends the bytes that the BodySender owes. @return whether they wait for room in the channel */
 bool Exchange::owedBodyWaits() {
     RequestSender &sender = progress_.sender();
     if (!sender.body().owes()) {
@@ -257,7 +257,7 @@ bool Exchange::owedBodyWaits() {
     try {
         return !sender.body().sendOwed(*sender.channel(), sender.ticket());
     } catch (const EndOfFileException &) {
-        // receive() finds the channel's end behind the messages in it.
+        // receive() finds the channel's end after the channel's last message.
         return false;
     }
 }

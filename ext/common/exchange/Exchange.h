@@ -19,8 +19,8 @@ namespace Passenger {
 
 /**
  * The sender's side of one exchange over a request queue and a reply channel. Waits for the answer,
- * the client's leaving and the limits, and sends the request's body. Each step of the request is
- * RequestProgress's.
+ * the client's leaving and the limits, and sends the request's body. RequestProgress takes each
+ * step of the request.
  *
  * Owned by a Session; one thread at a time. The destructor ends the exchange: a request in the
  * queue is withdrawn, and an instance that has begun finds its channel shut down.
@@ -39,8 +39,8 @@ public:
     void start(const Session::Request &request, std::uint8_t flags) {
         progress_.start(request, flags);
     }
-    /** Waits for the next event. REFUSED with 504: the request waited too long. @param buffer of
-     *  MAX_MESSAGE bytes at least */
+    /** Waits for the next event. REFUSED with 504: the request waited too long.
+     *  @param buffer MAX_MESSAGE bytes at least */
     Event receive(std::span<char> buffer, const Session::Client &client, std::chrono::milliseconds timeout);
     /** As Session::sendBody(). @throws SystemException */
     std::size_t sendBody(std::string_view block, bool last);
@@ -61,7 +61,7 @@ public:
     std::optional<AppVersion> version() const noexcept {
         return progress_.sender().version();
     }
-    /** The caller received the last message. Only a stream goes on, until the exchange is
+    /** The caller received the last message. Only a stream continues, until the exchange is
      *  destroyed. */
     void complete() noexcept {
         progress_.complete();

@@ -51,7 +51,7 @@ public:
     std::vector<FileDescriptor> takeDescriptors() noexcept {
         return std::move(descriptors_);
     }
-    /** Drops the message. @throws ProtocolException if more than MAX_DISCARDED was dropped */
+    /** Drops the message. @throws ProtocolException after more than MAX_DISCARDED dropped bytes */
     void discard();
 
 private:

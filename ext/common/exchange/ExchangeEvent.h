@@ -28,7 +28,7 @@ struct ExchangeEvent {
     MessageHeader header{};
     std::span<char> payload{};
     std::vector<FileDescriptor> descriptors{};
-    /** REFUSED: the HTTP status, and the id of the report that says why. */
+    /** REFUSED: the HTTP status, and the id of the report with the reason. */
     std::uint16_t status = 0;
     std::string reportId{};
     /** REFUSED, TIMED_OUT, BROKEN: the reason, for people. */
@@ -36,9 +36,9 @@ struct ExchangeEvent {
 
     static ExchangeEvent broken(std::string text);
     static ExchangeEvent refused(std::uint16_t status, std::string reportId, std::string text);
-    /** REFUSED: the request waited until the limit. @param limit zero: until its process ends */
+    /** REFUSED: the request waited until the limit. @param limit zero: the end of its process */
     static ExchangeEvent waitedTooLong(std::chrono::milliseconds limit);
-    /** TIMED_OUT: an instance worked at the request until the limit. */
+    /** TIMED_OUT: an instance worked on the request until the limit. */
     static ExchangeEvent workedTooLong(std::chrono::milliseconds limit);
 };
 

@@ -49,7 +49,7 @@ bool ExchangeTimes::workIsUp() const noexcept {
     return deadline && *deadline <= now();
 }
 
-/** The instance's figure counts only as far as this process has measured the same time. */
+/** The instance's figure counts at most up to the time that this process has measured. */
 ExchangeTimes::Durations ExchangeTimes::durations() const noexcept {
     const std::chrono::nanoseconds elapsed = now() - sentAt_;
     const std::chrono::nanoseconds queued = std::min<std::chrono::nanoseconds>(queued_, elapsed);

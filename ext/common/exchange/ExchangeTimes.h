@@ -30,17 +30,17 @@ public:
     void waitAnew() noexcept {
         waitingSince_ = now();
     }
-    /** How long the last ticket was in the queue, as the instance says. */
+    /** The time of the last ticket in the queue, as the instance measured it. */
     void queuedFor(std::chrono::microseconds time) noexcept {
         queued_ = time;
     }
-    /** ACCEPTED arrived now. The message does not say how long the ticket was in the queue. */
+    /** ACCEPTED arrived now. The message has no time of the ticket in the queue. */
     void queuedUntilNow() noexcept;
     /** The instance begins with the request now, or began when queuedFor() says. The first call
      *  counts. */
     void begunNow() noexcept;
     void begunAfterQueue() noexcept;
-    /** The client did not take the answer for so long. This time does not count as the
+    /** The client did not take the answer for this time, which does not count as the
      *  instance's. */
     void excuse(std::chrono::nanoseconds time) noexcept;
 
@@ -48,21 +48,21 @@ public:
     MonotonicTime sentAt() const noexcept {
         return sentAt_;
     }
-    /** Since when the request waits for an instance, over all its tickets. */
+    /** The beginning of the request's wait for an instance, over all its tickets. */
     MonotonicTime waitingSince() const noexcept {
         return waitingSince_;
     }
     std::chrono::nanoseconds waited() const noexcept {
         return now() - waitingSince_;
     }
-    /** A waiting request leaves the queue then. Nothing: no limit. */
+    /** When a waiting request leaves the queue. Nothing: no limit. */
     std::optional<MonotonicTime> queueDeadline() const noexcept;
-    /** An instance may work at the request until then. Nothing: no limit, or the request was not
-     *  begun. */
+    /** The time until which an instance may work on the request. Nothing: no limit, or the request
+     *  was not begun. */
     std::optional<MonotonicTime> workDeadline() const noexcept;
     bool workIsUp() const noexcept;
 
-    /** How long a whole exchange took: in the queue, and at the instance. */
+    /** The time of a whole exchange in the queue, and its time in the instance. */
     struct Durations {
         std::chrono::nanoseconds queue;
         std::chrono::nanoseconds service;

@@ -9,13 +9,13 @@
 
 namespace Passenger {
 
-/** For maps whose keys are Options::groupName(): finds what is meant by Options without making the
- *  name, since each request has to. */
+/** For maps whose keys are Options::groupName(): finds the entry for Options without building the
+ *  name, since each request looks it up. */
 struct GroupNameHash {
     using is_transparent = void;
 
-    // Not noexcept: that is how libstdc++ is told to keep the hash beside each name. Else it goes
-    // through the names of a bucket's neighbours too.
+    // Not noexcept, so that libstdc++ stores the hash beside each name. Otherwise it also compares
+    // names of neighbours in a bucket.
     std::size_t operator()(const std::string &name) const {
         return add(START, name);
     }
@@ -27,7 +27,7 @@ struct GroupNameHash {
     }
 
 private:
-    // FNV-1a, which goes on where it stopped.
+    // FNV-1a, which can continue from its last state.
     static constexpr std::uint64_t START = 14695981039346656037U;
     static constexpr std::uint64_t PRIME = 1099511628211U;
 

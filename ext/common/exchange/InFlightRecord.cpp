@@ -20,8 +20,8 @@ void InFlightRecord::add(const QueueLink &link, const ReplyChannel &channel, Tic
 }
 
 /**
- * The count is a sum over children that take no lock. The sum is off by at most the requests that
- * begin or end at this moment. So many requests too many are admitted or refused.
+ * The count is a sum over children that take no lock. The error of the sum is at most the number of
+ * requests that begin or end at this moment. At most this number is wrongly admitted or refused.
  */
 void InFlightRecord::admit(std::uint32_t capacity, const QueueLimits &limits) {
     const bool waits = inFlight_ > capacity;
@@ -39,8 +39,8 @@ void InFlightRecord::admit(std::uint32_t capacity, const QueueLimits &limits) {
 
 void InFlightRecord::sent(const QueueLink &link) noexcept {
     host_.inFlightTable().sent(entry_);
-    // The capacity is read again: it may have fallen, and the agent that looked then did not see
-    // this request.
+    // The capacity is read again: it may have fallen, and the agent did not see this request when
+    // it looked.
     if (inFlight_ > host_.generations().capacity(link.groupSlot) && link.memory->senders.askForMore()) {
         host_.wakeAgent();
     }

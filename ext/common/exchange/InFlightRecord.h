@@ -20,8 +20,8 @@ class InFlightRecord {
 public:
     explicit InFlightRecord(QueueHost &host) : host_(host) {}
 
-    /** Adds the request, which is not in flight. @throws QueueFullException: as many wait as may,
-     *  and nothing was added */
+    /** Adds the request, which is not in flight. @throws QueueFullException: the queue has reached
+     *  its limit, and nothing was added */
     void add(const QueueLink &link, const ReplyChannel &channel, Ticket ticket, const ExchangeTimes &times);
     /** The request is in the queue. Wakes the agent if all instances are taken. */
     void sent(const QueueLink &link) noexcept;
@@ -46,10 +46,10 @@ private:
     QueueHost &host_;
     /** The request is in flight. */
     bool counted_ = false;
-    /** How many requests were in flight when this one was added, in all children. */
+    /** The number of requests in flight when this one was added, in all children. */
     unsigned inFlight_ = 0;
     std::uint32_t childSlot_ = 0;
-    /** In the in-flight table. */
+    /** The request's entry in the in-flight table. */
     std::uint32_t entry_ = 0;
     bool admitted_ = false;
 };

@@ -27,7 +27,7 @@ bool parseBoolean(const std::string &key, const std::string &value) {
     return value == "1";
 }
 
-/** Calls `text`, `number` or `flag` for each option: the one list of keys, for both directions. */
+/** Calls `text`, `number` or `flag` for each option. The only list of keys, for both directions. */
 template <typename Self, typename Text, typename Number, typename Flag>
 void visit(Self &options, Text text, Number number, Flag flag) {
     text("app_root", options.appRoot);

@@ -9,9 +9,9 @@
 namespace Passenger {
 
 /**
- * What to run and how: the argument of Pool::get(). A plain value; compared by nobody, since what
- * is one application is decided by groupName() alone. Of several requests for one group, the first
- * one's options are used to make it, later ones' to spawn.
+ * The settings of an application: the argument of Pool::get(). A plain value. groupName() alone
+ * decides which requests belong to one application. The options of a group's first request make the
+ * group; the options of later requests apply to later spawns.
  */
 struct Options {
     using Variables = std::map<std::string, std::string>;
@@ -20,18 +20,18 @@ struct Options {
     std::string appRoot;
     /** RAILS_ENV, RACK_ENV, … */
     std::string environment = "production";
-    /** Which instances are one application; empty: "APPROOT (ENVIRONMENT)". */
+    /** The application's name, which its instances share; empty: "APPROOT (ENVIRONMENT)". */
     std::string appGroupName;
     std::string startupFile = "config.ru";
     /** Relative to appRoot, or absolute. */
     std::string restartDir = "tmp";
     std::string baseUri;
-    /** "rack", or "node" or "wsgi", whose instances speak HTTP, as do those of a startCommand. */
+    /** "rack", "node" or "wsgi". Instances of the last two, and of a startCommand, speak HTTP. */
     std::string appType = "rack";
-    /** A shell command that serves HTTP on $PORT; empty: the startup file is run by what its type
-     *  says. */
+    /** A shell command that serves HTTP on $PORT; empty: the interpreter of appType runs the
+     *  startup file. */
     std::string startCommand;
-    /** The IP address that such an application listens on. */
+    /** The IP address on which an application that speaks HTTP listens. */
     std::string instanceAddress = "127.0.0.1";
     std::string python = "python3";
     std::string nodejs = "node";
@@ -39,10 +39,10 @@ struct Options {
     std::string ruby = "ruby";
     /** "smart" or "direct" (or "dummy", in tests). */
     std::string spawnMethod = "smart";
-    /** Empty: the owner of the startup file, its primary group. */
+    /** Empty: the owner of the startup file, and that user's primary group. */
     std::string user;
     std::string group;
-    /** Instead of root or of an unknown owner. Empty group: the user's primary one. */
+    /** The user instead of root or an unknown owner. Empty group: that user's primary group. */
     std::string defaultUser = "nobody";
     std::string defaultGroup;
     bool userSwitching = true;
@@ -52,61 +52,61 @@ struct Options {
     unsigned minInstances = 1;
     /** 0: no limit of its own. */
     unsigned maxInstances = 0;
-    /** So many at once when the application starts from none; 0: as many as there are requests
-     *  for. */
+    /** Instances that start together when the application has none; 0: as many as there are
+     *  requests for. */
     unsigned startInstances = 0;
-    /** So many instances are kept without a request while the application is in use; and of more
-     *  than that some end. 0: no such limit. */
+    /** The fewest and most instances without a request while the application is in use. 0: no such
+     *  limit. */
     unsigned minSpareInstances = 0;
     unsigned maxSpareInstances = 0;
     unsigned threads = 1;
     std::chrono::seconds startTimeout{90};
-    /** A preloader that forked nothing for so long is ended; 0: never. */
+    /** A preloader that has forked no instance for this time is ended; 0: never. */
     std::chrono::seconds maxPreloaderIdleTime{300};
-    /** Bundler is set up before anything else is loaded. */
+    /** Bundler is set up before any other library is loaded. */
     bool preloadBundler = false;
-    /** An instance that has run so many makes the next preloader; 0: never. */
+    /** Requests after which an instance forks the next preloader; 0: never. */
     unsigned reforkAfter = 0;
 
-    /** An instance that has run so many is replaced; 0: never. */
+    /** Requests after which an instance is replaced; 0: never. */
     unsigned maxRequests = 0;
     /** MB of memory (PSS) above which an instance is replaced; 0: never. */
     unsigned memoryLimit = 0;
-    /** MB above which it is killed at once; 0: never. */
+    /** MB of memory above which an instance is killed at once; 0: never. */
     unsigned hardMemoryLimit = 0;
-    /** Requests that may wait; one more is refused. 0: no limit. */
+    /** Requests that may wait; a further request is refused. 0: no limit. */
     unsigned maxQueueSize = 100;
-    /** Of the application's requests, so many may be in flight if another one would have to wait:
-     *  others need the threads of httpd, too. 0: no limit. Of the sending process, not sent to the
-     *  agent. */
+    /** The application's requests in flight from which a further request is refused instead of
+     *  waiting: other applications need threads of httpd, too. 0: no limit. The sending process
+     *  uses the value; the agent does not get it. */
     unsigned maxInFlight = 0;
     /** A request that waited longer is refused; 0: never. */
     std::chrono::milliseconds maxQueueTime{0};
-    /** An instance that works longer at a request is killed, and the request answered with 504; 0:
+    /** An instance that works longer on a request is killed, and the request gets 504; 0:
      *  never. */
     std::chrono::milliseconds maxRequestTime{0};
-    /** An instance that gave no sign of life for longer is killed; 0: none is asked for. */
+    /** An instance without a heartbeat for this time is killed; 0: instances send none. */
     std::chrono::seconds heartbeatTimeout{0};
     /** A restart keeps the old version until the new one serves. Off: old instances finish, and
      *  requests wait for new ones. */
     bool rollingRestarts = true;
-    /** Instances that pull can be asked for: each has a queue of its own, too, and answers tell
-     *  whose they are. */
+    /** Each instance also has a queue of its own, and answers name their instance. */
     bool stickySessions = false;
-    /** The instance that the request should go to, if it lives (Process::stickyId()); 0: any. Of
-     *  one request. */
+    /** The instance for this request, if it lives (Process::stickyId()); 0: any. A value of one
+     *  request, not of the application. */
     std::uint32_t stickyId = 0;
 
-    /** Where what its processes print goes; empty: to our own log. */
+    /** The file for the output of the application's processes; empty: the agent's log. */
     std::string logFile;
-    /** Files whose new lines are copied into our log while it has instances, one a line. */
+    /** Files whose new lines are copied into the agent's log while the application has instances.
+     *  One path in each line. */
     std::string monitoredFiles;
 
-    /** Values for the process's environment (SetEnv …). Asked only when a spawn may follow, not for
-     *  each request. */
+    /** Returns values for the process's environment (SetEnv …). Called only when a spawn may
+     *  follow, not for each request. */
     std::function<Variables()> variables;
 
-    /** Its instances are bridges to an application that speaks HTTP. */
+    /** Whether the instances are bridges to an application that speaks HTTP. */
     bool speaksHttp() const {
         return !startCommand.empty() || appType != "rack";
     }
@@ -117,8 +117,8 @@ struct Options {
 
     /** The form in which options travel in frames. variables() become "env:NAME" entries. */
     Variables toMap() const;
-    /** The reverse; unknown keys are left out, so that versions can differ. @throws
-     *  ProtocolException for a value that is not understood */
+    /** The reverse. Unknown keys are ignored, so that versions can differ.
+     *  @throws ProtocolException: a value is not allowed */
     static Options fromMap(const Variables &map);
 };
 

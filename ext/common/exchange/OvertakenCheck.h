@@ -9,8 +9,8 @@ namespace Passenger {
 /**
  * Finds that an instance took a request and has not claimed it, while the queue is never empty.
  *
- * The queue is first come, first served. Once more requests have had their answer since the first
- * look than were in flight then, the request was taken. Answers from instances' own queues count,
+ * The queue is first come, first served. If more requests were answered since the first look than
+ * were in flight then, the request was taken. Answers from instances' own queues count,
  * too, so the check can be wrong. Each time the request is sent again, the check therefore waits
  * for twice as many answers: the request loses its place in the queue a few times at most.
  *
@@ -26,7 +26,7 @@ public:
     bool overtaken(const SenderMemoryView &senders, std::uint32_t childSlots, unsigned resends) noexcept;
 
 private:
-    /** The number of answers that shows it. 0: the first look is yet to come. */
+    /** The number of answers that shows the overtaking. 0: the first look is yet to come. */
     std::uint64_t overtakenAt_ = 0;
     /** The number of answers at the last look. */
     std::uint64_t completedBefore_ = 0;

@@ -36,8 +36,7 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
         const std::uint64_t before = epoch();
         fresh = attach(options, unusable);
         const LockGuard guard(mutex_);
-        // Asking may have shown that the agent is another one, or it was replaced right after its
-        // answer.
+        // The agent may have been replaced before its answer, or right after it.
         if (epoch_ == before) {
             fresh.queue->epoch = before;
             old = std::exchange(link_, fresh.queue);
@@ -52,7 +51,7 @@ QueueLinkPtr QueueCache::link(const Options &options, Generation unusable) {
     }
 }
 
-/** The way to this instance, or to any. */
+/** The known queue of this instance, or the application's queue. */
 QueueLinkPtr QueueCache::known(std::uint32_t instance) const {
     if (instance == 0) {
         return link_;
@@ -91,7 +90,7 @@ std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
     return makeChannel(link);
 }
 
-/** None: the agent is another one. */
+/** Nothing: the agent was replaced. */
 std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
     DescriptorPair pair = makeSeqPacketPair();
     const std::uint32_t entry = inFlightTable().allocate();
@@ -115,7 +114,7 @@ std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
     }
     inFlightTable().release(entry);
     if (id) {
-        // The new agent answered, and there the queue's slot means another application.
+        // The new agent answered. In its table the queue's slot belongs to another application.
         unregister(*id);
     }
     return nullptr;
@@ -174,12 +173,12 @@ void QueueCache::trim() {
     }
 }
 
-/** Channels that could not be trimmed, until the next time. */
+/** Keeps channels that could not be unregistered, until the next trim(). */
 void QueueCache::keep(Channels channels) {
     Channels worthless;
     {
         const LockGuard guard(mutex_);
-        // All are of one epoch.
+        // All channels are of one epoch.
         if (channels.front()->epoch() == epoch_) {
             for (const std::unique_ptr<ReplyChannel> &channel : channels) {
                 all_.insert(channel.get());
@@ -194,7 +193,7 @@ void QueueCache::keep(Channels channels) {
     release(worthless);
 }
 
-/** Tells the agent of a channel that is gone, and of those of which it could not be told before. */
+/** Tells the agent that this channel is closed, and others of which it could not be told before. */
 void QueueCache::unregister(ChannelId channel) noexcept {
     std::vector<ChannelId> gone;
     try {
@@ -208,11 +207,11 @@ void QueueCache::unregister(ChannelId channel) noexcept {
             untold_.insert(untold_.end(), gone.begin(), gone.end());
         }
     } catch (const std::bad_alloc &) {
-        // They are forgotten with this process at the latest.
+        // The agent forgets them at the latest when this process ends.
     }
 }
 
-/** Those that no exchange has used since the last time. */
+/** Removes and returns the channels that no exchange has used since the last trim(). */
 QueueCache::Channels QueueCache::takeUnused() {
     const auto end = free_.begin() + static_cast<std::ptrdiff_t>(unused_);
     Channels taken(std::make_move_iterator(free_.begin()), std::make_move_iterator(end));
@@ -224,7 +223,7 @@ QueueCache::Channels QueueCache::takeUnused() {
     return taken;
 }
 
-/** Those that hold a message, or were shut down. */
+/** Removes and returns the unused channels that hold a message, or were shut down. */
 QueueCache::Channels QueueCache::takeFouled() {
     const auto first = std::stable_partition(
         free_.begin(), free_.end(), [](const std::unique_ptr<ReplyChannel> &channel) { return !channel->readable(); });
@@ -245,7 +244,7 @@ QueueCache::Channels QueueCache::takeFree() noexcept {
     return std::exchange(free_, {});
 }
 
-/** The line, if it is over. */
+/** Removes and returns the application's queue, if it has ended. */
 QueueLinkPtr QueueCache::takeEnded() {
     return link_ && RequestQueue::closed(link_->sending.get()) ? std::exchange(link_, nullptr) : nullptr;
 }

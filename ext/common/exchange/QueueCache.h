@@ -14,10 +14,10 @@
 
 namespace Passenger {
 
-/** What the agent answers to ATTACH. */
+/** The queues in the agent's answer to ATTACH. */
 struct Links {
     std::shared_ptr<QueueLink> queue;
-    /** To the instance that was asked for; null: the request goes to the application's queue. */
+    /** The queue of the requested instance; null: the request goes to the application's queue. */
     std::shared_ptr<QueueLink> instance;
 
     /** @param ownQueue the sending end of the instance's own queue, or none */
@@ -25,9 +25,8 @@ struct Links {
 };
 
 /**
- * What a process that sends to an application remembers of it: the current line, the queues of
- * instances that were asked for, and reply channels that are not in use. What has to be asked is
- * asked by who derives from it.
+ * What a sending process stores for one application: its current queue, the own queues of
+ * requested instances, and unused reply channels. A derived class asks the agent.
  *
  * Shared by the sessions that use it. Thread-safe.
  */
@@ -35,28 +34,28 @@ class QueueCache {
 public:
     virtual ~QueueCache() = default;
 
-    /** As QueueHost::link(). @param options of the request, for the case that the application has
-     *  to be started */
+    /** As QueueHost::link(). @param options of the request, in case the application must be
+     *  started */
     QueueLinkPtr link(const Options &options, Generation unusable) EXCLUDES(mutex_);
-    /** As QueueHost's. */
+    /** As the functions of QueueHost. */
     std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) EXCLUDES(mutex_);
     void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept EXCLUDES(mutex_);
 
-    /** Closes what was not needed since the last call: the channels beyond the most that were in
-     *  use at once, and queues that have ended; and unused channels in which something lies, which
-     *  nobody has asked for: who writes there may be waiting for room. */
+    /** Closes queues that have ended, and unused channels: those beyond the most that were in use
+     *  at once since the last call, and those with messages. No exchange reads such messages, and
+     *  their writer may be waiting for room. */
     void trim() EXCLUDES(mutex_);
-    /** Ends all exchanges, and refuses others from now on: their process ends. */
+    /** Ends all exchanges and refuses further ones: the process is ending. */
     void cutOff() noexcept EXCLUDES(mutex_);
 
     virtual InFlightTable &inFlightTable() = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     virtual void wakeAgent() noexcept = 0;
-    /** As QueueHost's. @param time the limit that was overrun */
+    /** As QueueHost::overran(). @param time the limit that the request exceeded */
     virtual void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                          std::chrono::milliseconds time) noexcept = 0;
-    /** As QueueHost's. */
+    /** As the functions of QueueHost. */
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
         return std::nullopt;
     }
@@ -65,17 +64,17 @@ public:
     }
 
 protected:
-    /** Asks for the current line, and for the queue of the instance that the options name. @throws
-     *  as link() */
+    /** Asks the agent for the current queue, and for the queue of the instance that the options
+     *  name. @throws as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
-    /** Makes the instance's end known. None: there is no application with that slot. @throws
-     *  IOException, SystemException */
+    /** Registers the instance's end with the agent. Nothing: no application has that slot.
+     *  @throws IOException, SystemException */
     virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
-    /** Never waits. False: it cannot be told now. */
+    /** Never waits. False: the agent cannot be told now. */
     virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
-    /** Forgets line and channels: who knew them is gone. */
+    /** Forgets queues and channels: the agent that knew them has ended. */
     void forget() noexcept EXCLUDES(mutex_);
-    /** For destructors of who derives: gives up all unused channels. */
+    /** For destructors of derived classes: closes all unused channels. */
     void dropChannels() noexcept EXCLUDES(mutex_);
 
 private:
@@ -97,19 +96,19 @@ private:
 
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
-    /** Whenever the agent is asked, those are dropped that are closed: so they are as many as
-     *  instances that serve, 1,024 at most, and those that ended since. */
+    /** Each question to the agent drops the closed queues. So there are at most 1,024 queues of
+     *  serving instances, and those of instances that ended since the last question. */
     InstanceLinks instances_ GUARDED_BY(mutex_);
-    /** The last one is used next, so those that were not used for long come first. */
+    /** The last channel is used next, so channels that were unused for long come first. */
     Channels free_ GUARDED_BY(mutex_);
-    /** So many of them no exchange has used since the last trim(). */
+    /** The number of channels in free_ that no exchange has used since the last trim(). */
     std::size_t unused_ GUARDED_BY(mutex_) = 0;
-    /** Channels that are gone, which the agent could not be told yet. */
+    /** Closed channels that the agent still has to be told of. */
     std::vector<ChannelId> untold_ GUARDED_BY(mutex_);
-    /** Those in use, too. */
+    /** All channels, also those in use. */
     std::unordered_set<ReplyChannel *> all_ GUARDED_BY(mutex_);
     bool cutOff_ GUARDED_BY(mutex_) = false;
-    /** Grows when all channels become worthless; those of an older epoch are not kept. */
+    /** Grows when the agent is replaced. Channels of an older epoch are not kept. */
     std::uint64_t epoch_ GUARDED_BY(mutex_) = 0;
 };
 
@@ -119,7 +118,7 @@ using QueueCachePtr = std::shared_ptr<QueueCache>;
  *  hand. */
 class SessionHost final : public QueueHost {
 public:
-    /** @param options must stay as they are while the session lives */
+    /** @param options must stay unchanged while the session lives */
     SessionHost(QueueCachePtr cache, const Options &options) : cache_(std::move(cache)), options_(options) {}
 
     QueueLinkPtr link(Generation unusable) override {

@@ -18,7 +18,7 @@
 
 namespace Passenger {
 
-/** The application takes no request now, or none could be started. */
+/** The application takes no request now, or no instance could be started. */
 class RefusedException : public IOException {
 public:
     RefusedException(std::uint16_t status, std::string reportId, const std::string &text)
@@ -49,23 +49,23 @@ struct GroupMemory {
 };
 
 /**
- * Where a sender puts requests: into one generation of a Group's line, or into the queue of one of
- * its instances. Never changes; shared by the exchanges that use it.
+ * The destination of requests: one generation of a Group's queue, or the own queue of an instance.
+ * Never changes; shared by the exchanges that use it.
  */
 struct QueueLink {
     std::uint32_t groupSlot = 0;
-    /** Of the application's queue; that of an instance's queue is over no later. */
+    /** The generation of the application's queue. The own queue of an instance ends no later. */
     Generation generation;
     FileDescriptor sending;
     std::shared_ptr<GroupMemory> memory;
-    /** Which agent gave it: one that is replaced begins another epoch. Reply channels of another
-     *  epoch are not known to it. */
+    /** The epoch of the agent that gave the queue. Each new agent begins another epoch, and does
+     *  not know the reply channels of an earlier one. */
     std::uint64_t epoch = 0;
 };
 
 using QueueLinkPtr = std::shared_ptr<const QueueLink>;
 
-/** A link of what an ATTACHED frame brings. @throws SystemException, ProtocolException */
+/** A link from the contents of an ATTACHED frame. @throws SystemException, ProtocolException */
 inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation generation, FileDescriptor sending,
                                            const FileDescriptor &claims, const FileDescriptor &senders) {
     auto link = std::make_shared<QueueLink>();
@@ -76,7 +76,8 @@ inline std::shared_ptr<QueueLink> makeLink(std::uint32_t groupSlot, Generation g
     return link;
 }
 
-/** How many requests may wait in the application's line, and how long. Zero: no limit. */
+/** The number of requests that may wait in the application's queue, and the longest wait. Zero: no
+ *  limit. */
 struct QueueLimits {
     unsigned size = 0;
     std::chrono::milliseconds time{0};
@@ -87,51 +88,52 @@ struct QueueLimits {
 };
 
 /**
- * What an Exchange needs of the process it runs in, for one application: the current line, reply
- * channels, the in-flight table. Implemented for httpd's children (client/AppLink) and for the
- * pool's own process (pool/LocalSender), by way of QueueCache. Thread-safe; outlives its exchanges.
+ * What an Exchange needs of its process, for one application: the current queue, reply channels,
+ * the in-flight table. Implemented for httpd's children (client/AppLink) and for the pool process
+ * (pool/LocalSender), both through QueueCache. Thread-safe; outlives its exchanges.
  */
 class QueueHost {
 public:
     virtual ~QueueHost() = default;
 
-    /** The line's current generation, or the queue of the instance that the request is for, where
-     *  that serves. Asks the agent only when that instance is unknown, or the generation table says
-     *  that what is known is old, or when it is `unusable` (it was found closed). May block.
+    /** The current generation of the application's queue, or the own queue of the request's
+     *  instance if that instance serves. Asks the agent only if the instance is unknown, if the
+     *  generation table has a newer generation, or if the known generation is `unusable` (its queue
+     *  was found closed). May block.
      *  @throws RefusedException, IOException, SystemException */
     virtual QueueLinkPtr link(Generation unusable = Generation()) = 0;
-    /** A channel that no other exchange uses. None: the agent was replaced, and the link is worth
-     *  nothing any more.
+    /** A channel that no other exchange uses. Nothing: the agent was replaced, and the link can no
+     *  longer be used.
      *  @throws IOException, SystemException */
     virtual std::unique_ptr<ReplyChannel> takeChannel(const QueueLink &link) = 0;
-    /** Gives a channel back. `clean`: nothing more can come or be taken on it that belongs to the
-     *  exchange that ended. */
+    /** Gives a channel back. `clean`: no message of the ended exchange can arrive or be read on
+     *  this channel any more. */
     virtual void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept = 0;
 
     virtual InFlightTable &inFlightTable() = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
-    /** Tells the agent that a Group's marks say `wanted`. */
+    /** Wakes the agent, which then finds the Group's request for more instances. */
     virtual void wakeAgent() noexcept = 0;
 
-    /** Tells the agent that an instance has worked too long at this request, which is given up now:
-     *  it kills the instance. */
+    /** Tells the agent that an instance has worked too long on this request, which ends now. The
+     *  agent kills the instance. */
     virtual void overran(const QueueLink &link, ChannelId channel, Ticket ticket) noexcept = 0;
 
-    /** A descriptor that hangs up when the agent has died, and stays open even then; -1: it
-     *  cannot. */
+    /** A descriptor that hangs up when the agent has died, and that stays open even then; -1: the
+     *  agent cannot die before this process. */
     virtual int agentLife() const noexcept {
         return -1;
     }
 
-    /** Of the request at hand. */
+    /** The limits of the present request. */
     virtual QueueLimits limits() const noexcept = 0;
-    /** When the process ends, and nobody waits in a line any longer whom no limit of time ends
-     *  before. Nothing: it does not end. */
+    /** When requests stop waiting in a queue because the process ends, if no limit of time stops
+     *  them before. Nothing: the process does not end. */
     virtual std::optional<MonotonicTime> endOfWaiting() const noexcept {
         return std::nullopt;
     }
-    /** Tests have another. */
+    /** Tests have another clock. */
     virtual const Clock &clock() const noexcept {
         return SystemClock::instance();
     }

@@ -74,7 +74,7 @@ Reply QueueSession::broken(std::string text) {
     return reply;
 }
 
-/** Completes a head from this message. True: it is complete, and event.payload is what follows
+/** Adds this message to the head. True: the head is complete, and event.payload has the bytes after
  *  it. */
 bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
     if (headLength_ == 0) {
@@ -99,7 +99,7 @@ bool QueueSession::assembleHead(Exchange::Event &event, Reply &reply) {
     return true;
 }
 
-/** False: it is not what a hijacked connection goes on with. */
+/** Takes the stream of a hijacked connection. False: the message has no such stream. */
 bool QueueSession::takeStream(Exchange::Event &event) {
     if (stream_ || headLength_ != 0 || headComplete_ || event.descriptors.size() != 1 ||
         !isStream(event.descriptors.front())) {

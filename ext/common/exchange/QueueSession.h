@@ -8,8 +8,8 @@
 namespace Passenger {
 
 /**
- * A Session in its message form, over a Group's queue: makes replies out of the messages of an
- * Exchange. The stream form is StreamSession.
+ * A Session in its message form, over a Group's queue: makes replies from the messages of an
+ * Exchange. StreamSession is the stream form.
  */
 class QueueSession : public Session {
 public:
@@ -50,7 +50,8 @@ private:
     std::uint16_t status_ = 0;
     std::uint32_t stickyId_ = 0;
     bool headComplete_ = false;
-    /** What the application has taken the connection over with; its head may have to come yet. */
+    /** The stream of an application that took over the connection. The head of its answer may
+     *  arrive later. */
     FileDescriptor stream_;
 };
 

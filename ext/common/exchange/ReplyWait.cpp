@@ -13,7 +13,7 @@ using std::chrono::milliseconds;
 
 namespace {
 
-/** A client that no socket tells about is asked so often. */
+/** The interval of questions to a client without a socket. */
 constexpr milliseconds ASK_INTERVAL{250};
 
 }  // namespace

@@ -186,8 +186,8 @@ bool RequestProgress::mayRepeat() const noexcept {
     return sender_.isRetryable() && !retried_ && !answered() && !sender_.body().begun() && !clientGone_;
 }
 
-/** The instance died. @param killed the agent killed it for something that may happen again with
- *  the next one */
+/** The instance died. @param killed the agent killed the instance for a reason that may recur with
+ *  the next instance */
 std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
     if (killed || !mayRepeat()) {
         return finish({Kind::LOST}, State::ENDED);
@@ -198,8 +198,8 @@ std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
 }
 
 /**
- * No process has the channel's other end any more: it went with the pool process, and with the
- * instance if one had it. An instance that claims a request has its channel. So an unclaimed
+ * No process has the channel's other end any more: the pool process has ended, and the instance
+ * too, if one had that end. An instance that claims a request has its channel. So an unclaimed
  * request was not begun, and cannot begin.
  */
 std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
@@ -228,7 +228,7 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
     const QueueLink &link = sender_.link();
     const bool queueIsOld =
         host_->generations().generation(link.groupSlot) != link.generation || RequestQueue::closed(link.sending.get());
-    // An instance that took the request and has not claimed it in all this time is stopped, or
+    // An instance that took the request and has not claimed it in this long time is stopped or
     // dead.
     if (!queueIsOld && RequestQueue::hasWaiting(link.sending.get()) &&
         !overtaken_.overtaken(link.memory->senders, host_->generations().childSlots(), sender_.resends())) {
@@ -238,9 +238,9 @@ std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buff
 }
 
 /**
- * The request was claimed, and is not any more. Either its end is in the channel, or its instance
- * died and the agent cleared the claim. The request is withdrawn all the same: a cell that changes
- * while its two words are read can look like a claim. The request is then still in the queue.
+ * The request was claimed, and is no longer claimed. Either its last message is in the channel, or
+ * its instance died and the agent cleared the claim. The request is withdrawn in any case: a cell
+ * that changes while its two words are read can look like a claim of a request in the queue.
  */
 std::optional<RequestProgress::Event> RequestProgress::lookForEnd(bool died, std::span<char> buffer) {
     if (sender_.channel().receive(buffer)) {

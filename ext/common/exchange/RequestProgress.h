@@ -21,8 +21,8 @@ namespace Passenger {
  * to 3). Neither time nor the queue's order decides that a request is sent again: the Withdrawal
  * does.
  *
- * A part of an Exchange, with its thread rules. The Exchange waits and says what happened: a
- * message is in the buffer, the client left, a limit was reached, the channel ended. Each of these
+ * A part of an Exchange, with its thread rules. The Exchange waits, and calls the function of what
+ * happened: a message came, the client left, a limit was reached, the channel ended. Each of these
  * functions returns the event that ends the wait. Nothing means: the wait goes on. Buffers have
  * MAX_MESSAGE bytes at least. The functions throw what RequestSender::send() and ExchangeChannel
  * throw.
@@ -38,7 +38,7 @@ public:
     RequestProgress(const RequestProgress &) = delete;
     RequestProgress &operator=(const RequestProgress &) = delete;
 
-    /** As Exchange's. */
+    /** As Exchange::start(). */
     void start(const Session::Request &request, std::uint8_t flags);
     void complete() noexcept;
 
@@ -87,15 +87,15 @@ public:
     /** The client left. A begun request goes on: the client may only have closed its sending
      *  side. */
     std::optional<Event> clientLeft(std::span<char> buffer);
-    /** The request has waited for as long as requests may. A begun request goes on. */
+    /** The request has waited up to the limit. A begun request goes on. */
     std::optional<Event> queueTimeUp(std::span<char> buffer);
-    /** The caller waits no longer. A begun request is cut off. */
+    /** The caller stops waiting. A begun request is cut off. */
     Event timedOut(std::span<char> buffer);
-    /** An instance has worked at the request for as long as it may. The agent ends the instance. */
+    /** An instance has worked on the request up to the limit. The agent ends the instance. */
     Event overran() noexcept;
     /** receive() found the channel's end. */
     std::optional<Event> channelEnded();
-    /** The channel carried what the protocol does not allow. */
+    /** The channel carried a message that the protocol does not allow. */
     Event broken(std::string text) noexcept;
 
 private:
@@ -120,7 +120,7 @@ private:
     RequestSender sender_;
     OvertakenCheck overtaken_;
     ExchangeState state_ = ExchangeState::UNSENT;
-    /** An instance had the request and died. That happens once. */
+    /** An instance had the request and died. The request is sent again only once. */
     bool retried_ = false;
     bool clientGone_ = false;
 };

@@ -7,10 +7,10 @@ namespace Passenger {
 
 namespace {
 
-/** A queue that is found closed so often in a row is given up. */
+/** After so many closed queues in a row the request fails. */
 constexpr int MAX_RELINKS = 20;
-/** Each ticket more needs an instance or a version that ended, or an instance that skips a request
- *  without a mark. */
+/** A further ticket is needed only if an instance or a version ended, or if an instance skipped a
+ *  request without a mark. */
 constexpr std::uint16_t MAX_RESENDS = 1000;
 
 }  // namespace
@@ -90,7 +90,7 @@ void RequestSender::send(ExchangeTimes &times) {
             throw QueueFullException("the application's request queue is full: the buffer of its socket has no room");
         }
         // No instance has read this ticket, but the channel may hold BODY messages of an earlier
-        // one.
+        // ticket.
         resends_++;
         relink(link_->generation);
     }

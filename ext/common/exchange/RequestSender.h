@@ -26,24 +26,25 @@ class RequestSender {
 public:
     explicit RequestSender(QueueHost &host) : host_(host), channel_(host), inFlight_(host) {}
 
-    /** Takes the request over. Nothing is sent yet. @throws ProtocolException: the request is over
-     *  a limit */
+    /** Stores the request. Nothing is sent yet. @throws ProtocolException: the request exceeds a
+     *  limit */
     void prepare(const Session::Request &request, std::uint8_t flags);
     /**
      * Sends the request under a new ticket.
      * @throws QueueFullException: the queue has no room, and the request is not in flight
      * @throws RefusedException: the agent refuses the request
-     * @throws EndOfFileException: a part of the body is gone with its channel
+     * @throws EndOfFileException: a part of the body was lost with its channel
      * @throws IOException, SystemException
      */
     void send(ExchangeTimes &times);
-    /** The next ticket is one more of the same exchange. @return false: there were too many */
+    /** Counts another ticket of the same exchange. @return false: there were too many */
     bool countResend() noexcept;
-    /** The request is not in flight any more. */
+    /** The request is no longer in flight. */
     void dequeued() noexcept {
         inFlight_.remove(*link_);
     }
-    /** Gives the channel back, too. @param clean no message of the exchange can arrive any more */
+    /** As dequeued(), and gives the channel back.
+     *  @param clean no message of the exchange can arrive any more */
     void leave(bool clean) noexcept;
 
     const QueueLink &link() const noexcept {
@@ -77,7 +78,8 @@ public:
         return request_.retryable;
     }
 
-    /** Hangs up when the agent that gave the link dies. -1: the agent died, or cannot. */
+    /** The descriptor that hangs up when the link's agent dies. -1: the agent has died, or cannot
+     *  die before this process. */
     int agentLife() const noexcept {
         return agentLife_;
     }
@@ -102,7 +104,7 @@ private:
     BodySender body_;
     InFlightRecord inFlight_;
     Ticket ticket_;
-    /** How many tickets of this exchange the channel had before this one. */
+    /** The number of earlier tickets of this exchange on the channel. */
     std::uint16_t resends_ = 0;
     std::uint8_t flags_ = 0;
     int agentLife_ = -1;

@@ -15,35 +15,35 @@
 
 namespace Passenger {
 
-/** What Session::receive() brings. */
+/** The result of Session::receive(). */
 struct Reply {
     enum class Kind {
         /** The head of the answer, perhaps with first body bytes. */
         RESPONSE,
         /** Body bytes. */
         DATA,
-        /** A 1xx answer; the real one follows. */
+        /** A 1xx answer; the final answer follows. */
         INTERIM,
-        /** The application has taken the client's connection over, and writes the head itself:
-         *  `stream`. The exchange is over. */
+        /** The application has taken over the client's connection (`stream`), and writes the head
+         *  itself. The exchange is over. */
         HIJACKED,
-        /** The application failed in the middle of its answer: what was received must not look
-         *  whole. The exchange is over. */
+        /** The application failed in the middle of its answer. The received part must not look
+         *  complete. The exchange is over. */
         ABORTED,
-        /** The instance that had the request died, and it was not (or may not be) sent again. The
-         *  exchange is over. */
+        /** The instance with the request died, and the request was not, or may not be, sent again.
+         *  The exchange is over. */
         LOST,
         /** No instance could be made, or the application is overloaded: status, report id and text
-         *  say why. The exchange is over. */
+         *  have the reason. The exchange is over. */
         REFUSED,
-        /** The client closed its connection while the request still waited in the queue; it was
+        /** The client closed its connection while the request waited in the queue. The request was
          *  withdrawn. The exchange is over. */
         CLIENT_LEFT,
-        /** The deadline passed; an exchange that was still in the queue is withdrawn. The exchange
-         *  is over. */
-        TIMED_OUT,
-        /** The channel carried what the protocol does not allow; text says what. The exchange is
+        /** The deadline passed. A request that waited in the queue was withdrawn. The exchange is
          *  over. */
+        TIMED_OUT,
+        /** The channel carried a message that the protocol does not allow; text names it. The
+         *  exchange is over. */
         BROKEN
     };
 
@@ -59,16 +59,16 @@ struct Reply {
     std::string_view head;
     /** RESPONSE, DATA: body bytes, inside the caller's buffer. */
     std::span<char> body;
-    /** REFUSED, by start(): as many wait as may. start() may be called again, for there may be a
-     *  place in a moment. */
+    /** REFUSED, by start(): the queue has reached its limit. start() may be called again, since the
+     *  queue may have room in a moment. */
     bool queueFull = false;
-    /** HIJACKED: all that the application and the client have to say to each other. RESPONSE: the
-     *  same after this head, where the application wants that; nothing follows then but the first
-     *  bytes from there, in the body. A stream socket whose other end only the application has. */
+    /** A stream socket whose other end only the application has. HIJACKED: all bytes between the
+     *  application and the client. RESPONSE, if the application took over the connection: all bytes
+     *  after this head; `body` has the first of them, and no reply follows. */
     FileDescriptor stream{};
     /** REFUSED: the report's id. */
     std::string reportId;
-    /** REFUSED: why, for people. BROKEN: what was wrong. */
+    /** REFUSED: the reason, for people. BROKEN: the fault. */
     std::string text;
 
     /** Whether the exchange is over with this reply. */
@@ -78,11 +78,11 @@ struct Reply {
 };
 
 /**
- * One exchange with an application: one request, one answer. Destroying it ends the exchange,
- * whatever its state, and frees its instance.
+ * One exchange with an application: one request, one answer. The destructor ends the exchange in
+ * any state, and frees its instance.
  *
- * Owned by who got it from ApplicationPool::get() or Pool::get(), who uses it from one thread at a
- * time. It must not outlive its pool.
+ * Owned by the caller of ApplicationPool::get() or Pool::get(), which uses it from one thread at a
+ * time. A session must not outlive its pool.
  *
  * It is used in one of two ways. *Messages* (httpd's module): start(), sendBody() until the last
  * block, receive() until a reply that ends(). *Stream* (the interface of Passenger 1.0):
@@ -91,30 +91,31 @@ struct Reply {
 class Session {
 public:
     struct Request {
-        /** "NAME\0value\0…", at most 1 MiB. Must stay as it is until the first reply was received
-         *  (it may be sent again). */
+        /** "NAME\0value\0…", at most 1 MiB. Must stay unchanged until the first reply was received,
+         *  since it may be sent again. */
         std::string_view environment;
-        /** The body, where it is here and small; else empty. Same lifetime. */
+        /** The body, if it is complete and small; else empty. Same lifetime. */
         std::string_view body;
-        /** The body follows by sendBody(), or is bodyFile's. */
+        /** The body follows by sendBody(), or is in bodyFile. */
         bool bodyFollows = false;
         bool headRequest = false;
-        /** GET, HEAD, OPTIONS: may be sent again, once, when its instance dies before the first
-         *  byte of the answer. */
+        /** GET, HEAD, OPTIONS: the request may be sent again, once, if its instance dies before the
+         *  first byte of the answer. */
         bool retryable = false;
-        /** A body that lies whole in a file, from its start: the descriptor goes to the
-         *  application, which should not be able to write there. -1: none. Only in the form of
-         *  messages, and not to applications that speak HTTP. Must stay open as long. */
+        /** A file with the whole body, from its start. -1: none. The application gets the
+         *  descriptor, which should not allow writing. Only in the message form, and not for
+         *  applications that speak HTTP. Must stay open until the first reply was received. */
         int bodyFile = -1;
         std::uint64_t bodyFileSize = 0;
     };
 
-    /** Whom the answer is for: watched for leaving while the request is in the queue. */
+    /** The client of the answer. The session watches for its leaving while the request is in the
+     *  queue. */
     struct Client {
         /** @param itsSocket -1: there is none */
         Client(int itsSocket) noexcept : socket(itsSocket) {}  // NOLINT(google-explicit-constructor)
-        /** One that no socket tells about. @param itHasLeft is asked with `it` several times a
-         *  second, and never waits */
+        /** A client without a socket. @param itHasLeft is called with `it` several times a second,
+         *  and never waits */
         Client(bool (*itHasLeft)(const void *) noexcept, const void *it) noexcept : hasLeft(itHasLeft), of(it) {}
 
         int socket = -1;
@@ -122,45 +123,46 @@ public:
         const void *of = nullptr;
     };
 
-    /** Largest buffer a message can need. */
+    /** The largest buffer that a message needs. */
     static constexpr std::size_t BUFFER_SIZE = MAX_MESSAGE;
 
     virtual ~Session() = default;
-    /** Ends it, when who got it lets go of it. */
+    /** Ends the session. Its owner's pointer calls this. */
     virtual void release() noexcept {
         delete this;
     }
 
-    /** Puts the request into the application's line. Does not wait for an instance.
-     *  @return nothing, or the REFUSED reply that says why the application takes no request now.
-     *  @throws IOException, SystemException (the agent cannot be reached, the environment is over
+    /** Puts the request into the application's queue. Does not wait for an instance.
+     *  @return nothing, or the REFUSED reply with the reason why the application takes no request.
+     *  @throws IOException, SystemException (the agent cannot be reached, the environment exceeds
      *  its limit) */
     virtual std::optional<Reply> start(const Request &request) = 0;
 
-    /** Sends a block of the request body; any size. `last` (with or without bytes) ends it. Waits
-     *  while the instance does not take it.
-     *  @return how many bytes were taken. Fewer than given (perhaps 0): a reply waits; receive() it
-     *  first, then go on with the rest, unless the reply ends the exchange. With an empty last
-     *  block: see bodyDone(). */
+    /** Sends a block of the request body, of any size. `last` (with or without bytes) ends the
+     *  body. Waits while the instance does not take the block.
+     *  @return the number of bytes that were taken. Fewer than given, perhaps 0: a reply waits.
+     *  Then receive() it first, and send the rest unless the reply ends the exchange. With an empty
+     *  last block: see bodyDone(). */
     virtual std::size_t sendBody(std::string_view block, bool last) = 0;
-    /** Whether sendBody(…, true) got through whole. */
+    /** Whether sendBody(…, true) has sent everything. */
     virtual bool bodyDone() const = 0;
 
-    /** No (more of the) body comes: an application that still reads it finds it broken off. The
-     *  answer goes on. */
+    /** Ends the body before its end: an application that reads the body finds it broken off. The
+     *  answer continues. */
     virtual void breakBody() {}
-    /** So long the answer was left where it is, for the client's sake: the application is not to be
-     *  blamed for it (Options::maxRequestTime). */
+    /** For this time the caller waited for the client and did not read the answer. The time does
+     *  not count for Options::maxRequestTime. */
     virtual void excuse(std::chrono::nanoseconds /*time*/) {}
 
-    /** Waits for the next reply. @param buffer at least BUFFER_SIZE bytes
-     *  @param timeout of this wait; negative: none */
+    /** Waits for the next reply.
+     *  @param buffer at least BUFFER_SIZE bytes
+     *  @param timeout of this wait; negative: no limit */
     virtual Reply receive(std::span<char> buffer, const Client &client, std::chrono::milliseconds timeout) = 0;
-    /** Whether receive() would return at once: used to flush to the client when the application
-     *  pauses. */
+    /** Whether receive() would return at once. If not, the application pauses, and the caller
+     *  flushes to the client. */
     virtual bool replyWaiting() = 0;
-    /** What answers, once a reply was received and until the next start(). None: there is nothing
-     *  that tells. */
+    /** The version that answers, from the first reply until the next start(). Nothing: the version
+     *  is unknown. */
     virtual std::optional<AppVersion> version() const {
         return std::nullopt;
     }
@@ -170,8 +172,8 @@ public:
         bool reply;
         bool room;
     };
-    /** In the middle of an answer: waits until a reply is here, until `writable`, a socket, has
-     *  room, or for `timeout`, at most a second. */
+    /** In the middle of an answer: waits for a reply, or for room in the socket `writable`, for
+     *  `timeout` and at most a second. */
     virtual Waited awaitReply(int writable, std::chrono::milliseconds timeout) {
         (void)writable;
         (void)timeout;
@@ -184,13 +186,13 @@ public:
     virtual void sendBodyBlock(std::string_view block) = 0;
     /** Ends the request body. */
     virtual void closeWriter() = 0;
-    /** The answer, to be read until its end: `Status: 200 OK\r\n`, header lines, an empty line, the
-     *  body. The session keeps owning it. */
+    /** A descriptor to read the answer from, until its end: `Status: 200 OK\r\n`, header lines, an
+     *  empty line, the body. The session owns the descriptor. */
     virtual int getReader() = 0;
     virtual void closeReader() = 0;
 };
 
-/** Of SessionPtr: a session may be in memory that its pool keeps for the next one. */
+/** The deleter of SessionPtr. A pool may keep a session's memory for its next session. */
 struct SessionRelease {
     SessionRelease() noexcept = default;
     template <typename Made>

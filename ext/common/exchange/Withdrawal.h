@@ -30,7 +30,7 @@ public:
     };
     /** Takes all steps. Drops stale messages, RECHECK and REFUSED. @throws as ExchangeChannel */
     Outcome withdraw(std::span<char> buffer) const;
-    /** Writes the mark, with a full barrier behind it. */
+    /** Writes the mark, and then a full barrier. */
     void mark() const noexcept;
 
     /** A live instance has claimed the ticket. */
