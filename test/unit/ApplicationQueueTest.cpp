@@ -162,8 +162,8 @@ public:
         const ChannelId channel = addChannel();
         const MonotonicTime invented{std::chrono::nanoseconds(INT64_MIN)};
         inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(1), 0, invented);
-        CPPUNIT_ASSERT_EQUAL(1U, queue.waiting().count);
-        CPPUNIT_ASSERT(*queue.waiting().since >= MonotonicTime());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, queue.waiting().size());
+        CPPUNIT_ASSERT(queue.waiting().front() >= MonotonicTime());
     }
 };
 

@@ -219,8 +219,8 @@ public:
         step();
         CPPUNIT_ASSERT(!dead(0));
         instances_->at(0).answer(0);
-        CPPUNIT_ASSERT(dead(0));
         CPPUNIT_ASSERT(step());
+        CPPUNIT_ASSERT(dead(0));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, taken_.size());
     }
 

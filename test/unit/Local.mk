@@ -156,7 +156,6 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ThreadTest.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \
-    %D%/WaitersTest.cpp \
     %D%/WatchdogTest.cpp \
     %D%/WorkerLoadsTest.cpp \
     %D%/WorkerOutputTest.cpp \
@@ -186,6 +185,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/PoolFixture.h \
     %D%/support/PoolModel.cpp \
     %D%/support/PoolModel.h \
+    %D%/support/PoolRequests.cpp \
+    %D%/support/PoolRequests.h \
     %D%/support/PoolScript.cpp \
     %D%/support/PoolScript.h \
     %D%/support/PoolWorld.cpp \

@@ -116,7 +116,7 @@ public:
     void tearDown() override {
         child_.reset();
         factory_->release();
-        pool_.reset();
+        endPool();
         instances_.reset();
         inFlightTable_.reset();
         folder_.reset();
@@ -166,7 +166,7 @@ public:
         factory_->hold();
         const Attachment attachment = pool_->attach(options());
         addChannel(attachment.groupSlot, 9);
-        pool_.reset();
+        endPool();
         const MessageHeader refusal = told();
         CPPUNIT_ASSERT(refusal.type == MessageType::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, refusal.status);
@@ -234,7 +234,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(1, ::poll(&entry, 1, 60'000));
             times.push_back(std::chrono::steady_clock::now() - died);
             CPPUNIT_ASSERT(told().type == MessageType::RECHECK);
-            CPPUNIT_ASSERT(eventually([&] { return instances_->count() == i + 2 && pool_->getCount() == 1; }));
+            CPPUNIT_ASSERT(eventually([&] { return instances_->count() == i + 2 && count() == 1; }));
             // Deaths that are far apart are nothing to wait for.
             clock_.advance(200s);
         }
@@ -247,7 +247,7 @@ public:
     void testADeadInstanceIsReplaced() {
         const Attachment attachment = attachAndServe();
         instances_->kill(0);
-        CPPUNIT_ASSERT(eventually([this] { return instances_->count() == 2 && pool_->getCount() == 1; }));
+        CPPUNIT_ASSERT(eventually([this] { return instances_->count() == 2 && count() == 1; }));
         CPPUNIT_ASSERT(instances_->frame(1).type == FrameType::SERVE);
         CPPUNIT_ASSERT(published() == attachment.generation);
     }
@@ -307,7 +307,7 @@ public:
         loop_->runSync([&] { crowd.reset(); });
         instances_->send(0, fetch);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::CHANNEL);
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testWhatAChildLeavesBehindIsWithdrawnEverywhere() {
@@ -353,13 +353,13 @@ public:
             if (delay > 0ms) {
                 CPPUNIT_ASSERT(eventuallyCount(0));
                 clock_.advance(delay - 1ms);
-                pool_->upkeep();
+                upkeep();
                 CPPUNIT_ASSERT_EQUAL(static_cast<unsigned>(made), factory_->attempts());
                 clock_.advance(1ms);
-                pool_->upkeep();
+                upkeep();
             }
             made++;
-            CPPUNIT_ASSERT(eventually([&] { return instances_->count() == made && pool_->getCount() == 1; }));
+            CPPUNIT_ASSERT(eventually([&] { return instances_->count() == made && count() == 1; }));
             CPPUNIT_ASSERT(instances_->frame(made - 1).type == FrameType::SERVE);
             attachment = pool_->attach(options());
         }

@@ -67,7 +67,7 @@ public:
     }
 
     void testWithTheNewVersionsFirstInstanceTheOldOnesDrain() {
-        SessionPtr session = get(inFolder());
+        HeldPtr session = get(inFolder());
         const InstanceId old = instances(inFolder())[0].id;
         restart();
         CPPUNIT_ASSERT(eventuallyVersion(2));
@@ -137,13 +137,13 @@ public:
 
     void testAFailedDeployOfABusyApplicationRefusesNobody() {
         setMax(1);
-        SessionPtr session = get(inFolder());
+        HeldPtr session = get(inFolder());
         const AnswerPtr waiter = ask(inFolder());
         factory_->failuresToCome = 1;
         restart();
         CPPUNIT_ASSERT(eventuallyState(GroupState::DEPLOY_FAILED, inFolder()));
         CPPUNIT_ASSERT(!waiter->here());
-        const Process *old = instanceOf(session);
+        const DummyInstance *old = instanceOf(session);
         session.reset();
         CPPUNIT_ASSERT_EQUAL(old, instanceOf(waiter->session()));
     }
@@ -180,10 +180,9 @@ public:
     }
 
     void testWhenTheLastOldOneDiesRequestsWaitForTheNewVersion() {
-        MortalInstances &mortals = makeMortal();
         get(inFolder()).reset();
         beginToDeploy();
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(eventuallyCount(0));
         const AnswerPtr waiter = ask(inFolder());
         CPPUNIT_ASSERT(!waiter->here());
@@ -194,15 +193,14 @@ public:
     }
 
     void testWhenTheLastOldOneDiesAndTheNewVersionFailsRequestsAreTold() {
-        MortalInstances &mortals = makeMortal();
         get(inFolder()).reset();
         beginToDeploy();
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(eventuallyCount(0));
         const AnswerPtr waiter = ask(inFolder());
         factory_->failuresToCome = 1;
         factory_->release();
-        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+        CPPUNIT_ASSERT(waiter->failure().status == 500);
     }
 
     void testWithRollingOffRequestsWaitForTheNewVersion() {
@@ -210,15 +208,15 @@ public:
         beginToDeploy();
         const AnswerPtr waiter = ask(notRolling());
         CPPUNIT_ASSERT(!waiter->here());
-        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(0U, count());
         factory_->release();
         CPPUNIT_ASSERT(waiter->session() != nullptr);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
     }
 
     void testWithRollingOffOldOnesFinishWhatTheyHave() {
-        SessionPtr session = get(notRolling());
-        const Process *old = instanceOf(session);
+        HeldPtr session = get(notRolling());
+        const DummyInstance *old = instanceOf(session);
         restart();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, inFolder()).size());
         CPPUNIT_ASSERT(instanceOf(get(notRolling())) != old);
@@ -231,15 +229,15 @@ public:
         beginToDeploy();
         pool_->clear();
         factory_->release();
-        const SessionPtr session = get(inFolder());
+        const HeldPtr session = get(inFolder());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instanceOf(session)->version());
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(inFolder())[0].version);
     }
 
     void testThePoolsEndEndsADeploy() {
         get(inFolder()).reset();
         beginToDeploy();
-        pool_.reset();
+        endPool();
         CPPUNIT_ASSERT_EQUAL(1U, factory_->spawned());
         CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
     }

@@ -10,6 +10,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <functional>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -46,7 +47,7 @@ unsigned destructions() {
 class WritingInstances {
 public:
     WritingInstances(EventLoop &loop, DummySpawnerFactory &factory) : loop_(loop) {
-        factory.makeResult = [this](const Options &options) { return make(options); };
+        factory.makeResult = [this](const Options &) { return make(); };
     }
     ~WritingInstances() {
         for (const pid_t pid : pids_) {
@@ -65,7 +66,7 @@ public:
     }
 
 private:
-    SpawnResult make(const Options &options) {
+    SpawnResult make() {
         DescriptorPair control = makeStreamPair();
         DescriptorPair output = makePipe();
         const pid_t pid = startYes(output.second);
@@ -78,7 +79,7 @@ private:
         result.output->setPid(pid);
         FrameSocket theirs(std::move(control.second));
         const std::lock_guard<std::mutex> guard(mutex_);
-        if (options.spawnMethod != "dummy" && pids_.size() % 3 != 0) {
+        if (pids_.size() % 3 != 0) {
             // In advance, to what it will be told. The others never answer.
             theirs.send(Frame(FrameType::READY), FrameSocket::in(60s));
         }
@@ -113,17 +114,18 @@ class PoolDestructionTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolDestructionTest);
     CPPUNIT_TEST(testWhileInstancesAreBeingStarted);
     CPPUNIT_TEST(testWhileRequestsWait);
-    CPPUNIT_TEST(testWhileOtherThreadsWaitInGet);
+    CPPUNIT_TEST(testWhileOtherThreadsWaitForAnAnswer);
     CPPUNIT_TEST(testJustAfterSessionsEndedInOtherThreads);
     CPPUNIT_TEST(testWhileARestartIsUnderWay);
     CPPUNIT_TEST(testWhileItsTimerFires);
     CPPUNIT_TEST(testWhileInstancesWrite);
-    CPPUNIT_TEST(testWhileInstancesThatPullBegin);
+    CPPUNIT_TEST(testWhileInstancesBegin);
     CPPUNIT_TEST(testWhileInstancesDie);
     CPPUNIT_TEST_SUITE_END();
 
     std::mt19937 random_{1};
-    std::atomic<unsigned> answers_{0};
+    std::vector<AnswerPtr> waiting_;
+    std::list<TestThread> threads_;
 
     unsigned any(unsigned below) {
         return static_cast<unsigned>(random_() % below);
@@ -132,38 +134,59 @@ class PoolDestructionTest : public PoolFixture {
     void passAMoment() {
         std::this_thread::sleep_for(std::chrono::microseconds(any(500)));
     }
-    void makePool() {
+    void beginPool() {
         PoolSettings settings;
         settings.maxSize = 4;
         settings.idleTime = 1ms;
-        pool_ = std::make_unique<Pool>(
-            Pool::Parts{*loop_, *factory_, *channels_, SystemClock::instance(), store_, cpu_}, settings);
+        makePool({*loop_, *factory_, *channels_, SystemClock::instance(), store_, cpu_}, settings);
+    }
+    /** Requests that wait when the pool's end comes are told. */
+    void shutDown() {
+        pool_->shutDown();
+        for (const AnswerPtr &request : waiting_) {
+            CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, request->failure().status);
+        }
+        for (TestThread &thread : threads_) {
+            thread.join();
+        }
+        waiting_.clear();
+        threads_.clear();
+        endPool();
     }
     void repeat(const std::function<void()> &prepare) {
         for (unsigned i = 0; i < destructions(); i++) {
-            makePool();
+            beginPool();
             try {
                 prepare();
             } catch (...) {
-                pool_.reset();
+                factory_->release();
+                shutDown();
                 throw;
             }
             passAMoment();
-            pool_.reset();
+            shutDown();
             factory_->release();
             CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
         }
     }
-    /** Asks, and ends the session at once where it comes: none may outlive the pool. */
+    /** None may outlive the pool. */
     void askAndLeave(const Options &options) {
-        pool_->asyncGet(options, [this](const GetOutcome &) { ++answers_; });
+        requests_->ask(options);
+    }
+    /** The whole exchange. @return what comes at the end */
+    static Reply exchange(Pool &pool, const Options &options) {
+        const SessionPtr session = pool.get(options);
+        if (auto refusal = session->start({})) {
+            return std::move(*refusal);
+        }
+        std::vector<char> buffer(Session::BUFFER_SIZE);
+        return session->receive(buffer, -1, 60s);
     }
     static Options anApp(unsigned number) {
         return app("/srv/app" + std::to_string(number));
     }
-    Options oneThatPulls() {
+    Options anyApp() {
         Options options = anApp(any(3));
-        options.spawnMethod = "smart";
         options.minInstances = any(3);
         return options;
     }
@@ -171,44 +194,38 @@ class PoolDestructionTest : public PoolFixture {
 public:
     void setUp() override {
         PoolFixture::setUp();
-        pool_.reset();
+        endPool();
+        factory_ = std::make_unique<DummySpawnerFactory>();
     }
 
     void testWhileInstancesAreBeingStarted() {
-        unsigned asked = 0;
         factory_->beforeSpawn = [](const Options &) { std::this_thread::sleep_for(100us); };
         repeat([&] {
             for (unsigned i = 0; i < 6; i++) {
                 askAndLeave(anApp(i % 3));
-                asked++;
             }
         });
-        CPPUNIT_ASSERT_EQUAL(asked, answers_.load());
     }
 
     void testWhileRequestsWait() {
-        unsigned asked = 0;
         repeat([&] {
             factory_->hold();
             for (unsigned i = 0; i < 12; i++) {
-                askAndLeave(anApp(i % 6));
-                asked++;
+                waiting_.push_back(requests_->ask(anApp(i % 6)));
             }
-            factory_->letThrough(any(3));
         });
-        CPPUNIT_ASSERT_EQUAL(asked, answers_.load());
     }
 
-    void testWhileOtherThreadsWaitInGet() {
+    void testWhileOtherThreadsWaitForAnAnswer() {
         constexpr unsigned THREADS = 3;
-        std::vector<std::unique_ptr<TestThread>> threads;
         repeat([&] {
-            threads.clear();
             factory_->hold();
             Pool &pool = *pool_;
             for (unsigned i = 0; i < THREADS; i++) {
-                threads.push_back(
-                    std::make_unique<TestThread>([&pool] { CPPUNIT_ASSERT_THROW(pool.get(app()), IOException); }));
+                threads_.emplace_back([&pool] {
+                    const Reply reply = exchange(pool, app());
+                    CPPUNIT_ASSERT(reply.kind == Reply::Kind::REFUSED && reply.status == 503);
+                });
             }
             CPPUNIT_ASSERT(eventually([&] {
                 const PoolSnapshot snapshot = pool_->inspect();
@@ -216,32 +233,25 @@ public:
                        snapshot.superGroups.front().groups.front().queue.waiting == THREADS;
             }));
         });
-        for (const auto &thread : threads) {
-            thread->join();
-        }
     }
 
     void testJustAfterSessionsEndedInOtherThreads() {
         constexpr unsigned THREADS = 3;
-        std::vector<std::unique_ptr<TestThread>> threads;
         repeat([&] {
-            threads.clear();
             std::atomic<unsigned> ended{0};
+            Pool &pool = *pool_;
             for (unsigned i = 0; i < THREADS; i++) {
-                threads.push_back(std::make_unique<TestThread>([this, i, &ended] {
+                threads_.emplace_back([&pool, i, &ended] {
                     for (unsigned j = 0; j < 3; j++) {
-                        pool_->get(anApp(i % 2));
+                        CPPUNIT_ASSERT(exchange(pool, anApp(i % 2)).kind == Reply::Kind::RESPONSE);
                     }
                     ++ended;
-                }));
+                });
             }
             while (ended < THREADS) {
                 std::this_thread::yield();
             }
         });
-        for (const auto &thread : threads) {
-            thread->join();
-        }
     }
 
     void testWhileARestartIsUnderWay() {
@@ -251,7 +261,7 @@ public:
             options.minInstances = 2;
             options.rollingRestarts = any(2) == 0;
             options.maxInstances = any(3);
-            pool_->get(options);
+            exchange(*pool_, options);
             if (any(2) == 0) {
                 factory_->hold();
             }
@@ -279,7 +289,7 @@ public:
             const unsigned before = instances.lines();
             Options stays = anApp(0);
             stays.minInstances = 1;
-            pool_->get(stays);
+            askAndLeave(stays);
             askAndLeave(anApp(1));
             CPPUNIT_ASSERT(eventually([&] { return instances.lines() > before; }));
             if (any(2) == 0) {
@@ -288,11 +298,11 @@ public:
         });
     }
 
-    void testWhileInstancesThatPullBegin() {
+    void testWhileInstancesBegin() {
         WritingInstances instances(*loop_, *factory_);
         repeat([&] {
-            pool_->attach(oneThatPulls());
-            pool_->attach(oneThatPulls());
+            pool_->attach(anyApp());
+            pool_->attach(anyApp());
             passAMoment();
         });
     }
@@ -300,8 +310,8 @@ public:
     void testWhileInstancesDie() {
         WritingInstances instances(*loop_, *factory_);
         repeat([&] {
-            pool_->attach(oneThatPulls());
-            pool_->get(anApp(4));
+            pool_->attach(anyApp());
+            askAndLeave(anApp(4));
             instances.killAll();
         });
     }

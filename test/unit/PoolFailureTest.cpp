@@ -38,36 +38,31 @@ class PoolFailureTest : public PoolContract {
         factory_->failuresToCome = 1'000'000;
     }
     bool refuses(const Options &options = app()) {
-        return ask(options)->failure().reason == GetFailure::Reason::SPAWN_FAILED;
-    }
-    void pass(std::chrono::milliseconds time) {
-        clock_.advance(time);
-        pool_->upkeep();
+        return ask(options)->failure().status == 500;
     }
 
 public:
     void testMeanwhileAnswersComeFromTheLastReport() {
         failAlways();
-        const GetFailure first = ask(app())->failure();
+        const Refusal first = ask(app())->failure();
         const AnswerPtr second = ask(app());
         CPPUNIT_ASSERT(second->here());
-        CPPUNIT_ASSERT_EQUAL(first.reportId(), second->failure().reportId());
-        CPPUNIT_ASSERT_EQUAL(first.report, second->failure().report);
+        CPPUNIT_ASSERT_EQUAL(first.reportId, second->failure().reportId);
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
     }
 
     void testAFailedApplicationCanBeSeen() {
         failAlways();
-        const GetFailure failure = ask(app())->failure();
+        const Refusal failure = ask(app())->failure();
         const GroupSnapshot snapshot = group();
         CPPUNIT_ASSERT(snapshot.state == GroupState::FAILED);
-        CPPUNIT_ASSERT_EQUAL(failure.reportId(), snapshot.failure->reportId());
+        CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.failure->reportId());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawnsFailed);
     }
 
     void testAReportIsForItsOwnApplication() {
         failAlways();
-        const std::string id = ask(app())->failure().reportId();
+        const std::string id = ask(app())->failure().reportId;
         CPPUNIT_ASSERT(pool_->report(id, app().groupName()));
         CPPUNIT_ASSERT(!pool_->report(id, "/srv/another (production)"));
     }
@@ -96,11 +91,12 @@ public:
         pass(500ms);
         factory_->hold();
         const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
+        pass(50ms);
         factory_->waitUntilHeld(1);
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
         factory_->release();
         for (const AnswerPtr &waiter : waiters) {
-            CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+            CPPUNIT_ASSERT(waiter->failure().status == 500);
         }
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
@@ -109,6 +105,7 @@ public:
         factory_->hold();
         failAlways();
         const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
+        pass(50ms);
         factory_->waitUntilHeld(3);
         factory_->release();
         for (const AnswerPtr &waiter : waiters) {
@@ -124,11 +121,11 @@ public:
         CPPUNIT_ASSERT(refuses());
         pass(500ms);
         const std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         for (const AnswerPtr &waiter : waiters) {
             sessions.push_back(waiter->session());
         }
-        CPPUNIT_ASSERT_EQUAL(3U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(3U, count());
     }
 
     void testAStartThatSucceedsForgetsTheFailures() {
@@ -154,7 +151,7 @@ public:
     }
 
     void testAFailureToGrowRefusesNobody() {
-        SessionPtr session = get();
+        HeldPtr session = get();
         failAlways();
         const AnswerPtr waiter = ask(app());
         CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
@@ -185,104 +182,96 @@ public:
     }
 
     void testADeadInstanceIsReplaced() {
-        MortalInstances &mortals = makeMortal();
         warmUp(2);
-        mortals.die(0);
-        CPPUNIT_ASSERT(eventually([&] { return mortals.count() == 3; }));
+        die(0);
+        CPPUNIT_ASSERT(eventually([&] { return made() == 3; }));
         CPPUNIT_ASSERT(eventuallyServing(2));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group().counters.died);
     }
 
     void testADeathIsTheSessionsOwnersBusiness() {
-        MortalInstances &mortals = makeMortal();
-        SessionPtr session = get();
-        mortals.die(0);
-        CPPUNIT_ASSERT(eventually([&] { return mortals.count() == 2; }));
+        HeldPtr session = get();
+        die(0);
+        CPPUNIT_ASSERT(eventually([&] { return made() == 2; }));
         CPPUNIT_ASSERT(eventuallyServing(1));
         session.reset();
         CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
         CPPUNIT_ASSERT(get() != nullptr);
     }
 
     void testWhoWaitsGetsTheOneThatComesForADeadOne() {
         setMax(1);
-        MortalInstances &mortals = makeMortal();
-        const SessionPtr session = get();
-        const Process *dead = instanceOf(session);
+        const HeldPtr session = get();
+        const DummyInstance *dead = instanceOf(session);
         const AnswerPtr waiter = ask(app());
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(instanceOf(waiter->session()) != dead);
     }
 
     void testInstancesThatDieWithoutAnAnswerAreReplacedEverMoreSlowly() {
-        MortalInstances &mortals = makeMortal();
         get().reset();
         for (std::size_t death = 0; death < 4; death++) {
-            mortals.die(death);
-            CPPUNIT_ASSERT(eventually([&] { return mortals.count() == death + 2; }));
+            die(death);
+            CPPUNIT_ASSERT(eventually([&] { return made() == death + 2; }));
             CPPUNIT_ASSERT(eventuallyServing(1));
         }
         for (const auto delay : {10000ms, 20000ms, 40000ms}) {
-            const std::size_t made = mortals.count();
-            mortals.die(made - 1);
+            const std::size_t before = made();
+            die(before - 1);
             CPPUNIT_ASSERT(eventuallyCount(0));
             pass(delay - 1ms);
-            CPPUNIT_ASSERT_EQUAL(made, mortals.count());
+            CPPUNIT_ASSERT_EQUAL(before, made());
             pass(1ms);
-            CPPUNIT_ASSERT(eventually([&] { return mortals.count() == made + 1; }));
+            CPPUNIT_ASSERT(eventually([&] { return made() == before + 1; }));
             CPPUNIT_ASSERT(eventuallyServing(1));
         }
     }
 
     void testWhoWaitsForInstancesThatDieIsToldInTheEnd() {
         setMax(1);
-        MortalInstances &mortals = makeMortal();
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         sessions.push_back(get());
         AnswerPtr waiter = ask(app());
         for (std::size_t death = 0; death < 4; death++) {
-            mortals.die(death);
+            die(death);
             sessions.push_back(waiter->session());
             waiter = ask(app());
         }
-        mortals.die(4);
-        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+        die(4);
+        CPPUNIT_ASSERT(waiter->failure().status == 500);
         CPPUNIT_ASSERT(waiter->failure().summary.starts_with("instances of /srv/blog (production) end soon"));
         CPPUNIT_ASSERT(log_->contains("event=app.unstable"));
         CPPUNIT_ASSERT(group().state == GroupState::FAILED);
     }
 
     void testAnInstanceThatDiesAfterAnAnswerIsReplacedAtOnce() {
-        MortalInstances &mortals = makeMortal();
         get().reset();
         for (std::size_t death = 0; death < 10; death++) {
             clock_.advance(1s);
             get().reset();
-            mortals.die(death);
-            CPPUNIT_ASSERT(eventually([&] { return mortals.count() == death + 2; }));
+            die(death);
+            CPPUNIT_ASSERT(eventually([&] { return made() == death + 2; }));
             CPPUNIT_ASSERT(eventuallyServing(1));
         }
     }
 
     void testADeathWhileDrainingIsNone() {
-        MortalInstances &mortals = makeMortal();
-        const SessionPtr session = get(inFolder());
+        const HeldPtr session = get(inFolder());
         restart();
         CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(eventuallyCount(1));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(inFolder()).counters.died);
-        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, mortals.count());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, made());
     }
 
     void testADeathAfterThePoolsEndReplacesNobody() {
-        MortalInstances &mortals = makeMortal();
-        const SessionPtr session = get();
+        const HeldPtr session = get();
         pool_->shutDown();
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(eventuallyCount(0));
-        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, mortals.count());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, made());
     }
 };
 

@@ -29,9 +29,11 @@ using std::chrono::milliseconds;
 constexpr std::size_t APPS = 1000;
 constexpr unsigned POOL_SIZE = 50;
 /** How long requests come. */
-constexpr milliseconds TIME = SANITIZED ? 10s : 60s;
+constexpr milliseconds TIME = SANITIZED ? 10s : 20s;
 /** What happens within one is taken together. */
 constexpr milliseconds TICK = 20ms;
+/** A snapshot of all applications is slow. */
+constexpr unsigned TICKS_PER_LOOK = 5;
 constexpr milliseconds LONGEST_BOOT = 1000ms;
 constexpr milliseconds LONGEST_SERVICE = 200ms;
 /** An application's turn: its start, a second of service at least, and the end of its last
@@ -80,7 +82,7 @@ struct Waits {
 
 class Simulation {
 public:
-    Simulation() : world_(makeApps(), makeSettings(), false) {}
+    Simulation() : world_(makeApps(), makeSettings()) {}
     ~Simulation() {
         serving_.clear();
     }
@@ -131,7 +133,6 @@ private:
         for (std::size_t app = 0; app < APPS; app++) {
             apps[app].appRoot = fmt::format("/srv/app{}", app);
             apps[app].appGroupName = fmt::format("app{}", app);
-            apps[app].spawnMethod = "dummy";
             apps[app].maxQueueSize = 0;
         }
         return apps;
@@ -161,12 +162,15 @@ private:
         }
         world_.pass(TICK);
         takeAnswers();
+        if (++ticks_ % TICKS_PER_LOOK == 0) {
+            const PoolSnapshot snapshot = world_.pool().inspect();
+            most_ = std::max(most_, snapshot.size);
+            mostWaitingApps_ = std::max<std::size_t>(mostWaitingApps_, snapshot.waitingForRoom);
+        }
     }
 
     void takeAnswers() {
-        const PoolSnapshot snapshot = world_.settle();
-        most_ = std::max(most_, snapshot.size);
-        mostWaitingApps_ = std::max<std::size_t>(mostWaitingApps_, snapshot.waitingForRoom);
+        world_.settleBoots();
         for (const SteeredSpawners::Boot &boot : world_.spawners().boots()) {
             if (boot.number > lastBoot_) {
                 lastBoot_ = boot.number;
@@ -175,7 +179,6 @@ private:
         }
         for (const PoolWorld::RequestPtr &request : world_.takeAnswered()) {
             CPPUNIT_ASSERT_MESSAGE("A request was refused", request->session != nullptr);
-            CPPUNIT_ASSERT_EQUAL_MESSAGE("Answers to one request", 1U, request->answers);
             waits.add(*request);
             waiting_[request->app]--;
             serving_.emplace(world_.now() + random(20, LONGEST_SERVICE.count()), request);
@@ -195,6 +198,7 @@ private:
     std::map<std::size_t, unsigned> waiting_;
     std::uint64_t lastBoot_ = 0;
     std::size_t asked_ = 0;
+    unsigned ticks_ = 0;
     unsigned most_ = 0;
     std::size_t mostWaitingApps_ = 0;
 };

@@ -131,7 +131,7 @@ public:
 
     void tearDown() override {
         Log::setLevel(level_);
-        pool_.reset();
+        endPool();
         instances_.reset();
         folder_.reset();
         PoolFixture::tearDown();
@@ -143,7 +143,7 @@ public:
         const auto end = clock_.now() + 24h;
         for (auto hour = clock_.now() + 1h; clock_.now() < end;) {
             clock_.advance(std::chrono::seconds(1 + random_() % 10));
-            pool_->upkeep();
+            upkeep();
             if (!chance(50)) {
                 CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }, 60s));
             }

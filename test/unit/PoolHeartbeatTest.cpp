@@ -70,7 +70,7 @@ class PoolHeartbeatTest : public PoolFixture {
         constexpr auto STEP = 500ms;
         for (auto passed = 0ms; passed < time; passed += STEP) {
             clock_.advance(STEP);
-            pool_->upkeep();
+            upkeep();
         }
     }
     bool lost() const {
@@ -85,7 +85,7 @@ public:
     }
 
     void tearDown() override {
-        pool_.reset();
+        endPool();
         instances_.reset();
         folder_.reset();
         PoolFixture::tearDown();
@@ -128,7 +128,7 @@ public:
         sign(0);
         pass(50s);
         CPPUNIT_ASSERT(!lost());
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testWhatASilentInstanceHadIsNotSentAgain() {
@@ -180,7 +180,7 @@ public:
         serveFirst(options());
         pass(1s);
         clock_.advance(10s);
-        pool_->upkeep();
+        upkeep();
         sign(0);
         pass(2500ms);
         CPPUNIT_ASSERT(!lost());
@@ -188,14 +188,14 @@ public:
         sign(0);
         pass(1500ms);
         clock_.advance(3s);
-        pool_->upkeep();
+        upkeep();
         CPPUNIT_ASSERT(!lost());
     }
 
     void testAfterAPauseTheTimeBeginsAnew() {
         serveFirst(options());
         clock_.advance(1h);
-        pool_->upkeep();
+        upkeep();
         pass(3500ms);
         CPPUNIT_ASSERT(lost());
     }

@@ -24,7 +24,7 @@ class PoolInspectionTest : public PoolContract {
 
 public:
     void testTheSnapshotTellsOfThePool() {
-        const SessionPtr one = get(app("/srv/blog"));
+        const HeldPtr one = get(app("/srv/blog"));
         setMax(1);
         const AnswerPtr waiter = ask(app("/srv/shop"));
         const PoolSnapshot snapshot = pool_->inspect();
@@ -40,7 +40,8 @@ public:
         Options options = app();
         options.minInstances = 1;
         options.maxInstances = 2;
-        const SessionPtr session = get(options);
+        get(options).reset();
+        const HeldPtr session = get(options);
         factory_->hold();
         const AnswerPtr waiter = ask(options);
         factory_->waitUntilHeld(1);
@@ -52,7 +53,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, snapshot.minInstances);
         CPPUNIT_ASSERT_EQUAL(2U, snapshot.maxInstances);
         CPPUNIT_ASSERT_EQUAL(1U, snapshot.queue.waiting);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.requests);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("Those that have had their answer", std::uint64_t{1}, snapshot.counters.requests);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, snapshot.counters.spawned);
         CPPUNIT_ASSERT(!snapshot.failure);
     }
@@ -60,25 +61,23 @@ public:
     void testTheSnapshotTellsOfTheProcesses() {
         Options options = app();
         options.threads = 4;
-        const SessionPtr one = get(options);
-        const SessionPtr other = get(options);
+        const HeldPtr one = get(options);
+        const HeldPtr other = get(options);
         clock_.advance(5s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances().size());
         const ProcessSnapshot process = instances()[0];
-        CPPUNIT_ASSERT(process.id == instanceOf(one)->id());
+        CPPUNIT_ASSERT(process.id == idOf(one));
         CPPUNIT_ASSERT(process.stickyId != 0);
         CPPUNIT_ASSERT(process.state == Process::State::SERVING);
         CPPUNIT_ASSERT(process.age == 5s);
-        CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, process.requests);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, process.sockets.size());
-        CPPUNIT_ASSERT(process.sockets[0].kind == Socket::Kind::MEMORY);
         CPPUNIT_ASSERT_EQUAL(4U, process.sockets[0].concurrency);
         CPPUNIT_ASSERT_EQUAL(2U, process.sockets[0].sessions);
     }
 
     void testTheSnapshotHasHistogramsOfQueueAndServiceTime() {
         setMax(1);
-        SessionPtr session = get();
+        HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
         clock_.advance(100ms);
         session.reset();
@@ -110,15 +109,15 @@ public:
         CPPUNIT_ASSERT(!group().lastFailure);
         pool_->clear();
         factory_->failuresToCome = 1;
-        const GetFailure failure = ask(app())->failure();
+        const Refusal failure = ask(app())->failure();
         clock_.advance(90s);
-        pool_->upkeep();
+        upkeep();
         get().reset();
         const GroupSnapshot snapshot = group();
         CPPUNIT_ASSERT(snapshot.state == GroupState::SERVING);
         CPPUNIT_ASSERT(!snapshot.failure);
         CPPUNIT_ASSERT(snapshot.lastFailure.has_value());
-        CPPUNIT_ASSERT_EQUAL(failure.reportId(), snapshot.lastFailure->reportId);
+        CPPUNIT_ASSERT_EQUAL(failure.reportId, snapshot.lastFailure->reportId);
         CPPUNIT_ASSERT_EQUAL(failure.summary, snapshot.lastFailure->summary);
         CPPUNIT_ASSERT(snapshot.lastFailure->age == 90s);
     }
@@ -126,7 +125,7 @@ public:
     void testTheSnapshotTellsWhyTheLatestInstanceWasStartedInAnotherWay() {
         std::atomic<bool> direct = true;
         factory_->makeResult = [&](const Options &) {
-            SpawnResult result;
+            SpawnResult result = factory_->instances().make();
             result.fallback = direct ? "it cannot be preloaded" : "";
             return result;
         };

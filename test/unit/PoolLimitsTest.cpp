@@ -32,7 +32,7 @@ class PoolLimitsTest : public PoolContract {
         factory_->waitUntilHeld(1);
     }
     /** Each version gets a request that lasts. */
-    void restartWithABusyInstanceEach(const Options &options, unsigned limit, std::vector<SessionPtr> sessions) {
+    void restartWithABusyInstanceEach(const Options &options, unsigned limit, std::vector<HeldPtr> sessions) {
         for (std::uint64_t version = 1; version <= 2; version++) {
             CPPUNIT_ASSERT(eventuallyVersion(version));
             sessions.push_back(get(options));
@@ -50,7 +50,7 @@ class PoolLimitsTest : public PoolContract {
 
 public:
     void testThePoolsLimitIsExceededByOneAtMost() {
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(inFolder()));
         }
@@ -78,7 +78,7 @@ public:
         Options options = inFolder();
         options.maxInstances = 2;
         warmUp(2, options);
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         sessions.push_back(get(options));
         restartWithABusyInstanceEach(options, 2, std::move(sessions));
     }
@@ -104,7 +104,7 @@ public:
         restart();
         CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
         advance(10s, 1s);
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
     }
 
@@ -113,14 +113,16 @@ public:
         Options options = inFolder();
         options.maxInstances = 2;
         options.maxRequests = 1;
-        const SessionPtr one = get(options);
-        const SessionPtr other = get(options);
+        const HeldPtr one = get(options);
+        const HeldPtr other = get(options);
         beginToDeploy();
         pool_->clear();
+        // Without a request, the pool would discard the new instance.
+        const AnswerPtr waiter = ask(options);
         factory_->release();
+        // The new instance is due for replacement at once.
+        waiter->session().reset();
         CPPUNIT_ASSERT(eventuallyServing(1, options));
-        // The new instance is worn at once.
-        get(options).reset();
         CPPUNIT_ASSERT_EQUAL(3U, size());
         CPPUNIT_ASSERT_EQUAL(0U, group(options).starting);
     }

@@ -32,10 +32,6 @@ class PoolOperationsTest : public PoolContract {
     CPPUNIT_TEST(testUnknownInstancesAreNeitherDisabledNorEnabled);
     CPPUNIT_TEST_SUITE_END();
 
-    InstanceId idOf(const SessionPtr &session) {
-        return instanceOf(session)->id();
-    }
-
 public:
     void testAnApplicationIsRestartedByItsName() {
         get().reset();
@@ -56,7 +52,7 @@ public:
     }
 
     void testADetachedInstanceFinishesAndAnotherComesForIt() {
-        SessionPtr session = get();
+        HeldPtr session = get();
         const InstanceId old = idOf(session);
         CPPUNIT_ASSERT(pool_->detach(old));
         CPPUNIT_ASSERT((instancesThat(Process::State::DRAINING) == std::vector<InstanceId>{old}));
@@ -79,12 +75,12 @@ public:
         get().reset();
         CPPUNIT_ASSERT(!pool_->detach(InstanceId()));
         CPPUNIT_ASSERT(!pool_->detach(InstanceId(4711)));
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testADetachedInstanceInAFullPoolIsReplacedWhenItHasEnded() {
         setMax(1);
-        SessionPtr session = get();
+        HeldPtr session = get();
         pool_->detach(idOf(session));
         advance(5s, 1s);
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
@@ -98,7 +94,7 @@ public:
         CPPUNIT_ASSERT(pool_->disable(disabled) == Pool::Disabling::DONE);
         CPPUNIT_ASSERT(eventuallyServing(1));
         setMax(2);
-        const SessionPtr session = get();
+        const HeldPtr session = get();
         CPPUNIT_ASSERT(idOf(session) != disabled);
         CPPUNIT_ASSERT(!ask(app())->here());
         CPPUNIT_ASSERT(pool_->enable(disabled));
@@ -106,7 +102,7 @@ public:
     }
 
     void testADisabledInstanceFinishesWhatItHas() {
-        SessionPtr session = get();
+        HeldPtr session = get();
         const InstanceId disabled = idOf(session);
         CPPUNIT_ASSERT(pool_->disable(disabled) == Pool::Disabling::DONE);
         CPPUNIT_ASSERT_EQUAL(1U, pool_->getActive());
@@ -119,7 +115,7 @@ public:
         warmUp(2);
         CPPUNIT_ASSERT(pool_->disable(instances()[0].id) == Pool::Disabling::DONE);
         CPPUNIT_ASSERT(eventuallyServing(2));
-        CPPUNIT_ASSERT_EQUAL(3U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(3U, count());
     }
 
     void testTheLastInstanceOfAFullPoolIsNotDisabled() {
@@ -144,7 +140,7 @@ public:
         const InstanceId disabled = instances()[0].id;
         pool_->disable(disabled);
         CPPUNIT_ASSERT(eventuallyServing(1));
-        const SessionPtr session = get(app("/srv/shop"));
+        const HeldPtr session = get(app("/srv/shop"));
         const AnswerPtr another = ask(app("/srv/shop"));
         CPPUNIT_ASSERT(!another->here());
         advance(600s, 10s);
@@ -184,7 +180,7 @@ public:
         warmUp(2);
         const InstanceId disabled = instances()[0].id;
         pool_->disable(disabled);
-        const SessionPtr session = get();
+        const HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
         CPPUNIT_ASSERT(!waiter->here());
         pool_->enable(disabled);

@@ -121,7 +121,7 @@ public:
     void tearDown() override {
         hold(false);
         factory_->release();
-        pool_.reset();
+        endPool();
         instances_.reset();
         PoolContract::tearDown();
     }
@@ -134,7 +134,7 @@ public:
         CPPUNIT_ASSERT(eventuallyRests(1));
         advance(1000s, 10s);
         CPPUNIT_ASSERT_EQUAL(1U, factory_->rests());
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testASpawnPutsItOff() {
@@ -148,7 +148,7 @@ public:
     }
 
     void testWhileASpawnIsUnderWayItDoesNotRest() {
-        const SessionPtr busy = get(preloaded());
+        const HeldPtr busy = get(preloaded());
         factory_->hold();
         const AnswerPtr other = ask(preloaded());
         factory_->waitUntilHeld(1);
@@ -208,7 +208,7 @@ public:
         serveFrame(3);
         CPPUNIT_ASSERT(told(1 - first, FrameType::FINISH));
         instances_->kill(1 - first);
-        CPPUNIT_ASSERT(eventually([this] { return counters().replaced == 2 && pool_->getCount() == 2; }));
+        CPPUNIT_ASSERT(eventually([this] { return counters().replaced == 2 && count() == 2; }));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, counters().reforked);
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, instances_->count());
     }

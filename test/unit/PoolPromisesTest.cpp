@@ -34,7 +34,7 @@ class PoolPromisesTest : public LeakCheck {
         std::vector<Options> apps(3);
         for (std::size_t app = 0; app < apps.size(); app++) {
             apps[app].appRoot = apps[app].appGroupName = fmt::format("/srv/app{}", app);
-            apps[app].spawnMethod = "dummy";
+            apps[app].stickySessions = true;
             apps[app].minInstances = 0;
         }
         return apps;
@@ -84,7 +84,7 @@ public:
         Log::setLevel(LogLevel::CRIT);
         PoolSettings settings;
         settings.maxSize = 3;
-        world_ = std::make_unique<PoolWorld>(makeApps(), settings, true);
+        world_ = std::make_unique<PoolWorld>(makeApps(), settings);
         model_ = std::make_unique<PoolModel>(*world_);
     }
     void tearDown() override {

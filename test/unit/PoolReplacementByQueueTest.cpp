@@ -85,7 +85,7 @@ public:
     }
     void tearDown() override {
         factory_->release();
-        pool_.reset();
+        endPool();
         instances_.reset();
         PoolContract::tearDown();
     }
@@ -194,7 +194,7 @@ public:
         CPPUNIT_ASSERT(eventuallyStandsBy());
         pool_->shutDown();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
-        pool_.reset();
+        endPool();
         CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
     }
 

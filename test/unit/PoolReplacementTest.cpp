@@ -58,7 +58,7 @@ public:
         }
         factory_->waitUntilHeld(1);
         CPPUNIT_ASSERT((instancesThat(Process::State::SERVING) == std::vector<InstanceId>{old}));
-        CPPUNIT_ASSERT_EQUAL(std::string("it has run 3 requests (PassengerMaxRequests)"),
+        CPPUNIT_ASSERT_EQUAL(std::string("it has run as many requests as PassengerMaxRequests allows"),
                              instances()[0].replacementReason);
         factory_->release();
         CPPUNIT_ASSERT(eventuallyReplaced(1));
@@ -70,12 +70,12 @@ public:
     void testABusyInstanceFinishesAfterItsSuccessorHasComeInItsPlace() {
         Options options = worn(1);
         options.threads = 2;
-        SessionPtr running = get(options);
-        const Process *old = instanceOf(running);
+        HeldPtr running = get(options);
+        const DummyInstance *old = instanceOf(running);
         get(options).reset();
         CPPUNIT_ASSERT(eventuallyReplaced(1));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING).size());
-        const SessionPtr next = get(options);
+        const HeldPtr next = get(options);
         CPPUNIT_ASSERT(instanceOf(next) != old);
         running.reset();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances().size());
@@ -119,16 +119,16 @@ public:
         useTooMuch();
         CPPUNIT_ASSERT(eventually([this] { return group().counters.spawnsFailed == 1; }));
         CPPUNIT_ASSERT(group().state == GroupState::SERVING);
-        pool_->upkeep();
+        upkeep();
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
         clock_.advance(500ms);
-        pool_->upkeep();
+        upkeep();
         CPPUNIT_ASSERT(eventuallyReplaced(1));
     }
 
     void testThePoolsLimitIsExceededByOne() {
         setMax(1);
-        SessionPtr session = get(limited());
+        HeldPtr session = get(limited());
         useTooMuch();
         CPPUNIT_ASSERT(eventuallyReplaced(1));
         CPPUNIT_ASSERT_EQUAL(2U, size());
@@ -147,8 +147,8 @@ public:
         Options options = limited();
         options.maxInstances = 2;
         setMax(9);
-        SessionPtr one = get(options);
-        const SessionPtr other = get(options);
+        HeldPtr one = get(options);
+        const HeldPtr other = get(options);
         useTooMuch();
         CPPUNIT_ASSERT(eventuallyReplaced(1));
         CPPUNIT_ASSERT(eventually([this] { return group().starting == 0; }));
@@ -209,12 +209,11 @@ public:
     }
 
     void testAnInstanceThatDiesBeforeItsSuccessorComesIsReplacedByIt() {
-        MortalInstances &mortals = makeMortal();
         get(limited()).reset();
         factory_->hold();
         useTooMuch();
         factory_->waitUntilHeld(1);
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(eventuallyCount(0));
         factory_->release();
         CPPUNIT_ASSERT(eventuallyServing(1));
@@ -244,7 +243,7 @@ public:
         Options off = limited(inFolder());
         off.rollingRestarts = false;
         const AnswerPtr waiter = [&] {
-            const SessionPtr session = get(off);
+            const HeldPtr session = get(off);
             return ask(off);
         }();
         waiter->session().reset();
@@ -271,7 +270,7 @@ public:
     }
 
     void testThePoolsEndEndsAReplacement() {
-        const SessionPtr session = get(limited());
+        const HeldPtr session = get(limited());
         factory_->hold();
         useTooMuch();
         factory_->waitUntilHeld(1);

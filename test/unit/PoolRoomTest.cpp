@@ -17,6 +17,7 @@ class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST(testWhoHasNoInstanceComesBeforeWhoWantsMore);
     CPPUNIT_TEST(testAnInstanceOverItsMinimumGoesBeforeOneThatIsNot);
     CPPUNIT_TEST(testTheApplicationThatNeededItsInstancesLeastOfLateGivesOneUp);
+    CPPUNIT_TEST(testAnInstanceThatIsAboutToTakeARequestIsNotEvicted);
     CPPUNIT_TEST(testMinimumsDoNotDriveEachOtherOut);
     CPPUNIT_TEST(testStartInstancesDoNotDriveEachOtherOut);
     CPPUNIT_TEST(testABusyApplicationSharesWithOneThatHasNothing);
@@ -30,6 +31,9 @@ class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST(testALoweredMaximumIsReachedAsOthersNeedRoom);
     CPPUNIT_TEST(testARaisedMaximumServesTheOldestFirst);
     CPPUNIT_TEST_SUITE_END();
+
+    /** An instance tells the pool nothing when it becomes idle. The pool looks so often. */
+    static constexpr std::chrono::milliseconds ROOM_LOOK{100};
 
     const Options blog_ = app("/srv/blog");
     const Options shop_ = app("/srv/shop");
@@ -46,24 +50,26 @@ public:
     void testTheApplicationWhoseRequestHasWaitedLongestComesFirst() {
         setMax(1);
         get(wiki_).reset();
-        SessionPtr session = get(blog_);
+        HeldPtr session = get(blog_);
         const AnswerPtr older = ask(shop_);
         clock_.advance(1ms);
         const AnswerPtr younger = ask(wiki_);
         CPPUNIT_ASSERT_EQUAL(2U, waitingForRoom());
         session.reset();
+        pass(ROOM_LOOK);
         session = older->session();
         CPPUNIT_ASSERT(!younger->here());
         CPPUNIT_ASSERT_EQUAL(1U, size());
         session.reset();
+        pass(ROOM_LOOK);
         CPPUNIT_ASSERT(younger->comes());
         CPPUNIT_ASSERT_EQUAL(0U, waitingForRoom());
     }
 
     void testWhoHasNoInstanceComesBeforeWhoWantsMore() {
         setMax(2);
-        SessionPtr one = get(blog_);
-        const SessionPtr other = get(blog_);
+        HeldPtr one = get(blog_);
+        const HeldPtr other = get(blog_);
         const AnswerPtr first = ask(shop_);
         clock_.advance(500ms);
         const AnswerPtr more = ask(blog_);
@@ -93,14 +99,25 @@ public:
         setMax(3);
         get(blog_).reset();
         warmUp(2, shop_);
-        clock_.advance(1s);
-        // One of shop's was needed now, the other was not for longer than blog's.
-        const SessionPtr session = get(shop_);
-        clock_.advance(1s);
+        // The pool looks every eighth of the idle time which applications had requests.
+        advance(8s, 1s);
         get(blog_).reset();
+        advance(8s, 1s);
         get(wiki_).reset();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(blog_).size());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
+    }
+
+    void testAnInstanceThatIsAboutToTakeARequestIsNotEvicted() {
+        setMax(1);
+        // Without a step, the instance takes nothing.
+        const AnswerPtr first = requests_->ask(blog_);
+        const AnswerPtr second = requests_->ask(shop_);
+        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 1; }));
+        CPPUNIT_ASSERT_EQUAL(1U, waitingForRoom());
+        const HeldPtr session = first->session();
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(blog_).counters.evicted);
+        CPPUNIT_ASSERT(!second->here());
     }
 
     void testMinimumsDoNotDriveEachOtherOut() {
@@ -131,18 +148,19 @@ public:
         blogs_ = 1;
         // In its place comes the second of shop's.
         first->session().reset();
+        pass(ROOM_LOOK);
         blogs_ = 1;
         CPPUNIT_ASSERT(eventuallyCount(1));
         shops_ = 1;
         second->session().reset();
         blogs_ = shops_ = 100;
-        CPPUNIT_ASSERT(eventually([this] { return pool_->getCount() == 3 && size() == 3; }));
+        CPPUNIT_ASSERT(eventually([this] { return count() == 3 && size() == 3; }));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(blog_).size());
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
     }
 
     void testABusyApplicationSharesWithOneThatHasNothing() {
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(blog_));
         }
@@ -152,29 +170,29 @@ public:
         CPPUNIT_ASSERT(!waiter->here());
         sessions.clear();
         CPPUNIT_ASSERT(waiter->comes());
-        CPPUNIT_ASSERT_EQUAL(3U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(3U, count());
     }
 
     void testNobodyHasToShareBeforeItHasServedForAMoment() {
         setMax(1);
-        const SessionPtr session = get(blog_);
+        const HeldPtr session = get(blog_);
         clock_.advance(900ms);
         const AnswerPtr waiter = ask(shop_);
         CPPUNIT_ASSERT(instancesThat(Process::State::DRAINING, blog_).empty());
         clock_.advance(100ms);
-        pool_->upkeep();
+        upkeep();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instancesThat(Process::State::DRAINING, blog_).size());
     }
 
     void testNoApplicationStarvesBesideABusyOne() {
         setMax(1);
-        SessionPtr session = get(blog_);
+        HeldPtr session = get(blog_);
         AnswerPtr next = ask(blog_);
         const AnswerPtr waiter = ask(shop_);
         // There is always somebody who waits for blog.
         for (int i = 0; i < 20 && !waiter->here(); i++) {
             clock_.advance(100ms);
-            pool_->upkeep();
+            upkeep();
             session.reset();
             if (eventually([&] { return next->here() || waiter->here(); }) && next->here()) {
                 session = next->session();
@@ -186,7 +204,7 @@ public:
 
     void testBusyApplicationsShareThePoolFairly() {
         setMax(4);
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         for (int i = 0; i < 4; i++) {
             sessions.push_back(get(blog_));
         }
@@ -198,7 +216,7 @@ public:
             advance(2s, 1s);
             sessions.erase(sessions.begin(),
                            sessions.begin() + static_cast<long>(instancesThat(Process::State::DRAINING, blog_).size()));
-            eventually([&] { return size() == pool_->getCount(); });
+            eventually([&] { return size() == count(); });
         }
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING, blog_).size());
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING, shop_).size());
@@ -206,10 +224,11 @@ public:
 
     void testAWaiterWhoLeavesWantsNoRoomAnyMore() {
         setMax(1);
-        SessionPtr session = get(blog_);
-        const Pool::Waiting waiting = pool_->asyncGet(shop_, [](GetOutcome) {});
+        HeldPtr session = get(blog_);
+        AnswerPtr waiting = ask(shop_);
         CPPUNIT_ASSERT_EQUAL(1U, waitingForRoom());
-        pool_->cancel(waiting);
+        waiting.reset();
+        pass(ROOM_LOOK);
         CPPUNIT_ASSERT_EQUAL(0U, waitingForRoom());
         session.reset();
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
@@ -218,13 +237,14 @@ public:
 
     void testAWaiterWhoseTimeIsUpWantsNoRoomAnyMore() {
         setMax(1);
-        SessionPtr session = get(blog_);
+        HeldPtr session = get(blog_);
         Options hasty = shop_;
         hasty.maxQueueTime = 500ms;
         const AnswerPtr waiter = ask(hasty);
         clock_.advance(500ms);
-        pool_->upkeep();
+        upkeep();
         CPPUNIT_ASSERT(waiter->here());
+        pass(ROOM_LOOK);
         CPPUNIT_ASSERT_EQUAL(0U, waitingForRoom());
         session.reset();
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
@@ -239,25 +259,24 @@ public:
         const AnswerPtr waiter = ask(shop_);
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
         factory_->release();
-        CPPUNIT_ASSERT(fails->failure().reason == GetFailure::Reason::SPAWN_FAILED);
+        CPPUNIT_ASSERT(fails->failure().status == 500);
         CPPUNIT_ASSERT(waiter->session() != nullptr);
     }
 
     void testADeathMakesRoomForWhoHasWaitedLongest() {
         setMax(1);
-        MortalInstances &mortals = makeMortal();
-        const SessionPtr session = get(blog_);
+        const HeldPtr session = get(blog_);
         const AnswerPtr older = ask(shop_);
         clock_.advance(1ms);
         const AnswerPtr younger = ask(blog_);
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(older->comes());
         CPPUNIT_ASSERT(!younger->here());
         CPPUNIT_ASSERT_EQUAL(1U, size());
     }
 
     void testALoweredMaximumIsReachedAsOthersNeedRoom() {
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(blog_));
         }
@@ -265,16 +284,18 @@ public:
         const AnswerPtr waiter = ask(shop_);
         sessions.pop_back();
         sessions.pop_back();
+        pass(ROOM_LOOK);
         CPPUNIT_ASSERT_MESSAGE("There is still one", !waiter->here());
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
         sessions.pop_back();
+        pass(ROOM_LOOK);
         CPPUNIT_ASSERT(waiter->comes());
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testARaisedMaximumServesTheOldestFirst() {
         setMax(1);
-        const SessionPtr session = get(blog_);
+        const HeldPtr session = get(blog_);
         const AnswerPtr older = ask(shop_);
         clock_.advance(1ms);
         const AnswerPtr younger = ask(wiki_);

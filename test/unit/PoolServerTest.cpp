@@ -92,7 +92,7 @@ public:
     void tearDown() override {
         server_.reset();
         connectSocket_.reset();
-        pool_.reset();
+        endPool();
         instances_.reset();
         inFlightTable_.reset();
         folder_.reset();

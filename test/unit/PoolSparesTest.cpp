@@ -46,7 +46,7 @@ class PoolSparesTest : public PoolContract {
     void pass(std::chrono::milliseconds time, const Options &options = app()) {
         for (auto passed = 0ms; passed < time; passed += LOOK) {
             clock_.advance(LOOK);
-            pool_->upkeep();
+            upkeep();
             CPPUNIT_ASSERT(eventually([&] { return group(options).starting == 0; }));
         }
     }
@@ -58,7 +58,7 @@ public:
     }
 
     void testSparesAreKeptBesideThoseThatAreBusy() {
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         for (unsigned busy = 1; busy <= 3; busy++) {
             sessions.push_back(get(sparing(2, 0)));
             pass(1s);
@@ -82,7 +82,7 @@ public:
     }
 
     void testALoadThatFallsIsFollowedWithinTwoSeconds() {
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         sessions.reserve(8);
         for (int i = 0; i < 8; i++) {
             sessions.push_back(get(sparing(1, 2)));
@@ -103,7 +103,7 @@ public:
     }
 
     void testBusyOnesAreNotTooMany() {
-        std::vector<SessionPtr> sessions;
+        std::vector<HeldPtr> sessions;
         sessions.reserve(3);
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(sparing(0, 1)));
@@ -155,7 +155,7 @@ public:
         pass(1s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving());
         advance(200s, 1s);
-        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(0U, count());
         CPPUNIT_ASSERT_EQUAL(2U, factory_->spawned());
     }
 
@@ -170,12 +170,12 @@ public:
     void testTheLimitsOfTheApplicationAndOfThePoolAreKept() {
         Options options = sparing(9, 0);
         options.maxInstances = 4;
-        const SessionPtr session = get(options);
+        const HeldPtr session = get(options);
         pass(2s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, serving());
         setMax(6);
         const Options other = sparing(9, 0, 1, "/srv/shop");
-        const SessionPtr its = get(other);
+        const HeldPtr its = get(other);
         pass(2s, other);
         CPPUNIT_ASSERT_EQUAL(6U, size());
     }
@@ -183,7 +183,7 @@ public:
     void testNoOtherApplicationGivesUpAnInstance() {
         setMax(3);
         warmUp(2, app("/srv/shop"));
-        const SessionPtr session = get(sparing(5, 0));
+        const HeldPtr session = get(sparing(5, 0));
         pass(2s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving());
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving(app("/srv/shop")));
@@ -191,7 +191,7 @@ public:
 
     void testRoomThatComesIsUsed() {
         setMax(1);
-        const SessionPtr session = get(sparing(2, 0));
+        const HeldPtr session = get(sparing(2, 0));
         pass(1s);
         setMax(3);
         pass(1s);
@@ -200,10 +200,10 @@ public:
 
     void testWhoAsksComesBeforeSpares() {
         setMax(3);
-        const SessionPtr session = get(sparing(2, 0));
+        const HeldPtr session = get(sparing(2, 0));
         pass(1s);
         CPPUNIT_ASSERT_EQUAL(3U, size());
-        const SessionPtr other = get(app("/srv/shop"));
+        const HeldPtr other = get(app("/srv/shop"));
         pass(3s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, serving(app("/srv/shop")));

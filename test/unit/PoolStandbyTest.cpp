@@ -43,8 +43,8 @@ class PoolStandbyTest : public PoolContract {
         return eventually([this] { return count(Process::State::STANDBY) == 1; });
     }
     /** Replaces a busy instance. @return its session */
-    SessionPtr standBy() {
-        SessionPtr session = get(alone());
+    HeldPtr standBy() {
+        HeldPtr session = get(alone());
         useTooMuch();
         CPPUNIT_ASSERT(eventuallyStandsBy());
         return session;
@@ -52,8 +52,8 @@ class PoolStandbyTest : public PoolContract {
 
 public:
     void testTheNewOneServesAfterTheOldOnesLastAnswer() {
-        SessionPtr session = standBy();
-        const Process *old = instanceOf(session);
+        HeldPtr session = standBy();
+        const DummyInstance *old = instanceOf(session);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::DRAINING));
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::SERVING));
         const AnswerPtr waiter = ask(alone());
@@ -75,7 +75,7 @@ public:
     }
 
     void testANewVersionStandsByToo() {
-        SessionPtr session = get(alone());
+        HeldPtr session = get(alone());
         restart();
         CPPUNIT_ASSERT(eventuallyStandsBy());
         CPPUNIT_ASSERT(group(alone()).state == GroupState::STARTING);
@@ -88,7 +88,7 @@ public:
     void testWithRollingOffTheNewOneIsStartedAfterTheOldOnesEnd() {
         Options options = alone();
         options.rollingRestarts = false;
-        SessionPtr session = get(options);
+        HeldPtr session = get(options);
         restart();
         const AnswerPtr waiter = ask(options);
         advance(5s, 1s);
@@ -99,17 +99,16 @@ public:
     }
 
     void testTheOldOnesDeathPutsTheNewOneToWork() {
-        MortalInstances &mortals = makeMortal();
-        const SessionPtr session = standBy();
+        const HeldPtr session = standBy();
         const AnswerPtr waiter = ask(alone());
-        mortals.die(0);
+        die(0);
         CPPUNIT_ASSERT(waiter->comes());
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It had been told to", std::uint64_t{0}, group(alone()).counters.died);
     }
 
     void testARestartMeanwhileBringsTheLatestVersion() {
-        SessionPtr session = standBy();
+        HeldPtr session = standBy();
         restart();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
         const AnswerPtr waiter = ask(alone());
@@ -120,7 +119,7 @@ public:
     }
 
     void testARestartDuringAReplacementLeavesOneInstance() {
-        SessionPtr session = get(alone());
+        HeldPtr session = get(alone());
         factory_->hold();
         useTooMuch();
         factory_->waitUntilHeld(1);
@@ -141,7 +140,7 @@ public:
     }
 
     void testClearEndsTheOneThatStandsBy() {
-        SessionPtr session = standBy();
+        HeldPtr session = standBy();
         pool_->clear();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
         session.reset();
@@ -150,11 +149,10 @@ public:
     }
 
     void testThePoolsEndEndsTheOneThatStandsBy() {
-        makeMortal();
-        SessionPtr session = standBy();
+        HeldPtr session = standBy();
         const AnswerPtr waiter = ask(alone());
         pool_->shutDown();
-        CPPUNIT_ASSERT(waiter->failure().reason == GetFailure::Reason::SHUTTING_DOWN);
+        CPPUNIT_ASSERT(waiter->failure().status == 503);
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
         session.reset();
         CPPUNIT_ASSERT_EQUAL(0U, size());
@@ -167,7 +165,7 @@ public:
     }
 
     void testADetachedOneHasEndedBeforeTheNextIsStarted() {
-        SessionPtr session = get(alone());
+        HeldPtr session = get(alone());
         CPPUNIT_ASSERT(pool_->detach(instances(alone())[0].id));
         advance(5s, 1s);
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());

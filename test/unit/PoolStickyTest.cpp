@@ -79,7 +79,7 @@ public:
 
     void tearDown() override {
         child_.reset();
-        pool_.reset();
+        endPool();
         instances_.reset();
         inFlightTable_.reset();
         PoolFixture::tearDown();

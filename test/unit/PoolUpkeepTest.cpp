@@ -76,10 +76,10 @@ public:
     void testInstancesThatWereNotNeededForTheIdleTimeEnd() {
         warmUp(2);
         advance(55s, 5s);
-        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(2U, count());
         // How often it is looked is an eighth of the idle time.
         advance(25s, 5s);
-        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(0U, count());
     }
 
     void testInstancesEndOneByOneAsTheyWereNeeded() {
@@ -89,7 +89,7 @@ public:
             get().reset();
             advance(5s, 5s);
         }
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testMinInstancesStay() {
@@ -97,13 +97,13 @@ public:
         options.minInstances = 2;
         warmUp(3, options);
         advance(600s, 10s);
-        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(2U, count());
     }
 
     void testABusyInstanceIsNotIdle() {
-        const SessionPtr session = get();
+        const HeldPtr session = get();
         advance(600s, 10s);
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testWithoutAnIdleTimeNoInstanceEnds() {
@@ -112,7 +112,7 @@ public:
         pool_->configure(settings);
         warmUp(2);
         advance(36000s, 600s);
-        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(2U, count());
     }
 
     void testAnIdleTimeCanBeChanged() {
@@ -121,7 +121,7 @@ public:
         settings.idleTime = 10s;
         pool_->configure(settings);
         advance(20s, 2s);
-        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(0U, count());
     }
 
     void testATouchedRestartFileRestarts() {
@@ -168,7 +168,7 @@ public:
             clock_.advance(1s);
             get(inFolder()).reset();
             CPPUNIT_ASSERT(eventually([this] { return restarts(); }));
-            CPPUNIT_ASSERT(eventually([&] { return factory_->spawned() == round + 1 && pool_->getCount() == 1; }));
+            CPPUNIT_ASSERT(eventually([&] { return factory_->spawned() == round + 1 && count() == 1; }));
             CPPUNIT_ASSERT(!restarts());
         }
     }
@@ -177,25 +177,25 @@ public:
         warmUp(3, inFolder());
         touch(1000);
         CPPUNIT_ASSERT(restarts());
-        CPPUNIT_ASSERT(eventually([this] { return factory_->spawned() == 6 && pool_->getCount() == 3; }));
+        CPPUNIT_ASSERT(eventually([this] { return count() == 3 && factory_->spawned() == 6; }));
     }
 
     void testABusyInstanceFinishesBeforeItEnds() {
-        SessionPtr session = get(inFolder());
-        const Process *old = instanceOf(session);
+        HeldPtr session = get(inFolder());
+        const DummyInstance *old = instanceOf(session);
         touch(1000);
         CPPUNIT_ASSERT(restarts());
-        SessionPtr next = get(inFolder());
+        HeldPtr next = get(inFolder());
         CPPUNIT_ASSERT(instanceOf(next) != old);
-        CPPUNIT_ASSERT_EQUAL(2U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(2U, count());
         session.reset();
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testARestartConcernsItsOwnApplicationOnly() {
         get(inFolder()).reset();
         get(app("/srv/shop")).reset();
-        const Process *other = instanceOf(get(app("/srv/shop")));
+        const DummyInstance *other = instanceOf(get(app("/srv/shop")));
         touch(1000);
         CPPUNIT_ASSERT(restarts());
         CPPUNIT_ASSERT_EQUAL(other, instanceOf(get(app("/srv/shop"))));
@@ -223,12 +223,12 @@ public:
                 touch(1000);
                 pool_->checkRestarts();
             }
-            return SpawnResult();
+            return factory_->instances().make();
         };
-        const SessionPtr session = get(inFolder());
+        const HeldPtr session = get(inFolder());
         // The old one may come later.
         CPPUNIT_ASSERT(eventually([this] { return factory_->spawned() == 2 && pool_->inspect().size == 1; }));
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
     void testARestartMakesAFailedApplicationTryAtOnce() {
@@ -250,21 +250,21 @@ public:
     void testClearEndsIdleInstances() {
         warmUp(3);
         pool_->clear();
-        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(0U, count());
         CPPUNIT_ASSERT(get() != nullptr);
         CPPUNIT_ASSERT_EQUAL(4U, factory_->spawned());
     }
 
     void testClearLetsSessionsEnd() {
-        SessionPtr session = get();
+        HeldPtr session = get();
         pool_->clear();
-        CPPUNIT_ASSERT_EQUAL(1U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
         session.reset();
-        CPPUNIT_ASSERT_EQUAL(0U, pool_->getCount());
+        CPPUNIT_ASSERT_EQUAL(0U, count());
     }
 
     void testClearServesWhoWaits() {
-        SessionPtr session = get();
+        HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
         pool_->clear();
         CPPUNIT_ASSERT(waiter->session() != nullptr);

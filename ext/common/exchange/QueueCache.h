@@ -62,6 +62,10 @@ public:
     virtual int agentLife() const noexcept {
         return -1;
     }
+    /** As QueueHost's. */
+    virtual const Clock &clock() const noexcept {
+        return SystemClock::instance();
+    }
 
 protected:
     /** Asks the agent for the current queue, and for the queue of the instance that the options
@@ -153,6 +157,9 @@ public:
     }
     std::optional<MonotonicTime> endOfWaiting() const noexcept override {
         return cache_->endOfWaiting();
+    }
+    const Clock &clock() const noexcept override {
+        return cache_->clock();
     }
 
 private:

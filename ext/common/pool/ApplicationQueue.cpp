@@ -1,6 +1,7 @@
 #include "pool/ApplicationQueue.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include <fmt/format.h>
@@ -45,6 +46,9 @@ void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
         if (!claim ||
             channels_.tell(ChannelId(claim->channel), Ticket(claim->ticket), slot_, MessageType::LOST, status)) {
             told.push_back(cell);
+            if (claim) {
+                lost_.emplace_back(claim->channel, claim->ticket);
+            }
         } else {
             // Until LOST finds room in the channel, nothing else says that the request was begun.
             claims_.noteDeath(cell);
@@ -58,7 +62,8 @@ void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
     }
 }
 
-/** Frees the cells that tell of a death, once nobody waits for that answer any more: the exchange has ended, or its child. */
+/** Frees the cells that tell of a death, once nobody waits for that answer any more: the exchange
+ *  has ended, or its child. */
 void ApplicationQueue::reclaim() {
     if (untold_.empty()) {
         return;
@@ -77,7 +82,8 @@ void ApplicationQueue::reclaim() {
     });
 }
 
-/** An instance can write outside of its own cells, where nobody's end would ever end the claim, nor the wait of whoever believes it. */
+/** An instance can write outside of its own cells, where nobody's end would ever end the claim, nor
+ *  the wait of whoever believes it. */
 void ApplicationQueue::clearStrayClaims() {
     const std::vector<ClaimCell> all = claims_.all();
     for (std::uint32_t cell = 0; cell < all.size(); cell++) {
@@ -169,8 +175,22 @@ unsigned ApplicationQueue::takePeak() {
 
 std::vector<InFlightEntry> ApplicationQueue::unclaimed() {
     std::vector<InFlightEntry> entries = channels_.inFlight(slot_);
+    const auto lost = [&](const InFlightEntry &entry) {
+        const std::pair request(ChannelId(entry.channel), Ticket(entry.ticket));
+        return std::find(lost_.begin(), lost_.end(), request) != lost_.end();
+    };
+    if (!lost_.empty()) {
+        const auto last = std::stable_partition(entries.begin(), entries.end(), std::not_fn(lost));
+        std::vector<std::pair<ChannelId, Ticket>> still;
+        std::for_each(last, entries.end(), [&](const InFlightEntry &entry) {
+            still.emplace_back(ChannelId(entry.channel), Ticket(entry.ticket));
+        });
+        entries.erase(last, entries.end());
+        lost_ = std::move(still);
+    }
     if (!entries.empty()) {
-        const std::vector<ClaimCell> taken = claims_.all();
+        std::vector<ClaimCell> taken = claims_.all();
+        std::erase_if(taken, [](const ClaimCell &cell) { return cell.channel == 0; });
         std::erase_if(entries, [&](const InFlightEntry &entry) {
             return std::any_of(taken.begin(), taken.end(), [&](const ClaimCell &cell) {
                 return cell.channel == entry.channel && cell.ticket == entry.ticket;
@@ -180,18 +200,14 @@ std::vector<InFlightEntry> ApplicationQueue::unclaimed() {
     return entries;
 }
 
-ApplicationQueue::Waiting ApplicationQueue::waiting() {
-    const std::vector<InFlightEntry> entries = unclaimed();
-    Waiting waiting;
-    waiting.count = static_cast<unsigned>(entries.size());
-    for (const InFlightEntry &entry : entries) {
+std::vector<MonotonicTime> ApplicationQueue::waiting() {
+    std::vector<MonotonicTime> since;
+    for (const InFlightEntry &entry : unclaimed()) {
         // Untrusted: no time that could overflow when it is compared.
-        const MonotonicTime since{std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX))};
-        if (!waiting.since || since < *waiting.since) {
-            waiting.since = since;
-        }
+        since.emplace_back(std::chrono::nanoseconds(std::min<std::uint64_t>(entry.since, INT64_MAX)));
     }
-    return waiting;
+    std::sort(since.begin(), since.end());
+    return since;
 }
 
 void ApplicationQueue::tell(const InFlightEntry &entry, MessageType type, const GetFailure *failure) {

@@ -39,25 +39,20 @@ struct Attachment {
     FileDescriptor sending;
     FileDescriptor claims;
     FileDescriptor senders;
-    /** The sending end of the queue of the instance that was asked for; none: it does not serve, or has none. */
+    /** The sending end of the queue of the instance that was asked for; none: it does not serve, or
+     *  has none. */
     FileDescriptor ownQueue;
 };
 
 /**
- * The line of a Group whose instances pull their requests (doc/PROTOCOLS.md, sections 1 to 3), as the agent holds it: claims and marks, which
- * live as long as the Group; the queue of the current generation; and the telling of those who wait in it.
+ * The line of a Group whose instances pull their requests (doc/PROTOCOLS.md, sections 1 to 3), as
+ * the agent holds it: claims and marks, which live as long as the Group; the queue of the current
+ * generation; and the telling of those who wait in it.
  *
  * Owned by its Group; guarded by the pool's lock. Nothing in it waits.
  */
 class ApplicationQueue {
 public:
-    /** Requests that no instance has claimed. */
-    struct Waiting {
-        unsigned count = 0;
-        /** Since when the oldest of them waits. */
-        std::optional<MonotonicTime> since;
-    };
-
     /** @param slot the Group's in the generation table. @throws SystemException */
     ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels, DescriptorStore &store);
 
@@ -76,10 +71,11 @@ public:
 
     /** Cells that no instance has; nothing when there are not so many in a row. */
     std::optional<CellRange> allocate(std::uint32_t count);
-    /** Clears the cells and gives them out again. Only when what their owner's death left in them was dealt with. */
+    /** Clears the cells and gives them out again. Only when what their owner's death left in them
+     *  was dealt with. */
     void free(const CellRange &cells);
-    /** The cells' owner is dead: tells whose requests it had (LOST), asks who waits unclaimed to look (a killed receiver swallows the message
-     *  that it just took), and frees the cells.
+    /** The cells' owner is dead: tells whose requests it had (LOST), asks who waits unclaimed to
+     *  look (a killed receiver swallows the message that it just took), and frees the cells.
      *  @param killed by us: what it had must not be run again */
     void giveUp(const CellRange &cells, bool killed = false);
     /** What the cells have claimed. */
@@ -93,18 +89,21 @@ public:
     const QueueGenerationPtr &current() const noexcept {
         return current_;
     }
-    /** What waits in the old generation is sent to the new one by its children; instances of the old one answer what they have, and end. */
+    /** What waits in the old generation is sent to the new one by its children; instances of the
+     *  old one answer what they have, and end. */
     void makeCurrent(QueueGenerationPtr generation, unsigned capacity);
     /** The application goes down: children ask again when they have a request. */
     void close();
-    /** Tells the children which generation to use, and how many requests its instances can run at once. */
+    /** Tells the children which generation to use, and how many requests its instances can run at
+     *  once. */
     void publish(unsigned capacity);
     /** With a current generation only. */
     Attachment attachment() const;
 
     /** What is served or waits, as the children count it. */
     unsigned inFlight() const;
-    Waiting waiting();
+    /** Since when the requests wait that no instance has claimed, the oldest first. */
+    std::vector<MonotonicTime> waiting();
     /** What the children have counted. */
     GroupStatistics statistics() const;
     /** The most that was in flight at once since the last call. */
@@ -130,6 +129,8 @@ private:
     std::vector<bool> used_;
     /** Cells of the dead whose LOST had no room in its channel. */
     std::vector<std::uint32_t> untold_;
+    /** Requests of dead instances whose senders were told so, as long as they are in flight. */
+    std::vector<std::pair<ChannelId, Ticket>> lost_;
     QueueGenerationPtr current_;
 };
 

@@ -13,12 +13,6 @@ struct GetFailure {
     enum class Reason {
         /** No instance could be started; the report says why. */
         SPAWN_FAILED,
-        /** As many wait as may (Options::maxQueueSize). */
-        QUEUE_FULL,
-        /** It waited for Options::maxQueueTime. */
-        TIMED_OUT,
-        /** Who asked gave up: Pool::cancel(). */
-        CLIENT_LEFT,
         SHUTTING_DOWN
     };
 
@@ -29,14 +23,7 @@ struct GetFailure {
 
     /** HTTP status to answer with. */
     std::uint16_t status() const noexcept {
-        switch (reason) {
-            case Reason::SPAWN_FAILED:
-                return 500;
-            case Reason::TIMED_OUT:
-                return 504;
-            default:
-                return 503;
-        }
+        return reason == Reason::SPAWN_FAILED ? 500 : 503;
     }
     /** Under which the log has it; empty where it has nothing. */
     std::string reportId() const {

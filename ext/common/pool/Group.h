@@ -8,9 +8,7 @@
 #include <vector>
 
 #include "base/Exceptions.h"
-#include "base/LogHistogram.h"
 #include "exchange/Options.h"
-#include "exchange/Session.h"
 #include "policy/Backoff.h"
 #include "policy/Heartbeats.h"
 #include "policy/IdlePolicy.h"
@@ -22,7 +20,6 @@
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/Snapshot.h"
-#include "pool/Waiters.h"
 #include "restart/RestartFiles.h"
 #include "spawning/CancelSwitch.h"
 
@@ -53,10 +50,6 @@ public:
     std::uint32_t slot() const noexcept {
         return slot_;
     }
-    /** Whether its instances take requests from a queue. */
-    bool pulls() const noexcept {
-        return queue_.has_value();
-    }
     RestartFiles &restartFiles() noexcept {
         return restartFiles_;
     }
@@ -65,14 +58,7 @@ public:
 
     // ----- Group.cpp: requests
 
-    /** A session, if an instance is free and nobody waits for it already. Not for instances that pull. */
-    SessionPtr tryOpen(const Options &options) REQUIRES(poolLock);
-    /** Waits in line for a session, or is refused. @return by what to cancel() it */
-    std::uint64_t wait(const Options &options, GetCallback callback, AfterUnlock &after) REQUIRES(poolLock);
-    void cancel(std::uint64_t waiter, AfterUnlock &after) REQUIRES(poolLock);
-    /** A session with an instance that does not pull has ended. */
-    void release(const ProcessPtr &process, MonotonicTime opened, AfterUnlock &after) REQUIRES(poolLock);
-    /** Instances that pull: the current line, making it and starting an instance when there is none. @param unusable a generation that
+    /** The current queue, making it and starting an instance when there is none. @param unusable a generation that
      *  was found closed. @throws RefusedException (no instance could be made lately) */
     Attachment attach(const Options &options, Generation unusable) REQUIRES(poolLock);
 
@@ -82,10 +68,10 @@ public:
     void rescale() REQUIRES(poolLock);
     /** Whether requests wait that may need another instance. */
     bool asks() const REQUIRES(poolLock) {
-        return queue_ ? queue_->senders().wanted() : !waiters_.empty();
+        return queue_.senders().wanted();
     }
     /** Its date on the deadlines has come. */
-    void attend(MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
+    void attend(MonotonicTime now) REQUIRES(poolLock);
     /** All instances that live or are being started: what counts for the pool's limit. */
     unsigned size() const REQUIRES(poolLock);
     unsigned serving() const REQUIRES(poolLock);
@@ -124,22 +110,21 @@ public:
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock);
     ProcessPtr findProcess(InstanceId id) const REQUIRES(poolLock);
     /** Ends the instance; another one comes for it where there is need. */
-    void detach(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void detach(const ProcessPtr &process) REQUIRES(poolLock);
     /** The instance gets no requests until it is enabled. False: nobody would be left to serve, nor could be. */
-    bool disable(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
-    void enable(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    bool disable(const ProcessPtr &process) REQUIRES(poolLock);
+    void enable(const ProcessPtr &process) REQUIRES(poolLock);
 
     // ----- GroupEnding.cpp: what ends
 
     /** Ends all instances; the next request starts new ones. */
     void clear() REQUIRES(poolLock);
     /** Ends everything; waiters are refused. Spawns under way are cancelled. */
-    void shutDown(bool refuseQueued, AfterUnlock &after) REQUIRES(poolLock);
+    void shutDown(bool refuseQueued) REQUIRES(poolLock);
     /** The process has ended: tells who waits for it, and replaces it. */
-    void processDied(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void processDied(const ProcessPtr &process) REQUIRES(poolLock);
     /** As Pool's. */
-    bool requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time, AfterUnlock &after)
-        REQUIRES(poolLock);
+    bool requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) REQUIRES(poolLock);
     /** A frame from its control socket. */
     void processSent(Process &process, const Frame &frame) REQUIRES(poolLock);
     /** The channels will not be used again. */
@@ -194,7 +179,7 @@ private:
     struct Deployment {
         std::uint64_t version = 0;
         SpawnerPointer spawner;
-        /** Where instances pull: the queue that they will take from. */
+        /** The queue that its instances will take from. */
         QueueGenerationPtr queue;
         bool started = false;
     };
@@ -206,18 +191,12 @@ private:
     };
 
     // Group.cpp
-    ProcessPtr choose(std::uint32_t stickyId) const REQUIRES(poolLock);
-    Waiters::Demand demand() const REQUIRES(poolLock);
-    SessionPtr open(const ProcessPtr &process, MonotonicTime now, MonotonicTime since) REQUIRES(poolLock);
-    void serveWaiters(AfterUnlock &after) REQUIRES(poolLock);
-    void refuse(Waiter &waiter, const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
-    void refuseWaiters(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
-    void refuseAll(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
 
     // GroupScaling.cpp
     ScalingSnapshot scaling(MonotonicTime now) REQUIRES(poolLock);
     void lookAtQueue(ScalingSnapshot &snapshot, MonotonicTime now) REQUIRES(poolLock);
+    unsigned freeThreads() const REQUIRES(poolLock);
     void readStatistics(MonotonicTime now) REQUIRES(poolLock);
     void grow(MonotonicTime now) REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
@@ -262,9 +241,9 @@ private:
     void started(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void serveFromQueue(const SpawnTask &task, Process &process) EXCLUDES(poolLock);
-    void join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
+    void join(const SpawnTask &task, const ProcessPtr &process) REQUIRES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);
-    void spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) REQUIRES(poolLock);
+    void spawnFailed(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
     bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
     bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
 
@@ -278,8 +257,8 @@ private:
     void dropStandby() REQUIRES(poolLock);
     void discard(const ProcessPtr &process) REQUIRES(poolLock);
     bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
-    void standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
-    void activateStandby(AfterUnlock &after) REQUIRES(poolLock);
+    void standBy(const SpawnTask &task, const ProcessPtr &process) REQUIRES(poolLock);
+    void activateStandby() REQUIRES(poolLock);
     void retire(const ProcessPtr &process) REQUIRES(poolLock);
     void retireAll() REQUIRES(poolLock);
     void retireOlderThan(std::uint64_t version) REQUIRES(poolLock);
@@ -299,18 +278,18 @@ private:
     void closeQueue() REQUIRES(poolLock);
     void closeQueueIfUnused() REQUIRES(poolLock);
     void publish() REQUIRES(poolLock);
-    void ended(const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock);
-    void diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
+    void ended(const ProcessPtr &process) REQUIRES(poolLock);
+    void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void endSlowDrains(MonotonicTime now) REQUIRES(poolLock);
     void noteOrphans(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
-    void endHung(const ProcessPtr &process, std::chrono::milliseconds time, AfterUnlock &after) REQUIRES(poolLock);
-    void killHung(MonotonicTime now, AfterUnlock &after) REQUIRES(poolLock);
+    void endHung(const ProcessPtr &process, std::chrono::milliseconds time) REQUIRES(poolLock);
+    void killHung(MonotonicTime now) REQUIRES(poolLock);
     std::optional<MonotonicTime> nextKill() const REQUIRES(poolLock);
     void logExit(Process &process, bool expected) REQUIRES(poolLock);
     void bury(ProcessPtr process) REQUIRES(poolLock);
     void buryLater(SpawnerPointer spawner) REQUIRES(poolLock);
     void dropLater(SpawnerPointer spawner) REQUIRES(poolLock);
-    void goDown(const GetFailure &failure, AfterUnlock &after) REQUIRES(poolLock);
+    void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void logFailure(const char *event, GetFailure &failure) REQUIRES(poolLock);
     unsigned capacity() const REQUIRES(poolLock);
 
@@ -321,20 +300,13 @@ private:
     /** Those of the latest request that found nobody free: what the next instance is started with. */
     Options options_ GUARDED_BY(poolLock);
 
-    // What each request touches. It lies together, since with many applications a request costs most by what no cache has.
-    std::optional<ApplicationQueue> queue_;
-    Waiters waiters_ GUARDED_BY(poolLock);
-    /** Sessions that are open. */
-    unsigned running_ GUARDED_BY(poolLock) = 0;
-    unsigned peak_ GUARDED_BY(poolLock) = 0;
+    ApplicationQueue queue_ GUARDED_BY(poolLock);
     /** Something was asked of it since it last was given up for others. */
     bool used_ GUARDED_BY(poolLock) = false;
     std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
     MonotonicTime lastProgress_ GUARDED_BY(poolLock){};
     GroupCounters counters_ GUARDED_BY(poolLock);
-    LogHistogram serviceTime_ GUARDED_BY(poolLock);
-    LogHistogram queueTime_ GUARDED_BY(poolLock);
-    /** Like serviceTime_, of late. */
+    /** How long answers took of late. */
     RecentTimes recent_ GUARDED_BY(poolLock);
 
     RestartFiles restartFiles_;
@@ -364,8 +336,10 @@ private:
     InstanceId beingReplaced_ GUARDED_BY(poolLock);
     /** So many are wanted again, after a restart or a death. */
     unsigned restoreTo_ GUARDED_BY(poolLock) = 0;
-    /** A child has come for the line and will have sent something. */
-    bool expecting_ GUARDED_BY(poolLock) = false;
+    /** When a child last asked for the queue of an application without an instance. The child sends a request in a moment. */
+    std::optional<MonotonicTime> expecting_ GUARDED_BY(poolLock);
+    /** When an instance last began to serve. */
+    MonotonicTime lastJoin_ GUARDED_BY(poolLock){};
     bool shutDown_ GUARDED_BY(poolLock) = false;
     /** Ends the waits for instances that were told to serve. */
     CancelSwitch beginnings_;
@@ -385,7 +359,7 @@ private:
     std::optional<LastFailure> lastFailure_ GUARDED_BY(poolLock);
 
     // What is looked at by the clock.
-    /** PULLS: since when the oldest request waits, as far as it was looked at. */
+    /** Since when the oldest request waits, as far as it was looked at. */
     std::optional<MonotonicTime> waitingSince_ GUARDED_BY(poolLock);
     MonotonicTime lastBusy_ GUARDED_BY(poolLock){};
     MonotonicTime nextIdleLook_ GUARDED_BY(poolLock){};
@@ -395,7 +369,7 @@ private:
     MonotonicTime nextSpareLook_ GUARDED_BY(poolLock){};
     /** Of instances that were asked for signs of life. */
     Heartbeats<InstanceId> heartbeats_ GUARDED_BY(poolLock);
-    /** PULLS: what the children had counted when it was last read. */
+    /** What the children had counted when it was last read. */
     GroupStatistics read_ GUARDED_BY(poolLock);
 };
 

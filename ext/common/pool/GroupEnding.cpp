@@ -36,7 +36,7 @@ std::string makeReportId() {
 // ----- Everything
 
 void Group::clear() {
-    used_ = !waiters_.empty();
+    used_ = false;
     restoreTo_ = 0;
     const bool oneMore = startingReplacement();
     if (deployment_) {
@@ -44,7 +44,7 @@ void Group::clear() {
         adoptDeployment();
     }
     dropStandby();
-    if (queue_ && queue_->current()) {
+    if (queue_.current()) {
         closeQueue();
     }
     retireAll();
@@ -58,16 +58,15 @@ void Group::clear() {
 }
 
 /** @param refuseQueued those who wait in the line, too. Else they look for it anew, and wait for the process that takes this one's place */
-void Group::shutDown(bool refuseQueued, AfterUnlock &after) {
+void Group::shutDown(bool refuseQueued) {
     shutDown_ = true;
     if (spawner_) {
         buryLater(std::move(spawner_));
     }
     beginnings_.cancel();
     const GetFailure failure{GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"};
-    refuseWaiters(failure, after);
-    if (refuseQueued && queue_) {
-        queue_->refuseWaiting(failure);
+    if (refuseQueued) {
+        queue_.refuseWaiting(failure);
     }
     dropDeployment();
     clear();
@@ -76,15 +75,17 @@ void Group::shutDown(bool refuseQueued, AfterUnlock &after) {
 
 /** The application goes down: children ask again when they have a request. */
 void Group::closeQueue() {
-    queue_->close();
+    queue_.close();
     waitingSince_.reset();
-    expecting_ = false;
+    expecting_.reset();
     retireAll();
 }
 
+/** A disabled instance keeps the queue: the end of the queue would end the instance. */
 void Group::closeQueueIfUnused() {
-    if (queue_ && queue_->current() && starting_ == 0 && !standby_ && !deployment_ && serving() == 0 &&
-        inFlight() == 0 && !expecting_) {
+    const bool keeps =
+        std::any_of(processes_.begin(), processes_.end(), [](const ProcessPtr &process) { return process->stays(); });
+    if (queue_.current() && starting_ == 0 && !standby_ && !deployment_ && !keeps && inFlight() == 0 && !expecting_) {
         closeQueue();
     }
 }
@@ -100,14 +101,12 @@ unsigned Group::capacity() const {
 
 /** Tells the children which generation to use, and how many requests it can run at once. */
 void Group::publish() {
-    if (queue_) {
-        queue_->publish(capacity());
-    }
+    queue_.publish(capacity());
 }
 
 // ----- Instances
 
-void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
+void Group::processDied(const ProcessPtr &process) {
     if (process->state == Process::State::DEAD) {
         return;
     }
@@ -116,26 +115,24 @@ void Group::processDied(const ProcessPtr &process, AfterUnlock &after) {
     logExit(*process, expected);
     if (!expected && !shutDown_) {
         counters_.died++;
-        if (queue_) {
-            readStatistics(now);
-        }
+        readStatistics(now);
         backoff_.instanceDied(now, lastProgress_ > process->since());
         if (process->state == Process::State::SERVING) {
             restoreTo_ = std::max(restoreTo_, serving());
         }
     }
-    ended(process, after);
+    ended(process);
     if (!expected && !shutDown_) {
-        diedYoung(*process, now, after);
+        diedYoung(*process, now);
     }
 }
 
-/** Takes it out. Its sessions, if there are any, end by themselves. */
-void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
+/** Takes it out. */
+void Group::ended(const ProcessPtr &process) {
     process->state = Process::State::DEAD;
-    if (queue_) {
-        process->closeOwnQueue();
-        queue_->giveUp(process->socket.cells, process->killed());
+    process->closeOwnQueue();
+    queue_.giveUp(process->socket.cells, process->killed());
+    if (process->pid() > 0) {
         context_.store.remove("instance:" + std::to_string(process->pid()));
     }
     std::erase(processes_, process);
@@ -145,16 +142,14 @@ void Group::ended(const ProcessPtr &process, AfterUnlock &after) {
         return;
     }
     publish();
-    activateStandby(after);
-    // Who wanted this very instance takes any now.
-    serveWaiters(after);
+    activateStandby();
     rescale();
     closeQueueIfUnused();
     pool_.roomMayHaveCome();
 }
 
 /** One instance after the other dies, and the next attempt is some time off: who waits is told. */
-void Group::diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) {
+void Group::diedYoung(Process &process, MonotonicTime now) {
     if (serving() > 0 || starting_ > 0 || standby_ || backoff_.notBefore() < now + PATIENCE_WITH_DEATHS) {
         return;
     }
@@ -169,7 +164,7 @@ void Group::diedYoung(Process &process, MonotonicTime now, AfterUnlock &after) {
     }
     failure.report = std::make_shared<const Report>(std::move(report));
     logFailure("app.unstable", failure);
-    goDown(failure, after);
+    goDown(failure);
 }
 
 /** Gives the failure an id, by which whoever is shown it finds it in the log, and the agent for a while. */
@@ -188,12 +183,12 @@ void Group::logFailure(const char *event, GetFailure &failure) {
 }
 
 /** There is no instance, and for now there will be none: who waits is told why, and so is who comes before it is tried again. */
-void Group::goDown(const GetFailure &failure, AfterUnlock &after) {
+void Group::goDown(const GetFailure &failure) {
     // Refused first: the queue's end would only make them ask again.
-    refuseAll(failure, after);
+    queue_.refuseWaiting(failure);
     failure_ = failure;
-    if (queue_ && queue_->current()) {
-        failedGeneration_ = queue_->current()->number;
+    if (queue_.current()) {
+        failedGeneration_ = queue_.current()->number;
         closeQueue();
     }
 }
@@ -247,7 +242,7 @@ void Group::processSent(Process &process, const Frame &frame) {
     }
     if (frame.type == FrameType::PAUSE) {
         // What it took in that very moment, and could not keep, is with nobody now.
-        queue_->recheckWaiting();
+        queue_.recheckWaiting();
         return;
     }
     const ChannelId channel(frame.number(0));
@@ -261,7 +256,7 @@ void Group::processSent(Process &process, const Frame &frame) {
     }
     if (known && !given) {
         // It forgets the request, which is with nobody now.
-        queue_->recheckWaiting();
+        queue_.recheckWaiting();
     }
 }
 
@@ -304,11 +299,11 @@ void Group::dropLater(SpawnerPointer spawner) {
 // ----- Who sends to it
 
 void Group::channelsGone(const std::vector<ChannelId> &channels) {
-    if (!queue_ || channels.empty()) {
+    if (channels.empty()) {
         return;
     }
     for (const ChannelId channel : channels) {
-        queue_->senders().withdrawAll(channel);
+        queue_.senders().withdrawAll(channel);
     }
     noteOrphans(channels);
     for (const ProcessPtr &process : processes_) {
@@ -317,13 +312,11 @@ void Group::channelsGone(const std::vector<ChannelId> &channels) {
 }
 
 void Group::resetMark(ChannelId channel) {
-    queue_->senders().reset(channel);
+    queue_.senders().reset(channel);
 }
 
 void Group::senderGone(std::uint32_t childSlot) {
-    if (queue_) {
-        queue_->senders().forgetChild(childSlot);
-    }
+    queue_.senders().forgetChild(childSlot);
 }
 
 }  // namespace Passenger

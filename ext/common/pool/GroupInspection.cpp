@@ -34,8 +34,6 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.minSpareInstances = options_.minSpareInstances;
     snapshot.maxSpareInstances = options_.maxSpareInstances;
     snapshot.counters = counters_;
-    snapshot.serviceTime = serviceTime_;
-    snapshot.queueTime = queueTime_;
     snapshot.failure = snapshot.state == GroupState::DEPLOY_FAILED ? deployFailure_
                        : snapshot.state == GroupState::FAILED      ? failure_
                                                                    : std::nullopt;
@@ -43,22 +41,18 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     if (lastFailure_) {
         snapshot.lastFailure = FailureSnapshot{lastFailure_->reportId, lastFailure_->summary, now - lastFailure_->when};
     }
-    snapshot.queue.waiting = waiters_.size();
     snapshot.queue.limit = options_.maxQueueSize;
-    const std::optional<MonotonicTime> oldest = waiters_.empty() ? waitingSince_ : std::optional(waiters_.head().since);
-    snapshot.queue.oldest = oldest ? now - *oldest : std::chrono::nanoseconds(0);
-    if (queue_) {
-        const unsigned inFlight = queue_->inFlight();
-        const unsigned taken = queue_->claims().taken();
-        snapshot.queue.waiting = inFlight > taken ? inFlight - taken : 0;
-        const GroupStatistics statistics = queue_->statistics();
-        snapshot.counters.requests = statistics.completed;
-        snapshot.counters.refused = statistics.refused;
-        snapshot.counters.timedOut = statistics.timedOut;
-        snapshot.counters.clientsLeft = statistics.left;
-        snapshot.serviceTime = statistics.serviceTime;
-        snapshot.queueTime = statistics.queueTime;
-    }
+    snapshot.queue.oldest = waitingSince_ ? now - *waitingSince_ : std::chrono::nanoseconds(0);
+    const unsigned inFlight = queue_.inFlight();
+    const unsigned taken = inFlight > 0 ? queue_.claims().taken() : 0;
+    snapshot.queue.waiting = inFlight > taken ? inFlight - taken : 0;
+    const GroupStatistics statistics = queue_.statistics();
+    snapshot.counters.requests = statistics.completed;
+    snapshot.counters.refused = statistics.refused;
+    snapshot.counters.timedOut = statistics.timedOut;
+    snapshot.counters.clientsLeft = statistics.left;
+    snapshot.serviceTime = statistics.serviceTime;
+    snapshot.queueTime = statistics.queueTime;
     for (const ProcessPtr &process : processes_) {
         snapshot.processes.push_back(inspect(*process, now));
     }
@@ -76,11 +70,9 @@ ProcessSnapshot Group::inspect(const Process &process, MonotonicTime now) const 
     snapshot.state = process.state;
     snapshot.version = process.version();
     snapshot.age = now - process.since();
-    snapshot.requests = process.requests;
     snapshot.memory = process.memory;
     snapshot.replacementReason = process.replacementReason;
-    const unsigned sessions = queue_ ? queue_->taken(process.socket.cells) : process.socket.sessions;
-    snapshot.sockets.push_back({process.socket.kind, process.socket.concurrency, sessions});
+    snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, queue_.taken(process.socket.cells)});
     return snapshot;
 }
 

@@ -22,18 +22,18 @@ constexpr std::chrono::seconds LAST_MOMENT{1};
  * The instance takes no more requests from now on, tells where its threads are, and is killed a moment later. A claim that is not there any more
  * tells that it has ended after all, and nobody is hurt.
  */
-bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time, AfterUnlock &after) {
+bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) {
     const auto found = std::find_if(processes_.begin(), processes_.end(), [&](const ProcessPtr &process) {
-        return queue_ && queue_->holds(process->socket.cells, channel, ticket);
+        return queue_.holds(process->socket.cells, channel, ticket);
     });
     if (found == processes_.end()) {
         return false;
     }
-    endHung(*found, time, after);
+    endHung(*found, time);
     return true;
 }
 
-void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds time, AfterUnlock &after) {
+void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds time) {
     if (process->killAt) {
         return;
     }
@@ -45,7 +45,6 @@ void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds time, A
     if (process->stays()) {
         restoreTo_ = std::max(restoreTo_, serving());
         retire(process);
-        serveWaiters(after);
     }
     process->askForBacktraces();
     rescale();
@@ -59,7 +58,7 @@ void Group::noteOrphans(const std::vector<ChannelId> &channels) {
     }
     const MonotonicTime now = context_.clock.now();
     for (const ProcessPtr &process : processes_) {
-        for (const auto &[channel, ticket] : queue_->claimed(process->socket.cells)) {
+        for (const auto &[channel, ticket] : queue_.claimed(process->socket.cells)) {
             if (std::find(channels.begin(), channels.end(), channel) != channels.end()) {
                 process->orphans.push_back({channel, ticket, now});
             }
@@ -68,17 +67,17 @@ void Group::noteOrphans(const std::vector<ChannelId> &channels) {
     rescale();
 }
 
-void Group::killHung(MonotonicTime now, AfterUnlock &after) {
+void Group::killHung(MonotonicTime now) {
     const std::chrono::milliseconds limit = options_.maxRequestTime;
     // A copy: who is ended may be gone at once.
     for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
         const CellRange cells = process->socket.cells;
         std::erase_if(process->orphans, [&](const Process::Orphan &orphan) {
-            return limit <= limit.zero() || !queue_->holds(cells, orphan.channel, orphan.ticket);
+            return limit <= limit.zero() || !queue_.holds(cells, orphan.channel, orphan.ticket);
         });
         if (std::any_of(process->orphans.begin(), process->orphans.end(),
                         [&](const Process::Orphan &orphan) { return now - orphan.since >= limit; })) {
-            endHung(process, limit, after);
+            endHung(process, limit);
         }
         if (process->killAt && !process->killed() && now >= *process->killAt) {
             process->kill();

@@ -21,21 +21,17 @@ void Group::restart() {
     deployFailure_.reset();
     dropDeployment();
     dropStandby();
-    if (queue_) {
-        queue_->takePeak();
-    } else {
-        peak_ = inFlight();
-    }
+    queue_.takePeak();
     const unsigned now = serving();
     restoreTo_ = std::max(now, restoreTo_);
     SpawnerPointer fresh = context_.factory.create(options_);
     const std::uint64_t version = ++lastVersion_;
     if (now > 0 && options_.rollingRestarts) {
-        deployment_ = Deployment{version, std::move(fresh), queue_ ? makeGeneration() : nullptr};
+        deployment_ = Deployment{version, std::move(fresh), makeGeneration()};
     } else {
         buryLater(std::exchange(spawner_, std::move(fresh)));
         version_ = version;
-        if (queue_ && now > 0) {
+        if (now > 0) {
             newQueue();
         }
         retireOlderThan(version);
@@ -78,9 +74,7 @@ void Group::takeOver(const SpawnTask &task) {
         }
         const QueueGenerationPtr queue = deployment_->queue;
         adoptDeployment();
-        if (queue_) {
-            queue_->makeCurrent(queue, 0);
-        }
+        queue_.makeCurrent(queue, 0);
         retireOlderThan(version_);
     } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
         beingReplaced_ = InstanceId();
@@ -135,7 +129,7 @@ bool Group::mayAlwaysRestart() const {
     if (starting_ > 0 || deployment_ || standby_ || processes_.empty() || processes_.back()->version() != version_) {
         return false;
     }
-    return lastBusy_ > processes_.back()->since() || (queue_ ? queue_->senders().peak() > 0 : peak_ > 0);
+    return lastBusy_ > processes_.back()->since() || queue_.senders().peak() > 0;
 }
 
 QueueGenerationPtr Group::makeGeneration() {
@@ -146,7 +140,7 @@ QueueGenerationPtr Group::makeGeneration() {
 
 /** A line that has no instance yet. */
 void Group::newQueue() {
-    queue_->makeCurrent(makeGeneration(), 0);
+    queue_.makeCurrent(makeGeneration(), 0);
 }
 
 // ----- Where only one instance may serve
@@ -156,16 +150,16 @@ bool Group::mustStandBy(const SpawnTask &task) const {
     return maxInstances() == 1 && living() > 0 && task.purpose != SpawnTask::Purpose::GROW;
 }
 
-void Group::standBy(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) {
+void Group::standBy(const SpawnTask &task, const ProcessPtr &process) {
     concluded(task);
     process->state = Process::State::STANDBY;
     standby_ = Standby{process, task};
     takeOver(task);
-    activateStandby(after);
+    activateStandby();
 }
 
 /** Once nothing else lives. */
-void Group::activateStandby(AfterUnlock &after) {
+void Group::activateStandby() {
     if (!standby_) {
         return;
     }
@@ -182,17 +176,12 @@ void Group::activateStandby(AfterUnlock &after) {
     const Standby standby = std::move(*standby_);
     standby_.reset();
     begun(standby.task);
-    if (!queue_) {
-        join(standby.task, standby.process, after);
-        after.push_back([this, process = standby.process] { watch(process); });
-        return;
-    }
     try {
         context_.threads.run(
             "serve", [this, standby] { attempt(standby.task, [&] { putToWork(standby.task, standby.process); }); });
     } catch (const std::exception &error) {
         standby.process->kill();
-        spawnFailed(standby.task, GetFailure{GetFailure::Reason::SPAWN_FAILED, error.what()}, after);
+        spawnFailed(standby.task, GetFailure{GetFailure::Reason::SPAWN_FAILED, error.what()});
     }
 }
 
@@ -246,7 +235,7 @@ ProcessPtr Group::findProcess(InstanceId id) const {
     return found == processes_.end() ? nullptr : *found;
 }
 
-void Group::detach(const ProcessPtr &process, AfterUnlock &after) {
+void Group::detach(const ProcessPtr &process) {
     if (!process->stays()) {
         return;
     }
@@ -255,13 +244,11 @@ void Group::detach(const ProcessPtr &process, AfterUnlock &after) {
         restoreTo_ = std::max(restoreTo_, serving());
     }
     retire(process);
-    // Who wanted this very instance takes any now.
-    serveWaiters(after);
     rescale();
     pool_.roomMayHaveCome();
 }
 
-bool Group::disable(const ProcessPtr &process, AfterUnlock &after) {
+bool Group::disable(const ProcessPtr &process) {
     if (process->state != Process::State::SERVING) {
         return process->state == Process::State::DISABLED;
     }
@@ -274,14 +261,13 @@ bool Group::disable(const ProcessPtr &process, AfterUnlock &after) {
     process->pause();
     publish();
     if (process->closeOwnQueue()) {
-        queue_->recheckWaiting();
+        queue_.recheckWaiting();
     }
-    serveWaiters(after);
     rescale();
     return true;
 }
 
-void Group::enable(const ProcessPtr &process, AfterUnlock &after) {
+void Group::enable(const ProcessPtr &process) {
     if (process->state != Process::State::DISABLED) {
         return;
     }
@@ -289,24 +275,17 @@ void Group::enable(const ProcessPtr &process, AfterUnlock &after) {
     process->resume();
     process->state = Process::State::SERVING;
     publish();
-    activateStandby(after);
-    serveWaiters(after);
+    activateStandby();
     rescale();
 }
 
-/** Takes it out of service. In memory it is gone as soon as it is idle, a real one ends when it is done. */
+/** Takes the instance out of service. It ends by itself once it has answered what it works at. */
 void Group::retire(const ProcessPtr &process) {
     process->state = Process::State::DRAINING;
-    if (queue_) {
-        process->finish();
-        publish();
-        if (process->closeOwnQueue()) {
-            queue_->recheckWaiting();
-        }
-    } else if (process->socket.sessions == 0) {
-        process->state = Process::State::DEAD;
-        bury(process);
-        std::erase(processes_, process);
+    process->finish();
+    publish();
+    if (process->closeOwnQueue()) {
+        queue_.recheckWaiting();
     }
 }
 

@@ -16,10 +16,14 @@ using std::chrono::nanoseconds;
 /** How often a line is looked at in which requests wait. */
 constexpr milliseconds SHORTEST_LOOK{5};
 constexpr milliseconds LONGEST_LOOK{50};
-/** How often a full pool is looked at for room: who pulls tells nobody when it has become idle. */
+/** How often a full pool is looked at for room: an instance tells nobody when it has become idle. */
 constexpr milliseconds ROOM_LOOK{100};
 /** How often it is looked at whether there is room for instances in reserve. */
 constexpr milliseconds RESERVE_LOOK{1000};
+/** A free thread takes a request within this time. */
+constexpr milliseconds TAKING_TIME{50};
+/** A child that has asked for the queue sends its request within this time. */
+constexpr milliseconds SENDING_TIME{1000};
 
 }  // namespace
 
@@ -41,11 +45,7 @@ unsigned Group::size() const {
 }
 
 unsigned Group::active() const {
-    if (queue_) {
-        return queue_->claims().taken();
-    }
-    return static_cast<unsigned>(std::count_if(processes_.begin(), processes_.end(),
-                                               [](const ProcessPtr &p) { return p->socket.sessions > 0; }));
+    return queue_.claims().taken();
 }
 
 std::vector<pid_t> Group::pids() const {
@@ -57,11 +57,11 @@ std::vector<pid_t> Group::pids() const {
 }
 
 unsigned Group::inFlight() const {
-    return queue_ ? queue_->inFlight() : running_ + waiters_.size();
+    return queue_.inFlight();
 }
 
 bool Group::busy(const Process &process) const {
-    return queue_ ? queue_->taken(process.socket.cells) > 0 : process.socket.sessions > 0;
+    return queue_.taken(process.socket.cells) > 0;
 }
 
 /** 0: none but the pool's. */
@@ -92,12 +92,7 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
     snapshot.serving = serving();
     snapshot.starting = starting_;
     snapshot.threads = options_.threads;
-    if (queue_) {
-        lookAtQueue(snapshot, now);
-    } else if (const Waiters::Demand waiting = demand(); waiting.since) {
-        snapshot.waiting = waiting.count;
-        snapshot.headAge = now - *waiting.since;
-    }
+    lookAtQueue(snapshot, now);
     snapshot.serviceTime = recent_.typical();
     if (snapshot.waiting > 0) {
         snapshot.idleCores = context_.cpu.idleCores();
@@ -114,28 +109,51 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
     return snapshot;
 }
 
-/** The in-flight tables are read only when more is in flight than can run at once. */
+/** Threads of instances that serve and have claimed no request. */
+unsigned Group::freeThreads() const {
+    unsigned sum = 0;
+    for (const ProcessPtr &process : processes_) {
+        if (process->state == Process::State::SERVING) {
+            sum += process->socket.concurrency - queue_.taken(process->socket.cells);
+        }
+    }
+    return sum;
+}
+
+/**
+ * The in-flight tables are read only when more is in flight than can run at once. Requests that
+ * free threads are about to take do not count as waiting.
+ */
 void Group::lookAtQueue(ScalingSnapshot &snapshot, MonotonicTime now) {
     waitingSince_.reset();
     const bool more = inFlight() > capacity();
     if (snapshot.serving > 0 && more) {
         readStatistics(now);
     }
-    if (queue_->current() && (snapshot.serving == 0 || more)) {
-        const ApplicationQueue::Waiting waiting = queue_->waiting();
-        snapshot.waiting = waiting.count;
-        waitingSince_ = waiting.since;
-        snapshot.headAge = waiting.since ? now - *waiting.since : nanoseconds(0);
+    if (queue_.current() && (snapshot.serving == 0 || more)) {
+        std::vector<MonotonicTime> waiting = queue_.waiting();
+        if (!waiting.empty() && now - std::max(waiting.front(), lastJoin_) < TAKING_TIME) {
+            const auto taken = std::min<std::size_t>(freeThreads(), waiting.size());
+            waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(taken));
+        }
+        snapshot.waiting = static_cast<unsigned>(waiting.size());
+        if (!waiting.empty()) {
+            waitingSince_ = waiting.front();
+            snapshot.headAge = now - waiting.front();
+        }
     }
-    if (queue_->current() && snapshot.serving == 0 && expecting_ && snapshot.waiting == 0) {
+    if (expecting_ && (snapshot.waiting > 0 || now - *expecting_ > SENDING_TIME)) {
+        expecting_.reset();
+    }
+    if (queue_.current() && snapshot.serving == 0 && expecting_) {
         snapshot.waiting = 1;
         waitingSince_ = now;
     }
 }
 
-/** Of instances that pull, children know how long they took. */
+/** The senders know how long answers took. */
 void Group::readStatistics(MonotonicTime now) {
-    const GroupStatistics fresh = queue_->statistics();
+    const GroupStatistics fresh = queue_.statistics();
     if (fresh.completed != read_.completed) {
         lastProgress_ = now;
     }
@@ -169,7 +187,7 @@ void Group::grow(MonotonicTime now) {
     }
     try {
         while (missing > 0 && pool_.admit(*this, now)) {
-            if (queue_ && !queue_->current()) {
+            if (!queue_.current()) {
                 // It was closed since the application did not start, and nobody has come for it since.
                 newQueue();
             }
@@ -184,9 +202,9 @@ void Group::grow(MonotonicTime now) {
     }
     if (missing == 0) {
         pool_.satisfied(*this);
-        if (queue_ && inFlight() <= capacity()) {
+        if (inFlight() <= capacity()) {
             // plan() looks once more: a child may just have found that it is wanted already.
-            queue_->senders().clearWanted();
+            queue_.senders().clearWanted();
         }
     }
 }
@@ -195,28 +213,20 @@ void Group::grow(MonotonicTime now) {
 void Group::plan(MonotonicTime now) {
     std::optional<MonotonicTime> date;
     const auto at = [&](MonotonicTime time) { date = date ? std::min(*date, time) : time; };
-    if (const std::optional<MonotonicTime> deadline = waiters_.nextDeadline()) {
-        at(*deadline);
-    }
-    const bool requestsWait =
-        !waiters_.empty() || (queue_ && (queue_->senders().wanted() || waitingSince_ || inFlight() > capacity()));
+    const bool requestsWait = queue_.senders().wanted() || waitingSince_ || inFlight() > capacity();
     const bool somethingToDo =
         requestsWait || restoreTo_ > serving() || deployment_ || (used_ && serving() < options_.minInstances) ||
         std::any_of(processes_.begin(), processes_.end(),
                     [](const ProcessPtr &process) { return !process->replacementReason.empty(); });
-    if (standby_ && draining() == 0) {
-        // An instance in memory that was idle is gone at once, without an end to wait for.
-        at(now);
-    }
     if (somethingToDo && !backoff_.mayTry(now)) {
         at(backoff_.notBefore());
-    } else if (requestsWait && !(queue_ && (standby_ || deployment_))) {
+    } else if (requestsWait && !standby_ && !deployment_) {
         const nanoseconds typical = std::clamp<nanoseconds>(recent_.typical(), SHORTEST_LOOK, LONGEST_LOOK);
         at(now + (pool_.wantsRoom(*this) ? ROOM_LOOK : typical));
     } else if (requestsWait || pool_.wantsRoom(*this)) {
         at(now + RESERVE_LOOK);
     }
-    if (!processes_.empty() || (queue_ && queue_->current())) {
+    if (!processes_.empty() || queue_.current()) {
         nextIdleLook_ = std::clamp(nextIdleLook_, now, now + idleInterval());
         at(nextIdleLook_);
     }
@@ -238,19 +248,9 @@ void Group::plan(MonotonicTime now) {
     pool_.setDate(*this, date);
 }
 
-void Group::attend(MonotonicTime now, AfterUnlock &after) {
-    for (Waiter &waiter : waiters_.expire(now)) {
-        counters_.timedOut++;
-        queueTime_.add(now - waiter.since);
-        refuse(waiter,
-               GetFailure{GetFailure::Reason::TIMED_OUT,
-                          "no instance became free within the time that PassengerMaxRequestQueueTime allows"},
-               after);
-    }
-    // Who wants a certain instance takes another one when that serves no more.
-    serveWaiters(after);
-    activateStandby(after);
-    killHung(now, after);
+void Group::attend(MonotonicTime now) {
+    activateStandby();
+    killHung(now);
     killSilent(now);
     lookAtSpares(now);
     if (now >= nextIdleLook_) {

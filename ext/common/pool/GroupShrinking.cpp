@@ -30,9 +30,7 @@ nanoseconds Group::idleInterval() const {
 
 /** The most requests in flight at once since the last call. */
 unsigned Group::notePeak(MonotonicTime now) {
-    const unsigned current = inFlight();
-    const unsigned peak = queue_ ? queue_->takePeak() : std::max(peak_, current);
-    peak_ = current;
+    const unsigned peak = queue_.takePeak();
     if (peak > 0) {
         lastBusy_ = now;
         used_ = true;
@@ -44,9 +42,7 @@ unsigned Group::notePeak(MonotonicTime now) {
 /** Ends instances that were not needed for the idle time. */
 void Group::collectIdle(MonotonicTime now) {
     notePeak(now);
-    if (queue_) {
-        readStatistics(now);
-    }
+    readStatistics(now);
     endSlowDrains(now);
     unsigned surplus = withoutSpares(
         idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, options_.threads), now);
@@ -71,11 +67,11 @@ RoomRequest Group::roomRequest() const {
     RoomRequest request;
     request.serving = serving();
     request.minInstances = options_.minInstances;
-    request.oldestWaiter = queue_ ? waitingSince_ : demand().since;
+    request.oldestWaiter = waitingSince_;
     return request;
 }
 
-/** The instance that would go: an idle one, unused for the longest time, or else the one that has served longest. */
+/** The instance that would go: the oldest of the idle ones, or else the one that has served longest. */
 ProcessPtr Group::leastNeeded() const {
     ProcessPtr least;
     bool leastBusy = true;
@@ -85,7 +81,7 @@ ProcessPtr Group::leastNeeded() const {
         }
         const bool isBusy = busy(*process);
         const bool before =
-            !least || (leastBusy && !isBusy) || (leastBusy == isBusy && !isBusy && process->lastUsed < least->lastUsed);
+            !least || (leastBusy && !isBusy) || (leastBusy == isBusy && !isBusy && process->since() < least->since());
         if (before) {
             least = process;
             leastBusy = isBusy;
@@ -102,10 +98,11 @@ std::optional<RoomCandidate> Group::roomCandidate() const {
     RoomCandidate candidate;
     candidate.serving = serving();
     candidate.minInstances = options_.minInstances;
-    candidate.idle = !busy(*process);
+    // While a request waits, a free instance is about to take it.
+    candidate.idle = !busy(*process) && inFlight() <= active();
     candidate.oldestWaiter = roomRequest().oldestWaiter;
-    // Who pulls says nothing when it is done; the Group's last request stands for all of them.
-    candidate.lastNeeded = queue_ ? std::max(lastBusy_, process->since()) : process->lastUsed;
+    // An instance says nothing when it is done; the Group's last request stands for all of them.
+    candidate.lastNeeded = std::max(lastBusy_, process->since());
     candidate.servingSince = process->since();
     return candidate;
 }
@@ -122,7 +119,7 @@ void Group::evict() {
     retire(process);
     closeQueueIfUnused();
     const MonotonicTime now = context_.clock.now();
-    if (queue_ && queue_->current() && serving() == 0 && !waitingSince_) {
+    if (queue_.current() && serving() == 0 && !waitingSince_) {
         // Something is in flight that no instance has taken, perhaps.
         waitingSince_ = now;
     }

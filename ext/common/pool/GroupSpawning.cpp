@@ -101,12 +101,10 @@ void Group::attempt(const SpawnTask &task, const std::function<void()> &work) {
     } catch (const std::exception &error) {
         failure.summary = error.what();
     }
-    AfterUnlock after;
     {
         const PoolGuard guard(context_);
-        spawnFailed(task, failure, after);
+        spawnFailed(task, failure);
     }
-    run(after);
 }
 
 /** Whether the instance is still of use, now that it is here. */
@@ -114,13 +112,12 @@ bool Group::wanted(const SpawnTask &task) const {
     if (shutDown_ || context_.shuttingDown) {
         return false;
     }
-    return deploys(task) || (task.version == version_ && (!queue_ || queue_->current()));
+    return deploys(task) || (task.version == version_ && queue_.current());
 }
 
 /** In a background thread. */
 void Group::started(const SpawnTask &task, const ProcessPtr &process) {
     process->socket.concurrency = task.options.threads;
-    AfterUnlock after;
     bool goesOn = false;
     {
         const PoolGuard guard(context_);
@@ -131,34 +128,28 @@ void Group::started(const SpawnTask &task, const ProcessPtr &process) {
             rescale();
             pool_.roomMayHaveCome();
         } else if (mustStandBy(task)) {
-            standBy(task, process, after);
+            standBy(task, process);
         } else {
             goesOn = true;
         }
     }
-    run(after);
     if (goesOn) {
         putToWork(task, process);
     }
 }
 
-/** In a background thread: gives the instance its queue, if it pulls, and takes it into service. */
+/** In a background thread: gives the instance its queue, and takes it into service. */
 void Group::putToWork(const SpawnTask &task, const ProcessPtr &process) {
-    if (queue_) {
-        serveFromQueue(task, *process);
-    }
-    AfterUnlock after;
+    serveFromQueue(task, *process);
     {
         const PoolGuard guard(context_);
-        join(task, process, after);
+        join(task, process);
     }
-    run(after);
     watch(process);
 }
 
 /** From "here is your queue" to "I take from it". The application's own hooks run in between. */
 void Group::serveFromQueue(const SpawnTask &task, Process &process) {
-    process.socket.kind = Socket::Kind::QUEUE;
     if (task.options.stickySessions) {
         process.ownQueue.emplace();
     }
@@ -168,14 +159,14 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     QueueGenerationPtr queue;
     {
         const PoolGuard guard(context_);
-        claims = queue_->claims().memory().descriptor().duplicate();
-        senders = queue_->senders().memory().readOnlyDescriptor();
+        claims = queue_.claims().memory().descriptor().duplicate();
+        senders = queue_.senders().memory().readOnlyDescriptor();
         // A new version's, or the present one, which may be another than when the instance was ordered.
-        queue = deploys(task) ? deployment_->queue : queue_->current();
+        queue = deploys(task) ? deployment_->queue : queue_.current();
         if (!queue) {
             throw SpawnException(name_ + " went down meanwhile");
         }
-        const std::optional<CellRange> cells = queue_->allocate(task.options.threads);
+        const std::optional<CellRange> cells = queue_.allocate(task.options.threads);
         if (!cells) {
             throw SpawnException(
                 fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
@@ -200,26 +191,27 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     } catch (const SpawnException &) {
         const PoolGuard guard(context_);
         // It may have taken a request already.
-        queue_->giveUp(process.socket.cells);
+        queue_.giveUp(process.socket.cells);
         throw;
     }
 }
 
-void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &after) {
+void Group::join(const SpawnTask &task, const ProcessPtr &process) {
     const MonotonicTime now = context_.clock.now();
     concluded(task);
     counters_.spawned++;
     process->state = Process::State::SERVING;
+    lastJoin_ = now;
     processes_.push_back(process);
     expectHeartbeats(*process, now);
     spawnFallback_ = process->parts().fallback;
-    if (queue_) {
+    if (process->pid() > 0) {
         const SpawnResult &parts = process->parts();
         context_.store.put(
             "instance:" + std::to_string(process->pid()),
             fmt::format("{} {} {} {}", process->pid(), slot_, process->socket.cells.first, process->socket.cells.count),
             {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
-             queue_->claims().memory().descriptor().get()});
+             queue_.claims().memory().descriptor().get()});
     }
     const bool stays = wanted(task);
     Log::notice("event=instance.started app=\"{}\" pid={} ms={}", name_, process->pid(),
@@ -227,14 +219,12 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
     if (stays) {
         backoff_.spawnSucceeded();
         failure_.reset();
-        expecting_ = false;
+        expecting_.reset();
         if (task.purpose == SpawnTask::Purpose::GROW) {
             idle_.restart(now);
             lately_.restart(now);
         }
-        if (queue_) {
-            readStatistics(now);
-        }
+        readStatistics(now);
         takeOver(task);
         if (serving() == 1) {
             // However few can be started at once: the others follow.
@@ -244,8 +234,7 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process, AfterUnlock &
             restoreTo_ = 0;
         }
         publish();
-        serveWaiters(after);
-        activateStandby(after);
+        activateStandby();
         replaceIfCold(*process);
     } else {
         retire(process);
@@ -289,7 +278,7 @@ bool Group::tryAgain(const SpawnTask &task, const GetFailure &failure) {
     return true;
 }
 
-void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &after) {
+void Group::spawnFailed(const SpawnTask &task, GetFailure failure) {
     concluded(task);
     const bool deploying = deploys(task);
     if (shutDown_ || (task.version != version_ && !deploying)) {
@@ -314,7 +303,7 @@ void Group::spawnFailed(const SpawnTask &task, GetFailure failure, AfterUnlock &
         restoreTo_ = 0;
     }
     if (serving() == 0 && starting_ == 0 && !deployment_) {
-        goDown(failure, after);
+        goDown(failure);
     }
     rescale();
     pool_.roomMayHaveCome();

@@ -26,7 +26,6 @@ libpassenger_pool_la_SOURCES = \
     %D%/GroupSpawning.cpp \
     %D%/LocalSender.cpp \
     %D%/LocalSender.h \
-    %D%/MemorySession.h \
     %D%/Pool.cpp \
     %D%/Pool.h \
     %D%/PoolContext.h \
@@ -41,7 +40,5 @@ libpassenger_pool_la_SOURCES = \
     %D%/Socket.h \
     %D%/StandardApplicationPool.cpp \
     %D%/StandardApplicationPool.h \
-    %D%/SuperGroup.h \
-    %D%/Waiters.cpp \
-    %D%/Waiters.h
+    %D%/SuperGroup.h
 EXTRA_DIST += %D%/README.md

@@ -4,11 +4,61 @@
 
 namespace Passenger {
 
+/** What the sender remembers of one application. */
+class LocalSender::Application final : public QueueCache {
+public:
+    explicit Application(LocalSender &sender) : sender_(sender), pool_(sender.pool_) {}
+    ~Application() override {
+        dropChannels();
+    }
+
+    InFlightTable &inFlightTable() override {
+        return sender_.inFlightTable_;
+    }
+    std::uint32_t childSlot() const override {
+        return sender_.slot_;
+    }
+    const GenerationTableView &generations() const override {
+        return sender_.generations_;
+    }
+    const Clock &clock() const noexcept override {
+        return pool_.clock();
+    }
+    void wakeAgent() noexcept override {
+        pool_.rescale();
+    }
+    void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                 std::chrono::milliseconds time) noexcept override {
+        pool_.requestOverran(sender_.slot_, groupSlot, channel, ticket, time);
+    }
+
+protected:
+    Links attach(const Options &options, Generation unusable) override {
+        Attachment attachment = pool_.attach(options, unusable);
+        return Links::of(makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending),
+                                  attachment.claims, attachment.senders),
+                         std::move(attachment.ownQueue));
+    }
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override {
+        const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, groupSlot);
+        pool_.channelAdded(id, groupSlot);
+        return id;
+    }
+    bool unregisterChannels(std::span<const ChannelId> channels) noexcept override {
+        pool_.channelsGone(sender_.slot_, channels);
+        return true;
+    }
+
+private:
+    LocalSender &sender_;
+    Pool &pool_;
+};
+
 namespace {
 
 /** A session's host that owns the options it refers to. */
 struct OwningHost {
-    OwningHost(Pool &pool, const Options &given) : options(given), host(std::make_shared<LocalSender>(pool), options) {}
+    OwningHost(QueueCachePtr cache, const Options &given) : options(given), host(std::move(cache), options) {}
 
     Options options;
     SessionHost host;
@@ -16,46 +66,22 @@ struct OwningHost {
 
 }  // namespace
 
-QueueHostPtr LocalSender::host(Pool &pool, const Options &options) {
-    const auto owning = std::make_shared<OwningHost>(pool, options);
-    return QueueHostPtr(owning, &owning->host);
-}
-
 LocalSender::LocalSender(Pool &pool)
     : pool_(pool),
       slot_(pool.channels().addSender(InFlightReader(inFlightTable_.memory().descriptor().duplicate()))),
       generations_(pool.channels().generations().memory().descriptor()) {}
 
 LocalSender::~LocalSender() {
-    dropChannels();
     pool_.senderGone(slot_);
 }
 
-Links LocalSender::attach(const Options &options, Generation unusable) {
-    Attachment attachment = pool_.attach(options, unusable);
-    return Links::of(makeLink(attachment.groupSlot, attachment.generation, std::move(attachment.sending),
-                              attachment.claims, attachment.senders),
-                     std::move(attachment.ownQueue));
-}
-
-std::optional<ChannelId> LocalSender::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
-    const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), slot_, groupSlot);
-    pool_.channelAdded(id, groupSlot);
-    return id;
-}
-
-bool LocalSender::unregisterChannels(std::span<const ChannelId> channels) noexcept {
-    pool_.channelsGone(slot_, channels);
-    return true;
-}
-
-void LocalSender::overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                          std::chrono::milliseconds time) noexcept {
-    pool_.requestOverran(slot_, groupSlot, channel, ticket, time);
-}
-
-void LocalSender::wakeAgent() noexcept {
-    pool_.rescale();
+QueueHostPtr LocalSender::host(const Options &options) {
+    auto found = applications_.find(options);
+    if (found == applications_.end()) {
+        found = applications_.emplace(options.groupName(), std::make_shared<Application>(*this)).first;
+    }
+    const auto owning = std::make_shared<OwningHost>(found->second, options);
+    return {owning, &owning->host};
 }
 
 }  // namespace Passenger

@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <unordered_map>
 
+#include "exchange/GroupName.h"
 #include "exchange/Options.h"
 #include "exchange/QueueCache.h"
 #include "pool/Pool.h"
@@ -9,41 +13,32 @@
 namespace Passenger {
 
 /**
- * Sends to one application from the pool's own process: registered like a child, with an in-flight table and a child slot. For
- * StandardApplicationPool and Pool::get(). It and its sessions end before the Pool.
+ * Sends requests from the pool's own process: registered like a child of httpd, with an in-flight table and a child slot. For Pool::get()
+ * and StandardApplicationPool.
+ *
+ * Owned by the Pool. It and its sessions end before the Pool.
  */
-class LocalSender final : public QueueCache {
+class LocalSender {
 public:
-    /** A host for one session. @throws IOException, SystemException */
-    static QueueHostPtr host(Pool &pool, const Options &options);
-
-    /** @throws IOException, SystemException */
+    /** @throws IOException (too many processes send requests already), SystemException */
     explicit LocalSender(Pool &pool);
-    ~LocalSender() override;
+    ~LocalSender();
+    LocalSender(const LocalSender &) = delete;
+    LocalSender &operator=(const LocalSender &) = delete;
 
-    InFlightTable &inFlightTable() override {
-        return inFlightTable_;
-    }
-    std::uint32_t childSlot() const override {
-        return slot_;
-    }
-    const GenerationTableView &generations() const override {
-        return generations_;
-    }
-    void wakeAgent() noexcept override;
-    void overran(std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
-                 std::chrono::milliseconds time) noexcept override;
-
-protected:
-    Links attach(const Options &options, Generation unusable) override;
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
-    bool unregisterChannels(std::span<const ChannelId> channels) noexcept override;
+    /** What one session needs; it owns a copy of the options. */
+    QueueHostPtr host(const Options &options) REQUIRES(poolLock);
 
 private:
+    class Application;
+    using Applications = std::unordered_map<std::string, std::shared_ptr<Application>, GroupNameHash, GroupNameEqual>;
+
     Pool &pool_;
     InFlightTable inFlightTable_;
     std::uint32_t slot_;
     GenerationTableView generations_;
+    /** By name. */
+    Applications applications_ GUARDED_BY(poolLock);
 };
 
 }  // namespace Passenger

@@ -2,7 +2,6 @@
 
 #include "pool/Pool.h"
 
-#include <condition_variable>
 #include <cstdlib>
 #include <utility>
 
@@ -22,17 +21,6 @@ const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the applicati
     std::abort();
 }
 
-[[noreturn]] void fail(const GetFailure &failure) {
-    switch (failure.reason) {
-        case GetFailure::Reason::SPAWN_FAILED:
-            throw failure.report ? SpawnException(*failure.report) : SpawnException(failure.summary);
-        case GetFailure::Reason::SHUTTING_DOWN:
-            throw IOException(failure.summary);
-        default:
-            throw RefusedException(failure.status(), failure.reportId(), failure.summary);
-    }
-}
-
 }  // namespace
 
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
@@ -49,6 +37,12 @@ Pool::~Pool() {
     }
     shutDown();
     timer_.stop();
+    std::unique_ptr<LocalSender> sender;
+    {
+        const PoolGuard guard(context_);
+        sender.swap(sender_);
+    }
+    sender.reset();
     // Spawns under way see that it is over; what they still bring is retired at once.
     context_.threads.join();
     std::vector<ProcessPtr> processes;
@@ -88,74 +82,29 @@ Group &Pool::find(const Options &options) {
 }
 
 SessionPtr Pool::get(const Options &options) {
-    if (context_.loop.onLoopThread()) {
-        misuse("Pool::get() was called on the event loop, which it waits for; asyncGet() is for that");
-    }
-    {
-        // Mostly an instance is free, and there is nothing to wait for.
-        const PoolGuard guard(context_);
-        if (!context_.shuttingDown) {
-            if (SessionPtr session = find(options).tryOpen(options)) {
-                return session;
-            }
-        }
-    }
-    Mutex mutex{Locks::WAITER};
-    std::condition_variable arrived;
-    std::optional<GetOutcome> outcome;
-    asyncGet(options, [&](GetOutcome result) {
-        const LockGuard guard(mutex);
-        outcome.emplace(std::move(result));
-        arrived.notify_one();
-    });
-    LockGuard guard(mutex);
-    while (!outcome) {
-        guard.wait(arrived);
-    }
-    if (!*outcome) {
-        fail(outcome->error());
-    }
-    return std::move(**outcome);
+    return std::make_unique<QueueSession>(host(options));
 }
 
-Pool::Waiting Pool::asyncGet(const Options &options, GetCallback callback) {
-    AfterUnlock after;
+void Pool::asyncGet(const Options &options, const GetCallback &callback) {
     SessionPtr session;
-    Waiting waiting;
-    bool pulls = false;
-    bool over = false;
-    {
-        const PoolGuard guard(context_);
-        over = context_.shuttingDown;
-        if (!over) {
-            Group &group = find(options);
-            waiting.groupSlot = group.slot();
-            pulls = group.pulls();
-            if (!pulls && !(session = group.tryOpen(options))) {
-                waiting.id = group.wait(options, std::move(callback), after);
-            }
-        }
+    try {
+        session = get(options);
+    } catch (const IOException &error) {
+        callback(tl::make_unexpected(GetFailure{GetFailure::Reason::SHUTTING_DOWN, error.what()}));
+        return;
     }
-    if (over) {
-        callback(tl::make_unexpected(SHUTTING_DOWN));
-    } else if (pulls) {
-        callback(std::make_unique<QueueSession>(LocalSender::host(*this, options)));
-    } else if (session) {
-        callback(std::move(session));
-    }
-    run(after);
-    return waiting;
+    callback(std::move(session));
 }
 
-void Pool::cancel(const Waiting &waiting) {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        if (waiting.groupSlot < bySlot_.size()) {
-            bySlot_[waiting.groupSlot]->cancel(waiting.id, after);
-        }
+QueueHostPtr Pool::host(const Options &options) {
+    const PoolGuard guard(context_);
+    if (context_.shuttingDown) {
+        throw IOException(SHUTTING_DOWN.summary);
     }
-    run(after);
+    if (!sender_) {
+        sender_ = std::make_unique<LocalSender>(*this);
+    }
+    return sender_->host(options);
 }
 
 Attachment Pool::attach(const Options &options, Generation unusable) {
@@ -163,20 +112,7 @@ Attachment Pool::attach(const Options &options, Generation unusable) {
     if (context_.shuttingDown) {
         throw IOException(SHUTTING_DOWN.summary);
     }
-    Group &group = find(options);
-    if (!group.pulls()) {
-        throw IOException(group.name() + " runs in memory: there is no queue to its instances");
-    }
-    return group.attach(options, unusable);
-}
-
-void Pool::released(Group &group, const ProcessPtr &process, MonotonicTime opened) {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        group.release(process, opened, after);
-    }
-    run(after);
+    return find(options).attach(options, unusable);
 }
 
 void Pool::leave() {
@@ -185,15 +121,11 @@ void Pool::leave() {
 }
 
 void Pool::shutDown() {
-    AfterUnlock after;
-    {
-        const PoolGuard guard(context_);
-        context_.shuttingDown = true;
-        for (Group *group : bySlot_) {
-            group->shutDown(!leaves_, after);
-        }
+    const PoolGuard guard(context_);
+    context_.shuttingDown = true;
+    for (Group *group : bySlot_) {
+        group->shutDown(!leaves_);
     }
-    run(after);
 }
 
 }  // namespace Passenger

@@ -12,7 +12,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include <tl/expected.hpp>
+
 #include "exchange/GroupName.h"
+#include "exchange/QueueHost.h"
+#include "exchange/Session.h"
 #include "loop/Timer.h"
 #include "pool/CpuLoad.h"
 #include "pool/Deadlines.h"
@@ -22,6 +26,11 @@
 #include "pool/SuperGroup.h"
 
 namespace Passenger {
+
+class LocalSender;
+
+using GetOutcome = tl::expected<SessionPtr, GetFailure>;
+using GetCallback = std::function<void(GetOutcome)>;
 
 /**
  * The core of ApplicationPool2 (doc/ORIGINS.md): finds or makes the instances of an application for
@@ -46,12 +55,6 @@ public:
         std::function<std::optional<std::uint64_t>(const Process &)> measureMemory{};
     };
 
-    /** A get that was asked for. */
-    struct Waiting {
-        std::uint32_t groupSlot = 0;
-        std::uint64_t id = 0;
-    };
-
     Pool(const Parts &parts, const PoolSettings &settings);
     ~Pool();
     Pool(const Pool &) = delete;
@@ -59,23 +62,17 @@ public:
 
     // ----- Pool.cpp: requests
 
-    /** Opens a session with an application, starting it when needed. Blocks until an instance is free; not on the event loop, which would wait
-     *  for itself (checked). @throws SpawnException, RefusedException (the queue is full, it waited too long), IOException (shutting down) */
+    /** A session with an application, not yet started. Does not wait for an instance. @throws IOException (shutting down), SystemException */
     SessionPtr get(const Options &options);
-    /** The same without blocking. The callback runs once, without locks held, on whatever thread made it possible, perhaps before this
-     *  returns. @return what to cancel() */
-    Waiting asyncGet(const Options &options, GetCallback callback);
-    /** Who asked has left: if it still waits, its callback is called with CLIENT_LEFT, before this returns. */
-    void cancel(const Waiting &waiting);
+    /** The same by a callback, which runs before this returns, without locks held. */
+    void asyncGet(const Options &options, const GetCallback &callback);
     /** A recent report of a failure; null: there is none with this id, or not any more. */
     std::shared_ptr<const Report> report(std::string_view id, std::string_view app) const;
     /** What a sender needs for this application's line; starts the application if it is down. @param unusable a generation that
      *  was found closed. @throws RefusedException (no instance could be made), IOException */
     Attachment attach(const Options &options, Generation unusable = Generation());
-    /** Whether this application's instances take requests from a queue. */
-    bool pulls(const Options &options) const {
-        return context_.factory.instancesPull(options);
-    }
+    /** What one session with an application needs of this process. @throws IOException (shutting down), SystemException */
+    QueueHostPtr host(const Options &options) EXCLUDES(poolLock);
     /** Ends everything, for good. Waiters are refused. */
     void shutDown();
     /** The same for the pool of other processes: their requests are not refused, but look for the pool that takes this one's place. */
@@ -133,10 +130,12 @@ public:
     ChannelRegistry &channels() noexcept {
         return context_.channels;
     }
+    const Clock &clock() const noexcept {
+        return context_.clock;
+    }
 
-    // ----- For sessions and watchers: they come in without the lock.
+    // ----- For watchers: they come in without the lock.
 
-    void released(Group &group, const ProcessPtr &process, MonotonicTime opened);
     void processDied(Group &group, const ProcessPtr &process);
     void processSent(Group &group, Process &process, const Frame &frame);
 
@@ -179,7 +178,7 @@ private:
     void startMemoryCheck(MonotonicTime now) REQUIRES(poolLock);
     void checkRestarts(const std::vector<Group *> &groups) REQUIRES(restartCheck_) EXCLUDES(poolLock);
     bool knowsWhoseRestarts(Group &group) EXCLUDES(poolLock);
-    using Order = std::function<void(Group &, const ProcessPtr &, AfterUnlock &)>;
+    using Order = std::function<void(Group &, const ProcessPtr &)>;
     bool order(InstanceId instance, const Order &what) EXCLUDES(poolLock);
 
     mutable PoolContext context_;
@@ -190,6 +189,8 @@ private:
     std::unordered_map<std::string, std::unique_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_
         GUARDED_BY(poolLock);
     std::vector<Group *> bySlot_ GUARDED_BY(poolLock);
+    /** Made with the first session of this process. */
+    std::unique_ptr<LocalSender> sender_ GUARDED_BY(poolLock);
     /** Groups that could not start what they want for lack of room, by slot; and those that could not start a replacement. */
     std::map<std::uint32_t, Group *> wishes_ GUARDED_BY(poolLock);
     std::map<std::uint32_t, Group *> replacementWishes_ GUARDED_BY(poolLock);

@@ -28,9 +28,6 @@ struct PoolSettings {
     std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
 };
 
-/** What to do once the pool's lock is given up: callbacks of other people's code. */
-using AfterUnlock = std::vector<std::function<void()>>;
-
 /** Holding it means: the pool's lock is held. One role for all pools of a process, since they never touch each other. */
 class CAPABILITY("pool lock") PoolLockRole {};
 inline PoolLockRole poolLock;
@@ -49,7 +46,6 @@ struct PoolContext {
     PoolSettings settings GUARDED_BY(poolLock){};
     Generation lastGeneration GUARDED_BY(poolLock){};
     InstanceId lastInstance GUARDED_BY(poolLock){};
-    std::uint64_t lastWaiter GUARDED_BY(poolLock) = 0;
     RecentReports reports GUARDED_BY(poolLock){};
     bool shuttingDown GUARDED_BY(poolLock) = false;
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
@@ -65,11 +61,5 @@ public:
 private:
     LockGuard guard_;
 };
-
-inline void run(AfterUnlock &after) {
-    for (const std::function<void()> &action : after) {
-        action();
-    }
-}
 
 }  // namespace Passenger

@@ -93,37 +93,33 @@ bool Pool::restart(const std::string &name) {
 
 /** Does something with an instance. False: there is no such one. */
 bool Pool::order(InstanceId instance, const Order &what) {
-    AfterUnlock after;
     bool known = false;
     {
         const PoolGuard guard(context_);
         for (auto group = bySlot_.begin(); group != bySlot_.end() && !known; ++group) {
             if (const ProcessPtr process = (*group)->findProcess(instance)) {
                 known = true;
-                what(**group, process, after);
+                what(**group, process);
             }
         }
     }
-    run(after);
     return known;
 }
 
 bool Pool::detach(InstanceId instance) {
-    return order(instance, [](Group &group, const ProcessPtr &process, AfterUnlock &after)
-                               REQUIRES(poolLock) { group.detach(process, after); });
+    return order(instance, [](Group &group, const ProcessPtr &process) REQUIRES(poolLock) { group.detach(process); });
 }
 
 Pool::Disabling Pool::disable(InstanceId instance) {
     Disabling outcome = Disabling::UNKNOWN_INSTANCE;
-    order(instance, [&](Group &group, const ProcessPtr &process, AfterUnlock &after) REQUIRES(poolLock) {
-        outcome = group.disable(process, after) ? Disabling::DONE : Disabling::LAST_ONE;
+    order(instance, [&](Group &group, const ProcessPtr &process) REQUIRES(poolLock) {
+        outcome = group.disable(process) ? Disabling::DONE : Disabling::LAST_ONE;
     });
     return outcome;
 }
 
 bool Pool::enable(InstanceId instance) {
-    return order(instance, [](Group &group, const ProcessPtr &process, AfterUnlock &after)
-                               REQUIRES(poolLock) { group.enable(process, after); });
+    return order(instance, [](Group &group, const ProcessPtr &process) REQUIRES(poolLock) { group.enable(process); });
 }
 
 }  // namespace Passenger

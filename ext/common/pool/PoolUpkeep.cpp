@@ -15,19 +15,17 @@ constexpr std::chrono::seconds MEMORY_INTERVAL{5};
 }  // namespace
 
 void Pool::upkeep() {
-    AfterUnlock after;
     {
         const PoolGuard guard(context_);
         armedFor_.reset();
         const MonotonicTime now = context_.clock.now();
         startMemoryCheck(now);
         for (Group *group : deadlines_.due(now)) {
-            group->attend(now, after);
+            group->attend(now);
         }
         trim();
         arm();
     }
-    run(after);
 }
 
 void Pool::rescale() {
@@ -195,12 +193,10 @@ void Pool::processDied(Group &group, const ProcessPtr &process) {
     if (!process) {
         return;
     }
-    AfterUnlock after;
     {
         const PoolGuard guard(context_);
-        group.processDied(process, after);
+        group.processDied(process);
     }
-    run(after);
 }
 
 void Pool::processSent(Group &group, Process &process, const Frame &frame) {
@@ -243,19 +239,17 @@ bool Pool::requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, Chan
     if (!context_.channels.owns(childSlot, channel, groupSlot)) {
         return false;
     }
-    AfterUnlock after;
     bool found = false;
     {
         const PoolGuard guard(context_);
-        found = groupSlot < bySlot_.size() && bySlot_[groupSlot]->requestOverran(channel, ticket, time, after);
+        found = groupSlot < bySlot_.size() && bySlot_[groupSlot]->requestOverran(channel, ticket, time);
     }
-    run(after);
     return found;
 }
 
 bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
     const PoolGuard guard(context_);
-    if (groupSlot >= bySlot_.size() || !bySlot_[groupSlot]->pulls()) {
+    if (groupSlot >= bySlot_.size()) {
         return false;
     }
     bySlot_[groupSlot]->resetMark(channel);

@@ -41,13 +41,7 @@ std::uint32_t makeStickyId() {
 }  // namespace
 
 Process::Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now)
-    : lastUsed(now),
-      parts_(std::move(result)),
-      pid_(parts_.pid),
-      id_(id),
-      stickyId_(makeStickyId()),
-      version_(version),
-      since_(now) {}
+    : parts_(std::move(result)), pid_(parts_.pid), id_(id), stickyId_(makeStickyId()), version_(version), since_(now) {}
 
 Process::~Process() = default;
 

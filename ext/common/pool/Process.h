@@ -126,9 +126,6 @@ public:
     Socket socket;
     /** Sticky sessions: requests that are for this instance and no other. */
     std::optional<RequestQueue> ownQueue;
-    /** MEMORY: when its last session ended, and how many there were. */
-    MonotonicTime lastUsed;
-    std::uint64_t requests = 0;
     /** Why it has to be replaced; empty: it has not. */
     std::string replacementReason;
     /** DRAINING: another one has taken its place, so that for the limits it does not count. */

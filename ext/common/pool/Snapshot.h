@@ -18,7 +18,8 @@
 namespace Passenger {
 
 struct SocketSnapshot {
-    Socket::Kind kind = Socket::Kind::MEMORY;
+    /** Whose claims are its. */
+    CellRange cells;
     /** Requests it can run at once, and those it runs. */
     unsigned concurrency = 0;
     unsigned sessions = 0;
@@ -26,15 +27,13 @@ struct SocketSnapshot {
 
 struct ProcessSnapshot {
     InstanceId id;
-    /** 0: it lives in memory. */
+    /** 0: it is a dummy. */
     pid_t pid = 0;
     std::uint32_t stickyId = 0;
     Process::State state = Process::State::SERVING;
     std::uint64_t version = 0;
     /** Since its start. */
     std::chrono::nanoseconds age{0};
-    /** MEMORY: requests that it was given. */
-    std::uint64_t requests = 0;
     /** Bytes (PSS) when last measured; 0: never. */
     std::uint64_t memory = 0;
     /** Why it is being replaced; empty: it is not. */

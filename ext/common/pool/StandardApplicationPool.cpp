@@ -1,7 +1,6 @@
 #include "pool/StandardApplicationPool.h"
 
 #include "exchange/StreamSession.h"
-#include "pool/LocalSender.h"
 
 namespace Passenger {
 
@@ -13,8 +12,7 @@ SessionPtr StandardApplicationPool::get(const std::string &appRoot, bool lowerPr
     options.defaultUser = lowestUser;
     // Callers of this interface rely on get() to notice restart.txt.
     pool_.checkRestart(options);
-    return pool_.pulls(options) ? std::make_unique<StreamSession>(LocalSender::host(pool_, options))
-                                : pool_.get(options);
+    return std::make_unique<StreamSession>(pool_.host(options));
 }
 
 SessionPtr StandardApplicationPool::get(const Options &options) {

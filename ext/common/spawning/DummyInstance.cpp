@@ -116,6 +116,7 @@ void DummyInstance::tellIfPaused() {
 }
 
 void DummyInstance::tell(const Frame &frame) {
+    news_ = true;
     control_.send(frame, FrameSocket::in(CONTROL_LIMIT));
 }
 
@@ -224,7 +225,6 @@ void DummyInstance::answer(unsigned thread) {
     } catch (const std::exception &) {
         die();
     }
-    endIfFinished();
 }
 
 void DummyInstance::reply(const Request &request, MessageType type, std::uint16_t status) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/Clock.h"
@@ -50,7 +51,8 @@ public:
     std::optional<unsigned> take();
     /** What the thread works at; null: nothing. */
     const Request *at(unsigned thread) const noexcept;
-    /** Ends what the thread works at. */
+    /** Ends what the thread works at. An instance that is to finish ends with the next take(), when
+     *  the client can have read its last answer. */
     void answer(unsigned thread);
     /** The cell of this thread in the claims. */
     std::uint32_t cell(unsigned thread) const noexcept {
@@ -58,6 +60,10 @@ public:
     }
     /** Waits until there is something to listen to, or to take. */
     void await() const;
+    /** Whether the instance has told the agent something since the last call. */
+    bool takeNews() noexcept {
+        return std::exchange(news_, false);
+    }
     /** As when a process is killed: nothing that the instance works at is answered. */
     void die() noexcept;
 
@@ -91,6 +97,8 @@ private:
     /** PAUSE was not answered yet. */
     bool owesPause_ = false;
     bool finishing_ = false;
+    /** The agent was told something since takeNews(). */
+    bool news_ = false;
     std::vector<std::optional<Request>> threads_;
     std::unordered_map<ChannelId, FileDescriptor> channels_;
     /** The last channel that the agent did not have. */

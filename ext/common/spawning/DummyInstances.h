@@ -4,9 +4,11 @@
 #include <deque>
 #include <functional>
 #include <list>
+#include <utility>
 #include <vector>
 
 #include "base/Clock.h"
+#include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 #include "loop/Thread.h"
 #include "spawning/DummyInstance.h"
@@ -39,12 +41,18 @@ public:
     /** Each instance does what the agent has told it, and takes requests while it has a free
      *  thread. The instances take turns. @return whether an instance took a request, or ended */
     bool step(const Taken &taken) EXCLUDES(mutex_);
+    /** Whether the agent has something to read: since the last call, step() found that an instance
+     *  has told the agent something, or has ended. */
+    bool takeNews() noexcept {
+        return std::exchange(news_, false);
+    }
     /** @param index from 0, in the order of their making. Valid as long as this object */
     DummyInstance &at(std::size_t index) EXCLUDES(mutex_);
     std::size_t count() const EXCLUDES(mutex_);
 
 private:
     static void run(DummyInstance &instance);
+    void listenToAgent() const;
 
     const Driven driven_;
     const Clock &clock_;
@@ -52,6 +60,10 @@ private:
     std::deque<DummyInstance> all_ GUARDED_BY(mutex_);
     std::vector<DummyInstance *> living_ GUARDED_BY(mutex_);
     std::list<Thread> threads_ GUARDED_BY(mutex_);
+    /** By hand: the control sockets, so that step() listens only to those with something to
+     *  read. */
+    FileDescriptor epoll_;
+    bool news_ = false;
 };
 
 }  // namespace Passenger

@@ -57,7 +57,7 @@ SpawnResult DummySpawnerFactory::spawn(const Options &options, const std::atomic
             throw SpawnException("a failure was ordered", "The dummy spawner was told to fail.\n");
         }
     }
-    SpawnResult result = makeResult ? makeResult(options) : SpawnResult();
+    SpawnResult result = makeResult ? makeResult(options) : instances_.make();
     ++spawned_;
     return result;
 }

@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "base/Mutex.h"
+#include "spawning/DummyInstances.h"
 #include "spawning/Spawner.h"
 
 namespace Passenger {
@@ -12,8 +13,8 @@ namespace Passenger {
 class DummySpawnerFactory;
 
 /**
- * Makes instances in memory, without processes, so that whatever uses spawners can be tested by
- * itself. What it does is set at its factory. Owned like any Spawner.
+ * Makes DummyInstances, so that whatever uses spawners can be tested by itself. What it does is
+ * set at its factory. Owned like any Spawner.
  */
 class DummySpawner final : public Spawner {
 public:
@@ -34,6 +35,10 @@ private:
  *  before the first spawn. */
 class DummySpawnerFactory final : public SpawnerFactory {
 public:
+    explicit DummySpawnerFactory(DummyInstances::Driven driven = DummyInstances::Driven::BY_THREADS,
+                                 const Clock &clock = SystemClock::instance())
+        : instances_(driven, clock) {}
+
     SpawnerPtr create(const Options &options) override;
     pid_t spawnServerPid() const override {
         return reportedSpawnServerPid.load();
@@ -41,13 +46,17 @@ public:
 
     /** Called first by each spawn(), in its thread, so by several at once; may wait, or throw. */
     std::function<void(const Options &options)> beforeSpawn;
-    /** Makes the result, likewise; without it, one without process and control socket. */
+    /** Makes the result, likewise. Without it, instances() does. */
     std::function<SpawnResult(const Options &options)> makeResult;
     /** Does what a refork does, in its thread; may throw. Without it, they fail. */
     std::function<void(const WarmInstance &instance)> refork;
     /** So many of the next spawns fail with a SpawnException. */
     std::atomic<unsigned> failuresToCome{0};
     std::atomic<pid_t> reportedSpawnServerPid{0};
+
+    DummyInstances &instances() noexcept {
+        return instances_;
+    }
 
     /** From now on spawns wait until they are let through, released or cancelled. */
     void hold() EXCLUDES(mutex_);
@@ -90,6 +99,7 @@ private:
     void wakeHeld() EXCLUDES(mutex_);
     unsigned waiting() const REQUIRES(mutex_);
 
+    DummyInstances instances_;
     mutable Mutex mutex_{Locks::DUMMY_SPAWNERS};
     std::condition_variable gate_;
     bool holding_ GUARDED_BY(mutex_) = false;

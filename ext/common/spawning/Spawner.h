@@ -119,13 +119,6 @@ public:
     virtual ~SpawnerFactory() = default;
     virtual SpawnerPtr create(const Options &options) = 0;
     /**
-     * Whether instances with these options receive their requests from a queue. Instances in memory
-     * do not.
-     */
-    virtual bool instancesPull(const Options &options) const {
-        return options.spawnMethod != "dummy";
-    }
-    /**
      * The rights for access to files of the application: those of its user; none: the agent's own.
      * May block.
      * @throws std::exception if the user cannot be determined; spawns fail then, too

@@ -8,33 +8,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "io/SocketPair.h"
 #include "support/Eventually.h"
 
 namespace Passenger {
-
-MortalInstances::MortalInstances(DummySpawnerFactory &factory) {
-    factory.makeResult = [this](const Options &) { return make(); };
-}
-
-SpawnResult MortalInstances::make() {
-    DescriptorPair pipe = makePipe();
-    SpawnResult result;
-    result.pidFd = std::move(pipe.first);
-    const std::lock_guard<std::mutex> guard(mutex_);
-    lives_.push_back(std::move(pipe.second));
-    return result;
-}
-
-void MortalInstances::die(std::size_t index) {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    lives_.at(index).reset();
-}
-
-std::size_t MortalInstances::count() const {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    return lives_.size();
-}
 
 PoolSettings PoolContract::settings() {
     PoolSettings settings;
@@ -46,25 +22,19 @@ PoolSettings PoolContract::settings() {
 void PoolContract::setUp() {
     PoolFixture::setUp();
     folder_ = std::make_unique<ApplicationFolder>("");
-    Pool::Parts parts{*loop_, *factory_, *channels_, clock_, store_, cpu_, false};
+    Pool::Parts parts = this->parts();
     parts.measureMemory = [this](const Process &process) -> std::optional<std::uint64_t> {
         const auto found = memory_.find(process.id());
         return found == memory_.end() ? std::nullopt : std::optional(found->second);
     };
-    pool_ = std::make_unique<Pool>(parts, settings());
+    makePool(parts, settings());
 }
 
 void PoolContract::tearDown() {
     factory_->release();
-    pool_.reset();
-    mortals_.reset();
+    endPool();
     folder_.reset();
     PoolFixture::tearDown();
-}
-
-MortalInstances &PoolContract::makeMortal() {
-    mortals_ = std::make_unique<MortalInstances>(*factory_);
-    return *mortals_;
 }
 
 Options PoolContract::inFolder() const {
@@ -81,9 +51,11 @@ void PoolContract::restart() {
     const timespec times[2] = {{++restarted_, 0}, {restarted_, 0}};
     CPPUNIT_ASSERT_EQUAL(0, ::utimensat(AT_FDCWD, restartFile().c_str(), times, 0));
     pool_->checkRestarts();
+    step();
 }
 
 GroupSnapshot PoolContract::group(const Options &options) const {
+    step();
     for (const SuperGroupSnapshot &superGroup : pool_->inspect().superGroups) {
         if (superGroup.name == options.groupName()) {
             return superGroup.groups.at(0);
@@ -118,7 +90,18 @@ bool PoolContract::eventuallyServing(std::size_t count, const Options &options) 
     });
 }
 
+InstanceId PoolContract::idOf(const HeldPtr &request, const Options &options) const {
+    for (const ProcessSnapshot &process : instances(options)) {
+        const CellRange cells = process.sockets.at(0).cells;
+        if (request->cell() - cells.first < cells.count && process.state != Process::State::STANDBY) {
+            return process.id;
+        }
+    }
+    return InstanceId();
+}
+
 unsigned PoolContract::size() const {
+    step();
     return pool_->inspect().size;
 }
 

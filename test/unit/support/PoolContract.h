@@ -1,10 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
@@ -12,25 +10,6 @@
 #include "support/SpawningFixture.h"
 
 namespace Passenger {
-
-/**
- * Gives a DummySpawnerFactory's instances a death: each has a pipe in place of its pidfd, and dies
- * when the pipe is closed. They still live in memory, without a process.
- */
-class MortalInstances {
-public:
-    explicit MortalInstances(DummySpawnerFactory &factory);
-
-    /** @param index from 0, in the order of their making */
-    void die(std::size_t index);
-    std::size_t count() const;
-
-private:
-    SpawnResult make();
-
-    mutable std::mutex mutex_;
-    std::deque<FileDescriptor> lives_;
-};
 
 /** A PoolFixture that looks at the pool through its snapshot, and has an application with a real
  *  folder, so that it can be restarted. */
@@ -40,8 +19,6 @@ public:
     void tearDown() override;
 
 protected:
-    /** From now on instances can die. */
-    MortalInstances &makeMortal();
     /** The application with a real folder. */
     Options inFolder() const;
     /** Asks it to restart, by its restart file. */
@@ -53,6 +30,8 @@ protected:
     std::vector<InstanceId> instancesThat(Process::State state, const Options &options = app()) const;
     bool eventuallyState(GroupState state, const Options &options = app()) const;
     bool eventuallyServing(std::size_t count, const Options &options = app()) const;
+    /** Which instance works at it. */
+    InstanceId idOf(const HeldPtr &request, const Options &options = app()) const;
     /** All that count for the pool's limit: those that live, and those that are being started. */
     unsigned size() const;
     /** Settings as setUp() made them, for configure(). */
@@ -64,8 +43,6 @@ protected:
 
 private:
     std::string restartFile() const;
-    /** Makes instances as long as there is a pool. */
-    std::unique_ptr<MortalInstances> mortals_;
     /** Grows with each restart. */
     time_t restarted_ = 1000;
 };

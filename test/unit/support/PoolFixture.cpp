@@ -1,61 +1,26 @@
 #include "support/PoolFixture.h"
 
-#include <cppunit/TestAssert.h>
-
-#include <stdexcept>
 #include <vector>
 
-#include "pool/MemorySession.h"
 #include "support/Eventually.h"
 
 namespace Passenger {
-
-void Answer::arrive(GetOutcome outcome) {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    // An assertion here would end the process: it may be the event loop's thread.
-    second_ = outcome_.has_value();
-    outcome_.emplace(std::move(outcome));
-}
-
-bool Answer::here() const {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    CPPUNIT_ASSERT_MESSAGE("A second answer to one request", !second_);
-    return outcome_.has_value();
-}
-
-bool Answer::comes() const {
-    return eventually([this] { return here(); });
-}
-
-SessionPtr Answer::session() {
-    CPPUNIT_ASSERT_MESSAGE("No answer came", comes());
-    const std::lock_guard<std::mutex> guard(mutex_);
-    CPPUNIT_ASSERT_MESSAGE("The answer was no session", outcome_->has_value());
-    return std::move(**outcome_);
-}
-
-GetFailure Answer::failure() const {
-    CPPUNIT_ASSERT_MESSAGE("No answer came", comes());
-    const std::lock_guard<std::mutex> guard(mutex_);
-    CPPUNIT_ASSERT_MESSAGE("The answer was a session", !outcome_->has_value());
-    return outcome_->error();
-}
 
 void PoolFixture::setUp() {
     LeakCheck::setUp();
     log_ = std::make_unique<CapturedLog>();
     loop_ = std::make_unique<EventLoop>();
     channels_ = std::make_unique<ChannelRegistry>(*loop_);
-    factory_ = std::make_unique<DummySpawnerFactory>();
+    factory_ = std::make_unique<DummySpawnerFactory>(DummyInstances::Driven::BY_HAND, clock_);
     PoolSettings settings;
     settings.maxSize = 3;
     settings.idleTime = std::chrono::seconds(60);
-    pool_ = std::make_unique<Pool>(Pool::Parts{*loop_, *factory_, *channels_, clock_, store_, cpu_, false}, settings);
+    makePool(parts(), settings);
 }
 
 void PoolFixture::tearDown() {
     factory_->release();
-    pool_.reset();
+    endPool();
     factory_.reset();
     channels_.reset();
     loop_.reset();
@@ -63,26 +28,36 @@ void PoolFixture::tearDown() {
     LeakCheck::tearDown();
 }
 
+Pool::Parts PoolFixture::parts() {
+    return {*loop_, *factory_, *channels_, clock_, store_, cpu_, false};
+}
+
+void PoolFixture::makePool(const Pool::Parts &parts, const PoolSettings &settings) {
+    endPool();
+    pool_ = std::make_unique<Pool>(parts, settings);
+    requests_ = std::make_unique<PoolRequests>(*pool_, factory_->instances(), *loop_);
+}
+
+void PoolFixture::endPool() {
+    requests_.reset();
+    pool_.reset();
+}
+
 Options PoolFixture::app(const std::string &root) {
     Options options;
     options.appRoot = root;
-    options.spawnMethod = "dummy";
     options.minInstances = 0;
     return options;
 }
 
 AnswerPtr PoolFixture::ask(const Options &options) {
-    auto answer = std::make_shared<Answer>();
-    pool_->asyncGet(options, [answer](GetOutcome outcome) { answer->arrive(std::move(outcome)); });
+    const AnswerPtr answer = requests_->ask(options);
+    step();
     return answer;
 }
 
-SessionPtr PoolFixture::get(const Options &options) {
+HeldPtr PoolFixture::get(const Options &options) {
     return ask(options)->session();
-}
-
-const Process *PoolFixture::instanceOf(const SessionPtr &session) {
-    return dynamic_cast<const MemorySession &>(*session).process().get();
 }
 
 void PoolFixture::warmUp(unsigned instances, const Options &options) {
@@ -90,25 +65,51 @@ void PoolFixture::warmUp(unsigned instances, const Options &options) {
     for (unsigned i = 0; i < instances; i++) {
         answers.push_back(ask(options));
     }
-    std::vector<SessionPtr> sessions;
+    std::vector<HeldPtr> requests;
     for (const AnswerPtr &answer : answers) {
-        sessions.push_back(answer->session());
+        requests.push_back(answer->session());
     }
 }
 
 void PoolFixture::setMax(unsigned max) {
     pool_->setMax(max);
+    step();
 }
 
-void PoolFixture::advance(std::chrono::seconds time, std::chrono::seconds step) {
-    for (std::chrono::seconds passed{0}; passed < time; passed += step) {
-        clock_.advance(step);
-        pool_->upkeep();
+void PoolFixture::step() const {
+    if (requests_) {
+        requests_->step();
     }
 }
 
-bool PoolFixture::eventuallyCount(unsigned count) {
-    return eventually([&] { return pool_->getCount() == count; });
+void PoolFixture::upkeep() {
+    pool_->upkeep();
+    step();
+}
+
+void PoolFixture::advance(std::chrono::nanoseconds time, std::chrono::nanoseconds step) {
+    for (std::chrono::nanoseconds passed{0}; passed < time; passed += step) {
+        clock_.advance(step);
+        upkeep();
+    }
+}
+
+unsigned PoolFixture::count() const {
+    step();
+    return pool_->getCount();
+}
+
+bool PoolFixture::eventuallyCount(unsigned count) const {
+    return eventually([&] { return this->count() == count; });
+}
+
+std::size_t PoolFixture::made() const {
+    return factory_->instances().count();
+}
+
+void PoolFixture::die(std::size_t index) {
+    factory_->instances().at(index).die();
+    step();
 }
 
 }  // namespace Passenger

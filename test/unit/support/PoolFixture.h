@@ -1,12 +1,10 @@
 #pragma once
 
 #include <atomic>
-#include <map>
+#include <chrono>
+#include <cstddef>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <string>
-#include <utility>
 
 #include "pool/ChannelRegistry.h"
 #include "pool/Pool.h"
@@ -14,28 +12,9 @@
 #include "support/CapturedLog.h"
 #include "support/LeakCheck.h"
 #include "support/ManualClock.h"
+#include "support/PoolRequests.h"
 
 namespace Passenger {
-
-/** What became of an asyncGet(). Thread-safe. */
-class Answer {
-public:
-    void arrive(GetOutcome outcome);
-    bool here() const;
-    /** Whether it comes soon. */
-    bool comes() const;
-    /** Waits for it. Fails the test when there is none, or a failure. */
-    SessionPtr session();
-    /** Waits for it. Fails the test when there is none, or a session. */
-    GetFailure failure() const;
-
-private:
-    mutable std::mutex mutex_;
-    std::optional<GetOutcome> outcome_;
-    bool second_ = false;
-};
-
-using AnswerPtr = std::shared_ptr<Answer>;
 
 /** A machine that is as busy as the test says. */
 class FixedCpuLoad final : public CpuLoad {
@@ -49,8 +28,8 @@ public:
     std::atomic<double> idle{8};
 };
 
-/** For tests of a Pool whose instances live in memory: its spawners do what factory_ says, its time
- *  is clock_'s. */
+/** For tests of a Pool: its spawners do what factory_ says, its time is clock_'s. Its instances are
+ *  dummies, which take requests and answer them in step(). */
 class PoolFixture : public LeakCheck {
 public:
     void setUp() override;
@@ -59,17 +38,38 @@ public:
 protected:
     /** Of an application with this folder, which need not exist. */
     static Options app(const std::string &root = "/srv/blog");
-    /** Gets a session without waiting for it. */
+    /** Puts a request into the queue, and lets a free instance take it. */
     AnswerPtr ask(const Options &options);
-    SessionPtr get(const Options &options = app());
-    /** Which instance has the session. */
-    static const Process *instanceOf(const SessionPtr &session);
-    /** So many sessions at once, and so many instances therefore; all idle again afterwards. */
+    /** The same, and waits until an instance works at it. */
+    HeldPtr get(const Options &options = app());
+    static const DummyInstance *instanceOf(const HeldPtr &request) {
+        return &request->instance();
+    }
+    /** So many requests at once, and so many instances therefore; all idle again afterwards. */
     void warmUp(unsigned instances, const Options &options = app());
     void setMax(unsigned max);
+    /** Instances and requests do what they can do by now. */
+    void step() const;
+    /** What the Pool's timer does. */
+    void upkeep();
     /** Passes time and does what the timers would do meanwhile. */
-    void advance(std::chrono::seconds time, std::chrono::seconds step);
-    bool eventuallyCount(unsigned count);
+    void advance(std::chrono::nanoseconds time, std::chrono::nanoseconds step);
+    void pass(std::chrono::nanoseconds time) {
+        advance(time, time);
+    }
+    /** Instances that live. */
+    unsigned count() const;
+    bool eventuallyCount(unsigned count) const;
+    /** Instances that were made so far. */
+    std::size_t made() const;
+    /** The instance's process is killed; the Pool knows then. @param index from 0, in the order of
+     *  their making */
+    void die(std::size_t index);
+    /** Gives the Pool other settings or parts from its beginning. */
+    void makePool(const Pool::Parts &parts, const PoolSettings &settings);
+    Pool::Parts parts();
+    /** Ends the Pool; requests must have ended. */
+    void endPool();
 
     std::unique_ptr<CapturedLog> log_;
     std::unique_ptr<EventLoop> loop_;
@@ -79,6 +79,7 @@ protected:
     ManualClock clock_;
     FixedCpuLoad cpu_;
     std::unique_ptr<Pool> pool_;
+    std::unique_ptr<PoolRequests> requests_;
 };
 
 }  // namespace Passenger

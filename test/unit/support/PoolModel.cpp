@@ -82,8 +82,8 @@ void PoolModel::release(std::size_t session) {
 }
 
 void PoolModel::cancel(std::size_t waiter) {
-    left_ = waiters_[waiter];
-    world_.cancel(left_);
+    world_.cancel(waiters_[waiter]);
+    waiters_.erase(waiters_.begin() + static_cast<std::ptrdiff_t>(waiter));
 }
 
 bool PoolModel::kill(InstanceId instance) {
@@ -130,15 +130,13 @@ void PoolModel::check() {
         checkGroup(world_.appOf(each.appRoot), each);
     }
     asked_.reset();
-    left_.reset();
     enabled_ = InstanceId();
 }
 
 void PoolModel::takeAnswers() {
     const std::vector<RequestPtr> answered = world_.takeAnswered();
     for (const RequestPtr &request : answered) {
-        promise(std::erase(waiters_, request) == 1 && request->answers == 1, "request {} was answered twice",
-                request->number);
+        promise(std::erase(waiters_, request) == 1, "request {} was answered twice", request->number);
         if (request->session) {
             sessions_.push_back(request);
         }
@@ -151,7 +149,6 @@ void PoolModel::takeAnswers() {
 void PoolModel::checkAnswer(const Request &request) {
     if (request.session) {
         checkGiven(request);
-        checkOrder(request);
     } else {
         checkRefusal(request);
     }
@@ -168,41 +165,30 @@ void PoolModel::checkGiven(const Request &request) const {
     }
 }
 
-/** First come, first served, but for those who want a certain instance that serves. */
-void PoolModel::checkOrder(const Request &served) const {
-    for (const RequestPtr &waiter : waiters_) {
-        if (waiter->app != served.app || waiter->number > served.number) {
-            continue;
-        }
-        promise(waiter->stickyId != 0, "request {} was served before request {} of the same application", served.number,
-                waiter->number);
-    }
-}
-
 void PoolModel::checkRefusal(const Request &request) {
     const GroupSnapshot *mine = group(snapshot_, request.app);
-    switch (request.failure->reason) {
-        case GetFailure::Reason::SPAWN_FAILED:
+    promise(request.failure->kind == Reply::Kind::REFUSED, "request {} was not refused, but {}", request.number,
+            request.failure->summary);
+    switch (request.failure->status) {
+        case 500:
             promise(apps_[request.app].inTrouble, "request {} was told of a failure that never was", request.number);
             promise(servingIn(*mine) == 0, "request {} was told of a failure, while an instance serves",
                     request.number);
             return;
-        case GetFailure::Reason::QUEUE_FULL: {
+        case 503: {
+            // Requests of instances that take no more count for the queue.
             const unsigned limit = world_.options(request.app).maxQueueSize;
-            promise(asked_ && &request == asked_.get() && limit > 0 && waitersOf(request.app) >= limit,
-                    "request {} was refused, though only {} wait", request.number, waitersOf(request.app));
+            const unsigned inFlight = waitersOf(request.app) + sessionsOf(request.app);
+            promise(ended_ || (asked_ && &request == asked_.get() && limit > 0 && inFlight >= limit),
+                    "request {} was refused, though only {} are in flight", request.number, inFlight);
             return;
         }
-        case GetFailure::Reason::TIMED_OUT:
+        case 504:
             promise(request.deadline && *request.deadline <= world_.now(), "request {} was refused before its time",
                     request.number);
             return;
-        case GetFailure::Reason::CLIENT_LEFT:
-            promise(left_ && &request == left_.get(), "request {} did not leave", request.number);
-            return;
-        case GetFailure::Reason::SHUTTING_DOWN:
-            promise(ended_, "request {} was told of an end that is none", request.number);
-            return;
+        default:
+            promise(false, "request {} was refused with {}", request.number, request.failure->status);
     }
 }
 
@@ -212,8 +198,6 @@ void PoolModel::checkWaiters() const {
                 waiter->number);
         checkFree(*waiter);
     }
-    promise(!left_ || std::find(waiters_.begin(), waiters_.end(), left_) == waiters_.end(),
-            "request {} still waits, though it has left", left_ ? left_->number : 0);
     const unsigned limit = asked_ ? world_.options(asked_->app).maxQueueSize : 0;
     const bool waits = asked_ && std::find(waiters_.begin(), waiters_.end(), asked_) != waiters_.end();
     promise(!waits || limit == 0 || waitersOf(asked_->app) <= limit, "more requests wait than may");
@@ -346,16 +330,15 @@ void PoolModel::checkCalm() const {
 void PoolModel::end() {
     ended_ = true;
     world_.pool().shutDown();
+    world_.settle();
     for (const RequestPtr &request : world_.takeAnswered()) {
-        promise(std::erase(waiters_, request) == 1 && request->answers == 1, "request {} was answered twice",
-                request->number);
+        promise(std::erase(waiters_, request) == 1, "request {} was answered twice", request->number);
         promise(request->failure.has_value(), "request {} was served after the end", request->number);
         checkRefusal(*request);
     }
     promise(waiters_.empty(), "request {} was not answered at the end", waiters_.empty() ? 0 : waiters_[0]->number);
     sessions_.clear();
     world_.destroyPool();
-    promise(world_.takeAnswered().empty(), "a request was answered after the end");
     promise(world_.spawners().forgotten() == 0, "a boot was not cancelled at the end");
 }
 
@@ -366,6 +349,11 @@ const GroupSnapshot *PoolModel::group(const PoolSnapshot &snapshot, std::size_t 
         std::find_if(snapshot.superGroups.begin(), snapshot.superGroups.end(),
                      [&](const auto &superGroup) { return world_.appOf(superGroup.groups[0].appRoot) == app; });
     return found == snapshot.superGroups.end() ? nullptr : &found->groups[0];
+}
+
+unsigned PoolModel::sessionsOf(std::size_t app) const {
+    return static_cast<unsigned>(
+        std::count_if(sessions_.begin(), sessions_.end(), [&](const auto &session) { return session->app == app; }));
 }
 
 unsigned PoolModel::waitersOf(std::size_t app) const {

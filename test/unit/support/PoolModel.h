@@ -37,7 +37,7 @@ public:
     void ask(std::size_t app, std::uint32_t stickyId = 0);
     void release(std::size_t session);
     void cancel(std::size_t waiter);
-    /** False: instances of this world do not die, or not this one. */
+    /** False: it has ended already. */
     bool kill(InstanceId instance);
     void finish(const SteeredSpawners::Boot &boot, bool succeeds);
     void enable(InstanceId instance);
@@ -74,7 +74,6 @@ private:
     void takeAnswers();
     void checkAnswer(const PoolWorld::Request &request);
     void checkGiven(const PoolWorld::Request &request) const;
-    void checkOrder(const PoolWorld::Request &served) const;
     void checkRefusal(const PoolWorld::Request &request);
     void checkWaiters() const;
     void checkFree(PoolWorld::Request &waiter) const;
@@ -87,6 +86,7 @@ private:
     void releaseAll();
     const GroupSnapshot *group(const PoolSnapshot &snapshot, std::size_t app) const;
     unsigned waitersOf(std::size_t app) const;
+    unsigned sessionsOf(std::size_t app) const;
 
     PoolWorld &world_;
     std::vector<App> apps_;
@@ -99,7 +99,6 @@ private:
     bool ended_ = false;
     // What the step under way did.
     PoolWorld::RequestPtr asked_;
-    PoolWorld::RequestPtr left_;
     InstanceId enabled_;
 };
 

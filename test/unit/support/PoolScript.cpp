@@ -45,7 +45,7 @@ Options makeOptions(std::size_t app, std::uint32_t taste) {
     Options options;
     options.appRoot = fmt::format("/srv/app{}", app);
     options.appGroupName = fmt::format("app{}", app);
-    options.spawnMethod = "dummy";
+    options.stickySessions = true;
     options.minInstances = one({0, 0, 1, 2});
     options.maxInstances = one({0, 0, 1, 2, 3});
     options.startInstances = one({0, 0, 1, 2});
@@ -254,7 +254,6 @@ Happening makeHappening(Random &random) {
 PoolScript::PoolScript(std::uint64_t seed, std::size_t length) {
     Random random(seed);
     settings_ = makeSettings(static_cast<std::uint32_t>(random()));
-    mortal_ = random() % 2 == 0;
     calmEnd_ = random() % 4 != 0;
     for (std::size_t app = 0; app < APPS; app++) {
         apps_.push_back(makeOptions(app, static_cast<std::uint32_t>(random())));
@@ -274,7 +273,7 @@ std::string PoolScript::play(std::vector<std::string> *story) const {
     for (const Options &options : apps_) {
         tell(options.appGroupName + ": " + describe(options));
     }
-    PoolWorld world(apps_, settings_, mortal_);
+    PoolWorld world(apps_, settings_);
     PoolModel model(world);
     Player player(world, model);
     if (story != nullptr) {

@@ -58,7 +58,6 @@ private:
     std::vector<Happening> happenings_;
     std::vector<Options> apps_;
     PoolSettings settings_;
-    bool mortal_ = false;
     /** Whether all is calm before the end. */
     bool calmEnd_ = true;
 };

@@ -1,18 +1,14 @@
 #include "support/PoolWorld.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <utility>
-
-#include "pool/MemorySession.h"
-#include "support/Eventually.h"
 
 namespace Passenger {
 
-PoolWorld::PoolWorld(const std::vector<Options> &apps, const PoolSettings &settings, bool mortal)
+PoolWorld::PoolWorld(const std::vector<Options> &apps, const PoolSettings &settings)
     : apps_(apps),
       channels_(loop_),
-      spawners_(mortal),
+      spawners_(clock_),
       pool_(std::make_unique<Pool>(Pool::Parts{.loop = loop_,
                                                .factory = spawners_,
                                                .channels = channels_,
@@ -20,19 +16,19 @@ PoolWorld::PoolWorld(const std::vector<Options> &apps, const PoolSettings &setti
                                                .store = store_,
                                                .cpu = cpu_,
                                                .ownTimer = false},
-                                   settings)) {
+                                   settings)),
+      requests_(std::make_unique<PoolRequests>(*pool_, spawners_.instances(), loop_)) {
+    // Threads that put a standby instance to work call no spawner, but the clock.
+    SteeredSpawners::exceptThisThread();
+    loop_.runSync([] { SteeredSpawners::exceptThisThread(); });
+    clock_.noteThread = [this] { spawners_.noteThread(); };
     for (std::size_t app = 0; app < apps_.size(); app++) {
         byRoot_.emplace(apps_[app].appRoot, app);
     }
 }
 
 PoolWorld::~PoolWorld() {
-    // Sessions refer to the Pool, and the end of one may begin another.
-    if (pool_) {
-        pool_->shutDown();
-    }
-    takeAnswered();
-    pool_.reset();
+    destroyPool();
 }
 
 PoolWorld::RequestPtr PoolWorld::ask(std::size_t app, std::uint32_t stickyId) {
@@ -46,54 +42,26 @@ PoolWorld::RequestPtr PoolWorld::ask(std::size_t app, std::uint32_t stickyId) {
     if (options.maxQueueTime.count() > 0) {
         request->deadline = request->since + options.maxQueueTime;
     }
-    request->waiting =
-        pool_->asyncGet(options, [this, request](GetOutcome outcome) { answer(request, std::move(outcome)); });
+    request->waiting = requests_->ask(options);
+    waiting_.push_back(request);
     return request;
 }
 
-/** On any thread. */
-void PoolWorld::answer(const RequestPtr &request, GetOutcome outcome) {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    request->answers++;
-    request->answered = clock_.now();
-    if (outcome) {
-        request->session = std::move(*outcome);
-        request->instance = dynamic_cast<const MemorySession &>(*request->session).process()->id();
-    } else {
-        request->failure = std::move(outcome.error());
-    }
-    answered_.push_back(request);
-}
-
 void PoolWorld::release(const RequestPtr &request) {
+    requests_->end(*request->session);
     request->session.reset();
 }
 
 void PoolWorld::cancel(const RequestPtr &request) {
-    pool_->cancel(request->waiting);
+    request->waiting.reset();
+    std::erase(waiting_, request);
 }
 
 bool PoolWorld::kill(InstanceId instance) {
     if (!spawners_.kill(instance)) {
         return false;
     }
-    const auto lives = [&] {
-        const PoolSnapshot snapshot = pool_->inspect();
-        return std::any_of(snapshot.superGroups.begin(), snapshot.superGroups.end(), [&](const auto &superGroup) {
-            const auto &processes = superGroup.groups[0].processes;
-            return std::any_of(processes.begin(), processes.end(), [&](const auto &p) { return p.id == instance; });
-        });
-    };
-    const auto looks = [&] {
-        // The first turn of the loop finds out, at the latest in the second it was told.
-        loop_.runSync([] {});
-        loop_.runSync([] {});
-        return !lives();
-    };
-    if (!eventually(looks)) {
-        throw std::runtime_error("the end of an instance was not noticed");
-    }
-    loop_.runSync([] {});
+    requests_->step();
     return true;
 }
 
@@ -102,17 +70,21 @@ void PoolWorld::finish(std::uint64_t boot, bool succeeds) {
 }
 
 void PoolWorld::pass(std::chrono::nanoseconds time) {
-    clock_.advance(time);
+    clock_.clock.advance(time);
     pool_->upkeep();
 }
 
 void PoolWorld::destroyPool() {
+    waiting_.clear();
+    requests_.reset();
     pool_.reset();
 }
 
 PoolSnapshot PoolWorld::settle() {
     for (;;) {
+        // Before the step: what a boot brings meanwhile asks for another one.
         const std::uint64_t changes = spawners_.changes();
+        requests_->step();
         PoolSnapshot snapshot = pool_->inspect();
         unsigned starting = 0;
         for (const SuperGroupSnapshot &superGroup : snapshot.superGroups) {
@@ -124,9 +96,32 @@ PoolSnapshot PoolWorld::settle() {
     }
 }
 
+void PoolWorld::settleBoots() {
+    std::uint64_t changes = 0;
+    do {
+        changes = spawners_.changes();
+        requests_->step();
+    } while (!spawners_.allWait(cpu_.started - spawners_.ended(), changes));
+}
+
 std::vector<PoolWorld::RequestPtr> PoolWorld::takeAnswered() {
-    const std::lock_guard<std::mutex> guard(mutex_);
-    return std::exchange(answered_, {});
+    std::vector<RequestPtr> answered;
+    for (const RequestPtr &request : std::vector<RequestPtr>(waiting_)) {
+        if (!request->waiting->over()) {
+            continue;
+        }
+        request->answered = clock_.now();
+        if (request->waiting->refused()) {
+            request->failure = request->waiting->failure();
+        } else {
+            request->session = request->waiting->session();
+            request->instance = spawners_.idOf(request->session->instance());
+        }
+        request->waiting.reset();
+        std::erase(waiting_, request);
+        answered.push_back(request);
+    }
+    return answered;
 }
 
 }  // namespace Passenger

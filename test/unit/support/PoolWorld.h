@@ -1,11 +1,12 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,14 +15,44 @@
 #include "pool/Pool.h"
 #include "support/ManualClock.h"
 #include "support/PoolFixture.h"
+#include "support/PoolRequests.h"
 #include "support/SteeredSpawners.h"
 
 namespace Passenger {
 
+/** A ManualClock that notes which threads of the pool use it. */
+class WorldClock final : public Clock {
+public:
+    MonotonicTime now() const override {
+        if (noteThread) {
+            noteThread();
+        }
+        return clock.now();
+    }
+    std::function<void()> noteThread;
+    ManualClock clock;
+};
+
+/** A FixedCpuLoad that counts the boots which the pool has started. */
+class CountingCpuLoad final : public CpuLoad {
+public:
+    unsigned cores() const override {
+        return 8;
+    }
+    double idleCores() override {
+        return idle;
+    }
+    void claim() override {
+        started++;
+    }
+    std::atomic<double> idle{8};
+    std::atomic<unsigned> started{0};
+};
+
 /**
- * A Pool in a world in which nothing happens by itself: instances live in memory, boots end when
- * they are told to, time passes when it is told to. After each call of settle() nothing is under
- * way but boots that wait, so that the same calls always do the same.
+ * A Pool in a world in which nothing happens by itself: instances are dummies that are driven by
+ * hand, boots end when they are told to, time passes when it is told to. After each call of
+ * settle() nothing is under way but boots that wait, so that the same calls always do the same.
  *
  * Used by one thread. Applications are numbers, requests too: the younger, the higher.
  */
@@ -33,20 +64,19 @@ public:
         std::uint32_t stickyId = 0;
         MonotonicTime since{};
         std::optional<MonotonicTime> deadline;
-        Pool::Waiting waiting;
-        /** Callbacks that came; one too many is seen by who looks. */
-        unsigned answers = 0;
+        /** While it waits. */
+        AnswerPtr waiting;
         MonotonicTime answered{};
-        /** The answer: one of these. The session ends by release(). */
-        SessionPtr session;
-        std::optional<GetFailure> failure;
+        /** What became of it: one of these. The session ends by release(). */
+        HeldPtr session;
+        std::optional<Refusal> failure;
         InstanceId instance;
         /** For who looks: since when it waits, though it need not. */
         std::optional<MonotonicTime> neglected{};
     };
     using RequestPtr = std::shared_ptr<Request>;
 
-    PoolWorld(const std::vector<Options> &apps, const PoolSettings &settings, bool mortal);
+    PoolWorld(const std::vector<Options> &apps, const PoolSettings &settings);
     /** Ends the Pool, with what waits and boots in it; sessions first. */
     ~PoolWorld();
     PoolWorld(const PoolWorld &) = delete;
@@ -54,8 +84,9 @@ public:
 
     RequestPtr ask(std::size_t app, std::uint32_t stickyId = 0);
     void release(const RequestPtr &request);
+    /** Its client leaves. */
     void cancel(const RequestPtr &request);
-    /** The instance's process ends; returns when the Pool knows. False: it has none. */
+    /** The instance's process ends; returns when the Pool knows. False: it has ended already. */
     bool kill(InstanceId instance);
     void finish(std::uint64_t boot, bool succeeds);
     /** Passes time, and does what the Pool's timer would do then. */
@@ -65,6 +96,9 @@ public:
 
     /** Waits until nothing is under way. */
     PoolSnapshot settle();
+    /** The same without a snapshot, which costs most of the time with a thousand applications. Only
+     *  for applications of which several instances may serve at once. */
+    void settleBoots();
     /** Since the last call: what was answered. After settle(). */
     std::vector<RequestPtr> takeAnswered();
 
@@ -77,7 +111,7 @@ public:
     MonotonicTime now() const {
         return clock_.now();
     }
-    FixedCpuLoad &cpu() noexcept {
+    CountingCpuLoad &cpu() noexcept {
         return cpu_;
     }
     Options &options(std::size_t app) {
@@ -92,20 +126,19 @@ public:
     }
 
 private:
-    void answer(const RequestPtr &request, GetOutcome outcome);
-
     std::vector<Options> apps_;
     std::map<std::string, std::size_t> byRoot_;
     EventLoop loop_;
     ChannelRegistry channels_;
+    WorldClock clock_;
     SteeredSpawners spawners_;
     NoDescriptorStore store_;
-    ManualClock clock_;
-    FixedCpuLoad cpu_;
-    std::mutex mutex_;
-    std::vector<RequestPtr> answered_;
+    CountingCpuLoad cpu_;
     std::uint64_t lastNumber_ = 0;
     std::unique_ptr<Pool> pool_;
+    std::unique_ptr<PoolRequests> requests_;
+    /** By age. */
+    std::vector<RequestPtr> waiting_;
 };
 
 }  // namespace Passenger

@@ -17,6 +17,7 @@ constexpr std::chrono::seconds LONGEST_WAIT{60};
 
 /** Calls back when the thread ends, after all its work for the pool. */
 struct ThreadEnd {
+    bool permanent = false;
     std::function<void()> callback;
     ~ThreadEnd() {
         if (callback) {
@@ -44,7 +45,7 @@ private:
     SteeredSpawners &owner_;
 };
 
-SteeredSpawners::SteeredSpawners(bool mortal) : mortal_(mortal) {}
+SteeredSpawners::SteeredSpawners(const Clock &clock) : instances_(DummyInstances::Driven::BY_HAND, clock) {}
 
 SteeredSpawners::~SteeredSpawners() = default;
 
@@ -53,9 +54,8 @@ SpawnerPtr SteeredSpawners::create(const Options &) {
 }
 
 SpawnResult SteeredSpawners::boot(const Steered &spawner, const Options &options) {
+    noteThread();
     std::unique_lock<std::mutex> lock(mutex_);
-    threads_++;
-    threadEnd.callback = [this] { threadEnds(); };
     const auto me = std::make_shared<Held>(Held{options.appRoot, ::gettid(), &spawner, spawner.cancelled, false});
     arrived_.push_back(me);
     changed();
@@ -67,13 +67,9 @@ SpawnResult SteeredSpawners::boot(const Steered &spawner, const Options &options
     if (!me->succeeds) {
         throw SpawnException("a failure was ordered");
     }
-    SpawnResult result;
-    const InstanceId id(++lastInstance_);
-    if (mortal_) {
-        DescriptorPair pipe = makePipe();
-        result.pidFd = std::move(pipe.first);
-        lifelines_.emplace(id, std::move(pipe.second));
-    }
+    SpawnResult result = instances_.make();
+    const std::size_t number = instances_.count();
+    ids_.emplace(&instances_.at(number - 1), InstanceId(number));
     return result;
 }
 
@@ -86,9 +82,24 @@ void SteeredSpawners::cancel(Steered &spawner) {
     changed();
 }
 
+void SteeredSpawners::noteThread() {
+    if (threadEnd.permanent || threadEnd.callback) {
+        return;
+    }
+    threadEnd.callback = [this] { threadEnds(); };
+    const std::lock_guard<std::mutex> guard(mutex_);
+    threads_++;
+    changed();
+}
+
+void SteeredSpawners::exceptThisThread() {
+    threadEnd.permanent = true;
+}
+
 void SteeredSpawners::threadEnds() {
     const std::lock_guard<std::mutex> guard(mutex_);
     threads_--;
+    ended_++;
     changed();
 }
 
@@ -147,16 +158,23 @@ void SteeredSpawners::finish(std::uint64_t number, bool succeeds) {
     changed();
 }
 
-bool SteeredSpawners::kill(InstanceId instance) {
+InstanceId SteeredSpawners::idOf(const DummyInstance &instance) {
     const std::lock_guard<std::mutex> guard(mutex_);
-    return lifelines_.erase(instance) > 0;
+    return ids_.at(&instance);
 }
 
-void SteeredSpawners::keepOnly(const std::vector<InstanceId> &living) {
+bool SteeredSpawners::kill(InstanceId instance) {
+    DummyInstance &killed = instances_.at(instance.value() - 1);
+    if (!killed.alive()) {
+        return false;
+    }
+    killed.die();
+    return true;
+}
+
+unsigned SteeredSpawners::ended() {
     const std::lock_guard<std::mutex> guard(mutex_);
-    std::erase_if(lifelines_, [&](const auto &lifeline) {
-        return !std::binary_search(living.begin(), living.end(), lifeline.first);
-    });
+    return ended_;
 }
 
 unsigned SteeredSpawners::forgotten() {

@@ -11,16 +11,17 @@
 #include <vector>
 
 #include "pool/Process.h"
+#include "spawning/DummyInstances.h"
 #include "spawning/Spawner.h"
 
 namespace Passenger {
 
 /**
- * Makes instances in memory. Each boot waits until the test ends it, one by one. So the work of
- * background threads happens when the test wants it, and in the same order each time.
+ * Makes dummy instances, which the test drives. Each boot waits until the test ends it, one by one.
+ * So the work of background threads happens when the test wants it, and in the same order each
+ * time.
  *
- * Thread-safe; outlives the Pool. An instance's pidfd is one end of a pipe, and this object has the
- * other end: kill() closes it.
+ * Thread-safe; outlives the Pool.
  */
 class SteeredSpawners final : public SpawnerFactory {
 public:
@@ -30,14 +31,17 @@ public:
         std::string appRoot;
     };
 
-    /** @param mortal instances can be killed, which needs a watcher for each */
-    explicit SteeredSpawners(bool mortal);
+    explicit SteeredSpawners(const Clock &clock);
     ~SteeredSpawners() override;
     SpawnerPtr create(const Options &options) override;
     pid_t spawnServerPid() const override {
         return 0;
     }
 
+    /** Counts the calling thread among those that work for the pool, until its end. */
+    void noteThread();
+    /** The calling thread is not counted. */
+    static void exceptThisThread();
     /** The number of events in the threads of boots. */
     std::uint64_t changes();
     /** Whether `starting` boots wait, and no other thread of a boot runs. The caller counted
@@ -47,10 +51,15 @@ public:
     /** The boots that wait, in order. Only to be called while all wait. */
     std::vector<Boot> boots();
     void finish(std::uint64_t number, bool succeeds);
-    /** Ends the instance's process. @return false: it never existed, or was killed before */
+    DummyInstances &instances() noexcept {
+        return instances_;
+    }
+    /** The pool numbers instances in the order of their making. */
+    InstanceId idOf(const DummyInstance &instance);
+    /** Kills the instance's process. @return false: it has ended already */
     bool kill(InstanceId instance);
-    /** Closes the other ends of instances that no longer exist. @param living in order */
-    void keepOnly(const std::vector<InstanceId> &living);
+    /** The number of boots whose threads have ended. */
+    unsigned ended();
     /** The number of boots that the test did not end before the Pool's end. */
     unsigned forgotten();
 
@@ -70,19 +79,19 @@ private:
     void changed();
     void numberArrivals();
 
-    const bool mortal_;
+    DummyInstances instances_;
     std::mutex mutex_;
     std::condition_variable wake_;
     std::uint64_t changes_ = 0;
-    /** Threads that have called spawn(), and have not ended. */
+    /** Threads that work for the pool, and have not ended. */
     unsigned threads_ = 0;
+    /** Threads that have worked for the pool, and have ended. */
+    unsigned ended_ = 0;
     std::vector<std::shared_ptr<Held>> arrived_;
     std::map<std::uint64_t, std::shared_ptr<Held>> held_;
     std::uint64_t lastNumber_ = 0;
     pid_t lastThread_ = 0;
-    /** The pool numbers instances in the order of their arrival. */
-    std::uint64_t lastInstance_ = 0;
-    std::map<InstanceId, FileDescriptor> lifelines_;
+    std::map<const DummyInstance *, InstanceId> ids_;
     unsigned forgotten_ = 0;
 };
 
