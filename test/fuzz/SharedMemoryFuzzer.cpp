@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/Clock.h"
+#include "base/SystemClock.h"
 #include "io/SocketPair.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"

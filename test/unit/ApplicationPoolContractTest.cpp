@@ -10,6 +10,7 @@
 #include <set>
 #include <thread>
 
+#include "base/SystemClock.h"
 #include "client/ApplicationPoolServer.h"
 #include "pool/StandardApplicationPool.h"
 #include "support/AgentProgram.h"

@@ -6,6 +6,7 @@
 
 #include <ctime>
 
+#include "base/SystemClock.h"
 #include "support/LeakCheck.h"
 #include "support/ManualClock.h"
 

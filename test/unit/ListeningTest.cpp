@@ -16,6 +16,7 @@
 
 #include "base/Exceptions.h"
 #include "prefork/AcceptServer.h"
+#include "prefork/UnixServer.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
 

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <string>
 
+#include "spawning/SystemUserDatabase.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {

@@ -20,6 +20,7 @@
 
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
+#include "base/SystemClock.h"
 #include "io/SocketPair.h"
 #include "support/Eventually.h"
 #include "support/PoolFixture.h"

@@ -4,6 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "base/SystemClock.h"
+#include "prefork/TcpServer.h"
+#include "prefork/UnixServer.h"
 #include "support/Expect.h"
 #include "support/PreForkProcesses.h"
 

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/SystemClock.h"
+#include "prefork/TcpServer.h"
 #include "support/PreForkProcesses.h"
 
 namespace Passenger {

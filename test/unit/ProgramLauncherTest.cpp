@@ -1,3 +1,4 @@
+#include "base/SystemClock.h"
 #include "prefork/ProgramLauncher.h"
 
 #include <cppunit/extensions/HelperMacros.h>

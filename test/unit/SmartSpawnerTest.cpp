@@ -19,6 +19,7 @@
 #include "io/RequestQueue.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
+#include "spawning/SystemUserDatabase.h"
 #include "spawning/UserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"

@@ -12,6 +12,7 @@
 
 #include "base/Split.h"
 #include "spawning/Spawner.h"
+#include "spawning/SystemUserDatabase.h"
 #include "spawning/UserDatabase.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"

@@ -17,6 +17,7 @@
 #include "base/Clock.h"
 #include "base/Exceptions.h"
 #include "base/HttpText.h"
+#include "base/SystemClock.h"
 
 extern "C" {
 #include <apr_optional.h>

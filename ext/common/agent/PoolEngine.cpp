@@ -15,6 +15,7 @@
 #include "base/Mutex.h"
 #include "base/ProcessMemory.h"
 #include "base/ProcessTree.h"
+#include "base/SystemClock.h"
 #include "log/Log.h"
 #include "loop/EventLoop.h"
 #include "pool/ChannelRegistry.h"

@@ -18,14 +18,6 @@ public:
     virtual MonotonicTime now() const = 0;
 };
 
-/** CLOCK_MONOTONIC. */
-class SystemClock final : public Clock {
-public:
-    MonotonicTime now() const override;
-    /** A shared instance without state. It is never destroyed. */
-    static const SystemClock &instance();
-};
-
 /** The form of a time in shared memory and messages. */
 inline std::uint64_t toNanoseconds(MonotonicTime time) {
     return static_cast<std::uint64_t>(time.time_since_epoch().count());

@@ -5,7 +5,6 @@ libpassenger_base_la_SOURCES = \
     %D%/ChildProcess.h \
     %D%/ChildSetup.cpp \
     %D%/ChildSetup.h \
-    %D%/Clock.cpp \
     %D%/Clock.h \
     %D%/Exceptions.h \
     %D%/FileDescriptor.cpp \
@@ -41,6 +40,8 @@ libpassenger_base_la_SOURCES = \
     %D%/StandardDescriptors.cpp \
     %D%/StandardDescriptors.h \
     %D%/StrongId.h \
+    %D%/SystemClock.cpp \
+    %D%/SystemClock.h \
     %D%/ThreadSafety.h
 libpassenger_base_la_LIBADD = $(FMT_LIBS)
 EXTRA_DIST += %D%/README.md

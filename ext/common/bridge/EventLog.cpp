@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "base/LogLimit.h"
+#include "base/SystemClock.h"
 
 namespace Passenger::Bridge::EventLog {
 

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
 #include "client/AgentConnector.h"
 #include "client/AppLink.h"
 #include "client/RemoteApplicationPool.h"

@@ -10,6 +10,7 @@
 #include "exchange/ApplicationPool.h"
 #include "exchange/QueueCache.h"
 #include "exchange/QueueSession.h"
+#include "exchange/SessionHost.h"
 
 namespace Passenger {
 

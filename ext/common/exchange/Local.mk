@@ -35,6 +35,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/RequestSender.cpp \
     %D%/RequestSender.h \
     %D%/Session.h \
+    %D%/SessionHost.h \
     %D%/StreamSession.cpp \
     %D%/StreamSession.h \
     %D%/Withdrawal.cpp \

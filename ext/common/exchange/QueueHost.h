@@ -10,6 +10,7 @@
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
+#include "base/SystemClock.h"
 #include "io/ReplyChannel.h"
 #include "shm/ClaimsView.h"
 #include "shm/GenerationTableView.h"

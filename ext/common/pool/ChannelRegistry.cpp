@@ -2,6 +2,7 @@
 
 #include "base/Clock.h"
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
 #include "io/ReplyChannel.h"
 
 namespace Passenger {

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "base/Clock.h"
+#include "base/SystemClock.h"
 
 namespace Passenger {
 

@@ -1,6 +1,7 @@
 #include "pool/LocalSender.h"
 
 #include "base/Exceptions.h"
+#include "exchange/SessionHost.h"
 
 namespace Passenger {
 

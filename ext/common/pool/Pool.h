@@ -24,6 +24,7 @@
 #include "pool/PoolContext.h"
 #include "pool/Snapshot.h"
 #include "pool/SuperGroup.h"
+#include "spawning/SpawnerFactory.h"
 
 namespace Passenger {
 

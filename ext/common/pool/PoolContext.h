@@ -16,6 +16,7 @@
 #include "pool/Process.h"
 #include "pool/RecentReports.h"
 #include "spawning/Spawner.h"
+#include "spawning/SpawnerFactory.h"
 
 namespace Passenger {
 

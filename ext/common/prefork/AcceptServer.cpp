@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -157,40 +156,6 @@ void AcceptServer::setBusy(bool busy) {
         busy_ = busy;
         tell(busy ? COMM_BUSY : COMM_NOT_BUSY);
     }
-}
-
-TcpServer::TcpServer(std::string host, std::uint16_t port, Handler handler, int backlog)
-    : AcceptServer(std::move(handler)), host_(std::move(host)), port_(port), backlog_(backlog) {}
-
-std::uint16_t TcpServer::port() const {
-    return portOf(listener());
-}
-
-FileDescriptor TcpServer::listen() {
-    return listenOnTcp(host_, port_, backlog_);
-}
-
-UnixServer::UnixServer(std::string path, Handler handler, mode_t mode, int backlog)
-    : AcceptServer(std::move(handler)), path_(std::move(path)), mode_(mode), backlog_(backlog) {}
-
-UnixServer::~UnixServer() {
-    struct stat status {};
-    if (maker_ == ::getpid() && ::lstat(path_.c_str(), &status) == 0 && status.st_dev == device_ &&
-        status.st_ino == inode_) {
-        ::unlink(path_.c_str());
-    }
-}
-
-FileDescriptor UnixServer::listen() {
-    FileDescriptor socket = listenOnUnix(path_, mode_, backlog_);
-    struct stat status {};
-    if (::lstat(path_.c_str(), &status) != 0) {
-        throw SystemException("lstat(\"" + path_ + "\")", errno);
-    }
-    maker_ = ::getpid();
-    device_ = status.st_dev;
-    inode_ = status.st_ino;
-    return socket;
 }
 
 }  // namespace Passenger

@@ -1,13 +1,10 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <functional>
-#include <string>
 #include <string_view>
 
 #include "base/FileDescriptor.h"
-#include "prefork/Listening.h"
 #include "prefork/PreForkServer.h"
 
 namespace Passenger {
@@ -63,42 +60,6 @@ private:
     FileDescriptor output_;
     bool busy_ = false;
     std::chrono::steady_clock::time_point nextAck_;
-};
-
-class TcpServer final : public AcceptServer {
-public:
-    /** As for listenOnTcp(). */
-    TcpServer(std::string host, std::uint16_t port, Handler handler, int backlog = DEFAULT_BACKLOG);
-    /** The port of the socket, after start(). */
-    std::uint16_t port() const;
-
-private:
-    FileDescriptor listen() override;
-
-    std::string host_;
-    std::uint16_t port_;
-    int backlog_;
-};
-
-/** The process that called start() removes the socket's file in the destructor. */
-class UnixServer final : public AcceptServer {
-public:
-    /** As for listenOnUnix(). */
-    UnixServer(std::string path, Handler handler, mode_t mode = 0660, int backlog = DEFAULT_BACKLOG);
-    ~UnixServer() override;
-    UnixServer(const UnixServer &) = delete;
-    UnixServer &operator=(const UnixServer &) = delete;
-
-private:
-    FileDescriptor listen() override;
-
-    std::string path_;
-    mode_t mode_;
-    int backlog_;
-    /** The process that made the file, and the file's identity. */
-    pid_t maker_ = 0;
-    dev_t device_ = 0;
-    ino_t inode_ = 0;
 };
 
 }  // namespace Passenger

@@ -23,6 +23,7 @@
 #include "io/SocketPair.h"
 #include "prefork/ForkServer.h"
 #include "prefork/PipedWorker.h"
+#include "prefork/WorkerListener.h"
 
 namespace Passenger {
 

@@ -9,6 +9,8 @@
 
 #include "base/FileDescriptor.h"
 #include "loop/EventLoop.h"
+#include "prefork/WorkerLauncher.h"
+#include "prefork/WorkerListener.h"
 #include "prefork/WorkerProcess.h"
 
 namespace Passenger {

@@ -30,6 +30,12 @@ libpassenger_prefork_la_SOURCES = \
     %D%/SilenceWatch.h \
     %D%/SpareControl.cpp \
     %D%/SpareControl.h \
+    %D%/TcpServer.cpp \
+    %D%/TcpServer.h \
+    %D%/UnixServer.cpp \
+    %D%/UnixServer.h \
+    %D%/WorkerLauncher.h \
+    %D%/WorkerListener.h \
     %D%/WorkerMonitor.cpp \
     %D%/WorkerMonitor.h \
     %D%/WorkerOutput.cpp \

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "prefork/WorkerListener.h"
+
 namespace Passenger {
 
 namespace {

@@ -6,6 +6,7 @@
 #include "base/FileDescriptor.h"
 #include "io/LineReader.h"
 #include "loop/EventLoop.h"
+#include "prefork/WorkerListener.h"
 #include "prefork/WorkerOutput.h"
 #include "prefork/WorkerProcess.h"
 

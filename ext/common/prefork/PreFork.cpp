@@ -9,6 +9,7 @@
 
 #include "base/ChildProcess.h"
 #include "log/Log.h"
+#include "prefork/WorkerLauncher.h"
 
 namespace Passenger {
 

@@ -7,10 +7,13 @@
 #include <string_view>
 
 #include "base/Clock.h"
+#include "base/SystemClock.h"
 #include "loop/EventLoop.h"
 #include "prefork/PreForkSettings.h"
 #include "prefork/RollingRestart.h"
 #include "prefork/SpareControl.h"
+#include "prefork/WorkerLauncher.h"
+#include "prefork/WorkerListener.h"
 #include "prefork/WorkerMonitor.h"
 #include "prefork/WorkerProcess.h"
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "prefork/PipedWorker.h"
+#include "prefork/WorkerListener.h"
 
 namespace Passenger {
 

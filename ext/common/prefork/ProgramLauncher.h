@@ -5,6 +5,8 @@
 
 #include "base/ChildProcess.h"
 #include "base/FileDescriptor.h"
+#include "prefork/WorkerLauncher.h"
+#include "prefork/WorkerListener.h"
 #include "prefork/WorkerProcess.h"
 
 namespace Passenger {

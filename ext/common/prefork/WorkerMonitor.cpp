@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "log/Log.h"
+#include "prefork/WorkerLauncher.h"
 #include "prefork/WorkerOutput.h"
 
 namespace Passenger {

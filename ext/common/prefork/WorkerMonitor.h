@@ -13,6 +13,7 @@
 #include "prefork/PreForkAttributes.h"
 #include "prefork/PreForkWorker.h"
 #include "prefork/SilenceWatch.h"
+#include "prefork/WorkerLauncher.h"
 #include "prefork/WorkerSet.h"
 
 namespace Passenger {

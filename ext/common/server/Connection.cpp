@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
 #include "exchange/QueueHost.h"
 #include "io/ReportFrame.h"
 #include "log/Log.h"

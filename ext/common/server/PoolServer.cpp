@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 

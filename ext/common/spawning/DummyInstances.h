@@ -10,6 +10,7 @@
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
+#include "base/SystemClock.h"
 #include "loop/Thread.h"
 #include "spawning/DummyInstance.h"
 #include "spawning/Spawner.h"

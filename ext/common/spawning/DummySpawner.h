@@ -7,6 +7,7 @@
 #include "base/Mutex.h"
 #include "spawning/DummyInstances.h"
 #include "spawning/Spawner.h"
+#include "spawning/SpawnerFactory.h"
 
 namespace Passenger {
 

@@ -6,8 +6,6 @@
 
 #include <tl/expected.hpp>
 
-#include "spawning/UserDatabase.h"
-
 namespace Passenger {
 
 struct FileOwner {
@@ -31,20 +29,6 @@ public:
      * @throws SystemException, IOException
      */
     virtual tl::expected<FileOwner, int> ownerOf(const std::string &path) const = 0;
-};
-
-/**
- * Searches in this process: as root by an OwnerSearch, else by lstat(). Not by stat(): with a link
- * to another user's file an attacker could take that user's identity.
- */
-class SystemFileOwners final : public FileOwners {
-public:
-    explicit SystemFileOwners(const UserDatabase &database) : database_(database) {}
-
-    tl::expected<FileOwner, int> ownerOf(const std::string &path) const override;
-
-private:
-    const UserDatabase &database_;
 };
 
 }  // namespace Passenger

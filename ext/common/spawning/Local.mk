@@ -19,7 +19,6 @@ libpassenger_spawning_la_SOURCES = \
     %D%/DummySpawner.h \
     %D%/ExclusiveTurn.cpp \
     %D%/ExclusiveTurn.h \
-    %D%/FileOwners.cpp \
     %D%/FileOwners.h \
     %D%/OutputFiles.cpp \
     %D%/OutputFiles.h \
@@ -56,9 +55,13 @@ libpassenger_spawning_la_SOURCES = \
     %D%/SpawnedProcess.cpp \
     %D%/SpawnedProcess.h \
     %D%/Spawner.h \
+    %D%/SpawnerFactory.h \
     %D%/StandardSpawnerFactory.cpp \
     %D%/StandardSpawnerFactory.h \
-    %D%/UserDatabase.cpp \
+    %D%/SystemFileOwners.cpp \
+    %D%/SystemFileOwners.h \
+    %D%/SystemUserDatabase.cpp \
+    %D%/SystemUserDatabase.h \
     %D%/UserDatabase.h \
     %D%/UserResolver.cpp \
     %D%/UserResolver.h \

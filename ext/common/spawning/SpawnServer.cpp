@@ -6,6 +6,7 @@
 #include "io/SocketPair.h"
 #include "log/Log.h"
 #include "spawning/ProcessEnds.h"
+#include "spawning/SystemUserDatabase.h"
 #include "spawning/UserDatabase.h"
 
 namespace Passenger {

@@ -6,6 +6,9 @@
 #include "spawning/OutputFiles.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/Spawner.h"
+#include "spawning/SpawnerFactory.h"
+#include "spawning/SystemFileOwners.h"
+#include "spawning/SystemUserDatabase.h"
 #include "spawning/UserDatabase.h"
 #include "spawning/UserResolver.h"
 

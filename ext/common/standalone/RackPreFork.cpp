@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
 #include "log/Log.h"
 
 namespace Passenger {

@@ -20,6 +20,7 @@
 #include "base/PidFd.h"
 #include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
+#include "base/SystemClock.h"
 #include "log/Log.h"
 
 namespace Passenger {

@@ -21,6 +21,7 @@
 
 #include <fmt/format.h>
 
+#include "base/SystemClock.h"
 #include "log/Log.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Pool.h"

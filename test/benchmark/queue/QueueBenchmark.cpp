@@ -32,6 +32,7 @@
 #include "base/Exceptions.h"
 #include "exchange/QueueCache.h"
 #include "exchange/QueueSession.h"
+#include "exchange/SessionHost.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
 #include "shm/Claims.h"

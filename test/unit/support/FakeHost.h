@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/SystemClock.h"
 #include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"

@@ -15,6 +15,7 @@
 #include "base/Exceptions.h"
 #include "prefork/PreFork.h"
 #include "prefork/PreForkServer.h"
+#include "prefork/WorkerLauncher.h"
 #include "prefork/WorkerProcess.h"
 
 namespace Passenger {

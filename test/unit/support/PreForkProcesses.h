@@ -27,6 +27,8 @@
 #include "prefork/AcceptServer.h"
 #include "prefork/ForkLauncher.h"
 #include "prefork/PreFork.h"
+#include "prefork/TcpServer.h"
+#include "prefork/WorkerLauncher.h"
 #include "support/CapturedLog.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"

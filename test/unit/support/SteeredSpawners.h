@@ -13,6 +13,7 @@
 #include "pool/Process.h"
 #include "spawning/DummyInstances.h"
 #include "spawning/Spawner.h"
+#include "spawning/SpawnerFactory.h"
 
 namespace Passenger {
 

@@ -1,4 +1,4 @@
-#include "spawning/FileOwners.h"
+#include "spawning/SystemFileOwners.h"
 
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "base/Clock.h"
+#include "base/SystemClock.h"
 
 #include <new>
 

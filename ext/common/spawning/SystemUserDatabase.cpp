@@ -1,4 +1,4 @@
-#include "spawning/UserDatabase.h"
+#include "spawning/SystemUserDatabase.h"
 
 #include <grp.h>
 #include <pwd.h>

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+
+#include "base/FileRights.h"
+#include "exchange/Options.h"
+#include "spawning/Spawner.h"
+
+namespace Passenger {
+
+/**
+ * Chooses the Spawner for an application. Never blocks; may be called on the event loop. Outlives
+ * its Spawners.
+ */
+class SpawnerFactory {
+public:
+    virtual ~SpawnerFactory() = default;
+    virtual SpawnerPtr create(const Options &options) = 0;
+    /**
+     * The rights for access to files of the application: those of its user; none: the agent's own.
+     * May block.
+     * @throws std::exception if the user cannot be determined; spawns fail then, too
+     */
+    virtual std::optional<FileRights> rightsFor(const Options & /*options*/) const {
+        return std::nullopt;
+    }
+    /** 0 if there is no spawn server. Never blocks. */
+    virtual pid_t spawnServerPid() const = 0;
+};
+
+}  // namespace Passenger
