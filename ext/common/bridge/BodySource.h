@@ -11,7 +11,7 @@
 namespace Passenger::Bridge {
 
 /** The request's body ended too early: most often the client left. */
-class BodyBrokenOff {};
+struct BodyBrokenOff {};
 
 /**
  * The request's bytes that come on the reply channel in BODY messages: the rest of a long

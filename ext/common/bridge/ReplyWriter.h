@@ -9,7 +9,7 @@
 namespace Passenger::Bridge {
 
 /** The child shut the reply channel down. */
-class ClientGone {};
+struct ClientGone {};
 
 /**
  * Writes the messages that answer one request (doc/PROTOCOLS.md, section 3). Sending waits for the

@@ -10,7 +10,10 @@
 
 namespace Passenger {
 
-/** An AcceptServer on a Unix socket. The process that called start() removes the socket's file in the destructor. */
+/**
+ * An AcceptServer on a Unix socket. The process that called start() removes the socket's file in
+ * the destructor.
+ */
 class UnixServer final : public AcceptServer {
 public:
     /** As for listenOnUnix(). */
