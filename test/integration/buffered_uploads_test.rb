@@ -160,7 +160,8 @@ class BufferedUploadsTest < IntegrationTest
                                                  "PassengerBufferUpload off\n") }) do |own|
       raw = own.raw("late.test").request("POST", "/",
                                          { "Content-Length" => "5", "Expect" => "100-continue" })
-      assert_raises(EOFError, Errno::ECONNRESET) { raw.response }
+      # httpd may learn of the failure before it has sent the head.
+      assert_includes [:cut, 502], outcome_of(raw)
       raw.close
     end
   end
@@ -238,6 +239,13 @@ class BufferedUploadsTest < IntegrationTest
   end
 
   private
+
+  # The status of the answer, or :cut if the connection ends within it.
+  def outcome_of(raw)
+    raw.response.status
+  rescue EOFError, Errno::ECONNRESET
+    :cut
+  end
 
   def with_tiny_disk(kilobytes)
     needs_root "mounts a small file system"
