@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/Mutex.h"
+#include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "exchange/QueueHost.h"
 

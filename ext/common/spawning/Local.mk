@@ -17,6 +17,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/DummyInstances.h \
     %D%/DummySpawner.cpp \
     %D%/DummySpawner.h \
+    %D%/DummySpawnerFactory.cpp \
+    %D%/DummySpawnerFactory.h \
     %D%/ExclusiveTurn.cpp \
     %D%/ExclusiveTurn.h \
     %D%/FileOwners.h \

@@ -1,7 +1,7 @@
 #pragma once
 
 #include "loop/EventLoop.h"
-#include "spawning/DummySpawner.h"
+#include "spawning/DummySpawnerFactory.h"
 #include "spawning/FileOwners.h"
 #include "spawning/OutputFiles.h"
 #include "spawning/SpawnManager.h"

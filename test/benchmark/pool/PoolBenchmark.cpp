@@ -25,7 +25,7 @@
 #include "log/Log.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/Pool.h"
-#include "spawning/DummySpawner.h"
+#include "spawning/DummySpawnerFactory.h"
 
 namespace Passenger {
 

@@ -8,7 +8,7 @@
 
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
-#include "spawning/DummySpawner.h"
+#include "spawning/DummySpawnerFactory.h"
 
 namespace Passenger {
 

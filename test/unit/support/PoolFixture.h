@@ -8,7 +8,7 @@
 
 #include "pool/ChannelRegistry.h"
 #include "pool/Pool.h"
-#include "spawning/DummySpawner.h"
+#include "spawning/DummySpawnerFactory.h"
 #include "support/CapturedLog.h"
 #include "support/LeakCheck.h"
 #include "support/ManualClock.h"
