@@ -56,6 +56,9 @@ public:
     /** @param slot the Group's in the generation table. @throws SystemException */
     ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels, DescriptorStore &store);
 
+    std::uint32_t slot() const noexcept {
+        return slot_;
+    }
     Claims &claims() noexcept {
         return claims_;
     }

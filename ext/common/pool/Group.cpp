@@ -10,21 +10,6 @@
 
 namespace Passenger {
 
-namespace {
-
-/** The sending end of this instance's own queue; none: it does not serve, or takes nothing from one. */
-FileDescriptor ownQueueOf(const std::vector<ProcessPtr> &processes, std::uint32_t stickyId) {
-    for (const ProcessPtr &process : processes) {
-        if (process->stickyId() == stickyId && process->state == Process::State::SERVING && process->ownQueue &&
-            !RequestQueue::closed(process->ownQueue->sendingEnd().get())) {
-            return process->ownQueue->sendingEnd().duplicate();
-        }
-    }
-    return FileDescriptor();
-}
-
-}  // namespace
-
 Group::Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot)
     : pool_(pool),
       context_(context),
@@ -32,6 +17,8 @@ Group::Group(Pool &pool, PoolContext &context, const Options &options, std::uint
       slot_(slot),
       options_(options),
       queue_(slot, name_, context.channels, context.store),
+      instances_(context, queue_),
+      hangs_(name_, options_, queue_, instances_),
       restartFiles_(options.appRoot, options.restartDir),
       spawner_(context.factory.create(options)) {}
 
@@ -39,7 +26,7 @@ Group::~Group() = default;
 
 /** Whether the application did not start lately, and it is too early to try again. */
 bool Group::failsAtOnce(MonotonicTime now) const {
-    return failure_ && serving() == 0 && starting_ == 0 && !backoff_.mayTry(now);
+    return failure_ && instances_.serving() == 0 && starting_ == 0 && !backoff_.mayTry(now);
 }
 
 Attachment Group::attach(const Options &options, Generation unusable) {
@@ -60,11 +47,11 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     if (!queue_.current()) {
         newQueue();
     }
-    expecting_ = serving() == 0 ? std::optional(now) : std::nullopt;
+    expecting_ = instances_.serving() == 0 ? std::optional(now) : std::nullopt;
     rescale();
     Attachment attachment = queue_.attachment();
     if (options.stickySessions && options.stickyId != 0) {
-        attachment.ownQueue = ownQueueOf(processes_, options.stickyId);
+        attachment.ownQueue = instances_.ownQueue(options.stickyId);
     }
     return attachment;
 }

@@ -10,13 +10,14 @@
 #include "base/Exceptions.h"
 #include "exchange/Options.h"
 #include "policy/Backoff.h"
-#include "policy/Heartbeats.h"
 #include "policy/IdlePolicy.h"
 #include "policy/RecentTimes.h"
 #include "policy/RoomPolicy.h"
 #include "policy/ScalingPolicy.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/GetFailure.h"
+#include "pool/HangWatch.h"
+#include "pool/Instances.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
 #include "pool/Snapshot.h"
@@ -53,6 +54,18 @@ public:
     RestartFiles &restartFiles() noexcept {
         return restartFiles_;
     }
+    Instances &instances() noexcept REQUIRES(poolLock) {
+        return instances_;
+    }
+    const Instances &instances() const noexcept REQUIRES(poolLock) {
+        return instances_;
+    }
+    ApplicationQueue &queue() noexcept REQUIRES(poolLock) {
+        return queue_;
+    }
+    const ApplicationQueue &queue() const noexcept REQUIRES(poolLock) {
+        return queue_;
+    }
     /** In a background thread. */
     bool beginRestarts(const Options &options) EXCLUDES(poolLock);
 
@@ -74,14 +87,6 @@ public:
     void attend(MonotonicTime now) REQUIRES(poolLock);
     /** All instances that live or are being started: what counts for the pool's limit. */
     unsigned size() const REQUIRES(poolLock);
-    unsigned serving() const REQUIRES(poolLock);
-    unsigned draining() const REQUIRES(poolLock);
-    /** All instances that live. */
-    unsigned living() const REQUIRES(poolLock) {
-        return static_cast<unsigned>(processes_.size());
-    }
-    unsigned active() const REQUIRES(poolLock);
-    std::vector<pid_t> pids() const REQUIRES(poolLock);
     /** Whether an instance takes another one's place at this moment: then the limits may be exceeded by one. */
     bool replacing() const REQUIRES(poolLock);
     /** Whether an instance that was to replace something is on its way, be it still of use or not. */
@@ -108,7 +113,6 @@ public:
     bool mayAlwaysRestart() const REQUIRES(poolLock);
     /** The instance goes on until another one has taken its place. */
     void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock);
-    ProcessPtr findProcess(InstanceId id) const REQUIRES(poolLock);
     /** Ends the instance; another one comes for it where there is need. */
     void detach(const ProcessPtr &process) REQUIRES(poolLock);
     /** The instance gets no requests until it is enabled. False: nobody would be left to serve, nor could be. */
@@ -129,26 +133,19 @@ public:
     void processSent(Process &process, const Frame &frame) REQUIRES(poolLock);
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
-    /** A new channel's mark begins at zero. */
-    void resetMark(ChannelId channel) REQUIRES(poolLock);
-    /** A sending process is gone. */
-    void senderGone(std::uint32_t childSlot) REQUIRES(poolLock);
     /** Whether it has instances with a memory limit; and those. */
     bool isMeasured() const REQUIRES(poolLock) {
-        return (options_.memoryLimit > 0 || options_.hardMemoryLimit > 0) && !processes_.empty();
+        return (options_.memoryLimit > 0 || options_.hardMemoryLimit > 0) && !instances_.empty();
     }
     /** Whether it has files that are to be copied into our log, and a process that may write them. */
     bool isMonitored() const REQUIRES(poolLock) {
-        return !options_.monitoredFiles.empty() && (starting_ > 0 || !processes_.empty());
+        return !options_.monitoredFiles.empty() && (starting_ > 0 || !instances_.empty());
     }
     /** Those of the last request that asked. */
     const Options &options() const REQUIRES(poolLock) {
         return options_;
     }
-    std::vector<ProcessPtr> limitedProcesses() const REQUIRES(poolLock);
     void measured(Process &process, std::uint64_t bytes) REQUIRES(poolLock);
-    /** For the Pool's end: hands out what has watchers, to be dropped without the lock. */
-    std::vector<ProcessPtr> takeProcesses() REQUIRES(poolLock);
     std::vector<std::shared_ptr<Spawner>> takeSpawners() REQUIRES(poolLock);
 
 private:
@@ -196,20 +193,17 @@ private:
     // GroupScaling.cpp
     ScalingSnapshot scaling(MonotonicTime now) REQUIRES(poolLock);
     void lookAtQueue(ScalingSnapshot &snapshot, MonotonicTime now) REQUIRES(poolLock);
-    unsigned freeThreads() const REQUIRES(poolLock);
     void readStatistics(MonotonicTime now) REQUIRES(poolLock);
     void grow(MonotonicTime now) REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
     void plan(MonotonicTime now) REQUIRES(poolLock);
     unsigned maxInstances() const REQUIRES(poolLock);
     unsigned inFlight() const REQUIRES(poolLock);
-    bool busy(const Process &process) const REQUIRES(poolLock);
 
     // GroupShrinking.cpp
     std::chrono::nanoseconds idleInterval() const REQUIRES(poolLock);
     void collectIdle(MonotonicTime now) REQUIRES(poolLock);
     unsigned notePeak(MonotonicTime now) REQUIRES(poolLock);
-    ProcessPtr leastNeeded() const REQUIRES(poolLock);
 
     // GroupSpares.cpp: instances that are kept free
     bool keepsSpares() const REQUIRES(poolLock);
@@ -219,13 +213,6 @@ private:
     void lookAtSpares(MonotonicTime now) REQUIRES(poolLock);
     void endSpares(MonotonicTime now) REQUIRES(poolLock);
     unsigned withoutSpares(unsigned surplus, MonotonicTime now) const REQUIRES(poolLock);
-
-    // GroupHeartbeats.cpp: instances that give no sign of life
-    static std::uint64_t heartbeatInterval(const Options &options);
-    void expectHeartbeats(const Process &process, MonotonicTime now) REQUIRES(poolLock);
-    void noteHeartbeat(const Process &process) REQUIRES(poolLock);
-    void killSilent(MonotonicTime now) REQUIRES(poolLock);
-    void forgetHeartbeats(const Process &process) REQUIRES(poolLock);
 
     // GroupInspection.cpp
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
@@ -255,7 +242,6 @@ private:
     void dropDeployment() REQUIRES(poolLock);
     bool deploys(const SpawnTask &task) const REQUIRES(poolLock);
     void dropStandby() REQUIRES(poolLock);
-    void discard(const ProcessPtr &process) REQUIRES(poolLock);
     bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
     void standBy(const SpawnTask &task, const ProcessPtr &process) REQUIRES(poolLock);
     void activateStandby() REQUIRES(poolLock);
@@ -280,18 +266,12 @@ private:
     void publish() REQUIRES(poolLock);
     void ended(const ProcessPtr &process) REQUIRES(poolLock);
     void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
-    void endSlowDrains(MonotonicTime now) REQUIRES(poolLock);
-    void noteOrphans(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
-    void endHung(const ProcessPtr &process, std::chrono::milliseconds time) REQUIRES(poolLock);
-    void killHung(MonotonicTime now) REQUIRES(poolLock);
-    std::optional<MonotonicTime> nextKill() const REQUIRES(poolLock);
+    void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
     void logExit(Process &process, bool expected) REQUIRES(poolLock);
-    void bury(ProcessPtr process) REQUIRES(poolLock);
     void buryLater(SpawnerPointer spawner) REQUIRES(poolLock);
     void dropLater(SpawnerPointer spawner) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void logFailure(const char *event, GetFailure &failure) REQUIRES(poolLock);
-    unsigned capacity() const REQUIRES(poolLock);
 
     Pool &pool_;
     PoolContext &context_;
@@ -303,7 +283,8 @@ private:
     ApplicationQueue queue_ GUARDED_BY(poolLock);
     /** Something was asked of it since it last was given up for others. */
     bool used_ GUARDED_BY(poolLock) = false;
-    std::vector<ProcessPtr> processes_ GUARDED_BY(poolLock);
+    Instances instances_ GUARDED_BY(poolLock);
+    HangWatch hangs_ GUARDED_BY(poolLock);
     MonotonicTime lastProgress_ GUARDED_BY(poolLock){};
     GroupCounters counters_ GUARDED_BY(poolLock);
     /** How long answers took of late. */
@@ -367,8 +348,6 @@ private:
     /** Spares: how many were at work at once in the last moment. */
     IdlePolicy lately_ GUARDED_BY(poolLock);
     MonotonicTime nextSpareLook_ GUARDED_BY(poolLock){};
-    /** Of instances that were asked for signs of life. */
-    Heartbeats<InstanceId> heartbeats_ GUARDED_BY(poolLock);
     /** What the children had counted when it was last read. */
     GroupStatistics read_ GUARDED_BY(poolLock);
 };

@@ -20,9 +20,6 @@ namespace {
 /** For an instance's parent to tell how it ended. A preloader that is stopped, say, does not. */
 constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
 
-/** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
-constexpr std::chrono::seconds DRAIN_LIMIT{90};
-
 /** Requests wait so long for an application whose instances die one after the other; longer, and they are told. */
 constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
 
@@ -50,7 +47,7 @@ void Group::clear() {
     retireAll();
     if (oneMore) {
         // What is being started was admitted above the limit for one of these. As long as they live no other may be.
-        for (const ProcessPtr &process : processes_) {
+        for (const ProcessPtr &process : instances_.all()) {
             process->replaced = true;
         }
     }
@@ -83,25 +80,15 @@ void Group::closeQueue() {
 
 /** A disabled instance keeps the queue: the end of the queue would end the instance. */
 void Group::closeQueueIfUnused() {
-    const bool keeps =
-        std::any_of(processes_.begin(), processes_.end(), [](const ProcessPtr &process) { return process->stays(); });
-    if (queue_.current() && starting_ == 0 && !standby_ && !deployment_ && !keeps && inFlight() == 0 && !expecting_) {
+    if (queue_.current() && starting_ == 0 && !standby_ && !deployment_ && !instances_.anyStays() && inFlight() == 0 &&
+        !expecting_) {
         closeQueue();
     }
 }
 
-/** How many requests its instances can run at once. */
-unsigned Group::capacity() const {
-    unsigned sum = 0;
-    for (const ProcessPtr &process : processes_) {
-        sum += process->state == Process::State::SERVING ? process->socket.concurrency : 0;
-    }
-    return sum;
-}
-
 /** Tells the children which generation to use, and how many requests it can run at once. */
 void Group::publish() {
-    queue_.publish(capacity());
+    queue_.publish(instances_.capacity());
 }
 
 // ----- Instances
@@ -118,7 +105,7 @@ void Group::processDied(const ProcessPtr &process) {
         readStatistics(now);
         backoff_.instanceDied(now, lastProgress_ > process->since());
         if (process->state == Process::State::SERVING) {
-            restoreTo_ = std::max(restoreTo_, serving());
+            restoreTo_ = std::max(restoreTo_, instances_.serving());
         }
     }
     ended(process);
@@ -129,15 +116,8 @@ void Group::processDied(const ProcessPtr &process) {
 
 /** Takes it out. */
 void Group::ended(const ProcessPtr &process) {
-    process->state = Process::State::DEAD;
-    process->closeOwnQueue();
-    queue_.giveUp(process->socket.cells, process->killed());
-    if (process->pid() > 0) {
-        context_.store.remove("instance:" + std::to_string(process->pid()));
-    }
-    std::erase(processes_, process);
-    forgetHeartbeats(*process);
-    bury(process);
+    instances_.remove(process);
+    hangs_.remove(process->id());
     if (shutDown_) {
         return;
     }
@@ -150,7 +130,7 @@ void Group::ended(const ProcessPtr &process) {
 
 /** One instance after the other dies, and the next attempt is some time off: who waits is told. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
-    if (serving() > 0 || starting_ > 0 || standby_ || backoff_.notBefore() < now + PATIENCE_WITH_DEATHS) {
+    if (instances_.serving() > 0 || starting_ > 0 || standby_ || backoff_.notBefore() < now + PATIENCE_WITH_DEATHS) {
         return;
     }
     GetFailure failure{
@@ -193,22 +173,6 @@ void Group::goDown(const GetFailure &failure) {
     }
 }
 
-/** Kills instances that were told to finish and did not: they hang where nothing of theirs can end them. */
-void Group::endSlowDrains(MonotonicTime now) {
-    for (const ProcessPtr &process : processes_) {
-        if (process->state != Process::State::DRAINING || process->pid() == 0) {
-            continue;
-        }
-        if (!process->drainingSince) {
-            process->drainingSince = now;
-        } else if (now - *process->drainingSince > DRAIN_LIMIT) {
-            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", name_,
-                      process->pid());
-            process->kill();
-        }
-    }
-}
-
 /** Its parent tells how it ended, and may be slow; a thread waits for that, and nothing else does. */
 void Group::logExit(Process &process, bool expected) {
     if (process.pid() <= 0) {
@@ -233,7 +197,7 @@ void Group::processSent(Process &process, const Frame &frame) {
         return;
     }
     if (frame.type == FrameType::HEARTBEAT) {
-        noteHeartbeat(process);
+        hangs_.noteHeartbeat(process.id(), context_.clock.now());
         return;
     }
     if (frame.type == FrameType::WARM) {
@@ -260,21 +224,10 @@ void Group::processSent(Process &process, const Frame &frame) {
     }
 }
 
-std::vector<ProcessPtr> Group::takeProcesses() {
-    return std::exchange(processes_, {});
-}
-
 std::vector<std::shared_ptr<Spawner>> Group::takeSpawners() {
     std::vector<SpawnerPointer> all = std::exchange(oldSpawners_, {});
     all.push_back(std::exchange(spawner_, nullptr));
     return all;
-}
-
-/** What has watchers is destroyed on the loop, and not before the lock is given up: whoever holds it may refer to the process until then. */
-void Group::bury(ProcessPtr process) {
-    if (process->watched()) {
-        context_.loop.post([this, process = std::move(process)] { const PoolGuard guard(context_); });
-    }
 }
 
 void Group::buryLater(SpawnerPointer spawner) {
@@ -296,6 +249,29 @@ void Group::dropLater(SpawnerPointer spawner) {
     }
 }
 
+// ----- Instances that hang
+
+bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) {
+    const ProcessPtr process = instances_.holder(channel, ticket);
+    if (process) {
+        endHung(process, time);
+    }
+    return process != nullptr;
+}
+
+void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) {
+    if (!hangs_.noteHang(*process, limit, context_.clock.now())) {
+        return;
+    }
+    if (process->stays()) {
+        restoreTo_ = std::max(restoreTo_, instances_.serving());
+        retire(process);
+    }
+    process->askForBacktraces();
+    rescale();
+    pool_.roomMayHaveCome();
+}
+
 // ----- Who sends to it
 
 void Group::channelsGone(const std::vector<ChannelId> &channels) {
@@ -305,18 +281,11 @@ void Group::channelsGone(const std::vector<ChannelId> &channels) {
     for (const ChannelId channel : channels) {
         queue_.senders().withdrawAll(channel);
     }
-    noteOrphans(channels);
-    for (const ProcessPtr &process : processes_) {
+    hangs_.noteOrphans(channels, context_.clock.now());
+    rescale();
+    for (const ProcessPtr &process : instances_.all()) {
         process->dropChannels(channels);
     }
-}
-
-void Group::resetMark(ChannelId channel) {
-    queue_.senders().reset(channel);
-}
-
-void Group::senderGone(std::uint32_t childSlot) {
-    queue_.senders().forgetChild(childSlot);
 }
 
 }  // namespace Passenger

@@ -11,7 +11,7 @@ GroupState Group::state(MonotonicTime now) const {
     if (deployment_) {
         return GroupState::DEPLOYING;
     }
-    if (serving() > 0) {
+    if (instances_.serving() > 0) {
         return deployFailure_ ? GroupState::DEPLOY_FAILED : GroupState::SERVING;
     }
     if (starting_ > 0 || standby_) {
@@ -28,7 +28,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.state = state(now);
     snapshot.version = version_;
     snapshot.starting = starting_;
-    snapshot.heartbeats = heartbeats_.size();
+    snapshot.heartbeats = hangs_.heartbeats();
     snapshot.minInstances = options_.minInstances;
     snapshot.maxInstances = maxInstances();
     snapshot.minSpareInstances = options_.minSpareInstances;
@@ -53,7 +53,7 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.counters.clientsLeft = statistics.left;
     snapshot.serviceTime = statistics.serviceTime;
     snapshot.queueTime = statistics.queueTime;
-    for (const ProcessPtr &process : processes_) {
+    for (const ProcessPtr &process : instances_.all()) {
         snapshot.processes.push_back(inspect(*process, now));
     }
     if (standby_) {

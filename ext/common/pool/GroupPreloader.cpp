@@ -40,7 +40,7 @@ void Group::restIfDue(MonotonicTime now) {
 
 /** The instance has answered as many requests as Options::reforkAfter: the next preloader is forked from it, one at a time. */
 void Group::warmed(const Process &process) {
-    const ProcessPtr instance = findProcess(process.id());
+    const ProcessPtr instance = instances_.find(process.id());
     if (!instance || instance->state != Process::State::SERVING || !instance->replacementReason.empty() || reforking_ ||
         instance->version() != version_ || deployment_ || shutDown_ || !instance->parts().origin) {
         return;
@@ -100,7 +100,7 @@ void Group::reforked(const Process &instance) {
     counters_.reforked++;
     lastSpawn_ = context_.clock.now();
     coldOrigin_ = instance.parts().origin;
-    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+    for (const ProcessPtr &process : std::vector<ProcessPtr>(instances_.all())) {
         replaceIfCold(*process);
     }
     rescale();

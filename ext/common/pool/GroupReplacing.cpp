@@ -22,7 +22,7 @@ void Group::restart() {
     dropDeployment();
     dropStandby();
     queue_.takePeak();
-    const unsigned now = serving();
+    const unsigned now = instances_.serving();
     restoreTo_ = std::max(now, restoreTo_);
     SpawnerPointer fresh = context_.factory.create(options_);
     const std::uint64_t version = ++lastVersion_;
@@ -41,7 +41,7 @@ void Group::restart() {
 
 /** Starts the first instance of the new version, if there may be one more. */
 void Group::deploy() {
-    if (serving() > 0) {
+    if (instances_.serving() > 0) {
         deployment_->started =
             !standby_ && pool_.admitReplacement(*this) &&
             startSpawn(SpawnTask{SpawnTask::Purpose::DEPLOY, deployment_->version, deployment_->spawner, options_,
@@ -78,7 +78,7 @@ void Group::takeOver(const SpawnTask &task) {
         retireOlderThan(version_);
     } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
         beingReplaced_ = InstanceId();
-        const ProcessPtr outgoing = findProcess(task.replaces);
+        const ProcessPtr outgoing = instances_.find(task.replaces);
         if (!outgoing) {
             return;
         }
@@ -106,7 +106,7 @@ void Group::dropDeployment() {
 }
 
 void Group::retireAll() {
-    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+    for (const ProcessPtr &process : std::vector<ProcessPtr>(instances_.all())) {
         if (process->stays()) {
             retire(process);
         }
@@ -114,7 +114,7 @@ void Group::retireAll() {
 }
 
 void Group::retireOlderThan(std::uint64_t version) {
-    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
+    for (const ProcessPtr &process : std::vector<ProcessPtr>(instances_.all())) {
         if (process->version() >= version) {
             continue;
         }
@@ -126,10 +126,11 @@ void Group::retireOlderThan(std::uint64_t version) {
 }
 
 bool Group::mayAlwaysRestart() const {
-    if (starting_ > 0 || deployment_ || standby_ || processes_.empty() || processes_.back()->version() != version_) {
+    if (starting_ > 0 || deployment_ || standby_ || instances_.empty() ||
+        instances_.all().back()->version() != version_) {
         return false;
     }
-    return lastBusy_ > processes_.back()->since() || queue_.senders().peak() > 0;
+    return lastBusy_ > instances_.all().back()->since() || queue_.senders().peak() > 0;
 }
 
 QueueGenerationPtr Group::makeGeneration() {
@@ -147,7 +148,7 @@ void Group::newQueue() {
 
 /** Limits of one are never exceeded by instances that serve: the new one is started, and waits for the old one's last answer. */
 bool Group::mustStandBy(const SpawnTask &task) const {
-    return maxInstances() == 1 && living() > 0 && task.purpose != SpawnTask::Purpose::GROW;
+    return maxInstances() == 1 && instances_.living() > 0 && task.purpose != SpawnTask::Purpose::GROW;
 }
 
 void Group::standBy(const SpawnTask &task, const ProcessPtr &process) {
@@ -163,14 +164,14 @@ void Group::activateStandby() {
     if (!standby_) {
         return;
     }
-    if (serving() > 0) {
+    if (instances_.serving() > 0) {
         // There were more than one, since the limit was lowered. Now it would be one too many.
         dropStandby();
         rescale();
         pool_.roomMayHaveCome();
         return;
     }
-    if (draining() > 0) {
+    if (instances_.draining() > 0) {
         return;
     }
     const Standby standby = std::move(*standby_);
@@ -187,17 +188,10 @@ void Group::activateStandby() {
 
 void Group::dropStandby() {
     if (standby_) {
-        discard(standby_->process);
+        instances_.discard(standby_->process);
         dropLater(std::move(standby_->task.spawner));
         standby_.reset();
     }
-}
-
-/** An instance that has served nothing, and will not. */
-void Group::discard(const ProcessPtr &process) {
-    process->state = Process::State::DEAD;
-    process->kill();
-    bury(process);
 }
 
 // ----- Single instances
@@ -216,23 +210,16 @@ void Group::replaceOne(MonotonicTime now) {
     if (beingReplaced_ || deployment_ || standby_ || !backoff_.mayTry(now)) {
         return;
     }
-    for (const ProcessPtr &process : processes_) {
-        if (!process->replacementReason.empty() && process->state == Process::State::SERVING) {
-            SpawnTask task = growTask();
-            task.purpose = SpawnTask::Purpose::REPLACE;
-            task.replaces = process->id();
-            if (pool_.admitReplacement(*this) && startSpawn(task)) {
-                beingReplaced_ = process->id();
-            }
-            return;
-        }
+    const ProcessPtr process = instances_.dueForReplacement();
+    if (!process) {
+        return;
     }
-}
-
-ProcessPtr Group::findProcess(InstanceId id) const {
-    const auto found =
-        std::find_if(processes_.begin(), processes_.end(), [&](const ProcessPtr &p) { return p->id() == id; });
-    return found == processes_.end() ? nullptr : *found;
+    SpawnTask task = growTask();
+    task.purpose = SpawnTask::Purpose::REPLACE;
+    task.replaces = process->id();
+    if (pool_.admitReplacement(*this) && startSpawn(task)) {
+        beingReplaced_ = process->id();
+    }
 }
 
 void Group::detach(const ProcessPtr &process) {
@@ -241,7 +228,7 @@ void Group::detach(const ProcessPtr &process) {
     }
     Log::notice("event=instance.detached app=\"{}\" pid={}", name_, process->pid());
     if (process->state == Process::State::SERVING) {
-        restoreTo_ = std::max(restoreTo_, serving());
+        restoreTo_ = std::max(restoreTo_, instances_.serving());
     }
     retire(process);
     rescale();
@@ -252,11 +239,11 @@ bool Group::disable(const ProcessPtr &process) {
     if (process->state != Process::State::SERVING) {
         return process->state == Process::State::DISABLED;
     }
-    if (serving() == 1 && (atLimit() || !pool_.hasRoom())) {
+    if (instances_.serving() == 1 && (atLimit() || !pool_.hasRoom())) {
         return false;
     }
     Log::notice("event=instance.disabled app=\"{}\" pid={}", name_, process->pid());
-    restoreTo_ = std::max(restoreTo_, serving());
+    restoreTo_ = std::max(restoreTo_, instances_.serving());
     process->state = Process::State::DISABLED;
     process->pause();
     publish();
@@ -304,10 +291,6 @@ void Group::measured(Process &process, std::uint64_t bytes) {
         requestReplacement(process, fmt::format("it uses {} MB of memory (PassengerMemoryLimit {})",
                                                 bytes / (1024 * 1024), options_.memoryLimit));
     }
-}
-
-std::vector<ProcessPtr> Group::limitedProcesses() const {
-    return isMeasured() ? processes_ : std::vector<ProcessPtr>();
 }
 
 }  // namespace Passenger

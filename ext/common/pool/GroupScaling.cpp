@@ -29,39 +29,12 @@ constexpr milliseconds SENDING_TIME{1000};
 
 // ----- Numbers
 
-unsigned Group::serving() const {
-    return static_cast<unsigned>(std::count_if(
-        processes_.begin(), processes_.end(), [](const ProcessPtr &p) { return p->state == Process::State::SERVING; }));
-}
-
-unsigned Group::draining() const {
-    return static_cast<unsigned>(std::count_if(processes_.begin(), processes_.end(), [](const ProcessPtr &p) {
-        return p->state == Process::State::DRAINING;
-    }));
-}
-
 unsigned Group::size() const {
-    return living() + starting_ + (standby_ ? 1 : 0);
-}
-
-unsigned Group::active() const {
-    return queue_.claims().taken();
-}
-
-std::vector<pid_t> Group::pids() const {
-    std::vector<pid_t> pids;
-    for (const ProcessPtr &process : processes_) {
-        pids.push_back(process->pid());
-    }
-    return pids;
+    return instances_.living() + starting_ + (standby_ ? 1 : 0);
 }
 
 unsigned Group::inFlight() const {
     return queue_.inFlight();
-}
-
-bool Group::busy(const Process &process) const {
-    return queue_.taken(process.socket.cells) > 0;
 }
 
 /** 0: none but the pool's. */
@@ -79,17 +52,15 @@ bool Group::atLimit() const {
 }
 
 bool Group::replacing() const {
-    return standby_ || findProcess(beingReplaced_) || (deployment_ && deployment_->started && living() > 0) ||
-           std::any_of(processes_.begin(), processes_.end(), [](const ProcessPtr &process) {
-               return process->state == Process::State::DRAINING && process->replaced;
-           });
+    return standby_ || instances_.find(beingReplaced_) ||
+           (deployment_ && deployment_->started && instances_.living() > 0) || instances_.anyReplaced();
 }
 
 // ----- Growing
 
 ScalingSnapshot Group::scaling(MonotonicTime now) {
     ScalingSnapshot snapshot;
-    snapshot.serving = serving();
+    snapshot.serving = instances_.serving();
     snapshot.starting = starting_;
     snapshot.threads = options_.threads;
     lookAtQueue(snapshot, now);
@@ -109,31 +80,20 @@ ScalingSnapshot Group::scaling(MonotonicTime now) {
     return snapshot;
 }
 
-/** Threads of instances that serve and have claimed no request. */
-unsigned Group::freeThreads() const {
-    unsigned sum = 0;
-    for (const ProcessPtr &process : processes_) {
-        if (process->state == Process::State::SERVING) {
-            sum += process->socket.concurrency - queue_.taken(process->socket.cells);
-        }
-    }
-    return sum;
-}
-
 /**
  * The in-flight tables are read only when more is in flight than can run at once. Requests that
  * free threads are about to take do not count as waiting.
  */
 void Group::lookAtQueue(ScalingSnapshot &snapshot, MonotonicTime now) {
     waitingSince_.reset();
-    const bool more = inFlight() > capacity();
+    const bool more = inFlight() > instances_.capacity();
     if (snapshot.serving > 0 && more) {
         readStatistics(now);
     }
     if (queue_.current() && (snapshot.serving == 0 || more)) {
         std::vector<MonotonicTime> waiting = queue_.waiting();
         if (!waiting.empty() && now - std::max(waiting.front(), lastJoin_) < TAKING_TIME) {
-            const auto taken = std::min<std::size_t>(freeThreads(), waiting.size());
+            const auto taken = std::min<std::size_t>(instances_.freeThreads(), waiting.size());
             waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(taken));
         }
         snapshot.waiting = static_cast<unsigned>(waiting.size());
@@ -202,7 +162,7 @@ void Group::grow(MonotonicTime now) {
     }
     if (missing == 0) {
         pool_.satisfied(*this);
-        if (inFlight() <= capacity()) {
+        if (inFlight() <= instances_.capacity()) {
             // plan() looks once more: a child may just have found that it is wanted already.
             queue_.senders().clearWanted();
         }
@@ -213,11 +173,10 @@ void Group::grow(MonotonicTime now) {
 void Group::plan(MonotonicTime now) {
     std::optional<MonotonicTime> date;
     const auto at = [&](MonotonicTime time) { date = date ? std::min(*date, time) : time; };
-    const bool requestsWait = queue_.senders().wanted() || waitingSince_ || inFlight() > capacity();
-    const bool somethingToDo =
-        requestsWait || restoreTo_ > serving() || deployment_ || (used_ && serving() < options_.minInstances) ||
-        std::any_of(processes_.begin(), processes_.end(),
-                    [](const ProcessPtr &process) { return !process->replacementReason.empty(); });
+    const bool requestsWait = queue_.senders().wanted() || waitingSince_ || inFlight() > instances_.capacity();
+    const bool somethingToDo = requestsWait || restoreTo_ > instances_.serving() || deployment_ ||
+                               (used_ && instances_.serving() < options_.minInstances) ||
+                               instances_.anyDueForReplacement();
     if (somethingToDo && !backoff_.mayTry(now)) {
         at(backoff_.notBefore());
     } else if (requestsWait && !standby_ && !deployment_) {
@@ -226,15 +185,12 @@ void Group::plan(MonotonicTime now) {
     } else if (requestsWait || pool_.wantsRoom(*this)) {
         at(now + RESERVE_LOOK);
     }
-    if (!processes_.empty() || queue_.current()) {
+    if (!instances_.empty() || queue_.current()) {
         nextIdleLook_ = std::clamp(nextIdleLook_, now, now + idleInterval());
         at(nextIdleLook_);
     }
-    if (keepsSpares() && !processes_.empty()) {
+    if (keepsSpares() && !instances_.empty()) {
         at(std::max(nextSpareLook_, now));
-    }
-    if (const std::optional<MonotonicTime> silence = heartbeats_.nextDue()) {
-        at(*silence);
     }
     if (isMeasured() && pool_.nextMemoryCheck()) {
         at(*pool_.nextMemoryCheck());
@@ -242,16 +198,18 @@ void Group::plan(MonotonicTime now) {
     if (const std::optional<MonotonicTime> rest = restDate()) {
         at(*rest);
     }
-    if (const std::optional<MonotonicTime> kill = nextKill()) {
-        at(*kill);
+    if (const std::optional<MonotonicTime> hang = hangs_.next()) {
+        at(*hang);
     }
     pool_.setDate(*this, date);
 }
 
 void Group::attend(MonotonicTime now) {
     activateStandby();
-    killHung(now);
-    killSilent(now);
+    for (const ProcessPtr &process : hangs_.overdue(now)) {
+        endHung(process, options_.maxRequestTime);
+    }
+    hangs_.killHung(now);
     lookAtSpares(now);
     if (now >= nextIdleLook_) {
         collectIdle(now);

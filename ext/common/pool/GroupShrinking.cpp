@@ -43,63 +43,39 @@ unsigned Group::notePeak(MonotonicTime now) {
 void Group::collectIdle(MonotonicTime now) {
     notePeak(now);
     readStatistics(now);
-    endSlowDrains(now);
+    hangs_.killSlowDrains(now);
     unsigned surplus = withoutSpares(
-        idle_.surplus(now, context_.settings.idleTime, serving(), options_.minInstances, options_.threads), now);
+        idle_.surplus(now, context_.settings.idleTime, instances_.serving(), options_.minInstances, options_.threads),
+        now);
+    std::vector<ProcessPtr> idle = instances_.idle();
     // The youngest go first: they have the least of what an application warms up.
-    const std::vector<ProcessPtr> candidates(processes_.rbegin(), processes_.rend());
-    for (const ProcessPtr &process : candidates) {
-        if (surplus == 0) {
-            break;
-        }
-        if (process->state == Process::State::SERVING && !busy(*process)) {
-            Log::info("event=instance.idle app=\"{}\" pid={}", name_, process->pid());
-            counters_.idled++;
-            restoreTo_ = 0;
-            retire(process);
-            surplus--;
-        }
+    for (; surplus > 0 && !idle.empty(); surplus--, idle.pop_back()) {
+        Log::info("event=instance.idle app=\"{}\" pid={}", name_, idle.back()->pid());
+        counters_.idled++;
+        restoreTo_ = 0;
+        retire(idle.back());
     }
     closeQueueIfUnused();
 }
 
 RoomRequest Group::roomRequest() const {
     RoomRequest request;
-    request.serving = serving();
+    request.serving = instances_.serving();
     request.minInstances = options_.minInstances;
     request.oldestWaiter = waitingSince_;
     return request;
 }
 
-/** The instance that would go: the oldest of the idle ones, or else the one that has served longest. */
-ProcessPtr Group::leastNeeded() const {
-    ProcessPtr least;
-    bool leastBusy = true;
-    for (const ProcessPtr &process : processes_) {
-        if (process->state != Process::State::SERVING) {
-            continue;
-        }
-        const bool isBusy = busy(*process);
-        const bool before =
-            !least || (leastBusy && !isBusy) || (leastBusy == isBusy && !isBusy && process->since() < least->since());
-        if (before) {
-            least = process;
-            leastBusy = isBusy;
-        }
-    }
-    return least;
-}
-
 std::optional<RoomCandidate> Group::roomCandidate() const {
-    const ProcessPtr process = leastNeeded();
+    const ProcessPtr process = instances_.leastNeeded();
     if (!process) {
         return std::nullopt;
     }
     RoomCandidate candidate;
-    candidate.serving = serving();
+    candidate.serving = instances_.serving();
     candidate.minInstances = options_.minInstances;
     // While a request waits, a free instance is about to take it.
-    candidate.idle = !busy(*process) && inFlight() <= active();
+    candidate.idle = !instances_.isBusy(*process) && inFlight() <= queue_.claims().taken();
     candidate.oldestWaiter = roomRequest().oldestWaiter;
     // An instance says nothing when it is done; the Group's last request stands for all of them.
     candidate.lastNeeded = std::max(lastBusy_, process->since());
@@ -108,18 +84,18 @@ std::optional<RoomCandidate> Group::roomCandidate() const {
 }
 
 void Group::evict() {
-    const ProcessPtr process = leastNeeded();
+    const ProcessPtr process = instances_.leastNeeded();
     Log::info("event=instance.evicted app=\"{}\" pid={}", name_, process->pid());
     counters_.evicted++;
     restoreTo_ = 0;
-    if (serving() <= options_.minInstances) {
+    if (instances_.serving() <= options_.minInstances) {
         // Until its next request, it has no claim to its minimum.
         used_ = false;
     }
     retire(process);
     closeQueueIfUnused();
     const MonotonicTime now = context_.clock.now();
-    if (queue_.current() && serving() == 0 && !waitingSince_) {
+    if (queue_.current() && instances_.serving() == 0 && !waitingSince_) {
         // Something is in flight that no instance has taken, perhaps.
         waitingSince_ = now;
     }

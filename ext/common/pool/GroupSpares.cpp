@@ -47,16 +47,13 @@ bool Group::inUse(MonotonicTime now) const {
 
 /** How many instances the requests need that are there now, waiting ones included. */
 unsigned Group::atWork() const {
-    const auto taken = std::count_if(
-        processes_.begin(), processes_.end(),
-        [this](const ProcessPtr &p) REQUIRES(poolLock) { return p->state == Process::State::SERVING && busy(*p); });
     const unsigned threads = std::max(options_.threads, 1U);
-    return std::max(static_cast<unsigned>(taken), (inFlight() + threads - 1) / threads);
+    return std::max(instances_.busy(), (inFlight() + threads - 1) / threads);
 }
 
 /** Only in room that nobody else wants. */
 void Group::startSpares(MonotonicTime now) {
-    const unsigned serve = serving();
+    const unsigned serve = instances_.serving();
     if (!keepsSpares() || serve == 0 || standby_ || deployment_ || !backoff_.mayTry(now) || !inUse(now)) {
         return;
     }
@@ -82,7 +79,7 @@ void Group::lookAtSpares(MonotonicTime now) {
     }
     const unsigned threads = std::max(options_.threads, 1U);
     const unsigned atOnce = (notePeak(now) + threads - 1) / threads;
-    lately_.note(now, std::min(std::max(atWork(), atOnce), serving()), MOMENT);
+    lately_.note(now, std::min(std::max(atWork(), atOnce), instances_.serving()), MOMENT);
     nextSpareLook_ = now + (now - lastBusy_ < QUIET_AFTER ? BUSY_LOOK : QUIET_LOOK);
     endSpares(now);
 }
@@ -90,25 +87,20 @@ void Group::lookAtSpares(MonotonicTime now) {
 /** The oldest go first. */
 void Group::endSpares(MonotonicTime now) {
     const std::optional<unsigned> busy = lately_.peak(now, MOMENT);
-    const unsigned serve = serving();
+    const unsigned serve = instances_.serving();
     if (!busy || serve <= options_.minInstances) {
         return;
     }
     const unsigned free = serve - std::min(*busy, serve);
     unsigned surplus = decideSpares(limitsOf(options_), {free, serve - free, 0}).stop;
     surplus = std::min(surplus, serve - options_.minInstances);
-    for (const ProcessPtr &process : std::vector<ProcessPtr>(processes_)) {
-        if (surplus == 0) {
-            break;
-        }
-        if (process->state == Process::State::SERVING && !this->busy(*process)) {
-            Log::info("event=instance.spare app=\"{}\" pid={} reason=\"more than PassengerMaxSpareInstances are free\"",
-                      name_, process->pid());
-            counters_.idled++;
-            restoreTo_ = 0;
-            retire(process);
-            surplus--;
-        }
+    const std::vector<ProcessPtr> idle = instances_.idle();
+    for (std::size_t i = 0; i < std::min<std::size_t>(surplus, idle.size()); i++) {
+        Log::info("event=instance.spare app=\"{}\" pid={} reason=\"more than PassengerMaxSpareInstances are free\"",
+                  name_, idle[i]->pid());
+        counters_.idled++;
+        restoreTo_ = 0;
+        retire(idle[i]);
     }
 }
 
@@ -121,7 +113,7 @@ unsigned Group::withoutSpares(unsigned surplus, MonotonicTime now) const {
         return 0;
     }
     const unsigned kept = atWork() + options_.minSpareInstances;
-    return std::min(surplus, serving() - std::min(kept, serving()));
+    return std::min(surplus, instances_.serving() - std::min(kept, instances_.serving()));
 }
 
 }  // namespace Passenger

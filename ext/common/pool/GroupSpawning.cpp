@@ -124,7 +124,7 @@ void Group::started(const SpawnTask &task, const ProcessPtr &process) {
         if (!wanted(task)) {
             // Its version is over, or the application went down.
             concluded(task);
-            discard(process);
+            instances_.discard(process);
             rescale();
             pool_.roomMayHaveCome();
         } else if (mustStandBy(task)) {
@@ -179,8 +179,7 @@ void Group::serveFromQueue(const SpawnTask &task, Process &process) {
     serve.add(std::uint64_t{task.options.maxRequests});
     serve.add(std::uint64_t{process.ownQueue ? process.stickyId() : 0});
     serve.add(std::uint64_t{process.parts().origin ? task.options.reforkAfter : 0});
-    process.heartbeatTimeout = task.options.heartbeatTimeout;
-    serve.add(heartbeatInterval(task.options));
+    serve.add(HangWatch::heartbeatInterval(task.options));
     std::vector<int> descriptors{queue->queue.receivingEnd().get(), claims.get(), senders.get()};
     if (process.ownQueue) {
         descriptors.push_back(process.ownQueue->receivingEnd().get());
@@ -200,19 +199,10 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process) {
     const MonotonicTime now = context_.clock.now();
     concluded(task);
     counters_.spawned++;
-    process->state = Process::State::SERVING;
     lastJoin_ = now;
-    processes_.push_back(process);
-    expectHeartbeats(*process, now);
+    instances_.add(process);
+    hangs_.add(process->id(), task.options, now);
     spawnFallback_ = process->parts().fallback;
-    if (process->pid() > 0) {
-        const SpawnResult &parts = process->parts();
-        context_.store.put(
-            "instance:" + std::to_string(process->pid()),
-            fmt::format("{} {} {} {}", process->pid(), slot_, process->socket.cells.first, process->socket.cells.count),
-            {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
-             queue_.claims().memory().descriptor().get()});
-    }
     const bool stays = wanted(task);
     Log::notice("event=instance.started app=\"{}\" pid={} ms={}", name_, process->pid(),
                 std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
@@ -226,11 +216,11 @@ void Group::join(const SpawnTask &task, const ProcessPtr &process) {
         }
         readStatistics(now);
         takeOver(task);
-        if (serving() == 1) {
+        if (instances_.serving() == 1) {
             // However few can be started at once: the others follow.
             restoreTo_ = std::max(restoreTo_, options_.startInstances);
         }
-        if (serving() >= restoreTo_) {
+        if (instances_.serving() >= restoreTo_) {
             restoreTo_ = 0;
         }
         publish();
@@ -302,7 +292,7 @@ void Group::spawnFailed(const SpawnTask &task, GetFailure failure) {
     if (!deployment_) {
         restoreTo_ = 0;
     }
-    if (serving() == 0 && starting_ == 0 && !deployment_) {
+    if (instances_.serving() == 0 && starting_ == 0 && !deployment_) {
         goDown(failure);
     }
     rescale();

@@ -15,15 +15,17 @@ libpassenger_pool_la_SOURCES = \
     %D%/Group.cpp \
     %D%/Group.h \
     %D%/GroupEnding.cpp \
-    %D%/GroupHeartbeats.cpp \
     %D%/GroupInspection.cpp \
-    %D%/GroupOverrun.cpp \
     %D%/GroupPreloader.cpp \
     %D%/GroupReplacing.cpp \
     %D%/GroupScaling.cpp \
     %D%/GroupShrinking.cpp \
     %D%/GroupSpares.cpp \
     %D%/GroupSpawning.cpp \
+    %D%/HangWatch.cpp \
+    %D%/HangWatch.h \
+    %D%/Instances.cpp \
+    %D%/Instances.h \
     %D%/LocalSender.cpp \
     %D%/LocalSender.h \
     %D%/Pool.cpp \

@@ -50,7 +50,7 @@ Pool::~Pool() {
     {
         const PoolGuard guard(context_);
         for (Group *group : bySlot_) {
-            for (ProcessPtr &process : group->takeProcesses()) {
+            for (ProcessPtr &process : group->instances().takeAll()) {
                 processes.push_back(std::move(process));
             }
             for (std::shared_ptr<Spawner> &spawner : group->takeSpawners()) {

@@ -24,7 +24,7 @@ unsigned Pool::getActive() const {
     const PoolGuard guard(context_);
     unsigned sum = 0;
     for (const Group *group : bySlot_) {
-        sum += group->active();
+        sum += group->queue().claims().taken();
     }
     return sum;
 }
@@ -33,7 +33,7 @@ unsigned Pool::getCount() const {
     const PoolGuard guard(context_);
     unsigned sum = 0;
     for (const Group *group : bySlot_) {
-        sum += group->living();
+        sum += group->instances().living();
     }
     return sum;
 }
@@ -76,7 +76,7 @@ std::map<std::string, std::vector<pid_t>> Pool::instances() const {
     const PoolGuard guard(context_);
     std::map<std::string, std::vector<pid_t>> all;
     for (const Group *group : bySlot_) {
-        all[group->name()] = group->pids();
+        all[group->name()] = group->instances().pids();
     }
     return all;
 }
@@ -97,7 +97,7 @@ bool Pool::order(InstanceId instance, const Order &what) {
     {
         const PoolGuard guard(context_);
         for (auto group = bySlot_.begin(); group != bySlot_.end() && !known; ++group) {
-            if (const ProcessPtr process = (*group)->findProcess(instance)) {
+            if (const ProcessPtr process = (*group)->instances().find(instance)) {
                 known = true;
                 what(**group, process);
             }

@@ -33,7 +33,7 @@ unsigned Pool::size() const {
 unsigned Pool::draining() const {
     unsigned sum = 0;
     for (const Group *group : bySlot_) {
-        sum += group->draining();
+        sum += group->instances().draining();
     }
     return sum;
 }
@@ -146,7 +146,7 @@ void Pool::roomMayHaveCome() {
               [](const Group *a, const Group *b) REQUIRES(poolLock) { return comesBefore(*a, *b); });
     for (std::size_t i = 0; i < groups.size(); i++) {
         groups[i]->rescale();
-        if (i >= replacers && wishes_.contains(groups[i]->slot()) && groups[i]->serving() == 0) {
+        if (i >= replacers && wishes_.contains(groups[i]->slot()) && groups[i]->instances().serving() == 0) {
             // Nobody has more right to room than it.
             return;
         }

@@ -173,8 +173,11 @@ void Pool::checkMemory() {
     {
         const PoolGuard guard(context_);
         for (Group *group : bySlot_) {
-            for (ProcessPtr &process : group->limitedProcesses()) {
-                processes.emplace_back(group, std::move(process));
+            if (!group->isMeasured()) {
+                continue;
+            }
+            for (const ProcessPtr &process : group->instances().all()) {
+                processes.emplace_back(group, process);
             }
         }
     }
@@ -212,7 +215,7 @@ void Pool::senderGone(std::uint32_t childSlot) {
     }
     const PoolGuard guard(context_);
     for (Group *group : bySlot_) {
-        group->senderGone(childSlot);
+        group->queue().senders().forgetChild(childSlot);
         if (const auto gone = byGroup.find(group->slot()); gone != byGroup.end()) {
             group->channelsGone(gone->second);
         }
@@ -252,7 +255,7 @@ bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
     if (groupSlot >= bySlot_.size()) {
         return false;
     }
-    bySlot_[groupSlot]->resetMark(channel);
+    bySlot_[groupSlot]->queue().senders().reset(channel);
     return true;
 }
 

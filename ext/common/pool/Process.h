@@ -31,7 +31,7 @@ using InstanceId = StrongId<struct InstanceIdTag>;
  * An instance of an application: its process, its control socket, its output, the Socket it takes requests from.
  *
  * Shared by its Group, its sessions and callbacks; its state is guarded by the pool's lock. It has watchers, whose callbacks take the pool's
- * lock: the last reference must never be dropped while that lock is held, see Group::bury().
+ * lock: the last reference must never be dropped while that lock is held, see Instances::bury().
  */
 class Process {
 public:
@@ -132,19 +132,6 @@ public:
     bool replaced = false;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
     std::uint64_t memory = 0;
-    /** A request that it works at and nobody waits for any more: who sent it, and knew its time, is gone. */
-    struct Orphan {
-        ChannelId channel;
-        Ticket ticket;
-        MonotonicTime since;
-    };
-    std::vector<Orphan> orphans;
-    /** It sends signs of life, and was asked for so many that it counts as hung after so long without one; zero: it sends none. */
-    std::chrono::nanoseconds heartbeatTimeout{0};
-    /** It is hung: it is killed then, so that it can say before where it hangs. */
-    std::optional<MonotonicTime> killAt;
-    /** When it was first seen draining. */
-    std::optional<MonotonicTime> drainingSince;
 
 private:
     void awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,

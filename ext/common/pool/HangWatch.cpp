@@ -1,0 +1,164 @@
+#include "pool/HangWatch.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::nanoseconds;
+
+/** For Ruby to print backtraces, and for the instance's other threads to finish their requests. */
+constexpr std::chrono::seconds LAST_MOMENT{1};
+
+/** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
+constexpr std::chrono::seconds DRAIN_LIMIT{90};
+
+/** The number of checks within the heartbeat time-out. Heartbeats notices a pause of this process
+ *  that is longer than two of them, so an unread sign of life is never as old as the time-out. */
+constexpr int CHECKS = 4;
+
+}  // namespace
+
+std::uint64_t HangWatch::heartbeatInterval(const Options &options) {
+    const auto interval = Heartbeats<InstanceId>(options.heartbeatTimeout).ackInterval();
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
+}
+
+void HangWatch::add(InstanceId id, const Options &options, MonotonicTime now) {
+    watched_[id].heartbeatTimeout = options.heartbeatTimeout;
+    if (options.heartbeatTimeout <= nanoseconds(0)) {
+        return;
+    }
+    heartbeats_.noteAck(id, now);
+    // An instance that was started with other settings sends at its own rate: while it lives, the
+    // longest time counts for all.
+    nanoseconds timeout(0);
+    for (const auto &[each, watched] : watched_) {
+        timeout = std::max(timeout, watched.heartbeatTimeout);
+    }
+    heartbeats_.setTimeout(timeout);
+    heartbeats_.setCheckInterval(timeout / CHECKS);
+}
+
+void HangWatch::remove(InstanceId id) {
+    watched_.erase(id);
+    heartbeats_.forget(id);
+}
+
+void HangWatch::noteHeartbeat(InstanceId id, MonotonicTime now) {
+    if (heartbeats_.lastAck(id)) {
+        heartbeats_.noteAck(id, now);
+    }
+}
+
+void HangWatch::noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now) {
+    if (options_.maxRequestTime <= nanoseconds(0)) {
+        return;
+    }
+    for (const ProcessPtr &process : instances_.all()) {
+        for (const auto &[channel, ticket] : queue_.claimed(process->socket.cells)) {
+            if (std::find(channels.begin(), channels.end(), channel) != channels.end()) {
+                watched_[process->id()].orphans.push_back({channel, ticket, now});
+            }
+        }
+    }
+}
+
+std::vector<ProcessPtr> HangWatch::overdue(MonotonicTime now) {
+    const nanoseconds limit = options_.maxRequestTime;
+    std::vector<ProcessPtr> overdue;
+    for (const ProcessPtr &process : instances_.all()) {
+        std::vector<Orphan> &orphans = watched_[process->id()].orphans;
+        std::erase_if(orphans, [&](const Orphan &orphan) {
+            return limit <= nanoseconds(0) || !queue_.holds(process->socket.cells, orphan.channel, orphan.ticket);
+        });
+        if (std::any_of(orphans.begin(), orphans.end(),
+                        [&](const Orphan &orphan) { return now - orphan.since >= limit; })) {
+            overdue.push_back(process);
+        }
+    }
+    return overdue;
+}
+
+bool HangWatch::noteHang(const Process &process, std::chrono::milliseconds limit, MonotonicTime now) {
+    Watched &watched = watched_[process.id()];
+    if (watched.killAt) {
+        return false;
+    }
+    Log::warn(
+        "event=instance.hung app=\"{}\" pid={} limit={} reason=\"it works at a request for longer than "
+        "PassengerMaxRequestTime\" action=\"backtraces, then SIGKILL\"",
+        app_, process.pid(), fmt::format("{:.3g}s", static_cast<double>(limit.count()) / 1000));
+    watched.killAt = now + LAST_MOMENT;
+    return true;
+}
+
+void HangWatch::killHung(MonotonicTime now) {
+    for (const ProcessPtr &process : instances_.all()) {
+        const std::optional<MonotonicTime> killAt = watched_[process->id()].killAt;
+        if (killAt && !process->killed() && now >= *killAt) {
+            process->kill();
+        }
+    }
+    killSilent(now);
+}
+
+void HangWatch::killSilent(MonotonicTime now) {
+    for (const InstanceId id : heartbeats_.overdue(now)) {
+        const ProcessPtr process = instances_.find(id);
+        heartbeats_.forget(id);
+        if (process && !process->killed()) {
+            Log::warn(
+                "event=instance.heartbeat_lost app=\"{}\" pid={} limit={} reason=\"no sign of life for longer than "
+                "PassengerHeartbeatTimeout\" action=SIGKILL",
+                app_, process->pid(),
+                fmt::format("{}s", std::chrono::duration_cast<std::chrono::seconds>(heartbeats_.timeout()).count()));
+            process->kill();
+        }
+    }
+}
+
+void HangWatch::killSlowDrains(MonotonicTime now) {
+    for (const ProcessPtr &process : instances_.all()) {
+        if (process->state != Process::State::DRAINING || process->pid() == 0) {
+            continue;
+        }
+        std::optional<MonotonicTime> &since = watched_[process->id()].drainingSince;
+        if (!since) {
+            since = now;
+        } else if (now - *since > DRAIN_LIMIT) {
+            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"", app_,
+                      process->pid());
+            process->kill();
+        }
+    }
+}
+
+std::optional<MonotonicTime> HangWatch::next() const {
+    std::optional<MonotonicTime> next = heartbeats_.nextDue();
+    const auto at = [&](MonotonicTime time) { next = next ? std::min(*next, time) : time; };
+    for (const ProcessPtr &process : instances_.all()) {
+        const auto found = watched_.find(process->id());
+        if (found == watched_.end()) {
+            continue;
+        }
+        const Watched &watched = found->second;
+        if (watched.killAt) {
+            if (!process->killed()) {
+                at(*watched.killAt);
+            }
+            continue;
+        }
+        for (const Orphan &orphan : watched.orphans) {
+            at(orphan.since + options_.maxRequestTime);
+        }
+    }
+    return next;
+}
+
+}  // namespace Passenger

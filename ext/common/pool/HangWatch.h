@@ -1,0 +1,90 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/Clock.h"
+#include "base/StrongId.h"
+#include "exchange/Options.h"
+#include "policy/Heartbeats.h"
+#include "pool/ApplicationQueue.h"
+#include "pool/Instances.h"
+#include "pool/Process.h"
+
+namespace Passenger {
+
+/**
+ * Finds the instances of an application that hang, and kills them: an instance that works at a
+ * request for longer than PassengerMaxRequestTime, that gives no sign of life within
+ * PassengerHeartbeatTimeout, or that does not end after it was told to finish. A request that such
+ * an instance works at is not given to another instance.
+ *
+ * Owned by the Group; guarded by the pool's lock. Nothing in it waits; all times are passed in.
+ */
+class HangWatch {
+public:
+    /** All arguments outlive this object. @param options of the application, as they are now */
+    HangWatch(const std::string &app, const Options &options, const ApplicationQueue &queue, const Instances &instances)
+        : app_(app), options_(options), queue_(queue), instances_(instances) {}
+
+    /** The interval at which an instance is told to send signs of life, in ms; 0: it sends none. */
+    static std::uint64_t heartbeatInterval(const Options &options);
+
+    /** The instance serves from now on. @param options those that it was started with */
+    void add(InstanceId id, const Options &options, MonotonicTime now);
+    void remove(InstanceId id);
+    void noteHeartbeat(InstanceId id, MonotonicTime now);
+    /** The instances whose signs of life are awaited. */
+    std::size_t heartbeats() const noexcept {
+        return heartbeats_.size();
+    }
+    /** The senders of these channels are gone. From now on this object measures the time of their
+     *  requests. */
+    void noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now);
+    /** The instances that work at such a request for longer than they may. */
+    std::vector<ProcessPtr> overdue(MonotonicTime now);
+    /** The instance works at a request for longer than `limit`. It is killed a moment later; the
+     *  caller may ask it for backtraces. False: that was said before. */
+    bool noteHang(const Process &process, std::chrono::milliseconds limit, MonotonicTime now);
+    /** Kills those whose moment is over, and those that gave no sign of life. */
+    void killHung(MonotonicTime now);
+    /** Kills those that were told to finish long ago. Called at intervals, since the time begins
+     *  with the first call. */
+    void killSlowDrains(MonotonicTime now);
+    /** When overdue() or killHung() has something to do; nothing: not as it is now. */
+    std::optional<MonotonicTime> next() const;
+
+private:
+    /** A request that an instance works at and whose sender is gone. */
+    struct Orphan {
+        ChannelId channel;
+        Ticket ticket;
+        MonotonicTime since;
+    };
+    struct Watched {
+        std::vector<Orphan> orphans;
+        /** The instance hangs, and is killed then. */
+        std::optional<MonotonicTime> killAt;
+        /** When the instance was first seen draining. */
+        std::optional<MonotonicTime> drainingSince;
+        /** Zero: the instance sends no signs of life. */
+        std::chrono::nanoseconds heartbeatTimeout{0};
+    };
+
+    void killSilent(MonotonicTime now);
+
+    const std::string &app_;
+    const Options &options_;
+    const ApplicationQueue &queue_;
+    const Instances &instances_;
+    std::unordered_map<InstanceId, Watched> watched_;
+    /** Of the instances that send signs of life. */
+    Heartbeats<InstanceId> heartbeats_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,160 @@
+#include "pool/Instances.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace Passenger {
+
+namespace {
+
+std::string storeKey(const Process &process) {
+    return "instance:" + std::to_string(process.pid());
+}
+
+bool serves(const ProcessPtr &process) {
+    return process->state == Process::State::SERVING;
+}
+
+ProcessPtr firstOf(const std::vector<ProcessPtr> &all, const auto &condition) {
+    const auto found = std::find_if(all.begin(), all.end(), condition);
+    return found == all.end() ? nullptr : *found;
+}
+
+}  // namespace
+
+// ----- Joining and ending
+
+void Instances::add(const ProcessPtr &process) {
+    process->state = Process::State::SERVING;
+    all_.push_back(process);
+    if (process->pid() > 0) {
+        const SpawnResult &parts = process->parts();
+        const CellRange &cells = process->socket.cells;
+        context_.store.put(storeKey(*process),
+                           fmt::format("{} {} {} {}", process->pid(), queue_.slot(), cells.first, cells.count),
+                           {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
+                            queue_.claims().memory().descriptor().get()});
+    }
+}
+
+void Instances::remove(const ProcessPtr &process) {
+    process->state = Process::State::DEAD;
+    process->closeOwnQueue();
+    queue_.giveUp(process->socket.cells, process->killed());
+    if (process->pid() > 0) {
+        context_.store.remove(storeKey(*process));
+    }
+    std::erase(all_, process);
+    bury(process);
+}
+
+void Instances::discard(const ProcessPtr &process) {
+    process->state = Process::State::DEAD;
+    process->kill();
+    bury(process);
+}
+
+std::vector<ProcessPtr> Instances::takeAll() {
+    return std::exchange(all_, {});
+}
+
+/** Watchers are destroyed on the loop, and without the lock: its holder may use the process. */
+void Instances::bury(ProcessPtr process) {
+    if (process->watched()) {
+        context_.loop.post([&context = context_, process = std::move(process)] { const PoolGuard guard(context); });
+    }
+}
+
+// ----- Numbers
+
+unsigned Instances::count(Process::State state) const noexcept {
+    return static_cast<unsigned>(std::count_if(all_.begin(), all_.end(),
+                                               [state](const ProcessPtr &process) { return process->state == state; }));
+}
+
+unsigned Instances::busy() const {
+    return static_cast<unsigned>(std::count_if(
+        all_.begin(), all_.end(), [this](const ProcessPtr &process) { return serves(process) && isBusy(*process); }));
+}
+
+unsigned Instances::capacity() const noexcept {
+    unsigned sum = 0;
+    for (const ProcessPtr &process : all_) {
+        sum += serves(process) ? process->socket.concurrency : 0;
+    }
+    return sum;
+}
+
+unsigned Instances::freeThreads() const {
+    unsigned sum = 0;
+    for (const ProcessPtr &process : all_) {
+        sum += serves(process) ? process->socket.concurrency - queue_.taken(process->socket.cells) : 0;
+    }
+    return sum;
+}
+
+bool Instances::anyStays() const noexcept {
+    return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) { return process->stays(); });
+}
+
+std::vector<pid_t> Instances::pids() const {
+    std::vector<pid_t> pids;
+    for (const ProcessPtr &process : all_) {
+        pids.push_back(process->pid());
+    }
+    return pids;
+}
+
+// ----- Single ones
+
+ProcessPtr Instances::find(InstanceId id) const {
+    return firstOf(all_, [id](const ProcessPtr &process) { return process->id() == id; });
+}
+
+ProcessPtr Instances::holder(ChannelId channel, Ticket ticket) const {
+    return firstOf(all_,
+                   [&](const ProcessPtr &process) { return queue_.holds(process->socket.cells, channel, ticket); });
+}
+
+FileDescriptor Instances::ownQueue(std::uint32_t stickyId) const {
+    const ProcessPtr found = firstOf(all_, [stickyId](const ProcessPtr &process) {
+        return process->stickyId() == stickyId && serves(process) && process->ownQueue &&
+               !RequestQueue::closed(process->ownQueue->sendingEnd().get());
+    });
+    return found ? found->ownQueue->sendingEnd().duplicate() : FileDescriptor();
+}
+
+std::vector<ProcessPtr> Instances::idle() const {
+    std::vector<ProcessPtr> idle;
+    std::copy_if(all_.begin(), all_.end(), std::back_inserter(idle),
+                 [this](const ProcessPtr &process) { return serves(process) && !isBusy(*process); });
+    return idle;
+}
+
+ProcessPtr Instances::leastNeeded() const {
+    const std::vector<ProcessPtr> idle = this->idle();
+    const auto oldest = std::min_element(
+        idle.begin(), idle.end(), [](const ProcessPtr &a, const ProcessPtr &b) { return a->since() < b->since(); });
+    return oldest == idle.end() ? firstOf(all_, serves) : *oldest;
+}
+
+ProcessPtr Instances::dueForReplacement() const {
+    return firstOf(all_,
+                   [](const ProcessPtr &process) { return serves(process) && !process->replacementReason.empty(); });
+}
+
+bool Instances::anyDueForReplacement() const noexcept {
+    return std::any_of(all_.begin(), all_.end(),
+                       [](const ProcessPtr &process) { return !process->replacementReason.empty(); });
+}
+
+bool Instances::anyReplaced() const noexcept {
+    return std::any_of(all_.begin(), all_.end(), [](const ProcessPtr &process) {
+        return process->state == Process::State::DRAINING && process->replaced;
+    });
+}
+
+}  // namespace Passenger

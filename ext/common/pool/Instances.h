@@ -1,0 +1,95 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "pool/ApplicationQueue.h"
+#include "pool/PoolContext.h"
+#include "pool/Process.h"
+
+namespace Passenger {
+
+/**
+ * The instances of an application that have begun to serve and have not ended, in the order of
+ * their start.
+ *
+ * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
+ *
+ * Always true: each of them is SERVING, DISABLED or DRAINING, and the descriptor store has the
+ * descriptors of each that is a process.
+ */
+class Instances {
+public:
+    /** @param queue that the instances take requests from; outlives this object */
+    Instances(PoolContext &context, ApplicationQueue &queue) : context_(context), queue_(queue) {}
+
+    /** The instance serves from now on. */
+    void add(const ProcessPtr &process);
+    /** The process has ended. Its requests are reported lost, and its cells in the claims freed. */
+    void remove(const ProcessPtr &process);
+    /** Kills an instance that has not begun to serve, and is not wanted any more. */
+    void discard(const ProcessPtr &process);
+    /** Hands out all, for the end of the Pool: the caller destroys them without the lock. */
+    std::vector<ProcessPtr> takeAll();
+
+    const std::vector<ProcessPtr> &all() const noexcept {
+        return all_;
+    }
+    bool empty() const noexcept {
+        return all_.empty();
+    }
+    unsigned living() const noexcept {
+        return static_cast<unsigned>(all_.size());
+    }
+    unsigned serving() const noexcept {
+        return count(Process::State::SERVING);
+    }
+    unsigned draining() const noexcept {
+        return count(Process::State::DRAINING);
+    }
+    /** How many of those that serve work at a request. */
+    unsigned busy() const;
+    /** How many requests those that serve can run at once. */
+    unsigned capacity() const noexcept;
+    /** How many of these requests they have not claimed. */
+    unsigned freeThreads() const;
+    /** Whether one is not told to end. */
+    bool anyStays() const noexcept;
+    std::vector<pid_t> pids() const;
+
+    /** Null: there is none. */
+    ProcessPtr find(InstanceId id) const;
+    /** The instance that has claimed this request; null: none. */
+    ProcessPtr holder(ChannelId channel, Ticket ticket) const;
+    /** The sending end of the queue of the instance with this sticky id; none: the instance does
+     *  not serve, or has no queue of its own. @throws SystemException */
+    FileDescriptor ownQueue(std::uint32_t stickyId) const;
+    /** Whether the instance works at a request. */
+    bool isBusy(const Process &process) const {
+        return queue_.taken(process.socket.cells) > 0;
+    }
+    /** Those that serve and work at no request. */
+    std::vector<ProcessPtr> idle() const;
+    /** The instance that would go: the oldest idle one, or else the one that has served longest.
+     *  Null: none serves. */
+    ProcessPtr leastNeeded() const;
+    /** The first one that serves and is due for replacement; null: none. */
+    ProcessPtr dueForReplacement() const;
+    bool anyDueForReplacement() const noexcept;
+    /** Whether one ends whose successor serves already. */
+    bool anyReplaced() const noexcept;
+
+private:
+    unsigned count(Process::State state) const noexcept;
+    void bury(ProcessPtr process);
+
+    PoolContext &context_;
+    ApplicationQueue &queue_;
+    std::vector<ProcessPtr> all_;
+};
+
+}  // namespace Passenger
