@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "base/Exceptions.h"
+
 namespace Passenger {
 
 ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, ChannelRegistry &channels,
@@ -13,6 +15,16 @@ ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, Channel
     : slot_(slot), name_(std::move(name)), channels_(channels), store_(store), used_(ClaimsLayout::CELLS) {}
 
 // ----- Cells
+
+QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::uint32_t threads) {
+    const std::optional<CellRange> cells = allocate(threads);
+    if (!cells) {
+        throw SpawnException(
+            fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
+    }
+    return QueueHandover{queue, *cells, claims_.memory().descriptor().duplicate(),
+                         senders_.memory().readOnlyDescriptor()};
+}
 
 std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t count) {
     reclaim();

@@ -32,6 +32,14 @@ struct QueueGeneration {
 
 using QueueGenerationPtr = std::shared_ptr<QueueGeneration>;
 
+/** What an instance needs to take requests from a queue. */
+struct QueueHandover {
+    QueueGenerationPtr queue;
+    CellRange cells;
+    FileDescriptor claims;
+    FileDescriptor senders;
+};
+
 /** What a sender needs to put requests into a Group's line. */
 struct Attachment {
     std::uint32_t groupSlot = 0;
@@ -72,6 +80,8 @@ public:
         return senders_;
     }
 
+    /** For an instance with so many threads. @throws SpawnException when there are no cells left */
+    QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t threads);
     /** Cells that no instance has; nothing when there are not so many in a row. */
     std::optional<CellRange> allocate(std::uint32_t count);
     /** Clears the cells and gives them out again. Only when what their owner's death left in them

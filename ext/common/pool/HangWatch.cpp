@@ -24,11 +24,6 @@ constexpr int CHECKS = 4;
 
 }  // namespace
 
-std::uint64_t HangWatch::heartbeatInterval(const Options &options) {
-    const auto interval = Heartbeats<InstanceId>(options.heartbeatTimeout).ackInterval();
-    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
-}
-
 void HangWatch::add(InstanceId id, const Options &options, MonotonicTime now) {
     watched_[id].heartbeatTimeout = options.heartbeatTimeout;
     if (options.heartbeatTimeout <= nanoseconds(0)) {
@@ -56,9 +51,9 @@ void HangWatch::noteHeartbeat(InstanceId id, MonotonicTime now) {
     }
 }
 
-void HangWatch::noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now) {
+bool HangWatch::noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now) {
     if (options_.maxRequestTime <= nanoseconds(0)) {
-        return;
+        return false;
     }
     for (const ProcessPtr &process : instances_.all()) {
         for (const auto &[channel, ticket] : queue_.claimed(process->socket.cells)) {
@@ -67,6 +62,7 @@ void HangWatch::noteOrphans(const std::vector<ChannelId> &channels, MonotonicTim
             }
         }
     }
+    return true;
 }
 
 std::vector<ProcessPtr> HangWatch::overdue(MonotonicTime now) {

@@ -32,9 +32,6 @@ public:
     HangWatch(const std::string &app, const Options &options, const ApplicationQueue &queue, const Instances &instances)
         : app_(app), options_(options), queue_(queue), instances_(instances) {}
 
-    /** The interval at which an instance is told to send signs of life, in ms; 0: it sends none. */
-    static std::uint64_t heartbeatInterval(const Options &options);
-
     /** The instance serves from now on. @param options those that it was started with */
     void add(InstanceId id, const Options &options, MonotonicTime now);
     void remove(InstanceId id);
@@ -44,8 +41,8 @@ public:
         return heartbeats_.size();
     }
     /** The senders of these channels are gone. From now on this object measures the time of their
-     *  requests. */
-    void noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now);
+     *  requests. False: there is no limit. */
+    bool noteOrphans(const std::vector<ChannelId> &channels, MonotonicTime now);
     /** The instances that work at such a request for longer than they may. */
     std::vector<ProcessPtr> overdue(MonotonicTime now);
     /** The instance works at a request for longer than `limit`. It is killed a moment later; the

@@ -157,4 +157,28 @@ bool Instances::anyReplaced() const noexcept {
     });
 }
 
+// ----- Inspection
+
+std::vector<ProcessSnapshot> Instances::inspect(MonotonicTime now) const {
+    std::vector<ProcessSnapshot> snapshots;
+    for (const ProcessPtr &process : all_) {
+        snapshots.push_back(inspect(*process, now));
+    }
+    return snapshots;
+}
+
+ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) const {
+    ProcessSnapshot snapshot;
+    snapshot.id = process.id();
+    snapshot.pid = process.pid();
+    snapshot.stickyId = process.stickyId();
+    snapshot.state = process.state;
+    snapshot.version = process.version();
+    snapshot.age = now - process.since();
+    snapshot.memory = process.memory;
+    snapshot.replacementReason = process.replacementReason;
+    snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, queue_.taken(process.socket.cells)});
+    return snapshot;
+}
+
 }  // namespace Passenger

@@ -10,6 +10,7 @@
 #include "pool/ApplicationQueue.h"
 #include "pool/PoolContext.h"
 #include "pool/Process.h"
+#include "pool/Snapshot.h"
 
 namespace Passenger {
 
@@ -82,6 +83,9 @@ public:
     bool anyDueForReplacement() const noexcept;
     /** Whether one ends whose successor serves already. */
     bool anyReplaced() const noexcept;
+
+    std::vector<ProcessSnapshot> inspect(MonotonicTime now) const;
+    ProcessSnapshot inspect(const Process &process, MonotonicTime now) const;
 
 private:
     unsigned count(Process::State state) const noexcept;

@@ -10,37 +10,44 @@ libpassenger_pool_la_SOURCES = \
     %D%/CpuLoad.cpp \
     %D%/CpuLoad.h \
     %D%/Deadlines.h \
+    %D%/Demand.cpp \
+    %D%/Demand.h \
     %D%/DescriptorStore.h \
     %D%/GetFailure.h \
     %D%/Group.cpp \
     %D%/Group.h \
-    %D%/GroupEnding.cpp \
-    %D%/GroupInspection.cpp \
-    %D%/GroupPreloader.cpp \
-    %D%/GroupReplacing.cpp \
-    %D%/GroupScaling.cpp \
-    %D%/GroupShrinking.cpp \
-    %D%/GroupSpares.cpp \
-    %D%/GroupSpawning.cpp \
+    %D%/GroupLifecycle.cpp \
     %D%/HangWatch.cpp \
     %D%/HangWatch.h \
     %D%/Instances.cpp \
     %D%/Instances.h \
     %D%/LocalSender.cpp \
     %D%/LocalSender.h \
+    %D%/PendingSpawns.cpp \
+    %D%/PendingSpawns.h \
     %D%/Pool.cpp \
     %D%/Pool.h \
     %D%/PoolContext.h \
     %D%/PoolOperations.cpp \
     %D%/PoolRoom.cpp \
     %D%/PoolUpkeep.cpp \
+    %D%/PreloaderCare.cpp \
+    %D%/PreloaderCare.h \
     %D%/Process.cpp \
     %D%/Process.h \
     %D%/RecentReports.cpp \
     %D%/RecentReports.h \
+    %D%/Snapshot.cpp \
     %D%/Snapshot.h \
     %D%/Socket.h \
+    %D%/Spares.cpp \
+    %D%/Spares.h \
+    %D%/SpawnTask.h \
     %D%/StandardApplicationPool.cpp \
     %D%/StandardApplicationPool.h \
-    %D%/SuperGroup.h
+    %D%/StartFailures.cpp \
+    %D%/StartFailures.h \
+    %D%/SuperGroup.h \
+    %D%/Versions.cpp \
+    %D%/Versions.h
 EXTRA_DIST += %D%/README.md

@@ -12,8 +12,8 @@ constexpr std::chrono::milliseconds SHORTEST_WAIT{1};
 
 /** Who wants room for a request comes before who wants an instance in reserve; then the one whose request has waited longest. */
 bool comesBefore(const Group &a, const Group &b) REQUIRES(poolLock) {
-    const std::optional<MonotonicTime> one = a.roomRequest().oldestWaiter;
-    const std::optional<MonotonicTime> other = b.roomRequest().oldestWaiter;
+    const std::optional<MonotonicTime> one = a.demand().roomRequest().oldestWaiter;
+    const std::optional<MonotonicTime> other = b.demand().roomRequest().oldestWaiter;
     if (one && other && *one != *other) {
         return *one < *other;
     }
@@ -60,7 +60,7 @@ bool Pool::admit(Group &group, MonotonicTime now) {
     const unsigned older = olderWishes(group);
     // What is ending makes room, but has not yet. More than one may have to go: the limit may have been lowered below what there is.
     while (size() + older >= max + draining()) {
-        Group *victim = chooseVictim(group.roomRequest(), &group, now);
+        Group *victim = chooseVictim(group.demand().roomRequest(), &group, now);
         if (victim == nullptr) {
             break;
         }
@@ -87,7 +87,7 @@ Pool::Candidates Pool::candidates(const Group *except) const {
         if (each == except) {
             continue;
         }
-        if (const std::optional<RoomCandidate> candidate = each->roomCandidate()) {
+        if (const std::optional<RoomCandidate> candidate = each->demand().roomCandidate()) {
             result.groups.push_back(each);
             result.rooms.push_back(*candidate);
         }

@@ -13,7 +13,9 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "log/Log.h"
+#include "policy/Heartbeats.h"
 #include "spawning/PostMortem.h"
+#include "spawning/WaitStatus.h"
 
 namespace Passenger {
 
@@ -21,6 +23,8 @@ namespace {
 
 /** The last step of a spawn. */
 constexpr const char *HANDSHAKE = "handshake";
+/** For an instance's parent to tell its wait status. A stopped preloader does not. */
+constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
 /** For an instance that was killed to be gone. */
 constexpr std::chrono::seconds KILL_TIMEOUT{20};
 constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
@@ -31,6 +35,12 @@ constexpr int MAX_UNREAD = 64 * 1024;
 bool maySend(FrameType type) {
     return type == FrameType::FETCH || type == FrameType::LIMIT_REACHED || type == FrameType::PAUSE ||
            type == FrameType::WARM || type == FrameType::HEARTBEAT;
+}
+
+/** In ms; 0: the instance sends no signs of life. */
+std::uint64_t heartbeatInterval(const Options &options) {
+    const auto interval = Heartbeats<InstanceId>(options.heartbeatTimeout).ackInterval();
+    return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count());
 }
 
 std::uint32_t makeStickyId() {
@@ -45,7 +55,26 @@ Process::Process(SpawnResult result, InstanceId id, std::uint64_t version, Monot
 
 Process::~Process() = default;
 
-void Process::beginToServe(const Frame &serve, const std::vector<int> &descriptors, const Options &options) {
+void Process::beginToServe(const QueueHandover &handover, const std::string &app, const Options &options,
+                           CancelSwitch &cancel) {
+    socket = Socket{options.threads, handover.cells};
+    if (options.stickySessions) {
+        ownQueue.emplace();
+    }
+    Frame serve(FrameType::SERVE);
+    serve.add(std::uint64_t{socket.cells.first});
+    serve.add(std::uint64_t{socket.cells.count});
+    serve.add(app);
+    serve.add(std::uint64_t{options.maxRequests});
+    serve.add(std::uint64_t{ownQueue ? stickyId_ : 0});
+    serve.add(std::uint64_t{parts_.origin ? options.reforkAfter : 0});
+    serve.add(heartbeatInterval(options));
+    std::vector<int> descriptors{handover.queue->queue.receivingEnd().get(), handover.claims.get(),
+                                 handover.senders.get()};
+    if (ownQueue) {
+        descriptors.push_back(ownQueue->receivingEnd().get());
+    }
+    const CancelSwitch::Watch watch(cancel, parts_.control.descriptor());
     const FrameSocket::Deadline deadline = FrameSocket::in(options.startTimeout);
     SpawnReport story = parts_.story ? std::move(*parts_.story) : SpawnReport();
     parts_.story.reset();
@@ -228,6 +257,23 @@ void Process::kill() {
 void Process::giveUp() {
     if (parts_.pidFd && pid_ > 0) {
         signalPidFd(parts_.pidFd, SIGKILL);
+    }
+}
+
+void Process::logExit(BackgroundThreads &threads, const std::string &app) {
+    if (pid_ <= 0) {
+        return;
+    }
+    const auto waitStatus = std::make_shared<FileDescriptor>(std::move(parts_.waitStatus));
+    const LogLevel level = state == State::DRAINING ? LogLevel::INFO : LogLevel::WARN;
+    const auto log = [app, pid = pid_, level](const std::string &how) {
+        Log::write(level, fmt::format("event=instance.exited app=\"{}\" pid={}{}", app, pid, how));
+    };
+    try {
+        threads.run("wait status",
+                    [waitStatus, log] { log(waitStatusField(readWaitStatus(*waitStatus, WAIT_STATUS_LIMIT))); });
+    } catch (const std::exception &) {
+        log("");
     }
 }
 

@@ -18,7 +18,9 @@
 #include "io/Frame.h"
 #include "io/RequestQueue.h"
 #include "loop/DescriptorWatcher.h"
+#include "pool/BackgroundThreads.h"
 #include "pool/Socket.h"
+#include "spawning/CancelSwitch.h"
 #include "spawning/Secrets.h"
 #include "spawning/Spawner.h"
 
@@ -80,9 +82,14 @@ public:
     bool watched() const noexcept {
         return parts_.pidFd || parts_.control || parts_.output;
     }
-    /** Tells it to begin (SERVE), and waits until it does: not on the event loop, nor under a lock. Before watch(). If it does not, it is
-     *  killed. @throws SpawnException, with report */
-    void beginToServe(const Frame &serve, const std::vector<int> &descriptors, const Options &options);
+    /**
+     * Tells the instance to take requests from the queue (SERVE), and waits until it says READY:
+     * not on the event loop, nor under a lock. Before watch(). Otherwise it is killed.
+     * @param cancel ends the wait
+     * @throws SpawnException, with a report
+     */
+    void beginToServe(const QueueHandover &handover, const std::string &app, const Options &options,
+                      CancelSwitch &cancel);
 
     /** Begins to watch: `died` when the process has ended, `frame` for each frame from its control socket. Both run on the loop, without
      *  the pool's lock. Once. */
@@ -90,10 +97,8 @@ public:
     /** Sends a frame on the control socket without waiting. A process that does not take it is killed: it reads nothing any more.
      *  @return false: too many descriptors are on their way, so that nothing was sent */
     bool send(const Frame &frame, const std::vector<int> &descriptors = {});
-    /** Where its parent tells how it ended. Once. */
-    FileDescriptor takeWaitStatus() noexcept {
-        return std::move(parts_.waitStatus);
-    }
+    /** Logs how it ended. Once. In a thread: its parent tells its wait status, and may be slow. */
+    void logExit(BackgroundThreads &threads, const std::string &app);
     /** Asks it to finish what it has and to exit. */
     void finish();
     /** Asks it to take no request for now. */

@@ -1,0 +1,211 @@
+#include "pool/Demand.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+
+/** The interval at which the queue is looked at while requests wait. */
+constexpr milliseconds SHORTEST_LOOK{5};
+constexpr milliseconds LONGEST_LOOK{50};
+/** A free thread takes a request within this time. */
+constexpr milliseconds TAKING_TIME{50};
+/** A child that has asked for the queue sends its request within this time. */
+constexpr milliseconds SENDING_TIME{1000};
+/** The interval at which instances are looked for that are not needed. */
+constexpr milliseconds SHORTEST_IDLE_CHECK{100};
+constexpr milliseconds LONGEST_IDLE_CHECK{10000};
+constexpr int IDLE_CHECKS = 8;
+
+}  // namespace
+
+// ----- Events
+
+void Demand::requested(MonotonicTime now) {
+    used_ = true;
+    expectedSince_ = instances_.serving() == 0 ? std::optional(now) : std::nullopt;
+}
+
+void Demand::joined(MonotonicTime now, bool wanted, bool grown) {
+    lastJoin_ = now;
+    if (!wanted) {
+        return;
+    }
+    expectedSince_.reset();
+    if (grown) {
+        idle_.restart(now);
+    }
+    readStatistics(now);
+}
+
+void Demand::adjustRestore() {
+    const unsigned serving = instances_.serving();
+    if (serving == 1) {
+        // Only few may be started at once: the others follow.
+        restoreTo_ = std::max(restoreTo_, options_.startInstances);
+    }
+    if (serving >= restoreTo_) {
+        restoreTo_ = 0;
+    }
+}
+
+void Demand::restore() {
+    restoreTo_ = std::max(restoreTo_, instances_.serving());
+}
+
+void Demand::evicted(MonotonicTime now) {
+    if (queue_.current() && instances_.serving() == 0 && !waitingSince_) {
+        // A request may be in flight that no instance has taken.
+        waitingSince_ = now;
+    }
+}
+
+void Demand::queueClosed() noexcept {
+    waitingSince_.reset();
+    expectedSince_.reset();
+}
+
+void Demand::clear() noexcept {
+    used_ = false;
+    restoreTo_ = 0;
+}
+
+// ----- More instances
+
+/** The in-flight tables are read only when more is in flight than can run at once. Requests that
+ *  free threads are about to take do not count as waiting. */
+ScalingSnapshot Demand::look(MonotonicTime now) {
+    ScalingSnapshot snapshot;
+    snapshot.serving = instances_.serving();
+    snapshot.threads = options_.threads;
+    snapshot.minInstances = options_.minInstances;
+    snapshot.startInstances = options_.startInstances;
+    snapshot.restoreTo = restoreTo_;
+    snapshot.maxInstances = maxInstances();
+    snapshot.used = used_;
+    waitingSince_.reset();
+    const bool more = exceedsCapacity();
+    if (snapshot.serving > 0 && more) {
+        readStatistics(now);
+    }
+    if (queue_.current() && (snapshot.serving == 0 || more)) {
+        std::vector<MonotonicTime> waiting = queue_.waiting();
+        if (!waiting.empty() && now - std::max(waiting.front(), lastJoin_) < TAKING_TIME) {
+            const auto taken = std::min<std::size_t>(instances_.freeThreads(), waiting.size());
+            waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(taken));
+        }
+        snapshot.waiting = static_cast<unsigned>(waiting.size());
+        if (!waiting.empty()) {
+            waitingSince_ = waiting.front();
+            snapshot.headAge = now - waiting.front();
+        }
+    }
+    if (expectedSince_ && (snapshot.waiting > 0 || now - *expectedSince_ > SENDING_TIME)) {
+        expectedSince_.reset();
+    }
+    if (queue_.current() && snapshot.serving == 0 && expectedSince_) {
+        snapshot.waiting = 1;
+        waitingSince_ = now;
+    }
+    snapshot.serviceTime = recent_.typical();
+    return snapshot;
+}
+
+void Demand::readStatistics(MonotonicTime now) {
+    const GroupStatistics fresh = queue_.statistics();
+    if (fresh.completed != read_.completed) {
+        lastProgress_ = now;
+    }
+    recent_.merge(fresh.serviceTime.since(read_.serviceTime));
+    read_ = fresh;
+}
+
+bool Demand::requestsWait() const {
+    return queue_.senders().wanted() || waitingSince_ || exceedsCapacity();
+}
+
+nanoseconds Demand::lookInterval() const {
+    return std::clamp<nanoseconds>(recent_.typical(), SHORTEST_LOOK, LONGEST_LOOK);
+}
+
+unsigned Demand::maxInstances() const {
+    const unsigned perApp = settings_.maxInstancesPerApp;
+    if (options_.maxInstances == 0 || perApp == 0) {
+        return std::max(options_.maxInstances, perApp);
+    }
+    return std::min(options_.maxInstances, perApp);
+}
+
+// ----- Fewer instances
+
+std::optional<unsigned> Demand::idleSurplus(MonotonicTime now) {
+    if (now < nextIdleCheck_) {
+        return std::nullopt;
+    }
+    nextIdleCheck_ = now + idleInterval();
+    notePeak(now);
+    readStatistics(now);
+    return idle_.surplus(now, settings_.idleTime, instances_.serving(), options_.minInstances, options_.threads);
+}
+
+MonotonicTime Demand::nextIdleCheck(MonotonicTime now) {
+    nextIdleCheck_ = std::clamp(nextIdleCheck_, now, now + idleInterval());
+    return nextIdleCheck_;
+}
+
+/** Without an idle time no instance ends for being idle, but the checks have other uses. */
+nanoseconds Demand::idleInterval() const {
+    return settings_.idleTime == nanoseconds(0)
+               ? LONGEST_IDLE_CHECK
+               : std::clamp<nanoseconds>(settings_.idleTime / IDLE_CHECKS, SHORTEST_IDLE_CHECK, LONGEST_IDLE_CHECK);
+}
+
+unsigned Demand::notePeak(MonotonicTime now) {
+    const unsigned peak = queue_.takePeak();
+    if (peak > 0) {
+        lastBusy_ = now;
+        used_ = true;
+    }
+    idle_.note(now, peak, settings_.idleTime);
+    return peak;
+}
+
+unsigned Demand::atWork() const {
+    const unsigned threads = std::max(options_.threads, 1U);
+    return std::max(instances_.busy(), (queue_.inFlight() + threads - 1) / threads);
+}
+
+bool Demand::inUse(MonotonicTime now) const {
+    const bool mayGoDown = options_.minInstances == 0 && settings_.idleTime > nanoseconds(0);
+    return used_ && (!mayGoDown || now - lastBusy_ < settings_.idleTime);
+}
+
+// ----- Room
+
+RoomRequest Demand::roomRequest() const {
+    return RoomRequest{instances_.serving(), options_.minInstances, waitingSince_};
+}
+
+std::optional<RoomCandidate> Demand::roomCandidate() const {
+    const ProcessPtr process = instances_.leastNeeded();
+    if (!process) {
+        return std::nullopt;
+    }
+    RoomCandidate candidate;
+    candidate.serving = instances_.serving();
+    candidate.minInstances = options_.minInstances;
+    // While a request waits, a free instance is about to take it.
+    candidate.idle = !instances_.isBusy(*process) && queue_.inFlight() <= queue_.claims().taken();
+    candidate.oldestWaiter = waitingSince_;
+    // No instance tells that it is idle; the last request stands for all of them.
+    candidate.lastNeeded = std::max(lastBusy_, process->since());
+    candidate.servingSince = process->since();
+    return candidate;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "base/Clock.h"
+#include "exchange/Options.h"
+#include "policy/IdlePolicy.h"
+#include "policy/RecentTimes.h"
+#include "policy/RoomPolicy.h"
+#include "policy/ScalingPolicy.h"
+#include "pool/ApplicationQueue.h"
+#include "pool/Instances.h"
+#include "pool/PoolContext.h"
+
+namespace Passenger {
+
+/**
+ * Measures how many instances the requests of an application need: how many requests wait and for
+ * how long, how long answers take, how many requests were in flight at once.
+ *
+ * Owned by the Group; guarded by the pool's lock. All times are passed in. No request tells this
+ * object that it waits or has ended; the Group calls look() and idleSurplus() by its dates.
+ */
+class Demand {
+public:
+    /** All arguments outlive this object. @param options of the application, as they are now */
+    Demand(const Options &options, const PoolSettings &settings, ApplicationQueue &queue, const Instances &instances)
+        : options_(options), settings_(settings), queue_(queue), instances_(instances) {}
+
+    // ----- Events
+
+    /** A child asks for the queue. */
+    void requested(MonotonicTime now);
+    /** An instance has begun to serve. @param wanted it stays. @param grown it replaces nothing */
+    void joined(MonotonicTime now, bool wanted, bool grown);
+    /** Called after joined(), when the instances that the new one replaces have been told to end. */
+    void adjustRestore();
+    /** The instances that serve now are wanted again: some are about to go. */
+    void restore();
+    /** As many instances as before are not wanted any more. */
+    void forgetRestore() noexcept {
+        restoreTo_ = 0;
+    }
+    /** Another application got an instance of this one. */
+    void evicted(MonotonicTime now);
+    /** The application has no queue any more. */
+    void queueClosed() noexcept;
+    /** Until its next request, the application has no claim to its minimum of instances. */
+    void clear() noexcept;
+
+    // ----- More instances
+
+    /** Looks at the queue. @return what follows from the requests and the options */
+    ScalingSnapshot look(MonotonicTime now);
+    /** Reads the statistics of the senders. */
+    void readStatistics(MonotonicTime now);
+    /** Whether there are requests that may need another instance. */
+    bool requestsWait() const;
+    /** Whether more requests are in flight than the instances can run at once. */
+    bool exceedsCapacity() const {
+        return queue_.inFlight() > instances_.capacity();
+    }
+    /** Whether instances are missing, be there requests or not. */
+    bool isBelowMinimum() const {
+        return restoreTo_ > instances_.serving() || (used_ && instances_.serving() < options_.minInstances);
+    }
+    /** When the queue is looked at again while requests wait. */
+    std::chrono::nanoseconds lookInterval() const;
+    /** Since when the oldest request waits, as of the last look. */
+    std::optional<MonotonicTime> waitingSince() const noexcept {
+        return waitingSince_;
+    }
+    /** Whether a child that has asked for the queue is about to send a request. */
+    bool expectsRequest() const noexcept {
+        return expectedSince_.has_value();
+    }
+    /** The limit of the application's instances; 0: none but the pool's. */
+    unsigned maxInstances() const;
+
+    // ----- Fewer instances
+
+    /** How many instances were not needed for the idle time. Nothing: its date has not come. */
+    std::optional<unsigned> idleSurplus(MonotonicTime now);
+    /** That date. */
+    MonotonicTime nextIdleCheck(MonotonicTime now);
+    /** The most requests in flight at once since the last call. */
+    unsigned notePeak(MonotonicTime now);
+    /** How many instances the requests need that are there now, waiting ones included. */
+    unsigned atWork() const;
+    /** Whether the application may keep instances that it does not need at this moment. */
+    bool inUse(MonotonicTime now) const;
+
+    // ----- Room in a full pool
+
+    RoomRequest roomRequest() const;
+    /** What is known of Instances::leastNeeded(), the instance that would go. Nothing: none serves. */
+    std::optional<RoomCandidate> roomCandidate() const;
+
+    /** The last time at which requests were in flight, as far as it was looked at. */
+    MonotonicTime lastBusy() const noexcept {
+        return lastBusy_;
+    }
+    /** The last time at which requests were answered, likewise. */
+    MonotonicTime lastProgress() const noexcept {
+        return lastProgress_;
+    }
+
+private:
+    std::chrono::nanoseconds idleInterval() const;
+
+    const Options &options_;
+    const PoolSettings &settings_;
+    ApplicationQueue &queue_;
+    const Instances &instances_;
+
+    /** The application had a request since it last was given up for others. */
+    bool used_ = false;
+    /** As many instances are wanted again, after a restart or a death. */
+    unsigned restoreTo_ = 0;
+    /** When a child last asked for the queue of an application without an instance. The child sends
+     *  a request in a moment. */
+    std::optional<MonotonicTime> expectedSince_;
+    std::optional<MonotonicTime> waitingSince_;
+    /** When an instance last began to serve. */
+    MonotonicTime lastJoin_{};
+    MonotonicTime lastBusy_{};
+    MonotonicTime lastProgress_{};
+    MonotonicTime nextIdleCheck_{};
+    IdlePolicy idle_;
+    /** How long answers took lately. */
+    RecentTimes recent_;
+    /** The statistics when they were last read. */
+    GroupStatistics read_;
+};
+
+}  // namespace Passenger

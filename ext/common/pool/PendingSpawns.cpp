@@ -1,0 +1,32 @@
+#include "pool/PendingSpawns.h"
+
+namespace Passenger {
+
+void PendingSpawns::begun(const SpawnTask &task) noexcept {
+    starting_++;
+    replacements_ += task.purpose == SpawnTask::Purpose::GROW ? 0 : 1;
+    if (task.purpose == SpawnTask::Purpose::REPLACE) {
+        beingReplaced_ = task.replaces;
+    }
+}
+
+void PendingSpawns::concluded(const SpawnTask &task) noexcept {
+    starting_--;
+    replacements_ -= task.purpose == SpawnTask::Purpose::GROW ? 0 : 1;
+    if (task.purpose == SpawnTask::Purpose::REPLACE) {
+        beingReplaced_ = InstanceId();
+    }
+}
+
+void PendingSpawns::standBy(const ProcessPtr &process, const SpawnTask &task) {
+    process->state = Process::State::STANDBY;
+    standby_ = Standby{process, task};
+}
+
+PendingSpawns::Standby PendingSpawns::takeStandby() {
+    Standby standby = std::move(*standby_);
+    standby_.reset();
+    return standby;
+}
+
+}  // namespace Passenger

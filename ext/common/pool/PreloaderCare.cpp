@@ -1,0 +1,65 @@
+#include "pool/PreloaderCare.h"
+
+#include <vector>
+
+#include "base/Split.h"
+#include "log/Log.h"
+
+namespace Passenger {
+
+std::optional<MonotonicTime> PreloaderCare::restDate() const {
+    if (!lastSpawn_ || pending_.starting() > 0 || options_.maxPreloaderIdleTime == std::chrono::seconds(0)) {
+        return std::nullopt;
+    }
+    return *lastSpawn_ + options_.maxPreloaderIdleTime;
+}
+
+void PreloaderCare::restIfDue(const SpawnerPointer &spawner, MonotonicTime now) {
+    const std::optional<MonotonicTime> date = restDate();
+    if (!date || now < *date || !spawner) {
+        return;
+    }
+    lastSpawn_.reset();
+    try {
+        threads_.run("rest", [spawner] { spawner->rest(); });
+        Log::info("event=preloader.idle app=\"{}\"", app_);
+    } catch (const std::exception &error) {
+        Log::error("event=preloader.not_ended app=\"{}\" error=\"{}\"", app_, error.what());
+    }
+}
+
+std::optional<SpawnException> PreloaderCare::refork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
+                                                    const Options &options) {
+    const auto send = [&](const Frame &frame, const std::vector<int> &descriptors) {
+        const PoolGuard guard(context);
+        if (instance->state != Process::State::SERVING) {
+            throw SpawnException("the instance serves no more");
+        }
+        if (!instance->send(frame, descriptors)) {
+            throw SpawnException("too many descriptors are on their way");
+        }
+    };
+    try {
+        spawner.refork(options, WarmInstance{instance->pid(), instance->parts().origin, send});
+    } catch (const SpawnException &error) {
+        return error;
+    } catch (const std::exception &error) {
+        return SpawnException(error.what());
+    }
+    return std::nullopt;
+}
+
+void PreloaderCare::reforked(const Process &instance, MonotonicTime now) {
+    lastSpawn_ = now;
+    coldOrigin_ = instance.parts().origin;
+}
+
+void PreloaderCare::logFailure(const Process &instance, const SpawnException &failure) const {
+    Log::warn("event=refork.failed app=\"{}\" pid={} error=\"{}\" action=\"the old preloader stays\"", app_,
+              instance.pid(), failure.what());
+    for (const std::string &text : split(failure.report(), '\n')) {
+        Log::info("event=refork.report app=\"{}\" {}", app_, text);
+    }
+}
+
+}  // namespace Passenger

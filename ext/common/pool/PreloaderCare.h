@@ -1,0 +1,70 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/Clock.h"
+#include "base/Exceptions.h"
+#include "exchange/Options.h"
+#include "pool/PendingSpawns.h"
+#include "pool/PoolContext.h"
+#include "pool/Process.h"
+#include "pool/SpawnTask.h"
+
+namespace Passenger {
+
+/**
+ * Cares for the preloader of an application: ends it when it has forked nothing for
+ * PassengerMaxPreloaderIdleTime, and knows which instances come from a preloader that a refork has
+ * made old (doc/ARCHITECTURE.md, "Reforking").
+ *
+ * Owned by the Group; guarded by the pool's lock, refork() excepted.
+ */
+class PreloaderCare {
+public:
+    /** All arguments outlive this object. @param options of the application, as they are now */
+    PreloaderCare(const std::string &app, const Options &options, BackgroundThreads &threads,
+                  const PendingSpawns &pending)
+        : app_(app), options_(options), threads_(threads), pending_(pending) {}
+
+    void spawnEnded(MonotonicTime now) noexcept {
+        lastSpawn_ = now;
+    }
+    /** When the preloader has forked nothing for long enough; nothing: not as it is now. */
+    std::optional<MonotonicTime> restDate() const;
+    /** Ends the preloader if that date has come: in a thread, since that blocks. Once after each
+     *  spawn. */
+    void restIfDue(const SpawnerPointer &spawner, MonotonicTime now);
+
+    /** Whether a refork is under way. One at a time. */
+    bool reforking() const noexcept {
+        return reforking_;
+    }
+    void setReforking(bool reforking) noexcept {
+        reforking_ = reforking;
+    }
+    /** In a background thread: has the instance fork the next preloader. @return why it failed */
+    static std::optional<SpawnException> refork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
+                                                const Options &options) EXCLUDES(poolLock);
+    /** The instance has made another preloader. */
+    void reforked(const Process &instance, MonotonicTime now);
+    void logFailure(const Process &instance, const SpawnException &failure) const;
+    /** Whether the instance comes from a preloader that a refork has made old. */
+    bool isCold(const Process &process) const noexcept {
+        return coldOrigin_ && process.parts().origin == coldOrigin_;
+    }
+
+private:
+    const std::string &app_;
+    const Options &options_;
+    BackgroundThreads &threads_;
+    const PendingSpawns &pending_;
+    /** When a spawn last ended, since the preloader was told to rest. */
+    std::optional<MonotonicTime> lastSpawn_;
+    bool reforking_ = false;
+    /** The preloader that the last refork made old. */
+    std::shared_ptr<const Origin> coldOrigin_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/Clock.h"
+#include "exchange/Options.h"
+#include "pool/Process.h"
+#include "spawning/Spawner.h"
+
+namespace Passenger {
+
+using SpawnerPointer = std::shared_ptr<Spawner>;
+
+/** The order for one instance. A plain value; the thread that spawns has a copy. */
+struct SpawnTask {
+    enum class Purpose {
+        /** One instance more. */
+        GROW,
+        /** The first instance of a new version. */
+        DEPLOY,
+        /** The successor of an instance that is due for replacement. */
+        REPLACE
+    };
+    Purpose purpose = Purpose::GROW;
+    std::uint64_t version = 0;
+    SpawnerPointer spawner;
+    Options options;
+    /** REPLACE: the instance that is due. */
+    InstanceId replaces;
+    MonotonicTime begunAt{};
+    /** The process of the first attempt was killed by a signal. */
+    bool secondAttempt = false;
+};
+
+}  // namespace Passenger

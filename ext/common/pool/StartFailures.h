@@ -1,0 +1,79 @@
+#pragma once
+
+#include <exception>
+#include <optional>
+#include <string>
+
+#include "base/Clock.h"
+#include "base/StrongId.h"
+#include "policy/Backoff.h"
+#include "pool/GetFailure.h"
+#include "pool/RecentReports.h"
+#include "pool/Snapshot.h"
+
+namespace Passenger {
+
+/**
+ * Remembers which starts of an application failed: when the next attempt may be made, and with
+ * which failure a request is refused until then.
+ *
+ * Owned by the Group; guarded by the pool's lock. All times are passed in.
+ */
+class StartFailures {
+public:
+    /** Both arguments outlive this object. */
+    StartFailures(const std::string &app, RecentReports &reports) : app_(app), reports_(reports) {}
+
+    /** What the requests are told of an exception that ended a spawn. */
+    static GetFailure describe(const std::exception &error);
+
+    Backoff &backoff() noexcept {
+        return backoff_;
+    }
+    bool mayTry(MonotonicTime now) const noexcept {
+        return backoff_.mayTry(now);
+    }
+    MonotonicTime notBefore() const noexcept {
+        return backoff_.notBefore();
+    }
+    /** How many of the `missing` instances may be started while `starting` are on their way: one at
+     *  a time after a failure. */
+    unsigned limit(unsigned missing, unsigned starting) const noexcept;
+
+    /** An instance serves. */
+    void succeeded() noexcept;
+    /** The application has changed. */
+    void forget() noexcept;
+    /** Logs the failure under a new id, by which people find it, and keeps its report for a while. */
+    void report(const char *event, GetFailure &failure, MonotonicTime now);
+    /** The application is down. @param generation of the queue that was closed; none: there was none */
+    void wentDown(const GetFailure &failure, Generation generation);
+
+    /** Why the application is down; nothing: it has not failed since it last served. */
+    const std::optional<GetFailure> &failure() const noexcept {
+        return failure_;
+    }
+    /** Whether the application went down with this generation: a child that comes too late to be
+     *  found in the in-flight table is refused when it asks again. */
+    bool wentDownWith(Generation generation) const noexcept {
+        return failure_ && generation && generation == generation_;
+    }
+    /** The last failure, whatever happened since. */
+    std::optional<FailureSnapshot> last(MonotonicTime now) const;
+
+private:
+    struct Last {
+        std::string reportId;
+        std::string summary;
+        MonotonicTime when;
+    };
+
+    const std::string &app_;
+    RecentReports &reports_;
+    Backoff backoff_;
+    std::optional<GetFailure> failure_;
+    Generation generation_;
+    std::optional<Last> last_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,77 @@
+#include "pool/Versions.h"
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "log/Log.h"
+
+namespace Passenger {
+
+void Versions::deploy(SpawnerPointer spawner, QueueGenerationPtr queue) {
+    drop();
+    failure_.reset();
+    deployment_ = Deployment{++last_, std::move(spawner), std::move(queue)};
+}
+
+void Versions::replace(SpawnerPointer spawner) {
+    drop();
+    failure_.reset();
+    cancel(std::exchange(spawner_, std::move(spawner)));
+    current_ = ++last_;
+}
+
+QueueGenerationPtr Versions::adopt() {
+    Deployment deployment = std::move(*deployment_);
+    deployment_.reset();
+    cancel(std::exchange(spawner_, std::move(deployment.spawner)));
+    current_ = deployment.version;
+    return deployment.queue;
+}
+
+void Versions::fail(const GetFailure &failure) {
+    failure_ = failure;
+    Log::error("event=deploy.failed app=\"{}\" report={} action=\"the old version keeps serving\"", app_,
+               failure.reportId());
+    drop();
+}
+
+void Versions::drop() {
+    if (deployment_) {
+        cancel(std::move(deployment_->spawner));
+        deployment_.reset();
+    }
+}
+
+void Versions::shutDown() {
+    if (spawner_) {
+        cancel(std::move(spawner_));
+    }
+    drop();
+}
+
+void Versions::cancel(SpawnerPointer spawner) {
+    spawner->cancel();
+    endLater(std::move(spawner));
+}
+
+void Versions::endLater(SpawnerPointer spawner) {
+    old_.push_back(std::move(spawner));
+    // The end of a Spawner blocks, so the last reference must go in the thread.
+    const auto all = std::make_shared<std::vector<SpawnerPointer>>(std::move(old_));
+    old_.clear();
+    try {
+        threads_.run("end spawner", [all] { all->clear(); });
+    } catch (const std::exception &error) {
+        old_ = std::move(*all);
+        Log::error("event=spawner.not_ended app=\"{}\" error=\"{}\"", app_, error.what());
+    }
+}
+
+std::vector<SpawnerPointer> Versions::takeSpawners() {
+    std::vector<SpawnerPointer> all = std::exchange(old_, {});
+    all.push_back(std::exchange(spawner_, nullptr));
+    return all;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pool/ApplicationQueue.h"
+#include "pool/BackgroundThreads.h"
+#include "pool/GetFailure.h"
+#include "pool/SpawnTask.h"
+
+namespace Passenger {
+
+/**
+ * The versions of an application, one for each restart: the current one, with its Spawner, and the
+ * deployment, a version that takes over when its first instance is ready.
+ *
+ * Owned by the Group; guarded by the pool's lock. Nothing in it waits: Spawners of past versions
+ * end in a background thread.
+ */
+class Versions {
+public:
+    /** A version that is to take over. */
+    struct Deployment {
+        std::uint64_t version = 0;
+        SpawnerPointer spawner;
+        /** The queue that its instances will take requests from. */
+        QueueGenerationPtr queue;
+        /** Whether its first instance is on its way. */
+        bool started = false;
+    };
+
+    /** Both references outlive this object. */
+    Versions(const std::string &app, BackgroundThreads &threads, SpawnerPointer first)
+        : app_(app), threads_(threads), spawner_(std::move(first)) {}
+
+    std::uint64_t current() const noexcept {
+        return current_;
+    }
+    /** The current version's. Null after shutDown(). */
+    const SpawnerPointer &spawner() const noexcept {
+        return spawner_;
+    }
+    /** Null: there is none. */
+    Deployment *deployment() noexcept {
+        return deployment_ ? &*deployment_ : nullptr;
+    }
+    const Deployment *deployment() const noexcept {
+        return deployment_ ? &*deployment_ : nullptr;
+    }
+    /** Whether the task is to bring the version of the deployment. */
+    bool deploys(const SpawnTask &task) const noexcept {
+        return deployment_ && deployment_->version == task.version;
+    }
+    /** Why the last deployment failed; nothing: it did not. */
+    const std::optional<GetFailure> &failure() const noexcept {
+        return failure_;
+    }
+
+    /** A new version takes over when its first instance is ready. */
+    void deploy(SpawnerPointer spawner, QueueGenerationPtr queue);
+    /** A new version is the current one at once. */
+    void replace(SpawnerPointer spawner);
+    /** The deployment is the current version from now on. @return its queue */
+    QueueGenerationPtr adopt();
+    /** The new version does not start; the current one stays. */
+    void fail(const GetFailure &failure);
+    /** Cancels all Spawners, for good. */
+    void shutDown();
+    /** Ends the Spawner in a background thread, if this is its last owner. */
+    void endLater(SpawnerPointer spawner);
+    /** Hands out all Spawners, for the end of the Pool: the caller destroys them without the lock. */
+    std::vector<SpawnerPointer> takeSpawners();
+
+private:
+    void drop();
+    void cancel(SpawnerPointer spawner);
+
+    const std::string &app_;
+    BackgroundThreads &threads_;
+    std::uint64_t current_ = 1;
+    std::uint64_t last_ = 1;
+    SpawnerPointer spawner_;
+    std::optional<Deployment> deployment_;
+    std::optional<GetFailure> failure_;
+    /** Those that no thread could be started for yet. */
+    std::vector<SpawnerPointer> old_;
+};
+
+}  // namespace Passenger
