@@ -1,4 +1,4 @@
-/* The pool process: ext/common/pool/ApplicationQueue.cpp, GroupEnding.cpp, ChannelRegistry.cpp; after the death of another one server/CrashRecovery.cpp. */
+/* The pool process: ext/common/pool/ApplicationQueue.cpp, Instances.cpp, ChannelRegistry.cpp; after the death of another one server/CrashRecovery.cpp. */
 
 #define serves(i) (alive[i] && !told[i] && instanceLine[i] == published[epoch])
 #define anyServes (serves(0) || serves(1) || serves(2))
@@ -71,7 +71,7 @@ inline giveUp(i) {
     }
 }
 
-/* Group::serveFromQueue(): it takes requests as soon as it is told to; then Group::join(): its deposit. */
+/* Group::putToWork(): it takes requests as soon as it is told to; then Group::join(): its deposit. */
 inline spawn() {
     atomic {
         n = 0;

@@ -26,6 +26,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ClockTest.cpp \
     %D%/CpuLoadTest.cpp \
     %D%/DeadlinesTest.cpp \
+    %D%/DemandTest.cpp \
     %D%/DescriptorLogTest.cpp \
     %D%/DescriptorStoreClientTest.cpp \
     %D%/DescriptorWatcherTest.cpp \
@@ -51,11 +52,13 @@ check_PROGRAMS += %D%/unit_tests
     %D%/GenerationTableTest.cpp \
     %D%/GroupMemoryTest.cpp \
     %D%/GroupNameTest.cpp \
+    %D%/HangWatchTest.cpp \
     %D%/HeartbeatsTest.cpp \
     %D%/IdlePolicyTest.cpp \
     %D%/InFlightRecordTest.cpp \
     %D%/InFlightTableTest.cpp \
     %D%/InstanceClaimTest.cpp \
+    %D%/InstancesTest.cpp \
     %D%/IntakeTest.cpp \
     %D%/JsonTest.cpp \
     %D%/LayoutsTest.cpp \
@@ -74,6 +77,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/OutputWriterTest.cpp \
     %D%/OvertakenCheckTest.cpp \
     %D%/OwnerSearchTest.cpp \
+    %D%/PendingSpawnsTest.cpp \
     %D%/PidFdTest.cpp \
     %D%/PollTest.cpp \
     %D%/PoolApplicationQueueTest.cpp \
@@ -107,11 +111,10 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PreForkRealWorkersTest.cpp \
     %D%/PreForkRestartTest.cpp \
     %D%/PreForkTest.cpp \
+    %D%/PreloaderCareTest.cpp \
     %D%/ProcessMemoryTest.cpp \
     %D%/ProcessOutputTest.cpp \
     %D%/ProgramLauncherTest.cpp \
-    %D%/ReplyWaitTest.cpp \
-    %D%/WithdrawalTest.cpp \
     %D%/ProgressListener.cpp \
     %D%/ProgressListener.h \
     %D%/QueueCacheTest.cpp \
@@ -119,6 +122,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RackPreForkTest.cpp \
     %D%/RefusalPauseTest.cpp \
     %D%/ReplyChannelTest.cpp \
+    %D%/ReplyWaitTest.cpp \
     %D%/ReplyWriterTest.cpp \
     %D%/ReportTest.cpp \
     %D%/RequestHeadTest.cpp \
@@ -138,6 +142,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SocketFoldersTest.cpp \
     %D%/SocketPairTest.cpp \
     %D%/SparePolicyTest.cpp \
+    %D%/SparesTest.cpp \
     %D%/SpawnFailureTest.cpp \
     %D%/SpawnManagerTest.cpp \
     %D%/SpawnPlanTest.cpp \
@@ -147,6 +152,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnerContractTest.cpp \
     %D%/SplitTest.cpp \
     %D%/SpoolRingTest.cpp \
+    %D%/StartFailuresTest.cpp \
     %D%/StartupFileCacheTest.cpp \
     %D%/StickyCookieTest.cpp \
     %D%/StickySessionsTest.cpp \
@@ -156,7 +162,9 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ThreadTest.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \
+    %D%/VersionsTest.cpp \
     %D%/WatchdogTest.cpp \
+    %D%/WithdrawalTest.cpp \
     %D%/WorkerLoadsTest.cpp \
     %D%/WorkerOutputTest.cpp \
     %D%/main.cpp \
@@ -176,6 +184,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/FakeInstances.cpp \
     %D%/support/FakeInstances.h \
     %D%/support/FakeWorkerProcesses.h \
+    %D%/support/GroupParts.cpp \
+    %D%/support/GroupParts.h \
     %D%/support/LeakCheck.cpp \
     %D%/support/LeakCheck.h \
     %D%/support/ManualClock.h \

@@ -453,16 +453,7 @@ void Group::diedYoung(Process &process, MonotonicTime now) {
     if (instances_.serving() > 0 || !pending_.none() || failures_.notBefore() < now + PATIENCE_WITH_DEATHS) {
         return;
     }
-    GetFailure failure{
-        GetFailure::Reason::SPAWN_FAILED,
-        fmt::format("instances of {} end soon after their start, the last one was process {}", name_, process.pid())};
-    Report report;
-    report.summary = failure.summary;
-    if (process.parts().output) {
-        report.add("Its last output", Report::Form::LINES, process.secrets().hide(process.parts().output->lastLines()),
-                   Report::Keep::END);
-    }
-    failure.report = std::make_shared<const Report>(std::move(report));
+    GetFailure failure = failures_.describe(process);
     failures_.report("app.unstable", failure, now);
     goDown(failure);
 }

@@ -39,6 +39,18 @@ GetFailure StartFailures::describe(const std::exception &error) {
     return failure;
 }
 
+GetFailure StartFailures::describe(const Process &last) const {
+    const std::string summary =
+        fmt::format("instances of {} end soon after their start, the last one was process {}", app_, last.pid());
+    Report report;
+    report.summary = summary;
+    if (last.parts().output) {
+        report.add("Its last output", Report::Form::LINES, last.secrets().hide(last.parts().output->lastLines()),
+                   Report::Keep::END);
+    }
+    return GetFailure{GetFailure::Reason::SPAWN_FAILED, summary, std::make_shared<const Report>(std::move(report))};
+}
+
 unsigned StartFailures::limit(unsigned missing, unsigned starting) const noexcept {
     return backoff_.failing() ? std::min(missing, starting == 0 ? 1U : 0U) : missing;
 }

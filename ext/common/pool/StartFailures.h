@@ -8,6 +8,7 @@
 #include "base/StrongId.h"
 #include "policy/Backoff.h"
 #include "pool/GetFailure.h"
+#include "pool/Process.h"
 #include "pool/RecentReports.h"
 #include "pool/Snapshot.h"
 
@@ -26,6 +27,8 @@ public:
 
     /** What the requests are told of an exception that ended a spawn. */
     static GetFailure describe(const std::exception &error);
+    /** Of several instances that ended soon after their start. @param last of them */
+    GetFailure describe(const Process &last) const;
 
     Backoff &backoff() noexcept {
         return backoff_;

@@ -1,0 +1,99 @@
+#include "pool/Demand.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/GroupParts.h"
+
+namespace Passenger {
+
+using std::chrono::seconds;
+
+class DemandTest : public GroupParts {
+    CPPUNIT_TEST_SUITE(DemandTest);
+    CPPUNIT_TEST(testAChildThatAskedForTheQueueIsExpectedToSendForAWhile);
+    CPPUNIT_TEST(testARequestWaitsAboveTheCapacity);
+    CPPUNIT_TEST(testTheNumberBeforeADeathIsWantedAgain);
+    CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeAreSurplus);
+    CPPUNIT_TEST(testTheSmallerOfTheTwoLimitsCounts);
+    CPPUNIT_TEST_SUITE_END();
+
+    PoolSettings settings_;
+    std::optional<Demand> demand_;
+
+    void openQueue() {
+        queue_->makeCurrent(std::make_shared<QueueGeneration>(QueueGeneration{Generation(1), RequestQueue()}), 0);
+    }
+
+public:
+    void setUp() override {
+        GroupParts::setUp();
+        settings_ = PoolSettings();
+        demand_.emplace(options_, settings_, *queue_, *instances_);
+    }
+
+    void testAChildThatAskedForTheQueueIsExpectedToSendForAWhile() {
+        openQueue();
+        demand_->requested(now());
+        CPPUNIT_ASSERT_EQUAL(1U, demand_->look(now()).waiting);
+        CPPUNIT_ASSERT(demand_->expectsRequest());
+        clock_.advance(seconds(2));
+        CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).waiting);
+        CPPUNIT_ASSERT(!demand_->expectsRequest());
+    }
+
+    void testARequestWaitsAboveTheCapacity() {
+        openQueue();
+        const ProcessPtr process = serve();
+        send(Ticket(1));
+        CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).waiting);
+        claim(*process, channel_, Ticket(1));
+        send(Ticket(2));
+        const MonotonicTime sent = now();
+        clock_.advance(seconds(1));
+        const ScalingSnapshot snapshot = demand_->look(now());
+        CPPUNIT_ASSERT_EQUAL(1U, snapshot.waiting);
+        CPPUNIT_ASSERT(snapshot.headAge == seconds(1));
+        CPPUNIT_ASSERT(demand_->waitingSince() == sent);
+        CPPUNIT_ASSERT(demand_->requestsWait());
+        CPPUNIT_ASSERT_EQUAL(2U, demand_->atWork());
+    }
+
+    void testTheNumberBeforeADeathIsWantedAgain() {
+        const ProcessPtr process = serve();
+        serve();
+        demand_->restore();
+        instances_->remove(process);
+        CPPUNIT_ASSERT(demand_->isBelowMinimum());
+        CPPUNIT_ASSERT_EQUAL(2U, demand_->look(now()).restoreTo);
+        serve();
+        demand_->joined(now(), true, true);
+        demand_->adjustRestore();
+        CPPUNIT_ASSERT(!demand_->isBelowMinimum());
+        CPPUNIT_ASSERT_EQUAL(0U, demand_->look(now()).restoreTo);
+    }
+
+    void testInstancesThatWereNotNeededForTheIdleTimeAreSurplus() {
+        options_.minInstances = 0;
+        serve();
+        serve();
+        CPPUNIT_ASSERT(demand_->idleSurplus(now()));
+        CPPUNIT_ASSERT(!demand_->idleSurplus(now()));
+        unsigned surplus = 0;
+        for (MonotonicTime end = now() + 2 * settings_.idleTime; now() < end; clock_.advance(seconds(10))) {
+            surplus = std::max(surplus, demand_->idleSurplus(now()).value_or(0));
+        }
+        CPPUNIT_ASSERT_EQUAL(2U, surplus);
+    }
+
+    void testTheSmallerOfTheTwoLimitsCounts() {
+        CPPUNIT_ASSERT_EQUAL(0U, demand_->maxInstances());
+        options_.maxInstances = 3;
+        CPPUNIT_ASSERT_EQUAL(3U, demand_->maxInstances());
+        settings_.maxInstancesPerApp = 2;
+        CPPUNIT_ASSERT_EQUAL(2U, demand_->maxInstances());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(DemandTest);
+
+}  // namespace Passenger

@@ -1,0 +1,96 @@
+#include "pool/HangWatch.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/GroupParts.h"
+
+namespace Passenger {
+
+using std::chrono::seconds;
+
+class HangWatchTest : public GroupParts {
+    CPPUNIT_TEST_SUITE(HangWatchTest);
+    CPPUNIT_TEST(testARequestWithoutASenderIsOverdueAfterTheLimit);
+    CPPUNIT_TEST(testARequestThatEndsIsNotOverdue);
+    CPPUNIT_TEST(testAHungInstanceIsKilledAMomentLater);
+    CPPUNIT_TEST(testASilentInstanceIsKilled);
+    CPPUNIT_TEST(testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife);
+    CPPUNIT_TEST_SUITE_END();
+
+    std::optional<HangWatch> hangs_;
+
+    ProcessPtr watched() {
+        ProcessPtr process = serve();
+        hangs_->add(process->id(), options_, now());
+        return process;
+    }
+
+public:
+    void setUp() override {
+        GroupParts::setUp();
+        hangs_.emplace(app_, options_, *queue_, *instances_);
+    }
+
+    void testARequestWithoutASenderIsOverdueAfterTheLimit() {
+        options_.maxRequestTime = seconds(5);
+        const ProcessPtr process = watched();
+        claim(*process, channel_, Ticket(1));
+        CPPUNIT_ASSERT(hangs_->noteOrphans({channel_}, now()));
+        CPPUNIT_ASSERT(hangs_->next() == now() + seconds(5));
+        CPPUNIT_ASSERT(hangs_->overdue(now()).empty());
+        clock_.advance(seconds(5));
+        CPPUNIT_ASSERT(hangs_->overdue(now()) == std::vector<ProcessPtr>{process});
+    }
+
+    void testARequestThatEndsIsNotOverdue() {
+        options_.maxRequestTime = seconds(5);
+        const ProcessPtr process = watched();
+        claim(*process, channel_, Ticket(1));
+        hangs_->noteOrphans({channel_}, now());
+        finish(*process);
+        clock_.advance(seconds(5));
+        CPPUNIT_ASSERT(hangs_->overdue(now()).empty());
+        CPPUNIT_ASSERT(!hangs_->next());
+    }
+
+    void testAHungInstanceIsKilledAMomentLater() {
+        const ProcessPtr process = watched();
+        CPPUNIT_ASSERT(hangs_->noteHang(*process, seconds(5), now()));
+        CPPUNIT_ASSERT(!hangs_->noteHang(*process, seconds(5), now()));
+        CPPUNIT_ASSERT(log_->contains("event=instance.hung app=\"blog\""));
+        hangs_->killHung(now());
+        CPPUNIT_ASSERT(!process->killed());
+        clock_.advance(seconds(1));
+        hangs_->killHung(now());
+        CPPUNIT_ASSERT(process->killed());
+        CPPUNIT_ASSERT(!hangs_->next());
+    }
+
+    void testASilentInstanceIsKilled() {
+        options_.heartbeatTimeout = seconds(4);
+        const ProcessPtr silent = watched();
+        const ProcessPtr alive = watched();
+        for (int i = 0; i < 5; i++) {
+            clock_.advance(seconds(1));
+            hangs_->noteHeartbeat(alive->id(), now());
+            hangs_->killHung(now());
+        }
+        CPPUNIT_ASSERT(silent->killed());
+        CPPUNIT_ASSERT(!alive->killed());
+        CPPUNIT_ASSERT(log_->contains("event=instance.heartbeat_lost app=\"blog\""));
+    }
+
+    void testAnInstanceThatEndedIsNotExpectedToGiveSignsOfLife() {
+        options_.heartbeatTimeout = seconds(4);
+        const ProcessPtr process = watched();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, hangs_->heartbeats());
+        instances_->remove(process);
+        hangs_->remove(process->id());
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, hangs_->heartbeats());
+        CPPUNIT_ASSERT(!hangs_->next());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(HangWatchTest);
+
+}  // namespace Passenger

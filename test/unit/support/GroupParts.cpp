@@ -1,0 +1,77 @@
+#include "support/GroupParts.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "io/SocketPair.h"
+#include "shm/InFlightReader.h"
+#include "shm/InstanceClaim.h"
+
+namespace Passenger {
+
+void GroupParts::setUp() {
+    LeakCheck::setUp();
+    log_ = std::make_unique<CapturedLog>();
+    loop_ = std::make_unique<EventLoop>();
+    factory_ = std::make_unique<DummySpawnerFactory>(DummyInstances::Driven::BY_HAND);
+    channels_ = std::make_unique<ChannelRegistry>(*loop_);
+    context_.reset(new PoolContext{*loop_, *factory_, *channels_, clock_, store_, cpu_});
+    queue_ = std::make_unique<ApplicationQueue>(0, app_, *channels_, store_);
+    instances_ = std::make_unique<Instances>(*context_, *queue_);
+    table_ = std::make_unique<InFlightTable>();
+    channels_->addSender(InFlightReader(table_->memory().descriptor().duplicate()));
+    DescriptorPair pair = makeSeqPacketPair();
+    child_ = std::move(pair.first);
+    channel_ = channels_->add(std::move(pair.second), 0, 0);
+    queue_->senders().reset(channel_);
+    sender_ = std::make_unique<SenderMemoryView>(queue_->senders().memory().descriptor());
+    options_ = Options();
+    lastId_ = 0;
+}
+
+void GroupParts::tearDown() {
+    instances_.reset();
+    sender_.reset();
+    child_.reset();
+    queue_.reset();
+    context_->threads.join();
+    context_.reset();
+    channels_.reset();
+    table_.reset();
+    factory_.reset();
+    loop_.reset();
+    log_.reset();
+    LeakCheck::tearDown();
+}
+
+ProcessPtr GroupParts::make(std::uint64_t version) {
+    auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(++lastId_), version, now());
+    process->socket.cells = queue_->allocate(1).value();
+    return process;
+}
+
+ProcessPtr GroupParts::serve(std::uint64_t version) {
+    ProcessPtr process = make(version);
+    instances_->add(process);
+    return process;
+}
+
+void GroupParts::claim(const Process &process, ChannelId channel, Ticket ticket) {
+    InstanceClaim claim(queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor(),
+                        process.socket.cells.first);
+    CPPUNIT_ASSERT(claim.take(channel, ticket));
+}
+
+void GroupParts::finish(const Process &process) {
+    InstanceClaim(queue_->claims().memory().descriptor(), queue_->senders().memory().descriptor(),
+                  process.socket.cells.first)
+        .clear();
+}
+
+void GroupParts::send(Ticket ticket) {
+    const std::uint32_t entry = table_->allocate();
+    table_->sending(entry, channel_, ticket, 0, now());
+    table_->sent(entry);
+    sender_->add(0, 1);
+}
+
+}  // namespace Passenger
