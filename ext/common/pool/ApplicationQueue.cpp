@@ -74,8 +74,7 @@ void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
     }
 }
 
-/** Frees the cells that tell of a death, once nobody waits for that answer any more: the exchange
- *  has ended, or its child. */
+/** Frees the cells that tell of a death once no exchange waits for that. */
 void ApplicationQueue::reclaim() {
     if (untold_.empty()) {
         return;
@@ -94,8 +93,10 @@ void ApplicationQueue::reclaim() {
     });
 }
 
-/** An instance can write outside of its own cells, where nobody's end would ever end the claim, nor
- *  the wait of whoever believes it. */
+/**
+ * An instance can write outside of its own cells. No death would ever end such a claim, nor the
+ * wait for its answer.
+ */
 void ApplicationQueue::clearStrayClaims() {
     const std::vector<ClaimCell> all = claims_.all();
     for (std::uint32_t cell = 0; cell < all.size(); cell++) {

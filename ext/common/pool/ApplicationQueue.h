@@ -24,7 +24,7 @@ struct CellRange {
     std::uint32_t count = 0;
 };
 
-/** One generation of a line: the queue that its instances take from. */
+/** A generation of the application's queue. Instances take requests from it. */
 struct QueueGeneration {
     Generation number;
     RequestQueue queue;
@@ -40,22 +40,24 @@ struct QueueHandover {
     FileDescriptor senders;
 };
 
-/** What a sender needs to put requests into a Group's line. */
+/** What a sender needs to put requests into a Group's queue. */
 struct Attachment {
     std::uint32_t groupSlot = 0;
     Generation generation;
     FileDescriptor sending;
     FileDescriptor claims;
     FileDescriptor senders;
-    /** The sending end of the queue of the instance that was asked for; none: it does not serve, or
-     *  has none. */
+    /**
+     * The sending end of the requested instance's own queue; none: the instance does not serve, or
+     * has none.
+     */
     FileDescriptor ownQueue;
 };
 
 /**
- * The line of a Group whose instances pull their requests (doc/PROTOCOLS.md, sections 1 to 3), as
- * the agent holds it: claims and marks, which live as long as the Group; the queue of the current
- * generation; and the telling of those who wait in it.
+ * The agent's side of an application's queue (doc/PROTOCOLS.md, sections 1 to 3): claims and
+ * withdrawal marks, which live as long as the Group; the queue of the current generation; messages
+ * to the children whose requests wait or are lost.
  *
  * Owned by its Group; guarded by the pool's lock. Nothing in it waits.
  */
@@ -82,18 +84,20 @@ public:
 
     /** For an instance with so many threads. @throws SpawnException when there are no cells left */
     QueueHandover handOver(const QueueGenerationPtr &queue, std::uint32_t threads);
-    /** Cells that no instance has; nothing when there are not so many in a row. */
+    /** Free cells. Nothing when there are not so many in a row. */
     std::optional<CellRange> allocate(std::uint32_t count);
-    /** Clears the cells and gives them out again. Only when what their owner's death left in them
-     *  was dealt with. */
+    /** Clears the cells and frees them. Only after the claims of a dead owner were dealt with. */
     void free(const CellRange &cells);
-    /** The cells' owner is dead: tells whose requests it had (LOST), asks who waits unclaimed to
-     *  look (a killed receiver swallows the message that it just took), and frees the cells.
-     *  @param killed by us: what it had must not be run again */
+    /**
+     * The owner of the cells is dead. Sends LOST for the requests that it had claimed, sends
+     * RECHECK for unclaimed ones (a killed receiver swallows the message that it just took), and
+     * frees the cells.
+     * @param killed by the agent: the requests must not run again
+     */
     void giveUp(const CellRange &cells, bool killed = false);
-    /** What the cells have claimed. */
+    /** The requests that the cells have claimed. */
     std::vector<std::pair<ChannelId, Ticket>> claimed(const CellRange &cells) const;
-    /** Whether one of the cells has claimed it. */
+    /** Whether one of the cells has claimed this request. */
     bool holds(const CellRange &cells, ChannelId channel, Ticket ticket) const;
     /** How many requests the cells' owner has taken. */
     unsigned taken(const CellRange &cells) const;
@@ -102,27 +106,31 @@ public:
     const QueueGenerationPtr &current() const noexcept {
         return current_;
     }
-    /** What waits in the old generation is sent to the new one by its children; instances of the
-     *  old one answer what they have, and end. */
+    /**
+     * The children send the requests that wait in the old generation to the new one. Instances of
+     * the old one answer the requests that they have, and end.
+     */
     void makeCurrent(QueueGenerationPtr generation, unsigned capacity);
     /** The application goes down: children ask again when they have a request. */
     void close();
-    /** Tells the children which generation to use, and how many requests its instances can run at
-     *  once. */
+    /**
+     * Tells the children which generation to use, and how many requests its instances can run at
+     * once.
+     */
     void publish(unsigned capacity);
-    /** With a current generation only. */
+    /** Only with a current generation. */
     Attachment attachment() const;
 
-    /** What is served or waits, as the children count it. */
+    /** Requests that are served or wait, as the children count them. */
     unsigned inFlight() const;
-    /** Since when the requests wait that no instance has claimed, the oldest first. */
+    /** The times since which the unclaimed requests wait, the oldest first. */
     std::vector<MonotonicTime> waiting();
-    /** What the children have counted. */
+    /** The statistics of the children. */
     GroupStatistics statistics() const;
-    /** The most that was in flight at once since the last call. */
+    /** The most requests in flight at once since the last call. */
     unsigned takePeak();
     void recheckWaiting();
-    /** Answers everybody whom no instance has taken. */
+    /** Refuses all unclaimed requests. */
     void refuseWaiting(const GetFailure &failure);
 
 private:
@@ -140,7 +148,7 @@ private:
     Claims claims_;
     SenderMemory senders_;
     std::vector<bool> used_;
-    /** Cells of the dead whose LOST had no room in its channel. */
+    /** Cells of dead instances whose LOST had no room in its channel. */
     std::vector<std::uint32_t> untold_;
     /** Requests of dead instances whose senders were told so, as long as they are in flight. */
     std::vector<std::pair<ChannelId, Ticket>> lost_;

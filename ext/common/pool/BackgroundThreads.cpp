@@ -25,7 +25,8 @@ void BackgroundThreads::run(const std::string &name, std::function<void()> work)
     try {
         worker.thread = Thread(name.substr(0, 15).c_str(), [this, &worker, name, work = std::move(work)]() mutable {
             try {
-                // What the work holds, such as a Spawner, ends before run() may wait for this thread with a lock held.
+                // The objects that the work holds, such as a Spawner, end before run() may wait for
+                // this thread with a lock held.
                 const std::function<void()> mine = std::exchange(work, nullptr);
                 mine();
             } catch (const std::exception &error) {

@@ -15,7 +15,10 @@ constexpr std::size_t MAX_NOTICE = MAX_MESSAGE - sizeof(MessageHeader);
 
 }  // namespace
 
-/** Serials begin with the time, at 15,000 a second: ids that an earlier pool process gave, and that a child may still know, are not given again. */
+/**
+ * Serials begin with the time, at 15,000 a second. So ids of an earlier pool process, which a child
+ * may still know, are not given again.
+ */
 ChannelRegistry::ChannelRegistry(EventLoop &loop)
     : serial_(toNanoseconds(SystemClock::instance().now()) >> 16), retryTimer_(loop, [this] { retry(); }) {}
 
@@ -111,7 +114,7 @@ std::vector<InFlightEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
     for (const auto &[slot, inFlightTable] : senders_) {
         if (inFlightTable) {
             for (const InFlightEntry &entry : inFlightTable.inFlight(groupSlot)) {
-                // What an in-flight table says of a channel that is not its own counts for nothing.
+                // A table has no authority over channels of other senders.
                 const auto channel = channels_.find(ChannelId(entry.channel));
                 if (channel != channels_.end() && channel->second.childSlot == slot) {
                     all.push_back(entry);
@@ -145,7 +148,7 @@ bool ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t group
     return false;
 }
 
-/** True: told, or there is nobody left to tell. */
+/** True: told, or the sender is gone. */
 bool ChannelRegistry::deliver(const Notice &notice) {
     const auto found = channels_.find(notice.channel);
     return found == channels_.end() || notifyChannel(found->second.end, notice.header, notice.payload);

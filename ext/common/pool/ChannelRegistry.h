@@ -21,11 +21,11 @@
 namespace Passenger {
 
 /**
- * Who sends requests, and by which reply channels they are answered: the agent's copies of the channels' instance ends, and the
- * senders' in-flight tables. Here, whoever has to be told something (LOST, RECHECK, REFUSED) is found and told.
+ * The senders of requests and their reply channels: the agent's copies of the channels' instance
+ * ends, and the senders' in-flight tables. It sends LOST, RECHECK and REFUSED to the senders.
  *
- * Owned by main() beside the Pool, which it outlives. Thread-safe; its lock is taken after the pool's. Never blocks: what a
- * full channel does not take now is told by a timer on the loop.
+ * Owned by main() beside the Pool, which it outlives. Thread-safe; its lock is taken after the
+ * pool's. Never blocks: a timer on the loop sends what a full channel did not take.
  */
 class ChannelRegistry {
 public:
@@ -41,19 +41,28 @@ public:
     /** It is gone. @return its channels, which are forgotten */
     std::vector<std::pair<ChannelId, std::uint32_t>> removeSender(std::uint32_t childSlot) EXCLUDES(mutex_);
 
-    /** A channel of this sender for this Group. Its id was never used. @throws IOException when there are 65,536 */
+    /**
+     * A channel of this sender for this Group. Its id was never used.
+     * @throws IOException when there are 65,536
+     */
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) EXCLUDES(mutex_);
     /** Forgets a channel, if it is this sender's. @return its Group's slot */
     std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
     /** Whether it is this sender's, for this Group. */
     bool owns(std::uint32_t childSlot, ChannelId channel, std::uint32_t groupSlot) const EXCLUDES(mutex_);
-    /** Lends the instance's end of a channel to `use`, for an instance of its own Group only. `use` must not wait.
-     *  @return false: there is no such channel for it */
+    /**
+     * Lends the instance's end of a channel to `use`, for an instance of its own Group only. `use`
+     * must not wait.
+     * @return false: there is no such channel for it
+     */
     bool lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) EXCLUDES(mutex_);
 
     /** What all senders have in flight for a Group. */
     std::vector<InFlightEntry> inFlight(std::uint32_t groupSlot) EXCLUDES(mutex_);
-    /** Tells the channel's child, if the channel belongs to that Group. @return false: it has to wait for room in the channel */
+    /**
+     * Tells the channel's child, if the channel belongs to that Group.
+     * @return false: the message waits for room in the channel
+     */
     bool tell(ChannelId channel, Ticket ticket, std::uint32_t groupSlot, MessageType type, std::uint16_t status = 0,
               const std::string &reportId = "", const std::string &text = "") EXCLUDES(mutex_);
 

@@ -10,7 +10,10 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::milliseconds WINDOW{100};
-/** The fields of the line "cpu" that are added up: user nice system idle iowait irq softirq steal. The guests' are in user already. */
+/**
+ * The fields of the line "cpu" that are added up: user nice system idle iowait irq softirq steal.
+ * The guests' time is in user already.
+ */
 constexpr int FIELDS = 8;
 constexpr int NICE = 1;
 constexpr int IDLE = 3;

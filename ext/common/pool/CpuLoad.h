@@ -12,14 +12,16 @@ class CpuLoad {
 public:
     virtual ~CpuLoad() = default;
     virtual unsigned cores() const = 0;
-    /** Cores without work, on average of late. */
+    /** Cores without work, on average lately. */
     virtual double idleCores() = 0;
-    /** One more process will have work: it has a core, until that shows in what is measured. */
+    /** One more process will have work. Its core counts as used until the measurement shows it. */
     virtual void claim() {}
 };
 
-/** As the kernel tells (proc(5), /proc/stat), measured over 100 ms at least. What waits for a disk
- * counts as free, and so does what runs with a low priority (nice(1)). */
+/**
+ * As the kernel tells (proc(5), /proc/stat), measured over 100 ms at least. Processes that wait for
+ * a disk count as free, and those with a low priority (nice(1)), too.
+ */
 class SystemCpuLoad final : public CpuLoad {
 public:
     explicit SystemCpuLoad(const Clock &clock = SystemClock::instance());

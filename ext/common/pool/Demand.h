@@ -34,7 +34,7 @@ public:
     void requested(MonotonicTime now);
     /** An instance has begun to serve. @param wanted it stays. @param grown it replaces nothing */
     void joined(MonotonicTime now, bool wanted, bool grown);
-    /** Called after joined(), when the instances that the new one replaces have been told to end. */
+    /** Called after joined(), when the replaced instances have been told to end. */
     void adjustRestore();
     /** The instances that serve now are wanted again: some are about to go. */
     void restore();
@@ -94,7 +94,7 @@ public:
     // ----- Room in a full pool
 
     RoomRequest roomRequest() const;
-    /** What is known of Instances::leastNeeded(), the instance that would go. Nothing: none serves. */
+    /** About Instances::leastNeeded(), the instance that would go. Nothing: none serves. */
     std::optional<RoomCandidate> roomCandidate() const;
 
     /** The last time at which requests were in flight, as far as it was looked at. */

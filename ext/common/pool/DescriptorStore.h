@@ -6,8 +6,8 @@
 namespace Passenger {
 
 /**
- * Where the pool leaves copies of descriptors that must outlive a crash of its process (the watchdog keeps them). Thread-safe; never
- * blocks.
+ * Keeps copies of descriptors that must outlive a crash of the pool process (the watchdog has
+ * them). Thread-safe; never blocks.
  */
 class DescriptorStore {
 public:

@@ -8,7 +8,7 @@
 
 namespace Passenger {
 
-/** Why there was no session, or no place in the line. */
+/** Why there was no session, or no place in the queue. */
 struct GetFailure {
     enum class Reason {
         /** No instance could be started; the report says why. */

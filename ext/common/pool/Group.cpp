@@ -23,9 +23,10 @@ constexpr milliseconds SPARE_ROOM_LOOK{1000};
 
 }  // namespace
 
-Group::Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot)
+Group::Group(Pool &pool, PoolContext &context, Room &room, const Options &options, std::uint32_t slot)
     : pool_(pool),
       context_(context),
+      room_(room),
       name_(options.groupName()),
       slot_(slot),
       options_(options),
@@ -57,7 +58,8 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
         Log::error("event=queue.broken app=\"{}\" generation={}", name_, unusable.value());
         closeQueue();
-        // The new queue is there at once, and requests wait in it. Instances come with growing delays.
+        // The new queue is there at once, and requests wait in it. The delays of its instances
+        // grow.
         failures_.backoff().queueBroke(now);
     }
     if (!queue_.current()) {
@@ -116,7 +118,7 @@ void Group::rescale() {
         return;
     }
     const MonotonicTime now = context_.clock.now();
-    pool_.withdrawReplacement(*this);
+    room_.withdrawReplacement(*this);
     if (versions_.deployment() && !versions_.deployment()->started) {
         deploy();
     }
@@ -136,7 +138,7 @@ void Group::replaceOne(MonotonicTime now) {
         SpawnTask task = growTask();
         task.purpose = SpawnTask::Purpose::REPLACE;
         task.replaces = process->id();
-        if (pool_.admitReplacement(*this)) {
+        if (room_.admitReplacement(*this)) {
             startSpawn(task);
         }
     }
@@ -157,7 +159,7 @@ void Group::grow(MonotonicTime now) {
     const bool hold = pending_.standby() || versions_.deployment() || !failures_.mayTry(now);
     unsigned missing = hold ? 0 : failures_.limit(instancesToStart(snapshot), pending_.starting());
     try {
-        while (missing > 0 && pool_.admit(*this, now)) {
+        while (missing > 0 && room_.admit(*this, now)) {
             if (!queue_.current()) {
                 // It was closed when the application did not start, and no child has asked since.
                 queue_.makeCurrent(makeGeneration(), 0);
@@ -172,7 +174,7 @@ void Group::grow(MonotonicTime now) {
         Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name_, error.what());
     }
     if (missing == 0) {
-        pool_.satisfied(*this);
+        room_.satisfied(*this);
         if (!demand_.exceedsCapacity()) {
             // plan() looks once more: a child may just have found that it is wanted already.
             queue_.senders().clearWanted();
@@ -187,7 +189,7 @@ void Group::startSpares(MonotonicTime now) {
     }
     const unsigned atOnce = std::max(context_.cpu.cores(), 2U);
     for (unsigned missing = failures_.limit(spares_.missing(now), pending_.starting()); missing > 0; missing--) {
-        if (pending_.starting() >= atOnce || atLimit() || !pool_.hasRoomToSpare() || !startSpawn(growTask())) {
+        if (pending_.starting() >= atOnce || atLimit() || !room_.isFreeForSpares() || !startSpawn(growTask())) {
             return;
         }
     }
@@ -205,8 +207,8 @@ void Group::plan(MonotonicTime now) {
     if (somethingToDo && !failures_.mayTry(now)) {
         at(failures_.notBefore());
     } else if (requestsWait && !pending_.standby() && !versions_.deployment()) {
-        at(now + (pool_.wantsRoom(*this) ? ROOM_LOOK : demand_.lookInterval()));
-    } else if (requestsWait || pool_.wantsRoom(*this)) {
+        at(now + (room_.hasWish(*this) ? ROOM_LOOK : demand_.lookInterval()));
+    } else if (requestsWait || room_.hasWish(*this)) {
         at(now + SPARE_ROOM_LOOK);
     }
     if (!instances_.empty() || queue_.current()) {
@@ -259,7 +261,7 @@ void Group::endIdle(unsigned surplus, First first, const char *event, const char
 /** An instance ended or became free: this Group and others may start one. */
 void Group::roomCame() {
     rescale();
-    pool_.roomMayHaveCome();
+    room_.mayHaveCome();
 }
 
 void Group::evict() {
@@ -325,7 +327,7 @@ bool Group::disable(const ProcessPtr &process) {
     if (process->state != Process::State::SERVING) {
         return process->state == Process::State::DISABLED;
     }
-    if (instances_.serving() == 1 && (atLimit() || !pool_.hasRoom())) {
+    if (instances_.serving() == 1 && (atLimit() || !room_.isFree())) {
         return false;
     }
     Log::notice("event=instance.disabled app=\"{}\" pid={}", name_, process->pid());

@@ -17,6 +17,7 @@
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
+#include "pool/Room.h"
 #include "pool/Snapshot.h"
 #include "pool/Spares.h"
 #include "pool/SpawnTask.h"
@@ -44,7 +45,7 @@ class Pool;
 class Group {
 public:
     /** @param slot in the generation table */
-    Group(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot);
+    Group(Pool &pool, PoolContext &context, Room &room, const Options &options, std::uint32_t slot);
 
     const std::string &name() const noexcept {
         return name_;
@@ -203,9 +204,10 @@ private:
 
     Pool &pool_;
     PoolContext &context_;
+    Room &room_;
     const std::string name_;
     const std::uint32_t slot_;
-    /** Those of the latest request that asked for the queue; new instances are started with them. */
+    /** Those of the latest request that asked for the queue, for new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
     bool shutDown_ GUARDED_BY(poolLock) = false;

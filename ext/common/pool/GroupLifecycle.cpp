@@ -55,7 +55,7 @@ void Group::deploy() {
         task.purpose = SpawnTask::Purpose::DEPLOY;
         task.version = versions_.deployment()->version;
         task.spawner = versions_.deployment()->spawner;
-        versions_.deployment()->started = !pending_.standby() && pool_.admitReplacement(*this) && startSpawn(task);
+        versions_.deployment()->started = !pending_.standby() && room_.admitReplacement(*this) && startSpawn(task);
     } else if (pending_.none()) {
         // Nothing serves or is about to: the new version starts like any first instance.
         versions_.adopt();
@@ -279,7 +279,9 @@ void Group::takeOver(const SpawnTask &task) {
     }
 }
 
-/** With a limit of one, two instances never serve: the new one waits for the old one's last answer. */
+/**
+ * With a limit of one, two instances never serve: the new one waits until the old one has ended.
+ */
 bool Group::mustStandBy(const SpawnTask &task) const {
     return demand_.maxInstances() == 1 && !instances_.empty() && task.purpose != SpawnTask::Purpose::GROW;
 }
@@ -317,7 +319,9 @@ void Group::dropStandby() {
     }
 }
 
-/** The instance has answered Options::reforkAfter requests: the next preloader is forked from it. */
+/**
+ * The instance has answered Options::reforkAfter requests. The next preloader is forked from it.
+ */
 void Group::warmed(const Process &process) {
     const ProcessPtr instance = instances_.find(process.id());
     if (!instance || instance->state != Process::State::SERVING || !instance->replacementReason.empty() ||
@@ -442,13 +446,13 @@ void Group::processDied(const ProcessPtr &process) {
     activateStandby();
     rescale();
     closeQueueIfUnused();
-    pool_.roomMayHaveCome();
+    room_.mayHaveCome();
     if (unexpected) {
         diedYoung(*process, now);
     }
 }
 
-/** Refuses waiting requests if instances die one after the other and the next attempt is far off. */
+/** Refuses waiting requests if instances die in a row and the next attempt is far off. */
 void Group::diedYoung(Process &process, MonotonicTime now) {
     if (instances_.serving() > 0 || !pending_.none() || failures_.notBefore() < now + PATIENCE_WITH_DEATHS) {
         return;

@@ -29,7 +29,6 @@ libpassenger_pool_la_SOURCES = \
     %D%/Pool.h \
     %D%/PoolContext.h \
     %D%/PoolOperations.cpp \
-    %D%/PoolRoom.cpp \
     %D%/PoolUpkeep.cpp \
     %D%/PreloaderCare.cpp \
     %D%/PreloaderCare.h \
@@ -37,6 +36,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/Process.h \
     %D%/RecentReports.cpp \
     %D%/RecentReports.h \
+    %D%/Room.cpp \
+    %D%/Room.h \
     %D%/Snapshot.cpp \
     %D%/Snapshot.h \
     %D%/Socket.h \

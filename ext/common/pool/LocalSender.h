@@ -13,8 +13,8 @@
 namespace Passenger {
 
 /**
- * Sends requests from the pool's own process: registered like a child of httpd, with an in-flight table and a child slot. For Pool::get()
- * and StandardApplicationPool.
+ * Sends requests from the pool's own process: registered like a child of httpd, with an in-flight
+ * table and a child slot. For Pool::get() and StandardApplicationPool.
  *
  * Owned by the Pool. It and its sessions end before the Pool.
  */

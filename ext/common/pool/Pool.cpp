@@ -27,6 +27,7 @@ Pool::Pool(const Parts &parts, const PoolSettings &settings)
     : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.store, parts.cpu},
       ownTimer_(parts.ownTimer),
       measureMemory_(parts.measureMemory),
+      room_(context_.settings, bySlot_),
       timer_(parts.loop, [this] { upkeep(); }) {
     context_.settings = settings;
 }
@@ -43,7 +44,7 @@ Pool::~Pool() {
         sender.swap(sender_);
     }
     sender.reset();
-    // Spawns under way see that it is over; what they still bring is retired at once.
+    // Spawns under way notice the end; instances that still come are retired at once.
     context_.threads.join();
     std::vector<ProcessPtr> processes;
     std::vector<std::shared_ptr<Spawner>> spawners;
@@ -61,7 +62,7 @@ Pool::~Pool() {
     // Without the lock: watchers wait for a callback that runs, and callbacks take the lock.
     processes.clear();
     spawners.clear();
-    // What was buried before is destroyed on the loop; after this it is.
+    // Buried processes are destroyed on the loop; after this they are.
     context_.loop.runSync([] {});
     context_.threads.join();
 }
@@ -74,7 +75,8 @@ Group &Pool::find(const Options &options) {
     if (bySlot_.size() == GenerationLayout::GROUPS) {
         throw IOException("4,096 applications are known already, the most that may be");
     }
-    auto made = std::make_unique<SuperGroup>(*this, context_, options, static_cast<std::uint32_t>(bySlot_.size()));
+    auto made =
+        std::make_unique<SuperGroup>(*this, context_, room_, options, static_cast<std::uint32_t>(bySlot_.size()));
     Group &group = made->group();
     superGroups_.emplace(made->name(), std::move(made));
     bySlot_.push_back(&group);

@@ -29,7 +29,10 @@ struct PoolSettings {
     std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
 };
 
-/** Holding it means: the pool's lock is held. One role for all pools of a process, since they never touch each other. */
+/**
+ * To hold it means to hold the pool's lock. One role for all pools of a process, since they never
+ * touch each other.
+ */
 class CAPABILITY("pool lock") PoolLockRole {};
 inline PoolLockRole poolLock;
 
@@ -42,7 +45,10 @@ struct PoolContext {
     DescriptorStore &store;
     CpuLoad &cpu;
 
-    /** The pool's lock: guards the Pool, all Groups and Processes. Taken before the registry's; never held while anything waits. */
+    /**
+     * Guards the Pool, all Groups and Processes. Taken before the registry's lock; never held
+     * during a wait.
+     */
     Mutex mutex{Locks::POOL};
     PoolSettings settings GUARDED_BY(poolLock){};
     Generation lastGeneration GUARDED_BY(poolLock){};

@@ -7,7 +7,7 @@ namespace Passenger {
 void Pool::configure(const PoolSettings &settings) {
     const PoolGuard guard(context_);
     context_.settings = settings;
-    trim();
+    room_.trim();
     for (Group *group : bySlot_) {
         group->rescale();
     }
@@ -16,8 +16,8 @@ void Pool::configure(const PoolSettings &settings) {
 void Pool::setMax(unsigned max) {
     const PoolGuard guard(context_);
     context_.settings.maxSize = max;
-    trim();
-    roomMayHaveCome();
+    room_.trim();
+    room_.mayHaveCome();
 }
 
 unsigned Pool::getActive() const {
@@ -47,7 +47,7 @@ void Pool::clear() {
     for (Group *group : bySlot_) {
         group->clear();
     }
-    roomMayHaveCome();
+    room_.mayHaveCome();
 }
 
 std::shared_ptr<const Report> Pool::report(std::string_view id, std::string_view app) const {
@@ -61,8 +61,8 @@ PoolSnapshot Pool::inspect() const {
     const MonotonicTime now = context_.clock.now();
     PoolSnapshot snapshot;
     snapshot.maxSize = context_.settings.maxSize;
-    snapshot.size = size();
-    snapshot.waitingForRoom = static_cast<unsigned>(wishes_.size());
+    snapshot.size = room_.size();
+    snapshot.waitingForRoom = room_.wishes();
     snapshot.superGroups.reserve(bySlot_.size());
     for (const Group *group : bySlot_) {
         SuperGroupSnapshot &superGroup = snapshot.superGroups.emplace_back();
@@ -91,7 +91,7 @@ bool Pool::restart(const std::string &name) {
     return true;
 }
 
-/** Does something with an instance. False: there is no such one. */
+/** Calls `what` for the instance. False: there is no such instance. */
 bool Pool::order(InstanceId instance, const Order &what) {
     bool known = false;
     {

@@ -11,6 +11,7 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::seconds MEMORY_INTERVAL{5};
+constexpr std::chrono::milliseconds SHORTEST_WAIT{1};
 
 }  // namespace
 
@@ -23,7 +24,7 @@ void Pool::upkeep() {
         for (Group *group : deadlines_.due(now)) {
             group->attend(now);
         }
-        trim();
+        room_.trim();
         arm();
     }
 }
@@ -35,6 +36,21 @@ void Pool::rescale() {
             group->rescale();
         }
     }
+}
+
+void Pool::setDate(Group &group, std::optional<MonotonicTime> date) {
+    deadlines_.set(&group, date);
+    arm();
+}
+
+void Pool::arm() {
+    const std::optional<MonotonicTime> next = deadlines_.next();
+    if (!ownTimer_ || !next || context_.shuttingDown || (armedFor_ && *armedFor_ <= *next)) {
+        return;
+    }
+    armedFor_ = next;
+    const auto wait = std::chrono::ceil<std::chrono::milliseconds>(*next - context_.clock.now());
+    timer_.start(std::max(wait, SHORTEST_WAIT));
 }
 
 // ----- Restart files
@@ -75,7 +91,8 @@ void Pool::checkRestarts(const std::vector<Group *> &groups) {
                 always.push_back(group);
             }
         } catch (const std::exception &) {
-            // Its user's rights cannot be taken: it does not start either, which says why. Others are not to suffer.
+            // The rights of the application's user cannot be taken. Its starts fail for that, and
+            // log it. Other applications must not suffer.
             continue;
         }
     }
@@ -93,7 +110,7 @@ void Pool::checkRestarts(const std::vector<Group *> &groups) {
     }
 }
 
-/** Its first start has not come so far, or could not find out who its user is: perhaps that is known now. */
+/** The first start has not come so far, or could not determine the user. Tries again. */
 bool Pool::knowsWhoseRestarts(Group &group) {
     if (group.restartFiles().knowsRights()) {
         return true;

@@ -105,7 +105,7 @@ void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors
     }
 }
 
-/** Adds to the story why it does not serve. */
+/** Adds to the story why the instance does not serve. */
 void Process::explain(const std::exception &error, SpawnReport &story) {
     const bool lost = lostContact(error);
     if (parts_.output) {
@@ -123,7 +123,7 @@ void Process::watch(EventLoop &loop, std::function<void()> died, std::function<v
         return;
     }
     frame_ = std::move(frame);
-    // On the loop: a process that has ended already calls back at once, and the callback needs its watcher.
+    // On the loop: a process that has ended already calls back at once, and needs the watcher.
     loop.runSync([&] { startWatchers(loop, std::move(died)); });
 }
 
@@ -138,16 +138,19 @@ void Process::startWatchers(EventLoop &loop, std::function<void()> died) {
     if (parts_.control) {
         controlWatcher_ = std::make_unique<DescriptorWatcher>(
             loop, parts_.control.descriptor().get(), DescriptorWatcher::READABLE, [this](int) { readFrames(); });
-        // What came together with READY is read already: no watcher will tell of it.
+        // Frames that came together with READY are read already: no watcher will tell of them.
         readFrames();
     }
 }
 
-/** On the loop. Death is learned from the pidfd, never here: an application's own child may hold the socket, or close it. */
+/**
+ * On the loop. Only the pidfd tells of death: an application's own child may hold the socket, or
+ * close it.
+ */
 void Process::readFrames() {
     try {
         for (unsigned count = 0; std::optional<Frame> frame = parts_.control.tryReceive(); count++) {
-            // It asks for one channel at a time for each of its threads. More would keep the loop from everybody else.
+            // Each of its threads asks for one channel at a time. More would keep the loop busy.
             if (count == MAX_FRAMES_AT_ONCE || !maySend(frame->type)) {
                 throw ProtocolException("it sends what it may not, or too much");
             }
@@ -172,7 +175,7 @@ bool Process::send(const Frame &frame, const std::vector<int> &descriptors) {
         // It is on its way out; its pidfd will tell.
     } catch (const SystemException &error) {
         if (error.error() == ETOOMANYREFS) {
-            // Nothing was sent, and that is not the instance's doing.
+            // Nothing was sent, and the instance has not caused that.
             return false;
         }
         if (error.error() != EPIPE && error.error() != ECONNRESET) {
@@ -204,7 +207,10 @@ bool Process::giveChannel(ChannelId channel, int end) {
     return true;
 }
 
-/** An instance that is busy, or stopped, reads nothing: it is told as long as there is room, and keeps the rest until it ends. */
+/**
+ * A busy or stopped instance reads nothing. It is told while there is room, and keeps the other
+ * channels until it ends.
+ */
 void Process::dropChannels(const std::vector<ChannelId> &channels) {
     Frame frame(FrameType::DROP);
     for (const ChannelId channel : channels) {
@@ -253,7 +259,7 @@ void Process::kill() {
     giveUp();
 }
 
-/** Nobody can speak with it any more. */
+/** It cannot be spoken with any more. */
 void Process::giveUp() {
     if (parts_.pidFd && pid_ > 0) {
         signalPidFd(parts_.pidFd, SIGKILL);

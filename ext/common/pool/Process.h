@@ -26,14 +26,16 @@
 
 namespace Passenger {
 
-/** Of an instance, in its pool; never used again. */
+/** The id of an instance in its pool; never used again. */
 using InstanceId = StrongId<struct InstanceIdTag>;
 
 /**
- * An instance of an application: its process, its control socket, its output, the Socket it takes requests from.
+ * An instance of an application: its process, its control socket, its output, the Socket by which
+ * it takes requests.
  *
- * Shared by its Group, its sessions and callbacks; its state is guarded by the pool's lock. It has watchers, whose callbacks take the pool's
- * lock: the last reference must never be dropped while that lock is held, see Instances::bury().
+ * Shared by its Group, threads and callbacks; its state is guarded by the pool's lock. Its
+ * watchers' callbacks take that lock, so the last reference must never be dropped while the lock is
+ * held, see Instances::bury().
  */
 class Process {
 public:
@@ -42,15 +44,18 @@ public:
         STANDBY,
         /** Takes requests. */
         SERVING,
-        /** Lives and takes none, until it is enabled again. */
+        /** Takes no requests until it is enabled again. */
         DISABLED,
-        /** Takes no new ones; ends by itself when it is done. */
+        /** Takes no new requests; ends when it has answered those that it has. */
         DRAINING,
         /** Has ended. */
         DEAD
     };
 
-    /** @param id unique in its pool. @param version of its Group's code that it runs */
+    /**
+     * @param id unique in its pool
+     * @param version of its application
+     */
     Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now);
     ~Process();
 
@@ -60,11 +65,13 @@ public:
     InstanceId id() const noexcept {
         return id_;
     }
-    /** By which a client's next request finds it again; not 0, and hard to guess. */
+    /**
+     * The id by which a client's next request finds the instance again; not 0, and hard to guess.
+     */
     std::uint32_t stickyId() const noexcept {
         return stickyId_;
     }
-    /** Which of its Group's versions it runs. */
+    /** The version of its application that it runs, as Versions counts. */
     std::uint64_t version() const noexcept {
         return version_;
     }
@@ -74,11 +81,11 @@ public:
     const SpawnResult &parts() const noexcept {
         return parts_;
     }
-    /** Of its environment. */
+    /** The secrets of its environment, which reports must not show. */
     const Secrets &secrets() const noexcept {
         return secrets_;
     }
-    /** Whether it has watchers, or may have: then it must not be destroyed under the pool's lock. */
+    /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
     bool watched() const noexcept {
         return parts_.pidFd || parts_.control || parts_.output;
     }
@@ -91,38 +98,50 @@ public:
     void beginToServe(const QueueHandover &handover, const std::string &app, const Options &options,
                       CancelSwitch &cancel);
 
-    /** Begins to watch: `died` when the process has ended, `frame` for each frame from its control socket. Both run on the loop, without
-     *  the pool's lock. Once. */
+    /**
+     * Begins to watch the process. `died` is called when it has ended, `frame` for each frame from
+     * its control socket; both on the loop, without the pool's lock. Once.
+     */
     void watch(EventLoop &loop, std::function<void()> died, std::function<void(Frame)> frame);
-    /** Sends a frame on the control socket without waiting. A process that does not take it is killed: it reads nothing any more.
-     *  @return false: too many descriptors are on their way, so that nothing was sent */
+    /**
+     * Sends a frame on the control socket without waiting. A process that does not take it reads no
+     * frames any more, and is killed.
+     * @return false: too many descriptors are on their way, so nothing was sent
+     */
     bool send(const Frame &frame, const std::vector<int> &descriptors = {});
     /** Logs how it ended. Once. In a thread: its parent tells its wait status, and may be slow. */
     void logExit(BackgroundThreads &threads, const std::string &app);
-    /** Asks it to finish what it has and to exit. */
+    /** Asks it to finish its requests and to exit. */
     void finish();
-    /** Asks it to take no request for now. */
+    /** Asks it to take no requests for now. */
     void pause();
-    /** Asks it to take them again; gives it another queue of its own, if it had one. @throws SystemException */
+    /**
+     * Asks it to take requests again, and gives it a new queue of its own if it had one.
+     * @throws SystemException
+     */
     void resume();
-    /** Lets nothing more into the queue of its own. What is in it is left to who sent it, who is to be asked to look (RECHECK). False: there is
-     *  none, or it is closed already. */
+    /**
+     * Closes its own queue for senders. The caller then sends RECHECK to those whose requests are
+     * in it. False: it has none, or it is closed already.
+     */
     bool closeOwnQueue();
-    /** Answers its FETCH. */
-    /** False: no descriptor can be sent now, since too many are on their way. */
+    /** Answers its FETCH. False: too many descriptors are on their way, so nothing was sent. */
     bool giveChannel(ChannelId channel, int end);
-    /** Tells it to close those of the channels that it was given. */
+    /** Tells it to close those of the channels that it has. */
     void dropChannels(const std::vector<ChannelId> &channels);
-    /** For what it does, or does not: a request that it has must not be given to another instance, which might do the same. */
+    /**
+     * Kills it because it misbehaves. Its requests must not be given to another instance, which
+     * might do the same.
+     */
     void kill();
     /** Asks a Ruby process for the backtraces of its threads, on its output. */
     void askForBacktraces();
-    /** Whether kill() was called: what it had in work must not be run again. */
+    /** Whether kill() was called. Its requests must not run again then. */
     bool killed() const noexcept {
         return killed_;
     }
 
-    /** Whether it serves, or would if it were enabled: nobody has told it to end. */
+    /** Whether it was not told to end: it serves, or would if it were enabled. */
     bool stays() const noexcept {
         return state == State::SERVING || state == State::DISABLED;
     }
@@ -131,9 +150,9 @@ public:
     Socket socket;
     /** Sticky sessions: requests that are for this instance and no other. */
     std::optional<RequestQueue> ownQueue;
-    /** Why it has to be replaced; empty: it has not. */
+    /** Why it is due for replacement; empty: it is not. */
     std::string replacementReason;
-    /** DRAINING: another one has taken its place, so that for the limits it does not count. */
+    /** DRAINING: its successor serves already, so it does not count for the limits. */
     bool replaced = false;
     /** Bytes of memory (PSS) when it was last measured; 0: never. */
     std::uint64_t memory = 0;
@@ -156,7 +175,7 @@ private:
     MonotonicTime since_;
     bool killed_ = false;
     std::function<void(Frame)> frame_;
-    /** What it was given and not told to drop. */
+    /** The channels that it was given and not told to drop. */
     std::unordered_set<ChannelId> channels_;
     std::unique_ptr<DescriptorWatcher> deathWatcher_;
     std::unique_ptr<DescriptorWatcher> controlWatcher_;

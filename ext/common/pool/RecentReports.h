@@ -8,7 +8,10 @@
 
 namespace Passenger {
 
-/** The last reports of failures, for those who know their id. What is over a limit goes, the oldest first; the latest one always stays. Not thread-safe. */
+/**
+ * The last reports of failures, by their id. Above a limit the oldest ones go; the latest one
+ * always stays. Not thread-safe.
+ */
 class RecentReports {
 public:
     static constexpr std::size_t MOST = 100;

@@ -18,7 +18,7 @@
 namespace Passenger {
 
 struct SocketSnapshot {
-    /** Whose claims are its. */
+    /** Its cells in the claims. */
     CellRange cells;
     /** Requests it can run at once, and those it runs. */
     unsigned concurrency = 0;
@@ -43,7 +43,7 @@ struct ProcessSnapshot {
 
 struct QueueSnapshot {
     unsigned waiting = 0;
-    /** For how long the oldest request waits. */
+    /** How long the oldest request has waited. */
     std::chrono::nanoseconds oldest{0};
     /** Options::maxQueueSize. */
     unsigned limit = 0;
@@ -117,7 +117,10 @@ struct GroupSnapshot {
     LogHistogram queueTime;
     /** DEPLOY_FAILED, FAILED: why. */
     std::optional<GetFailure> failure;
-    /** Why its latest instance was started directly, though PassengerSpawnMethod is smart; empty: it was not. */
+    /**
+     * Why its latest instance was started directly, though PassengerSpawnMethod is smart; empty: it
+     * was not.
+     */
     std::string spawnFallback;
     /** Whatever its state is now. */
     std::optional<FailureSnapshot> lastFailure;

@@ -4,7 +4,7 @@
 
 namespace Passenger {
 
-/** Where a Process takes requests from the queue of its Group's generation. Guarded by the pool's lock. */
+/** How a Process takes requests from the queue of its generation. Guarded by the pool's lock. */
 struct Socket {
     /** Requests that the Process can run at once. */
     unsigned concurrency = 1;

@@ -47,9 +47,12 @@ public:
     void succeeded() noexcept;
     /** The application has changed. */
     void forget() noexcept;
-    /** Logs the failure under a new id, by which people find it, and keeps its report for a while. */
+    /** Logs the failure under a new id, and keeps its report for a while. */
     void report(const char *event, GetFailure &failure, MonotonicTime now);
-    /** The application is down. @param generation of the queue that was closed; none: there was none */
+    /**
+     * The application is down.
+     * @param generation of the queue that was closed; none: there was none
+     */
     void wentDown(const GetFailure &failure, Generation generation);
 
     /** Why the application is down; nothing: it has not failed since it last served. */

@@ -12,8 +12,8 @@ namespace Passenger {
  */
 class SuperGroup {
 public:
-    SuperGroup(Pool &pool, PoolContext &context, const Options &options, std::uint32_t slot)
-        : group_(pool, context, options, slot) {}
+    SuperGroup(Pool &pool, PoolContext &context, Room &room, const Options &options, std::uint32_t slot)
+        : group_(pool, context, room, options, slot) {}
 
     const std::string &name() const noexcept {
         return group_.name();

@@ -70,7 +70,7 @@ public:
     void shutDown();
     /** Ends the Spawner in a background thread, if this is its last owner. */
     void endLater(SpawnerPointer spawner);
-    /** Hands out all Spawners, for the end of the Pool: the caller destroys them without the lock. */
+    /** Hands out all Spawners at the Pool's end: the caller destroys them without the lock. */
     std::vector<SpawnerPointer> takeSpawners();
 
 private:
