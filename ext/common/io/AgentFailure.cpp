@@ -3,6 +3,7 @@
 #include <boost/thread/exceptions.hpp>
 
 #include <string>
+#include <string_view>
 
 #include "base/Exceptions.h"
 
@@ -11,11 +12,12 @@ namespace Passenger {
 namespace {
 
 /**
- * Removes the reason that the exception's class appends to its text. The class appends it again
- * when throwFailure() throws.
+ * The exception's text without the reason that its class appends, for the class appends it again
+ * when throwFailure() throws. Versions of Boost append different texts.
+ * @param sample an exception of the same class and error, with the text "x"
  */
-std::string withoutReason(std::string text, int error) {
-    const auto reason = ": " + std::generic_category().message(error);
+std::string withoutReason(std::string text, const std::exception &sample) {
+    const std::string_view reason = std::string_view(sample.what()).substr(1);
     if (text.ends_with(reason)) {
         text.resize(text.size() - reason.size());
     }
@@ -33,14 +35,14 @@ Frame describeFailure(const std::exception &exception) {
     if (const auto *system = dynamic_cast<const SystemException *>(&exception)) {
         kind = "system";
         error = system->error();
-        text = withoutReason(text, error);
+        text = withoutReason(text, SystemException("x", error));
     } else if (const auto *spawn = dynamic_cast<const SpawnException *>(&exception)) {
         kind = "spawn";
         report = spawn->report();
     } else if (const auto *thread = dynamic_cast<const boost::thread_resource_error *>(&exception)) {
         kind = "thread";
         error = thread->native_error();
-        text = withoutReason(text, error);
+        text = withoutReason(text, boost::thread_resource_error(error, "x"));
     }
     frame.add(kind);
     frame.add(text);
