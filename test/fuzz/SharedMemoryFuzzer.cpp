@@ -19,6 +19,7 @@
 #include "io/SocketPair.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/ChannelRegistry.h"
+#include "pool/NoDescriptorStore.h"
 #include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"
 

@@ -8,6 +8,7 @@
 
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
+#include "pool/NoDescriptorStore.h"
 #include "shm/ClaimsView.h"
 #include "shm/InFlightReader.h"
 #include "shm/InFlightTable.h"

@@ -24,7 +24,6 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
-    %D%/CpuLoadTest.cpp \
     %D%/DeadlinesTest.cpp \
     %D%/DemandTest.cpp \
     %D%/DescriptorLogTest.cpp \
@@ -159,6 +158,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/StoredDescriptorsTest.cpp \
     %D%/StreamSessionTest.cpp \
     %D%/SurplusWindowTest.cpp \
+    %D%/SystemCpuLoadTest.cpp \
     %D%/ThreadTest.cpp \
     %D%/TimerTest.cpp \
     %D%/UserResolverTest.cpp \

@@ -1,10 +1,5 @@
 #pragma once
 
-#include <cstdint>
-
-#include "base/Clock.h"
-#include "base/SystemClock.h"
-
 namespace Passenger {
 
 /** How much of the machine is free. Guarded by the pool's lock; never blocks. */
@@ -16,33 +11,6 @@ public:
     virtual double idleCores() = 0;
     /** One more process will have work. Its core counts as used until the measurement shows it. */
     virtual void claim() {}
-};
-
-/**
- * As the kernel tells (proc(5), /proc/stat), measured over 100 ms at least. Processes that wait for
- * a disk count as free, and those with a low priority (nice(1)), too.
- */
-class SystemCpuLoad final : public CpuLoad {
-public:
-    explicit SystemCpuLoad(const Clock &clock = SystemClock::instance());
-    unsigned cores() const override {
-        return cores_;
-    }
-    double idleCores() override;
-    void claim() override;
-
-private:
-    struct Times {
-        std::uint64_t idle = 0;
-        std::uint64_t all = 0;
-    };
-    static Times read();
-
-    const Clock &clock_;
-    unsigned cores_;
-    MonotonicTime measured_;
-    Times last_;
-    double idleCores_;
 };
 
 }  // namespace Passenger

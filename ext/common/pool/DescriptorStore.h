@@ -17,11 +17,4 @@ public:
     virtual void remove(const std::string &key) = 0;
 };
 
-/** Keeps nothing: for a pool without a watchdog. */
-class NoDescriptorStore final : public DescriptorStore {
-public:
-    void put(const std::string &, const std::string &, const std::vector<int> &) override {}
-    void remove(const std::string &) override {}
-};
-
 }  // namespace Passenger

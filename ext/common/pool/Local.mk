@@ -7,7 +7,6 @@ libpassenger_pool_la_SOURCES = \
     %D%/BackgroundThreads.h \
     %D%/ChannelRegistry.cpp \
     %D%/ChannelRegistry.h \
-    %D%/CpuLoad.cpp \
     %D%/CpuLoad.h \
     %D%/Deadlines.h \
     %D%/Demand.cpp \
@@ -23,6 +22,7 @@ libpassenger_pool_la_SOURCES = \
     %D%/Instances.h \
     %D%/LocalSender.cpp \
     %D%/LocalSender.h \
+    %D%/NoDescriptorStore.h \
     %D%/PendingSpawns.cpp \
     %D%/PendingSpawns.h \
     %D%/Pool.cpp \
@@ -49,6 +49,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/StartFailures.cpp \
     %D%/StartFailures.h \
     %D%/SuperGroup.h \
+    %D%/SystemCpuLoad.cpp \
+    %D%/SystemCpuLoad.h \
     %D%/Versions.cpp \
     %D%/Versions.h
 EXTRA_DIST += %D%/README.md

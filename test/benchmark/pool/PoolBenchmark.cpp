@@ -24,7 +24,9 @@
 #include "base/SystemClock.h"
 #include "log/Log.h"
 #include "pool/ChannelRegistry.h"
+#include "pool/NoDescriptorStore.h"
 #include "pool/Pool.h"
+#include "pool/SystemCpuLoad.h"
 #include "spawning/DummySpawnerFactory.h"
 
 namespace Passenger {

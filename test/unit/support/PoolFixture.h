@@ -7,6 +7,7 @@
 #include <string>
 
 #include "pool/ChannelRegistry.h"
+#include "pool/NoDescriptorStore.h"
 #include "pool/Pool.h"
 #include "spawning/DummySpawnerFactory.h"
 #include "support/CapturedLog.h"

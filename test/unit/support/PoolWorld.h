@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "pool/ChannelRegistry.h"
+#include "pool/NoDescriptorStore.h"
 #include "pool/Pool.h"
 #include "support/ManualClock.h"
 #include "support/PoolFixture.h"

@@ -1,4 +1,4 @@
-#include "pool/CpuLoad.h"
+#include "pool/SystemCpuLoad.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <sys/resource.h>
@@ -10,8 +10,8 @@ namespace Passenger {
 
 using namespace std::chrono_literals;
 
-class CpuLoadTest : public CppUnit::TestFixture {
-    CPPUNIT_TEST_SUITE(CpuLoadTest);
+class SystemCpuLoadTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(SystemCpuLoadTest);
     CPPUNIT_TEST(testAtFirstAllCoresCountAsIdle);
     CPPUNIT_TEST(testTheLoadIsMeasuredOverATenthOfASecondAtLeast);
     CPPUNIT_TEST(testABusyThreadTakesACore);
@@ -55,6 +55,6 @@ public:
     }
 };
 
-CPPUNIT_TEST_SUITE_REGISTRATION(CpuLoadTest);
+CPPUNIT_TEST_SUITE_REGISTRATION(SystemCpuLoadTest);
 
 }  // namespace Passenger

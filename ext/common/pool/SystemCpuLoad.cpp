@@ -1,4 +1,4 @@
-#include "pool/CpuLoad.h"
+#include "pool/SystemCpuLoad.h"
 
 #include <algorithm>
 #include <fstream>
