@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -127,10 +128,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
     ApplicationQueue &queue = world().queue;
     require(queue.inFlight() <= world().channels.childSlots() * InFlightLayout::ENTRIES);
     require(queue.takePeak() >= queue.inFlight());
-    const ApplicationQueue::Waiting waiting = queue.waiting();
-    require(waiting.count <= InFlightLayout::ENTRIES);
-    if (waiting.since) {
-        static_cast<void>(SystemClock::instance().now() - *waiting.since);
+    const std::vector<MonotonicTime> waiting = queue.waiting();
+    require(waiting.size() <= InFlightLayout::ENTRIES);
+    require(std::is_sorted(waiting.begin(), waiting.end()));
+    for (const MonotonicTime since : waiting) {
+        static_cast<void>(SystemClock::instance().now() - since);
     }
     queue.statistics();
     queue.recheckWaiting();
