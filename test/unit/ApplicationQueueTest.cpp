@@ -1,11 +1,13 @@
 #include "pool/ApplicationQueue.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <optional>
 
+#include "base/Exceptions.h"
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
 #include "pool/NoDescriptorStore.h"
@@ -22,6 +24,7 @@ class ApplicationQueueTest : public LeakCheck {
     CPPUNIT_TEST(testFreedCellsAreReusedWithoutTheirClaims);
     CPPUNIT_TEST(testCellsAreAllocatedInARow);
     CPPUNIT_TEST(testNoMoreCellsThanTheLayoutHasAreAllocated);
+    CPPUNIT_TEST(testNoCellIsTakenIfNoDescriptorIsLeft);
     CPPUNIT_TEST(testTheCellsOfADeadInstanceAreReusedOnceItsRequestIsReportedLost);
     CPPUNIT_TEST(testIfTheChildCannotBeToldTheClaimIsMarkedAsDied);
     CPPUNIT_TEST(testACellMarkedAsDiedIsReusedOnceItsRequestIsNoLongerInFlight);
@@ -105,6 +108,23 @@ public:
         queue.free(*first);
         CPPUNIT_ASSERT_EQUAL(3U, queue.allocate(3)->first);
         CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(2)->first);
+    }
+
+    void testNoCellIsTakenIfNoDescriptorIsLeft() {
+        ApplicationQueue queue(0, "blog", *channels_, store_);
+        rlimit limit{};
+        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &limit));
+        const rlimit none{0, limit.rlim_max};
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &none));
+        bool failed = false;
+        try {
+            queue.handOver(nullptr, 1);
+        } catch (const SystemException &) {
+            failed = true;
+        }
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &limit));
+        CPPUNIT_ASSERT(failed);
+        CPPUNIT_ASSERT_EQUAL(0U, queue.allocate(1)->first);
     }
 
     void testNoMoreCellsThanTheLayoutHasAreAllocated() {

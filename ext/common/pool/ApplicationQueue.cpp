@@ -17,13 +17,15 @@ ApplicationQueue::ApplicationQueue(std::uint32_t slot, std::string name, Channel
 // ----- Cells
 
 QueueHandover ApplicationQueue::handOver(const QueueGenerationPtr &queue, std::uint32_t threads) {
+    // Before the cells are taken: these throw when no descriptor is left.
+    FileDescriptor claims = claims_.memory().descriptor().duplicate();
+    FileDescriptor senders = senders_.memory().readOnlyDescriptor();
     const std::optional<CellRange> cells = allocate(threads);
     if (!cells) {
         throw SpawnException(
             fmt::format("{} has more than {} threads in all its instances", name_, ClaimsLayout::CELLS));
     }
-    return QueueHandover{queue, *cells, claims_.memory().descriptor().duplicate(),
-                         senders_.memory().readOnlyDescriptor()};
+    return QueueHandover{queue, *cells, std::move(claims), std::move(senders)};
 }
 
 std::optional<CellRange> ApplicationQueue::allocate(std::uint32_t count) {

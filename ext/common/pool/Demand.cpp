@@ -199,8 +199,10 @@ std::optional<RoomCandidate> Demand::roomCandidate() const {
     RoomCandidate candidate;
     candidate.serving = instances_.serving();
     candidate.minInstances = options_.minInstances;
-    // While a request waits, a free instance is about to take it.
-    candidate.idle = !instances_.isBusy(*process) && queue_.inFlight() <= queue_.claims().taken();
+    // Free threads are about to take the requests that wait. Those of the other instances must do.
+    const unsigned inFlight = queue_.inFlight();
+    const unsigned untaken = inFlight - std::min(queue_.claims().taken(), inFlight);
+    candidate.idle = !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + untaken;
     candidate.oldestWaiter = waitingSince_;
     // No instance tells that it is idle; the last request stands for all of them.
     candidate.lastNeeded = std::max(lastBusy_, process->since());

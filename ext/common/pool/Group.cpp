@@ -258,7 +258,7 @@ void Group::endIdle(unsigned surplus, First first, const char *event, const char
     }
 }
 
-/** An instance ended or became free: this Group and others may start one. */
+/** There may be more room, or a start is over: this Group and others may start an instance. */
 void Group::roomCame() {
     rescale();
     room_.mayHaveCome();

@@ -55,7 +55,7 @@ void Group::deploy() {
         task.purpose = SpawnTask::Purpose::DEPLOY;
         task.version = versions_.deployment()->version;
         task.spawner = versions_.deployment()->spawner;
-        versions_.deployment()->started = !pending_.standby() && room_.admitReplacement(*this) && startSpawn(task);
+        versions_.setStarted(!pending_.standby() && room_.admitReplacement(*this) && startSpawn(task));
     } else if (pending_.none()) {
         // Nothing serves or is about to: the new version starts like any first instance.
         versions_.adopt();
@@ -156,7 +156,7 @@ void Group::putToWork(const SpawnTask &task, const ProcessPtr &process) {
     }
     try {
         process->beginToServe(handover, name_, task.options, beginnings_);
-    } catch (const SpawnException &) {
+    } catch (...) {
         const PoolGuard guard(context_);
         // The instance may have taken a request already.
         queue_.giveUp(handover.cells);
@@ -306,7 +306,7 @@ void Group::activateStandby() {
         context_.threads.run(
             "serve", [this, standby] { attempt(standby.task, [&] { putToWork(standby.task, standby.process); }); });
     } catch (const std::exception &error) {
-        standby.process->kill();
+        instances_.discard(standby.process);
         spawnFailed(standby.task, GetFailure{GetFailure::Reason::SPAWN_FAILED, error.what()});
     }
 }

@@ -93,7 +93,7 @@ public:
      * Tells the instance to take requests from the queue (SERVE), and waits until it says READY:
      * not on the event loop, nor under a lock. Before watch(). Otherwise it is killed.
      * @param cancel ends the wait
-     * @throws SpawnException, with a report
+     * @throws SpawnException, with a report; SystemException
      */
     void beginToServe(const QueueHandover &handover, const std::string &app, const Options &options,
                       CancelSwitch &cancel);

@@ -19,7 +19,8 @@ class Group;
  *
  * Owned by the Pool; guarded by the pool's lock.
  *
- * Always true: a Group that was not admitted is looked at again when an instance has ended.
+ * Always true: a Group that was not admitted is looked at again at its own date, and when an
+ * instance has ended and no Group before it waits any more.
  */
 class Room {
 public:
@@ -54,7 +55,8 @@ public:
         return static_cast<unsigned>(wishes_.size());
     }
 
-    /** An instance has ended or become idle: rescales the Groups with wishes. */
+    /** There may be more room: rescales the Groups with wishes. An instance does not tell that it
+     *  is idle. */
     void mayHaveCome() REQUIRES(poolLock);
     /** Ends idle instances above a limit that was lowered, even if they are an application's
      *  minimum. Busy ones end when they are idle and this is called again. */

@@ -43,11 +43,12 @@ public:
         return spawner_;
     }
     /** Null: there is none. */
-    Deployment *deployment() noexcept {
-        return deployment_ ? &*deployment_ : nullptr;
-    }
     const Deployment *deployment() const noexcept {
         return deployment_ ? &*deployment_ : nullptr;
+    }
+    /** Whether the first instance of the deployment is on its way. Only with a deployment. */
+    void setStarted(bool started) noexcept {
+        deployment_->started = started;
     }
     /** Whether the task is to bring the version of the deployment. */
     bool deploys(const SpawnTask &task) const noexcept {
