@@ -146,7 +146,7 @@ public:
         pair_.first.reset();
         const auto exception =
             thrownBy<IOException>([this] { connectToAgent(pair_.second.get(), FrameSocket::in(LIMIT)); });
-        CPPUNIT_ASSERT(std::string(exception.what()).find("gone") != std::string::npos);
+        CPPUNIT_ASSERT(std::string(exception.what()).find("has ended") != std::string::npos);
     }
 
     void testAnAgentThatEndsDuringTheConnectionIsAnError() {

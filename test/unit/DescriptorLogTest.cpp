@@ -69,7 +69,7 @@ public:
         list();
         char byte = 0;
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::read(reader.get(), &byte, 1));
-        CPPUNIT_ASSERT(log_->contains("descriptors is not a file"));
+        CPPUNIT_ASSERT(log_->contains("descriptors is not a regular file"));
     }
 
     void testAFifoWithoutAReaderDoesNotBlock() {

@@ -162,7 +162,7 @@ public:
         fs::create_directory(path_);
         begin();
         CPPUNIT_ASSERT(read().empty());
-        CPPUNIT_ASSERT_EQUAL(1U, log_->count("is not a file"));
+        CPPUNIT_ASSERT_EQUAL(1U, log_->count("is not a regular file"));
     }
 
     void testFilesOfProcAreNotRead() {

@@ -41,6 +41,15 @@ unsigned livingIn(const GroupSnapshot &group) {
                                                [](const auto &p) { return p.state != State::STANDBY; }));
 }
 
+/** How many requests its serving instances can run at once. */
+unsigned capacityOf(const GroupSnapshot *group) {
+    unsigned sum = 0;
+    for (const ProcessSnapshot &process : group ? group->processes : std::vector<ProcessSnapshot>()) {
+        sum += process.state == State::SERVING ? process.sockets[0].concurrency : 0;
+    }
+    return sum;
+}
+
 unsigned sizeOf(const GroupSnapshot &group) {
     return static_cast<unsigned>(group.processes.size()) + group.starting;
 }
@@ -199,8 +208,12 @@ void PoolModel::checkWaiters() const {
         checkFree(*waiter);
     }
     const unsigned limit = asked_ ? world_.options(asked_->app).maxQueueSize : 0;
-    const bool waits = asked_ && std::find(waiters_.begin(), waiters_.end(), asked_) != waiters_.end();
-    promise(!waits || limit == 0 || waitersOf(asked_->app) <= limit, "more requests wait than may");
+    if (limit > 0 && std::find(waiters_.begin(), waiters_.end(), asked_) != waiters_.end()) {
+        // An instance may have ended since the request was admitted.
+        const unsigned capacity =
+            std::max(capacityOf(group(before_, asked_->app)), capacityOf(group(snapshot_, asked_->app)));
+        promise(waitersOf(asked_->app) + sessionsOf(asked_->app) <= limit + capacity, "more requests wait than may");
+    }
 }
 
 /** Nobody waits for what is free. Who wants an instance that serves waits for that; when it serves
