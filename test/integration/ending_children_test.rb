@@ -87,7 +87,8 @@ class EndingChildrenTest < IntegrationTest
   def occupy(server)
     @fifo = fifo("fifo-#{server.port}")
     @started = "#{@fifo}.started"
-    server.client.pid
+    # A start may take longer than the queue's limit.
+    eventually("the application has started") { server.client.pid }
     before = sockets(server)
     busy = ask(server, "/wait?fifo=#{@fifo}&started=#{@started}")
     eventually("the instance is busy") { runs == 1 }
