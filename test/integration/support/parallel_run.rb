@@ -14,14 +14,18 @@ class ParallelRun
   JOBS = Integer(ENV.fetch("TEST_JOBS", Etc.nprocessors + 1))
 
   # The tests in these files take the longest; they begin first.
-  LONG = %w[].freeze
+  LONG = %w[torture prefork_storm heartbeat bad_input deploy uploads].freeze
+
+  # The tests in these files need a free processor. They run last, one after the other.
+  ALONE = %w[prefork_cpu_slots].freeze
 
   Job = Struct.new(:name, :output, :began, keyword_init: true)
 
   # `arguments`: Minitest's.
   def initialize(files, arguments)
-    @waiting = files.sort_by.with_index do |file, index|
-      [LONG.index(File.basename(file, "_test.rb")) || LONG.size, index]
+    @alone, @waiting = files.partition { |file| ALONE.include?(name_of(file)) }
+    @waiting = @waiting.sort_by.with_index do |file, index|
+      [LONG.index(name_of(file)) || LONG.size, index]
     end
     @arguments = arguments
     @jobs = {}
@@ -31,10 +35,8 @@ class ParallelRun
 
   # True if all tests passed.
   def run
-    until @waiting.empty? && @jobs.empty?
-      start(@waiting.shift) while @jobs.size < JOBS && !@waiting.empty?
-      conclude(*Process.wait2)
-    end
+    run_files(@waiting, JOBS)
+    run_files(@alone, 1)
     puts "", @broken, NAMES.zip(@counts).map { |name, count| "#{count} #{name}" }.join(", ")
     @broken.empty? && @counts[2, 2].sum.zero?
   rescue Interrupt
@@ -44,6 +46,17 @@ class ParallelRun
   end
 
   private
+
+  def name_of(file)
+    File.basename(file, "_test.rb")
+  end
+
+  def run_files(files, jobs)
+    until files.empty? && @jobs.empty?
+      start(files.shift) while @jobs.size < jobs && !files.empty?
+      conclude(*Process.wait2)
+    end
+  end
 
   def start(file)
     output = File.open(Dir.tmpdir, File::RDWR | File::TMPFILE)

@@ -51,7 +51,7 @@ Options PoolFixture::app(const std::string &root) {
 }
 
 AnswerPtr PoolFixture::ask(const Options &options) {
-    const AnswerPtr answer = requests_->ask(options);
+    AnswerPtr answer = requests_->ask(options);
     step();
     return answer;
 }
@@ -66,6 +66,7 @@ void PoolFixture::warmUp(unsigned instances, const Options &options) {
         answers.push_back(ask(options));
     }
     std::vector<HeldPtr> requests;
+    requests.reserve(answers.size());
     for (const AnswerPtr &answer : answers) {
         requests.push_back(answer->session());
     }

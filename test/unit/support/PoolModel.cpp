@@ -50,6 +50,15 @@ unsigned capacityOf(const GroupSnapshot *group) {
     return sum;
 }
 
+/** How many requests its instances work at. */
+unsigned inWork(const GroupSnapshot *group) {
+    unsigned sum = 0;
+    for (const ProcessSnapshot &process : group ? group->processes : std::vector<ProcessSnapshot>()) {
+        sum += process.sockets[0].sessions;
+    }
+    return sum;
+}
+
 unsigned sizeOf(const GroupSnapshot &group) {
     return static_cast<unsigned>(group.processes.size()) + group.starting;
 }
@@ -212,7 +221,8 @@ void PoolModel::checkWaiters() const {
         // An instance may have ended since the request was admitted.
         const unsigned capacity =
             std::max(capacityOf(group(before_, asked_->app)), capacityOf(group(snapshot_, asked_->app)));
-        promise(waitersOf(asked_->app) + sessionsOf(asked_->app) <= limit + capacity, "more requests wait than may");
+        promise(waitersOf(asked_->app) + inWork(group(snapshot_, asked_->app)) <= limit + capacity,
+                "more requests wait than may");
     }
 }
 
