@@ -199,7 +199,8 @@ std::optional<RoomCandidate> Demand::roomCandidate() const {
     RoomCandidate candidate;
     candidate.serving = instances_.serving();
     candidate.minInstances = options_.minInstances;
-    // Free threads are about to take the requests that wait. Those of the other instances must do.
+    // Free threads are about to take the requests that wait. The instance may go if those of the
+    // other instances suffice.
     const unsigned inFlight = queue_.inFlight();
     const unsigned untaken = inFlight - std::min(queue_.claims().taken(), inFlight);
     candidate.idle = !instances_.isBusy(*process) && instances_.freeThreads() >= process->socket.concurrency + untaken;

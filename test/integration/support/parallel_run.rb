@@ -14,7 +14,8 @@ class ParallelRun
   JOBS = Integer(ENV.fetch("TEST_JOBS", Etc.nprocessors + 1))
 
   # The tests in these files take the longest; they begin first.
-  LONG = %w[torture prefork_storm heartbeat bad_input deploy uploads].freeze
+  LONG = %w[slow_clients large_bodies reload streamed_uploads settings_reload prefork_life heartbeat
+            stop].freeze
 
   # The tests in these files need a free processor. They run last, one after the other.
   ALONE = %w[prefork_cpu_slots].freeze
