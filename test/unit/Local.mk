@@ -57,6 +57,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/InFlightRecordTest.cpp \
     %D%/InFlightTableTest.cpp \
     %D%/InstanceClaimTest.cpp \
+    %D%/InstanceStarterTest.cpp \
     %D%/InstancesTest.cpp \
     %D%/IntakeTest.cpp \
     %D%/JsonTest.cpp \
@@ -133,6 +134,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RestartFilesTest.cpp \
     %D%/RestartWatchTest.cpp \
     %D%/RoomPolicyTest.cpp \
+    %D%/RoomTest.cpp \
+    %D%/ScalerTest.cpp \
     %D%/ScalingPolicyTest.cpp \
     %D%/SecretsTest.cpp \
     %D%/SharedMemoryRaceTest.cpp \
@@ -204,6 +207,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/PreForkFixture.h \
     %D%/support/PreForkProcesses.h \
     %D%/support/Sanitizer.h \
+    %D%/support/ScaledApplication.cpp \
+    %D%/support/ScaledApplication.h \
     %D%/support/SmallLog.cpp \
     %D%/support/SmallLog.h \
     %D%/support/SourceFolder.h \

@@ -107,6 +107,9 @@ struct Options {
     std::function<Variables()> variables;
 
     /** Whether the instances are bridges to an application that speaks HTTP. */
+    bool limitsMemory() const noexcept {
+        return memoryLimit > 0 || hardMemoryLimit > 0;
+    }
     bool speaksHttp() const {
         return !startCommand.empty() || appType != "rack";
     }

@@ -2,30 +2,25 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "base/Exceptions.h"
 #include "exchange/QueueHost.h"
 #include "io/RequestQueue.h"
 #include "log/Log.h"
-#include "pool/Pool.h"
 
 namespace Passenger {
 
 namespace {
 
-using std::chrono::milliseconds;
-
-/** The interval at which a full pool is looked at for room: no instance tells that it is idle. */
-constexpr milliseconds ROOM_LOOK{100};
-/** The same for spare instances. */
-constexpr milliseconds SPARE_ROOM_LOOK{1000};
+/** If no attempt is allowed within this time, requests do not wait for the next one. */
+constexpr std::chrono::seconds PATIENCE_WITH_DEATHS{2};
 
 }  // namespace
 
-Group::Group(Pool &pool, PoolContext &context, Room &room, const Options &options, std::uint32_t slot)
-    : pool_(pool),
-      context_(context),
+Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
+    : context_(context),
       room_(room),
       name_(options.groupName()),
       slot_(slot),
@@ -35,10 +30,13 @@ Group::Group(Pool &pool, PoolContext &context, Room &room, const Options &option
       instances_(context, queue_),
       failures_(name_, context.reports),
       versions_(name_, context.threads, context.factory.create(options)),
+      demand_(options_, context.settings, queue_, instances_),
       hangs_(name_, options_, queue_, instances_),
       preloader_(name_, options_, context.threads, pending_),
-      demand_(options_, context.settings, queue_, instances_),
-      spares_(options_, demand_, instances_, pending_) {}
+      starter_({name_, options_, context, queue_, instances_, pending_, versions_, demand_, preloader_}, *this),
+      scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
+               preloader_, starter_},
+              [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) { timer.set(*this, date); }) {}
 
 // ----- Requests
 
@@ -57,13 +55,13 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     const QueueGenerationPtr current = queue_.current();
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
         Log::error("event=queue.broken app=\"{}\" generation={}", name_, unusable.value());
-        closeQueue();
+        scaler_.closeQueue();
         // The new queue is there at once, and requests wait in it. The delays of its instances
         // grow.
         failures_.backoff().queueBroke(now);
     }
     if (!queue_.current()) {
-        queue_.makeCurrent(makeGeneration(), 0);
+        queue_.makeCurrent(context_.makeQueue(options.maxQueueSize), 0);
     }
     demand_.requested(now);
     rescale();
@@ -74,209 +72,29 @@ Attachment Group::attach(const Options &options, Generation unusable) {
     return attachment;
 }
 
-QueueGenerationPtr Group::makeGeneration() {
-    context_.lastGeneration = Generation(context_.lastGeneration.value() + 1);
-    return std::make_shared<QueueGeneration>(
-        QueueGeneration{context_.lastGeneration, RequestQueue(options_.maxQueueSize)});
-}
-
-/** The application goes down: children ask again when they have a request. */
-void Group::closeQueue() {
-    queue_.close();
-    demand_.queueClosed();
-    retireAll();
-}
-
-/** A disabled instance keeps the queue: the end of the queue would end the instance. */
-void Group::closeQueueIfUnused() {
-    if (queue_.current() && pending_.none() && !versions_.deployment() && !instances_.anyStays() &&
-        queue_.inFlight() == 0 && !demand_.expectsRequest()) {
-        closeQueue();
-    }
-}
-
-/** Tells the children which generation to use, and how many requests it can run at once. */
-void Group::publish() {
-    queue_.publish(instances_.capacity());
-}
-
 // ----- How many instances
 
-bool Group::atLimit() const {
-    const unsigned limit = demand_.maxInstances();
-    return limit > 0 && size() >= limit;
-}
-
-bool Group::replacing() const {
-    const Versions::Deployment *deployment = versions_.deployment();
-    return pending_.standby() || instances_.find(pending_.beingReplaced()) ||
-           (deployment && deployment->started && !instances_.empty()) || instances_.anyReplaced();
-}
-
-void Group::rescale() {
-    if (shutDown_ || context_.shuttingDown) {
-        return;
-    }
-    const MonotonicTime now = context_.clock.now();
-    room_.withdrawReplacement(*this);
-    if (versions_.deployment() && !versions_.deployment()->started) {
-        deploy();
-    }
-    replaceOne(now);
-    grow(now);
-    startSpares(now);
-    preloader_.restIfDue(versions_.spawner(), now);
-    plan(now);
-}
-
-/** Starts the successor of an instance that is due for replacement, one at a time. */
-void Group::replaceOne(MonotonicTime now) {
-    if (pending_.beingReplaced() || versions_.deployment() || pending_.standby() || !failures_.mayTry(now)) {
-        return;
-    }
-    if (const ProcessPtr process = instances_.dueForReplacement()) {
-        SpawnTask task = growTask();
-        task.purpose = SpawnTask::Purpose::REPLACE;
-        task.replaces = process->id();
-        if (room_.admitReplacement(*this)) {
-            startSpawn(task);
-        }
-    }
-}
-
-void Group::grow(MonotonicTime now) {
-    ScalingSnapshot snapshot = demand_.look(now);
-    snapshot.starting = pending_.starting();
-    if (snapshot.waiting > 0) {
-        snapshot.idleCores = context_.cpu.idleCores();
-    }
-    snapshot.cores = context_.cpu.cores();
-    const unsigned others = size() - snapshot.serving - snapshot.starting;
-    const bool oneApart = replacing() && snapshot.maxInstances > 1;
-    snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
-    // While a new version is on its way, another instance of the old one would end soon. Some
-    // spawners would even make one of the new version.
-    const bool hold = pending_.standby() || versions_.deployment() || !failures_.mayTry(now);
-    unsigned missing = hold ? 0 : failures_.limit(instancesToStart(snapshot), pending_.starting());
-    try {
-        while (missing > 0 && room_.admit(*this, now)) {
-            if (!queue_.current()) {
-                // It was closed when the application did not start, and no child has asked since.
-                queue_.makeCurrent(makeGeneration(), 0);
-            }
-            if (!startSpawn(growTask())) {
-                break;
-            }
-            missing--;
-        }
-    } catch (const std::exception &error) {
-        // No descriptors for a queue; the next date tries again.
-        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", name_, error.what());
-    }
-    if (missing == 0) {
-        room_.satisfied(*this);
-        if (!demand_.exceedsCapacity()) {
-            // plan() looks once more: a child may just have found that it is wanted already.
-            queue_.senders().clearWanted();
-        }
-    }
-}
-
-/** Only in room that no other application wants. */
-void Group::startSpares(MonotonicTime now) {
-    if (pending_.standby() || versions_.deployment() || !failures_.mayTry(now)) {
-        return;
-    }
-    const unsigned atOnce = std::max(context_.cpu.cores(), 2U);
-    for (unsigned missing = failures_.limit(spares_.missing(now), pending_.starting()); missing > 0; missing--) {
-        if (pending_.starting() >= atOnce || atLimit() || !room_.isFreeForSpares() || !startSpawn(growTask())) {
-            return;
-        }
-    }
-}
-
-/** Sets the date at which the Group is looked at again. */
-void Group::plan(MonotonicTime now) {
-    std::optional<MonotonicTime> date;
-    const auto at = [&](std::optional<MonotonicTime> time) {
-        date = date && time ? std::min(*date, *time) : date ? date : time;
-    };
-    const bool requestsWait = demand_.requestsWait();
-    const bool somethingToDo =
-        requestsWait || demand_.isBelowMinimum() || versions_.deployment() || instances_.anyDueForReplacement();
-    if (somethingToDo && !failures_.mayTry(now)) {
-        at(failures_.notBefore());
-    } else if (requestsWait && !pending_.standby() && !versions_.deployment()) {
-        at(now + (room_.hasWish(*this) ? ROOM_LOOK : demand_.lookInterval()));
-    } else if (requestsWait || room_.hasWish(*this)) {
-        at(now + SPARE_ROOM_LOOK);
-    }
-    if (!instances_.empty() || queue_.current()) {
-        at(demand_.nextIdleCheck(now));
-    }
-    if (isMeasured()) {
-        at(pool_.nextMemoryCheck());
-    }
-    at(spares_.nextCheck(now));
-    at(preloader_.restDate());
-    at(hangs_.next());
-    pool_.setDate(*this, date);
-}
-
 void Group::attend(MonotonicTime now) {
-    activateStandby();
+    starter_.activateStandby();
     for (const ProcessPtr &process : hangs_.overdue(now)) {
         endHung(process, options_.maxRequestTime);
     }
     hangs_.killHung(now);
-    endIdle(spares_.surplus(now), First::OLDEST, "instance.spare",
-            " reason=\"more than PassengerMaxSpareInstances are free\"");
-    if (const std::optional<unsigned> surplus = demand_.idleSurplus(now)) {
-        hangs_.killSlowDrains(now);
-        // The youngest have the least of what an application warms up.
-        endIdle(spares_.withoutSpares(*surplus, now), First::YOUNGEST, "instance.idle", "");
-        closeQueueIfUnused();
-    }
+    scaler_.endUnneeded(now);
     rescale();
 }
 
-/** Ends so many idle instances. */
-void Group::endIdle(unsigned surplus, First first, const char *event, const char *reason) {
-    if (surplus == 0) {
+void Group::roomCame() {
+    scaler_.roomCame();
+}
+
+void Group::requestReplacement(Process &process, const std::string &why) {
+    if (!process.stays() || !process.replacementReason.empty()) {
         return;
     }
-    std::vector<ProcessPtr> idle = instances_.idle();
-    if (first == First::YOUNGEST) {
-        std::reverse(idle.begin(), idle.end());
-    }
-    idle.resize(std::min<std::size_t>(surplus, idle.size()));
-    for (const ProcessPtr &process : idle) {
-        Log::info("event={} app=\"{}\" pid={}{}", event, name_, process->pid(), reason);
-        counters_.idled++;
-        demand_.forgetRestore();
-        retire(process);
-    }
-}
-
-/** There may be more room, or a start is over: this Group and others may start an instance. */
-void Group::roomCame() {
+    process.replacementReason = why;
+    Log::info("event=instance.worn app=\"{}\" pid={} reason=\"{}\"", name_, process.pid(), why);
     rescale();
-    room_.mayHaveCome();
-}
-
-void Group::evict() {
-    const ProcessPtr process = instances_.leastNeeded();
-    Log::info("event=instance.evicted app=\"{}\" pid={}", name_, process->pid());
-    counters_.evicted++;
-    demand_.forgetRestore();
-    if (instances_.serving() <= options_.minInstances) {
-        demand_.clear();
-    }
-    retire(process);
-    closeQueueIfUnused();
-    const MonotonicTime now = context_.clock.now();
-    demand_.evicted(now);
-    plan(now);
 }
 
 // ----- Orders
@@ -285,19 +103,19 @@ void Group::restart() {
     Log::notice("event=app.restart app=\"{}\"", name_);
     counters_.restarts++;
     failures_.forget();
-    dropStandby();
+    starter_.dropStandby();
     queue_.takePeak();
     const bool serves = instances_.serving() > 0;
     demand_.restore();
     SpawnerPointer spawner = context_.factory.create(options_);
     if (serves && options_.rollingRestarts) {
-        versions_.deploy(std::move(spawner), makeGeneration());
+        versions_.deploy(std::move(spawner), context_.makeQueue(options_.maxQueueSize));
     } else {
         versions_.replace(std::move(spawner));
         if (serves) {
-            queue_.makeCurrent(makeGeneration(), 0);
+            queue_.makeCurrent(context_.makeQueue(options_.maxQueueSize), 0);
         }
-        retireOlderThan(versions_.current());
+        instances_.retireOlderThan(versions_.current());
     }
     rescale();
 }
@@ -319,7 +137,7 @@ void Group::detach(const ProcessPtr &process) {
     if (process->state == Process::State::SERVING) {
         demand_.restore();
     }
-    retire(process);
+    instances_.retire(process);
     roomCame();
 }
 
@@ -327,17 +145,12 @@ bool Group::disable(const ProcessPtr &process) {
     if (process->state != Process::State::SERVING) {
         return process->state == Process::State::DISABLED;
     }
-    if (instances_.serving() == 1 && (atLimit() || !room_.isFree())) {
+    if (instances_.serving() == 1 && (scaler_.atLimit() || !room_.isFree())) {
         return false;
     }
     Log::notice("event=instance.disabled app=\"{}\" pid={}", name_, process->pid());
     demand_.restore();
-    process->state = Process::State::DISABLED;
-    process->pause();
-    publish();
-    if (process->closeOwnQueue()) {
-        queue_.recheckWaiting();
-    }
+    instances_.disable(process);
     rescale();
     return true;
 }
@@ -347,25 +160,21 @@ void Group::enable(const ProcessPtr &process) {
         return;
     }
     Log::notice("event=instance.enabled app=\"{}\" pid={}", name_, process->pid());
-    process->resume();
-    process->state = Process::State::SERVING;
-    publish();
-    activateStandby();
+    instances_.enable(process);
+    starter_.activateStandby();
     rescale();
 }
 
 void Group::clear() {
     demand_.clear();
-    const bool oneMore = startingReplacement();
+    const bool oneMore = scaler_.startingReplacement();
     if (versions_.deployment()) {
         // There is no old version left to keep.
         versions_.adopt();
     }
-    dropStandby();
-    if (queue_.current()) {
-        closeQueue();
-    }
-    retireAll();
+    starter_.dropStandby();
+    scaler_.closeQueue();
+    instances_.retireAll();
     if (oneMore) {
         // The instance that is being started was admitted above the limit for one of these. As long
         // as they live, no other may be.
@@ -379,17 +188,197 @@ void Group::clear() {
 void Group::shutDown(bool refuseQueued) {
     shutDown_ = true;
     versions_.shutDown();
-    beginnings_.cancel();
+    starter_.cancel();
     if (refuseQueued) {
         queue_.refuseWaiting({GetFailure::Reason::SHUTTING_DOWN, "the application pool is shutting down"});
     }
     clear();
-    pool_.setDate(*this, std::nullopt);
+    scaler_.stop();
+}
+
+// ----- Starts
+
+void Group::prepare(const Options &options) {
+    if (!beginRestarts(options)) {
+        // A file that is seen once the rights are known asks for another try.
+        restartFiles_.beginUnseen();
+    }
+}
+
+bool Group::beginRestarts(const Options &options) {
+    std::optional<FileRights> rights;
+    try {
+        rights = context_.factory.rightsFor(options);
+    } catch (const std::exception &) {
+        // Spawns fail for the same reason, and log it.
+        return false;
+    }
+    restartFiles_.begin(rights);
+    return true;
+}
+
+void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) {
+    const MonotonicTime now = context_.clock.now();
+    const bool grows = task.purpose == SpawnTask::Purpose::GROW;
+    counters_.spawned++;
+    instances_.add(process);
+    hangs_.add(process->id(), task.options, now);
+    demand_.joined(now, wanted, grows);
+    spawnFallback_ = process->parts().fallback;
+    Log::notice("event=instance.started app=\"{}\" pid={} ms={}", name_, process->pid(),
+                std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
+    if (wanted) {
+        failures_.succeeded();
+        if (grows) {
+            scaler_.grown(now);
+        }
+        starter_.takeOver(task);
+        demand_.adjustRestore();
+        instances_.publish();
+        starter_.activateStandby();
+        replaceIfCold(*process);
+    } else {
+        instances_.retire(process);
+    }
+    roomCame();
+}
+
+void Group::failed(const SpawnTask &task, GetFailure failure) {
+    counters_.spawnsFailed++;
+    const MonotonicTime now = context_.clock.now();
+    failures_.backoff().spawnFailed(now);
+    failures_.report("spawn.failed", failure, now);
+    if (versions_.deploys(task)) {
+        counters_.deploysFailed++;
+        versions_.fail(failure);
+    }
+    if (!versions_.deployment()) {
+        demand_.forgetRestore();
+        if (instances_.serving() == 0 && pending_.starting() == 0) {
+            goDown(failure);
+        }
+    }
+    roomCame();
+}
+
+/** No instance serves or is on its way. Requests are refused until the next attempt. */
+void Group::goDown(const GetFailure &failure) {
+    // Refused first: the end of the queue would only make the children ask again.
+    queue_.refuseWaiting(failure);
+    failures_.wentDown(failure, queue_.current() ? queue_.current()->number : Generation());
+    scaler_.closeQueue();
+}
+
+// ----- Reforks
+
+/**
+ * The instance has answered Options::reforkAfter requests. The next preloader is forked from it.
+ */
+void Group::warmed(const Process &process) {
+    const ProcessPtr instance = instances_.find(process.id());
+    if (!instance || instance->state != Process::State::SERVING || !instance->replacementReason.empty() ||
+        preloader_.reforking() || instance->version() != versions_.current() || versions_.deployment() || shutDown_ ||
+        !instance->parts().origin) {
+        return;
+    }
+    const SpawnerPointer spawner = versions_.spawner();
+    preloader_.refork(context_, instance, spawner,
+                      [this, instance, spawner](const std::optional<SpawnException> &failure) REQUIRES(poolLock) {
+                          if (spawner == versions_.spawner() && !shutDown_ && !context_.shuttingDown) {
+                              reforkEnded(*instance, failure);
+                          }
+                      });
+}
+
+/** New instances share the memory of the warm one from now on. The others are replaced, one after
+ *  the other. */
+void Group::reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) {
+    if (failure) {
+        counters_.reforksFailed++;
+        preloader_.logFailure(instance, *failure);
+        return;
+    }
+    counters_.reforked++;
+    preloader_.reforked(instance, context_.clock.now());
+    for (const ProcessPtr &process : instances_.all()) {
+        replaceIfCold(*process);
+    }
+    rescale();
+}
+
+/** Also one that was on its way during the refork. */
+void Group::replaceIfCold(Process &process) {
+    if (preloader_.isCold(process)) {
+        requestReplacement(process, "a warmed instance has made another preloader (PassengerReforkAfter)");
+    }
+}
+
+// ----- Ends of instances
+
+void Group::died(const ProcessPtr &process) {
+    if (process->state == Process::State::DEAD) {
+        return;
+    }
+    const MonotonicTime now = context_.clock.now();
+    const bool unexpected = process->state != Process::State::DRAINING && !shutDown_;
+    process->logExit(context_.threads, name_);
+    if (unexpected) {
+        counters_.died++;
+        demand_.readStatistics(now);
+        failures_.backoff().instanceDied(now, demand_.lastProgress() > process->since());
+        if (process->state == Process::State::SERVING) {
+            demand_.restore();
+        }
+    }
+    instances_.remove(process);
+    hangs_.remove(process->id());
+    if (shutDown_) {
+        return;
+    }
+    instances_.publish();
+    starter_.activateStandby();
+    rescale();
+    scaler_.closeQueueIfUnused();
+    room_.mayHaveCome();
+    if (unexpected) {
+        diedYoung(*process, now);
+    }
+}
+
+/** Refuses waiting requests if instances die in a row and the next attempt is far off. */
+void Group::diedYoung(Process &process, MonotonicTime now) {
+    if (instances_.serving() > 0 || !pending_.none() || failures_.notBefore() < now + PATIENCE_WITH_DEATHS) {
+        return;
+    }
+    GetFailure failure = failures_.describe(process);
+    failures_.report("app.unstable", failure, now);
+    goDown(failure);
+}
+
+bool Group::requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) {
+    const ProcessPtr process = instances_.holder(channel, ticket);
+    if (process) {
+        endHung(process, time);
+    }
+    return process != nullptr;
+}
+
+/** The instance takes no more requests, prints backtraces, and is killed a moment later. */
+void Group::endHung(const ProcessPtr &process, std::chrono::milliseconds limit) {
+    if (!hangs_.noteHang(*process, limit, context_.clock.now())) {
+        return;
+    }
+    if (process->stays()) {
+        demand_.restore();
+        instances_.retire(process);
+    }
+    process->askForBacktraces();
+    roomCame();
 }
 
 // ----- Frames and channels
 
-void Group::processSent(Process &process, const Frame &frame) {
+void Group::sent(Process &process, const Frame &frame) {
     switch (frame.type) {
         case FrameType::LIMIT_REACHED:
             requestReplacement(process, "it has run as many requests as PassengerMaxRequests allows");
@@ -405,9 +394,12 @@ void Group::processSent(Process &process, const Frame &frame) {
             queue_.recheckWaiting();
             return;
         default:
-            break;
+            lendChannel(process, ChannelId(frame.number(0)));
     }
-    const ChannelId channel(frame.number(0));
+}
+
+/** Answers FETCH. */
+void Group::lendChannel(Process &process, ChannelId channel) {
     bool given = false;
     const bool known =
         context_.channels.lend(channel, slot_, [&](int end) { given = process.giveChannel(channel, end); });
@@ -469,6 +461,9 @@ GroupSnapshot Group::inspect(MonotonicTime now) const {
     snapshot.minSpareInstances = options_.minSpareInstances;
     snapshot.maxSpareInstances = options_.maxSpareInstances;
     snapshot.counters = counters_;
+    snapshot.counters.replaced = starter_.replaced();
+    snapshot.counters.idled = scaler_.idled();
+    snapshot.counters.evicted = scaler_.evicted();
     snapshot.failure = snapshot.state == GroupState::DEPLOY_FAILED ? versions_.failure()
                        : snapshot.state == GroupState::FAILED      ? failures_.failure()
                                                                    : std::nullopt;

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,40 +11,39 @@
 #include "pool/Demand.h"
 #include "pool/GetFailure.h"
 #include "pool/HangWatch.h"
+#include "pool/InstanceStarter.h"
 #include "pool/Instances.h"
 #include "pool/PendingSpawns.h"
 #include "pool/PoolContext.h"
 #include "pool/PreloaderCare.h"
 #include "pool/Process.h"
 #include "pool/Room.h"
+#include "pool/Scaler.h"
 #include "pool/Snapshot.h"
-#include "pool/Spares.h"
 #include "pool/SpawnTask.h"
 #include "pool/StartFailures.h"
+#include "pool/UpkeepTimer.h"
 #include "pool/Versions.h"
 #include "restart/RestartFiles.h"
-#include "spawning/CancelSwitch.h"
 
 namespace Passenger {
-
-class Pool;
 
 /**
  * An application. The Group connects its parts, each of which owns one matter: the queue, the
  * instances, their number, the versions, the failures.
  *
  * Owned by its SuperGroup. All methods are called with the pool's lock held, on any thread. What
- * may block happens in background threads, one for each spawn. Callbacks of watchers come in
- * through the Pool, which takes the lock.
+ * may block happens in background threads. Callbacks of watchers come in through InstanceStarter,
+ * which takes the lock.
  *
  * Always true: for a request that waits, an instance serves or is being started, or the Group has
- * asked the Pool for room, or the deadlines have a date at which the Group tries again. Otherwise
+ * asked the Room for room, or the deadlines have a date at which the Group tries again. Otherwise
  * the request is refused.
  */
-class Group {
+class Group : private InstanceStarter::Listener {
 public:
-    /** @param slot in the generation table */
-    Group(Pool &pool, PoolContext &context, Room &room, const Options &options, std::uint32_t slot);
+    /** Everything outlives this object. @param slot in the generation table */
+    Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot);
 
     const std::string &name() const noexcept {
         return name_;
@@ -69,9 +67,6 @@ public:
     const Instances &instances() const noexcept REQUIRES(poolLock) {
         return instances_;
     }
-    const Demand &demand() const noexcept REQUIRES(poolLock) {
-        return demand_;
-    }
     ApplicationQueue &queue() noexcept REQUIRES(poolLock) {
         return queue_;
     }
@@ -89,28 +84,15 @@ public:
 
     /** Starts what is needed and allowed, and sets the next date. Called whenever the need or the
      *  room may have grown. */
-    void rescale() REQUIRES(poolLock);
+    void rescale() REQUIRES(poolLock) {
+        scaler_.rescale();
+    }
     /** Whether requests wait that may need another instance. */
     bool asks() const REQUIRES(poolLock) {
         return queue_.senders().wanted();
     }
     /** The date of this Group on the deadlines has come. */
     void attend(MonotonicTime now) REQUIRES(poolLock);
-    /** All instances that live or are on their way: what counts for the pool's limit. */
-    unsigned size() const REQUIRES(poolLock) {
-        return instances_.living() + pending_.size();
-    }
-    /** Whether an instance takes another one's place at this moment. The limits may then be
-     *  exceeded by one. */
-    bool replacing() const REQUIRES(poolLock);
-    /** Whether an instance is being started to replace something, even if it is not needed now. */
-    bool startingReplacement() const REQUIRES(poolLock) {
-        return pending_.starting() > pending_.growing();
-    }
-    /** Whether it has as many instances as its own limit allows. */
-    bool atLimit() const REQUIRES(poolLock);
-    /** Ends an instance to make room for another application. Only with a roomCandidate(). */
-    void evict() REQUIRES(poolLock);
 
     // ----- Orders
 
@@ -138,71 +120,40 @@ public:
 
     // ----- Events
 
-    /** The process has ended: its requests are reported lost, and it is replaced. */
-    void processDied(const ProcessPtr &process) REQUIRES(poolLock);
-    /** A frame from its control socket. */
-    void processSent(Process &process, const Frame &frame) REQUIRES(poolLock);
     /** An instance works at the request for longer than it may, `time`. False: none does. */
     bool requestOverran(ChannelId channel, Ticket ticket, std::chrono::milliseconds time) REQUIRES(poolLock);
     /** The channels will not be used again. */
     void channelsGone(const std::vector<ChannelId> &channels) REQUIRES(poolLock);
     /** Whether it has instances with a memory limit. */
     bool isMeasured() const REQUIRES(poolLock) {
-        return (options_.memoryLimit > 0 || options_.hardMemoryLimit > 0) && !instances_.empty();
+        return options_.limitsMemory() && !instances_.empty();
     }
-    /** The instance uses this many bytes of memory. */
-    void measured(Process &process, std::uint64_t bytes) REQUIRES(poolLock);
+    /** The instance serves until another one has taken its place. */
+    void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock);
     /** Whether it has files that are copied into our log, and a process that may write them. */
     bool isMonitored() const REQUIRES(poolLock) {
         return !options_.monitoredFiles.empty() && (pending_.starting() > 0 || !instances_.empty());
     }
 
 private:
-    // Group.cpp
+    // InstanceStarter::Listener
+    void prepare(const Options &options) override EXCLUDES(poolLock);
+    void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
+    void failed(const SpawnTask &task, GetFailure failure) override REQUIRES(poolLock);
+    void roomCame() override REQUIRES(poolLock);
+    void died(const ProcessPtr &process) override REQUIRES(poolLock);
+    void sent(Process &process, const Frame &frame) override REQUIRES(poolLock);
+
     bool failsAtOnce(MonotonicTime now) const REQUIRES(poolLock);
     GroupState state(MonotonicTime now) const REQUIRES(poolLock);
-    void grow(MonotonicTime now) REQUIRES(poolLock);
-    void replaceOne(MonotonicTime now) REQUIRES(poolLock);
-    void startSpares(MonotonicTime now) REQUIRES(poolLock);
-    void plan(MonotonicTime now) REQUIRES(poolLock);
-    void roomCame() REQUIRES(poolLock);
-    enum class First { OLDEST, YOUNGEST };
-    void endIdle(unsigned surplus, First first, const char *event, const char *reason) REQUIRES(poolLock);
-    void closeQueue() REQUIRES(poolLock);
-    void closeQueueIfUnused() REQUIRES(poolLock);
-    void publish() REQUIRES(poolLock);
-    QueueGenerationPtr makeGeneration() REQUIRES(poolLock);
-
-    // GroupLifecycle.cpp: from the order for an instance to the end of the instance.
-    SpawnTask growTask() const REQUIRES(poolLock);
-    bool startSpawn(const SpawnTask &task) REQUIRES(poolLock);
-    void deploy() REQUIRES(poolLock);
-    void runSpawn(const SpawnTask &task) EXCLUDES(poolLock);
-    void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
-    void started(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
-    void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
-    void join(const SpawnTask &task, const ProcessPtr &process) REQUIRES(poolLock);
-    void watch(const ProcessPtr &process) EXCLUDES(poolLock);
-    void concluded(const SpawnTask &task) REQUIRES(poolLock);
-    bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
-    void takeOver(const SpawnTask &task) REQUIRES(poolLock);
-    bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
-    void activateStandby() REQUIRES(poolLock);
-    void dropStandby() REQUIRES(poolLock);
-    void spawnFailed(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
-    bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
+    void lendChannel(Process &process, ChannelId channel) REQUIRES(poolLock);
     void warmed(const Process &process) REQUIRES(poolLock);
     void reforkEnded(const Process &instance, const std::optional<SpawnException> &failure) REQUIRES(poolLock);
     void replaceIfCold(Process &process) REQUIRES(poolLock);
-    void retire(const ProcessPtr &process) REQUIRES(poolLock);
-    void retireAll() REQUIRES(poolLock);
-    void retireOlderThan(std::uint64_t version) REQUIRES(poolLock);
-    void requestReplacement(Process &process, const std::string &why) REQUIRES(poolLock);
     void diedYoung(Process &process, MonotonicTime now) REQUIRES(poolLock);
     void goDown(const GetFailure &failure) REQUIRES(poolLock);
     void endHung(const ProcessPtr &process, std::chrono::milliseconds limit) REQUIRES(poolLock);
 
-    Pool &pool_;
     PoolContext &context_;
     Room &room_;
     const std::string name_;
@@ -214,8 +165,6 @@ private:
     GroupCounters counters_ GUARDED_BY(poolLock);
     /** Why the latest instance was spawned in another way than was asked for; empty: it was not. */
     std::string spawnFallback_ GUARDED_BY(poolLock);
-    /** Ends the waits for instances that were told to serve. */
-    CancelSwitch beginnings_;
 
     // The parts. A part refers only to parts above it.
     ApplicationQueue queue_ GUARDED_BY(poolLock);
@@ -223,10 +172,11 @@ private:
     PendingSpawns pending_ GUARDED_BY(poolLock);
     StartFailures failures_ GUARDED_BY(poolLock);
     Versions versions_ GUARDED_BY(poolLock);
+    Demand demand_ GUARDED_BY(poolLock);
     HangWatch hangs_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
-    Demand demand_ GUARDED_BY(poolLock);
-    Spares spares_ GUARDED_BY(poolLock);
+    InstanceStarter starter_;
+    Scaler scaler_;
 };
 
 }  // namespace Passenger

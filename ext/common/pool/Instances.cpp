@@ -51,6 +51,56 @@ void Instances::remove(const ProcessPtr &process) {
     bury(process);
 }
 
+void Instances::retire(const ProcessPtr &process) {
+    process->state = Process::State::DRAINING;
+    process->finish();
+    publish();
+    closeOwnQueue(*process);
+}
+
+void Instances::retireAll() {
+    for (const ProcessPtr &process : all_) {
+        if (process->stays()) {
+            retire(process);
+        }
+    }
+}
+
+void Instances::retireOlderThan(std::uint64_t version) {
+    for (const ProcessPtr &process : all_) {
+        if (process->version() < version) {
+            process->replaced = true;
+            if (process->stays()) {
+                retire(process);
+            }
+        }
+    }
+}
+
+void Instances::disable(const ProcessPtr &process) {
+    process->state = Process::State::DISABLED;
+    process->pause();
+    publish();
+    closeOwnQueue(*process);
+}
+
+void Instances::enable(const ProcessPtr &process) {
+    process->resume();
+    process->state = Process::State::SERVING;
+    publish();
+}
+
+void Instances::publish() {
+    queue_.publish(capacity());
+}
+
+/** The requests in it go to the application's queue. */
+void Instances::closeOwnQueue(Process &process) {
+    if (process.closeOwnQueue()) {
+        queue_.recheckWaiting();
+    }
+}
+
 void Instances::discard(const ProcessPtr &process) {
     process->state = Process::State::DEAD;
     process->kill();

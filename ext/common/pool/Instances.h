@@ -32,6 +32,18 @@ public:
     void add(const ProcessPtr &process);
     /** The process has ended. Its requests are reported lost, and its cells in the claims freed. */
     void remove(const ProcessPtr &process);
+    /** Takes the instance out of service. It ends when its requests are answered. */
+    void retire(const ProcessPtr &process);
+    /** The same for all that were not told to end. */
+    void retireAll();
+    /** The same for those of older versions: instances of this version take their place. */
+    void retireOlderThan(std::uint64_t version);
+    /** The instance serves; it gets no requests until it is enabled. */
+    void disable(const ProcessPtr &process);
+    /** The instance is disabled. @throws SystemException */
+    void enable(const ProcessPtr &process);
+    /** Tells the children how many requests those that serve can run at once. */
+    void publish();
     /** Kills an instance that has not begun to serve, and is not wanted any more. */
     void discard(const ProcessPtr &process);
     /** Hands out all, for the end of the Pool: the caller destroys them without the lock. */
@@ -90,6 +102,7 @@ public:
 private:
     unsigned count(Process::State state) const noexcept;
     void bury(ProcessPtr process);
+    void closeOwnQueue(Process &process);
 
     PoolContext &context_;
     ApplicationQueue &queue_;

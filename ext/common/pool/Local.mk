@@ -15,29 +15,36 @@ libpassenger_pool_la_SOURCES = \
     %D%/GetFailure.h \
     %D%/Group.cpp \
     %D%/Group.h \
-    %D%/GroupLifecycle.cpp \
+    %D%/Groups.cpp \
+    %D%/Groups.h \
     %D%/HangWatch.cpp \
     %D%/HangWatch.h \
+    %D%/InstanceStarter.cpp \
+    %D%/InstanceStarter.h \
     %D%/Instances.cpp \
     %D%/Instances.h \
     %D%/LocalSender.cpp \
     %D%/LocalSender.h \
+    %D%/MemoryCheck.cpp \
+    %D%/MemoryCheck.h \
     %D%/NoDescriptorStore.h \
     %D%/PendingSpawns.cpp \
     %D%/PendingSpawns.h \
     %D%/Pool.cpp \
     %D%/Pool.h \
     %D%/PoolContext.h \
-    %D%/PoolOperations.cpp \
-    %D%/PoolUpkeep.cpp \
     %D%/PreloaderCare.cpp \
     %D%/PreloaderCare.h \
     %D%/Process.cpp \
     %D%/Process.h \
     %D%/RecentReports.cpp \
     %D%/RecentReports.h \
+    %D%/RestartCheck.cpp \
+    %D%/RestartCheck.h \
     %D%/Room.cpp \
     %D%/Room.h \
+    %D%/Scaler.cpp \
+    %D%/Scaler.h \
     %D%/Snapshot.cpp \
     %D%/Snapshot.h \
     %D%/Socket.h \
@@ -51,6 +58,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/SuperGroup.h \
     %D%/SystemCpuLoad.cpp \
     %D%/SystemCpuLoad.h \
+    %D%/UpkeepTimer.cpp \
+    %D%/UpkeepTimer.h \
     %D%/Versions.cpp \
     %D%/Versions.h
 EXTRA_DIST += %D%/README.md

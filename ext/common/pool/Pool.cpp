@@ -1,5 +1,3 @@
-// Pool: requests, its beginning and its end.
-
 #include "pool/Pool.h"
 
 #include <cstdlib>
@@ -25,10 +23,12 @@ const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the applicati
 
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
     : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.store, parts.cpu},
-      ownTimer_(parts.ownTimer),
-      measureMemory_(parts.measureMemory),
-      room_(context_.settings, bySlot_),
-      timer_(parts.loop, [this] { upkeep(); }) {
+      room_(context_.settings),
+      timer_(context_, parts.ownTimer ? std::function<void()>([this] { upkeep(); }) : nullptr),
+      groups_(context_, room_, timer_),
+      restarts_(context_, groups_),
+      memory_(context_, groups_, parts.measureMemory) {
+    const PoolGuard guard(context_);
     context_.settings = settings;
 }
 
@@ -50,7 +50,7 @@ Pool::~Pool() {
     std::vector<std::shared_ptr<Spawner>> spawners;
     {
         const PoolGuard guard(context_);
-        for (Group *group : bySlot_) {
+        for (Group *group : groups_.all()) {
             for (ProcessPtr &process : group->instances().takeAll()) {
                 processes.push_back(std::move(process));
             }
@@ -67,21 +67,7 @@ Pool::~Pool() {
     context_.threads.join();
 }
 
-Group &Pool::find(const Options &options) {
-    const auto found = superGroups_.find(options);
-    if (found != superGroups_.end()) {
-        return found->second->group();
-    }
-    if (bySlot_.size() == GenerationLayout::GROUPS) {
-        throw IOException("4,096 applications are known already, the most that may be");
-    }
-    auto made =
-        std::make_unique<SuperGroup>(*this, context_, room_, options, static_cast<std::uint32_t>(bySlot_.size()));
-    Group &group = made->group();
-    superGroups_.emplace(made->name(), std::move(made));
-    bySlot_.push_back(&group);
-    return group;
-}
+// ----- Requests
 
 SessionPtr Pool::get(const Options &options) {
     return std::make_unique<QueueSession>(host(options));
@@ -114,7 +100,7 @@ Attachment Pool::attach(const Options &options, Generation unusable) {
     if (context_.shuttingDown) {
         throw IOException(SHUTTING_DOWN.summary);
     }
-    return find(options).attach(options, unusable);
+    return groups_.findOrMake(options).attach(options, unusable);
 }
 
 void Pool::leave() {
@@ -125,9 +111,212 @@ void Pool::leave() {
 void Pool::shutDown() {
     const PoolGuard guard(context_);
     context_.shuttingDown = true;
-    for (Group *group : bySlot_) {
+    for (Group *group : groups_.all()) {
         group->shutDown(!leaves_);
     }
+}
+
+// ----- Orders and questions
+
+void Pool::configure(const PoolSettings &settings) {
+    const PoolGuard guard(context_);
+    context_.settings = settings;
+    room_.trim();
+    for (Group *group : groups_.all()) {
+        group->rescale();
+    }
+}
+
+void Pool::setMax(unsigned max) {
+    const PoolGuard guard(context_);
+    context_.settings.maxSize = max;
+    room_.trim();
+    room_.mayHaveCome();
+}
+
+unsigned Pool::getActive() const {
+    const PoolGuard guard(context_);
+    unsigned sum = 0;
+    for (const Group *group : groups_.all()) {
+        sum += group->queue().claims().taken();
+    }
+    return sum;
+}
+
+unsigned Pool::getCount() const {
+    const PoolGuard guard(context_);
+    unsigned sum = 0;
+    for (const Group *group : groups_.all()) {
+        sum += group->instances().living();
+    }
+    return sum;
+}
+
+pid_t Pool::getSpawnServerPid() const {
+    return context_.factory.spawnServerPid();
+}
+
+void Pool::clear() {
+    const PoolGuard guard(context_);
+    for (Group *group : groups_.all()) {
+        group->clear();
+    }
+    room_.mayHaveCome();
+}
+
+std::shared_ptr<const Report> Pool::report(std::string_view id, std::string_view app) const {
+    const PoolGuard guard(context_);
+    const std::shared_ptr<const Report> found = context_.reports.find(id);
+    return found && found->app == app ? found : nullptr;
+}
+
+PoolSnapshot Pool::inspect() const {
+    const PoolGuard guard(context_);
+    const MonotonicTime now = context_.clock.now();
+    PoolSnapshot snapshot;
+    snapshot.maxSize = context_.settings.maxSize;
+    snapshot.size = room_.size();
+    snapshot.waitingForRoom = room_.wishes();
+    snapshot.superGroups.reserve(groups_.all().size());
+    for (const Group *group : groups_.all()) {
+        SuperGroupSnapshot &superGroup = snapshot.superGroups.emplace_back();
+        superGroup.name = group->name();
+        superGroup.groups.push_back(group->inspect(now));
+    }
+    return snapshot;
+}
+
+std::map<std::string, std::vector<pid_t>> Pool::instances() const {
+    const PoolGuard guard(context_);
+    std::map<std::string, std::vector<pid_t>> all;
+    for (const Group *group : groups_.all()) {
+        all[group->name()] = group->instances().pids();
+    }
+    return all;
+}
+
+bool Pool::restart(const std::string &name) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.find(name);
+    if (!group || context_.shuttingDown) {
+        return false;
+    }
+    group->restart();
+    return true;
+}
+
+/** Calls `what` for the instance. False: there is no such instance. */
+bool Pool::order(InstanceId instance, const Order &what) {
+    // Released after the lock.
+    ProcessPtr process;
+    const PoolGuard guard(context_);
+    for (Group *group : groups_.all()) {
+        process = group->instances().find(instance);
+        if (process) {
+            what(*group, process);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool Pool::detach(InstanceId instance) {
+    return order(instance, [](Group &group, const ProcessPtr &process) REQUIRES(poolLock) { group.detach(process); });
+}
+
+Pool::Disabling Pool::disable(InstanceId instance) {
+    Disabling outcome = Disabling::UNKNOWN_INSTANCE;
+    order(instance, [&](Group &group, const ProcessPtr &process) REQUIRES(poolLock) {
+        outcome = group.disable(process) ? Disabling::DONE : Disabling::LAST_ONE;
+    });
+    return outcome;
+}
+
+bool Pool::enable(InstanceId instance) {
+    return order(instance, [](Group &group, const ProcessPtr &process) REQUIRES(poolLock) { group.enable(process); });
+}
+
+std::vector<Options> Pool::monitored() const {
+    const PoolGuard guard(context_);
+    std::vector<Options> result;
+    for (const Group *group : groups_.all()) {
+        if (group->isMonitored()) {
+            result.push_back(group->options());
+        }
+    }
+    return result;
+}
+
+// ----- By the clock, and from senders
+
+void Pool::upkeep() {
+    const PoolGuard guard(context_);
+    const MonotonicTime now = context_.clock.now();
+    memory_.startIfDue(now);
+    for (Group *group : timer_.due(now)) {
+        group->attend(now);
+    }
+    room_.trim();
+    timer_.arm();
+}
+
+void Pool::rescale() {
+    const PoolGuard guard(context_);
+    for (Group *group : groups_.all()) {
+        if (group->asks()) {
+            group->rescale();
+        }
+    }
+}
+
+void Pool::senderGone(std::uint32_t childSlot) {
+    const auto channels = context_.channels.removeSender(childSlot);
+    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
+    for (const auto &[channel, groupSlot] : channels) {
+        byGroup[groupSlot].push_back(channel);
+    }
+    const PoolGuard guard(context_);
+    for (Group *group : groups_.all()) {
+        group->queue().senders().forgetChild(childSlot);
+        if (const auto gone = byGroup.find(group->slot()); gone != byGroup.end()) {
+            group->channelsGone(gone->second);
+        }
+    }
+}
+
+void Pool::channelsGone(std::uint32_t childSlot, std::span<const ChannelId> channels) {
+    std::map<std::uint32_t, std::vector<ChannelId>> byGroup;
+    for (const ChannelId channel : channels) {
+        if (const std::optional<std::uint32_t> groupSlot = context_.channels.remove(channel, childSlot)) {
+            byGroup[*groupSlot].push_back(channel);
+        }
+    }
+    const PoolGuard guard(context_);
+    for (const auto &[groupSlot, gone] : byGroup) {
+        if (Group *group = groups_.at(groupSlot)) {
+            group->channelsGone(gone);
+        }
+    }
+}
+
+bool Pool::requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
+                          std::chrono::milliseconds time) {
+    if (!context_.channels.owns(childSlot, channel, groupSlot)) {
+        return false;
+    }
+    const PoolGuard guard(context_);
+    Group *group = groups_.at(groupSlot);
+    return group && group->requestOverran(channel, ticket, time);
+}
+
+bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
+    const PoolGuard guard(context_);
+    Group *group = groups_.at(groupSlot);
+    if (!group) {
+        return false;
+    }
+    group->queue().senders().reset(channel);
+    return true;
 }
 
 }  // namespace Passenger

@@ -1,30 +1,31 @@
 #pragma once
 
 #include <sys/types.h>
-#include <atomic>
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include <tl/expected.hpp>
 
-#include "exchange/GroupName.h"
 #include "exchange/QueueHost.h"
 #include "exchange/Session.h"
-#include "loop/Timer.h"
 #include "pool/CpuLoad.h"
-#include "pool/Deadlines.h"
 #include "pool/Group.h"
+#include "pool/Groups.h"
+#include "pool/MemoryCheck.h"
 #include "pool/PoolContext.h"
+#include "pool/RestartCheck.h"
 #include "pool/Room.h"
 #include "pool/Snapshot.h"
-#include "pool/SuperGroup.h"
+#include "pool/UpkeepTimer.h"
 #include "spawning/SpawnerFactory.h"
 
 namespace Passenger {
@@ -60,7 +61,7 @@ public:
          * The memory of an instance in bytes, if it can be measured. May block. None: memory limits
          * have no effect.
          */
-        std::function<std::optional<std::uint64_t>(const Process &)> measureMemory{};
+        MemoryCheck::Measure measureMemory{};
     };
 
     Pool(const Parts &parts, const PoolSettings &settings);
@@ -68,7 +69,7 @@ public:
     Pool(const Pool &) = delete;
     Pool &operator=(const Pool &) = delete;
 
-    // ----- Pool.cpp: requests
+    // ----- Requests
 
     /**
      * A session with an application, not yet started. Does not wait for an instance.
@@ -98,7 +99,7 @@ public:
      */
     void leave();
 
-    // ----- PoolOperations.cpp: what people order and ask
+    // ----- Orders and questions
 
     void configure(const PoolSettings &settings);
     /** Idle instances above the limit end, and busy ones stay. No instance is started above it. */
@@ -128,30 +129,31 @@ public:
     Disabling disable(InstanceId instance);
     bool enable(InstanceId instance);
 
-    // ----- PoolUpkeep.cpp: looking after things
+    // ----- By the clock, by files, and from senders
 
     /** Does what is due by the clock: looks at the Groups whose date has come. */
     void upkeep();
     /** A child found all instances taken: looks at the Groups whose requests wait. */
     void rescale();
-    /**
-     * Looks at the restart files of all applications, or of one. Blocks on the file system: not on
-     * the event loop.
-     */
-    void checkRestarts() EXCLUDES(restartCheck_);
-    void checkRestart(const Options &options) EXCLUDES(restartCheck_);
-    /** The folders of all restart files, except those whose rights are not known yet. */
-    std::vector<RestartFolder> restartFolders() const;
+    /** As RestartCheck's. */
+    void checkRestarts() {
+        restarts_.check();
+    }
+    void checkRestart(const Options &options) {
+        restarts_.check(options);
+    }
+    std::vector<RestartFolder> restartFolders() const {
+        return restarts_.folders();
+    }
     /**
      * The options of the applications whose files are copied into our log: those that have an
      * instance, or one on its way.
      */
     std::vector<Options> monitored() const;
-    /**
-     * Measures instances that have a memory limit. upkeep() has that done every few seconds. Blocks
-     * on the file system.
-     */
-    void checkMemory();
+    /** As MemoryCheck::check(). upkeep() has that done every few seconds. */
+    void checkMemory() {
+        memory_.check();
+    }
     /** A process that sent requests is gone, with its channels. */
     void senderGone(std::uint32_t childSlot);
     /** A sender gave channels up. Channels of other senders are ignored. */
@@ -172,46 +174,19 @@ public:
         return context_.clock;
     }
 
-    // ----- For watchers: they come in without the lock.
-
-    void processDied(Group &group, const ProcessPtr &process);
-    void processSent(Group &group, Process &process, const Frame &frame);
-
-    // ----- For Groups
-
-    /** When instances with a memory limit are measured next; nothing: never. */
-    std::optional<MonotonicTime> nextMemoryCheck() const REQUIRES(poolLock);
-    /** When the group is to be looked at again; nothing: not for itself. */
-    void setDate(Group &group, std::optional<MonotonicTime> date) REQUIRES(poolLock);
-
 private:
-    Group &find(const Options &options) REQUIRES(poolLock);
-    void arm() REQUIRES(poolLock);
-    void startMemoryCheck(MonotonicTime now) REQUIRES(poolLock);
-    void checkRestarts(const std::vector<Group *> &groups) REQUIRES(restartCheck_) EXCLUDES(poolLock);
-    bool knowsWhoseRestarts(Group &group) EXCLUDES(poolLock);
     using Order = std::function<void(Group &, const ProcessPtr &)>;
     bool order(InstanceId instance, const Order &what) EXCLUDES(poolLock);
 
     mutable PoolContext context_;
-    const bool ownTimer_;
     std::atomic<bool> leaves_{false};
-    const std::function<std::optional<std::uint64_t>(const Process &)> measureMemory_;
-    /** By name; bySlot_ has them by their slot. Groups live as long as the Pool. */
-    std::unordered_map<std::string, std::unique_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_
-        GUARDED_BY(poolLock);
-    std::vector<Group *> bySlot_ GUARDED_BY(poolLock);
     /** Made with the first session of this process. */
     std::unique_ptr<LocalSender> sender_ GUARDED_BY(poolLock);
     Room room_ GUARDED_BY(poolLock);
-    Deadlines<Group> deadlines_ GUARDED_BY(poolLock);
-    std::optional<MonotonicTime> armedFor_ GUARDED_BY(poolLock);
-    MonotonicTime nextMemoryCheck_ GUARDED_BY(poolLock){};
-    bool checkingMemory_ GUARDED_BY(poolLock) = false;
-    /** One thread at a time asks the file system. */
-    Mutex restartCheck_{Locks::RESTART_CHECK};
-    /** Fires at the next date of deadlines_. */
-    Timer timer_;
+    UpkeepTimer timer_;
+    Groups groups_;
+    RestartCheck restarts_;
+    MemoryCheck memory_;
 };
 
 }  // namespace Passenger

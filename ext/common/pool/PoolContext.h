@@ -2,13 +2,14 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
-#include <vector>
+#include <memory>
+#include <optional>
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
 #include "base/StrongId.h"
 #include "loop/EventLoop.h"
+#include "pool/ApplicationQueue.h"
 #include "pool/BackgroundThreads.h"
 #include "pool/ChannelRegistry.h"
 #include "pool/CpuLoad.h"
@@ -54,9 +55,20 @@ struct PoolContext {
     Generation lastGeneration GUARDED_BY(poolLock){};
     InstanceId lastInstance GUARDED_BY(poolLock){};
     RecentReports reports GUARDED_BY(poolLock){};
+    /** When instances with a memory limit are measured next; nothing: never. */
+    std::optional<MonotonicTime> nextMemoryCheck GUARDED_BY(poolLock){};
     bool shuttingDown GUARDED_BY(poolLock) = false;
     /** Waited for by the Pool's destructor; last, so that it is destroyed first. */
     BackgroundThreads threads{};
+
+    InstanceId nextInstance() REQUIRES(poolLock) {
+        return lastInstance = InstanceId(lastInstance.value() + 1);
+    }
+    /** A queue for so many requests, with a generation of its own. @throws SystemException */
+    QueueGenerationPtr makeQueue(unsigned limit) REQUIRES(poolLock) {
+        lastGeneration = Generation(lastGeneration.value() + 1);
+        return std::make_shared<QueueGeneration>(QueueGeneration{lastGeneration, RequestQueue(limit)});
+    }
 };
 
 /** Holds the pool's lock for a scope. */

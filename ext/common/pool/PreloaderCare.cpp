@@ -1,5 +1,6 @@
 #include "pool/PreloaderCare.h"
 
+#include <utility>
 #include <vector>
 
 #include "base/Split.h"
@@ -28,8 +29,25 @@ void PreloaderCare::restIfDue(const SpawnerPointer &spawner, MonotonicTime now) 
     }
 }
 
-std::optional<SpawnException> PreloaderCare::refork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
-                                                    const Options &options) {
+void PreloaderCare::refork(PoolContext &context, const ProcessPtr &instance, const SpawnerPointer &spawner,
+                           Reforked ended) {
+    try {
+        context.threads.run(
+            "refork", [this, &context, instance, spawner, options = options_, ended = std::move(ended)] {
+                const std::optional<SpawnException> failure = fork(context, instance, *spawner, options);
+                const PoolGuard guard(context);
+                reforking_ = false;
+                ended(failure);
+            });
+        reforking_ = true;
+    } catch (const std::exception &error) {
+        Log::error("event=refork.not_started app=\"{}\" error=\"{}\"", app_, error.what());
+    }
+}
+
+/** In a background thread. @return why it failed */
+std::optional<SpawnException> PreloaderCare::fork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
+                                                  const Options &options) {
     const auto send = [&](const Frame &frame, const std::vector<int> &descriptors) {
         const PoolGuard guard(context);
         if (instance->state != Process::State::SERVING) {

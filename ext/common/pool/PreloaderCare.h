@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,7 +20,7 @@ namespace Passenger {
  * PassengerMaxPreloaderIdleTime, and knows which instances come from a preloader that a refork has
  * made old (doc/ARCHITECTURE.md, "Reforking").
  *
- * Owned by the Group; guarded by the pool's lock, refork() excepted.
+ * Owned by the Group; guarded by the pool's lock.
  */
 class PreloaderCare {
 public:
@@ -41,12 +42,13 @@ public:
     bool reforking() const noexcept {
         return reforking_;
     }
-    void setReforking(bool reforking) noexcept {
-        reforking_ = reforking;
-    }
-    /** In a background thread: has the instance fork the next preloader. @return why it failed */
-    static std::optional<SpawnException> refork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
-                                                const Options &options) EXCLUDES(poolLock);
+    /**
+     * Has the instance fork the next preloader, in a background thread.
+     * @param ended is called in that thread, with the pool's lock held: with why it failed, or
+     *     nothing. Then reforked() or logFailure() is for the caller to call.
+     */
+    using Reforked = std::function<void(const std::optional<SpawnException> &)>;
+    void refork(PoolContext &context, const ProcessPtr &instance, const SpawnerPointer &spawner, Reforked ended);
     /** The instance has made another preloader. */
     void reforked(const Process &instance, MonotonicTime now);
     void logFailure(const Process &instance, const SpawnException &failure) const;
@@ -56,6 +58,9 @@ public:
     }
 
 private:
+    static std::optional<SpawnException> fork(PoolContext &context, const ProcessPtr &instance, Spawner &spawner,
+                                              const Options &options) EXCLUDES(poolLock);
+
     const std::string &app_;
     const Options &options_;
     BackgroundThreads &threads_;

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "pool/Group.h"
+#include "pool/Scaler.h"
 
 namespace Passenger {
 
@@ -10,7 +10,7 @@ namespace {
 
 /** A wish for a request comes before one for an instance in reserve; then the one whose request has
  *  waited longest. */
-bool comesBefore(const Group &a, const Group &b) REQUIRES(poolLock) {
+bool comesBefore(const Scaler &a, const Scaler &b) REQUIRES(poolLock) {
     const std::optional<MonotonicTime> one = a.demand().waitingSince();
     const std::optional<MonotonicTime> other = b.demand().waitingSince();
     if (one && other && *one != *other) {
@@ -23,36 +23,36 @@ bool comesBefore(const Group &a, const Group &b) REQUIRES(poolLock) {
 
 unsigned Room::size() const {
     unsigned sum = 0;
-    for (const Group *group : groups_) {
-        sum += group->size();
+    for (const Scaler *application : applications_) {
+        sum += application->size();
     }
     return sum;
 }
 
 unsigned Room::draining() const {
     unsigned sum = 0;
-    for (const Group *group : groups_) {
-        sum += group->instances().draining();
+    for (const Scaler *application : applications_) {
+        sum += application->instances().draining();
     }
     return sum;
 }
 
-/** How many Groups have their turn before this one. */
-unsigned Room::olderWishes(const Group &group) const {
+/** How many applications have their turn before this one. */
+unsigned Room::olderWishes(const Scaler &application) const {
     return static_cast<unsigned>(
         std::count_if(wishes_.begin(), wishes_.end(), [&](const auto &wish) REQUIRES(poolLock) {
-            return wish.second != &group && comesBefore(*wish.second, group);
+            return wish.second != &application && comesBefore(*wish.second, application);
         }));
 }
 
-bool Room::admit(Group &group, MonotonicTime now) {
-    wishes_.emplace(group.slot(), &group);
-    const unsigned max = settings_.maxSize + (group.replacing() ? 1 : 0);
-    const unsigned older = olderWishes(group);
+bool Room::admit(Scaler &application, MonotonicTime now) {
+    wishes_.emplace(application.slot(), &application);
+    const unsigned max = settings_.maxSize + (application.replacing() ? 1 : 0);
+    const unsigned older = olderWishes(application);
     // Instances that end make room soon. More than one may have to go: the limit may have been
     // lowered below the present number.
     while (size() + older >= max + draining()) {
-        Group *victim = chooseVictim(group, now);
+        Scaler *victim = chooseVictim(application, now);
         if (victim == nullptr) {
             break;
         }
@@ -68,75 +68,77 @@ void Room::trim() {
         if (!victim) {
             return;
         }
-        candidates.groups[*victim]->evict();
+        candidates.applications[*victim]->evict();
     }
 }
 
-Room::Candidates Room::candidates(const Group *except) const {
+Room::Candidates Room::candidates(const Scaler *except) const {
     Candidates result;
-    for (Group *each : groups_) {
+    for (Scaler *each : applications_) {
         if (each == except) {
             continue;
         }
         if (const std::optional<RoomCandidate> candidate = each->demand().roomCandidate()) {
-            result.groups.push_back(each);
+            result.applications.push_back(each);
             result.rooms.push_back(*candidate);
         }
     }
     return result;
 }
 
-Group *Room::chooseVictim(const Group &group, MonotonicTime now) const {
-    const Candidates candidates = this->candidates(&group);
+Scaler *Room::chooseVictim(const Scaler &application, MonotonicTime now) const {
+    const Candidates candidates = this->candidates(&application);
     const std::optional<std::size_t> victim =
-        Passenger::chooseVictim(group.demand().roomRequest(), candidates.rooms, now);
-    return victim ? candidates.groups[*victim] : nullptr;
+        Passenger::chooseVictim(application.demand().roomRequest(), candidates.rooms, now);
+    return victim ? candidates.applications[*victim] : nullptr;
 }
 
 /** Whether an instance takes another one's place, so that there may be one more. */
 bool Room::replacing() const {
-    return std::any_of(groups_.begin(), groups_.end(), [](const Group *each) REQUIRES(poolLock) {
+    return std::any_of(applications_.begin(), applications_.end(), [](const Scaler *each) REQUIRES(poolLock) {
         return each->replacing() || each->startingReplacement();
     });
 }
 
-void Room::satisfied(const Group &group) {
-    wishes_.erase(group.slot());
+void Room::satisfied(const Scaler &application) {
+    wishes_.erase(application.slot());
 }
 
-bool Room::hasWish(const Group &group) const {
-    return wishes_.contains(group.slot()) || replacementWishes_.contains(group.slot());
+bool Room::hasWish(const Scaler &application) const {
+    return wishes_.contains(application.slot()) || replacementWishes_.contains(application.slot());
 }
 
-/** Replacements exceed the limit by one at most. A Group that is above a lowered limit may still
+/** Replacements exceed the limit by one at most. A application that is above a lowered limit may still
  *  replace its instances, one at a time. */
-bool Room::admitReplacement(Group &group) {
-    if ((isFree() || !replacing()) && (!group.atLimit() || !group.replacing()) && !group.startingReplacement()) {
+bool Room::admitReplacement(Scaler &application) {
+    if ((isFree() || !replacing()) && (!application.atLimit() || !application.replacing()) &&
+        !application.startingReplacement()) {
         return true;
     }
-    replacementWishes_.emplace(group.slot(), &group);
+    replacementWishes_.emplace(application.slot(), &application);
     return false;
 }
 
-void Room::withdrawReplacement(const Group &group) {
-    replacementWishes_.erase(group.slot());
+void Room::withdrawReplacement(const Scaler &application) {
+    replacementWishes_.erase(application.slot());
 }
 
 void Room::mayHaveCome() {
-    std::vector<Group *> groups;
-    for (const auto &[slot, group] : replacementWishes_) {
-        groups.push_back(group);
+    std::vector<Scaler *> applications;
+    for (const auto &[slot, application] : replacementWishes_) {
+        applications.push_back(application);
     }
-    const std::size_t replacers = groups.size();
-    for (const auto &[slot, group] : wishes_) {
-        groups.push_back(group);
+    const std::size_t replacers = applications.size();
+    for (const auto &[slot, application] : wishes_) {
+        applications.push_back(application);
     }
-    std::sort(groups.begin() + static_cast<std::ptrdiff_t>(replacers), groups.end(),
-              [](const Group *a, const Group *b) REQUIRES(poolLock) { return comesBefore(*a, *b); });
-    for (std::size_t i = 0; i < groups.size(); i++) {
-        groups[i]->rescale();
-        if (i >= replacers && wishes_.contains(groups[i]->slot()) && groups[i]->instances().serving() == 0) {
-            // No other Group has more right to room.
+    std::sort(applications.begin() + static_cast<std::ptrdiff_t>(replacers), applications.end(),
+              [](const Scaler *a, const Scaler *b) REQUIRES(poolLock) { return comesBefore(*a, *b); });
+    for (std::size_t i = 0; i < applications.size(); i++) {
+        applications[i]->rescale();
+        if (i >= replacers && wishes_.contains(applications[i]->slot()) &&
+            applications[i]->instances().serving() == 0) {
+            // No other application has more right to room.
             return;
         }
     }

@@ -12,8 +12,8 @@ namespace Passenger {
  */
 class SuperGroup {
 public:
-    SuperGroup(Pool &pool, PoolContext &context, Room &room, const Options &options, std::uint32_t slot)
-        : group_(pool, context, room, options, slot) {}
+    SuperGroup(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot)
+        : group_(context, room, timer, options, slot) {}
 
     const std::string &name() const noexcept {
         return group_.name();

@@ -1,0 +1,252 @@
+#include "pool/InstanceStarter.h"
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "log/Log.h"
+#include "pool/StartFailures.h"
+
+namespace Passenger {
+
+// ----- Spawns
+
+bool InstanceStarter::start(SpawnTask::Purpose purpose, InstanceId replaces) {
+    SpawnTask task{purpose,
+                   parts_.versions.current(),
+                   parts_.versions.spawner(),
+                   parts_.options,
+                   replaces,
+                   parts_.context.clock.now(),
+                   false};
+    if (purpose == SpawnTask::Purpose::DEPLOY) {
+        task.version = parts_.versions.deployment()->version;
+        task.spawner = parts_.versions.deployment()->spawner;
+    }
+    return run(task);
+}
+
+bool InstanceStarter::run(const SpawnTask &task) {
+    try {
+        // The thread needs the lock first.
+        parts_.context.threads.run("spawn", [this, task] { spawn(task); });
+    } catch (const std::exception &error) {
+        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", parts_.app, error.what());
+        return false;
+    }
+    parts_.pending.begun(task);
+    parts_.context.cpu.claim();
+    return true;
+}
+
+/** In a background thread. */
+void InstanceStarter::spawn(const SpawnTask &task) {
+    attempt(task, [&] {
+        listener_.prepare(task.options);
+        SpawnResult result = task.spawner->spawn(task.options);
+        InstanceId id;
+        {
+            const PoolGuard guard(parts_.context);
+            id = parts_.context.nextInstance();
+        }
+        spawned(task, std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now()));
+    });
+}
+
+/** Does a part of the task. An exception is the task's failure. */
+void InstanceStarter::attempt(const SpawnTask &task, const std::function<void()> &work) {
+    GetFailure failure{GetFailure::Reason::SPAWN_FAILED, ""};
+    try {
+        work();
+        return;
+    } catch (const std::exception &error) {
+        failure = StartFailures::describe(error);
+    }
+    const PoolGuard guard(parts_.context);
+    fail(task, std::move(failure));
+}
+
+/** In a background thread. */
+void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) {
+    process->socket.concurrency = task.options.threads;
+    {
+        const PoolGuard guard(parts_.context);
+        if (!wanted(task)) {
+            // Its version is over, or the application went down.
+            concluded(task);
+            parts_.instances.discard(process);
+            listener_.roomCame();
+            return;
+        }
+        if (mustStandBy(task)) {
+            concluded(task);
+            parts_.pending.standBy(process, task);
+            takeOver(task);
+            activateStandby();
+            return;
+        }
+    }
+    putToWork(task, process);
+}
+
+/** In a background thread: gives the instance its queue, and takes it into service. The
+ *  application's own hooks run meanwhile. */
+void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process) {
+    QueueHandover handover;
+    {
+        const PoolGuard guard(parts_.context);
+        // The current queue may be another one than when the instance was ordered.
+        const QueueGenerationPtr queue =
+            parts_.versions.deploys(task) ? parts_.versions.deployment()->queue : parts_.queue.current();
+        if (!queue) {
+            throw SpawnException(parts_.app + " went down meanwhile");
+        }
+        handover = parts_.queue.handOver(queue, task.options.threads);
+    }
+    try {
+        process->beginToServe(handover, parts_.app, task.options, beginnings_);
+    } catch (...) {
+        const PoolGuard guard(parts_.context);
+        // The instance may have taken a request already.
+        parts_.queue.giveUp(handover.cells);
+        throw;
+    }
+    {
+        const PoolGuard guard(parts_.context);
+        const bool stays = wanted(task);
+        concluded(task);
+        listener_.joined(task, process, stays);
+    }
+    watch(process);
+}
+
+/** Not before the instance has joined: the callbacks take the lock and need a complete state. */
+void InstanceStarter::watch(const ProcessPtr &process) {
+    const auto died = [this, weak = std::weak_ptr<Process>(process)] {
+        // Released after the lock.
+        if (const ProcessPtr ended = weak.lock()) {
+            const PoolGuard guard(parts_.context);
+            listener_.died(ended);
+        }
+    };
+    const auto sent = [this, raw = process.get()](const Frame &frame) {
+        const PoolGuard guard(parts_.context);
+        listener_.sent(*raw, frame);
+    };
+    try {
+        process->watch(parts_.context.loop, died, sent);
+    } catch (const std::exception &error) {
+        // Nothing would notice its end.
+        Log::error("event=instance.unwatched app=\"{}\" pid={} error=\"{}\" action=kill", parts_.app, process->pid(),
+                   error.what());
+        process->kill();
+        died();
+    }
+}
+
+/** Whether the task's instance is still of use. */
+bool InstanceStarter::wanted(const SpawnTask &task) const {
+    if (cancelled_ || parts_.context.shuttingDown) {
+        return false;
+    }
+    return parts_.versions.deploys(task) || (task.version == parts_.versions.current() && parts_.queue.current());
+}
+
+void InstanceStarter::concluded(const SpawnTask &task) {
+    parts_.pending.concluded(task);
+    parts_.preloader.spawnEnded(parts_.context.clock.now());
+}
+
+void InstanceStarter::cancel() {
+    cancelled_ = true;
+    beginnings_.cancel();
+}
+
+// ----- Failures
+
+void InstanceStarter::fail(const SpawnTask &task, GetFailure failure) {
+    concluded(task);
+    if (cancelled_ || (task.version != parts_.versions.current() && !parts_.versions.deploys(task))) {
+        listener_.roomCame();
+        return;
+    }
+    if (tryAgain(task, failure)) {
+        return;
+    }
+    if (task.secondAttempt) {
+        failure.summary += ", and this was the second attempt";
+    }
+    listener_.failed(task, std::move(failure));
+}
+
+/** A process that a signal has ended may be sound; somebody may have killed it or a process that it
+ *  needed. It is started once more, at once, and no request is refused for it. */
+bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure) {
+    if (task.secondAttempt || !failure.report || failure.report->signal == 0) {
+        return false;
+    }
+    Log::warn("event=spawn.killed app=\"{}\" signal={} error=\"{}\" action=\"one more attempt\"", parts_.app,
+              failure.report->signal, failure.summary);
+    SpawnTask again = task;
+    again.secondAttempt = true;
+    return run(again);
+}
+
+// ----- Successors
+
+void InstanceStarter::takeOver(const SpawnTask &task) {
+    if (task.purpose == SpawnTask::Purpose::DEPLOY && parts_.versions.deploys(task)) {
+        parts_.queue.makeCurrent(parts_.versions.adopt(), 0);
+        parts_.instances.retireOlderThan(parts_.versions.current());
+    } else if (task.purpose == SpawnTask::Purpose::REPLACE) {
+        const ProcessPtr outgoing = parts_.instances.find(task.replaces);
+        if (!outgoing) {
+            return;
+        }
+        outgoing->replaced = true;
+        if (outgoing->stays()) {
+            replaced_++;
+            parts_.instances.retire(outgoing);
+        }
+    }
+}
+
+/** With a limit of one, two instances never serve: the new one waits until the old one has ended. */
+bool InstanceStarter::mustStandBy(const SpawnTask &task) const {
+    return parts_.demand.maxInstances() == 1 && !parts_.instances.empty() && task.purpose != SpawnTask::Purpose::GROW;
+}
+
+void InstanceStarter::activateStandby() {
+    if (!parts_.pending.standby()) {
+        return;
+    }
+    if (parts_.instances.serving() > 0) {
+        // The limit was lowered when there were more than one. The new one would be one too many.
+        dropStandby();
+        listener_.roomCame();
+        return;
+    }
+    if (parts_.instances.draining() > 0) {
+        return;
+    }
+    const PendingSpawns::Standby standby = parts_.pending.takeStandby();
+    parts_.pending.begun(standby.task);
+    try {
+        parts_.context.threads.run(
+            "serve", [this, standby] { attempt(standby.task, [&] { putToWork(standby.task, standby.process); }); });
+    } catch (const std::exception &error) {
+        parts_.instances.discard(standby.process);
+        fail(standby.task, GetFailure{GetFailure::Reason::SPAWN_FAILED, error.what()});
+    }
+}
+
+void InstanceStarter::dropStandby() {
+    if (parts_.pending.standby()) {
+        PendingSpawns::Standby standby = parts_.pending.takeStandby();
+        parts_.instances.discard(standby.process);
+        parts_.versions.endLater(std::move(standby.task.spawner));
+    }
+}
+
+}  // namespace Passenger

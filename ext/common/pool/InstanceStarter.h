@@ -1,0 +1,107 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "exchange/Options.h"
+#include "pool/ApplicationQueue.h"
+#include "pool/Demand.h"
+#include "pool/GetFailure.h"
+#include "pool/Instances.h"
+#include "pool/PendingSpawns.h"
+#include "pool/PoolContext.h"
+#include "pool/PreloaderCare.h"
+#include "pool/Process.h"
+#include "pool/SpawnTask.h"
+#include "pool/Versions.h"
+#include "spawning/CancelSwitch.h"
+
+namespace Passenger {
+
+/**
+ * Starts the instances of an application, each in a background thread, from the order until the
+ * instance serves: spawns the process, gives it the queue, watches it. An instance that may not
+ * serve before its predecessor has ended stands by meanwhile.
+ *
+ * Owned by the Group. Methods are called with the pool's lock held. What may block runs in the
+ * threads, without the lock.
+ */
+class InstanceStarter {
+public:
+    /** What the Group does and learns. With the pool's lock held, prepare() excepted. */
+    class Listener {
+    public:
+        virtual ~Listener() = default;
+        /** An instance is about to be spawned with these options. In its background thread. */
+        virtual void prepare(const Options &options) EXCLUDES(poolLock) = 0;
+        /** The instance has begun to serve. @param wanted false: it was overtaken meanwhile */
+        virtual void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) REQUIRES(poolLock) = 0;
+        /** No instance came, and there is no further attempt. */
+        virtual void failed(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock) = 0;
+        /** An instance that counted for the limits is not wanted any more. */
+        virtual void roomCame() REQUIRES(poolLock) = 0;
+        /** The process of an instance that had joined has ended. */
+        virtual void died(const ProcessPtr &process) REQUIRES(poolLock) = 0;
+        /** A frame came from its control socket. */
+        virtual void sent(Process &process, const Frame &frame) REQUIRES(poolLock) = 0;
+    };
+
+    /** What a starter works with. */
+    struct Parts {
+        const std::string &app;
+        /** Of the application, as they are now. */
+        const Options &options;
+        PoolContext &context;
+        ApplicationQueue &queue;
+        Instances &instances;
+        PendingSpawns &pending;
+        Versions &versions;
+        const Demand &demand;
+        PreloaderCare &preloader;
+    };
+
+    /** Everything outlives this object. */
+    InstanceStarter(const Parts &parts, Listener &listener) : parts_(parts), listener_(listener) {}
+
+    /**
+     * Orders one instance. DEPLOY: only with a deployment.
+     * @param replaces REPLACE: the instance that is due
+     * @return false: no thread can be started
+     */
+    bool start(SpawnTask::Purpose purpose, InstanceId replaces = InstanceId()) REQUIRES(poolLock);
+    /** The instances that the task's instance replaces end. It is ready, or stands by. */
+    void takeOver(const SpawnTask &task) REQUIRES(poolLock);
+    /** The instance that stands by serves from now on, if no other one lives. */
+    void activateStandby() REQUIRES(poolLock);
+    /** Kills the instance that stands by, if there is one. */
+    void dropStandby() REQUIRES(poolLock);
+    /** No instance is wanted any more. Ends the waits for those that were told to serve. */
+    void cancel() REQUIRES(poolLock);
+    /** How many instances were told to end because another one took their place. */
+    std::uint64_t replaced() const REQUIRES(poolLock) {
+        return replaced_;
+    }
+
+private:
+    bool run(const SpawnTask &task) REQUIRES(poolLock);
+    void spawn(const SpawnTask &task) EXCLUDES(poolLock);
+    void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
+    void spawned(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
+    void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
+    void watch(const ProcessPtr &process) EXCLUDES(poolLock);
+    bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
+    bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
+    void concluded(const SpawnTask &task) REQUIRES(poolLock);
+    void fail(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
+    bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
+
+    const Parts parts_;
+    Listener &listener_;
+    bool cancelled_ GUARDED_BY(poolLock) = false;
+    std::uint64_t replaced_ GUARDED_BY(poolLock) = 0;
+    /** Ends the waits for instances that were told to serve. */
+    CancelSwitch beginnings_;
+};
+
+}  // namespace Passenger

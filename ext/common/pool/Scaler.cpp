@@ -1,0 +1,246 @@
+#include "pool/Scaler.h"
+
+#include <algorithm>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "log/Log.h"
+#include "pool/Room.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/** The interval at which a full pool is looked at for room: no instance tells that it is idle. */
+constexpr milliseconds ROOM_LOOK{100};
+/** The same for spare instances. */
+constexpr milliseconds SPARE_ROOM_LOOK{1000};
+
+}  // namespace
+
+Scaler::Scaler(const Parts &parts, SetDate setDate)
+    : parts_(parts),
+      setDate_(std::move(setDate)),
+      spares_(parts.options, parts.demand, parts.instances, parts.pending) {
+    parts_.room.add(*this);
+}
+
+void Scaler::stop() {
+    stopped_ = true;
+    setDate_(std::nullopt);
+}
+
+// ----- The limits
+
+bool Scaler::atLimit() const {
+    const unsigned limit = parts_.demand.maxInstances();
+    return limit > 0 && size() >= limit;
+}
+
+bool Scaler::replacing() const {
+    const Versions::Deployment *deployment = parts_.versions.deployment();
+    return parts_.pending.standby() || parts_.instances.find(parts_.pending.beingReplaced()) ||
+           (deployment && deployment->started && !parts_.instances.empty()) || parts_.instances.anyReplaced();
+}
+
+// ----- More instances
+
+void Scaler::rescale() {
+    if (stopped_ || parts_.context.shuttingDown) {
+        return;
+    }
+    const MonotonicTime now = parts_.context.clock.now();
+    parts_.room.withdrawReplacement(*this);
+    deploy();
+    replaceOne(now);
+    grow(now);
+    startSpares(now);
+    parts_.preloader.restIfDue(parts_.versions.spawner(), now);
+    plan(now);
+}
+
+void Scaler::roomCame() {
+    rescale();
+    parts_.room.mayHaveCome();
+}
+
+/** Starts the first instance of the new version, if there may be one more. */
+void Scaler::deploy() {
+    if (!parts_.versions.deployment() || parts_.versions.deployment()->started) {
+        return;
+    }
+    if (parts_.instances.serving() > 0) {
+        parts_.versions.setStarted(!parts_.pending.standby() && parts_.room.admitReplacement(*this) &&
+                                   parts_.starter.start(SpawnTask::Purpose::DEPLOY));
+    } else if (parts_.pending.none()) {
+        // Nothing serves or is about to: the new version starts like any first instance.
+        parts_.versions.adopt();
+        parts_.instances.retireOlderThan(parts_.versions.current());
+    }
+}
+
+/** Starts the successor of an instance that is due for replacement, one at a time. */
+void Scaler::replaceOne(MonotonicTime now) {
+    if (parts_.pending.beingReplaced() || parts_.versions.deployment() || parts_.pending.standby() ||
+        !parts_.failures.mayTry(now)) {
+        return;
+    }
+    const ProcessPtr due = parts_.instances.dueForReplacement();
+    if (due && parts_.room.admitReplacement(*this)) {
+        parts_.starter.start(SpawnTask::Purpose::REPLACE, due->id());
+    }
+}
+
+/** How many instances the requests and the minimum need now. */
+unsigned Scaler::missing(MonotonicTime now) {
+    ScalingSnapshot snapshot = parts_.demand.look(now);
+    snapshot.starting = parts_.pending.starting();
+    if (snapshot.waiting > 0) {
+        snapshot.idleCores = parts_.context.cpu.idleCores();
+    }
+    snapshot.cores = parts_.context.cpu.cores();
+    const unsigned others = size() - snapshot.serving - snapshot.starting;
+    const bool oneApart = replacing() && snapshot.maxInstances > 1;
+    snapshot.others = others - (oneApart && others > 0 ? 1 : 0);
+    // While a new version is on its way, another instance of the old one would end soon. Some
+    // spawners would even make one of the new version.
+    const bool hold = parts_.pending.standby() || parts_.versions.deployment() || !parts_.failures.mayTry(now);
+    return hold ? 0 : parts_.failures.limit(instancesToStart(snapshot), parts_.pending.starting());
+}
+
+void Scaler::grow(MonotonicTime now) {
+    unsigned missing = this->missing(now);
+    try {
+        while (missing > 0 && parts_.room.admit(*this, now)) {
+            if (!parts_.queue.current()) {
+                // It was closed when the application did not start, and no child has asked since.
+                parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options.maxQueueSize), 0);
+            }
+            if (!parts_.starter.start(SpawnTask::Purpose::GROW)) {
+                break;
+            }
+            missing--;
+        }
+    } catch (const std::exception &error) {
+        // No descriptors for a queue; the next date tries again.
+        Log::error("event=spawn.not_started app=\"{}\" error=\"{}\"", parts_.app, error.what());
+    }
+    if (missing == 0) {
+        parts_.room.satisfied(*this);
+        if (!parts_.demand.exceedsCapacity()) {
+            // plan() looks once more: a child may just have found that it is wanted already.
+            parts_.queue.senders().clearWanted();
+        }
+    }
+}
+
+/** Only in room that no other application wants. */
+void Scaler::startSpares(MonotonicTime now) {
+    if (parts_.pending.standby() || parts_.versions.deployment() || !parts_.failures.mayTry(now)) {
+        return;
+    }
+    const unsigned atOnce = std::max(parts_.context.cpu.cores(), 2U);
+    unsigned missing = parts_.failures.limit(spares_.missing(now), parts_.pending.starting());
+    for (; missing > 0; missing--) {
+        if (parts_.pending.starting() >= atOnce || atLimit() || !parts_.room.isFreeForSpares() ||
+            !parts_.starter.start(SpawnTask::Purpose::GROW)) {
+            return;
+        }
+    }
+}
+
+/** Sets the date at which the application is looked at again. */
+void Scaler::plan(MonotonicTime now) {
+    std::optional<MonotonicTime> date;
+    const auto at = [&](std::optional<MonotonicTime> time) {
+        date = date && time ? std::min(*date, *time) : date ? date : time;
+    };
+    const bool requestsWait = parts_.demand.requestsWait();
+    const bool somethingToDo = requestsWait || parts_.demand.isBelowMinimum() || parts_.versions.deployment() ||
+                               parts_.instances.anyDueForReplacement();
+    if (somethingToDo && !parts_.failures.mayTry(now)) {
+        at(parts_.failures.notBefore());
+    } else if (requestsWait && !parts_.pending.standby() && !parts_.versions.deployment()) {
+        at(now + (parts_.room.hasWish(*this) ? ROOM_LOOK : parts_.demand.lookInterval()));
+    } else if (requestsWait || parts_.room.hasWish(*this)) {
+        at(now + SPARE_ROOM_LOOK);
+    }
+    if (!parts_.instances.empty() || parts_.queue.current()) {
+        at(parts_.demand.nextIdleCheck(now));
+    }
+    if (parts_.options.limitsMemory() && !parts_.instances.empty()) {
+        at(parts_.context.nextMemoryCheck);
+    }
+    at(spares_.nextCheck(now));
+    at(parts_.preloader.restDate());
+    at(parts_.hangs.next());
+    setDate_(date);
+}
+
+// ----- Fewer instances
+
+void Scaler::endUnneeded(MonotonicTime now) {
+    endIdle(spares_.surplus(now), First::OLDEST, "instance.spare",
+            " reason=\"more than PassengerMaxSpareInstances are free\"");
+    if (const std::optional<unsigned> surplus = parts_.demand.idleSurplus(now)) {
+        parts_.hangs.killSlowDrains(now);
+        // The youngest have the least of what an application warms up.
+        endIdle(spares_.withoutSpares(*surplus, now), First::YOUNGEST, "instance.idle", "");
+        closeQueueIfUnused();
+    }
+}
+
+/** Ends so many idle instances. */
+void Scaler::endIdle(unsigned surplus, First first, const char *event, const char *reason) {
+    if (surplus == 0) {
+        return;
+    }
+    std::vector<ProcessPtr> idle = parts_.instances.idle();
+    if (first == First::YOUNGEST) {
+        std::reverse(idle.begin(), idle.end());
+    }
+    idle.resize(std::min<std::size_t>(surplus, idle.size()));
+    for (const ProcessPtr &process : idle) {
+        Log::info("event={} app=\"{}\" pid={}{}", event, parts_.app, process->pid(), reason);
+        idled_++;
+        parts_.demand.forgetRestore();
+        parts_.instances.retire(process);
+    }
+}
+
+void Scaler::evict() {
+    const ProcessPtr process = parts_.instances.leastNeeded();
+    Log::info("event=instance.evicted app=\"{}\" pid={}", parts_.app, process->pid());
+    evicted_++;
+    parts_.demand.forgetRestore();
+    if (parts_.instances.serving() <= parts_.options.minInstances) {
+        parts_.demand.clear();
+    }
+    parts_.instances.retire(process);
+    closeQueueIfUnused();
+    const MonotonicTime now = parts_.context.clock.now();
+    parts_.demand.evicted(now);
+    plan(now);
+}
+
+void Scaler::closeQueue() {
+    if (!parts_.queue.current()) {
+        return;
+    }
+    parts_.queue.close();
+    parts_.demand.queueClosed();
+    parts_.instances.retireAll();
+}
+
+/** A disabled instance keeps the queue: the end of the queue would end the instance. */
+void Scaler::closeQueueIfUnused() {
+    if (parts_.pending.none() && !parts_.versions.deployment() && !parts_.instances.anyStays() &&
+        parts_.queue.inFlight() == 0 && !parts_.demand.expectsRequest()) {
+        closeQueue();
+    }
+}
+
+}  // namespace Passenger

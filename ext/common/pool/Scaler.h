@@ -1,0 +1,139 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "base/Clock.h"
+#include "exchange/Options.h"
+#include "pool/ApplicationQueue.h"
+#include "pool/Demand.h"
+#include "pool/HangWatch.h"
+#include "pool/InstanceStarter.h"
+#include "pool/Instances.h"
+#include "pool/PendingSpawns.h"
+#include "pool/PoolContext.h"
+#include "pool/PreloaderCare.h"
+#include "pool/Spares.h"
+#include "pool/StartFailures.h"
+#include "pool/Versions.h"
+
+namespace Passenger {
+
+class Room;
+
+/**
+ * Keeps the number of an application's instances right: starts what the requests, the minimum, the
+ * spares, a deployment and replacements need, as far as failures and the pool's room allow; ends
+ * what is idle; sets the date at which it looks again.
+ *
+ * Owned by the Group; guarded by the pool's lock. Nothing in it waits.
+ *
+ * Always true after rescale(): for a request that waits, an instance serves or is being started, or
+ * the Room has this object's wish, or there is a date at which it looks again.
+ */
+class Scaler {
+public:
+    /** What a Scaler works with. */
+    struct Parts {
+        const std::string &app;
+        /** Of the application, as they are now. */
+        const Options &options;
+        PoolContext &context;
+        Room &room;
+        ApplicationQueue &queue;
+        Instances &instances;
+        const PendingSpawns &pending;
+        StartFailures &failures;
+        Versions &versions;
+        Demand &demand;
+        HangWatch &hangs;
+        PreloaderCare &preloader;
+        InstanceStarter &starter;
+    };
+    /** Takes the date at which the application is to be looked at again; nothing: none. */
+    using SetDate = std::function<void(std::optional<MonotonicTime>)>;
+
+    /** Everything outlives this object. The Room knows it from now on. */
+    Scaler(const Parts &parts, SetDate setDate) REQUIRES(poolLock);
+    Scaler(const Scaler &) = delete;
+    Scaler &operator=(const Scaler &) = delete;
+
+    /** Starts what is needed and allowed, and sets the next date. Called whenever the need or the
+     *  room may have grown. */
+    void rescale() REQUIRES(poolLock);
+    /** There may be more room, or a start is over: this application and others may start an
+     *  instance. */
+    void roomCame() REQUIRES(poolLock);
+    /** Ends the idle instances that were not needed for long enough, and kills those that were told
+     *  to end long ago. */
+    void endUnneeded(MonotonicTime now) REQUIRES(poolLock);
+    /** A new instance that replaces nothing serves. */
+    void grown(MonotonicTime now) {
+        spares_.restart(now);
+    }
+    /** The application goes down: children ask again when they have a request. */
+    void closeQueue() REQUIRES(poolLock);
+    /** The same, if nobody uses the queue. */
+    void closeQueueIfUnused() REQUIRES(poolLock);
+    /** From now on nothing is started, and there is no date. */
+    void stop() REQUIRES(poolLock);
+
+    // ----- For the Room
+
+    std::uint32_t slot() const noexcept {
+        return parts_.queue.slot();
+    }
+    const Demand &demand() const noexcept {
+        return parts_.demand;
+    }
+    const Instances &instances() const noexcept {
+        return parts_.instances;
+    }
+    /** All instances that live or are on their way: what counts for the pool's limit. */
+    unsigned size() const noexcept {
+        return parts_.instances.living() + parts_.pending.size();
+    }
+    /** Whether it has as many instances as its own limit allows. */
+    bool atLimit() const;
+    /** Whether an instance takes another one's place at this moment. The limits may then be
+     *  exceeded by one. */
+    bool replacing() const;
+    /** Whether an instance is being started to replace something, even if it is not needed now. */
+    bool startingReplacement() const noexcept {
+        return parts_.pending.starting() > parts_.pending.growing();
+    }
+    /** Ends an instance to make room for another application. Only with a room candidate. */
+    void evict() REQUIRES(poolLock);
+
+    /** How many instances ended because they were idle, and because another application needed
+     *  room. */
+    std::uint64_t idled() const noexcept {
+        return idled_;
+    }
+    std::uint64_t evicted() const noexcept {
+        return evicted_;
+    }
+
+private:
+    enum class First { OLDEST, YOUNGEST };
+
+    void deploy() REQUIRES(poolLock);
+    void replaceOne(MonotonicTime now) REQUIRES(poolLock);
+    void grow(MonotonicTime now) REQUIRES(poolLock);
+    unsigned missing(MonotonicTime now);
+    void startSpares(MonotonicTime now) REQUIRES(poolLock);
+    void plan(MonotonicTime now) REQUIRES(poolLock);
+    void endIdle(unsigned surplus, First first, const char *event, const char *reason);
+
+    const Parts parts_;
+    const SetDate setDate_;
+    bool stopped_ = false;
+    Spares spares_;
+    std::uint64_t idled_ = 0;
+    std::uint64_t evicted_ = 0;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,135 @@
+#include "pool/InstanceStarter.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/Eventually.h"
+#include "support/GroupParts.h"
+#include "support/ScaledApplication.h"
+
+namespace Passenger {
+
+class InstanceStarterTest : public GroupParts {
+    CPPUNIT_TEST_SUITE(InstanceStarterTest);
+    CPPUNIT_TEST(testAnInstanceJoinsWhenItIsReady);
+    CPPUNIT_TEST(testAStartThatFailsIsTold);
+    CPPUNIT_TEST(testAStartOfAnOldVersionIsNoFailure);
+    CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
+    CPPUNIT_TEST(testTheStandbyIsDroppedIfAnotherInstanceServes);
+    CPPUNIT_TEST_SUITE_END();
+
+    PoolSettings settings_;
+    std::optional<Room> room_;
+    std::optional<ScaledApplication> shop_;
+
+    /** Under the lock, with what has been told so far. */
+    bool eventuallyTold(const std::function<bool()> &condition) {
+        return eventually([&] {
+            factory_->instances().step([](DummyInstance &, unsigned) {});
+            const PoolGuard guard(*context_);
+            return condition();
+        });
+    }
+    void make() {
+        const PoolGuard guard(*context_);
+        shop_.emplace(*context_, *room_, "shop", 1, options_);
+        shop_->request();
+    }
+    ProcessPtr startSuccessor() {
+        const PoolGuard guard(*context_);
+        ProcessPtr old = shop_->serve();
+        CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::REPLACE, old->id()));
+        return old;
+    }
+
+public:
+    void setUp() override {
+        GroupParts::setUp();
+        room_.emplace(settings_);
+    }
+    void tearDown() override {
+        factory_->release();
+        shop_.reset();
+        room_.reset();
+        GroupParts::tearDown();
+    }
+
+    void testAnInstanceJoinsWhenItIsReady() {
+        make();
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+            CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        }
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->prepared);
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
+        CPPUNIT_ASSERT(shop_->pending.none());
+    }
+
+    void testAStartThatFailsIsTold() {
+        make();
+        factory_->failuresToCome = 1;
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+        }
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->failuresTold.size() == 1; }));
+        CPPUNIT_ASSERT_EQUAL(std::string("a failure was ordered"), shop_->failuresTold.front());
+        CPPUNIT_ASSERT(shop_->pending.none());
+    }
+
+    void testAStartOfAnOldVersionIsNoFailure() {
+        make();
+        factory_->hold();
+        {
+            const PoolGuard guard(*context_);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+        }
+        factory_->waitUntilHeld(1);
+        {
+            const PoolGuard guard(*context_);
+            shop_->versions.replace(factory_->create(options_));
+        }
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->roomsCame == 1; }));
+        CPPUNIT_ASSERT(shop_->failuresTold.empty());
+        CPPUNIT_ASSERT_EQUAL(0U, shop_->instances.living());
+        CPPUNIT_ASSERT(shop_->pending.none());
+    }
+
+    void testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded() {
+        options_.maxInstances = 1;
+        make();
+        const ProcessPtr old = startSuccessor();
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.standby() != nullptr; }));
+        CPPUNIT_ASSERT(old->state == Process::State::DRAINING);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, [this] {
+            const PoolGuard guard(*context_);
+            return shop_->starter.replaced();
+        }());
+        {
+            const PoolGuard guard(*context_);
+            shop_->starter.activateStandby();
+            CPPUNIT_ASSERT_MESSAGE("The old one lives", shop_->pending.standby());
+            shop_->end(old);
+            shop_->starter.activateStandby();
+        }
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
+    }
+
+    void testTheStandbyIsDroppedIfAnotherInstanceServes() {
+        options_.maxInstances = 1;
+        make();
+        const ProcessPtr old = startSuccessor();
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.standby() != nullptr; }));
+        const PoolGuard guard(*context_);
+        shop_->serve();
+        shop_->starter.activateStandby();
+        CPPUNIT_ASSERT(!shop_->pending.standby());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->roomsCame);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(InstanceStarterTest);
+
+}  // namespace Passenger

@@ -1,0 +1,113 @@
+#include "pool/Room.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/GroupParts.h"
+#include "support/ScaledApplication.h"
+
+namespace Passenger {
+
+using std::chrono::seconds;
+
+class RoomTest : public GroupParts {
+    CPPUNIT_TEST_SUITE(RoomTest);
+    CPPUNIT_TEST(testAnApplicationIsAdmittedBelowTheLimit);
+    CPPUNIT_TEST(testAnIdleInstanceOfAnotherApplicationEndsForARequest);
+    CPPUNIT_TEST(testRoomThatCameStartsTheInstanceThatWasWished);
+    CPPUNIT_TEST(testALoweredLimitEndsIdleInstances);
+    CPPUNIT_TEST(testOneReplacementMayExceedTheLimit);
+    CPPUNIT_TEST_SUITE_END();
+
+    PoolSettings settings_;
+    std::optional<Room> room_;
+    std::optional<ScaledApplication> shop_;
+    std::optional<ScaledApplication> blog_;
+
+public:
+    void setUp() override {
+        GroupParts::setUp();
+        options_.minInstances = 0;
+        settings_ = PoolSettings();
+        settings_.maxSize = 1;
+        room_.emplace(settings_);
+        // No start ends before the test does.
+        factory_->hold();
+        const PoolGuard guard(*context_);
+        shop_.emplace(*context_, *room_, "shop", 1, options_);
+        blog_.emplace(*context_, *room_, "blog", 2, options_);
+    }
+    void tearDown() override {
+        factory_->release();
+        blog_.reset();
+        shop_.reset();
+        room_.reset();
+        GroupParts::tearDown();
+    }
+
+    void testAnApplicationIsAdmittedBelowTheLimit() {
+        const PoolGuard guard(*context_);
+        shop_->request();
+        CPPUNIT_ASSERT(room_->admit(shop_->scaler, now()));
+        room_->satisfied(shop_->scaler);
+        shop_->serve();
+        CPPUNIT_ASSERT_EQUAL(1U, room_->size());
+        CPPUNIT_ASSERT(!room_->isFree());
+        CPPUNIT_ASSERT(!room_->hasWish(shop_->scaler));
+    }
+
+    void testAnIdleInstanceOfAnotherApplicationEndsForARequest() {
+        const PoolGuard guard(*context_);
+        shop_->request();
+        const ProcessPtr idle = shop_->serve();
+        clock_.advance(seconds(5));
+        blog_->request();
+        blog_->scaler.rescale();
+        CPPUNIT_ASSERT_MESSAGE("The other instance still lives", blog_->pending.none());
+        CPPUNIT_ASSERT(idle->state == Process::State::DRAINING);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->scaler.evicted());
+        CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
+    }
+
+    void testRoomThatCameStartsTheInstanceThatWasWished() {
+        const PoolGuard guard(*context_);
+        shop_->request();
+        const ProcessPtr idle = shop_->serve();
+        clock_.advance(seconds(5));
+        blog_->request();
+        blog_->scaler.rescale();
+        CPPUNIT_ASSERT(blog_->pending.none());
+        shop_->end(idle);
+        room_->mayHaveCome();
+        CPPUNIT_ASSERT_EQUAL(1U, blog_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(0U, room_->wishes());
+    }
+
+    void testALoweredLimitEndsIdleInstances() {
+        const PoolGuard guard(*context_);
+        settings_.maxSize = 2;
+        const ProcessPtr one = shop_->serve();
+        const ProcessPtr other = blog_->serve();
+        room_->trim();
+        CPPUNIT_ASSERT_EQUAL(0U, shop_->instances.draining() + blog_->instances.draining());
+        settings_.maxSize = 1;
+        room_->trim();
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.draining() + blog_->instances.draining());
+    }
+
+    void testOneReplacementMayExceedTheLimit() {
+        const PoolGuard guard(*context_);
+        shop_->request();
+        blog_->request();
+        shop_->serve()->replacementReason = "it is old";
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT_EQUAL(2U, room_->size());
+        CPPUNIT_ASSERT_MESSAGE("One at a time", !room_->admitReplacement(blog_->scaler));
+        CPPUNIT_ASSERT(room_->hasWish(blog_->scaler));
+        room_->withdrawReplacement(blog_->scaler);
+        CPPUNIT_ASSERT(!room_->hasWish(blog_->scaler));
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RoomTest);
+
+}  // namespace Passenger

@@ -1,0 +1,106 @@
+#include "pool/Scaler.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include "support/GroupParts.h"
+#include "support/ScaledApplication.h"
+
+namespace Passenger {
+
+using std::chrono::seconds;
+
+class ScalerTest : public GroupParts {
+    CPPUNIT_TEST_SUITE(ScalerTest);
+    CPPUNIT_TEST(testAnExpectedRequestStartsOneInstance);
+    CPPUNIT_TEST(testNothingStartsBeforeTheDateAfterAFailure);
+    CPPUNIT_TEST(testAnInstanceThatIsDueIsReplaced);
+    CPPUNIT_TEST(testIdleInstancesEndAndTheQueueCloses);
+    CPPUNIT_TEST(testAfterTheStopNothingStarts);
+    CPPUNIT_TEST_SUITE_END();
+
+    PoolSettings settings_;
+    std::optional<Room> room_;
+    std::optional<ScaledApplication> shop_;
+
+public:
+    void setUp() override {
+        GroupParts::setUp();
+        options_.minInstances = 0;
+        settings_ = PoolSettings();
+        room_.emplace(settings_);
+        // No start ends before the test does.
+        factory_->hold();
+        const PoolGuard guard(*context_);
+        shop_.emplace(*context_, *room_, "shop", 1, options_);
+    }
+    void tearDown() override {
+        factory_->release();
+        shop_.reset();
+        room_.reset();
+        GroupParts::tearDown();
+    }
+
+    void testAnExpectedRequestStartsOneInstance() {
+        const PoolGuard guard(*context_);
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT(shop_->pending.none());
+        shop_->request();
+        shop_->scaler.rescale();
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->scaler.size());
+        CPPUNIT_ASSERT(shop_->date);
+    }
+
+    void testNothingStartsBeforeTheDateAfterAFailure() {
+        const PoolGuard guard(*context_);
+        shop_->failures.backoff().spawnFailed(now());
+        shop_->request();
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(shop_->date && *shop_->date <= shop_->failures.notBefore());
+        clock_.advance(shop_->failures.notBefore() - now());
+        shop_->request();
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+    }
+
+    void testAnInstanceThatIsDueIsReplaced() {
+        const PoolGuard guard(*context_);
+        shop_->request();
+        const ProcessPtr due = shop_->serve();
+        due->replacementReason = "it is old";
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT(shop_->pending.beingReplaced() == due->id());
+        CPPUNIT_ASSERT(shop_->scaler.replacing());
+        CPPUNIT_ASSERT(shop_->scaler.startingReplacement());
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
+    }
+
+    void testIdleInstancesEndAndTheQueueCloses() {
+        const PoolGuard guard(*context_);
+        shop_->request();
+        const ProcessPtr idle = shop_->serve();
+        for (int i = 0; i < 400 && shop_->queue.current(); i++) {
+            clock_.advance(seconds(1));
+            shop_->scaler.endUnneeded(now());
+        }
+        CPPUNIT_ASSERT(idle->state == Process::State::DRAINING);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->scaler.idled());
+        CPPUNIT_ASSERT(!shop_->queue.current());
+    }
+
+    void testAfterTheStopNothingStarts() {
+        const PoolGuard guard(*context_);
+        shop_->request();
+        shop_->scaler.stop();
+        shop_->scaler.rescale();
+        CPPUNIT_ASSERT(shop_->pending.none());
+        CPPUNIT_ASSERT(!shop_->date);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(ScalerTest);
+
+}  // namespace Passenger

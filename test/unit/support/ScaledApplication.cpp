@@ -1,0 +1,70 @@
+#include "support/ScaledApplication.h"
+
+#include <memory>
+#include <utility>
+
+namespace Passenger {
+
+ScaledApplication::ScaledApplication(PoolContext &context, Room &room, const std::string &named, std::uint32_t slot,
+                                     const Options &given)
+    : context_(context),
+      name(named),
+      options(given),
+      queue(slot, name, context.channels, context.store),
+      instances(context, queue),
+      failures(name, context.reports),
+      versions(name, context.threads, context.factory.create(options)),
+      demand(options, context.settings, queue, instances),
+      hangs(name, options, queue, instances),
+      preloader(name, options, context.threads, pending),
+      starter({name, options, context, queue, instances, pending, versions, demand, preloader}, *this),
+      scaler({name, options, context, room, queue, instances, pending, failures, versions, demand, hangs, preloader,
+              starter},
+             [this](std::optional<MonotonicTime> next) { date = next; }) {}
+
+ScaledApplication::~ScaledApplication() {
+    {
+        const PoolGuard guard(context_);
+        starter.cancel();
+        versions.shutDown();
+        starter.dropStandby();
+    }
+    context_.threads.join();
+    std::vector<ProcessPtr> ended;
+    const PoolGuard guard(context_);
+    ended = instances.takeAll();
+}
+
+void ScaledApplication::request() {
+    if (!queue.current()) {
+        queue.makeCurrent(context_.makeQueue(options.maxQueueSize), 0);
+    }
+    demand.requested(context_.clock.now());
+}
+
+ProcessPtr ScaledApplication::serve() {
+    auto process =
+        std::make_shared<Process>(SpawnResult{}, context_.nextInstance(), versions.current(), context_.clock.now());
+    process->socket.cells = queue.allocate(1).value();
+    instances.add(process);
+    demand.joined(context_.clock.now(), true, true);
+    return process;
+}
+
+void ScaledApplication::end(const ProcessPtr &process) {
+    instances.remove(process);
+}
+
+void ScaledApplication::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) {
+    (wanted ? joinedWanted : joinedUnwanted)++;
+    instances.add(process);
+    if (wanted) {
+        starter.takeOver(task);
+    }
+}
+
+void ScaledApplication::failed(const SpawnTask &, GetFailure failure) {
+    failuresTold.push_back(std::move(failure.summary));
+}
+
+}  // namespace Passenger

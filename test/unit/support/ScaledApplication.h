@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pool/ApplicationQueue.h"
+#include "pool/Demand.h"
+#include "pool/HangWatch.h"
+#include "pool/InstanceStarter.h"
+#include "pool/Instances.h"
+#include "pool/PendingSpawns.h"
+#include "pool/PoolContext.h"
+#include "pool/PreloaderCare.h"
+#include "pool/Room.h"
+#include "pool/Scaler.h"
+#include "pool/StartFailures.h"
+#include "pool/Versions.h"
+
+namespace Passenger {
+
+/** The parts of an application with an InstanceStarter and a Scaler, and without a Group: for tests
+ *  of these two and of the Room. It counts what the starter tells. */
+class ScaledApplication : private InstanceStarter::Listener {
+public:
+    /** @param slot of the application in the generation table */
+    ScaledApplication(PoolContext &context, Room &room, const std::string &name, std::uint32_t slot,
+                      const Options &options) REQUIRES(poolLock);
+    ~ScaledApplication() override;
+    ScaledApplication(const ScaledApplication &) = delete;
+    ScaledApplication &operator=(const ScaledApplication &) = delete;
+
+    /** A child asks for the queue, and will send a request. */
+    void request() REQUIRES(poolLock);
+    /** An instance without a process serves from now on. */
+    ProcessPtr serve() REQUIRES(poolLock);
+    /** It has ended. */
+    void end(const ProcessPtr &process) REQUIRES(poolLock);
+
+private:
+    void prepare(const Options &) override {
+        prepared++;
+    }
+    void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
+    void failed(const SpawnTask &task, GetFailure failure) override;
+    void roomCame() override {
+        roomsCame++;
+    }
+    void died(const ProcessPtr &) override {}
+    void sent(Process &, const Frame &) override {}
+
+    PoolContext &context_;
+
+public:
+    const std::string name;
+    Options options;
+    ApplicationQueue queue;
+    Instances instances;
+    PendingSpawns pending;
+    StartFailures failures;
+    Versions versions;
+    Demand demand;
+    HangWatch hangs;
+    PreloaderCare preloader;
+    InstanceStarter starter;
+    /** The date that the Scaler has set last. */
+    std::optional<MonotonicTime> date;
+    Scaler scaler;
+
+    unsigned prepared = 0;
+    unsigned joinedWanted = 0;
+    unsigned joinedUnwanted = 0;
+    unsigned roomsCame = 0;
+    std::vector<std::string> failuresTold;
+};
+
+}  // namespace Passenger
