@@ -15,6 +15,7 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testAStartOfAnOldVersionIsNoFailure);
     CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
     CPPUNIT_TEST(testTheStandbyIsDroppedIfAnotherInstanceServes);
+    CPPUNIT_TEST(testNoTwoInstancesLiveAfterTheLimitWasLoweredToOne);
     CPPUNIT_TEST_SUITE_END();
 
     PoolSettings settings_;
@@ -127,6 +128,31 @@ public:
         shop_->starter.activateStandby();
         CPPUNIT_ASSERT(!shop_->pending.standby());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->roomsCame);
+    }
+
+    void testNoTwoInstancesLiveAfterTheLimitWasLoweredToOne() {
+        make();
+        factory_->hold();
+        const ProcessPtr old = [this] {
+            const PoolGuard guard(*context_);
+            ProcessPtr process = shop_->serve();
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+            shop_->instances.retire(process);
+            shop_->options.maxInstances = 1;
+            return process;
+        }();
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.starting() == 0; }));
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.size());
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.living());
+        {
+            const PoolGuard guard(*context_);
+            shop_->end(old);
+            shop_->starter.activateStandby();
+        }
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
     }
 };
 

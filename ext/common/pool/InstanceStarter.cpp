@@ -72,14 +72,14 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
     process->socket.concurrency = task.options.threads;
     {
         const PoolGuard guard(parts_.context);
-        if (!wanted(task)) {
-            // Its version is over, or the application went down.
+        if (!wanted(task) || (mustStandBy() && parts_.pending.standby())) {
+            // Its version is over, or the application went down, or the limit was lowered.
             concluded(task);
             parts_.instances.discard(process);
             listener_.roomCame();
             return;
         }
-        if (mustStandBy(task)) {
+        if (mustStandBy()) {
             concluded(task);
             parts_.pending.standBy(process, task);
             takeOver(task);
@@ -212,9 +212,10 @@ void InstanceStarter::takeOver(const SpawnTask &task) {
     }
 }
 
-/** With a limit of one, two instances never serve: the new one waits until the old one has ended. */
-bool InstanceStarter::mustStandBy(const SpawnTask &task) const {
-    return parts_.demand.maxInstances() == 1 && !parts_.instances.empty() && task.purpose != SpawnTask::Purpose::GROW;
+/** With a limit of one, two instances never serve: the new one waits until the old one has ended.
+ *  The limit may have been lowered since the new one was ordered. */
+bool InstanceStarter::mustStandBy() const {
+    return parts_.demand.maxInstances() == 1 && !parts_.instances.empty();
 }
 
 void InstanceStarter::activateStandby() {

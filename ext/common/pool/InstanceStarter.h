@@ -91,7 +91,7 @@ private:
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void watch(const ProcessPtr &process) EXCLUDES(poolLock);
     bool wanted(const SpawnTask &task) const REQUIRES(poolLock);
-    bool mustStandBy(const SpawnTask &task) const REQUIRES(poolLock);
+    bool mustStandBy() const REQUIRES(poolLock);
     void concluded(const SpawnTask &task) REQUIRES(poolLock);
     void fail(const SpawnTask &task, GetFailure failure) REQUIRES(poolLock);
     bool tryAgain(const SpawnTask &task, const GetFailure &failure) REQUIRES(poolLock);
