@@ -236,28 +236,22 @@ public:
     }
 
     void testInstancesAreReplacedAfterARestartOvertookAReplacement() {
-        get(limited(inFolder())).reset();
+        // The options of the first request count: a sender asks for the queue only once.
+        Options options = limited(inFolder());
+        options.rollingRestarts = false;
+        get(options).reset();
         factory_->hold();
-        useTooMuch(inFolder());
+        useTooMuch(options);
         factory_->waitUntilHeld(1);
-        Options off = limited(inFolder());
-        off.rollingRestarts = false;
-        const AnswerPtr waiter = [&] {
-            const HeldPtr session = get(off);
-            return ask(off);
-        }();
-        waiter->session().reset();
         restart();
         factory_->release();
-        CPPUNIT_ASSERT(get(off) != nullptr);
-        CPPUNIT_ASSERT(eventuallyServing(1, inFolder()));
-        useTooMuch(inFolder());
-        // The boot that the restart has overtaken may end only now, and time passes until the pool
-        // looks again.
-        CPPUNIT_ASSERT(eventually([&] {
-            advance(std::chrono::milliseconds(10), std::chrono::milliseconds(10));
-            return group(inFolder()).counters.replaced >= 1;
-        }));
+        CPPUNIT_ASSERT(get(options) != nullptr);
+        CPPUNIT_ASSERT(eventuallyServing(1, options));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(options).counters.replaced);
+        useTooMuch(options);
+        CPPUNIT_ASSERT(eventuallyReplaced(1, options));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{3}, group(options).counters.spawned);
+        CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
     }
 
     void testClearEndsAReplacement() {
