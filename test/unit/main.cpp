@@ -10,6 +10,7 @@
 #include <cppunit/extensions/TestFactoryRegistry.h>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
 #include <memory>
@@ -41,9 +42,19 @@ bool matches(const std::string &name, const std::vector<std::string_view> &parts
     return parts.empty();
 }
 
+// Tests with many applications need more descriptors than the 1,024 of an ordinary login.
+void raiseDescriptorLimit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 }  // namespace
 
 int main(int argc, char **argv) {
+    raiseDescriptorLimit();
     bool verbose = false;
     bool list = false;
     std::vector<std::string_view> parts;
