@@ -29,7 +29,7 @@ public:
 
     /** @throws IOException (too many applications), SystemException */
     Group &findOrMake(const Options &options) REQUIRES(poolLock);
-    /** Null: there is none. @param key the options of an application, or the name of its SuperGroup */
+    /** Null: there is none. @param key an application's options, or the name of its SuperGroup */
     template <typename Key> Group *find(const Key &key) const REQUIRES(poolLock) {
         const auto found = superGroups_.find(key);
         return found == superGroups_.end() ? nullptr : &found->second->group();

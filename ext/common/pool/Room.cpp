@@ -108,8 +108,8 @@ bool Room::hasWish(const Scaler &application) const {
     return wishes_.contains(application.slot()) || replacementWishes_.contains(application.slot());
 }
 
-/** Replacements exceed the limit by one at most. A application that is above a lowered limit may still
- *  replace its instances, one at a time. */
+/** Replacements exceed the limit by one at most. An application that is above a lowered limit may
+ *  still replace its instances, one at a time. */
 bool Room::admitReplacement(Scaler &application) {
     if ((isFree() || !replacing()) && (!application.atLimit() || !application.replacing()) &&
         !application.startingReplacement()) {

@@ -33,14 +33,14 @@ public:
     }
 
     /**
-     * Whether the application may start one instance more. If not, its wish is kept, and room is made for
-     * it where that is fair.
+     * Whether the application may start one instance more. If not, its wish is kept, and room is
+     * made for it where that is fair.
      */
     bool admit(Scaler &application, MonotonicTime now) REQUIRES(poolLock);
     /** The application has no wish any more. */
     void satisfied(const Scaler &application) REQUIRES(poolLock);
-    /** Whether the application may start an instance that takes another one's place. If not, its wish is
-     *  kept. */
+    /** Whether the application may start an instance that takes another one's place. If not, its
+     *  wish is kept. */
     bool admitReplacement(Scaler &application) REQUIRES(poolLock);
     /** The application has no such wish any more, or is about to ask again. */
     void withdrawReplacement(const Scaler &application) REQUIRES(poolLock);
@@ -60,8 +60,8 @@ public:
         return static_cast<unsigned>(wishes_.size());
     }
 
-    /** There may be more room: rescales the applications with wishes. An instance does not tell that it
-     *  is idle. */
+    /** There may be more room: rescales the applications with wishes. An instance does not tell
+     *  that it is idle. */
     void mayHaveCome() REQUIRES(poolLock);
     /** Ends idle instances above a limit that was lowered, even if they are an application's
      *  minimum. Busy ones end when they are idle and this is called again. */
