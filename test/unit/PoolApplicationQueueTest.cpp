@@ -33,25 +33,25 @@ using namespace std::chrono_literals;
 
 class PoolApplicationQueueTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolApplicationQueueTest);
-    CPPUNIT_TEST(testALineIsThereBeforeItsFirstInstance);
-    CPPUNIT_TEST(testAnInstanceIsGivenItsQueueItsCellsAndTheMarks);
-    CPPUNIT_TEST(testChildrenSeeHowMuchAnApplicationCanDoAtOnce);
-    CPPUNIT_TEST(testWhoIsOnABoardWhenNoInstanceCanBeMadeIsRefused);
-    CPPUNIT_TEST(testWhoIsOnABoardWhenThePoolEndsIsRefused);
-    CPPUNIT_TEST(testWhoWaitsWhenAnotherPoolTakesThisOnesPlaceIsNotRefused);
-    CPPUNIT_TEST(testWhoComesToALineThatJustFailedIsToldWhy);
+    CPPUNIT_TEST(testAQueueExistsBeforeItsFirstInstance);
+    CPPUNIT_TEST(testAnInstanceGetsItsQueueItsCellsAndTheWithdrawalMarks);
+    CPPUNIT_TEST(testChildrenSeeTheCapacityOfAnApplication);
+    CPPUNIT_TEST(testARequestInTheInFlightTableIsRefusedIfNoInstanceCanBeStarted);
+    CPPUNIT_TEST(testARequestInTheInFlightTableIsRefusedWhenThePoolEnds);
+    CPPUNIT_TEST(testAWaitingRequestIsRecheckedWhenAnotherPoolReplacesThisPool);
+    CPPUNIT_TEST(testARequestForAQueueThatJustFailedIsRefusedWithTheReason);
     CPPUNIT_TEST(testANewRequestMakesAFailedApplicationTryAgain);
-    CPPUNIT_TEST(testADeathIsToldToWhoWasClaimedAndToWhoWaits);
-    CPPUNIT_TEST(testADeathIsToldWithinTenMilliseconds);
+    CPPUNIT_TEST(testTheDeathOfAnInstanceIsReportedToItsRequestAndToWaitingRequests);
+    CPPUNIT_TEST(testTheDeathOfAnInstanceIsReportedWithinTenMilliseconds);
     CPPUNIT_TEST(testADeadInstanceIsReplaced);
-    CPPUNIT_TEST(testARestartIsANewGenerationOnceItsFirstInstanceIsReady);
+    CPPUNIT_TEST(testARestartPublishesANewGenerationOnceItsFirstInstanceIsReady);
     CPPUNIT_TEST(testARestartThatFailsKeepsTheOldVersion);
     CPPUNIT_TEST(testAChannelIsGivenToAnInstanceOfItsOwnApplicationOnly);
-    CPPUNIT_TEST(testWhereNoChannelCanBeSentTheRequestGoesBack);
-    CPPUNIT_TEST(testWhatAChildLeavesBehindIsWithdrawnEverywhere);
+    CPPUNIT_TEST(testARequestIsRecheckedIfItsChannelCannotBeSentToTheInstance);
+    CPPUNIT_TEST(testTheRequestsAndChannelsOfAChildThatEndedAreWithdrawn);
     CPPUNIT_TEST(testABrokenQueueIsReplaced);
-    CPPUNIT_TEST(testAQueueThatBreaksAgainAndAgainGetsInstancesEverLater);
-    CPPUNIT_TEST(testClearClosesTheLine);
+    CPPUNIT_TEST(testAQueueThatBreaksRepeatedlyGetsInstancesAfterGrowingDelays);
+    CPPUNIT_TEST(testClearClosesTheQueue);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -123,7 +123,7 @@ public:
         PoolFixture::tearDown();
     }
 
-    void testALineIsThereBeforeItsFirstInstance() {
+    void testAQueueExistsBeforeItsFirstInstance() {
         factory_->hold();
         const Attachment attachment = pool_->attach(options());
         CPPUNIT_ASSERT(published() == attachment.generation);
@@ -132,7 +132,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, capacity());
     }
 
-    void testAnInstanceIsGivenItsQueueItsCellsAndTheMarks() {
+    void testAnInstanceGetsItsQueueItsCellsAndTheWithdrawalMarks() {
         const Attachment attachment = pool_->attach(options());
         Frame serve = instances_->frame(0);
         CPPUNIT_ASSERT(serve.type == FrameType::SERVE);
@@ -146,12 +146,12 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::pwrite(senders.get(), "x", 1, 64));
     }
 
-    void testChildrenSeeHowMuchAnApplicationCanDoAtOnce() {
+    void testChildrenSeeTheCapacityOfAnApplication() {
         attachAndServe();
         CPPUNIT_ASSERT_EQUAL(2U, capacity());
     }
 
-    void testWhoIsOnABoardWhenNoInstanceCanBeMadeIsRefused() {
+    void testARequestInTheInFlightTableIsRefusedIfNoInstanceCanBeStarted() {
         factory_->hold();
         factory_->failuresToCome = 1;
         addChannel(pool_->attach(options()).groupSlot, 9);
@@ -162,7 +162,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, refusal.ticket);
     }
 
-    void testWhoIsOnABoardWhenThePoolEndsIsRefused() {
+    void testARequestInTheInFlightTableIsRefusedWhenThePoolEnds() {
         factory_->hold();
         const Attachment attachment = pool_->attach(options());
         addChannel(attachment.groupSlot, 9);
@@ -174,7 +174,7 @@ public:
         CPPUNIT_ASSERT(RequestQueue::closed(attachment.sending.get()));
     }
 
-    void testWhoWaitsWhenAnotherPoolTakesThisOnesPlaceIsNotRefused() {
+    void testAWaitingRequestIsRecheckedWhenAnotherPoolReplacesThisPool() {
         factory_->hold();
         addChannel(pool_->attach(options()).groupSlot, 9);
         pool_->leave();
@@ -182,7 +182,7 @@ public:
         CPPUNIT_ASSERT(!published());
     }
 
-    void testWhoComesToALineThatJustFailedIsToldWhy() {
+    void testARequestForAQueueThatJustFailedIsRefusedWithTheReason() {
         factory_->failuresToCome = 1;
         const Attachment attachment = pool_->attach(options());
         CPPUNIT_ASSERT(eventually([&] { return RequestQueue::closed(attachment.sending.get()); }));
@@ -201,7 +201,7 @@ public:
         CPPUNIT_ASSERT(attachAndServe().generation != failed.generation);
     }
 
-    void testADeathIsToldToWhoWasClaimedAndToWhoWaits() {
+    void testTheDeathOfAnInstanceIsReportedToItsRequestAndToWaitingRequests() {
         const Attachment attachment = pool_->attach(options());
         Frame serve = instances_->frame(0);
         CPPUNIT_ASSERT(eventuallyCount(1));
@@ -221,7 +221,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
     }
 
-    void testADeathIsToldWithinTenMilliseconds() {
+    void testTheDeathOfAnInstanceIsReportedWithinTenMilliseconds() {
         constexpr std::size_t DEATHS = 15;
         const Attachment attachment = attachAndServe();
         addChannel(attachment.groupSlot, 9);
@@ -252,7 +252,7 @@ public:
         CPPUNIT_ASSERT(published() == attachment.generation);
     }
 
-    void testARestartIsANewGenerationOnceItsFirstInstanceIsReady() {
+    void testARestartPublishesANewGenerationOnceItsFirstInstanceIsReady() {
         const Attachment old = attachAndServe();
         factory_->hold();
         restart();
@@ -295,7 +295,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(theirs.value(), answer.number(0));
     }
 
-    void testWhereNoChannelCanBeSentTheRequestGoesBack() {
+    void testARequestIsRecheckedIfItsChannelCannotBeSentToTheInstance() {
         const Attachment attachment = attachAndServe();
         Frame fetch(FrameType::FETCH);
         fetch.add(addChannel(attachment.groupSlot, 1).value());
@@ -310,7 +310,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
-    void testWhatAChildLeavesBehindIsWithdrawnEverywhere() {
+    void testTheRequestsAndChannelsOfAChildThatEndedAreWithdrawn() {
         const Attachment attachment = attachAndServe();
         SenderMemoryView senders(attachment.senders);
         senders.add(sender_, 1);
@@ -340,7 +340,7 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return instances_->count() == 2; }));
     }
 
-    void testAQueueThatBreaksAgainAndAgainGetsInstancesEverLater() {
+    void testAQueueThatBreaksRepeatedlyGetsInstancesAfterGrowingDelays() {
         Attachment attachment = attachAndServe();
         std::size_t made = 1;
         // The first time nothing is delayed.
@@ -365,7 +365,7 @@ public:
         }
     }
 
-    void testClearClosesTheLine() {
+    void testClearClosesTheQueue() {
         const Attachment attachment = attachAndServe();
         pool_->clear();
         CPPUNIT_ASSERT(!published());

@@ -15,20 +15,20 @@ using namespace std::chrono_literals;
 class PoolDeployTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolDeployTest);
     CPPUNIT_TEST(testTheOldVersionServesUntilTheNewOneHasBooted);
-    CPPUNIT_TEST(testWithTheNewVersionsFirstInstanceTheOldOnesDrain);
-    CPPUNIT_TEST(testAsManyAsBeforeComeWithTheNewVersion);
+    CPPUNIT_TEST(testTheOldInstancesDrainOnceTheFirstInstanceOfTheNewVersionServes);
+    CPPUNIT_TEST(testTheNewVersionGetsAsManyInstancesAsTheOldVersion);
     CPPUNIT_TEST(testAVersionThatDoesNotBootLeavesTheOldOneServing);
-    CPPUNIT_TEST(testAFailedDeployCanBeSeenWithItsReport);
+    CPPUNIT_TEST(testTheSnapshotShowsAFailedDeployWithItsReport);
     CPPUNIT_TEST(testAFailedDeployIsTriedAgainWhenTheFileChanges);
     CPPUNIT_TEST(testAFailedDeployIsNotTriedAgainByItself);
-    CPPUNIT_TEST(testAFailedDeployOfABusyApplicationRefusesNobody);
-    CPPUNIT_TEST(testTheSecondOfTwoRestartsCounts);
-    CPPUNIT_TEST(testALateFailureOfAnOvertakenDeployCountsForNothing);
-    CPPUNIT_TEST(testWhenTheLastOldOneDiesRequestsWaitForTheNewVersion);
-    CPPUNIT_TEST(testWhenTheLastOldOneDiesAndTheNewVersionFailsRequestsAreTold);
-    CPPUNIT_TEST(testWithRollingOffRequestsWaitForTheNewVersion);
-    CPPUNIT_TEST(testWithRollingOffOldOnesFinishWhatTheyHave);
-    CPPUNIT_TEST(testWhatIsClearedDuringADeployComesBackAsTheNewVersion);
+    CPPUNIT_TEST(testAFailedDeployOfABusyApplicationRefusesNoRequest);
+    CPPUNIT_TEST(testTheSecondOfTwoRestartsDeterminesTheVersion);
+    CPPUNIT_TEST(testALateFailureOfAnOvertakenDeployHasNoEffect);
+    CPPUNIT_TEST(testRequestsWaitForTheNewVersionAfterTheLastOldInstanceDied);
+    CPPUNIT_TEST(testRequestsAreRefusedIfTheLastOldInstanceDiedAndTheNewVersionFails);
+    CPPUNIT_TEST(testWithoutRollingRestartsRequestsWaitForTheNewVersion);
+    CPPUNIT_TEST(testWithoutRollingRestartsOldInstancesFinishTheirRequests);
+    CPPUNIT_TEST(testAnApplicationClearedDuringADeployStartsAgainWithTheNewVersion);
     CPPUNIT_TEST(testThePoolsEndEndsADeploy);
     CPPUNIT_TEST_SUITE_END();
 
@@ -66,7 +66,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(inFolder()).counters.restarts);
     }
 
-    void testWithTheNewVersionsFirstInstanceTheOldOnesDrain() {
+    void testTheOldInstancesDrainOnceTheFirstInstanceOfTheNewVersionServes() {
         HeldPtr session = get(inFolder());
         const InstanceId old = instances(inFolder())[0].id;
         restart();
@@ -77,7 +77,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(inFolder())[0].version);
     }
 
-    void testAsManyAsBeforeComeWithTheNewVersion() {
+    void testTheNewVersionGetsAsManyInstancesAsTheOldVersion() {
         warmUp(3, inFolder());
         restart();
         CPPUNIT_ASSERT(eventuallyVersion(2));
@@ -98,7 +98,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, version());
     }
 
-    void testAFailedDeployCanBeSeenWithItsReport() {
+    void testTheSnapshotShowsAFailedDeployWithItsReport() {
         get(inFolder()).reset();
         factory_->failuresToCome = 1;
         restart();
@@ -135,7 +135,7 @@ public:
         CPPUNIT_ASSERT(state() == GroupState::DEPLOY_FAILED);
     }
 
-    void testAFailedDeployOfABusyApplicationRefusesNobody() {
+    void testAFailedDeployOfABusyApplicationRefusesNoRequest() {
         setMax(1);
         HeldPtr session = get(inFolder());
         const AnswerPtr waiter = ask(inFolder());
@@ -148,7 +148,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(old, instanceOf(waiter->session()));
     }
 
-    void testTheSecondOfTwoRestartsCounts() {
+    void testTheSecondOfTwoRestartsDeterminesTheVersion() {
         get(inFolder()).reset();
         beginToDeploy();
         restart();
@@ -159,7 +159,7 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return size() == 1 && factory_->alive() == 1; }));
     }
 
-    void testALateFailureOfAnOvertakenDeployCountsForNothing() {
+    void testALateFailureOfAnOvertakenDeployHasNoEffect() {
         get(inFolder()).reset();
         std::atomic<unsigned> boots = 0;
         std::atomic<bool> go = false;
@@ -179,7 +179,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group(inFolder()).counters.spawnsFailed);
     }
 
-    void testWhenTheLastOldOneDiesRequestsWaitForTheNewVersion() {
+    void testRequestsWaitForTheNewVersionAfterTheLastOldInstanceDied() {
         get(inFolder()).reset();
         beginToDeploy();
         die(0);
@@ -192,7 +192,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    void testWhenTheLastOldOneDiesAndTheNewVersionFailsRequestsAreTold() {
+    void testRequestsAreRefusedIfTheLastOldInstanceDiedAndTheNewVersionFails() {
         get(inFolder()).reset();
         beginToDeploy();
         die(0);
@@ -203,7 +203,7 @@ public:
         CPPUNIT_ASSERT(waiter->failure().status == 500);
     }
 
-    void testWithRollingOffRequestsWaitForTheNewVersion() {
+    void testWithoutRollingRestartsRequestsWaitForTheNewVersion() {
         get(notRolling()).reset();
         beginToDeploy();
         const AnswerPtr waiter = ask(notRolling());
@@ -214,7 +214,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, version());
     }
 
-    void testWithRollingOffOldOnesFinishWhatTheyHave() {
+    void testWithoutRollingRestartsOldInstancesFinishTheirRequests() {
         HeldPtr session = get(notRolling());
         const DummyInstance *old = instanceOf(session);
         restart();
@@ -224,7 +224,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(inFolder()).size());
     }
 
-    void testWhatIsClearedDuringADeployComesBackAsTheNewVersion() {
+    void testAnApplicationClearedDuringADeployStartsAgainWithTheNewVersion() {
         get(inFolder()).reset();
         beginToDeploy();
         pool_->clear();

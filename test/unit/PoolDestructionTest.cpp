@@ -113,15 +113,15 @@ private:
 
 class PoolDestructionTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolDestructionTest);
-    CPPUNIT_TEST(testWhileInstancesAreBeingStarted);
-    CPPUNIT_TEST(testWhileRequestsWait);
-    CPPUNIT_TEST(testWhileOtherThreadsWaitForAnAnswer);
-    CPPUNIT_TEST(testJustAfterSessionsEndedInOtherThreads);
-    CPPUNIT_TEST(testWhileARestartIsUnderWay);
-    CPPUNIT_TEST(testWhileItsTimerFires);
-    CPPUNIT_TEST(testWhileInstancesWrite);
-    CPPUNIT_TEST(testWhileInstancesBegin);
-    CPPUNIT_TEST(testWhileInstancesDie);
+    CPPUNIT_TEST(testThePoolEndsWhileInstancesAreBeingStarted);
+    CPPUNIT_TEST(testThePoolEndsWhileRequestsWait);
+    CPPUNIT_TEST(testThePoolEndsWhileOtherThreadsWaitForAnAnswer);
+    CPPUNIT_TEST(testThePoolEndsJustAfterSessionsEndedInOtherThreads);
+    CPPUNIT_TEST(testThePoolEndsDuringARestart);
+    CPPUNIT_TEST(testThePoolEndsWhileItsTimerFires);
+    CPPUNIT_TEST(testThePoolEndsWhileInstancesWriteOutput);
+    CPPUNIT_TEST(testThePoolEndsWhileInstancesBeginToServe);
+    CPPUNIT_TEST(testThePoolEndsWhileInstancesDie);
     CPPUNIT_TEST_SUITE_END();
 
     std::mt19937 random_{1};
@@ -199,7 +199,7 @@ public:
         factory_ = std::make_unique<DummySpawnerFactory>();
     }
 
-    void testWhileInstancesAreBeingStarted() {
+    void testThePoolEndsWhileInstancesAreBeingStarted() {
         factory_->beforeSpawn = [](const Options &) { std::this_thread::sleep_for(100us); };
         repeat([&] {
             for (unsigned i = 0; i < 6; i++) {
@@ -208,7 +208,7 @@ public:
         });
     }
 
-    void testWhileRequestsWait() {
+    void testThePoolEndsWhileRequestsWait() {
         repeat([&] {
             factory_->hold();
             for (unsigned i = 0; i < 12; i++) {
@@ -217,7 +217,7 @@ public:
         });
     }
 
-    void testWhileOtherThreadsWaitForAnAnswer() {
+    void testThePoolEndsWhileOtherThreadsWaitForAnAnswer() {
         constexpr unsigned THREADS = 3;
         repeat([&] {
             factory_->hold();
@@ -236,7 +236,7 @@ public:
         });
     }
 
-    void testJustAfterSessionsEndedInOtherThreads() {
+    void testThePoolEndsJustAfterSessionsEndedInOtherThreads() {
         constexpr unsigned THREADS = 3;
         repeat([&] {
             std::atomic<unsigned> ended{0};
@@ -255,7 +255,7 @@ public:
         });
     }
 
-    void testWhileARestartIsUnderWay() {
+    void testThePoolEndsDuringARestart() {
         factory_->beforeSpawn = [](const Options &) { std::this_thread::sleep_for(50us); };
         repeat([&] {
             Options options = app();
@@ -272,7 +272,7 @@ public:
         });
     }
 
-    void testWhileItsTimerFires() {
+    void testThePoolEndsWhileItsTimerFires() {
         repeat([&] {
             factory_->hold();
             for (unsigned i = 0; i < 6; i++) {
@@ -284,7 +284,7 @@ public:
         });
     }
 
-    void testWhileInstancesWrite() {
+    void testThePoolEndsWhileInstancesWriteOutput() {
         WritingInstances instances(*loop_, *factory_);
         repeat([&] {
             const unsigned before = instances.lines();
@@ -299,7 +299,7 @@ public:
         });
     }
 
-    void testWhileInstancesBegin() {
+    void testThePoolEndsWhileInstancesBeginToServe() {
         WritingInstances instances(*loop_, *factory_);
         repeat([&] {
             pool_->attach(anyApp());
@@ -308,7 +308,7 @@ public:
         });
     }
 
-    void testWhileInstancesDie() {
+    void testThePoolEndsWhileInstancesDie() {
         WritingInstances instances(*loop_, *factory_);
         repeat([&] {
             pool_->attach(anyApp());

@@ -12,25 +12,25 @@ using namespace std::chrono_literals;
 
 class PoolFailureTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolFailureTest);
-    CPPUNIT_TEST(testMeanwhileAnswersComeFromTheLastReport);
-    CPPUNIT_TEST(testAFailedApplicationCanBeSeen);
+    CPPUNIT_TEST(testARequestSoonAfterAFailureIsRefusedWithTheLastReport);
+    CPPUNIT_TEST(testTheSnapshotShowsAFailedApplication);
     CPPUNIT_TEST(testAReportIsForItsOwnApplication);
     CPPUNIT_TEST(testThereAreNoMoreThanFiveAttemptsInTenSeconds);
-    CPPUNIT_TEST(testAfterAFailureOneIsTriedAtATime);
+    CPPUNIT_TEST(testAfterAFailureOneInstanceIsStartedAtATime);
     CPPUNIT_TEST(testABurstThatFailsCountsOnce);
-    CPPUNIT_TEST(testOnceItStartsThereAreAsManyAsAreNeeded);
+    CPPUNIT_TEST(testAllNeededInstancesStartOnceAStartSucceedsAfterAFailure);
     CPPUNIT_TEST(testAStartThatSucceedsForgetsTheFailures);
     CPPUNIT_TEST(testARestartForgetsTheFailures);
-    CPPUNIT_TEST(testAFailureToGrowRefusesNobody);
-    CPPUNIT_TEST(testTheMinimumIsTriedAgainWithoutRequests);
+    CPPUNIT_TEST(testTheFailedStartOfAFurtherInstanceRefusesNoRequest);
+    CPPUNIT_TEST(testTheMinimumOfInstancesIsStartedAgainWithoutRequestsAfterAFailure);
     CPPUNIT_TEST(testADeadInstanceIsReplaced);
-    CPPUNIT_TEST(testADeathIsTheSessionsOwnersBusiness);
-    CPPUNIT_TEST(testWhoWaitsGetsTheOneThatComesForADeadOne);
-    CPPUNIT_TEST(testInstancesThatDieWithoutAnAnswerAreReplacedEverMoreSlowly);
-    CPPUNIT_TEST(testWhoWaitsForInstancesThatDieIsToldInTheEnd);
+    CPPUNIT_TEST(testADeadInstanceIsReplacedWhileItsSessionIsStillOpen);
+    CPPUNIT_TEST(testAWaitingRequestGetsTheReplacementOfADeadInstance);
+    CPPUNIT_TEST(testInstancesThatDieWithoutAnAnswerAreReplacedAfterGrowingDelays);
+    CPPUNIT_TEST(testAWaitingRequestIsRefusedAfterSeveralInstancesDied);
     CPPUNIT_TEST(testAnInstanceThatDiesAfterAnAnswerIsReplacedAtOnce);
-    CPPUNIT_TEST(testADeathWhileDrainingIsNone);
-    CPPUNIT_TEST(testADeathAfterThePoolsEndReplacesNobody);
+    CPPUNIT_TEST(testTheDeathOfADrainingInstanceDoesNotCount);
+    CPPUNIT_TEST(testAnInstanceThatDiesAfterThePoolsEndIsNotReplaced);
     CPPUNIT_TEST_SUITE_END();
 
     /** Fails all starts until it is set to 0. */
@@ -42,7 +42,7 @@ class PoolFailureTest : public PoolContract {
     }
 
 public:
-    void testMeanwhileAnswersComeFromTheLastReport() {
+    void testARequestSoonAfterAFailureIsRefusedWithTheLastReport() {
         failAlways();
         const Refusal first = ask(app())->failure();
         const AnswerPtr second = ask(app());
@@ -51,7 +51,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
     }
 
-    void testAFailedApplicationCanBeSeen() {
+    void testTheSnapshotShowsAFailedApplication() {
         failAlways();
         const Refusal failure = ask(app())->failure();
         const GroupSnapshot snapshot = group();
@@ -85,7 +85,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(7U, factory_->attempts());
     }
 
-    void testAfterAFailureOneIsTriedAtATime() {
+    void testAfterAFailureOneInstanceIsStartedAtATime() {
         failAlways();
         CPPUNIT_ASSERT(refuses());
         pass(500ms);
@@ -116,7 +116,7 @@ public:
         CPPUNIT_ASSERT(ask(app())->session() != nullptr);
     }
 
-    void testOnceItStartsThereAreAsManyAsAreNeeded() {
+    void testAllNeededInstancesStartOnceAStartSucceedsAfterAFailure() {
         factory_->failuresToCome = 1;
         CPPUNIT_ASSERT(refuses());
         pass(500ms);
@@ -150,7 +150,7 @@ public:
         CPPUNIT_ASSERT(!group(inFolder()).failure);
     }
 
-    void testAFailureToGrowRefusesNobody() {
+    void testTheFailedStartOfAFurtherInstanceRefusesNoRequest() {
         HeldPtr session = get();
         failAlways();
         const AnswerPtr waiter = ask(app());
@@ -166,7 +166,7 @@ public:
         CPPUNIT_ASSERT(waiter->session() != nullptr);
     }
 
-    void testTheMinimumIsTriedAgainWithoutRequests() {
+    void testTheMinimumOfInstancesIsStartedAgainWithoutRequestsAfterAFailure() {
         Options options = app();
         options.minInstances = 2;
         std::atomic<unsigned> boots = 0;
@@ -189,7 +189,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group().counters.died);
     }
 
-    void testADeathIsTheSessionsOwnersBusiness() {
+    void testADeadInstanceIsReplacedWhileItsSessionIsStillOpen() {
         HeldPtr session = get();
         die(0);
         CPPUNIT_ASSERT(eventually([&] { return made() == 2; }));
@@ -200,7 +200,7 @@ public:
         CPPUNIT_ASSERT(get() != nullptr);
     }
 
-    void testWhoWaitsGetsTheOneThatComesForADeadOne() {
+    void testAWaitingRequestGetsTheReplacementOfADeadInstance() {
         setMax(1);
         const HeldPtr session = get();
         const DummyInstance *dead = instanceOf(session);
@@ -209,7 +209,7 @@ public:
         CPPUNIT_ASSERT(instanceOf(waiter->session()) != dead);
     }
 
-    void testInstancesThatDieWithoutAnAnswerAreReplacedEverMoreSlowly() {
+    void testInstancesThatDieWithoutAnAnswerAreReplacedAfterGrowingDelays() {
         get().reset();
         for (std::size_t death = 0; death < 4; death++) {
             die(death);
@@ -228,7 +228,7 @@ public:
         }
     }
 
-    void testWhoWaitsForInstancesThatDieIsToldInTheEnd() {
+    void testAWaitingRequestIsRefusedAfterSeveralInstancesDied() {
         setMax(1);
         std::vector<HeldPtr> sessions;
         sessions.push_back(get());
@@ -256,7 +256,7 @@ public:
         }
     }
 
-    void testADeathWhileDrainingIsNone() {
+    void testTheDeathOfADrainingInstanceDoesNotCount() {
         const HeldPtr session = get(inFolder());
         restart();
         CPPUNIT_ASSERT(eventually([this] { return group(inFolder()).version == 2; }));
@@ -266,7 +266,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, made());
     }
 
-    void testADeathAfterThePoolsEndReplacesNobody() {
+    void testAnInstanceThatDiesAfterThePoolsEndIsNotReplaced() {
         const HeldPtr session = get();
         pool_->shutDown();
         die(0);

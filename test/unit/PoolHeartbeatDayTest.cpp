@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 /** A day of an application whose instances come and go, and give signs of life or none. */
 class PoolHeartbeatDayTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolHeartbeatDayTest);
-    CPPUNIT_TEST(testADayLeavesNothingBehind);
+    CPPUNIT_TEST(testNoHeartbeatIsExpectedAfterADayAndTheEndOfAllInstances);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr unsigned MOST = 3;
@@ -137,7 +137,7 @@ public:
         PoolFixture::tearDown();
     }
 
-    void testADayLeavesNothingBehind() {
+    void testNoHeartbeatIsExpectedAfterADayAndTheEndOfAllInstances() {
         pool_->attach(options(30s));
         CPPUNIT_ASSERT(eventuallyCount(2));
         const auto end = clock_.now() + 24h;

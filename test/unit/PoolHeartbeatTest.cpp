@@ -21,17 +21,17 @@ using namespace std::chrono_literals;
 
 class PoolHeartbeatTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolHeartbeatTest);
-    CPPUNIT_TEST(testAnInstanceIsToldHowOftenToGiveASign);
-    CPPUNIT_TEST(testNoneIsAskedForByDefault);
-    CPPUNIT_TEST(testWhoIsSilentIsKilledAndReplaced);
-    CPPUNIT_TEST(testWhoGivesSignsLives);
-    CPPUNIT_TEST(testASignThatWasNotAskedForHarmsNobody);
-    CPPUNIT_TEST(testWhatASilentInstanceHadIsNotSentAgain);
-    CPPUNIT_TEST(testTheTimeBeginsWhenItServes);
-    CPPUNIT_TEST(testOneThatFinishesCountsToo);
-    CPPUNIT_TEST(testAPauseOfOurOwnKillsNobody);
-    CPPUNIT_TEST(testAfterAPauseTheTimeBeginsAnew);
-    CPPUNIT_TEST(testAShorterTimeIsNotForThoseThatWereToldALongerOne);
+    CPPUNIT_TEST(testAnInstanceIsToldTheIntervalOfItsHeartbeats);
+    CPPUNIT_TEST(testNoHeartbeatIsRequestedByDefault);
+    CPPUNIT_TEST(testAnInstanceWithoutHeartbeatsIsKilledAndReplaced);
+    CPPUNIT_TEST(testAnInstanceIsNotKilledAsLongAsItSendsHeartbeats);
+    CPPUNIT_TEST(testAHeartbeatThatWasNotRequestedHasNoEffect);
+    CPPUNIT_TEST(testTheRequestOfASilentInstanceIsReportedLostWithStatus502);
+    CPPUNIT_TEST(testTheHeartbeatTimeoutBeginsWhenTheInstanceServes);
+    CPPUNIT_TEST(testAFinishingInstanceWithoutHeartbeatsIsKilled);
+    CPPUNIT_TEST(testAPauseOfTheAgentKillsNoInstance);
+    CPPUNIT_TEST(testTheHeartbeatTimeoutBeginsAnewAfterAPauseOfTheAgent);
+    CPPUNIT_TEST(testAShorterTimeoutDoesNotApplyToInstancesThatWereToldALongerOne);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr auto TIMEOUT = 3s;
@@ -91,18 +91,18 @@ public:
         PoolFixture::tearDown();
     }
 
-    void testAnInstanceIsToldHowOftenToGiveASign() {
+    void testAnInstanceIsToldTheIntervalOfItsHeartbeats() {
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFirst(options()).number(6));
     }
 
-    void testNoneIsAskedForByDefault() {
+    void testNoHeartbeatIsRequestedByDefault() {
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, serveFirst(options(Options().heartbeatTimeout)).number(6));
         pass(50s);
         CPPUNIT_ASSERT(!lost());
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances_->count());
     }
 
-    void testWhoIsSilentIsKilledAndReplaced() {
+    void testAnInstanceWithoutHeartbeatsIsKilledAndReplaced() {
         serveFirst(options());
         pass(3s);
         CPPUNIT_ASSERT(!lost());
@@ -112,7 +112,7 @@ public:
         CPPUNIT_ASSERT(eventuallyCount(1));
     }
 
-    void testWhoGivesSignsLives() {
+    void testAnInstanceIsNotKilledAsLongAsItSendsHeartbeats() {
         serveFirst(options());
         for (int i = 0; i < 20; i++) {
             pass(2s);
@@ -123,7 +123,7 @@ public:
         CPPUNIT_ASSERT(lost());
     }
 
-    void testASignThatWasNotAskedForHarmsNobody() {
+    void testAHeartbeatThatWasNotRequestedHasNoEffect() {
         serveFirst(options(0s));
         sign(0);
         pass(50s);
@@ -131,7 +131,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
-    void testWhatASilentInstanceHadIsNotSentAgain() {
+    void testTheRequestOfASilentInstanceIsReportedLostWithStatus502() {
         const Attachment attachment = pool_->attach(options());
         CPPUNIT_ASSERT(eventuallyCount(1));
         Frame serve = instances_->frame(0);
@@ -155,7 +155,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{502}, told.status);
     }
 
-    void testTheTimeBeginsWhenItServes() {
+    void testTheHeartbeatTimeoutBeginsWhenTheInstanceServes() {
         factory_->hold();
         pool_->attach(options());
         factory_->waitUntilHeld(1);
@@ -168,7 +168,7 @@ public:
         CPPUNIT_ASSERT(lost());
     }
 
-    void testOneThatFinishesCountsToo() {
+    void testAFinishingInstanceWithoutHeartbeatsIsKilled() {
         serveFirst(options());
         pool_->clear();
         pass(4s);
@@ -176,7 +176,7 @@ public:
         CPPUNIT_ASSERT(eventuallyCount(0));
     }
 
-    void testAPauseOfOurOwnKillsNobody() {
+    void testAPauseOfTheAgentKillsNoInstance() {
         serveFirst(options());
         pass(1s);
         clock_.advance(10s);
@@ -192,7 +192,7 @@ public:
         CPPUNIT_ASSERT(!lost());
     }
 
-    void testAfterAPauseTheTimeBeginsAnew() {
+    void testTheHeartbeatTimeoutBeginsAnewAfterAPauseOfTheAgent() {
         serveFirst(options());
         clock_.advance(1h);
         upkeep();
@@ -200,7 +200,7 @@ public:
         CPPUNIT_ASSERT(lost());
     }
 
-    void testAShorterTimeIsNotForThoseThatWereToldALongerOne() {
+    void testAShorterTimeoutDoesNotApplyToInstancesThatWereToldALongerOne() {
         serveFirst(options(30s));
         Options shorter = options(3s);
         shorter.minInstances = 2;

@@ -15,8 +15,8 @@ class PoolLimitsTest : public PoolContract {
     CPPUNIT_TEST(testManyRestartsOfABusyApplicationExceedNoLimitByTwo);
     CPPUNIT_TEST(testManyRestartsExceedTheApplicationsLimitByOneAtMost);
     CPPUNIT_TEST(testApplicationsOfAFullPoolDeployOneAfterTheOther);
-    CPPUNIT_TEST(testALoweredMaximumHoldsForWhoComesBack);
-    CPPUNIT_TEST(testWhatWasClearedDuringADeploymentIsReplacedOnce);
+    CPPUNIT_TEST(testALoweredMaximumLimitsTheInstancesAfterARestart);
+    CPPUNIT_TEST(testInstancesClearedDuringADeploymentAreReplacedByOneInstance);
     CPPUNIT_TEST_SUITE_END();
 
     GroupState state() const {
@@ -98,7 +98,7 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return size() == 2; }));
     }
 
-    void testALoweredMaximumHoldsForWhoComesBack() {
+    void testALoweredMaximumLimitsTheInstancesAfterARestart() {
         warmUp(3, inFolder());
         setMax(1);
         restart();
@@ -108,7 +108,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
     }
 
-    void testWhatWasClearedDuringADeploymentIsReplacedOnce() {
+    void testInstancesClearedDuringADeploymentAreReplacedByOneInstance() {
         setMax(9);
         Options options = inFolder();
         options.maxInstances = 2;

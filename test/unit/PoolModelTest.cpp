@@ -39,7 +39,7 @@ std::optional<std::uint64_t> wish(const char *variable) {
 
 class PoolModelTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(PoolModelTest);
-    CPPUNIT_TEST(testWhateverHappensAllPromisesAreKept);
+    CPPUNIT_TEST(testThePoolKeepsItsPromisesThroughRandomOperations);
     CPPUNIT_TEST_SUITE_END();
 
     LogLevel level_ = Log::level();
@@ -72,7 +72,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testWhateverHappensAllPromisesAreKept() {
+    void testThePoolKeepsItsPromisesThroughRandomOperations() {
         const std::uint64_t seed = wish("PASSENGER_TEST_SEED").value_or(std::random_device()());
         const std::optional<std::uint64_t> wanted = wish("PASSENGER_TEST_OPERATIONS");
         const std::uint64_t operations = wanted.value_or(OPERATIONS);

@@ -12,22 +12,22 @@ using namespace std::chrono_literals;
 class PoolOperationsTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolOperationsTest);
     CPPUNIT_TEST(testAnApplicationIsRestartedByItsName);
-    CPPUNIT_TEST(testNobodyIsRestartedByAnUnknownName);
-    CPPUNIT_TEST(testNobodyIsRestartedAfterThePoolsEnd);
-    CPPUNIT_TEST(testADetachedInstanceFinishesAndAnotherComesForIt);
+    CPPUNIT_TEST(testAnUnknownNameRestartsNoApplication);
+    CPPUNIT_TEST(testNoApplicationIsRestartedAfterThePoolsEnd);
+    CPPUNIT_TEST(testADetachedInstanceFinishesAndIsReplaced);
     CPPUNIT_TEST(testTheLastInstanceCanBeDetached);
-    CPPUNIT_TEST(testNobodyIsDetachedByAnUnknownId);
+    CPPUNIT_TEST(testAnUnknownIdDetachesNoInstance);
     CPPUNIT_TEST(testADetachedInstanceInAFullPoolIsReplacedWhenItHasEnded);
     CPPUNIT_TEST(testADisabledInstanceGetsNoRequestUntilItIsEnabled);
-    CPPUNIT_TEST(testADisabledInstanceFinishesWhatItHas);
-    CPPUNIT_TEST(testAnotherComesForADisabledInstance);
+    CPPUNIT_TEST(testADisabledInstanceFinishesItsRequest);
+    CPPUNIT_TEST(testAnotherInstanceStartsInPlaceOfADisabledInstance);
     CPPUNIT_TEST(testTheLastInstanceOfAFullPoolIsNotDisabled);
     CPPUNIT_TEST(testAnInstanceOfAFullPoolIsDisabledWhileOthersServe);
-    CPPUNIT_TEST(testADisabledInstanceIsNotIdleNorEvicted);
+    CPPUNIT_TEST(testADisabledInstanceIsNeitherEndedAsIdleNorEvicted);
     CPPUNIT_TEST(testADisabledInstanceCanBeDetached);
     CPPUNIT_TEST(testARestartEndsADisabledInstance);
     CPPUNIT_TEST(testClearEndsADisabledInstance);
-    CPPUNIT_TEST(testEnablingServesWhoWaits);
+    CPPUNIT_TEST(testAnEnabledInstanceServesAWaitingRequest);
     CPPUNIT_TEST(testDisablingTwiceIsDisablingOnce);
     CPPUNIT_TEST(testUnknownInstancesAreNeitherDisabledNorEnabled);
     CPPUNIT_TEST_SUITE_END();
@@ -39,19 +39,19 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return group().version == 2; }));
     }
 
-    void testNobodyIsRestartedByAnUnknownName() {
+    void testAnUnknownNameRestartsNoApplication() {
         get().reset();
         CPPUNIT_ASSERT(!pool_->restart("/srv/blog"));
         CPPUNIT_ASSERT_EQUAL(1U, factory_->created());
     }
 
-    void testNobodyIsRestartedAfterThePoolsEnd() {
+    void testNoApplicationIsRestartedAfterThePoolsEnd() {
         get().reset();
         pool_->shutDown();
         CPPUNIT_ASSERT(!pool_->restart("/srv/blog (production)"));
     }
 
-    void testADetachedInstanceFinishesAndAnotherComesForIt() {
+    void testADetachedInstanceFinishesAndIsReplaced() {
         HeldPtr session = get();
         const InstanceId old = idOf(session);
         CPPUNIT_ASSERT(pool_->detach(old));
@@ -71,7 +71,7 @@ public:
         CPPUNIT_ASSERT(!pool_->detach(old));
     }
 
-    void testNobodyIsDetachedByAnUnknownId() {
+    void testAnUnknownIdDetachesNoInstance() {
         get().reset();
         CPPUNIT_ASSERT(!pool_->detach(InstanceId()));
         CPPUNIT_ASSERT(!pool_->detach(InstanceId(4711)));
@@ -101,7 +101,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING).size());
     }
 
-    void testADisabledInstanceFinishesWhatItHas() {
+    void testADisabledInstanceFinishesItsRequest() {
         HeldPtr session = get();
         const InstanceId disabled = idOf(session);
         CPPUNIT_ASSERT(pool_->disable(disabled) == Pool::Disabling::DONE);
@@ -111,7 +111,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, pool_->getActive());
     }
 
-    void testAnotherComesForADisabledInstance() {
+    void testAnotherInstanceStartsInPlaceOfADisabledInstance() {
         warmUp(2);
         CPPUNIT_ASSERT(pool_->disable(instances()[0].id) == Pool::Disabling::DONE);
         CPPUNIT_ASSERT(eventuallyServing(2));
@@ -134,7 +134,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
     }
 
-    void testADisabledInstanceIsNotIdleNorEvicted() {
+    void testADisabledInstanceIsNeitherEndedAsIdleNorEvicted() {
         setMax(2);
         warmUp(1);
         const InstanceId disabled = instances()[0].id;
@@ -175,7 +175,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, size());
     }
 
-    void testEnablingServesWhoWaits() {
+    void testAnEnabledInstanceServesAWaitingRequest() {
         setMax(2);
         warmUp(2);
         const InstanceId disabled = instances()[0].id;

@@ -20,16 +20,16 @@ using namespace std::chrono_literals;
 class PoolPreloaderTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolPreloaderTest);
     CPPUNIT_TEST(testAPreloaderThatForkedNothingForLongIsToldToRestOnce);
-    CPPUNIT_TEST(testASpawnPutsItOff);
-    CPPUNIT_TEST(testWhileASpawnIsUnderWayItDoesNotRest);
-    CPPUNIT_TEST(testWithZeroItNeverRests);
-    CPPUNIT_TEST(testAnInstanceIsToldWhenItIsWarm);
+    CPPUNIT_TEST(testASpawnPostponesTheRestOfThePreloader);
+    CPPUNIT_TEST(testThePreloaderDoesNotRestDuringASpawn);
+    CPPUNIT_TEST(testWithAnIdleTimeOfZeroThePreloaderNeverRests);
+    CPPUNIT_TEST(testAnInstanceIsToldAfterHowManyRequestsItIsWarm);
     CPPUNIT_TEST(testAWarmInstanceIsToldToForkAPreloader);
     CPPUNIT_TEST(testAllInstancesAreReplacedAfterARefork);
-    CPPUNIT_TEST(testInstancesOfTheNewPreloaderMakeTheNextOne);
-    CPPUNIT_TEST(testAnInstanceThatWasOnItsWayIsReplacedToo);
+    CPPUNIT_TEST(testAnInstanceOfTheNewPreloaderForksTheNextPreloader);
+    CPPUNIT_TEST(testAnInstanceStillStartingFromTheOldPreloaderIsReplacedToo);
     CPPUNIT_TEST(testAReforkThatFailsChangesNothingAndIsTriedAgain);
-    CPPUNIT_TEST(testOneReforkAtATime);
+    CPPUNIT_TEST(testOneReforkRunsAtATime);
     CPPUNIT_TEST(testARestartDropsARefork);
     CPPUNIT_TEST_SUITE_END();
 
@@ -137,7 +137,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
-    void testASpawnPutsItOff() {
+    void testASpawnPostponesTheRestOfThePreloader() {
         get(preloaded());
         advance(200s, 10s);
         warmUp(2, preloaded());
@@ -147,7 +147,7 @@ public:
         CPPUNIT_ASSERT(eventuallyRests(1));
     }
 
-    void testWhileASpawnIsUnderWayItDoesNotRest() {
+    void testThePreloaderDoesNotRestDuringASpawn() {
         const HeldPtr busy = get(preloaded());
         factory_->hold();
         const AnswerPtr other = ask(preloaded());
@@ -158,7 +158,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, factory_->rests());
     }
 
-    void testWithZeroItNeverRests() {
+    void testWithAnIdleTimeOfZeroThePreloaderNeverRests() {
         Options options = preloaded();
         options.maxPreloaderIdleTime = 0s;
         get(options);
@@ -166,7 +166,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, factory_->rests());
     }
 
-    void testAnInstanceIsToldWhenItIsWarm() {
+    void testAnInstanceIsToldAfterHowManyRequestsItIsWarm() {
         useFakeInstances();
         pool_->attach(warming());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1000}, serveFrame(0).number(5));
@@ -213,7 +213,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, instances_->count());
     }
 
-    void testInstancesOfTheNewPreloaderMakeTheNextOne() {
+    void testAnInstanceOfTheNewPreloaderForksTheNextPreloader() {
         useFakeInstances();
         start(1, warming());
         for (std::size_t generation = 0; generation < 3; generation++) {
@@ -227,7 +227,7 @@ public:
         CPPUNIT_ASSERT(eventuallyReforked(3));
     }
 
-    void testAnInstanceThatWasOnItsWayIsReplacedToo() {
+    void testAnInstanceStillStartingFromTheOldPreloaderIsReplacedToo() {
         useFakeInstances();
         hold(true);
         Options two = warming();
@@ -271,7 +271,7 @@ public:
         CPPUNIT_ASSERT(eventuallyReforked(1));
     }
 
-    void testOneReforkAtATime() {
+    void testOneReforkRunsAtATime() {
         useFakeInstances();
         hold(true);
         start(1, warming());
@@ -282,7 +282,7 @@ public:
         hold(false);
         CPPUNIT_ASSERT(eventuallyReforked(1));
         serveFrame(1);
-        // Worn by now: it is too late for it.
+        // Due for replacement by now: it is too late for it.
         sayWarm(0);
         loop_->runSync([] {});
         CPPUNIT_ASSERT_EQUAL(1U, begun_.load());

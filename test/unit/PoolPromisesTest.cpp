@@ -19,10 +19,10 @@ using namespace std::chrono_literals;
 class PoolPromisesTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(PoolPromisesTest);
     CPPUNIT_TEST(testARequestIsServedThoughAnOlderOneWaitsForACertainInstance);
-    CPPUNIT_TEST(testWhoWantsAnInstanceThatServesNoMoreTakesAnother);
+    CPPUNIT_TEST(testARequestForADisabledInstanceGoesToAnotherInstance);
     CPPUNIT_TEST(testARestartDuringAReplacementDoesNotExceedTheLimitByTwo);
-    CPPUNIT_TEST(testAReplacementWhoseOldInstanceIsGoneIsNoReasonForOneMore);
-    CPPUNIT_TEST(testADetachedInstanceThatWasReplacedCountsAsTheOneTooMany);
+    CPPUNIT_TEST(testAReplacementWhoseOldInstanceIsGoneDoesNotExceedTheLimit);
+    CPPUNIT_TEST(testNoSuccessorStartsWhileADetachedInstanceAlreadyExceedsTheLimit);
     CPPUNIT_TEST(testNoInstanceStaysOnStandbyWhereTheLimitWasLowered);
     CPPUNIT_TEST_SUITE_END();
 
@@ -112,7 +112,7 @@ public:
         end();
     }
 
-    void testWhoWantsAnInstanceThatServesNoMoreTakesAnother() {
+    void testARequestForADisabledInstanceGoesToAnotherInstance() {
         twoInstances();
         const InstanceId wanted = model_->instances()[0].id;
         ask(0, model_->instances()[0].stickyId);
@@ -132,7 +132,7 @@ public:
         ask(0);
         boot(0);
         release(0);
-        // The successor comes, the worn one has a request still.
+        // The successor comes, the instance due for replacement has a request still.
         boot(0);
         CPPUNIT_ASSERT_EQUAL(2U, model_->snapshot().size);
         restart(0);
@@ -142,13 +142,13 @@ public:
         end();
     }
 
-    void testAReplacementWhoseOldInstanceIsGoneIsNoReasonForOneMore() {
+    void testAReplacementWhoseOldInstanceIsGoneDoesNotExceedTheLimit() {
         setMax(1);
         world_->options(0).maxRequests = 1;
         ask(0);
         boot(0);
         release(0);
-        CPPUNIT_ASSERT_EQUAL_MESSAGE("A successor for the worn one", 2U, model_->snapshot().size);
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("A successor for the one due for replacement", 2U, model_->snapshot().size);
         CPPUNIT_ASSERT(model_->kill(model_->instances()[0].id));
         model_->check();
         ask(0);
@@ -158,7 +158,7 @@ public:
         end();
     }
 
-    void testADetachedInstanceThatWasReplacedCountsAsTheOneTooMany() {
+    void testNoSuccessorStartsWhileADetachedInstanceAlreadyExceedsTheLimit() {
         setMax(1);
         world_->options(0).maxRequests = 1;
         world_->options(0).threads = 2;
@@ -169,7 +169,7 @@ public:
         world_->pool().detach(model_->instances()[0].id);
         model_->check();
         boot(0);
-        // The detached one has a request still, and the other one is worn.
+        // The detached one has a request still, and the other one is due for replacement.
         ask(0);
         release(1);
         CPPUNIT_ASSERT_EQUAL(2U, model_->snapshot().size);

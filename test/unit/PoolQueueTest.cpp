@@ -11,20 +11,20 @@ using namespace std::chrono_literals;
 
 class PoolQueueTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolQueueTest);
-    CPPUNIT_TEST(testOneMoreThanMayWaitIsRefusedAtOnce);
-    CPPUNIT_TEST(testAWaiterWhoIsServedMakesRoomInTheQueue);
-    CPPUNIT_TEST(testAWaiterWhoLeavesMakesRoomInTheQueue);
-    CPPUNIT_TEST(testAQueueOfNoSizeHasNoLimit);
-    CPPUNIT_TEST(testAQueueIsItsOwnApplications);
-    CPPUNIT_TEST(testWhoHasWaitedForTooLongIsRefused);
-    CPPUNIT_TEST(testNobodyIsRefusedBeforeItsTime);
-    CPPUNIT_TEST(testWhoMayWaitForLongerWaitsOn);
-    CPPUNIT_TEST(testWhoWaitsForASpawnIsRefusedInTimeToo);
-    CPPUNIT_TEST(testAWaiterWhoseClientLeftGoesAtOnce);
-    CPPUNIT_TEST(testOthersMoveUpWhenAClientLeaves);
-    CPPUNIT_TEST(testTheInstanceOfAClientThatLeftServesOthers);
-    CPPUNIT_TEST(testWhoLeftStaysInTheStatistics);
-    CPPUNIT_TEST(testTheQueuesLengthAndAgeCanBeSeen);
+    CPPUNIT_TEST(testARequestBeyondTheLimitOfTheQueueIsRefusedAtOnce);
+    CPPUNIT_TEST(testAServedRequestMakesRoomInTheQueue);
+    CPPUNIT_TEST(testARequestWhoseClientLeavesMakesRoomInTheQueue);
+    CPPUNIT_TEST(testAQueueSizeOfZeroMeansNoLimit);
+    CPPUNIT_TEST(testEachApplicationHasItsOwnQueue);
+    CPPUNIT_TEST(testARequestThatHasWaitedTooLongIsRefused);
+    CPPUNIT_TEST(testARequestIsNotRefusedBeforeItsTimeLimit);
+    CPPUNIT_TEST(testARequestWithoutATimeLimitContinuesToWait);
+    CPPUNIT_TEST(testARequestThatWaitsForASpawnIsRefusedAtItsTimeLimitToo);
+    CPPUNIT_TEST(testAWaitingRequestIsRemovedAtOnceWhenItsClientLeaves);
+    CPPUNIT_TEST(testLaterRequestsMoveUpInTheQueueWhenAClientLeaves);
+    CPPUNIT_TEST(testTheInstanceStartedForAClientThatLeftServesOtherRequests);
+    CPPUNIT_TEST(testARequestWhoseClientLeftStaysInTheStatistics);
+    CPPUNIT_TEST(testTheSnapshotShowsTheLengthAndTheAgeOfTheQueue);
     CPPUNIT_TEST_SUITE_END();
 
     HeldPtr busy_;
@@ -54,7 +54,7 @@ public:
         PoolContract::tearDown();
     }
 
-    void testOneMoreThanMayWaitIsRefusedAtOnce() {
+    void testARequestBeyondTheLimitOfTheQueueIsRefusedAtOnce() {
         occupy();
         const std::vector<AnswerPtr> waiters{ask(queueOf(2)), ask(queueOf(2))};
         const AnswerPtr refused = ask(queueOf(2));
@@ -68,7 +68,7 @@ public:
         CPPUNIT_ASSERT(!waiters[0]->here() && !waiters[1]->here());
     }
 
-    void testAWaiterWhoIsServedMakesRoomInTheQueue() {
+    void testAServedRequestMakesRoomInTheQueue() {
         occupy();
         const AnswerPtr waiter = ask(queueOf(1));
         busy_.reset();
@@ -76,13 +76,13 @@ public:
         CPPUNIT_ASSERT(!ask(queueOf(1))->here());
     }
 
-    void testAWaiterWhoLeavesMakesRoomInTheQueue() {
+    void testARequestWhoseClientLeavesMakesRoomInTheQueue() {
         occupy();
         ask(queueOf(1)).reset();
         CPPUNIT_ASSERT(!ask(queueOf(1))->here());
     }
 
-    void testAQueueOfNoSizeHasNoLimit() {
+    void testAQueueSizeOfZeroMeansNoLimit() {
         occupy();
         std::vector<AnswerPtr> waiters;
         for (int i = 0; i < 1000; i++) {
@@ -91,7 +91,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1000U, group().queue.waiting);
     }
 
-    void testAQueueIsItsOwnApplications() {
+    void testEachApplicationHasItsOwnQueue() {
         occupy();
         const AnswerPtr waiter = ask(queueOf(1));
         Options other = app("/srv/shop");
@@ -99,7 +99,7 @@ public:
         CPPUNIT_ASSERT(!ask(other)->here());
     }
 
-    void testWhoHasWaitedForTooLongIsRefused() {
+    void testARequestThatHasWaitedTooLongIsRefused() {
         occupy();
         const AnswerPtr waiter = ask(waitingFor(300ms));
         pass(300ms);
@@ -109,7 +109,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, group().queue.waiting);
     }
 
-    void testNobodyIsRefusedBeforeItsTime() {
+    void testARequestIsNotRefusedBeforeItsTimeLimit() {
         occupy();
         const AnswerPtr waiter = ask(waitingFor(300ms));
         pass(299ms);
@@ -118,7 +118,7 @@ public:
         CPPUNIT_ASSERT(waiter->session() != nullptr);
     }
 
-    void testWhoMayWaitForLongerWaitsOn() {
+    void testARequestWithoutATimeLimitContinuesToWait() {
         occupy();
         const AnswerPtr patient = ask(app());
         const AnswerPtr hasty = ask(waitingFor(300ms));
@@ -127,7 +127,7 @@ public:
         CPPUNIT_ASSERT(!patient->here());
     }
 
-    void testWhoWaitsForASpawnIsRefusedInTimeToo() {
+    void testARequestThatWaitsForASpawnIsRefusedAtItsTimeLimitToo() {
         factory_->hold();
         const AnswerPtr waiter = ask(waitingFor(300ms));
         factory_->waitUntilHeld(1);
@@ -137,7 +137,7 @@ public:
         CPPUNIT_ASSERT(eventuallyServing(1));
     }
 
-    void testAWaiterWhoseClientLeftGoesAtOnce() {
+    void testAWaitingRequestIsRemovedAtOnceWhenItsClientLeaves() {
         occupy();
         AnswerPtr waiter = ask(app());
         waiter.reset();
@@ -145,7 +145,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, group().queue.waiting);
     }
 
-    void testOthersMoveUpWhenAClientLeaves() {
+    void testLaterRequestsMoveUpInTheQueueWhenAClientLeaves() {
         occupy();
         AnswerPtr first = ask(app());
         const AnswerPtr second = ask(app());
@@ -156,7 +156,7 @@ public:
         CPPUNIT_ASSERT(!third->here());
     }
 
-    void testTheInstanceOfAClientThatLeftServesOthers() {
+    void testTheInstanceStartedForAClientThatLeftServesOtherRequests() {
         factory_->hold();
         AnswerPtr waiting = ask(app());
         factory_->waitUntilHeld(1);
@@ -167,7 +167,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, factory_->attempts());
     }
 
-    void testWhoLeftStaysInTheStatistics() {
+    void testARequestWhoseClientLeftStaysInTheStatistics() {
         occupy();
         AnswerPtr waiting = ask(app());
         clock_.advance(100ms);
@@ -180,7 +180,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, snapshot.counters.requests);
     }
 
-    void testTheQueuesLengthAndAgeCanBeSeen() {
+    void testTheSnapshotShowsTheLengthAndTheAgeOfTheQueue() {
         setMax(1);
         busy_ = get(queueOf(5));
         const AnswerPtr first = ask(queueOf(5));

@@ -16,20 +16,20 @@ using namespace std::chrono_literals;
 
 class PoolReplacementByQueueTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolReplacementByQueueTest);
-    CPPUNIT_TEST(testAWornInstanceFinishesWhenItsSuccessorServes);
+    CPPUNIT_TEST(testAnInstanceDueForReplacementFinishesWhenItsSuccessorServes);
     CPPUNIT_TEST(testASuccessorTakesFromTheSameQueue);
-    CPPUNIT_TEST(testADisabledInstanceThatSaidItIsWornIsReplacedOnceItIsEnabled);
+    CPPUNIT_TEST(testADisabledInstanceDueForReplacementIsReplacedOnceItIsEnabled);
     CPPUNIT_TEST(testInstancesAreReplacedAfterClearEndedAReplacement);
     CPPUNIT_TEST(testMaxRequestsIsToldToTheInstance);
-    CPPUNIT_TEST(testTheOneThatStandsByServesWhenTheOldOneIsGone);
-    CPPUNIT_TEST(testTheOneThatStandsByIsLeftAloneAfterARestart);
-    CPPUNIT_TEST(testThePoolsEndEndsTheOneThatStandsBy);
-    CPPUNIT_TEST(testAReplacementThatDiesWhileItStandsByIsReplaced);
-    CPPUNIT_TEST(testDisablingPausesAndEnablingGoesOn);
+    CPPUNIT_TEST(testTheStandbyInstanceServesWhenTheOldInstanceIsGone);
+    CPPUNIT_TEST(testTheStandbyInstanceIsDiscardedByARestart);
+    CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
+    CPPUNIT_TEST(testAStandbyInstanceThatDiesIsReplaced);
+    CPPUNIT_TEST(testDisablingPausesAnInstanceAndEnablingResumesIt);
     CPPUNIT_TEST(testADetachedInstanceIsToldToFinish);
     CPPUNIT_TEST(testAnInstanceThatDiesIsReplacedAndCounted);
-    CPPUNIT_TEST(testWithRollingOffTheLineIsNewBeforeItsFirstInstance);
-    CPPUNIT_TEST(testWhatWasNotNeededForTheIdleTimeIsToldToFinish);
+    CPPUNIT_TEST(testWithoutRollingRestartsTheNewQueueIsPublishedBeforeItsFirstInstance);
+    CPPUNIT_TEST(testAnInstanceNotNeededForTheIdleTimeIsToldToFinish);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<FakeInstances> instances_;
@@ -59,7 +59,7 @@ class PoolReplacementByQueueTest : public PoolContract {
         CPPUNIT_ASSERT(eventuallyServing(1, options));
         return attachment;
     }
-    void wear(std::size_t index) {
+    void makeDue(std::size_t index) {
         instances_->send(index, Frame(FrameType::LIMIT_REACHED));
     }
     bool eventuallyReplaced(std::uint64_t count) const {
@@ -90,10 +90,10 @@ public:
         PoolContract::tearDown();
     }
 
-    void testAWornInstanceFinishesWhenItsSuccessorServes() {
+    void testAnInstanceDueForReplacementFinishesWhenItsSuccessorServes() {
         start(pulling());
         factory_->hold();
-        wear(0);
+        makeDue(0);
         factory_->waitUntilHeld(1);
         CPPUNIT_ASSERT(instances_->silent(0));
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
@@ -109,7 +109,7 @@ public:
 
     void testASuccessorTakesFromTheSameQueue() {
         const Attachment attachment = start(pulling());
-        wear(0);
+        makeDue(0);
         Frame serve = serveFrame(1);
         RequestQueue::send(attachment.sending.get(), RequestHeader{}, "", "");
         const FileDescriptor queue = serve.takeDescriptor(0);
@@ -119,14 +119,14 @@ public:
         CPPUNIT_ASSERT_MESSAGE("It has cells of its own", serve.number(0) != 0);
     }
 
-    void testADisabledInstanceThatSaidItIsWornIsReplacedOnceItIsEnabled() {
+    void testADisabledInstanceDueForReplacementIsReplacedOnceItIsEnabled() {
         start(pulling());
         const InstanceId old = idOf(0);
         CPPUNIT_ASSERT(pool_->disable(old) == Pool::Disabling::DONE);
         serveFrame(1);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
         // Its last request was the one too many. It says so once.
-        wear(0);
+        makeDue(0);
         loop_->runSync([] {});
         pool_->enable(old);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
@@ -137,7 +137,7 @@ public:
     void testInstancesAreReplacedAfterClearEndedAReplacement() {
         start(pulling());
         factory_->hold();
-        wear(0);
+        makeDue(0);
         factory_->waitUntilHeld(1);
         pool_->clear();
         CPPUNIT_ASSERT(toldToFinish(0));
@@ -148,7 +148,7 @@ public:
         pool_->attach(pulling());
         serveFrame(2);
         CPPUNIT_ASSERT(eventuallyServing(1, pulling()));
-        wear(2);
+        makeDue(2);
         CPPUNIT_ASSERT(toldToFinish(2));
         CPPUNIT_ASSERT(eventuallyReplaced(1));
     }
@@ -160,9 +160,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{4711}, serveFrame(0).number(3));
     }
 
-    void testTheOneThatStandsByServesWhenTheOldOneIsGone() {
+    void testTheStandbyInstanceServesWhenTheOldInstanceIsGone() {
         start(alone());
-        wear(0);
+        makeDue(0);
         CPPUNIT_ASSERT(toldToFinish(0));
         CPPUNIT_ASSERT(eventuallyStandsBy());
         CPPUNIT_ASSERT_MESSAGE("It is told nothing before", instances_->silent(1));
@@ -174,9 +174,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    void testTheOneThatStandsByIsLeftAloneAfterARestart() {
+    void testTheStandbyInstanceIsDiscardedByARestart() {
         start(alone());
-        wear(0);
+        makeDue(0);
         CPPUNIT_ASSERT(eventuallyStandsBy());
         restart();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
@@ -188,9 +188,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone()).at(0).version);
     }
 
-    void testThePoolsEndEndsTheOneThatStandsBy() {
+    void testThePoolsEndEndsTheStandbyInstance() {
         start(alone());
-        wear(0);
+        makeDue(0);
         CPPUNIT_ASSERT(eventuallyStandsBy());
         pool_->shutDown();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
@@ -198,9 +198,9 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
     }
 
-    void testAReplacementThatDiesWhileItStandsByIsReplaced() {
+    void testAStandbyInstanceThatDiesIsReplaced() {
         start(alone());
-        wear(0);
+        makeDue(0);
         CPPUNIT_ASSERT(eventuallyStandsBy());
         instances_->kill(1);
         instances_->kill(0);
@@ -208,7 +208,7 @@ public:
         CPPUNIT_ASSERT(eventuallyServing(1, alone()));
     }
 
-    void testDisablingPausesAndEnablingGoesOn() {
+    void testDisablingPausesAnInstanceAndEnablingResumesIt() {
         start(pulling());
         const InstanceId id = idOf(0);
         CPPUNIT_ASSERT(pool_->disable(id) == Pool::Disabling::DONE);
@@ -240,7 +240,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(pulling()).counters.died);
     }
 
-    void testWithRollingOffTheLineIsNewBeforeItsFirstInstance() {
+    void testWithoutRollingRestartsTheNewQueueIsPublishedBeforeItsFirstInstance() {
         Options options = pulling();
         options.rollingRestarts = false;
         const Attachment old = start(options);
@@ -254,7 +254,7 @@ public:
         CPPUNIT_ASSERT(eventuallyServing(1, options));
     }
 
-    void testWhatWasNotNeededForTheIdleTimeIsToldToFinish() {
+    void testAnInstanceNotNeededForTheIdleTimeIsToldToFinish() {
         Options options = pulling();
         options.minInstances = 0;
         const Attachment attachment = start(options);

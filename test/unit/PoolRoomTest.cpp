@@ -14,22 +14,22 @@ using namespace std::chrono_literals;
 class PoolRoomTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolRoomTest);
     CPPUNIT_TEST(testTheApplicationWhoseRequestHasWaitedLongestComesFirst);
-    CPPUNIT_TEST(testWhoHasNoInstanceComesBeforeWhoWantsMore);
-    CPPUNIT_TEST(testAnInstanceOverItsMinimumGoesBeforeOneThatIsNot);
-    CPPUNIT_TEST(testTheApplicationThatNeededItsInstancesLeastOfLateGivesOneUp);
+    CPPUNIT_TEST(testAnApplicationWithoutInstancesGetsRoomBeforeOneThatHasSome);
+    CPPUNIT_TEST(testAnInstanceAboveTheMinimumOfItsApplicationIsEvictedFirst);
+    CPPUNIT_TEST(testTheApplicationThatRecentlyNeededItsInstancesLeastGivesOneUp);
     CPPUNIT_TEST(testAnInstanceThatIsAboutToTakeARequestIsNotEvicted);
-    CPPUNIT_TEST(testMinimumsDoNotDriveEachOtherOut);
-    CPPUNIT_TEST(testStartInstancesDoNotDriveEachOtherOut);
-    CPPUNIT_TEST(testABusyApplicationSharesWithOneThatHasNothing);
-    CPPUNIT_TEST(testNobodyHasToShareBeforeItHasServedForAMoment);
+    CPPUNIT_TEST(testTheMinimumsOfTwoApplicationsDoNotEvictEachOther);
+    CPPUNIT_TEST(testTheStartInstancesOfTwoApplicationsDoNotEvictEachOther);
+    CPPUNIT_TEST(testABusyApplicationGivesRoomToOneWithoutInstances);
+    CPPUNIT_TEST(testABusyApplicationGivesUpNoInstanceInItsFirstSecond);
     CPPUNIT_TEST(testNoApplicationStarvesBesideABusyOne);
     CPPUNIT_TEST(testBusyApplicationsShareThePoolFairly);
-    CPPUNIT_TEST(testAWaiterWhoLeavesWantsNoRoomAnyMore);
-    CPPUNIT_TEST(testAWaiterWhoseTimeIsUpWantsNoRoomAnyMore);
+    CPPUNIT_TEST(testARequestWhoseClientLeftNeedsNoRoom);
+    CPPUNIT_TEST(testARequestThatTimedOutNeedsNoRoom);
     CPPUNIT_TEST(testAFailedStartLeavesItsRoomToOthers);
-    CPPUNIT_TEST(testADeathMakesRoomForWhoHasWaitedLongest);
-    CPPUNIT_TEST(testALoweredMaximumIsReachedAsOthersNeedRoom);
-    CPPUNIT_TEST(testARaisedMaximumServesTheOldestFirst);
+    CPPUNIT_TEST(testADeadInstanceMakesRoomForTheRequestThatHasWaitedLongest);
+    CPPUNIT_TEST(testALoweredMaximumIsReachedAsAnotherApplicationNeedsRoom);
+    CPPUNIT_TEST(testARaisedMaximumServesTheOldestRequestFirst);
     CPPUNIT_TEST_SUITE_END();
 
     /** An instance tells the pool nothing when it becomes idle. The pool looks so often. */
@@ -66,7 +66,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, waitingForRoom());
     }
 
-    void testWhoHasNoInstanceComesBeforeWhoWantsMore() {
+    void testAnApplicationWithoutInstancesGetsRoomBeforeOneThatHasSome() {
         setMax(2);
         HeldPtr one = get(blog_);
         const HeldPtr other = get(blog_);
@@ -82,7 +82,7 @@ public:
         CPPUNIT_ASSERT(!more->here());
     }
 
-    void testAnInstanceOverItsMinimumGoesBeforeOneThatIsNot() {
+    void testAnInstanceAboveTheMinimumOfItsApplicationIsEvictedFirst() {
         setMax(3);
         Options kept = blog_;
         kept.minInstances = 1;
@@ -95,7 +95,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, group(shop_).counters.evicted);
     }
 
-    void testTheApplicationThatNeededItsInstancesLeastOfLateGivesOneUp() {
+    void testTheApplicationThatRecentlyNeededItsInstancesLeastGivesOneUp() {
         setMax(3);
         get(blog_).reset();
         warmUp(2, shop_);
@@ -120,7 +120,7 @@ public:
         CPPUNIT_ASSERT(!second->here());
     }
 
-    void testMinimumsDoNotDriveEachOtherOut() {
+    void testTheMinimumsOfTwoApplicationsDoNotEvictEachOther() {
         setMax(1);
         Options one = blog_;
         Options other = shop_;
@@ -132,7 +132,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(shop_).size());
     }
 
-    void testStartInstancesDoNotDriveEachOtherOut() {
+    void testTheStartInstancesOfTwoApplicationsDoNotEvictEachOther() {
         Options one = blog_;
         Options other = shop_;
         one.startInstances = other.startInstances = 2;
@@ -159,7 +159,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(4U, factory_->attempts());
     }
 
-    void testABusyApplicationSharesWithOneThatHasNothing() {
+    void testABusyApplicationGivesRoomToOneWithoutInstances() {
         std::vector<HeldPtr> sessions;
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(blog_));
@@ -173,7 +173,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, count());
     }
 
-    void testNobodyHasToShareBeforeItHasServedForAMoment() {
+    void testABusyApplicationGivesUpNoInstanceInItsFirstSecond() {
         setMax(1);
         const HeldPtr session = get(blog_);
         clock_.advance(900ms);
@@ -222,7 +222,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, instancesThat(Process::State::SERVING, shop_).size());
     }
 
-    void testAWaiterWhoLeavesWantsNoRoomAnyMore() {
+    void testARequestWhoseClientLeftNeedsNoRoom() {
         setMax(1);
         HeldPtr session = get(blog_);
         AnswerPtr waiting = ask(shop_);
@@ -235,7 +235,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, instances(blog_).size());
     }
 
-    void testAWaiterWhoseTimeIsUpWantsNoRoomAnyMore() {
+    void testARequestThatTimedOutNeedsNoRoom() {
         setMax(1);
         HeldPtr session = get(blog_);
         Options hasty = shop_;
@@ -263,7 +263,7 @@ public:
         CPPUNIT_ASSERT(waiter->session() != nullptr);
     }
 
-    void testADeathMakesRoomForWhoHasWaitedLongest() {
+    void testADeadInstanceMakesRoomForTheRequestThatHasWaitedLongest() {
         setMax(1);
         const HeldPtr session = get(blog_);
         const AnswerPtr older = ask(shop_);
@@ -275,7 +275,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, size());
     }
 
-    void testALoweredMaximumIsReachedAsOthersNeedRoom() {
+    void testALoweredMaximumIsReachedAsAnotherApplicationNeedsRoom() {
         std::vector<HeldPtr> sessions;
         for (int i = 0; i < 3; i++) {
             sessions.push_back(get(blog_));
@@ -293,7 +293,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
-    void testARaisedMaximumServesTheOldestFirst() {
+    void testARaisedMaximumServesTheOldestRequestFirst() {
         setMax(1);
         const HeldPtr session = get(blog_);
         const AnswerPtr older = ask(shop_);

@@ -11,23 +11,23 @@ using namespace std::chrono_literals;
 
 class PoolScalingTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolScalingTest);
-    CPPUNIT_TEST(testABurstStartsSeveralAtOnce);
-    CPPUNIT_TEST(testABurstStartsNoMoreThanItNeeds);
+    CPPUNIT_TEST(testABurstOfRequestsStartsSeveralInstancesAtOnce);
+    CPPUNIT_TEST(testABurstOfRequestsStartsNoMoreInstancesThanItNeeds);
     CPPUNIT_TEST(testARequestThatAFreeThreadIsAboutToTakeStartsNoInstance);
     CPPUNIT_TEST(testStartInstancesComeWithTheFirstRequest);
     CPPUNIT_TEST(testStartInstancesAreNotAMinimum);
     CPPUNIT_TEST(testStartInstancesKeepTheLimits);
-    CPPUNIT_TEST(testAnotherIsStartedWhenTheHeadHasWaitedForLongerThanAnAnswerTakes);
-    CPPUNIT_TEST(testNoneIsStartedWhileNoCoreIsFree);
-    CPPUNIT_TEST(testOneIsStartedAllTheSameWhenTheLineHardlyMoves);
-    CPPUNIT_TEST(testEachFreeCoreIsGoodForOneInstance);
-    CPPUNIT_TEST(testRequestsThatComeAndGoDoNotMakeInstancesComeAndGo);
-    CPPUNIT_TEST(testMinInstancesAreMoreThanWasAskedFor);
+    CPPUNIT_TEST(testAnInstanceStartsWhenTheFirstRequestWaitsLongerThanAnAnswerTakes);
+    CPPUNIT_TEST(testNoInstanceStartsWhileNoCoreIsFree);
+    CPPUNIT_TEST(testAnInstanceStartsWithoutAFreeCoreIfTheQueueHardlyMoves);
+    CPPUNIT_TEST(testEachFreeCoreAllowsOneFurtherInstance);
+    CPPUNIT_TEST(testAFluctuatingLoadNeitherStartsNorEndsInstances);
+    CPPUNIT_TEST(testTheMinimumOfInstancesStartsForASingleRequest);
     CPPUNIT_TEST(testMaxInstancesPerAppHoldsForEachApplication);
     CPPUNIT_TEST(testTheSmallerOfAnApplicationsLimitsCounts);
     CPPUNIT_TEST(testMaxPoolSizeHoldsOverAllApplications);
-    CPPUNIT_TEST(testAMinimumOverTheMaximumStopsThere);
-    CPPUNIT_TEST(testThreadsShareAnInstance);
+    CPPUNIT_TEST(testAMinimumAboveTheMaximumIsLimitedToTheMaximum);
+    CPPUNIT_TEST(testAnInstanceWithTwoThreadsServesTwoRequests);
     CPPUNIT_TEST_SUITE_END();
 
     /** Answers that take a tenth of a second; as a histogram tells it, from 65 to 131 ms. */
@@ -39,7 +39,7 @@ class PoolScalingTest : public PoolContract {
     }
 
 public:
-    void testABurstStartsSeveralAtOnce() {
+    void testABurstOfRequestsStartsSeveralInstancesAtOnce() {
         factory_->hold();
         const std::vector<AnswerPtr> answers{ask(app()), ask(app()), ask(app())};
         pass(50ms);
@@ -51,7 +51,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, count());
     }
 
-    void testABurstStartsNoMoreThanItNeeds() {
+    void testABurstOfRequestsStartsNoMoreInstancesThanItNeeds() {
         setMax(6);
         factory_->hold();
         const std::vector<AnswerPtr> answers{ask(app()), ask(app())};
@@ -102,7 +102,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(5U, factory_->attempts());
     }
 
-    void testAnotherIsStartedWhenTheHeadHasWaitedForLongerThanAnAnswerTakes() {
+    void testAnInstanceStartsWhenTheFirstRequestWaitsLongerThanAnAnswerTakes() {
         learnServiceTime();
         const HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
@@ -113,7 +113,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    void testNoneIsStartedWhileNoCoreIsFree() {
+    void testNoInstanceStartsWhileNoCoreIsFree() {
         learnServiceTime();
         cpu_.idle = 0.9;
         const HeldPtr session = get();
@@ -125,7 +125,7 @@ public:
         CPPUNIT_ASSERT(waiter->comes());
     }
 
-    void testOneIsStartedAllTheSameWhenTheLineHardlyMoves() {
+    void testAnInstanceStartsWithoutAFreeCoreIfTheQueueHardlyMoves() {
         learnServiceTime();
         cpu_.idle = 0;
         const HeldPtr session = get();
@@ -139,7 +139,7 @@ public:
         CPPUNIT_ASSERT(!later->here());
     }
 
-    void testEachFreeCoreIsGoodForOneInstance() {
+    void testEachFreeCoreAllowsOneFurtherInstance() {
         setMax(9);
         learnServiceTime();
         const HeldPtr session = get();
@@ -151,7 +151,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, group().starting);
     }
 
-    void testRequestsThatComeAndGoDoNotMakeInstancesComeAndGo() {
+    void testAFluctuatingLoadNeitherStartsNorEndsInstances() {
         for (int i = 0; i < 30; i++) {
             warmUp(2);
             advance(5s, 1s);
@@ -162,7 +162,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, group().counters.idled);
     }
 
-    void testMinInstancesAreMoreThanWasAskedFor() {
+    void testTheMinimumOfInstancesStartsForASingleRequest() {
         Options options = app();
         options.minInstances = 3;
         const HeldPtr session = get(options);
@@ -209,7 +209,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
     }
 
-    void testAMinimumOverTheMaximumStopsThere() {
+    void testAMinimumAboveTheMaximumIsLimitedToTheMaximum() {
         Options options = app();
         options.minInstances = 9;
         get(options).reset();
@@ -218,7 +218,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
     }
 
-    void testThreadsShareAnInstance() {
+    void testAnInstanceWithTwoThreadsServesTwoRequests() {
         Options options = app();
         options.threads = 2;
         const HeldPtr first = get(options);

@@ -24,7 +24,7 @@ using namespace std::chrono_literals;
 /** The agent's side of the pool protocol, with this process as the child. */
 class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolServerTest);
-    CPPUNIT_TEST(testAChildWhoseConnectionIsOverKeepsItsBoardAndItsChannels);
+    CPPUNIT_TEST(testAChildKeepsItsInFlightTableAndItsChannelsAfterItsConnectionEnds);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -99,7 +99,7 @@ public:
         PoolFixture::tearDown();
     }
 
-    void testAChildWhoseConnectionIsOverKeepsItsBoardAndItsChannels() {
+    void testAChildKeepsItsInFlightTableAndItsChannelsAfterItsConnectionEnds() {
         // The instance's process is forked here. An earlier connection would stay open in it.
         pool_->attach(options());
         Frame serve = instances_->frame(0);

@@ -11,22 +11,22 @@ using namespace std::chrono_literals;
 
 class PoolSparesTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolSparesTest);
-    CPPUNIT_TEST(testSparesAreKeptBesideThoseThatAreBusy);
-    CPPUNIT_TEST(testALoadThatRisesIsFollowedWithinTwoSeconds);
-    CPPUNIT_TEST(testALoadThatFallsIsFollowedWithinTwoSeconds);
-    CPPUNIT_TEST(testTheOldestOfThoseThatAreTooManyGo);
-    CPPUNIT_TEST(testBusyOnesAreNotTooMany);
+    CPPUNIT_TEST(testSpareInstancesAreKeptBesideBusyInstances);
+    CPPUNIT_TEST(testTheInstancesFollowARisingLoadWithinTwoSeconds);
+    CPPUNIT_TEST(testTheInstancesFollowAFallingLoadWithinTwoSeconds);
+    CPPUNIT_TEST(testTheOldestSurplusInstancesEnd);
+    CPPUNIT_TEST(testBusyInstancesAreNotSurplus);
     CPPUNIT_TEST(testMinInstancesStay);
-    CPPUNIT_TEST(testAMinimumOverTheMaximumCounts);
-    CPPUNIT_TEST(testRequestsThatComeAndGoDoNotMakeInstancesComeAndGo);
-    CPPUNIT_TEST(testWithAMaximumTheIdleTimeEndsNone);
-    CPPUNIT_TEST(testTheIdleTimeLeavesTheMinimum);
-    CPPUNIT_TEST(testAnApplicationThatMayGoDownGoesDown);
-    CPPUNIT_TEST(testAnApplicationThatNobodyHasAskedForAgainKeepsNone);
-    CPPUNIT_TEST(testTheLimitsOfTheApplicationAndOfThePoolAreKept);
-    CPPUNIT_TEST(testNoOtherApplicationGivesUpAnInstance);
-    CPPUNIT_TEST(testRoomThatComesIsUsed);
-    CPPUNIT_TEST(testWhoAsksComesBeforeSpares);
+    CPPUNIT_TEST(testAMinimumOfSparesAboveTheMaximumTakesPrecedence);
+    CPPUNIT_TEST(testAFluctuatingLoadEndsNoInstances);
+    CPPUNIT_TEST(testWithAMaximumOfSparesTheIdleTimeEndsNoInstance);
+    CPPUNIT_TEST(testTheIdleTimeLeavesTheMinimumOfSpares);
+    CPPUNIT_TEST(testAnIdleApplicationWithoutMinInstancesEndsAllItsInstances);
+    CPPUNIT_TEST(testAClearedApplicationWithoutRequestsKeepsNoSpares);
+    CPPUNIT_TEST(testSparesKeepTheLimitsOfTheApplicationAndOfThePool);
+    CPPUNIT_TEST(testNoOtherApplicationGivesUpAnInstanceForSpares);
+    CPPUNIT_TEST(testSparesUseRoomThatBecomesFree);
+    CPPUNIT_TEST(testARequestOfAnotherApplicationComesBeforeSpares);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr auto LOOK = 250ms;
@@ -57,7 +57,7 @@ public:
         setMax(12);
     }
 
-    void testSparesAreKeptBesideThoseThatAreBusy() {
+    void testSpareInstancesAreKeptBesideBusyInstances() {
         std::vector<HeldPtr> sessions;
         for (unsigned busy = 1; busy <= 3; busy++) {
             sessions.push_back(get(sparing(2, 0)));
@@ -67,7 +67,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, pool_->getActive());
     }
 
-    void testALoadThatRisesIsFollowedWithinTwoSeconds() {
+    void testTheInstancesFollowARisingLoadWithinTwoSeconds() {
         cpu_.idle = 0;
         get(sparing(1, 2)).reset();
         pass(1s);
@@ -81,7 +81,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{9}, serving());
     }
 
-    void testALoadThatFallsIsFollowedWithinTwoSeconds() {
+    void testTheInstancesFollowAFallingLoadWithinTwoSeconds() {
         std::vector<HeldPtr> sessions;
         sessions.reserve(8);
         for (int i = 0; i < 8; i++) {
@@ -93,7 +93,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving());
     }
 
-    void testTheOldestOfThoseThatAreTooManyGo() {
+    void testTheOldestSurplusInstancesEnd() {
         warmUp(4, sparing(0, 1));
         CPPUNIT_ASSERT(eventuallyServing(4));
         const InstanceId youngest = instances().back().id;
@@ -102,7 +102,7 @@ public:
         CPPUNIT_ASSERT(instances().front().id == youngest);
     }
 
-    void testBusyOnesAreNotTooMany() {
+    void testBusyInstancesAreNotSurplus() {
         std::vector<HeldPtr> sessions;
         sessions.reserve(3);
         for (int i = 0; i < 3; i++) {
@@ -118,13 +118,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, serving());
     }
 
-    void testAMinimumOverTheMaximumCounts() {
+    void testAMinimumOfSparesAboveTheMaximumTakesPrecedence() {
         warmUp(6, sparing(4, 2));
         pass(5s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, serving());
     }
 
-    void testRequestsThatComeAndGoDoNotMakeInstancesComeAndGo() {
+    void testAFluctuatingLoadEndsNoInstances() {
         warmUp(4, sparing(1, 1));
         pass(500ms);
         const unsigned spawned = factory_->spawned();
@@ -136,13 +136,13 @@ public:
         CPPUNIT_ASSERT(factory_->spawned() <= spawned + 1);
     }
 
-    void testWithAMaximumTheIdleTimeEndsNone() {
+    void testWithAMaximumOfSparesTheIdleTimeEndsNoInstance() {
         warmUp(3, sparing(0, 3));
         advance(600s, 1s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, serving());
     }
 
-    void testTheIdleTimeLeavesTheMinimum() {
+    void testTheIdleTimeLeavesTheMinimumOfSpares() {
         warmUp(6, sparing(2, 0));
         // Spares that were on their way may have come late.
         CPPUNIT_ASSERT(eventually([&] { return advance(60s, 1s), serving() == 2; }));
@@ -150,7 +150,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving());
     }
 
-    void testAnApplicationThatMayGoDownGoesDown() {
+    void testAnIdleApplicationWithoutMinInstancesEndsAllItsInstances() {
         get(sparing(2, 3, 0)).reset();
         pass(1s);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving());
@@ -159,7 +159,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->spawned());
     }
 
-    void testAnApplicationThatNobodyHasAskedForAgainKeepsNone() {
+    void testAClearedApplicationWithoutRequestsKeepsNoSpares() {
         get(sparing(2, 0)).reset();
         pass(1s);
         pool_->clear();
@@ -167,7 +167,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, size());
     }
 
-    void testTheLimitsOfTheApplicationAndOfThePoolAreKept() {
+    void testSparesKeepTheLimitsOfTheApplicationAndOfThePool() {
         Options options = sparing(9, 0);
         options.maxInstances = 4;
         const HeldPtr session = get(options);
@@ -180,7 +180,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(6U, size());
     }
 
-    void testNoOtherApplicationGivesUpAnInstance() {
+    void testNoOtherApplicationGivesUpAnInstanceForSpares() {
         setMax(3);
         warmUp(2, app("/srv/shop"));
         const HeldPtr session = get(sparing(5, 0));
@@ -189,7 +189,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, serving(app("/srv/shop")));
     }
 
-    void testRoomThatComesIsUsed() {
+    void testSparesUseRoomThatBecomesFree() {
         setMax(1);
         const HeldPtr session = get(sparing(2, 0));
         pass(1s);
@@ -198,7 +198,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{3}, serving());
     }
 
-    void testWhoAsksComesBeforeSpares() {
+    void testARequestOfAnotherApplicationComesBeforeSpares() {
         setMax(3);
         const HeldPtr session = get(sparing(2, 0));
         pass(1s);

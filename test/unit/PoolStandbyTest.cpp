@@ -11,17 +11,17 @@ using namespace std::chrono_literals;
 
 class PoolStandbyTest : public PoolContract {
     CPPUNIT_TEST_SUITE(PoolStandbyTest);
-    CPPUNIT_TEST(testTheNewOneServesAfterTheOldOnesLastAnswer);
-    CPPUNIT_TEST(testAnIdleOldOneGoesAtOnce);
-    CPPUNIT_TEST(testANewVersionStandsByToo);
-    CPPUNIT_TEST(testWithRollingOffTheNewOneIsStartedAfterTheOldOnesEnd);
-    CPPUNIT_TEST(testTheOldOnesDeathPutsTheNewOneToWork);
-    CPPUNIT_TEST(testARestartMeanwhileBringsTheLatestVersion);
+    CPPUNIT_TEST(testTheNewInstanceServesAfterTheLastAnswerOfTheOldInstance);
+    CPPUNIT_TEST(testAnIdleOldInstanceEndsAtOnce);
+    CPPUNIT_TEST(testAnInstanceOfANewVersionStandsByToo);
+    CPPUNIT_TEST(testWithoutRollingRestartsTheNewInstanceStartsAfterTheOldInstanceEnded);
+    CPPUNIT_TEST(testTheNewInstanceServesWhenTheOldInstanceDies);
+    CPPUNIT_TEST(testARestartDuringStandbyStartsTheLatestVersion);
     CPPUNIT_TEST(testARestartDuringAReplacementLeavesOneInstance);
-    CPPUNIT_TEST(testClearEndsTheOneThatStandsBy);
-    CPPUNIT_TEST(testThePoolsEndEndsTheOneThatStandsBy);
-    CPPUNIT_TEST(testADisabledOneIsTheLastOne);
-    CPPUNIT_TEST(testADetachedOneHasEndedBeforeTheNextIsStarted);
+    CPPUNIT_TEST(testClearEndsTheStandbyInstance);
+    CPPUNIT_TEST(testThePoolsEndEndsTheStandbyInstance);
+    CPPUNIT_TEST(testTheOnlyInstanceCannotBeDisabled);
+    CPPUNIT_TEST(testADetachedInstanceEndsBeforeTheNextInstanceStarts);
     CPPUNIT_TEST_SUITE_END();
 
     Options alone() const {
@@ -51,7 +51,7 @@ class PoolStandbyTest : public PoolContract {
     }
 
 public:
-    void testTheNewOneServesAfterTheOldOnesLastAnswer() {
+    void testTheNewInstanceServesAfterTheLastAnswerOfTheOldInstance() {
         HeldPtr session = standBy();
         const DummyInstance *old = instanceOf(session);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::DRAINING));
@@ -66,7 +66,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    void testAnIdleOldOneGoesAtOnce() {
+    void testAnIdleOldInstanceEndsAtOnce() {
         get(alone()).reset();
         useTooMuch();
         CPPUNIT_ASSERT(eventually([this] { return group(alone()).counters.replaced == 1; }));
@@ -74,7 +74,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, size());
     }
 
-    void testANewVersionStandsByToo() {
+    void testAnInstanceOfANewVersionStandsByToo() {
         HeldPtr session = get(alone());
         restart();
         CPPUNIT_ASSERT(eventuallyStandsBy());
@@ -85,7 +85,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone())[0].version);
     }
 
-    void testWithRollingOffTheNewOneIsStartedAfterTheOldOnesEnd() {
+    void testWithoutRollingRestartsTheNewInstanceStartsAfterTheOldInstanceEnded() {
         Options options = alone();
         options.rollingRestarts = false;
         HeldPtr session = get(options);
@@ -98,7 +98,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    void testTheOldOnesDeathPutsTheNewOneToWork() {
+    void testTheNewInstanceServesWhenTheOldInstanceDies() {
         const HeldPtr session = standBy();
         const AnswerPtr waiter = ask(alone());
         die(0);
@@ -107,7 +107,7 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It had been told to", std::uint64_t{0}, group(alone()).counters.died);
     }
 
-    void testARestartMeanwhileBringsTheLatestVersion() {
+    void testARestartDuringStandbyStartsTheLatestVersion() {
         HeldPtr session = standBy();
         restart();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
@@ -139,7 +139,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instances(alone())[0].version);
     }
 
-    void testClearEndsTheOneThatStandsBy() {
+    void testClearEndsTheStandbyInstance() {
         HeldPtr session = standBy();
         pool_->clear();
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, count(Process::State::STANDBY));
@@ -148,7 +148,7 @@ public:
         CPPUNIT_ASSERT(get(alone()) != nullptr);
     }
 
-    void testThePoolsEndEndsTheOneThatStandsBy() {
+    void testThePoolsEndEndsTheStandbyInstance() {
         HeldPtr session = standBy();
         const AnswerPtr waiter = ask(alone());
         pool_->shutDown();
@@ -158,13 +158,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, size());
     }
 
-    void testADisabledOneIsTheLastOne() {
+    void testTheOnlyInstanceCannotBeDisabled() {
         get(alone()).reset();
         CPPUNIT_ASSERT(pool_->disable(instances(alone())[0].id) == Pool::Disabling::LAST_ONE);
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, count(Process::State::SERVING));
     }
 
-    void testADetachedOneHasEndedBeforeTheNextIsStarted() {
+    void testADetachedInstanceEndsBeforeTheNextInstanceStarts() {
         HeldPtr session = get(alone());
         CPPUNIT_ASSERT(pool_->detach(instances(alone())[0].id));
         advance(5s, 1s);

@@ -17,13 +17,13 @@ namespace Passenger {
 
 class PoolStickyTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolStickyTest);
-    CPPUNIT_TEST(testAnInstanceIsGivenAQueueOfItsOwnAndItsName);
-    CPPUNIT_TEST(testWithoutStickySessionsItIsNot);
-    CPPUNIT_TEST(testWhoAsksForNobodyOrForAnUnknownOneGetsTheLine);
-    CPPUNIT_TEST(testWhoWaitsForAnInstanceThatFinishesIsAskedToLook);
-    CPPUNIT_TEST(testWhoWaitsForAnInstanceThatIsDisabledIsAskedToLookAndItMayComeBack);
-    CPPUNIT_TEST(testWhoWaitsForAnInstanceThatDiesIsAskedToLook);
-    CPPUNIT_TEST(testAnInstanceThatBrokeItsQueueIsFoundNoMore);
+    CPPUNIT_TEST(testAnInstanceGetsAQueueOfItsOwnAndItsStickyId);
+    CPPUNIT_TEST(testWithoutStickySessionsAnInstanceGetsNoQueueOfItsOwn);
+    CPPUNIT_TEST(testARequestForNoInstanceOrAnUnknownInstanceGetsTheCommonQueue);
+    CPPUNIT_TEST(testARequestForAnInstanceThatFinishesIsRechecked);
+    CPPUNIT_TEST(testARequestForADisabledInstanceIsRecheckedAndEnablingGivesANewQueue);
+    CPPUNIT_TEST(testARequestForAnInstanceThatDiesIsRechecked);
+    CPPUNIT_TEST(testAnInstanceThatBrokeItsOwnQueueIsNoLongerFound);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<FakeInstances> instances_;
@@ -60,7 +60,7 @@ class PoolStickyTest : public PoolFixture {
         inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(9), attachment.groupSlot, MonotonicTime());
         return std::move(attachment.ownQueue);
     }
-    void assertAskedToLook(const FileDescriptor &queue) {
+    void assertRechecked(const FileDescriptor &queue) {
         MessageHeader header{};
         CPPUNIT_ASSERT(
             eventually([&] { return ::recv(child_.get(), &header, sizeof(header), MSG_DONTWAIT) == sizeof(header); }));
@@ -85,7 +85,7 @@ public:
         PoolFixture::tearDown();
     }
 
-    void testAnInstanceIsGivenAQueueOfItsOwnAndItsName() {
+    void testAnInstanceGetsAQueueOfItsOwnAndItsStickyId() {
         Frame frame = serve(options());
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, frame.descriptors.size());
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{instance().stickyId}, frame.number(4));
@@ -96,7 +96,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(ssize_t{sizeof(RequestHeader)}, ::recv(own.get(), message, sizeof(message), MSG_DONTWAIT));
     }
 
-    void testWithoutStickySessionsItIsNot() {
+    void testWithoutStickySessionsAnInstanceGetsNoQueueOfItsOwn() {
         Options off = options();
         off.stickySessions = false;
         const Frame frame = serve(off);
@@ -106,28 +106,28 @@ public:
         CPPUNIT_ASSERT(!pool_->attach(off).ownQueue);
     }
 
-    void testWhoAsksForNobodyOrForAnUnknownOneGetsTheLine() {
+    void testARequestForNoInstanceOrAnUnknownInstanceGetsTheCommonQueue() {
         serve(options());
         CPPUNIT_ASSERT(!pool_->attach(options()).ownQueue);
         CPPUNIT_ASSERT(!pool_->attach(options(instance().stickyId + 1)).ownQueue);
     }
 
-    void testWhoWaitsForAnInstanceThatFinishesIsAskedToLook() {
+    void testARequestForAnInstanceThatFinishesIsRechecked() {
         serve(options());
         const FileDescriptor queue = waitForInstance();
         const ProcessSnapshot left = instance();
         CPPUNIT_ASSERT(pool_->detach(left.id));
-        assertAskedToLook(queue);
+        assertRechecked(queue);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::FINISH);
         CPPUNIT_ASSERT(!pool_->attach(options(left.stickyId)).ownQueue);
     }
 
-    void testWhoWaitsForAnInstanceThatIsDisabledIsAskedToLookAndItMayComeBack() {
+    void testARequestForADisabledInstanceIsRecheckedAndEnablingGivesANewQueue() {
         serve(options());
         const FileDescriptor queue = waitForInstance();
         const ProcessSnapshot left = instance();
         CPPUNIT_ASSERT(pool_->disable(left.id) == Pool::Disabling::DONE);
-        assertAskedToLook(queue);
+        assertRechecked(queue);
         CPPUNIT_ASSERT(instances_->frame(0).type == FrameType::PAUSE);
         CPPUNIT_ASSERT(pool_->enable(left.id));
         Frame frame = instances_->frame(0);
@@ -138,15 +138,15 @@ public:
                                      ::recv(frame.takeDescriptor(0).get(), message, sizeof(message), MSG_DONTWAIT));
     }
 
-    void testWhoWaitsForAnInstanceThatDiesIsAskedToLook() {
+    void testARequestForAnInstanceThatDiesIsRechecked() {
         // As a process that the instance has forked may, it keeps the receiving end open.
         const Frame frame = serve(options());
         const FileDescriptor queue = waitForInstance();
         instances_->kill(0);
-        assertAskedToLook(queue);
+        assertRechecked(queue);
     }
 
-    void testAnInstanceThatBrokeItsQueueIsFoundNoMore() {
+    void testAnInstanceThatBrokeItsOwnQueueIsNoLongerFound() {
         Frame frame = serve(options());
         ::shutdown(frame.takeDescriptor(3).get(), SHUT_RD);
         CPPUNIT_ASSERT(!pool_->attach(options(instance().stickyId)).ownQueue);

@@ -20,30 +20,30 @@ class PoolTest : public PoolFixture {
     CPPUNIT_TEST(testMinInstancesAreSpawnedWithTheFirstRequest);
     CPPUNIT_TEST(testARequestWaitsWhenThePoolIsFull);
     CPPUNIT_TEST(testAnApplicationKeepsItsOwnLimit);
-    CPPUNIT_TEST(testWaitersAreServedInTheOrderTheyCame);
-    CPPUNIT_TEST(testAWaiterGetsTheInstanceThatBecomesFree);
+    CPPUNIT_TEST(testWaitingRequestsAreServedInTheirOrder);
+    CPPUNIT_TEST(testAWaitingRequestGetsTheInstanceThatBecomesFree);
     CPPUNIT_TEST(testAFullPoolMakesRoomByEvictingAnotherApplicationsIdleInstance);
     CPPUNIT_TEST(testAFullPoolEvictsTheInstanceThatHasBeenIdleForTheLongestTime);
     CPPUNIT_TEST(testABusyInstanceIsNeverEvicted);
-    CPPUNIT_TEST(testALoweredMaximumEndsNobodyAndStartsNobody);
+    CPPUNIT_TEST(testALoweredMaximumEndsNoBusyInstanceAndStartsNone);
     CPPUNIT_TEST(testIdleInstancesAboveALoweredMaximumEnd);
     CPPUNIT_TEST(testALoweredMaximumHoldsBeforeMinimums);
     CPPUNIT_TEST(testAnInstanceAboveALoweredMaximumEndsOnceItIsIdle);
     CPPUNIT_TEST(testALoweredMaximumStillLetsOtherApplicationsIn);
-    CPPUNIT_TEST(testARaisedMaximumServesWhoWaits);
+    CPPUNIT_TEST(testARaisedMaximumServesAWaitingRequest);
     CPPUNIT_TEST(testActiveInstancesAreThoseWithASession);
     CPPUNIT_TEST(testTheSpawnServersPidIsTheFactorys);
     CPPUNIT_TEST(testAsyncGetCanBeCalledOnTheEventLoop);
-    CPPUNIT_TEST(testAFailedSpawnRefusesAllWhoWait);
+    CPPUNIT_TEST(testAFailedSpawnRefusesAllWaitingRequests);
     CPPUNIT_TEST(testAfterAFailedSpawnTheNextRequestTriesAgain);
-    CPPUNIT_TEST(testAFailedSpawnHarmsNobodyWhileOthersServe);
-    CPPUNIT_TEST(testAfterAFailureWithOthersServingThePoolWaitsBeforeItTriesAgain);
-    CPPUNIT_TEST(testTheOptionsOfTheLatestRequestAreWhatASpawnGets);
-    CPPUNIT_TEST(testThePoolsEndRefusesWhoWaitsForASpawn);
-    CPPUNIT_TEST(testThePoolsEndRefusesWhoWaitsInAFullPool);
+    CPPUNIT_TEST(testAFailedSpawnRefusesNoRequestWhileOtherInstancesServe);
+    CPPUNIT_TEST(testThePoolWaitsAfterAFailedSpawnThoughOtherInstancesServe);
+    CPPUNIT_TEST(testASpawnGetsTheOptionsOfTheLatestRequest);
+    CPPUNIT_TEST(testThePoolsEndRefusesARequestThatWaitsForASpawn);
+    CPPUNIT_TEST(testThePoolsEndRefusesARequestThatWaitsInAFullPool);
     CPPUNIT_TEST(testARequestAfterShutDownIsRefused);
-    CPPUNIT_TEST(testThePoolsEndTakesItsSpawnersAlong);
-    CPPUNIT_TEST(testAPoolDestroyedOnItsLoopSaysSoAndAborts);
+    CPPUNIT_TEST(testThePoolsEndEndsItsSpawners);
+    CPPUNIT_TEST(testDestroyingAPoolOnItsLoopIsLoggedAndAborts);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -114,7 +114,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, factory_->attempts());
     }
 
-    void testWaitersAreServedInTheOrderTheyCame() {
+    void testWaitingRequestsAreServedInTheirOrder() {
         setMax(1);
         HeldPtr session = get();
         std::vector<AnswerPtr> waiters{ask(app()), ask(app()), ask(app())};
@@ -128,7 +128,7 @@ public:
         }
     }
 
-    void testAWaiterGetsTheInstanceThatBecomesFree() {
+    void testAWaitingRequestGetsTheInstanceThatBecomesFree() {
         setMax(2);
         const HeldPtr first = get();
         HeldPtr second = get();
@@ -171,7 +171,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
-    void testALoweredMaximumEndsNobodyAndStartsNobody() {
+    void testALoweredMaximumEndsNoBusyInstanceAndStartsNone() {
         HeldPtr first = get();
         const HeldPtr second = get();
         setMax(1);
@@ -231,7 +231,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
-    void testARaisedMaximumServesWhoWaits() {
+    void testARaisedMaximumServesAWaitingRequest() {
         setMax(1);
         const HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
@@ -259,7 +259,7 @@ public:
         CPPUNIT_ASSERT(answer->comes());
     }
 
-    void testAFailedSpawnRefusesAllWhoWait() {
+    void testAFailedSpawnRefusesAllWaitingRequests() {
         Options options = app();
         options.maxInstances = 1;
         factory_->hold();
@@ -284,7 +284,7 @@ public:
         CPPUNIT_ASSERT(ask(app())->session() != nullptr);
     }
 
-    void testAFailedSpawnHarmsNobodyWhileOthersServe() {
+    void testAFailedSpawnRefusesNoRequestWhileOtherInstancesServe() {
         HeldPtr session = get();
         factory_->failuresToCome = 1;
         const AnswerPtr waiter = ask(app());
@@ -294,7 +294,7 @@ public:
         CPPUNIT_ASSERT(waiter->session() != nullptr);
     }
 
-    void testAfterAFailureWithOthersServingThePoolWaitsBeforeItTriesAgain() {
+    void testThePoolWaitsAfterAFailedSpawnThoughOtherInstancesServe() {
         const HeldPtr session = get();
         factory_->failuresToCome = 1;
         const AnswerPtr waiter = ask(app());
@@ -307,7 +307,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, factory_->attempts());
     }
 
-    void testTheOptionsOfTheLatestRequestAreWhatASpawnGets() {
+    void testASpawnGetsTheOptionsOfTheLatestRequest() {
         std::vector<std::string> seen;
         factory_->beforeSpawn = [&](const Options &options) { seen.push_back(options.baseUri); };
         Options options = app();
@@ -319,7 +319,7 @@ public:
         CPPUNIT_ASSERT((seen == std::vector<std::string>{"/one", "/two"}));
     }
 
-    void testThePoolsEndRefusesWhoWaitsForASpawn() {
+    void testThePoolsEndRefusesARequestThatWaitsForASpawn() {
         factory_->hold();
         {
             const AnswerPtr waiter = ask(app());
@@ -332,7 +332,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, factory_->spawned());
     }
 
-    void testThePoolsEndRefusesWhoWaitsInAFullPool() {
+    void testThePoolsEndRefusesARequestThatWaitsInAFullPool() {
         setMax(1);
         const HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
@@ -348,7 +348,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, factory_->attempts());
     }
 
-    void testThePoolsEndTakesItsSpawnersAlong() {
+    void testThePoolsEndEndsItsSpawners() {
         get(app("/srv/blog")).reset();
         get(app("/srv/shop")).reset();
         CPPUNIT_ASSERT_EQUAL(2U, factory_->alive());
@@ -356,7 +356,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, factory_->alive());
     }
 
-    void testAPoolDestroyedOnItsLoopSaysSoAndAborts() {
+    void testDestroyingAPoolOnItsLoopIsLoggedAndAborts() {
         // Without other threads, which a fork would leave behind.
         endPool();
         channels_.reset();

@@ -20,26 +20,26 @@ using namespace std::chrono_literals;
 class PoolUpkeepTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolUpkeepTest);
     CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeEnd);
-    CPPUNIT_TEST(testInstancesEndOneByOneAsTheyWereNeeded);
+    CPPUNIT_TEST(testInstancesThatASteadyLoadDoesNotNeedEnd);
     CPPUNIT_TEST(testMinInstancesStay);
     CPPUNIT_TEST(testABusyInstanceIsNotIdle);
     CPPUNIT_TEST(testWithoutAnIdleTimeNoInstanceEnds);
     CPPUNIT_TEST(testAnIdleTimeCanBeChanged);
-    CPPUNIT_TEST(testATouchedRestartFileRestarts);
-    CPPUNIT_TEST(testARestartFileThatBecameOlderRestarts);
-    CPPUNIT_TEST(testARestartFileThatAppearsRestarts);
-    CPPUNIT_TEST(testARestartFileThatWasThereBeforeDoesNot);
-    CPPUNIT_TEST(testARestartFileThatGoesAwayDoesNot);
-    CPPUNIT_TEST(testAnAlwaysRestartFileRestartsWhatWasUsed);
-    CPPUNIT_TEST(testARestartBringsBackAsManyInstances);
+    CPPUNIT_TEST(testATouchedRestartFileRestartsTheApplication);
+    CPPUNIT_TEST(testARestartFileThatBecameOlderRestartsTheApplication);
+    CPPUNIT_TEST(testARestartFileThatAppearsRestartsTheApplication);
+    CPPUNIT_TEST(testARestartFileThatExistedAtTheStartRestartsNothing);
+    CPPUNIT_TEST(testARemovedRestartFileRestartsNothing);
+    CPPUNIT_TEST(testAnAlwaysRestartFileRestartsAUsedApplication);
+    CPPUNIT_TEST(testARestartStartsAsManyInstancesAsBefore);
     CPPUNIT_TEST(testABusyInstanceFinishesBeforeItEnds);
     CPPUNIT_TEST(testARestartConcernsItsOwnApplicationOnly);
     CPPUNIT_TEST(testARestartCancelsTheSpawnOfOldCode);
     CPPUNIT_TEST(testAnInstanceSpawnedFromOldCodeIsNotUsed);
-    CPPUNIT_TEST(testARestartMakesAFailedApplicationTryAtOnce);
+    CPPUNIT_TEST(testARestartStartsMissingInstancesAtOnceAfterAFailedSpawn);
     CPPUNIT_TEST(testClearEndsIdleInstances);
     CPPUNIT_TEST(testClearLetsSessionsEnd);
-    CPPUNIT_TEST(testClearServesWhoWaits);
+    CPPUNIT_TEST(testClearServesAWaitingRequest);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -82,7 +82,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, count());
     }
 
-    void testInstancesEndOneByOneAsTheyWereNeeded() {
+    void testInstancesThatASteadyLoadDoesNotNeedEnd() {
         warmUp(3);
         // One request at a time all along.
         for (int i = 0; i < 30; i++) {
@@ -124,7 +124,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, count());
     }
 
-    void testATouchedRestartFileRestarts() {
+    void testATouchedRestartFileRestartsTheApplication() {
         touch(1000);
         get(inFolder()).reset();
         touch(2000);
@@ -133,26 +133,26 @@ public:
         CPPUNIT_ASSERT_MESSAGE("Once is enough", !restarts());
     }
 
-    void testARestartFileThatBecameOlderRestarts() {
+    void testARestartFileThatBecameOlderRestartsTheApplication() {
         touch(2000);
         get(inFolder()).reset();
         touch(1000);
         CPPUNIT_ASSERT(restarts());
     }
 
-    void testARestartFileThatAppearsRestarts() {
+    void testARestartFileThatAppearsRestartsTheApplication() {
         get(inFolder()).reset();
         touch(1000);
         CPPUNIT_ASSERT(restarts());
     }
 
-    void testARestartFileThatWasThereBeforeDoesNot() {
+    void testARestartFileThatExistedAtTheStartRestartsNothing() {
         touch(1000);
         get(inFolder()).reset();
         CPPUNIT_ASSERT(!restarts());
     }
 
-    void testARestartFileThatGoesAwayDoesNot() {
+    void testARemovedRestartFileRestartsNothing() {
         touch(1000);
         get(inFolder()).reset();
         std::filesystem::remove(restartFile());
@@ -161,7 +161,7 @@ public:
         CPPUNIT_ASSERT(!restarts());
     }
 
-    void testAnAlwaysRestartFileRestartsWhatWasUsed() {
+    void testAnAlwaysRestartFileRestartsAUsedApplication() {
         std::filesystem::create_directory(folder_->path() + "/tmp");
         std::ofstream(folder_->path() + "/tmp/always_restart.txt").flush();
         for (unsigned round = 1; round <= 2; round++) {
@@ -173,7 +173,7 @@ public:
         }
     }
 
-    void testARestartBringsBackAsManyInstances() {
+    void testARestartStartsAsManyInstancesAsBefore() {
         warmUp(3, inFolder());
         touch(1000);
         CPPUNIT_ASSERT(restarts());
@@ -231,7 +231,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, count());
     }
 
-    void testARestartMakesAFailedApplicationTryAtOnce() {
+    void testARestartStartsMissingInstancesAtOnceAfterAFailedSpawn() {
         Options options = inFolder();
         options.minInstances = 2;
         std::atomic<unsigned> spawns{0};
@@ -263,7 +263,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, count());
     }
 
-    void testClearServesWhoWaits() {
+    void testClearServesAWaitingRequest() {
         HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
         pool_->clear();

@@ -342,7 +342,7 @@ void PoolModel::checkCalm() const {
         for (const ProcessSnapshot &instance : each.processes) {
             promise(instance.state == State::SERVING, "instance {} stays {}", instance.id.value(),
                     nameOf(instance.state));
-            promise(instance.replacementReason.empty(), "instance {} is worn, and is never replaced",
+            promise(instance.replacementReason.empty(), "instance {} is due for replacement, and is never replaced",
                     instance.id.value());
             promise(instance.version == each.version, "instance {} stays, and is of an old version",
                     instance.id.value());

@@ -88,7 +88,7 @@ std::string describe(const PoolSnapshot &snapshot) {
         text += fmt::format("  {}: {} waiting, {} starting", group.name, group.queue.waiting, group.starting);
         for (const ProcessSnapshot &instance : group.processes) {
             text += fmt::format(", {} {}{} {}/{}", instance.id.value(), nameOf(instance.state),
-                                instance.replacementReason.empty() ? "" : " worn", instance.sockets[0].sessions,
+                                instance.replacementReason.empty() ? "" : " due", instance.sockets[0].sessions,
                                 instance.sockets[0].concurrency);
         }
     }
