@@ -35,12 +35,12 @@ class ApplicationPoolContractTest : public SpawningFixture {
     CPPUNIT_TEST(testASessionThatIsDroppedFreesItsInstance);
     CPPUNIT_TEST(testApplicationsHaveInstancesOfTheirOwn);
     CPPUNIT_TEST(testClearEndsAllInstancesAndTheNextSessionStartsOne);
-    CPPUNIT_TEST(testTheMaximumMayBeSetBelowWhatThereIs);
-    CPPUNIT_TEST(testTheSpawnServerRunsAsTheProcessThatIsNamed);
+    CPPUNIT_TEST(testTheMaximumMayBeSetBelowTheNumberOfInstances);
+    CPPUNIT_TEST(testTheReportedPidOfTheSpawnServerExists);
     CPPUNIT_TEST(testABrokenApplicationIsASpawnExceptionThatSaysWhy);
     CPPUNIT_TEST(testAMissingApplicationIsASpawnException);
-    CPPUNIT_TEST(testABrokenApplicationCanBeMended);
-    CPPUNIT_TEST(testAnApplicationThatAsksForItIsRestarted);
+    CPPUNIT_TEST(testARepairedApplicationIsServed);
+    CPPUNIT_TEST(testAnApplicationIsRestartedByItsRestartFile);
     CPPUNIT_TEST(testAMessageSessionBringsTheAnswer);
     CPPUNIT_TEST(testAnInstanceThatWasKilledIsReplaced);
     CPPUNIT_TEST(testRequestsForOneOfSeveralBusyInstancesAllGoThere);
@@ -201,7 +201,7 @@ public:
         CPPUNIT_ASSERT(answeringPid(*pool_) != pid);
     }
 
-    void testTheMaximumMayBeSetBelowWhatThereIs() {
+    void testTheMaximumMayBeSetBelowTheNumberOfInstances() {
         const ApplicationPoolPtr other = newPool();
         SessionPtr first = pool_->get(folder_->path());
         SessionPtr second = other->get(folder_->path());
@@ -213,7 +213,7 @@ public:
         get(*pool_);
     }
 
-    void testTheSpawnServerRunsAsTheProcessThatIsNamed() {
+    void testTheReportedPidOfTheSpawnServerExists() {
         get(*pool_);
         CPPUNIT_ASSERT(pool_->getSpawnServerPid() > 0);
         CPPUNIT_ASSERT(exists(pool_->getSpawnServerPid()));
@@ -233,7 +233,7 @@ public:
                                std::string(error.what()).find("/there/is/no/such/folder") != std::string::npos);
     }
 
-    void testABrokenApplicationCanBeMended() {
+    void testARepairedApplicationIsServed() {
         folder_->setStartupFile("raise 'it was meant to fail'\n");
         thrownBy<SpawnException>([this] { get(*pool_); });
         folder_->setStartupFile(echo("mended"));
@@ -247,7 +247,7 @@ public:
         }));
     }
 
-    void testAnApplicationThatAsksForItIsRestarted() {
+    void testAnApplicationIsRestartedByItsRestartFile() {
         get(*pool_);
         folder_->setStartupFile(echo("two"));
         CPPUNIT_ASSERT(bodyOf(get(*pool_)).ends_with(" one "));

@@ -81,7 +81,7 @@ pid_t parentOf(pid_t pid) {
 
 class ApplicationPoolServerTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ApplicationPoolServerTest);
-    CPPUNIT_TEST(testTheExampleOfTheDocumentation);
+    CPPUNIT_TEST(testTheExampleOfTheDocumentationWorks);
     CPPUNIT_TEST(testChildrenShareInstances);
     CPPUNIT_TEST(testAChildMayConnectAfterItsParentHasConnected);
     CPPUNIT_TEST(testDetachFreesTheServersDescriptors);
@@ -154,7 +154,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testTheExampleOfTheDocumentation() {
+    void testTheExampleOfTheDocumentationWorks() {
         const std::string foo = folder_->path();
         const DescriptorPair result = makePipe();
         const auto do_something_with = [&](const ApplicationPool::SessionPtr &session) {

@@ -23,9 +23,9 @@ using namespace std::chrono_literals;
 class BootSweepTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(BootSweepTest);
     CPPUNIT_TEST(testATimeoutEndsAllProcessesOfTheApplication);
-    CPPUNIT_TEST(testACancelledSpawnLeavesNothing);
-    CPPUNIT_TEST(testAnExceptionLeavesNothing);
-    CPPUNIT_TEST(testAnApplicationThatEndsLeavesNothing);
+    CPPUNIT_TEST(testACancelledSpawnLeavesNoProcess);
+    CPPUNIT_TEST(testAnApplicationThatRaisesLeavesNoProcess);
+    CPPUNIT_TEST(testAnApplicationThatEndsLeavesNoProcess);
     CPPUNIT_TEST(testProcessesOfAReadyInstanceAreLeftAlone);
     CPPUNIT_TEST_SUITE_END();
 
@@ -97,7 +97,7 @@ public:
         });
     }
 
-    void testACancelledSpawnLeavesNothing() {
+    void testACancelledSpawnLeavesNoProcess() {
         folder_->setStartupFile(std::string(CHILDREN) + "\nputs 'hanging'\nsleep\n");
         withBoth([&](const std::string &method) {
             const auto spawner = factory_->create(options(method));
@@ -111,7 +111,7 @@ public:
         });
     }
 
-    void testAnExceptionLeavesNothing() {
+    void testAnApplicationThatRaisesLeavesNoProcess() {
         folder_->setStartupFile(std::string(CHILDREN) + "\nraise 'as ordered'\n");
         withBoth([&](const std::string &method) {
             CPPUNIT_ASSERT(failure(options(method)).ends_with("as ordered"));
@@ -119,7 +119,7 @@ public:
         });
     }
 
-    void testAnApplicationThatEndsLeavesNothing() {
+    void testAnApplicationThatEndsLeavesNoProcess() {
         folder_->setStartupFile(std::string(CHILDREN) + "\nexit! 7\n");
         withBoth([&](const std::string &method) {
             CPPUNIT_ASSERT(failure(options(method)).starts_with("the process exited with status 7"));

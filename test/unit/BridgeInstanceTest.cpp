@@ -29,7 +29,7 @@ using namespace std::chrono_literals;
  *  answers, and the test, which plays the agent. */
 class BridgeInstanceTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(BridgeInstanceTest);
-    CPPUNIT_TEST(testItDoesNotWaitForEverForARequestInWork);
+    CPPUNIT_TEST(testTheBridgeStopsWaitingForARequestInWorkAfterATimeLimit);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::uint64_t CHANNEL = 7;
@@ -129,7 +129,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testItDoesNotWaitForEverForARequestInWork() {
+    void testTheBridgeStopsWaitingForARequestInWorkAfterATimeLimit() {
         start(100ms);
         receive(FrameType::LOADED);
         send(Frame(FrameType::SERVE, {"0", "1", "the application"}),

@@ -12,7 +12,7 @@ class DemandTest : public GroupParts {
     CPPUNIT_TEST_SUITE(DemandTest);
     CPPUNIT_TEST(testAChildThatAskedForTheQueueIsExpectedToSendForAWhile);
     CPPUNIT_TEST(testARequestWaitsAboveTheCapacity);
-    CPPUNIT_TEST(testTheNumberBeforeADeathIsWantedAgain);
+    CPPUNIT_TEST(testTheNumberOfInstancesBeforeADeathIsRestored);
     CPPUNIT_TEST(testInstancesThatWereNotNeededForTheIdleTimeAreSurplus);
     CPPUNIT_TEST(testTheSmallerOfTheTwoLimitsCounts);
     CPPUNIT_TEST_SUITE_END();
@@ -58,7 +58,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, demand_->atWork());
     }
 
-    void testTheNumberBeforeADeathIsWantedAgain() {
+    void testTheNumberOfInstancesBeforeADeathIsRestored() {
         const ProcessPtr process = serve();
         serve();
         demand_->restore();

@@ -19,28 +19,28 @@ class ExchangeLimitsTest : public LeakCheck {
     CPPUNIT_TEST(testARefusedRequestMayTryAgain);
     CPPUNIT_TEST(testWhileNoInstanceServesTheQueueAloneCounts);
     CPPUNIT_TEST(testWithoutALimitAllMayWait);
-    CPPUNIT_TEST(testAnAnsweredRequestTakesNoPlace);
+    CPPUNIT_TEST(testAnAnsweredRequestTakesNoPlaceInTheQueue);
     CPPUNIT_TEST(testARequestThatIsSentAgainKeepsItsPlace);
     CPPUNIT_TEST(testARefusedRequestLeavesACleanChannel);
     CPPUNIT_TEST(testARequestThatWaitsTooLongIsWithdrawnAndRefused);
-    CPPUNIT_TEST(testItIsRefusedAsSoonAsTimeIsUp);
-    CPPUNIT_TEST(testTimeCountsFromTheFirstTicketOn);
-    CPPUNIT_TEST(testARequestThatWasBegunGoesOn);
-    CPPUNIT_TEST(testAnAnswerThatIsThereBeatsTheLimit);
+    CPPUNIT_TEST(testARequestIsRefusedAsSoonAsItsTimeLimitIsReached);
+    CPPUNIT_TEST(testTheWaitingTimeCountsFromTheFirstTicket);
+    CPPUNIT_TEST(testABegunRequestContinuesAfterTheTimeLimitOfTheQueue);
+    CPPUNIT_TEST(testAnAnswerThatHasArrivedIsReadAfterTheTimeLimit);
     CPPUNIT_TEST(testARequestThatIsSkippedAfterTheLimitIsRefused);
-    CPPUNIT_TEST(testARequestThatDiedWithItsInstanceWaitsAnew);
+    CPPUNIT_TEST(testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain);
     CPPUNIT_TEST(testARequestThatIsWorkedAtForTooLongIsGivenUpAndTheAgentTold);
     CPPUNIT_TEST(testTimeAtWorkBeginsWithTheClaim);
     CPPUNIT_TEST(testAnAnswerWithoutEndTakesTooLong);
-    CPPUNIT_TEST(testTimeInTheLineIsNoTimeAtWorkWhereAnInterimAnswerComesFirst);
-    CPPUNIT_TEST(testAnAnswerThatWasFinishedInTimeIsReadInTheClientsOwn);
+    CPPUNIT_TEST(testTimeInTheQueueDoesNotCountAsWorkIfAnInterimAnswerComesFirst);
+    CPPUNIT_TEST(testAnAnswerFinishedWithinTheTimeLimitCanBeReadLater);
     CPPUNIT_TEST(testTimeAtWorkEndsWhileTheBodyIsSent);
     CPPUNIT_TEST(testARequestWhoseInstanceWasKilledIsNotRepeated);
     CPPUNIT_TEST(testTheLimitHoldsWhileTheBodyIsSent);
-    CPPUNIT_TEST(testARefusalIsAReplyThatWaits);
-    CPPUNIT_TEST(testWhereItsProcessEndsARequestWaitsNoLonger);
-    CPPUNIT_TEST(testARequestsOwnLimitHoldsWhereItsProcessEnds);
-    CPPUNIT_TEST(testWhereItsProcessEndsARequestThatWasBegunGoesOn);
+    CPPUNIT_TEST(testAReplyIsWaitingOnceARequestHasTimedOut);
+    CPPUNIT_TEST(testAWaitingRequestIsRefusedWhenItsProcessEnds);
+    CPPUNIT_TEST(testTheTimeLimitOfARequestHoldsWhileItsProcessEnds);
+    CPPUNIT_TEST(testABegunRequestContinuesWhileItsProcessEnds);
     CPPUNIT_TEST_SUITE_END();
 
     using Kind = Exchange::Event::Kind;
@@ -145,7 +145,7 @@ public:
         start(30U);
     }
 
-    void testAnAnsweredRequestTakesNoPlace() {
+    void testAnAnsweredRequestTakesNoPlaceInTheQueue() {
         host_->setCapacity(0);
         host_->queueLimits.size = 1;
         Exchange &first = start();
@@ -195,7 +195,7 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
     }
 
-    void testItIsRefusedAsSoonAsTimeIsUp() {
+    void testARequestIsRefusedAsSoonAsItsTimeLimitIsReached() {
         host_->queueLimits.time = 100ms;
         const auto time = [this] {
             Exchange &exchange = start();
@@ -208,7 +208,7 @@ public:
         CPPUNIT_ASSERT(time() < 500ms || time() < 500ms || time() < 500ms || time() < 500ms || time() < 500ms);
     }
 
-    void testTimeCountsFromTheFirstTicketOn() {
+    void testTheWaitingTimeCountsFromTheFirstTicket() {
         host_->queueLimits.time = 10s;
         Exchange &exchange = start();
         host_->advance(6s);
@@ -218,7 +218,7 @@ public:
         assertTimedOut(receive(exchange));
     }
 
-    void testARequestThatWasBegunGoesOn() {
+    void testABegunRequestContinuesAfterTheTimeLimitOfTheQueue() {
         host_->queueLimits.time = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
@@ -230,7 +230,7 @@ public:
         CPPUNIT_ASSERT(receive(exchange).kind == Kind::MESSAGE);
     }
 
-    void testAnAnswerThatIsThereBeatsTheLimit() {
+    void testAnAnswerThatHasArrivedIsReadAfterTheTimeLimit() {
         host_->queueLimits.time = 5s;
         Exchange &exchange = start();
         host_->take();
@@ -250,7 +250,7 @@ public:
         assertTimedOut(receive(exchange));
     }
 
-    void testARequestThatDiedWithItsInstanceWaitsAnew() {
+    void testARequestWhoseInstanceDiedMayWaitForTheWholeTimeLimitAgain() {
         host_->queueLimits.time = 5s;
         Session::Request request;
         request.retryable = true;
@@ -302,7 +302,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->overrun.size());
     }
 
-    void testTimeInTheLineIsNoTimeAtWorkWhereAnInterimAnswerComesFirst() {
+    void testTimeInTheQueueDoesNotCountAsWorkIfAnInterimAnswerComesFirst() {
         host_->queueLimits.work = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
@@ -314,7 +314,7 @@ public:
         CPPUNIT_ASSERT(host_->overrun.empty());
     }
 
-    void testAnAnswerThatWasFinishedInTimeIsReadInTheClientsOwn() {
+    void testAnAnswerFinishedWithinTheTimeLimitCanBeReadLater() {
         host_->queueLimits.work = 5s;
         Exchange &exchange = start();
         host_->claim(host_->take());
@@ -360,7 +360,7 @@ public:
         assertTimedOut(receive(exchange));
     }
 
-    void testARefusalIsAReplyThatWaits() {
+    void testAReplyIsWaitingOnceARequestHasTimedOut() {
         host_->queueLimits.time = 5s;
         Exchange &exchange = start();
         CPPUNIT_ASSERT(!exchange.replyWaiting());
@@ -369,7 +369,7 @@ public:
         assertTimedOut(receive(exchange));
     }
 
-    void testWhereItsProcessEndsARequestWaitsNoLonger() {
+    void testAWaitingRequestIsRefusedWhenItsProcessEnds() {
         Exchange &exchange = start();
         host_->lastWait = host_->clock().now() + 100ms;
         const Exchange::Event event = receive(exchange);
@@ -378,14 +378,14 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("It is withdrawn", host_->take().header.ticket, host_->mark());
     }
 
-    void testARequestsOwnLimitHoldsWhereItsProcessEnds() {
+    void testTheTimeLimitOfARequestHoldsWhileItsProcessEnds() {
         host_->queueLimits.time = 50ms;
         Exchange &exchange = start();
         host_->lastWait = host_->clock().now();
         assertTimedOut(receive(exchange));
     }
 
-    void testWhereItsProcessEndsARequestThatWasBegunGoesOn() {
+    void testABegunRequestContinuesWhileItsProcessEnds() {
         Exchange &exchange = start();
         host_->lastWait = host_->clock().now();
         const auto request = host_->take();

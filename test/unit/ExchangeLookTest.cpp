@@ -23,9 +23,9 @@ using namespace std::chrono_literals;
 class ExchangeLookTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeLookTest);
     CPPUNIT_TEST(testARequestThatIsJustBeingClaimedIsNotLost);
-    CPPUNIT_TEST(testInALineThatIsNeverEmptyARequestIsSentAgainThatOthersHaveOvertaken);
+    CPPUNIT_TEST(testAnOvertakenRequestIsSentAgainThoughTheQueueIsNeverEmpty);
     CPPUNIT_TEST(testARequestWhoseTurnMayNotHaveComeKeepsItsPlace);
-    CPPUNIT_TEST(testWhenTheAgentHasDiedARequestSoonNoticesThatItsLineIsClosed);
+    CPPUNIT_TEST(testARequestSoonNoticesThatItsQueueIsClosedAfterTheAgentDied);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr int EXCHANGES = 50;
@@ -113,7 +113,7 @@ class ExchangeLookTest : public LeakCheck {
     }
 
 public:
-    void testInALineThatIsNeverEmptyARequestIsSentAgainThatOthersHaveOvertaken() {
+    void testAnOvertakenRequestIsSentAgainThoughTheQueueIsNeverEmpty() {
         Taken request;
         const std::uint64_t ticket = request.answeredAfter([&] {
             // It looks after each second, and counts from its first look on. Once more where that
@@ -137,7 +137,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, ticket);
     }
 
-    void testWhenTheAgentHasDiedARequestSoonNoticesThatItsLineIsClosed() {
+    void testARequestSoonNoticesThatItsQueueIsClosedAfterTheAgentDied() {
         // By itself it looks each second. The machine may be busy with something else now and then.
         std::chrono::steady_clock::duration best = timeToNotice();
         for (int tries = 1; tries < 5 && best >= 500ms; tries++) {

@@ -18,10 +18,10 @@ class ExchangeStatisticsTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeStatisticsTest);
     CPPUNIT_TEST(testAnAnswerCountsItsTimeInTheQueueAndItsTimeInTheInstance);
     CPPUNIT_TEST(testAnAnswerCountsWhenItsLastMessageArrived);
-    CPPUNIT_TEST(testAnInstanceIsBelievedNoFurtherThanWhatWasMeasured);
+    CPPUNIT_TEST(testTheReportedQueueTimeIsLimitedToTheMeasuredTime);
     CPPUNIT_TEST(testTheWaitUnderEarlierTicketsCounts);
     CPPUNIT_TEST(testTheTimeInAnInstanceThatDiedDoesNotCount);
-    CPPUNIT_TEST(testALossIsNoAnswer);
+    CPPUNIT_TEST(testALostRequestDoesNotCountAsAnswered);
     CPPUNIT_TEST(testARequestForWhichTheQueueIsFullCounts);
     CPPUNIT_TEST(testARequestThatWaitedTooLongCountsWithItsWait);
     CPPUNIT_TEST(testARequestThatWaitedTooLongForItsCallerCountsWithItsWait);
@@ -31,7 +31,7 @@ class ExchangeStatisticsTest : public LeakCheck {
     CPPUNIT_TEST(testAnExchangeThatEndsWhileItWaitsCountsWithItsWait);
     CPPUNIT_TEST(testAnExchangeThatEndsWhileItRunsDoesNotCount);
     CPPUNIT_TEST(testAStreamCountsFromItsOpeningToItsEnd);
-    CPPUNIT_TEST(testAStreamThatWasRefusedIsNoAnswer);
+    CPPUNIT_TEST(testARefusedStreamDoesNotCountAsAnswered);
     CPPUNIT_TEST_SUITE_END();
 
     using Kind = Exchange::Event::Kind;
@@ -105,7 +105,7 @@ public:
         assertTime(5s, host_->statistics().serviceTime);
     }
 
-    void testAnInstanceIsBelievedNoFurtherThanWhatWasMeasured() {
+    void testTheReportedQueueTimeIsLimitedToTheMeasuredTime() {
         start();
         host_->advance(1500ms);
         host_->queued = UINT32_MAX;
@@ -141,7 +141,7 @@ public:
         assertTime(5s, host_->statistics().serviceTime);
     }
 
-    void testALossIsNoAnswer() {
+    void testALostRequestDoesNotCountAsAnswered() {
         start();
         host_->claim(host_->take());
         host_->send(MessageType::LOST, 1);
@@ -251,7 +251,7 @@ public:
         assertTime(5s, host_->statistics().serviceTime);
     }
 
-    void testAStreamThatWasRefusedIsNoAnswer() {
+    void testARefusedStreamDoesNotCountAsAnswered() {
         start({}, STREAM);
         host_->send(MessageType::REFUSED, 1, "", "It does not boot.", true, 500);
         CPPUNIT_ASSERT(receive().kind == Kind::REFUSED);

@@ -16,13 +16,13 @@ using namespace std::chrono_literals;
 class ExchangeStickyTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeStickyTest);
     CPPUNIT_TEST(testARequestGoesToItsInstance);
-    CPPUNIT_TEST(testItWaitsThereWhileThatIsBusy);
-    CPPUNIT_TEST(testItIsOnTheBoardAndCountedAsInTheLine);
-    CPPUNIT_TEST(testWhenTheInstanceTakesNoMoreItGoesToTheLine);
-    CPPUNIT_TEST(testARecheckWhileTheInstanceServesSendsItThereAgain);
-    CPPUNIT_TEST(testARecheckOfOneThatTakesNoMoreSendsItToTheLine);
-    CPPUNIT_TEST(testWhatTheInstanceHasBegunIsNotSentElsewhere);
-    CPPUNIT_TEST(testAnEndThatNobodyToldIsNoticed);
+    CPPUNIT_TEST(testARequestWaitsForItsInstanceWhileTheInstanceIsBusy);
+    CPPUNIT_TEST(testAWaitingRequestIsInTheInFlightTableAndIsCounted);
+    CPPUNIT_TEST(testARequestGoesToTheCommonQueueIfItsInstancesQueueIsClosed);
+    CPPUNIT_TEST(testARecheckSendsTheRequestToItsInstanceAgainWhileTheInstanceServes);
+    CPPUNIT_TEST(testARecheckSendsTheRequestToTheCommonQueueIfItsInstancesQueueIsClosed);
+    CPPUNIT_TEST(testARequestThatItsInstanceHasBegunIsNotSentElsewhere);
+    CPPUNIT_TEST(testTheEndOfTheInstanceIsNoticedWithoutAMessage);
     CPPUNIT_TEST_SUITE_END();
 
     using Kind = Exchange::Event::Kind;
@@ -63,7 +63,7 @@ public:
         CPPUNIT_ASSERT(receive(60s).kind == Kind::MESSAGE);
     }
 
-    void testItWaitsThereWhileThatIsBusy() {
+    void testARequestWaitsForItsInstanceWhileTheInstanceIsBusy() {
         start();
         // After a second it looks around.
         auto instance = std::async(std::launch::async, [this] {
@@ -76,13 +76,13 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->takeOwn().header.ticket);
     }
 
-    void testItIsOnTheBoardAndCountedAsInTheLine() {
+    void testAWaitingRequestIsInTheInFlightTableAndIsCounted() {
         start();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->inFlightEntries());
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
     }
 
-    void testWhenTheInstanceTakesNoMoreItGoesToTheLine() {
+    void testARequestGoesToTheCommonQueueIfItsInstancesQueueIsClosed() {
         host_->closeOwnQueue();
         start();
         const FakeHost::Request request = host_->take();
@@ -90,7 +90,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
     }
 
-    void testARecheckWhileTheInstanceServesSendsItThereAgain() {
+    void testARecheckSendsTheRequestToItsInstanceAgainWhileTheInstanceServes() {
         start();
         host_->takeOwn();
         host_->send(MessageType::RECHECK, 1);
@@ -99,7 +99,7 @@ public:
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
-    void testARecheckOfOneThatTakesNoMoreSendsItToTheLine() {
+    void testARecheckSendsTheRequestToTheCommonQueueIfItsInstancesQueueIsClosed() {
         start();
         host_->closeOwnQueue();
         host_->send(MessageType::RECHECK, 1);
@@ -109,7 +109,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE("The instance must not run what is left in its queue", host_->mark() >= 1);
     }
 
-    void testWhatTheInstanceHasBegunIsNotSentElsewhere() {
+    void testARequestThatItsInstanceHasBegunIsNotSentElsewhere() {
         start();
         host_->claim(host_->takeOwn());
         host_->closeOwnQueue();
@@ -119,7 +119,7 @@ public:
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
-    void testAnEndThatNobodyToldIsNoticed() {
+    void testTheEndOfTheInstanceIsNoticedWithoutAMessage() {
         start();
         host_->closeOwnQueue();
         auto instance = std::async(std::launch::async, [this] { return host_->serveNext(); });

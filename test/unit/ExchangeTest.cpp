@@ -17,27 +17,27 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(ExchangeTest);
     CPPUNIT_TEST(testARequestArrivesAsItIsWritten);
     CPPUNIT_TEST(testAnAnswerArrives);
-    CPPUNIT_TEST(testWhileItLastsItIsOnTheBoardAndCounted);
+    CPPUNIT_TEST(testAnExchangeIsInTheInFlightTableAndCountedUntilItEnds);
     CPPUNIT_TEST(testASkippedRequestIsSentAgainUnderANewTicket);
     CPPUNIT_TEST(testALostRequestThatMayBeRepeatedIsSentOnceMore);
     CPPUNIT_TEST(testALostRequestThatMayNotBeRepeatedIsLost);
-    CPPUNIT_TEST(testAfterTheFirstByteOfTheAnswerNothingIsRepeated);
+    CPPUNIT_TEST(testARequestIsNotRepeatedAfterTheFirstByteOfItsAnswer);
     CPPUNIT_TEST(testARecheckOfAnUnclaimedRequestSendsItAgain);
-    CPPUNIT_TEST(testARecheckOfAClaimedRequestWaitsOn);
-    CPPUNIT_TEST(testAnAnswerThatIsThereBeatsARecheck);
-    CPPUNIT_TEST(testARefusalOfAnUnclaimedRequestIsBelieved);
-    CPPUNIT_TEST(testARefusalOfAClaimedRequestIsNot);
+    CPPUNIT_TEST(testARecheckOfAClaimedRequestDoesNotSendItAgain);
+    CPPUNIT_TEST(testAnAnswerThatHasArrivedTakesPrecedenceOverARecheck);
+    CPPUNIT_TEST(testARefusalOfAnUnclaimedRequestIsAccepted);
+    CPPUNIT_TEST(testARefusalOfAClaimedRequestIsIgnored);
     CPPUNIT_TEST(testAClientThatLeavesWithdrawsItsRequest);
-    CPPUNIT_TEST(testAClientThatLeavesABegunRequestIsWaitedFor);
+    CPPUNIT_TEST(testTheAnswerOfABegunRequestIsAwaitedThoughItsClientHasLeft);
     CPPUNIT_TEST(testWhenTimeIsUpAWaitingRequestIsWithdrawn);
     CPPUNIT_TEST(testWhenTimeIsUpABegunRequestIsCutOff);
-    CPPUNIT_TEST(testARequestThatNobodyHasIsFoundWithoutBeingTold);
-    CPPUNIT_TEST(testAClaimThatVanishedWithoutAnAnswerIsALoss);
+    CPPUNIT_TEST(testARequestThatNoInstanceHasIsSentAgainWithoutAMessage);
+    CPPUNIT_TEST(testARequestWhoseClaimVanishesWithoutAnAnswerIsLost);
     CPPUNIT_TEST(testARequestWhoseClaimVanishedIsWithdrawn);
-    CPPUNIT_TEST(testAChannelThatEndsIsALoss);
+    CPPUNIT_TEST(testARequestWhoseChannelEndsIsLost);
     CPPUNIT_TEST(testAClosedGenerationIsFollowedByTheNext);
-    CPPUNIT_TEST(testALineThatIsClosedAgainAndAgainIsGivenUp);
-    CPPUNIT_TEST(testWhyALineIsClosedIsPassedOn);
+    CPPUNIT_TEST(testAQueueThatIsClosedRepeatedlyIsGivenUp);
+    CPPUNIT_TEST(testTheReasonForAClosedQueueIsPassedOn);
     CPPUNIT_TEST(testAFullQueueIsRefused);
     CPPUNIT_TEST(testStaleMessagesAreDropped);
     CPPUNIT_TEST(testTooManyStaleMessagesBreakTheChannel);
@@ -46,7 +46,7 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST(testAChannelIsUsedAgainAfterACleanEnd);
     CPPUNIT_TEST(testAnUnfinishedExchangeIsWithdrawnAndItsChannelEnded);
     CPPUNIT_TEST(testTheAgentIsWokenWhenAllInstancesAreTaken);
-    CPPUNIT_TEST(testAReplyIsWaitingOnceItIsThere);
+    CPPUNIT_TEST(testAReplyIsWaitingOnceItHasArrived);
     CPPUNIT_TEST_SUITE_END();
 
     using Kind = Exchange::Event::Kind;
@@ -108,7 +108,7 @@ public:
         assertAnswered("hello");
     }
 
-    void testWhileItLastsItIsOnTheBoardAndCounted() {
+    void testAnExchangeIsInTheInFlightTableAndCountedUntilItEnds() {
         start();
         CPPUNIT_ASSERT_EQUAL(std::size_t{1}, host_->inFlightEntries());
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
@@ -147,7 +147,7 @@ public:
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
-    void testAfterTheFirstByteOfTheAnswerNothingIsRepeated() {
+    void testARequestIsNotRepeatedAfterTheFirstByteOfItsAnswer() {
         start(true);
         host_->claim(host_->take());
         host_->send(MessageType::RESPONSE, 1, "", "hel");
@@ -166,7 +166,7 @@ public:
         CPPUNIT_ASSERT_MESSAGE("An instance that wakes up with the first one must not run it", host_->mark() >= 1);
     }
 
-    void testARecheckOfAClaimedRequestWaitsOn() {
+    void testARecheckOfAClaimedRequestDoesNotSendItAgain() {
         start();
         host_->claim(host_->take());
         host_->send(MessageType::RECHECK, 1);
@@ -175,7 +175,7 @@ public:
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
-    void testAnAnswerThatIsThereBeatsARecheck() {
+    void testAnAnswerThatHasArrivedTakesPrecedenceOverARecheck() {
         start();
         host_->take();
         host_->send(MessageType::RECHECK, 1);
@@ -185,7 +185,7 @@ public:
         CPPUNIT_ASSERT(!host_->hasRequest());
     }
 
-    void testARefusalOfAnUnclaimedRequestIsBelieved() {
+    void testARefusalOfAnUnclaimedRequestIsAccepted() {
         start();
         host_->send(MessageType::REFUSED, 1, "deadbeef", "It does not boot.", true, 500);
         const Exchange::Event event = receive();
@@ -196,7 +196,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
-    void testARefusalOfAClaimedRequestIsNot() {
+    void testARefusalOfAClaimedRequestIsIgnored() {
         start();
         host_->claim(host_->take());
         host_->send(MessageType::REFUSED, 1, "deadbeef", "It does not boot.", true, 500);
@@ -214,7 +214,7 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("The channel is as good as new", 1U, host_->cleanEnds);
     }
 
-    void testAClientThatLeavesABegunRequestIsWaitedFor() {
+    void testTheAnswerOfABegunRequestIsAwaitedThoughItsClientHasLeft() {
         start();
         host_->claim(host_->take());
         DescriptorPair client = makeStreamPair();
@@ -237,7 +237,7 @@ public:
         CPPUNIT_ASSERT(!host_->receive());
     }
 
-    void testARequestThatNobodyHasIsFoundWithoutBeingTold() {
+    void testARequestThatNoInstanceHasIsSentAgainWithoutAMessage() {
         start();
         host_->take();
         auto instance = std::async(std::launch::async, [this] { return host_->serveNext(); });
@@ -245,7 +245,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{2}, instance.get());
     }
 
-    void testAClaimThatVanishedWithoutAnAnswerIsALoss() {
+    void testARequestWhoseClaimVanishesWithoutAnAnswerIsLost() {
         start();
         host_->claim(host_->take());
         // The agent's word is lost with the agent; the next one clears what the dead instance had
@@ -267,7 +267,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, host_->mark());
     }
 
-    void testAChannelThatEndsIsALoss() {
+    void testARequestWhoseChannelEndsIsLost() {
         start();
         host_->claim(host_->take());
         host_->prepare();  // The only other end goes.
@@ -281,7 +281,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, host_->inFlight());
     }
 
-    void testALineThatIsClosedAgainAndAgainIsGivenUp() {
+    void testAQueueThatIsClosedRepeatedlyIsGivenUp() {
         host_->closeQueue();
         host_->closesAlways = true;
         thrownBy<IOException>([this] { start(); });
@@ -289,7 +289,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, host_->inFlightEntries());
     }
 
-    void testWhyALineIsClosedIsPassedOn() {
+    void testTheReasonForAClosedQueueIsPassedOn() {
         host_->closeQueue();
         host_->refusal.emplace(500, "deadbeef", "It does not boot.");
         const auto error = thrownBy<RefusedException>([this] { start(); });
@@ -386,7 +386,7 @@ public:
         CPPUNIT_ASSERT_EQUAL_MESSAGE("Once is enough", 1U, host_->woken);
     }
 
-    void testAReplyIsWaitingOnceItIsThere() {
+    void testAReplyIsWaitingOnceItHasArrived() {
         start();
         host_->claim(host_->take());
         CPPUNIT_ASSERT(!exchange_->replyWaiting());

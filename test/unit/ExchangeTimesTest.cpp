@@ -16,7 +16,7 @@ class ExchangeTimesTest : public LeakCheck {
     CPPUNIT_TEST(testTheWorkIsLimitedFromItsBeginningOn);
     CPPUNIT_TEST(testExcusedTimeDoesNotCountAsWork);
     CPPUNIT_TEST(testANewTicketEndsTheWorkOfTheLastOne);
-    CPPUNIT_TEST(testAnInstanceIsBelievedNoFurtherThanWasMeasured);
+    CPPUNIT_TEST(testTheReportedQueueTimeIsLimitedToTheMeasuredTime);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -85,7 +85,7 @@ public:
         CPPUNIT_ASSERT(!times.workDeadline());
     }
 
-    void testAnInstanceIsBelievedNoFurtherThanWasMeasured() {
+    void testTheReportedQueueTimeIsLimitedToTheMeasuredTime() {
         ExchangeTimes times(*host_);
         times.sending(true);
         host_->advance(2s);

@@ -42,7 +42,7 @@ class GroupMemoryTest : public LeakCheck {
     CPPUNIT_TEST(testMoreInstancesAreRequestedOnce);
     CPPUNIT_TEST(testStatisticsHaveTheirDocumentedOffsets);
     CPPUNIT_TEST(testStatisticsAreOfAllChildren);
-    CPPUNIT_TEST(testWhatAChildHasCountedOutlivesIt);
+    CPPUNIT_TEST(testTheCountsOfAChildRemainAfterItsEnd);
     CPPUNIT_TEST(testAChildThatCountedNothingTakesNoMemory);
     CPPUNIT_TEST(testFalseCountsOfOneChildDoNotOverflowTheStatistics);
     CPPUNIT_TEST_SUITE_END();
@@ -264,7 +264,7 @@ public:
         CPPUNIT_ASSERT(senders.statistics(0) == GroupStatistics());
     }
 
-    void testWhatAChildHasCountedOutlivesIt() {
+    void testTheCountsOfAChildRemainAfterItsEnd() {
         SenderMemory senders;
         SenderMemoryView view(senders.memory().descriptor());
         view.completed(0, 5us, 1ms);

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 class HeartbeatsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(HeartbeatsTest);
-    CPPUNIT_TEST(testOffByDefault);
+    CPPUNIT_TEST(testHeartbeatsAreOffByDefault);
     CPPUNIT_TEST(testTheIntervalsFollowFromTheTimeout);
     CPPUNIT_TEST(testAnInstanceThatIsSilentForLongerThanTheTimeoutIsOverdue);
     CPPUNIT_TEST(testAnAckRestartsTheTimeout);
@@ -30,7 +30,7 @@ class HeartbeatsTest : public CppUnit::TestFixture {
     }
 
 public:
-    void testOffByDefault() {
+    void testHeartbeatsAreOffByDefault() {
         Heartbeats<int> beats;
         beats.noteAck(1, at(0s));
         CPPUNIT_ASSERT(!beats.enabled());

@@ -8,7 +8,7 @@ class PendingSpawnsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST_SUITE(PendingSpawnsTest);
     CPPUNIT_TEST(testSpawnsAreCountedByTheirPurpose);
     CPPUNIT_TEST(testAFailedReplacementIsNoLongerUnderWay);
-    CPPUNIT_TEST(testAnInstanceThatStandsByCounts);
+    CPPUNIT_TEST(testAStandbyInstanceCounts);
     CPPUNIT_TEST_SUITE_END();
 
     PendingSpawns pending_;
@@ -46,7 +46,7 @@ public:
         CPPUNIT_ASSERT(pending_.none());
     }
 
-    void testAnInstanceThatStandsByCounts() {
+    void testAStandbyInstanceCounts() {
         const auto process = std::make_shared<Process>(SpawnResult{}, InstanceId(8), 1, MonotonicTime());
         pending_.standBy(process, task(SpawnTask::Purpose::REPLACE, InstanceId(7)));
         CPPUNIT_ASSERT(process->state == Process::State::STANDBY);

@@ -16,30 +16,30 @@ using namespace std::chrono_literals;
 /** How workers are ended, how all of it ends, and what happens when they end by themselves. */
 class PreForkEndingTest : public PreForkFixture {
     CPPUNIT_TEST_SUITE(PreForkEndingTest);
-    CPPUNIT_TEST(testTheCheckComesEveryTimeoutAndAHalf);
-    CPPUNIT_TEST(testWhoIsSilentIsInterruptedAndReplacedAtOnce);
-    CPPUNIT_TEST(testWhoSendsAcksIsNotInterrupted);
-    CPPUNIT_TEST(testWhoIsBusyAndFreeIsNotInterrupted);
-    CPPUNIT_TEST(testWithoutATimeoutNobodyIs);
-    CPPUNIT_TEST(testAPauseOfTheMonitorItselfEndsNobody);
-    CPPUNIT_TEST(testWhoIgnoresTheInterruptIsKilledAfterTheGrace);
-    CPPUNIT_TEST(testWhatOneThatEndsTellsCountsNoMore);
+    CPPUNIT_TEST(testTheCheckRunsEveryOneAndAHalfTimeouts);
+    CPPUNIT_TEST(testAWorkerWithoutAcksIsInterruptedAndReplacedAtOnce);
+    CPPUNIT_TEST(testAWorkerThatSendsAcksIsNotInterrupted);
+    CPPUNIT_TEST(testAWorkerThatReportsBusyAndFreeIsNotInterrupted);
+    CPPUNIT_TEST(testWithoutATimeoutNoWorkerIsInterrupted);
+    CPPUNIT_TEST(testAPauseOfTheMonitorInterruptsNoWorker);
+    CPPUNIT_TEST(testAWorkerThatIgnoresTheInterruptIsKilledAfterTheGrace);
+    CPPUNIT_TEST(testMessagesOfAnEndingWorkerAreIgnored);
     CPPUNIT_TEST(testAStartMayTakeLongerThanTheTimeout);
-    CPPUNIT_TEST(testAStartThatTakesTooLongEnds);
-    CPPUNIT_TEST(testShutdownInterruptsAllAndWaits);
-    CPPUNIT_TEST(testShutdownKillsAfterTheGrace);
-    CPPUNIT_TEST(testAfterShutdownNobodyIsStarted);
+    CPPUNIT_TEST(testAWorkerThatStartsForTooLongIsInterrupted);
+    CPPUNIT_TEST(testShutdownInterruptsAllWorkersAndWaits);
+    CPPUNIT_TEST(testShutdownKillsWorkersAfterTheGrace);
+    CPPUNIT_TEST(testNoWorkerStartsAfterShutdown);
     CPPUNIT_TEST(testShutdownWithoutWorkersIsOverAtOnce);
-    CPPUNIT_TEST(testInAWorkerShutdownOnlyForgets);
-    CPPUNIT_TEST(testServerStartForgetsAndThenAccepts);
-    CPPUNIT_TEST(testAForkThatFailsEndsAll);
-    CPPUNIT_TEST(testAForkThatFailsIsTriedLaterAndLater);
+    CPPUNIT_TEST(testShutdownInAWorkerSignalsNoOtherWorker);
+    CPPUNIT_TEST(testAWorkerResumesAcceptingAfterItsStart);
+    CPPUNIT_TEST(testAFailedForkEndsAllWorkers);
+    CPPUNIT_TEST(testAFailedForkIsTriedAgainAfterGrowingPauses);
     CPPUNIT_TEST(testWorkersThatDieAtOnceAreNoForkBomb);
     CPPUNIT_TEST(testWorkersThatDieBeforeTheyAreReadyAreNoForkBomb);
     CPPUNIT_TEST(testWorkersThatHaveWorkedAreReplacedAtOnceHoweverOftenTheyDie);
-    CPPUNIT_TEST(testAfterFailuresAllComeBack);
-    CPPUNIT_TEST(testAServerThatDoesNotStartEndsIt);
-    CPPUNIT_TEST(testALauncherThatEndsEndsIt);
+    CPPUNIT_TEST(testAllWorkersReturnAfterFailures);
+    CPPUNIT_TEST(testAServerThatDoesNotStartEndsTheMonitor);
+    CPPUNIT_TEST(testALauncherThatEndsEndsTheMonitor);
     CPPUNIT_TEST_SUITE_END();
 
     void beginWithTimeout() {
@@ -72,7 +72,7 @@ class PreForkEndingTest : public PreForkFixture {
     }
 
 public:
-    void testTheCheckComesEveryTimeoutAndAHalf() {
+    void testTheCheckRunsEveryOneAndAHalfTimeouts() {
         beginWithTimeout();
         CPPUNIT_ASSERT(preFork_->serverCheckAck() == 15s);
         CPPUNIT_ASSERT(preFork_->nextAlarm() == clock_.now() + 15s);
@@ -80,7 +80,7 @@ public:
         CPPUNIT_ASSERT(preFork_->nextAlarm() == clock_.now() + 15s);
     }
 
-    void testWhoIsSilentIsInterruptedAndReplacedAtOnce() {
+    void testAWorkerWithoutAcksIsInterruptedAndReplacedAtOnce() {
         beginWithTimeout();
         const auto ids = idsOf(preFork_->freeServers());
         say(ids[1], COMM_BUSY);
@@ -97,13 +97,13 @@ public:
         assertCounts(1, 0, 1);
     }
 
-    void testWhoSendsAcksIsNotInterrupted() {
+    void testAWorkerThatSendsAcksIsNotInterrupted() {
         beginWithTimeout();
         passWithAcks(10min, 10s);
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
     }
 
-    void testWhoIsBusyAndFreeIsNotInterrupted() {
+    void testAWorkerThatReportsBusyAndFreeIsNotInterrupted() {
         settings_.timeout = 10s;
         settings_.limits = {2, 2, 2, 2};
         begin();
@@ -116,7 +116,7 @@ public:
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
     }
 
-    void testWithoutATimeoutNobodyIs() {
+    void testWithoutATimeoutNoWorkerIsInterrupted() {
         settings_.limits = {2, 2, 2, 50};
         begin();
         CPPUNIT_ASSERT(!preFork_->nextAlarm());
@@ -124,14 +124,14 @@ public:
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
     }
 
-    void testAPauseOfTheMonitorItselfEndsNobody() {
+    void testAPauseOfTheMonitorInterruptsNoWorker() {
         beginWithTimeout();
         clock_.advance(1h);
         preFork_->runAlarms();
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
     }
 
-    void testWhoIgnoresTheInterruptIsKilledAfterTheGrace() {
+    void testAWorkerThatIgnoresTheInterruptIsKilledAfterTheGrace() {
         beginWithTimeout();
         const WorkerId id = oldestFree();
         pass(15s);
@@ -145,7 +145,7 @@ public:
         CPPUNIT_ASSERT(!launcher_->processes.contains(id));
     }
 
-    void testWhatOneThatEndsTellsCountsNoMore() {
+    void testMessagesOfAnEndingWorkerAreIgnored() {
         begin();
         const WorkerId id = oldestFree();
         pass(1s);
@@ -173,7 +173,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, launcher_->all(SIGINT).size());
     }
 
-    void testAStartThatTakesTooLongEnds() {
+    void testAWorkerThatStartsForTooLongIsInterrupted() {
         settings_.startTimeout = 60s;
         make();
         preFork_->start();
@@ -186,7 +186,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(6U, launcher_->launches);
     }
 
-    void testShutdownInterruptsAllAndWaits() {
+    void testShutdownInterruptsAllWorkersAndWaits() {
         begin();
         say(oldestFree(), COMM_BUSY);
         preFork_->shutdown();
@@ -200,7 +200,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), preFork_->waitForEnd());
     }
 
-    void testShutdownKillsAfterTheGrace() {
+    void testShutdownKillsWorkersAfterTheGrace() {
         begin();
         preFork_->shutdown();
         pass(settings_.grace);
@@ -210,7 +210,7 @@ public:
         preFork_->waitForEnd();
     }
 
-    void testAfterShutdownNobodyIsStarted() {
+    void testNoWorkerStartsAfterShutdown() {
         settings_.timeout = 10s;
         begin();
         preFork_->shutdown();
@@ -229,7 +229,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string(), preFork_->waitForEnd());
     }
 
-    void testInAWorkerShutdownOnlyForgets() {
+    void testShutdownInAWorkerSignalsNoOtherWorker() {
         begin();
         const auto processes = launcher_->processes;
         launcher_->work();
@@ -241,14 +241,14 @@ public:
         }
     }
 
-    void testServerStartForgetsAndThenAccepts() {
+    void testAWorkerResumesAcceptingAfterItsStart() {
         begin();
         CPPUNIT_ASSERT(!preFork_->isChild());
         launcher_->work();
         CPPUNIT_ASSERT((server_->calls == std::vector<std::string>{"sendAck", "start", "resumeAccept"}));
     }
 
-    void testAForkThatFailsEndsAll() {
+    void testAFailedForkEndsAllWorkers() {
         begin();
         launcher_->error = EAGAIN;
         pass(10s);
@@ -261,7 +261,7 @@ public:
                              preFork_->waitForEnd());
     }
 
-    void testAForkThatFailsIsTriedLaterAndLater() {
+    void testAFailedForkIsTriedAgainAfterGrowingPauses() {
         settings_.shutdownOnError = false;
         make();
         launcher_->error = EAGAIN;
@@ -300,7 +300,7 @@ public:
         }
     }
 
-    void testAfterFailuresAllComeBack() {
+    void testAllWorkersReturnAfterFailures() {
         startedInAMinute("");
         for (int i = 0; i < 20; i++) {
             pass(1s);
@@ -309,7 +309,7 @@ public:
         assertCounts(5, 0, 0);
     }
 
-    void testAServerThatDoesNotStartEndsIt() {
+    void testAServerThatDoesNotStartEndsTheMonitor() {
         server_->problem = "port 80 is taken";
         make();
         CPPUNIT_ASSERT_EQUAL(std::string("port 80 is taken"),
@@ -318,11 +318,11 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, living());
     }
 
-    void testALauncherThatEndsEndsIt() {
+    void testALauncherThatEndsEndsTheMonitor() {
         begin();
-        preFork_->listener().launcherEnded("the forkServer burnt down");
+        preFork_->listener().launcherEnded("the fork server ended");
         obey();
-        CPPUNIT_ASSERT_EQUAL(std::string("the forkServer burnt down"), preFork_->waitForEnd());
+        CPPUNIT_ASSERT_EQUAL(std::string("the fork server ended"), preFork_->waitForEnd());
     }
 };
 

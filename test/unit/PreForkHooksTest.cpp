@@ -19,16 +19,16 @@ using namespace std::chrono_literals;
 class PreForkHooksTest : public PreForkFixture {
     CPPUNIT_TEST_SUITE(PreForkHooksTest);
     CPPUNIT_TEST(testOutputGoesToTheMethodOfItsKind);
-    CPPUNIT_TEST(testErrorOutputGoesWithItsWorker);
-    CPPUNIT_TEST(testTheFirstSignOfAWorkerIsToldOnce);
-    CPPUNIT_TEST(testWhoIsSilentGoesToTheMethodOfItsState);
+    CPPUNIT_TEST(testErrorOutputIsReportedWithItsWorker);
+    CPPUNIT_TEST(testAWorkerIsReportedReadyOnce);
+    CPPUNIT_TEST(testATimeoutCallsTheMethodForTheStateOfTheWorker);
     CPPUNIT_TEST(testAWorkerIsEndedByServerTimeoutOnly);
-    CPPUNIT_TEST(testAForkThatFailsIsARunError);
-    CPPUNIT_TEST(testAWorkersEndIsToldWithItsStatus);
-    CPPUNIT_TEST(testTheEndOfAllIsAStop);
-    CPPUNIT_TEST(testWhoForksNobodyHasNoWorkers);
+    CPPUNIT_TEST(testAFailedForkIsReportedAsARunError);
+    CPPUNIT_TEST(testTheEndOfAWorkerIsReportedWithItsStatus);
+    CPPUNIT_TEST(testTheEndOfAllWorkersIsReportedAsAStop);
+    CPPUNIT_TEST(testAForkMethodThatForksNothingLeavesNoWorkers);
     CPPUNIT_TEST(testEveryStateAndMethodCanBeOverridden);
-    CPPUNIT_TEST(testHowOftenToCheckCanBeOverridden);
+    CPPUNIT_TEST(testTheIntervalOfTheCheckCanBeOverridden);
     CPPUNIT_TEST_SUITE_END();
 
     class Noting final : public PreFork {
@@ -233,13 +233,13 @@ public:
         assertNotes(noting, {"ack 1001", "busy 1001", "free 1001", "stdout 1001 hello"});
     }
 
-    void testErrorOutputGoesWithItsWorker() {
+    void testErrorOutputIsReportedWithItsWorker() {
         auto &noting = beginNoting();
         noting.listener().workerStderr(oldestFree(), "oh");
         assertNotes(noting, {"stderr 1001 oh"});
     }
 
-    void testTheFirstSignOfAWorkerIsToldOnce() {
+    void testAWorkerIsReportedReadyOnce() {
         settings_.limits = {1, 1, 1, 1};
         auto &noting = make<Noting>();
         noting.start();
@@ -251,7 +251,7 @@ public:
         assertNotes(noting, {"stdout 1001 loading", "ready 1001", "free 1001", "free 1001"});
     }
 
-    void testWhoIsSilentGoesToTheMethodOfItsState() {
+    void testATimeoutCallsTheMethodForTheStateOfTheWorker() {
         settings_.timeout = 10s;
         auto &noting = beginNoting();
         pass(15s);
@@ -278,7 +278,7 @@ public:
         CPPUNIT_ASSERT(launcher_->told(id, SIGINT));
     }
 
-    void testAForkThatFailsIsARunError() {
+    void testAFailedForkIsReportedAsARunError() {
         settings_.shutdownOnError = true;
         auto &noting = beginNoting();
         launcher_->error = EAGAIN;
@@ -289,14 +289,14 @@ public:
         CPPUNIT_ASSERT(log_->contains("event=prefork.fork_failed error=\"fork: Resource temporarily unavailable\""));
     }
 
-    void testAWorkersEndIsToldWithItsStatus() {
+    void testTheEndOfAWorkerIsReportedWithItsStatus() {
         auto &noting = beginNoting();
         die(oldestFree(), 256);
         assertNotes(noting, {"closed 1001 256"});
         assertCounts(0, 0, 1);
     }
 
-    void testTheEndOfAllIsAStop() {
+    void testTheEndOfAllWorkersIsReportedAsAStop() {
         auto &noting = beginNoting();
         noting.shutdown();
         assertNotes(noting, {"shutdown"});
@@ -304,7 +304,7 @@ public:
         assertNotes(noting, {"shutdown", "closed 1001 2", "stop"});
     }
 
-    void testWhoForksNobodyHasNoWorkers() {
+    void testAForkMethodThatForksNothingLeavesNoWorkers() {
         settings_.limits = {1, 1, 1, 1};
         auto &noting = make<Noting>();
         noting.forks = false;
@@ -337,9 +337,9 @@ public:
         launcher_->error = EAGAIN;
         pass(60s);
         obey();
-        all.listener().launcherEnded("the forkServer burnt down");
+        all.listener().launcherEnded("the fork server ended");
         launcher_->work();
-        CPPUNIT_ASSERT_EQUAL(std::string("the forkServer burnt down"), all.waitForEnd());
+        CPPUNIT_ASSERT_EQUAL(std::string("the fork server ended"), all.waitForEnd());
         const std::set<std::string> names = {"handlerStart",
                                              "handlerChild",
                                              "handlerStop",
@@ -367,7 +367,7 @@ public:
         }
     }
 
-    void testHowOftenToCheckCanBeOverridden() {
+    void testTheIntervalOfTheCheckCanBeOverridden() {
         settings_.limits = {1, 1, 1, 1};
         settings_.timeout = 10s;
         auto &all = make<All>();

@@ -19,7 +19,7 @@ using namespace std::chrono_literals;
 /** A day of a monitor whose workers behave at random. */
 class PreForkModelTest : public PreForkFixture {
     CPPUNIT_TEST_SUITE(PreForkModelTest);
-    CPPUNIT_TEST(testADayLeavesNothingBehind);
+    CPPUNIT_TEST(testNoWorkerIsLeftAfterARandomDayAndAShutdown);
     CPPUNIT_TEST_SUITE_END();
 
     std::mt19937 random_{4711};
@@ -87,7 +87,7 @@ class PreForkModelTest : public PreForkFixture {
     }
 
 public:
-    void testADayLeavesNothingBehind() {
+    void testNoWorkerIsLeftAfterARandomDayAndAShutdown() {
         settings_.timeout = 30s;
         settings_.shutdownOnError = false;
         settings_.limits = {4, 2, 4, 12};

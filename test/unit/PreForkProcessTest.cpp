@@ -17,35 +17,35 @@ using namespace std::chrono_literals;
 /** With real workers. */
 class PreForkProcessTest : public PreForkProcesses {
     CPPUNIT_TEST_SUITE(PreForkProcessTest);
-    CPPUNIT_TEST(testWorkersServeWhatTheMonitorListensOn);
-    CPPUNIT_TEST(testWhoConnectsBeforeThereAreWorkersIsServedByThem);
+    CPPUNIT_TEST(testWorkersServeTheSocketOfTheMonitor);
+    CPPUNIT_TEST(testAClientThatConnectsBeforeTheFirstWorkerIsServed);
     CPPUNIT_TEST(testWorkersServeAUnixSocketToo);
-    CPPUNIT_TEST(testAWorkerThatServesIsBusyAndAnotherOneComes);
-    CPPUNIT_TEST(testWorkersThatAreNotNeededAnyMoreGo);
+    CPPUNIT_TEST(testAWorkerThatServesIsBusyAndASpareWorkerStarts);
+    CPPUNIT_TEST(testSurplusWorkersEnd);
     CPPUNIT_TEST(testABlockedWorkerIsReplaced);
-    CPPUNIT_TEST(testWorkersThatWaitAreNotTakenForBlockedOnes);
+    CPPUNIT_TEST(testIdleWorkersAreNotReplacedAsBlocked);
     CPPUNIT_TEST(testAWorkerThatCrashesIsReplaced);
-    CPPUNIT_TEST(testWhatWorkersPrintIsOursWithTheirPid);
+    CPPUNIT_TEST(testTheOutputOfAWorkerIsForwardedWithItsPid);
     CPPUNIT_TEST(testAnErrorInAConnectionEndsTheConnectionOnly);
     CPPUNIT_TEST(testARequestInFlightIsFinishedAtShutdown);
     CPPUNIT_TEST(testAtShutdownABlockedWorkerIsKilledAfterTheGrace);
     CPPUNIT_TEST(testARestartReplacesTheProcesses);
     CPPUNIT_TEST(testWorkersThatExitAgainAndAgainAreNoForkBomb);
-    CPPUNIT_TEST(testWithoutItsNurseryItEndsAndSaysWhy);
-    CPPUNIT_TEST(testForksNeedOneThread);
+    CPPUNIT_TEST(testTheMonitorEndsWithAReasonIfItsForkServerIsKilled);
+    CPPUNIT_TEST(testAProcessWithASecondThreadCannotStartWorkers);
     CPPUNIT_TEST(testAPortInUseIsNamed);
     CPPUNIT_TEST(testWhenTheMonitorIsKilledNoWorkerIsLeft);
     CPPUNIT_TEST_SUITE_END();
 
 public:
-    void testWorkersServeWhatTheMonitorListensOn() {
+    void testWorkersServeTheSocketOfTheMonitor() {
         begin();
         const pid_t pid = std::stoi(request("pid"));
         CPPUNIT_ASSERT(pids().contains(pid));
         CPPUNIT_ASSERT(pid != ::getpid());
     }
 
-    void testWhoConnectsBeforeThereAreWorkersIsServedByThem() {
+    void testAClientThatConnectsBeforeTheFirstWorkerIsServed() {
         tcp_ = std::make_shared<TcpServer>("127.0.0.1", 0, serve);
         settings_.server = tcp_;
         preFork_ = std::make_unique<PreFork>(settings_, std::make_unique<ForkLauncher>());
@@ -80,7 +80,7 @@ public:
         CPPUNIT_ASSERT(!std::filesystem::exists(path));
     }
 
-    void testAWorkerThatServesIsBusyAndAnotherOneComes() {
+    void testAWorkerThatServesIsBusyAndASpareWorkerStarts() {
         begin();
         const FileDescriptor one = connect("hold");
         const FileDescriptor two = connect("hold");
@@ -92,7 +92,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("held"), readLine(two.get()));
     }
 
-    void testWorkersThatAreNotNeededAnyMoreGo() {
+    void testSurplusWorkersEnd() {
         settings_.limits = {4, 1, 1, 10};
         settings_.surplusTime = 10ms;
         tcp_ = std::make_shared<TcpServer>("127.0.0.1", 0, serve);
@@ -138,7 +138,7 @@ public:
         return same;
     }
 
-    void testWorkersThatWaitAreNotTakenForBlockedOnes() {
+    void testIdleWorkersAreNotReplacedAsBlocked() {
         // A machine that is busy may keep one from giving its sign in time.
         CPPUNIT_ASSERT(allWaitFor(300ms) || allWaitFor(1s) || allWaitFor(4s));
     }
@@ -151,7 +151,7 @@ public:
         CPPUNIT_ASSERT(eventually([this] { return log_->contains("killed by signal 11"); }));
     }
 
-    void testWhatWorkersPrintIsOursWithTheirPid() {
+    void testTheOutputOfAWorkerIsForwardedWithItsPid() {
         settings_.limits = {1, 1, 1, 1};
         begin();
         const std::string pid = std::to_string(*pids().begin());
@@ -220,11 +220,11 @@ public:
             static_cast<void>(request("exit"));
         }
         CPPUNIT_ASSERT(eventually([this] { return log_->count("event=prefork.worker_died") == 6; }));
-        // They come back all the same, later.
+        // They come back later.
         CPPUNIT_ASSERT(eventually([this] { return counts().free == 2; }));
     }
 
-    void testWithoutItsNurseryItEndsAndSaysWhy() {
+    void testTheMonitorEndsWithAReasonIfItsForkServerIsKilled() {
         begin();
         const auto workers = pids();
         pid_t forkServer = 0;
@@ -239,7 +239,7 @@ public:
         }
     }
 
-    void testForksNeedOneThread() {
+    void testAProcessWithASecondThreadCannotStartWorkers() {
         tcp_ = std::make_shared<TcpServer>("127.0.0.1", 0, serve);
         settings_.server = tcp_;
         const EventLoop loop;

@@ -19,15 +19,15 @@ using namespace std::chrono_literals;
 /** The rules of POE's PreFork with real workers. PreForkTest and others test them with fakes. */
 class PreForkRealWorkersTest : public PreForkProcesses {
     CPPUNIT_TEST_SUITE(PreForkRealWorkersTest);
-    CPPUNIT_TEST(testAFreeWorkerThatStandsStillIsReplaced);
-    CPPUNIT_TEST(testTheOldestFreeOnesGo);
-    CPPUNIT_TEST(testStartServersComeAgainWhenAllHaveDied);
-    CPPUNIT_TEST(testNeverMoreThanMaxClients);
-    CPPUNIT_TEST(testAWorkerIsAChildAndItsShutdownOnlyForgets);
-    CPPUNIT_TEST(testABusyWorkerHasItsLastAckAndStart);
-    CPPUNIT_TEST(testAForkThatFailsIsToldWithItsReasonAndTriedAgain);
-    CPPUNIT_TEST(testAWorkerThatCannotBeHeldIsToldAndTriedAgain);
-    CPPUNIT_TEST(testAForkThatFailsEndsAll);
+    CPPUNIT_TEST(testAStoppedFreeWorkerIsReplaced);
+    CPPUNIT_TEST(testTheOldestFreeWorkersEndAsSurplus);
+    CPPUNIT_TEST(testAllStartServersStartAgainAfterAllWorkersDied);
+    CPPUNIT_TEST(testNoMoreThanMaxClientsWorkersRun);
+    CPPUNIT_TEST(testAWorkerIsAChildAndItsShutdownEndsNoOtherWorker);
+    CPPUNIT_TEST(testTheSnapshotOfABusyWorkerHasItsLastAckAndStartTime);
+    CPPUNIT_TEST(testAFailedForkIsReportedWithItsReasonAndTriedAgain);
+    CPPUNIT_TEST(testAForkWithoutAFreeNumberForItsPidFdIsReportedAndTriedAgain);
+    CPPUNIT_TEST(testAFailedForkEndsAllWorkers);
     CPPUNIT_TEST_SUITE_END();
 
     /** What a worker is told about itself. */
@@ -101,7 +101,7 @@ class PreForkRealWorkersTest : public PreForkProcesses {
     }
 
 public:
-    void testAFreeWorkerThatStandsStillIsReplaced() {
+    void testAStoppedFreeWorkerIsReplaced() {
         settings_.timeout = 300ms;
         settings_.grace = 100ms;
         begin();
@@ -112,7 +112,7 @@ public:
         CPPUNIT_ASSERT(eventually([&] { return counts().free == 2 && !pids().contains(stopped); }));
     }
 
-    void testTheOldestFreeOnesGo() {
+    void testTheOldestFreeWorkersEndAsSurplus() {
         settings_.limits = {4, 1, 4, 10};
         settings_.surplusTime = 10ms;
         begin();
@@ -125,7 +125,7 @@ public:
         CPPUNIT_ASSERT((pids() == std::set<pid_t>{byAge[2], byAge[3]}));
     }
 
-    void testStartServersComeAgainWhenAllHaveDied() {
+    void testAllStartServersStartAgainAfterAllWorkersDied() {
         settings_.limits = {3, 1, 3, 10};
         begin();
         const auto before = pids();
@@ -138,7 +138,7 @@ public:
         }));
     }
 
-    void testNeverMoreThanMaxClients() {
+    void testNoMoreThanMaxClientsWorkersRun() {
         settings_.limits = {1, 1, 1, 3};
         begin();
         std::vector<FileDescriptor> held;
@@ -157,7 +157,7 @@ public:
         }
     }
 
-    void testAWorkerIsAChildAndItsShutdownOnlyForgets() {
+    void testAWorkerIsAChildAndItsShutdownEndsNoOtherWorker() {
         tcp_ = std::make_shared<TcpServer>("127.0.0.1", 0, [this](FileDescriptor connection) {
             preFork_->shutdown();
             answer(connection.get(), preFork_->isChild() && preFork_->idToPid().empty() ? "a child\n" : "no child\n");
@@ -181,7 +181,7 @@ public:
         CPPUNIT_ASSERT(pids() == before);
     }
 
-    void testABusyWorkerHasItsLastAckAndStart() {
+    void testTheSnapshotOfABusyWorkerHasItsLastAckAndStartTime() {
         begin();
         const MonotonicTime before = SystemClock::instance().now();
         const FileDescriptor connection = connect("hold");
@@ -193,17 +193,17 @@ public:
         CPPUNIT_ASSERT_EQUAL(pid, ask([](PreFork &preFork) { return preFork.idToPid(); }).at(worker.id));
     }
 
-    void testAForkThatFailsIsToldWithItsReasonAndTriedAgain() {
+    void testAFailedForkIsReportedWithItsReasonAndTriedAgain() {
         // There is no number for one of the worker's outputs.
         assertToldAndTriedAgain(1);
     }
 
-    void testAWorkerThatCannotBeHeldIsToldAndTriedAgain() {
+    void testAForkWithoutAFreeNumberForItsPidFdIsReportedAndTriedAgain() {
         // Both outputs have theirs; there is none for its pidfd.
         assertToldAndTriedAgain(2);
     }
 
-    void testAForkThatFailsEndsAll() {
+    void testAFailedForkEndsAllWorkers() {
         settings_.limits = {2, 2, 2, 4};
         begin();
         leaveRoomFor(forkServer(), 0);

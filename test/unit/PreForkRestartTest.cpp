@@ -17,17 +17,17 @@ using namespace std::chrono_literals;
 /** restartServers() */
 class PreForkRestartTest : public PreForkFixture {
     CPPUNIT_TEST_SUITE(PreForkRestartTest);
-    CPPUNIT_TEST(testAnOldOneEndsWhenItsSuccessorIsReady);
-    CPPUNIT_TEST(testInTheEndAllAreNew);
-    CPPUNIT_TEST(testANewOneThatEndsStopsIt);
-    CPPUNIT_TEST(testANewOneThatCannotBeStartedStopsItAndNothingElse);
-    CPPUNIT_TEST(testANewOneThatStartsForTooLongStopsIt);
-    CPPUNIT_TEST(testBusyOnesComeLast);
-    CPPUNIT_TEST(testCalledAgainItBeginsAnew);
-    CPPUNIT_TEST(testCalledOftenItStartsNoMoreThanOneAtATime);
-    CPPUNIT_TEST(testANewOneThatIsGivenUpAndDoesNotHearItIsToldOnceMore);
-    CPPUNIT_TEST(testThereIsNeverMoreThanOneTooMany);
-    CPPUNIT_TEST(testShutdownStopsIt);
+    CPPUNIT_TEST(testAnOldWorkerEndsWhenItsSuccessorIsReady);
+    CPPUNIT_TEST(testARestartReplacesAllWorkers);
+    CPPUNIT_TEST(testANewWorkerThatEndsStopsTheRestart);
+    CPPUNIT_TEST(testANewWorkerThatCannotBeStartedStopsOnlyTheRestart);
+    CPPUNIT_TEST(testANewWorkerThatStartsForTooLongStopsTheRestart);
+    CPPUNIT_TEST(testBusyWorkersAreReplacedLast);
+    CPPUNIT_TEST(testASecondRestartBeginsAnew);
+    CPPUNIT_TEST(testRepeatedRestartsStartOneWorkerAtATime);
+    CPPUNIT_TEST(testAnAbandonedNewWorkerThatBecomesReadyIsInterruptedAgain);
+    CPPUNIT_TEST(testARestartExceedsMaxClientsByOneWorkerAtMost);
+    CPPUNIT_TEST(testShutdownStopsTheRestart);
     CPPUNIT_TEST_SUITE_END();
 
     class Listening final : public PreFork {
@@ -51,7 +51,7 @@ class PreForkRestartTest : public PreForkFixture {
     }
 
 public:
-    void testAnOldOneEndsWhenItsSuccessorIsReady() {
+    void testAnOldWorkerEndsWhenItsSuccessorIsReady() {
         beginWith({3, 3, 3, 50});
         preFork_->restartServers();
         CPPUNIT_ASSERT(preFork_->restarting());
@@ -62,7 +62,7 @@ public:
         assertCounts(3, 0, 1);
     }
 
-    void testInTheEndAllAreNew() {
+    void testARestartReplacesAllWorkers() {
         beginWith({3, 3, 3, 50});
         preFork_->restartServers();
         for (int i = 0; i < 3; i++) {
@@ -75,7 +75,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(6U, launcher_->launches);
     }
 
-    void testANewOneThatEndsStopsIt() {
+    void testANewWorkerThatEndsStopsTheRestart() {
         beginWith({3, 3, 3, 50});
         preFork_->restartServers();
         die(starting().at(0), 256);
@@ -87,7 +87,7 @@ public:
         CPPUNIT_ASSERT(launcher_->all(SIGINT).empty());
     }
 
-    void testANewOneThatCannotBeStartedStopsItAndNothingElse() {
+    void testANewWorkerThatCannotBeStartedStopsOnlyTheRestart() {
         beginWith({3, 3, 3, 50});
         launcher_->error = EAGAIN;
         preFork_->restartServers();
@@ -97,7 +97,7 @@ public:
         assertCounts(3, 0, 0);
     }
 
-    void testANewOneThatStartsForTooLongStopsIt() {
+    void testANewWorkerThatStartsForTooLongStopsTheRestart() {
         settings_.startTimeout = 60s;
         beginWith({3, 3, 3, 50});
         preFork_->restartServers();
@@ -106,7 +106,7 @@ public:
         assertCounts(3, 0, 0);
     }
 
-    void testBusyOnesComeLast() {
+    void testBusyWorkersAreReplacedLast() {
         beginWith({2, 1, 1, 2});
         say(WorkerId(1), COMM_BUSY);
         preFork_->restartServers();
@@ -116,7 +116,7 @@ public:
         CPPUNIT_ASSERT((launcher_->all(SIGINT) == std::vector<WorkerId>{WorkerId(1), WorkerId(2)}));
     }
 
-    void testCalledAgainItBeginsAnew() {
+    void testASecondRestartBeginsAnew() {
         beginWith({2, 2, 2, 50});
         preFork_->restartServers();
         preFork_->restartServers();
@@ -130,7 +130,7 @@ public:
         }
     }
 
-    void testCalledOftenItStartsNoMoreThanOneAtATime() {
+    void testRepeatedRestartsStartOneWorkerAtATime() {
         beginWith({2, 2, 2, 2});
         for (int i = 0; i < 20; i++) {
             preFork_->restartServers();
@@ -148,7 +148,7 @@ public:
         assertCounts(2, 0, 0);
     }
 
-    void testANewOneThatIsGivenUpAndDoesNotHearItIsToldOnceMore() {
+    void testAnAbandonedNewWorkerThatBecomesReadyIsInterruptedAgain() {
         beginWith({2, 2, 2, 2});
         preFork_->restartServers();
         const WorkerId first = starting().at(0);
@@ -165,7 +165,7 @@ public:
         assertCounts(2, 0, 1);
     }
 
-    void testThereIsNeverMoreThanOneTooMany() {
+    void testARestartExceedsMaxClientsByOneWorkerAtMost() {
         beginWith({2, 1, 2, 2});
         preFork_->restartServers();
         for (int i = 0; i < 10 && preFork_->restarting(); i++) {
@@ -177,7 +177,7 @@ public:
         assertCounts(2, 0, 0);
     }
 
-    void testShutdownStopsIt() {
+    void testShutdownStopsTheRestart() {
         beginWith({2, 2, 2, 50});
         preFork_->restartServers();
         preFork_->shutdown();

@@ -17,32 +17,32 @@ using namespace std::chrono_literals;
 class PreForkTest : public PreForkFixture {
     CPPUNIT_TEST_SUITE(PreForkTest);
     CPPUNIT_TEST(testTheDefaults);
-    CPPUNIT_TEST(testWithoutServerOrLauncherThereIsNone);
+    CPPUNIT_TEST(testAPreForkWithoutServerOrLauncherIsRefused);
     CPPUNIT_TEST(testSendAckComesBeforeTheServersStart);
     CPPUNIT_TEST(testWithoutATimeoutNoAcksAreAskedFor);
-    CPPUNIT_TEST(testSettingsThatMakeNoSenseAreMendedAndSaidInTheLog);
-    CPPUNIT_TEST(testTimesThatAreTooShortOrTooLongAreMended);
+    CPPUNIT_TEST(testInvalidSettingsAreCorrectedAndLogged);
+    CPPUNIT_TEST(testTimesThatAreTooShortOrTooLongAreCorrected);
     CPPUNIT_TEST(testStartServersIsCutToMaxClients);
-    CPPUNIT_TEST(testItBeginsWithStartServers);
-    CPPUNIT_TEST(testAWorkerIsStartingUntilItsFirstSign);
-    CPPUNIT_TEST(testBusyAndNotBusyMoveAWorker);
-    CPPUNIT_TEST(testAWorkerThatIsTakenIsReplacedAsASpareOne);
-    CPPUNIT_TEST(testNeverMoreThanMaxClients);
-    CPPUNIT_TEST(testTheOldestFreeOnesGoWhenThereAreTooMany);
-    CPPUNIT_TEST(testAShortSurplusEndsNobody);
+    CPPUNIT_TEST(testTheMonitorBeginsWithStartServersWorkers);
+    CPPUNIT_TEST(testAWorkerIsStartingUntilItsFirstMessage);
+    CPPUNIT_TEST(testBusyAndNotBusyMessagesChangeTheStateOfAWorker);
+    CPPUNIT_TEST(testASpareWorkerStartsWhenAWorkerBecomesBusy);
+    CPPUNIT_TEST(testNoMoreThanMaxClientsWorkersRun);
+    CPPUNIT_TEST(testTheOldestFreeWorkersEndAsSurplus);
+    CPPUNIT_TEST(testAShortSurplusEndsNoWorker);
     CPPUNIT_TEST(testBusyWorkersAreNotEndedAsSurplus);
     CPPUNIT_TEST(testAnAckSetsTheLastAckAndNothingElse);
-    CPPUNIT_TEST(testSnapshotsTellPidAckAndStart);
-    CPPUNIT_TEST(testIdToPidHasAllButThoseThatEnd);
+    CPPUNIT_TEST(testSnapshotsHaveThePidTheLastAckAndTheStartTime);
+    CPPUNIT_TEST(testIdToPidHasAllWorkersExceptEndingWorkers);
     CPPUNIT_TEST(testAWorkerThatEndsIsReplaced);
-    CPPUNIT_TEST(testWhatItIsToldOfUnknownWorkersIsIgnored);
-    CPPUNIT_TEST(testLimitsMayChangeWhileItRuns);
-    CPPUNIT_TEST(testEachAttributeIsSetAndGot);
-    CPPUNIT_TEST(testAnotherServerIsForTheTimeBeforeTheStart);
-    CPPUNIT_TEST(testLimitsSetBeforeTheStartStartNobody);
-    CPPUNIT_TEST(testShutdownOnErrorMayChangeWhileItRuns);
-    CPPUNIT_TEST(testTheTimeoutIsSetBeforeItStarts);
-    CPPUNIT_TEST(testWhatIsMutedAndLivesOnIsEnded);
+    CPPUNIT_TEST(testMessagesOfUnknownWorkersAreIgnored);
+    CPPUNIT_TEST(testLimitsMayChangeWhileWorkersRun);
+    CPPUNIT_TEST(testEachAttributeCanBeSetAndRead);
+    CPPUNIT_TEST(testTheServerCanBeReplacedOnlyBeforeTheStart);
+    CPPUNIT_TEST(testLimitsSetBeforeTheStartStartNoWorker);
+    CPPUNIT_TEST(testShutdownOnErrorMayChangeWhileWorkersRun);
+    CPPUNIT_TEST(testTheTimeoutCannotBeSetAfterTheStart);
+    CPPUNIT_TEST(testAMuteWorkerThatDoesNotEndIsInterrupted);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -56,7 +56,7 @@ public:
         CPPUNIT_ASSERT(settings.timeout == 0ms);
     }
 
-    void testWithoutServerOrLauncherThereIsNone() {
+    void testAPreForkWithoutServerOrLauncherIsRefused() {
         thrownBy<std::invalid_argument>([&] { PreFork(settings_, nullptr, clock_); });
         settings_.server.reset();
         thrownBy<std::invalid_argument>([&] { PreFork(settings_, std::make_unique<FakeLauncher>(), clock_); });
@@ -76,7 +76,7 @@ public:
         CPPUNIT_ASSERT(!log_->contains("setting_mended"));
     }
 
-    void testSettingsThatMakeNoSenseAreMendedAndSaidInTheLog() {
+    void testInvalidSettingsAreCorrectedAndLogged() {
         settings_.limits = {3, 4, 2, 10};
         settings_.timeout = -1s;
         begin();
@@ -86,7 +86,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("timeout -1000 ms is negative; 0 is used"));
     }
 
-    void testTimesThatAreTooShortOrTooLongAreMended() {
+    void testTimesThatAreTooShortOrTooLongAreCorrected() {
         settings_.limits = {1, 1, 1, 1};
         settings_.timeout = 1ms;
         settings_.startTimeout = std::chrono::milliseconds::max();
@@ -109,7 +109,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, living());
     }
 
-    void testItBeginsWithStartServers() {
+    void testTheMonitorBeginsWithStartServersWorkers() {
         make();
         preFork_->start();
         CPPUNIT_ASSERT_EQUAL(0U, living());
@@ -118,7 +118,7 @@ public:
         assertCounts(0, 0, 5);
     }
 
-    void testAWorkerIsStartingUntilItsFirstSign() {
+    void testAWorkerIsStartingUntilItsFirstMessage() {
         make();
         preFork_->start();
         preFork_->begin();
@@ -130,7 +130,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{4}, preFork_->freeServers().size());
     }
 
-    void testBusyAndNotBusyMoveAWorker() {
+    void testBusyAndNotBusyMessagesChangeTheStateOfAWorker() {
         begin();
         const WorkerId id = oldestFree();
         say(id, COMM_BUSY);
@@ -143,14 +143,14 @@ public:
         assertCounts(5, 0, 0);
     }
 
-    void testAWorkerThatIsTakenIsReplacedAsASpareOne() {
+    void testASpareWorkerStartsWhenAWorkerBecomesBusy() {
         settings_.limits = {2, 2, 3, 50};
         begin();
         say(oldestFree(), COMM_BUSY);
         assertCounts(1, 1, 1);
     }
 
-    void testNeverMoreThanMaxClients() {
+    void testNoMoreThanMaxClientsWorkersRun() {
         settings_.limits = {2, 2, 3, 4};
         begin();
         for (int i = 0; i < 10; i++) {
@@ -162,7 +162,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(4U, living());
     }
 
-    void testTheOldestFreeOnesGoWhenThereAreTooMany() {
+    void testTheOldestFreeWorkersEndAsSurplus() {
         begin();
         const auto ids = idsOf(preFork_->freeServers());
         say(ids[0], COMM_BUSY);
@@ -176,7 +176,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(3U, living());
     }
 
-    void testAShortSurplusEndsNobody() {
+    void testAShortSurplusEndsNoWorker() {
         settings_.limits = {2, 1, 2, 50};
         begin();
         const auto ids = idsOf(preFork_->freeServers());
@@ -217,7 +217,7 @@ public:
         assertCounts(5, 0, 0);
     }
 
-    void testSnapshotsTellPidAckAndStart() {
+    void testSnapshotsHaveThePidTheLastAckAndTheStartTime() {
         begin();
         const auto snapshot = preFork_->freeServers();
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, snapshot.size());
@@ -227,7 +227,7 @@ public:
         CPPUNIT_ASSERT(worker.startTime == clock_.now() && worker.lastAck == clock_.now() && worker.ready);
     }
 
-    void testIdToPidHasAllButThoseThatEnd() {
+    void testIdToPidHasAllWorkersExceptEndingWorkers() {
         begin();
         say(oldestFree(), COMM_BUSY);
         CPPUNIT_ASSERT_EQUAL(std::size_t{5}, preFork_->idToPid().size());
@@ -248,7 +248,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("event=prefork.worker_died"));
     }
 
-    void testWhatItIsToldOfUnknownWorkersIsIgnored() {
+    void testMessagesOfUnknownWorkersAreIgnored() {
         begin();
         say(WorkerId(99), COMM_BUSY);
         say(WorkerId(99), "hello");
@@ -258,7 +258,7 @@ public:
         assertCounts(5, 0, 0);
     }
 
-    void testLimitsMayChangeWhileItRuns() {
+    void testLimitsMayChangeWhileWorkersRun() {
         begin();
         preFork_->setLimits({5, 7, 7, 50});
         assertCounts(5, 0, 2);
@@ -272,7 +272,7 @@ public:
         CPPUNIT_ASSERT(log_->contains("min_spare_servers 9 is more than max_clients; 3 is used"));
     }
 
-    void testEachAttributeIsSetAndGot() {
+    void testEachAttributeCanBeSetAndRead() {
         make();
         preFork_->setMaxClients(40);
         preFork_->setMinSpareServers(3);
@@ -294,7 +294,7 @@ public:
         CPPUNIT_ASSERT(preFork_->timeout() == 0s);
     }
 
-    void testAnotherServerIsForTheTimeBeforeTheStart() {
+    void testTheServerCanBeReplacedOnlyBeforeTheStart() {
         make();
         const auto other = std::make_shared<FakeServer>();
         preFork_->setServer(other);
@@ -306,7 +306,7 @@ public:
         thrownBy<std::logic_error>([&] { preFork_->setServer(server_); });
     }
 
-    void testLimitsSetBeforeTheStartStartNobody() {
+    void testLimitsSetBeforeTheStartStartNoWorker() {
         make();
         preFork_->setLimits({3, 3, 3, 3});
         CPPUNIT_ASSERT_EQUAL(0U, living());
@@ -317,7 +317,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(2U, living());
     }
 
-    void testShutdownOnErrorMayChangeWhileItRuns() {
+    void testShutdownOnErrorMayChangeWhileWorkersRun() {
         begin();
         preFork_->setShutdownOnError(false);
         launcher_->error = EAGAIN;
@@ -328,14 +328,14 @@ public:
         CPPUNIT_ASSERT(preFork_->shuttingDown());
     }
 
-    /** Who was there before sends signs at another interval, so all are replaced. */
-    void testTheTimeoutIsSetBeforeItStarts() {
+    /** Workers that run send their acks at the interval of the time-out before. */
+    void testTheTimeoutCannotBeSetAfterTheStart() {
         begin();
         thrownBy<std::logic_error>([&] { preFork_->setTimeout(9s); });
         CPPUNIT_ASSERT(preFork_->timeout() == 0ms);
     }
 
-    void testWhatIsMutedAndLivesOnIsEnded() {
+    void testAMuteWorkerThatDoesNotEndIsInterrupted() {
         begin();
         const WorkerId id = oldestFree();
         say(id, COMM_BUSY);

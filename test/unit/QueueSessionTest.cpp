@@ -18,12 +18,12 @@ using namespace std::chrono_literals;
 
 class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST_SUITE(QueueSessionTest);
-    CPPUNIT_TEST(testAnAnswerInOneMessage);
-    CPPUNIT_TEST(testAnAnswerWithoutAHead);
-    CPPUNIT_TEST(testAHeadInSeveralMessages);
-    CPPUNIT_TEST(testTheLongestHead);
+    CPPUNIT_TEST(testAnAnswerInOneMessageArrives);
+    CPPUNIT_TEST(testAnAnswerWithoutAHeadArrives);
+    CPPUNIT_TEST(testAHeadInSeveralMessagesArrives);
+    CPPUNIT_TEST(testTheLongestHeadArrives);
     CPPUNIT_TEST(testALongerHeadIsBroken);
-    CPPUNIT_TEST(testABodyInPieces);
+    CPPUNIT_TEST(testABodyInPiecesArrives);
     CPPUNIT_TEST(testAnInterimAnswerIsFollowedByTheFinalOne);
     CPPUNIT_TEST(testAnAbortedAnswerDoesNotLookWhole);
     CPPUNIT_TEST(testAnAnswerThatEndsWithinItsHeadIsBroken);
@@ -34,10 +34,10 @@ class QueueSessionTest : public LeakCheck {
     CPPUNIT_TEST(testAHijackedConnectionMayHaveAHead);
     CPPUNIT_TEST(testAHijackedConnectionFreesItsChannel);
     CPPUNIT_TEST(testAHijackedConnectionWithoutAStreamIsBroken);
-    CPPUNIT_TEST(testAHijackedConnectionWithSomethingElseIsBroken);
+    CPPUNIT_TEST(testAHijackedConnectionWithAnotherKindOfSocketIsBroken);
     CPPUNIT_TEST(testAHijackedConnectionInTheMiddleOfAnAnswerIsBroken);
     CPPUNIT_TEST(testTheFirstBytesOfAHijackedConnectionMayComeWithTheHead);
-    CPPUNIT_TEST(testAnAnswerThatHijacksAndGoesOnIsBroken);
+    CPPUNIT_TEST(testAnAnswerThatContinuesAfterAHijackIsBroken);
     CPPUNIT_TEST(testUnexpectedDescriptorsAreClosed);
     CPPUNIT_TEST(testALostInstanceIsReported);
     CPPUNIT_TEST(testARefusalIsReportedAtTheStart);
@@ -83,7 +83,7 @@ public:
         LeakCheck::tearDown();
     }
 
-    void testAnAnswerInOneMessage() {
+    void testAnAnswerInOneMessageArrives() {
         host_->stickyId = 4711;
         host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "hello", true, 404);
         const Reply reply = receive();
@@ -97,14 +97,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(1U, host_->cleanEnds);
     }
 
-    void testAnAnswerWithoutAHead() {
+    void testAnAnswerWithoutAHeadArrives() {
         host_->send(MessageType::RESPONSE, 1, "", "", true, 204);
         const Reply reply = receive();
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{204}, reply.status);
         CPPUNIT_ASSERT(reply.head.empty() && reply.last);
     }
 
-    void testAHeadInSeveralMessages() {
+    void testAHeadInSeveralMessagesArrives() {
         const std::string head = "A: " + std::string(100000, 'x') + "\r\n";
         MessageHeader header{};
         header.ticket = 1;
@@ -124,7 +124,7 @@ public:
         CPPUNIT_ASSERT(reply.last);
     }
 
-    void testTheLongestHead() {
+    void testTheLongestHeadArrives() {
         MessageHeader header{};
         header.ticket = 1;
         header.type = MessageType::RESPONSE;
@@ -145,7 +145,7 @@ public:
         assertBroken();
     }
 
-    void testABodyInPieces() {
+    void testABodyInPiecesArrives() {
         host_->send(MessageType::RESPONSE, 1, "A: b\r\n");
         host_->send(MessageType::DATA, 1, "", "hel");
         host_->send(MessageType::DATA, 1, "", "lo");
@@ -248,7 +248,7 @@ public:
         assertBroken();
     }
 
-    void testAHijackedConnectionWithSomethingElseIsBroken() {
+    void testAHijackedConnectionWithAnotherKindOfSocketIsBroken() {
         const DescriptorPair pair = makeSeqPacketPair();
         host_->send(MessageType::HIJACKED, 1, "", "", true, 0, pair.first.get());
         assertBroken();
@@ -271,7 +271,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("first"), std::string(reply.body.data(), reply.body.size()));
     }
 
-    void testAnAnswerThatHijacksAndGoesOnIsBroken() {
+    void testAnAnswerThatContinuesAfterAHijackIsBroken() {
         const DescriptorPair pair = makeStreamPair();
         host_->send(MessageType::HIJACKED, 1, "", "", false, 0, pair.first.get());
         host_->send(MessageType::RESPONSE, 1, "A: b\r\n", "first", false);

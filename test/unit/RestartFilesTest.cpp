@@ -19,14 +19,14 @@ class RestartFilesTest : public LeakCheck {
     CPPUNIT_TEST(testWithoutAFileNoRestartIsRequested);
     CPPUNIT_TEST(testAFileThatExistsAtTheStartRequestsNoRestart);
     CPPUNIT_TEST(testAChangeBeforeTheStartRequestsNoRestart);
-    CPPUNIT_TEST(testTheFirstLookIsTheStart);
+    CPPUNIT_TEST(testTheFirstLookRecordsTheTimeOfTheRestartFile);
     CPPUNIT_TEST(testALaterAndAnEarlierTimeAreChanges);
     CPPUNIT_TEST(testAFractionOfASecondIsAChange);
     CPPUNIT_TEST(testANewFileIsAChange);
     CPPUNIT_TEST(testARemovedFileIsNoChange);
     CPPUNIT_TEST(testAnotherFolderMayBeNamed);
     CPPUNIT_TEST(testALinkThatMovesIsFollowed);
-    CPPUNIT_TEST(testAnAlwaysFileIsSeenWhileItIsThere);
+    CPPUNIT_TEST(testAnAlwaysRestartFileIsSeenAsLongAsItExists);
     CPPUNIT_TEST(testTheFilesAreReadWithTheUsersRights);
     CPPUNIT_TEST(testAfterAStartWithoutALookTheFirstFileSeenRequestsARestart);
     CPPUNIT_TEST_SUITE_END();
@@ -83,7 +83,7 @@ public:
         CPPUNIT_ASSERT(!files.changed());
     }
 
-    void testTheFirstLookIsTheStart() {
+    void testTheFirstLookRecordsTheTimeOfTheRestartFile() {
         RestartFiles files(folder_->path(), "tmp");
         touch(file(), 1000);
         CPPUNIT_ASSERT(!files.changed());
@@ -178,7 +178,7 @@ public:
         CPPUNIT_ASSERT(!files.changed());
     }
 
-    void testAnAlwaysFileIsSeenWhileItIsThere() {
+    void testAnAlwaysRestartFileIsSeenAsLongAsItExists() {
         const auto files = watch();
         touch(folder_->path() + "/tmp/always_restart.txt", 1000);
         CPPUNIT_ASSERT(files->always());

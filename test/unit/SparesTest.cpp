@@ -11,7 +11,7 @@ using std::chrono::seconds;
 class SparesTest : public GroupParts {
     CPPUNIT_TEST_SUITE(SparesTest);
     CPPUNIT_TEST(testWithoutLimitsNoInstanceIsSpare);
-    CPPUNIT_TEST(testInstancesOnTheirWayCountAsSpares);
+    CPPUNIT_TEST(testStartingInstancesCountAsSpares);
     CPPUNIT_TEST(testFreeInstancesAboveTheLimitEnd);
     CPPUNIT_TEST(testSparesDoNotEndForBeingIdle);
     CPPUNIT_TEST_SUITE_END();
@@ -38,7 +38,7 @@ public:
         CPPUNIT_ASSERT(!spares_->nextCheck(now()));
     }
 
-    void testInstancesOnTheirWayCountAsSpares() {
+    void testStartingInstancesCountAsSpares() {
         options_.minSpareInstances = 3;
         CPPUNIT_ASSERT_EQUAL(2U, spares_->missing(now()));
         pending_.begun(SpawnTask());

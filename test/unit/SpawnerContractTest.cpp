@@ -23,19 +23,19 @@ using namespace std::chrono_literals;
 /** What all Spawners promise. */
 class SpawnerContractTest : public SpawningFixture {
     CPPUNIT_TEST_SUITE(SpawnerContractTest);
-    CPPUNIT_TEST(testItMakesAnInstance);
-    CPPUNIT_TEST(testEachInstanceIsAnotherOne);
+    CPPUNIT_TEST(testASpawnerStartsAnInstance);
+    CPPUNIT_TEST(testEachSpawnStartsAnotherInstance);
     CPPUNIT_TEST(testInstancesOutliveTheirSpawner);
     CPPUNIT_TEST(testAnInstanceEndsWithItsControlSocket);
     CPPUNIT_TEST(testAFailureIsReported);
-    CPPUNIT_TEST(testAfterAFailureItCanSpawnAgain);
+    CPPUNIT_TEST(testASpawnerCanSpawnAgainAfterAFailure);
     CPPUNIT_TEST(testASpawnUnderWayCanBeCancelled);
     CPPUNIT_TEST(testSeveralThreadsMaySpawnAtOnce);
     CPPUNIT_TEST(testAllSpawnsUnderWayAreCancelledAtOnce);
     CPPUNIT_TEST(testACancelledSpawnerSpawnsNoMore);
     CPPUNIT_TEST(testASpawnerThatNeverSpawnedCanBeDestroyed);
-    CPPUNIT_TEST(testSpawningOnTheEventLoopSaysSoAndAborts);
-    CPPUNIT_TEST(testBeingDestroyedOnTheEventLoopSaysSoAndAborts);
+    CPPUNIT_TEST(testSpawningOnTheEventLoopIsLoggedAndAborts);
+    CPPUNIT_TEST(testDestroyingASpawnerOnTheEventLoopIsLoggedAndAborts);
     CPPUNIT_TEST_SUITE_END_ABSTRACT();
 
 protected:
@@ -100,7 +100,7 @@ protected:
     }
 
 public:
-    void testItMakesAnInstance() {
+    void testASpawnerStartsAnInstance() {
         const auto spawner = make();
         auto instance = spawner->spawn(options());
         CPPUNIT_ASSERT(instance.pidFd);
@@ -111,7 +111,7 @@ public:
         endInstance(instance);
     }
 
-    void testEachInstanceIsAnotherOne() {
+    void testEachSpawnStartsAnotherInstance() {
         const auto spawner = make();
         std::set<pid_t> pids;
         std::vector<SpawnResult> instances;
@@ -151,7 +151,7 @@ public:
         CPPUNIT_ASSERT(!e.report().empty());
     }
 
-    void testAfterAFailureItCanSpawnAgain() {
+    void testASpawnerCanSpawnAgainAfterAFailure() {
         failFromNowOn();
         const auto spawner = make();
         thrownBy<SpawnException>([&] { spawner->spawn(options()); });
@@ -214,13 +214,13 @@ public:
         make();
     }
 
-    void testSpawningOnTheEventLoopSaysSoAndAborts() {
+    void testSpawningOnTheEventLoopIsLoggedAndAborts() {
         abortsOnTheLoop([this](SpawnerPtr &spawner) { spawner->spawn(options()); });
         CPPUNIT_ASSERT(
             log_->contains("event=pool.misuse error=\"a Spawner was told to spawn on the thread of an event loop"));
     }
 
-    void testBeingDestroyedOnTheEventLoopSaysSoAndAborts() {
+    void testDestroyingASpawnerOnTheEventLoopIsLoggedAndAborts() {
         abortsOnTheLoop([](SpawnerPtr &spawner) { spawner.reset(); });
         CPPUNIT_ASSERT(
             log_->contains("event=pool.misuse error=\"a Spawner was destroyed on the thread of an event loop"));
@@ -282,7 +282,7 @@ public:
 class DummySpawnerContractTest : public SpawnerContractTest {
     CPPUNIT_TEST_SUB_SUITE(DummySpawnerContractTest, SpawnerContractTest);
     CPPUNIT_TEST(testHeldSpawnsAreCountedAndLetThroughOneByOne);
-    CPPUNIT_TEST(testACancelledSpawnTakesNobodysPass);
+    CPPUNIT_TEST(testACancelledSpawnUsesNoPass);
     CPPUNIT_TEST_SUITE_END();
 
     std::string method() const override {
@@ -320,7 +320,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(SEVERAL, dummies.spawned());
     }
 
-    void testACancelledSpawnTakesNobodysPass() {
+    void testACancelledSpawnUsesNoPass() {
         auto &dummies = factory_->dummies();
         dummies.hold();
         const auto cancelled = make();

@@ -17,8 +17,8 @@ class StickySessionsTest : public PoolContract {
     CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneDies);
     CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneDrains);
     CPPUNIT_TEST(testAnyInstanceGetsTheRequestIfTheNamedOneIsDisabled);
-    CPPUNIT_TEST(testOtherRequestsOvertakeOneThatWaitsForItsInstance);
-    CPPUNIT_TEST(testLaterRequestsOvertakeOneThatWaitsForItsInstance);
+    CPPUNIT_TEST(testOtherRequestsOvertakeARequestThatWaitsForItsInstance);
+    CPPUNIT_TEST(testLaterRequestsOvertakeARequestThatWaitsForItsInstance);
     CPPUNIT_TEST(testARequestWaitsForItsInstanceThoughAnotherIsStarted);
     CPPUNIT_TEST(testOfTwoRequestsForOneInstanceTheFirstGetsItFirst);
     CPPUNIT_TEST_SUITE_END();
@@ -104,7 +104,7 @@ public:
         CPPUNIT_ASSERT(instanceOf(waiter->session()) != wanted);
     }
 
-    void testOtherRequestsOvertakeOneThatWaitsForItsInstance() {
+    void testOtherRequestsOvertakeARequestThatWaitsForItsInstance() {
         setMax(2);
         const HeldPtr one = get();
         HeldPtr other = get();
@@ -115,7 +115,7 @@ public:
         CPPUNIT_ASSERT(!waiter->here());
     }
 
-    void testLaterRequestsOvertakeOneThatWaitsForItsInstance() {
+    void testLaterRequestsOvertakeARequestThatWaitsForItsInstance() {
         setMax(2);
         const HeldPtr one = get();
         HeldPtr other = get();
