@@ -40,7 +40,7 @@ class AppLogTest < IntegrationTest
     end
   end
 
-  def test_a_graceful_reload_opens_it_again
+  def test_a_graceful_reload_opens_the_log_file_again
     file = File.join(@app, "log/out.log")
     serving("PassengerAppLogFile #{file}\n") do |server|
       server.client.get("/print?before")
@@ -57,7 +57,7 @@ class AppLogTest < IntegrationTest
     end
   end
 
-  def test_without_prefixes_its_lines_have_none
+  def test_lines_of_the_log_file_have_no_prefix_if_prefixes_are_turned_off
     file = File.join(@app, "log/out.log")
     serving("PassengerAppLogFile #{file}\n", "PassengerDisableLogPrefix on\n") do |server|
       server.client.get("/print?bare")

@@ -62,7 +62,7 @@ class BootFailureTest < IntegrationTest
     assert_failure "notruby.test", %r{/bin/true}
   end
 
-  def test_an_application_that_was_mended_is_served
+  def test_a_repaired_application_is_served
     assert_status 500, client("healing.test").get("/")
     root = site("healing.test").root
     File.write(File.join(root, "config.ru"), SampleApps.saying("healed"))

@@ -15,7 +15,7 @@ class BrokenConfigurationTest < IntegrationTest
     assert_empty Dir.glob(File.join(server.folder, "run/passenger.*"))
   end
 
-  def test_it_starts_again_with_a_whole_configuration
+  def test_httpd_starts_again_with_a_corrected_configuration
     server = started
     broken(server)
     eventually("all has ended") { server.tree.processes.empty? }

@@ -55,7 +55,7 @@ class DirectivesTest < IntegrationTest
     client(site).json("/process")
   end
 
-  def test_a_disabled_place_is_httpds_alone
+  def test_httpd_alone_serves_a_virtual_host_with_passenger_disabled
     assert_status 404, client("disabled.test").get("/hello")
     assert_status 200, client("disabled.test").get("/static.txt")
   end
@@ -64,7 +64,7 @@ class DirectivesTest < IntegrationTest
     assert_equal "from elsewhere", assert_status(200, client("startup.test").get("/")).body
   end
 
-  def test_one_location_may_be_disabled
+  def test_an_application_may_be_disabled_for_one_location
     assert_status 404, client("partly.test").get("/hello")
     assert_status 200, client("partly.test").get("/env")
   end

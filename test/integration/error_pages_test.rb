@@ -98,11 +98,11 @@ class ErrorPagesTest < IntegrationTest
     assert_match(%r{GREETING</td><td>hello}, body)
   end
 
-  def test_an_htaccess_file_may_show_it
+  def test_an_htaccess_file_may_show_the_full_page
     assert_includes page("shown.test").body, "as ordered"
   end
 
-  def test_an_htaccess_file_may_hide_it
+  def test_an_htaccess_file_may_hide_the_full_page
     refute_includes page("hidden.test").body, "as ordered"
   end
 

@@ -80,7 +80,7 @@ class HttpAppsTest < IntegrationTest
     end
   end
 
-  def test_one_request_at_a_time_unless_more_are_allowed
+  def test_an_application_gets_one_request_at_a_time_unless_more_are_allowed
     assert_operator seconds_for_four("one.test"), :>, 1.1
     assert_seconds_below(1.1, "four at once") { seconds_for_four("many.test") }
   end

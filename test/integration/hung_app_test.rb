@@ -15,7 +15,7 @@ class HungAppTest < IntegrationTest
   SHARE = 14
 
   MPM.each do |mpm, settings|
-    define_method("test_it_cannot_take_all_threads_of_#{mpm}") do
+    define_method("test_an_application_that_hangs_cannot_take_all_threads_of_#{mpm}") do
       with_server(hung(mpm, settings)) do |server|
         while_hung(server, 40) do |clients|
           # The count may be wrong by the number of requests that begin together.

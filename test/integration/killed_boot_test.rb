@@ -41,7 +41,7 @@ class KilledBootTest < IntegrationTest
       server.log.wait_for(/event=spawn\.killed .*signal=9/, from: @position)
     end
 
-    define_method("test_a_spawn_server_that_is_killed_within_a_#{method}_boot_is_not_missed") do
+    define_method("test_a_spawn_server_killed_during_a_#{method}_boot_fails_no_request") do
       assert_served("spawn_server.#{method}.test") do
         Process.kill(:KILL, the_only(SPAWN_SERVER).pid)
         server.log.wait_for(/event=spawn_server\.(died|ended|lost)/, from: @position)

@@ -74,7 +74,7 @@ class PreforkCommandTest < PreforkTestCase
     client&.close
   end
 
-  def test_it_listens_in_many_places
+  def test_the_command_listens_at_several_addresses
     Dir.mktmpdir do |folder|
       path = File.join(folder, "socket")
       made = command(*fixed(1), "--listen", "[::1]:0", "--unix", path, "--socket-mode", "0640")

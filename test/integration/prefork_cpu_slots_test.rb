@@ -16,14 +16,14 @@ class PreforkCpuSlotsTest < PreforkTestCase
       [200, {}, [Process.pid.to_s]]
     }
   APP
-  SEATS = Etc.nprocessors
-  WORKERS = 3 * SEATS
+  CPU_SLOTS = Etc.nprocessors
+  WORKERS = 3 * CPU_SLOTS
   # The least part of the answers that workers with CPU slots give.
   MOST = 0.9
 
   def setup
     @clients = []
-    skip "#{WORKERS} workers are too many for a test" if SEATS > 8
+    skip "#{WORKERS} workers are too many for a test" if CPU_SLOTS > 8
   end
 
   def teardown
@@ -53,22 +53,22 @@ class PreforkCpuSlotsTest < PreforkTestCase
   def eventually_of_few(path)
     eventually("few workers", within: 120) do
       counts = answers(path, 10)
-      counts.map(&:first).first(SEATS) if of_first(counts, SEATS) > MOST
+      counts.map(&:first).first(CPU_SLOTS) if of_first(counts, CPU_SLOTS) > MOST
     end
   end
 
-  def test_as_many_as_there_are_processors_serve_requests_that_compute
+  def test_as_many_workers_as_processors_serve_requests_that_compute
     started
     eventually_of_few("/")
   end
 
-  def test_all_serve_requests_that_wait
+  def test_all_workers_serve_requests_that_wait
     started
     eventually_of_few("/")
-    eventually("all workers", within: 120) { of_first(answers("/waits", 10), SEATS) < 0.6 }
+    eventually("all workers", within: 120) { of_first(answers("/waits", 10), CPU_SLOTS) < 0.6 }
   end
 
-  def test_when_those_that_have_cpu_slots_are_stopped_the_others_serve
+  def test_the_other_workers_serve_when_workers_with_cpu_slots_are_stopped
     started
     stopped = eventually_of_few("/").each { |pid| ProcessInfo.stop(pid.to_i) }
     others = Array.new(4) { @command.raw }
@@ -81,7 +81,7 @@ class PreforkCpuSlotsTest < PreforkTestCase
     stopped&.each { |pid| Process.kill(:CONT, pid.to_i) }
   end
 
-  def test_when_those_that_have_cpu_slots_are_killed_the_others_serve
+  def test_the_other_workers_serve_when_workers_with_cpu_slots_are_killed
     started
     killed = eventually_of_few("/").each { |pid| Process.kill(:KILL, pid.to_i) }
     eventually("their end") { (@command.workers.map(&:to_s) & killed).empty? }

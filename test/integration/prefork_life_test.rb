@@ -18,7 +18,7 @@ class PreforkLifeTest < PreforkTestCase
   end
 
   # systemctl kill does this, and so does the end of a terminal.
-  def test_signals_that_come_to_all_processes_are_the_monitor_s_alone
+  def test_signals_to_all_processes_have_an_effect_in_the_monitor_only
     made = command(*fixed(2), pgroup: true)
     first = made.pid
     before = made.workers
@@ -33,7 +33,7 @@ class PreforkLifeTest < PreforkTestCase
     refute_match(/worker_died/, made.log)
   end
 
-  def test_restarts_that_are_asked_for_again_and_again_are_one
+  def test_repeated_restart_signals_cause_one_restart
     made = command(*fixed(2))
     made.write_app(PreforkCommand::LOADING)
     before = made.workers
@@ -87,7 +87,7 @@ class PreforkLifeTest < PreforkTestCase
     refute made.ended?
   end
 
-  def test_who_ends_a_process_ends_its_successor_that_still_loads
+  def test_a_monitor_that_is_stopped_ends_its_successor_that_still_loads
     made = command(*fixed(1))
     made.write_app("sleep 60\n")
     made.signal(:USR2)
@@ -97,7 +97,7 @@ class PreforkLifeTest < PreforkTestCase
     eventually("the end of the successor") { !successor.alive? }
   end
 
-  def test_there_is_no_successor_before_it_is_ready_itself
+  def test_a_monitor_that_is_not_ready_starts_no_successor
     @command = PreforkCommand.new("sleep 60\n")
     @command.spawn(*fixed(1))
     @command.wait_for_log(/event=prefork\.listening/)
@@ -108,7 +108,7 @@ class PreforkLifeTest < PreforkTestCase
 
   # One of two workers dies while it loads, when the other is ready. One is enough, so it is not
   # replaced.
-  def test_it_is_ready_though_a_worker_died_while_it_loaded
+  def test_the_monitor_is_ready_though_a_worker_died_while_loading
     command("--start", "2", "--min-spare", "1", "--max-spare", "2", app: <<~APP)
       begin
         Dir.mkdir(File.join(__dir__, "first"))
@@ -126,7 +126,7 @@ class PreforkLifeTest < PreforkTestCase
   end
 
   # Only requests that a killed worker was serving fail.
-  def test_killed_workers_fail_only_what_they_have_in_work
+  def test_killed_workers_fail_only_their_requests_in_work
     made = command(*fixed(4))
     kills = 0
     answers = load_on(made, "/?0.01", threads: 8) do |load|

@@ -37,7 +37,7 @@ class PreforkOptionsTest < PreforkTestCase
 
   # Otherwise sockets and pipes of passenger-prefork would get these numbers, and what is written
   # there.
-  def test_closed_standard_descriptors_are_nobody_else_s
+  def test_closed_standard_descriptors_are_opened_as_dev_null
     @command = PreforkCommand.new
     pid_file = File.join(@command.folder, "pid")
     @command.spawn_by(["sh", "-c", "exec \"$@\" <&- >&- 2>&-", "sh"], *fixed(1), "--pid-file",
@@ -47,7 +47,7 @@ class PreforkOptionsTest < PreforkTestCase
     assert_equal ["/dev/null"] * 3, links
   end
 
-  def test_the_pid_file_names_who_is_to_be_signalled
+  def test_the_pid_file_names_the_current_monitor
     made = command(*fixed(1), "--pid-file", path("pid"))
     assert_equal "#{made.pid}\n", File.read(path("pid"))
     made.signal(:USR2)
@@ -79,7 +79,7 @@ class PreforkOptionsTest < PreforkTestCase
   end
 
   # A stopped worker takes no connection.
-  def test_so_many_connections_wait_as_backlog_says
+  def test_the_backlog_limits_the_connections_that_wait
     made = command(*fixed(1), "--unix", path("socket"), "--backlog", "2", listen: [])
     worker = made.workers.first
     ProcessInfo.stop(worker)
@@ -110,14 +110,14 @@ class PreforkOptionsTest < PreforkTestCase
     assert_equal "ruby", @command.get.body
   end
 
-  def test_early_hints_are_offered_where_they_are_wanted
+  def test_early_hints_are_offered_only_if_configured
     app = "run ->(env) { [200, {}, [env.key?('rack.early_hints').to_s]] }\n"
     assert_equal "true", command(*fixed(1), "--early-hints", app: app).get.body
     @command.stop
     assert_equal "false", command(*fixed(1), app: app).get.body
   end
 
-  def test_times_that_are_none_are_errors
+  def test_invalid_times_are_errors
     options = %w[--timeout --grace --keep-alive --request-timeout --answer-timeout]
     %w[inf nan -1 1e300 32000000].product(options).each do |time, option|
       output, status = Open3.capture2e(PreforkCommand::PROGRAM, "#{option}=#{time}", @scratch)

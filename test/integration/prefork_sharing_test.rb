@@ -55,7 +55,7 @@ class PreforkSharingTest < PreforkTestCase
     assert_answered_by_another(command(*fixed(2), app: PreforkCommand::HOLDING))
   end
 
-  def test_nor_does_one_that_only_computes
+  def test_a_request_that_only_computes_holds_up_no_other_connection_of_its_worker
     assert_answered_by_another(command(*fixed(2), app: SPINNER))
   end
 
@@ -74,13 +74,13 @@ class PreforkSharingTest < PreforkTestCase
     end
   end
 
-  def test_what_waits_in_the_line_outlives_the_worker_that_is_killed
+  def test_queued_connections_outlive_a_worker_that_is_killed
     made = command(*fixed(1), app: PreforkCommand::HOLDING)
     worker, (slow, *others) = kept(made, 4)
     before = descriptors(worker)
     occupy(made, slow)
     others.each { |client| client.request("GET", "/") }
-    eventually("three connections in the line") { descriptors(worker) == before - 3 }
+    eventually("three connections in the queue") { descriptors(worker) == before - 3 }
     Process.kill(:KILL, worker.to_i)
     others.each { |client| refute_equal worker, client.response.body }
     assert slow.ended?
@@ -95,7 +95,7 @@ class PreforkSharingTest < PreforkTestCase
     refute_equal worker, client.get("/").body
   end
 
-  def test_what_waits_in_the_line_is_answered_at_the_end
+  def test_queued_requests_are_answered_before_the_monitor_ends
     made = command(*fixed(2), app: PreforkCommand::HOLDING)
     _, clients = kept(made, 5)
     clients.each { |client| client.request("GET", "/held") }

@@ -14,7 +14,7 @@ class PreforkStormTest < PreforkTestCase
   # In seconds: a request without an answer for this time has failed.
   PATIENCE = SECONDS >= 20 ? 5 : 60
 
-  def test_killed_workers_fail_only_what_they_have_in_work
+  def test_killed_workers_fail_only_their_requests_in_work
     skip "install the package wrk" unless system("command -v wrk >/dev/null")
 
     made = command(*fixed(4))

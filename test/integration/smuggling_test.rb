@@ -191,7 +191,7 @@ class SmugglingTest < IntegrationTest
                  seen.values_at("HTTP_X_SENDFILE_TYPE", "HTTP_X_ACCEL_MAPPING")
   end
 
-  def test_of_such_headers_the_application_gets_only_the_administrators
+  def test_the_application_gets_sendfile_headers_from_the_administrator_only
     forged = { "X-Accel-Mapping" => "/=/", "X-Accel-Redirect" => "/etc",
                "X-Sendfile-Type" => "X-Accel-Redirect", "X-Accel-Expires" => "1",
                "X-Accel-Buffering" => "no", "X-Accel-Charset" => "a" }
@@ -204,7 +204,7 @@ class SmugglingTest < IntegrationTest
     end
   end
 
-  def test_requests_to_other_handlers_keep_such_headers
+  def test_requests_to_other_handlers_keep_sendfile_headers
     asked = Thread.new { client("proxied.test").get("/x", "X-Accel-Mapping" => "/=/") }
     connection = self.class.backend.accept
     head = connection.gets("\r\n\r\n")

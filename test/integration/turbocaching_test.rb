@@ -125,7 +125,7 @@ class TurbocachingTest < IntegrationTest
   }.freeze
 
   NOT_KEPT.each do |what, lines|
-    define_method("test_what_#{what}_is_not_kept") do
+    define_method("test_an_answer_that_#{what}_is_not_kept") do
       refute_equal ask(*lines).body, ask(*lines).body
     end
   end

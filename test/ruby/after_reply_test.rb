@@ -90,7 +90,7 @@ module PhusionPassenger
       assert_equal 200, told[1]
     end
 
-    def test_an_application_may_take_the_arrays_away
+    def test_an_application_may_remove_the_arrays_of_callbacks
       assert_empty(ended_with do |env|
         env[FINISHED] = env["rack.after_reply"] = nil
         [200, {}, []]

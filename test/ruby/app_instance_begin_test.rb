@@ -5,7 +5,7 @@ require_relative "process_test_case"
 module PhusionPassenger
   # The order of events when an instance begins to serve.
   class AppInstanceBeginTest < ProcessTestCase
-    def test_it_says_that_it_is_ready_before_it_can_take_a_request
+    def test_an_instance_reports_that_it_is_ready_before_it_can_take_a_request
       instance = loaded("instance", "shows_ready.ru")
       group = closing(Peers::Group.new)
       group.send(channel: 5, ticket: 1)

@@ -14,7 +14,7 @@ module PhusionPassenger
       @own = closing(Peers::Group.new)
     end
 
-    def test_it_answers_both_queues_and_sends_its_sticky_id
+    def test_an_instance_answers_both_queues_and_sends_its_sticky_id
       serve_both(threads: 2)
       [@own, @group].each_with_index do |queue, index|
         child = request(queue, @instance, "/pid", id: index + 1)
@@ -23,7 +23,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_request_for_it_waits_until_it_is_free
+    def test_a_request_for_an_instance_waits_until_the_instance_is_free
       serve_both
       first = request(@group, @instance, "/input", id: 1, flags: 1)
       second, theirs, id = new_channel(2)
@@ -36,7 +36,7 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, in_time { second.answer }[2]
     end
 
-    def test_it_serves_the_common_queue_when_its_own_was_closed_during_a_pause
+    def test_an_instance_serves_the_common_queue_if_its_own_was_closed_during_a_pause
       serve_both(threads: 3)
       @instance.control.write(63, 1)
       assert_equal [63, ["1"]], next_frame
@@ -46,7 +46,7 @@ module PhusionPassenger
       3.times { assert_equal @instance.pid.to_s, get(@group, @instance, "/pid") }
     end
 
-    def test_after_a_pause_it_may_have_another_queue_of_its_own
+    def test_an_instance_may_get_another_own_queue_after_a_pause
       serve_both(threads: 2)
       @instance.control.write(63, 1)
       @own.end_queue
@@ -61,7 +61,7 @@ module PhusionPassenger
       end
     end
 
-    def test_it_ends_when_it_is_told_to_finish_and_when_its_generation_is_over
+    def test_an_instance_ends_when_told_to_finish_and_when_its_generation_is_over
       [-> { @instance.control.write(61) }, -> { @group.end_queue }].each do |ending|
         @instance = loaded("instance")
         @group = closing(Peers::Group.new)

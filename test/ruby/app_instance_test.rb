@@ -10,26 +10,26 @@ module PhusionPassenger
       @instance = loaded("instance")
     end
 
-    def test_the_end_of_the_queue_ends_it_after_the_stopping_hook
+    def test_the_end_of_the_queue_ends_an_instance_after_the_stopping_hook
       serve(@instance).end_queue
       assert_equal "starting forked=false\nsignals installed\nstopping\nat exit\n",
                    output_of(@instance)
       @agent.wait_for_end(@instance.pid)
     end
 
-    def test_finish_ends_it
+    def test_finish_ends_an_instance
       serve(@instance)
       @instance.control.write(FINISH)
       assert_includes output_of(@instance), "stopping\nat exit\n"
     end
 
-    def test_the_end_of_the_control_socket_ends_it
+    def test_the_end_of_the_control_socket_ends_an_instance
       serve(@instance)
       @instance.control.close
       assert_includes output_of(@instance), "stopping\nat exit\n"
     end
 
-    def test_signals_end_it
+    def test_signals_end_an_instance
       %w[TERM INT].each do |signal|
         instance = loaded("instance")
         serve(instance)
@@ -38,12 +38,12 @@ module PhusionPassenger
       end
     end
 
-    def test_finish_instead_of_serve_ends_it
+    def test_finish_instead_of_serve_ends_an_instance
       @instance.control.write(FINISH)
       assert_equal "at exit\n", output_of(@instance)
     end
 
-    def test_it_answers_its_request_before_it_ends
+    def test_an_instance_answers_its_request_before_finish_ends_it
       group = serve(@instance, threads: 2)
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { group.claim(0) == [1, 1] || group.claim(1) == [1, 1] }
@@ -54,7 +54,7 @@ module PhusionPassenger
       assert_equal [[0, 0], [0, 0]], [group.claim(0), group.claim(1)]
     end
 
-    def test_after_a_signal_it_answers_its_request_first
+    def test_an_instance_answers_its_request_before_a_signal_ends_it
       group = serve(@instance)
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { group.claim(0) == [1, 1] }
@@ -66,7 +66,7 @@ module PhusionPassenger
 
     # doc/PROTOCOLS.md says what the claim then tells the agent: the request was begun and has no
     # answer.
-    def test_it_does_not_wait_for_ever_for_a_request_in_work
+    def test_an_instance_stops_waiting_for_a_request_in_work_after_a_time_limit
       instance = ours
       group = serve(instance)
       child = request(group, instance, "/", id: 1)
@@ -94,7 +94,7 @@ module PhusionPassenger
       Process.wait(instance.pid)
     end
 
-    def test_it_still_fetches_a_channel_after_finish
+    def test_an_instance_fetches_a_channel_after_finish
       group = serve(@instance)
       child, theirs, id = new_channel(5)
       group.send(channel: id, ticket: 1,
@@ -149,7 +149,7 @@ module PhusionPassenger
       assert_equal :wait_readable, child.io.recv_nonblock(1, exception: false)
     end
 
-    def test_large_bodies_do_not_enlarge_its_memory
+    def test_large_bodies_do_not_enlarge_the_memory_of_an_instance
       group = serve(@instance)
       get(group, @instance, "/pid")
       before = memory_peak
@@ -184,7 +184,7 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
-    def test_an_application_that_exits_is_answered_for_and_ends_the_instance
+    def test_an_application_that_exits_is_answered_500_and_ends_the_instance
       group = serve(@instance)
       child = request(group, @instance, "/exit", id: 1)
       assert_equal 500, in_time { child.answer }[0]
@@ -201,7 +201,7 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(group, @instance, "/pid")
     end
 
-    def test_its_title_names_its_group
+    def test_the_title_of_an_instance_names_its_group
       group = serve(@instance)
       assert_equal "#{FIXTURES}\nPassenger RubyApp: /srv/probe (test)",
                    get(group, @instance, "/place")
@@ -218,7 +218,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_broken_control_socket_ends_it_with_one_line
+    def test_a_broken_control_socket_ends_an_instance_with_one_line
       serve(@instance)
       @instance.control.io.syswrite("\xFF" * 8)
       output = output_of(@instance)

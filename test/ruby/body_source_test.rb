@@ -99,7 +99,7 @@ module PhusionPassenger
       assert_equal ["one", nil], Array.new(2) { in_time { @source.next_piece } }
     end
 
-    def test_dropping_has_an_end
+    def test_too_many_stale_messages_break_the_body_off
       sender = Thread.new do
         17.times { @child.send_body(2, "x" * 65_576) }
       rescue Errno::EPIPE

@@ -116,7 +116,7 @@ module PhusionPassenger
       assert_raises(IOError) { socket.fileno }
     end
 
-    def test_its_io_is_made_once_and_closed_with_it
+    def test_the_io_of_a_client_socket_is_made_once_and_closed_with_the_socket
       socket, client = connected
       io = socket.to_io
       assert_same io, socket.to_io
@@ -172,7 +172,7 @@ module PhusionPassenger
       Native::ClientSocket
     end
 
-    def test_it_cannot_be_made_without_a_descriptor
+    def test_a_client_socket_cannot_be_made_without_a_descriptor
       assert_raises(NoMethodError, TypeError) { Native::ClientSocket.new }
     end
 

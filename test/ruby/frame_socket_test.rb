@@ -88,7 +88,7 @@ module PhusionPassenger
       assert_refused(@socket)
     end
 
-    def test_writing_when_nobody_reads_raises
+    def test_writing_to_a_closed_peer_raises
       @raw.close
       assert_raises(Errno::EPIPE) { @socket.write(56) }
     end

@@ -86,7 +86,7 @@ module PhusionPassenger
     end
 
     # Another worker would have served the second connection meanwhile.
-    def test_the_longest_wait_is_over_first
+    def test_the_request_that_has_waited_longest_is_answered_first
       loads.enter(1, 10)
       sockets = []
       told = []
@@ -138,7 +138,7 @@ module PhusionPassenger
       end
     end
 
-    def test_a_worker_with_a_crowd_needs_no_cpu_slot
+    def test_a_worker_with_many_connections_needs_no_cpu_slot
       loads.enter(1, 10)
       serve(gated) do
         sockets = kept(100)

@@ -5,11 +5,11 @@ require_relative "test_helper"
 module PhusionPassenger
   # The requirements of Rack for rack.input; each kind of input meets them.
   module InputContract
-    def test_all_is_read_at_once
+    def test_the_whole_input_is_read_at_once
       assert_equal "one\ntwo\nthree", input("one\ntwo\nthree").read
     end
 
-    def test_it_is_read_in_pieces_up_to_the_end
+    def test_an_input_is_read_in_pieces_up_to_its_end
       io = input("abcdefg")
       assert_equal ["abc", "def", "g", nil, nil], Array.new(5) { io.read(3) }
     end
@@ -57,7 +57,7 @@ module PhusionPassenger
       assert_equal Encoding::BINARY, io.external_encoding
     end
 
-    def test_it_may_be_closed_and_released_at_any_time
+    def test_an_input_may_be_closed_and_released_at_any_time
       io = input("abc")
       io.close
       assert_equal "abc", io.read
@@ -66,7 +66,7 @@ module PhusionPassenger
   end
 
   module RewindContract
-    def test_it_is_read_again_after_a_rewind
+    def test_an_input_is_read_again_after_a_rewind
       io = input("one\ntwo\n")
       assert_equal "one\n", io.gets
       io.rewind
@@ -87,7 +87,7 @@ module PhusionPassenger
       assert_raises(BodyBrokenOff) { io.read }
     end
 
-    def test_no_more_than_the_expected_length_need_come
+    def test_an_input_longer_than_the_expected_length_is_read_whole
       io = input("abcdefg")
       io.expect(6)
       assert_equal "abcdefg", io.read
@@ -113,7 +113,7 @@ module PhusionPassenger
     include InputContract
     include RewindContract
 
-    def test_it_knows_its_size
+    def test_an_input_in_memory_knows_its_size
       assert_equal 3, input("abc").size
     end
 
@@ -128,7 +128,7 @@ module PhusionPassenger
     include InputContract
     include ExpectContract
 
-    def test_it_has_no_rewind
+    def test_a_streamed_input_has_no_rewind
       refute_respond_to input("abc"), :rewind
     end
 
@@ -165,7 +165,7 @@ module PhusionPassenger
       refute_predicate self, :file?
     end
 
-    def test_it_is_rewound_in_the_middle_and_reads_on_to_the_end
+    def test_an_input_rewound_in_the_middle_is_read_to_its_end
       whole = Random.new(1).bytes(1_000_000)
       io = RewindableInput.new(Pieces.new(whole.scan(/.{1,65512}/mn)))
       [10, 500_000, 100_000, 900_001].each do |length|

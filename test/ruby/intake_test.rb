@@ -22,7 +22,7 @@ module PhusionPassenger
       assert_equal :wait_readable, @child.io.recv_nonblock(1, exception: false)
     end
 
-    def test_what_was_sent_during_a_pause_is_answered_after_it
+    def test_a_request_sent_during_a_pause_is_answered_after_the_pause
       run_handlers(HELLO, 1)
       @intake.pause
       @group.send(channel: 7, ticket: 1)
@@ -57,7 +57,7 @@ module PhusionPassenger
       in_time { @told.pop }
     end
 
-    def test_it_tells_once_when_the_last_thread_is_idle
+    def test_the_intake_reports_once_that_the_last_thread_is_idle
       release = Thread::Queue.new
       run_handlers(->(_) { release.pop && HELLO.call(nil) }, 3)
       2.times { |index| @group.send(channel: add_channel(20 + index), ticket: 1) }
@@ -73,7 +73,7 @@ module PhusionPassenger
       assert_empty @told
     end
 
-    def test_the_moment_without_a_request_is_waited_for_and_all_go_on_after_it
+    def test_while_idle_waits_for_a_moment_without_requests_and_all_threads_continue
       release = Thread::Queue.new
       run_handlers(->(_) { release.pop && HELLO.call(nil) }, 2)
       @group.send(channel: 7, ticket: 1)
@@ -89,7 +89,7 @@ module PhusionPassenger
       assert_empty @told
     end
 
-    def test_where_that_moment_does_not_come_the_others_go_on
+    def test_while_idle_gives_up_after_its_time_limit_and_all_threads_continue
       release = Thread::Queue.new
       run_handlers(->(_) { release.pop && HELLO.call(nil) }, 2)
       @group.send(channel: 7, ticket: 1)
@@ -100,7 +100,7 @@ module PhusionPassenger
       eventually("both requests") { release.empty? }
     end
 
-    def test_a_pause_outlives_it
+    def test_a_pause_lasts_beyond_the_end_of_while_idle
       run_handlers(HELLO, 1)
       @intake.pause
       in_time { @told.pop }
@@ -109,7 +109,7 @@ module PhusionPassenger
       assert @intake.resume
     end
 
-    def test_a_pause_that_ends_before_its_last_request_is_not_told
+    def test_a_pause_that_ends_before_its_last_request_is_not_reported
       release = Thread::Queue.new
       run_handlers(->(_) { release.pop && HELLO.call(nil) }, 1)
       @group.send(channel: 7, ticket: 1)
@@ -122,7 +122,7 @@ module PhusionPassenger
       assert_empty @told
     end
 
-    def test_each_of_many_pauses_is_told_and_no_message_is_lost
+    def test_each_of_many_pauses_is_reported_and_no_message_is_lost
       run_handlers(HELLO, 3)
       sender = Thread.new { 1.upto(2_000) { |ticket| @group.send(channel: 7, ticket: ticket) } }
       answers = Thread::Queue.new
@@ -139,7 +139,7 @@ module PhusionPassenger
       assert_empty @told
     end
 
-    def test_pauses_between_which_no_thread_wakes_are_told_too
+    def test_pauses_between_which_no_thread_wakes_are_reported_too
       run_handlers(HELLO, 3)
       100.times do
         @intake.pause
@@ -158,7 +158,7 @@ module PhusionPassenger
       assert_equal :wait_readable, @child.io.recv_nonblock(1, exception: false)
     end
 
-    def test_to_go_on_without_a_pause_changes_nothing
+    def test_resume_without_a_pause_changes_nothing
       run_handlers(HELLO, 1)
       refute @intake.resume
       @intake.pause
@@ -175,7 +175,7 @@ module PhusionPassenger
       assert_predicate @group.receiver, :closed?
     end
 
-    def test_a_thread_that_does_not_wake_is_freed_by_the_closing
+    def test_a_thread_that_does_not_wake_ends_when_the_queue_is_closed
       run_handlers(HELLO, 1)
       handler, thread = @running[0]
       eventually("reading") { all_asleep? }
@@ -185,7 +185,7 @@ module PhusionPassenger
       assert_predicate @group.receiver, :closed?
     end
 
-    def test_finish_loses_no_message_either
+    def test_finish_loses_no_message
       queue = closing(@group.receiver.dup)
       run_handlers(HELLO, 3)
       sender = Thread.new { 1.upto(500) { |ticket| @group.send(channel: 7, ticket: ticket) } }
@@ -244,7 +244,7 @@ module PhusionPassenger
       @closers << -> { finish }
     end
 
-    def test_each_of_many_pauses_is_told_and_no_message_of_either_queue_is_lost
+    def test_each_of_many_pauses_is_reported_and_no_message_of_either_queue_is_lost
       run_handlers(HELLO, 3)
       sender = Thread.new do
         1.upto(1_000) { |ticket| [@own, @group][ticket % 2].send(channel: 7, ticket: ticket) }
@@ -259,7 +259,7 @@ module PhusionPassenger
       assert_equal (1..1_000).to_a, in_time { receiver.value }.sort
     end
 
-    def test_what_was_sent_to_the_own_queue_during_a_pause_is_answered_after_it
+    def test_a_request_sent_to_the_own_queue_during_a_pause_is_answered_after_the_pause
       run_handlers(HELLO, 2)
       @intake.pause
       in_time { @told.pop }
@@ -269,14 +269,14 @@ module PhusionPassenger
       assert_equal 200, in_time { @child.receive }.status
     end
 
-    def test_a_queue_that_comes_with_no_end_of_a_pause_is_closed
+    def test_a_queue_given_to_resume_without_a_pause_is_closed
       run_handlers(HELLO, 1)
       other = closing(Peers::Group.new)
       refute @intake.resume(other.receiver)
       assert_predicate other.receiver, :closed?
     end
 
-    def test_what_is_left_in_the_own_queue_at_the_end_is_not_begun
+    def test_a_request_left_in_the_own_queue_at_the_end_is_not_begun
       run_handlers(HELLO, 1)
       @intake.pause
       in_time { @told.pop }

@@ -12,7 +12,7 @@ module PhusionPassenger
       @group = closing(Peers::Group.new)
     end
 
-    def test_it_makes_the_environment_that_ruby_makes
+    def test_native_code_makes_the_same_environment_as_ruby
       100.times do
         pairs = Array.new(rand(1..100)) do |index|
           ["NAME_#{index}#{'x' * rand(90)}", Random.bytes(rand(40)).delete("\0")]
@@ -31,7 +31,7 @@ module PhusionPassenger
       assert_equal Encoding::BINARY, second["REQUEST_METHOD"].encoding
     end
 
-    def test_names_without_end_do_not_break_it
+    def test_thousands_of_different_names_are_understood
       3000.times do |index|
         assert_equal({ "HTTP_#{index}" => "v" }, Native.environment("HTTP_#{index}\0v\0", []))
       end
@@ -40,7 +40,7 @@ module PhusionPassenger
                    Native.environment("HTTP_1\0v\0HTTP_2999\0w\0", []))
     end
 
-    def test_what_is_no_list_of_pairs_is_left_to_ruby
+    def test_a_head_that_is_no_list_of_pairs_is_left_to_ruby
       ["", "A", "A\0", "A\0b", "A\0b\0C\0", "\0", "A\0b\0" * 300].each do |head|
         assert_nil Native.environment(head, [])
       end
@@ -58,7 +58,7 @@ module PhusionPassenger
       assert_equal 2048, Native.head({ "a" => "x" * 2043 }, names).bytesize
     end
 
-    def test_headers_and_values_with_ways_of_their_own_are_left_to_ruby
+    def test_headers_and_values_with_overridden_methods_are_left_to_ruby
       headers = Class.new(Hash) { def each = super { |name, value| yield name, value.upcase } }
       value = Class.new(String) { def to_s = upcase }
       [headers.new.update("a" => "x"), { "a" => value.new("x") }]
@@ -78,7 +78,7 @@ module PhusionPassenger
       assert_equal 100, buffer.bytesize
     end
 
-    def test_it_never_waits_and_leaves_the_end_to_ruby
+    def test_receive_and_transmit_never_wait_and_leave_the_end_to_ruby
       sender, receiver = seqpacket_pair
       buffer = +""
       refute Native.receive(receiver, buffer, 100)
@@ -92,7 +92,7 @@ module PhusionPassenger
       assert_raises(IOError) { Native.receive(receiver, buffer, 100) }
     end
 
-    def test_what_is_no_io_is_refused
+    def test_an_object_that_is_no_io_is_refused
       [nil, "text", 7].each { |thing| assert_raises(TypeError) { Native.receive(thing, +"", 100) } }
     end
 
@@ -112,7 +112,7 @@ module PhusionPassenger
       assert_equal [0, 0], @group.claim(0)
     end
 
-    def test_its_layout_is_the_librarys
+    def test_the_layout_of_the_native_code_is_that_of_the_library
       source = NativeBuilder::SOURCES.map { |file| File.read(file) }.join
       { CHANNEL_OFFSET: Layout::Request::CHANNEL_OFFSET, CELL_LENGTH: Layout::Claims::CELL_LENGTH,
         TICKETS_OFFSET: Layout::Withdrawals::TICKETS_OFFSET,
@@ -124,7 +124,7 @@ module PhusionPassenger
 
   # Building it.
   class NativeBuilderTest < TestCase
-    def test_it_says_in_one_line_why_it_cannot
+    def test_a_failed_build_gives_its_reason_in_one_line
       before = ENV.fetch("CC", nil)
       ENV["CC"] = "/nonexistent/cc"
       Dir.mktmpdir do |folder|
@@ -136,7 +136,7 @@ module PhusionPassenger
       ENV["CC"] = before
     end
 
-    def test_what_was_built_for_another_interface_or_is_no_library_is_not_used
+    def test_a_file_that_is_no_library_is_not_used
       Dir.mktmpdir do |folder|
         FileUtils.mkdir_p(File.join(folder, Native.folder_name))
         File.write(File.join(folder, Native.folder_name, "passenger_native.so"), "no library")

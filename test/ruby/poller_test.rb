@@ -78,21 +78,21 @@ module PhusionPassenger
       assert_equal "x", copy.readpartial(1)
     end
 
-    def test_it_waits_as_long_as_it_is_told
+    def test_the_poller_waits_for_the_given_time
       @poller.read(@near)
       began = Process.clock_gettime(Process::CLOCK_MONOTONIC)
       assert_empty wait(0.05)
       assert_operator Process.clock_gettime(Process::CLOCK_MONOTONIC) - began, :>=, 0.05
     end
 
-    def test_others_run_while_it_waits
+    def test_other_threads_run_while_the_poller_waits
       @poller.read(@near)
       thread = Thread.new { @far.write("x") }
       assert_equal [@near], in_time { wait(nil) }
       thread.join
     end
 
-    def test_a_signal_is_served_while_it_waits
+    def test_a_signal_handler_runs_while_the_poller_waits
       before = trap(:USR1) { @far.write("x") }
       @poller.read(@near)
       Process.kill(:USR1, Process.pid)

@@ -44,7 +44,7 @@ class PreStartTest < PhusionPassenger::TestCase
     assert_equal :wait_readable, @server.accept_nonblock(exception: false)
   end
 
-  def test_without_a_listener_it_fails_when_its_time_is_over
+  def test_a_request_without_a_listener_fails_after_its_time_limit
     assert_match(/\Afailed\t.*onnect.*\t\d+\n\z/,
                  run_with("http://blog.test:#{@port}/", connect_time: 0))
   end

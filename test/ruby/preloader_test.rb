@@ -4,7 +4,7 @@ require_relative "process_test_case"
 
 module PhusionPassenger
   class PreloaderTest < ProcessTestCase
-    def test_its_instances_serve_what_it_has_loaded
+    def test_instances_serve_the_application_that_their_preloader_has_loaded
       preloader = loaded("preloader", "hello.ru")
       instances = Array.new(2) { forked_from(preloader) }
       assert_equal(%w[hello hello],
@@ -12,7 +12,7 @@ module PhusionPassenger
       refute_equal(*instances.map(&:pid))
     end
 
-    def test_hooks_of_its_instances_learn_that_they_were_forked
+    def test_hooks_of_forked_instances_learn_of_the_fork
       instance = forked_from(loaded("preloader"))
       serve(instance).end_queue
       assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n",
@@ -42,7 +42,7 @@ module PhusionPassenger
                    instances.map { |instance| get(serve(instance), instance, "/") })
     end
 
-    def test_its_instances_draw_different_random_numbers
+    def test_instances_of_a_preloader_draw_different_random_numbers
       preloader = loaded("preloader")
       numbers = Array.new(2) do
         forked_from(preloader).then { |instance| get(serve(instance), instance, "/random") }
@@ -50,7 +50,7 @@ module PhusionPassenger
       refute_equal(*numbers)
     end
 
-    def test_its_instances_live_on_when_it_ends
+    def test_instances_continue_to_serve_when_their_preloader_ends
       preloader = loaded("preloader")
       instance = forked_from(preloader)
       preloader.control.close
@@ -58,7 +58,7 @@ module PhusionPassenger
       assert_equal instance.pid.to_s, get(serve(instance), instance, "/pid")
     end
 
-    def test_finish_and_signals_end_it
+    def test_finish_and_signals_end_a_preloader
       endings = [->(it) { it.control.write(FINISH) }, ->(it) { Process.kill("TERM", it.pid) },
                  ->(it) { Process.kill("INT", it.pid) }]
       endings.each do |ending|
@@ -68,7 +68,7 @@ module PhusionPassenger
       end
     end
 
-    def test_it_reports_the_wait_status_of_its_instances
+    def test_a_preloader_reports_the_wait_status_of_its_instances
       preloader = loaded("preloader")
       killed, finished = Array.new(2) { forked_from(preloader) }
       Process.kill("KILL", killed.pid)
@@ -84,7 +84,7 @@ module PhusionPassenger
       assert_equal "", in_time { instance.wait_status.read }
     end
 
-    def test_it_leaves_no_zombies
+    def test_a_preloader_leaves_no_zombies
       preloader = loaded("preloader")
       instance = forked_from(preloader)
       instance.control.close
@@ -102,7 +102,7 @@ module PhusionPassenger
       assert_empty descriptors[0].grep(/socket/) & descriptors[1].grep(/socket/)
     end
 
-    def test_its_title_names_the_application
+    def test_the_title_of_a_preloader_names_the_application
       preloader = loaded("preloader")
       assert_includes File.read("/proc/#{preloader.pid}/cmdline"),
                       "Passenger AppPreloader: #{FIXTURES} (test)"

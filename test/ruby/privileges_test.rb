@@ -25,7 +25,7 @@ module PhusionPassenger
                    drop_without("setgid"))
     end
 
-    def test_with_all_capabilities_it_works
+    def test_with_all_capabilities_the_change_succeeds
       assert_equal "dropped\n", drop_without("sys_boot")
     end
 

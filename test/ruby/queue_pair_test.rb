@@ -80,7 +80,7 @@ module PhusionPassenger
       assert_equal "new", in_time { reader.value }
     end
 
-    def test_its_sockets_stay_blocking
+    def test_the_sockets_of_a_queue_pair_stay_blocking
       @to_common.send("x", 0)
       read
       flags = %i[@own @common].map do |name|

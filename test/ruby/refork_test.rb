@@ -73,7 +73,7 @@ module PhusionPassenger
       assert_equal 1, held_by(reforked(@instance)).grep(/socket/).size
     end
 
-    def test_its_hooks_are_those_of_a_forked_instance
+    def test_instances_of_the_new_preloader_call_the_hooks_of_a_forked_instance
       serve(@instance)
       preloader = reforked(@instance)
       heir = forked_from(preloader)

@@ -60,7 +60,7 @@ module PhusionPassenger
       assert_equal "hello", @child.receive.body
     end
 
-    def test_what_the_last_request_left_unread_does_not_come_into_the_next
+    def test_an_unread_body_does_not_become_part_of_the_next_request
       serve(->(env) { env["QUERY_STRING"].empty? ? HELLO.call(nil) : echo_input.call(env) }) do
         @group.send(channel: 7, ticket: 1, flags: 1)
         @child.send_body(1, "old", last: true)

@@ -32,7 +32,7 @@ module PhusionPassenger
       assert_equal 0, @child.receive.sticky_id
     end
 
-    def test_what_was_queued_before_a_request_was_taken_does_not_count_what_comes_after
+    def test_the_reported_queue_time_excludes_the_time_after_the_request_was_taken
       begun = nil
       app = lambda do |_env|
         begun = Peers.now
@@ -43,7 +43,7 @@ module PhusionPassenger
       assert_operator @child.receive.queued, :<=, (begun - sent) / 1000
     end
 
-    def test_times_that_cannot_be_are_cut
+    def test_impossible_queue_times_are_limited
       year = 365 * 86_400 * 1_000_000_000
       Process.stub(:clock_gettime, year) do
         serve(HELLO) do
@@ -126,7 +126,7 @@ module PhusionPassenger
       assert_equal [0, 0], @group.claim(0)
     end
 
-    def test_an_application_that_ends_its_thread_is_answered_for
+    def test_an_application_that_ends_its_thread_is_answered_500
       log = logged do
         serve_until_thread_ends(->(_) { Thread.exit }) { @group.send(channel: 7, ticket: 11) }
       end
@@ -135,7 +135,7 @@ module PhusionPassenger
                    @child.receive.then { |m| [m.status, m.last?, @group.claim(0)] }
     end
 
-    def test_an_application_that_ends_its_thread_within_its_answer_has_it_aborted
+    def test_an_answer_whose_application_ends_its_thread_is_aborted
       body = Enumerator.new { |yielder| yielder << "one" && Thread.exit }
       logged do
         serve_until_thread_ends(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 11) }
@@ -144,7 +144,7 @@ module PhusionPassenger
       assert_equal [0, 0], @group.claim(0)
     end
 
-    def test_the_claim_stands_where_the_child_cannot_be_told
+    def test_the_claim_stands_if_the_child_cannot_be_told
       %i[send_message send_parts].each do |name|
         @channels.borrow(7).define_singleton_method(name) { |*| raise Errno::ENOBUFS }
       end

@@ -9,7 +9,7 @@ module PhusionPassenger
                    build("Content-Type" => "text/plain", "X-A" => "1")
     end
 
-    def test_newlines_part_the_values_of_rack_2
+    def test_newlines_separate_the_values_of_rack_2
       assert_equal "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n", build("Set-Cookie" => "a=1\nb=2")
     end
 
@@ -17,12 +17,12 @@ module PhusionPassenger
       assert_equal "set-cookie: a=1\r\nset-cookie: b=2\r\n", build("set-cookie" => %w[a=1 b=2])
     end
 
-    def test_values_that_are_no_strings_become_some
+    def test_values_that_are_no_strings_become_strings
       assert_equal "Content-Length: 5\r\nX-Empty: \r\n",
                    build("Content-Length" => 5, "X-Empty" => nil)
     end
 
-    def test_what_only_the_server_reads_is_left_out
+    def test_headers_for_the_server_alone_are_left_out
       assert_equal "A: 1\r\n", build("rack.hijack" => ->(_) {}, "A" => "1")
     end
 

@@ -33,11 +33,11 @@ module PhusionPassenger
       assert_operator slots(forked_from(filled)).first, :<, GAPS / 5
     end
 
-    def test_what_was_made_while_the_application_loaded_and_is_gone_is_not_filled
+    def test_gaps_left_by_garbage_of_loading_are_not_filled
       assert_operator slots(forked_from(filled("garbage.ru"))).last, :<, 300_000
     end
 
-    def test_what_fills_the_gaps_does_not_become_more_from_one_preloader_to_the_next
+    def test_the_filling_of_gaps_does_not_grow_from_one_preloader_to_the_next
       preloader = filled
       totals = Array.new(8) do
         instance = forked_from(preloader)

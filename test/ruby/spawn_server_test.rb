@@ -8,7 +8,7 @@ require_relative "../../lib/passenger/spawn/login_shell"
 module PhusionPassenger
   # Starts processes: their user, their environment, and reports of failures.
   class SpawnServerTest < ProcessTestCase
-    def test_it_sends_hello_with_its_versions
+    def test_the_spawn_server_sends_hello_with_its_versions
       assert_equal 32, @agent.hello.type
       assert_equal ["1", RUBY_VERSION], @agent.hello.fields.values_at(0, 2)
       assert @agent.alive?(@agent.hello.fields[1].to_i)
@@ -41,7 +41,7 @@ module PhusionPassenger
       assert_equal 35, answer.type
     end
 
-    def test_it_continues_after_a_failure
+    def test_the_spawn_server_continues_after_a_failure
       @agent.start("instance", ruby: "/nowhere/ruby")
       instance = loaded("instance", "hello.ru")
       assert_equal "hello", get(serve(instance), instance, "/")
@@ -74,7 +74,7 @@ module PhusionPassenger
       end
     end
 
-    def test_it_reports_whether_a_shell_reads_the_profile
+    def test_the_spawn_server_reports_whether_a_shell_reads_the_profile
       answers = [true, false].map do |profile|
         @agent.start("instance", profile: profile).first.fields[2]
       end
@@ -127,7 +127,7 @@ module PhusionPassenger
       eventually("the reaping") { !File.exist?("/proc/#{process.pid}") }
     end
 
-    def test_it_drops_to_the_user_and_the_group
+    def test_a_process_runs_as_the_given_user_and_group
       skip "needs root" unless Process.euid.zero?
       account = Etc.getpwnam("nobody")
       instance = loaded("instance", "probe.ru", { app_root: readable_fixtures }, user: "nobody",
@@ -143,7 +143,7 @@ module PhusionPassenger
       assert_equal ids(account.uid, account.gid), get(serve(instance), instance, "/ids")
     end
 
-    def test_it_becomes_the_user_on_its_command_line
+    def test_processes_run_as_the_user_on_the_command_line_of_the_spawn_server
       skip "needs root" unless Process.euid.zero?
       @agent.close
       @agent = closing(Peers::Agent.new("nobody"))
@@ -166,7 +166,7 @@ module PhusionPassenger
       end
     end
 
-    def test_it_reports_the_wait_status_of_processes
+    def test_the_spawn_server_reports_the_wait_status_of_processes
       killed, finished = Array.new(2) { loaded("instance") }
       Process.kill("KILL", killed.pid)
       finished.control.close
@@ -174,7 +174,7 @@ module PhusionPassenger
                              finished].map { |instance| in_time { instance.wait_status.read } }
     end
 
-    def test_a_user_on_its_command_line_that_does_not_exist_ends_it
+    def test_an_unknown_user_on_the_command_line_ends_the_spawn_server
       reader, writer = IO.pipe.each { |io| closing(io) }
       ours, theirs = stream_pair
       pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn/spawn_server.rb", "no-such-user", 3 => theirs,
@@ -187,7 +187,7 @@ module PhusionPassenger
       assert_nil FrameSocket.new(ours).read
     end
 
-    def test_a_broken_control_socket_ends_it
+    def test_a_broken_control_socket_ends_the_spawn_server
       reader, writer = IO.pipe.each { |io| closing(io) }
       ours, theirs = stream_pair
       pid = spawn(RbConfig.ruby, "#{LIBRARY}/spawn/spawn_server.rb", 3 => theirs, err: writer)
