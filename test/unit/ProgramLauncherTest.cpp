@@ -117,7 +117,7 @@ public:
 
     void testSeparateOutputIsNeverAMessage() {
         // The shell's $0 is the last argument, output=N.
-        run(R"(exec 3>/proc/self/fd/${0#output=}; { printf 'a\n'; busy; printf '\n'; ack; } >&3; echo b; printf 'last' >&3; read wait)",
+        run(R"(exec 3>/proc/self/fd/${0#output=}; { printf 'a\n'; busy; printf '\n'; ack; printf 'last'; } >&3; echo b; read wait)",
             ProgramLauncher::Printing::APART);
         CPPUNIT_ASSERT(prints(" STDOUT: \xFF\xFE\x42\xFE\xFF\n") && prints(" STDOUT: b\n"));
         CPPUNIT_ASSERT_EQUAL(0U, counts().busy);

@@ -1,7 +1,8 @@
 /*
- * Runs the unit tests: unit_tests [-v --list] [PART-OF-A-NAME]...
+ * Runs the unit tests: unit_tests [-v --list] [--share K/N] [PART-OF-A-NAME]...
  *
- * A test's name is Namespace::Fixture::testMethod. Without arguments all tests run.
+ * A test's name is Namespace::Fixture::testMethod. Without arguments all tests run. --share runs
+ * every N-th of them, beginning with the K-th: N processes together run all.
  */
 #include "ProgressListener.h"
 
@@ -12,6 +13,8 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <charconv>
+#include <cstddef>
 #include <cstdlib>
 #include <memory>
 #include <string>
@@ -42,6 +45,24 @@ bool matches(const std::string &name, const std::vector<std::string_view> &parts
     return parts.empty();
 }
 
+// Keeps every N-th test from the K-th. False: `share` is not "K/N" with 1 <= K <= N.
+bool keepShare(std::string_view share, Tests &tests) {
+    std::size_t first = 0;
+    std::size_t step = 0;
+    const char *const end = share.data() + share.size();
+    const auto [slash, error] = std::from_chars(share.data(), end, first);
+    if (error != std::errc() || slash == end || *slash != '/' ||
+        std::from_chars(slash + 1, end, step).ptr != end || first < 1 || first > step) {
+        return false;
+    }
+    Tests kept;
+    for (std::size_t i = first - 1; i < tests.size(); i += step) {
+        kept.push_back(tests[i]);
+    }
+    tests.swap(kept);
+    return true;
+}
+
 // Tests with many applications need more descriptors than the 1,024 of an ordinary login.
 void raiseDescriptorLimit() {
     rlimit limit{};
@@ -57,12 +78,16 @@ int main(int argc, char **argv) {
     raiseDescriptorLimit();
     bool verbose = false;
     bool list = false;
+    std::string_view share = "1/1";
     std::vector<std::string_view> parts;
-    for (std::string_view argument : std::vector<std::string_view>(argv + 1, argv + argc)) {
+    for (int i = 1; i < argc; i++) {
+        const std::string_view argument = argv[i];
         if (argument == "-v") {
             verbose = true;
         } else if (argument == "--list") {
             list = true;
+        } else if (argument == "--share" && i + 1 < argc) {
+            share = argv[++i];
         } else {
             parts.push_back(argument);
         }
@@ -81,6 +106,10 @@ int main(int argc, char **argv) {
     }
     if (tests.empty() && !parts.empty()) {
         fmt::print(stderr, "No unit test has that in its name; unit_tests --list shows them.\n");
+        return EXIT_FAILURE;
+    }
+    if (!keepShare(share, tests)) {
+        fmt::print(stderr, "--share needs two numbers, for example 1/3; \"{}\" is not that.\n", share);
         return EXIT_FAILURE;
     }
 

@@ -265,7 +265,13 @@ void PoolModel::checkGroup(std::size_t app, const GroupSnapshot &group) {
 void PoolModel::checkGroupLimit(App &app, const GroupSnapshot &group, const GroupSnapshot *before) const {
     const unsigned earlier = before != nullptr ? sizeOf(*before) : 0;
     const unsigned limit = group.maxInstances;
-    app.ceiling = std::max(limit, app.limit == 0 ? earlier : std::min(app.ceiling, earlier));
+    if (limit == app.limit) {
+        app.ceiling = std::max(limit, std::min(app.ceiling, earlier));
+    } else {
+        // Instances may have been ordered in this step before the limit was lowered.
+        const unsigned former = app.limit == 0 ? sizeOf(group) : std::max(app.limit, app.ceiling);
+        app.ceiling = std::max(limit, std::min(former, sizeOf(group)));
+    }
     app.limit = limit;
     if (limit == 0) {
         return;
