@@ -140,6 +140,13 @@ void PoolModel::check() {
     if (observer) {
         observer(snapshot_);
     }
+    for (App &app : apps_) {
+        app.mixed = false;
+    }
+    for (const RequestPtr &waiter : waiters_) {
+        App &app = apps_[waiter->app];
+        app.mixed = app.mixed || waiter->maxInstances != world_.options(waiter->app).maxInstances;
+    }
     takeAnswers();
     checkWaiters();
     checkPoolLimit();
@@ -265,12 +272,11 @@ void PoolModel::checkGroup(std::size_t app, const GroupSnapshot &group) {
 void PoolModel::checkGroupLimit(App &app, const GroupSnapshot &group, const GroupSnapshot *before) const {
     const unsigned earlier = before != nullptr ? sizeOf(*before) : 0;
     const unsigned limit = group.maxInstances;
-    if (limit == app.limit) {
+    if (limit == app.limit && !app.mixed) {
         app.ceiling = std::max(limit, std::min(app.ceiling, earlier));
     } else {
         // Instances may have been ordered in this step before the limit was lowered.
-        const unsigned former = app.limit == 0 ? sizeOf(group) : std::max(app.limit, app.ceiling);
-        app.ceiling = std::max(limit, std::min(former, sizeOf(group)));
+        app.ceiling = std::max(limit, sizeOf(group));
     }
     app.limit = limit;
     if (limit == 0) {

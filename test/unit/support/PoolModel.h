@@ -67,6 +67,9 @@ private:
         /** More than its limit if that was lowered: so many as there were. */
         unsigned ceiling = 0;
         unsigned limit = 0;
+        /** Requests that were sent under another limit waited in this step: when they ask for the
+         *  queue again, that limit is in force for a moment. */
+        bool mixed = false;
         /** A boot failed, or an instance died. */
         bool inTrouble = false;
     };

@@ -63,6 +63,8 @@ public:
         std::uint64_t number = 0;
         std::size_t app = 0;
         std::uint32_t stickyId = 0;
+        /** Of the options that it was sent with. */
+        unsigned maxInstances = 0;
         MonotonicTime since{};
         std::optional<MonotonicTime> deadline;
         /** While it waits. */
