@@ -48,6 +48,25 @@ class AgentDeathTest < IntegrationTest
     eventually("the other application") { client("other.test").get("/hello").code == "200" }
   end
 
+  def test_a_pool_process_that_stands_still_is_replaced_and_requests_are_served
+    made = configuration do |one|
+      one.set("PassengerAgentTimeout", 1)
+      one.site("rack.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      assert_status 200, server.client.get("/hello")
+      old = the_only(POOL, server)
+      Process.kill(:STOP, old.pid)
+      eventually("another pool process") do
+        server.tree.matching(POOL).any? { |one| one.identity != old.identity }
+      end
+      eventually("a request") { server.client.get("/hello").code == "200" }
+      assert_match(/event=pool\.thread pid=#{old.pid} thread=\d+ name="passenger-agent" state=T/,
+                   server.log.text)
+      assert_match(/event=pool\.killed pid=#{old.pid} .*PassengerAgentTimeout/, server.log.text)
+    end
+  end
+
   # The clients send one request each, and do not repeat it.
   def test_the_first_request_of_an_application_waits_for_the_pool_process_to_be_replaced
     made = configuration do |one|

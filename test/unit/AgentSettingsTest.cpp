@@ -46,6 +46,7 @@ public:
         settings.defaultUser = "nobody";
         settings.instanceRegistryDir = "/run/agents";
         settings.socketBacklog = 7;
+        settings.agentTimeout = std::chrono::seconds(9);
         settings.spawnDir = "/run/sockets";
         settings.descriptorLogFile = "/var/log/descriptors";
         CPPUNIT_ASSERT(settings == AgentSettings::fromMap(settings.toMap()));

@@ -54,6 +54,10 @@ public:
         environment_ = settings.environment;
     }
 
+    void ping(std::function<void()> answer) override {
+        answer();
+    }
+
     pid_t spawnServerPid() const override {
         return instancePid_;
     }

@@ -7,6 +7,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/AgentFailureTest.cpp \
     %D%/AgentSettingsTest.cpp \
     %D%/AnswerParserTest.cpp \
+    %D%/AnswerWatchTest.cpp \
     %D%/AppAddressTest.cpp \
     %D%/AppCommandTest.cpp \
     %D%/AppFileTest.cpp \

@@ -86,6 +86,7 @@ class WatchdogTest : public LeakCheck {
     CPPUNIT_TEST(testStoreEntriesSurviveSeveralPoolProcessesThatDieYoung);
     CPPUNIT_TEST(testARemovedStoreEntryIsNotReturned);
     CPPUNIT_TEST(testAPoolProcessThatSendsInvalidFramesIsReplaced);
+    CPPUNIT_TEST(testAPoolProcessThatStandsStillIsReplaced);
     CPPUNIT_TEST(testSettingsReachThePoolProcessAndItsSuccessor);
     CPPUNIT_TEST(testStopWaitsUntilAllDescendantsHaveEnded);
     CPPUNIT_TEST(testAllProcessesEndWhenTheOwnerIsKilledThoughItsChildrenHoldItsDescriptors);
@@ -163,6 +164,20 @@ public:
         FakeAgentClient(agent_.handle.connectSocket).sendNonsense();
         CPPUNIT_ASSERT(process.allEndWithin(LIMIT));
         CPPUNIT_ASSERT(FakeAgentClient(agent_.handle.connectSocket).welcome().poolPid != agent_.poolPid);
+    }
+
+    void testAPoolProcessThatStandsStillIsReplaced() {
+        const DescriptorPair log = makePipe();
+        auto settings = fakeAgentSettings();
+        settings.agentTimeout = std::chrono::seconds(1);
+        settings.logFile = "/proc/self/fd/" + std::to_string(log.second.get());
+        CPPUNIT_ASSERT(updateAgent(agent_.handle, settings));
+        const Observed process{agent_.poolPid};
+        ::kill(agent_.poolPid, SIGSTOP);
+        CPPUNIT_ASSERT(process.allEndWithin(LIMIT));
+        CPPUNIT_ASSERT(FakeAgentClient(agent_.handle.connectSocket).welcome().poolPid != agent_.poolPid);
+        CPPUNIT_ASSERT(logged(log.first.get(), "state=T"));
+        CPPUNIT_ASSERT(logged(log.first.get(), "its event loop has not answered for 1 s (PassengerAgentTimeout)"));
     }
 
     void testSettingsReachThePoolProcessAndItsSuccessor() {

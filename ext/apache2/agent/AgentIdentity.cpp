@@ -110,6 +110,8 @@ AgentSettings agentSettings(const Settings &settings) {
                                      : ap_runtime_dir_relative(ap_server_conf->process->pconf, "");
     result.socketBacklog =
         static_cast<unsigned>(settings.socketBacklog.value_or(static_cast<int>(result.socketBacklog)));
+    result.agentTimeout =
+        std::chrono::seconds(settings.agentTimeout.value_or(static_cast<int>(result.agentTimeout.count())));
     result.descriptorLogFile = settings.fileDescriptorLogFile != nullptr ? settings.fileDescriptorLogFile : "";
     if (settings.spawnDir != nullptr) {
         result.spawnDir = settings.spawnDir;

@@ -34,6 +34,9 @@ inline constexpr std::array SERVER{
     Directive{"PassengerSocketBacklog", Context::GLOBAL, number(&Settings::socketBacklog, 0, MANY), "2048",
               "connections that may wait on the socket on which commands ask the agent; the kernel allows no more than "
               "net.core.somaxconn"},
+    Directive{"PassengerAgentTimeout", Context::GLOBAL, number(&Settings::agentTimeout, 0, LONG_TIME), "5",
+              "seconds without an answer of its event loop after which the pool process is killed and started again; "
+              "0: never"},
     Directive{"PassengerMaxPoolSize", Context::GLOBAL, number(&Settings::maxPoolSize, 1, MANY), "6",
               "instances of all applications together"},
     Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",

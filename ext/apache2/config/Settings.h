@@ -40,6 +40,7 @@ struct Settings {
     Flag disableLogPrefix;
     Text fileDescriptorLogFile = nullptr;
     Number socketBacklog;
+    Number agentTimeout;
     List preStart = nullptr;
     Flag turbocaching;
     Flag showVersionInHeader;

@@ -113,6 +113,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerDisableLogPrefix", shown(!agent.logPrefix)},
         {"PassengerFileDescriptorLogFile", shown(agent.descriptorLogFile)},
         {"PassengerSocketBacklog", shown(agent.socketBacklog)},
+        {"PassengerAgentTimeout", shown(agent.agentTimeout)},
         {"PassengerMaxPoolSize", shown(agent.maxPoolSize)},
         {"PassengerMaxInstancesPerApp", shown(agent.maxInstancesPerApp)},
         {"PassengerPoolIdleTime", shown(agent.poolIdleTime)},

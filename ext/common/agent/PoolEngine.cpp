@@ -118,6 +118,10 @@ public:
         services_->use(settings, "start");
     }
 
+    void ping(std::function<void()> answer) override {
+        loop_.post(std::move(answer));
+    }
+
     void update(const AgentSettings &settings) override {
         useSettings(settings);
         prepareSpawnDir(settings);

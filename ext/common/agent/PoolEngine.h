@@ -37,6 +37,8 @@ public:
     virtual pid_t spawnServerPid() const = 0;
     /** Called after begin(). A warning about the start for httpd's log, mostly empty. */
     virtual std::string warning() const = 0;
+    /** Calls `answer` on the event loop: after that the loop is known to run. */
+    virtual void ping(std::function<void()> answer) = 0;
     /** Ends all instances and the spawn server, within 10 seconds: then the watchdog kills the
      *  remaining processes. */
     virtual void stop() = 0;

@@ -123,6 +123,10 @@ void PoolProcess::serve() {
 void PoolProcess::receive() {
     try {
         while (auto frame = socket_.tryReceive()) {
+            if (frame->type == FrameType::PING) {
+                engine_->ping([this] { store_->send(Frame(FrameType::PONG)); });
+                continue;
+            }
             if (frame->type != FrameType::SETTINGS) {
                 throw ProtocolException("The watchdog sent a frame of type " +
                                         std::to_string(static_cast<int>(frame->type)));

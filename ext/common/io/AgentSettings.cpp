@@ -82,6 +82,7 @@ std::string AgentSettings::agentProgram() const {
 Map AgentSettings::toMap() const {
     return {
         {"agent_command", agentCommand},
+        {"agent_timeout", std::to_string(agentTimeout.count())},
         {"app_files", appFiles},
         {"default_user", defaultUser},
         {"descriptor_log_file", descriptorLogFile},
@@ -107,6 +108,7 @@ Map AgentSettings::toMap() const {
 AgentSettings AgentSettings::fromMap(const Map &map) {
     AgentSettings settings;
     read(map, "agent_command", settings.agentCommand);
+    read(map, "agent_timeout", settings.agentTimeout);
     read(map, "app_files", settings.appFiles);
     read(map, "default_user", settings.defaultUser);
     read(map, "descriptor_log_file", settings.descriptorLogFile);

@@ -54,6 +54,9 @@ struct AgentSettings {
     /** The file in which the pool process lists its descriptors at intervals. Empty: none. */
     std::string descriptorLogFile;
     bool logPrefix = true;
+    /** The pool process is killed and started again if its event loop does not answer the watchdog
+     *  for so long. Zero: never. */
+    std::chrono::seconds agentTimeout{5};
     /**
      * Files that the configuration names for applications, one a line. Only these may be opened
      * with root's rights.

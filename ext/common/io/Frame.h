@@ -62,7 +62,9 @@ enum class FrameType : std::uint16_t {
     REMOVE = 70,
     RESTORE = 71,
     BEGIN = 72,
-    POOL_READY = 73
+    POOL_READY = 73,
+    PING = 74,
+    PONG = 75
 };
 
 /** A message between processes outside the hot path: a type, byte strings, descriptors. */

@@ -9,8 +9,10 @@
 #include <utility>
 
 #include "base/Exceptions.h"
+#include "io/AgentSettings.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
+#include "watchdog/ThreadReport.h"
 
 namespace Passenger {
 
@@ -31,7 +33,15 @@ PoolSupervisor::PoolSupervisor(std::function<std::string()> program, const FileD
     : program_(std::move(program)), serverSocket_(serverSocket), clock_(clock), events_(std::move(events)) {}
 
 void PoolSupervisor::setSettings(std::vector<std::string> fields) {
-    settings_ = std::move(fields);
+    Frame frame(FrameType::SETTINGS, std::move(fields));
+    try {
+        answerLimit_ = AgentSettings::fromMap(frame.map(0)).agentTimeout;
+        answers_.setLimit(answerLimit_);
+    } catch (const ProtocolException &exception) {
+        // The pool process refuses them, too.
+        Log::error("event=watchdog.settings_rejected reason=\"{}\"", exception.what());
+    }
+    settings_ = std::move(frame.fields);
     if (socket_) {
         send(Frame(FrameType::SETTINGS, settings_), {STDERR_FILENO});
     }
@@ -77,6 +87,7 @@ bool PoolSupervisor::send(const Frame &frame, const std::vector<int> &attached) 
     }
     // Frames that the process has sent are still to be read. The socket stays open until its end of
     // file.
+    answers_.end();
     process_.signal(SIGKILL);
     return false;
 }
@@ -119,7 +130,11 @@ void PoolSupervisor::handle(Frame frame) {
             ready_ = true;
             everReady_ = true;
             Log::info("event=pool.ready pid={} deposits={}", process_.pid(), store_.size());
+            answers_.begin(clock_.now());
             events_.ready(frame);
+            return;
+        case FrameType::PONG:
+            answers_.answered(clock_.now());
             return;
         case FrameType::AGENT_FAILED:
             Log::error("event=pool.failed pid={} reason=\"{}\"", process_.pid(), frame.field(1));
@@ -163,6 +178,7 @@ bool PoolSupervisor::reap(pid_t pid) {
 
 void PoolSupervisor::processEnded(pid_t pid, int status) {
     socket_ = FrameSocket();
+    answers_.end();
     const auto how = describeWaitStatus(status);
     if (!everReady_) {
         Log::error("event=pool.exited pid={} how=\"{}\" ready=false", pid, how);
@@ -205,8 +221,44 @@ void PoolSupervisor::restartIfDue() {
     }
 }
 
+std::optional<milliseconds> PoolSupervisor::untilUpkeep() const {
+    const std::optional<milliseconds> restart = untilRestart();
+    const std::optional<MonotonicTime> next = answers_.next();
+    if (restart || !next) {
+        return restart;
+    }
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*next - clock_.now()));
+}
+
+void PoolSupervisor::upkeep() {
+    restartIfDue();
+    killIfSilent();
+    if (answers_.asksNow(clock_.now()) && send(Frame(FrameType::PING), {})) {
+        answers_.asked(clock_.now());
+    }
+}
+
+/** What the process has sent may wait in the socket, if this process had no time to read it. */
+void PoolSupervisor::killIfSilent() {
+    if (!answers_.isOverdue(clock_.now())) {
+        return;
+    }
+    receiveFrames(std::numeric_limits<int>::max());
+    if (!answers_.isOverdue(clock_.now())) {
+        return;
+    }
+    for (const std::string &thread : describeThreads(process_.pid())) {
+        Log::error("event=pool.thread pid={} {}", process_.pid(), thread);
+    }
+    Log::error("event=pool.killed pid={} reason=\"its event loop has not answered for {} s (PassengerAgentTimeout)\"",
+               process_.pid(), answerLimit_.count());
+    answers_.end();
+    process_.signal(SIGKILL);
+}
+
 void PoolSupervisor::stop(milliseconds patience) {
     restartAt_.reset();
+    answers_.end();
     // The copies must also be closed, so that sockets of instances close when the pool process
     // closes its own.
     store_.clear();

@@ -11,14 +11,15 @@
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
 #include "policy/RestartDelay.h"
+#include "watchdog/AnswerWatch.h"
 #include "watchdog/StoredDescriptors.h"
 
 namespace Passenger {
 
 /**
  * Keeps a pool process running: starts it, gives it the descriptors that earlier pool processes
- * stored, stores new ones, and restarts it after its death. If the first start fails, the failure
- * is reported and the start is not repeated.
+ * stored, stores new ones, and restarts it after its death. A process whose event loop stands still
+ * is killed. If the first start fails, the failure is reported and the start is not repeated.
  *
  * Owned by the Watchdog, whose only thread uses it and polls descriptor(). Always true:
  * descriptor() is -1 while no pool process runs.
@@ -44,8 +45,8 @@ public:
                    Events events);
 
     /**
-     * Sends settings (opaque here) to the running pool process and to all later ones. Descriptor 2
-     * is the log of these settings.
+     * Sends settings to the running pool process and to all later ones. Descriptor 2 is the log of
+     * these settings.
      */
     void setSettings(std::vector<std::string> fields);
     /** Starts the process. Needs setSettings() before. @throws SystemException */
@@ -57,9 +58,11 @@ public:
      * @return false if it is no pool process
      */
     bool reap(pid_t pid);
-    /** The time until the next restart; nothing: none is planned. */
-    std::optional<std::chrono::milliseconds> untilRestart() const;
-    void restartIfDue();
+    /** The time until upkeep() has something to do; nothing: not as it is now. */
+    std::optional<std::chrono::milliseconds> untilUpkeep() const;
+    /** Restarts the process if that is due. Asks the process whether its event loop runs, and kills
+     *  it if it does not answer in time. */
+    void upkeep();
     /** Waits for the process's end for `patience`, then kills it. No restart follows. */
     void stop(std::chrono::milliseconds patience);
 
@@ -74,6 +77,9 @@ private:
     void handle(Frame frame);
     void disconnect();
     void processEnded(pid_t pid, int status);
+    std::optional<std::chrono::milliseconds> untilRestart() const;
+    void restartIfDue();
+    void killIfSilent();
     void planRestart();
 
     const std::function<std::string()> program_;
@@ -90,6 +96,8 @@ private:
     /** The present process's AGENT_FAILED frame. */
     std::optional<Frame> failure_;
     MonotonicTime startedAt_;
+    AnswerWatch answers_;
+    std::chrono::seconds answerLimit_{0};
     RestartDelay delay_;
     std::optional<MonotonicTime> restartAt_;
 };

@@ -128,12 +128,12 @@ void Watchdog::turn() {
         receiveFromOwner();
     }
     if (endReason_.empty()) {
-        pool_.restartIfDue();
+        pool_.upkeep();
     }
 }
 
 int Watchdog::pollTimeout() const {
-    const auto wait = pool_.untilRestart();
+    const auto wait = pool_.untilUpkeep();
     return wait ? static_cast<int>(std::min<milliseconds::rep>(wait->count(), INT_MAX)) : -1;
 }
 

@@ -1,0 +1,60 @@
+#include "watchdog/ThreadReport.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include <fmt/format.h>
+
+namespace Passenger {
+
+namespace {
+
+std::string contentOf(const std::filesystem::path &file) {
+    std::ifstream stream(file);
+    return {std::istreambuf_iterator<char>(stream), {}};
+}
+
+std::string firstLine(const std::filesystem::path &file) {
+    const std::string content = contentOf(file);
+    return content.substr(0, content.find('\n'));
+}
+
+/** The letter behind the name, which is in parentheses. */
+std::string stateOf(const std::filesystem::path &task) {
+    const std::string stat = firstLine(task / "stat");
+    const std::size_t end = stat.rfind(") ");
+    return end == std::string::npos || end + 2 >= stat.size() ? "?" : stat.substr(end + 2, 1);
+}
+
+/** "a < b < c" from lines as "[<0>] a+0x1/0x2". */
+std::string stackOf(const std::filesystem::path &task) {
+    std::ifstream stream(task / "stack");
+    std::string stack;
+    for (std::string line; std::getline(stream, line);) {
+        const std::size_t name = line.find("] ");
+        if (name != std::string::npos) {
+            stack += (stack.empty() ? "" : " < ") + line.substr(name + 2, line.find('+') - name - 2);
+        }
+    }
+    return stack;
+}
+
+}  // namespace
+
+std::vector<std::string> describeThreads(pid_t process) {
+    std::vector<std::string> lines;
+    std::error_code error;
+    for (std::filesystem::directory_iterator next(fmt::format("/proc/{}/task", process), error), end;
+         !error && next != end; next.increment(error)) {
+        const std::filesystem::path &task = next->path();
+        lines.push_back(fmt::format("thread={} name=\"{}\" state={} wchan={} stack=\"{}\"", task.filename().string(),
+                                    firstLine(task / "comm"), stateOf(task), firstLine(task / "wchan"), stackOf(task)));
+    }
+    std::sort(lines.begin(), lines.end());
+    return lines;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+/**
+ * Where the threads of a process are, a line for each: its name, its state, the function of the
+ * kernel in which it waits, and, for root, the kernel's stack (proc(5): comm, stat, wchan, stack).
+ * What cannot be read is left out. Never waits for the process.
+ */
+std::vector<std::string> describeThreads(pid_t process);
+
+}  // namespace Passenger
