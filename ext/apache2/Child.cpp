@@ -60,6 +60,9 @@ void Child::begin(server_rec *server) {
         dieWithParent(AgentKeeper::owner());
     }
     theChild = new Child(alone);
+    if (!alone) {
+        DescriptorCloser::use(&theChild->closer_);
+    }
     raiseDescriptorLimit(server);
     if (agent == nullptr) {
         return;

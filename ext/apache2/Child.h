@@ -10,6 +10,7 @@
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseCache.h"
 #include "apache2/response/Turbocache.h"
+#include "base/DescriptorCloser.h"
 #include "base/Mutex.h"
 #include "client/ApplicationPoolServer.h"
 
@@ -88,6 +89,8 @@ private:
     StartupFileCache startupFiles_;
     ResponseCache responses_{Turbocache::changes()};
     ChannelTrimmer trimmer_;
+    /** Closes what applications sent. Not used in httpd's parent. */
+    DescriptorCloser closer_;
 };
 
 }  // namespace Passenger

@@ -6,6 +6,11 @@ PASSENGER_TORTURE_SECONDS = 60
 torture: all
 	PASSENGER_TORTURE_SECONDS='$(PASSENGER_TORTURE_SECONDS)' TEST=torture $(RUN_TESTS) integration
 
+# What a hostile application or child of httpd can do to others.
+.PHONY: attack
+attack: all
+	TEST=attack $(RUN_TESTS) integration
+
 # A module that tells the tests which values mod_passenger's directives have at a request's place.
 EXTRA_LTLIBRARIES = %D%/mod_settings.la
 %C%_mod_settings_la_SOURCES = %D%/settings/mod_settings.cpp

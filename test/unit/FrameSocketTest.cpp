@@ -36,6 +36,7 @@ class FrameSocketTest : public LeakCheck {
     CPPUNIT_TEST(testSendingToAClosedPeerIsEpipe);
     CPPUNIT_TEST(testAFrameHasTheCredentialsOfItsSender);
     CPPUNIT_TEST(testMoreDescriptorsThanAFrameMayHaveAreAnError);
+    CPPUNIT_TEST(testASocketThatRefusesDescriptorsGetsNone);
     CPPUNIT_TEST(testTheSocketsFlagsAreLeftAlone);
     CPPUNIT_TEST_SUITE_END();
 
@@ -218,6 +219,19 @@ public:
         sendWithDescriptors(here_.descriptor(), header.substr(0, 1), attached);
         sendWithDescriptors(here_.descriptor(), header.substr(1), attached);
         thrownBy<ProtocolException>([&] { there_.receive(later()); });
+    }
+
+    void testASocketThatRefusesDescriptorsGetsNone() {
+        there_.refuseDescriptors();
+        try {
+            here_.send(Frame(FrameType::LOAD), {STDIN_FILENO}, FrameSocket::in(std::chrono::seconds(60)));
+            // The kernel cannot refuse them.
+            thrownBy<ProtocolException>([this] { there_.receive(FrameSocket::in(std::chrono::seconds(60))); });
+        } catch (const SystemException &refusal) {
+            CPPUNIT_ASSERT_EQUAL(EPERM, refusal.error());
+            here_.send(Frame(FrameType::LOAD), FrameSocket::in(std::chrono::seconds(60)));
+            CPPUNIT_ASSERT(there_.receive(FrameSocket::in(std::chrono::seconds(60))).descriptors.empty());
+        }
     }
 
     void testTheSocketsFlagsAreLeftAlone() {

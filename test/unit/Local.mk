@@ -27,6 +27,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ClockTest.cpp \
     %D%/DeadlinesTest.cpp \
     %D%/DemandTest.cpp \
+    %D%/DescriptorCloserTest.cpp \
     %D%/DescriptorLogTest.cpp \
     %D%/DescriptorStoreClientTest.cpp \
     %D%/DescriptorWatcherTest.cpp \

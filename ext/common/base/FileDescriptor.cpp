@@ -5,6 +5,7 @@
 
 #include <cerrno>
 
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 
 namespace Passenger {
@@ -19,12 +20,17 @@ constexpr int FIRST_ORDINARY_DESCRIPTOR = 3;
 void FileDescriptor::reset(int fd) noexcept {
     if (fd_ >= 0) {
         const int savedErrno = errno;
-        // Not repeated on EINTR: Linux has already released the number, and another thread may have
-        // got it.
-        ::close(fd_);
+        if (DescriptorCloser *const closer = foreign_ ? DescriptorCloser::inUse() : nullptr) {
+            closer->close(fd_);
+        } else {
+            // Not repeated on EINTR: Linux has already released the number, and another thread may
+            // have got it.
+            ::close(fd_);
+        }
         errno = savedErrno;
     }
     fd_ = fd;
+    foreign_ = false;
 }
 
 FileDescriptor FileDescriptor::duplicate() const {
@@ -32,7 +38,7 @@ FileDescriptor FileDescriptor::duplicate() const {
     if (copy < 0) {
         throw SystemException("fcntl(F_DUPFD_CLOEXEC)", errno);
     }
-    return FileDescriptor(copy);
+    return foreign_ ? foreign(copy) : FileDescriptor(copy);
 }
 
 DescriptorPair makePipe() {

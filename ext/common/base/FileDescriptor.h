@@ -5,7 +5,8 @@
 namespace Passenger {
 
 /**
- * Owns an open descriptor and closes it. Can be moved, not copied.
+ * Owns an open descriptor and closes it. Can be moved, not copied. A foreign descriptor, which came
+ * from another process, is closed by the DescriptorCloser in use: the close may wait.
  *
  * Not thread-safe. Several threads may use the descriptor itself while the owner exists.
  */
@@ -14,10 +15,17 @@ public:
     FileDescriptor() noexcept = default;
     /** Takes ownership of `fd`; -1 is "none". */
     explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
-    FileDescriptor(FileDescriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    /** Takes ownership of a descriptor that another process has sent. */
+    static FileDescriptor foreign(int fd) noexcept {
+        FileDescriptor descriptor(fd);
+        descriptor.foreign_ = true;
+        return descriptor;
+    }
+    FileDescriptor(FileDescriptor &&other) noexcept : fd_(std::exchange(other.fd_, -1)), foreign_(other.foreign_) {}
     FileDescriptor &operator=(FileDescriptor &&other) noexcept {
         if (this != &other) {
             reset(std::exchange(other.fd_, -1));
+            foreign_ = other.foreign_;
         }
         return *this;
     }
@@ -33,17 +41,20 @@ public:
     explicit operator bool() const noexcept {
         return fd_ >= 0;
     }
-    /** Closes the owned descriptor and takes ownership of `fd`. Keeps errno. */
+    /** Closes the owned descriptor and takes ownership of `fd`, which is not foreign. Keeps
+     *  errno. */
     void reset(int fd = -1) noexcept;
     /** Gives up ownership. */
     [[nodiscard]] int release() noexcept {
         return std::exchange(fd_, -1);
     }
-    /** A second descriptor for the same open file, close-on-exec. @throws SystemException */
+    /** A second descriptor for the same open file, close-on-exec; foreign if this one is.
+     *  @throws SystemException */
     FileDescriptor duplicate() const;
 
 private:
     int fd_ = -1;
+    bool foreign_ = false;
 };
 
 /** Two connected sockets, or the two ends of a pipe (first: the reading end). */

@@ -6,6 +6,8 @@ libpassenger_base_la_SOURCES = \
     %D%/ChildSetup.cpp \
     %D%/ChildSetup.h \
     %D%/Clock.h \
+    %D%/DescriptorCloser.cpp \
+    %D%/DescriptorCloser.h \
     %D%/Exceptions.h \
     %D%/FileDescriptor.cpp \
     %D%/FileDescriptor.h \

@@ -61,6 +61,9 @@ inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinM
 inline constexpr LockRank WAITER{5, "a waiter's mutex"};
 inline constexpr LockRank LOG{6, "a mutex of the log"};
 
+// In the agent and in httpd's children. A descriptor may be closed with any lock held.
+inline constexpr LockRank DESCRIPTOR_CLOSER{7, "DescriptorCloser's mutex"};
+
 }  // namespace Locks
 
 }  // namespace Passenger

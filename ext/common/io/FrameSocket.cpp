@@ -100,6 +100,11 @@ std::optional<Frame> FrameSocket::tryReceive() {
     }
 }
 
+void FrameSocket::refuseDescriptors() noexcept {
+    refusesDescriptors_ = true;
+    denyDescriptors(socket_);
+}
+
 /** Reads once and feeds the reader. @return false if no data was there */
 bool FrameSocket::readSome(int flags) {
     std::array<char, READ_SIZE> buffer;
@@ -119,6 +124,9 @@ bool FrameSocket::readSome(int flags) {
     }
     if (received.truncated) {
         throw ProtocolException("More descriptors arrived than a frame may have, or than this process may open");
+    }
+    if (refusesDescriptors_ && !received.descriptors.empty()) {
+        throw ProtocolException("Descriptors arrived, and the peer may send none");
     }
     if (received.size == 0) {
         throw EndOfFileException(reader_.midFrame() ? "The peer closed the connection within a frame"

@@ -44,6 +44,10 @@ public:
     /** A frame if a complete one has arrived. Never waits. @throws as receive() */
     std::optional<Frame> tryReceive();
 
+    /** From now on the peer may send no descriptors: receive() and tryReceive() throw if any come,
+     *  and the kernel refuses them if it can (denyDescriptors()). */
+    void refuseDescriptors() noexcept;
+
     const FileDescriptor &descriptor() const noexcept {
         return socket_;
     }
@@ -61,6 +65,7 @@ private:
     FrameReader reader_;
     /** Part of a frame was sent: the peer would read further bytes as its rest. */
     bool cutOff_ = false;
+    bool refusesDescriptors_ = false;
 };
 
 }  // namespace Passenger

@@ -59,7 +59,8 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
 }  // namespace
 
 ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch) noexcept
-    : end_(std::move(end)), id_(id), inFlightEntry_(inFlightEntry), epoch_(epoch) {
+    // Messages that nobody has read may hold descriptors of the instance.
+    : end_(FileDescriptor::foreign(end.release())), id_(id), inFlightEntry_(inFlightEntry), epoch_(epoch) {
     // Sets the timeout of this end only. The other end, which is shared, is another socket.
     const timeval patience{0, std::chrono::microseconds(PATIENCE).count()};
     patient_ = setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;
@@ -90,7 +91,7 @@ std::size_t ReplyChannel::receive(std::span<char> buffer, std::vector<FileDescri
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
             const std::size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
             for (std::size_t i = 0; i < count; i++) {
-                descriptors.emplace_back(reinterpret_cast<int *>(CMSG_DATA(c))[i]);
+                descriptors.push_back(FileDescriptor::foreign(reinterpret_cast<int *>(CMSG_DATA(c))[i]));
             }
         }
     }

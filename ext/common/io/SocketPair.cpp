@@ -10,6 +10,11 @@
 
 #include "base/Exceptions.h"
 
+// From asm-generic/socket.h of Linux 6.16; Debian 12's headers are older.
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
+
 namespace Passenger {
 
 namespace {
@@ -32,7 +37,7 @@ void takeDescriptors(const cmsghdr &header, Received &received) {
     for (std::size_t i = 0; i < count; ++i) {
         int fd;
         std::memcpy(&fd, CMSG_DATA(&header) + i * sizeof fd, sizeof fd);
-        received.descriptors.emplace_back(fd);
+        received.descriptors.push_back(FileDescriptor::foreign(fd));
     }
 }
 
@@ -128,6 +133,11 @@ void enablePeerCredentials(const FileDescriptor &socket) {
     if (::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
         throw SystemException("setsockopt(SO_PASSCRED)", errno);
     }
+}
+
+void denyDescriptors(const FileDescriptor &socket) noexcept {
+    const int off = 0;
+    ::setsockopt(socket.get(), SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
 }
 
 }  // namespace Passenger

@@ -39,6 +39,7 @@ struct PeerCredentials {
 struct Received {
     /** In bytes. 0: an end of file, or an empty message. */
     std::size_t size = 0;
+    /** Foreign ones, see FileDescriptor. */
     std::vector<FileDescriptor> descriptors;
     /** Set if the receiver has SO_PASSCRED. */
     PeerCredentials credentials;
@@ -74,5 +75,11 @@ bool isStream(const FileDescriptor &descriptor) noexcept;
  * @throws SystemException
  */
 void enablePeerCredentials(const FileDescriptor &socket);
+
+/**
+ * Makes the kernel refuse messages with descriptors to this socket: their senders get EPERM. Linux
+ * does so since 6.16 (SO_PASSRIGHTS); before, this has no effect.
+ */
+void denyDescriptors(const FileDescriptor &socket) noexcept;
 
 }  // namespace Passenger

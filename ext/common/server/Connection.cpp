@@ -67,6 +67,11 @@ void Connection::readable() {
 }
 
 void Connection::handle(Frame frame) {
+    const bool carries = frame.type == FrameType::HELLO || frame.type == FrameType::REGISTER;
+    if (frame.descriptors.size() != (carries ? 1 : 0)) {
+        throw ProtocolException("a frame of type " + std::to_string(static_cast<unsigned>(frame.type)) + " came with " +
+                                std::to_string(frame.descriptors.size()) + " descriptors");
+    }
     switch (frame.type) {
         case FrameType::HELLO:
             hello(std::move(frame));

@@ -12,7 +12,7 @@ namespace Passenger {
  * agent's ends, and the ends for the process. The process's parent writes the wait status.
  *
  * The agent's end of the control socket has SO_PASSCRED before the other end is sent. So all
- * messages on it carry their sender's credentials.
+ * messages on it carry their sender's credentials. It takes no descriptors.
  */
 struct ProcessEnds {
     FrameSocket control;
