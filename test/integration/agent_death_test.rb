@@ -220,7 +220,11 @@ class AgentDeathTest < IntegrationTest
   def test_without_a_pool_process_known_queues_serve_and_new_ones_wait
     skip "prefork makes no second channel" if ENV["TEST_MPM"] == "prefork"
 
-    with_server(configuration { |one| one.mpm_settings = ONE_CHILD }) do |server|
+    made = configuration do |one|
+      one.mpm_settings = ONE_CHILD
+      one.set("PassengerAgentTimeout", 0)
+    end
+    with_server(made) do |server|
       path = fifo
       instance = server.client.pid
       pool = server.tree.matching(POOL).first.pid

@@ -37,6 +37,8 @@ class HeartbeatTest < IntegrationTest
   RUBY
 
   serve do |made|
+    # A test stops the pool process for longer than the default.
+    made.set("PassengerAgentTimeout", 0)
     limit = "PassengerMaxInstances 1\nPassengerHeartbeatTimeout #{LIMIT}\n"
     made.site("rack.test", SampleApps.written(APP), limit)
     made.site("direct.test", SampleApps.written(APP), "#{limit}PassengerSpawnMethod direct\n")
