@@ -20,6 +20,13 @@ class Http2Test < IntegrationTest
     made.site("http.test", SampleApps.copy("http_app"),
               "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n")
     made.site("one.test", rack, "PassengerAppGroupName one\nPassengerMaxInstances 1\n")
+    made.site("cached.test", SampleApps.written(<<~'RUBY'))
+      run(proc do |env|
+        headers = { "Content-Type" => "text/plain", "Cache-Control" => "public, max-age=60" }
+        variables = ENV.keys.grep(/\AH(TTP)?2/).join(" ")
+        [200, headers, ["#{env["H2_STREAM_ID"]} #{rand(1_000_000)} (#{variables})"]]
+      end)
+    RUBY
     made.site("takes.test", SampleApps.written(<<~'RUBY'))
       run(proc do |env|
         text = "#{env["rack.hijack?"].inspect} #{env["rack.hijack"].nil?}"
@@ -74,6 +81,14 @@ class Http2Test < IntegrationTest
   def test_an_answer_to_head_has_a_length_and_no_body
     status, head, body = curl("/hello", "--head")
     assert_equal [200, "12", ""], [status, head[/^content-length: (\d+)/i, 1], body]
+  end
+
+  def test_turbocaching_gives_an_answer_to_other_streams_too
+    first = curl("/", site: "cached.test").last
+    assert_match(/\A\d+ \d+ \(\)\z/, first)
+    # The second answer comes by the third stream of its connection.
+    both = curl("/?other", "http://127.0.0.1:#{server.port}/", site: "cached.test").last
+    assert_includes both, first
   end
 
   # A stream of HTTP/2 has no connection that could be handed over.

@@ -77,7 +77,7 @@ public:
         }
         for (std::string_view name :
              {"HTTPS", "HTTP_HOST", "SSL_CLIENT_CERT", "REDIRECT_STATUS", "UNIQUE_ID", "no-gzip", "nokeepalive", "1st",
-              "SCRIPT_URL", "force-response-1.0", "PATH_INFO", "a=b"}) {
+              "SCRIPT_URL", "force-response-1.0", "PATH_INFO", "a=b", "H2_STREAM_ID", "HTTP2", "H2PUSH"}) {
             CPPUNIT_ASSERT_MESSAGE(std::string(name), !CgiEnvironment::isForProcess(name));
         }
     }

@@ -35,11 +35,12 @@ constexpr std::array<std::string_view, 24> RESERVED{
 static_assert(std::is_sorted(RESERVED.begin(), RESERVED.end()));
 
 // Variables that httpd's own modules set for a request, and that have no meaning for a process.
-constexpr std::array<std::string_view, 9> PER_REQUEST_PREFIXES{
-    "HTTP_", "REQUEST_", "REMOTE_", "SERVER_", "REDIRECT_", "SSL_", "CONTEXT_", "SCRIPT_", "AUTHENTICATE_",
+// mod_http2 sets H2_… and the two names below, by stream and by connection.
+constexpr std::array<std::string_view, 10> PER_REQUEST_PREFIXES{
+    "HTTP_", "REQUEST_", "REMOTE_", "SERVER_", "REDIRECT_", "SSL_", "CONTEXT_", "SCRIPT_", "AUTHENTICATE_", "H2_",
 };
-constexpr std::array<std::string_view, 5> PER_REQUEST_NAMES{"UNIQUE_ID", "GEOIP_ADDR", "nokeepalive", "proxy",
-                                                            "is_subreq"};
+constexpr std::array<std::string_view, 7> PER_REQUEST_NAMES{"UNIQUE_ID", "GEOIP_ADDR", "nokeepalive", "proxy",
+                                                            "is_subreq", "HTTP2",      "H2PUSH"};
 
 }  // namespace
 
