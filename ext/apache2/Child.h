@@ -7,6 +7,7 @@
 #include "apache2/request/RefusalPause.h"
 #include "apache2/request/RequestContext.h"
 #include "apache2/request/StartupFileCache.h"
+#include "apache2/response/HijackLimit.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseCache.h"
 #include "apache2/response/Turbocache.h"
@@ -70,6 +71,9 @@ public:
     StartupFileCache &startupFiles() noexcept {
         return startupFiles_;
     }
+    HijackLimit &hijackLimit() noexcept {
+        return hijackLimit_;
+    }
     ResponseCache &responses() noexcept {
         return responses_;
     }
@@ -78,6 +82,7 @@ private:
     explicit Child(bool alone);
     static unsigned threads() noexcept;
     static unsigned shareOfThreads() noexcept;
+    static unsigned mostHijackedConnections() noexcept;
     std::unique_ptr<RequestContext> newContext() const;
     void giveBack(std::unique_ptr<RequestContext> context) EXCLUDES(mutex_);
 
@@ -85,6 +90,7 @@ private:
     std::vector<std::unique_ptr<RequestContext>> idle_ GUARDED_BY(mutex_);
     RefusalPause refusalPause_{threads()};
     RefusalLog refusalLog_;
+    HijackLimit hijackLimit_{mostHijackedConnections()};
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     ResponseCache responses_{Turbocache::changes()};

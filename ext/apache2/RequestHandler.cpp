@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 }  // namespace
 
 int RequestHandler::run() {
-    ResponseSender sender(r_, route_.appName, child_.refusalLog());
+    ResponseSender sender(r_, route_.appName, child_.refusalLog(), child_.hijackLimit());
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
         return sender.result();

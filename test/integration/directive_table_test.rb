@@ -86,7 +86,7 @@ class DirectiveTableTest < IntegrationTest
     PassengerDumpConfigManifest PassengerAppRoot PassengerBaseURI PassengerAppGroupName
     PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
     PassengerConcurrencyModel PassengerResistDeploymentErrors PassengerCustomErrorPage
-    PassengerAppLogFile PassengerFriendlyErrorPages
+    PassengerAppLogFile PassengerFriendlyErrorPages PassengerMaxHijackedConnections
   ].freeze
 
   ROWS.each do |row|

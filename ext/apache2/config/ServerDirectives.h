@@ -37,6 +37,11 @@ inline constexpr std::array SERVER{
     Directive{"PassengerAgentTimeout", Context::GLOBAL, number(&Settings::agentTimeout, 0, LONG_TIME), "5",
               "seconds without an answer of its event loop after which the pool process is killed and started again; "
               "0: never"},
+    Directive{
+        "PassengerMaxHijackedConnections", Context::GLOBAL, number(&Settings::maxHijackedConnections, 0, MANY),
+        "three quarters of the threads",
+        "most connections of one application (WebSockets, rack.hijack) in one httpd child; each occupies a thread. "
+        "A further one is refused with 503; 0: no limit"},
     Directive{"PassengerMaxPoolSize", Context::GLOBAL, number(&Settings::maxPoolSize, 1, MANY), "6",
               "instances of all applications together"},
     Directive{"PassengerMaxInstancesPerApp", Context::GLOBAL, number(&Settings::maxInstancesPerApp, 0, MANY), "0",

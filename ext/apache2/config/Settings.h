@@ -41,6 +41,7 @@ struct Settings {
     Text fileDescriptorLogFile = nullptr;
     Number socketBacklog;
     Number agentTimeout;
+    Number maxHijackedConnections;
     List preStart = nullptr;
     Flag turbocaching;
     Flag showVersionInHeader;

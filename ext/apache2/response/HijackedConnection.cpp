@@ -18,6 +18,10 @@ namespace {
  *  thread does not block on a client that does not read. */
 constexpr std::size_t PIECE = 16 * 1024;
 
+/** In milliseconds. When the client has ended its side, it may have left; a silent application
+ *  would keep the thread. */
+constexpr int SILENCE_AFTER_CLIENT = 1000;
+
 int socketOf(const request_rec *r) noexcept {
     apr_socket_t *socket = ap_get_conn_socket(r->connection);
     apr_os_sock_t descriptor = -1;
@@ -172,10 +176,16 @@ void HijackedConnection::waitForEither(bool more) {
     if (entries[1].events == 0) {
         entries[1].fd = -1;  // poll() would report the hang-up again and again
     }
-    const auto patience = static_cast<int>(apr_time_as_msec(r_->server->timeout));
-    const int ready = poll(entries, 2, more ? 0 : answerWaits_ ? patience : -1);
+    const int patience = answerWaits_   ? static_cast<int>(apr_time_as_msec(r_->server->timeout))
+                         : clientEnded_ ? SILENCE_AFTER_CLIENT
+                                        : -1;
+    const int ready = poll(entries, 2, more ? 0 : patience);
     if (ready < 0) {
         over_ = errno != EINTR;
+        return;
+    }
+    if (ready == 0 && !more && !answerWaits_) {
+        over_ = true;
         return;
     }
     if (ready == 0 && !more) {

@@ -12,9 +12,10 @@ namespace Passenger {
 /**
  * A client's connection that the application has taken over (`rack.hijack`, an upgrade to
  * WebSocket). Passes bytes on in both directions until either side has closed. The client's end of
- * file is passed on to the application, which may still send; the application's end of file ends
- * the connection. Silence has no time limit. The connection ends if a client reads nothing for the
- * time of httpd's Timeout while bytes wait for it.
+ * file is passed on to the application, which may still send: the connection ends when it has sent
+ * nothing for a second. The application's end of file ends the connection. Before that, silence has
+ * no time limit. The connection ends if a client reads nothing for the time of httpd's Timeout
+ * while bytes wait for it.
  *
  * On the stack of the request's thread, which it occupies until the end.
  */

@@ -124,13 +124,30 @@ bool ResponseSender::leaveToErrorDocument() {
     return true;
 }
 
+/** False: the connection cannot be taken over, and the client gets an error. */
+bool ResponseSender::mayBeTakenOver() {
+    if (const char *problem = HijackedConnection::obstacle(r_)) {
+        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
+        return false;
+    }
+    if (std::optional<HijackLimit::Place> place = hijacks_.take(app_)) {
+        hijack_.emplace(std::move(*place));
+    } else {
+        fail(HTTP_SERVICE_UNAVAILABLE,
+             apr_psprintf(r_->pool,
+                          "the application has taken over %" APR_SIZE_T_FMT
+                          " connections of this httpd process, the most it may (PassengerMaxHijackedConnections)",
+                          hijacks_.most()));
+    }
+    return hijack_.has_value();
+}
+
 /** Partial hijack: this side sends the head, the application sends the rest. */
 void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
-    const char *problem = HijackedConnection::obstacle(r_);
-    if (problem == nullptr) {
-        problem = HijackedConnection::sendHead(r_, head);
+    if (!mayBeTakenOver()) {
+        return;
     }
-    if (problem != nullptr) {
+    if (const char *problem = HijackedConnection::sendHead(r_, head)) {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
         return;
     }
@@ -142,8 +159,7 @@ void ResponseSender::giveConnection(Reply &reply, const ResponseHead &head) {
 
 /** Full hijack: the application also sends the head, so its status is unknown here. */
 void ResponseSender::takeConnection(Reply &reply) {
-    if (const char *problem = HijackedConnection::obstacle(r_)) {
-        fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
+    if (!mayBeTakenOver()) {
         return;
     }
     if (apr_table_get(r_->headers_in, "Upgrade") != nullptr) {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apache2/httpd/Httpd.h"
+#include "apache2/response/HijackLimit.h"
 #include "apache2/response/InterimAnswers.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseHead.h"
@@ -23,9 +24,9 @@ namespace Passenger {
  */
 class ResponseSender {
 public:
-    /** @param app the name in the log */
-    ResponseSender(request_rec *r, const char *app, RefusalLog &refusals)
-        : r_(r), app_(app), refusals_(refusals), interim_(r), output_(r, app) {}
+    /** The limits outlive this object. @param app the name in the log */
+    ResponseSender(request_rec *r, const char *app, RefusalLog &refusals, HijackLimit &hijacks)
+        : r_(r), app_(app), refusals_(refusals), hijacks_(hijacks), interim_(r), output_(r, app) {}
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
@@ -84,6 +85,7 @@ private:
     void takeHead(Reply &reply);
     void takeConnection(Reply &reply);
     void giveConnection(Reply &reply, const ResponseHead &head);
+    bool mayBeTakenOver();
     void takeInterim(const Reply &reply);
     void refuse(const Reply &reply);
     void clientLeft();
@@ -102,6 +104,9 @@ private:
     const int statusBefore_ = r_->status;
     const char *app_;
     RefusalLog &refusals_;
+    HijackLimit &hijacks_;
+    /** This connection's, if the application has taken it over. */
+    std::optional<HijackLimit::Place> hijack_;
     InterimAnswers interim_;
     ResponseOutput output_;
     ApplicationPool *pool_ = nullptr;

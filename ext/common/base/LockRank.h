@@ -31,6 +31,7 @@ inline constexpr LockRank POOL_CLIENT{2, "PoolClient::mutex_"};
 inline constexpr LockRank QUEUE_CACHE{2, "QueueCache::mutex_"};
 inline constexpr LockRank CHILD{2, "Child::mutex_"};
 inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
+inline constexpr LockRank HIJACK_LIMIT{2, "HijackLimit::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank RESPONSE_CACHE{2, "ResponseCache::mutex_"};
 inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
@@ -41,7 +42,7 @@ inline constexpr LockRank BRIDGE_CHANNELS{1, "Bridge::Channels::mutex_"};
 inline constexpr LockRank BRIDGE_CONTROL{2, "Bridge::ControlSocket::mutex_"};
 
 // In the agent.
-inline constexpr LockRank RESTART_CHECK{1, "Pool::restartCheck_"};
+inline constexpr LockRank RESTART_CHECK{1, "RestartCheck::mutex_"};
 inline constexpr LockRank RESTART_FILES{2, "RestartFiles::mutex_"};
 inline constexpr LockRank POOL{2, "PoolContext::mutex"};
 inline constexpr LockRank CHANNEL_REGISTRY{3, "ChannelRegistry::mutex_"};
@@ -54,6 +55,7 @@ inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
 inline constexpr LockRank EXCLUSIVE_TURN{3, "ExclusiveTurn::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
+inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
 inline constexpr LockRank TIMER{4, "Timer::State::mutex"};
 inline constexpr LockRank EVENT_LOOP{5, "EventLoop::Implementation::mutex"};
 inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinMutex"};

@@ -1,10 +1,12 @@
 # frozen_string_literal: true
 
-# An application that attacks the agent and httpd with descriptors whose last close waits for
-# LINGER seconds: TCP connections with SO_LINGER and a peer that reads nothing (socket(7)).
+# An application that attacks the agent and httpd: with descriptors whose last close waits for
+# LINGER seconds, TCP connections with SO_LINGER and a peer that reads nothing (socket(7)); and with
+# connections that it takes over and never closes.
 #
 # /control  sends such a descriptor to the agent, on the control socket
 # /channel  sends such a descriptor to the httpd thread that waits for the answer
+# /hold     takes the client's connection over, and keeps it
 # other     says hello
 
 require "socket"
@@ -13,6 +15,8 @@ class Attacker
   LINGER = 10
 
   def call(env)
+    return hold(env) if env["PATH_INFO"] == "/hold"
+
     said = case env["PATH_INFO"]
            when "/control" then outcome { attack_agent }
            when "/channel" then outcome { attack_child }
@@ -22,6 +26,13 @@ class Attacker
   end
 
   private
+
+  def hold(env)
+    stream = env["rack.hijack"].call
+    stream.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nheld\n")
+    (@held ||= []) << stream
+    [-1, {}, []]
+  end
 
   def outcome
     yield

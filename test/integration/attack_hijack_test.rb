@@ -1,0 +1,63 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+
+# An application takes connections over and never closes them. Each occupies a thread of httpd.
+class AttackHijackTest < IntegrationTest
+  THREADS = 8
+  MOST = 6
+
+  serve do |made|
+    made.mpm_settings = "StartServers 1\nServerLimit 1\nMinSpareThreads 1\n" \
+                        "MaxSpareThreads #{THREADS}\nThreadsPerChild #{THREADS}\n" \
+                        "MaxRequestWorkers #{THREADS}\nMaxConnectionsPerChild 0"
+    made.site("attacker.test", SampleApps.copy("attack_app"), "PassengerMinInstances 1\n")
+    made.site("other.test", SampleApps.copy("rack_app"), "PassengerMinInstances 1\n")
+  end
+
+  def setup
+    skip "a child of prefork has one thread" if ENV["TEST_MPM"] == "prefork"
+    @clients = []
+  end
+
+  def teardown
+    @clients.each(&:close)
+  end
+
+  def test_three_quarters_of_the_threads_may_be_taken_over_by_one_application
+    assert_equal [200] * MOST, hold(MOST)
+    surplus = server.raw("attacker.test")
+    answer = surplus.get("/hold")
+    assert_equal 503, answer.status
+    refute_nil answer["Retry-After"]
+    surplus.close
+    assert_match(/6 connections of this httpd process.*PassengerMaxHijackedConnections/,
+                 server.log.wait_for(/PassengerMaxHijackedConnections/))
+    assert_equal 200, server.client("other.test").get("/hello").code.to_i
+  end
+
+  def test_a_client_that_leaves_frees_its_thread_though_the_application_keeps_the_connection
+    3.times do
+      eventually("the places are free") { hold(MOST) == [200] * MOST }
+      release
+    end
+    assert_equal 200, server.client("other.test").get("/hello").code.to_i
+  end
+
+  private
+
+  # The statuses of so many requests whose connections the application takes over.
+  def hold(count)
+    release
+    Array.new(count) do
+      client = server.raw("attacker.test")
+      @clients << client
+      client.request("GET", "/hold").read_head.status
+    end
+  end
+
+  def release
+    @clients.each(&:close)
+    @clients.clear
+  end
+end
