@@ -10,6 +10,7 @@
 
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
+#include "apache2/httpd/CodePin.h"
 #include "apache2/httpd/DescriptorLimit.h"
 #include "base/Exceptions.h"
 
@@ -60,7 +61,7 @@ void Child::begin(server_rec *server) {
         dieWithParent(AgentKeeper::owner());
     }
     theChild = new Child(alone);
-    if (!alone) {
+    if (!alone && CodePin::pin()) {
         DescriptorCloser::use(&theChild->closer_);
     }
     raiseDescriptorLimit(server);
@@ -102,6 +103,13 @@ unsigned Child::shareOfThreads() noexcept {
     const bool known = ap_mpm_query(AP_MPMQ_MAX_DAEMONS, &children) == APR_SUCCESS && children > 0;
     const unsigned all = known ? threads() * static_cast<unsigned>(children) : 0;
     return all - (all + OTHERS_PART - 1) / OTHERS_PART;
+}
+
+/** PassengerMaxHijackedConnections, for one application in this child. */
+unsigned Child::mostHijackedConnections() noexcept {
+    const unsigned all = threads();
+    return static_cast<unsigned>(
+        Settings::of(ap_server_conf).maxHijackedConnections.value_or(static_cast<int>(all - all / 4)));
 }
 
 std::unique_ptr<RequestContext> Child::newContext() const {

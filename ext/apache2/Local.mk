@@ -54,6 +54,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/config/ServerDirectives.h \
     %D%/config/Settings.cpp \
     %D%/config/Settings.h \
+    %D%/httpd/CodePin.cpp \
+    %D%/httpd/CodePin.h \
     %D%/httpd/DescriptorLimit.cpp \
     %D%/httpd/DescriptorLimit.h \
     %D%/httpd/Guard.h \
@@ -77,6 +79,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/RequestEnvironment.h \
     %D%/request/Route.cpp \
     %D%/request/Route.h \
+    %D%/response/HijackLimit.cpp \
+    %D%/response/HijackLimit.h \
     %D%/response/HijackedConnection.cpp \
     %D%/response/HijackedConnection.h \
     %D%/response/InterimAnswers.cpp \

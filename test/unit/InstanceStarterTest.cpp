@@ -16,6 +16,7 @@ class InstanceStarterTest : public GroupParts {
     CPPUNIT_TEST(testWithALimitOfOneTheSuccessorStandsByUntilThePredecessorHasEnded);
     CPPUNIT_TEST(testTheStandbyIsDroppedIfAnotherInstanceServes);
     CPPUNIT_TEST(testNoTwoInstancesLiveAfterTheLimitWasLoweredToOne);
+    CPPUNIT_TEST(testANewVersionTakesThePlaceOfAnotherStandbyInstance);
     CPPUNIT_TEST_SUITE_END();
 
     PoolSettings settings_;
@@ -153,6 +154,33 @@ public:
         }
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
+    }
+
+    void testANewVersionTakesThePlaceOfAnotherStandbyInstance() {
+        make();
+        factory_->hold();
+        const ProcessPtr old = [this] {
+            const PoolGuard guard(*context_);
+            ProcessPtr process = shop_->serve();
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::GROW));
+            return process;
+        }();
+        factory_->waitUntilHeld(1);
+        {
+            const PoolGuard guard(*context_);
+            shop_->versions.deploy(factory_->create(options_), context_->makeQueue(1));
+            shop_->versions.setStarted(true);
+            CPPUNIT_ASSERT(shop_->starter.start(SpawnTask::Purpose::DEPLOY));
+            shop_->instances.retire(old);
+            shop_->options.maxInstances = 1;
+        }
+        factory_->waitUntilHeld(2);
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->pending.starting() == 0; }));
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.size());
+        CPPUNIT_ASSERT_MESSAGE("The deployment was adopted", !shop_->versions.deployment());
+        const PoolGuard guard(*context_);
+        CPPUNIT_ASSERT_EQUAL(shop_->versions.current(), shop_->pending.standby()->process->version());
     }
 };
 

@@ -1,6 +1,5 @@
 #include "apache2/agent/ChannelTrimmer.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 
 #include <cerrno>
@@ -9,6 +8,7 @@
 #include <exception>
 
 #include "apache2/agent/AgentKeeper.h"
+#include "apache2/httpd/CodePin.h"
 #include "apache2/httpd/Httpd.h"
 
 namespace Passenger {
@@ -17,14 +17,6 @@ namespace {
 
 /** The thread calls few functions, and each child has one. */
 constexpr std::size_t STACK_SIZE = 256 * std::size_t{1024};
-
-/** Keeps this code loaded: a child that ends unloads its modules while its other threads still
- *  run. */
-bool pinCode() noexcept {
-    Dl_info info{};
-    return dladdr(reinterpret_cast<const void *>(&pinCode), &info) != 0 &&
-           dlopen(info.dli_fname, RTLD_NOW | RTLD_NOLOAD | RTLD_NODELETE) != nullptr;
-}
 
 /** All signals are blocked in the new thread, since httpd's signals are for its own threads.
  *  @return as pthread_create() */
@@ -49,7 +41,7 @@ int createThread(void *(*run)(void *), void *argument) noexcept {
 }  // namespace
 
 void ChannelTrimmer::begin() const noexcept {
-    const int error = pinCode() ? createThread(run, const_cast<ChannelTrimmer *>(this)) : ENOEXEC;
+    const int error = CodePin::pin() ? createThread(run, const_cast<ChannelTrimmer *>(this)) : ENOEXEC;
     if (error != 0) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, error, ap_server_conf,
                      "event=trimmer.not_started consequence=\"unused reply channels stay open until this child ends\"");

@@ -26,7 +26,9 @@ libpassenger_agent_la_SOURCES = \
     %D%/PreStart.cpp \
     %D%/PreStart.h \
     %D%/ProcessSetup.cpp \
-    %D%/ProcessSetup.h
+    %D%/ProcessSetup.h \
+    %D%/SettingsUpdater.cpp \
+    %D%/SettingsUpdater.h
 EXTRA_DIST += %D%/README.md
 
 # passenger-agent is built in the build tree's PassengerRoot.

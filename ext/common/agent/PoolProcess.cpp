@@ -55,7 +55,9 @@ int PoolProcess::run() {
     }
     const bool started = startEngine();
     if (started) {
+        updater_.emplace([this](Frame settings) { update(std::move(settings)); });
         serve();
+        stop();
     }
     stopEngine();
     store_.reset();
@@ -100,7 +102,7 @@ void PoolProcess::begin(Frame begin) {
     ready.add(static_cast<std::uint64_t>(::getpid()));
     ready.add(static_cast<std::uint64_t>(engine_->spawnServerPid()));
     ready.add(engine_->warning());
-    store_->send(std::move(ready));
+    store_->send(ready);
 }
 
 void PoolProcess::serve() {
@@ -131,7 +133,7 @@ void PoolProcess::receive() {
                 throw ProtocolException("The watchdog sent a frame of type " +
                                         std::to_string(static_cast<int>(frame->type)));
             }
-            update(std::move(*frame));
+            updater_->apply(std::move(*frame));
         }
     } catch (const EndOfFileException &) {
         Log::info("event=pool.stopping reason=\"the watchdog closed its socket\"");
@@ -151,6 +153,12 @@ void PoolProcess::update(Frame settings) {
     } catch (const std::exception &exception) {
         Log::error("event=pool.settings_rejected reason=\"{}\"", exception.what());
     }
+}
+
+/** From now on PINGs are not answered. */
+void PoolProcess::stop() {
+    store_->send(Frame(FrameType::STOPPING));
+    updater_.reset();
 }
 
 void PoolProcess::stopEngine() noexcept {

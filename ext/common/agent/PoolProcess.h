@@ -5,6 +5,7 @@
 
 #include "agent/DescriptorStoreClient.h"
 #include "agent/PoolEngine.h"
+#include "agent/SettingsUpdater.h"
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
 #include "watchdog/StoreEntry.h"
@@ -17,7 +18,7 @@ namespace Passenger {
  * watchdog closes the socket or ends, or at a SIGTERM or SIGINT.
  *
  * Owned by main(), whose thread runs it. That thread never runs the event loop, so it can destroy
- * the engine.
+ * the engine. A thread of its own gives the engine new settings.
  */
 class PoolProcess {
 public:
@@ -37,6 +38,7 @@ private:
     void serve();
     void receive();
     void update(Frame settings);
+    void stop();
     void stopEngine() noexcept;
 
     FrameSocket socket_;
@@ -45,6 +47,8 @@ private:
     std::unique_ptr<DescriptorStoreClient> store_;
     std::vector<StoreEntry> restored_;
     std::unique_ptr<PoolEngine> engine_;
+    /** Gives the engine new settings: that may wait, and PINGs come meanwhile. */
+    std::optional<SettingsUpdater> updater_;
     bool ending_ = false;
 };
 

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <deque>
 #include <exception>
+#include <new>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -34,7 +35,6 @@ struct DescriptorCloser::State {
     std::deque<int> waiting GUARDED_BY(mutex);
     std::size_t threads GUARDED_BY(mutex) = 0;
     std::size_t idle GUARDED_BY(mutex) = 0;
-    std::size_t abandoned GUARDED_BY(mutex) = 0;
     bool ending GUARDED_BY(mutex) = false;
 
     /** Waits. Nothing: the thread is to end. */
@@ -62,6 +62,7 @@ struct DescriptorCloser::State {
         pthread_sigmask(SIG_SETMASK, &all, &before);
         try {
             std::thread([state = std::move(state)] {
+                pthread_setname_np(pthread_self(), "closer");
                 while (const std::optional<int> fd = state->next()) {
                     doNotLinger(*fd);
                     ::close(*fd);
@@ -86,24 +87,21 @@ DescriptorCloser::~DescriptorCloser() {
 void DescriptorCloser::close(int fd) noexcept {
     const LockGuard guard(state_->mutex);
     try {
-        if (state_->waiting.size() < MAX_WAITING) {
-            if (state_->idle <= state_->waiting.size() && state_->threads < MAX_THREADS) {
-                State::startThread(state_);
-                state_->threads++;
-            }
-            state_->waiting.push_back(fd);
-            state_->changed.notify_one();
-            return;
-        }
-    } catch (const std::exception &) {
-        // Counted like a descriptor beyond the limits.
+        state_->waiting.push_back(fd);
+    } catch (const std::bad_alloc &) {
+        // Better a wait than a descriptor that stays open.
+        ::close(fd);
+        return;
     }
-    state_->abandoned++;
-}
-
-std::size_t DescriptorCloser::abandoned() const {
-    const LockGuard guard(state_->mutex);
-    return state_->abandoned;
+    state_->changed.notify_one();
+    if (state_->idle < state_->waiting.size() && state_->threads < MAX_THREADS) {
+        try {
+            State::startThread(state_);
+            state_->threads++;
+        } catch (const std::exception &) {
+            // The threads that there are close it, or one that a later call starts.
+        }
+    }
 }
 
 std::size_t DescriptorCloser::threads() const {

@@ -17,8 +17,6 @@ class DescriptorCloser {
 public:
     /** The limit of threads that wait in a close at once. */
     static constexpr std::size_t MAX_THREADS = 8;
-    /** The limit of descriptors that wait for a thread. */
-    static constexpr std::size_t MAX_WAITING = 1024;
 
     /** Starts no thread before the first close(). */
     DescriptorCloser();
@@ -27,11 +25,8 @@ public:
     DescriptorCloser(const DescriptorCloser &) = delete;
     DescriptorCloser &operator=(const DescriptorCloser &) = delete;
 
-    /** Closes the descriptor soon. Never waits. Beyond the limits, or if no thread can be started,
-     *  the descriptor stays open until the process ends. */
+    /** Closes the descriptor soon: when a thread is free. Never waits. */
     void close(int fd) noexcept;
-    /** How many descriptors stayed open for that reason. */
-    std::size_t abandoned() const;
     /** The threads that there are now. */
     std::size_t threads() const;
 

@@ -15,7 +15,8 @@ public:
     FileDescriptor() noexcept = default;
     /** Takes ownership of `fd`; -1 is "none". */
     explicit FileDescriptor(int fd) noexcept : fd_(fd) {}
-    /** Takes ownership of a descriptor that another process has sent. */
+    /** Takes ownership of a descriptor that another process has sent, or of a socket whose receive
+     *  buffer may hold such descriptors. */
     static FileDescriptor foreign(int fd) noexcept {
         FileDescriptor descriptor(fd);
         descriptor.foreign_ = true;

@@ -106,10 +106,10 @@ struct Options {
      *  follow, not for each request. */
     std::function<Variables()> variables;
 
-    /** Whether the instances are bridges to an application that speaks HTTP. */
     bool limitsMemory() const noexcept {
         return memoryLimit > 0 || hardMemoryLimit > 0;
     }
+    /** Whether the instances are bridges to an application that speaks HTTP. */
     bool speaksHttp() const {
         return !startCommand.empty() || appType != "rack";
     }

@@ -64,7 +64,8 @@ enum class FrameType : std::uint16_t {
     BEGIN = 72,
     POOL_READY = 73,
     PING = 74,
-    PONG = 75
+    PONG = 75,
+    STOPPING = 76
 };
 
 /** A message between processes outside the hot path: a type, byte strings, descriptors. */

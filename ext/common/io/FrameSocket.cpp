@@ -100,6 +100,10 @@ std::optional<Frame> FrameSocket::tryReceive() {
     }
 }
 
+void FrameSocket::shutDown() noexcept {
+    ::shutdown(socket_.get(), SHUT_RDWR);
+}
+
 void FrameSocket::refuseDescriptors() noexcept {
     refusesDescriptors_ = true;
     denyDescriptors(socket_);

@@ -44,6 +44,9 @@ public:
     /** A frame if a complete one has arrived. Never waits. @throws as receive() */
     std::optional<Frame> tryReceive();
 
+    /** Ends the connection, also for duplicates of the socket: the peer sees the end of file at
+     *  once, whenever the socket is closed. */
+    void shutDown() noexcept;
     /** From now on the peer may send no descriptors: receive() and tryReceive() throw if any come,
      *  and the kernel refuses them if it can (denyDescriptors()). */
     void refuseDescriptors() noexcept;

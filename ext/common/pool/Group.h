@@ -176,7 +176,7 @@ private:
     HangWatch hangs_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
     InstanceStarter starter_;
-    Scaler scaler_;
+    Scaler scaler_ GUARDED_BY(poolLock);
 };
 
 }  // namespace Passenger

@@ -72,7 +72,8 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
     process->socket.concurrency = task.options.threads;
     {
         const PoolGuard guard(parts_.context);
-        if (!wanted(task) || (mustStandBy() && parts_.pending.standby())) {
+        const bool isOneTooMany = mustStandBy() && parts_.pending.standby() && task.purpose == SpawnTask::Purpose::GROW;
+        if (!wanted(task) || isOneTooMany) {
             // Its version is over, or the application went down, or the limit was lowered.
             concluded(task);
             parts_.instances.discard(process);
@@ -81,6 +82,9 @@ void InstanceStarter::spawned(const SpawnTask &task, const ProcessPtr &process) 
         }
         if (mustStandBy()) {
             concluded(task);
+            // A new version, or a successor, comes before an instance that was ordered under a
+            // higher limit.
+            dropStandby();
             parts_.pending.standBy(process, task);
             takeOver(task);
             activateStandby();

@@ -136,13 +136,13 @@ public:
     /** A child found all instances taken: looks at the Groups whose requests wait. */
     void rescale();
     /** As RestartCheck's. */
-    void checkRestarts() {
+    void checkRestarts() EXCLUDES(poolLock) {
         restarts_.check();
     }
-    void checkRestart(const Options &options) {
+    void checkRestart(const Options &options) EXCLUDES(poolLock) {
         restarts_.check(options);
     }
-    std::vector<RestartFolder> restartFolders() const {
+    std::vector<RestartFolder> restartFolders() const EXCLUDES(poolLock) {
         return restarts_.folders();
     }
     /**
@@ -151,7 +151,7 @@ public:
      */
     std::vector<Options> monitored() const;
     /** As MemoryCheck::check(). upkeep() has that done every few seconds. */
-    void checkMemory() {
+    void checkMemory() EXCLUDES(poolLock) {
         memory_.check();
     }
     /** A process that sent requests is gone, with its channels. */

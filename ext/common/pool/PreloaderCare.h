@@ -48,7 +48,8 @@ public:
      *     nothing. Then reforked() or logFailure() is for the caller to call.
      */
     using Reforked = std::function<void(const std::optional<SpawnException> &)>;
-    void refork(PoolContext &context, const ProcessPtr &instance, const SpawnerPointer &spawner, Reforked ended);
+    void refork(PoolContext &context, const ProcessPtr &instance, const SpawnerPointer &spawner, Reforked ended)
+        REQUIRES(poolLock);
     /** The instance has made another preloader. */
     void reforked(const Process &instance, MonotonicTime now);
     void logFailure(const Process &instance, const SpawnException &failure) const;

@@ -71,7 +71,7 @@ public:
      *  to end long ago. */
     void endUnneeded(MonotonicTime now) REQUIRES(poolLock);
     /** A new instance that replaces nothing serves. */
-    void grown(MonotonicTime now) {
+    void grown(MonotonicTime now) REQUIRES(poolLock) {
         spares_.restart(now);
     }
     /** The application goes down: children ask again when they have a request. */
@@ -86,23 +86,23 @@ public:
     std::uint32_t slot() const noexcept {
         return parts_.queue.slot();
     }
-    const Demand &demand() const noexcept {
+    const Demand &demand() const noexcept REQUIRES(poolLock) {
         return parts_.demand;
     }
-    const Instances &instances() const noexcept {
+    const Instances &instances() const noexcept REQUIRES(poolLock) {
         return parts_.instances;
     }
     /** All instances that live or are on their way: what counts for the pool's limit. */
-    unsigned size() const noexcept {
+    unsigned size() const noexcept REQUIRES(poolLock) {
         return parts_.instances.living() + parts_.pending.size();
     }
     /** Whether it has as many instances as its own limit allows. */
-    bool atLimit() const;
+    bool atLimit() const REQUIRES(poolLock);
     /** Whether an instance takes another one's place at this moment. The limits may then be
      *  exceeded by one. */
-    bool replacing() const;
+    bool replacing() const REQUIRES(poolLock);
     /** Whether an instance is being started to replace something, even if it is not needed now. */
-    bool startingReplacement() const noexcept {
+    bool startingReplacement() const noexcept REQUIRES(poolLock) {
         return parts_.pending.starting() > parts_.pending.growing();
     }
     /** Ends an instance to make room for another application. Only with a room candidate. */
@@ -110,10 +110,10 @@ public:
 
     /** How many instances ended because they were idle, and because another application needed
      *  room. */
-    std::uint64_t idled() const noexcept {
+    std::uint64_t idled() const noexcept REQUIRES(poolLock) {
         return idled_;
     }
-    std::uint64_t evicted() const noexcept {
+    std::uint64_t evicted() const noexcept REQUIRES(poolLock) {
         return evicted_;
     }
 
@@ -123,17 +123,17 @@ private:
     void deploy() REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
     void grow(MonotonicTime now) REQUIRES(poolLock);
-    unsigned missing(MonotonicTime now);
+    unsigned missing(MonotonicTime now) REQUIRES(poolLock);
     void startSpares(MonotonicTime now) REQUIRES(poolLock);
     void plan(MonotonicTime now) REQUIRES(poolLock);
-    void endIdle(unsigned surplus, First first, const char *event, const char *reason);
+    void endIdle(unsigned surplus, First first, const char *event, const char *reason) REQUIRES(poolLock);
 
     const Parts parts_;
     const SetDate setDate_;
-    bool stopped_ = false;
-    Spares spares_;
-    std::uint64_t idled_ = 0;
-    std::uint64_t evicted_ = 0;
+    bool stopped_ GUARDED_BY(poolLock) = false;
+    Spares spares_ GUARDED_BY(poolLock);
+    std::uint64_t idled_ GUARDED_BY(poolLock) = 0;
+    std::uint64_t evicted_ GUARDED_BY(poolLock) = 0;
 };
 
 }  // namespace Passenger

@@ -24,6 +24,7 @@ Preloader::Preloader(SpawnStartup &startup, const WarmInstance &instance)
 
 Preloader::~Preloader() {
     // The end of file tells the process to exit. If it does not, its owner kills it.
+    self_.control.shutDown();
     self_.control = FrameSocket();
     try {
         self_.process.ended(EXIT_LIMIT);

@@ -71,6 +71,7 @@ SpawnServer::~SpawnServer() {
     loop_.runSync([this] { endWatcher_.reset(); });
     pid_t own = process_.pid();
     publishedPid_->compare_exchange_strong(own, 0);
+    control_.shutDown();
     control_ = FrameSocket();
     try {
         const auto status = process_.wait(END_LIMIT);

@@ -136,6 +136,9 @@ void PoolSupervisor::handle(Frame frame) {
         case FrameType::PONG:
             answers_.answered(clock_.now());
             return;
+        case FrameType::STOPPING:
+            answers_.end();
+            return;
         case FrameType::AGENT_FAILED:
             Log::error("event=pool.failed pid={} reason=\"{}\"", process_.pid(), frame.field(1));
             failure_ = std::move(frame);
@@ -151,6 +154,7 @@ void PoolSupervisor::handle(Frame frame) {
  */
 void PoolSupervisor::disconnect() {
     socket_ = FrameSocket();
+    answers_.end();
     // A process that exits closes the socket just before. The wait gives time for its exit status.
     if (process_) {
         const pid_t pid = process_.pid();
@@ -247,13 +251,15 @@ void PoolSupervisor::killIfSilent() {
     if (!answers_.isOverdue(clock_.now())) {
         return;
     }
-    for (const std::string &thread : describeThreads(process_.pid())) {
+    const std::vector<std::string> threads = describeThreads(process_.pid());
+    // Before the log, which may wait.
+    process_.signal(SIGKILL);
+    for (const std::string &thread : threads) {
         Log::error("event=pool.thread pid={} {}", process_.pid(), thread);
     }
     Log::error("event=pool.killed pid={} reason=\"its event loop has not answered for {} s (PassengerAgentTimeout)\"",
                process_.pid(), answerLimit_.count());
     answers_.end();
-    process_.signal(SIGKILL);
 }
 
 void PoolSupervisor::stop(milliseconds patience) {

@@ -21,7 +21,7 @@ namespace Passenger {
  * stored, stores new ones, and restarts it after its death. A process whose event loop stands still
  * is killed. If the first start fails, the failure is reported and the start is not repeated.
  *
- * Owned by the Watchdog, whose only thread uses it and polls descriptor(). Always true:
+ * Owned by the Watchdog, whose main thread uses it and polls descriptor(). Always true:
  * descriptor() is -1 while no pool process runs.
  */
 class PoolSupervisor {

@@ -13,7 +13,7 @@ namespace Passenger {
  * The descriptors that pool processes have stored with the watchdog, in the order in which their
  * keys were first stored.
  *
- * Owned by the watchdog, whose only thread uses it. Always true: keys are unique, and there are at
+ * Owned by the watchdog, whose main thread uses it. Always true: keys are unique, and there are at
  * most `capacity` entries.
  */
 class StoredDescriptors {

@@ -17,9 +17,10 @@ namespace Passenger {
  * ends, for whatever reason, the watchdog ends all its descendants. It knows nothing of the pool's
  * work, so it has few causes of failure.
  *
- * Owned by main(), in a process with this one thread and no other children. The owner is the
- * process that made the control socket. The watchdog is a subreaper: orphaned descendants become
- * its children. It reaps those that end, and kills the others at its own end.
+ * Owned by main(), in a process with this thread and those of DescriptorCloser, and no other
+ * children. The owner is the process that made the control socket. The watchdog is a subreaper:
+ * orphaned descendants become its children. It reaps those that end, and kills the others at its
+ * own end.
  */
 class Watchdog {
 public:
