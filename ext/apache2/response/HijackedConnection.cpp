@@ -198,7 +198,7 @@ void HijackedConnection::waitForEither(bool more) {
     }
     clientMayHaveSaid_ = clientMayHaveSaid_ || (entries[0].revents & POLLIN) != 0;
     answerWaits_ = answerWaits_ || (entries[1].revents & ~POLLOUT) != 0;
-    if ((entries[0].revents & (POLLERR | POLLHUP)) != 0 && (entries[0].revents & POLLIN) == 0) {
+    if ((entries[0].revents & (POLLERR | POLLHUP | POLLNVAL)) != 0 && (entries[0].revents & POLLIN) == 0) {
         over_ = true;
     }
 }
