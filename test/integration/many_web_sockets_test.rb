@@ -17,6 +17,7 @@ class ManyWebSocketsTest < IntegrationTest
       one.mpm = "event"
       one.mpm_settings = MPM
       one.set("PassengerMaxPoolSize", 2)
+      one.set("PassengerMaxHijackedConnections", COUNT)
       one.site("http.test", SampleApps.copy("http_app"),
                "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\nPassengerMaxInstances 1\n")
     end
