@@ -63,7 +63,7 @@ public:
             CPPUNIT_ASSERT_EQUAL(1U, shop_->pending.starting());
         }
         CPPUNIT_ASSERT(eventuallyTold([this] { return shop_->joinedWanted == 1; }));
-        CPPUNIT_ASSERT_EQUAL(1U, shop_->prepared);
+        CPPUNIT_ASSERT_EQUAL(1U, shop_->prepared.load());
         CPPUNIT_ASSERT_EQUAL(1U, shop_->instances.serving());
         CPPUNIT_ASSERT(shop_->pending.none());
     }

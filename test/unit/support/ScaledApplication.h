@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -68,7 +69,8 @@ public:
     std::optional<MonotonicTime> date;
     Scaler scaler;
 
-    unsigned prepared = 0;
+    /** Counted in background threads. */
+    std::atomic<unsigned> prepared = 0;
     unsigned joinedWanted = 0;
     unsigned joinedUnwanted = 0;
     unsigned roomsCame = 0;
