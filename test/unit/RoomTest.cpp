@@ -23,6 +23,17 @@ class RoomTest : public GroupParts {
     std::optional<ScaledApplication> shop_;
     std::optional<ScaledApplication> blog_;
 
+    /** An idle instance of the shop fills the pool, and the blog has a request. @return that
+     *  instance */
+    ProcessPtr fillAndRequest() REQUIRES(poolLock) {
+        shop_->request();
+        ProcessPtr idle = shop_->serve();
+        clock_.advance(seconds(5));
+        blog_->request();
+        blog_->scaler.rescale();
+        return idle;
+    }
+
 public:
     void setUp() override {
         GroupParts::setUp();
@@ -57,11 +68,7 @@ public:
 
     void testAnIdleInstanceOfAnotherApplicationEndsForARequest() {
         const PoolGuard guard(*context_);
-        shop_->request();
-        const ProcessPtr idle = shop_->serve();
-        clock_.advance(seconds(5));
-        blog_->request();
-        blog_->scaler.rescale();
+        const ProcessPtr idle = fillAndRequest();
         CPPUNIT_ASSERT_MESSAGE("The other instance still lives", blog_->pending.none());
         CPPUNIT_ASSERT(idle->state == Process::State::DRAINING);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{1}, shop_->scaler.evicted());
@@ -70,11 +77,7 @@ public:
 
     void testRoomThatCameStartsTheInstanceThatWasWished() {
         const PoolGuard guard(*context_);
-        shop_->request();
-        const ProcessPtr idle = shop_->serve();
-        clock_.advance(seconds(5));
-        blog_->request();
-        blog_->scaler.rescale();
+        const ProcessPtr idle = fillAndRequest();
         CPPUNIT_ASSERT(blog_->pending.none());
         shop_->end(idle);
         room_->mayHaveCome();

@@ -1,7 +1,5 @@
 #include "pool/Group.h"
 
-#include <algorithm>
-#include <memory>
 #include <string>
 #include <utility>
 

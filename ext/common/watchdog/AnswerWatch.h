@@ -20,6 +20,9 @@ public:
 
     /** @param limit of the time without an answer; zero: no question is asked */
     void setLimit(std::chrono::seconds limit) noexcept;
+    std::chrono::seconds limit() const noexcept {
+        return limit_;
+    }
     /** The process serves from now on. */
     void begin(MonotonicTime now) noexcept;
     /** The process has ended, or is about to. */

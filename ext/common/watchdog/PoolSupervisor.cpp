@@ -35,8 +35,7 @@ PoolSupervisor::PoolSupervisor(std::function<std::string()> program, const FileD
 void PoolSupervisor::setSettings(std::vector<std::string> fields) {
     Frame frame(FrameType::SETTINGS, std::move(fields));
     try {
-        answerLimit_ = AgentSettings::fromMap(frame.map(0)).agentTimeout;
-        answers_.setLimit(answerLimit_);
+        answers_.setLimit(AgentSettings::fromMap(frame.map(0)).agentTimeout);
     } catch (const ProtocolException &exception) {
         // The pool process refuses them, too.
         Log::error("event=watchdog.settings_rejected reason=\"{}\"", exception.what());
@@ -258,7 +257,7 @@ void PoolSupervisor::killIfSilent() {
         Log::error("event=pool.thread pid={} {}", process_.pid(), thread);
     }
     Log::error("event=pool.killed pid={} reason=\"its event loop has not answered for {} s (PassengerAgentTimeout)\"",
-               process_.pid(), answerLimit_.count());
+               process_.pid(), answers_.limit().count());
     answers_.end();
 }
 

@@ -97,7 +97,6 @@ private:
     std::optional<Frame> failure_;
     MonotonicTime startedAt_;
     AnswerWatch answers_;
-    std::chrono::seconds answerLimit_{0};
     RestartDelay delay_;
     std::optional<MonotonicTime> restartAt_;
 };
