@@ -12,6 +12,8 @@ class Http2Test < IntegrationTest
   FORENSIC = File.join(TestEnvironment.modules_dir, "mod_log_forensic.so")
 
   serve do |made|
+    # Each child has a cache of its own.
+    made.use_one_child
     made.main_directives << "LoadModule http2_module #{MODULE}\nProtocols h2c http/1.1\n" \
                             "LoadModule log_forensic_module #{FORENSIC}\nForensicLog logs/begun\n"
     rack = SampleApps.rack

@@ -37,8 +37,8 @@ class TurbocachingTest < IntegrationTest
   CACHED = "Cache-Control: max-age=600, public"
 
   serve do |made|
-    # Each child has a cache of its own, so one child only.
-    made.mpm_settings = one_child(made.mpm)
+    # Each child has a cache of its own.
+    made.use_one_child
     counts = SampleApps.written("require \"uri\"\n#{COUNTS.gsub('\#', '#')}")
     made.site("app.test", counts, "PassengerMaxInstances 1\n")
     made.site("varied.test", counts,
@@ -49,12 +49,6 @@ class TurbocachingTest < IntegrationTest
     made.site("overridden.test", counts,
               "PassengerMaxInstances 1\nPassengerErrorOverride on\nErrorDocument 404 ours\n")
     made.site("sticky.test", counts, "PassengerMaxInstances 1\nPassengerStickySessions on\n")
-  end
-
-  def self.one_child(mpm)
-    return "StartServers 1\nServerLimit 1\nMaxRequestWorkers 1\n" if mpm == "prefork"
-
-    "StartServers 1\nServerLimit 1\nThreadsPerChild 50\nMaxRequestWorkers 50\n"
   end
 
   def self.protected_site(made, app)

@@ -40,6 +40,12 @@ class HttpdConfiguration
     @sites = []
   end
 
+  # For tests of what each child keeps for itself, such as the answers of Turbocaching.
+  def use_one_child
+    workers = mpm == "prefork" ? "MaxRequestWorkers 1" : "ThreadsPerChild 50\nMaxRequestWorkers 50"
+    @mpm_settings = "StartServers 1\nServerLimit 1\n#{workers}\n"
+  end
+
   # `directives` is text inside the virtual host.
   def site(name, root, directives = "", document_root: nil, tls: false)
     document_root ||= File.join(root, "public")
