@@ -62,9 +62,9 @@ Pool::~Pool() {
     // Without the lock: watchers wait for a callback that runs, and callbacks take the lock.
     processes.clear();
     spawners.clear();
-    // Buried processes are destroyed on the loop; after this they are.
-    context_.loop.runSync([] {});
     context_.threads.join();
+    // The loop destroys buried processes, also those that a thread has buried just now.
+    context_.loop.runSync([] {});
 }
 
 // ----- Requests

@@ -34,6 +34,8 @@ void GroupParts::tearDown() {
     child_.reset();
     queue_.reset();
     context_->threads.join();
+    // The loop destroys buried processes, and uses the context.
+    loop_->runSync([] {});
     context_.reset();
     channels_.reset();
     table_.reset();

@@ -71,7 +71,7 @@ void LeakCheck::tearDown() {
 }
 
 LeakCheck::Snapshot LeakCheck::take() {
-    return {openDescriptors(), threads()};
+    return {openDescriptors(), threads(), anyChild()};
 }
 
 std::string LeakCheck::whatIsLeft() const {
@@ -93,8 +93,8 @@ std::string LeakCheck::whatIsLeft() const {
             left += " thread " + std::to_string(thread);
         }
     }
-    if (const pid_t child = anyChild(); child != 0) {
-        left += child > 0 ? " unreaped process " + std::to_string(child) : " running process";
+    if (now.child != 0 && now.child != before_.child) {
+        left += now.child > 0 ? " unreaped process " + std::to_string(now.child) : " running process";
     }
     return left;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cppunit/TestFixture.h>
+#include <sys/types.h>
 
 #include <map>
 #include <set>
@@ -25,6 +26,9 @@ private:
         /** The number, and the name of the open file. */
         std::map<int, std::string> descriptors;
         std::set<int> threads;
+        /** The pid of a child that has ended, -1: one runs, 0: there is none. A sanitizer's
+         *  symbolizer runs from the first report on. */
+        pid_t child = 0;
     };
 
     static Snapshot take();
