@@ -63,12 +63,12 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/rack/response_head.rb \
     %D%/passenger/rack/rewindable_input.rb \
     %D%/passenger/rack/stream_body.rb \
+    %D%/passenger/spawn/account.rb \
     %D%/passenger/spawn/boot_keeper.rb \
     %D%/passenger/spawn/instance.rb \
     %D%/passenger/spawn/login_shell.rb \
     %D%/passenger/spawn/pre_start.rb \
     %D%/passenger/spawn/preloader.rb \
-    %D%/passenger/spawn/privileges.rb \
     %D%/passenger/spawn/spawn_server.rb \
     %D%/passenger/spawn/subreaper.rb \
     %D%/passenger/spawn/wait_statuses.rb \

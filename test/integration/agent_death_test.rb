@@ -7,7 +7,6 @@ require_relative "support/steady_load"
 class AgentDeathTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
-  SPAWN_SERVER = /Passenger spawn server/.freeze
 
   serve do |made|
     made.site("rack.test", SampleApps.rack)
@@ -23,6 +22,10 @@ class AgentDeathTest < IntegrationTest
     eventually("just one #{pattern.inspect}") do
       (found = of.tree.matching(pattern)).one? && found.first
     end
+  end
+
+  def the_spawn_server(of)
+    eventually("just one spawn server") { (found = of.tree.spawn_servers).one? && found.first }
   end
 
   # Kills the process and returns its replacement.
@@ -83,7 +86,7 @@ class AgentDeathTest < IntegrationTest
   end
 
   def test_a_spawn_server_that_was_killed_does_not_keep_applications_from_starting
-    Process.kill(:KILL, the_only(SPAWN_SERVER).pid)
+    Process.kill(:KILL, the_spawn_server(server).pid)
     Process.kill(:KILL, client.pid)
     eventually("an instance") { client.get("/hello").code == "200" }
     made = SampleApps.written(SampleApps.saying("started later"))
@@ -101,7 +104,7 @@ class AgentDeathTest < IntegrationTest
       instance = server.client.pid
       preloader = ProcessInfo.read(ProcessInfo.read(instance).ppid)
       assert_match(/AppPreloader/, preloader.command_line)
-      old = the_only(SPAWN_SERVER, server)
+      old = the_spawn_server(server)
       Process.kill(:KILL, old.pid)
       eventually("its end") { !old.alive? }
       5.times { assert_equal instance, server.client.pid }

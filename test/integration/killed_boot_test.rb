@@ -6,7 +6,6 @@ require_relative "support/integration_test"
 # client sees an error.
 class KilledBootTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
-  SPAWN_SERVER = /Passenger spawn server/.freeze
 
   # Notes that it boots, and boots until the file `go_on` exists.
   SLOW = "File.open(File.join(__dir__, 'boots'), 'a') { |f| f.puts Process.pid }\n" \
@@ -43,7 +42,8 @@ class KilledBootTest < IntegrationTest
 
     define_method("test_a_spawn_server_killed_during_a_#{method}_boot_fails_no_request") do
       assert_served("spawn_server.#{method}.test") do
-        Process.kill(:KILL, the_only(SPAWN_SERVER).pid)
+        spawn_server = eventually("a spawn server") { server.tree.spawn_servers.first }
+        Process.kill(:KILL, spawn_server.pid)
         server.log.wait_for(/event=spawn_server\.(died|ended|lost)/, from: @position)
       end
     end

@@ -117,15 +117,6 @@ class UsersTest < IntegrationTest
       end
     end
 
-    # A Ruby for the spawn server that lacks one of root's capabilities.
-    def ruby_without(capability)
-      path = File.join(SampleApps.new_folder, "ruby")
-      File.write(path, "#!/bin/sh\nexec setpriv --bounding-set=-#{capability} #{RbConfig.ruby} " \
-                       "\"$@\"\n")
-      File.chmod(0o755, path)
-      path
-    end
-
     # A folder that only its owner may enter.
     def closed(folder)
       File.chmod(0o700, folder)
@@ -183,6 +174,13 @@ class UsersTest < IntegrationTest
   end
 
   # Checks that a process has the ids of this user for good, and this group.
+  # False for a process that has ended.
+  def ruby?(process)
+    File.readlink("/proc/#{process.pid}/exe") == File.readlink("/proc/self/exe")
+  rescue Errno::ENOENT
+    false
+  end
+
   def assert_runs_as(name, group, site)
     uid = Etc.getpwnam(name).uid
     gid = Etc.getgrnam(group).gid
@@ -243,21 +241,32 @@ class UsersTest < IntegrationTest
     refute_match(/EACCES|Permission/, answer.body, "the page is for everybody")
   end
 
-  def test_if_the_user_cannot_be_changed_the_start_fails_before_any_application_code
-    skip "needs setpriv" unless system("setpriv --version", out: File::NULL, err: File::NULL)
-    folder = SampleApps.written("File.write(File.join(__dir__, 'tmp/ran'), '')\n" \
-                                "#{SampleApps.saying('it ran')}")
-    FileUtils.chown_R(MadeUsers["a"].name, nil, folder)
+  # Whoever owns PassengerDefaultRuby could otherwise become root.
+  def test_no_ruby_runs_as_root_and_each_user_has_a_spawn_server
+    users = { "one.test" => "a", "other.test" => "b" }.map do |site, key|
+      assert_status 200, client(site).get("/")
+      MadeUsers[key].uid
+    end
+    rubies = server.tree.processes.select { |one| ruby?(one) }
+    assert_empty(rubies.select { |one| one.uid.zero? })
+    spawn_servers = rubies.select { |one| one.command_line.start_with?("Passenger spawn server") }
+    assert_empty users - spawn_servers.map(&:uid)
+  end
+
+  def test_a_default_ruby_that_users_may_not_execute_is_named
+    folder = self.class.closed(SampleApps.new_folder)
+    ruby = File.join(folder, "ruby")
+    File.symlink(RbConfig.ruby, ruby)
     made = configuration do |one|
-      one.site("rack.test", folder,
+      one.site("rack.test", self.class.probe(MadeUsers["a"].name),
                "PassengerFriendlyErrorPages On\nPassengerRuby #{RbConfig.ruby}\n")
     end
-    made.set("PassengerDefaultRuby", self.class.ruby_without("setuid"))
+    made.set("PassengerDefaultRuby", ruby)
     with_server(made) do |server|
       page = assert_status(500, server.client.get("/", "Accept" => "*/*")).body
-      assert_match(/^Step: privileges dropped$/, page)
-      assert_match(/cannot become user #{MadeUsers["a"].name}: .*Operation not permitted/, page)
-      refute_path_exists File.join(folder, "tmp/ran")
+      assert_includes page, "user \"#{MadeUsers["a"].name}\" cannot execute \"#{ruby}\": " \
+                            "Permission denied"
+      assert_includes page, "PassengerDefaultRuby"
     end
   end
 

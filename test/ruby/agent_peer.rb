@@ -49,11 +49,10 @@ module PhusionPassenger
 
       attr_reader :hello
 
-      # `inherited`: descriptors that the spawn server gets beside its socket. `through`: a command
-      # that executes the command in its arguments.
-      def initialize(*arguments, inherited: {}, through: [])
+      # `inherited`: descriptors that the spawn server gets beside its socket.
+      def initialize(*arguments, inherited: {})
         ours, theirs = Peers.pair(:STREAM)
-        @pid = spawn(*through, RbConfig.ruby, "-w", SPAWN_SERVER, *arguments,
+        @pid = spawn(RbConfig.ruby, "-w", SPAWN_SERVER, *arguments,
                      { 3 => theirs }.merge(inherited))
         theirs.close
         @socket = FrameSocket.new(ours)
@@ -61,11 +60,11 @@ module PhusionPassenger
         @started = []
       end
 
-      def start(role, ruby: RbConfig.ruby, user: "", group: "", profile: false, environment: {})
+      def start(role, ruby: RbConfig.ruby, profile: false, environment: {})
         process, *theirs = prepare
         process.boot, boot = Peers.pair(:STREAM)
         theirs << boot
-        @socket.write(33, role, ruby, user, group, profile ? "1" : "0", *environment.flatten,
+        @socket.write(33, role, ruby, profile ? "1" : "0", *environment.flatten,
                       descriptors: theirs)
         answer = @socket.read
         process.pid = answer.fields[0].to_i if answer.type == 34
@@ -93,6 +92,14 @@ module PhusionPassenger
         process
       ensure
         [control, output].each(&:close)
+      end
+
+      # Waits for the end of the spawn server. Returns its exit status.
+      def wait
+        _, status = Timeout.timeout(PATIENCE) { Process.wait2(@pid) }
+        @socket.close
+        @pid = nil
+        status.exitstatus
       end
 
       # Waits until the spawn server and all processes that it started have ended.

@@ -137,6 +137,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RestartWatchTest.cpp \
     %D%/RoomPolicyTest.cpp \
     %D%/RoomTest.cpp \
+    %D%/RunAsTest.cpp \
     %D%/ScalerTest.cpp \
     %D%/ScalingPolicyTest.cpp \
     %D%/SecretsTest.cpp \

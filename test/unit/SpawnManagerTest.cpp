@@ -3,9 +3,14 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <list>
+#include <stdexcept>
 
 #include "base/PidFd.h"
 #include "log/Log.h"
@@ -34,7 +39,12 @@ class SpawnManagerTest : public SpawningFixture {
     CPPUNIT_TEST(testASpawnServerThatCannotStartIsReportedWithItsOutput);
     CPPUNIT_TEST(testAnApplicationsMissingRubyIsNamed);
     CPPUNIT_TEST(testOtherSettingsNeedAnotherSpawnServer);
-    CPPUNIT_TEST(testAsRootAProcessCanRunAsAnotherUser);
+    CPPUNIT_TEST(testAsRootAllProcessesCanRunAsOneUser);
+    CPPUNIT_TEST(testEachUserAndGroupHasASpawnServer);
+    CPPUNIT_TEST(testAHangingSpawnServerHoldsUpItsUserOnly);
+    CPPUNIT_TEST(testNoSpawnServerRunsAsRoot);
+    CPPUNIT_TEST(testAsRootSpawnServersDoNotHaveTheAgentsEnvironment);
+    CPPUNIT_TEST(testAnUnknownUserIsNamed);
     CPPUNIT_TEST(testSeveralThreadsMayStartProcessesAtOnce);
     CPPUNIT_TEST(testAnEnvironmentOverTheLimitIsRefused);
     CPPUNIT_TEST_SUITE_END();
@@ -43,10 +53,23 @@ class SpawnManagerTest : public SpawningFixture {
         return std::chrono::steady_clock::now() + 60s;
     }
 
-    StartRequest request() const {
+    static bool isRoot() {
+        return ::geteuid() == 0;
+    }
+
+    /** As root, for the user "nobody": no spawn server runs as root. */
+    static StartRequest request() {
         StartRequest request;
         request.program = settings().rubyCommand;
+        request.user = isRoot() ? "nobody" : "";
+        request.group = isRoot() ? "nogroup" : "";
         return request;
+    }
+
+    static gid_t groupOf(pid_t pid) {
+        struct stat folder {};
+        CPPUNIT_ASSERT_EQUAL(0, ::stat(("/proc/" + std::to_string(pid)).c_str(), &folder));
+        return folder.st_gid;
     }
 
     /** Receives the hello of the process, and checks its sender. @return the pidfd of the
@@ -150,9 +173,9 @@ public:
         auto other = settings();
         other.rubyCommand = "/nonexistent/ruby";
         manager_->configure(other);
-        const auto e = thrownBy<SystemException>([&] { manager_->ensureStarted(); });
-        CPPUNIT_ASSERT_EQUAL(ENOENT, e.error());
-        CPPUNIT_ASSERT(std::string(e.what()).find("/nonexistent/ruby") != std::string::npos);
+        const auto e = thrownBy<std::runtime_error>([&] { manager_->ensureStarted(); });
+        CPPUNIT_ASSERT(std::string(e.what()).find("/nonexistent/ruby\"") != std::string::npos);
+        CPPUNIT_ASSERT(std::string(e.what()).find("No such file or directory") != std::string::npos);
         CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
     }
 
@@ -183,14 +206,14 @@ public:
         manager_->configure(settings());
         CPPUNIT_ASSERT_EQUAL(first, manager_->spawnServerPid());
         auto other = settings();
-        other.user = "root";
+        other.user = "nobody";
         manager_->configure(other);
         CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
     }
 
     // Only root can switch users.
-    void testAsRootAProcessCanRunAsAnotherUser() {
-        if (::geteuid() != 0) {
+    void testAsRootAllProcessesCanRunAsOneUser() {
+        if (!isRoot()) {
             return;
         }
         CPPUNIT_ASSERT(manager_->canSwitchUsers());
@@ -198,8 +221,84 @@ public:
         other.user = "nobody";
         manager_->configure(other);
         CPPUNIT_ASSERT(!manager_->canSwitchUsers());
-        const auto process = manager_->start(request(), soon());
+        auto daemons = request();
+        daemons.user = "daemon";
+        const auto process = manager_->start(daemons, soon());
         CPPUNIT_ASSERT_EQUAL(SystemUserDatabase().userNamed("nobody")->uid, process.parentUid);
+    }
+
+    void testEachUserAndGroupHasASpawnServer() {
+        if (!isRoot()) {
+            return;
+        }
+        startOne();
+        const pid_t first = manager_->spawnServerPid();
+        auto daemons = request();
+        daemons.group = "daemon";
+        const auto process = manager_->start(daemons, soon());
+        const pid_t second = manager_->spawnServerPid();
+        CPPUNIT_ASSERT(first != second);
+        CPPUNIT_ASSERT_EQUAL(SystemUserDatabase().userNamed("nobody")->uid, process.parentUid);
+        CPPUNIT_ASSERT_EQUAL(SystemUserDatabase().groupNamed("daemon")->gid, groupOf(process.pid));
+        startOne();
+        CPPUNIT_ASSERT_EQUAL_MESSAGE("no further one is started", second, manager_->spawnServerPid());
+    }
+
+    void testAHangingSpawnServerHoldsUpItsUserOnly() {
+        if (!isRoot()) {
+            return;
+        }
+        startOne();
+        const pid_t hanging = manager_->spawnServerPid();
+        CPPUNIT_ASSERT_EQUAL(0, ::kill(hanging, SIGSTOP));
+        TestThread waiting([this] {
+            thrownBy<TimeoutException>([&] { manager_->start(request(), std::chrono::steady_clock::now() + 10s); });
+        });
+        // Without a spawn server of its own, this start would wait for the one that hangs.
+        auto daemons = request();
+        daemons.user = "daemon";
+        daemons.group = "daemon";
+        const auto process = manager_->start(daemons, std::chrono::steady_clock::now() + 9s);
+        CPPUNIT_ASSERT_EQUAL(SystemUserDatabase().userNamed("daemon")->uid, process.parentUid);
+        waiting.join();
+    }
+
+    void testNoSpawnServerRunsAsRoot() {
+        if (!isRoot()) {
+            return;
+        }
+        for (const char *user : {"", "root"}) {
+            auto roots = request();
+            roots.user = user;
+            const auto e = thrownBy<SpawnException>([&] { manager_->start(roots, soon()); });
+            CPPUNIT_ASSERT_MESSAGE(e.what(), std::string(e.what()).find("runs as root") != std::string::npos);
+        }
+        CPPUNIT_ASSERT_EQUAL(0, manager_->spawnServerPid());
+    }
+
+    void testAsRootSpawnServersDoNotHaveTheAgentsEnvironment() {
+        if (!isRoot()) {
+            return;
+        }
+        ::setenv("PASSENGER_TEST_SECRET", "secret", 1);
+        manager_->ensureStarted();
+        ::unsetenv("PASSENGER_TEST_SECRET");
+        std::ifstream file("/proc/" + std::to_string(manager_->spawnServerPid()) + "/environ");
+        const std::string environment{std::istreambuf_iterator<char>(file), {}};
+        CPPUNIT_ASSERT(environment.find("USER=nobody") != std::string::npos);
+        CPPUNIT_ASSERT(environment.find("SECRET") == std::string::npos);
+    }
+
+    void testAnUnknownUserIsNamed() {
+        if (!isRoot()) {
+            return;
+        }
+        auto unknown = request();
+        unknown.user = "no-such-user";
+        const auto e = thrownBy<SpawnException>([&] { manager_->start(unknown, soon()); });
+        CPPUNIT_ASSERT_EQUAL(std::string("the spawn server could not be started: cannot become user \"no-such-user\": "
+                                         "no such user exists"),
+                             std::string(e.what()));
     }
 
     void testSeveralThreadsMayStartProcessesAtOnce() {

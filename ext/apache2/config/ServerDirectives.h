@@ -7,9 +7,10 @@ namespace Passenger::Directives {
 inline constexpr std::array SERVER{
     Directive{"PassengerRoot", Context::GLOBAL, path(&Settings::root), "where it was installed",
               "folder with passenger-agent and lib/"},
-    Directive{
-        "PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
-        "Ruby of the spawn server, and of applications without PassengerRuby; a path, or a name to be found in PATH"},
+    Directive{"PassengerDefaultRuby", Context::GLOBAL, text(&Settings::defaultRuby), "ruby",
+              "Ruby of the spawn servers, and of applications without PassengerRuby; a path, or a name to be found in "
+              "PATH. It "
+              "runs as the users of applications, so each of them must be allowed to execute it"},
     Directive{"PassengerDefaultUser", Context::GLOBAL, text(&Settings::defaultUser), "nobody",
               "user of applications that would run as root, or whose owner or PassengerUser is unknown"},
     Directive{"PassengerDefaultGroup", Context::GLOBAL, text(&Settings::defaultGroup), "that user's primary group",

@@ -9,6 +9,7 @@
 
 #include "agent/PoolProcess.h"
 #include "agent/ProcessSetup.h"
+#include "agent/RunAs.h"
 #include "base/Exceptions.h"
 #include "bridge/Bridge.h"
 #include "log/Log.h"
@@ -19,6 +20,8 @@ namespace Passenger {
 namespace {
 
 constexpr int EXIT_USAGE = 2;
+/** The program's name, run-as, USER, GROUP and PROGRAM. */
+constexpr int LEAST_ARGUMENTS_OF_RUN_AS = 5;
 
 int runWatchdog() {
     setUpProcess();
@@ -41,6 +44,9 @@ int runBridge() {
 }  // namespace
 
 int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
+    if (argc >= LEAST_ARGUMENTS_OF_RUN_AS && std::string_view(argv[1]) == "run-as") {
+        return runAs(argv + 2);
+    }
     const std::string_view command = argc == 2 ? argv[1] : "";
     try {
         if (command == "watchdog") {

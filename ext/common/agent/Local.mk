@@ -27,6 +27,8 @@ libpassenger_agent_la_SOURCES = \
     %D%/PreStart.h \
     %D%/ProcessSetup.cpp \
     %D%/ProcessSetup.h \
+    %D%/RunAs.cpp \
+    %D%/RunAs.h \
     %D%/SettingsUpdater.cpp \
     %D%/SettingsUpdater.h
 EXTRA_DIST += %D%/README.md

@@ -48,7 +48,7 @@ PoolSettings poolSettings(const AgentSettings &settings) {
 
 SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
     return SpawnManager::Settings{settings.spawnServerCommand, settings.rubyCommand, settings.user,
-                                  settings.agentProgram(), settings.spawnDir};
+                                  settings.agentProgram(),     settings.spawnDir,    settings.defaultUser};
 }
 
 std::optional<std::uint64_t> memoryOf(const Process &process) {

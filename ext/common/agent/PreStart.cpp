@@ -39,8 +39,13 @@ ChildProcess::Command commandFor(const AgentSettings &settings, const std::set<s
     }
     const char *path = std::getenv("PATH");
     ChildProcess::Command command;
-    command.program = settings.rubyCommand;
-    command.arguments = {scriptOf(settings), settings.defaultUser};
+    if (::geteuid() == 0) {
+        command.program = settings.agentProgram();
+        command.arguments = {"run-as", settings.defaultUser, "", settings.rubyCommand, scriptOf(settings)};
+    } else {
+        command.program = settings.rubyCommand;
+        command.arguments = {scriptOf(settings)};
+    }
     // Not as arguments, which all users can read: a query may be a secret.
     command.environment = {fmt::format("PATH={}", path != nullptr ? path : DEFAULT_PATH), "LANG=C.UTF-8",
                            "PASSENGER_PRE_START_URLS=" + all};

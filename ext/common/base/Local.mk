@@ -44,6 +44,8 @@ libpassenger_base_la_SOURCES = \
     %D%/StrongId.h \
     %D%/SystemClock.cpp \
     %D%/SystemClock.h \
-    %D%/ThreadSafety.h
+    %D%/ThreadSafety.h \
+    %D%/UserSwitch.cpp \
+    %D%/UserSwitch.h
 libpassenger_base_la_LIBADD = $(FMT_LIBS)
 EXTRA_DIST += %D%/README.md

@@ -41,10 +41,9 @@ struct AgentSettings {
     /** URLs to request once httpd serves, one a line. */
     std::string preStart;
     /**
-     * The user of helper processes that need no rights, if the agent runs as root. Empty: the
-     * agent's user.
+     * The user of helper processes that need no rights, if the agent runs as root.
      */
-    std::string defaultUser;
+    std::string defaultUser = "nobody";
     /** The folder in which commands find this agent. Empty: commands do not find it. */
     std::string instanceRegistryDir;
     /** The backlog of the socket for commands. */

@@ -320,7 +320,7 @@ constexpr Rule RULES[] = {
      "The login shell of the application's user could not start the Ruby interpreter: it does not exist, or that user "
      "may not execute it.",
      "Set PassengerRuby (or PassengerDefaultRuby) to the whole path, and run it as that user: RUBY -v"},
-    {[](const FailureFacts &f) { return when(f.step == "privileges dropped"); },
+    {[](const FailureFacts &f) { return when(has(f.problem, "cannot become user")); },
      "The user or group of the application does not exist, or the agent may not change to it.",
      "Check PassengerUser, PassengerGroup and PassengerDefaultUser."},
     {[](const FailureFacts &f) { return when(has(f.problem, "spawn server could not be started")); },

@@ -50,6 +50,7 @@ libpassenger_spawning_la_SOURCES = \
     %D%/SpawnReport.h \
     %D%/SpawnServer.cpp \
     %D%/SpawnServer.h \
+    %D%/SpawnSettings.h \
     %D%/SpawnStartup.cpp \
     %D%/SpawnStartup.h \
     %D%/SpawnSteps.cpp \
@@ -60,6 +61,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/SpawnerFactory.h \
     %D%/StandardSpawnerFactory.cpp \
     %D%/StandardSpawnerFactory.h \
+    %D%/StartRequest.h \
+    %D%/StartedProcess.h \
     %D%/SystemFileOwners.cpp \
     %D%/SystemFileOwners.h \
     %D%/SystemUserDatabase.cpp \
@@ -67,6 +70,8 @@ libpassenger_spawning_la_SOURCES = \
     %D%/UserDatabase.h \
     %D%/UserResolver.cpp \
     %D%/UserResolver.h \
+    %D%/UserSpawnServer.cpp \
+    %D%/UserSpawnServer.h \
     %D%/WaitStatus.cpp \
     %D%/WaitStatus.h
 EXTRA_DIST += %D%/README.md

@@ -2,29 +2,30 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <cerrno>
+#include <optional>
 
 #include "base/Exceptions.h"
-#include "log/Log.h"
-#include "spawning/SpawnServer.h"
-#include "spawning/UserDatabase.h"
+#include "spawning/SystemUserDatabase.h"
+#include "spawning/UserSpawnServer.h"
 
 namespace Passenger {
 
 namespace {
 
-using namespace std::chrono_literals;
+constexpr const char *ROOT = "root";
 
-/**
- * The time from the start to HELLO. Most of it is the start of Ruby, on a machine that may be busy.
- */
-constexpr auto HELLO_LIMIT = 30s;
-/**
- * The time for one fork and exec. A spawn server that needs longer is broken and delays all
- * applications.
- */
-constexpr auto START_LIMIT = 15s;
+/** Whether all processes run as the same user. "root" only asks for a change of users. */
+bool hasOneUser(const SpawnSettings &settings) {
+    return !settings.user.empty() && settings.user != ROOT;
+}
+
+/** Applications name their group. Empty if the user is unknown: the start then fails. */
+std::string primaryGroupOf(const std::string &name) {
+    const SystemUserDatabase database;
+    const auto user = database.userNamed(name);
+    const auto group = user ? database.groupWithId(user->gid) : std::nullopt;
+    return group ? group->name : "";
+}
 
 }  // namespace
 
@@ -34,37 +35,34 @@ SpawnManager::SpawnManager(EventLoop &loop, Settings settings)
 SpawnManager::~SpawnManager() = default;
 
 void SpawnManager::ensureStarted() {
-    const Deadline deadline = std::chrono::steady_clock::now() + HELLO_LIMIT;
-    const ExclusiveTurn::Turn turn(exclusive_, deadline);
-    runningServer(deadline);
-}
-
-StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadline) {
-    const ExclusiveTurn::Turn turn(exclusive_, deadline);
-    for (bool again = false;; again = true) {
-        auto &server = runningServer(deadline);
-        try {
-            return server.start(request, std::min(deadline, std::chrono::steady_clock::now() + START_LIMIT));
-        } catch (const SpawnException &) {
-            throw;
-        } catch (const TimeoutException &) {
-            Log::error("event=spawn_server.hangs pid={} note=\"the agent ends it\"", spawnServerPid());
-            dropServer();
-            throw;
-        } catch (const std::exception &e) {
-            // The spawn server may have started the process before it died. That process finds its
-            // control socket closed and ends.
-            Log::warn("event=spawn_server.lost error=\"{}\"", e.what());
-            dropServer();
-            if (again) {
-                throw;
-            }
-        }
+    const Settings settings = this->settings();
+    if (::geteuid() != 0) {
+        serverOf("", "")->ensureStarted(settings);
+    } else if (hasOneUser(settings)) {
+        serverOf(settings.user, "")->ensureStarted(settings);
+    } else {
+        serverOf(settings.defaultUser, primaryGroupOf(settings.defaultUser))->ensureStarted(settings);
     }
 }
 
+StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadline) {
+    const Settings settings = this->settings();
+    for (const auto &[identity, server] : servers()) {
+        server->tidy();
+    }
+    if (::geteuid() != 0) {
+        return serverOf("", "")->start(settings, request, deadline);
+    }
+    if (hasOneUser(settings)) {
+        return serverOf(settings.user, "")->start(settings, request, deadline);
+    }
+    if (request.user.empty() || request.user == ROOT) {
+        throw SpawnException("no application runs as root: set PassengerUser or PassengerDefaultUser to another user");
+    }
+    return serverOf(request.user, request.group)->start(settings, request, deadline);
+}
+
 void SpawnManager::configure(Settings settings) {
-    const ExclusiveTurn::Turn turn(exclusive_, Deadline::max());
     {
         LockGuard guard(mutex_);
         if (settings == settings_) {
@@ -72,7 +70,9 @@ void SpawnManager::configure(Settings settings) {
         }
         settings_ = std::move(settings);
     }
-    dropServer();
+    for (const auto &[identity, server] : servers()) {
+        server->end();
+    }
 }
 
 pid_t SpawnManager::spawnServerPid() const noexcept {
@@ -84,7 +84,7 @@ bool SpawnManager::canSwitchUsers() const {
         return false;
     }
     LockGuard guard(mutex_);
-    return settings_.user.empty() || settings_.user == "root";
+    return !hasOneUser(settings_);
 }
 
 std::string SpawnManager::user() const {
@@ -92,9 +92,9 @@ std::string SpawnManager::user() const {
     return settings_.user;
 }
 
-std::string SpawnManager::bridgeCommand() const {
+std::string SpawnManager::agentProgram() const {
     const LockGuard guard(mutex_);
-    return settings_.bridgeCommand;
+    return settings_.agentProgram;
 }
 
 std::string SpawnManager::spawnDir() const {
@@ -102,24 +102,23 @@ std::string SpawnManager::spawnDir() const {
     return settings_.spawnDir;
 }
 
-SpawnServer &SpawnManager::runningServer(Deadline deadline) {
-    if (server_ && !server_->alive()) {
-        dropServer();
-    }
-    if (!server_) {
-        Settings settings;
-        {
-            LockGuard guard(mutex_);
-            settings = settings_;
-        }
-        server_ = std::make_unique<SpawnServer>(loop_, settings, pid_,
-                                                std::min(deadline, std::chrono::steady_clock::now() + HELLO_LIMIT));
-    }
-    return *server_;
+SpawnManager::Settings SpawnManager::settings() const {
+    const LockGuard guard(mutex_);
+    return settings_;
 }
 
-void SpawnManager::dropServer() {
-    server_.reset();
+SpawnManager::Servers SpawnManager::servers() const {
+    const LockGuard guard(mutex_);
+    return servers_;
+}
+
+std::shared_ptr<UserSpawnServer> SpawnManager::serverOf(const std::string &user, const std::string &group) {
+    const LockGuard guard(mutex_);
+    auto &server = servers_[{user, group}];
+    if (!server) {
+        server = std::make_shared<UserSpawnServer>(loop_, user, group, pid_);
+    }
+    return server;
 }
 
 }  // namespace Passenger

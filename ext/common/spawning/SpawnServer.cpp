@@ -1,8 +1,13 @@
 #include "spawning/SpawnServer.h"
 
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+#include <string_view>
+
 #include "base/Exceptions.h"
+#include "base/Split.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
 #include "spawning/ProcessEnds.h"
@@ -19,6 +24,11 @@ constexpr const char *PROTOCOL_VERSION = "1";
 constexpr int CONTROL_DESCRIPTOR = 3;
 /** The time for its end after its control socket was closed. */
 constexpr auto END_LIMIT = 1000ms;
+/** The exit status of a spawn server that has ended because it had no process. */
+constexpr int IDLE_STATUS = 3;
+constexpr const char *DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+/** The begin of the line in which run-as tells its failure. */
+constexpr std::string_view PROBLEM = "passenger-agent: ";
 
 const char *nameOf(StartRequest::Role role) {
     switch (role) {
@@ -33,8 +43,7 @@ const char *nameOf(StartRequest::Role role) {
 }
 
 Frame makeStartFrame(const StartRequest &request) {
-    Frame frame(FrameType::SPAWN_START,
-                {nameOf(request.role), request.program, request.user, request.group, request.loginShell ? "1" : "0"});
+    Frame frame(FrameType::SPAWN_START, {nameOf(request.role), request.program, request.loginShell ? "1" : "0"});
     frame.add(request.environment);
     try {
         static_cast<void>(frame.encode());
@@ -43,6 +52,22 @@ Frame makeStartFrame(const StartRequest &request) {
         throw SpawnException(std::string("the process environment is too large: ") + e.what());
     }
     return frame;
+}
+
+/** The agent's own variables are not for processes of other users, who can read them. */
+std::vector<std::string> cleanEnvironment() {
+    const char *const path = std::getenv("PATH");
+    return {std::string("PATH=") + (path != nullptr ? path : DEFAULT_PATH), "LANG=C.UTF-8"};
+}
+
+/** The failure of run-as in the output of a process, or nothing. */
+std::string reasonIn(const std::string &output) {
+    for (const std::string &line : split(output, '\n')) {
+        if (line.starts_with(PROBLEM)) {
+            return line.substr(PROBLEM.size());
+        }
+    }
+    return "";
 }
 
 /** Pairs of names and milliseconds, from field `first` on. */
@@ -56,12 +81,12 @@ std::vector<SpawnServerStep> stepsIn(const Frame &answer, std::size_t first) {
 
 }  // namespace
 
-SpawnServer::SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings,
-                         std::shared_ptr<std::atomic<pid_t>> pid, Deadline deadline)
+SpawnServer::SpawnServer(EventLoop &loop, const SpawnSettings &settings, const std::string &user,
+                         const std::string &group, std::shared_ptr<std::atomic<pid_t>> pid, Deadline deadline)
     : loop_(loop), publishedPid_(std::move(pid)) {
-    launch(settings);
-    receiveHello(settings.user, deadline);
-    Log::info("event=spawn_server.started pid={}", process_.pid());
+    launch(settings, user, group);
+    receiveHello(user, deadline);
+    Log::info("event=spawn_server.started pid={} uid={}", process_.pid(), uid_);
     publishedPid_->store(process_.pid());
     watchEnd();
 }
@@ -82,13 +107,16 @@ SpawnServer::~SpawnServer() {
     }
 }
 
-void SpawnServer::launch(const SpawnManager::Settings &settings) {
+void SpawnServer::launch(const SpawnSettings &settings, const std::string &user, const std::string &group) {
     auto ends = ProcessEnds::make();
     ChildProcess::Command command;
-    command.program = settings.rubyCommand;
-    command.arguments = {settings.spawnServerCommand};
-    if (!settings.user.empty() && ::geteuid() == 0) {
-        command.arguments.push_back(settings.user);
+    if (user.empty()) {
+        command.program = settings.rubyCommand;
+        command.arguments = {settings.spawnServerCommand};
+    } else {
+        command.program = settings.agentProgram;
+        command.arguments = {"run-as", user, group, settings.rubyCommand, settings.spawnServerCommand, user};
+        command.environment = cleanEnvironment();
     }
     command.descriptors = {{ends.theirControl.get(), CONTROL_DESCRIPTOR},
                            {ends.theirOutput.get(), STDOUT_FILENO},
@@ -113,7 +141,7 @@ void SpawnServer::receiveHello(const std::string &user, Deadline deadline) {
             failToStart("another process answers on its control socket");
         }
         uid_ = hello.sender.uid;
-        if (!user.empty() && ::geteuid() == 0) {
+        if (!user.empty()) {
             const auto entry = SystemUserDatabase().userNamed(user);
             if (!entry || entry->uid != uid_) {
                 failToStart("it does not run as user \"" + user + "\"");
@@ -123,7 +151,8 @@ void SpawnServer::receiveHello(const std::string &user, Deadline deadline) {
         failToStart("it sent no HELLO in time");
     } catch (const IOException &e) {
         const auto status = process_.wait(END_LIMIT);
-        failToStart(status ? "it " + describeEnd(*status) : e.what());
+        const std::string reason = reasonIn(output_->lastLines());
+        failToStart(!reason.empty() ? reason : status ? "it " + describeEnd(*status) : e.what());
     }
 }
 
@@ -137,12 +166,22 @@ void SpawnServer::watchEnd() {
     endWatcher_ = std::make_unique<DescriptorWatcher>(loop_, process_.pidFd().get(), 0, [this, pid](int) {
         endWatcher_->setEvents(0);
         pid_t own = pid;
-        if (publishedPid_->compare_exchange_strong(own, 0)) {
+        publishedPid_->compare_exchange_strong(own, 0);
+        if (endedIdle()) {
+            Log::info("event=spawn_server.idle pid={} note=\"it had no process, and has ended\"", pid);
+        } else {
             Log::warn("event=spawn_server.died pid={} note=\"the next start of an application starts another one\"",
                       pid);
         }
     });
     endWatcher_->setEvents(DescriptorWatcher::READABLE);
+}
+
+bool SpawnServer::endedIdle() const {
+    siginfo_t end{};
+    // The status stays for the owner of the process.
+    return ::waitid(P_PIDFD, static_cast<id_t>(process_.pidFd().get()), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           end.si_code == CLD_EXITED && end.si_status == IDLE_STATUS;
 }
 
 bool SpawnServer::alive() const {

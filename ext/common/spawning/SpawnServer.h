@@ -11,17 +11,20 @@
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
 #include "spawning/ProcessOutput.h"
-#include "spawning/SpawnManager.h"
+#include "spawning/SpawnSettings.h"
+#include "spawning/StartRequest.h"
+#include "spawning/StartedProcess.h"
 
 namespace Passenger {
 
 /**
  * One running spawn server: `RUBY …/spawn_server.rb`, with its control socket as descriptor 3
- * (doc/PROTOCOLS.md, section 4.2).
+ * (doc/PROTOCOLS.md, section 4.2). Where the agent runs as root, `passenger-agent run-as` starts it
+ * as its user.
  *
- * SpawnManager creates, uses and destroys it, one thread at a time, while the event loop runs. The
- * server's output goes to the log. After any exception of start() but SpawnException the two sides
- * may disagree on the next frame: the object must be destroyed.
+ * UserSpawnServer creates, uses and destroys it, one thread at a time, while the event loop runs.
+ * The server's output goes to the log. After any exception of start() but SpawnException the two
+ * sides may disagree on the next frame: the object must be destroyed.
  */
 class SpawnServer {
 public:
@@ -29,16 +32,23 @@ public:
 
     /**
      * Starts the server and waits for its HELLO.
+     * @param user empty: the agent's user. `group` empty: the user's primary group
      * @param pid set to the server's pid, and to 0 at its end
-     * @throws SpawnException, SystemException (Ruby cannot be executed)
+     * @throws SpawnException, SystemException (Ruby, or as root the agent's program, cannot be
+     *     executed)
      */
-    SpawnServer(EventLoop &loop, const SpawnManager::Settings &settings, std::shared_ptr<std::atomic<pid_t>> pid,
-                Deadline deadline);
+    SpawnServer(EventLoop &loop, const SpawnSettings &settings, const std::string &user, const std::string &group,
+                std::shared_ptr<std::atomic<pid_t>> pid, Deadline deadline);
     /** Closes the control socket, so that the server ends; kills it if it does not. */
     ~SpawnServer();
 
     /** @return false if the server has ended */
     bool alive() const;
+    /** Whether it has ended by itself, because it had no process for some minutes. */
+    bool endedIdle() const;
+    pid_t pid() const noexcept {
+        return process_.pid();
+    }
     /**
      * @throws SpawnException (the server gives a reason), IOException and its subclasses,
      *     SystemException
@@ -46,7 +56,7 @@ public:
     StartedProcess start(const StartRequest &request, Deadline deadline);
 
 private:
-    void launch(const SpawnManager::Settings &settings);
+    void launch(const SpawnSettings &settings, const std::string &user, const std::string &group);
     void receiveHello(const std::string &user, Deadline deadline);
     [[noreturn]] void failToStart(const std::string &why);
     void watchEnd();

@@ -112,7 +112,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         checkNotCancelled();
         StartRequest request = plan.request(role);
         if (role == StartRequest::Role::BRIDGE) {
-            request.program = tools_.manager.bridgeCommand();
+            request.program = tools_.manager.agentProgram();
         }
         auto started = askSpawnServer(request);
         current_.control = std::move(started.control);

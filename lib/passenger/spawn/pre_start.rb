@@ -5,8 +5,6 @@ require "openssl"
 require "socket"
 require "uri"
 
-require_relative "privileges"
-
 module PhusionPassenger
   # Requests the URLs of PassengerPreStart, so that their applications start before the first
   # client. The agent starts this program. It prints one line for each URL and ends.
@@ -24,12 +22,8 @@ module PhusionPassenger
     # URLs. The agent decides how many applications start at once.
     AT_ONCE = 16
 
-    def self.main(user = "")
-      Privileges.new(user, "").drop
+    def self.main
       new(ENV.delete(URLS).to_s.lines(chomp: true), $stdout).run
-    rescue Privileges::Refused => e
-      warn("PassengerPreStart: #{e.message}")
-      exit(1)
     end
 
     def initialize(urls, output, connect_time: CONNECT_TIME)
@@ -119,5 +113,5 @@ end
 
 if __FILE__ == $PROGRAM_NAME
   $PROGRAM_NAME = "Passenger pre-start"
-  PhusionPassenger::PreStart.main(*ARGV.first(1))
+  PhusionPassenger::PreStart.main
 end

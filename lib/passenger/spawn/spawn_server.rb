@@ -1,17 +1,17 @@
 # frozen_string_literal: true
 
+require_relative "account"
 require_relative "boot_keeper"
 require_relative "../wire/frame_socket"
 require_relative "../base/log"
 require_relative "login_shell"
-require_relative "privileges"
 require_relative "subreaper"
 require_relative "wait_statuses"
 
 module PhusionPassenger
-  # Starts preloaders and instances for the agent, as the users that the agent names. The spawn
-  # server runs no application code and decides nothing. A user named on its command line becomes
-  # its own, and that of all processes it starts.
+  # Starts preloaders and instances of one user for the agent, as its own user. The spawn server
+  # runs no application code and decides nothing. It ends when it has had no process for a while;
+  # the agent starts another one when it is needed.
   class SpawnServer
     # As named at the start: in a build, the programs beside this file belong to the build.
     LIBRARY = File.dirname(File.expand_path(__FILE__))
@@ -19,6 +19,9 @@ module PhusionPassenger
     ROLES = %w[preloader instance bridge].freeze
     # Applications do not depend on httpd's umask.
     UMASK = 0o022
+    # The seconds without a process after which the spawn server ends, and its exit status then.
+    IDLE_TIME = 300
+    IDLE_STATUS = 3
 
     # A failed start: the failed step, the reason, and the earlier steps with their milliseconds.
     class StartFailed < StandardError
@@ -31,16 +34,15 @@ module PhusionPassenger
       end
     end
 
-    def self.main(user = "")
-      Privileges.new(user, "").drop
-      new(FrameSocket.for_fd(CONTROL_DESCRIPTOR)).run
-    rescue Privileges::Refused => e
-      Log.event("spawn_server.failed", reason: e.message)
-      exit(1)
+    # `user`: the name of this process's user. `idle_time`: for tests.
+    def self.main(user = nil, idle_time = IDLE_TIME)
+      new(FrameSocket.for_fd(CONTROL_DESCRIPTOR), Account.new(user), Integer(idle_time)).run
     end
 
-    def initialize(control)
+    def initialize(control, account, idle_time)
       @control = control
+      @account = account
+      @idle_time = idle_time
       @wait_statuses = WaitStatuses.new
       @booting = {}
       # The first step of the current start.
@@ -56,7 +58,7 @@ module PhusionPassenger
       trap("CHLD") { reap }
       trap("INT") { nil }
       @control.write(Frame::Spawn::HELLO, Frame::VERSION, Process.pid, RUBY_VERSION)
-      while (frame = @control.read)
+      while (frame = next_frame)
         answer(frame)
       end
     rescue Errno::EPIPE, Errno::ECONNRESET
@@ -68,16 +70,26 @@ module PhusionPassenger
 
     private
 
+    # Ends the spawn server instead if no frame comes for a while and it has no process.
+    def next_frame
+      until IO.select([@control.io], nil, nil, @idle_time)
+        exit(IDLE_STATUS) unless reap
+      end
+      @control.read
+    end
+
     # Waits for any child. The children are the processes it started and, as it is a subreaper,
     # orphans of their descendants.
+    # Returns whether there are more children.
     def reap
       while (pid, status = Process.wait2(-1, Process::WNOHANG))
         @wait_statuses.tell(pid, status)
         kept = @booting.delete(pid)
         @wait_statuses.tell(kept, nil) if status.exitstatus == BootKeeper::ENDED
       end
+      true
     rescue Errno::ECHILD
-      nil
+      false
     end
 
     def answer(frame)
@@ -95,30 +107,24 @@ module PhusionPassenger
     # Returns the pid of the process and of its keeper, "1" if a login shell starts it, and the
     # steps with their milliseconds.
     def start(frame, control, output, wait_status, boot)
-      role, command, user, group, profile = (0..4).map { |index| frame.text(index) }
+      role, command, profile = (0..2).map { |index| frame.text(index) }
       unless ROLES.include?(role)
         raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}")
       end
 
       @forked = "#{role == 'preloader' ? role : 'process'} forked"
-      privileges = Privileges.new(user, group)
-      shell = LoginShell.new(privileges.shell)
+      shell = LoginShell.new(@account.shell)
       shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
       @step_begun = now
       keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
-        become(privileges, shell, [command, argument_for(role)], frame.map(5), control,
-               output) do |step|
-          done(step, writer)
-        end
+        become(shell, [command, argument_for(role)], frame.map(3), control, output)
       end
       writer.close
       pid, *steps = understand(reader.read)
       @booting[keeper] = pid
       @wait_statuses.expect(pid, wait_status.dup)
       [pid, keeper, shell ? "1" : "0", *steps]
-    rescue Privileges::Refused => e
-      raise StartFailed.new("privileges dropped", e.message)
     rescue SystemCallError => e
       raise StartFailed.new(@forked, e.message)
     ensure
@@ -148,7 +154,7 @@ module PhusionPassenger
       done(@forked, writer)
       yield
     rescue StandardError => e
-      writer.write("\0#{step_of(e)}\0#{e.message}")
+      writer.write("\0Ruby started\0#{e.message}")
     ensure
       exit!(1)
     end
@@ -173,18 +179,11 @@ module PhusionPassenger
       Process.clock_gettime(Process::CLOCK_MONOTONIC, :millisecond)
     end
 
-    def step_of(error)
-      error.is_a?(Privileges::Refused) ? "privileges dropped" : "Ruby started"
-    end
-
-    # Yields each finished step. Returns only by an exception.
-    def become(privileges, shell, program, environment, control, output)
-      notice_skipped if privileges.skipped?
-      privileges.drop
-      yield "privileges dropped"
+    # Returns only by an exception.
+    def become(shell, program, environment, control, output)
       close_on_exec_all
       command = shell ? shell.command(*program) : [[program.first] * 2, *program.drop(1)]
-      exec(privileges.environment.merge(environment), *command,
+      exec(@account.environment.merge(environment), *command,
            unsetenv_others: true, chdir: "/", umask: UMASK, in: File::NULL, out: output,
            err: output,
            CONTROL_DESCRIPTOR => control)
@@ -195,10 +194,6 @@ module PhusionPassenger
     # A bridge is no Ruby program: its command is passenger-agent, and its role is the subcommand.
     def argument_for(role)
       role == "bridge" ? role : File.join(LIBRARY, "#{role}.rb")
-    end
-
-    def notice_skipped
-      Log.event("privileges.skipped", reason: "not root")
     end
 
     # Descriptors that this process has inherited must not reach an application.
@@ -214,5 +209,5 @@ end
 
 if __FILE__ == $PROGRAM_NAME
   $PROGRAM_NAME = "Passenger spawn server"
-  PhusionPassenger::SpawnServer.main(*ARGV.first(1))
+  PhusionPassenger::SpawnServer.main(*ARGV.first(2))
 end

@@ -1,5 +1,6 @@
 # frozen_string_literal: true
 
+require "etc"
 require_relative "process_info"
 
 # All processes that one httpd has started. An orphan has lost its parent, and an application its
@@ -40,6 +41,12 @@ class ProcessTree
 
   def httpd_children
     processes.select { |process| process.ppid == @parent_pid && httpd?(process, httpd_binary) }
+  end
+
+  # The spawn server of the sample applications' user. As root, PassengerDefaultUser has one, too.
+  def spawn_servers
+    default = Etc.getpwnam("nobody").uid
+    matching(/\APassenger spawn server/).reject { |process| process.uid == default }
   end
 
   def matching(pattern)

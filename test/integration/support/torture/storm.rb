@@ -16,7 +16,6 @@ class Storm
   Death = Struct.new(:kind, :pid, :from, :at, :ports, keyword_init: true)
 
   PRELOADER = /\APassenger AppPreloader/.freeze
-  SPAWN_SERVER = /\APassenger spawn server/.freeze
 
   # The frequency of each, in percent. The pool process has a schedule of its own: one that dies
   # young several times is replaced after ever longer pauses.
@@ -109,7 +108,7 @@ class Storm
   end
 
   def kill_spawn_server
-    spawn_server = find(SPAWN_SERVER) or return
+    spawn_server = @server.tree.spawn_servers.first or return
     kill(:spawn_server, spawn_server.pid) if instances.any?
   end
 

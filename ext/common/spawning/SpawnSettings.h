@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+
+namespace Passenger {
+
+/** What spawn servers are started with. A plain value. */
+struct SpawnSettings {
+    /** The script: …/lib/passenger/spawn/spawn_server.rb. */
+    std::string spawnServerCommand;
+    std::string rubyCommand = "ruby";
+    /**
+     * The user of all spawn servers and processes if the agent runs as root. Empty or "root":
+     * requests name the user.
+     */
+    std::string user;
+    /** The program of bridges. As root, it also starts spawn servers as their users. */
+    std::string agentProgram = "passenger-agent";
+    /** The folder in which bridges make the folders of their applications' sockets. */
+    std::string spawnDir = "/tmp";
+    /** As root, the user whose spawn server ensureStarted() starts, if `user` is empty. */
+    std::string defaultUser = "nobody";
+
+    bool operator==(const SpawnSettings &) const = default;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <map>
+#include <string>
+
+namespace Passenger {
+
+/** A request to the spawn server to start a process. */
+struct StartRequest {
+    enum class Role { PRELOADER, INSTANCE, BRIDGE };
+
+    Role role = Role::INSTANCE;
+    /** The Ruby to execute; for a BRIDGE, passenger-agent. */
+    std::string program = "ruby";
+    /** Empty: the spawn server's user. */
+    std::string user;
+    std::string group;
+    /**
+     * Start by the user's login shell, so that it reads the profile. Only for shells that the spawn
+     * server knows.
+     */
+    bool loginShell = false;
+    /** The new process's environment, in addition to the spawn server's own. */
+    std::map<std::string, std::string> environment;
+};
+
+}  // namespace Passenger
