@@ -42,6 +42,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/agent/AgentKeeper.h \
     %D%/agent/ChannelTrimmer.cpp \
     %D%/agent/ChannelTrimmer.h \
+    %D%/agent/ServerGrants.cpp \
+    %D%/agent/ServerGrants.h \
     %D%/config/ApplicationDirectives.h \
     %D%/config/ConfigManifest.cpp \
     %D%/config/ConfigManifest.h \

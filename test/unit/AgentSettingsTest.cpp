@@ -43,7 +43,10 @@ public:
         settings.logPrefix = false;
         settings.appFiles = "/var/log/one\n/var/log/two";
         settings.preStart = "http://one/\nhttps://two/";
-        settings.defaultUser = "nobody";
+        settings.defaultUser = "www";
+        settings.defaultGroup = "webs";
+        settings.userSwitching = false;
+        settings.grants = "server\nuser alice\n";
         settings.instanceRegistryDir = "/run/agents";
         settings.socketBacklog = 7;
         settings.agentTimeout = std::chrono::seconds(9);

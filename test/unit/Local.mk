@@ -51,6 +51,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/FrameSocketTest.cpp \
     %D%/FrameTest.cpp \
     %D%/GenerationTableTest.cpp \
+    %D%/GrantsTest.cpp \
     %D%/GroupMemoryTest.cpp \
     %D%/GroupNameTest.cpp \
     %D%/HangWatchTest.cpp \

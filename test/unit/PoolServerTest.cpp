@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -86,7 +87,8 @@ public:
         inFlightTable_ = std::make_unique<InFlightTable>();
         DescriptorPair pair = makeSeqPacketPair();
         connectSocket_ = std::move(pair.second);
-        server_ = std::make_unique<PoolServer>(*loop_, *pool_, std::move(pair.first), [](Options &) {});
+        server_ =
+            std::make_unique<PoolServer>(*loop_, *pool_, std::move(pair.first), [](Options &) { return std::nullopt; });
     }
 
     void tearDown() override {

@@ -44,8 +44,8 @@ public:
     void testAPreloaderWithOtherHeapSettingsDoesNotSuit() {
         Options off = reforking();
         off.reforkAfter = 0;
-        CPPUNIT_ASSERT(SpawnPlan(reforking(), {}) == SpawnPlan(reforking(), {}));
-        CPPUNIT_ASSERT(!(SpawnPlan(reforking(), {}) == SpawnPlan(off, {})));
+        CPPUNIT_ASSERT(SpawnPlan(reforking(), {}, {}) == SpawnPlan(reforking(), {}, {}));
+        CPPUNIT_ASSERT(!(SpawnPlan(reforking(), {}, {}) == SpawnPlan(off, {}, {})));
     }
 
 private:
@@ -53,7 +53,9 @@ private:
 
     static Options::Variables environmentOf(const Options &options,
                                             StartRequest::Role role = StartRequest::Role::PRELOADER) {
-        return SpawnPlan(options, {}).request(role).environment;
+        return SpawnPlan(options, {}, options.variables ? options.variables() : Options::Variables())
+            .request(role)
+            .environment;
     }
 
     static Options reforking() {

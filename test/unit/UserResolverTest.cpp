@@ -79,6 +79,8 @@ class UserResolverTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheFolderIsNotTouchedWhenTheUserIsGiven);
     CPPUNIT_TEST(testAnAbsoluteStartupFileIsNotChanged);
     CPPUNIT_TEST(testAReplacedUserOrGroupIsNoted);
+    CPPUNIT_TEST(testWhatIsNotGrantedIsRefused);
+    CPPUNIT_TEST(testAUserOfAnotherFolderNeedsToOwnTheStartupFile);
     CPPUNIT_TEST_SUITE_END();
 
     /** The configuration and the owner of the startup file, and the expected user and group. User
@@ -102,7 +104,8 @@ class UserResolverTest : public CppUnit::TestFixture {
 
     FakeDatabase database_;
     FakeOwners owners_;
-    const UserResolver resolver_{database_, owners_};
+    GrantsInForce grants_;
+    const UserResolver resolver_{database_, owners_, grants_};
 
     static Options options() {
         Options options;
@@ -221,6 +224,40 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("user \"carol\" does not exist, so \"nobody\" is used; "
                                          "group \"wheel\" does not exist, so \"nogroup\" is used"),
                              resolver_.resolve(options, true)->note);
+    }
+
+    void testWhatIsNotGrantedIsRefused() {
+        grants_.use("server\nruby ruby\n", {});
+        Options options = UserResolverTest::options();
+        options.user = "bob";
+        for (const bool canSwitch : {true, false}) {
+            const auto result = resolver_.resolve(options, canSwitch);
+            CPPUNIT_ASSERT(!result);
+            CPPUNIT_ASSERT(result.error().starts_with("httpd's configuration has no PassengerUser \"bob\""));
+        }
+    }
+
+    void testAUserOfAnotherFolderNeedsToOwnTheStartupFile() {
+        grants_.use("server\nruby ruby\nserver\nuser bob\ngroup web\ndocument_root /srv/bob/public\n", {});
+        Options options = UserResolverTest::options();
+        options.user = "bob";
+        owners_.files["/srv/blog/config.ru"] = ALICES;
+        const auto refused = resolver_.resolve(options, true);
+        CPPUNIT_ASSERT(!refused);
+        CPPUNIT_ASSERT_EQUAL(std::string("httpd's configuration has PassengerUser \"bob\", but not for the folder "
+                                         "\"/srv/blog\": set PassengerAppRoot to it in the same place"),
+                             refused.error());
+        owners_.files["/srv/blog/config.ru"].doubt = "a link";
+        owners_.files["/srv/blog/config.ru"].uid = 1002;
+        CPPUNIT_ASSERT(!resolver_.resolve(options, true));
+        for (const uid_t owner : {1002U, 0U}) {
+            owners_.files["/srv/blog/config.ru"] = {owner, 0};
+            CPPUNIT_ASSERT_EQUAL(std::string("bob"), resolver_.resolve(options, true)->user);
+        }
+        options.group = "web";
+        CPPUNIT_ASSERT(!resolver_.resolve(options, true));
+        options.appRoot = "/srv/bob";
+        CPPUNIT_ASSERT_EQUAL(std::string("web"), resolver_.resolve(options, true)->group);
     }
 };
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "apache2/agent/ServerGrants.h"
 #include "apache2/httpd/Httpd.h"
 #include "exchange/Options.h"
 
@@ -118,7 +119,10 @@ AgentSettings agentSettings(const Settings &settings) {
     }
     result.appFiles = appFiles(settings);
     result.preStart = Settings::lines(settings.preStart);
+    result.grants = serverGrants(ap_server_conf);
     result.defaultUser = settings.defaultUserOrDefault();
+    result.defaultGroup = settings.defaultGroup != nullptr ? settings.defaultGroup : "";
+    result.userSwitching = settings.userSwitching.value_or(result.userSwitching);
     result.logPrefix = !settings.disableLogPrefix.value_or(!result.logPrefix);
     result.logLevel = settings.logLevel.value_or(result.logLevel);
     return result;

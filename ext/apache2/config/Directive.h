@@ -97,12 +97,20 @@ struct Field {
     std::span<const Choice> choices{};
     Reader reader = Reader::UNKNOWN;
     Option option{};
+    /** Not null: httpd's children may ask the agent only for values that the configuration has,
+     *  under this key of class Grants. */
+    const char *grant = nullptr;
 
     /** The pool reads the setting as this member of Options. */
     constexpr Field sets(Option member) const {
         Field copy = *this;
         copy.reader = Reader::OPTION;
         copy.option = member;
+        return copy;
+    }
+    constexpr Field granted(const char *key) const {
+        Field copy = *this;
+        copy.grant = key;
         return copy;
     }
     constexpr Field readBy(Reader who) const {

@@ -101,6 +101,28 @@ const char *noteAppFile(const cmd_parms *cmd, const char *path) {
     return nullptr;
 }
 
+/** Stores the value that the directive has just set for the agent (AgentSettings::grants). No
+ *  .htaccess file can have such a directive. */
+void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings &settings) {
+    const char *value = std::visit(
+        [&](auto member) -> const char * {
+            using Member = std::remove_cvref_t<decltype(settings.*member)>;
+            if constexpr (std::is_same_v<Member, Settings::Text>) {
+                return settings.*member;
+            } else if constexpr (std::is_same_v<Member, Settings::List>) {
+                return Settings::items(settings.*member).back();
+            } else {
+                return nullptr;
+            }
+        },
+        directive.field.member);
+    Settings &global = mainSettings();
+    if (global.grants == nullptr) {
+        global.grants = apr_array_make(cmd->pool, 1, sizeof(Settings::Grant));
+    }
+    *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, directive.field.grant, value};
+}
+
 /** @return whether the host of a URL has something before an @ */
 bool hasUser(std::string_view url) {
     url.remove_prefix(url.find("//") + 2);
@@ -235,7 +257,11 @@ const char *apply(cmd_parms *cmd, void *place, const char *value) noexcept {
     if (isIdle(cmd, directive, value) && remark(name, IDLE) && !toldLater) {
         logIdle(cmd->server, name);
     }
-    return set(cmd, directive.field, *settings, value);
+    const char *problem = set(cmd, directive.field, *settings, value);
+    if (problem == nullptr && directive.field.grant != nullptr) {
+        noteGrant(cmd, directive, *settings);
+    }
+    return problem;
 }
 
 /** @return whether PassengerCtl names `directive` by `name`: max_pool_size is

@@ -53,6 +53,16 @@ struct Settings {
     /** Each item is `name=value`. */
     List ctl = nullptr;
     Text dumpConfigManifest = nullptr;
+    /** A value that a directive of some place of the configuration grants to applications. */
+    struct Grant {
+        const server_rec *server;
+        /** As in class Grants. */
+        const char *key;
+        const char *value;
+    };
+    /** All of them, as Grant, in the order of the configuration. No directive of its own sets
+     *  it. */
+    apr_array_header_t *grants = nullptr;
     /** All appLogFile and monitorLogFiles of the whole configuration. No directive of its own sets
      *  it. */
     apr_array_header_t *appFiles = nullptr;

@@ -95,6 +95,7 @@ public:
         startSpawnServer(settings.requireSpawnServer);
         noticeUser();
         factory_.emplace(loop_, *manager_);
+        factory_->useGrants(settings.grants);
         factory_->reopenOutputFiles(settings.appFiles);
         pool_.emplace(Pool::Parts{.loop = loop_,
                                   .factory = *factory_,
@@ -114,7 +115,7 @@ public:
         services_.emplace(AgentServices::Parts{.count = [this] { return pool_->getCount(); },
                                                .monitoredFiles = [this] { return monitored_->list(); },
                                                .status = [this] { return describeInstances(pool_->instances()); }});
-        server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { complete(options); });
+        server_.emplace(loop_, *pool_, std::move(serverSocket), [this](Options &options) { return complete(options); });
         services_->use(settings, "start");
     }
 
@@ -128,6 +129,7 @@ public:
         manager_->configure(spawnSettings(settings));
         pool_->configure(poolSettings(settings));
         restarts_->setInterval(settings.statThrottleRate);
+        factory_->useGrants(settings.grants);
         factory_->reopenOutputFiles(settings.appFiles);
         services_->use(settings, "reload");
     }
@@ -200,17 +202,28 @@ private:
         }
     }
 
-    /** Fills in the settings that the options leave open. */
-    void complete(Options &options) {
-        if (!options.monitoredFiles.empty()) {
+    /** Fills in the settings that the options leave open. @return why the options are refused */
+    std::optional<std::string> complete(Options &options) {
+        fillIn(options);
+        auto refusal = factory_->refusal(options);
+        if (!refusal && !options.monitoredFiles.empty()) {
             services_->monitor();
         }
+        return refusal;
+    }
+
+    void fillIn(Options &options) {
         const LockGuard guard(mutex_);
         if (options.environment.empty()) {
             options.environment = settings_.environment;
         }
         if (options.ruby.empty()) {
             options.ruby = settings_.rubyCommand;
+        }
+        if (!settings_.grants.empty()) {
+            options.defaultUser = settings_.defaultUser;
+            options.defaultGroup = settings_.defaultGroup;
+            options.userSwitching = settings_.userSwitching;
         }
         options.appGroupName = options.groupName();
     }

@@ -53,6 +53,7 @@ inline constexpr LockRank POOL_ENGINE{3, "StandardPoolEngine::mutex_"};
 inline constexpr LockRank SPAWN_MANAGER{3, "SpawnManager::mutex_"};
 inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
 inline constexpr LockRank EXCLUSIVE_TURN{3, "ExclusiveTurn::mutex_"};
+inline constexpr LockRank GRANTS{3, "GrantsInForce::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};

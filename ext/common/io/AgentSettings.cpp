@@ -84,9 +84,11 @@ Map AgentSettings::toMap() const {
         {"agent_command", agentCommand},
         {"agent_timeout", std::to_string(agentTimeout.count())},
         {"app_files", appFiles},
+        {"default_group", defaultGroup},
         {"default_user", defaultUser},
         {"descriptor_log_file", descriptorLogFile},
         {"environment", environment},
+        {"grants", grants},
         {"instance_registry_dir", instanceRegistryDir},
         {"log_file", logFile},
         {"log_level", std::to_string(logLevel)},
@@ -102,6 +104,7 @@ Map AgentSettings::toMap() const {
         {"spawn_server_command", spawnServerCommand},
         {"stat_throttle_rate", std::to_string(statThrottleRate.count())},
         {"user", user},
+        {"user_switching", userSwitching ? "1" : "0"},
     };
 }
 
@@ -110,9 +113,11 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     read(map, "agent_command", settings.agentCommand);
     read(map, "agent_timeout", settings.agentTimeout);
     read(map, "app_files", settings.appFiles);
+    read(map, "default_group", settings.defaultGroup);
     read(map, "default_user", settings.defaultUser);
     read(map, "descriptor_log_file", settings.descriptorLogFile);
     read(map, "environment", settings.environment);
+    read(map, "grants", settings.grants);
     read(map, "instance_registry_dir", settings.instanceRegistryDir);
     read(map, "log_file", settings.logFile);
     readNumber(map, "log_level", settings.logLevel);
@@ -128,6 +133,7 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     read(map, "spawn_server_command", settings.spawnServerCommand);
     read(map, "stat_throttle_rate", settings.statThrottleRate);
     read(map, "user", settings.user);
+    read(map, "user_switching", settings.userSwitching);
     return settings;
 }
 

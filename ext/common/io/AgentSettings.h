@@ -44,6 +44,10 @@ struct AgentSettings {
      * The user of helper processes that need no rights, if the agent runs as root.
      */
     std::string defaultUser = "nobody";
+    /** The group of applications of `defaultUser`. Empty: that user's primary group. */
+    std::string defaultGroup;
+    /** Each application runs as its own user, if the agent runs as root. */
+    bool userSwitching = true;
     /** The folder in which commands find this agent. Empty: commands do not find it. */
     std::string instanceRegistryDir;
     /** The backlog of the socket for commands. */
@@ -61,6 +65,9 @@ struct AgentSettings {
      * with root's rights.
      */
     std::string appFiles;
+    /** What the configuration lets run (class Grants). Empty: everything, and the options of
+     *  requests name the default user and group. */
+    std::string grants;
 
     /** The program to start: agentCommand, or its default. */
     std::string agentProgram() const;

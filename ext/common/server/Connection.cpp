@@ -126,7 +126,13 @@ std::uint32_t Connection::child() const {
 void Connection::attach(const Frame &frame) {
     child();
     Options options = Options::fromMap(frame.map(1));
-    context_.complete(options);
+    if (const auto reason = context_.complete(options)) {
+        if (context_.complaints.allows(SystemClock::instance().now())) {
+            Log::warn("event=attach.refused pid={} app=\"{}\" reason=\"{}\"", pid_, options.groupName(), *reason);
+        }
+        refuse(500, *reason);
+        return;
+    }
     try {
         const Attachment attachment = context_.pool.attach(options, Generation(frame.number(0)));
         Frame attached(FrameType::ATTACHED);

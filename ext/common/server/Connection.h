@@ -25,8 +25,9 @@ struct ConnectionContext {
     std::string agentId;
     /** Children send a byte on this socket when all instances are busy. */
     const FileDescriptor &wakeSocket;
-    /** Sets the options that depend on the server's settings. */
-    std::function<void(Options &)> complete;
+    /** Sets the options that depend on the server's settings. Returns the reason, for people, why
+     *  no process may have these options; nothing: it may. */
+    std::function<std::optional<std::string>(Options &)> complete;
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
 };

@@ -34,7 +34,7 @@ std::string makeAgentId() {
 }  // namespace
 
 PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
-                       std::function<void(Options &)> complete)
+                       std::function<std::optional<std::string>(Options &)> complete)
     : loop_(loop),
       pool_(pool),
       serverSocket_(std::move(serverSocket)),

@@ -23,8 +23,9 @@ namespace Passenger {
  */
 class PoolServer {
 public:
-    /** @param complete sets the options that depend on the server's settings; called on the loop */
-    PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket, std::function<void(Options &)> complete);
+    /** @param complete as ConnectionContext::complete; called on the loop */
+    PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
+               std::function<std::optional<std::string>(Options &)> complete);
     ~PoolServer();
     PoolServer(const PoolServer &) = delete;
     PoolServer &operator=(const PoolServer &) = delete;

@@ -22,6 +22,10 @@ libpassenger_spawning_la_SOURCES = \
     %D%/ExclusiveTurn.cpp \
     %D%/ExclusiveTurn.h \
     %D%/FileOwners.h \
+    %D%/Grants.cpp \
+    %D%/Grants.h \
+    %D%/GrantsInForce.cpp \
+    %D%/GrantsInForce.h \
     %D%/OutputFiles.cpp \
     %D%/OutputFiles.h \
     %D%/OwnerSearch.cpp \

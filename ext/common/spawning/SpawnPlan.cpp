@@ -62,7 +62,7 @@ Options::Variables inheritedVariables() {
 
 }  // namespace
 
-SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
+SpawnPlan::SpawnPlan(const Options &options, RunAs whom, const Options::Variables &variables)
     : ruby(options.ruby),
       runAs(std::move(whom)),
       loginShell(options.loadShellEnvvars),
@@ -76,10 +76,8 @@ SpawnPlan::SpawnPlan(const Options &options, RunAs whom)
         environment["PASSENGER_PRELOAD_BUNDLER"] = options.appRoot;
     }
     // Last, so that the administrator's variables override all others.
-    if (options.variables) {
-        for (auto &[name, value] : options.variables()) {
-            environment[name] = value;
-        }
+    for (const auto &[name, value] : variables) {
+        environment[name] = value;
     }
     const bool ownHeap = std::any_of(environment.begin(), environment.end(),
                                      [](const auto &entry) { return entry.first.starts_with("RUBY_GC_HEAP_"); });

@@ -21,8 +21,8 @@ struct SpawnPlan {
     bool smallHeap = false;
 
     SpawnPlan() = default;
-    /** Calls options.variables(). */
-    SpawnPlan(const Options &options, RunAs runAs);
+    /** @param variables those of the administrator; options.variables() is not called */
+    SpawnPlan(const Options &options, RunAs runAs, const Options::Variables &variables);
 
     StartRequest request(StartRequest::Role role) const;
     bool operator==(const SpawnPlan &other) const;

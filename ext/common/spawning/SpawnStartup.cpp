@@ -65,10 +65,28 @@ SpawnPlan SpawnStartup::makePlan() {
     }
     report_.runAs = *runAs;
     report_.steps.done(USER_CHOSEN);
-    SpawnPlan plan(options_, std::move(*runAs));
+    SpawnPlan plan(options_, std::move(*runAs), grantedVariables());
     // Replaced by learnFacts() once there is a process.
     report_.process.environment = plan.environment;
     return plan;
+}
+
+/** A child that was taken over could otherwise choose the code that the interpreter runs. */
+Options::Variables SpawnStartup::grantedVariables() const {
+    Options::Variables variables = options_.variables ? options_.variables() : Options::Variables();
+    const auto grants = tools_.grants.forOptions(options_, std::chrono::steady_clock::now());
+    std::erase_if(variables, [&](const auto &variable) {
+        if (grants->allowsVariable(variable.first, variable.second)) {
+            return false;
+        }
+        Log::warn(
+            "event=spawn.variable_ignored app=\"{}\" name=\"{}\" reason=\"it decides which code runs, and httpd's "
+            "configuration does not set it to this value\" remedy=\"SetEnv in httpd's configuration instead of "
+            ".htaccess\"",
+            options_.groupName(), variable.first);
+        return true;
+    });
+    return variables;
 }
 
 ExclusiveTurn::Turn SpawnStartup::takeTurn(ExclusiveTurn &exclusive) {

@@ -27,6 +27,7 @@ struct SpawnTools {
     EventLoop &loop;
     SpawnManager &manager;
     const UserResolver &users;
+    const GrantsInForce &grants;
     OutputFiles &outputs;
 };
 
@@ -110,6 +111,7 @@ private:
      */
     void endProcess();
     SpawnPlan makePlan();
+    Options::Variables grantedVariables() const;
     void checkNotCancelled() const;
     /** The next frame that is no STEP. */
     Frame receive(FrameSocket &control);

@@ -9,10 +9,10 @@
 namespace Passenger {
 
 StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &manager)
-    : loop_(loop), manager_(manager), users_(database_, owners_) {}
+    : loop_(loop), manager_(manager), users_(database_, owners_, grants_) {}
 
 SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
-    const SpawnTools tools{loop_, manager_, users_, outputs_};
+    const SpawnTools tools{loop_, manager_, users_, grants_, outputs_};
     if (options.spawnMethod == "direct" || options.speaksHttp()) {
         return std::make_unique<DirectSpawner>(tools);
     }

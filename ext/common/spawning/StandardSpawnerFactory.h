@@ -32,6 +32,14 @@ public:
      * @throws SystemException
      */
     tl::expected<RunAs, std::string> userOf(const Options &options) const;
+    /** What httpd's configuration grants (AgentSettings::grants). */
+    void useGrants(const std::string &text) {
+        grants_.use(text, std::chrono::steady_clock::now());
+    }
+    /** Why httpd's configuration does not have these options. Does not block. */
+    std::optional<std::string> refusal(const Options &options) const {
+        return grants_.refusal(options, std::chrono::steady_clock::now());
+    }
     /**
      * Log files may have been renamed.
      * @param configured the paths that httpd's configuration names (OutputFiles::reopen())
@@ -52,6 +60,7 @@ private:
     SpawnManager &manager_;
     const SystemUserDatabase database_;
     const SystemFileOwners owners_{database_};
+    GrantsInForce grants_;
     const UserResolver users_;
     OutputFiles outputs_;
     DummySpawnerFactory dummies_;

@@ -1,7 +1,9 @@
 #include "spawning/UserResolver.h"
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -27,6 +29,45 @@ std::string UserResolver::startupFilePath(const Options &options) {
 }
 
 tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, bool canSwitch) const {
+    const auto grants = grants_.forOptions(options, std::chrono::steady_clock::now());
+    if (auto refusal = grants->refusal(options)) {
+        return tl::unexpected(*refusal);
+    }
+    auto runAs = resolveGranted(options, canSwitch);
+    if (runAs && runAs->switches() && !grants->coversFolder(options)) {
+        if (auto refusal = foreignFolder(options, *runAs)) {
+            return tl::unexpected(*refusal);
+        }
+    }
+    return runAs;
+}
+
+/**
+ * The place that names the user is not known to be one for this folder: the folder comes from an
+ * Alias or from mod_vhost_alias, or a child that was taken over has chosen it. The user's own
+ * files, and root's, may run as that user all the same.
+ */
+std::optional<std::string> UserResolver::foreignFolder(const Options &options, const RunAs &runAs) const {
+    if (options.startCommand.empty() && options.group.empty()) {
+        const auto owner = ownerOfStartupFile(options);
+        if (!owner) {
+            return owner.error();
+        }
+        if (owner->doubt.empty() && (owner->uid == runAs.uid || owner->uid == ROOT)) {
+            return std::nullopt;
+        }
+    }
+    const auto [directive, value] = !options.startCommand.empty()
+                                        ? std::pair("PassengerAppStartCommand", options.startCommand)
+                                    : !options.group.empty() ? std::pair("PassengerGroup", options.group)
+                                                             : std::pair("PassengerUser", options.user);
+    return fmt::format(
+        "httpd's configuration has {} \"{}\", but not for the folder \"{}\": set PassengerAppRoot to it in the same "
+        "place",
+        directive, value, options.appRoot);
+}
+
+tl::expected<RunAs, std::string> UserResolver::resolveGranted(const Options &options, bool canSwitch) const {
     if (!canSwitch) {
         // Only the agent's own permissions are used here, so the check is safe. A missing file is
         // reported before any process starts.

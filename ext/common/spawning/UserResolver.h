@@ -9,6 +9,7 @@
 
 #include "exchange/Options.h"
 #include "spawning/FileOwners.h"
+#include "spawning/GrantsInForce.h"
 #include "spawning/UserDatabase.h"
 
 namespace Passenger {
@@ -31,7 +32,8 @@ struct RunAs {
 /**
  * Determines the user of an application: PassengerUser, else the owner of its startup file. Root
  * and unknown users are replaced by the default user. The group is PassengerGroup, else the default
- * group for the default user, else the user's primary group.
+ * group for the default user, else the user's primary group. Refuses what httpd's configuration
+ * does not grant.
  *
  * Owned by the spawner factory. Has no state; thread-safe. May block in its lookups.
  */
@@ -40,7 +42,8 @@ public:
     /** The value of PassengerGroup for "the group of the startup file". */
     static constexpr const char *STARTUP_FILE_GROUP = "!STARTUP_FILE!";
 
-    UserResolver(const UserDatabase &database, const FileOwners &owners) : database_(database), owners_(owners) {}
+    UserResolver(const UserDatabase &database, const FileOwners &owners, const GrantsInForce &grants)
+        : database_(database), owners_(owners), grants_(grants) {}
 
     /**
      * @param canSwitch whether new processes can run as other users (SpawnManager::canSwitchUsers)
@@ -64,6 +67,8 @@ private:
     };
 
     tl::expected<FileOwner, std::string> ownerOfStartupFile(const Options &options) const;
+    tl::expected<RunAs, std::string> resolveGranted(const Options &options, bool canSwitch) const;
+    std::optional<std::string> foreignFolder(const Options &options, const RunAs &runAs) const;
     tl::expected<Choice, std::string> chooseUser(const Options &options, const FileOwner &owner) const;
     tl::expected<RunAs, std::string> withGroup(Choice choice, tl::expected<Group, std::string> group) const;
     tl::expected<Choice, std::string> defaultUser(const Options &options) const;
@@ -73,6 +78,7 @@ private:
 
     const UserDatabase &database_;
     const FileOwners &owners_;
+    const GrantsInForce &grants_;
 };
 
 }  // namespace Passenger

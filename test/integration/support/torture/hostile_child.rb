@@ -28,6 +28,7 @@ class HostileChild
   # Frame types of the pool protocol, and one that does not exist.
   HELLO = 1
   WELCOME = 2
+  ATTACH = 3
   FRAME_TYPES = (1..14).freeze
   VERSION = PhusionPassenger::Layout::VERSION
 
@@ -61,6 +62,24 @@ class HostileChild
     when 1...10 then send_nonsense
     else scribble
     end
+  end
+
+  # Asks for an application with these options, as a child does that has its first request, and
+  # puts a broken request into its queue. Returns the type of the agent's answer.
+  def ask_for(options)
+    socket = connect
+    frames = PhusionPassenger::FrameSocket.new(socket)
+    wake = introduce(frames)
+    frames.write(ATTACH, "0", *options.flat_map { |name, value| [name, value] })
+    answer = frames.read
+    queue = answer.descriptors.first
+    Socket.for_fd(queue.fileno).tap { |io| io.autoclose = false }.sendmsg("broken") if queue
+    wake&.write("\0")
+    answer.type
+  rescue Errno::EPIPE
+    answer.type # the start has failed, and the queue is closed
+  ensure
+    [socket, wake, *answer&.descriptors].each { |io| io&.close }
   end
 
   def close
@@ -99,7 +118,7 @@ class HostileChild
   def talk
     socket = connect
     frames = PhusionPassenger::FrameSocket.new(socket)
-    introduce(frames) unless @random.rand(4).zero?
+    introduce(frames)&.close unless @random.rand(4).zero?
     @random.rand(1..5).times do
       frames.write(@random.rand(FRAME_TYPES), *invented_fields, descriptors: invented_descriptors)
     end
@@ -116,11 +135,14 @@ class HostileChild
     control.unix_rights.first
   end
 
+  # Returns the socket on which a byte wakes the agent.
   def introduce(frames)
     frames.write(HELLO, VERSION, descriptors: [@own_table])
     answer = frames.read
     @welcomes += 1 if answer&.type == WELCOME
-    answer&.descriptors&.each(&:close)
+    *others, wake = answer&.descriptors
+    others.each(&:close)
+    wake
   end
 
   # Mostly numbers, because most frames begin with some.

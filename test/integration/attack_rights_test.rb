@@ -1,0 +1,150 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/made_users"
+require_relative "support/torture/hostile_child"
+
+# A child of httpd is taken over, and asks the agent for applications that the configuration does
+# not have. The attacker also owns an application.
+class AttackRightsTest < IntegrationTest
+  # Leaves a file that names the user in the folder of that name.
+  TELL = 'File.write(File.join("%<place>s", "#{Process.uid}-#{Process.gid}-%<what>s"), "")'
+
+  if TestEnvironment.root?
+    serve do |made|
+      made.set("PassengerMaxPoolSize", 40)
+      made.site("victim.test", handed(SampleApps.rack, "a"),
+                "PassengerUser #{MadeUsers["a"].name}\n")
+      made.site("command.test", handed(SampleApps.copy("http_app"), "a"),
+                "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n" \
+                "PassengerUser #{MadeUsers["a"].name}\nSetEnv RUBYOPT -W:no-deprecated\n")
+      made.site("attacker.test", handed(SampleApps.rack, "b"))
+    end
+
+    def self.handed(folder, key)
+      TestEnvironment.hand_over(folder, MadeUsers[key].name)
+    end
+  end
+
+  def setup
+    skip "needs root" unless TestEnvironment.root?
+    @traces = scratch
+    File.chmod(0o1777, @traces)
+    %w[victim.test attacker.test].each { |site| assert_status 200, client(site).get("/hello") }
+    children = server.tree.httpd_children
+    @child = eventually("a child with a way to the agent") do
+      HostileChild.new(children.first, ProcessInfo.read(server.pid), children.drop(1),
+                       Random.new(1)) { [] }
+    rescue IOError
+      children.rotate!
+      nil
+    end
+    @position = server.log.position
+  end
+
+  def teardown
+    @child&.close
+  end
+
+  def test_an_application_runs_as_its_owner_whatever_user_is_asked_for
+    assert_refused(/no PassengerUser "games"/, "user" => "games")
+    assert_refused(/PassengerUser "#{victim.name}", but not for the folder/, "user" => victim.name)
+    assert_refused(/no PassengerGroup "shadow"/, "group" => "shadow")
+    assert_refused(/no PassengerGroup "shadow"/, "user" => victim.name, "group" => "shadow")
+  end
+
+  def test_no_other_program_is_executed
+    program = File.join(evil("program"), "program")
+    File.write(program, "#!/bin/sh\ntouch #{@traces}/executed\n")
+    File.chmod(0o755, program)
+    assert_refused(/no PassengerRuby "#{program}"/, "ruby" => program)
+    assert_refused(/no PassengerAppStartCommand "#{program}"/, "start_command" => program)
+    assert_refused(/no PassengerNodejs "#{program}"/, "nodejs" => program, "app_type" => "node")
+    assert_refused(/no PassengerAppStartCommand "#{program}"/,
+                   "start_command" => program, "user" => victim.name, "app_root" => root("victim"))
+    command = "#{RbConfig.ruby} server.rb"
+    assert_refused(/PassengerAppStartCommand "#{command}", but not for the folder/,
+                   "start_command" => command, "user" => victim.name, "startup_file" => "")
+  end
+
+  def test_the_default_user_and_the_switch_of_users_are_those_of_the_configuration
+    folder = evil("default")
+    FileUtils.chown_R("root", "root", folder)
+    assert_started(folder, "nobody", "default", "default_user" => victim.name,
+                                                "default_group" => "shadow")
+    folder = evil("switch")
+    assert_started(folder, attacker.name, "switch", "user_switching" => "0",
+                                                    "default_user" => victim.name)
+  end
+
+  def test_no_variable_chooses_the_code_of_another_users_application
+    code = File.join(evil("code"), "code.rb")
+    File.write(code, format(TELL, place: @traces, what: "preloaded"))
+    File.chmod(0o644, code)
+    ask(root("victim"), "env:RUBYOPT" => "-r#{code}", "user" => victim.name,
+                        "environment" => "preloaded")
+    server.log.wait_for(/event=spawn.variable_ignored app=\S+ .*name="RUBYOPT"/, from: @position)
+    eventually("an instance") { server.tree.matching(/RubyApp: .*preloaded/).any? }
+    assert_empty traces
+  end
+
+  def test_an_application_gets_no_name_of_another_one
+    name = "#{root("victim")} (production) as #{victim.name}"
+    assert_refused(/no PassengerAppGroupName "#{Regexp.escape(name)}"/, "app_group_name" => name)
+    assert_status 200, client("victim.test").get("/hello")
+  end
+
+  private
+
+  def victim
+    MadeUsers["a"]
+  end
+
+  def attacker
+    MadeUsers["b"]
+  end
+
+  def root(site)
+    server.configuration.sites.find { |one| one.name == "#{site}.test" }.root
+  end
+
+  # An application of the attacker that leaves a trace when it is loaded.
+  def evil(what)
+    folder = SampleApps.written("#{format(TELL, place: @traces, what: what)}\n" \
+                                "#{SampleApps.saying(what)}")
+    TestEnvironment.hand_over(folder, attacker.name)
+  end
+
+  def ask(folder, options)
+    options = { "app_root" => folder, "environment" => "production", "ruby" => RbConfig.ruby,
+                "startup_file" => "config.ru", "min_instances" => "1" }.merge(options)
+    @child.ask_for({ "app_group_name" => name_of(options) }.merge(options))
+  end
+
+  # As httpd's module makes it.
+  def name_of(options)
+    user, group = options.values_at("user", "group")
+    name = "#{options["app_root"]} (#{options["environment"]})"
+    name << " as #{user}#{group && ":#{group}"}" if user || group
+    name
+  end
+
+  def traces
+    Dir.children(@traces)
+  end
+
+  def assert_refused(reason, options)
+    position = server.log.position
+    ask(evil("refused"), options)
+    server.log.wait_for(/(attach.refused|spawn.failed) .*="httpd's configuration has #{reason}/,
+                        from: position)
+    assert_empty traces
+  end
+
+  def assert_started(folder, user, what, options)
+    ask(folder, options)
+    account = Etc.getpwnam(user)
+    eventually("a trace") { traces.any? { |name| name.end_with?(what) } }
+    assert_includes traces, "#{account.uid}-#{account.gid}-#{what}"
+  end
+end

@@ -1,0 +1,220 @@
+#include "spawning/Grants.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <filesystem>
+
+#include "spawning/GrantsInForce.h"
+#include "support/SpawningFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class GrantsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(GrantsTest);
+    CPPUNIT_TEST(testWithoutATextEverythingIsGranted);
+    CPPUNIT_TEST(testWhatNoPlaceNamesIsRefusedByItsDirective);
+    CPPUNIT_TEST(testValuesOfDifferentVirtualHostsAreNotGrantedTogether);
+    CPPUNIT_TEST(testEachVirtualHostHasTheGrantsOfTheMainServer);
+    CPPUNIT_TEST(testDefaultsNeedNoGrant);
+    CPPUNIT_TEST(testAnApplicationMayHaveTheNameOfItsFolderOnly);
+    CPPUNIT_TEST(testAUserIsGrantedForTheFoldersOfTheVirtualHost);
+    CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
+    CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
+    CPPUNIT_TEST(testUnknownLinesAreIgnored);
+    CPPUNIT_TEST(testEarlierGrantsCountForAWhile);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr const char *TEXT =
+        "server\n"
+        "ruby /usr/bin/ruby\n"
+        "group everyone\n"
+        "variable GEM_HOME=/srv/gems\n"
+        "server\n"
+        "user alice\n"
+        "start_command ./serve\n"
+        "app_group_name shared\n"
+        "document_root /srv/alice/public\n"
+        "server\n"
+        "user bob\n"
+        "ruby /opt/ruby\n"
+        "app_root /srv/bob\n"
+        "document_root /srv/www\n";
+
+    const Grants grants_{TEXT};
+
+    static Options options() {
+        Options options;
+        options.appRoot = "/srv/alice";
+        options.ruby = "/usr/bin/ruby";
+        return options;
+    }
+
+    void expectRefused(const Options &options, const std::string &part) const {
+        const auto refusal = grants_.refusal(options);
+        CPPUNIT_ASSERT_MESSAGE(part, refusal.has_value());
+        CPPUNIT_ASSERT_MESSAGE(*refusal, refusal->find(part) != std::string::npos);
+    }
+    void expectGranted(const Options &options) const {
+        const auto refusal = grants_.refusal(options);
+        CPPUNIT_ASSERT_MESSAGE(refusal.value_or(""), !refusal.has_value());
+    }
+
+public:
+    void testWithoutATextEverythingIsGranted() {
+        Options options;
+        options.user = "anyone";
+        options.startCommand = "anything";
+        CPPUNIT_ASSERT(!Grants().refusal(options));
+        CPPUNIT_ASSERT(!Grants("").refusal(options));
+        CPPUNIT_ASSERT(Grants().coversFolder(options));
+        CPPUNIT_ASSERT(Grants().allowsVariable("LD_PRELOAD", "/tmp/evil.so"));
+    }
+
+    void testWhatNoPlaceNamesIsRefusedByItsDirective() {
+        const std::pair<std::string Options::*, const char *> members[] = {
+            {&Options::user, "PassengerUser"},
+            {&Options::group, "PassengerGroup"},
+            {&Options::ruby, "PassengerRuby"},
+            {&Options::python, "PassengerPython"},
+            {&Options::nodejs, "PassengerNodejs"},
+            {&Options::startCommand, "PassengerAppStartCommand"},
+            {&Options::startupFile, "PassengerStartupFile"},
+            {&Options::appGroupName, "PassengerAppGroupName"}};
+        for (const auto &[member, directive] : members) {
+            Options evil = options();
+            evil.*member = "/tmp/evil";
+            expectRefused(evil, std::string("httpd's configuration has no ") + directive + " \"/tmp/evil\"");
+        }
+    }
+
+    void testValuesOfDifferentVirtualHostsAreNotGrantedTogether() {
+        Options mixed = options();
+        mixed.user = "bob";
+        mixed.startCommand = "./serve";
+        expectRefused(mixed, "has no place with all of this application's settings (user \"bob\"");
+        mixed.user = "alice";
+        expectGranted(mixed);
+    }
+
+    void testEachVirtualHostHasTheGrantsOfTheMainServer() {
+        Options bobs = options();
+        bobs.user = "bob";
+        bobs.group = "everyone";
+        bobs.ruby = "/usr/bin/ruby";
+        expectGranted(bobs);
+        bobs.ruby = "/opt/ruby";
+        expectGranted(bobs);
+        bobs.user = "alice";
+        expectRefused(bobs, "has no place with all");
+    }
+
+    void testDefaultsNeedNoGrant() {
+        Options plain = options();
+        for (const char *file : {"config.ru", "passenger_wsgi.py", "app.js", ""}) {
+            plain.startupFile = file;
+            expectGranted(plain);
+        }
+    }
+
+    // Its requests, and what clients send in them, would reach another application's instances.
+    void testAnApplicationMayHaveTheNameOfItsFolderOnly() {
+        Options named = options();
+        named.appGroupName = "/srv/alice (production)";
+        expectGranted(named);
+        named.user = "alice";
+        expectRefused(named, "PassengerAppGroupName");
+        named.appGroupName = "/srv/alice (production) as alice";
+        expectGranted(named);
+        named.group = "everyone";
+        named.appGroupName = "/srv/alice (production) as alice:everyone";
+        expectGranted(named);
+        named.appGroupName = "shared";
+        expectGranted(named);
+        named.appRoot = "/srv/evil";
+        named.appGroupName = "/srv/alice (production) as alice:everyone";
+        expectRefused(named, "PassengerAppGroupName");
+    }
+
+    void testAUserIsGrantedForTheFoldersOfTheVirtualHost() {
+        Options plain = options();
+        plain.appRoot = "/tmp/anywhere";
+        CPPUNIT_ASSERT_MESSAGE("it runs as its owner", grants_.coversFolder(plain));
+        plain.user = "alice";
+        CPPUNIT_ASSERT(!grants_.coversFolder(plain));
+        plain.appRoot = "/srv/bob";
+        CPPUNIT_ASSERT(!grants_.coversFolder(plain));
+        plain.appRoot = "/srv/alice";
+        CPPUNIT_ASSERT(grants_.coversFolder(plain));
+        plain.user = "bob";
+        CPPUNIT_ASSERT(!grants_.coversFolder(plain));
+        for (const char *folder : {"/srv/bob", "/srv"}) {
+            plain.appRoot = folder;
+            CPPUNIT_ASSERT_MESSAGE(folder, grants_.coversFolder(plain));
+        }
+        plain.user = "";
+        plain.startCommand = "./serve";
+        CPPUNIT_ASSERT(!grants_.coversFolder(plain));
+    }
+
+    void testFoldersBehindLinksAreCovered() {
+        const ApplicationFolder folder("");
+        namespace fs = std::filesystem;
+        fs::create_directories(folder.path() + "/blog/releases/1/public");
+        fs::create_directories(folder.path() + "/www");
+        fs::create_directory_symlink("releases/1", folder.path() + "/blog/current");
+        fs::create_directory_symlink("../blog/current/public", folder.path() + "/www/sub");
+        const Grants grants("server\nbase_uri /sub\nserver\nuser alice\ndocument_root " + folder.path() + "/www/\n");
+        const Grants linked("server\nserver\nuser alice\ndocument_root " + folder.path() + "/blog/current/public\n");
+        Options options = GrantsTest::options();
+        options.user = "alice";
+        options.ruby = "";
+        options.appRoot = fs::canonical(folder.path() + "/blog/releases/1");
+        CPPUNIT_ASSERT(grants.coversFolder(options));
+        CPPUNIT_ASSERT(linked.coversFolder(options));
+        options.appRoot = folder.path() + "/blog/current";
+        CPPUNIT_ASSERT(linked.coversFolder(options));
+        options.appRoot = folder.path() + "/blog";
+        CPPUNIT_ASSERT(!grants.coversFolder(options));
+        options.appRoot = folder.path();
+        CPPUNIT_ASSERT_MESSAGE("the document root ends with a slash", grants.coversFolder(options));
+    }
+
+    void testVariablesOfLoadersNeedAGrant() {
+        for (const char *name : {"LD_PRELOAD", "RUBYOPT", "RUBYLIB", "GEM_HOME", "BUNDLE_GEMFILE", "NODE_OPTIONS",
+                                 "PYTHONPATH", "PATH", "BASH_ENV", "BASH_FUNC_ls%%"}) {
+            CPPUNIT_ASSERT_MESSAGE(name, !grants_.allowsVariable(name, "/tmp/evil"));
+        }
+        CPPUNIT_ASSERT(grants_.allowsVariable("GEM_HOME", "/srv/gems"));
+        CPPUNIT_ASSERT(grants_.allowsVariable("DATABASE_URL", "postgres:///blog"));
+        CPPUNIT_ASSERT_MESSAGE("only the whole name counts", grants_.allowsVariable("PATHS", ""));
+    }
+
+    void testUnknownLinesAreIgnored() {
+        const Grants grants("user early\nserver\nnew_key value\nwithout\n\nuser alice\n");
+        Options options = GrantsTest::options();
+        options.ruby = "";
+        options.user = "alice";
+        CPPUNIT_ASSERT(!grants.refusal(options));
+        options.user = "early";
+        CPPUNIT_ASSERT(grants.refusal(options).has_value());
+    }
+
+    void testEarlierGrantsCountForAWhile() {
+        GrantsInForce inForce;
+        const auto start = std::chrono::steady_clock::now();
+        Options alices = options();
+        alices.user = "alice";
+        inForce.use("server\nserver\nuser alice\nruby /usr/bin/ruby\ndocument_root /srv/alice/public\n", start);
+        inForce.use("server\nruby /usr/bin/ruby\n", start + 1h);
+        inForce.use("server\nruby /usr/bin/ruby\n", start + 2h);
+        const auto last = start + 1h + GrantsInForce::EARLIER_COUNT_FOR;
+        CPPUNIT_ASSERT(!inForce.forOptions(alices, last - 1s)->refusal(alices));
+        CPPUNIT_ASSERT(inForce.forOptions(alices, last)->refusal(alices).has_value());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(GrantsTest);
+
+}  // namespace Passenger
