@@ -1,0 +1,89 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/made_users"
+
+# What each process may do, as the table of doc/SECURITY.md says and /proc shows.
+class ProcessRightsTest < IntegrationTest
+  DOCUMENT = File.expand_path("../../doc/SECURITY.md", __dir__)
+  # The rows of the table, and how their processes are found.
+  PATTERNS = {
+    "httpd's parent" => nil, "httpd's children" => nil,
+    "watchdog" => /passenger-agent\S* watchdog\z/, "pool process" => /passenger-agent\S* pool\z/,
+    "spawn servers" => /\APassenger spawn server/, "preloaders" => /\APassenger AppPreloader/,
+    "instances" => /\APassenger RubyApp/, "bridges, keepers" => /passenger-agent\S* bridge\z/,
+    "commands of applications" => /server\.rb\z/
+  }.freeze
+
+  if TestEnvironment.root?
+    serve do |made|
+      user = MadeUsers["a"].name
+      made.set("PassengerDefaultUser", user)
+      made.site("rack.test", TestEnvironment.hand_over(SampleApps.rack, user))
+      made.site("http.test", TestEnvironment.hand_over(SampleApps.copy("http_app"), user),
+                "PassengerAppStartCommand \"exec #{RbConfig.ruby} server.rb\"\n")
+    end
+  end
+
+  def setup
+    skip "needs root" unless TestEnvironment.root?
+    %w[rack.test http.test].each { |site| assert_status 200, client(site).get("/") }
+  end
+
+  def test_each_process_has_the_rights_of_the_table
+    assert_equal PATTERNS.keys, table.keys
+    table.each do |name, rights|
+      found = processes(name)
+      refute_empty found, name
+      found.each { |process| assert_equal rights, rights_of(process), "#{name}: #{process}" }
+    end
+  end
+
+  private
+
+  # Maps a process to its cells: user, groups, capabilities, no_new_privs, seccomp.
+  def table
+    @table ||= File.read(DOCUMENT)[/^\| process \|.*?\n\n/m].lines.grep(/^\|/).drop(2).map do |line|
+      line.split("|").map(&:strip).reject(&:empty?)
+    end.to_h { |name, *cells| [name, cells] }
+  end
+
+  def processes(name)
+    case name
+    when "httpd's parent" then [ProcessInfo.read(server.pid)]
+    when "httpd's children" then server.tree.httpd_children
+    else server.tree.matching(PATTERNS.fetch(name))
+    end
+  end
+
+  def rights_of(process)
+    status = File.read("/proc/#{process.pid}/status").scan(/^(\w+):\t(.*)$/).to_h
+    ids = status.values_at("Uid", "Gid").map { |text| text.split.map(&:to_i).uniq }
+    [user_of(*ids), groups_of(status["Groups"].split.map(&:to_i), ids.last),
+     capabilities_of(status), status["NoNewPrivs"] == "1" ? "yes" : "no",
+     status["Seccomp"] == "0" ? "none" : "filter"]
+  end
+
+  # `users`, `groups`: real, effective, saved and file-system ids, each once.
+  def user_of(users, groups)
+    return "several" unless users.one? && groups.one?
+
+    { 0 => "root", Etc.getpwnam(TestEnvironment::WEB_USER).uid => "httpd's",
+      MadeUsers["a"].uid => "the application's" }.fetch(users.first, users.first.to_s)
+  end
+
+  def groups_of(groups, own)
+    parents = File.read("/proc/#{server.pid}/status")[/^Groups:\t(.*)$/, 1].split.map(&:to_i)
+    return groups == parents ? "root's" : groups.inspect if own == [0]
+
+    (groups - own).empty? && groups.any? ? "the user's" : groups.inspect
+  end
+
+  def capabilities_of(status)
+    effective = status["CapEff"]
+    parents = File.read("/proc/#{server.pid}/status")[/^CapEff:\t(.*)$/, 1]
+    return "none" if status.values_at("CapEff", "CapPrm", "CapInh", "CapAmb").all?(/\A0+\z/)
+
+    effective == parents ? "all" : effective
+  end
+end
