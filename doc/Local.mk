@@ -37,6 +37,7 @@ EXTRA_DIST += \
     %D%/decisions/0023-cpu-slots.md \
     %D%/decisions/0024-chunked-bodies.md \
     %D%/decisions/0025-spawn-server-per-user.md \
+    %D%/decisions/0026-rights-by-value.md \
     %D%/decisions/README.md \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \
