@@ -10,6 +10,8 @@
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
+#include "exchange/QueueHost.h"
+#include "io/Frame.h"
 #include "io/SocketPair.h"
 #include "support/Expect.h"
 #include "support/LeakCheck.h"
@@ -64,6 +66,7 @@ class AgentConnectorTest : public LeakCheck {
     CPPUNIT_TEST(testAFullQueueOfWakeUpsDoesNotPreventAConnection);
     CPPUNIT_TEST(testAnAgentThatIsGoneIsAnError);
     CPPUNIT_TEST(testAnAgentThatEndsDuringTheConnectionIsAnError);
+    CPPUNIT_TEST(testAnAgentWithoutADescriptorRefusesAtOnce);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -196,6 +199,13 @@ private:
 
     DescriptorPair pair_;
     std::vector<FrameSocket> waiting_;
+
+    void testAnAgentWithoutADescriptorRefusesAtOnce() {
+        sendWithDescriptors(pair_.first, std::string_view(&CONNECTION_REFUSED, 1), {});
+        const auto error = thrownBy<DescriptorShortageException>(
+            [this] { connectToAgent(pair_.second.get(), FrameSocket::in(LIMIT)); });
+        CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, error.status());
+    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(AgentConnectorTest);

@@ -34,6 +34,7 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testAnotherGroupCannotSendANotice);
     CPPUNIT_TEST(testAFullChannelGetsItsNoticeWhenItHasRoom);
     CPPUNIT_TEST(testAFullChannelThatEndsIsForgotten);
+    CPPUNIT_TEST(testTheChannelsOfASenderAreCounted);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<EventLoop> loop_;
@@ -224,6 +225,15 @@ public:
         // Reads all notices up to the end of file.
         while (told()) {
         }
+    }
+
+    void testTheChannelsOfASenderAreCounted() {
+        addChannel();
+        const std::uint32_t other = addSender(*inFlightTable_);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, registry_->count(0));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, registry_->count(other));
+        registry_->remove(channel_, 0);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, registry_->count(0));
     }
 };
 

@@ -3,7 +3,12 @@
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <future>
+
 #include "shm/GenerationTableView.h"
+#include "support/Eventually.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -15,6 +20,8 @@ class GenerationTableTest : public LeakCheck {
     CPPUNIT_TEST(testSlotsAreIndependent);
     CPPUNIT_TEST(testTheChildSlotsInUseAreSeen);
     CPPUNIT_TEST(testChildrenCannotWriteTheTable);
+    CPPUNIT_TEST(testAChildThatWaitsForAShortageIsWoken);
+    CPPUNIT_TEST(testAShortageBeforeTheWaitEndsItAtOnce);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -57,6 +64,33 @@ public:
         const GenerationTable table;
         const FileDescriptor readOnly = table.memory().readOnlyDescriptor();
         CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::pwrite(readOnly.get(), "x", 1, 64));
+    }
+
+    void testAChildThatWaitsForAShortageIsWoken() {
+        GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        std::atomic<bool> waits{false};
+        auto child = std::async(std::launch::async, [&] {
+            const auto begin = std::chrono::steady_clock::now();
+            waits = true;
+            while (view.shortages() == 0) {
+                view.awaitShortage(0, std::chrono::minutes(10));
+            }
+            return std::chrono::steady_clock::now() - begin;
+        });
+        CPPUNIT_ASSERT(eventually([&] { return waits.load(); }));
+        table.askForIdleChannels();
+        CPPUNIT_ASSERT(child.get() < std::chrono::minutes(5));
+        CPPUNIT_ASSERT_EQUAL(1U, view.shortages());
+    }
+
+    void testAShortageBeforeTheWaitEndsItAtOnce() {
+        GenerationTable table;
+        const GenerationTableView view(table.memory().readOnlyDescriptor());
+        table.askForIdleChannels();
+        const auto begin = std::chrono::steady_clock::now();
+        view.awaitShortage(0, std::chrono::minutes(10));
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin < std::chrono::minutes(5));
     }
 };
 

@@ -122,6 +122,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         members("GenerationEntry", group, generation, capacity, reserved);
         number("Generations.MAGIC", GenerationLayout::MAGIC);
         number("Generations.GROUPS", GenerationLayout::GROUPS);
+        number("Generations.SHORTAGES", GenerationLayout::SHORTAGES);
         number("Generations.entry(1)", GenerationLayout::offset(1));
         number("Generations.SIZE", GenerationLayout::SIZE);
     }

@@ -1,6 +1,8 @@
 #include "server/PoolServer.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,8 +13,11 @@
 #include <string>
 #include <vector>
 
+#include "base/Poll.h"
 #include "io/SocketPair.h"
+#include "shm/GenerationTableView.h"
 #include "shm/InFlightTable.h"
+#include "support/CapturedLog.h"
 #include "support/Eventually.h"
 #include "support/FakeInstances.h"
 #include "support/PoolFixture.h"
@@ -26,8 +31,13 @@ using namespace std::chrono_literals;
 class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST_SUITE(PoolServerTest);
     CPPUNIT_TEST(testAChildKeepsItsInFlightTableAndItsChannelsAfterItsConnectionEnds);
+    CPPUNIT_TEST(testAShortageLeavesANewChildAChannelAndRefusesTheNext);
+    CPPUNIT_TEST(testAChildIsRefusedAtOnceIfNoDescriptorIsLeft);
     CPPUNIT_TEST_SUITE_END();
 
+    static constexpr rlim_t LIMIT = 512;
+
+    rlimit before_{};
     std::unique_ptr<ApplicationFolder> folder_;
     std::unique_ptr<FakeInstances> instances_;
     std::unique_ptr<InFlightTable> inFlightTable_;
@@ -82,6 +92,9 @@ class PoolServerTest : public PoolFixture {
 public:
     void setUp() override {
         PoolFixture::setUp();
+        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &before_));
+        const rlimit limit{LIMIT, before_.rlim_max};
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &limit));
         folder_ = std::make_unique<ApplicationFolder>("");
         instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
         inFlightTable_ = std::make_unique<InFlightTable>();
@@ -98,6 +111,7 @@ public:
         instances_.reset();
         inFlightTable_.reset();
         folder_.reset();
+        ::setrlimit(RLIMIT_NOFILE, &before_);
         PoolFixture::tearDown();
     }
 
@@ -127,6 +141,51 @@ public:
         CPPUNIT_ASSERT_EQUAL(static_cast<ssize_t>(sizeof(told)), ::recv(pair.first.get(), &told, sizeof(told), 0));
         CPPUNIT_ASSERT(told.type == MessageType::LOST);
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, told.ticket);
+    }
+
+    void testAShortageLeavesANewChildAChannelAndRefusesTheNext() {
+        pool_->attach(options());
+        instances_->frame(0);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        FrameSocket socket = connect();
+        introduce(socket);
+        const std::uint32_t groupSlot = attach(socket);
+        DescriptorPair pair = makeSeqPacketPair();
+        Frame question(FrameType::REGISTER);
+        question.add(std::uint64_t{groupSlot});
+        const GenerationTableView table(pool_->channels().generations().memory().readOnlyDescriptor());
+        const CapturedLog log;
+        // With this many taken, the next one is in the reserve.
+        std::vector<FileDescriptor> taken;
+        while (taken.empty() || taken.back().get() < static_cast<int>(LIMIT - LIMIT / 4)) {
+            taken.push_back(pair.first.duplicate());
+        }
+        CPPUNIT_ASSERT(ask(socket, question, {pair.second.get()}).type == FrameType::REGISTERED);
+        CPPUNIT_ASSERT_EQUAL(0U, table.shortages());
+        const Frame refused = ask(socket, question, {pair.second.get()});
+        CPPUNIT_ASSERT(refused.type == FrameType::REFUSED);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{NO_DESCRIPTOR}, refused.number(0));
+        CPPUNIT_ASSERT(refused.field(2).find("RLIMIT_NOFILE") != std::string::npos);
+        CPPUNIT_ASSERT_EQUAL(1U, table.shortages());
+        CPPUNIT_ASSERT(log.contains("event=descriptors.short limit=" + std::to_string(LIMIT)));
+        CPPUNIT_ASSERT(log.contains("pid " + std::to_string(::getpid()) + ", is"));
+        taken.clear();
+        CPPUNIT_ASSERT(ask(socket, question, {pair.second.get()}).type == FrameType::REGISTERED);
+    }
+
+    void testAChildIsRefusedAtOnceIfNoDescriptorIsLeft() {
+        std::vector<FileDescriptor> taken;
+        for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) {
+            taken.emplace_back(fd);
+        }
+        sendWithDescriptors(connectSocket_, std::string_view("\0", 1), {});
+        CPPUNIT_ASSERT(pollUntil(connectSocket_.get(), POLLIN, FrameSocket::in(60s)));
+        char byte = 0;
+        const Received received = receiveWithDescriptors(connectSocket_, std::span(&byte, 1));
+        CPPUNIT_ASSERT_EQUAL(CONNECTION_REFUSED, byte);
+        CPPUNIT_ASSERT(received.descriptors.empty());
+        taken.clear();
+        connect();
     }
 };
 

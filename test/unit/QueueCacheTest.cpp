@@ -67,6 +67,8 @@ public:
     unsigned registered = 0;
     unsigned unregistered = 0;
     bool refuses = false;
+    /** So many registrations find no descriptor. */
+    unsigned shortages = 0;
     /** Whether the agent gets messages. */
     bool reachable = true;
     Generation lastUnusable;
@@ -88,6 +90,10 @@ protected:
         registered++;
         if (refuses) {
             throw IOException("as ordered");
+        }
+        if (shortages > 0) {
+            shortages--;
+            throw DescriptorShortageException("as ordered");
         }
         instanceEnds.push_back(instanceEnd.duplicate());
         return ChannelId(registered);
@@ -137,6 +143,9 @@ class QueueCacheTest : public LeakCheck {
     CPPUNIT_TEST(testAClosedQueueIsForgotten);
     CPPUNIT_TEST(testTheEndOfTheProcessEndsItsExchanges);
     CPPUNIT_TEST(testDuringTheEndOfTheProcessNoExchangeBegins);
+    CPPUNIT_TEST(testAllUnusedChannelsAreClosedInAShortage);
+    CPPUNIT_TEST(testAShortageThatEndsRefusesNobody);
+    CPPUNIT_TEST(testAShortageThatStaysIsARefusal);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<CountingCache> cache_;
@@ -433,6 +442,33 @@ public:
         cache_->cutOff();
         const auto refusal = thrownBy<RefusedException>([&] { cache_->takeChannel(*queue); });
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{503}, refusal.status());
+    }
+
+    void testAllUnusedChannelsAreClosedInAShortage() {
+        const QueueLinkPtr queue = link();
+        auto used = cache_->takeChannel(*queue);
+        auto one = cache_->takeChannel(*queue);
+        auto two = cache_->takeChannel(*queue);
+        cache_->giveBack(std::move(one), true);
+        cache_->giveBack(std::move(two), true);
+        cache_->closeIdle();
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
+        cache_->giveBack(std::move(used), true);
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->unregistered);
+    }
+
+    void testAShortageThatEndsRefusesNobody() {
+        const QueueLinkPtr queue = link();
+        cache_->shortages = 1;
+        CPPUNIT_ASSERT(cache_->takeChannel(*queue));
+        CPPUNIT_ASSERT_EQUAL(2U, cache_->registered);
+    }
+
+    void testAShortageThatStaysIsARefusal() {
+        const QueueLinkPtr queue = link();
+        cache_->shortages = 2;
+        thrownBy<DescriptorShortageException>([&] { cache_->takeChannel(*queue); });
+        CPPUNIT_ASSERT_EQUAL(0U, cache_->inFlightTable().allocate());
     }
 };
 

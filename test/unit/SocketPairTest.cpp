@@ -141,6 +141,7 @@ public:
             const Received received = receive();
             CPPUNIT_ASSERT_EQUAL(std::size_t{1}, received.size);
             CPPUNIT_ASSERT(received.truncated);
+            CPPUNIT_ASSERT(!received.descriptorsLost);
         }
     }
 
@@ -156,6 +157,7 @@ public:
         const Received received = receive();
         ::setrlimit(RLIMIT_NOFILE, &before);
         CPPUNIT_ASSERT(received.truncated);
+        CPPUNIT_ASSERT(received.descriptorsLost);
         CPPUNIT_ASSERT(received.descriptors.size() < attached.size());
     }
 

@@ -3,8 +3,8 @@
 #include <pthread.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
-#include <ctime>
 #include <exception>
 
 #include "apache2/agent/AgentKeeper.h"
@@ -51,11 +51,14 @@ void ChannelTrimmer::begin() const noexcept {
 void *ChannelTrimmer::run(void *trimmer) {
     pthread_setname_np(pthread_self(), "passenger trim");
     const apr_interval_time_t interval = static_cast<const ChannelTrimmer *>(trimmer)->interval_;
-    const timespec pause{interval / APR_USEC_PER_SEC, interval % APR_USEC_PER_SEC * 1000};
     for (;;) {
-        nanosleep(&pause, nullptr);
         try {
-            AgentKeeper::server()->trim();
+            ApplicationPoolServer &server = *AgentKeeper::server();
+            if (server.awaitShortage(std::chrono::microseconds(interval))) {
+                server.closeIdle();
+            } else {
+                server.trim();
+            }
         } catch (const std::exception &) {
             // Out of memory: the next run closes the channels. httpd's log is not used, since httpd
             // may be ending.

@@ -7,8 +7,9 @@
 namespace Passenger {
 
 /**
- * Periodically closes the reply channels that were not used since the last time. The trimmer has
- * its own thread, so it works under any MPM and without any request.
+ * Periodically closes the reply channels that were not used since the last time, and all unused
+ * ones when the agent asks for them because descriptors are short. The trimmer has its own thread,
+ * so it works under any MPM and without any request.
  *
  * Owned by Child, and alive until the process ends. So is the thread: it begins with the first
  * request, takes no signal and calls nothing of APR or httpd. Any thread may call start().

@@ -8,6 +8,8 @@ libpassenger_base_la_SOURCES = \
     %D%/Clock.h \
     %D%/DescriptorCloser.cpp \
     %D%/DescriptorCloser.h \
+    %D%/DescriptorLimit.cpp \
+    %D%/DescriptorLimit.h \
     %D%/Exceptions.h \
     %D%/FileDescriptor.cpp \
     %D%/FileDescriptor.h \

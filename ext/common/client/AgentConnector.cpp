@@ -10,6 +10,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
+#include "exchange/QueueHost.h"
 #include "io/SocketPair.h"
 
 namespace Passenger {
@@ -83,6 +84,10 @@ std::optional<FileDescriptor> receiveDescriptor(const FileDescriptor &socket) {
     }
     if (received.truncated) {
         throw SystemException("recvmsg(connect socket): no room for the descriptor", EMFILE);
+    }
+    if (received.size == 1 && buffer.front() == CONNECTION_REFUSED) {
+        throw DescriptorShortageException(
+            "the agent has no descriptor left for a connection; event=descriptors.short in the log names its limit");
     }
     if (received.size == 0) {
         throwGone();

@@ -14,7 +14,8 @@ namespace Passenger {
  * be a socket of a pool process that has ended. Its first exchange finds an end of file, and the
  * caller asks for another socket.
  *
- * @throws TimeoutException, IOException (the agent has ended), SystemException
+ * @throws TimeoutException, IOException (the agent has ended), DescriptorShortageException (the
+ *     agent has no descriptor left), SystemException
  */
 FrameSocket connectToAgent(int connectSocket, FrameSocket::Deadline deadline);
 

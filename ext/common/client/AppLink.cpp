@@ -41,7 +41,10 @@ std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instance
     question.add(std::uint64_t{groupSlot});
     const Frame answer = client_.ask(question, {instanceEnd.get()});
     if (answer.type == FrameType::REFUSED) {
-        return std::nullopt;
+        if (answer.number(0) == NO_SUCH_SLOT) {
+            return std::nullopt;
+        }
+        throw DescriptorShortageException(answer.field(2));
     }
     if (answer.type != FrameType::REGISTERED) {
         throw ProtocolException("the agent answered REGISTER with an unexpected frame");

@@ -44,6 +44,9 @@ protected:
     Links attach(const Options &options, Generation unusable) override;
     std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override;
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override;
+    void relieve() override {
+        client_.closeIdle();
+    }
 
 private:
     PoolClient &client_;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <thread>
 #include <utility>
 
 #include "base/Exceptions.h"
@@ -111,6 +112,20 @@ void ApplicationPoolServer::trim() {
     if (const std::shared_ptr<PoolClient> client = ownClient()) {
         client->trim();
     }
+}
+
+void ApplicationPoolServer::closeIdle() {
+    if (const std::shared_ptr<PoolClient> client = ownClient()) {
+        client->closeIdle();
+    }
+}
+
+bool ApplicationPoolServer::awaitShortage(std::chrono::nanoseconds time) {
+    if (const std::shared_ptr<PoolClient> client = ownClient()) {
+        return client->awaitShortage(time);
+    }
+    std::this_thread::sleep_for(time);
+    return false;
 }
 
 void ApplicationPoolServer::ending(bool gracefully) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -59,6 +60,11 @@ public:
     /** Closes the channels of this process beyond the most that its sessions used at once since the
      *  last call. Thread-safe. */
     void trim() EXCLUDES(mutex_);
+    /** Closes all channels that no session uses: the agent has asked for them. Thread-safe. */
+    void closeIdle() EXCLUDES(mutex_);
+    /** Waits until the agent asks for unused channels, for this time at most. One thread of the
+     *  process calls it. @return whether the agent has asked */
+    bool awaitShortage(std::chrono::nanoseconds time) EXCLUDES(mutex_);
     /** This process is about to end. Gracefully: requests wait for an instance for a minute at
      *  most, or up to a shorter limit. Otherwise all sessions end at once, and further sessions are
      *  refused. Thread-safe. */

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <chrono>
 #include <ctime>
+#include <thread>
 
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
@@ -21,7 +22,9 @@ namespace {
 /** The watchdog replaces a crashed pool process within a fraction of this time. */
 constexpr std::chrono::seconds RECONNECT_TIME{10};
 constexpr std::chrono::seconds ANSWER_TIME{30};
-constexpr std::size_t MAX_IDLE_CONNECTIONS = 4;
+/** Each is a descriptor of the agent. */
+constexpr std::size_t MAX_CONNECTIONS = 2;
+constexpr std::chrono::milliseconds TELL_TIME{20};
 /** The time that an instance has for its requests when it is told to finish. */
 constexpr std::chrono::seconds LAST_WAIT{60};
 
@@ -40,14 +43,43 @@ void pauseBeforeRetry() {
 
 }  // namespace
 
+class PoolClient::Turn {
+public:
+    Turn(PoolClient &client, FrameSocket::Deadline deadline) : client_(client) {
+        LockGuard guard(client.mutex_);
+        while (client.turns_ == MAX_CONNECTIONS) {
+            if (!guard.waitUntil(client.turnEnded_, deadline)) {
+                throw TimeoutException("the agent does not answer: all connections to it wait");
+            }
+        }
+        client.turns_++;
+    }
+    ~Turn() {
+        {
+            const LockGuard guard(client_.mutex_);
+            client_.turns_--;
+        }
+        client_.turnEnded_.notify_one();
+    }
+    Turn(const Turn &) = delete;
+    Turn &operator=(const Turn &) = delete;
+
+private:
+    PoolClient &client_;
+};
+
 PoolClient::PoolClient(int connectSocket) : connectSocket_(duplicateDescriptor(connectSocket)) {}
 
 PoolClient::~PoolClient() = default;
 
 ApplicationPoolPtr PoolClient::newPool() {
     if (generations_.load(std::memory_order_acquire) == nullptr) {
+        const Turn turn(*this, FrameSocket::in(ANSWER_TIME));
         std::string agentId;
-        FrameSocket connection = connect(FrameSocket::in(RECONNECT_TIME), agentId);
+        FrameSocket connection = takeConnection(agentId);
+        if (!connection) {
+            connection = connect(FrameSocket::in(RECONNECT_TIME), agentId);
+        }
         giveBack(std::move(connection), agentId);
     }
     return std::make_shared<RemoteApplicationPool>(shared_from_this());
@@ -63,6 +95,9 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
             connection.send(hello, {inFlightTable_.memory().descriptor().get()}, deadline);
             Frame answer = connection.receive(deadline);
             if (answer.type == FrameType::REFUSED) {
+                if (answer.number(0) == NO_DESCRIPTOR) {
+                    throw DescriptorShortageException(answer.field(2));
+                }
                 throw ProtocolException("the agent refused the connection: " + answer.field(2));
             }
             if (answer.type != FrameType::WELCOME || answer.number(0) != LAYOUT_VERSION) {
@@ -90,11 +125,13 @@ FrameSocket PoolClient::connect(FrameSocket::Deadline deadline, std::string &age
 void PoolClient::welcome(Frame answer) {
     Apps stale;
     std::vector<FrameSocket> closing;
+    const GenerationTableView *before = nullptr;
     {
         const LockGuard guard(mutex_);
         if (answer.field(2) == agentId_) {
             return;
         }
+        before = generations_.load(std::memory_order_relaxed);
         tables_.push_back(std::make_unique<GenerationTableView>(answer.takeDescriptor(0)));
         wakeFds_.push_back(answer.takeDescriptor(1));
         childSlot_.store(static_cast<std::uint32_t>(answer.number(1) % MAX_CHILDREN), std::memory_order_release);
@@ -108,6 +145,9 @@ void PoolClient::welcome(Frame answer) {
     }
     for (const std::shared_ptr<AppLink> &app : stale) {
         app->agentReplaced();
+    }
+    if (before != nullptr) {
+        before->endWaits();
     }
 }
 
@@ -125,12 +165,13 @@ FrameSocket PoolClient::takeConnection(std::string &agentId) {
 
 void PoolClient::giveBack(FrameSocket connection, const std::string &agentId) {
     const LockGuard guard(mutex_);
-    if (agentId == agentId_ && idle_.size() < MAX_IDLE_CONNECTIONS) {
+    if (agentId == agentId_ && idle_.size() < MAX_CONNECTIONS) {
         idle_.push_back(std::move(connection));
     }
 }
 
 Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors) {
+    const Turn turn(*this, FrameSocket::in(ANSWER_TIME));
     const FrameSocket::Deadline deadline = FrameSocket::in(RECONNECT_TIME);
     for (;;) {
         std::string agentId;
@@ -158,6 +199,7 @@ Frame PoolClient::ask(const Frame &question, const std::vector<int> &descriptors
 
 bool PoolClient::tell(const Frame &frame) noexcept {
     try {
+        const Turn turn(*this, FrameSocket::in(TELL_TIME));
         std::string agentId;
         FrameSocket connection = takeConnection(agentId);
         if (!connection) {
@@ -167,7 +209,7 @@ bool PoolClient::tell(const Frame &frame) noexcept {
         giveBack(std::move(connection), agentId);
         return true;
     } catch (const std::exception &) {
-        // The agent has ended or hangs, so the connection is closed.
+        // The agent has ended or hangs. A connection that has sent a part of the frame is closed.
         return false;
     }
 }
@@ -197,6 +239,36 @@ PoolClient::Apps PoolClient::apps() {
 void PoolClient::trim() {
     for (const std::shared_ptr<AppLink> &app : apps()) {
         app->trim();
+    }
+}
+
+void PoolClient::closeIdle() {
+    for (const std::shared_ptr<AppLink> &app : apps()) {
+        app->closeIdle();
+    }
+}
+
+bool PoolClient::awaitShortage(std::chrono::nanoseconds time) {
+    const auto deadline = std::chrono::steady_clock::now() + time;
+    for (;;) {
+        const GenerationTableView *table = generations_.load(std::memory_order_acquire);
+        const std::chrono::nanoseconds left = deadline - std::chrono::steady_clock::now();
+        if (left <= std::chrono::nanoseconds(0)) {
+            return false;
+        }
+        if (table == nullptr) {
+            std::this_thread::sleep_for(left);
+            continue;
+        }
+        if (table != watched_) {
+            watched_ = table;
+            shortages_ = table->shortages();
+        }
+        table->awaitShortage(shortages_, left);
+        if (const std::uint32_t shortages = table->shortages(); shortages != shortages_) {
+            shortages_ = shortages;
+            return true;
+        }
     }
 }
 

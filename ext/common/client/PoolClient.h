@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -41,11 +43,12 @@ public:
     /** Makes sure that the agent answers. @throws IOException, SystemException */
     ApplicationPoolPtr newPool();
 
-    /** Asks the agent. If a connection has ended, it is replaced, and the question repeated, for up
-     *  to RECONNECT_TIME.
+    /** Asks the agent. Questions share few connections, since each is answered at once. If a
+     *  connection has ended, it is replaced, and the question repeated, for up to RECONNECT_TIME.
      *  @throws TimeoutException, IOException, SystemException */
     Frame ask(const Frame &question, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
-    /** Sends the agent a frame without an answer. Never waits. False: the frame was not sent. */
+    /** Sends the agent a frame without an answer. Waits for a free connection at most, and only a
+     *  moment. False: the frame was not sent. */
     bool tell(const Frame &frame) noexcept EXCLUDES(mutex_);
 
     /** The AppLink of this application; made if there is none. */
@@ -68,12 +71,19 @@ public:
 
     /** As QueueCache::trim(), for all applications. */
     void trim() EXCLUDES(mutex_);
+    /** As QueueCache::closeIdle(), for all applications. */
+    void closeIdle() EXCLUDES(mutex_);
+    /** As ApplicationPoolServer::awaitShortage(). */
+    bool awaitShortage(std::chrono::nanoseconds time);
     /** As ApplicationPoolServer::ending(). */
     void ending(bool gracefully) EXCLUDES(mutex_);
     std::optional<MonotonicTime> endOfWaiting() const noexcept;
 
 private:
     using Apps = std::vector<std::shared_ptr<AppLink>>;
+
+    /** The right to use a connection, for a scope. */
+    class Turn;
 
     Apps apps() EXCLUDES(mutex_);
     FrameSocket takeConnection(std::string &agentId) EXCLUDES(mutex_);
@@ -89,6 +99,9 @@ private:
     Mutex mutex_{Locks::POOL_CLIENT};
     std::string agentId_ GUARDED_BY(mutex_);
     std::vector<FrameSocket> idle_ GUARDED_BY(mutex_);
+    /** The number of Turns, and the signal that one has ended. */
+    std::size_t turns_ GUARDED_BY(mutex_) = 0;
+    std::condition_variable turnEnded_;
     std::unordered_map<std::string, std::shared_ptr<AppLink>, GroupNameHash, GroupNameEqual> apps_ GUARDED_BY(mutex_);
     bool cutOff_ GUARDED_BY(mutex_) = false;
     /** Nanoseconds of the monotonic clock; 0: none. */
@@ -98,6 +111,10 @@ private:
     std::vector<std::unique_ptr<GenerationTableView>> tables_ GUARDED_BY(mutex_);
     std::atomic<int> wakeFd_{-1};
     std::vector<FileDescriptor> wakeFds_ GUARDED_BY(mutex_);
+    /** The table that awaitShortage() watches, and the shortages that it has seen there. One thread
+     *  uses both. */
+    const GenerationTableView *watched_ = nullptr;
+    std::uint32_t shortages_ = 0;
 };
 
 }  // namespace Passenger

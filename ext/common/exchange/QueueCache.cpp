@@ -1,6 +1,10 @@
 #include "exchange/QueueCache.h"
 
+#include <poll.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <iterator>
 #include <new>
 #include <utility>
@@ -9,6 +13,25 @@
 #include "io/SocketPair.h"
 
 namespace Passenger {
+
+namespace {
+
+/** A request waits so long for a descriptor. */
+constexpr std::chrono::milliseconds RELIEF_TIME{20};
+
+/** @throws DescriptorShortageException, SystemException */
+DescriptorPair channelEnds() {
+    try {
+        return makeSeqPacketPair();
+    } catch (const SystemException &error) {
+        if (error.error() == EMFILE) {
+            throw DescriptorShortageException(error.what());
+        }
+        throw;
+    }
+}
+
+}  // namespace
 
 Links Links::of(std::shared_ptr<QueueLink> queue, FileDescriptor ownQueue) {
     Links links{std::move(queue), nullptr};
@@ -90,9 +113,21 @@ std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
     return makeChannel(link);
 }
 
-/** Nothing: the agent was replaced. */
+/** If descriptors are short, idle channels end first. */
 std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
-    DescriptorPair pair = makeSeqPacketPair();
+    try {
+        return tryChannel(link);
+    } catch (const DescriptorShortageException &) {
+        relieve();
+    }
+    // The agent has asked the other processes for their idle channels, too.
+    ::poll(nullptr, 0, static_cast<int>(RELIEF_TIME.count()));
+    return tryChannel(link);
+}
+
+/** Nothing: the agent was replaced. */
+std::unique_ptr<ReplyChannel> QueueCache::tryChannel(const QueueLink &link) {
+    DescriptorPair pair = channelEnds();
     const std::uint32_t entry = inFlightTable().allocate();
     std::optional<ChannelId> id;
     try {
@@ -171,6 +206,14 @@ void QueueCache::trim() {
     } else {
         keep(std::move(channels));
     }
+}
+
+void QueueCache::closeIdle() {
+    {
+        const LockGuard guard(mutex_);
+        unused_ = free_.size();
+    }
+    trim();
 }
 
 /** Keeps channels that could not be unregistered, until the next trim(). */

@@ -46,6 +46,8 @@ public:
      *  at once since the last call, and those with messages. No exchange reads such messages, and
      *  their writer may be waiting for room. */
     void trim() EXCLUDES(mutex_);
+    /** Closes all unused channels: descriptors are short. */
+    void closeIdle() EXCLUDES(mutex_);
     /** Ends all exchanges and refuses further ones: the process is ending. */
     void cutOff() noexcept EXCLUDES(mutex_);
 
@@ -73,10 +75,14 @@ protected:
      *  name. @throws as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
     /** Registers the instance's end with the agent. Nothing: no application has that slot.
-     *  @throws IOException, SystemException */
+     *  @throws DescriptorShortageException, IOException, SystemException */
     virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
     /** Never waits. False: the agent cannot be told now. */
     virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
+    /** Descriptors are short: closes the unused channels of all applications of this process. */
+    virtual void relieve() {
+        closeIdle();
+    }
     /** Forgets queues and channels: the agent that knew them has ended. */
     void forget() noexcept EXCLUDES(mutex_);
     /** For destructors of derived classes: closes all unused channels. */
@@ -91,6 +97,7 @@ private:
     InstanceLinks takeClosed() REQUIRES(mutex_);
     std::uint64_t epoch() EXCLUDES(mutex_);
     QueueLinkPtr takeEnded() REQUIRES(mutex_);
+    std::unique_ptr<ReplyChannel> tryChannel(const QueueLink &link) EXCLUDES(mutex_);
     std::unique_ptr<ReplyChannel> makeChannel(const QueueLink &link) EXCLUDES(mutex_);
     Channels takeUnused() REQUIRES(mutex_);
     Channels takeFouled() REQUIRES(mutex_);

@@ -37,6 +37,12 @@ private:
     std::string reportId_;
 };
 
+/** This process or the agent has no descriptor left for a reply channel. */
+class DescriptorShortageException : public RefusedException {
+public:
+    explicit DescriptorShortageException(const std::string &text) : RefusedException(503, "", text) {}
+};
+
 /** The queue had no room for the request. */
 class QueueFullException : public RefusedException {
 public:

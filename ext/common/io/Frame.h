@@ -68,6 +68,13 @@ enum class FrameType : std::uint16_t {
     STOPPING = 76
 };
 
+/** The agent's byte on the connect socket, without a descriptor: it has none for a connection. */
+inline constexpr char CONNECTION_REFUSED = 'F';
+/** Statuses of REFUSED: the agent has no descriptor left; no application has the slot of a
+ *  REGISTER. */
+inline constexpr unsigned NO_DESCRIPTOR = 503;
+inline constexpr unsigned NO_SUCH_SLOT = 404;
+
 /** A message between processes outside the hot path: a type, byte strings, descriptors. */
 struct Frame {
     static constexpr std::size_t HEADER_SIZE = 8;

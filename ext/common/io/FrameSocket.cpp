@@ -126,8 +126,11 @@ bool FrameSocket::readSome(int flags) {
         }
         throw;
     }
+    if (received.descriptorsLost) {
+        throw SystemException("A frame came whose descriptors this process cannot open", EMFILE);
+    }
     if (received.truncated) {
-        throw ProtocolException("More descriptors arrived than a frame may have, or than this process may open");
+        throw ProtocolException("More descriptors arrived than a frame may have");
     }
     if (refusesDescriptors_ && !received.descriptors.empty()) {
         throw ProtocolException("Descriptors arrived, and the peer may send none");

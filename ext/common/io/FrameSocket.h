@@ -38,7 +38,8 @@ public:
     void send(const Frame &frame, const std::vector<int> &attached, Deadline deadline);
     /**
      * Waits for a frame. May be called again after a TimeoutException.
-     * @throws TimeoutException, EndOfFileException, ProtocolException, SystemException
+     * @throws TimeoutException, EndOfFileException, ProtocolException, SystemException (EMFILE:
+     *     this process has no descriptor left for those of the frame, which is lost)
      */
     Frame receive(Deadline deadline);
     /** A frame if a complete one has arrived. Never waits. @throws as receive() */

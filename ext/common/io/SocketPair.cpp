@@ -116,6 +116,8 @@ Received receiveWithDescriptors(const FileDescriptor &socket, std::span<char> bu
     }
     received.truncated =
         (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || received.descriptors.size() > MAX_DESCRIPTORS;
+    // More descriptors than the buffer takes would fill it.
+    received.descriptorsLost = (message.msg_flags & MSG_CTRUNC) != 0 && received.descriptors.size() < MAX_DESCRIPTORS;
     return received;
 }
 

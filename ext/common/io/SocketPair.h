@@ -45,6 +45,9 @@ struct Received {
     PeerCredentials credentials;
     /** The message was longer than the buffer (SOCK_SEQPACKET), or its descriptors did not fit. */
     bool truncated = false;
+    /** Also truncated: descriptors of the message were lost, because this process may open no
+     *  more. */
+    bool descriptorsLost = false;
 };
 
 /**

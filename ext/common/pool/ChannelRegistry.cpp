@@ -30,7 +30,7 @@ std::uint32_t ChannelRegistry::childSlots() const {
 std::uint32_t ChannelRegistry::addSender(InFlightReader inFlightTable) {
     const LockGuard guard(mutex_);
     std::uint32_t slot = 0;
-    for (const auto &[taken, reader] : senders_) {
+    for (const auto &[taken, sender] : senders_) {
         if (taken != slot) {
             break;
         }
@@ -39,7 +39,7 @@ std::uint32_t ChannelRegistry::addSender(InFlightReader inFlightTable) {
     if (slot == MAX_CHILDREN) {
         throw IOException("4,096 processes send requests already, the most that may");
     }
-    senders_.emplace(slot, std::move(inFlightTable));
+    senders_.emplace(slot, Sender{std::move(inFlightTable)});
     generations_.setChildSlots(senders_.rbegin()->first + 1);
     return slot;
 }
@@ -78,6 +78,9 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
 
 void ChannelRegistry::forget(std::unordered_map<ChannelId, Channel>::iterator channel) {
     freeSlots_.push_back(static_cast<std::uint16_t>(channel->first.value() & 0xffff));
+    if (const auto sender = senders_.find(channel->second.childSlot); sender != senders_.end()) {
+        sender->second.channels--;
+    }
     channels_.erase(channel);
 }
 
@@ -90,6 +93,17 @@ std::optional<std::uint32_t> ChannelRegistry::remove(ChannelId channel, std::uin
     const std::uint32_t groupSlot = found->second.groupSlot;
     forget(found);
     return groupSlot;
+}
+
+std::size_t ChannelRegistry::count(std::uint32_t childSlot) const {
+    const LockGuard guard(mutex_);
+    const auto sender = senders_.find(childSlot);
+    return sender == senders_.end() ? 0 : sender->second.channels;
+}
+
+void ChannelRegistry::askForIdleChannels() {
+    const LockGuard guard(mutex_);
+    generations_.askForIdleChannels();
 }
 
 bool ChannelRegistry::owns(std::uint32_t childSlot, ChannelId channel, std::uint32_t groupSlot) const {
@@ -111,9 +125,9 @@ bool ChannelRegistry::lend(ChannelId channel, std::uint32_t groupSlot, const std
 std::vector<InFlightEntry> ChannelRegistry::inFlight(std::uint32_t groupSlot) {
     const LockGuard guard(mutex_);
     std::vector<InFlightEntry> all;
-    for (const auto &[slot, inFlightTable] : senders_) {
-        if (inFlightTable) {
-            for (const InFlightEntry &entry : inFlightTable.inFlight(groupSlot)) {
+    for (const auto &[slot, sender] : senders_) {
+        if (sender.inFlightTable) {
+            for (const InFlightEntry &entry : sender.inFlightTable.inFlight(groupSlot)) {
                 // A table has no authority over channels of other senders.
                 const auto channel = channels_.find(ChannelId(entry.channel));
                 if (channel != channels_.end() && channel->second.childSlot == slot) {

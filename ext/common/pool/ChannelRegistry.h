@@ -48,6 +48,10 @@ public:
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) EXCLUDES(mutex_);
     /** Forgets a channel, if it is this sender's. @return its Group's slot */
     std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
+    /** The number of channels of this sender. */
+    std::size_t count(std::uint32_t childSlot) const EXCLUDES(mutex_);
+    /** Asks all senders to close the channels that they do not use. */
+    void askForIdleChannels() EXCLUDES(mutex_);
     /** Whether it is this sender's, for this Group. */
     bool owns(std::uint32_t childSlot, ChannelId channel, std::uint32_t groupSlot) const EXCLUDES(mutex_);
     /**
@@ -72,6 +76,10 @@ private:
         std::uint32_t childSlot;
         std::uint32_t groupSlot;
     };
+    struct Sender {
+        InFlightReader inFlightTable;
+        std::size_t channels = 0;
+    };
     struct Notice {
         ChannelId channel;
         MessageHeader header;
@@ -83,7 +91,7 @@ private:
 
     mutable Mutex mutex_{Locks::CHANNEL_REGISTRY};
     GenerationTable generations_;
-    std::map<std::uint32_t, InFlightReader> senders_ GUARDED_BY(mutex_);
+    std::map<std::uint32_t, Sender> senders_ GUARDED_BY(mutex_);
     std::unordered_map<ChannelId, Channel> channels_ GUARDED_BY(mutex_);
     /** Mark slots that may be given out, the longest unused first. */
     std::deque<std::uint16_t> freeSlots_ GUARDED_BY(mutex_);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "exchange/QueueHost.h"
@@ -56,14 +57,33 @@ void Connection::readable() {
         return;
     } catch (const EndOfFileException &) {
         // The child has closed the connection or ended.
-    } catch (const std::exception &error) {
-        if (context_.complaints.allows(SystemClock::instance().now())) {
-            Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
+    } catch (const SystemException &error) {
+        if (error.error() == EMFILE) {
+            endInShortage();
+        } else {
+            complain(error);
         }
+    } catch (const std::exception &error) {
+        complain(error);
     }
     // A copy: the callback destroys this object.
     const auto closed = closed_;
     closed(this);
+}
+
+void Connection::complain(const std::exception &error) {
+    if (context_.complaints.allows(SystemClock::instance().now())) {
+        Log::warn("event=connection.dropped pid={} error=\"{}\"", pid_, error.what());
+    }
+}
+
+/** The child waits for the answer to a frame whose descriptors are lost, so it gets one. */
+void Connection::endInShortage() noexcept {
+    try {
+        refuseForShortage("a connection of a child of httpd ended");
+    } catch (const std::exception &) {
+        // The child reads no answers. It finds the end of the connection.
+    }
 }
 
 void Connection::handle(Frame frame) {
@@ -107,7 +127,11 @@ void Connection::hello(Frame frame) {
         return;
     }
     pid_ = frame.sender.pid;
-    childSlot_ = context_.children.introduce(pid_, frame.takeDescriptor(0));
+    FileDescriptor inFlightTable = frame.takeDescriptor(0);
+    if (context_.reserve.has(inFlightTable.get())) {
+        context_.reserve.fallShort(SystemClock::instance().now(), "only new children of httpd get further descriptors");
+    }
+    childSlot_ = context_.children.introduce(pid_, std::move(inFlightTable));
     Frame welcome(FrameType::WELCOME);
     welcome.add(std::uint64_t{LAYOUT_VERSION});
     welcome.add(std::uint64_t{*childSlot_});
@@ -158,11 +182,16 @@ void Connection::registerChannel(Frame frame) {
     if (!isReplyChannel(end)) {
         throw ProtocolException("the descriptor for a reply channel is not a SOCK_SEQPACKET socket");
     }
+    // The first channel of a child may come from the reserve.
+    if (context_.reserve.has(end.get()) && context_.pool.channels().count(child()) > 0) {
+        refuseForShortage("requests that need a further reply channel get 503");
+        return;
+    }
     const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot);
     if (!context_.pool.channelAdded(channel, groupSlot)) {
         // The slot is one of an earlier agent, whose end the child has not noticed yet.
         context_.pool.channels().remove(channel, child());
-        refuse(503, "there is no application with slot " + std::to_string(groupSlot));
+        refuse(NO_SUCH_SLOT, "there is no application with slot " + std::to_string(groupSlot));
         return;
     }
     Frame registered(FrameType::REGISTERED);
@@ -224,6 +253,12 @@ void Connection::refuse(unsigned status, const std::string &text, const std::str
     refused.add(reportId);
     refused.add(text);
     answer(refused);
+}
+
+/** Tells the child to close idle channels, and all other children, too. */
+void Connection::refuseForShortage(const char *consequence) {
+    context_.reserve.fallShort(SystemClock::instance().now(), consequence);
+    refuse(NO_DESCRIPTOR, "the agent has no descriptor left: " + explainDescriptorLimit());
 }
 
 /** Never waits: a child that does not read its answers loses the connection. */

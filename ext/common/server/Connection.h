@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -13,6 +14,7 @@
 #include "loop/EventLoop.h"
 #include "pool/Pool.h"
 #include "server/Children.h"
+#include "server/DescriptorReserve.h"
 
 namespace Passenger {
 
@@ -28,6 +30,7 @@ struct ConnectionContext {
     /** Sets the options that depend on the server's settings. Returns the reason, for people, why
      *  no process may have these options; nothing: it may. */
     std::function<std::optional<std::string>(Options &)> complete;
+    DescriptorReserve &reserve;
     /** Limits log lines about errors of children. */
     LogLimit complaints{};
 };
@@ -45,6 +48,7 @@ public:
 
 private:
     void readable() REQUIRES(EventLoop::role);
+    void complain(const std::exception &error) REQUIRES(EventLoop::role);
     void handle(Frame frame) REQUIRES(EventLoop::role);
     void hello(Frame frame) REQUIRES(EventLoop::role);
     void attach(const Frame &frame) REQUIRES(EventLoop::role);
@@ -56,6 +60,8 @@ private:
     std::uint32_t child() const;
     void answer(const Frame &frame, const std::vector<int> &descriptors = {});
     void refuse(unsigned status, const std::string &text, const std::string &reportId = "");
+    void refuseForShortage(const char *consequence) REQUIRES(EventLoop::role);
+    void endInShortage() noexcept REQUIRES(EventLoop::role);
 
     ConnectionContext &context_;
     FrameSocket socket_;

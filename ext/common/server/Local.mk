@@ -7,6 +7,8 @@ libpassenger_server_la_SOURCES = \
     %D%/Connection.h \
     %D%/CrashRecovery.cpp \
     %D%/CrashRecovery.h \
+    %D%/DescriptorReserve.cpp \
+    %D%/DescriptorReserve.h \
     %D%/PoolServer.cpp \
     %D%/PoolServer.h
 EXTRA_DIST += %D%/README.md

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/DescriptorLimit.h"
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
 #include "io/SocketPair.h"
@@ -40,7 +41,8 @@ PoolServer::PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
       serverSocket_(std::move(serverSocket)),
       wakePair_(makeSeqPacketPair()),
       children_(loop, pool),
-      context_{loop, pool, children_, makeAgentId(), wakePair_.second, std::move(complete)} {
+      reserve_(descriptorLimit(), [&pool] { pool.channels().askForIdleChannels(); }),
+      context_{loop, pool, children_, makeAgentId(), wakePair_.second, std::move(complete), reserve_} {
     // On the loop: the callbacks use the watchers, and so does their destruction.
     loop_.runSync([this] {
         loop_.assertOnLoop();
@@ -86,21 +88,45 @@ void PoolServer::accept() {
             return;
         }
         try {
-            DescriptorPair pair = makeStreamPair();
-            enablePeerCredentials(pair.first);
-            const int theirs = pair.second.get();
-            auto connection = std::make_unique<Connection>(context_, std::move(pair.first), [this](Connection *closed) {
-                loop_.assertOnLoop();
-                connections_.erase(closed);
-            });
-            Connection *key = connection.get();
-            connections_.emplace(key, std::move(connection));
-            sendWithDescriptors(serverSocket_, std::string_view("\0", 1), std::span(&theirs, 1), MSG_DONTWAIT);
-        } catch (const std::exception &error) {
-            if (context_.complaints.allows(SystemClock::instance().now())) {
-                Log::error("event=accept.failed error=\"{}\"", error.what());
+            acceptOne();
+        } catch (const SystemException &error) {
+            if (error.error() == EMFILE) {
+                refuseOne();
+            } else {
+                complain(error);
             }
+        } catch (const std::exception &error) {
+            complain(error);
         }
+    }
+}
+
+void PoolServer::complain(const std::exception &error) {
+    if (context_.complaints.allows(SystemClock::instance().now())) {
+        Log::error("event=accept.failed error=\"{}\"", error.what());
+    }
+}
+
+void PoolServer::acceptOne() {
+    DescriptorPair pair = makeStreamPair();
+    enablePeerCredentials(pair.first);
+    const int theirs = pair.second.get();
+    auto connection = std::make_unique<Connection>(context_, std::move(pair.first), [this](Connection *closed) {
+        loop_.assertOnLoop();
+        connections_.erase(closed);
+    });
+    Connection *key = connection.get();
+    connections_.emplace(key, std::move(connection));
+    sendWithDescriptors(serverSocket_, std::string_view("\0", 1), std::span(&theirs, 1), MSG_DONTWAIT);
+}
+
+/** Not even the reserve has a descriptor. The child would wait in vain. */
+void PoolServer::refuseOne() noexcept {
+    try {
+        reserve_.fallShort(SystemClock::instance().now(), "new children of httpd are refused");
+        sendWithDescriptors(serverSocket_, std::string_view(&CONNECTION_REFUSED, 1), {}, MSG_DONTWAIT);
+    } catch (const std::exception &) {
+        // The child asks again.
     }
 }
 

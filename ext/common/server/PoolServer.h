@@ -1,5 +1,6 @@
 #pragma once
 
+#include <exception>
 #include <functional>
 #include <map>
 #include <memory>
@@ -10,6 +11,7 @@
 #include "pool/Pool.h"
 #include "server/Children.h"
 #include "server/Connection.h"
+#include "server/DescriptorReserve.h"
 
 namespace Passenger {
 
@@ -32,6 +34,9 @@ public:
 
 private:
     void accept() REQUIRES(EventLoop::role);
+    void acceptOne() REQUIRES(EventLoop::role);
+    void complain(const std::exception &error) REQUIRES(EventLoop::role);
+    void refuseOne() noexcept REQUIRES(EventLoop::role);
     void woken() REQUIRES(EventLoop::role);
 
     EventLoop &loop_;
@@ -43,6 +48,7 @@ private:
      */
     DescriptorPair wakePair_;
     Children children_;
+    DescriptorReserve reserve_;
     ConnectionContext context_;
     std::map<Connection *, std::unique_ptr<Connection>> connections_ GUARDED_BY(EventLoop::role);
     std::unique_ptr<DescriptorWatcher> acceptWatcher_ GUARDED_BY(EventLoop::role);

@@ -1,9 +1,16 @@
 #include "shm/GenerationTable.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+
 namespace Passenger {
 
 GenerationTable::GenerationTable()
-    : memory_("passenger-generations", GenerationLayout::SIZE, GenerationLayout::MAGIC, GenerationLayout::GROUPS) {}
+    : memory_("passenger-generations", GenerationLayout::SIZE, GenerationLayout::MAGIC, GenerationLayout::GROUPS),
+      header_(memory_.descriptor(), sizeof(MemoryHeader), Mapping::Access::READ_WRITE) {}
 
 void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity) {
     const std::size_t offset = GenerationLayout::offset(groupSlot);
@@ -13,6 +20,12 @@ void GenerationTable::publish(std::uint32_t groupSlot, Generation generation, st
 
 void GenerationTable::setChildSlots(std::uint32_t count) {
     memory_.writeU32(count, offsetof(MemoryHeader, extra));
+}
+
+void GenerationTable::askForIdleChannels() {
+    auto *shortages = header_.at<std::uint32_t>(GenerationLayout::SHORTAGES);
+    __atomic_fetch_add(shortages, 1, __ATOMIC_RELEASE);
+    ::syscall(SYS_futex, shortages, FUTEX_WAKE, INT_MAX, nullptr, nullptr, 0);
 }
 
 }  // namespace Passenger

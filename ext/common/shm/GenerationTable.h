@@ -5,6 +5,7 @@
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
 #include "shm/Layouts.h"
+#include "shm/Mapping.h"
 #include "shm/SharedMemory.h"
 
 namespace Passenger {
@@ -24,9 +25,13 @@ public:
     /** @param generation zero: children have to ask the agent */
     void publish(std::uint32_t groupSlot, Generation generation, std::uint32_t capacity);
     void setChildSlots(std::uint32_t count);
+    /** Asks all children to close their idle reply channels, and wakes them for it. */
+    void askForIdleChannels();
 
 private:
     SharedMemory memory_;
+    /** The futex needs an address. */
+    Mapping header_;
 };
 
 }  // namespace Passenger

@@ -1,5 +1,13 @@
 #include "shm/GenerationTableView.h"
 
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <climits>
+#include <ctime>
+
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -20,6 +28,26 @@ std::uint32_t GenerationTableView::capacity(std::uint32_t groupSlot) const noexc
 
 std::uint32_t GenerationTableView::childSlots() const noexcept {
     return __atomic_load_n(mapping_.at<std::uint32_t>(offsetof(MemoryHeader, extra)), __ATOMIC_RELAXED);
+}
+
+std::uint32_t GenerationTableView::shortages() const noexcept {
+    return __atomic_load_n(mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), __ATOMIC_ACQUIRE);
+}
+
+void GenerationTableView::awaitShortage(std::uint32_t seen, std::chrono::nanoseconds time) const noexcept {
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+    const timespec limit{seconds.count(), (time - seconds).count()};
+    if (::syscall(SYS_futex, mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), FUTEX_WAIT, seen, &limit, nullptr,
+                  0) != 0 &&
+        errno != EAGAIN && errno != EINTR && errno != ETIMEDOUT) {
+        // A kernel or a sandbox without futexes. The caller looks again after the time.
+        ::nanosleep(&limit, nullptr);
+    }
+}
+
+void GenerationTableView::endWaits() const noexcept {
+    ::syscall(SYS_futex, mapping_.at<std::uint32_t>(GenerationLayout::SHORTAGES), FUTEX_WAKE, INT_MAX, nullptr, nullptr,
+              0);
 }
 
 }  // namespace Passenger

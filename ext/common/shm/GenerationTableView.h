@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "base/FileDescriptor.h"
@@ -18,6 +19,12 @@ public:
     Generation generation(std::uint32_t groupSlot) const noexcept;
     std::uint32_t capacity(std::uint32_t groupSlot) const noexcept;
     std::uint32_t childSlots() const noexcept;
+    /** How often the agent has asked for idle reply channels. */
+    std::uint32_t shortages() const noexcept;
+    /** Waits until shortages() differs from `seen`, for this time at most. May return early. */
+    void awaitShortage(std::uint32_t seen, std::chrono::nanoseconds time) const noexcept;
+    /** Ends the waits of this table, also those in other processes, which wait again. */
+    void endWaits() const noexcept;
 
 private:
     Mapping mapping_;

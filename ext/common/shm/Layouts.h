@@ -12,7 +12,7 @@ namespace Passenger {
  * The version of all layouts in this file (doc/PROTOCOLS.md, sections 1 to 3). A change of a layout
  * changes the document and the version, too.
  */
-inline constexpr std::uint8_t LAYOUT_VERSION = 5;
+inline constexpr std::uint8_t LAYOUT_VERSION = 6;
 
 /** Largest message on a queue or a reply channel: 64 KiB, a usual piece of a body, and a header. */
 inline constexpr std::size_t MAX_MESSAGE = 65536 + 64;
@@ -216,6 +216,8 @@ static_assert(sizeof(GenerationEntry) == 16 && offsetof(GenerationEntry, capacit
 namespace GenerationLayout {
 inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'G', 'E', 'N');
 inline constexpr std::uint32_t GROUPS = 4096;
+/** In the header: how often the agent has asked for idle reply channels. A futex. */
+inline constexpr std::size_t SHORTAGES = offsetof(MemoryHeader, padding);
 inline constexpr std::size_t offset(std::uint32_t groupSlot) {
     return sizeof(MemoryHeader) + groupSlot * sizeof(GenerationEntry);
 }

@@ -21,9 +21,9 @@ class HttpdConfiguration
   }.freeze
 
   # `error_log` is the value of ErrorLog, with %s for the log file's path. `run_as`: the user that
-  # starts httpd, if not the user of the tests.
+  # starts httpd, if not the user of the tests. `descriptor_limit`: soft and hard, of each process.
   attr_accessor :run_as, :mpm, :mpm_settings, :passenger, :passenger_module, :passenger_root,
-                :directives, :main_directives, :tls_port, :error_log
+                :directives, :main_directives, :tls_port, :error_log, :descriptor_limit
   attr_reader :sites
 
   def initialize

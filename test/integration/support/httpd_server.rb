@@ -121,7 +121,8 @@ class HttpdServer
   end
 
   def command(*options)
-    [*as_user, TestEnvironment.httpd, "-d", folder, "-f", File.join(folder, "httpd.conf"), *options]
+    [*limited, *as_user, TestEnvironment.httpd, "-d", folder,
+     "-f", File.join(folder, "httpd.conf"), *options]
   end
 
   # The environment of httpd; applications have SetEnv's variables.
@@ -147,7 +148,13 @@ class HttpdServer
 
   private
 
-  # The command executes httpd itself in the end, so that httpd has the pid.
+  # These commands execute httpd itself in the end, so that httpd has the pid.
+  def limited
+    return [] unless configuration.descriptor_limit
+
+    ["sh", "-c", "ulimit -n #{configuration.descriptor_limit} && exec \"$@\"", "sh"]
+  end
+
   def as_user
     if configuration.run_as
       ["setpriv", "--reuid=#{configuration.run_as}", "--regid=nogroup", "--clear-groups"]

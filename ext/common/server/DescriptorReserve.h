@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <functional>
+
+#include "base/Clock.h"
+
+namespace Passenger {
+
+/**
+ * The descriptors of the pool process that no further reply channel of a known child takes. They
+ * serve new children and instances, so a shortage of descriptors ends by itself.
+ *
+ * The kernel gives the lowest free number. So a descriptor whose number is in the reserve says that
+ * all others are in use, and nothing is counted.
+ *
+ * Owned by PoolServer. Used on the event loop only.
+ */
+class DescriptorReserve {
+public:
+    /** @param limit of descriptors of this process
+     *  @param askForIdleChannels asks all children to close the channels that they do not use */
+    DescriptorReserve(std::size_t limit, std::function<void()> askForIdleChannels);
+
+    /** Whether a new descriptor has come from the reserve. */
+    bool has(int descriptor) const noexcept {
+        return static_cast<std::size_t>(descriptor) >= first_;
+    }
+    /** Descriptors are short: logs the limit, and asks for idle channels. Both at most so often. */
+    void fallShort(MonotonicTime now, const char *consequence);
+
+private:
+    std::size_t first_;
+    std::function<void()> askForIdleChannels_;
+    MonotonicTime askedAt_{};
+    MonotonicTime loggedAt_{};
+};
+
+}  // namespace Passenger
