@@ -49,7 +49,7 @@ class ApplicationQueueTest : public LeakCheck {
         inFlightTable_ = std::make_unique<InFlightTable>();
         const std::uint32_t sender =
             channels_->addSender(InFlightReader(inFlightTable_->memory().descriptor().duplicate()));
-        return channels_->add(std::move(pair.second), sender, 0);
+        return channels_->add(std::move(pair.second), sender, 0, ChannelSecret::random());
     }
     void fillChannel() {
         while (notifyChannel(instance_, MessageHeader{}, std::string(60000, 'x'))) {

@@ -41,6 +41,7 @@ class ChannelRegistryTest : public LeakCheck {
     std::unique_ptr<ChannelRegistry> registry_;
     std::unique_ptr<InFlightTable> inFlightTable_;
     FileDescriptor child_;
+    const ChannelSecret secret_ = ChannelSecret::random();
     ChannelId channel_;
 
     std::uint32_t addSender(const InFlightTable &inFlightTable) {
@@ -50,7 +51,7 @@ class ChannelRegistryTest : public LeakCheck {
     void addChannel() {
         DescriptorPair pair = makeSeqPacketPair();
         child_ = std::move(pair.first);
-        channel_ = registry_->add(std::move(pair.second), addSender(*inFlightTable_), 2);
+        channel_ = registry_->add(std::move(pair.second), addSender(*inFlightTable_), 2, secret_);
     }
     /** The end that an instance of this Group gets; none: this Group has no such channel. */
     FileDescriptor find(ChannelId channel, std::uint32_t groupSlot) {
@@ -124,7 +125,7 @@ public:
         addChannel();
         registry_->remove(channel_, 0);
         DescriptorPair pair = makeSeqPacketPair();
-        const ChannelId next = registry_->add(std::move(pair.second), 0, 2);
+        const ChannelId next = registry_->add(std::move(pair.second), 0, 2, secret_);
         CPPUNIT_ASSERT(next != channel_);
         CPPUNIT_ASSERT_MESSAGE("Its mark's slot rests as long as there are others",
                                (next.value() & 0xffff) != (channel_.value() & 0xffff));
@@ -191,7 +192,8 @@ public:
         const auto notice = told(&payload);
         CPPUNIT_ASSERT(notice && notice->type == MessageType::REFUSED);
         CPPUNIT_ASSERT_EQUAL(std::uint16_t{500}, notice->status);
-        CPPUNIT_ASSERT_EQUAL(std::string("deadbeef"), payload.substr(0, notice->headLength));
+        CPPUNIT_ASSERT_EQUAL(std::string(secret_.bytes()) + "deadbeef",
+                             payload.substr(0, ChannelSecret::SIZE + notice->headLength));
         CPPUNIT_ASSERT_EQUAL_MESSAGE("As much as fits", MAX_MESSAGE, sizeof(MessageHeader) + payload.size());
     }
 

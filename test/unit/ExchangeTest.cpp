@@ -47,6 +47,7 @@ class ExchangeTest : public LeakCheck {
     CPPUNIT_TEST(testAnUnfinishedExchangeIsWithdrawnAndItsChannelEnded);
     CPPUNIT_TEST(testTheAgentIsWokenWhenAllInstancesAreTaken);
     CPPUNIT_TEST(testAReplyIsWaitingOnceItHasArrived);
+    CPPUNIT_TEST(testAMessageOfTheAgentThatAnInstanceSendsBreaksTheChannel);
     CPPUNIT_TEST_SUITE_END();
 
     using Kind = Exchange::Event::Kind;
@@ -393,6 +394,25 @@ public:
         host_->send(MessageType::RESPONSE, 1, "", "hello", true);
         CPPUNIT_ASSERT(exchange_->replyWaiting());
         assertAnswered("hello");
+    }
+
+    void testAMessageOfTheAgentThatAnInstanceSendsBreaksTheChannel() {
+        for (const MessageType type : {MessageType::LOST, MessageType::RECHECK, MessageType::REFUSED}) {
+            for (const std::size_t size : {std::size_t{0}, CHANNEL_SECRET, CHANNEL_SECRET + 9}) {
+                exchange_ = std::make_unique<Exchange>(host_);
+                start(true);
+                MessageHeader header{};
+                header.ticket = host_->take().header.ticket;
+                header.type = type;
+                header.status = 200;
+                host_->sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) +
+                               std::string(size, 'x'));
+                const Exchange::Event event = receive();
+                CPPUNIT_ASSERT(event.kind == Kind::BROKEN);
+                CPPUNIT_ASSERT(event.text.find("only the agent may send") != std::string::npos);
+                CPPUNIT_ASSERT(!host_->hasRequest());
+            }
+        }
     }
 };
 

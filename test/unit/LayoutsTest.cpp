@@ -73,6 +73,7 @@ class LayoutsTest : public CPPUNIT_NS::TestFixture {
         number("MAX_RESPONSE_HEAD", MAX_RESPONSE_HEAD);
         number("MAX_INLINE_MESSAGE", MAX_INLINE_MESSAGE);
         number("MAX_DISCARDED", MAX_DISCARDED);
+        number("CHANNEL_SECRET", CHANNEL_SECRET);
         number("MAX_CHILDREN", MAX_CHILDREN);
     }
 

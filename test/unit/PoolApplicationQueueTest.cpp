@@ -83,7 +83,7 @@ class PoolApplicationQueueTest : public PoolFixture {
     ChannelId addChannel(std::uint32_t groupSlot, std::uint64_t ticket) {
         DescriptorPair pair = makeSeqPacketPair();
         child_ = std::move(pair.first);
-        const ChannelId channel = channels_->add(std::move(pair.second), sender_, groupSlot);
+        const ChannelId channel = channels_->add(std::move(pair.second), sender_, groupSlot, ChannelSecret::random());
         CPPUNIT_ASSERT(pool_->channelAdded(channel, groupSlot));
         inFlightTable_->sending(inFlightTable_->allocate(), channel, Ticket(ticket), groupSlot, MonotonicTime());
         return channel;

@@ -140,7 +140,8 @@ public:
         const std::uint32_t sender =
             channels_->addSender(InFlightReader(inFlightTable.memory().descriptor().duplicate()));
         DescriptorPair pair = makeSeqPacketPair();
-        const ChannelId channel = channels_->add(std::move(pair.second), sender, attachment.groupSlot);
+        const ChannelId channel =
+            channels_->add(std::move(pair.second), sender, attachment.groupSlot, ChannelSecret::random());
         CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot));
         const ClaimCell cell{channel.value(), 9};
         const FileDescriptor claims = serve.takeDescriptor(1);

@@ -78,6 +78,7 @@ class PoolServerTest : public PoolFixture {
     static ChannelId registerChannel(FrameSocket &socket, std::uint32_t groupSlot, const FileDescriptor &end) {
         Frame question(FrameType::REGISTER);
         question.add(std::uint64_t{groupSlot});
+        question.add(std::string(ChannelSecret::random().bytes()));
         const Frame registered = ask(socket, question, {end.get()});
         CPPUNIT_ASSERT(registered.type == FrameType::REGISTERED);
         return ChannelId(registered.number(0));
@@ -153,6 +154,7 @@ public:
         DescriptorPair pair = makeSeqPacketPair();
         Frame question(FrameType::REGISTER);
         question.add(std::uint64_t{groupSlot});
+        question.add(std::string(ChannelSecret::random().bytes()));
         const GenerationTableView table(pool_->channels().generations().memory().readOnlyDescriptor());
         const CapturedLog log;
         // With this many taken, the next one is in the reserve.

@@ -86,7 +86,8 @@ protected:
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          instance == instances.end() ? FileDescriptor() : instance->second.sendingEnd().duplicate());
     }
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t) override {
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t,
+                                             const ChannelSecret &) override {
         registered++;
         if (refuses) {
             throw IOException("as ordered");

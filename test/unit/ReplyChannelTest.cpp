@@ -63,7 +63,7 @@ public:
         LeakCheck::setUp();
         DescriptorPair pair = makeSeqPacketPair();
         instanceEnd_ = std::move(pair.second);
-        channel_ = std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(7), 3, 1);
+        channel_ = std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(7), 3, 1, ChannelSecret::random());
         buffer_.resize(MAX_MESSAGE);
     }
 

@@ -36,9 +36,11 @@ Links AppLink::attach(const Options &options, Generation unusable) {
                      std::move(ownQueue));
 }
 
-std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) {
+std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot,
+                                                  const ChannelSecret &secret) {
     Frame question(FrameType::REGISTER);
     question.add(std::uint64_t{groupSlot});
+    question.add(std::string(secret.bytes()));
     const Frame answer = client_.ask(question, {instanceEnd.get()});
     if (answer.type == FrameType::REFUSED) {
         if (answer.number(0) == NO_SUCH_SLOT) {

@@ -48,6 +48,14 @@ public:
     std::span<char> payload(std::span<char> buffer) const noexcept {
         return buffer.subspan(sizeof(MessageHeader), size_ - sizeof(MessageHeader));
     }
+    /** Whether the agent has sent the message: its payload begins with the channel's secret. */
+    bool isAgents(std::span<char> buffer) const noexcept {
+        return channel_->secret().begins(payload(buffer));
+    }
+    /** The payload of a message of the agent, without the secret. */
+    std::span<char> agentsPayload(std::span<char> buffer) const noexcept {
+        return payload(buffer).subspan(ChannelSecret::SIZE);
+    }
     std::vector<FileDescriptor> takeDescriptors() noexcept {
         return std::move(descriptors_);
     }

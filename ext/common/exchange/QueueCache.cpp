@@ -128,16 +128,17 @@ std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
 /** Nothing: the agent was replaced. */
 std::unique_ptr<ReplyChannel> QueueCache::tryChannel(const QueueLink &link) {
     DescriptorPair pair = channelEnds();
+    const ChannelSecret secret = ChannelSecret::random();
     const std::uint32_t entry = inFlightTable().allocate();
     std::optional<ChannelId> id;
     try {
-        id = registerChannel(pair.second, link.groupSlot);
+        id = registerChannel(pair.second, link.groupSlot, secret);
     } catch (...) {
         inFlightTable().release(entry);
         throw;
     }
     if (id) {
-        auto channel = std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch);
+        auto channel = std::make_unique<ReplyChannel>(std::move(pair.first), *id, entry, link.epoch, secret);
         const LockGuard guard(mutex_);
         if (link.epoch == epoch_) {
             all_.insert(channel.get());

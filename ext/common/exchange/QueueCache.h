@@ -75,8 +75,10 @@ protected:
      *  name. @throws as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
     /** Registers the instance's end with the agent. Nothing: no application has that slot.
+     *  @param secret the agent's messages on the channel begin with it
      *  @throws DescriptorShortageException, IOException, SystemException */
-    virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) = 0;
+    virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot,
+                                                     const ChannelSecret &secret) = 0;
     /** Never waits. False: the agent cannot be told now. */
     virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;
     /** Descriptors are short: closes the unused channels of all applications of this process. */

@@ -128,10 +128,9 @@ std::optional<RequestProgress::Event> RequestProgress::message(std::span<char> b
         case MessageType::SKIPPED:
             return answered() ? broken("the instance skipped a request that it had begun to answer") : resend();
         case MessageType::LOST:
-            return lost(header.status != 0);
         case MessageType::RECHECK:
         case MessageType::REFUSED:
-            return hint(header, buffer);
+            return agentsMessage(header, buffer);
         default:
             return broken("a message of unknown type " + std::to_string(static_cast<unsigned>(header.type)) +
                           " on the reply channel");
@@ -253,6 +252,16 @@ std::optional<RequestProgress::Event> RequestProgress::lookForEnd(bool died, std
     return lost(false);
 }
 
+/** Instances have the agent's end of the channel, too. */
+std::optional<RequestProgress::Event> RequestProgress::agentsMessage(const MessageHeader &header,
+                                                                     std::span<char> buffer) {
+    if (!sender_.channel().isAgents(buffer)) {
+        return broken("an instance sent a message of type " + std::to_string(static_cast<unsigned>(header.type)) +
+                      ", which only the agent may send, on the reply channel");
+    }
+    return header.type == MessageType::LOST ? lost(header.status != 0) : hint(header, buffer);
+}
+
 /** RECHECK and REFUSED count only when the request is withdrawn. */
 std::optional<RequestProgress::Event> RequestProgress::hint(const MessageHeader &header, std::span<char> buffer) {
     if (!waits()) {
@@ -261,7 +270,7 @@ std::optional<RequestProgress::Event> RequestProgress::hint(const MessageHeader 
     if (header.type == MessageType::RECHECK) {
         return resendUnlessBegun(buffer);
     }
-    const std::span<char> payload = sender_.channel().payload(buffer);
+    const std::span<char> payload = sender_.channel().agentsPayload(buffer);
     const std::size_t idLength = std::min<std::size_t>(header.headLength, payload.size());
     const std::string_view text(payload.data(), payload.size());
     Event refusal =

@@ -5,6 +5,8 @@ libpassenger_io_la_SOURCES = \
     %D%/AgentFailure.h \
     %D%/AgentSettings.cpp \
     %D%/AgentSettings.h \
+    %D%/ChannelSecret.cpp \
+    %D%/ChannelSecret.h \
     %D%/Frame.cpp \
     %D%/Frame.h \
     %D%/FrameReader.cpp \

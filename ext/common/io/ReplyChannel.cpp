@@ -58,9 +58,14 @@ SendResult sendMessage(int socket, const MessageHeader &header, std::string_view
 
 }  // namespace
 
-ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch) noexcept
+ReplyChannel::ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch,
+                           const ChannelSecret &secret) noexcept
     // Messages that nobody has read may hold descriptors of the instance.
-    : end_(FileDescriptor::foreign(end.release())), id_(id), inFlightEntry_(inFlightEntry), epoch_(epoch) {
+    : end_(FileDescriptor::foreign(end.release())),
+      id_(id),
+      inFlightEntry_(inFlightEntry),
+      epoch_(epoch),
+      secret_(secret) {
     // Sets the timeout of this end only. The other end, which is shared, is another socket.
     const timeval patience{0, std::chrono::microseconds(PATIENCE).count()};
     patient_ = setsockopt(end_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) == 0;

@@ -8,6 +8,7 @@
 
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
+#include "io/ChannelSecret.h"
 #include "shm/Layouts.h"
 
 namespace Passenger {
@@ -30,8 +31,10 @@ public:
      * @param inFlightEntry index of the entry for this channel's exchanges in the in-flight table
      * @param epoch of the agent that registered the channel; a channel is unusable with another
      *     agent
+     * @param secret the agent's messages on the channel begin with it
      */
-    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch) noexcept;
+    ReplyChannel(FileDescriptor end, ChannelId id, std::uint32_t inFlightEntry, std::uint64_t epoch,
+                 const ChannelSecret &secret) noexcept;
 
     int descriptor() const noexcept {
         return end_.get();
@@ -44,6 +47,9 @@ public:
     }
     std::uint64_t epoch() const noexcept {
         return epoch_;
+    }
+    const ChannelSecret &secret() const noexcept {
+        return secret_;
     }
     /** A ticket that this channel has not used before. */
     Ticket nextTicket() noexcept {
@@ -95,6 +101,7 @@ private:
     ChannelId id_;
     std::uint32_t inFlightEntry_;
     std::uint64_t epoch_;
+    ChannelSecret secret_;
     Ticket lastTicket_;
     /** SO_RCVTIMEO is set: a blocking receive ends after PATIENCE. */
     bool patient_ = false;
@@ -103,6 +110,7 @@ private:
 /**
  * Sends a message of the agent to a child (LOST, RECHECK, REFUSED), on the agent's copy of the
  * instance's end. Never waits.
+ * @param payload begins with the channel's secret
  * @return false if there is no room now: try again later. For a closed channel the result is true.
  */
 bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload);

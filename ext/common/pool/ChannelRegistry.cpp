@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::chrono::milliseconds RETRY_INTERVAL{20};
 constexpr std::size_t MAX_WAITING = 65536;
-constexpr std::size_t MAX_NOTICE = MAX_MESSAGE - sizeof(MessageHeader);
+constexpr std::size_t MAX_NOTICE = MAX_MESSAGE - sizeof(MessageHeader) - ChannelSecret::SIZE;
 
 }  // namespace
 
@@ -60,7 +60,8 @@ std::vector<std::pair<ChannelId, std::uint32_t>> ChannelRegistry::removeSender(s
     return gone;
 }
 
-ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) {
+ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
+                               const ChannelSecret &secret) {
     const LockGuard guard(mutex_);
     std::uint16_t slot;
     if (unusedSlots_ < SenderMemoryLayout::SLOTS) {
@@ -72,7 +73,10 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
         throw IOException("65,535 reply channels are open already, the most that may be");
     }
     const ChannelId id((++serial_ << 16) | slot);
-    channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot});
+    channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot, secret});
+    if (const auto sender = senders_.find(childSlot); sender != senders_.end()) {
+        sender->second.channels++;
+    }
     return id;
 }
 
@@ -165,7 +169,8 @@ bool ChannelRegistry::tell(ChannelId channel, Ticket ticket, std::uint32_t group
 /** True: told, or the sender is gone. */
 bool ChannelRegistry::deliver(const Notice &notice) {
     const auto found = channels_.find(notice.channel);
-    return found == channels_.end() || notifyChannel(found->second.end, notice.header, notice.payload);
+    return found == channels_.end() ||
+           notifyChannel(found->second.end, notice.header, std::string(found->second.secret.bytes()) + notice.payload);
 }
 
 void ChannelRegistry::retry() {

@@ -12,6 +12,7 @@
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 #include "base/StrongId.h"
+#include "io/ChannelSecret.h"
 #include "loop/EventLoop.h"
 #include "loop/Timer.h"
 #include "shm/GenerationTable.h"
@@ -43,9 +44,11 @@ public:
 
     /**
      * A channel of this sender for this Group. Its id was never used.
+     * @param secret messages to the channel's child begin with it
      * @throws IOException when there are 65,536
      */
-    ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot) EXCLUDES(mutex_);
+    ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
+                  const ChannelSecret &secret) EXCLUDES(mutex_);
     /** Forgets a channel, if it is this sender's. @return its Group's slot */
     std::optional<std::uint32_t> remove(ChannelId channel, std::uint32_t childSlot) EXCLUDES(mutex_);
     /** The number of channels of this sender. */
@@ -75,6 +78,7 @@ private:
         FileDescriptor end;
         std::uint32_t childSlot;
         std::uint32_t groupSlot;
+        ChannelSecret secret;
     };
     struct Sender {
         InFlightReader inFlightTable;

@@ -40,8 +40,9 @@ protected:
                                   attachment.claims, attachment.senders),
                          std::move(attachment.ownQueue));
     }
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot) override {
-        const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, groupSlot);
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot,
+                                             const ChannelSecret &secret) override {
+        const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, groupSlot, secret);
         pool_.channelAdded(id, groupSlot);
         return id;
     }

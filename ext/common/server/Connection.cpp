@@ -178,6 +178,10 @@ void Connection::attach(const Frame &frame) {
 
 void Connection::registerChannel(Frame frame) {
     const auto groupSlot = static_cast<std::uint32_t>(frame.number(0));
+    const std::optional<ChannelSecret> secret = ChannelSecret::from(frame.field(1));
+    if (!secret) {
+        throw ProtocolException("the secret of a reply channel does not have 16 bytes");
+    }
     FileDescriptor end = frame.takeDescriptor(0);
     if (!isReplyChannel(end)) {
         throw ProtocolException("the descriptor for a reply channel is not a SOCK_SEQPACKET socket");
@@ -187,7 +191,7 @@ void Connection::registerChannel(Frame frame) {
         refuseForShortage("requests that need a further reply channel get 503");
         return;
     }
-    const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot);
+    const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot, *secret);
     if (!context_.pool.channelAdded(channel, groupSlot)) {
         // The slot is one of an earlier agent, whose end the child has not noticed yet.
         context_.pool.channels().remove(channel, child());

@@ -24,6 +24,8 @@ inline constexpr std::size_t MAX_RESPONSE_HEAD = 128 * 1024;
 inline constexpr std::size_t MAX_INLINE_MESSAGE = 3584;
 /** A channel counts as broken after so many stale or malformed bytes. */
 inline constexpr std::size_t MAX_DISCARDED = 1024 * 1024;
+/** The content of the agent's messages on a reply channel begins with that channel's secret. */
+inline constexpr std::size_t CHANNEL_SECRET = 16;
 
 /** BODY_IN_FILE goes with BODY_FOLLOWS: the body may come as one BODY_FILE. */
 enum RequestFlags : std::uint8_t { BODY_FOLLOWS = 1, STREAM = 2, HEAD_REQUEST = 4, BODY_IN_FILE = 8 };

@@ -118,7 +118,8 @@ protected:
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          FileDescriptor());
     }
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t) override {
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t,
+                                             const ChannelSecret &) override {
         instanceEnd_ = instanceEnd.duplicate();
         return ChannelId(CHANNEL);
     }

@@ -1,31 +1,65 @@
 # frozen_string_literal: true
 
 # An application that attacks the agent and httpd: with descriptors whose last close waits for
-# LINGER seconds, TCP connections with SO_LINGER and a peer that reads nothing (socket(7)); and with
-# connections that it takes over and never closes.
+# LINGER seconds, TCP connections with SO_LINGER and a peer that reads nothing (socket(7)); with
+# connections that it takes over and never closes; and with messages in the agent's name.
 #
-# /control  sends such a descriptor to the agent, on the control socket
-# /channel  sends such a descriptor to the httpd thread that waits for the answer
-# /hold     takes the client's connection over, and keeps it
-# other     says hello
+# /control      sends such a descriptor to the agent, on the control socket
+# /channel      sends such a descriptor to the httpd thread that waits for the answer
+# /hold         takes the client's connection over, and keeps it
+# /forge/TYPE/STATUS/NAME  sends the httpd thread a message of the agent, as if no instance had the
+#               request; where the request comes again, it answers it
+# /runs/NAME    says how often that request came
+# other         says hello
 
 require "socket"
 
 class Attacker
   LINGER = 10
+  # Seconds. httpd's thread takes the message before the answer comes.
+  PAUSE = 1
+  FORGED_TEXT = "The agent did not write this."
+
+  def initialize
+    @runs = Hash.new(0)
+  end
 
   def call(env)
     return hold(env) if env["PATH_INFO"] == "/hold"
 
-    said = case env["PATH_INFO"]
-           when "/control" then outcome { attack_agent }
-           when "/channel" then outcome { attack_child }
-           else "hello"
-           end
-    [200, { "content-type" => "text/plain" }, [said]]
+    [200, { "content-type" => "text/plain" }, [answer(env["PATH_INFO"])]]
   end
 
   private
+
+  def answer(path)
+    case path
+    when "/control" then outcome { attack_agent }
+    when "/channel" then outcome { attack_child }
+    when %r{\A/forge/(\d+)/(\d+)/(\w+)\z} then forge(Integer($1), Integer($2), $3)
+    when %r{\A/runs/(\w+)\z} then @runs[$1].to_s
+    else "hello"
+    end
+  end
+
+  # Without a claim the child takes the request for one that no instance has.
+  def forge(type, status, name)
+    return "it came again" if (@runs[name] += 1) > 1
+
+    handler = ObjectSpace.each_object(PhusionPassenger::RequestHandler).find(&:busy?)
+    ticket = handler.instance_variable_get(:@buffer).unpack1("@16Q<")
+    handler.instance_variable_get(:@claim).clear
+    message = [ticket, type, 1, status, 0, 0, 0].pack("Q<CCvVVV") + FORGED_TEXT
+    busy_channel.send_message(message)
+    sleep PAUSE
+    "forged"
+  end
+
+  def busy_channel
+    ObjectSpace.each_object(PhusionPassenger::Channels).first
+               .instance_variable_get(:@known).values
+               .find { |one| one.instance_variable_get(:@busy) }
+  end
 
   def hold(env)
     stream = env["rack.hijack"].call
@@ -71,9 +105,7 @@ class Attacker
 
   # A message of an unknown exchange: the child ignores it, and closes its descriptor.
   def attack_child
-    channel = ObjectSpace.each_object(PhusionPassenger::Channels).first
-                         .instance_variable_get(:@known).values
-                         .find { |one| one.instance_variable_get(:@busy) }
+    channel = busy_channel
     give_away do |connection|
       channel.send_descriptor([0, 1, 0, 0, 0, 0, 0].pack("Q<CCvVVV"), connection)
     end

@@ -81,7 +81,9 @@ void FakeHost::send(MessageType type, std::uint64_t ticket, const std::string &h
     header.headLength = static_cast<std::uint32_t>(head.size());
     header.queued = type == MessageType::RESPONSE ? queued : 0;
     header.stickyId = type == MessageType::RESPONSE ? stickyId : 0;
-    sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + head + body, descriptor);
+    const bool agents = type == MessageType::LOST || type == MessageType::RECHECK || type == MessageType::REFUSED;
+    const std::string secret(agents ? secret_.bytes() : "");
+    sendRaw(std::string(reinterpret_cast<const char *>(&header), sizeof(header)) + secret + head + body, descriptor);
 }
 
 void FakeHost::sendRaw(const std::string &message, int descriptor) {
@@ -125,7 +127,7 @@ void FakeHost::prepare() {
     instanceEnd_ = std::move(pair.second);
     const std::uint64_t number = ++channelsMade;
     free_.push_back(std::make_unique<ReplyChannel>(std::move(pair.first), ChannelId(number << 16 | number),
-                                                   inFlightTable_.allocate(), 0));
+                                                   inFlightTable_.allocate(), 0, secret_));
 }
 
 std::size_t FakeHost::inFlightEntries() const {

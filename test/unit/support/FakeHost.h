@@ -68,7 +68,8 @@ public:
     void clearMark() {
         senders_.reset(ChannelId(channelsMade));
     }
-    /** Sends on the channel that was made last (or prepare()d). @param descriptor -1: none */
+    /** Sends on the channel that was made last (or prepare()d). Messages of the agent have the
+     *  channel's secret. @param descriptor -1: none */
     void send(MessageType type, std::uint64_t ticket, const std::string &head = "", const std::string &body = "",
               bool last = false, std::uint16_t status = 200, int descriptor = -1);
     void sendRaw(const std::string &message, int descriptor = -1);
@@ -189,6 +190,8 @@ private:
     std::optional<RequestQueue> own_;
     std::vector<std::unique_ptr<ReplyChannel>> free_;
     FileDescriptor instanceEnd_;
+    /** Of all channels. */
+    const ChannelSecret secret_ = ChannelSecret::random();
 };
 
 }  // namespace Passenger

@@ -21,7 +21,7 @@ void GroupParts::setUp() {
     channels_->addSender(InFlightReader(table_->memory().descriptor().duplicate()));
     DescriptorPair pair = makeSeqPacketPair();
     child_ = std::move(pair.first);
-    channel_ = channels_->add(std::move(pair.second), 0, 0);
+    channel_ = channels_->add(std::move(pair.second), 0, 0, ChannelSecret::random());
     queue_->senders().reset(channel_);
     sender_ = std::make_unique<SenderMemoryView>(queue_->senders().memory().descriptor());
     options_ = Options();
