@@ -44,6 +44,9 @@ int RequestHandler::run() {
     }
     // The exchange is over: the application's thread, the channel and the request context are free
     // for other requests.
+    if (!sender.hasStream()) {
+        buffered_.reset();
+    }
     sender.deliver();
     if (FileDescriptor stream = sender.takeStream()) {
         HijackedConnection(r_, std::move(stream), sender.streamStart()).relay(sender.buffer());

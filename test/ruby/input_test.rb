@@ -124,6 +124,36 @@ module PhusionPassenger
     end
   end
 
+  class FileInputTest < TestCase
+    include InputContract
+    include RewindContract
+
+    # As httpd does at the end of the exchange.
+    def test_a_file_that_was_emptied_is_no_shorter_body
+      file = unnamed("x" * 200_000)
+      io = FileInput.new(file, 200_000)
+      assert_equal 100_000, io.read(100_000).bytesize
+      file.truncate(0)
+      assert_raises(BodyBrokenOff) { io.read }
+      assert_raises(BodyBrokenOff) { io.gets }
+      io.release
+    end
+
+    private
+
+    def input(bytes)
+      FileInput.new(unnamed(bytes.b), bytes.bytesize)
+    end
+
+    def unnamed(bytes)
+      Tempfile.create("input").tap do |file|
+        File.unlink(file.path)
+        file.binmode.write(bytes)
+        file.rewind
+      end
+    end
+  end
+
   class StreamInputTest < TestCase
     include InputContract
     include ExpectContract

@@ -44,6 +44,8 @@ class BodySenderTest : public LeakCheck {
     CPPUNIT_TEST(testTheBodyOfARequestThatWasNotBegunIsSentOnAnotherChannel);
     CPPUNIT_TEST(testAnAnswerInAChannelThatHasEndedIsReceived);
     CPPUNIT_TEST(testAChannelThatTheInstanceClosesOnlyForReadingIsBroken);
+    CPPUNIT_TEST(testAFileIsSentInPiecesIfInstancesHaveNotTakenThoseBefore);
+    CPPUNIT_TEST(testAFileThatAnInstanceHasTakenIsNoLongerInFlight);
     CPPUNIT_TEST_SUITE_END();
 
     std::shared_ptr<FakeHost> host_;
@@ -359,6 +361,43 @@ public:
         host_->refuseBody();
         exchange_->sendBody("body", true);
         CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::BROKEN);
+    }
+
+    void testAFileIsSentInPiecesIfInstancesHaveNotTakenThoseBefore() {
+        std::vector<BodyFilesInFlight::Place> others(BodyFilesInFlight::MOST - 1);
+        for (BodyFilesInFlight::Place &other : others) {
+            other = host_->bodyFiles().enter();
+            CPPUNIT_ASSERT(other);
+        }
+        startWithFile();
+        host_->claim(host_->take());
+        sendFile();
+        CPPUNIT_ASSERT(!host_->bodyFiles().enter());
+        Exchange second(host_);
+        Session::Request request;
+        request.environment = environment_;
+        request.bodyFollows = true;
+        request.bodyFile = file_.get();
+        request.bodyFileSize = 4;
+        second.start(request, 0);
+        second.sendBody("", true);
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), host_->receiveBody());
+    }
+
+    void testAFileThatAnInstanceHasTakenIsNoLongerInFlight() {
+        std::vector<BodyFilesInFlight::Place> others(BodyFilesInFlight::MOST - 1);
+        for (BodyFilesInFlight::Place &other : others) {
+            other = host_->bodyFiles().enter();
+        }
+        startWithFile();
+        const FakeHost::Request request = host_->take();
+        host_->claim(request);
+        sendFile();
+        CPPUNIT_ASSERT_EQUAL(std::string("body"), fileOf(*host_->receive()));
+        CPPUNIT_ASSERT(!host_->bodyFiles().enter());
+        host_->send(MessageType::RESPONSE, request.header.ticket, "", "hello", false);
+        CPPUNIT_ASSERT(receive().kind == Exchange::Event::Kind::MESSAGE);
+        CPPUNIT_ASSERT(host_->bodyFiles().enter());
     }
 };
 

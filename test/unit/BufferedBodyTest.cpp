@@ -4,10 +4,12 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
 
 namespace Passenger {
 
@@ -20,6 +22,7 @@ class BufferedBodyTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testTheFileIsWrittenInWholePieces);
     CPPUNIT_TEST(testAMissingFolderIsNamed);
     CPPUNIT_TEST(testAFileThatCannotGrowIsAnError);
+    CPPUNIT_TEST(testAFileThatAnApplicationKeepsTakesNoSpace);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -120,6 +123,18 @@ private:
     }
 
     std::string folder_;
+
+    void testAFileThatAnApplicationKeepsTakesNoSpace() {
+        std::optional<BufferedBody> body(std::in_place, folder_);
+        body->append(pattern(BufferedBody::MEMORY + 1));
+        body->finish();
+        const FileDescriptor kept = body->file();
+        body.reset();
+        struct stat status {};
+        CPPUNIT_ASSERT_EQUAL(0, fstat(kept.get(), &status));
+        CPPUNIT_ASSERT_EQUAL(off_t{0}, status.st_size);
+        CPPUNIT_ASSERT_EQUAL(blkcnt_t{0}, status.st_blocks);
+    }
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(BufferedBodyTest);

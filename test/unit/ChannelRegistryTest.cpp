@@ -1,12 +1,16 @@
 #include "pool/ChannelRegistry.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
 #include <memory>
+#include <span>
 
+#include "base/Poll.h"
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
 #include "shm/GenerationTableView.h"
@@ -34,6 +38,7 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testAnotherGroupCannotSendANotice);
     CPPUNIT_TEST(testAFullChannelGetsItsNoticeWhenItHasRoom);
     CPPUNIT_TEST(testAFullChannelThatEndsIsForgotten);
+    CPPUNIT_TEST(testAChannelThatWasRemovedHoldsNoDescriptors);
     CPPUNIT_TEST(testTheChannelsOfASenderAreCounted);
     CPPUNIT_TEST_SUITE_END();
 
@@ -227,6 +232,22 @@ public:
         // Reads all notices up to the end of file.
         while (told()) {
         }
+    }
+
+    void testAChannelThatWasRemovedHoldsNoDescriptors() {
+        addChannel();
+        const FileDescriptor instance = find(channel_, 2);
+        DescriptorPair pipe = makePipe();
+        const int sent = pipe.second.get();
+        sendWithDescriptors(child_, "a file", std::span(&sent, 1));
+        sendWithDescriptors(child_, "another", std::span(&sent, 1));
+        pipe.second.reset();
+        registry_->remove(channel_, 0);
+        char byte = 0;
+        // All copies are closed.
+        CPPUNIT_ASSERT(pollUntil(pipe.first.get(), POLLIN, std::chrono::steady_clock::now() + std::chrono::minutes(1)));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::read(pipe.first.get(), &byte, 1));
+        CPPUNIT_ASSERT_EQUAL(ssize_t{-1}, ::recv(instance.get(), &byte, 1, MSG_DONTWAIT));
     }
 
     void testTheChannelsOfASenderAreCounted() {

@@ -38,6 +38,7 @@ class FrameSocketTest : public LeakCheck {
     CPPUNIT_TEST(testMoreDescriptorsThanAFrameMayHaveAreAnError);
     CPPUNIT_TEST(testASocketThatRefusesDescriptorsGetsNone);
     CPPUNIT_TEST(testTheSocketsFlagsAreLeftAlone);
+    CPPUNIT_TEST(testAFrameWhoseDescriptorsCannotGoFailsSoonWhateverItsDeadline);
     CPPUNIT_TEST_SUITE_END();
 
     FrameSocket here_;
@@ -239,6 +240,14 @@ public:
         there_.tryReceive();
         CPPUNIT_ASSERT_EQUAL(0, ::fcntl(here_.descriptor().get(), F_GETFL) & O_NONBLOCK);
         CPPUNIT_ASSERT_EQUAL(0, ::fcntl(there_.descriptor().get(), F_GETFL) & O_NONBLOCK);
+    }
+
+    void testAFrameWhoseDescriptorsCannotGoFailsSoonWhateverItsDeadline() {
+        const CrowdedDescriptors crowd;
+        const auto begin = std::chrono::steady_clock::now();
+        CPPUNIT_ASSERT_EQUAL(ETOOMANYREFS,
+                             errorOf([&] { sendWithOne(here_, FrameSocket::in(std::chrono::minutes(10))); }));
+        CPPUNIT_ASSERT(std::chrono::steady_clock::now() - begin < std::chrono::minutes(1));
     }
 };
 

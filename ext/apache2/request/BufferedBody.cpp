@@ -4,6 +4,12 @@
 
 namespace Passenger {
 
+BufferedBody::~BufferedBody() {
+    if (file_) {
+        file_->truncate();
+    }
+}
+
 void BufferedBody::expect(std::uint64_t size) {
     memory_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, MEMORY)));
 }

@@ -24,6 +24,10 @@ public:
 
     /** @param folder of the file */
     explicit BufferedBody(std::string folder) : folder_(std::move(folder)) {}
+    /** An application that keeps the descriptor of the file() does not keep its disk space. */
+    ~BufferedBody();
+    BufferedBody(const BufferedBody &) = delete;
+    BufferedBody &operator=(const BufferedBody &) = delete;
 
     /** @param size the client's Content-Length; only a hint */
     void expect(std::uint64_t size);

@@ -45,6 +45,11 @@ FileDescriptor SpoolFile::reopen() const noexcept {
     return FileDescriptor(open(path, O_RDONLY | O_CLOEXEC));
 }
 
+void SpoolFile::truncate() const noexcept {
+    // On an error the space is free when the last descriptor is closed.
+    static_cast<void>(ftruncate(file_.get(), 0) == 0);
+}
+
 void SpoolFile::write(std::uint64_t position, std::string_view bytes) {
     while (!bytes.empty()) {
         const ssize_t written = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));

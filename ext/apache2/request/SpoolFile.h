@@ -29,6 +29,8 @@ public:
     /** A second descriptor of the file, at its start and for reading only. Nothing: it cannot be
      *  opened (/proc is missing). */
     FileDescriptor reopen() const noexcept;
+    /** Frees the file's disk space, also for other holders of a descriptor. */
+    void truncate() const noexcept;
     /** Gives the descriptor to the caller: the file lives as long as the descriptor is open. */
     [[nodiscard]] int release() noexcept {
         return file_.release();

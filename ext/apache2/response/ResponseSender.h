@@ -69,6 +69,9 @@ public:
     }
     /** The stream to the application that has taken the client's connection over; else none. The
      *  head, if this side makes it, has been sent. */
+    bool hasStream() const noexcept {
+        return static_cast<bool>(stream_);
+    }
     FileDescriptor takeStream() noexcept {
         return std::move(stream_);
     }

@@ -33,12 +33,13 @@ void readFile(int file, std::uint64_t position, std::span<char> bytes) {
 
 }  // namespace
 
-BodySender::BodySender(const Session::Request &request)
+BodySender::BodySender(const Session::Request &request, BodyFilesInFlight &files)
     : environment_(request.environment),
       headInRequest_(std::min(environment_.size(), MAX_MESSAGE - sizeof(RequestHeader))),
       headSent_(headInRequest_),
       file_(request.bodyFile),
       fileSize_(request.bodyFileSize),
+      files_(&files),
       ended_(!request.bodyFollows || file_ >= 0),
       done_(!request.bodyFollows && headInRequest_ == environment_.size()) {}
 
@@ -86,12 +87,16 @@ bool BodySender::sendFile(ReplyChannel &channel, Ticket ticket) {
     header.type = MessageType::BODY_FILE;
     header.flags = LAST;
     const std::string_view size(reinterpret_cast<const char *>(&fileSize_), sizeof(fileSize_));
-    const ReplyChannel::Sent sent = channel.send(header, size, file_);
+    BodyFilesInFlight::Place place = files_->enter();
+    const ReplyChannel::Sent sent = place ? channel.send(header, size, file_) : ReplyChannel::Sent::NOT_WITH_DESCRIPTOR;
     if (sent == ReplyChannel::Sent::NOT_WITH_DESCRIPTOR) {
         fileSent_ = 0;
         return sendFileInPieces(channel, ticket);
     }
     done_ = sent == ReplyChannel::Sent::YES;
+    if (done_) {
+        inFlight_ = std::move(place);
+    }
     begun_ = begun_ || done_;
     return done_;
 }
@@ -144,6 +149,7 @@ bool BodySender::rewind() noexcept {
     if (!keeps_) {
         return false;
     }
+    inFlight_.reset();
     headSent_ = headInRequest_;
     keptSent_ = 0;
     fileSent_.reset();

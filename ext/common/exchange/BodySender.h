@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/StrongId.h"
+#include "exchange/BodyFilesInFlight.h"
 #include "exchange/Session.h"
 #include "io/ReplyChannel.h"
 
@@ -16,10 +17,10 @@ namespace Passenger {
  * Sends the parts of a request that its first message does not hold: the rest of a long head, then
  * the body, in BODY messages on the reply channel, or as a file.
  *
- * A file is also sent in BODY messages if too many descriptors are in flight. A wait for fewer
- * descriptors could last for ever, since the other descriptors may be behind this request in the
- * queue. The object keeps a copy of the body until an instance has begun with the request: if the
- * pool process ends, the content of the channel is lost.
+ * A file is also sent in BODY messages if too many descriptors are in flight, of the application or
+ * of the user. A wait for fewer descriptors could last for ever, since the other descriptors may be
+ * behind this request in the queue. The object keeps a copy of the body until an instance has begun
+ * with the request: if the pool process ends, the content of the channel is lost.
  *
  * A part of an Exchange, with its thread rules. The environment that the request was begun with
  * outlives the object.
@@ -28,7 +29,8 @@ class BodySender {
 public:
     /** For a request without further parts. */
     BodySender() = default;
-    explicit BodySender(const Session::Request &request);
+    /** @param files outlives the object */
+    BodySender(const Session::Request &request, BodyFilesInFlight &files);
 
     /** The part of the environment that the request's message holds. */
     std::string_view headInRequest() const noexcept {
@@ -56,6 +58,16 @@ public:
 
     /** Begins anew, for another channel. False: a part that was sent is no longer kept. */
     bool rewind() noexcept;
+    /** Looks whether an instance has taken the file. */
+    void noteTaken(const ReplyChannel &channel) noexcept {
+        if (inFlight_ && channel.drained()) {
+            inFlight_.reset();
+        }
+    }
+    /** The channel is closed, and the agent has been told so: the file is no longer in flight. */
+    void channelClosed() noexcept {
+        inFlight_.reset();
+    }
     /** Drops the copy: an instance has begun, so nothing will be sent again. */
     void forget() noexcept;
     /** The number of bytes of the body that are kept for rewind(). */
@@ -79,6 +91,9 @@ private:
     /** -1: the body is no file. */
     int file_ = -1;
     std::uint64_t fileSize_ = 0;
+    BodyFilesInFlight *files_ = nullptr;
+    /** The file was sent, and no instance is known to have taken it. */
+    BodyFilesInFlight::Place inFlight_;
     /** The bytes of the file that were sent on this channel. Nothing: the file is sent whole. */
     std::optional<std::uint64_t> fileSent_;
     std::string filePiece_;

@@ -4,6 +4,7 @@ libpassenger_exchange_la_SOURCES = \
     %D%/AppVersion.cpp \
     %D%/AppVersion.h \
     %D%/ApplicationPool.h \
+    %D%/BodyFilesInFlight.h \
     %D%/BodySender.cpp \
     %D%/BodySender.h \
     %D%/Exchange.cpp \

@@ -51,6 +51,9 @@ public:
     /** Ends all exchanges and refuses further ones: the process is ending. */
     void cutOff() noexcept EXCLUDES(mutex_);
 
+    BodyFilesInFlight &bodyFiles() noexcept {
+        return bodyFiles_;
+    }
     virtual InFlightTable &inFlightTable() = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
@@ -108,6 +111,7 @@ private:
     void unregister(ChannelId channel) noexcept EXCLUDES(mutex_);
     void release(const Channels &channels) noexcept;
 
+    BodyFilesInFlight bodyFiles_;
     Mutex mutex_{Locks::QUEUE_CACHE};
     QueueLinkPtr link_ GUARDED_BY(mutex_);
     /** Each question to the agent drops the closed queues. So there are at most 1,024 queues of

@@ -11,6 +11,7 @@
 #include "base/FileDescriptor.h"
 #include "base/StrongId.h"
 #include "base/SystemClock.h"
+#include "exchange/BodyFilesInFlight.h"
 #include "io/ReplyChannel.h"
 #include "shm/ClaimsView.h"
 #include "shm/GenerationTableView.h"
@@ -118,6 +119,7 @@ public:
     virtual void giveBack(std::unique_ptr<ReplyChannel> channel, bool clean) noexcept = 0;
 
     virtual InFlightTable &inFlightTable() = 0;
+    virtual BodyFilesInFlight &bodyFiles() noexcept = 0;
     virtual std::uint32_t childSlot() const = 0;
     virtual const GenerationTableView &generations() const = 0;
     /** Wakes the agent, which then finds the Group's request for more instances. */

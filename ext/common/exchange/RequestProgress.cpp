@@ -97,6 +97,7 @@ std::optional<RequestProgress::Event> RequestProgress::answer(const MessageHeade
                                                               std::span<char> buffer) noexcept {
     if (state_ != State::ANSWERED) {
         enter(State::ANSWERED);
+        sender_.body().noteTaken(*sender_.channel());
     }
     std::optional<Event> event(std::in_place);
     event->header = header;
@@ -218,6 +219,7 @@ std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
 std::optional<RequestProgress::Event> RequestProgress::look(std::span<char> buffer) {
     if (withdrawal().held()) {
         noteBegun();
+        sender_.body().noteTaken(*sender_.channel());
         return std::nullopt;
     }
     const bool died = withdrawal().diedWith();

@@ -24,7 +24,7 @@ void RequestSender::prepare(const Session::Request &request, std::uint8_t flags)
     if (request.headRequest) {
         flags_ |= HEAD_REQUEST;
     }
-    body_ = BodySender(request);
+    body_ = BodySender(request, host_.bodyFiles());
     if (sizeof(RequestHeader) + body_.headInRequest().size() + request.body.size() > MAX_MESSAGE) {
         throw ProtocolException("the body given with the request is too long for one message");
     }
@@ -109,6 +109,7 @@ void RequestSender::leave(bool clean) noexcept {
     dequeued();
     // The next exchange on the channel would read BODY messages that no instance took.
     channel_.giveBack(clean && (!body_.begun() || channel_->drained()));
+    body_.channelClosed();
 }
 
 std::optional<AppVersion> RequestSender::version() const noexcept {

@@ -30,6 +30,9 @@ public:
     InFlightTable &inFlightTable() override {
         return cache_->inFlightTable();
     }
+    BodyFilesInFlight &bodyFiles() noexcept override {
+        return cache_->bodyFiles();
+    }
     std::uint32_t childSlot() const override {
         return cache_->childSlot();
     }

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <span>
@@ -21,13 +22,17 @@ namespace {
  */
 constexpr std::size_t READ_SIZE = 16 * 1024;
 constexpr std::size_t DESCRIPTOR_COUNT_OFFSET = 6;
+/** How long a frame waits for other descriptors of the user to be taken. Most are taken at once;
+ *  others may never be. */
+constexpr std::chrono::milliseconds UNDER_WAY_TIME{500};
 
 /**
  * Sends as many bytes as the socket accepts now; 0 if it accepts none. If the socket accepts bytes
- * but no descriptors, the function retries until the deadline.
+ * but no descriptors, the function retries until the deadline, for UNDER_WAY_TIME at most.
  */
 std::size_t sendNow(const FileDescriptor &socket, std::string_view bytes, std::span<const int> descriptors,
                     FrameSocket::Deadline deadline) {
+    const FrameSocket::Deadline end = std::min(deadline, FrameSocket::in(UNDER_WAY_TIME));
     for (;;) {
         try {
             return sendWithDescriptors(socket, bytes, descriptors, MSG_DONTWAIT);
@@ -35,7 +40,7 @@ std::size_t sendNow(const FileDescriptor &socket, std::string_view bytes, std::s
             if (exception.error() == EAGAIN) {
                 return 0;
             }
-            if (exception.error() != ETOOMANYREFS || std::chrono::steady_clock::now() >= deadline) {
+            if (exception.error() != ETOOMANYREFS || std::chrono::steady_clock::now() >= end) {
                 throw;
             }
         }

@@ -28,8 +28,8 @@ public:
 
     /**
      * Sends a frame. After a TimeoutException in the middle of a frame the socket cannot send any
-     * more. If too many descriptors are in flight, the call retries until the deadline; then it has
-     * sent nothing.
+     * more. If too many descriptors are in flight, the call retries until the deadline, for half a
+     * second at most; then it has sent nothing.
      * @throws TimeoutException, SystemException (ETOOMANYREFS: too many descriptors in flight),
      *     ProtocolException (frame too large)
      */

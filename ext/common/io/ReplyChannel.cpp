@@ -19,6 +19,8 @@ namespace {
 enum class SendResult { SENT, FULL, CROWDED, GONE, FAILED };
 
 constexpr int NO_DESCRIPTOR = -1;
+/** More than the buffer of a socket holds, unless a child has enlarged it. */
+constexpr unsigned MOST_MESSAGES = 1024;
 
 SendResult sendMessage(int socket, const MessageHeader &header, std::string_view body, int descriptor = NO_DESCRIPTOR) {
     iovec parts[2] = {{const_cast<MessageHeader *>(&header), sizeof(header)},
@@ -150,6 +152,19 @@ void ReplyChannel::shutDown() noexcept {
 bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload) {
     // Other errors concern a descriptor that a child has made. They harm only that child.
     return sendMessage(instanceEnd.get(), header, payload) != SendResult::FULL;
+}
+
+void emptyChannel(const FileDescriptor &instanceEnd) noexcept {
+    try {
+        char byte;
+        for (unsigned count = 0; count < MOST_MESSAGES; count++) {
+            if (receiveWithDescriptors(instanceEnd, std::span(&byte, 1), MSG_DONTWAIT).size == 0) {
+                return;
+            }
+        }
+    } catch (const std::exception &) {
+        // The channel is empty.
+    }
 }
 
 }  // namespace Passenger

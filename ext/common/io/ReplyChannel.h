@@ -115,4 +115,11 @@ private:
  */
 bool notifyChannel(const FileDescriptor &instanceEnd, const MessageHeader &header, std::string_view payload);
 
+/**
+ * Drops the messages that no instance has taken from a channel that its child has given up. The
+ * kernel counts descriptors in them for the child's user, and an instance could keep them there.
+ * Called by the agent, on its copy of the instance's end. Never waits.
+ */
+void emptyChannel(const FileDescriptor &instanceEnd) noexcept;
+
 }  // namespace Passenger

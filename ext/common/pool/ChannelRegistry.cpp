@@ -81,6 +81,7 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
 }
 
 void ChannelRegistry::forget(std::unordered_map<ChannelId, Channel>::iterator channel) {
+    emptyChannel(channel->second.end);
     freeSlots_.push_back(static_cast<std::uint16_t>(channel->first.value() & 0xffff));
     if (const auto sender = senders_.find(channel->second.childSlot); sender != senders_.end()) {
         sender->second.channels--;

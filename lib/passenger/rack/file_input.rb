@@ -25,11 +25,18 @@ module PhusionPassenger
     private
 
     def take(length)
-      @file.read(length)
+      @file.read(length) || check_end
     end
 
     def take_line
-      @file.gets
+      @file.gets || check_end
+    end
+
+    # httpd empties the file when the exchange is over. Returns nil at the end of the body.
+    def check_end
+      return if @file.pos >= @size
+
+      raise BodyBrokenOff, "the request's body is gone, since its exchange is over"
     end
   end
 end

@@ -2,7 +2,8 @@
 
 # An application that attacks the agent and httpd: with descriptors whose last close waits for
 # LINGER seconds, TCP connections with SO_LINGER and a peer that reads nothing (socket(7)); with
-# connections that it takes over and never closes; and with messages in the agent's name.
+# connections that it takes over and never closes; with messages in the agent's name; and with
+# request bodies that it leaves in its reply channels or keeps.
 #
 # /control      sends such a descriptor to the agent, on the control socket
 # /channel      sends such a descriptor to the httpd thread that waits for the answer
@@ -10,9 +11,35 @@
 # /forge/TYPE/STATUS/NAME  sends the httpd thread a message of the agent, as if no instance had the
 #               request; where the request comes again, it answers it
 # /runs/NAME    says how often that request came
+# /kept         says its pid, how many bodies it keeps, and how many bytes are in their files
 # other         says hello
+#
+# With KEEP=files it keeps the file of each body; with KEEP=channels it takes no body, and keeps the
+# reply channels.
 
 require "socket"
+
+# The files of bodies, and the channels with bodies that nobody has read.
+KEPT = []
+
+# Keeps the file of each body.
+module KeepFiles
+  def file
+    super.tap { |file, _size| KEPT << file.dup if file }
+  end
+end
+
+# Takes no body.
+module TakeNothing
+  def file; end
+end
+
+# Closes no channel, as long as the process can open others.
+module KeepChannels
+  def retire
+    KEPT.size < Process.getrlimit(:NOFILE).first * 3 / 4 ? KEPT << @io : super
+  end
+end
 
 class Attacker
   LINGER = 10
@@ -22,9 +49,11 @@ class Attacker
 
   def initialize
     @runs = Hash.new(0)
+    @armed = false
   end
 
   def call(env)
+    arm unless @armed
     return hold(env) if env["PATH_INFO"] == "/hold"
 
     [200, { "content-type" => "text/plain" }, [answer(env["PATH_INFO"])]]
@@ -32,14 +61,31 @@ class Attacker
 
   private
 
+  # Not before the first request, since the instance loads its own classes after the application.
+  def arm
+    @armed = true
+    case ENV.fetch("KEEP", nil)
+    when "files"
+      PhusionPassenger::BodySource.prepend(KeepFiles)
+    when "channels"
+      PhusionPassenger::BodySource.prepend(TakeNothing)
+      PhusionPassenger::Channel.prepend(KeepChannels)
+    end
+  end
+
   def answer(path)
     case path
     when "/control" then outcome { attack_agent }
     when "/channel" then outcome { attack_child }
     when %r{\A/forge/(\d+)/(\d+)/(\w+)\z} then forge(Integer($1), Integer($2), $3)
     when %r{\A/runs/(\w+)\z} then @runs[$1].to_s
+    when "/kept" then "#{Process.pid} #{KEPT.size} #{bytes_kept}"
     else "hello"
     end
+  end
+
+  def bytes_kept
+    KEPT.map(&:stat).select(&:file?).sum(&:size)
   end
 
   # Without a claim the child takes the request for one that no instance has.

@@ -102,6 +102,9 @@ public:
     InFlightTable &inFlightTable() override {
         return inFlightTable_;
     }
+    BodyFilesInFlight &bodyFiles() noexcept override {
+        return bodyFiles_;
+    }
     std::uint32_t childSlot() const override {
         return 0;
     }
@@ -185,6 +188,7 @@ private:
     GenerationTable table_;
     GenerationTableView view_;
     InFlightTable inFlightTable_;
+    BodyFilesInFlight bodyFiles_;
     Generation generation_;
     std::vector<RequestQueue> queues_;
     std::optional<RequestQueue> own_;
