@@ -146,7 +146,7 @@ module PhusionPassenger
     end
 
     def unnamed(bytes)
-      Tempfile.create("input").tap do |file|
+      closing(Tempfile.create("input")).tap do |file|
         File.unlink(file.path)
         file.binmode.write(bytes)
         file.rewind

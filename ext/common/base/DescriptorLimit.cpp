@@ -19,8 +19,4 @@ std::string explainDescriptorLimit() {
            "; raise the limit of httpd's service (systemd: LimitNOFILE=; a shell: ulimit -n)";
 }
 
-std::string withDescriptorLimit(const std::string &context, int error) {
-    return error == EMFILE ? context + " (" + explainDescriptorLimit() + ")" : context;
-}
-
 }  // namespace Passenger

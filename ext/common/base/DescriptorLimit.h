@@ -12,8 +12,4 @@ std::size_t descriptorLimit() noexcept;
  *  descriptor. */
 std::string explainDescriptorLimit();
 
-/** The context of an error message. If the error is EMFILE, the limit is added.
- *  @param error an errno value */
-std::string withDescriptorLimit(const std::string &context, int error);
-
 }  // namespace Passenger

@@ -6,19 +6,17 @@
 #include <system_error>
 #include <utility>
 
-#include "base/DescriptorLimit.h"
 #include "base/Report.h"
 
 namespace Passenger {
 
-/** A system call failed. what() names the call or path, and the reason; if the process has no
- *  descriptor left, its limit, too. */
+/** A system call failed. what() names the call or path, and the reason. */
 class SystemException : public std::system_error {
 public:
     /** @param error an errno value
      *  @param context what was attempted, with the path or call: `open("/x")` */
     SystemException(const std::string &context, int error)
-        : std::system_error(error, std::generic_category(), withDescriptorLimit(context, error)) {}
+        : std::system_error(error, std::generic_category(), context) {}
 
     int error() const noexcept {
         return code().value();

@@ -9,6 +9,7 @@
 #include <new>
 #include <utility>
 
+#include "base/DescriptorLimit.h"
 #include "io/RequestQueue.h"
 #include "io/SocketPair.h"
 
@@ -25,7 +26,7 @@ DescriptorPair channelEnds() {
         return makeSeqPacketPair();
     } catch (const SystemException &error) {
         if (error.error() == EMFILE) {
-            throw DescriptorShortageException(error.what());
+            throw DescriptorShortageException(std::string(error.what()) + ": " + explainDescriptorLimit());
         }
         throw;
     }
