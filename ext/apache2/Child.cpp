@@ -5,14 +5,18 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <exception>
+#include <optional>
 #include <utility>
 
 #include "apache2/agent/AgentKeeper.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/CodePin.h"
 #include "apache2/httpd/DescriptorLimit.h"
+#include "apache2/request/SpoolMemory.h"
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
 
 extern "C" {
 #include <ap_mpm.h>
@@ -47,11 +51,39 @@ apr_interval_time_t trimInterval() noexcept {
     return apr_time_from_sec(idleTime > 0 ? idleTime : DEFAULT_IDLE_TIME) / 2;
 }
 
+/** Null: there is none, which is logged. */
+std::unique_ptr<SpoolLedger> openLedger() {
+    try {
+        return SpoolMemory::openLedger();
+    } catch (const std::exception &problem) {
+        ap_log_error(
+            APLOG_MARK, APLOG_ERR, 0, ap_server_conf,
+            "event=spool.not_counted reason=\"%s\" consequence=\"files in PassengerDataBufferDir have no limit "
+            "in this child\"",
+            problem.what());
+        return nullptr;
+    }
+}
+
+/** Nothing: the directive is not set. */
+std::optional<std::uint64_t> bytesOf(const Settings::Number &megabytes) {
+    return megabytes ? std::optional(static_cast<std::uint64_t>(*megabytes) << 20) : std::nullopt;
+}
+
+SpoolQuota::Limits spoolLimits(const Settings &settings) {
+    return {bytesOf(settings.maxDataBufferSize), bytesOf(settings.maxDataBufferSizePerApp),
+            bytesOf(settings.minDataBufferFreeSpace)};
+}
+
 }  // namespace
 
 /** @param alone this process is httpd's parent, which unloads this code on a reload: the module may
  *  have no thread in it */
-Child::Child(bool alone) : trimmer_(trimInterval(), !alone) {}
+Child::Child(bool alone)
+    : spoolLedger_(openLedger()),
+      spoolQuota_({spoolLedger_.get(), SpoolMemory::keyOf, SystemClock::instance(), SpoolQuota::measure},
+                  spoolLimits(Settings::of(ap_server_conf)), Settings::of(ap_server_conf).dataBufferDirOrDefault()),
+      trimmer_(trimInterval(), !alone) {}
 
 void Child::begin(server_rec *server) {
     ApplicationPoolServer *agent = AgentKeeper::server();

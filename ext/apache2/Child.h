@@ -6,10 +6,13 @@
 #include "apache2/agent/ChannelTrimmer.h"
 #include "apache2/request/RefusalPause.h"
 #include "apache2/request/RequestContext.h"
+#include "apache2/request/SpoolLedger.h"
+#include "apache2/request/SpoolQuota.h"
 #include "apache2/request/StartupFileCache.h"
 #include "apache2/response/HijackLimit.h"
 #include "apache2/response/RefusalLog.h"
 #include "apache2/response/ResponseCache.h"
+#include "apache2/response/ResponseSender.h"
 #include "apache2/response/Turbocache.h"
 #include "base/DescriptorCloser.h"
 #include "base/Mutex.h"
@@ -19,7 +22,8 @@ namespace Passenger {
 
 /**
  * The state of an httpd child: idle request contexts, the cache of startup files, the responses of
- * PassengerTurbocaching, and the trimmer of unused reply channels.
+ * PassengerTurbocaching, the limits of what requests use, and the trimmer of unused reply
+ * channels.
  *
  * child_init makes the Child, and the Child lives as long as the process: threads may use it until
  * the process exits. Thread-safe.
@@ -65,14 +69,11 @@ public:
     RefusalPause &refusalPause() noexcept {
         return refusalPause_;
     }
-    RefusalLog &refusalLog() noexcept {
-        return refusalLog_;
+    const ResponseSender::Limits &limits() const noexcept {
+        return limits_;
     }
     StartupFileCache &startupFiles() noexcept {
         return startupFiles_;
-    }
-    HijackLimit &hijackLimit() noexcept {
-        return hijackLimit_;
     }
     ResponseCache &responses() noexcept {
         return responses_;
@@ -91,6 +92,11 @@ private:
     RefusalPause refusalPause_{threads()};
     RefusalLog refusalLog_;
     HijackLimit hijackLimit_{mostHijackedConnections()};
+    /** Null: it could not be opened. */
+    const std::unique_ptr<SpoolLedger> spoolLedger_;
+    SpoolQuota spoolQuota_;
+    RefusalLog spoolLog_;
+    const ResponseSender::Limits limits_{refusalLog_, hijackLimit_, spoolQuota_, spoolLog_};
     const unsigned share_ = shareOfThreads();
     StartupFileCache startupFiles_;
     ResponseCache responses_{Turbocache::changes()};

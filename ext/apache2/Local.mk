@@ -13,8 +13,14 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/RefusalPause.h \
     %D%/request/RequestUri.cpp \
     %D%/request/RequestUri.h \
+    %D%/request/SpoolCharge.cpp \
+    %D%/request/SpoolCharge.h \
     %D%/request/SpoolFile.cpp \
     %D%/request/SpoolFile.h \
+    %D%/request/SpoolLedger.cpp \
+    %D%/request/SpoolLedger.h \
+    %D%/request/SpoolQuota.cpp \
+    %D%/request/SpoolQuota.h \
     %D%/request/StartupFileCache.cpp \
     %D%/request/StartupFileCache.h \
     %D%/request/StickyCookie.cpp \
@@ -81,6 +87,8 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/request/RequestEnvironment.h \
     %D%/request/Route.cpp \
     %D%/request/Route.h \
+    %D%/request/SpoolMemory.cpp \
+    %D%/request/SpoolMemory.h \
     %D%/response/HijackLimit.cpp \
     %D%/response/HijackLimit.h \
     %D%/response/HijackedConnection.cpp \

@@ -1,5 +1,6 @@
 #include "apache2/RequestHandler.h"
 
+#include <cerrno>
 #include <exception>
 
 #include "apache2/config/Settings.h"
@@ -18,7 +19,7 @@ constexpr std::chrono::milliseconds FOREVER{-1};
 }  // namespace
 
 int RequestHandler::run() {
-    ResponseSender sender(r_, route_.appName, child_.refusalLog(), child_.hijackLimit());
+    ResponseSender sender(r_, route_.appName, child_.limits());
     if (route_.problem != nullptr) {
         sender.fail(HTTP_INTERNAL_SERVER_ERROR, route_.problem);
         return sender.result();
@@ -42,8 +43,9 @@ int RequestHandler::run() {
     } catch (const std::exception &problem) {
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
     }
-    // The exchange is over: the application's thread, the channel and the request context are free
-    // for other requests.
+    // The exchange is over: the application's thread, the channel, the request context and the
+    // body's file are free for other requests. An application that has taken the connection over may
+    // still read the body.
     if (!sender.hasStream()) {
         buffered_.reset();
     }
@@ -62,13 +64,19 @@ bool RequestHandler::bufferBody(ResponseSender &sender) {
         return true;
     }
     try {
-        buffered_.emplace(Settings::of(ap_server_conf).dataBufferDirOrDefault());
+        buffered_.emplace(SpoolCharge(child_.limits().spool, route_.appName));
         if (int failure = body_.readWhole(*buffered_)) {
             sender.giveUp(failure, body_.cause());
             return false;
         }
+    } catch (const SpoolQuotaExceeded &quota) {
+        sender.refuseBody(quota);
+        return false;
     } catch (const SystemException &problem) {
-        sender.fail(HTTP_INTERNAL_SERVER_ERROR,
+        const bool full = problem.error() == ENOSPC || problem.error() == EDQUOT;
+        // httpd does not read the rest of the body then.
+        r_->connection->keepalive = AP_CONN_CLOSE;
+        sender.fail(full ? HTTP_INSUFFICIENT_STORAGE : HTTP_INTERNAL_SERVER_ERROR,
                     apr_pstrcat(r_->pool, "the request's body cannot be buffered (PassengerDataBufferDir): ",
                                 problem.what(), nullptr));
         return false;

@@ -2,7 +2,8 @@
 //
 // httpd's parent unloads this code on each reload and loads it again, perhaps from a new file. So
 // nothing here may outlive pconf: no thread_local, no static with a destructor, no thread (only
-// children have one: ChannelTrimmer). AgentKeeper.cpp keeps the agent's handle over a reload.
+// children have one: ChannelTrimmer). AgentKeeper.cpp keeps the agent's handle over a reload,
+// SpoolMemory.cpp the counts of spool files.
 
 #include <cstring>
 
@@ -16,6 +17,7 @@
 #include "apache2/request/DirectoryWalk.h"
 #include "apache2/request/ForgedHeaders.h"
 #include "apache2/request/Route.h"
+#include "apache2/request/SpoolMemory.h"
 #include "apache2/response/Turbocache.h"
 
 extern "C" {
@@ -41,6 +43,7 @@ int checkConfiguration(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t
 int comeBack(apr_pool_t * /*pconf*/, apr_pool_t * /*plog*/, apr_pool_t * /*ptemp*/) {
     Directives::forgetNotices();
     AgentKeeper::comeBack();
+    SpoolMemory::comeBack();
     return OK;
 }
 
@@ -49,6 +52,7 @@ int startAgent(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t * /*ptemp*/, serv
         if (Settings::of(server).turbocaches()) {
             Turbocache::prepare(pconf);
         }
+        SpoolMemory::prepare(pconf, plog, server);
         return AgentKeeper::start(pconf, plog, server);
     });
 }

@@ -219,7 +219,13 @@ class BufferedUploadsTest < IntegrationTest
 
   def test_a_full_disk_is_an_error_that_leaves_nothing_behind
     with_tiny_disk(256) do |folder|
-      with_server(configuration { |made| made.set("PassengerDataBufferDir", folder) }) do |own|
+      # The limits would refuse the uploads before the disk is full.
+      unlimited = configuration do |made|
+        made.set("PassengerDataBufferDir", folder)
+        made.set("PassengerMaxDataBufferSize", 0)
+        made.set("PassengerMinDataBufferFreeSpace", 0)
+      end
+      with_server(unlimited) do |own|
         2.times { assert_disk_full own, folder }
         answer = own.client.post("/upload", Pattern.bytes(200_000))
         assert_equal 200_000, JSON.parse(answer.body)["size"]
@@ -262,7 +268,7 @@ class BufferedUploadsTest < IntegrationTest
   def assert_disk_full(own, folder)
     position = own.log.position
     raw = own.raw.request("POST", "/upload", { "Content-Length" => "1000000" }).write("x" * 400_000)
-    assert_equal 500, raw.response.status
+    assert_equal 507, raw.response.status
     line = own.log.wait_for(/event=request\.failed/, from: position)
     assert_match(/PassengerDataBufferDir.*#{folder}.*No space left/, line)
     assert_empty Dir.children(folder)

@@ -87,6 +87,7 @@ class DirectiveTableTest < IntegrationTest
     PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
     PassengerConcurrencyModel PassengerResistDeploymentErrors PassengerCustomErrorPage
     PassengerAppLogFile PassengerFriendlyErrorPages PassengerMaxHijackedConnections
+    PassengerMaxDataBufferSize PassengerMaxDataBufferSizePerApp PassengerMinDataBufferFreeSpace
   ].freeze
 
   ROWS.each do |row|

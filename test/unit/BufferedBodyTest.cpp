@@ -10,6 +10,7 @@
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
+#include "support/FreeSpool.h"
 
 namespace Passenger {
 
@@ -30,6 +31,7 @@ public:
         std::string name = (std::filesystem::temp_directory_path() / "buffered-body-XXXXXX").string();
         CPPUNIT_ASSERT(mkdtemp(name.data()) != nullptr);
         folder_ = name;
+        spool_.emplace(folder_);
     }
 
     void tearDown() override {
@@ -37,14 +39,15 @@ public:
     }
 
     void testAnEmptyBodyIsWhole() {
-        BufferedBody body(folder_);
+        BufferedBody body(spool_->charge());
         body.finish();
         CPPUNIT_ASSERT(body.whole() == std::string_view());
         CPPUNIT_ASSERT(body.next().empty());
     }
 
     void testABodyUpToTheLimitIsInMemory() {
-        BufferedBody body("/nowhere");
+        FreeSpool spool("/nowhere");
+        BufferedBody body(spool.charge());
         const std::string bytes = pattern(BufferedBody::MEMORY);
         body.append(bytes);
         body.finish();
@@ -53,7 +56,7 @@ public:
     }
 
     void testALongerBodyIsInAFileWithoutAName() {
-        BufferedBody body(folder_);
+        BufferedBody body(spool_->charge());
         body.append(pattern(BufferedBody::MEMORY));
         body.append("x");
         body.finish();
@@ -65,7 +68,7 @@ public:
 
     void testTheBodyIsReadAsItWasWritten() {
         for (const std::size_t piece : {1'000U, 8'000U, 65'536U, 131'072U, 200'000U, 1'000'000U}) {
-            BufferedBody body(folder_);
+            BufferedBody body(spool_->charge());
             const std::string bytes = pattern(1'000'000);
             body.expect(bytes.size());
             for (std::size_t at = 0; at < bytes.size(); at += piece) {
@@ -77,7 +80,7 @@ public:
     }
 
     void testTheFileIsWrittenInWholePieces() {
-        BufferedBody body(folder_);
+        BufferedBody body(spool_->charge());
         for (int piece = 0; piece < 50; ++piece) {
             body.append(pattern(8'000));
         }
@@ -87,7 +90,8 @@ public:
     }
 
     void testAMissingFolderIsNamed() {
-        BufferedBody body("/nowhere/at/all");
+        FreeSpool spool("/nowhere/at/all");
+        BufferedBody body(spool.charge());
         body.append(pattern(BufferedBody::MEMORY));
         try {
             body.append("x");
@@ -99,10 +103,22 @@ public:
     }
 
     void testAFileThatCannotGrowIsAnError() {
-        SpoolFile file(folder_);
+        SpoolFile file(spool_->charge());
         CPPUNIT_ASSERT_THROW(file.write(std::uint64_t{1} << 62, "x"), SystemException);
         std::string bytes(10, '\0');
         CPPUNIT_ASSERT_THROW(file.read(0, bytes), SystemException);
+    }
+
+    void testAFileThatAnApplicationKeepsTakesNoSpace() {
+        std::optional<BufferedBody> body(std::in_place, spool_->charge());
+        body->append(pattern(BufferedBody::MEMORY + 1));
+        body->finish();
+        const FileDescriptor kept = body->file();
+        body.reset();
+        struct stat status {};
+        CPPUNIT_ASSERT_EQUAL(0, fstat(kept.get(), &status));
+        CPPUNIT_ASSERT_EQUAL(off_t{0}, status.st_size);
+        CPPUNIT_ASSERT_EQUAL(blkcnt_t{0}, status.st_blocks);
     }
 
 private:
@@ -123,18 +139,7 @@ private:
     }
 
     std::string folder_;
-
-    void testAFileThatAnApplicationKeepsTakesNoSpace() {
-        std::optional<BufferedBody> body(std::in_place, folder_);
-        body->append(pattern(BufferedBody::MEMORY + 1));
-        body->finish();
-        const FileDescriptor kept = body->file();
-        body.reset();
-        struct stat status {};
-        CPPUNIT_ASSERT_EQUAL(0, fstat(kept.get(), &status));
-        CPPUNIT_ASSERT_EQUAL(off_t{0}, status.st_size);
-        CPPUNIT_ASSERT_EQUAL(blkcnt_t{0}, status.st_blocks);
-    }
+    std::optional<FreeSpool> spool_;
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(BufferedBodyTest);

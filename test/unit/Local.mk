@@ -157,6 +157,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/SpawnedProcessTest.cpp \
     %D%/SpawnerContractTest.cpp \
     %D%/SplitTest.cpp \
+    %D%/SpoolLedgerTest.cpp \
+    %D%/SpoolQuotaTest.cpp \
     %D%/SpoolRingTest.cpp \
     %D%/StartFailuresTest.cpp \
     %D%/StartupFileCacheTest.cpp \
@@ -191,6 +193,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/support/FakeInstances.cpp \
     %D%/support/FakeInstances.h \
     %D%/support/FakeWorkerProcesses.h \
+    %D%/support/FreeSpool.h \
     %D%/support/GroupParts.cpp \
     %D%/support/GroupParts.h \
     %D%/support/LeakCheck.cpp \

@@ -7,12 +7,13 @@
 
 #include <csignal>
 #include <filesystem>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "base/Exceptions.h"
-#include "base/FileDescriptor.h"
 #include "support/Expect.h"
+#include "support/FreeSpool.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {
@@ -23,16 +24,18 @@ class SpoolRingTest : public LeakCheck {
     CPPUNIT_TEST(testTakenBytesMakeRoomSoThatTheFileStaysSmall);
     CPPUNIT_TEST(testTheRangesAreThePositionsOfTheBytes);
     CPPUNIT_TEST(testBytesKeptBesideDoNotChangeTheRing);
+    CPPUNIT_TEST(testBytesKeptBesideLeaveNoHoleInTheFile);
     CPPUNIT_TEST(testAnEmptyRingGivesNothing);
     CPPUNIT_TEST(testTheRingMayBeFull);
     CPPUNIT_TEST(testTooManyBytesChangeNothing);
     CPPUNIT_TEST(testBytesThatTheFileDoesNotTakeAreNotAppended);
-    CPPUNIT_TEST(testTheFileLivesWithItsDescriptor);
+    CPPUNIT_TEST(testTheFileOutlivesTheRing);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr std::uint64_t CAPACITY = 10;
 
     std::string folder_;
+    std::optional<FreeSpool> spool_;
 
     static std::string take(SpoolRing &ring, std::size_t most) {
         std::string bytes(most, '\0');
@@ -64,6 +67,7 @@ public:
         std::string name = (std::filesystem::temp_directory_path() / "spool-ring-XXXXXX").string();
         CPPUNIT_ASSERT(mkdtemp(name.data()) != nullptr);
         folder_ = name;
+        spool_.emplace(folder_);
     }
 
     void tearDown() override {
@@ -72,7 +76,7 @@ public:
     }
 
     void testBytesAreTakenInTheirOrder() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         ring.append("abc");
         ring.append("");
         ring.append("defg");
@@ -85,7 +89,7 @@ public:
     }
 
     void testTakenBytesMakeRoomSoThatTheFileStaysSmall() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         std::string in;
         std::string out;
         for (int i = 0; i < 1000; i++) {
@@ -100,7 +104,7 @@ public:
     }
 
     void testTheRangesAreThePositionsOfTheBytes() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         ring.append("abcdefgh");
         CPPUNIT_ASSERT_EQUAL(std::string("abcdef"), take(ring, 6));
         ring.append("ijklm");
@@ -110,7 +114,7 @@ public:
     }
 
     void testBytesKeptBesideDoNotChangeTheRing() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         ring.append("abcdefghij");
         const SpoolRing::Range first = ring.keepBeside("beside");
         const SpoolRing::Range second = ring.keepBeside("and more");
@@ -120,14 +124,25 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ring.ranges()[1].length);
     }
 
+    void testBytesKeptBesideLeaveNoHoleInTheFile() {
+        SpoolRing ring(spool_->charge(), 1'000'000);
+        ring.append("abc");
+        CPPUNIT_ASSERT_EQUAL(std::string("abc"), take(ring, 3));
+        ring.append("d");
+        const SpoolRing::Range range = ring.keepBeside("beside");
+        CPPUNIT_ASSERT_EQUAL(std::string("beside"), read(ring.descriptor(), range));
+        CPPUNIT_ASSERT_EQUAL(std::string("d"), read(ring.descriptor(), ring.ranges()[0]));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{9}, sizeOf(ring.descriptor()));
+    }
+
     void testAnEmptyRingGivesNothing() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         CPPUNIT_ASSERT_EQUAL(std::string(), take(ring, 5));
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ring.ranges()[0].length + ring.ranges()[1].length);
     }
 
     void testTheRingMayBeFull() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         ring.append("0123456789");
         CPPUNIT_ASSERT_EQUAL(std::uint64_t{0}, ring.room());
         CPPUNIT_ASSERT_EQUAL(std::string("0123456789"), take(ring, 100));
@@ -136,7 +151,7 @@ public:
     }
 
     void testTooManyBytesChangeNothing() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         ring.append("12345678");
         CPPUNIT_ASSERT_THROW(ring.append("abc"), std::length_error);
         ring.append("ab");
@@ -144,7 +159,7 @@ public:
     }
 
     void testBytesThatTheFileDoesNotTakeAreNotAppended() {
-        SpoolRing ring(folder_, CAPACITY);
+        SpoolRing ring(spool_->charge(), CAPACITY);
         ring.append("abcd");
         rlimit before{};
         CPPUNIT_ASSERT_EQUAL(0, getrlimit(RLIMIT_FSIZE, &before));
@@ -159,16 +174,16 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::string("abcdEFGH"), drain(ring, 3));
     }
 
-    void testTheFileLivesWithItsDescriptor() {
-        FileDescriptor file;
+    void testTheFileOutlivesTheRing() {
+        std::optional<SpoolFile> file;
         std::array<SpoolRing::Range, 2> ranges{};
         {
-            SpoolRing ring(folder_, CAPACITY);
+            SpoolRing ring(spool_->charge(), CAPACITY);
             ring.append("abc");
             ranges = ring.ranges();
-            file = FileDescriptor(ring.release());
+            file.emplace(ring.release());
         }
-        CPPUNIT_ASSERT_EQUAL(std::string("abc"), read(file.get(), ranges[0]));
+        CPPUNIT_ASSERT_EQUAL(std::string("abc"), read(file->descriptor(), ranges[0]));
         CPPUNIT_ASSERT(std::filesystem::is_empty(folder_));
     }
 };

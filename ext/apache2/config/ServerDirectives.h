@@ -68,6 +68,21 @@ inline constexpr std::array SERVER{
               number(&Settings::responseBufferHighWatermark, 0, INT_MAX), "134217728",
               "bytes of a response that httpd stores for a slow client, in memory and on disk; beyond them the "
               "application waits for the client"},
+    Directive{
+        "PassengerMaxDataBufferSize", Context::GLOBAL, number(&Settings::maxDataBufferSize, 0, MANY),
+        "three quarters of the free space",
+        "MB that all files in PassengerDataBufferDir may have together, in all httpd children: bodies of requests, "
+        "and responses for slow clients. Beyond them a request with a long body gets 507, and for a response the "
+        "application waits for the client. The default counts the space that would be free without these files, "
+        "as it is now. 0: no limit"},
+    Directive{"PassengerMaxDataBufferSizePerApp", Context::GLOBAL, number(&Settings::maxDataBufferSizePerApp, 0, MANY),
+              "as much as is left for others",
+              "MB that these files of one application may have; other applications' requests are served as before. By "
+              "default an application may have as much as it leaves of PassengerMaxDataBufferSize: half of it if no "
+              "other has files. 0: no limit of its own"},
+    Directive{"PassengerMinDataBufferFreeSpace", Context::GLOBAL, number(&Settings::minDataBufferFreeSpace, 0, MANY),
+              "a twentieth of the disk, at most 256",
+              "MB of the file system of PassengerDataBufferDir that these files leave free. 0: none"},
     Directive{"PassengerInstanceRegistryDir", Context::GLOBAL, path(&Settings::instanceRegistryDir),
               "httpd's DefaultRuntimeDir",
               "folder in which commands find running agents. It belongs to root, or to the user that starts httpd, and "

@@ -48,6 +48,10 @@ struct Settings {
     Text dataBufferDir = nullptr;
     /** Bytes. */
     Number responseBufferHighWatermark;
+    /** MB. */
+    Number maxDataBufferSize;
+    Number maxDataBufferSizePerApp;
+    Number minDataBufferFreeSpace;
     Text instanceRegistryDir = nullptr;
     Text spawnDir = nullptr;
     /** Each item is `name=value`. */

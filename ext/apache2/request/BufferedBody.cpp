@@ -4,12 +4,6 @@
 
 namespace Passenger {
 
-BufferedBody::~BufferedBody() {
-    if (file_) {
-        file_->truncate();
-    }
-}
-
 void BufferedBody::expect(std::uint64_t size) {
     memory_.reserve(static_cast<std::size_t>(std::min<std::uint64_t>(size, MEMORY)));
 }
@@ -27,7 +21,7 @@ void BufferedBody::append(std::string_view bytes) {
 
 void BufferedBody::flush() {
     if (!file_) {
-        file_.emplace(folder_);
+        file_.emplace(std::move(charge_));
     }
     file_->write(written_, memory_);
     written_ += memory_.size();
@@ -44,7 +38,7 @@ std::optional<std::string_view> BufferedBody::whole() const noexcept {
     return file_ ? std::nullopt : std::optional<std::string_view>(memory_);
 }
 
-FileDescriptor BufferedBody::file() const noexcept {
+FileDescriptor BufferedBody::file() noexcept {
     return file_ ? file_->reopen() : FileDescriptor();
 }
 

@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "apache2/request/SpoolCharge.h"
 #include "apache2/request/SpoolFile.h"
 #include "base/FileDescriptor.h"
 #include "shm/Layouts.h"
@@ -22,18 +24,14 @@ class BufferedBody {
 public:
     static constexpr std::size_t MEMORY = 128 * 1024;
 
-    /** @param folder of the file */
-    explicit BufferedBody(std::string folder) : folder_(std::move(folder)) {}
-    /** An application that keeps the descriptor of the file() does not keep its disk space. */
-    ~BufferedBody();
-    BufferedBody(const BufferedBody &) = delete;
-    BufferedBody &operator=(const BufferedBody &) = delete;
+    /** @param charge counts the file */
+    explicit BufferedBody(SpoolCharge charge) noexcept : charge_(std::move(charge)) {}
 
     /** @param size the client's Content-Length; only a hint */
     void expect(std::uint64_t size);
-    /** @throws SystemException (for example: the disk is full) */
+    /** @throws SpoolQuotaExceeded, SystemException (for example: the disk is full) */
     void append(std::string_view bytes);
-    /** Ends the body. @throws SystemException */
+    /** Ends the body. @throws as append() */
     void finish();
 
     std::uint64_t size() const noexcept {
@@ -43,7 +41,7 @@ public:
     std::optional<std::string_view> whole() const noexcept;
     /** The file of the body, for reading only and from its start. Nothing: the body is in memory,
      *  or the file cannot be opened again. */
-    FileDescriptor file() const noexcept;
+    FileDescriptor file() noexcept;
     /** The next bytes, at most as many as a message holds; valid until the next call. Empty: the
      *  body has ended. @throws SystemException */
     std::string_view next();
@@ -56,7 +54,8 @@ private:
      *  third less time for whole, large pages than for small pieces. */
     void flush();
 
-    std::string folder_;
+    /** Of the file, until there is one. */
+    SpoolCharge charge_;
     /** The body. With a file: bytes to write to the file, later bytes read from it. */
     std::string memory_;
     std::optional<SpoolFile> file_;

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <utility>
 
 #include "base/Exceptions.h"
 
@@ -33,31 +34,35 @@ FileDescriptor openUnnamed(const std::string &folder) {
 
 }  // namespace
 
-SpoolFile::SpoolFile(const std::string &folder) : folder_(folder), file_(openUnnamed(folder)) {
+SpoolFile::SpoolFile(SpoolCharge charge) : charge_(std::move(charge)), file_(openUnnamed(folder())) {
     if (!file_) {
-        throw SystemException("cannot make a file in " + folder_, errno);
+        throw SystemException("cannot make a file in " + folder(), errno);
     }
 }
 
-FileDescriptor SpoolFile::reopen() const noexcept {
+SpoolFile::~SpoolFile() {
+    if (file_ && reopened_) {
+        // On a failure the bytes stay until the last descriptor is closed.
+        [[maybe_unused]] const int failure = ftruncate(file_.get(), 0);
+    }
+}
+
+FileDescriptor SpoolFile::reopen() noexcept {
+    reopened_ = true;
     char path[32];
     std::snprintf(path, sizeof(path), "/proc/self/fd/%d", file_.get());
     return FileDescriptor(open(path, O_RDONLY | O_CLOEXEC));
 }
 
-void SpoolFile::truncate() const noexcept {
-    // On an error the space is free when the last descriptor is closed.
-    static_cast<void>(ftruncate(file_.get(), 0) == 0);
-}
-
 void SpoolFile::write(std::uint64_t position, std::string_view bytes) {
+    charge_.growTo(position + bytes.size());
     while (!bytes.empty()) {
         const ssize_t written = pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(position));
         if (written < 0 && errno == EINTR) {
             continue;
         }
         if (written <= 0) {
-            throw SystemException("cannot write to a file in " + folder_, written < 0 ? errno : ENOSPC);
+            throw SystemException("cannot write to a file in " + folder(), written < 0 ? errno : ENOSPC);
         }
         position += static_cast<std::uint64_t>(written);
         bytes.remove_prefix(static_cast<std::size_t>(written));
@@ -71,7 +76,7 @@ void SpoolFile::read(std::uint64_t position, std::span<char> bytes) const {
             continue;
         }
         if (got <= 0) {
-            throw SystemException("cannot read from a file in " + folder_, got < 0 ? errno : EIO);
+            throw SystemException("cannot read from a file in " + folder(), got < 0 ? errno : EIO);
         }
         position += static_cast<std::uint64_t>(got);
         bytes = bytes.subspan(static_cast<std::size_t>(got));

@@ -5,43 +5,48 @@
 #include <string>
 #include <string_view>
 
+#include "apache2/request/SpoolCharge.h"
 #include "base/FileDescriptor.h"
 
 namespace Passenger {
 
 /**
  * A file without a name, for bytes that do not fit into memory. The file disappears with its
- * descriptor, however the process ends.
+ * descriptor, however the process ends. Its bytes count in the quota of its application.
  *
- * One thread at a time.
+ * One thread at a time; another one may destroy it.
  */
 class SpoolFile {
 public:
-    /** @param folder the folder whose disk space the file uses @throws SystemException */
-    explicit SpoolFile(const std::string &folder);
+    /** @param charge counts the file; its quota's folder gets the file @throws SystemException */
+    explicit SpoolFile(SpoolCharge charge);
+    SpoolFile(SpoolFile &&) noexcept = default;
+    SpoolFile &operator=(SpoolFile &&) = delete;
+    /** Empties a file that was opened again, since another process may keep its descriptor. */
+    ~SpoolFile();
 
-    /** @throws SystemException (then only the bytes of earlier calls are certain to be in the
-     *  file) */
+    /** @param position at most the end of the file, so that the file has no holes
+     *  @throws SpoolQuotaExceeded, SystemException (only the bytes of earlier calls are certain to
+     *      be in the file then) */
     void write(std::uint64_t position, std::string_view bytes);
     /** Fills `bytes` with bytes that were written before. @throws SystemException */
     void read(std::uint64_t position, std::span<char> bytes) const;
 
-    /** A second descriptor of the file, at its start and for reading only. Nothing: it cannot be
-     *  opened (/proc is missing). */
-    FileDescriptor reopen() const noexcept;
-    /** Frees the file's disk space, also for other holders of a descriptor. */
-    void truncate() const noexcept;
-    /** Gives the descriptor to the caller: the file lives as long as the descriptor is open. */
-    [[nodiscard]] int release() noexcept {
-        return file_.release();
-    }
+    /** A second descriptor of the file, at its start and for reading only. It may be given to
+     *  another process. Nothing: it cannot be opened (/proc is missing). */
+    FileDescriptor reopen() noexcept;
     int descriptor() const noexcept {
         return file_.get();
     }
 
 private:
-    std::string folder_;
+    const std::string &folder() const noexcept {
+        return charge_.quota().folder();
+    }
+
+    SpoolCharge charge_;
     FileDescriptor file_;
+    bool reopened_ = false;
 };
 
 }  // namespace Passenger

@@ -35,16 +35,18 @@ constexpr apr_off_t LEFT_IN_MEMORY = 12 * 1024;
 constexpr std::uint64_t LITTLE = 16 * 1024;
 constexpr milliseconds QUIET{100};
 
-apr_status_t closeFile(void *descriptor) {
-    close(*static_cast<int *>(descriptor));
+apr_status_t closeFile(void *file) {
+    delete static_cast<SpoolFile *>(file);
     return APR_SUCCESS;
 }
 
 }  // namespace
 
-ResponseOutput::ResponseOutput(request_rec *r, const char *app)
+ResponseOutput::ResponseOutput(request_rec *r, const char *app, SpoolQuota &quota, RefusalLog &quotaLog)
     : r_(r),
       app_(app),
+      quota_(quota),
+      quotaLog_(quotaLog),
       limit_(static_cast<std::uint64_t>(Settings::of(ap_server_conf).responseBufferHighWatermarkOrDefault())),
       socket_(clientSocket(r)),
       held_(Settings::of(r).buffersResponse()) {}
@@ -123,11 +125,23 @@ apr_bucket *ResponseOutput::bucketOf(std::span<char> body) {
 void ResponseOutput::makeRing() {
     if (!ring_) {
         // The limit applies to the bytes that are present before a message is received.
-        ring_.emplace(Settings::of(ap_server_conf).dataBufferDirOrDefault(), limit_ + MAX_MESSAGE);
+        ring_.emplace(SpoolCharge(quota_, app_), limit_ + MAX_MESSAGE);
     }
 }
 
-/** @return false: the disk has no room, so the client must first take bytes from memory */
+/** A full quota stops many answers at once, so not each of them is logged. */
+void ResponseOutput::logNotBuffered(const std::exception &problem, const char *consequence) noexcept {
+    const auto *quota = dynamic_cast<const SpoolQuotaExceeded *>(&problem);
+    const std::optional<unsigned> leftOut = quota != nullptr ? quotaLog_.mayLog() : std::optional(0U);
+    if (leftOut) {
+        ap_log_rerror(
+            APLOG_MARK, APLOG_WARNING, 0, r_,
+            "event=response.not_buffered app=\"%s\" directive=%s reason=\"%s\" consequence=\"%s\" left_out=%u", app_,
+            quota != nullptr ? quota->directive() : "PassengerDataBufferDir", problem.what(), consequence, *leftOut);
+    }
+}
+
+/** @return false: the file may not grow, so the client must first take bytes from memory */
 bool ResponseOutput::keepInFile(std::span<char> body) noexcept {
     if (fileFailed_) {
         return false;
@@ -138,10 +152,7 @@ bool ResponseOutput::keepInFile(std::span<char> body) noexcept {
         return true;
     } catch (const std::exception &problem) {
         fileFailed_ = true;
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
-                      "event=response.not_buffered app=\"%s\" reason=\"%s (PassengerDataBufferDir)\" "
-                      "consequence=\"the application waits for its client\"",
-                      app_, problem.what());
+        logNotBuffered(problem, "the application waits for its client");
         return false;
     }
 }
@@ -359,9 +370,7 @@ void ResponseOutput::handOver() {
     if (ring_) {
         // httpd reads from the file until it destroys the request's pool, its last step for an
         // answer.
-        auto *descriptor = static_cast<int *>(apr_palloc(pool(), sizeof(int)));
-        *descriptor = ring_->release();
-        apr_pool_cleanup_register(pool(), descriptor, closeFile, apr_pool_cleanup_null);
+        apr_pool_cleanup_register(pool(), new SpoolFile(ring_->release()), closeFile, apr_pool_cleanup_null);
         ring_.reset();
     }
     insertEnd();
@@ -399,10 +408,7 @@ void ResponseOutput::moveMemoryToFile() {
         apr_brigade_cleanup(front_);
         insertFile(*moved);
     } catch (const SystemException &problem) {
-        ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r_,
-                      "event=response.not_buffered app=\"%s\" reason=\"%s (PassengerDataBufferDir)\" "
-                      "consequence=\"a thread waits for the client\"",
-                      app_, problem.what());
+        logNotBuffered(problem, "a thread waits for the client");
     }
 }
 

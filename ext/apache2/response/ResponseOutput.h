@@ -2,10 +2,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <optional>
 #include <span>
 
 #include "apache2/httpd/Httpd.h"
+#include "apache2/request/SpoolQuota.h"
+#include "apache2/response/RefusalLog.h"
 #include "apache2/response/SpoolRing.h"
 #include "exchange/Session.h"
 
@@ -14,8 +17,9 @@ namespace Passenger {
 /**
  * Sends an answer to the client at the client's pace, without a wait of the application. Bytes that
  * the client does not take yet are kept in memory (MEMORY), then in a file. The application waits
- * only above PassengerResponseBufferHighWatermark. When the application has finished, httpd gets
- * the rest in a form for which, on plain HTTP with the event MPM, no thread waits either.
+ * only above PassengerResponseBufferHighWatermark, and where the file may not grow. When the
+ * application has finished, httpd gets the rest in a form for which, on plain HTTP with the event
+ * MPM, no thread waits either.
  *
  * While the application answers, httpd's filters get only as much as they take without a wait. That
  * is PIECE bytes at a time, after the core output filter has sent all earlier ones. Over HTTP/2 the
@@ -30,8 +34,9 @@ public:
     /** Less than httpd's FlushMaxThreshold (64 KiB), so that the core output filter never waits. */
     static constexpr std::size_t PIECE = 48 * 1024;
 
-    /** @param app the name in the log */
-    ResponseOutput(request_rec *r, const char *app);
+    /** @param app the name in the log @param quota of the file @param quotaLog for entries about
+     *  answers that the quota keeps from the file. Both outlive the request's pool */
+    ResponseOutput(request_rec *r, const char *app, SpoolQuota &quota, RefusalLog &quotaLog);
     ~ResponseOutput();
     ResponseOutput(const ResponseOutput &) = delete;
     ResponseOutput &operator=(const ResponseOutput &) = delete;
@@ -86,6 +91,7 @@ private:
     void keep(std::span<char> body);
     bool keepInFile(std::span<char> body) noexcept;
     void makeRing();
+    void logNotBuffered(const std::exception &problem, const char *consequence) noexcept;
     std::uint64_t stored() const noexcept;
     bool full() const noexcept;
     bool fileHasMore() const noexcept {
@@ -111,6 +117,8 @@ private:
 
     request_rec *r_;
     const char *app_;
+    SpoolQuota &quota_;
+    RefusalLog &quotaLog_;
     const std::uint64_t limit_;
     /** The client's socket; -1 for a connection without one. */
     const int socket_;

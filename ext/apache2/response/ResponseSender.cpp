@@ -130,14 +130,14 @@ bool ResponseSender::mayBeTakenOver() {
         fail(HTTP_BAD_GATEWAY, apr_pstrcat(r_->pool, "the application hijacked the connection: ", problem, nullptr));
         return false;
     }
-    if (std::optional<HijackLimit::Place> place = hijacks_.take(app_)) {
+    if (std::optional<HijackLimit::Place> place = limits_.hijacks.take(app_)) {
         hijack_.emplace(std::move(*place));
     } else {
         fail(HTTP_SERVICE_UNAVAILABLE,
              apr_psprintf(r_->pool,
                           "the application has taken over %" APR_SIZE_T_FMT
                           " connections of this httpd process, the most it may (PassengerMaxHijackedConnections)",
-                          hijacks_.most()));
+                          limits_.hijacks.most()));
     }
     return hijack_.has_value();
 }
@@ -243,7 +243,8 @@ void ResponseSender::takeInterim(const Reply &reply) {
 
 void ResponseSender::refuse(const Reply &reply) {
     int status = reply.status >= 400 && reply.status <= 599 ? reply.status : HTTP_INTERNAL_SERVER_ERROR;
-    const std::optional<unsigned> leftOut = status == HTTP_SERVICE_UNAVAILABLE ? refusals_.mayLog() : std::optional(0U);
+    const std::optional<unsigned> leftOut =
+        status == HTTP_SERVICE_UNAVAILABLE ? limits_.refusals.mayLog() : std::optional(0U);
     if (leftOut) {
         std::string firstLine = reply.text.substr(0, reply.text.find('\n'));
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
@@ -282,6 +283,17 @@ void ResponseSender::fail(int status, const char *reason) {
                   app_, status, reason, r_->uri,
                   output_.passed() ? " consequence=\"response cut short, connection closed\"" : "");
     breakOff(status);
+}
+
+void ResponseSender::refuseBody(const SpoolQuotaExceeded &quota) {
+    if (const std::optional<unsigned> leftOut = limits_.spoolLog.mayLog()) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r_,
+                      "event=upload.refused app=\"%s\" status=%d directive=%s reason=\"%s\" uri=\"%s\" left_out=%u",
+                      app_, HTTP_INSUFFICIENT_STORAGE, quota.directive(), quota.what(), r_->uri, *leftOut);
+    }
+    // httpd does not read the rest of the body then.
+    r_->connection->keepalive = AP_CONN_CLOSE;
+    breakOff(HTTP_INSUFFICIENT_STORAGE);
 }
 
 void ResponseSender::giveUp(int status, apr_status_t cause) {

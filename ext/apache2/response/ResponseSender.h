@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "apache2/httpd/Httpd.h"
+#include "apache2/request/SpoolQuota.h"
 #include "apache2/response/HijackLimit.h"
 #include "apache2/response/InterimAnswers.h"
 #include "apache2/response/RefusalLog.h"
@@ -24,9 +25,18 @@ namespace Passenger {
  */
 class ResponseSender {
 public:
-    /** The limits outlive this object. @param app the name in the log */
-    ResponseSender(request_rec *r, const char *app, RefusalLog &refusals, HijackLimit &hijacks)
-        : r_(r), app_(app), refusals_(refusals), hijacks_(hijacks), interim_(r), output_(r, app) {}
+    /** What the answers of an httpd child share. Outlives the requests' pools. */
+    struct Limits {
+        RefusalLog &refusals;
+        HijackLimit &hijacks;
+        SpoolQuota &spool;
+        /** Entries about what `spool` has refused. */
+        RefusalLog &spoolLog;
+    };
+
+    /** @param app the name in the log */
+    ResponseSender(request_rec *r, const char *app, const Limits &limits)
+        : r_(r), app_(app), limits_(limits), interim_(r), output_(r, app, limits.spool, limits.spoolLog) {}
     ResponseSender(const ResponseSender &) = delete;
     ResponseSender &operator=(const ResponseSender &) = delete;
 
@@ -55,6 +65,8 @@ public:
     void take(Reply &reply, bool moreWaits);
     /** Ends the response with a failure that is not a reply. */
     void fail(int status, const char *reason);
+    /** Ends the request since its body is beyond a quota of spool files. */
+    void refuseBody(const SpoolQuotaExceeded &quota);
     /** Ends the request since its body cannot be read. @param cause the status of httpd's input
      *  filters */
     void giveUp(int status, apr_status_t cause);
@@ -106,8 +118,7 @@ private:
      *  if that page fails. */
     const int statusBefore_ = r_->status;
     const char *app_;
-    RefusalLog &refusals_;
-    HijackLimit &hijacks_;
+    const Limits limits_;
     /** This connection's, if the application has taken it over. */
     std::optional<HijackLimit::Place> hijack_;
     InterimAnswers interim_;

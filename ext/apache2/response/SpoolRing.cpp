@@ -12,6 +12,7 @@ void SpoolRing::append(std::string_view bytes) {
     const std::uint64_t end = (first_ + size_) % capacity_;
     const auto whole = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), capacity_ - end));
     file_.write(end, bytes.substr(0, whole));
+    end_ = std::max(end_, end + whole);
     file_.write(0, bytes.substr(whole));
     size_ += bytes.size();
 }
@@ -30,9 +31,9 @@ std::array<SpoolRing::Range, 2> SpoolRing::ranges() const noexcept {
 }
 
 SpoolRing::Range SpoolRing::keepBeside(std::string_view bytes) {
-    const Range range{capacity_ + beside_, bytes.size()};
+    const Range range{end_, bytes.size()};
     file_.write(range.position, bytes);
-    beside_ += bytes.size();
+    end_ += bytes.size();
     return range;
 }
 

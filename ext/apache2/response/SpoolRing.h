@@ -3,9 +3,10 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string>
 #include <string_view>
+#include <utility>
 
+#include "apache2/request/SpoolCharge.h"
 #include "apache2/request/SpoolFile.h"
 
 namespace Passenger {
@@ -23,8 +24,8 @@ public:
         std::uint64_t length;
     };
 
-    /** @throws SystemException */
-    SpoolRing(const std::string &folder, std::uint64_t capacity) : file_(folder), capacity_(capacity) {}
+    /** @param charge counts the file @throws SystemException */
+    SpoolRing(SpoolCharge charge, std::uint64_t capacity) : file_(std::move(charge)), capacity_(capacity) {}
 
     std::uint64_t size() const noexcept {
         return size_;
@@ -32,7 +33,8 @@ public:
     std::uint64_t room() const noexcept {
         return capacity_ - size_;
     }
-    /** @throws std::length_error (not enough room), SystemException. Nothing was appended then */
+    /** @throws std::length_error (not enough room), SpoolQuotaExceeded, SystemException. Nothing
+     *  was appended then */
     void append(std::string_view bytes);
     /** Takes the oldest bytes, at most as many as `into` holds. @throws SystemException */
     std::size_t take(std::span<char> into);
@@ -40,11 +42,11 @@ public:
     /** The positions of the bytes in the file: first and second part. */
     std::array<Range, 2> ranges() const noexcept;
     /** Stores bytes outside of the ring. append() and take() must not be called afterwards.
-     *  @throws SystemException */
+     *  @throws SpoolQuotaExceeded, SystemException */
     Range keepBeside(std::string_view bytes);
-    /** Gives the descriptor to the caller: the file lives as long as the descriptor is open. */
-    [[nodiscard]] int release() noexcept {
-        return file_.release();
+    /** Gives the file to the caller. The ring must not be used afterwards. */
+    [[nodiscard]] SpoolFile release() noexcept {
+        return std::move(file_);
     }
     int descriptor() const noexcept {
         return file_.descriptor();
@@ -56,7 +58,8 @@ private:
     /** The position of the oldest byte. */
     std::uint64_t first_ = 0;
     std::uint64_t size_ = 0;
-    std::uint64_t beside_ = 0;
+    /** The size of the file. */
+    std::uint64_t end_ = 0;
 };
 
 }  // namespace Passenger

@@ -32,8 +32,10 @@ inline constexpr LockRank QUEUE_CACHE{2, "QueueCache::mutex_"};
 inline constexpr LockRank CHILD{2, "Child::mutex_"};
 inline constexpr LockRank REFUSAL_LOG{2, "RefusalLog::mutex_"};
 inline constexpr LockRank HIJACK_LIMIT{2, "HijackLimit::mutex_"};
+inline constexpr LockRank SPOOL_QUOTA{2, "SpoolQuota::mutex_"};
 inline constexpr LockRank STARTUP_FILE_CACHE{2, "StartupFileCache::mutex_"};
 inline constexpr LockRank RESPONSE_CACHE{2, "ResponseCache::mutex_"};
+inline constexpr LockRank SPOOL_LEDGER{3, "SpoolLedger::mutex_"};
 inline constexpr LockRank IN_FLIGHT_TABLE{3, "InFlightTable::mutex_"};
 
 // In a bridge.

@@ -2,12 +2,13 @@
 
 # An application that attacks the agent and httpd: with descriptors whose last close waits for
 # LINGER seconds, TCP connections with SO_LINGER and a peer that reads nothing (socket(7)); with
-# connections that it takes over and never closes; with messages in the agent's name; and with
-# request bodies that it leaves in its reply channels or keeps.
+# connections that it takes over and never closes; with messages in the agent's name; with request
+# bodies that it leaves in its reply channels or keeps; and with answers that fill httpd's disk.
 #
 # /control      sends such a descriptor to the agent, on the control socket
 # /channel      sends such a descriptor to the httpd thread that waits for the answer
 # /hold         takes the client's connection over, and keeps it
+# /flood        answers with as many bytes as the query says, `bytes=`
 # /forge/TYPE/STATUS/NAME  sends the httpd thread a message of the agent, as if no instance had the
 #               request; where the request comes again, it answers it
 # /runs/NAME    says how often that request came
@@ -55,6 +56,7 @@ class Attacker
   def call(env)
     arm unless @armed
     return hold(env) if env["PATH_INFO"] == "/hold"
+    return flood(env["QUERY_STRING"][/\d+/].to_i) if env["PATH_INFO"] == "/flood"
 
     [200, { "content-type" => "text/plain" }, [answer(env["PATH_INFO"])]]
   end
@@ -112,6 +114,12 @@ class Attacker
     stream.write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nheld\n")
     (@held ||= []) << stream
     [-1, {}, []]
+  end
+
+  def flood(bytes)
+    piece = "x" * 65_536
+    [200, { "content-length" => bytes.to_s },
+     Enumerator.new { |to| (bytes / piece.size).times { to << piece } }]
   end
 
   def outcome

@@ -1,0 +1,172 @@
+#include "apache2/request/SpoolLedger.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "shm/Layouts.h"
+
+namespace Passenger {
+
+namespace {
+
+// The children of one httpd can have modules of different versions, since a reload loads another
+// one. A change of the layout needs a new number.
+constexpr std::uint32_t MAGIC = memoryMagic('P', 'S', 'P', '1');
+constexpr std::size_t ROWS_IN_USE = offsetof(MemoryHeader, extra);
+/** More than any child counts. A child that writes larger numbers does not overflow a sum. */
+constexpr std::uint64_t MAX_BYTES = std::uint64_t{1} << 48;
+
+std::uint64_t load(std::uint64_t &word) noexcept {
+    return std::atomic_ref(word).load();
+}
+
+void store(std::uint64_t &word, std::uint64_t value) noexcept {
+    std::atomic_ref(word).store(value);
+}
+
+}  // namespace
+
+SharedMemory SpoolLedger::make() {
+    SharedMemory memory("passenger-spool", SIZE, MAGIC, ROWS);
+    Secret secret;
+    if (getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size())) {
+        throw SystemException("getrandom", errno);
+    }
+    memory.write(secret.data(), secret.size(), SECRET);
+    return memory;
+}
+
+SpoolLedger::SpoolLedger(FileDescriptor memory)
+    : memory_(std::move(memory)), mapping_(memory_, SIZE, Mapping::Access::READ_WRITE) {
+    const auto &header = *mapping_.at<MemoryHeader>(0);
+    if (header.magic != MAGIC || header.capacity != ROWS) {
+        throw ProtocolException("the memory for the counts of spool files has another layout");
+    }
+    // For subtract(), which cannot fail.
+    free_.reserve(ENTRIES);
+    own_ = takeRow();
+}
+
+SpoolLedger::~SpoolLedger() {
+    clear(own_);
+    lock(own_, F_UNLCK);
+}
+
+std::uint32_t SpoolLedger::takeRow() {
+    for (std::uint32_t number = 0; number < ROWS; number++) {
+        if (lock(number, F_WRLCK)) {
+            clear(number);
+            std::atomic_ref inUse(*mapping_.at<std::uint32_t>(ROWS_IN_USE));
+            std::uint32_t known = inUse.load();
+            while (known <= number && !inUse.compare_exchange_weak(known, number + 1)) {
+            }
+            return number;
+        }
+    }
+    throw IOException("4,096 httpd children count spool files already, the most that may");
+}
+
+/** Locks or unlocks a row, without waiting. @return false: another process has the lock */
+bool SpoolLedger::lock(std::uint32_t number, short type) const noexcept {
+    struct flock range {};
+    range.l_type = type;
+    range.l_whence = SEEK_SET;
+    range.l_start = number;
+    range.l_len = 1;
+    return fcntl(memory_.get(), F_SETLK, &range) == 0;
+}
+
+std::uint32_t SpoolLedger::rows() const noexcept {
+    return std::min(std::atomic_ref(*mapping_.at<std::uint32_t>(ROWS_IN_USE)).load(), ROWS);
+}
+
+/** The caller has the row's lock. @return whether there were bytes in it */
+bool SpoolLedger::clear(std::uint32_t number) noexcept {
+    bool any = false;
+    Row &cleared = row(number);
+    const std::uint64_t used = std::min<std::uint64_t>(load(cleared.used), ENTRIES);
+    for (std::uint64_t index = 0; index < used; index++) {
+        any = any || load(cleared.entries[index].bytes) > 0;
+        store(cleared.entries[index].bytes, 0);
+        store(cleared.entries[index].app, 0);
+    }
+    store(cleared.used, 0);
+    return any;
+}
+
+bool SpoolLedger::add(std::uint64_t app, std::uint64_t bytes) {
+    const LockGuard guard(mutex_);
+    Row &own = row(own_);
+    auto known = entryOf_.find(app);
+    if (known == entryOf_.end()) {
+        std::uint64_t index = load(own.used);
+        if (!free_.empty()) {
+            index = free_.back();
+        } else if (index >= ENTRIES) {
+            return false;
+        }
+        known = entryOf_.emplace(app, static_cast<std::uint32_t>(index)).first;
+        if (!free_.empty()) {
+            free_.pop_back();
+        }
+        store(own.entries[index].app, app);
+        store(own.used, std::max(load(own.used), index + 1));
+    }
+    std::atomic_ref(own.entries[known->second].bytes) += bytes;
+    return true;
+}
+
+void SpoolLedger::subtract(std::uint64_t app, std::uint64_t bytes) noexcept {
+    const LockGuard guard(mutex_);
+    const auto known = entryOf_.find(app);
+    if (known == entryOf_.end()) {
+        return;
+    }
+    Entry &entry = row(own_).entries[known->second];
+    const std::uint64_t had = load(entry.bytes);
+    store(entry.bytes, had - std::min(had, bytes));
+    if (had <= bytes) {
+        store(entry.app, 0);
+        free_.push_back(known->second);
+        entryOf_.erase(known);
+    }
+}
+
+SpoolLedger::Sums SpoolLedger::sums(std::uint64_t app) const noexcept {
+    Sums sums;
+    const std::uint32_t end = rows();
+    for (std::uint32_t number = 0; number < end; number++) {
+        Row &counted = row(number);
+        const std::uint64_t used = std::min<std::uint64_t>(load(counted.used), ENTRIES);
+        for (std::uint64_t index = 0; index < used; index++) {
+            Entry &entry = counted.entries[index];
+            const std::uint64_t bytes = std::min(load(entry.bytes), MAX_BYTES);
+            sums.all += bytes;
+            sums.app += load(entry.app) == app ? bytes : 0;
+        }
+    }
+    return sums;
+}
+
+bool SpoolLedger::dropDead() noexcept {
+    bool any = false;
+    const std::uint32_t end = rows();
+    for (std::uint32_t number = 0; number < end; number++) {
+        // This process has the lock of its own row, and would get it again.
+        if (number != own_ && load(row(number).used) > 0 && lock(number, F_WRLCK)) {
+            any = clear(number) || any;
+            lock(number, F_UNLCK);
+        }
+    }
+    return any;
+}
+
+}  // namespace Passenger

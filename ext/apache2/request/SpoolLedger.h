@@ -1,0 +1,97 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "base/Mutex.h"
+#include "shm/Mapping.h"
+#include "shm/SharedMemory.h"
+
+namespace Passenger {
+
+/**
+ * The bytes that all httpd children have in spool files, by application. The children share the
+ * memory. Each has a row, which it alone writes, and a file lock on the row, which ends with the
+ * process. So the row of a dead child is known, and its bytes do not count for ever: the child that
+ * takes the row next clears it, and so does dropDead().
+ *
+ * The memory is for httpd's children alone: an instance and the agent have no descriptor of it. At
+ * most one object in each process, since a process has each file lock once. Thread-safe.
+ */
+class SpoolLedger {
+public:
+    static constexpr std::uint32_t ROWS = 4096;
+    /** Applications that one child can count at once. */
+    static constexpr std::uint32_t ENTRIES = 1023;
+    /** Keeps applications from choosing names whose keys are the same. */
+    using Secret = std::array<unsigned char, 16>;
+
+    struct Sums {
+        std::uint64_t all = 0;
+        std::uint64_t app = 0;
+    };
+
+    /** The memory of a server. httpd's parent makes it. @throws SystemException */
+    static SharedMemory make();
+    /**
+     * Takes a row.
+     * @param memory a descriptor of make()'s memory. The lock on the row ends when this process
+     *     closes any descriptor of the memory
+     * @throws SystemException, ProtocolException (not such memory), IOException (no row is free)
+     */
+    explicit SpoolLedger(FileDescriptor memory);
+    ~SpoolLedger();
+    SpoolLedger(const SpoolLedger &) = delete;
+    SpoolLedger &operator=(const SpoolLedger &) = delete;
+
+    const Secret &secret() const noexcept {
+        return *mapping_.at<Secret>(SECRET);
+    }
+    /** False: this child counts ENTRIES applications already. @param app not 0 */
+    bool add(std::uint64_t app, std::uint64_t bytes) EXCLUDES(mutex_);
+    /** @param bytes that were added before */
+    void subtract(std::uint64_t app, std::uint64_t bytes) noexcept EXCLUDES(mutex_);
+    /** The bytes of all children. */
+    Sums sums(std::uint64_t app) const noexcept;
+    /** Clears the rows of dead children. One system call for each row in use. @return whether there
+     *  were any bytes in them */
+    bool dropDead() noexcept;
+
+private:
+    struct Entry {
+        std::uint64_t app;
+        std::uint64_t bytes;
+    };
+    struct Row {
+        /** Entries that were ever used, from the first on. */
+        std::uint64_t used;
+        std::uint64_t reserved;
+        Entry entries[ENTRIES];
+    };
+    static constexpr std::size_t SECRET = 64;
+    static constexpr std::size_t FIRST_ROW = 4096;
+    static constexpr std::size_t SIZE = FIRST_ROW + std::size_t{ROWS} * sizeof(Row);
+    static_assert(sizeof(Row) == 16384);
+
+    Row &row(std::uint32_t number) const noexcept {
+        return *mapping_.at<Row>(FIRST_ROW + number * sizeof(Row));
+    }
+    std::uint32_t rows() const noexcept;
+    bool lock(std::uint32_t number, short type) const noexcept;
+    bool clear(std::uint32_t number) noexcept;
+    std::uint32_t takeRow();
+
+    const FileDescriptor memory_;
+    Mapping mapping_;
+    std::uint32_t own_ = 0;
+    Mutex mutex_{Locks::SPOOL_LEDGER};
+    /** The entry of each application with bytes. */
+    std::unordered_map<std::uint64_t, std::uint32_t> entryOf_ GUARDED_BY(mutex_);
+    std::vector<std::uint32_t> free_ GUARDED_BY(mutex_);
+};
+
+}  // namespace Passenger

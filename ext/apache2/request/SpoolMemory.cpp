@@ -1,0 +1,107 @@
+#include "apache2/request/SpoolMemory.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+extern "C" {
+#include <apr_portable.h>
+#include <apr_siphash.h>
+}
+
+#include "base/Exceptions.h"
+
+namespace Passenger {
+
+namespace {
+
+/** The state that outlives the unloading of the module. Plain data, zeroed by httpd. */
+struct Retained {
+    bool present;
+    /** The generation of httpd's configuration when the descriptor was left. Only the next one may
+     *  use it. */
+    int generation;
+    int descriptor;
+};
+static_assert(std::is_trivially_copyable_v<Retained> && std::is_trivially_destructible_v<Retained>);
+
+// A change of this layout or of the ledger's needs a new name.
+constexpr const char *RETAINED_NAME = "mod_passenger/spool/1";
+
+/** In the parent, and in a child until its ledger has it; -1: none. */
+int theDescriptor = -1;
+pid_t theOwner = 0;
+apr_pool_t *thePlog = nullptr;
+
+Retained &retained() {
+    void *data = ap_retained_data_get(RETAINED_NAME);
+    if (data == nullptr) {
+        data = ap_retained_data_create(RETAINED_NAME, sizeof(Retained));
+    }
+    return *static_cast<Retained *>(data);
+}
+
+/** The cleanup of pconf. Also runs in children, which keep nothing for the next load. */
+apr_status_t leave(void * /*unused*/) {
+    if (theDescriptor < 0 || getpid() != theOwner) {
+        return APR_SUCCESS;
+    }
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
+        retained() = {true, ap_state_query(AP_SQ_CONFIG_GEN), theDescriptor};
+        // httpd clears plog after it has read the configuration, whether or not it loads this
+        // module. The cleanup is APR's, since this code may be unloaded.
+        apr_file_t *file = nullptr;
+        apr_os_pipe_put_ex(&file, &theDescriptor, 1, thePlog);
+    } else {
+        close(theDescriptor);
+    }
+    theDescriptor = -1;
+    return APR_SUCCESS;
+}
+
+}  // namespace
+
+void SpoolMemory::comeBack() noexcept {
+    Retained &keep = retained();
+    if (keep.present && ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1) {
+        // plog closes the original descriptor.
+        theDescriptor = fcntl(keep.descriptor, F_DUPFD_CLOEXEC, 3);
+    }
+    keep.present = false;
+}
+
+void SpoolMemory::prepare(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {
+    // At its start httpd reads its configuration twice, and loads this code for each.
+    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL ||
+        ap_state_query(AP_SQ_MAIN_STATE) <= AP_SQ_MS_CREATE_PRE_CONFIG) {
+        return;
+    }
+    theOwner = getpid();
+    thePlog = plog;
+    try {
+        if (theDescriptor < 0) {
+            theDescriptor = SpoolLedger::make().descriptor().duplicate().release();
+        }
+    } catch (const SystemException &problem) {
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=spool.not_counted reason=\"%s\"", problem.what());
+    }
+    apr_pool_cleanup_register(pconf, nullptr, leave, apr_pool_cleanup_null);
+}
+
+std::unique_ptr<SpoolLedger> SpoolMemory::openLedger() {
+    if (theDescriptor < 0) {
+        throw IOException("httpd's parent could not make the memory; its log has the reason");
+    }
+    return std::make_unique<SpoolLedger>(FileDescriptor(std::exchange(theDescriptor, -1)));
+}
+
+std::uint64_t SpoolMemory::keyOf(std::string_view app, const SpoolLedger::Secret &secret) noexcept {
+    static_assert(std::tuple_size_v<SpoolLedger::Secret> == APR_SIPHASH_KSIZE);
+    const apr_uint64_t key = apr_siphash24(app.data(), app.size(), secret.data());
+    return key == 0 ? 1 : key;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,202 @@
+#include "apache2/request/SpoolLedger.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <functional>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+#include "support/Expect.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+class SpoolLedgerTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(SpoolLedgerTest);
+    CPPUNIT_TEST(testBytesAreSummedByApplication);
+    CPPUNIT_TEST(testSubtractedBytesCountNoMore);
+    CPPUNIT_TEST(testAnEntryIsUsedAgain);
+    CPPUNIT_TEST(testAsManyApplicationsAsThereAreEntriesAreCounted);
+    CPPUNIT_TEST(testAllChildrenCount);
+    CPPUNIT_TEST(testTheBytesOfADeadChildAreDropped);
+    CPPUNIT_TEST(testASuccessorClearsTheRowOfADeadChild);
+    CPPUNIT_TEST(testTheRowsOfLivingChildrenAreNotDropped);
+    CPPUNIT_TEST(testThreadsOfAChildCountTogether);
+    CPPUNIT_TEST(testEachMemoryHasItsOwnSecret);
+    CPPUNIT_TEST(testOtherMemoryIsRefused);
+    CPPUNIT_TEST_SUITE_END();
+
+    static constexpr std::uint64_t ONE = 11;
+    static constexpr std::uint64_t OTHER = 12;
+
+    /** Another httpd child, which adds bytes and then waits for its end. */
+    class Child {
+    public:
+        Child(const SharedMemory &memory, std::uint64_t app, std::uint64_t bytes) : ready_(makePipe()) {
+            pid_ = fork();
+            if (pid_ == 0) {
+                // The parent's ledger is left alone: its lock is the parent's.
+                auto *ledger = new SpoolLedger(memory.descriptor().duplicate());
+                ledger->add(app, bytes);
+                static_cast<void>(!write(ready_.second.get(), "x", 1));
+                for (;;) {
+                    pause();
+                }
+            }
+            char byte = 0;
+            CPPUNIT_ASSERT_EQUAL(ssize_t{1}, read(ready_.first.get(), &byte, 1));
+        }
+        ~Child() {
+            kill();
+        }
+        Child(const Child &) = delete;
+        Child &operator=(const Child &) = delete;
+
+        void kill() {
+            if (pid_ > 0) {
+                ::kill(pid_, SIGKILL);
+                waitpid(pid_, nullptr, 0);
+                pid_ = -1;
+            }
+        }
+
+    private:
+        DescriptorPair ready_;
+        pid_t pid_ = -1;
+    };
+
+    std::optional<SharedMemory> memory_;
+    std::optional<SpoolLedger> ledger_;
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        memory_ = SpoolLedger::make();
+        ledger_.emplace(memory_->descriptor().duplicate());
+    }
+
+    void tearDown() override {
+        ledger_.reset();
+        memory_.reset();
+        LeakCheck::tearDown();
+    }
+
+    void expectSums(std::uint64_t all, std::uint64_t app) {
+        const SpoolLedger::Sums sums = ledger_->sums(ONE);
+        CPPUNIT_ASSERT_EQUAL(all, sums.all);
+        CPPUNIT_ASSERT_EQUAL(app, sums.app);
+    }
+
+    void testBytesAreSummedByApplication() {
+        expectSums(0, 0);
+        CPPUNIT_ASSERT(ledger_->add(ONE, 100));
+        CPPUNIT_ASSERT(ledger_->add(OTHER, 30));
+        CPPUNIT_ASSERT(ledger_->add(ONE, 5));
+        expectSums(135, 105);
+    }
+
+    void testSubtractedBytesCountNoMore() {
+        ledger_->add(ONE, 100);
+        ledger_->add(OTHER, 30);
+        ledger_->subtract(ONE, 60);
+        expectSums(70, 40);
+        ledger_->subtract(ONE, 40);
+        ledger_->subtract(OTHER, 30);
+        expectSums(0, 0);
+        ledger_->subtract(ONE, 1);
+        expectSums(0, 0);
+    }
+
+    void testAnEntryIsUsedAgain() {
+        for (std::uint64_t app = 1; app <= 3 * std::uint64_t{SpoolLedger::ENTRIES}; app++) {
+            CPPUNIT_ASSERT(ledger_->add(app, 7));
+            CPPUNIT_ASSERT_EQUAL(std::uint64_t{7}, ledger_->sums(app).app);
+            ledger_->subtract(app, 7);
+        }
+        expectSums(0, 0);
+    }
+
+    void testAsManyApplicationsAsThereAreEntriesAreCounted() {
+        for (std::uint64_t app = 1; app <= SpoolLedger::ENTRIES; app++) {
+            CPPUNIT_ASSERT(ledger_->add(app, 1));
+        }
+        CPPUNIT_ASSERT(!ledger_->add(SpoolLedger::ENTRIES + 1, 1));
+        CPPUNIT_ASSERT(ledger_->add(ONE, 1));
+        expectSums(SpoolLedger::ENTRIES + 1, 2);
+        ledger_->subtract(OTHER, 1);
+        CPPUNIT_ASSERT(ledger_->add(SpoolLedger::ENTRIES + 1, 1));
+    }
+
+    void testAllChildrenCount() {
+        ledger_->add(ONE, 1);
+        const Child first(*memory_, ONE, 10);
+        const Child second(*memory_, OTHER, 100);
+        expectSums(111, 11);
+    }
+
+    void testTheBytesOfADeadChildAreDropped() {
+        Child child(*memory_, ONE, 10);
+        ledger_->add(ONE, 1);
+        child.kill();
+        expectSums(11, 11);
+        CPPUNIT_ASSERT(ledger_->dropDead());
+        expectSums(1, 1);
+        CPPUNIT_ASSERT(!ledger_->dropDead());
+    }
+
+    void testASuccessorClearsTheRowOfADeadChild() {
+        Child child(*memory_, ONE, 10);
+        child.kill();
+        const Child successor(*memory_, OTHER, 100);
+        expectSums(100, 0);
+    }
+
+    void testTheRowsOfLivingChildrenAreNotDropped() {
+        const Child child(*memory_, ONE, 10);
+        ledger_->add(ONE, 1);
+        CPPUNIT_ASSERT(!ledger_->dropDead());
+        expectSums(11, 11);
+    }
+
+    void testThreadsOfAChildCountTogether() {
+        std::vector<std::thread> threads;
+        for (std::uint64_t number = 0; number < 4; number++) {
+            threads.emplace_back([this, number] {
+                for (int i = 0; i < 1000; i++) {
+                    ledger_->add(ONE + number % 2, 3);
+                    ledger_->sums(ONE);
+                    ledger_->subtract(ONE + number % 2, 2);
+                }
+            });
+        }
+        for (std::thread &thread : threads) {
+            thread.join();
+        }
+        expectSums(4000, 2000);
+    }
+
+    void testEachMemoryHasItsOwnSecret() {
+        SpoolLedger::Secret other{};
+        const SharedMemory memory = SpoolLedger::make();
+        memory.read(other.data(), other.size(), 64);
+        CPPUNIT_ASSERT(other != SpoolLedger::Secret{});
+        CPPUNIT_ASSERT(other != ledger_->secret());
+    }
+
+    void testOtherMemoryIsRefused() {
+        const SharedMemory small("test", 4096);
+        CPPUNIT_ASSERT_THROW(SpoolLedger(small.descriptor().duplicate()), ProtocolException);
+        const SharedMemory empty("test", memory_->size());
+        CPPUNIT_ASSERT_THROW(SpoolLedger(empty.descriptor().duplicate()), ProtocolException);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(SpoolLedgerTest);
+
+}  // namespace Passenger
