@@ -77,6 +77,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LogWriterTest.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/OptionsTest.cpp \
+    %D%/OutputLimitTest.cpp \
     %D%/OutputWriterTest.cpp \
     %D%/OvertakenCheckTest.cpp \
     %D%/OwnerSearchTest.cpp \

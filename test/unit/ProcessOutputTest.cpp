@@ -1,6 +1,7 @@
 #include "spawning/ProcessOutput.h"
 
 #include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "log/Log.h"
 #include "support/Eventually.h"
 #include "support/LeakCheck.h"
+#include "support/ManualClock.h"
 #include "support/SmallLog.h"
 
 namespace Passenger {
@@ -32,6 +34,9 @@ class ProcessOutputTest : public LeakCheck {
     CPPUNIT_TEST(testAfterItsEndTheLastLinesCanStillBeRead);
     CPPUNIT_TEST(testAProcessThatPrintsWithoutEndDoesNotBlockTheLoop);
     CPPUNIT_TEST(testAFullLogBlocksNeitherTheLoopNorAReport);
+    CPPUNIT_TEST(testLinesBeyondTheLimitAreReadAndCounted);
+    CPPUNIT_TEST(testAPipeWhoseLinesAreDroppedHoldsMore);
+    CPPUNIT_TEST(testTheLastLineAtTheProcessesEndIsWritten);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr pid_t PID = 4711;
@@ -41,6 +46,8 @@ class ProcessOutputTest : public LeakCheck {
     FileDescriptor writer_;
     Mutex mutex_{Locks::LOG};
     Written written_;
+    ManualClock clock_;
+    std::shared_ptr<OutputLimit> limit_;
     std::unique_ptr<ProcessOutput> output_;
 
     void print(const std::string &text) {
@@ -78,6 +85,7 @@ public:
 
     void tearDown() override {
         output_.reset();
+        limit_.reset();
         writer_.reset();
         loop_.reset();
         LeakCheck::tearDown();
@@ -212,6 +220,72 @@ public:
         // If each line waited for the log, it would take a second.
         CPPUNIT_ASSERT(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
         log.readTo("output: line 999\n");
+    }
+
+    void testLinesBeyondTheLimitAreReadAndCounted() {
+        constexpr int BLOCKS = 300;
+        constexpr std::uint64_t LINES = 1000;
+        limitToTenLines();
+        output_->setPid(PID);
+        std::string block;
+        for (std::uint64_t i = 0; i < LINES; ++i) {
+            block += "line\n";
+        }
+        for (int i = 0; i < BLOCKS; ++i) {
+            // The pipe's end here blocks: all of it is read.
+            print(block);
+        }
+        print("last\n");
+        CPPUNIT_ASSERT(eventually([&] { return output_->lineCount() == BLOCKS * LINES + 1; }));
+        const std::string lines = output_->lastLines();
+        CPPUNIT_ASSERT_EQUAL(std::string("line\nlast\n"), lines.substr(lines.size() - 10));
+        CPPUNIT_ASSERT_EQUAL(lines, output_->linesAfter(0));
+        CPPUNIT_ASSERT_EQUAL(std::string("last\n"), output_->linesAfter(BLOCKS * LINES));
+        CPPUNIT_ASSERT_EQUAL(std::size_t{10}, written().size());
+        clock_.advance(OutputLimit::INTERVAL);
+        limit_->finishInterval();
+        const Written all = written();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{12}, all.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("last"), all[11].second);
+        CPPUNIT_ASSERT_EQUAL(
+            "… " + std::to_string(BLOCKS * LINES - 10) + " lines are missing here: PassengerMaxLogLinesPerSecond 1",
+            all[10].second);
+    }
+
+    void testAPipeWhoseLinesAreDroppedHoldsMore() {
+        limitToTenLines();
+        output_->setPid(PID);
+        CPPUNIT_ASSERT(eventually([&] {
+            print("line\n");
+            return ::fcntl(writer_.get(), F_GETPIPE_SZ) == ProcessOutput::LARGE_PIPE;
+        }));
+    }
+
+    void testTheLastLineAtTheProcessesEndIsWritten() {
+        limitToTenLines();
+        output_->setPid(PID);
+        for (int i = 0; i < 20; ++i) {
+            print("line\n");
+        }
+        print("why it ended\n");
+        output_.reset();
+        limit_.reset();
+        CPPUNIT_ASSERT_EQUAL(std::string("why it ended"), written().back().second);
+    }
+
+private:
+    void limitToTenLines() {
+        limit_ = std::make_shared<OutputLimit>(*loop_, clock_, "app");
+        limit_->set(1);
+        auto pipe = makePipe();
+        writer_ = std::move(pipe.second);
+        output_ = std::make_unique<ProcessOutput>(
+            *loop_, std::move(pipe.first),
+            [this](pid_t pid, const std::string &line) {
+                LockGuard guard(mutex_);
+                written_.emplace_back(pid, line);
+            },
+            limit_);
     }
 };
 

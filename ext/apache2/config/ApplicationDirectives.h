@@ -163,6 +163,11 @@ inline constexpr std::array APPLICATION{
               "log of the application whose new lines are copied into the agent's log while the application has "
               "instances, as by tail -F; one directive for each file. Where users other than root may write to its "
               "folder, the file is read with the rights of the application's user"},
+    Directive{"PassengerMaxLogLinesPerSecond", Context::APPLICATION,
+              number(&Settings::maxLogLinesPerSecond, 0, MANY).sets(&Options::maxLogLines), "1000",
+              "lines of the application's processes and of its PassengerMonitorLogFile that reach the log in a second, "
+              "on average over ten seconds. Further ones are dropped, and their number and the last of them are "
+              "written at the end of the ten seconds. A line counts once for each begun 1024 bytes. 0: no limit"},
 };
 
 }  // namespace Passenger::Directives

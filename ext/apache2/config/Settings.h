@@ -112,6 +112,7 @@ struct Settings {
     Text customErrorPage = nullptr;
     Text appLogFile = nullptr;
     List monitorLogFiles = nullptr;
+    Number maxLogLinesPerSecond;
     /** Without effect, as the log says. A rolling restart always resists deployment errors. Any
      *  other restart has no old version to keep. */
     Flag resistDeploymentErrors;

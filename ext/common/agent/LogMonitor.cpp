@@ -85,7 +85,7 @@ void LogMonitor::run() {
 }
 
 void LogMonitor::list() {
-    std::map<std::string, std::unique_ptr<FileTail>> now;
+    std::map<std::string, Followed> now;
     for (const File &file : parts_.files()) {
         const std::string key =
             fmt::format("{}:{}:{}:{}", file.owner.uid, file.owner.gid, static_cast<int>(file.namedBy), file.path);
@@ -93,12 +93,14 @@ void LogMonitor::list() {
             continue;
         }
         auto known = tails_.extract(key);
-        now.emplace(
-            key, known ? std::move(known.mapped()) : std::make_unique<FileTail>(file.path, file.owner, file.namedBy));
+        Followed &followed = now[key];
+        followed.tail =
+            known ? std::move(known.mapped().tail) : std::make_unique<FileTail>(file.path, file.owner, file.namedBy);
+        followed.limit = file.limit;
     }
     tails_.swap(now);
     for (const auto &[key, dropped] : now) {
-        dropped->finish(sinkFor(*dropped));
+        dropped.tail->finish(sinkFor(dropped));
     }
     watchFolders();
 }
@@ -108,8 +110,8 @@ void LogMonitor::watchFolders() {
         return;
     }
     std::set<std::string> folders;
-    for (const auto &[key, tail] : tails_) {
-        folders.insert(folderOf(tail->path()));
+    for (const auto &[key, followed] : tails_) {
+        folders.insert(folderOf(followed.tail->path()));
     }
     std::map<std::string, int> watches;
     std::set<int> numbers;
@@ -131,15 +133,24 @@ void LogMonitor::watchFolders() {
 
 bool LogMonitor::copy() {
     bool more = false;
-    for (const auto &entry : tails_) {
-        FileTail &tail = *entry.second;
-        more = tail.read(MOST_AT_ONCE, sinkFor(tail)) || more;
+    for (const auto &[key, followed] : tails_) {
+        more = followed.tail->read(MOST_AT_ONCE, sinkFor(followed)) || more;
     }
     return more;
 }
 
-FileTail::LineCallback LogMonitor::sinkFor(const FileTail &tail) const {
-    return [this, &tail](std::string_view line) { parts_.sink(tail.path(), std::string(line)); };
+FileTail::LineCallback LogMonitor::sinkFor(const Followed &followed) const {
+    // A copy of the sink: the limit keeps it for its last line.
+    const OutputSink sink = [write = parts_.sink, path = followed.tail->path()](pid_t, const std::string &line) {
+        write(path, line);
+    };
+    return [sink, limit = followed.limit](std::string_view line) {
+        if (limit) {
+            limit->write(0, std::string(line), sink);
+        } else {
+            sink(0, std::string(line));
+        }
+    };
 }
 
 void LogMonitor::wait(milliseconds time, bool events) {

@@ -12,6 +12,7 @@
 #include "agent/FileTail.h"
 #include "base/FileDescriptor.h"
 #include "loop/Thread.h"
+#include "spawning/OutputLimit.h"
 #include "spawning/UserResolver.h"
 
 namespace Passenger {
@@ -33,6 +34,8 @@ public:
         /** Both as AppFile takes them. */
         RunAs owner;
         AppFile::NamedBy namedBy = AppFile::NamedBy::CHILD;
+        /** Of the application; null: none. */
+        std::shared_ptr<OutputLimit> limit{};
     };
     struct Parts {
         /** The list of files. Called once a second; may block. */
@@ -57,7 +60,11 @@ private:
     void watchFolders();
     /** @return whether files have more to copy at once */
     bool copy();
-    FileTail::LineCallback sinkFor(const FileTail &tail) const;
+    struct Followed {
+        std::unique_ptr<FileTail> tail;
+        std::shared_ptr<OutputLimit> limit;
+    };
+    FileTail::LineCallback sinkFor(const Followed &followed) const;
     void wait(std::chrono::milliseconds time, bool events);
 
     const Parts parts_;
@@ -69,7 +76,7 @@ private:
     // inotify_, watches_ and tails_ are the thread's own.
     FileDescriptor inotify_;
     std::map<std::string, int> watches_;
-    std::map<std::string, std::unique_ptr<FileTail>> tails_;
+    std::map<std::string, Followed> tails_;
 
     Thread thread_;
 };

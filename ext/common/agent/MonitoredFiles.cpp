@@ -15,8 +15,9 @@ std::vector<LogMonitor::File> MonitoredFiles::list() {
         Known &known = now[options.groupName()] = std::move(known_[options.groupName()]);
         look(options, known);
         if (known.owner) {
+            const std::shared_ptr<OutputLimit> limit = parts_.limitOf ? parts_.limitOf(options) : nullptr;
             for (const std::string &path : split(options.monitoredFiles, '\n')) {
-                files.push_back({path, *known.owner, parts_.whoNames(path)});
+                files.push_back({path, *known.owner, parts_.whoNames(path), limit});
             }
         }
     }

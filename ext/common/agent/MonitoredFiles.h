@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "agent/LogMonitor.h"
 #include "exchange/Options.h"
 #include "spawning/AppFile.h"
+#include "spawning/OutputLimit.h"
 #include "spawning/UserResolver.h"
 
 namespace Passenger {
@@ -30,6 +32,8 @@ public:
         /** May also throw. */
         std::function<tl::expected<RunAs, std::string>(const Options &options)> userOf;
         std::function<AppFile::NamedBy(const std::string &path)> whoNames;
+        /** Null: none. */
+        std::function<std::shared_ptr<OutputLimit>(const Options &options)> limitOf{};
     };
 
     explicit MonitoredFiles(Parts parts) : parts_(std::move(parts)) {}

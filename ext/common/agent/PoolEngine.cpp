@@ -108,10 +108,11 @@ public:
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
             settings.statThrottleRate);
-        monitored_.emplace(
-            MonitoredFiles::Parts{.applications = [this] { return pool_->monitored(); },
-                                  .userOf = [this](const Options &options) { return factory_->userOf(options); },
-                                  .whoNames = [this](const std::string &path) { return factory_->whoNames(path); }});
+        monitored_.emplace(MonitoredFiles::Parts{
+            .applications = [this] { return pool_->monitored(); },
+            .userOf = [this](const Options &options) { return factory_->userOf(options); },
+            .whoNames = [this](const std::string &path) { return factory_->whoNames(path); },
+            .limitOf = [this](const Options &options) { return factory_->outputLimitOf(options); }});
         services_.emplace(AgentServices::Parts{.count = [this] { return pool_->getCount(); },
                                                .monitoredFiles = [this] { return monitored_->list(); },
                                                .status = [this] { return describeInstances(pool_->instances()); }});

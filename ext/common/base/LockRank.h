@@ -59,6 +59,8 @@ inline constexpr LockRank GRANTS{3, "GrantsInForce::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};
+inline constexpr LockRank OUTPUT_LIMITS{3, "OutputLimits::mutex_"};
+inline constexpr LockRank OUTPUT_LIMIT{4, "OutputLimit::mutex_"};
 inline constexpr LockRank TIMER{4, "Timer::State::mutex"};
 inline constexpr LockRank EVENT_LOOP{5, "EventLoop::Implementation::mutex"};
 inline constexpr LockRank EVENT_LOOP_THREAD{5, "EventLoop::Implementation::joinMutex"};

@@ -58,6 +58,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("start_instances", options.startInstances);
     number("min_spare_instances", options.minSpareInstances);
     number("max_spare_instances", options.maxSpareInstances);
+    number("max_log_lines", options.maxLogLines);
     number("max_requests", options.maxRequests);
     number("memory_limit", options.memoryLimit);
     number("hard_memory_limit", options.hardMemoryLimit);

@@ -98,6 +98,9 @@ struct Options {
 
     /** The file for the output of the application's processes; empty: the agent's log. */
     std::string logFile;
+    /** Lines that the application's processes and monitoredFiles may write into the log in a
+     *  second, on average; 0: no limit. */
+    unsigned maxLogLines = 1000;
     /** Files whose new lines are copied into the agent's log while the application has instances.
      *  One path in each line. */
     std::string monitoredFiles;

@@ -4,8 +4,13 @@
 #include <unistd.h>
 #include <sstream>
 
+#include <fmt/format.h>
+
+#include "base/SystemClock.h"
+#include "exchange/Options.h"
 #include "log/Log.h"
 #include "shm/Layouts.h"
+#include "spawning/OutputLimit.h"
 
 namespace Passenger {
 
@@ -34,7 +39,10 @@ void CrashRecovery::restoreInstance(const std::string &key, const std::string &n
     std::istringstream(note) >> instance.pid >> slot >> instance.firstCell >> instance.cells;
     instance.pidFd = std::move(descriptors[0]);
     instance.control = std::move(descriptors[1]);
-    instance.output = std::make_shared<ProcessOutput>(loop_, std::move(descriptors[2]));
+    // The application's name and limit are not known any more.
+    auto limit = std::make_shared<OutputLimit>(loop_, SystemClock::instance(), fmt::format("pid {}", instance.pid));
+    limit->set(Options().maxLogLines);
+    instance.output = std::make_shared<ProcessOutput>(loop_, std::move(descriptors[2]), nullptr, std::move(limit));
     instance.output->setPid(instance.pid);
     instance.claims = std::move(descriptors[3]);
     // The instance finishes its requests and ends. The end of its queue alone is not enough: the

@@ -28,6 +28,10 @@ libpassenger_spawning_la_SOURCES = \
     %D%/GrantsInForce.h \
     %D%/OutputFiles.cpp \
     %D%/OutputFiles.h \
+    %D%/OutputLimit.cpp \
+    %D%/OutputLimit.h \
+    %D%/OutputLimits.cpp \
+    %D%/OutputLimits.h \
     %D%/OwnerSearch.cpp \
     %D%/OwnerSearch.h \
     %D%/PostMortem.cpp \

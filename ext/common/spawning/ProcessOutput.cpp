@@ -1,5 +1,6 @@
 #include "spawning/ProcessOutput.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <utility>
 
 #include "base/Poll.h"
 #include "log/Log.h"
@@ -17,6 +19,8 @@ namespace Passenger {
 namespace {
 
 constexpr std::size_t BLOCK = 65536;
+/** The last bytes of each read are looked at line by line, for reports. */
+constexpr std::size_t TAIL = 4096;
 
 bool readable(const FileDescriptor &pipe) {
     return pollUntil(pipe.get(), POLLIN, std::chrono::steady_clock::now());
@@ -30,23 +34,38 @@ std::size_t waitingIn(const FileDescriptor &pipe) {
 
 }  // namespace
 
-ProcessOutput::ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink)
-    : loop_(loop), pipe_(std::move(pipe)), sink_(sink ? std::move(sink) : [](pid_t pid, const std::string &line) {
-          Log::writeApplicationOutput(pid, line, Log::outputPrefix());
-      }) {
+ProcessOutput::ProcessOutput(EventLoop &loop, FileDescriptor pipe, Sink sink, std::shared_ptr<OutputLimit> limit)
+    : loop_(loop),
+      pipe_(std::move(pipe)),
+      sink_(sink ? std::move(sink)
+                 : [](pid_t pid,
+                      const std::string &line) { Log::writeApplicationOutput(pid, line, Log::outputPrefix()); }),
+      limit_(std::move(limit)) {
+    watch();
+}
+
+void ProcessOutput::watch() {
+    rest_ = std::make_unique<Timer>(loop_, [this] { watcher_->setEvents(DescriptorWatcher::READABLE); });
     // Events are set only after watcher_: the callback runs in another thread, perhaps at once, and
     // uses it.
-    watcher_ = std::make_unique<DescriptorWatcher>(loop, pipe_.get(), 0, [this](int) {
-        if (!readAvailable()) {
+    watcher_ = std::make_unique<DescriptorWatcher>(loop_, pipe_.get(), 0, [this](int) {
+        const Next next = readAvailable();
+        if (next != Next::READ) {
             watcher_->setEvents(0);
+        }
+        if (next == Next::REST) {
+            rest_->start(REST);
         }
     });
     watcher_->setEvents(DescriptorWatcher::READABLE);
 }
 
 ProcessOutput::~ProcessOutput() {
-    // On the loop, because the callback uses watcher_.
-    loop_.runSync([this] { watcher_.reset(); });
+    // On the loop, because the callbacks use both.
+    loop_.runSync([this] {
+        rest_.reset();
+        watcher_.reset();
+    });
     readAvailable();
     LockGuard guard(mutex_);
     lines_.finish([this](std::string_view line) REQUIRES(mutex_) { accept(line); });
@@ -82,12 +101,17 @@ std::string ProcessOutput::linesAfter(std::uint64_t count) {
     return result;
 }
 
-bool ProcessOutput::readAvailable() {
+ProcessOutput::Next ProcessOutput::readAvailable() {
     LockGuard guard(mutex_);
     std::array<char, BLOCK> buffer;
     // The call reads only the bytes that are there now. Otherwise a process that prints without
     // pause would keep its reader.
     std::size_t left = waitingIn(pipe_);
+    const bool drops = limit_ && limit_->full();
+    if (drops && !std::exchange(enlarged_, true)) {
+        // A failure only makes the process wait more often.
+        static_cast<void>(::fcntl(pipe_.get(), F_SETPIPE_SZ, LARGE_PIPE));
+    }
     while (!ended_ && readable(pipe_)) {
         const ssize_t size = ::read(pipe_.get(), buffer.data(), buffer.size());
         if (size < 0 && errno == EINTR) {
@@ -97,14 +121,29 @@ bool ProcessOutput::readAvailable() {
             ended_ = true;
             break;
         }
-        lines_.feed(std::string_view(buffer.data(), static_cast<std::size_t>(size)),
-                    [this](std::string_view line) REQUIRES(mutex_) { accept(line); });
+        const std::string_view bytes(buffer.data(), static_cast<std::size_t>(size));
+        lines_.feed(drops ? skip(bytes) : bytes, [this](std::string_view line) REQUIRES(mutex_) { accept(line); });
         if (static_cast<std::size_t>(size) >= left) {
             break;
         }
         left -= static_cast<std::size_t>(size);
     }
-    return !ended_;
+    return ended_ ? Next::END : drops ? Next::REST : Next::READ;
+}
+
+/** Counts all lines but the last ones. @return the bytes of those */
+std::string_view ProcessOutput::skip(std::string_view bytes) {
+    const std::size_t end = bytes.size() > TAIL ? bytes.find('\n', bytes.size() - TAIL) : std::string_view::npos;
+    if (end == std::string_view::npos) {
+        return bytes;
+    }
+    const auto lines = static_cast<std::uint64_t>(std::count(bytes.begin(), bytes.begin() + end + 1, '\n'));
+    lines_.drop();
+    // They are the last ones of all lines so far.
+    kept_.clear();
+    count_ += lines;
+    limit_->skipped(lines);
+    return bytes.substr(end + 1);
 }
 
 void ProcessOutput::accept(std::string_view line) {
@@ -114,7 +153,7 @@ void ProcessOutput::accept(std::string_view line) {
         kept_.pop_front();
     }
     if (pid_ != 0) {
-        sink_(pid_, kept_.back());
+        write(kept_.back());
         return;
     }
     waiting_.emplace_back(line);
@@ -127,9 +166,17 @@ void ProcessOutput::accept(std::string_view line) {
 
 void ProcessOutput::writeWaiting() {
     for (const auto &line : waiting_) {
-        sink_(pid_, line);
+        write(line);
     }
     waiting_.clear();
+}
+
+void ProcessOutput::write(const std::string &line) {
+    if (limit_) {
+        limit_->write(pid_, line, sink_);
+    } else {
+        sink_(pid_, line);
+    }
 }
 
 }  // namespace Passenger

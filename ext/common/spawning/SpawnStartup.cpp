@@ -217,7 +217,8 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
 
 ProcessOutputPtr SpawnStartup::follow(FileDescriptor pipe, const RunAs &owner) {
     return std::make_shared<ProcessOutput>(tools_.loop, std::move(pipe),
-                                           tools_.outputs.sinkFor(options_.logFile, owner));
+                                           tools_.outputs.sinkFor(options_.logFile, owner),
+                                           tools_.outputLimits.of(options_));
 }
 
 void SpawnStartup::begun(SpawnedProcess process) {

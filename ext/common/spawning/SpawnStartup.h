@@ -12,6 +12,7 @@
 #include "spawning/CancelSwitch.h"
 #include "spawning/ExclusiveTurn.h"
 #include "spawning/OutputFiles.h"
+#include "spawning/OutputLimits.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/SpawnPlan.h"
@@ -29,6 +30,7 @@ struct SpawnTools {
     const UserResolver &users;
     const GrantsInForce &grants;
     OutputFiles &outputs;
+    OutputLimits &outputLimits;
 };
 
 /**

@@ -3,16 +3,20 @@
 #include <unistd.h>
 
 #include "base/Exceptions.h"
+#include "base/SystemClock.h"
 #include "spawning/DirectSpawner.h"
 #include "spawning/SmartSpawner.h"
 
 namespace Passenger {
 
 StandardSpawnerFactory::StandardSpawnerFactory(EventLoop &loop, SpawnManager &manager)
-    : loop_(loop), manager_(manager), users_(database_, owners_, grants_) {}
+    : loop_(loop),
+      manager_(manager),
+      users_(database_, owners_, grants_),
+      outputLimits_(loop, SystemClock::instance()) {}
 
 SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
-    const SpawnTools tools{loop_, manager_, users_, grants_, outputs_};
+    const SpawnTools tools{loop_, manager_, users_, grants_, outputs_, outputLimits_};
     if (options.spawnMethod == "direct" || options.speaksHttp()) {
         return std::make_unique<DirectSpawner>(tools);
     }

@@ -1,9 +1,13 @@
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "loop/EventLoop.h"
 #include "spawning/DummySpawnerFactory.h"
 #include "spawning/FileOwners.h"
 #include "spawning/OutputFiles.h"
+#include "spawning/OutputLimits.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/Spawner.h"
 #include "spawning/SpawnerFactory.h"
@@ -50,6 +54,10 @@ public:
     AppFile::NamedBy whoNames(const std::string &path) const {
         return outputs_.whoNames(path);
     }
+    /** The limit of an application's lines in the log. */
+    std::shared_ptr<OutputLimit> outputLimitOf(const Options &options) {
+        return outputLimits_.of(options);
+    }
     /** The Spawners for "dummy". */
     DummySpawnerFactory &dummies() noexcept {
         return dummies_;
@@ -63,6 +71,7 @@ private:
     GrantsInForce grants_;
     const UserResolver users_;
     OutputFiles outputs_;
+    OutputLimits outputLimits_;
     DummySpawnerFactory dummies_;
 };
 

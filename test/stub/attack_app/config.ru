@@ -3,11 +3,13 @@
 # An application that attacks the agent and httpd: with descriptors whose last close waits for
 # LINGER seconds, TCP connections with SO_LINGER and a peer that reads nothing (socket(7)); with
 # connections that it takes over and never closes; with messages in the agent's name; with request
-# bodies that it leaves in its reply channels or keeps; and with answers that fill httpd's disk.
+# bodies that it leaves in its reply channels or keeps; with answers that fill httpd's disk; and with
+# output that fills the log.
 #
 # /control      sends such a descriptor to the agent, on the control socket
 # /channel      sends such a descriptor to the httpd thread that waits for the answer
 # /hold         takes the client's connection over, and keeps it
+# /print        prints lines for as many seconds as the query says, `seconds=`, then a last one
 # /flood        answers with as many bytes as the query says, `bytes=`
 # /forge/TYPE/STATUS/NAME  sends the httpd thread a message of the agent, as if no instance had the
 #               request; where the request comes again, it answers it
@@ -58,7 +60,9 @@ class Attacker
     return hold(env) if env["PATH_INFO"] == "/hold"
     return flood(env["QUERY_STRING"][/\d+/].to_i) if env["PATH_INFO"] == "/flood"
 
-    [200, { "content-type" => "text/plain" }, [answer(env["PATH_INFO"])]]
+    number = env["QUERY_STRING"][/\d+/].to_i
+    said = env["PATH_INFO"] == "/print" ? print_lines(number) : answer(env["PATH_INFO"])
+    [200, { "content-type" => "text/plain" }, [said]]
   end
 
   private
@@ -120,6 +124,20 @@ class Attacker
     piece = "x" * 65_536
     [200, { "content-length" => bytes.to_s },
      Enumerator.new { |to| (bytes / piece.size).times { to << piece } }]
+  end
+
+  # Returns the number of bytes.
+  def print_lines(seconds)
+    block = "#{'x' * 60}\n" * 1000
+    ending = Process.clock_gettime(Process::CLOCK_MONOTONIC) + seconds
+    bytes = 0
+    while Process.clock_gettime(Process::CLOCK_MONOTONIC) < ending
+      $stdout.write(block)
+      bytes += block.bytesize
+    end
+    $stdout.write("the last line\n")
+    $stdout.flush
+    bytes.to_s
   end
 
   def outcome
