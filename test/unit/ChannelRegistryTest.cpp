@@ -9,7 +9,9 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <string>
 
+#include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "io/ReplyChannel.h"
 #include "io/SocketPair.h"
@@ -40,6 +42,8 @@ class ChannelRegistryTest : public LeakCheck {
     CPPUNIT_TEST(testAFullChannelThatEndsIsForgotten);
     CPPUNIT_TEST(testAChannelThatWasRemovedHoldsNoDescriptors);
     CPPUNIT_TEST(testTheChannelsOfASenderAreCounted);
+    CPPUNIT_TEST(testOneSenderCannotHaveAllChannels);
+    CPPUNIT_TEST(testOneSenderCannotKeepAllApplicationsInUse);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<EventLoop> loop_;
@@ -257,6 +261,37 @@ public:
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, registry_->count(other));
         registry_->remove(channel_, 0);
         CPPUNIT_ASSERT_EQUAL(std::size_t{0}, registry_->count(0));
+    }
+
+    void testOneSenderCannotHaveAllChannels() {
+        const std::uint32_t greedy = addSender(*inFlightTable_);
+        const InFlightTable otherTable;
+        const std::uint32_t other = addSender(otherTable);
+        ChannelId last;
+        for (std::uint32_t i = 0; i < ChannelRegistry::MOST_CHANNELS; i++) {
+            last = registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random());
+        }
+        const auto refusal = thrownBy<IOException>([&] { registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random()); });
+        CPPUNIT_ASSERT_EQUAL(std::string("4096 reply channels are its own already, the most that may be"),
+                             std::string(refusal.what()));
+        registry_->add(FileDescriptor(), other, 2, ChannelSecret::random());
+        registry_->remove(last, greedy);
+        registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random());
+        registry_->removeSender(greedy);
+        CPPUNIT_ASSERT_EQUAL(greedy, addSender(*inFlightTable_));
+        registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random());
+    }
+
+    void testOneSenderCannotKeepAllApplicationsInUse() {
+        const std::uint32_t greedy = addSender(*inFlightTable_);
+        ChannelId last;
+        for (std::uint32_t group = 0; group < ChannelRegistry::MOST_GROUPS; group++) {
+            last = registry_->add(FileDescriptor(), greedy, group, ChannelSecret::random());
+        }
+        CPPUNIT_ASSERT_THROW(registry_->add(FileDescriptor(), greedy, ChannelRegistry::MOST_GROUPS, ChannelSecret::random()), IOException);
+        registry_->add(FileDescriptor(), greedy, 0, ChannelSecret::random());
+        registry_->remove(last, greedy);
+        registry_->add(FileDescriptor(), greedy, ChannelRegistry::MOST_GROUPS, ChannelSecret::random());
     }
 };
 

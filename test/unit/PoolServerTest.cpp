@@ -33,6 +33,8 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST(testAChildKeepsItsInFlightTableAndItsChannelsAfterItsConnectionEnds);
     CPPUNIT_TEST(testAShortageLeavesANewChildAChannelAndRefusesTheNext);
     CPPUNIT_TEST(testAChildIsRefusedAtOnceIfNoDescriptorIsLeft);
+    CPPUNIT_TEST(testAChildHasALimitedNumberOfConnections);
+    CPPUNIT_TEST(testTheOldestOfManyConnectionsWithoutHelloGoes);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr rlim_t LIMIT = 512;
@@ -83,6 +85,11 @@ class PoolServerTest : public PoolFixture {
         CPPUNIT_ASSERT(registered.type == FrameType::REGISTERED);
         return ChannelId(registered.number(0));
     }
+    /** Whether the agent has closed the connection. */
+    static bool ended(FrameSocket &socket) {
+        char byte = 0;
+        return ::recv(socket.descriptor().get(), &byte, 1, 0) <= 0;
+    }
     /** Ends the connection, and waits until the agent has seen it. */
     static void hangUp(FrameSocket &socket) {
         ::shutdown(socket.descriptor().get(), SHUT_WR);
@@ -90,19 +97,28 @@ class PoolServerTest : public PoolFixture {
         CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(socket.descriptor().get(), &byte, 1, 0));
     }
 
-public:
-    void setUp() override {
-        PoolFixture::setUp();
-        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &before_));
-        const rlimit limit{LIMIT, before_.rlim_max};
-        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &limit));
-        folder_ = std::make_unique<ApplicationFolder>("");
-        instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
-        inFlightTable_ = std::make_unique<InFlightTable>();
+    void serve() {
         DescriptorPair pair = makeSeqPacketPair();
         connectSocket_ = std::move(pair.second);
         server_ =
             std::make_unique<PoolServer>(*loop_, *pool_, std::move(pair.first), [](Options &) { return std::nullopt; });
+    }
+    /** Another server, in a process that may have LIMIT descriptors. */
+    void serveWithFewDescriptors() {
+        server_.reset();
+        const rlimit limit{LIMIT, before_.rlim_max};
+        CPPUNIT_ASSERT_EQUAL(0, ::setrlimit(RLIMIT_NOFILE, &limit));
+        serve();
+    }
+
+public:
+    void setUp() override {
+        PoolFixture::setUp();
+        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NOFILE, &before_));
+        folder_ = std::make_unique<ApplicationFolder>("");
+        instances_ = std::make_unique<FakeInstances>(*loop_, *factory_);
+        inFlightTable_ = std::make_unique<InFlightTable>();
+        serve();
     }
 
     void tearDown() override {
@@ -145,6 +161,7 @@ public:
     }
 
     void testAShortageLeavesANewChildAChannelAndRefusesTheNext() {
+        serveWithFewDescriptors();
         pool_->attach(options());
         instances_->frame(0);
         CPPUNIT_ASSERT(eventuallyCount(1));
@@ -184,6 +201,7 @@ public:
     }
 
     void testAChildIsRefusedAtOnceIfNoDescriptorIsLeft() {
+        serveWithFewDescriptors();
         std::vector<FileDescriptor> taken;
         for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) {
             taken.emplace_back(fd);
@@ -196,6 +214,40 @@ public:
         CPPUNIT_ASSERT(received.descriptors.empty());
         taken.clear();
         connect();
+    }
+
+    void testAChildHasALimitedNumberOfConnections() {
+        std::vector<FrameSocket> sockets;
+        for (unsigned i = 0; i < Children::MOST_CONNECTIONS; i++) {
+            sockets.push_back(connect());
+            introduce(sockets.back());
+        }
+        FrameSocket surplus = connect();
+        Frame hello(FrameType::HELLO);
+        hello.add(std::uint64_t{LAYOUT_VERSION});
+        surplus.send(hello, {inFlightTable_->memory().descriptor().get()}, FrameSocket::in(60s));
+        CPPUNIT_ASSERT(ended(surplus));
+        CPPUNIT_ASSERT(log_->contains("event=connection.dropped"));
+        CPPUNIT_ASSERT(log_->contains("the child has 1024 connections already, the most that it may"));
+        hangUp(sockets.back());
+        sockets.pop_back();
+        FrameSocket next = connect();
+        introduce(next);
+    }
+
+    void testTheOldestOfManyConnectionsWithoutHelloGoes() {
+        FrameSocket known = connect();
+        introduce(known);
+        std::vector<FrameSocket> sockets;
+        for (std::size_t i = 0; i <= PoolServer::MOST_UNKNOWN; i++) {
+            sockets.push_back(connect());
+        }
+        CPPUNIT_ASSERT(ended(sockets.front()));
+        introduce(sockets[1]);
+        introduce(sockets.back());
+        Frame question(FrameType::QUERY);
+        question.add(std::string("count"));
+        CPPUNIT_ASSERT(ask(known, question).type == FrameType::VALUE);
     }
 };
 

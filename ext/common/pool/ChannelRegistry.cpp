@@ -63,6 +63,15 @@ std::vector<std::pair<ChannelId, std::uint32_t>> ChannelRegistry::removeSender(s
 ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
                                const ChannelSecret &secret) {
     const LockGuard guard(mutex_);
+    const auto sender = senders_.find(childSlot);
+    if (sender != senders_.end() && sender->second.channels == MOST_CHANNELS) {
+        throw IOException(std::to_string(MOST_CHANNELS) + " reply channels are its own already, the most that may be");
+    }
+    if (sender != senders_.end() && sender->second.byGroup.size() == MOST_GROUPS &&
+        !sender->second.byGroup.contains(groupSlot)) {
+        throw IOException("it has reply channels of " + std::to_string(MOST_GROUPS) +
+                          " applications already, the most that may be");
+    }
     std::uint16_t slot;
     if (unusedSlots_ < SenderMemoryLayout::SLOTS) {
         slot = static_cast<std::uint16_t>(unusedSlots_++);
@@ -74,8 +83,9 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
     }
     const ChannelId id((++serial_ << 16) | slot);
     channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot, secret});
-    if (const auto sender = senders_.find(childSlot); sender != senders_.end()) {
+    if (sender != senders_.end()) {
         sender->second.channels++;
+        sender->second.byGroup[groupSlot]++;
     }
     return id;
 }
@@ -85,6 +95,10 @@ void ChannelRegistry::forget(std::unordered_map<ChannelId, Channel>::iterator ch
     freeSlots_.push_back(static_cast<std::uint16_t>(channel->first.value() & 0xffff));
     if (const auto sender = senders_.find(channel->second.childSlot); sender != senders_.end()) {
         sender->second.channels--;
+        const auto group = sender->second.byGroup.find(channel->second.groupSlot);
+        if (--group->second == 0) {
+            sender->second.byGroup.erase(group);
+        }
     }
     channels_.erase(channel);
 }

@@ -30,6 +30,11 @@ namespace Passenger {
  */
 class ChannelRegistry {
 public:
+    /** Of one sender: each channel has an entry in its in-flight table. */
+    static constexpr std::uint32_t MOST_CHANNELS = InFlightLayout::ENTRIES;
+    /** Applications of which one sender may have channels: it cannot keep all slots in use. */
+    static constexpr std::uint32_t MOST_GROUPS = GenerationLayout::GROUPS / 2;
+
     explicit ChannelRegistry(EventLoop &loop);
 
     GenerationTable &generations() noexcept {
@@ -45,7 +50,7 @@ public:
     /**
      * A channel of this sender for this Group. Its id was never used.
      * @param secret messages to the channel's child begin with it
-     * @throws IOException when there are 65,536
+     * @throws IOException when there are 65,535, or the sender has as many as it may
      */
     ChannelId add(FileDescriptor instanceEnd, std::uint32_t childSlot, std::uint32_t groupSlot,
                   const ChannelSecret &secret) EXCLUDES(mutex_);
@@ -83,6 +88,8 @@ private:
     struct Sender {
         InFlightReader inFlightTable;
         std::size_t channels = 0;
+        /** How many channels it has, by Group. */
+        std::unordered_map<std::uint32_t, std::uint32_t> byGroup{};
     };
     struct Notice {
         ChannelId channel;

@@ -1,5 +1,8 @@
 #include "server/Children.h"
 
+#include <string>
+
+#include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "log/Log.h"
 
@@ -30,9 +33,25 @@ std::uint32_t Children::introduce(pid_t pid, FileDescriptor inFlightTable) {
             loop_.assertOnLoop();
             ended(pid);
         });
-    children_.emplace(pid, Child{slot, std::move(pidFd), std::move(watcher)});
+    children_.emplace(pid, Child{slot, std::move(pidFd), std::move(watcher), 0});
     Log::debug("event=child.connected pid={} slot={}", pid, slot);
     return slot;
+}
+
+void Children::opened(pid_t pid) {
+    Child &child = children_.at(pid);
+    if (child.connections == MOST_CONNECTIONS) {
+        throw IOException("the child has " + std::to_string(MOST_CONNECTIONS) +
+                          " connections already, the most that it may");
+    }
+    child.connections++;
+}
+
+void Children::closed(pid_t pid, std::uint32_t slot) {
+    const auto child = children_.find(pid);
+    if (child != children_.end() && child->second.slot == slot) {
+        child->second.connections--;
+    }
 }
 
 void Children::ended(pid_t pid) {

@@ -22,6 +22,9 @@ namespace Passenger {
  */
 class Children {
 public:
+    /** Connections of one child. It keeps four, and has one more for each thread that asks. */
+    static constexpr unsigned MOST_CONNECTIONS = 1024;
+
     Children(EventLoop &loop, Pool &pool) : loop_(loop), pool_(pool) {}
     ~Children();
 
@@ -32,6 +35,10 @@ public:
      * @throws SystemException (the process has ended), ProtocolException (invalid in-flight table)
      */
     std::uint32_t introduce(pid_t pid, FileDescriptor inFlightTable) REQUIRES(EventLoop::role);
+    /** A connection of this process begins. @throws IOException (it has MOST_CONNECTIONS) */
+    void opened(pid_t pid) REQUIRES(EventLoop::role);
+    /** One has ended. @param slot the child's, which may have ended before */
+    void closed(pid_t pid, std::uint32_t slot) REQUIRES(EventLoop::role);
     std::size_t count() const REQUIRES(EventLoop::role) {
         return children_.size();
     }
@@ -41,6 +48,7 @@ private:
         std::uint32_t slot;
         FileDescriptor pidFd;
         std::unique_ptr<DescriptorWatcher> watcher;
+        unsigned connections = 0;
     };
     void ended(pid_t pid) REQUIRES(EventLoop::role);
 

@@ -46,6 +46,13 @@ Connection::Connection(ConnectionContext &context, FileDescriptor socket, std::f
                                                    });
 }
 
+Connection::~Connection() {
+    context_.loop.assertOnLoop();
+    if (childSlot_) {
+        context_.children.closed(pid_, *childSlot_);
+    }
+}
+
 void Connection::readable() {
     try {
         for (unsigned count = 0; std::optional<Frame> frame = socket_.tryReceive(); count++) {
@@ -126,12 +133,17 @@ void Connection::hello(Frame frame) {
                         frame.field(0));
         return;
     }
+    if (childSlot_) {
+        throw ProtocolException("the child sent a second HELLO");
+    }
     pid_ = frame.sender.pid;
     FileDescriptor inFlightTable = frame.takeDescriptor(0);
     if (context_.reserve.has(inFlightTable.get())) {
         context_.reserve.fallShort(SystemClock::instance().now(), "only new children of httpd get further descriptors");
     }
-    childSlot_ = context_.children.introduce(pid_, std::move(inFlightTable));
+    const std::uint32_t slot = context_.children.introduce(pid_, std::move(inFlightTable));
+    context_.children.opened(pid_);
+    childSlot_ = slot;
     Frame welcome(FrameType::WELCOME);
     welcome.add(std::uint64_t{LAYOUT_VERSION});
     welcome.add(std::uint64_t{*childSlot_});

@@ -45,6 +45,14 @@ class Connection {
 public:
     /** @param closed called on the loop when the connection has ended; may destroy this object */
     Connection(ConnectionContext &context, FileDescriptor socket, std::function<void(Connection *)> closed);
+    ~Connection();
+    Connection(const Connection &) = delete;
+    Connection &operator=(const Connection &) = delete;
+
+    /** Whether a child has said HELLO. */
+    bool introduced() const noexcept {
+        return childSlot_.has_value();
+    }
 
 private:
     void readable() REQUIRES(EventLoop::role);

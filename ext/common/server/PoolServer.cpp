@@ -113,10 +113,13 @@ void PoolServer::acceptOne() {
     const int theirs = pair.second.get();
     auto connection = std::make_unique<Connection>(context_, std::move(pair.first), [this](Connection *closed) {
         loop_.assertOnLoop();
+        std::erase(unknown_, closed);
         connections_.erase(closed);
     });
     Connection *key = connection.get();
     connections_.emplace(key, std::move(connection));
+    unknown_.push_back(key);
+    dropUnknown();
     sendWithDescriptors(serverSocket_, std::string_view("\0", 1), std::span(&theirs, 1), MSG_DONTWAIT);
 }
 
@@ -127,6 +130,22 @@ void PoolServer::refuseOne() noexcept {
         sendWithDescriptors(serverSocket_, std::string_view(&CONNECTION_REFUSED, 1), {}, MSG_DONTWAIT);
     } catch (const std::exception &) {
         // The child asks again.
+    }
+}
+
+/** Closes the oldest of too many connections on which nobody has said HELLO. A child that meant to
+ *  asks for another one. */
+void PoolServer::dropUnknown() {
+    if (unknown_.size() <= MOST_UNKNOWN) {
+        return;
+    }
+    std::erase_if(unknown_, [](const Connection *connection) { return connection->introduced(); });
+    while (unknown_.size() > MOST_UNKNOWN) {
+        if (context_.complaints.allows(SystemClock::instance().now())) {
+            Log::warn("event=connection.dropped error=\"{} connections have sent no HELLO\"", MOST_UNKNOWN);
+        }
+        connections_.erase(unknown_.front());
+        unknown_.pop_front();
     }
 }
 

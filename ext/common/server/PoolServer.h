@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <deque>
 #include <exception>
 #include <functional>
 #include <map>
@@ -25,6 +27,9 @@ namespace Passenger {
  */
 class PoolServer {
 public:
+    /** Connections on which no HELLO has come: children send it at once. */
+    static constexpr std::size_t MOST_UNKNOWN = 1024;
+
     /** @param complete as ConnectionContext::complete; called on the loop */
     PoolServer(EventLoop &loop, Pool &pool, FileDescriptor serverSocket,
                std::function<std::optional<std::string>(Options &)> complete);
@@ -37,6 +42,7 @@ private:
     void acceptOne() REQUIRES(EventLoop::role);
     void complain(const std::exception &error) REQUIRES(EventLoop::role);
     void refuseOne() noexcept REQUIRES(EventLoop::role);
+    void dropUnknown() REQUIRES(EventLoop::role);
     void woken() REQUIRES(EventLoop::role);
 
     EventLoop &loop_;
@@ -51,6 +57,8 @@ private:
     DescriptorReserve reserve_;
     ConnectionContext context_;
     std::map<Connection *, std::unique_ptr<Connection>> connections_ GUARDED_BY(EventLoop::role);
+    /** Those without HELLO, the oldest first; some that had one since, until there are too many. */
+    std::deque<Connection *> unknown_ GUARDED_BY(EventLoop::role);
     std::unique_ptr<DescriptorWatcher> acceptWatcher_ GUARDED_BY(EventLoop::role);
     std::unique_ptr<DescriptorWatcher> wakeWatcher_ GUARDED_BY(EventLoop::role);
 };
