@@ -271,7 +271,8 @@ public:
         for (std::uint32_t i = 0; i < ChannelRegistry::MOST_CHANNELS; i++) {
             last = registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random());
         }
-        const auto refusal = thrownBy<IOException>([&] { registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random()); });
+        const auto refusal =
+            thrownBy<IOException>([&] { registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random()); });
         CPPUNIT_ASSERT_EQUAL(std::string("4096 reply channels are its own already, the most that may be"),
                              std::string(refusal.what()));
         registry_->add(FileDescriptor(), other, 2, ChannelSecret::random());
@@ -286,9 +287,13 @@ public:
         const std::uint32_t greedy = addSender(*inFlightTable_);
         ChannelId last;
         for (std::uint32_t group = 0; group < ChannelRegistry::MOST_GROUPS; group++) {
+            CPPUNIT_ASSERT(!registry_->hasChannels(group));
             last = registry_->add(FileDescriptor(), greedy, group, ChannelSecret::random());
+            CPPUNIT_ASSERT(registry_->hasChannels(group));
         }
-        CPPUNIT_ASSERT_THROW(registry_->add(FileDescriptor(), greedy, ChannelRegistry::MOST_GROUPS, ChannelSecret::random()), IOException);
+        CPPUNIT_ASSERT_THROW(
+            registry_->add(FileDescriptor(), greedy, ChannelRegistry::MOST_GROUPS, ChannelSecret::random()),
+            IOException);
         registry_->add(FileDescriptor(), greedy, 0, ChannelSecret::random());
         registry_->remove(last, greedy);
         registry_->add(FileDescriptor(), greedy, ChannelRegistry::MOST_GROUPS, ChannelSecret::random());

@@ -89,6 +89,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/PoolDestructionTest.cpp \
     %D%/PoolFailureTest.cpp \
     %D%/PoolFairnessTest.cpp \
+    %D%/PoolForgetTest.cpp \
     %D%/PoolHeartbeatDayTest.cpp \
     %D%/PoolHeartbeatTest.cpp \
     %D%/PoolInspectionTest.cpp \

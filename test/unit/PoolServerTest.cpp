@@ -35,6 +35,7 @@ class PoolServerTest : public PoolFixture {
     CPPUNIT_TEST(testAChildIsRefusedAtOnceIfNoDescriptorIsLeft);
     CPPUNIT_TEST(testAChildHasALimitedNumberOfConnections);
     CPPUNIT_TEST(testTheOldestOfManyConnectionsWithoutHelloGoes);
+    CPPUNIT_TEST(testALinkOfAForgottenApplicationGetsNoChannel);
     CPPUNIT_TEST_SUITE_END();
 
     static constexpr rlim_t LIMIT = 512;
@@ -80,6 +81,7 @@ class PoolServerTest : public PoolFixture {
     static ChannelId registerChannel(FrameSocket &socket, std::uint32_t groupSlot, const FileDescriptor &end) {
         Frame question(FrameType::REGISTER);
         question.add(std::uint64_t{groupSlot});
+        question.add(Generation().value());
         question.add(std::string(ChannelSecret::random().bytes()));
         const Frame registered = ask(socket, question, {end.get()});
         CPPUNIT_ASSERT(registered.type == FrameType::REGISTERED);
@@ -171,6 +173,7 @@ public:
         DescriptorPair pair = makeSeqPacketPair();
         Frame question(FrameType::REGISTER);
         question.add(std::uint64_t{groupSlot});
+        question.add(Generation().value());
         question.add(std::string(ChannelSecret::random().bytes()));
         const GenerationTableView table(pool_->channels().generations().memory().readOnlyDescriptor());
         const CapturedLog log;
@@ -248,6 +251,45 @@ public:
         Frame question(FrameType::QUERY);
         question.add(std::string("count"));
         CPPUNIT_ASSERT(ask(known, question).type == FrameType::VALUE);
+    }
+
+    void testALinkOfAForgottenApplicationGetsNoChannel() {
+        // Its generation is beyond those of the application that was forgotten.
+        Pool::Parts few = parts();
+        few.maxApplications = 1;
+        server_.reset();
+        makePool(few, PoolSettings{});
+        DescriptorPair ends = makeSeqPacketPair();
+        connectSocket_ = std::move(ends.second);
+        server_ =
+            std::make_unique<PoolServer>(*loop_, *pool_, std::move(ends.first), [](Options &) { return std::nullopt; });
+        Options forgotten = options();
+        forgotten.appGroupName = "forgotten";
+        forgotten.minInstances = 0;
+        const Attachment before = pool_->attach(forgotten);
+        instances_->frame(0);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        pool_->clear();
+        instances_->kill(0);
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        CPPUNIT_ASSERT(eventually([&] {
+            advance(1s, 1s);
+            return !pool_->inspect().superGroups.empty() && pool_->inspect().superGroups[0].groups[0].processes.empty();
+        }));
+        const Attachment present = pool_->attach(options());
+        CPPUNIT_ASSERT_EQUAL(before.groupSlot, present.groupSlot);
+        FrameSocket socket = connect();
+        introduce(socket);
+        const DescriptorPair pair = makeSeqPacketPair();
+        const auto answerTo = [&](Generation generation) {
+            Frame question(FrameType::REGISTER);
+            question.add(std::uint64_t{present.groupSlot});
+            question.add(generation.value());
+            question.add(std::string(ChannelSecret::random().bytes()));
+            return ask(socket, question, {pair.second.get()}).type;
+        };
+        CPPUNIT_ASSERT(answerTo(before.generation) == FrameType::REFUSED);
+        CPPUNIT_ASSERT(answerTo(present.generation) == FrameType::REGISTERED);
     }
 };
 

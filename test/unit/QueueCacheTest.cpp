@@ -86,7 +86,7 @@ protected:
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          instance == instances.end() ? FileDescriptor() : instance->second.sendingEnd().duplicate());
     }
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t,
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &,
                                              const ChannelSecret &) override {
         registered++;
         if (refuses) {

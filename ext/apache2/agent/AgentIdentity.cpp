@@ -102,6 +102,8 @@ AgentSettings agentSettings(const Settings &settings) {
     result.maxPoolSize = static_cast<unsigned>(settings.maxPoolSize.value_or(static_cast<int>(result.maxPoolSize)));
     result.maxInstancesPerApp =
         static_cast<unsigned>(settings.maxInstancesPerApp.value_or(static_cast<int>(result.maxInstancesPerApp)));
+    result.maxAppIdleTime =
+        std::chrono::seconds(settings.maxAppIdleTime.value_or(static_cast<int>(result.maxAppIdleTime.count())));
     result.poolIdleTime =
         std::chrono::seconds(settings.poolIdleTime.value_or(static_cast<int>(result.poolIdleTime.count())));
     result.statThrottleRate =

@@ -49,6 +49,10 @@ inline constexpr std::array SERVER{
               "most instances of any one application; 0: no limit but PassengerMaxPoolSize"},
     Directive{"PassengerPoolIdleTime", Context::GLOBAL, number(&Settings::poolIdleTime, 0, LONG_TIME), "300",
               "seconds without a request after which an instance that is not needed ends; 0: never"},
+    Directive{"PassengerMaxAppIdleTime", Context::GLOBAL, number(&Settings::maxAppIdleTime, 0, LONG_TIME), "3600",
+              "seconds without an instance and without a request after which the agent forgets an application, such as "
+              "an earlier release with PassengerResolveSymlinksInDocumentRoot; its next request makes it known again. "
+              "0: never"},
     Directive{"PassengerStatThrottleRate", Context::GLOBAL, number(&Settings::statThrottleRate, 0, LONG_TIME), "10",
               "most seconds between two checks of restart files; where inotify works, a change is seen at once. 0: 20 "
               "checks a second, without inotify"},

@@ -36,6 +36,7 @@ struct Settings {
     Number maxPoolSize;
     Number maxInstancesPerApp;
     Number poolIdleTime;
+    Number maxAppIdleTime;
     Number statThrottleRate;
     Flag disableLogPrefix;
     Text fileDescriptorLogFile = nullptr;

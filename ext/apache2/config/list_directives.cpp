@@ -117,6 +117,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerMaxPoolSize", shown(agent.maxPoolSize)},
         {"PassengerMaxInstancesPerApp", shown(agent.maxInstancesPerApp)},
         {"PassengerPoolIdleTime", shown(agent.poolIdleTime)},
+        {"PassengerMaxAppIdleTime", shown(agent.maxAppIdleTime)},
         {"PassengerStatThrottleRate", shown(agent.statThrottleRate)},
         {"PassengerPreStart", shown(agent.preStart)},
         {"PassengerTurbocaching", shown(settings.turbocaches())},

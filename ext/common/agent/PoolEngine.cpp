@@ -43,6 +43,7 @@ PoolSettings poolSettings(const AgentSettings &settings) {
     result.maxSize = settings.maxPoolSize;
     result.maxInstancesPerApp = settings.maxInstancesPerApp;
     result.idleTime = settings.poolIdleTime;
+    result.forgetTime = settings.maxAppIdleTime;
     return result;
 }
 

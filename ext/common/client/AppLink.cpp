@@ -36,10 +36,11 @@ Links AppLink::attach(const Options &options, Generation unusable) {
                      std::move(ownQueue));
 }
 
-std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot,
+std::optional<ChannelId> AppLink::registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                                   const ChannelSecret &secret) {
     Frame question(FrameType::REGISTER);
-    question.add(std::uint64_t{groupSlot});
+    question.add(std::uint64_t{link.groupSlot});
+    question.add(link.generation.value());
     question.add(std::string(secret.bytes()));
     const Frame answer = client_.ask(question, {instanceEnd.get()});
     if (answer.type == FrameType::REFUSED) {

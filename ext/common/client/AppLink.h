@@ -42,7 +42,7 @@ public:
 
 protected:
     Links attach(const Options &options, Generation unusable) override;
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot,
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                              const ChannelSecret &secret) override;
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override;
     void relieve() override {

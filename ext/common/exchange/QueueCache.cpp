@@ -114,7 +114,8 @@ std::unique_ptr<ReplyChannel> QueueCache::takeChannel(const QueueLink &link) {
     return makeChannel(link);
 }
 
-/** If descriptors are short, idle channels end first. */
+/** If descriptors are short, idle channels end first. Nothing: the agent was replaced, or has
+ *  forgotten the application. */
 std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
     try {
         return tryChannel(link);
@@ -126,14 +127,14 @@ std::unique_ptr<ReplyChannel> QueueCache::makeChannel(const QueueLink &link) {
     return tryChannel(link);
 }
 
-/** Nothing: the agent was replaced. */
+/** As makeChannel(), at once. */
 std::unique_ptr<ReplyChannel> QueueCache::tryChannel(const QueueLink &link) {
     DescriptorPair pair = channelEnds();
     const ChannelSecret secret = ChannelSecret::random();
     const std::uint32_t entry = inFlightTable().allocate();
     std::optional<ChannelId> id;
     try {
-        id = registerChannel(pair.second, link.groupSlot, secret);
+        id = registerChannel(pair.second, link, secret);
     } catch (...) {
         inFlightTable().release(entry);
         throw;

@@ -77,10 +77,11 @@ protected:
     /** Asks the agent for the current queue, and for the queue of the instance that the options
      *  name. @throws as link() */
     virtual Links attach(const Options &options, Generation unusable) = 0;
-    /** Registers the instance's end with the agent. Nothing: no application has that slot.
+    /** Registers the instance's end with the agent. Nothing: the link's slot is not this
+     *  application's any more.
      *  @param secret the agent's messages on the channel begin with it
      *  @throws DescriptorShortageException, IOException, SystemException */
-    virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot,
+    virtual std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                                      const ChannelSecret &secret) = 0;
     /** Never waits. False: the agent cannot be told now. */
     virtual bool unregisterChannels(std::span<const ChannelId> channels) noexcept = 0;

@@ -93,6 +93,7 @@ Map AgentSettings::toMap() const {
         {"log_file", logFile},
         {"log_level", std::to_string(logLevel)},
         {"log_prefix", logPrefix ? "1" : "0"},
+        {"max_app_idle_time", std::to_string(maxAppIdleTime.count())},
         {"max_instances_per_app", std::to_string(maxInstancesPerApp)},
         {"max_pool_size", std::to_string(maxPoolSize)},
         {"pool_idle_time", std::to_string(poolIdleTime.count())},
@@ -122,6 +123,7 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     read(map, "log_file", settings.logFile);
     readNumber(map, "log_level", settings.logLevel);
     read(map, "log_prefix", settings.logPrefix);
+    read(map, "max_app_idle_time", settings.maxAppIdleTime);
     readNumber(map, "max_instances_per_app", settings.maxInstancesPerApp);
     readNumber(map, "max_pool_size", settings.maxPoolSize);
     read(map, "pool_idle_time", settings.poolIdleTime);

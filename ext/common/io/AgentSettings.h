@@ -36,6 +36,7 @@ struct AgentSettings {
     /** 0: maxPoolSize is the only limit. */
     unsigned maxInstancesPerApp = 0;
     std::chrono::seconds poolIdleTime{300};
+    std::chrono::seconds maxAppIdleTime{3600};
     std::chrono::seconds statThrottleRate{10};
     int logLevel = 3;
     /** URLs to request once httpd serves, one a line. */

@@ -23,22 +23,35 @@ void BackgroundThreads::run(const std::string &name, std::function<void()> work)
     }
     Worker &worker = workers_.emplace_back();
     try {
-        worker.thread = Thread(name.substr(0, 15).c_str(), [this, &worker, name, work = std::move(work)]() mutable {
-            try {
-                // The objects that the work holds, such as a Spawner, end before run() may wait for
-                // this thread with a lock held.
-                const std::function<void()> mine = std::exchange(work, nullptr);
-                mine();
-            } catch (const std::exception &error) {
-                Log::error("event=background.failed thread={} error=\"{}\"", name, error.what());
-            }
-            const LockGuard doneGuard(mutex_);
-            worker.done = true;
-        });
+        worker.thread =
+            Thread(name.substr(0, 15).c_str(), [this, &worker, name, work = std::move(work), era = era_]() mutable {
+                try {
+                    // The objects that the work holds, such as a Spawner, end before run() may wait
+                    // for this thread with a lock held.
+                    const std::function<void()> mine = std::exchange(work, nullptr);
+                    mine();
+                } catch (const std::exception &error) {
+                    Log::error("event=background.failed thread={} error=\"{}\"", name, error.what());
+                }
+                // Likewise.
+                era.reset();
+                const LockGuard doneGuard(mutex_);
+                worker.done = true;
+            });
     } catch (...) {
         workers_.pop_back();
         throw;
     }
+}
+
+void BackgroundThreads::keep(std::shared_ptr<const void> object) {
+    const auto next = std::make_shared<Era>();
+    // Destroyed without the lock.
+    std::shared_ptr<Era> ended;
+    const LockGuard guard(mutex_);
+    ended = std::exchange(era_, next);
+    ended->next = next;
+    ended->kept = std::move(object);
 }
 
 void BackgroundThreads::join() {

@@ -24,6 +24,9 @@ public:
 
     /** Starts a thread. What `work` throws is logged. @throws boost::thread_resource_error */
     void run(const std::string &name, std::function<void()> work) EXCLUDES(mutex_);
+    /** Keeps the object until all threads that run now have ended: they may use it. The last of
+     *  them destroys it, without a lock; or this call does, if none runs. */
+    void keep(std::shared_ptr<const void> object) EXCLUDES(mutex_);
     /** Waits until no thread runs. Threads that are started meanwhile are waited for too. */
     void join() EXCLUDES(mutex_);
 
@@ -33,7 +36,16 @@ private:
         bool done = false;
     };
 
+    /** The time between two calls of keep(). Each thread owns the one in which it began, and each
+     *  era the next one: so it lives until all threads of it and of earlier ones have ended. */
+    struct Era {
+        std::shared_ptr<Era> next;
+        /** What was used until its end. */
+        std::shared_ptr<const void> kept;
+    };
+
     Mutex mutex_{Locks::BACKGROUND_THREADS};
+    std::shared_ptr<Era> era_ GUARDED_BY(mutex_) = std::make_shared<Era>();
     std::list<Worker> workers_ GUARDED_BY(mutex_);
 };
 

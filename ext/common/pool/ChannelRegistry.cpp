@@ -1,5 +1,7 @@
 #include "pool/ChannelRegistry.h"
 
+#include <algorithm>
+
 #include "base/Clock.h"
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
@@ -129,6 +131,12 @@ bool ChannelRegistry::owns(std::uint32_t childSlot, ChannelId channel, std::uint
     const LockGuard guard(mutex_);
     const auto found = channels_.find(channel);
     return found != channels_.end() && found->second.childSlot == childSlot && found->second.groupSlot == groupSlot;
+}
+
+bool ChannelRegistry::hasChannels(std::uint32_t groupSlot) const {
+    const LockGuard guard(mutex_);
+    return std::any_of(channels_.begin(), channels_.end(),
+                       [&](const auto &channel) { return channel.second.groupSlot == groupSlot; });
 }
 
 bool ChannelRegistry::lend(ChannelId channel, std::uint32_t groupSlot, const std::function<void(int end)> &use) {

@@ -62,6 +62,8 @@ public:
     void askForIdleChannels() EXCLUDES(mutex_);
     /** Whether it is this sender's, for this Group. */
     bool owns(std::uint32_t childSlot, ChannelId channel, std::uint32_t groupSlot) const EXCLUDES(mutex_);
+    /** Whether any sender has a channel for this Group. */
+    bool hasChannels(std::uint32_t groupSlot) const EXCLUDES(mutex_);
     /**
      * Lends the instance's end of a channel to `use`, for an instance of its own Group only. `use`
      * must not wait.

@@ -22,6 +22,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       room_(room),
       name_(options.groupName()),
       slot_(slot),
+      bornAfter_(context.lastGeneration),
       options_(options),
       restartFiles_(options.appRoot, options.restartDir),
       queue_(slot, name_, context.channels, context.store),
@@ -31,10 +32,12 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       demand_(options_, context.settings, queue_, instances_),
       hangs_(name_, options_, queue_, instances_),
       preloader_(name_, options_, context.threads, pending_),
+      disuse_({context, queue_, instances_, pending_, versions_, preloader_}, context.clock.now()),
       starter_({name_, options_, context, queue_, instances_, pending_, versions_, demand_, preloader_}, *this),
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
                preloader_, starter_},
-              [this, &timer](std::optional<MonotonicTime> date) REQUIRES(poolLock) { timer.set(*this, date); }) {}
+              [this, &timer](std::optional<MonotonicTime> date)
+                  REQUIRES(poolLock) { timer.set(*this, shutDown_ ? date : disuse_.orLook(date)); }) {}
 
 // ----- Requests
 
@@ -50,6 +53,7 @@ Attachment Group::attach(const Options &options, Generation unusable) {
         throw RefusedException(failure.status(), failure.reportId(), failure.summary);
     }
     options_ = options;
+    disuse_.noteUse(now);
     const QueueGenerationPtr current = queue_.current();
     if (current && unusable == current->number && RequestQueue::closed(current->queue.sendingEnd().get())) {
         Log::error("event=queue.broken app=\"{}\" generation={}", name_, unusable.value());

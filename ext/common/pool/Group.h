@@ -9,6 +9,7 @@
 #include "exchange/Options.h"
 #include "pool/ApplicationQueue.h"
 #include "pool/Demand.h"
+#include "pool/Disuse.h"
 #include "pool/GetFailure.h"
 #include "pool/HangWatch.h"
 #include "pool/InstanceStarter.h"
@@ -42,7 +43,8 @@ namespace Passenger {
  */
 class Group : private InstanceStarter::Listener {
 public:
-    /** Everything outlives this object. @param slot in the generation table */
+    /** Everything outlives this object. @param slot in the generation table. Links to the slot of
+     *  generations up to the present one belong to an earlier application */
     Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options &options, std::uint32_t slot);
 
     const std::string &name() const noexcept {
@@ -50,6 +52,9 @@ public:
     }
     std::uint32_t slot() const noexcept {
         return slot_;
+    }
+    Scaler &scaler() noexcept REQUIRES(poolLock) {
+        return scaler_;
     }
     RestartFiles &restartFiles() noexcept {
         return restartFiles_;
@@ -91,6 +96,24 @@ public:
     bool asks() const REQUIRES(poolLock) {
         return queue_.senders().wanted();
     }
+    // ----- Whether it may be forgotten
+
+    const Disuse &disuse() const noexcept REQUIRES(poolLock) {
+        return disuse_;
+    }
+    /** Looks. @return whether it is to be forgotten */
+    bool isForgettable(MonotonicTime now) REQUIRES(poolLock) {
+        return !shutDown_ && disuse_.isOver(now);
+    }
+    bool isShutDown() const noexcept REQUIRES(poolLock) {
+        return shutDown_;
+    }
+    /** Whether the link with this generation is one of this Group. The slot may have been another
+     *  application's before. */
+    bool owns(Generation generation) const noexcept {
+        return bornAfter_ < generation;
+    }
+
     /** The date of this Group on the deadlines has come. */
     void attend(MonotonicTime now) REQUIRES(poolLock);
 
@@ -158,6 +181,8 @@ private:
     Room &room_;
     const std::string name_;
     const std::uint32_t slot_;
+    /** The last generation of any application when this one was made. */
+    const Generation bornAfter_;
     /** Those of the latest request that asked for the queue, for new instances. */
     Options options_ GUARDED_BY(poolLock);
     RestartFiles restartFiles_;
@@ -175,6 +200,7 @@ private:
     Demand demand_ GUARDED_BY(poolLock);
     HangWatch hangs_ GUARDED_BY(poolLock);
     PreloaderCare preloader_ GUARDED_BY(poolLock);
+    Disuse disuse_ GUARDED_BY(poolLock);
     InstanceStarter starter_;
     Scaler scaler_ GUARDED_BY(poolLock);
 };

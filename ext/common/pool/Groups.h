@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -17,17 +18,19 @@
 namespace Passenger {
 
 /**
- * The applications of a Pool, by name and by slot in the generation table. A Group lives as long as
- * this object.
+ * The applications of a Pool, by name and by slot in the generation table. A Group that is
+ * forgotten lives until no background thread and no callback on the loop can refer to it any more.
  *
  * Owned by the Pool; guarded by the pool's lock.
  */
 class Groups {
 public:
-    /** All arguments outlive this object. */
-    Groups(PoolContext &context, Room &room, UpkeepTimer &timer) : context_(context), room_(room), timer_(timer) {}
+    /** All arguments outlive this object. @param most applications that may be known at once */
+    Groups(PoolContext &context, Room &room, UpkeepTimer &timer, std::uint32_t most)
+        : context_(context), room_(room), timer_(timer), most_(most) {}
 
-    /** @throws IOException (too many applications), SystemException */
+    /** Where all slots are taken, forgets the application that is unused for longest.
+     *  @throws IOException (too many applications are in use), SystemException */
     Group &findOrMake(const Options &options) REQUIRES(poolLock);
     /** Null: there is none. @param key an application's options, or the name of its SuperGroup */
     template <typename Key> Group *find(const Key &key) const REQUIRES(poolLock) {
@@ -38,18 +41,35 @@ public:
     Group *at(std::uint32_t slot) const REQUIRES(poolLock) {
         return slot < bySlot_.size() ? bySlot_[slot] : nullptr;
     }
-    /** By slot. */
+    /** In the order of their slots. */
     const std::vector<Group *> &all() const REQUIRES(poolLock) {
-        return bySlot_;
+        return all_;
     }
+    /** The same, for use without the lock. Those that were forgotten meanwhile are shut down. */
+    std::vector<std::shared_ptr<Group>> share() const REQUIRES(poolLock);
+    /** As share(). Null: there is none. */
+    std::shared_ptr<Group> share(const Options &options) const REQUIRES(poolLock);
+    /**
+     * The application is unused (Group::disuse()): its descriptors are closed, and the next
+     * request makes another Group, which may have another slot. Another application may get the
+     * slot. A child that still knows it asks anew: the generation is another one.
+     */
+    void forget(Group &group) REQUIRES(poolLock);
 
 private:
     PoolContext &context_;
     Room &room_;
     UpkeepTimer &timer_;
-    std::unordered_map<std::string, std::unique_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_
+    const std::uint32_t most_;
+    std::uint32_t takeSlot() REQUIRES(poolLock);
+
+    std::unordered_map<std::string, std::shared_ptr<SuperGroup>, GroupNameHash, GroupNameEqual> superGroups_
         GUARDED_BY(poolLock);
+    /** Null: the slot is free. */
     std::vector<Group *> bySlot_ GUARDED_BY(poolLock);
+    std::vector<Group *> all_ GUARDED_BY(poolLock);
+    /** The slots of forgotten applications, the longest free first. */
+    std::deque<std::uint32_t> freeSlots_ GUARDED_BY(poolLock);
 };
 
 }  // namespace Passenger

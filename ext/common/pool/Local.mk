@@ -12,6 +12,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/Demand.cpp \
     %D%/Demand.h \
     %D%/DescriptorStore.h \
+    %D%/Disuse.cpp \
+    %D%/Disuse.h \
     %D%/GetFailure.h \
     %D%/Group.cpp \
     %D%/Group.h \

@@ -40,10 +40,13 @@ protected:
                                   attachment.claims, attachment.senders),
                          std::move(attachment.ownQueue));
     }
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t groupSlot,
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &link,
                                              const ChannelSecret &secret) override {
-        const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, groupSlot, secret);
-        pool_.channelAdded(id, groupSlot);
+        const ChannelId id = pool_.channels().add(instanceEnd.duplicate(), sender_.slot_, link.groupSlot, secret);
+        if (!pool_.channelAdded(id, link.groupSlot, link.generation)) {
+            pool_.channels().remove(id, sender_.slot_);
+            return std::nullopt;
+        }
         return id;
     }
     bool unregisterChannels(std::span<const ChannelId> channels) noexcept override {

@@ -25,7 +25,7 @@ Pool::Pool(const Parts &parts, const PoolSettings &settings)
     : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.store, parts.cpu},
       room_(context_.settings),
       timer_(context_, parts.ownTimer ? std::function<void()>([this] { upkeep(); }) : nullptr),
-      groups_(context_, room_, timer_),
+      groups_(context_, room_, timer_, parts.maxApplications),
       restarts_(context_, groups_),
       memory_(context_, groups_, parts.measureMemory) {
     const PoolGuard guard(context_);
@@ -253,8 +253,15 @@ void Pool::upkeep() {
     const PoolGuard guard(context_);
     const MonotonicTime now = context_.clock.now();
     memory_.startIfDue(now);
+    std::vector<Group *> forgettable;
     for (Group *group : timer_.due(now)) {
         group->attend(now);
+        if (group->isForgettable(now)) {
+            forgettable.push_back(group);
+        }
+    }
+    for (Group *group : forgettable) {
+        groups_.forget(*group);
     }
     room_.trim();
     timer_.arm();
@@ -309,10 +316,10 @@ bool Pool::requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, Chan
     return group && group->requestOverran(channel, ticket, time);
 }
 
-bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot) {
+bool Pool::channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation) {
     const PoolGuard guard(context_);
     Group *group = groups_.at(groupSlot);
-    if (!group) {
+    if (!group || (generation != Generation() && !group->owns(generation))) {
         return false;
     }
     group->queue().senders().reset(channel);

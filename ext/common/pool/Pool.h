@@ -62,6 +62,8 @@ public:
          * have no effect.
          */
         MemoryCheck::Measure measureMemory{};
+        /** Applications that may be known at once. */
+        std::uint32_t maxApplications = GenerationLayout::GROUPS;
     };
 
     Pool(const Parts &parts, const PoolSettings &settings);
@@ -164,8 +166,9 @@ public:
      */
     bool requestOverran(std::uint32_t childSlot, std::uint32_t groupSlot, ChannelId channel, Ticket ticket,
                         std::chrono::milliseconds time);
-    /** A new channel's mark begins at zero. False: there is no such Group. */
-    bool channelAdded(ChannelId channel, std::uint32_t groupSlot);
+    /** A new channel's mark begins at zero. @param generation of the link that the sender has;
+     *  none: it is known to be valid. False: there is no Group with this slot and generation */
+    bool channelAdded(ChannelId channel, std::uint32_t groupSlot, Generation generation = Generation());
 
     ChannelRegistry &channels() noexcept {
         return context_.channels;

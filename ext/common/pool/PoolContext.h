@@ -28,6 +28,9 @@ struct PoolSettings {
     unsigned maxInstancesPerApp = 0;
     /** An instance that was not needed for so long ends; zero: never. */
     std::chrono::nanoseconds idleTime = std::chrono::seconds(300);
+    /** An application without instances, requests and reply channels for so long is forgotten;
+     *  zero: never. */
+    std::chrono::nanoseconds forgetTime = std::chrono::hours(1);
 };
 
 /**

@@ -1,12 +1,13 @@
 #include "pool/RestartCheck.h"
 
 #include <exception>
+#include <utility>
 
 namespace Passenger {
 
-std::vector<Group *> RestartCheck::all() const {
+std::vector<RestartCheck::GroupPtr> RestartCheck::all() const {
     const PoolGuard guard(context_);
-    return groups_.all();
+    return groups_.share();
 }
 
 void RestartCheck::check() {
@@ -16,20 +17,20 @@ void RestartCheck::check() {
 
 void RestartCheck::check(const Options &options) {
     const LockGuard one(mutex_);
-    std::vector<Group *> groups;
+    std::vector<GroupPtr> groups;
     {
         const PoolGuard guard(context_);
-        if (Group *group = groups_.find(options)) {
-            groups.push_back(group);
+        if (GroupPtr group = groups_.share(options)) {
+            groups.push_back(std::move(group));
         }
     }
     check(groups);
 }
 
-void RestartCheck::check(const std::vector<Group *> &groups) {
-    std::vector<Group *> changed;
-    std::vector<Group *> always;
-    for (Group *group : groups) {
+void RestartCheck::check(const std::vector<GroupPtr> &groups) {
+    std::vector<GroupPtr> changed;
+    std::vector<GroupPtr> always;
+    for (const GroupPtr &group : groups) {
         try {
             if (!knowsRights(*group)) {
                 continue;
@@ -49,11 +50,13 @@ void RestartCheck::check(const std::vector<Group *> &groups) {
     if (context_.shuttingDown) {
         return;
     }
-    for (Group *group : changed) {
-        group->restart();
+    for (const GroupPtr &group : changed) {
+        if (!group->isShutDown()) {
+            group->restart();
+        }
     }
-    for (Group *group : always) {
-        if (group->mayAlwaysRestart()) {
+    for (const GroupPtr &group : always) {
+        if (!group->isShutDown() && group->mayAlwaysRestart()) {
             group->restart();
         }
     }
@@ -74,7 +77,7 @@ bool RestartCheck::knowsRights(Group &group) {
 
 std::vector<RestartFolder> RestartCheck::folders() const {
     std::vector<RestartFolder> folders;
-    for (Group *group : all()) {
+    for (const GroupPtr &group : all()) {
         if (group->restartFiles().knowsRights()) {
             folders.push_back(group->restartFiles().folder());
         }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "base/Mutex.h"
@@ -29,8 +30,10 @@ public:
     std::vector<RestartFolder> folders() const EXCLUDES(poolLock);
 
 private:
-    std::vector<Group *> all() const EXCLUDES(poolLock);
-    void check(const std::vector<Group *> &groups) REQUIRES(mutex_) EXCLUDES(poolLock);
+    using GroupPtr = std::shared_ptr<Group>;
+
+    std::vector<GroupPtr> all() const EXCLUDES(poolLock);
+    void check(const std::vector<GroupPtr> &groups) REQUIRES(mutex_) EXCLUDES(poolLock);
     bool knowsRights(Group &group) EXCLUDES(poolLock);
 
     PoolContext &context_;

@@ -21,6 +21,12 @@ bool comesBefore(const Scaler &a, const Scaler &b) REQUIRES(poolLock) {
 
 }  // namespace
 
+void Room::remove(const Scaler &application) {
+    satisfied(application);
+    withdrawReplacement(application);
+    std::erase(applications_, &application);
+}
+
 unsigned Room::size() const {
     unsigned sum = 0;
     for (const Scaler *application : applications_) {

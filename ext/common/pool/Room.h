@@ -27,10 +27,12 @@ public:
     /** @param settings outlive this object */
     explicit Room(const PoolSettings &settings) : settings_(settings) {}
 
-    /** The application's instances count from now on. The scaler lives as long as this object. */
+    /** The application's instances count from now on, until remove(). */
     void add(Scaler &application) REQUIRES(poolLock) {
         applications_.push_back(&application);
     }
+    /** The application has no instances and no wishes. */
+    void remove(const Scaler &application) REQUIRES(poolLock);
 
     /**
      * Whether the application may start one instance more. If not, its wish is kept, and room is

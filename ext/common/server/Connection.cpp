@@ -190,7 +190,7 @@ void Connection::attach(const Frame &frame) {
 
 void Connection::registerChannel(Frame frame) {
     const auto groupSlot = static_cast<std::uint32_t>(frame.number(0));
-    const std::optional<ChannelSecret> secret = ChannelSecret::from(frame.field(1));
+    const std::optional<ChannelSecret> secret = ChannelSecret::from(frame.field(2));
     if (!secret) {
         throw ProtocolException("the secret of a reply channel does not have 16 bytes");
     }
@@ -204,8 +204,9 @@ void Connection::registerChannel(Frame frame) {
         return;
     }
     const ChannelId channel = context_.pool.channels().add(std::move(end), child(), groupSlot, *secret);
-    if (!context_.pool.channelAdded(channel, groupSlot)) {
-        // The slot is one of an earlier agent, whose end the child has not noticed yet.
+    if (!context_.pool.channelAdded(channel, groupSlot, Generation(frame.number(1)))) {
+        // The slot is one of an earlier agent, whose end the child has not noticed yet; or of an
+        // application that was forgotten since the child asked for its queue.
         context_.pool.channels().remove(channel, child());
         refuse(NO_SUCH_SLOT, "there is no application with slot " + std::to_string(groupSlot));
         return;

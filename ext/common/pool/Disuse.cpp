@@ -1,0 +1,37 @@
+#include "pool/Disuse.h"
+
+#include <algorithm>
+
+namespace Passenger {
+
+namespace {
+
+/** An application is looked at so often in the time after which it is forgotten. */
+constexpr int LOOKS = 4;
+
+}  // namespace
+
+bool Disuse::isUnused() const {
+    return parts_.instances.empty() && parts_.pending.none() && !parts_.pending.standby() && !parts_.queue.current() &&
+           !parts_.versions.deployment() && !parts_.preloader.reforking() && parts_.queue.inFlight() == 0 &&
+           !parts_.context.channels.hasChannels(parts_.queue.slot());
+}
+
+bool Disuse::isOver(MonotonicTime now) {
+    if (!isUnused()) {
+        lastUsed_ = now;
+    }
+    const std::chrono::nanoseconds time = parts_.context.settings.forgetTime;
+    return time > std::chrono::nanoseconds(0) && now - lastUsed_ >= time;
+}
+
+std::optional<MonotonicTime> Disuse::orLook(std::optional<MonotonicTime> date) const {
+    const std::chrono::nanoseconds time = parts_.context.settings.forgetTime;
+    if (time == std::chrono::nanoseconds(0)) {
+        return date;
+    }
+    const MonotonicTime look = parts_.context.clock.now() + time / LOOKS;
+    return date ? std::min(*date, look) : look;
+}
+
+}  // namespace Passenger

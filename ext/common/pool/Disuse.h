@@ -1,0 +1,54 @@
+#pragma once
+
+#include <optional>
+
+#include "base/Clock.h"
+#include "pool/ApplicationQueue.h"
+#include "pool/Instances.h"
+#include "pool/PendingSpawns.h"
+#include "pool/PoolContext.h"
+#include "pool/PreloaderCare.h"
+#include "pool/Versions.h"
+
+namespace Passenger {
+
+/**
+ * Since when nobody uses an application: it has no instance, none on its way, no request, no queue,
+ * and no child has a reply channel of it. After PoolSettings::forgetTime it is to be forgotten.
+ *
+ * Owned by the Group; guarded by the pool's lock.
+ */
+class Disuse {
+public:
+    /** What an application is used by. */
+    struct Parts {
+        const PoolContext &context;
+        const ApplicationQueue &queue;
+        const Instances &instances;
+        const PendingSpawns &pending;
+        const Versions &versions;
+        const PreloaderCare &preloader;
+    };
+
+    /** Everything outlives this object. */
+    Disuse(const Parts &parts, MonotonicTime now) : parts_(parts), lastUsed_(now) {}
+
+    bool isUnused() const REQUIRES(poolLock);
+    /** When the application was last seen to be used. */
+    MonotonicTime lastUsed() const noexcept {
+        return lastUsed_;
+    }
+    void noteUse(MonotonicTime now) noexcept {
+        lastUsed_ = now;
+    }
+    /** Looks. @return whether the application has been unused for long enough */
+    bool isOver(MonotonicTime now) REQUIRES(poolLock);
+    /** This date, or an earlier one at which to look: an unused application has no other date. */
+    std::optional<MonotonicTime> orLook(std::optional<MonotonicTime> date) const REQUIRES(poolLock);
+
+private:
+    const Parts parts_;
+    MonotonicTime lastUsed_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,210 @@
+// Pool: applications that are forgotten since nobody uses them.
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "io/SocketPair.h"
+#include "log/Log.h"
+#include "support/Eventually.h"
+#include "support/PoolFixture.h"
+
+namespace Passenger {
+
+using namespace std::chrono_literals;
+
+class PoolForgetTest : public PoolFixture {
+    CPPUNIT_TEST_SUITE(PoolForgetTest);
+    CPPUNIT_TEST(testAnUnusedApplicationIsForgottenAfterAnHour);
+    CPPUNIT_TEST(testAForgottenApplicationHasNoDescriptors);
+    CPPUNIT_TEST(testAnInstanceKeepsItKnown);
+    CPPUNIT_TEST(testAReplyChannelKeepsItKnown);
+    CPPUNIT_TEST(testARequestForTheQueueBeginsTheHourAnew);
+    CPPUNIT_TEST(testTheTimeCanBeChangedAndZeroIsNever);
+    CPPUNIT_TEST(testAForgottenApplicationServesItsNextRequest);
+    CPPUNIT_TEST(testARestartCheckSurvivesAForgottenApplication);
+    CPPUNIT_TEST(testASpawnThatIsUnderWayKeepsItKnown);
+    CPPUNIT_TEST(testWhereAllSlotsAreTakenTheLongestUnusedApplicationGoes);
+    CPPUNIT_TEST(testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel);
+    CPPUNIT_TEST_SUITE_END();
+
+    static Options rare(const std::string &root = "/srv/blog") {
+        Options options = app(root);
+        options.minInstances = 0;
+        return options;
+    }
+    std::size_t known() const {
+        return pool_->inspect().superGroups.size();
+    }
+    /** Ends the application's instances, and its queue. */
+    void becomeUnused() {
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        pool_->clear();
+        step();
+        CPPUNIT_ASSERT(eventuallyCount(0));
+        advance(20s, 1s);
+    }
+    Attachment attach(const Options &options) {
+        return pool_->attach(options);
+    }
+    void hours(int count) {
+        advance(count * 1h, 5min);
+    }
+
+public:
+    void testAnUnusedApplicationIsForgottenAfterAnHour() {
+        attach(rare());
+        becomeUnused();
+        advance(55min, 1min);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+        advance(25min, 1min);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+        CPPUNIT_ASSERT(log_->contains("event=app.forgotten app=\"/srv/blog (production)\"") ||
+                       Log::level() < LogLevel::INFO);
+    }
+
+    static std::size_t descriptors() {
+        return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {}));
+    }
+
+    void testAForgottenApplicationHasNoDescriptors() {
+        const std::size_t before = descriptors();
+        // A dummy of an instance would keep some.
+        factory_->failuresToCome = 1;
+        attach(rare());
+        CPPUNIT_ASSERT(eventually([&] { return pool_->inspect().superGroups[0].groups[0].lastFailure.has_value(); }));
+        CPPUNIT_ASSERT(descriptors() > before);
+        hours(2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+        CPPUNIT_ASSERT(eventually([&] { return descriptors() == before; }));
+    }
+
+    void testAnInstanceKeepsItKnown() {
+        Options options = rare();
+        options.minInstances = 1;
+        attach(options);
+        CPPUNIT_ASSERT(eventuallyCount(1));
+        hours(5);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+        CPPUNIT_ASSERT_EQUAL(1U, count());
+    }
+
+    void testAReplyChannelKeepsItKnown() {
+        const Attachment attachment = attach(rare());
+        const std::uint32_t sender = pool_->channels().addSender(InFlightReader());
+        DescriptorPair pair = makeSeqPacketPair();
+        const ChannelId channel =
+            pool_->channels().add(std::move(pair.second), sender, attachment.groupSlot, ChannelSecret::random());
+        CPPUNIT_ASSERT(pool_->channelAdded(channel, attachment.groupSlot, attachment.generation));
+        becomeUnused();
+        hours(5);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+        pool_->channelsGone(sender, std::array{channel});
+        hours(2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+        pool_->senderGone(sender);
+    }
+
+    void testARequestForTheQueueBeginsTheHourAnew() {
+        for (int i = 0; i < 3; i++) {
+            attach(rare());
+            becomeUnused();
+            advance(50min, 5min);
+            CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+        }
+    }
+
+    void testTheTimeCanBeChangedAndZeroIsNever() {
+        PoolSettings settings;
+        settings.forgetTime = 0s;
+        pool_->configure(settings);
+        attach(rare());
+        becomeUnused();
+        hours(24);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+        settings.forgetTime = 10s;
+        pool_->configure(settings);
+        advance(1min, 1s);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+    }
+
+    void testAForgottenApplicationServesItsNextRequest() {
+        const Attachment before = attach(rare());
+        becomeUnused();
+        hours(2);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+        CPPUNIT_ASSERT(get(rare()) != nullptr);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+        CPPUNIT_ASSERT(attach(rare()).generation != before.generation);
+    }
+
+    void testARestartCheckSurvivesAForgottenApplication() {
+        attach(rare());
+        becomeUnused();
+        std::atomic<bool> stop = false;
+        std::thread checks([&] {
+            while (!stop) {
+                pool_->checkRestarts();
+                pool_->restartFolders();
+            }
+        });
+        hours(2);
+        stop = true;
+        checks.join();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{0}, known());
+    }
+
+    void testASpawnThatIsUnderWayKeepsItKnown() {
+        factory_->hold();
+        attach(rare());
+        hours(3);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, known());
+        factory_->release();
+        CPPUNIT_ASSERT(eventuallyCount(1));
+    }
+
+    void testWhereAllSlotsAreTakenTheLongestUnusedApplicationGoes() {
+        Pool::Parts few = parts();
+        few.maxApplications = 2;
+        makePool(few, PoolSettings{});
+        attach(rare("/srv/one"));
+        becomeUnused();
+        advance(1min, 10s);
+        attach(rare("/srv/two"));
+        becomeUnused();
+        attach(rare("/srv/three"));
+        PoolSnapshot now = pool_->inspect();
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, now.superGroups.size());
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/three (production)"), now.superGroups[0].name);
+        CPPUNIT_ASSERT_EQUAL(std::string("/srv/two (production)"), now.superGroups[1].name);
+        attach(rare("/srv/two"));
+        CPPUNIT_ASSERT_THROW(attach(rare("/srv/four")), IOException);
+    }
+
+    void testALinkOfAnEarlierApplicationOfTheSlotGetsNoChannel() {
+        Pool::Parts few = parts();
+        few.maxApplications = 1;
+        makePool(few, PoolSettings{});
+        const Attachment one = attach(rare("/srv/one"));
+        becomeUnused();
+        const Attachment two = attach(rare("/srv/two"));
+        CPPUNIT_ASSERT_EQUAL(one.groupSlot, two.groupSlot);
+        const std::uint32_t sender = pool_->channels().addSender(InFlightReader());
+        DescriptorPair pair = makeSeqPacketPair();
+        const ChannelId channel =
+            pool_->channels().add(std::move(pair.second), sender, one.groupSlot, ChannelSecret::random());
+        CPPUNIT_ASSERT(!pool_->channelAdded(channel, one.groupSlot, one.generation));
+        CPPUNIT_ASSERT(pool_->channelAdded(channel, two.groupSlot, two.generation));
+        pool_->senderGone(sender);
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(PoolForgetTest);
+
+}  // namespace Passenger
