@@ -44,8 +44,8 @@ int RequestHandler::run() {
         sender.fail(HTTP_SERVICE_UNAVAILABLE, problem.what());
     }
     // The exchange is over: the application's thread, the channel, the request context and the
-    // body's file are free for other requests. An application that has taken the connection over may
-    // still read the body.
+    // body's file are free for other requests. An application that has taken the connection over
+    // may still read the body.
     if (!sender.hasStream()) {
         buffered_.reset();
     }

@@ -3,8 +3,8 @@
 # An application that attacks the agent and httpd: with descriptors whose last close waits for
 # LINGER seconds, TCP connections with SO_LINGER and a peer that reads nothing (socket(7)); with
 # connections that it takes over and never closes; with messages in the agent's name; with request
-# bodies that it leaves in its reply channels or keeps; with answers that fill httpd's disk; and with
-# output that fills the log.
+# bodies that it leaves in its reply channels or keeps; with answers that fill httpd's disk; and
+# with output that fills the log.
 #
 # /control      sends such a descriptor to the agent, on the control socket
 # /channel      sends such a descriptor to the httpd thread that waits for the answer
