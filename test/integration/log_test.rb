@@ -86,7 +86,7 @@ class LogTest < IntegrationTest
   def test_a_log_without_a_reader_delays_no_request
     made = configuration do |one|
       one.error_log = "|$exec cat >>'%s'"
-      one.site("printer.test", SampleApps.written(PRINTER))
+      one.site("printer.test", SampleApps.written(PRINTER), "PassengerMaxLogLinesPerSecond 0\n")
       one.site("rack.test", SampleApps.rack)
     end
     with_server(made) do |server|

@@ -14,6 +14,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ApplicationPoolContractTest.cpp \
     %D%/ApplicationPoolServerTest.cpp \
     %D%/ApplicationQueueTest.cpp \
+    %D%/BackgroundThreadsTest.cpp \
     %D%/BackoffTest.cpp \
     %D%/BodySenderTest.cpp \
     %D%/BootGuardTest.cpp \

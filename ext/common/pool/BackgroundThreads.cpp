@@ -44,6 +44,13 @@ void BackgroundThreads::run(const std::string &name, std::function<void()> work)
     }
 }
 
+BackgroundThreads::Era::~Era() {
+    while (next && next.use_count() == 1) {
+        // The only owner of the next era takes over the one after it.
+        next = std::exchange(next->next, nullptr);
+    }
+}
+
 void BackgroundThreads::keep(std::shared_ptr<const void> object) {
     const auto next = std::make_shared<Era>();
     // Destroyed without the lock.

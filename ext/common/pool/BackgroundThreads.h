@@ -39,6 +39,12 @@ private:
     /** The time between two calls of keep(). Each thread owns the one in which it began, and each
      *  era the next one: so it lives until all threads of it and of earlier ones have ended. */
     struct Era {
+        Era() = default;
+        /** Destroys what follows step by step: a chain of many eras would need a deep stack. */
+        ~Era();
+        Era(const Era &) = delete;
+        Era &operator=(const Era &) = delete;
+
         std::shared_ptr<Era> next;
         /** What was used until its end. */
         std::shared_ptr<const void> kept;
