@@ -22,7 +22,7 @@ namespace Passenger {
  */
 class Children {
 public:
-    /** Connections of one child. It keeps four, and has one more for each thread that asks. */
+    /** Connections of one child. It needs two, which its threads share (PoolClient). */
     static constexpr unsigned MOST_CONNECTIONS = 1024;
 
     Children(EventLoop &loop, Pool &pool) : loop_(loop), pool_(pool) {}
