@@ -52,9 +52,9 @@ struct World {
     DescriptorPair own = makeSeqPacketPair();
     DescriptorPair otherChilds = makeSeqPacketPair();
     DescriptorPair otherGroups = makeSeqPacketPair();
-    ChannelId ownId = channels.add(own.second.duplicate(), child, SLOT);
-    ChannelId otherChildsId = channels.add(otherChilds.second.duplicate(), otherChild, SLOT);
-    ChannelId otherGroupsId = channels.add(otherGroups.second.duplicate(), child, OTHER_SLOT);
+    ChannelId ownId = channels.add(own.second.duplicate(), child, SLOT, ChannelSecret::random());
+    ChannelId otherChildsId = channels.add(otherChilds.second.duplicate(), otherChild, SLOT, ChannelSecret::random());
+    ChannelId otherGroupsId = channels.add(otherGroups.second.duplicate(), child, OTHER_SLOT, ChannelSecret::random());
 };
 
 World &world() {

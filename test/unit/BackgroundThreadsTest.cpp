@@ -22,7 +22,7 @@ public:
         std::promise<void> end;
         threads.run("early", [&] { end.get_future().wait(); });
         const std::weak_ptr<int> kept = [&] {
-            const auto object = std::make_shared<int>(1);
+            auto object = std::make_shared<int>(1);
             threads.keep(object);
             return object;
         }();

@@ -118,7 +118,7 @@ protected:
                                   claims_.memory().readOnlyDescriptor(), senders_.memory().descriptor()),
                          FileDescriptor());
     }
-    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, std::uint32_t,
+    std::optional<ChannelId> registerChannel(const FileDescriptor &instanceEnd, const QueueLink &,
                                              const ChannelSecret &) override {
         instanceEnd_ = instanceEnd.duplicate();
         return ChannelId(CHANNEL);
