@@ -69,6 +69,7 @@ libpassenger_httpmessages_la_SOURCES = \
     %D%/httpd/Guard.h \
     %D%/httpd/Httpd.h \
     %D%/httpd/PoolText.h \
+    %D%/httpd/Retained.h \
     %D%/mod_passenger.cpp \
     %D%/request/AppFinder.cpp \
     %D%/request/AppFinder.h \

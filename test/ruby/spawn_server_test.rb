@@ -124,9 +124,10 @@ module PhusionPassenger
       @agent = closing(Peers::Agent.new(Etc.getpwuid.name, "1"))
       _, process = @agent.start("instance")
       process.read
-      # The time passes more than once while the process runs.
-      sleep 3
-      assert @agent.alive?(@agent.hello.fields[1].to_i)
+      pid = @agent.hello.fields[1].to_i
+      before = switches(pid)
+      eventually("that the time has passed while the process runs") { switches(pid) >= before + 3 }
+      assert @agent.alive?(pid)
       process.booted
       process.close
       assert_equal 3, @agent.wait
@@ -154,6 +155,11 @@ module PhusionPassenger
 
     def knows_own_shell?
       LoginShell.new(Etc.getpwuid.shell).usable?
+    end
+
+    # How often the main thread of a process has gone to sleep (proc(5)).
+    def switches(pid)
+      File.read("/proc/#{pid}/status")[/^voluntary_ctxt_switches:\s*(\d+)/, 1].to_i
     end
 
     # Returns the environment that the application has.

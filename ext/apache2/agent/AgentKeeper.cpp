@@ -7,10 +7,8 @@
 #include <csignal>
 #include <exception>
 #include <string>
-#include <type_traits>
 
 extern "C" {
-#include <apr_portable.h>
 #include <apr_thread_proc.h>
 #include <mpm_common.h>
 }
@@ -20,14 +18,15 @@ extern "C" {
 #include "apache2/config/Directives.h"
 #include "apache2/config/Settings.h"
 #include "apache2/httpd/Guard.h"
+#include "apache2/httpd/Retained.h"
 #include "base/Exceptions.h"
 
 namespace Passenger {
 
 namespace {
 
-/** The state that outlives the unloading of the module. Plain data, zeroed by httpd. */
-struct Retained {
+/** The state that outlives the unloading of the module. */
+struct LeftAgent {
     bool present;
     /** The generation of httpd's configuration when the handle was left. Only the next generation
      *  may use the handle. */
@@ -40,8 +39,6 @@ struct Retained {
     apr_time_t seenAliveAt;
     unsigned failures;
 };
-static_assert(std::is_trivially_copyable_v<Retained>);
-static_assert(std::is_trivially_destructible_v<Retained>);
 
 // A change of the layout needs a new name.
 constexpr const char *RETAINED_NAME = "mod_passenger/agent/3";
@@ -56,12 +53,8 @@ pid_t theOwner = 0;
 apr_pool_t *thePconf = nullptr;
 apr_pool_t *thePlog = nullptr;
 
-Retained &retained() {
-    void *data = ap_retained_data_get(RETAINED_NAME);
-    if (data == nullptr) {
-        data = ap_retained_data_create(RETAINED_NAME, sizeof(Retained));
-    }
-    return *static_cast<Retained *>(data);
+LeftAgent &retained() {
+    return Retained::data<LeftAgent>(RETAINED_NAME);
 }
 
 /** httpd reaps each of its child processes, and reports the end of the watchdog within a second. */
@@ -101,7 +94,7 @@ bool tell(const AgentSettings &settings, server_rec *server) {
 }
 
 /** Takes the retained agent over if it lives and suits the configuration. Otherwise ends it. */
-bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
+bool adopt(LeftAgent &keep, const AgentIdentity &wanted, const AgentSettings &settings, server_rec *server) {
     if (!keep.present) {
         return false;
     }
@@ -126,7 +119,8 @@ bool adopt(Retained &keep, const AgentIdentity &wanted, const AgentSettings &set
 }
 
 /** Runs `start` and counts the attempt. Logs a failure. @return success */
-template <typename Start> bool attempt(Retained &keep, const AgentSettings &settings, server_rec *server, Start start) {
+template <typename Start>
+bool attempt(LeftAgent &keep, const AgentSettings &settings, server_rec *server, Start start) {
     bool livedLong = keep.startedAt == 0 || keep.seenAliveAt - keep.startedAt >= SHORT_LIFE;
     keep.failures = livedLong ? 0 : keep.failures + 1;
     keep.startedAt = apr_time_now();
@@ -147,18 +141,6 @@ template <typename Start> bool attempt(Retained &keep, const AgentSettings &sett
     }
 }
 
-/**
- * Makes httpd close a descriptor. httpd clears plog after it has read the configuration, whether or
- * not it loads this module. The cleanup is APR's, since this code may be unloaded.
- */
-void closeWithPlog(int fd) {
-    if (fd < 0) {
-        return;
-    }
-    apr_file_t *file = nullptr;
-    apr_os_pipe_put_ex(&file, &fd, 1, thePlog);
-}
-
 /** The cleanup of pconf: httpd reloads or ends. Also runs in children, which own nothing. */
 apr_status_t leave(void * /*unused*/) {
     if (theServer == nullptr || getpid() != theOwner) {
@@ -166,13 +148,13 @@ apr_status_t leave(void * /*unused*/) {
     }
     try {
         if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
-            Retained &keep = retained();
+            LeftAgent &keep = retained();
             keep.handle = theServer->release();
             keep.present = true;
             keep.generation = ap_state_query(AP_SQ_CONFIG_GEN);
-            closeWithPlog(keep.handle.controlSocket);
-            closeWithPlog(keep.handle.connectSocket);
-            closeWithPlog(keep.handle.serverSocket);
+            Retained::closeWith(thePlog, keep.handle.controlSocket);
+            Retained::closeWith(thePlog, keep.handle.connectSocket);
+            Retained::closeWith(thePlog, keep.handle.serverSocket);
         }
         endServer();
     } catch (const std::exception &problem) {
@@ -186,7 +168,7 @@ apr_status_t leave(void * /*unused*/) {
  * it cannot be started, or agents die one after the other, requests are refused until a reload
  * starts the next agent.
  */
-void replace(Retained &keep, server_rec *server) {
+void replace(LeftAgent &keep, server_rec *server) {
     const AgentSettings settings = agentSettings(Settings::of(server));
     ap_log_error(APLOG_MARK, APLOG_ERR, 0, server, "event=agent.lost consequence=\"a new agent is started\"");
     if (attempt(keep, settings, server, [&] { theServer->replace(settings); })) {
@@ -197,7 +179,7 @@ void replace(Retained &keep, server_rec *server) {
 }
 
 /** The first attempt is at once, the next ones after growing pauses. */
-bool mayTryAgain(const Retained &keep) {
+bool mayTryAgain(const LeftAgent &keep) {
     apr_time_t pause = std::min(FIRST_PAUSE << std::min(keep.failures, 16U), LONGEST_PAUSE);
     return keep.failures == 0 || apr_time_now() - keep.startedAt >= pause;
 }
@@ -221,7 +203,7 @@ int AgentKeeper::checkConfiguration(apr_pool_t * /*temporary*/, server_rec *serv
 }
 
 void AgentKeeper::comeBack() noexcept {
-    Retained &keep = retained();
+    LeftAgent &keep = retained();
     if (!keep.present) {
         return;
     }
@@ -235,11 +217,7 @@ void AgentKeeper::comeBack() noexcept {
 }
 
 int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {
-    // At its start httpd reads its configuration twice, the first time before it becomes a daemon.
-    // A module that a reload adds sees only the second pass. So httpd's state tells the passes
-    // apart, and not a counter.
-    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL ||
-        ap_state_query(AP_SQ_MAIN_STATE) <= AP_SQ_MS_CREATE_PRE_CONFIG) {
+    if (!Retained::isForService()) {
         return OK;
     }
     Directives::logNotices(server);
@@ -247,7 +225,7 @@ int AgentKeeper::start(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) 
     const Settings &settings = Settings::of(server);
     AgentSettings wantedSettings = agentSettings(settings);
     AgentIdentity wanted = identityOf(settings);
-    Retained &keep = retained();
+    LeftAgent &keep = retained();
     theOwner = getpid();
     thePconf = pconf;
     thePlog = plog;
@@ -264,7 +242,7 @@ void AgentKeeper::check(server_rec *server) {
     if (getpid() != theOwner) {
         return;
     }
-    Retained &keep = retained();
+    LeftAgent &keep = retained();
     bool replaceable = theServer != nullptr && theServer->replaceable();
     if (theServer != nullptr && theServer->alive()) {
         keep.seenAliveAt = apr_time_now();

@@ -4,29 +4,27 @@
 #include <unistd.h>
 
 #include <tuple>
-#include <type_traits>
 #include <utility>
 
 extern "C" {
-#include <apr_portable.h>
 #include <apr_siphash.h>
 }
 
+#include "apache2/httpd/Retained.h"
 #include "base/Exceptions.h"
 
 namespace Passenger {
 
 namespace {
 
-/** The state that outlives the unloading of the module. Plain data, zeroed by httpd. */
-struct Retained {
+/** The state that outlives the unloading of the module. */
+struct LeftMemory {
     bool present;
     /** The generation of httpd's configuration when the descriptor was left. Only the next one may
      *  use it. */
     int generation;
     int descriptor;
 };
-static_assert(std::is_trivially_copyable_v<Retained> && std::is_trivially_destructible_v<Retained>);
 
 // A change of this layout or of the ledger's needs a new name.
 constexpr const char *RETAINED_NAME = "mod_passenger/spool/1";
@@ -36,12 +34,8 @@ int theDescriptor = -1;
 pid_t theOwner = 0;
 apr_pool_t *thePlog = nullptr;
 
-Retained &retained() {
-    void *data = ap_retained_data_get(RETAINED_NAME);
-    if (data == nullptr) {
-        data = ap_retained_data_create(RETAINED_NAME, sizeof(Retained));
-    }
-    return *static_cast<Retained *>(data);
+LeftMemory &retained() {
+    return Retained::data<LeftMemory>(RETAINED_NAME);
 }
 
 /** The cleanup of pconf. Also runs in children, which keep nothing for the next load. */
@@ -51,10 +45,7 @@ apr_status_t leave(void * /*unused*/) {
     }
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_EXITING) {
         retained() = {true, ap_state_query(AP_SQ_CONFIG_GEN), theDescriptor};
-        // httpd clears plog after it has read the configuration, whether or not it loads this
-        // module. The cleanup is APR's, since this code may be unloaded.
-        apr_file_t *file = nullptr;
-        apr_os_pipe_put_ex(&file, &theDescriptor, 1, thePlog);
+        Retained::closeWith(thePlog, theDescriptor);
     } else {
         close(theDescriptor);
     }
@@ -65,7 +56,7 @@ apr_status_t leave(void * /*unused*/) {
 }  // namespace
 
 void SpoolMemory::comeBack() noexcept {
-    Retained &keep = retained();
+    LeftMemory &keep = retained();
     if (keep.present && ap_state_query(AP_SQ_CONFIG_GEN) == keep.generation + 1) {
         // plog closes the original descriptor.
         theDescriptor = fcntl(keep.descriptor, F_DUPFD_CLOEXEC, 3);
@@ -74,9 +65,7 @@ void SpoolMemory::comeBack() noexcept {
 }
 
 void SpoolMemory::prepare(apr_pool_t *pconf, apr_pool_t *plog, server_rec *server) {
-    // At its start httpd reads its configuration twice, and loads this code for each.
-    if (ap_state_query(AP_SQ_RUN_MODE) != AP_SQ_RM_NORMAL ||
-        ap_state_query(AP_SQ_MAIN_STATE) <= AP_SQ_MS_CREATE_PRE_CONFIG) {
+    if (!Retained::isForService()) {
         return;
     }
     theOwner = getpid();

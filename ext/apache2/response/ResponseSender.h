@@ -79,11 +79,12 @@ public:
     void deliver() {
         output_.deliver();
     }
-    /** The stream to the application that has taken the client's connection over; else none. The
-     *  head, if this side makes it, has been sent. */
+    /** Whether the application has taken the client's connection over. */
     bool hasStream() const noexcept {
         return static_cast<bool>(stream_);
     }
+    /** The stream to the application if hasStream(); else none. The head, if this side makes it,
+     *  has been sent. */
     FileDescriptor takeStream() noexcept {
         return std::move(stream_);
     }

@@ -7,11 +7,9 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 
-#include <fmt/format.h>
-
+#include "base/CleanEnvironment.h"
 #include "base/Exceptions.h"
 #include "base/Split.h"
 #include "io/LineReader.h"
@@ -24,7 +22,6 @@ namespace {
 /** More than the longest time of the helper for sixteen URLs at once. */
 constexpr std::chrono::minutes LONGEST{10};
 constexpr std::chrono::seconds END_LIMIT{1};
-constexpr const char *DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 constexpr int FIRST_ERROR = 500;
 
 std::string scriptOf(const AgentSettings &settings) {
@@ -37,7 +34,6 @@ ChildProcess::Command commandFor(const AgentSettings &settings, const std::set<s
     for (const std::string &url : urls) {
         all += url + "\n";
     }
-    const char *path = std::getenv("PATH");
     ChildProcess::Command command;
     if (::geteuid() == 0) {
         command.program = settings.agentProgram();
@@ -46,9 +42,9 @@ ChildProcess::Command commandFor(const AgentSettings &settings, const std::set<s
         command.program = settings.rubyCommand;
         command.arguments = {scriptOf(settings)};
     }
+    command.environment = cleanEnvironment();
     // Not as arguments, which all users can read: a query may be a secret.
-    command.environment = {fmt::format("PATH={}", path != nullptr ? path : DEFAULT_PATH), "LANG=C.UTF-8",
-                           "PASSENGER_PRE_START_URLS=" + all};
+    command.environment->push_back("PASSENGER_PRE_START_URLS=" + all);
     command.newSession = true;
     return command;
 }

@@ -5,6 +5,8 @@ libpassenger_base_la_SOURCES = \
     %D%/ChildProcess.h \
     %D%/ChildSetup.cpp \
     %D%/ChildSetup.h \
+    %D%/CleanEnvironment.cpp \
+    %D%/CleanEnvironment.h \
     %D%/Clock.h \
     %D%/DescriptorCloser.cpp \
     %D%/DescriptorCloser.h \

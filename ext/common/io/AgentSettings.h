@@ -21,8 +21,8 @@ struct AgentSettings {
     /** The environment of applications whose options have none. */
     std::string environment = "production";
     /**
-     * The user of the spawn server if the agent runs as root. Empty: the agent's user. With an
-     * unknown user the spawn server does not start.
+     * The user of all applications if the agent runs as root. Empty or "root": each application has
+     * its own. With an unknown user no spawn server starts.
      */
     std::string user;
     /** The log of the agent and of applications. Empty: the sender's standard error. */
@@ -41,9 +41,8 @@ struct AgentSettings {
     int logLevel = 3;
     /** URLs to request once httpd serves, one a line. */
     std::string preStart;
-    /**
-     * The user of helper processes that need no rights, if the agent runs as root.
-     */
+    /** If the agent runs as root: the user of helper processes that need no rights, and of
+     *  applications that would run as root. */
     std::string defaultUser = "nobody";
     /** The group of applications of `defaultUser`. Empty: that user's primary group. */
     std::string defaultGroup;

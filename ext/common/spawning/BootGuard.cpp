@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/Poll.h"
+#include "io/SocketPair.h"
 #include "log/Log.h"
 
 namespace Passenger {
@@ -21,7 +22,10 @@ constexpr auto SWEEP_LIMIT = 5000ms;
 
 }  // namespace
 
-BootGuard::BootGuard(FileDescriptor socket) noexcept : keeper_(std::move(socket)) {}
+// The keeper runs as the application's user, whose other processes can use its end of the socket.
+BootGuard::BootGuard(FileDescriptor socket) noexcept : keeper_(FileDescriptor::foreign(socket.release())) {
+    denyDescriptors(keeper_);
+}
 
 BootGuard &BootGuard::operator=(BootGuard &&other) noexcept {
     if (this != &other) {

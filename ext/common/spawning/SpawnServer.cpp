@@ -3,9 +3,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <string_view>
 
+#include "base/CleanEnvironment.h"
 #include "base/Exceptions.h"
 #include "base/Split.h"
 #include "io/SocketPair.h"
@@ -26,7 +26,6 @@ constexpr int CONTROL_DESCRIPTOR = 3;
 constexpr auto END_LIMIT = 1000ms;
 /** The exit status of a spawn server that has ended because it had no process. */
 constexpr int IDLE_STATUS = 3;
-constexpr const char *DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /** The begin of the line in which run-as tells its failure. */
 constexpr std::string_view PROBLEM = "passenger-agent: ";
 
@@ -52,12 +51,6 @@ Frame makeStartFrame(const StartRequest &request) {
         throw SpawnException(std::string("the process environment is too large: ") + e.what());
     }
     return frame;
-}
-
-/** The agent's own variables are not for processes of other users, who can read them. */
-std::vector<std::string> cleanEnvironment() {
-    const char *const path = std::getenv("PATH");
-    return {std::string("PATH=") + (path != nullptr ? path : DEFAULT_PATH), "LANG=C.UTF-8"};
 }
 
 /** The failure of run-as in the output of a process, or nothing. */

@@ -5,14 +5,15 @@
 
 namespace Passenger {
 
-/** A request to the spawn server to start a process. */
+/** A request to a spawn server to start a process. */
 struct StartRequest {
     enum class Role { PRELOADER, INSTANCE, BRIDGE };
 
     Role role = Role::INSTANCE;
     /** The Ruby to execute; for a BRIDGE, passenger-agent. */
     std::string program = "ruby";
-    /** Empty: the spawn server's user. */
+    /** Named where the agent runs as root and no user is set for all. Then an empty group is the
+     *  user's primary group. */
     std::string user;
     std::string group;
     /**

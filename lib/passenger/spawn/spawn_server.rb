@@ -70,7 +70,8 @@ module PhusionPassenger
 
     private
 
-    # Ends the spawn server instead if no frame comes for a while and it has no process.
+    # Returns nil at the end of the socket. Exits if no frame comes for a while and there is no
+    # process.
     def next_frame
       until IO.select([@control.io], nil, nil, @idle_time)
         exit(IDLE_STATUS) unless reap
@@ -79,8 +80,7 @@ module PhusionPassenger
     end
 
     # Waits for any child. The children are the processes it started and, as it is a subreaper,
-    # orphans of their descendants.
-    # Returns whether there are more children.
+    # orphans of their descendants. Returns whether there are more children.
     def reap
       while (pid, status = Process.wait2(-1, Process::WNOHANG))
         @wait_statuses.tell(pid, status)
