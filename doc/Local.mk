@@ -38,6 +38,8 @@ EXTRA_DIST += \
     %D%/decisions/0024-chunked-bodies.md \
     %D%/decisions/0025-spawn-server-per-user.md \
     %D%/decisions/0026-rights-by-value.md \
+    %D%/decisions/0027-rights-process.md \
+    %D%/decisions/0028-system-calls.md \
     %D%/decisions/README.md \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \

@@ -12,14 +12,15 @@ PASSENGER_PREFORK_LIBS = libpassenger_standalone.la libpassenger_prefork.la libp
 
 # All but the standalone program's own. The linker needs each library before those that it uses.
 PASSENGER_LIBS = libpassenger_agent.la libpassenger_watchdog.la libpassenger_bridge.la libpassenger_prefork.la \
-    libpassenger_server.la libpassenger_pool.la libpassenger_spawning.la libpassenger_restart.la libpassenger_policy.la \
-    libpassenger_loop.la libpassenger_log.la $(PASSENGER_MODULE_LIBS) \
-    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS)
+    libpassenger_server.la libpassenger_pool.la libpassenger_spawning.la libpassenger_restart.la libpassenger_rights.la \
+    libpassenger_policy.la libpassenger_loop.la libpassenger_log.la libpassenger_confinement.la $(PASSENGER_MODULE_LIBS) \
+    $(BOOST_LIBS) $(EV_LIBS) $(SPDLOG_LIBS) $(FMT_LIBS) $(SECCOMP_LIBS)
 
 # Makefile.am precompiles it.
 EXTRA_DIST += %D%/precompiled.h
 
 include %D%/base/Local.mk
+include %D%/confinement/Local.mk
 include %D%/log/Local.mk
 include %D%/shm/Local.mk
 include %D%/io/Local.mk
@@ -27,6 +28,7 @@ include %D%/loop/Local.mk
 include %D%/policy/Local.mk
 include %D%/exchange/Local.mk
 include %D%/client/Local.mk
+include %D%/rights/Local.mk
 include %D%/restart/Local.mk
 include %D%/spawning/Local.mk
 include %D%/pool/Local.mk

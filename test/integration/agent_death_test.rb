@@ -7,6 +7,7 @@ require_relative "support/steady_load"
 class AgentDeathTest < IntegrationTest
   POOL = /passenger-agent\S* pool/.freeze
   WATCHDOG = /passenger-agent\S* watchdog/.freeze
+  RIGHTS = ProcessTree::RIGHTS
 
   serve do |made|
     made.site("rack.test", SampleApps.rack)
@@ -43,6 +44,16 @@ class AgentDeathTest < IntegrationTest
     Process.kill(:KILL, client.pid)
     eventually("an instance made by the new pool process") { client.get("/hello").code == "200" }
     the_only(POOL)
+  end
+
+  def test_a_rights_process_that_was_killed_is_replaced_and_applications_start_and_end
+    skip "only the agent of root has a rights process" unless TestEnvironment.root?
+    Process.kill(:KILL, client("other.test").pid)
+    Process.kill(:KILL, the_only(RIGHTS).pid)
+    eventually("the other application") { client("other.test").get("/hello").code == "200" }
+    the_only(RIGHTS)
+    assert_match(/event=rights\.exited pid=\d+ how="killed by signal 9/, server.log.text)
+    assert_status 200, client.get("/hello")
   end
 
   def test_an_application_that_was_not_running_starts_after_the_pool_process_was_replaced

@@ -82,7 +82,8 @@ class DirectiveTableTest < IntegrationTest
   # Directives whose default is not compared: the table describes it in words, or nothing has it.
   # Each has a test of its own, or no code reads it.
   DESCRIBED = %w[
-    PassengerRoot PassengerDefaultGroup PassengerLogFile PassengerInstanceRegistryDir PassengerCtl
+    PassengerRoot PassengerDefaultGroup PassengerAgentUser PassengerLogFile
+    PassengerInstanceRegistryDir PassengerCtl
     PassengerDumpConfigManifest PassengerAppRoot PassengerBaseURI PassengerAppGroupName
     PassengerAppType PassengerStartupFile PassengerRuby PassengerUser PassengerGroup
     PassengerConcurrencyModel PassengerResistDeploymentErrors PassengerCustomErrorPage

@@ -23,7 +23,7 @@ class MergingTest < IntegrationTest
     when "flag" then %w[on off]
     when "number" then [row["least"], row["most"]].map(&:to_s)
     # Not two words with the same meaning.
-    when "choice" then [row["choices"].first, (%w[direct wsgi thread] & row["choices"]).first]
+    when "choice" then [row["choices"].first, (%w[direct wsgi thread log] & row["choices"]).first]
     when "path", "uri" then %w[/first /second]
     when "url" then %w[http://first/ http://second/]
     else %w[first second]

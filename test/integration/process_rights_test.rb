@@ -9,11 +9,16 @@ class ProcessRightsTest < IntegrationTest
   # The rows of the table, and how their processes are found.
   PATTERNS = {
     "httpd's parent" => nil, "httpd's children" => nil,
-    "watchdog" => /passenger-agent\S* watchdog\z/, "pool process" => /passenger-agent\S* pool\z/,
+    "watchdog" => /passenger-agent\S* watchdog\z/,
+    "rights process" => /passenger-agent\S* rights\z/,
+    "pool process" => /passenger-agent\S* pool \d+ \d+ on\z/,
     "spawn servers" => /\APassenger spawn server/, "preloaders" => /\APassenger AppPreloader/,
     "instances" => /\APassenger RubyApp/, "bridges, keepers" => /passenger-agent\S* bridge\z/,
     "commands of applications" => /server\.rb\z/
   }.freeze
+
+  # The numbers for processes without an account.
+  AGENT_USERS = (61_184..65_519).freeze
 
   if TestEnvironment.root?
     serve do |made|
@@ -69,12 +74,16 @@ class ProcessRightsTest < IntegrationTest
     return "several" unless users.one? && groups.one?
 
     { 0 => "root", Etc.getpwnam(TestEnvironment::WEB_USER).uid => "httpd's",
-      MadeUsers["a"].uid => "the application's" }.fetch(users.first, users.first.to_s)
+      MadeUsers["a"].uid => "the application's" }.fetch(users.first) do |uid|
+      AGENT_USERS.cover?(uid) && groups == users ? "the agent's" : uid.to_s
+    end
   end
 
   def groups_of(groups, own)
     parents = File.read("/proc/#{server.pid}/status")[/^Groups:\t(.*)$/, 1].split.map(&:to_i)
     return groups == parents ? "root's" : groups.inspect if own == [0]
+
+    return "none" if groups.empty?
 
     (groups - own).empty? && groups.any? ? "the user's" : groups.inspect
   end

@@ -157,7 +157,8 @@ class SettingsReloadTest < IntegrationTest
   # the log says this.
   def test_settings_that_a_running_agent_cannot_change_replace_it_and_the_log_says_so
     { "PassengerUserSwitching" => "off", "PassengerDefaultUser" => TestEnvironment::OTHER_USER,
-      "PassengerDefaultGroup" => "nogroup" }.each do |name, value|
+      "PassengerDefaultGroup" => "nogroup", "PassengerAgentUser" => TestEnvironment::OTHER_USER,
+      "PassengerSeccomp" => "log" }.each do |name, value|
       reloading("PassengerUser" => TestEnvironment.web_user) do |server|
         old = agents(server)
         assert_status 200, server.client.get("/")

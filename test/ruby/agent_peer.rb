@@ -49,6 +49,10 @@ module PhusionPassenger
 
       attr_reader :hello
 
+      def read
+        @socket.read
+      end
+
       # `inherited`: descriptors that the spawn server gets beside its socket.
       def initialize(*arguments, inherited: {})
         ours, theirs = Peers.pair(:STREAM)

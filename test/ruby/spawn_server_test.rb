@@ -130,7 +130,8 @@ module PhusionPassenger
       assert @agent.alive?(pid)
       process.booted
       process.close
-      assert_equal 3, @agent.wait
+      assert_equal PhusionPassenger::Frame::Spawn::IDLE, @agent.read.type
+      assert_equal 0, @agent.wait
     end
 
     def test_the_spawn_server_reports_the_wait_status_of_processes

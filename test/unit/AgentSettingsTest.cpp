@@ -45,6 +45,8 @@ public:
         settings.preStart = "http://one/\nhttps://two/";
         settings.defaultUser = "www";
         settings.defaultGroup = "webs";
+        settings.agentUser = "agent";
+        settings.seccomp = SeccompMode::LOG;
         settings.userSwitching = false;
         settings.grants = "server\nuser alice\n";
         settings.instanceRegistryDir = "/run/agents";
@@ -71,6 +73,7 @@ public:
             {{"max_pool_size", "-1"}}, {{"max_pool_size", "6x"}},          {{"max_pool_size", ""}},
             {{"log_prefix", "2"}},     {{"log_prefix", "true"}},           {{"pool_idle_time", "-5"}},
             {{"log_level", "notice"}}, {{"max_pool_size", "99999999999"}}, {{"max_instances_per_app", "all"}},
+            {{"seccomp", "On"}},
         };
         for (const auto &map : bad) {
             thrownBy<ProtocolException>([&] { AgentSettings::fromMap(map); });

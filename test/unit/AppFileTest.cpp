@@ -1,4 +1,4 @@
-#include "spawning/AppFile.h"
+#include "rights/AppFile.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>

@@ -65,13 +65,14 @@ std::size_t openDescriptors() {
     return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
 }
 
-pid_t parentOf(pid_t pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string word; status >> word;) {
-        if (word == "PPid:") {
-            pid_t parent = 0;
-            status >> parent;
-            return parent;
+/** The pool process among the processes below `root`. */
+pid_t poolProcessBelow(pid_t root) {
+    for (const pid_t pid : descendantsOf(root)) {
+        std::ifstream file("/proc/" + std::to_string(pid) + "/cmdline");
+        std::string program;
+        std::string command;
+        if (std::getline(file, program, '\0') && std::getline(file, command, '\0') && command == "pool") {
+            return pid;
         }
     }
     return 0;
@@ -239,12 +240,13 @@ public:
 
     void testADetachedPoolFindsTheNextPoolProcess() {
         ApplicationPoolServer server(spawnServer());
+        const pid_t poolProcess = poolProcessBelow(::getpid());
         const std::string text = inChild([&]() -> std::string {
             const ApplicationPoolPtr pool = server.connect();
             server.detach();
             const std::string before = answer(*pool);
             const pid_t spawnServerPid = pool->getSpawnServerPid();
-            ::kill(parentOf(spawnServerPid), SIGKILL);
+            ::kill(poolProcess, SIGKILL);
             const bool replaced = eventually([&] { return pool->getSpawnServerPid() != spawnServerPid; });
             return replaced && answer(*pool) != before ? "answered by another instance" : "not replaced";
         });

@@ -1,10 +1,10 @@
-#include "spawning/Grants.h"
+#include "rights/Grants.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <filesystem>
 
-#include "spawning/GrantsInForce.h"
+#include "rights/GrantsInForce.h"
 #include "support/SpawningFixture.h"
 
 namespace Passenger {

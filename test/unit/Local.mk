@@ -26,6 +26,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \
+    %D%/ConfinementTest.cpp \
     %D%/DeadlinesTest.cpp \
     %D%/DemandTest.cpp \
     %D%/DescriptorCloserTest.cpp \
@@ -34,6 +35,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/DescriptorWatcherTest.cpp \
     %D%/DiagnosisTest.cpp \
     %D%/DummyInstancesTest.cpp \
+    %D%/DynamicUserTest.cpp \
     %D%/ErrorPageTest.cpp \
     %D%/EventLoopTest.cpp \
     %D%/ExchangeLimitsTest.cpp \
@@ -139,6 +141,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/RestartDelayTest.cpp \
     %D%/RestartFilesTest.cpp \
     %D%/RestartWatchTest.cpp \
+    %D%/RightsProcessTest.cpp \
+    %D%/RightsServerTest.cpp \
     %D%/RoomPolicyTest.cpp \
     %D%/RoomTest.cpp \
     %D%/RunAsTest.cpp \

@@ -1,4 +1,4 @@
-#include "spawning/OwnerSearch.h"
+#include "rights/OwnerSearch.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 #include <fstream>
 #include <string>
 
-#include "spawning/SystemUserDatabase.h"
+#include "rights/SystemUserDatabase.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger {

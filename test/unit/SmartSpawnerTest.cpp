@@ -17,10 +17,10 @@
 
 #include "base/PidFd.h"
 #include "io/RequestQueue.h"
+#include "rights/SystemUserDatabase.h"
+#include "rights/UserDatabase.h"
 #include "shm/Claims.h"
 #include "shm/SenderMemory.h"
-#include "spawning/SystemUserDatabase.h"
-#include "spawning/UserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"

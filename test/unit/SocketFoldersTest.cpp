@@ -1,4 +1,4 @@
-#include "spawning/SocketFolders.h"
+#include "rights/SocketFolders.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <fcntl.h>

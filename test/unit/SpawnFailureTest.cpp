@@ -8,8 +8,8 @@
 #include <string>
 
 #include "base/PidFd.h"
+#include "rights/SystemUserDatabase.h"
 #include "spawning/Spawner.h"
-#include "spawning/SystemUserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"

@@ -14,7 +14,7 @@
 
 #include "base/PidFd.h"
 #include "log/Log.h"
-#include "spawning/SystemUserDatabase.h"
+#include "rights/SystemUserDatabase.h"
 #include "support/Eventually.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "base/Split.h"
+#include "rights/SystemUserDatabase.h"
+#include "rights/UserDatabase.h"
 #include "spawning/Spawner.h"
-#include "spawning/SystemUserDatabase.h"
-#include "spawning/UserDatabase.h"
 #include "support/Expect.h"
 #include "support/SpawningFixture.h"
 

@@ -1,4 +1,4 @@
-#include "spawning/UserResolver.h"
+#include "rights/UserResolver.h"
 
 #include <cppunit/extensions/HelperMacros.h>
 

@@ -80,6 +80,11 @@ std::string stampOfLibrary(const std::string &library) {
     return std::to_string(std::hash<std::string>()(stamps));
 }
 
+SeccompMode seccompMode(const Settings &settings) {
+    const std::string_view mode = settings.seccompOrDefault();
+    return mode == "off" ? SeccompMode::OFF : mode == "log" ? SeccompMode::LOG : SeccompMode::ON;
+}
+
 }  // namespace
 
 std::string agentCommand(const Settings &settings) {
@@ -124,6 +129,8 @@ AgentSettings agentSettings(const Settings &settings) {
     result.grants = serverGrants(ap_server_conf);
     result.defaultUser = settings.defaultUserOrDefault();
     result.defaultGroup = settings.defaultGroup != nullptr ? settings.defaultGroup : "";
+    result.agentUser = settings.agentUser != nullptr ? settings.agentUser : "";
+    result.seccomp = seccompMode(settings);
     result.userSwitching = settings.userSwitching.value_or(result.userSwitching);
     result.logPrefix = !settings.disableLogPrefix.value_or(!result.logPrefix);
     result.logLevel = settings.logLevel.value_or(result.logLevel);
@@ -132,10 +139,12 @@ AgentSettings agentSettings(const Settings &settings) {
 
 AgentIdentity identityOf(const Settings &settings) {
     const bool userSwitching = settings.userSwitching.value_or(Options().userSwitching);
-    const std::string text =
-        PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" + stampOf(agentCommand(settings).c_str()) + "|" +
-        stampOfLibrary(rubyFolder(settings)) + "|" + (userSwitching ? "1|" : "0|") + settings.defaultUserOrDefault() +
-        "|" + (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" + settings.rootOrDefault();
+    const std::string text = PASSENGER_VERSION "|" + stampOf(moduleFile()) + "|" +
+                             stampOf(agentCommand(settings).c_str()) + "|" + stampOfLibrary(rubyFolder(settings)) +
+                             "|" + (userSwitching ? "1|" : "0|") + settings.defaultUserOrDefault() + "|" +
+                             (settings.defaultGroup != nullptr ? settings.defaultGroup : "") + "|" +
+                             (settings.agentUser != nullptr ? settings.agentUser : "") + "|" +
+                             settings.seccompOrDefault() + "|" + settings.rootOrDefault();
     AgentIdentity identity;
     apr_cpystrn(identity.text, text.c_str(), sizeof(identity.text));
     return identity;

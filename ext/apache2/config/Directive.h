@@ -68,6 +68,12 @@ inline constexpr std::array<Choice, 2> CONCURRENCY_MODELS{{
     {"thread", "thread"},
 }};
 
+inline constexpr std::array<Choice, 3> SECCOMP_MODES{{
+    {"on", "on"},
+    {"log", "log"},
+    {"off", "off"},
+}};
+
 /** The part of the program that reads a setting of an application. Two places whose settings differ
  *  in OPTION or DERIVED have different Options. */
 enum class Reader {

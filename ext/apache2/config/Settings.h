@@ -31,6 +31,8 @@ struct Settings {
     Text defaultUser = nullptr;
     Text defaultGroup = nullptr;
     Flag userSwitching;
+    Text agentUser = nullptr;
+    Text seccomp = nullptr;
     Text logFile = nullptr;
     Number logLevel;
     Number maxPoolSize;
@@ -201,6 +203,10 @@ struct Settings {
     }
     const char *defaultUserOrDefault() const noexcept {
         return defaultUser != nullptr ? defaultUser : "nobody";
+    }
+
+    const char *seccompOrDefault() const noexcept {
+        return seccomp != nullptr ? seccomp : "on";
     }
 
     /** The settings for a request. */

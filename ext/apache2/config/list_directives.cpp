@@ -109,6 +109,7 @@ std::map<std::string_view, std::string> inForce() {
         {"PassengerDefaultRuby", same<std::string>({settings.defaultRubyOrDefault(), options.ruby, agent.rubyCommand})},
         {"PassengerDefaultUser", same<std::string>({settings.defaultUserOrDefault(), options.defaultUser})},
         {"PassengerUserSwitching", shown(options.userSwitching)},
+        {"PassengerSeccomp", same<std::string>({settings.seccompOrDefault(), agent.toMap().at("seccomp")})},
         {"PassengerLogLevel", shown(agent.logLevel)},
         {"PassengerDisableLogPrefix", shown(!agent.logPrefix)},
         {"PassengerFileDescriptorLogFile", shown(agent.descriptorLogFile)},

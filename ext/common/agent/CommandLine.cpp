@@ -3,6 +3,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -10,9 +12,11 @@
 #include "agent/PoolProcess.h"
 #include "agent/ProcessSetup.h"
 #include "agent/RunAs.h"
+#include "base/DescriptorCloser.h"
 #include "base/Exceptions.h"
 #include "bridge/Bridge.h"
 #include "log/Log.h"
+#include "rights/RightsProcess.h"
 #include "watchdog/Watchdog.h"
 
 namespace Passenger {
@@ -30,10 +34,25 @@ int runWatchdog() {
     return watchdog.run();
 }
 
-int runPool(const PoolEngineFactory &makeEngine) {
+/** @param limits the numbers of the user and group that this process gets, and what
+ *  PassengerSeccomp says; none: it stays as it is */
+int runPool(const PoolEngineFactory &makeEngine, std::span<char *const> limits) {
     setUpProcess();
-    PoolProcess pool(takeInheritedSocket(), makeEngine);
+    std::string confinement = "user=unchanged";
+    if (limits.size() == 3) {
+        confinement = giveUpRights(static_cast<uid_t>(std::stoul(limits[0])), static_cast<gid_t>(std::stoul(limits[1])),
+                                   seccompModeIn(limits[2]).value_or(SeccompMode::ON));
+    }
+    PoolProcess pool(takeInheritedSocket(), makeEngine, std::move(confinement));
     return pool.run();
+}
+
+int runRights() {
+    setUpProcess();
+    // This process forks children that do not execute a program, so it has no other thread.
+    DescriptorCloser::use(nullptr);
+    RightsProcess rights(takeInheritedSocket());
+    return rights.run();
 }
 
 int runBridge() {
@@ -52,8 +71,11 @@ int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
         if (command == "watchdog") {
             return runWatchdog();
         }
-        if (command == "pool") {
-            return runPool(makeEngine);
+        if (command == "rights") {
+            return runRights();
+        }
+        if (argc > 1 && std::string_view(argv[1]) == "pool") {
+            return runPool(makeEngine, std::span(argv + 2, static_cast<std::size_t>(argc - 2)));
         }
         if (command == "bridge") {
             return runBridge();

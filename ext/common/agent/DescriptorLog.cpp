@@ -1,8 +1,6 @@
 #include "agent/DescriptorLog.h"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -15,6 +13,7 @@
 
 #include "base/Exceptions.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -39,28 +38,9 @@ std::string listing(const std::string &reason) {
     return text;
 }
 
-/** The file must belong to this process's user or to root: the list is not for other users, and a
- *  FIFO must not block this process. */
-FileDescriptor open(const std::string &path) {
-    FileDescriptor file(
-        ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-    struct stat status {};
-    if (!file || ::fstat(file.get(), &status) != 0) {
-        throw SystemException(path, errno);
-    }
-    if (!S_ISREG(status.st_mode)) {
-        throw IOException(path + " is not a regular file");
-    }
-    if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-        throw IOException(
-            fmt::format("{} belongs to user {}: make it belong to root, or name another file", path, status.st_uid));
-    }
-    return file;
-}
-
 void append(const std::string &path, const std::string &reason) {
     try {
-        const FileDescriptor file = open(path);
+        const FileDescriptor file = Rights::ofThisProcess().openDescriptorLog(path);
         const std::string text = listing(reason);
         if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
             throw SystemException(path, errno);

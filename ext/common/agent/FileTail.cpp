@@ -9,6 +9,7 @@
 
 #include "base/Exceptions.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -36,7 +37,7 @@ void FileTail::open(bool atEnd) {
  *  file before: only AppFile knows whose rights to use. */
 FileDescriptor FileTail::named() {
     try {
-        FileDescriptor file = AppFile::openForReading(path_, owner_, namedBy_);
+        FileDescriptor file = Rights::ofThisProcess().openForReading(path_, owner_, namedBy_);
         complained_ = false;
         return file;
     } catch (const std::exception &error) {

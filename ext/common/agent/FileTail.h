@@ -9,8 +9,8 @@
 
 #include "base/FileDescriptor.h"
 #include "io/LineReader.h"
-#include "spawning/AppFile.h"
-#include "spawning/UserResolver.h"
+#include "rights/AppFile.h"
+#include "rights/UserResolver.h"
 
 namespace Passenger {
 
@@ -37,6 +37,9 @@ public:
     void finish(const LineCallback &line);
     const std::string &path() const noexcept {
         return path_;
+    }
+    const RunAs &owner() const noexcept {
+        return owner_;
     }
 
 private:

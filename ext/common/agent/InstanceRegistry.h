@@ -5,18 +5,15 @@
 
 #include "agent/EndableThread.h"
 #include "base/FileDescriptor.h"
+#include "rights/RegistryFolder.h"
 
 namespace Passenger {
 
 /**
- * The agent's folder in PassengerInstanceRegistryDir, `passenger.XXXXXX`, in which commands find it
- * (doc/PROTOCOLS.md, section 5). The folder has `pid`, `properties.json` and `control`, a socket
- * that tells root and the agent's own user about the instances. Only the folder's owner may enter
- * it.
+ * Lets commands find the agent (doc/PROTOCOLS.md, section 5): has a RegistryFolder, and tells root
+ * and the agent's own user about the instances on its socket.
  *
- * The pool process holds a lock on `pid`. If the lock is free, the agent is dead, and the next
- * agent removes the folder. Owned by the engine. The methods are for one thread, and block on the
- * file system.
+ * Owned by the engine. The methods are for one thread, and block on the file system.
  */
 class InstanceRegistry {
 public:
@@ -36,17 +33,12 @@ public:
     void use(const std::string &parent, unsigned backlog);
 
 private:
-    void make(const std::string &parent, unsigned backlog);
     void leave() noexcept;
-    void listen(unsigned backlog);
-    void write(const char *name, const std::string &text) const;
     void run(const FileDescriptor &ending);
 
     const std::function<std::string()> status_;
     std::string parent_;
-    std::string folder_;
-    FileDescriptor lock_;
-    FileDescriptor socket_;
+    RegistryFolder folder_;
     EndableThread thread_;
 };
 

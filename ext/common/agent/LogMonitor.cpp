@@ -14,6 +14,7 @@
 
 #include "base/Exceptions.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -27,10 +28,18 @@ constexpr milliseconds REST{50};
 /** The time after wake() in which new files are looked for more often. */
 constexpr milliseconds EAGER_TIME{2000};
 constexpr std::size_t MOST_AT_ONCE = 65'536;
-constexpr std::uint32_t EVENTS = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
 
 std::string folderOf(const std::string &path) {
     return path.substr(0, path.rfind('/') + 1);
+}
+
+/** @return the watch, or a negative number: the files of the folder are then read every second */
+int addWatch(const FileDescriptor &inotify, const std::string &folder, const std::optional<FileRights> &user) {
+    try {
+        return Rights::ofThisProcess().watch(inotify, {folder}, FolderEvents::WRITES, user).at(0);
+    } catch (const std::exception &) {
+        return -1;
+    }
 }
 
 }  // namespace
@@ -109,16 +118,19 @@ void LogMonitor::watchFolders() {
     if (!inotify_) {
         return;
     }
-    std::set<std::string> folders;
+    std::map<std::string, std::optional<FileRights>> folders;
     for (const auto &[key, followed] : tails_) {
-        folders.insert(folderOf(followed.tail->path()));
+        const RunAs &owner = followed.tail->owner();
+        folders.try_emplace(
+            folderOf(followed.tail->path()),
+            owner.switches() ? std::optional(FileRights{owner.uid, owner.gid, {owner.gid}}) : std::nullopt);
     }
     std::map<std::string, int> watches;
     std::set<int> numbers;
-    for (const std::string &folder : folders) {
+    for (const auto &[folder, user] : folders) {
         // Adds each watch again, since another folder may have the path now. A folder that is
         // watched already keeps its number.
-        if (const int watch = ::inotify_add_watch(inotify_.get(), folder.c_str(), EVENTS); watch >= 0) {
+        if (const int watch = addWatch(inotify_, folder, user); watch >= 0) {
             watches[folder] = watch;
             numbers.insert(watch);
         }

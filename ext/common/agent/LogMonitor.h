@@ -12,8 +12,8 @@
 #include "agent/FileTail.h"
 #include "base/FileDescriptor.h"
 #include "loop/Thread.h"
+#include "rights/UserResolver.h"
 #include "spawning/OutputLimit.h"
-#include "spawning/UserResolver.h"
 
 namespace Passenger {
 

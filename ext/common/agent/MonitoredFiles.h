@@ -11,9 +11,9 @@
 
 #include "agent/LogMonitor.h"
 #include "exchange/Options.h"
-#include "spawning/AppFile.h"
+#include "rights/AppFile.h"
+#include "rights/UserResolver.h"
 #include "spawning/OutputLimit.h"
-#include "spawning/UserResolver.h"
 
 namespace Passenger {
 

@@ -13,8 +13,6 @@
 #include "base/Clock.h"
 #include "base/Json.h"
 #include "base/Mutex.h"
-#include "base/ProcessMemory.h"
-#include "base/ProcessTree.h"
 #include "base/SystemClock.h"
 #include "log/Log.h"
 #include "loop/EventLoop.h"
@@ -22,9 +20,9 @@
 #include "pool/Pool.h"
 #include "pool/SystemCpuLoad.h"
 #include "restart/RestartWatch.h"
+#include "rights/Rights.h"
 #include "server/CrashRecovery.h"
 #include "server/PoolServer.h"
-#include "spawning/SocketFolders.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/StandardSpawnerFactory.h"
 
@@ -53,13 +51,20 @@ SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
 }
 
 std::optional<std::uint64_t> memoryOf(const Process &process) {
-    auto sum = proportionalSetSize(process.pid());
-    if (sum && process.parts().hasDescendants) {
-        for (const pid_t pid : descendantsOf(process.pid())) {
-            *sum += proportionalSetSize(pid).value_or(0);
-        }
+    try {
+        return Rights::ofThisProcess().memoryOf(process.pid(), process.parts().hasDescendants);
+    } catch (const std::exception &error) {
+        Log::warn("event=memory.unknown pid={} error=\"{}\"", process.pid(), error.what());
+        return std::nullopt;
     }
-    return sum;
+}
+
+void removeSocketFolders(const std::string &folder) {
+    try {
+        Rights::ofThisProcess().removeSocketFolders(folder, 0);
+    } catch (const std::exception &error) {
+        Log::warn("event=spawn_dir.not_cleaned error=\"{}\"", error.what());
+    }
 }
 
 /** The answer to a command: `{"APPLICATION": [PID, …], …}`. */
@@ -158,7 +163,7 @@ public:
         }
         factory_.reset();
         if (manager_) {
-            SocketFolders(manager_->spawnDir()).removeLeft();
+            removeSocketFolders(manager_->spawnDir());
         }
         manager_.reset();
     }
@@ -170,10 +175,9 @@ private:
     }
 
     static void prepareSpawnDir(const AgentSettings &settings) {
-        const SocketFolders folders(settings.spawnDir);
         try {
-            folders.prepare();
-            folders.removeLeft();
+            Rights::ofThisProcess().prepareSpawnDir(settings.spawnDir);
+            Rights::ofThisProcess().removeSocketFolders(settings.spawnDir, 0);
         } catch (const std::exception &error) {
             Log::error(
                 "event=spawn_dir.failed error=\"{}\" directive=PassengerSpawnDir consequence=\"applications that "

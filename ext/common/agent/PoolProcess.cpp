@@ -12,6 +12,7 @@
 #include "agent/ProcessSetup.h"
 #include "base/Exceptions.h"
 #include "base/SignalDescriptor.h"
+#include "base/StandardDescriptors.h"
 #include "io/AgentFailure.h"
 #include "log/Log.h"
 
@@ -23,12 +24,6 @@ namespace {
 constexpr std::chrono::seconds BEGIN_TIMEOUT{30};
 constexpr std::chrono::seconds REPORT_TIMEOUT{5};
 
-void useLog(const FileDescriptor &log) {
-    if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0) {
-        throw SystemException("dup2(log)", errno);
-    }
-}
-
 AgentSettings readSettings(const Frame &frame) {
     auto settings = AgentSettings::fromMap(frame.map(0));
     Log::setLevel(static_cast<LogLevel>(settings.logLevel));
@@ -38,10 +33,12 @@ AgentSettings readSettings(const Frame &frame) {
 
 }  // namespace
 
-PoolProcess::PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine)
-    : socket_(std::move(socket)), makeEngine_(std::move(makeEngine)) {}
+PoolProcess::PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine, std::string confinement)
+    : socket_(std::move(socket)), makeEngine_(std::move(makeEngine)), confinement_(std::move(confinement)) {}
 
-PoolProcess::~PoolProcess() = default;
+PoolProcess::~PoolProcess() {
+    Rights::use(nullptr);
+}
 
 int PoolProcess::run() {
     // Before any thread is made, so that all threads have the signals blocked.
@@ -72,6 +69,10 @@ bool PoolProcess::startEngine() {
                 begin(std::move(frame));
                 return true;
             }
+            if (frame.type == FrameType::RIGHTS_SOCKET) {
+                useRights(frame.takeDescriptor(0));
+                continue;
+            }
             if (frame.type != FrameType::RESTORE) {
                 throw ProtocolException("The watchdog sent a frame of type " +
                                         std::to_string(static_cast<int>(frame.type)) + " before BEGIN");
@@ -86,11 +87,22 @@ bool PoolProcess::startEngine() {
     }
 }
 
+/** From now on the rights process has the rights that this process lacks. */
+void PoolProcess::useRights(FileDescriptor socket) {
+    if (rights_) {
+        rights_->use(std::move(socket));
+        return;
+    }
+    rights_.emplace(std::move(socket));
+    Rights::use(&*rights_);
+}
+
 void PoolProcess::begin(Frame begin) {
-    useLog(begin.takeDescriptor(0));
+    useAsOutput(begin.takeDescriptor(0));
     FileDescriptor serverSocket = begin.takeDescriptor(1);
     const auto settings = readSettings(begin);
-    Log::info("event=pool.starting descriptors={} restored={}", describeDescriptorLimit(), restored_.size());
+    Log::info("event=pool.starting descriptors={} restored={} uid={} {}", describeDescriptorLimit(), restored_.size(),
+              ::geteuid(), confinement_);
 
     engine_ = makeEngine_(*store_);
     for (auto &entry : std::exchange(restored_, {})) {
@@ -129,6 +141,10 @@ void PoolProcess::receive() {
                 engine_->ping([this] { store_->send(Frame(FrameType::PONG)); });
                 continue;
             }
+            if (frame->type == FrameType::RIGHTS_SOCKET) {
+                useRights(frame->takeDescriptor(0));
+                continue;
+            }
             if (frame->type != FrameType::SETTINGS) {
                 throw ProtocolException("The watchdog sent a frame of type " +
                                         std::to_string(static_cast<int>(frame->type)));
@@ -147,7 +163,7 @@ void PoolProcess::receive() {
 /** Settings that cannot be used change nothing. */
 void PoolProcess::update(Frame settings) {
     try {
-        useLog(settings.takeDescriptor(0));
+        useAsOutput(settings.takeDescriptor(0));
         engine_->update(readSettings(settings));
         Log::info("event=pool.settings_changed");
     } catch (const std::exception &exception) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "agent/DescriptorStoreClient.h"
@@ -8,6 +10,7 @@
 #include "agent/SettingsUpdater.h"
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
+#include "rights/RightsClient.h"
 #include "watchdog/StoreEntry.h"
 
 namespace Passenger {
@@ -23,7 +26,7 @@ namespace Passenger {
 class PoolProcess {
 public:
     /** @param socket for frames with the watchdog */
-    PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine);
+    PoolProcess(FileDescriptor socket, PoolEngineFactory makeEngine, std::string confinement);
     ~PoolProcess();
     PoolProcess(const PoolProcess &) = delete;
     PoolProcess &operator=(const PoolProcess &) = delete;
@@ -35,6 +38,7 @@ public:
 private:
     bool startEngine();
     void begin(Frame begin);
+    void useRights(FileDescriptor socket);
     void serve();
     void receive();
     void update(Frame settings);
@@ -42,8 +46,11 @@ private:
     void stopEngine() noexcept;
 
     FrameSocket socket_;
+    /** None: this process has the rights itself. */
+    std::optional<RightsClient> rights_;
     FileDescriptor signals_;
     const PoolEngineFactory makeEngine_;
+    const std::string confinement_;
     std::unique_ptr<DescriptorStoreClient> store_;
     std::vector<StoreEntry> restored_;
     std::unique_ptr<PoolEngine> engine_;

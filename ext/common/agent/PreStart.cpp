@@ -9,7 +9,6 @@
 #include <chrono>
 #include <utility>
 
-#include "base/CleanEnvironment.h"
 #include "base/Exceptions.h"
 #include "base/Split.h"
 #include "io/LineReader.h"
@@ -24,29 +23,9 @@ constexpr std::chrono::minutes LONGEST{10};
 constexpr std::chrono::seconds END_LIMIT{1};
 constexpr int FIRST_ERROR = 500;
 
-std::string scriptOf(const AgentSettings &settings) {
-    const auto &beside = settings.spawnServerCommand;
-    return beside.substr(0, beside.rfind('/') + 1) + "pre_start.rb";
-}
-
-ChildProcess::Command commandFor(const AgentSettings &settings, const std::set<std::string> &urls) {
-    std::string all;
-    for (const std::string &url : urls) {
-        all += url + "\n";
-    }
-    ChildProcess::Command command;
-    if (::geteuid() == 0) {
-        command.program = settings.agentProgram();
-        command.arguments = {"run-as", settings.defaultUser, "", settings.rubyCommand, scriptOf(settings)};
-    } else {
-        command.program = settings.rubyCommand;
-        command.arguments = {scriptOf(settings)};
-    }
-    command.environment = cleanEnvironment();
-    // Not as arguments, which all users can read: a query may be a secret.
-    command.environment->push_back("PASSENGER_PRE_START_URLS=" + all);
-    command.newSession = true;
-    return command;
+PreStartHelper helperFor(const AgentSettings &settings, std::set<std::string> urls) {
+    return {settings.rubyCommand, settings.preStartScript(), settings.agentProgram(), settings.defaultUser,
+            std::move(urls)};
 }
 
 }  // namespace
@@ -60,18 +39,17 @@ void PreStart::ask(const AgentSettings &settings, bool forget) {
     }
     up_ = std::move(still);
     if (!wanted.empty()) {
-        thread_.start("pre-start", [this, command = commandFor(settings, wanted)](const FileDescriptor &ending) {
-            run(command, ending);
+        thread_.start("pre-start", [this, helper = helperFor(settings, wanted)](const FileDescriptor &ending) {
+            run(helper, ending);
         });
     }
 }
 
-void PreStart::run(const ChildProcess::Command &command, const FileDescriptor &ending) {
+void PreStart::run(PreStartHelper start, const FileDescriptor &ending) {
     try {
         DescriptorPair output = makePipe();
-        ChildProcess::Command full = command;
-        full.descriptors = {{output.second.get(), STDOUT_FILENO}};
-        ChildProcess helper(full);
+        start.output = output.second.get();
+        HelperProcess helper = Rights::ofThisProcess().start(start);
         output.second.reset();
         follow(output.first, ending);
         // A helper that has not ended is killed by its destructor.

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "agent/EndableThread.h"
-#include "base/ChildProcess.h"
 #include "base/FileDescriptor.h"
 #include "io/AgentSettings.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -32,7 +32,7 @@ public:
     void ask(const AgentSettings &settings, bool forget);
 
 private:
-    void run(const ChildProcess::Command &command, const FileDescriptor &ending);
+    void run(PreStartHelper start, const FileDescriptor &ending);
     /** Reads until the helper's output ends, the time limit is over, or `ending` is readable. */
     void follow(const FileDescriptor &output, const FileDescriptor &ending);
     void take(std::string_view line);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -16,6 +17,8 @@
 
 #include "base/Exceptions.h"
 #include "base/StandardDescriptors.h"
+#include "base/UserSwitch.h"
+#include "confinement/Confinement.h"
 
 namespace Passenger {
 
@@ -50,6 +53,26 @@ void setUpProcess() {
     ::signal(SIGPIPE, SIG_IGN);
     ::signal(SIGHUP, SIG_IGN);
     raiseDescriptorLimit();
+}
+
+std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp) {
+    const pid_t parent = ::getppid();
+    try {
+        switchUser(FileRights{user, group, {}});
+    } catch (const std::exception &error) {
+        throw IOException("the pool process cannot become user " + std::to_string(user) +
+                          " (PassengerAgentUser): " + error.what());
+    }
+    // The change of the user has reset it.
+    if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) {
+        throw SystemException("prctl(PR_SET_PDEATHSIG)", errno);
+    }
+    if (::getppid() != parent) {
+        throw IOException("the watchdog ended");
+    }
+    Confinement limits;
+    limits.seccomp = seccomp;
+    return confine(limits);
 }
 
 FileDescriptor takeInheritedSocket() {

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 
 #include "base/FileDescriptor.h"
+#include "base/SeccompMode.h"
 
 namespace Passenger {
 
@@ -14,6 +17,14 @@ namespace Passenger {
 /** Opens descriptors 0, 1 and 2 if necessary and closes all above 3; ignores SIGPIPE and SIGHUP;
  *  raises the limit of open descriptors. @throws SystemException */
 void setUpProcess();
+
+/**
+ * Makes this process one of a user without rights, for good, and confines it (class Confinement):
+ * it changes no file, and talks over Unix sockets only. The parent's end is still SIGTERM for it.
+ * @return what is in force, for the log
+ * @throws SystemException, IOException: the change did not last
+ */
+std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp);
 
 /**
  * Takes descriptor 3, the socket that such a process is started with, and makes it close-on-exec.

@@ -12,6 +12,8 @@ libpassenger_base_la_SOURCES = \
     %D%/DescriptorCloser.h \
     %D%/DescriptorLimit.cpp \
     %D%/DescriptorLimit.h \
+    %D%/DynamicUser.cpp \
+    %D%/DynamicUser.h \
     %D%/Exceptions.h \
     %D%/FileDescriptor.cpp \
     %D%/FileDescriptor.h \
@@ -39,6 +41,8 @@ libpassenger_base_la_SOURCES = \
     %D%/ProcessTree.h \
     %D%/Report.cpp \
     %D%/Report.h \
+    %D%/SeccompMode.cpp \
+    %D%/SeccompMode.h \
     %D%/SignalDescriptor.cpp \
     %D%/SignalDescriptor.h \
     %D%/Split.cpp \

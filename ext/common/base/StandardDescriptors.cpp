@@ -24,4 +24,10 @@ void openStandardDescriptors() {
     }
 }
 
+void useAsOutput(const FileDescriptor &log) {
+    if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0) {
+        throw SystemException("dup2(log)", errno);
+    }
+}
+
 }  // namespace Passenger

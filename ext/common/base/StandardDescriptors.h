@@ -1,5 +1,7 @@
 #pragma once
 
+#include "base/FileDescriptor.h"
+
 namespace Passenger {
 
 /**
@@ -8,5 +10,8 @@ namespace Passenger {
  * @throws SystemException
  */
 void openStandardDescriptors();
+
+/** Makes `log` the standard output and the standard error. @throws SystemException */
+void useAsOutput(const FileDescriptor &log);
 
 }  // namespace Passenger

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -56,6 +58,18 @@ void read(const Map &map, const char *key, bool &into) {
     into = number == 1;
 }
 
+void read(const Map &map, const char *key, SeccompMode &into) {
+    const auto found = map.find(key);
+    if (found == map.end()) {
+        return;
+    }
+    const auto mode = seccompModeIn(found->second);
+    if (!mode) {
+        rejectValue(key, found->second);
+    }
+    into = *mode;
+}
+
 /** The path without its last part; "" if it has no slash. */
 std::string folderOf(const std::string &path) {
     const auto slash = path.rfind('/');
@@ -63,6 +77,10 @@ std::string folderOf(const std::string &path) {
 }
 
 }  // namespace
+
+std::string AgentSettings::preStartScript() const {
+    return spawnServerCommand.substr(0, spawnServerCommand.rfind('/') + 1) + "pre_start.rb";
+}
 
 std::string AgentSettings::agentProgram() const {
     if (!agentCommand.empty()) {
@@ -83,6 +101,7 @@ Map AgentSettings::toMap() const {
     return {
         {"agent_command", agentCommand},
         {"agent_timeout", std::to_string(agentTimeout.count())},
+        {"agent_user", agentUser},
         {"app_files", appFiles},
         {"default_group", defaultGroup},
         {"default_user", defaultUser},
@@ -100,6 +119,7 @@ Map AgentSettings::toMap() const {
         {"pre_start", preStart},
         {"require_spawn_server", requireSpawnServer ? "1" : "0"},
         {"ruby_command", rubyCommand},
+        {"seccomp", text(seccomp)},
         {"socket_backlog", std::to_string(socketBacklog)},
         {"spawn_dir", spawnDir},
         {"spawn_server_command", spawnServerCommand},
@@ -113,6 +133,7 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     AgentSettings settings;
     read(map, "agent_command", settings.agentCommand);
     read(map, "agent_timeout", settings.agentTimeout);
+    read(map, "agent_user", settings.agentUser);
     read(map, "app_files", settings.appFiles);
     read(map, "default_group", settings.defaultGroup);
     read(map, "default_user", settings.defaultUser);
@@ -130,6 +151,7 @@ AgentSettings AgentSettings::fromMap(const Map &map) {
     read(map, "pre_start", settings.preStart);
     read(map, "require_spawn_server", settings.requireSpawnServer);
     read(map, "ruby_command", settings.rubyCommand);
+    read(map, "seccomp", settings.seccomp);
     readNumber(map, "socket_backlog", settings.socketBacklog);
     read(map, "spawn_dir", settings.spawnDir);
     read(map, "spawn_server_command", settings.spawnServerCommand);

@@ -4,6 +4,8 @@
 #include <map>
 #include <string>
 
+#include "base/SeccompMode.h"
+
 namespace Passenger {
 
 /**
@@ -46,6 +48,10 @@ struct AgentSettings {
     std::string defaultUser = "nobody";
     /** The group of applications of `defaultUser`. Empty: that user's primary group. */
     std::string defaultGroup;
+    /** If the agent runs as root: the user of the pool process. Empty: a number that nobody has
+     *  (DynamicUser). */
+    std::string agentUser;
+    SeccompMode seccomp = SeccompMode::ON;
     /** Each application runs as its own user, if the agent runs as root. */
     bool userSwitching = true;
     /** The folder in which commands find this agent. Empty: commands do not find it. */
@@ -71,6 +77,8 @@ struct AgentSettings {
 
     /** The program to start: agentCommand, or its default. */
     std::string agentProgram() const;
+    /** The helper of PassengerPreStart, beside the spawn server. */
+    std::string preStartScript() const;
 
     /** The form for frames. */
     std::map<std::string, std::string> toMap() const;

@@ -32,6 +32,7 @@ enum class FrameType : std::uint16_t {
     SPAWN_START = 33,
     SPAWN_STARTED = 34,
     SPAWN_FAILED = 35,
+    SPAWN_IDLE = 36,
     // agent <-> preloader, instance
     PROCESS_HELLO = 48,
     LOAD = 49,
@@ -65,7 +66,14 @@ enum class FrameType : std::uint16_t {
     POOL_READY = 73,
     PING = 74,
     PONG = 75,
-    STOPPING = 76
+    STOPPING = 76,
+    // pool process <-> rights process
+    RIGHTS_SOCKET = 96,
+    RIGHTS_CONNECT = 97,
+    RIGHTS_SIGNAL = 98,
+    RIGHTS_REQUEST = 99,
+    RIGHTS_DONE = 100,
+    RIGHTS_ROOM = 101
 };
 
 /** The agent's byte on the connect socket, without a descriptor: it has none for a connection. */

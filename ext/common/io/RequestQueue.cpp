@@ -53,7 +53,7 @@ RequestQueue::RequestQueue(unsigned requests) {
     if (setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size)) != 0) {
         // A smaller buffer is acceptable: if it is full, the request is answered with 503 and does
         // not wait.
-        small_ = true;
+        missingRoom_ = size;
         setsockopt(sending_.get(), SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
     }
     lockFilter(receiving_);

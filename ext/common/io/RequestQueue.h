@@ -28,7 +28,7 @@ public:
 
     /**
      * @param requests the number of requests of 16 KiB each that are to fit; about 7,000 of 2 KB
-     *     always fit. Without CAP_NET_ADMIN, net.core.wmem_max limits the size.
+     *     always fit. Without CAP_NET_ADMIN, net.core.wmem_max limits the size (missingRoom()).
      * @throws SystemException
      */
     explicit RequestQueue(unsigned requests = 0);
@@ -39,9 +39,9 @@ public:
     const FileDescriptor &receivingEnd() const noexcept {
         return receiving_;
     }
-    /** Whether the system allowed less room than requested. */
-    bool small() const noexcept {
-        return small_;
+    /** SO_SNDBUFFORCE for the sending end, if this process may not set it. 0: the room is there. */
+    int missingRoom() const noexcept {
+        return missingRoom_;
     }
     /**
      * Ends the generation. Instances still receive the queued requests and then an end of file.
@@ -66,7 +66,7 @@ public:
 private:
     FileDescriptor sending_;
     FileDescriptor receiving_;
-    bool small_ = false;
+    int missingRoom_ = 0;
 };
 
 }  // namespace Passenger

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/Clock.h"
 #include "base/Mutex.h"
@@ -16,6 +17,7 @@
 #include "pool/DescriptorStore.h"
 #include "pool/Process.h"
 #include "pool/RecentReports.h"
+#include "rights/Rights.h"
 #include "spawning/Spawner.h"
 #include "spawning/SpawnerFactory.h"
 
@@ -70,7 +72,9 @@ struct PoolContext {
     /** A queue for so many requests, with a generation of its own. @throws SystemException */
     QueueGenerationPtr makeQueue(unsigned limit) REQUIRES(poolLock) {
         lastGeneration = Generation(lastGeneration.value() + 1);
-        return std::make_shared<QueueGeneration>(QueueGeneration{lastGeneration, RequestQueue(limit)});
+        RequestQueue queue(limit);
+        Rights::ofThisProcess().giveRoom(queue.sendingEnd(), queue.missingRoom());
+        return std::make_shared<QueueGeneration>(QueueGeneration{lastGeneration, std::move(queue)});
     }
 };
 

@@ -14,6 +14,7 @@
 #include "base/PidFd.h"
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
+#include "rights/Rights.h"
 #include "spawning/PostMortem.h"
 #include "spawning/WaitStatus.h"
 
@@ -59,7 +60,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
                            CancelSwitch &cancel) {
     socket = Socket{options.threads, handover.cells};
     if (options.stickySessions) {
-        ownQueue.emplace();
+        makeOwnQueue();
     }
     Frame serve(FrameType::SERVE);
     serve.add(std::uint64_t{socket.cells.first});
@@ -85,7 +86,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     } catch (const std::exception &error) {
         story.timedOut = std::chrono::steady_clock::now() >= deadline;
         explain(error, story);
-        signalPidFd(parts_.pidFd, SIGKILL);
+        Rights::ofThisProcess().signal(parts_.pidFd, SIGKILL);
         waitPidFd(parts_.pidFd, KILL_TIMEOUT);
         throw story.toException(options);
     }
@@ -237,6 +238,11 @@ void Process::finish() {
     send(Frame(FrameType::FINISH));
 }
 
+void Process::makeOwnQueue() {
+    ownQueue.emplace();
+    Rights::ofThisProcess().giveRoom(ownQueue->sendingEnd(), ownQueue->missingRoom());
+}
+
 void Process::pause() {
     Frame frame(FrameType::PAUSE);
     frame.add(std::uint64_t{1});
@@ -247,7 +253,7 @@ void Process::resume() {
     Frame frame(FrameType::PAUSE);
     frame.add(std::uint64_t{0});
     if (ownQueue) {
-        ownQueue.emplace();
+        makeOwnQueue();
         send(frame, {ownQueue->receivingEnd().get()});
     } else {
         send(frame);
@@ -262,7 +268,7 @@ void Process::kill() {
 /** It cannot be spoken with any more. */
 void Process::giveUp() {
     if (parts_.pidFd && pid_ > 0) {
-        signalPidFd(parts_.pidFd, SIGKILL);
+        Rights::ofThisProcess().signal(parts_.pidFd, SIGKILL);
     }
 }
 
@@ -285,7 +291,7 @@ void Process::logExit(BackgroundThreads &threads, const std::string &app) {
 
 void Process::askForBacktraces() {
     if (parts_.pidFd && pid_ > 0) {
-        signalPidFd(parts_.pidFd, SIGQUIT);
+        Rights::ofThisProcess().signal(parts_.pidFd, SIGQUIT);
     }
 }
 

@@ -158,6 +158,7 @@ public:
     std::uint64_t memory = 0;
 
 private:
+    void makeOwnQueue();
     void awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,
                     SpawnReport &story);
     void explain(const std::exception &error, SpawnReport &story);

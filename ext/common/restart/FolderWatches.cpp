@@ -3,24 +3,22 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
 #include <exception>
+#include <iterator>
 
 #include "base/Exceptions.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
 namespace {
 
-/**
- * An entry appeared, changed its times, or was written. A read or a removal does not request a
- * restart.
- */
-constexpr std::uint32_t EVENTS = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR;
 constexpr std::size_t BUFFER_SIZE = 65'536;
 
 }  // namespace
@@ -54,19 +52,7 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     }
     std::map<int, std::set<std::string>> watches;
     for (const Wish &wish : wishes) {
-        std::optional<AsUser> user;
-        try {
-            if (wish.rights) {
-                user.emplace(*wish.rights);
-            }
-        } catch (const std::exception &) {
-            // An application whose user's rights cannot be taken does not start either, and its
-            // failed start is logged. The other applications are still watched.
-            continue;
-        }
-        for (const auto &[folder, names] : wish.entries) {
-            add(folder, names, watches);
-        }
+        add(wish, watches);
     }
     for (const auto &[watch, names] : watches_) {
         if (!watches.contains(watch)) {
@@ -77,18 +63,36 @@ void FolderWatches::follow(const std::vector<Wish> &wishes) {
     watches_ = std::move(watches);
 }
 
-void FolderWatches::add(const std::string &folder, const std::set<std::string> &names,
-                        std::map<int, std::set<std::string>> &watches) {
-    const int watch = ::inotify_add_watch(inotify_.get(), folder.c_str(), EVENTS);
-    if (watch >= 0) {
-        watches[watch].insert(names.begin(), names.end());
-    } else if ((errno == ENOSPC || errno == ENOMEM) && !full_) {
+void FolderWatches::add(const Wish &wish, std::map<int, std::set<std::string>> &watches) {
+    std::vector<std::string> folders;
+    std::transform(wish.entries.begin(), wish.entries.end(), std::back_inserter(folders),
+                   [](const auto &entry) { return entry.first; });
+    std::vector<int> added;
+    try {
+        added = Rights::ofThisProcess().watch(inotify_, folders, FolderEvents::CHANGES, wish.rights);
+    } catch (const std::exception &) {
+        // An application whose user's rights cannot be taken does not start either, and its failed
+        // start is logged. The other applications are still watched.
+        return;
+    }
+    for (std::size_t i = 0; i < added.size() && i < folders.size(); ++i) {
+        if (added[i] >= 0) {
+            const auto &names = wish.entries.at(folders[i]);
+            watches[added[i]].insert(names.begin(), names.end());
+        } else {
+            noticeFull(folders[i], -added[i]);
+        }
+    }
+}
+
+void FolderWatches::noticeFull(const std::string &folder, int error) {
+    if ((error == ENOSPC || error == ENOMEM) && !full_) {
         full_ = true;
         Log::notice(
             "event=restart.watches_exhausted folder=\"{}\" error=\"{}\" effect=\"restart files in this and further "
             "folders are checked only every PassengerStatThrottleRate seconds\" see=\"sysctl "
             "fs.inotify.max_user_watches\"",
-            folder, std::strerror(errno));
+            folder, std::strerror(error));
     }
 }
 

@@ -60,8 +60,8 @@ public:
 
 private:
     bool open();
-    void add(const std::string &folder, const std::set<std::string> &names,
-             std::map<int, std::set<std::string>> &watches);
+    void add(const Wish &wish, std::map<int, std::set<std::string>> &watches);
+    void noticeFull(const std::string &folder, int error);
     bool concerns(int watch, unsigned what, const char *name) const;
 
     const Opener open_;

@@ -1,15 +1,11 @@
 #include "restart/RestartFiles.h"
 
-#include <sys/stat.h>
-
 #include <utility>
 
 namespace Passenger {
 
 RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir)
-    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir),
-      restartFile_(folder_ + "/" + FILE_NAME),
-      alwaysFile_(folder_ + "/" + ALWAYS_FILE_NAME) {}
+    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir) {}
 
 RestartFolder RestartFiles::folder() const {
     const LockGuard guard(mutex_);
@@ -21,7 +17,7 @@ void RestartFiles::begin(const std::optional<FileRights> &rights) {
     knowsRights_ = true;
     rights_ = rights;
     if (!begun_) {
-        last_ = look(restartFile_, rights_);
+        last_ = look(RestartFile::RESTART, rights_);
         begun_ = true;
     }
 }
@@ -36,22 +32,14 @@ bool RestartFiles::knowsRights() const {
     return knowsRights_;
 }
 
-std::optional<RestartFiles::Stamp> RestartFiles::look(const std::string &file,
-                                                      const std::optional<FileRights> &rights) {
-    std::optional<AsUser> user;
-    if (rights) {
-        user.emplace(*rights);
-    }
-    struct stat status {};
-    if (::stat(file.c_str(), &status) != 0) {
-        return std::nullopt;
-    }
-    return Stamp{status.st_mtim};
+std::optional<RestartFiles::Stamp> RestartFiles::look(RestartFile file, const std::optional<FileRights> &rights) const {
+    const auto modified = Rights::ofThisProcess().modified(folder_, file, rights);
+    return modified ? std::optional(Stamp{*modified}) : std::nullopt;
 }
 
 bool RestartFiles::changed() {
     const LockGuard guard(mutex_);
-    const std::optional<Stamp> now = look(restartFile_, rights_);
+    const std::optional<Stamp> now = look(RestartFile::RESTART, rights_);
     if (!std::exchange(begun_, true)) {
         last_ = now;
     }
@@ -65,7 +53,7 @@ bool RestartFiles::changed() {
 }
 
 bool RestartFiles::always() const {
-    return look(alwaysFile_, folder().rights).has_value();
+    return look(RestartFile::ALWAYS_RESTART, folder().rights).has_value();
 }
 
 }  // namespace Passenger

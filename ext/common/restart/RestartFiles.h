@@ -6,6 +6,7 @@
 
 #include "base/FileRights.h"
 #include "base/Mutex.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -28,9 +29,6 @@ struct RestartFolder {
  */
 class RestartFiles {
 public:
-    static constexpr const char *FILE_NAME = "restart.txt";
-    static constexpr const char *ALWAYS_FILE_NAME = "always_restart.txt";
-
     /** Does not access the files. @param restartDir relative to appRoot, or absolute */
     RestartFiles(const std::string &appRoot, const std::string &restartDir);
     /** The folder of the files; it need not exist. */
@@ -58,11 +56,9 @@ private:
             return a.modified.tv_sec == b.modified.tv_sec && a.modified.tv_nsec == b.modified.tv_nsec;
         }
     };
-    static std::optional<Stamp> look(const std::string &file, const std::optional<FileRights> &rights);
+    std::optional<Stamp> look(RestartFile file, const std::optional<FileRights> &rights) const;
 
     const std::string folder_;
-    const std::string restartFile_;
-    const std::string alwaysFile_;
     mutable Mutex mutex_{Locks::RESTART_FILES};
     bool knowsRights_ GUARDED_BY(mutex_) = false;
     std::optional<FileRights> rights_ GUARDED_BY(mutex_);

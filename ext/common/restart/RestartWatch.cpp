@@ -38,7 +38,7 @@ FolderWatches::Wish wishFor(const RestartFolder &folder) {
             path /= part;
         }
     }
-    entries[path.string()].insert({RestartFiles::FILE_NAME, RestartFiles::ALWAYS_FILE_NAME});
+    entries[path.string()].insert({fileName(RestartFile::RESTART), fileName(RestartFile::ALWAYS_RESTART)});
     return {entries, folder.rights};
 }
 

@@ -1,8 +1,6 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_spawning.la
 libpassenger_spawning_la_SOURCES = \
-    %D%/AppFile.cpp \
-    %D%/AppFile.h \
     %D%/BootGuard.cpp \
     %D%/BootGuard.h \
     %D%/CancelSwitch.cpp \
@@ -21,35 +19,24 @@ libpassenger_spawning_la_SOURCES = \
     %D%/DummySpawnerFactory.h \
     %D%/ExclusiveTurn.cpp \
     %D%/ExclusiveTurn.h \
-    %D%/FileOwners.h \
-    %D%/Grants.cpp \
-    %D%/Grants.h \
-    %D%/GrantsInForce.cpp \
-    %D%/GrantsInForce.h \
     %D%/OutputFiles.cpp \
     %D%/OutputFiles.h \
     %D%/OutputLimit.cpp \
     %D%/OutputLimit.h \
     %D%/OutputLimits.cpp \
     %D%/OutputLimits.h \
-    %D%/OwnerSearch.cpp \
-    %D%/OwnerSearch.h \
     %D%/PostMortem.cpp \
     %D%/PostMortem.h \
     %D%/Preloader.cpp \
     %D%/Preloader.h \
     %D%/ProcessEnds.cpp \
     %D%/ProcessEnds.h \
-    %D%/ProcessFacts.cpp \
-    %D%/ProcessFacts.h \
     %D%/ProcessOutput.cpp \
     %D%/ProcessOutput.h \
     %D%/Secrets.cpp \
     %D%/Secrets.h \
     %D%/SmartSpawner.cpp \
     %D%/SmartSpawner.h \
-    %D%/SocketFolders.cpp \
-    %D%/SocketFolders.h \
     %D%/SpawnManager.cpp \
     %D%/SpawnManager.h \
     %D%/SpawnPlan.cpp \
@@ -71,13 +58,6 @@ libpassenger_spawning_la_SOURCES = \
     %D%/StandardSpawnerFactory.h \
     %D%/StartRequest.h \
     %D%/StartedProcess.h \
-    %D%/SystemFileOwners.cpp \
-    %D%/SystemFileOwners.h \
-    %D%/SystemUserDatabase.cpp \
-    %D%/SystemUserDatabase.h \
-    %D%/UserDatabase.h \
-    %D%/UserResolver.cpp \
-    %D%/UserResolver.h \
     %D%/UserSpawnServer.cpp \
     %D%/UserSpawnServer.h \
     %D%/WaitStatus.cpp \

@@ -17,7 +17,7 @@
 #include "log/Log.h"
 #include "log/LogQueue.h"
 #include "loop/Thread.h"
-#include "spawning/AppFile.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -81,7 +81,7 @@ private:
 
     void open() {
         try {
-            file_ = AppFile::openForAppending(path_, owner_, namedBy_);
+            file_ = Rights::ofThisProcess().openForAppending(path_, owner_, namedBy_);
             open_ = true;
             failing_ = false;
         } catch (const std::exception &error) {

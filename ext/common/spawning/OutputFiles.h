@@ -6,9 +6,9 @@
 #include <string>
 
 #include "base/Mutex.h"
-#include "spawning/AppFile.h"
+#include "rights/AppFile.h"
+#include "rights/UserResolver.h"
 #include "spawning/ProcessOutput.h"
-#include "spawning/UserResolver.h"
 
 namespace Passenger {
 

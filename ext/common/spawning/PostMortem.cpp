@@ -11,6 +11,7 @@
 #include "base/PidFd.h"
 #include "base/Poll.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 #include "spawning/WaitStatus.h"
 
 namespace Passenger {
@@ -32,7 +33,7 @@ constexpr auto SILENCE = 100ms;
 /** Requests backtraces by SIGQUIT. Ruby's handler prints them (lib/passenger/app/signals.rb). */
 std::string askWhereItHangs(const FailedProcess &process) {
     const std::uint64_t before = process.output.lineCount();
-    if (!process.isRuby || !process.pidFd || !signalPidFd(process.pidFd, SIGQUIT)) {
+    if (!process.isRuby || !process.pidFd || !Rights::ofThisProcess().signal(process.pidFd, SIGQUIT)) {
         return "";
     }
     const auto deadline = deadlineIn(BACKTRACE_LIMIT);

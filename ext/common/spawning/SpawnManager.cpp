@@ -1,11 +1,10 @@
 #include "spawning/SpawnManager.h"
 
-#include <unistd.h>
-
 #include <optional>
 
 #include "base/Exceptions.h"
-#include "spawning/SystemUserDatabase.h"
+#include "rights/Rights.h"
+#include "rights/SystemUserDatabase.h"
 #include "spawning/UserSpawnServer.h"
 
 namespace Passenger {
@@ -36,7 +35,7 @@ SpawnManager::~SpawnManager() = default;
 
 void SpawnManager::ensureStarted() {
     const Settings settings = this->settings();
-    if (::geteuid() != 0) {
+    if (!Rights::ofThisProcess().switchesUsers()) {
         serverOf("", "")->ensureStarted(settings);
     } else if (hasOneUser(settings)) {
         serverOf(settings.user, "")->ensureStarted(settings);
@@ -50,7 +49,7 @@ StartedProcess SpawnManager::start(const StartRequest &request, Deadline deadlin
     for (const auto &[identity, server] : servers()) {
         server->tidy();
     }
-    if (::geteuid() != 0) {
+    if (!Rights::ofThisProcess().switchesUsers()) {
         return serverOf("", "")->start(settings, request, deadline);
     }
     if (hasOneUser(settings)) {
@@ -80,7 +79,7 @@ pid_t SpawnManager::spawnServerPid() const noexcept {
 }
 
 bool SpawnManager::canSwitchUsers() const {
-    if (::geteuid() != 0) {
+    if (!Rights::ofThisProcess().switchesUsers()) {
         return false;
     }
     LockGuard guard(mutex_);

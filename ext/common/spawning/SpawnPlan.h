@@ -3,8 +3,8 @@
 #include <string>
 
 #include "exchange/Options.h"
+#include "rights/UserResolver.h"
 #include "spawning/SpawnManager.h"
-#include "spawning/UserResolver.h"
 
 namespace Passenger {
 

@@ -7,9 +7,9 @@
 #include "base/Report.h"
 #include "exchange/Options.h"
 #include "io/Frame.h"
-#include "spawning/ProcessFacts.h"
+#include "rights/ProcessFacts.h"
+#include "rights/UserResolver.h"
 #include "spawning/SpawnSteps.h"
-#include "spawning/UserResolver.h"
 
 namespace Passenger {
 

@@ -1,18 +1,20 @@
 #include "spawning/SpawnServer.h"
 
-#include <sys/wait.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <string_view>
 
-#include "base/CleanEnvironment.h"
+#include "base/ChildProcess.h"
 #include "base/Exceptions.h"
+#include "base/PidFd.h"
 #include "base/Split.h"
 #include "io/SocketPair.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
+#include "rights/SystemUserDatabase.h"
+#include "rights/UserDatabase.h"
 #include "spawning/ProcessEnds.h"
-#include "spawning/SystemUserDatabase.h"
-#include "spawning/UserDatabase.h"
 
 namespace Passenger {
 
@@ -21,11 +23,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char *PROTOCOL_VERSION = "1";
-constexpr int CONTROL_DESCRIPTOR = 3;
 /** The time for its end after its control socket was closed. */
 constexpr auto END_LIMIT = 1000ms;
-/** The exit status of a spawn server that has ended because it had no process. */
-constexpr int IDLE_STATUS = 3;
 /** The begin of the line in which run-as tells its failure. */
 constexpr std::string_view PROBLEM = "passenger-agent: ";
 
@@ -74,11 +73,11 @@ std::vector<SpawnServerStep> stepsIn(const Frame &answer, std::size_t first) {
 
 }  // namespace
 
-SpawnServer::SpawnServer(EventLoop &loop, const SpawnSettings &settings, const std::string &user,
-                         const std::string &group, std::shared_ptr<std::atomic<pid_t>> pid, Deadline deadline)
+SpawnServer::SpawnServer(EventLoop &loop, const SpawnSettings &settings, const Identity &identity,
+                         std::shared_ptr<std::atomic<pid_t>> pid, Deadline deadline)
     : loop_(loop), publishedPid_(std::move(pid)) {
-    launch(settings, user, group);
-    receiveHello(user, deadline);
+    launch(settings, identity);
+    receiveHello(identity.user, deadline);
     Log::info("event=spawn_server.started pid={} uid={}", process_.pid(), uid_);
     publishedPid_->store(process_.pid());
     watchEnd();
@@ -87,36 +86,32 @@ SpawnServer::SpawnServer(EventLoop &loop, const SpawnSettings &settings, const s
 SpawnServer::~SpawnServer() {
     // On the loop, because the callback uses endWatcher_.
     loop_.runSync([this] { endWatcher_.reset(); });
-    pid_t own = process_.pid();
+    const pid_t pid = process_.pid();
+    pid_t own = pid;
     publishedPid_->compare_exchange_strong(own, 0);
     control_.shutDown();
     control_ = FrameSocket();
     try {
         const auto status = process_.wait(END_LIMIT);
-        Log::info("event=spawn_server.ended pid={} status=\"{}\"", own,
+        Log::info("event=spawn_server.ended pid={} status=\"{}\"", pid,
                   status ? describeWaitStatus(*status) : "killed by the agent");
     } catch (const std::exception &e) {
         Log::warn("event=spawn_server.ended error=\"{}\"", e.what());
     }
 }
 
-void SpawnServer::launch(const SpawnSettings &settings, const std::string &user, const std::string &group) {
+void SpawnServer::launch(const SpawnSettings &settings, const Identity &identity) {
     auto ends = ProcessEnds::make();
-    ChildProcess::Command command;
-    if (user.empty()) {
-        command.program = settings.rubyCommand;
-        command.arguments = {settings.spawnServerCommand};
-    } else {
-        command.program = settings.agentProgram;
-        command.arguments = {"run-as", user, group, settings.rubyCommand, settings.spawnServerCommand, user};
-        command.environment = cleanEnvironment();
-    }
-    command.descriptors = {{ends.theirControl.get(), CONTROL_DESCRIPTOR},
-                           {ends.theirOutput.get(), STDOUT_FILENO},
-                           {ends.theirOutput.get(), STDERR_FILENO}};
-    // A Ctrl-C at a terminal must reach only httpd, which ends all processes in order.
-    command.newSession = true;
-    process_ = ChildProcess(command);
+    SpawnServerStart server;
+    server.rubyCommand = settings.rubyCommand;
+    server.spawnServerCommand = settings.spawnServerCommand;
+    server.agentProgram = settings.agentProgram;
+    server.user = identity.user;
+    server.group = identity.group;
+    server.claim = identity.claim;
+    server.control = ends.theirControl.get();
+    server.output = ends.theirOutput.get();
+    process_ = Rights::ofThisProcess().start(server);
     control_ = std::move(ends.control);
     output_ = std::make_shared<ProcessOutput>(loop_, std::move(ends.output), [](pid_t pid, const std::string &line) {
         Log::notice("event=spawn_server.output pid={} line=\"{}\"", pid, line);
@@ -170,11 +165,17 @@ void SpawnServer::watchEnd() {
     endWatcher_->setEvents(DescriptorWatcher::READABLE);
 }
 
+/**
+ * Looks into the socket without a change to it: another thread may receive. The server has ended,
+ * so nothing follows.
+ */
 bool SpawnServer::endedIdle() const {
-    siginfo_t end{};
-    // The status stays for the owner of the process.
-    return ::waitid(P_PIDFD, static_cast<id_t>(process_.pidFd().get()), &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
-           end.si_code == CLD_EXITED && end.si_status == IDLE_STATUS;
+    std::array<unsigned char, Frame::HEADER_SIZE> header{};
+    constexpr std::size_t TYPE = 4;
+    constexpr unsigned BYTE = 8;
+    return idle_ || (::recv(control_.descriptor().get(), header.data(), header.size(), MSG_PEEK | MSG_DONTWAIT) ==
+                         static_cast<ssize_t>(header.size()) &&
+                     (header[TYPE] | header[TYPE + 1] << BYTE) == static_cast<int>(FrameType::SPAWN_IDLE));
 }
 
 bool SpawnServer::alive() const {
@@ -205,6 +206,9 @@ StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline
                     stepsIn(answer, 3)};
         case FrameType::SPAWN_FAILED:
             throw StartRefused(answer.field(1), answer.field(0), stepsIn(answer, 2));
+        case FrameType::SPAWN_IDLE:
+            idle_ = true;
+            throw EndOfFileException("the spawn server has ended");
         default:
             throw ProtocolException("the spawn server sent an unexpected frame");
     }

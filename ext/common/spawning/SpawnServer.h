@@ -7,9 +7,10 @@
 #include <memory>
 #include <string>
 
-#include "base/ChildProcess.h"
+#include "exchange/Options.h"
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
+#include "rights/HelperProcess.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnSettings.h"
 #include "spawning/StartRequest.h"
@@ -30,14 +31,23 @@ class SpawnServer {
 public:
     using Deadline = std::chrono::steady_clock::time_point;
 
+    /** The user of the server. */
+    struct Identity {
+        /** Empty: the agent's user. */
+        std::string user;
+        /** Empty: the user's primary group. */
+        std::string group;
+        /** As SpawnServerStart::claim. */
+        Options::Variables claim{};
+    };
+
     /**
      * Starts the server and waits for its HELLO.
-     * @param user empty: the agent's user. `group` empty: the user's primary group
      * @param pid set to the server's pid, and to 0 at its end
      * @throws SpawnException, SystemException (Ruby, or as root the agent's program, cannot be
      *     executed)
      */
-    SpawnServer(EventLoop &loop, const SpawnSettings &settings, const std::string &user, const std::string &group,
+    SpawnServer(EventLoop &loop, const SpawnSettings &settings, const Identity &identity,
                 std::shared_ptr<std::atomic<pid_t>> pid, Deadline deadline);
     /** Closes the control socket, so that the server ends; kills it if it does not. */
     ~SpawnServer();
@@ -56,14 +66,16 @@ public:
     StartedProcess start(const StartRequest &request, Deadline deadline);
 
 private:
-    void launch(const SpawnSettings &settings, const std::string &user, const std::string &group);
+    void launch(const SpawnSettings &settings, const Identity &identity);
     void receiveHello(const std::string &user, Deadline deadline);
     [[noreturn]] void failToStart(const std::string &why);
     void watchEnd();
 
     EventLoop &loop_;
     const std::shared_ptr<std::atomic<pid_t>> publishedPid_;
-    ChildProcess process_;
+    HelperProcess process_;
+    /** The server has said that it ends because it had no process. */
+    std::atomic<bool> idle_ = false;
     uid_t uid_ = 0;
     FrameSocket control_;
     ProcessOutputPtr output_;

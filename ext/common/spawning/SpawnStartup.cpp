@@ -7,10 +7,10 @@
 #include "base/Exceptions.h"
 #include "base/Poll.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 #include "spawning/PostMortem.h"
 #include "spawning/Preloader.h"
 #include "spawning/ProcessEnds.h"
-#include "spawning/SocketFolders.h"
 
 namespace Passenger {
 
@@ -32,6 +32,24 @@ constexpr const char *MEMORY_PREPARED = "memory prepared";
 
 std::string firstLine(const std::string &text) {
     return text.substr(0, text.find('\n'));
+}
+
+/** A report without facts is better than no report. */
+ProcessFacts factsOf(pid_t pid) {
+    try {
+        return ProcessFacts(Rights::ofThisProcess().procFilesOf(pid));
+    } catch (const std::exception &error) {
+        Log::info("event=spawn.facts_unknown pid={} error=\"{}\"", pid, error.what());
+        return {};
+    }
+}
+
+void removeSocketFolders(const std::string &folder, pid_t bridge) {
+    try {
+        Rights::ofThisProcess().removeSocketFolders(folder, bridge);
+    } catch (const std::exception &error) {
+        Log::warn("event=spawn_dir.not_cleaned error=\"{}\"", error.what());
+    }
 }
 
 }  // namespace
@@ -56,7 +74,7 @@ const SpawnPlan &SpawnStartup::plan() {
 SpawnPlan SpawnStartup::makePlan() {
     checkNotCancelled();
     report_.steps.begin(USER_CHOSEN);
-    auto runAs = tools_.users.resolve(options_, tools_.manager.canSwitchUsers());
+    auto runAs = Rights::ofThisProcess().userOf(options_, tools_.users, tools_.manager.canSwitchUsers());
     if (!runAs) {
         throw SpawnException(runAs.error());
     }
@@ -129,6 +147,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
     return explained([&] {
         checkNotCancelled();
         StartRequest request = plan.request(role);
+        request.claim = claimOf(options_);
         if (role == StartRequest::Role::BRIDGE) {
             request.program = tools_.manager.agentProgram();
         }
@@ -230,9 +249,8 @@ void SpawnStartup::begun(SpawnedProcess process) {
  * Reads the process's facts. A Ruby that sets its process title overwrites the environment that the
  * kernel shows. So the known variables keep their values, and only new ones are added.
  */
-
 void SpawnStartup::learnFacts() {
-    auto facts = ProcessFacts::of(current_.process.pid());
+    auto facts = factsOf(current_.process.pid());
     // The process has not ended, so the pid still belonged to it during the read.
     if (!current_.process.ended()) {
         std::swap(report_.process, facts);
@@ -252,7 +270,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
     auto options = options_.toMap();
     if (options_.speaksHttp()) {
         // The folder may have changed since the settings were received.
-        SocketFolders(tools_.manager.spawnDir()).prepare();
+        Rights::ofThisProcess().prepareSpawnDir(tools_.manager.spawnDir());
         options["spawn_dir"] = tools_.manager.spawnDir();
     }
     load.add(options);
@@ -332,7 +350,7 @@ void SpawnStartup::endProcess() {
     current_.process.kill();
     current_.boot.sweep();
     if (options_.speaksHttp() && pid != 0) {
-        SocketFolders(tools_.manager.spawnDir()).removeOf(pid);
+        removeSocketFolders(tools_.manager.spawnDir(), pid);
     }
     process.output->setPid(pid);
 }

@@ -1,13 +1,10 @@
 #include "spawning/SpawnedProcess.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <optional>
 #include <string>
 
@@ -16,6 +13,7 @@
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 
 namespace Passenger {
 
@@ -32,33 +30,18 @@ struct ProcessStatus {
     uid_t effectiveUid = 0;
 };
 
-/** @return nothing if the process has ended */
+/** @return nothing if the process has ended. @throws IOException: it is none of the agent's */
 std::optional<ProcessStatus> readStatus(pid_t pid) {
-    const std::string path = fmt::format("/proc/{}/status", pid);
-    const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (!file) {
-        if (errno == ENOENT || errno == ESRCH) {
-            return std::nullopt;
-        }
-        throw SystemException("open(\"" + path + "\")", errno);
+    const std::string text = Rights::ofThisProcess().procFilesOf(pid).status;
+    if (text.empty()) {
+        return std::nullopt;
     }
-    // The needed lines are among the first. The file has little more than a kilobyte.
-    std::array<char, 4096> buffer;
-    const ssize_t size = ::read(file.get(), buffer.data(), buffer.size() - 1);
-    if (size < 0) {
-        if (errno == ESRCH) {
-            return std::nullopt;
-        }
-        throw SystemException("read(\"" + path + "\")", errno);
-    }
-    buffer[static_cast<std::size_t>(size)] = '\0';
-
     ProcessStatus status;
-    const char *parent = ::strstr(buffer.data(), "\nPPid:");
-    const char *uid = ::strstr(buffer.data(), "\nUid:");
-    if (parent == nullptr || ::sscanf(parent, "\nPPid: %d", &status.parent) != 1 || uid == nullptr ||
-        ::sscanf(uid, "\nUid: %u %u", &status.realUid, &status.effectiveUid) != 2) {
-        throw ProtocolException(path + " has an unknown form");
+    const auto parent = text.find("\nPPid:");
+    const auto uid = text.find("\nUid:");
+    if (parent == std::string::npos || ::sscanf(&text[parent], "\nPPid: %d", &status.parent) != 1 ||
+        uid == std::string::npos || ::sscanf(&text[uid], "\nUid: %u %u", &status.realUid, &status.effectiveUid) != 2) {
+        throw ProtocolException(fmt::format("/proc/{}/status has an unknown form", pid));
     }
     return status;
 }
@@ -147,7 +130,7 @@ void SpawnedProcess::kill() noexcept {
         return;
     }
     try {
-        if (signalPidFd(pidFd_, SIGKILL) && !waitPidFd(pidFd_, KILL_LIMIT)) {
+        if (Rights::ofThisProcess().signal(pidFd_, SIGKILL) && !waitPidFd(pidFd_, KILL_LIMIT)) {
             Log::warn("event=process.unkillable pid={}", pid_);
         }
     } catch (const std::exception &e) {

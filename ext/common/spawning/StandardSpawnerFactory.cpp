@@ -1,9 +1,8 @@
 #include "spawning/StandardSpawnerFactory.h"
 
-#include <unistd.h>
-
 #include "base/Exceptions.h"
 #include "base/SystemClock.h"
+#include "rights/Rights.h"
 #include "spawning/DirectSpawner.h"
 #include "spawning/SmartSpawner.h"
 
@@ -27,11 +26,11 @@ SpawnerPtr StandardSpawnerFactory::create(const Options &options) {
 }
 
 tl::expected<RunAs, std::string> StandardSpawnerFactory::userOf(const Options &options) const {
-    return users_.resolve(options, manager_.canSwitchUsers());
+    return Rights::ofThisProcess().userOf(options, users_, manager_.canSwitchUsers());
 }
 
 std::optional<FileRights> StandardSpawnerFactory::rightsFor(const Options &options) const {
-    if (::geteuid() != 0) {
+    if (!Rights::ofThisProcess().switchesUsers()) {
         return std::nullopt;
     }
     if (manager_.canSwitchUsers()) {

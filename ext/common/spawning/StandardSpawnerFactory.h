@@ -4,17 +4,17 @@
 #include <string>
 
 #include "loop/EventLoop.h"
+#include "rights/FileOwners.h"
+#include "rights/SystemFileOwners.h"
+#include "rights/SystemUserDatabase.h"
+#include "rights/UserDatabase.h"
+#include "rights/UserResolver.h"
 #include "spawning/DummySpawnerFactory.h"
-#include "spawning/FileOwners.h"
 #include "spawning/OutputFiles.h"
 #include "spawning/OutputLimits.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/Spawner.h"
 #include "spawning/SpawnerFactory.h"
-#include "spawning/SystemFileOwners.h"
-#include "spawning/SystemUserDatabase.h"
-#include "spawning/UserDatabase.h"
-#include "spawning/UserResolver.h"
 
 namespace Passenger {
 

@@ -23,6 +23,9 @@ struct StartRequest {
     bool loginShell = false;
     /** The new process's environment, in addition to the spawn server's own. */
     std::map<std::string, std::string> environment;
+    /** The application's options, by which the rights process determines its user again
+     *  (SpawnServerStart::claim). */
+    std::map<std::string, std::string> claim{};
 };
 
 }  // namespace Passenger

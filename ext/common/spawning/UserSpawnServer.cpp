@@ -35,13 +35,13 @@ UserSpawnServer::UserSpawnServer(EventLoop &loop, std::string user, std::string 
 void UserSpawnServer::ensureStarted(const SpawnSettings &settings) {
     const Deadline deadline = in(HELLO_LIMIT);
     const ExclusiveTurn::Turn turn(exclusive_, deadline);
-    running(settings, deadline);
+    running(settings, {}, deadline);
 }
 
 StartedProcess UserSpawnServer::start(const SpawnSettings &settings, const StartRequest &request, Deadline deadline) {
     const ExclusiveTurn::Turn turn(exclusive_, deadline);
     for (bool again = false;; again = true) {
-        auto &server = running(settings, deadline);
+        auto &server = running(settings, request.claim, deadline);
         try {
             return server.start(request, std::min(deadline, in(START_LIMIT)));
         } catch (const SpawnException &) {
@@ -80,13 +80,14 @@ void UserSpawnServer::tidy() {
     }
 }
 
-SpawnServer &UserSpawnServer::running(const SpawnSettings &settings, Deadline deadline) {
+SpawnServer &UserSpawnServer::running(const SpawnSettings &settings, const Options::Variables &claim,
+                                      Deadline deadline) {
     if (server_ && !server_->alive()) {
         server_.reset();
     }
     if (!server_) {
-        server_ =
-            std::make_unique<SpawnServer>(loop_, settings, user_, group_, pid_, std::min(deadline, in(HELLO_LIMIT)));
+        server_ = std::make_unique<SpawnServer>(loop_, settings, SpawnServer::Identity{user_, group_, claim}, pid_,
+                                                std::min(deadline, in(HELLO_LIMIT)));
     }
     return *server_;
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "exchange/Options.h"
 #include "loop/EventLoop.h"
 #include "spawning/ExclusiveTurn.h"
 #include "spawning/SpawnServer.h"
@@ -43,7 +44,7 @@ public:
     void tidy();
 
 private:
-    SpawnServer &running(const SpawnSettings &settings, Deadline deadline);
+    SpawnServer &running(const SpawnSettings &settings, const Options::Variables &claim, Deadline deadline);
 
     EventLoop &loop_;
     const std::string user_;

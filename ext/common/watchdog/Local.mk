@@ -5,6 +5,8 @@ libpassenger_watchdog_la_SOURCES = \
     %D%/AnswerWatch.h \
     %D%/PoolSupervisor.cpp \
     %D%/PoolSupervisor.h \
+    %D%/RightsSupervisor.cpp \
+    %D%/RightsSupervisor.h \
     %D%/StoreEntry.h \
     %D%/StoredDescriptors.cpp \
     %D%/StoredDescriptors.h \

@@ -51,6 +51,10 @@ void PoolSupervisor::start() {
     ChildProcess::Command command;
     command.program = program_();
     command.arguments = {"pool"};
+    if (rights_) {
+        command.arguments = {"pool", std::to_string(rights_->user.uid), std::to_string(rights_->user.gid),
+                             rights_->seccomp};
+    }
     command.descriptors = {{pair.second.get(), POOL_DESCRIPTOR}};
     // The starting thread is the watchdog's only one, so the signal comes at the watchdog's end. A
     // pool process that hangs would not notice the end of file on the socket.
@@ -64,7 +68,17 @@ void PoolSupervisor::start() {
     begin();
 }
 
+void PoolSupervisor::renewRights() {
+    if (!rights_ || !socket_) {
+        return;
+    }
+    if (const FileDescriptor socket = rights_->connect()) {
+        send(Frame(FrameType::RIGHTS_SOCKET), {socket.get()});
+    }
+}
+
 void PoolSupervisor::begin() {
+    renewRights();
     for (const auto &entry : store_.entries()) {
         std::vector<int> descriptors;
         std::transform(entry.descriptors.begin(), entry.descriptors.end(), std::back_inserter(descriptors),

@@ -4,11 +4,13 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/ChildProcess.h"
 #include "base/Clock.h"
 #include "base/FileDescriptor.h"
+#include "base/FileRights.h"
 #include "io/Frame.h"
 #include "policy/RestartDelay.h"
 #include "watchdog/AnswerWatch.h"
@@ -36,6 +38,17 @@ public:
         std::function<void(const Frame &failure)> failed;
     };
 
+    /** Connects the pool process with the rights process. */
+    struct Rights {
+        /** The user that the pool process becomes. */
+        FileRights user;
+        /** AgentSettings::seccomp as in a frame. */
+        std::string seccomp;
+        /** Returns the pool process's socket, called at each start; none: the rights process is
+         *  being started again, and renewRights() follows. */
+        std::function<FileDescriptor()> connect;
+    };
+
     /**
      * @param program returns the pool process's program, called with the argument `pool`; called at
      *     each start
@@ -49,6 +62,12 @@ public:
      * these settings.
      */
     void setSettings(std::vector<std::string> fields);
+    /** All later processes give up root's rights. */
+    void useRights(Rights rights) {
+        rights_.emplace(std::move(rights));
+    }
+    /** The running process gets a socket of another rights process. */
+    void renewRights();
     /** Starts the process. Needs setSettings() before. @throws SystemException */
     void start();
     /** Handles the frames that the process has sent. */
@@ -87,6 +106,8 @@ private:
     const Clock &clock_;
     const Events events_;
     std::vector<std::string> settings_;
+    /** None: the pool process runs as the watchdog's user. */
+    std::optional<Rights> rights_;
     StoredDescriptors store_;
     ChildProcess process_;
     FrameSocket socket_;

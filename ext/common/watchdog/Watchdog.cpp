@@ -16,11 +16,15 @@
 #include <utility>
 
 #include "base/Clock.h"
+#include "base/DynamicUser.h"
 #include "base/Exceptions.h"
 #include "base/PidFd.h"
 #include "base/ProcessTree.h"
 #include "base/SignalDescriptor.h"
+#include "base/StandardDescriptors.h"
 #include "base/SystemClock.h"
+#include "io/AgentFailure.h"
+#include "io/AgentSettings.h"
 #include "log/Log.h"
 
 namespace Passenger {
@@ -47,9 +51,10 @@ pid_t creatorOf(const FileDescriptor &socket) {
 
 }  // namespace
 
-Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> poolProgram)
+Watchdog::Watchdog(FileDescriptor control, std::function<std::string()> program)
     : control_(std::move(control)),
-      pool_(std::move(poolProgram), serverSocket_, SystemClock::instance(),
+      program_(std::move(program)),
+      pool_(program_, serverSocket_, SystemClock::instance(),
             {[this](const Frame &ready) { poolIsReady(ready); },
              [this](const Frame &failure) {
                  report(failure);
@@ -128,12 +133,18 @@ void Watchdog::turn() {
         receiveFromOwner();
     }
     if (endReason_.empty()) {
+        if (rights_ && rights_->upkeep()) {
+            pool_.renewRights();
+        }
         pool_.upkeep();
     }
 }
 
 int Watchdog::pollTimeout() const {
-    const auto wait = pool_.untilUpkeep();
+    auto wait = pool_.untilUpkeep();
+    if (const auto other = rights_ ? rights_->untilUpkeep() : std::nullopt) {
+        wait = std::min(wait.value_or(*other), *other);
+    }
     return wait ? static_cast<int>(std::min<milliseconds::rep>(wait->count(), INT_MAX)) : -1;
 }
 
@@ -174,7 +185,11 @@ void Watchdog::handle(Frame frame) {
             startPool(std::move(frame));
             return;
         case FrameType::SETTINGS:
-            useLog(frame.takeDescriptor(0));
+            useAsOutput(frame.takeDescriptor(0));
+            // First: the pool process may ask for what the new settings give.
+            if (rights_) {
+                rights_->setSettings(frame.fields);
+            }
             pool_.setSettings(std::move(frame.fields));
             return;
         case FrameType::STOP:
@@ -189,24 +204,30 @@ void Watchdog::startPool(Frame start) {
     if (std::exchange(startAsked_, true)) {
         throw ProtocolException("a second START");
     }
-    useLog(start.takeDescriptor(0));
+    useAsOutput(start.takeDescriptor(0));
     serverSocket_ = start.takeDescriptor(1);
-    pool_.setSettings(std::move(start.fields));
     try {
+        if (::geteuid() == 0) {
+            startRights(start);
+        }
+        pool_.setSettings(std::move(start.fields));
         pool_.start();
-    } catch (const SystemException &exception) {
+    } catch (const std::exception &exception) {
         Log::error("event=pool.start_failed reason=\"{}\"", exception.what());
-        report(Frame(FrameType::AGENT_FAILED, {"io", exception.what(), std::to_string(exception.error()), ""}));
+        report(describeFailure(exception));
         endReason_ = "the pool process did not start";
         exitStatus_ = EXIT_FAILURE;
     }
 }
 
-/** The log is descriptors 1 and 2, also for all processes started later. */
-void Watchdog::useLog(const FileDescriptor &log) {
-    if (::dup2(log.get(), STDOUT_FILENO) < 0 || ::dup2(log.get(), STDERR_FILENO) < 0) {
-        throw SystemException("dup2(log)", errno);
-    }
+/** The pool process needs no right of root's then. @throws SystemException, IOException */
+void Watchdog::startRights(const Frame &start) {
+    const auto settings = AgentSettings::fromMap(start.map(0));
+    rights_.emplace(program_, SystemClock::instance());
+    rights_->setSettings(start.fields);
+    rights_->start();
+    pool_.useRights(
+        {DynamicUser::choose(settings.agentUser), text(settings.seccomp), [this] { return rights_->connectPool(); }});
 }
 
 void Watchdog::poolIsReady(const Frame &ready) {
@@ -247,7 +268,7 @@ void Watchdog::reapChildren() {
         if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
             return;
         }
-        if (pool_.reap(info.si_pid)) {
+        if (pool_.reap(info.si_pid) || (rights_ && rights_->reap(info.si_pid))) {
             continue;
         }
         int status = 0;
@@ -260,6 +281,9 @@ void Watchdog::reapChildren() {
 void Watchdog::end() {
     Log::notice("event=agent.stopping reason=\"{}\"", endReason_);
     pool_.stop(POOL_PATIENCE);
+    if (rights_) {
+        rights_->stop();
+    }
     serverSocket_.reset();
     if (!killDescendants(KILL_PATIENCE)) {
         Log::error("event=agent.stopped left_behind={}", childrenOf(::getpid()).size());

@@ -3,12 +3,14 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
 #include "io/SocketPair.h"
 #include "watchdog/PoolSupervisor.h"
+#include "watchdog/RightsSupervisor.h"
 
 namespace Passenger {
 
@@ -27,9 +29,10 @@ public:
     /**
      * @param control frames with the owner; its end of file tells the owner that the watchdog has
      *     ended
-     * @param poolProgram called at each start; returns the program, which gets the argument `pool`
+     * @param program called at each start; returns the program, which gets the argument `pool` or
+     *     `rights`
      */
-    Watchdog(FileDescriptor control, std::function<std::string()> poolProgram);
+    Watchdog(FileDescriptor control, std::function<std::string()> program);
     ~Watchdog();
     Watchdog(const Watchdog &) = delete;
     Watchdog &operator=(const Watchdog &) = delete;
@@ -52,7 +55,7 @@ private:
     void ownerLetGo();
     void handle(Frame frame);
     void startPool(Frame start);
-    void useLog(const FileDescriptor &log);
+    void startRights(const Frame &start);
     void poolIsReady(const Frame &ready);
     void report(const Frame &frame);
     void readSignals();
@@ -67,6 +70,9 @@ private:
      * connections. The owner gives the other end (connectSocket) to its children.
      */
     FileDescriptor serverSocket_;
+    const std::function<std::string()> program_;
+    /** None: the watchdog does not run as root. */
+    std::optional<RightsSupervisor> rights_;
     PoolSupervisor pool_;
     bool startAsked_ = false;
     bool startReported_ = false;

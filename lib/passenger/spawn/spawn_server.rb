@@ -19,9 +19,8 @@ module PhusionPassenger
     ROLES = %w[preloader instance bridge].freeze
     # Applications do not depend on httpd's umask.
     UMASK = 0o022
-    # The seconds without a process after which the spawn server ends, and its exit status then.
+    # The seconds without a process after which the spawn server ends.
     IDLE_TIME = 300
-    IDLE_STATUS = 3
 
     # A failed start: the failed step, the reason, and the earlier steps with their milliseconds.
     class StartFailed < StandardError
@@ -70,11 +69,14 @@ module PhusionPassenger
 
     private
 
-    # Returns nil at the end of the socket. Exits if no frame comes for a while and there is no
+    # Returns nil at the end of the socket, and if no frame comes for a while and there is no
     # process.
     def next_frame
       until IO.select([@control.io], nil, nil, @idle_time)
-        exit(IDLE_STATUS) unless reap
+        next if reap
+
+        @control.write(Frame::Spawn::IDLE)
+        return
       end
       @control.read
     end

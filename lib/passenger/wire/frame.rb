@@ -21,6 +21,7 @@ module PhusionPassenger
       START = 33
       STARTED = 34
       FAILED = 35
+      IDLE = 36
     end
 
     # Control socket of preloaders and instances.

@@ -7,6 +7,8 @@ require_relative "process_info"
 # environment, so they are found in four ways: by descent, by the marker in the environment, by open
 # files and folders below the server's root, and by an earlier sighting.
 class ProcessTree
+  RIGHTS = /passenger-agent\S* rights\z/.freeze
+
   def initialize(parent_pid, marker, folder)
     @parent_pid = parent_pid
     @marker = marker
@@ -20,13 +22,14 @@ class ProcessTree
       process.state == "Z" || process.pid == Process.pid
     end
     found = descendants(everything) | everything.select { |process| ours?(process) }
+    found = without_connections(found)
     found.each { |process| @seen[process.identity] = true }
     found
   end
 
   # Processes found by descent alone, which is fast.
   def descending
-    descendants(ProcessInfo.all.reject { |process| process.state == "Z" })
+    without_connections(descendants(ProcessInfo.all.reject { |process| process.state == "Z" }))
   end
 
   def pids
@@ -59,6 +62,13 @@ class ProcessTree
   end
 
   private
+
+  # Without the processes that serve one connection of the pool process with the rights process.
+  # They come and go.
+  def without_connections(processes)
+    rights = processes.select { |process| process.command_line.match?(RIGHTS) }
+    processes - rights.select { |process| rights.any? { |other| other.pid == process.ppid } }
+  end
 
   def httpd_binary
     @httpd_binary ||= File.readlink("/proc/#{@parent_pid}/exe")

@@ -59,6 +59,8 @@ Frame FakeAgentClient::exchange(const Frame &request, const std::vector<int> &de
 
 AgentSettings fakeAgentSettings() {
     AgentSettings settings;
+    // Its pool process starts processes itself.
+    settings.seccomp = SeccompMode::OFF;
     settings.agentCommand = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "fake_agent";
     settings.logFile = "/dev/null";
     return settings;

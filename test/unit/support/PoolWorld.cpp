@@ -22,6 +22,8 @@ PoolWorld::PoolWorld(const std::vector<Options> &apps, const PoolSettings &setti
     SteeredSpawners::exceptThisThread();
     loop_.runSync([] { SteeredSpawners::exceptThisThread(); });
     clock_.noteThread = [this] { spawners_.noteThread(); };
+    // A boot may arrive before the pool has counted it.
+    cpu_.changed = [this] { spawners_.noteChange(); };
     for (std::size_t app = 0; app < apps_.size(); app++) {
         byRoot_.emplace(apps_[app].appRoot, app);
     }

@@ -45,7 +45,11 @@ public:
     }
     void claim() override {
         started++;
+        if (changed) {
+            changed();
+        }
     }
+    std::function<void()> changed;
     std::atomic<double> idle{8};
     std::atomic<unsigned> started{0};
 };

@@ -3,9 +3,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <stdexcept>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/Exceptions.h"
 
@@ -14,6 +17,7 @@ namespace Passenger {
 namespace {
 
 constexpr std::chrono::seconds LONGEST_WAIT{60};
+constexpr std::chrono::milliseconds SHORT_WAIT{100};
 
 /** Calls back when the thread ends, after all its work for the pool. */
 struct ThreadEnd {
@@ -103,6 +107,11 @@ void SteeredSpawners::threadEnds() {
     changed();
 }
 
+void SteeredSpawners::noteChange() {
+    const std::lock_guard<std::mutex> guard(mutex_);
+    changed();
+}
+
 void SteeredSpawners::changed() {
     changes_++;
     wake_.notify_all();
@@ -122,10 +131,16 @@ bool SteeredSpawners::allWait(unsigned starting, std::uint64_t changes) {
         numberArrivals();
         return true;
     }
-    if (!wake_.wait_for(lock, LONGEST_WAIT, [&] { return changes_ != changes; })) {
-        throw std::runtime_error("a background thread neither ends nor waits");
+    // Many short waits: if the machine stands still for a minute, one of them ends, and the others
+    // still give the threads time.
+    for (std::chrono::milliseconds waited{0}; waited < LONGEST_WAIT; waited += SHORT_WAIT) {
+        if (wake_.wait_for(lock, SHORT_WAIT, [&] { return changes_ != changes; })) {
+            return false;
+        }
     }
-    return false;
+    throw std::runtime_error(fmt::format(
+        "a background thread neither ends nor waits: {} starting, {} threads, {} boots that nobody has decided",
+        starting, threads_, undecided));
 }
 
 /** The pool starts the threads one after the other, but they arrive in any order. The kernel

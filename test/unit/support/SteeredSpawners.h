@@ -43,7 +43,9 @@ public:
     void noteThread();
     /** The calling thread is not counted. */
     static void exceptThisThread();
-    /** The number of events in the threads of boots. */
+    /** Counts an event: what the caller of allWait() counts has changed. */
+    void noteChange();
+    /** The number of events. */
     std::uint64_t changes();
     /** Whether `starting` boots wait, and no other thread of a boot runs. The caller counted
      *  `starting` when there were `changes` events. With further events since then, the caller has

@@ -7,7 +7,7 @@ require_relative "../eventually"
 class Inventory
   KINDS = {
     httpd: %r{\A\S*/(apache2|httpd)\b}, watchdog: /passenger-agent\S* watchdog/,
-    pool: /passenger-agent\S* pool/,
+    pool: /passenger-agent\S* pool/, rights: /passenger-agent\S* rights/,
     spawn_server: /Passenger spawn server/, preloader: /Passenger AppPreloader/,
     instance: /Passenger RubyApp/
   }.freeze

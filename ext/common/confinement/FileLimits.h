@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace Passenger {
+
+/**
+ * Limits this process for good by Landlock: it executes no file, changes no file but those below
+ * given folders, and connects and binds no TCP socket but to given ports (Linux 6.7). It reads all
+ * that it could read before. Descriptors that are open already are not affected.
+ */
+namespace FileLimits {
+
+struct Exceptions {
+    /** Absolute paths. Below them files may be made, written and removed. */
+    std::vector<std::string> writable;
+    /** Ports to which TCP sockets may connect. */
+    std::vector<std::uint16_t> ports;
+};
+
+/**
+ * The process has no_new_privs. The limits hold for the calling thread and those that it makes
+ * later: so the process has one thread.
+ * @return the version of Landlock in the kernel; 0: the kernel has none, and nothing is limited
+ * @throws SystemException; the process may then be limited in part
+ */
+int apply(const Exceptions &exceptions);
+
+}  // namespace FileLimits
+
+}  // namespace Passenger

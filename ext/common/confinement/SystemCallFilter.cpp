@@ -1,0 +1,163 @@
+#include "confinement/SystemCallFilter.h"
+
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+#include <linux/prctl.h>
+#include <linux/sched.h>
+#include <linux/sockios.h>
+#include <seccomp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "confinement/SystemCalls.h"
+
+// Of newer kernels than the oldest with which this builds.
+#ifndef PR_SET_VMA
+#define PR_SET_VMA 0x53564d41
+#endif
+
+namespace Passenger::SystemCallFilter {
+
+namespace {
+
+using Conditions = std::vector<scmp_arg_cmp>;
+
+/** Above the number of each family of this kernel and later ones. */
+constexpr int FAMILIES = 64;
+/** The kernel uses this half of the argument. */
+constexpr scmp_datum_t LOW_HALF = 0xFFFFFFFFU;
+
+/** Collects the rules, and gives them to the kernel. */
+class Rules {
+public:
+    explicit Rules(std::uint32_t otherwise) : context_(::seccomp_init(otherwise), ::seccomp_release) {
+        if (context_ == nullptr) {
+            throw SystemException("seccomp_init", ENOMEM);
+        }
+        set(SCMP_FLTATR_CTL_TSYNC, 1);
+        // A decision by halves: the list is long.
+        set(SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    }
+
+    /** An unknown name is skipped: the library is older, or the processor has no such call. A rule
+     *  that does what happens otherwise is skipped, too: the library refuses it. */
+    void add(std::uint32_t action, const char *name, const Conditions &conditions = {}) const {
+        const int number = ::seccomp_syscall_resolve_name(name);
+        if (number == __NR_SCMP_ERROR) {
+            return;
+        }
+        const int result = ::seccomp_rule_add_array(context_.get(), action, number,
+                                                    static_cast<unsigned>(conditions.size()), conditions.data());
+        // EACCES: the same as otherwise. EDOM: not for this processor.
+        if (result < 0 && result != -EACCES && result != -EDOM) {
+            throw SystemException(std::string("seccomp_rule_add(") + name + ")", -result);
+        }
+    }
+
+    void set(scmp_filter_attr attribute, std::uint32_t value) const {
+        const int result = ::seccomp_attr_set(context_.get(), attribute, value);
+        if (result < 0) {
+            throw SystemException("seccomp_attr_set", -result);
+        }
+    }
+
+    void load() const {
+        const int result = ::seccomp_load(context_.get());
+        if (result < 0) {
+            throw SystemException("seccomp_load", -result);
+        }
+    }
+
+private:
+    std::unique_ptr<void, decltype(&::seccomp_release)> context_;
+};
+
+scmp_arg_cmp is(unsigned argument, scmp_datum_t value) {
+    return {argument, SCMP_CMP_EQ, value, 0};
+}
+
+scmp_arg_cmp lowHalfIs(unsigned argument, scmp_datum_t value) {
+    return {argument, SCMP_CMP_MASKED_EQ, LOW_HALF, value};
+}
+
+void allowThreads(const Rules &rules) {
+    constexpr scmp_datum_t THREAD = CLONE_THREAD;
+    rules.add(SCMP_ACT_ALLOW, "clone", {{0, SCMP_CMP_MASKED_EQ, THREAD, THREAD}});
+}
+
+/** Before a crash a process signals itself. */
+void allowOwnSignals(const Rules &rules) {
+    const auto self = static_cast<scmp_datum_t>(::getpid());
+    for (const char *name : {"kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"}) {
+        rules.add(SCMP_ACT_ALLOW, name, {is(0, self)});
+    }
+}
+
+void allowOfArguments(const Rules &rules) {
+    for (const int option : {PR_SET_NAME, PR_GET_NAME, PR_SET_VMA, PR_GET_DUMPABLE, PR_SET_PDEATHSIG, PR_GET_PDEATHSIG,
+                             PR_CAPBSET_READ, PR_GET_NO_NEW_PRIVS, PR_GET_SECCOMP}) {
+        rules.add(SCMP_ACT_ALLOW, "prctl", {is(0, static_cast<scmp_datum_t>(option))});
+    }
+    for (const unsigned long request : std::initializer_list<unsigned long>{TCGETS, TCGETS2, TIOCGWINSZ, FIONREAD,
+                                                                            FIONBIO, FIOCLEX, FIONCLEX, SIOCOUTQ}) {
+        rules.add(SCMP_ACT_ALLOW, "ioctl", {lowHalfIs(1, request)});
+    }
+    // Its own limits only.
+    rules.add(SCMP_ACT_ALLOW, "prlimit64", {is(0, 0)});
+}
+
+void allowSockets(const Rules &rules, std::uint32_t refusal, bool tcp) {
+    for (int family = 0; family < FAMILIES; family++) {
+        const auto value = static_cast<scmp_datum_t>(family);
+        const bool allowed = family == AF_UNIX || (tcp && (family == AF_INET || family == AF_INET6));
+        rules.add(allowed ? SCMP_ACT_ALLOW : refusal, "socket", {is(0, value)});
+    }
+    rules.add(refusal, "socket", {{0, SCMP_CMP_GE, FAMILIES, 0}});
+    rules.add(SCMP_ACT_ALLOW, "socketpair", {is(0, AF_UNIX)});
+}
+
+}  // namespace
+
+bool apply(SeccompMode mode, bool tcp) {
+    if (mode == SeccompMode::OFF || ::seccomp_api_get() == 0) {
+        return false;
+    }
+    const bool enforces = mode == SeccompMode::ON;
+    // In place of a refusal, a call is logged.
+    const auto refusal = [enforces](std::uint32_t action) { return enforces ? action : SCMP_ACT_LOG; };
+    const Rules rules(refusal(SCMP_ACT_ERRNO(ENOSYS)));
+    rules.set(SCMP_FLTATR_ACT_BADARCH, refusal(SCMP_ACT_KILL_PROCESS));
+    for (const char *name : SystemCalls::allowed()) {
+        rules.add(SCMP_ACT_ALLOW, name);
+    }
+    for (const char *name : SystemCalls::deadly()) {
+        rules.add(refusal(SCMP_ACT_KILL_PROCESS), name);
+    }
+    allowThreads(rules);
+    if (enforces) {
+        // A refused fork or clone has another errno than an unknown call, which libc would try in
+        // another form.
+        for (const char *name : {"fork", "vfork"}) {
+            rules.add(SCMP_ACT_ERRNO(EPERM), name);
+        }
+        rules.add(SCMP_ACT_ERRNO(EPERM), "clone", {{0, SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0}});
+    } else {
+        // The filter cannot see whether it makes a thread; libc uses clone instead if it is
+        // refused, and each thread would be logged.
+        rules.add(SCMP_ACT_ALLOW, "clone3");
+    }
+    allowOwnSignals(rules);
+    allowOfArguments(rules);
+    allowSockets(rules, refusal(SCMP_ACT_ERRNO(EAFNOSUPPORT)), tcp);
+    rules.load();
+    return true;
+}
+
+}  // namespace Passenger::SystemCallFilter

@@ -1,0 +1,182 @@
+#include "rights/Grants.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "base/Split.h"
+
+namespace Passenger {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/** An option whose values the configuration has to name. */
+struct GrantField {
+    const char *key;
+    const char *directive;
+    std::string Options::*option;
+    /** Values that need not be named, beside the empty one. */
+    std::array<std::string_view, 3> defaults{};
+};
+
+constexpr std::array FIELDS{
+    GrantField{"user", "PassengerUser", &Options::user},
+    GrantField{"group", "PassengerGroup", &Options::group},
+    GrantField{"ruby", "PassengerRuby", &Options::ruby},
+    GrantField{"python", "PassengerPython", &Options::python, {"python3"}},
+    GrantField{"nodejs", "PassengerNodejs", &Options::nodejs, {"node"}},
+    GrantField{"start_command", "PassengerAppStartCommand", &Options::startCommand},
+    GrantField{
+        "startup_file", "PassengerStartupFile", &Options::startupFile, {"config.ru", "passenger_wsgi.py", "app.js"}},
+    GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
+};
+
+/**
+ * Variables that decide which code a loader, an interpreter or a shell runs (ld.so(8), ruby(1),
+ * node(1), python(1), bash(1), perlrun(1), the manual of Bundler). A name with a star stands for
+ * all with this beginning.
+ */
+constexpr std::array<std::string_view, 25> LOADERS{
+    "LD_*",  "GLIBC_*",  "MALLOC_*",  "GCONV_PATH",   "LOCPATH",    "RUBYOPT",      "RUBYLIB", "RUBYSHELL", "RUBY_ROOT",
+    "GEM_*", "BUNDLE_*", "BUNDLER_*", "NODE_OPTIONS", "NODE_PATH",  "NPM_CONFIG_*", "PYTHON*", "PERL*",     "PATH",
+    "HOME",  "SHELL",    "BASH_ENV",  "ENV",          "BASH_FUNC*", "SHELLOPTS",    "IFS",
+};
+
+/** PassengerGroup: the group of the startup file (UserResolver::STARTUP_FILE_GROUP). */
+constexpr const char *ANY_GROUP = "!STARTUP_FILE!";
+
+bool isLoaders(std::string_view name) {
+    return std::any_of(LOADERS.begin(), LOADERS.end(), [name](std::string_view pattern) {
+        return pattern.ends_with('*') ? name.starts_with(pattern.substr(0, pattern.size() - 1)) : name == pattern;
+    });
+}
+
+/** The name that the module gives an application without PassengerAppGroupName. */
+std::string derivedName(const Options &options) {
+    std::string name = options.appRoot + " (" + options.environment + ")";
+    if (!options.user.empty() || !options.group.empty()) {
+        name += " as " + options.user + (options.group.empty() ? "" : ":") + options.group;
+    }
+    return name;
+}
+
+bool needsNoName(const GrantField &field, const Options &options) {
+    const std::string &value = options.*field.option;
+    if (field.option == &Options::appGroupName) {
+        return value.empty() || value == derivedName(options);
+    }
+    return value.empty() || std::find(field.defaults.begin(), field.defaults.end(), value) != field.defaults.end();
+}
+
+std::string parentOf(fs::path folder) {
+    if (!folder.has_filename()) {
+        folder = folder.parent_path();
+    }
+    return folder.parent_path();
+}
+
+/** The folder above the one to which the path leads; empty if it leads nowhere. */
+std::string parentBehindLinks(const std::string &path) {
+    std::error_code error;
+    const fs::path target = fs::canonical(path, error);
+    return error ? "" : target.parent_path().string();
+}
+
+}  // namespace
+
+Grants::Grants(const std::string &text) {
+    for (const std::string &line : split(text, '\n')) {
+        const std::size_t space = line.find(' ');
+        if (line == "server") {
+            servers_.emplace_back();
+        } else if (!servers_.empty() && space != std::string::npos) {
+            servers_.back()[line.substr(0, space)].insert(line.substr(space + 1));
+        }
+    }
+}
+
+bool Grants::has(const Server &server, const std::string &key, const std::string &value) {
+    const auto values = server.find(key);
+    return values != server.end() && values->second.contains(value);
+}
+
+bool Grants::grants(const Server &server, const std::string &key, const std::string &value) const {
+    return has(server, key, value) || has(servers_.front(), key, value);
+}
+
+bool Grants::grantsAll(const Server &server, const Options &options) const {
+    return std::all_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
+        return needsNoName(field, options) || grants(server, field.key, options.*field.option);
+    });
+}
+
+std::optional<std::string> Grants::refusal(const Options &options) const {
+    const auto one = [&](const Server &server) { return grantsAll(server, options); };
+    if (everything() || std::any_of(servers_.begin(), servers_.end(), one)) {
+        return std::nullopt;
+    }
+    for (const GrantField &field : FIELDS) {
+        const std::string &value = options.*field.option;
+        if (!needsNoName(field, options) && std::none_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+                return grants(server, field.key, value);
+            })) {
+            return fmt::format(
+                "httpd's configuration has no {} \"{}\": a process that asks for it was taken over, or has another "
+                "configuration",
+                field.directive, value);
+        }
+    }
+    return fmt::format(
+        "httpd's configuration has no place with all of this application's settings (user \"{}\", group \"{}\", start "
+        "command \"{}\"): a process that asks for it was taken over, or has another configuration",
+        options.user, options.group, options.startCommand);
+}
+
+bool Grants::covers(const Server &server, const std::string &folder) const {
+    if (grants(server, "app_root", folder)) {
+        return true;
+    }
+    const auto roots = server.find("document_root");
+    if (roots == server.end()) {
+        return false;
+    }
+    return std::any_of(roots->second.begin(), roots->second.end(), [&](const std::string &root) {
+        const auto behind = [&](const Server &named) {
+            const auto uris = named.find("base_uri");
+            return uris != named.end() && std::any_of(uris->second.begin(), uris->second.end(), [&](const auto &uri) {
+                       return parentBehindLinks(root + uri) == folder;
+                   });
+        };
+        return parentOf(root) == folder || parentBehindLinks(root) == folder || behind(server) ||
+               behind(servers_.front());
+    });
+}
+
+bool Grants::coversFolder(const Options &options) const {
+    if (everything() || (options.user.empty() && options.group.empty() && options.startCommand.empty())) {
+        return true;
+    }
+    return std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+        return grantsAll(server, options) && covers(server, options.appRoot);
+    });
+}
+
+bool Grants::allowsVariable(const std::string &name, const std::string &value) const {
+    return everything() || !isLoaders(name) || std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+               return has(server, "variable", name + "=" + value);
+           });
+}
+
+bool Grants::grantsGroup(const std::string &group) const {
+    return everything() || std::any_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+               return has(server, "group", group) || has(server, "group", ANY_GROUP);
+           });
+}
+
+}  // namespace Passenger

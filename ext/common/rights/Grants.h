@@ -1,0 +1,67 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "exchange/Options.h"
+
+namespace Passenger {
+
+/**
+ * What httpd's configuration lets run. httpd's parent, the only source of rights, sends it as text;
+ * options come from httpd's children, and one of them may have been taken over. A plain value;
+ * thread-safe.
+ *
+ * The text has a line `server` for the main server and each virtual host, followed by its lines
+ * `KEY VALUE`. What the main server grants, each virtual host grants, too, but for its document
+ * root. Keys are those of FIELDS (in Grants.cpp), and:
+ *
+ *     app_root PATH        PassengerAppRoot
+ *     document_root PATH   an application is in its parent, before or after links are followed
+ *     base_uri URI         a link below the document root, to an application's public folder
+ *     variable NAME=VALUE  SetEnv, PassEnv
+ */
+class Grants {
+public:
+    /** Grants everything: the settings come from another program than httpd. */
+    Grants() = default;
+    /** Unknown keys are ignored. An empty text grants everything. */
+    explicit Grants(const std::string &text);
+
+    bool everything() const noexcept {
+        return servers_.empty();
+    }
+    /** The reason, for people, why the configuration does not have these options; nothing: it has
+     *  them. Does not look at the folder. */
+    std::optional<std::string> refusal(const Options &options) const;
+    /**
+     * Whether the place that names this user, group or start command is one for this folder. True
+     * for options that name none of them. May block: follows links.
+     */
+    bool coversFolder(const Options &options) const;
+    /** False for a variable that decides which code an interpreter runs, unless the configuration
+     *  sets it to this value. */
+    bool allowsVariable(const std::string &name, const std::string &value) const;
+
+    /** Whether PassengerGroup of any virtual host names the group, or may name any group. */
+    bool grantsGroup(const std::string &group) const;
+
+private:
+    /** Values by key. */
+    using Server = std::map<std::string, std::set<std::string>>;
+
+    static bool has(const Server &server, const std::string &key, const std::string &value);
+    /** Whether the virtual host, or the main server, has the value. */
+    bool grants(const Server &server, const std::string &key, const std::string &value) const;
+    bool grantsAll(const Server &server, const Options &options) const;
+    bool covers(const Server &server, const std::string &folder) const;
+
+    /** The first is the main server. */
+    std::vector<Server> servers_;
+};
+
+}  // namespace Passenger

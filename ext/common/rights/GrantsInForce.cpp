@@ -1,0 +1,42 @@
+#include "rights/GrantsInForce.h"
+
+#include <utility>
+
+namespace Passenger {
+
+void GrantsInForce::use(const std::string &text, Now now) {
+    auto next = std::make_shared<const Grants>(text);
+    const LockGuard guard(mutex_);
+    if (text == text_) {
+        return;
+    }
+    text_ = text;
+    // Until the first settings come, no process can be started.
+    earlier_ = present_->everything() ? nullptr : std::move(present_);
+    present_ = std::move(next);
+    changed_ = now;
+}
+
+GrantsInForce::Pair GrantsInForce::both(Now now) const {
+    const LockGuard guard(mutex_);
+    return {present_, now - changed_ < EARLIER_COUNT_FOR ? earlier_ : nullptr};
+}
+
+std::optional<std::string> GrantsInForce::refusal(const Options &options, Now now) const {
+    const auto [present, earlier] = both(now);
+    auto refusal = present->refusal(options);
+    return refusal && earlier && !earlier->refusal(options) ? std::nullopt : refusal;
+}
+
+std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, Now now) const {
+    const auto [present, earlier] = both(now);
+    const auto have = [&](const Grants &grants) { return !grants.refusal(options) && grants.coversFolder(options); };
+    return earlier && !have(*present) && have(*earlier) ? earlier : present;
+}
+
+bool GrantsInForce::grantsGroup(const std::string &group, Now now) const {
+    const auto [present, earlier] = both(now);
+    return present->grantsGroup(group) || (earlier && earlier->grantsGroup(group));
+}
+
+}  // namespace Passenger

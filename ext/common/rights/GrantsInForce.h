@@ -1,0 +1,47 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/Mutex.h"
+#include "rights/Grants.h"
+
+namespace Passenger {
+
+/**
+ * The Grants of httpd's present configuration, and for some minutes those of the one before: httpd
+ * children that end still ask for applications of the earlier configuration.
+ *
+ * Owned by the spawner factory. Thread-safe.
+ */
+class GrantsInForce {
+public:
+    using Now = std::chrono::steady_clock::time_point;
+    static constexpr std::chrono::minutes EARLIER_COUNT_FOR{10};
+
+    /** @param text as for Grants. The same text again changes nothing */
+    void use(const std::string &text, Now now) EXCLUDES(mutex_);
+    /** Grants::refusal() of the present configuration, unless the earlier one has these options. */
+    std::optional<std::string> refusal(const Options &options, Now now) const EXCLUDES(mutex_);
+    /** The grants that have these options, else the present ones. May block: follows links. */
+    std::shared_ptr<const Grants> forOptions(const Options &options, Now now) const EXCLUDES(mutex_);
+
+    /** Grants::grantsGroup() of the present configuration, or of the earlier one. */
+    bool grantsGroup(const std::string &group, Now now) const EXCLUDES(mutex_);
+
+private:
+    using Pair = std::pair<std::shared_ptr<const Grants>, std::shared_ptr<const Grants>>;
+    /** The present grants, and the earlier ones or null. */
+    Pair both(Now now) const EXCLUDES(mutex_);
+
+    mutable Mutex mutex_{Locks::GRANTS};
+    std::string text_ GUARDED_BY(mutex_);
+    std::shared_ptr<const Grants> present_ GUARDED_BY(mutex_) = std::make_shared<Grants>();
+    std::shared_ptr<const Grants> earlier_ GUARDED_BY(mutex_);
+    Now changed_ GUARDED_BY(mutex_);
+};
+
+}  // namespace Passenger

@@ -1,0 +1,188 @@
+#include "rights/OwnRights.h"
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <iterator>
+
+#include <fmt/format.h>
+
+#include "base/ChildProcess.h"
+#include "base/CleanEnvironment.h"
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "base/ProcessMemory.h"
+#include "base/ProcessTree.h"
+#include "rights/SocketFolders.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr uid_t ROOT = 0;
+constexpr int CONTROL_DESCRIPTOR = 3;
+
+/**
+ * An entry appeared, changed its times, or was written. A read or a removal does not request a
+ * restart.
+ */
+constexpr std::uint32_t CHANGES = IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_CLOSE_WRITE | IN_ONLYDIR;
+constexpr std::uint32_t WRITES = IN_MODIFY | IN_CREATE | IN_MOVED_TO | IN_ATTRIB | IN_ONLYDIR;
+
+std::optional<AsUser> become(const std::optional<FileRights> &user) {
+    return user ? std::optional<AsUser>(std::in_place, *user) : std::nullopt;
+}
+
+HelperProcess launch(const ChildProcess::Command &command) {
+    ChildProcess process(command);
+    FileDescriptor pidFd = process.pidFd().duplicate();
+    return {process.release(), std::move(pidFd)};
+}
+
+}  // namespace
+
+bool OwnRights::switchesUsers() const noexcept {
+    return ::geteuid() == ROOT;
+}
+
+tl::expected<RunAs, std::string> OwnRights::userOf(const Options &options, const UserResolver &own, bool canSwitch) {
+    return own.resolve(options, canSwitch);
+}
+
+HelperProcess OwnRights::start(const SpawnServerStart &server) {
+    ChildProcess::Command command;
+    if (server.user.empty()) {
+        command.program = server.rubyCommand;
+        command.arguments = {server.spawnServerCommand};
+    } else {
+        command.program = server.agentProgram;
+        command.arguments = {"run-as",   server.user, server.group, server.rubyCommand, server.spawnServerCommand,
+                             server.user};
+        command.environment = cleanEnvironment();
+    }
+    command.descriptors = {
+        {server.control, CONTROL_DESCRIPTOR}, {server.output, STDOUT_FILENO}, {server.output, STDERR_FILENO}};
+    // A Ctrl-C at a terminal must reach only httpd, which ends all processes in order.
+    command.newSession = true;
+    return launch(command);
+}
+
+HelperProcess OwnRights::start(const PreStartHelper &helper) {
+    ChildProcess::Command command;
+    if (switchesUsers()) {
+        command.program = helper.agentProgram;
+        command.arguments = {"run-as", helper.user, "", helper.rubyCommand, helper.script};
+    } else {
+        command.program = helper.rubyCommand;
+        command.arguments = {helper.script};
+    }
+    std::string urls;
+    for (const std::string &url : helper.urls) {
+        urls += url + "\n";
+    }
+    command.environment = cleanEnvironment();
+    // Not as arguments, which all users can read: a query may be a secret.
+    command.environment->push_back("PASSENGER_PRE_START_URLS=" + urls);
+    command.descriptors = {{helper.output, STDOUT_FILENO}};
+    command.newSession = true;
+    return launch(command);
+}
+
+bool OwnRights::signal(const FileDescriptor &pidFd, int signal) {
+    return signalPidFd(pidFd, signal);
+}
+
+void OwnRights::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
+    if (bytes > 0) {
+        ::setsockopt(socket.get(), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+    }
+}
+
+FileDescriptor OwnRights::openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
+    return AppFile::openForAppending(path, owner, namedBy);
+}
+
+FileDescriptor OwnRights::openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
+    return AppFile::openForReading(path, owner, namedBy);
+}
+
+std::optional<timespec> OwnRights::modified(const std::string &folder, RestartFile file,
+                                            const std::optional<FileRights> &user) {
+    const std::string path = folder + "/" + fileName(file);
+    const auto rights = become(user);
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 ? std::optional(status.st_mtim) : std::nullopt;
+}
+
+std::vector<int> OwnRights::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
+                                  FolderEvents events, const std::optional<FileRights> &user) {
+    const auto rights = become(user);
+    std::vector<int> watches;
+    std::transform(folders.begin(), folders.end(), std::back_inserter(watches), [&](const std::string &folder) {
+        const int watch =
+            ::inotify_add_watch(inotify.get(), folder.c_str(), events == FolderEvents::WRITES ? WRITES : CHANGES);
+        return watch >= 0 ? watch : -errno;
+    });
+    return watches;
+}
+
+ProcessFacts::Files OwnRights::procFilesOf(pid_t pid) {
+    return ProcessFacts::read(pid);
+}
+
+std::optional<std::uint64_t> OwnRights::memoryOf(pid_t pid, bool descendants) {
+    auto sum = proportionalSetSize(pid);
+    if (sum && descendants) {
+        for (const pid_t descendant : descendantsOf(pid)) {
+            *sum += proportionalSetSize(descendant).value_or(0);
+        }
+    }
+    return sum;
+}
+
+void OwnRights::prepareSpawnDir(const std::string &folder) {
+    SocketFolders(folder).prepare();
+}
+
+void OwnRights::removeSocketFolders(const std::string &folder, pid_t bridge) {
+    const SocketFolders folders(folder);
+    if (bridge > 0) {
+        folders.removeOf(bridge);
+    } else {
+        folders.removeLeft();
+    }
+}
+
+RegistryFolder OwnRights::makeRegistry(const std::string &parent, unsigned backlog, pid_t pool) {
+    return RegistryFolder::make(parent, backlog, ::getppid(), pool);
+}
+
+void OwnRights::removeRegistry(const std::string &folder) {
+    RegistryFolder::remove(folder);
+}
+
+/** The file must belong to this process's user or to root: the list is not for other users, and a
+ *  FIFO must not block this process. */
+FileDescriptor OwnRights::openDescriptorLog(const std::string &path) {
+    FileDescriptor file(
+        ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
+    struct stat status {};
+    if (!file || ::fstat(file.get(), &status) != 0) {
+        throw SystemException(path, errno);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        throw IOException(path + " is not a regular file");
+    }
+    if (status.st_uid != ROOT && status.st_uid != ::geteuid()) {
+        throw IOException(
+            fmt::format("{} belongs to user {}: make it belong to root, or name another file", path, status.st_uid));
+    }
+    return file;
+}
+
+}  // namespace Passenger

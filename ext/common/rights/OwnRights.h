@@ -1,0 +1,35 @@
+#pragma once
+
+#include "rights/Rights.h"
+
+namespace Passenger {
+
+/**
+ * Does everything with the rights of this process: in a pool process that an ordinary user has
+ * started, in the rights process, and in tests. As root, it takes the rights of the named user for
+ * the time of a call. Has no state. The methods believe their arguments.
+ */
+class OwnRights final : public Rights {
+public:
+    bool switchesUsers() const noexcept override;
+    tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own, bool canSwitch) override;
+    HelperProcess start(const SpawnServerStart &server) override;
+    HelperProcess start(const PreStartHelper &helper) override;
+    bool signal(const FileDescriptor &pidFd, int signal) override;
+    void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
+    FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
+    FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
+    std::optional<timespec> modified(const std::string &folder, RestartFile file,
+                                     const std::optional<FileRights> &user) override;
+    std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders, FolderEvents events,
+                           const std::optional<FileRights> &user) override;
+    ProcessFacts::Files procFilesOf(pid_t pid) override;
+    std::optional<std::uint64_t> memoryOf(pid_t pid, bool descendants) override;
+    void prepareSpawnDir(const std::string &folder) override;
+    void removeSocketFolders(const std::string &folder, pid_t bridge) override;
+    RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t pool) override;
+    void removeRegistry(const std::string &folder) override;
+    FileDescriptor openDescriptorLog(const std::string &path) override;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "base/FileDescriptor.h"
+#include "base/FileRights.h"
+#include "rights/FileOwners.h"
+#include "rights/UserDatabase.h"
+
+namespace Passenger {
+
+/**
+ * Resolves a path as root, component by component, to find the owner of its end. Root's rights are
+ * used in root's folders only. In another user's folder that user's rights are used. After a link
+ * of another user the rights of the link's owner are used for the rest. So a user cannot make root
+ * access paths that the user may not access. Only O_PATH descriptors are opened, which has no
+ * effect on the files.
+ *
+ * A link is a doubt (FileOwner::doubt) if its owner is neither root nor the owner of the path's
+ * end. The link's owner could lead the path to another user's application, and then to own files.
+ * One object is for one search. Blocks.
+ */
+class OwnerSearch {
+public:
+    explicit OwnerSearch(const UserDatabase &database) : database_(database) {}
+
+    /**
+     * The owner of the path's end; of the link itself if the end is a link without a slash behind
+     * it.
+     * @param path absolute
+     * @return the owner, or an errno value
+     * @throws SystemException, IOException
+     */
+    tl::expected<FileOwner, int> find(std::string_view path);
+
+private:
+    struct Link {
+        std::string path;
+        uid_t owner;
+    };
+
+    FileDescriptor open(const std::string &name) const;
+    /** @return 0 or an errno value */
+    int follow(const FileDescriptor &link, const std::string &name, const struct stat &status);
+    void beginAtRoot();
+    void lookInto(uid_t folderOwner);
+    void lookAs(uid_t uid);
+
+    const UserDatabase &database_;
+    std::deque<std::string> left_;
+    FileDescriptor here_;
+    /** Without a slash at the end. */
+    std::string path_;
+    /** The rights for the next component; none: root's. */
+    std::optional<FileRights> rights_;
+    /** The links that do not belong to root. */
+    std::vector<Link> links_;
+    int followed_ = 0;
+};
+
+}  // namespace Passenger

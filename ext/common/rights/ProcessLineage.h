@@ -1,0 +1,24 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/FileDescriptor.h"
+
+namespace Passenger::ProcessLineage {
+
+/** Whether the pool process may have the rights process act on another process. Both functions
+ *  read /proc. */
+
+/** The pid of a pidfd's process. -1: the process has ended. 0: the descriptor is no pidfd. */
+pid_t pidOf(const FileDescriptor &pidFd);
+
+/**
+ * Why the process is none of an application: it does not descend from the agent, or runs as root.
+ * @param agent the watchdog, which adopts all orphans
+ * @return empty: it is one of an application
+ */
+std::string refusal(pid_t pid, pid_t agent);
+
+}  // namespace Passenger::ProcessLineage

@@ -1,0 +1,168 @@
+#include "rights/RegistryFolder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <climits>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <memory>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/FolderTrust.h"
+#include "base/Json.h"
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::string_view PREFIX = "passenger.";
+constexpr std::size_t RANDOM_LETTERS = 6;
+constexpr const char *PID = "pid";
+constexpr const char *PROPERTIES = "properties.json";
+constexpr const char *CONTROL = "control";
+/** The age up to which an agent may not yet have locked `pid`. */
+constexpr std::time_t YOUNG_SECONDS = 60;
+
+bool hasForm(std::string_view name) {
+    return name.starts_with(PREFIX) && name.size() == PREFIX.size() + RANDOM_LETTERS;
+}
+
+/** @return whether the agent of the folder lives; a new folder counts as alive @param folder
+ *  open */
+bool isAlive(int folder, const struct stat &status) {
+    const FileDescriptor pid(::openat(folder, PID, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK));
+    if (!pid) {
+        return std::time(nullptr) - status.st_ctim.tv_sec < YOUNG_SECONDS;
+    }
+    struct stat file {};
+    const bool written = ::fstat(pid.get(), &file) == 0 && file.st_size > 0;
+    return ::flock(pid.get(), LOCK_EX | LOCK_NB) != 0 ||
+           (!written && std::time(nullptr) - file.st_ctim.tv_sec < YOUNG_SECONDS);
+}
+
+/** Removes folders of dead agents, of this process's user only. Of a folder's files, only those
+ *  that an agent makes are removed. */
+void removeDead(const std::string &parent) {
+    const std::unique_ptr<DIR, int (*)(DIR *)> listing(::opendir(parent.c_str()), ::closedir);
+    while (const dirent *entry = listing ? ::readdir(listing.get()) : nullptr) {
+        const std::string_view name = entry->d_name;
+        if (!hasForm(name)) {
+            continue;
+        }
+        const int above = ::dirfd(listing.get());
+        const FileDescriptor folder(::openat(above, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        struct stat status {};
+        if (!folder || ::fstat(folder.get(), &status) != 0 || status.st_uid != ::geteuid() ||
+            isAlive(folder.get(), status)) {
+            continue;
+        }
+        for (const char *file : {CONTROL, PROPERTIES, PID}) {
+            ::unlinkat(folder.get(), file, 0);
+        }
+        if (::unlinkat(above, entry->d_name, AT_REMOVEDIR) == 0) {
+            Log::notice("event=registry.cleaned folder=\"{}/{}\" reason=\"its agent has ended\"", parent, name);
+        }
+    }
+}
+
+/** The fourth field of /proc/PID/stat, behind the name. */
+pid_t parentOf(pid_t pid) {
+    std::array<char, 512> buffer{};
+    const FileDescriptor file(::open(fmt::format("/proc/{}/stat", pid).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file || ::read(file.get(), buffer.data(), buffer.size() - 1) <= 0) {
+        return 0;
+    }
+    const char *behind = std::strrchr(buffer.data(), ')');
+    return behind == nullptr ? 0 : static_cast<pid_t>(std::strtol(behind + 4, nullptr, 10));
+}
+
+void write(const std::string &path, const std::string &text) {
+    const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        throw SystemException(path, errno);
+    }
+}
+
+/** Binds by a descriptor of the folder, since the path of a socket is limited to 107 bytes. */
+FileDescriptor listenIn(const std::string &path, unsigned backlog) {
+    const FileDescriptor folder(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    fmt::format_to_n(address.sun_path, sizeof(address.sun_path) - 1, "/proc/self/fd/{}/{}", folder.get(), CONTROL);
+    FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!socket || ::bind(socket.get(), reinterpret_cast<const sockaddr *>(&address), sizeof address) != 0 ||
+        ::listen(socket.get(), static_cast<int>(std::min<unsigned>(backlog, INT_MAX))) != 0) {
+        throw SystemException(path + "/" + CONTROL, errno);
+    }
+    return socket;
+}
+
+FileDescriptor lockIn(const std::string &path, pid_t watchdog) {
+    const std::string file = path + "/" + PID;
+    const std::string text = std::to_string(watchdog) + "\n";
+    FileDescriptor lock(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!lock || ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0 ||
+        ::write(lock.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+        throw SystemException(file, errno);
+    }
+    return lock;
+}
+
+}  // namespace
+
+RegistryFolder RegistryFolder::make(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool) {
+    if (::mkdir(parent.c_str(), 0755) != 0 && errno != EEXIST) {
+        throw SystemException("the folder " + parent + " cannot be made", errno);
+    }
+    checkFolderTrust(parent);
+    removeDead(parent);
+    RegistryFolder folder;
+    std::string path =
+        fmt::format("{}{}{}{}", parent, parent.ends_with('/') ? "" : "/", PREFIX, std::string(RANDOM_LETTERS, 'X'));
+    if (::mkdtemp(path.data()) == nullptr) {
+        throw SystemException("no folder can be made in " + parent, errno);
+    }
+    try {
+        folder.path = path;
+        folder.lock = lockIn(path, watchdog);
+        folder.socket = listenIn(path, backlog);
+        write(path + "/" + PROPERTIES,
+              fmt::format(R"({{"version":"{}","pid":{},"pool_pid":{},"httpd_pid":{},"started_at":{},"control":{}}})"
+                          "\n",
+                          PASSENGER_VERSION, watchdog, pool, parentOf(watchdog), std::time(nullptr),
+                          jsonString(path + "/" + CONTROL)));
+    } catch (...) {
+        remove(path);
+        throw;
+    }
+    return folder;
+}
+
+void RegistryFolder::remove(const std::string &path) noexcept {
+    const std::size_t name = path.rfind('/') + 1;
+    struct stat status {};
+    if (!hasForm(std::string_view(path).substr(name)) || ::lstat(path.c_str(), &status) != 0 ||
+        !S_ISDIR(status.st_mode) || status.st_uid != ::geteuid()) {
+        return;
+    }
+    for (const char *file : {CONTROL, PROPERTIES, PID}) {
+        ::unlink((path + "/" + file).c_str());
+    }
+    ::rmdir(path.c_str());
+}
+
+}  // namespace Passenger

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "base/FileDescriptor.h"
+
+namespace Passenger {
+
+/**
+ * The agent's folder in PassengerInstanceRegistryDir, `passenger.XXXXXX`, in which commands find
+ * it. The folder has `pid`, `properties.json`, and `control`, a socket. Only the user of the
+ * process that makes the folder may enter it.
+ *
+ * A free lock on `pid` tells that the agent is dead. The next agent removes the folder then. The
+ * lock lasts until each process has closed `lock`. A plain value; the functions block on the file
+ * system.
+ */
+struct RegistryFolder {
+    std::string path;
+    FileDescriptor lock;
+    /** Listens. */
+    FileDescriptor socket;
+
+    /**
+     * Makes the folder, and `parent` if it is missing. Removes folders of dead agents.
+     * @param backlog the socket's
+     * @param watchdog, pool the agent's processes, for `properties.json`
+     * @throws SystemException, IOException
+     */
+    static RegistryFolder make(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool);
+    /** Removes a folder that make() has made, and its files. Other paths are left alone. */
+    static void remove(const std::string &path) noexcept;
+};
+
+}  // namespace Passenger

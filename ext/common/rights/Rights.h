@@ -1,0 +1,149 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <ctime>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "base/FileDescriptor.h"
+#include "base/FileRights.h"
+#include "exchange/Options.h"
+#include "rights/AppFile.h"
+#include "rights/HelperProcess.h"
+#include "rights/ProcessFacts.h"
+#include "rights/RegistryFolder.h"
+#include "rights/RunAs.h"
+#include "rights/UserResolver.h"
+
+namespace Passenger {
+
+/** The start of a spawn server. */
+struct SpawnServerStart {
+    std::string rubyCommand;
+    /** The script. */
+    std::string spawnServerCommand;
+    std::string agentProgram;
+    /** Empty: the agent's user. */
+    std::string user;
+    /** Empty: the user's primary group. */
+    std::string group;
+    /** The options (claimOf()) of the application for which the server is started. None: the
+     *  server is started as the default user. */
+    Options::Variables claim;
+    /** The server's ends of its control socket and of the pipe for its output. */
+    int control = -1;
+    int output = -1;
+};
+
+/** The start of the helper of PassengerPreStart. */
+struct PreStartHelper {
+    std::string rubyCommand;
+    std::string script;
+    std::string agentProgram;
+    /** The user, if the agent runs as root. */
+    std::string user;
+    std::set<std::string> urls;
+    /** The helper's end of the pipe for its output. */
+    int output = -1;
+};
+
+/** What decides about an application's user: the options without the variables. */
+Options::Variables claimOf(const Options &options);
+
+/** A restart file, by its name. */
+enum class RestartFile { RESTART, ALWAYS_RESTART };
+const char *fileName(RestartFile file) noexcept;
+
+/** What a watch of a folder reports: entries that appear and change, or also each write. */
+enum class FolderEvents { CHANGES, WRITES };
+
+/**
+ * Everything that the pool process may need root for. If httpd was started by root, the pool
+ * process has no rights of its own: a RightsClient asks the rights process, which has its own
+ * settings from httpd's parent and checks each request. Otherwise OwnRights does everything here.
+ *
+ * The rights of a process are one thing for the whole process, in the kernel, too. So is this
+ * object. All methods are thread-safe, and may block on a file system; signal() and giveRoom() do
+ * not block.
+ *
+ * Failures of the request are the exceptions that the methods name. Each method may also throw
+ * TimeoutException (a file system does not answer) and IOException (the rights process is gone).
+ */
+class Rights {
+public:
+    virtual ~Rights() = default;
+
+    /** An OwnRights unless use() was called. */
+    static Rights &ofThisProcess() noexcept;
+    /** @param rights outlives its use; null: OwnRights again */
+    static void use(Rights *rights) noexcept;
+
+    /** Whether processes can run as other users. */
+    virtual bool switchesUsers() const noexcept = 0;
+
+    /**
+     * The user of an application, or the reason for people why there is none.
+     * @param own decides if this process has the rights itself
+     * @param canSwitch as for UserResolver::resolve()
+     * @throws SystemException
+     */
+    virtual tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own,
+                                                    bool canSwitch) = 0;
+    /** @throws SystemException, IOException: the start is refused */
+    virtual HelperProcess start(const SpawnServerStart &server) = 0;
+    virtual HelperProcess start(const PreStartHelper &helper) = 0;
+    /**
+     * Sends SIGKILL, SIGTERM or SIGQUIT to a process of an application.
+     * @return false if the process has ended
+     * @throws SystemException
+     */
+    virtual bool signal(const FileDescriptor &pidFd, int signal) = 0;
+
+    /**
+     * Lets the buffer of a queue grow beyond net.core.wmem_max (SO_SNDBUFFORCE). Does not block,
+     * and does not fail: the queue has less room then.
+     * @param bytes RequestQueue::missingRoom(); 0: nothing is missing
+     */
+    virtual void giveRoom(const FileDescriptor &socket, int bytes) noexcept = 0;
+
+    /** As AppFile::openForAppending() and openForReading(). */
+    virtual FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) = 0;
+    virtual FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) = 0;
+
+    /** When the file in `folder` was modified; nothing: there is none that `user` can see.
+     *  @param user none: this process's own rights */
+    virtual std::optional<timespec> modified(const std::string &folder, RestartFile file,
+                                             const std::optional<FileRights> &user) = 0;
+    /**
+     * Adds the folders to an inotify instance of this process.
+     * @param user as for modified()
+     * @return for each folder the watch, or a negative errno value
+     */
+    virtual std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
+                                   FolderEvents events, const std::optional<FileRights> &user) = 0;
+
+    /** As ProcessFacts::read(). The administrator may have closed /proc to all but root. */
+    virtual ProcessFacts::Files procFilesOf(pid_t pid) = 0;
+    /** As proportionalSetSize(). @param descendants whether those of the process count, too */
+    virtual std::optional<std::uint64_t> memoryOf(pid_t pid, bool descendants) = 0;
+
+    /** As the methods of SocketFolders. */
+    virtual void prepareSpawnDir(const std::string &folder) = 0;
+    /** @param bridge 0: all unlocked folders */
+    virtual void removeSocketFolders(const std::string &folder, pid_t bridge) = 0;
+
+    /** As RegistryFolder::make(). */
+    virtual RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t pool) = 0;
+    virtual void removeRegistry(const std::string &folder) = 0;
+    /** The file of PassengerFileDescriptorLogFile, for appending. @throws SystemException,
+     *  IOException */
+    virtual FileDescriptor openDescriptorLog(const std::string &path) = 0;
+};
+
+}  // namespace Passenger

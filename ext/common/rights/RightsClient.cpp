@@ -1,0 +1,320 @@
+#include "rights/RightsClient.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "io/AgentFailure.h"
+#include "io/SocketPair.h"
+#include "log/Log.h"
+#include "rights/RightsMessages.h"
+
+namespace Passenger {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t MOST_FREE_CONNECTIONS = 4;
+/** The rights process gives a request up before. */
+constexpr std::chrono::seconds ANSWER_LIMIT{RIGHTS_REQUEST_SECONDS + 5};
+/** A look at a user's file that takes longer delays the looks at other users' files. */
+constexpr std::chrono::seconds FILE_LIMIT{2};
+constexpr std::chrono::minutes SILENT_FOR{1};
+/** The rights process reads its socket at once. */
+constexpr std::chrono::seconds SEND_LIMIT{1};
+/** After the end of the rights process: the time in which the watchdog starts another one. */
+constexpr std::chrono::seconds REPLACEMENT_LIMIT{5};
+constexpr std::chrono::milliseconds REPLACEMENT_PAUSE{20};
+
+Frame request(const char *verb) {
+    return Frame(FrameType::RIGHTS_REQUEST, {verb});
+}
+
+/** @return whether the connection's other end is gone, and with it the request */
+bool isGone(const std::exception &error) {
+    const auto *system = dynamic_cast<const SystemException *>(&error);
+    return dynamic_cast<const EndOfFileException *>(&error) != nullptr ||
+           (system != nullptr && (system->error() == EPIPE || system->error() == ECONNRESET));
+}
+
+void addUser(Frame &frame, const std::optional<FileRights> &user) {
+    frame.add(user ? std::to_string(user->uid) : "");
+    frame.add(user ? std::to_string(user->gid) : "");
+}
+
+const char *text(AppFile::NamedBy namedBy) {
+    return namedBy == AppFile::NamedBy::CONFIGURATION ? "1" : "0";
+}
+
+}  // namespace
+
+RightsClient::RightsClient(FileDescriptor socket) : main_(std::move(socket)) {}
+
+void RightsClient::use(FileDescriptor socket) {
+    FrameSocket main(std::move(socket));
+    std::vector<FrameSocket> old;
+    const LockGuard guard(mutex_);
+    std::swap(main_, main);
+    old.swap(free_);
+    ++generation_;
+    try {
+        for (; !unsent_.empty(); unsent_.pop_back()) {
+            sendSignal(unsent_.back().first, unsent_.back().second);
+        }
+    } catch (const std::exception &error) {
+        // This rights process is gone, too. The next one gets the rest.
+        Log::warn("event=rights.unreachable error=\"{}\"", error.what());
+    }
+}
+
+unsigned RightsClient::generation() const {
+    const LockGuard guard(mutex_);
+    return generation_;
+}
+
+FrameSocket RightsClient::connect() {
+    DescriptorPair pair = makeStreamPair();
+    const LockGuard guard(mutex_);
+    main_.send(Frame(FrameType::RIGHTS_CONNECT), {pair.second.get()}, FrameSocket::in(SEND_LIMIT));
+    return FrameSocket(std::move(pair.first));
+}
+
+FrameSocket RightsClient::takeConnection() {
+    {
+        const LockGuard guard(mutex_);
+        if (!free_.empty()) {
+            FrameSocket connection = std::move(free_.back());
+            free_.pop_back();
+            return connection;
+        }
+    }
+    return connect();
+}
+
+void RightsClient::giveBack(FrameSocket connection, unsigned generation) {
+    const LockGuard guard(mutex_);
+    if (generation == generation_ && free_.size() < MOST_FREE_CONNECTIONS) {
+        free_.push_back(std::move(connection));
+    }
+}
+
+/**
+ * The process behind a connection ends when the settings change, and the rights process may die:
+ * the request is repeated then. A repeated request does no harm: a spawn server that was started in
+ * vain finds its socket closed.
+ */
+Frame RightsClient::ask(const Frame &request, const std::vector<int> &descriptors, std::chrono::seconds limit) {
+    const auto replaced = FrameSocket::in(REPLACEMENT_LIMIT);
+    const auto deadline = FrameSocket::in(limit > 0s ? limit : ANSWER_LIMIT);
+    for (;;) {
+        try {
+            const unsigned generation = this->generation();
+            FrameSocket connection = takeConnection();
+            connection.send(request, descriptors, deadline);
+            Frame answer = connection.receive(deadline);
+            giveBack(std::move(connection), generation);
+            if (answer.type == FrameType::AGENT_FAILED) {
+                throwFailure(answer);
+            }
+            if (answer.type != FrameType::RIGHTS_DONE) {
+                throw ProtocolException("the rights process sent a frame that is no answer");
+            }
+            return answer;
+        } catch (const std::exception &error) {
+            if (!isGone(error) || std::chrono::steady_clock::now() > std::min(replaced, deadline)) {
+                throw;
+            }
+        }
+        std::this_thread::sleep_for(REPLACEMENT_PAUSE);
+    }
+}
+
+Frame RightsClient::askAbout(uid_t user, const Frame &request, const std::vector<int> &descriptors) {
+    const auto now = std::chrono::steady_clock::now();
+    {
+        const LockGuard guard(mutex_);
+        if (const auto found = silent_.find(user); found != silent_.end()) {
+            if (now < found->second) {
+                throw TimeoutException(fmt::format("files of user {} have not answered a moment ago", user));
+            }
+            silent_.erase(found);
+        }
+    }
+    try {
+        return ask(request, descriptors, FILE_LIMIT);
+    } catch (const TimeoutException &) {
+        Log::warn(
+            "event=rights.slow uid={} verb=\"{}\" note=\"a file system of this user does not answer; the agent "
+            "looks again in a minute\"",
+            user, request.field(0));
+        const LockGuard guard(mutex_);
+        silent_[user] = now + SILENT_FOR;
+        throw;
+    }
+}
+
+tl::expected<RunAs, std::string> RightsClient::userOf(const Options &options, const UserResolver & /*own*/,
+                                                      bool /*canSwitch*/) {
+    Frame frame = request(RightsVerb::USER_OF);
+    frame.add(claimOf(options));
+    const Frame answer = ask(frame);
+    if (answer.fields.size() == 1) {
+        return tl::unexpected(answer.field(0));
+    }
+    return runAsIn(answer, 0);
+}
+
+HelperProcess RightsClient::helperIn(Frame answer) const {
+    FileDescriptor pidFd = answer.takeDescriptor(0);
+    return {static_cast<pid_t>(answer.number(0)), std::move(pidFd)};
+}
+
+HelperProcess RightsClient::start(const SpawnServerStart &server) {
+    Frame frame = request(RightsVerb::START_SPAWN_SERVER);
+    frame.add(server.user);
+    frame.add(server.group);
+    frame.add(server.claim);
+    return helperIn(ask(frame, {server.control, server.output}));
+}
+
+HelperProcess RightsClient::start(const PreStartHelper &helper) {
+    Frame frame = request(RightsVerb::START_PRE_START);
+    for (const std::string &url : helper.urls) {
+        frame.add(url);
+    }
+    return helperIn(ask(frame, {helper.output}));
+}
+
+/** Without an answer: the event loop must not wait. The rights process logs a failure. */
+bool RightsClient::signal(const FileDescriptor &pidFd, int signal) {
+    if (waitPidFd(pidFd, 0ms)) {
+        return false;
+    }
+    const LockGuard guard(mutex_);
+    try {
+        sendSignal(pidFd, signal);
+    } catch (const std::exception &error) {
+        Log::warn("event=rights.unreachable error=\"{}\" note=\"the next rights process sends the signal\"",
+                  error.what());
+        unsent_.emplace_back(pidFd.duplicate(), signal);
+    }
+    return true;
+}
+
+void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal) {
+    Frame frame(FrameType::RIGHTS_SIGNAL);
+    frame.add(static_cast<std::uint64_t>(signal));
+    main_.send(frame, {pidFd.get()}, FrameSocket::in(SEND_LIMIT));
+}
+
+/** Without an answer, as a signal. */
+void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
+    if (bytes <= 0) {
+        return;
+    }
+    try {
+        Frame frame(FrameType::RIGHTS_ROOM);
+        frame.add(static_cast<std::uint64_t>(bytes));
+        const LockGuard guard(mutex_);
+        main_.send(frame, {socket.get()}, FrameSocket::in(SEND_LIMIT));
+    } catch (const std::exception &error) {
+        Log::warn("event=rights.unreachable error=\"{}\" note=\"a request queue has less room\"", error.what());
+    }
+}
+
+FileDescriptor RightsClient::openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
+    Frame frame = request(RightsVerb::APPEND);
+    frame.add(path);
+    frame.add(text(namedBy));
+    add(frame, owner);
+    return ask(frame).takeDescriptor(0);
+}
+
+FileDescriptor RightsClient::openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) {
+    Frame frame = request(RightsVerb::READ);
+    frame.add(path);
+    frame.add(text(namedBy));
+    add(frame, owner);
+    return askAbout(owner.uid, frame).takeDescriptor(0);
+}
+
+std::optional<timespec> RightsClient::modified(const std::string &folder, RestartFile file,
+                                               const std::optional<FileRights> &user) {
+    Frame frame = request(RightsVerb::MODIFIED);
+    frame.add(folder);
+    frame.add(file == RestartFile::RESTART ? "0" : "1");
+    addUser(frame, user);
+    const Frame answer = askAbout(user ? user->uid : 0, frame);
+    if (answer.fields.empty()) {
+        return std::nullopt;
+    }
+    return timespec{std::stoll(answer.field(0)), static_cast<long>(answer.number(1))};
+}
+
+std::vector<int> RightsClient::watch(const FileDescriptor &inotify, const std::vector<std::string> &folders,
+                                     FolderEvents events, const std::optional<FileRights> &user) {
+    Frame frame = request(RightsVerb::WATCH);
+    frame.add(events == FolderEvents::CHANGES ? "0" : "1");
+    addUser(frame, user);
+    for (const std::string &folder : folders) {
+        frame.add(folder);
+    }
+    const Frame answer = askAbout(user ? user->uid : 0, frame, {inotify.get()});
+    std::vector<int> watches;
+    for (const std::string &field : answer.fields) {
+        watches.push_back(std::stoi(field));
+    }
+    return watches;
+}
+
+ProcessFacts::Files RightsClient::procFilesOf(pid_t pid) {
+    Frame frame = request(RightsVerb::FACTS);
+    frame.add(static_cast<std::uint64_t>(pid));
+    const Frame answer = ask(frame);
+    return {answer.field(0), answer.field(1), answer.field(2)};
+}
+
+std::optional<std::uint64_t> RightsClient::memoryOf(pid_t pid, bool descendants) {
+    Frame frame = request(RightsVerb::MEMORY);
+    frame.add(static_cast<std::uint64_t>(pid));
+    frame.add(descendants ? "1" : "0");
+    const Frame answer = ask(frame);
+    return answer.fields.empty() ? std::nullopt : std::optional(answer.number(0));
+}
+
+void RightsClient::prepareSpawnDir(const std::string & /*folder*/) {
+    ask(request(RightsVerb::PREPARE_SPAWN_DIR));
+}
+
+void RightsClient::removeSocketFolders(const std::string & /*folder*/, pid_t bridge) {
+    Frame frame = request(RightsVerb::REMOVE_SOCKET_FOLDERS);
+    frame.add(static_cast<std::uint64_t>(bridge));
+    ask(frame);
+}
+
+RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsigned backlog, pid_t pool) {
+    Frame frame = request(RightsVerb::MAKE_REGISTRY);
+    frame.add(std::uint64_t{backlog});
+    frame.add(static_cast<std::uint64_t>(pool));
+    Frame answer = ask(frame);
+    FileDescriptor lock = answer.takeDescriptor(0);
+    return {answer.field(0), std::move(lock), answer.takeDescriptor(1)};
+}
+
+void RightsClient::removeRegistry(const std::string &folder) {
+    Frame frame = request(RightsVerb::REMOVE_REGISTRY);
+    frame.add(folder);
+    ask(frame);
+}
+
+FileDescriptor RightsClient::openDescriptorLog(const std::string & /*path*/) {
+    return ask(request(RightsVerb::DESCRIPTOR_LOG)).takeDescriptor(0);
+}
+
+}  // namespace Passenger

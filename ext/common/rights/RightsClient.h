@@ -1,0 +1,76 @@
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/Mutex.h"
+#include "io/Frame.h"
+#include "rights/Rights.h"
+
+namespace Passenger {
+
+/**
+ * Asks the rights process. Each request has a connection of its own, which the rights process
+ * serves by a process of its own. So a file system that does not answer delays no other request.
+ *
+ * Owned by the pool process. After a request about a user's files has timed out, requests about
+ * files of this user fail at once for a minute.
+ */
+class RightsClient final : public Rights {
+public:
+    explicit RightsClient(FileDescriptor socket);
+
+    /** Another rights process has taken the place of the one before. */
+    void use(FileDescriptor socket) EXCLUDES(mutex_);
+
+    bool switchesUsers() const noexcept override {
+        return true;
+    }
+    tl::expected<RunAs, std::string> userOf(const Options &options, const UserResolver &own, bool canSwitch) override;
+    HelperProcess start(const SpawnServerStart &server) override;
+    HelperProcess start(const PreStartHelper &helper) override;
+    bool signal(const FileDescriptor &pidFd, int signal) override;
+    void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
+    FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
+    FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
+    std::optional<timespec> modified(const std::string &folder, RestartFile file,
+                                     const std::optional<FileRights> &user) override;
+    std::vector<int> watch(const FileDescriptor &inotify, const std::vector<std::string> &folders, FolderEvents events,
+                           const std::optional<FileRights> &user) override;
+    ProcessFacts::Files procFilesOf(pid_t pid) override;
+    std::optional<std::uint64_t> memoryOf(pid_t pid, bool descendants) override;
+    void prepareSpawnDir(const std::string &folder) override;
+    void removeSocketFolders(const std::string &folder, pid_t bridge) override;
+    RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t pool) override;
+    void removeRegistry(const std::string &folder) override;
+    FileDescriptor openDescriptorLog(const std::string &path) override;
+
+private:
+    using Time = std::chrono::steady_clock::time_point;
+
+    Frame ask(const Frame &request, const std::vector<int> &descriptors = {},
+              std::chrono::seconds limit = std::chrono::seconds(0)) EXCLUDES(mutex_);
+    /** ask() about files of a user. */
+    Frame askAbout(uid_t user, const Frame &request, const std::vector<int> &descriptors = {}) EXCLUDES(mutex_);
+    FrameSocket takeConnection() EXCLUDES(mutex_);
+    FrameSocket connect() EXCLUDES(mutex_);
+    void giveBack(FrameSocket connection, unsigned generation) EXCLUDES(mutex_);
+    unsigned generation() const EXCLUDES(mutex_);
+    void sendSignal(const FileDescriptor &pidFd, int signal) REQUIRES(mutex_);
+    HelperProcess helperIn(Frame answer) const;
+
+    mutable Mutex mutex_{Locks::RIGHTS_CLIENT};
+    /** To the rights process itself. */
+    FrameSocket main_ GUARDED_BY(mutex_);
+    /** Counts the rights processes. */
+    unsigned generation_ GUARDED_BY(mutex_) = 0;
+    std::vector<FrameSocket> free_ GUARDED_BY(mutex_);
+    /** Signals that the rights process before did not take. */
+    std::vector<std::pair<FileDescriptor, int>> unsent_ GUARDED_BY(mutex_);
+    /** Until when requests about a user's files fail at once. */
+    std::map<uid_t, Time> silent_ GUARDED_BY(mutex_);
+};
+
+}  // namespace Passenger

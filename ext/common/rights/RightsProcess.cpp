@@ -1,0 +1,202 @@
+#include "rights/RightsProcess.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <exception>
+#include <utility>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "base/SignalDescriptor.h"
+#include "base/StandardDescriptors.h"
+#include "log/Log.h"
+#include "rights/RightsMessages.h"
+
+namespace Passenger {
+
+namespace {
+
+/** A pool process has about ten threads that ask. More connections belong to a pool process that
+ *  was taken over, or to requests that wait for file systems. */
+constexpr std::size_t MOST_CHILDREN = 128;
+constexpr std::chrono::seconds SEND_LIMIT{5};
+
+void change(int how, const std::vector<int> &signals) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int signal : signals) {
+        ::sigaddset(&set, signal);
+    }
+    ::sigprocmask(how, &set, nullptr);
+}
+
+}  // namespace
+
+RightsProcess::RightsProcess(FileDescriptor watchdog) : watchdog_(std::move(watchdog)), agent_(::getppid()) {}
+
+int RightsProcess::run() {
+    signals_ = makeSignalDescriptor({SIGCHLD, SIGTERM, SIGINT});
+    while (!ending_) {
+        std::array<pollfd, 3> entries{{{watchdog_.descriptor().get(), POLLIN, 0},
+                                       {signals_.get(), POLLIN, 0},
+                                       {pool_.descriptor().get(), POLLIN, 0}}};
+        if (::poll(entries.data(), entries.size(), -1) < 0) {
+            if (errno != EINTR) {
+                throw SystemException("poll", errno);
+            }
+            continue;
+        }
+        if (entries[1].revents != 0) {
+            readSignals();
+        }
+        if (entries[0].revents != 0) {
+            receiveFromWatchdog();
+        }
+        if (entries[2].revents != 0) {
+            receiveFromPool();
+        }
+    }
+    endChildren();
+    return EXIT_SUCCESS;
+}
+
+void RightsProcess::receiveFromWatchdog() {
+    try {
+        while (auto frame = watchdog_.tryReceive()) {
+            if (frame->type == FrameType::SETTINGS) {
+                useAsOutput(frame->takeDescriptor(0));
+                auto settings = AgentSettings::fromMap(frame->map(0));
+                Log::setLevel(static_cast<LogLevel>(settings.logLevel));
+                server_.configure(std::move(settings));
+                endChildren();
+                watchdog_.send(Frame(FrameType::RIGHTS_DONE), FrameSocket::in(SEND_LIMIT));
+            } else if (frame->type == FrameType::RIGHTS_SOCKET) {
+                pool_ = FrameSocket(frame->takeDescriptor(0));
+                endChildren();
+            }
+        }
+    } catch (const EndOfFileException &) {
+        ending_ = true;
+    } catch (const std::exception &error) {
+        Log::error("event=rights.stopping reason=\"{}\"", error.what());
+        ending_ = true;
+    }
+}
+
+void RightsProcess::receiveFromPool() {
+    try {
+        while (auto frame = pool_.tryReceive()) {
+            if (frame->type == FrameType::RIGHTS_CONNECT) {
+                connect(frame->takeDescriptor(0));
+            } else if (frame->type == FrameType::RIGHTS_SIGNAL) {
+                const FileDescriptor pidFd = frame->takeDescriptor(0);
+                const std::string refusal = server_.signal(pidFd, static_cast<int>(frame->number(0)), agent_);
+                if (!refusal.empty()) {
+                    Log::error("event=rights.refused verb=\"signal\" reason=\"{}\"", refusal);
+                }
+            } else if (frame->type == FrameType::RIGHTS_ROOM) {
+                const FileDescriptor socket = frame->takeDescriptor(0);
+                server_.giveRoom(socket, frame->number(0));
+            } else {
+                throw ProtocolException("the pool process sent a frame of type " +
+                                        std::to_string(static_cast<int>(frame->type)));
+            }
+        }
+    } catch (const EndOfFileException &) {
+        pool_ = FrameSocket();
+        endChildren();
+    } catch (const SystemException &error) {
+        Log::error("event=rights.failed error=\"{}\"", error.what());
+    } catch (const std::exception &error) {
+        Log::error("event=rights.disconnected reason=\"{}\"", error.what());
+        pool_ = FrameSocket();
+        endChildren();
+    }
+}
+
+/** A connection that is not served is closed, and the pool process asks again. */
+void RightsProcess::connect(FileDescriptor connection) {
+    if (children_.size() >= MOST_CHILDREN) {
+        Log::error("event=rights.busy connections={}", children_.size());
+        return;
+    }
+    const pid_t parent = ::getpid();
+    const pid_t child = ::fork();
+    if (child < 0) {
+        throw SystemException("fork", errno);
+    }
+    if (child > 0) {
+        children_.insert(child);
+        return;
+    }
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || ::getppid() != parent) {
+        ::_exit(EXIT_FAILURE);
+    }
+    serve(std::move(connection));
+}
+
+/** Runs in the child. A signal that ends it comes between two requests, except SIGALRM. */
+void RightsProcess::serve(FileDescriptor connection) {
+    watchdog_ = FrameSocket();
+    pool_ = FrameSocket();
+    signals_.reset();
+    for (const int signal : {SIGTERM, SIGINT, SIGALRM}) {
+        ::signal(signal, SIG_DFL);
+    }
+    // The kernel reaps the processes that are started here.
+    ::signal(SIGCHLD, SIG_IGN);
+    change(SIG_UNBLOCK, {SIGCHLD, SIGALRM, SIGTERM, SIGINT});
+    FrameSocket socket(std::move(connection));
+    try {
+        for (;;) {
+            Frame request = socket.receive(FrameSocket::Deadline::max());
+            change(SIG_BLOCK, {SIGTERM, SIGINT});
+            ::alarm(RIGHTS_REQUEST_SECONDS);
+            const Frame answer = server_.answer(std::move(request), agent_);
+            ::alarm(0);
+            std::vector<int> attached;
+            for (const FileDescriptor &descriptor : answer.descriptors) {
+                attached.push_back(descriptor.get());
+            }
+            socket.send(answer, attached, FrameSocket::in(SEND_LIMIT));
+            change(SIG_UNBLOCK, {SIGTERM, SIGINT});
+        }
+    } catch (const EndOfFileException &) {
+        ::_exit(EXIT_SUCCESS);
+    } catch (const std::exception &error) {
+        Log::error("event=rights.connection_failed error=\"{}\"", error.what());
+    }
+    ::_exit(EXIT_FAILURE);
+}
+
+void RightsProcess::endChildren() {
+    for (const pid_t child : children_) {
+        ::kill(child, SIGTERM);
+    }
+}
+
+void RightsProcess::readSignals() {
+    signalfd_siginfo info{};
+    while (::read(signals_.get(), &info, sizeof info) == sizeof info) {
+        ending_ = ending_ || info.ssi_signo != SIGCHLD;
+    }
+    int status = 0;
+    for (pid_t child = 0; (child = ::waitpid(-1, &status, WNOHANG)) > 0;) {
+        children_.erase(child);
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+            Log::warn("event=rights.gave_up seconds={} note=\"a request waited for a file system or a process\"",
+                      RIGHTS_REQUEST_SECONDS);
+        }
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <set>
+#include <string>
+
+#include "base/FileDescriptor.h"
+#include "io/Frame.h"
+#include "rights/RightsServer.h"
+
+namespace Passenger {
+
+/**
+ * `passenger-agent rights`: the process that has root's rights for the pool process. Its parent,
+ * the watchdog, sends it the settings of httpd's parent and a socket for each pool process. The
+ * process has one thread and starts no interpreter as root.
+ *
+ * Each connection of the pool process is served by a child of its own, forked from this process. A
+ * child that has worked on a request for RIGHTS_REQUEST_SECONDS is killed by its own timer. So
+ * neither a file system that does not answer nor a process that holds its memory's lock delays
+ * other requests. Signals alone are sent by this process itself. New settings and a new pool
+ * process end all children, between two requests.
+ */
+class RightsProcess {
+public:
+    /** @param watchdog frames of the watchdog */
+    explicit RightsProcess(FileDescriptor watchdog);
+
+    /** Runs until the watchdog's socket ends, or until SIGTERM. @return the exit status
+     *  @throws SystemException */
+    int run();
+
+private:
+    void receiveFromWatchdog();
+    void receiveFromPool();
+    void connect(FileDescriptor connection);
+    [[noreturn]] void serve(FileDescriptor connection);
+    void endChildren();
+    void readSignals();
+
+    FrameSocket watchdog_;
+    /** The watchdog. */
+    const pid_t agent_;
+    /** The pool process; none before the first one. */
+    FrameSocket pool_;
+    FileDescriptor signals_;
+    RightsServer server_;
+    /** They are reaped when they have ended, so these pids are theirs. */
+    std::set<pid_t> children_;
+    bool ending_ = false;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,359 @@
+#include "rights/RightsServer.h"
+
+#include <grp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <iterator>
+#include <string_view>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/Split.h"
+#include "io/AgentFailure.h"
+#include "rights/ProcessLineage.h"
+#include "rights/RightsMessages.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr uid_t ROOT = 0;
+constexpr gid_t ROOT_GROUP = 0;
+/** A frame has room for three of them. */
+constexpr std::size_t MOST_OF_A_FILE = 256 * 1024;
+
+/** The longest queue that RequestQueue makes. */
+constexpr std::uint64_t MOST_ROOM = 512 * 1024 * 1024;
+
+Frame done() {
+    return Frame(FrameType::RIGHTS_DONE);
+}
+
+Frame withDescriptor(FileDescriptor descriptor) {
+    Frame answer = done();
+    answer.descriptors.push_back(std::move(descriptor));
+    return answer;
+}
+
+Frame withHelper(HelperProcess &&helper) {
+    Frame answer = done();
+    answer.add(static_cast<std::uint64_t>(helper.pid()));
+    answer.descriptors.push_back(helper.release());
+    return answer;
+}
+
+bool namesLine(const std::string &lines, const std::string &line) {
+    const auto all = split(lines, '\n');
+    return std::find(all.begin(), all.end(), line) != all.end();
+}
+
+pid_t pidIn(const Frame &request, std::size_t index) {
+    const auto pid = static_cast<pid_t>(request.number(index));
+    if (pid <= 1) {
+        throw ProtocolException(fmt::format("{} is no pid", request.field(index)));
+    }
+    return pid;
+}
+
+/** @throws IOException unless the pid is of a process that the agent has started for another user
+ *  than root */
+void checkIsApplications(pid_t pid, pid_t agent) {
+    if (const std::string reason = ProcessLineage::refusal(pid, agent); !reason.empty()) {
+        throw IOException(reason);
+    }
+}
+
+}  // namespace
+
+void RightsServer::configure(AgentSettings settings) {
+    grants_.use(settings.grants, std::chrono::steady_clock::now());
+    if (settings.appFiles != namedFiles_) {
+        earlierNamedFiles_ = std::exchange(namedFiles_, settings.appFiles);
+    }
+    settings_ = std::move(settings);
+}
+
+Frame RightsServer::answer(Frame request, pid_t agent) {
+    try {
+        if (request.type != FrameType::RIGHTS_REQUEST) {
+            throw ProtocolException(fmt::format("frame of type {}", static_cast<int>(request.type)));
+        }
+        return carryOut(request, agent);
+    } catch (const std::exception &failure) {
+        return describeFailure(failure);
+    }
+}
+
+Frame RightsServer::carryOut(Frame &request, pid_t agent) {
+    const std::string &verb = request.field(0);
+    if (verb == RightsVerb::USER_OF) {
+        return userOf(request);
+    }
+    if (verb == RightsVerb::START_SPAWN_SERVER) {
+        return startSpawnServer(request);
+    }
+    if (verb == RightsVerb::START_PRE_START) {
+        return startPreStart(request);
+    }
+    if (verb == RightsVerb::APPEND || verb == RightsVerb::READ) {
+        return open(request, verb == RightsVerb::APPEND);
+    }
+    if (verb == RightsVerb::MODIFIED) {
+        return modified(request);
+    }
+    if (verb == RightsVerb::WATCH) {
+        return watch(request);
+    }
+    if (verb == RightsVerb::FACTS) {
+        return facts(request, agent);
+    }
+    if (verb == RightsVerb::MEMORY) {
+        return memory(request, agent);
+    }
+    if (verb == RightsVerb::PREPARE_SPAWN_DIR) {
+        own_.prepareSpawnDir(settings_.spawnDir);
+        return done();
+    }
+    if (verb == RightsVerb::REMOVE_SOCKET_FOLDERS) {
+        own_.removeSocketFolders(settings_.spawnDir, static_cast<pid_t>(request.number(1)));
+        return done();
+    }
+    if (verb == RightsVerb::MAKE_REGISTRY) {
+        return makeRegistry(request, agent);
+    }
+    if (verb == RightsVerb::REMOVE_REGISTRY) {
+        own_.removeRegistry(request.field(1));
+        return done();
+    }
+    if (verb == RightsVerb::DESCRIPTOR_LOG) {
+        return withDescriptor(own_.openDescriptorLog(settings_.descriptorLogFile));
+    }
+    throw ProtocolException("there is no right \"" + verb + "\"");
+}
+
+bool RightsServer::hasOneUser() const {
+    return !settings_.user.empty() && settings_.user != "root";
+}
+
+/** Limited by what httpd's configuration grants, and by the owners of startup files. */
+tl::expected<RunAs, std::string> RightsServer::resolve(Options options) {
+    if (!settings_.grants.empty()) {
+        options.defaultUser = settings_.defaultUser;
+        options.defaultGroup = settings_.defaultGroup;
+        options.userSwitching = settings_.userSwitching;
+    }
+    return own_.userOf(options, resolver_, !hasOneUser());
+}
+
+Frame RightsServer::userOf(const Frame &request) {
+    Frame answer = done();
+    if (const auto runAs = resolve(Options::fromMap(request.map(1)))) {
+        add(answer, *runAs);
+    } else {
+        answer.add(runAs.error());
+    }
+    return answer;
+}
+
+/**
+ * The program is the configuration's. The user is the one that the options of the application give;
+ * without options, the default user.
+ */
+Frame RightsServer::startSpawnServer(Frame &request) {
+    SpawnServerStart server;
+    server.rubyCommand = settings_.rubyCommand;
+    server.spawnServerCommand = settings_.spawnServerCommand;
+    server.agentProgram = settings_.agentProgram();
+    server.user = request.field(1);
+    server.group = request.field(2);
+    if (hasOneUser()) {
+        server.user = settings_.user;
+        server.group.clear();
+    } else if (request.fields.size() == 3) {
+        server.user = settings_.defaultUser;
+        server.group.clear();
+    } else {
+        const auto runAs = resolve(Options::fromMap(request.map(3)));
+        if (!runAs) {
+            throw IOException(runAs.error());
+        }
+        if (runAs->user != server.user || runAs->group != server.group) {
+            throw IOException(
+                fmt::format("the application runs as user \"{}\" in group \"{}\", not as \"{}\" in \"{}\"", runAs->user,
+                            runAs->group, server.user, server.group));
+        }
+    }
+    const auto user = database_.userNamed(server.user);
+    if (!user || user->uid == ROOT) {
+        throw IOException(fmt::format("user \"{}\" {}", server.user, user ? "is root" : "does not exist"));
+    }
+    const FileDescriptor control = request.takeDescriptor(0);
+    const FileDescriptor output = request.takeDescriptor(1);
+    server.control = control.get();
+    server.output = output.get();
+    return withHelper(own_.start(server));
+}
+
+/** The program and the user are the configuration's, and the URLs are among its URLs. */
+Frame RightsServer::startPreStart(Frame &request) {
+    PreStartHelper helper{
+        settings_.rubyCommand, settings_.preStartScript(), settings_.agentProgram(), settings_.defaultUser, {}};
+    helper.urls.insert(request.fields.begin() + 1, request.fields.end());
+    for (const std::string &url : helper.urls) {
+        if (!namesLine(settings_.preStart, url)) {
+            throw IOException(fmt::format("PassengerPreStart does not name \"{}\"", url));
+        }
+    }
+    const FileDescriptor output = request.takeDescriptor(0);
+    helper.output = output.get();
+    return withHelper(own_.start(helper));
+}
+
+/** Only files that httpd's configuration names, with the rights of AppFile. */
+Frame RightsServer::open(const Frame &request, bool append) {
+    const std::string &path = request.field(1);
+    const bool named = namesLine(namedFiles_, path);
+    if (!named && !namesLine(earlierNamedFiles_, path) && !settings_.grants.empty()) {
+        throw IOException(path + ": httpd's configuration does not name this file");
+    }
+    const RunAs owner = checkedOwner(runAsIn(request, 3));
+    const auto namedBy = named ? AppFile::NamedBy::CONFIGURATION : AppFile::NamedBy::CHILD;
+    return withDescriptor(append ? own_.openForAppending(path, owner, namedBy)
+                                 : own_.openForReading(path, owner, namedBy));
+}
+
+/** Only the two names of restart files, with the user's rights. */
+Frame RightsServer::modified(const Frame &request) {
+    const auto time =
+        own_.modified(request.field(1), request.number(2) == 0 ? RestartFile::RESTART : RestartFile::ALWAYS_RESTART,
+                      checkedRights(request, 3));
+    Frame answer = done();
+    if (time) {
+        answer.add(std::to_string(time->tv_sec));
+        answer.add(static_cast<std::uint64_t>(time->tv_nsec));
+    }
+    return answer;
+}
+
+/** With the user's rights. The watches belong to the pool process's own inotify instance. */
+Frame RightsServer::watch(Frame &request) {
+    constexpr std::size_t FIRST_FOLDER = 4;
+    const FileRights rights = checkedRights(request, 2);
+    const FileDescriptor inotify = request.takeDescriptor(0);
+    const std::vector<std::string> folders(
+        request.fields.begin() + static_cast<std::ptrdiff_t>(std::min(FIRST_FOLDER, request.fields.size())),
+        request.fields.end());
+    Frame answer = done();
+    for (const int watch :
+         own_.watch(inotify, folders, request.number(1) == 0 ? FolderEvents::CHANGES : FolderEvents::WRITES, rights)) {
+        answer.add(std::to_string(watch));
+    }
+    return answer;
+}
+
+Frame RightsServer::facts(const Frame &request, pid_t agent) {
+    const pid_t pid = pidIn(request, 1);
+    const ProcessFacts::Files files = ProcessFacts::read(pid);
+    // The process may have ended: then nothing is told.
+    if (!files.status.empty()) {
+        checkIsApplications(pid, agent);
+    }
+    Frame answer = done();
+    for (const std::string *file : {&files.environ, &files.status, &files.limits}) {
+        answer.add(file->substr(0, MOST_OF_A_FILE));
+    }
+    return answer;
+}
+
+Frame RightsServer::memory(const Frame &request, pid_t agent) {
+    const pid_t pid = pidIn(request, 1);
+    const bool descendants = request.number(2) != 0;
+    Frame answer = done();
+    if (const auto memory = own_.memoryOf(pid, descendants)) {
+        checkIsApplications(pid, agent);
+        answer.add(*memory);
+    }
+    return answer;
+}
+
+Frame RightsServer::makeRegistry(const Frame &request, pid_t agent) {
+    RegistryFolder folder =
+        RegistryFolder::make(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)), agent,
+                             static_cast<pid_t>(request.number(2)));
+    Frame answer = done();
+    answer.add(folder.path);
+    answer.descriptors.push_back(std::move(folder.lock));
+    answer.descriptors.push_back(std::move(folder.socket));
+    return answer;
+}
+
+void RightsServer::giveRoom(const FileDescriptor &socket, std::uint64_t bytes) noexcept {
+    own_.giveRoom(socket, static_cast<int>(std::min(bytes, MOST_ROOM)));
+}
+
+std::string RightsServer::signal(const FileDescriptor &pidFd, int signal, pid_t agent) {
+    constexpr std::array SIGNALS{SIGKILL, SIGTERM, SIGQUIT};
+    if (std::find(SIGNALS.begin(), SIGNALS.end(), signal) == SIGNALS.end()) {
+        return fmt::format("signal {} is none that the pool process may send", signal);
+    }
+    const pid_t pid = ProcessLineage::pidOf(pidFd);
+    // A negative number: the process has ended.
+    if (pid < 0) {
+        return "";
+    }
+    std::string reason = pid == 0 ? "the descriptor is no pidfd" : ProcessLineage::refusal(pid, agent);
+    if (reason.empty()) {
+        own_.signal(pidFd, signal);
+    }
+    return reason;
+}
+
+/** The user and group of an application, by their names. */
+RunAs RightsServer::checkedOwner(const RunAs &claimed) {
+    const std::string &name = claimed.switches() || !hasOneUser() ? claimed.user : settings_.user;
+    const auto user = database_.userNamed(name);
+    if (!user || user->uid == ROOT) {
+        throw IOException(fmt::format("user \"{}\" {}", name, user ? "is root" : "does not exist"));
+    }
+    const auto group = claimed.group.empty() ? database_.groupWithId(user->gid) : database_.groupNamed(claimed.group);
+    if (!group) {
+        throw IOException(fmt::format("group \"{}\" does not exist", claimed.group));
+    }
+    checkGroup(*user, group->gid);
+    return RunAs{user->name, group->name, user->uid, group->gid, ""};
+}
+
+/** The user and group of an application, by their numbers. */
+FileRights RightsServer::checkedRights(const Frame &request, std::size_t first) {
+    const auto user = database_.userWithId(static_cast<uid_t>(request.number(first)));
+    if (!user || user->uid == ROOT) {
+        throw IOException(fmt::format("user {} {}", request.field(first), user ? "is root" : "does not exist"));
+    }
+    const auto group = static_cast<gid_t>(request.number(first + 1));
+    checkGroup(*user, group);
+    return FileRights::ofUser(user->name, user->uid, group);
+}
+
+/** @throws IOException unless the group is one of the user's, or httpd's configuration names it */
+void RightsServer::checkGroup(const UserDatabase::User &user, gid_t group) const {
+    const FileRights own = FileRights::ofUser(user.name, user.uid, user.gid);
+    if (std::find(own.groups.begin(), own.groups.end(), group) != own.groups.end()) {
+        return;
+    }
+    const auto entry = database_.groupWithId(group);
+    if (!entry || group == ROOT_GROUP ||
+        !(entry->name == settings_.defaultGroup ||
+          grants_.grantsGroup(entry->name, std::chrono::steady_clock::now()))) {
+        throw IOException(fmt::format("user \"{}\" is not in group {}, and httpd's configuration does not name it",
+                                      user.name, group));
+    }
+}
+
+}  // namespace Passenger

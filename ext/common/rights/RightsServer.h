@@ -1,0 +1,74 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "io/AgentSettings.h"
+#include "io/Frame.h"
+#include "rights/GrantsInForce.h"
+#include "rights/OwnRights.h"
+#include "rights/SystemFileOwners.h"
+#include "rights/SystemUserDatabase.h"
+#include "rights/UserResolver.h"
+
+namespace Passenger {
+
+/**
+ * Decides about requests of the pool process and carries them out with root's rights, by an
+ * OwnRights. Paths, programs and users come from the settings of httpd's parent, or are checked
+ * against them; the pool process may have been taken over. Every right has one method here, whose
+ * comment says what limits it.
+ *
+ * Owned by the rights process, and copied into each process that serves a connection by fork().
+ * Used by one thread.
+ */
+class RightsServer {
+public:
+    RightsServer() : resolver_(database_, owners_, grants_) {}
+    RightsServer(const RightsServer &) = delete;
+    RightsServer &operator=(const RightsServer &) = delete;
+
+    void configure(AgentSettings settings);
+    /**
+     * Answers one RIGHTS_REQUEST.
+     * @param agent the watchdog: the ancestor of all processes that requests may be about
+     * @return RIGHTS_DONE, or AGENT_FAILED
+     */
+    Frame answer(Frame request, pid_t agent);
+    /** A signal for a process of an application. @return why it is refused; empty: it was sent */
+    std::string signal(const FileDescriptor &pidFd, int signal, pid_t agent);
+
+    /** More room for a queue, at most MOST_ROOM bytes. */
+    void giveRoom(const FileDescriptor &socket, std::uint64_t bytes) noexcept;
+
+private:
+    Frame carryOut(Frame &request, pid_t agent);
+    Frame userOf(const Frame &request);
+    Frame startSpawnServer(Frame &request);
+    Frame startPreStart(Frame &request);
+    Frame open(const Frame &request, bool append);
+    Frame modified(const Frame &request);
+    Frame watch(Frame &request);
+    Frame facts(const Frame &request, pid_t agent);
+    Frame memory(const Frame &request, pid_t agent);
+    Frame makeRegistry(const Frame &request, pid_t agent);
+
+    tl::expected<RunAs, std::string> resolve(Options options);
+    bool hasOneUser() const;
+    RunAs checkedOwner(const RunAs &claimed);
+    FileRights checkedRights(const Frame &request, std::size_t first);
+    void checkGroup(const UserDatabase::User &user, gid_t group) const;
+
+    AgentSettings settings_;
+    OwnRights own_;
+    const SystemUserDatabase database_;
+    const SystemFileOwners owners_{database_};
+    GrantsInForce grants_;
+    const UserResolver resolver_;
+    /** The files that the configuration names, now and before the last change. */
+    std::string namedFiles_;
+    std::string earlierNamedFiles_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace Passenger {
+
+/** The user and group of an application's processes. A plain value. */
+struct RunAs {
+    /** Both empty: the agent's own; the ids are then not set. */
+    std::string user;
+    std::string group;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    /** Not empty: a message for the log that the configured user or group could not be used. */
+    std::string note;
+
+    bool switches() const noexcept {
+        return !user.empty();
+    }
+};
+
+}  // namespace Passenger

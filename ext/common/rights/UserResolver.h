@@ -1,0 +1,68 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include <tl/expected.hpp>
+
+#include "exchange/Options.h"
+#include "rights/FileOwners.h"
+#include "rights/GrantsInForce.h"
+#include "rights/RunAs.h"
+#include "rights/UserDatabase.h"
+
+namespace Passenger {
+
+/**
+ * Determines the user of an application: PassengerUser, else the owner of its startup file. Root
+ * and unknown users are replaced by the default user. The group is PassengerGroup, else the default
+ * group for the default user, else the user's primary group. Refuses what httpd's configuration
+ * does not grant.
+ *
+ * Owned by the spawner factory. Has no state; thread-safe. May block in its lookups.
+ */
+class UserResolver {
+public:
+    /** The value of PassengerGroup for "the group of the startup file". */
+    static constexpr const char *STARTUP_FILE_GROUP = "!STARTUP_FILE!";
+
+    UserResolver(const UserDatabase &database, const FileOwners &owners, const GrantsInForce &grants)
+        : database_(database), owners_(owners), grants_(grants) {}
+
+    /**
+     * @param canSwitch whether new processes can run as other users (SpawnManager::canSwitchUsers)
+     * @return the user, or the reason for people why there is none
+     * @throws SystemException
+     */
+    tl::expected<RunAs, std::string> resolve(const Options &options, bool canSwitch) const;
+
+    /** The absolute path of the startup file. */
+    static std::string startupFilePath(const Options &options);
+
+private:
+    using User = UserDatabase::User;
+    using Group = UserDatabase::Group;
+
+    struct Choice {
+        User user;
+        /** The default user was chosen, for whatever reason. */
+        bool isDefault = false;
+        std::string note;
+    };
+
+    tl::expected<FileOwner, std::string> ownerOfStartupFile(const Options &options) const;
+    tl::expected<RunAs, std::string> resolveGranted(const Options &options, bool canSwitch) const;
+    std::optional<std::string> foreignFolder(const Options &options, const RunAs &runAs) const;
+    tl::expected<Choice, std::string> chooseUser(const Options &options, const FileOwner &owner) const;
+    tl::expected<RunAs, std::string> withGroup(Choice choice, tl::expected<Group, std::string> group) const;
+    tl::expected<Choice, std::string> defaultUser(const Options &options) const;
+    tl::expected<Group, std::string> chooseGroup(const Options &options, Choice &choice, const FileOwner &owner) const;
+    tl::expected<Group, std::string> defaultGroup(const Options &options, const User &user) const;
+    tl::expected<Group, std::string> primaryGroup(const User &user) const;
+
+    const UserDatabase &database_;
+    const FileOwners &owners_;
+    const GrantsInForce &grants_;
+};
+
+}  // namespace Passenger

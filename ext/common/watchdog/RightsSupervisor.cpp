@@ -1,0 +1,134 @@
+#include "watchdog/RightsSupervisor.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "base/Exceptions.h"
+#include "io/SocketPair.h"
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int RIGHTS_DESCRIPTOR = 3;
+/** The rights process only ever waits for its sockets. One that receives nothing has failed. */
+constexpr milliseconds SEND_TIMEOUT{5000};
+constexpr milliseconds END_PATIENCE{2000};
+
+}  // namespace
+
+RightsSupervisor::RightsSupervisor(std::function<std::string()> program, const Clock &clock)
+    : program_(std::move(program)), clock_(clock) {}
+
+void RightsSupervisor::setSettings(std::vector<std::string> fields) {
+    settings_ = std::move(fields);
+    if (socket_) {
+        sendSettings();
+    }
+}
+
+/** The pool process gets the same settings afterwards. Its requests then meet the new ones. */
+void RightsSupervisor::sendSettings() {
+    if (!send(Frame(FrameType::SETTINGS, settings_), {STDERR_FILENO})) {
+        return;
+    }
+    try {
+        static_cast<void>(socket_.receive(FrameSocket::in(SEND_TIMEOUT)));
+    } catch (const std::exception &exception) {
+        Log::error("event=rights.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
+        process_.signal(SIGKILL);
+    }
+}
+
+void RightsSupervisor::start() {
+    DescriptorPair pair = makeStreamPair();
+    ChildProcess::Command command;
+    command.program = program_();
+    command.arguments = {"rights"};
+    command.descriptors = {{pair.second.get(), RIGHTS_DESCRIPTOR}};
+    // The starting thread is the watchdog's only one, so the signal comes at the watchdog's end.
+    command.parentDeathSignal = SIGKILL;
+    process_ = ChildProcess(command);
+    pair.second.reset();
+    socket_ = FrameSocket(std::move(pair.first));
+    startedAt_ = clock_.now();
+    sendSettings();
+}
+
+/** A process that does not receive is killed. Its end causes a restart. @return whether it does */
+bool RightsSupervisor::send(const Frame &frame, const std::vector<int> &attached) {
+    try {
+        socket_.send(frame, attached, FrameSocket::in(SEND_TIMEOUT));
+        return true;
+    } catch (const std::exception &exception) {
+        Log::error("event=rights.unreachable pid={} reason=\"{}\"", process_.pid(), exception.what());
+        process_.signal(SIGKILL);
+    }
+    return false;
+}
+
+FileDescriptor RightsSupervisor::connectPool() {
+    if (!process_) {
+        return FileDescriptor();
+    }
+    DescriptorPair pair = makeStreamPair();
+    send(Frame(FrameType::RIGHTS_SOCKET), {pair.second.get()});
+    return std::move(pair.first);
+}
+
+bool RightsSupervisor::reap(pid_t pid) {
+    if (pid != process_.pid()) {
+        return false;
+    }
+    if (const auto status = process_.wait(milliseconds(0))) {
+        socket_ = FrameSocket();
+        const auto now = clock_.now();
+        const auto delay = delay_.next(startedAt_, now);
+        restartAt_ = now + delay;
+        Log::error("event=rights.exited pid={} how=\"{}\" restart_in_ms={}", pid, describeWaitStatus(*status),
+                   std::chrono::duration_cast<milliseconds>(delay).count());
+    }
+    return true;
+}
+
+std::optional<milliseconds> RightsSupervisor::untilUpkeep() const {
+    if (!restartAt_) {
+        return std::nullopt;
+    }
+    return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*restartAt_ - clock_.now()));
+}
+
+bool RightsSupervisor::upkeep() {
+    if (!restartAt_ || clock_.now() < *restartAt_) {
+        return false;
+    }
+    restartAt_.reset();
+    try {
+        start();
+        return true;
+    } catch (const SystemException &exception) {
+        Log::error("event=rights.start_failed reason=\"{}\"", exception.what());
+        process_ = ChildProcess();
+        socket_ = FrameSocket();
+        const auto now = clock_.now();
+        restartAt_ = now + delay_.next(startedAt_, now);
+        return false;
+    }
+}
+
+void RightsSupervisor::stop() {
+    restartAt_.reset();
+    socket_ = FrameSocket();
+    if (process_) {
+        process_.wait(END_PATIENCE);
+    }
+    process_ = ChildProcess();
+}
+
+}  // namespace Passenger

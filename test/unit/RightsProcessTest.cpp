@@ -1,0 +1,224 @@
+#include "rights/RightsProcess.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <iterator>
+#include <random>
+#include <string>
+#include <utility>
+
+#include "base/ChildProcess.h"
+#include "base/Exceptions.h"
+#include "base/ProcessTree.h"
+#include "io/SocketPair.h"
+#include "rights/RightsClient.h"
+#include "rights/RightsMessages.h"
+#include "rights/SystemFileOwners.h"
+#include "rights/SystemUserDatabase.h"
+#include "support/AgentProgram.h"
+#include "support/Eventually.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+namespace {
+
+constexpr std::chrono::seconds LIMIT{60};
+
+constexpr const char *VERBS[] = {
+    RightsVerb::USER_OF, RightsVerb::START_SPAWN_SERVER, RightsVerb::START_PRE_START, RightsVerb::APPEND,
+    RightsVerb::READ,    RightsVerb::MODIFIED,           RightsVerb::WATCH,           RightsVerb::FACTS,
+    RightsVerb::MEMORY,  RightsVerb::REMOVE_REGISTRY,    RightsVerb::DESCRIPTOR_LOG,  "no_such_verb"};
+constexpr const char *VALUES[] = {"",
+                                  "0",
+                                  "1",
+                                  "root",
+                                  "nobody",
+                                  "daemon",
+                                  "/etc/shadow",
+                                  "/",
+                                  "/tmp",
+                                  "app_root",
+                                  "startup_file",
+                                  "user",
+                                  "group",
+                                  "-1",
+                                  "4294967295",
+                                  "99999999999999999999",
+                                  "/proc/self/environ",
+                                  "shadow",
+                                  "../../etc"};
+
+}  // namespace
+
+/** The rights process as its pool process sees it. The watchdog is this process. */
+class RightsProcessTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(RightsProcessTest);
+    CPPUNIT_TEST(testItAnswersAfterAHundredThousandRandomRequests);
+    CPPUNIT_TEST(testAFrameThatIsNoFrameEndsOneConnectionOnly);
+    CPPUNIT_TEST(testNewSettingsAreInForceForTheNextRequest);
+    CPPUNIT_TEST(testRequestsGoToTheNextRightsProcess);
+    CPPUNIT_TEST(testAQueueGetsMoreRoomThanTheSystemGivesToAll);
+    CPPUNIT_TEST(testItEndsWithTheWatchdogsSocketAndItsChildrenEndToo);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        LeakCheck::setUp();
+        ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+        settings_.grants = "server\nuser nobody\n";
+        settings_.spawnDir = "/nonexistent/spawn";
+        settings_.rubyCommand = "/nonexistent/ruby";
+        settings_.agentCommand = passengerRoot() + "/passenger-agent";
+        startProcess();
+    }
+
+    void tearDown() override {
+        watchdog_ = FrameSocket();
+        process_.wait(LIMIT);
+        const bool ended = eventually([] {
+            while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+            }
+            return childrenOf(::getpid()).empty();
+        });
+        ::prctl(PR_SET_CHILD_SUBREAPER, 0);
+        CPPUNIT_ASSERT(ended);
+        LeakCheck::tearDown();
+    }
+
+    void testItAnswersAfterAHundredThousandRandomRequests() {
+        constexpr int REQUESTS = 100'000;
+        FrameSocket main = connectPool();
+        FrameSocket connection = connect(main);
+        std::mt19937 random(PSEUDO_RANDOM_SEED);
+        for (int i = 0; i < REQUESTS; ++i) {
+            Frame request(FrameType::RIGHTS_REQUEST, {VERBS[random() % std::size(VERBS)]});
+            for (unsigned fields = random() % 7; fields > 0; --fields) {
+                request.add(VALUES[random() % std::size(VALUES)]);
+            }
+            connection.send(request, FrameSocket::in(LIMIT));
+            const Frame answer = connection.receive(FrameSocket::in(LIMIT));
+            CPPUNIT_ASSERT(answer.descriptors.empty());
+        }
+        RightsClient client(main.release());
+        CPPUNIT_ASSERT(!refusalOf(client).empty());
+    }
+
+    void testAFrameThatIsNoFrameEndsOneConnectionOnly() {
+        FrameSocket main = connectPool();
+        const FrameSocket broken = connect(main);
+        FrameSocket good = connect(main);
+        const std::string garbage(1000, '\xff');
+        CPPUNIT_ASSERT(::write(broken.descriptor().get(), garbage.data(), garbage.size()) > 0);
+        pollfd entry{broken.descriptor().get(), POLLIN, 0};
+        CPPUNIT_ASSERT_EQUAL(1, ::poll(&entry, 1, 60000));
+        good.send(Frame(FrameType::RIGHTS_REQUEST, {"no_such_verb"}), FrameSocket::in(LIMIT));
+        CPPUNIT_ASSERT(good.receive(FrameSocket::in(LIMIT)).type == FrameType::AGENT_FAILED);
+    }
+
+    void testNewSettingsAreInForceForTheNextRequest() {
+        RightsClient client(connectPool().release());
+        CPPUNIT_ASSERT(refusalOf(client).find("httpd's configuration has no PassengerUser") != std::string::npos);
+        settings_.grants = "server\nuser daemon\n";
+        sendSettings();
+        // The frame and the next request come over two sockets.
+        CPPUNIT_ASSERT(eventually(
+            [&] { return refusalOf(client).find("httpd's configuration has no PassengerUser") == std::string::npos; }));
+    }
+
+    void testRequestsGoToTheNextRightsProcess() {
+        RightsClient client(connectPool().release());
+        static_cast<void>(refusalOf(client));
+        process_.signal(SIGKILL);
+        process_.wait(LIMIT);
+        startProcess();
+        client.use(connectPool().release());
+        CPPUNIT_ASSERT(!refusalOf(client).empty());
+    }
+
+    void testAQueueGetsMoreRoomThanTheSystemGivesToAll() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        constexpr int ROOM = 16 * 1024 * 1024;
+        RightsClient client(connectPool().release());
+        const DescriptorPair queue = makeSeqPacketPair();
+        client.giveRoom(queue.first, ROOM);
+        CPPUNIT_ASSERT(eventually([&] {
+            int size = 0;
+            socklen_t length = sizeof(size);
+            return ::getsockopt(queue.first.get(), SOL_SOCKET, SO_SNDBUF, &size, &length) == 0 && size >= ROOM;
+        }));
+    }
+
+    void testItEndsWithTheWatchdogsSocketAndItsChildrenEndToo() {
+        FrameSocket main = connectPool();
+        FrameSocket connection = connect(main);
+        connection.send(Frame(FrameType::RIGHTS_REQUEST, {"no_such_verb"}), FrameSocket::in(LIMIT));
+        static_cast<void>(connection.receive(FrameSocket::in(LIMIT)));
+        watchdog_ = FrameSocket();
+        CPPUNIT_ASSERT(process_.wait(LIMIT).has_value());
+        CPPUNIT_ASSERT_THROW(connection.receive(FrameSocket::in(LIMIT)), EndOfFileException);
+    }
+
+private:
+    static constexpr unsigned PSEUDO_RANDOM_SEED = 20261123;
+
+    void startProcess() {
+        DescriptorPair pair = makeStreamPair();
+        ChildProcess::Command command;
+        command.program = passengerRoot() + "/passenger-agent";
+        command.arguments = {"rights"};
+        command.descriptors = {{pair.second.get(), 3}};
+        process_ = ChildProcess(command);
+        watchdog_ = FrameSocket(std::move(pair.first));
+        sendSettings();
+    }
+
+    void sendSettings() {
+        Frame frame(FrameType::SETTINGS);
+        frame.add(settings_.toMap());
+        watchdog_.send(frame, {STDERR_FILENO}, FrameSocket::in(LIMIT));
+    }
+
+    FrameSocket connectPool() {
+        DescriptorPair pair = makeStreamPair();
+        watchdog_.send(Frame(FrameType::RIGHTS_SOCKET), {pair.second.get()}, FrameSocket::in(LIMIT));
+        return FrameSocket(std::move(pair.first));
+    }
+
+    static FrameSocket connect(FrameSocket &main) {
+        DescriptorPair pair = makeStreamPair();
+        main.send(Frame(FrameType::RIGHTS_CONNECT), {pair.second.get()}, FrameSocket::in(LIMIT));
+        return FrameSocket(std::move(pair.first));
+    }
+
+    /** Why an application with PassengerUser daemon has no user. */
+    std::string refusalOf(RightsClient &client) {
+        Options options;
+        options.appRoot = "/nonexistent/app";
+        options.user = "daemon";
+        const auto user = client.userOf(options, resolver_, true);
+        return user ? "" : user.error();
+    }
+
+    AgentSettings settings_;
+    ChildProcess process_;
+    FrameSocket watchdog_;
+    SystemUserDatabase database_;
+    const SystemFileOwners owners_{database_};
+    GrantsInForce grants_;
+    const UserResolver resolver_{database_, owners_, grants_};
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RightsProcessTest);
+
+}  // namespace Passenger

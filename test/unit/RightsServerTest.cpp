@@ -1,0 +1,222 @@
+#include "rights/RightsServer.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <string>
+#include <vector>
+
+#include "base/PidFd.h"
+#include "rights/RightsMessages.h"
+
+namespace Passenger {
+
+namespace {
+
+/** A child of this process that waits for its end, as another user where this process is root. */
+class Child {
+public:
+    explicit Child(uid_t user) {
+        DescriptorPair ready = makePipe();
+        pid_ = ::fork();
+        if (pid_ == 0) {
+            if ((user != 0 && ::setuid(user) != 0) || ::write(ready.second.get(), "", 1) != 1) {
+                ::_exit(1);
+            }
+            for (;;) {
+                ::pause();
+            }
+        }
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL(ssize_t{1}, ::read(ready.first.get(), &byte, 1));
+        pidFd_ = openPidFd(pid_);
+    }
+    ~Child() {
+        ::kill(pid_, SIGKILL);
+        ::waitpid(pid_, nullptr, 0);
+    }
+    Child(const Child &) = delete;
+    Child &operator=(const Child &) = delete;
+
+    pid_t pid() const noexcept {
+        return pid_;
+    }
+    const FileDescriptor &pidFd() const noexcept {
+        return pidFd_;
+    }
+    bool endsWithin(std::chrono::milliseconds time) const {
+        return waitPidFd(pidFd_, time);
+    }
+
+private:
+    pid_t pid_ = 0;
+    FileDescriptor pidFd_;
+};
+
+}  // namespace
+
+/** What the rights process refuses to a pool process that was taken over. */
+class RightsServerTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(RightsServerTest);
+    CPPUNIT_TEST(testAnUnknownVerbIsRefused);
+    CPPUNIT_TEST(testARequestWithoutItsFieldsIsRefused);
+    CPPUNIT_TEST(testAFileThatTheConfigurationDoesNotNameIsRefused);
+    CPPUNIT_TEST(testAFileOfTheConfigurationIsOpenedForAUserButNotForRoot);
+    CPPUNIT_TEST(testAGroupThatTheUserIsNotInIsRefused);
+    CPPUNIT_TEST(testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer);
+    CPPUNIT_TEST(testAnApplicationOutsideTheConfigurationGetsNoUser);
+    CPPUNIT_TEST(testAUrlThatTheConfigurationDoesNotNameIsRefused);
+    CPPUNIT_TEST(testFactsAboutAProcessOfRootAreRefused);
+    CPPUNIT_TEST(testFactsAboutAProcessThatTheAgentHasNotStartedAreRefused);
+    CPPUNIT_TEST(testASignalReachesProcessesOfApplicationsOnly);
+    CPPUNIT_TEST(testOtherSignalsAreRefused);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        AgentSettings settings;
+        settings.grants = "server\nuser nobody\n";
+        settings.appFiles = path_;
+        settings.preStart = "http://127.0.0.1/a";
+        server_.configure(settings);
+    }
+    void tearDown() override {
+        ::unlink(path_.c_str());
+    }
+
+    void testAnUnknownVerbIsRefused() {
+        assertRefused({"become_root"}, "there is no right");
+    }
+
+    void testARequestWithoutItsFieldsIsRefused() {
+        for (const char *verb : {RightsVerb::START_SPAWN_SERVER, RightsVerb::APPEND, RightsVerb::MODIFIED,
+                                 RightsVerb::WATCH, RightsVerb::FACTS, RightsVerb::MEMORY, RightsVerb::MAKE_REGISTRY}) {
+            assertRefused({verb}, "");
+        }
+        assertRefused({}, "");
+    }
+
+    void testAFileThatTheConfigurationDoesNotNameIsRefused() {
+        assertRefused({RightsVerb::APPEND, "/etc/passwd", "1", "nobody", "", "0", "0", ""}, "does not name");
+        assertRefused({RightsVerb::READ, "/etc/shadow", "1", "nobody", "", "0", "0", ""}, "does not name");
+    }
+
+    void testAFileOfTheConfigurationIsOpenedForAUserButNotForRoot() {
+        assertRefused({RightsVerb::APPEND, path_, "1", "root", "", "0", "0", ""}, "is root");
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Frame answer = ask({RightsVerb::APPEND, path_, "1", "nobody", "", "0", "0", ""});
+        CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, answer.descriptors.size());
+        struct stat status {};
+        CPPUNIT_ASSERT_EQUAL(0, ::fstat(answer.descriptors[0].get(), &status));
+        CPPUNIT_ASSERT(status.st_uid != 0);
+    }
+
+    void testAGroupThatTheUserIsNotInIsRefused() {
+        assertRefused({RightsVerb::APPEND, path_, "1", "nobody", "shadow", "0", "0", ""}, "is not in group");
+        assertRefused({RightsVerb::MODIFIED, "/tmp", "0", nobody(), "0"}, "is not in group");
+        assertRefused({RightsVerb::MODIFIED, "/tmp", "0", "0", "0"}, "is root");
+    }
+
+    void testAUserThatTheApplicationDoesNotHaveGetsNoSpawnServer() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        assertRefused({RightsVerb::START_SPAWN_SERVER, "daemon", "daemon", "app_root", "/tmp", "startup_file", "",
+                       "ruby", "", "start_command", "", "app_type", "rack"},
+                      "runs as user \"nobody\"");
+        assertRefused({RightsVerb::START_SPAWN_SERVER, "root", "root", "app_root", "/", "startup_file", "", "ruby", ""},
+                      "runs as user \"nobody\"");
+    }
+
+    void testAnApplicationOutsideTheConfigurationGetsNoUser() {
+        const Frame answer = ask({RightsVerb::USER_OF, "app_root", "/tmp", "user", "daemon"});
+        CPPUNIT_ASSERT(answer.type == FrameType::RIGHTS_DONE);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, answer.fields.size());
+        CPPUNIT_ASSERT(answer.fields[0].find("httpd's configuration has no PassengerUser \"daemon\"") !=
+                       std::string::npos);
+    }
+
+    void testAUrlThatTheConfigurationDoesNotNameIsRefused() {
+        assertRefused({RightsVerb::START_PRE_START, "http://127.0.0.1/b"}, "PassengerPreStart does not name");
+    }
+
+    void testFactsAboutAProcessOfRootAreRefused() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child roots(0);
+        assertRefused({RightsVerb::FACTS, std::to_string(roots.pid())}, "runs as root");
+        assertRefused({RightsVerb::MEMORY, std::to_string(roots.pid()), "0"}, "runs as root");
+    }
+
+    void testFactsAboutAProcessThatTheAgentHasNotStartedAreRefused() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child one(NOBODY);
+        const Child other(NOBODY);
+        CPPUNIT_ASSERT(ask({RightsVerb::FACTS, std::to_string(one.pid())}).type == FrameType::RIGHTS_DONE);
+        const Frame answer = server_.answer(
+            Frame(FrameType::RIGHTS_REQUEST, {RightsVerb::FACTS, std::to_string(one.pid())}), other.pid());
+        CPPUNIT_ASSERT(answer.type == FrameType::AGENT_FAILED);
+    }
+
+    void testASignalReachesProcessesOfApplicationsOnly() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child roots(0);
+        const Child applications(NOBODY);
+        const Child foreign(NOBODY);
+        CPPUNIT_ASSERT(!server_.signal(roots.pidFd(), SIGKILL, ::getpid()).empty());
+        CPPUNIT_ASSERT(!server_.signal(foreign.pidFd(), SIGKILL, applications.pid()).empty());
+        CPPUNIT_ASSERT_EQUAL(std::string(), server_.signal(applications.pidFd(), SIGKILL, ::getpid()));
+        CPPUNIT_ASSERT(applications.endsWithin(std::chrono::seconds(10)));
+        CPPUNIT_ASSERT(!roots.endsWithin(std::chrono::milliseconds(0)));
+        CPPUNIT_ASSERT(!foreign.endsWithin(std::chrono::milliseconds(0)));
+        const FileDescriptor file(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        CPPUNIT_ASSERT(!server_.signal(file, SIGKILL, ::getpid()).empty());
+    }
+
+    void testOtherSignalsAreRefused() {
+        const Child child(::geteuid() == 0 ? NOBODY : 0);
+        for (const int signal : {0, SIGSTOP, SIGSEGV, SIGUSR1, -1, 1000}) {
+            CPPUNIT_ASSERT(!server_.signal(child.pidFd(), signal, ::getpid()).empty());
+        }
+    }
+
+private:
+    static constexpr uid_t NOBODY = 65534;
+
+    static std::string nobody() {
+        return std::to_string(NOBODY);
+    }
+
+    Frame ask(std::vector<std::string> fields) {
+        return server_.answer(Frame(FrameType::RIGHTS_REQUEST, std::move(fields)), ::getpid());
+    }
+
+    void assertRefused(std::vector<std::string> fields, const std::string &reason) {
+        const std::string name = fields.empty() ? "nothing" : fields[0];
+        const Frame answer = ask(std::move(fields));
+        CPPUNIT_ASSERT_MESSAGE(name, answer.type == FrameType::AGENT_FAILED);
+        CPPUNIT_ASSERT_MESSAGE(name + ": " + answer.field(1), answer.field(1).find(reason) != std::string::npos);
+        CPPUNIT_ASSERT(answer.descriptors.empty());
+    }
+
+    const std::string path_ = "/tmp/passenger-unit-RightsServerTest." + std::to_string(::getpid());
+    RightsServer server_;
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(RightsServerTest);
+
+}  // namespace Passenger
