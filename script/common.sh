@@ -60,3 +60,26 @@ make_variable() {
     # The last line: make may print something about the Makefile before it.
     make --silent --no-print-directory -C "$BUILD_DIR" "print-$1" | tail -n 1
 }
+
+# configure_sanitized FOLDER COMPILER SANITIZERS: makes the folder with its Makefile, unless there is
+# one from the same arguments. CI compiles all files with sanitizers, so their code is not optimised;
+# only ThreadSanitizer would be slow. clang's build with the address sanitizer has the fuzzers, too.
+configure_sanitized() {
+    local folder=$1 compiler=$2 sanitizers=$3 flags='-O0 -g1' fuzzers= arguments
+    [ "$sanitizers" != thread ] || flags='-O1 -g1'
+    # g++ warns falsely of code with checks in it.
+    [[ $compiler != g++* ]] || flags+=' -w'
+    [ "$compiler $sanitizers" != "clang++ address,undefined" ] || fuzzers=--enable-fuzzers
+    arguments=(--enable-precompiled-header --enable-sanitizers="$sanitizers" $fuzzers CXX="$compiler" CXXFLAGS="$flags")
+    [ "$(cat "$folder/arguments" 2>/dev/null)" != "${arguments[*]}" ] || return 0
+    rm -rf "$folder"
+    mkdir -p "$folder/root"
+    # The ordinary build's library, which each user may read.
+    [ ! -e "$BUILD_DIR/root/lib" ] || ln -s "$BUILD_DIR/root/lib" "$folder/root/lib"
+    (cd "$folder" && "$SOURCE_DIR/configure" "${arguments[@]}") && echo "${arguments[*]}" >"$folder/arguments"
+}
+
+# sanitized_folder COMPILER SANITIZERS. A comma would end the sanitizers' option that names it.
+sanitized_folder() {
+    echo "$BUILD_DIR/sanitizers/$1-${2//,/-}"
+}
