@@ -46,8 +46,9 @@ PoolSettings poolSettings(const AgentSettings &settings) {
 }
 
 SpawnManager::Settings spawnSettings(const AgentSettings &settings) {
-    return SpawnManager::Settings{settings.spawnServerCommand, settings.rubyCommand, settings.user,
-                                  settings.agentProgram(),     settings.spawnDir,    settings.defaultUser};
+    return SpawnManager::Settings{
+        settings.spawnServerCommand, settings.rubyCommand, settings.user,   settings.agentProgram(),
+        settings.spawnDir,           settings.defaultUser, settings.seccomp};
 }
 
 std::optional<std::uint64_t> memoryOf(const Process &process) {

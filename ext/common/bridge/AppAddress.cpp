@@ -134,20 +134,23 @@ std::uint16_t AppAddress::unusedPort(const std::string &host) {
     if (!socket || ::bind(socket.get(), address, any.size_) != 0 || getsockname(socket.get(), address, &size) != 0) {
         throw SystemException("a port of PassengerDirectInstanceRequestAddress \"" + host + "\"", errno);
     }
+    return any.port();
+}
+
+std::uint16_t AppAddress::port() const noexcept {
     // sockaddr_in and sockaddr_in6 have the port at the same offset.
-    return ntohs(reinterpret_cast<sockaddr_in &>(any.address_).sin_port);
+    return address_.ss_family == AF_UNIX ? 0 : ntohs(reinterpret_cast<const sockaddr_in &>(address_).sin_port);
 }
 
 std::vector<uid_t> AppAddress::listeners() const {
     std::vector<uid_t> users;
     if (address_.ss_family == AF_INET) {
         const auto &v4 = reinterpret_cast<const sockaddr_in &>(address_);
-        const std::uint16_t port = ntohs(v4.sin_port);
-        addListeners("/proc/net/tcp", port, {inHex(v4.sin_addr), inHex(in_addr{INADDR_ANY})}, users);
-        addListeners("/proc/net/tcp6", port, {inHex(mapped(v4.sin_addr)), inHex(in6addr_any)}, users);
+        addListeners("/proc/net/tcp", port(), {inHex(v4.sin_addr), inHex(in_addr{INADDR_ANY})}, users);
+        addListeners("/proc/net/tcp6", port(), {inHex(mapped(v4.sin_addr)), inHex(in6addr_any)}, users);
     } else if (address_.ss_family == AF_INET6) {
         const auto &v6 = reinterpret_cast<const sockaddr_in6 &>(address_);
-        addListeners("/proc/net/tcp6", ntohs(v6.sin6_port), {inHex(v6.sin6_addr), inHex(in6addr_any)}, users);
+        addListeners("/proc/net/tcp6", port(), {inHex(v6.sin6_addr), inHex(in6addr_any)}, users);
     }
     return users;
 }

@@ -43,6 +43,8 @@ public:
      * connection by the deadline.
      */
     FileDescriptor connect(Deadline deadline) const;
+    /** 0: a Unix socket. */
+    std::uint16_t port() const noexcept;
     /** For messages. */
     const std::string &text() const noexcept {
         return text_;

@@ -16,6 +16,7 @@
 #include "bridge/ControlSocket.h"
 #include "bridge/EventLog.h"
 #include "bridge/Instance.h"
+#include "confinement/Confinement.h"
 
 namespace Passenger::Bridge {
 
@@ -63,6 +64,29 @@ void enter(const std::string &folder) {
     }
 }
 
+/**
+ * From now on the bridge only talks with the agent, httpd's children and the application. The
+ * keeper and the application's processes exist already, so they have no such limits.
+ */
+void confineTo(const AppAddress &address, const Application::Options &options) {
+    Confinement limits;
+    limits.tcp = address.port() != 0;
+    if (limits.tcp) {
+        limits.ports = {address.port()};
+    }
+    // An agent without root's rights reads the bridge's memory in /proc, as the same user.
+    limits.dumpable = true;
+    limits.seccomp = seccompModeIn(optionNamed("seccomp", options)).value_or(SeccompMode::ON);
+    try {
+        confine(limits);
+    } catch (const std::exception &error) {
+        throw StartFailure(
+            fmt::format("the bridge cannot limit its own rights: {}. PassengerSeccomp \"{}\" asks for "
+                        "it; \"off\" does without system call filters and Landlock",
+                        error.what(), text(limits.seccomp)));
+    }
+}
+
 /** Nothing: the agent no longer wants the application. */
 std::optional<Application> start(ControlSocket &control, const Application::Options &options,
                                  const std::string &library) {
@@ -78,8 +102,13 @@ std::optional<Application> start(ControlSocket &control, const Application::Opti
         application->start();
         return true;
     });
-    const bool wanted =
-        step(control, LISTENING, [&] { return application->awaitListening(control.descriptor(), deadline); });
+    const bool wanted = step(control, LISTENING, [&] {
+        const bool listens = application->awaitListening(control.descriptor(), deadline);
+        if (listens) {
+            confineTo(application->address(), options);
+        }
+        return listens;
+    });
     if (!wanted) {
         application->finish();
         application.reset();

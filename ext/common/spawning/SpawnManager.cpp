@@ -101,6 +101,11 @@ std::string SpawnManager::spawnDir() const {
     return settings_.spawnDir;
 }
 
+SeccompMode SpawnManager::seccomp() const {
+    const LockGuard guard(mutex_);
+    return settings_.seccomp;
+}
+
 SpawnManager::Settings SpawnManager::settings() const {
     const LockGuard guard(mutex_);
     return settings_;

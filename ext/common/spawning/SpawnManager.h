@@ -72,6 +72,7 @@ public:
     std::string user() const EXCLUDES(mutex_);
     std::string agentProgram() const EXCLUDES(mutex_);
     std::string spawnDir() const EXCLUDES(mutex_);
+    SeccompMode seccomp() const EXCLUDES(mutex_);
 
 private:
     /** By user and group. */

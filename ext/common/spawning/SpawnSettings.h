@@ -2,6 +2,8 @@
 
 #include <string>
 
+#include "base/SeccompMode.h"
+
 namespace Passenger {
 
 /** What spawn servers are started with. A plain value. */
@@ -20,6 +22,8 @@ struct SpawnSettings {
     std::string spawnDir = "/tmp";
     /** As root, the user whose spawn server ensureStarted() starts, if `user` is empty. */
     std::string defaultUser = "nobody";
+    /** How bridges limit themselves. */
+    SeccompMode seccomp = SeccompMode::ON;
 
     bool operator==(const SpawnSettings &) const = default;
 };

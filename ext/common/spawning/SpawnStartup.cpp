@@ -6,6 +6,7 @@
 
 #include "base/Exceptions.h"
 #include "base/Poll.h"
+#include "base/SeccompMode.h"
 #include "log/Log.h"
 #include "rights/Rights.h"
 #include "spawning/PostMortem.h"
@@ -272,6 +273,7 @@ void SpawnStartup::loadApplication(LoadedProcess &process) {
         // The folder may have changed since the settings were received.
         Rights::ofThisProcess().prepareSpawnDir(tools_.manager.spawnDir());
         options["spawn_dir"] = tools_.manager.spawnDir();
+        options["seccomp"] = text(tools_.manager.seccomp());
     }
     load.add(options);
     process.control.send(load, deadline_);
