@@ -15,14 +15,23 @@ class ProcessRightsTest < IntegrationTest
     "spawn servers" => /\APassenger spawn server/, "preloaders" => /\APassenger AppPreloader/,
     "instances" => /\APassenger RubyApp/,
     "bridges" => /passenger-agent\S* bridge\z/, "keepers" => /passenger-agent\S* bridge\z/,
-    "commands of applications" => /server\.rb\z/
+    "commands of applications" => /server\.rb\z/,
+    "helper of PassengerPreStart" => /\APassenger pre-start/
   }.freeze
+
+  # linux/capability.h
+  CAPABILITIES = { 0 => "CHOWN", 1 => "DAC_OVERRIDE", 5 => "KILL", 6 => "SETGID", 7 => "SETUID",
+                   12 => "NET_ADMIN", 19 => "SYS_PTRACE" }.freeze
 
   # The numbers for processes without an account.
   AGENT_USERS = (61_184..65_519).freeze
 
   if TestEnvironment.root?
+    # The helper waits for an answer that never comes.
+    SILENT = TCPServer.new("127.0.0.1", 0)
+
     serve do |made|
+      made.main_directives = "PassengerPreStart http://127.0.0.1:#{SILENT.addr[1]}/\n"
       user = MadeUsers["a"].name
       made.set("PassengerDefaultUser", user)
       made.site("rack.test", TestEnvironment.hand_over(SampleApps.rack, user))
@@ -34,6 +43,7 @@ class ProcessRightsTest < IntegrationTest
   def setup
     skip "needs root" unless TestEnvironment.root?
     %w[rack.test http.test].each { |site| assert_status 200, client(site).get("/") }
+    eventually("the helper") { processes("helper of PassengerPreStart").any? }
   end
 
   def test_each_process_has_the_rights_of_the_table
@@ -42,6 +52,7 @@ class ProcessRightsTest < IntegrationTest
       found = processes(name)
       refute_empty found, name
       found.each { |process| assert_equal rights, rights_of(process), "#{name}: #{process}" }
+      assert_equal [bounding_set(server.pid)], found.map { |one| bounding_set(one.pid) }.uniq, name
     end
   end
 
@@ -50,7 +61,9 @@ class ProcessRightsTest < IntegrationTest
   # Maps a process to its cells: user, groups, capabilities, no_new_privs, seccomp.
   def table
     @table ||= File.read(DOCUMENT)[/^\| process \|.*?\n\n/m].lines.grep(/^\|/).drop(2).map do |line|
-      line.split("|").map(&:strip).reject(&:empty?)
+      # Here PassengerDefaultUser is the application's user, too.
+      line.sub("PassengerDefaultUser", "the application's")
+          .split("|").map(&:strip).reject(&:empty?)
     end.to_h { |name, *cells| [name, cells] }
   end
 
@@ -96,11 +109,20 @@ class ProcessRightsTest < IntegrationTest
     (groups - own).empty? && groups.any? ? "the user's" : groups.inspect
   end
 
+  def bounding_set(pid)
+    File.read("/proc/#{pid}/status")[/^CapBnd:\t(.*)$/, 1]
+  end
+
   def capabilities_of(status)
     effective = status["CapEff"]
     parents = File.read("/proc/#{server.pid}/status")[/^CapEff:\t(.*)$/, 1]
     return "none" if status.values_at("CapEff", "CapPrm", "CapInh", "CapAmb").all?(/\A0+\z/)
 
-    effective == parents ? "all" : effective
+    return "all" if effective == parents
+    return effective unless status["CapPrm"] == effective && status["CapInh"].hex.zero?
+
+    bits = effective.to_i(16)
+    (0...bits.bit_length).select { |bit| bits[bit] == 1 }
+                         .map { |bit| CAPABILITIES.fetch(bit, bit) }.join(", ")
   end
 end

@@ -3,16 +3,20 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <thread>
 
+#include "confinement/Capabilities.h"
 #include "support/Sanitizer.h"
 
 namespace Passenger {
@@ -28,6 +32,7 @@ class ConfinementTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testNoFileIsChanged);
     CPPUNIT_TEST(testNoOtherProcessGetsASignal);
     CPPUNIT_TEST(testLogModeAllowsEverything);
+    CPPUNIT_TEST(testTheOtherCapabilitiesAreGone);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -94,6 +99,26 @@ public:
 
     void testNoOtherProcessGetsASignal() {
         assertExit(sanitized() ? 1 : 0, {}, [] { return ::kill(::getppid(), 0) != 0; });
+    }
+
+    void testTheOtherCapabilitiesAreGone() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const pid_t child = ::fork();
+        if (child == 0) {
+            Capabilities::keepOnly({CAP_KILL, CAP_SETPCAP});
+            Capabilities::keepOnly({CAP_KILL, CAP_CHOWN});
+            std::ifstream file("/proc/self/status");
+            const std::string status((std::istreambuf_iterator<char>(file)), {});
+            const bool kept = status.find(
+                                  "CapInh:\t0000000000000000\nCapPrm:\t0000000000000020\nCapEff:"
+                                  "\t0000000000000020\n") != std::string::npos;
+            ::_exit(kept ? 0 : 1);
+        }
+        int status = 0;
+        CPPUNIT_ASSERT_EQUAL(child, ::waitpid(child, &status, 0));
+        CPPUNIT_ASSERT_EQUAL(0, status);
     }
 
     void testLogModeAllowsEverything() {

@@ -2,11 +2,17 @@
 
 #include <cppunit/extensions/HelperMacros.h>
 #include <grp.h>
+#include <netinet/in.h>
 #include <pwd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <csignal>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -29,11 +35,36 @@ class RunAsTest : public LeakCheck {
     CPPUNIT_TEST(testTheProgramHasTheGivenGroup);
     CPPUNIT_TEST(testTheProgramHasTheUsersEnvironmentAndTheRootFolder);
     CPPUNIT_TEST(testTheProgramHasNoCapability);
+    CPPUNIT_TEST(testALimitedProgramGainsNoRights);
+    CPPUNIT_TEST(testALimitedProgramChangesNoFileAndSignalsNobody);
+    CPPUNIT_TEST(testALimitedProgramConnectsToItsPortsOnly);
     CPPUNIT_TEST(testAnUnknownUserOrGroupIsNamed);
     CPPUNIT_TEST(testAProgramThatCannotBeExecutedIsNamed);
     CPPUNIT_TEST(testNothingIsExecutedIfTheUserOrGroupCannotBeChanged);
     CPPUNIT_TEST(testWrongArgumentsAreRefused);
     CPPUNIT_TEST_SUITE_END();
+
+    /** A TCP socket of 127.0.0.1 that takes connections. */
+    class ListeningPort {
+    public:
+        ListeningPort() {
+            sockaddr_in address{};
+            address.sin_family = AF_INET;
+            address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+            auto *const pointer = reinterpret_cast<sockaddr *>(&address);
+            socklen_t size = sizeof(address);
+            CPPUNIT_ASSERT(::bind(socket_.get(), pointer, size) == 0 && ::listen(socket_.get(), 8) == 0 &&
+                           ::getsockname(socket_.get(), pointer, &size) == 0);
+            number_ = ntohs(address.sin_port);
+        }
+        std::uint16_t number() const {
+            return number_;
+        }
+
+    private:
+        const FileDescriptor socket_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+        std::uint16_t number_ = 0;
+    };
 
     struct Result {
         int status = 0;
@@ -70,6 +101,12 @@ class RunAsTest : public LeakCheck {
     static Result runAs(std::vector<std::string> arguments) {
         arguments.insert(arguments.begin(), "run-as");
         return run(agent(), arguments);
+    }
+
+    /** The version of Landlock; 0: none, or the build limits nothing. */
+    static long landlock() {
+        constexpr long CREATE_RULESET = 444;
+        return std::max(::syscall(CREATE_RULESET, nullptr, 0, 1), 0L);
     }
 
     static std::string agent() {
@@ -115,6 +152,55 @@ public:
         }
     }
 
+    void testALimitedProgramGainsNoRights() {
+        if (!isRoot()) {
+            return;
+        }
+        expectIn(runAs({"--limits", "off", "", "nobody", "", "cat", "/proc/self/status"}).output, "NoNewPrivs:\t1\n");
+        expectIn(runAs({"nobody", "", "cat", "/proc/self/status"}).output, "NoNewPrivs:\t0\n");
+    }
+
+    void testALimitedProgramChangesNoFileAndSignalsNobody() {
+        constexpr long WITH_SCOPES = 6;
+        if (!isRoot() || landlock() < WITH_SCOPES) {
+            return;
+        }
+        ChildProcess::Command command;
+        command.program = agent();
+        command.arguments = {"run-as", "nobody", "", "sleep", "60"};
+        ChildProcess other(command);
+        const std::string path = "/tmp/passenger-unit-RunAsTest." + std::to_string(::getpid());
+        // The process is nobody's when it can be signalled.
+        const std::string script = fmt::format(
+            "touch {0} 2>/dev/null && echo written; rm -f {0}; kill -0 {1} 2>/dev/null && echo signalled; echo done",
+            path, other.pid());
+        while (runAs({"nobody", "", "sh", "-c", script}).output != "written\nsignalled\ndone\n") {
+        }
+        const std::string limited = runAs({"--limits", "on", "", "nobody", "", "sh", "-c", script}).output;
+        other.signal(SIGKILL);
+        other.wait(60s);
+        CPPUNIT_ASSERT_EQUAL(std::string("done\n"), limited);
+    }
+
+    void testALimitedProgramConnectsToItsPortsOnly() {
+        constexpr long WITH_TCP = 4;
+        if (!isRoot() || landlock() < WITH_TCP) {
+            return;
+        }
+        const std::array<ListeningPort, 2> ports;
+        const auto script = [&](const ListeningPort &port) {
+            return fmt::format("exec 3<>/dev/tcp/127.0.0.1/{} && echo connected", port.number());
+        };
+        for (const auto &port : ports) {
+            const std::string list = std::to_string(port.number()) + ",1";
+            for (const auto &other : ports) {
+                const std::string output =
+                    runAs({"--limits", "on", list, "nobody", "", "bash", "-c", script(other)}).output;
+                CPPUNIT_ASSERT_MESSAGE(output, output.ends_with("connected\n") == (&port == &other));
+            }
+        }
+    }
+
     void testAnUnknownUserOrGroupIsNamed() {
         if (!isRoot()) {
             return;
@@ -157,6 +243,7 @@ public:
     void testWrongArgumentsAreRefused() {
         CPPUNIT_ASSERT_EQUAL(2, runAs({}).status);
         CPPUNIT_ASSERT_EQUAL(2, runAs({"nobody", ""}).status);
+        CPPUNIT_ASSERT_EQUAL(2, runAs({"--limits", "on", "80", "nobody", ""}).status);
     }
 };
 

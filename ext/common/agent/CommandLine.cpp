@@ -24,8 +24,6 @@ namespace Passenger {
 namespace {
 
 constexpr int EXIT_USAGE = 2;
-/** The program's name, run-as, USER, GROUP and PROGRAM. */
-constexpr int LEAST_ARGUMENTS_OF_RUN_AS = 5;
 
 int runWatchdog() {
     setUpProcess();
@@ -51,6 +49,7 @@ int runRights() {
     setUpProcess();
     // This process forks children that do not execute a program, so it has no other thread.
     DescriptorCloser::use(nullptr);
+    keepRights();
     RightsProcess rights(takeInheritedSocket());
     return rights.run();
 }
@@ -63,8 +62,8 @@ int runBridge() {
 }  // namespace
 
 int runCommandLine(int argc, char **argv, const PoolEngineFactory &makeEngine) {
-    if (argc >= LEAST_ARGUMENTS_OF_RUN_AS && std::string_view(argv[1]) == "run-as") {
-        return runAs(argv + 2);
+    if (argc > 1 && std::string_view(argv[1]) == "run-as") {
+        return runAs(std::span(argv + 2, static_cast<std::size_t>(argc - 2)));
     }
     const std::string_view command = argc == 2 ? argv[1] : "";
     try {

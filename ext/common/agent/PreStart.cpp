@@ -24,8 +24,8 @@ constexpr std::chrono::seconds END_LIMIT{1};
 constexpr int FIRST_ERROR = 500;
 
 PreStartHelper helperFor(const AgentSettings &settings, std::set<std::string> urls) {
-    return {settings.rubyCommand, settings.preStartScript(), settings.agentProgram(), settings.defaultUser,
-            std::move(urls)};
+    return {settings.rubyCommand, settings.preStartScript(), settings.agentProgram(),
+            settings.defaultUser, settings.seccomp,          std::move(urls)};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "agent/ProcessSetup.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,6 +19,7 @@
 #include "base/Exceptions.h"
 #include "base/StandardDescriptors.h"
 #include "base/UserSwitch.h"
+#include "confinement/Capabilities.h"
 #include "confinement/Confinement.h"
 
 namespace Passenger {
@@ -73,6 +75,13 @@ std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp) {
     Confinement limits;
     limits.seccomp = seccomp;
     return confine(limits);
+}
+
+void keepRights() {
+    // The order of the uses: logs that are new; logs and socket folders of users; signals; queues
+    // beyond net.core.wmem_max; other users (AsUser); /proc of applications.
+    Capabilities::keepOnly(
+        {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_ADMIN, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE});
 }
 
 FileDescriptor takeInheritedSocket() {

@@ -26,6 +26,10 @@ void setUpProcess();
  */
 std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp);
 
+/** Takes from this process, the rights process, the capabilities that no method of Rights needs.
+ *  @throws SystemException */
+void keepRights();
+
 /**
  * Takes descriptor 3, the socket that such a process is started with, and makes it close-on-exec.
  *

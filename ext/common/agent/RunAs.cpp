@@ -5,22 +5,34 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
 #include "base/FileRights.h"
+#include "base/SeccompMode.h"
+#include "base/Split.h"
 #include "base/UserSwitch.h"
+#include "confinement/Confinement.h"
 
 namespace Passenger {
 
 namespace {
 
 constexpr int NOT_EXECUTED = 127;
+constexpr int EXIT_USAGE = 2;
+/** USER, GROUP and PROGRAM. */
+constexpr std::size_t LEAST_ARGUMENTS = 3;
+/** --limits, MODE and PORTS. */
+constexpr std::size_t ARGUMENTS_OF_LIMITS = 3;
 
 int fail(int status, const std::string &problem) {
     fmt::print(stderr, "passenger-agent: {}\n", problem);
@@ -56,13 +68,29 @@ void become(const char *user, const char *group) {
     ::setenv("SHELL", account.pw_shell, 1);
 }
 
+void limitProgram(const char *mode, const char *list) {
+    std::vector<std::uint16_t> ports;
+    for (const std::string &text : split(list, ',')) {
+        std::uint16_t port = 0;
+        if (std::from_chars(text.data(), text.data() + text.size(), port).ec == std::errc()) {
+            ports.push_back(port);
+        }
+    }
+    confineProgram(ports, seccompModeIn(mode).value_or(SeccompMode::ON));
+}
+
 }  // namespace
 
-int runAs(char **arguments) {
-    const char *const user = arguments[0];
-    const char *const program = arguments[2];
+int runAs(std::span<char *const> arguments) {
+    const bool limited = arguments.size() > ARGUMENTS_OF_LIMITS && std::string_view(arguments[0]) == "--limits";
+    const auto whom = arguments.subspan(limited ? ARGUMENTS_OF_LIMITS : 0);
+    if (whom.size() < LEAST_ARGUMENTS) {
+        return fail(EXIT_USAGE, "run-as needs USER GROUP PROGRAM");
+    }
+    const char *const user = whom[0];
+    const char *const program = whom[2];
     try {
-        become(user, arguments[1]);
+        become(user, whom[1]);
     } catch (const std::exception &problem) {
         return fail(EXIT_FAILURE, fmt::format("cannot become user \"{}\": {}", user, problem.what()));
     }
@@ -70,7 +98,15 @@ int runAs(char **arguments) {
     if (::chdir("/") != 0) {
         return fail(EXIT_FAILURE, fmt::format("chdir(\"/\"): {}", strerror(errno)));
     }
-    ::execvp(program, arguments + 2);
+    try {
+        if (limited) {
+            limitProgram(arguments[1], arguments[2]);
+        }
+    } catch (const std::exception &problem) {
+        return fail(EXIT_FAILURE,
+                    fmt::format("cannot limit the rights of \"{}\" (PassengerSeccomp): {}", program, problem.what()));
+    }
+    ::execvp(program, &whom[2]);
     return fail(NOT_EXECUTED, fmt::format("user \"{}\" cannot execute \"{}\": {}", user, program, strerror(errno)));
 }
 

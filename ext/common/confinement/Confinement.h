@@ -33,4 +33,14 @@ struct Confinement {
  */
 std::string confine(const Confinement &limits);
 
+/**
+ * The same for the program that this process executes next: no_new_privs and, with SeccompMode::ON,
+ * FileLimits. The program may execute others. It has no SystemCallFilter, since an interpreter's
+ * system calls differ between versions.
+ *
+ * @param ports to which TCP sockets may connect
+ * @throws SystemException; IOException: the process has several threads
+ */
+void confineProgram(const std::vector<std::uint16_t> &ports, SeccompMode seccomp);
+
 }  // namespace Passenger

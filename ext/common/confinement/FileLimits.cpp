@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstddef>
 
 #include "base/Exceptions.h"
 #include "base/FileDescriptor.h"
@@ -33,19 +34,30 @@ constexpr std::uint64_t MAKE_SOCK = 1U << 9U;
 constexpr std::uint64_t MAKE_FIFO = 1U << 10U;
 constexpr std::uint64_t MAKE_BLOCK = 1U << 11U;
 constexpr std::uint64_t MAKE_SYM = 1U << 12U;
-/** Of version 2, 3 and 4. */
+/** Of version 2, 3, 4 and 6. */
 constexpr std::uint64_t REFER = 1U << 13U;
 constexpr std::uint64_t TRUNCATE = 1U << 14U;
 constexpr std::uint64_t BIND_TCP = 1U << 0U;
 constexpr std::uint64_t CONNECT_TCP = 1U << 1U;
+constexpr std::uint64_t ABSTRACT_SOCKETS = 1U << 0U;
+constexpr std::uint64_t SIGNALS = 1U << 1U;
 constexpr int WITH_REFER = 2;
 constexpr int WITH_TRUNCATE = 3;
 constexpr int WITH_TCP = 4;
+constexpr int WITH_SCOPES = 6;
 
 struct Ruleset {
     std::uint64_t files;
     std::uint64_t network;
+    std::uint64_t scopes;
 };
+
+/** An older kernel knows the first members only. */
+std::size_t sizeFor(int version) {
+    return version >= WITH_SCOPES ? sizeof(Ruleset)
+           : version >= WITH_TCP  ? offsetof(Ruleset, scopes)
+                                  : offsetof(Ruleset, network);
+}
 
 struct __attribute__((packed)) Beneath {
     std::uint64_t allowed;
@@ -59,7 +71,7 @@ struct Port {
 
 /** What is refused below no exception. */
 std::uint64_t changes(int version) {
-    return EXECUTE | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_CHAR | MAKE_DIR | MAKE_REG | MAKE_SOCK | MAKE_FIFO |
+    return WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_CHAR | MAKE_DIR | MAKE_REG | MAKE_SOCK | MAKE_FIFO |
            MAKE_BLOCK | MAKE_SYM | (version >= WITH_REFER ? REFER : 0) | (version >= WITH_TRUNCATE ? TRUNCATE : 0);
 }
 
@@ -91,10 +103,9 @@ int apply(const Exceptions &exceptions) {
         return 0;
     }
     const bool network = version >= WITH_TCP;
-    const Ruleset limits{changes(version), network ? BIND_TCP | CONNECT_TCP : 0};
-    // An older kernel knows the first member only.
-    const std::size_t size = network ? sizeof(limits) : sizeof(limits.files);
-    const FileDescriptor ruleset(static_cast<int>(::syscall(CREATE_RULESET, &limits, size, 0)));
+    const Ruleset limits{changes(version) | (exceptions.executes ? 0 : EXECUTE), BIND_TCP | CONNECT_TCP,
+                         ABSTRACT_SOCKETS | SIGNALS};
+    const FileDescriptor ruleset(static_cast<int>(::syscall(CREATE_RULESET, &limits, sizeFor(version), 0)));
     if (!ruleset) {
         throw SystemException("landlock_create_ruleset", errno);
     }

@@ -8,8 +8,10 @@ namespace Passenger {
 
 /**
  * Limits this process for good by Landlock: it executes no file, changes no file but those below
- * given folders, and connects and binds no TCP socket but to given ports (Linux 6.7). It reads all
- * that it could read before. Descriptors that are open already are not affected.
+ * given folders, and connects and binds no TCP socket but to given ports (Linux 6.7). It sends no
+ * signal to, and connects to no abstract Unix socket of, processes without these limits (Linux
+ * 6.12). It reads all that it could read before. Descriptors that are open already are not
+ * affected.
  */
 namespace FileLimits {
 
@@ -18,6 +20,8 @@ struct Exceptions {
     std::vector<std::string> writable;
     /** Ports to which TCP sockets may connect. */
     std::vector<std::uint16_t> ports;
+    /** Whether files may be executed. */
+    bool executes = false;
 };
 
 /**

@@ -1,6 +1,8 @@
 # Keep sorted, one file a line. The module does not link it, and so not libseccomp.
 noinst_LTLIBRARIES += libpassenger_confinement.la
 libpassenger_confinement_la_SOURCES = \
+    %D%/Capabilities.cpp \
+    %D%/Capabilities.h \
     %D%/Confinement.cpp \
     %D%/Confinement.h \
     %D%/FileLimits.cpp \

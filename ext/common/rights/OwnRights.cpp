@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <iterator>
+#include <string_view>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/ChildProcess.h"
 #include "base/CleanEnvironment.h"
@@ -42,6 +44,25 @@ HelperProcess launch(const ChildProcess::Command &command) {
     ChildProcess process(command);
     FileDescriptor pidFd = process.pidFd().duplicate();
     return {process.release(), std::move(pidFd)};
+}
+
+/** As the helper finds it; httpd has checked the URL's form. */
+std::string portOf(std::string_view url) {
+    const std::string_view scheme = url.substr(0, url.find("://"));
+    url.remove_prefix(std::min(url.size(), scheme.size() + 3));
+    const std::string_view host = url.substr(0, url.find_first_of("/?#"));
+    const auto colon = host.rfind(':');
+    if (colon != std::string_view::npos && host.find(']', colon) == std::string_view::npos && colon + 1 < host.size()) {
+        return std::string(host.substr(colon + 1));
+    }
+    return scheme.size() == std::string_view("https").size() ? "443" : "80";
+}
+
+/** With commas between them. */
+std::string portsOf(const std::set<std::string> &urls) {
+    std::set<std::string> ports;
+    std::transform(urls.begin(), urls.end(), std::inserter(ports, ports.end()), portOf);
+    return fmt::format("{}", fmt::join(ports, ","));
 }
 
 }  // namespace
@@ -76,7 +97,8 @@ HelperProcess OwnRights::start(const PreStartHelper &helper) {
     ChildProcess::Command command;
     if (switchesUsers()) {
         command.program = helper.agentProgram;
-        command.arguments = {"run-as", helper.user, "", helper.rubyCommand, helper.script};
+        command.arguments = {"run-as",    "--limits", text(helper.seccomp), portsOf(helper.urls),
+                             helper.user, "",         helper.rubyCommand,   helper.script};
     } else {
         command.program = helper.rubyCommand;
         command.arguments = {helper.script};

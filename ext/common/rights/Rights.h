@@ -13,6 +13,7 @@
 
 #include "base/FileDescriptor.h"
 #include "base/FileRights.h"
+#include "base/SeccompMode.h"
 #include "exchange/Options.h"
 #include "rights/AppFile.h"
 #include "rights/HelperProcess.h"
@@ -46,8 +47,9 @@ struct PreStartHelper {
     std::string rubyCommand;
     std::string script;
     std::string agentProgram;
-    /** The user, if the agent runs as root. */
+    /** The user, if the agent runs as root. Only then the helper is limited. */
     std::string user;
+    SeccompMode seccomp = SeccompMode::ON;
     std::set<std::string> urls;
     /** The helper's end of the pipe for its output. */
     int output = -1;

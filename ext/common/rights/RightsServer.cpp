@@ -203,8 +203,8 @@ Frame RightsServer::startSpawnServer(Frame &request) {
 
 /** The program and the user are the configuration's, and the URLs are among its URLs. */
 Frame RightsServer::startPreStart(Frame &request) {
-    PreStartHelper helper{
-        settings_.rubyCommand, settings_.preStartScript(), settings_.agentProgram(), settings_.defaultUser, {}};
+    PreStartHelper helper{settings_.rubyCommand, settings_.preStartScript(), settings_.agentProgram(),
+                          settings_.defaultUser, settings_.seccomp,          {}};
     helper.urls.insert(request.fields.begin() + 1, request.fields.end());
     for (const std::string &url : helper.urls) {
         if (!namesLine(settings_.preStart, url)) {

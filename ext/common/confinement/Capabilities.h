@@ -1,0 +1,19 @@
+#pragma once
+
+#include <initializer_list>
+
+namespace Passenger::Capabilities {
+
+/**
+ * Takes all capabilities but these from this process, a process of root: from the effective and
+ * permitted set, and all from the inheritable and ambient one. What it lacked before, it still
+ * lacks. The bounding set stays, since processes that it starts inherit it: a program that root
+ * executes has all of its capabilities again.
+ *
+ * The process has one thread.
+ * @param capabilities numbers of <linux/capability.h>
+ * @throws SystemException
+ */
+void keepOnly(std::initializer_list<unsigned> capabilities);
+
+}  // namespace Passenger::Capabilities
