@@ -1,7 +1,7 @@
 # Programs that feed random bytes to code that reads other processes' messages. They need a build of
 # their own: configure --enable-fuzzers CXX=clang++
-FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer test/fuzz/ReplyFuzzer test/fuzz/ResponseHeadFuzzer \
-    test/fuzz/SharedMemoryFuzzer
+FUZZERS = test/fuzz/AnswerFuzzer test/fuzz/DirectiveFuzzer test/fuzz/FrameFuzzer test/fuzz/GrantsFuzzer \
+    test/fuzz/ReplyFuzzer test/fuzz/ResponseHeadFuzzer test/fuzz/RightsFuzzer test/fuzz/SharedMemoryFuzzer
 EXTRA_PROGRAMS += $(FUZZERS)
 
 %C%_AnswerFuzzer_SOURCES = %D%/AnswerFuzzer.cpp
@@ -19,6 +19,10 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_FrameFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_FrameFuzzer_LDADD = libpassenger_io.la libpassenger_base.la
 
+%C%_GrantsFuzzer_SOURCES = %D%/GrantsFuzzer.cpp
+%C%_GrantsFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_GrantsFuzzer_LDADD = $(PASSENGER_LIBS)
+
 %C%_ReplyFuzzer_SOURCES = %D%/ReplyFuzzer.cpp \
     test/unit/support/FakeHost.cpp
 %C%_ReplyFuzzer_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/test/unit $(CPPUNIT_CFLAGS)
@@ -29,14 +33,20 @@ EXTRA_PROGRAMS += $(FUZZERS)
 %C%_ResponseHeadFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_ResponseHeadFuzzer_LDADD = libpassenger_httpmessages.la libpassenger_base.la
 
+%C%_RightsFuzzer_SOURCES = %D%/RightsFuzzer.cpp
+%C%_RightsFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
+%C%_RightsFuzzer_LDADD = $(PASSENGER_LIBS)
+
 %C%_SharedMemoryFuzzer_SOURCES = %D%/SharedMemoryFuzzer.cpp
 %C%_SharedMemoryFuzzer_LDFLAGS = $(AM_LDFLAGS) $(FUZZER_LDFLAGS)
 %C%_SharedMemoryFuzzer_LDADD = $(PASSENGER_LIBS)
 
 EXTRA_DIST += \
     %D%/AnswerFuzzer.dict \
+    %D%/GrantsFuzzer.dict \
     %D%/README.md \
     %D%/ResponseHeadFuzzer.dict \
+    %D%/RightsFuzzer.dict \
     %D%/corpus
 
 # Seconds for each program. A run begins with the examples in corpus/ and the inputs that the run

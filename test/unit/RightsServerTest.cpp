@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/PidFd.h"
+#include "rights/OwnRights.h"
 #include "rights/RightsMessages.h"
 
 namespace Passenger {
@@ -214,7 +215,8 @@ private:
     }
 
     const std::string path_ = "/tmp/passenger-unit-RightsServerTest." + std::to_string(::getpid());
-    RightsServer server_;
+    OwnRights own_;
+    RightsServer server_{own_};
 };
 
 CPPUNIT_TEST_SUITE_REGISTRATION(RightsServerTest);

@@ -62,7 +62,7 @@ void InstanceRegistry::use(const std::string &parent, unsigned backlog) {
     if (parent.empty()) {
         return;
     }
-    folder_ = Rights::ofThisProcess().makeRegistry(parent, backlog, ::getpid());
+    folder_ = Rights::ofThisProcess().makeRegistry(parent, backlog, ::getppid(), ::getpid());
     try {
         thread_.start("commands", [this](const FileDescriptor &ending) { run(ending); });
     } catch (...) {

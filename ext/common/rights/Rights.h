@@ -141,7 +141,7 @@ public:
     virtual void removeSocketFolders(const std::string &folder, pid_t bridge) = 0;
 
     /** As RegistryFolder::make(). */
-    virtual RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t pool) = 0;
+    virtual RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool) = 0;
     virtual void removeRegistry(const std::string &folder) = 0;
     /** The file of PassengerFileDescriptorLogFile, for appending. @throws SystemException,
      *  IOException */

@@ -298,7 +298,8 @@ void RightsClient::removeSocketFolders(const std::string & /*folder*/, pid_t bri
     ask(frame);
 }
 
-RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsigned backlog, pid_t pool) {
+RegistryFolder RightsClient::makeRegistry(const std::string & /*parent*/, unsigned backlog, pid_t /*watchdog*/,
+                                          pid_t pool) {
     Frame frame = request(RightsVerb::MAKE_REGISTRY);
     frame.add(std::uint64_t{backlog});
     frame.add(static_cast<std::uint64_t>(pool));

@@ -7,6 +7,7 @@
 
 #include "base/FileDescriptor.h"
 #include "io/Frame.h"
+#include "rights/OwnRights.h"
 #include "rights/RightsServer.h"
 
 namespace Passenger {
@@ -45,7 +46,8 @@ private:
     /** The pool process; none before the first one. */
     FrameSocket pool_;
     FileDescriptor signals_;
-    RightsServer server_;
+    OwnRights own_;
+    RightsServer server_{own_};
     /** They are reaped when they have ended, so these pids are theirs. */
     std::set<pid_t> children_;
     bool ending_ = false;

@@ -260,7 +260,7 @@ Frame RightsServer::watch(Frame &request) {
 
 Frame RightsServer::facts(const Frame &request, pid_t agent) {
     const pid_t pid = pidIn(request, 1);
-    const ProcessFacts::Files files = ProcessFacts::read(pid);
+    const ProcessFacts::Files files = own_.procFilesOf(pid);
     // The process may have ended: then nothing is told.
     if (!files.status.empty()) {
         checkIsApplications(pid, agent);
@@ -284,9 +284,8 @@ Frame RightsServer::memory(const Frame &request, pid_t agent) {
 }
 
 Frame RightsServer::makeRegistry(const Frame &request, pid_t agent) {
-    RegistryFolder folder =
-        RegistryFolder::make(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)), agent,
-                             static_cast<pid_t>(request.number(2)));
+    RegistryFolder folder = own_.makeRegistry(settings_.instanceRegistryDir, static_cast<unsigned>(request.number(1)),
+                                              agent, static_cast<pid_t>(request.number(2)));
     Frame answer = done();
     answer.add(folder.path);
     answer.descriptors.push_back(std::move(folder.lock));

@@ -7,7 +7,7 @@
 #include "io/AgentSettings.h"
 #include "io/Frame.h"
 #include "rights/GrantsInForce.h"
-#include "rights/OwnRights.h"
+#include "rights/Rights.h"
 #include "rights/SystemFileOwners.h"
 #include "rights/SystemUserDatabase.h"
 #include "rights/UserResolver.h"
@@ -15,7 +15,7 @@
 namespace Passenger {
 
 /**
- * Decides about requests of the pool process and carries them out with root's rights, by an
+ * Decides about requests of the pool process and has them carried out with root's rights, by an
  * OwnRights. Paths, programs and users come from the settings of httpd's parent, or are checked
  * against them; the pool process may have been taken over. Every right has one method here, whose
  * comment says what limits it.
@@ -25,7 +25,8 @@ namespace Passenger {
  */
 class RightsServer {
 public:
-    RightsServer() : resolver_(database_, owners_, grants_) {}
+    /** @param own carries the requests out; outlives this object */
+    explicit RightsServer(Rights &own) : own_(own), resolver_(database_, owners_, grants_) {}
     RightsServer(const RightsServer &) = delete;
     RightsServer &operator=(const RightsServer &) = delete;
 
@@ -61,7 +62,7 @@ private:
     void checkGroup(const UserDatabase::User &user, gid_t group) const;
 
     AgentSettings settings_;
-    OwnRights own_;
+    Rights &own_;
     const SystemUserDatabase database_;
     const SystemFileOwners owners_{database_};
     GrantsInForce grants_;

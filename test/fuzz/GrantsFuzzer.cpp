@@ -1,0 +1,151 @@
+/*
+ * Reads random text as the Grants of httpd's configuration, and asks them about random options. An
+ * oracle finds the same by comparing whole lines: nothing counts that no line names, and what
+ * stands in different virtual hosts does not count together.
+ */
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/Split.h"
+#include "rights/Grants.h"
+#include "rights/GrantsInForce.h"
+
+namespace {
+
+using namespace Passenger;
+
+void require(bool condition) {
+    if (!condition) {
+        std::abort();
+    }
+}
+
+/** The lines of each virtual host; the first has those of the main server. */
+using Servers = std::vector<std::set<std::string>>;
+
+Servers serversIn(const std::string &text) {
+    Servers servers;
+    for (const std::string &line : split(text, '\n')) {
+        if (line == "server") {
+            servers.emplace_back();
+        } else if (!servers.empty()) {
+            servers.back().insert(line);
+        }
+    }
+    return servers;
+}
+
+/** The lines that the options need. */
+std::vector<std::string> neededBy(const Options &options) {
+    const std::array<std::pair<std::string, std::string>, 7> values{{{"user", options.user},
+                                                                     {"group", options.group},
+                                                                     {"ruby", options.ruby},
+                                                                     {"python", options.python},
+                                                                     {"nodejs", options.nodejs},
+                                                                     {"start_command", options.startCommand},
+                                                                     {"startup_file", options.startupFile}}};
+    static const std::set<std::string> defaults{"python python3", "nodejs node", "startup_file config.ru",
+                                                "startup_file passenger_wsgi.py", "startup_file app.js"};
+    std::vector<std::string> lines;
+    for (const auto &[key, value] : values) {
+        const std::string line = key + " " + value;
+        if (!value.empty() && !defaults.contains(line)) {
+            lines.push_back(line);
+        }
+    }
+    std::string ownName = options.appRoot + " (" + options.environment + ")";
+    if (!options.user.empty() || !options.group.empty()) {
+        ownName += " as " + options.user + (options.group.empty() ? "" : ":" + options.group);
+    }
+    if (!options.appGroupName.empty() && options.appGroupName != ownName) {
+        lines.push_back("app_group_name " + options.appGroupName);
+    }
+    return lines;
+}
+
+bool anyHas(const Servers &servers, const std::string &line) {
+    return std::any_of(servers.begin(), servers.end(), [&](const auto &server) { return server.contains(line); });
+}
+
+bool oneHasAll(const Servers &servers, const std::vector<std::string> &lines) {
+    return std::any_of(servers.begin(), servers.end(), [&](const auto &server) {
+        return std::all_of(lines.begin(), lines.end(), [&](const std::string &line) {
+            return server.contains(line) || servers.front().contains(line);
+        });
+    });
+}
+
+bool hasKey(const Servers &servers, std::string_view key) {
+    return std::any_of(servers.begin(), servers.end(), [key](const auto &server) {
+        return std::any_of(server.begin(), server.end(), [key](const auto &line) { return line.starts_with(key); });
+    });
+}
+
+void checkFolder(const Servers &servers, const Grants &grants, const Options &options, bool granted) {
+    const bool covers = grants.coversFolder(options);
+    if (servers.empty() || (options.user.empty() && options.group.empty() && options.startCommand.empty())) {
+        require(covers);
+    } else if (covers) {
+        require(granted && (hasKey(servers, "app_root ") || hasKey(servers, "document_root ")));
+    }
+}
+
+void checkVariable(const Servers &servers, const Grants &grants, const std::string &name, const std::string &value) {
+    require(grants.allowsVariable("PASSENGER_" + name, value));
+    const std::array<std::string, 4> loaders{"LD_" + name, "PYTHON" + name, "PATH", "RUBYOPT"};
+    for (const std::string &loader : loaders) {
+        require(grants.allowsVariable(loader, value) ==
+                (servers.empty() || anyHas(servers, "variable " + loader + "=" + value)));
+    }
+}
+
+}  // namespace
+
+/** The input: the text and the options, each ended by a zero byte. */
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
+    constexpr std::size_t PARTS = 13;
+    const std::string_view input(reinterpret_cast<const char *>(data), size);
+    std::vector<std::string> parts = split(input, '\0');
+    parts.resize(PARTS);
+    Options options;
+    std::size_t next = 1;
+    for (std::string *value :
+         {&options.appRoot, &options.environment, &options.user, &options.group, &options.ruby, &options.python,
+          &options.nodejs, &options.startCommand, &options.startupFile, &options.appGroupName}) {
+        *value = parts[next++];
+    }
+
+    const std::string &text = parts[0];
+    const Servers servers = serversIn(text);
+    const Grants grants(text);
+    const bool granted = servers.empty() || oneHasAll(servers, neededBy(options));
+    require(grants.everything() == servers.empty());
+    const auto refusal = grants.refusal(options);
+    require(refusal.has_value() != granted);
+    require(!refusal || !refusal->empty());
+    checkFolder(servers, grants, options, granted);
+    checkVariable(servers, grants, parts[next], parts[next + 1]);
+    require(grants.grantsGroup(options.group) ==
+            (servers.empty() || anyHas(servers, "group " + options.group) || anyHas(servers, "group !STARTUP_FILE!")));
+
+    // After a reload that takes everything away. A text without a server is none of httpd's.
+    GrantsInForce inForce;
+    const GrantsInForce::Now start{};
+    inForce.use(text, start);
+    inForce.use("server\n", start);
+    const bool first = !Grants("server\n").refusal(options);
+    const auto last = start + GrantsInForce::EARLIER_COUNT_FOR;
+    require(inForce.refusal(options, last).has_value() != first);
+    require(inForce.refusal(options, last - std::chrono::seconds(1)).has_value() !=
+            (first || (granted && !servers.empty())));
+    return 0;
+}
