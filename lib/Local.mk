@@ -42,6 +42,7 @@ nobase_dist_passengerroot_DATA += \
     %D%/passenger/instance/body_source.rb \
     %D%/passenger/instance/channels.rb \
     %D%/passenger/instance/claim.rb \
+    %D%/passenger/instance/handover.rb \
     %D%/passenger/instance/heartbeat.rb \
     %D%/passenger/instance/intake.rb \
     %D%/passenger/instance/max_requests.rb \

@@ -1,7 +1,8 @@
-/* The pool process: ext/common/pool/ApplicationQueue.cpp, Instances.cpp, ChannelRegistry.cpp; after the death of another one server/CrashRecovery.cpp. */
+/* The pool process: ext/common/pool/ApplicationQueue.cpp, Instances.cpp, ChannelRegistry.cpp; after the death of another one Orphans.cpp. */
 
-#define serves(i) (alive[i] && !told[i] && instanceLine[i] == published[epoch])
+#define serves(i) (alive[i] && !told[i] && (instanceLine[i] == published[epoch] || nextLine[i] == published[epoch]))
 #define anyServes (serves(0) || serves(1) || serves(2))
+#define anyOrphan (orphan[0] || orphan[1] || orphan[2])
 #define hasEnded(i) (started[i] && !alive[i] && !dealtWith[i])
 #define anyEnded (hasEnded(0) || hasEnded(1) || hasEnded(2))
 #define childEnded(s) (!childAlive[s] && !childForgotten[s])
@@ -85,11 +86,16 @@ inline spawn() {
     atomic { deposited[n] = true; n = 0 }
 }
 
-/* The descriptor store holds what is deposited: CrashRecovery::restoreInstance(), CrashRecovery::restore(). The others see the old agent's end. */
+/* The descriptor store holds what is deposited: Orphans::restore(). The others see the old agent's end. */
 inline restore() {
     atomic {
         do
-        :: n < INSTANCES -> told[n] = started[n]; n++
+        :: n < INSTANCES ->
+            if
+            :: told[n] = started[n]
+            :: started[n] && deposited[n] && !told[n] -> orphan[n] = true
+            fi;
+            n++
         :: else -> n = 0; break
         od
     }
@@ -129,7 +135,18 @@ proctype Agent(byte epoch) {
         :: else
         fi;
         do
-        :: !anyServes && !started[INSTANCES - 1] -> spawn()
+        :: !anyServes && !anyOrphan && !started[INSTANCES - 1] -> spawn()
+
+        ::  atomic {                            /* Orphans::take(), Process::beginToServe() */
+                anyOrphan ->
+                do
+                :: orphan[n] -> break
+                :: else -> n++
+                od;
+                orphan[n] = false; nextLine[n] = lines; nextEpoch[n] = epoch;
+                known[n] = known[n] & (handTicket[n] > 0 -> bit(handChannel[n]) : 0);
+                n = 0
+            }
 
         :: atomic { deploys > 0 && anyServes && !started[INSTANCES - 1] -> deploys--; lines++; assert(lines < LINES) }
             spawn();
@@ -154,7 +171,7 @@ proctype Agent(byte epoch) {
             if
             :: instanceEpoch[n] == epoch -> giveUp(n)
             :: else ->
-                atomic {                        /* CrashRecovery::noteDeath() */
+                atomic {                        /* FormerClaims::noteDeath() */
                     claims[n].died = (deposited[n] && claims[n].channel > 0 && mutant != DEATH_NOT_MARKED);
                     dealtWith[n] = true;
                     n = 0

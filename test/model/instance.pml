@@ -38,8 +38,10 @@ proctype Instance(byte i) {
                     queue[instanceLine[i]]?ch, ticket, request;
                     handChannel[i] = ch;
                     handTicket[i] = ticket
-                :: told[i] || (shutDown[instanceLine[i]] && len(queue[instanceLine[i]]) == 0) ->
-                    alive[i] = false            /* AppInstance#finish */
+                :: told[i] -> alive[i] = false  /* AppInstance#finish */
+                :: !told[i] && nextLine[i] > 0 && shutDown[instanceLine[i]] && len(queue[instanceLine[i]]) == 0 ->
+                    instanceLine[i] = nextLine[i]; instanceEpoch[i] = nextEpoch[i]; nextLine[i] = 0;
+                    goto forget                 /* Intake#await */
                 fi
             }
             /* Channels#borrow: FETCH where it is unknown */
@@ -54,8 +56,8 @@ proctype Instance(byte i) {
                         :: registered & bit(ch) -> known[i] = known[i] | bit(ch)
                         :: else -> goto forget  /* NO_CHANNEL */
                         fi
-                    :: (!agentAlive || agentEpoch != instanceEpoch[i]) && told[i] ->
-                        goto forget             /* the control socket has ended */
+                    :: (!agentAlive || agentEpoch != instanceEpoch[i]) && (told[i] || nextLine[i] > 0) ->
+                        goto forget             /* the control socket has ended; Channels#forget */
                     fi
                 fi
             }

@@ -101,6 +101,8 @@ bool told[INSTANCES];           /* FINISH, or the control socket's end */
 bool deposited[INSTANCES];
 bool dealtWith[INSTANCES];      /* its death */
 byte instanceEpoch[INSTANCES], instanceLine[INSTANCES];
+byte nextLine[INSTANCES], nextEpoch[INSTANCES];  /* of the agent that has taken it over, until it gets there */
+bool orphan[INSTANCES];           /* by an agent that has died, for the next one */
 byte known[INSTANCES];          /* bits: channels whose end it has */
 byte handChannel[INSTANCES], handTicket[INSTANCES];     /* what it has taken; ticket 0: nothing */
 

@@ -61,14 +61,10 @@ module PhusionPassenger
       end
     end
 
-    def test_an_instance_ends_when_told_to_finish_and_when_its_generation_is_over
-      [-> { @instance.control.write(61) }, -> { @group.end_queue }].each do |ending|
-        @instance = loaded("instance")
-        @group = closing(Peers::Group.new)
-        serve_both(threads: 2)
-        ending.call
-        assert_includes output_of(@instance), "stopping\nat exit\n"
-      end
+    def test_an_instance_with_two_queues_ends_when_told_to_finish
+      serve_both(threads: 2)
+      finish(@instance)
+      assert_includes output_of(@instance), "stopping\nat exit\n"
     end
 
     def test_a_fork_of_the_application_has_neither_queue

@@ -10,8 +10,9 @@ module PhusionPassenger
       @instance = loaded("instance")
     end
 
-    def test_the_end_of_the_queue_ends_an_instance_after_the_stopping_hook
-      serve(@instance).end_queue
+    def test_an_instance_ends_after_the_stopping_hook
+      serve(@instance)
+      finish(@instance)
       assert_equal "starting forked=false\nsignals installed\nstopping\nat exit\n",
                    output_of(@instance)
       @agent.wait_for_end(@instance.pid)
@@ -19,7 +20,7 @@ module PhusionPassenger
 
     def test_finish_ends_an_instance
       serve(@instance)
-      @instance.control.write(FINISH)
+      finish(@instance)
       assert_includes output_of(@instance), "stopping\nat exit\n"
     end
 
@@ -39,7 +40,7 @@ module PhusionPassenger
     end
 
     def test_finish_instead_of_serve_ends_an_instance
-      @instance.control.write(FINISH)
+      finish(@instance)
       assert_equal "at exit\n", output_of(@instance)
     end
 
@@ -47,7 +48,7 @@ module PhusionPassenger
       group = serve(@instance, threads: 2)
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { group.claim(0) == [1, 1] || group.claim(1) == [1, 1] }
-      @instance.control.write(FINISH)
+      finish(@instance)
       child.send_body(1, "late", last: true)
       assert_equal "late", in_time { child.answer }[2]
       assert_includes output_of(@instance), "stopping\nat exit\n"
@@ -100,7 +101,7 @@ module PhusionPassenger
       group.send(channel: id, ticket: 1,
                  environment: Peers::ENVIRONMENT.merge("PATH_INFO" => "/pid"))
       assert_equal 57, @instance.read.type
-      @instance.control.write(FINISH)
+      finish(@instance)
       @instance.control.write(58, id, descriptors: [theirs])
       assert_equal @instance.pid.to_s, in_time { child.answer }[2]
       output_of(@instance)

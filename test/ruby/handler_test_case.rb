@@ -5,13 +5,25 @@ require_relative "test_helper"
 module PhusionPassenger
   # For tests of a handler with a queue, claims, withdrawal marks and a channel.
   class HandlerTestCase < TestCase
+    # Handlers end at the end of the queue, as if the agent told the instance to finish.
+    class IntakeToTheEnd < Intake
+      def queue_ended(handover)
+        super
+        @lock.synchronize do
+          @open = false
+          @finished = true
+          @changed.broadcast
+        end
+      end
+    end
+
     HELLO = ->(_env) { [200, { "Content-Type" => "text/plain" }, ["hello"]] }
 
     def setup
       super
       @group = closing(Peers::Group.new)
       @agent, control = stream_pair.map { |io| FrameSocket.new(io) }
-      @intake = Intake.new(@group.receiver, 1)
+      @intake = IntakeToTheEnd.new(handover)
       @closers << -> { @intake.finish }
       @channels = Channels.new(control)
       @child = add_child(7)
@@ -37,16 +49,20 @@ module PhusionPassenger
       ->(env) { [200, {}, [env["rack.input"].read]] }
     end
 
-    def handler(app, cell)
-      RequestHandler.new(intake: @intake, claims: @group.claims, withdrawals: @group.withdrawals,
-                         cell: cell, channels: @channels,
-                         adapter: RackAdapter.new(app, 1), max_requests: @max_requests,
-                         sticky_id: @sticky_id || 0)
+    # What SERVE hands over for @group.
+    def handover(threads: 1, own: nil, sticky_id: 0)
+      Handover.new(queue: @group.receiver, claims: @group.claims, withdrawals: @group.withdrawals,
+                   own: own, threads: threads, sticky_id: sticky_id)
+    end
+
+    def handler(app, index)
+      RequestHandler.new(intake: @intake, index: index, channels: @channels,
+                         adapter: RackAdapter.new(app, 1), max_requests: @max_requests)
     end
 
     # A handler answers all requests that the block sends, up to the end of the queue.
-    def serve(app, cell: 0)
-      handler = handler(app, cell)
+    def serve(app, index: 0)
+      handler = handler(app, index)
       yield
       @group.end_queue
       in_time { handler.run }

@@ -203,7 +203,7 @@ module PhusionPassenger
     private
 
     def intake(count)
-      Intake.new(@group.receiver, count) { @told << true }
+      Intake.new(handover(threads: count)) { @told << true }
     end
 
     def run_handlers(app, count)
@@ -289,7 +289,7 @@ module PhusionPassenger
     private
 
     def intake(count)
-      Intake.new(@group.receiver, count, @own.receiver) { @told << true }
+      Intake.new(handover(threads: count, own: @own.receiver)) { @told << true }
     end
   end
 end

@@ -14,14 +14,16 @@ module PhusionPassenger
 
     def test_hooks_of_forked_instances_learn_of_the_fork
       instance = forked_from(loaded("preloader"))
-      serve(instance).end_queue
+      serve(instance)
+      finish(instance)
       assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n",
                    output_of(instance)
     end
 
     def test_the_output_of_an_instance_is_its_own
       preloader = loaded("preloader")
-      serve(forked_from(preloader)).end_queue
+      serve(instance = forked_from(preloader))
+      finish(instance)
       preloader.control.close
       assert_equal "at exit\n", output_of(preloader)
     end

@@ -58,6 +58,10 @@ module PhusionPassenger
       group
     end
 
+    def finish(instance)
+      instance.control.write(FINISH)
+    end
+
     # A new reply channel. The instance fetches it by its id.
     def new_channel(id)
       ours, theirs = seqpacket_pair

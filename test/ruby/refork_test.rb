@@ -43,10 +43,10 @@ module PhusionPassenger
     end
 
     def test_the_preloader_is_the_instances_child_and_outlives_it
-      group = serve(@instance)
+      serve(@instance)
       preloader = reforked(@instance)
       assert_equal @instance.pid, File.read("/proc/#{preloader.pid}/stat")[/.*\) \S (\d+)/m, 1].to_i
-      group.end_queue
+      finish(@instance)
       @agent.wait_for_end(@instance.pid)
       heir = forked_from(preloader)
       assert_equal heir.pid.to_s, get(serve(heir), heir, "/pid")
@@ -77,7 +77,8 @@ module PhusionPassenger
       serve(@instance)
       preloader = reforked(@instance)
       heir = forked_from(preloader)
-      serve(heir).end_queue
+      serve(heir)
+      finish(heir)
       assert_equal "starting forked=true\nsignals installed\nstopping\nat exit\n", output_of(heir)
       preloader.control.close
       assert_equal "at exit\n", output_of(preloader)
@@ -99,7 +100,7 @@ module PhusionPassenger
       child = request(group, @instance, "/input", id: 1, flags: 1)
       eventually("the claim") { group.claim(0) == [1, 1] }
       preloader = @agent.refork_from(@instance)
-      @instance.control.write(FINISH)
+      finish(@instance)
       assert_nil preloader.read
       child.send_body(1, "late", last: true)
       assert_equal "late", in_time { child.answer }[2]

@@ -144,7 +144,7 @@ module PhusionPassenger
 
     def test_messages_without_bytes_are_no_end_of_an_own_queue_either
       own = closing(Peers::Group.new)
-      @intake = Intake.new(@group.receiver, 1, own.receiver)
+      @intake = IntakeToTheEnd.new(handover(own: own.receiver))
       serve_in_thread(HELLO) do |thread|
         [@group, own].each { |queue| assert_answers_behind_empty_messages(thread, queue) }
       end

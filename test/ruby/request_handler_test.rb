@@ -22,7 +22,7 @@ module PhusionPassenger
 
     def test_a_response_says_which_instance_it_is
       body = Enumerator.new { |yielder| 2.times { yielder << "x" } }
-      @sticky_id = 0xFFFF_FFFE
+      @intake = IntakeToTheEnd.new(handover(sticky_id: 0xFFFF_FFFE))
       serve(->(_) { [200, {}, body] }) { @group.send(channel: 7, ticket: 1) }
       assert_equal [0xFFFF_FFFE, 0, 0, 0], @child.answer.last.map(&:sticky_id)
     end
@@ -101,7 +101,8 @@ module PhusionPassenger
         claim = @group.claim(3)
         HELLO.call(nil)
       end
-      serve(app, cell: 3) { @group.send(channel: 7, ticket: 11) }
+      @intake = IntakeToTheEnd.new(handover(threads: 4))
+      serve(app, index: 3) { @group.send(channel: 7, ticket: 11) }
       assert_equal [7, 11], claim
       assert_equal [0, 0], @group.claim(3)
       assert_equal [0, 0], @group.claim(0)

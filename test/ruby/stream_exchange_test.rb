@@ -1,19 +1,13 @@
 # frozen_string_literal: true
 
-require_relative "test_helper"
+require_relative "handler_test_case"
 
 module PhusionPassenger
   # Section 3.4 of doc/PROTOCOLS.md.
-  class StreamExchangeTest < TestCase
+  class StreamExchangeTest < HandlerTestCase
     def setup
       super
-      @group = closing(Peers::Group.new)
-      @intake = Intake.new(@group.receiver, 1)
-      @closers << -> { @intake.finish }
-      _agent, control = stream_pair.map { |io| FrameSocket.new(io) }
-      @channels = Channels.new(control)
-      @child, theirs = seqpacket_pair
-      @channels.add(7, theirs)
+      @child = @child.io
     end
 
     def test_a_stream_is_handed_over_and_answered_up_to_its_end
@@ -106,14 +100,7 @@ module PhusionPassenger
     end
 
     def running(app, &block)
-      handler = RequestHandler.new(intake: @intake, claims: @group.claims,
-                                   withdrawals: @group.withdrawals, cell: 0,
-                                   channels: @channels, adapter: RackAdapter.new(app, 1))
-      thread = Thread.new { handler.run }
-      in_time(&block)
-    ensure
-      @group.end_queue
-      in_time { thread.join }
+      serve_in_thread(app) { in_time(&block) }
     end
 
     def accepted

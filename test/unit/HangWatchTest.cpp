@@ -21,7 +21,7 @@ class HangWatchTest : public GroupParts {
 
     ProcessPtr watched() {
         ProcessPtr process = serve();
-        hangs_->add(process->id(), options_, now());
+        hangs_->add(*process, options_, now());
         return process;
     }
 

@@ -46,7 +46,7 @@ class InstanceStarterTest : public GroupParts {
 public:
     void setUp() override {
         GroupParts::setUp();
-        room_.emplace(settings_);
+        room_.emplace(settings_, context_->orphans);
     }
     void tearDown() override {
         factory_->release();

@@ -4,13 +4,19 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <chrono>
+#include <future>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "io/RequestQueue.h"
+#include "shm/SharedMemory.h"
 #include "support/LeakCheck.h"
 
 namespace Passenger::Bridge {
+
+using namespace std::chrono_literals;
 
 /** The messages that a bridge with one worker takes from its queues. */
 class IntakeTest : public LeakCheck {
@@ -18,6 +24,8 @@ class IntakeTest : public LeakCheck {
     CPPUNIT_TEST(testEmptyMessagesAreSkipped);
     CPPUNIT_TEST(testEmptyMessagesInTheOwnQueueAreSkipped);
     CPPUNIT_TEST(testTheEndOfTheQueueIsFoundAfterEmptyMessages);
+    CPPUNIT_TEST(testTheNextHandoverIsUsedOnceTheFormerQueueIsEmpty);
+    CPPUNIT_TEST(testAWorkerThatWaitsAtTheEndGoesOnWithTheNextHandover);
     CPPUNIT_TEST(testTheEndOfTheOwnQueueDoesNotEndTheIntake);
     CPPUNIT_TEST_SUITE_END();
 
@@ -31,12 +39,22 @@ class IntakeTest : public LeakCheck {
         }
     }
 
+    static HandoverPtr handover(const RequestQueue &queue, const RequestQueue *own = nullptr) {
+        const SharedMemory memory("intake test", 4096);
+        Frame serve(FrameType::SERVE, {"0", "1", "the application", "0", own ? "7" : "0"});
+        serve.descriptors.push_back(queue.receivingEnd().duplicate());
+        serve.descriptors.push_back(memory.descriptor().duplicate());
+        serve.descriptors.push_back(memory.descriptor().duplicate());
+        if (own) {
+            serve.descriptors.push_back(own->receivingEnd().duplicate());
+        }
+        return std::make_shared<const Handover>(serve);
+    }
+
     /** A worker's intake, and the queues that it reads. */
     struct Worker {
-        explicit Worker(const RequestQueue &queue)
-            : intake(queue.receivingEnd().duplicate(), FileDescriptor(), 1, [] {}) {}
-        Worker(const RequestQueue &queue, const RequestQueue &own)
-            : intake(queue.receivingEnd().duplicate(), own.receivingEnd().duplicate(), 1, [] {}) {}
+        explicit Worker(const RequestQueue &queue, const RequestQueue *own = nullptr)
+            : intake(handover(queue, own), [] {}) {}
 
         std::string take() {
             std::array<char, 100> buffer{};
@@ -62,7 +80,7 @@ public:
     void testEmptyMessagesInTheOwnQueueAreSkipped() {
         const RequestQueue queue;
         const RequestQueue own;
-        Worker worker(queue, own);
+        Worker worker(queue, &own);
         for (const int count : {1, 2, 3, 10}) {
             sendEmpty(own, count);
             send(own, "own");
@@ -75,13 +93,52 @@ public:
         Worker worker(queue);
         sendEmpty(queue, 3);
         queue.shutDown();
-        CPPUNIT_ASSERT_EQUAL(std::string("the end"), worker.take());
+        auto taken = std::async(std::launch::async, [&] { return worker.take(); });
+        CPPUNIT_ASSERT(taken.wait_for(20ms) == std::future_status::timeout);
+        worker.intake.finish();
+        CPPUNIT_ASSERT_EQUAL(std::string("the end"), taken.get());
+    }
+
+    void testTheNextHandoverIsUsedOnceTheFormerQueueIsEmpty() {
+        for (const bool withOwn : {false, true}) {
+            RequestQueue first;
+            RequestQueue firstOwn;
+            const RequestQueue second;
+            const RequestQueue secondOwn;
+            Worker worker(first, withOwn ? &firstOwn : nullptr);
+            send(first, "one");
+            send(first, "two");
+            first.shutDown();
+            CPPUNIT_ASSERT_EQUAL(std::string("one"), worker.take());
+            const HandoverPtr former = worker.seat.handover;
+            send(second, "three");
+            worker.intake.replace(handover(second, withOwn ? &secondOwn : nullptr));
+            CPPUNIT_ASSERT_EQUAL(std::string("two"), worker.take());
+            CPPUNIT_ASSERT(worker.seat.handover == former);
+            CPPUNIT_ASSERT_EQUAL(std::string("three"), worker.take());
+            CPPUNIT_ASSERT(worker.seat.handover != former);
+            if (withOwn) {
+                send(secondOwn, "own");
+                CPPUNIT_ASSERT_EQUAL(std::string("own"), worker.take());
+            }
+        }
+    }
+
+    void testAWorkerThatWaitsAtTheEndGoesOnWithTheNextHandover() {
+        RequestQueue first;
+        const RequestQueue second;
+        Worker worker(first);
+        auto taken = std::async(std::launch::async, [&] { return worker.take(); });
+        first.shutDown();
+        send(second, "next");
+        worker.intake.replace(handover(second));
+        CPPUNIT_ASSERT_EQUAL(std::string("next"), taken.get());
     }
 
     void testTheEndOfTheOwnQueueDoesNotEndTheIntake() {
         const RequestQueue queue;
         RequestQueue own;
-        Worker worker(queue, own);
+        Worker worker(queue, &own);
         own.shutDown();
         send(queue, "common");
         CPPUNIT_ASSERT_EQUAL(std::string("common"), worker.take());

@@ -80,6 +80,7 @@ check_PROGRAMS += %D%/unit_tests
     %D%/LogWriterTest.cpp \
     %D%/MonitoredFilesTest.cpp \
     %D%/OptionsTest.cpp \
+    %D%/OrphansTest.cpp \
     %D%/OutputLimitTest.cpp \
     %D%/OutputWriterTest.cpp \
     %D%/OvertakenCheckTest.cpp \

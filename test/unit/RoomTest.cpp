@@ -40,7 +40,7 @@ public:
         options_.minInstances = 0;
         settings_ = PoolSettings();
         settings_.maxSize = 1;
-        room_.emplace(settings_);
+        room_.emplace(settings_, context_->orphans);
         // No start ends before the test does.
         factory_->hold();
         const PoolGuard guard(*context_);

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -21,7 +23,6 @@
 #include "pool/SystemCpuLoad.h"
 #include "restart/RestartWatch.h"
 #include "rights/Rights.h"
-#include "server/CrashRecovery.h"
 #include "server/PoolServer.h"
 #include "spawning/SpawnManager.h"
 #include "spawning/StandardSpawnerFactory.h"
@@ -85,14 +86,13 @@ std::string describeInstances(const std::map<std::string, std::vector<pid_t>> &i
  *  the event loop are destroyed before the loop. */
 class StandardPoolEngine final : public PoolEngine {
 public:
-    explicit StandardPoolEngine(DescriptorStore &store)
-        : store_(store), channels_(loop_), crashRecovery_(loop_, store) {}
+    explicit StandardPoolEngine(DescriptorStore &store) : store_(store), channels_(loop_) {}
     ~StandardPoolEngine() override {
         stop();
     }
 
     void restore(StoreEntry entry) override {
-        crashRecovery_.restore(entry.key, entry.note, std::move(entry.descriptors));
+        restored_.push_back(std::move(entry));
     }
 
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
@@ -112,6 +112,9 @@ public:
                                   .cpu = cpu_,
                                   .measureMemory = memoryOf},
                       poolSettings(settings));
+        for (StoreEntry &entry : std::exchange(restored_, {})) {
+            pool_->restore(entry.key, entry.note, std::move(entry.descriptors));
+        }
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
             settings.statThrottleRate);
@@ -239,11 +242,12 @@ private:
     Mutex mutex_{Locks::POOL_ENGINE};
     AgentSettings settings_ GUARDED_BY(mutex_);
     std::string warning_;
+    /** Until there is a pool. */
+    std::vector<StoreEntry> restored_;
 
     EventLoop loop_;
     SystemCpuLoad cpu_;
     ChannelRegistry channels_;
-    CrashRecovery crashRecovery_;
     std::optional<SpawnManager> manager_;
     std::optional<StandardSpawnerFactory> factory_;
     std::optional<Pool> pool_;

@@ -57,6 +57,7 @@ inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};
 inline constexpr LockRank EXCLUSIVE_TURN{3, "ExclusiveTurn::mutex_"};
 inline constexpr LockRank GRANTS{3, "GrantsInForce::mutex_"};
 inline constexpr LockRank RIGHTS_CLIENT{4, "RightsClient::mutex_"};
+inline constexpr LockRank ORPHANS{3, "Orphans::mutex_"};
 inline constexpr LockRank OUTPUT_FILES{3, "OutputFiles::mutex_"};
 inline constexpr LockRank PROCESS_OUTPUT{3, "ProcessOutput::mutex_"};
 inline constexpr LockRank SETTINGS_UPDATER{3, "SettingsUpdater::mutex_"};

@@ -50,6 +50,15 @@ void Channels::drop(std::uint64_t id) {
     known_.erase(id);
 }
 
+void Channels::forget() {
+    const LockGuard lock(mutex_);
+    known_.clear();
+    for (auto &[id, wanted] : wanted_) {
+        wanted = Wanted::REFUSED;
+    }
+    news_.notify_all();
+}
+
 void Channels::stop() {
     const LockGuard lock(mutex_);
     stopped_ = true;

@@ -34,6 +34,9 @@ public:
     /** The agent knows no such channel. */
     void refuse(std::uint64_t id) EXCLUDES(mutex_);
     void drop(std::uint64_t id) EXCLUDES(mutex_);
+    /** Another pool process serves. The former one answers nothing any more, and its channels are
+     *  of no use for new requests. */
+    void forget() EXCLUDES(mutex_);
     /** The agent has gone: no more channels come. */
     void stop() EXCLUDES(mutex_);
 

@@ -63,26 +63,17 @@ Instance::Instance(ControlSocket &control, Application &application, Frame serve
     : control_(control),
       application_(application),
       finishWithin_(finishWithin),
-      firstCell_(static_cast<std::uint32_t>(serve.number(0))),
       count_(static_cast<std::uint32_t>(serve.number(1))),
       maxRequests_(numberOrZero(serve, 3)),
       heartbeatInterval_(numberOrZero(serve, 6)),
-      claims_(serve.takeDescriptor(1)),
-      senders_(serve.takeDescriptor(2)),
       channels_([this](std::uint64_t id) { control_.send(Frame(FrameType::FETCH, {std::to_string(id)})); }),
       events_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    const auto stickyId = static_cast<std::uint32_t>(numberOrZero(serve, 4));
-    if (serve.number(1) == 0 || serve.number(0) + serve.number(1) > ClaimsLayout::CELLS) {
-        throw ProtocolException(
-            fmt::format("the agent's SERVE names {} threads from cell {} on", serve.field(1), serve.field(0)));
-    }
     const sigset_t signals = endingSignals();
     signals_ = FileDescriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-    intake_.emplace(serve.takeDescriptor(0), stickyId != 0 ? serve.takeDescriptor(3) : FileDescriptor(), count_,
-                    [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); });
-    tools_.emplace(Worker::Tools{*intake_, channels_, claims_, senders_, application_.address(),
+    intake_.emplace(std::make_shared<const Handover>(serve), [this] { control_.tell(Frame(FrameType::PAUSE, {"1"})); });
+    tools_.emplace(Worker::Tools{*intake_, channels_, application_.address(),
                                  [] { std::this_thread::sleep_for(DEATH_NOTICE); }, [this] { countAnswered(); },
-                                 stickyId, application_.isOurLoader()});
+                                 application_.isOurLoader()});
 }
 
 /** Busy threads still use the members, so the owner ends the process without destroying it. */
@@ -100,7 +91,7 @@ void Instance::run() {
 
 void Instance::startThreads() {
     for (std::uint32_t index = 0; index < count_; index++) {
-        workers_.push_back(std::make_unique<Worker>(*tools_, firstCell_ + index));
+        workers_.push_back(std::make_unique<Worker>(*tools_, index));
     }
     working_ = count_;
     const auto start = [this](auto work) {
@@ -158,6 +149,9 @@ void Instance::handle(Frame frame) {
             ending_ = true;
             noteEvent();
             break;
+        case FrameType::SERVE:
+            serveAnew(frame);
+            break;
         case FrameType::CHANNEL:
             channels_.add(frame.number(0), frame.takeDescriptor(0));
             break;
@@ -175,6 +169,17 @@ void Instance::handle(Frame frame) {
         default:
             EventLog::write("control.unexpected_frame", fmt::format("type={}", static_cast<int>(frame.type)));
     }
+}
+
+/** The pool process has ended, and this is its successor. READY goes first, as in run(). */
+void Instance::serveAnew(Frame &frame) {
+    auto handover = std::make_shared<const Handover>(frame);
+    if (handover->threads != count_) {
+        throw ProtocolException(fmt::format("SERVE names {} threads instead of {}", handover->threads, count_));
+    }
+    channels_.forget();
+    control_.send(Frame(FrameType::READY));
+    intake_->replace(std::move(handover));
 }
 
 /** The last worker that becomes idle reports the pause. */

@@ -12,6 +12,7 @@
 #include "bridge/Application.h"
 #include "bridge/Channels.h"
 #include "bridge/ControlSocket.h"
+#include "bridge/Handover.h"
 #include "bridge/Intake.h"
 #include "bridge/Worker.h"
 
@@ -43,6 +44,7 @@ private:
     void readControlSocket();
     [[noreturn]] void sendHeartbeats();
     void handle(Frame frame);
+    void serveAnew(Frame &frame);
     void pauseOrResume(Frame &frame);
     void countAnswered();
     /** Waits for an event for the main thread. False: none came until `deadline`. */
@@ -53,13 +55,10 @@ private:
     ControlSocket &control_;
     Application &application_;
     const std::chrono::milliseconds finishWithin_;
-    std::uint32_t firstCell_;
-    std::uint32_t count_;
+    const std::uint32_t count_;
     std::uint64_t maxRequests_;
     /** Between two HEARTBEATs; zero: the agent wants none. */
     std::chrono::milliseconds heartbeatInterval_;
-    FileDescriptor claims_;
-    FileDescriptor senders_;
     Channels channels_;
     std::optional<Intake> intake_;
     std::optional<Worker::Tools> tools_;

@@ -41,27 +41,22 @@ void Intake::prepareProcess() {
     sigaction(WAKE_SIGNAL, &action, nullptr);
 }
 
-Intake::Intake(FileDescriptor queue, FileDescriptor own, std::size_t workers, std::function<void()> idle)
-    : queue_(std::move(queue)), hasOwn_(own), workers_(workers), tellIdle_(std::move(idle)) {
-    if (own) {
-        own_ = std::make_shared<const FileDescriptor>(std::move(own));
-    }
-}
+Intake::Intake(HandoverPtr handover, std::function<void()> idle)
+    : workers_(handover->threads), tellIdle_(std::move(idle)), handover_(std::move(handover)), own_(handover_->own) {}
 
 std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
-    Own own;
-    while (awaitOpen(seat, own)) {
+    while (awaitOpen(seat)) {
         seat.reading = true;
         // After `reading` is set: either this worker sees the closing, or pause() sees it read.
-        const ssize_t size = open_ ? receive(own, buffer) : -1;
+        const ssize_t size = open_ ? receive(seat, buffer) : -1;
         const int error = errno;
         const bool wasOpen = open_;
         seat.reading = false;
         if (size > 0) {
             return static_cast<std::size_t>(size);
         }
-        if (size == 0 && ended(queue_)) {
-            return std::nullopt;
+        if (size == 0) {
+            seat.atEnd = ended(seat.handover->queue);
         }
         if (size < 0 && wasOpen && error != EINTR && error != EAGAIN) {
             throw SystemException("recv() on the request queue", error);
@@ -70,46 +65,59 @@ std::optional<std::size_t> Intake::take(Seat &seat, std::span<char> buffer) {
     return std::nullopt;
 }
 
+/** Whether the worker may take requests, of the handover that it has or of the next one. */
+bool Intake::available(const Seat &seat) const {
+    return open_ && !(seat.atEnd && seat.handover == handover_);
+}
+
 /** False: the intake is finished. */
-bool Intake::awaitOpen(Seat &seat, Own &own) {
-    if (open_ && seat.taken && !hasOwn_) {
+bool Intake::awaitOpen(Seat &seat) {
+    if (open_ && seat.handover && !seat.own && !seat.atEnd) {
         return true;
     }
     LockGuard lock(mutex_);
     seat.thread = pthread_self();
-    seat.taken = true;
     seats_.insert(&seat);
-    if (!open_) {
+    if (!available(seat)) {
         idle_++;
-        tellIfIdle();
-        while (!open_ && !finished_) {
+        if (!open_) {
+            tellIfIdle();
+        }
+        while (!available(seat) && !finished_) {
             lock.wait(changed_);
         }
         idle_--;
     }
-    own = own_;
     if (finished_) {
         seats_.erase(&seat);
         return false;
     }
+    if (!seat.handover || seat.atEnd) {
+        seat.handover = handover_;
+        seat.atEnd = false;
+    }
+    if (seat.handover == handover_) {
+        seat.own = own_;
+    }
     return true;
 }
 
-/** Takes from the own queue first. The end of the own queue does not end the intake. */
-ssize_t Intake::receive(const Own &own, std::span<char> buffer) const {
-    if (!own) {
-        return recv(queue_.get(), buffer.data(), buffer.size(), 0);
+/** Takes from the own queue first. Only the end of the common queue is an end. */
+ssize_t Intake::receive(const Seat &seat, std::span<char> buffer) {
+    const int queue = seat.handover->queue.get();
+    if (!seat.own) {
+        return recv(queue, buffer.data(), buffer.size(), 0);
     }
-    pollfd entries[2] = {{queue_.get(), POLLIN, 0}, {own->get(), POLLIN, 0}};
+    pollfd entries[2] = {{queue, POLLIN, 0}, {seat.own->get(), POLLIN, 0}};
     for (;;) {
-        const ssize_t size = entries[1].fd < 0 ? -1 : recv(own->get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        const ssize_t size = entries[1].fd < 0 ? -1 : recv(seat.own->get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (size > 0) {
             return size;
         }
-        if (size == 0 && ended(*own)) {
+        if (size == 0 && ended(*seat.own)) {
             entries[1].fd = -1;
         }
-        const ssize_t common = recv(queue_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+        const ssize_t common = recv(queue, buffer.data(), buffer.size(), MSG_DONTWAIT);
         if (common >= 0 || errno != EAGAIN) {
             return common;
         }
@@ -149,6 +157,14 @@ bool Intake::resume(FileDescriptor own) {
     open_ = true;
     changed_.notify_all();
     return true;
+}
+
+void Intake::replace(HandoverPtr handover) {
+    const LockGuard lock(mutex_);
+    handover_ = std::move(handover);
+    own_ = handover_->own;
+    open_ = !finished_;
+    changed_.notify_all();
 }
 
 void Intake::finish() {

@@ -23,6 +23,8 @@ libpassenger_bridge_la_SOURCES = \
     %D%/ControlSocket.h \
     %D%/EventLog.cpp \
     %D%/EventLog.h \
+    %D%/Handover.cpp \
+    %D%/Handover.h \
     %D%/HttpExchange.cpp \
     %D%/HttpExchange.h \
     %D%/Instance.cpp \

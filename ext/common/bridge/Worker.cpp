@@ -55,11 +55,15 @@ void failQuietly(ReplyWriter &reply, unsigned status, std::string_view text) {
 
 }  // namespace
 
-Worker::Worker(const Tools &tools, std::uint32_t cell)
-    : tools_(tools), claim_(tools.claims, tools.senders, cell), connection_(tools.address), buffer_(MAX_MESSAGE + 1) {}
+Worker::Worker(const Tools &tools, std::uint32_t index)
+    : tools_(tools), index_(index), connection_(tools.address), buffer_(MAX_MESSAGE + 1) {}
 
 void Worker::run() {
     while (const auto size = tools_.intake.take(seat_, buffer_)) {
+        if (handover_ != seat_.handover) {
+            handover_ = seat_.handover;
+            claim_.emplace(handover_->claims, handover_->senders, handover_->firstCell + index_);
+        }
         handle({buffer_.data(), *size});
     }
 }
@@ -74,14 +78,14 @@ void Worker::handle(std::string_view message) {
     std::memcpy(&header, message.data(), sizeof(header));
     // Without a channel the request is not claimed and not run: the child finds it not begun.
     if (const ChannelPtr channel = tools_.channels.find(header.channel)) {
-        const bool withdrawn = !claim_.take(ChannelId(header.channel), Ticket(header.ticket));
+        const bool withdrawn = !claim_->take(ChannelId(header.channel), Ticket(header.ticket));
         answer(*channel, header, message.substr(sizeof(header)), withdrawn);
     }
 }
 
 /** Clears the claim only after the last message, or when the channel is dropped. */
 void Worker::answer(const Channel &channel, const RequestHeader &header, std::string_view rest, bool withdrawn) {
-    ReplyWriter reply(channel, header.ticket, microsecondsSince(header.sentAt), tools_.stickyId);
+    ReplyWriter reply(channel, header.ticket, microsecondsSince(header.sentAt), handover_->stickyId);
     try {
         if (withdrawn) {
             reply.skip();
@@ -102,7 +106,7 @@ void Worker::answer(const Channel &channel, const RequestHeader &header, std::st
     if (!reply.finished()) {
         tools_.channels.drop(channel.id);
     }
-    claim_.clear();
+    claim_->clear();
     if (!withdrawn) {
         tools_.answered();
     }

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "base/FileDescriptor.h"
 #include "bridge/AppConnection.h"
 #include "bridge/Channels.h"
+#include "bridge/Handover.h"
 #include "bridge/Intake.h"
 #include "bridge/ReplyWriter.h"
 #include "shm/InstanceClaim.h"
@@ -26,19 +28,17 @@ public:
     struct Tools {
         Intake &intake;
         Channels &channels;
-        const FileDescriptor &claims;
-        const FileDescriptor &senders;
         const AppAddress &address;
         /** See HttpExchange. */
         std::function<void()> awaitDeath;
         /** Called after each answered request. */
         std::function<void()> answered;
-        std::uint32_t stickyId = 0;
         /** See HttpExchange. */
         bool toLoader = false;
     };
 
-    Worker(const Tools &tools, std::uint32_t cell);
+    /** @param index the number of its thread */
+    Worker(const Tools &tools, std::uint32_t index);
 
     /** Returns when no request comes any more. */
     void run();
@@ -49,7 +49,11 @@ private:
     void respond(const Channel &channel, ReplyWriter &reply, const RequestHeader &header, std::string_view rest);
 
     const Tools &tools_;
-    InstanceClaim claim_;
+    const std::uint32_t index_;
+    /** That of the latest message. */
+    HandoverPtr handover_;
+    /** In the handover's memory. */
+    std::optional<InstanceClaim> claim_;
     AppConnection connection_;
     Intake::Seat seat_;
     std::vector<char> buffer_;

@@ -69,6 +69,10 @@ public:
     std::uint32_t slot() const noexcept {
         return slot_;
     }
+    /** The application's. */
+    const std::string &name() const noexcept {
+        return name_;
+    }
     Claims &claims() noexcept {
         return claims_;
     }

@@ -24,7 +24,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       slot_(slot),
       bornAfter_(context.lastGeneration),
       options_(options),
-      restartFiles_(options.appRoot, options.restartDir),
+      restartFiles_(options.appRoot, options.restartDir, context.orphans.restartFile(name_)),
       queue_(slot, name_, context.channels, context.store),
       instances_(context, queue_),
       failures_(name_, context.reports),
@@ -37,7 +37,9 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
                preloader_, starter_},
               [this, &timer](std::optional<MonotonicTime> date)
-                  REQUIRES(poolLock) { timer.set(*this, shutDown_ ? date : disuse_.orLook(date)); }) {}
+                  REQUIRES(poolLock) { timer.set(*this, shutDown_ ? date : disuse_.orLook(date)); }) {
+    demand_.restore(context.orphans.waiting(name_));
+}
 
 // ----- Requests
 
@@ -200,11 +202,12 @@ void Group::shutDown(bool refuseQueued) {
 
 // ----- Starts
 
-void Group::prepare(const Options &options) {
+std::string Group::prepare(const Options &options) {
     if (!beginRestarts(options)) {
         // A file that is seen once the rights are known asks for another try.
         restartFiles_.beginUnseen();
     }
+    return restartFiles_.seen();
 }
 
 bool Group::beginRestarts(const Options &options) {
@@ -222,13 +225,13 @@ bool Group::beginRestarts(const Options &options) {
 void Group::joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) {
     const MonotonicTime now = context_.clock.now();
     const bool grows = task.purpose == SpawnTask::Purpose::GROW;
-    counters_.spawned++;
+    (process->former() ? counters_.adopted : counters_.spawned)++;
     instances_.add(process);
-    hangs_.add(process->id(), task.options, now);
+    hangs_.add(*process, task.options, now);
     demand_.joined(now, wanted, grows);
     spawnFallback_ = process->parts().fallback;
-    Log::notice("event=instance.started app=\"{}\" pid={} ms={}", name_, process->pid(),
-                std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
+    Log::notice("event=instance.{} app=\"{}\" pid={} ms={}", process->former() ? "adopted" : "started", name_,
+                process->pid(), std::chrono::duration_cast<std::chrono::milliseconds>(now - task.begunAt).count());
     if (wanted) {
         failures_.succeeded();
         if (grows) {

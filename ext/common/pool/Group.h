@@ -160,7 +160,7 @@ public:
 
 private:
     // InstanceStarter::Listener
-    void prepare(const Options &options) override EXCLUDES(poolLock);
+    std::string prepare(const Options &options) override EXCLUDES(poolLock);
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override REQUIRES(poolLock);
     void roomCame() override REQUIRES(poolLock);

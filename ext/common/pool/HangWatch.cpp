@@ -24,8 +24,12 @@ constexpr int CHECKS = 4;
 
 }  // namespace
 
-void HangWatch::add(InstanceId id, const Options &options, MonotonicTime now) {
+void HangWatch::add(const Process &process, const Options &options, MonotonicTime now) {
+    const InstanceId id = process.id();
     watched_[id].heartbeatTimeout = options.heartbeatTimeout;
+    if (process.former() && process.former()->taken() > 0) {
+        watched_[id].adoptedBusy = now;
+    }
     if (options.heartbeatTimeout <= nanoseconds(0)) {
         return;
     }
@@ -69,16 +73,29 @@ std::vector<ProcessPtr> HangWatch::overdue(MonotonicTime now) {
     const nanoseconds limit = options_.maxRequestTime;
     std::vector<ProcessPtr> overdue;
     for (const ProcessPtr &process : instances_.all()) {
-        std::vector<Orphan> &orphans = watched_[process->id()].orphans;
-        std::erase_if(orphans, [&](const Orphan &orphan) {
+        std::vector<SenderGone> &orphans = watched_[process->id()].orphans;
+        std::erase_if(orphans, [&](const SenderGone &orphan) {
             return limit <= nanoseconds(0) || !queue_.holds(process->socket.cells, orphan.channel, orphan.ticket);
         });
         if (std::any_of(orphans.begin(), orphans.end(),
-                        [&](const Orphan &orphan) { return now - orphan.since >= limit; })) {
+                        [&](const SenderGone &orphan) { return now - orphan.since >= limit; }) ||
+            worksAtOldRequest(*process, watched_[process->id()], now)) {
             overdue.push_back(process);
         }
     }
     return overdue;
+}
+
+/** No child tells this process that such a request takes too long. */
+bool HangWatch::worksAtOldRequest(const Process &process, Watched &watched, MonotonicTime now) const {
+    if (!watched.adoptedBusy || options_.maxRequestTime <= nanoseconds(0)) {
+        return false;
+    }
+    if (process.former()->taken() == 0) {
+        watched.adoptedBusy.reset();
+        return false;
+    }
+    return now - *watched.adoptedBusy >= options_.maxRequestTime;
 }
 
 bool HangWatch::noteHang(const Process &process, std::chrono::milliseconds limit, MonotonicTime now) {
@@ -150,8 +167,11 @@ std::optional<MonotonicTime> HangWatch::next() const {
             }
             continue;
         }
-        for (const Orphan &orphan : watched.orphans) {
+        for (const SenderGone &orphan : watched.orphans) {
             at(orphan.since + options_.maxRequestTime);
+        }
+        if (watched.adoptedBusy && options_.maxRequestTime > nanoseconds(0)) {
+            at(*watched.adoptedBusy + options_.maxRequestTime);
         }
     }
     return next;

@@ -33,7 +33,7 @@ public:
         : app_(app), options_(options), queue_(queue), instances_(instances) {}
 
     /** The instance serves from now on. @param options those that it was started with */
-    void add(InstanceId id, const Options &options, MonotonicTime now);
+    void add(const Process &process, const Options &options, MonotonicTime now);
     void remove(InstanceId id);
     void noteHeartbeat(InstanceId id, MonotonicTime now);
     /** The instances whose signs of life are awaited. */
@@ -58,22 +58,26 @@ public:
 
 private:
     /** A request that an instance works at and whose sender is gone. */
-    struct Orphan {
+    struct SenderGone {
         ChannelId channel;
         Ticket ticket;
         MonotonicTime since;
     };
     struct Watched {
-        std::vector<Orphan> orphans;
+        std::vector<SenderGone> orphans;
         /** The instance hangs, and is killed then. */
         std::optional<MonotonicTime> killAt;
         /** When the instance was first seen draining. */
         std::optional<MonotonicTime> drainingSince;
+        /** An earlier pool process had it, and it worked at requests then: since when this one has
+         *  it. */
+        std::optional<MonotonicTime> adoptedBusy;
         /** Zero: the instance sends no signs of life. */
         std::chrono::nanoseconds heartbeatTimeout{0};
     };
 
     void killSilent(MonotonicTime now);
+    bool worksAtOldRequest(const Process &process, Watched &watched, MonotonicTime now) const;
 
     const std::string &app_;
     const Options &options_;

@@ -2,10 +2,12 @@
 
 #include <exception>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/Exceptions.h"
 #include "log/Log.h"
+#include "pool/Orphans.h"
 #include "pool/StartFailures.h"
 
 namespace Passenger {
@@ -43,15 +45,58 @@ bool InstanceStarter::run(const SpawnTask &task) {
 /** In a background thread. */
 void InstanceStarter::spawn(const SpawnTask &task) {
     attempt(task, [&] {
-        listener_.prepare(task.options);
+        const std::string restartFile = listener_.prepare(task.options);
+        if (adopt(task)) {
+            return;
+        }
         SpawnResult result = task.spawner->spawn(task.options);
         InstanceId id;
         {
             const PoolGuard guard(parts_.context);
             id = parts_.context.nextInstance();
         }
-        spawned(task, std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now()));
+        const auto process = std::make_shared<Process>(std::move(result), id, task.version, parts_.context.clock.now());
+        process->restartFile = restartFile;
+        spawned(task, process);
     });
+}
+
+/** False: no instance is left of an earlier pool process. */
+bool InstanceStarter::adopt(const SpawnTask &task) {
+    if (task.purpose != SpawnTask::Purpose::GROW) {
+        return false;
+    }
+    while (std::optional<Orphan> orphan = parts_.context.orphans.take(parts_.app)) {
+        if (adopt(task, *orphan)) {
+            return true;
+        }
+        parts_.context.orphans.giveBack(std::move(*orphan));
+    }
+    return false;
+}
+
+bool InstanceStarter::adopt(const SpawnTask &task, const Orphan &orphan) {
+    try {
+        if (orphan.note.heartbeatTimeout != task.options.heartbeatTimeout) {
+            throw SpawnException("PassengerHeartbeatTimeout has changed");
+        }
+        SpawnResult result = task.spawner->adopt(task.options, orphan.left);
+        InstanceId id;
+        {
+            const PoolGuard guard(parts_.context);
+            if (mustStandBy()) {
+                throw SpawnException("the application may have one instance, and has one");
+            }
+            id = parts_.context.nextInstance();
+        }
+        putToWork(task,
+                  std::make_shared<Process>(std::move(result), orphan, id, task.version, parts_.context.clock.now()));
+        return true;
+    } catch (const std::exception &error) {
+        Log::warn("event=instance.not_adopted app=\"{}\" pid={} error=\"{}\"", parts_.app, orphan.note.pid,
+                  error.what());
+        return false;
+    }
 }
 
 /** Does a part of the task. An exception is the task's failure. */
@@ -106,7 +151,7 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         if (!queue) {
             throw SpawnException(parts_.app + " went down meanwhile");
         }
-        handover = parts_.queue.handOver(queue, task.options.threads);
+        handover = parts_.queue.handOver(queue, process->socket.concurrency);
     }
     try {
         process->beginToServe(handover, parts_.app, task.options, beginnings_);

@@ -21,7 +21,8 @@ namespace Passenger {
 
 /**
  * Starts the instances of an application, each in a background thread, from the order until the
- * instance serves: spawns the process, gives it the queue, watches it. An instance that may not
+ * instance serves: spawns the process, or takes over one that an earlier pool process has left;
+ * gives it the queue, watches it. An instance that may not
  * serve before its predecessor has ended stands by meanwhile.
  *
  * Owned by the Group. Methods are called with the pool's lock held. What may block runs in the
@@ -33,8 +34,9 @@ public:
     class Listener {
     public:
         virtual ~Listener() = default;
-        /** An instance is about to be spawned with these options. In its background thread. */
-        virtual void prepare(const Options &options) EXCLUDES(poolLock) = 0;
+        /** An instance is about to be spawned with these options. In its background thread.
+         *  @return RestartFiles::seen() */
+        virtual std::string prepare(const Options &options) EXCLUDES(poolLock) = 0;
         /** The instance has begun to serve. @param wanted false: it was overtaken meanwhile */
         virtual void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) REQUIRES(poolLock) = 0;
         /** No instance came, and there is no further attempt. */
@@ -86,6 +88,8 @@ public:
 private:
     bool run(const SpawnTask &task) REQUIRES(poolLock);
     void spawn(const SpawnTask &task) EXCLUDES(poolLock);
+    bool adopt(const SpawnTask &task) EXCLUDES(poolLock);
+    bool adopt(const SpawnTask &task, const Orphan &orphan) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
     void spawned(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);

@@ -30,20 +30,35 @@ ProcessPtr firstOf(const std::vector<ProcessPtr> &all, const auto &condition) {
 void Instances::add(const ProcessPtr &process) {
     process->state = Process::State::SERVING;
     all_.push_back(process);
-    if (process->pid() > 0) {
-        const SpawnResult &parts = process->parts();
-        const CellRange &cells = process->socket.cells;
-        context_.store.put(storeKey(*process),
-                           fmt::format("{} {} {} {}", process->pid(), queue_.slot(), cells.first, cells.count),
-                           {parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
-                            queue_.claims().memory().descriptor().get()});
+    deposit(*process);
+}
+
+/** The watchdog gets what the next pool process needs of the instance. */
+void Instances::deposit(const Process &process) {
+    if (process.pid() <= 0) {
+        return;
     }
+    const SpawnResult &parts = process.parts();
+    InstanceNote note = process.note(queue_.name());
+    std::vector<int> descriptors{parts.pidFd.get(), parts.control.descriptor().get(), parts.output->descriptor().get(),
+                                 queue_.claims().memory().descriptor().get()};
+    for (const FormerClaims::Part *part :
+         process.former() ? process.former()->inUse() : std::vector<const FormerClaims::Part *>()) {
+        if (descriptors.size() < MAX_DESCRIPTORS) {
+            note.cells.push_back(part->cells);
+            descriptors.push_back(part->claims.get());
+        }
+    }
+    context_.store.put(storeKey(process), note.toText(), descriptors);
 }
 
 void Instances::remove(const ProcessPtr &process) {
     process->state = Process::State::DEAD;
     process->closeOwnQueue();
     queue_.giveUp(process->socket.cells, process->killed());
+    if (process->former()) {
+        process->former()->noteDeath();
+    }
     if (process->pid() > 0) {
         context_.store.remove(storeKey(*process));
     }
@@ -53,6 +68,7 @@ void Instances::remove(const ProcessPtr &process) {
 
 void Instances::retire(const ProcessPtr &process) {
     process->state = Process::State::DRAINING;
+    deposit(*process);
     process->finish();
     publish();
     closeOwnQueue(*process);
@@ -79,6 +95,7 @@ void Instances::retireOlderThan(std::uint64_t version) {
 
 void Instances::disable(const ProcessPtr &process) {
     process->state = Process::State::DISABLED;
+    deposit(*process);
     process->pause();
     publish();
     closeOwnQueue(*process);
@@ -87,6 +104,7 @@ void Instances::disable(const ProcessPtr &process) {
 void Instances::enable(const ProcessPtr &process) {
     process->resume();
     process->state = Process::State::SERVING;
+    deposit(*process);
     publish();
 }
 
@@ -141,9 +159,15 @@ unsigned Instances::capacity() const noexcept {
 unsigned Instances::freeThreads() const {
     unsigned sum = 0;
     for (const ProcessPtr &process : all_) {
-        sum += serves(process) ? process->socket.concurrency - queue_.taken(process->socket.cells) : 0;
+        sum +=
+            serves(process) ? process->socket.concurrency - std::min(process->socket.concurrency, taken(*process)) : 0;
     }
     return sum;
+}
+
+/** How many requests it works at. */
+unsigned Instances::taken(const Process &process) const {
+    return queue_.taken(process.socket.cells) + (process.former() ? process.former()->taken() : 0);
 }
 
 bool Instances::anyStays() const noexcept {
@@ -227,7 +251,7 @@ ProcessSnapshot Instances::inspect(const Process &process, MonotonicTime now) co
     snapshot.age = now - process.since();
     snapshot.memory = process.memory;
     snapshot.replacementReason = process.replacementReason;
-    snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, queue_.taken(process.socket.cells)});
+    snapshot.sockets.push_back({process.socket.cells, process.socket.concurrency, taken(process)});
     return snapshot;
 }
 

@@ -83,7 +83,7 @@ public:
     FileDescriptor ownQueue(std::uint32_t stickyId) const;
     /** Whether the instance works at a request. */
     bool isBusy(const Process &process) const {
-        return queue_.taken(process.socket.cells) > 0;
+        return taken(process) > 0;
     }
     /** Those that serve and work at no request. */
     std::vector<ProcessPtr> idle() const;
@@ -101,6 +101,8 @@ public:
 
 private:
     unsigned count(Process::State state) const noexcept;
+    void deposit(const Process &process);
+    unsigned taken(const Process &process) const;
     void bury(ProcessPtr process);
     void closeOwnQueue(Process &process);
 

@@ -14,6 +14,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/DescriptorStore.h \
     %D%/Disuse.cpp \
     %D%/Disuse.h \
+    %D%/FormerClaims.cpp \
+    %D%/FormerClaims.h \
     %D%/GetFailure.h \
     %D%/Group.cpp \
     %D%/Group.h \
@@ -21,6 +23,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/Groups.h \
     %D%/HangWatch.cpp \
     %D%/HangWatch.h \
+    %D%/InstanceNote.cpp \
+    %D%/InstanceNote.h \
     %D%/InstanceStarter.cpp \
     %D%/InstanceStarter.h \
     %D%/Instances.cpp \
@@ -30,6 +34,8 @@ libpassenger_pool_la_SOURCES = \
     %D%/MemoryCheck.cpp \
     %D%/MemoryCheck.h \
     %D%/NoDescriptorStore.h \
+    %D%/Orphans.cpp \
+    %D%/Orphans.h \
     %D%/PendingSpawns.cpp \
     %D%/PendingSpawns.h \
     %D%/Pool.cpp \

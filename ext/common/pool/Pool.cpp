@@ -23,11 +23,12 @@ const GetFailure SHUTTING_DOWN{GetFailure::Reason::SHUTTING_DOWN, "the applicati
 
 Pool::Pool(const Parts &parts, const PoolSettings &settings)
     : context_{parts.loop, parts.factory, parts.channels, parts.clock, parts.store, parts.cpu},
-      room_(context_.settings),
+      room_(context_.settings, context_.orphans),
       timer_(context_, parts.ownTimer ? std::function<void()>([this] { upkeep(); }) : nullptr),
       groups_(context_, room_, timer_, parts.maxApplications),
       restarts_(context_, groups_),
       memory_(context_, groups_, parts.measureMemory) {
+    context_.orphans.wait(std::chrono::ceil<std::chrono::milliseconds>(settings.idleTime));
     const PoolGuard guard(context_);
     context_.settings = settings;
 }
@@ -111,6 +112,7 @@ void Pool::leave() {
 void Pool::shutDown() {
     const PoolGuard guard(context_);
     context_.shuttingDown = true;
+    context_.orphans.limit(0);
     for (Group *group : groups_.all()) {
         group->shutDown(!leaves_);
     }

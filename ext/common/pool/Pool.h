@@ -71,6 +71,11 @@ public:
     Pool(const Pool &) = delete;
     Pool &operator=(const Pool &) = delete;
 
+    /** As Orphans'. Before all other calls. */
+    void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors) {
+        context_.orphans.restore(key, note, std::move(descriptors));
+    }
+
     // ----- Requests
 
     /**

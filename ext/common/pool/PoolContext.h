@@ -15,6 +15,7 @@
 #include "pool/ChannelRegistry.h"
 #include "pool/CpuLoad.h"
 #include "pool/DescriptorStore.h"
+#include "pool/Orphans.h"
 #include "pool/Process.h"
 #include "pool/RecentReports.h"
 #include "rights/Rights.h"
@@ -50,6 +51,8 @@ struct PoolContext {
     const Clock &clock;
     DescriptorStore &store;
     CpuLoad &cpu;
+
+    Orphans orphans{loop, store};
 
     /**
      * Guards the Pool, all Groups and Processes. Taken before the registry's lock; never held

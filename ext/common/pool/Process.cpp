@@ -14,6 +14,7 @@
 #include "base/PidFd.h"
 #include "log/Log.h"
 #include "policy/Heartbeats.h"
+#include "pool/Orphans.h"
 #include "rights/Rights.h"
 #include "spawning/PostMortem.h"
 #include "spawning/WaitStatus.h"
@@ -26,6 +27,8 @@ namespace {
 constexpr const char *HANDSHAKE = "handshake";
 /** For an instance's parent to tell its wait status. A stopped preloader does not. */
 constexpr std::chrono::milliseconds WAIT_STATUS_LIMIT{1000};
+/** For an instance that serves already to answer another pool process. */
+constexpr std::chrono::seconds ADOPTION_LIMIT{10};
 /** For an instance that was killed to be gone. */
 constexpr std::chrono::seconds KILL_TIMEOUT{20};
 constexpr unsigned MAX_FRAMES_AT_ONCE = 1024;
@@ -54,11 +57,32 @@ std::uint32_t makeStickyId() {
 Process::Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now)
     : parts_(std::move(result)), pid_(parts_.pid), id_(id), stickyId_(makeStickyId()), version_(version), since_(now) {}
 
+Process::Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::uint64_t version, MonotonicTime now)
+    : Process(std::move(result), id, version, now) {
+    stickyId_ = orphan.note.stickyId;
+    socket.concurrency = orphan.note.threads;
+    restartFile = orphan.note.restartFile;
+    former_ = orphan.claims;
+}
+
 Process::~Process() = default;
+
+InstanceNote Process::note(const std::string &app) const {
+    return {.pid = pid_,
+            .threads = socket.concurrency,
+            .stickyId = stickyId_,
+            .heartbeatTimeout = heartbeatTimeout_,
+            .hasDescendants = parts_.hasDescendants,
+            .serves = state == State::SERVING,
+            .restartFile = restartFile,
+            .cells = {socket.cells},
+            .app = app};
+}
 
 void Process::beginToServe(const QueueHandover &handover, const std::string &app, const Options &options,
                            CancelSwitch &cancel) {
-    socket = Socket{options.threads, handover.cells};
+    socket.cells = handover.cells;
+    heartbeatTimeout_ = options.heartbeatTimeout;
     if (options.stickySessions) {
         makeOwnQueue();
     }
@@ -76,7 +100,8 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
         descriptors.push_back(ownQueue->receivingEnd().get());
     }
     const CancelSwitch::Watch watch(cancel, parts_.control.descriptor());
-    const FrameSocket::Deadline deadline = FrameSocket::in(options.startTimeout);
+    const FrameSocket::Deadline deadline = FrameSocket::in(
+        former_ ? std::min<std::chrono::milliseconds>(options.startTimeout, ADOPTION_LIMIT) : options.startTimeout);
     SpawnReport story = parts_.story ? std::move(*parts_.story) : SpawnReport();
     parts_.story.reset();
     secrets_ = Secrets(story.process.environment);
@@ -95,7 +120,7 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
 void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,
                          SpawnReport &story) {
     parts_.control.send(serve, descriptors, deadline);
-    const Frame answer = parts_.control.receive(deadline);
+    const Frame answer = receiveAnswer(deadline);
     if (answer.type == FrameType::FAILED) {
         story.steps.begin(answer.field(0));
         story.failedBy(answer);
@@ -104,6 +129,20 @@ void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors
     if (answer.type != FrameType::READY) {
         throw ProtocolException("it sent a frame that is no answer");
     }
+}
+
+/** An instance that serves already may have sent other frames before, for the pool process that
+ *  has ended. */
+Frame Process::receiveAnswer(FrameSocket::Deadline deadline) {
+    Frame frame = parts_.control.receive(deadline);
+    for (; former_ && maySend(frame.type); frame = parts_.control.receive(deadline)) {
+        if (frame.type == FrameType::FETCH) {
+            Frame refusal(FrameType::NO_CHANNEL);
+            refusal.add(frame.number(0));
+            parts_.control.send(refusal, deadline);
+        }
+    }
+    return frame;
 }
 
 /** Adds to the story why the instance does not serve. */

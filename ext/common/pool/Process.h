@@ -19,12 +19,16 @@
 #include "io/RequestQueue.h"
 #include "loop/DescriptorWatcher.h"
 #include "pool/BackgroundThreads.h"
+#include "pool/FormerClaims.h"
+#include "pool/InstanceNote.h"
 #include "pool/Socket.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/Secrets.h"
 #include "spawning/Spawner.h"
 
 namespace Passenger {
+
+struct Orphan;
 
 /** The id of an instance in its pool; never used again. */
 using InstanceId = StrongId<struct InstanceIdTag>;
@@ -57,6 +61,8 @@ public:
      * @param version of its application
      */
     Process(SpawnResult result, InstanceId id, std::uint64_t version, MonotonicTime now);
+    /** An instance that an earlier pool process has started, and that serves. */
+    Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::uint64_t version, MonotonicTime now);
     ~Process();
 
     pid_t pid() const noexcept {
@@ -85,13 +91,20 @@ public:
     const Secrets &secrets() const noexcept {
         return secrets_;
     }
+    /** What it works at since the time of earlier pool processes; null: none had it. */
+    const std::shared_ptr<const FormerClaims> &former() const noexcept {
+        return former_;
+    }
+    /** What the next pool process is to know of it. `claims` comes first. */
+    InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
     bool watched() const noexcept {
         return parts_.pidFd || parts_.control || parts_.output;
     }
     /**
      * Tells the instance to take requests from the queue (SERVE), and waits until it says READY:
-     * not on the event loop, nor under a lock. Before watch(). Otherwise it is killed.
+     * not on the event loop, nor under a lock. Before watch(). Otherwise it is killed. One that
+     * serves already has less time for that, since nothing has to be loaded.
      * @param cancel ends the wait
      * @throws SpawnException, with a report; SystemException
      */
@@ -150,6 +163,8 @@ public:
     Socket socket;
     /** Sticky sessions: requests that are for this instance and no other. */
     std::optional<RequestQueue> ownQueue;
+    /** RestartFiles::seen() before it was started. */
+    std::string restartFile = "-";
     /** Why it is due for replacement; empty: it is not. */
     std::string replacementReason;
     /** DRAINING: its successor serves already, so it does not count for the limits. */
@@ -159,6 +174,7 @@ public:
 
 private:
     void makeOwnQueue();
+    Frame receiveAnswer(FrameSocket::Deadline deadline);
     void awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,
                     SpawnReport &story);
     void explain(const std::exception &error, SpawnReport &story);
@@ -174,6 +190,8 @@ private:
     std::uint32_t stickyId_;
     std::uint64_t version_;
     MonotonicTime since_;
+    std::shared_ptr<const FormerClaims> former_;
+    std::chrono::seconds heartbeatTimeout_{0};
     bool killed_ = false;
     std::function<void(Frame)> frame_;
     /** The channels that it was given and not told to drop. */

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/Clock.h"
@@ -24,8 +25,8 @@ class Scaler;
  */
 class Room {
 public:
-    /** @param settings outlive this object */
-    explicit Room(const PoolSettings &settings) : settings_(settings) {}
+    /** Both outlive this object. */
+    Room(const PoolSettings &settings, Orphans &orphans) : settings_(settings), orphans_(orphans) {}
 
     /** The application's instances count from now on, until remove(). */
     void add(Scaler &application) REQUIRES(poolLock) {
@@ -62,6 +63,10 @@ public:
         return static_cast<unsigned>(wishes_.size());
     }
 
+    /** An instance of this application is about to be started: instances that an earlier pool
+     *  process has left for other applications have to go if there is no room for them, too. */
+    void endOrphansFor(const std::string &application) REQUIRES(poolLock);
+
     /** There may be more room: rescales the applications with wishes. An instance does not tell
      *  that it is idle. */
     void mayHaveCome() REQUIRES(poolLock);
@@ -83,6 +88,7 @@ private:
     bool replacing() const REQUIRES(poolLock);
 
     const PoolSettings &settings_;
+    Orphans &orphans_;
     std::vector<Scaler *> applications_;
     /** Those that could not start an instance that they need, by slot. */
     std::map<std::uint32_t, Scaler *> wishes_;

@@ -119,6 +119,7 @@ void Scaler::grow(MonotonicTime now) {
                 // It was closed when the application did not start, and no child has asked since.
                 parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options.maxQueueSize), 0);
             }
+            parts_.room.endOrphansFor(parts_.app);
             if (!parts_.starter.start(SpawnTask::Purpose::GROW)) {
                 break;
             }
@@ -235,7 +236,7 @@ void Scaler::closeQueue() {
     parts_.instances.retireAll();
 }
 
-/** A disabled instance keeps the queue: the end of the queue would end the instance. */
+/** A disabled instance keeps the queue, which it takes requests from when it is enabled. */
 void Scaler::closeQueueIfUnused() {
     if (parts_.pending.none() && !parts_.versions.deployment() && !parts_.instances.anyStays() &&
         parts_.queue.inFlight() == 0 && !parts_.demand.expectsRequest()) {

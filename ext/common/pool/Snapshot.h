@@ -55,6 +55,8 @@ struct GroupCounters {
     std::uint64_t refused = 0;
     std::uint64_t timedOut = 0;
     std::uint64_t clientsLeft = 0;
+    /** Instances that were taken over from an earlier pool process. */
+    std::uint64_t adopted = 0;
     std::uint64_t spawned = 0;
     std::uint64_t spawnsFailed = 0;
     std::uint64_t restarts = 0;

@@ -1,11 +1,26 @@
 #include "restart/RestartFiles.h"
 
+#include <cstdio>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace Passenger {
 
-RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir)
-    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir) {}
+namespace {
+
+constexpr const char *NO_FILE = "-";
+
+}  // namespace
+
+RestartFiles::RestartFiles(const std::string &appRoot, const std::string &restartDir,
+                           const std::optional<std::string> &seen)
+    : folder_(restartDir.starts_with('/') ? restartDir : appRoot + "/" + restartDir), begun_(seen.has_value()) {
+    Stamp stamp{};
+    if (seen && std::sscanf(seen->c_str(), "%ld.%ld", &stamp.modified.tv_sec, &stamp.modified.tv_nsec) == 2) {
+        last_ = stamp;
+    }
+}
 
 RestartFolder RestartFiles::folder() const {
     const LockGuard guard(mutex_);
@@ -25,6 +40,11 @@ void RestartFiles::begin(const std::optional<FileRights> &rights) {
 void RestartFiles::beginUnseen() {
     const LockGuard guard(mutex_);
     begun_ = true;
+}
+
+std::string RestartFiles::seen() const {
+    const LockGuard guard(mutex_);
+    return last_ ? fmt::format("{}.{}", last_->modified.tv_sec, last_->modified.tv_nsec) : NO_FILE;
 }
 
 bool RestartFiles::knowsRights() const {

@@ -29,8 +29,13 @@ struct RestartFolder {
  */
 class RestartFiles {
 public:
-    /** Does not access the files. @param restartDir relative to appRoot, or absolute */
-    RestartFiles(const std::string &appRoot, const std::string &restartDir);
+    /**
+     * Does not access the files.
+     * @param restartDir relative to appRoot, or absolute
+     * @param seen the state that an earlier pool process has seen(); it counts as recorded
+     */
+    RestartFiles(const std::string &appRoot, const std::string &restartDir,
+                 const std::optional<std::string> &seen = std::nullopt);
     /** The folder of the files; it need not exist. */
     RestartFolder folder() const EXCLUDES(mutex_);
     /**
@@ -42,6 +47,8 @@ public:
     void begin(const std::optional<FileRights> &rights = std::nullopt) EXCLUDES(mutex_);
     /** Records "no file" as the present state, since the rights are not known yet. */
     void beginUnseen() EXCLUDES(mutex_);
+    /** The recorded state, without spaces. */
+    std::string seen() const EXCLUDES(mutex_);
     /** Whether begin() has set the rights. */
     bool knowsRights() const EXCLUDES(mutex_);
     /** Whether a restart was requested since the last call. */

@@ -5,8 +5,6 @@ libpassenger_server_la_SOURCES = \
     %D%/Children.h \
     %D%/Connection.cpp \
     %D%/Connection.h \
-    %D%/CrashRecovery.cpp \
-    %D%/CrashRecovery.h \
     %D%/DescriptorReserve.cpp \
     %D%/DescriptorReserve.h \
     %D%/PoolServer.cpp \

@@ -20,6 +20,10 @@ SpawnResult DirectSpawner::spawn(const Options &options) {
     return bridge;
 }
 
+SpawnResult DirectSpawner::adopt(const Options &options, const LeftInstance &instance) {
+    return SpawnStartup(tools_, cancel_, options).adopt(instance);
+}
+
 void DirectSpawner::cancel() {
     cancel_.cancel();
 }

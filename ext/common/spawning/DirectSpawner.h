@@ -18,6 +18,7 @@ public:
     ~DirectSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
+    SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
     void cancel() override;
 
 private:

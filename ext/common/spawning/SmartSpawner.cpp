@@ -63,6 +63,10 @@ void SmartSpawner::rest() {
     }
 }
 
+SpawnResult SmartSpawner::adopt(const Options &options, const LeftInstance &instance) {
+    return SpawnStartup(tools_, cancel_, options).adopt(instance);
+}
+
 void SmartSpawner::refork(const Options &options, const WarmInstance &instance) {
     EventLoop::assertNotOnAnyLoop("a Spawner was told to fork from an instance");
     if (warmForksHang_) {

@@ -37,6 +37,7 @@ public:
     ~SmartSpawner() override;
 
     SpawnResult spawn(const Options &options) override;
+    SpawnResult adopt(const Options &options, const LeftInstance &instance) override;
     /** Ends the preloader, unless a spawn arrives meanwhile. */
     void rest() override;
     void refork(const Options &options, const WarmInstance &instance) override;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/Exceptions.h"
+#include "base/PidFd.h"
 #include "base/Poll.h"
 #include "base/SeccompMode.h"
 #include "log/Log.h"
@@ -233,6 +234,23 @@ LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
         report_.steps.done(MEMORY_PREPARED);
         return finished();
     });
+}
+
+SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
+    const RunAs &owner = plan().runAs;
+    current_.output = follow(instance.output.duplicate(), owner);
+    current_.control = FrameSocket(instance.control.duplicate());
+    SpawnedProcess process(instance.pid, {SpawnedProcess::ANY_PARENT, owner.switches() ? owner.uid : ::geteuid()});
+    // If the instance lives, the pid is its own, and so is the pidfd that was opened just now.
+    if (!process || waitPidFd(instance.pidFd, std::chrono::milliseconds(0))) {
+        static_cast<void>(process.release());
+        throw SpawnException("it has ended");
+    }
+    current_.output->setPid(instance.pid);
+    begun(std::move(process));
+    SpawnResult result = finished().toResult();
+    result.hasDescendants = instance.hasDescendants;
+    return result;
 }
 
 ProcessOutputPtr SpawnStartup::follow(FileDescriptor pipe, const RunAs &owner) {

@@ -82,6 +82,9 @@ public:
     /** Lets an instance fork a preloader, and waits until the preloader is ready. */
     LoadedProcess refork(const WarmInstance &instance);
 
+    /** As Spawner::adopt(). */
+    SpawnResult adopt(const LeftInstance &instance);
+
     /** Whether the last failure was the end of a process, or of its socket, before its answer. */
     bool lostContact() const noexcept {
         return lostContact_;

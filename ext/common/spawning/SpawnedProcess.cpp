@@ -63,7 +63,7 @@ bool isAsExpected(const ProcessStatus &status, const SpawnedProcess::Expected &e
         return false;
     }
     // If the expected parent has ended, the process has another parent.
-    return status.parent == expected.parent || isGone(expected.parent);
+    return expected.parent == SpawnedProcess::ANY_PARENT || status.parent == expected.parent || isGone(expected.parent);
 }
 
 }  // namespace

@@ -18,9 +18,12 @@ namespace Passenger {
  */
 class SpawnedProcess {
 public:
+    /** The process that forked it has ended. */
+    static constexpr pid_t ANY_PARENT = 0;
+
     struct Expected {
-        /** The process that forked it. */
-        pid_t parent = 0;
+        /** The process that forked it, or ANY_PARENT. */
+        pid_t parent = ANY_PARENT;
         uid_t uid = 0;
     };
 

@@ -59,6 +59,18 @@ struct SpawnResult {
     std::string fallback = {};
 };
 
+/** A serving instance of a pool process that has ended. */
+struct LeftInstance {
+    pid_t pid = 0;
+    FileDescriptor pidFd{};
+    /** The agent's end of the control socket. */
+    FileDescriptor control{};
+    /** The reading end of the pipe for the instance's output. */
+    FileDescriptor output{};
+    /** As SpawnResult's. */
+    bool hasDescendants = false;
+};
+
 /** An instance that has served for some time, from which a preloader can be made. */
 struct WarmInstance {
     pid_t pid = 0;
@@ -91,6 +103,14 @@ public:
      *     daemon of the application.
      */
     virtual SpawnResult spawn(const Options &options) = 0;
+    /**
+     * Takes an instance over that serves already. It must be a process that the agent has started,
+     * of the application's user.
+     * @throws std::exception if it is not; the instance stays as it is
+     */
+    virtual SpawnResult adopt(const Options &, const LeftInstance &) {
+        throw SpawnException("this spawn method makes no processes");
+    }
     /** Ends the processes that only make spawns faster. The next spawn starts them again. */
     virtual void rest() {}
     /**

@@ -3,6 +3,7 @@
 require_relative "../app/app_process"
 require_relative "channels"
 require_relative "../app/fork_guard"
+require_relative "handover"
 require_relative "heartbeat"
 require_relative "intake"
 require_relative "max_requests"
@@ -73,14 +74,11 @@ module PhusionPassenger
     end
 
     def take(frame)
-      @cell = frame.number(0)
-      @thread_count = frame.number(1)
+      handover = Handover.from(frame)
+      @thread_count = handover.threads
+      @intake = Intake.new(handover) { tell(Frame::Control::PAUSE, 1) }
       group = frame.text(2).dup.force_encoding(Encoding::UTF_8)
       limit = frame.fields[3] ? frame.number(3) : 0
-      @sticky_id = frame.fields[4] ? frame.number(4) : 0
-      queue, @claims, @withdrawals, own = frame.take_descriptors(@sticky_id.zero? ? 3 : 4)
-      check_cells
-      @intake = Intake.new(queue, @thread_count, own) { tell(Frame::Control::PAUSE, 1) }
       @max_requests = max_requests(limit, frame.fields[5] ? frame.number(5) : 0)
       @heartbeat = Heartbeat.new(@control, frame.fields[6] ? frame.number(6) : 0)
       Log.app = group
@@ -97,18 +95,12 @@ module PhusionPassenger
       end
     end
 
-    def check_cells
-      return if @thread_count.positive? && @cell + @thread_count <= Layout::Claims::CELLS
-
-      raise ProtocolError, "the agent's SERVE names #{@thread_count} threads from cell #{@cell} on"
-    end
-
     def start_threads
       adapter = RackAdapter.new(@app, @thread_count)
       @thread_count.times do |index|
         handler = RequestHandler.new(
-          intake: @intake, claims: @claims, withdrawals: @withdrawals, cell: @cell + index,
-          channels: @channels, adapter: adapter, max_requests: @max_requests, sticky_id: @sticky_id
+          intake: @intake, index: index, channels: @channels, adapter: adapter,
+          max_requests: @max_requests
         )
         @handlers << handler
         @threads << named_thread("Passenger handler #{index}") { handler.run }
@@ -144,6 +136,7 @@ module PhusionPassenger
     def handle(frame)
       case frame.type
       when Frame::Control::FINISH then @endings << "FINISH"
+      when Frame::Control::SERVE then serve_anew(frame)
       when Frame::Control::CHANNEL then @channels.add(frame.number(0), *frame.take_descriptors(1))
       when Frame::Control::NO_CHANNEL then @channels.refuse(frame.number(0))
       when Frame::Control::PAUSE then pause_or_resume(frame)
@@ -153,6 +146,18 @@ module PhusionPassenger
         frame.close_descriptors
         Log.event("control.unexpected_frame", type: frame.type)
       end
+    end
+
+    # The pool process has ended, and this is its successor. READY goes first, as in `serve`.
+    def serve_anew(frame)
+      handover = Handover.from(frame)
+      if handover.threads != @thread_count
+        raise ProtocolError, "SERVE names #{handover.threads} threads instead of #{@thread_count}"
+      end
+
+      @channels.forget
+      tell(Frame::Control::READY)
+      @intake.replace(handover)
     end
 
     def refork(frame)
@@ -197,7 +202,6 @@ module PhusionPassenger
     def let_go
       @intake.let_go
       @handlers.each(&:let_go)
-      [@claims, @withdrawals].each(&:close)
       @channels.close_all
       @control.close
       @handlers = @threads = [] # their buffers are large

@@ -43,6 +43,18 @@ module PhusionPassenger
       @lock.synchronize { @known.delete(id) }&.retire
     end
 
+    # Another pool process serves. The former one answers nothing any more, and its channels are of
+    # no use for new requests.
+    def forget
+      @lock.synchronize do
+        former = @known
+        @known = {}
+        @wanted.transform_values! { :refused }
+        @news.broadcast
+        former.each_value(&:retire)
+      end
+    end
+
     # The agent has gone: no more channels come.
     def stop
       @lock.synchronize do

@@ -1,28 +1,27 @@
 # frozen_string_literal: true
 
-require_relative "../wire/queue_pair"
+require_relative "handover"
 
 module PhusionPassenger
-  # The receiving end of the Group's queue and, for sticky sessions, of the instance's own queue. It
-  # says whether handlers take requests; they wait here otherwise. The control thread pauses and
-  # resumes, the main thread finishes. Thread-safe.
+  # Says from which queue handlers take requests, and whether they do; they wait here otherwise. The
+  # control thread pauses, resumes and replaces, the main thread finishes. Thread-safe.
   class Intake
     # Attempts, a millisecond apart, to wake threads that sleep in reading. Most wake at once.
     WAKINGS = 100
 
-    # `threads`: the number of handlers. `own`: the receiving end of the instance's own queue, or
-    # nil. The block is called with the lock held, when the last handler of a paused intake becomes
-    # idle.
-    def initialize(queue, threads, own = nil, &idle)
-      @pair = QueuePair.new(own, queue) if own
-      @queue = @pair || queue
-      @threads = threads
+    # The block is called with the lock held, when the last handler of a paused intake becomes idle.
+    def initialize(handover, &idle)
+      @handover = handover
+      @threads = handover.threads
+      @former = []
+      @using = {}.compare_by_identity
       @tell_idle = idle
       @lock = Mutex.new
       @changed = ConditionVariable.new
       @handlers = []
       @idle = []
       @open = true
+      @ended = false
       @paused = false
       @finished = false
     end
@@ -32,12 +31,35 @@ module PhusionPassenger
       @open
     end
 
-    # Waits until the handler may take requests, and returns the queue. Nil: never again.
+    # Waits until the handler may take requests, and returns the Handover. Nil: never again. The
+    # handler has no request of another Handover any more.
     def await(handler)
       @lock.synchronize do
         @handlers |= [handler]
-        idle(handler) unless @open
-        @queue if @open
+        @using.delete(handler)
+        close_former
+        idle(handler) unless available?
+        @using[handler] = @handover if @open
+      end
+    end
+
+    # All requests of this queue are taken, and none follows. Handlers wait for the next Handover.
+    def queue_ended(handover)
+      @lock.synchronize { @ended = true if handover.equal?(@handover) }
+    end
+
+    # Another pool process serves. Handlers use its Handover as soon as the queue of the former one,
+    # which has ended, is empty.
+    def replace(handover)
+      @lock.synchronize do
+        return handover.close if @finished
+
+        @former << @handover
+        @handover = handover
+        @ended = false
+        close_former
+        @paused ? open_intake : @changed.broadcast
+        @paused = false
       end
     end
 
@@ -85,32 +107,41 @@ module PhusionPassenger
     # Handlers finish their requests, and none waits any longer.
     def finish
       @lock.synchronize do
-        @pair&.interrupt unless @finished
+        @handover.interrupt unless @finished
         @open = false
         @finished = true
         @changed.broadcast
       end
       wake_readers
-      @queue.close
+      [*@former, @handover].each { |handover| handover.queue.close }
     end
 
     # In a process that the application forked, which has no other threads and needs no lock.
     def let_go
       @open = false
       @finished = true
-      @queue.close
+      [*@former, @handover].each(&:close)
       @handlers = []
     end
 
     private
 
+    def available?
+      @open && !@ended
+    end
+
+    def close_former
+      unused, @former = @former.partition { |handover| @using.each_value.none?(handover) }
+      unused.each(&:close)
+    end
+
     def close_intake
-      @pair&.interrupt if @open
+      @handover.interrupt if @open
       @open = false
     end
 
     def open_intake(own = nil)
-      @pair&.go_on(own)
+      @handover.go_on(own)
       @open = true
       @changed.broadcast
     end
@@ -131,7 +162,7 @@ module PhusionPassenger
       @idle << handler
       tell_if_idle
       @changed.broadcast if @idle.size == @threads
-      @changed.wait(@lock) until @open || @finished
+      @changed.wait(@lock) until available? || @finished
     ensure
       @idle.delete(handler)
     end

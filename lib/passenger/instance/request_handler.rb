@@ -1,7 +1,6 @@
 # frozen_string_literal: true
 
 require_relative "body_source"
-require_relative "claim"
 require_relative "../rack/file_input"
 require_relative "../base/log"
 require_relative "../wire/queue_end"
@@ -19,16 +18,14 @@ module PhusionPassenger
     CHANNEL = "@#{CHANNEL_OFFSET}Q<"
     READ_LIMIT = Layout::MESSAGE_LIMIT + 1
 
-    # `max_requests` counts answered requests; nil: they are not counted. `sticky_id`: this
-    # instance's id for sticky sessions, or 0.
-    def initialize(intake:, claims:, withdrawals:, cell:, channels:, adapter:, max_requests: nil,
-                   sticky_id: 0)
+    # `index`: the number of its thread. `max_requests` counts answered requests; nil: they are not
+    # counted.
+    def initialize(intake:, index:, channels:, adapter:, max_requests: nil)
       @intake = intake
-      @claim = Claim.in_cell(claims, withdrawals, cell)
+      @index = index
       @channels = channels
       @adapter = adapter
       @max_requests = max_requests
-      @sticky_id = sticky_id
       @buffer = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @out = String.new(capacity: READ_LIMIT, encoding: Encoding::BINARY)
       @taken_at = 0
@@ -51,14 +48,16 @@ module PhusionPassenger
 
     # In a process that the application forked.
     def let_go
-      @claim.close
+      @claim&.close
     end
 
-    # Runs until the queue ends or the intake is finished.
+    # Runs until the intake is finished.
     def run
       @thread = Thread.current
-      until @queue_ended || !(@queue = @intake.await(self))
+      while (handover = @intake.await(self))
+        use(handover)
         handle_one while @intake.open? && take
+        @intake.queue_ended(handover) if @queue_ended
       end
     ensure
       @thread = nil
@@ -78,6 +77,15 @@ module PhusionPassenger
     end
 
     private
+
+    def use(handover)
+      @queue_ended = false
+      return if handover.equal?(@handover)
+
+      @handover = handover
+      @queue = handover.queue
+      @claim = handover.claim(@index)
+    end
 
     # Reads the next message into the buffer. False: the queue has ended, or no request is to be
     # taken.
@@ -116,7 +124,7 @@ module PhusionPassenger
 
     def answer(channel, withdrawn:)
       version, flags, resends, head_length, _channel_id, ticket, sent_at = @buffer.unpack(HEADER)
-      reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @sticky_id)
+      reply = Reply.new(channel, ticket, @out, queued_since(sent_at), @handover.sticky_id)
       return reply.skip if withdrawn
       return refuse(reply, "version #{version}") if version != Layout::VERSION
       limit = Layout::MESSAGE_LIMIT

@@ -40,8 +40,9 @@ public:
     void end(const ProcessPtr &process) REQUIRES(poolLock);
 
 private:
-    void prepare(const Options &) override {
+    std::string prepare(const Options &) override {
         prepared++;
+        return "-";
     }
     void joined(const SpawnTask &task, const ProcessPtr &process, bool wanted) override REQUIRES(poolLock);
     void failed(const SpawnTask &task, GetFailure failure) override;

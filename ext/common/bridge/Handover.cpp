@@ -1,0 +1,26 @@
+#include "bridge/Handover.h"
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "shm/Layouts.h"
+
+namespace Passenger::Bridge {
+
+Handover::Handover(Frame &serve)
+    : queue(serve.takeDescriptor(0)),
+      claims(serve.takeDescriptor(1)),
+      senders(serve.takeDescriptor(2)),
+      firstCell(static_cast<std::uint32_t>(serve.number(0))),
+      threads(static_cast<std::uint32_t>(serve.number(1))),
+      stickyId(serve.fields.size() > 4 ? static_cast<std::uint32_t>(serve.number(4)) : 0) {
+    if (serve.number(1) == 0 || serve.number(0) + serve.number(1) > ClaimsLayout::CELLS) {
+        throw ProtocolException(
+            fmt::format("the agent's SERVE names {} threads from cell {} on", serve.field(1), serve.field(0)));
+    }
+    if (stickyId != 0) {
+        own = std::make_shared<const FileDescriptor>(serve.takeDescriptor(3));
+    }
+}
+
+}  // namespace Passenger::Bridge

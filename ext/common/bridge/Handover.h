@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/FileDescriptor.h"
+#include "io/Frame.h"
+
+namespace Passenger::Bridge {
+
+/**
+ * What a pool process hands over with SERVE: the queue from which this instance takes requests, and
+ * the shared memory in which it claims them. Each pool process has its own. Shared by the Intake
+ * and the workers; a worker keeps it until it has answered its last request from it. Never changes.
+ */
+struct Handover {
+    /** Takes the descriptors out of SERVE. @throws ProtocolException when it is malformed */
+    explicit Handover(Frame &serve);
+
+    FileDescriptor queue;
+    FileDescriptor claims;
+    FileDescriptor senders;
+    /** The instance's own queue, unless the agent gives another one; none: no sticky sessions. */
+    std::shared_ptr<const FileDescriptor> own;
+    std::uint32_t firstCell = 0;
+    std::uint32_t threads = 0;
+    /** The instance's id for sticky sessions, or 0. */
+    std::uint32_t stickyId = 0;
+};
+using HandoverPtr = std::shared_ptr<const Handover>;
+
+}  // namespace Passenger::Bridge

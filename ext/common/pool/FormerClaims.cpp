@@ -1,0 +1,72 @@
+#include "pool/FormerClaims.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "log/Log.h"
+#include "shm/Layouts.h"
+
+namespace Passenger {
+
+namespace {
+
+off_t offsetOf(std::uint32_t cell) {
+    return static_cast<off_t>(ClaimsLayout::offset(cell));
+}
+
+unsigned takenIn(const FormerClaims::Part &part) {
+    std::vector<ClaimCell> cells(part.cells.count);
+    const std::size_t size = cells.size() * sizeof(ClaimCell);
+    if (::pread(part.claims.get(), cells.data(), size, offsetOf(part.cells.first)) != static_cast<ssize_t>(size)) {
+        return 0;
+    }
+    return static_cast<unsigned>(
+        std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.ticket != 0; }));
+}
+
+bool noteDeathIn(const FileDescriptor &claims, std::uint32_t cell) {
+    ClaimCell claim{};
+    if (::pread(claims.get(), &claim, sizeof(claim), offsetOf(cell)) != sizeof(claim)) {
+        return false;
+    }
+    if (claim.ticket == 0) {
+        return true;
+    }
+    claim.channel |= ClaimsLayout::DIED;
+    return ::pwrite(claims.get(), &claim, sizeof(claim), offsetOf(cell)) == sizeof(claim);
+}
+
+}  // namespace
+
+unsigned FormerClaims::taken() const {
+    unsigned sum = 0;
+    for (const Part &part : parts_) {
+        sum += takenIn(part);
+    }
+    return sum;
+}
+
+void FormerClaims::noteDeath() const {
+    for (const Part &part : parts_) {
+        for (std::uint32_t i = 0; i < part.cells.count; i++) {
+            if (!noteDeathIn(part.claims, part.cells.first + i)) {
+                Log::warn("event=claim.not_marked cell={} error=\"{}\"", part.cells.first + i, std::strerror(errno));
+            }
+        }
+    }
+}
+
+std::vector<const FormerClaims::Part *> FormerClaims::inUse() const {
+    std::vector<const Part *> used;
+    for (const Part &part : parts_) {
+        if (takenIn(part) > 0) {
+            used.push_back(&part);
+        }
+    }
+    return used;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "pool/ApplicationQueue.h"
+
+namespace Passenger {
+
+/**
+ * The cells of one instance in the claims of pool processes that have ended. The instance may still
+ * work at requests that it took then. The children look at these claims for their answers.
+ *
+ * Shared by the instance's Process and Orphans. Not changed after it was shared, so any thread may
+ * call it. Reads and writes by system call: the instance is not trusted.
+ */
+class FormerClaims {
+public:
+    struct Part {
+        FileDescriptor claims;
+        CellRange cells;
+    };
+
+    void add(Part part) {
+        parts_.push_back(std::move(part));
+    }
+    /** How many requests the instance works at. */
+    unsigned taken() const;
+    /** The instance has ended: children learn from the claims that no answer comes. */
+    void noteDeath() const;
+    /** Those in which there are claims. */
+    std::vector<const Part *> inUse() const;
+
+private:
+    std::vector<Part> parts_;
+};
+
+}  // namespace Passenger

@@ -1,0 +1,44 @@
+#include "pool/InstanceNote.h"
+
+#include <sstream>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "shm/Layouts.h"
+
+namespace Passenger {
+
+/** The name of the application comes last, since it may have spaces. */
+std::string InstanceNote::toText() const {
+    std::string text = fmt::format("{} {} {} {} {:d} {:d} {} {}", pid, threads, stickyId, heartbeatTimeout.count(),
+                                   hasDescendants, serves, restartFile, cells.size());
+    for (const CellRange &range : cells) {
+        text += fmt::format(" {} {}", range.first, range.count);
+    }
+    return text + " " + app;
+}
+
+InstanceNote InstanceNote::parse(const std::string &text) {
+    InstanceNote note;
+    std::istringstream words(text);
+    std::chrono::seconds::rep heartbeat = 0;
+    std::size_t ranges = 0;
+    words >> note.pid >> note.threads >> note.stickyId >> heartbeat >> note.hasDescendants >> note.serves >>
+        note.restartFile >> ranges;
+    note.heartbeatTimeout = std::chrono::seconds(heartbeat);
+    for (std::size_t i = 0; i < ranges && words; i++) {
+        CellRange range;
+        words >> range.first >> range.count;
+        if (range.first > ClaimsLayout::CELLS || range.count > ClaimsLayout::CELLS - range.first) {
+            words.setstate(std::ios::failbit);
+        }
+        note.cells.push_back(range);
+    }
+    if (!words || words.get() != ' ' || !std::getline(words, note.app, '\0') || note.pid <= 1 || note.cells.empty()) {
+        throw ProtocolException("the note of an instance is malformed: \"" + text + "\"");
+    }
+    return note;
+}
+
+}  // namespace Passenger

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pool/ApplicationQueue.h"
+
+namespace Passenger {
+
+/**
+ * What a pool process leaves with the watchdog about an instance, beside descriptors, for the pool
+ * process that follows. A plain value.
+ */
+struct InstanceNote {
+    pid_t pid = 0;
+    std::uint32_t threads = 0;
+    std::uint32_t stickyId = 0;
+    /** As Options::heartbeatTimeout when the instance was started. */
+    std::chrono::seconds heartbeatTimeout{0};
+    bool hasDescendants = false;
+    /** It takes requests, and was not told to end. */
+    bool serves = false;
+    /** RestartFiles::seen() before it was started. */
+    std::string restartFile;
+    /** Its cells, one range for each of the claims whose descriptors go with the note. */
+    std::vector<CellRange> cells;
+    /** The application's name. */
+    std::string app;
+
+    std::string toText() const;
+    /** @throws ProtocolException */
+    static InstanceNote parse(const std::string &text);
+};
+
+}  // namespace Passenger

@@ -1,0 +1,185 @@
+# frozen_string_literal: true
+
+require_relative "support/integration_test"
+require_relative "support/steady_load"
+
+# The pool process dies. Its instances live on, and the next pool process takes them over.
+class PoolAdoptionTest < IntegrationTest
+  POOL = /passenger-agent\S* pool/.freeze
+
+  serve do |made|
+    made.set("PassengerMaxPoolSize", 4)
+    made.site("rack.test", SampleApps.rack, "PassengerMinInstances 2\n")
+    made.site("sticky.test", SampleApps.rack, "PassengerStickySessions on\n")
+    made.site("http.test", SampleApps.copy("http_app"),
+              "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb $PASSENGER_SOCKET\"\n")
+    made.site("one.test", SampleApps.rack, "PassengerMaxInstances 1\n")
+  end
+
+  def setup
+    client.pid
+  end
+
+  def test_instances_live_on_and_the_next_pool_process_takes_them_over
+    before = instances("rack.test", 2)
+    kill_pool
+    assert_includes before, client.pid
+    3.times do
+      kill_pool
+      assert_equal before, instances("rack.test", 2)
+    end
+    assert_match(/event=instance\.adopted app="[^"]*" pid=#{before.first} /, server.log.text)
+  end
+
+  def test_an_application_that_speaks_http_is_not_started_again
+    before = client("http.test").get("/pid").body
+    3.times do
+      kill_pool
+      assert_equal before, client("http.test").get("/pid").body
+    end
+  end
+
+  def test_no_request_waits_for_an_application_that_starts_slowly
+    slow = SampleApps.written("sleep 3\nrun ->(_) { [200, {}, [Process.pid.to_s]] }\n")
+    made = configuration { |one| one.site("slow.test", slow) }
+    with_server(made) do |server|
+      pid = server.client.get("/").body
+      answers = SteadyLoad.during(server.client, "/", threads: 2) do |load|
+        load.wait_for("an answer") { |answer| answer.code == 200 }
+        3.times do
+          kill_pool(server)
+          load.wait_for("an adoption") { adopted?(server, pid) }
+        end
+      end
+      assert_equal [[200, pid]], answers.map { |answer| [answer.code, answer.body] }.uniq
+      puts format("\n%d requests over three deaths of the pool process, the longest took %.2f s",
+                  answers.size, answers.map(&:latency).max)
+    end
+  end
+
+  def test_a_request_in_work_is_answered_and_the_instance_is_taken_over
+    path = fifo
+    started = File.join(scratch, "started")
+    pid = client("one.test").pid
+    answer = Thread.new { client("one.test").post("/wait?fifo=#{path}&started=#{started}", "body") }
+    eventually("it has begun") { File.exist?(started) }
+    kill_pool
+    waiting = Thread.new { client("one.test").pid }
+    eventually("the take-over") { adopted?(server, pid) }
+    release(path, "finished")
+    assert_match(/finished/, assert_status(200, answer.value).body)
+    assert_equal pid, waiting.value
+  end
+
+  # A request that was begun is not run a second time.
+  def test_the_death_of_an_instance_that_was_taken_over_is_told_for_requests_of_both_times
+    path = fifo
+    started = File.join(scratch, "started")
+    pid = client("one.test").pid
+    answer = Thread.new { client("one.test").post("/wait?fifo=#{path}&started=#{started}", "body") }
+    eventually("it has begun") { File.exist?(started) }
+    kill_pool
+    waiting = Thread.new { client("one.test").pid }
+    eventually("the take-over") { adopted?(server, pid) }
+    Process.kill(:KILL, pid)
+    assert_status(502, answer.value)
+    refute_equal pid, waiting.value
+  end
+
+  def test_sticky_sessions_find_their_instance_again
+    first = client("sticky.test").get("/pid")
+    cookie = first["Set-Cookie"][/\A[^;]+/]
+    kill_pool
+    3.times do
+      assert_equal first.body, client("sticky.test").get("/pid", "Cookie" => cookie).body
+    end
+  end
+
+  def test_a_restart_that_nobody_saw_is_made_up_for
+    made = configuration { |one| one.site("rack.test", SampleApps.rack) }
+    with_server(made) do |server|
+      root = server.configuration.sites.last.root
+      old = server.client.pid
+      pool = the_pool(server)
+      ProcessInfo.stop(pool.pid)
+      FileUtils.mkdir_p(File.join(root, "tmp"))
+      FileUtils.touch(File.join(root, "tmp/restart.txt"))
+      Process.kill(:KILL, pool.pid)
+      server.client.get("/hello")
+      eventually("the new version") { server.client.pid != old }
+    end
+  end
+
+  def test_instances_of_an_application_that_nobody_asks_for_end_where_another_needs_room
+    made = configuration do |one|
+      one.set("PassengerMaxPoolSize", 1)
+      one.site("rack.test", SampleApps.rack)
+      one.site("other.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      pid = server.client("rack.test").pid
+      kill_pool(server)
+      refute_equal pid, server.client("other.test").pid
+      eventually("its end") { !ProcessInfo.read(pid)&.alive? }
+      assert_status 200, server.client("rack.test").get("/hello")
+    end
+  end
+
+  def test_instances_that_nobody_asks_for_end_after_the_idle_time
+    made = configuration do |one|
+      one.set("PassengerPoolIdleTime", 1)
+      one.site("rack.test", SampleApps.rack, "PassengerMinInstances 1\n")
+    end
+    with_server(made) do |server|
+      pid = server.client.pid
+      kill_pool(server)
+      eventually("its end") { !ProcessInfo.read(pid)&.alive? }
+      server.log.wait_for(/event=instance\.orphaned .* pid=#{pid} reason="no child has asked/)
+    end
+  end
+
+  def test_a_stopped_instance_keeps_the_next_pool_process_from_nothing
+    made = configuration do |one|
+      one.set("PassengerMaxPoolSize", 2)
+      one.site("rack.test", SampleApps.rack)
+      one.site("other.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      pid = server.client.pid
+      ProcessInfo.stop(pid)
+      kill_pool(server)
+      assert_status 200, server.client("other.test").get("/hello")
+      # It does not answer, so it is killed, and another one takes its place.
+      refute_equal pid, server.client.pid
+      assert_match(/event=instance\.not_adopted .* pid=#{pid} /, server.log.text)
+    end
+  end
+
+  private
+
+  def the_pool(of)
+    eventually("just one pool process") { (found = of.tree.matching(POOL)).one? && found.first }
+  end
+
+  # Returns when another one is there.
+  def kill_pool(of = server)
+    old = the_pool(of)
+    Process.kill(:KILL, old.pid)
+    eventually("another pool process") do
+      of.tree.matching(POOL).any? { |process| process.identity != old.identity }
+    end
+  end
+
+  def instances(site, count)
+    found = []
+    eventually("#{count} instances") do
+      found |= [client(site).pid]
+      found.size == count
+    end
+    found.sort
+  end
+
+  def adopted?(of, pid)
+    of.log.text.match?(/event=instance\.adopted .* pid=#{pid} /)
+  end
+end

@@ -1,0 +1,254 @@
+#include "pool/Orphans.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/Exceptions.h"
+#include "base/PidFd.h"
+#include "io/SocketPair.h"
+#include "shm/Claims.h"
+#include "support/Eventually.h"
+#include "support/LeakCheck.h"
+
+namespace Passenger {
+
+namespace {
+
+/** Notes what is removed. */
+class RemovedKeys final : public DescriptorStore {
+public:
+    void put(const std::string &, const std::string &, const std::vector<int> &) override {}
+    void remove(const std::string &key) override {
+        const LockGuard guard(mutex_);
+        removed_.push_back(key);
+    }
+    std::vector<std::string> all() {
+        const LockGuard guard(mutex_);
+        return removed_;
+    }
+
+private:
+    Mutex mutex_{Locks::WAITER};
+    std::vector<std::string> removed_ GUARDED_BY(mutex_);
+};
+
+/** A process as an earlier pool process has left it. */
+struct Left {
+    explicit Left(std::string app, bool serves = true) : app(std::move(app)), serves(serves) {
+        pid = ::fork();
+        if (pid == 0) {
+            ::pause();
+            ::_exit(0);
+        }
+        auto sockets = makeStreamPair();
+        control = std::move(sockets.first);
+        theirs = std::move(sockets.second);
+        int ends[2];
+        CPPUNIT_ASSERT_EQUAL(0, ::pipe2(ends, O_CLOEXEC));
+        output = FileDescriptor(ends[0]);
+        FileDescriptor(ends[1]).reset();
+    }
+    ~Left() {
+        end();
+    }
+    Left(const Left &) = delete;
+    Left &operator=(const Left &) = delete;
+
+    void end() {
+        if (pid != 0) {
+            ::kill(pid, SIGKILL);
+            ::waitpid(pid, nullptr, 0);
+            pid = 0;
+        }
+    }
+    std::string key() const {
+        return "instance:" + std::to_string(pid);
+    }
+    void restoreIn(Orphans &orphans) const {
+        InstanceNote note;
+        note.pid = pid;
+        note.threads = 2;
+        note.serves = serves;
+        note.restartFile = "12.34";
+        note.cells = {{4, 2}};
+        note.app = app;
+        std::vector<FileDescriptor> descriptors;
+        descriptors.push_back(openPidFd(pid));
+        descriptors.push_back(control.duplicate());
+        descriptors.push_back(output.duplicate());
+        descriptors.push_back(claims.memory().descriptor().duplicate());
+        orphans.restore(key(), note.toText(), std::move(descriptors));
+    }
+    bool toldToEnd() const {
+        char byte = 0;
+        return ::recv(theirs.get(), &byte, 1, MSG_DONTWAIT) == 0;
+    }
+    void claim(std::uint32_t cell) {
+        const ClaimCell mine{77, 5};
+        const auto size = static_cast<ssize_t>(sizeof(mine));
+        CPPUNIT_ASSERT_EQUAL(size, ::pwrite(claims.memory().descriptor().get(), &mine, sizeof(mine),
+                                            static_cast<off_t>(ClaimsLayout::offset(cell))));
+    }
+
+    std::string app;
+    bool serves;
+    pid_t pid = 0;
+    FileDescriptor control;
+    FileDescriptor theirs;
+    FileDescriptor output;
+    Claims claims;
+};
+
+}  // namespace
+
+class OrphansTest : public LeakCheck {
+    CPPUNIT_TEST_SUITE(OrphansTest);
+    CPPUNIT_TEST(testANoteIsReadAsItWasWritten);
+    CPPUNIT_TEST(testMalformedNotesAreRefused);
+    CPPUNIT_TEST(testOneThatServesWaitsAndIsTakenOnce);
+    CPPUNIT_TEST(testOneThatDoesNotServeIsToldToEnd);
+    CPPUNIT_TEST(testOneThatIsGivenBackIsToldToEnd);
+    CPPUNIT_TEST(testTheClaimsOfOneThatEndedSayThatItDied);
+    CPPUNIT_TEST(testTheLimitEndsThoseThatWait);
+    CPPUNIT_TEST(testThoseThatNobodyTakesAreToldToEndAfterAWhile);
+    CPPUNIT_TEST(testQueuesAreClosedAndMalformedEntriesRemoved);
+    CPPUNIT_TEST_SUITE_END();
+
+    EventLoop loop_;
+    RemovedKeys store_;
+
+public:
+    void testANoteIsReadAsItWasWritten() {
+        InstanceNote note;
+        note.pid = 4711;
+        note.threads = 3;
+        note.stickyId = 4294967295U;
+        note.heartbeatTimeout = std::chrono::seconds(30);
+        note.hasDescendants = true;
+        note.serves = true;
+        note.restartFile = "1700000000.5";
+        note.cells = {{0, 3}, {7, 3}};
+        note.app = " /srv/an app (production)\nwith a line ";
+        const InstanceNote read = InstanceNote::parse(note.toText());
+        CPPUNIT_ASSERT_EQUAL(note.toText(), read.toText());
+        CPPUNIT_ASSERT_EQUAL(note.app, read.app);
+        CPPUNIT_ASSERT_EQUAL(std::size_t{2}, read.cells.size());
+        CPPUNIT_ASSERT_EQUAL(7U, read.cells[1].first);
+    }
+
+    void testMalformedNotesAreRefused() {
+        for (const char *text :
+             {"", "x", "4711", "4711 1 0 0 0 1 - 0 app", "4711 1 0 0 0 1 - 1 0 1", "4711 1 0 0 0 1 - 1 1024 1 app",
+              "4711 1 0 0 0 1 - 1 5 4294967295 app", "1 1 0 0 0 1 - 1 0 1 app", "-5 1 0 0 0 1 - 1 0 1 app",
+              "4711 1 0 0 0 1 - 4000000000 0 1 app"}) {
+            CPPUNIT_ASSERT_THROW_MESSAGE(text, InstanceNote::parse(text), ProtocolException);
+        }
+    }
+
+    void testOneThatServesWaitsAndIsTakenOnce() {
+        Orphans orphans(loop_, store_);
+        const Left left("one");
+        left.restoreIn(orphans);
+        CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
+        CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("other"));
+        CPPUNIT_ASSERT_EQUAL(std::string("12.34"), orphans.restartFile("one").value());
+        CPPUNIT_ASSERT(!orphans.restartFile("other"));
+        CPPUNIT_ASSERT(!orphans.take("other"));
+        const std::optional<Orphan> taken = orphans.take("one");
+        CPPUNIT_ASSERT(taken);
+        CPPUNIT_ASSERT_EQUAL(left.pid, taken->left.pid);
+        CPPUNIT_ASSERT(!orphans.take("one"));
+        CPPUNIT_ASSERT(!left.toldToEnd());
+        CPPUNIT_ASSERT(store_.all().empty());
+    }
+
+    void testOneThatDoesNotServeIsToldToEnd() {
+        Orphans orphans(loop_, store_);
+        const Left left("one", false);
+        left.restoreIn(orphans);
+        CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
+        CPPUNIT_ASSERT(left.toldToEnd());
+    }
+
+    void testOneThatIsGivenBackIsToldToEnd() {
+        Orphans orphans(loop_, store_);
+        Left left("one");
+        const std::string key = left.key();
+        left.restoreIn(orphans);
+        orphans.giveBack(std::move(*orphans.take("one")));
+        CPPUNIT_ASSERT(left.toldToEnd());
+        CPPUNIT_ASSERT(!orphans.take("one"));
+        left.end();
+        CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{key}; }));
+    }
+
+    void testTheClaimsOfOneThatEndedSayThatItDied() {
+        Orphans orphans(loop_, store_);
+        Left left("one");
+        left.restoreIn(orphans);
+        left.claim(3);
+        left.claim(5);
+        left.end();
+        CPPUNIT_ASSERT(eventually([&] { return !store_.all().empty(); }));
+        CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{77}, left.claims.all()[3].channel);
+        CPPUNIT_ASSERT_EQUAL(std::uint64_t{77} | ClaimsLayout::DIED, left.claims.all()[5].channel);
+    }
+
+    void testTheLimitEndsThoseThatWait() {
+        Orphans orphans(loop_, store_);
+        const Left one("one");
+        const Left other("other");
+        one.restoreIn(orphans);
+        other.restoreIn(orphans);
+        orphans.limit(2);
+        CPPUNIT_ASSERT(!one.toldToEnd() && !other.toldToEnd());
+        orphans.limit(1);
+        CPPUNIT_ASSERT(one.toldToEnd() != other.toldToEnd());
+        orphans.limit(0);
+        CPPUNIT_ASSERT(one.toldToEnd() && other.toldToEnd());
+    }
+
+    void testThoseThatNobodyTakesAreToldToEndAfterAWhile() {
+        Orphans orphans(loop_, store_);
+        const Left left("one");
+        left.restoreIn(orphans);
+        orphans.wait(std::chrono::milliseconds(0));
+        orphans.wait(std::chrono::milliseconds(1));
+        CPPUNIT_ASSERT(eventually([&] { return left.toldToEnd(); }));
+    }
+
+    void testQueuesAreClosedAndMalformedEntriesRemoved() {
+        Orphans orphans(loop_, store_);
+        auto sockets = makeStreamPair();
+        std::vector<FileDescriptor> queue;
+        queue.push_back(std::move(sockets.first));
+        orphans.restore("queue:0:1", "one", std::move(queue));
+        char byte = 0;
+        CPPUNIT_ASSERT_EQUAL(ssize_t{0}, ::recv(sockets.second.get(), &byte, 1, MSG_DONTWAIT));
+        orphans.restore("instance:5", "5 0", {});
+        orphans.restore("unknown", "", {});
+        CPPUNIT_ASSERT((store_.all() == std::vector<std::string>{"queue:0:1", "instance:5", "unknown"}));
+        const Left left("one");
+        std::vector<FileDescriptor> descriptors;
+        for (const FileDescriptor *each : {&left.output, &left.control, &left.output, &left.output}) {
+            descriptors.push_back(each->duplicate());
+        }
+        orphans.restore(left.key(), "nonsense", std::move(descriptors));
+        CPPUNIT_ASSERT(left.toldToEnd());
+        CPPUNIT_ASSERT_EQUAL(left.key(), store_.all().back());
+    }
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(OrphansTest);
+
+}  // namespace Passenger
