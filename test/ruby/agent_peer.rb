@@ -53,6 +53,10 @@ module PhusionPassenger
         @socket.read
       end
 
+      def answered?(seconds)
+        !@socket.io.wait_readable(seconds).nil?
+      end
+
       # `inherited`: descriptors that the spawn server gets beside its socket.
       def initialize(*arguments, inherited: {})
         ours, theirs = Peers.pair(:STREAM)
@@ -64,12 +68,17 @@ module PhusionPassenger
         @started = []
       end
 
+      # With a block the process waits for the gate, which is the block's argument.
       def start(role, ruby: RbConfig.ruby, profile: false, environment: {})
         process, *theirs = prepare
         process.boot, boot = Peers.pair(:STREAM)
         theirs << boot
+        gate, their_gate = Peers.pair(:STREAM) if block_given?
+        theirs << their_gate if gate
         @socket.write(33, role, ruby, profile ? "1" : "0", *environment.flatten,
                       descriptors: theirs)
+        their_gate&.close
+        yield gate if gate
         answer = @socket.read
         process.pid = answer.fields[0].to_i if answer.type == 34
         [answer, process]

@@ -89,6 +89,23 @@ module PhusionPassenger
       refute_predicate LoginShell.new("/nowhere/bash"), :usable?
     end
 
+    def test_a_process_with_a_gate_executes_nothing_before_the_agent_lets_it
+      forked = nil
+      answer, process = @agent.start("instance") do |socket|
+        gate = PhusionPassenger::FrameSocket.new(socket)
+        forked = gate.read
+        refute @agent.answered?(0.1)
+        gate.write(PhusionPassenger::Frame::Spawn::GO)
+      end
+      assert_equal [37, 34], [forked.type, answer.type]
+      assert_equal 48, process.read.type
+    end
+
+    def test_a_gate_that_closes_ends_the_start
+      answer, = @agent.start("instance") { |socket| [socket.readpartial(8), socket.close] }
+      assert_equal [35, "process forked"], [answer.type, answer.fields[0]]
+    end
+
     def test_the_umask_is_022
       usual = File.umask(0o077)
       @agent.close

@@ -33,6 +33,8 @@ enum class FrameType : std::uint16_t {
     SPAWN_STARTED = 34,
     SPAWN_FAILED = 35,
     SPAWN_IDLE = 36,
+    SPAWN_FORKED = 37,
+    SPAWN_GO = 38,
     // agent <-> preloader, instance
     PROCESS_HELLO = 48,
     LOAD = 49,
@@ -73,7 +75,8 @@ enum class FrameType : std::uint16_t {
     RIGHTS_SIGNAL = 98,
     RIGHTS_REQUEST = 99,
     RIGHTS_DONE = 100,
-    RIGHTS_ROOM = 101
+    RIGHTS_ROOM = 101,
+    RIGHTS_END_GROUP = 102
 };
 
 /** The agent's byte on the connect socket, without a descriptor: it has none for a connection. */

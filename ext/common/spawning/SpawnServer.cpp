@@ -182,15 +182,39 @@ bool SpawnServer::alive() const {
     return !waitPidFd(process_.pidFd(), 0ms);
 }
 
+/** Without FORKED there is no process: the spawn server says why. */
+void SpawnServer::answerForked(const StartRequest &request, FrameSocket gate, Deadline deadline) {
+    gate.refuseDescriptors();
+    try {
+        const Frame forked = gate.receive(deadline);
+        if (forked.type != FrameType::SPAWN_FORKED || forked.sender.uid != uid_) {
+            throw ProtocolException("the spawn server's process sent an unexpected frame");
+        }
+        request.forked(forked.sender.pid);
+        gate.send(Frame(FrameType::SPAWN_GO), deadline);
+    } catch (const EndOfFileException &) {
+    }
+}
+
 StartedProcess SpawnServer::start(const StartRequest &request, Deadline deadline) {
     const Frame frame = makeStartFrame(request);
     auto ends = ProcessEnds::make();
     auto boot = makeStreamPair();
     auto theirs = ends.theirs();
     theirs.push_back(boot.second.get());
+    auto gate = makeStreamPair();
+    if (request.forked) {
+        enablePeerCredentials(gate.first);
+        denyDescriptors(gate.first);
+        theirs.push_back(gate.second.get());
+    }
     control_.send(frame, theirs, deadline);
     ends.closeTheirs();
     boot.second.reset();
+    gate.second.reset();
+    if (request.forked) {
+        answerForked(request, FrameSocket(FileDescriptor::foreign(gate.first.release())), deadline);
+    }
 
     const Frame answer = control_.receive(deadline);
     switch (answer.type) {

@@ -66,6 +66,7 @@ public:
     StartedProcess start(const StartRequest &request, Deadline deadline);
 
 private:
+    void answerForked(const StartRequest &request, FrameSocket gate, Deadline deadline);
     void launch(const SpawnSettings &settings, const Identity &identity);
     void receiveHello(const std::string &user, Deadline deadline);
     [[noreturn]] void failToStart(const std::string &why);

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <sys/types.h>
+
+#include <functional>
 #include <map>
 #include <string>
 
@@ -26,6 +29,9 @@ struct StartRequest {
     /** The application's options, by which the rights process determines its user again
      *  (SpawnServerStart::claim). */
     std::map<std::string, std::string> claim{};
+    /** Called with the process's pid, as told by the kernel, before the process executes anything.
+     *  Empty: the process does not wait. */
+    std::function<void(pid_t)> forked{};
 };
 
 }  // namespace Passenger

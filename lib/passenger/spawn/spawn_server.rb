@@ -99,7 +99,8 @@ module PhusionPassenger
         raise StartFailed.new("spawn server asked", "frame #{frame.type} is unknown")
       end
 
-      @control.write(Frame::Spawn::STARTED, *start(frame, *frame.take_descriptors(4)))
+      count = [frame.descriptors.size, 4].max
+      @control.write(Frame::Spawn::STARTED, *start(frame, *frame.take_descriptors([count, 5].min)))
     rescue StartFailed => e
       @control.write(Frame::Spawn::FAILED, e.step, e.message, *e.done)
     ensure
@@ -108,7 +109,7 @@ module PhusionPassenger
 
     # Returns the pid of the process and of its keeper, "1" if a login shell starts it, and the
     # steps with their milliseconds.
-    def start(frame, control, output, wait_status, boot)
+    def start(frame, control, output, wait_status, boot, gate = nil)
       role, command, profile = (0..2).map { |index| frame.text(index) }
       unless ROLES.include?(role)
         raise StartFailed.new("spawn server asked", "there is no role #{role.inspect}")
@@ -119,7 +120,7 @@ module PhusionPassenger
       shell = nil unless profile == "1" && shell.usable?
       reader, writer = IO.pipe(binmode: true)
       @step_begun = now
-      keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer) do
+      keeper = fork_keeper(BootKeeper.new(boot, wait_status), control, output, writer, gate) do
         become(shell, [command, argument_for(role)], frame.map(3), control, output)
       end
       writer.close
@@ -135,18 +136,32 @@ module PhusionPassenger
 
     # Forks the keeper, which forks the process. `writer` gets the pid of the process and the
     # block's failure.
-    def fork_keeper(keeper, control, output, writer, &block)
+    def fork_keeper(keeper, control, output, writer, gate, &block)
       fork do
         @control.close
         @wait_statuses.forget
-        keeper.start { tell(writer, &block) }
-        [control, output, writer].each(&:close)
+        keeper.start do
+          wait_at(gate) if gate
+          tell(writer, &block)
+        end
+        [control, output, writer, gate].each { |io| io&.close }
         keeper.watch
       rescue SystemCallError => e
         writer.write("\0#{@forked}\0#{e.message}")
       ensure
         exit!(1)
       end
+    end
+
+    # Runs in the new process, before it executes anything. The agent takes the process's pid from
+    # the kernel. Without an answer the agent has given the start up.
+    def wait_at(gate)
+      socket = FrameSocket.new(gate)
+      socket.write(Frame::Spawn::FORKED)
+      exit!(1) unless socket.read
+      socket.close
+    rescue SystemCallError, ProtocolError
+      exit!(1)
     end
 
     # Runs in the new process. Writes its pid, each finished step and, after a zero byte, the

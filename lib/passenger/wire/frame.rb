@@ -22,6 +22,8 @@ module PhusionPassenger
       STARTED = 34
       FAILED = 35
       IDLE = 36
+      FORKED = 37
+      GO = 38
     end
 
     # Control socket of preloaders and instances.
