@@ -41,6 +41,7 @@ EXTRA_DIST += \
     %D%/decisions/0027-rights-process.md \
     %D%/decisions/0028-system-calls.md \
     %D%/decisions/0029-adoption.md \
+    %D%/decisions/0030-control-groups.md \
     %D%/decisions/README.md \
     %D%/performance/httpd.md \
     %D%/performance/memory.md \

@@ -43,7 +43,8 @@ constexpr std::array VERBS{RightsVerb::USER_OF,
                            RightsVerb::REMOVE_SOCKET_FOLDERS,
                            RightsVerb::MAKE_REGISTRY,
                            RightsVerb::REMOVE_REGISTRY,
-                           RightsVerb::DESCRIPTOR_LOG};
+                           RightsVerb::DESCRIPTOR_LOG,
+                           RightsVerb::PLACE};
 /** Bits of the first byte of an input. */
 constexpr unsigned ONE_USER = 1;
 constexpr unsigned NO_GRANTS = 2;
@@ -120,6 +121,17 @@ public:
     bool signal(const FileDescriptor & /*pidFd*/, int /*signal*/) override {
         std::abort();
     }
+    void useGroups(pid_t /*agent*/) override {
+        std::abort();
+    }
+    bool places() const noexcept override {
+        return true;
+    }
+    Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override {
+        std::abort();
+    }
+    void endGroup(const std::string & /*group*/) noexcept override {}
+    void endEarlierGroups(pid_t /*pool*/, const std::vector<std::string> & /*kept*/) noexcept override {}
     void giveRoom(const FileDescriptor & /*socket*/, int bytes) noexcept override {
         require(bytes >= 0);
     }

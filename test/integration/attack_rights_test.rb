@@ -14,7 +14,7 @@ class AttackRightsTest < IntegrationTest
     serve do |made|
       made.set("PassengerMaxPoolSize", 40)
       made.site("victim.test", handed(SampleApps.rack, "a"),
-                "PassengerUser #{MadeUsers["a"].name}\n")
+                "PassengerUser #{MadeUsers["a"].name}\nPassengerTasksMax 500\n")
       made.site("command.test", handed(SampleApps.copy("http_app"), "a"),
                 "PassengerAppStartCommand \"#{RbConfig.ruby} server.rb\"\n" \
                 "PassengerUser #{MadeUsers["a"].name}\nSetEnv RUBYOPT -W:no-deprecated\n")
@@ -82,7 +82,7 @@ class AttackRightsTest < IntegrationTest
     File.write(code, format(TELL, place: @traces, what: "preloaded"))
     File.chmod(0o644, code)
     ask(root("victim"), "env:RUBYOPT" => "-r#{code}", "user" => victim.name,
-                        "environment" => "preloaded")
+                        "environment" => "preloaded", "tasks_max" => "500")
     server.log.wait_for(/event=spawn.variable_ignored app=\S+ .*name="RUBYOPT"/, from: @position)
     eventually("an instance") { server.tree.matching(/RubyApp: .*preloaded/).any? }
     assert_empty traces
@@ -92,6 +92,14 @@ class AttackRightsTest < IntegrationTest
     name = "#{root("victim")} (production) as #{victim.name}"
     assert_refused(/no PassengerAppGroupName "#{Regexp.escape(name)}"/, "app_group_name" => name)
     assert_status 200, client("victim.test").get("/hello")
+  end
+
+  def test_an_application_has_the_limits_of_its_own_virtual_host
+    assert_refused(/no PassengerTasksMax 501/, "tasks_max" => "501")
+    ask(root("victim"), "environment" => "unlimited", "user" => victim.name)
+    server.log.wait_for(/error="the virtual host of the folder #{root("victim")} has other limits/,
+                        from: @position)
+    assert_empty server.tree.matching(/RubyApp: .*unlimited/)
   end
 
   private

@@ -21,6 +21,9 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testAnApplicationMayHaveTheNameOfItsFolderOnly);
     CPPUNIT_TEST(testAUserIsGrantedForTheFoldersOfTheVirtualHost);
     CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
+    CPPUNIT_TEST(testALimitThatNoPlaceNamesIsRefusedByItsDirective);
+    CPPUNIT_TEST(testALimitOfTheServerIsNotLeftOut);
+    CPPUNIT_TEST(testAFolderHasTheLimitsOfItsOwnVirtualHost);
     CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
     CPPUNIT_TEST(testUnknownLinesAreIgnored);
     CPPUNIT_TEST(testEarlierGrantsCountForAWhile);
@@ -179,6 +182,42 @@ public:
         CPPUNIT_ASSERT(!grants.coversFolder(options));
         options.appRoot = folder.path();
         CPPUNIT_ASSERT_MESSAGE("the document root ends with a slash", grants.coversFolder(options));
+    }
+
+    void testALimitThatNoPlaceNamesIsRefusedByItsDirective() {
+        const Grants grants("server\nruby /usr/bin/ruby\nserver\ntasks_max 30\n");
+        Options limited = options();
+        CPPUNIT_ASSERT(!grants.refusal(limited));
+        limited.tasksMax = 30;
+        CPPUNIT_ASSERT(!grants.refusal(limited));
+        limited.tasksMax = 31;
+        CPPUNIT_ASSERT(grants.refusal(limited).value().find("PassengerTasksMax 31") != std::string::npos);
+    }
+
+    void testALimitOfTheServerIsNotLeftOut() {
+        const Grants grants("server\nruby /usr/bin/ruby\nmemory_max 500\nlimited memory_max\nserver\nmemory_max 800\n");
+        Options limited = options();
+        CPPUNIT_ASSERT(grants.refusal(limited).has_value());
+        for (const unsigned megabytes : {500, 800}) {
+            limited.memoryMax = megabytes;
+            CPPUNIT_ASSERT(!grants.refusal(limited));
+        }
+    }
+
+    void testAFolderHasTheLimitsOfItsOwnVirtualHost() {
+        const Grants grants(
+            "server\nruby /usr/bin/ruby\nserver\ndocument_root /srv/a/public\ntasks_max 30\nlimited tasks_max\n"
+            "server\ndocument_root /srv/b/public\ntasks_max 90\nlimited tasks_max\n");
+        Options limited = options();
+        for (const unsigned tasks : {0, 30, 90}) {
+            limited.tasksMax = tasks;
+            limited.appRoot = "/srv/a";
+            CPPUNIT_ASSERT_EQUAL(tasks != 30, grants.limitRefusal(limited).has_value());
+            limited.appRoot = "/srv/b";
+            CPPUNIT_ASSERT_EQUAL(tasks != 90, grants.limitRefusal(limited).has_value());
+            limited.appRoot = "/srv/behind/an/alias";
+            CPPUNIT_ASSERT(!grants.limitRefusal(limited));
+        }
     }
 
     void testVariablesOfLoadersNeedAGrant() {

@@ -23,6 +23,8 @@ check_PROGRAMS += %D%/unit_tests
     %D%/BufferedBodyTest.cpp \
     %D%/CachePolicyTest.cpp \
     %D%/CgiEnvironmentTest.cpp \
+    %D%/CgroupPlaceTest.cpp \
+    %D%/CgroupsTest.cpp \
     %D%/ChannelRegistryTest.cpp \
     %D%/ChildProcessTest.cpp \
     %D%/ClockTest.cpp \

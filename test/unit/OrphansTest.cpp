@@ -136,26 +136,30 @@ public:
         note.hasDescendants = true;
         note.serves = true;
         note.restartFile = "1700000000.5";
+        note.group = "app-u1-p2-3";
         note.cells = {{0, 3}, {7, 3}};
         note.app = " /srv/an app (production)\nwith a line ";
         const InstanceNote read = InstanceNote::parse(note.toText());
         CPPUNIT_ASSERT_EQUAL(note.toText(), read.toText());
         CPPUNIT_ASSERT_EQUAL(note.app, read.app);
+        CPPUNIT_ASSERT_EQUAL(note.group, read.group);
+        note.group.clear();
+        CPPUNIT_ASSERT_EQUAL(std::string(), InstanceNote::parse(note.toText()).group);
         CPPUNIT_ASSERT_EQUAL(std::size_t{2}, read.cells.size());
         CPPUNIT_ASSERT_EQUAL(7U, read.cells[1].first);
     }
 
     void testMalformedNotesAreRefused() {
         for (const char *text :
-             {"", "x", "4711", "4711 1 0 0 0 1 - 0 app", "4711 1 0 0 0 1 - 1 0 1", "4711 1 0 0 0 1 - 1 1024 1 app",
-              "4711 1 0 0 0 1 - 1 5 4294967295 app", "1 1 0 0 0 1 - 1 0 1 app", "-5 1 0 0 0 1 - 1 0 1 app",
-              "4711 1 0 0 0 1 - 4000000000 0 1 app"}) {
+             {"", "x", "4711", "4711 1 0 0 0 1 - - 0 app", "4711 1 0 0 0 1 - - 1 0 1",
+              "4711 1 0 0 0 1 - - 1 1024 1 app", "4711 1 0 0 0 1 - - 1 5 4294967295 app", "1 1 0 0 0 1 - - 1 0 1 app",
+              "-5 1 0 0 0 1 - - 1 0 1 app", "4711 1 0 0 0 1 - - 4000000000 0 1 app"}) {
             CPPUNIT_ASSERT_THROW_MESSAGE(text, InstanceNote::parse(text), ProtocolException);
         }
     }
 
     void testOneThatServesWaitsAndIsTakenOnce() {
-        Orphans orphans(loop_, store_);
+        Orphans orphans(loop_, store_, {});
         const Left left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
@@ -172,7 +176,7 @@ public:
     }
 
     void testOneThatDoesNotServeIsToldToEnd() {
-        Orphans orphans(loop_, store_);
+        Orphans orphans(loop_, store_, {});
         const Left left("one", false);
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
@@ -180,7 +184,7 @@ public:
     }
 
     void testOneThatIsGivenBackIsToldToEnd() {
-        Orphans orphans(loop_, store_);
+        Orphans orphans(loop_, store_, {});
         Left left("one");
         const std::string key = left.key();
         left.restoreIn(orphans);
@@ -192,7 +196,7 @@ public:
     }
 
     void testTheClaimsOfOneThatEndedSayThatItDied() {
-        Orphans orphans(loop_, store_);
+        Orphans orphans(loop_, store_, {});
         Left left("one");
         left.restoreIn(orphans);
         left.claim(3);
@@ -205,7 +209,7 @@ public:
     }
 
     void testTheLimitEndsThoseThatWait() {
-        Orphans orphans(loop_, store_);
+        Orphans orphans(loop_, store_, {});
         const Left one("one");
         const Left other("other");
         one.restoreIn(orphans);
@@ -219,7 +223,7 @@ public:
     }
 
     void testThoseThatNobodyTakesAreToldToEndAfterAWhile() {
-        Orphans orphans(loop_, store_);
+        Orphans orphans(loop_, store_, {});
         const Left left("one");
         left.restoreIn(orphans);
         orphans.wait(std::chrono::milliseconds(0));
@@ -228,7 +232,7 @@ public:
     }
 
     void testQueuesAreClosedAndMalformedEntriesRemoved() {
-        Orphans orphans(loop_, store_);
+        Orphans orphans(loop_, store_, {});
         auto sockets = makeStreamPair();
         std::vector<FileDescriptor> queue;
         queue.push_back(std::move(sockets.first));

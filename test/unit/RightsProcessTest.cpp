@@ -36,7 +36,8 @@ constexpr std::chrono::seconds LIMIT{60};
 constexpr const char *VERBS[] = {
     RightsVerb::USER_OF, RightsVerb::START_SPAWN_SERVER, RightsVerb::START_PRE_START, RightsVerb::APPEND,
     RightsVerb::READ,    RightsVerb::MODIFIED,           RightsVerb::WATCH,           RightsVerb::FACTS,
-    RightsVerb::MEMORY,  RightsVerb::REMOVE_REGISTRY,    RightsVerb::DESCRIPTOR_LOG,  "no_such_verb"};
+    RightsVerb::MEMORY,  RightsVerb::REMOVE_REGISTRY,    RightsVerb::DESCRIPTOR_LOG,  RightsVerb::PLACE,
+    "no_such_verb"};
 constexpr const char *VALUES[] = {"",
                                   "0",
                                   "1",

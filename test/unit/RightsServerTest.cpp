@@ -77,6 +77,8 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testFactsAboutAProcessThatTheAgentHasNotStartedAreRefused);
     CPPUNIT_TEST(testASignalReachesProcessesOfApplicationsOnly);
     CPPUNIT_TEST(testOtherSignalsAreRefused);
+    CPPUNIT_TEST(testAProcessGetsIntoGroupsOfItsUserOnly);
+    CPPUNIT_TEST(testOnlyProcessesOfApplicationsGetIntoGroups);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -96,8 +98,9 @@ public:
     }
 
     void testARequestWithoutItsFieldsIsRefused() {
-        for (const char *verb : {RightsVerb::START_SPAWN_SERVER, RightsVerb::APPEND, RightsVerb::MODIFIED,
-                                 RightsVerb::WATCH, RightsVerb::FACTS, RightsVerb::MEMORY, RightsVerb::MAKE_REGISTRY}) {
+        for (const char *verb :
+             {RightsVerb::START_SPAWN_SERVER, RightsVerb::APPEND, RightsVerb::MODIFIED, RightsVerb::WATCH,
+              RightsVerb::FACTS, RightsVerb::MEMORY, RightsVerb::MAKE_REGISTRY, RightsVerb::PLACE}) {
             assertRefused({verb}, "");
         }
         assertRefused({}, "");
@@ -195,7 +198,36 @@ public:
         }
     }
 
+    void testAProcessGetsIntoGroupsOfItsUserOnly() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child child(NOBODY);
+        CPPUNIT_ASSERT(place(child, "").type == FrameType::RIGHTS_DONE);
+        for (const char *group : {"app-u1-p2-3", "..", "../../app", "app"}) {
+            const Frame answer = place(child, group);
+            CPPUNIT_ASSERT_MESSAGE(group, answer.type == FrameType::AGENT_FAILED);
+            CPPUNIT_ASSERT(answer.field(1).find("none of the user of process") != std::string::npos);
+        }
+    }
+
+    void testOnlyProcessesOfApplicationsGetIntoGroups() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child roots(0);
+        const Child one(NOBODY);
+        CPPUNIT_ASSERT(place(roots, "").field(1).find("runs as root") != std::string::npos);
+        CPPUNIT_ASSERT(place(one, "", roots.pid()).field(1).find("none of the agent's") != std::string::npos);
+    }
+
 private:
+    Frame place(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0"});
+        request.descriptors.push_back(child.pidFd().duplicate());
+        return server_.answer(std::move(request), agent);
+    }
+
     static constexpr uid_t NOBODY = 65534;
 
     static std::string nobody() {

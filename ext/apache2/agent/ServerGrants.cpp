@@ -59,7 +59,8 @@ void addVariables(Lines &lines, apr_pool_t *pool, const ap_directive_t *directiv
 /** Whether the agent has to know the folders of these grants. */
 bool bindsFolders(const Lines &lines) {
     return std::any_of(lines.begin(), lines.end(), [](const std::string &line) {
-        return line.starts_with("user ") || line.starts_with("group ") || line.starts_with("start_command ");
+        return line.starts_with("user ") || line.starts_with("group ") || line.starts_with("start_command ") ||
+               line.starts_with("limited ");
     });
 }
 

@@ -98,6 +98,21 @@ inline constexpr std::array APPLICATION{
               number(&Settings::hardMemoryLimit, 0, MANY).sets(&Options::hardMemoryLimit), "0",
               "memory in MB, measured every five seconds, above which an instance is killed together with its "
               "requests; 0: never"},
+    Directive{
+        "PassengerMemoryMax", Context::APPLICATION,
+        number(&Settings::memoryMax, 0, MANY).sets(&Options::memoryMax).granted("memory_max"), "0",
+        "MB of memory that all processes of the application may have together; beyond it the kernel frees what it "
+        "can, and then kills one of them. Needs a control group (OPERATIONS.md). 0: no limit"},
+    Directive{
+        "PassengerCpuWeight", Context::APPLICATION,
+        number(&Settings::cpuWeight, 0, 10000).sets(&Options::cpuWeight).granted("cpu_weight"), "0",
+        "share of the processors that the application's processes get together while others want them, too: 50 is "
+        "half as much as an application with 100. Needs a control group (OPERATIONS.md). 0: 100"},
+    Directive{
+        "PassengerTasksMax", Context::APPLICATION,
+        number(&Settings::tasksMax, 0, INT_MAX).sets(&Options::tasksMax).granted("tasks_max"), "0",
+        "processes and threads that the application may have together; a further one cannot be made (EAGAIN). Needs "
+        "a control group (OPERATIONS.md). 0: no limit"},
     Directive{"PassengerMaxRequestQueueSize", Context::APPLICATION,
               number(&Settings::maxRequestQueueSize, 0, INT_MAX).sets(&Options::maxQueueSize), "100",
               "requests of the application that may wait for an instance; a further request gets 503, after 15 ms at "

@@ -111,6 +111,8 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
                 return settings.*member;
             } else if constexpr (std::is_same_v<Member, Settings::List>) {
                 return Settings::items(settings.*member).back();
+            } else if constexpr (std::is_same_v<Member, Settings::Number>) {
+                return apr_itoa(cmd->pool, (settings.*member).value_or(0));
             } else {
                 return nullptr;
             }
@@ -121,6 +123,10 @@ void noteGrant(const cmd_parms *cmd, const Directive &directive, const Settings 
         global.grants = apr_array_make(cmd->pool, 1, sizeof(Settings::Grant));
     }
     *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, directive.field.grant, value};
+    if (std::holds_alternative<Settings::Number Settings::*>(directive.field.member) && cmd->path == nullptr) {
+        *static_cast<Settings::Grant *>(apr_array_push(global.grants)) = {cmd->server, "limited",
+                                                                          directive.field.grant};
+    }
 }
 
 /** @return whether the host of a URL has something before an @ */

@@ -109,6 +109,10 @@ struct Settings {
     /** MB. */
     Number memoryLimit;
     Number hardMemoryLimit;
+    /** MB. */
+    Number memoryMax;
+    Number cpuWeight;
+    Number tasksMax;
     Flag loadShellEnvvars;
     Flag preloadBundler;
     Flag rollingRestarts;

@@ -98,6 +98,7 @@ public:
     void begin(const AgentSettings &settings, FileDescriptor serverSocket) override {
         useSettings(settings);
         prepareSpawnDir(settings);
+        Rights::ofThisProcess().useGroups(::getppid());
         manager_.emplace(loop_, spawnSettings(settings));
         startSpawnServer(settings.requireSpawnServer);
         noticeUser();
@@ -115,6 +116,7 @@ public:
         for (StoreEntry &entry : std::exchange(restored_, {})) {
             pool_->restore(entry.key, entry.note, std::move(entry.descriptors));
         }
+        Rights::ofThisProcess().endEarlierGroups(::getpid(), factory_->groupNames());
         restarts_.emplace(
             RestartWatch::Parts{[this] { return pool_->restartFolders(); }, [this] { pool_->checkRestarts(); }},
             settings.statThrottleRate);
@@ -163,6 +165,7 @@ public:
             while (pool_->getCount() > 0 && std::chrono::steady_clock::now() < deadline) {
                 std::this_thread::sleep_for(milliseconds(5));
             }
+            factory_->keepGroups();
             pool_.reset();
         }
         factory_.reset();

@@ -62,6 +62,9 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("max_requests", options.maxRequests);
     number("memory_limit", options.memoryLimit);
     number("hard_memory_limit", options.hardMemoryLimit);
+    number("memory_max", options.memoryMax);
+    number("cpu_weight", options.cpuWeight);
+    number("tasks_max", options.tasksMax);
     number("max_request_queue_size", options.maxQueueSize);
     flag("rolling_restarts", options.rollingRestarts);
     flag("sticky_sessions", options.stickySessions);

@@ -74,6 +74,11 @@ struct Options {
     unsigned memoryLimit = 0;
     /** MB of memory above which an instance is killed at once; 0: never. */
     unsigned hardMemoryLimit = 0;
+    /** Limits of all of the application's processes together, where the system has control groups.
+     *  0: none. MB; a weight from 1 to 10000, instead of 100; processes and threads. */
+    unsigned memoryMax = 0;
+    unsigned cpuWeight = 0;
+    unsigned tasksMax = 0;
     /** Requests that may wait; a further request is refused. 0: no limit. */
     unsigned maxQueueSize = 100;
     /** The application's requests in flight from which a further request is refused instead of

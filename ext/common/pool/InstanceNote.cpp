@@ -9,10 +9,16 @@
 
 namespace Passenger {
 
+namespace {
+
+constexpr const char *NO_GROUP = "-";
+
+}  // namespace
+
 /** The name of the application comes last, since it may have spaces. */
 std::string InstanceNote::toText() const {
-    std::string text = fmt::format("{} {} {} {} {:d} {:d} {} {}", pid, threads, stickyId, heartbeatTimeout.count(),
-                                   hasDescendants, serves, restartFile, cells.size());
+    std::string text = fmt::format("{} {} {} {} {:d} {:d} {} {} {}", pid, threads, stickyId, heartbeatTimeout.count(),
+                                   hasDescendants, serves, restartFile, group.empty() ? NO_GROUP : group, cells.size());
     for (const CellRange &range : cells) {
         text += fmt::format(" {} {}", range.first, range.count);
     }
@@ -25,7 +31,10 @@ InstanceNote InstanceNote::parse(const std::string &text) {
     std::chrono::seconds::rep heartbeat = 0;
     std::size_t ranges = 0;
     words >> note.pid >> note.threads >> note.stickyId >> heartbeat >> note.hasDescendants >> note.serves >>
-        note.restartFile >> ranges;
+        note.restartFile >> note.group >> ranges;
+    if (note.group == NO_GROUP) {
+        note.group.clear();
+    }
     note.heartbeatTimeout = std::chrono::seconds(heartbeat);
     for (std::size_t i = 0; i < ranges && words; i++) {
         CellRange range;

@@ -26,6 +26,8 @@ struct InstanceNote {
     bool serves = false;
     /** RestartFiles::seen() before it was started. */
     std::string restartFile;
+    /** The application's control group; empty: none. */
+    std::string group{};
     /** Its cells, one range for each of the claims whose descriptors go with the note. */
     std::vector<CellRange> cells;
     /** The application's name. */

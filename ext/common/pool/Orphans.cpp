@@ -20,8 +20,8 @@ constexpr std::size_t PROCESS_DESCRIPTORS = 3;
 
 }  // namespace
 
-Orphans::Orphans(EventLoop &loop, DescriptorStore &store)
-    : loop_(loop), store_(store), timer_(loop, [this] { limit(0); }) {}
+Orphans::Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup)
+    : loop_(loop), store_(store), findGroup_(std::move(findGroup)), timer_(loop, [this] { limit(0); }) {}
 
 Orphans::~Orphans() {
     // On the loop: a watcher's destructor waits for a running callback, and the callback needs this
@@ -63,7 +63,8 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
                    .pidFd = std::move(descriptors[0]),
                    .control = std::move(descriptors[1]),
                    .output = std::move(descriptors[2]),
-                   .hasDescendants = note.hasDescendants};
+                   .hasDescendants = note.hasDescendants,
+                   .group = note.group.empty() ? nullptr : findGroup_(note.app, note.group)};
     auto claims = std::make_shared<FormerClaims>();
     const std::size_t parts = std::min(note.cells.size(), descriptors.size() - PROCESS_DESCRIPTORS);
     for (std::size_t i = 0; i < parts; i++) {

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,7 +42,10 @@ struct Orphan {
  */
 class Orphans {
 public:
-    Orphans(EventLoop &loop, DescriptorStore &store);
+    /** As SpawnerFactory::groupNamed(). */
+    using FindGroup = std::function<AppGroupPtr(const std::string &app, const std::string &name)>;
+
+    Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup);
     ~Orphans();
     Orphans(const Orphans &) = delete;
     Orphans &operator=(const Orphans &) = delete;
@@ -79,6 +83,7 @@ private:
 
     EventLoop &loop_;
     DescriptorStore &store_;
+    const FindGroup findGroup_;
     mutable Mutex mutex_{Locks::ORPHANS};
     /** By key. */
     std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);

@@ -52,7 +52,9 @@ struct PoolContext {
     DescriptorStore &store;
     CpuLoad &cpu;
 
-    Orphans orphans{loop, store};
+    Orphans orphans{loop, store, [&factory = factory](const std::string &app, const std::string &name) {
+                        return factory.groupNamed(app, name);
+                    }};
 
     /**
      * Guards the Pool, all Groups and Processes. Taken before the registry's lock; never held

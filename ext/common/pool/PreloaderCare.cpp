@@ -58,7 +58,7 @@ std::optional<SpawnException> PreloaderCare::fork(PoolContext &context, const Pr
         }
     };
     try {
-        spawner.refork(options, WarmInstance{instance->pid(), instance->parts().origin, send});
+        spawner.refork(options, WarmInstance{instance->pid(), instance->parts().origin, send, instance->parts().group});
     } catch (const SpawnException &error) {
         return error;
     } catch (const std::exception &error) {

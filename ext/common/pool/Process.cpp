@@ -75,6 +75,7 @@ InstanceNote Process::note(const std::string &app) const {
             .hasDescendants = parts_.hasDescendants,
             .serves = state == State::SERVING,
             .restartFile = restartFile,
+            .group = parts_.group ? parts_.group->name() : "",
             .cells = {socket.cells},
             .app = app};
 }

@@ -37,6 +37,20 @@ constexpr std::array FIELDS{
     GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
 };
 
+/** A limit of an application. 0 is the default: none. */
+struct LimitField {
+    const char *key;
+    const char *directive;
+    unsigned Options::*option;
+};
+
+constexpr std::array LIMITS{
+    LimitField{"memory_max", "PassengerMemoryMax", &Options::memoryMax},
+    LimitField{"cpu_weight", "PassengerCpuWeight", &Options::cpuWeight},
+    LimitField{"tasks_max", "PassengerTasksMax", &Options::tasksMax},
+};
+constexpr const char *LIMITED = "limited";
+
 /**
  * Variables that decide which code a loader, an interpreter or a shell runs (ld.so(8), ruby(1),
  * node(1), python(1), bash(1), perlrun(1), the manual of Bundler). A name with a star stands for
@@ -111,9 +125,42 @@ bool Grants::grants(const Server &server, const std::string &key, const std::str
 }
 
 bool Grants::grantsAll(const Server &server, const Options &options) const {
-    return std::all_of(FIELDS.begin(), FIELDS.end(), [&](const GrantField &field) {
-        return needsNoName(field, options) || grants(server, field.key, options.*field.option);
+    return std::all_of(FIELDS.begin(), FIELDS.end(),
+                       [&](const GrantField &field) {
+                           return needsNoName(field, options) || grants(server, field.key, options.*field.option);
+                       }) &&
+           grantsLimits(server, options);
+}
+
+bool Grants::grantsLimits(const Server &server, const Options &options) const {
+    return std::all_of(LIMITS.begin(), LIMITS.end(), [&](const LimitField &field) {
+        const unsigned value = options.*field.option;
+        return grants(server, field.key, std::to_string(value)) || (value == 0 && !grants(server, LIMITED, field.key));
     });
+}
+
+std::optional<std::string> Grants::limitRefusal(const Options &options) const {
+    const auto limits = [](const Server &server) { return server.contains(LIMITED); };
+    if (std::none_of(servers_.begin(), servers_.end(), limits)) {
+        return std::nullopt;
+    }
+    bool known = false;
+    for (const Server &server : servers_) {
+        if (covers(server, options.appRoot)) {
+            known = true;
+            if (grantsAll(server, options)) {
+                return std::nullopt;
+            }
+        }
+    }
+    if (!known) {
+        return std::nullopt;
+    }
+    return fmt::format(
+        "the virtual host of the folder {} has other limits than PassengerMemoryMax {}, PassengerCpuWeight {} and "
+        "PassengerTasksMax {}: a process that asks for these was taken over, or has another configuration. Where an "
+        "Alias of another virtual host leads to the folder, set the same limits there",
+        options.appRoot, options.memoryMax, options.cpuWeight, options.tasksMax);
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
@@ -128,6 +175,17 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
             })) {
             return fmt::format(
                 "httpd's configuration has no {} \"{}\": a process that asks for it was taken over, or has another "
+                "configuration",
+                field.directive, value);
+        }
+    }
+    for (const LimitField &field : LIMITS) {
+        const std::string value = std::to_string(options.*field.option);
+        if (options.*field.option != 0 && std::none_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+                return grants(server, field.key, value);
+            })) {
+            return fmt::format(
+                "httpd's configuration has no {} {}: a process that asks for it was taken over, or has another "
                 "configuration",
                 field.directive, value);
         }

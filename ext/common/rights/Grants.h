@@ -24,6 +24,9 @@ namespace Passenger {
  *     document_root PATH   an application is in its parent, before or after links are followed
  *     base_uri URI         a link below the document root, to an application's public folder
  *     variable NAME=VALUE  SetEnv, PassEnv
+ *     memory_max, cpu_weight, tasks_max
+ *                          a limit of an application
+ *     limited KEY          this limit holds for the whole server, so none is not granted there
  */
 class Grants {
 public:
@@ -43,6 +46,11 @@ public:
      * for options that name none of them. May block: follows links.
      */
     bool coversFolder(const Options &options) const;
+    /**
+     * Why the application in this folder cannot have these limits: its virtual host has others.
+     * Nothing for folders that belong to no known virtual host. May block: follows links.
+     */
+    std::optional<std::string> limitRefusal(const Options &options) const;
     /** False for a variable that decides which code an interpreter runs, unless the configuration
      *  sets it to this value. */
     bool allowsVariable(const std::string &name, const std::string &value) const;
@@ -58,6 +66,7 @@ private:
     /** Whether the virtual host, or the main server, has the value. */
     bool grants(const Server &server, const std::string &key, const std::string &value) const;
     bool grantsAll(const Server &server, const Options &options) const;
+    bool grantsLimits(const Server &server, const Options &options) const;
     bool covers(const Server &server, const std::string &folder) const;
 
     /** The first is the main server. */

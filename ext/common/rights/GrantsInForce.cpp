@@ -30,7 +30,9 @@ std::optional<std::string> GrantsInForce::refusal(const Options &options, Now no
 
 std::shared_ptr<const Grants> GrantsInForce::forOptions(const Options &options, Now now) const {
     const auto [present, earlier] = both(now);
-    const auto have = [&](const Grants &grants) { return !grants.refusal(options) && grants.coversFolder(options); };
+    const auto have = [&](const Grants &grants) {
+        return !grants.refusal(options) && grants.coversFolder(options) && !grants.limitRefusal(options);
+    };
     return earlier && !have(*present) && have(*earlier) ? earlier : present;
 }
 

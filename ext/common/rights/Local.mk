@@ -3,6 +3,10 @@ noinst_LTLIBRARIES += libpassenger_rights.la
 libpassenger_rights_la_SOURCES = \
     %D%/AppFile.cpp \
     %D%/AppFile.h \
+    %D%/CgroupPlace.cpp \
+    %D%/CgroupPlace.h \
+    %D%/Cgroups.cpp \
+    %D%/Cgroups.h \
     %D%/FileOwners.h \
     %D%/Grants.cpp \
     %D%/Grants.h \

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <iterator>
 #include <string_view>
 
@@ -20,6 +21,9 @@
 #include "base/PidFd.h"
 #include "base/ProcessMemory.h"
 #include "base/ProcessTree.h"
+#include "log/Log.h"
+#include "rights/CgroupPlace.h"
+#include "rights/ProcessLineage.h"
 #include "rights/SocketFolders.h"
 
 namespace Passenger {
@@ -117,6 +121,59 @@ HelperProcess OwnRights::start(const PreStartHelper &helper) {
 
 bool OwnRights::signal(const FileDescriptor &pidFd, int signal) {
     return signalPidFd(pidFd, signal);
+}
+
+void OwnRights::useGroups(pid_t agent) {
+    const auto place = CgroupPlace::find(CgroupPlace::Facts::ofThisProcess());
+    if (!place) {
+        Log::notice("event=cgroups.off reason=\"{}\"", place.error());
+        return;
+    }
+    try {
+        groups_ = std::make_unique<Cgroups>(*place, agent);
+        Log::notice("event=cgroups.on folder=\"{}\" controllers=\"{}\"", groups_->folder(), groups_->controllers());
+    } catch (const SystemException &error) {
+        Log::notice("event=cgroups.off reason=\"{}\"", error.what());
+    }
+}
+
+bool OwnRights::places() const noexcept {
+    return groups_ != nullptr;
+}
+
+Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement) {
+    if (!groups_) {
+        return {};
+    }
+    const pid_t pid = ProcessLineage::pidOf(pidFd);
+    struct stat status {};
+    if (pid <= 0 || ::stat(fmt::format("/proc/{}", pid).c_str(), &status) != 0) {
+        throw IOException("the process has ended");
+    }
+    Placed placed{placement.group, {}};
+    if (placed.group.empty()) {
+        placed.group = groups_->make(placement.label, status.st_uid, placement.pool);
+    }
+    placed.problems = groups_->limit(placed.group, placement.limits);
+    groups_->add(placed.group, pid);
+    if (waitPidFd(pidFd, std::chrono::milliseconds(0))) {
+        // Its number may have been another process's already.
+        groups_->putBack(pid);
+        throw IOException("the process has ended");
+    }
+    return placed;
+}
+
+void OwnRights::endGroup(const std::string &group) noexcept {
+    if (groups_) {
+        groups_->end(group);
+    }
+}
+
+void OwnRights::endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept {
+    if (groups_) {
+        groups_->endOthersThan(pool, kept);
+    }
 }
 
 void OwnRights::giveRoom(const FileDescriptor &socket, int bytes) noexcept {

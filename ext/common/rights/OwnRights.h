@@ -1,5 +1,7 @@
 #pragma once
 
+#include <memory>
+
 #include "rights/Rights.h"
 
 namespace Passenger {
@@ -7,7 +9,7 @@ namespace Passenger {
 /**
  * Does everything with the rights of this process: in a pool process that an ordinary user has
  * started, in the rights process, and in tests. As root, it takes the rights of the named user for
- * the time of a call. Has no state. The methods believe their arguments.
+ * the time of a call. Its only state are the groups. The methods believe their arguments.
  */
 class OwnRights final : public Rights {
 public:
@@ -16,6 +18,11 @@ public:
     HelperProcess start(const SpawnServerStart &server) override;
     HelperProcess start(const PreStartHelper &helper) override;
     bool signal(const FileDescriptor &pidFd, int signal) override;
+    void useGroups(pid_t agent) override;
+    bool places() const noexcept override;
+    Placed place(const FileDescriptor &pidFd, const Placement &placement) override;
+    void endGroup(const std::string &group) noexcept override;
+    void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept override;
     void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
     FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
@@ -30,6 +37,14 @@ public:
     RegistryFolder makeRegistry(const std::string &parent, unsigned backlog, pid_t watchdog, pid_t pool) override;
     void removeRegistry(const std::string &folder) override;
     FileDescriptor openDescriptorLog(const std::string &path) override;
+
+    /** Null: there are no groups. */
+    Cgroups *groups() noexcept {
+        return groups_.get();
+    }
+
+private:
+    std::unique_ptr<Cgroups> groups_;
 };
 
 }  // namespace Passenger

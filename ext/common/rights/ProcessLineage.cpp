@@ -59,6 +59,11 @@ pid_t pidOf(const FileDescriptor &pidFd) {
     return 0;
 }
 
+std::optional<uid_t> userOf(pid_t pid) {
+    const auto status = statusOf(pid);
+    return status ? std::optional(status->realUid) : std::nullopt;
+}
+
 std::string refusal(pid_t pid, pid_t agent) {
     const auto status = statusOf(pid);
     if (!status) {

@@ -16,6 +16,7 @@
 #include "base/SeccompMode.h"
 #include "exchange/Options.h"
 #include "rights/AppFile.h"
+#include "rights/Cgroups.h"
 #include "rights/HelperProcess.h"
 #include "rights/ProcessFacts.h"
 #include "rights/RegistryFolder.h"
@@ -55,6 +56,24 @@ struct PreStartHelper {
     int output = -1;
 };
 
+/** The group of a new process of an application (Cgroups). */
+struct Placement {
+    /** A name that place() has returned; empty: a new group. */
+    std::string group;
+    /** Of a new group. */
+    std::string label;
+    CgroupLimits limits;
+    /** The pool process. */
+    pid_t pool = 0;
+};
+
+struct Placed {
+    /** Empty: there are no groups. */
+    std::string group;
+    /** Why limits have no effect, with the remedies. */
+    std::vector<std::string> problems;
+};
+
 /** What decides about an application's user: the options without the variables. */
 Options::Variables claimOf(const Options &options);
 
@@ -71,8 +90,8 @@ enum class FolderEvents { CHANGES, WRITES };
  * settings from httpd's parent and checks each request. Otherwise OwnRights does everything here.
  *
  * The rights of a process are one thing for the whole process, in the kernel, too. So is this
- * object. All methods are thread-safe, and may block on a file system; signal() and giveRoom() do
- * not block.
+ * object. All methods are thread-safe, and may block on a file system; signal(), giveRoom(),
+ * endGroup() and endEarlierGroups() do not block.
  *
  * Failures of the request are the exceptions that the methods name. Each method may also throw
  * TimeoutException (a file system does not answer) and IOException (the rights process is gone).
@@ -106,6 +125,25 @@ public:
      * @throws SystemException
      */
     virtual bool signal(const FileDescriptor &pidFd, int signal) = 0;
+
+    /**
+     * From now on each application's processes have a control group, if the system allows it. Logs
+     * whether it does. Once.
+     * @param agent the watchdog
+     */
+    virtual void useGroups(pid_t agent) = 0;
+    /** Whether new processes are to wait for place(). Does not change any more once processes are
+     *  started. */
+    virtual bool places() const noexcept = 0;
+    /**
+     * Moves a process, which has no descendants yet, into a group of its user.
+     * @throws SystemException, IOException: it is refused
+     */
+    virtual Placed place(const FileDescriptor &pidFd, const Placement &placement) = 0;
+    /** Kills what is left in the group, and removes it. Does not block; a failure is logged. */
+    virtual void endGroup(const std::string &group) noexcept = 0;
+    /** The same for the groups of all pool processes but this one, except `kept`. */
+    virtual void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept = 0;
 
     /**
      * Lets the buffer of a queue grow beyond net.core.wmem_max (SO_SNDBUFFORCE). Does not block,

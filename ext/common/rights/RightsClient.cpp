@@ -213,6 +213,40 @@ void RightsClient::sendSignal(const FileDescriptor &pidFd, int signal) {
     main_.send(frame, {pidFd.get()}, FrameSocket::in(SEND_LIMIT));
 }
 
+Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placement) {
+    Frame frame = request(RightsVerb::PLACE);
+    frame.add(placement.group);
+    frame.add(placement.label);
+    frame.add(static_cast<std::uint64_t>(placement.pool));
+    frame.add(std::uint64_t{placement.limits.memory});
+    frame.add(std::uint64_t{placement.limits.cpuWeight});
+    frame.add(std::uint64_t{placement.limits.tasks});
+    Frame answer = ask(frame, {pidFd.get()});
+    Placed placed{answer.field(0), {}};
+    placed.problems.assign(answer.fields.begin() + 1, answer.fields.end());
+    return placed;
+}
+
+void RightsClient::endGroup(const std::string &group) noexcept {
+    sendEnd(Frame(FrameType::RIGHTS_END_GROUP, {group}));
+}
+
+void RightsClient::endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept {
+    Frame frame(FrameType::RIGHTS_END_GROUP, {"", std::to_string(pool)});
+    frame.fields.insert(frame.fields.end(), kept.begin(), kept.end());
+    sendEnd(frame);
+}
+
+/** Without an answer, as a signal. */
+void RightsClient::sendEnd(const Frame &frame) noexcept {
+    try {
+        const LockGuard guard(mutex_);
+        main_.send(frame, FrameSocket::in(SEND_LIMIT));
+    } catch (const std::exception &error) {
+        Log::warn("event=rights.unreachable error=\"{}\" note=\"a control group ends with the agent\"", error.what());
+    }
+}
+
 /** Without an answer, as a signal. */
 void RightsClient::giveRoom(const FileDescriptor &socket, int bytes) noexcept {
     if (bytes <= 0) {

@@ -32,6 +32,14 @@ public:
     HelperProcess start(const SpawnServerStart &server) override;
     HelperProcess start(const PreStartHelper &helper) override;
     bool signal(const FileDescriptor &pidFd, int signal) override;
+    /** The rights process does so by itself. */
+    void useGroups(pid_t /*agent*/) override {}
+    bool places() const noexcept override {
+        return true;
+    }
+    Placed place(const FileDescriptor &pidFd, const Placement &placement) override;
+    void endGroup(const std::string &group) noexcept override;
+    void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept override;
     void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;
     FileDescriptor openForAppending(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
     FileDescriptor openForReading(const std::string &path, const RunAs &owner, AppFile::NamedBy namedBy) override;
@@ -58,6 +66,7 @@ private:
     FrameSocket connect() EXCLUDES(mutex_);
     void giveBack(FrameSocket connection, unsigned generation) EXCLUDES(mutex_);
     unsigned generation() const EXCLUDES(mutex_);
+    void sendEnd(const Frame &frame) noexcept EXCLUDES(mutex_);
     void sendSignal(const FileDescriptor &pidFd, int signal) REQUIRES(mutex_);
     HelperProcess helperIn(Frame answer) const;
 

@@ -29,6 +29,8 @@ namespace {
  *  was taken over, or to requests that wait for file systems. */
 constexpr std::size_t MOST_CHILDREN = 128;
 constexpr std::chrono::seconds SEND_LIMIT{5};
+/** The watchdog waits a little longer. */
+constexpr std::chrono::milliseconds END_LIMIT{5000};
 
 void change(int how, const std::vector<int> &signals) {
     sigset_t set;
@@ -49,7 +51,7 @@ int RightsProcess::run() {
         std::array<pollfd, 3> entries{{{watchdog_.descriptor().get(), POLLIN, 0},
                                        {signals_.get(), POLLIN, 0},
                                        {pool_.descriptor().get(), POLLIN, 0}}};
-        if (::poll(entries.data(), entries.size(), -1) < 0) {
+        if (::poll(entries.data(), entries.size(), pollTimeout()) < 0) {
             if (errno != EINTR) {
                 throw SystemException("poll", errno);
             }
@@ -64,9 +66,21 @@ int RightsProcess::run() {
         if (entries[2].revents != 0) {
             receiveFromPool();
         }
+        if (Cgroups *const groups = own_.groups(); groups != nullptr) {
+            groups->tidy(std::chrono::steady_clock::now());
+        }
     }
     endChildren();
+    if (Cgroups *const groups = own_.groups(); groups != nullptr && stopped_) {
+        groups->endAll(FrameSocket::in(END_LIMIT));
+    }
     return EXIT_SUCCESS;
+}
+
+int RightsProcess::pollTimeout() {
+    const Cgroups *const groups = own_.groups();
+    const auto wait = groups != nullptr ? groups->untilTidy() : std::nullopt;
+    return wait ? static_cast<int>(wait->count()) : -1;
 }
 
 void RightsProcess::receiveFromWatchdog() {
@@ -78,10 +92,16 @@ void RightsProcess::receiveFromWatchdog() {
                 Log::setLevel(static_cast<LogLevel>(settings.logLevel));
                 server_.configure(std::move(settings));
                 endChildren();
+                if (!std::exchange(configured_, true)) {
+                    own_.useGroups(agent_);
+                }
                 watchdog_.send(Frame(FrameType::RIGHTS_DONE), FrameSocket::in(SEND_LIMIT));
             } else if (frame->type == FrameType::RIGHTS_SOCKET) {
                 pool_ = FrameSocket(frame->takeDescriptor(0));
                 endChildren();
+            } else if (frame->type == FrameType::STOP) {
+                stopped_ = true;
+                ending_ = true;
             }
         }
     } catch (const EndOfFileException &) {
@@ -106,6 +126,8 @@ void RightsProcess::receiveFromPool() {
             } else if (frame->type == FrameType::RIGHTS_ROOM) {
                 const FileDescriptor socket = frame->takeDescriptor(0);
                 server_.giveRoom(socket, frame->number(0));
+            } else if (frame->type == FrameType::RIGHTS_END_GROUP) {
+                server_.endGroups(*frame);
             } else {
                 throw ProtocolException("the pool process sent a frame of type " +
                                         std::to_string(static_cast<int>(frame->type)));

@@ -33,6 +33,7 @@ public:
     int run();
 
 private:
+    int pollTimeout();
     void receiveFromWatchdog();
     void receiveFromPool();
     void connect(FileDescriptor connection);
@@ -50,7 +51,10 @@ private:
     RightsServer server_{own_};
     /** They are reaped when they have ended, so these pids are theirs. */
     std::set<pid_t> children_;
+    bool configured_ = false;
     bool ending_ = false;
+    /** The agent ends in order, and with it all processes of applications. */
+    bool stopped_ = false;
 };
 
 }  // namespace Passenger

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
+#include <climits>
 #include <csignal>
 #include <iterator>
 #include <string_view>
@@ -62,6 +63,10 @@ pid_t pidIn(const Frame &request, std::size_t index) {
     return pid;
 }
 
+unsigned limitIn(const Frame &request, std::size_t index) {
+    return static_cast<unsigned>(std::min<std::uint64_t>(request.number(index), UINT_MAX));
+}
+
 /** @throws IOException unless the pid is of a process that the agent has started for another user
  *  than root */
 void checkIsApplications(pid_t pid, pid_t agent) {
@@ -101,6 +106,9 @@ Frame RightsServer::carryOut(Frame &request, pid_t agent) {
     }
     if (verb == RightsVerb::START_PRE_START) {
         return startPreStart(request);
+    }
+    if (verb == RightsVerb::PLACE) {
+        return place(request, agent);
     }
     if (verb == RightsVerb::APPEND || verb == RightsVerb::READ) {
         return open(request, verb == RightsVerb::APPEND);
@@ -214,6 +222,41 @@ Frame RightsServer::startPreStart(Frame &request) {
     const FileDescriptor output = request.takeDescriptor(0);
     helper.output = output.get();
     return withHelper(own_.start(helper));
+}
+
+/** A process that the agent has started for another user than root; and a group of that user. The
+ *  limits may be any: whoever can send this may also leave it out. */
+Frame RightsServer::place(Frame &request, pid_t agent) {
+    const FileDescriptor pidFd = request.takeDescriptor(0);
+    const pid_t pid = ProcessLineage::pidOf(pidFd);
+    if (pid <= 0) {
+        throw IOException("the descriptor is no pidfd of a process that runs");
+    }
+    checkIsApplications(pid, agent);
+    Placement placement{request.field(1), request.field(2), {}, static_cast<pid_t>(request.number(3))};
+    placement.limits.memory = limitIn(request, 4);
+    placement.limits.cpuWeight = limitIn(request, 5);
+    placement.limits.tasks = limitIn(request, 6);
+    if (!placement.group.empty() && Cgroups::userOf(placement.group) != ProcessLineage::userOf(pid)) {
+        throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", placement.group, pid));
+    }
+    const Placed placed = own_.place(pidFd, placement);
+    Frame answer = done();
+    answer.add(placed.group);
+    for (const std::string &problem : placed.problems) {
+        answer.add(problem);
+    }
+    return answer;
+}
+
+void RightsServer::endGroups(const Frame &order) {
+    const std::string &group = order.field(0);
+    if (!group.empty()) {
+        own_.endGroup(group);
+        return;
+    }
+    const auto pool = static_cast<pid_t>(order.number(1));
+    own_.endEarlierGroups(pool, {order.fields.begin() + 2, order.fields.end()});
 }
 
 /** Only files that httpd's configuration names, with the rights of AppFile. */

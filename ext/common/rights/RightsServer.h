@@ -43,11 +43,15 @@ public:
     /** More room for a queue, at most MOST_ROOM bytes. */
     void giveRoom(const FileDescriptor &socket, std::uint64_t bytes) noexcept;
 
+    /** RIGHTS_END_GROUP: ends a group, or all groups of other pool processes than this one. */
+    void endGroups(const Frame &order);
+
 private:
     Frame carryOut(Frame &request, pid_t agent);
     Frame userOf(const Frame &request);
     Frame startSpawnServer(Frame &request);
     Frame startPreStart(Frame &request);
+    Frame place(Frame &request, pid_t agent);
     Frame open(const Frame &request, bool append);
     Frame modified(const Frame &request);
     Frame watch(Frame &request);

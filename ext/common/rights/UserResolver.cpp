@@ -33,6 +33,9 @@ tl::expected<RunAs, std::string> UserResolver::resolve(const Options &options, b
     if (auto refusal = grants->refusal(options)) {
         return tl::unexpected(*refusal);
     }
+    if (auto refusal = grants->limitRefusal(options)) {
+        return tl::unexpected(*refusal);
+    }
     auto runAs = resolveGranted(options, canSwitch);
     if (runAs && runAs->switches() && !grants->coversFolder(options)) {
         if (auto refusal = foreignFolder(options, *runAs)) {

@@ -1,6 +1,10 @@
 # Keep sorted, one file a line.
 noinst_LTLIBRARIES += libpassenger_spawning.la
 libpassenger_spawning_la_SOURCES = \
+    %D%/AppGroup.cpp \
+    %D%/AppGroup.h \
+    %D%/AppGroups.cpp \
+    %D%/AppGroups.h \
     %D%/BootGuard.cpp \
     %D%/BootGuard.h \
     %D%/CancelSwitch.cpp \

@@ -59,6 +59,7 @@ void removeSocketFolders(const std::string &folder, pid_t bridge) {
 SpawnResult LoadedProcess::toResult() && {
     const pid_t pid = process.pid();
     SpawnResult result{pid, process.release(), std::move(control), std::move(output), std::move(waitStatus)};
+    result.group = std::move(group);
     result.story = std::make_shared<SpawnReport>(std::move(story));
     return result;
 }
@@ -153,6 +154,10 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         if (role == StartRequest::Role::BRIDGE) {
             request.program = tools_.manager.agentProgram();
         }
+        if (Rights::ofThisProcess().places()) {
+            current_.group = tools_.groups.of(options_, plan.runAs.uid);
+            request.forked = [this](pid_t pid) { place(pid); };
+        }
         auto started = askSpawnServer(request);
         current_.control = std::move(started.control);
         current_.waitStatus = std::move(started.waitStatus);
@@ -176,9 +181,19 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
     });
 }
 
+/** The process waits, so the pid is still its own. */
+void SpawnStartup::place(pid_t pid) {
+    try {
+        current_.group->place(openPidFd(pid), options_);
+    } catch (const SystemException &error) {
+        Log::warn("event=cgroups.not_placed app=\"{}\" pid={} error=\"{}\"", options_.groupName(), pid, error.what());
+    }
+}
+
 LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
     return explained([&] {
         checkNotCancelled();
+        current_.group = preloader.group;
         report_.steps.begin(INSTANCE_FORKED);
         forkBegan_ = std::chrono::steady_clock::now();
         awaited_ = &preloader;
@@ -210,6 +225,7 @@ LoadedProcess SpawnStartup::fork(LoadedProcess &preloader) {
 LoadedProcess SpawnStartup::refork(const WarmInstance &instance) {
     return explained([&] {
         checkNotCancelled();
+        current_.group = instance.group;
         report_.steps.begin(PRELOADER_FORKED);
         auto ends = ProcessEnds::make();
         current_.control = std::move(ends.control);
@@ -247,6 +263,10 @@ SpawnResult SpawnStartup::adopt(const LeftInstance &instance) {
         throw SpawnException("it has ended");
     }
     current_.output->setPid(instance.pid);
+    if (instance.group) {
+        current_.group = instance.group;
+        tools_.groups.adopt(options_, owner.uid, instance.group);
+    }
     begun(std::move(process));
     SpawnResult result = finished().toResult();
     result.hasDescendants = instance.hasDescendants;

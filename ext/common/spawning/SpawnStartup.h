@@ -8,6 +8,7 @@
 #include "exchange/Options.h"
 #include "io/Frame.h"
 #include "loop/EventLoop.h"
+#include "spawning/AppGroups.h"
 #include "spawning/BootGuard.h"
 #include "spawning/CancelSwitch.h"
 #include "spawning/ExclusiveTurn.h"
@@ -31,6 +32,7 @@ struct SpawnTools {
     const GrantsInForce &grants;
     OutputFiles &outputs;
     OutputLimits &outputLimits;
+    AppGroups &groups;
 };
 
 /**
@@ -40,8 +42,9 @@ struct SpawnTools {
 struct LoadedProcess {
     /**
      * Destroyed in reverse: first the process ends, then the processes that it has started. Their
-     * last output still reaches the log.
+     * last output still reaches the log. The group comes last.
      */
+    AppGroupPtr group;
     ProcessOutputPtr output;
     FrameSocket control;
     FileDescriptor waitStatus;
@@ -103,6 +106,7 @@ private:
     [[noreturn]] void fail(const std::exception &e);
     std::string explain(const std::exception &e);
     [[noreturn]] void failByProcess(const Frame &failed);
+    void place(pid_t pid);
     /** Records the new process. */
     void begun(SpawnedProcess process);
     void learnFacts();

@@ -14,6 +14,7 @@
 #include "base/FileRights.h"
 #include "exchange/Options.h"
 #include "io/Frame.h"
+#include "spawning/AppGroup.h"
 #include "spawning/ProcessOutput.h"
 #include "spawning/SpawnReport.h"
 
@@ -47,6 +48,8 @@ struct SpawnResult {
      * The preloader that the instance was forked from; the same for all its instances. Null: none.
      */
     std::shared_ptr<const Origin> origin = nullptr;
+    /** The application's control group. Null: none. */
+    AppGroupPtr group = nullptr;
     /**
      * The spawn so far, for a report if the instance does not begin to serve. Null for instances in
      * memory.
@@ -69,6 +72,7 @@ struct LeftInstance {
     FileDescriptor output{};
     /** As SpawnResult's. */
     bool hasDescendants = false;
+    AppGroupPtr group{};
 };
 
 /** An instance that has served for some time, from which a preloader can be made. */
@@ -80,6 +84,7 @@ struct WarmInstance {
      * @throws SpawnException if the instance no longer serves
      */
     std::function<void(const Frame &, const std::vector<int> &)> send;
+    AppGroupPtr group = nullptr;
 };
 
 /**

@@ -3,6 +3,7 @@
 #include <sys/types.h>
 
 #include <optional>
+#include <string>
 
 #include "base/FileRights.h"
 #include "exchange/Options.h"
@@ -25,6 +26,11 @@ public:
      */
     virtual std::optional<FileRights> rightsFor(const Options & /*options*/) const {
         return std::nullopt;
+    }
+    /** The control group of an application that an earlier pool process has made. Null: there are
+     *  no control groups. Never blocks. */
+    virtual AppGroupPtr groupNamed(const std::string & /*app*/, const std::string & /*name*/) {
+        return nullptr;
     }
     /** 0 if there is no spawn server. Never blocks. */
     virtual pid_t spawnServerPid() const = 0;

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "loop/EventLoop.h"
 #include "rights/FileOwners.h"
@@ -9,6 +10,7 @@
 #include "rights/SystemUserDatabase.h"
 #include "rights/UserDatabase.h"
 #include "rights/UserResolver.h"
+#include "spawning/AppGroups.h"
 #include "spawning/DummySpawnerFactory.h"
 #include "spawning/OutputFiles.h"
 #include "spawning/OutputLimits.h"
@@ -51,6 +53,17 @@ public:
     void reopenOutputFiles(const std::string &configured) {
         outputs_.reopen(configured);
     }
+    AppGroupPtr groupNamed(const std::string &app, const std::string &name) override {
+        return groups_.named(app, name);
+    }
+    /** As AppGroups::names(). */
+    std::vector<std::string> groupNames() const {
+        return groups_.names();
+    }
+    /** As AppGroups::keep(). */
+    void keepGroups() noexcept {
+        groups_.keep();
+    }
     AppFile::NamedBy whoNames(const std::string &path) const {
         return outputs_.whoNames(path);
     }
@@ -72,6 +85,7 @@ private:
     const UserResolver users_;
     OutputFiles outputs_;
     OutputLimits outputLimits_;
+    AppGroups groups_;
     DummySpawnerFactory dummies_;
 };
 

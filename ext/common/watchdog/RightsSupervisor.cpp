@@ -19,7 +19,8 @@ using std::chrono::milliseconds;
 constexpr int RIGHTS_DESCRIPTOR = 3;
 /** The rights process only ever waits for its sockets. One that receives nothing has failed. */
 constexpr milliseconds SEND_TIMEOUT{5000};
-constexpr milliseconds END_PATIENCE{2000};
+/** The rights process ends the groups of applications. */
+constexpr milliseconds END_PATIENCE{6000};
 
 }  // namespace
 
@@ -124,6 +125,9 @@ bool RightsSupervisor::upkeep() {
 
 void RightsSupervisor::stop() {
     restartAt_.reset();
+    if (process_) {
+        send(Frame(FrameType::STOP), {});
+    }
     socket_ = FrameSocket();
     if (process_) {
         process_.wait(END_PATIENCE);

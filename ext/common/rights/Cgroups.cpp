@@ -1,0 +1,340 @@
+#include "rights/Cgroups.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/Exceptions.h"
+#include "base/FileDescriptor.h"
+#include "base/PidFd.h"
+#include "base/Split.h"
+#include "log/Log.h"
+
+namespace Passenger {
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr std::string_view FOLDER = "passenger.";
+constexpr mode_t MODE = 0755;
+constexpr std::size_t MOST_OF_A_LABEL = 40;
+/** Killed processes end soon. */
+constexpr auto ENDING_PAUSE = 20ms;
+constexpr unsigned MOST_ATTEMPTS = 3000;
+constexpr auto LEFTOVERS_PAUSE = 1s;
+
+/** Files of the kernel: one write is one order. @return 0, or an errno value */
+int writeTo(const std::string &path, const std::string &text) {
+    const FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : errno;
+}
+
+std::string contentOf(const std::string &path) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    return text.str();
+}
+
+bool hasWord(const std::string &text, const std::string &word) {
+    std::istringstream words(text);
+    for (std::string one; words >> one;) {
+        if (one == word) {
+            return true;
+        }
+    }
+    return false;
+}
+
+template <typename Number> std::optional<Number> numberIn(std::string_view text) {
+    Number number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() && !text.empty() ? std::optional(number)
+                                                                                     : std::nullopt;
+}
+
+/** The value behind `key` in a file of lines `KEY VALUE`. */
+std::uint64_t valueOf(const std::string &text, std::string_view key) {
+    std::istringstream words(text);
+    std::string name;
+    for (std::uint64_t value = 0; words >> name >> value;) {
+        if (name == key) {
+            return value;
+        }
+    }
+    return 0;
+}
+
+bool isPart(char character) {
+    return (character >= 'a' && character <= 'z') || (character >= 'A' && character <= 'Z') ||
+           (character >= '0' && character <= '9') || character == '-' || character == '_';
+}
+
+/** `LABEL-uUID-pPOOL-NUMBER` */
+struct Name {
+    uid_t user = 0;
+    pid_t pool = 0;
+};
+
+std::optional<Name> parse(const std::string &name) {
+    const auto parts = split(name, '-');
+    if (parts.size() < 4 || name.size() > NAME_MAX || !std::all_of(name.begin(), name.end(), isPart)) {
+        return std::nullopt;
+    }
+    const auto &user = parts[parts.size() - 3];
+    const auto &pool = parts[parts.size() - 2];
+    if (!user.starts_with('u') || !pool.starts_with('p') || !numberIn<unsigned>(parts.back())) {
+        return std::nullopt;
+    }
+    const auto uid = numberIn<uid_t>(std::string_view(user).substr(1));
+    const auto pid = numberIn<pid_t>(std::string_view(pool).substr(1));
+    return uid && pid ? std::optional(Name{*uid, *pid}) : std::nullopt;
+}
+
+std::vector<std::string> foldersIn(const std::string &path) {
+    std::vector<std::string> folders;
+    std::error_code error;
+    for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+        std::error_code ignored;
+        if (entry->is_directory(ignored) && !entry->is_symlink(ignored)) {
+            folders.push_back(entry->path().filename());
+        }
+    }
+    return folders;
+}
+
+/** Before Linux 5.14. A pidfd, and a second look, since the pid may be used again. */
+void killEach(const std::string &group) {
+    std::istringstream pids(contentOf(group + "/cgroup.procs"));
+    for (std::string pid; pids >> pid;) {
+        try {
+            const FileDescriptor pidFd = openPidFd(numberIn<pid_t>(pid).value_or(0));
+            if (hasWord(contentOf(group + "/cgroup.procs"), pid)) {
+                signalPidFd(pidFd, SIGKILL);
+            }
+        } catch (const SystemException &) {
+            // It has ended.
+        }
+    }
+}
+
+/** With the groups below it. */
+void kill(const std::string &group) {
+    if (writeTo(group + "/cgroup.kill", "1") == 0) {
+        return;
+    }
+    killEach(group);
+    for (const std::string &folder : foldersIn(group)) {
+        killEach(group + "/" + folder);
+    }
+}
+
+/** @return whether nothing is left of it */
+bool remove(const std::string &group) {
+    for (const std::string &folder : foldersIn(group)) {
+        ::rmdir((group + "/" + folder).c_str());
+    }
+    return ::rmdir(group.c_str()) == 0 || errno == ENOENT;
+}
+
+}  // namespace
+
+Cgroups::Cgroups(std::string place, pid_t agent)
+    : place_(std::move(place)), folder_(place_ + "/" + std::string(FOLDER) + std::to_string(agent)) {
+    if (::mkdir(folder_.c_str(), MODE) != 0 && errno != EEXIST) {
+        throw SystemException("mkdir(\"" + folder_ + "\")", errno);
+    }
+    findLeftovers(std::chrono::steady_clock::now());
+}
+
+std::string Cgroups::controllers() const {
+    std::string text = contentOf(place_ + "/cgroup.controllers");
+    text.erase(std::find(text.begin(), text.end(), '\n'), text.end());
+    return text;
+}
+
+std::string Cgroups::make(const std::string &label, uid_t user, pid_t pool) {
+    std::string clean = label.substr(0, MOST_OF_A_LABEL);
+    std::replace_if(
+        clean.begin(), clean.end(), [](char character) { return !isPart(character); }, '_');
+    for (unsigned number = 1;; ++number) {
+        std::string name = fmt::format("{}-u{}-p{}-{}", clean, user, pool, number);
+        if (::mkdir(pathOf(name).c_str(), MODE) == 0) {
+            return name;
+        }
+        if (errno != EEXIST) {
+            throw SystemException("mkdir(\"" + pathOf(name) + "\")", errno);
+        }
+    }
+}
+
+std::optional<uid_t> Cgroups::userOf(const std::string &name) {
+    const auto parts = parse(name);
+    return parts ? std::optional(parts->user) : std::nullopt;
+}
+
+std::vector<std::string> Cgroups::limit(const std::string &name, const CgroupLimits &limits) {
+    constexpr std::uint64_t MB = 1024 * 1024;
+    const auto most = [](std::uint64_t value) { return value == 0 ? "max" : std::to_string(value); };
+    std::vector<std::string> problems;
+    for (std::string problem : {set(name, "memory.max", "PassengerMemoryMax", most(limits.memory * MB)),
+                                set(name, "cpu.weight", "PassengerCpuWeight",
+                                    limits.cpuWeight == 0 ? "100" : std::to_string(limits.cpuWeight)),
+                                set(name, "pids.max", "PassengerTasksMax", most(limits.tasks))}) {
+        if (!problem.empty()) {
+            problems.push_back(std::move(problem));
+        }
+    }
+    return problems;
+}
+
+/** @return why the limit has no effect; empty: it has one, or there is none */
+std::string Cgroups::set(const std::string &name, const char *file, const char *directive, const std::string &value) {
+    const std::string path = pathOf(name) + "/" + file;
+    const bool limits = value != "max" && value != "100";
+    if (::access(path.c_str(), F_OK) != 0) {
+        if (!limits) {
+            return "";
+        }
+        const std::string controller(file, std::strchr(file, '.'));
+        if (std::string problem = enable(controller, directive); !problem.empty()) {
+            return problem;
+        }
+    }
+    const int error = writeTo(path, value);
+    return error == 0 || !limits ? "" : fmt::format("{} has no effect: {}: {}", directive, path, strerror(error));
+}
+
+/** @return why the groups cannot have the controller */
+std::string Cgroups::enable(const std::string &controller, const char *directive) const {
+    if (!hasWord(contentOf(place_ + "/cgroup.controllers"), controller)) {
+        return fmt::format(
+            "{} has no effect: the group {} has no controller \"{}\". Remedy: systemd gives it by Delegate=yes in "
+            "httpd's "
+            "unit; a hierarchy of cgroup v1 that has it must not be mounted",
+            directive, place_, controller);
+    }
+    for (const std::string &group : {place_, folder_}) {
+        const int error = writeTo(group + "/cgroup.subtree_control", "+" + controller);
+        if (error == EBUSY) {
+            return fmt::format(
+                "{} has no effect: the group {} has processes of its own, so it cannot give the controller \"{}\" to "
+                "groups below it. Remedy: start httpd in a group below it (systemd: DelegateSubgroup=httpd)",
+                directive, group, controller);
+        }
+        if (error != 0) {
+            return fmt::format("{} has no effect: {}/cgroup.subtree_control: {}", directive, group, strerror(error));
+        }
+    }
+    return "";
+}
+
+void Cgroups::add(const std::string &name, pid_t process) {
+    const std::string path = pathOf(name) + "/cgroup.procs";
+    if (const int error = writeTo(path, std::to_string(process)); error != 0) {
+        throw SystemException(path, error);
+    }
+}
+
+void Cgroups::putBack(pid_t process) {
+    const std::string path = place_ + "/cgroup.procs";
+    if (const int error = writeTo(path, std::to_string(process)); error != 0) {
+        throw SystemException(path, error);
+    }
+}
+
+void Cgroups::end(const std::string &name) {
+    if (!parse(name)) {
+        return;
+    }
+    {
+        const LockGuard guard(mutex_);
+        ending_.emplace(name, 0);
+    }
+    tidy(std::chrono::steady_clock::now());
+}
+
+void Cgroups::endOthersThan(pid_t pool, const std::vector<std::string> &kept) {
+    for (const std::string &name : foldersIn(folder_)) {
+        const auto parts = parse(name);
+        if (parts && parts->pool != pool && std::find(kept.begin(), kept.end(), name) == kept.end()) {
+            end(name);
+        }
+    }
+}
+
+void Cgroups::endAll(Time limit) {
+    kill(folder_);
+    while (!remove(folder_) && std::chrono::steady_clock::now() < limit) {
+        ::poll(nullptr, 0, static_cast<int>(ENDING_PAUSE.count()));
+        kill(folder_);
+    }
+    const LockGuard guard(mutex_);
+    ending_.clear();
+}
+
+void Cgroups::tidy(Time now) {
+    const LockGuard guard(mutex_);
+    for (auto entry = ending_.begin(); entry != ending_.end();) {
+        entry = isOver(entry->first, ++entry->second) ? ending_.erase(entry) : std::next(entry);
+    }
+    std::erase_if(leftovers_, [now](const auto &entry) {
+        if (now >= entry.second) {
+            kill(entry.first);
+        }
+        return remove(entry.first);
+    });
+}
+
+/** Kills what is left of the group. @return whether no further attempt follows */
+bool Cgroups::isOver(const std::string &name, unsigned attempt) const {
+    const std::string path = pathOf(name);
+    kill(path);
+    const std::string cpu = contentOf(path + "/cpu.stat");
+    if (remove(path)) {
+        Log::info("event=cgroups.ended group=\"{}\" cpu_ms={}", name, valueOf(cpu, "usage_usec") / 1000);
+        return true;
+    }
+    if (attempt == MOST_ATTEMPTS) {
+        Log::error("event=cgroups.not_removed group=\"{}\" note=\"its processes do not end\"", path);
+    }
+    return attempt == MOST_ATTEMPTS;
+}
+
+std::optional<std::chrono::milliseconds> Cgroups::untilTidy() const {
+    const LockGuard guard(mutex_);
+    if (!ending_.empty()) {
+        return ENDING_PAUSE;
+    }
+    return leftovers_.empty() ? std::nullopt : std::optional<std::chrono::milliseconds>(LEFTOVERS_PAUSE);
+}
+
+void Cgroups::findLeftovers(Time now) {
+    const LockGuard guard(mutex_);
+    for (const std::string &name : foldersIn(place_)) {
+        const auto agent =
+            name.starts_with(FOLDER) ? numberIn<pid_t>(std::string_view(name).substr(FOLDER.size())) : std::nullopt;
+        if (agent && *agent > 1 && ::kill(*agent, 0) != 0 && errno == ESRCH) {
+            leftovers_.emplace(place_ + "/" + name, now + LEFTOVERS_MAY_STAY);
+        }
+    }
+}
+
+}  // namespace Passenger

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/Mutex.h"
+
+namespace Passenger {
+
+/** What an application's processes may use together. 0: no limit. */
+struct CgroupLimits {
+    /** MB. */
+    unsigned memory = 0;
+    /** 1 to 10000; 100 is the share of a group without a limit. */
+    unsigned cpuWeight = 0;
+    /** Processes and threads. */
+    unsigned tasks = 0;
+};
+
+/**
+ * The control groups (cgroup v2) of one agent: a folder `passenger.PID`, in which each application
+ * has a group for its processes. A group is used from an application's first process to its last
+ * one. Processes that are left in a group are killed when it ends; its name is free again once it
+ * is removed.
+ *
+ * Several objects may use the same folder: forked processes have copies. Thread-safe.
+ */
+class Cgroups {
+public:
+    using Time = std::chrono::steady_clock::time_point;
+
+    /** Processes that the agent before has left may finish their requests in this time. */
+    static constexpr std::chrono::seconds LEFTOVERS_MAY_STAY{60};
+
+    /**
+     * Makes the folder, unless it exists, and finds what dead agents have left beside it.
+     * @param place from CgroupPlace
+     * @param agent the watchdog, whose pid is in the folder's name
+     * @throws SystemException
+     */
+    Cgroups(std::string place, pid_t agent);
+
+    const std::string &folder() const noexcept {
+        return folder_;
+    }
+    /** The controllers that groups can have, with blanks between them. */
+    std::string controllers() const;
+
+    /**
+     * Makes a group.
+     * @param label for people; other characters than letters and digits are replaced
+     * @param user whose processes will be in it
+     * @param pool the pool process
+     * @return its name
+     * @throws SystemException
+     */
+    std::string make(const std::string &label, uid_t user, pid_t pool);
+    /** The user of a group; nothing: there cannot be a group of this name. */
+    static std::optional<uid_t> userOf(const std::string &name);
+    /** Limits a group. @return for each limit that cannot be set: why, with the remedy */
+    std::vector<std::string> limit(const std::string &name, const CgroupLimits &limits);
+    /** Moves a process into a group. @throws SystemException */
+    void add(const std::string &name, pid_t process);
+    /** Moves a process to the place of this folder. @throws SystemException */
+    void putBack(pid_t process);
+
+    /** Kills the processes of a group. tidy() removes it. Does not block. */
+    void end(const std::string &name) EXCLUDES(mutex_);
+    /** Ends all groups that were made for another pool process than this one, except `kept`. */
+    void endOthersThan(pid_t pool, const std::vector<std::string> &kept) EXCLUDES(mutex_);
+    /** Ends all groups and removes the folder. Waits until `limit` at most. */
+    void endAll(Time limit) EXCLUDES(mutex_);
+
+    /** Removes ended groups that are empty, and what dead agents have left. */
+    void tidy(Time now) EXCLUDES(mutex_);
+    /** The time after which tidy() has something to do again; nothing: not as it is now. */
+    std::optional<std::chrono::milliseconds> untilTidy() const EXCLUDES(mutex_);
+
+private:
+    std::string pathOf(const std::string &name) const {
+        return folder_ + "/" + name;
+    }
+    std::string set(const std::string &name, const char *file, const char *directive, const std::string &value);
+    std::string enable(const std::string &controller, const char *directive) const;
+    bool isOver(const std::string &name, unsigned attempt) const;
+    void findLeftovers(Time now) EXCLUDES(mutex_);
+
+    const std::string place_;
+    const std::string folder_;
+    mutable Mutex mutex_{Locks::CGROUPS};
+    /** Ended groups, and how often their removal failed. */
+    std::map<std::string, unsigned> ending_ GUARDED_BY(mutex_);
+    /** Folders of dead agents, and until when their processes may stay. */
+    std::map<std::string, Time> leftovers_ GUARDED_BY(mutex_);
+};
+
+}  // namespace Passenger

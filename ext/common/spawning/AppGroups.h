@@ -1,0 +1,42 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/Mutex.h"
+#include "exchange/Options.h"
+#include "spawning/AppGroup.h"
+
+namespace Passenger {
+
+/** The AppGroups of all applications with processes, by name and user. Owned by the spawner
+ *  factory. Thread-safe. */
+class AppGroups {
+public:
+    /** @param user of the application's processes */
+    AppGroupPtr of(const Options &options, uid_t user) EXCLUDES(mutex_);
+    /** A group that an earlier pool process has made. */
+    AppGroupPtr named(const std::string &app, const std::string &name) EXCLUDES(mutex_);
+    /** A process of this group was taken over: of() gives this group, if it has none yet. */
+    void adopt(const Options &options, uid_t user, const AppGroupPtr &group) EXCLUDES(mutex_);
+    /** Those of named() that are in use. */
+    std::vector<std::string> names() const EXCLUDES(mutex_);
+    /** From now on no group is ended: the processes finish their requests without this process. */
+    void keep() noexcept {
+        kept_->store(true);
+    }
+
+private:
+    const std::shared_ptr<std::atomic<bool>> kept_ = std::make_shared<std::atomic<bool>>(false);
+    mutable Mutex mutex_{Locks::APP_GROUPS};
+    std::map<std::pair<std::string, uid_t>, std::weak_ptr<AppGroup>> groups_ GUARDED_BY(mutex_);
+    std::map<std::string, std::weak_ptr<AppGroup>> named_ GUARDED_BY(mutex_);
+};
+
+}  // namespace Passenger

@@ -1,0 +1,256 @@
+#include "rights/Cgroups.h"
+
+#include <cppunit/extensions/HelperMacros.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+
+#include "base/Exceptions.h"
+#include "rights/CgroupPlace.h"
+#include "support/Eventually.h"
+
+namespace Passenger {
+
+/**
+ * The groups of an agent: in a folder of files that stands for the kernel's, and in the kernel's
+ * own, if this process may make groups there.
+ */
+class CgroupsTest : public CppUnit::TestFixture {
+    CPPUNIT_TEST_SUITE(CgroupsTest);
+    CPPUNIT_TEST(testNamesTellTheUserAndAreNoPaths);
+    CPPUNIT_TEST(testTwoGroupsOfAnApplicationHaveDifferentNames);
+    CPPUNIT_TEST(testWithoutLimitsNothingIsWritten);
+    CPPUNIT_TEST(testLimitsAreWrittenInTheKernelsUnits);
+    CPPUNIT_TEST(testALimitThatIsTakenBackIsLifted);
+    CPPUNIT_TEST(testALimitWithoutItsControllerIsAProblemThatNamesBoth);
+    CPPUNIT_TEST(testOnlyTheFoldersOfDeadAgentsAreRemoved);
+    CPPUNIT_TEST(testAProcessEndsWithItsGroupAndItsChildrenToo);
+    CPPUNIT_TEST(testGroupsOfEarlierPoolProcessesEndAlone);
+    CPPUNIT_TEST(testProcessesOfADeadAgentMayStayForAWhile);
+    CPPUNIT_TEST(testAtTheEndNothingIsLeft);
+    CPPUNIT_TEST_SUITE_END();
+
+public:
+    void setUp() override {
+        std::filesystem::create_directories(place_);
+        std::ofstream(place_ + "/cgroup.controllers") << "cpu memory\n";
+    }
+    void tearDown() override {
+        std::filesystem::remove_all(place_);
+    }
+
+    void testNamesTellTheUserAndAreNoPaths() {
+        Cgroups groups(place_, ::getpid());
+        const std::string name = groups.make("my app/..\n", 1234, 99);
+        CPPUNIT_ASSERT_EQUAL(std::string("my_app____-u1234-p99-1"), name);
+        CPPUNIT_ASSERT(std::filesystem::is_directory(groups.folder() + "/" + name));
+        CPPUNIT_ASSERT_EQUAL(uid_t{1234}, Cgroups::userOf(name).value());
+        CPPUNIT_ASSERT_EQUAL(uid_t{5}, Cgroups::userOf("a-u9-p9-9-u5-p6-7").value());
+        for (const char *other : {"", "..", "a", "../a-u1-p1-1", "a-u1-p1-", "a-u1-p1", "a-ux-p1-1", "a-u1-px-1",
+                                  "a-u-1-p1-1", "/a-u1-p1-1", "a-u1-p1-1/", "a-u1-p1-1\n"}) {
+            CPPUNIT_ASSERT_MESSAGE(other, !Cgroups::userOf(other));
+        }
+    }
+
+    void testTwoGroupsOfAnApplicationHaveDifferentNames() {
+        Cgroups groups(place_, ::getpid());
+        CPPUNIT_ASSERT(groups.make("blog", 1, 2) != groups.make("blog", 1, 2));
+    }
+
+    void testWithoutLimitsNothingIsWritten() {
+        Cgroups groups(place_, ::getpid());
+        const std::string name = groups.make("blog", 1, 2);
+        CPPUNIT_ASSERT(groups.limit(name, {}).empty());
+        CPPUNIT_ASSERT(std::filesystem::is_empty(groups.folder() + "/" + name));
+    }
+
+    void testLimitsAreWrittenInTheKernelsUnits() {
+        Cgroups groups(place_, ::getpid());
+        const std::string name = withFiles(groups);
+        CPPUNIT_ASSERT(groups.limit(name, {5000, 20, 7}).empty());
+        CPPUNIT_ASSERT_EQUAL(std::string("5242880000"), content(groups, name, "memory.max"));
+        CPPUNIT_ASSERT_EQUAL(std::string("20"), content(groups, name, "cpu.weight"));
+        CPPUNIT_ASSERT_EQUAL(std::string("7"), content(groups, name, "pids.max"));
+    }
+
+    void testALimitThatIsTakenBackIsLifted() {
+        Cgroups groups(place_, ::getpid());
+        const std::string name = withFiles(groups);
+        CPPUNIT_ASSERT(groups.limit(name, {}).empty());
+        CPPUNIT_ASSERT_EQUAL(std::string("max"), content(groups, name, "memory.max"));
+        CPPUNIT_ASSERT_EQUAL(std::string("100"), content(groups, name, "cpu.weight"));
+        CPPUNIT_ASSERT_EQUAL(std::string("max"), content(groups, name, "pids.max"));
+    }
+
+    void testALimitWithoutItsControllerIsAProblemThatNamesBoth() {
+        Cgroups groups(place_, ::getpid());
+        const auto problems = groups.limit(groups.make("blog", 1, 2), {0, 0, 7});
+        CPPUNIT_ASSERT_EQUAL(std::size_t{1}, problems.size());
+        for (const char *part : {"PassengerTasksMax", "\"pids\"", "Delegate=yes"}) {
+            CPPUNIT_ASSERT_MESSAGE(problems[0], problems[0].find(part) != std::string::npos);
+        }
+    }
+
+    void testOnlyTheFoldersOfDeadAgentsAreRemoved() {
+        const pid_t dead = ::fork();
+        if (dead == 0) {
+            ::_exit(0);
+        }
+        ::waitpid(dead, nullptr, 0);
+        const std::string its = place_ + "/passenger." + std::to_string(dead);
+        const std::string living = place_ + "/passenger." + std::to_string(::getppid());
+        for (const std::string &folder : {its + "/blog-u1-p2-3", living, place_ + "/passenger.x"}) {
+            std::filesystem::create_directories(folder);
+        }
+        Cgroups groups(place_, ::getpid());
+        CPPUNIT_ASSERT(groups.untilTidy().has_value());
+        groups.tidy(std::chrono::steady_clock::now());
+        CPPUNIT_ASSERT(!groups.untilTidy());
+        CPPUNIT_ASSERT(!std::filesystem::exists(its));
+        for (const std::string &folder : {living, place_ + "/passenger.x", groups.folder()}) {
+            CPPUNIT_ASSERT_MESSAGE(folder, std::filesystem::exists(folder));
+        }
+    }
+
+    void testAProcessEndsWithItsGroupAndItsChildrenToo() {
+        inKernel([](Cgroups &groups, const std::string &) {
+            const std::string name = groups.make("blog", ::getuid(), 1);
+            const pid_t process = familyIn(groups, name);
+            const std::string path = groups.folder() + "/" + name;
+            CPPUNIT_ASSERT_EQUAL(2L, lines(path + "/cgroup.procs"));
+            groups.end(name);
+            CPPUNIT_ASSERT_EQUAL(process, ::waitpid(process, nullptr, 0));
+            assertTidied(groups);
+            CPPUNIT_ASSERT(!std::filesystem::exists(path));
+        });
+    }
+
+    void testGroupsOfEarlierPoolProcessesEndAlone() {
+        inKernel([](Cgroups &groups, const std::string &) {
+            const std::string old = groups.make("blog", ::getuid(), 1);
+            const std::string kept = groups.make("shop", ::getuid(), 1);
+            const std::string present = groups.make("blog", ::getuid(), 2);
+            const pid_t one = familyIn(groups, old);
+            const pid_t two = familyIn(groups, kept);
+            const pid_t three = familyIn(groups, present);
+            groups.endOthersThan(2, {kept});
+            CPPUNIT_ASSERT_EQUAL(one, ::waitpid(one, nullptr, 0));
+            for (const std::string &name : {kept, present}) {
+                CPPUNIT_ASSERT_EQUAL(2L, lines(groups.folder() + "/" + name + "/cgroup.procs"));
+                groups.end(name);
+            }
+            CPPUNIT_ASSERT_EQUAL(two, ::waitpid(two, nullptr, 0));
+            CPPUNIT_ASSERT_EQUAL(three, ::waitpid(three, nullptr, 0));
+            assertTidied(groups);
+        });
+    }
+
+    void testProcessesOfADeadAgentMayStayForAWhile() {
+        inKernel([](Cgroups &, const std::string &place) {
+            const pid_t agent = ::fork();
+            if (agent == 0) {
+                ::_exit(0);
+            }
+            Cgroups left(place, agent);
+            const pid_t process = familyIn(left, left.make("blog", ::getuid(), 1));
+            ::waitpid(agent, nullptr, 0);
+            Cgroups next(place, ::getpid());
+            const auto now = std::chrono::steady_clock::now();
+            next.tidy(now);
+            CPPUNIT_ASSERT_EQUAL(0, ::kill(process, 0));
+            CPPUNIT_ASSERT(std::filesystem::exists(left.folder()));
+            next.tidy(now + Cgroups::LEFTOVERS_MAY_STAY);
+            CPPUNIT_ASSERT_EQUAL(process, ::waitpid(process, nullptr, 0));
+            CPPUNIT_ASSERT(eventually([&] {
+                next.tidy(now + Cgroups::LEFTOVERS_MAY_STAY);
+                return !std::filesystem::exists(left.folder());
+            }));
+        });
+    }
+
+    void testAtTheEndNothingIsLeft() {
+        inKernel([](Cgroups &groups, const std::string &) {
+            const pid_t process = familyIn(groups, groups.make("blog", ::getuid(), 1));
+            groups.make("shop", ::getuid(), 1);
+            groups.endAll(std::chrono::steady_clock::now() + std::chrono::seconds(60));
+            CPPUNIT_ASSERT_EQUAL(process, ::waitpid(process, nullptr, 0));
+            CPPUNIT_ASSERT(!std::filesystem::exists(groups.folder()));
+        });
+    }
+
+private:
+    /** A process of the group, and a child of it in another session. */
+    static pid_t familyIn(Cgroups &groups, const std::string &name) {
+        const pid_t process = ::fork();
+        if (process == 0) {
+            ::raise(SIGSTOP);
+            if (::fork() == 0) {
+                ::setsid();
+            }
+            for (;;) {
+                ::pause();
+            }
+        }
+        ::waitpid(process, nullptr, WUNTRACED);
+        groups.add(name, process);
+        ::kill(process, SIGCONT);
+        CPPUNIT_ASSERT(eventually([&] { return lines(groups.folder() + "/" + name + "/cgroup.procs") == 2; }));
+        return process;
+    }
+
+    static void assertTidied(Cgroups &groups) {
+        CPPUNIT_ASSERT(eventually([&] {
+            groups.tidy(std::chrono::steady_clock::now());
+            return !groups.untilTidy();
+        }));
+    }
+
+    static long lines(const std::string &path) {
+        std::ifstream file(path);
+        return std::count(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>(), '\n');
+    }
+
+    static std::string withFiles(Cgroups &groups) {
+        std::string name = groups.make("blog", 1, 2);
+        for (const char *file : {"memory.max", "cpu.weight", "pids.max"}) {
+            std::ofstream(groups.folder() + "/" + name + "/" + file).flush();
+        }
+        return name;
+    }
+    static std::string content(const Cgroups &groups, const std::string &name, const std::string &file) {
+        std::ifstream stream(groups.folder() + "/" + name + "/" + file);
+        std::string text;
+        std::getline(stream, text);
+        return text;
+    }
+
+    /** Nothing happens where this process may make no groups. The group of this test is empty at
+     *  its end. */
+    template <typename Test> static void inKernel(Test test) {
+        const auto found = CgroupPlace::find(CgroupPlace::Facts::ofThisProcess());
+        if (!found) {
+            return;
+        }
+        const std::string place = *found + "/passenger-unit." + std::to_string(::getpid());
+        std::filesystem::create_directory(place);
+        {
+            Cgroups groups(place, ::getpid());
+            test(groups, place);
+            std::filesystem::remove(groups.folder());
+        }
+        CPPUNIT_ASSERT(std::filesystem::remove(place));
+    }
+
+    const std::string place_ = "/tmp/passenger-unit-CgroupsTest." + std::to_string(::getpid());
+};
+
+CPPUNIT_TEST_SUITE_REGISTRATION(CgroupsTest);
+
+}  // namespace Passenger
