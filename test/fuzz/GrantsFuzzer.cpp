@@ -15,6 +15,8 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "base/Split.h"
 #include "rights/Grants.h"
 #include "rights/GrantsInForce.h"
@@ -57,7 +59,7 @@ std::vector<std::string> neededBy(const Options &options) {
                                                 "startup_file passenger_wsgi.py", "startup_file app.js"};
     std::vector<std::string> lines;
     for (const auto &[key, value] : values) {
-        const std::string line = key + " " + value;
+        const std::string line = fmt::format("{} {}", key, value);
         if (!value.empty() && !defaults.contains(line)) {
             lines.push_back(line);
         }
@@ -104,7 +106,7 @@ void checkVariable(const Servers &servers, const Grants &grants, const std::stri
     const std::array<std::string, 4> loaders{"LD_" + name, "PYTHON" + name, "PATH", "RUBYOPT"};
     for (const std::string &loader : loaders) {
         require(grants.allowsVariable(loader, value) ==
-                (servers.empty() || anyHas(servers, "variable " + loader + "=" + value)));
+                (servers.empty() || anyHas(servers, fmt::format("variable {}={}", loader, value))));
     }
 }
 
