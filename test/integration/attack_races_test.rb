@@ -113,11 +113,12 @@ class AttackRacesTest < IntegrationTest
      *FILES.map { |file| File.join(root, file) }]
   end
 
-  # The agent looks for what dead bridges have left, but not into young folders. A link stays.
+  # The agent removes what dead bridges have left, but no young folders, and follows no link.
   def clean_spawn_dir(folders)
     links = Dir.glob(File.join(server.spawn_dir, "passenger.*.linked"))
     refute_empty links
-    newest = folders.map { |folder| File.stat(folder).ctime }.max
+    left = Dir.glob(File.join(server.spawn_dir, "passenger.*")) - links
+    newest = (folders + left).map { |folder| File.stat(folder).ctime }.max
     eventually("folders that are not young") { Time.now - newest > OLD }
     position = server.log.position
     server.graceful
