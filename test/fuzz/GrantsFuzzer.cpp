@@ -78,11 +78,19 @@ bool anyHas(const Servers &servers, const std::string &line) {
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) { return server.contains(line); });
 }
 
-bool oneHasAll(const Servers &servers, const std::vector<std::string> &lines) {
+bool oneHasAll(const Servers &servers, const Options &options) {
+    const std::vector<std::string> lines = neededBy(options);
+    const std::array<std::pair<const char *, unsigned>, 3> limits{
+        {{"memory_max", options.memoryMax}, {"cpu_weight", options.cpuWeight}, {"tasks_max", options.tasksMax}}};
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) {
-        return std::all_of(lines.begin(), lines.end(), [&](const std::string &line) {
+        const auto has = [&](const std::string &line) {
             return server.contains(line) || servers.front().contains(line);
-        });
+        };
+        return std::all_of(lines.begin(), lines.end(), has) &&
+               std::all_of(limits.begin(), limits.end(), [&](const auto &limit) {
+                   return has(fmt::format("{} {}", limit.first, limit.second)) ||
+                          (limit.second == 0 && !has(fmt::format("limited {}", limit.first)));
+               });
     });
 }
 
@@ -112,9 +120,10 @@ void checkVariable(const Servers &servers, const Grants &grants, const std::stri
 
 }  // namespace
 
-/** The input: the text and the options, each ended by a zero byte. */
+/** The input: the text and the options, each ended by a zero byte. A limit is the length of its
+ *  part. */
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size) {
-    constexpr std::size_t PARTS = 13;
+    constexpr std::size_t PARTS = 16;
     const std::string_view input(reinterpret_cast<const char *>(data), size);
     std::vector<std::string> parts = split(input, '\0');
     parts.resize(PARTS);
@@ -126,16 +135,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t *data, std::size_t size
         *value = parts[next++];
     }
 
+    const std::string &name = parts[next++];
+    const std::string &value = parts[next++];
+    for (unsigned *limit : {&options.memoryMax, &options.cpuWeight, &options.tasksMax}) {
+        *limit = static_cast<unsigned>(parts[next++].size());
+    }
+
     const std::string &text = parts[0];
     const Servers servers = serversIn(text);
     const Grants grants(text);
-    const bool granted = servers.empty() || oneHasAll(servers, neededBy(options));
+    const bool granted = servers.empty() || oneHasAll(servers, options);
     require(grants.everything() == servers.empty());
     const auto refusal = grants.refusal(options);
     require(refusal.has_value() != granted);
     require(!refusal || !refusal->empty());
     checkFolder(servers, grants, options, granted);
-    checkVariable(servers, grants, parts[next], parts[next + 1]);
+    checkVariable(servers, grants, name, value);
     require(grants.grantsGroup(options.group) ==
             (servers.empty() || anyHas(servers, "group " + options.group) || anyHas(servers, "group !STARTUP_FILE!")));
 
