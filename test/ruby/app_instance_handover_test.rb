@@ -68,6 +68,15 @@ module PhusionPassenger
       assert_equal @instance.pid.to_s, get(second, @instance, "/pid")
     end
 
+    def test_each_pool_process_learns_that_the_limit_of_requests_is_reached
+      group = serve(@instance, max_requests: 1)
+      get(group, @instance, "/pid")
+      assert_equal 62, in_time { @instance.read }.type
+      group.end_queue
+      serve(@instance)
+      assert_equal 62, in_time { @instance.read }.type
+    end
+
     def test_former_queues_and_channels_are_closed
       group = serve(@instance)
       get(group, @instance, "/pid")

@@ -273,7 +273,7 @@ public:
         }
         const auto refusal =
             thrownBy<IOException>([&] { registry_->add(FileDescriptor(), greedy, 2, ChannelSecret::random()); });
-        CPPUNIT_ASSERT_EQUAL(std::string("4096 reply channels are its own already, the most that may be"),
+        CPPUNIT_ASSERT_EQUAL(std::string("the process has 4096 reply channels already; the agent allows no more"),
                              std::string(refusal.what()));
         registry_->add(FileDescriptor(), other, 2, ChannelSecret::random());
         registry_->remove(last, greedy);

@@ -231,7 +231,7 @@ public:
         surplus.send(hello, {inFlightTable_->memory().descriptor().get()}, FrameSocket::in(60s));
         CPPUNIT_ASSERT(ended(surplus));
         CPPUNIT_ASSERT(log_->contains("event=connection.dropped"));
-        CPPUNIT_ASSERT(log_->contains("the child has 1024 connections already, the most that it may"));
+        CPPUNIT_ASSERT(log_->contains("the child has 1024 connections already; the agent allows no more"));
         hangUp(sockets.back());
         sockets.pop_back();
         FrameSocket next = connect();

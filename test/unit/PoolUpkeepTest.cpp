@@ -39,7 +39,7 @@ class PoolUpkeepTest : public PoolFixture {
     CPPUNIT_TEST(testARestartStartsMissingInstancesAtOnceAfterAFailedSpawn);
     CPPUNIT_TEST(testClearEndsIdleInstances);
     CPPUNIT_TEST(testClearLetsSessionsEnd);
-    CPPUNIT_TEST(testClearServesAWaitingRequest);
+    CPPUNIT_TEST(testAWaitingRequestIsServedAfterClear);
     CPPUNIT_TEST_SUITE_END();
 
     std::unique_ptr<ApplicationFolder> folder_;
@@ -263,7 +263,7 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, count());
     }
 
-    void testClearServesAWaitingRequest() {
+    void testAWaitingRequestIsServedAfterClear() {
         HeldPtr session = get();
         const AnswerPtr waiter = ask(app());
         pool_->clear();

@@ -71,7 +71,7 @@ std::uint32_t SpoolLedger::takeRow() {
             return number;
         }
     }
-    throw IOException("4,096 httpd children count spool files already, the most that may");
+    throw IOException("4,096 httpd children count spool files already; no more can");
 }
 
 /** Locks or unlocks a row, without waiting. @return false: another process has the lock */

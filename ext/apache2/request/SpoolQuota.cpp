@@ -37,7 +37,7 @@ void SpoolQuota::take(std::uint64_t app, std::uint64_t bytes) {
     for (;;) {
         if (!parts_.ledger->add(app, bytes)) {
             throw SpoolQuotaExceeded("this httpd child has files of " + std::to_string(SpoolLedger::ENTRIES) +
-                                         " applications in " + folder_ + ", the most that it may",
+                                         " applications in " + folder_ + " already; it can have no more",
                                      "none");
         }
         // Counted first: of two processes that come at once both may be refused, but never too

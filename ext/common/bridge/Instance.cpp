@@ -179,6 +179,9 @@ void Instance::serveAnew(Frame &frame) {
     }
     channels_.forget();
     control_.send(Frame(FrameType::READY));
+    if (maxRequests_ > 0 && answered_ >= maxRequests_) {
+        control_.tell(Frame(FrameType::LIMIT_REACHED));
+    }
     intake_->replace(std::move(handover));
 }
 

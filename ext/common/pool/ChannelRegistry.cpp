@@ -39,7 +39,7 @@ std::uint32_t ChannelRegistry::addSender(InFlightReader inFlightTable) {
         slot++;
     }
     if (slot == MAX_CHILDREN) {
-        throw IOException("4,096 processes send requests already, the most that may");
+        throw IOException("4,096 processes send requests already; the agent allows no more");
     }
     senders_.emplace(slot, Sender{std::move(inFlightTable)});
     generations_.setChildSlots(senders_.rbegin()->first + 1);
@@ -67,12 +67,13 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
     const LockGuard guard(mutex_);
     const auto sender = senders_.find(childSlot);
     if (sender != senders_.end() && sender->second.channels == MOST_CHANNELS) {
-        throw IOException(std::to_string(MOST_CHANNELS) + " reply channels are its own already, the most that may be");
+        throw IOException("the process has " + std::to_string(MOST_CHANNELS) +
+                          " reply channels already; the agent allows no more");
     }
     if (sender != senders_.end() && sender->second.byGroup.size() == MOST_GROUPS &&
         !sender->second.byGroup.contains(groupSlot)) {
-        throw IOException("it has reply channels of " + std::to_string(MOST_GROUPS) +
-                          " applications already, the most that may be");
+        throw IOException("the process has reply channels of " + std::to_string(MOST_GROUPS) +
+                          " applications already; the agent allows no more");
     }
     std::uint16_t slot;
     if (unusedSlots_ < SenderMemoryLayout::SLOTS) {
@@ -81,7 +82,7 @@ ChannelId ChannelRegistry::add(FileDescriptor instanceEnd, std::uint32_t childSl
         slot = freeSlots_.front();
         freeSlots_.pop_front();
     } else {
-        throw IOException("65,535 reply channels are open already, the most that may be");
+        throw IOException("65,535 reply channels are open already; the agent allows no more");
     }
     const ChannelId id((++serial_ << 16) | slot);
     channels_.emplace(id, Channel{std::move(instanceEnd), childSlot, groupSlot, secret});

@@ -48,7 +48,7 @@ std::uint32_t Groups::takeSlot() {
             return a->disuse().lastUsed() < b->disuse().lastUsed();
         });
         if (oldest == unused.end()) {
-            throw IOException(std::to_string(most_) + " applications are in use, the most that may be");
+            throw IOException(std::to_string(most_) + " applications are in use already; the agent allows no more");
         }
         forget(**oldest);
     }

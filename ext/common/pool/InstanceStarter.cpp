@@ -149,7 +149,7 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
         const QueueGenerationPtr queue =
             parts_.versions.deploys(task) ? parts_.versions.deployment()->queue : parts_.queue.current();
         if (!queue) {
-            throw SpawnException(parts_.app + " went down meanwhile");
+            throw SpawnException("the application " + parts_.app + " stopped while the instance started");
         }
         handover = parts_.queue.handOver(queue, process->socket.concurrency);
     }

@@ -42,7 +42,7 @@ void Children::opened(pid_t pid) {
     Child &child = children_.at(pid);
     if (child.connections == MOST_CONNECTIONS) {
         throw IOException("the child has " + std::to_string(MOST_CONNECTIONS) +
-                          " connections already, the most that it may");
+                          " connections already; the agent allows no more");
     }
     child.connections++;
 }

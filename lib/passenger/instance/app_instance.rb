@@ -157,6 +157,7 @@ module PhusionPassenger
 
       @channels.forget
       tell(Frame::Control::READY)
+      @max_requests&.remind
       @intake.replace(handover)
     end
 

@@ -14,6 +14,11 @@ module PhusionPassenger
       @lock = Mutex.new
     end
 
+    # Calls the block again if the limit was reached: another pool process does not know it.
+    def remind
+      @reached.call if @limit.positive? && @answered >= @limit
+    end
+
     # Counts one answered request.
     def count
       answered = @lock.synchronize { @answered += 1 }
