@@ -125,6 +125,79 @@ class PoolAdoptionTest < IntegrationTest
     end
   end
 
+  # One host may have two of the instances, so the others wait when it asks first.
+  def test_a_restart_also_replaces_instances_that_wait_for_their_application
+    root = SampleApps.rack
+    made = configuration do |one|
+      one.set("PassengerMaxPoolSize", 6)
+      one.site("many.test", root, "PassengerMinInstances 4\n")
+      one.site("few.test", root, "PassengerMaxInstances 2\n")
+    end
+    with_server(made) do |server|
+      old = []
+      eventually("four instances") { (old |= [server.client("many.test").pid]).size == 4 }
+      kill_pool(server)
+      server.client("few.test").pid
+      FileUtils.touch(File.join(root, "tmp/restart.txt"))
+      eventually("the end of the old ones") { old.none? { |pid| ProcessInfo.read(pid)&.alive? } }
+      refute_includes old, server.client("many.test").pid
+    end
+  end
+
+  def test_a_request_that_its_killed_instance_has_begun_is_not_run_again
+    path = fifo
+    started = File.join(scratch, "started")
+    made = configuration { |one| one.site("rack.test", SampleApps.rack) }
+    with_server(made) do |server|
+      pid = server.client.pid
+      answer = Thread.new { server.client.get("/wait?fifo=#{path}&started=#{started}").code }
+      eventually("it has begun") { File.exist?(started) }
+      ProcessInfo.stop(pid)
+      kill_pool(server)
+      refute_equal pid, server.client.pid
+      assert_equal "502", answer.value
+      assert_equal pid, File.read(started).to_i
+    end
+  end
+
+  def test_an_instance_that_was_told_to_end_outlives_a_second_death
+    path = fifo
+    started = File.join(scratch, "started")
+    made = configuration do |one|
+      one.set("PassengerMaxPoolSize", 1)
+      one.site("rack.test", SampleApps.rack)
+      one.site("other.test", SampleApps.rack)
+    end
+    with_server(made) do |server|
+      server.client.pid
+      answer = Thread.new { server.client.post("/wait?fifo=#{path}&started=#{started}", "body") }
+      eventually("it has begun") { File.exist?(started) }
+      kill_pool(server)
+      server.client("other.test").pid
+      server.log.wait_for(/event=instance\.orphaned .* pid=#{File.read(started).to_i} /)
+      kill_pool(server)
+      server.client("other.test").pid
+      release(path, "finished")
+      assert_status(200, answer.value)
+    end
+  end
+
+  def test_hung_instances_delay_no_sound_ones
+    made = configuration do |one|
+      one.set("PassengerMaxPoolSize", 6)
+      one.site("rack.test", SampleApps.rack, "PassengerMinInstances 6\n")
+    end
+    with_server(made) do |server|
+      pids = []
+      eventually("six instances") { (pids |= [server.client.pid]).size == 6 }
+      stopped = pids.sort.first(4)
+      stopped.each { |pid| ProcessInfo.stop(pid) }
+      kill_pool(server)
+      assert_includes pids - stopped, server.client.pid
+      stopped.each { |pid| assert ProcessInfo.read(pid)&.alive?, "it had ten seconds to answer" }
+    end
+  end
+
   def test_instances_that_nobody_asks_for_end_after_the_idle_time
     made = configuration do |one|
       one.set("PassengerPoolIdleTime", 1)

@@ -26,10 +26,17 @@ namespace {
 /** Notes what is removed. */
 class RemovedKeys final : public DescriptorStore {
 public:
-    void put(const std::string &, const std::string &, const std::vector<int> &) override {}
+    void put(const std::string &key, const std::string &note, const std::vector<int> &) override {
+        const LockGuard guard(mutex_);
+        notes_[key] = note;
+    }
     void remove(const std::string &key) override {
         const LockGuard guard(mutex_);
         removed_.push_back(key);
+    }
+    std::string note(const std::string &key) {
+        const LockGuard guard(mutex_);
+        return notes_[key];
     }
     std::vector<std::string> all() {
         const LockGuard guard(mutex_);
@@ -39,6 +46,7 @@ public:
 private:
     Mutex mutex_{Locks::WAITER};
     std::vector<std::string> removed_ GUARDED_BY(mutex_);
+    std::map<std::string, std::string> notes_ GUARDED_BY(mutex_);
 };
 
 /** A process as an earlier pool process has left it. */
@@ -116,6 +124,7 @@ class OrphansTest : public LeakCheck {
     CPPUNIT_TEST(testMalformedNotesAreRefused);
     CPPUNIT_TEST(testOneThatServesWaitsAndIsTakenOnce);
     CPPUNIT_TEST(testOneThatDoesNotServeIsToldToEnd);
+    CPPUNIT_TEST(testTheNextPoolProcessLearnsThatOneWasToldToEnd);
     CPPUNIT_TEST(testOneThatIsGivenBackIsToldToEnd);
     CPPUNIT_TEST(testTheClaimsOfOneThatEndedSayThatItDied);
     CPPUNIT_TEST(testTheLimitEndsThoseThatWait);
@@ -166,11 +175,14 @@ public:
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("other"));
         CPPUNIT_ASSERT_EQUAL(std::string("12.34"), orphans.restartFile("one").value());
         CPPUNIT_ASSERT(!orphans.restartFile("other"));
-        CPPUNIT_ASSERT(!orphans.take("other"));
-        const std::optional<Orphan> taken = orphans.take("one");
+        CPPUNIT_ASSERT_EQUAL(std::string(), orphans.reserve("other"));
+        CPPUNIT_ASSERT_EQUAL(left.key(), orphans.reserve("one"));
+        CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), orphans.reserve("one"));
+        const std::optional<Orphan> taken = orphans.take(left.key());
         CPPUNIT_ASSERT(taken);
         CPPUNIT_ASSERT_EQUAL(left.pid, taken->left.pid);
-        CPPUNIT_ASSERT(!orphans.take("one"));
+        CPPUNIT_ASSERT(!orphans.take(left.key()));
         CPPUNIT_ASSERT(!left.toldToEnd());
         CPPUNIT_ASSERT(store_.all().empty());
     }
@@ -183,14 +195,26 @@ public:
         CPPUNIT_ASSERT(left.toldToEnd());
     }
 
+    void testTheNextPoolProcessLearnsThatOneWasToldToEnd() {
+        Orphans orphans(loop_, store_, {});
+        const Left left("one");
+        left.restoreIn(orphans);
+        CPPUNIT_ASSERT(orphans.end("one"));
+        CPPUNIT_ASSERT(!orphans.end("one"));
+        CPPUNIT_ASSERT(left.toldToEnd());
+        const InstanceNote note = InstanceNote::parse(store_.note(left.key()));
+        CPPUNIT_ASSERT(!note.serves);
+        CPPUNIT_ASSERT_EQUAL(4U, note.cells.at(0).first);
+    }
+
     void testOneThatIsGivenBackIsToldToEnd() {
         Orphans orphans(loop_, store_, {});
         Left left("one");
         const std::string key = left.key();
         left.restoreIn(orphans);
-        orphans.giveBack(std::move(*orphans.take("one")));
+        orphans.giveBack(std::move(*orphans.take(key)), false);
         CPPUNIT_ASSERT(left.toldToEnd());
-        CPPUNIT_ASSERT(!orphans.take("one"));
+        CPPUNIT_ASSERT_EQUAL(std::string(), orphans.reserve("one"));
         left.end();
         CPPUNIT_ASSERT(eventually([&] { return store_.all() == std::vector<std::string>{key}; }));
     }

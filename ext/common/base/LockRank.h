@@ -50,7 +50,7 @@ inline constexpr LockRank POOL{2, "PoolContext::mutex"};
 inline constexpr LockRank CHANNEL_REGISTRY{3, "ChannelRegistry::mutex_"};
 inline constexpr LockRank BACKGROUND_THREADS{3, "BackgroundThreads::mutex_"};
 inline constexpr LockRank CANCEL_SWITCH{3, "CancelSwitch::mutex_"};
-inline constexpr LockRank DESCRIPTOR_STORE_CLIENT{3, "DescriptorStoreClient::mutex_"};
+inline constexpr LockRank DESCRIPTOR_STORE_CLIENT{4, "DescriptorStoreClient::mutex_"};
 inline constexpr LockRank POOL_ENGINE{3, "StandardPoolEngine::mutex_"};
 inline constexpr LockRank SPAWN_MANAGER{3, "SpawnManager::mutex_"};
 inline constexpr LockRank DUMMY_SPAWNERS{3, "DummySpawnerFactory::mutex_"};

@@ -205,7 +205,7 @@ std::optional<RequestProgress::Event> RequestProgress::lost(bool killed) {
 std::optional<RequestProgress::Event> RequestProgress::channelEnded() {
     withdrawal().mark();
     const bool begun = !waits() || claimed();
-    if (begun ? !mayRepeat() : !sender_.body().rewind()) {
+    if (begun ? !mayRepeat() || withdrawal().killedWith() : !sender_.body().rewind()) {
         return finish({Kind::LOST}, State::CUT_OFF);
     }
     if (begun) {
@@ -251,7 +251,7 @@ std::optional<RequestProgress::Event> RequestProgress::lookForEnd(bool died, std
     if (!died && !withdrawn(buffer, event)) {
         return event;
     }
-    return lost(false);
+    return lost(withdrawal().killedWith());
 }
 
 /** Instances have the agent's end of the channel, too. */

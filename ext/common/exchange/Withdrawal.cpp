@@ -14,6 +14,10 @@ bool Withdrawal::diedWith() const noexcept {
     return memory_.claims.died(channel_->id(), ticket_);
 }
 
+bool Withdrawal::killedWith() const noexcept {
+    return memory_.claims.killed(channel_->id(), ticket_);
+}
+
 Withdrawal::Outcome Withdrawal::withdraw(std::span<char> buffer) const {
     mark();
     if (claimed()) {

@@ -37,6 +37,8 @@ public:
     bool held() const noexcept;
     /** An instance died with a claim of the ticket, and the agent could not say LOST. */
     bool diedWith() const noexcept;
+    /** The agent has killed that instance. */
+    bool killedWith() const noexcept;
     bool claimed() const noexcept {
         return held() || diedWith();
     }

@@ -65,7 +65,7 @@ void ApplicationQueue::giveUp(const CellRange &cells, bool killed) {
             }
         } else {
             // Until LOST finds room in the channel, nothing else says that the request was begun.
-            claims_.noteDeath(cell);
+            claims_.noteDeath(cell, killed);
             untold_.push_back(cell);
         }
     }
@@ -86,7 +86,8 @@ void ApplicationQueue::reclaim() {
         const std::optional<ClaimCell> claim = claims_.read(cell);
         const bool waitedFor =
             claim && std::any_of(inFlight.begin(), inFlight.end(), [&](const InFlightEntry &entry) {
-                return (entry.channel | ClaimsLayout::DIED) == claim->channel && entry.ticket == claim->ticket;
+                return (entry.channel | ClaimsLayout::DIED) == (claim->channel & ~ClaimsLayout::KILLED) &&
+                       entry.ticket == claim->ticket;
             });
         if (!waitedFor) {
             free({cell, 1});

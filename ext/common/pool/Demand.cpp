@@ -54,8 +54,8 @@ void Demand::adjustRestore() {
     }
 }
 
-void Demand::restore(unsigned instances) noexcept {
-    restoreTo_ = std::max(restoreTo_, instances);
+void Demand::restore() {
+    restoreTo_ = std::max(restoreTo_, instances_.serving());
 }
 
 void Demand::evicted(MonotonicTime now) {

@@ -37,11 +37,7 @@ public:
     /** Called after joined(), when the replaced instances have been told to end. */
     void adjustRestore();
     /** The instances that serve now are wanted again: some are about to go. */
-    void restore() {
-        restore(instances_.serving());
-    }
-    /** So many instances are wanted again. */
-    void restore(unsigned instances) noexcept;
+    void restore();
     /** As many instances as before are not wanted any more. */
     void forgetRestore() noexcept {
         restoreTo_ = 0;

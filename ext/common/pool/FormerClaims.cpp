@@ -27,7 +27,7 @@ unsigned takenIn(const FormerClaims::Part &part) {
         std::count_if(cells.begin(), cells.end(), [](const ClaimCell &cell) { return cell.ticket != 0; }));
 }
 
-bool noteDeathIn(const FileDescriptor &claims, std::uint32_t cell) {
+bool noteDeathIn(const FileDescriptor &claims, std::uint32_t cell, bool killed) {
     ClaimCell claim{};
     if (::pread(claims.get(), &claim, sizeof(claim), offsetOf(cell)) != sizeof(claim)) {
         return false;
@@ -35,7 +35,7 @@ bool noteDeathIn(const FileDescriptor &claims, std::uint32_t cell) {
     if (claim.ticket == 0) {
         return true;
     }
-    claim.channel |= ClaimsLayout::DIED;
+    claim.channel |= ClaimsLayout::DIED | (killed ? ClaimsLayout::KILLED : 0);
     return ::pwrite(claims.get(), &claim, sizeof(claim), offsetOf(cell)) == sizeof(claim);
 }
 
@@ -49,10 +49,10 @@ unsigned FormerClaims::taken() const {
     return sum;
 }
 
-void FormerClaims::noteDeath() const {
+void FormerClaims::noteDeath(bool killed) const {
     for (const Part &part : parts_) {
         for (std::uint32_t i = 0; i < part.cells.count; i++) {
-            if (!noteDeathIn(part.claims, part.cells.first + i)) {
+            if (!noteDeathIn(part.claims, part.cells.first + i, killed)) {
                 Log::warn("event=claim.not_marked cell={} error=\"{}\"", part.cells.first + i, std::strerror(errno));
             }
         }

@@ -24,10 +24,14 @@ public:
     void add(Part part) {
         parts_.push_back(std::move(part));
     }
+    const std::vector<Part> &parts() const noexcept {
+        return parts_;
+    }
     /** How many requests the instance works at. */
     unsigned taken() const;
-    /** The instance has ended: children learn from the claims that no answer comes. */
-    void noteDeath() const;
+    /** The instance has ended: children learn from the claims that no answer comes. @param killed
+     *  this process is about to kill it, or has done so: its requests must not run again */
+    void noteDeath(bool killed) const;
     /** Those in which there are claims. */
     std::vector<const Part *> inUse() const;
 

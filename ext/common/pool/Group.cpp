@@ -37,9 +37,7 @@ Group::Group(PoolContext &context, Room &room, UpkeepTimer &timer, const Options
       scaler_({name_, options_, context, room, queue_, instances_, pending_, failures_, versions_, demand_, hangs_,
                preloader_, starter_},
               [this, &timer](std::optional<MonotonicTime> date)
-                  REQUIRES(poolLock) { timer.set(*this, shutDown_ ? date : disuse_.orLook(date)); }) {
-    demand_.restore(context.orphans.waiting(name_));
-}
+                  REQUIRES(poolLock) { timer.set(*this, shutDown_ ? date : disuse_.orLook(date)); }) {}
 
 // ----- Requests
 
@@ -106,6 +104,7 @@ void Group::requestReplacement(Process &process, const std::string &why) {
 void Group::restart() {
     Log::notice("event=app.restart app=\"{}\"", name_);
     counters_.restarts++;
+    context_.orphans.end(name_);
     failures_.forget();
     starter_.dropStandby();
     queue_.takePeak();
@@ -170,6 +169,7 @@ void Group::enable(const ProcessPtr &process) {
 }
 
 void Group::clear() {
+    context_.orphans.end(name_);
     demand_.clear();
     const bool oneMore = scaler_.startingReplacement();
     if (versions_.deployment()) {

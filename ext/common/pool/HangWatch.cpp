@@ -26,11 +26,12 @@ constexpr int CHECKS = 4;
 
 void HangWatch::add(const Process &process, const Options &options, MonotonicTime now) {
     const InstanceId id = process.id();
-    watched_[id].heartbeatTimeout = options.heartbeatTimeout;
+    const nanoseconds ownTimeout = process.former() ? process.heartbeatTimeout() : options.heartbeatTimeout;
+    watched_[id].heartbeatTimeout = ownTimeout;
     if (process.former() && process.former()->taken() > 0) {
         watched_[id].adoptedBusy = now;
     }
-    if (options.heartbeatTimeout <= nanoseconds(0)) {
+    if (ownTimeout <= nanoseconds(0)) {
         return;
     }
     heartbeats_.noteAck(id, now);

@@ -14,6 +14,16 @@ namespace Passenger {
 
 // ----- Spawns
 
+bool InstanceStarter::takeOver(const std::string &orphan) {
+    return run({.purpose = SpawnTask::Purpose::GROW,
+                .version = parts_.versions.current(),
+                .spawner = parts_.versions.spawner(),
+                .options = parts_.options,
+                .replaces = InstanceId(),
+                .begunAt = parts_.context.clock.now(),
+                .orphan = orphan});
+}
+
 bool InstanceStarter::start(SpawnTask::Purpose purpose, InstanceId replaces) {
     SpawnTask task{purpose,
                    parts_.versions.current(),
@@ -21,6 +31,7 @@ bool InstanceStarter::start(SpawnTask::Purpose purpose, InstanceId replaces) {
                    parts_.options,
                    replaces,
                    parts_.context.clock.now(),
+                   "",
                    false};
     if (purpose == SpawnTask::Purpose::DEPLOY) {
         task.version = parts_.versions.deployment()->version;
@@ -46,7 +57,7 @@ bool InstanceStarter::run(const SpawnTask &task) {
 void InstanceStarter::spawn(const SpawnTask &task) {
     attempt(task, [&] {
         const std::string restartFile = listener_.prepare(task.options);
-        if (adopt(task)) {
+        if (!task.orphan.empty() && adopt(task)) {
             return;
         }
         SpawnResult result = task.spawner->spawn(task.options);
@@ -61,26 +72,15 @@ void InstanceStarter::spawn(const SpawnTask &task) {
     });
 }
 
-/** False: no instance is left of an earlier pool process. */
+/** False: the instance that an earlier pool process has left cannot be taken over. */
 bool InstanceStarter::adopt(const SpawnTask &task) {
-    if (task.purpose != SpawnTask::Purpose::GROW) {
+    std::optional<Orphan> orphan = parts_.context.orphans.take(task.orphan);
+    if (!orphan) {
         return false;
     }
-    while (std::optional<Orphan> orphan = parts_.context.orphans.take(parts_.app)) {
-        if (adopt(task, *orphan)) {
-            return true;
-        }
-        parts_.context.orphans.giveBack(std::move(*orphan));
-    }
-    return false;
-}
-
-bool InstanceStarter::adopt(const SpawnTask &task, const Orphan &orphan) {
+    std::shared_ptr<Process> process;
     try {
-        if (orphan.note.heartbeatTimeout != task.options.heartbeatTimeout) {
-            throw SpawnException("PassengerHeartbeatTimeout has changed");
-        }
-        SpawnResult result = task.spawner->adopt(task.options, orphan.left);
+        SpawnResult result = task.spawner->adopt(task.options, orphan->left);
         InstanceId id;
         {
             const PoolGuard guard(parts_.context);
@@ -89,14 +89,15 @@ bool InstanceStarter::adopt(const SpawnTask &task, const Orphan &orphan) {
             }
             id = parts_.context.nextInstance();
         }
-        putToWork(task,
-                  std::make_shared<Process>(std::move(result), orphan, id, task.version, parts_.context.clock.now()));
+        process = std::make_shared<Process>(std::move(result), *orphan, id, task.version, parts_.context.clock.now());
+        putToWork(task, process);
         return true;
     } catch (const std::exception &error) {
-        Log::warn("event=instance.not_adopted app=\"{}\" pid={} error=\"{}\"", parts_.app, orphan.note.pid,
+        Log::warn("event=instance.not_adopted app=\"{}\" pid={} error=\"{}\"", parts_.app, orphan->note.pid,
                   error.what());
-        return false;
     }
+    parts_.context.orphans.giveBack(std::move(*orphan), process && process->killed());
+    return false;
 }
 
 /** Does a part of the task. An exception is the task's failure. */
@@ -152,13 +153,18 @@ void InstanceStarter::putToWork(const SpawnTask &task, const ProcessPtr &process
             throw SpawnException("the application " + parts_.app + " stopped while the instance started");
         }
         handover = parts_.queue.handOver(queue, process->socket.concurrency);
+        process->socket.cells = handover.cells;
+        if (process->former()) {
+            // This process may die before the instance has joined.
+            parts_.instances.deposit(*process);
+        }
     }
     try {
         process->beginToServe(handover, parts_.app, task.options, beginnings_);
     } catch (...) {
         const PoolGuard guard(parts_.context);
         // The instance may have taken a request already.
-        parts_.queue.giveUp(handover.cells);
+        parts_.queue.giveUp(handover.cells, process->killed());
         throw;
     }
     {
@@ -238,6 +244,7 @@ bool InstanceStarter::tryAgain(const SpawnTask &task, const GetFailure &failure)
     Log::warn("event=spawn.killed app=\"{}\" signal={} error=\"{}\" action=\"one more attempt\"", parts_.app,
               failure.report->signal, failure.summary);
     SpawnTask again = task;
+    again.orphan.clear();
     again.secondAttempt = true;
     return run(again);
 }

@@ -72,6 +72,9 @@ public:
      * @return false: no thread can be started
      */
     bool start(SpawnTask::Purpose purpose, InstanceId replaces = InstanceId()) REQUIRES(poolLock);
+    /** Orders that this instance of an earlier pool process is taken over. If that fails, another
+     *  one is started. False: no thread can be started. */
+    bool takeOver(const std::string &orphan) REQUIRES(poolLock);
     /** The instances that the task's instance replaces end. It is ready, or stands by. */
     void takeOver(const SpawnTask &task) REQUIRES(poolLock);
     /** The instance that stands by serves from now on, if no other one lives. */
@@ -89,7 +92,6 @@ private:
     bool run(const SpawnTask &task) REQUIRES(poolLock);
     void spawn(const SpawnTask &task) EXCLUDES(poolLock);
     bool adopt(const SpawnTask &task) EXCLUDES(poolLock);
-    bool adopt(const SpawnTask &task, const Orphan &orphan) EXCLUDES(poolLock);
     void attempt(const SpawnTask &task, const std::function<void()> &work) EXCLUDES(poolLock);
     void spawned(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);
     void putToWork(const SpawnTask &task, const ProcessPtr &process) EXCLUDES(poolLock);

@@ -33,7 +33,6 @@ void Instances::add(const ProcessPtr &process) {
     deposit(*process);
 }
 
-/** The watchdog gets what the next pool process needs of the instance. */
 void Instances::deposit(const Process &process) {
     if (process.pid() <= 0) {
         return;
@@ -57,7 +56,7 @@ void Instances::remove(const ProcessPtr &process) {
     process->closeOwnQueue();
     queue_.giveUp(process->socket.cells, process->killed());
     if (process->former()) {
-        process->former()->noteDeath();
+        process->former()->noteDeath(process->killed());
     }
     if (process->pid() > 0) {
         context_.store.remove(storeKey(*process));

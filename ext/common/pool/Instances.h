@@ -30,6 +30,9 @@ public:
 
     /** The instance serves from now on. */
     void add(const ProcessPtr &process);
+    /** Leaves with the watchdog what the next pool process needs of the instance. add() does so,
+     *  too. */
+    void deposit(const Process &process);
     /** The process has ended. Its requests are reported lost, and its cells in the claims freed. */
     void remove(const ProcessPtr &process);
     /** Takes the instance out of service. It ends when its requests are answered. */
@@ -101,7 +104,6 @@ public:
 
 private:
     unsigned count(Process::State state) const noexcept;
-    void deposit(const Process &process);
     unsigned taken(const Process &process) const;
     void bury(ProcessPtr process);
     void closeOwnQueue(Process &process);

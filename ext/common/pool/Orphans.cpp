@@ -3,12 +3,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <utility>
 
 #include "base/SystemClock.h"
 #include "exchange/Options.h"
 #include "log/Log.h"
+#include "rights/Rights.h"
 #include "spawning/OutputLimit.h"
 
 namespace Passenger {
@@ -17,11 +19,19 @@ namespace {
 
 /** Before the descriptors of the claims. */
 constexpr std::size_t PROCESS_DESCRIPTORS = 3;
+/** More than an instance gives its requests when it is told to finish (lib/passenger: 60 s). */
+constexpr std::chrono::seconds DRAIN_LIMIT{90};
+/** The longest time between two looks at the clock. */
+constexpr std::chrono::milliseconds LOOK_INTERVAL{5000};
+
+MonotonicTime now() {
+    return SystemClock::instance().now();
+}
 
 }  // namespace
 
 Orphans::Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup)
-    : loop_(loop), store_(store), findGroup_(std::move(findGroup)), timer_(loop, [this] { limit(0); }) {}
+    : loop_(loop), store_(store), findGroup_(std::move(findGroup)), timer_(loop, [this] { look(); }) {}
 
 Orphans::~Orphans() {
     // On the loop: a watcher's destructor waits for a running callback, and the callback needs this
@@ -71,18 +81,39 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
         claims->add({std::move(descriptors[PROCESS_DESCRIPTORS + i]), note.cells[i]});
     }
     orphan.claims = std::move(claims);
-    const bool waits = note.serves;
-    keep(std::move(orphan), waits);
+    const bool serves = note.serves;
+    keep({.orphan = std::move(orphan), .state = serves ? State::WAITS : State::ENDS, .endsSince = now()});
 }
 
 void Orphans::wait(std::chrono::milliseconds time) {
+    const LockGuard guard(mutex_);
+    waitUntil_.reset();
     if (time > std::chrono::milliseconds(0)) {
-        timer_.start(time);
+        waitUntil_ = now() + time;
+        timer_.start(std::min(time, LOOK_INTERVAL), LOOK_INTERVAL);
+    }
+}
+
+/** On the loop, at intervals. */
+void Orphans::look() {
+    const LockGuard guard(mutex_);
+    const bool over = waitUntil_ && now() >= *waitUntil_;
+    for (auto &[key, kept] : kept_) {
+        if (over && kept.state == State::WAITS) {
+            tellToEnd(kept, "no child has asked for its application within PassengerPoolIdleTime");
+        } else if (kept.state == State::ENDS && !kept.killed && now() - kept.endsSince > DRAIN_LIMIT) {
+            Log::warn("event=instance.killed app=\"{}\" pid={} reason=\"it did not finish in time\"",
+                      kept.orphan.note.app, kept.orphan.note.pid);
+            kept.killed = true;
+            kept.orphan.claims->noteDeath(true);
+            Rights::ofThisProcess().signal(kept.orphan.left.pidFd, SIGKILL);
+        }
     }
 }
 
 /** Its output and its end are looked after here from now on. */
-void Orphans::keep(Orphan orphan, bool waits) {
+void Orphans::keep(Kept kept) {
+    Orphan &orphan = kept.orphan;
     const std::string key = orphan.key;
     // PassengerMaxLogLinesPerSecond of the application is known once a child asks for it.
     auto limit = std::make_shared<OutputLimit>(loop_, SystemClock::instance(), orphan.note.app);
@@ -90,13 +121,13 @@ void Orphans::keep(Orphan orphan, bool waits) {
     auto output =
         std::make_shared<ProcessOutput>(loop_, orphan.left.output.duplicate(), OutputSink(), std::move(limit));
     output->setPid(orphan.note.pid);
+    kept.output = std::move(output);
     const int pidFd = orphan.left.pidFd.get();
-    Kept kept{std::move(orphan), waits, std::move(output), nullptr};
-    if (!waits) {
-        tellToEnd(kept, "it is not needed any more");
-    }
     {
         const LockGuard guard(mutex_);
+        if (kept.state == State::ENDS && !kept.killed) {
+            tellToEnd(kept, "it takes no requests any more");
+        }
         kept_.insert_or_assign(key, std::move(kept));
     }
     loop_.runSync([&] {
@@ -114,50 +145,67 @@ void Orphans::keep(Orphan orphan, bool waits) {
 unsigned Orphans::waiting(const std::string &app) const {
     const LockGuard guard(mutex_);
     return static_cast<unsigned>(std::count_if(kept_.begin(), kept_.end(), [&](const auto &each) {
-        return each.second.waits && each.second.orphan.note.app == app;
+        return each.second.state == State::WAITS && each.second.orphan.note.app == app;
     }));
 }
 
 std::optional<std::string> Orphans::restartFile(const std::string &app) const {
     const LockGuard guard(mutex_);
     for (const auto &[key, kept] : kept_) {
-        if (kept.waits && kept.orphan.note.app == app) {
+        if (kept.state == State::WAITS && kept.orphan.note.app == app) {
             return kept.orphan.note.restartFile;
         }
     }
     return std::nullopt;
 }
 
-std::optional<Orphan> Orphans::take(const std::string &app) {
-    std::optional<Kept> kept;
-    {
-        const LockGuard guard(mutex_);
-        const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto &each) {
-            return each.second.waits && each.second.orphan.note.app == app;
-        });
-        if (found == kept_.end()) {
-            return std::nullopt;
+std::string Orphans::reserve(const std::string &app) {
+    const LockGuard guard(mutex_);
+    for (auto &[key, kept] : kept_) {
+        if (kept.state == State::WAITS && kept.orphan.note.app == app) {
+            kept.state = State::RESERVED;
+            return key;
         }
-        kept = std::move(found->second);
-        kept_.erase(found);
     }
-    // Without the lock: the watcher's callback takes it.
-    return std::move(kept->orphan);
+    return "";
 }
 
-void Orphans::giveBack(Orphan orphan) {
-    keep(std::move(orphan), false);
+std::optional<Orphan> Orphans::take(const std::string &key) {
+    std::optional<Kept> kept = remove(key);
+    return kept ? std::optional(std::move(kept->orphan)) : std::nullopt;
+}
+
+void Orphans::giveBack(Orphan orphan, bool killed) {
+    keep({.orphan = std::move(orphan), .state = State::ENDS, .endsSince = now(), .killed = killed});
+}
+
+bool Orphans::end(const std::string &app) {
+    const LockGuard guard(mutex_);
+    bool found = false;
+    for (auto &[key, kept] : kept_) {
+        if (kept.state == State::WAITS && kept.orphan.note.app == app) {
+            tellToEnd(kept, "its application is restarted or ended");
+            found = true;
+        }
+    }
+    return found;
 }
 
 void Orphans::limit(unsigned most) {
     const LockGuard guard(mutex_);
-    auto waiting = static_cast<unsigned>(
-        std::count_if(kept_.begin(), kept_.end(), [](const auto &each) { return each.second.waits; }));
+    std::vector<Kept *> waiting;
     for (auto &[key, kept] : kept_) {
-        if (kept.waits && waiting > most) {
-            tellToEnd(kept, "no child has asked for its application");
-            waiting--;
+        if (kept.state == State::WAITS) {
+            waiting.push_back(&kept);
         }
+    }
+    if (waiting.size() <= most) {
+        return;
+    }
+    std::stable_partition(waiting.begin(), waiting.end(),
+                          [](const Kept *kept) { return kept->orphan.claims->taken() > 0; });
+    for (std::size_t i = most; i < waiting.size(); i++) {
+        tellToEnd(*waiting[i], "the pool has no room for it");
     }
 }
 
@@ -166,10 +214,25 @@ void Orphans::limit(unsigned most) {
  * any more. The watchdog has a copy of the socket.
  */
 void Orphans::tellToEnd(Kept &kept, const char *why) {
-    kept.waits = false;
+    kept.state = State::ENDS;
+    kept.endsSince = now();
     ::shutdown(kept.orphan.left.control.get(), SHUT_RDWR);
     Log::notice("event=instance.orphaned app=\"{}\" pid={} reason=\"{}\" action=\"finishes and ends\"",
                 kept.orphan.note.app, kept.orphan.note.pid, why);
+    deposit(kept.orphan);
+}
+
+/** For the next pool process: it takes no requests. */
+void Orphans::deposit(const Orphan &orphan) {
+    InstanceNote note = orphan.note;
+    note.serves = false;
+    std::vector<int> descriptors{orphan.left.pidFd.get(), orphan.left.control.get(), orphan.left.output.get()};
+    note.cells.clear();
+    for (const FormerClaims::Part &part : orphan.claims->parts()) {
+        note.cells.push_back(part.cells);
+        descriptors.push_back(part.claims.get());
+    }
+    store_.put(orphan.key, note.toText(), descriptors);
 }
 
 // ----- Ends
@@ -191,7 +254,7 @@ void Orphans::ended(const std::string &key) {
     if (!kept) {
         return;
     }
-    kept->orphan.claims->noteDeath();
+    kept->orphan.claims->noteDeath(kept->killed);
     Log::info("event=instance.exited app=\"{}\" pid={} orphaned=yes", kept->orphan.note.app, kept->orphan.note.pid);
     store_.remove(key);
 }

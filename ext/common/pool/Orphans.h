@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/Clock.h"
 #include "base/FileDescriptor.h"
 #include "base/Mutex.h"
 #include "loop/DescriptorWatcher.h"
@@ -35,7 +36,7 @@ struct Orphan {
  * The instances of a pool process that has ended, as the watchdog has kept them. Their queues are
  * closed at once, and they finish the requests that they have. Those that served wait then until
  * this pool process takes them over, when a child asks for their application. Others are told to
- * end. Until then their output is forwarded. When one has ended, its claims are marked, so that
+ * end, and killed if they do not. Until then their output is forwarded. When one has ended, its claims are marked, so that
  * children stop waiting for it.
  *
  * Owned by the PoolContext. Thread-safe; its lock is taken after the pool's. Never blocks.
@@ -54,32 +55,49 @@ public:
     void restore(const std::string &key, const std::string &note, std::vector<FileDescriptor> descriptors)
         EXCLUDES(mutex_);
     /** Those that are not taken over within this time are told to end; zero: never. */
-    void wait(std::chrono::milliseconds time);
+    void wait(std::chrono::milliseconds time) EXCLUDES(mutex_);
 
-    /** How many of this application wait. */
+    /** Those that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);
     /** RestartFiles::seen() before one of them was started; none: none waits. */
     std::optional<std::string> restartFile(const std::string &app) const EXCLUDES(mutex_);
-    /** One of this application, for a take-over. Nothing: none waits. */
-    std::optional<Orphan> take(const std::string &app) EXCLUDES(mutex_);
-    /** It was not taken over. It is told to end. */
-    void giveBack(Orphan orphan) EXCLUDES(mutex_);
-    /** Tells those that wait to end until no more than `most` do. */
+    /** One of this application is about to be taken over. @return its key; empty: none waits */
+    std::string reserve(const std::string &app) EXCLUDES(mutex_);
+    /** Hands the instance out for its take-over. Nothing: it has ended. Not with the pool's lock. */
+    std::optional<Orphan> take(const std::string &key) EXCLUDES(mutex_);
+    /** It was not taken over. It is told to end. @param killed it was killed instead */
+    void giveBack(Orphan orphan, bool killed) EXCLUDES(mutex_);
+    /** Tells those of this application that wait to end. False: none waits. */
+    bool end(const std::string &app) EXCLUDES(mutex_);
+    /** Tells those that wait to end until no more than `most` do; first those without requests. */
     void limit(unsigned most) EXCLUDES(mutex_);
 
 private:
+    enum class State {
+        /** For a child to ask for its application. */
+        WAITS,
+        /** Is about to be taken over. */
+        RESERVED,
+        /** Was told to end. */
+        ENDS
+    };
     struct Kept {
         Orphan orphan;
-        bool waits = false;
-        ProcessOutputPtr output;
-        std::unique_ptr<DescriptorWatcher> watcher;
+        State state = State::WAITS;
+        /** When it was told to end. */
+        MonotonicTime endsSince{};
+        bool killed = false;
+        ProcessOutputPtr output{};
+        std::unique_ptr<DescriptorWatcher> watcher{};
     };
 
     void restoreInstance(const std::string &key, const std::string &text, std::vector<FileDescriptor> descriptors);
-    void keep(Orphan orphan, bool waits) EXCLUDES(mutex_);
+    void keep(Kept kept) EXCLUDES(mutex_);
+    void look() EXCLUDES(mutex_);
     std::optional<Kept> remove(const std::string &key) EXCLUDES(mutex_);
     void ended(const std::string &key) EXCLUDES(mutex_);
-    static void tellToEnd(Kept &kept, const char *why);
+    void tellToEnd(Kept &kept, const char *why) REQUIRES(mutex_);
+    void deposit(const Orphan &orphan);
 
     EventLoop &loop_;
     DescriptorStore &store_;
@@ -87,6 +105,8 @@ private:
     mutable Mutex mutex_{Locks::ORPHANS};
     /** By key. */
     std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
+    /** When those that still wait are told to end; none: never. */
+    std::optional<MonotonicTime> waitUntil_ GUARDED_BY(mutex_);
     Timer timer_;
 };
 

@@ -201,7 +201,7 @@ bool Pool::restart(const std::string &name) {
     const PoolGuard guard(context_);
     Group *group = groups_.find(name);
     if (!group || context_.shuttingDown) {
-        return false;
+        return context_.orphans.end(name);
     }
     group->restart();
     return true;

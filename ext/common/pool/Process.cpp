@@ -61,6 +61,7 @@ Process::Process(SpawnResult result, const Orphan &orphan, InstanceId id, std::u
     : Process(std::move(result), id, version, now) {
     stickyId_ = orphan.note.stickyId;
     socket.concurrency = orphan.note.threads;
+    heartbeatTimeout_ = orphan.note.heartbeatTimeout;
     restartFile = orphan.note.restartFile;
     former_ = orphan.claims;
 }
@@ -83,7 +84,9 @@ InstanceNote Process::note(const std::string &app) const {
 void Process::beginToServe(const QueueHandover &handover, const std::string &app, const Options &options,
                            CancelSwitch &cancel) {
     socket.cells = handover.cells;
-    heartbeatTimeout_ = options.heartbeatTimeout;
+    if (!former_) {
+        heartbeatTimeout_ = options.heartbeatTimeout;
+    }
     if (options.stickySessions) {
         makeOwnQueue();
     }
@@ -106,21 +109,31 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     SpawnReport story = parts_.story ? std::move(*parts_.story) : SpawnReport();
     parts_.story.reset();
     secrets_ = Secrets(story.process.environment);
+    story.steps.begin(HANDSHAKE);
+    if (former_) {
+        // If this fails, the instance knows nothing of this process, and is not killed.
+        parts_.control.send(serve, descriptors, deadline);
+    }
     try {
-        story.steps.begin(HANDSHAKE);
-        awaitReady(serve, descriptors, deadline, story);
+        if (!former_) {
+            parts_.control.send(serve, descriptors, deadline);
+        }
+        awaitReady(deadline, story);
     } catch (const std::exception &error) {
         story.timedOut = std::chrono::steady_clock::now() >= deadline;
         explain(error, story);
+        if (former_) {
+            // It may work at requests.
+            killed_ = true;
+            former_->noteDeath(true);
+        }
         Rights::ofThisProcess().signal(parts_.pidFd, SIGKILL);
         waitPidFd(parts_.pidFd, KILL_TIMEOUT);
         throw story.toException(options);
     }
 }
 
-void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,
-                         SpawnReport &story) {
-    parts_.control.send(serve, descriptors, deadline);
+void Process::awaitReady(FrameSocket::Deadline deadline, SpawnReport &story) {
     const Frame answer = receiveAnswer(deadline);
     if (answer.type == FrameType::FAILED) {
         story.steps.begin(answer.field(0));
@@ -136,7 +149,10 @@ void Process::awaitReady(const Frame &serve, const std::vector<int> &descriptors
  *  has ended. */
 Frame Process::receiveAnswer(FrameSocket::Deadline deadline) {
     Frame frame = parts_.control.receive(deadline);
-    for (; former_ && maySend(frame.type); frame = parts_.control.receive(deadline)) {
+    for (unsigned count = 0; former_ && maySend(frame.type); frame = parts_.control.receive(deadline)) {
+        if (count++ == MAX_FRAMES_AT_ONCE) {
+            throw ProtocolException("it sends too much");
+        }
         if (frame.type == FrameType::FETCH) {
             Frame refusal(FrameType::NO_CHANNEL);
             refusal.add(frame.number(0));
@@ -302,6 +318,10 @@ void Process::resume() {
 
 void Process::kill() {
     killed_ = true;
+    if (former_) {
+        // Before its channels end: then the children look at the claims.
+        former_->noteDeath(true);
+    }
     giveUp();
 }
 

@@ -95,6 +95,10 @@ public:
     const std::shared_ptr<const FormerClaims> &former() const noexcept {
         return former_;
     }
+    /** As Options::heartbeatTimeout when it was started. */
+    std::chrono::seconds heartbeatTimeout() const noexcept {
+        return heartbeatTimeout_;
+    }
     /** What the next pool process is to know of it. `claims` comes first. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
@@ -175,8 +179,7 @@ public:
 private:
     void makeOwnQueue();
     Frame receiveAnswer(FrameSocket::Deadline deadline);
-    void awaitReady(const Frame &serve, const std::vector<int> &descriptors, FrameSocket::Deadline deadline,
-                    SpawnReport &story);
+    void awaitReady(FrameSocket::Deadline deadline, SpawnReport &story);
     void explain(const std::exception &error, SpawnReport &story);
     void startWatchers(EventLoop &loop, std::function<void()> died);
     void readFrames();

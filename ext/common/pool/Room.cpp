@@ -67,13 +67,12 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
     return size() + older < max;
 }
 
-void Room::endOrphansFor(const std::string &application) {
-    if (orphans_.waiting(application) == 0) {
-        orphans_.limit(settings_.maxSize - std::min(settings_.maxSize, size() + 1));
-    }
+void Room::endSurplusOrphans() {
+    orphans_.limit(settings_.maxSize - std::min(settings_.maxSize, size()));
 }
 
 void Room::trim() {
+    endSurplusOrphans();
     while (size() > settings_.maxSize + draining() + (replacing() ? 1 : 0)) {
         const Candidates candidates = this->candidates(nullptr);
         const std::optional<std::size_t> victim = chooseSurplus(candidates.rooms);

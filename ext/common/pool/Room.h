@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <string>
 #include <vector>
 
 #include "base/Clock.h"
@@ -63,9 +62,8 @@ public:
         return static_cast<unsigned>(wishes_.size());
     }
 
-    /** An instance of this application is about to be started: instances that an earlier pool
-     *  process has left for other applications have to go if there is no room for them, too. */
-    void endOrphansFor(const std::string &application) REQUIRES(poolLock);
+    /** Instances of an earlier pool process that wait have to go if there is no room for them. */
+    void endSurplusOrphans() REQUIRES(poolLock);
 
     /** There may be more room: rescales the applications with wishes. An instance does not tell
      *  that it is idle. */

@@ -54,10 +54,12 @@ void Scaler::rescale() {
     }
     const MonotonicTime now = parts_.context.clock.now();
     parts_.room.withdrawReplacement(*this);
+    adopt(now);
     deploy();
     replaceOne(now);
     grow(now);
     startSpares(now);
+    parts_.room.endSurplusOrphans();
     parts_.preloader.restIfDue(parts_.versions.spawner(), now);
     plan(now);
 }
@@ -111,15 +113,34 @@ unsigned Scaler::missing(MonotonicTime now) {
     return hold ? 0 : parts_.failures.limit(instancesToStart(snapshot), parts_.pending.starting());
 }
 
+/** It was closed when the application did not start, and no child has asked since. */
+void Scaler::ensureQueue() {
+    if (!parts_.queue.current()) {
+        parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options.maxQueueSize), 0);
+    }
+}
+
+/** Takes over what an earlier pool process has left, all at once: nothing is loaded for that, and
+ *  an instance that hangs delays no other one. */
+void Scaler::adopt(MonotonicTime now) {
+    Orphans &orphans = parts_.context.orphans;
+    if (!parts_.queue.current() || parts_.pending.standby() || parts_.versions.deployment()) {
+        return;
+    }
+    while (orphans.waiting(parts_.app) > 0 && !atLimit() && parts_.room.admit(*this, now)) {
+        const std::string orphan = orphans.reserve(parts_.app);
+        if (orphan.empty() || !parts_.starter.takeOver(orphan)) {
+            break;
+        }
+    }
+    parts_.room.satisfied(*this);
+}
+
 void Scaler::grow(MonotonicTime now) {
     unsigned missing = this->missing(now);
     try {
         while (missing > 0 && parts_.room.admit(*this, now)) {
-            if (!parts_.queue.current()) {
-                // It was closed when the application did not start, and no child has asked since.
-                parts_.queue.makeCurrent(parts_.context.makeQueue(parts_.options.maxQueueSize), 0);
-            }
-            parts_.room.endOrphansFor(parts_.app);
+            ensureQueue();
             if (!parts_.starter.start(SpawnTask::Purpose::GROW)) {
                 break;
             }

@@ -122,6 +122,8 @@ private:
 
     void deploy() REQUIRES(poolLock);
     void replaceOne(MonotonicTime now) REQUIRES(poolLock);
+    void adopt(MonotonicTime now) REQUIRES(poolLock);
+    void ensureQueue() REQUIRES(poolLock);
     void grow(MonotonicTime now) REQUIRES(poolLock);
     unsigned missing(MonotonicTime now) REQUIRES(poolLock);
     void startSpares(MonotonicTime now) REQUIRES(poolLock);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "base/Clock.h"
 #include "exchange/Options.h"
@@ -29,6 +30,8 @@ struct SpawnTask {
     /** REPLACE: the instance that is due. */
     InstanceId replaces;
     MonotonicTime begunAt{};
+    /** The instance of an earlier pool process that is to be taken over (Orphans); empty: none. */
+    std::string orphan{};
     /** The process of the first attempt was killed by a signal. */
     bool secondAttempt = false;
 };

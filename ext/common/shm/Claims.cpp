@@ -40,9 +40,9 @@ void Claims::clear(std::uint32_t cell) {
     memory_.write(&zero, sizeof(zero), ClaimsLayout::offset(cell));
 }
 
-void Claims::noteDeath(std::uint32_t cell) {
+void Claims::noteDeath(std::uint32_t cell, bool killed) {
     if (std::optional<ClaimCell> claim = read(cell)) {
-        claim->channel |= ClaimsLayout::DIED;
+        claim->channel |= ClaimsLayout::DIED | (killed ? ClaimsLayout::KILLED : 0);
         memory_.write(&*claim, sizeof(*claim), ClaimsLayout::offset(cell));
     }
 }

@@ -32,8 +32,9 @@ public:
     /** How many cells hold claims of instances that live. */
     unsigned taken() const;
     void clear(std::uint32_t cell);
-    /** The owner of the cell died, and the child learns so from the claim (ClaimsLayout::DIED). */
-    void noteDeath(std::uint32_t cell);
+    /** The owner of the cell died, and the child learns so from the claim (ClaimsLayout::DIED).
+     *  @param killed by the agent */
+    void noteDeath(std::uint32_t cell, bool killed);
 
 private:
     SharedMemory memory_;

@@ -11,7 +11,11 @@ bool ClaimsView::holds(ChannelId channel, Ticket ticket) const noexcept {
 }
 
 bool ClaimsView::died(ChannelId channel, Ticket ticket) const noexcept {
-    return contains(channel.value() | ClaimsLayout::DIED, ticket);
+    return contains(channel.value() | ClaimsLayout::DIED, ticket) || killed(channel, ticket);
+}
+
+bool ClaimsView::killed(ChannelId channel, Ticket ticket) const noexcept {
+    return contains(channel.value() | ClaimsLayout::DIED | ClaimsLayout::KILLED, ticket);
 }
 
 bool ClaimsView::contains(std::uint64_t channel, Ticket ticket) const noexcept {

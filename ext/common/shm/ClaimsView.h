@@ -19,6 +19,8 @@ public:
     bool holds(ChannelId channel, Ticket ticket) const noexcept;
     /** Whether an instance died with this claim, and the agent could not send LOST. */
     bool died(ChannelId channel, Ticket ticket) const noexcept;
+    /** Whether the agent has killed that instance. */
+    bool killed(ChannelId channel, Ticket ticket) const noexcept;
 
 private:
     bool contains(std::uint64_t channel, Ticket ticket) const noexcept;

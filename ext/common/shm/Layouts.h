@@ -113,6 +113,8 @@ inline constexpr std::uint32_t MAGIC = memoryMagic('P', 'C', 'L', 'M');
 inline constexpr std::uint32_t CELLS = 1024;
 /** Added to a cell's channel: the instance died and LOST was not sent. Channel ids are smaller. */
 inline constexpr std::uint64_t DIED = std::uint64_t{1} << 63;
+/** Added with DIED: the agent has killed the instance, so its requests are not sent again. */
+inline constexpr std::uint64_t KILLED = std::uint64_t{1} << 62;
 inline constexpr std::size_t offset(std::uint32_t cell) {
     return sizeof(MemoryHeader) + cell * sizeof(ClaimCell);
 }

@@ -28,9 +28,13 @@ module PhusionPassenger
       @retired = false
     end
 
+    # Nil: it was retired meanwhile.
     def borrow
       @busy = true
-      self
+      return self unless @retired
+
+      give_back
+      nil
     end
 
     def give_back
