@@ -137,7 +137,9 @@ class PoolAdoptionTest < IntegrationTest
       old = []
       eventually("four instances") { (old |= [server.client("many.test").pid]).size == 4 }
       kill_pool(server)
-      server.client("few.test").pid
+      eventually("a take-over") do
+        server.client("few.test").pid && server.log.text.include?("event=instance.adopted")
+      end
       FileUtils.touch(File.join(root, "tmp/restart.txt"))
       eventually("the end of the old ones") { old.none? { |pid| ProcessInfo.read(pid)&.alive? } }
       refute_includes old, server.client("many.test").pid
