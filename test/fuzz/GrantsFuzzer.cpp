@@ -78,18 +78,25 @@ bool anyHas(const Servers &servers, const std::string &line) {
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) { return server.contains(line); });
 }
 
+struct Limit {
+    const char *key;
+    unsigned value;
+    unsigned fallback;
+};
+
 bool oneHasAll(const Servers &servers, const Options &options) {
     const std::vector<std::string> lines = neededBy(options);
-    const std::array<std::pair<const char *, unsigned>, 3> limits{
-        {{"memory_max", options.memoryMax}, {"cpu_weight", options.cpuWeight}, {"tasks_max", options.tasksMax}}};
+    const std::array limits{Limit{"memory_max", options.memoryMax, 0}, Limit{"cpu_weight", options.cpuWeight, 0},
+                            Limit{"tasks_max", options.tasksMax, 0},
+                            Limit{"max_boot_processes", options.maxBootProcesses, 1000}};
     return std::any_of(servers.begin(), servers.end(), [&](const auto &server) {
         const auto has = [&](const std::string &line) {
             return server.contains(line) || servers.front().contains(line);
         };
         return std::all_of(lines.begin(), lines.end(), has) &&
-               std::all_of(limits.begin(), limits.end(), [&](const auto &limit) {
-                   return has(fmt::format("{} {}", limit.first, limit.second)) ||
-                          (limit.second == 0 && !has(fmt::format("limited {}", limit.first)));
+               std::all_of(limits.begin(), limits.end(), [&](const Limit &limit) {
+                   return has(fmt::format("{} {}", limit.key, limit.value)) ||
+                          (limit.value == limit.fallback && !has(fmt::format("limited {}", limit.key)));
                });
     });
 }

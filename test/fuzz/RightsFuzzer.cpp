@@ -44,7 +44,9 @@ constexpr std::array VERBS{RightsVerb::USER_OF,
                            RightsVerb::MAKE_REGISTRY,
                            RightsVerb::REMOVE_REGISTRY,
                            RightsVerb::DESCRIPTOR_LOG,
-                           RightsVerb::PLACE};
+                           RightsVerb::PLACE,
+                           RightsVerb::END_BOOT,
+                           RightsVerb::TASKS};
 /** Bits of the first byte of an input. */
 constexpr unsigned ONE_USER = 1;
 constexpr unsigned NO_GRANTS = 2;
@@ -129,6 +131,12 @@ public:
     }
     Placed place(const FileDescriptor & /*pidFd*/, const Placement & /*placement*/) override {
         std::abort();
+    }
+    void endBoot(const FileDescriptor & /*pidFd*/) override {
+        std::abort();
+    }
+    std::uint64_t tasksOf(uid_t /*user*/) override {
+        return 1;
     }
     void endGroup(const std::string & /*group*/) noexcept override {}
     void endEarlierGroups(pid_t /*pool*/, const std::vector<std::string> & /*kept*/) noexcept override {}

@@ -91,14 +91,16 @@ module PhusionPassenger
 
     def test_a_process_with_a_gate_executes_nothing_before_the_agent_lets_it
       forked = nil
+      limit = Process.getrlimit(Process::RLIMIT_NPROC).max - 1
       answer, process = @agent.start("instance") do |socket|
         gate = PhusionPassenger::FrameSocket.new(socket)
         forked = gate.read
         refute @agent.answered?(0.1)
-        gate.write(PhusionPassenger::Frame::Spawn::GO)
+        gate.write(PhusionPassenger::Frame::Spawn::GO, limit)
       end
       assert_equal [37, 34], [forked.type, answer.type]
       assert_equal 48, process.read.type
+      assert_match(/^Max processes +#{limit} +#{limit} /, File.read("/proc/#{process.pid}/limits"))
     end
 
     def test_a_gate_that_closes_ends_the_start

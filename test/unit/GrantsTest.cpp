@@ -23,6 +23,7 @@ class GrantsTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testFoldersBehindLinksAreCovered);
     CPPUNIT_TEST(testALimitThatNoPlaceNamesIsRefusedByItsDirective);
     CPPUNIT_TEST(testALimitOfTheServerIsNotLeftOut);
+    CPPUNIT_TEST(testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes);
     CPPUNIT_TEST(testAFolderHasTheLimitsOfItsOwnVirtualHost);
     CPPUNIT_TEST(testVariablesOfLoadersNeedAGrant);
     CPPUNIT_TEST(testUnknownLinesAreIgnored);
@@ -192,6 +193,13 @@ public:
         CPPUNIT_ASSERT(!grants.refusal(limited));
         limited.tasksMax = 31;
         CPPUNIT_ASSERT(grants.refusal(limited).value().find("PassengerTasksMax 31") != std::string::npos);
+    }
+
+    void testTheDefaultOfABootIsNotLiftedUnlessTheConfigurationDoes() {
+        Options unlimited = options();
+        unlimited.maxBootProcesses = 0;
+        CPPUNIT_ASSERT(Grants("server\nruby /usr/bin/ruby\n").refusal(unlimited).has_value());
+        CPPUNIT_ASSERT(!Grants("server\nruby /usr/bin/ruby\nmax_boot_processes 0\n").refusal(unlimited));
     }
 
     void testALimitOfTheServerIsNotLeftOut() {

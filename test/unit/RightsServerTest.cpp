@@ -3,6 +3,7 @@
 #include <cppunit/extensions/HelperMacros.h>
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 #include "base/PidFd.h"
 #include "rights/OwnRights.h"
 #include "rights/RightsMessages.h"
+#include "rights/TaskLimit.h"
 
 namespace Passenger {
 
@@ -79,6 +81,8 @@ class RightsServerTest : public CppUnit::TestFixture {
     CPPUNIT_TEST(testOtherSignalsAreRefused);
     CPPUNIT_TEST(testAProcessGetsIntoGroupsOfItsUserOnly);
     CPPUNIT_TEST(testOnlyProcessesOfApplicationsGetIntoGroups);
+    CPPUNIT_TEST(testABootMayHaveAsManyTasksMoreAsItIsGiven);
+    CPPUNIT_TEST(testTheLimitOfABootIsLiftedWhereTheRightsSuffice);
     CPPUNIT_TEST_SUITE_END();
 
 public:
@@ -221,9 +225,40 @@ public:
         CPPUNIT_ASSERT(place(one, "", roots.pid()).field(1).find("none of the agent's") != std::string::npos);
     }
 
+    void testABootMayHaveAsManyTasksMoreAsItIsGiven() {
+        if (::geteuid() != 0) {
+            return;
+        }
+        const Child child(LONELY);
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "1", "0", "0", "0", "7"});
+        request.descriptors.push_back(child.pidFd().duplicate());
+        CPPUNIT_ASSERT_EQUAL(std::string("8"), server_.answer(std::move(request), ::getpid()).field(1));
+        CPPUNIT_ASSERT_EQUAL(std::string("1"), ask({RightsVerb::TASKS, std::to_string(LONELY)}).field(0));
+    }
+
+    void testTheLimitOfABootIsLiftedWhereTheRightsSuffice() {
+        if (::geteuid() != 0 || !TaskLimit::canLift()) {
+            return;
+        }
+        const Child child(LONELY);
+        const rlimit low{9, 9};
+        CPPUNIT_ASSERT_EQUAL(0, ::prlimit(child.pid(), RLIMIT_NPROC, &low, nullptr));
+        Frame end(FrameType::RIGHTS_REQUEST, {RightsVerb::END_BOOT});
+        end.descriptors.push_back(child.pidFd().duplicate());
+        CPPUNIT_ASSERT(server_.answer(std::move(end), ::getpid()).type == FrameType::RIGHTS_DONE);
+        rlimit own{};
+        rlimit its{};
+        CPPUNIT_ASSERT_EQUAL(0, ::getrlimit(RLIMIT_NPROC, &own));
+        CPPUNIT_ASSERT_EQUAL(0, ::prlimit(child.pid(), RLIMIT_NPROC, nullptr, &its));
+        CPPUNIT_ASSERT_EQUAL(own.rlim_max, its.rlim_max);
+    }
+
 private:
+    /** A user without other processes. */
+    static constexpr uid_t LONELY = 54321;
+
     Frame place(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
-        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0"});
+        Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0"});
         request.descriptors.push_back(child.pidFd().duplicate());
         return server_.answer(std::move(request), agent);
     }

@@ -123,6 +123,15 @@ inline constexpr std::array APPLICATION{
     Directive{"PassengerThreadCount", Context::APPLICATION,
               number(&Settings::threadCount, 1, 1024).readBy(Reader::DERIVED), "1",
               "requests that an instance can run at once"},
+    Directive{
+        "PassengerMaxBootProcesses", Context::APPLICATION,
+        number(&Settings::maxBootProcesses, 0, INT_MAX).sets(&Options::maxBootProcesses).granted("max_boot_processes"),
+        "1000",
+        "processes and threads that the application's user may get more than he had, while a process of the "
+        "application starts; a further one cannot be made (EAGAIN). Has an effect where root starts httpd. Without "
+        "CAP_SYS_RESOURCE, as in most containers, a limit other than 1000 stays after the start, and 1000 is none. 0: "
+        "any "
+        "number"},
     Directive{"PassengerStartTimeout", Context::APPLICATION,
               number(&Settings::startTimeout, 1, LONG_TIME).sets(&Options::startTimeout), "90",
               "seconds in which an instance must have started"},

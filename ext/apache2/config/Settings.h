@@ -100,6 +100,7 @@ struct Settings {
     /** Seconds. */
     Number heartbeatTimeout;
     Number startTimeout;
+    Number maxBootProcesses;
     Text concurrencyModel = nullptr;
     Number threadCount;
     Number maxRequests;

@@ -79,9 +79,10 @@ std::string giveUpRights(uid_t user, gid_t group, SeccompMode seccomp) {
 
 void keepRights() {
     // The order of the uses: logs that are new; logs and socket folders of users; signals; queues
-    // beyond net.core.wmem_max; other users (AsUser); /proc of applications.
-    Capabilities::keepOnly(
-        {CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_ADMIN, CAP_SETGID, CAP_SETUID, CAP_SYS_PTRACE});
+    // beyond net.core.wmem_max; other users (AsUser); /proc of applications; limits
+    // of their tasks.
+    Capabilities::keepOnly({CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL, CAP_NET_ADMIN, CAP_SETGID, CAP_SETUID,
+                            CAP_SYS_PTRACE, CAP_SYS_RESOURCE});
 }
 
 FileDescriptor takeInheritedSocket() {

@@ -54,15 +54,8 @@ pid_t parentOf(pid_t pid) {
 /** Pairs: (process, its parent). */
 std::vector<std::pair<pid_t, pid_t>> allProcesses() {
     std::vector<std::pair<pid_t, pid_t>> all;
-    const auto close = [](DIR *folder) { ::closedir(folder); };
-    const std::unique_ptr<DIR, decltype(close)> processes(::opendir("/proc"), close);
-    if (processes == nullptr) {
-        return all;
-    }
-    while (const dirent *entry = ::readdir(processes.get())) {
-        if (const auto pid = asPid(entry->d_name)) {
-            all.emplace_back(*pid, parentOf(*pid));
-        }
+    for (const pid_t pid : allPids()) {
+        all.emplace_back(pid, parentOf(pid));
     }
     return all;
 }
@@ -81,6 +74,21 @@ bool reapChildren() {
 }
 
 }  // namespace
+
+std::vector<pid_t> allPids() {
+    std::vector<pid_t> pids;
+    const auto close = [](DIR *folder) { ::closedir(folder); };
+    const std::unique_ptr<DIR, decltype(close)> processes(::opendir("/proc"), close);
+    if (processes == nullptr) {
+        return pids;
+    }
+    while (const dirent *entry = ::readdir(processes.get())) {
+        if (const auto pid = asPid(entry->d_name)) {
+            pids.push_back(*pid);
+        }
+    }
+    return pids;
+}
 
 std::vector<pid_t> childrenOf(pid_t parent) {
     std::vector<pid_t> children;

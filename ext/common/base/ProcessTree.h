@@ -7,6 +7,9 @@
 
 namespace Passenger {
 
+/** All processes of /proc. Empty if it cannot be read. */
+std::vector<pid_t> allPids();
+
 /** The children of `parent` in /proc, zombies included. Empty if /proc cannot be read. */
 std::vector<pid_t> childrenOf(pid_t parent);
 

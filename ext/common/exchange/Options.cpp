@@ -65,6 +65,7 @@ void visit(Self &options, Text text, Number number, Flag flag) {
     number("memory_max", options.memoryMax);
     number("cpu_weight", options.cpuWeight);
     number("tasks_max", options.tasksMax);
+    number("max_boot_processes", options.maxBootProcesses);
     number("max_request_queue_size", options.maxQueueSize);
     flag("rolling_restarts", options.rollingRestarts);
     flag("sticky_sessions", options.stickySessions);

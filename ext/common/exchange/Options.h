@@ -79,6 +79,9 @@ struct Options {
     unsigned memoryMax = 0;
     unsigned cpuWeight = 0;
     unsigned tasksMax = 0;
+    /** Processes and threads by which the application's user may get more while a process of it
+     *  boots; 0: any number. */
+    unsigned maxBootProcesses = 1000;
     /** Requests that may wait; a further request is refused. 0: no limit. */
     unsigned maxQueueSize = 100;
     /** The application's requests in flight from which a further request is refused instead of

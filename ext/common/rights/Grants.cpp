@@ -37,17 +37,22 @@ constexpr std::array FIELDS{
     GrantField{"app_group_name", "PassengerAppGroupName", &Options::appGroupName},
 };
 
-/** A limit of an application. 0 is the default: none. */
+/** A limit of an application. */
 struct LimitField {
     const char *key;
     const char *directive;
     unsigned Options::*option;
+
+    bool isDefault(const Options &options) const {
+        return options.*option == Options().*option;
+    }
 };
 
 constexpr std::array LIMITS{
     LimitField{"memory_max", "PassengerMemoryMax", &Options::memoryMax},
     LimitField{"cpu_weight", "PassengerCpuWeight", &Options::cpuWeight},
     LimitField{"tasks_max", "PassengerTasksMax", &Options::tasksMax},
+    LimitField{"max_boot_processes", "PassengerMaxBootProcesses", &Options::maxBootProcesses},
 };
 constexpr const char *LIMITED = "limited";
 
@@ -134,8 +139,8 @@ bool Grants::grantsAll(const Server &server, const Options &options) const {
 
 bool Grants::grantsLimits(const Server &server, const Options &options) const {
     return std::all_of(LIMITS.begin(), LIMITS.end(), [&](const LimitField &field) {
-        const unsigned value = options.*field.option;
-        return grants(server, field.key, std::to_string(value)) || (value == 0 && !grants(server, LIMITED, field.key));
+        return grants(server, field.key, std::to_string(options.*field.option)) ||
+               (field.isDefault(options) && !grants(server, LIMITED, field.key));
     });
 }
 
@@ -156,11 +161,15 @@ std::optional<std::string> Grants::limitRefusal(const Options &options) const {
     if (!known) {
         return std::nullopt;
     }
+    std::string asked;
+    for (const LimitField &field : LIMITS) {
+        asked += fmt::format("{}{} {}", asked.empty() ? "" : ", ", field.directive, options.*field.option);
+    }
     return fmt::format(
-        "the virtual host of the folder {} has other limits than PassengerMemoryMax {}, PassengerCpuWeight {} and "
-        "PassengerTasksMax {}: a process that asks for these was taken over, or has another configuration. Where an "
-        "Alias of another virtual host leads to the folder, set the same limits there",
-        options.appRoot, options.memoryMax, options.cpuWeight, options.tasksMax);
+        "the virtual host of the folder {} has other limits than {}: a process that asks for these was taken over, or "
+        "has another configuration. Where an Alias of another virtual host leads to the folder, set the same limits "
+        "there",
+        options.appRoot, asked);
 }
 
 std::optional<std::string> Grants::refusal(const Options &options) const {
@@ -181,7 +190,7 @@ std::optional<std::string> Grants::refusal(const Options &options) const {
     }
     for (const LimitField &field : LIMITS) {
         const std::string value = std::to_string(options.*field.option);
-        if (options.*field.option != 0 && std::none_of(servers_.begin(), servers_.end(), [&](const Server &server) {
+        if (!field.isDefault(options) && std::none_of(servers_.begin(), servers_.end(), [&](const Server &server) {
                 return grants(server, field.key, value);
             })) {
             return fmt::format(

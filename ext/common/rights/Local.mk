@@ -41,6 +41,8 @@ libpassenger_rights_la_SOURCES = \
     %D%/SystemFileOwners.h \
     %D%/SystemUserDatabase.cpp \
     %D%/SystemUserDatabase.h \
+    %D%/TaskLimit.cpp \
+    %D%/TaskLimit.h \
     %D%/UserDatabase.h \
     %D%/UserResolver.cpp \
     %D%/UserResolver.h

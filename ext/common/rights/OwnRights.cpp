@@ -25,6 +25,7 @@
 #include "rights/CgroupPlace.h"
 #include "rights/ProcessLineage.h"
 #include "rights/SocketFolders.h"
+#include "rights/TaskLimit.h"
 
 namespace Passenger {
 
@@ -142,15 +143,20 @@ bool OwnRights::places() const noexcept {
 }
 
 Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement) {
-    if (!groups_) {
-        return {};
-    }
     const pid_t pid = ProcessLineage::pidOf(pidFd);
     struct stat status {};
     if (pid <= 0 || ::stat(fmt::format("/proc/{}", pid).c_str(), &status) != 0) {
         throw IOException("the process has ended");
     }
     Placed placed{placement.group, {}};
+    // Without an explicit wish nothing is limited for good.
+    if (switchesUsers() && placement.bootTasks > 0 &&
+        (TaskLimit::canLift() || placement.bootTasks != Options().maxBootProcesses)) {
+        placed.taskLimit = TaskLimit::above(status.st_uid, placement.bootTasks);
+    }
+    if (!groups_) {
+        return placed;
+    }
     if (placed.group.empty()) {
         placed.group = groups_->make(placement.label, status.st_uid, placement.pool);
     }
@@ -162,6 +168,17 @@ Placed OwnRights::place(const FileDescriptor &pidFd, const Placement &placement)
         throw IOException("the process has ended");
     }
     return placed;
+}
+
+void OwnRights::endBoot(const FileDescriptor &pidFd) {
+    const pid_t pid = ProcessLineage::pidOf(pidFd);
+    if (switchesUsers() && pid > 0 && TaskLimit::canLift()) {
+        TaskLimit::lift(pid);
+    }
+}
+
+std::uint64_t OwnRights::tasksOf(uid_t user) {
+    return TaskLimit::tasksOf(user);
 }
 
 void OwnRights::endGroup(const std::string &group) noexcept {

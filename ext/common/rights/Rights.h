@@ -63,6 +63,8 @@ struct Placement {
     /** Of a new group. */
     std::string label;
     CgroupLimits limits;
+    /** Tasks by which the user may get more until endBoot(); 0: any number. */
+    unsigned bootTasks = 0;
     /** The pool process. */
     pid_t pool = 0;
 };
@@ -72,6 +74,8 @@ struct Placed {
     std::string group;
     /** Why limits have no effect, with the remedies. */
     std::vector<std::string> problems;
+    /** RLIMIT_NPROC that the process is to set itself, until endBoot(); 0: none. */
+    std::uint64_t taskLimit = 0;
 };
 
 /** What decides about an application's user: the options without the variables. */
@@ -136,10 +140,16 @@ public:
      *  started. */
     virtual bool places() const noexcept = 0;
     /**
-     * Moves a process, which has no descendants yet, into a group of its user.
+     * Moves a process, which has no descendants yet, into a group of its user. Tells the limit of
+     * tasks for its boot, if users are switched.
      * @throws SystemException, IOException: it is refused
      */
     virtual Placed place(const FileDescriptor &pidFd, const Placement &placement) = 0;
+    /** The process has booted: lifts its limit of tasks, if the rights suffice.
+     *  @throws SystemException, IOException */
+    virtual void endBoot(const FileDescriptor &pidFd) = 0;
+    /** The processes and threads of a user. @throws SystemException, IOException */
+    virtual std::uint64_t tasksOf(uid_t user) = 0;
     /** Kills what is left in the group, and removes it. Does not block; a failure is logged. */
     virtual void endGroup(const std::string &group) noexcept = 0;
     /** The same for the groups of all pool processes but this one, except `kept`. */

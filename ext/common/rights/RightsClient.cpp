@@ -221,10 +221,21 @@ Placed RightsClient::place(const FileDescriptor &pidFd, const Placement &placeme
     frame.add(std::uint64_t{placement.limits.memory});
     frame.add(std::uint64_t{placement.limits.cpuWeight});
     frame.add(std::uint64_t{placement.limits.tasks});
+    frame.add(std::uint64_t{placement.bootTasks});
     Frame answer = ask(frame, {pidFd.get()});
-    Placed placed{answer.field(0), {}};
-    placed.problems.assign(answer.fields.begin() + 1, answer.fields.end());
+    Placed placed{answer.field(0), {}, answer.number(1)};
+    placed.problems.assign(answer.fields.begin() + 2, answer.fields.end());
     return placed;
+}
+
+void RightsClient::endBoot(const FileDescriptor &pidFd) {
+    ask(request(RightsVerb::END_BOOT), {pidFd.get()});
+}
+
+std::uint64_t RightsClient::tasksOf(uid_t user) {
+    Frame frame = request(RightsVerb::TASKS);
+    frame.add(std::uint64_t{user});
+    return ask(frame).number(0);
 }
 
 void RightsClient::endGroup(const std::string &group) noexcept {

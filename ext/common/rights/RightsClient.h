@@ -38,6 +38,8 @@ public:
         return true;
     }
     Placed place(const FileDescriptor &pidFd, const Placement &placement) override;
+    void endBoot(const FileDescriptor &pidFd) override;
+    std::uint64_t tasksOf(uid_t user) override;
     void endGroup(const std::string &group) noexcept override;
     void endEarlierGroups(pid_t pool, const std::vector<std::string> &kept) noexcept override;
     void giveRoom(const FileDescriptor &socket, int bytes) noexcept override;

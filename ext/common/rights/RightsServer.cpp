@@ -75,6 +75,16 @@ void checkIsApplications(pid_t pid, pid_t agent) {
     }
 }
 
+/** The pid of such a process. @throws IOException */
+pid_t applicationsPid(const FileDescriptor &pidFd, pid_t agent) {
+    const pid_t pid = ProcessLineage::pidOf(pidFd);
+    if (pid <= 0) {
+        throw IOException("the descriptor is no pidfd of a process that runs");
+    }
+    checkIsApplications(pid, agent);
+    return pid;
+}
+
 }  // namespace
 
 void RightsServer::configure(AgentSettings settings) {
@@ -109,6 +119,12 @@ Frame RightsServer::carryOut(Frame &request, pid_t agent) {
     }
     if (verb == RightsVerb::PLACE) {
         return place(request, agent);
+    }
+    if (verb == RightsVerb::END_BOOT) {
+        return endBoot(request, agent);
+    }
+    if (verb == RightsVerb::TASKS) {
+        return tasks(request);
     }
     if (verb == RightsVerb::APPEND || verb == RightsVerb::READ) {
         return open(request, verb == RightsVerb::APPEND);
@@ -228,24 +244,38 @@ Frame RightsServer::startPreStart(Frame &request) {
  *  limits may be any: whoever can send this may also leave it out. */
 Frame RightsServer::place(Frame &request, pid_t agent) {
     const FileDescriptor pidFd = request.takeDescriptor(0);
-    const pid_t pid = ProcessLineage::pidOf(pidFd);
-    if (pid <= 0) {
-        throw IOException("the descriptor is no pidfd of a process that runs");
-    }
-    checkIsApplications(pid, agent);
-    Placement placement{request.field(1), request.field(2), {}, static_cast<pid_t>(request.number(3))};
-    placement.limits.memory = limitIn(request, 4);
-    placement.limits.cpuWeight = limitIn(request, 5);
-    placement.limits.tasks = limitIn(request, 6);
+    const pid_t pid = applicationsPid(pidFd, agent);
+    Placement placement;
+    placement.group = request.field(1);
+    placement.label = request.field(2);
+    placement.pool = static_cast<pid_t>(request.number(3));
+    placement.limits = {limitIn(request, 4), limitIn(request, 5), limitIn(request, 6)};
+    placement.bootTasks = limitIn(request, 7);
     if (!placement.group.empty() && Cgroups::userOf(placement.group) != ProcessLineage::userOf(pid)) {
         throw IOException(fmt::format("the group \"{}\" is none of the user of process {}", placement.group, pid));
     }
     const Placed placed = own_.place(pidFd, placement);
     Frame answer = done();
     answer.add(placed.group);
+    answer.add(placed.taskLimit);
     for (const std::string &problem : placed.problems) {
         answer.add(problem);
     }
+    return answer;
+}
+
+/** A process that the agent has started for another user than root. */
+Frame RightsServer::endBoot(Frame &request, pid_t agent) {
+    const FileDescriptor pidFd = request.takeDescriptor(0);
+    applicationsPid(pidFd, agent);
+    own_.endBoot(pidFd);
+    return done();
+}
+
+/** Any user: a number is no secret. */
+Frame RightsServer::tasks(const Frame &request) {
+    Frame answer = done();
+    answer.add(own_.tasksOf(static_cast<uid_t>(request.number(1))));
     return answer;
 }
 

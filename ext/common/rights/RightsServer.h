@@ -52,6 +52,8 @@ private:
     Frame startSpawnServer(Frame &request);
     Frame startPreStart(Frame &request);
     Frame place(Frame &request, pid_t agent);
+    Frame endBoot(Frame &request, pid_t agent);
+    Frame tasks(const Frame &request);
     Frame open(const Frame &request, bool append);
     Frame modified(const Frame &request);
     Frame watch(Frame &request);

@@ -28,10 +28,11 @@ std::string AppGroup::name() const {
     return name_;
 }
 
-void AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
+std::uint64_t AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
     Placement placement;
     placement.label = lastPart(options.appRoot);
     placement.limits = {options.memoryMax, options.cpuWeight, options.tasksMax};
+    placement.bootTasks = options.maxBootProcesses;
     placement.pool = ::getpid();
     const LockGuard placing(placing_);
     placement.group = name();
@@ -45,8 +46,10 @@ void AppGroup::place(const FileDescriptor &pidFd, const Options &options) {
             const LockGuard guard(mutex_);
             name_ = placed.group;
         }
+        return placed.taskLimit;
     } catch (const std::exception &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" error=\"{}\"", app_, error.what());
+        return 0;
     }
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,10 +30,11 @@ public:
     AppGroup &operator=(const AppGroup &) = delete;
 
     /**
-     * Moves a new process into the group, which gets the limits of the options. Blocks. A failure
-     * is logged: the process starts all the same.
+     * Moves a new process into the group, which gets the limits of the options; limits the tasks of
+     * the user while it boots. Blocks. A failure is logged: the process starts all the same.
+     * @return the limit of tasks; 0: none
      */
-    void place(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
+    std::uint64_t place(const FileDescriptor &pidFd, const Options &options) EXCLUDES(placing_, mutex_);
     /** Empty: not made yet, or there are no control groups. Never blocks. */
     std::string name() const EXCLUDES(mutex_);
 

@@ -277,7 +277,8 @@ constexpr Rule RULES[] = {
      "Provide more memory, raise the limit (systemd: MemoryMax=, LimitAS=), or run fewer instances "
      "(PassengerMaxPoolSize)."},
     {processesAreMany, "The user has reached the limit of processes and threads.",
-     "Raise the limit (systemd: TasksMax=, LimitNPROC=), or run fewer instances (PassengerMaxPoolSize)."},
+     "Raise the limit (PassengerMaxBootProcesses, PassengerTasksMax; systemd: TasksMax=, LimitNPROC=), or run fewer "
+     "instances (PassengerMaxPoolSize)."},
     {[](const FailureFacts &f) {
          return when(isA(f, {"ActiveRecord::ConnectionNotEstablished", "ActiveRecord::DatabaseConnectionError",
                              "ActiveRecord::NoDatabaseError", "PG::ConnectionBad", "Mysql2::Error::ConnectionError",

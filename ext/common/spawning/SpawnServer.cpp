@@ -190,8 +190,9 @@ void SpawnServer::answerForked(const StartRequest &request, FrameSocket gate, De
         if (forked.type != FrameType::SPAWN_FORKED || forked.sender.uid != uid_) {
             throw ProtocolException("the spawn server's process sent an unexpected frame");
         }
-        request.forked(forked.sender.pid);
-        gate.send(Frame(FrameType::SPAWN_GO), deadline);
+        Frame go(FrameType::SPAWN_GO);
+        go.add(request.forked(forked.sender.pid));
+        gate.send(go, deadline);
     } catch (const EndOfFileException &) {
     }
 }

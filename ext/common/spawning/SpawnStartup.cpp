@@ -156,7 +156,10 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         }
         if (Rights::ofThisProcess().places()) {
             current_.group = tools_.groups.of(options_, plan.runAs.uid);
-            request.forked = [this](pid_t pid) { place(pid); };
+            request.forked = [this](pid_t pid) {
+                place(pid);
+                return taskLimit_;
+            };
         }
         auto started = askSpawnServer(request);
         current_.control = std::move(started.control);
@@ -176,6 +179,7 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
         // A login shell may have added variables.
         learnFacts();
         loadApplication(current_);
+        liftTaskLimit();
         current_.boot.succeeded();
         return finished();
     });
@@ -184,9 +188,40 @@ LoadedProcess SpawnStartup::load(StartRequest::Role role) {
 /** The process waits, so the pid is still its own. */
 void SpawnStartup::place(pid_t pid) {
     try {
-        current_.group->place(openPidFd(pid), options_);
+        taskLimit_ = current_.group->place(openPidFd(pid), options_);
     } catch (const SystemException &error) {
         Log::warn("event=cgroups.not_placed app=\"{}\" pid={} error=\"{}\"", options_.groupName(), pid, error.what());
+    }
+}
+
+void SpawnStartup::liftTaskLimit() {
+    if (taskLimit_ == 0) {
+        return;
+    }
+    try {
+        Rights::ofThisProcess().endBoot(current_.process.pidFd());
+    } catch (const std::exception &error) {
+        Log::warn("event=spawn.limit_stays app=\"{}\" pid={} directive=PassengerMaxBootProcesses error=\"{}\"",
+                  options_.groupName(), current_.process.pid(), error.what());
+    }
+}
+
+/** Before the processes of a failed boot are killed: whether the user had as many as he may. */
+void SpawnStartup::checkTaskLimit() {
+    if (taskLimit_ == 0 || current_.process.uid() == 0) {
+        return;
+    }
+    try {
+        const std::uint64_t tasks = Rights::ofThisProcess().tasksOf(current_.process.uid());
+        if (tasks >= taskLimit_) {
+            tooManyTasks_ =
+                fmt::format("; its user had {} processes and threads, as many as PassengerMaxBootProcesses {} allows",
+                            tasks, options_.maxBootProcesses);
+            Log::warn("event=spawn.process_limit app=\"{}\" processes={} limit={} directive=PassengerMaxBootProcesses",
+                      options_.groupName(), tasks, taskLimit_);
+        }
+    } catch (const std::exception &error) {
+        Log::info("event=spawn.facts_unknown pid={} error=\"{}\"", current_.process.pid(), error.what());
     }
 }
 
@@ -368,10 +403,11 @@ void SpawnStartup::fail(const std::exception &e) {
     forkWasLate_ = report_.timedOut && report_.steps.current() == INSTANCE_FORKED &&
                    std::chrono::steady_clock::now() - forkBegan_ >= options_.startTimeout / 2;
     lostContact_ = Passenger::lostContact(e) && !cancel_.cancelled();
+    checkTaskLimit();
     if (awaited_->output) {
         endProcess();
     }
-    report_.summary = explain(e);
+    report_.summary = explain(e) + tooManyTasks_;
     report_.steps.fail();
     if (const auto *explained = dynamic_cast<const SpawnException *>(&e)) {
         report_.details = explained->report();

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <exception>
 #include <optional>
 #include <string>
@@ -107,6 +108,8 @@ private:
     std::string explain(const std::exception &e);
     [[noreturn]] void failByProcess(const Frame &failed);
     void place(pid_t pid);
+    void liftTaskLimit();
+    void checkTaskLimit();
     /** Records the new process. */
     void begun(SpawnedProcess process);
     void learnFacts();
@@ -134,6 +137,10 @@ private:
     std::optional<SpawnPlan> plan_;
     SpawnReport report_;
     bool lostContact_ = false;
+    /** Tasks that the user may have until the boot ends; 0: no limit. */
+    std::uint64_t taskLimit_ = 0;
+    /** The end of the summary if he had as many. */
+    std::string tooManyTasks_;
     bool forkWasLate_ = false;
     std::chrono::steady_clock::time_point forkBegan_{};
     /** The process of this spawn. It is killed if the spawn fails. */

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <string>
@@ -30,8 +31,8 @@ struct StartRequest {
      *  (SpawnServerStart::claim). */
     std::map<std::string, std::string> claim{};
     /** Called with the process's pid, as told by the kernel, before the process executes anything.
-     *  Empty: the process does not wait. */
-    std::function<void(pid_t)> forked{};
+     *  Returns its RLIMIT_NPROC; 0: as it is. Empty: the process does not wait. */
+    std::function<std::uint64_t(pid_t)> forked{};
 };
 
 }  // namespace Passenger

@@ -154,12 +154,16 @@ module PhusionPassenger
     end
 
     # Runs in the new process, before it executes anything. The agent takes the process's pid from
-    # the kernel. Without an answer the agent has given the start up.
+    # the kernel, and answers with a limit of the user's processes and threads. Without an answer
+    # it has given the start up.
     def wait_at(gate)
       socket = FrameSocket.new(gate)
       socket.write(Frame::Spawn::FORKED)
-      exit!(1) unless socket.read
+      go = socket.read
+      exit!(1) unless go
       socket.close
+      tasks = Integer(go.text(0))
+      Process.setrlimit(Process::RLIMIT_NPROC, tasks) if tasks.positive?
     rescue SystemCallError, ProtocolError
       exit!(1)
     end
