@@ -36,10 +36,11 @@ struct Orphan {
  * The instances of a pool process that has ended, as the watchdog has kept them. Their queues are
  * closed at once, and they finish the requests that they have. Those that served wait then until
  * this pool process takes them over, when a child asks for their application. Others are told to
- * end, and killed if they do not. Until then their output is forwarded. When one has ended, its claims are marked, so that
- * children stop waiting for it.
+ * end, and killed if they do not. Until then their output is forwarded. When one has ended, its
+ * claims are marked, so that children stop waiting for it.
  *
- * Owned by the PoolContext. Thread-safe; its lock is taken after the pool's. Never blocks.
+ * Owned by the PoolContext. Thread-safe; its lock is taken after the pool's. Never waits for an
+ * instance.
  */
 class Orphans {
 public:
@@ -63,7 +64,8 @@ public:
     std::optional<std::string> restartFile(const std::string &app) const EXCLUDES(mutex_);
     /** One of this application is about to be taken over. @return its key; empty: none waits */
     std::string reserve(const std::string &app) EXCLUDES(mutex_);
-    /** Hands the instance out for its take-over. Nothing: it has ended. Not with the pool's lock. */
+    /** Hands the instance out for its take-over. Nothing: it has ended. Not with the pool's
+     *  lock. */
     std::optional<Orphan> take(const std::string &key) EXCLUDES(mutex_);
     /** It was not taken over. It is told to end. @param killed it was killed instead */
     void giveBack(Orphan orphan, bool killed) EXCLUDES(mutex_);
