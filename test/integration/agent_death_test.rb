@@ -142,9 +142,9 @@ class AgentDeathTest < IntegrationTest
       end
     end
     3.times do
-      old = client.pid
+      position = server.log.position
       replacement(POOL)
-      eventually("an instance of the new one") { client.pid != old }
+      server.log.wait_for(/event=instance\.(adopted|started)/, from: position)
     end
     stop = true
     codes = load.map(&:value).reduce { |sum, more| sum.merge(more) { |_, a, b| a + b } }
