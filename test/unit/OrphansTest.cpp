@@ -8,6 +8,7 @@
 
 #include <csignal>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -132,10 +133,20 @@ class OrphansTest : public LeakCheck {
     CPPUNIT_TEST(testQueuesAreClosedAndMalformedEntriesRemoved);
     CPPUNIT_TEST_SUITE_END();
 
-    EventLoop loop_;
+    /** A fixture exists from the program's start on, and must have no thread then. */
+    std::optional<EventLoop> loop_;
     RemovedKeys store_;
 
 public:
+    void setUp() override {
+        LeakCheck::setUp();
+        loop_.emplace();
+    }
+    void tearDown() override {
+        loop_.reset();
+        LeakCheck::tearDown();
+    }
+
     void testANoteIsReadAsItWasWritten() {
         InstanceNote note;
         note.pid = 4711;
@@ -168,7 +179,7 @@ public:
     }
 
     void testOneThatServesWaitsAndIsTakenOnce() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         const Left left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(1U, orphans.waiting("one"));
@@ -188,7 +199,7 @@ public:
     }
 
     void testOneThatDoesNotServeIsToldToEnd() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         const Left left("one", false);
         left.restoreIn(orphans);
         CPPUNIT_ASSERT_EQUAL(0U, orphans.waiting("one"));
@@ -196,7 +207,7 @@ public:
     }
 
     void testTheNextPoolProcessLearnsThatOneWasToldToEnd() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         const Left left("one");
         left.restoreIn(orphans);
         CPPUNIT_ASSERT(orphans.end("one"));
@@ -208,7 +219,7 @@ public:
     }
 
     void testOneThatIsGivenBackIsToldToEnd() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         Left left("one");
         const std::string key = left.key();
         left.restoreIn(orphans);
@@ -220,7 +231,7 @@ public:
     }
 
     void testTheClaimsOfOneThatEndedSayThatItDied() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         Left left("one");
         left.restoreIn(orphans);
         left.claim(3);
@@ -233,7 +244,7 @@ public:
     }
 
     void testTheLimitEndsThoseThatWait() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         const Left one("one");
         const Left other("other");
         one.restoreIn(orphans);
@@ -247,7 +258,7 @@ public:
     }
 
     void testThoseThatNobodyTakesAreToldToEndAfterAWhile() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         const Left left("one");
         left.restoreIn(orphans);
         orphans.wait(std::chrono::milliseconds(0));
@@ -256,7 +267,7 @@ public:
     }
 
     void testQueuesAreClosedAndMalformedEntriesRemoved() {
-        Orphans orphans(loop_, store_, {});
+        Orphans orphans(*loop_, store_, {});
         auto sockets = makeStreamPair();
         std::vector<FileDescriptor> queue;
         queue.push_back(std::move(sockets.first));
