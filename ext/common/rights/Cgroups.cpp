@@ -142,14 +142,14 @@ void kill(const std::string &group) {
     }
     killEach(group);
     for (const std::string &folder : foldersIn(group)) {
-        killEach(group + "/" + folder);
+        killEach(fmt::format("{}/{}", group, folder));
     }
 }
 
 /** @return whether nothing is left of it */
 bool remove(const std::string &group) {
     for (const std::string &folder : foldersIn(group)) {
-        ::rmdir((group + "/" + folder).c_str());
+        ::rmdir(fmt::format("{}/{}", group, folder).c_str());
     }
     return ::rmdir(group.c_str()) == 0 || errno == ENOENT;
 }
