@@ -58,11 +58,8 @@ class PoolAdoptionTest < IntegrationTest
   end
 
   def test_a_request_in_work_is_answered_and_the_instance_is_taken_over
-    path = fifo
-    started = File.join(scratch, "started")
     pid = client("one.test").pid
-    answer = Thread.new { client("one.test").post("/wait?fifo=#{path}&started=#{started}", "body") }
-    eventually("it has begun") { File.exist?(started) }
+    answer, path = request_in_work(server, "one.test")
     kill_pool
     waiting = Thread.new { client("one.test").pid }
     eventually("the take-over") { adopted?(server, pid) }
@@ -73,11 +70,8 @@ class PoolAdoptionTest < IntegrationTest
 
   # A request that was begun is not run a second time.
   def test_the_death_of_an_instance_that_was_taken_over_is_told_for_requests_of_both_times
-    path = fifo
-    started = File.join(scratch, "started")
     pid = client("one.test").pid
-    answer = Thread.new { client("one.test").post("/wait?fifo=#{path}&started=#{started}", "body") }
-    eventually("it has begun") { File.exist?(started) }
+    answer, path = request_in_work(server, "one.test")
     kill_pool
     waiting = Thread.new { client("one.test").pid }
     eventually("the take-over") { adopted?(server, pid) }
@@ -147,36 +141,30 @@ class PoolAdoptionTest < IntegrationTest
   end
 
   def test_a_request_that_its_killed_instance_has_begun_is_not_run_again
-    path = fifo
-    started = File.join(scratch, "started")
     made = configuration { |one| one.site("rack.test", SampleApps.rack) }
     with_server(made) do |server|
       pid = server.client.pid
-      answer = Thread.new { server.client.get("/wait?fifo=#{path}&started=#{started}").code }
-      eventually("it has begun") { File.exist?(started) }
+      answer, _, begun_by = request_in_work(server, "rack.test", "GET")
       ProcessInfo.stop(pid)
       kill_pool(server)
       refute_equal pid, server.client.pid
-      assert_equal "502", answer.value
-      assert_equal pid, File.read(started).to_i
+      assert_status(502, answer.value)
+      assert_equal pid, begun_by.call
     end
   end
 
   def test_an_instance_that_was_told_to_end_outlives_a_second_death
-    path = fifo
-    started = File.join(scratch, "started")
     made = configuration do |one|
       one.set("PassengerMaxPoolSize", 1)
       one.site("rack.test", SampleApps.rack)
       one.site("other.test", SampleApps.rack)
     end
     with_server(made) do |server|
-      server.client.pid
-      answer = Thread.new { server.client.post("/wait?fifo=#{path}&started=#{started}", "body") }
-      eventually("it has begun") { File.exist?(started) }
+      pid = server.client.pid
+      answer, path = request_in_work(server, "rack.test")
       kill_pool(server)
       server.client("other.test").pid
-      server.log.wait_for(/event=instance\.orphaned .* pid=#{File.read(started).to_i} /)
+      server.log.wait_for(/event=instance\.orphaned .* pid=#{pid} /)
       kill_pool(server)
       server.client("other.test").pid
       release(path, "finished")
@@ -231,6 +219,19 @@ class PoolAdoptionTest < IntegrationTest
   end
 
   private
+
+  # Returns the thread that waits for the answer, the FIFO that lets the application answer, and
+  # what tells the pid of the process that has begun with it last.
+  def request_in_work(of, site, verb = "POST")
+    path = fifo
+    started = File.join(scratch, "started-#{File.basename(path)}")
+    url = "/wait?fifo=#{path}&started=#{started}"
+    answer = Thread.new do
+      verb == "GET" ? of.client(site).get(url) : of.client(site).post(url, "body")
+    end
+    eventually("it has begun") { File.exist?(started) }
+    [answer, path, -> { File.read(started).to_i }]
+  end
 
   def the_pool(of)
     eventually("just one pool process") { (found = of.tree.matching(POOL)).one? && found.first }

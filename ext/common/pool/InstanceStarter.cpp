@@ -14,25 +14,25 @@ namespace Passenger {
 
 // ----- Spawns
 
-bool InstanceStarter::takeOver(const std::string &orphan) {
-    return run({.purpose = SpawnTask::Purpose::GROW,
-                .version = parts_.versions.current(),
-                .spawner = parts_.versions.spawner(),
-                .options = parts_.options,
-                .replaces = InstanceId(),
-                .begunAt = parts_.context.clock.now(),
-                .orphan = orphan});
+SpawnTask InstanceStarter::order(SpawnTask::Purpose purpose) const {
+    SpawnTask task;
+    task.purpose = purpose;
+    task.version = parts_.versions.current();
+    task.spawner = parts_.versions.spawner();
+    task.options = parts_.options;
+    task.begunAt = parts_.context.clock.now();
+    return task;
+}
+
+bool InstanceStarter::startAdoption(const std::string &orphan) {
+    SpawnTask task = order(SpawnTask::Purpose::GROW);
+    task.orphan = orphan;
+    return run(task);
 }
 
 bool InstanceStarter::start(SpawnTask::Purpose purpose, InstanceId replaces) {
-    SpawnTask task{purpose,
-                   parts_.versions.current(),
-                   parts_.versions.spawner(),
-                   parts_.options,
-                   replaces,
-                   parts_.context.clock.now(),
-                   "",
-                   false};
+    SpawnTask task = order(purpose);
+    task.replaces = replaces;
     if (purpose == SpawnTask::Purpose::DEPLOY) {
         task.version = parts_.versions.deployment()->version;
         task.spawner = parts_.versions.deployment()->spawner;

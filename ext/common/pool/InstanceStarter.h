@@ -22,8 +22,8 @@ namespace Passenger {
 /**
  * Starts the instances of an application, each in a background thread, from the order until the
  * instance serves: spawns the process, or takes over one that an earlier pool process has left;
- * gives it the queue, watches it. An instance that may not
- * serve before its predecessor has ended stands by meanwhile.
+ * gives it the queue, watches it. An instance that may not serve before its predecessor has ended
+ * stands by meanwhile.
  *
  * Owned by the Group. Methods are called with the pool's lock held. What may block runs in the
  * threads, without the lock.
@@ -74,7 +74,7 @@ public:
     bool start(SpawnTask::Purpose purpose, InstanceId replaces = InstanceId()) REQUIRES(poolLock);
     /** Orders that this instance of an earlier pool process is taken over. If that fails, another
      *  one is started. False: no thread can be started. */
-    bool takeOver(const std::string &orphan) REQUIRES(poolLock);
+    bool startAdoption(const std::string &orphan) REQUIRES(poolLock);
     /** The instances that the task's instance replaces end. It is ready, or stands by. */
     void takeOver(const SpawnTask &task) REQUIRES(poolLock);
     /** The instance that stands by serves from now on, if no other one lives. */
@@ -89,6 +89,7 @@ public:
     }
 
 private:
+    SpawnTask order(SpawnTask::Purpose purpose) const REQUIRES(poolLock);
     bool run(const SpawnTask &task) REQUIRES(poolLock);
     void spawn(const SpawnTask &task) EXCLUDES(poolLock);
     bool adopt(const SpawnTask &task) EXCLUDES(poolLock);

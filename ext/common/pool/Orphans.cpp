@@ -31,7 +31,9 @@ MonotonicTime now() {
 }  // namespace
 
 Orphans::Orphans(EventLoop &loop, DescriptorStore &store, FindGroup findGroup)
-    : loop_(loop), store_(store), findGroup_(std::move(findGroup)), timer_(loop, [this] { look(); }) {}
+    : loop_(loop), store_(store), findGroup_(std::move(findGroup)), interval_(LOOK_INTERVAL), timer_(loop, [this] {
+          look();
+      }) {}
 
 Orphans::~Orphans() {
     // On the loop: a watcher's destructor waits for a running callback, and the callback needs this
@@ -88,15 +90,21 @@ void Orphans::restoreInstance(const std::string &key, const std::string &text,
 void Orphans::wait(std::chrono::milliseconds time) {
     const LockGuard guard(mutex_);
     waitUntil_.reset();
+    interval_ = LOOK_INTERVAL;
     if (time > std::chrono::milliseconds(0)) {
         waitUntil_ = now() + time;
-        timer_.start(std::min(time, LOOK_INTERVAL), LOOK_INTERVAL);
+        interval_ = std::min(time, LOOK_INTERVAL);
     }
+    timer_.start(interval_, interval_);
 }
 
 /** On the loop, at intervals. */
 void Orphans::look() {
     const LockGuard guard(mutex_);
+    if (kept_.empty()) {
+        timer_.stop();
+        return;
+    }
     const bool over = waitUntil_ && now() >= *waitUntil_;
     for (auto &[key, kept] : kept_) {
         if (over && kept.state == State::WAITS) {
@@ -129,6 +137,7 @@ void Orphans::keep(Kept kept) {
             tellToEnd(kept, "it takes no requests any more");
         }
         kept_.insert_or_assign(key, std::move(kept));
+        timer_.start(interval_, interval_);
     }
     loop_.runSync([&] {
         auto watcher = std::make_unique<DescriptorWatcher>(loop_, pidFd, DescriptorWatcher::READABLE,
@@ -141,6 +150,11 @@ void Orphans::keep(Kept kept) {
 }
 
 // ----- Those that wait
+
+bool Orphans::empty() const {
+    const LockGuard guard(mutex_);
+    return kept_.empty();
+}
 
 unsigned Orphans::waiting(const std::string &app) const {
     const LockGuard guard(mutex_);

@@ -58,6 +58,8 @@ public:
     /** Those that are not taken over within this time are told to end; zero: never. */
     void wait(std::chrono::milliseconds time) EXCLUDES(mutex_);
 
+    /** Whether this object looks after no instance. */
+    bool empty() const EXCLUDES(mutex_);
     /** Those that wait for a take-over. */
     unsigned waiting(const std::string &app) const EXCLUDES(mutex_);
     /** RestartFiles::seen() before one of them was started; none: none waits. */
@@ -109,6 +111,8 @@ private:
     std::map<std::string, Kept> kept_ GUARDED_BY(mutex_);
     /** When those that still wait are told to end; none: never. */
     std::optional<MonotonicTime> waitUntil_ GUARDED_BY(mutex_);
+    /** Between two looks at the clock while there are instances. */
+    std::chrono::milliseconds interval_ GUARDED_BY(mutex_);
     Timer timer_;
 };
 

@@ -110,16 +110,16 @@ void Process::beginToServe(const QueueHandover &handover, const std::string &app
     parts_.story.reset();
     secrets_ = Secrets(story.process.environment);
     story.steps.begin(HANDSHAKE);
-    if (former_) {
-        // If this fails, the instance knows nothing of this process, and is not killed.
-        parts_.control.send(serve, descriptors, deadline);
-    }
+    bool told = false;
     try {
-        if (!former_) {
-            parts_.control.send(serve, descriptors, deadline);
-        }
+        parts_.control.send(serve, descriptors, deadline);
+        told = true;
         awaitReady(deadline, story);
     } catch (const std::exception &error) {
+        if (former_ && !told) {
+            // It finishes what it has, and knows nothing of this process.
+            throw;
+        }
         story.timedOut = std::chrono::steady_clock::now() >= deadline;
         explain(error, story);
         if (former_) {

@@ -99,7 +99,7 @@ public:
     std::chrono::seconds heartbeatTimeout() const noexcept {
         return heartbeatTimeout_;
     }
-    /** What the next pool process is to know of it. `claims` comes first. */
+    /** What the next pool process is to know of it. The cells are those in the present claims. */
     InstanceNote note(const std::string &app) const;
     /** Whether it may have watchers. It must not be destroyed under the pool's lock then. */
     bool watched() const noexcept {

@@ -68,6 +68,9 @@ bool Room::admit(Scaler &application, MonotonicTime now) {
 }
 
 void Room::endSurplusOrphans() {
+    if (orphans_.empty()) {
+        return;
+    }
     orphans_.limit(settings_.maxSize - std::min(settings_.maxSize, size()));
 }
 

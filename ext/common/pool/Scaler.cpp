@@ -124,12 +124,13 @@ void Scaler::ensureQueue() {
  *  an instance that hangs delays no other one. */
 void Scaler::adopt(MonotonicTime now) {
     Orphans &orphans = parts_.context.orphans;
-    if (!parts_.queue.current() || parts_.pending.standby() || parts_.versions.deployment()) {
+    if (orphans.waiting(parts_.app) == 0 || !parts_.queue.current() || parts_.pending.standby() ||
+        parts_.versions.deployment()) {
         return;
     }
     while (orphans.waiting(parts_.app) > 0 && !atLimit() && parts_.room.admit(*this, now)) {
         const std::string orphan = orphans.reserve(parts_.app);
-        if (orphan.empty() || !parts_.starter.takeOver(orphan)) {
+        if (orphan.empty() || !parts_.starter.startAdoption(orphan)) {
             break;
         }
     }
