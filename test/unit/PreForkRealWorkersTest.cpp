@@ -177,6 +177,8 @@ public:
             CPPUNIT_ASSERT(
                 eventually([&] { return output_->contains(std::to_string(pid) + " STDOUT: a worker starts\n"); }));
         }
+        // While both are busy there is no spare one, and a third would start.
+        CPPUNIT_ASSERT(eventually([this] { return counts().free == 2; }));
         CPPUNIT_ASSERT_EQUAL(std::string("a child"), request(""));
         CPPUNIT_ASSERT(pids() == before);
     }

@@ -229,18 +229,18 @@ public:
         if (::geteuid() != 0) {
             return;
         }
-        const Child child(LONELY);
+        const Child child(lonely_);
         Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, "", "app", "1", "0", "0", "0", "7"});
         request.descriptors.push_back(child.pidFd().duplicate());
         CPPUNIT_ASSERT_EQUAL(std::string("8"), server_.answer(std::move(request), ::getpid()).field(1));
-        CPPUNIT_ASSERT_EQUAL(std::string("1"), ask({RightsVerb::TASKS, std::to_string(LONELY)}).field(0));
+        CPPUNIT_ASSERT_EQUAL(std::string("1"), ask({RightsVerb::TASKS, std::to_string(lonely_)}).field(0));
     }
 
     void testTheLimitOfABootIsLiftedWhereTheRightsSuffice() {
         if (::geteuid() != 0 || !TaskLimit::canLift()) {
             return;
         }
-        const Child child(LONELY);
+        const Child child(lonely_);
         const rlimit low{9, 9};
         CPPUNIT_ASSERT_EQUAL(0, ::prlimit(child.pid(), RLIMIT_NPROC, &low, nullptr));
         Frame end(FrameType::RIGHTS_REQUEST, {RightsVerb::END_BOOT});
@@ -254,8 +254,8 @@ public:
     }
 
 private:
-    /** A user without other processes. */
-    static constexpr uid_t LONELY = 54321;
+    /** A user without other processes, also while this test runs in a second build. */
+    const uid_t lonely_ = 20000 + static_cast<uid_t>(::getpid()) % 40000;
 
     Frame place(const Child &child, const std::string &group, pid_t agent = ::getpid()) {
         Frame request(FrameType::RIGHTS_REQUEST, {RightsVerb::PLACE, group, "app", "1", "0", "0", "0", "0"});
