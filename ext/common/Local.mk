@@ -2,8 +2,8 @@
 # script/lint-structure has the layers.
 
 # The module's libraries: no libev, no spdlog, no Boost library.
-PASSENGER_MODULE_LIBS = libpassenger_client.la libpassenger_exchange.la libpassenger_io.la libpassenger_shm.la \
-    libpassenger_base.la $(FMT_LIBS)
+PASSENGER_MODULE_LIBS = libpassenger_control.la libpassenger_client.la libpassenger_exchange.la libpassenger_io.la \
+    libpassenger_shm.la libpassenger_base.la $(FMT_LIBS)
 
 # The libraries of passenger-prefork.
 PASSENGER_PREFORK_LIBS = libpassenger_standalone.la libpassenger_prefork.la libpassenger_policy.la libpassenger_loop.la \
@@ -28,6 +28,7 @@ include %D%/loop/Local.mk
 include %D%/policy/Local.mk
 include %D%/exchange/Local.mk
 include %D%/client/Local.mk
+include %D%/control/Local.mk
 include %D%/rights/Local.mk
 include %D%/restart/Local.mk
 include %D%/spawning/Local.mk

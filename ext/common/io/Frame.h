@@ -27,6 +27,7 @@ enum class FrameType : std::uint16_t {
     GET_REPORT = 11,
     REPORT = 12,
     OVERRAN = 13,
+    CONTROL = 14,
     // agent <-> spawn server
     SPAWN_HELLO = 32,
     SPAWN_START = 33,
@@ -76,7 +77,11 @@ enum class FrameType : std::uint16_t {
     RIGHTS_REQUEST = 99,
     RIGHTS_DONE = 100,
     RIGHTS_ROOM = 101,
-    RIGHTS_END_GROUP = 102
+    RIGHTS_END_GROUP = 102,
+    // commands, httpd's children <-> agent
+    ORDER = 112,
+    ORDER_DONE = 113,
+    ORDER_REFUSED = 114
 };
 
 /** The agent's byte on the connect socket, without a descriptor: it has none for a connection. */

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/FileDescriptor.h"
+#include "control/ServerStatus.h"
+#include "io/Frame.h"
+#include "io/FrameSocket.h"
+
+namespace Passenger {
+
+/** The agent has refused an order. The text is for people. */
+class OrderRefusedException : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
+/**
+ * The asking side of a control connection (doc/PROTOCOLS.md, section 5). Blocks. For one thread.
+ *
+ * What the agent refuses is an OrderRefusedException. Each method also throws TimeoutException,
+ * EndOfFileException (the agent has ended), ProtocolException and SystemException.
+ */
+class ControlClient {
+public:
+    /** How long an answer may take. */
+    static constexpr std::chrono::seconds PATIENCE{10};
+
+    /** @param connection to an agent's `control` socket, or one that the agent gave */
+    explicit ControlClient(FileDescriptor connection) : socket_(std::move(connection)) {}
+    /** Connects to the named socket. @param path as in properties.json */
+    static ControlClient connect(const std::string &path);
+
+    /** @param order the verb (ControlVerbs.h) and its arguments @return the DONE frame */
+    Frame order(std::vector<std::string> order);
+    /** @param app its name; empty: all that the asker may see */
+    ServerStatus status(const std::string &app = {});
+    /** The same, as the agent's JSON. */
+    std::string statusText(const std::string &app = {});
+
+private:
+    FrameSocket socket_;
+};
+
+}  // namespace Passenger

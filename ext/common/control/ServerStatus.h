@@ -1,0 +1,198 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+// What the agent tells about its applications: plain values of one moment. Times are in seconds,
+// memory in bytes. Counters count since the application was first asked for; a new pool process
+// begins at 0, and `since` tells when.
+
+namespace Passenger {
+
+/** Quantiles of times that were measured within a window. */
+struct TimeQuantiles {
+    double p50 = 0;
+    double p90 = 0;
+    double p99 = 0;
+};
+
+/** Requests that were answered in the last so many seconds. */
+struct WindowStatus {
+    std::uint64_t seconds = 0;
+    std::uint64_t requests = 0;
+    TimeQuantiles queue;
+    TimeQuantiles service;
+};
+
+/** A window of the past, for plots. */
+struct PointStatus {
+    /** Its end, seconds since 1970. */
+    double at = 0;
+    double seconds = 0;
+    std::uint64_t requests = 0;
+    TimeQuantiles queue;
+    TimeQuantiles service;
+};
+
+/** Of times: `counts[n]` lie below bound n of histogramBounds(), not below the bound before. The
+ *  last bucket has no bound. */
+struct HistogramStatus {
+    std::vector<std::uint64_t> counts;
+    /** Of all times. */
+    double sum = 0;
+};
+
+/** The upper bounds of HistogramStatus::counts but the last, in seconds. */
+std::vector<double> histogramBounds();
+
+struct InstanceStatus {
+    std::int64_t pid = 0;
+    /** standby, serving, disabled, draining, dead */
+    std::string state;
+    std::uint64_t version = 0;
+    /** Since its start, or since this pool process took it over. */
+    double age = 0;
+    /** Whether an earlier pool process started it. */
+    bool adopted = false;
+    /** Requests that it can run at once. */
+    unsigned concurrency = 0;
+    /** Requests in work, and since when the oldest is. */
+    unsigned sessions = 0;
+    double busyFor = 0;
+    /** PSS; 0: unknown. */
+    std::uint64_t memory = 0;
+    /** Of one core, since its start. */
+    double cpuTime = 0;
+    /** Why it is being replaced; empty: it is not. */
+    std::string replacementReason;
+};
+
+struct QueueStatus {
+    unsigned waiting = 0;
+    /** How long the oldest request has waited. */
+    double oldest = 0;
+    /** 0: none. */
+    unsigned limit = 0;
+};
+
+struct CountersStatus {
+    std::uint64_t requests = 0;
+    /** Requests that found the queue full, waited too long, lost their client, overran
+     *  PassengerMaxRequestTime, or lost their instance. */
+    std::uint64_t refused = 0;
+    std::uint64_t timedOut = 0;
+    std::uint64_t clientsLeft = 0;
+    std::uint64_t spawned = 0;
+    std::uint64_t spawnsFailed = 0;
+    std::uint64_t adopted = 0;
+    std::uint64_t restarts = 0;
+    std::uint64_t deploysFailed = 0;
+    std::uint64_t died = 0;
+    std::uint64_t replaced = 0;
+    std::uint64_t reforked = 0;
+    std::uint64_t reforksFailed = 0;
+    std::uint64_t evicted = 0;
+    std::uint64_t idled = 0;
+};
+
+/** The last start that failed. */
+struct FailureStatus {
+    /** `report` prints it; empty: there is none. */
+    std::string report;
+    std::string summary;
+    /** Usual cause and remedy; may be empty. */
+    std::string remedy;
+    /** How long ago. */
+    double age = 0;
+};
+
+/** An event in the log about the application. */
+struct EventStatus {
+    /** Seconds since 1970. */
+    double at = 0;
+    /** As in the log: "instance.started". */
+    std::string name;
+    /** The rest of the log's line. */
+    std::string text;
+};
+
+struct AppStatus {
+    /** By which orders name it. */
+    std::string name;
+    std::string root;
+    std::string environment;
+    /** rack, node, wsgi, or empty: a start command */
+    std::string type;
+    /** Empty: not yet known. */
+    std::string user;
+    std::int64_t uid = -1;
+    /** down, starting, serving, deploying, deploy-failed, failed, shut-down */
+    std::string state;
+    /** Whether starts fail one after the other. */
+    bool crashLooping = false;
+    /** Whether health checks shall send requests elsewhere. */
+    bool draining = false;
+    /** Whether requests wait on purpose, and for how long at most. */
+    bool paused = false;
+    /** Seconds since 1970 at which this pool process first was asked for it. */
+    double since = 0;
+    /** Counts restarts. */
+    std::uint64_t version = 0;
+    std::vector<InstanceStatus> instances;
+    unsigned starting = 0;
+    unsigned minInstances = 0;
+    /** 0: none but the pool's. */
+    unsigned maxInstances = 0;
+    QueueStatus queue;
+    CountersStatus counters;
+    /** Since `since`. */
+    HistogramStatus queueTime;
+    HistogramStatus serviceTime;
+    /** The last minute, quarter of an hour and day, in this order. */
+    std::vector<WindowStatus> windows;
+    /** Of the last day, the oldest first. Points without a request may be missing. */
+    std::vector<PointStatus> points;
+    /** How long the last start of an instance took; 0: none was seen. */
+    double lastSpawnTime = 0;
+    std::optional<FailureStatus> failure;
+    /** The last ones, the newest last; at most 50. */
+    std::vector<EventStatus> events;
+};
+
+struct ServerStatus {
+    /** Of the form. */
+    unsigned form = 1;
+    /** Of mod_passenger. */
+    std::string version;
+    /** Names this pool process. */
+    std::string agentId;
+    std::int64_t watchdogPid = 0;
+    std::int64_t poolPid = 0;
+    std::int64_t httpdPid = 0;
+    /** Seconds since 1970: this moment, and the pool process's start. */
+    double now = 0;
+    double since = 0;
+    unsigned maxPoolSize = 0;
+    /** Instances that count for it, also those that start. */
+    unsigned poolSize = 0;
+    /** Applications that wait for room. */
+    unsigned waitingForRoom = 0;
+    /** Open descriptors of the pool process, and their limit. */
+    std::uint64_t descriptors = 0;
+    std::uint64_t descriptorLimit = 0;
+    /** What children asked for and httpd's configuration does not allow. */
+    std::uint64_t attachesRefused = 0;
+    /** Whether health checks shall send all requests elsewhere. */
+    bool draining = false;
+    std::vector<AppStatus> apps;
+};
+
+/** As a JSON object; invalid UTF-8 becomes U+FFFD. Keys are the members' names in snake_case. */
+std::string toJson(const ServerStatus &status);
+/** Unknown keys are ignored, missing ones leave the member as it is. @throws ProtocolException */
+ServerStatus statusFromJson(std::string_view text);
+
+}  // namespace Passenger
